@@ -1,0 +1,2 @@
+"""Wareloom."""
+__version__ = "0.1.0"

@@ -1,0 +1,86 @@
+"""What can go wrong for a user, drawn as one tree.
+
+    WareloomError
+    ├── InputError            the input or the call was wrong            (exit code 2)
+    │   ├── SourceError       a file is missing, empty, truncated, in another encoding
+    │   ├── SchemaError       a column is missing, of another type, or holds impossible values
+    │   ├── SettingError      a setting has a wrong name or value
+    │   ├── UnknownNameError  no algorithm, table or metric of that name
+    │   ├── OutputError       the place to write to is taken or not writable
+    │   └── MissingExtraError an optional package is not installed
+    ├── NotFittedError        asked to sample or score before `fit`      (exit code 2)
+    └── RefusedError          the answer is no                            (exit code 1)
+        └── LeakError         synthetic data knows the held-out part
+
+Every message names the value, where it stands, and the remedy.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class WareloomError(Exception):
+    """Anything Wareloom raises on purpose."""
+
+    exit_code = 2
+
+
+class InputError(WareloomError, ValueError):
+    """The input or the call was wrong; the message says where and what to do."""
+
+
+class SourceError(InputError):
+    """A source cannot be read as it is: missing, empty, truncated, wrongly encoded."""
+
+
+class SchemaError(InputError):
+    """A table lacks a column, or a column holds what it cannot hold."""
+
+
+class SettingError(InputError):
+    """A setting has an unknown name or an impossible value."""
+
+
+class UnknownNameError(InputError):
+    """Nothing of that name; near names are offered."""
+
+
+class OutputError(InputError):
+    """The output folder is taken, or cannot be written."""
+
+
+class MissingExtraError(InputError):
+    """An optional package is needed and not installed."""
+
+
+class NotFittedError(WareloomError):
+    """`fit` has to come first."""
+
+
+class RefusedError(WareloomError):
+    """A gate said no."""
+
+    exit_code = 1
+
+
+class LeakError(RefusedError):
+    """Synthetic data agrees with the held-out part more than the training part explains."""
+
+
+def near(name: str, known: Iterable[str], *, count: int = 3) -> str:
+    """Return " Did you mean 'a' or 'b'?" for the names in `known` closest to `name`, or an empty string."""
+    close = difflib.get_close_matches(name, sorted(known), n=count, cutoff=0.5)
+    return f" Did you mean {' or '.join(repr(c) for c in close)}?" if close else ""
+
+
+def unknown(kind: str, name: str, known: Iterable[str]) -> UnknownNameError:
+    """Build the error for a `kind` (for example "ranker") called `name` that does not exist."""
+    known = sorted(known)
+    return UnknownNameError(f"No {kind} is called {name!r}.{near(name, known)} Known: {', '.join(known) or 'none'}.")
+
+
+def missing_extra(package: str, extra: str, purpose: str) -> MissingExtraError:
+    """Build the error for an optional `package`, with the exact command that installs it."""
+    return MissingExtraError(f"{purpose} needs the package {package!r}: pip install 'wareloom[{extra}]'")

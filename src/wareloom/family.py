@@ -1,0 +1,221 @@
+"""The folder is the registry: algorithms are found by their file names.
+
+`RANKERS.load("ease")` imports the file `ease.py` anywhere below `wareloom/rankers/` and takes its one public class;
+`package.module:Class` reaches an algorithm that lives elsewhere. Listing reads docstrings and settings with `ast` and
+imports nothing. Files that begin with an underscore are helpers, not algorithms.
+"""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import importlib
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+from wareloom import state
+from wareloom.errors import InputError, NotFittedError, SettingError, SourceError, near, unknown
+
+HERE = Path(__file__).parent
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One setting of an algorithm, as its source says it."""
+
+    name: str
+    type: str
+    default: str | None
+    doc: str
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One algorithm, as its source says it, without importing it."""
+
+    family: str
+    name: str
+    module: str
+    summary: str
+    settings: tuple[Setting, ...]
+
+
+class Algorithm:
+    """Base of everything that lives in a family.
+
+    A subclass is a keyword-only dataclass: its fields are its settings, each documented in the line under it. What it
+    learns it keeps in attributes that end in an underscore; these are saved and loaded.
+    """
+
+    family: ClassVar[Family]
+
+    @property
+    def name(self) -> str:
+        """The name it is loaded by: its file's stem, or `package.module:Class` outside Wareloom."""
+        cls = type(self)
+        if cls.__module__.startswith(f"{self.family.package}."):
+            return cls.__module__.rpartition(".")[2]
+        return f"{cls.__module__}:{cls.__qualname__}"
+
+    def settings(self) -> dict[str, Any]:
+        """Return the settings by name, as plain values."""
+        return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}  # type: ignore[arg-type]
+
+    def state(self) -> dict[str, Any]:
+        """Return what was learned: the attributes whose names end in one underscore."""
+        return {k: v for k, v in vars(self).items() if k.endswith("_") and not k.startswith("_")}
+
+    def check_fitted(self) -> None:
+        """Raise `NotFittedError` where nothing was learned yet."""
+        if not self.state():
+            raise NotFittedError(f"The {self.family.kind} {self.name!r} is not fitted: call fit(shop, run) first.")
+
+    def save(self, folder: str | Path) -> None:
+        """Write settings and state to `folder`, which is made."""
+        self.check_fitted()
+        folder = Path(folder)
+        state.save_state(folder, self.state())
+        head = {"family": self.family.kind, "name": self.name, "settings": self.settings()}
+        state.write_json(folder / "algorithm.json", head)
+
+    @classmethod
+    def restore(cls, settings: dict[str, Any], values: dict[str, Any]) -> Self:
+        """Build an instance from its settings and its state."""
+        made = configure(cls, settings)
+        for name, value in values.items():
+            setattr(made, name, value)
+        return made
+
+
+@dataclass(frozen=True)
+class Family:
+    """All algorithms of one kind: the files below one package."""
+
+    kind: str
+    """What one is called, for example "ranker"."""
+    package: str
+    """Where they live, for example "wareloom.rankers"."""
+
+    @cached_property
+    def files(self) -> dict[str, Path]:
+        """File by algorithm name. Two files of one stem are an error in the house."""
+        root = HERE.joinpath(*self.package.split(".")[1:])
+        found: dict[str, Path] = {}
+        for path in sorted(root.rglob("*.py")):
+            if path.stem.startswith("_"):
+                continue
+            if path.stem in found:
+                raise InputError(f"Two files define the {self.kind} {path.stem!r}: {found[path.stem]} and {path}.")
+            found[path.stem] = path
+        return found
+
+    def names(self) -> list[str]:
+        """Names of all algorithms, sorted; nothing is imported."""
+        return sorted(self.files)
+
+    def load(self, name: str) -> type[Any]:
+        """Return the class called `name`, or the one at `package.module:Class`."""
+        if ":" in name:
+            return self._outsider(name)
+        if name not in self.files:
+            raise unknown(self.kind, name, self.files)
+        module = importlib.import_module(self._module(self.files[name]))
+        own = [
+            value
+            for key, value in vars(module).items()
+            if isinstance(value, type) and value.__module__ == module.__name__ and issubclass(value, Algorithm) and key[0] != "_"
+        ]
+        if len(own) != 1:
+            raise InputError(f"{self.files[name]} must define exactly one public algorithm class, it has {len(own)}.")
+        return own[0]
+
+    def make(self, name: str, **settings: Any) -> Any:
+        """Load the class called `name` and build one with `settings`, checked."""
+        return configure(self.load(name), settings)
+
+    def restore(self, folder: str | Path) -> Any:
+        """Read one that was saved to `folder`."""
+        folder = Path(folder)
+        head = state.read_json(folder / "algorithm.json")
+        if head["family"] != self.kind:
+            raise SourceError(f"{folder} holds a {head['family']}, not a {self.kind}.")
+        return self.load(head["name"]).restore(head["settings"], state.load_state(folder))
+
+    def describe(self, name: str) -> Entry:
+        """Summary and settings of `name`, read from its source without importing it."""
+        if name not in self.files:
+            raise unknown(self.kind, name, self.files)
+        path = self.files[name]
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        classes = [n for n in tree.body if isinstance(n, ast.ClassDef) and not n.name.startswith("_")]
+        node = next((n for n in classes if n.bases), classes[-1])
+        summary = (ast.get_docstring(node) or "").partition("\n")[0]
+        return Entry(self.kind, name, self._module(path), summary, tuple(_settings(node)))
+
+    def entries(self) -> list[Entry]:
+        """`describe` for all names."""
+        return [self.describe(name) for name in self.names()]
+
+    def _module(self, path: Path) -> str:
+        return ".".join(("wareloom", *path.relative_to(HERE).with_suffix("").parts))
+
+    def _outsider(self, name: str) -> type[Any]:
+        module, _, attribute = name.partition(":")
+        try:
+            found = getattr(importlib.import_module(module), attribute)
+        except (ImportError, AttributeError) as error:
+            raise InputError(f"The {self.kind} {name!r} cannot be imported: {error}.") from error
+        if not (isinstance(found, type) and issubclass(found, Algorithm) and found.family.kind == self.kind):
+            raise InputError(f"{name!r} is not a {self.kind}: it must be a subclass of the base in {self.package}.")
+        return found
+
+
+def _settings(node: ast.ClassDef) -> list[Setting]:
+    """Read annotated fields and the string in the line under each."""
+    found = []
+    for here, after in zip(node.body, [*node.body[1:], None], strict=True):
+        if not (isinstance(here, ast.AnnAssign) and isinstance(here.target, ast.Name)):
+            continue
+        if "ClassVar" in ast.unparse(here.annotation) or here.target.id.endswith("_"):
+            continue
+        doc = ""
+        if isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant) and isinstance(after.value.value, str):
+            doc = " ".join(after.value.value.split())
+        default = ast.unparse(here.value) if here.value is not None else None
+        found.append(Setting(here.target.id, ast.unparse(here.annotation), default, doc))
+    return found
+
+
+def configure(cls: type[Any], values: dict[str, Any]) -> Any:
+    """Build a `cls` from `values`; names and types are checked, text such as "0.5" is turned into what the field is.
+
+    Raises `SettingError` with the near names for a wrong name, and with the expected type for a wrong value.
+    """
+    import typing
+
+    from pydantic import TypeAdapter, ValidationError
+
+    fields = {field.name for field in dataclasses.fields(cls)}
+    hints = typing.get_type_hints(cls)
+    checked = {}
+    for name, value in values.items():
+        if name not in fields:
+            known = ", ".join(sorted(fields)) or "none"
+            raise SettingError(f"{cls.__name__} has no setting {name!r}.{near(name, fields)} Its settings: {known}.")
+        try:
+            checked[name] = TypeAdapter(hints[name]).validate_python(value)
+        except ValidationError as error:
+            reason = error.errors()[0]["msg"]
+            raise SettingError(f"{cls.__name__}: {name}={value!r} does not fit {hints[name]}: {reason}.") from error
+    return cls(**checked)
+
+
+READERS = Family("reader", "wareloom.readers")
+SYNTHESIZERS = Family("synthesizer", "wareloom.synthesis")
+SCREENS = Family("screen", "wareloom.screening")
+MIXERS = Family("mixer", "wareloom.mixing")
+RANKERS = Family("ranker", "wareloom.rankers")
+METRICS = Family("metric", "wareloom.metrics")
+FAMILIES = {family.kind: family for family in (READERS, SYNTHESIZERS, SCREENS, MIXERS, RANKERS, METRICS)}

@@ -1,0 +1,1 @@
+"""How wide and how fresh the lists are."""

@@ -1,0 +1,1 @@
+"""How well a ranking puts the relevant items first."""

@@ -1,0 +1,25 @@
+"""Mixers: blend real and synthetic data into one training shop."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar
+
+from wareloom.family import MIXERS, Algorithm, Family
+from wareloom.run import Run
+from wareloom.shop import Shop
+
+
+@dataclass(kw_only=True, eq=False)
+class Mixer(Algorithm, ABC):
+    """Base of all mixers."""
+
+    family: ClassVar[Family] = MIXERS
+
+    @abstractmethod
+    def mix(self, real: Shop, synthetic: Shop, run: Run | None = None) -> Shop:
+        """Return one shop with rows of both; `origin` tells them apart."""
+
+    def check_fitted(self) -> None:
+        """A mixer needs no fit."""

@@ -1,0 +1,137 @@
+"""Rankers: given who asks, after which history, for what, score every item."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import polars as pl
+
+from wareloom.errors import InputError
+from wareloom.family import RANKERS, Algorithm, Family
+from wareloom.rankers._top import top_k
+from wareloom.run import Run
+from wareloom.shop import Log, Requests, Shop, Vocabulary
+
+BLOCK_BYTES = 64 << 20
+"""Scores are computed in blocks of requests of about this size, so that memory does not grow with their number."""
+
+
+@dataclass(kw_only=True, eq=False)
+class Ranker(Algorithm, ABC):
+    """Base of all rankers. A ranker implements `_fit` and `_score`; the rest is here."""
+
+    family: ClassVar[Family] = RANKERS
+
+    def fit(self, shop: Shop | Log, run: Run | None = None) -> Self:
+        """Learn from a shop, or from its log alone where only behaviour is needed.
+
+        Raises `InputError` where there is not one event on an item.
+        """
+        run = run or Run()
+        log = shop if isinstance(shop, Log) else Log.of(shop)
+        if len(log) == 0:
+            raise InputError(f"The ranker {self.name!r} has nothing to learn from: the shop has no events on known items.")
+        self.items_ = log.items.ids
+        with run.limits():
+            self._fit(log, None if isinstance(shop, Log) else shop, run)
+        return self
+
+    def score(self, requests: Requests, items: list[str] | None = None) -> np.ndarray:
+        """Score items for each request, the higher the better: float32 [requests, items].
+
+        `items`: ids of the candidates, all fitted items where None. An unknown item scores -inf. All requests are scored at
+        once; `blocks` is for many.
+        """
+        self.check_fitted()
+        scores = self._score(self._ready(requests))
+        if items is None:
+            return scores
+        codes = Vocabulary(self.items_).encode(items)
+        return np.where(codes >= 0, scores[:, codes], np.float32(-np.inf))
+
+    def blocks(self, requests: Requests) -> Iterator[tuple[int, Requests, np.ndarray]]:
+        """Yield (start, the block's requests, their scores); the histories are in codes of the fitted items."""
+        self.check_fitted()
+        rows = max(1, BLOCK_BYTES // (4 * max(1, len(self.items_))))
+        ready = self._ready(requests)
+        for start in range(0, len(requests), rows):
+            block = ready.part(start, start + rows)
+            yield start, block, self._score(block)
+
+    def rank(self, requests: Requests, k: int = 10, *, exclude_seen: bool = True) -> pl.DataFrame:
+        """Return the k best items of each request: columns request, user_id, rank (from 1), item_id, score.
+
+        `exclude_seen` leaves out what is in the request's own history. Equal scores go by the order of the catalogue.
+        """
+        if k < 1:
+            raise InputError(f"k is {k}; ask for at least 1 item.")
+        parts = []
+        for start, block, scores in self.blocks(requests):
+            if exclude_seen:
+                mask_seen(scores, block)
+            best = top_k(scores, min(k, scores.shape[1]))
+            value = np.take_along_axis(scores, best, axis=1)
+            n, width = best.shape
+            frame = pl.DataFrame(
+                {
+                    "request": np.repeat(np.arange(start, start + n), width),
+                    "rank": np.tile(np.arange(1, width + 1), n),
+                    "item_id": self.items_.gather(best.ravel()),
+                    "score": value.ravel(),
+                }
+            )
+            parts.append(frame.filter(pl.col("score") > -np.inf))
+        whole = pl.concat(parts) if parts else _no_ranking()
+        users = pl.Series([*requests.users] or [None] * len(requests), dtype=pl.String)
+        return whole.with_columns(user_id=users.gather(whole["request"])).select("request", "user_id", "rank", "item_id", "score")
+
+    def _ready(self, requests: Requests) -> Requests:
+        """Give every request a history in codes of the fitted items."""
+        histories = requests.histories
+        if histories is None:
+            histories = self._remembered(requests)
+        return replace(requests, histories=into(histories, Vocabulary(self.items_)))
+
+    def _remembered(self, requests: Requests) -> Log:
+        """Histories by user id where none are given: here empty, as a ranker keeps no histories of its own."""
+        return empty_histories(len(requests), Vocabulary(self.items_))
+
+    @abstractmethod
+    def _fit(self, log: Log, shop: Shop | None, run: Run) -> Any:
+        """Learn; what is learned goes to attributes ending in an underscore."""
+
+    @abstractmethod
+    def _score(self, requests: Requests) -> np.ndarray:
+        """Return new float32 scores [requests, fitted items]; `requests.histories` is never None here."""
+
+
+def into(histories: Log, items: Vocabulary) -> Log:
+    """Return `histories` in codes of `items`; events on items unknown there fall out."""
+    if histories.items == items:
+        return histories
+    code = items.recode(histories.items)[histories.item] if len(histories) else histories.item
+    keep = code >= 0
+    offsets = np.concatenate([[0], np.cumsum(keep)])[histories.offsets].astype(np.int64)
+    columns = {name: getattr(histories, name)[keep] for name in ("time", "event", "session", "weight", "real")}
+    return replace(histories, items=items, item=code[keep].astype(np.int32), offsets=offsets, **columns)
+
+
+def empty_histories(n: int, items: Vocabulary) -> Log:
+    """Return a log of `n` users without events."""
+    histories = Requests.sessions([[] for _ in range(n)], items).histories
+    assert histories is not None
+    return histories
+
+
+def mask_seen(scores: np.ndarray, requests: Requests) -> None:
+    """Set the scores of what each request's user has had to -inf, in place."""
+    if requests.histories is not None:
+        scores[requests.histories.user, requests.histories.item] = -np.inf
+
+
+def _no_ranking() -> pl.DataFrame:
+    return pl.DataFrame(schema={"request": pl.Int64, "rank": pl.Int64, "item_id": pl.String, "score": pl.Float32})

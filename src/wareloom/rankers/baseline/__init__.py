@@ -1,0 +1,1 @@
+"""Baselines: popularity, transitions, neighbours."""

@@ -1,0 +1,1 @@
+"""Linear and factor models of the user-item matrix."""

@@ -1,0 +1,111 @@
+"""How a run goes: seed, threads, device, progress. What a model *is* stays in its settings."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+
+Advance = Callable[..., None]
+
+
+def physical_cores() -> int:
+    """Number of physical cores this process may use, at least one; hyper-threads are not counted on Linux."""
+    usable = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set(range(os.cpu_count() or 1))
+    seen = set()
+    for cpu in usable:
+        siblings = Path(f"/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list")
+        try:
+            seen.add(siblings.read_text().strip())
+        except OSError:
+            seen.add(str(cpu))
+    return max(1, len(seen))
+
+
+@dataclass(frozen=True)
+class Run:
+    """How one run goes.
+
+    Every random number comes from `rng` or `seed_for`, so that one seed decides all of them and no global state is touched.
+    """
+
+    seed: int = 0
+    """The one seed; the same seed, data and settings give the same bytes."""
+    threads: int = 0
+    """Threads to compute with; 0 takes the physical cores."""
+    device: str = "cpu"
+    """Where neural models run: "cpu", "cuda" or "cuda:1"."""
+    quiet: bool = True
+    """No progress is shown."""
+    cache: Path | None = None
+    """A folder in which long work keeps its finished pieces, so that it resumes; None keeps nothing."""
+
+    @property
+    def cores(self) -> int:
+        """Threads to compute with, resolved."""
+        return self.threads or physical_cores()
+
+    def seed_for(self, *names: object) -> int:
+        """Return a 63-bit seed for the purpose that `names` spell, independent of every other purpose's."""
+        text = "\x1f".join([str(self.seed), *map(str, names)])
+        return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little") >> 1
+
+    def rng(self, *names: object) -> np.random.Generator:
+        """Return a fresh numpy generator for the purpose that `names` spell."""
+        import numpy as np
+
+        return np.random.default_rng(self.seed_for(*names))
+
+    def with_(self, **changes: Any) -> Run:
+        """Return this run with some fields changed."""
+        return replace(self, **changes)
+
+    @contextlib.contextmanager
+    def limits(self) -> Iterator[None]:
+        """Hold BLAS, OpenMP and numba to this run's threads for the length of the block."""
+        import numba
+        from threadpoolctl import threadpool_limits
+
+        before = numba.get_num_threads()
+        numba.set_num_threads(min(self.cores, numba.config.NUMBA_NUM_THREADS))
+        try:
+            with threadpool_limits(self.cores):
+                yield
+        finally:
+            numba.set_num_threads(before)
+
+    @contextlib.contextmanager
+    def task(self, label: str, total: float | None = None) -> Iterator[Advance]:
+        """Show progress of `label` on standard error; yields `advance(steps=1)`.
+
+        On a terminal a bar with the time left; elsewhere one line at the end with the seconds it took.
+        """
+        if self.quiet:
+            yield lambda steps=1: None
+        elif sys.stderr.isatty():
+            yield from _bar(label, total)
+        else:
+            start = time.perf_counter()
+            yield lambda steps=1: None
+            print(f"{label}: {time.perf_counter() - start:.1f} s", file=sys.stderr, flush=True)
+
+
+def _bar(label: str, total: float | None) -> Iterator[Advance]:
+    """Draw one rich progress bar."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True)) as progress:
+        bar = progress.add_task(label, total=total)
+        yield lambda steps=1: progress.advance(bar, steps)
+        progress.update(bar, completed=total or 1, total=total or 1)

@@ -1,0 +1,160 @@
+"""The event log as columns of arrays, grouped by user and in order of time: what kernels work on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+
+from wareloom.shop.schema import EVENTS, INTERACTIONS, REAL
+from wareloom.shop.vocabulary import Vocabulary
+
+if TYPE_CHECKING:
+    from wareloom.shop.shop import Shop
+
+NO_TIME = np.int64(-(2**62))
+"""The time of an event whose time is unknown."""
+SESSION_GAP = 30 * 60 * 1_000_000
+"""Microseconds of silence after which a new session begins, where the log names no sessions."""
+
+
+@dataclass(frozen=True)
+class Log:
+    """Events on items, user after user, each user's in order of time.
+
+    `offsets` has one entry more than there are users; the events of user u are the rows offsets[u]:offsets[u+1] of the
+    other arrays. Users without a user id go by their session id. Events of one user and one time stay in the order of the
+    file, unless `Log.of` was told to shuffle them.
+    """
+
+    users: Vocabulary
+    items: Vocabulary
+    offsets: np.ndarray
+    """int64 [users + 1]"""
+    item: np.ndarray
+    """int32 [events], codes into `items`"""
+    time: np.ndarray
+    """int64 [events], microseconds since 1970; `NO_TIME` where unknown"""
+    event: np.ndarray
+    """int8 [events], codes into `wareloom.shop.schema.EVENTS`"""
+    session: np.ndarray
+    """int32 [events], 0, 1, … within each user"""
+    weight: np.ndarray
+    """float32 [events]"""
+    real: np.ndarray
+    """bool [events], false for synthetic rows"""
+    timed: bool
+    """Whether the log has times at all"""
+
+    def __len__(self) -> int:
+        return len(self.item)
+
+    @property
+    def user(self) -> np.ndarray:
+        """Code of the user of each event, int32 [events]."""
+        return np.repeat(np.arange(len(self.users), dtype=np.int32), np.diff(self.offsets))
+
+    def lengths(self) -> np.ndarray:
+        """Events per user, int64 [users]."""
+        return np.diff(self.offsets)
+
+    def counts(self, *, weighted: bool = False) -> np.ndarray:
+        """Events (or their weight) per item, float64 [items]."""
+        return np.bincount(self.item, weights=self.weight if weighted else None, minlength=len(self.items)).astype(np.float64)
+
+    def last_time(self) -> int:
+        """The latest time in the log, or `NO_TIME`."""
+        return int(self.time.max()) if self.timed and len(self) else int(NO_TIME)
+
+    def matrix(self, *, weighted: bool = True):  # type: ignore[no-untyped-def]
+        """Users × items as a float32 CSR matrix; repeated events add up."""
+        from scipy import sparse
+
+        values = self.weight if weighted else np.ones(len(self), dtype=np.float32)
+        shape = (len(self.users), len(self.items))
+        matrix = sparse.csr_matrix((values, self.item, self.offsets), shape=shape, dtype=np.float32, copy=True)
+        matrix.sum_duplicates()
+        return matrix
+
+    def select(self, users: np.ndarray) -> Log:
+        """Return the log of some users (codes), in the given order."""
+        users = np.asarray(users)
+        starts, lengths = self.offsets[users], self.lengths()[users]
+        offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+        rows = np.repeat(starts - offsets[:-1], lengths) + np.arange(offsets[-1])
+        columns = {name: getattr(self, name)[rows] for name in ("item", "time", "event", "session", "weight", "real")}
+        return replace(self, users=Vocabulary(self.users.ids.gather(users)), offsets=offsets, **columns)
+
+    @classmethod
+    def of(cls, shop: Shop, *, kinds: Sequence[str] = INTERACTIONS, shuffle_ties: int | None = None) -> Log:
+        """Read the log of `shop`.
+
+        `kinds`: the events that count. `shuffle_ties`: a seed; the order of a user's events of one time is then drawn from
+        it instead of taken from the file, where it is often an artefact.
+        """
+        frame = _frame(shop, kinds)
+        items = Vocabulary(shop.table("items")["item_id"])
+        users = Vocabulary(frame["user"].unique().sort())
+        codes = frame.select(
+            user=pl.Series(users.encode(frame["user"])),
+            item=pl.Series(items.encode(frame["item_id"])),
+            time=pl.col("time").cast(pl.Int64).fill_null(int(NO_TIME)),
+            event=pl.Series(_event_codes(frame["event"])),
+            session="session_id",
+            weight="weight",
+            real=pl.col("origin") == REAL,
+        ).filter(pl.col("item") >= 0)
+        order = ["user", "time"]
+        if shuffle_ties is not None:
+            tie = np.random.default_rng(shuffle_ties).permutation(len(codes))
+            codes, order = codes.with_columns(tie=pl.Series(tie)), [*order, "tie"]
+        codes = codes.sort(order, maintain_order=True)
+        user = codes["user"].to_numpy()
+        offsets = np.searchsorted(user, np.arange(len(users) + 1)).astype(np.int64)
+        return cls(
+            users=users,
+            items=items,
+            offsets=offsets,
+            item=codes["item"].to_numpy(),
+            time=codes["time"].to_numpy(),
+            event=codes["event"].to_numpy(),
+            session=_sessions(codes, user),
+            weight=codes["weight"].to_numpy(),
+            real=codes["real"].to_numpy(),
+            timed=shop.has("events", "time"),
+        )
+
+
+def _frame(shop: Shop, kinds: Sequence[str]) -> pl.DataFrame:
+    """Events on items with the columns a log needs; those that the shop lacks are null."""
+    scan = shop.scan("events")
+    names = scan.collect_schema().names()
+    keys = [name for name in ("user_id", "session_id") if name in names]
+    wanted = {"session_id": pl.String(), "time": pl.Datetime("us"), "item_id": pl.String()}
+    missing = [pl.lit(None, dtype=dtype).alias(name) for name, dtype in wanted.items() if name not in names]
+    rows = scan.with_columns(missing).with_columns(user=pl.coalesce(keys)).filter(pl.col("event").is_in(list(kinds)))
+    rows = rows.filter(pl.col("item_id").is_not_null() & pl.col("user").is_not_null())
+    return rows.select("user", "item_id", "event", "time", "session_id", "weight", "origin").collect()
+
+
+def _event_codes(events: pl.Series) -> np.ndarray:
+    return events.cast(pl.Enum(EVENTS)).to_physical().cast(pl.Int8).to_numpy()
+
+
+def _sessions(codes: pl.DataFrame, user: np.ndarray) -> np.ndarray:
+    """Number each user's sessions: by session id where there is one, else by a silence of `SESSION_GAP`."""
+    if len(codes) == 0:
+        return np.zeros(0, dtype=np.int32)
+    session, time = codes["session"], codes["time"].to_numpy()
+    change = np.zeros(len(codes), dtype=bool)
+    if session.null_count() < len(session):
+        change[1:] = (session != session.shift(1)).fill_null(True).to_numpy()[1:]
+    else:
+        change[1:] = np.diff(time) > SESSION_GAP
+    first = np.ones(len(codes), dtype=bool)
+    first[1:] = user[1:] != user[:-1]
+    running = np.cumsum(change | first)
+    return (running - running[np.maximum.accumulate(np.where(first, np.arange(len(codes)), 0))]).astype(np.int32)

@@ -1,0 +1,83 @@
+"""What a ranker is asked, as columns: who, with which history, looking for what, when and where."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import polars as pl
+
+from wareloom.errors import InputError
+from wareloom.shop.log import NO_TIME, Log
+from wareloom.shop.vocabulary import Vocabulary
+
+
+@dataclass(frozen=True)
+class Requests:
+    """A batch of requests. Recommendation is search with an empty query.
+
+    `histories` holds what each request's user did before, one log "user" a request, oldest first. Where it is None, a
+    ranker falls back on the histories it was fitted on, found by user id.
+    """
+
+    users: Sequence[str | None] = ()
+    queries: Sequence[str] = ()
+    histories: Log | None = None
+    times: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    """int64 [requests], microseconds since 1970 at which each is asked; empty where unknown"""
+    context: pl.DataFrame | None = None
+    """One row a request: device, place, …"""
+
+    def __post_init__(self) -> None:
+        sizes = {len(self.users), len(self.queries), len(self.times)} - {0}
+        if self.histories is not None:
+            sizes |= {len(self.histories.users)}
+        if self.context is not None:
+            sizes |= {len(self.context)}
+        if len(sizes) > 1:
+            raise InputError(f"Requests has columns of different lengths: {sorted(sizes)}. Give one value a request in each.")
+
+    def __len__(self) -> int:
+        if self.histories is not None:
+            return len(self.histories.users)
+        return max(len(self.users), len(self.queries), len(self.times), 0 if self.context is None else len(self.context))
+
+    def part(self, start: int, stop: int) -> Requests:
+        """Return the requests start:stop."""
+        histories = self.histories
+        if histories is not None:
+            histories = histories.select(np.arange(start, min(stop, len(self))))
+        return Requests(
+            users=self.users[start:stop],
+            queries=self.queries[start:stop],
+            histories=histories,
+            times=self.times[start:stop],
+            context=None if self.context is None else self.context[start:stop],
+        )
+
+    @classmethod
+    def of(cls, log: Log, *, times: np.ndarray | None = None) -> Requests:
+        """One request for each user of `log`, whose events are the history."""
+        return cls(users=log.users.ids.to_list(), histories=log, times=np.zeros(0, np.int64) if times is None else times)
+
+    @classmethod
+    def sessions(cls, histories: Sequence[Sequence[str]], items: Vocabulary | None = None) -> Requests:
+        """One request for each list of item ids, oldest first: a live session of somebody unknown."""
+        flat = pl.Series([item for history in histories for item in history], dtype=pl.String)
+        items = items or Vocabulary(flat.unique(maintain_order=True))
+        offsets = np.concatenate([[0], np.cumsum([len(h) for h in histories])]).astype(np.int64)
+        n = len(flat)
+        log = Log(
+            users=Vocabulary([f"session-{i}" for i in range(len(histories))]),
+            items=items,
+            offsets=offsets,
+            item=items.encode(flat),
+            time=np.full(n, NO_TIME),
+            event=np.full(n, 2, dtype=np.int8),
+            session=np.zeros(n, dtype=np.int32),
+            weight=np.ones(n, dtype=np.float32),
+            real=np.ones(n, dtype=bool),
+            timed=False,
+        )
+        return cls(histories=log)

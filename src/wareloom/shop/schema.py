@@ -1,0 +1,142 @@
+"""What a shop's tables hold: columns, types, keys, foreign keys and what a value may be.
+
+Times are naive and mean UTC, to the microsecond. Every row also carries `origin` ("real", or synthesizer@version) and
+`weight` (1 unless said). A table stores only the columns its source knows; a column that is absent is unknown throughout.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+
+VERSION = 1
+TIME = pl.Datetime("us")
+MAP = pl.List(pl.Struct({"name": pl.String, "value": pl.String}))
+"""A map from name to value, in the order of the source (Parquet's own layout of a map)."""
+
+REAL = "real"
+PROVENANCE: dict[str, Any] = {"origin": pl.String(), "weight": pl.Float32()}
+
+IMPRESSION = "view_item_list"
+EVENTS = (IMPRESSION, "select_item", "view_item", "add_to_wishlist", "add_to_cart", "begin_checkout", "purchase", "search")
+"""The kinds of event, by their Google Analytics 4 names, in the order of the funnel ("search" stands apart)."""
+INTERACTIONS = ("select_item", "view_item", "add_to_wishlist", "add_to_cart", "begin_checkout", "purchase")
+"""The kinds that say that somebody chose an item."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: its type, and whether a row without it is rejected."""
+
+    dtype: Any
+    required: bool = False
+    minimum: float | None = None
+    maximum: float | None = None
+    """Values outside [minimum, maximum] are impossible and are rejected."""
+    values: tuple[str, ...] = ()
+    """Where not empty, the only values there are."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """One table: its columns, its key (unique), and which columns point to which other table's key."""
+
+    columns: dict[str, Column]
+    key: tuple[str, ...] = ()
+    foreign: tuple[tuple[str, str], ...] = ()
+    """Pairs (column, table): the column's values are keys of that table, where that table is given."""
+    any_of: tuple[str, ...] = ()
+    """A row must fill at least one of these."""
+
+    def dtypes(self) -> dict[str, Any]:
+        """Type by column, provenance included."""
+        return {name: column.dtype for name, column in self.columns.items()} | PROVENANCE
+
+
+_ID = Column(pl.String())
+_KEY = Column(pl.String(), required=True)
+
+TABLES: dict[str, Table] = {
+    "items": Table(
+        {
+            "item_id": _KEY,
+            "title": Column(pl.String()),
+            "description": Column(pl.String()),
+            "category": Column(pl.List(pl.String)),
+            "brand": Column(pl.String()),
+            "price": Column(pl.Float64(), minimum=0.0),
+            "attributes": Column(MAP),
+            "image": Column(pl.String()),
+            "launched_at": Column(TIME),
+        },
+        key=("item_id",),
+    ),
+    "users": Table({"user_id": _KEY, "attributes": Column(MAP)}, key=("user_id",)),
+    "events": Table(
+        {
+            "user_id": _ID,
+            "session_id": _ID,
+            "item_id": _ID,
+            "event": Column(pl.String(), required=True, values=EVENTS),
+            "time": Column(TIME),
+            "position": Column(pl.Int32(), minimum=0),
+            "quantity": Column(pl.Float64()),
+            "value": Column(pl.Float64()),
+            "rating": Column(pl.Float64()),
+            "propensity": Column(pl.Float64(), minimum=0.0, maximum=1.0),
+            "search_id": _ID,
+            "context": Column(MAP),
+        },
+        foreign=(("item_id", "items"), ("user_id", "users"), ("search_id", "searches")),
+        any_of=("user_id", "session_id"),
+    ),
+    "searches": Table(
+        {
+            "search_id": _KEY,
+            "user_id": _ID,
+            "session_id": _ID,
+            "query": Column(pl.String(), required=True),
+            "time": Column(TIME),
+            "results": Column(pl.List(pl.String)),
+        },
+        key=("search_id",),
+        foreign=(("user_id", "users"),),
+    ),
+    "judgments": Table(
+        {
+            "query": Column(pl.String(), required=True),
+            "item_id": _KEY,
+            "grade": Column(pl.Float64(), required=True, minimum=0.0, maximum=3.0),
+            "source": Column(pl.String()),
+        },
+        foreign=(("item_id", "items"),),
+    ),
+    "dialogues": Table(
+        {
+            "dialogue_id": _KEY,
+            "turn": Column(pl.Int32(), required=True, minimum=0),
+            "role": Column(pl.String(), required=True),
+            "text": Column(pl.String(), required=True),
+            "intent": Column(pl.String()),
+            "item_id": _ID,
+        },
+        key=("dialogue_id", "turn"),
+        foreign=(("item_id", "items"),),
+    ),
+    "images": Table({"item_id": _KEY, "image": Column(pl.Binary(), required=True)}, foreign=(("item_id", "items"),)),
+}
+
+
+def conform(name: str, frame: pl.LazyFrame) -> pl.LazyFrame:
+    """Cast `frame` to the types of table `name`, put its columns in order and add provenance where it lacks it.
+
+    For frames that Wareloom made itself; what comes from outside goes through `wareloom.shop.door`.
+    """
+    types = TABLES[name].dtypes()
+    present = frame.collect_schema().names()
+    if unknown := [column for column in present if column not in types]:
+        raise ValueError(f"table {name!r} has no columns {unknown}")
+    missing = [pl.lit(value, dtype=types[key]).alias(key) for key, value in (("origin", REAL), ("weight", 1.0)) if key not in present]
+    return frame.with_columns(missing).select(pl.col(c).cast(t) for c, t in types.items() if c in present or c in PROVENANCE)

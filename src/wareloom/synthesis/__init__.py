@@ -1,0 +1,55 @@
+"""Synthesizers: learn from the training part of a shop, then sample a shop of the same kind."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar, Self
+
+from wareloom.errors import InputError
+from wareloom.family import SYNTHESIZERS, Algorithm, Family
+from wareloom.run import Run
+from wareloom.shop import Shop
+
+
+@dataclass(frozen=True)
+class Given:
+    """What a sample is to be conditional on."""
+
+    histories: Shop | None = None
+    """Continue the users of this shop: one synthetic user for each, or `n` of them round robin."""
+    start_items: tuple[str, ...] = ()
+    """Every synthetic user begins with one of these items."""
+    length: int | None = None
+    """Every synthetic user has exactly this many events."""
+
+
+@dataclass(kw_only=True, eq=False)
+class Synthesizer(Algorithm, ABC):
+    """Base of all synthesizers."""
+
+    family: ClassVar[Family] = SYNTHESIZERS
+    knows: ClassVar[frozenset[str]] = frozenset({"behaviour"})
+    """What it draws on: "behaviour", "text", "images", "world". Beyond behaviour, a proof adds the arms that are fair to that."""
+
+    @property
+    def origin(self) -> str:
+        """What its rows carry in the column `origin`."""
+        from wareloom import __version__
+
+        return f"{self.name}@{__version__}"
+
+    @abstractmethod
+    def fit(self, shop: Shop, run: Run | None = None) -> Self:
+        """Learn from a shop, which must be the training part alone."""
+
+    @abstractmethod
+    def sample(self, n: int, run: Run | None = None, given: Given | None = None) -> Shop:
+        """Draw `n` synthetic users; returns a shop with the tables and columns that were fitted, keys intact."""
+
+    def _checked(self, n: int) -> None:
+        self.check_fitted()
+        if n < 1:
+            raise InputError(f"Asked to sample {n} users; ask for at least 1.")
+
+

@@ -1,0 +1,55 @@
+"""Fixtures shared by all tests: small shops made by hand, and the real data where it is at hand."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from wareloom.shop import Shop
+
+
+def data_folder() -> Path | None:
+    """The folder of real data sets, or None."""
+    named = os.environ.get("WARELOOM_DATA")
+    folder = Path(named) if named else Path(__file__).resolve().parents[2] / "shared" / "data"
+    return folder if folder.is_dir() else None
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    folder = data_folder()
+    if folder is None:
+        pytest.skip("no real data: set WARELOOM_DATA to its folder")
+    return folder
+
+
+def small_shop(users: int = 60, items: int = 30, seed: int = 0, *, timed: bool = True) -> Shop:
+    """A shop whose users walk round a ring of items: item i is mostly followed by i + 1."""
+    rng = np.random.default_rng(seed)
+    rows = []
+    for user in range(users):
+        item, clock = int(rng.integers(items)), int(rng.integers(0, 30 * 86400))
+        for _ in range(int(rng.integers(4, 12))):
+            rows.append((f"u{user}", f"i{item}", "purchase", clock, 1.0 + item))
+            item = (item + 1) % items if rng.random() < 0.8 else int(rng.integers(items))
+            clock += int(rng.integers(60, 3 * 86400))
+    events = pl.DataFrame(rows, schema=["user_id", "item_id", "event", "time", "value"], orient="row")
+    events = events.with_columns(time=pl.from_epoch("time").cast(pl.Datetime("us")))
+    catalogue = pl.DataFrame(
+        {
+            "item_id": [f"i{i}" for i in range(items)],
+            "title": [f"Item {i}" for i in range(items)],
+            "category": [["Ring", f"Arc {i // 10}"] for i in range(items)],
+            "price": [1.0 + i for i in range(items)],
+        }
+    )
+    return Shop({"items": catalogue, "events": events if timed else events.drop("time")}, {"name": "ring"})
+
+
+@pytest.fixture
+def shop() -> Shop:
+    return small_shop()
