@@ -1,0 +1,227 @@
+"""Compiled sampling of item walks: alias tables, a funnel of event kinds, and a random stream of its own for every user."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+from scipy import sparse
+
+TRIES = 16
+"""Draws before an item that the user has had is accepted after all."""
+LOOK_BACK = 512
+"""Events of a user's past among which repeats are looked for."""
+BUCKETS = 16
+"""Buckets of a count by its power of two."""
+
+
+class Table(NamedTuple):
+    """Alias tables (Walker 1977; Vose 1991) of many discrete distributions, row after row."""
+
+    indptr: np.ndarray
+    """int64 [rows + 1]"""
+    value: np.ndarray
+    """int32 [entries], what is drawn"""
+    accept: np.ndarray
+    """float32 [entries]"""
+    alias: np.ndarray
+    """int32 [entries], place within the row"""
+
+
+class Model(NamedTuple):
+    """Everything a walk draws from."""
+
+    follow: Table
+    """Next item by item"""
+    popular: Table
+    """One row: items by popularity"""
+    start: Table
+    """One row: first items"""
+    backoff: np.ndarray
+    """float32 [items], chance that the next item is drawn by popularity instead"""
+    repeat: np.ndarray
+    """float64 [BUCKETS], chance that the next item is one the user had, by the number of events before"""
+    chain: np.ndarray
+    """float64 [kinds, 2 · kinds], cumulative: next event on the same item by kind, then on another item by kind"""
+    first: np.ndarray
+    """float64 [kinds], cumulative: kind of the first event"""
+
+
+class Plan(NamedTuple):
+    """Which users to walk: how many events each, and from which past."""
+
+    offsets: np.ndarray
+    """int64 [users + 1], places in the output"""
+    past_offsets: np.ndarray
+    """int64 [users + 1], places in `past_item`"""
+    past_item: np.ndarray
+    """int32, what each user had before, oldest first"""
+    past_event: np.ndarray
+    """int8, and as which kind of event"""
+    start: np.ndarray
+    """int32, items to begin with, drawn evenly; empty for the fitted ones"""
+
+
+def alias_table(counts: sparse.csr_matrix) -> Table:
+    """Build the alias tables of the rows of `counts` (non-negative, need not sum to one)."""
+    counts = counts.tocsr()
+    indptr = counts.indptr.astype(np.int64)
+    accept, alias = _alias(indptr, counts.data.astype(np.float64))
+    return Table(indptr, counts.indices.astype(np.int32), accept, alias)
+
+
+@njit(cache=True)
+def _alias(indptr: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    accept = np.ones(len(weight), dtype=np.float32)
+    alias = np.zeros(len(weight), dtype=np.int32)
+    for r in range(len(indptr) - 1):
+        a, b = indptr[r], indptr[r + 1]
+        n = b - a
+        if n == 0:
+            continue
+        scaled = weight[a:b] * (n / weight[a:b].sum())
+        stack = np.empty(n, dtype=np.int32)
+        small, large = 0, n
+        for i in range(n):
+            if scaled[i] < 1.0:
+                stack[small] = i
+                small += 1
+            else:
+                large -= 1
+                stack[large] = i
+        while small > 0 and large < n:
+            small -= 1
+            s, g = stack[small], stack[large]
+            accept[a + s] = scaled[s]
+            alias[a + s] = g
+            scaled[g] -= 1.0 - scaled[s]
+            if scaled[g] < 1.0:
+                stack[small] = g
+                small += 1
+                large += 1
+    return accept, alias
+
+
+@njit(inline="always")
+def _next(state: np.ndarray) -> float:
+    """Advance an xorshift64* stream and return a number in [0, 1)."""
+    x = state[0]
+    x ^= x >> np.uint64(12)
+    x ^= x << np.uint64(25)
+    x ^= x >> np.uint64(27)
+    state[0] = x
+    return ((x * np.uint64(0x2545F4914F6CDD1D)) >> np.uint64(11)) * (1.0 / 9007199254740992.0)
+
+
+@njit(inline="always")
+def _stream(seed: np.uint64, user: int) -> np.ndarray:
+    """Return the state of the random stream of one user (splitmix64 of seed and user), never zero."""
+    z = seed + np.uint64(user + 1) * np.uint64(0x9E3779B97F4A7C15)
+    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    state = np.empty(1, dtype=np.uint64)
+    state[0] = (z ^ (z >> np.uint64(31))) | np.uint64(1)
+    return state
+
+
+@njit(inline="always")
+def _draw(table: Table, row: int, state: np.ndarray) -> int:
+    a = table.indptr[row]
+    n = table.indptr[row + 1] - a
+    u = _next(state) * n
+    i = min(int(u), n - 1)
+    if u - i >= table.accept[a + i]:
+        i = table.alias[a + i]
+    return table.value[a + i]
+
+
+@njit(inline="always")
+def _pick(cumulative: np.ndarray, state: np.ndarray) -> int:
+    u = _next(state) * cumulative[-1]
+    for i in range(len(cumulative)):
+        if u < cumulative[i]:
+            return i
+    return len(cumulative) - 1
+
+
+@njit(inline="always")
+def _bucket(n: int) -> int:
+    b = 0
+    while n > 1 and b < BUCKETS - 1:
+        n >>= 1
+        b += 1
+    return b
+
+
+@njit(cache=True)
+def _other(model: Model, memory: np.ndarray, have: int, state: np.ndarray) -> int:
+    """Draw an item other than the last: one of the user's own, or a new one by what follows the last."""
+    last = memory[have - 1]
+    if _next(state) < model.repeat[_bucket(have)]:
+        for _ in range(TRIES):
+            item = memory[have - 1 - int(_next(state) * min(have, LOOK_BACK))]
+            if item != last:
+                return item
+    item = last
+    for attempt in range(2 * TRIES):
+        known = model.follow.indptr[last + 1] > model.follow.indptr[last]
+        if attempt < TRIES and known and _next(state) >= model.backoff[last]:
+            item = _draw(model.follow, last, state)
+        else:
+            item = _draw(model.popular, 0, state)
+        seen = False
+        for k in range(have - 1, max(-1, have - 1 - LOOK_BACK), -1):
+            if memory[k] == item:
+                seen = True
+                break
+        if not seen:
+            return item
+    return item
+
+
+def walk(model: Model, plan: Plan, seed: np.uint64, cores: int) -> tuple[np.ndarray, np.ndarray]:
+    """Walk all users of `plan`: (items int32, kinds of event int8), the same whatever the number of cores."""
+    items = np.empty(plan.offsets[-1], dtype=np.int32)
+    events = np.empty(plan.offsets[-1], dtype=np.int8)
+    in_threads(lambda first, last: _walk(model, plan, (seed, first, last), items, events), len(plan.offsets) - 1, cores)
+    return items, events
+
+
+def in_threads(work: Callable[[int, int], None], users: int, cores: int) -> None:
+    """Call `work(first, last)` over ranges of users; kernels release the interpreter, so that all cores are busy."""
+    bounds = np.linspace(0, users, 4 * cores + 1).astype(int).tolist()
+    with ThreadPoolExecutor(cores) as pool:
+        for _ in pool.map(work, bounds[:-1], bounds[1:]):
+            pass
+
+
+@njit(cache=True, nogil=True)
+def _walk(model: Model, plan: Plan, part: tuple[np.uint64, int, int], items: np.ndarray, events: np.ndarray) -> None:
+    """Walk the users first … last - 1 of `part` = (seed, first, last)."""
+    seed, first, last = part
+    kinds = len(model.first)
+    for u in range(first, last):
+        state = _stream(seed, u)
+        a, b = plan.offsets[u], plan.offsets[u + 1]
+        pa, pb = plan.past_offsets[u], plan.past_offsets[u + 1]
+        memory = np.empty(pb - pa + b - a, dtype=np.int32)
+        memory[: pb - pa] = plan.past_item[pa:pb]
+        have = pb - pa
+        event = int(plan.past_event[pb - 1]) if have else 0
+        for place in range(a, b):
+            if have == 0:
+                event = _pick(model.first, state)
+                if len(plan.start):
+                    item = plan.start[int(_next(state) * len(plan.start))]
+                else:
+                    item = _draw(model.start, 0, state)
+            else:
+                outcome = _pick(model.chain[event], state)
+                event = outcome % kinds
+                item = memory[have - 1] if outcome < kinds else _other(model, memory, have, state)
+            items[place], events[place] = item, event
+            memory[have] = item
+            have += 1

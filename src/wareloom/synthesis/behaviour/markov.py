@@ -1,0 +1,168 @@
+"""A back-off Markov walk over items and event kinds, with activity, sessions and time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple, Self
+
+import numpy as np
+import polars as pl
+from scipy import sparse
+
+from wareloom.errors import InputError
+from wareloom.run import Run
+from wareloom.shop import Log, Shop, Vocabulary
+from wareloom.shop.log import NO_TIME
+from wareloom.shop.pairs import follow_counts, recency
+from wareloom.shop.schema import EVENTS
+from wareloom.synthesis import Given, Synthesizer
+from wareloom.synthesis.behaviour._frames import Walked, build, fit_columns
+from wareloom.synthesis.behaviour._rhythm import Rhythm, Visits, clock, draw_shapes, fit_rhythm
+from wareloom.synthesis.behaviour._walk import BUCKETS, Model, Plan, Table, alias_table, walk
+
+
+class _Past(NamedTuple):
+    """What each user to sample had before."""
+
+    users: pl.Series | None
+    offsets: np.ndarray
+    item: np.ndarray
+    event: np.ndarray
+    last: np.ndarray
+    """int64 [users], time last seen; negative where there is none"""
+
+
+@dataclass(kw_only=True, eq=False)
+class Markov(Synthesizer):
+    """Shoppers that walk from item to item as real ones did, backing off to popularity where little is known.
+
+    The next item is drawn from what followed the present one; with the probability T / (T + N) of Witten and Bell (1991),
+    for T distinct followers seen N times, from popularity instead. Whether it is the same item again, one the user had, or
+    another, and the kind of event, are drawn first, from a chain over kinds of event fitted on the log. Number and length of
+    sessions are those of a fitted user drawn at random; gaps come from quantiles by activity.
+    """
+
+    window: int = 2
+    """Items this many places apart still count as following one another."""
+    decay: float = 0.5
+    """Factor on a pair's weight for each further place apart."""
+    half_life: float | None = None
+    """Days after which an event weighs half, counted back from the last event; None weighs all alike."""
+
+    def fit(self, shop: Shop, run: Run | None = None) -> Self:
+        """Learn from the events of `shop`; raises `InputError` where it has none on known items."""
+        run = run or Run()
+        log = Log.of(shop)
+        if len(log) == 0:
+            raise InputError("The synthesizer 'markov' has nothing to learn from: the shop has no events on known items.")
+        with run.limits(), run.task("markov: fit"):
+            weight = recency(log, self.half_life)
+            counts = follow_counts(log, window=self.window, decay=self.decay, weight=weight)
+            heads = log.offsets[:-1][log.lengths() > 0]
+            self._keep("follow", counts)
+            self._keep("popular", _one_row(log.item, weight, len(log.items)))
+            self._keep("start", _one_row(log.item[heads], weight[heads], len(log.items)))
+            distinct, total = np.diff(counts.indptr), np.asarray(counts.sum(axis=1)).ravel()
+            self.backoff_ = (distinct / np.maximum(distinct + total, 1e-12)).astype(np.float32)
+            self.repeat_, self.chain_, self.first_ = _habits(log)
+            for name, value in fit_rhythm(log)._asdict().items():
+                setattr(self, f"rhythm_{name}_", value)
+            for name, value in fit_columns(shop, log.items).items():
+                setattr(self, name, value)
+        self.catalogue_ = shop.table("items")
+        return self
+
+    def sample(self, n: int, run: Run | None = None, given: Given | None = None) -> Shop:
+        """Draw `n` users, called ORIGIN/0, ORIGIN/1, ….
+
+        With `given.histories` the first `n` users of that shop are continued instead: under their own ids, after their last
+        event, by one session or by `given.length` events.
+        """
+        self._checked(n)
+        run, given = run or Run(), given or Given()
+        if given.length is not None and given.length < 1:
+            raise InputError(f"Asked for users of {given.length} events; ask for at least 1.")
+        rhythm = Rhythm(*(getattr(self, f"rhythm_{name}_") for name in Rhythm._fields))
+        with run.limits(), run.task(f"markov: sample {n:,} users"):
+            past = self._past(given, n)
+            rng = run.rng("markov", "shapes")
+            if past.users is not None and given.length is None:
+                sessions, sizes = np.arange(n + 1), rhythm.shape[rng.integers(len(rhythm.shape), size=n)]
+            else:
+                sessions, sizes = draw_shapes(rhythm, n, given.length, rng)
+            offsets = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)[sessions]
+            plan = Plan(offsets, past.offsets, past.item, past.event, self._starts(given))
+            item, event = walk(self._model(), plan, np.uint64(run.seed_for("markov", "walk")), run.cores)
+            if rhythm.bounds[2]:
+                visits = Visits(sessions, sizes, offsets, past.last)
+                time = clock(rhythm, visits, np.uint64(run.seed_for("markov", "clock")), run.cores)
+            else:
+                time = np.full(len(item), NO_TIME)
+            users = past.users if past.users is not None else f"{self.origin}/" + pl.Series(np.arange(n)).cast(pl.String)
+            user = np.repeat(np.arange(n, dtype=np.int32), np.diff(offsets))
+            walked = Walked(user, item, event, time, np.repeat(np.arange(len(sizes)), sizes))
+            return build(self.state(), self.catalogue_, walked, users, self.origin, run.rng("markov", "columns"))
+
+    def _keep(self, prefix: str, counts: sparse.csr_matrix) -> None:
+        for name, value in alias_table(counts)._asdict().items():
+            setattr(self, f"{prefix}_{name}_", value)
+
+    def _model(self) -> Model:
+        def table(prefix: str) -> Table:
+            return Table(*(getattr(self, f"{prefix}_{name}_") for name in Table._fields))
+
+        return Model(table("follow"), table("popular"), table("start"), self.backoff_, self.repeat_, self.chain_, self.first_)
+
+    def _past(self, given: Given, n: int) -> _Past:
+        """What the `n` users had before: nothing, or the given histories."""
+        if given.histories is None:
+            nothing = np.zeros(0, np.int32), np.zeros(0, np.int8)
+            return _Past(None, np.zeros(n + 1, np.int64), *nothing, np.full(n, -1, np.int64))
+        log = Log.of(given.histories)
+        known = log.lengths() > 0
+        if n > known.sum():
+            raise InputError(f"Asked to continue {n} users, but the given histories hold {known.sum()} with events.")
+        log = log.select(np.flatnonzero(known)[:n])
+        code = Vocabulary(self.catalogue_["item_id"]).recode(log.items)[log.item]
+        if np.any(code < 0):
+            unknown = log.items.decode(log.item[code < 0][:1])[0]
+            raise InputError(f"The given histories hold the item {unknown!r}, which the fitted shop does not know.")
+        last = log.time[log.offsets[1:] - 1] if log.timed else np.zeros(n, np.int64)
+        return _Past(log.users.ids, log.offsets, code.astype(np.int32), log.event, last)
+
+    def _starts(self, given: Given) -> np.ndarray:
+        codes = Vocabulary(self.catalogue_["item_id"]).encode(given.start_items)
+        if np.any(codes < 0):
+            unknown = given.start_items[int(np.flatnonzero(codes < 0)[0])]
+            raise InputError(f"The start item {unknown!r} is not in the fitted shop's catalogue.")
+        return codes
+
+
+def _one_row(item: np.ndarray, weight: np.ndarray, n: int) -> sparse.csr_matrix:
+    """Summed weight by item as a matrix of one row; items without weight fall out."""
+    return sparse.csr_matrix(np.bincount(item, weights=weight, minlength=n)[None, :])
+
+
+def _habits(log: Log) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Measure how events follow one another: (repeat by events before, chain over kinds, first kinds), see `Model`."""
+    kinds = len(EVENTS)
+    user, place = log.user, np.arange(len(log)) - log.offsets[log.user]
+    inner = np.flatnonzero(place > 0)
+    same = log.item[inner] == log.item[inner - 1]
+    before, now = log.event[inner - 1].astype(int), log.event[inner].astype(int)
+    counts = np.zeros((kinds, 2 * kinds))
+    np.add.at(counts, (before, np.where(same, now, kinds + now)), 1.0)
+    heads = log.offsets[:-1][log.lengths() > 0]
+    first = np.bincount(log.event[heads], minlength=kinds).astype(float)
+    unseen = counts.sum(axis=1) == 0
+    counts[unseen, kinds:] = first
+
+    pair = pl.DataFrame({"user": user, "item": log.item})
+    earlier = (~pair.select(pl.struct("user", "item").is_first_distinct()).to_series()).to_numpy()
+    fresh = inner[~same]
+    bucket = np.minimum(np.log2(np.maximum(place[fresh], 1)).astype(int), BUCKETS - 1)
+    tries = np.bincount(bucket, minlength=BUCKETS)
+    hits = np.bincount(bucket, weights=earlier[fresh], minlength=BUCKETS)
+    overall = hits.sum() / max(1, tries.sum())
+    repeat = (hits + overall) / (tries + 1.0)
+    return repeat, np.cumsum(counts, axis=1), np.cumsum(first)
