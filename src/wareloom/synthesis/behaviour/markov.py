@@ -57,14 +57,14 @@ class Markov(Synthesizer):
             raise InputError("The synthesizer 'markov' has nothing to learn from: the shop has no events on known items.")
         with run.limits(), run.task("markov: fit"):
             weight = recency(log, self.half_life)
-            counts = follow_counts(log, window=self.window, decay=self.decay, weight=weight)
+            counts = self._follow(log, weight)
             heads = log.offsets[:-1][log.lengths() > 0]
             self._keep("follow", counts)
             self._keep("popular", _one_row(log.item, weight, len(log.items)))
             self._keep("start", _one_row(log.item[heads], weight[heads], len(log.items)))
             distinct, total = np.diff(counts.indptr), np.asarray(counts.sum(axis=1)).ravel()
             self.backoff_ = (distinct / np.maximum(distinct + total, 1e-12)).astype(np.float32)
-            self.repeat_, self.chain_, self.first_ = _habits(log)
+            self.repeat_, self.chain_, self.first_ = self._habits(log)
             for name, value in fit_rhythm(log)._asdict().items():
                 setattr(self, f"rhythm_{name}_", value)
             for name, value in fit_columns(shop, log.items).items():
@@ -102,6 +102,14 @@ class Markov(Synthesizer):
             user = np.repeat(np.arange(n, dtype=np.int32), np.diff(offsets))
             walked = Walked(user, item, event, time, np.repeat(np.arange(len(sizes)), sizes))
             return build(self.state(), self.catalogue_, walked, users, self.origin, run.rng("markov", "columns"))
+
+    def _follow(self, log: Log, weight: np.ndarray) -> sparse.csr_matrix:
+        """How often which item follows which."""
+        return follow_counts(log, window=self.window, decay=self.decay, weight=weight)
+
+    def _habits(self, log: Log) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Chances of repeats, next kinds of event and first kinds, see `Model`."""
+        return _habits(log)
 
     def _keep(self, prefix: str, counts: sparse.csr_matrix) -> None:
         for name, value in alias_table(counts)._asdict().items():

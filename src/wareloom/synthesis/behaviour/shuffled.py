@@ -1,0 +1,43 @@
+"""The log with its items dealt anew: noise, for testing what must not be fooled by it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+import polars as pl
+
+from wareloom.errors import InputError
+from wareloom.run import Run
+from wareloom.shop import Log, Shop
+from wareloom.synthesis import Given, Synthesizer
+
+
+@dataclass(kw_only=True, eq=False)
+class Shuffled(Synthesizer):
+    """Real users' events with the items permuted over all of them: every marginal is kept, all knowledge is gone."""
+
+    def fit(self, shop: Shop, run: Run | None = None) -> Self:
+        """Keep the events on known items; raises `InputError` where there are none."""
+        if len(Log.of(shop)) == 0:
+            raise InputError("The synthesizer 'shuffled' has nothing to deal: the shop has no events on known items.")
+        self.catalogue_ = shop.table("items")
+        self.events_ = shop.table("events").drop("search_id", strict=False).drop_nulls("item_id")
+        return self
+
+    def sample(self, n: int, run: Run | None = None, given: Given | None = None) -> Shop:
+        """Deal the items of the whole log anew and return `n` of its users, drawn with replacement."""
+        self._checked(n)
+        if given is not None and given != Given():
+            raise InputError("The synthesizer 'shuffled' cannot be conditioned; sample it without `given`.")
+        rng = (run or Run()).rng("shuffled")
+        keys = [name for name in ("user_id", "session_id") if name in self.events_.columns]
+        events = self.events_.with_columns(pl.col("item_id").gather(rng.permutation(len(self.events_))), user=pl.coalesce(keys))
+        users = events["user"].unique().sort()
+        drawn = pl.DataFrame({"user": users.gather(rng.integers(len(users), size=n)), "place": np.arange(n)})
+        renamed = pl.format("{}/{}", pl.lit(self.origin), "place")
+        own = drawn.join(events, on="user", how="left", maintain_order="left_right").with_columns(
+            renamed.alias(keys[0]), *[pl.format("{}/{}", renamed, name).alias(name) for name in keys[1:]], origin=pl.lit(self.origin)
+        )
+        return Shop({"items": self.catalogue_, "events": own.drop("user", "place")})
