@@ -13,7 +13,7 @@ from wareloom.family import METRICS, Algorithm, Family
 
 @dataclass(frozen=True)
 class Ranked:
-    """The outcome of ranking all candidates for many requests, kept small: ranks of the relevant items and the top of each list.
+    """The outcome of ranking all candidates for many requests: ranks of the relevant items, and the top of each list.
 
     Relevant items of request r are the rows offsets[r]:offsets[r+1] of `rank`, `grade` and `item`, best rank first.
     """
@@ -61,7 +61,7 @@ class Metric(Algorithm, ABC):
     higher_is_better: ClassVar[bool] = True
 
     def per_request(self, ranked: Ranked) -> np.ndarray | None:
-        """Return the metric of each request, float64 [requests], NaN where undefined; None for one of the whole catalogue."""
+        """Return the metric of each request, float64 [requests], NaN where undefined; None where there is none."""
         return None
 
     @abstractmethod

@@ -34,7 +34,9 @@ class Ranker(Algorithm, ABC):
         run = run or Run()
         log = shop if isinstance(shop, Log) else Log.of(shop)
         if len(log) == 0:
-            raise InputError(f"The ranker {self.name!r} has nothing to learn from: the shop has no events on known items.")
+            raise InputError(
+                f"The ranker {self.name!r} has nothing to learn from: the shop has no events on known items."
+            )
         self.items_ = log.items.ids
         with run.limits():
             self._fit(log, None if isinstance(shop, Log) else shop, run)
@@ -43,8 +45,8 @@ class Ranker(Algorithm, ABC):
     def score(self, requests: Requests, items: list[str] | None = None) -> np.ndarray:
         """Score items for each request, the higher the better: float32 [requests, items].
 
-        `items`: ids of the candidates, all fitted items where None. An unknown item scores -inf. All requests are scored at
-        once; `blocks` is for many.
+        `items`: ids of the candidates, all fitted items where None. An unknown item scores -inf. All requests are
+        scored at once; `blocks` is for many.
         """
         self.check_fitted()
         scores = self._score(self._ready(requests))
@@ -87,7 +89,9 @@ class Ranker(Algorithm, ABC):
             parts.append(frame.filter(pl.col("score") > -np.inf))
         whole = pl.concat(parts) if parts else _no_ranking()
         users = pl.Series([*requests.users] or [None] * len(requests), dtype=pl.String)
-        return whole.with_columns(user_id=users.gather(whole["request"])).select("request", "user_id", "rank", "item_id", "score")
+        return whole.with_columns(user_id=users.gather(whole["request"])).select(
+            "request", "user_id", "rank", "item_id", "score"
+        )
 
     def _ready(self, requests: Requests) -> Requests:
         """Give every request a history in codes of the fitted items."""

@@ -7,7 +7,7 @@ from numba import njit, prange
 
 
 @njit(cache=True, parallel=True)
-def _top(scores: np.ndarray, k: int) -> np.ndarray:
+def _top(scores, k):  # type: ignore[no-untyped-def]
     rows, columns = scores.shape
     best = np.empty((rows, k), dtype=np.int32)
     for r in prange(rows):
@@ -32,5 +32,6 @@ def _top(scores: np.ndarray, k: int) -> np.ndarray:
 
 
 def top_k(scores: np.ndarray, k: int) -> np.ndarray:
-    """Return the columns of the k highest scores of each row, best first; equal scores go by column. int32 [rows, k]."""
-    return _top(np.ascontiguousarray(scores, dtype=np.float32), min(k, scores.shape[1]))
+    """Return the columns of the k highest scores of each row, best first, equal ones by column: int32 [rows, k]."""
+    best: np.ndarray = _top(np.ascontiguousarray(scores, dtype=np.float32), min(k, scores.shape[1]))
+    return best

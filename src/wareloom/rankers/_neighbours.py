@@ -1,0 +1,80 @@
+"""Tables of each item's nearest items: kept small while they are built, summed over histories by compiled kernels."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import get_num_threads, njit, prange
+from scipy import sparse
+
+from wareloom.rankers._history import Columns
+
+
+@njit(cache=True)
+def keep_best(sums, touched, k, columns, values):  # type: ignore[no-untyped-def]
+    """Write the k highest of the `touched` entries of `sums` in the order of columns, zero all; return how many."""
+    touched = np.sort(touched)
+    chosen = sums[touched]
+    sums[touched] = 0.0
+    if len(touched) > k:
+        order = np.sort(np.argsort(-chosen, kind="mergesort")[:k])
+        touched, chosen = touched[order], chosen[order]
+    n = 0
+    for t in range(len(touched)):
+        if chosen[t] > 0.0:
+            columns[n] = touched[t]
+            values[n] = chosen[t]
+            n += 1
+    return n
+
+
+def to_table(parts: tuple[np.ndarray, np.ndarray, np.ndarray], items: int) -> sparse.csr_matrix:
+    """Turn (count, columns, values), rows of `count` filled places, into an items × items float32 CSR matrix."""
+    count, columns, values = parts
+    filled = np.arange(columns.shape[1]) < count[:, None]
+    offsets = np.concatenate([[0], np.cumsum(count)]).astype(np.int64)
+    return sparse.csr_matrix((values[filled], columns[filled], offsets), shape=(items, items))
+
+
+@njit(cache=True, parallel=True)
+def _sum(offsets, items, weights, start, column, value, tail, chunks):  # type: ignore[no-untyped-def]
+    requests, width = len(offsets) - 1, len(tail)
+    out = np.empty((requests, width), dtype=np.float32)
+    for c in prange(chunks):
+        sums = np.zeros(width, dtype=np.float32)
+        for r in range(requests * c // chunks, requests * (c + 1) // chunks):
+            for h in range(offsets[r], offsets[r + 1]):
+                item, weight = items[h], weights[h]
+                for e in range(start[item], start[item + 1]):
+                    sums[column[e]] += weight * value[e]
+            for i in range(width):
+                out[r, i] = sums[i] if sums[i] > 0.0 else tail[i]
+                sums[i] = 0.0
+    return out
+
+
+def sum_neighbours(history: Columns, table: sparse.csr_matrix, tail: np.ndarray) -> np.ndarray:
+    """Sum the rows of `table` over each history; items that get nothing take `tail`. New float32 [requests, items]."""
+    offsets, items, weights = history
+    chunks = min(max(1, len(offsets) - 1), 4 * get_num_threads())
+    rows = (table.indptr.astype(np.int64), table.indices, table.data)
+    scores: np.ndarray = _sum(offsets, items, weights, *rows, np.ascontiguousarray(tail), chunks)
+    return scores
+
+
+@njit(cache=True, parallel=True)
+def _product(offsets, items, weights, matrix):  # type: ignore[no-untyped-def]
+    requests, width = len(offsets) - 1, matrix.shape[1]
+    out = np.zeros((requests, width), dtype=np.float32)
+    for r in prange(requests):
+        for h in range(offsets[r], offsets[r + 1]):
+            row = matrix[items[h]]
+            weight = weights[h]
+            for i in range(width):
+                out[r, i] += weight * row[i]
+    return out
+
+
+def sum_rows(history: Columns, matrix: np.ndarray) -> np.ndarray:
+    """Sum the rows of the dense float32 `matrix` over each history: new float32 [requests, columns]."""
+    sums: np.ndarray = _product(*history, matrix)
+    return sums

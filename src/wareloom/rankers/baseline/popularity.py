@@ -1,0 +1,33 @@
+"""Popularity: the same list for everybody."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from wareloom.rankers import Ranker
+from wareloom.rankers._history import popularity, require
+from wareloom.run import Run
+from wareloom.shop import Log, Requests, Shop
+
+
+@dataclass(kw_only=True, eq=False)
+class Popularity(Ranker):
+    """Order items by the weight of their events, recent ones more where asked.
+
+    The score is the sum of the event weights, each halved for every `half_life` before the latest event.
+    """
+
+    half_life: float | None = None
+    """Days after which an event counts half; None counts all alike, as does a log without times."""
+
+    def __post_init__(self) -> None:
+        holds = self.half_life is None or self.half_life > 0
+        require("popularity", "half_life", self.half_life, holds, "days above 0, or None")
+
+    def _fit(self, log: Log, shop: Shop | None, run: Run) -> None:
+        self.popularity_ = popularity(log, self.half_life)
+
+    def _score(self, requests: Requests) -> np.ndarray:
+        return np.tile(self.popularity_.astype(np.float32), (len(requests), 1))

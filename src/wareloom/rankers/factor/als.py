@@ -1,0 +1,102 @@
+"""ALS: matrix factorisation of implicit feedback, with unseen users folded in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numba import njit, prange
+
+from wareloom.rankers import Ranker
+from wareloom.rankers._history import Columns, merged, popularity, recency, require, tail
+from wareloom.run import Run
+from wareloom.shop import Log, Requests, Shop
+
+
+@dataclass(kw_only=True, eq=False)
+class ALS(Ranker):
+    """Factorise users × items by alternating least squares; a request's user vector is solved from its history.
+
+    An event of weight w has the confidence 1 + alpha × w and the preference 1, all else confidence 1 and preference 0.
+    At scoring the user vector is the exact solution for the history given, so users need not be known; the weight of an
+    event of age a counts decay^a. Without known events, items go by popularity.
+
+    Training is `implicit`'s (conjugate gradients, C++). Hu, Koren and Volinsky (2008); Takács et al. (2011).
+    """
+
+    embedding_size: int = 64
+    """Length of the vector of each item."""
+    regularization: float = 0.1
+    """Penalty on the squared length of the vectors."""
+    alpha: float = 10.0
+    """Confidence an event of weight 1 adds."""
+    epochs: int = 15
+    """Rounds over users and items."""
+    decay: float = 1.0
+    """Factor for each step back in the history that is scored; 1 counts all events alike."""
+
+    def __post_init__(self) -> None:
+        for name in ("embedding_size", "epochs"):
+            require("als", name, getattr(self, name), getattr(self, name) >= 1, "1 or more")
+        for name in ("regularization", "alpha"):
+            require("als", name, getattr(self, name), getattr(self, name) > 0, "a number above 0")
+        require("als", "decay", self.decay, 0 < self.decay <= 1, "a factor above 0, at most 1")
+
+    def _fit(self, log: Log, shop: Shop | None, run: Run) -> None:
+        from implicit.cpu.als import AlternatingLeastSquares
+        from threadpoolctl import threadpool_limits
+
+        self.popularity_ = popularity(log)
+        confidence = log.matrix()
+        confidence.eliminate_zeros()
+        confidence.data = 1.0 + np.float32(self.alpha) * confidence.data
+        with threadpool_limits(1, user_api="blas"), run.task("ALS epochs", self.epochs) as advance:
+            model = AlternatingLeastSquares(
+                factors=self.embedding_size,
+                regularization=self.regularization,
+                iterations=self.epochs,
+                num_threads=run.cores,
+                random_state=run.seed_for("als") % 2**32,
+            )
+            model.fit(confidence, show_progress=False, callback=lambda *_: advance())
+        self.vectors_ = np.asarray(model.item_factors, dtype=np.float32)
+
+    def _score(self, requests: Requests) -> np.ndarray:
+        assert requests.histories is not None
+        history = merged(recency(requests.histories, self.decay, 0), len(self.vectors_))
+        gram = self.vectors_.T.astype(np.float64) @ self.vectors_ + self.regularization * np.eye(self.vectors_.shape[1])
+        users = fold_in(history, self.vectors_, gram, self.alpha)
+        scores = users @ self.vectors_.T
+        scores[np.diff(history[0]) == 0] = tail(self.popularity_)
+        return scores
+
+
+@njit(cache=True, parallel=True)
+def _fold_in(offsets, items, values, vectors, gram, alpha):  # type: ignore[no-untyped-def]
+    requests, size = len(offsets) - 1, vectors.shape[1]
+    out = np.zeros((requests, size), dtype=np.float32)
+    for r in prange(requests):
+        if offsets[r] == offsets[r + 1]:
+            continue
+        left = gram.copy()
+        right = np.zeros(size)
+        for h in range(offsets[r], offsets[r + 1]):
+            vector = vectors[items[h]]
+            extra = alpha * values[h]
+            for a in range(size):
+                right[a] += vector[a]
+                for b in range(size):
+                    left[a, b] += extra * vector[a] * vector[b]
+            for a in range(size):
+                right[a] += extra * vector[a]
+        out[r] = np.linalg.solve(left, right)
+    return out
+
+
+def fold_in(history: Columns, vectors: np.ndarray, gram: np.ndarray, alpha: float) -> np.ndarray:
+    """Solve (VᵀV + λI + Σ αw vvᵀ) x = Σ (1 + αw) v for the vector x of each request.
+
+    `gram` is VᵀV + λI in float64. Returns float32 [requests, embedding_size].
+    """
+    users: np.ndarray = _fold_in(*history, vectors, gram, alpha)
+    return users
