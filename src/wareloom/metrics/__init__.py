@@ -8,6 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from wareloom.errors import SettingError
 from wareloom.family import METRICS, Algorithm, Family
 
 
@@ -45,12 +46,28 @@ class Ranked:
 
     @property
     def relevant(self) -> np.ndarray:
-        """Number of relevant items of each request, int64 [requests]."""
-        return np.diff(self.offsets)
+        """Number of relevant items (of a grade above 0) of each request, int64 [requests]."""
+        return np.bincount(self.request[self.grade > 0], minlength=len(self))
 
     def per_request(self, values: np.ndarray) -> np.ndarray:
         """Sum `values` (one a relevant item) within each request, float64 [requests]."""
-        return np.bincount(self.request, weights=values, minlength=len(self))
+        return np.bincount(self.request, weights=values, minlength=len(self)).astype(np.float64)
+
+    @property
+    def place(self) -> np.ndarray:
+        """Number of relevant items (grade above 0) up to and with each one in its request, int64 [relevant]."""
+        counted = np.concatenate([[0], np.cumsum(self.grade > 0)])
+        place: np.ndarray = counted[1:] - counted[self.offsets[self.request]]
+        return place
+
+    def hit(self, k: int) -> np.ndarray:
+        """Whether each relevant item (of a grade above 0) stands in the first k places, bool [relevant]."""
+        placed: np.ndarray = (self.rank <= np.minimum(k, self.candidates)[self.request]) & (self.grade > 0)
+        return placed
+
+    def hits(self, k: int) -> np.ndarray:
+        """Number of relevant items in the first k places of each request, float64 [requests]."""
+        return self.per_request(self.hit(k))
 
 
 @dataclass(kw_only=True, eq=False)
@@ -73,11 +90,25 @@ class Metric(Algorithm, ABC):
 
 
 @dataclass(kw_only=True, eq=False)
+class ListMetric(Metric):
+    """Base of the metrics of all lists together."""
+
+    k: int = 10
+    """Length of the list that is judged."""
+
+    def __post_init__(self) -> None:
+        check_length(self.name, self.k)
+
+
+@dataclass(kw_only=True, eq=False)
 class RequestMetric(Metric):
     """Base of the metrics that are a mean over requests."""
 
     k: int = 10
     """Length of the list that is judged."""
+
+    def __post_init__(self) -> None:
+        check_length(self.name, self.k)
 
     @abstractmethod
     def per_request(self, ranked: Ranked) -> np.ndarray:
@@ -85,6 +116,30 @@ class RequestMetric(Metric):
 
     def measure(self, ranked: Ranked) -> float:
         """Return the mean over the requests where the metric is defined; NaN where it is nowhere."""
-        values = self.per_request(ranked)
-        defined = values[~np.isnan(values)]
-        return float(defined.mean()) if len(defined) else float("nan")
+        return mean(self.per_request(ranked))
+
+
+def check_length(name: str, k: int) -> None:
+    """Raise `SettingError` for a list of no length."""
+    if k < 1:
+        raise SettingError(f"{name}: k is {k}; give the length of the list, 1 or more.")
+
+
+def share(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
+    """Divide, NaN where `whole` is 0: float64."""
+    whole = np.asarray(whole, dtype=np.float64)
+    result = np.full(len(whole), np.nan)
+    np.divide(part, whole, out=result, where=whole != 0)
+    return result
+
+
+def mean(values: np.ndarray) -> float:
+    """Mean of what is not NaN; NaN where nothing is left."""
+    defined = values[~np.isnan(values)]
+    return float(defined.mean()) if len(defined) else float("nan")
+
+
+def exposure(ranked: Ranked, k: int) -> np.ndarray:
+    """How often each item of the catalogue stands in the first k places of a list, int64 [items]."""
+    top = ranked.top[:, :k]
+    return np.bincount(top[top >= 0], minlength=len(ranked.popularity))

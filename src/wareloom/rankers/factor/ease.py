@@ -70,7 +70,8 @@ class EASE(Ranker):
             fits = int((allowed * GIB / 4) ** 0.5)
             raise InputError(
                 f"EASE over {kept} items needs {needed:.1f} GiB, more than memory_limit={allowed:g}. Set "
-                f"max_items={fits} to learn the most popular ones only, or memory_limit={needed * 1.01:.1f} if the machine has it."
+                f"max_items={fits} to learn the most popular ones only, "
+                f"or memory_limit={needed * 1.01:.1f} if the machine has it."
             )
 
     def _score(self, requests: Requests) -> np.ndarray:
