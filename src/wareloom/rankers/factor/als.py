@@ -60,43 +60,45 @@ class ALS(Ranker):
             )
             model.fit(confidence, show_progress=False, callback=lambda *_: advance())
         self.vectors_ = np.asarray(model.item_factors, dtype=np.float32)
+        wide = self.vectors_.astype(np.float64)
+        self.gram_ = wide.T @ wide + self.regularization * np.eye(self.embedding_size)
 
     def _score(self, requests: Requests) -> np.ndarray:
         assert requests.histories is not None
         history = merged(recency(requests.histories, self.decay, 0), len(self.vectors_))
-        gram = self.vectors_.T.astype(np.float64) @ self.vectors_ + self.regularization * np.eye(self.vectors_.shape[1])
-        users = fold_in(history, self.vectors_, gram, self.alpha)
-        scores = users @ self.vectors_.T
+        scores = fold_in(history, self.vectors_, self.gram_, self.alpha) @ self.vectors_.T
         scores[np.diff(history[0]) == 0] = tail(self.popularity_)
         return scores
 
 
 @njit(cache=True, parallel=True)
-def _fold_in(offsets, items, values, vectors, gram, alpha):  # type: ignore[no-untyped-def]
+def _fold_in(offsets, items, extra, vectors, gram, inverse):  # type: ignore[no-untyped-def]
     requests, size = len(offsets) - 1, vectors.shape[1]
     out = np.zeros((requests, size), dtype=np.float32)
     for r in prange(requests):
-        if offsets[r] == offsets[r + 1]:
+        begin, end = offsets[r], offsets[r + 1]
+        if begin == end:
             continue
-        left = gram.copy()
-        right = np.zeros(size)
-        for h in range(offsets[r], offsets[r + 1]):
-            vector = vectors[items[h]]
-            extra = alpha * values[h]
-            for a in range(size):
-                right[a] += vector[a]
-                for b in range(size):
-                    left[a, b] += extra * vector[a] * vector[b]
-            for a in range(size):
-                right[a] += extra * vector[a]
-        out[r] = np.linalg.solve(left, right)
+        held = vectors[items[begin:end]].astype(np.float64)
+        more = extra[begin:end]
+        if end - begin < size:
+            spread = held @ inverse
+            inner = spread @ held.T
+            right = inner @ (1.0 + more)
+            out[r] = spread.T @ (1.0 + more - np.linalg.solve(inner + np.diag(1.0 / more), right))
+        else:
+            left = gram + held.T @ (held * more.reshape(-1, 1))
+            out[r] = np.linalg.solve(left, held.T @ (1.0 + more))
     return out
 
 
 def fold_in(history: Columns, vectors: np.ndarray, gram: np.ndarray, alpha: float) -> np.ndarray:
     """Solve (VᵀV + λI + Σ αw vvᵀ) x = Σ (1 + αw) v for the vector x of each request.
 
-    `gram` is VᵀV + λI in float64. Returns float32 [requests, embedding_size].
+    `gram` is VᵀV + λI in float64. Short histories are solved in the size of the history (Woodbury's identity), long
+    ones in that of the vectors. Returns float32 [requests, embedding_size].
     """
-    users: np.ndarray = _fold_in(*history, vectors, gram, alpha)
+    offsets, items, values = history
+    extra = alpha * values.astype(np.float64)
+    users: np.ndarray = _fold_in(offsets, items, extra, vectors, gram, np.linalg.inv(gram))
     return users
