@@ -109,8 +109,7 @@ class Log:
         ).filter(pl.col("item") >= 0)
         order = ["user", "time"]
         if shuffle_ties is not None:
-            tie = np.random.default_rng(shuffle_ties).permutation(len(codes))
-            codes, order = codes.with_columns(tie=pl.Series(tie)), [*order, "tie"]
+            codes, order = codes.with_columns(tie=pl.Series(tie_order(len(codes), shuffle_ties))), [*order, "tie"]
         codes = codes.sort(order, maintain_order=True)
         user = codes["user"].to_numpy()
         offsets = np.searchsorted(user, np.arange(len(users) + 1)).astype(np.int64)
@@ -128,6 +127,16 @@ class Log:
         )
 
 
+def tie_order(rows: int, seed: int) -> np.ndarray:
+    """Return the place of each of the log's rows, in file order, among those of its user and time: int64 [rows]."""
+    return np.random.default_rng(seed).permutation(rows)
+
+
+def counts_in_log(kinds: Sequence[str]) -> pl.Expr:
+    """Whether a row (`user`, `item_id`, `event`) belongs to the log; its item must be known, too."""
+    return pl.col("event").is_in(list(kinds)) & pl.col("item_id").is_not_null() & pl.col("user").is_not_null()
+
+
 def _frame(shop: Shop, kinds: Sequence[str]) -> pl.DataFrame:
     """Events on items with the columns a log needs; those that the shop lacks are null."""
     scan = shop.scan("events")
@@ -135,8 +144,7 @@ def _frame(shop: Shop, kinds: Sequence[str]) -> pl.DataFrame:
     keys = [name for name in ("user_id", "session_id") if name in names]
     wanted = {"session_id": pl.String(), "time": pl.Datetime("us"), "item_id": pl.String()}
     missing = [pl.lit(None, dtype=dtype).alias(name) for name, dtype in wanted.items() if name not in names]
-    rows = scan.with_columns(missing).with_columns(user=pl.coalesce(keys)).filter(pl.col("event").is_in(list(kinds)))
-    rows = rows.filter(pl.col("item_id").is_not_null() & pl.col("user").is_not_null())
+    rows = scan.with_columns(missing).with_columns(user=pl.coalesce(keys)).filter(counts_in_log(kinds))
     return rows.select("user", "item_id", "event", "time", "session_id", "weight", "origin").collect()
 
 

@@ -1,0 +1,136 @@
+"""Which part each row belongs to: by a hash of its user or query, or by its place among its user's events."""
+
+from __future__ import annotations
+
+import hashlib
+import unicodedata
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+
+from wareloom.shop.buckets import CODE, ROW, USER, bucketed, coded, count, user_hash, user_key
+from wareloom.shop.log import NO_TIME, counts_in_log, tie_order
+
+if TYPE_CHECKING:
+    from wareloom.shop.shop import Shop
+
+LEAST = 3
+"""Interactions a user needs for leave-last-out: one for each part. Users with fewer stay wholly in train."""
+
+
+def hashed(ids: pl.Series, parts: Sequence[float], salt: tuple[object, ...]) -> np.ndarray:
+    """Return the part of each id: uint8 [ids], in the shares `parts` by BLAKE2b of the id, the same everywhere."""
+    key = hashlib.blake2b("\x1f".join(map(str, salt)).encode(), digest_size=32).digest()
+    places = [
+        int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8, key=key).digest(), "little")
+        for name in ids.to_list()
+    ]
+    bounds = np.cumsum(parts)[:2] / np.sum(parts)
+    return np.searchsorted(bounds, np.array(places, dtype=np.uint64) / 2.0**64, side="right").astype(np.uint8)
+
+
+def keyed(frame: pl.LazyFrame, ids: pl.Series, parts: np.ndarray) -> np.ndarray:
+    """Return the part of each row of `frame`, whose one column is an id: uint8 [rows], 0 for unknown and null ids."""
+    table = pl.DataFrame({"key": ids, "part": parts}, schema_overrides={"part": pl.UInt8}).lazy()
+    found = frame.select(key=pl.first()).with_row_index(ROW).join(table, on="key", how="inner").select(ROW, "part")
+    return _scattered(count(frame), found)
+
+
+def _scattered(rows: int, found: pl.LazyFrame) -> np.ndarray:
+    """Return `part` by `ROW`, uint8 [rows], 0 where there is none.
+
+    Rows go by their numbers and not by the order a streaming join gives them, which Polars 2.1 does not always
+    maintain.
+    """
+    pairs = found.select(ROW, pl.col("part").cast(pl.UInt8)).collect(engine="streaming")
+    codes = np.zeros(rows, dtype=np.uint8)
+    codes[pairs[ROW].to_numpy()] = pairs["part"].to_numpy()
+    return codes
+
+
+def normal_query() -> pl.Expr:
+    """Return the column `query` as it is compared: NFKC, case folded, white space folded."""
+
+    def normal(queries: pl.Series) -> pl.Series:
+        folded = [
+            None
+            if q is None
+            else " ".join(unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", q).casefold()).split())
+            for q in queries.to_list()
+        ]
+        return pl.Series(queries.name, folded, dtype=pl.String)
+
+    return pl.col("query").map_batches(normal, return_dtype=pl.String(), is_elementwise=True)
+
+
+def last_out(shop: Shop, kinds: Sequence[str], shuffle_ties: int | None) -> tuple[np.ndarray, np.ndarray | None]:
+    """Return the part of each event and, where there are searches, of each search: uint8 [rows] each.
+
+    The order of a user's interactions is that of `Log.of(shop, kinds=kinds, shuffle_ties=shuffle_ties)`. Events that
+    are no interactions (impressions, …) go with the interaction that follows them, after the last one with the last.
+    """
+    events = shop.scan("events")
+    names = events.collect_schema().names()
+    known = shop.scan("items").select(pl.col("item_id").hash(seed=2)).collect(engine="streaming")["item_id"]
+    counts = counts_in_log(kinds) & pl.col("item_id").hash(seed=2).is_in(known.implode())
+    time = pl.col("time").cast(pl.Int64) if "time" in names else pl.lit(None, dtype=pl.Int64)
+    named = events.with_columns(user=user_key(events))
+    if "item_id" not in names:
+        named = named.with_columns(item_id=pl.lit(None, dtype=pl.String))
+    ties = None
+    if shuffle_ties is not None:
+        chosen = named.select(counts.alias("c")).collect(engine="streaming")["c"].fill_null(False).to_numpy()
+        ties = np.full(len(chosen), np.iinfo(np.int64).max)
+        ties[chosen] = tie_order(int(chosen.sum()), shuffle_ties)
+    columns = {"counts": counts.fill_null(False), "time": time.fill_null(int(NO_TIME))}
+    ends = []
+    with bucketed(named, columns) as buckets:
+        codes = np.zeros(buckets.rows, dtype=np.uint8)
+        for frame in buckets:
+            order = frame[ROW] if ties is None else pl.Series(ties[frame[ROW].to_numpy()])
+            parts, end = _last_of_each(frame.with_columns(order=order), tied=ties is not None)
+            codes[parts[ROW].to_numpy()] = parts["part"].to_numpy()
+            ends.append(end)
+    return codes, _searches(shop, codes, pl.concat(ends)) if shop.has("searches") else None
+
+
+def _last_of_each(frame: pl.DataFrame, *, tied: bool) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Return the part of each row, and for each user the times of the last interactions in train and validation."""
+    chosen = (
+        frame.filter("counts")
+        .sort(USER, "time", "order")
+        .with_columns(left=pl.len().over(USER) - pl.int_range(pl.len()).over(USER), n=pl.len().over(USER))
+    )
+    part = pl.when(pl.col("n") < LEAST).then(0).when(pl.col("left") == 1).then(2).when(pl.col("left") == 2).then(1)
+    chosen = chosen.with_columns(part=part.otherwise(0).cast(pl.UInt8))
+    long = chosen.filter(pl.col("n") >= LEAST)
+    ends = long.group_by(USER).agg(
+        train=pl.col("time").filter(left=3).first(), val=pl.col("time").filter(left=2).first()
+    )
+    if len(chosen) == len(frame):
+        return chosen.select(ROW, "part"), ends
+    every = frame.join(chosen.select(ROW, "part"), on=ROW, how="left").sort(USER, "time", "order", ROW)
+    if tied:
+        same_time = pl.col("part").max().over(USER, "time")
+        every = every.with_columns(part=pl.coalesce("part", same_time))
+    following = pl.col("part").fill_null(strategy="backward").over(USER)
+    every = every.with_columns(part=pl.coalesce(following, pl.col("part").max().over(USER)).fill_null(0))
+    return every.select(ROW, "part"), ends
+
+
+def _searches(shop: Shop, codes: np.ndarray, ends: pl.DataFrame) -> np.ndarray:
+    """Return the part of each search: that of the events it led to, else by its time among its user's interactions."""
+    searches, events = shop.scan("searches"), shop.scan("events")
+    names = searches.collect_schema().names()
+    time = pl.col("time").cast(pl.Int64) if "time" in names else pl.lit(None, dtype=pl.Int64)
+    rows = searches.with_row_index(ROW).select(ROW, "search_id", user_hash(searches).alias(USER), time=time)
+    rows = rows.join(ends.lazy(), on=USER, how="left")
+    part = pl.when(pl.col("time") <= pl.col("train")).then(0).when(pl.col("time") <= pl.col("val")).then(1).otherwise(2)
+    part = pl.when(pl.col("time").is_not_null() & pl.col("val").is_not_null()).then(part).otherwise(0)
+    if shop.has("events", "search_id"):
+        led = coded(events.select("search_id"), codes).drop_nulls().group_by("search_id").agg(pl.col(CODE).max())
+        rows = rows.join(led, on="search_id", how="left")
+        part = pl.coalesce(pl.col(CODE), part)
+    return _scattered(count(searches), rows.select(ROW, part=part))
