@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, ClassVar
 
 import polars as pl
@@ -12,6 +13,8 @@ import polars as pl
 from wareloom.family import SCREENS, Algorithm, Family
 from wareloom.run import Run
 from wareloom.shop import Shop
+from wareloom.shop.shop import ROW_GROUP, replacing, write_head
+from wareloom.state import write_json
 
 
 @dataclass(frozen=True)
@@ -64,3 +67,21 @@ def screen_all(names: Sequence[str], synthetic: Shop, train: Shop, holdout: Shop
         for table, rows in screened.rejected.items():
             rejected.setdefault(table, []).append(rows.with_columns(screen=pl.lit(name)))
     return Screened(synthetic, {table: pl.concat(parts, how="diagonal") for table, parts in rejected.items()}, report)
+
+
+def save_screened(screened: Screened, folder: Path, fitted: Algorithm | None = None) -> Shop:
+    """Write what was kept as a shop, with `rejected/TABLE.parquet` and `screen.json` beside its tables.
+
+    `fitted`: the synthesizer that made it, saved in the folder `synthesizer`.
+    """
+    with replacing(folder) as partial:
+        for name in screened.kept.names:
+            screened.kept.scan(name).sink_parquet(partial / f"{name}.parquet", row_group_size=ROW_GROUP, maintain_order=True)
+        write_head(partial, screened.kept.meta)
+        (partial / "rejected").mkdir()
+        for name, rows in screened.rejected.items():
+            rows.write_parquet(partial / "rejected" / f"{name}.parquet")
+        write_json(partial / "screen.json", screened.report)
+        if fitted is not None:
+            fitted.save(partial / "synthesizer")
+    return Shop.open(folder)

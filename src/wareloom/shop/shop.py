@@ -83,6 +83,10 @@ class Shop:
         """Number of rows of a table, 0 where it is not there."""
         return int(self.scan(table).select(pl.len()).collect().item()) if table in self._tables else 0
 
+    def in_memory(self) -> Shop:
+        """Return this shop with all tables computed and held, for work that reads them many times."""
+        return Shop(dict(zip(self.names, pl.collect_all(list(self._tables.values())), strict=True)), self.meta)
+
     def with_tables(self, **tables: pl.LazyFrame | pl.DataFrame | None) -> Shop:
         """Return this shop with some tables replaced; None takes one away."""
         kept = {k: v for k, v in ({**self._tables, **tables}).items() if v is not None}

@@ -1,0 +1,73 @@
+"""The command line: one file a command, found by its name, imported when it is called."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from pathlib import Path
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+from wareloom.errors import WareloomError
+
+HERE = Path(__file__).parent
+
+
+class Commands(TyperGroup):
+    """The files beside this one, as commands."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Names of the commands, sorted."""
+        return sorted(path.stem for path in HERE.glob("*.py") if not path.stem.startswith("_"))
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """Import the file of that name and make a command of its `main`."""
+        if cmd_name not in self.list_commands(ctx):
+            return None
+        module = importlib.import_module(f"wareloom.cli.{cmd_name}")
+        single = typer.Typer(add_completion=False, rich_markup_mode=None)
+        single.command(name=cmd_name)(module.main)
+        return typer.main.get_command(single)
+
+
+app = typer.Typer(
+    cls=Commands,
+    name="wareloom",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    help="Synthesise what a shop's data lacks, and prove on real held-out data whether it helped.",
+    epilog="Exit codes: 0 done, 1 the answer is no, 2 the input or the call was wrong.",
+)
+
+
+def _show_version(value: bool) -> None:
+    if value:
+        from wareloom import __version__
+
+        typer.echo(f"wareloom {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: bool = typer.Option(False, "--version", callback=_show_version, is_eager=True, help="Print the version and leave."),
+) -> None:
+    pass
+
+
+def main() -> None:
+    """Run the command line; what goes wrong on purpose becomes one message and an exit code."""
+    try:
+        app()
+    except WareloomError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(0)
+    except KeyboardInterrupt:
+        print("stopped; finished stages are kept, and --resume continues a recipe", file=sys.stderr)
+        sys.exit(130)

@@ -1,0 +1,80 @@
+"""Options and output that all commands share."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from wareloom.errors import SettingError
+from wareloom.run import Run
+
+if TYPE_CHECKING:
+    import polars as pl
+
+To = Annotated[Path, typer.Option("--to", help="Folder to write to.", show_default=False)]
+Seed = Annotated[int, typer.Option(help="The one seed of all that is random.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]
+Set = Annotated[list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="A setting; may be given again.")]
+
+
+def run_of(seed: int, quiet: bool) -> Run:
+    """Make the run a command asks for."""
+    return Run(seed=seed, quiet=quiet)
+
+
+def settings(pairs: Sequence[str] | None) -> dict[str, Any]:
+    """Read `name=value` pairs; a value is TOML where it can be (0.5, true, [1, 2]) and text where not."""
+    found: dict[str, Any] = {}
+    for pair in pairs or ():
+        name, equals, value = pair.partition("=")
+        if not equals or not name:
+            raise SettingError(f"--set takes NAME=VALUE, not {pair!r}.")
+        try:
+            found[name.strip()] = tomllib.loads(f"value = {value}")["value"]
+        except tomllib.TOMLDecodeError:
+            found[name.strip()] = value
+    return found
+
+
+def show(value: Mapping[str, Any], as_json: bool, text: str | None = None) -> None:
+    """Print a result: JSON for machines, `text` or an indented outline for people."""
+    if as_json:
+        typer.echo(json.dumps(value, indent=2, ensure_ascii=False, default=str))
+    else:
+        typer.echo(text if text is not None else "\n".join(outline(value)))
+
+
+def outline(value: Mapping[str, Any], depth: int = 0) -> list[str]:
+    """Lay nested values out as indented lines."""
+    lines = []
+    for key, entry in value.items():
+        if isinstance(entry, Mapping):
+            lines += [f"{'  ' * depth}{key}", *outline(entry, depth + 1)]
+        else:
+            lines.append(f"{'  ' * depth}{key}: {_brief(entry)}")
+    return lines
+
+
+def table(frame: pl.DataFrame) -> str:
+    """Lay a frame out as aligned columns."""
+    rows = [list(frame.columns), *([_brief(cell) for cell in row] for row in frame.iter_rows())]
+    widths = [max(len(row[i]) for row in rows) for i in range(len(frame.columns))]
+    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows)
+
+
+def _brief(value: Any) -> str:
+    if isinstance(value, bool) or value is None:
+        return "-" if value is None else str(value).lower()
+    if isinstance(value, float):
+        return f"{value:.4g}" if abs(value) < 1e6 else f"{value:,.0f}"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, list | tuple):
+        return ", ".join(_brief(entry) for entry in value)
+    return str(value)

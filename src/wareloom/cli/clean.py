@@ -1,0 +1,28 @@
+"""Clean a shop."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from wareloom.cli._shared import AsJson, Quiet, Seed, Set, To, run_of, settings, show
+
+
+def main(
+    shop: Annotated[Path, typer.Argument(help="The shop's folder.")],
+    to: To,
+    set: Set = None,
+    seed: Seed = 0,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Clean a shop: duplicates, impossible values, outliers, robots, text, k-core; rejected rows are kept with reasons."""
+    from wareloom.family import configure
+    from wareloom.shop import Shop
+    from wareloom.shop.cleaning import CleanSettings, clean
+    from wareloom.state import read_json
+
+    clean(Shop.open(shop), configure(CleanSettings, settings(set)), to, run_of(seed, quiet))
+    show(read_json(to / "clean.json") | {"shop": str(to)}, as_json)

@@ -1,0 +1,26 @@
+"""Engineer features."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from wareloom.cli._shared import AsJson, Quiet, Seed, To, run_of, show
+
+
+def main(
+    shop: Annotated[Path, typer.Argument(help="The shop's folder.")],
+    to: To,
+    seed: Seed = 0,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Write feature tables: recency, frequency, monetary value, affinities, item age and popularity, hours and weekdays."""
+    from wareloom.shop import Shop
+    from wareloom.shop.features import features, save_features
+
+    made = features(Shop.open(shop), run_of(seed, quiet))
+    save_features(made, to)
+    show({name: {"rows": len(frame), "columns": frame.columns} for name, frame in made.items()} | {"folder": str(to)}, as_json)

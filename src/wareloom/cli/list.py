@@ -1,0 +1,23 @@
+"""List algorithms."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from wareloom.cli._shared import AsJson, show
+
+
+def main(
+    family: Annotated[str | None, typer.Argument(help="reader, synthesizer, screen, mixer, ranker or metric; all where not given.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """List algorithms, each with one line of what it is."""
+    from wareloom.errors import unknown
+    from wareloom.family import FAMILIES
+
+    if family is not None and family not in FAMILIES:
+        raise unknown("family", family, FAMILIES)
+    wanted = {family: FAMILIES[family]} if family else FAMILIES
+    show({kind: {entry.name: entry.summary for entry in each.entries()} for kind, each in wanted.items()}, as_json)

@@ -1,0 +1,31 @@
+"""Mix real and synthetic data."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from wareloom.cli._shared import AsJson, Quiet, Seed, Set, To, run_of, settings, show
+
+
+def main(
+    real: Annotated[Path, typer.Argument(help="The real training part.")],
+    synthetic: Annotated[Path, typer.Argument(help="The screened synthetic shop.")],
+    to: To,
+    mixer: Annotated[str, typer.Option(help="The mixer; 'wareloom list mixer' shows all.")] = "ratio",
+    set: Set = None,
+    seed: Seed = 0,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Blend real and synthetic rows into one training shop."""
+    import polars as pl
+
+    from wareloom.family import MIXERS
+    from wareloom.shop import Shop
+
+    mixed = MIXERS.make(mixer, **settings(set)).mix(Shop.open(real), Shop.open(synthetic), run_of(seed, quiet)).save(to)
+    origins = mixed.scan("events").group_by("origin").agg(pl.len()).sort("origin").collect()
+    show({"shop": str(to), "events": dict(origins.iter_rows())}, as_json)

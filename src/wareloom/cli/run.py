@@ -1,0 +1,38 @@
+"""Run a recipe."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from wareloom.cli._shared import AsJson, Quiet, run_of, show
+
+
+def main(
+    recipe: Annotated[Path, typer.Argument(help="The recipe, a TOML file.")],
+    to: Annotated[Path | None, typer.Option("--to", help="Folder to write to; runs/NAME where not given.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue a job that was stopped.")] = False,
+    seed: Annotated[int | None, typer.Option(help="Another seed than the recipe's.")] = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Do a whole job: read, clean, split, synthesise, mix, train, prove."""
+    from dataclasses import replace
+
+    from wareloom.recipe import Recipe, run_recipe
+
+    loaded = Recipe.load(recipe)
+    if seed is not None:
+        loaded = replace(loaded, seed=seed)
+    folder = to or Path("runs") / loaded.name
+    done = run_recipe(loaded, folder, run_of(loaded.seed, quiet), resume=resume)
+    verdict = done.proof.verdict if done.proof else None
+    sentence = str(done.proof) if done.proof else "Done."
+    total = sum(done.seconds.values())
+    text = f"{sentence}\n{total:.0f} s in all; everything lies in {folder}"
+    if done.proof:
+        text += f"; look at {folder / 'proof' / 'report.html'}"
+    show({"verdict": verdict, "sentence": sentence, "seconds": done.seconds, "folder": str(folder)}, as_json, text)
+    raise typer.Exit(1 if verdict == "hurts" else 0)

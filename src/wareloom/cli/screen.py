@@ -1,0 +1,31 @@
+"""Screen synthetic data."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from wareloom.cli._shared import AsJson, Quiet, Seed, To, run_of, show
+
+
+def main(
+    synthetic: Annotated[Path, typer.Argument(help="The synthetic shop's folder.")],
+    train: Annotated[Path, typer.Argument(help="The part it was fitted on.")],
+    to: To,
+    holdout: Annotated[Path | None, typer.Option(help="The held-out part, for the leak screen.")] = None,
+    screens: Annotated[str, typer.Option(help="Screens, in order, with commas.")] = "schema,impossible,copies,leak",
+    seed: Seed = 0,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Reject bad synthetic rows and say why; exit code 1 where the synthetic data knows the held-out part."""
+    from wareloom.screening import save_screened, screen_all
+    from wareloom.shop import Shop
+
+    names = [name.strip() for name in screens.split(",") if name.strip()]
+    held = Shop.open(holdout) if holdout else None
+    screened = screen_all(names, Shop.open(synthetic), Shop.open(train), held, run_of(seed, quiet))
+    save_screened(screened, to)
+    show(screened.report | {"shop": str(to)}, as_json)

@@ -1,0 +1,32 @@
+"""Train a ranker."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from wareloom.cli._shared import AsJson, Quiet, Seed, Set, To, run_of, settings, show
+
+
+def main(
+    name: Annotated[str, typer.Argument(help="The ranker; 'wareloom list ranker' shows all.")],
+    shop: Annotated[Path, typer.Argument(help="The training shop's folder.")],
+    to: To,
+    set: Set = None,
+    seed: Seed = 0,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Fit a ranker on a shop and save it."""
+    from wareloom.family import RANKERS
+    from wareloom.shop import Shop
+    from wareloom.shop.shop import replacing
+
+    run = run_of(seed, quiet)
+    with run.task(f"{name}: fit"):
+        ranker = RANKERS.make(name, **settings(set)).fit(Shop.open(shop), run)
+    with replacing(to, marker="algorithm.json") as partial:
+        ranker.save(partial)
+    show({"model": str(to), "ranker": name, "settings": ranker.settings(), "items": len(ranker.items_)}, as_json)

@@ -1,0 +1,1 @@
+"""Proof: does synthetic data help on real held-out data, against fair controls, beyond chance?"""

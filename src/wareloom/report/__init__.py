@@ -1,0 +1,46 @@
+"""Reports: figures and the self-contained page of any result."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+from wareloom.errors import OutputError
+from wareloom.proof.prove import ProofSettings, prove
+from wareloom.proof.result import Proof
+from wareloom.report.page import render
+from wareloom.run import Run
+from wareloom.shop import Shop
+from wareloom.shop.shop import replacing
+from wareloom.state import write_json
+
+
+def write_report(proof: Proof, path: str | Path, *, cleaned: dict[str, Any] | None = None) -> None:
+    """Write the page of `proof` to `path`: one HTML file that needs no network.
+
+    `cleaned`: what `clean.json` holds, shown where given. The same proof gives the same bytes.
+    """
+    Path(path).write_text(render(proof.data, cleaned), encoding="utf-8")
+
+
+def prove_and_report(shop: Shop, settings: ProofSettings, to: str | Path, run: Run, *, resume: bool = False) -> Proof:
+    """Run a proof and write `proof.json` and `report.html` to the folder `to`.
+
+    Finished cells are kept beside the folder until it is whole; `resume` uses those of a run that was stopped.
+    """
+    to = Path(to)
+    if (to / "proof.json").exists() and not resume:
+        raise OutputError(f"{to} holds a proof already: choose another folder for --to, or pass --resume to keep it if it is the same.")
+    cells = to.with_name(f".{to.name}.cells")
+    if not resume:
+        shutil.rmtree(cells, ignore_errors=True)
+    proof = prove(shop, settings, run.with_(cache=cells))
+    with replacing(to, marker="proof.json") as partial:
+        write_json(partial / "proof.json", proof.data)
+        write_report(proof, partial / "report.html")
+    shutil.rmtree(cells, ignore_errors=True)
+    return proof
+
+
+__all__ = ["prove_and_report", "render", "write_report"]

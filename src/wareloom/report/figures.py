@@ -1,0 +1,112 @@
+"""The figures of a proof, as Plotly figures."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+INK, FAINT, GRID = "#1f2933", "#7b8794", "#e4e7eb"
+COLOURS = {"helps": "#1b7f4b", "no evidence": "#7b8794", "hurts": "#b42318"}
+SHADES = ("#3354a5", "#c2571a", "#1b7f4b", "#8a3ffc", "#7b8794")
+TIES = {"shuffled": "ties shuffled", "file": "ties in file order"}
+Rows = list[dict[str, Any]]
+
+
+def arms(rows: Rows, baselines: Rows, metric: str) -> go.Figure:
+    """Draw every arm and every strong ranker on real data as a dot with its interval, one panel a way to order ties."""
+    modes = list(dict.fromkeys(row["ties"] for row in rows))
+    figure = make_subplots(cols=len(modes), rows=1, shared_yaxes=True, subplot_titles=[TIES[m] for m in modes] if len(modes) > 1 else None)
+    for column, mode in enumerate(modes, 1):
+        own = [r | {"name": r["arm"]} for r in rows if _is(r, mode, metric)]
+        beside = [r | {"name": f"{r['ranker']} (real)"} for r in baselines if "refused" not in r and _is(r, mode, metric)]
+        for part, colour, symbol in ((beside, FAINT, "diamond"), (own, SHADES[0], "circle")):
+            _dots(figure, part[::-1], "mean", colour, symbol, (1, column), f"{metric} %{{x:.4f}}")
+    return _styled(figure, f"{metric}, 95 % interval", 90 + 34 * (len(rows and own) + len(beside)))
+
+
+def slices(rows: Rows, metric: str, arm: str, against: str) -> go.Figure:
+    """Draw the lift of `arm` over `against` in every slice, one colour a way to order ties."""
+    modes = list(dict.fromkeys(row["ties"] for row in rows))
+    figure = go.Figure()
+    count = 0
+    for place, mode in enumerate(modes):
+        part = [r for r in rows if (r["ties"], r["metric"], r["arm"], r["against"]) == (mode, metric, arm, against) and r["lift"] is not None]
+        part = [r | {"name": r["slice"]} for r in part][::-1]
+        count = max(count, len(part))
+        _dots(figure, part, "lift", SHADES[place], "circle", None, "lift %{x:+.1%}", name=TIES[mode])
+    figure.add_vline(x=0, line_color=INK, line_width=1)
+    figure.update_xaxes(tickformat="+.0%")
+    figure.update_layout(showlegend=len(modes) > 1, scattermode="group", scattergap=0.6)
+    return _styled(figure, f"lift of {metric} over {against}, 95 % interval", 110 + 38 * count)
+
+
+def popularity(curves: dict[str, Any]) -> go.Figure:
+    """Draw the share of all events that falls on the item of each popularity rank."""
+    figure = go.Figure()
+    for (name, curve), colour in zip(curves.items(), SHADES, strict=False):
+        shown = [(r, s) for r, s in zip(curve["rank"], curve["share"], strict=True) if s > 0]
+        figure.add_scatter(x=[r for r, _ in shown], y=[s for _, s in shown], name=name, mode="lines", line={"color": colour, "width": 2})
+    figure.update_xaxes(type="log", dtick=1)
+    figure.update_yaxes(type="log", tickformat=".0e", title="share of events", dtick=1)
+    return _styled(figure, "item, by popularity rank", 340)
+
+
+def lengths(curves: dict[str, Any]) -> go.Figure:
+    """Draw the share of users with at least so many events."""
+    figure = go.Figure()
+    for (name, curve), colour in zip(curves.items(), SHADES, strict=False):
+        figure.add_scatter(x=curve["length"], y=curve["users"], name=name, mode="lines", line={"color": colour, "width": 2})
+    figure.update_xaxes(type="log", dtick=1)
+    figure.update_yaxes(tickformat=".0%", title="share of users")
+    return _styled(figure, "events of a user, at least", 340)
+
+
+def choice(tried: Rows, real: float, metric: str) -> go.Figure:
+    """Draw the metric on the validation part against the ratio."""
+    figure = go.Figure()
+    points = sorted([(0.0, real), *((entry["ratio"], entry["value"]) for entry in tried)])
+    figure.add_scatter(x=[p[0] for p in points], y=[p[1] for p in points], mode="lines+markers", line={"color": SHADES[0], "width": 2})
+    figure.update_yaxes(title=metric)
+    return _styled(figure, "synthetic events for each real one (0: real only)", 300)
+
+
+def _is(row: dict[str, Any], ties: str, metric: str) -> bool:
+    return bool(row["ties"] == ties and row["metric"] == metric and row["slice"] == "all")
+
+
+def _dots(figure: go.Figure, rows: Rows, key: str, colour: str, symbol: str, cell: tuple[int, int] | None, hover: str, name: str = "") -> None:
+    """Add one trace of dots with their intervals; a row without an interval is a dot alone."""
+    low, high = ("low", "high") if key == "mean" else (f"{key}_low", f"{key}_high")
+    value = [row[key] for row in rows]
+    plus = [(row[high] if row[high] is not None else row[key]) - row[key] for row in rows]
+    minus = [row[key] - (row[low] if row[low] is not None else row[key]) for row in rows]
+    where = {"row": cell[0], "col": cell[1]} if cell else {}
+    figure.add_scatter(
+        x=value,
+        y=[row["name"] for row in rows],
+        mode="markers",
+        marker={"color": colour, "size": 9, "symbol": symbol},
+        error_x={"type": "data", "array": plus, "arrayminus": minus, "color": colour, "thickness": 1.6, "width": 4},
+        name=name,
+        showlegend=bool(name),
+        hovertemplate=f"%{{y}}: {hover}<extra></extra>",
+        **where,
+    )
+
+
+def _styled(figure: go.Figure, x_title: str, height: int) -> go.Figure:
+    figure.update_layout(
+        template="none",
+        height=height,
+        margin={"l": 10, "r": 20, "t": 34, "b": 48},
+        font={"family": "system-ui, sans-serif", "size": 13, "color": INK},
+        legend={"orientation": "h", "y": 1.12, "x": 0},
+        paper_bgcolor="rgba(0,0,0,0)",
+        plot_bgcolor="rgba(0,0,0,0)",
+        hoverlabel={"bgcolor": "white"},
+    )
+    figure.update_xaxes(title=x_title, gridcolor=GRID, zeroline=False, automargin=True)
+    figure.update_yaxes(gridcolor=GRID, zeroline=False, automargin=True)
+    return figure
