@@ -8,6 +8,7 @@ from conftest import small_shop
 from wareloom.errors import InputError, SettingError
 from wareloom.family import RANKERS
 from wareloom.rankers.factor.als import fold_in
+from wareloom.rankers.factor.ease import weights
 from wareloom.run import Run
 from wareloom.shop import Log, Requests
 
@@ -77,6 +78,15 @@ def test_als_folds_in_by_its_normal_equations(long: bool) -> None:
         left = vectors.T @ np.diag(confidence) @ vectors + 0.3 * np.eye(5)
         expected = np.linalg.solve(left, vectors.T @ (confidence * (row > 0)))
         np.testing.assert_allclose(users[r], expected, rtol=1e-3, atol=1e-5)
+
+
+def test_ease_inverts_in_place() -> None:
+    x = np.random.default_rng(0).normal(size=(200, 90)).astype(np.float32)
+    matrix = x.T @ x + 30 * np.eye(90, dtype=np.float32)
+    inverse = np.linalg.inv(matrix.astype(float))
+    found = weights(matrix)
+    assert np.shares_memory(found, matrix)
+    np.testing.assert_allclose(found + np.eye(90), np.eye(90) * 2 - inverse / np.diag(inverse), rtol=1e-3, atol=1e-5)
 
 
 def test_als_with_another_seed_differs() -> None:

@@ -57,7 +57,7 @@ def test_transitions_equal_the_slow_version(powers: tuple[float, float], neighbo
     counts = LOG.counts(weighted=True)
     table /= counts[:, None] ** powers[0] * counts[None, :] ** powers[1]
     ranker = RANKERS.make(
-        "transitions", window=3, neighbours=neighbours, last=3, row_power=powers[0], column_power=powers[1]
+        "transitions", window=3, neighbours=neighbours, last=3, decay=0.6, row_power=powers[0], column_power=powers[1]
     )
     agrees(ranker.fit(LOG).score(ASKED), summed(kept(table, neighbours), 0.6, 3))
 

@@ -31,13 +31,13 @@ class ItemKNN(Ranker):
     similarity matrix is never built. Sarwar et al. (2001), Deshpande and Karypis (2004).
     """
 
-    neighbours: int = 100
+    neighbours: int = 200
     """Similar items kept for each item."""
-    shrink: float = 5.0
+    shrink: float = 20.0
     """Added to the denominator, so that items with few users in common are not taken for alike."""
     weighting: Literal["none", "tfidf", "bm25"] = "none"
     """How values are weighed before: none; tfidf, users with many items say less; bm25, so do popular items."""
-    decay: float = 0.8
+    decay: float = 0.7
     """Factor for each step back in the history that is scored; 1 counts all events alike."""
     last: int = 0
     """Events of the history that count, the latest ones; 0 takes all."""

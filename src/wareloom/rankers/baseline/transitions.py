@@ -33,13 +33,13 @@ class Transitions(Ranker):
     """Factor for each further place between the two items of a pair."""
     reverse: float = 0.3
     """Share of a pair's weight that counts the other way round; 0 keeps the order, 1 forgets it."""
-    decay: float = 0.6
+    decay: float = 0.5
     """Factor for each step back in the history that is scored; 1 counts all events alike."""
     last: int = 20
     """Events of the history that count, the latest ones; 0 takes all."""
     neighbours: int = 100
     """Followers kept for each item."""
-    row_power: float = 0.0
+    row_power: float = 0.5
     """Division by the weight of the item gone from: 0 none, 1 lets frequent items say no more than rare ones."""
     column_power: float = 0.0
     """Division by the weight of the item gone to: 0 favours popular followers, 1 unexpected ones."""

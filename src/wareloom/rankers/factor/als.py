@@ -24,15 +24,15 @@ class ALS(Ranker):
     Training is `implicit`'s (conjugate gradients, C++). Hu, Koren and Volinsky (2008); Takács et al. (2011).
     """
 
-    embedding_size: int = 64
+    embedding_size: int = 128
     """Length of the vector of each item."""
     regularization: float = 0.1
     """Penalty on the squared length of the vectors."""
-    alpha: float = 10.0
+    alpha: float = 40.0
     """Confidence an event of weight 1 adds."""
     epochs: int = 15
     """Rounds over users and items."""
-    decay: float = 1.0
+    decay: float = 0.7
     """Factor for each step back in the history that is scored; 1 counts all events alike."""
 
     def __post_init__(self) -> None:

@@ -33,11 +33,11 @@ class EASE(Ranker):
 
     regularization: float = 100.0
     """Ridge penalty; more for sparse logs, less for dense ones."""
-    decay: float = 0.8
+    decay: float = 0.7
     """Factor for each step back in the history that is scored; 1 counts all events alike, as the paper does."""
     last: int = 0
     """Events of the history that count, the latest ones; 0 takes all."""
-    pair_decay: float = 1.0
+    pair_decay: float = 0.8
     """Factor for each place between two items of one user in training; 1 counts all pairs alike, as the paper does."""
     max_items: int = 0
     """Learn the most popular items only, the others go below all by popularity; 0 takes all."""
