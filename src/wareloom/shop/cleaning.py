@@ -63,7 +63,7 @@ class CleanSettings:
     outlier_z: float = 10.0
     """Reject events whose value or quantity, and blank prices of items, with a robust z-score on the log scale beyond
     this; 0: none."""
-    activity_z: float = 10.0
+    activity_z: float = 6.0
     """Reject users whose number of events has a robust z-score on the log scale beyond this; 0: none."""
     robot_z: float = 5.0
     """Reject users whose events per active hour (day, where times are days) have a robust z-score beyond this; 0:
@@ -166,8 +166,7 @@ def _clean_table(work: _Work, name: str) -> None:
     frame, changed = _with_text(work, name)
     frame, forgotten = _forget_items(work, name, frame)
     checks = [(check, reason) for check, reason in _checks(work, name, frame) if check is not None]
-    codes = np.zeros(0, dtype=np.uint8)
-    verdict: pl.Expr = pl.lit(0, dtype=pl.UInt8)
+    verdict: pl.Expr = pl.repeat(0, pl.len(), dtype=pl.UInt8)
     for check, reason in reversed(checks):
         verdict = pl.when(check).then(pl.lit(CODE_OF[reason], dtype=pl.UInt8)).otherwise(verdict)
     keys = list(schema.TABLES[name].key) if work.settings.missing_keys else []

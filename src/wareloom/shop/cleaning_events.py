@@ -19,6 +19,7 @@ from wareloom.shop.resolution import (
     log_bins,
     resolution_of,
     robust_bounds,
+    robust_high,
 )
 from wareloom.shop.schema import EVENTS, INTERACTIONS
 
@@ -205,7 +206,7 @@ class EventCleaner:
         verdicts = []
         if s.robot_z and mode != "none" and len(users):
             bins = log_bins(users["rate"].to_numpy())
-            _, high = robust_bounds(*np.unique(bins, return_counts=True), s.robot_z, both=False)
+            high = robust_high(*np.unique(bins, return_counts=True), s.robot_z)
             robots = users.filter(pl.Series(bins > high) & (pl.col("events") >= s.robot_events))[USER]
             self.found["robot_rate"] = _plain("rate", (-np.inf, high))
             self.robots |= set(robots.to_list())
@@ -213,7 +214,7 @@ class EventCleaner:
             users = users.filter(~pl.col(USER).is_in(robots.implode()))
         if s.activity_z and len(users):
             bins = log_bins(users["events"].to_numpy().astype(np.float64))
-            _, high = robust_bounds(*np.unique(bins, return_counts=True), s.activity_z, both=False)
+            high = robust_high(*np.unique(bins, return_counts=True), s.activity_z)
             self.found["activity"] = _plain("events", (-np.inf, high))
             verdicts.append((users.filter(pl.Series(bins > high))[USER], "unusual activity"))
         verdicts = [(who, reason) for who, reason in verdicts if len(who)]

@@ -9,6 +9,8 @@ MOST = 0.99
 """Share of the times that must lie on a coarser unit for the log to count as that coarse."""
 SCALE_FLOOR = 0.5
 """Least robust spread on the natural log scale, so that a narrow bulk does not make outliers of its neighbours."""
+ACTIVITY_FLOOR = 1.0
+"""The same for how active users are."""
 MAD_TO_SIGMA = 1.4826
 LOG_BINS = 500
 """Bins a unit of natural log: thresholds are good to 0.2 %."""
@@ -35,31 +37,49 @@ def weighted_median(values: np.ndarray, counts: np.ndarray) -> float:
     return float(values[np.searchsorted(running, (running[-1] + 1) // 2)])
 
 
-def robust_bounds(values: np.ndarray, counts: np.ndarray, z: float, *, both: bool = True) -> tuple[float, float]:
+def robust_bounds(values: np.ndarray, counts: np.ndarray, z: float) -> tuple[float, float]:
     """Return (low, high): values outside have a robust z-score beyond `z` (median and MAD; Iglewicz and Hoaglin 1993).
 
     `values` are logarithms in units of 1 / `LOG_BINS`, each there `counts` times. Trimming is repeated until no value
     is outside, so that what is left would not be trimmed again. A bulk without spread (MAD 0) has no outliers: the
-    bounds are infinite. `both` false leaves the low end open.
+    bounds are infinite.
     """
     low, high = -np.inf, np.inf
-    order = np.argsort(values, kind="stable")
-    values, counts = values[order].astype(np.float64), counts[order]
     while len(values):
-        middle = weighted_median(values, counts)
-        away = np.abs(values - middle)
-        nearest = np.argsort(away, kind="stable")
-        spread = weighted_median(away[nearest], counts[nearest])
+        middle, spread = _middle_and_spread(values, counts)
         if spread == 0:
             break
-        reach = z * max(MAD_TO_SIGMA * spread, SCALE_FLOOR * LOG_BINS)
-        inside = (values <= middle + reach) & ((values >= middle - reach) | (not both))
-        high = min(high, middle + reach)
-        low = max(low, middle - reach) if both else low
+        reach = z * max(spread, SCALE_FLOOR * LOG_BINS)
+        inside = np.abs(values - middle) <= reach
+        low, high = middle - reach, middle + reach
         if inside.all():
             break
         values, counts = values[inside], counts[inside]
     return low, high
+
+
+def robust_high(values: np.ndarray, counts: np.ndarray, z: float) -> float:
+    """Return the value above which the robust z-score is beyond `z`, as `robust_bounds` does, for users' activity.
+
+    Most users of many shops do the same little, so that the MAD is 0: the spread is taken as at least `ACTIVITY_FLOOR`.
+    """
+    high = np.inf
+    while len(values):
+        middle, spread = _middle_and_spread(values, counts)
+        high = middle + z * max(spread, ACTIVITY_FLOOR * LOG_BINS)
+        inside = values <= high
+        if inside.all():
+            break
+        values, counts = values[inside], counts[inside]
+    return high
+
+
+def _middle_and_spread(values: np.ndarray, counts: np.ndarray) -> tuple[float, float]:
+    """Median and MAD of ascending values, the MAD scaled to a normal's standard deviation."""
+    middle = weighted_median(values, counts)
+    away = np.abs(values - middle)
+    nearest = np.argsort(away, kind="stable")
+    return middle, MAD_TO_SIGMA * weighted_median(away[nearest], counts[nearest])
 
 
 def future_bound(days: np.ndarray, counts: np.ndarray) -> float:
