@@ -1,0 +1,193 @@
+"""Readers: bring one source format each to the door, and through it into a shop."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar
+
+import polars as pl
+
+from wareloom.errors import OutputError, SourceError, near
+from wareloom.family import READERS, Algorithm, Family, configure
+from wareloom.readers._scan import delimited, json_lines, parquet
+from wareloom.readers._text import Piece, Text, read_text, unpacked
+from wareloom.run import Run
+from wareloom.shop import Shop
+from wareloom.shop.door import admit
+from wareloom.shop.shop import replacing, write_head
+from wareloom.state import write_json
+
+__all__ = ["Intake", "Reader", "find", "read"]
+
+
+@dataclass
+class Intake:
+    """What a reader works with while it reads, and what it has to tell."""
+
+    folder: Path
+    """A folder for temporary files, removed at the end"""
+    run: Run
+    not_recognised: dict[str, list[str]] = field(default_factory=dict)
+    """Columns that nobody asked for, by file"""
+    left_out: dict[str, list[str]] = field(default_factory=dict)
+    """Columns left out on purpose, such as popularity known only after the log, by file"""
+    skipped: dict[str, int] = field(default_factory=dict)
+    """Rows of the source that are no rows of a shop, by what they are"""
+    files: dict[str, int] = field(default_factory=dict)
+    """Bytes by name of the files that were read"""
+
+    def text(self, piece: Piece, *, encoding: str = "utf-8", replace: tuple[bytes, bytes] | None = None) -> Text:
+        """Return a piece of the source as checked UTF-8 text, and note that it is read."""
+        self.files[piece.where.rpartition("/")[2]] = piece.path.stat().st_size
+        return read_text(piece, self.folder, encoding=encoding, replace=replace)
+
+    def delimited(self, piece: Piece, separator: str = ",", *, encoding: str = "utf-8", **options: Any) -> pl.LazyFrame:
+        """Scan a delimited piece, see `wareloom.readers._scan.delimited`."""
+        return delimited(self.text(piece, encoding=encoding), separator=separator, **options)
+
+    def json_lines(self, piece: Piece, *, encoding: str = "utf-8", **options: Any) -> pl.LazyFrame:
+        """Read a piece of JSON lines, see `wareloom.readers._scan.json_lines`."""
+        return json_lines(self.text(piece, encoding=encoding), self.folder, **options)
+
+    def parquet(self, piece: Piece) -> pl.LazyFrame:
+        """Scan a Parquet piece."""
+        self.files[piece.where.rpartition("/")[2]] = piece.path.stat().st_size
+        return parquet(unpacked(piece, self.folder), piece.name)
+
+
+@dataclass(kw_only=True, eq=False)
+class Reader(Algorithm, ABC):
+    """Base of all readers: one file, one source format."""
+
+    family: ClassVar[Family] = READERS
+    generality: ClassVar[int] = 1
+    """Where several readers know a source, the one of the least generality takes it."""
+    meta: ClassVar[Mapping[str, str]] = {}
+    """What is known of every shop of this format: currency, language"""
+
+    @classmethod
+    @abstractmethod
+    def detect(cls, source: str) -> bool:
+        """Whether `source` looks like this format; looks at names and first lines only."""
+
+    @abstractmethod
+    def tables(self, source: str, intake: Intake) -> dict[str, pl.LazyFrame]:
+        """Return frames by table, with the schema's column names, cells still as they came, and where each row stood.
+
+        The columns `source_row`, `source_file` and `source_defect` (see `wareloom.shop.door`) are passed on to the door.
+        Raises `SourceError` for files that cannot be read and `SchemaError` for missing columns.
+        """
+
+    def check_fitted(self) -> None:
+        """A reader needs no fit."""
+
+
+def find(source: str) -> type[Reader]:
+    """Return the reader that knows `source`; where several do, the most specific one."""
+    readers = sorted((READERS.load(name) for name in READERS.names()), key=lambda r: (r.generality, r.__module__))
+    found: type[Reader] | None = next((reader for reader in readers if reader.detect(source)), None)
+    if found is None:
+        raise SourceError(
+            f"No reader knows {source!r}: it is no file or folder of tables (.csv, .tsv, .jsonl, .parquet, plain, .gz or .zip) and has "
+            f"not the file names or columns of {', '.join(READERS.names())}. Name one with --as."
+        )
+    return found
+
+
+def read(
+    source: str | Path,
+    *,
+    to: str | Path,
+    as_: str = "auto",
+    settings: Mapping[str, Any] | None = None,
+    on_error: str = "stop",
+    run: Run | None = None,
+) -> Shop:
+    """Read `source` into the shop folder `to` and return that shop.
+
+    `as_`: a reader's name, or "auto". `settings`: the reader's settings. `on_error`: what malformed cells do, "stop" (raise) or
+    "reject" (their rows go to `rejected/TABLE.parquet` with a reason, as rows without a key or on unknown items always do).
+    `read.json` in the folder says what came, was taken and set aside. Raises `SourceError`, `SchemaError`, `SettingError`, and
+    `OutputError` where `to` cannot be written; then nothing is left there.
+    """
+    source, to, run = str(source), Path(to), run or Run()
+    cls = None if as_ == "auto" else READERS.load(as_)
+    if "://" not in source and cls is None or getattr(cls, "needs_files", True):
+        _must_exist(source)
+    reader: Reader = configure(cls or find(source), dict(settings or {}))
+    try:
+        with replacing(to) as partial, run.task(f"read {_shown(source)} as {reader.name}"):
+            _fill(partial, reader, source, on_error, run)
+    except OSError as error:
+        if isinstance(error, OutputError) or error.errno is None:
+            raise
+        raise OutputError(f"Cannot write {to}: {error.strerror}. Nothing was left half-written.") from error
+    return Shop.open(to)
+
+
+def _fill(partial: Path, reader: Reader, source: str, on_error: str, run: Run) -> None:
+    """Make the shop in the empty folder `partial`."""
+    intake = Intake(partial / "incoming", run)
+    intake.folder.mkdir()
+    try:
+        tables = reader.tables(source, intake)
+        told = admit(tables, partial, on_error=on_error, time_format=getattr(reader, "time_format", ""))
+    finally:
+        shutil.rmtree(intake.folder, ignore_errors=True)
+        shutil.rmtree(partial / "staged", ignore_errors=True)
+    write_head(partial, {"name": _name(source), **reader.meta})
+    came = {
+        name: {"came": told.came[name], "taken": told.taken[name], "rejected": told.rejected[name]}
+        for name in told.came
+    }
+    write_json(
+        partial / "read.json",
+        {
+            "source": _shown(source),
+            "reader": reader.name,
+            "settings": {
+                key: _shown(value) if isinstance(value, str) else value for key, value in reader.settings().items()
+            },
+            "on_error": on_error,
+            "files": intake.files,
+            "tables": came,
+            "derived": told.derived,
+            "times": told.times,
+            "not_recognised": intake.not_recognised,
+            "left_out": intake.left_out,
+            "skipped": intake.skipped,
+        },
+    )
+
+
+def _must_exist(source: str) -> None:
+    """Raise `SourceError` for a file or folder that is not there; a pattern must find something."""
+    path = Path(source)
+    if path.exists() or source == "completejourney":
+        return
+    if any(c in source for c in "*?["):
+        if any(True for _ in path.parent.glob(path.name)):
+            return
+        raise SourceError(f"No file fits {source!r}.")
+    beside = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
+    raise SourceError(f"{source} is not there: no such file or folder.{near(path.name, beside)}")
+
+
+def _shown(source: str) -> str:
+    """A source as it may be shown: without the password of a URL."""
+    start, mark, rest = source.partition("://")
+    if not mark:
+        return source
+    login, at, place = rest.rpartition("@")
+    return f"{start}://{login.partition(':')[0]}:***@{place}" if at and ":" in login else source
+
+
+def _name(source: str) -> str:
+    """The shop's name: the source's last part without endings."""
+    last = os.path.basename(_shown(source).rstrip("/").partition("?")[0])
+    return last.partition(".")[0] or last or "shop"
