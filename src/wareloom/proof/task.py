@@ -10,6 +10,7 @@ import polars as pl
 
 from wareloom.errors import InputError
 from wareloom.shop import Log, Requests, Shop
+from wareloom.shop.schema import REAL
 from wareloom.shop.splits import Split
 
 REPEATS = 0.01
@@ -98,15 +99,15 @@ def build_task(split: Split, part: str = "test") -> Task:
 
 
 def _marked(earlier: list[Shop], judged: Shop) -> Log:
-    """One log of all parts; events of the judged part weigh 1, earlier ones 0."""
-    parts = [(part, 0.0) for part in earlier] + [(judged, 1.0)]
-    frames = [part.scan("events").with_columns(weight=pl.lit(mark, pl.Float32)) for part, mark in parts]
+    """One log of all parts; the rows of the judged part are marked as not `real`, the earlier ones as real."""
+    parts = [(part, REAL) for part in earlier] + [(judged, "held out")]
+    frames = [part.scan("events").with_columns(origin=pl.lit(mark)) for part, mark in parts]
     return Log.of(judged.with_tables(events=pl.concat(frames, how="diagonal_relaxed")))
 
 
 def _cut(log: Log, *, whole: bool) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray], int]:
     """Mark what is asked for and what is known before: bool [events] each; slices of users; users that cannot be asked."""
-    held = log.weight > 0
+    held = ~log.real
     user, last = log.user, np.zeros(len(log), dtype=bool)
     some = np.flatnonzero(log.lengths() > 0)
     last[log.offsets[some + 1] - 1] = True

@@ -52,7 +52,7 @@ def _section(title: str, body: str) -> str:
 
 
 def _figure(figure: go.Figure, name: str) -> str:
-    config = {"displaylogo": False, "responsive": True, "modeBarButtonsToRemove": ["select2d", "lasso2d"]}
+    config = {"displaylogo": False, "responsive": True, "displayModeBar": False}
     html: str = figure.to_html(full_html=False, include_plotlyjs=False, div_id=name, config=config)
     return html
 
@@ -166,4 +166,5 @@ def _settings(data: Mapping[str, Any]) -> str:
     """Everything needed to repeat it."""
     facts = {"seed": data["seed"], "shop fingerprint": data["shop"]["fingerprint"], "settings": data["settings"]}
     splits = [mode["split"] for mode in data["modes"]]
-    return f"<pre>{escape(json.dumps(facts | {'split': splits}, indent=2, ensure_ascii=False))}</pre>"
+    text = escape(json.dumps(facts | {"split": splits}, indent=2, ensure_ascii=False))
+    return f"<p>Seed {data['seed']}, data fingerprint {escape(data['shop']['fingerprint'][:16])}….</p><details><summary>All settings</summary><pre>{text}</pre></details>"

@@ -14,6 +14,7 @@ from wareloom.run import Run
 from wareloom.screening import Screen, Screened
 from wareloom.shop import Log, Shop
 from wareloom.shop.pairs import follow_counts
+from wareloom.shop.schema import REAL
 
 DECOYS = 20
 """Decoy targets drawn for each held-out pair."""
@@ -83,12 +84,11 @@ def _recoded(log: Log, items: Any) -> Log:
 def _held_out_pairs(train: Shop, holdout: Shop) -> tuple[np.ndarray, np.ndarray, Any, sparse.csr_matrix]:
     """(item before, held-out item) of each held-out event that has one before it; the items; what follows what in training."""
     flagged = [
-        part.scan("events").with_columns(weight=pl.lit(mark, pl.Float32), origin=pl.lit("real"))
-        for part, mark in ((train, 0.0), (holdout, 1.0))
+        part.scan("events").with_columns(origin=pl.lit(mark)) for part, mark in ((train, REAL), (holdout, "held out"))
     ]
     both = train.with_tables(events=pl.concat(flagged, how="diagonal_relaxed"))
     log = Log.of(both)
-    place = np.flatnonzero(log.weight > 0)
+    place = np.flatnonzero(~log.real)
     place = place[place > log.offsets[log.user[place]]]
     pairs = np.unique(np.stack([log.item[place - 1], log.item[place]], axis=1), axis=0)
     counts = follow_counts(Log.of(train), window=3)
