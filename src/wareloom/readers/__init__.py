@@ -79,8 +79,8 @@ class Reader(Algorithm, ABC):
     def tables(self, source: str, intake: Intake) -> dict[str, pl.LazyFrame]:
         """Return frames by table, with the schema's column names, cells still as they came, and where each row stood.
 
-        The columns `source_row`, `source_file` and `source_defect` (see `wareloom.shop.door`) are passed on to the door.
-        Raises `SourceError` for files that cannot be read and `SchemaError` for missing columns.
+        The columns `source_row`, `source_file` and `source_defect` (see `wareloom.shop.door`) are passed on to the
+        door. Raises `SourceError` for files that cannot be read and `SchemaError` for missing columns.
         """
 
     def check_fitted(self) -> None:
@@ -93,8 +93,8 @@ def find(source: str) -> type[Reader]:
     found: type[Reader] | None = next((reader for reader in readers if reader.detect(source)), None)
     if found is None:
         raise SourceError(
-            f"No reader knows {source!r}: it is no file or folder of tables (.csv, .tsv, .jsonl, .parquet, plain, .gz or .zip) and has "
-            f"not the file names or columns of {', '.join(READERS.names())}. Name one with --as."
+            f"No reader knows {source!r}: it is no file or folder of tables (.csv, .tsv, .jsonl, .parquet, plain, .gz or .zip) "
+            f"and has not the file names or columns of {', '.join(READERS.names())}. Name one with --as."
         )
     return found
 
@@ -110,14 +110,16 @@ def read(
 ) -> Shop:
     """Read `source` into the shop folder `to` and return that shop.
 
-    `as_`: a reader's name, or "auto". `settings`: the reader's settings. `on_error`: what malformed cells do, "stop" (raise) or
-    "reject" (their rows go to `rejected/TABLE.parquet` with a reason, as rows without a key or on unknown items always do).
-    `read.json` in the folder says what came, was taken and set aside. Raises `SourceError`, `SchemaError`, `SettingError`, and
-    `OutputError` where `to` cannot be written; then nothing is left there.
+    `as_`: a reader's name, or "auto". `settings`: the reader's settings. `on_error`: what malformed cells do, "stop"
+    (raise) or
+    "reject" (their rows go to `rejected/TABLE.parquet` with a reason, as rows without a key or on unknown items always
+    do).
+    `read.json` in the folder says what came, was taken and set aside. Raises `SourceError`, `SchemaError`,
+    `SettingError`, and `OutputError` where `to` cannot be written; then nothing is left there.
     """
     source, to, run = str(source), Path(to), run or Run()
     cls = None if as_ == "auto" else READERS.load(as_)
-    if "://" not in source and cls is None or getattr(cls, "needs_files", True):
+    if ("://" not in source and cls is None) or getattr(cls, "needs_files", True):
         _must_exist(source)
     reader: Reader = configure(cls or find(source), dict(settings or {}))
     try:

@@ -6,13 +6,17 @@ import re
 from collections.abc import Iterable
 
 _USER = (
-    "userid user customerid customer uid visitorid visitor householdid household memberid member buyerid buyer clientid "
-    "accountid account reviewerid shopperid userpseudoid customerno 用户 用户id 用户编号 会员 会员id 客户 客户id 顾客 买家"
+    "userid user customerid customer uid visitorid visitor householdid household memberid member buyerid buyer "
+    "clientid accountid account reviewerid shopperid userpseudoid customerno "
+    "用户 用户id 用户编号 会员 会员id 客户 客户id 顾客 买家"
 )
-_SESSION = "sessionid session basketid basket orderid order visitid cartid invoiceid invoice invoiceno 会话 会话id 订单 订单号 订单id"
+_SESSION = (
+    "sessionid session basketid basket orderid order visitid cartid invoiceid invoice invoiceno "
+    "会话 会话id 订单 订单号 订单id"
+)
 _ITEM = (
-    "itemid item productid product asin parentasin sku skuid goodsid goods articleid article productuid stockcode itemno "
-    "商品 商品id 商品编号 商品编码 产品 产品id 货号"
+    "itemid item productid product asin parentasin sku skuid goodsid goods articleid article productuid "
+    "stockcode itemno 商品 商品id 商品编号 商品编码 产品 产品id 货号"
 )
 _TIME = (
     "timestamp time ts datetime date eventtime eventtimestamp unixtime createdat purchasedate orderdate invoicedate "
@@ -24,9 +28,9 @@ _SEARCH = "searchid queryid searchrequestid 搜索id"
 USUAL: dict[str, dict[str, str]] = {
     "items": {
         "item_id": _ITEM,
-        "title": "title name productname producttitle itemname itemtitle producttitle 标题 名称 商品名称 商品标题 产品名称",
+        "title": "title name productname producttitle itemname itemtitle 标题 名称 商品名称 商品标题 产品名称",
         "description": "description productdescription desc details text 描述 商品描述 详情",
-        "category": "category categories categorypath categoryname categoryid productcategory maincategory 类目 分类 类别 品类",
+        "category": "categories categorypath categoryname productcategory maincategory categoryid 类目 分类 类别 品类",
         "brand": "brand brandname productbrand manufacturer 品牌",
         "price": "price unitprice listprice saleprice 价格 单价 售价",
         "image": "image imageurl imageurls img imgurl picture 图片",
@@ -37,7 +41,7 @@ USUAL: dict[str, dict[str, str]] = {
         "user_id": _USER,
         "session_id": _SESSION,
         "item_id": _ITEM,
-        "event": "event eventname eventtype action behavior behaviour behaviortype behaviourtype 行为 事件 行为类型 操作",
+        "event": "eventname eventtype action behavior behaviour behaviortype behaviourtype 行为 事件 行为类型 操作",
         "time": _TIME,
         "position": "position slot 位置",
         "quantity": "quantity qty units 数量 购买数量",
@@ -71,10 +75,30 @@ USUAL: dict[str, dict[str, str]] = {
 }
 """Column names that are understood, by table and column; written without capitals, blanks and underscores."""
 
-LATER = (
-    "salesrank salesranking bestsellerrank bestsellersrank reviewcount reviewscount numreviews numberofreviews ratingcount "
-    "ratingnumber ratingscount numratings averagerating avgrating meanrating popularity salescount soldcount unitssold 销量 评论数 平均评分"
-).split()
+LATER = [
+    "salesrank",
+    "salesranking",
+    "bestsellerrank",
+    "bestsellersrank",
+    "reviewcount",
+    "reviewscount",
+    "numreviews",
+    "numberofreviews",
+    "ratingcount",
+    "ratingnumber",
+    "ratingscount",
+    "numratings",
+    "averagerating",
+    "avgrating",
+    "meanrating",
+    "popularity",
+    "salescount",
+    "soldcount",
+    "unitssold",
+    "销量",
+    "评论数",
+    "平均评分",
+]
 """Columns of items that tell how an item fared, known only after the log: left out, or they would leak the future."""
 
 EVENT_NAMES: dict[str, str] = {
@@ -86,7 +110,7 @@ EVENT_NAMES: dict[str, str] = {
         "add_to_wishlist": "fav favorite favourite wishlist like addtowishlist collect 收藏 喜欢",
         "add_to_cart": "cart addtocart add basket addtobasket 加购 加购物车 加入购物车",
         "begin_checkout": "checkout begincheckout 结算 下单",
-        "purchase": "purchase purchased buy bought transaction order ordered sale sold pay paid conversion 购买 支付 成交",
+        "purchase": "purchase purchased buy bought transaction order ordered sale sold pay paid 购买 支付 成交",
         "search": "search searched query 搜索",
     }.items()
     for name in names.split()
@@ -96,7 +120,8 @@ EVENT_NAMES: dict[str, str] = {
 FILES = {
     "items": "items item products product catalog catalogue meta metadata goods articles 商品 产品",
     "users": "users user customers customer demographics members 用户 会员",
-    "events": "events event interactions ratings transactions clicks purchases orders reviews log behaviour behavior 行为 订单",
+    "events": "events event interactions ratings transactions clicks purchases orders reviews log behaviour "
+    "behavior 行为 订单",
     "searches": "searches queries search 搜索",
     "judgments": "judgments judgements qrels labels relevance 标注",
     "dialogues": "dialogues conversations 对话",
@@ -126,7 +151,8 @@ def recognise(table: str, columns: Iterable[str]) -> dict[str, str]:
 
 
 def table_of(file: str, columns: list[str]) -> str | None:
-    """Tell which table a file holds from its columns, and where they leave it open from its name; None if it is none."""
+    """Tell which table a file holds from its columns, and where they leave it open from its name; None if it is
+    none."""
     words = set(re.split(r"[\W_\d]+", file.lower()))
     named = next((table for table, names in FILES.items() if words & set(names.split())), None)
     has = {table: set(recognise(table, columns)) for table in USUAL}

@@ -37,7 +37,7 @@ def delimited(
         skip_rows=1 if headed else 0,
         separator=separator,
         quote_char=quote,
-        schema={name: pl.String for name in (*names, EXTRA)},
+        schema=dict.fromkeys((*names, EXTRA), pl.String),
         extra_columns="ignore",
         missing_columns="insert",
         row_index_name=ROW,
@@ -50,7 +50,7 @@ def delimited(
             raise SourceError(
                 f"{text.name} has a header and no rows: was its writing cut short? Write it again, or leave it out."
             )
-    more = pl.when(pl.col(EXTRA).is_not_null()).then(pl.lit(f"more fields than the {len(names)} columns"))
+    more: pl.Expr = pl.when(pl.col(EXTRA).is_not_null()).then(pl.lit(f"more fields than the {len(names)} columns"))
     short = _short_rows(text.path, separator.encode(), quote, len(names))
     if short:
         rows = pl.Series(np.asarray(short, dtype=np.uint32) + np.uint32(1), dtype=frame.collect_schema()[ROW])
@@ -172,7 +172,7 @@ def _batches(text: Text, parse: Callable[[str], Any], keep: set[str]) -> Iterato
                 if value is not None and (not keep or name in keep):
                     cells = columns.setdefault(name, [])
                     cells.extend([None] * (len(rows) - len(cells)))
-                    cells.append(_plain(value))
+                    cells.append(as_text(value))
             rows.append(number)
             broken.append(wrong)
             if len(rows) == BATCH:
@@ -184,11 +184,11 @@ def _batches(text: Text, parse: Callable[[str], Any], keep: set[str]) -> Iterato
 
 def _frame(columns: dict[str, list[str | None]], rows: list[int], broken: list[str | None]) -> pl.DataFrame:
     full = {name: cells + [None] * (len(rows) - len(cells)) for name, cells in columns.items()}
-    schema: dict[str, Any] = {name: pl.String for name in full} | {ROW: pl.Int64, BROKEN: pl.String}
+    schema: dict[str, Any] = dict.fromkeys(full, pl.String) | {ROW: pl.Int64, BROKEN: pl.String}
     return pl.DataFrame({**full, ROW: rows, BROKEN: broken}, schema=schema)
 
 
-def _plain(value: Any) -> str:
+def as_text(value: Any) -> str:
     """A JSON value as text: lists are flattened behind marks, objects stay JSON."""
     if isinstance(value, str):
         return value
@@ -206,7 +206,7 @@ def _leaves(value: list[Any]) -> Iterator[str]:
         if isinstance(part, list):
             yield from _leaves(part)
         elif part is not None:
-            yield _plain(part)
+            yield as_text(part)
 
 
 def parquet(path: Path, name: str) -> pl.LazyFrame:

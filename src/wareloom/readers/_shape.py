@@ -1,4 +1,5 @@
-"""From a source's columns to a table's: names, event names, grades, maps. Shared by readers whose columns are not fixed."""
+"""From a source's columns to a table's: names, event names, grades, maps. Shared by readers whose columns are not
+fixed."""
 
 from __future__ import annotations
 
@@ -82,7 +83,8 @@ def _check_there(name: str, wanted: Sequence[str], columns: list[str]) -> None:
     for column in wanted:
         if column not in columns:
             raise SchemaError(
-                f"{name} lacks the column {column!r} that the map names.{near(column, columns)} It has: {', '.join(columns)}."
+                f"{name} lacks the column {column!r} that the map names.{near(column, columns)} "
+                f"It has: {', '.join(columns)}."
             )
 
 
@@ -100,7 +102,8 @@ def _check_required(table: str, name: str, found: Mapping[str, str], entry: Entr
         looked = [column, *USUAL.get(table, {}).get(column, "").split()]
         close = near(column, columns) or next((n for n in (near(word, columns) for word in looked) if n), "")
         raise SchemaError(
-            f"{name}, taken for {table}, lacks the column {column!r}. Looked for: {', '.join(looked)}. It has: {', '.join(columns)}."
+            f"{name}, taken for {table}, lacks the column {column!r}. Looked for: {', '.join(looked)}. "
+            f"It has: {', '.join(columns)}."
             f"{close} Name it in a map file: --set map=MAP.toml."
         )
 

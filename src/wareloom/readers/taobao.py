@@ -22,8 +22,8 @@ COLUMNS = ("user_id", "item_id", "category", "event", "time")
 class Taobao(Reader):
     """Taobao's UserBehavior.csv: user, item, category, pv/cart/fav/buy and Unix seconds, without a header.
 
-    The events become view_item, add_to_cart, add_to_wishlist and purchase. Items are those of the log; an item's category is
-    the first one that the log gives it.
+    The events become view_item, add_to_cart, add_to_wishlist and purchase. Items are those of the log; an item's
+    category is the first one that the log gives it.
     """
 
     meta: ClassVar[dict[str, str]] = {"currency": "CNY", "language": "zh"}

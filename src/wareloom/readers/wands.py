@@ -21,8 +21,8 @@ LATER = ["rating_count", "average_rating", "review_count"]
 class Wands(Reader):
     """WANDS: product.csv, query.csv and label.csv, tab-separated.
 
-    Exact, Partial and Irrelevant become the grades 3, 1.5 and 0, equally far apart as their order is all that is known. Ratings and
-    review counts of products are left out: they are known only after the log.
+    Exact, Partial and Irrelevant become the grades 3, 1.5 and 0, equally far apart as their order is all that is
+    known. Ratings and review counts of products are left out: they are known only after the log.
     """
 
     meta: ClassVar[dict[str, str]] = {"currency": "USD", "language": "en"}

@@ -21,8 +21,10 @@ HEADER = ["SessionId", "ItemId", "Time"]
 class YooChoose(Reader):
     """YooChoose's original clicks and buys (.dat), or the processed SessionId, ItemId, Time tables, tab-separated.
 
-    A click is a view_item, a buy a purchase whose value is price times quantity. There are no users, only sessions. Of the
-    processed files train_full comes before test, and train_tr and train_valid, which are parts of it, are not read again.
+    A click is a view_item, a buy a purchase whose value is price times quantity. There are no users, only sessions.
+    Of the
+    processed files train_full comes before test, and train_tr and train_valid, which are parts of it, are not read
+    again.
     """
 
     encoding: str = "utf-8"

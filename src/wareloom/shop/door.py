@@ -1,8 +1,8 @@
 """The door: the one place where what comes from outside is checked, and from where a shop's tables go to disk.
 
-Two kinds of defects. *Rows that cannot be used* (no key, an unknown item) are always set aside in `rejected/`. *Malformed
-cells* (no number, no date, a negative price, an item id used twice) stop the reading with the table, the column, the row,
-the value and the remedy, or are set aside too where the caller said so. Nothing is dropped silently.
+Two kinds of defects. *Rows that cannot be used* (no key, an unknown item) are always set aside in `rejected/`.
+*Malformed cells* (no number, no date, a negative price, an item id used twice) stop the reading with the table, the
+column, the row, the value and the remedy, or are set aside too where the caller said so. Nothing is dropped silently.
 """
 
 from __future__ import annotations
@@ -66,9 +66,10 @@ def admit(
     """Check `tables` (canonical column names, cells of any type) and write the good rows to `folder`/TABLE.parquet.
 
     Frames may carry `source_row`, `source_file` and `source_defect`. The order of rows is kept, and no table is held in
-    memory: only its keys are. Rejected rows go to `folder`/rejected/TABLE.parquet with a column `reason`. Items are taken
-    from the log where there is no table of items; a table of users is completed by the users of the log.
-    Raises `SchemaError` at a malformed cell (unless `on_error` is "reject") and `SourceError` where a source cannot be read.
+    memory: only its keys are. Rejected rows go to `folder`/rejected/TABLE.parquet with a column `reason`. Items are
+    taken from the log where there is no table of items; a table of users is completed by the users of the log.
+    Raises `SchemaError` at a malformed cell (unless `on_error` is "reject") and `SourceError` where a source cannot
+    be read.
     """
     if on_error not in POLICIES:
         raise SettingError(f"on_error={on_error!r} is not known.{near(on_error, POLICIES)} Known: stop, reject.")
@@ -155,7 +156,7 @@ def _stage(name: str, frame: pl.LazyFrame, folder: Path, told: Admitted, time_fo
 
 def _is_plain(dtype: Any) -> bool:
     """Whether cells of this type lose their text when they are cast."""
-    return dtype.is_numeric() or dtype == TIME
+    return bool(dtype.is_numeric() or dtype == TIME)
 
 
 def _raw(column: str, dtype: Any) -> pl.Expr:
@@ -271,8 +272,8 @@ def _duplicates(staged: Staged, on_error: str) -> pl.DataFrame | None:
         value = " + ".join(repr(second[k]) for k in key)
         more = f" ({len(again) - 1} more rows repeat a key.)" if len(again) > 1 else ""
         raise SchemaError(
-            f"Table {staged.name!r}, {second[FILE]}, row {second[ROW]}, column {' + '.join(key)!r}: {value} was used before, "
-            f"in {first[FILE]}, row {first[ROW]}; {ASIDE} (the first row is kept).{more}"
+            f"Table {staged.name!r}, {second[FILE]}, row {second[ROW]}, column {' + '.join(key)!r}: {value} "
+            f"was used before, in {first[FILE]}, row {first[ROW]}; {ASIDE} (the first row is kept).{more}"
         )
     return again.select("_n")
 

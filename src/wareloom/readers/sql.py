@@ -1,0 +1,150 @@
+"""Any SQL database that SQLAlchemy knows: one query a table."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import polars as pl
+
+from wareloom.errors import SettingError, SourceError, missing_extra
+from wareloom.readers import Intake, Reader
+from wareloom.readers._map import Entry, load
+from wareloom.readers._scan import BATCH, as_text
+from wareloom.readers._shape import graded, shaped
+from wareloom.shop.door import FILE, ROW
+
+NAME = re.compile(r"^[\w.$]+$")
+
+
+@dataclass(kw_only=True, eq=False)
+class Sql(Reader):
+    """A database, by its SQLAlchemy URL: a query or a table's name for each of the shop's tables.
+
+    Rows are fetched in pieces of 50,000. Columns are found by their usual names or by the map (its entries have
+    `query` in place of
+    `file`). Without a query, all tables whose columns are recognised are read. A row's number is its place in the
+    result; add ORDER BY where the order of events matters and they have no time. The URL's password is never shown.
+    """
+
+    needs_files: ClassVar[bool] = False
+
+    items: str = ""
+    """The query, or table, of items."""
+    users: str = ""
+    """The query, or table, of users."""
+    events: str = ""
+    """The query, or table, of events."""
+    searches: str = ""
+    """The query, or table, of searches."""
+    judgments: str = ""
+    """The query, or table, of judgments."""
+    map: str = ""
+    """A TOML file of queries and their columns, see `docs/formats.md`."""
+    event: str = "purchase"
+    """The kind of all events, where no column says it."""
+    grade_scale: str = ""
+    """The scale "lo:hi" of grades, mapped linearly to 0–3; found from the data where empty."""
+    time_format: str = ""
+    """How times are written where they are text, for example %d.%m.%Y; found from the data where empty."""
+
+    @classmethod
+    def detect(cls, source: str) -> bool:
+        """Whether the source is a database's URL."""
+        return (
+            re.match(r"^(sqlite|postgresql|mysql|mariadb|oracle|mssql|duckdb|snowflake|bigquery)(\+\w+)?://", source)
+            is not None
+        )
+
+    def tables(self, source: str, intake: Intake) -> dict[str, pl.LazyFrame]:
+        """Return the tables that the queries give."""
+        try:
+            import sqlalchemy
+        except ImportError:
+            raise missing_extra("sqlalchemy", "sql", "Reading from a database") from None
+        try:
+            url = sqlalchemy.make_url(source)
+            engine = sqlalchemy.create_engine(url)
+        except (sqlalchemy.exc.ArgumentError, ImportError) as error:
+            raise SourceError(
+                f"The database's URL cannot be used: {_hidden(str(error), source)}. It has the form DIALECT://USER:PASSWORD@HOST/NAME."
+            ) from None
+        frames: dict[str, list[pl.LazyFrame]] = {}
+        try:
+            with engine.connect() as connection:
+                for name, query, table, entry in self._queries(sqlalchemy.inspect(engine), str(url.get_backend_name())):
+                    frame = _fetched(connection, sqlalchemy.text(query), name, intake)
+                    entry = entry or (Entry(name, table) if table else None)
+                    made = shaped(frame, name, entry, event=self.event, intake=intake)
+                    if made is not None:
+                        frames.setdefault(made[0], []).append(made[1])
+        except sqlalchemy.exc.SQLAlchemyError as error:
+            shown = url.render_as_string(hide_password=True)
+            raise SourceError(f"The database {shown} refused: {_hidden(str(error), url.password or source)}") from None
+        finally:
+            engine.dispose()
+        if not frames:
+            raise SettingError(
+                "Nothing to read: name a query a table, for example --set events='select * from orders'."
+            )
+        tables = {table: pl.concat(found, how="diagonal_relaxed") for table, found in frames.items()}
+        if "judgments" in tables:
+            tables["judgments"] = graded(tables["judgments"], self.grade_scale)
+        return tables
+
+    def _queries(self, inspector: Any, backend: str) -> Iterator[tuple[str, str, str, Entry | None]]:
+        """What is asked: (name, query, table, entry of the map)."""
+        asked = False
+        for table in ("items", "users", "events", "searches", "judgments"):
+            if query := getattr(self, table):
+                asked = True
+                yield f"{table} query", _select(query), table, None
+        for number, entry in enumerate(load(self.map), start=1):
+            if not entry.query:
+                raise SettingError(
+                    f'{self.map}, [[table]] number {number}: give its query, such as query = "select * from orders".'
+                )
+            asked = True
+            yield f"{entry.table} query {number}", _select(entry.query), entry.table, entry
+        if not asked:
+            quote = "`" if backend in ("mysql", "mariadb") else '"'
+            for name in sorted(inspector.get_table_names()):
+                yield name, f"select * from {quote}{name}{quote}", "", None
+
+
+def _select(query: str) -> str:
+    return f"select * from {query}" if NAME.match(query.strip()) else query
+
+
+def _fetched(connection: Any, query: Any, name: str, intake: Intake) -> pl.LazyFrame:
+    """Run a query and keep its rows as pieces on disk, all cells text."""
+    result = connection.execution_options(stream_results=True, yield_per=BATCH).execute(query)
+    columns = list(result.keys())
+    types: dict[str, Any] = dict.fromkeys(columns, pl.String) | {ROW: pl.Int64}
+    pieces, start = [], 1
+    for rows in _partitions(result):
+        cells = {
+            c: [None if v is None else as_text(v) for v in values]
+            for c, values in zip(columns, zip(*rows, strict=True), strict=True)
+        }
+        path = intake.folder / f"piece-{len(list(intake.folder.iterdir())):06d}.parquet"
+        pl.DataFrame({**cells, ROW: range(start, start + len(rows))}, schema=types).write_parquet(
+            path, compression="lz4"
+        )
+        pieces.append(pl.scan_parquet(path))
+        start += len(rows)
+    if not pieces:
+        return pl.LazyFrame(schema=types | {FILE: pl.String})
+    return pl.concat(pieces).with_columns(pl.lit(name).alias(FILE))
+
+
+def _partitions(result: Any) -> Iterator[list[Any]]:
+    while rows := result.fetchmany(BATCH):
+        yield rows
+
+
+def _hidden(text: str, secret: str) -> str:
+    """The first line of a database's message, without the secret."""
+    return text.replace(secret, "***").strip().splitlines()[0] if text.strip() else "no reason given"
