@@ -17,6 +17,8 @@ from wareloom.state import write_json
 
 DAY = 86_400_000_000
 """Microseconds of a day."""
+FIXED = 1_000_000_000
+"""Sums of fractions are taken in integers of this part, so that the same log gives the same bytes."""
 _TYPES = {"time": pl.Datetime("us"), "value": pl.Float64(), "quantity": pl.Float64(), "item_id": pl.String()}
 
 
@@ -113,6 +115,16 @@ def _days(since: object, until: object) -> pl.Expr:
     return (last - first).dt.total_microseconds() / DAY
 
 
+def _sum(values: pl.Expr) -> pl.Expr:
+    """Sum to nine decimals; integers add up to the same in whatever order threads take them."""
+    return (values * FIXED).round().cast(pl.Int64).sum() / FIXED
+
+
+def _mean(values: pl.Expr) -> pl.Expr:
+    """Mean by `_sum`, null where there are no values."""
+    return pl.when(values.count() > 0).then(_sum(values) / values.count())
+
+
 def _user_features(events: pl.LazyFrame, items: pl.LazyFrame, last: object, settings: FeatureSettings) -> pl.DataFrame:
     known = items.select("item_id", "category", "price", "price_rank")
     chosen = events.filter(pl.col("event").is_in(list(INTERACTIONS))).join(known, on="item_id", how="left")
@@ -127,10 +139,10 @@ def _user_features(events: pl.LazyFrame, items: pl.LazyFrame, last: object, sett
         recency=_days(pl.col("time").max(), last),
         tenure=_days(pl.col("time").min(), last),
         orders=bought.sum(),
-        monetary=pl.when((bought & money.is_not_null()).any()).then(money.filter(bought).sum()),
-        log_price_mean=log_price.mean(),
+        monetary=pl.when((bought & money.is_not_null()).any()).then(_sum(money.filter(bought))),
+        log_price_mean=_mean(log_price),
         **{f"log_price_q{int(q * 100)}": log_price.quantile(q, "linear") for q in (0.1, 0.5, 0.9)},
-        price_rank=pl.col("price_rank").mean(),
+        price_rank=_mean(pl.col("price_rank")),
         _hours=pl.concat_list((hour == h).sum() / timed for h in range(24)),
         _weekdays=pl.concat_list((weekday == d).sum() / timed for d in range(7)),
         _timed=timed,
@@ -167,7 +179,7 @@ def _item_features(events: pl.LazyFrame, items: pl.LazyFrame, last: object, sett
         .agg(
             interactions=chosen.sum(),
             users=pl.col("user").filter(chosen).n_unique(),
-            decayed=(0.5 ** (age / settings.half_life)).filter(chosen).sum(),
+            decayed=_sum((0.5 ** (age / settings.half_life)).filter(chosen)),
             _first=pl.col("time").min(),
             _timed=pl.col("time").count(),
             **{name: (pl.col("event") == kind).sum() for name, kind in kinds.items() if kind in seen},

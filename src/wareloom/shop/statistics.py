@@ -41,7 +41,7 @@ def statistics(shop: Shop) -> dict[str, Any]:
         found["judgments"] = _judgments(shop.scan("judgments"))
     if shop.rows("searches"):
         searches = shop.scan("searches").group_by("query").len()
-        queries, most = searches.select(pl.len(), pl.col("len").max()).collect(engine="streaming").row(0)
+        queries, most = searches.select(queries=pl.len(), most=pl.col("len").max()).collect(engine="streaming").row(0)
         found["searches"] = {"queries": queries, "most_asked": most}
     found["warnings"] = warnings_of(found)
     return found
