@@ -300,3 +300,8 @@ def test_resolution_and_future() -> None:
 def test_wrong_settings_are_refused() -> None:
     with pytest.raises(SettingError, match="outlier_z=-1"):
         CleanSettings(outlier_z=-1)
+
+
+def test_a_shop_cleans_itself_by_settings_in_text(tmp_path: Path) -> None:
+    cleaned = shop_of(background()).clean(tmp_path / "clean", now="2024-01-02T00:00:00", near_seconds="0")
+    assert 0 < cleaned.rows("events") < 200

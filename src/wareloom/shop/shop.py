@@ -8,13 +8,18 @@ import os
 import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
 from wareloom.errors import OutputError, SchemaError, SourceError, unknown
+from wareloom.family import configure
 from wareloom.shop import schema
 from wareloom.state import read_json, write_json
+
+if TYPE_CHECKING:
+    from wareloom.run import Run
+    from wareloom.shop.splits import Split
 
 ROW_GROUP = 250_000
 
@@ -91,6 +96,18 @@ class Shop:
         """Return this shop with some tables replaced; None takes one away."""
         kept = {k: v for k, v in ({**self._tables, **tables}).items() if v is not None}
         return Shop(kept, self.meta)
+
+    def clean(self, to: str | Path, run: Run | None = None, **settings: Any) -> Shop:
+        """Clean this shop into the folder `to`, see `wareloom.shop.cleaning.clean`; settings by name."""
+        from wareloom.shop.cleaning import CleanSettings, clean
+
+        return clean(self, configure(CleanSettings, settings), to, run)
+
+    def split(self, to: str | Path | None = None, run: Run | None = None, **settings: Any) -> Split:
+        """Split this shop, see `wareloom.shop.splits.split`; settings by name, such as by="time", last="14d"."""
+        from wareloom.shop.splits import SplitSettings, split
+
+        return split(self, configure(SplitSettings, settings), to, run)
 
     @property
     def fingerprint(self) -> str:
