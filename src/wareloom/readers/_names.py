@@ -164,6 +164,7 @@ def table_of(file: str, columns: list[str]) -> str | None:
         "items": "item_id" in has["items"],
         "users": "user_id" in has["users"] and "item_id" not in has["items"],
     }
-    if named and fits[named]:
+    guess = next((table for table, fit in fits.items() if fit), None)
+    if named and (fits[named] or (has[named] and guess in (None, "users", "searches"))):
         return named
-    return next((table for table, fit in fits.items() if fit), None)
+    return guess

@@ -45,13 +45,13 @@ def delimited(
         raise_if_empty=False,
         glob=False,
     )
+    more: pl.Expr = pl.when(pl.col(EXTRA).is_not_null()).then(pl.lit(f"more fields than the {len(names)} columns"))
+    short = _short_rows(text, separator.encode(), quote, len(names))
     with guarded(text.name):
         if frame.head(1).collect().is_empty():
             raise SourceError(
                 f"{text.name} has a header and no rows: was its writing cut short? Write it again, or leave it out."
             )
-    more: pl.Expr = pl.when(pl.col(EXTRA).is_not_null()).then(pl.lit(f"more fields than the {len(names)} columns"))
-    short = _short_rows(text.path, separator.encode(), quote, len(names))
     if short:
         rows = pl.Series(np.asarray(short, dtype=np.uint32) + np.uint32(1), dtype=frame.collect_schema()[ROW])
         fewer = pl.when(pl.col(ROW).is_in(rows.implode())).then(pl.lit(f"fewer fields than the {len(names)} columns"))
@@ -77,14 +77,12 @@ def _header(text: Text, separator: str, quote: str | None) -> list[str]:
     return names
 
 
-def _short_rows(path: Path, separator: bytes, quote: str | None, fields: int) -> list[int]:
+def _short_rows(text: Text, separator: bytes, quote: str | None, fields: int) -> list[int]:
     """Numbers (from 0) of the records with too few fields; lines that hold quotes are left to the parser."""
-    if fields == 1:
-        return []
     found: list[int] = []
     records, odd, rest = 0, False, b""
     mark = quote.encode() if quote else None
-    with path.open("rb") as file:
+    with text.path.open("rb") as file:
         while True:
             chunk = file.read(4 * CHUNK)
             block, rest = _whole_lines(rest + chunk, last=not chunk)
@@ -98,7 +96,13 @@ def _short_rows(path: Path, separator: bytes, quote: str | None, fields: int) ->
                 else:
                     records += lines
             if not chunk:
-                return found
+                break
+    if odd:
+        raise SourceError(
+            f"{text.name} opens a quote that it never closes. A quote sign inside a field has to be doubled; "
+            "where quotes mean nothing, read with --as tables --set quote=none."
+        )
+    return found
 
 
 def _whole_lines(block: bytes, *, last: bool) -> tuple[bytes, bytes]:

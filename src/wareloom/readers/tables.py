@@ -45,6 +45,8 @@ class Tables(Reader):
     """The scale "lo:hi" of grades, mapped linearly to 0–3; found from the data where empty."""
     separator: str = ""
     """The character between fields; found from the first line where empty."""
+    quote: str = '"'
+    """The sign around fields that hold separators; none where such signs mean nothing."""
 
     @classmethod
     def detect(cls, source: str) -> bool:
@@ -69,7 +71,7 @@ class Tables(Reader):
             made = shaped(frame, piece.name, entry_for(entries, piece.name), event=self.event, intake=intake)
             if made is not None:
                 frames.setdefault(made[0], []).append(made[1])
-        if not frames:
+        if not {"items", "events", "judgments"} & set(frames):
             files = "; ".join(f"{name}: {', '.join(columns)}" for name, columns in seen.items()) or "no tables"
             close = next((n for columns in seen.values() if (n := near("item_id", columns))), "")
             raise SchemaError(
@@ -92,5 +94,6 @@ class Tables(Reader):
         if name.endswith(DELIMITED):
             line = first_line(piece)
             separator = self.separator or max("\t,;|", key=line.count)
-            return intake.delimited(piece, separator, encoding=self.encoding)
+            quote = None if self.quote in ("", "none") else self.quote
+            return intake.delimited(piece, separator, encoding=self.encoding, quote=quote)
         return None

@@ -108,9 +108,11 @@ def guarded(what: str) -> Iterator[None]:
         text = " ".join(str(error).split())
         if "os error 28" in text:
             raise OSError(errno.ENOSPC, "No space left on device") from error
-        raise SourceError(
-            f"{what} cannot be read: {text[:600]} Is the source whole, and of the format that was named?"
-        ) from error
+        if "malformed" in text or "not properly escaped" in text:
+            hint = "A quote sign stands alone in a field: double it, or read with --as tables --set quote=none."
+        else:
+            hint = "Is the source whole, and of the format that was named?"
+        raise SourceError(f"{what} cannot be read: {text[:400]}. {hint}") from error
 
 
 def _sink(frame: pl.LazyFrame, path: Path) -> None:
