@@ -62,11 +62,13 @@ class ALS(Ranker):
         self.vectors_ = np.asarray(model.item_factors, dtype=np.float32)
         wide = self.vectors_.astype(np.float64)
         self.gram_ = wide.T @ wide + self.regularization * np.eye(self.embedding_size)
+        self.inverse_ = np.linalg.inv(self.gram_)
 
     def _score(self, requests: Requests) -> np.ndarray:
         assert requests.histories is not None
         history = merged(recency(requests.histories, self.decay, 0), len(self.vectors_))
-        scores = fold_in(history, self.vectors_, self.gram_, self.alpha) @ self.vectors_.T
+        users = fold_in(history, self.vectors_, (self.gram_, self.inverse_), self.alpha)
+        scores: np.ndarray = users @ self.vectors_.T
         scores[np.diff(history[0]) == 0] = tail(self.popularity_)
         return scores
 
@@ -92,13 +94,13 @@ def _fold_in(offsets, items, extra, vectors, gram, inverse):  # type: ignore[no-
     return out
 
 
-def fold_in(history: Columns, vectors: np.ndarray, gram: np.ndarray, alpha: float) -> np.ndarray:
+def fold_in(history: Columns, vectors: np.ndarray, gram: tuple[np.ndarray, np.ndarray], alpha: float) -> np.ndarray:
     """Solve (VᵀV + λI + Σ αw vvᵀ) x = Σ (1 + αw) v for the vector x of each request.
 
-    `gram` is VᵀV + λI in float64. Short histories are solved in the size of the history (Woodbury's identity), long
-    ones in that of the vectors. Returns float32 [requests, embedding_size].
+    `gram` is VᵀV + λI in float64, and its inverse. Short histories are solved in the size of the history (Woodbury's
+    identity), long ones in that of the vectors. Returns float32 [requests, embedding_size].
     """
     offsets, items, values = history
     extra = alpha * values.astype(np.float64)
-    users: np.ndarray = _fold_in(offsets, items, extra, vectors, gram, np.linalg.inv(gram))
+    users: np.ndarray = _fold_in(offsets, items, extra, vectors, *gram)
     return users
