@@ -238,7 +238,7 @@ def test_errors_name_the_remedy() -> None:
 
 
 def test_a_shop_splits_itself_by_settings_in_text() -> None:
-    shop = shop_of([(hour % 7, 0, hour) for hour in range(0, 24 * 100)])
+    shop = shop_of([(hour % 7, 0, hour) for hour in range(24 * 100)])
     train, validation, test = shop.split(last="14d")
     assert (train.rows("events"), validation.rows("events"), test.rows("events")) == (72 * 24, 14 * 24, 14 * 24)
     assert shop.split(by="leave-last-out", shuffle_ties="3").how["settings"]["shuffle_ties"] == 3
