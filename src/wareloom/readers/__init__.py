@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -67,6 +68,8 @@ class Reader(Algorithm, ABC):
     family: ClassVar[Family] = READERS
     generality: ClassVar[int] = 1
     """Where several readers know a source, the one of the least generality takes it."""
+    urls: ClassVar[bool] = False
+    """Whether the source is a URL; else it is a file or folder"""
     meta: ClassVar[Mapping[str, str]] = {}
     """What is known of every shop of this format: currency, language"""
 
@@ -93,7 +96,7 @@ def find(source: str) -> type[Reader]:
     found: type[Reader] | None = next((reader for reader in readers if reader.detect(source)), None)
     if found is None:
         raise SourceError(
-            f"No reader knows {source!r}: it is no file or folder of tables (.csv, .tsv, .jsonl, .parquet; .gz, .zip) "
+            f"No reader knows {_shown(source)!r}: it is no file or folder of tables (.csv, .tsv, .jsonl, .parquet; .gz, .zip) "
             f"and has not the file names or columns of {', '.join(READERS.names())}. Name one with --as."
         )
     return found
@@ -118,10 +121,15 @@ def read(
     `SettingError`, and `OutputError` where `to` cannot be written; then nothing is left there.
     """
     source, to, run = str(source), Path(to), run or Run()
-    cls = None if as_ == "auto" else READERS.load(as_)
-    if ("://" not in source and cls is None) or getattr(cls, "needs_files", True):
+    cls: type[Reader] | None = None if as_ == "auto" else READERS.load(as_)
+    if "://" not in source:
         _must_exist(source)
-    reader: Reader = configure(cls or find(source), dict(settings or {}))
+    cls = cls or find(source)
+    if "://" in source and not cls.urls:
+        raise SourceError(
+            f"The reader {as_!r} reads files, and {_shown(source)} is a URL; databases are read with --as sql."
+        )
+    reader: Reader = configure(cls, dict(settings or {}))
     try:
         with replacing(to) as partial, run.task(f"read {_shown(source)} as {reader.name}"):
             _fill(partial, reader, source, on_error, run)
@@ -185,6 +193,7 @@ def _shown(source: str) -> str:
     start, mark, rest = source.partition("://")
     if not mark:
         return source
+    rest = re.sub(r"(password|pwd)=[^&]*", r"\1=***", rest)
     login, at, place = rest.rpartition("@")
     return f"{start}://{login.partition(':')[0]}:***@{place}" if at and ":" in login else source
 

@@ -62,7 +62,7 @@ class Ga4(Reader):
         log = log.with_columns(search_id=pl.when(is_search & pl.col("query").is_not_null()).then(number))
         searched = log.filter(is_search & pl.col("query").is_not_null())
         base = [ROW, FILE, "user_id", "session_id", "time"]
-        rows = log.explode("items").unnest("items")
+        rows = log.explode("items", empty_as_null=True).unnest("items")
         event = pl.when(is_search).then(pl.lit("search")).otherwise("event_name")
         events = rows.select(
             *base, "item_id", "quantity", "price", "search_id", event=event, position="item_list_index"

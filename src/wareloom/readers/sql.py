@@ -29,7 +29,7 @@ class Sql(Reader):
     result; add ORDER BY where the order of events matters and they have no time. The URL's password is never shown.
     """
 
-    needs_files: ClassVar[bool] = False
+    urls: ClassVar[bool] = True
 
     items: str = ""
     """The query, or table, of items."""

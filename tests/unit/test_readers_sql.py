@@ -1,0 +1,144 @@
+"""Databases: SQLite always, a PostgreSQL of our own where its programs are at hand."""
+
+from __future__ import annotations
+
+import glob
+import json
+import os
+import pwd
+import shutil
+import socket
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from wareloom.errors import MissingExtraError, SchemaError, SettingError, SourceError
+from wareloom.readers import read
+
+sqlalchemy = pytest.importorskip("sqlalchemy")
+
+TABLES = (
+    "create table products (product_id integer primary key, title varchar(40), price numeric(8, 2), colour varchar(9))",
+    "create table orders (customer varchar(9), product_id integer, ordered timestamp, qty integer)",
+    "create table settings (name varchar(9), value varchar(9))",
+    "insert into products values (1, 'Mug', 9.50, 'red'), (2, 'Jug', 12.00, null)",
+    "insert into orders values ('u1', 1, '2020-01-01 10:00:00', 2), ('u2', 2, '2020-01-02 11:30:00.5', 1), ('u1', 9, '2020-01-03 09:00:00', 1)",
+)
+
+
+def fill(url: str) -> None:
+    engine = sqlalchemy.create_engine(url)
+    with engine.begin() as connection:
+        for statement in TABLES:
+            connection.execute(sqlalchemy.text(statement))
+    engine.dispose()
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    made = f"sqlite:///{tmp_path}/shop.db"
+    fill(made)
+    return made
+
+
+def check(shop_folder: Path) -> None:
+    told = json.loads((shop_folder / "read.json").read_text())
+    assert told["tables"]["events"] == {"came": 3, "taken": 2, "rejected": {"item_id: not in the table items": 1}}
+
+
+def test_queries_by_setting(tmp_path: Path, url: str) -> None:
+    settings = {"items": "products", "events": "select customer, product_id, ordered as time, qty from orders"}
+    shop = read(url, to=tmp_path / "shop", settings=settings)
+    check(tmp_path / "shop")
+    assert shop.table("items").select("title", "price").rows() == [("Mug", 9.5), ("Jug", 12.0)]
+    assert shop.table("items")["attributes"][0].to_list() == [{"name": "colour", "value": "red"}]
+    assert shop.table("events")["quantity"].to_list() == [2.0, 1.0]
+    assert shop.table("events")["time"].dt.hour().to_list() == [10, 11]
+
+
+def test_without_queries_the_tables_that_are_recognised(tmp_path: Path, url: str) -> None:
+    shop = read(url, to=tmp_path / "shop")
+    assert shop.names == ["items", "events"]
+    told = json.loads((tmp_path / "shop" / "read.json").read_text())
+    assert told["not_recognised"]["settings"] == ["name", "value"]
+
+
+def test_queries_by_map(tmp_path: Path, url: str) -> None:
+    text = '[[table]]\nquery = "orders"\ntable = "events"\ncolumns = { time = "ordered", context = ["qty"] }\n'
+    (tmp_path / "map.toml").write_text(text)
+    shop = read(url, to=tmp_path / "shop", settings={"map": str(tmp_path / "map.toml")})
+    assert shop.table("events")["context"][0].to_list() == [{"name": "qty", "value": "2"}]
+    (tmp_path / "map.toml").write_text(text.replace('query = "orders"\n', ""))
+    with pytest.raises(SettingError, match=r"number 1: give its query"):
+        read(url, to=tmp_path / "none", settings={"map": str(tmp_path / "map.toml")})
+
+
+def test_wrong_queries_and_urls(tmp_path: Path, url: str) -> None:
+    with pytest.raises(SourceError, match="refused: .*no such table: nix"):
+        read(url, to=tmp_path / "shop", settings={"events": "nix"})
+    with pytest.raises(SchemaError, match="events query, taken for events, lacks the column 'item_id'"):
+        read(url, to=tmp_path / "shop", settings={"events": "select customer from orders"})
+    with pytest.raises(SourceError, match="URL cannot be used"):
+        read("nothing://u:geheim@h/d", to=tmp_path / "shop", as_="sql")
+    assert not (tmp_path / "shop").exists()
+
+
+def test_the_password_is_never_shown(tmp_path: Path) -> None:
+    for source in ("nothing://u:geheim@h/d", "postgresql+psycopg://u:geheim@127.0.0.1:1/d"):
+        with pytest.raises(SourceError) as caught:
+            read(source, to=tmp_path / "shop", as_="sql")
+        assert "geheim" not in str(caught.value)
+        assert caught.value.__cause__ is None
+
+
+def test_without_sqlalchemy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "sqlalchemy", None)
+    with pytest.raises(MissingExtraError, match=r"pip install 'wareloom\[sql\]'"):
+        read("sqlite:///x.db", to=tmp_path / "shop")
+
+
+@pytest.fixture
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A PostgreSQL server in a temporary folder; gives its URL with a password."""
+    pytest.importorskip("psycopg")
+    found = shutil.which("initdb") or next(iter(sorted(glob.glob("/usr/lib/postgresql/*/bin/initdb"))), None)
+    if found is None:
+        pytest.skip("no initdb: PostgreSQL's programs are not installed")
+    programs = Path(found).resolve().parent
+    folder = Path(subprocess.check_output(["mktemp", "-d"], text=True).strip())
+    options: dict = {"check": True, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "cwd": "/"}
+    if os.geteuid() == 0:
+        names = {entry.pw_name for entry in pwd.getpwall()}
+        user = next((name for name in ("postgres", "nobody") if name in names), None)
+        if user is None:
+            pytest.skip("initdb refuses root, and there is neither a user postgres nor nobody")
+        shutil.chown(folder, user)
+        options |= {"user": user, "env": {"HOME": str(folder), "PATH": os.environ["PATH"], "LC_ALL": "C"}}
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    data = folder / "data"
+    try:
+        subprocess.run([programs / "initdb", "-D", data, "-U", "shop", "-E", "UTF8", "--no-sync"], **options)
+        start = f"-p {port} -k {folder} -c listen_addresses=127.0.0.1 -c fsync=off"
+        subprocess.run([programs / "pg_ctl", "-D", data, "-w", "-o", start, "-l", folder / "log", "start"], **options)
+        try:
+            yield f"postgresql+psycopg://shop:geheim@127.0.0.1:{port}/postgres"
+        finally:
+            subprocess.run([programs / "pg_ctl", "-D", data, "-m", "immediate", "stop"], **options)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def test_postgresql(tmp_path: Path, postgres: str) -> None:
+    fill(postgres)
+    shop = read(postgres, to=tmp_path / "shop", settings={"items": "products", "events": "select *, ordered as time from orders"})
+    check(tmp_path / "shop")
+    assert shop.table("items")["price"].to_list() == [9.5, 12.0]
+    text = (tmp_path / "shop" / "read.json").read_text() + (tmp_path / "shop" / "shop.json").read_text()
+    assert "geheim" not in text
+    assert "shop:***@127.0.0.1" in text
+    with pytest.raises(SourceError, match=r"postgresql\+psycopg://shop:\*\*\*@.*refused: .*does not exist"):
+        read(postgres, to=tmp_path / "none", settings={"events": "nix"})
