@@ -103,7 +103,10 @@ def test_ragged_rows(tmp_path: Path) -> None:
     shop = read(source, to=tmp_path / "shop", on_error="reject")
     assert shop.table("events")["user_id"].to_list() == ["u1", "u4", "u5"]
     aside = pl.read_parquet(tmp_path / "shop" / "rejected" / "events.parquet")
-    assert aside["reason"].to_list() == ["line: fewer fields than the 3 columns", "line: more fields than the 3 columns"]
+    assert aside["reason"].to_list() == [
+        "line: fewer fields than the 3 columns",
+        "line: more fields than the 3 columns",
+    ]
     assert aside["source_row"].to_list() == [3, 5]
 
 
@@ -115,7 +118,12 @@ def test_a_missing_column(tmp_path: Path) -> None:
 
 def test_mixed_dates_a_nan_price_and_an_id_used_twice(tmp_path: Path) -> None:
     log = write(tmp_path / "events.csv", "user_id,item_id,date\nu,a,2020-01-01\nu,a,2020-01-02\nu,a,05.01.2020\n")
-    refused(log, SchemaError, "events.csv, row 4, column 'time': '05.01.2020' is not a time in the form %Y-%m-%d", "time_format")
+    refused(
+        log,
+        SchemaError,
+        "events.csv, row 4, column 'time': '05.01.2020' is not a time in the form %Y-%m-%d",
+        "time_format",
+    )
     items = write(tmp_path / "items.csv", "sku,price\na,1\nb,NaN\n")
     refused(items, SchemaError, "items.csv, row 3, column 'price': 'NaN' is NaN or infinite", "--on-error reject")
     items = write(tmp_path / "items.csv", "sku,price\na,1\na,2\n")
@@ -153,7 +161,9 @@ def test_an_open_quote_and_no_parquet(tmp_path: Path) -> None:
     refused(write(tmp_path / "events.parquet", b"PAR1 nothing"), SourceError, "events.parquet cannot be read")
 
 
-@pytest.mark.parametrize("full", [OSError(28, "No space left on device"), pl.exceptions.ComputeError("x (os error 28)")])
+@pytest.mark.parametrize(
+    "full", [OSError(28, "No space left on device"), pl.exceptions.ComputeError("x (os error 28)")]
+)
 def test_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, full: Exception) -> None:
     def sink(*_: object, **__: object) -> None:
         raise full

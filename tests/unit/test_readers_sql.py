@@ -24,7 +24,8 @@ TABLES = (
     "create table orders (customer varchar(9), product_id integer, ordered timestamp, qty integer)",
     "create table settings (name varchar(9), value varchar(9))",
     "insert into products values (1, 'Mug', 9.50, 'red'), (2, 'Jug', 12.00, null)",
-    "insert into orders values ('u1', 1, '2020-01-01 10:00:00', 2), ('u2', 2, '2020-01-02 11:30:00.5', 1), ('u1', 9, '2020-01-03 09:00:00', 1)",
+    "insert into orders values ('u1', 1, '2020-01-01 10:00:00', 2), ('u2', 2, '2020-01-02 11:30:00.5', 1), "
+    "('u1', 9, '2020-01-03 09:00:00', 1)",
 )
 
 
@@ -76,7 +77,7 @@ def test_queries_by_map(tmp_path: Path, url: str) -> None:
 
 
 def test_wrong_queries_and_urls(tmp_path: Path, url: str) -> None:
-    with pytest.raises(SourceError, match="refused: .*no such table: nix"):
+    with pytest.raises(SourceError, match=r"refused: .*no such table: nix"):
         read(url, to=tmp_path / "shop", settings={"events": "nix"})
     with pytest.raises(SchemaError, match="events query, taken for events, lacks the column 'item_id'"):
         read(url, to=tmp_path / "shop", settings={"events": "select customer from orders"})
@@ -134,7 +135,11 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 def test_postgresql(tmp_path: Path, postgres: str) -> None:
     fill(postgres)
-    shop = read(postgres, to=tmp_path / "shop", settings={"items": "products", "events": "select *, ordered as time from orders"})
+    shop = read(
+        postgres,
+        to=tmp_path / "shop",
+        settings={"items": "products", "events": "select *, ordered as time from orders"},
+    )
     check(tmp_path / "shop")
     assert shop.table("items")["price"].to_list() == [9.5, 12.0]
     text = (tmp_path / "shop" / "read.json").read_text() + (tmp_path / "shop" / "shop.json").read_text()

@@ -16,7 +16,8 @@ from wareloom.readers import read
 from wareloom.readers._names import USUAL, recognise, table_of
 from wareloom.shop.schema import EVENTS, TABLES
 
-LOG = "customer,sku,ts,action\nu1,a,1600000000,pv\nu2,b,1600000060,加购\nu1,a,1600000120,Add To Cart\nu1,a,1600000200,buy\n"
+LOG = "customer,sku,ts,action\n"
+LOG += "u1,a,1600000000,pv\nu2,b,1600000060,加购\nu1,a,1600000120,Add To Cart\nu1,a,1600000200,buy\n"
 
 
 def test_usual_names_are_columns_of_the_schema_and_name_one_column_a_table() -> None:
@@ -88,7 +89,14 @@ def test_the_same_source_gives_the_same_bytes(tmp_path: Path) -> None:
 
 
 def test_items_keep_what_is_left_as_attributes_but_nothing_from_after_the_log(tmp_path: Path) -> None:
-    line = {"asin": "a", "name": "Lip", "categories": [["B", "M"], ["B", "L"]], "price": "$1,299.50", "colour": "red", "tags": ["x", "y"]}
+    line = {
+        "asin": "a",
+        "name": "Lip",
+        "categories": [["B", "M"], ["B", "L"]],
+        "price": "$1,299.50",
+        "colour": "red",
+        "tags": ["x", "y"],
+    }
     (tmp_path / "items.jsonl").write_text(json.dumps(line | {"sales_rank": 3, "reviewCount": 7, "empty": None}) + "\n")
     item = read(tmp_path / "items.jsonl", to=tmp_path / "shop").table("items").row(0, named=True)
     assert item["category"] == ["B", "M", "L"]

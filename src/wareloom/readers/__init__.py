@@ -96,8 +96,8 @@ def find(source: str) -> type[Reader]:
     found: type[Reader] | None = next((reader for reader in readers if reader.detect(source)), None)
     if found is None:
         raise SourceError(
-            f"No reader knows {_shown(source)!r}: it is no file or folder of tables (.csv, .tsv, .jsonl, .parquet; .gz, .zip) "
-            f"and has not the file names or columns of {', '.join(READERS.names())}. Name one with --as."
+            f"No reader knows {_shown(source)!r}: it is no file or folder of tables (.csv, .tsv, .jsonl, "
+            f".parquet; .gz, .zip) and has not the file names or columns of {', '.join(READERS.names())}. Name one with --as."
         )
     return found
 
