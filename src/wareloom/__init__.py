@@ -1,2 +1,70 @@
-"""Wareloom."""
+"""Wareloom: synthesise what a shop's data lacks, and prove on real held-out data whether it helped.
+
+    import wareloom as wl
+
+    shop = wl.read("export/", to="shop/")
+    train, validation, test = wl.split(shop, last="14d")
+    synthetic = wl.synthesizer("markov").fit(train, wl.Run(seed=7)).sample(10_000, wl.Run(seed=8))
+    proof = wl.prove(shop, synthesizer="markov", ranker="transitions", seeds=3)
+
+Names are loaded on first use; importing the package alone imports nothing heavy.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
 __version__ = "0.1.0"
+
+_HOMES = {
+    "Given": "wareloom.synthesis",
+    "Log": "wareloom.shop",
+    "Proof": "wareloom.proof.result",
+    "Recipe": "wareloom.recipe",
+    "Requests": "wareloom.shop",
+    "Run": "wareloom.run",
+    "Shop": "wareloom.shop",
+    "WareloomError": "wareloom.errors",
+    "clean": "wareloom.api",
+    "evaluate": "wareloom.api",
+    "features": "wareloom.shop.features",
+    "mix": "wareloom.api",
+    "prove": "wareloom.api",
+    "ranker": "wareloom.api",
+    "read": "wareloom.readers",
+    "report": "wareloom.report",
+    "run_recipe": "wareloom.recipe",
+    "screen": "wareloom.api",
+    "split": "wareloom.api",
+    "statistics": "wareloom.shop.statistics",
+    "synthesizer": "wareloom.api",
+}
+"""Where each public name lives."""
+
+__all__ = sorted([*_HOMES, "__version__"])
+
+if TYPE_CHECKING:
+    from wareloom.api import clean, evaluate, mix, prove, ranker, screen, split, synthesizer
+    from wareloom.errors import WareloomError
+    from wareloom.proof.result import Proof
+    from wareloom.readers import read
+    from wareloom.recipe import Recipe, run_recipe
+    from wareloom.report import report
+    from wareloom.run import Run
+    from wareloom.shop import Log, Requests, Shop
+    from wareloom.shop.features import features
+    from wareloom.shop.statistics import statistics
+    from wareloom.synthesis import Given
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'wareloom' has no attribute {name!r}")
+    value = getattr(importlib.import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -19,7 +19,7 @@ from wareloom.proof.arms import Generator
 from wareloom.proof.prove import ProofSettings, prove
 from wareloom.proof.result import Proof
 from wareloom.readers import read
-from wareloom.report import write_report
+from wareloom.report import report
 from wareloom.run import Run
 from wareloom.screening import save_screened, screen_all
 from wareloom.shop import Log, Shop
@@ -271,7 +271,7 @@ class _Job:
         cleaned = read_json(self.to / "clean" / "clean.json") if (self.to / "clean" / "clean.json").exists() else None
         with replacing(folder, marker="proof.json") as partial:
             write_json(partial / "proof.json", proof.data)
-            write_report(proof, partial / "report.html", cleaned=cleaned)
+            report(proof, partial / "report.html", cleaned=cleaned)
         shutil.rmtree(cells, ignore_errors=True)
 
 

@@ -86,14 +86,14 @@ def _top(scores, tie, depth):  # type: ignore[no-untyped-def]
     rows, width = scores.shape
     best = np.full((rows, depth), -1, dtype=np.int32)
     for r in prange(rows):
-        row, filled = best[r], 0
+        row, filled, worst = best[r], 0, -np.inf
         for c in range(width):
             score = scores[r, c]
-            if not score > -np.inf:
+            if score < worst or not score > -np.inf:
                 continue
             if filled == depth:
                 last = row[depth - 1]
-                if score < scores[r, last] or (score == scores[r, last] and tie[c] > tie[last]):
+                if score == worst and tie[c] > tie[last]:
                     continue
             else:
                 filled += 1
@@ -105,4 +105,6 @@ def _top(scores, tie, depth):  # type: ignore[no-untyped-def]
                 row[place] = above
                 place -= 1
             row[place] = c
+            if filled == depth:
+                worst = scores[r, row[depth - 1]]
     return best

