@@ -81,6 +81,11 @@ def test_every_packing_gives_the_same_shop(tmp_path: Path, packing: str) -> None
     assert not list(tmp_path.glob(".shop*"))
 
 
+def test_a_shop_made_inside_its_source_is_not_read_again(tmp_path: Path) -> None:
+    (tmp_path / "log.csv").write_text(LOG)
+    assert [read(tmp_path, to=tmp_path / "shop").rows("events") for _ in range(2)] == [4, 4]
+
+
 def test_the_same_source_gives_the_same_bytes(tmp_path: Path) -> None:
     (tmp_path / "log.csv").write_text(LOG)
     one, two = (read(tmp_path / "log.csv", to=tmp_path / name) for name in ("one", "two"))
@@ -104,6 +109,15 @@ def test_items_keep_what_is_left_as_attributes_but_nothing_from_after_the_log(tm
     assert item["attributes"] == [{"name": "colour", "value": "red"}, {"name": "tags", "value": "x, y"}]
     told = json.loads((tmp_path / "shop" / "read.json").read_text())
     assert told["left_out"] == {"items.jsonl": ["sales_rank", "reviewCount"]}
+
+
+def test_nested_columns_of_parquet_become_text(tmp_path: Path) -> None:
+    nested = {"sku": ["a", "b"], "category": [["A", "B"], None], "sizes": [[1, 2], None], "extra": [{"q": 1}, None]}
+    pl.DataFrame(nested).write_parquet(tmp_path / "items.parquet")
+    items = read(tmp_path / "items.parquet", to=tmp_path / "shop").table("items")
+    assert items["category"].to_list() == [["A", "B"], None]
+    first = items["attributes"][0].to_list()
+    assert first == [{"name": "sizes", "value": "1, 2"}, {"name": "extra", "value": '{"q":1}'}]
 
 
 def test_without_times_the_order_of_rows_stays(tmp_path: Path) -> None:

@@ -97,7 +97,8 @@ def find(source: str) -> type[Reader]:
     if found is None:
         raise SourceError(
             f"No reader knows {_shown(source)!r}: it is no file or folder of tables (.csv, .tsv, .jsonl, "
-            f".parquet; .gz, .zip) and has not the file names or columns of {', '.join(READERS.names())}. Name one with --as."
+            f".parquet; .gz, .zip) and has not the file names or columns of "
+            f"{', '.join(READERS.names())}. Name one with --as."
         )
     return found
 

@@ -241,6 +241,22 @@ def pairs(columns: Sequence[str], names: Sequence[str] | None = None) -> pl.Expr
     return pl.when(full.list.len() > 0).then(full)
 
 
+def flat(frame: pl.LazyFrame, columns: Sequence[str]) -> pl.LazyFrame:
+    """Turn those of `columns` that are nested into text: lists of values behind marks, all else as JSON."""
+    found = frame.collect_schema()
+    made = []
+    for column in columns:
+        dtype = found[column]
+        if isinstance(dtype, pl.List) and not dtype.inner.is_nested():
+            values = pl.col(column).cast(pl.List(pl.String)).list.join(LIST, ignore_nulls=True)
+            made.append((pl.lit(LIST) + values).alias(column))
+        elif dtype.is_nested():
+            text = pl.struct(pl.col(column).alias("value")).struct.json_encode()
+            text = text.str.strip_prefix('{"value":').str.strip_suffix("}")
+            made.append(pl.when(pl.col(column).is_not_null()).then(text).alias(column))
+    return frame.with_columns(made) if made else frame
+
+
 def trace(frame: pl.LazyFrame) -> list[str]:
     """Which of the columns that say where a row stood a frame has."""
     there = frame.collect_schema().names()

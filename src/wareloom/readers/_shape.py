@@ -11,7 +11,7 @@ from wareloom.errors import SchemaError, SettingError, near
 from wareloom.readers import Intake
 from wareloom.readers._map import Entry
 from wareloom.readers._names import EVENT_NAMES, LATER, USUAL, plain, recognise, table_of
-from wareloom.readers._scan import TRACE, pairs, trace
+from wareloom.readers._scan import TRACE, flat, pairs, trace
 from wareloom.shop.door import ROW, guarded
 from wareloom.shop.schema import EVENTS, TABLES
 
@@ -48,7 +48,7 @@ def shaped(
     made += [pl.lit(value).alias(canonical) for canonical, value in (entry.constants if entry else {}).items()]
     if extra and table in EXTRAS:
         made.append(pairs(extra).alias(EXTRAS[table]))
-    out = frame.select(*made, *trace(frame))
+    out = flat(frame, extra).select(*made, *trace(frame))
     return table, _completed(table, out, event, entry.events if entry else {})
 
 

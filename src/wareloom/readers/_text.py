@@ -60,12 +60,18 @@ def pieces(source: str | Path) -> list[Piece]:
     file."""
     path = Path(source)
     if path.is_dir():
-        paths = sorted(p for p in path.rglob("*") if p.is_file() and not p.name.startswith("."))
+        made = {head.parent for head in path.rglob("shop.json")}
+        paths = sorted(p for p in path.rglob("*") if p.is_file() and not _passed_over(p, path, made))
     elif path.is_file():
         paths = [path]
     else:
         paths = sorted(p for p in path.parent.glob(path.name) if p.is_file()) if path.name else []
     return [piece for p in paths for piece in _inside(p)]
+
+
+def _passed_over(path: Path, root: Path, made: set[Path]) -> bool:
+    """Whether a file below `root` is hidden, or part of one of the shops `made` there."""
+    return any(part.startswith(".") for part in path.relative_to(root).parts) or bool(made & set(path.parents))
 
 
 def _inside(path: Path) -> list[Piece]:

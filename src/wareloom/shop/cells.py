@@ -154,10 +154,10 @@ def _string(name: str, dtype: Any) -> pl.Expr:
         return pl.when(whole == pl.col(name)).then(whole.cast(pl.String)).otherwise(pl.col(name).cast(pl.String))
     if isinstance(dtype, pl.List):
         return pl.col(name).cast(pl.List(pl.String)).list.join(" ", ignore_nulls=True)
-    text = _clean(name, dtype)
-    if dtype == pl.String and name not in {"item_id", "user_id", "session_id", "event", "search_id", "dialogue_id"}:
-        return text.str.replace_all(LIST, " ", literal=True).str.strip_chars()
-    return text
+    if dtype != pl.String:
+        return _clean(name, dtype)
+    text = pl.col(name).str.replace_all(LIST, " ", literal=True).str.strip_chars()
+    return pl.when(text != "").then(text)
 
 
 def _strings(name: str, dtype: Any) -> pl.Expr:
