@@ -76,7 +76,7 @@ def bucketed(
     number = max(1, math.ceil(rows / size))
     narrow = events.with_row_index(ROW).select(ROW, user_hash(events).alias(USER), **columns)
     if number == 1:
-        yield Buckets(rows, frame=narrow.collect(engine="streaming"))
+        yield Buckets(rows, frame=_sorted(narrow.collect(engine="streaming")))
         return
     place = Path(tempfile.mkdtemp(prefix=".buckets-", dir=folder))
     try:
@@ -87,6 +87,17 @@ def bucketed(
         yield Buckets(rows, tuple(sorted(path for path in place.iterdir() if path.is_dir())))
     finally:
         shutil.rmtree(place, ignore_errors=True)
+
+
+def in_file_order(frame: pl.LazyFrame, *columns: str | pl.Expr, **named: pl.Expr) -> pl.DataFrame:
+    """Return some columns of `frame` in memory, in file order whatever the streaming engine does with their order."""
+    chosen = frame.with_row_index(ROW).select(ROW, *columns, **named)
+    return _sorted(chosen.collect(engine="streaming")).drop(ROW)
+
+
+def _sorted(frame: pl.DataFrame) -> pl.DataFrame:
+    """Rows by their numbers."""
+    return frame if frame[ROW].is_sorted() else frame.sort(ROW)
 
 
 def coded(frame: pl.LazyFrame, codes: np.ndarray) -> pl.LazyFrame:

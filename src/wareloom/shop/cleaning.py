@@ -15,7 +15,7 @@ import polars as pl
 from wareloom.errors import SettingError
 from wareloom.run import Run
 from wareloom.shop import schema
-from wareloom.shop.buckets import CODE, bucketed, coded, sink, user_hash
+from wareloom.shop.buckets import CODE, bucketed, coded, in_file_order, sink, user_hash
 from wareloom.shop.cleaning_events import CODE_OF, REASONS, EventCleaner, impossible_amount, narrow_columns
 from wareloom.shop.cleaning_text import TextSettings, cleaned
 from wareloom.shop.resolution import add_histogram, arrays_of, future_bound
@@ -170,7 +170,7 @@ def _clean_table(work: _Work, name: str) -> None:
     for check, reason in reversed(checks):
         verdict = pl.when(check).then(pl.lit(CODE_OF[reason], dtype=pl.UInt8)).otherwise(verdict)
     keys = list(schema.TABLES[name].key) if work.settings.missing_keys else []
-    decided = frame.select(*keys, _verdict=verdict).collect(engine="streaming")
+    decided = in_file_order(frame, *keys, _verdict=verdict)
     codes = decided["_verdict"].to_numpy().copy()
     if keys:
         alive = decided.with_row_index("_row").filter(pl.col("_verdict") == 0)
@@ -179,7 +179,7 @@ def _clean_table(work: _Work, name: str) -> None:
     facts: dict[str, Any] = {"changed": changed, **forgotten}
     if name == "items":
         frame, facts["blanked"] = _blank_prices(work, frame, codes)
-        work.items = frame.select("item_id").filter(pl.Series(codes == 0)).collect()["item_id"].hash(seed=2)
+        work.items = in_file_order(frame, "item_id")["item_id"].filter(pl.Series(codes == 0)).hash(seed=2)
     work.write(name, frame, codes, **facts)
 
 
@@ -251,7 +251,7 @@ def _blank_prices(work: _Work, frame: pl.LazyFrame, codes: np.ndarray) -> tuple[
     s = work.settings
     if "price" not in frame.collect_schema().names() or not (s.amounts or s.outlier_z):
         return frame, {}
-    prices = frame.select("item_id", "price").collect(engine="streaming")
+    prices = in_file_order(frame, "item_id", "price")
     price = prices["price"].fill_null(np.nan).to_numpy()
     why = np.zeros(len(price), dtype=np.uint8)
     if s.amounts:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from wareloom.shop.buckets import CODE, ROW, USER, bucketed, coded, count, user_hash, user_key
+from wareloom.shop.buckets import CODE, ROW, USER, bucketed, coded, count, in_file_order, user_hash, user_key
 from wareloom.shop.log import NO_TIME, counts_in_log, tie_order
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def last_out(shop: Shop, kinds: Sequence[str], shuffle_ties: int | None) -> tupl
         named = named.with_columns(item_id=pl.lit(None, dtype=pl.String))
     ties = None
     if shuffle_ties is not None:
-        chosen = named.select(counts.alias("c")).collect(engine="streaming")["c"].fill_null(False).to_numpy()
+        chosen = in_file_order(named, counts.fill_null(False).alias("c"))["c"].to_numpy()
         ties = np.full(len(chosen), np.iinfo(np.int64).max)
         ties[chosen] = tie_order(int(chosen.sum()), shuffle_ties)
     columns = {"counts": counts.fill_null(False), "time": time.fill_null(int(NO_TIME))}
