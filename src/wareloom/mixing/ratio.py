@@ -39,7 +39,8 @@ class Ratio(Mixer):
         drawn = users[order].filter(pl.col("len").cum_sum() <= wanted)["owner"]
         taken = events.filter(pl.col("owner").is_in(drawn.implode())).drop("owner").with_columns(weight=pl.lit(self.weight, pl.Float32))
         tables = {"events": pl.concat([real.scan("events"), taken.lazy()], how="diagonal_relaxed")}
-        if real.has("users") and synthetic.has("users"):
-            own = synthetic.scan("users").filter(pl.col("user_id").is_in(drawn.implode()))
+        if real.has("users"):
+            known = synthetic.scan("users") if synthetic.has("users") else taken.lazy().select("user_id", "origin")
+            own = known.filter(pl.col("user_id").is_in(drawn.implode()))
             tables["users"] = pl.concat([real.scan("users"), own], how="diagonal_relaxed").unique("user_id", keep="first", maintain_order=True)
         return real.with_tables(**tables)

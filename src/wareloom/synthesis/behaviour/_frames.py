@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 
 from wareloom.shop import Shop, Vocabulary
+from wareloom.shop.log import NO_TIME
 from wareloom.shop.schema import EVENTS
 
 MARGINALS = ("quantity", "rating")
@@ -70,7 +71,7 @@ def build(learned: dict[str, Any], catalogue: pl.DataFrame, walked: Walked, user
     if "session_id" in wanted:
         columns["session_id"] = f"{origin}/" + pl.Series(walked.session).cast(pl.String)
     if "time" in wanted:
-        columns["time"] = pl.Series(walked.time).cast(pl.Datetime("us"))
+        columns["time"] = pl.Series(walked.time).replace(int(NO_TIME), None).cast(pl.Datetime("us"))
     for name in MARGINALS:
         if name in wanted and len(learned[f"{name}_values_"]):
             columns[name] = rng.choice(learned[f"{name}_values_"], size=n, p=learned[f"{name}_share_"])

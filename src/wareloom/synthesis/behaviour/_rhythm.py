@@ -8,6 +8,7 @@ import numpy as np
 from numba import njit
 
 from wareloom.shop import Log
+from wareloom.shop.log import NO_TIME
 from wareloom.synthesis.behaviour._walk import BUCKETS, _bucket, _next, _stream, in_threads
 
 QUANTILES = 257
@@ -44,14 +45,17 @@ def fit_rhythm(log: Log) -> Rhythm:
     offsets = np.concatenate([[0], np.cumsum(per_user[users])]).astype(np.int64)
     bucket = np.minimum(np.log2(np.maximum(per_user, 1)).astype(int), BUCKETS - 1)
 
+    known = log.time > NO_TIME
     inner = np.zeros(len(log), dtype=bool)
-    inner[1:] = user[1:] == user[:-1]
+    inner[1:] = (user[1:] == user[:-1]) & known[:-1]
+    ends = log.offsets[users + 1] - 1
     gap = np.diff(log.time, prepend=log.time[:1])
-    last = _by_bucket(log.time[log.offsets[users + 1] - 1], bucket[users])
+    last = _by_bucket(log.time[ends][known[ends]], bucket[users][known[ends]])
     between = _by_bucket(gap[inner & first], bucket[user[inner & first]])
     within = _quantiles(gap[inner & ~first])
-    resolution = next(r for r in RESOLUTIONS if not log.timed or not np.any(log.time % r))
-    bounds = np.array([log.time.min(), resolution, int(log.timed)], dtype=np.int64)
+    timed = log.timed and bool(known.any())
+    resolution = next(r for r in RESOLUTIONS if not np.any(log.time[known] % r))
+    bounds = np.array([log.time[known].min() if timed else 0, resolution, int(timed)], dtype=np.int64)
     return Rhythm(offsets, shape, last, between, within, bounds)
 
 

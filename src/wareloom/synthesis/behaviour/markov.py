@@ -54,7 +54,7 @@ class Markov(Synthesizer):
         run = run or Run()
         log = Log.of(shop)
         if len(log) == 0:
-            raise InputError("The synthesizer 'markov' has nothing to learn from: the shop has no events on known items.")
+            raise InputError(f"The synthesizer {self.name!r} has nothing to learn from: the shop has no events on known items.")
         with run.limits(), run.task("markov: fit"):
             weight = recency(log, self.half_life)
             counts = self._follow(log, weight)

@@ -23,7 +23,8 @@ class Shuffled(Synthesizer):
         if len(Log.of(shop)) == 0:
             raise InputError("The synthesizer 'shuffled' has nothing to deal: the shop has no events on known items.")
         self.catalogue_ = shop.table("items")
-        self.events_ = shop.table("events").drop("search_id", strict=False).drop_nulls("item_id")
+        known = pl.col("item_id").is_in(self.catalogue_["item_id"].implode())
+        self.events_ = shop.table("events").drop("search_id", strict=False).filter(known)
         return self
 
     def sample(self, n: int, run: Run | None = None, given: Given | None = None) -> Shop:
@@ -40,4 +41,7 @@ class Shuffled(Synthesizer):
         own = drawn.join(events, on="user", how="left", maintain_order="left_right").with_columns(
             renamed.alias(keys[0]), *[pl.format("{}/{}", renamed, name).alias(name) for name in keys[1:]], origin=pl.lit(self.origin)
         )
-        return Shop({"items": self.catalogue_, "events": own.drop("user", "place")})
+        tables = {"items": self.catalogue_, "events": own.drop("user", "place")}
+        if keys[0] == "user_id":
+            tables["users"] = own.select("user_id", "origin").unique(maintain_order=True)
+        return Shop(tables)
