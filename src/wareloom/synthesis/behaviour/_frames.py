@@ -42,7 +42,7 @@ def fit_columns(shop: Shop, items: Vocabulary) -> dict[str, Any]:
             learned[f"{name}_values_"] = table[name].to_numpy()
             learned[f"{name}_share_"] = table["len"].to_numpy() / max(1, table["len"].sum())
     if "value" in present:
-        quantity = pl.col("quantity").fill_null(1.0) if "quantity" in present else pl.lit(1.0)
+        quantity = pl.col("quantity").fill_null(1.0) if "quantity" in present else pl.col("value").is_not_null()
         per_item = (
             shop.scan("events")
             .drop_nulls("value")

@@ -53,7 +53,7 @@ class Markov(Synthesizer):
         """Learn from the events of `shop`; raises `InputError` where it has none on known items."""
         run = run or Run()
         log = Log.of(shop)
-        if len(log) == 0:
+        if not log.weight.any():
             raise InputError(f"The synthesizer {self.name!r} has nothing to learn from: the shop has no events on known items.")
         with run.limits(), run.task("markov: fit"):
             weight = recency(log, self.half_life)
