@@ -110,9 +110,13 @@ def decide(comparisons: list[dict[str, Any]], ties: str, metric: str) -> dict[st
         "no evidence": "No evidence that synthetic data helps",
         "hurts": "Synthetic data hurts",
     }[outcome]
+    keys, form = ("lift", "lift_low", "lift_high"), "+.1%"
+    if against["lift"] is None:
+        keys, form = ("difference", "low", "high"), "+.2g"
+    size, low, high = (format(against[key], form) for key in keys)
     sentence = (
-        f"{said}: {metric} {against['lift']:+.1%} against {against['against']} "
-        f"(95 % interval {against['lift_low']:+.1%} to {against['lift_high']:+.1%}, p = {against['p']:.2g})."
+        f"{said}: {metric} {size} against {against['against']} "
+        f"(95 % interval {low} to {high}, p = {against['p']:.2g})."
     )
     return {"verdict": outcome, "sentence": sentence, "decisive": {"ties": ties, "metric": metric, "against": against["against"]}}
 
