@@ -105,11 +105,6 @@ def coded(frame: pl.LazyFrame, codes: np.ndarray) -> pl.LazyFrame:
     return pl.concat([frame, pl.Series(CODE, codes).to_frame().lazy()], how="horizontal")
 
 
-def rows_of(frame: pl.LazyFrame, codes: np.ndarray, code: int) -> pl.LazyFrame:
-    """Return the rows of `frame` that have `code`, in file order."""
-    return coded(frame, codes).filter(pl.col(CODE) == code).drop(CODE)
-
-
 def sink(frames: Mapping[Path, pl.LazyFrame]) -> None:
     """Write each frame to its path as Parquet, all in one streaming pass over what they share."""
     sinks = []

@@ -14,7 +14,7 @@ import polars as pl
 
 from wareloom.errors import SchemaError, SettingError
 from wareloom.run import Run
-from wareloom.shop.buckets import rows_of, sink
+from wareloom.shop.buckets import CODE, coded, sink
 from wareloom.shop.schema import INTERACTIONS
 from wareloom.shop.shop import Shop, replacing, write_head
 from wareloom.shop.splits_by import hashed, keyed, last_out, normal_query
@@ -146,8 +146,8 @@ class _Divided:
 
     def put(self, table: str, codes: np.ndarray) -> None:
         """Divide `table` by a code a row."""
-        frame = self.shop.scan(table)
-        self.tables[table] = [rows_of(frame, codes, part) for part in range(3)]
+        both = coded(self.shop.scan(table), codes)
+        self.tables[table] = [both.filter(pl.col(CODE) == part).drop(CODE) for part in range(3)]
         number = np.bincount(codes, minlength=3)
         self.rows[table] = {part: int(n) for part, n in zip(PARTS, number, strict=True)}
 

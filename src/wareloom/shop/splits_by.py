@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from wareloom.shop.buckets import CODE, ROW, USER, bucketed, coded, count, in_file_order, user_hash, user_key
+from wareloom.shop.buckets import CODE, ROW, USER, Buckets, bucketed, coded, count, user_hash, user_key
 from wareloom.shop.log import NO_TIME, counts_in_log, tie_order
 
 if TYPE_CHECKING:
@@ -73,45 +73,59 @@ def last_out(shop: Shop, kinds: Sequence[str], shuffle_ties: int | None) -> tupl
     """
     events = shop.scan("events")
     names = events.collect_schema().names()
-    known = shop.scan("items").select(pl.col("item_id").hash(seed=2)).collect(engine="streaming")["item_id"]
-    counts = counts_in_log(kinds) & pl.col("item_id").hash(seed=2).is_in(known.implode())
-    time = pl.col("time").cast(pl.Int64) if "time" in names else pl.lit(None, dtype=pl.Int64)
     named = events.with_columns(user=user_key(events))
     if "item_id" not in names:
         named = named.with_columns(item_id=pl.lit(None, dtype=pl.String))
-    ties = None
-    if shuffle_ties is not None:
-        chosen = in_file_order(named, counts.fill_null(False).alias("c"))["c"].to_numpy()
-        ties = np.full(len(chosen), np.iinfo(np.int64).max)
-        ties[chosen] = tie_order(int(chosen.sum()), shuffle_ties)
-    columns = {"counts": counts.fill_null(False), "time": time.fill_null(int(NO_TIME))}
+    time = pl.col("time").cast(pl.Int64) if "time" in names else pl.lit(None, dtype=pl.Int64)
+    columns = {
+        "counts": counts_in_log(kinds).fill_null(False),
+        "item": pl.col("item_id").hash(seed=2),
+        "time": time.fill_null(int(NO_TIME)),
+    }
+    items = shop.scan("items").select(pl.col("item_id").hash(seed=2)).collect(engine="streaming")["item_id"]
     ends = []
     with bucketed(named, columns) as buckets:
         codes = np.zeros(buckets.rows, dtype=np.uint8)
+        ties = None if shuffle_ties is None else _ties(buckets, items, shuffle_ties)
         for frame in buckets:
             order = frame[ROW] if ties is None else pl.Series(ties[frame[ROW].to_numpy()])
-            parts, end = _last_of_each(frame.with_columns(order=order), tied=ties is not None)
+            frame = frame.with_columns(order=order, counts=_counts(items)).drop("item")
+            parts, end = _last_of_each(frame, tied=ties is not None)
             codes[parts[ROW].to_numpy()] = parts["part"].to_numpy()
             ends.append(end)
     return codes, _searches(shop, codes, pl.concat(ends)) if shop.has("searches") else None
 
 
+def _counts(items: pl.Series) -> pl.Expr:
+    """Whether an event is an interaction with an item of the catalogue, given as hashes."""
+    return pl.col("counts") & pl.col("item").is_in(items.implode())
+
+
+def _ties(buckets: Buckets, items: pl.Series, seed: int) -> np.ndarray:
+    """Return each row's place among those of its user and time, as `Log.of` draws it; other rows come last."""
+    chosen = np.zeros(buckets.rows, dtype=bool)
+    for frame in buckets:
+        chosen[frame.filter(_counts(items))[ROW].to_numpy()] = True
+    ties = np.full(buckets.rows, np.iinfo(np.int64).max)
+    ties[chosen] = tie_order(int(chosen.sum()), seed)
+    return ties
+
+
 def _last_of_each(frame: pl.DataFrame, *, tied: bool) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Return the part of each row, and for each user the times of the last interactions in train and validation."""
-    chosen = (
-        frame.filter("counts")
-        .sort(USER, "time", "order")
-        .with_columns(left=pl.len().over(USER) - pl.int_range(pl.len()).over(USER), n=pl.len().over(USER))
-    )
-    part = pl.when(pl.col("n") < LEAST).then(0).when(pl.col("left") == 1).then(2).when(pl.col("left") == 2).then(1)
-    chosen = chosen.with_columns(part=part.otherwise(0).cast(pl.UInt8))
-    long = chosen.filter(pl.col("n") >= LEAST)
-    ends = long.group_by(USER).agg(
-        train=pl.col("time").filter(left=3).first(), val=pl.col("time").filter(left=2).first()
-    )
+    chosen = frame.filter("counts").sort(USER, "time", "order")
+    user = chosen[USER].to_numpy()
+    first = np.flatnonzero(np.append(True, user[1:] != user[:-1])) if len(user) else np.zeros(0, dtype=np.int64)
+    stop = np.append(first[1:], len(user))
+    stop = stop[stop - first >= LEAST] if len(user) else stop[:0]
+    part = np.zeros(len(user), dtype=np.uint8)
+    part[stop - 1], part[stop - 2] = 2, 1
+    time = chosen["time"].to_numpy()
+    ends = pl.DataFrame({USER: user[stop - 1], "train": time[stop - 3], "val": time[stop - 2]})
+    found = chosen.select(ROW).with_columns(part=pl.Series(part))
     if len(chosen) == len(frame):
-        return chosen.select(ROW, "part"), ends
-    every = frame.join(chosen.select(ROW, "part"), on=ROW, how="left").sort(USER, "time", "order", ROW)
+        return found, ends
+    every = frame.join(found, on=ROW, how="left").sort(USER, "time", "order", ROW)
     if tied:
         same_time = pl.col("part").max().over(USER, "time")
         every = every.with_columns(part=pl.coalesce("part", same_time))
