@@ -117,7 +117,7 @@ class _Work:
         both = coded(frame, codes)
         frames = {self.folder / f"{name}.parquet": both.filter(pl.col(CODE) == 0).drop(CODE)}
         if number[1:].any():
-            reason = pl.col(CODE).cast(pl.Enum(REASONS)).cast(pl.String)
+            reason = pl.col(CODE).cat.to(pl.Enum(REASONS)).cast(pl.String)
             bad = both.filter(pl.col(CODE) > 0).with_columns(reason=reason).drop(CODE)
             frames[self.folder / "rejected" / f"{name}.parquet"] = bad
         sink(frames)
