@@ -167,7 +167,12 @@ def replacing(path: Path, marker: str = "shop.json") -> Iterator[Path]:
         old = path.with_name(f".{path.name}.old-{os.getpid()}")
         if path.exists():
             path.rename(old)
-        partial.rename(path)
+        try:
+            partial.rename(path)
+        except OSError:
+            if old.exists():
+                old.rename(path)
+            raise
         shutil.rmtree(old, ignore_errors=True)
     except OSError as error:
         if isinstance(error, OutputError) or error.errno is None:
