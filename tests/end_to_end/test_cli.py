@@ -1,0 +1,262 @@
+"""The command line as a person and a script use it: the whole chain on a tiny export, help, exit codes, messages."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from tiny_export import wareloom, write_export
+
+from wareloom import cli
+from wareloom.family import FAMILIES
+from wareloom.shop import Log, Shop
+
+pytestmark = pytest.mark.xdist_group("cli")
+COMMANDS = sorted(path.stem for path in cli.HERE.glob("*.py") if not path.stem.startswith("_"))
+
+
+def told(*words: object) -> Any:
+    """Call with --json and read what it printed; nothing but JSON goes to standard output."""
+    said = wareloom(*words, "--json")
+    assert said.code == 0, said.err
+    return json.loads(said.out)
+
+
+@pytest.fixture(scope="module")
+def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder in which the chain was done, with what each step printed in `said.json`."""
+    work = tmp_path_factory.mktemp("cli")
+    write_export(work / "export")
+    said = {
+        "read": told("read", work / "export", "--to", work / "shop"),
+        "check": told("check", work / "shop", "--to", work / "check.json"),
+        "clean": told("clean", work / "shop", "--to", work / "clean", "--set", "robot_z=0"),
+        "split": told("split", work / "clean", "--to", work / "parts", "--by", "leave-last-out"),
+        "synth": told("synth", "markov", work / "parts/train", "--to", work / "fake", "--users", 90, "--seed", 3),
+        "screen": told(
+            "screen", work / "fake", work / "parts/train", "--to", work / "good", "--screens", "schema, impossible"
+        ),
+        "mix": told("mix", work / "parts/train", work / "good", "--to", work / "mixed", "--set", "ratio=0.5"),
+        "train": told("train", "transitions", work / "mixed", "--to", work / "model", "--set", "window=2"),
+        "evaluate": told("evaluate", work / "model", work / "parts", "--metrics", "ndcg@10,coverage@10"),
+        "rank": told("rank", work / "model", "--shop", work / "parts/train", "--user", "u3", "--user", "u1", "-k", 4),
+        "features": told("features", work / "clean", "--to", work / "features"),
+    }
+    (work / "said.json").write_text(json.dumps(said))
+    return work
+
+
+@pytest.fixture(scope="module")
+def said(work: Path) -> Any:
+    return json.loads((work / "said.json").read_text())
+
+
+def test_the_chain_leaves_what_it_says(work: Path, said: Any) -> None:
+    shop, mixed = Shop.open(work / "clean"), Shop.open(work / "mixed")
+    assert said["read"]["shop"] == str(work / "shop")
+    assert said["check"]["events"]["interactions"] == Shop.open(work / "shop").rows("events")
+    assert json.loads((work / "check.json").read_text()) == said["check"]
+    parts = {part: Shop.open(work / "parts" / part).rows("events") for part in ("train", "validation", "test")}
+    assert said["split"]["rows"]["events"] == parts
+    assert sum(parts.values()) == shop.rows("events")
+    assert said["synth"]["rows"]["users"] == 90
+    assert said["synth"]["fingerprint"] == Shop.open(work / "fake").fingerprint
+    assert said["screen"]["schema"]["rejected"] == 0
+    origins = dict(mixed.table("events")["origin"].value_counts().iter_rows())
+    assert said["mix"]["events"] == origins
+    assert origins["real"] == parts["train"]
+    assert origins["markov@0.1.0"] <= round(0.5 * parts["train"])
+    assert said["train"]["settings"]["window"] == 2
+    assert said["evaluate"]["requests"] == 60
+    by_name = {(row["metric"], row["slice"]): row for row in said["evaluate"]["metrics"]}
+    assert 0 < by_name["ndcg@10", "all"]["low"] < by_name["ndcg@10", "all"]["mean"] <= 1
+    assert 0 < by_name["coverage@10", "all"]["mean"] <= 1
+    assert {"events", "items", "users"} & {name.partition(".")[0] for name in said["features"]}
+
+
+def test_a_ranking_is_for_the_users_asked_and_without_what_they_had(work: Path, said: Any) -> None:
+    rows = said["rank"]["ranking"]
+    assert [(row["user_id"], row["rank"]) for row in rows] == [(u, r) for u in ("u3", "u1") for r in (1, 2, 3, 4)]
+    had = Shop.open(work / "parts/train").table("events").filter(pl.col("user_id").is_in(["u1", "u3"]))
+    assert not {(row["user_id"], row["item_id"]) for row in rows} & set(had.select("user_id", "item_id").iter_rows())
+    whole = told(
+        "rank", work / "model", "--shop", work / "parts/train", "--repeats", "-k", 99, "--to", work / "r.parquet"
+    )
+    assert len(whole["ranking"]) == 60 * 30
+    assert pl.read_parquet(work / "r.parquet").to_dicts() == whole["ranking"]
+
+
+def test_the_same_seed_writes_the_same_shop(work: Path, said: Any) -> None:
+    for seed, same in ((3, True), (4, False)):
+        again = told("synth", "markov", work / "parts/train", "--to", work / "again", "--users", 90, "--seed", seed)
+        assert (again["fingerprint"] == said["synth"]["fingerprint"]) is same
+
+
+def test_synth_takes_conditions(work: Path) -> None:
+    told("synth", "markov", work / "parts/train", "--to", work / "one", "--users", 5, "--start", "i3", "--length", 4)
+    log = Log.of(Shop.open(work / "one"))
+    assert set(log.lengths()) == {4}
+    assert {log.items.ids[int(i)] for i in log.item[log.offsets[:-1]]} == {"i3"}
+    told("synth", "markov", work / "parts/train", "--to", work / "on", "--continue", work / "parts/train")
+    assert set(Log.of(Shop.open(work / "on")).users.ids) == {f"u{n}" for n in range(60)}
+
+
+def test_prove_writes_a_proof_and_its_page(work: Path) -> None:
+    words = (
+        "prove",
+        work / "clean",
+        "--to",
+        work / "proof",
+        "--split",
+        "leave-last-out",
+        "--seeds",
+        2,
+        "--ratios",
+        "0.5",
+    )
+    words = (
+        *words,
+        "--metrics",
+        "ndcg@10,recall@10",
+        "--ties",
+        "file",
+        "--set",
+        "ranker.window=2",
+        "--set",
+        "window=1",
+    )
+    said = wareloom(*words, "--json")
+    proof = json.loads(said.out)
+    assert said.code == (1 if proof["verdict"] == "hurts" else 0)
+    assert json.loads((work / "proof" / "proof.json").read_text()) == proof
+    assert proof["settings"]["ranker_settings"] == {"window": 2}
+    assert proof["settings"]["generator"]["settings"] == {"window": 1}
+    assert proof["sentence"] in (work / "proof" / "report.html").read_text()
+    taken = wareloom(*words)
+    assert taken.code == 2
+    assert "holds a proof already: choose another folder for --to, or pass --resume" in taken.err
+    assert json.loads(wareloom(*words, "--resume", "--json").out) == proof
+
+
+def test_people_get_words_and_scripts_get_json(work: Path) -> None:
+    said = wareloom("evaluate", work / "model", work / "parts", "--metrics", "ndcg@10")
+    assert said.out.startswith("60 requests of the test part\n")
+    assert "metric" in said.out
+    assert said.out.splitlines()[2].split()[0] == "ndcg@10"
+
+
+def test_quiet_is_quiet(work: Path) -> None:
+    loud = wareloom("train", "popularity", work / "mixed", "--to", work / "loud")
+    quiet = wareloom("train", "popularity", work / "mixed", "--to", work / "quiet", "--quiet")
+    assert loud.err.startswith("popularity: fit: ")
+    assert quiet.err == ""
+    assert quiet.code == loud.code == 0
+
+
+def test_a_leak_is_exit_code_one(tmp_path: Path) -> None:
+    """Real rows passed off as synthetic, beside the very users they are of."""
+    rows = [
+        (f"u{u}", f"i{(u * 37 + k * (u % 11 + 1)) % 97}", f"2024-01-{k + 1:02} 10:00:00")
+        for u in range(200)
+        for k in range(8)
+    ]
+    (tmp_path / "export").mkdir()
+    pl.DataFrame(rows, schema=["user_id", "item_id", "time"], orient="row").write_csv(
+        tmp_path / "export" / "events.csv"
+    )
+    pl.DataFrame({"item_id": [f"i{i}" for i in range(97)], "title": "x"}).write_csv(tmp_path / "export" / "items.csv")
+    told("read", tmp_path / "export", "--to", tmp_path / "shop")
+    told("split", tmp_path / "shop", "--to", tmp_path / "parts", "--by", "user")
+    test = Shop.open(tmp_path / "parts" / "test")
+    test.with_tables(events=test.scan("events").with_columns(origin=pl.lit("cheat@1"))).save(tmp_path / "fake")
+    said = wareloom(
+        "screen", tmp_path / "fake", tmp_path / "parts/train", "--to", tmp_path / "good",
+        "--holdout", tmp_path / "parts/test", "--screens", "leak",
+    )  # fmt: skip
+    assert said.code == 1, said
+    assert said.err.startswith("error: The synthetic data holds ")
+    assert "the synthesizer has seen the held-out part" in said.err
+    assert not (tmp_path / "good").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("check {}/nowhere", "There is no shop at {}/nowhere: no such folder. `wareloom read SOURCE --to"),
+        ("check {}/export", "{}/export is not a shop: it has no shop.json"),
+        ("read {}/no-such-export --to {}/x", "no-such-export"),
+        ("read {}/export --to {}/x --as tabels", "No reader is called 'tabels'. Did you mean 'tables'"),
+        ("read {}/export --to {}/x --set evnt=purchase", "has no setting 'evnt'. Did you mean 'event'"),
+        ("clean {}/shop --to {}/x --set robot=3", "has no setting 'robot'. Did you mean 'robot_z'"),
+        ("clean {}/shop --to {}/x --set robot_z", "--set takes NAME=VALUE, not 'robot_z'"),
+        ("split {}/shop --to {}/x --by month", "by='month' does not fit"),
+        ("synth markof {}/shop --to {}/x", "No synthesizer is called 'markof'. Did you mean 'markov'"),
+        ("synth markov {}/shop --to {}/x --set decay=fast", "decay='fast' does not fit"),
+        ("synth markov {}/shop --to {}/x --start i99", "The start item 'i99' is not in the fitted shop's catalogue"),
+        ("screen {}/fake {}/shop --to {}/x --screens leek", "No screen is called 'leek'. Did you mean 'leak'"),
+        ("mix {}/shop {}/fake --to {}/x --mixer ration", "No mixer is called 'ration'. Did you mean 'ratio'"),
+        ("train transition {}/shop --to {}/x", "No ranker is called 'transition'. Did you mean 'transitions'"),
+        ("train transitions {}/shop --to {}/x --set windw=2", "has no setting 'windw'. Did you mean 'window'"),
+        ("train transitions {}/shop --to {}/x --set window=0", "window"),
+        ("train popularity {}/shop --to {}/export", "{}/export exists and is not one of Wareloom's folders"),
+        ("evaluate {}/model {}/parts --metrics ndgc@10", "No metric is called 'ndgc'. Did you mean 'ndcg'"),
+        ("evaluate {}/shop {}/parts", "algorithm.json is not there"),
+        ("rank {}/model --shop {}/shop --user u999", "No user is called 'u999'"),
+        ("prove {}/shop --to {}/x --with markof", "No synthesizer is called 'markof'"),
+        ("prove {}/shop --to {}/x --ratios half", "--ratios takes numbers with commas, such as 0.5,1, not 'half'"),
+        ("list rankers", "No family is called 'rankers'. Did you mean 'ranker'"),
+        ("show eas", "No algorithm is called 'eas'. Did you mean 'ease'"),
+        ("mix {}/shop {}/shop --to {}/x", "rows of the synthetic shop say that they are real"),
+    ],
+)
+def test_what_is_wrong_is_said_with_its_remedy(words: str, message: str, work: Path) -> None:
+    said = wareloom(*words.replace("{}", str(work)).split())
+    assert said.code == 2
+    assert said.err.splitlines()[-1].startswith("error: ")
+    assert message.replace("{}", str(work)) in said.err
+    assert said.out == ""
+    assert not (work / "x").exists()
+
+
+@pytest.mark.parametrize("words", ["", "trian", "train", "train transitions", "train --no-such", "rank m -k ten"])
+def test_a_wrong_call_is_exit_code_two(words: str) -> None:
+    said = wareloom(*words.split())
+    assert said.code == 2
+    assert "usage" in (said.out + said.err).lower()
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help_and_json(command: str) -> None:
+    said = wareloom(command, "--help")
+    assert said.code == 0
+    assert "--json" in said.out
+    module = __import__(f"wareloom.cli.{command}", fromlist=["main"])
+    first = module.main.__doc__.partition("\n")[0]
+    assert " ".join(first.split())[:40] in " ".join(said.out.split())
+
+
+def test_help_lists_every_command_and_the_exit_codes() -> None:
+    said = wareloom("--help")
+    assert said.code == 0
+    assert [c for c in COMMANDS if f"\n  {c} " not in said.out] == []
+    assert "0 done, 1 the answer is no, 2 the input or the call was wrong" in " ".join(said.out.split())
+    assert wareloom("--version").out == "wareloom 0.1.0\n"
+
+
+def test_list_and_show_know_every_algorithm() -> None:
+    found = told("list")
+    assert {kind: sorted(names) for kind, names in found.items()} == {k: f.names() for k, f in FAMILIES.items()}
+    assert told("list", "mixer") == {"mixer": found["mixer"]}
+    shown = told("show", "markov")
+    assert shown["settings"]["window"]["default"] == "2"
+    assert "window: int = 2" in wareloom("show", "markov").out
+
+
+def test_doctor_finds_this_installation_well() -> None:
+    found = told("doctor")
+    assert found["wareloom"] == "0.1.0"
+    assert found["machine"]["cores"] >= 1
+    assert not [name for name, version in found["packages"].items() if version == "missing: pip install wareloom"]
