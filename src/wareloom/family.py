@@ -125,7 +125,10 @@ class Family:
         own = [
             value
             for key, value in vars(module).items()
-            if isinstance(value, type) and value.__module__ == module.__name__ and issubclass(value, Algorithm) and key[0] != "_"
+            if isinstance(value, type)
+            and value.__module__ == module.__name__
+            and issubclass(value, Algorithm)
+            and key[0] != "_"
         ]
         if len(own) != 1:
             raise InputError(f"{self.files[name]} must define exactly one public algorithm class, it has {len(own)}.")
@@ -152,7 +155,7 @@ class Family:
         classes = [n for n in tree.body if isinstance(n, ast.ClassDef) and not n.name.startswith("_")]
         node = next((n for n in classes if n.bases), classes[-1])
         summary = (ast.get_docstring(node) or "").partition("\n")[0]
-        return Entry(self.kind, name, self._module(path), summary, tuple(_settings(node)))
+        return Entry(self.kind, name, self._module(path), summary, tuple(_with_inherited(tree, node).values()))
 
     def entries(self) -> list[Entry]:
         """`describe` for all names."""
@@ -170,6 +173,30 @@ class Family:
         if not (isinstance(found, type) and issubclass(found, Algorithm) and found.family.kind == self.kind):
             raise InputError(f"{name!r} is not a {self.kind}: it must be a subclass of the base in {self.package}.")
         return found
+
+
+def _with_inherited(tree: ast.Module, node: ast.ClassDef) -> dict[str, Setting]:
+    """Read the settings of a class and of its bases within the house, those of the bases first."""
+    found: dict[str, Setting] = {}
+    for base in (b.id for b in node.bases if isinstance(b, ast.Name)):
+        for here in (
+            tree,
+            *(_source(n.module) for n in tree.body if isinstance(n, ast.ImportFrom) and _names(n, base)),
+        ):
+            for above in here.body:
+                if isinstance(above, ast.ClassDef) and above.name == base:
+                    found |= _with_inherited(here, above)
+    return found | {setting.name: setting for setting in _settings(node)}
+
+
+def _names(node: ast.ImportFrom, name: str) -> bool:
+    return (node.module or "").startswith("wareloom.") and any(alias.name == name for alias in node.names)
+
+
+def _source(module: str | None) -> ast.Module:
+    """Parse the source of a module or package of the house."""
+    path = HERE.joinpath(*(module or "").split(".")[1:])
+    return ast.parse((path / "__init__.py" if path.is_dir() else path.with_suffix(".py")).read_text(encoding="utf-8"))
 
 
 def _settings(node: ast.ClassDef) -> list[Setting]:

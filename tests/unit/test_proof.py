@@ -31,6 +31,7 @@ from wareloom.shop.splits import Split, SplitSettings, split
 from wareloom.synthesis import Given
 from wareloom.synthesis.behaviour.markov import Markov
 
+pytestmark = pytest.mark.xdist_group("proof")
 START = datetime(2024, 1, 1)
 Asked = dict[str, tuple[list[str], set[str]]]
 
