@@ -465,7 +465,7 @@ def test_a_stopped_proof_goes_on_to_the_same_bytes(proved: Proof, tmp_path: Path
     assert json.dumps(again.data, sort_keys=True) == json.dumps(proved.data, sort_keys=True)
     with pytest.MonkeyPatch.context() as patch:
         alone = counted(patch)
-        prove(ring(), settings_of(), Run(seed=1))
+        prove(ring(), settings_of(), Run(seed=1, cache=tmp_path / "others"))
     assert fits + rest[0] == alone[0], "nothing is redone"
     with pytest.MonkeyPatch.context() as patch:
         none = counted(patch)

@@ -13,7 +13,7 @@ from threadpoolctl import threadpool_info
 
 from wareloom.run import Run, physical_cores
 
-NAMES = st.lists(st.text(st.characters(exclude_characters="\x1f"), max_size=5), max_size=4)
+NAMES = st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\x1f"), max_size=5), max_size=4)
 
 
 @given(NAMES, NAMES, st.integers(0, 9), st.integers(0, 9))
