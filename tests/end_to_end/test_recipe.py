@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -148,14 +149,28 @@ def kept(to: Path) -> int:
     return len(list((to / ".cells").glob("*.npz"))) if (to / ".cells").exists() else 0
 
 
+def begun(to: Path) -> int:
+    """When the recipe was last written, which is the first thing that a job does."""
+    return (to / "recipe.toml").stat().st_mtime_ns if (to / "recipe.toml").exists() else 0
+
+
+def wait_for(job: subprocess.Popen[bytes], reached: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while job.poll() is None and time.monotonic() < deadline and not reached():
+        time.sleep(0.003)
+
+
 def test_a_killed_job_goes_on_to_the_same_bytes(recipe: Path, undisturbed: Done, tmp_path: Path) -> None:
     """Three kills at moments of a fixed seed, one amid the proof; each start goes on where the last was stopped."""
     to, moments, killed = tmp_path / "job", random.Random(5), 0
-    for moment in (*(moments.uniform(0.3, 2.5) for _ in range(3)), None):
-        job = start(recipe, to)
-        deadline = time.monotonic() + (60 if moment is None else moment)
-        while job.poll() is None and time.monotonic() < deadline and not (moment is None and kept(to) >= 5):
-            time.sleep(0.005)
+    work = sum(undisturbed.seconds.values())
+    for moment in (*(moments.uniform(0.02, 0.3) * work for _ in range(3)), None):
+        before, job = begun(to), start(recipe, to)
+        if moment is None:
+            wait_for(job, lambda: kept(to) >= 5)
+        else:
+            wait_for(job, lambda before=before: begun(to) > before)  # type: ignore[misc]
+            time.sleep(moment)
         job.send_signal(signal.SIGKILL)
         killed += job.wait() == -signal.SIGKILL
     assert killed >= 2
