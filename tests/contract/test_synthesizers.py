@@ -21,10 +21,10 @@ QUICK: dict[str, dict[str, Any]] = {}
 UNCONDITIONAL = ("shuffled",)
 """Synthesizers that cannot be given anything, and say so."""
 NOT_DRAWN = {"position", "propensity", "search_id", "context"}
-"""Columns that belong to what a shop showed, not to what its users did: no synthesizer of behaviour has to draw them."""
+"""Columns of what a shop showed, not of what its users did: no synthesizer of behaviour has to draw them."""
 KINDS = (
-    "plain", "one user", "one item", "one event", "one event each", "no times", "one second", "some times unknown", "no time known",
-    "sessions without users", "several kinds", "all columns", "a table of users", "unknown items", "impressions",
+    "plain", "one user", "one item", "one event", "one event each", "no times", "one second", "some times unknown",
+    "no time known", "sessions without users", "several kinds", "all columns", "a table of users", "unknown items", "impressions",
 )  # fmt: skip
 
 
