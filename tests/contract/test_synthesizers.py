@@ -24,7 +24,8 @@ NOT_DRAWN = {"position", "propensity", "search_id", "context"}
 """Columns of what a shop showed, not of what its users did: no synthesizer of behaviour has to draw them."""
 KINDS = (
     "plain", "one user", "one item", "one event", "one event each", "no times", "one second", "some times unknown",
-    "no time known", "sessions without users", "several kinds", "all columns", "a table of users", "unknown items", "impressions",
+    "no time known", "sessions without users", "several kinds", "all columns", "a table of users",
+    "unknown items", "impressions",
 )  # fmt: skip
 
 
