@@ -11,7 +11,7 @@ import tomllib
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from wareloom.errors import InputError, OutputError, SettingError, SourceError, near
 from wareloom.family import MIXERS, RANKERS, SYNTHESIZERS, configure
@@ -82,6 +82,7 @@ class ProveStep:
     seeds: int = 3
     ratios: tuple[float, ...] = (0.5, 1.0)
     metrics: tuple[str, ...] = ProofSettings().metrics
+    repeats: Literal["auto", "rank", "mask"] = "auto"
     ties: tuple[str, ...] = ProofSettings().ties
     baselines: dict[str, dict[str, Any]] = field(default_factory=lambda: dict(ProofSettings().baselines))
 
@@ -138,6 +139,15 @@ class Recipe:
             family.make(step.name, **step.set)
         return recipe
 
+    def toml(self) -> str:
+        """Write the recipe, every setting resolved, as TOML that `load` reads; a source on disk is made absolute."""
+        import tomli_w
+
+        raw = _without_none(asdict(self))
+        if Path(self.read.source).exists():
+            raw["read"]["source"] = str(Path(self.read.source).resolve())
+        return tomli_w.dumps(raw)
+
     def proof(self) -> ProofSettings:
         """What the stage `prove` does."""
         return ProofSettings(
@@ -175,14 +185,14 @@ def run_recipe(recipe: Recipe, to: str | Path, run: Run | None = None, *, resume
     to, run = Path(to), (run or Run()).with_(seed=recipe.seed)
     if to.exists() and not to.is_dir():
         raise OutputError(f"{to} is a file; choose a folder for --to.")
-    if to.is_dir() and any(to.iterdir()) and not (to / "recipe.json").exists():
+    if to.is_dir() and any(to.iterdir()) and not (to / "recipe.toml").exists():
         raise OutputError(f"{to} is not empty and holds no job; choose another folder for --to.")
-    if (to / "recipe.json").exists() and not resume:
+    if (to / "recipe.toml").exists() and not resume:
         raise OutputError(f"{to} holds a job already: pass --resume to continue it, or choose another folder for --to.")
     to.mkdir(parents=True, exist_ok=True)
     for stale in to.glob(".*.partial-*"):
         shutil.rmtree(stale, ignore_errors=True)
-    write_json(to / "recipe.json", asdict(recipe))
+    (to / "recipe.toml").write_text(recipe.toml(), encoding="utf-8")
     job = _Job(recipe, to, run)
     seconds = {stage: job.stage(stage) for stage in recipe.stages}
     proof = Proof.open(to / "proof") if (to / "proof" / "proof.json").exists() else None
@@ -273,6 +283,13 @@ class _Job:
             write_json(partial / "proof.json", proof.data)
             report(proof, partial / "report.html", cleaned=cleaned)
         shutil.rmtree(cells, ignore_errors=True)
+
+
+def _without_none(value: Any) -> Any:
+    """Leave out what is None, which TOML does not know: it is a default wherever it may stand."""
+    if isinstance(value, dict):
+        return {key: _without_none(entry) for key, entry in value.items() if entry is not None}
+    return [_without_none(entry) for entry in value] if isinstance(value, list | tuple) else value
 
 
 def _version() -> str:

@@ -143,7 +143,7 @@ def test_ranks_without_the_seen(name: str, fitted: dict[str, Ranker]) -> None:
     assert len(fitted[name].rank(Requests.sessions([["i3", "i4"]]), k=99, exclude_seen=False)) == 30
 
 
-@pytest.mark.parametrize("name", [n for n in NAMES if n != "popularity"])
+@pytest.mark.parametrize("name", [n for n in NAMES if n not in ("popularity", "personal")])
 def test_learns_the_ring(name: str, fitted: dict[str, Ranker]) -> None:
     """Items walk round a ring, so the neighbours of what was seen stand far above the middle of the list."""
     asked = Requests.sessions([[f"i{i}"] for i in range(28)])

@@ -13,6 +13,7 @@ from wareloom.cli._shared import AsJson, Quiet, run_of, show
 def main(
     recipe: Annotated[Path, typer.Argument(help="The recipe, a TOML file.")],
     to: Annotated[Path | None, typer.Option("--to", help="Folder to write to; runs/NAME where not given.")] = None,
+    source: Annotated[str | None, typer.Option(help="Another source than the recipe's: your own export.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue a job that was stopped.")] = False,
     seed: Annotated[int | None, typer.Option(help="Another seed than the recipe's.")] = None,
     as_json: AsJson = False,
@@ -26,6 +27,8 @@ def main(
     loaded = Recipe.load(recipe)
     if seed is not None:
         loaded = replace(loaded, seed=seed)
+    if source is not None:
+        loaded = replace(loaded, read=replace(loaded.read, source=source, format="auto", set={}))
     folder = to or Path("runs") / loaded.name
     done = run_recipe(loaded, folder, run_of(loaded.seed, quiet), resume=resume)
     verdict = done.proof.verdict if done.proof else None

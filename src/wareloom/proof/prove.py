@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -19,7 +19,7 @@ from wareloom.run import Run
 from wareloom.shop import Log, Shop
 from wareloom.shop.splits import Split, SplitSettings, split
 
-BASELINES = ("popularity", "transitions", "item_knn", "ease")
+BASELINES = ("popularity", "personal", "transitions", "item_knn", "ease")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +39,8 @@ class ProofSettings:
     """How often everything that is random is drawn anew."""
     metrics: tuple[str, ...] = DEFAULT_METRICS
     """The first is the one that decides."""
+    repeats: Literal["auto", "rank", "mask"] = "auto"
+    """Whether items of the history are ranked again: where the log repeats, always, or never (what is new to each user)."""
     ties: tuple[str, ...] = ("shuffled", "file")
     """How events of one user and one time are ordered; the first decides. One is enough where there are no ties."""
 
@@ -76,7 +78,7 @@ class _Mode:
         self._seeds = range(self.settings.seeds)
         validation = self._choose()
         ratio = validation["ratio"]
-        task = build_task(self.split, "test")
+        task = build_task(self.split, "test", self.settings.repeats)
         cells = {(arm, seed): self._cell(arm, seed, ratio, task, "test") for seed in self._seeds for arm in ARMS}
         baselines = {
             name: self.cells.get(["baseline", name], lambda n=name, s=values: self._baseline(n, s, task))  # type: ignore[misc]
@@ -95,7 +97,7 @@ class _Mode:
 
     def _choose(self) -> dict[str, Any]:
         """Evaluate each ratio with the first seed on the validation part."""
-        headline, task = self.settings.metrics[0], build_task(self.split, "validation")
+        headline, task = self.settings.metrics[0], build_task(self.split, "validation", self.settings.repeats)
         tried = []
         for ratio in self.settings.ratios:
             cell = self._cell(MIXED, 0, ratio, task, "validation")
@@ -108,7 +110,9 @@ class _Mode:
         return self.base.with_(seed=self.base.seed_for("proof", seed))
 
     def _cell(self, arm: str, seed: int, ratio: float, task: Task, part: str) -> Evaluation:
-        """Train one arm with one seed and evaluate it."""
+        """Train one arm with one seed and evaluate it; where no seed can change an outcome, the first one's serves for all."""
+        if arm == REAL and not RANKERS.load(self.settings.ranker).random:
+            seed = 0
 
         def work() -> Evaluation:
             run = self._run(seed)

@@ -25,7 +25,7 @@ class Task:
     offsets: np.ndarray
     """int64 [requests + 1]"""
     item: np.ndarray
-    """int32 [relevant], items that were right"""
+    """int32 [relevant], items that were right, each once a request"""
     repeats: bool
     """Whether items of the history may be recommended again"""
     popularity: np.ndarray
@@ -60,12 +60,13 @@ class Task:
         return slices | {"cold": ~seen}
 
 
-def build_task(split: Split, part: str = "test") -> Task:
+def build_task(split: Split, part: str = "test", repeats: str = "auto") -> Task:
     """Build the task of the `part` ("validation" or "test") of a split.
 
     After a split that leaves each user's last events out, and after one by user, the answer is the user's last event. After a
     split by time it is all that a user with earlier events did in the part; a user who is new there is asked for the last
-    event after the earlier ones.
+    event after the earlier ones. `repeats`: "rank" keeps items of the history in the ranking and among the answers, "mask"
+    takes them out of both, "auto" ranks them where training repeats more than `REPEATS` of its events.
     """
     earlier = [split.train] if part == "validation" else [split.train, split.validation]
     judged: Shop = getattr(split, part)
@@ -76,8 +77,9 @@ def build_task(split: Split, part: str = "test") -> Task:
     log = _marked(earlier, judged)
     target, history, flags, left_out = _cut(log, whole=split.how["settings"]["by"] == "time")
     train = Log.of(split.train)
-    repeats = _repeat_share(train) > REPEATS
-    if not repeats:
+    again = _repeat_share(train) > REPEATS if repeats == "auto" else repeats == "rank"
+    target &= _first(log, target)
+    if not again:
         target &= ~_had_before(log, history)
     keep = np.flatnonzero(np.bincount(log.user[target], minlength=len(log.users)) > 0)
     if len(keep) == 0:
@@ -90,7 +92,7 @@ def build_task(split: Split, part: str = "test") -> Task:
         requests=Requests(users=histories.users.ids.to_list(), histories=histories, times=_asked(answers)),
         offsets=answers.offsets,
         item=answers.item,
-        repeats=repeats,
+        repeats=again,
         popularity=train.counts(),
         groups=groups,
         flags={name: flag[keep] for name, flag in flags.items() if 0 < flag[keep].sum() < len(keep)},
@@ -142,12 +144,19 @@ def _asked(answers: Log) -> np.ndarray:
     return answers.time[answers.offsets[:-1]] if answers.timed else np.zeros(0, dtype=np.int64)
 
 
+def _first(log: Log, rows: np.ndarray) -> np.ndarray:
+    """Whether each of some events (bool [events]) is the user's first of them on its item."""
+    first = np.zeros(len(log), dtype=bool)
+    here = np.flatnonzero(rows)
+    pairs = pl.DataFrame({"user": log.user[here], "item": log.item[here]})
+    first[here] = pairs.select(pl.struct("user", "item").is_first_distinct()).to_series().to_numpy()
+    return first
+
+
 def _had_before(log: Log, history: np.ndarray) -> np.ndarray:
-    """Whether each event is on an item that the user's history holds, or that the user was already asked for."""
+    """Whether each event is on an item that the user's history holds."""
     frame = pl.DataFrame({"user": log.user, "item": log.item, "history": history})
-    pair = ["user", "item"]
-    known = frame.select(pl.col("history").any().over(pair) | ~pl.struct(pair).is_first_distinct()).to_series()
-    return known.to_numpy() & ~history
+    return frame.select(pl.col("history").any().over("user", "item")).to_series().to_numpy() & ~history
 
 
 def _repeat_share(log: Log) -> float:

@@ -25,6 +25,8 @@ class Ranker(Algorithm, ABC):
     """Base of all rankers. A ranker implements `_fit` and `_score`; the rest is here."""
 
     family: ClassVar[Family] = RANKERS
+    random: ClassVar[bool] = True
+    """Whether the seed changes what is learned; false for closed forms and counts."""
 
     def fit(self, shop: Shop | Log, run: Run | None = None) -> Self:
         """Learn from a shop, or from its log alone where only behaviour is needed.

@@ -69,14 +69,18 @@ def event_names(column: pl.Expr, names: Mapping[str, str] | None = None) -> pl.E
     """Events by the schema's names; a name that is not known stays, and the door refuses it."""
     text = column.cast(pl.String).str.strip_chars()
     text = pl.when(text != "").then(text)
-    known = {name: name for name in EVENTS}
-    told = text.replace_strict(known | dict(names or {}), default=None, return_dtype=pl.String)
-    usual = (
-        text.str.to_lowercase()
-        .str.replace_all(r"[\W_]+", "")
-        .replace_strict(EVENT_NAMES, default=None, return_dtype=pl.String)
-    )
+    told = _renamed(text, {name: name for name in EVENTS} | dict(names or {}))
+    usual = _renamed(text.str.to_lowercase().str.replace_all(r"[\W_]+", ""), EVENT_NAMES)
     return pl.coalesce(told, usual, text)
+
+
+def _renamed(text: pl.Expr, names: Mapping[str, str]) -> pl.Expr:
+    """Rename values, null where there is no name; batch by batch, since the expression alone would not stream."""
+
+    def rename(batch: pl.Series) -> pl.Series:
+        return batch.replace_strict(dict(names), default=None, return_dtype=pl.String)
+
+    return text.map_batches(rename, return_dtype=pl.String, is_elementwise=True)
 
 
 def _check_there(name: str, wanted: Sequence[str], columns: list[str]) -> None:

@@ -9,7 +9,7 @@ from typing import ClassVar
 
 import polars as pl
 
-from wareloom.errors import SourceError
+from wareloom.errors import SettingError, SourceError
 from wareloom.readers import Intake, Reader
 from wareloom.readers._scan import need, pairs, trace
 from wareloom.readers._text import Piece, known, pick, pieces
@@ -32,6 +32,10 @@ class CompleteJourney(Reader):
 
     folder: str = ""
     """The folder of Parquet files, where it is not the source itself."""
+    first_week: int = 1
+    """The first week of the year that is read."""
+    last_week: int = 53
+    """The last week of the year that is read."""
 
     @classmethod
     def detect(cls, source: str) -> bool:
@@ -43,10 +47,12 @@ class CompleteJourney(Reader):
         """Return items, events and users."""
         found = pieces(self.folder or (_installed() if source == "completejourney" else source))
         bought = intake.parquet(_one(found, "transactions.parquet", source))
-        wanted = ["household_id", "basket_id", "product_id", "quantity", "sales_value", "transaction_timestamp"]
+        if not 1 <= self.first_week <= self.last_week:
+            raise SettingError(f"completejourney: weeks {self.first_week} to {self.last_week} are none; give 1 to 53, in order.")
+        wanted = ["household_id", "basket_id", "product_id", "quantity", "sales_value", "transaction_timestamp", "week"]
         there = need(bought, wanted, "transactions.parquet")
         intake.not_recognised["transactions.parquet"] = [c for c in there if c not in wanted]
-        events = bought.select(
+        events = bought.filter(pl.col("week").is_between(self.first_week, self.last_week)).select(
             *trace(bought),
             user_id="household_id",
             session_id="basket_id",

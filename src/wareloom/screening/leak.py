@@ -32,6 +32,8 @@ class Leak(Screen):
 
     tolerance: float = 0.005
     """Share of the held-out pairs by which the excess must pass what decoys explain before it counts."""
+    most_pairs: int = 20_000
+    """Held-out pairs that are looked at, drawn at random where there are more."""
     p_value: float = 1e-4
     """One-sided Poisson probability of so many agreements under the decoys' rate, below which it counts."""
 
@@ -54,6 +56,9 @@ class Leak(Screen):
         fake = _recoded(Log.of(synthetic), items)
         walked = follow_counts(fake)
         rng = (run or Run()).rng("leak")
+        if len(source) > self.most_pairs:
+            drawn = np.sort(rng.choice(len(source), self.most_pairs, replace=False))
+            source, target = source[drawn], target[drawn]
         mixed = [(source, target)] + [(source, rng.permutation(target)) for _ in range(DECOYS)]
         strata = _strata(counts, train, len(items))
         held, stratum, real = [], [], []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 from numba import get_num_threads, njit, prange
@@ -30,6 +30,8 @@ class ItemKNN(Ranker):
     Time: the sum over users of the square of their items. Memory: items × neighbours × 8 bytes beside the log; the full
     similarity matrix is never built. Sarwar et al. (2001), Deshpande and Karypis (2004).
     """
+
+    random: ClassVar[bool] = False
 
     neighbours: int = 200
     """Similar items kept for each item."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -19,6 +20,8 @@ class Personal(Ranker):
     A request's score of j is the sum over its events on j of decay^age × weight. The baseline to beat where purchases repeat,
     as in groceries (Hu et al. 2020; Li et al. 2023); where seen items are masked it is popularity.
     """
+
+    random: ClassVar[bool] = False
 
     decay: float = 0.999
     """Factor for each step back in the history; 1 counts all events alike."""

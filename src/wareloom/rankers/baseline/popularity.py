@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -18,6 +19,8 @@ class Popularity(Ranker):
 
     The score is the sum of the event weights, each halved for every `half_life` before the latest event.
     """
+
+    random: ClassVar[bool] = False
 
     half_life: float | None = None
     """Days after which an event counts half; None counts all alike, as does a log without times."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from numba import get_num_threads, njit, prange
@@ -26,6 +27,8 @@ class Transitions(Ranker):
     Memory: items × neighbours × 8 bytes beside the log. A first-order Markov baseline in the manner of Rendle et al.
     (2010) and of the sequential rules of Ludewig and Jannach (2018), without training.
     """
+
+    random: ClassVar[bool] = False
 
     window: int = 6
     """Places after an item within which another is said to follow it."""

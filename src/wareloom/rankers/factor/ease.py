@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from numba import njit, prange
@@ -30,6 +31,8 @@ class EASE(Ranker):
     Memory: 4 × items² bytes, in place; 12,000 items take 0.6 GB. Raises `InputError` before it starts where that is
     above `memory_limit`. Steck (2019), "Embarrassingly shallow autoencoders for sparse data".
     """
+
+    random: ClassVar[bool] = False
 
     regularization: float = 100.0
     """Ridge penalty; more for sparse logs, less for dense ones."""

@@ -1,0 +1,5 @@
+"""`python -m wareloom` is the command line."""
+
+from wareloom.cli import main
+
+main()
