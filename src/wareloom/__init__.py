@@ -15,7 +15,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from wareloom._version import __version__
 
 _HOMES = {
     "Given": "wareloom.synthesis",
@@ -33,7 +33,7 @@ _HOMES = {
     "prove": "wareloom.api",
     "ranker": "wareloom.api",
     "read": "wareloom.readers",
-    "report": "wareloom.report",
+    "write_report": "wareloom.report",
     "run_recipe": "wareloom.recipe",
     "screen": "wareloom.api",
     "split": "wareloom.api",
@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     from wareloom.proof.result import Proof
     from wareloom.readers import read
     from wareloom.recipe import Recipe, run_recipe
-    from wareloom.report import report
+    from wareloom.report import write_report
     from wareloom.run import Run
     from wareloom.shop import Log, Requests, Shop
     from wareloom.shop.features import features

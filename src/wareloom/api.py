@@ -49,12 +49,17 @@ def clean(shop: Shop, to: str | Path, run: Run | None = None, **settings: Any) -
 
 
 def split(shop: Shop, to: str | Path | None = None, **settings: Any) -> Split:
-    """Split `shop` into train, validation and test; `settings` are those of `SplitSettings`, for example `last="14d"`."""
+    """Split `shop` into train, validation and test; `settings` are `SplitSettings`', for example `last="14d"`."""
     return split_shop(shop, configure(SplitSettings, settings), to)
 
 
 def screen(
-    synthetic: Shop, train: Shop, holdout: Shop | None = None, *, screens: Sequence[str] = SCREENS, run: Run | None = None
+    synthetic: Shop,
+    train: Shop,
+    holdout: Shop | None = None,
+    *,
+    screens: Sequence[str] = SCREENS,
+    run: Run | None = None,
 ) -> Screened:
     """Apply `screens` one after the other; raises `LeakError` where `synthetic` knows the held-out part."""
     return screen_all(screens, synthetic, train, holdout, run)
@@ -69,12 +74,18 @@ def mix(real: Shop, synthetic: Shop | Screened, mixer: str = "ratio", run: Run |
 def evaluate(
     model: Ranker, parts: Split, part: str = "test", metrics: Sequence[str] = DEFAULT_METRICS, run: Run | None = None
 ) -> pl.DataFrame:
-    """Rank the whole catalogue for every held-out request of a split: columns metric, slice, mean, low, high, requests."""
+    """Rank all items for each held-out request of a split: columns metric, slice, mean, low, high, requests."""
     return intervals(evaluate_task(model, build_task(parts, part), metrics, run), run)
 
 
 def prove(
-    shop: Shop, *, synthesizer: str = "markov", ranker: str = "transitions", split: str = "time", run: Run | None = None, **settings: Any
+    shop: Shop,
+    *,
+    synthesizer: str = "markov",
+    ranker: str = "transitions",
+    split: str = "time",
+    run: Run | None = None,
+    **settings: Any,
 ) -> Proof:
     """Find out whether synthetic data lifts a ranker on real held-out data; `settings` are those of `ProofSettings`."""
     base = configure(ProofSettings, {"ranker": ranker, "split": SplitSettings(by=split), **settings})  # type: ignore[arg-type]

@@ -7,6 +7,7 @@
     │   ├── SettingError      a setting has a wrong name or value
     │   ├── UnknownNameError  no algorithm, table or metric of that name
     │   ├── OutputError       the place to write to is taken or not writable
+    │   ├── MemoryLimitError  the work would not fit into the memory it is allowed
     │   └── MissingExtraError an optional package is not installed
     ├── NotFittedError        asked to sample or score before `fit`      (exit code 2)
     └── RefusedError          the answer is no                            (exit code 1)
@@ -49,6 +50,10 @@ class UnknownNameError(InputError):
 
 class OutputError(InputError):
     """The output folder is taken, or cannot be written."""
+
+
+class MemoryLimitError(InputError):
+    """The work would need more memory than it is allowed; said before it starts."""
 
 
 class MissingExtraError(InputError):

@@ -13,13 +13,14 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from wareloom._version import __version__
 from wareloom.errors import InputError, OutputError, SettingError, SourceError, near
-from wareloom.family import MIXERS, RANKERS, SYNTHESIZERS, configure
+from wareloom.family import MIXERS, RANKERS, SCREENS, SYNTHESIZERS, configure
 from wareloom.proof.arms import Generator
 from wareloom.proof.prove import ProofSettings, prove
 from wareloom.proof.result import Proof
 from wareloom.readers import read
-from wareloom.report import report
+from wareloom.report import write_report
 from wareloom.run import Run
 from wareloom.screening import save_screened, screen_all
 from wareloom.shop import Log, Shop
@@ -114,7 +115,9 @@ class Recipe:
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise SourceError(f"The recipe {path} is not valid TOML: {error}.") from error
         if "read" not in raw or "source" not in raw["read"]:
-            raise SettingError(f"The recipe {path} needs a table [read] with a source: it says where the data comes from.")
+            raise SettingError(
+                f"The recipe {path} needs a table [read] with a source: it says where the data comes from."
+            )
         source = path.parent / str(raw["read"]["source"])
         if source.exists():
             raw["read"]["source"] = str(source)
@@ -130,13 +133,20 @@ class Recipe:
         known = {*parts, "name", "seed", "stages"}
         for key in raw:
             if key not in known:
-                raise SettingError(f"A recipe has no table or setting {key!r}.{near(key, known)} Known: {', '.join(sorted(known))}.")
+                raise SettingError(
+                    f"A recipe has no table or setting {key!r}.{near(key, known)} Known: {', '.join(sorted(known))}."
+                )
         values = {key: configure(parts[key], value) if key in parts else value for key, value in raw.items()}
         recipe: Recipe = configure(cls, values)
         if wrong := set(recipe.stages) - set(STAGES):
-            raise SettingError(f"There is no stage {sorted(wrong)[0]!r}.{near(sorted(wrong)[0], STAGES)} Stages: {', '.join(STAGES)}.")
+            raise SettingError(
+                f"There is no stage {sorted(wrong)[0]!r}.{near(sorted(wrong)[0], STAGES)} Stages: {', '.join(STAGES)}."
+            )
         for family, step in ((SYNTHESIZERS, recipe.synthesize), (MIXERS, recipe.mix), (RANKERS, recipe.train)):
             family.make(step.name, **step.set)
+        for screen in recipe.synthesize.screens:
+            SCREENS.load(screen)
+        recipe.proof().check()
         return recipe
 
     def toml(self) -> str:
@@ -178,9 +188,9 @@ class Done:
 def run_recipe(recipe: Recipe, to: str | Path, run: Run | None = None, *, resume: bool = False) -> Done:
     """Do a whole job into the folder `to`, one folder a stage.
 
-    A stage is written beside and renamed when it is whole. With `resume`, stages that finished with the same settings, data
-    and version are kept; without it a folder that holds a job is refused. Times go to `log.txt`, so that all else is the same
-    bytes for the same recipe, seed and data.
+    A stage is written beside and renamed when it is whole. With `resume`, stages that finished with the same settings,
+    data and version are kept; without it a folder that holds a job is refused. Times go to `log.txt`, so that all else
+    is the same bytes for the same recipe, seed and data.
     """
     to, run = Path(to), (run or Run()).with_(seed=recipe.seed)
     if to.exists() and not to.is_dir():
@@ -190,7 +200,7 @@ def run_recipe(recipe: Recipe, to: str | Path, run: Run | None = None, *, resume
     if (to / "recipe.toml").exists() and not resume:
         raise OutputError(f"{to} holds a job already: pass --resume to continue it, or choose another folder for --to.")
     to.mkdir(parents=True, exist_ok=True)
-    for stale in to.glob(".*.partial-*"):
+    for stale in (*to.glob(".*.partial-*"), *to.glob(".*.old-*")):
         shutil.rmtree(stale, ignore_errors=True)
     (to / "recipe.toml").write_text(recipe.toml(), encoding="utf-8")
     job = _Job(recipe, to, run)
@@ -204,13 +214,22 @@ class _Job:
 
     def __init__(self, recipe: Recipe, to: Path, run: Run) -> None:
         self.recipe, self.to, self.run = recipe, to, run
-        self.key = hashlib.sha256(f"{_version()} {recipe.seed}".encode()).hexdigest()
+        self.key = hashlib.sha256(f"{__version__} {recipe.seed}".encode()).hexdigest()
 
     def stage(self, name: str) -> float:
         """Do one stage unless it is done; returns the seconds it took."""
-        folders = {"read": "shop", "clean": "clean", "split": "split", "synthesize": "synthetic", "mix": "mixed", "train": "model"}
+        folders = {
+            "read": "shop",
+            "clean": "clean",
+            "split": "split",
+            "synthesize": "synthetic",
+            "mix": "mixed",
+            "train": "model",
+        }
         folder = self.to / folders.get(name, "proof")
-        text = json.dumps([self.key, name, asdict(getattr(self.recipe, name)), self._stamp(name)], sort_keys=True, default=str)
+        text = json.dumps(
+            [self.key, name, asdict(getattr(self.recipe, name)), self._stamp(name)], sort_keys=True, default=str
+        )
         self.key = hashlib.sha256(text.encode()).hexdigest()
         mark = self.to / f".{folder.name}.done"
         if mark.exists() and mark.read_text() == self.key and folder.exists():
@@ -262,7 +281,7 @@ class _Job:
         step, parts = self.recipe.synthesize, self._parts()
         fitted = SYNTHESIZERS.make(step.name, **step.set).fit(parts.train, self.run)
         sampled = fitted.sample(step.users or len(Log.of(parts.train).users), self.run)
-        screened = screen_all(step.screens, sampled, parts.train, parts.test, self.run)
+        screened = screen_all(step.screens, sampled, parts.train, parts.held_out(), self.run)
         save_screened(screened, folder, fitted)
 
     def _mix(self, folder: Path) -> None:
@@ -271,7 +290,9 @@ class _Job:
 
     def _train(self, folder: Path) -> None:
         with self.run.task(f"{self.recipe.train.name}: fit"):
-            ranker = RANKERS.make(self.recipe.train.name, **self.recipe.train.set).fit(Shop.open(self.to / "mixed"), self.run)
+            ranker = RANKERS.make(self.recipe.train.name, **self.recipe.train.set).fit(
+                Shop.open(self.to / "mixed"), self.run
+            )
         with replacing(folder, marker="algorithm.json") as partial:
             ranker.save(partial)
 
@@ -281,7 +302,7 @@ class _Job:
         cleaned = read_json(self.to / "clean" / "clean.json") if (self.to / "clean" / "clean.json").exists() else None
         with replacing(folder, marker="proof.json") as partial:
             write_json(partial / "proof.json", proof.data)
-            report(proof, partial / "report.html", cleaned=cleaned)
+            write_report(proof, partial / "report.html", cleaned=cleaned)
         shutil.rmtree(cells, ignore_errors=True)
 
 
@@ -290,9 +311,3 @@ def _without_none(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _without_none(entry) for key, entry in value.items() if entry is not None}
     return [_without_none(entry) for entry in value] if isinstance(value, list | tuple) else value
-
-
-def _version() -> str:
-    from wareloom import __version__
-
-    return __version__

@@ -35,7 +35,8 @@ def physical_cores() -> int:
 class Run:
     """How one run goes.
 
-    Every random number comes from `rng` or `seed_for`, so that one seed decides all of them and no global state is touched.
+    Every random number comes from `rng` or `seed_for`, so that one seed decides all of them and no global state is
+    touched.
     """
 
     seed: int = 0
@@ -104,7 +105,13 @@ def _bar(label: str, total: float | None) -> Iterator[Advance]:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
     with Progress(*columns, console=Console(stderr=True)) as progress:
         bar = progress.add_task(label, total=total)
         yield lambda steps=1: progress.advance(bar, steps)

@@ -55,7 +55,7 @@ def save_state(folder: Path, state: dict[str, Any]) -> None:
         else:
             plain[name], kinds[name] = value, "plain"
     if arrays:
-        np.savez(folder / "arrays.npz", allow_pickle=False, **arrays)  # type: ignore[arg-type]
+        np.savez(folder / "arrays.npz", allow_pickle=False, **arrays)
     write_json(folder / "state.json", {"version": SCHEMA_VERSION, "kinds": kinds, "plain": plain})
 
 
@@ -66,7 +66,9 @@ def load_state(folder: Path) -> dict[str, Any]:
 
     head = read_json(folder / "state.json")
     if head["version"] > SCHEMA_VERSION:
-        raise SourceError(f"{folder} was written by a newer Wareloom (state version {head['version']}): upgrade to read it.")
+        raise SourceError(
+            f"{folder} was written by a newer Wareloom (state version {head['version']}): upgrade to read it."
+        )
     arrays = np.load(folder / "arrays.npz", allow_pickle=False) if (folder / "arrays.npz").exists() else {}
     state: dict[str, Any] = {}
     for name, kind in head["kinds"].items():

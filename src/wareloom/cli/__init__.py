@@ -45,7 +45,7 @@ app = typer.Typer(
 
 def _show_version(value: bool) -> None:
     if value:
-        from wareloom import __version__
+        from wareloom._version import __version__
 
         typer.echo(f"wareloom {__version__}")
         raise typer.Exit
@@ -53,7 +53,9 @@ def _show_version(value: bool) -> None:
 
 @app.callback()
 def _root(
-    version: bool = typer.Option(False, "--version", callback=_show_version, is_eager=True, help="Print the version and leave."),
+    version: bool = typer.Option(
+        False, "--version", callback=_show_version, is_eager=True, help="Print the version and leave."
+    ),
 ) -> None:
     pass
 

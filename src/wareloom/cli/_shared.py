@@ -65,7 +65,9 @@ def table(frame: pl.DataFrame) -> str:
     """Lay a frame out as aligned columns."""
     rows = [list(frame.columns), *([_brief(cell) for cell in row] for row in frame.iter_rows())]
     widths = [max(len(row[i]) for row in rows) for i in range(len(frame.columns))]
-    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows)
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+    )
 
 
 def _brief(value: Any) -> str:

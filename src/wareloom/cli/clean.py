@@ -18,7 +18,7 @@ def main(
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Clean a shop: duplicates, impossible values, outliers, robots, text, k-core; rejected rows are kept with reasons."""
+    """Clean a shop: duplicates, impossible values, outliers, robots, text; rejected rows are kept with reasons."""
     from wareloom.family import configure
     from wareloom.shop import Shop
     from wareloom.shop.cleaning import CleanSettings, clean

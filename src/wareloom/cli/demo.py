@@ -24,8 +24,8 @@ JOB: dict[str, Any] = {
         "baselines": {"popularity": {}, "transitions": {"last": 0, "decay": 0.99}},
     },
 }
-"""Groceries, half a year: which products that a household has not bought yet will it buy in the last weeks? The ranker's
-settings were chosen on the validation part, on real data alone."""
+"""Groceries, half a year: which products that a household has not bought yet will it buy in the last weeks? The
+ranker's settings were chosen on the validation part, on real data alone."""
 
 
 def main(
@@ -35,7 +35,7 @@ def main(
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Run the main job on a year of real grocery purchases: does synthetic data help a recommender find new products?"""
+    """Run the main job on real grocery purchases: does synthetic data help to find products new to a household?"""
     import importlib.util
 
     from wareloom.recipe import Recipe, run_recipe
@@ -46,11 +46,18 @@ def main(
     else:
         from wareloom.shop.example import write_example
 
-        print(f"The data package {PACKAGE} is not installed: a generated shop with a known truth takes its place.", file=sys.stderr)
+        print(
+            f"The data package {PACKAGE} is not installed: a generated shop with a known truth takes its place.",
+            file=sys.stderr,
+        )
         read = {"source": str(write_example(to.with_name(f"{to.name}-export"))), "format": "tables"}
     recipe = Recipe.of({**JOB, "seed": seed, "read": read})
     done = run_recipe(recipe, to, run_of(seed, quiet), resume=resume or again)
     assert done.proof is not None
     total = sum(done.seconds.values())
     text = f"\n{done.proof}\n{total:.0f} s. Open {to / 'proof' / 'report.html'}; the recipe is {to / 'recipe.toml'}."
-    show({"verdict": done.proof.verdict, "sentence": str(done.proof), "seconds": done.seconds, "folder": str(to)}, as_json, text)
+    show(
+        {"verdict": done.proof.verdict, "sentence": str(done.proof), "seconds": done.seconds, "folder": str(to)},
+        as_json,
+        text,
+    )

@@ -17,10 +17,13 @@ def main(
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Write feature tables: recency, frequency, monetary value, affinities, item age and popularity, hours and weekdays."""
+    """Write feature tables: recency, frequency, monetary value, affinities, item age, popularity, hours, weekdays."""
     from wareloom.shop import Shop
     from wareloom.shop.features import features, save_features
 
     made = features(Shop.open(shop), run_of(seed, quiet))
     save_features(made, to)
-    show({name: {"rows": len(frame), "columns": frame.columns} for name, frame in made.items()} | {"folder": str(to)}, as_json)
+    show(
+        {name: {"rows": len(frame), "columns": frame.columns} for name, frame in made.items()} | {"folder": str(to)},
+        as_json,
+    )

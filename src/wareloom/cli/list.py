@@ -10,7 +10,9 @@ from wareloom.cli._shared import AsJson, show
 
 
 def main(
-    family: Annotated[str | None, typer.Argument(help="reader, synthesizer, screen, mixer, ranker or metric; all where not given.")] = None,
+    family: Annotated[
+        str | None, typer.Argument(help="reader, synthesizer, screen, mixer, ranker or metric; all where not given.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """List algorithms, each with one line of what it is."""

@@ -17,8 +17,12 @@ def main(
     ranker: Annotated[str, typer.Option(help="The ranker that every arm trains.")] = "transitions",
     split: Annotated[str, typer.Option(help="time, leave-last-out or user.")] = "time",
     seeds: Annotated[int, typer.Option(help="How often everything random is drawn anew.")] = 3,
-    ratios: Annotated[str, typer.Option(help="Synthetic events for each real one; the best on validation is taken.")] = "0.5,1",
-    metrics: Annotated[str, typer.Option(help="Metrics; the first decides.")] = "ndcg@10,recall@10,recall@50,mrr,coverage@10",
+    ratios: Annotated[
+        str, typer.Option(help="Synthetic events for each real one; the best on validation is taken.")
+    ] = "0.5,1",
+    metrics: Annotated[
+        str, typer.Option(help="Metrics; the first decides.")
+    ] = "ndcg@10,recall@10,recall@50,mrr,coverage@10",
     ties: Annotated[str, typer.Option(help="Order of events of one time; the first decides.")] = "shuffled,file",
     resume: Annotated[bool, typer.Option("--resume", help="Keep the cells of a proof that was stopped.")] = False,
     set: Set = None,

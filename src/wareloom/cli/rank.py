@@ -33,7 +33,7 @@ def main(
     if user:
         codes = log.users.encode(user)
         if (codes < 0).any():
-            raise unknown("user", user[int(np.flatnonzero(codes < 0)[0])], log.users.ids.head(20).to_list())
+            raise unknown("user", user[int(np.flatnonzero(codes < 0)[0])], log.users.ids.head(10_000).to_list())
         log = log.select(codes)
     ranked = RANKERS.restore(model).rank(Requests.of(log), k, exclude_seen=not repeats)
     if to is not None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -11,7 +10,9 @@ from wareloom.cli._shared import AsJson, Quiet, Seed, Set, To, run_of, settings,
 
 
 def main(
-    source: Annotated[str, typer.Argument(help="A file, a folder, a database URL, or the name of an installed data set.")],
+    source: Annotated[
+        str, typer.Argument(help="A file, a folder, a database URL, or the name of an installed data set.")
+    ],
     to: To,
     format: Annotated[str, typer.Option("--as", help="The reader; 'wareloom list reader' shows all.")] = "auto",
     on_error: Annotated[str, typer.Option(help="On malformed cells: 'stop', or 'reject' the row and go on.")] = "stop",

@@ -26,4 +26,8 @@ def main(
         settings = {s.name: {"type": s.type, "default": s.default, "doc": s.doc} for s in entry.settings}
         lines = [f"{entry.name} ({entry.family}): {entry.summary}"]
         lines += [f"  {s.name}: {s.type} = {s.default}\n      {s.doc}" for s in entry.settings]
-        show_value({"name": entry.name, "family": entry.family, "summary": entry.summary, "settings": settings}, as_json, "\n".join(lines))
+        show_value(
+            {"name": entry.name, "family": entry.family, "summary": entry.summary, "settings": settings},
+            as_json,
+            "\n".join(lines),
+        )

@@ -15,8 +15,12 @@ def main(
     shop: Annotated[Path, typer.Argument(help="The training part's folder.")],
     to: To,
     users: Annotated[int, typer.Option(help="Synthetic users; 0 for as many as are fitted.")] = 0,
-    continue_: Annotated[Path | None, typer.Option("--continue", help="Continue the users of this shop instead.")] = None,
-    start: Annotated[list[str] | None, typer.Option(help="Begin every user with this item; may be given again.")] = None,
+    continue_: Annotated[
+        Path | None, typer.Option("--continue", help="Continue the users of this shop instead.")
+    ] = None,
+    start: Annotated[
+        list[str] | None, typer.Option(help="Begin every user with this item; may be given again.")
+    ] = None,
     length: Annotated[int | None, typer.Option(help="Events of every user.")] = None,
     set: Set = None,
     seed: Seed = 0,

@@ -7,7 +7,6 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 from numba import get_num_threads, njit, prange
 
-
 FEW = 8
 """Answers a request up to which comparing each with all scores is quicker than sorting them."""
 
@@ -46,7 +45,9 @@ def _earlier(row, score, tie, key):  # type: ignore[no-untyped-def]
     return count
 
 
-def _sorted(scores: np.ndarray, offsets: np.ndarray, items: np.ndarray, tie: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _sorted(
+    scores: np.ndarray, offsets: np.ndarray, items: np.ndarray, tie: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """Rank by sorting each row; numpy sorts float32 with vector instructions and outside the interpreter's lock."""
     rank = np.empty(len(items), dtype=np.int64)
     candidates = np.empty(len(scores), dtype=np.int64)
@@ -77,7 +78,8 @@ def ranks(scores: np.ndarray, offsets: np.ndarray, items: np.ndarray, tie: np.nd
     is not in the catalogue; `tie` int32 [items], a permutation: of equal scores the lower key comes first.
 
     Returns the ranks, int64 [relevant], from 1, and the number of candidates, int64 [requests]. A relevant item that is
-    no candidate has the rank candidates + 1. Time: requests × items × the lesser of (1 + relevant items a request) and log(items).
+    no candidate has the rank candidates + 1. Time: requests × items × the lesser of (1 + relevant items a request) and
+    log(items).
     """
     scores = np.ascontiguousarray(scores, dtype=np.float32)
     way = _compare if len(items) <= FEW * len(scores) else _sorted

@@ -24,8 +24,8 @@ class Interval:
 def resample(values: np.ndarray, rng: np.random.Generator, replicates: int = REPLICATES) -> np.ndarray:
     """Bootstrap the means of all columns at once: float64 [replicates, columns].
 
-    `values`: float [requests, columns], NaN where a request says nothing. Requests are drawn with Poisson(1) counts, the same
-    for all columns, so that columns stay paired (Hanley and MacGibbon 2006; Chamandy et al. 2012).
+    `values`: float [requests, columns], NaN where a request says nothing. Requests are drawn with Poisson(1) counts,
+    the same for all columns, so that columns stay paired (Hanley and MacGibbon 2006; Chamandy et al. 2012).
     """
     defined = ~np.isnan(values)
     both = np.concatenate([np.where(defined, values, 0.0), defined], axis=1).astype(np.float32)
@@ -41,9 +41,9 @@ def resample(values: np.ndarray, rng: np.random.Generator, replicates: int = REP
 def combine(mean: float, replicates: np.ndarray, per_seed: np.ndarray, level: float = 0.95) -> Interval:
     """Join the two sources of chance into one interval: who was asked, and which seed was drawn.
 
-    `replicates` [B]: bootstrap means over requests of the seeds' mean; `per_seed` [seeds]: the estimate of each seed. The
-    variances add up, sd² = var(replicates) + var(per_seed) / seeds, and the interval is Student's with the degrees of freedom
-    of Welch (1947) and Satterthwaite (1946). With one seed its chance is not seen.
+    `replicates` [B]: bootstrap means over requests of the seeds' mean; `per_seed` [seeds]: the estimate of each seed.
+    The variances add up, sd² = var(replicates) + var(per_seed) / seeds, and the interval is Student's with the degrees
+    of freedom of Welch (1947) and Satterthwaite (1946). With one seed its chance is not seen.
     """
     seeds = len(per_seed)
     who = float(np.var(replicates, ddof=1))

@@ -37,7 +37,12 @@ class Cells:
         if isinstance(value, Evaluation):
             with partial.open("wb") as file:
                 overall = np.array(json.dumps(value.overall))
-                np.savez(file, overall=overall, names=np.array(list(value.per_request)), values=np.stack(list(value.per_request.values())))
+                np.savez(
+                    file,
+                    overall=overall,
+                    names=np.array(list(value.per_request)),
+                    values=np.stack(list(value.per_request.values())),
+                )
             partial.rename(path)
         else:
             partial.write_text(json.dumps(value), encoding="utf-8")

@@ -50,4 +50,8 @@ def _beside(log: Log, real: Log) -> dict[str, Any]:
 def _ks(a: np.ndarray, b: np.ndarray) -> float:
     """Largest distance between two empirical distributions."""
     both = np.union1d(a, b)
-    return float(np.abs(np.searchsorted(np.sort(a), both, "right") / len(a) - np.searchsorted(np.sort(b), both, "right") / len(b)).max())
+    return float(
+        np.abs(
+            np.searchsorted(np.sort(a), both, "right") / len(a) - np.searchsorted(np.sort(b), both, "right") / len(b)
+        ).max()
+    )

@@ -49,7 +49,8 @@ def metric(name: str) -> Metric:
 def rank_all(ranker: Ranker, task: Task, run: Run | None = None) -> Ranked:
     """Rank every item for each request of `task`; equal scores go by a permutation drawn from the run's seed.
 
-    Items of the history are no candidates unless the task allows repeats. An answer that the ranker does not know comes last.
+    Items of the history are no candidates unless the task allows repeats. An answer that the ranker does not know comes
+    last.
     """
     run = run or Run()
     assert task.requests.histories is not None
@@ -79,7 +80,9 @@ def _moved(values: np.ndarray, code: np.ndarray, size: int) -> np.ndarray:
     return moved
 
 
-def evaluate(ranker: Ranker, task: Task, metrics: Sequence[str] = DEFAULT_METRICS, run: Run | None = None) -> Evaluation:
+def evaluate(
+    ranker: Ranker, task: Task, metrics: Sequence[str] = DEFAULT_METRICS, run: Run | None = None
+) -> Evaluation:
     """Measure `ranker` on `task`, over all requests and in each slice."""
     made = {name: metric(name) for name in metrics}
     ranked = rank_all(ranker, task, run)
@@ -114,7 +117,7 @@ def only(ranked: Ranked, rows: np.ndarray) -> Ranked:
 
 
 def intervals(evaluation: Evaluation, run: Run | None = None) -> pl.DataFrame:
-    """Columns metric, slice, mean, low, high (95 %, over requests), requests; metrics of the whole catalogue have no interval."""
+    """Columns metric, slice, mean, low, high (95 % over requests), requests; catalogue metrics have no interval."""
     names = list(evaluation.per_request)
     values = np.stack([evaluation.per_request[name] for name in names], axis=1)
     means = resample(values, (run or Run()).rng("bootstrap"))
@@ -123,7 +126,20 @@ def intervals(evaluation: Evaluation, run: Run | None = None) -> pl.DataFrame:
         label, _, part = name.partition("/")
         interval = combine(float(np.nanmean(values[:, column])), means[:, column], np.zeros(1))
         requests = int((~np.isnan(values[:, column])).sum())
-        rows.append({"metric": label, "slice": part, "mean": interval.mean, "low": interval.low, "high": interval.high, "requests": requests})
+        rows.append(
+            {
+                "metric": label,
+                "slice": part,
+                "mean": interval.mean,
+                "low": interval.low,
+                "high": interval.high,
+                "requests": requests,
+            }
+        )
     done = {name.partition("/")[0] for name in names}
-    rows += [{"metric": label, "slice": "all", "mean": value} for label, value in evaluation.overall.items() if label not in done]
+    rows += [
+        {"metric": label, "slice": "all", "mean": value}
+        for label, value in evaluation.overall.items()
+        if label not in done
+    ]
     return pl.DataFrame(rows, infer_schema_length=None).sort("slice", maintain_order=True)

@@ -1,4 +1,4 @@
-"""The experiment: train the same ranker on every arm, judge all on the same held-out requests, and say what it proves."""
+"""The experiment: one ranker trained on every arm, all judged on the same held-out requests."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import Any, Literal
 
 import numpy as np
 
-from wareloom.errors import InputError, SettingError
+from wareloom.errors import InputError, MemoryLimitError, SettingError
 from wareloom.family import RANKERS
 from wareloom.proof.arms import ARMS, MIXED, REAL, Generator, Pool
 from wareloom.proof.cells import Cells
 from wareloom.proof.curves import curves
-from wareloom.proof.evaluate import DEFAULT_METRICS, Evaluation, evaluate
+from wareloom.proof.evaluate import DEFAULT_METRICS, Evaluation, evaluate, metric
 from wareloom.proof.result import Proof, summarise
 from wareloom.proof.task import Task, build_task
 from wareloom.run import Run
@@ -40,20 +40,31 @@ class ProofSettings:
     metrics: tuple[str, ...] = DEFAULT_METRICS
     """The first is the one that decides."""
     repeats: Literal["auto", "rank", "mask"] = "auto"
-    """Whether items of the history are ranked again: where the log repeats, always, or never (what is new to each user)."""
+    """Whether items of the history are ranked again: where the log repeats, always, or never."""
     ties: tuple[str, ...] = ("shuffled", "file")
     """How events of one user and one time are ordered; the first decides. One is enough where there are no ties."""
+
+    def check(self) -> None:
+        """Raise `SettingError` or `UnknownNameError` for what could not work, before anything is computed."""
+        if self.seeds < 1 or not self.ratios or min(self.ratios) <= 0 or not self.metrics:
+            raise SettingError("A proof needs at least one seed, one metric, and ratios above 0.")
+        if wrong := set(self.ties) - {"shuffled", "file"}:
+            raise SettingError(f"Ties are ordered 'shuffled' or 'file', not {sorted(wrong)[0]!r}.")
+        for name in self.metrics:
+            metric(name)
+        for name, values in {**self.baselines, self.ranker: self.ranker_settings}.items():
+            RANKERS.make(name, **values)
 
 
 def prove(shop: Shop, settings: ProofSettings | None = None, run: Run | None = None) -> Proof:
     """Find out whether synthetic data lifts a ranker on real held-out data.
 
-    The split comes first; synthesizer, ranker and the choice of the ratio see the training and validation parts, the test
-    part is read once at the end. With `run.cache` every finished cell is kept there, and a second call redoes none of them.
+    The split comes first; synthesizer, ranker and the choice of the ratio see the training and validation parts, the
+    test part is read once at the end. With `run.cache` every finished cell is kept there, and a second call redoes none
+    of them.
     """
     settings, run = settings or ProofSettings(), run or Run()
-    if settings.seeds < 1 or not settings.ratios or not settings.metrics:
-        raise SettingError("A proof needs at least one seed, one ratio and one metric.")
+    settings.check()
     if not shop.has("events"):
         raise InputError("A proof needs the table 'events': without it there is no behaviour to hold out.")
     modes = settings.ties if _has_ties(shop) else ("file",)
@@ -68,7 +79,8 @@ class _Mode:
         self.mode, self.settings = mode, settings
         self.arranged = deal_ties(shop, run.seed_for("ties")) if mode == "shuffled" else shop
         parts = split(self.arranged, settings.split, None, run)
-        self.split = Split(*(part.in_memory() for part in parts), parts.how)
+        train, validation, test = (part.in_memory() for part in parts)
+        self.split = Split(train, validation, test, parts.how)
         self.base = run
         self.cells = Cells(run.cache, [mode, shop.fingerprint, asdict(settings), run.seed])
         self.pools: dict[int, Pool] = {}
@@ -87,7 +99,12 @@ class _Mode:
         return {
             "ties": self.mode,
             "split": self.split.how,
-            "task": {"requests": len(task), "answers": len(task.item), "left_out": task.left_out, "repeats": task.repeats},
+            "task": {
+                "requests": len(task),
+                "answers": len(task.item),
+                "left_out": task.left_out,
+                "repeats": task.repeats,
+            },
             "choice": validation,
             "cells": cells,
             "baselines": baselines,
@@ -110,7 +127,7 @@ class _Mode:
         return self.base.with_(seed=self.base.seed_for("proof", seed))
 
     def _cell(self, arm: str, seed: int, ratio: float, task: Task, part: str) -> Evaluation:
-        """Train one arm with one seed and evaluate it; where no seed can change an outcome, the first one's serves for all."""
+        """Train one arm with one seed and evaluate it; where no seed can change anything, the first serves for all."""
         if arm == REAL and not RANKERS.load(self.settings.ranker).random:
             seed = 0
 
@@ -129,7 +146,7 @@ class _Mode:
         if seed not in self.pools:
             run, train = self._run(seed), self.split.train
             users = int(np.ceil(max(self.settings.ratios) * 1.1 * len(Log.of(train).users))) + 1
-            self.pools = {seed: self.settings.generator.pool(train, self.split.test, users, run)}
+            self.pools = {seed: self.settings.generator.pool(train, self.split.held_out(), users, run)}
         return self.pools[seed]
 
     def _baseline(self, name: str, values: dict[str, Any], task: Task) -> Evaluation | str:
@@ -138,7 +155,7 @@ class _Mode:
         try:
             with run.task(f"{self.mode} ties: {name} on real data"):
                 ranker = RANKERS.make(name, **values).fit(self.split.train, run)
-        except InputError as error:
+        except MemoryLimitError as error:
             return str(error)
         return evaluate(ranker, task, self.settings.metrics, run)
 
@@ -173,4 +190,3 @@ def deal_ties(shop: Shop, seed: int) -> Shop:
     """Put the rows of a timed log in random order, so that a sort by time leaves events of one time in random order."""
     events = shop.table("events")
     return shop.with_tables(events=events[np.random.default_rng(seed).permutation(len(events))])
-

@@ -94,8 +94,8 @@ def summarise(shop: Shop, settings: ProofSettings, seed: int, modes: list[dict[s
 def decide(comparisons: list[dict[str, Any]], ties: str, metric: str) -> dict[str, Any]:
     """Say what the decisive comparisons amount to: synthesis helps where it beats every control.
 
-    To beat all of several controls each at the level α is a test of level α (intersection-union, Berger 1982): nothing is
-    to be corrected.
+    To beat all of several controls each at the level α is a test of level α (intersection-union, Berger 1982): nothing
+    is to be corrected.
     """
     rows = [c for c in comparisons if (c["ties"], c["metric"], c["slice"], c["arm"]) == (ties, metric, "all", MIXED)]
     by = {row["against"]: row for row in rows}
@@ -115,10 +115,13 @@ def decide(comparisons: list[dict[str, Any]], ties: str, metric: str) -> dict[st
         keys, form = ("difference", "low", "high"), "+.2g"
     size, low, high = (format(against[key], form) for key in keys)
     sentence = (
-        f"{said}: {metric} {size} against {against['against']} "
-        f"(95 % interval {low} to {high}, p = {against['p']:.2g})."
+        f"{said}: {metric} {size} against {against['against']} (95 % interval {low} to {high}, p = {against['p']:.2g})."
     )
-    return {"verdict": outcome, "sentence": sentence, "decisive": {"ties": ties, "metric": metric, "against": against["against"]}}
+    return {
+        "verdict": outcome,
+        "sentence": sentence,
+        "decisive": {"ties": ties, "metric": metric, "against": against["against"]},
+    }
 
 
 class _Table:
@@ -129,7 +132,9 @@ class _Table:
         self.refused = {name: e for name, e in mode["baselines"].items() if isinstance(e, str)}
         self.singles: dict[str, Evaluation] = {n: e for n, e in mode["baselines"].items() if isinstance(e, Evaluation)}
         self.measures = list(self.cells[REAL, 0].per_request)
-        names = [(arm, m) for arm in ARMS for m in self.measures] + [(b, m) for b in self.singles for m in self.measures]
+        names = [(arm, m) for arm in ARMS for m in self.measures] + [
+            (b, m) for b in self.singles for m in self.measures
+        ]
         self.column = {name: i for i, name in enumerate(names)}
         columns = [self._mean(arm, m) if arm in ARMS else self.singles[arm].per_request[m] for arm, m in names]
         self.values = np.stack(columns, axis=1)
@@ -143,15 +148,24 @@ class _Table:
     def _row(self, measure: str, interval: Interval, values: np.ndarray) -> dict[str, Any]:
         metric, _, part = measure.partition("/")
         requests = int((~np.isnan(values)).sum())
-        return {"metric": metric, "slice": part, "mean": interval.mean, "low": interval.low, "high": interval.high, "requests": requests}
+        return {
+            "metric": metric,
+            "slice": part,
+            "mean": interval.mean,
+            "low": interval.low,
+            "high": interval.high,
+            "requests": requests,
+        }
 
     def arms(self, means: np.ndarray) -> list[dict[str, Any]]:
-        """Mean and interval of every arm, metric and slice, then the metrics of the whole catalogue, which have none."""
+        """Mean and interval of every arm, metric and slice; metrics of the whole catalogue have no interval."""
         rows = []
         for arm in ARMS:
             for measure in self.measures:
                 values = self.values[:, self.column[arm, measure]]
-                interval = combine(float(np.nanmean(values)), means[:, self.column[arm, measure]], self._seeds(arm, measure))
+                interval = combine(
+                    float(np.nanmean(values)), means[:, self.column[arm, measure]], self._seeds(arm, measure)
+                )
                 rows.append({"ties": self.ties, "arm": arm, **self._row(measure, interval, values)})
             whole = self.cells[arm, 0].overall.keys() - {m.partition("/")[0] for m in self.measures}
             for metric in sorted(whole):
@@ -170,7 +184,10 @@ class _Table:
                 difference = float(np.nanmean(self.values[:, a] - self.values[:, b]))
                 seeds = self._seeds(arm, measure) - self._seeds(against, measure)
                 interval = combine(difference, means[:, a] - means[:, b], seeds)
-                lift = {k: v / base if base else None for k, v in (("", difference), ("_low", interval.low), ("_high", interval.high))}
+                lift = {
+                    k: v / base if base else None
+                    for k, v in (("", difference), ("_low", interval.low), ("_high", interval.high))
+                }
                 row = self._row(measure, interval, self.values[:, a])
                 row["difference"] = row.pop("mean")
                 row |= {f"lift{k}": v for k, v in lift.items()} | {"p": interval.p, "verdict": verdict(interval)}

@@ -63,10 +63,10 @@ class Task:
 def build_task(split: Split, part: str = "test", repeats: str = "auto") -> Task:
     """Build the task of the `part` ("validation" or "test") of a split.
 
-    After a split that leaves each user's last events out, and after one by user, the answer is the user's last event. After a
-    split by time it is all that a user with earlier events did in the part; a user who is new there is asked for the last
-    event after the earlier ones. `repeats`: "rank" keeps items of the history in the ranking and among the answers, "mask"
-    takes them out of both, "auto" ranks them where training repeats more than `REPEATS` of its events.
+    After a split that leaves each user's last events out, and after one by user, the answer is the user's last event.
+    After a split by time it is all that a user with earlier events did in the part; a user who is new there is asked
+    for the last event after the earlier ones. `repeats`: "rank" keeps items of the history in the ranking and among the
+    answers, "mask" takes them out of both, "auto" ranks them where training repeats more than `REPEATS` of its events.
     """
     earlier = [split.train] if part == "validation" else [split.train, split.validation]
     judged: Shop = getattr(split, part)
@@ -83,11 +83,15 @@ def build_task(split: Split, part: str = "test", repeats: str = "auto") -> Task:
         target &= ~_had_before(log, history)
     keep = np.flatnonzero(np.bincount(log.user[target], minlength=len(log.users)) > 0)
     if len(keep) == 0:
-        raise InputError(f"Nobody in the {part} part can be asked: no user there has both a history and something held out.")
+        raise InputError(
+            f"Nobody in the {part} part can be asked: no user there has both a history and something held out."
+        )
     histories, answers = _only(log, history).select(keep), _only(log, target).select(keep)
     groups = None
     if split.train.has("items", "category"):
-        groups = split.train.table("items")["category"].list.last().rank("dense").fill_null(0).to_numpy().astype(np.int32)
+        groups = (
+            split.train.table("items")["category"].list.last().rank("dense").fill_null(0).to_numpy().astype(np.int32)
+        )
     return Task(
         requests=Requests(users=histories.users.ids.to_list(), histories=histories, times=_asked(answers)),
         offsets=answers.offsets,
@@ -108,7 +112,7 @@ def _marked(earlier: list[Shop], judged: Shop) -> Log:
 
 
 def _cut(log: Log, *, whole: bool) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray], int]:
-    """Mark what is asked for and what is known before: bool [events] each; slices of users; users that cannot be asked."""
+    """Mark what is asked for and what is known before (bool [events]); slices of users; users that cannot be asked."""
     held = ~log.real
     user, last = log.user, np.zeros(len(log), dtype=bool)
     some = np.flatnonzero(log.lengths() > 0)

@@ -48,7 +48,9 @@ class CompleteJourney(Reader):
         found = pieces(self.folder or (_installed() if source == "completejourney" else source))
         bought = intake.parquet(_one(found, "transactions.parquet", source))
         if not 1 <= self.first_week <= self.last_week:
-            raise SettingError(f"completejourney: weeks {self.first_week} to {self.last_week} are none; give 1 to 53, in order.")
+            raise SettingError(
+                f"completejourney: weeks {self.first_week} to {self.last_week} are none; give 1 to 53, in order."
+            )
         wanted = ["household_id", "basket_id", "product_id", "quantity", "sales_value", "transaction_timestamp", "week"]
         there = need(bought, wanted, "transactions.parquet")
         intake.not_recognised["transactions.parquet"] = [c for c in there if c not in wanted]

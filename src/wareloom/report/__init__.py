@@ -16,7 +16,7 @@ from wareloom.shop.shop import replacing
 from wareloom.state import write_json
 
 
-def report(proof: Proof, path: str | Path, *, cleaned: dict[str, Any] | None = None) -> None:
+def write_report(proof: Proof, path: str | Path, *, cleaned: dict[str, Any] | None = None) -> None:
     """Write the page of `proof` to `path`: one HTML file that needs no network.
 
     `cleaned`: what `clean.json` holds, shown where given. The same proof gives the same bytes.
@@ -31,16 +31,18 @@ def prove_and_report(shop: Shop, settings: ProofSettings, to: str | Path, run: R
     """
     to = Path(to)
     if (to / "proof.json").exists() and not resume:
-        raise OutputError(f"{to} holds a proof already: choose another folder for --to, or pass --resume to keep it if it is the same.")
+        raise OutputError(
+            f"{to} holds a proof already: choose another folder for --to, or pass --resume to replace it."
+        )
     cells = to.with_name(f".{to.name}.cells")
     if not resume:
         shutil.rmtree(cells, ignore_errors=True)
     proof = prove(shop, settings, run.with_(cache=cells))
     with replacing(to, marker="proof.json") as partial:
         write_json(partial / "proof.json", proof.data)
-        report(proof, partial / "report.html")
+        write_report(proof, partial / "report.html")
     shutil.rmtree(cells, ignore_errors=True)
     return proof
 
 
-__all__ = ["prove_and_report", "render", "report"]
+__all__ = ["prove_and_report", "render", "write_report"]

@@ -17,10 +17,14 @@ Rows = list[dict[str, Any]]
 def arms(rows: Rows, baselines: Rows, metric: str) -> go.Figure:
     """Draw every arm and every strong ranker on real data as a dot with its interval, one panel a way to order ties."""
     modes = list(dict.fromkeys(row["ties"] for row in rows))
-    figure = make_subplots(cols=len(modes), rows=1, shared_yaxes=True, subplot_titles=[TIES[m] for m in modes] if len(modes) > 1 else None)
+    figure = make_subplots(
+        cols=len(modes), rows=1, shared_yaxes=True, subplot_titles=[TIES[m] for m in modes] if len(modes) > 1 else None
+    )
     for column, mode in enumerate(modes, 1):
         own = [r | {"name": r["arm"]} for r in rows if _is(r, mode, metric)]
-        beside = [r | {"name": f"{r['ranker']} (real)"} for r in baselines if "refused" not in r and _is(r, mode, metric)]
+        beside = [
+            r | {"name": f"{r['ranker']} (real)"} for r in baselines if "refused" not in r and _is(r, mode, metric)
+        ]
         for part, colour, symbol in ((beside, FAINT, "diamond"), (own, SHADES[0], "circle")):
             _dots(figure, part[::-1], "mean", colour, symbol, (1, column), f"{metric} %{{x:.4f}}")
     return _styled(figure, f"{metric}, 95 % interval", 90 + 34 * (len(rows and own) + len(beside)))
@@ -32,7 +36,12 @@ def slices(rows: Rows, metric: str, arm: str, against: str) -> go.Figure:
     figure = go.Figure()
     count = 0
     for place, mode in enumerate(modes):
-        part = [r for r in rows if (r["ties"], r["metric"], r["arm"], r["against"]) == (mode, metric, arm, against) and r["lift"] is not None]
+        part = [
+            r
+            for r in rows
+            if (r["ties"], r["metric"], r["arm"], r["against"]) == (mode, metric, arm, against)
+            and r["lift"] is not None
+        ]
         part = [r | {"name": r["slice"]} for r in part][::-1]
         count = max(count, len(part))
         _dots(figure, part, "lift", SHADES[place], "circle", None, "lift %{x:+.1%}", name=TIES[mode])
@@ -47,7 +56,13 @@ def popularity(curves: dict[str, Any]) -> go.Figure:
     figure = go.Figure()
     for (name, curve), colour in zip(curves.items(), SHADES, strict=False):
         shown = [(r, s) for r, s in zip(curve["rank"], curve["share"], strict=True) if s > 0]
-        figure.add_scatter(x=[r for r, _ in shown], y=[s for _, s in shown], name=name, mode="lines", line={"color": colour, "width": 2})
+        figure.add_scatter(
+            x=[r for r, _ in shown],
+            y=[s for _, s in shown],
+            name=name,
+            mode="lines",
+            line={"color": colour, "width": 2},
+        )
     figure.update_xaxes(type="log", dtick=1)
     figure.update_yaxes(type="log", tickformat=".0e", title="share of events", dtick=1)
     return _styled(figure, "item, by popularity rank", 340)
@@ -57,7 +72,9 @@ def lengths(curves: dict[str, Any]) -> go.Figure:
     """Draw the share of users with at least so many events."""
     figure = go.Figure()
     for (name, curve), colour in zip(curves.items(), SHADES, strict=False):
-        figure.add_scatter(x=curve["length"], y=curve["users"], name=name, mode="lines", line={"color": colour, "width": 2})
+        figure.add_scatter(
+            x=curve["length"], y=curve["users"], name=name, mode="lines", line={"color": colour, "width": 2}
+        )
     figure.update_xaxes(type="log", dtick=1)
     figure.update_yaxes(tickformat=".0%", title="share of users")
     return _styled(figure, "events of a user, at least", 340)
@@ -67,7 +84,9 @@ def choice(tried: Rows, real: float, metric: str) -> go.Figure:
     """Draw the metric on the validation part against the ratio."""
     figure = go.Figure()
     points = sorted([(0.0, real), *((entry["ratio"], entry["value"]) for entry in tried)])
-    figure.add_scatter(x=[p[0] for p in points], y=[p[1] for p in points], mode="lines+markers", line={"color": SHADES[0], "width": 2})
+    figure.add_scatter(
+        x=[p[0] for p in points], y=[p[1] for p in points], mode="lines+markers", line={"color": SHADES[0], "width": 2}
+    )
     figure.update_yaxes(title=metric)
     return _styled(figure, "synthetic events for each real one (0: real only)", 300)
 
@@ -76,7 +95,16 @@ def _is(row: dict[str, Any], ties: str, metric: str) -> bool:
     return bool(row["ties"] == ties and row["metric"] == metric and row["slice"] == "all")
 
 
-def _dots(figure: go.Figure, rows: Rows, key: str, colour: str, symbol: str, cell: tuple[int, int] | None, hover: str, name: str = "") -> None:
+def _dots(
+    figure: go.Figure,
+    rows: Rows,
+    key: str,
+    colour: str,
+    symbol: str,
+    cell: tuple[int, int] | None,
+    hover: str,
+    name: str = "",
+) -> None:
     """Add one trace of dots with their intervals; a row without an interval is a dot alone."""
     low, high = ("low", "high") if key == "mean" else (f"{key}_low", f"{key}_high")
     value = [row[key] for row in rows]

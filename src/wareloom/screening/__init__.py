@@ -43,10 +43,10 @@ class Screen(Algorithm, ABC):
 
 
 def reject(synthetic: Shop, reasons: dict[str, pl.Expr], table: str = "events") -> Screened:
-    """Split `table` into the rows that meet none of the `reasons` and those that meet one, named by the first they meet."""
+    """Divide `table` into rows that meet no reason and rows that do, named by the first they meet."""
     if not reasons or not synthetic.has(table):
         return Screened(synthetic, report={"seen": synthetic.rows(table), "rejected": 0, "reasons": {}})
-    chain = pl.when(pl.lit(False)).then(pl.lit(""))
+    chain: Any = pl.when(pl.lit(False)).then(pl.lit(""))
     for reason, holds in reasons.items():
         chain = chain.when(holds.fill_null(False)).then(pl.lit(reason))
     rows = synthetic.scan(table).with_columns(reason=chain.otherwise(None)).collect()
@@ -57,7 +57,9 @@ def reject(synthetic: Shop, reasons: dict[str, pl.Expr], table: str = "events") 
     return Screened(synthetic.with_tables(**{table: kept}) if len(taken) else synthetic, {table: taken}, report)
 
 
-def screen_all(names: Sequence[str], synthetic: Shop, train: Shop, holdout: Shop | None = None, run: Run | None = None) -> Screened:
+def screen_all(
+    names: Sequence[str], synthetic: Shop, train: Shop, holdout: Shop | None = None, run: Run | None = None
+) -> Screened:
     """Apply the screens called `names` one after the other; the report has one entry a screen."""
     rejected: dict[str, list[pl.DataFrame]] = {}
     report: dict[str, Any] = {}
@@ -76,7 +78,9 @@ def save_screened(screened: Screened, folder: Path, fitted: Algorithm | None = N
     """
     with replacing(folder) as partial:
         for name in screened.kept.names:
-            screened.kept.scan(name).sink_parquet(partial / f"{name}.parquet", row_group_size=ROW_GROUP, maintain_order=True)
+            screened.kept.scan(name).sink_parquet(
+                partial / f"{name}.parquet", row_group_size=ROW_GROUP, maintain_order=True
+            )
         write_head(partial, screened.kept.meta)
         (partial / "rejected").mkdir()
         for name, rows in screened.rejected.items():

@@ -23,13 +23,22 @@ class Impossible(Screen):
         columns = synthetic.columns("events")
         reasons: dict[str, pl.Expr] = {}
         if "time" in columns and train.has("events", "time"):
-            first, last = train.scan("events").select(pl.col("time").min().alias("a"), pl.col("time").max().alias("b")).collect().row(0)
+            first, last = (
+                train.scan("events")
+                .select(pl.col("time").min().alias("a"), pl.col("time").max().alias("b"))
+                .collect()
+                .row(0)
+            )
             reasons["before the shop's first event"] = pl.col("time") < first
             reasons["after the time that was fitted"] = pl.col("time") > pl.lit(last) + pl.duration(days=self.horizon)
         for name in ("quantity", "value"):
             if name in columns:
                 reasons[f"{name} is not a finite number"] = pl.col(name).is_not_null() & ~pl.col(name).is_finite()
-                lowest = train.scan("events").select(pl.col(name).min()).collect().item() if train.has("events", name) else 0.0
+                lowest = (
+                    train.scan("events").select(pl.col(name).min()).collect().item()
+                    if train.has("events", name)
+                    else 0.0
+                )
                 reasons[f"{name} below any real one"] = pl.col(name) < min(lowest or 0.0, 0.0)
         if "time" in columns and train.has("items", "launched_at"):
             launch = train.table("items").select("item_id", "launched_at")

@@ -24,10 +24,11 @@ DECOYS = 20
 class Leak(Screen):
     """Stop the job where synthetic data holds more of the held-out pairs than the training part explains.
 
-    A held-out pair is (an item, the held-out item that the same user had next). Pairs that training holds are left out. For
-    each of the others decoys are made by giving the item another user's held-out item, so that decoys are as popular; pairs
-    and decoys are compared within strata of what training says of them: paths of two steps between the two items, their
-    popularity, and their category. Honest data holds held-out pairs about as often as decoys of the same stratum.
+    A held-out pair is (an item, the held-out item that the same user had next). Pairs that training holds are left out.
+    For each of the others decoys are made by giving the item another user's held-out item, so that decoys are as
+    popular; pairs and decoys are compared within strata of what training says of them: paths of two steps between the
+    two items, their popularity, and their category. Honest data holds held-out pairs about as often as decoys of the
+    same stratum.
     """
 
     tolerance: float = 0.005
@@ -38,15 +39,16 @@ class Leak(Screen):
     """One-sided Poisson probability of so many agreements under the decoys' rate, below which it counts."""
 
     def screen(self, synthetic: Shop, train: Shop, holdout: Shop | None = None, run: Run | None = None) -> Screened:
-        """Raise `LeakError` on a leak; reject nothing otherwise. Without a held-out part there is nothing to look for."""
+        """Raise `LeakError` on a leak, reject nothing otherwise; without a held-out part there is none."""
         if holdout is None or not holdout.has("events") or holdout.rows("events") == 0:
             return Screened(synthetic, report={"looked": False})
         found = self.examine(synthetic, train, holdout, run)
         if found["leak"]:
             raise LeakError(
-                f"The synthetic data holds {found['held']:,} of {found['pairs']:,} held-out pairs that training lacks, where "
-                f"{found['expected']:.1f} are explained (p = {found['p_value']:.1e}): the synthesizer has seen the held-out part. "
-                "Fit it on the training part alone; if it was, and draws on other knowledge, raise this screen's tolerance."
+                f"The synthetic data holds {found['held']:,} of {found['pairs']:,} held-out pairs that training lacks, "
+                f"where {found['expected']:.1f} are explained (p = {found['p_value']:.1e}): the synthesizer has seen the "
+                "held-out part. Fit it on the training part alone; if it was, and draws on other knowledge, raise this "
+                "screen's tolerance."
             )
         return Screened(synthetic, report=found)
 
@@ -69,7 +71,7 @@ class Leak(Screen):
             real.append(np.full(fresh.sum(), number == 0))
         table = pl.DataFrame({"s": np.concatenate(stratum), "held": np.concatenate(held), "real": np.concatenate(real)})
         rate = table.filter(~pl.col("real")).group_by("s").agg(hits=pl.col("held").sum(), n=pl.len())
-        overall = rate["hits"].sum() / max(1, rate["n"].sum())
+        overall = float(rate["hits"].sum()) / max(1.0, float(rate["n"].sum()))
         rows = table.filter("real").join(rate, on="s", how="left").fill_null(0)
         expected = float(((rows["hits"] + overall) / (rows["n"] + 1.0)).sum())
         seen, n = int(rows["held"].sum()), len(rows)
@@ -87,7 +89,7 @@ def _recoded(log: Log, items: Any) -> Log:
 
 
 def _held_out_pairs(train: Shop, holdout: Shop) -> tuple[np.ndarray, np.ndarray, Any, sparse.csr_matrix]:
-    """(item before, held-out item) of each held-out event that has one before it; the items; what follows what in training."""
+    """Pairs (item before, held-out item), the items, and what follows what in training."""
     flagged = [
         part.scan("events").with_columns(origin=pl.lit(mark)) for part, mark in ((train, REAL), (holdout, "held out"))
     ]

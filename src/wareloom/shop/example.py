@@ -13,8 +13,8 @@ TASTES, ITEMS, USERS, DAYS = 12, 600, 1500, 180
 def write_example(folder: Path, seed: int = 0) -> Path:
     """Write `events.csv` and `items.csv` of a shop whose users each have two of twelve tastes; returns the folder.
 
-    The truth: an item belongs to one taste; a user draws nine of ten items from the own two tastes, by a Zipf law within a
-    taste, and one from the whole catalogue. A ranker that knew it would show the user's tastes by popularity.
+    The truth: an item belongs to one taste; a user draws nine of ten items from the own two tastes, by a Zipf law
+    within a taste, and one from the whole catalogue. A ranker that knew it would show the user's tastes by popularity.
     """
     rng = np.random.default_rng(seed)
     folder.mkdir(parents=True, exist_ok=True)

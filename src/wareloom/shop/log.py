@@ -26,8 +26,8 @@ class Log:
     """Events on items, user after user, each user's in order of time.
 
     `offsets` has one entry more than there are users; the events of user u are the rows offsets[u]:offsets[u+1] of the
-    other arrays. Users without a user id go by their session id. Events of one user and one time stay in the order of the
-    file, unless `Log.of` was told to shuffle them.
+    other arrays. Users without a user id go by their session id. Events of one user and one time stay in the order of
+    the file, unless `Log.of` was told to shuffle them.
     """
 
     users: Vocabulary
@@ -63,7 +63,9 @@ class Log:
 
     def counts(self, *, weighted: bool = False) -> np.ndarray:
         """Events (or their weight) per item, float64 [items]."""
-        return np.bincount(self.item, weights=self.weight if weighted else None, minlength=len(self.items)).astype(np.float64)
+        return np.bincount(self.item, weights=self.weight if weighted else None, minlength=len(self.items)).astype(
+            np.float64
+        )
 
     def last_time(self) -> int:
         """The latest time in the log, or `NO_TIME`."""
@@ -92,8 +94,8 @@ class Log:
     def of(cls, shop: Shop, *, kinds: Sequence[str] = INTERACTIONS, shuffle_ties: int | None = None) -> Log:
         """Read the log of `shop`.
 
-        `kinds`: the events that count. `shuffle_ties`: a seed; the order of a user's events of one time is then drawn from
-        it instead of taken from the file, where it is often an artefact.
+        `kinds`: the events that count. `shuffle_ties`: a seed; the order of a user's events of one time is then drawn
+        from it instead of taken from the file, where it is often an artefact.
         """
         frame = _frame(shop, kinds)
         items = Vocabulary(shop.table("items")["item_id"])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 from numba import njit
 from scipy import sparse
@@ -15,25 +17,26 @@ DAY = 86_400_000_000
 
 
 def recency(log: Log, half_life: float | None) -> np.ndarray:
-    """Return the weight of each event, halved for every `half_life` days before the log's last event: float32 [events]."""
+    """Weight of each event, halved for every `half_life` days before the log's last: float32 [events]."""
     if half_life is None or not log.timed:
         return log.weight
     age = (log.last_time() - log.time) / DAY
     return (log.weight * np.exp2(-age / half_life)).astype(np.float32)
 
 
-def follow_counts(log: Log, *, window: int = 1, decay: float = 1.0, reverse: float = 0.0, weight: np.ndarray | None = None) -> sparse.csr_matrix:
+def follow_counts(
+    log: Log, *, window: int = 1, decay: float = 1.0, reverse: float = 0.0, weight: np.ndarray | None = None
+) -> sparse.csr_matrix:
     """Count how often item j comes after item i: float32 CSR [items, items].
 
-    A pair d places apart (d ≤ `window`) counts weight(j) · `decay`^(d-1), and `reverse` times that from j to i. An item is
-    never paired with itself. `weight`: float32 [events], the log's own weights where None.
+    A pair d places apart (d ≤ `window`) counts weight(j) · `decay`^(d-1), and `reverse` times that from j to i. An item
+    is never paired with itself. `weight`: float32 [events], the log's own weights where None.
     """
     weight = log.weight if weight is None else weight
     n = len(log.items)
     total = sparse.csr_matrix((n, n), dtype=np.float32)
     bounds = np.searchsorted(log.offsets, np.arange(0, len(log) + CHUNK_EVENTS, CHUNK_EVENTS))
-    for first, last in zip(bounds[:-1], bounds[1:], strict=True):
-        last = min(int(last), len(log.users))
+    for first, last in pairwise(np.minimum(bounds, len(log.users))):
         if last > first:
             coo = _pairs(log.item, weight, log.offsets[first : last + 1], window, decay)
             total = total + sparse.coo_matrix((coo[2], (coo[0], coo[1])), shape=(n, n), dtype=np.float32).tocsr()

@@ -36,12 +36,16 @@ class Requests:
         if self.context is not None:
             sizes |= {len(self.context)}
         if len(sizes) > 1:
-            raise InputError(f"Requests has columns of different lengths: {sorted(sizes)}. Give one value a request in each.")
+            raise InputError(
+                f"Requests has columns of different lengths: {sorted(sizes)}. Give one value a request in each."
+            )
 
     def __len__(self) -> int:
         if self.histories is not None:
             return len(self.histories.users)
-        return max(len(self.users), len(self.queries), len(self.times), 0 if self.context is None else len(self.context))
+        return max(
+            len(self.users), len(self.queries), len(self.times), 0 if self.context is None else len(self.context)
+        )
 
     def part(self, start: int, stop: int) -> Requests:
         """Return the requests start:stop."""
@@ -59,7 +63,9 @@ class Requests:
     @classmethod
     def of(cls, log: Log, *, times: np.ndarray | None = None) -> Requests:
         """One request for each user of `log`, whose events are the history."""
-        return cls(users=log.users.ids.to_list(), histories=log, times=np.zeros(0, np.int64) if times is None else times)
+        return cls(
+            users=log.users.ids.to_list(), histories=log, times=np.zeros(0, np.int64) if times is None else times
+        )
 
     @classmethod
     def sessions(cls, histories: Sequence[Sequence[str]], items: Vocabulary | None = None) -> Requests:

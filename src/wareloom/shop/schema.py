@@ -1,7 +1,8 @@
 """What a shop's tables hold: columns, types, keys, foreign keys and what a value may be.
 
 Times are naive and mean UTC, to the microsecond. Every row also carries `origin` ("real", or synthesizer@version) and
-`weight` (1 unless said). A table stores only the columns its source knows; a column that is absent is unknown throughout.
+`weight` (1 unless said). A table stores only the columns its source knows; a column that is absent is unknown
+throughout.
 """
 
 from __future__ import annotations
@@ -20,7 +21,16 @@ REAL = "real"
 PROVENANCE: dict[str, Any] = {"origin": pl.String(), "weight": pl.Float32()}
 
 IMPRESSION = "view_item_list"
-EVENTS = (IMPRESSION, "select_item", "view_item", "add_to_wishlist", "add_to_cart", "begin_checkout", "purchase", "search")
+EVENTS = (
+    IMPRESSION,
+    "select_item",
+    "view_item",
+    "add_to_wishlist",
+    "add_to_cart",
+    "begin_checkout",
+    "purchase",
+    "search",
+)
 """The kinds of event, by their Google Analytics 4 names, in the order of the funnel ("search" stands apart)."""
 INTERACTIONS = ("select_item", "view_item", "add_to_wishlist", "add_to_cart", "begin_checkout", "purchase")
 """The kinds that say that somebody chose an item."""
@@ -138,5 +148,11 @@ def conform(name: str, frame: pl.LazyFrame) -> pl.LazyFrame:
     present = frame.collect_schema().names()
     if unknown := [column for column in present if column not in types]:
         raise ValueError(f"table {name!r} has no columns {unknown}")
-    missing = [pl.lit(value, dtype=types[key]).alias(key) for key, value in (("origin", REAL), ("weight", 1.0)) if key not in present]
-    return frame.with_columns(missing).select(pl.col(c).cast(t) for c, t in types.items() if c in present or c in PROVENANCE)
+    missing = [
+        pl.lit(value, dtype=types[key]).alias(key)
+        for key, value in (("origin", REAL), ("weight", 1.0))
+        if key not in present
+    ]
+    return frame.with_columns(missing).select(
+        pl.col(c).cast(t) for c, t in types.items() if c in present or c in PROVENANCE
+    )

@@ -30,7 +30,9 @@ class Shop:
     A shop never changes; methods return new ones. All tables but `items` are optional.
     """
 
-    def __init__(self, tables: Mapping[str, pl.LazyFrame | pl.DataFrame], meta: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self, tables: Mapping[str, pl.LazyFrame | pl.DataFrame], meta: Mapping[str, Any] | None = None
+    ) -> None:
         """Take tables by name; each is conformed to its schema. `meta`: name, currency, language."""
         for name in tables:
             if name not in schema.TABLES:
@@ -47,15 +49,21 @@ class Shop:
         """Open a shop's folder; tables stay on disk until they are asked for."""
         path = Path(path)
         if not path.is_dir():
-            raise SourceError(f"There is no shop at {path}: no such folder. `wareloom read SOURCE --to {path}` makes one.")
+            raise SourceError(
+                f"There is no shop at {path}: no such folder. `wareloom read SOURCE --to {path}` makes one."
+            )
         if not (path / "shop.json").exists():
-            raise SourceError(f"{path} is not a shop: it has no shop.json. `wareloom read {path} --to SHOP` reads raw files.")
+            raise SourceError(
+                f"{path} is not a shop: it has no shop.json. `wareloom read {path} --to SHOP` reads raw files."
+            )
         head = read_json(path / "shop.json")
         if head["version"] > schema.VERSION:
             raise SourceError(f"{path} was written by a newer Wareloom (schema {head['version']}): upgrade to read it.")
         missing = [name for name in head["tables"] if not (path / f"{name}.parquet").exists()]
         if missing:
-            raise SourceError(f"The shop {path} lacks {missing[0]}.parquet, which its shop.json lists: was it copied whole?")
+            raise SourceError(
+                f"The shop {path} lacks {missing[0]}.parquet, which its shop.json lists: was it copied whole?"
+            )
         shop = cls({name: pl.scan_parquet(path / f"{name}.parquet") for name in head["tables"]}, head["meta"])
         shop.path, shop._fingerprint = path, head["fingerprint"]
         return shop
@@ -123,8 +131,8 @@ class Shop:
     def save(self, path: str | Path) -> Shop:
         """Write the shop to the folder `path`, streaming, and return it opened from there.
 
-        It is written beside and renamed at the end, so that a folder of that name is always whole. An existing shop there is
-        replaced; any other non-empty folder raises `OutputError`.
+        It is written beside and renamed at the end, so that a folder of that name is always whole. An existing shop
+        there is replaced; any other non-empty folder raises `OutputError`.
         """
         path = Path(path)
         with replacing(path) as partial:
@@ -144,7 +152,13 @@ def write_head(folder: Path, meta: Mapping[str, Any]) -> None:
         with (folder / f"{name}.parquet").open("rb") as file:
             while block := file.read(1 << 20):
                 digest.update(block)
-    head = {"version": schema.VERSION, "meta": dict(meta), "tables": names, "rows": rows, "fingerprint": digest.hexdigest()}
+    head = {
+        "version": schema.VERSION,
+        "meta": dict(meta),
+        "tables": names,
+        "rows": rows,
+        "fingerprint": digest.hexdigest(),
+    }
     write_json(folder / "shop.json", head)
 
 
@@ -158,7 +172,9 @@ def replacing(path: Path, marker: str = "shop.json") -> Iterator[Path]:
     if path.exists() and not path.is_dir():
         raise OutputError(f"{path} is a file; choose a folder for --to.")
     if path.is_dir() and any(path.iterdir()) and not (path / marker).exists():
-        raise OutputError(f"{path} exists and is not one of Wareloom's folders (it has no {marker}); choose another for --to.")
+        raise OutputError(
+            f"{path} exists and is not one of Wareloom's folders (it has no {marker}); choose another for --to."
+        )
     partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
     shutil.rmtree(partial, ignore_errors=True)
     try:

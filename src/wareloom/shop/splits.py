@@ -74,6 +74,14 @@ class Split:
     def __iter__(self) -> Iterator[Shop]:
         return iter((self.train, self.validation, self.test))
 
+    def held_out(self) -> Shop:
+        """Return validation and test together: what a synthesizer must not have seen."""
+        if not (self.validation.has("events") and self.test.has("events")):
+            return self.test
+        return self.test.with_tables(
+            events=pl.concat([self.validation.scan("events"), self.test.scan("events")], how="diagonal")
+        )
+
     @classmethod
     def open(cls, path: str | Path) -> Split:
         """Open what `split` wrote to the folder `path`."""

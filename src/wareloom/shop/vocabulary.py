@@ -16,7 +16,9 @@ class Vocabulary:
 
     def __init__(self, ids: pl.Series | Iterable[str]) -> None:
         """Take `ids` (strings, distinct, none null) in their order."""
-        self.ids = (ids if isinstance(ids, pl.Series) else pl.Series(list(ids), dtype=pl.String)).cast(pl.String).rename("id")
+        self.ids = (
+            (ids if isinstance(ids, pl.Series) else pl.Series(list(ids), dtype=pl.String)).cast(pl.String).rename("id")
+        )
 
     def __len__(self) -> int:
         return len(self.ids)

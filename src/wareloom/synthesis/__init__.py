@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
+from wareloom._version import __version__
 from wareloom.errors import InputError
 from wareloom.family import SYNTHESIZERS, Algorithm, Family
 from wareloom.run import Run
@@ -30,13 +31,11 @@ class Synthesizer(Algorithm, ABC):
 
     family: ClassVar[Family] = SYNTHESIZERS
     knows: ClassVar[frozenset[str]] = frozenset({"behaviour"})
-    """What it draws on: "behaviour", "text", "images", "world". Beyond behaviour, a proof adds the arms that are fair to that."""
+    """What it draws on: "behaviour", "text", "images", "world"."""
 
     @property
     def origin(self) -> str:
         """What its rows carry in the column `origin`."""
-        from wareloom import __version__
-
         return f"{self.name}@{__version__}"
 
     @abstractmethod
@@ -51,5 +50,3 @@ class Synthesizer(Algorithm, ABC):
         self.check_fitted()
         if n < 1:
             raise InputError(f"Asked to sample {n} users; ask for at least 1.")
-
-

@@ -17,8 +17,8 @@ from wareloom.shop import Log, Requests, Shop
 class Personal(Ranker):
     """Rank each user's own items by how often and how lately they were had, then the rest by popularity.
 
-    A request's score of j is the sum over its events on j of decay^age × weight. The baseline to beat where purchases repeat,
-    as in groceries (Hu et al. 2020; Li et al. 2023); where seen items are masked it is popularity.
+    A request's score of j is the sum over its events on j of decay^age × weight. The baseline to beat where purchases
+    repeat, as in groceries (Hu et al. 2020; Li et al. 2023); where seen items are masked it is popularity.
     """
 
     random: ClassVar[bool] = False

@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 from numba import njit, prange
 
-from wareloom.errors import InputError
+from wareloom.errors import InputError, MemoryLimitError
 from wareloom.rankers import Ranker
 from wareloom.rankers._history import distinct, popularity, recency, require, tail
 from wareloom.rankers._neighbours import sum_rows
@@ -71,7 +71,7 @@ class EASE(Ranker):
         needed, allowed = 4 * kept * kept / GIB, self.memory_limit
         if needed > allowed:
             fits = int((allowed * GIB / 4) ** 0.5)
-            raise InputError(
+            raise MemoryLimitError(
                 f"EASE over {kept} items needs {needed:.1f} GiB, more than memory_limit={allowed:g}. Set "
                 f"max_items={fits} to learn the most popular ones only, "
                 f"or memory_limit={needed * 1.01:.1f} if the machine has it."
@@ -118,7 +118,7 @@ def gram(log: Log, place: np.ndarray, kept: int, decay: float) -> np.ndarray:
     owner = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
     order = np.argsort(item, kind="stable")
     starts = np.searchsorted(item[order], np.arange(kept + 1))
-    return _gram((offsets, item, np.sqrt(values)), (starts, order, owner), kept, decay)  # type: ignore[no-any-return]
+    return _gram((offsets, item, np.sqrt(values)), (starts, order, owner), kept, decay)
 
 
 @njit(cache=True, parallel=True)
@@ -147,4 +147,4 @@ def weights(matrix: np.ndarray) -> np.ndarray:
     inverse, _ = lapack.spotri(factor, lower=0, overwrite_c=1)
     result = inverse.T
     _spread(result, result.diagonal().copy())
-    return result  # type: ignore[no-any-return]
+    return result

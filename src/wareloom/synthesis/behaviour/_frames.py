@@ -34,10 +34,19 @@ class Walked:
 def fit_columns(shop: Shop, items: Vocabulary) -> dict[str, Any]:
     """Learn which columns events have, the values of `MARGINALS`, and each item's mean value a unit."""
     present = shop.columns("events")
-    learned: dict[str, Any] = {"columns_": [c for c in ("session_id", "time", "quantity", "value", "rating") if c in present]}
+    learned: dict[str, Any] = {
+        "columns_": [c for c in ("session_id", "time", "quantity", "value", "rating") if c in present]
+    }
     for name in MARGINALS:
         if name in present:
-            counts = shop.scan("events").drop_nulls(name).group_by(name).len().sort("len", name, descending=True).head(MOST_VALUES)
+            counts = (
+                shop.scan("events")
+                .drop_nulls(name)
+                .group_by(name)
+                .len()
+                .sort("len", name, descending=True)
+                .head(MOST_VALUES)
+            )
             table = counts.collect()
             learned[f"{name}_values_"] = table[name].to_numpy()
             learned[f"{name}_share_"] = table["len"].to_numpy() / max(1, table["len"].sum())
@@ -59,7 +68,14 @@ def fit_columns(shop: Shop, items: Vocabulary) -> dict[str, Any]:
     return learned
 
 
-def build(learned: dict[str, Any], catalogue: pl.DataFrame, walked: Walked, users: pl.Series, origin: str, rng: np.random.Generator) -> Shop:
+def build(
+    learned: dict[str, Any],
+    catalogue: pl.DataFrame,
+    walked: Walked,
+    users: pl.Series,
+    origin: str,
+    rng: np.random.Generator,
+) -> Shop:
     """Assemble the shop of what was walked; `learned` is the state that `fit_columns` made."""
     n = len(walked.item)
     columns: dict[str, Any] = {
@@ -79,4 +95,10 @@ def build(learned: dict[str, Any], catalogue: pl.DataFrame, walked: Walked, user
         unit = learned["unit_value_"][walked.item]
         columns["value"] = pl.Series(unit * columns.get("quantity", 1.0)).fill_nan(None)
     events = pl.DataFrame(columns).with_columns(origin=pl.lit(origin))
-    return Shop({"items": catalogue, "users": pl.DataFrame({"user_id": users, "origin": [origin] * len(users)}), "events": events})
+    return Shop(
+        {
+            "items": catalogue,
+            "users": pl.DataFrame({"user_id": users, "origin": [origin] * len(users)}),
+            "events": events,
+        }
+    )

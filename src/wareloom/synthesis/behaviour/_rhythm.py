@@ -17,7 +17,7 @@ RESOLUTIONS = (86_400_000_000, 3_600_000_000, 60_000_000, 1_000_000, 1_000, 1)
 
 
 class Rhythm(NamedTuple):
-    """Activity and time. Shapes (session lengths in order) are drawn whole from the fitted users, times from quantiles."""
+    """Activity and time: session lengths are drawn whole from the fitted users, times from quantiles."""
 
     shape_offsets: np.ndarray
     """int64 [users + 1], places in `shape`"""
@@ -110,8 +110,9 @@ class Visits(NamedTuple):
 def clock(rhythm: Rhythm, visits: Visits, seed: np.uint64, cores: int) -> np.ndarray:
     """Draw the time of every event: int64 [events], microseconds.
 
-    A new user's last event is drawn first and the gaps lead back from it, drawn together where they would pass the earliest
-    time that was fitted: a log that grows is cut off at its end, so its users' last events are the better anchor.
+    A new user's last event is drawn first and the gaps lead back from it, drawn together where they would pass the
+    earliest time that was fitted: a log that grows is cut off at its end, so its users' last events are the better
+    anchor.
     """
     times = np.empty(visits.offsets[-1], dtype=np.int64)
     in_threads(lambda first, last: _clock(rhythm, visits, (seed, first, last), times), len(visits.after), cores)

@@ -1,4 +1,4 @@
-"""Compiled sampling of item walks: alias tables, a funnel of event kinds, and a random stream of its own for every user."""
+"""Compiled sampling of item walks: alias tables, a funnel of event kinds, a random stream for every user."""
 
 from __future__ import annotations
 

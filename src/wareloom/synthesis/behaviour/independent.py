@@ -13,7 +13,7 @@ from wareloom.synthesis.behaviour.markov import Markov
 
 @dataclass(kw_only=True, eq=False)
 class Independent(Markov):
-    """Shoppers with real activity and real clocks whose items know nothing of one another; a control arm of every proof."""
+    """Shoppers with real activity and real clocks whose items know nothing of one another: a control arm."""
 
     def _follow(self, log: Log, weight: np.ndarray) -> sparse.csr_matrix:
         return sparse.csr_matrix((len(log.items), len(log.items)), dtype=np.float32)

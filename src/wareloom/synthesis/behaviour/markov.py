@@ -36,10 +36,10 @@ class _Past(NamedTuple):
 class Markov(Synthesizer):
     """Shoppers that walk from item to item as real ones did, backing off to popularity where little is known.
 
-    The next item is drawn from what followed the present one; with the probability T / (T + N) of Witten and Bell (1991),
-    for T distinct followers seen N times, from popularity instead. Whether it is the same item again, one the user had, or
-    another, and the kind of event, are drawn first, from a chain over kinds of event fitted on the log. Number and length of
-    sessions are those of a fitted user drawn at random; gaps come from quantiles by activity.
+    The next item is drawn from what followed the present one; with the probability T / (T + N) of Witten and Bell
+    (1991), for T distinct followers seen N times, from popularity instead. Whether it is the same item again, one the
+    user had, or another, and the kind of event, are drawn first, from a chain over kinds of event fitted on the log.
+    Number and length of sessions are those of a fitted user drawn at random; gaps come from quantiles by activity.
     """
 
     window: int = 2
@@ -54,7 +54,9 @@ class Markov(Synthesizer):
         run = run or Run()
         log = Log.of(shop)
         if not log.weight.any():
-            raise InputError(f"The synthesizer {self.name!r} has nothing to learn from: the shop has no events on known items.")
+            raise InputError(
+                f"The synthesizer {self.name!r} has nothing to learn from: the shop has no events on known items."
+            )
         with run.limits(), run.task("markov: fit"):
             weight = recency(log, self.half_life)
             counts = self._follow(log, weight)
@@ -75,8 +77,8 @@ class Markov(Synthesizer):
     def sample(self, n: int, run: Run | None = None, given: Given | None = None) -> Shop:
         """Draw `n` users, called ORIGIN/0, ORIGIN/1, ….
 
-        With `given.histories` the first `n` users of that shop are continued instead: under their own ids, after their last
-        event, by one session or by `given.length` events.
+        With `given.histories` the first `n` users of that shop are continued instead: under their own ids, after their
+        last event, by one session or by `given.length` events.
         """
         self._checked(n)
         run, given = run or Run(), given or Given()
@@ -98,7 +100,9 @@ class Markov(Synthesizer):
                 time = clock(rhythm, visits, np.uint64(run.seed_for("markov", "clock")), run.cores)
             else:
                 time = np.full(len(item), NO_TIME)
-            users = past.users if past.users is not None else f"{self.origin}/" + pl.Series(np.arange(n)).cast(pl.String)
+            users = (
+                past.users if past.users is not None else f"{self.origin}/" + pl.Series(np.arange(n)).cast(pl.String)
+            )
             user = np.repeat(np.arange(n, dtype=np.int32), np.diff(offsets))
             walked = Walked(user, item, event, time, np.repeat(np.arange(len(sizes)), sizes))
             return build(self.state(), self.catalogue_, walked, users, self.origin, run.rng("markov", "columns"))
@@ -119,7 +123,9 @@ class Markov(Synthesizer):
         def table(prefix: str) -> Table:
             return Table(*(getattr(self, f"{prefix}_{name}_") for name in Table._fields))
 
-        return Model(table("follow"), table("popular"), table("start"), self.backoff_, self.repeat_, self.chain_, self.first_)
+        return Model(
+            table("follow"), table("popular"), table("start"), self.backoff_, self.repeat_, self.chain_, self.first_
+        )
 
     def _past(self, given: Given, n: int) -> _Past:
         """What the `n` users had before: nothing, or the given histories."""

@@ -34,12 +34,16 @@ class Shuffled(Synthesizer):
             raise InputError("The synthesizer 'shuffled' cannot be conditioned; sample it without `given`.")
         rng = (run or Run()).rng("shuffled")
         keys = [name for name in ("user_id", "session_id") if name in self.events_.columns]
-        events = self.events_.with_columns(pl.col("item_id").gather(rng.permutation(len(self.events_))), user=pl.coalesce(keys))
+        events = self.events_.with_columns(
+            pl.col("item_id").gather(rng.permutation(len(self.events_))), user=pl.coalesce(keys)
+        )
         users = events["user"].unique().sort()
         drawn = pl.DataFrame({"user": users.gather(rng.integers(len(users), size=n)), "place": np.arange(n)})
         renamed = pl.format("{}/{}", pl.lit(self.origin), "place")
         own = drawn.join(events, on="user", how="left", maintain_order="left_right").with_columns(
-            renamed.alias(keys[0]), *[pl.format("{}/{}", renamed, name).alias(name) for name in keys[1:]], origin=pl.lit(self.origin)
+            renamed.alias(keys[0]),
+            *[pl.format("{}/{}", renamed, name).alias(name) for name in keys[1:]],
+            origin=pl.lit(self.origin),
         )
         tables = {"items": self.catalogue_, "events": own.drop("user", "place")}
         if keys[0] == "user_id":
