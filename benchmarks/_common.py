@@ -18,9 +18,10 @@ PACKAGES = ("wareloom", "numpy", "scipy", "numba", "polars", "implicit")
 
 
 def arguments(doc: str | None) -> argparse.ArgumentParser:
-    """The parser of a benchmark; `--json` is common to all."""
+    """The parser of a benchmark with what is common to all."""
     parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", type=Path, help="write the figures to this file")
+    parser.add_argument("--note", default="", help="what else to say of the circumstances, kept beside the figures")
     return parser
 
 
@@ -32,9 +33,9 @@ def data(name: str) -> Path:
     return root / name
 
 
-def machine() -> dict[str, Any]:
+def machine(note: str = "") -> dict[str, Any]:
     """Name the processor, cores, memory, system, date and versions."""
-    return {
+    about = {
         "cpu": _cpu(),
         "cores": physical_cores(),
         "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1024**3, 1),
@@ -42,6 +43,7 @@ def machine() -> dict[str, Any]:
         "date": datetime.date.today().isoformat(),
         "versions": {"python": platform.python_version(), **{n: v for n in PACKAGES if (v := _version(n))}},
     }
+    return about | {"note": note} if note else about
 
 
 def write(path: Path | None, benchmark: str, about: dict[str, Any], **figures: Any) -> None:

@@ -9,30 +9,24 @@ from. Every item is ranked (no sampled negatives), what is in the history is lef
 
 from __future__ import annotations
 
-import argparse
-import datetime
-import json
-import os
-import platform
-import sys
+import tempfile
 import time
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import polars as pl
 from threadpoolctl import threadpool_limits
 
+from _common import arguments, data, machine, write
 from wareloom.family import METRICS, RANKERS
 from wareloom.metrics import Ranked
 from wareloom.metrics._collect import Collector
 from wareloom.rankers import mask_seen
+from wareloom.readers import read
 from wareloom.run import Run
-from wareloom.shop import Log, Requests, Shop
+from wareloom.shop import Log, Requests
 
 ROWS: list[tuple[str, dict[str, Any]]] = [
     ("popularity", {}),
@@ -50,18 +44,14 @@ ROWS: list[tuple[str, dict[str, Any]]] = [
 ]
 """What is measured: each ranker in its textbook form, as it comes, and with the settings tuned for Beauty."""
 
+BARS = {"transitions": 0.048, "ease": 0.042}
+"""NDCG@10 that must be reached, events of one time in file order."""
+
 
 def read_beauty(shuffle_ties: int | None) -> Log:
-    """Read the events as they lie in the file."""
-    folder = Path(os.environ.get("WARELOOM_DATA") or Path(__file__).resolve().parents[2] / "shared" / "data")
-    path = folder / "amazon_beauty" / "interactions.tsv.gz"
-    if not path.exists():
-        sys.exit(f"{path} is not there: set WARELOOM_DATA to the folder of data sets.")
-    frame = pl.read_csv(path, separator="\t", schema_overrides={"user_id": pl.String, "item_id": pl.String})
-    time_ = pl.from_epoch("timestamp", time_unit="s").cast(pl.Datetime("us"))
-    events = frame.select("user_id", "item_id", event=pl.lit("purchase"), time=time_)
-    items = frame.select(pl.col("item_id").unique(maintain_order=True))
-    return Log.of(Shop({"items": items, "events": events}), shuffle_ties=shuffle_ties)
+    """Read the events, those of one time in the order of the file or shuffled."""
+    with tempfile.TemporaryDirectory() as folder:
+        return Log.of(read(data("amazon_beauty"), to=f"{folder}/shop"), shuffle_ties=shuffle_ties)
 
 
 def without_last(log: Log, n: int) -> Log:
@@ -156,23 +146,11 @@ def product(users: int, items: int, run: Run) -> float:
         return time.perf_counter() - start
 
 
-def machine(run: Run) -> dict[str, Any]:
-    """Name the machine, the date and the versions."""
-    cpu = platform.processor() or platform.machine()
-    info = Path("/proc/cpuinfo")
-    if info.exists():
-        cpu = next(
-            (x.partition(":")[2].strip() for x in info.read_text().splitlines() if x.startswith("model name")), cpu
-        )
-    packages = ("wareloom", "numpy", "scipy", "numba", "implicit", "polars")
-    return {
-        "cpu": cpu,
-        "cores": os.cpu_count(),
-        "threads": run.cores,
-        "python": platform.python_version(),
-        "date": datetime.date.today().isoformat(),
-        **{name: version(name) for name in packages},
-    }
+def bars(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """The best NDCG@10 of each ranker that a bar is set for, and whether the bars are held."""
+    best = {name: max((r["ndcg@10"] for r in rows if r["name"] == name), default=None) for name in BARS}
+    held = all(value is not None and value >= BARS[name] for name, value in best.items())
+    return {"bars": BARS, "best": best, "held": held}
 
 
 def show(row: dict[str, Any]) -> None:
@@ -184,8 +162,7 @@ def show(row: dict[str, Any]) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--json", type=Path, help="write the figures to this file")
+    parser = arguments(__doc__)
     parser.add_argument("--threads", type=int, default=0, help="0 takes the physical cores")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--shuffle-ties", type=int, help="seed; draw the order of a user's events of one time")
@@ -194,8 +171,9 @@ def main() -> None:
     run = Run(seed=chosen.seed, threads=chosen.threads)
     log = read_beauty(chosen.shuffle_ties)
     train, asked, target = without_last(log, 2), Requests.of(without_last(log, 1)), log.item[log.offsets[1:] - 1]
-    about = {**machine(run), "seed": run.seed, "ties": "file" if chosen.shuffle_ties is None else chosen.shuffle_ties}
-    print(", ".join(f"{k} {v}" for k, v in about.items()))
+    ties = "file order" if chosen.shuffle_ties is None else f"shuffled, seed {chosen.shuffle_ties}"
+    about = machine(chosen.note) | {"threads": run.cores, "seed": run.seed, "ties": ties}
+    print(about)
     print(f"{len(log.users):,} users, {len(log.items):,} items, {len(train):,} events learnt from\n")
     print(f"{'':<16} {'fit s':>8} {'rank s':>8}   {'Recall@10':<14}   {'NDCG@10':<14}   cover   settings")
     warm = log.select(np.arange(50))
@@ -215,9 +193,7 @@ def main() -> None:
         show(rows[-1])
     floor = product(len(asked), len(log.items), run)
     print(f"{'matrix product':<16} {'':>8} {floor:8.2f}   users × 64 by 64 × items, no sorting")
-    if chosen.json:
-        whole = {"about": about, "rows": rows, "matrix_product_s": floor}
-        chosen.json.write_text(json.dumps(whole, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    write(chosen.json, "rankers", about, rows=rows, matrix_product_s=floor, **bars(rows))
 
 
 if __name__ == "__main__":

@@ -194,7 +194,7 @@ def main() -> None:
     if args.job:
         job(args.job, args.source, args.folder, scan=args.scan)
         return
-    about = machine() | {"reader": "scan" if args.scan else "wareloom.readers"}
+    about = machine(args.note) | {"reader": "scan" if args.scan else "wareloom.readers"}
     print(about)
     found = [scale(events, args, about["cores"]) for events in (args.events or [None])]
     write(args.json, "shop_scale", about, logs=found)
