@@ -61,3 +61,11 @@ def test_completejourney(tmp_path: Path) -> None:
     assert told["taken"] + sum(told["rejected"].values()) == told["came"]
     assert shop.table("events").select("user_id", "session_id").n_unique() >= 155_000
     assert shop.table("users")["user_id"].n_unique() == shop.rows("users") == 2_469
+
+
+def test_multicpr(real_data: Path, tmp_path: Path) -> None:
+    shop = read(real_data / "multicpr_zh_queries", to=tmp_path / "shop")
+    judgments = shop.table("judgments")
+    assert len(judgments) == 100_000
+    assert judgments["query"][:2].to_list() == ["减速器链条", "tasco望远镜"]
+    assert set(judgments["grade"]) == {3.0}

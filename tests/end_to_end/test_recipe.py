@@ -197,9 +197,6 @@ def test_a_folder_that_holds_something_is_refused(recipe: Path, undisturbed: Don
     assert [path.name for path in (tmp_path / "mine").iterdir()] == ["thesis.txt"]
 
 
-LATE = pytest.mark.xfail(reason="found late, after hours of other work, or taken for a baseline that refused")
-
-
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
@@ -211,14 +208,10 @@ LATE = pytest.mark.xfail(reason="found late, after hours of other work, or taken
         ('name = "markov"', 'name = "markow"', "No synthesizer is called 'markow'. Did you mean 'markov'"),
         ('name = "transitions"', 'name = "transition"', "No ranker is called 'transition'. Did you mean 'transitions'"),
         ('"leave-last-out"', '"leave-one-out"', "by='leave-one-out' does not fit"),
-        pytest.param(
-            '"impossible"]', '"imposible"]', "No screen is called 'imposible'. Did you mean 'impossible'", marks=LATE
-        ),
-        pytest.param('"recall@10"]', '"recal@10"]', "No metric is called 'recal'. Did you mean 'recall'", marks=LATE),
-        pytest.param(
-            "popularity = {}", "popular = {}", "No ranker is called 'popular'. Did you mean 'popularity'", marks=LATE
-        ),
-        pytest.param("seeds = 2", "seeds = 0", "at least one seed", marks=LATE),
+        ('"impossible"]', '"imposible"]', "No screen is called 'imposible'. Did you mean 'impossible'"),
+        ('"recall@10"]', '"recal@10"]', "No metric is called 'recal'. Did you mean 'recall'"),
+        ("popularity = {}", "popular = {}", "No ranker is called 'popular'. Did you mean 'popularity'"),
+        ("seeds = 2", "seeds = 0", "at least one seed"),
         ("seed = 3", 'seed = 3\nstages = ["reed"]', "There is no stage 'reed'. Did you mean 'read'?"),
         ("seed = 3", "seed = ", "is not valid TOML"),
         ('source = "export"', "", "needs a table [read] with a source"),

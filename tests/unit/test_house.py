@@ -31,7 +31,6 @@ def functions(path: Path) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
             yield node
 
 
-@pytest.mark.xfail(reason="synthesis and recipe import the version from the package itself, which names everything")
 def test_imports_go_one_way_only() -> None:
     tool = Path(sys.executable).with_name("lint-imports")
     done = subprocess.run([tool, "--config", ROOT / "pyproject.toml"], capture_output=True, text=True, cwd=ROOT)
@@ -124,10 +123,7 @@ def test_file_stems_are_unique_within_a_family(kind: str) -> None:
     assert sorted(stems) == family.names()
 
 
-TAKEN = pytest.mark.xfail(reason="the package wareloom.report takes the name of the function once it is imported")
-
-
-@pytest.mark.parametrize("name", [pytest.param(n, marks=TAKEN) if n == "report" else n for n in wareloom.__all__])
+@pytest.mark.parametrize("name", wareloom.__all__)
 def test_a_public_name_is_what_it_says(name: str) -> None:
     """Once everything is imported, too: a package of the same name must not stand in the way."""
     importlib.import_module("wareloom.api")

@@ -510,8 +510,8 @@ def test_a_leak_stops_the_proof() -> None:
 
 
 def test_a_proof_of_nothing_is_refused() -> None:
-    for wrong in ({"seeds": 0}, {"ratios": ()}, {"metrics": ()}):
-        with pytest.raises(SettingError, match="at least one seed, one ratio and one metric"):
+    for wrong in ({"seeds": 0}, {"ratios": ()}, {"ratios": (0.0,)}, {"metrics": ()}):
+        with pytest.raises(SettingError, match="at least one seed, one metric, and ratios above 0"):
             prove(ring(), settings_of(**wrong))
     with pytest.raises(InputError, match="A proof needs the table 'events'"):
         prove(ring().with_tables(events=None), settings_of())

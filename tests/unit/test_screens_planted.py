@@ -203,10 +203,7 @@ def planted(pool: Shop, share: float) -> Shop:
     return pool.with_tables(events=pl.concat([pool.table("events"), rows], how="diagonal"))
 
 
-SMALL_SHARE = "a leak of 2 % of the users is too few pairs for p < 1e-4; longer runs than pairs would show it"
-
-
-@pytest.mark.parametrize("share", [pytest.param(0.02, marks=pytest.mark.xfail(reason=SMALL_SHARE)), 0.05, 0.2])
+@pytest.mark.parametrize("share", [0.02, 0.05, 0.2])
 def test_held_out_users_among_the_synthetic_ones_are_a_leak(share: float) -> None:
     parts = market()
     pool = SYNTHESIZERS.make("markov").fit(parts.train, Run(seed=1)).sample(3000, Run(seed=1))
@@ -216,14 +213,6 @@ def test_held_out_users_among_the_synthetic_ones_are_a_leak(share: float) -> Non
     with pytest.raises(LeakError, match="the synthesizer has seen the held-out part") as caught:
         SCREENS.make("leak").screen(planted(pool, share), parts.train, holdout, Run(seed=1))
     assert caught.value.exit_code == 1
-
-
-@pytest.mark.xfail(reason="pairs leap over the validation part, so that whole histories hold few of them")
-def test_a_leak_shows_beside_the_test_part_alone() -> None:
-    parts = market()
-    pool = SYNTHESIZERS.make("markov").fit(parts.train, Run(seed=1)).sample(3000, Run(seed=1))
-    with pytest.raises(LeakError):
-        SCREENS.make("leak").screen(planted(pool, 0.1), parts.train, parts.test, Run(seed=1))
 
 
 @pytest.mark.parametrize("seed", [1, 2])

@@ -14,7 +14,9 @@ def main(
     synthetic: Annotated[Path, typer.Argument(help="The synthetic shop's folder.")],
     train: Annotated[Path, typer.Argument(help="The part it was fitted on.")],
     to: To,
-    holdout: Annotated[Path | None, typer.Option(help="The held-out part, for the leak screen.")] = None,
+    holdout: Annotated[
+        list[Path] | None, typer.Option(help="A held-out part, for the leak screen; give validation and test both.")
+    ] = None,
     screens: Annotated[str, typer.Option(help="Screens, in order, with commas.")] = "schema,impossible,copies,leak",
     seed: Seed = 0,
     as_json: AsJson = False,
@@ -23,9 +25,10 @@ def main(
     """Reject bad synthetic rows and say why; exit code 1 where the synthetic data knows the held-out part."""
     from wareloom.screening import save_screened, screen_all
     from wareloom.shop import Shop
+    from wareloom.shop.splits import together
 
     names = [name.strip() for name in screens.split(",") if name.strip()]
-    held = Shop.open(holdout) if holdout else None
+    held = together([Shop.open(part) for part in holdout]) if holdout else None
     screened = screen_all(names, Shop.open(synthetic), Shop.open(train), held, run_of(seed, quiet))
     save_screened(screened, to)
     show(screened.report | {"shop": str(to)}, as_json)

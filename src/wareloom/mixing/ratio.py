@@ -41,8 +41,8 @@ class Ratio(Mixer):
         drawn = users[order].filter(pl.col("len").cum_sum() <= wanted)["owner"]
         if wanted and len(drawn) == 0:
             raise InputError(
-                f"ratio={self.ratio:g} of {real.rows('events'):,} real events is {wanted:,}, less than the first synthetic "
-                "user drawn has: give a larger ratio, or shorter synthetic users."
+                f"ratio={self.ratio:g} of {real.rows('events'):,} real events is {wanted:,}, less than the first "
+                "synthetic user drawn has: give a larger ratio, or shorter synthetic users."
             )
         taken = (
             events.filter(pl.col("owner").is_in(drawn.implode()))

@@ -147,10 +147,12 @@ def _slices(data: Mapping[str, Any], metric: str) -> str:
 def _synthetic(data: Mapping[str, Any]) -> str:
     """Curves, distances and what the screens took."""
     mode = data["modes"][0]
-    curves, made = mode["curves"], mode["synthetic"]
+    made = mode["synthetic"]
+    curves = {name: mode["curves"][name] for name in ("real", "synthetic", "naive")}
     body = (
-        f"<p>{made['events']:,} events of {made['users']:,} synthetic users ({escape(made['origin'])}).</p><div class='pair'>"
-        f"{_figure(figures.popularity(curves), 'popularity')}{_figure(figures.lengths(curves), 'lengths')}</div>"
+        f"<p>{made['events']:,} events of {made['users']:,} synthetic users ({escape(made['origin'])}).</p>"
+        f"<div class='pair'>{_figure(figures.popularity(curves), 'popularity')}"
+        f"{_figure(figures.lengths(curves), 'lengths')}</div>"
     )
     keys = ("popularity_tv", "length_ks", "transitions_known", "items")
     names = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,10 +13,12 @@ from scipy import sparse, stats
 from wareloom.errors import LeakError
 from wareloom.run import Run
 from wareloom.screening import Screen, Screened
-from wareloom.shop import Log, Shop
+from wareloom.shop import Log, Shop, Vocabulary
 from wareloom.shop.pairs import follow_counts
 from wareloom.shop.schema import REAL
 
+Look = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
+"""Of held-out events with given targets: which does training lack, and which does the synthetic data hold?"""
 DECOYS = 20
 """Decoy targets drawn for each held-out pair."""
 
@@ -28,7 +31,8 @@ class Leak(Screen):
     For each of the others decoys are made by giving the item another user's held-out item, so that decoys are as
     popular; pairs and decoys are compared within strata of what training says of them: paths of two steps between the
     two items, their popularity, and their category. Honest data holds held-out pairs about as often as decoys of the
-    same stratum.
+    same stratum. The same is asked of runs, (two items, the held-out item that came next), that end in such a pair:
+    honest data holds next to none of them, so that few copied users show.
     """
 
     tolerance: float = 0.005
@@ -44,40 +48,67 @@ class Leak(Screen):
             return Screened(synthetic, report={"looked": False})
         found = self.examine(synthetic, train, holdout, run)
         if found["leak"]:
+            what, worst = ("runs", found["runs"]) if found["runs"]["leak"] else ("pairs", found)
             raise LeakError(
-                f"The synthetic data holds {found['held']:,} of {found['pairs']:,} held-out pairs that training lacks, "
-                f"where {found['expected']:.1f} are explained (p = {found['p_value']:.1e}): the synthesizer has seen the "
-                "held-out part. Fit it on the training part alone; if it was, and draws on other knowledge, raise this "
-                "screen's tolerance."
+                f"The synthetic data holds {worst['held']:,} of {worst['pairs']:,} held-out {what} that training lacks, "
+                f"where {worst['expected']:.1f} are explained (p = {worst['p_value']:.1e}): the synthesizer has seen "
+                "the held-out part. Fit it on the training part alone; if it was, and draws on other knowledge, raise "
+                "this screen's tolerance."
             )
         return Screened(synthetic, report=found)
 
     def examine(self, synthetic: Shop, train: Shop, holdout: Shop, run: Run | None = None) -> dict[str, Any]:
-        """Return what was found: pairs looked at, held by the synthetic data, expected, p-value, verdict."""
-        source, target, items, counts = _held_out_pairs(train, holdout)
+        """Return what was found of pairs (pairs, held, expected, p_value, leak) and, under "runs", the same of runs.
+
+        The outer `leak` is true where either shows one.
+        """
+        before, source, target, items = _held_out(train, holdout)
         fake = _recoded(Log.of(synthetic), items)
-        walked = follow_counts(fake)
-        rng = (run or Run()).rng("leak")
-        if len(source) > self.most_pairs:
-            drawn = np.sort(rng.choice(len(source), self.most_pairs, replace=False))
-            source, target = source[drawn], target[drawn]
-        mixed = [(source, target)] + [(source, rng.permutation(target)) for _ in range(DECOYS)]
-        strata = _strata(counts, train, len(items))
+        counts, walked = follow_counts(Log.of(train), window=3), follow_counts(fake)
+        strata, rng = _strata(counts, train, len(items)), (run or Run()).rng("leak")
+        made = _runs(fake)
+
+        def pairs(rows: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+            return _values(counts, source[rows], target) == 0, _values(walked, source[rows], target) > 0
+
+        def runs(rows: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+            return pairs(rows, target)[0], np.isin(_code(before[rows], source[rows], target), made)
+
+        found: dict[str, Any] = {"looked": True}
+        for look, rows in ((pairs, np.arange(len(source))), (runs, np.flatnonzero(before >= 0))):
+            if len(rows) > self.most_pairs:
+                rows = np.sort(rng.choice(rows, self.most_pairs, replace=False))
+            told = self._compare(look, rows, source, target, strata, rng)
+            found |= told if look is pairs else {"runs": told}
+        return found | {"leak": found["leak"] or found["runs"]["leak"]}
+
+    def _compare(
+        self,
+        look: Look,
+        rows: np.ndarray,
+        source: np.ndarray,
+        target: np.ndarray,
+        strata: Any,
+        rng: np.random.Generator,
+    ) -> dict[str, Any]:
+        """Count how many of `rows` the synthetic data holds, and how many decoys of the same strata explain."""
         held, stratum, real = [], [], []
-        for number, (a, b) in enumerate(mixed):
-            fresh = (_values(counts, a, b) == 0) & (a != b)
-            held.append(_values(walked, a[fresh], b[fresh]) > 0)
-            stratum.append(strata(a[fresh], b[fresh]))
+        for number in range(1 + DECOYS):
+            aim = target[rows] if number == 0 else rng.permutation(target[rows])
+            fresh, there = look(rows, aim)
+            fresh &= source[rows] != aim
+            held.append(there[fresh])
+            stratum.append(strata(source[rows][fresh], aim[fresh]))
             real.append(np.full(fresh.sum(), number == 0))
         table = pl.DataFrame({"s": np.concatenate(stratum), "held": np.concatenate(held), "real": np.concatenate(real)})
         rate = table.filter(~pl.col("real")).group_by("s").agg(hits=pl.col("held").sum(), n=pl.len())
         overall = float(rate["hits"].sum()) / max(1.0, float(rate["n"].sum()))
-        rows = table.filter("real").join(rate, on="s", how="left").fill_null(0)
-        expected = float(((rows["hits"] + overall) / (rows["n"] + 1.0)).sum())
-        seen, n = int(rows["held"].sum()), len(rows)
+        mine = table.filter("real").join(rate, on="s", how="left").fill_null(0)
+        expected = float(((mine["hits"] + overall) / (mine["n"] + 1.0)).sum())
+        seen, n = int(mine["held"].sum()), len(mine)
         chance = float(stats.poisson.sf(seen - 1, max(expected, 1e-9))) if seen else 1.0
         leak = chance < self.p_value and seen - expected > max(3.0, self.tolerance * n)
-        return {"looked": True, "pairs": n, "held": seen, "expected": expected, "p_value": chance, "leak": leak}
+        return {"pairs": n, "held": seen, "expected": expected, "p_value": chance, "leak": leak}
 
 
 def _recoded(log: Log, items: Any) -> Log:
@@ -88,18 +119,36 @@ def _recoded(log: Log, items: Any) -> Log:
     return replace(log, items=items, item=code[keep], weight=log.weight[keep], offsets=offsets)
 
 
-def _held_out_pairs(train: Shop, holdout: Shop) -> tuple[np.ndarray, np.ndarray, Any, sparse.csr_matrix]:
-    """Pairs (item before, held-out item), the items, and what follows what in training."""
+def _held_out(train: Shop, holdout: Shop) -> tuple[np.ndarray, np.ndarray, np.ndarray, Vocabulary]:
+    """Codes of the item two before (-1: none), the item before, the held-out item, each triple once; the items."""
     flagged = [
         part.scan("events").with_columns(origin=pl.lit(mark)) for part, mark in ((train, REAL), (holdout, "held out"))
     ]
     both = train.with_tables(events=pl.concat(flagged, how="diagonal_relaxed"))
     log = Log.of(both)
     place = np.flatnonzero(~log.real)
-    place = place[place > log.offsets[log.user[place]]]
-    pairs = np.unique(np.stack([log.item[place - 1], log.item[place]], axis=1), axis=0)
-    counts = follow_counts(Log.of(train), window=3)
-    return pairs[:, 0], pairs[:, 1], log.items, counts
+    first = log.offsets[log.user[place]]
+    place, first = place[place > first], first[place > first]
+    before = np.where(place - 2 >= first, log.item[np.maximum(place - 2, 0)], -1)
+    found = np.unique(np.stack([before, log.item[place - 1], log.item[place]], axis=1), axis=0)
+    return found[:, 0], found[:, 1], found[:, 2], log.items
+
+
+def _runs(log: Log) -> np.ndarray:
+    """Codes of all runs of three items of a log."""
+    item, offsets = log.item, log.offsets
+    if len(item) < 3:
+        return np.zeros(0, dtype=np.uint64)
+    inside = np.ones(len(item), dtype=bool)
+    inside[offsets[:-1][offsets[:-1] < len(item)]] = False
+    whole = inside[2:] & inside[1:-1]
+    return np.unique(_code(item[:-2], item[1:-1], item[2:])[whole])
+
+
+def _code(a: np.ndarray, b: np.ndarray, c: np.ndarray) -> np.ndarray:
+    """One uint64 for three item codes."""
+    wide = [x.astype(np.uint64) for x in (a, b, c)]
+    return (wide[0] * np.uint64(0x9E3779B97F4A7C15) + wide[1]) * np.uint64(0xBF58476D1CE4E5B9) + wide[2]
 
 
 def _values(matrix: sparse.csr_matrix, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -76,11 +76,7 @@ class Split:
 
     def held_out(self) -> Shop:
         """Return validation and test together: what a synthesizer must not have seen."""
-        if not (self.validation.has("events") and self.test.has("events")):
-            return self.test
-        return self.test.with_tables(
-            events=pl.concat([self.validation.scan("events"), self.test.scan("events")], how="diagonal")
-        )
+        return together([self.validation, self.test])
 
     @classmethod
     def open(cls, path: str | Path) -> Split:
@@ -89,6 +85,12 @@ class Split:
         how = read_json(path / "split.json")
         train, validation, test = (Shop.open(path / part) for part in PARTS)
         return cls(train, validation, test, how)
+
+
+def together(parts: Sequence[Shop]) -> Shop:
+    """Return the first of some parts with the events of all."""
+    frames = [part.scan("events") for part in parts if part.has("events")]
+    return parts[0].with_tables(events=pl.concat(frames, how="diagonal")) if frames else parts[0]
 
 
 def split(
