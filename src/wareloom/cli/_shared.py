@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -21,6 +21,17 @@ Seed = Annotated[int, typer.Option(help="The one seed of all that is random.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]
 Set = Annotated[list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="A setting; may be given again.")]
+
+
+def names(kind: str) -> Callable[[str], list[str]]:
+    """Complete the names of a family on the command line."""
+
+    def complete(incomplete: str) -> list[str]:
+        from wareloom.family import FAMILIES
+
+        return [name for name in FAMILIES[kind].names() if name.startswith(incomplete)]
+
+    return complete
 
 
 def run_of(seed: int, quiet: bool) -> Run:

@@ -7,14 +7,16 @@ from typing import Annotated
 
 import typer
 
-from wareloom.cli._shared import AsJson, Quiet, Seed, Set, To, run_of, settings, show
+from wareloom.cli._shared import AsJson, Quiet, Seed, Set, To, names, run_of, settings, show
 
 
 def main(
     real: Annotated[Path, typer.Argument(help="The real training part.")],
     synthetic: Annotated[Path, typer.Argument(help="The screened synthetic shop.")],
     to: To,
-    mixer: Annotated[str, typer.Option(help="The mixer; 'wareloom list mixer' shows all.")] = "ratio",
+    mixer: Annotated[
+        str, typer.Option(help="The mixer; 'wareloom list mixer' shows all.", autocompletion=names("mixer"))
+    ] = "ratio",
     set: Set = None,
     seed: Seed = 0,
     as_json: AsJson = False,

@@ -7,14 +7,18 @@ from typing import Annotated
 
 import typer
 
-from wareloom.cli._shared import AsJson, Quiet, Seed, Set, To, run_of, settings, show, table
+from wareloom.cli._shared import AsJson, Quiet, Seed, Set, To, names, run_of, settings, show, table
 
 
 def main(
     shop: Annotated[Path, typer.Argument(help="The shop's folder, whole: the proof splits it itself.")],
     to: To,
-    synthesizer: Annotated[str, typer.Option("--with", help="The synthesizer.")] = "markov",
-    ranker: Annotated[str, typer.Option(help="The ranker that every arm trains.")] = "transitions",
+    synthesizer: Annotated[
+        str, typer.Option("--with", help="The synthesizer.", autocompletion=names("synthesizer"))
+    ] = "markov",
+    ranker: Annotated[
+        str, typer.Option(help="The ranker that every arm trains.", autocompletion=names("ranker"))
+    ] = "transitions",
     split: Annotated[str, typer.Option(help="time, leave-last-out or user.")] = "time",
     seeds: Annotated[int, typer.Option(help="How often everything random is drawn anew.")] = 3,
     ratios: Annotated[

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from wareloom.cli._shared import AsJson, Quiet, Seed, Set, To, run_of, settings, show
+from wareloom.cli._shared import AsJson, Quiet, Seed, Set, To, names, run_of, settings, show
 
 
 def main(
@@ -14,7 +14,9 @@ def main(
         str, typer.Argument(help="A file, a folder, a database URL, or the name of an installed data set.")
     ],
     to: To,
-    format: Annotated[str, typer.Option("--as", help="The reader; 'wareloom list reader' shows all.")] = "auto",
+    format: Annotated[
+        str, typer.Option("--as", help="The reader; 'wareloom list reader' shows all.", autocompletion=names("reader"))
+    ] = "auto",
     on_error: Annotated[str, typer.Option(help="On malformed cells: 'stop', or 'reject' the row and go on.")] = "stop",
     set: Set = None,
     seed: Seed = 0,

@@ -7,11 +7,16 @@ from typing import Annotated
 
 import typer
 
-from wareloom.cli._shared import AsJson, Quiet, Seed, Set, To, run_of, settings, show
+from wareloom.cli._shared import AsJson, Quiet, Seed, Set, To, names, run_of, settings, show
 
 
 def main(
-    name: Annotated[str, typer.Argument(help="The synthesizer; 'wareloom list synthesizer' shows all.")],
+    name: Annotated[
+        str,
+        typer.Argument(
+            help="The synthesizer; 'wareloom list synthesizer' shows all.", autocompletion=names("synthesizer")
+        ),
+    ],
     shop: Annotated[Path, typer.Argument(help="The training part's folder.")],
     to: To,
     users: Annotated[int, typer.Option(help="Synthetic users; 0 for as many as are fitted.")] = 0,

@@ -7,11 +7,13 @@ from typing import Annotated
 
 import typer
 
-from wareloom.cli._shared import AsJson, Quiet, Seed, Set, To, run_of, settings, show
+from wareloom.cli._shared import AsJson, Quiet, Seed, Set, To, names, run_of, settings, show
 
 
 def main(
-    name: Annotated[str, typer.Argument(help="The ranker; 'wareloom list ranker' shows all.")],
+    name: Annotated[
+        str, typer.Argument(help="The ranker; 'wareloom list ranker' shows all.", autocompletion=names("ranker"))
+    ],
     shop: Annotated[Path, typer.Argument(help="The training shop's folder.")],
     to: To,
     set: Set = None,
