@@ -7,6 +7,7 @@ import datetime
 import json
 import os
 import platform
+import resource
 import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -44,6 +45,15 @@ def machine(note: str = "") -> dict[str, Any]:
         "versions": {"python": platform.python_version(), **{n: v for n in PACKAGES if (v := _version(n))}},
     }
     return about | {"note": note} if note else about
+
+
+def peak() -> float:
+    """Peak resident memory of this process, GiB; on Linux without what its parent held when it was started."""
+    status = Path("/proc/self/status")
+    if status.exists():
+        found = (line.split()[1] for line in status.read_text().splitlines() if line.startswith("VmHWM"))
+        return int(next(found)) / 1024**2
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024 ** (3 if sys.platform == "darwin" else 2)
 
 
 def write(path: Path | None, benchmark: str, about: dict[str, Any], **figures: Any) -> None:

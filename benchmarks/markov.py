@@ -17,7 +17,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import resource
 import statistics
 import subprocess
 import sys
@@ -30,7 +29,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from _common import arguments, data, machine, write
+from _common import arguments, data, machine, peak, write
 from wareloom.family import SYNTHESIZERS
 from wareloom.readers import read
 from wareloom.run import Run
@@ -130,11 +129,6 @@ def kernels(fitted: Any, users: int, run: Run) -> tuple[int, Callable[[], Any], 
         lambda: walk(model, plan, seed, run.cores),
         lambda: clock(rhythm, visits, seed, run.cores),
     )
-
-
-def peak() -> float:
-    """Peak resident memory of this process so far, GiB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024 ** (3 if sys.platform == "darwin" else 2)
 
 
 def job(folder: Path, users: int, threads: int, repeats: int) -> dict[str, Any]:

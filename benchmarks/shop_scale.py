@@ -16,7 +16,6 @@ import argparse
 import importlib.util
 import json
 import os
-import resource
 import subprocess
 import sys
 import tempfile
@@ -24,7 +23,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from _common import arguments, machine, write
+from _common import arguments, machine, peak, write
 
 CHUNK = 5_000_000
 JOBS = ("read", "clean", "split", "leave-last-out", "statistics")
@@ -133,8 +132,7 @@ def job(name: str, source: Path, folder: Path, *, scan: bool) -> None:
     else:
         by: Any = "time" if name == "split" else name
         result = split(Shop.open(folder / "clean"), SplitSettings(by=by), to=folder / name).how["rows"]["events"]
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024 ** (3 if sys.platform == "darwin" else 2)
-    print(json.dumps({"job": name, "seconds": time.perf_counter() - start, "gib": peak, "result": result}))
+    print(json.dumps({"job": name, "seconds": time.perf_counter() - start, "gib": peak(), "result": result}))
 
 
 def measure(name: str, source: Path, folder: Path, *, scan: bool, cores: int) -> dict[str, Any]:
@@ -174,12 +172,12 @@ def scale(events: int | None, args: argparse.Namespace, cores: int) -> dict[str,
         found = {row["job"]: row for row in rows if "error" not in row}
         seconds = sum(found[name]["seconds"] for name in ("read", "clean", "split") if name in found)
         limit, memory = BARS["large" if (events or 0) > 10_000_000 else "small"]
-        peak = max(found[name]["gib"] for name in ("read", "clean", "split") if name in found)
-        held = len(found) >= len(JOBS) and peak <= memory and (limit is None or seconds <= limit)
+        most = max(found[name]["gib"] for name in ("read", "clean", "split") if name in found)
+        held = len(found) >= len(JOBS) and most <= memory and (limit is None or seconds <= limit)
         bar = f"{memory:g} GiB" + (f" and {limit:g} s" if limit else "")
         said = "held" if held else "MISSED"
-        print(f"read, clean and split {seconds:.1f} s, peak {peak:.2f} GiB; bar {bar}: {said}", flush=True)
-        return {"log": title, "jobs": rows, "seconds": seconds, "peak_gib": peak, "bar": bar, "held": held}
+        print(f"read, clean and split {seconds:.1f} s, peak {most:.2f} GiB; bar {bar}: {said}", flush=True)
+        return {"log": title, "jobs": rows, "seconds": seconds, "peak_gib": most, "bar": bar, "held": held}
 
 
 def main() -> None:

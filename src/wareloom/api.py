@@ -14,9 +14,9 @@ from wareloom.mixing import Mixer
 from wareloom.proof.arms import Generator
 from wareloom.proof.evaluate import DEFAULT_METRICS, intervals
 from wareloom.proof.evaluate import evaluate as evaluate_task
-from wareloom.proof.prove import ProofSettings
 from wareloom.proof.prove import prove as prove_settings
 from wareloom.proof.result import Proof
+from wareloom.proof.settings import ProofSettings
 from wareloom.proof.task import build_task
 from wareloom.rankers import Ranker
 from wareloom.run import Run

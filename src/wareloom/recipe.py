@@ -17,8 +17,9 @@ from wareloom._version import __version__
 from wareloom.errors import InputError, OutputError, SettingError, SourceError, near
 from wareloom.family import MIXERS, RANKERS, SCREENS, SYNTHESIZERS, configure
 from wareloom.proof.arms import Generator
-from wareloom.proof.prove import ProofSettings, prove
+from wareloom.proof.prove import prove
 from wareloom.proof.result import Proof
+from wareloom.proof.settings import ProofSettings
 from wareloom.readers import read
 from wareloom.report import write_report
 from wareloom.run import Run

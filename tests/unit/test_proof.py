@@ -20,8 +20,9 @@ from wareloom.family import RANKERS
 from wareloom.proof.arms import ARMS, CONTROLS, MIXED, NAIVE, REAL, REPEATED, SYNTHETIC, Generator
 from wareloom.proof.bootstrap import Interval, combine, resample, verdict
 from wareloom.proof.evaluate import evaluate, intervals
-from wareloom.proof.prove import ProofSettings, prove
+from wareloom.proof.prove import prove
 from wareloom.proof.result import Proof, decide
+from wareloom.proof.settings import ProofSettings
 from wareloom.proof.task import Task, build_task
 from wareloom.rankers import mask_seen
 from wareloom.rankers.baseline.transitions import Transitions

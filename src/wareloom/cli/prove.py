@@ -40,7 +40,7 @@ def main(
     """
     from wareloom.family import configure
     from wareloom.proof.arms import Generator
-    from wareloom.proof.prove import ProofSettings
+    from wareloom.proof.settings import ProofSettings
     from wareloom.report import prove_and_report
     from wareloom.shop import Shop
     from wareloom.shop.splits import SplitSettings

@@ -2,58 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from dataclasses import asdict
+from typing import Any
 
 import numpy as np
 
-from wareloom.errors import InputError, MemoryLimitError, SettingError
+from wareloom.errors import InputError, MemoryLimitError
 from wareloom.family import RANKERS
-from wareloom.proof.arms import ARMS, MIXED, REAL, Generator, Pool
+from wareloom.proof.arms import ARMS, MIXED, REAL, Pool
 from wareloom.proof.cells import Cells
 from wareloom.proof.curves import curves
-from wareloom.proof.evaluate import DEFAULT_METRICS, Evaluation, evaluate, metric
+from wareloom.proof.evaluate import Evaluation, evaluate
 from wareloom.proof.result import Proof, summarise
+from wareloom.proof.settings import ProofSettings
 from wareloom.proof.task import Task, build_task
 from wareloom.run import Run
 from wareloom.shop import Log, Shop
-from wareloom.shop.splits import Split, SplitSettings, split
-
-BASELINES = ("popularity", "personal", "transitions", "item_knn", "ease")
-
-
-@dataclass(frozen=True, kw_only=True)
-class ProofSettings:
-    """What is proved, and how hard."""
-
-    generator: Generator = field(default_factory=Generator)
-    ranker: str = "transitions"
-    """The ranker that every arm trains."""
-    ranker_settings: dict[str, Any] = field(default_factory=dict)
-    baselines: dict[str, dict[str, Any]] = field(default_factory=lambda: {name: {} for name in BASELINES})
-    """Strong rankers, with their settings, that stand beside on real data alone."""
-    split: SplitSettings = field(default_factory=SplitSettings)
-    ratios: tuple[float, ...] = (0.5, 1.0)
-    """Synthetic events for each real one; the best on the validation part is taken."""
-    seeds: int = 3
-    """How often everything that is random is drawn anew."""
-    metrics: tuple[str, ...] = DEFAULT_METRICS
-    """The first is the one that decides."""
-    repeats: Literal["auto", "rank", "mask"] = "auto"
-    """Whether items of the history are ranked again: where the log repeats, always, or never."""
-    ties: tuple[str, ...] = ("shuffled", "file")
-    """How events of one user and one time are ordered; the first decides. One is enough where there are no ties."""
-
-    def check(self) -> None:
-        """Raise `SettingError` or `UnknownNameError` for what could not work, before anything is computed."""
-        if self.seeds < 1 or not self.ratios or min(self.ratios) <= 0 or not self.metrics:
-            raise SettingError("A proof needs at least one seed, one metric, and ratios above 0.")
-        if wrong := set(self.ties) - {"shuffled", "file"}:
-            raise SettingError(f"Ties are ordered 'shuffled' or 'file', not {sorted(wrong)[0]!r}.")
-        for name in self.metrics:
-            metric(name)
-        for name, values in {**self.baselines, self.ranker: self.ranker_settings}.items():
-            RANKERS.make(name, **values)
+from wareloom.shop.splits import Split, split
 
 
 def prove(shop: Shop, settings: ProofSettings | None = None, run: Run | None = None) -> Proof:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -12,13 +12,11 @@ import polars as pl
 from wareloom.proof.arms import ARMS, CONTROLS, MIXED, REAL, SYNTHETIC
 from wareloom.proof.bootstrap import Interval, combine, resample, verdict
 from wareloom.proof.evaluate import Evaluation
+from wareloom.proof.settings import ProofSettings
 from wareloom.run import Run
 from wareloom.shop import Shop
 from wareloom.shop.shop import replacing
 from wareloom.state import read_json, write_json
-
-if TYPE_CHECKING:
-    from wareloom.proof.prove import ProofSettings
 
 COMPARISONS = (*((MIXED, control) for control in CONTROLS), (SYNTHETIC, REAL))
 

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from wareloom.errors import OutputError
-from wareloom.proof.prove import ProofSettings, prove
+from wareloom.proof.prove import prove
 from wareloom.proof.result import Proof
+from wareloom.proof.settings import ProofSettings
 from wareloom.report.page import render
 from wareloom.run import Run
 from wareloom.shop import Shop

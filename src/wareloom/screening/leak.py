@@ -50,10 +50,10 @@ class Leak(Screen):
         if found["leak"]:
             what, worst = ("runs", found["runs"]) if found["runs"]["leak"] else ("pairs", found)
             raise LeakError(
-                f"The synthetic data holds {worst['held']:,} of {worst['pairs']:,} held-out {what} that training lacks; "
-                f"{worst['expected']:.1f} are explained (p = {worst['p_value']:.1e}): the synthesizer has seen the "
-                "held-out part. Fit it on the training part alone; if it was, and draws on other knowledge, raise this "
-                "screen's tolerance."
+                f"The synthetic data holds {worst['held']:,} of {worst['pairs']:,} held-out {what} that training "
+                f"lacks; {worst['expected']:.1f} are explained (p = {worst['p_value']:.1e}): the synthesizer has seen "
+                "the held-out part. Fit it on the training part alone; if it was, and draws on other knowledge, raise "
+                "this screen's tolerance."
             )
         return Screened(synthetic, report=found)
 
