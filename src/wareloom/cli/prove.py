@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from wareloom.cli._shared import AsJson, Quiet, Seed, Set, To, names, run_of, settings, show, table
+from wareloom.cli._shared import AsJson, Quiet, Seed, Set, To, names, run_of, settings, show
 
 
 def main(
@@ -59,8 +59,13 @@ def main(
         ties=tuple(ties.split(",")),
     )
     proof = prove_and_report(Shop.open(shop), asked, to, run_of(seed, quiet), resume=resume)
-    frame = proof.headline()
-    show(proof.data, as_json, f"{proof}\n{table(frame)}\n{to / 'report.html'}")
+    lines = [
+        f"  {row['arm']} against {row['against']}: {row['lift']:+.1%} "
+        f"({row['lift_low']:+.1%} to {row['lift_high']:+.1%}), p = {row['p']:.2g}: {row['verdict']}"
+        for row in proof.headline().iter_rows(named=True)
+        if row["lift"] is not None
+    ]
+    show(proof.data, as_json, "\n".join([str(proof), *lines, str(to / "report.html")]))
     raise typer.Exit(1 if proof.verdict == "hurts" else 0)
 
 
