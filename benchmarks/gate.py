@@ -26,8 +26,8 @@ from scipy import stats
 from _common import arguments, machine, write
 from wareloom.proof.arms import NAIVE, REAL, REPEATED, SYNTHETIC, Generator
 from wareloom.proof.prove import prove
-from wareloom.proof.settings import ProofSettings
 from wareloom.proof.result import Proof
+from wareloom.proof.settings import ProofSettings
 from wareloom.run import Run
 from wareloom.shop import Shop
 from wareloom.shop.splits import SplitSettings

@@ -176,8 +176,8 @@ BENCHMARKS = {
         ("gate.py",),
         "Each run puts `shuffled`, which is noise, to the proof on a small shop generated anew. Bar: at most 5 of 100 "
         "verdicts say “helps”. The lines below each verdict show its three comparisons; “against real alone” is what "
-        "would be said without the other controls. Where most runs say “hurts”, the bar is an easy one and the controls "
-        "are not needed: the sharper test is the A/A below.",
+        "would be said without the other controls. Where most runs say “hurts”, the bar is an easy one and shows "
+        "little of what the controls add: the sharper test is the A/A below.",
         gate,
     ),
     "gate_aa": Benchmark(
