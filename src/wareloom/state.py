@@ -32,7 +32,8 @@ def read_json(path: Path) -> Any:
 def save_state(folder: Path, state: dict[str, Any]) -> None:
     """Write the values of `state` below `folder`, each in the format its type asks for.
 
-    Arrays and sparse matrices go to `arrays.npz`, Polars frames and series to `NAME.parquet`, all else to `state.json`.
+    Arrays and sparse matrices go to `arrays.npz`, frames and series to `NAME.parquet`, dictionaries of arrays to
+    `NAME.safetensors`, all else to `state.json`.
     """
     import polars as pl
     from scipy import sparse
@@ -52,6 +53,11 @@ def save_state(folder: Path, state: dict[str, Any]) -> None:
             frame = value.to_frame(name) if isinstance(value, pl.Series) else value
             frame.write_parquet(folder / f"{name}.parquet")
             kinds[name] = "series" if isinstance(value, pl.Series) else "table"
+        elif isinstance(value, dict) and value and all(isinstance(v, np.ndarray) for v in value.values()):
+            from safetensors.numpy import save_file
+
+            save_file(value, folder / f"{name}.safetensors")
+            kinds[name] = "tensors"
         else:
             plain[name], kinds[name] = value, "plain"
     if arrays:
@@ -80,6 +86,10 @@ def load_state(folder: Path) -> dict[str, Any]:
         elif kind in ("table", "series"):
             frame = pl.read_parquet(folder / f"{name}.parquet")
             state[name] = frame if kind == "table" else frame.to_series()
+        elif kind == "tensors":
+            from safetensors.numpy import load_file
+
+            state[name] = load_file(folder / f"{name}.safetensors")
         else:
             state[name] = head["plain"][name]
     return state

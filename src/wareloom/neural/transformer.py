@@ -1,0 +1,55 @@
+"""A causal transformer over item embeddings."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from wareloom.neural import torch
+
+F = torch.nn.functional
+
+
+class Block(torch.nn.Module):  # type: ignore[misc]
+    """One pre-norm layer: causal self-attention, then a feed-forward net (Vaswani et al. 2017; Xiong et al. 2020)."""
+
+    def __init__(self, size: int, heads: int, dropout: float) -> None:
+        super().__init__()
+        self.heads, self.dropout = heads, dropout
+        self.before_attention, self.before_feed = torch.nn.LayerNorm(size), torch.nn.LayerNorm(size)
+        self.project, self.out = torch.nn.Linear(size, 3 * size), torch.nn.Linear(size, size)
+        self.wide, self.narrow = torch.nn.Linear(size, 4 * size), torch.nn.Linear(4 * size, size)
+
+    def forward(self, x: Any) -> Any:
+        """[requests, places, size] → the same."""
+        n, length, size = x.shape
+        q, k, v = self.project(self.before_attention(x)).view(n, length, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
+        drop = self.dropout if self.training else 0.0
+        mixed = F.scaled_dot_product_attention(q, k, v, is_causal=True, dropout_p=drop)
+        x = x + F.dropout(self.out(mixed.transpose(1, 2).reshape(n, length, size)), drop)
+        fed = self.narrow(F.dropout(F.gelu(self.wide(self.before_feed(x))), drop))
+        return x + F.dropout(fed, drop)
+
+
+class CausalEncoder(torch.nn.Module):  # type: ignore[misc]
+    """Item and place embeddings and causal layers; what stands at a place knows that place and all before it.
+
+    Items are codes from 1; 0 is padding, which stands behind the last item and so is seen by none.
+    """
+
+    def __init__(self, items: int, *, size: int, length: int, layers: int, heads: int, dropout: float) -> None:
+        super().__init__()
+        self.dropout = dropout
+        self.item, self.place = torch.nn.Embedding(items + 1, size, padding_idx=0), torch.nn.Embedding(length, size)
+        self.layers = torch.nn.ModuleList(Block(size, heads, dropout) for _ in range(layers))
+        self.last = torch.nn.LayerNorm(size)
+        for table in (self.item, self.place):
+            torch.nn.init.normal_(table.weight, std=size**-0.5)
+
+    def forward(self, items: Any) -> Any:
+        """[requests, places] codes → [requests, places, size]."""
+        places = torch.arange(items.shape[1], device=items.device)
+        x = self.item(items) + self.place(places)
+        x = F.dropout(x, self.dropout if self.training else 0.0)
+        for layer in self.layers:
+            x = layer(x)
+        return self.last(x)

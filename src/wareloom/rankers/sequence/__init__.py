@@ -1,0 +1,1 @@
+"""Rankers that read a history in its order."""
