@@ -6,12 +6,13 @@ import re
 from collections.abc import Iterable
 
 _USER = (
-    "userid user customerid customer uid visitorid visitor householdid household memberid member buyerid buyer "
+    "userid user customerid customer uid visitorid visitor householdid household memberid member buyerid buyer client "
     "clientid accountid account reviewerid shopperid userpseudoid customerno "
     "用户 用户id 用户编号 会员 会员id 客户 客户id 顾客 买家"
 )
 _SESSION = (
-    "sessionid session basketid basket orderid order visitid cartid invoiceid invoice invoiceno "
+    "sessionid session usersession visitorsession visitid visit basketid basket orderid order cartid invoiceid invoice "
+    "invoiceno cookie cookieid "
     "会话 会话id 订单 订单号 订单id"
 )
 _ITEM = (
@@ -19,8 +20,9 @@ _ITEM = (
     "stockcode itemno 商品 商品id 商品编号 商品编码 产品 产品id 货号"
 )
 _TIME = (
-    "timestamp time ts datetime date eventtime eventtimestamp unixtime createdat purchasedate orderdate invoicedate "
-    "transactiontimestamp transactiondate purchasedat orderedat occurredat 时间 日期 时间戳 下单时间 购买时间"
+    "timestamp time ts datetime date eventtime eventtimestamp eventdate unixtime createdat created purchasedate "
+    "orderdate orderpurchasetimestamp invoicedate transactiontimestamp transactiondate tdat purchasedat orderedat "
+    "occurredat 时间 日期 时间戳 下单时间 购买时间"
 )
 _QUERY = "query searchterm searchquery search keyword keywords querytext q 搜索词 查询 查询词 关键词 搜索"
 _SEARCH = "searchid queryid searchrequestid 搜索id"
@@ -28,10 +30,11 @@ _SEARCH = "searchid queryid searchrequestid 搜索id"
 USUAL: dict[str, dict[str, str]] = {
     "items": {
         "item_id": _ITEM,
-        "title": "title name productname producttitle itemname itemtitle 标题 名称 商品名称 商品标题 产品名称",
-        "description": "description productdescription desc details text 描述 商品描述 详情",
-        "category": "categories categorypath categoryname productcategory maincategory categoryid 类目 分类 类别 品类",
-        "brand": "brand brandname productbrand manufacturer 品牌",
+        "title": "title name productname producttitle prodname itemname itemtitle 标题 名称 商品名称 商品标题 产品名称",
+        "description": "description productdescription detaildesc desc details text 描述 商品描述 详情",
+        "category": "categories categorypath categorycode categoryname productcategory productcategoryname "
+        "maincategory producttypename productgroupname departmentname department cat categoryid 类目 分类 类别 品类",
+        "brand": "brand brandname productbrand manufacturer vendor maker 品牌",
         "price": "price unitprice listprice saleprice 价格 单价 售价",
         "image": "image imageurl imageurls img imgurl picture 图片",
         "launched_at": "launchedat launchdate launched releasedate availablesince 上架时间 上市时间",
@@ -45,7 +48,7 @@ USUAL: dict[str, dict[str, str]] = {
         "time": _TIME,
         "position": "position slot 位置",
         "quantity": "quantity qty units 数量 购买数量",
-        "value": "value revenue salesvalue amount total 金额 销售额 总价",
+        "value": "value revenue salesvalue sales amount linetotal total 金额 销售额 总价",
         "rating": "rating stars overall 评分 星级",
         "propensity": "propensity propensityscore",
         "search_id": _SEARCH,
@@ -127,6 +130,8 @@ FILES = {
     "dialogues": "dialogues conversations 对话",
 }
 """Words in a file's name that tell the table."""
+HAPPENING = {"session_id", "time", "event", "quantity"}
+"""Columns that a list of items has not, whatever its name."""
 
 
 def plain(name: str) -> str:
@@ -150,6 +155,11 @@ def recognise(table: str, columns: Iterable[str]) -> dict[str, str]:
     return found
 
 
+def _is_named(file: str, table: str) -> bool:
+    """Whether a file's whole name, its ending aside, is one of the names of `table`."""
+    return plain(file.partition(".")[0]) in FILES[table].split()
+
+
 def table_of(file: str, columns: list[str]) -> str | None:
     """Tell which table a file holds from its columns, and where they leave it open from its name; None if it is
     none."""
@@ -165,6 +175,8 @@ def table_of(file: str, columns: list[str]) -> str | None:
         "users": "user_id" in has["users"] and "item_id" not in has["items"],
     }
     guess = next((table for table, fit in fits.items() if fit), None)
+    if guess == "events" and named == "items" and (has["events"] & HAPPENING or not _is_named(file, "items")):
+        return guess
     if named and (fits[named] or (has[named] and guess in (None, "users", "searches"))):
         return named
     return guess

@@ -16,6 +16,9 @@ from wareloom.shop.door import ROW, guarded
 from wareloom.shop.schema import EVENTS, TABLES
 
 EXTRAS = {"items": "attributes", "users": "attributes", "events": "context"}
+IDS = ("user_id", "session_id", "item_id", "search_id")
+MISSING = ("", "NA", "null", "NULL", "None", "nan", "NaN")
+"""How programs write that an id of an event is missing."""
 
 
 def shaped(
@@ -25,7 +28,8 @@ def shaped(
 
     What `entry` says goes before usual names. Columns that are not used are noted in `intake`.
     """
-    columns = [c for c in frame.collect_schema().names() if c not in TRACE]
+    schema = frame.collect_schema()
+    columns = [c for c in schema.names() if c not in TRACE]
     table = entry.table if entry else table_of(name, columns)
     if table is None or (table not in USUAL and entry is None):
         intake.not_recognised[name] = columns
@@ -44,12 +48,22 @@ def shaped(
         intake.left_out[name] = later
     if left := [c for c in rest if c not in extra]:
         intake.not_recognised[name] = left
-    made = [pl.col(source).alias(canonical) for canonical, source in found.items()]
+    made = [_cells(table, canonical, source, schema[source]) for canonical, source in found.items()]
     made += [pl.lit(value).alias(canonical) for canonical, value in (entry.constants if entry else {}).items()]
     if extra and table in EXTRAS:
         made.append(pairs(extra).alias(EXTRAS[table]))
     out = flat(frame, extra).select(*made, *trace(frame))
     return table, _completed(table, out, event, entry.events if entry else {})
+
+
+def _cells(table: str, canonical: str, source: str, dtype: pl.DataType) -> pl.Expr:
+    """A column's cells: ids of events that are missing in words are null, category codes are split at their dots."""
+    cells = pl.col(source)
+    if dtype == pl.String and table == "events" and canonical in IDS:
+        cells = pl.when(~cells.str.strip_chars().is_in(MISSING)).then(cells)
+    if dtype == pl.String and canonical == "category" and plain(source) == "categorycode":
+        cells = cells.str.replace_all(".", ">", literal=True)
+    return cells.alias(canonical)
 
 
 def _completed(table: str, frame: pl.LazyFrame, event: str, names: Mapping[str, str]) -> pl.LazyFrame:

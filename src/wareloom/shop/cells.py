@@ -29,13 +29,14 @@ PATTERNS = (
     "%Y年%m月%d日 %H:%M:%S",
     "%Y年%m月%d日",
     "%d.%m.%Y %H:%M:%S",
+    "%d.%m.%Y %H:%M",
     "%d.%m.%Y",
-    "%m/%d/%Y %H:%M:%S",
-    "%d/%m/%Y %H:%M:%S",
-    "%m/%d/%Y",
-    "%d/%m/%Y",
 )
-"""Forms of a date that are known without being told, the better one first."""
+"""Forms of a date that are known without being told, the better one first; for those with slashes see `_slashed`."""
+SLASHED = r"^(\d{1,2})/(\d{1,2})/(\d{4}|\d{2})(?:( +)(\d{1,2}):\d{2}(:\d{2}(\.\d+)?)?(?:( ?)([AaPp][Mm]))?)?$"
+"""Dates with slashes: two numbers of which either may be the month, the year, perhaps a time of day."""
+TELLING = r"^\s*(1[3-9]|[23]\d)/\d{1,2}/|^\s*\d{1,2}/(1[3-9]|[23]\d)/"
+"""Those of them that tell which number is the day."""
 
 
 @dataclass(frozen=True)
@@ -91,15 +92,47 @@ def clock(sample: pl.Series, where: str, given: str = "") -> Clock:
         if text.str.contains(r"^(19|20)\d\d(0[1-9]|1[0-2])([0-2]\d|3[01])$").all():
             return Clock(pattern="%Y%m%d")
         return Clock(unit=unit_of(float(numbers.abs().median() or 0.0)))  # type: ignore[arg-type]
+    if text.str.contains(SLASHED).sum() * 2 > len(text):
+        return Clock(pattern=_slashed(text.filter(text.str.contains(SLASHED)), where))
     fits = {pattern: _text_time(text, pattern).is_not_null().sum() for pattern in PATTERNS}
     best = max(fits.values())
-    remedy = "say the form, for example --set time_format='%d/%m/%Y'"
     if best == 0:
-        raise SchemaError(f"{where}: {text[0]!r} is not a time in any known form; {remedy}.")
-    chosen = [pattern for pattern in PATTERNS if fits[pattern] == best]
-    if chosen[0].startswith("%m/%d") and chosen[0].replace("%m/%d", "%d/%m") in chosen:
-        raise SchemaError(f"{where}: in {text[0]!r} day and month cannot be told apart; {remedy}.")
-    return Clock(pattern=chosen[0])
+        raise SchemaError(
+            f"{where}: {text[0]!r} is not a time in any known form; "
+            "say the form, for example --set time_format='%d.%m.%Y %H:%M'."
+        )
+    return Clock(pattern=next(pattern for pattern in PATTERNS if fits[pattern] == best))
+
+
+def undecided(sample: pl.Series) -> bool:
+    """Whether `sample` holds dates with slashes, and none that tells which number is the day."""
+    text = sample.cast(pl.String)
+    return bool(text.str.strip_chars().str.contains(SLASHED).any()) and not text.str.contains(TELLING).any()
+
+
+def _slashed(text: pl.Series, where: str) -> str:
+    """The pattern of dates with slashes: the number above 12 is the day; the rest is as in most cells."""
+    numbers = [text.str.extract(SLASHED, group).cast(pl.Int32) for group in (1, 2)]
+    first, second = (int((n > 12).sum()) for n in numbers)
+    forms = pl.DataFrame({"text": text}).select(
+        year=pl.col("text").str.extract(SLASHED, 3).str.len_chars(),
+        gap=pl.col("text").str.extract(SLASHED, 4),
+        second=pl.col("text").str.extract(SLASHED, 6),
+        noon=pl.col("text").str.extract(SLASHED, 8) + pl.lit("%p"),
+    )
+    forms = forms.with_columns(second=pl.col("second").is_not_null().cast(pl.Int8))
+    kinds = forms.group_by(pl.all(), maintain_order=True).len().sort("len", descending=True, maintain_order=True)
+    year, gap, seconds, noon, _ = kinds.row(0)
+    hour = "" if gap is None else gap + ("%I" if noon else "%H") + ":%M" + (":%S%.f" if seconds else "") + (noon or "")
+    rest = f"/{'%Y' if year == 4 else '%y'}{hour}"
+    if first == second:
+        why = "no number is above 12" if not first else "as many first as second numbers are above 12"
+        plain = rest.replace("%.f", "")
+        raise SchemaError(
+            f"{where}: in {text[0]!r} day and month cannot be told apart ({why}); say the form, "
+            f"--set time_format='%m/%d{plain}' or --set time_format='%d/%m{plain}'."
+        )
+    return ("%d/%m" if first > second else "%m/%d") + rest
 
 
 def unit_of(ticks: float) -> str:
@@ -184,14 +217,19 @@ def _strings(name: str, dtype: Any) -> pl.Expr:
     return values.list.unique(maintain_order=True)
 
 
+def amount(text: pl.Expr) -> pl.Expr:
+    """A sum of money in text as a number, null where it is none; a sign of currency and commas of thousands may be."""
+    plain = text.str.strip_chars().str.replace(r"^[$€£¥￥]\s*", "")
+    grouped = plain.str.contains(r"^\d{1,3}(,\d{3})+(\.\d+)?$")
+    return pl.when(grouped).then(plain.str.replace_all(",", "")).otherwise(plain).cast(pl.Float64, strict=False)
+
+
 def _number(name: str, dtype: Any, column: Column) -> Cell:
     text = _clean(name, dtype)
     if dtype.is_numeric():
         value = pl.col(name).cast(pl.Float64)
-    elif name == "price":
-        plain = text.str.replace(r"^[$€£¥￥]\s*", "")
-        grouped = plain.str.contains(r"^\d{1,3}(,\d{3})+(\.\d+)?$")
-        value = pl.when(grouped).then(plain.str.replace_all(",", "")).otherwise(plain).cast(pl.Float64, strict=False)
+    elif name in ("price", "value"):
+        value = amount(text)
     else:
         value = text.cast(pl.Float64, strict=False)
     defects = [

@@ -18,7 +18,7 @@ import polars as pl
 
 from wareloom.errors import SchemaError, SettingError, SourceError, near, unknown
 from wareloom.shop import schema
-from wareloom.shop.cells import Cell, Clock, Defect, cell, clock
+from wareloom.shop.cells import TELLING, Cell, Clock, Defect, cell, clock, undecided
 from wareloom.shop.schema import TABLES, TIME
 from wareloom.shop.shop import ROW_GROUP
 
@@ -166,13 +166,20 @@ def _raw(column: str, dtype: Any) -> pl.Expr:
 
 
 def _clock(name: str, column: str, frame: pl.LazyFrame, told: Admitted, given: str) -> Clock | None:
-    """Find how a column of times is written, from its first 1000 cells."""
+    """Find how a column of times is written, from its first 1000 cells.
+
+    Where those are dates with slashes whose days are all below 13, the first 100 cells that tell day from month
+    count too.
+    """
     dtype = frame.collect_schema()[column]
     if dtype.is_temporal():
         return None
     where = f"Table {name!r}, column {column!r}"
     with guarded(f"table {name!r}"):
         sample = frame.select(column).drop_nulls().head(1000).collect()[column]
+        if not given and undecided(sample):
+            telling = frame.select(column).filter(pl.col(column).cast(pl.String).str.contains(TELLING))
+            sample = sample.append(telling.head(100).collect(engine="streaming")[column])
     form = clock(sample, where, given)
     told.times[f"{name}.{column}"] = form.words
     return form

@@ -1,0 +1,123 @@
+"""Common exports as they are downloaded: which table a file is, its usual names, its dates."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from wareloom.errors import SchemaError
+from wareloom.readers import read
+from wareloom.readers._names import recognise, table_of
+
+REES46 = """event_time,event_type,product_id,category_id,category_code,brand,price,user_id,user_session
+2019-10-01 00:00:00 UTC,view,44600062,2103807459595387724,,,35.79,541312140,72d76fde
+2019-10-01 00:00:01 UTC,cart,3900821,2053013552326770905,appliances.environment.water_heater,aqua,33.20,554748717,9333
+2019-10-01 00:00:02 UTC,purchase,3900821,2053013552326770905,appliances.kitchen,other,31.20,554748717,9333
+2019-10-01 00:00:03 UTC,view,44600062,2103807459595387724,,shiseido,35.79,541312140,72d76fde
+"""
+DIGINETICA = """sessionId;userId;itemId;timeframe;eventdate
+1;NA;81766;526309;2016-05-09
+1;NA;31331;1031018;2016-05-09
+2;7;31331;1031018;2016-05-10
+"""
+
+
+def written(folder: Path, **files: str) -> Path:
+    source = folder / "source"
+    source.mkdir()
+    for name, text in files.items():
+        (source / f"{name}.csv").write_text(text, encoding="utf-8")
+    return source
+
+
+@pytest.mark.parametrize(
+    ("file", "columns", "table"),
+    [
+        ("train-item-views.csv", ["sessionId", "userId", "itemId", "timeframe", "eventdate"], "events"),
+        ("order_items.csv", ["order_id", "product_id", "price"], "events"),
+        ("products.csv", ["product_id", "user_id", "event_time"], "events"),
+        ("products.csv", ["product_id", "title", "account"], "items"),
+        ("x.csv", ["query", "product_id", "user_id", "grade"], "judgments"),
+    ],
+)
+def test_who_and_what_make_an_event(file: str, columns: list[str], table: str) -> None:
+    assert table_of(file, columns) == table
+
+
+def test_words_for_missing_ids_are_missing(tmp_path: Path) -> None:
+    shop = read(
+        written(tmp_path, **{"train-item-views": DIGINETICA + "null;;None;1;2016-05-10\n"}), to=tmp_path / "shop"
+    )
+    events = shop.table("events")
+    assert events["user_id"].to_list() == [None, None, "7"]
+    assert events["session_id"].to_list() == ["1", "1", "2"]
+    assert events["time"][2] == dt.datetime(2016, 5, 10)
+    assert pl.read_parquet(tmp_path / "shop/rejected/events.parquet")["reason"].to_list() == [
+        "user_id or session_id: missing"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("table", "columns", "found"),
+    [
+        (
+            "events",
+            "t_dat customer_id article_id",
+            {"time": "t_dat", "user_id": "customer_id", "item_id": "article_id"},
+        ),
+        ("events", "user_session cookie visit", {"session_id": "user_session"}),
+        ("events", "order_purchase_timestamp line_total", {"time": "order_purchase_timestamp", "value": "line_total"}),
+        ("events", "created client_id sales", {"time": "created", "user_id": "client_id", "value": "sales"}),
+        ("events", "日期 金额", {"time": "日期", "value": "金额"}),
+        (
+            "items",
+            "prod_name detail_desc vendor",
+            {"title": "prod_name", "description": "detail_desc", "brand": "vendor"},
+        ),
+        ("items", "product_group_name product_type_name", {"category": "product_type_name"}),
+        ("items", "category_id category_code maker", {"category": "category_code", "brand": "maker"}),
+        ("items", "类别 cat", {"category": "cat"}),
+    ],
+)
+def test_more_usual_names(table: str, columns: str, found: dict[str, str]) -> None:
+    assert recognise(table, columns.split()) == found
+
+
+@pytest.mark.parametrize(
+    ("cells", "last", "form"),
+    [
+        (["12/1/2010 8:26", "12/13/2010 18:06"], dt.datetime(2010, 12, 13, 18, 6), "%m/%d/%Y %H:%M"),
+        (["1/12/2010 8:26", "13/12/2010 18:06"], dt.datetime(2010, 12, 13, 18, 6), "%d/%m/%Y %H:%M"),
+        (
+            ["12/1/2010 8:26:05 AM", "12/13/2010 6:06:07 PM"],
+            dt.datetime(2010, 12, 13, 18, 6, 7),
+            "%m/%d/%Y %I:%M:%S%.f %p",
+        ),
+        (["1/2/10 8:26pm", "1/31/10 8:26pm"], dt.datetime(2010, 1, 31, 20, 26), "%m/%d/%y %I:%M%p"),
+        (["12/1/2010"] * 2000 + ["12/13/2010"], dt.datetime(2010, 12, 13), "%m/%d/%Y"),
+        (["31.12.2020 14:05"], dt.datetime(2020, 12, 31, 14, 5), "%d.%m.%Y %H:%M"),
+        (["1.2.2020 4:05"], dt.datetime(2020, 2, 1, 4, 5), "%d.%m.%Y %H:%M"),
+    ],
+)
+def test_a_number_above_12_is_the_day(tmp_path: Path, cells: list[str], last: dt.datetime, form: str) -> None:
+    source = written(tmp_path, log="user,sku,date\n" + "".join(f"u,a,{cell}\n" for cell in cells))
+    assert read(source, to=tmp_path / "shop").table("events")["time"][-1] == last
+    assert f"the form {form}" in (tmp_path / "shop" / "read.json").read_text()
+
+
+def test_dates_that_leave_day_and_month_open_ask_for_the_form(tmp_path: Path) -> None:
+    source = written(tmp_path, log="user,sku,date\nu,a,12/1/2010 8:26\n")
+    both = r"time_format='%m/%d/%Y %H:%M' or --set time_format='%d/%m/%Y %H:%M'"
+    with pytest.raises(SchemaError, match=f"'12/1/2010 8:26' day and month cannot be told apart.*{both}"):
+        read(source, to=tmp_path / "shop")
+    shop = read(source, to=tmp_path / "shop", settings={"time_format": "%d/%m/%Y %H:%M"})
+    assert shop.table("events")["time"][0] == dt.datetime(2010, 1, 12, 8, 26)
+
+
+def test_a_date_that_contradicts_its_column_is_malformed(tmp_path: Path) -> None:
+    source = written(tmp_path, log="user,sku,date\nu,a,12/13/2010\nu,a,12/14/2010\nu,a,13/12/2010\n")
+    with pytest.raises(SchemaError, match=r"row 4, column 'time': '13/12/2010' is not a time in the form %m/%d/%Y"):
+        read(source, to=tmp_path / "shop")
