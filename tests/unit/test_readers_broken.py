@@ -139,7 +139,8 @@ def test_an_event_on_an_unknown_item_is_set_aside_and_the_shop_is_made(tmp_path:
     assert shop.rows("events") == 2
     told = json.loads((tmp_path / "shop" / "read.json").read_text())
     assert told["tables"]["events"] == {"came": 3, "taken": 2, "rejected": {"item_id: not in the table items": 1}}
-    assert told["not_recognised"] == {"events.csv": ["price"]}
+    assert told["not_recognised"] == {}
+    assert told["value_from"] == {"events.csv": "price"}
     aside = pl.read_parquet(tmp_path / "shop" / "rejected" / "events.parquet")
     assert aside.select("item_id", "source_file", "source_row").rows() == [("b", "events.csv", 3)]
 

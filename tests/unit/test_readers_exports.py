@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 from pathlib import Path
 
 import polars as pl
@@ -121,3 +122,59 @@ def test_a_date_that_contradicts_its_column_is_malformed(tmp_path: Path) -> None
     source = written(tmp_path, log="user,sku,date\nu,a,12/13/2010\nu,a,12/14/2010\nu,a,13/12/2010\n")
     with pytest.raises(SchemaError, match=r"row 4, column 'time': '13/12/2010' is not a time in the form %m/%d/%Y"):
         read(source, to=tmp_path / "shop")
+
+
+def told(shop: Path) -> dict:
+    return json.loads((shop / "read.json").read_text(encoding="utf-8"))
+
+
+def test_a_log_tells_of_its_items(tmp_path: Path) -> None:
+    shop = read(written(tmp_path, **{"2019-Oct": REES46}), to=tmp_path / "shop")
+    assert shop.table("items").select("item_id", "category", "brand", "price").rows() == [
+        ("3900821", ["appliances", "environment", "water_heater"], "aqua", 33.2),
+        ("44600062", None, "shiseido", 35.79),
+    ]
+    assert shop.table("events")["value"].to_list() == [35.79, 33.2, 31.2, 35.79]
+    words = told(tmp_path / "shop")
+    assert words["items_from_log"] == {
+        "2019-Oct.csv": {"brand": "brand", "category": "category_code", "price": "price"}
+    }
+    assert words["value_from"] == {"2019-Oct.csv": "price"}
+    assert words["not_recognised"] == {"2019-Oct.csv": ["category_id"]}
+
+
+RETAIL = """InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,CustomerID,Country
+536365,71053,,6,12/1/2010 8:26,0,17850,United Kingdom
+536366,71053,WHITE METAL LANTERN,2,12/1/2010 8:28,3.5,17850,United Kingdom
+C536379,71053,LANTERN,-1,12/13/2010 9:41,-27.5,,United Kingdom
+536380,71053,LANTERN,1,12/13/2010 9:41,null,,United Kingdom
+"""
+
+
+def test_a_description_is_the_title_where_there_is_no_other(tmp_path: Path) -> None:
+    shop = read(written(tmp_path, online_retail=RETAIL), to=tmp_path / "shop")
+    assert shop.table("items").select("title", "price").rows() == [("WHITE METAL LANTERN", 3.5)]
+    assert shop.table("events")["value"].to_list() == [0, 7, 27.5, None]
+    assert told(tmp_path / "shop")["value_from"] == {"online_retail.csv": "UnitPrice × Quantity"}
+
+
+def test_a_table_of_items_goes_before_the_log(tmp_path: Path) -> None:
+    items = "StockCode,name\n71053,Lantern\n"
+    shop = read(written(tmp_path, items=items, online_retail=RETAIL), to=tmp_path / "shop")
+    assert shop.table("items").select("item_id", "title").rows() == [("71053", "Lantern")]
+    assert shop.table("events")["value"][1] == 7
+    words = told(tmp_path / "shop")
+    assert words["items_from_log"] == {}
+    assert words["not_recognised"] == {"online_retail.csv": ["Country", "Description"]}
+
+
+def test_the_words_of_a_review_are_not_the_items(tmp_path: Path) -> None:
+    log = "user_id,sku,title,text,product_title\nu,a,Great!,I like it,Lamp\n"
+    assert read(written(tmp_path, log=log), to=tmp_path / "shop").table("items")["title"].to_list() == ["Lamp"]
+
+
+def test_a_price_in_a_log_that_is_no_number_stops_the_reading(tmp_path: Path) -> None:
+    source = written(tmp_path, log="user,sku,price\nu,a,1\nu,a,cheap\n")
+    with pytest.raises(SchemaError, match=r"log.csv, row 3, column 'value': 'cheap' is not a number"):
+        read(source, to=tmp_path / "shop")
+    assert read(source, to=tmp_path / "shop", on_error="reject").rows("events") == 1

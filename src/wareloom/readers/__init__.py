@@ -35,6 +35,10 @@ class Intake:
     run: Run
     not_recognised: dict[str, list[str]] = field(default_factory=dict)
     """Columns that nobody asked for, by file"""
+    items_from_log: dict[str, dict[str, str]] = field(default_factory=dict)
+    """Columns of a log that describe its items, by file: source column by column of items"""
+    value_from: dict[str, str] = field(default_factory=dict)
+    """What the value of events was made of, by file, where no column says it"""
     left_out: dict[str, list[str]] = field(default_factory=dict)
     """Columns left out on purpose, such as popularity known only after the log, by file"""
     skipped: dict[str, int] = field(default_factory=dict)
@@ -169,6 +173,8 @@ def _fill(partial: Path, reader: Reader, source: str, on_error: str, run: Run) -
             "tables": came,
             "derived": told.derived,
             "times": told.times,
+            "items_from_log": intake.items_from_log,
+            "value_from": intake.value_from,
             "not_recognised": intake.not_recognised,
             "left_out": intake.left_out,
             "skipped": intake.skipped,

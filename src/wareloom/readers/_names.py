@@ -78,6 +78,13 @@ USUAL: dict[str, dict[str, str]] = {
 }
 """Column names that are understood, by table and column; written without capitals, blanks and underscores."""
 
+LOGGED = ("title", "brand", "category", "price", "description", "image")
+"""Columns of items that a log may hold, a line for each event."""
+NOT_LOGGED = {"name", "名称", "text", "details", "详情"}
+"""Names of items' columns that in a log rather tell of a customer, a review or an event."""
+REVIEW = {"text", "reviewtext", "review", "reviewbody", "reviewtitle", "comment", "summary", "评论"}
+"""Where a log has one of these, a title, description or image is rather the review's."""
+
 LATER = [
     "salesrank",
     "salesranking",
@@ -152,6 +159,24 @@ def recognise(table: str, columns: Iterable[str]) -> dict[str, str]:
         choice = next((there[n] for n in (plain(canonical), *names.split()) if n in there), None)
         if choice is not None and choice not in found.values():
             found[canonical] = choice
+    return found
+
+
+def of_items(columns: Iterable[str]) -> dict[str, str]:
+    """Return source column by column of items for those of a log's `columns` that describe the item of each event.
+
+    A description is the title where there is no other.
+    """
+    there = list(columns)
+    usable = [c for c in there if plain(c) not in NOT_LOGGED]
+    if any(plain(c) in REVIEW for c in there):
+        usable = [
+            c for c in usable if plain(c) not in ("title", "description", "image", "images", "标题", "描述", "图片")
+        ]
+    names = recognise("items", usable)
+    found = {name: names[name] for name in LOGGED if name in names}
+    if "title" not in found and "description" in found:
+        found = {"title": found.pop("description"), **found}
     return found
 
 

@@ -10,15 +10,14 @@ import polars as pl
 from wareloom.errors import SchemaError, SettingError, near
 from wareloom.readers import Intake
 from wareloom.readers._map import Entry
-from wareloom.readers._names import EVENT_NAMES, LATER, USUAL, plain, recognise, table_of
+from wareloom.readers._names import EVENT_NAMES, LATER, USUAL, of_items, plain, recognise, table_of
 from wareloom.readers._scan import TRACE, flat, pairs, trace
-from wareloom.shop.door import ROW, guarded
+from wareloom.shop.cells import EMPTY, amount
+from wareloom.shop.door import ITEM, ROW, guarded
 from wareloom.shop.schema import EVENTS, TABLES
 
 EXTRAS = {"items": "attributes", "users": "attributes", "events": "context"}
 IDS = ("user_id", "session_id", "item_id", "search_id")
-MISSING = ("", "NA", "null", "NULL", "None", "nan", "NaN")
-"""How programs write that an id of an event is missing."""
 
 
 def shaped(
@@ -46,13 +45,26 @@ def shaped(
     extra = list(entry.extra) if entry and entry.extra else rest if table in ("items", "users") else []
     if later:
         intake.left_out[name] = later
-    if left := [c for c in rest if c not in extra]:
+    about: dict[str, str] = {}
+    told = set(found) | set(entry.constants if entry else ())
+    if table == "events":
+        about = {k: c for k, c in of_items(rest).items() if c not in extra}
+        if about:
+            intake.items_from_log[name] = about
+        if "price" in about and "value" not in told:
+            intake.value_from[name] = " × ".join(
+                [about["price"], *([found["quantity"]] if "quantity" in found else [])]
+            )
+    if left := [c for c in rest if c not in extra and c not in about.values()]:
         intake.not_recognised[name] = left
-    made = [_cells(table, canonical, source, schema[source]) for canonical, source in found.items()]
+    made = [_cells("items", k, c, schema[c]).alias(ITEM + k) for k, c in about.items()]
+    if name in intake.value_from:
+        made.append(_value(about["price"], found.get("quantity")).alias("value"))
+    made += [_cells(table, canonical, source, schema[source]) for canonical, source in found.items()]
     made += [pl.lit(value).alias(canonical) for canonical, value in (entry.constants if entry else {}).items()]
     if extra and table in EXTRAS:
         made.append(pairs(extra).alias(EXTRAS[table]))
-    out = flat(frame, extra).select(*made, *trace(frame))
+    out = flat(frame, [*extra, *about.values()]).select(*made, *trace(frame))
     return table, _completed(table, out, event, entry.events if entry else {})
 
 
@@ -60,10 +72,38 @@ def _cells(table: str, canonical: str, source: str, dtype: pl.DataType) -> pl.Ex
     """A column's cells: ids of events that are missing in words are null, category codes are split at their dots."""
     cells = pl.col(source)
     if dtype == pl.String and table == "events" and canonical in IDS:
-        cells = pl.when(~cells.str.strip_chars().is_in(MISSING)).then(cells)
+        cells = pl.when(~cells.str.strip_chars().is_in(EMPTY)).then(cells)
     if dtype == pl.String and canonical == "category" and plain(source) == "categorycode":
         cells = cells.str.replace_all(".", ">", literal=True)
     return cells.alias(canonical)
+
+
+def _value(price: str, quantity: str | None) -> pl.Expr:
+    """Price times quantity (1 where it is not said) as text; a price that is no number stays for the door to refuse."""
+    text = pl.col(price).cast(pl.String)
+    text = pl.when(~text.str.strip_chars().is_in(EMPTY)).then(text)
+    if quantity is None:
+        return text
+    number = amount(text) * pl.col(quantity).cast(pl.String).str.strip_chars().cast(pl.Float64, strict=False).fill_null(
+        1
+    )
+    return pl.coalesce(number.cast(pl.String), text)
+
+
+def joined(frames: Mapping[str, list[pl.LazyFrame]], intake: Intake) -> dict[str, pl.LazyFrame]:
+    """Join the frames of each table one after the other.
+
+    Where there is a table of items, what the log says of them is not used, and noted as not recognised.
+    """
+    tables = {table: pl.concat(found, how="diagonal_relaxed") for table, found in frames.items()}
+    if "items" in tables:
+        for name, about in intake.items_from_log.items():
+            used = intake.value_from.get(name, "").partition(" × ")[0]
+            left = [*intake.not_recognised.get(name, []), *(c for c in about.values() if c != used)]
+            if left:
+                intake.not_recognised[name] = left
+        intake.items_from_log.clear()
+    return tables
 
 
 def _completed(table: str, frame: pl.LazyFrame, event: str, names: Mapping[str, str]) -> pl.LazyFrame:

@@ -13,7 +13,7 @@ from wareloom.errors import SettingError, SourceError, missing_extra
 from wareloom.readers import Intake, Reader
 from wareloom.readers._map import Entry, load
 from wareloom.readers._scan import BATCH, as_text
-from wareloom.readers._shape import graded, shaped
+from wareloom.readers._shape import graded, joined, shaped
 from wareloom.shop.door import FILE, ROW
 
 NAME = re.compile(r"^[\w.$]+$")
@@ -89,7 +89,7 @@ class Sql(Reader):
             raise SettingError(
                 "Nothing to read: name a query a table, for example --set events='select * from orders'."
             )
-        tables = {table: pl.concat(found, how="diagonal_relaxed") for table, found in frames.items()}
+        tables = joined(frames, intake)
         if "judgments" in tables:
             tables["judgments"] = graded(tables["judgments"], self.grade_scale)
         return tables

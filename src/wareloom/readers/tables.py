@@ -11,7 +11,7 @@ from wareloom.errors import SchemaError, SettingError, near
 from wareloom.readers import Intake, Reader
 from wareloom.readers._map import entry_for, load
 from wareloom.readers._scan import TRACE
-from wareloom.readers._shape import graded, shaped
+from wareloom.readers._shape import graded, joined, shaped
 from wareloom.readers._text import Piece, first_line, known, pieces
 from wareloom.shop.schema import EVENTS
 
@@ -80,7 +80,7 @@ class Tables(Reader):
                 f"with user_id (or customer_id …) for events, or query and grade for judgments. Found {files}.{close} "
                 "Name the columns in a map file: --set map=MAP.toml."
             )
-        tables = {table: pl.concat(found, how="diagonal_relaxed") for table, found in frames.items()}
+        tables = joined(frames, intake)
         if "judgments" in tables:
             tables["judgments"] = graded(tables["judgments"], self.grade_scale)
         return tables

@@ -12,6 +12,8 @@ from wareloom.shop.schema import MAP, TIME, Column
 
 LIST = "\x1f"
 """A text cell that begins with this character is a list; the character stands before each of its values."""
+EMPTY = ("", "NA", "null", "NULL", "None", "nan", "NaN")
+"""How programs write that there is nothing, where no other reading is likely."""
 SCALES = {"s": 1_000_000, "ms": 1_000, "us": 1, "ns": 0}
 """Microseconds in one tick of a clock; nanoseconds are divided by 1000."""
 PATTERNS = (

@@ -18,7 +18,7 @@ import polars as pl
 
 from wareloom.errors import SchemaError, SettingError, SourceError, near, unknown
 from wareloom.shop import schema
-from wareloom.shop.cells import TELLING, Cell, Clock, Defect, cell, clock, undecided
+from wareloom.shop.cells import EMPTY, TELLING, Cell, Clock, Defect, cell, clock, undecided
 from wareloom.shop.schema import TABLES, TIME
 from wareloom.shop.shop import ROW_GROUP
 
@@ -28,6 +28,8 @@ FILE = "source_file"
 """Column of a reader's frame: the name of the file."""
 BROKEN = "source_defect"
 """Column of a reader's frame: what is wrong with the row as a whole (a line with too few fields), else null."""
+ITEM = "item "
+"""Before the name of a column of items, a column of a reader's frame of events: what the log says of the item."""
 POLICIES = ("stop", "reject")
 ORDER = ("items", "users", "searches", "events", "judgments", "dialogues", "images")
 ASIDE = "correct the source, or pass --on-error reject to set such rows aside in rejected/"
@@ -94,7 +96,7 @@ def admit(
         if len(table.key) == 1:
             with guarded(name):
                 keys[name] = pl.scan_parquet(folder / f"{name}.parquet").select(table.key[0]).collect()
-    _derive_items(folder, told)
+    _derive_items(folder, told, tables.get("events"))
     _complete_users(folder, told)
     return told
 
@@ -287,15 +289,38 @@ def _duplicates(staged: Staged, on_error: str) -> pl.DataFrame | None:
     return again.select("_n")
 
 
-def _derive_items(folder: Path, told: Admitted) -> None:
-    """Make the table of items from the log, where the source brought none."""
+def _derive_items(folder: Path, told: Admitted, log: pl.LazyFrame | None) -> None:
+    """Make the table of items from the log, where the source brought none, with what the log says of them."""
     path = folder / "items.parquet"
     if path.exists():
         return
     with guarded("the log"):
-        ids = _ids(folder, ("events", "judgments", "dialogues", "images"), "item_id")
-        told.derived["items"] = len(ids)
-        _sink(schema.conform("items", ids.lazy()), path)
+        items = _ids(folder, ("events", "judgments", "dialogues", "images"), "item_id")
+        told.derived["items"] = len(items)
+        if log is not None and (about := _described(log)) is not None:
+            items = items.join(about, on="item_id", how="left", maintain_order="left")
+        _sink(schema.conform("items", items.lazy()), path)
+
+
+def _described(log: pl.LazyFrame) -> pl.DataFrame | None:
+    """What the log says of its items: the first cell of each column that is not empty, and the first price above 0."""
+    found, rules = log.collect_schema(), TABLES["items"].columns
+    columns = [c for c in rules if ITEM + c in found]
+    if not columns:
+        return None
+    log = log.select("item_id", *(pl.col(ITEM + c).alias(c) for c in columns))
+    cells = [cell("item_id", rules["item_id"], found["item_id"]).value.alias("item_id")]
+    for column in columns:
+        dtype = found[ITEM + column]
+        value = cell(column, rules[column], dtype).value if column == "price" else pl.col(column)
+        if column == "price":
+            value = pl.when((value > 0) & value.is_finite()).then(value)
+        elif dtype == pl.String:
+            value = pl.when(~value.str.strip_chars().is_in(EMPTY)).then(value)
+        cells.append(value.alias(column))
+    first = log.select(cells).drop_nulls("item_id").group_by("item_id").agg(pl.all().first(ignore_nulls=True))
+    about = first.collect(engine="streaming")
+    return about.select("item_id", *(cell(c, rules[c], about.schema[c]).value.alias(c) for c in columns))
 
 
 def _complete_users(folder: Path, told: Admitted) -> None:
