@@ -67,6 +67,8 @@ def outline(value: Mapping[str, Any], depth: int = 0) -> list[str]:
     for key, entry in value.items():
         if isinstance(entry, Mapping):
             lines += [f"{'  ' * depth}{key}", *outline(entry, depth + 1)]
+        elif isinstance(entry, list) and any(isinstance(part, str) and " " in part for part in entry):
+            lines += [f"{'  ' * depth}{key}", *(f"{'  ' * depth}  {part}" for part in entry)]
         else:
             lines.append(f"{'  ' * depth}{key}: {_brief(entry)}")
     return lines
