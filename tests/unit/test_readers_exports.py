@@ -178,3 +178,38 @@ def test_a_price_in_a_log_that_is_no_number_stops_the_reading(tmp_path: Path) ->
     with pytest.raises(SchemaError, match=r"log.csv, row 3, column 'value': 'cheap' is not a number"):
         read(source, to=tmp_path / "shop")
     assert read(source, to=tmp_path / "shop", on_error="reject").rows("events") == 1
+
+
+LINES = """order_id,order_item_id,product_id,seller_id,shipping_limit_date,price,freight_value
+o2,1,p1,s1,2017-10-06 11:07:15,29.99,8.72
+o1,1,p1,s1,2017-10-06 11:07:15,29.99,8.72
+o1,2,p2,s1,2017-10-06 11:07:15,5,8.72
+o9,1,p2,s1,2017-10-06 11:07:15,5,8.72
+"""
+HEADERS = """order_id,customer_id,order_status,order_purchase_timestamp
+o1,c1,delivered,2017-10-02 10:56:33
+o2,c2,delivered,2017-10-03 10:56:33
+"""
+
+
+def test_order_headers_are_joined_to_order_lines(tmp_path: Path) -> None:
+    files = {"olist_order_items_dataset": LINES, "olist_orders_dataset": HEADERS}
+    files["olist_order_reviews_dataset"] = "review_id,order_id,review_score\nr,o1,5\n"
+    shop = read(written(tmp_path, **files), to=tmp_path / "shop")
+    rows = shop.table("events").select("session_id", "user_id", "item_id", "event", "value").rows()
+    assert rows == [
+        ("o2", "c2", "p1", "purchase", 29.99),
+        ("o1", "c1", "p1", "purchase", 29.99),
+        ("o1", "c1", "p2", "purchase", 5.0),
+        ("o9", None, "p2", "purchase", 5.0),
+    ]
+    assert shop.table("events")["time"].to_list()[1:3] == [dt.datetime(2017, 10, 2, 10, 56, 33)] * 2
+    words = told(tmp_path / "shop")
+    assert words["joined"] == {"olist_order_items_dataset.csv": ["olist_orders_dataset.csv"]}
+    assert words["not_recognised"]["olist_orders_dataset.csv"] == ["order_status"]
+    assert words["not_recognised"]["olist_order_reviews_dataset.csv"] == ["review_id", "order_id", "review_score"]
+
+
+def test_order_headers_alone_lack_their_items(tmp_path: Path) -> None:
+    with pytest.raises(SchemaError, match=r"olist_orders_dataset.csv, taken for events, lacks the column 'item_id'"):
+        read(written(tmp_path, olist_orders_dataset=HEADERS), to=tmp_path / "shop")

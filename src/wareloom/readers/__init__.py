@@ -39,6 +39,8 @@ class Intake:
     """Columns of a log that describe its items, by file: source column by column of items"""
     value_from: dict[str, str] = field(default_factory=dict)
     """What the value of events was made of, by file, where no column says it"""
+    joined: dict[str, list[str]] = field(default_factory=dict)
+    """Files of order headers by the file of order lines that they were joined to"""
     left_out: dict[str, list[str]] = field(default_factory=dict)
     """Columns left out on purpose, such as popularity known only after the log, by file"""
     skipped: dict[str, int] = field(default_factory=dict)
@@ -175,6 +177,7 @@ def _fill(partial: Path, reader: Reader, source: str, on_error: str, run: Run) -
             "times": told.times,
             "items_from_log": intake.items_from_log,
             "value_from": intake.value_from,
+            "joined": intake.joined,
             "not_recognised": intake.not_recognised,
             "left_out": intake.left_out,
             "skipped": intake.skipped,

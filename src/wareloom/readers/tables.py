@@ -10,6 +10,7 @@ import polars as pl
 from wareloom.errors import SchemaError, SettingError, near
 from wareloom.readers import Intake, Reader
 from wareloom.readers._map import entry_for, load
+from wareloom.readers._orders import with_headers
 from wareloom.readers._scan import TRACE
 from wareloom.readers._shape import graded, joined, shaped
 from wareloom.readers._text import Piece, first_line, known, pieces
@@ -62,13 +63,16 @@ class Tables(Reader):
         entries = load(self.map)
         frames: dict[str, list[pl.LazyFrame]] = {}
         seen: dict[str, list[str]] = {}
+        came: list[tuple[str, pl.LazyFrame]] = []
         for piece in pieces(source):
             frame = self._frame(piece, intake)
             if frame is None:
                 intake.not_recognised[piece.name] = []
                 continue
             seen[piece.name] = [c for c in frame.collect_schema().names() if c not in TRACE]
-            made = shaped(frame, piece.name, entry_for(entries, piece.name), event=self.event, intake=intake)
+            came.append((piece.name, frame))
+        for name, frame in with_headers(came, {n for n, _ in came if entry_for(entries, n)}, intake):
+            made = shaped(frame, name, entry_for(entries, name), event=self.event, intake=intake)
             if made is not None:
                 frames.setdefault(made[0], []).append(made[1])
         if not {"items", "events", "judgments"} & set(frames):
