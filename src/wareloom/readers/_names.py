@@ -202,6 +202,8 @@ def table_of(file: str, columns: list[str]) -> str | None:
     guess = next((table for table, fit in fits.items() if fit), None)
     if guess == "events" and named == "items" and (has["events"] & HAPPENING or not _is_named(file, "items")):
         return guess
+    if guess is None and has["items"] == {"category"}:
+        return None  # a list of categories
     if named and (fits[named] or (has[named] and guess in (None, "users", "searches"))):
         return named
     return guess
