@@ -214,3 +214,13 @@ def test_order_headers_are_joined_to_order_lines(tmp_path: Path) -> None:
 def test_order_headers_alone_lack_their_items(tmp_path: Path) -> None:
     with pytest.raises(SchemaError, match=r"olist_orders_dataset.csv, taken for events, lacks the column 'item_id'"):
         read(written(tmp_path, olist_orders_dataset=HEADERS), to=tmp_path / "shop")
+
+
+@pytest.mark.parametrize("row", ["u2,b,2020-01-02,NaN,1", "u2,b,2020-01-02,nan,2"])
+def test_a_price_of_the_log_that_is_nan_is_refused(tmp_path: Path, row: str) -> None:
+    source = tmp_path / "log.csv"
+    source.write_text(f"user_id,item_id,timestamp,price,quantity\nu1,a,2020-01-01,3,2\n{row}\n")
+    with pytest.raises(SchemaError, match=r"row 3, column 'value'.*NaN or infinite"):
+        read(source, to=tmp_path / "shop")
+    shop = read(source, to=tmp_path / "shop", on_error="reject")
+    assert shop.table("events")["value"].to_list() == [6.0]

@@ -79,9 +79,9 @@ def _cells(table: str, canonical: str, source: str, dtype: pl.DataType) -> pl.Ex
 
 
 def _value(price: str, quantity: str | None) -> pl.Expr:
-    """Price times quantity (1 where it is not said) as text; a price that is no number stays for the door to refuse."""
+    """Price times quantity (1 where it is not said) as text; a price that is no number, or NaN, stays for the door."""
     text = pl.col(price).cast(pl.String)
-    text = pl.when(~text.str.strip_chars().is_in(EMPTY)).then(text)
+    text = pl.when(~text.str.strip_chars().is_in([word for word in EMPTY if word.lower() != "nan"])).then(text)
     if quantity is None:
         return text
     number = amount(text) * pl.col(quantity).cast(pl.String).str.strip_chars().cast(pl.Float64, strict=False).fill_null(
