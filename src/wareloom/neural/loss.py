@@ -22,9 +22,9 @@ def sampled_softmax_loss(
 ) -> Any:
     """Cross-entropy of the target among shared negatives, whose logits lose the logarithm of how often they are drawn.
 
-    `negatives` [k] codes drawn from q; `log_q` [items] = log(k q). A negative that is the target of a row is left out of
-    that row. The target is always there and so is not corrected: then the sum of the negatives estimates that over all
-    other items without bias (Bengio and Senécal 2008; Yi et al. 2019).
+    `negatives` [k] codes drawn from q; `log_q` [items] = log(k q). A negative that is the target of a row is left out
+    of that row. The target is always there and so is not corrected: then the sum of the negatives estimates that over
+    all other items without bias (Bengio and Senécal 2008; Yi et al. 2019).
     """
     own = (state * table[target]).sum(1) + bias[target]
     others = state @ table[negatives].T + (bias[negatives] - log_q[negatives])
