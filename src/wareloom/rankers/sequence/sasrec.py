@@ -33,9 +33,9 @@ class SASRec(Ranker):
     """Numbers an item is described by."""
     layers: int = 2
     """Layers of self-attention."""
-    heads: int = 2
+    heads: int = 1
     """Attention heads; they divide `embedding_size`."""
-    dropout: float = 0.5
+    dropout: float = 0.4
     """Share of activations dropped in training."""
     max_length: int = 50
     """Latest events of a history that are read."""
@@ -43,15 +43,15 @@ class SASRec(Ranker):
     """Items drawn for the softmax; 0, or a catalogue hardly larger, takes all items."""
     power: float = 0.5
     """Negatives are drawn by popularity to this power."""
-    epochs: int = 60
+    epochs: int = 80
     """Passes over the log, at most."""
-    batch_size: int = 4096
+    batch_size: int = 2048
     """Events a batch, padding included."""
     learning_rate: float = 2e-3
     """Highest step size."""
     weight_decay: float = 0.0
     """Decoupled decay of the weights."""
-    patience: int = 6
+    patience: int = 10
     """Epochs without a better validation value after which training stops; 0 never stops early."""
     validation: float = 0.05
     """Share of users whose last event stops the training early; none where it comes to fewer than 20."""
