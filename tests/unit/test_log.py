@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from conftest import small_shop
 from wareloom.shop import Log, Shop
 from wareloom.shop.log import NO_TIME
 from wareloom.shop.schema import EVENTS, INTERACTIONS
@@ -167,3 +168,15 @@ def test_a_log_without_times_is_in_the_order_of_the_file() -> None:
     assert untimed.item.tolist() == [0, 1, 2, 3]
     assert not untimed.timed
     assert untimed.last_time() == NO_TIME
+
+
+def test_keep_leaves_every_user_with_some_events() -> None:
+    log = Log.of(small_shop())
+    rows = np.random.default_rng(0).random(len(log)) < 0.5
+    kept = log.keep(rows)
+    assert kept.users == log.users
+    for user in range(len(log.users)):
+        span = slice(log.offsets[user], log.offsets[user + 1])
+        mine = slice(kept.offsets[user], kept.offsets[user + 1])
+        for name in ("item", "time", "event", "session", "weight", "real"):
+            assert getattr(kept, name)[mine].tolist() == getattr(log, name)[span][rows[span]].tolist()

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
@@ -86,7 +85,7 @@ def build_task(split: Split, part: str = "test", repeats: str = "auto") -> Task:
         raise InputError(
             f"Nobody in the {part} part can be asked: no user there has both a history and something held out."
         )
-    histories, answers = _only(log, history).select(keep), _only(log, target).select(keep)
+    histories, answers = log.keep(history).select(keep), log.keep(target).select(keep)
     groups = None
     if split.train.has("items", "category"):
         groups = (
@@ -134,13 +133,6 @@ def _cut(log: Log, *, whole: bool) -> tuple[np.ndarray, np.ndarray, dict[str, np
     if log.timed and not whole:
         flags |= {"tied users": tied, "users not tied": ~tied}
     return target, history, flags, int((asked & ~with_history).sum())
-
-
-def _only(log: Log, rows: np.ndarray) -> Log:
-    """Keep some events (bool [events]) of all users."""
-    offsets = np.concatenate([[0], np.cumsum(rows)])[log.offsets].astype(np.int64)
-    columns: dict[str, Any] = {n: getattr(log, n)[rows] for n in ("item", "time", "event", "session", "weight", "real")}
-    return replace(log, offsets=offsets, **columns)
 
 
 def _asked(answers: Log) -> np.ndarray:

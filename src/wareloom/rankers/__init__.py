@@ -120,10 +120,7 @@ def into(histories: Log, items: Vocabulary) -> Log:
     if histories.items == items:
         return histories
     code = items.recode(histories.items)[histories.item] if len(histories) else histories.item
-    keep = code >= 0
-    offsets = np.concatenate([[0], np.cumsum(keep)])[histories.offsets].astype(np.int64)
-    columns = {name: getattr(histories, name)[keep] for name in ("time", "event", "session", "weight", "real")}
-    return replace(histories, items=items, item=code[keep].astype(np.int32), offsets=offsets, **columns)
+    return replace(histories, items=items, item=code.astype(np.int32)).keep(code >= 0)
 
 
 def empty_histories(n: int, items: Vocabulary) -> Log:

@@ -114,9 +114,7 @@ class Leak(Screen):
 def _recoded(log: Log, items: Any) -> Log:
     """Return `log` in codes of `items`; the screens for the schema have already taken unknown items."""
     code = items.encode(log.items.ids)[log.item]
-    keep = code >= 0
-    offsets = np.concatenate([[0], np.cumsum(keep)])[log.offsets].astype(np.int64)
-    return replace(log, items=items, item=code[keep], weight=log.weight[keep], offsets=offsets)
+    return replace(log, items=items, item=code).keep(code >= 0)
 
 
 def _held_out(train: Shop, holdout: Shop) -> tuple[np.ndarray, np.ndarray, np.ndarray, Vocabulary]:

@@ -90,6 +90,12 @@ class Log:
         columns = {name: getattr(self, name)[rows] for name in ("item", "time", "event", "session", "weight", "real")}
         return replace(self, users=Vocabulary(self.users.ids.gather(users)), offsets=offsets, **columns)
 
+    def keep(self, rows: np.ndarray) -> Log:
+        """Return the log of all users with some of their events: bool [events]."""
+        offsets = np.concatenate([[0], np.cumsum(rows)])[self.offsets].astype(np.int64)
+        columns = {name: getattr(self, name)[rows] for name in ("item", "time", "event", "session", "weight", "real")}
+        return replace(self, offsets=offsets, **columns)
+
     @classmethod
     def of(cls, shop: Shop, *, kinds: Sequence[str] = INTERACTIONS, shuffle_ties: int | None = None) -> Log:
         """Read the log of `shop`.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -68,7 +68,7 @@ class SASRec(Ranker):
         self.popularity_ = popularity(log)
         with seeded(run, "sasrec"):
             net = self._build(len(log.items))
-            data = _Data(_weighty(log), self, run)
+            data = _Data(log.keep(log.weight > 0), self, run)
             how = Training(
                 learning_rate=self.learning_rate,
                 epochs=self.epochs,
@@ -131,16 +131,6 @@ class SASRec(Ranker):
                 found = states @ net["encoder"].item.weight[1:].T + net["bias"].weight[1:, 0]
                 scores[rows] = found.numpy()
         return scores
-
-
-def _weighty(log: Log) -> Log:
-    """Leave out events without weight."""
-    keep = log.weight > 0
-    if keep.all():
-        return log
-    offsets = np.concatenate([[0], np.cumsum(keep)])[log.offsets].astype(np.int64)
-    columns: dict[str, Any] = {n: getattr(log, n)[keep] for n in ("item", "time", "event", "session", "weight", "real")}
-    return replace(log, offsets=offsets, **columns)
 
 
 class _Data:
