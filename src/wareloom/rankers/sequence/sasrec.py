@@ -51,7 +51,7 @@ class SASRec(Ranker):
     """Highest step size."""
     weight_decay: float = 0.0
     """Decoupled decay of the weights."""
-    patience: int = 10
+    patience: int = 20
     """Epochs without a better validation value after which training stops; 0 never stops early."""
     validation: float = 0.05
     """Share of users whose last event stops the training early; none where it comes to fewer than 20."""
