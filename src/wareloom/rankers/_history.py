@@ -7,9 +7,8 @@ from scipy import sparse
 
 from wareloom.errors import SettingError
 from wareloom.shop import Log
+from wareloom.shop.pairs import recency as decayed
 
-DAY = 86_400_000_000
-"""Microseconds of one day."""
 Columns = tuple[np.ndarray, np.ndarray, np.ndarray]
 """A sparse matrix by rows: offsets int64 [rows + 1], columns int32, values float32; a row may name a column twice."""
 
@@ -65,13 +64,7 @@ def popularity(log: Log, half_life: float | None = None) -> np.ndarray:
     `half_life`: days after which an event counts half, seen from the latest event; events without a time count as the
     oldest.
     """
-    weight = log.weight.astype(np.float64)
-    if half_life is not None and log.timed:
-        known = log.time > -(2**61)
-        age = (log.last_time() - log.time) / DAY
-        oldest = age[known].max(initial=0.0)
-        weight = weight * np.exp2(-np.where(known, age, oldest) / half_life)
-    counts: np.ndarray = np.bincount(log.item, weights=weight, minlength=len(log.items))
+    counts: np.ndarray = np.bincount(log.item, weights=decayed(log, half_life), minlength=len(log.items))
     return counts
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from numba import njit
 from scipy import sparse
 
-from wareloom.shop.log import Log
+from wareloom.shop.log import NO_TIME, Log
 
 CHUNK_EVENTS = 4_000_000
 """Pairs are counted for this many events at a time, so that memory is bounded by the distinct pairs, not by the log."""
@@ -17,11 +17,16 @@ DAY = 86_400_000_000
 
 
 def recency(log: Log, half_life: float | None) -> np.ndarray:
-    """Weight of each event, halved for every `half_life` days before the log's last: float32 [events]."""
+    """Weight of each event, halved for every `half_life` days before the log's last: float [events].
+
+    An event of unknown time counts as the oldest.
+    """
     if half_life is None or not log.timed:
         return log.weight
+    known = log.time != NO_TIME
     age = (log.last_time() - log.time) / DAY
-    return (log.weight * np.exp2(-age / half_life)).astype(np.float32)
+    oldest = age[known].max(initial=0.0)
+    return log.weight.astype(np.float64) * np.exp2(-np.where(known, age, oldest) / half_life)
 
 
 def follow_counts(
