@@ -30,12 +30,12 @@ def recency(log: Log, half_life: float | None) -> np.ndarray:
 
 
 def follow_counts(
-    log: Log, *, window: int = 1, decay: float = 1.0, reverse: float = 0.0, weight: np.ndarray | None = None
+    log: Log, *, window: int = 1, decay: float = 1.0, weight: np.ndarray | None = None
 ) -> sparse.csr_matrix:
     """Count how often item j comes after item i: float32 CSR [items, items].
 
-    A pair d places apart (d ≤ `window`) counts weight(j) · `decay`^(d-1), and `reverse` times that from j to i. An item
-    is never paired with itself. `weight`: float32 [events], the log's own weights where None.
+    A pair d places apart (d ≤ `window`) counts weight(j) · `decay`^(d-1). An item is never paired with itself.
+    `weight`: float [events], the log's own weights where None.
     """
     weight = log.weight if weight is None else weight
     n = len(log.items)
@@ -45,8 +45,6 @@ def follow_counts(
         if last > first:
             coo = _pairs(log.item, weight, log.offsets[first : last + 1], window, decay)
             total = total + sparse.coo_matrix((coo[2], (coo[0], coo[1])), shape=(n, n), dtype=np.float32).tocsr()
-    if reverse:
-        total = (total + np.float32(reverse) * total.T).tocsr()
     total.sort_indices()
     return total
 
