@@ -92,10 +92,15 @@ def test_keys_are_intact_where_the_synthetic_shop_has_no_users(name: str, real: 
 def test_ratio_and_weight_are_what_was_asked(
     name: str, real: Shop, synthetic: Shop, ratio: float, weight: float, seed: int
 ) -> None:
-    mixed = make(name, ratio=ratio, weight=weight).mix(real, synthetic, Run(seed=seed))
-    added = mixed.table("events").filter(pl.col("origin") != "real")
     wanted = min(round(ratio * real.rows("events")), synthetic.rows("events"))
     longest = int(Log.of(synthetic).lengths().max())
+    try:
+        mixed = make(name, ratio=ratio, weight=weight).mix(real, synthetic, Run(seed=seed))
+    except InputError as error:
+        assert "less than the first synthetic user drawn has" in str(error)
+        assert 0 < wanted < longest
+        return
+    added = mixed.table("events").filter(pl.col("origin") != "real")
     assert wanted - longest < len(added) <= wanted
     assert added["weight"].to_list() == pytest.approx([weight] * len(added))
     whole = synthetic.table("events").group_by("user_id").len("whole")
