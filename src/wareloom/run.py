@@ -49,6 +49,8 @@ class Run:
     """No progress is shown."""
     cache: Path | None = None
     """A folder in which long work keeps its finished pieces, so that it resumes; None keeps nothing."""
+    updates: int = 0
+    """Gradient updates a ranker that learns by them takes in all; 0 leaves it to the ranker's settings."""
 
     @property
     def cores(self) -> int:
