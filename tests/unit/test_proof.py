@@ -342,7 +342,7 @@ def comparison(against: str, said: str, *, base: float | None = 0.1, **other: An
     """A row of comparisons whose interval fits what it says."""
     low = {"helps": 0.02, "no evidence": -0.01, "hurts": -0.05}[said]
     row = {"ties": "file", "metric": "ndcg@10", "slice": "all", "arm": MIXED, "against": against, "verdict": said}
-    row |= {"difference": low + 0.02, "low": low, "high": low + 0.04, "p": 0.01}
+    row |= {"difference": low + 0.02, "low": low, "high": low + 0.04, "p": 0.01, "requests": 100}
     scaled = {"lift": low + 0.02, "lift_low": low, "lift_high": low + 0.04}
     return row | {k: None if base is None else v / base for k, v in scaled.items()} | other
 
@@ -350,7 +350,7 @@ def comparison(against: str, said: str, *, base: float | None = 0.1, **other: An
 @pytest.mark.parametrize("weak", [None, *CONTROLS])
 def test_synthesis_helps_only_where_it_beats_every_control(weak: str | None) -> None:
     rows = [comparison(c, "no evidence" if c == weak else "helps") for c in CONTROLS]
-    noise = [comparison(REAL, "hurts", slice="tail"), comparison(REAL, "hurts", ties="shuffled")]
+    noise = [comparison(NAIVE, "hurts", slice="tail"), comparison(REAL, "hurts", ties="shuffled")]
     noise += [comparison(REAL, "hurts", metric="mrr"), comparison(REAL, "hurts", arm=SYNTHETIC)]
     found = decide(noise + rows, "file", "ndcg@10")
     assert found["verdict"] == ("helps" if weak is None else "no evidence")

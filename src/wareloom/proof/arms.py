@@ -2,29 +2,68 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, field, fields, replace
+from functools import cached_property
 from typing import Any
 
 import polars as pl
 
-from wareloom.family import MIXERS, SYNTHESIZERS
+from wareloom.errors import SettingError
+from wareloom.family import MIXERS, RANKERS, SYNTHESIZERS
 from wareloom.run import Run
 from wareloom.screening import Screened, screen_all
 from wareloom.shop import Shop
+from wareloom.synthesis import Synthesizer
 
-REAL, REPEATED, NAIVE = "real", "real, repeated", "real + naive"
+REAL, REPEATED, NAIVE, PLACEBO = "real", "real, repeated", "real + naive", "real + placebo"
 MIXED, SYNTHETIC = "real + synthetic", "synthetic only"
+FEATURES, TEACHER = "real, features", "teacher"
 CONTROLS = (REAL, REPEATED, NAIVE)
-"""What real + synthetic has to beat, each of them, before synthesis is said to help."""
+"""What real + synthetic has to beat, each of them, before synthesis is said to help; and the placebo where there is
+one."""
 ARMS = (*CONTROLS, MIXED, SYNTHETIC)
+"""The arms of every proof."""
+WITHOUT_POOL = (REAL, FEATURES)
+"""Arms that are trained on real data alone: synthetic data and its seed change nothing in what they are given."""
+BEHAVIOUR = frozenset({"behaviour"})
 
 
 @dataclass(frozen=True, kw_only=True)
 class Pool:
-    """Synthetic data of one seed, screened, and the naive pool of the same size beside it."""
+    """Synthetic data of one seed, screened; the control pools of the same size are drawn when they are asked for."""
 
     screened: Screened
-    naive: Shop
+    fitted: tuple[Synthesizer, ...]
+    """The fitted synthesizers, member after member"""
+    train: Shop
+    users: int
+    run: Run
+
+    @cached_property
+    def naive(self) -> Shop:
+        """Items drawn one by one from popularity."""
+        return self._drawn("independent")
+
+    @cached_property
+    def placebo(self) -> Shop:
+        """A walk over what followed what: all that behaviour alone can say."""
+        return self._drawn("markov")
+
+    def _drawn(self, name: str) -> Shop:
+        drawn: Shop = SYNTHESIZERS.make(name).fit(self.train, self.run).sample(self.users, self.run)
+        return drawn
+
+
+@dataclass(frozen=True, kw_only=True)
+class Member:
+    """One of several synthesizers of a generator."""
+
+    synthesizer: str
+    settings: dict[str, Any] = field(default_factory=dict)
+    """Settings of the synthesizer"""
+    share: float = 1.0
+    """Its part of the users, beside the shares of the others"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,32 +73,129 @@ class Generator:
     synthesizer: str = "markov"
     settings: dict[str, Any] = field(default_factory=dict)
     """Settings of the synthesizer"""
+    members: tuple[Member, ...] = ()
+    """Several synthesizers that share the users between them; `synthesizer` is not used where there are any"""
     screens: tuple[str, ...] = ("schema", "impossible", "copies", "leak")
     mixer: str = "ratio"
     mixer_settings: dict[str, Any] = field(default_factory=dict)
+
+    def named(self) -> dict[str, Member]:
+        """Return the members by name, a second one of the same synthesizer as "markov (2)"."""
+        members = self.members or (Member(synthesizer=self.synthesizer, settings=self.settings),)
+        found: dict[str, Member] = {}
+        for member in members:
+            before = sum(other.synthesizer == member.synthesizer for other in found.values())
+            found[f"{member.synthesizer} ({before + 1})" if before else member.synthesizer] = member
+        return found
+
+    def check(self) -> None:
+        """Raise `SettingError` or `UnknownNameError` where a synthesizer, its settings or its share could not work."""
+        for name, member in self.named().items():
+            SYNTHESIZERS.make(member.synthesizer, **member.settings)
+            if not member.share > 0:
+                raise SettingError(
+                    f"The share of {name!r} is {member.share}: give it a number above 0, or leave it out."
+                )
+
+    def knows(self) -> frozenset[str]:
+        """What its synthesizers draw on, all together."""
+        return frozenset().union(*(SYNTHESIZERS.load(m.synthesizer).knows for m in self.named().values()))
+
+    def without(self, name: str) -> Generator:
+        """Return the generator without one of its members; the others fill its place."""
+        return replace(self, members=tuple(member for other, member in self.named().items() if other != name))
 
     def pool(self, train: Shop, holdout: Shop, users: int, run: Run) -> Pool:
         """Fit on the training part and sample `users` shoppers; only the leak screen sees the held-out part.
 
         Raises `LeakError` where that screen finds one.
         """
-        synthesizer = SYNTHESIZERS.make(self.synthesizer, **self.settings).fit(train, run)
-        sampled = synthesizer.sample(users, run)
+        members = self.named().values()
+        fitted = tuple(SYNTHESIZERS.make(m.synthesizer, **m.settings).fit(train, run) for m in members)
+        whole = sum(member.share for member in members)
+        sizes = [max(1, round(users * member.share / whole)) for member in members]
+        drawn = [one.sample(size, run) for one, size in zip(fitted, sizes, strict=True)]
+        sampled = joined(drawn) if len(drawn) > 1 else drawn[0]
         screened = screen_all(self.screens, sampled, train, holdout, run)
-        naive = SYNTHESIZERS.make("independent").fit(train, run).sample(users, run)
-        return Pool(screened=screened, naive=naive)
+        return Pool(screened=screened, fitted=fitted, train=train, users=users, run=run)
 
     def train_on(self, arm: str, train: Shop, pool: Pool, ratio: float, run: Run) -> Shop:
         """Return the training data of an arm; all arms with added data have as much of it."""
         mixer = MIXERS.make(self.mixer, **self.mixer_settings, ratio=ratio)
-        if arm == REAL:
+        if arm in WITHOUT_POOL:
             return train
         if arm == REPEATED:
             return mixer.mix(train, repeated(train, ratio), run)
-        if arm == NAIVE:
-            return mixer.mix(train, pool.naive, run)
+        if arm in (NAIVE, PLACEBO):
+            return mixer.mix(train, pool.naive if arm == NAIVE else pool.placebo, run)
         mixed: Shop = mixer.mix(train, pool.screened.kept, run)
         return mixed if arm == MIXED else without_real(mixed)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """Which arms a proof has, and why it lacks the others."""
+
+    controls: tuple[str, ...]
+    """What real + synthetic has to beat, all of them"""
+    references: tuple[str, ...]
+    """Other uses of the same knowledge, shown beside"""
+    left_out: dict[str, str]
+    """Reasons, by arm"""
+
+    @property
+    def arms(self) -> tuple[str, ...]:
+        """All arms, the controls first."""
+        return (*self.controls, MIXED, SYNTHETIC, *self.references)
+
+    @property
+    def comparisons(self) -> tuple[tuple[str, str], ...]:
+        """Pairs (arm, against)."""
+        beside = [pair for name in self.references for pair in ((name, REAL), (MIXED, name))]
+        return (*((MIXED, control) for control in self.controls), (SYNTHETIC, REAL), *beside)
+
+
+def plan(generator: Generator, ranker: str, ranker_settings: dict[str, Any]) -> Plan:
+    """Say which arms apply.
+
+    A generator that knows more than behaviour adds to real data two things at once: more rows, and its knowledge. The
+    placebo has the rows without the knowledge, so it has to be beaten like the other controls. The ranker with the
+    knowledge as features, and the generator as a ranker, are other uses of the same knowledge: whether they are better
+    does not change whether the rows help, so they are references and decide nothing.
+    """
+    beyond = generator.knows() - BEHAVIOUR
+    if not beyond:
+        reason = "the generator knows the shop's behaviour alone"
+        return Plan(controls=CONTROLS, references=(), left_out=dict.fromkeys((PLACEBO, FEATURES, TEACHER), reason))
+    left_out: dict[str, str] = {}
+    knobs = {knob.name for knob in fields(RANKERS.load(ranker))}
+    if "text" not in beyond:
+        left_out[FEATURES] = f"no ranker takes {', '.join(sorted(beyond))} as features"
+    elif "text" not in knobs:
+        left_out[FEATURES] = f"the ranker {ranker} has no setting text"
+    elif ranker_settings.get("text", "none") != "none":
+        left_out[FEATURES] = f"the ranker {ranker} is given text in every arm"
+    members = list(generator.named().values())
+    if len(members) > 1:
+        left_out[TEACHER] = "a generator of several synthesizers is no one ranker"
+    elif not hasattr(SYNTHESIZERS.load(members[0].synthesizer), "as_ranker"):
+        left_out[TEACHER] = f"the synthesizer {members[0].synthesizer} cannot rank"
+    references = tuple(name for name in (FEATURES, TEACHER) if name not in left_out)
+    return Plan(controls=(*CONTROLS, PLACEBO), references=references, left_out=left_out)
+
+
+def joined(shops: Iterable[Shop]) -> Shop:
+    """Return the users of several shops of one catalogue as one shop, their ids made apart by their shop's number."""
+    shops = list(shops)
+    parts: dict[str, list[pl.LazyFrame]] = {}
+    for number, shop in enumerate(shops):
+        for table in ("events", "users"):
+            if shop.has(table):
+                keys = [name for name in ("user_id", "session_id") if name in shop.columns(table)]
+                apart = [pl.format("{}:{}", pl.lit(number), name).alias(name) for name in keys]
+                parts.setdefault(table, []).append(shop.scan(table).with_columns(*apart))
+    whole = {table: pl.concat(frames, how="diagonal_relaxed") for table, frames in parts.items()}
+    return shops[0].with_tables(**whole)
 
 
 def repeated(shop: Shop, ratio: float) -> Shop:

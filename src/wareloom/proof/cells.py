@@ -40,6 +40,7 @@ class Cells:
                 np.savez(
                     file,
                     overall=overall,
+                    training=np.array(json.dumps(value.training)),
                     names=np.array(list(value.per_request)),
                     values=np.stack(list(value.per_request.values())),
                 )
@@ -53,4 +54,5 @@ class Cells:
 def _read(path: Path) -> Evaluation:
     with np.load(path, allow_pickle=False) as arrays:
         names, values = arrays["names"].tolist(), arrays["values"]
-        return Evaluation(dict(zip(names, values, strict=True)), json.loads(str(arrays["overall"])))
+        overall, training = json.loads(str(arrays["overall"])), json.loads(str(arrays["training"]))
+        return Evaluation(dict(zip(names, values, strict=True)), overall, training)

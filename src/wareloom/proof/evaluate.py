@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import polars as pl
@@ -31,6 +31,8 @@ class Evaluation:
     """float64 [requests] by "metric/slice", NaN where it says nothing"""
     overall: dict[str, float]
     """By metric, over all requests"""
+    training: dict[str, int] = field(default_factory=dict)
+    """What the ranker was given in a proof: "events", and "updates" where it takes gradient updates"""
 
     def table(self) -> pl.DataFrame:
         """Columns metric, value."""

@@ -7,15 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from wareloom.errors import InputError, MemoryLimitError
-from wareloom.family import RANKERS
-from wareloom.proof.arms import ARMS, MIXED, REAL, Pool
+from wareloom.errors import InputError
+from wareloom.proof.arms import MIXED, REAL, Plan, plan
+from wareloom.proof.bench import Bench, Cell
 from wareloom.proof.cells import Cells
 from wareloom.proof.curves import curves
-from wareloom.proof.evaluate import Evaluation, evaluate
+from wareloom.proof.explore import explore
 from wareloom.proof.result import Proof, summarise
-from wareloom.proof.settings import ProofSettings
-from wareloom.proof.task import Task, build_task
+from wareloom.proof.settings import SAID_ONLY, ProofSettings
 from wareloom.run import Run
 from wareloom.shop import Log, Shop
 from wareloom.shop.splits import Split, split
@@ -32,114 +31,81 @@ def prove(shop: Shop, settings: ProofSettings | None = None, run: Run | None = N
     settings.check()
     if not shop.has("events"):
         raise InputError("A proof needs the table 'events': without it there is no behaviour to hold out.")
+    arms = plan(settings.generator, settings.ranker, settings.ranker_settings)
     modes = settings.ties if _has_ties(shop) else ("file",)
-    parts = [_Mode(mode, shop, settings, run).run() for mode in modes]
-    return summarise(shop, settings, run.seed, parts)
+    parts = [_mode(bench(mode, shop, settings, run), mode, arms, deciding=mode == modes[0]) for mode in modes]
+    return summarise(shop, settings, run.seed, arms, parts)
 
 
-class _Mode:
-    """One way to order ties, from split to cells."""
+def bench(mode: str, shop: Shop, settings: ProofSettings, run: Run) -> Bench:
+    """Split a shop with its ties "shuffled" or in the order of the "file", and set up what trains on the parts."""
+    arranged = deal_ties(shop, run.seed_for("ties")) if mode == "shuffled" else shop
+    parts = split(arranged, settings.split, None, run)
+    train, validation, test = (part.in_memory() for part in parts)
+    decides = {name: value for name, value in asdict(settings).items() if name not in SAID_ONLY}
+    cells = Cells(run.cache, [mode, shop.fingerprint, decides, run.seed])
+    return Bench(f"{mode} ties", Split(train, validation, test, parts.how), settings, cells, run)
 
-    def __init__(self, mode: str, shop: Shop, settings: ProofSettings, run: Run) -> None:
-        self.mode, self.settings = mode, settings
-        self.arranged = deal_ties(shop, run.seed_for("ties")) if mode == "shuffled" else shop
-        parts = split(self.arranged, settings.split, None, run)
-        train, validation, test = (part.in_memory() for part in parts)
-        self.split = Split(train, validation, test, parts.how)
-        self.base = run
-        self.cells = Cells(run.cache, [mode, shop.fingerprint, asdict(settings), run.seed])
-        self.pools: dict[int, Pool] = {}
 
-    def run(self) -> dict[str, Any]:
-        """Choose the ratio on validation data, then evaluate every arm and baseline on the test part."""
-        self._seeds = range(self.settings.seeds)
-        validation = self._choose()
-        ratio = validation["ratio"]
-        task = build_task(self.split, "test", self.settings.repeats)
-        cells = {(arm, seed): self._cell(arm, seed, ratio, task, "test") for seed in self._seeds for arm in ARMS}
-        baselines = {
-            name: self.cells.get(["baseline", name], lambda n=name, s=values: self._baseline(n, s, task))  # type: ignore[misc]
-            for name, values in self.settings.baselines.items()
-        }
-        return {
-            "ties": self.mode,
-            "split": self.split.how,
-            "task": {
-                "requests": len(task),
-                "answers": len(task.item),
-                "left_out": task.left_out,
-                "repeats": task.repeats,
-            },
-            "choice": validation,
-            "cells": cells,
-            "baselines": baselines,
-            "curves": self._curves(),
-            "synthetic": self.cells.get(["synthetic"], self._synthetic),
-        }
+def _mode(of: Bench, ties: str, arms: Plan, *, deciding: bool) -> dict[str, Any]:
+    """Choose the ratio on validation data, then evaluate every arm and baseline on the test part."""
+    settings, choice = of.settings, _choose(of)
+    ratio, task = choice["ratio"], of.task("test")
+    cells = {
+        (arm, seed): of.evaluate(Cell(arm=arm, seed=seed, ratio=ratio))
+        for seed in range(settings.seeds)
+        for arm in (REAL, *(arm for arm in arms.arms if arm != REAL))
+    }
+    baselines = {
+        name: of.cells.get(["baseline", name], lambda n=name, s=values: of.baseline(n, s))  # type: ignore[misc]
+        for name, values in settings.baselines.items()
+    }
+    return {
+        "ties": ties,
+        "split": of.split.how,
+        "task": {
+            "requests": len(task),
+            "answers": len(task.item),
+            "left_out": task.left_out,
+            "repeats": task.repeats,
+        },
+        "choice": choice,
+        "cells": cells,
+        "baselines": baselines,
+        "curves": of.cells.get(["curves"], lambda: _curves(of)),
+        "synthetic": of.cells.get(["synthetic"], lambda: _synthetic(of)),
+        "explored": explore(of, ratio) if deciding else {},
+    }
 
-    def _choose(self) -> dict[str, Any]:
-        """Evaluate each ratio with the first seed on the validation part."""
-        headline, task = self.settings.metrics[0], build_task(self.split, "validation", self.settings.repeats)
-        tried = []
-        for ratio in self.settings.ratios:
-            cell = self._cell(MIXED, 0, ratio, task, "validation")
-            tried.append({"ratio": ratio, "value": cell.overall[headline]})
-        real = self._cell(REAL, 0, 0.0, task, "validation").overall[headline]
-        best = max(tried, key=lambda entry: (entry["value"], -entry["ratio"]))
-        return {"ratio": best["ratio"], "metric": headline, "tried": tried, "real": real}
 
-    def _run(self, seed: int) -> Run:
-        return self.base.with_(seed=self.base.seed_for("proof", seed))
+def _choose(of: Bench) -> dict[str, Any]:
+    """Evaluate each ratio with the first seed on the validation part."""
+    headline = of.settings.metrics[0]
+    real = of.evaluate(Cell(arm=REAL, seed=0), "validation").overall[headline]
+    tried = []
+    for ratio in of.settings.ratios:
+        found = of.evaluate(Cell(arm=MIXED, seed=0, ratio=ratio), "validation")
+        tried.append({"ratio": ratio, "value": found.overall[headline]})
+    best = max(tried, key=lambda entry: (entry["value"], -entry["ratio"]))
+    return {"ratio": best["ratio"], "metric": headline, "tried": tried, "real": real}
 
-    def _cell(self, arm: str, seed: int, ratio: float, task: Task, part: str) -> Evaluation:
-        """Train one arm with one seed and evaluate it; where no seed can change anything, the first serves for all."""
-        if arm == REAL and not RANKERS.load(self.settings.ranker).random:
-            seed = 0
 
-        def work() -> Evaluation:
-            run = self._run(seed)
-            data = self.settings.generator.train_on(arm, self.split.train, self._pool(seed), ratio, run)
-            ranker = RANKERS.make(self.settings.ranker, **self.settings.ranker_settings)
-            with run.task(f"{self.mode} ties, seed {seed}: {self.settings.ranker} on {arm}"):
-                ranker.fit(data, run)
-            return evaluate(ranker, task, self.settings.metrics, run)
+def _synthetic(of: Bench) -> dict[str, Any]:
+    """How much the generator made, with the first seed, and what the screens took of it."""
+    screened = of.pool(Cell(arm=MIXED, seed=0)).screened
+    kept = screened.kept
+    origins = kept.scan("events").select("origin").unique(maintain_order=True).collect().to_series()
+    return {
+        "users": len(Log.of(kept).users),
+        "events": kept.rows("events"),
+        "screens": screened.report,
+        "origin": ", ".join(origins.to_list()),
+    }
 
-        return self.cells.get([part, arm, seed, 0.0 if arm == REAL else ratio], work)
 
-    def _pool(self, seed: int) -> Pool:
-        """Synthetic data of one seed, enough for the largest ratio."""
-        if seed not in self.pools:
-            run, train = self._run(seed), self.split.train
-            users = int(np.ceil(max(self.settings.ratios) * 1.1 * len(Log.of(train).users))) + 1
-            self.pools = {seed: self.settings.generator.pool(train, self.split.held_out(), users, run)}
-        return self.pools[seed]
-
-    def _baseline(self, name: str, values: dict[str, Any], task: Task) -> Evaluation | str:
-        """Evaluate a ranker on real data; one that does not fit into memory says so instead."""
-        run = self._run(0)
-        try:
-            with run.task(f"{self.mode} ties: {name} on real data"):
-                ranker = RANKERS.make(name, **values).fit(self.split.train, run)
-        except MemoryLimitError as error:
-            return str(error)
-        return evaluate(ranker, task, self.settings.metrics, run)
-
-    def _synthetic(self) -> dict[str, Any]:
-        pool = self._pool(0)
-        kept = pool.screened.kept
-        return {
-            "users": len(Log.of(kept).users),
-            "events": kept.rows("events"),
-            "screens": pool.screened.report,
-            "origin": kept.scan("events").select("origin").first().collect().item(),
-        }
-
-    def _curves(self) -> dict[str, Any]:
-        def work() -> dict[str, Any]:
-            pool = self._pool(0)
-            return curves({REAL: self.split.train, "synthetic": pool.screened.kept, "naive": pool.naive})
-
-        return self.cells.get(["curves"], work)
+def _curves(of: Bench) -> dict[str, Any]:
+    pool = of.pool(Cell(arm=MIXED, seed=0))
+    return curves({REAL: of.split.train, "synthetic": pool.screened.kept, "naive": pool.naive})
 
 
 def _has_ties(shop: Shop) -> bool:

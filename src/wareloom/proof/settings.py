@@ -12,6 +12,10 @@ from wareloom.proof.evaluate import DEFAULT_METRICS, metric
 from wareloom.shop.splits import SplitSettings
 
 BASELINES = ("popularity", "personal", "transitions", "item_knn", "ease")
+SHARES = (0.05, 0.1, 0.2, 0.5, 1.0)
+"""Shares of the training users of a learning curve, where none are named"""
+SAID_ONLY = ("effect", "guard", "shares", "lift_by_ratio", "leave_out")
+"""Settings that change no finished cell: what more is computed or how it is put"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +39,23 @@ class ProofSettings:
     """Whether items of the history are ranked again: where the log repeats, always, or never."""
     ties: tuple[str, ...] = ("shuffled", "file")
     """How events of one user and one time are ordered; the first decides. One is enough where there are no ties."""
+    features: str = "tfidf"
+    """What the arm "real, features" sets the ranker's `text` to, where the generator knows text."""
+    guard: float = 0.05
+    """Largest fall, relative, of the deciding metric in a slice beside which "helps" is still said; 1 allows any."""
+    effect: float | None = None
+    """Relative lift, such as .02, of which the power is to be told; None tells it of the lift that was observed."""
+    shares: tuple[float, ...] | Literal["auto"] = ()
+    """Shares of the training users at which the lift is measured too; "auto" takes 5, 10, 20, 50 and 100 %."""
+    lift_by_ratio: bool = False
+    """Whether the lift of every ratio is measured on the validation part, with all seeds."""
+    leave_out: bool = False
+    """Whether a generator of several synthesizers is tried without each of them."""
+
+    @property
+    def curve(self) -> tuple[float, ...]:
+        """The shares of the learning curve, in rising order."""
+        return SHARES if self.shares == "auto" else tuple(sorted(float(share) for share in self.shares))
 
     def check(self) -> None:
         """Raise `SettingError` or `UnknownNameError` for what could not work, before anything is computed."""
@@ -42,6 +63,15 @@ class ProofSettings:
             raise SettingError("A proof needs at least one seed, one metric, and ratios above 0.")
         if wrong := set(self.ties) - {"shuffled", "file"}:
             raise SettingError(f"Ties are ordered 'shuffled' or 'file', not {sorted(wrong)[0]!r}.")
+        if not 0 <= self.guard <= 1:
+            raise SettingError(f"guard={self.guard} is no share: give a number from 0 to 1, such as 0.05 for 5 %.")
+        if self.effect is not None and not self.effect > 0:
+            raise SettingError(f"effect={self.effect} is no lift: give a number above 0, such as 0.02 for 2 %.")
+        if any(not 0 < share <= 1 for share in self.curve):
+            raise SettingError(f"Shares of the training users lie above 0 and at most at 1, not {self.shares}.")
+        if self.leave_out and len(self.generator.named()) < 2:
+            raise SettingError("leave_out needs a generator of at least two synthesizers: there is nothing to leave.")
+        self.generator.check()
         for name in self.metrics:
             metric(name)
         for name, values in {**self.baselines, self.ranker: self.ranker_settings}.items():

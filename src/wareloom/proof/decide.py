@@ -1,0 +1,103 @@
+"""The verdict: whether synthesis beats every control, and whether any slice pays for it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from wareloom.proof.arms import CONTROLS, MIXED, REAL
+
+BUT = "helps, but"
+"""The verdict where synthesis beats every control and a slice falls beyond the guard."""
+VERDICTS = ("helps", BUT, "no evidence", "hurts")
+WEIGHTY = 0.1
+"""Slices with at least this share of the requests are warned of; a smaller one cannot be judged so finely."""
+SAID = {
+    "helps": "Synthetic data helps",
+    "no evidence": "No evidence that synthetic data helps",
+    "hurts": "Synthetic data hurts",
+}
+Rows = list[dict[str, Any]]
+
+
+def decide(
+    comparisons: Rows, ties: str, metric: str, controls: Sequence[str] = CONTROLS, guard: float = 0.05
+) -> dict[str, Any]:
+    """Say what the decisive comparisons amount to: synthesis helps where it beats every control.
+
+    To beat all of several controls each at the level α is a test of level α (intersection-union, Berger 1982): nothing
+    is to be corrected.
+    """
+    mine = [c for c in comparisons if (c["ties"], c["metric"], c["arm"]) == (ties, metric, MIXED)]
+    by = {row["against"]: row for row in mine if row["slice"] == "all" and row["against"] in controls}
+    rows = [by[control] for control in controls]
+    if all(row["verdict"] == "helps" for row in rows):
+        outcome = "helps"
+    else:
+        outcome = "hurts" if by[REAL]["verdict"] == "hurts" else "no evidence"
+    against = by[REAL] if outcome == "hurts" else min(rows, key=lambda row: row["low"])
+    watched = guarded([row for row in mine if row["against"] == REAL and row["slice"] != "all"], by[REAL], guard)
+    said = SAID[outcome]
+    if outcome == "helps" and watched["falls"]:
+        outcome = BUT
+        said += f", but {listed([name_of(fall['slice']) for fall in watched['falls']])}"
+        said += " falls" if len(watched["falls"]) == 1 else " fall"
+    sentence = f"{said}: {metric} {sized(against)} against {against['against']} ({between(against)})."
+    if outcome in ("helps", BUT):
+        sentence += "".join(f" {warning}" for warning in watched["warnings"])
+    return {
+        "verdict": outcome,
+        "sentence": sentence,
+        "decisive": {"ties": ties, "metric": metric, "against": against["against"], "controls": list(controls)},
+        "guard": watched,
+    }
+
+
+def guarded(slices: Rows, whole: dict[str, Any], guard: float) -> dict[str, Any]:
+    """Look for slices whose metric falls, beside real data alone, by more than the share `guard`.
+
+    A slice falls where its estimate is beyond the guard and its interval below zero; a slice of some weight is warned
+    of where its interval reaches beyond the guard. Neither is corrected for the number of slices: the error to be
+    feared here is to overlook a fall.
+    """
+    judged = [row for row in slices if row["lift"] is not None]
+    falls = [row for row in judged if row["lift"] < -guard and row["high"] < 0]
+    weighty = [row for row in judged if row["requests"] >= WEIGHTY * whole["requests"]]
+    unsure = [row for row in weighty if row["lift_low"] < -guard and row not in falls]
+    falls, unsure = (sorted(rows, key=lambda row: float(row["lift_low"])) for rows in (falls, unsure))
+    warnings = [f"{capital(name_of(row['slice']))} falls by {-row['lift']:.1%} ({between(row)})." for row in falls]
+    if unsure:
+        named = [f"{name_of(row['slice'])} ({row['lift_low']:+.1%})" for row in unsure]
+        warnings.append(f"A fall of more than {guard:.0%} is not excluded for {listed(named)}.")
+    kept = ("slice", "lift", "lift_low", "lift_high", "p", "requests")
+    short = [[{name: row[name] for name in kept} for row in rows] for rows in (falls, unsure)]
+    return {"guard": guard, "falls": short[0], "not_excluded": short[1], "warnings": warnings}
+
+
+def name_of(part: str) -> str:
+    """A slice as a noun: "the head", "known users"."""
+    return part if " " in part else f"the {part}"
+
+
+def capital(text: str) -> str:
+    """The text with its first letter large."""
+    return text[:1].upper() + text[1:]
+
+
+def listed(words: Sequence[str]) -> str:
+    """Join words as in a sentence: "a, b and c"."""
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+
+
+def sized(row: dict[str, Any]) -> str:
+    """The size of a difference: its lift, or the difference itself where there is none."""
+    return f"{row['difference']:+.2g}" if row["lift"] is None else f"{row['lift']:+.1%}"
+
+
+def between(row: dict[str, Any]) -> str:
+    """The interval and p-value of a difference."""
+    if row["lift"] is None:
+        ends = f"{row['low']:+.2g} to {row['high']:+.2g}"
+    else:
+        ends = f"{row['lift_low']:+.1%} to {row['lift_high']:+.1%}"
+    return f"95 % interval {ends}, p = {row['p']:.2g}"

@@ -1,0 +1,204 @@
+"""A proof in plain sentences: what was found, how sure it is, what it would take to know more, what to do next."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from wareloom.proof.arms import FEATURES, MIXED, PLACEBO, REAL, REPEATED, TEACHER
+from wareloom.proof.decide import BUT, capital, listed, name_of
+from wareloom.proof.power import POWER
+
+MEANS = {
+    "ndcg": "how near the top of a list of {k} the right items stand",
+    "recall": "the share of the right items among the first {k}",
+    "precision": "the share of right items among the first {k}",
+    "hit_rate": "the share of lists whose first {k} hold a right item",
+    "mrr": "how near the top the first right item stands",
+    "map": "how well the right items are gathered at the top of the first {k}",
+    "auc": "how often a right item stands above a wrong one",
+}
+"""What metrics say, for those who do not know their names"""
+PLAIN = {
+    REAL: "real data alone",
+    REPEATED: "the real data repeated",
+    "real + naive": "naive data drawn from popularity",
+    PLACEBO: "a generator that knows behaviour alone",
+    FEATURES: "the ranker with the text as features",
+    TEACHER: "the generator itself as a ranker",
+}
+"""Arms, for those who do not know the experiment"""
+Row = dict[str, Any]
+
+
+def story(data: dict[str, Any]) -> dict[str, Any]:
+    """Return the "finding", "controls", "slices" and "references" in sentences, "power", and what to do "next"."""
+    rows = _headline(data)
+    return {
+        "finding": _finding(data, rows[MIXED, REAL]),
+        "controls": _controls(data, rows),
+        "slices": _slices(data),
+        "references": _references(data, rows),
+        "power": _power(data),
+        "next": _next(data, rows),
+    }
+
+
+def lines(data: dict[str, Any]) -> list[str]:
+    """The story as lines, in the order in which it is read."""
+    told = data["story"]
+    sentences = [told["finding"], told["controls"], told["slices"], *told["references"], told["power"]]
+    return [*(line for line in sentences if line), *(f"Next: {step}" for step in told["next"])]
+
+
+def meaning(metric: str) -> str:
+    """What a metric measures, in plain words; nothing where it has none here."""
+    stem, _, k = metric.partition("@")
+    return MEANS.get(stem, "").format(k=k or "all")
+
+
+def _headline(data: dict[str, Any]) -> dict[tuple[str, str], Row]:
+    decisive = data["decisive"]
+    return {
+        (row["arm"], row["against"]): row
+        for row in data["comparisons"]
+        if (row["ties"], row["metric"], row["slice"]) == (decisive["ties"], decisive["metric"], "all")
+    }
+
+
+def _finding(data: dict[str, Any], row: Row) -> str:
+    """How much better or worse the ranker is than on real data alone."""
+    decisive, settings = data["decisive"], data["settings"]
+    says = meaning(decisive["metric"])
+    metric = decisive["metric"].upper() + (f" ({says})" if says else "")
+    means = {
+        arm["arm"]: arm["mean"]
+        for arm in data["arms"]
+        if (arm["ties"], arm["metric"], arm["slice"]) == (decisive["ties"], decisive["metric"], "all")
+    }
+    change = f"{metric} of the ranker {settings['ranker']} went from {means[REAL]:.4f} to {means[MIXED]:.4f}"
+    if row["lift"] is None:
+        return f"With synthetic shoppers added, {change}."
+    ends = f"{row['lift_low']:+.1%} to {row['lift_high']:+.1%}"
+    return f"With synthetic shoppers added, {change}: {row['lift']:+.1%}, and with 95 % confidence {ends}."
+
+
+def _controls(data: dict[str, Any], rows: dict[tuple[str, str], Row]) -> str:
+    """Which fair controls were beaten."""
+    mine = [rows[MIXED, control] for control in data["decisive"]["controls"]]
+    beaten = [row for row in mine if row["verdict"] == "helps"]
+    if len(beaten) == len(mine):
+        return f"It beat every fair control, beyond chance: {listed([PLAIN[row['against']] for row in mine])}."
+    worse = [row for row in mine if row["verdict"] == "hurts"]
+    open_ = [row for row in mine if row["verdict"] == "no evidence"]
+    said = []
+    for rows_, verb in ((beaten, "beat"), (open_, "could not be told from"), (worse, "did worse than")):
+        if rows_:
+            said.append(f"{verb} {listed([_against(row) for row in rows_])}")
+    return f"It {listed(said)}; only what beats all of them is said to help."
+
+
+def _against(row: Row) -> str:
+    name = PLAIN[row["against"]]
+    return name if row["lift"] is None else f"{name} ({row['lift']:+.1%})"
+
+
+def _slices(data: dict[str, Any]) -> str:
+    """Whether anybody pays for it."""
+    watched = data["guard"]
+    if watched["warnings"]:
+        return " ".join(watched["warnings"])
+    return f"No group of items or shoppers of any size lost more than the {watched['guard']:.0%} that are allowed."
+
+
+def _references(data: dict[str, Any], rows: dict[tuple[str, str], Row]) -> list[str]:
+    """What other uses of the same knowledge gave."""
+    said = []
+    for name, what in (
+        (FEATURES, "Giving the text to the ranker as features instead"),
+        (TEACHER, "Ranking with the generator itself"),
+    ):
+        if (row := rows.get((name, REAL))) is not None and row["lift"] is not None:
+            beside = rows[MIXED, name]
+            which = {"helps": "synthetic data gave more", "hurts": "more than synthetic data gave"}
+            end = which.get(beside["verdict"], "which cannot be told from what synthetic data gave")
+            ends = f"{row['lift_low']:+.1%} to {row['lift_high']:+.1%}"
+            said.append(f"{what} gave {row['lift']:+.1%} ({ends}) over real data alone; {end}.")
+    return said
+
+
+def _power(data: dict[str, Any]) -> str:
+    """What could have been found against the decisive control, and what it would take to find more."""
+    row = next(row for row in data["power"] if row["against"] == data["decisive"]["against"])
+    if row["detectable_lift"] is None:
+        return ""
+    found = (
+        f"With {row['requests']:,} shoppers asked and {_seeds(row['seeds'])}, a lift of {row['detectable_lift']:+.1%} "
+        f"or more over {PLAIN[row['against']]} would have been found in {POWER:.0%} of such proofs."
+    )
+    if row["effect"] <= 0:
+        return f"{found} The lift observed is not above zero, so no number of shoppers would show it."
+    size = f"the {'named' if row['named'] else 'observed'} {row['effect_lift']:+.1%}"
+    if row["effect"] >= row["detectable"]:
+        return f"{found} That was enough for {size}."
+    ways = []
+    if row["requests_needed"]:
+        ways.append(f"{row['requests_needed']:,} shoppers at {_seeds(row['seeds'])}")
+    if row["seeds_needed"]:
+        ways.append(f"{_seeds(row['seeds_needed'])} with these shoppers")
+    if not ways:
+        return f"{found} Neither more shoppers nor more seeds alone would show {size}: more of both are needed."
+    return f"{found} To show {size} takes {' or '.join(ways)}."
+
+
+def _seeds(count: int) -> str:
+    return f"{count:,} seed" + ("" if count == 1 else "s")
+
+
+def _next(data: dict[str, Any], rows: dict[tuple[str, str], Row]) -> list[str]:
+    """What to do with this verdict."""
+    verdict, settings, steps = data["verdict"], data["settings"], []
+    ratio, ratios = data["modes"][0]["choice"]["ratio"], settings["ratios"]
+    if verdict == "helps":
+        steps.append(f"Train on the mix at a ratio of {ratio:g} and try it on live traffic.")
+    elif verdict == BUT:
+        fell = listed([name_of(fall["slice"]) for fall in data["guard"]["falls"]])
+        steps.append(f"Do not ship it as it is: find out why {fell} lost, or lower the ratio, and prove it again.")
+    elif verdict == "hurts":
+        steps.append("Leave this synthetic data out: it takes away from what the real data says.")
+    else:
+        steps += _undecided(data, rows)
+    if verdict in ("helps", BUT) and len(ratios) > 1 and ratio in (min(ratios), max(ratios)):
+        where = "larger" if ratio == max(ratios) else "smaller"
+        steps.append(f"The best ratio, {ratio:g}, is the edge of those tried: try {where} ones too.")
+    if stronger := _stronger(data):
+        steps.append(stronger)
+    return steps
+
+
+def _undecided(data: dict[str, Any], rows: dict[tuple[str, str], Row]) -> list[str]:
+    """What to do where nothing was shown: look harder, or look elsewhere."""
+    open_ = [row for row in data["power"] if rows[MIXED, row["against"]]["verdict"] != "helps"]
+    if any(row["effect"] <= 0 for row in open_):
+        behind = [PLAIN[row["against"]] for row in open_ if row["effect"] <= 0]
+        return [f"Change the generator or its settings: it is not ahead of {listed(behind)}."]
+    if any(row["requests_needed"] or row["seeds_needed"] for row in open_):
+        return ["Prove it again with more shoppers or more seeds, as many as are said above, or let it be."]
+    return ["Let it be: an effect this small cannot be shown with such data."]
+
+
+def _stronger(data: dict[str, Any]) -> str:
+    """Name the best ranker on real data where it is beyond what synthetic data reached."""
+    decisive = data["decisive"]
+    own = [r for r in data["baselines"] if "refused" not in r and _decides(r, decisive)]
+    mixed = next(r for r in data["arms"] if r["arm"] == MIXED and _decides(r, decisive))
+    best = max(own, key=lambda row: float(row["mean"]), default=None)
+    if best is None or best["ranker"] == data["settings"]["ranker"] or best["low"] <= mixed["high"]:
+        return ""
+    return (
+        f"{capital(best['ranker'])} on real data alone reaches {best['mean']:.4f}, more than this ranker with or "
+        "without synthetic data: begin with the better ranker."
+    )
+
+
+def _decides(row: Row, decisive: dict[str, Any]) -> bool:
+    return bool((row["ties"], row["metric"], row["slice"]) == (decisive["ties"], decisive["metric"], "all"))

@@ -1,0 +1,147 @@
+"""The figures of a proof from its cells: means, differences, lifts, intervals."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from wareloom.proof.arms import REAL, Plan
+from wareloom.proof.bootstrap import Interval, combine, resample, verdict
+from wareloom.proof.evaluate import Evaluation
+from wareloom.proof.power import detectable, power, requests_needed, seeds_needed, spread
+
+Rows = list[dict[str, Any]]
+
+
+def lifted(difference: float, interval: Interval, base: float) -> dict[str, Any]:
+    """A difference with its interval, the same as a lift over `base` (None where that is 0), p-value and verdict."""
+    size = {"": difference, "_low": interval.low, "_high": interval.high}
+    lift = {f"lift{key}": value / base if base else None for key, value in size.items()}
+    ends = {"difference": difference, "low": interval.low, "high": interval.high}
+    return {**ends, **lift, "p": interval.p, "verdict": verdict(interval)}
+
+
+def contrast(
+    ours: list[Evaluation], theirs: list[Evaluation], measure: str, rng: np.random.Generator, base: float | None = None
+) -> dict[str, Any]:
+    """Compare two arms, seed by seed, on one measure; the lift is over the second arm, or over `base`."""
+    a, b = (np.stack([cell.per_request[measure] for cell in cells], axis=1) for cells in (ours, theirs))
+    means = resample((a - b).mean(axis=1)[:, None], rng)[:, 0]
+    difference, against = float(np.nanmean(a - b)), float(np.nanmean(b))
+    interval = combine(difference, means, np.nanmean(a - b, axis=0))
+    found = lifted(difference, interval, against if base is None else base)
+    requests = int((~np.isnan(a[:, 0])).sum())
+    return {"mean": float(np.nanmean(a)), "against_mean": against, **found, "requests": requests}
+
+
+class Table:
+    """Means over requests of every (arm, metric/slice) of one way to order ties, resampled together."""
+
+    def __init__(self, mode: dict[str, Any], seeds: int, plan: Plan, rng: np.random.Generator) -> None:
+        """`mode`: what the experiment found, its cells by (arm, seed) and its baselines by name."""
+        self.ties, self.seeds, self.cells, self.plan = mode["ties"], seeds, mode["cells"], plan
+        self.refused = {name: e for name, e in mode["baselines"].items() if isinstance(e, str)}
+        self.singles: dict[str, Evaluation] = {n: e for n, e in mode["baselines"].items() if isinstance(e, Evaluation)}
+        every = [*(self.cells[arm, 0] for arm in plan.arms), *self.singles.values()]
+        self.measures = [m for m in self.cells[REAL, 0].per_request if all(m in e.per_request for e in every)]
+        names = [(arm, m) for arm in (*plan.arms, *self.singles) for m in self.measures]
+        self.column = {name: i for i, name in enumerate(names)}
+        columns = [self._mean(arm, m) if arm in plan.arms else self.singles[arm].per_request[m] for arm, m in names]
+        self.values = np.stack(columns, axis=1)
+        self.means = resample(self.values, rng)
+
+    def _mean(self, arm: str, measure: str) -> np.ndarray:
+        return np.mean([self.cells[arm, seed].per_request[measure] for seed in range(self.seeds)], axis=0)
+
+    def _seeds(self, arm: str, measure: str) -> np.ndarray:
+        return np.array([np.nanmean(self.cells[arm, seed].per_request[measure]) for seed in range(self.seeds)])
+
+    def _head(self, measure: str, values: np.ndarray) -> dict[str, Any]:
+        metric, _, part = measure.partition("/")
+        return {"metric": metric, "slice": part, "requests": int((~np.isnan(values)).sum())}
+
+    def _single(self, measure: str, column: int, per_seed: np.ndarray) -> dict[str, Any]:
+        values = self.values[:, column]
+        found = combine(float(np.nanmean(values)), self.means[:, column], per_seed)
+        return {**self._head(measure, values), "mean": found.mean, "low": found.low, "high": found.high}
+
+    def arms(self) -> Rows:
+        """Mean and interval of every arm, metric and slice; metrics of the whole catalogue have no interval."""
+        rows = []
+        for arm in self.plan.arms:
+            for measure in self.measures:
+                row = self._single(measure, self.column[arm, measure], self._seeds(arm, measure))
+                rows.append({"ties": self.ties, "arm": arm, **row})
+            whole = self.cells[arm, 0].overall.keys() - {m.partition("/")[0] for m in self.measures}
+            for metric in sorted(whole):
+                mean = float(np.mean([self.cells[arm, seed].overall[metric] for seed in range(self.seeds)]))
+                blank = {"low": None, "high": None, "requests": None}
+                rows.append({"ties": self.ties, "arm": arm, "metric": metric, "slice": "all", "mean": mean, **blank})
+        return rows
+
+    def training(self) -> Rows:
+        """What every arm was trained on: events, and gradient updates where its ranker takes any, seed by seed."""
+        rows = []
+        for arm in self.plan.arms:
+            seeds = [self.cells[arm, seed].training for seed in range(self.seeds)]
+            own = {name: [each[name] for each in seeds] for name in ("events", "updates") if name in seeds[0]}
+            rows.append({"ties": self.ties, "arm": arm, **own})
+        return rows
+
+    def comparisons(self) -> Rows:
+        """Difference, lift, interval, p-value and verdict of every comparison, metric and slice."""
+        rows = []
+        for arm, against in self.plan.comparisons:
+            for measure in self.measures:
+                a, b = self.column[arm, measure], self.column[against, measure]
+                base = float(np.nanmean(self.values[:, b]))
+                difference = float(np.nanmean(self.values[:, a] - self.values[:, b]))
+                seeds = self._seeds(arm, measure) - self._seeds(against, measure)
+                interval = combine(difference, self.means[:, a] - self.means[:, b], seeds)
+                head = self._head(measure, self.values[:, a])
+                rows.append(
+                    {"ties": self.ties, "arm": arm, "against": against} | head | lifted(difference, interval, base)
+                )
+        return rows
+
+    def baselines(self) -> Rows:
+        """Mean and interval of each strong ranker on real data; a refused one with its reason."""
+        rows: Rows = []
+        for name in self.singles:
+            for measure in self.measures:
+                row = self._single(measure, self.column[name, measure], np.zeros(1))
+                rows.append({"ties": self.ties, "ranker": name, **row})
+        return rows + [{"ties": self.ties, "ranker": name, "refused": reason} for name, reason in self.refused.items()]
+
+    def power(self, metric: str, arm: str, effect: float | None) -> Rows:
+        """What could have been found of `arm` against each control, and what it would take to find more.
+
+        `effect`: a relative lift; None takes the one that was observed. The power at the observed lift is not told: it
+        is the p-value in other clothes (Hoenig and Heisey 2001).
+        """
+        measure, rows = f"{metric}/all", []
+        for control in self.plan.controls:
+            a, b = (
+                np.stack([self.cells[name, seed].per_request[measure] for seed in range(self.seeds)], axis=1)
+                for name in (arm, control)
+            )
+            of, base = spread(a - b), float(np.nanmean(b))
+            size = float(np.nanmean(a - b)) if effect is None else effect * base
+            least = detectable(of)
+            rows.append(
+                {
+                    "against": control,
+                    "requests": of.requests,
+                    "seeds": of.seeds,
+                    "detectable": least,
+                    "detectable_lift": least / base if base else None,
+                    "effect": size,
+                    "effect_lift": size / base if base else None,
+                    "named": effect is not None,
+                    "power": None if effect is None else power(size, of),
+                    "requests_needed": requests_needed(size, of),
+                    "seeds_needed": seeds_needed(size, of),
+                }
+            )
+        return rows
