@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from wareloom.errors import SettingError
+from wareloom.errors import InputError, SettingError
 from wareloom.family import METRICS, Algorithm, Family
 
 
@@ -117,6 +117,73 @@ class RequestMetric(Metric):
     def measure(self, ranked: Ranked) -> float:
         """Return the mean over the requests where the metric is defined; NaN where it is nowhere."""
         return mean(self.per_request(ranked))
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """Predictions beside what happened: of clicks as probabilities, or of ratings as numbers."""
+
+    label: np.ndarray
+    """float64 [rows], 1 for a click and 0 for none; or the rating"""
+    value: np.ndarray
+    """float64 [rows], the probability, or the rating, that was predicted"""
+    weight: np.ndarray
+    """float64 [rows], how often each row counts"""
+
+    def __len__(self) -> int:
+        return len(self.label)
+
+    @classmethod
+    def of(cls, label: np.ndarray, value: np.ndarray, weight: np.ndarray | None = None) -> Predicted:
+        """Take arrays of one length, checked; `weight`: 1 each where None. Raises `InputError`."""
+        weight = np.ones(len(label)) if weight is None else weight
+        arrays = [np.asarray(a, dtype=np.float64) for a in (label, value, weight)]
+        if len({a.shape for a in arrays}) > 1 or arrays[0].ndim != 1:
+            shapes = ", ".join(str(a.shape) for a in arrays)
+            raise InputError(f"Labels, predictions and weights must be columns of one length; they are {shapes}.")
+        for name, array in zip(("label", "prediction", "weight"), arrays, strict=True):
+            if len(wrong := np.flatnonzero(~np.isfinite(array))):
+                raise InputError(f"The {name} of row {wrong[0]} is {array[wrong[0]]}; give finite numbers.")
+        if (arrays[2] < 0).any():
+            raise InputError(
+                f"The weight of row {int(np.argmin(arrays[2]))} is {arrays[2].min():g}; none may be below 0."
+            )
+        return cls(*arrays)
+
+    def clicks(self) -> Predicted:
+        """Return this, where labels are 0 or 1 and predictions lie in [0, 1]; else raises `InputError`."""
+        if len(wrong := np.flatnonzero((self.label != 0) & (self.label != 1))):
+            raise InputError(f"The label of row {wrong[0]} is {self.label[wrong[0]]:g}; a click is 1, none is 0.")
+        if len(wrong := np.flatnonzero((self.value < 0) | (self.value > 1))):
+            raise InputError(
+                f"The prediction of row {wrong[0]} is {self.value[wrong[0]]:g}; a probability is in [0, 1]."
+            )
+        return self
+
+
+@dataclass(kw_only=True, eq=False)
+class ClickMetric(Algorithm, ABC):
+    """Base of the metrics of predictions, one an impression or rating."""
+
+    family: ClassVar[Family] = METRICS
+    higher_is_better: ClassVar[bool] = False
+
+    def per_row(self, predicted: Predicted) -> np.ndarray | None:
+        """Return the values, float64 [rows], of which the metric is the weighted mean; None where it is no mean."""
+        return None
+
+    @abstractmethod
+    def measure(self, predicted: Predicted) -> float:
+        """Return the metric over all rows; NaN where it is not defined."""
+
+    def check_fitted(self) -> None:
+        """A metric needs no fit."""
+
+
+def weighted_mean(values: np.ndarray, weight: np.ndarray) -> float:
+    """Mean of `values` by `weight`; NaN where nothing weighs anything."""
+    total = weight.sum()
+    return float(values @ weight / total) if total > 0 else float("nan")
 
 
 def check_length(name: str, k: int) -> None:

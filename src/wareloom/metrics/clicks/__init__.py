@@ -1,0 +1,1 @@
+"""What predicted probabilities of clicks, or predicted ratings, are worth."""
