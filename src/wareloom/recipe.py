@@ -9,14 +9,14 @@ import sys
 import time
 import tomllib
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
 
 from wareloom._version import __version__
 from wareloom.errors import InputError, OutputError, SettingError, SourceError, near
 from wareloom.family import MIXERS, RANKERS, SCREENS, SYNTHESIZERS, configure
-from wareloom.proof.arms import Generator
+from wareloom.proof.arms import Generator, Member
 from wareloom.proof.prove import prove
 from wareloom.proof.result import Proof
 from wareloom.proof.settings import ProofSettings
@@ -87,6 +87,14 @@ class ProveStep:
     repeats: Literal["auto", "rank", "mask"] = "auto"
     ties: tuple[str, ...] = ProofSettings().ties
     baselines: dict[str, dict[str, Any]] = field(default_factory=lambda: dict(ProofSettings().baselines))
+    features: str = ProofSettings().features
+    guard: float = ProofSettings().guard
+    effect: float | None = None
+    shares: tuple[float, ...] | Literal["auto"] = ()
+    lift_by_ratio: bool = False
+    leave_out: bool = False
+    members: tuple[Member, ...] = ()
+    """Several synthesizers that the proof takes together instead of the one of [synthesize]."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -161,10 +169,12 @@ class Recipe:
 
     def proof(self) -> ProofSettings:
         """What the stage `prove` does."""
+        asked = {each.name: getattr(self.prove, each.name) for each in fields(self.prove)}
         return ProofSettings(
             generator=Generator(
                 synthesizer=self.synthesize.name,
                 settings=self.synthesize.set,
+                members=asked.pop("members"),
                 screens=self.synthesize.screens,
                 mixer=self.mix.name,
                 mixer_settings={k: v for k, v in self.mix.set.items() if k != "ratio"},
@@ -172,7 +182,7 @@ class Recipe:
             ranker=self.train.name,
             ranker_settings=self.train.set,
             split=self.split,
-            **asdict(self.prove),
+            **asked,
         )
 
 

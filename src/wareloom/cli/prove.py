@@ -3,32 +3,50 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from wareloom.cli._shared import AsJson, Quiet, Seed, Set, To, names, run_of, settings, show
 
+if TYPE_CHECKING:
+    from wareloom.proof.arms import Generator
+    from wareloom.proof.result import Proof
+
+
+Synthesizer = Annotated[
+    str,
+    typer.Option("--with", help="The synthesizer, or several with commas.", autocompletion=names("synthesizer")),
+]
+Ranker = Annotated[str, typer.Option(help="The ranker that every arm trains.", autocompletion=names("ranker"))]
+Ratios = Annotated[str, typer.Option(help="Synthetic events for each real one; the best on validation is taken.")]
+Ties = Annotated[str, typer.Option(help="Order of events of one time; the first decides.")]
+Guard = Annotated[float, typer.Option(help="Largest relative fall of a slice beside which 'helps' is still said.")]
+Effect = Annotated[float | None, typer.Option(help="A relative lift, such as 0.02, of which the power is told.")]
+Shares = Annotated[str, typer.Option(help="Measure the lift at these shares of the training users: 0.1,0.5,1 or auto.")]
+ByRatio = Annotated[bool, typer.Option("--lift-by-ratio", help="Measure the lift of every ratio on validation.")]
+LeaveOut = Annotated[bool, typer.Option("--leave-out", help="Try several synthesizers without each of them.")]
+Resume = Annotated[bool, typer.Option("--resume", help="Keep the cells of a proof that was stopped.")]
+
 
 def main(
     shop: Annotated[Path, typer.Argument(help="The shop's folder, whole: the proof splits it itself.")],
     to: To,
-    synthesizer: Annotated[
-        str, typer.Option("--with", help="The synthesizer.", autocompletion=names("synthesizer"))
-    ] = "markov",
-    ranker: Annotated[
-        str, typer.Option(help="The ranker that every arm trains.", autocompletion=names("ranker"))
-    ] = "transitions",
+    synthesizer: Synthesizer = "markov",
+    ranker: Ranker = "transitions",
     split: Annotated[str, typer.Option(help="time, leave-last-out or user.")] = "time",
     seeds: Annotated[int, typer.Option(help="How often everything random is drawn anew.")] = 3,
-    ratios: Annotated[
-        str, typer.Option(help="Synthetic events for each real one; the best on validation is taken.")
-    ] = "0.5,1",
+    ratios: Ratios = "0.5,1",
     metrics: Annotated[
         str, typer.Option(help="Metrics; the first decides.")
     ] = "ndcg@10,recall@10,recall@50,mrr,coverage@10",
-    ties: Annotated[str, typer.Option(help="Order of events of one time; the first decides.")] = "shuffled,file",
-    resume: Annotated[bool, typer.Option("--resume", help="Keep the cells of a proof that was stopped.")] = False,
+    ties: Ties = "shuffled,file",
+    guard: Guard = 0.05,
+    effect: Effect = None,
+    shares: Shares = "",
+    lift_by_ratio: ByRatio = False,
+    leave_out: LeaveOut = False,
+    resume: Resume = False,
     set: Set = None,
     seed: Seed = 0,
     as_json: AsJson = False,
@@ -36,10 +54,10 @@ def main(
 ) -> None:
     """Train a ranker with and without synthetic data and judge it on real held-out data; exit code 1 where it hurts.
 
-    --set takes settings of the synthesizer; those of the ranker are set as ranker.NAME=VALUE.
+    --set takes settings of the synthesizer, as NAME.SETTING=VALUE where there are several; those of the ranker are set
+    as ranker.NAME=VALUE.
     """
     from wareloom.family import configure
-    from wareloom.proof.arms import Generator
     from wareloom.proof.settings import ProofSettings
     from wareloom.report import prove_and_report
     from wareloom.shop import Shop
@@ -47,33 +65,64 @@ def main(
 
     given = settings(set)
     own = {name.removeprefix("ranker."): value for name, value in given.items() if name.startswith("ranker.")}
-    rest = {name: value for name, value in given.items() if not name.startswith("ranker.")}
     asked = ProofSettings(
-        generator=Generator(synthesizer=synthesizer, settings=rest),
+        generator=_generator(synthesizer, {k: v for k, v in given.items() if not k.startswith("ranker.")}),
         ranker=ranker,
         ranker_settings=own,
         split=configure(SplitSettings, {"by": split}),
-        ratios=configure_ratios(ratios),
+        ratios=_numbers("--ratios", ratios),
         seeds=seeds,
         metrics=tuple(metrics.split(",")),
         ties=tuple(ties.split(",")),
+        guard=guard,
+        effect=effect,
+        shares="auto" if shares == "auto" else _numbers("--shares", shares) if shares else (),
+        lift_by_ratio=lift_by_ratio,
+        leave_out=leave_out,
     )
     proof = prove_and_report(Shop.open(shop), asked, to, run_of(seed, quiet), resume=resume)
-    lines = [
+    show(proof.data, as_json, "\n".join([*told(proof), str(to / "report.html")]))
+    raise typer.Exit(1 if proof.verdict == "hurts" else 0)
+
+
+def told(proof: Proof) -> list[str]:
+    """The lines in which a proof is told on a terminal: its verdict, its story, its comparisons."""
+    from wareloom.proof.story import lines
+
+    compared = [
         f"  {row['arm']} against {row['against']}: {row['lift']:+.1%} "
         f"({row['lift_low']:+.1%} to {row['lift_high']:+.1%}), p = {row['p']:.2g}: {row['verdict']}"
         for row in proof.headline().iter_rows(named=True)
         if row["lift"] is not None
     ]
-    show(proof.data, as_json, "\n".join([str(proof), *lines, str(to / "report.html")]))
-    raise typer.Exit(1 if proof.verdict == "hurts" else 0)
+    return [str(proof), "", *lines(proof.data), "", *compared]
 
 
-def configure_ratios(text: str) -> tuple[float, ...]:
+def _generator(named: str, given: dict[str, Any]) -> Generator:
+    """Read "markov", or "markov,shuffled" with settings such as markov.window."""
+    from wareloom.errors import SettingError, near
+    from wareloom.proof.arms import Generator, Member
+
+    several = named.split(",")
+    if len(several) == 1:
+        return Generator(synthesizer=named, settings=given)
+    own: dict[str, dict[str, Any]] = {name: {} for name in several}
+    for key, value in given.items():
+        whose, _, setting = key.rpartition(".")
+        if whose not in own:
+            raise SettingError(
+                f"With several synthesizers --set {key} must say whose setting it is, such as {several[0]}.{setting}."
+                f"{near(whose, own)}"
+            )
+        own[whose][setting] = value
+    return Generator(members=tuple(Member(synthesizer=name, settings=own[name]) for name in several))
+
+
+def _numbers(option: str, text: str) -> tuple[float, ...]:
     """Read "0.5,1"."""
     from wareloom.errors import SettingError
 
     try:
         return tuple(float(part) for part in text.split(","))
     except ValueError:
-        raise SettingError(f"--ratios takes numbers with commas, such as 0.5,1, not {text!r}.") from None
+        raise SettingError(f"{option} takes numbers with commas, such as 0.5,1, not {text!r}.") from None

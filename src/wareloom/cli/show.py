@@ -1,7 +1,8 @@
-"""Show one algorithm."""
+"""Show one algorithm, or what a proof found."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -11,13 +12,22 @@ from wareloom.cli._shared import show as show_value
 
 
 def main(
-    name: Annotated[str, typer.Argument(help="An algorithm of any family, for example 'ease' or 'markov'.")],
+    name: Annotated[
+        str, typer.Argument(help="An algorithm of any family, for example 'ease' or 'markov', or a proof's folder.")
+    ],
     as_json: AsJson = False,
 ) -> None:
-    """Show an algorithm: what it is, and each setting with its default."""
+    """Show an algorithm: what it is, and each setting with its default; or a proof: its verdict in plain words."""
     from wareloom.errors import unknown
     from wareloom.family import FAMILIES
 
+    if (Path(name) / "proof.json").exists():
+        from wareloom.cli.prove import told
+        from wareloom.proof.result import Proof
+
+        proof = Proof.open(name)
+        show_value(proof.data, as_json, "\n".join(told(proof)))
+        return
     holders = [family for family in FAMILIES.values() if name in family.names()]
     if not holders:
         raise unknown("algorithm", name, [n for family in FAMILIES.values() for n in family.names()])
