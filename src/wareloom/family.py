@@ -245,4 +245,5 @@ SCREENS = Family("screen", "wareloom.screening")
 MIXERS = Family("mixer", "wareloom.mixing")
 RANKERS = Family("ranker", "wareloom.rankers")
 METRICS = Family("metric", "wareloom.metrics")
-FAMILIES = {family.kind: family for family in (READERS, SYNTHESIZERS, SCREENS, MIXERS, RANKERS, METRICS)}
+EMBEDDERS = Family("embedder", "wareloom.language.embedders")
+FAMILIES = {family.kind: family for family in (READERS, SYNTHESIZERS, SCREENS, MIXERS, RANKERS, METRICS, EMBEDDERS)}

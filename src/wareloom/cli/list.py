@@ -11,7 +11,8 @@ from wareloom.cli._shared import AsJson, show
 
 def main(
     family: Annotated[
-        str | None, typer.Argument(help="reader, synthesizer, screen, mixer, ranker or metric; all where not given.")
+        str | None,
+        typer.Argument(help="reader, synthesizer, screen, mixer, ranker, metric or embedder; all where not given."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:

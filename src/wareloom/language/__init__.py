@@ -1,0 +1,1 @@
+"""Words and vectors of text: tokens of English and Chinese, and the embedders."""
