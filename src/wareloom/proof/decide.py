@@ -65,23 +65,29 @@ def guarded(slices: Rows, whole: dict[str, Any], guard: float) -> dict[str, Any]
     weighty = [row for row in judged if row["requests"] >= WEIGHTY * whole["requests"]]
     unsure = [row for row in weighty if row["lift_low"] < -guard and row not in falls]
     falls, unsure = (sorted(rows, key=lambda row: float(row["lift_low"])) for rows in (falls, unsure))
-    warnings = [f"{capital(name_of(row['slice']))} falls by {-row['lift']:.1%} ({between(row)})." for row in falls]
+    warnings = []
+    if falls:
+        lost = [
+            f"{name_of(row['slice'])} {signed(row['lift'])} ({signed(row['lift_low'])} to {signed(row['lift_high'])})"
+            for row in falls
+        ]
+        warnings.append(f"Lost: {'; '.join(lost)}.")
     if unsure:
-        named = [f"{name_of(row['slice'])} ({row['lift_low']:+.1%})" for row in unsure]
+        named = [f"{name_of(row['slice'])} (down to {signed(row['lift_low'])})" for row in unsure]
         warnings.append(f"A fall of more than {guard:.0%} is not excluded for {listed(named)}.")
     kept = ("slice", "lift", "lift_low", "lift_high", "p", "requests")
     short = [[{name: row[name] for name in kept} for row in rows] for rows in (falls, unsure)]
     return {"guard": guard, "falls": short[0], "not_excluded": short[1], "warnings": warnings}
 
 
+def signed(lift: float) -> str:
+    """A lift with its sign: "+3.1%", "−0.4%"."""
+    return f"{lift:+.1%}".replace("-", "−")
+
+
 def name_of(part: str) -> str:
     """A slice as a noun: "the head", "known users"."""
     return part if " " in part else f"the {part}"
-
-
-def capital(text: str) -> str:
-    """The text with its first letter large."""
-    return text[:1].upper() + text[1:]
 
 
 def listed(words: Sequence[str]) -> str:

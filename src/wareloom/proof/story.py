@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from wareloom.proof.arms import FEATURES, MIXED, PLACEBO, REAL, REPEATED, TEACHER
-from wareloom.proof.decide import BUT, capital, listed, name_of
+from wareloom.proof.decide import BUT, listed, name_of, signed
 from wareloom.proof.power import POWER
 
 MEANS = {
@@ -56,6 +56,12 @@ def meaning(metric: str) -> str:
     return MEANS.get(stem, "").format(k=k or "all")
 
 
+def _called(metric: str) -> str:
+    """A metric as people write it."""
+    stem, at, k = metric.partition("@")
+    return {"ndcg": "nDCG", "mrr": "MRR", "map": "MAP", "auc": "AUC"}.get(stem, stem.replace("_", " ")) + at + k
+
+
 def _headline(data: dict[str, Any]) -> dict[tuple[str, str], Row]:
     decisive = data["decisive"]
     return {
@@ -68,8 +74,8 @@ def _headline(data: dict[str, Any]) -> dict[tuple[str, str], Row]:
 def _finding(data: dict[str, Any], row: Row) -> str:
     """How much better or worse the ranker is than on real data alone."""
     decisive, settings = data["decisive"], data["settings"]
-    says = meaning(decisive["metric"])
-    metric = decisive["metric"].upper() + (f" ({says})" if says else "")
+    metric, says = _called(decisive["metric"]), meaning(decisive["metric"])
+    explained = f" {metric} is {says}." if says else ""
     means = {
         arm["arm"]: arm["mean"]
         for arm in data["arms"]
@@ -77,9 +83,9 @@ def _finding(data: dict[str, Any], row: Row) -> str:
     }
     change = f"{metric} of the ranker {settings['ranker']} went from {means[REAL]:.4f} to {means[MIXED]:.4f}"
     if row["lift"] is None:
-        return f"With synthetic shoppers added, {change}."
-    ends = f"{row['lift_low']:+.1%} to {row['lift_high']:+.1%}"
-    return f"With synthetic shoppers added, {change}: {row['lift']:+.1%}, and with 95 % confidence {ends}."
+        return f"With synthetic shoppers added, {change}.{explained}"
+    ends = f"with 95 % confidence between {signed(row['lift_low'])} and {signed(row['lift_high'])}"
+    return f"With synthetic shoppers added, {change}: {signed(row['lift'])}, {ends}.{explained}"
 
 
 def _controls(data: dict[str, Any], rows: dict[tuple[str, str], Row]) -> str:
@@ -99,7 +105,7 @@ def _controls(data: dict[str, Any], rows: dict[tuple[str, str], Row]) -> str:
 
 def _against(row: Row) -> str:
     name = PLAIN[row["against"]]
-    return name if row["lift"] is None else f"{name} ({row['lift']:+.1%})"
+    return name if row["lift"] is None else f"{name} ({signed(row['lift'])})"
 
 
 def _slices(data: dict[str, Any]) -> str:
@@ -107,7 +113,7 @@ def _slices(data: dict[str, Any]) -> str:
     watched = data["guard"]
     if watched["warnings"]:
         return " ".join(watched["warnings"])
-    return f"No group of items or shoppers of any size lost more than the {watched['guard']:.0%} that are allowed."
+    return f"As far as can be told, no group of items or shoppers lost more than the {watched['guard']:.0%} allowed."
 
 
 def _references(data: dict[str, Any], rows: dict[tuple[str, str], Row]) -> list[str]:
@@ -121,8 +127,8 @@ def _references(data: dict[str, Any], rows: dict[tuple[str, str], Row]) -> list[
             beside = rows[MIXED, name]
             which = {"helps": "synthetic data gave more", "hurts": "more than synthetic data gave"}
             end = which.get(beside["verdict"], "which cannot be told from what synthetic data gave")
-            ends = f"{row['lift_low']:+.1%} to {row['lift_high']:+.1%}"
-            said.append(f"{what} gave {row['lift']:+.1%} ({ends}) over real data alone; {end}.")
+            ends = f"{signed(row['lift_low'])} to {signed(row['lift_high'])}"
+            said.append(f"{what} gave {signed(row['lift'])} ({ends}) over real data alone; {end}.")
     return said
 
 
@@ -195,7 +201,7 @@ def _stronger(data: dict[str, Any]) -> str:
     if best is None or best["ranker"] == data["settings"]["ranker"] or best["low"] <= mixed["high"]:
         return ""
     return (
-        f"{capital(best['ranker'])} on real data alone reaches {best['mean']:.4f}, more than this ranker with or "
+        f"The ranker {best['ranker']} on real data alone reaches {best['mean']:.4f}, more than this ranker with or "
         "without synthetic data: begin with the better ranker."
     )
 

@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 INK, FAINT, GRID = "#1f2933", "#7b8794", "#e4e7eb"
-COLOURS = {"helps": "#1b7f4b", "no evidence": "#7b8794", "hurts": "#b42318"}
+COLOURS = {"helps": "#1b7f4b", "helps, but": "#b7791f", "no evidence": "#616e7c", "hurts": "#b42318"}
 SHADES = ("#3354a5", "#c2571a", "#1b7f4b", "#8a3ffc", "#7b8794")
 TIES = {"shuffled": "ties shuffled", "file": "ties in file order"}
 Rows = list[dict[str, Any]]
@@ -28,6 +28,81 @@ def arms(rows: Rows, baselines: Rows, metric: str) -> go.Figure:
         for part, colour, symbol in ((beside, FAINT, "diamond"), (own, SHADES[0], "circle")):
             _dots(figure, part[::-1], "mean", colour, symbol, (1, column), f"{metric} %{{x:.4f}}")
     return _styled(figure, f"{metric}, 95 % interval", 90 + 34 * (len(rows and own) + len(beside)))
+
+
+def against(rows: Rows, detectable: float | None, metric: str) -> go.Figure:
+    """Draw the lift over each control, called `name`, with its figures beside; the band is what could not be found."""
+    figure = go.Figure()
+    if detectable:
+        figure.add_vrect(x0=-detectable, x1=detectable, fillcolor=GRID, opacity=0.55, line_width=0, layer="below")
+    figure.add_vline(x=0, line_color=INK, line_width=1.2)
+    for row in rows[::-1]:
+        colour = COLOURS[row["verdict"]]
+        name = f"<b>{row['name']}</b>  "
+        figure.add_scatter(
+            x=[row["lift_low"], row["lift_high"]],
+            y=[name, name],
+            mode="lines",
+            line={"color": colour, "width": 7},
+            opacity=0.35,
+            hoverinfo="skip",
+        )
+        figure.add_scatter(
+            x=[row["lift"]],
+            y=[name],
+            mode="markers",
+            marker={"color": colour, "size": 15, "line": {"color": "white", "width": 2}},
+            hovertemplate=f"against {row['name']}: %{{x:+.1%}}<extra></extra>",
+        )
+        said = f"<b>{row['lift']:+.1%}</b>  ({row['lift_low']:+.1%} to {row['lift_high']:+.1%})".replace("-", "−")
+        figure.add_annotation(
+            x=1.01,
+            xref="paper",
+            xanchor="left",
+            y=name,
+            text=said,
+            showarrow=False,
+            font={"color": colour, "size": 13.5},
+        )
+    figure.update_xaxes(tickformat="+.1%", nticks=9)
+    styled = _styled(figure, f"lift of {metric}", 84 + 50 * len(rows))
+    return styled.update_layout(showlegend=False, margin={"l": 10, "r": 196, "t": 8, "b": 46})
+
+
+def curve(rows: Rows, key: str, x_title: str, metric: str) -> go.Figure:
+    """Draw a lift with its interval as a band against a number."""
+    x = [row[key] for row in rows]
+    figure = go.Figure()
+    figure.add_scatter(
+        x=[*x, *x[::-1]],
+        y=[*(row["lift_low"] for row in rows), *(row["lift_high"] for row in rows[::-1])],
+        mode="lines",
+        fill="toself",
+        fillcolor="rgba(51,84,165,.14)",
+        line={"width": 0},
+        hoverinfo="skip",
+    )
+    figure.add_scatter(
+        x=x,
+        y=[row["lift"] for row in rows],
+        mode="lines+markers",
+        line={"color": SHADES[0], "width": 2.2},
+        marker={"size": 9},
+        hovertemplate="%{x}: %{y:+.1%}<extra></extra>",
+    )
+    figure.add_hline(y=0, line_color=INK, line_width=1)
+    figure.update_xaxes(tickvals=x, ticktext=[f"{value:,.4g}" if value < 1000 else f"{value:,.0f}" for value in x])
+    figure.update_yaxes(tickformat="+.0%", title=f"lift of {metric} over real")
+    return _styled(figure, x_title, 320).update_layout(showlegend=False)
+
+
+def members(rows: Rows, metric: str) -> go.Figure:
+    """Draw what each member of the generator adds to the lift."""
+    figure = go.Figure()
+    _dots(figure, [r | {"name": r["without"]} for r in rows][::-1], "lift", SHADES[0], "circle", None, "%{x:+.1%}")
+    figure.add_vline(x=0, line_color=INK, line_width=1)
+    figure.update_xaxes(tickformat="+.1%")
+    return _styled(figure, f"lift of {metric} with all, less the lift without this one", 110 + 40 * len(rows))
 
 
 def slices(rows: Rows, metric: str, arm: str, against: str) -> go.Figure:
