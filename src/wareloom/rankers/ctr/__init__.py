@@ -1,0 +1,1 @@
+"""Models of clicks: how likely an item is chosen where it is shown."""
