@@ -1,0 +1,84 @@
+"""Text-kNN: items that read alike are alike."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from scipy import sparse
+
+from wareloom.errors import InputError
+from wareloom.family import EMBEDDERS
+from wareloom.rankers import Ranker
+from wareloom.rankers._history import popularity, recency, require, tail
+from wareloom.rankers._neighbours import sum_neighbours
+from wareloom.rankers.content._nearest import nearest
+from wareloom.rankers.content._text import DEFAULT, field_texts, item_texts, parse_fields, present
+from wareloom.run import Run
+from wareloom.shop import Log, Requests, Shop
+
+
+@dataclass(kw_only=True, eq=False)
+class TextKNN(Ranker):
+    """Score items by how much their text is like that of the items of the history.
+
+    The similarity of i and j is the cosine of their texts' vectors. A request's score of j is the sum over its events
+    of decay^age × weight × similarity (i, j) over the `neighbours` items nearest to each; where that is 0, items follow
+    by popularity, below all others. Items without a single event are scored like all others, by their text.
+
+    Memory: items × neighbours × 8 bytes beside the vectors. Raises `InputError` where there is no text to learn from.
+    Lops et al. (2011) on content-based recommendation.
+    """
+
+    random: ClassVar[bool] = False
+
+    fields: str = DEFAULT
+    """Columns of items that are read, some of title, category, brand, attributes and description; those that are
+    missing are passed over. With weights, as in "title^2 brand", similarity is the weighted mean over the fields."""
+    embedder: str = "tfidf"
+    """What makes vectors of the texts: "tfidf", "minilm" or another embedder."""
+    neighbours: int = 200
+    """Similar items kept for each item."""
+    decay: float = 0.6
+    """Factor for each step back in the history that is scored; 1 counts all events alike."""
+    last: int = 0
+    """Events of the history that count, the latest ones; 0 takes all."""
+
+    def __post_init__(self) -> None:
+        parse_fields(self.fields)
+        require("text_knn", "neighbours", self.neighbours, self.neighbours >= 1, "1 or more")
+        require("text_knn", "decay", self.decay, 0 < self.decay <= 1, "a factor above 0, at most 1")
+        require("text_knn", "last", self.last, self.last >= 0, "0 or more")
+
+    def _fit(self, log: Log, shop: Shop | None, run: Run) -> None:
+        if shop is None:
+            raise InputError(
+                "The ranker 'text_knn' learns from the text of the items, but it was given a log alone: fit it on a "
+                "shop whose items have a title, category or brand."
+            )
+        self.popularity_ = popularity(log)
+        self.table_ = nearest(self._vectors(shop, run), self.neighbours)
+
+    def _vectors(self, shop: Shop, run: Run) -> Any:
+        """Embed the items: one text each, or where fields have weights, one vector a field side by side."""
+        if "^" not in self.fields:
+            return _embedded(self.embedder, item_texts(shop, self.fields), run)
+        weights = present(shop, parse_fields(self.fields))
+        parts = [_embedded(self.embedder, field_texts(shop, field), run) for field in weights]
+        scales = np.sqrt(np.array([*weights.values()], dtype=np.float32) / sum(weights.values()))
+        scaled = [part * scale for part, scale in zip(parts, scales, strict=True)]
+        if sparse.issparse(scaled[0]):
+            return sparse.hstack(scaled, format="csr", dtype=np.float32)
+        return np.hstack(scaled)
+
+    def _score(self, requests: Requests) -> np.ndarray:
+        assert requests.histories is not None
+        history = recency(requests.histories, self.decay, self.last)
+        return sum_neighbours(history, self.table_, tail(self.popularity_))
+
+
+def _embedded(embedder: str, texts: list[str], run: Run) -> Any:
+    """Return the vectors of `texts`; the words themselves where the embedder has them, not their projection."""
+    made = EMBEDDERS.make(embedder, **({"embedding_size": 0} if embedder == "tfidf" else {}))
+    return made.fit(texts, run).vectors(texts, run)
