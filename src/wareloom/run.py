@@ -10,12 +10,13 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     import numpy as np
 
 Advance = Callable[..., None]
+"""advance(steps=1, **values): so many steps more are done; the values, such as a loss, are shown beside."""
 
 
 def physical_cores() -> int:
@@ -49,6 +50,12 @@ class Run:
     """No progress is shown."""
     cache: Path | None = None
     """A folder in which long work keeps its finished pieces, so that it resumes; None keeps nothing."""
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    """Arithmetic of neural models; auto takes bf16 on a GPU and fp32 on a CPU, where bf16 was measured to be slower."""
+    compile: bool = False
+    """Whether neural models are compiled: worth it for long training on a GPU."""
+    track: str = ""
+    """Where losses and validation values go: "tensorboard:FOLDER", "mlflow:FOLDER" or "wandb:FOLDER" (offline)."""
     updates: int = 0
     """Gradient updates a ranker that learns by them takes in all; 0 leaves it to the ranker's settings."""
 
@@ -88,17 +95,17 @@ class Run:
 
     @contextlib.contextmanager
     def task(self, label: str, total: float | None = None) -> Iterator[Advance]:
-        """Show progress of `label` on standard error; yields `advance(steps=1)`.
+        """Show progress of `label` on standard error; yields `advance(steps=1, **values)`.
 
         On a terminal a bar with the time left; elsewhere one line at the end with the seconds it took.
         """
         if self.quiet:
-            yield lambda steps=1: None
+            yield lambda steps=1, **values: None
         elif sys.stderr.isatty():
             yield from _bar(label, total)
         else:
             start = time.perf_counter()
-            yield lambda steps=1: None
+            yield lambda steps=1, **values: None
             print(f"{label}: {time.perf_counter() - start:.1f} s", file=sys.stderr, flush=True)
 
 
@@ -116,5 +123,10 @@ def _bar(label: str, total: float | None) -> Iterator[Advance]:
     )
     with Progress(*columns, console=Console(stderr=True)) as progress:
         bar = progress.add_task(label, total=total)
-        yield lambda steps=1: progress.advance(bar, steps)
+
+        def advance(steps: float = 1, **values: float) -> None:
+            said = " ".join(f"{name} {value:.4g}" for name, value in values.items())
+            progress.update(bar, advance=steps, description=f"{label} {said}".strip())
+
+        yield advance
         progress.update(bar, completed=total or 1, total=total or 1)

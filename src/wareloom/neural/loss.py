@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from typing import Any
 
 from wareloom.neural import torch
 
 F = torch.nn.functional
+Rows = Callable[[Any], Any]
+"""Vectors of some items: codes [...] → [..., size]"""
 
 
 def softmax_loss(state: Any, target: Any, weight: Any, table: Any, bias: Any) -> Any:
@@ -18,7 +22,7 @@ def softmax_loss(state: Any, target: Any, weight: Any, table: Any, bias: Any) ->
 
 
 def sampled_softmax_loss(
-    state: Any, target: Any, weight: Any, table: Any, bias: Any, negatives: Any, log_q: Any
+    state: Any, target: Any, weight: Any, rows: Rows, bias: Any, negatives: Any, log_q: Any
 ) -> Any:
     """Cross-entropy of the target among shared negatives, whose logits lose the logarithm of how often they are drawn.
 
@@ -26,10 +30,35 @@ def sampled_softmax_loss(
     of that row. The target is always there and so is not corrected: then the sum of the negatives estimates that over
     all other items without bias (Bengio and Senécal 2008; Yi et al. 2019).
     """
-    own = (state * table[target]).sum(1) + bias[target]
-    others = state @ table[negatives].T + (bias[negatives] - log_q[negatives])
-    others = others.masked_fill(target[:, None] == negatives[None, :], float("-inf"))
+    own, others = _logits(state, target, rows, bias, negatives)
+    others = (others - log_q[negatives]).masked_fill(target[:, None] == negatives[None, :], float("-inf"))
     return _mean(torch.logsumexp(torch.cat([own[:, None], others], dim=1), dim=1) - own, weight)
+
+
+def gbce_loss(
+    state: Any, target: Any, weight: Any, rows: Rows, bias: Any, negatives: Any, share: float, calibration: float
+) -> Any:
+    """Generalised binary cross-entropy: the positive's probability is raised to a power below 1.
+
+    `negatives` [k] codes drawn uniformly; `share` = k / (items - 1). `calibration` t in [0, 1]: 0 is the plain binary
+    loss, 1 makes the scores as calibrated as those of the full softmax (Petrov and Macdonald 2023, gSASRec).
+    """
+    power = share * (calibration * (1 - 1 / share) + 1 / share)
+    own, others = _logits(state, target, rows, bias, negatives)
+    pushed = F.softplus(others).masked_fill(target[:, None] == negatives[None, :], 0.0).sum(dim=1)
+    return _mean(power * F.softplus(-own) + pushed, weight)
+
+
+def _logits(state: Any, target: Any, rows: Rows, bias: Any, negatives: Any) -> tuple[Any, Any]:
+    """Logits of each row's own target [n] and of the shared negatives [n, k], in 32 bits."""
+    own = (state * rows(target)).sum(1) + bias[target]
+    return own.float(), (state @ rows(negatives).T + bias[negatives]).float()
+
+
+def kl_loss(logits: Any, wanted: Any, weight: Any) -> Any:
+    """Weighted mean Kullback-Leibler divergence of softmax(`logits`) from the distributions `wanted`, both [n, k]."""
+    known = torch.where(wanted > 0, wanted * torch.log(wanted.clamp_min(math.ulp(0.0))), 0.0).sum(1)
+    return _mean(known - (wanted * F.log_softmax(logits, dim=1)).sum(1), weight)
 
 
 def _mean(losses: Any, weight: Any) -> Any:

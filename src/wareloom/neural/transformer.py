@@ -31,24 +31,22 @@ class Block(torch.nn.Module):  # type: ignore[misc]
 
 
 class CausalEncoder(torch.nn.Module):  # type: ignore[misc]
-    """Item and place embeddings and causal layers; what stands at a place knows that place and all before it.
+    """Place embeddings and causal layers; what stands at a place knows that place and all before it.
 
-    Items are codes from 1; 0 is padding, which stands behind the last item and so is seen by none.
+    Padding stands behind the last item and so is seen by none.
     """
 
-    def __init__(self, items: int, *, size: int, length: int, layers: int, heads: int, dropout: float) -> None:
+    def __init__(self, *, size: int, length: int, layers: int, heads: int, dropout: float) -> None:
         super().__init__()
         self.dropout = dropout
-        self.item, self.place = torch.nn.Embedding(items + 1, size, padding_idx=0), torch.nn.Embedding(length, size)
+        self.place = torch.nn.Embedding(length, size)
         self.layers = torch.nn.ModuleList(Block(size, heads, dropout) for _ in range(layers))
         self.last = torch.nn.LayerNorm(size)
-        for table in (self.item, self.place):
-            torch.nn.init.normal_(table.weight, std=size**-0.5)
+        torch.nn.init.normal_(self.place.weight, std=size**-0.5)
 
-    def forward(self, items: Any) -> Any:
-        """[requests, places] codes → [requests, places, size]."""
-        places = torch.arange(items.shape[1], device=items.device)
-        x = self.item(items) + self.place(places)
+    def forward(self, x: Any) -> Any:
+        """Vectors of items [requests, places, size] → the same shape."""
+        x = x + self.place(torch.arange(x.shape[1], device=x.device))
         x = F.dropout(x, self.dropout if self.training else 0.0)
         for layer in self.layers:
             x = layer(x)

@@ -27,6 +27,9 @@ class Ranker(Algorithm, ABC):
     family: ClassVar[Family] = RANKERS
     random: ClassVar[bool] = True
     """Whether the seed changes what is learned; false for closed forms and counts."""
+    gradient: ClassVar[bool] = False
+    """Whether it is taught by gradient updates: then `updates_` says how many were planned, `Run.updates` sets it, and
+    rows may come and go while it is taught (`Log.span`)."""
 
     def fit(self, shop: Shop | Log, run: Run | None = None) -> Self:
         """Learn from a shop, or from its log alone where only behaviour is needed.
@@ -38,6 +41,11 @@ class Ranker(Algorithm, ABC):
         if len(log) == 0:
             raise InputError(
                 f"The ranker {self.name!r} has nothing to learn from: the shop has no events on known items."
+            )
+        if log.span is not None and not self.gradient:
+            raise InputError(
+                f"The ranker {self.name!r} learns from all rows at once, but the shop has rows for parts of a training "
+                "only (columns since and until): use a ranker that takes gradient updates, or the mixer ratio."
             )
         self.items_ = log.items.ids
         with run.limits():

@@ -48,6 +48,8 @@ class Log:
     """bool [events], false for synthetic rows"""
     timed: bool
     """Whether the log has times at all"""
+    span: np.ndarray | None = None
+    """float32 [events, 2], shares of a training between which an event is learned from; None where always"""
 
     def __len__(self) -> int:
         return len(self.item)
@@ -87,14 +89,16 @@ class Log:
         starts, lengths = self.offsets[users], self.lengths()[users]
         offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
         rows = np.repeat(starts - offsets[:-1], lengths) + np.arange(offsets[-1])
-        columns = {name: getattr(self, name)[rows] for name in ("item", "time", "event", "session", "weight", "real")}
-        return replace(self, users=Vocabulary(self.users.ids.gather(users)), offsets=offsets, **columns)
+        return replace(self, users=Vocabulary(self.users.ids.gather(users)), offsets=offsets, **self._columns(rows))
 
     def keep(self, rows: np.ndarray) -> Log:
         """Return the log of all users with some of their events: bool [events]."""
         offsets = np.concatenate([[0], np.cumsum(rows)])[self.offsets].astype(np.int64)
-        columns = {name: getattr(self, name)[rows] for name in ("item", "time", "event", "session", "weight", "real")}
-        return replace(self, offsets=offsets, **columns)
+        return replace(self, offsets=offsets, **self._columns(rows))
+
+    def _columns(self, rows: np.ndarray) -> dict[str, np.ndarray]:
+        names = ("item", "time", "event", "session", "weight", "real")
+        return {name: getattr(self, name)[rows] for name in (*names, *(("span",) if self.span is not None else ()))}
 
     @classmethod
     def of(cls, shop: Shop, *, kinds: Sequence[str] = INTERACTIONS, shuffle_ties: int | None = None) -> Log:
@@ -106,6 +110,8 @@ class Log:
         frame = _frame(shop, kinds)
         items = Vocabulary(shop.table("items")["item_id"])
         users = Vocabulary(frame["user"].unique().sort())
+        limits = {"since": 0.0, "until": 1.0} if {"since", "until"} <= set(frame.columns) else {}
+        spans = {name: pl.col(name).fill_null(value) for name, value in limits.items()}
         codes = frame.select(
             user=pl.Series(users.encode(frame["user"])),
             item=pl.Series(items.encode(frame["item_id"])),
@@ -114,6 +120,7 @@ class Log:
             session="session_id",
             weight="weight",
             real=pl.col("origin") == REAL,
+            **spans,
         ).filter(pl.col("item") >= 0)
         order = ["user", "time"]
         if shuffle_ties is not None:
@@ -132,6 +139,7 @@ class Log:
             weight=codes["weight"].to_numpy(),
             real=codes["real"].to_numpy(),
             timed=shop.has("events", "time"),
+            span=codes.select("since", "until").to_numpy() if spans else None,
         )
 
 
@@ -153,7 +161,8 @@ def _frame(shop: Shop, kinds: Sequence[str]) -> pl.DataFrame:
     wanted = {"session_id": pl.String(), "time": pl.Datetime("us"), "item_id": pl.String()}
     missing = [pl.lit(None, dtype=dtype).alias(name) for name, dtype in wanted.items() if name not in names]
     rows = scan.with_columns(missing).with_columns(user=pl.coalesce(keys)).filter(counts_in_log(kinds))
-    return rows.select("user", "item_id", "event", "time", "session_id", "weight", "origin").collect()
+    spans = [name for name in ("since", "until") if name in names]
+    return rows.select("user", "item_id", "event", "time", "session_id", "weight", "origin", *spans).collect()
 
 
 def _event_codes(events: pl.Series) -> np.ndarray:

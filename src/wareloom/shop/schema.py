@@ -98,6 +98,8 @@ TABLES: dict[str, Table] = {
             "propensity": Column(pl.Float64(), minimum=0.0, maximum=1.0),
             "search_id": _ID,
             "context": Column(MAP),
+            "since": Column(pl.Float32(), minimum=0.0, maximum=1.0),
+            "until": Column(pl.Float32(), minimum=0.0, maximum=1.0),
         },
         foreign=(("item_id", "items"), ("user_id", "users"), ("search_id", "searches")),
         any_of=("user_id", "session_id"),

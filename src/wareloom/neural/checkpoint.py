@@ -1,0 +1,81 @@
+"""The state of a training run on disk, so that a stopped one goes on exactly where it was. Never pickle."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from wareloom.errors import SourceError
+from wareloom.neural import torch
+
+
+@dataclass
+class Progress:
+    """How far a training run has come."""
+
+    epoch: int = 0
+    """The pass that is under way"""
+    batch: int = 0
+    """Its batches that are done"""
+    step: int = 0
+    """Updates in all"""
+    best: float = float("-inf")
+    """The best validation value"""
+    waited: int = 0
+    """Evaluations since then"""
+    running: float = 0.0
+    """Summed loss since the last evaluation"""
+    since: int = 0
+    """Updates since the last evaluation"""
+
+
+def save_checkpoint(
+    path: Path, model: Any, optimiser: Any, progress: Progress, best: dict[str, Any] | None, history: list[Any]
+) -> None:
+    """Write weights, moments, the random state and how far it came to one safetensors file, beside and renamed."""
+    from safetensors.torch import save_file
+
+    tensors = {f"model.{name}": value for name, value in model.state_dict().items()}
+    tensors |= {f"best.{name}": value for name, value in (best or {}).items()}
+    for index, state in optimiser.state_dict()["state"].items():
+        tensors |= {f"optimiser.{index}.{name}": torch.as_tensor(value) for name, value in state.items()}
+    tensors["random"] = torch.get_rng_state()
+    if torch.cuda.is_available():
+        tensors["random.cuda"] = torch.cuda.get_rng_state()
+    said = {"progress": json.dumps(vars(progress)), "history": json.dumps(history)}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(".partial")
+    save_file({name: value.detach().cpu().clone().contiguous() for name, value in tensors.items()}, partial, said)
+    partial.rename(path)
+
+
+def load_checkpoint(path: Path, model: Any, optimiser: Any) -> tuple[Progress, dict[str, Any] | None, list[Any]]:
+    """Put model, optimiser and random state back to where `save_checkpoint` left them.
+
+    Returns how far it had come, the best weights and the history. Raises `SourceError` for a broken file.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="pt") as file:
+            said = file.metadata()
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError) as error:
+        raise SourceError(f"The checkpoint {path} cannot be read: {error}. Delete it to train anew.") from error
+    model.load_state_dict(_below(tensors, "model."))
+    moments: dict[int, dict[str, Any]] = {}
+    for name, value in _below(tensors, "optimiser.").items():
+        index, _, key = name.partition(".")
+        moments.setdefault(int(index), {})[key] = value
+    optimiser.load_state_dict({**optimiser.state_dict(), "state": moments})
+    torch.set_rng_state(tensors["random"])
+    if "random.cuda" in tensors and torch.cuda.is_available():
+        torch.cuda.set_rng_state(tensors["random.cuda"])
+    best = _below(tensors, "best.")
+    return Progress(**json.loads(said["progress"])), best or None, json.loads(said["history"])
+
+
+def _below(tensors: dict[str, Any], prefix: str) -> dict[str, Any]:
+    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}

@@ -1,0 +1,89 @@
+"""Where a training run tells its losses: TensorBoard, MLflow or Weights & Biases, each into a folder, offline."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from wareloom.errors import SettingError, missing_extra, near
+from wareloom.run import Run
+
+Tell = Callable[[int, dict[str, float]], None]
+
+
+@contextlib.contextmanager
+def listen(run: Run) -> Iterator[Tell]:
+    """Yield `tell(step, values)`, which writes to what `run.track` names, or to nothing."""
+    if not run.track:
+        yield lambda step, values: None
+        return
+    kind, _, folder = run.track.partition(":")
+    if kind not in LISTENERS or not folder:
+        raise SettingError(
+            f"track={run.track!r} is not understood.{near(kind, LISTENERS)} Give {', '.join(LISTENERS)}, a colon "
+            "and a folder, such as tensorboard:runs/board."
+        )
+    try:
+        with LISTENERS[kind](Path(folder).resolve(), run) as tell:
+            yield tell
+    except ModuleNotFoundError as error:
+        raise missing_extra(error.name or kind, "track", f"track={run.track!r}") from error
+
+
+@contextlib.contextmanager
+def _tensorboard(folder: Path, run: Run) -> Iterator[Tell]:
+    from torch.utils.tensorboard import SummaryWriter
+
+    with SummaryWriter(log_dir=str(folder)) as writer:
+
+        def tell(step: int, values: dict[str, float]) -> None:
+            for name, value in values.items():
+                writer.add_scalar(name, value, step)
+
+        yield tell
+
+
+@contextlib.contextmanager
+def _mlflow(folder: Path, run: Run) -> Iterator[Tell]:
+    from mlflow import MlflowClient
+
+    folder.mkdir(parents=True, exist_ok=True)
+    client = MlflowClient(tracking_uri=f"sqlite:///{folder / 'mlflow.db'}")
+    found = client.get_experiment_by_name("wareloom")
+    experiment = (
+        found.experiment_id if found else client.create_experiment("wareloom", f"file://{folder / 'artifacts'}")
+    )
+    job = client.create_run(experiment).info.run_id
+    client.log_param(job, "seed", run.seed)
+
+    def tell(step: int, values: dict[str, float]) -> None:
+        for name, value in values.items():
+            client.log_metric(job, name, value, step=step)
+
+    try:
+        yield tell
+    except BaseException:
+        client.set_terminated(job, "FAILED")
+        raise
+    client.set_terminated(job)
+
+
+@contextlib.contextmanager
+def _wandb(folder: Path, run: Run) -> Iterator[Tell]:
+    import wandb
+
+    folder.mkdir(parents=True, exist_ok=True)
+    quiet = wandb.Settings(silent=True, console="off")
+    with wandb.init(
+        project="wareloom", dir=str(folder), mode="offline", config={"seed": run.seed}, settings=quiet
+    ) as job:
+        yield lambda step, values: job.log(values, step=step)
+
+
+LISTENERS: dict[str, Callable[[Path, Run], contextlib.AbstractContextManager[Any]]] = {
+    "tensorboard": _tensorboard,
+    "mlflow": _mlflow,
+    "wandb": _wandb,
+}

@@ -1,0 +1,43 @@
+"""Dense vectors of the items' texts, as small as a network wants them."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import sparse
+from scipy.sparse.linalg import svds
+
+from wareloom.family import EMBEDDERS
+from wareloom.rankers.content._text import item_texts
+from wareloom.run import Run
+from wareloom.shop import Shop
+
+
+def text_vectors(shop: Shop, embedder: str, size: int, run: Run) -> np.ndarray:
+    """Embed each item's text and keep the `size` directions that tell most: float32 [items, at most size], rows of
+    length 1, zeros for an item without text.
+    """
+    made = EMBEDDERS.make(embedder)
+    texts = item_texts(shop)
+    return unit_rows(reduced(made.fit(texts, run).vectors(texts, run), size, run))
+
+
+def reduced(vectors: np.ndarray | sparse.csr_matrix, size: int, run: Run) -> np.ndarray:
+    """Project on the leading right singular vectors: float32 [rows, at most size] (latent semantic analysis)."""
+    size = min(size, min(vectors.shape) - 1)
+    if size < 1:
+        return np.asarray(vectors.todense() if sparse.issparse(vectors) else vectors, dtype=np.float32)
+    if sparse.issparse(vectors):
+        start = run.rng("reduce").random(min(vectors.shape))
+        _, strength, right = svds(vectors.astype(np.float64), k=size, v0=start)
+        right = right[np.argsort(-strength)]
+        right *= np.sign(right[np.arange(len(right)), np.abs(right).argmax(axis=1)])[:, None]
+    else:
+        _, right = np.linalg.eigh(vectors.T.astype(np.float64) @ vectors)
+        right = right.T[::-1][:size]
+    return np.asarray(vectors @ right.T.astype(np.float32), dtype=np.float32)
+
+
+def unit_rows(vectors: np.ndarray) -> np.ndarray:
+    """Scale each row to length 1; rows of zeros stay."""
+    length = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return (vectors / np.maximum(length, 1e-12)).astype(np.float32)

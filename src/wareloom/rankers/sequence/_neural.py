@@ -1,0 +1,221 @@
+"""What all sequence networks share: their training, their losses, text, and how they score."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from abc import abstractmethod
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+
+from wareloom._version import __version__
+from wareloom.errors import InputError
+from wareloom.neural import torch
+from wareloom.neural.batches import padded, windows
+from wareloom.neural.items import ItemTable
+from wareloom.neural.loss import gbce_loss, sampled_softmax_loss, softmax_loss
+from wareloom.neural.training import Training, seeded, train
+from wareloom.rankers import BLOCK_BYTES, Ranker, mask_seen
+from wareloom.rankers._history import popularity, require, tail
+from wareloom.rankers.sequence._data import Negatives, SequenceData
+from wareloom.run import Run
+from wareloom.shop import Log, Requests, Shop
+
+
+@dataclass(kw_only=True, eq=False)
+class SequenceRanker(Ranker):
+    """Base of networks that read a history and score items by the inner product with their vectors.
+
+    A subclass gives the encoder. A share of the users' last events is kept back from training to stop early. An empty
+    history ranks by popularity.
+    """
+
+    gradient: ClassVar[bool] = True
+    extra: ClassVar[int] = 0
+    """Codes behind those of the items, such as a mask"""
+
+    embedding_size: int = 64
+    """Numbers an item is described by."""
+    dropout: float = 0.4
+    """Share of activations dropped in training."""
+    max_length: int = 50
+    """Latest events of a history that are read."""
+    loss: Literal["softmax", "gbce"] = "softmax"
+    """Cross-entropy over items, or generalised binary cross-entropy (gSASRec)."""
+    calibration: float = 0.75
+    """For gbce: 0 is the plain binary loss, 1 as calibrated as the softmax."""
+    negatives: int = 512
+    """Items drawn for the loss; 0, or a catalogue hardly larger, takes all items into the softmax."""
+    power: float = 0.5
+    """Negatives of the softmax are drawn by popularity to this power; those of gbce uniformly."""
+    text: str = "none"
+    """Embedder of the items' texts, such as tfidf or minilm; none learns from behaviour alone."""
+    text_as: Literal["features", "start"] = "features"
+    """Whether a learned map of the text is part of each item's vector, or is where the learned vectors start."""
+    epochs: int = 80
+    """Passes over the log, at most."""
+    batch_size: int = 2048
+    """Events a batch, padding included."""
+    accumulate: int = 1
+    """Batches whose gradients are added up before each update."""
+    learning_rate: float = 2e-3
+    """Highest step size."""
+    schedule: Literal["cosine", "constant"] = "cosine"
+    """What the learning rate does after the warm-up."""
+    weight_decay: float = 0.0
+    """Decoupled decay of the weights."""
+    patience: int = 20
+    """Evaluations without a better validation value after which training stops; 0 never stops early."""
+    validation: float = 0.05
+    """Share of users whose last event stops the training early; none where it comes to fewer than 20."""
+
+    def __post_init__(self) -> None:
+        name = self.name
+        for setting in ("embedding_size", "epochs", "batch_size", "accumulate"):
+            require(name, setting, getattr(self, setting), getattr(self, setting) >= 1, "1 or more")
+        require(name, "max_length", self.max_length, self.max_length >= 2, "2 or more")
+        require(name, "negatives", self.negatives, self.negatives >= 0, "0 or more")
+        require(name, "dropout", self.dropout, 0 <= self.dropout < 1, "a share below 1")
+        require(name, "calibration", self.calibration, 0 <= self.calibration <= 1, "a share")
+        require(name, "validation", self.validation, 0 <= self.validation < 1, "a share below 1")
+        if self.text != "none":
+            from wareloom.family import EMBEDDERS
+
+            EMBEDDERS.load(self.text)
+
+    @abstractmethod
+    def _encoder(self) -> Any:
+        """Return a module: vectors of items [requests, places, size] → states of the same shape.
+
+        The state at a place is compared with the vector of the item that comes next.
+        """
+
+    def _fit(self, log: Log, shop: Shop | None, run: Run) -> None:
+        self.popularity_ = popularity(log)
+        with seeded(run, self.name):
+            vectors = self._vectors(shop, run)
+            self.text_size_ = 0 if vectors is None or self.text_as == "start" else vectors.shape[1]
+            net = self._build(len(log.items), vectors)
+            data = SequenceData(log, self, run)
+            how = Training(
+                learning_rate=self.learning_rate,
+                epochs=self.epochs,
+                updates=data.updates,
+                weight_decay=self.weight_decay,
+                schedule=self.schedule,
+                accumulate=self.accumulate,
+                patience=self.patience if data.held else 0,
+            )
+            loss = self._loss(net, log, run)
+            check = (lambda: self._validate(net, data)) if data.held else None
+            kept = self._checkpoint(log, run)
+            self.training_ = train(net, data.batches, loss, how, run, check, checkpoint=kept)
+        self.updates_ = data.updates
+        self.weights_ = {name: value.detach().cpu().numpy().copy() for name, value in net.state_dict().items()}
+        self._net = net.cpu()
+
+    def _vectors(self, shop: Shop | None, run: Run) -> np.ndarray | None:
+        """Vectors of the items' texts, float32 [items, numbers]; None where text is not asked for."""
+        if self.text == "none":
+            return None
+        if shop is None:
+            raise InputError(f"{self.name}: text={self.text!r} needs a shop with items, not a log alone.")
+        from wareloom.rankers._vectors import text_vectors
+
+        size = self.embedding_size if self.text_as == "start" else 2 * self.embedding_size
+        return text_vectors(shop, self.text, size, run)
+
+    def _build(self, items: int, vectors: np.ndarray | None = None) -> Any:
+        """Make the network; where it is restored, `text_size_` says how wide the features are."""
+        features = vectors if self.text_as == "features" else None
+        if features is None and self.text_size_:
+            features = np.zeros((items, self.text_size_), dtype=np.float32)
+        table = ItemTable(items, self.embedding_size, features, self.extra)
+        if vectors is not None and self.text_as == "start":
+            table.begin_with(vectors)
+        bias = torch.nn.Embedding(items + 1, 1)
+        torch.nn.init.zeros_(bias.weight)
+        return torch.nn.ModuleDict({"item": table, "encoder": self._encoder(), "bias": bias})
+
+    def _loss(self, net: Any, log: Log, run: Run) -> Any:
+        """Return the loss of a batch of histories and weights."""
+        items, bias = net["item"], net["bias"].weight
+        sampled = self.negatives and len(log.items) > 2 * self.negatives
+        power = self.power if self.loss == "softmax" else 0.0
+        draw = self.negatives if sampled else max(1, len(log.items) - 1)
+        negatives = Negatives(log, draw, power, run.device)
+
+        def loss(batch: tuple[Any, Any]) -> Any:
+            state, target, weight = self._predicted(net, *batch)
+            if self.loss == "gbce":
+                share = min(1.0, draw / max(1, len(log.items) - 1))
+                return gbce_loss(state, target, weight, items, bias[:, 0], negatives.draw(), share, self.calibration)
+            if sampled:
+                return sampled_softmax_loss(state, target, weight, items, bias[:, 0], negatives.draw(), negatives.log_q)
+            return softmax_loss(state, target - 1, weight, items.every(), bias[1:, 0])
+
+        return loss
+
+    def _predicted(self, net: Any, items: Any, weight: Any) -> tuple[Any, Any, Any]:
+        """States [n, size], the items they are to predict [n] and weights [n]: here each next item."""
+        target = items[:, 1:]
+        there = target > 0
+        states = net["encoder"](net["item"](items[:, :-1]))
+        return states[there], target[there], weight[:, 1:][there]
+
+    def _states(self, net: Any, histories: tuple[np.ndarray, np.ndarray, np.ndarray]) -> Any:
+        """Encode what follows each non-empty history (items, starts, lengths): [requests, size]."""
+        item, starts, sizes = histories
+        device = net["bias"].weight.device
+        laid = torch.from_numpy(padded(item.astype(np.int64) + 1, starts, sizes)).to(device)
+        return net["encoder"](net["item"](laid))[torch.arange(len(sizes)), torch.from_numpy(sizes - 1)]
+
+    def _validate(self, net: Any, data: SequenceData) -> float:
+        """NDCG@10 of the held-back events over the whole catalogue, what was had masked."""
+        gains, rows = 0.0, max(1, BLOCK_BYTES // (4 * len(self.popularity_)))
+        for start in range(0, len(data.answers), rows):
+            part = Requests.of(data.histories).part(start, start + rows)
+            scores = self._scored(net, part)
+            own = scores[np.arange(len(scores)), data.answers[start : start + rows]].copy()
+            mask_seen(scores, part)
+            rank = 1 + (scores > own[:, None]).sum(axis=1)
+            gains += float(np.where(rank <= 10, 1 / np.log2(rank + 1), 0.0).sum())
+        return gains / len(data.answers)
+
+    def _checkpoint(self, log: Log, run: Run) -> Path | None:
+        """Where this very training keeps its state: by settings, data, seed and version."""
+        if run.cache is None:
+            return None
+        said = [__version__, self.name, self.settings(), run.seed, run.updates]
+        key = hashlib.sha256(json.dumps(said, sort_keys=True, default=str).encode())
+        for column in (log.offsets, log.item, log.weight):
+            key.update(np.ascontiguousarray(column).tobytes())
+        return run.cache / "training" / f"{key.hexdigest()[:24]}.safetensors"
+
+    def _network(self) -> Any:
+        """The network, built anew from the saved weights where this was restored."""
+        if not hasattr(self, "_net"):
+            net = self._build(len(self.popularity_))
+            net.load_state_dict({name: torch.from_numpy(np.array(value)) for name, value in self.weights_.items()})
+            self._net = net.eval()
+        return self._net
+
+    def _score(self, requests: Requests) -> np.ndarray:
+        with torch.no_grad():
+            return self._scored(self._network(), requests)
+
+    def _scored(self, net: Any, requests: Requests) -> np.ndarray:
+        assert requests.histories is not None
+        log = requests.histories
+        scores = np.tile(tail(self.popularity_), (len(requests), 1))
+        starts, sizes = windows(log.offsets, self.max_length)
+        asked = np.flatnonzero(sizes > 0)
+        table, bias = net["item"].every(), net["bias"].weight[1:, 0]
+        for length in np.unique(sizes[asked]):
+            rows = asked[sizes[asked] == length]
+            states = self._states(net, (log.item, starts[rows], sizes[rows]))
+            scores[rows] = torch.addmm(bias, states, table.T).cpu().numpy()
+        return scores
