@@ -20,6 +20,8 @@ from wareloom.shop import Log, Requests, Shop, Vocabulary
 from wareloom.shop.impressions import has_impressions
 from wareloom.shop.log import NO_TIME
 
+FEWEST = 20
+"""Held-back clicks below which training does not stop early: their log loss would be noise."""
 PAIRS = 1 << 18
 """Requests × items that are encoded and scored at a time."""
 
@@ -112,6 +114,7 @@ class ClickRanker(Ranker):
         encoder, encoded = learn(rows, shop, items, self.min_count, run.rng(self.name, "folds"))
         for name, value in encoder.state().items():
             setattr(self, name, value)
+        self.sizes_, self.item_codes_ = encoder.sizes, encoder.item_codes
         self.kept_ = rows.rate
         examples = Examples(encoded, rows.label, rows.weight)
         held = self._held_back(rows, run)
@@ -132,12 +135,14 @@ class ClickRanker(Ranker):
             )
 
     def _held_back(self, rows: Rows, run: Run) -> np.ndarray:
-        """Mark the rows of the owners that are held back: bool [rows]."""
+        """Mark the rows of the owners that are held back: bool [rows]; none for the sake of a few clicks."""
         if self.calibration == "none" and not self._stops_early:
             return np.zeros(len(rows), dtype=bool)
         owners = np.unique(rows.owner)
         drawn = run.rng(self.name, "held").random(len(owners)) < self.validation
-        return drawn[np.searchsorted(owners, rows.owner)]
+        held = drawn[np.searchsorted(owners, rows.owner)]
+        wanted = self.calibration != "none" or rows.label[held].sum() >= FEWEST
+        return held if wanted else np.zeros(len(rows), dtype=bool)
 
     def _odds(self, rows: Encoded) -> np.ndarray:
         """Log-odds of a click, calibrated and corrected: float64 [rows]."""

@@ -241,7 +241,7 @@ def _item_fields(shop: Shop | None, items: Vocabulary) -> tuple[dict[str, np.nda
     raw = {"item_id": np.append(np.arange(n), n)}
     for name, values in columns.items():
         number = values.rank("dense").fill_null(0).cast(pl.Int64)
-        top = int(number.max() or 0) + 1
+        top = int(number.to_numpy().max(initial=0)) + 1
         raw[name] = np.append(np.where(number == 0, top, number), top)
     return raw, category
 

@@ -15,8 +15,10 @@ HISTORY = 20
 """Latest events of a history that are read."""
 DECAY = 0.7
 """Factor for each step back in a history."""
-PRIOR = 20.0
-"""Rows of average rate that every item's historic rate starts from, and pairs of chance that every pair does."""
+PRIOR = 5.0
+"""Clicks at the average rate that every item's historic rate starts from."""
+CHANCE = 20.0
+"""Pairs that would follow one another by chance that every pair starts from."""
 BLOCK = 1 << 16
 """Rows whose items are looked up at a time."""
 
@@ -81,8 +83,8 @@ def rates(rows: Rows, kept: np.ndarray, items: int) -> np.ndarray:
     weight, item = rows.weight[kept], rows.item[kept]
     total = max(float(rows.weight.sum()), 1e-12)
     mean = (float(rows.label @ rows.weight) + 0.5) / (total + 1.0)
-    shown = np.bincount(item, weights=weight, minlength=items + 1) + PRIOR
-    clicked = np.bincount(item, weights=weight * rows.label[kept], minlength=items + 1) + PRIOR * mean
+    shown = np.bincount(item, weights=weight, minlength=items + 1) + PRIOR / mean
+    clicked = np.bincount(item, weights=weight * rows.label[kept], minlength=items + 1) + PRIOR
     return np.log(clicked) - np.log(shown - clicked)
 
 
@@ -91,6 +93,6 @@ def follow(log: Log, users: np.ndarray | None) -> Any:
     weight = log.weight if users is None else log.weight * users[log.user]
     counts = follow_counts(log, window=3, decay=DECAY, weight=weight.astype(np.float32)).tocoo()
     chance = np.bincount(log.item, weights=weight, minlength=len(log.items)) + 1.0
-    expected = PRIOR * chance / chance.sum()
+    expected = CHANCE * chance / chance.sum()
     value = np.log1p(counts.data / expected[counts.col])
     return sparse.csr_matrix((value, (counts.row, counts.col)), shape=counts.shape)
