@@ -300,16 +300,8 @@ def test_two_processes_come_to_what_one_comes_to(tmp_path: Path) -> None:
     """Two real processes that take a batch each per update, against one that adds up two batches."""
     script = tmp_path / "shared.py"
     script.write_text(SHARED)
-    launch = [
-        sys.executable,
-        "-m",
-        "accelerate.commands.launch",
-        "--cpu",
-        "--num_processes",
-        "2",
-        "--main_process_port",
-    ]
-    both = subprocess.run([*launch, "29617", str(script), "1"], capture_output=True, text=True, timeout=300)
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
+    both = subprocess.run([*launch, str(script), "1"], capture_output=True, text=True, timeout=300)
     assert both.returncode == 0, both.stderr[-2000:]
     alone = subprocess.run([sys.executable, str(script), "2"], capture_output=True, text=True, timeout=300, check=True)
     texts = re.findall(r"weights (\[\[.*?\]\])", both.stdout + alone.stdout)
