@@ -51,6 +51,9 @@ def _mode(of: Bench, ties: str, arms: Plan, *, deciding: bool) -> dict[str, Any]
     """Choose the ratio on validation data, then evaluate every arm and baseline on the test part."""
     settings, choice = of.settings, _choose(of)
     ratio, task = choice["ratio"], of.task("test")
+    # Here, while the first seed's pool is still at hand.
+    shapes = of.cells.get(["curves"], lambda: _curves(of))
+    synthetic = of.cells.get(["synthetic"], lambda: _synthetic(of))
     cells = {
         (arm, seed): of.evaluate(Cell(arm=arm, seed=seed, ratio=ratio))
         for seed in range(settings.seeds)
@@ -72,8 +75,8 @@ def _mode(of: Bench, ties: str, arms: Plan, *, deciding: bool) -> dict[str, Any]
         "choice": choice,
         "cells": cells,
         "baselines": baselines,
-        "curves": of.cells.get(["curves"], lambda: _curves(of)),
-        "synthetic": of.cells.get(["synthetic"], lambda: _synthetic(of)),
+        "curves": shapes,
+        "synthetic": synthetic,
         "explored": explore(of, ratio) if deciding else {},
     }
 

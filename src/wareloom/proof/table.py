@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -134,6 +135,7 @@ class Table:
                     "against": control,
                     "requests": of.requests,
                     "seeds": of.seeds,
+                    "spread": asdict(of),
                     "detectable": least,
                     "detectable_lift": least / base if base else None,
                     "effect": size,
