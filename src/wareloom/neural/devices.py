@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from typing import Any
+from typing import Any, cast
 
 from wareloom.errors import SettingError, missing_extra
 from wareloom.neural import torch
@@ -18,7 +18,7 @@ class Devices:
     """
 
     def __init__(self, run: Run) -> None:
-        self.world, self._accelerator = 1, None
+        self.world, self._accelerator = 1, cast(Any, None)
         self.device = torch.device(run.device)
         if run.device.startswith("cuda") and not torch.cuda.is_available():
             raise SettingError(f"The device {run.device!r} was asked for, but torch finds no GPU: use device 'cpu'.")

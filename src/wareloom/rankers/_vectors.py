@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from scipy import sparse
 from scipy.sparse.linalg import svds
@@ -21,11 +23,11 @@ def text_vectors(shop: Shop, embedder: str, size: int, run: Run) -> np.ndarray:
     return unit_rows(reduced(made.fit(texts, run).vectors(texts, run), size, run))
 
 
-def reduced(vectors: np.ndarray | sparse.csr_matrix, size: int, run: Run) -> np.ndarray:
-    """Project on the leading right singular vectors: float32 [rows, at most size] (latent semantic analysis)."""
+def reduced(vectors: Any, size: int, run: Run) -> np.ndarray:
+    """Project dense or sparse vectors [rows, numbers] on the leading right singular vectors: float32 [rows, at most size] (latent semantic analysis)."""
     size = min(size, min(vectors.shape) - 1)
     if size < 1:
-        return np.asarray(vectors.todense() if sparse.issparse(vectors) else vectors, dtype=np.float32)
+        return (vectors.toarray() if sparse.issparse(vectors) else vectors).astype(np.float32)
     if sparse.issparse(vectors):
         start = run.rng("reduce").random(min(vectors.shape))
         _, strength, right = svds(vectors.astype(np.float64), k=size, v0=start)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
@@ -96,7 +96,7 @@ class Log:
         offsets = np.concatenate([[0], np.cumsum(rows)])[self.offsets].astype(np.int64)
         return replace(self, offsets=offsets, **self._columns(rows))
 
-    def _columns(self, rows: np.ndarray) -> dict[str, np.ndarray]:
+    def _columns(self, rows: np.ndarray) -> dict[str, Any]:
         names = ("item", "time", "event", "session", "weight", "real")
         return {name: getattr(self, name)[rows] for name in (*names, *(("span",) if self.span is not None else ()))}
 
