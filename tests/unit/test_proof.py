@@ -363,7 +363,7 @@ def test_synthesis_helps_only_where_it_beats_every_control(weak: str | None) -> 
 def test_synthesis_hurts_where_real_data_alone_is_better() -> None:
     found = decide([comparison(REAL, "hurts"), *(comparison(c, "helps") for c in CONTROLS[1:])], "file", "ndcg@10")
     assert found["verdict"] == "hurts"
-    assert "-30.0% against real (95 % interval -50.0% to -10.0%" in found["sentence"]
+    assert "−30.0% against real (95 % interval −50.0% to −10.0%" in found["sentence"]
     worse_than_copies = [comparison(REAL, "no evidence"), comparison(REPEATED, "hurts"), comparison(NAIVE, "helps")]
     assert decide(worse_than_copies, "file", "ndcg@10")["verdict"] == "no evidence"
 

@@ -87,11 +87,12 @@ def main(
 
 def told(proof: Proof) -> list[str]:
     """The lines in which a proof is told on a terminal: its verdict, its story, its comparisons."""
+    from wareloom.proof.decide import signed
     from wareloom.proof.story import lines
 
     compared = [
-        f"  {row['arm']} against {row['against']}: {row['lift']:+.1%} "
-        f"({row['lift_low']:+.1%} to {row['lift_high']:+.1%}), p = {row['p']:.2g}: {row['verdict']}"
+        f"  {row['arm']} against {row['against']}: {signed(row['lift'])} "
+        f"({signed(row['lift_low'])} to {signed(row['lift_high'])}), p = {row['p']:.2g}: {row['verdict']}"
         for row in proof.headline().iter_rows(named=True)
         if row["lift"] is not None
     ]

@@ -97,13 +97,13 @@ def listed(words: Sequence[str]) -> str:
 
 def sized(row: dict[str, Any]) -> str:
     """The size of a difference: its lift, or the difference itself where there is none."""
-    return f"{row['difference']:+.2g}" if row["lift"] is None else f"{row['lift']:+.1%}"
+    return f"{row['difference']:+.2g}".replace("-", "−") if row["lift"] is None else signed(row["lift"])
 
 
 def between(row: dict[str, Any]) -> str:
     """The interval and p-value of a difference."""
     if row["lift"] is None:
-        ends = f"{row['low']:+.2g} to {row['high']:+.2g}"
+        ends = f"{row['low']:+.2g} to {row['high']:+.2g}".replace("-", "−")
     else:
-        ends = f"{row['lift_low']:+.1%} to {row['lift_high']:+.1%}"
+        ends = f"{signed(row['lift_low'])} to {signed(row['lift_high'])}"
     return f"95 % interval {ends}, p = {row['p']:.2g}"

@@ -64,7 +64,14 @@ def against(rows: Rows, detectable: float | None, metric: str) -> go.Figure:
             showarrow=False,
             font={"color": colour, "size": 13.5},
         )
-    figure.update_xaxes(tickformat="+.1%", nticks=9)
+    ends = [
+        0.0,
+        *(row[key] for row in rows for key in ("lift_low", "lift_high")),
+        detectable or 0.0,
+        -(detectable or 0.0),
+    ]
+    room = 0.05 * (max(ends) - min(ends) or 1.0)
+    figure.update_xaxes(tickformat="+.1%", nticks=9, range=[min(ends) - room, max(ends) + room])
     styled = _styled(figure, f"lift of {metric}", 84 + 50 * len(rows))
     return styled.update_layout(showlegend=False, margin={"l": 10, "r": 196, "t": 8, "b": 46})
 

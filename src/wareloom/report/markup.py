@@ -8,6 +8,8 @@ from typing import Any
 
 import plotly.graph_objects as go
 
+from wareloom.proof.decide import signed
+
 STYLE = """
 :root{--ink:#1f2933;--faint:#616e7c;--line:#e4e7eb;--paper:#fff;--wash:#f5f7fa}
 *{box-sizing:border-box}
@@ -65,7 +67,8 @@ def drawn(figure: go.Figure, name: str) -> str:
 def table(header: Iterable[str], rows: Iterable[Iterable[Any]]) -> str:
     """Lay out a table; numbers go to the right, and so do the headings of columns of numbers."""
     laid, names = [list(row) for row in rows], list(header)
-    right = [bool(laid) and all(_number(row[i]) for row in laid) for i in range(len(names))]
+    columns = zip(*laid, strict=True) if laid else [()] * len(names)
+    right = [any(map(_number, column)) and all(_number(v) or v in ("", None) for v in column) for column in columns]
     heads = zip(names, right, strict=True)
     head = "".join(f"<th{' class=n' if to_right else ''}>{escape(name)}</th>" for name, to_right in heads)
     body = "".join("<tr>" + "".join(_cell(value) for value in row) + "</tr>" for row in laid)
@@ -74,7 +77,7 @@ def table(header: Iterable[str], rows: Iterable[Iterable[Any]]) -> str:
 
 def percent(value: float | None) -> str:
     """A lift with its sign, a dash where there is none."""
-    return "–" if value is None else f"{value:+.1%}".replace("-", "−")
+    return "–" if value is None else signed(value)
 
 
 def span(low: float | None, high: float | None) -> str:

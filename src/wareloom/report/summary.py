@@ -30,7 +30,7 @@ def summary(data: Mapping[str, Any]) -> str:
     steps = "".join(f"<li>{escape(step)}</li>" for step in story["next"])
     return (
         f"<section class='verdict' style='--tone:{figures.COLOURS[data['verdict']]}'><div class='banner told'>"
-        f"<div class='kicker'><span class='badge'>{escape(data['verdict'].removesuffix(', but'))}</span>"
+        f"<div class='kicker'><span class='badge'>{escape(data['verdict'])}</span>"
         f"<span>{escape(kicker)}</span></div>"
         f"<h1>{escape(title(data))}</h1>{told}</div>"
         f"<div class='chart'><h3>Real + synthetic against each control</h3>{_chart(data)}</div>"
@@ -61,6 +61,6 @@ def _chart(data: Mapping[str, Any]) -> str:
     figure = figures.against(rows, power["detectable_lift"], decisive["metric"])
     return drawn(figure, "against") + (
         f"<p class='faint'>A dot is the lift, a bar its 95 % interval; a bar that lies right of zero is beyond "
-        f"chance. In the grey band the lift is smaller than ±{power['detectable_lift']:.1%}, what this proof would "
-        "have found four times in five.</p>"
+        f"chance. A lift as small as the grey band, ±{power['detectable_lift']:.1%}, would be missed by one proof in "
+        "five such as this, or more.</p>"
     )
