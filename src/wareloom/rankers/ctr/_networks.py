@@ -14,6 +14,8 @@ from wareloom.rankers.ctr._features import Encoded
 from wareloom.run import Run
 
 F = torch.nn.functional
+BLIND = 2
+"""Passes where nothing is held back to stop by: click models overfit from the second on (Zhang et al. 2022)."""
 BLOCK = 1 << 15
 """Rows that are scored at a time."""
 

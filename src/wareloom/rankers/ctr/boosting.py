@@ -13,6 +13,9 @@ from wareloom.rankers.ctr._base import FEWEST, ClickRanker, Examples
 from wareloom.rankers.ctr._features import Encoded
 from wareloom.run import Run
 
+BLIND = 20
+"""Trees where nothing is held back to stop by."""
+
 
 @dataclass(kw_only=True, eq=False)
 class Boosting(ClickRanker):
@@ -22,7 +25,7 @@ class Boosting(ClickRanker):
     """
 
     trees: int = 100
-    """Trees that are added up, at most."""
+    """Trees that are added up, at most; 20 where too few clicks are held back to know when to stop."""
     leaves: int = 15
     """Leaves of a tree at most."""
     learning_rate: float = 0.05
@@ -68,7 +71,8 @@ class Boosting(ClickRanker):
         if held is not None and held.label.sum() >= FEWEST:
             late = [lightgbm.Dataset(_table(held.rows), held.label, weight=held.weight, reference=data, **about)]
             stop = [lightgbm.early_stopping(self.patience, verbose=False)]
-        model = lightgbm.train(settings, data, self.trees, valid_sets=late, callbacks=stop)
+        trees = min(self.trees, BLIND) if self.patience > 0 and not late else self.trees
+        model = lightgbm.train(settings, data, trees, valid_sets=late, callbacks=stop)
         self.trees_ = model.model_to_string()
         self._model = model
 

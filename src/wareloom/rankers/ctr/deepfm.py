@@ -12,7 +12,7 @@ from wareloom.neural.training import Training
 from wareloom.rankers._history import require
 from wareloom.rankers.ctr._base import ClickRanker, Examples
 from wareloom.rankers.ctr._features import Encoded
-from wareloom.rankers.ctr._networks import Fields, last_layer, layers, learn, logits, restored
+from wareloom.rankers.ctr._networks import BLIND, Fields, last_layer, layers, learn, logits, restored
 from wareloom.run import Run
 
 
@@ -32,7 +32,7 @@ class DeepFM(ClickRanker):
     dropout: float = 0.1
     """Share of activations dropped in training."""
     epochs: int = 10
-    """Passes over the rows, at most."""
+    """Passes over the rows, at most; 2 where too few clicks are held back to know when to stop."""
     batch_size: int = 256
     """Rows of one update."""
     learning_rate: float = 2e-3
@@ -56,10 +56,12 @@ class DeepFM(ClickRanker):
 
     def _learn(self, train: Examples, held: Examples | None, sizes: np.ndarray, run: Run) -> None:
         self.numbers_ = train.rows.dense.shape[1]
-        steps = self.epochs * -(-len(train) // self.batch_size)
+        blind = held is None and self.patience > 0
+        epochs = min(self.epochs, BLIND) if blind else self.epochs
+        steps = epochs * -(-len(train) // self.batch_size)
         how = Training(
             learning_rate=self.learning_rate,
-            epochs=self.epochs,
+            epochs=epochs,
             weight_decay=self.weight_decay,
             warmup=min(100, steps // 10),
             patience=self.patience if held is not None else 0,

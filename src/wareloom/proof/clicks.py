@@ -1,0 +1,272 @@
+"""The experiment on clicks: one click model trained on every arm, all judged on the same held-out impressions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from wareloom.errors import InputError, SettingError, near
+from wareloom.family import METRICS, RANKERS
+from wareloom.metrics import ClickMetric, Predicted, weighted_mean
+from wareloom.metrics.clicks._curves import entropy
+from wareloom.metrics.clicks.log_loss import LogLoss
+from wareloom.metrics.clicks.normalised_entropy import NormalisedEntropy
+from wareloom.proof.arms import CONTROLS, MIXED, REAL, Generator, Plan, Pool
+from wareloom.proof.cells import Cells
+from wareloom.proof.clicks_result import summarise_clicks
+from wareloom.proof.evaluate import Evaluation
+from wareloom.proof.result import Proof
+from wareloom.rankers.ctr._base import ClickRanker
+from wareloom.run import Run
+from wareloom.shop import Shop
+from wareloom.shop.buckets import user_key
+from wareloom.shop.impressions import impressions
+from wareloom.shop.splits import Split, SplitSettings, split, together
+from wareloom.synthesis.behaviour.exposures import Exposures
+
+DEFAULT_METRICS = ("log_loss", "normalised_entropy", "brier", "click_auc", "calibration_error")
+SMOOTHING = 5.0
+"""Clicks at the average that the rate of every position starts from, in the baseline by position."""
+MOST_POSITIONS = 10
+"""Slices by position are told where there are no more."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClickProofSettings:
+    """What is proved of clicks, and how hard."""
+
+    generator: Generator = field(
+        default_factory=lambda: Generator(synthesizer="exposures", screens=("schema", "impossible", "leak"))
+    )
+    """How synthetic exposures are made. The screen `copies` is left out: a session of one impression is always like a
+    real one."""
+    ranker: str = "logistic"
+    """The click model that every arm trains."""
+    ranker_settings: dict[str, Any] = field(default_factory=dict)
+    baselines: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Other click models, with their settings, that stand beside on real data alone."""
+    split: SplitSettings = field(default_factory=SplitSettings)
+    ratios: tuple[float, ...] = (0.5, 1.0)
+    """Synthetic events for each real one; the best on the validation part is taken."""
+    seeds: int = 3
+    """How often everything that is random is drawn anew."""
+    metrics: tuple[str, ...] = DEFAULT_METRICS
+    """The first is the one that decides; it must be a mean over impressions, such as log_loss."""
+    guard: float = 0.05
+    """Largest worsening, relative, of the deciding metric at a position beside which "helps" is still said."""
+    effect: float | None = None
+    """Relative gain, such as .02, of which the power is to be told; None tells it of the gain that was observed."""
+
+    def check(self) -> None:
+        """Raise `SettingError` or `UnknownNameError` for what could not work, before anything is computed."""
+        if self.seeds < 1 or not self.ratios or min(self.ratios) <= 0 or not self.metrics:
+            raise SettingError("A proof of clicks needs at least one seed, one metric, and ratios above 0.")
+        self.generator.check()
+        made = [click_metric(name) for name in self.metrics]
+        if not isinstance(made[0], RATES) and type(made[0]).per_row is ClickMetric.per_row:
+            raise SettingError(f"The metric {self.metrics[0]!r} is no mean over impressions: let log_loss decide.")
+        for name, values in {**self.baselines, self.ranker: self.ranker_settings}.items():
+            if not isinstance(RANKERS.make(name, **values), ClickRanker):
+                raise SettingError(f"The ranker {name!r} gives no probabilities of clicks: choose logistic or dcn.")
+
+
+RATES = (NormalisedEntropy,)
+"""Metrics that are a mean over impressions once the share of clicks is given."""
+
+
+def click_metric(name: str) -> ClickMetric:
+    """Make the metric of predictions called `name`; raises `SettingError` for a metric of rankings."""
+    made = METRICS.make(name)
+    if not isinstance(made, ClickMetric):
+        known = [n for n in METRICS.names() if ".clicks." in METRICS.describe(n).module]
+        raise SettingError(f"{name!r} judges rankings, not clicks.{near(name, known)} Known: {', '.join(known)}.")
+    return made
+
+
+def prove_clicks(shop: Shop, settings: ClickProofSettings | None = None, run: Run | None = None) -> Proof:
+    """Find out whether synthetic exposures make a click model predict real held-out clicks better.
+
+    The split by time comes first; synthesizer, model and the choice of the ratio see the training and validation parts,
+    the test part is read once at the end. The proof has the form of `wareloom.proof.prove`'s: its differences and lifts
+    are gains, above 0 where the arm is better, whichever way the metric runs. With `run.cache` finished cells are kept.
+    Raises `InputError` where the shop has no impressions, or a part has no clicks.
+    """
+    settings, run = settings or ClickProofSettings(), run or Run()
+    settings.check()
+    impressions(shop)
+    experiment = _Experiment(shop, settings, run)
+    return summarise_clicks(shop, settings, run.seed, experiment.plan, experiment.run())
+
+
+@dataclass(frozen=True, kw_only=True)
+class _ClickPool(Pool):
+    """A pool whose naive data show the same, clicked at one chance for all."""
+
+    def _drawn(self, name: str) -> Shop:
+        return Exposures(clicks="constant").fit(self.train, self.run).sample(self.users, self.run)
+
+
+class _Part:
+    """Held-out impressions: whose they are, where they stood, whether they were clicked."""
+
+    def __init__(self, shop: Shop, name: str, earlier: Shop) -> None:
+        shown = impressions(shop)
+        self.shop, self.earlier, self.position = shop, earlier, shown["position"]
+        self.label = shown["clicked"].cast(pl.Float64).to_numpy()
+        self.owner = shown["owner"].rank("dense").cast(pl.Int64).to_numpy() - 1
+        if not 0 < self.label.sum() < len(self.label):
+            raise InputError(
+                f"Of {len(self.label):,} impressions of the {name} part {int(self.label.sum())} were clicked: nothing "
+                "can be judged on it. Give it a larger share of the split."
+            )
+
+    def evaluate(
+        self, chance: np.ndarray, metrics: Sequence[str], training: dict[str, int] | None = None
+    ) -> Evaluation:
+        """Measure probabilities; what is a mean comes by owner, and so that better is always higher."""
+        predicted = Predicted.of(self.label, chance)
+        overall, per_owner = {}, {}
+        for name in metrics:
+            made = click_metric(name)
+            overall[name] = made.measure(predicted)
+            values = made.per_row(predicted)
+            if isinstance(made, RATES):
+                best = entropy(weighted_mean(predicted.label, predicted.weight))
+                values = LogLoss().per_row(predicted) / best
+            if values is not None:
+                for part, rows in self._slices().items():
+                    per_owner[f"{name}/{part}"] = -self._by_owner(values, rows)
+        return Evaluation(per_owner, overall, training or {})
+
+    def _slices(self) -> dict[str, np.ndarray]:
+        found = {"all": np.ones(len(self.label), dtype=bool)}
+        places = self.position.drop_nulls().unique().sort()
+        if 1 < len(places) <= MOST_POSITIONS:
+            found |= {f"position {place}": (self.position == place).fill_null(False).to_numpy() for place in places}
+        return found
+
+    def _by_owner(self, values: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        """Share the values out so that the mean over owners is that over rows: float64 [owners], NaN for no rows.
+
+        Impressions of one user or session are not independent, so owners are what is drawn for the intervals.
+        """
+        count = np.bincount(self.owner, weights=rows)
+        total = np.bincount(self.owner, weights=np.where(rows, values, 0.0))
+        return np.where(count > 0, total * (count > 0).sum() / max(count.sum(), 1.0), np.nan)
+
+
+class _Experiment:
+    """One proof of clicks, from split to cells."""
+
+    def __init__(self, shop: Shop, settings: ClickProofSettings, run: Run) -> None:
+        self.settings, self.base = settings, run
+        parts = split(shop, settings.split, None, run)
+        train, validation, test = (part.in_memory() for part in parts)
+        self.split = Split(train, validation, test, parts.how)
+        self.plan = Plan(controls=CONTROLS, references=(), left_out={})
+        self.cells = Cells(run.cache, ["clicks", shop.fingerprint, asdict(settings), run.seed])
+        self.pools: dict[int, Pool] = {}
+
+    def run(self) -> dict[str, Any]:
+        """Choose the ratio on validation data, then evaluate every arm and baseline on the test part."""
+        choice = self._choose()
+        part = _Part(self.split.test, "test", together([self.split.train, self.split.validation]))
+        ratio, seeds = choice["ratio"], range(self.settings.seeds)
+        cells = {(arm, seed): self._cell(arm, seed, ratio, part, "test") for seed in seeds for arm in self.plan.arms}
+        constant, by_position = self._plain(part)
+        baselines = {
+            "constant": part.evaluate(constant, self.settings.metrics),
+            "position": part.evaluate(by_position, self.settings.metrics),
+        }
+        for name, values in self.settings.baselines.items():
+            baselines[name] = self.cells.get(["baseline", name], lambda n=name, v=values: self._fitted(n, v, part))  # type: ignore[misc]
+        return {
+            "ties": "file",
+            "split": self.split.how,
+            "task": {
+                "impressions": len(part.label),
+                "clicks": int(part.label.sum()),
+                "requests": int(part.owner.max()) + 1,
+            }
+            | {"answers": int(part.label.sum()), "left_out": 0, "repeats": True},
+            "choice": choice,
+            "cells": cells,
+            "baselines": baselines,
+            "synthetic": self.cells.get(["synthetic"], self._synthetic),
+        }
+
+    def _choose(self) -> dict[str, Any]:
+        """Evaluate each ratio with the first seed on the validation part."""
+        name, part = self.settings.metrics[0], _Part(self.split.validation, "validation", self.split.train)
+        better = 1 if click_metric(name).higher_is_better else -1
+        tried = [
+            {"ratio": ratio, "value": self._cell(MIXED, 0, ratio, part, "validation").overall[name]}
+            for ratio in self.settings.ratios
+        ]
+        real = self._cell(REAL, 0, 0.0, part, "validation").overall[name]
+        best = max(tried, key=lambda entry: (better * entry["value"], -entry["ratio"]))
+        return {"ratio": best["ratio"], "metric": name, "tried": tried, "real": real}
+
+    def _run(self, seed: int) -> Run:
+        return self.base.with_(seed=self.base.seed_for("proof", seed))
+
+    def _cell(self, arm: str, seed: int, ratio: float, part: _Part, name: str) -> Evaluation:
+        """Train one arm with one seed and evaluate it."""
+
+        def work() -> Evaluation:
+            run = self._run(seed)
+            data = self.settings.generator.train_on(arm, self.split.train, self._pool(seed), ratio, run)
+            model = RANKERS.make(self.settings.ranker, **self.settings.ranker_settings)
+            with run.task(f"seed {seed}: {self.settings.ranker} on {arm}"):
+                chance = model.fit(data, run).predict(part.shop, part.earlier)
+            return part.evaluate(chance, self.settings.metrics, {"events": data.rows("events")})
+
+        return self.cells.get([name, arm, seed, 0.0 if arm == REAL else ratio], work)
+
+    def _pool(self, seed: int) -> Pool:
+        """Synthetic exposures of one seed, enough for the largest ratio."""
+        if seed not in self.pools:
+            run, train = self._run(seed), self.split.train
+            scan = train.scan("events")
+            owners = scan.select(user_key(scan).n_unique()).collect().item()
+            users = int(np.ceil(max(self.settings.ratios) * 1.1 * owners)) + 1
+            self.pools = {
+                seed: _ClickPool(**vars(self.settings.generator.pool(train, self.split.held_out(), users, run)))
+            }
+        return self.pools[seed]
+
+    def _fitted(self, name: str, values: dict[str, Any], part: _Part) -> Evaluation:
+        model = RANKERS.make(name, **values).fit(self.split.train, self._run(0))
+        return part.evaluate(model.predict(part.shop, part.earlier), self.settings.metrics)
+
+    def _plain(self, part: _Part) -> tuple[np.ndarray, np.ndarray]:
+        """Predict the training part's share of clicks, and its share at each position."""
+        shown = impressions(self.split.train)
+        return constant(shown, part.position), by_position(shown, part.position)
+
+    def _synthetic(self) -> dict[str, Any]:
+        kept, report = self._pool(0).screened.kept, self._pool(0).screened.report
+        shown = impressions(kept)
+        origin = kept.scan("events").select("origin").first().collect().item()
+        counts = {"impressions": len(shown), "clicks": int(shown["clicked"].sum()), "users": shown["owner"].n_unique()}
+        return {**counts, "events": kept.rows("events"), "screens": report, "origin": origin}
+
+
+def constant(shown: pl.DataFrame, position: pl.Series) -> np.ndarray:
+    """Predict the share of clicks in `shown` (impressions) for each row of `position`; half a click is added."""
+    return np.full(len(position), (int(shown["clicked"].to_numpy().sum()) + 0.5) / (len(shown) + 1.0))
+
+
+def by_position(shown: pl.DataFrame, position: pl.Series) -> np.ndarray:
+    """Predict the share of clicks at the same position in `shown`, drawn towards the share of all by 5 clicks."""
+    mean = float(constant(shown, position[:1])[0]) if len(position) else 0.0
+    counted = shown.group_by("position").agg(pl.col("clicked").sum(), pl.len())
+    rate = (pl.col("clicked") + SMOOTHING) / (pl.col("len") + SMOOTHING / mean)
+    rates = counted.select("position", rate=rate)
+    asked = position.rename("position").cast(pl.Int32).to_frame()
+    joined = asked.join(rates, on="position", how="left", maintain_order="left", nulls_equal=True)
+    return joined["rate"].fill_null(mean).to_numpy()
