@@ -72,3 +72,9 @@ def tail(counts: np.ndarray) -> np.ndarray:
     """Scores in [-1, 0) in the order of popularity, for items of which nothing else is known: float32 [items]."""
     shares: np.ndarray = counts / (counts.max(initial=0.0) * 1.0001 + 1e-12)
     return (shares - 1.0).astype(np.float32)
+
+
+def rarity(counts: np.ndarray, power: float) -> np.ndarray:
+    """Return log(1 + all weight / the item's)^power, 1 throughout where the power is 0: float32 [items]."""
+    rare = np.log1p(counts.sum() / np.maximum(counts, 1e-12))
+    return np.power(rare, power).astype(np.float32)
