@@ -31,13 +31,13 @@ class Ranker(Algorithm, ABC):
     """Whether it is taught by gradient updates: then `updates_` says how many were planned, `Run.updates` sets it, and
     rows may come and go while it is taught (`Log.span`)."""
 
-    def fit(self, shop: Shop | Log, run: Run | None = None) -> Self:
+    def fit(self, shop: Shop | Log, run: Run | None = None, *, log: Log | None = None) -> Self:
         """Learn from a shop, or from its log alone where only behaviour is needed.
 
-        Raises `InputError` where there is not one event on an item.
+        `log`: events, on the shop's items, that are learned from instead of the shop's own. Raises `InputError` where there is not one event on an item.
         """
         run = run or Run()
-        log = shop if isinstance(shop, Log) else Log.of(shop)
+        log = shop if isinstance(shop, Log) else log or Log.of(shop)
         if len(log) == 0:
             raise InputError(
                 f"The ranker {self.name!r} has nothing to learn from: the shop has no events on known items."
