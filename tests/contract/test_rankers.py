@@ -18,7 +18,8 @@ from wareloom.run import Run
 from wareloom.shop import Log, Requests
 
 NAMES = RANKERS.names()
-QUICK: dict[str, dict[str, Any]] = {"als": {"embedding_size": 8, "epochs": 3}, "bpr": {"embedding_size": 16}}
+NETWORK = {"epochs": 30, "embedding_size": 16, "batch_size": 256, "learning_rate": 0.02, "dropout": 0.1}
+QUICK: dict[str, dict[str, Any]] = dict.fromkeys(("caser", "gru"), NETWORK) | {"als": {"embedding_size": 8, "epochs": 3}, "bpr": {"embedding_size": 16}
 """Settings that make slow rankers quick; none other is needed here."""
 WEIGHTED_USERS = ("ease", "item_knn", "popularity", "session_knn", "slim", "transitions", "user_knn")
 """Rankers for which a user whose events weigh 2 is the same as two such users."""
