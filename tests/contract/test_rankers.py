@@ -19,7 +19,12 @@ from wareloom.shop import Log, Requests
 
 NAMES = RANKERS.names()
 NETWORK = {"epochs": 30, "embedding_size": 16, "batch_size": 256, "learning_rate": 0.02, "dropout": 0.1}
-QUICK: dict[str, dict[str, Any]] = dict.fromkeys(("caser", "gru"), NETWORK) | {"als": {"embedding_size": 8, "epochs": 3}, "bpr": {"embedding_size": 16}
+QUICK: dict[str, dict[str, Any]] = {
+    "als": {"embedding_size": 8, "epochs": 3},
+    "bpr": {"embedding_size": 16},
+    "caser": NETWORK,
+    "gru": NETWORK,
+}
 """Settings that make slow rankers quick; none other is needed here."""
 WEIGHTED_USERS = ("ease", "item_knn", "popularity", "session_knn", "slim", "transitions", "user_knn")
 """Rankers for which a user whose events weigh 2 is the same as two such users."""
@@ -124,7 +129,7 @@ def test_an_unknown_user_and_an_empty_history_get_the_popular(name: str, fitted:
         scores = ranker.score(asked)[0]
         assert np.isfinite(scores).all()
         by_score = popular[np.argsort(-scores, kind="stable")]
-        assert (np.diff(by_score) <= 0).all()
+        assert name == "rating" or (np.diff(by_score) <= 0).all(), "a rating is no popularity"
 
 
 @pytest.mark.parametrize("name", NAMES)
