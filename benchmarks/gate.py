@@ -227,7 +227,7 @@ def main() -> None:
     parser.add_argument("--of", choices=list(NAMES), default="noise", help="what the synthetic data is")
     parser.add_argument("--runs", type=int, default=200)
     parser.add_argument("--ranker", nargs="+", default=["transitions", "item_knn"])
-    parser.add_argument("--share", type=float, default=0.1, help="part of the planted users who know the ring")
+    parser.add_argument("--share", type=float, default=0.4, help="part of the planted users who know the ring")
     parser.add_argument("--threads", type=int, default=1, help="the shops are too small for more than 1")
     chosen = parser.parse_args()
     if "POLARS_MAX_THREADS" not in os.environ:

@@ -116,15 +116,15 @@ def test_corrections_are_those_of_their_definitions(p: np.ndarray) -> None:
 
 def test_families_are_corrected_each_for_itself() -> None:
     def row(part: str, p: float, metric: str = "ndcg@10", against: str = "real") -> dict:
-        return {"ties": "file", "arm": "mixed", "against": against, "metric": metric, "slice": part, "p": p}
+        return {"ties": "file", "arm": "real + synthetic", "against": against, "metric": metric, "slice": part, "p": p}
 
-    rows = [row("all", 0.03), row("all", 0.03, against="naive")]
+    rows = [row("all", 0.03), row("all", 0.03, against="naive"), row("all", 0.03, against="teacher")]
     rows += [row("head", 0.02), row("tail", 0.04), row("head", 0.02, against="naive")]
     rows += [row("all", 0.01, "mrr"), row("all", 0.03, "recall@10"), row("head", 0.5, "mrr")]
-    correct(rows, "ndcg@10")
-    families = ["decisive"] * 2 + ["slices"] * 3 + ["metrics"] * 2 + ["slices of other metrics"]
+    correct(rows, "ndcg@10", ("real", "naive"))
+    families = ["decisive"] * 2 + ["reference"] + ["slices"] * 3 + ["metrics"] * 2 + ["slices of other metrics"]
     assert [r["family"] for r in rows] == families
-    assert [r["p_adjusted"] for r in rows] == pytest.approx([0.03, 0.03, 0.04, 0.04, 0.02, 0.02, 0.03, 0.5])
+    assert [r["p_adjusted"] for r in rows] == pytest.approx([0.03, 0.03, 0.03, 0.04, 0.04, 0.02, 0.02, 0.03, 0.5])
     assert {r["correction"] for r in rows} == {"none", "holm"}
     many = [{"p": k / (MANY + 1)} for k in range(MANY + 1)]
     adjust(many)

@@ -34,8 +34,8 @@ class Pool:
     """Synthetic data of one seed, screened; the control pools of the same size are drawn when they are asked for."""
 
     screened: Screened
-    fitted: tuple[Synthesizer, ...]
-    """The fitted synthesizers, member after member"""
+    teachers: tuple[Synthesizer, ...]
+    """The fitted synthesizers that can rank"""
     train: Shop
     users: int
     run: Run
@@ -117,7 +117,8 @@ class Generator:
         drawn = [one.sample(size, run) for one, size in zip(fitted, sizes, strict=True)]
         sampled = joined(drawn) if len(drawn) > 1 else drawn[0]
         screened = screen_all(self.screens, sampled, train, holdout, run)
-        return Pool(screened=screened, fitted=fitted, train=train, users=users, run=run)
+        teachers = tuple(one for one in fitted if hasattr(one, "as_ranker"))
+        return Pool(screened=screened, teachers=teachers, train=train, users=users, run=run)
 
     def train_on(self, arm: str, train: Shop, pool: Pool, ratio: float, run: Run) -> Shop:
         """Return the training data of an arm; all arms with added data have as much of it."""

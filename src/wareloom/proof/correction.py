@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+
+from wareloom.proof.arms import CONTROLS, MIXED
 
 MANY = 20
 """Families larger than this are held to the share of false finds instead of the chance of a single one"""
@@ -28,14 +31,19 @@ def benjamini_hochberg(p: np.ndarray) -> np.ndarray:
     return adjusted
 
 
-def family(row: dict[str, Any], metric: str) -> str:
-    """Say which questions a comparison is one of: "decisive", "slices", "metrics" or "slices of other metrics"."""
-    if row["slice"] == "all":
-        return "decisive" if row["metric"] == metric else "metrics"
-    return "slices" if row["metric"] == metric else "slices of other metrics"
+def family(row: dict[str, Any], metric: str, controls: Sequence[str]) -> str:
+    """Say which questions a comparison is one of.
+
+    "decisive", or "reference" where its pair of arms decides nothing; "slices", "metrics" or "slices of other metrics".
+    """
+    if row["slice"] != "all":
+        return "slices" if row["metric"] == metric else "slices of other metrics"
+    if row["metric"] != metric:
+        return "metrics"
+    return "decisive" if row["arm"] == MIXED and row["against"] in controls else "reference"
 
 
-def correct(rows: list[dict[str, Any]], metric: str) -> None:
+def correct(rows: list[dict[str, Any]], metric: str, controls: Sequence[str] = CONTROLS) -> None:
     """Give every comparison its `family`, `p_adjusted` and the `correction` that was used, in place.
 
     A family is one pair of arms, one way to order ties and one kind of question. The deciding metric over all requests
@@ -45,10 +53,10 @@ def correct(rows: list[dict[str, Any]], metric: str) -> None:
     """
     families: dict[tuple[str, ...], list[dict[str, Any]]] = {}
     for row in rows:
-        row["family"] = family(row, metric)
+        row["family"] = family(row, metric, controls)
         families.setdefault((row["ties"], row["arm"], row["against"], row["family"]), []).append(row)
     for key, members in families.items():
-        adjust(members, "none" if key[-1] == "decisive" else "")
+        adjust(members, "none" if key[-1] in ("decisive", "reference") else "")
 
 
 def adjust(rows: list[dict[str, Any]], correction: str = "") -> None:

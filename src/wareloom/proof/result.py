@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from wareloom.errors import SourceError
 from wareloom.proof.arms import MIXED, Plan
 from wareloom.proof.correction import correct
 from wareloom.proof.decide import decide
@@ -19,6 +20,9 @@ from wareloom.run import Run
 from wareloom.shop import Shop
 from wareloom.shop.shop import replacing
 from wareloom.state import read_json, write_json
+
+VERSION = 2
+"""Of what `proof.json` holds"""
 
 
 @dataclass(frozen=True)
@@ -62,8 +66,13 @@ class Proof:
 
     @classmethod
     def open(cls, folder: str | Path) -> Proof:
-        """Read what `save` wrote."""
-        return cls(read_json(Path(folder) / "proof.json"))
+        """Read what `save` wrote; raises `SourceError` where another version of Wareloom wrote it."""
+        data = read_json(Path(folder) / "proof.json")
+        if data.get("version") != VERSION:
+            raise SourceError(
+                f"{folder} holds a proof of another version of Wareloom: prove it again, or use that one."
+            )
+        return cls(data)
 
     def __str__(self) -> str:
         return f"{self.data['sentence']}"
@@ -75,9 +84,9 @@ def summarise(shop: Shop, settings: ProofSettings, seed: int, plan: Plan, modes:
     run = Run(seed=seed)
     tables = [Table(mode, settings.seeds, plan, run.rng("bootstrap", mode["ties"])) for mode in modes]
     comparisons = [row for table in tables for row in table.comparisons()]
-    correct(comparisons, headline)
+    correct(comparisons, headline, plan.controls)
     data: dict[str, Any] = {
-        "version": 2,
+        "version": VERSION,
         "shop": {"meta": shop.meta, "fingerprint": shop.fingerprint, **{t: shop.rows(t) for t in shop.names}},
         "settings": asdict(settings),
         "seed": seed,
