@@ -212,8 +212,8 @@ BENCHMARKS = {
         ("gate.py", "--of", "planted"),
         "A share of the synthetic users walks as the real ones do, the others are naive. Only what is asked for and "
         "all that is random in the training are drawn anew, so that the true effect is the same in every run; *power* "
-        "is the mean of the chances, computed in each run, that such an effect is found. Bar: the share of “helps”, but "
-        "for chance, within .1 of it.",
+        "is the mean of the chances, computed in each run, that such an effect is found. Bar: the share of “helps”, "
+        "but for chance, within .1 of it.",
         gate_planted,
     ),
     "rankers": Benchmark(

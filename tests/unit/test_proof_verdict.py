@@ -178,6 +178,21 @@ def test_a_stronger_ranker_on_real_data_is_named(proved: Proof) -> None:
     assert story(data)["next"][-1].startswith("The ranker popularity on real data alone reaches 0.9500")
 
 
+def test_lower_may_be_better(proved: Proof) -> None:
+    """As in a proof of clicks, whose lifts are gains whichever way a metric runs."""
+    data = told(proved, ALL | CALM) | {"better": {"ndcg@10": "lower"}, "kind": "clicks"}
+    data["modes"][0]["task"]["impressions"] = 12_345
+    for each in data["baselines"]:
+        each |= {"low": 0.9, "mean": 0.95, "high": 0.99}
+    data["story"] = story(data)
+    assert ": a gain of +4.0%, with 95 %" in data["story"]["finding"]
+    assert not any("reaches" in step for step in data["story"]["next"])
+    for each in data["baselines"]:
+        each |= {"low": 0.001, "mean": 0.002, "high": 0.003}
+    assert story(data)["next"][-1].startswith("The ranker popularity on real data alone reaches 0.0020, better than")
+    assert "judged on 12,345 held-out impressions of 80 shoppers" in render(data)
+
+
 def test_a_page_needs_no_lift(proved: Proof) -> None:
     data = copy.deepcopy(proved.data)
     for each in data["comparisons"]:

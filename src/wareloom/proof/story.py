@@ -16,6 +16,8 @@ MEANS = {
     "mrr": "how near the top the first right item stands",
     "map": "how well the right items are gathered at the top of the first {k}",
     "auc": "how often a right item stands above a wrong one",
+    "log_loss": "how surprised the ranker is by what was clicked; lower is better",
+    "normalised_entropy": "its surprise beside that of one who knows the share of clicks alone; lower is better",
 }
 """What metrics say, for those who do not know their names"""
 PLAIN = {
@@ -85,7 +87,8 @@ def _finding(data: dict[str, Any], row: Row) -> str:
     if row["lift"] is None:
         return f"With synthetic shoppers added, {change}.{explained}"
     ends = f"with 95 % confidence between {signed(row['lift_low'])} and {signed(row['lift_high'])}"
-    return f"With synthetic shoppers added, {change}: {signed(row['lift'])}, {ends}.{explained}"
+    gain = "a gain of " if _lower(data) else ""
+    return f"With synthetic shoppers added, {change}: {gain}{signed(row['lift'])}, {ends}.{explained}"
 
 
 def _controls(data: dict[str, Any], rows: dict[tuple[str, str], Row]) -> str:
@@ -197,13 +200,21 @@ def _stronger(data: dict[str, Any]) -> str:
     decisive = data["decisive"]
     own = [r for r in data["baselines"] if "refused" not in r and _decides(r, decisive)]
     mixed = next(r for r in data["arms"] if r["arm"] == MIXED and _decides(r, decisive))
-    best = max(own, key=lambda row: float(row["mean"]), default=None)
-    if best is None or best["ranker"] == data["settings"]["ranker"] or best["low"] <= mixed["high"]:
+    sign, worst, best_end = (-1, "high", "low") if _lower(data) else (1, "low", "high")
+    best = max(own, key=lambda row: sign * float(row["mean"]), default=None)
+    if best is None or best["ranker"] == data["settings"]["ranker"]:
+        return ""
+    if best[worst] is None or mixed[best_end] is None or sign * best[worst] <= sign * mixed[best_end]:
         return ""
     return (
-        f"The ranker {best['ranker']} on real data alone reaches {best['mean']:.4f}, more than this ranker with or "
+        f"The ranker {best['ranker']} on real data alone reaches {best['mean']:.4f}, better than this ranker with or "
         "without synthetic data: begin with the better ranker."
     )
+
+
+def _lower(data: dict[str, Any]) -> bool:
+    """Whether a lower value of the deciding metric is the better one; its lifts are gains all the same."""
+    return bool(data.get("better", {}).get(data["decisive"]["metric"]) == "lower")
 
 
 def _decides(row: Row, decisive: dict[str, Any]) -> bool:

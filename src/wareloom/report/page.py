@@ -48,12 +48,15 @@ def _asked(data: Mapping[str, Any]) -> str:
     shop, settings, mode = data["shop"], data["settings"], data["modes"][0]
     name = shop["meta"].get("name", "This shop")
     ties = f", {figures.TIES[mode['ties']]}" if len(data["modes"]) > 1 else ""
-    seen = "items of the history included" if mode["task"]["repeats"] else "items of the history left out"
+    task = mode["task"]
+    seen = "items of the history included" if task["repeats"] else "items of the history left out"
+    judged = f"{task['requests']:,} held-out requests over the whole catalogue, {seen}"
+    if data.get("kind") == "clicks":
+        judged = f"{task['impressions']:,} held-out impressions of {task['requests']:,} shoppers"
     asked = (
         f"{name}: {shop.get('events', 0):,} events on {shop['items']:,} items. The ranker {settings['ranker']} was "
         f"trained with and without data from {mode['synthetic']['origin']}, {settings['seeds']} times, and judged on "
-        f"{mode['task']['requests']:,} held-out requests over the whole catalogue, {seen} "
-        f"(split: {mode['split']['settings']['by']}{ties})."
+        f"{judged} (split: {mode['split']['settings']['by']}{ties})."
     )
     rule = (
         "“Helps” is said only where the lower end of the 95 % interval is above zero against each of: "
