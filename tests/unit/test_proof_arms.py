@@ -170,6 +170,8 @@ def test_knowledge_is_proved_beside_a_placebo_features_and_the_teacher(
     assert events[FEATURES] == events[REAL]
     assert events[TEACHER] is None
     assert abs(events[PLACEBO] - events[MIXED]) < 15
+    beside = proof.headline().filter(arm=MIXED, against=PLACEBO)
+    assert beside["lift"].item() != 0, "the placebo is a draw of its own"
     said = proof.data["story"]["references"]
     assert len(said) == 2
     assert said[0].startswith("Giving the text to the ranker as features instead gave")

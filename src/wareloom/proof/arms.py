@@ -47,8 +47,11 @@ class Pool:
 
     @cached_property
     def placebo(self) -> Shop:
-        """A walk over what followed what: all that behaviour alone can say."""
-        return self._drawn("markov")
+        """A walk over what followed what: all that behaviour alone can say.
+
+        It has a seed of its own, since a generator that builds on the same walk would else draw the same users.
+        """
+        return replace(self, run=self.run.with_(seed=self.run.seed_for("placebo")))._drawn("markov")
 
     def _drawn(self, name: str) -> Shop:
         drawn: Shop = SYNTHESIZERS.make(name).fit(self.train, self.run).sample(self.users, self.run)

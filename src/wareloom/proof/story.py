@@ -128,8 +128,8 @@ def _references(data: dict[str, Any], rows: dict[tuple[str, str], Row]) -> list[
     ):
         if (row := rows.get((name, REAL))) is not None and row["lift"] is not None:
             beside = rows[MIXED, name]
-            which = {"helps": "synthetic data gave more", "hurts": "more than synthetic data gave"}
-            end = which.get(beside["verdict"], "which cannot be told from what synthetic data gave")
+            which = {"helps": "synthetic data gave more", "hurts": "synthetic data gave less"}
+            end = which.get(beside["verdict"], "what synthetic data gave cannot be told from it")
             ends = f"{signed(row['lift_low'])} to {signed(row['lift_high'])}"
             said.append(f"{what} gave {signed(row['lift'])} ({ends}) over real data alone; {end}.")
     return said
