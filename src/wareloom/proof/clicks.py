@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from wareloom.metrics.clicks.normalised_entropy import NormalisedEntropy
 from wareloom.proof.arms import CONTROLS, MIXED, REAL, Generator, Plan, Pool
 from wareloom.proof.cells import Cells
 from wareloom.proof.clicks_result import summarise_clicks
+from wareloom.proof.curves import curves
 from wareloom.proof.evaluate import Evaluation
 from wareloom.proof.result import Proof
 from wareloom.rankers.ctr._base import ClickRanker
@@ -104,9 +106,11 @@ def prove_clicks(shop: Shop, settings: ClickProofSettings | None = None, run: Ru
 
 @dataclass(frozen=True, kw_only=True)
 class _ClickPool(Pool):
-    """A pool whose naive data show the same, clicked at one chance for all."""
+    """A pool with naive data of its own."""
 
-    def _drawn(self, name: str) -> Shop:
+    @cached_property
+    def naive(self) -> Shop:
+        """The same impressions, clicked at one chance for all."""
         return Exposures(clicks="constant").fit(self.train, self.run).sample(self.users, self.run)
 
 
@@ -196,6 +200,7 @@ class _Experiment:
             "choice": choice,
             "cells": cells,
             "baselines": baselines,
+            "curves": self.cells.get(["curves"], self._curves),
             "synthetic": self.cells.get(["synthetic"], self._synthetic),
         }
 
@@ -234,9 +239,8 @@ class _Experiment:
             scan = train.scan("events")
             owners = scan.select(user_key(scan).n_unique()).collect().item()
             users = int(np.ceil(max(self.settings.ratios) * 1.1 * owners)) + 1
-            self.pools = {
-                seed: _ClickPool(**vars(self.settings.generator.pool(train, self.split.held_out(), users, run)))
-            }
+            pool = self.settings.generator.pool(train, self.split.held_out(), users, run)
+            self.pools = {seed: _ClickPool(**{one.name: getattr(pool, one.name) for one in fields(pool)})}
         return self.pools[seed]
 
     def _fitted(self, name: str, values: dict[str, Any], part: _Part) -> Evaluation:
@@ -247,6 +251,10 @@ class _Experiment:
         """Predict the training part's share of clicks, and its share at each position."""
         shown = impressions(self.split.train)
         return constant(shown, part.position), by_position(shown, part.position)
+
+    def _curves(self) -> dict[str, Any]:
+        pool = self._pool(0)
+        return curves({REAL: self.split.train, "synthetic": pool.screened.kept, "naive": pool.naive})
 
     def _synthetic(self) -> dict[str, Any]:
         kept, report = self._pool(0).screened.kept, self._pool(0).screened.report

@@ -10,6 +10,7 @@ from wareloom.proof.arms import MIXED, Plan
 from wareloom.proof.correction import correct
 from wareloom.proof.decide import SAID, decide
 from wareloom.proof.result import Proof, _rounded
+from wareloom.proof.story import story
 from wareloom.proof.table import Table
 from wareloom.run import Run
 from wareloom.shop import Shop
@@ -29,7 +30,7 @@ def summarise_clicks(shop: Shop, settings: ClickProofSettings, seed: int, plan: 
     headline = settings.metrics[0]
     table = Table(mode, settings.seeds, plan, Run(seed=seed).rng("bootstrap", "clicks"))
     comparisons = [_gain(row) for row in table.comparisons()]
-    correct(comparisons, headline)
+    correct(comparisons, headline, plan.controls)
     power = [_needed(row, mode["task"]) for row in table.power(headline, MIXED, _negative(settings.effect))]
     decided = decide(comparisons, mode["ties"], headline, plan.controls, settings.guard)
     decided["sentence"] = _sentence(decided, comparisons)
@@ -50,6 +51,7 @@ def summarise_clicks(shop: Shop, settings: ClickProofSettings, seed: int, plan: 
         "explored": {},
         **decided,
     }
+    data["story"] = story(data)
     return Proof(_rounded(data))
 
 

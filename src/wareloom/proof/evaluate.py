@@ -44,7 +44,9 @@ def metric(name: str) -> Metric:
     stem, _, k = name.partition("@")
     if k and not k.isdigit():
         raise SettingError(f"The metric {name!r} must look like 'ndcg@10': a name, and the list's length after an @.")
-    made: Metric = METRICS.make(stem, **({"k": int(k)} if k else {}))
+    made = METRICS.make(stem, **({"k": int(k)} if k else {}))
+    if not isinstance(made, Metric):
+        raise SettingError(f"The metric {name!r} judges predictions, not rankings: it is for proofs of clicks.")
     return made
 
 
