@@ -14,23 +14,23 @@ FIELDS = ("title", "category", "brand", "attributes", "description")
 DEFAULT = "title category brand"
 
 
-def parse_fields(fields: str, ranker: str = "text_knn") -> dict[str, float]:
+def parse_fields(fields: str) -> dict[str, float]:
     """Read "title^2 brand" as {"title": 2.0, "brand": 1.0}; a wrong name or weight raises `SettingError`."""
     found: dict[str, float] = {}
     for word in re.split(r"[\s,]+", fields.strip()):
         name, _, weight = word.partition("^")
         if name not in FIELDS:
             raise SettingError(
-                f"{ranker}: fields is {fields!r}, but items have no field {name!r}.{near(name, FIELDS)} "
+                f"text_knn: fields is {fields!r}, but items have no field {name!r}.{near(name, FIELDS)} "
                 f"Name some of {', '.join(FIELDS)}, such as 'title^2 brand'."
             )
         if not re.fullmatch(r"(\d+(\.\d*)?|\.\d+)?", weight) or float(weight or 1) <= 0:
-            raise SettingError(f"{ranker}: fields is {fields!r}, but {weight!r} is no weight: give a number above 0.")
+            raise SettingError(f"text_knn: fields is {fields!r}, but {weight!r} is no weight: give a number above 0.")
         found[name] = float(weight or 1)
     return found
 
 
-def present(shop: Shop, fields: dict[str, float], ranker: str = "text_knn") -> dict[str, float]:
+def present(shop: Shop, fields: dict[str, float]) -> dict[str, float]:
     """Return the fields that the shop's items fill; where it has none of them, all other text it has, alike.
 
     Raises `InputError` where items have no text at all.
@@ -45,8 +45,8 @@ def present(shop: Shop, fields: dict[str, float], ranker: str = "text_knn") -> d
     filled = [name for name in there if row[name].item()]
     if not filled:
         raise InputError(
-            f"The ranker {ranker!r} needs text of the items, but the shop has none: fill one of the columns "
-            f"{', '.join(FIELDS)} of items, or choose a ranker that learns from behaviour, such as transitions."
+            f"The shop's items have no text: fill one of their columns {', '.join(FIELDS)}, or choose what learns from "
+            "behaviour alone, such as the ranker transitions."
         )
     return {name: fields[name] for name in filled if name in fields} or dict.fromkeys(filled, 1.0)
 
@@ -66,5 +66,5 @@ def item_texts(shop: Shop, fields: str = DEFAULT) -> list[str]:
 
     Fields that the shop lacks are passed over as `present` says.
     """
-    columns = [field_texts(shop, name) for name in present(shop, parse_fields(fields), "text")]
+    columns = [field_texts(shop, name) for name in present(shop, parse_fields(fields))]
     return ["\n".join(part for part in parts if part) for parts in zip(*columns, strict=True)]

@@ -38,7 +38,9 @@ class TextKNN(Ranker):
     missing are passed over. With weights, as in "title^2 brand", similarity is the weighted mean over the fields."""
     embedder: str = "tfidf"
     """What makes vectors of the texts: "tfidf", "minilm" or another embedder."""
-    neighbours: int = 200
+    ngrams: int = 1
+    """Longest run of words that makes a term of tf-idf; other embedders have no such thing."""
+    neighbours: int = 1000
     """Similar items kept for each item."""
     decay: float = 0.6
     """Factor for each step back in the history that is scored; 1 counts all events alike."""
@@ -47,6 +49,7 @@ class TextKNN(Ranker):
 
     def __post_init__(self) -> None:
         parse_fields(self.fields)
+        require("text_knn", "ngrams", self.ngrams, self.ngrams >= 1, "1 or more")
         require("text_knn", "neighbours", self.neighbours, self.neighbours >= 1, "1 or more")
         require("text_knn", "decay", self.decay, 0 < self.decay <= 1, "a factor above 0, at most 1")
         require("text_knn", "last", self.last, self.last >= 0, "0 or more")
@@ -63,22 +66,21 @@ class TextKNN(Ranker):
     def _vectors(self, shop: Shop, run: Run) -> Any:
         """Embed the items: one text each, or where fields have weights, one vector a field side by side."""
         if "^" not in self.fields:
-            return _embedded(self.embedder, item_texts(shop, self.fields), run)
+            return self._embedded(item_texts(shop, self.fields), run)
         weights = present(shop, parse_fields(self.fields))
-        parts = [_embedded(self.embedder, field_texts(shop, field), run) for field in weights]
+        parts = [self._embedded(field_texts(shop, field), run) for field in weights]
         scales = np.sqrt(np.array([*weights.values()], dtype=np.float32) / sum(weights.values()))
         scaled = [part * scale for part, scale in zip(parts, scales, strict=True)]
         if sparse.issparse(scaled[0]):
             return sparse.hstack(scaled, format="csr", dtype=np.float32)
         return np.hstack(scaled)
 
+    def _embedded(self, texts: list[str], run: Run) -> Any:
+        """Return the vectors of `texts`; of tf-idf the terms themselves, not their projection."""
+        own = {"embedding_size": 0, "ngrams": self.ngrams} if self.embedder == "tfidf" else {}
+        return EMBEDDERS.make(self.embedder, **own).fit(texts, run).vectors(texts, run)
+
     def _score(self, requests: Requests) -> np.ndarray:
         assert requests.histories is not None
         history = recency(requests.histories, self.decay, self.last)
         return sum_neighbours(history, self.table_, tail(self.popularity_))
-
-
-def _embedded(embedder: str, texts: list[str], run: Run) -> Any:
-    """Return the vectors of `texts`; the words themselves where the embedder has them, not their projection."""
-    made = EMBEDDERS.make(embedder, **({"embedding_size": 0} if embedder == "tfidf" else {}))
-    return made.fit(texts, run).vectors(texts, run)
