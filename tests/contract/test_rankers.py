@@ -22,6 +22,7 @@ NETWORK = {"epochs": 30, "embedding_size": 16, "batch_size": 256, "learning_rate
 QUICK: dict[str, dict[str, Any]] = {
     "als": {"embedding_size": 8, "epochs": 3},
     "bpr": {"embedding_size": 16},
+    "bert4rec": NETWORK | {"epochs": 60},
     "caser": NETWORK,
     "gru": NETWORK,
 }

@@ -62,4 +62,5 @@ def kl_loss(logits: Any, wanted: Any, weight: Any) -> Any:
 
 
 def _mean(losses: Any, weight: Any) -> Any:
-    return (losses * weight).sum() / weight.sum()
+    """Weighted mean; where nothing weighs anything, as where a batch has no targets, 0."""
+    return (losses * weight).sum() / weight.sum().clamp_min(1e-12)

@@ -24,10 +24,22 @@ def text_vectors(shop: Shop, embedder: str, size: int, run: Run) -> np.ndarray:
 
 
 def reduced(vectors: Any, size: int, run: Run) -> np.ndarray:
-    """Project dense or sparse vectors [rows, numbers] on the leading right singular vectors: float32 [rows, at most size] (latent semantic analysis)."""
+    """Project [rows, numbers] on what `axes` finds: float32 [rows, at most size] (latent semantic analysis)."""
+    return projected(vectors, axes(vectors, size, run))
+
+
+def projected(vectors: Any, axes: np.ndarray | None) -> np.ndarray:
+    """Product of dense or sparse vectors and axes, the vectors alone where there are none: float32."""
+    if axes is None:
+        return (vectors.toarray() if sparse.issparse(vectors) else vectors).astype(np.float32)
+    return np.asarray(vectors @ axes.astype(np.float32), dtype=np.float32)
+
+
+def axes(vectors: Any, size: int, run: Run) -> np.ndarray | None:
+    """The leading right singular vectors, as columns: float32 [numbers, at most size]; None where there are too few."""
     size = min(size, min(vectors.shape) - 1)
     if size < 1:
-        return (vectors.toarray() if sparse.issparse(vectors) else vectors).astype(np.float32)
+        return None
     if sparse.issparse(vectors):
         start = run.rng("reduce").random(min(vectors.shape))
         _, strength, right = svds(vectors.astype(np.float64), k=size, v0=start)
@@ -36,7 +48,7 @@ def reduced(vectors: Any, size: int, run: Run) -> np.ndarray:
     else:
         _, right = np.linalg.eigh(vectors.T.astype(np.float64) @ vectors)
         right = right.T[::-1][:size]
-    return np.asarray(vectors @ right.T.astype(np.float32), dtype=np.float32)
+    return np.ascontiguousarray(right.T, dtype=np.float32)
 
 
 def unit_rows(vectors: np.ndarray) -> np.ndarray:

@@ -44,14 +44,15 @@ class SequenceData:
         """Take the last event of some real users with long histories out of the log; keep what came before."""
         log, lengths = self.log, self.log.lengths()
         long = np.flatnonzero(lengths >= 3)
-        long = long[log.real[log.offsets[long + 1] - 1]]
+        ends = log.offsets[long + 1] - 1
+        long = long[log.real[ends] & (self.settings._worth(log)[ends] > 0)]
         wanted = min(int(self.settings.validation * len(long)), HELD[1])
         held = np.sort(self.run.rng("sequence", "validation").permutation(long)[:wanted])
         self.held = len(held) >= HELD[0]
         if not self.held:
             return
         last = log.offsets[held + 1] - 1
-        self.answers = log.item[last]
+        self.answers, self.asked = log.item[last], log.time[last]
         rest = np.ones(len(log), dtype=bool)
         rest[last] = False
         self.log = log.keep(rest)
@@ -74,9 +75,10 @@ class SequenceData:
         _, sizes = self._layout(log)
         return sum(1 for _ in bucketed(sizes, self.settings.batch_size, np.random.default_rng(0)))
 
-    def batches(self, epoch: int) -> Iterator[tuple[Any, Any]]:
-        """Yield (items, weights), each [users, places]; items are codes from 1, 0 where there is none.
+    def batches(self, epoch: int) -> Iterator[tuple[Any, ...]]:
+        """Yield (items, weights, then what the ranker reads beside), each [users, places]; 0 where there is none.
 
+        Items are codes from 1; a weight says what the item counts as a target.
         Where rows come and go, an epoch is cut to a share 1 / epochs of the training, so that they do so in time.
         """
         log, limit = self.log, None
@@ -84,11 +86,10 @@ class SequenceData:
             limit = max(1, self.updates // self.settings.epochs) * self.settings.accumulate
             log = self._active(min(1 - 1e-6, epoch * limit / (self.updates * self.settings.accumulate)))
         starts, sizes = self._layout(log)
-        code = log.item.astype(np.int64) + 1
+        columns = [log.item.astype(np.int64) + 1, self.settings._worth(log), *self.settings._beside(log)]
         rng = self.run.rng("sequence", "epoch", epoch)
         for rows in islice(bucketed(sizes, self.settings.batch_size, rng), limit):
-            where = starts[rows], sizes[rows]
-            yield torch.from_numpy(padded(code, *where)), torch.from_numpy(padded(log.weight, *where))
+            yield tuple(torch.from_numpy(padded(column, starts[rows], sizes[rows])) for column in columns)
 
 
 class Negatives:

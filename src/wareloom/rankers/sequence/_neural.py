@@ -15,14 +15,29 @@ from wareloom._version import __version__
 from wareloom.errors import InputError
 from wareloom.neural import torch
 from wareloom.neural.batches import padded, windows
-from wareloom.neural.items import ItemTable
+from wareloom.neural.items import SMALL, ItemTable
 from wareloom.neural.loss import gbce_loss, sampled_softmax_loss, softmax_loss
 from wareloom.neural.training import Training, seeded, train
 from wareloom.rankers import BLOCK_BYTES, Ranker, mask_seen
 from wareloom.rankers._history import popularity, require, tail
 from wareloom.rankers.sequence._data import Negatives, SequenceData
+from wareloom.rankers.sequence._kinds import CODES, kind_weights
+from wareloom.rankers.sequence._start import TextSpace, begin_from, saved_ranker
 from wareloom.run import Run
 from wareloom.shop import Log, Requests, Shop
+from wareloom.shop.log import NO_TIME
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Requests whose histories are equally long."""
+
+    items: Any
+    """int64 [requests, places], codes from 1"""
+    beside: list[Any]
+    """What `_beside` gives, laid out alike"""
+    times: np.ndarray
+    """int64 [requests], `NO_TIME` where unknown"""
 
 
 @dataclass(kw_only=True, eq=False)
@@ -36,6 +51,8 @@ class SequenceRanker(Ranker):
     gradient: ClassVar[bool] = True
     extra: ClassVar[int] = 0
     """Codes behind those of the items, such as a mask"""
+    per_shop: ClassVar[tuple[str, ...]] = ("item.own", "item.features", "bias")
+    """Weights that belong to a shop's own catalogue, by the beginnings of their names"""
 
     embedding_size: int = 64
     """Numbers an item is described by."""
@@ -55,6 +72,12 @@ class SequenceRanker(Ranker):
     """Embedder of the items' texts, such as tfidf or minilm; none learns from behaviour alone."""
     text_as: Literal["features", "start"] = "features"
     """Whether a learned map of the text is part of each item's vector, or is where the learned vectors start."""
+    events: str = ""
+    """What each kind of event counts as a target, as in "view_item=0.2 purchase=1"; others are only read. Where set,
+    the network is told the kinds of what it reads. Empty: all count alike."""
+    start_from: str = ""
+    """Folder of a saved ranker of the same kind, perhaps of another shop, whose weights the training starts from; items
+    are matched by their ids, and by their text where it is used as features."""
     epochs: int = 80
     """Passes over the log, at most."""
     batch_size: int = 2048
@@ -85,6 +108,7 @@ class SequenceRanker(Ranker):
             from wareloom.family import EMBEDDERS
 
             EMBEDDERS.load(self.text)
+        kind_weights(name, self.events)
 
     @abstractmethod
     def _encoder(self) -> Any:
@@ -95,10 +119,16 @@ class SequenceRanker(Ranker):
 
     def _fit(self, log: Log, shop: Shop | None, run: Run) -> None:
         self.popularity_ = popularity(log)
+        if not self._worth(log).any():
+            raise InputError(f"{self.name}: no event of the log counts as a target: events={self.events!r}.")
+        self.kinds_ = bool(self.events) and len(np.unique(log.event)) > 1
+        source = saved_ranker(self.start_from, self) if self.start_from else None
         with seeded(run, self.name):
-            vectors = self._vectors(shop, run)
+            vectors = self._vectors(shop, run, source)
             self.text_size_ = 0 if vectors is None or self.text_as == "start" else vectors.shape[1]
             net = self._build(len(log.items), vectors)
+            if source is not None:
+                begin_from(net, source, self)
             data = SequenceData(log, self, run)
             how = Training(
                 learning_rate=self.learning_rate,
@@ -111,44 +141,65 @@ class SequenceRanker(Ranker):
             )
             loss = self._loss(net, log, run)
             check = (lambda: self._validate(net, data)) if data.held else None
-            kept = self._checkpoint(log, run)
+            kept = self._checkpoint(log, run, net if self.start_from else None)
             self.training_ = train(net, data.batches, loss, how, run, check, checkpoint=kept)
         self.updates_ = data.updates
         self.weights_ = {name: value.detach().cpu().numpy().copy() for name, value in net.state_dict().items()}
         self._net = net.cpu()
 
-    def _vectors(self, shop: Shop | None, run: Run) -> np.ndarray | None:
+    def _worth(self, log: Log) -> np.ndarray:
+        """What each event counts as a target: float32 [events]."""
+        weights = kind_weights(self.name, self.events)
+        return log.weight if weights is None else log.weight * weights[log.event]
+
+    def _beside(self, log: Log) -> list[np.ndarray]:
+        """What is read beside the items, each int64 [events] from 1: here the kind of event where that is asked for."""
+        return [log.event.astype(np.int64) + 1] if self.kinds_ else []
+
+    def _vectors(self, shop: Shop | None, run: Run, source: SequenceRanker | None) -> np.ndarray | None:
         """Vectors of the items' texts, float32 [items, numbers]; None where text is not asked for."""
         if self.text == "none":
             return None
         if shop is None:
             raise InputError(f"{self.name}: text={self.text!r} needs a shop with items, not a log alone.")
-        from wareloom.rankers._vectors import text_vectors
-
         size = self.embedding_size if self.text_as == "start" else 2 * self.embedding_size
-        return text_vectors(shop, self.text, size, run)
+        if source is not None:
+            space = TextSpace.of(source)
+            vectors = space.vectors(shop, run)
+        else:
+            space, vectors = TextSpace.fit(shop, self.text, size, run)
+        space.keep_in(self)
+        return vectors
 
     def _build(self, items: int, vectors: np.ndarray | None = None) -> Any:
         """Make the network; where it is restored, `text_size_` says how wide the features are."""
         features = vectors if self.text_as == "features" else None
         if features is None and self.text_size_:
             features = np.zeros((items, self.text_size_), dtype=np.float32)
-        table = ItemTable(items, self.embedding_size, features, self.extra)
+        table = self._table(items, features)
         if vectors is not None and self.text_as == "start":
             table.begin_with(vectors)
         bias = torch.nn.Embedding(items + 1, 1)
         torch.nn.init.zeros_(bias.weight)
-        return torch.nn.ModuleDict({"item": table, "encoder": self._encoder(), "bias": bias})
+        net = torch.nn.ModuleDict({"item": table, "encoder": self._encoder(), "bias": bias})
+        if self.kinds_:
+            net["kind"] = torch.nn.Embedding(CODES, self.embedding_size, padding_idx=0)
+            torch.nn.init.normal_(net["kind"].weight[1:], std=SMALL * self.embedding_size**-0.5)
+        return net
+
+    def _table(self, items: int, features: np.ndarray | None) -> Any:
+        """Make the table of the items' vectors: a module with `own`, `forward(codes)` and `every()`."""
+        return ItemTable(items, self.embedding_size, features, self.extra)
 
     def _loss(self, net: Any, log: Log, run: Run) -> Any:
-        """Return the loss of a batch of histories and weights."""
+        """Return the loss of a batch."""
         items, bias = net["item"], net["bias"].weight
         sampled = self.negatives and len(log.items) > 2 * self.negatives
         power = self.power if self.loss == "softmax" else 0.0
         draw = self.negatives if sampled else max(1, len(log.items) - 1)
         negatives = Negatives(log, draw, power, run.device)
 
-        def loss(batch: tuple[Any, Any]) -> Any:
+        def loss(batch: tuple[Any, ...]) -> Any:
             state, target, weight = self._predicted(net, *batch)
             if self.loss == "gbce":
                 share = min(1.0, draw / max(1, len(log.items) - 1))
@@ -159,25 +210,27 @@ class SequenceRanker(Ranker):
 
         return loss
 
-    def _predicted(self, net: Any, items: Any, weight: Any) -> tuple[Any, Any, Any]:
+    def _read(self, net: Any, items: Any, kinds: Any = None) -> Any:
+        """Vectors of what stands at each place: [requests, places, size]."""
+        x = net["item"](items)
+        return x if kinds is None else x + net["kind"](kinds)
+
+    def _predicted(self, net: Any, items: Any, weight: Any, *beside: Any) -> tuple[Any, Any, Any]:
         """States [n, size], the items they are to predict [n] and weights [n]: here each next item."""
         target = items[:, 1:]
         there = target > 0
-        states = net["encoder"](net["item"](items[:, :-1]))
+        states = net["encoder"](self._read(net, items[:, :-1], *(column[:, :-1] for column in beside)))
         return states[there], target[there], weight[:, 1:][there]
 
-    def _states(self, net: Any, histories: tuple[np.ndarray, np.ndarray, np.ndarray]) -> Any:
-        """Encode what follows each non-empty history (items, starts, lengths): [requests, size]."""
-        item, starts, sizes = histories
-        device = net["bias"].weight.device
-        laid = torch.from_numpy(padded(item.astype(np.int64) + 1, starts, sizes)).to(device)
-        return net["encoder"](net["item"](laid))[torch.arange(len(sizes)), torch.from_numpy(sizes - 1)]
+    def _states(self, net: Any, asked: Asked) -> Any:
+        """Encode what follows each history: [requests, size]."""
+        return net["encoder"](self._read(net, asked.items, *asked.beside))[:, -1]
 
     def _validate(self, net: Any, data: SequenceData) -> float:
         """NDCG@10 of the held-back events over the whole catalogue, what was had masked."""
         gains, rows = 0.0, max(1, BLOCK_BYTES // (4 * len(self.popularity_)))
         for start in range(0, len(data.answers), rows):
-            part = Requests.of(data.histories).part(start, start + rows)
+            part = Requests.of(data.histories, times=data.asked).part(start, start + rows)
             scores = self._scored(net, part)
             own = scores[np.arange(len(scores)), data.answers[start : start + rows]].copy()
             mask_seen(scores, part)
@@ -185,13 +238,14 @@ class SequenceRanker(Ranker):
             gains += float(np.where(rank <= 10, 1 / np.log2(rank + 1), 0.0).sum())
         return gains / len(data.answers)
 
-    def _checkpoint(self, log: Log, run: Run) -> Path | None:
-        """Where this very training keeps its state: by settings, data, seed and version."""
+    def _checkpoint(self, log: Log, run: Run, net: Any) -> Path | None:
+        """Where this very training keeps its state: by settings, data, seed, version and the weights of a start."""
         if run.cache is None:
             return None
         said = [__version__, self.name, self.settings(), run.seed, run.updates]
         key = hashlib.sha256(json.dumps(said, sort_keys=True, default=str).encode())
-        for column in (log.offsets, log.item, log.weight):
+        begun = [] if net is None else [value.numpy() for value in net.state_dict().values()]
+        for column in (log.offsets, log.item, self._worth(log), *begun):
             key.update(np.ascontiguousarray(column).tobytes())
         return run.cache / "training" / f"{key.hexdigest()[:24]}.safetensors"
 
@@ -214,8 +268,12 @@ class SequenceRanker(Ranker):
         starts, sizes = windows(log.offsets, self.max_length)
         asked = np.flatnonzero(sizes > 0)
         table, bias = net["item"].every(), net["bias"].weight[1:, 0]
+        times = requests.times if len(requests.times) else np.full(len(requests), NO_TIME)
+        columns = [log.item.astype(np.int64) + 1, *self._beside(log)]
         for length in np.unique(sizes[asked]):
             rows = asked[sizes[asked] == length]
-            states = self._states(net, (log.item, starts[rows], sizes[rows]))
+            where = starts[rows], sizes[rows]
+            laid = [torch.from_numpy(padded(column, *where)).to(bias.device) for column in columns]
+            states = self._states(net, Asked(laid[0], laid[1:], times[rows]))
             scores[rows] = torch.addmm(bias, states, table.T).cpu().numpy()
         return scores
