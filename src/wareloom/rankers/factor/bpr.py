@@ -36,13 +36,13 @@ class BPR(Ranker):
 
     embedding_size: int = 64
     """Length of each of the two vectors of an item."""
-    epochs: int = 50
+    epochs: int = 40
     """Passes over the events."""
     learning_rate: float = 0.05
     """Step size of AdaGrad."""
     regularization: float = 0.002
     """Penalty on the squared length of the vectors that an update touches."""
-    negatives: int = 4
+    negatives: int = 32
     """Items drawn an update, of which the highest scoring is taken; 1 is the paper's uniform sampling."""
     decay: float = 0.7
     """Factor for each step back in the history, in training and at scoring; 1 counts all events alike."""

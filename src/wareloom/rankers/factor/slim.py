@@ -39,7 +39,7 @@ class SLIM(Ranker):
 
     random: ClassVar[bool] = False
 
-    l1: float = 1.0
+    l1: float = 0.1
     """Penalty on the absolute weights; more keeps fewer of them."""
     l2: float = 50.0
     """Penalty on the squared weights; more for sparse logs, less for dense ones."""
