@@ -12,7 +12,7 @@ from scipy import stats
 from wareloom.errors import InputError
 from wareloom.family import configure
 from wareloom.metrics import Predicted
-from wareloom.metrics.clicks._curves import confusion
+from wareloom.metrics.clicks import confusion
 from wareloom.proof.bootstrap import Interval
 from wareloom.proof.clicks import DEFAULT_METRICS, click_metric
 from wareloom.rankers.ctr._base import ClickRanker

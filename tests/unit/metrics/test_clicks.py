@@ -11,7 +11,8 @@ from sklearn.metrics import brier_score_loss, confusion_matrix, log_loss, roc_au
 from wareloom.errors import InputError, SettingError
 from wareloom.family import METRICS
 from wareloom.metrics import Predicted
-from wareloom.metrics.clicks._curves import confusion, entropy, reliability
+from wareloom.metrics.clicks import confusion, reliability
+from wareloom.metrics.clicks._curves import entropy
 
 ROWS = st.lists(st.tuples(st.booleans(), st.integers(0, 20), st.integers(1, 3)), min_size=2, max_size=60).filter(
     lambda rows: len({label for label, _, _ in rows}) == 2

@@ -38,6 +38,7 @@ def histories(asked: Asked, items: int) -> tuple[Any, Any]:
 
 
 def one_hot(category: np.ndarray) -> Any:
+    """Say of each item which category it is of: CSR [items, categories]."""
     n = len(category)
     return sparse.csr_matrix((np.ones(n), category, np.arange(n + 1)), shape=(n, int(category.max(initial=0)) + 1))
 

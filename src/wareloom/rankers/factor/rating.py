@@ -56,13 +56,13 @@ class Rating(Ranker):
         n, m, size = len(self.users_), len(self.items_), self.embedding_size + 1
         users, items = np.zeros((n, size)), run.rng("rating").normal(0, 0.1, (m, size))
         items[:, 0] = 0.0
-        penalty = np.array([self.bias_regularization, *[0.0] * self.embedding_size])
-        scaled = np.array([0.0, *[self.regularization] * self.embedding_size])
+        penalty = np.zeros((2, size))
+        penalty[0, 0], penalty[1, 1:] = self.bias_regularization, self.regularization
         by_user, by_item = _grouped(user, n), _grouped(item, m)
         with run.task("rating epochs", self.epochs) as advance:
             for _ in range(self.epochs):
-                _solve(*by_user, item, value - self.mean_, weight, items, users, penalty, scaled)
-                _solve(*by_item, user, value - self.mean_, weight, users, items, penalty, scaled)
+                _solve(*by_user, item, value - self.mean_, weight, items, users, penalty)
+                _solve(*by_item, user, value - self.mean_, weight, users, items, penalty)
                 advance()
         self.user_bias_, self.user_vectors_ = _with_unknown(users)
         self.item_bias_, self.item_vectors_ = _with_unknown(items)
@@ -128,8 +128,11 @@ def _with_unknown(solved: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 @njit(cache=True, parallel=True)
-def _solve(offsets, order, other, value, weight, fixed, out, penalty, scaled):  # type: ignore[no-untyped-def]
-    """Solve each row of `out` (bias, vector) against `fixed`, whose bias is taken off the value first."""
+def _solve(offsets, order, other, value, weight, fixed, out, penalty):  # type: ignore[no-untyped-def]
+    """Solve each row of `out` (bias, vector) against `fixed`, whose bias is taken off the value first.
+
+    `penalty` [2, size]: once, and for each rating's weight.
+    """
     size = fixed.shape[1]
     for r in prange(len(offsets) - 1):
         rows = order[offsets[r] : offsets[r + 1]]
@@ -145,7 +148,7 @@ def _solve(offsets, order, other, value, weight, fixed, out, penalty, scaled):  
                     left[a, b] += weight[k] * x[a] * x[b]
         if total > 0:
             for a in range(size):
-                left[a, a] += penalty[a] + scaled[a] * total
+                left[a, a] += penalty[0, a] + penalty[1, a] * total
             out[r] = np.linalg.solve(left, right)
         else:
             out[r] = 0.0
