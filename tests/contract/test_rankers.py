@@ -27,7 +27,16 @@ QUICK: dict[str, dict[str, Any]] = {
     "gru": NETWORK,
 }
 """Settings that make slow rankers quick; none other is needed here."""
-WEIGHTED_USERS = ("ease", "item_knn", "popularity", "session_knn", "slim", "transitions", "user_knn")
+WEIGHTED_USERS = (
+    "attributes",
+    "ease",
+    "item_knn",
+    "popularity",
+    "session_knn",
+    "slim",
+    "transitions",
+    "user_knn",
+)
 """Rankers for which a user whose events weigh 2 is the same as two such users."""
 WEIGHTED_EVENTS = ("als", "ease", "item_knn", "popularity", "slim", "user_knn")
 """Rankers that see no order in training, so that an event of weight 2 is the same as that event twice in a row."""

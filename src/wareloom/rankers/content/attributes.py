@@ -41,7 +41,7 @@ class Attributes(Ranker):
     """Price bands, of about equally many items each."""
     smoothing: float = 5.0
     """Events, spread as all events are, that are added to every history."""
-    decay: float = 0.8
+    decay: float = 0.6
     """Factor for each step back in the history that is scored; 1 counts all events alike."""
     prior: float = 0.5
     """Weight of the item's own popularity beside the facets; above 0, so that an empty history has an order."""
