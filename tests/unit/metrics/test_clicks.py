@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import brier_score_loss, confusion_matrix, log_loss, roc_auc_score
 
@@ -24,6 +24,7 @@ def arrays(rows: list[tuple[bool, int, int]]) -> tuple[np.ndarray, np.ndarray, n
     return label, value / 20, weight
 
 
+@settings(deadline=None)
 @given(ROWS)
 def test_as_scikit_learn_with_ties_and_weights(rows: list[tuple[bool, int, int]]) -> None:
     label, value, weight = arrays(rows)
@@ -38,6 +39,7 @@ def test_as_scikit_learn_with_ties_and_weights(rows: list[tuple[bool, int, int]]
     assert ours["normalised_entropy"] == pytest.approx(ours["log_loss"] / constant)
 
 
+@settings(deadline=None)
 @given(ROWS, st.floats(0, 1))
 def test_confusion_as_scikit_learn(rows: list[tuple[bool, int, int]], threshold: float) -> None:
     label, value, weight = arrays(rows)
@@ -68,6 +70,7 @@ def test_calibration_by_hand() -> None:
     assert METRICS.make("calibration_error", bins=2).measure(Predicted.of(label, value)) == pytest.approx(0.075)
 
 
+@settings(deadline=None)
 @given(ROWS, st.integers(1, 12))
 def test_bins_keep_the_mass_and_equal_probabilities_together(rows: list[tuple[bool, int, int]], bins: int) -> None:
     label, value, weight = arrays(rows)

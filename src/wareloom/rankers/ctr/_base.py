@@ -135,12 +135,12 @@ class ClickRanker(Ranker):
             )
 
     def _held_back(self, rows: Rows, run: Run) -> np.ndarray:
-        """Mark the rows of the owners that are held back: bool [rows]; none for the sake of a few clicks."""
+        """Mark the real rows of the owners that are held back: bool [rows]; none for the sake of a few clicks."""
         if self.calibration == "none" and not self._stops_early:
             return np.zeros(len(rows), dtype=bool)
         owners = np.unique(rows.owner)
         drawn = run.rng(self.name, "held").random(len(owners)) < self.validation
-        held = drawn[np.searchsorted(owners, rows.owner)]
+        held = drawn[np.searchsorted(owners, rows.owner)] & (rows.real if rows.real.any() else True)
         wanted = self.calibration != "none" or rows.label[held].sum() >= FEWEST
         return held if wanted else np.zeros(len(rows), dtype=bool)
 

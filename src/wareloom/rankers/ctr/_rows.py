@@ -13,6 +13,7 @@ from wareloom.rankers import into
 from wareloom.shop import Log, Requests, Shop, Vocabulary
 from wareloom.shop.impressions import before, impressions
 from wareloom.shop.log import NO_TIME
+from wareloom.shop.schema import REAL
 
 MOST_FIELDS = 32
 """Names of a map (context, attributes) that become fields, the commonest first."""
@@ -77,6 +78,8 @@ class Rows:
     """float64 [rows]"""
     owner: np.ndarray
     """int64 [rows], code of whom the row belongs to; rows of one owner are never told apart"""
+    real: np.ndarray
+    """bool [rows], false for synthetic rows"""
     rate: float = 1.0
     """Share of rows without a click that were kept"""
 
@@ -85,7 +88,9 @@ class Rows:
 
     def take(self, rows: np.ndarray) -> Rows:
         """Return some of the rows."""
-        return replace(self, **{n: getattr(self, n)[rows] for n in ("request", "item", "label", "weight", "owner")})
+        return replace(
+            self, **{n: getattr(self, n)[rows] for n in ("request", "item", "label", "weight", "owner", "real")}
+        )
 
 
 def from_impressions(shop: Shop, items: Vocabulary, earlier: Shop | None = None) -> Rows:
@@ -113,6 +118,7 @@ def from_impressions(shop: Shop, items: Vocabulary, earlier: Shop | None = None)
         label=shown["clicked"].cast(pl.Float64).to_numpy(),
         weight=shown["weight"].cast(pl.Float64).to_numpy(),
         owner=Vocabulary(shown["owner"].unique().sort()).encode(shown["owner"]).astype(np.int64),
+        real=(shown["origin"] == REAL).to_numpy(),
     )
 
 
@@ -150,6 +156,7 @@ def from_log(log: Log, negatives: int, most: int, rng: np.random.Generator) -> R
         label=label.ravel(),
         weight=np.repeat(log.weight[chosen].astype(np.float64), width),
         owner=np.repeat(user, width),
+        real=np.repeat(log.real[chosen], width),
         rate=negatives / (len(log.items) - 1),
     )
 
