@@ -40,7 +40,7 @@ class LightGCN(Ranker):
     """Numbers an item is described by."""
     layers: int = 1
     """Steps from items to users and back to items."""
-    epochs: int = 25
+    epochs: int = 12
     """Passes over the log."""
     batch_size: int = 4096
     """Events a batch."""
@@ -100,7 +100,8 @@ class LightGCN(Ranker):
 def _unit(vectors: np.ndarray) -> np.ndarray:
     """Scale each row to length 1; zeros stay."""
     lengths: np.ndarray = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return vectors / np.maximum(lengths, np.float32(1e-12))
+    unit: np.ndarray = vectors / np.maximum(lengths, np.float32(1e-12))
+    return unit
 
 
 def normalised(log: Log) -> tuple[sparse.csr_matrix, np.ndarray]:
