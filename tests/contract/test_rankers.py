@@ -22,9 +22,10 @@ NETWORK = {"epochs": 30, "embedding_size": 16, "batch_size": 256, "learning_rate
 QUICK: dict[str, dict[str, Any]] = {
     "als": {"embedding_size": 8, "epochs": 3},
     "bpr": {"embedding_size": 16},
-    "bert4rec": NETWORK | {"epochs": 60},
+    "bert4rec": NETWORK | {"epochs": 60, "layers": 1, "learning_rate": 0.01, "dropout": 0.0},
     "caser": NETWORK,
     "gru": NETWORK,
+    "two_tower": NETWORK | {"learning_rate": 0.01},
 }
 """Settings that make slow rankers quick; none other is needed here."""
 WEIGHTED_USERS = (

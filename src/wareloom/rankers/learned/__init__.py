@@ -1,0 +1,1 @@
+"""Rankers learned from features of items and requests beside behaviour."""
