@@ -117,13 +117,19 @@ def _load(folder: Path, run: Run) -> tuple[Any, Any, Any]:
     try:
         import torch
         from transformers import AutoModel, AutoTokenizer
+        from transformers.utils import logging
     except ModuleNotFoundError as error:
         raise missing_extra(str(error.name), "text", "The embedder 'minilm'") from error
     if run.device.startswith("cuda") and not torch.cuda.is_available():
         raise SettingError(f"The device {run.device!r} was asked for, but torch finds no GPU: use device 'cpu'.")
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
         model = AutoModel.from_pretrained(folder, local_files_only=True)
     except (OSError, ValueError) as error:
         raise SourceError(f"minilm: {folder} holds no encoder that can be loaded: {error}") from error
+    finally:
+        if shown:
+            logging.enable_progress_bar()
     return torch, tokenizer, model.eval().to(run.device)

@@ -73,5 +73,17 @@ def _products(rows, columns, k, chunks):  # type: ignore[no-untyped-def]
                         touched[n] = j
                         n += 1
                     sums[j] += value * term_value[f]
+            if n > k:
+                # Common words touch nearly all rows: what cannot be among the best must go before anything is sorted.
+                least = np.partition(sums[touched[:n]], n - k)[n - k]
+                near = 0
+                for t in range(n):
+                    j = touched[t]
+                    if sums[j] >= least:
+                        touched[near] = j
+                        near += 1
+                    else:
+                        sums[j] = 0.0
+                n = near
             count[i] = keep_best(sums, touched[:n], k, found[i], values[i])
     return count, found, values
