@@ -56,6 +56,8 @@ class Run:
     """Whether neural models are compiled: worth it for long training on a GPU."""
     track: str = ""
     """Where losses and validation values go: "tensorboard:FOLDER", "mlflow:FOLDER" or "wandb:FOLDER" (offline)."""
+    watch: Callable[[int, dict[str, float]], None] | None = None
+    """Called with the step, the loss and the validation value while a network is trained; may raise to stop it."""
     updates: int = 0
     """Gradient updates a ranker that learns by them takes in all; 0 leaves it to the ranker's settings."""
 

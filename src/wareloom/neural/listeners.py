@@ -15,9 +15,10 @@ Tell = Callable[[int, dict[str, float]], None]
 
 @contextlib.contextmanager
 def listen(run: Run) -> Iterator[Tell]:
-    """Yield `tell(step, values)`, which writes to what `run.track` names, or to nothing."""
+    """Yield `tell(step, values)`, which writes to what `run.track` names, if anything, and calls `run.watch`."""
+    watch = run.watch or _nobody
     if not run.track:
-        yield lambda step, values: None
+        yield watch
         return
     kind, _, folder = run.track.partition(":")
     if kind not in LISTENERS or not folder:
@@ -27,9 +28,13 @@ def listen(run: Run) -> Iterator[Tell]:
         )
     try:
         with LISTENERS[kind](Path(folder).resolve(), run) as tell:
-            yield tell
+            yield lambda step, values: (tell(step, values), watch(step, values))[0]
     except ModuleNotFoundError as error:
         raise missing_extra(error.name or kind, "track", f"track={run.track!r}") from error
+
+
+def _nobody(step: int, values: dict[str, float]) -> None:
+    """Tell nothing."""
 
 
 @contextlib.contextmanager
