@@ -64,8 +64,14 @@ class Algorithm:
         return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}  # type: ignore[arg-type]
 
     def state(self) -> dict[str, Any]:
-        """Return what was learned: the attributes whose names end in one underscore."""
-        return {k: v for k, v in vars(self).items() if k.endswith("_") and not k.startswith("_")}
+        """Return what was learned: the attributes whose names end in one underscore, but for `parts`."""
+        learned = {k: v for k, v in vars(self).items() if k.endswith("_") and not k.startswith("_")}
+        return {k: v for k, v in learned.items() if k not in self.parts()}
+
+    def parts(self) -> dict[str, dict[str, Algorithm]]:
+        """Return the algorithms it is made of: attributes ending in an underscore that hold fitted ones by name."""
+        held = {k: v for k, v in vars(self).items() if k.endswith("_") and isinstance(v, dict) and v}
+        return {k: v for k, v in held.items() if all(isinstance(part, Algorithm) for part in v.values())}
 
     def check_fitted(self) -> None:
         """Raise `NotFittedError` where nothing was learned yet."""
@@ -78,6 +84,13 @@ class Algorithm:
         folder = Path(folder)
         state.save_state(folder, self.state())
         head = {"family": self.family.kind, "name": self.name, "settings": self.settings()}
+        if parts := self.parts():
+            head["parts"] = {
+                attribute: [[k, v.family.kind] for k, v in held.items()] for attribute, held in parts.items()
+            }
+        for attribute, held in parts.items():
+            for key, part in held.items():
+                part.save(folder / attribute / key)
         state.write_json(folder / "algorithm.json", head)
 
     @classmethod
@@ -144,7 +157,10 @@ class Family:
         head = state.read_json(folder / "algorithm.json")
         if head["family"] != self.kind:
             raise SourceError(f"{folder} holds a {head['family']}, not a {self.kind}.")
-        return self.load(head["name"]).restore(head["settings"], state.load_state(folder))
+        values = state.load_state(folder)
+        for attribute, held in head.get("parts", {}).items():
+            values[attribute] = {key: FAMILIES[kind].restore(folder / attribute / key) for key, kind in held}
+        return self.load(head["name"]).restore(head["settings"], values)
 
     def describe(self, name: str) -> Entry:
         """Summary and settings of `name`, read from its source without importing it."""
