@@ -253,3 +253,16 @@ def test_a_start_that_does_not_fit_is_named(tmp_path: Path) -> None:
         RANKERS.make("gru", start_from=at, embedding_size=8).fit(shop)
     with pytest.raises(SourceError, match="is not there"):
         RANKERS.make("gru", start_from=str(tmp_path / "nowhere")).fit(shop)
+
+
+def test_a_text_that_was_too_large_to_keep_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from wareloom.rankers.sequence import _start
+
+    shop, settings = small_shop(), quick(epochs=1, text="tfidf")
+    ranker = RANKERS.make("gru", **settings).fit(shop)
+    assert "text_axes_" in ranker.state()
+    monkeypatch.setattr(_start, "KEPT", 3)
+    ranker.fit(shop).save(tmp_path)
+    assert not {"text_axes_", "text_kept_", "text_by_terms_"} & set(ranker.state())
+    with pytest.raises(SettingError, match="kept no projection of its texts, as it has too many words: train it with"):
+        RANKERS.make("gru", **settings, start_from=str(tmp_path)).fit(shop)

@@ -145,7 +145,7 @@ class SequenceRanker(Ranker):
             self.training_ = train(net, data.batches, loss, how, run, check, checkpoint=kept)
         self.updates_ = data.updates
         self.weights_ = {name: value.detach().cpu().numpy().copy() for name, value in net.state_dict().items()}
-        self._net = net.cpu()
+        self._net, self._every = net.cpu(), None
 
     def _worth(self, log: Log) -> np.ndarray:
         """What each event counts as a target: float32 [events]."""
@@ -228,10 +228,10 @@ class SequenceRanker(Ranker):
 
     def _validate(self, net: Any, data: SequenceData) -> float:
         """NDCG@10 of the held-back events over the whole catalogue, what was had masked."""
-        gains, rows = 0.0, max(1, BLOCK_BYTES // (4 * len(self.popularity_)))
+        gains, rows, table = 0.0, max(1, BLOCK_BYTES // (4 * len(self.popularity_))), net["item"].every()
         for start in range(0, len(data.answers), rows):
             part = Requests.of(data.histories, times=data.asked).part(start, start + rows)
-            scores = self._scored(net, part)
+            scores = self._scored(net, part, table)
             own = scores[np.arange(len(scores)), data.answers[start : start + rows]].copy()
             mask_seen(scores, part)
             rank = 1 + (scores > own[:, None]).sum(axis=1)
@@ -254,20 +254,24 @@ class SequenceRanker(Ranker):
         if not hasattr(self, "_net"):
             net = self._build(len(self.popularity_))
             net.load_state_dict({name: torch.from_numpy(np.array(value)) for name, value in self.weights_.items()})
-            self._net = net.eval()
+            self._net, self._every = net.eval(), None
         return self._net
 
     def _score(self, requests: Requests) -> np.ndarray:
         with torch.no_grad():
-            return self._scored(self._network(), requests)
+            net = self._network()
+            if self._every is None:
+                self._every = net["item"].every()
+            return self._scored(net, requests, self._every)
 
-    def _scored(self, net: Any, requests: Requests) -> np.ndarray:
+    def _scored(self, net: Any, requests: Requests, table: Any) -> np.ndarray:
+        """Scores where the vectors of all items are `table` [items, size]."""
         assert requests.histories is not None
         log = requests.histories
         scores = np.tile(tail(self.popularity_), (len(requests), 1))
         starts, sizes = windows(log.offsets, self.max_length)
         asked = np.flatnonzero(sizes > 0)
-        table, bias = net["item"].every(), net["bias"].weight[1:, 0]
+        bias = net["bias"].weight[1:, 0]
         times = requests.times if len(requests.times) else np.full(len(requests), NO_TIME)
         columns = [log.item.astype(np.int64) + 1, *self._beside(log)]
         for length in np.unique(sizes[asked]):

@@ -57,6 +57,8 @@ class TextSpace:
 
     def keep_in(self, ranker: SequenceRanker) -> None:
         """Make the space part of what a ranker has learned."""
+        for name in [name for name in vars(ranker) if name.startswith(("text_kept_", "text_by_", "text_axes_"))]:
+            delattr(ranker, name)
         if self.axes is not None and self.axes.size > KEPT:
             return
         learned = {f"text_by_{name}": value for name, value in self.embedder.state().items()}
