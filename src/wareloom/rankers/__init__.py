@@ -12,6 +12,7 @@ import polars as pl
 
 from wareloom.errors import InputError
 from wareloom.family import RANKERS, Algorithm, Family
+from wareloom.rankers._neighbours import Neighbourhood
 from wareloom.rankers._top import top_k
 from wareloom.run import Run
 from wareloom.shop import Log, Requests, Shop, Vocabulary
@@ -34,7 +35,9 @@ class Ranker(Algorithm, ABC):
     def fit(self, shop: Shop | Log, run: Run | None = None, *, log: Log | None = None) -> Self:
         """Learn from a shop, or from its log alone where only behaviour is needed.
 
-        `log`: events, on the shop's items, that are learned from instead of the shop's own. Raises `InputError` where there is not one event on an item.
+        `log`: events, on the shop's items, that are learned from instead of the shop's own.
+
+        Raises `InputError` where there is not one event on an item.
         """
         run = run or Run()
         log = shop if isinstance(shop, Log) else log or Log.of(shop)
@@ -109,6 +112,11 @@ class Ranker(Algorithm, ABC):
         if histories is None:
             histories = self._remembered(requests)
         return replace(requests, histories=into(histories, Vocabulary(self.items_)))
+
+    def neighbourhood(self) -> Neighbourhood | None:
+        """Return the table whose rows it adds up over the history; None for one that works otherwise."""
+        table = getattr(self, "table_", None)
+        return None if table is None else Neighbourhood(table, self.decay, self.last)  # type: ignore[attr-defined]
 
     def _remembered(self, requests: Requests) -> Log:
         """Histories by user id where none are given: here empty, as a ranker keeps no histories of its own."""

@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from numba import get_num_threads, njit, prange
 from scipy import sparse
 
 from wareloom.rankers._history import Columns
+
+
+class Neighbourhood(NamedTuple):
+    """What a ranker adds up: rows of a table of items over a decayed history."""
+
+    table: sparse.csr_matrix
+    """float32 [items, items]"""
+    decay: float
+    """Factor for each step back in the history"""
+    last: int
+    """Events of the history that count, the latest ones; 0 takes all"""
 
 
 @njit(cache=True)

@@ -94,7 +94,7 @@ class Markov(Synthesizer):
                 sessions, sizes = draw_shapes(rhythm, n, given.length, rng)
             offsets = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)[sessions]
             plan = Plan(offsets, past.offsets, past.item, past.event, self._starts(given))
-            item, event = walk(self._model(), plan, np.uint64(run.seed_for("markov", "walk")), run.cores)
+            item, event = self._walked(plan, run)
             if rhythm.bounds[2]:
                 visits = Visits(sessions, sizes, offsets, past.last)
                 time = clock(rhythm, visits, np.uint64(run.seed_for("markov", "clock")), run.cores)
@@ -106,6 +106,10 @@ class Markov(Synthesizer):
             user = np.repeat(np.arange(n, dtype=np.int32), np.diff(offsets))
             walked = Walked(user, item, event, time, np.repeat(np.arange(len(sizes)), sizes))
             return build(self.state(), self.catalogue_, walked, users, self.origin, run.rng("markov", "columns"))
+
+    def _walked(self, plan: Plan, run: Run) -> tuple[np.ndarray, np.ndarray]:
+        """Items and kinds of event of the planned users."""
+        return walk(self._model(), plan, np.uint64(run.seed_for("markov", "walk")), run.cores)
 
     def _follow(self, log: Log, weight: np.ndarray) -> sparse.csr_matrix:
         """How often which item follows which."""

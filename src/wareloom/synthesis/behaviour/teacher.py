@@ -1,0 +1,93 @@
+"""Teacher: knowledge that the log alone lacks, such as what products are, turned into shoppers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+from wareloom.errors import SettingError
+from wareloom.family import RANKERS
+from wareloom.rankers import Ranker
+from wareloom.rankers.hybrid._members import prior
+from wareloom.run import Run
+from wareloom.shop import Shop
+from wareloom.synthesis.behaviour._teach import Draw, Knowledge, pack, same_before, teach
+from wareloom.synthesis.behaviour._walk import Plan
+from wareloom.synthesis.behaviour.markov import Markov
+
+
+@dataclass(kw_only=True, eq=False)
+class Teacher(Markov):
+    """Shoppers that walk where an ensemble of rankers would send them.
+
+    The ensemble adds up what follows what, what is bought together and what reads alike; its weights are learned on
+    held-back events of the training part (the ranker `stack`). How many events a shopper has, when, of which kind, and
+    which of them are on one item, is drawn as `markov` draws it; each new item is drawn among the `top` best of the
+    ensemble for the walk so far, with probability ∝ score^(1 / temperature). Walks of text go where no click has gone
+    yet, which is what a ranker can learn from them.
+    """
+
+    knows: ClassVar[frozenset[str]] = frozenset({"behaviour", "text"})
+
+    members: tuple[str, ...] = ("transitions", "item_knn", "text_knn")
+    """The rankers of the ensemble; each must add up rows of a table over the history."""
+    member_settings: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Settings by member, where they are not the defaults."""
+    weights: dict[str, float] = field(default_factory=dict)
+    """Weights by member, and of "popularity"; where none is given they are learned."""
+    top: int = 25
+    """Best items among which the next one is drawn."""
+    temperature: float = 1.0
+    """Below 1 the best items are drawn more often, above 1 all of the `top` alike."""
+    uniform: float = 0.3
+    """Share of walks that begin anywhere in the catalogue instead of where real users begin."""
+
+    def __post_init__(self) -> None:
+        self._stack()
+        for name, holds, wanted in (
+            ("top", self.top >= 1, "1 or more"),
+            ("temperature", self.temperature > 0, "a number above 0"),
+            ("uniform", 0 <= self.uniform <= 1, "a share"),
+        ):
+            if not holds:
+                raise SettingError(f"teacher: {name} is {getattr(self, name)!r}; give {wanted}.")
+
+    def _stack(self) -> Ranker:
+        made: Ranker = RANKERS.make(
+            "stack", members=self.members, member_settings=self.member_settings, weights=self.weights
+        )
+        return made
+
+    def fit(self, shop: Shop, run: Run | None = None) -> Self:
+        """Learn structure and clock as `markov` does, and the ensemble with its weights."""
+        super().fit(shop, run)
+        self.ensemble_ = {"stack": self._stack().fit(shop, run)}
+        for name, ranker in self.ensemble_["stack"].members_.items():  # type: ignore[attr-defined]
+            if ranker.neighbourhood() is None:
+                raise SettingError(
+                    f"teacher: the member {name!r} adds up no table, so that walks cannot be drawn from it; "
+                    "transitions, item_knn and text_knn can."
+                )
+        return self
+
+    def as_ranker(self) -> Ranker:
+        """Return the ensemble, fitted."""
+        self.check_fitted()
+        return self.ensemble_["stack"]
+
+    def _knowledge(self) -> Knowledge:
+        stack: Any = self.ensemble_["stack"]
+        parts = []
+        for name, ranker in stack.members_.items():
+            if stack.weights_[name] > 0:
+                parts.append((ranker.neighbourhood(), stack.weights_[name] / stack.scale_[name]))
+        return pack(parts, stack.weights_["popularity"] * prior(stack.popularity_))
+
+    def _walked(self, plan: Plan, run: Run) -> tuple[np.ndarray, np.ndarray]:
+        skeleton, event = super()._walked(plan, run)
+        seen = same_before(plan.offsets, skeleton, plan.past_offsets, plan.past_item)
+        how = self._model().start, Draw(self.top, 1.0 / self.temperature, self.uniform)
+        seed = np.uint64(run.seed_for("teacher", "items"))
+        return teach(self._knowledge(), plan, seen, how, seed, run.cores), event
