@@ -187,3 +187,21 @@ def test_the_command_searches_and_says_what_is_best(tmp_path: Path, capsys: pyte
     assert f"best ndcg@10 {told['value']:.4f} on the validation part" in again.stdout
     assert "[train.set]" in again.stdout
     assert Shop.open(tmp_path / "shop").rows("events")
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_what_a_watcher_raises_stops_the_training_and_is_noted(tmp_path: Path) -> None:
+    from mlflow import MlflowClient
+
+    class Enough(Exception):
+        pass
+
+    def watch(step: int, values: dict[str, float]) -> None:
+        raise Enough
+
+    ranker = RANKERS.make("gru", epochs=3, embedding_size=8)
+    with pytest.raises(Enough):
+        ranker.fit(small_shop(), Run(watch=watch, track=f"mlflow:{tmp_path}"))
+    client = MlflowClient(tracking_uri=f"sqlite:///{tmp_path / 'mlflow.db'}")
+    (job,) = client.search_runs([client.get_experiment_by_name("wareloom").experiment_id])
+    assert job.info.status == "FAILED"

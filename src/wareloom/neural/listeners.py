@@ -67,12 +67,12 @@ def _mlflow(folder: Path, run: Run) -> Iterator[Tell]:
         for name, value in values.items():
             client.log_metric(job, name, value, step=step)
 
+    outcome = "FAILED"
     try:
         yield tell
-    except BaseException:
-        client.set_terminated(job, "FAILED")
-        raise
-    client.set_terminated(job)
+        outcome = "FINISHED"
+    finally:
+        client.set_terminated(job, outcome)
 
 
 @contextlib.contextmanager
