@@ -30,6 +30,7 @@ _HOMES = {
     "evaluate": "wareloom.api",
     "features": "wareloom.shop.features",
     "mix": "wareloom.api",
+    "leaderboard": "wareloom.api",
     "prove": "wareloom.api",
     "ranker": "wareloom.api",
     "read": "wareloom.readers",
@@ -45,7 +46,7 @@ _HOMES = {
 __all__ = sorted([*_HOMES, "__version__"])
 
 if TYPE_CHECKING:
-    from wareloom.api import clean, evaluate, mix, prove, ranker, screen, split, synthesizer
+    from wareloom.api import clean, evaluate, leaderboard, mix, prove, ranker, screen, split, synthesizer
     from wareloom.errors import WareloomError
     from wareloom.proof.result import Proof
     from wareloom.readers import read

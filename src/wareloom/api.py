@@ -14,6 +14,8 @@ from wareloom.mixing import Mixer
 from wareloom.proof.arms import Generator
 from wareloom.proof.evaluate import DEFAULT_METRICS, intervals
 from wareloom.proof.evaluate import evaluate as evaluate_task
+from wareloom.proof.leaderboard import Leaderboard, LeaderboardSettings
+from wareloom.proof.leaderboard import leaderboard as compare_rankers
 from wareloom.proof.prove import prove as prove_settings
 from wareloom.proof.result import Proof
 from wareloom.proof.settings import ProofSettings
@@ -92,3 +94,17 @@ def prove(
     if "generator" not in settings:
         base = replace(base, generator=Generator(synthesizer=synthesizer))
     return prove_settings(shop, base, run)
+
+
+def leaderboard(
+    shop: Shop,
+    rankers: Sequence[str] | dict[str, dict[str, Any]],
+    *,
+    split: str = "time",
+    run: Run | None = None,
+    **settings: Any,
+) -> Leaderboard:
+    """Train rankers, by name or with settings by label, on real data alone and judge them on the held-out part."""
+    asked = rankers if isinstance(rankers, dict) else {name: {} for name in rankers}
+    how = configure(LeaderboardSettings, {"rankers": asked, "split": SplitSettings(by=split), **settings})  # type: ignore[arg-type]
+    return compare_rankers(shop, how, run)

@@ -17,6 +17,7 @@ from wareloom._version import __version__
 from wareloom.errors import InputError, OutputError, SettingError, SourceError, near
 from wareloom.family import MIXERS, RANKERS, SCREENS, SYNTHESIZERS, configure
 from wareloom.proof.arms import Generator, Member
+from wareloom.proof.leaderboard import LeaderboardSettings, leaderboard
 from wareloom.proof.prove import prove
 from wareloom.proof.result import Proof
 from wareloom.proof.settings import ProofSettings
@@ -30,7 +31,8 @@ from wareloom.shop.shop import replacing
 from wareloom.shop.splits import Split, SplitSettings, split
 from wareloom.state import read_json, write_json
 
-STAGES = ("read", "clean", "split", "synthesize", "mix", "train", "prove")
+STAGES = ("read", "clean", "split", "synthesize", "mix", "train", "prove", "leaderboard")
+DEFAULT_STAGES = STAGES[:-1]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,6 +100,17 @@ class ProveStep:
 
 
 @dataclass(frozen=True, kw_only=True)
+class LeaderboardStep:
+    """Rankers side by side on real data alone; see `LeaderboardSettings`."""
+
+    rankers: dict[str, dict[str, Any]] = field(default_factory=lambda: dict(LeaderboardSettings().rankers))
+    seeds: int = 3
+    metrics: tuple[str, ...] = LeaderboardSettings().metrics
+    repeats: Literal["auto", "rank", "mask"] = "auto"
+    ties: tuple[str, ...] = LeaderboardSettings().ties
+
+
+@dataclass(frozen=True, kw_only=True)
 class Recipe:
     """A whole job."""
 
@@ -110,7 +123,8 @@ class Recipe:
     mix: MixStep = field(default_factory=MixStep)
     train: TrainStep = field(default_factory=TrainStep)
     prove: ProveStep = field(default_factory=ProveStep)
-    stages: tuple[str, ...] = STAGES
+    leaderboard: LeaderboardStep = field(default_factory=LeaderboardStep)
+    stages: tuple[str, ...] = DEFAULT_STAGES
     """The stages to do, in this order."""
 
     @classmethod
@@ -138,6 +152,7 @@ class Recipe:
         parts = {
             "read": ReadStep, "clean": CleanSettings, "split": SplitSettings, "synthesize": SynthesizeStep,
             "mix": MixStep, "train": TrainStep, "prove": ProveStep,
+            "leaderboard": LeaderboardStep,
         }  # fmt: skip
         known = {*parts, "name", "seed", "stages"}
         for key in raw:
@@ -156,6 +171,7 @@ class Recipe:
         for screen in recipe.synthesize.screens:
             SCREENS.load(screen)
         recipe.proof().check()
+        recipe.contest().check()
         return recipe
 
     def toml(self) -> str:
@@ -166,6 +182,10 @@ class Recipe:
         if Path(self.read.source).exists():
             raw["read"]["source"] = str(Path(self.read.source).resolve())
         return tomli_w.dumps(raw)
+
+    def contest(self) -> LeaderboardSettings:
+        """What the stage `leaderboard` does."""
+        return LeaderboardSettings(split=self.split, **asdict(self.leaderboard))
 
     def proof(self) -> ProofSettings:
         """What the stage `prove` does."""
@@ -236,6 +256,7 @@ class _Job:
             "synthesize": "synthetic",
             "mix": "mixed",
             "train": "model",
+            "leaderboard": "leaderboard",
         }
         folder = self.to / folders.get(name, "proof")
         text = json.dumps(
@@ -314,6 +335,11 @@ class _Job:
         with replacing(folder, marker="proof.json") as partial:
             write_json(partial / "proof.json", proof.data)
             write_report(proof, partial / "report.html", cleaned=cleaned)
+        shutil.rmtree(cells, ignore_errors=True)
+
+    def _leaderboard(self, folder: Path) -> None:
+        cells = self.to / ".leaderboard-cells"
+        leaderboard(self._latest(), self.recipe.contest(), self.run.with_(cache=cells)).save(folder)
         shutil.rmtree(cells, ignore_errors=True)
 
 

@@ -32,7 +32,7 @@ def prove(shop: Shop, settings: ProofSettings | None = None, run: Run | None = N
     if not shop.has("events"):
         raise InputError("A proof needs the table 'events': without it there is no behaviour to hold out.")
     arms = plan(settings.generator, settings.ranker, settings.ranker_settings)
-    modes = settings.ties if _has_ties(shop) else ("file",)
+    modes = settings.ties if has_ties(shop) else ("file",)
     parts = [_mode(bench(mode, shop, settings, run), mode, arms, deciding=mode == modes[0]) for mode in modes]
     return summarise(shop, settings, run.seed, arms, parts)
 
@@ -111,7 +111,7 @@ def _curves(of: Bench) -> dict[str, Any]:
     return curves({REAL: of.split.train, "synthetic": pool.screened.kept, "naive": pool.naive})
 
 
-def _has_ties(shop: Shop) -> bool:
+def has_ties(shop: Shop) -> bool:
     """Whether a user has two events of one time."""
     if not shop.has("events", "time"):
         return False

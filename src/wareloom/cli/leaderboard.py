@@ -1,0 +1,57 @@
+"""Compare rankers on real data."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from wareloom.cli._shared import AsJson, Quiet, Seed, Set, To, run_of, settings, show, table
+
+
+def main(
+    shop: Annotated[Path, typer.Argument(help="The shop's folder, whole: it is split here.")],
+    to: To,
+    rankers: Annotated[
+        str, typer.Option(help="Rankers, with commas.")
+    ] = "popularity,personal,transitions,item_knn,ease",
+    split: Annotated[str, typer.Option(help="time, leave-last-out or user.")] = "time",
+    seeds: Annotated[int, typer.Option(help="How often everything random is drawn anew.")] = 3,
+    metrics: Annotated[str, typer.Option(help="Metrics; the first orders the table.")] = "ndcg@10,recall@10,recall@50",
+    ties: Annotated[str, typer.Option(help="Order of events of one time.")] = "shuffled,file",
+    threads: Annotated[int, typer.Option(help="Threads to compute with; 0 takes the physical cores.")] = 0,
+    set: Set = None,
+    seed: Seed = 0,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Train rankers on real data alone and judge them on the held-out part, with intervals over seeds and users.
+
+    --set RANKER.NAME=VALUE sets a setting of one of them.
+    """
+    from wareloom.errors import SettingError, near
+    from wareloom.family import configure
+    from wareloom.proof.leaderboard import LeaderboardSettings, leaderboard
+    from wareloom.shop import Shop
+    from wareloom.shop.splits import SplitSettings
+
+    asked: dict[str, dict[str, object]] = {name: {} for name in rankers.split(",")}
+    for key, value in settings(set).items():
+        whose, _, name = key.partition(".")
+        if whose not in asked or not name:
+            raise SettingError(
+                f"--set {key} must name one of the rankers, such as {next(iter(asked))}.NAME.{near(whose, asked)}"
+            )
+        asked[whose][name] = value
+    how = LeaderboardSettings(
+        rankers=asked,
+        split=configure(SplitSettings, {"by": split}),
+        seeds=seeds,
+        metrics=tuple(metrics.split(",")),
+        ties=tuple(ties.split(",")),
+    )
+    found = leaderboard(Shop.open(shop), how, run_of(seed, quiet).with_(threads=threads))
+    found.save(to)
+    shown = found.table().drop("seeds")
+    show(found.data, as_json, f"{found}\n\n{table(shown)}\n{to / 'leaderboard.json'}")
