@@ -21,6 +21,7 @@ from wareloom.errors import InputError, SettingError, SourceError
 from wareloom.family import RANKERS
 from wareloom.neural import torch
 from wareloom.neural.batches import bucketed, padded, windows
+from wareloom.neural.dropout import dropout
 from wareloom.neural.items import ItemTable
 from wareloom.neural.loss import gbce_loss, kl_loss, sampled_softmax_loss, softmax_loss
 from wareloom.neural.training import Training, seeded, train
@@ -146,6 +147,30 @@ def test_kl_is_zero_where_the_distributions_agree() -> None:
     sure = torch.tensor([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
     expected = -torch.log_softmax(logits, dim=1)[[0, 1], [0, 1]].mean()
     assert float(kl_loss(logits, sure, torch.ones(2))) == pytest.approx(float(expected), rel=1e-6)
+
+
+def test_dropout_keeps_the_mean_and_drops_its_share() -> None:
+    with seeded(Run(seed=3)):
+        x = torch.ones(200, 501, requires_grad=True)
+        found = dropout(x, 0.4, training=True)
+        found.sum().backward()
+    dropped = (found == 0).detach()
+    assert float(dropped.float().mean()) == pytest.approx(0.4, abs=0.005)
+    assert float(found.detach().mean()) == pytest.approx(1.0, abs=0.01)
+    assert torch.equal(x.grad, found.detach())
+    for part in (dropped.float().mean(0), dropped.float().mean(1)):
+        assert float((part - 0.4).abs().max()) < 0.2
+    assert torch.equal(dropout(x, 0.4, training=False), x)
+
+
+def test_a_batch_of_nothing_but_the_target_has_a_gradient() -> None:
+    state = torch.ones(2, 3, requires_grad=True)
+    table, bias, ones = torch.ones(5, 3), torch.zeros(5), torch.ones(2)
+    target, drawn = torch.tensor([4, 4]), torch.tensor([4])
+    loss = sampled_softmax_loss(state, target, ones, table.__getitem__, bias, drawn, torch.zeros(5))
+    loss.backward()
+    assert float(loss.detach()) == 0.0
+    assert torch.isfinite(state.grad).all()
 
 
 def noisy(seed: int = 0) -> torch.nn.Module:

@@ -9,6 +9,8 @@ from typing import Any
 from wareloom.neural import torch
 
 F = torch.nn.functional
+NEVER = -1e9
+"""The logit of what cannot be; finite, so that a row of nothing else has a gradient."""
 Rows = Callable[[Any], Any]
 """Vectors of some items: codes [...] → [..., size]"""
 
@@ -30,9 +32,9 @@ def sampled_softmax_loss(
     of that row. The target is always there and so is not corrected: then the sum of the negatives estimates that over
     all other items without bias (Bengio and Senécal 2008; Yi et al. 2019).
     """
-    own, others = _logits(state, target, rows, bias, negatives)
-    others = (others - log_q[negatives]).masked_fill(target[:, None] == negatives[None, :], float("-inf"))
-    return _mean(torch.logsumexp(torch.cat([own[:, None], others], dim=1), dim=1) - own, weight)
+    own, others = _logits(state, target, rows, bias, negatives, log_q[negatives])
+    others = others.masked_fill(target[:, None] == negatives[None, :], NEVER)
+    return _mean(torch.logaddexp(own, torch.logsumexp(others, dim=1)) - own, weight)
 
 
 def gbce_loss(
@@ -49,10 +51,10 @@ def gbce_loss(
     return _mean(power * F.softplus(-own) + pushed, weight)
 
 
-def _logits(state: Any, target: Any, rows: Rows, bias: Any, negatives: Any) -> tuple[Any, Any]:
-    """Logits of each row's own target [n] and of the shared negatives [n, k], in 32 bits."""
+def _logits(state: Any, target: Any, rows: Rows, bias: Any, negatives: Any, less: Any = 0.0) -> tuple[Any, Any]:
+    """Logits of each row's own target [n] and of the shared negatives [n, k] `less` a number each, in 32 bits."""
     own = (state * rows(target)).sum(1) + bias[target]
-    return own.float(), (state @ rows(negatives).T + bias[negatives]).float()
+    return own.float(), torch.addmm(bias[negatives] - less, state, rows(negatives).T).float()
 
 
 def kl_loss(logits: Any, wanted: Any, weight: Any) -> Any:

@@ -94,7 +94,7 @@ class _Loop:
         decayed = [p for p in model.parameters() if p.dim() > 1]
         others = [p for p in model.parameters() if p.dim() <= 1]
         groups = [{"params": decayed, "weight_decay": how.weight_decay}, {"params": others, "weight_decay": 0.0}]
-        self.optimiser = torch.optim.AdamW(groups, lr=how.learning_rate)
+        self.optimiser = torch.optim.AdamW(groups, lr=how.learning_rate, fused=True)
         self.progress, self.history = Progress(), list[dict[str, float]]()
         self.kept: dict[str, Any] | None = None
 

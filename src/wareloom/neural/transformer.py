@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from wareloom.neural import torch
+from wareloom.neural.dropout import dropout
 
 F = torch.nn.functional
 
@@ -28,9 +29,9 @@ class Block(torch.nn.Module):  # type: ignore[misc]
         q, k, v = self.project(self.before_attention(x)).view(n, length, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
         drop = self.dropout if self.training else 0.0
         mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=seen, is_causal=seen is None, dropout_p=drop)
-        x = x + F.dropout(self.out(mixed.transpose(1, 2).reshape(n, length, size)), drop)
-        fed = self.narrow(F.dropout(F.gelu(self.wide(self.before_feed(x))), drop))
-        return x + F.dropout(fed, drop)
+        x = x + dropout(self.out(mixed.transpose(1, 2).reshape(n, length, size)), drop, self.training)
+        fed = self.narrow(dropout(F.gelu(self.wide(self.before_feed(x))), drop, self.training))
+        return x + dropout(fed, drop, self.training)
 
 
 class _Encoder(torch.nn.Module):  # type: ignore[misc]
@@ -46,7 +47,7 @@ class _Encoder(torch.nn.Module):  # type: ignore[misc]
 
     def _encode(self, x: Any, places: Any, seen: Any) -> Any:
         x = x + self.place(places)
-        x = F.dropout(x, self.dropout if self.training else 0.0)
+        x = dropout(x, self.dropout, self.training)
         for layer in self.layers:
             x = layer(x, seen)
         return self.last(x)

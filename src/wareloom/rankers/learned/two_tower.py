@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from wareloom.neural import torch
+from wareloom.neural.dropout import dropout
 from wareloom.neural.items import ItemTable
 from wareloom.rankers._history import popularity, require
 from wareloom.rankers.content._text import FIELDS
@@ -131,8 +132,8 @@ class _Perceptron(torch.nn.Module):  # type: ignore[misc]
         torch.nn.init.zeros_(self.narrow.weight)
         torch.nn.init.zeros_(self.narrow.bias)
 
-    def forward(self, x: Any, dropout: float = 0.0) -> Any:
-        return x + self.narrow(F.dropout(F.gelu(self.wide(self.norm(x))), dropout, self.training))
+    def forward(self, x: Any, share: float = 0.0) -> Any:
+        return x + self.narrow(dropout(F.gelu(self.wide(self.norm(x))), share, self.training))
 
 
 class _ItemTower(ItemTable):
@@ -185,5 +186,5 @@ class _UserTower(torch.nn.Module):  # type: ignore[misc]
         if self.heed is not None:
             logit = logit + self.heed(x).transpose(1, 2)
         weight = torch.softmax(logit.masked_fill(age < 0, float("-inf")), dim=-1)
-        pooled = weight @ F.dropout(x, self.dropout, self.training)
+        pooled = weight @ dropout(x, self.dropout, self.training)
         return self.last(self.mix(pooled if when is None else pooled + when, self.dropout))

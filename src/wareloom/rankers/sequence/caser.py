@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from wareloom.neural import torch
+from wareloom.neural.dropout import dropout
 from wareloom.rankers._history import require
 from wareloom.rankers.sequence._neural import SequenceRanker
 
@@ -58,5 +59,5 @@ class _Filters(torch.nn.Module):  # type: ignore[misc]
         found = [F.max_pool1d(F.relu(run(image)), self.window - h, stride=1) for h, run in enumerate(self.runs)]
         matched = torch.cat(found, dim=1).transpose(1, 2)
         mixed = torch.einsum("ntsw,vw->ntvs", before.unfold(1, self.window, 1), self.places).reshape(n, length, -1)
-        seen = F.dropout(torch.cat([matched, mixed], dim=2), self.dropout, self.training)
-        return self.last(self.narrow(F.dropout(F.relu(self.wide(seen)), self.dropout, self.training)))
+        seen = dropout(torch.cat([matched, mixed], dim=2), self.dropout, self.training)
+        return self.last(self.narrow(dropout(F.relu(self.wide(seen)), self.dropout, self.training)))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from wareloom.neural import torch
+from wareloom.neural.dropout import dropout
 from wareloom.rankers._history import require
 from wareloom.rankers.sequence._neural import SequenceRanker
 
@@ -46,5 +47,5 @@ class _Recurrent(torch.nn.Module):  # type: ignore[misc]
 
     def forward(self, x: Any) -> Any:
         """Vectors of items [requests, places, size] → the same shape."""
-        states, _ = self.cells(F.dropout(x, self.dropout, self.training))
-        return self.last(self.out(F.dropout(states, self.dropout, self.training)))
+        states, _ = self.cells(dropout(x, self.dropout, self.training))
+        return self.last(self.out(dropout(states, self.dropout, self.training)))
