@@ -37,9 +37,9 @@ class Teacher(Markov):
     """Settings by member, where they are not the defaults."""
     weights: dict[str, float] = field(default_factory=dict)
     """Weights by member, and of "popularity"; where none is given they are learned."""
-    top: int = 25
+    top: int = 20
     """Best items among which the next one is drawn."""
-    temperature: float = 1.0
+    temperature: float = 0.5
     """Below 1 the best items are drawn more often, above 1 all of the `top` alike."""
     uniform: float = 0.3
     """Share of walks that begin anywhere in the catalogue instead of where real users begin."""

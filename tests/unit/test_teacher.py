@@ -1,0 +1,93 @@
+"""Walks of an ensemble: drawn as its scores say, structured as markov says."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+import pytest
+
+from conftest import small_shop
+from wareloom.errors import SettingError
+from wareloom.family import SYNTHESIZERS
+from wareloom.run import Run
+from wareloom.shop import Log, Requests
+from wareloom.synthesis import Given
+from wareloom.synthesis.behaviour._teach import same_before
+
+
+@pytest.mark.parametrize("temperature", [0.5, 1.0])
+def test_the_next_item_is_drawn_as_its_scores_say(temperature: float) -> None:
+    """Two events a user, the first given: what follows has the frequencies of the ensemble's best, to a power."""
+    shop = small_shop(users=200)
+    teacher = SYNTHESIZERS.make("teacher", top=5, temperature=temperature).fit(shop, Run(seed=1))
+    sampled = teacher.sample(20_000, Run(seed=2), Given(start_items=("i7",), length=2))
+    log = Log.of(sampled)
+    first, second = log.item[log.offsets[:-1]], log.item[log.offsets[1:] - 1]
+    fresh = second[first != second]
+    scores = teacher.as_ranker().score(Requests.sessions([["i7"]]))[0].copy()
+    scores[log.items.encode(["i7"])[0]] = -np.inf
+    best = np.argsort(-scores)[:5]
+    expected = scores[best] ** (1 / temperature) / (scores[best] ** (1 / temperature)).sum()
+    found = np.array([(fresh == item).mean() for item in best])
+    assert found.sum() == pytest.approx(1.0, abs=0.001)
+    np.testing.assert_allclose(found, expected, atol=0.015)
+
+
+def test_text_leads_to_items_that_nobody_had() -> None:
+    """Half of the items have no event; walks of text reach them, walks of behaviour alone do not."""
+    shop = small_shop(users=150)
+    twins = shop.table("items").with_columns(item_id=pl.format("new-{}", "item_id"))
+    both = shop.with_tables(items=pl.concat([shop.table("items"), twins]))
+
+    def new(members: tuple[str, ...]) -> float:
+        weights = dict.fromkeys(members, 1.0)
+        teacher = SYNTHESIZERS.make("teacher", members=members, weights=weights, uniform=0.0).fit(both, Run(seed=1))
+        items = teacher.sample(200, Run(seed=2)).table("events")["item_id"]
+        return float(items.str.starts_with("new-").mean())
+
+    assert new(("transitions", "item_knn")) < 0.02
+    assert new(("transitions", "text_knn")) > 0.1
+
+
+def test_events_on_one_item_stay_on_one_item() -> None:
+    """Where every real user views an item and then buys it, so does every synthetic one."""
+    shop = small_shop(users=100)
+    bought = shop.table("events")
+    viewed = bought.with_columns(event=pl.lit("view_item"), time=pl.col("time") - pl.duration(seconds=5))
+    pairs = pl.concat([viewed, bought]).sort("user_id", "time")
+    teacher = SYNTHESIZERS.make("teacher").fit(shop.with_tables(events=pairs), Run(seed=1))
+    log = Log.of(teacher.sample(100, Run(seed=2)))
+    kinds, place = log.event, np.arange(len(log)) - log.offsets[log.user]
+    buys = np.flatnonzero((kinds == kinds.max()) & (place > 0))
+    assert len(buys) > 50
+    assert (log.item[buys] == log.item[buys - 1]).all()
+
+
+def test_the_first_event_on_an_item_is_found() -> None:
+    past, items = np.array([5, 6]), np.array([6, 7, 7, 8, 8], dtype=np.int32)
+    found = same_before(np.array([0, 3, 5]), items, np.array([0, 2, 2]), past)
+    assert found.tolist() == [1, -1, 3, -1, 0]
+
+
+def test_walks_begin_anywhere_for_their_share() -> None:
+    shop = small_shop(users=100)
+    only = shop.table("events").with_columns(
+        item_id=pl.when(pl.int_range(pl.len()).over("user_id") == 0).then(pl.lit("i0")).otherwise("item_id")
+    )
+    teacher = SYNTHESIZERS.make("teacher", uniform=0.5).fit(shop.with_tables(events=only), Run(seed=1))
+    log = Log.of(teacher.sample(2_000, Run(seed=2)))
+    assert (log.item[log.offsets[:-1]] != log.items.encode(["i0"])[0]).mean() == pytest.approx(0.5 * 29 / 30, abs=0.04)
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [({"top": 0}, "top is 0"), ({"temperature": 0.0}, "temperature is 0"), ({"uniform": 1.5}, "uniform is 1.5")],
+)
+def test_wrong_settings_are_named(settings: dict[str, object], said: str) -> None:
+    with pytest.raises(SettingError, match=said):
+        SYNTHESIZERS.make("teacher", **settings)
+
+
+def test_a_member_without_a_table_is_refused() -> None:
+    with pytest.raises(SettingError, match="the member 'popularity' adds up no table"):
+        SYNTHESIZERS.make("teacher", members=("transitions", "popularity")).fit(small_shop(), Run(seed=1))
