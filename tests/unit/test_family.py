@@ -181,7 +181,7 @@ def test_wrong_settings_say_what_is_wrong(given: dict[str, Any], message: str) -
 
 def test_one_family_does_not_restore_anothers(tmp_path: Path) -> None:
     MIXERS.make("ratio", ratio=0.25).save(tmp_path / "mixer")
-    assert MIXERS.restore(tmp_path / "mixer").settings() == {"ratio": 0.25, "weight": 1.0}
+    assert MIXERS.restore(tmp_path / "mixer").settings() == {"ratio": 0.25, "weight": 1.0, "head": 1.0}
     with pytest.raises(SourceError, match="holds a mixer, not a ranker"):
         RANKERS.restore(tmp_path / "mixer")
     with pytest.raises(SourceError, match=r"algorithm\.json is not there"):

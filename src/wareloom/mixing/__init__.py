@@ -21,5 +21,10 @@ class Mixer(Algorithm, ABC):
     def mix(self, real: Shop, synthetic: Shop, run: Run | None = None) -> Shop:
         """Return one shop with rows of both; `origin` tells them apart."""
 
+    @property
+    def supply(self) -> float:
+        """Synthetic data it chooses from, in multiples of what it mixes in at one time: at least 1."""
+        return 1.0
+
     def check_fitted(self) -> None:
         """A mixer needs no fit."""

@@ -11,6 +11,7 @@ import polars as pl
 
 from wareloom.errors import SettingError
 from wareloom.family import MIXERS, RANKERS, SYNTHESIZERS
+from wareloom.mixing import Mixer
 from wareloom.run import Run
 from wareloom.screening import Screened, screen_all
 from wareloom.shop import Shop
@@ -104,6 +105,12 @@ class Generator:
         """What its synthesizers draw on, all together."""
         return frozenset().union(*(SYNTHESIZERS.load(m.synthesizer).knows for m in self.named().values()))
 
+    @property
+    def supply(self) -> float:
+        """Synthetic data that the mixer chooses from, in multiples of what it mixes in at one time."""
+        mixer: Mixer = MIXERS.make(self.mixer, **self.mixer_settings)
+        return mixer.supply
+
     def without(self, name: str) -> Generator:
         """Return the generator without one of its members; the others fill its place."""
         return replace(self, members=tuple(member for other, member in self.named().items() if other != name))
@@ -125,11 +132,11 @@ class Generator:
 
     def train_on(self, arm: str, train: Shop, pool: Pool, ratio: float, run: Run) -> Shop:
         """Return the training data of an arm; all arms with added data have as much of it."""
-        mixer = MIXERS.make(self.mixer, **self.mixer_settings, ratio=ratio)
+        mixer: Mixer = MIXERS.make(self.mixer, **self.mixer_settings, ratio=ratio)
         if arm in WITHOUT_POOL:
             return train
         if arm == REPEATED:
-            return mixer.mix(train, repeated(train, ratio), run)
+            return mixer.mix(train, repeated(train, ratio * mixer.supply), run)
         if arm in (NAIVE, PLACEBO):
             return mixer.mix(train, pool.naive if arm == NAIVE else pool.placebo, run)
         mixed: Shop = mixer.mix(train, pool.screened.kept, run)

@@ -78,7 +78,8 @@ class Bench:
         key = (cell.seed, cell.share, cell.without)
         if key not in self._pools:
             run, train, generator = self.run_of(cell.seed), self.train(cell), self.settings.generator
-            users = int(np.ceil(max(self.settings.ratios) * 1.1 * len(Log.of(train).users))) + 1
+            most = max(self.settings.ratios) * generator.supply
+            users = int(np.ceil(most * 1.1 * len(Log.of(train).users))) + 1
             if cell.without:
                 generator = generator.without(cell.without)
             self._pools = {key: generator.pool(train, self.split.held_out(), users, run)}

@@ -1,0 +1,166 @@
+"""What mixers share: the synthetic users there are, drawing whole ones of them, and adding these to the real shop."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import polars as pl
+
+from wareloom.errors import InputError, SettingError
+from wareloom.mixing import Mixer
+from wareloom.run import Run
+from wareloom.shop import Log, Shop
+from wareloom.shop.schema import REAL
+
+HEAD = 1 / 3
+"""Share of the real events that falls on the items of the head."""
+OWNER = "owner"
+
+
+def require(mixer: str, name: str, value: object, holds: bool, wanted: str) -> None:
+    """Raise `SettingError` that names the setting, its value and what is `wanted`, unless it `holds`."""
+    if not holds:
+        raise SettingError(f"{mixer}: {name} is {value!r}; give {wanted}.")
+
+
+def check_amounts(mixer: str, **amounts: float) -> None:
+    """Raise `SettingError` unless all of `amounts`, by setting, are finite and not below 0."""
+    if not all(0 <= value < np.inf for value in amounts.values()):
+        said = ", ".join(f"{name}={value}" for name, value in amounts.items())
+        raise SettingError(f"{mixer}: {said} must not be negative, and must be finite.")
+
+
+@dataclass(frozen=True)
+class Pool:
+    """Real and synthetic events side by side, and the synthetic users that can be drawn."""
+
+    real: Shop
+    synthetic: Shop
+    events: pl.DataFrame
+    """Synthetic events with their `OWNER`: the user id, or the session id where there is none"""
+    users: pl.DataFrame
+    """`OWNER`, events (`len`) and `origin` of each synthetic user, in the order of their first rows"""
+
+    @classmethod
+    def of(cls, real: Shop, synthetic: Shop) -> Pool:
+        """Read both; raises `InputError` where there are no synthetic events, or where some say that they are real."""
+        if not synthetic.has("events"):
+            raise InputError("There are no synthetic events to mix in: the synthetic shop has no table 'events'.")
+        events = synthetic.table("events")
+        if len(events) == 0:
+            raise InputError("There are no synthetic events to mix in: the synthetic shop's table 'events' is empty.")
+        if len(wrong := events.filter(pl.col("origin") == REAL)):
+            raise InputError(
+                f"{len(wrong):,} rows of the synthetic shop say that they are real; mix only what a synthesizer made."
+            )
+        keys = [name for name in ("user_id", "session_id") if name in events.columns]
+        events = events.with_columns(pl.coalesce(keys).alias(OWNER))
+        users = events.group_by(OWNER, maintain_order=True).agg(pl.len(), pl.col("origin").first())
+        return cls(real, synthetic, events, users)
+
+    def wanted(self, ratio: float) -> int:
+        """Synthetic events that are `ratio` for each real one."""
+        return round(ratio * self.real.rows("events"))
+
+    @cached_property
+    def real_log(self) -> Log:
+        """The real events on items."""
+        return Log.of(self.real)
+
+    @cached_property
+    def head(self) -> pl.Series:
+        """Ids of the most popular real items, which have a third of all real events between them."""
+        return self.real_log.items.ids.filter(pl.Series(in_head(self.real_log.counts())))
+
+    def order(self, run: Run) -> np.ndarray:
+        """Return the order in which users are drawn: int64 [users], places in `users`."""
+        return run.rng("mix").permutation(len(self.users))
+
+    def draw(self, ratio: float, order: np.ndarray) -> pl.DataFrame:
+        """Return the first users of `order` (places in `users`), as many as `ratio` allows; each whole.
+
+        Raises `InputError` where not one fits.
+        """
+        wanted = self.wanted(ratio)
+        drawn = self.users[order].filter(pl.col("len").cum_sum() <= wanted)
+        if wanted and len(order) and len(drawn) == 0:
+            raise InputError(
+                f"ratio={ratio:g} of {self.real.rows('events'):,} real events is {wanted:,}, less than the first "
+                "synthetic user drawn has: give a larger ratio, or shorter synthetic users."
+            )
+        return drawn
+
+    def add(self, drawn: pl.DataFrame, weight: float | pl.Series, head: float = 1.0) -> Shop:
+        """Return the real shop with the events of the `drawn` users, and these users, added.
+
+        `weight`: that of each synthetic row, or float [drawn] by user. `head`: factor on the weight of rows on items of
+        the head. Columns `since` and `until` of `drawn` say when in a training its rows take part.
+        """
+        if len(drawn) == 0:
+            return self.real
+        spans = [name for name in ("since", "until") if name in drawn.columns]
+        by_user = drawn.select(OWNER, *spans).with_columns(pl.lit(weight, pl.Float32).alias("weight"))
+        rows = self.events.drop("weight", *(name for name in spans if name in self.events.columns))
+        taken = rows.join(by_user, on=OWNER, how="inner", maintain_order="left", nulls_equal=True)
+        return self.joined(guarded(taken, self.head, head) if head != 1.0 else taken)
+
+    def joined(self, taken: pl.DataFrame) -> Shop:
+        """Return the real shop with some synthetic rows, and their users, added."""
+        users, taken = taken[OWNER].unique(), taken.drop(OWNER)
+        tables = {"events": pl.concat([self.real.scan("events"), taken.lazy()], how="diagonal_relaxed")}
+        known = self.synthetic.scan("users") if self.synthetic.has("users") else None
+        if known is None and "user_id" in taken.columns:
+            known = taken.lazy().select("user_id", "origin").drop_nulls("user_id")
+        if self.real.has("users") and known is not None:
+            own = known.filter(pl.col("user_id").is_in(users.implode()))
+            tables["users"] = pl.concat([self.real.scan("users"), own], how="diagonal_relaxed").unique(
+                "user_id", keep="first", maintain_order=True
+            )
+        return self.real.with_tables(**tables)
+
+
+def guarded(rows: pl.DataFrame, items: pl.Series, factor: float) -> pl.DataFrame:
+    """Return `rows` with the weight of those on some items (ids) multiplied by `factor`."""
+    if "item_id" not in rows.columns:
+        return rows
+    weighed = pl.when(pl.col("item_id").is_in(items.implode())).then(pl.col("weight") * factor)
+    return rows.with_columns(weighed.otherwise("weight").cast(pl.Float32).alias("weight"))
+
+
+def in_head(counts: np.ndarray) -> np.ndarray:
+    """Mark the most popular items that have a third of all events between them: bool [items]."""
+    order = np.argsort(-counts, kind="stable")
+    before = (np.cumsum(counts[order]) - counts[order]) / max(1.0, counts.sum())
+    marked = np.zeros(len(counts), dtype=bool)
+    marked[order] = (before < HEAD) & (counts[order] > 0)
+    return marked
+
+
+@dataclass(kw_only=True, eq=False)
+class UserMixer(Mixer):
+    """Base of mixers that add whole synthetic users to the real shop."""
+
+    ratio: float = 1.0
+    """Synthetic events for each real one; fewer are added where fewer are given."""
+    weight: float = 1.0
+    """Weight of each synthetic row; a real one weighs 1."""
+    head: float = 1.0
+    """Factor on the weight of synthetic rows whose item is in the head: the most popular items, with a third of the
+    real events between them. Below 1 leaves what is popular to the real rows."""
+
+    def __post_init__(self) -> None:
+        check_amounts(self.name, ratio=self.ratio, weight=self.weight, head=self.head)
+
+    def mix(self, real: Shop, synthetic: Shop, run: Run | None = None) -> Shop:
+        """Return the real shop with synthetic events, and their users, added."""
+        pool = Pool.of(real, synthetic)
+        if pool.wanted(self.ratio) == 0:
+            return real
+        return self._mix(pool, run or Run())
+
+    @abstractmethod
+    def _mix(self, pool: Pool, run: Run) -> Shop:
+        """Return the mix; there is something to add here."""

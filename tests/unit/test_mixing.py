@@ -1,0 +1,336 @@
+"""What each mixer computes, beside slow or exact versions of it, and on planted data."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+import polars as pl
+import pytest
+from scipy import sparse
+
+from conftest import small_shop
+from wareloom.errors import InputError, SettingError
+from wareloom.family import MIXERS
+from wareloom.mixing._density import density_ratio
+from wareloom.mixing._draw import in_head
+from wareloom.mixing._influence import Bilinear
+from wareloom.mixing._traits import CATEGORIES, category_groups, traits
+from wareloom.mixing.fresh import deal
+from wareloom.mixing.searched import stacked
+from wareloom.mixing.selected import held_back, mean_worth
+from wareloom.run import Run
+from wareloom.shop import Log, Shop
+from wareloom.shop.schema import EVENTS
+
+RUN = Run(seed=4, threads=1)
+
+
+def added(mixed: Shop) -> pl.DataFrame:
+    return mixed.table("events").filter(pl.col("origin") != "real")
+
+
+def named(shop: Shop, origin: str) -> Shop:
+    """The users of a shop as a generator's, called origin/user."""
+    user = pl.format("{}/{}", pl.lit(origin), "user_id")
+    return shop.with_tables(events=shop.table("events").with_columns(user.alias("user_id"), origin=pl.lit(origin)))
+
+
+def noise(users: int, items: int = 30, seed: int = 9) -> Shop:
+    """Users of the ring whose events are on items drawn evenly, as if from a generator called noise."""
+    shop = named(small_shop(users=users, items=items, seed=seed), "noise")
+    events = shop.table("events")
+    drawn = np.random.default_rng(seed).integers(items, size=len(events))
+    return shop.with_tables(events=events.with_columns(pl.Series("item_id", [f"i{i}" for i in drawn])))
+
+
+def both(good: int, bad: int, items: int = 30) -> Shop:
+    """Good users, who walk the ring, and bad ones beside them."""
+    ring = named(small_shop(users=good, items=items, seed=5), "ring")
+    return ring.with_tables(events=pl.concat([ring.table("events"), noise(bad, items).table("events")]))
+
+
+@pytest.mark.parametrize("counts", [[5, 1, 3, 0, 3], [1, 1, 1], [0, 0], [9]])
+def test_the_head_has_a_third_of_the_events(counts: list[int]) -> None:
+    before, wanted = 0, np.zeros(len(counts), dtype=bool)
+    for item in sorted(range(len(counts)), key=lambda i: -counts[i]):
+        wanted[item] = counts[item] > 0 and before < sum(counts) / 3
+        before += counts[item]
+    assert in_head(np.array(counts, dtype=float)).tolist() == wanted.tolist()
+
+
+def test_ratio_of_densities_is_that_of_the_planted_ones() -> None:
+    rng = np.random.default_rng(1)
+    real, made = rng.normal(0.7, 1, size=(6000, 1)), rng.normal(0.0, 1, size=(9000, 1))
+    found = density_ratio(real, made, 5, 1.0, np.random.default_rng(2))
+    truth = np.exp(0.7 * made[:, 0] - 0.7**2 / 2)
+    assert np.abs(np.log(found) - np.log(truth)).max() < 0.25
+    assert found.mean() == pytest.approx(1.0, abs=0.05)
+
+
+def test_ratio_of_densities_of_a_mixture_of_two_kinds() -> None:
+    rng = np.random.default_rng(1)
+    real, made = (rng.random(8000) < 0.8).astype(float), (rng.random(4000) < 0.5).astype(float)
+    found = density_ratio(real[:, None], made[:, None], 4, 1.0, np.random.default_rng(2))
+    assert found[made == 1].mean() == pytest.approx(1.6, abs=0.08)
+    assert found[made == 0].mean() == pytest.approx(0.4, abs=0.04)
+
+
+def test_a_user_is_judged_by_a_classifier_that_has_not_seen_it() -> None:
+    rng = np.random.default_rng(3)
+    real, made = rng.normal(size=(60, 40)), rng.normal(size=(60, 40))
+    honest = np.log(density_ratio(real, made, 60, 1e-3, np.random.default_rng(0)))
+    assert honest.mean() > -5, "a classifier of its own rows would part them wholly, with ratios near 0"
+
+
+def test_traits_are_those_counted_one_by_one() -> None:
+    shop = small_shop(users=25, items=12)
+    real, made = Log.of(shop), Log.of(named(small_shop(users=9, items=12, seed=2), "ring"))
+    groups = category_groups(shop)
+    for log in (real, made):
+        found, lists = traits(log, real, groups), [log.item[a:b].tolist() for a, b in pairwise(log.offsets)]
+        everyone = [real.item[a:b].tolist() for a, b in pairwise(real.offsets)]
+        assert found.shape == (len(log.users), 12 + len(EVENTS) + CATEGORIES)
+        for user, items in enumerate(lists):
+            others = [row for place, row in enumerate(everyone) if log is made or place != user]
+            flat = [item for row in others for item in row]
+            steps = [step for row in others for step in pairwise(row)]
+            popular = np.mean([np.log1p(flat.count(item)) for item in items])
+            known = [steps.count(step) for step in pairwise(items)]
+            gaps = np.diff(log.time[log.offsets[user] : log.offsets[user + 1]]) / 1e6
+            assert found[user, 0] == pytest.approx(np.log(len(items)))
+            assert found[user, 2] == pytest.approx(popular)
+            assert found[user, 6] == pytest.approx(1 - len(set(items)) / len(items))
+            assert found[user, 7] == pytest.approx(np.log1p(gaps).mean())
+            assert found[user, 10] == pytest.approx(np.mean(np.array(known) > 0))
+            assert found[user, 11] == pytest.approx(np.log1p(known).mean())
+
+
+def test_users_unlike_real_ones_weigh_less() -> None:
+    rows = added(MIXERS.make("weighted", ratio=4.0).mix(small_shop(users=300), both(150, 150), RUN))
+    weight = dict(rows.group_by("origin").agg(pl.col("weight").mean()).iter_rows())
+    assert weight["ring"] > 1.5 * weight["noise"]
+    assert rows["weight"].mean() == pytest.approx(1.0, abs=1e-5)
+    assert rows.group_by("user_id").agg(pl.col("weight").n_unique())["weight"].max() == 1
+    even = added(
+        MIXERS.make("weighted", ratio=4.0, clip=1.0, weight=0.5).mix(small_shop(users=300), both(150, 150), RUN)
+    )
+    assert even["weight"].to_list() == pytest.approx([0.5] * len(even))
+
+
+def test_the_generators_own_weights_count_where_that_is_asked_for() -> None:
+    made = named(small_shop(users=80, seed=5), "ring")
+    events = made.table("events").with_row_index("row").with_columns(weight=(pl.col("row") % 3).cast(pl.Float32))
+    sure = made.with_tables(events=events.drop("row"))
+    rows = added(MIXERS.make("weighted", ratio=3.0, confidence=True, clip=1.0).mix(small_shop(), sure, RUN))
+    assert rows["weight"].to_numpy() == pytest.approx(
+        sure.table("events")["weight"] / events["weight"].mean(), rel=1e-5
+    )
+    nothing = made.with_tables(events=made.table("events").with_columns(weight=pl.lit(0.0)))
+    with pytest.raises(InputError, match="have a weight of 0"):
+        MIXERS.make("weighted", confidence=True).mix(small_shop(), nothing, RUN)
+
+
+def test_weights_need_users_on_both_sides() -> None:
+    with pytest.raises(InputError, match="60 real and 3 synthetic users have events on known items; 5 folds need 5"):
+        MIXERS.make("weighted").mix(small_shop(), named(small_shop(users=3), "ring"), RUN)
+
+
+def test_a_curriculum_ends_on_real_rows() -> None:
+    real, made = small_shop(), named(small_shop(users=80, seed=5), "ring")
+    at_once = MIXERS.make("curriculum", until=0.4, real_from=0.3).mix(real, made, RUN).table("events")
+    spans = at_once.group_by(pl.col("origin") == "real").agg(pl.col("since", "until").unique()).sort("origin")
+    assert spans["since"].to_list() == [[0.0], [np.float32(0.3)]]
+    assert spans["until"].to_list() == [[np.float32(0.4)], [None]]
+    fading = added(MIXERS.make("curriculum", until=0.8, fade=0.5).mix(real, made, RUN))
+    for share in (0.4, 0.55, 0.7):
+        there = (fading["until"] > share).mean()
+        assert there == pytest.approx((0.8 - share) / 0.5, abs=0.04), "rows leave evenly"
+    assert fading["until"].min() > 0.3
+    assert fading["until"].max() == np.float32(0.8)
+    assert "until" not in MIXERS.make("curriculum", until=1.0).mix(real, made, RUN).columns("events")
+    scheduled = real.with_tables(events=real.table("events").with_columns(since=pl.lit(0.5)))
+    for name in ("curriculum", "fresh"):
+        with pytest.raises(InputError, match=r"schedule of their own \(since\)"):
+            MIXERS.make(name, ratio=0.2).mix(scheduled, made, RUN)
+
+
+def test_a_network_is_taught_a_curriculum() -> None:
+    from wareloom.family import RANKERS
+
+    mixed = MIXERS.make("curriculum", fade=0.25).mix(small_shop(), named(small_shop(seed=5), "ring"), RUN)
+    ranker = RANKERS.make("gru", epochs=4, embedding_size=8).fit(mixed, RUN)
+    assert len(ranker.items_) == 30
+
+
+@pytest.mark.parametrize(("most", "pools"), [(10, 3), (7, 5)])
+def test_pools_are_dealt_greedily(most: int, pools: int) -> None:
+    sizes = np.random.default_rng(1).integers(1, 6, size=40)
+    edges, place = deal(sizes, most, pools), 0
+    for start, stop in pairwise(edges):
+        total, begin = 0, place
+        while place < len(sizes) and total + sizes[place] <= most:
+            total, place = total + sizes[place], place + 1
+        assert (start, stop) == (begin, place)
+
+
+def test_each_pool_is_fresh_and_full() -> None:
+    real, made = small_shop(), named(small_shop(users=200, seed=5), "ring")
+    rows = added(MIXERS.make("fresh", ratio=0.5, pools=4).mix(real, made, RUN))
+    wanted = round(0.5 * real.rows("events"))
+    for pool in range(4):
+        there = rows.filter((pl.col("since") <= pool / 4 + 0.1) & (pl.col("until") > pool / 4 + 0.1))
+        assert wanted - 11 < len(there) <= wanted
+    assert (
+        rows.group_by("user_id").agg(pl.col("since").n_unique())["since"].to_list() == [1] * rows["user_id"].n_unique()
+    )
+    with pytest.raises(InputError, match=r"there are .* of 200 users: sample about \d+ users"):
+        MIXERS.make("fresh", ratio=1.0, pools=4).mix(real, made, RUN)
+    with pytest.raises(InputError, match="of one synthetic user: give a larger ratio"):
+        MIXERS.make("fresh", ratio=0.005, pools=2).mix(real, made, RUN)
+
+
+def test_influence_is_the_slope_of_the_held_back_likelihood() -> None:
+    rng = np.random.default_rng(0)
+    vectors, popular = rng.normal(size=(7, 3)), rng.integers(1, 9, 7).astype(float)
+    model = Bilinear(vectors, popular)
+    held = sparse.csr_matrix(rng.integers(0, 3, (7, 7)).astype(float))
+
+    def likelihood(w: np.ndarray, pairs: sparse.csr_matrix) -> float:
+        z = vectors @ w @ vectors.T + np.log(popular)
+        chance = z - np.log(np.exp(z).sum(axis=1, keepdims=True))
+        return float((pairs.toarray() * chance).sum() / pairs.sum())
+
+    a, b = model.influence(held, held, 1)
+    here = np.zeros((3, 3))
+    for i, j in ((0, 1), (4, 4), (6, 2)):
+        one = sparse.csr_matrix(([1.0], ([i], [j])), shape=(7, 7))
+        gradient = np.array([[_slope(likelihood, here, one, r, c) for c in range(3)] for r in range(3)])
+        slope = (likelihood(here + 1e-5 * gradient, held) - likelihood(here - 1e-5 * gradient, held)) / 2e-5
+        assert a[i] @ vectors[j] - b[i] == pytest.approx(slope, rel=1e-4, abs=1e-6)
+    mean = model.expected(rng.normal(size=(3, 3)))
+    assert mean.min() >= vectors.min()
+    assert mean.max() <= vectors.max()
+
+
+def _slope(likelihood, at, pairs, row, column):  # type: ignore[no-untyped-def]
+    step = np.zeros_like(at)
+    step[row, column] = 1e-5
+    return (likelihood(at + step, pairs) - likelihood(at - step, pairs)) / 2e-5
+
+
+def test_training_raises_the_likelihood_that_influence_follows() -> None:
+    rng = np.random.default_rng(0)
+    vectors, pairs = rng.normal(size=(7, 3)), sparse.csr_matrix(rng.integers(0, 3, (7, 7)).astype(float))
+    model = Bilinear(vectors, np.ones(7))
+    norms = [
+        np.abs(model.influence(pairs, pairs, n)[0] - model.influence(pairs, pairs, n - 1)[0]).max() for n in (1, 9)
+    ]
+    assert norms[1] < norms[0], "what is learned pulls less"
+
+
+def test_a_users_worth_is_the_mean_of_its_steps() -> None:
+    log, rng = Log.of(small_shop(users=12, items=9)), np.random.default_rng(0)
+    vectors, a, b = rng.normal(size=(9, 4)), rng.normal(size=(9, 4)), rng.normal(size=9)
+    found = mean_worth(log, vectors, a, b, block=7)
+    for user in range(12):
+        items = log.item[log.offsets[user] : log.offsets[user + 1]]
+        steps = [a[i] @ vectors[j] - b[i] for i, j in pairwise(items) if i != j]
+        assert found[user] == pytest.approx(np.mean(steps) if steps else 0.0)
+
+
+def test_held_back_events_are_the_last_ones() -> None:
+    log = Log.of(small_shop())
+    rest, held = held_back(log, 0.5, np.random.default_rng(0))
+    assert len(rest) == len(log) - 30
+    for user in np.flatnonzero(held.lengths()):
+        whole = log.item[log.offsets[user] : log.offsets[user + 1]].tolist()
+        assert held.item[held.offsets[user] : held.offsets[user + 1]].tolist() == whole[-2:]
+        assert rest.item[rest.offsets[user] : rest.offsets[user + 1]].tolist() == whole[:-1]
+    with pytest.raises(InputError, match="holds back the last events of 6 of 60 real users"):
+        held_back(log, 0.1, np.random.default_rng(0))
+
+
+def test_noise_is_not_selected() -> None:
+    mixer = MIXERS.make("selected", ratio=9.0, keep=0.5)
+    rows = added(mixer.mix(small_shop(users=300), both(100, 100), RUN))
+    users = dict(rows.group_by("origin").agg(pl.col("user_id").n_unique()).iter_rows())
+    assert users["ring"] >= 90
+    assert users.get("noise", 0) <= 10
+    assert len(mixer.worth_) == 200
+
+
+def test_the_source_that_helps_is_found() -> None:
+    mixer = MIXERS.make("searched", ratio=3.0)
+    rows = added(mixer.mix(small_shop(users=80, items=200), both(200, 200, items=200), RUN))
+    assert mixer.chosen_["source"] == "ring"
+    assert set(rows["origin"]) == {"ring"}
+    assert mixer.chosen_["mean"] > mixer.chosen_["without"]
+    best = mixer.trials_.sort("mean", descending=True).row(0, named=True)
+    assert {name: mixer.chosen_[name] for name in best if name != "mean"} == {
+        k: v for k, v in best.items() if k != "mean"
+    }
+    assert mixer.trials_["source"].to_list().count("none") == 1
+
+
+def test_nothing_is_mixed_in_where_nothing_helps() -> None:
+    mixed_in = 0
+    for seed in range(5):
+        mixer, run = MIXERS.make("searched", ratio=2.0, shares=(0.5, 1.0)), Run(seed=seed, threads=1)
+        rows = added(mixer.mix(small_shop(users=200, seed=seed), noise(300, seed=50 + seed), run))
+        assert (len(rows) == 0) == (mixer.chosen_["ratio"] == 0) == (mixer.chosen_["source"] == "none")
+        mixed_in += len(rows) > 0
+    assert mixed_in <= 1, "luck does it once in 40"
+
+
+def test_a_search_needs_events_to_judge_by() -> None:
+    with pytest.raises(InputError, match="fewer than 20 real users"):
+        MIXERS.make("searched").mix(small_shop(users=10), named(small_shop(), "ring"), RUN)
+
+
+def test_logs_are_stacked_row_for_row() -> None:
+    first, second = Log.of(small_shop(users=5)), Log.of(small_shop(users=3, seed=1))
+    log = stacked(first, second)
+    assert log.lengths().tolist() == [*first.lengths(), *second.lengths()]
+    assert log.item.tolist() == [*first.item, *second.item]
+    assert log.users.ids.is_unique().all()
+
+
+def test_mixers_say_how_much_they_choose_from() -> None:
+    assert MIXERS.make("ratio").supply == 1
+    assert MIXERS.make("fresh", pools=7).supply == 7
+    assert MIXERS.make("selected", keep=0.25).supply == 4
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "said"),
+    [
+        ("curriculum", {"until": 0.0}, "until is 0.0; give a share above 0"),
+        ("curriculum", {"until": 0.3, "fade": 0.4}, "fade is 0.4"),
+        ("curriculum", {"until": 0.3, "real_from": 0.4}, "from 0 to 0.3, where users begin to leave"),
+        ("fresh", {"pools": 0}, "pools is 0; give 1 or more"),
+        ("weighted", {"clip": 0.5}, "clip is 0.5; give a number, 1 or more"),
+        ("weighted", {"folds": 1}, "folds is 1; give 2 or more"),
+        ("weighted", {"regularization": 0.0}, "regularization is 0.0"),
+        ("selected", {"keep": 0.0}, "keep is 0.0; give a share above 0"),
+        ("selected", {"steps": 0}, "steps is 0; give 1 or more"),
+        ("searched", {"shares": ()}, "give one number or more"),
+        ("searched", {"shares": (2.0,)}, "give shares of at most 1"),
+        ("searched", {"weights": (-1.0,)}, r"weights\[0\]=-1.0 must not be negative"),
+        ("searched", {"margin": -1.0}, "margin is -1.0; give 0 or more"),
+    ],
+)
+def test_settings_are_checked(name: str, values: dict[str, object], said: str) -> None:
+    with pytest.raises(SettingError, match=said):
+        MIXERS.make(name, **values)
+
+
+def test_sessions_without_users_are_mixed_too() -> None:
+    def anonymous(shop: Shop) -> Shop:
+        return shop.with_tables(events=shop.table("events").rename({"user_id": "session_id"}), users=None)
+
+    made = anonymous(named(small_shop(users=200, seed=5), "ring"))
+    for name in MIXERS.names():
+        few = {"pools": 2} if name == "fresh" else {}
+        mixed = MIXERS.make(name, ratio=0.4, **few).mix(anonymous(small_shop(users=110)), made, RUN)
+        assert "user_id" not in mixed.columns("events")
