@@ -22,7 +22,8 @@ def planted(requests: int = 300, each: int = 20, seed: int = 0) -> Candidates:
     x[right[::2], 0] += 1.0
     x[right[1::2], 1] += 0.5
     x[:, 1] *= 0.5
-    return Candidates(x, np.arange(requests + 1) * each, np.where(np.arange(requests) % 10 == 0, -1, right))
+    found = np.where(np.arange(requests) % 10 == 0, -1, right)
+    return Candidates(x, np.arange(requests + 1) * each, found, np.tile(np.arange(each, dtype=np.int32), requests))
 
 
 def test_gain_is_what_sorting_says() -> None:

@@ -108,7 +108,7 @@ def gather(members: dict[str, Ranker], held: Held, popular: np.ndarray, most: in
 
     Returns their features, one a member and popularity last, and the scale of each member: the mean of its highest.
     """
-    parts, right, highest = [], [], []
+    parts, chosen_items, right, highest = [], [], [], []
     sizes: list[int] = []
     for start, requests in blocks(held.histories, len(popular), len(members)):
         scores = member_scores(members, requests)
@@ -126,10 +126,11 @@ def gather(members: dict[str, Ranker], held: Held, popular: np.ndarray, most: in
                 seen = requests.histories.item[slice(*requests.histories.offsets[row : row + 2])]  # type: ignore[union-attr]
                 items = items[~np.isin(items, seen)]
             parts.append(np.stack([*(s[row, items] for s in scores.values()), popular[items]], axis=1))
+            chosen_items.append(items.astype(np.int32))
             place = np.flatnonzero(items == answers[row])
             right.append(sum(sizes) + place[0] if len(place) else -1)
             sizes.append(len(items))
     scale = np.append(np.maximum(np.concatenate(highest).mean(axis=0), 1e-12), 1.0)
     features = (np.concatenate(parts) / scale).astype(np.float32)
     offsets = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
-    return Candidates(features, offsets, np.array(right, dtype=np.int64)), scale
+    return Candidates(features, offsets, np.array(right, dtype=np.int64), np.concatenate(chosen_items)), scale

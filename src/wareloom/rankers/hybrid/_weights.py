@@ -22,6 +22,8 @@ class Candidates:
     """int64 [requests + 1]"""
     right: np.ndarray
     """int64 [requests], row of the right one; -1 where it is not among them"""
+    item: np.ndarray
+    """int32 [candidates]"""
 
     def gain(self, scores: np.ndarray) -> float:
         """Mean of 1 / log2(1 + rank) of the right ones, equal scores counted against them; 0 for a missing one."""

@@ -1,0 +1,216 @@
+"""The maps of text vectors that decide, for each request and item, how much each ranker's score counts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from wareloom.neural import torch
+from wareloom.neural.training import Training, seeded, train
+from wareloom.rankers.hybrid._weights import Candidates
+from wareloom.run import Run
+
+F = torch.nn.functional
+
+ROWS = 1 << 14
+"""Pairs of request and item that are mapped at a time."""
+JUDGED = 0.2
+"""Share of the held-back requests on which the best moment to stop is read off."""
+SHARPNESS = tuple(float(x) for x in np.geomspace(0.5, 64.0, 29))
+"""Factors between scores and logits that are tried."""
+LEAST = 0.01
+"""The least share of a collaborative member at the start, so that its logarithm is a number."""
+
+
+@dataclass(frozen=True)
+class Start:
+    """Where the maps begin: weights that are the same for all requests and items."""
+
+    collaborative: np.ndarray
+    """float64 [collaborative columns], a share each"""
+    content: np.ndarray
+    """float64 [content columns], in the same units"""
+    alone: np.ndarray
+    """float64 [collaborative columns], the shares where there is no content"""
+
+
+@dataclass(frozen=True)
+class Held:
+    """Held-back requests that are learned from."""
+
+    queries: np.ndarray
+    """float32 [requests, size], vectors of the histories"""
+    products: np.ndarray
+    """float32 [items, size]"""
+    found: Candidates
+    """Their features are the collaborative columns, then the content columns"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Teaching:
+    """How the maps are taught."""
+
+    hidden: int
+    kl: float
+    weight_decay: float
+    learning_rate: float
+    epochs: int
+    batch_size: int
+
+
+class _Net(torch.nn.Module):  # type: ignore[misc]
+    """One hidden layer for a and one for b, and the matrices W and V with their constants."""
+
+    def __init__(self, size: int, hidden: int, start: Start, sharpness: float) -> None:
+        super().__init__()
+        self.query = torch.nn.Linear(size, 2 * hidden)
+        self.product = torch.nn.Linear(size, 2 * hidden, bias=False)
+        self.both = torch.nn.Linear(size, 2 * hidden, bias=False)
+        self.shares = torch.nn.Linear(hidden, len(start.collaborative))
+        self.content = torch.nn.Linear(hidden, len(start.content))
+        self.sharpness = torch.nn.Parameter(torch.tensor(float(np.log(sharpness))))
+        with torch.no_grad():
+            for layer, bias in ((self.shares, np.log(start.collaborative)), (self.content, start.content)):
+                layer.weight.zero_()
+                layer.bias.copy_(torch.from_numpy(bias.astype(np.float32)))
+
+    def forward(self, query: Any, product: Any, features: Any) -> Any:
+        """Scores [requests, candidates] of vectors [requests, size], [requests, candidates, size], and features."""
+        mapped = self.query(query)[:, None] + self.product(product) + self.both(query[:, None] * product)
+        a, b = torch.tanh(mapped).chunk(2, dim=-1)
+        shares, content = torch.softmax(self.shares(a), dim=-1), self.content(b)
+        split = shares.shape[-1]
+        return (shares * features[..., :split]).sum(-1) + (content * features[..., split:]).sum(-1)
+
+    def weights(self) -> dict[str, np.ndarray]:
+        """Return all weights by name, float32."""
+        return {name: value.detach().cpu().numpy().copy() for name, value in self.state_dict().items()}
+
+
+def apply(
+    weights: dict[str, np.ndarray],
+    queries: np.ndarray,
+    products: np.ndarray,
+    request: np.ndarray,
+    item: np.ndarray,
+    features: np.ndarray,
+) -> np.ndarray:
+    """Scores of pairs of request and item, without torch: float32 [pairs].
+
+    `queries` float32 [requests, size], `products` [items, size], `features` [pairs, columns].
+    softmax(a(q, p)ᵀW) · r_collaborative + b(q, p)ᵀV · r_content.
+    """
+    scores = np.empty(len(request), dtype=np.float32)
+    split, width = len(weights["shares.bias"]), len(weights["query.bias"]) // 2
+    of_query = queries @ weights["query.weight"].T + weights["query.bias"]
+    of_product = products @ weights["product.weight"].T
+    for start in range(0, len(request), ROWS):
+        part = slice(start, start + ROWS)
+        q, p, r = request[part], item[part], features[part]
+        mapped = (queries[q] * products[p]) @ weights["both.weight"].T + of_query[q] + of_product[p]
+        np.tanh(mapped, out=mapped)
+        logits = mapped[:, :width] @ weights["shares.weight"].T + weights["shares.bias"]
+        shares = np.exp(logits - logits.max(axis=1, keepdims=True))
+        shares /= shares.sum(axis=1, keepdims=True)
+        content = mapped[:, width:] @ weights["content.weight"].T + weights["content.bias"]
+        scores[part] = (shares * r[:, :split]).sum(axis=1) + (content * r[:, split:]).sum(axis=1)
+    return scores
+
+
+def constant(start: Start, size: int) -> dict[str, np.ndarray]:
+    """Return the weights of maps that were taught nothing: those of `start` for all requests and items."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return _Net(size, 1, start, 1.0).weights()
+
+
+def sharpen(found: Candidates, scores: np.ndarray) -> tuple[float, float]:
+    """Return the factor under which softmax(factor × scores) makes the right ones likeliest, and their mean -log."""
+    asked = found.right >= 0
+    losses = []
+    for factor in SHARPNESS:
+        logits = scores.astype(np.float64) * factor
+        top = np.maximum.reduceat(logits, found.offsets[:-1])
+        total = np.add.reduceat(np.exp(logits - np.repeat(top, np.diff(found.offsets))), found.offsets[:-1])
+        losses.append(float((top + np.log(total))[asked].mean() - logits[found.right[asked]].mean()))
+    best = int(np.argmin(losses))
+    return SHARPNESS[best], losses[best]
+
+
+def teach(held: Held, start: Start, how: Teaching, run: Run) -> tuple[dict[str, np.ndarray], dict[str, float]]:
+    """Fit the maps to the held-back events; returns their weights, and the loss of the judged requests at both ends.
+
+    The loss of a request is -log P(right item) + kl × KL(P_collaborative ‖ P) over its candidates, P the softmax of the
+    sharpened scores and P_collaborative that of the collaborative scores alone. Requests whose right item is no
+    candidate say nothing.
+    """
+    split = len(start.collaborative)
+    features = held.found.features
+    alone = features[:, :split] @ start.alone.astype(np.float32)
+    begun = features @ np.concatenate([start.collaborative, start.content]).astype(np.float32)
+    teacher, sharpness = sharpen(held.found, alone)[0] * alone, sharpen(held.found, begun)[0]
+    asked = np.flatnonzero(held.found.right >= 0)
+    order = run.rng("blend", "judged").permutation(asked)
+    judged, taught = np.split(order, [round(JUDGED * len(order))])
+    with seeded(run, "blend"):
+        net = _Net(held.queries.shape[1], how.hidden, start, sharpness)
+
+        def loss(batch: dict[str, Any], kl: float = how.kl) -> Any:
+            logits = net.sharpness.exp() * net(batch["query"], batch["product"], batch["features"]).float()
+            logs = F.log_softmax(logits.masked_fill(batch["missing"], -1e9), dim=1)
+            right = -logs.gather(1, batch["right"][:, None]).mean()
+            return right if kl == 0 else right + kl * _divergence(batch["teacher"], batch["missing"], logs)
+
+        def batches(epoch: int) -> Iterator[dict[str, Any]]:
+            drawn = run.rng("blend", "batches", epoch).permutation(taught)
+            for first in range(0, len(drawn), how.batch_size):
+                yield _batch(held, teacher, drawn[first : first + how.batch_size])
+
+        def worth() -> float:
+            device = net.sharpness.device
+            total = 0.0
+            for first in range(0, len(judged), how.batch_size):
+                rows = judged[first : first + how.batch_size]
+                batch = {name: tensor.to(device) for name, tensor in _batch(held, teacher, rows).items()}
+                total -= float(loss(batch, 0.0)) * len(rows)
+            return total / max(1, len(judged))
+
+        with torch.no_grad():
+            begin, untaught = worth(), net.weights()
+        training = Training(
+            learning_rate=how.learning_rate,
+            epochs=how.epochs,
+            weight_decay=how.weight_decay,
+            warmup=min(50, how.epochs * max(1, len(taught) // how.batch_size) // 10),
+        )
+        train(net, batches, loss, training, run, worth)
+        with torch.no_grad():
+            end = worth()
+    report = {"judged": float(len(judged)), "loss at the start": -begin, "loss at the end": -end}
+    return (net.weights() if end > begin else untaught), report
+
+
+def _divergence(teacher: Any, missing: Any, logs: Any) -> Any:
+    """KL(P_collaborative ‖ P), mean over requests."""
+    wanted = F.log_softmax(teacher.masked_fill(missing, -1e9), dim=1)
+    return (wanted.exp() * (wanted - logs)).masked_fill(missing, 0.0).sum(dim=1).mean()
+
+
+def _batch(held: Held, teacher: np.ndarray, requests: np.ndarray) -> dict[str, Any]:
+    """Pad the candidates of some requests to one width."""
+    starts, sizes = held.found.offsets[requests], np.diff(held.found.offsets)[requests]
+    place = np.arange(sizes.max())
+    missing = place >= sizes[:, None]
+    rows = np.where(missing, starts[:, None], starts[:, None] + place)
+    columns = {
+        "query": held.queries[requests],
+        "product": held.products[held.found.item[rows]],
+        "features": held.found.features[rows],
+        "teacher": teacher[rows],
+        "missing": missing,
+        "right": held.found.right[requests] - starts,
+    }
+    return {name: torch.from_numpy(np.ascontiguousarray(value)) for name, value in columns.items()}
