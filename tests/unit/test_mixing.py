@@ -11,14 +11,16 @@ from scipy import sparse
 
 from conftest import small_shop
 from wareloom.errors import InputError, SettingError
-from wareloom.family import MIXERS
+from wareloom.family import MIXERS, SYNTHESIZERS
 from wareloom.mixing._density import density_ratio
-from wareloom.mixing._draw import in_head
+from wareloom.mixing._draw import Pool, in_head
 from wareloom.mixing._influence import Bilinear
+from wareloom.mixing._inner import unknowing, without_last
 from wareloom.mixing._traits import CATEGORIES, category_groups, traits
 from wareloom.mixing.fresh import deal
 from wareloom.mixing.searched import stacked
 from wareloom.mixing.selected import held_back, mean_worth
+from wareloom.rankers.hybrid._members import hold_back
 from wareloom.run import Run
 from wareloom.shop import Log, Shop
 from wareloom.shop.schema import EVENTS
@@ -261,16 +263,63 @@ def test_noise_is_not_selected() -> None:
 
 
 def test_the_source_that_helps_is_found() -> None:
-    mixer = MIXERS.make("searched", ratio=3.0)
+    mixer = MIXERS.make("searched", ratio=3.0, independent=True)
     rows = added(mixer.mix(small_shop(users=80, items=200), both(200, 200, items=200), RUN))
     assert mixer.chosen_["source"] == "ring"
     assert set(rows["origin"]) == {"ring"}
     assert mixer.chosen_["mean"] > mixer.chosen_["without"]
-    best = mixer.trials_.sort("mean", descending=True).row(0, named=True)
-    assert {name: mixer.chosen_[name] for name in best if name != "mean"} == {
-        k: v for k, v in best.items() if k != "mean"
-    }
+    taken = mixer.trials_.filter(**{name: mixer.chosen_[name] for name in ("ratio", "source", "weight", "head")})
+    assert taken["mean"].item() == mixer.trials_["mean"].max()
     assert mixer.trials_["source"].to_list().count("none") == 1
+
+
+def test_trials_do_not_know_what_they_are_judged_by() -> None:
+    real = small_shop(users=60, items=300)
+    held = hold_back(Log.of(real), 1000, RUN)
+    assert held is not None
+    copied = named(real, "copies")
+    made = SYNTHESIZERS.make("markov").fit(real, RUN).sample(80, RUN)
+    events = pl.concat([copied.table("events"), made.table("events")], how="diagonal_relaxed")
+    pool = Pool.of(real, real.with_tables(events=events))
+    inner = Log.of(without_last(pool, held.rest))
+    ends = inner.offsets[1:]
+    assert [inner.item[a:b].tolist() for a, b in pairwise([0, *ends])] == [
+        held.rest.item[a:b].tolist() for a, b in pairwise([0, *held.rest.offsets[1:]])
+    ]
+    secret = _pairs(pool.real_log) - _pairs(held.rest)
+    assert secret & _pairs(Log.of(copied))
+    trial = _blind(pool, held.rest)
+    assert {user.partition("/")[0] for user in trial.users.ids} <= {"copies", "markov@0.1.0"}
+    of_copies = trial.select(np.flatnonzero(trial.users.ids.str.starts_with("copies")))
+    assert not secret & _pairs(of_copies)
+    whole = _blind(pool, held.rest, independent=True)
+    assert secret <= _pairs(whole)
+    left_out = set(copied.table("events")["user_id"]) - set(of_copies.users.ids)
+    for user in left_out:
+        rows = copied.with_tables(events=copied.table("events").filter(user_id=user))
+        assert secret & _pairs(Log.of(rows)), "only who knows something is left out"
+    with pytest.raises(SettingError, match="has no setting"):
+        unknowing(pool, held.rest, {"markov": {"windo": 1}}, RUN)
+
+
+def _blind(pool: Pool, rest: Log, *, independent: bool = False) -> Log:
+    trial = unknowing(pool, rest, {}, RUN, independent=independent)
+    assert trial is not None
+    return Log.of(trial.synthetic)
+
+
+def test_where_all_know_what_is_held_back_nothing_is_mixed_in() -> None:
+    real = small_shop(users=60, items=3000)
+    long = real.table("events").filter(pl.len().over("user_id") > 4)
+    mixer = MIXERS.make("searched", held=100_000)
+    assert (
+        len(added(mixer.mix(real.with_tables(events=long), named(real.with_tables(events=long), "copies"), RUN))) == 0
+    )
+    assert mixer.chosen_["ratio"] == 0
+
+
+def _pairs(log: Log) -> set[tuple[int, int]]:
+    return {step for a, b in pairwise(log.offsets) for step in pairwise(log.item[a:b].tolist())}
 
 
 def test_nothing_is_mixed_in_where_nothing_helps() -> None:

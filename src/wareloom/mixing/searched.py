@@ -11,6 +11,7 @@ import polars as pl
 from wareloom.errors import InputError
 from wareloom.family import RANKERS
 from wareloom.mixing._draw import OWNER, Pool, UserMixer, check_amounts, require
+from wareloom.mixing._inner import unknowing
 from wareloom.rankers import Ranker, into, mask_seen
 from wareloom.rankers.hybrid._members import FEWEST, Held, hold_back
 from wareloom.run import Run
@@ -38,10 +39,13 @@ class Searched(UserMixer):
     and ranks the catalogue for these users. First come all pairs of source (the origins of the synthetic rows, each
     alone and all together) and ratio, then, with the best of these, the weights, then the factors for the head. This is
     judged by one half of the users; by the other half, which chose nothing, the best must then be better than no mix by
-    `margin` standard errors of the difference, or nothing is mixed in. `chosen_` says what was taken, and the mean
-    NDCG@k of the second half with and without it; `trials_` has the mean of the first half for every mix.
+    `margin` standard errors of the difference, or nothing is mixed in. Of equal mixes the one with less data is the
+    best. `chosen_` says what was taken, and the mean NDCG@k of the second half with and without it; `trials_` has the
+    mean of the first half for every mix.
 
-    A generator that was fitted on all real events has seen those held back here, which is in favour of mixing.
+    A generator that was fitted on all real events knows those held back, and its rows would be judged by what they
+    copy. So rows of Wareloom's synthesizers, known by their origin, are sampled anew for the trials, from one fitted
+    without these events; of other rows, users that know a step which only held-back events take are left out of them.
     """
 
     ranker: str = "transitions"
@@ -54,6 +58,10 @@ class Searched(UserMixer):
     """Parts of `weight` that are tried; ratio and source are tried with the last of them."""
     heads: tuple[float, ...] = (0.0, 1.0)
     """Parts of `head` that are tried; the others are tried with the last of them."""
+    synthesizer_settings: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Settings, by name, of the synthesizers that the rows come from, where they are not the defaults."""
+    independent: bool = False
+    """Whether rows of other origins come from a generator that was not fitted on these events; all then take part."""
     margin: float = 2.0
     """Standard errors of the difference by which a mix must be better than no mix; at 2 luck does it once in 40."""
     held: int = 5_000
@@ -89,19 +97,24 @@ class Searched(UserMixer):
                 f"searched: fewer than {FEWEST} real users have a last event that can be held back and judged; give "
                 "more real users, or use the mixer ratio."
             )
-        made = into(Log.of(pool.synthetic), held.rest.items)
+        trial = unknowing(pool, held.rest, self.synthesizer_settings, run, independent=self.independent)
+        made = None if trial is None else into(Log.of(trial.synthetic), held.rest.items)
         tried: dict[Choice, np.ndarray] = {Choice(0.0, "none", 0.0, 0.0): self._judged(held, held.rest, pool, run)}
         best = nothing = next(iter(tried))
         chooses = run.rng("searched", "halves").permutation(len(held.answers)) % 2 == 0
         for group in ("ratio", "weight", "head"):
-            for choice in self._choices(group, best, pool):
-                if choice not in tried and (drawn := _drawn(pool, choice, run)) is not None and len(drawn):
-                    log = stacked(held.rest, self._sample(made, drawn, choice, pool))
+            if trial is None or made is None:
+                break
+            for choice in self._choices(group, best, trial):
+                if choice not in tried and len(drawn := _drawn(trial, choice, run)):
+                    log = stacked(held.rest, self._sample(made, drawn, choice, trial))
                     tried[choice] = self._judged(held, log, pool, run)
             mixes = [choice for choice in tried if choice != nothing]
             if not mixes:
                 break
-            best = max(mixes, key=lambda choice: float(tried[choice][chooses].mean()))
+            best = max(
+                mixes, key=lambda choice: (float(tried[choice][chooses].mean()), -choice.ratio, choice.source != ALL)
+            )
         if best != nothing:
             gain = (tried[best] - tried[nothing])[~chooses]
             if not gain.mean() > self.margin * gain.std(ddof=1) / np.sqrt(len(gain)):

@@ -30,7 +30,7 @@ class Selected(UserMixer):
     al. 2020). A user is worth the mean of its steps; one without any is worth 0. `worth_` has what each was worth.
 
     A generator that was fitted on all real events has seen those held back here, so the selection also favours what it
-    remembers of them.
+    remembers of them; that the worth of a step hangs on few numbers an item limits this, and does not exclude it.
     """
 
     keep: float = 0.5

@@ -1,0 +1,68 @@
+"""Synthetic data that has not seen the held-back events it is to be judged by."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from wareloom.family import SYNTHESIZERS
+from wareloom.mixing._draw import OWNER, Pool
+from wareloom.run import Run
+from wareloom.shop import Log, Shop
+from wareloom.shop.log import counts_in_log
+from wareloom.shop.schema import INTERACTIONS
+
+
+def unknowing(
+    pool: Pool, rest: Log, settings: dict[str, dict[str, Any]], run: Run, *, independent: bool = False
+) -> Pool | None:
+    """Return a pool like `pool` that does not know the real events missing from `rest`.
+
+    Rows whose origin is one of Wareloom's synthesizers are sampled anew, by one fitted without these events, with
+    `settings` by name. Of others, users that take a step from item to item that only these events take are left out,
+    unless they are `independent` of the real events; None where nobody is left.
+    """
+    inner, parts = without_last(pool, rest), []
+    for (origin,), users in sorted(pool.users.group_by("origin")):
+        name = str(origin).partition("@")[0]
+        if name in SYNTHESIZERS.names():
+            made: Shop = SYNTHESIZERS.make(name, **settings.get(name, {})).fit(inner, run).sample(len(users), run)
+            parts.append(made.table("events").with_columns(origin=pl.lit(origin)))
+        else:
+            mine = pool.synthetic.table("events").with_columns(pool.events[OWNER])
+            mine = mine.filter(pl.col("origin") == origin)
+            if not independent:
+                mine = mine.filter(~pl.col(OWNER).is_in(knowing(pool, rest).implode()))
+            parts.append(mine.drop(OWNER))
+    events = pl.concat(parts, how="diagonal_relaxed")
+    return Pool.of(pool.real, pool.real.with_tables(events=events)) if len(events) else None
+
+
+def without_last(pool: Pool, rest: Log) -> Shop:
+    """Return the real shop without the last events of the users that have fewer in `rest` than in its log."""
+    events = pool.real.table("events").with_row_index("row")
+    keys = [name for name in ("user_id", "session_id") if name in events.columns]
+    events = events.with_columns(user=pl.coalesce(keys))
+    held = pool.real_log.users.ids.filter(pl.Series(rest.lengths() < pool.real_log.lengths()))
+    own = events.filter(pl.col("user").is_in(held.implode()), pl.col("item_id").is_in(rest.items.ids.implode()))
+    order = ["user", *(["time"] if "time" in events.columns else []), "row"]
+    last = own.filter(counts_in_log(INTERACTIONS)).sort(order).group_by("user").agg(pl.col("row").last())["row"]
+    return pool.real.with_tables(events=events.filter(~pl.col("row").is_in(last.implode())).drop("row", "user"))
+
+
+def knowing(pool: Pool, rest: Log) -> pl.Series:
+    """Owners of synthetic events that take a step from item to item that is in the real log and not in `rest`."""
+    made = Log.of(pool.synthetic)
+    code = rest.items.recode(made.items)[made.item].astype(np.int64)
+    inner = np.flatnonzero(np.diff(made.user, prepend=-1) == 0)
+    key = np.where((code[inner] < 0) | (code[inner - 1] < 0), -1, code[inner - 1] * len(rest.items) + code[inner])
+    secret = np.isin(key, np.setdiff1d(_steps(pool.real_log), _steps(rest)))
+    return made.users.ids.gather(np.unique(made.user[inner[secret]]))
+
+
+def _steps(log: Log) -> np.ndarray:
+    """Distinct steps from item to item of all users, as one number each."""
+    inner = np.flatnonzero(np.diff(log.user, prepend=-1) == 0)
+    return np.unique(log.item[inner - 1].astype(np.int64) * len(log.items) + log.item[inner])
