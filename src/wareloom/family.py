@@ -261,5 +261,6 @@ SCREENS = Family("screen", "wareloom.screening")
 MIXERS = Family("mixer", "wareloom.mixing")
 RANKERS = Family("ranker", "wareloom.rankers")
 METRICS = Family("metric", "wareloom.metrics")
+RERANKERS = Family("reranker", "wareloom.reranking")
 EMBEDDERS = Family("embedder", "wareloom.language.embedders")
-FAMILIES = {family.kind: family for family in (READERS, SYNTHESIZERS, SCREENS, MIXERS, RANKERS, METRICS, EMBEDDERS)}
+FAMILIES = {family.kind: family for family in (READERS, SYNTHESIZERS, SCREENS, MIXERS, RANKERS, METRICS, EMBEDDERS, RERANKERS)}

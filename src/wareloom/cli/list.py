@@ -12,7 +12,9 @@ from wareloom.cli._shared import AsJson, show
 def main(
     family: Annotated[
         str | None,
-        typer.Argument(help="reader, synthesizer, screen, mixer, ranker, metric or embedder; all where not given."),
+        typer.Argument(
+            help="reader, synthesizer, screen, mixer, ranker, metric, embedder or reranker; all where not given."
+        ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
