@@ -263,4 +263,6 @@ RANKERS = Family("ranker", "wareloom.rankers")
 METRICS = Family("metric", "wareloom.metrics")
 RERANKERS = Family("reranker", "wareloom.reranking")
 EMBEDDERS = Family("embedder", "wareloom.language.embedders")
-FAMILIES = {family.kind: family for family in (READERS, SYNTHESIZERS, SCREENS, MIXERS, RANKERS, METRICS, EMBEDDERS, RERANKERS)}
+FAMILIES = {
+    family.kind: family for family in (READERS, SYNTHESIZERS, SCREENS, MIXERS, RANKERS, METRICS, EMBEDDERS, RERANKERS)
+}
