@@ -22,7 +22,7 @@ START = _maps.Start(np.array([0.7, 0.3]), np.array([0.4]), np.array([0.6, 0.4]))
 
 def net(size: int = 5, hidden: int = 3) -> _maps._Net:
     torch.manual_seed(3)
-    made = _maps._Net(size, hidden, START, 4.0)
+    made = _maps._Net(size, hidden, START)
     with torch.no_grad():
         made.shares.weight.normal_()
         made.content.weight.normal_()
@@ -64,25 +64,22 @@ def test_untaught_maps_are_the_sum_with_the_weights_of_the_start() -> None:
     np.testing.assert_allclose(found, r @ np.array([0.7, 0.3, 0.4]), rtol=1e-4, atol=1e-5)
 
 
-def test_sharpening_finds_the_likeliest_factor() -> None:
+def test_the_likeliest_power_and_floor_by_trying_all() -> None:
     rng = np.random.default_rng(3)
-    scores = rng.standard_normal(600)
-    chance = np.exp(2.0 * scores.reshape(60, 10))
+    scores = rng.exponential(size=600).astype(np.float32)
+    chance = (scores + 0.1).reshape(60, 10) ** 2
     right = np.array([rng.choice(10, p=row / row.sum()) for row in chance]) + np.arange(60) * 10
     right[::9] = -1
     found = Candidates(scores[:, None], np.arange(61) * 10, right, np.zeros(600, dtype=np.int32))
 
-    def slow(factor: float) -> float:
+    def slow(power: float, floor: float) -> float:
         rows = [i for i in range(60) if right[i] >= 0]
-        return float(
-            np.mean(
-                [np.log(np.exp(factor * scores[10 * i : 10 * i + 10]).sum()) - factor * scores[right[i]] for i in rows]
-            )
-        )
+        odds = (scores.astype(np.float64) + floor) ** power
+        return float(np.mean([-np.log(odds[right[i]] / odds[10 * i : 10 * i + 10].sum()) for i in rows]))
 
-    factor, loss = _maps.sharpen(found, scores)
-    assert loss == pytest.approx(min(slow(f) for f in _maps.SHARPNESS))
-    assert slow(factor) == pytest.approx(loss)
+    power, floor, loss = _maps.likeliest(found, scores)
+    assert loss == pytest.approx(min(slow(p, f) for p in _maps.POWERS for f in _maps.FLOORS))
+    assert slow(power, floor) == pytest.approx(loss)
 
 
 def test_maps_learn_that_texts_decide() -> None:
@@ -92,20 +89,20 @@ def test_maps_learn_that_texts_decide() -> None:
     side = rng.integers(2, size=n)
     features = rng.random((n * each, 3)).astype(np.float32)
     right = rng.integers(each, size=n) + np.arange(n) * each
-    features[right, side] += 1.0
+    features[right, side] += 0.5
     queries = np.stack([side, 1 - side], axis=1).astype(np.float32)
     found = Candidates(features, np.arange(n + 1) * each, right, np.zeros(n * each, dtype=np.int32))
     start = _maps.Start(np.array([0.5, 0.5]), np.array([0.0]), np.array([0.5, 0.5]))
     held = _maps.Held(queries, np.ones((1, 2), dtype=np.float32), found)
     how = _maps.Teaching(hidden=4, kl=0.0, weight_decay=0.0, learning_rate=0.03, epochs=15, batch_size=32)
     weights, report = _maps.teach(held, start, how, Run(seed=1, threads=1))
-    assert report["loss at the end"] < 0.7 * report["loss at the start"]
+    assert report["gain at the end"] > report["gain at the start"] + 0.05
     owner = np.repeat(np.arange(n), each)
     scores = _maps.apply(weights, queries, held.products, owner, found.item, features)
     assert found.gain(scores) > found.gain(features[:, :2].sum(axis=1)) + 0.05
     bound = replace(how, kl=100.0)
     _, pulled = _maps.teach(held, start, bound, Run(seed=1, threads=1))
-    assert pulled["loss at the end"] > report["loss at the end"], "the collaborative distribution holds it back"
+    assert pulled["gain at the end"] < report["gain at the end"], "the collaborative distribution holds it back"
 
 
 def test_a_query_moves_the_profile_and_a_shop_without_text_is_refused(tmp_path: Path) -> None:
@@ -125,7 +122,7 @@ def test_a_query_moves_the_profile_and_a_shop_without_text_is_refused(tmp_path: 
     with pytest.raises(InputError, match="given a log alone"):
         RANKERS.make("blend").fit(Log.of(shop))
     titled = shop.with_tables(items=shop.table("items").select("item_id", "title", "origin", "weight"))
-    with pytest.raises(InputError, match="None of the collaborative members can learn from this shop: .*facets"):
+    with pytest.raises(InputError, match=r"None of the collaborative members can learn from this shop: .*facets"):
         RANKERS.make("blend", collaborative=("attributes",)).fit(titled)
 
 

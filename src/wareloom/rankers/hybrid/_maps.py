@@ -17,10 +17,11 @@ F = torch.nn.functional
 
 ROWS = 1 << 14
 """Pairs of request and item that are mapped at a time."""
-JUDGED = 0.2
+JUDGED = 0.3
 """Share of the held-back requests on which the best moment to stop is read off."""
-SHARPNESS = tuple(float(x) for x in np.geomspace(0.5, 64.0, 29))
-"""Factors between scores and logits that are tried."""
+POWERS = (0.35, 0.5, 0.7, 1.0, 1.4, 2.0, 2.8)
+FLOORS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
+"""Powers of the scores, and what is added to them before, that are tried for the likelihood."""
 LEAST = 0.01
 """The least share of a collaborative member at the start, so that its logarithm is a number."""
 
@@ -64,14 +65,15 @@ class Teaching:
 class _Net(torch.nn.Module):  # type: ignore[misc]
     """One hidden layer for a and one for b, and the matrices W and V with their constants."""
 
-    def __init__(self, size: int, hidden: int, start: Start, sharpness: float) -> None:
+    def __init__(self, size: int, hidden: int, start: Start, power: float = 1.0, floor: float = 1.0) -> None:
         super().__init__()
         self.query = torch.nn.Linear(size, 2 * hidden)
         self.product = torch.nn.Linear(size, 2 * hidden, bias=False)
         self.both = torch.nn.Linear(size, 2 * hidden, bias=False)
         self.shares = torch.nn.Linear(hidden, len(start.collaborative))
         self.content = torch.nn.Linear(hidden, len(start.content))
-        self.sharpness = torch.nn.Parameter(torch.tensor(float(np.log(sharpness))))
+        self.power = torch.nn.Parameter(torch.tensor(float(np.log(power))))
+        self.floor = torch.nn.Parameter(torch.tensor(float(np.log(floor))))
         with torch.no_grad():
             for layer, bias in ((self.shares, np.log(start.collaborative)), (self.content, start.content)):
                 layer.weight.zero_()
@@ -84,6 +86,10 @@ class _Net(torch.nn.Module):  # type: ignore[misc]
         shares, content = torch.softmax(self.shares(a), dim=-1), self.content(b)
         split = shares.shape[-1]
         return (shares * features[..., :split]).sum(-1) + (content * features[..., split:]).sum(-1)
+
+    def logits(self, scores: Any) -> Any:
+        """Turn scores into logits without changing their order: P ∝ (score + floor)^power."""
+        return self.power.exp() * torch.log(scores.clamp(min=0) + self.floor.exp())
 
     def weights(self) -> dict[str, np.ndarray]:
         """Return all weights by name, float32."""
@@ -124,45 +130,50 @@ def constant(start: Start, size: int) -> dict[str, np.ndarray]:
     """Return the weights of maps that were taught nothing: those of `start` for all requests and items."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        return _Net(size, 1, start, 1.0).weights()
+        return _Net(size, 1, start).weights()
 
 
-def sharpen(found: Candidates, scores: np.ndarray) -> tuple[float, float]:
-    """Return the factor under which softmax(factor × scores) makes the right ones likeliest, and their mean -log."""
-    asked = found.right >= 0
-    losses = []
-    for factor in SHARPNESS:
-        logits = scores.astype(np.float64) * factor
-        top = np.maximum.reduceat(logits, found.offsets[:-1])
-        total = np.add.reduceat(np.exp(logits - np.repeat(top, np.diff(found.offsets))), found.offsets[:-1])
-        losses.append(float((top + np.log(total))[asked].mean() - logits[found.right[asked]].mean()))
-    best = int(np.argmin(losses))
-    return SHARPNESS[best], losses[best]
+def likeliest(found: Candidates, scores: np.ndarray) -> tuple[float, float, float]:
+    """Return the power and floor under which P ∝ (score + floor)^power makes the right ones likeliest, and -log P."""
+    asked = np.flatnonzero(found.right >= 0)
+    sizes = np.diff(found.offsets)[asked]
+    starts = np.concatenate([[0], np.cumsum(sizes)[:-1]])
+    rows = np.repeat(found.offsets[asked] - starts, sizes) + np.arange(sizes.sum())
+    value, right = np.maximum(scores[rows], 0.0).astype(np.float64), found.right[asked] - found.offsets[asked] + starts
+    tried = []
+    for floor in FLOORS:
+        logs = np.log(value + floor)
+        for power in POWERS:
+            total = np.add.reduceat(np.exp(power * logs), starts)
+            tried.append((float((np.log(total) - power * logs[right]).mean()), power, floor))
+    loss, power, floor = min(tried)
+    return power, floor, loss
 
 
 def teach(held: Held, start: Start, how: Teaching, run: Run) -> tuple[dict[str, np.ndarray], dict[str, float]]:
-    """Fit the maps to the held-back events; returns their weights, and the loss of the judged requests at both ends.
+    """Fit the maps to the held-back events; returns their weights, and the judged requests' gain at both ends.
 
-    The loss of a request is -log P(right item) + kl × KL(P_collaborative ‖ P) over its candidates, P the softmax of the
-    sharpened scores and P_collaborative that of the collaborative scores alone. Requests whose right item is no
-    candidate say nothing.
+    The loss of a request is -log P(right item) + kl × KL(P_collaborative ‖ P) over its candidates, P ∝ (score +
+    floor)^power, both learned, and P_collaborative alike with the collaborative scores alone. Requests whose right item
+    is no candidate say nothing.
     """
     split = len(start.collaborative)
     features = held.found.features
     alone = features[:, :split] @ start.alone.astype(np.float32)
     begun = features @ np.concatenate([start.collaborative, start.content]).astype(np.float32)
-    teacher, sharpness = sharpen(held.found, alone)[0] * alone, sharpen(held.found, begun)[0]
+    power, floor, _ = likeliest(held.found, alone)
+    teacher = power * np.log(np.maximum(alone, 0.0) + np.float32(floor))
     asked = np.flatnonzero(held.found.right >= 0)
     order = run.rng("blend", "judged").permutation(asked)
     judged, taught = np.split(order, [round(JUDGED * len(order))])
     with seeded(run, "blend"):
-        net = _Net(held.queries.shape[1], how.hidden, start, sharpness)
+        net = _Net(held.queries.shape[1], how.hidden, start, *likeliest(held.found, begun)[:2])
 
-        def loss(batch: dict[str, Any], kl: float = how.kl) -> Any:
-            logits = net.sharpness.exp() * net(batch["query"], batch["product"], batch["features"]).float()
+        def loss(batch: dict[str, Any]) -> Any:
+            logits = net.logits(net(batch["query"], batch["product"], batch["features"]).float())
             logs = F.log_softmax(logits.masked_fill(batch["missing"], -1e9), dim=1)
             right = -logs.gather(1, batch["right"][:, None]).mean()
-            return right if kl == 0 else right + kl * _divergence(batch["teacher"], batch["missing"], logs)
+            return right if how.kl == 0 else right + how.kl * _divergence(batch["teacher"], batch["missing"], logs)
 
         def batches(epoch: int) -> Iterator[dict[str, Any]]:
             drawn = run.rng("blend", "batches", epoch).permutation(taught)
@@ -170,13 +181,15 @@ def teach(held: Held, start: Start, how: Teaching, run: Run) -> tuple[dict[str, 
                 yield _batch(held, teacher, drawn[first : first + how.batch_size])
 
         def worth() -> float:
-            device = net.sharpness.device
-            total = 0.0
+            """Mean of 1 / log2(1 + rank) of the judged requests' right ones, as `Candidates.gain`."""
+            device, gains = net.power.device, []
             for first in range(0, len(judged), how.batch_size):
                 rows = judged[first : first + how.batch_size]
                 batch = {name: tensor.to(device) for name, tensor in _batch(held, teacher, rows).items()}
-                total -= float(loss(batch, 0.0)) * len(rows)
-            return total / max(1, len(judged))
+                scores = net(batch["query"], batch["product"], batch["features"]).masked_fill(batch["missing"], -1e9)
+                own = scores.gather(1, batch["right"][:, None])
+                gains.append(1 / torch.log2(1.0 + (scores >= own).sum(dim=1).double()))
+            return float(torch.cat(gains).mean()) if gains else 0.0
 
         with torch.no_grad():
             begin, untaught = worth(), net.weights()
@@ -189,7 +202,7 @@ def teach(held: Held, start: Start, how: Teaching, run: Run) -> tuple[dict[str, 
         train(net, batches, loss, training, run, worth)
         with torch.no_grad():
             end = worth()
-    report = {"judged": float(len(judged)), "loss at the start": -begin, "loss at the end": -end}
+    report = {"judged": float(len(judged)), "gain at the start": begin, "gain at the end": end}
     return (net.weights() if end > begin else untaught), report
 
 

@@ -57,9 +57,9 @@ class Blend(Ranker):
     """Factor for each step back in the history that q is the mean of."""
     kl: float = 0.1
     """Weight of the divergence from the collaborative members alone."""
-    weight_decay: float = 0.1
+    weight_decay: float = 1.0
     """Decoupled decay of the maps, W and V, but not of their constants."""
-    learning_rate: float = 0.003
+    learning_rate: float = 0.001
     """Highest step size."""
     epochs: int = 10
     """Passes over the held-back events."""
