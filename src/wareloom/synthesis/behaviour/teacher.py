@@ -39,7 +39,7 @@ class Teacher(Markov):
     """Weights by member, and of "popularity"; where none is given they are learned."""
     top: int = 20
     """Best items among which the next one is drawn."""
-    temperature: float = 0.5
+    temperature: float = 0.3
     """Below 1 the best items are drawn more often, above 1 all of the `top` alike."""
     uniform: float = 0.3
     """Share of walks that begin anywhere in the catalogue instead of where real users begin."""
