@@ -17,7 +17,7 @@ from tiny_export import wareloom, write_export
 
 from wareloom.errors import OutputError
 from wareloom.family import RANKERS, SYNTHESIZERS
-from wareloom.recipe import STAGES, Done, Recipe, run_recipe
+from wareloom.recipe import DEFAULT_STAGES, Done, Recipe, run_recipe
 from wareloom.run import Run
 from wareloom.shop import Shop
 
@@ -61,8 +61,8 @@ def files(folder: Path) -> dict[str, bytes]:
 
 def stages_done(folder: Path) -> list[str]:
     """The stages that the last call worked on."""
-    lines = (folder / "log.txt").read_text().splitlines()[-len(STAGES) :]
-    assert [line.partition(":")[0] for line in lines] == list(STAGES)
+    lines = (folder / "log.txt").read_text().splitlines()[-len(DEFAULT_STAGES) :]
+    assert [line.partition(":")[0] for line in lines] == list(DEFAULT_STAGES)
     return [line.partition(":")[0] for line in lines if not line.endswith("done before")]
 
 
@@ -85,7 +85,7 @@ def copied(done: Done, to: Path) -> Path:
 
 def test_a_recipe_does_the_whole_job(undisturbed: Done) -> None:
     folder = undisturbed.folder
-    assert stages_done(folder) == list(STAGES)
+    assert stages_done(folder) == list(DEFAULT_STAGES)
     for shop in ("shop", "clean", "split/train", "split/test", "synthetic", "mixed"):
         assert Shop.open(folder / shop).rows("items") == 30
     mixed = Shop.open(folder / "mixed").table("events")["origin"].value_counts()
@@ -129,7 +129,7 @@ def test_resume_reads_a_changed_source_anew(undisturbed: Done, tmp_path: Path) -
     write_export(tmp_path / "export", users=61)
     (tmp_path / "tiny.toml").write_text(TOML)
     run_recipe(Recipe.load(tmp_path / "tiny.toml"), folder, resume=True)
-    assert stages_done(folder) == list(STAGES)
+    assert stages_done(folder) == list(DEFAULT_STAGES)
 
 
 def test_the_recipe_of_a_job_does_it_again(undisturbed: Done, tmp_path: Path) -> None:
