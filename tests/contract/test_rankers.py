@@ -30,8 +30,10 @@ QUICK: dict[str, dict[str, Any]] = {
 """Settings that make slow rankers quick; none other is needed here."""
 WEIGHTED_USERS = (
     "attributes",
+    "bm25",
     "ease",
     "item_knn",
+    "lambdamart",
     "popularity",
     "session_knn",
     "slim",
@@ -41,6 +43,8 @@ WEIGHTED_USERS = (
 """Rankers for which a user whose events weigh 2 is the same as two such users."""
 WEIGHTED_EVENTS = ("als", "ease", "item_knn", "popularity", "slim", "user_knn")
 """Rankers that see no order in training, so that an event of weight 2 is the same as that event twice in a row."""
+UNMOVED = ("bm25", "lambdamart", "personal", "popularity", "rating")
+"""Rankers that no history moves towards what follows it."""
 
 
 def make(name: str) -> Ranker:
@@ -160,7 +164,7 @@ def test_ranks_without_the_seen(name: str, fitted: dict[str, Ranker]) -> None:
     assert len(fitted[name].rank(Requests.sessions([["i3", "i4"]]), k=99, exclude_seen=False)) == 30
 
 
-@pytest.mark.parametrize("name", [n for n in NAMES if n not in ("popularity", "personal", "rating")])
+@pytest.mark.parametrize("name", [n for n in NAMES if n not in UNMOVED])
 def test_learns_the_ring(name: str, fitted: dict[str, Ranker]) -> None:
     """Items walk round a ring, so the neighbours of what was seen stand far above the middle of the list."""
     asked = Requests.sessions([[f"i{i}"] for i in range(28)])

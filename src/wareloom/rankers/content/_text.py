@@ -14,18 +14,18 @@ FIELDS = ("title", "category", "brand", "attributes", "description")
 DEFAULT = "title category brand"
 
 
-def parse_fields(fields: str) -> dict[str, float]:
+def parse_fields(fields: str, ranker: str = "text_knn") -> dict[str, float]:
     """Read "title^2 brand" as {"title": 2.0, "brand": 1.0}; a wrong name or weight raises `SettingError`."""
     found: dict[str, float] = {}
     for word in re.split(r"[\s,]+", fields.strip()):
         name, _, weight = word.partition("^")
         if name not in FIELDS:
             raise SettingError(
-                f"text_knn: fields is {fields!r}, but items have no field {name!r}.{near(name, FIELDS)} "
+                f"{ranker}: fields is {fields!r}, but items have no field {name!r}.{near(name, FIELDS)} "
                 f"Name some of {', '.join(FIELDS)}, such as 'title^2 brand'."
             )
         if not re.fullmatch(r"(\d+(\.\d*)?|\.\d+)?", weight) or float(weight or 1) <= 0:
-            raise SettingError(f"text_knn: fields is {fields!r}, but {weight!r} is no weight: give a number above 0.")
+            raise SettingError(f"{ranker}: fields is {fields!r}, but {weight!r} is no weight: give a number above 0.")
         found[name] = float(weight or 1)
     return found
 

@@ -1,0 +1,1 @@
+"""Rankers of search: what is looked for, in words."""

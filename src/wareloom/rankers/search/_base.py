@@ -1,0 +1,95 @@
+"""The base of rankers of search: what they learn from, and what they do where nothing is looked for."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Self
+
+import numpy as np
+import polars as pl
+
+from wareloom.errors import InputError
+from wareloom.rankers import Ranker
+from wareloom.rankers._history import popularity
+from wareloom.rankers.content._text import DEFAULT, field_texts, parse_fields, present
+from wareloom.run import Run
+from wareloom.shop import Log, Requests, Shop, Vocabulary
+
+NO_EVENTS = {"user_id": pl.String, "item_id": pl.String, "event": pl.String}
+"""The columns of a log of nothing, for shops that have a catalogue alone"""
+
+
+@dataclass(kw_only=True, eq=False)
+class SearchRanker(Ranker):
+    """Base of rankers that answer a query. A ranker implements `_learn` and `_match`, and `_match_pairs` to be quick.
+
+    A request without a query is answered by popularity. A shop needs no events: its items' texts are enough.
+    """
+
+    fields: str = DEFAULT
+    """Columns of items that are read, some of title, category, brand, attributes and description; those that are
+    missing are passed over. With weights, as in "title^2 brand", a word there counts so often."""
+
+    def __post_init__(self) -> None:
+        parse_fields(self.fields, self.name)
+
+    @abstractmethod
+    def _learn(self, texts: dict[str, list[str]], weights: dict[str, float], shop: Shop, run: Run) -> None:
+        """Learn from the texts of the items by field, and from the shop's judgments where it wants any."""
+
+    @abstractmethod
+    def _match(self, queries: Sequence[str]) -> np.ndarray:
+        """Score all items for each query: float32 [queries, items]."""
+
+    def fit(self, shop: Shop | Log, run: Run | None = None, *, log: Log | None = None) -> Self:
+        """Learn from a shop's items, judgments and events; of the three only items are needed.
+
+        Raises `InputError` where there is a table of events without one on an item, and no judgments either.
+        """
+        if isinstance(shop, Log):
+            raise InputError(
+                f"The ranker {self.name!r} reads the text of the items, but it was given a log alone: fit it on a shop."
+            )
+        if not shop.has("events"):
+            shop = shop.with_tables(events=pl.DataFrame(schema=NO_EVENTS))
+        elif not shop.rows("judgments"):
+            return super().fit(shop, run, log=log)
+        run = run or Run()
+        log = log or Log.of(shop)
+        self.items_ = log.items.ids
+        with run.limits():
+            self._fit(log, shop, run)
+        return self
+
+    def match(self, queries: Sequence[str], query: np.ndarray, items: Sequence[str]) -> np.ndarray:
+        """Score pairs of `queries[query[i]]` and `items[i]`: float64 [pairs]; an unknown item scores -inf."""
+        self.check_fitted()
+        code = Vocabulary(self.items_).encode(pl.Series(items, dtype=pl.String))
+        known = code >= 0
+        scores = np.full(len(code), -np.inf)
+        scores[known] = self._match_pairs(queries, np.asarray(query)[known], code[known])
+        return scores
+
+    def _match_pairs(self, queries: Sequence[str], query: np.ndarray, item: np.ndarray) -> np.ndarray:
+        return self._match(queries)[query, item].astype(np.float64)
+
+    def _fit(self, log: Log, shop: Shop | None, run: Run) -> None:
+        assert shop is not None
+        self.popularity_ = popularity(log)
+        weights = present(shop, parse_fields(self.fields, self.name))
+        self._learn({name: field_texts(shop, name) for name in weights}, weights, shop, run)
+
+    def _score(self, requests: Requests) -> np.ndarray:
+        asked = [query.strip() if query else "" for query in requests.queries] or [""] * len(requests)
+        scores = np.tile(self.popularity_.astype(np.float32), (len(requests), 1))
+        rows = np.flatnonzero([bool(query) for query in asked])
+        if len(rows):
+            scores[rows] = self._match([asked[row] for row in rows])
+        return scores
+
+
+def without_history(queries: Sequence[str]) -> Requests:
+    """One request for each query, of somebody unknown."""
+    return replace(Requests.sessions([[] for _ in queries]), queries=list(queries))

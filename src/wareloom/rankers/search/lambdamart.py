@@ -1,0 +1,152 @@
+"""LambdaMART: trees that learn from judgments what makes an item a good answer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from wareloom.errors import missing_extra
+from wareloom.rankers._history import require
+from wareloom.rankers._top import top_k
+from wareloom.rankers.search._base import SearchRanker
+from wareloom.rankers.search._match import Matcher
+from wareloom.run import Run
+from wareloom.shop import Shop, Vocabulary
+from wareloom.shop.splits_by import normal_query
+
+STEPS = 4
+"""Steps of a grade that are told apart between one whole grade and the next"""
+TIE = 1e-4
+"""Weight of BM25, at most this in a score, where the trees say the same"""
+
+
+@dataclass(kw_only=True, eq=False)
+class LambdaMART(SearchRanker):
+    """Add up small trees over how query and item match, each fitted to the change in nDCG that swapping a pair makes.
+
+    They see BM25 by field, shares of words, the cosines of tf-idf and of runs of three characters. Items are first
+    found by BM25; the `candidates` best are put in order by the trees and all others stand below. Rows of one query and
+    one origin are compared with each other alone. Without judgments it goes by BM25. Needs the extra `learned`. Burges
+    (2010); Ke et al. (2017).
+    """
+
+    trees: int = 150
+    """Trees that are added up."""
+    leaves: int = 15
+    """Leaves of a tree at most."""
+    learning_rate: float = 0.05
+    """Share of each tree that counts."""
+    min_rows: int = 50
+    """Judgments a leaf has at least."""
+    sample: float = 0.8
+    """Share of the judgments, and of the numbers, that each tree sees."""
+    candidates: int = 200
+    """Items found by BM25 that are put in order."""
+    k1: float = 1.2
+    """As in the ranker bm25."""
+    b: float = 0.75
+    """As in the ranker bm25."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("trees", "min_rows", "candidates"):
+            require("lambdamart", name, getattr(self, name), getattr(self, name) >= 1, "1 or more")
+        require("lambdamart", "leaves", self.leaves, self.leaves >= 2, "2 or more")
+        require("lambdamart", "learning_rate", self.learning_rate, self.learning_rate > 0, "a number above 0")
+        require("lambdamart", "sample", self.sample, 0 < self.sample <= 1, "a share above 0, at most 1")
+        require("lambdamart", "k1", self.k1, self.k1 >= 0, "0 or more")
+        require("lambdamart", "b", self.b, 0 <= self.b <= 1, "a share from 0 to 1")
+
+    def _learn(self, texts: dict[str, list[str]], weights: dict[str, float], shop: Shop, run: Run) -> None:
+        for name in ("_matcher", "_matrices", "_trees"):
+            self.__dict__.pop(name, None)
+        for name, value in Matcher.learn(texts, self.k1, self.b).state().items():
+            setattr(self, name, value)
+        self.trees_ = ""
+        rows = _judged(shop, Vocabulary(self.items_))
+        if len(rows) == 0:
+            return
+        lightgbm = _lightgbm()
+        query = rows["query"].rank("dense").to_numpy().astype(np.int64) - 1
+        names = rows.group_by("query").len().sort("query")["query"].to_list()
+        table = self._matcher.pairs(self._matrices, self._matcher.ask(names), query, rows["item"].to_numpy())
+        label = np.rint(rows["grade"].to_numpy() * STEPS).astype(np.int64)
+        group = rows.group_by("query", "origin", maintain_order=True).len()["len"].to_numpy()
+        data = lightgbm.Dataset(table, label, weight=rows["weight"].to_numpy(), group=group)
+        gain = [step / STEPS for step in range(int(label.max()) + 1)]
+        self.trees_ = lightgbm.train(self._settings(run) | {"label_gain": gain}, data, self.trees).model_to_string()
+
+    def _settings(self, run: Run) -> dict[str, Any]:
+        return {
+            "objective": "lambdarank",
+            "num_leaves": self.leaves,
+            "learning_rate": self.learning_rate,
+            "min_data_in_leaf": self.min_rows,
+            "feature_fraction": self.sample,
+            "bagging_fraction": self.sample,
+            "bagging_freq": 1,
+            "deterministic": True,
+            "force_row_wise": True,
+            "num_threads": run.cores,
+            "seed": run.seed_for("lambdamart") % 2**31,
+            "verbosity": -1,
+        }
+
+    @cached_property
+    def _matcher(self) -> Matcher:
+        names = ("terms", "grams", "first", "rest", "runs", "rarity", "gram_rarity")
+        kept: dict[str, Any] = {name: getattr(self, f"{name}_") for name in names}
+        return Matcher(**kept, k1=self.k1, b=self.b)
+
+    @cached_property
+    def _matrices(self) -> dict[str, Any]:
+        return self._matcher.weighted()
+
+    @cached_property
+    def _trees(self) -> Any:
+        return _lightgbm().Booster(model_str=self.trees_)
+
+    def _match_pairs(self, queries: Sequence[str], query: np.ndarray, item: np.ndarray) -> np.ndarray:
+        if len(query) == 0:
+            return np.zeros(0)
+        table = self._matcher.pairs(self._matrices, self._matcher.ask(queries), query, item)
+        if not self.trees_:
+            return table[:, 0].astype(np.float64)
+        said = np.asarray(self._trees.predict(table, raw_score=True, num_threads=1), dtype=np.float64)
+        return said + TIE * table[:, 1] / (1 + table[:, 1])
+
+    def _match(self, queries: Sequence[str]) -> np.ndarray:
+        asked = self._matcher.ask(queries)
+        scores = (asked.counts @ self._matrices["all"].T).toarray().astype(np.float32)
+        if not self.trees_:
+            return scores
+        best = top_k(scores, min(self.candidates, scores.shape[1]))
+        row = np.repeat(np.arange(len(best)), best.shape[1])
+        said = self._match_pairs(queries, row, best.ravel()).reshape(best.shape)
+        # The lowest of the candidates stays above all that the trees did not look at.
+        floor = scores.max(axis=1, keepdims=True) + 1.0
+        np.put_along_axis(scores, best, (floor + said - said.min(axis=1, keepdims=True)).astype(np.float32), axis=1)
+        return scores
+
+
+def _judged(shop: Shop, items: Vocabulary) -> pl.DataFrame:
+    """Judgments on known items that weigh something: query, origin, item, grade, weight; query after query."""
+    if not shop.has("judgments"):
+        return pl.DataFrame()
+    rows = shop.scan("judgments").with_columns(query=normal_query()).collect()
+    rows = rows.with_columns(item=pl.Series(items.encode(rows["item_id"])))
+    rows = rows.filter((pl.col("item") >= 0) & (pl.col("weight") > 0))
+    return rows.select("query", "origin", "item", "grade", "weight").sort("query", "origin", maintain_order=True)
+
+
+def _lightgbm() -> Any:
+    try:
+        import lightgbm
+    except ModuleNotFoundError as error:
+        raise missing_extra("lightgbm", "learned", "The ranker 'lambdamart'") from error
+    return lightgbm

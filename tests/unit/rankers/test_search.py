@@ -1,0 +1,162 @@
+"""Rankers of search: BM25 against the formula, English and Chinese, judgments that teach."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from conftest import small_shop
+from wareloom.errors import InputError, SettingError
+from wareloom.family import RANKERS
+from wareloom.language.tokenise import tokenise
+from wareloom.rankers.search._base import without_history
+from wareloom.rankers.search._match import NAMES
+from wareloom.run import Run
+from wareloom.shop import Log, Requests, Shop
+
+TITLES = ["Red hammer drill, 18 V", "Red paint", "Hammer", "Drill bits for a hammer drill", "Garden hose", ""]
+RUN = Run(seed=1, threads=1)
+
+
+def catalogue(titles: list[str], **columns: list[str]) -> Shop:
+    ids = [f"i{i}" for i in range(len(titles))]
+    return Shop({"items": pl.DataFrame({"item_id": ids, "title": titles, **columns})})
+
+
+def slow_bm25(query: str, texts: list[str], k1: float, b: float) -> list[float]:
+    """The formula, word by word and text by text."""
+    words = [tokenise(text, stem=True) for text in texts]
+    mean = sum(map(len, words)) / len(words)
+    scores = []
+    for own in words:
+        score, held = 0.0, Counter(own)
+        for word in filter(held.get, tokenise(query, stem=True)):
+            n = sum(word in other for other in words)
+            idf = np.log(1 + (len(words) - n + 0.5) / (n + 0.5))
+            score += idf * held[word] * (k1 + 1) / (held[word] + k1 * (1 - b + b * len(own) / mean))
+        scores.append(score)
+    return scores
+
+
+@pytest.mark.parametrize(("k1", "b"), [(1.2, 0.75), (0.5, 0.0), (2.0, 1.0)])
+def test_bm25_is_the_formula(k1: float, b: float) -> None:
+    ranker = RANKERS.make("bm25", k1=k1, b=b).fit(catalogue(TITLES), RUN)
+    queries = ["hammer drill", "red red paint", "garden gnome"]
+    scores = ranker.score(without_history(queries))
+    for row, query in zip(scores, queries, strict=True):
+        np.testing.assert_allclose(row, slow_bm25(query, TITLES, k1, b), rtol=1e-5, atol=1e-6)
+    pairs = ranker.match(queries, np.array([0, 0, 2, 1]), ["i3", "nobody's", "i4", "i1"])
+    np.testing.assert_allclose(pairs, [scores[0, 3], -np.inf, scores[2, 4], scores[1, 1]], rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["bm25", "lambdamart"])
+def test_chinese_is_found(name: str) -> None:
+    ranker = RANKERS.make(name).fit(catalogue(["红色连衣裙", "儿童雨鞋", "黑色手机壳", "连衣裙 蓝色"]), RUN)
+    best = ranker.rank(without_history(["连衣裙", "手机壳"]), k=1)["item_id"].to_list()
+    assert best[0] in ("i0", "i3")
+    assert best[1] == "i2"
+
+
+@pytest.mark.parametrize("name", ["bm25", "lambdamart"])
+def test_a_field_s_weight_counts_and_no_query_is_popularity(name: str) -> None:
+    ranker = RANKERS.make(name).fit(small_shop(), RUN)
+    history = Log.of(small_shop(users=2, seed=5))
+    asked = Requests(users=["a", "b"], queries=["item 7", " "], histories=history)
+    scores = ranker.score(asked)
+    assert ranker.items_[int(scores[0].argmax())] == "i7"
+    popular = RANKERS.make("popularity").fit(small_shop()).score(asked)
+    np.testing.assert_array_equal(scores[1], popular[1])
+    if name == "bm25":
+        shop = catalogue(["red", "blue"], brand=["blue", "red"])
+        for fields, best in (("title^3 brand", 0), ("title brand^3", 1)):
+            found = RANKERS.make("bm25", fields=fields).fit(shop, RUN).score(without_history(["red"]))
+            assert found[0].argmax() == best
+
+
+def judged_shop(queries: int = 120, seed: int = 0) -> Shop:
+    """A shop where the last word of a title says what the item is, and people grade by that word alone."""
+    rng = np.random.default_rng(seed)
+    colours, things = ["red", "blue", "green", "black"], [f"thing{i}" for i in range(12)]
+    pairs = [(a, b) for a in colours for b in things]
+    items = catalogue([f"{a} {b}" for a, b in pairs])
+    rows = []
+    for q in range(queries):
+        a, b = colours[rng.integers(4)], things[rng.integers(12)]
+        for place in [*rng.choice(len(pairs), 10, replace=False).tolist(), colours.index(a) * 12 + things.index(b)]:
+            grade = 3.0 if pairs[place][1] == b else 0.0
+            rows.append((f"{a} {b} {q}x", f"i{place}", grade))
+    judgments = pl.DataFrame(rows, schema=["query", "item_id", "grade"], orient="row")
+    return items.with_tables(judgments=judgments.unique(["query", "item_id"], maintain_order=True))
+
+
+def test_judgments_teach_what_bm25_cannot_know(tmp_path: Path) -> None:
+    """Colour and thing are told apart by what people graded: here rare words are what matters, colours are common."""
+    shop = judged_shop()
+    flat = shop.table("judgments").with_columns(
+        grade=pl.when(pl.col("grade") > 0).then(0.0).otherwise(3.0), weight=pl.lit(1.0)
+    )
+    kind = RANKERS.make("lambdamart", min_rows=5, trees=40, candidates=20)
+    learned, turned = kind.fit(shop, RUN), RANKERS.make("lambdamart", min_rows=5, trees=40, candidates=20)
+    turned.fit(shop.with_tables(judgments=flat), RUN)
+    pairs = (["green thing3 7x"], np.zeros(2, dtype=np.int64), ["i27", "i28"])
+    right, wrong = learned.match(*pairs)
+    assert right > wrong
+    right, wrong = turned.match(*pairs)
+    assert right < wrong, "judgments the other way round teach the other way round"
+    again = RANKERS.make("lambdamart", min_rows=5, trees=40, candidates=20).fit(shop, RUN)
+    learned.save(tmp_path / "model")
+    queries = without_history(["red thing5", "blue"])
+    for other in (again, RANKERS.restore(tmp_path / "model")):
+        np.testing.assert_array_equal(other.score(queries), learned.score(queries))
+    assert np.isfinite(learned.score(queries)).all()
+
+
+def test_rows_without_weight_and_of_unknown_items_teach_nothing() -> None:
+    shop = judged_shop(30)
+    rows = shop.table("judgments")
+    more = pl.concat(
+        [
+            rows,
+            rows.head(40).with_columns(grade=3.0 - pl.col("grade"), weight=pl.lit(0.0, dtype=pl.Float32)),
+            rows.head(40).with_columns(item_id=pl.lit("gone")),
+        ]
+    )
+    queries = without_history(["red thing5"])
+    made = [
+        RANKERS.make("lambdamart", min_rows=5, trees=9).fit(shop.with_tables(judgments=j), RUN) for j in (rows, more)
+    ]
+    np.testing.assert_array_equal(made[0].score(queries), made[1].score(queries))
+
+
+def test_the_numbers_of_a_pair_by_hand() -> None:
+    ranker = RANKERS.make("lambdamart").fit(catalogue(TITLES), RUN)
+    matcher = ranker._matcher
+    row = matcher.pairs(ranker._matrices, matcher.ask(["red drill gnome"]), np.array([0]), np.array([0]))[0]
+    told = dict(zip(NAMES, row.tolist(), strict=True))
+    assert told["BM25 of all text"] == pytest.approx(slow_bm25("red drill gnome", TITLES, 1.2, 0.75)[0], rel=1e-5)
+    assert told["words of the query"] == 3
+    assert told["words of the first field"] == 5
+    assert told["share of the query's words in the first field"] == pytest.approx(2 / 3)
+    assert told["share of the first field's words in the query"] == pytest.approx(2 / 5)
+    assert told["last word in the first field"] == 0
+    rarity = {n: np.log(1 + (6 - n + 0.5) / (n + 0.5)) for n in (0, 2)}
+    share = 2 * rarity[2] / (2 * rarity[2] + rarity[0])
+    assert told["share of the query's rarity in the first field"] == pytest.approx(share, rel=1e-5)
+    assert 0 < told["cosine of trigrams"] < 1
+
+
+def test_what_is_wrong_is_said() -> None:
+    with pytest.raises(SettingError, match=r"bm25: b is 2\.0; give a share from 0 to 1"):
+        RANKERS.make("bm25", b=2.0)
+    with pytest.raises(SettingError, match=r"bm25: fields is 'titel'.* Did you mean 'title'"):
+        RANKERS.make("bm25", fields="titel")
+    with pytest.raises(SettingError, match="lambdamart: leaves is 1; give 2 or more"):
+        RANKERS.make("lambdamart", leaves=1)
+    with pytest.raises(InputError, match="'bm25' reads the text of the items, but it was given a log alone"):
+        RANKERS.make("bm25").fit(Log.of(small_shop()))
+    with pytest.raises(InputError, match="items have no text"):
+        RANKERS.make("bm25").fit(Shop({"items": pl.DataFrame({"item_id": ["a"]})}))
