@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +13,10 @@ from wareloom.mixing import Mixer
 from wareloom.proof.arms import Generator
 from wareloom.proof.evaluate import DEFAULT_METRICS, intervals
 from wareloom.proof.evaluate import evaluate as evaluate_task
+from wareloom.proof.kinds import asked, generator_of, kind_of, prove_any
 from wareloom.proof.leaderboard import Leaderboard, LeaderboardSettings
 from wareloom.proof.leaderboard import leaderboard as compare_rankers
-from wareloom.proof.prove import prove as prove_settings
 from wareloom.proof.result import Proof
-from wareloom.proof.settings import ProofSettings
 from wareloom.proof.task import build_task
 from wareloom.rankers import Ranker
 from wareloom.run import Run
@@ -83,17 +81,23 @@ def evaluate(
 def prove(
     shop: Shop,
     *,
-    synthesizer: str = "markov",
-    ranker: str = "transitions",
-    split: str = "time",
+    of: str = "recommendation",
+    synthesizer: str | None = None,
+    ranker: str | None = None,
+    split: str | None = None,
     run: Run | None = None,
     **settings: Any,
 ) -> Proof:
-    """Find out whether synthetic data lifts a ranker on real held-out data; `settings` are those of `ProofSettings`."""
-    base = configure(ProofSettings, {"ranker": ranker, "split": SplitSettings(by=split), **settings})  # type: ignore[arg-type]
+    """Find out whether synthetic data lifts a ranker on real held-out data: `of` recommendation, clicks or search.
+
+    `settings` are those of `ProofSettings`, `ClickProofSettings` or `QueryProofSettings`; what is not named takes the
+    kind's own: markov and transitions by time, exposures and logistic by time, lambdamart by query.
+    """
+    kind = kind_of(of)
+    named: dict[str, Any] = {"ranker": ranker, "split": SplitSettings(by=split or kind.split)}  # type: ignore[arg-type]
     if "generator" not in settings:
-        base = replace(base, generator=Generator(synthesizer=synthesizer))
-    return prove_settings(shop, base, run)
+        named["generator"] = generator_of(of, synthesizer or "")
+    return prove_any(shop, configure(kind.settings, asked(of, named | settings)), run)
 
 
 def leaderboard(

@@ -9,7 +9,7 @@ import sys
 import time
 import tomllib
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,8 +17,8 @@ from wareloom._version import __version__
 from wareloom.errors import InputError, OutputError, SettingError, SourceError, near
 from wareloom.family import MIXERS, RANKERS, SCREENS, SYNTHESIZERS, configure
 from wareloom.proof.arms import Generator, Member
+from wareloom.proof.kinds import AnySettings, asked, kind_of, prove_any
 from wareloom.proof.leaderboard import LeaderboardSettings, leaderboard
-from wareloom.proof.prove import prove
 from wareloom.proof.result import Proof
 from wareloom.proof.settings import ProofSettings
 from wareloom.readers import read
@@ -81,14 +81,18 @@ class TrainStep:
 
 @dataclass(frozen=True, kw_only=True)
 class ProveStep:
-    """How hard the proof is; see `ProofSettings`."""
+    """How hard the proof is; see `ProofSettings`, `ClickProofSettings` and `QueryProofSettings`."""
 
+    of: str = "recommendation"
+    """What is proved: recommendation, clicks or search. The ranker is the one of [train]."""
     seeds: int = 3
     ratios: tuple[float, ...] = (0.5, 1.0)
-    metrics: tuple[str, ...] = ProofSettings().metrics
+    metrics: tuple[str, ...] = ()
+    """Those of the kind where there are none."""
     repeats: Literal["auto", "rank", "mask"] = "auto"
     ties: tuple[str, ...] = ProofSettings().ties
-    baselines: dict[str, dict[str, Any]] = field(default_factory=lambda: dict(ProofSettings().baselines))
+    baselines: dict[str, dict[str, Any]] | None = None
+    """Those of the kind where nothing is said."""
     features: str = ProofSettings().features
     guard: float = ProofSettings().guard
     effect: float | None = None
@@ -97,6 +101,12 @@ class ProveStep:
     leave_out: bool = False
     members: tuple[Member, ...] = ()
     """Several synthesizers that the proof takes together instead of the one of [synthesize]."""
+
+    def resolved(self) -> ProveStep:
+        """Return this with the kind's own metrics and baselines where none are named."""
+        own = kind_of(self.of).settings()
+        baselines = dict(own.baselines) if self.baselines is None else self.baselines
+        return replace(self, metrics=self.metrics or own.metrics, baselines=baselines)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -170,6 +180,12 @@ class Recipe:
             family.make(step.name, **step.set)
         for screen in recipe.synthesize.screens:
             SCREENS.load(screen)
+        recipe = replace(recipe, prove=recipe.prove.resolved())
+        if recipe.prove.of == "search" and (wrong := {"synthesize", "mix", "train"} & set(recipe.stages)):
+            raise SettingError(
+                f"The stage {sorted(wrong)[0]!r} blends events, and a proof of search needs judgments: write stages = "
+                '["read", "clean", "split", "prove"].'
+            )
         recipe.proof().check()
         recipe.contest().check()
         return recipe
@@ -187,23 +203,28 @@ class Recipe:
         """What the stage `leaderboard` does."""
         return LeaderboardSettings(split=self.split, **asdict(self.leaderboard))
 
-    def proof(self) -> ProofSettings:
-        """What the stage `prove` does."""
-        asked = {each.name: getattr(self.prove, each.name) for each in fields(self.prove)}
-        return ProofSettings(
-            generator=Generator(
-                synthesizer=self.synthesize.name,
-                settings=self.synthesize.set,
-                members=asked.pop("members"),
-                screens=self.synthesize.screens,
-                mixer=self.mix.name,
-                mixer_settings={k: v for k, v in self.mix.set.items() if k != "ratio"},
-            ),
-            ranker=self.train.name,
-            ranker_settings=self.train.set,
-            split=self.split,
-            **asked,
+    def proof(self) -> AnySettings:
+        """What the stage `prove` does.
+
+        The screen copies is left out of a proof of clicks, and all are of one of search, as their settings say why.
+        """
+        step, kind = self.prove.resolved(), kind_of(self.prove.of)
+        values = {each.name: getattr(step, each.name) for each in fields(step) if each.name not in ("of", "members")}
+        plain = {each.name: getattr(ProveStep(), each.name) for each in fields(step)}
+        known = {each.name for each in fields(kind.settings)}
+        said = {name: value for name, value in values.items() if name in known or value != plain[name]}
+        left_out = {"search": self.synthesize.screens, "clicks": ("copies",)}.get(step.of, ())
+        made = Generator(
+            synthesizer=self.synthesize.name,
+            settings=self.synthesize.set,
+            members=step.members,
+            screens=tuple(screen for screen in self.synthesize.screens if screen not in left_out),
+            mixer=self.mix.name,
+            mixer_settings={k: v for k, v in self.mix.set.items() if k != "ratio"},
         )
+        more = {"generator": made, "ranker": self.train.name, "ranker_settings": self.train.set, "split": self.split}
+        settings: AnySettings = kind.settings(**asked(step.of, said), **more)
+        return settings
 
 
 @dataclass(frozen=True)
@@ -330,7 +351,7 @@ class _Job:
 
     def _prove(self, folder: Path) -> None:
         cells = self.to / ".cells"
-        proof = prove(self._latest(), self.recipe.proof(), self.run.with_(cache=cells))
+        proof = prove_any(self._latest(), self.recipe.proof(), self.run.with_(cache=cells))
         cleaned = read_json(self.to / "clean" / "clean.json") if (self.to / "clean" / "clean.json").exists() else None
         with replacing(folder, marker="proof.json") as partial:
             write_json(partial / "proof.json", proof.data)

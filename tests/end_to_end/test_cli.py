@@ -10,6 +10,8 @@ import polars as pl
 import pytest
 from tiny_export import wareloom, write_export
 
+from conftest import exposures
+from search_shop import search_shop
 from wareloom import cli
 from wareloom.family import FAMILIES
 from wareloom.shop import Log, Shop
@@ -260,3 +262,51 @@ def test_doctor_finds_this_installation_well() -> None:
     assert found["wareloom"] == "0.1.0"
     assert found["machine"]["cores"] >= 1
     assert not [name for name, version in found["packages"].items() if version == "missing: pip install wareloom"]
+
+
+def test_clicks_are_trained_evaluated_and_proved(tmp_path: Path) -> None:
+    exposures(2500)[0].save(tmp_path / "shop")
+    told("split", tmp_path / "shop", "--to", tmp_path / "parts", "--by", "time")
+    told("train", "logistic", tmp_path / "parts/train", "--to", tmp_path / "model", "--threads", 1)
+    found = told("evaluate", tmp_path / "model", tmp_path / "parts")
+    rows = {row["metric"]: row for row in found["metrics"] if row["slice"] == "all"}
+    assert (found["of"], found["requests"]) == (
+        "clicks",
+        Shop.open(tmp_path / "parts/test").table("events")["event"].eq("view_item_list").sum(),
+    )
+    assert 0 < rows["log_loss"]["low"] < rows["log_loss"]["mean"] < rows["log_loss"]["high"] < 1
+    assert rows["click_auc"]["low"] is None
+    wrong = wareloom("evaluate", tmp_path / "model", tmp_path / "parts", "--metrics", "ndcg@10")
+    assert (wrong.code, "judges rankings, not clicks" in wrong.err) == (2, True)
+    words = ("prove", tmp_path / "shop", "--to", tmp_path / "proof", "--of", "clicks", "--ratios", "1", "--seeds", 2)
+    said = wareloom(*words, "--with", "exposures", "--ranker", "logistic", "--threads", 1, "--json")
+    proof = json.loads(said.out)
+    assert said.code == (1 if proof["verdict"] == "hurts" else 0)
+    assert (proof["kind"], proof["decisive"]["metric"]) == ("clicks", "log_loss")
+    assert proof["sentence"] in (tmp_path / "proof" / "report.html").read_text()
+    refused = wareloom(*words, "--ties", "file", "--resume")
+    assert (refused.code, "A proof of clicks has no setting 'ties'" in refused.err) == (2, True)
+
+
+def test_search_is_trained_evaluated_and_proved(tmp_path: Path) -> None:
+    search_shop(120).save(tmp_path / "shop")
+    told("split", tmp_path / "shop", "--to", tmp_path / "parts", "--by", "query")
+    told("train", "bm25", tmp_path / "parts/train", "--to", tmp_path / "model", "--cache", tmp_path / "cache")
+    found = told("evaluate", tmp_path / "model", tmp_path / "parts", "--metrics", "ndcg@5")
+    assert found["of"] == "search"
+    assert 0 < found["metrics"][0]["low"] <= found["metrics"][0]["mean"] <= 1
+    words = ("prove", tmp_path / "shop", "--to", tmp_path / "proof", "--of", "search", "--seeds", 2, "--ratios", "1")
+    words = (*words, "--set", "ranker.trees=10", "--set", "ranker.min_rows=5")
+    said = wareloom(*words, "--with", "search_shop:TitleQueries", "--json")
+    proof = json.loads(said.out)
+    assert said.code == (1 if proof["verdict"] == "hurts" else 0)
+    assert (proof["kind"], proof["decisive"]["metric"]) == ("search", "ndcg@10")
+    assert proof["story"]["finding"] in wareloom("show", tmp_path / "proof").out
+    for more, message in (
+        ((), "A proof of search needs one synthesizer whose samples have the table judgments"),
+        (("--with", "markov"), "The shop has no table 'events'"),
+        (("--of", "serch"), "No proof is of 'serch'. Did you mean 'search'"),
+    ):
+        refused = wareloom(*words, *more, "--resume")
+        assert refused.code == 2
+        assert message in refused.err

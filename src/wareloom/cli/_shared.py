@@ -20,6 +20,12 @@ To = Annotated[Path, typer.Option("--to", help="Folder to write to.", show_defau
 Seed = Annotated[int, typer.Option(help="The one seed of all that is random.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]
+Threads = Annotated[int, typer.Option(help="Threads to compute with; 0 takes the physical cores.")]
+Device = Annotated[str, typer.Option(help='Where neural models run: "cpu", "cuda" or "cuda:1".')]
+Track = Annotated[
+    str,
+    typer.Option(help="Where losses go while a network is trained: tensorboard:FOLDER, mlflow:FOLDER, wandb:FOLDER."),
+]
 Set = Annotated[list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="A setting; may be given again.")]
 
 
@@ -34,9 +40,9 @@ def names(kind: str) -> Callable[[str], list[str]]:
     return complete
 
 
-def run_of(seed: int, quiet: bool) -> Run:
-    """Make the run a command asks for."""
-    return Run(seed=seed, quiet=quiet)
+def run_of(seed: int, quiet: bool, **fields: Any) -> Run:
+    """Make the run a command asks for; `fields` are others of `Run`, such as threads."""
+    return Run(seed=seed, quiet=quiet, **fields)
 
 
 def settings(pairs: Sequence[str] | None) -> dict[str, Any]:

@@ -7,20 +7,33 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from wareloom.cli._shared import AsJson, Quiet, Seed, Set, To, names, run_of, settings, show
+from wareloom.cli._shared import AsJson, Device, Quiet, Seed, Set, Threads, To, Track, names, run_of, settings, show
 
 if TYPE_CHECKING:
     from wareloom.proof.arms import Generator
     from wareloom.proof.result import Proof
 
 
+Of = Annotated[str, typer.Option(help="What is proved: recommendation, clicks or search.")]
 Synthesizer = Annotated[
     str,
-    typer.Option("--with", help="The synthesizer, or several with commas.", autocompletion=names("synthesizer")),
+    typer.Option(
+        "--with",
+        help="The synthesizer, or several with commas; markov, and exposures for clicks, where none is named.",
+        autocompletion=names("synthesizer"),
+    ),
 ]
-Ranker = Annotated[str, typer.Option(help="The ranker that every arm trains.", autocompletion=names("ranker"))]
+Ranker = Annotated[
+    str,
+    typer.Option(
+        help="The ranker that every arm trains: transitions, logistic or lambdamart where none is named.",
+        autocompletion=names("ranker"),
+    ),
+]
+Metrics = Annotated[str, typer.Option(help="Metrics, with commas; the first decides. Those of the kind where none.")]
+Split = Annotated[str, typer.Option(help="time, leave-last-out, user or query; for search query, else time.")]
 Ratios = Annotated[str, typer.Option(help="Synthetic events for each real one; the best on validation is taken.")]
-Ties = Annotated[str, typer.Option(help="Order of events of one time; the first decides.")]
+Ties = Annotated[str, typer.Option(help="Order of events of one time, shuffled,file; the first decides.")]
 Guard = Annotated[float, typer.Option(help="Largest relative fall of a slice beside which 'helps' is still said.")]
 Effect = Annotated[float | None, typer.Option(help="A relative lift, such as 0.02, of which the power is told.")]
 Shares = Annotated[str, typer.Option(help="Measure the lift at these shares of the training users: 0.1,0.5,1 or auto.")]
@@ -32,15 +45,14 @@ Resume = Annotated[bool, typer.Option("--resume", help="Keep the cells of a proo
 def main(
     shop: Annotated[Path, typer.Argument(help="The shop's folder, whole: the proof splits it itself.")],
     to: To,
-    synthesizer: Synthesizer = "markov",
-    ranker: Ranker = "transitions",
-    split: Annotated[str, typer.Option(help="time, leave-last-out or user.")] = "time",
+    of: Of = "recommendation",
+    synthesizer: Synthesizer = "",
+    ranker: Ranker = "",
+    split: Split = "",
     seeds: Annotated[int, typer.Option(help="How often everything random is drawn anew.")] = 3,
     ratios: Ratios = "0.5,1",
-    metrics: Annotated[
-        str, typer.Option(help="Metrics; the first decides.")
-    ] = "ndcg@10,recall@10,recall@50,mrr,coverage@10",
-    ties: Ties = "shuffled,file",
+    metrics: Metrics = "",
+    ties: Ties = "",
     guard: Guard = 0.05,
     effect: Effect = None,
     shares: Shares = "",
@@ -48,6 +60,9 @@ def main(
     leave_out: LeaveOut = False,
     resume: Resume = False,
     set: Set = None,
+    threads: Threads = 0,
+    device: Device = "cpu",
+    track: Track = "",
     seed: Seed = 0,
     as_json: AsJson = False,
     quiet: Quiet = False,
@@ -58,29 +73,32 @@ def main(
     as ranker.NAME=VALUE.
     """
     from wareloom.family import configure
-    from wareloom.proof.settings import ProofSettings
+    from wareloom.proof.kinds import asked, kind_of
     from wareloom.report import prove_and_report
     from wareloom.shop import Shop
     from wareloom.shop.splits import SplitSettings
 
-    given = settings(set)
+    given, kind = settings(set), kind_of(of)
     own = {name.removeprefix("ranker."): value for name, value in given.items() if name.startswith("ranker.")}
-    asked = ProofSettings(
-        generator=_generator(synthesizer, {k: v for k, v in given.items() if not k.startswith("ranker.")}),
-        ranker=ranker,
-        ranker_settings=own,
-        split=configure(SplitSettings, {"by": split}),
-        ratios=_numbers("--ratios", ratios),
-        seeds=seeds,
-        metrics=tuple(metrics.split(",")),
-        ties=tuple(ties.split(",")),
-        guard=guard,
-        effect=effect,
-        shares="auto" if shares == "auto" else _numbers("--shares", shares) if shares else (),
-        lift_by_ratio=lift_by_ratio,
-        leave_out=leave_out,
-    )
-    proof = prove_and_report(Shop.open(shop), asked, to, run_of(seed, quiet), resume=resume)
+    of_generator = {k: v for k, v in given.items() if not k.startswith("ranker.")}
+    values = {
+        "generator": _generator(of, synthesizer, of_generator),
+        "ranker": ranker or None,
+        "ranker_settings": own,
+        "split": configure(SplitSettings, {"by": split or kind.split}),
+        "ratios": _numbers("--ratios", ratios),
+        "seeds": seeds,
+        "metrics": tuple(metrics.split(",")) if metrics else None,
+        "ties": tuple(ties.split(",")) if ties else None,
+        "guard": guard,
+        "effect": effect,
+        "shares": ("auto" if shares == "auto" else _numbers("--shares", shares)) if shares else None,
+        "lift_by_ratio": lift_by_ratio or None,
+        "leave_out": leave_out or None,
+    }
+    wanted = kind.settings(**asked(of, values))
+    run = run_of(seed, quiet, threads=threads, device=device, track=track)
+    proof = prove_and_report(Shop.open(shop), wanted, to, run, resume=resume)
     show(proof.data, as_json, "\n".join([*told(proof), str(to / "report.html")]))
     raise typer.Exit(1 if proof.verdict == "hurts" else 0)
 
@@ -99,14 +117,15 @@ def told(proof: Proof) -> list[str]:
     return [str(proof), "", *lines(proof.data), "", *compared]
 
 
-def _generator(named: str, given: dict[str, Any]) -> Generator:
-    """Read "markov", or "markov,shuffled" with settings such as markov.window."""
+def _generator(of: str, named: str, given: dict[str, Any]) -> Generator:
+    """Read "" for the kind's own, "markov", or "markov,shuffled" with settings such as markov.window."""
     from wareloom.errors import SettingError, near
     from wareloom.proof.arms import Generator, Member
+    from wareloom.proof.kinds import generator_of
 
     several = named.split(",")
     if len(several) == 1:
-        return Generator(synthesizer=named, settings=given)
+        return generator_of(of, named, given)
     own: dict[str, dict[str, Any]] = {name: {} for name in several}
     for key, value in given.items():
         whose, _, setting = key.rpartition(".")

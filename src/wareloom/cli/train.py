@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from wareloom.cli._shared import AsJson, Quiet, Seed, Set, To, names, run_of, settings, show
+from wareloom.cli._shared import AsJson, Device, Quiet, Seed, Set, Threads, To, Track, names, run_of, settings, show
 
 
 def main(
@@ -17,6 +17,13 @@ def main(
     shop: Annotated[Path, typer.Argument(help="The training shop's folder.")],
     to: To,
     set: Set = None,
+    threads: Threads = 0,
+    device: Device = "cpu",
+    track: Track = "",
+    cache: Annotated[
+        Path | None,
+        typer.Option("--cache", help="Keep the state of training here: the same call goes on where it stopped."),
+    ] = None,
     seed: Seed = 0,
     as_json: AsJson = False,
     quiet: Quiet = False,
@@ -26,7 +33,7 @@ def main(
     from wareloom.shop import Shop
     from wareloom.shop.shop import replacing
 
-    run = run_of(seed, quiet)
+    run = run_of(seed, quiet, threads=threads, device=device, track=track, cache=cache)
     with run.task(f"{name}: fit"):
         ranker = RANKERS.make(name, **settings(set)).fit(Shop.open(shop), run)
     with replacing(to, marker="algorithm.json") as partial:

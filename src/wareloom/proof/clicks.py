@@ -82,8 +82,9 @@ RATES = (NormalisedEntropy,)
 
 def click_metric(name: str) -> ClickMetric:
     """Make the metric of predictions called `name`; raises `SettingError` for a metric of rankings."""
-    made = METRICS.make(name)
-    if not isinstance(made, ClickMetric):
+    stem = name.partition("@")[0]
+    made = METRICS.make(stem)
+    if not isinstance(made, ClickMetric) or stem != name:
         known = [n for n in METRICS.names() if ".clicks." in METRICS.describe(n).module]
         raise SettingError(f"{name!r} judges rankings, not clicks.{near(name, known)} Known: {', '.join(known)}.")
     return made

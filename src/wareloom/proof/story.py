@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from wareloom.proof.arms import FEATURES, MIXED, PLACEBO, REAL, REPEATED, TEACHER
@@ -29,13 +30,16 @@ PLAIN = {
     TEACHER: "the generator itself as a ranker",
 }
 """Arms, for those who do not know the experiment"""
+ASKED = {"search": "queries"}
+"""Who or what is asked, by kind of proof; shoppers where it is not said"""
+NAIVE_GRADES = "real queries with items and grades drawn at random"
 Row = dict[str, Any]
 
 
 def story(data: dict[str, Any]) -> dict[str, Any]:
     """Return the "finding", "controls", "slices" and "references" in sentences, "power", and what to do "next"."""
     rows = _headline(data)
-    return {
+    told = {
         "finding": _finding(data, rows[MIXED, REAL]),
         "controls": _controls(data, rows),
         "slices": _slices(data),
@@ -43,6 +47,21 @@ def story(data: dict[str, Any]) -> dict[str, Any]:
         "power": _power(data),
         "next": _next(data, rows),
     }
+    return _of_queries(told) if data.get("kind") == "search" else told
+
+
+def askers(data: Mapping[str, Any]) -> str:
+    """Who or what a proof's requests are: "shoppers", or "queries"."""
+    return ASKED.get(data.get("kind", ""), "shoppers")
+
+
+def _of_queries(told: Any) -> Any:
+    """Say of queries what is written of shoppers."""
+    if isinstance(told, str):
+        return told.replace("shoppers", "queries").replace(PLAIN["real + naive"], NAIVE_GRADES)
+    if isinstance(told, list):
+        return [_of_queries(one) for one in told]
+    return {name: _of_queries(one) for name, one in told.items()}
 
 
 def lines(data: dict[str, Any]) -> list[str]:

@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from wareloom.errors import OutputError
-from wareloom.proof.prove import prove
+from wareloom.proof.kinds import AnySettings, prove_any
 from wareloom.proof.result import Proof
-from wareloom.proof.settings import ProofSettings
 from wareloom.report.page import render
 from wareloom.run import Run
 from wareloom.shop import Shop
@@ -25,8 +24,8 @@ def write_report(proof: Proof, path: str | Path, *, cleaned: dict[str, Any] | No
     Path(path).write_text(render(proof.data, cleaned), encoding="utf-8")
 
 
-def prove_and_report(shop: Shop, settings: ProofSettings, to: str | Path, run: Run, *, resume: bool = False) -> Proof:
-    """Run a proof and write `proof.json` and `report.html` to the folder `to`.
+def prove_and_report(shop: Shop, settings: AnySettings, to: str | Path, run: Run, *, resume: bool = False) -> Proof:
+    """Run a proof, of what `settings` are of, and write `proof.json` and `report.html` to the folder `to`.
 
     Finished cells are kept beside the folder until it is whole; `resume` uses those of a run that was stopped.
     """
@@ -38,7 +37,7 @@ def prove_and_report(shop: Shop, settings: ProofSettings, to: str | Path, run: R
     cells = to.with_name(f".{to.name}.cells")
     if not resume:
         shutil.rmtree(cells, ignore_errors=True)
-    proof = prove(shop, settings, run.with_(cache=cells))
+    proof = prove_any(shop, settings, run.with_(cache=cells))
     with replacing(to, marker="proof.json") as partial:
         write_json(partial / "proof.json", proof.data)
         write_report(proof, partial / "report.html")

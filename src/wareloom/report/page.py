@@ -11,6 +11,7 @@ from plotly.offline import get_plotlyjs
 
 from wareloom.proof.arms import MIXED, REAL
 from wareloom.proof.decide import listed
+from wareloom.proof.story import askers
 from wareloom.report import figures
 from wareloom.report.beyond import compared, explored
 from wareloom.report.markup import STYLE, drawn, faint, percent, section, table
@@ -53,8 +54,15 @@ def _asked(data: Mapping[str, Any]) -> str:
     judged = f"{task['requests']:,} held-out requests over the whole catalogue, {seen}"
     if data.get("kind") == "clicks":
         judged = f"{task['impressions']:,} held-out impressions of {task['requests']:,} shoppers"
+    rows = f"{shop.get('events', 0):,} events"
+    if data.get("kind") == "search":
+        judged = (
+            f"{task['requests']:,} held-out queries: their {task['answers']:,} judged items put in order, and the "
+            "whole catalogue ranked"
+        )
+        rows = f"{shop['judgments']:,} judgments"
     asked = (
-        f"{name}: {shop.get('events', 0):,} events on {shop['items']:,} items. The ranker {settings['ranker']} was "
+        f"{name}: {rows} on {shop['items']:,} items. The ranker {settings['ranker']} was "
         f"trained with and without data from {mode['synthetic']['origin']}, {settings['seeds']} times, and judged on "
         f"{judged} (split: {mode['split']['settings']['by']}{ties})."
     )
@@ -85,7 +93,7 @@ def _trained(data: Mapping[str, Any]) -> str:
         said.append(f"No arm {listed([f'“{arm}”' for arm in left_out if left_out[arm] == reason])}: {reason}.")
     rows = [row for row in data["training"] if row["ties"] == data["decisive"]["ties"]]
     header, note = (
-        ["arm", "events trained on, mean of seeds"],
+        ["arm", f"{_rows(data)} trained on, mean of seeds"],
         f"{data['settings']['ranker']} takes no gradient updates.",
     )
     shown = [[row["arm"], round(sum(row["events"]) / len(row["events"])) if "events" in row else None] for row in rows]
@@ -136,13 +144,19 @@ def _power(data: Mapping[str, Any]) -> str:
     ]
     named = any(row["named"] for row in data["power"])
     lift = "named lift" if named else "observed lift"
-    header = ("against", "found in 80 %", lift, *(("power",) if named else ()), "shoppers for it", "seeds for it")
-    asked, seeds = data["power"][0]["requests"], data["power"][0]["seeds"]
+    who = askers(data)
+    header = ("against", "found in 80 %", lift, *(("power",) if named else ()), f"{who} for it", "seeds for it")
+    count, seeds = data["power"][0]["requests"], data["power"][0]["seeds"]
     return table(header, rows) + faint(
-        f"Here {asked:,} shoppers were asked at {seeds} seeds. “Found in 80 %”: the smallest lift that four of five "
-        "such proofs would find. “For it”: how many shoppers at these seeds, or seeds with these shoppers, would find "
+        f"Here {count:,} {who} were asked at {seeds} seeds. “Found in 80 %”: the smallest lift that four of five such "
+        f"proofs would find. “For it”: how many {who} at these seeds, or seeds with these {who}, would find "
         "the lift in four of five proofs."
     )
+
+
+def _rows(data: Mapping[str, Any]) -> str:
+    """What a ranker was trained on."""
+    return "judgments" if data.get("kind") == "search" else "events"
 
 
 def _count(needed: int | None, effect: float) -> str:
@@ -180,6 +194,8 @@ def _synthetic(data: Mapping[str, Any]) -> str:
     """Curves, distances and what the screens took."""
     mode = data["modes"][0]
     made = mode["synthetic"]
+    if data.get("kind") == "search":
+        return _judgments(made)
     curves = {name: mode["curves"][name] for name in ("real", "synthetic", "naive")}
     body = (
         f"<p>{made['events']:,} events of {made['users']:,} synthetic users ({escape(made['origin'])}).</p>"
@@ -196,6 +212,14 @@ def _synthetic(data: Mapping[str, Any]) -> str:
     )
     body += table(names, ((name, *(curve[key] for key in keys)) for name, curve in curves.items()))
     rows = [(name, r.get("seen", ""), r.get("rejected", 0), _why(r)) for name, r in made["screens"].items()]
+    return body + table(("screen", "rows seen", "rows taken", "why"), rows)
+
+
+def _judgments(made: Mapping[str, Any]) -> str:
+    """Synthetic judgments by grade, and what was taken."""
+    body = f"<p>{made['events']:,} judgments of {made['users']:,} synthetic queries ({escape(made['origin'])}).</p>"
+    body += table(("grade, rounded", "judgments"), list(made["grades"].items()))
+    rows = [(name, r["seen"], r["rejected"], _why(r)) for name, r in made["screens"].items()]
     return body + table(("screen", "rows seen", "rows taken", "why"), rows)
 
 

@@ -1,0 +1,224 @@
+"""The experiment on search: one ranker trained on every arm's judgments, all judged on the same held-out queries."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+
+from wareloom.errors import InputError, SettingError
+from wareloom.family import RANKERS
+from wareloom.metrics import RequestMetric
+from wareloom.proof.arms import CONTROLS, MIXED, NAIVE, REAL, REPEATED, Generator, Plan
+from wareloom.proof.cells import Cells
+from wareloom.proof.evaluate import Evaluation, metric
+from wareloom.proof.queries_data import JudgmentPool, added, make_pool, real_rows
+from wareloom.proof.queries_result import summarise_queries
+from wareloom.proof.queries_task import QueryTask
+from wareloom.proof.result import Proof
+from wareloom.rankers.search._base import SearchRanker
+from wareloom.run import Run
+from wareloom.shop import Shop
+from wareloom.shop.splits import Split, SplitSettings, split
+
+NO_SYNTHESIZER = ""
+"""There is no synthesizer of judgments that would do for every shop: it has to be named."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class QueryProofSettings:
+    """What is proved of search, and how hard."""
+
+    generator: Generator = field(default_factory=lambda: Generator(synthesizer=NO_SYNTHESIZER, screens=()))
+    """The synthesizer, whose samples have the table judgments. The screens look at events, so none is applied: rows on
+    unknown items and of held-out queries are always taken."""
+    ranker: str = "lambdamart"
+    """The ranker of search that every arm trains."""
+    ranker_settings: dict[str, Any] = field(default_factory=dict)
+    baselines: dict[str, dict[str, Any]] = field(default_factory=lambda: {"bm25": {}})
+    """Other rankers of search, with their settings, that stand beside on real data alone."""
+    split: SplitSettings = field(default_factory=lambda: SplitSettings(by="query"))
+    ratios: tuple[float, ...] = (0.5, 1.0)
+    """Synthetic judgments for each real one; the best on the validation part is taken."""
+    seeds: int = 3
+    """How often everything that is random is drawn anew."""
+    metrics: tuple[str, ...] = ("ndcg@10",)
+    """What is measured on each query's judged items alone, by grade; the first decides."""
+    catalogue_metrics: tuple[str, ...] = ("recall@10", "recall@100")
+    """What is measured with the whole catalogue ranked; items that nobody judged count as wrong there."""
+    relevant: float = 2.0
+    """The grade, of 0 to 3, from which an item is right in the whole catalogue."""
+    guard: float = 0.05
+    """Largest fall, relative, of the deciding metric in a slice beside which "helps" is still said."""
+    effect: float | None = None
+    """Relative lift, such as .02, of which the power is to be told; None tells it of the lift that was observed."""
+
+    def check(self) -> None:
+        """Raise `SettingError` or `UnknownNameError` for what could not work, before anything is computed."""
+        if self.seeds < 1 or not self.ratios or min(self.ratios) <= 0 or not self.metrics:
+            raise SettingError("A proof of search needs at least one seed, one metric, and ratios above 0.")
+        if not 0 <= self.guard <= 1:
+            raise SettingError(f"guard={self.guard} is no share: give a number from 0 to 1, such as 0.05 for 5 %.")
+        if self.effect is not None and not self.effect > 0:
+            raise SettingError(f"effect={self.effect} is no lift: give a number above 0, such as 0.02 for 2 %.")
+        if not 0 < self.relevant <= 3:
+            raise SettingError(f"relevant={self.relevant} is no grade: give a number above 0, at most 3.")
+        if self.split.by != "query":
+            raise SettingError(
+                f"A proof of search splits by query, not by {self.split.by}: one query's judgments must stay together."
+            )
+        if self.generator.members or self.generator.synthesizer == NO_SYNTHESIZER:
+            raise SettingError(
+                "A proof of search needs one synthesizer whose samples have the table judgments: name it "
+                "(--with NAME, or --with package.module:Class for one of your own)."
+            )
+        if self.generator.mixer != "ratio" or self.generator.mixer_settings:
+            raise SettingError(
+                f"Judgments are mixed by their ratio alone; the mixer {self.generator.mixer!r} blends users' events."
+            )
+        self.generator.check()
+        self._check_measures()
+
+    def _check_measures(self) -> None:
+        for name in (*self.metrics, *self.catalogue_metrics):
+            if not isinstance(metric(name), RequestMetric):
+                raise SettingError(f"The metric {name!r} is no mean over queries: take one such as ndcg@10.")
+        if both := set(self.metrics) & set(self.catalogue_metrics):
+            raise SettingError(f"{sorted(both)[0]!r} stands among metrics and catalogue_metrics: take it from one.")
+        for name, values in {**self.baselines, self.ranker: self.ranker_settings}.items():
+            if not isinstance(RANKERS.make(name, **values), SearchRanker):
+                raise SettingError(f"The ranker {name!r} does not read queries: choose lambdamart or bm25.")
+
+
+def prove_queries(shop: Shop, settings: QueryProofSettings | None = None, run: Run | None = None) -> Proof:
+    """Find out whether synthetic judgments make a ranker answer real held-out queries better.
+
+    The split by query comes first; synthesizer, ranker and the choice of the ratio see the training and validation
+    parts, the test part is read once at the end. The proof has the form of `wareloom.proof.prove`'s, its requests are
+    queries. With `run.cache` finished cells are kept. Raises `InputError` where there are no judgments, where the
+    synthesizer makes none, or where no query of a part has two items of different grades.
+    """
+    settings, run = settings or QueryProofSettings(), run or Run()
+    settings.check()
+    if not shop.rows("judgments"):
+        raise InputError("A proof of search needs the table 'judgments': grades that people gave items for queries.")
+    experiment = _Experiment(shop, settings, run)
+    return summarise_queries(shop, settings, run.seed, experiment.plan, experiment.run())
+
+
+class _Experiment:
+    """One proof of search, from split to cells."""
+
+    def __init__(self, shop: Shop, settings: QueryProofSettings, run: Run) -> None:
+        self.settings, self.base = settings, run
+        parts = split(shop, settings.split, None, run)
+        train, validation, test = (part.in_memory() for part in parts)
+        self.split = Split(train, validation, test, parts.how)
+        self.plan = Plan(controls=CONTROLS, references=(), left_out={})
+        self.cells = Cells(run.cache, ["search", shop.fingerprint, asdict(settings), run.seed])
+        self.random = RANKERS.load(settings.ranker).random
+        self.pools: dict[int, JudgmentPool] = {}
+
+    def run(self) -> dict[str, Any]:
+        """Choose the ratio on validation data, then evaluate every arm and baseline on the test part."""
+        choice = self._choose()
+        # Here, while the first seed's pool is still at hand.
+        synthetic = self.cells.get(["synthetic"], lambda: self._pool(0).told())
+        task = QueryTask.of(self.split.test, "test", self.settings.relevant)
+        ratio, settings = choice["ratio"], self.settings
+        seeds = range(settings.seeds)
+        cells = {(arm, seed): self._cell(arm, seed, ratio, task, "test") for seed in seeds for arm in self.plan.arms}
+        baselines = {
+            name: self.cells.get(["baseline", name], self._baseline(name, values, task))
+            for name, values in settings.baselines.items()
+        }
+        return {
+            "ties": "file",
+            "split": self.split.how,
+            "task": {"requests": len(task), "answers": len(task.item), "left_out": task.left_out, "repeats": True},
+            "choice": choice,
+            "cells": cells,
+            "baselines": baselines,
+            "synthetic": synthetic,
+        }
+
+    def _choose(self) -> dict[str, Any]:
+        """Evaluate each ratio with the first seed on the validation part."""
+        name = self.settings.metrics[0]
+        task = QueryTask.of(self.split.validation, "validation", self.settings.relevant)
+        real = self._cell(REAL, 0, 0.0, task, "validation").overall[name]
+        tried = [
+            {"ratio": ratio, "value": self._cell(MIXED, 0, ratio, task, "validation").overall[name]}
+            for ratio in self.settings.ratios
+        ]
+        best = max(tried, key=lambda entry: (entry["value"], -entry["ratio"]))
+        return {"ratio": best["ratio"], "metric": name, "tried": tried, "real": real}
+
+    def _run(self, seed: int) -> Run:
+        return self.base.with_(seed=self.base.seed_for("proof", seed))
+
+    def _cell(self, arm: str, seed: int, ratio: float, task: QueryTask, part: str) -> Evaluation:
+        """Train one arm with one seed and evaluate it."""
+
+        def work() -> Evaluation:
+            run = self._run(seed)
+            shop = self._data(arm, seed, ratio, run)
+            model: SearchRanker = RANKERS.make(self.settings.ranker, **self.settings.ranker_settings)
+            with run.task(f"seed {seed}: {self.settings.ranker} on {arm}"):
+                model.fit(shop, run)
+            return evaluate_queries(model, task, self.settings, run, shop.rows("judgments"))
+
+        alone = 0 if arm == REAL and not self.random else seed
+        return self.cells.get([part, arm, alone, 0.0 if arm == REAL else ratio], work)
+
+    def _data(self, arm: str, seed: int, ratio: float, run: Run) -> Shop:
+        """The training part with the judgments of an arm; all arms with added judgments have as many of them."""
+        train = self.split.train
+        if arm == REAL:
+            return train
+        pool, real = self._pool(seed), real_rows(train)
+        rows = {REPEATED: pool.repeated, NAIVE: pool.naive}.get(arm, pool.kept)
+        more = added(rows, ratio * len(real), run.rng("judgments", "mix"))
+        return train.with_tables(judgments=real.vstack(more) if arm in (*CONTROLS, MIXED) else more)
+
+    def _pool(self, seed: int) -> JudgmentPool:
+        """Synthetic judgments of one seed, enough for the largest ratio."""
+        if seed not in self.pools:
+            most = max(self.settings.ratios)
+            pool = make_pool(self.settings.generator, self.split, most, self._run(seed))
+            self.pools = {seed: pool}
+        return self.pools[seed]
+
+    def _baseline(self, name: str, values: dict[str, Any], task: QueryTask) -> Callable[[], Evaluation]:
+        def work() -> Evaluation:
+            model: SearchRanker = RANKERS.make(name, **values).fit(self.split.train, self._run(0))
+            return evaluate_queries(model, task, self.settings, self._run(0), self.split.train.rows("judgments"))
+
+        return work
+
+
+def evaluate_queries(
+    model: SearchRanker, task: QueryTask, settings: QueryProofSettings, run: Run, rows: int | None = None
+) -> Evaluation:
+    """Measure a ranker on held-out queries: on their judged items, and with the whole catalogue ranked.
+
+    `rows`: the judgments it was trained on.
+    """
+    outcomes = {settings.metrics: task.rank_judged(model, run)}
+    if settings.catalogue_metrics:
+        with run.limits():
+            outcomes[settings.catalogue_metrics] = task.rank_all(model, run)
+    per_request: dict[str, np.ndarray] = {}
+    overall: dict[str, float] = {}
+    for names, outcome in outcomes.items():
+        for name in names:
+            made = metric(name)
+            values = made.per_request(outcome)
+            if values is None:
+                raise SettingError(f"The metric {name!r} is no mean over queries: take one such as ndcg@10.")
+            overall[name] = made.measure(outcome)
+            for part, held in task.slices().items():
+                per_request[f"{name}/{part}"] = np.where(held, values, np.nan)
+    return Evaluation(per_request, overall, {} if rows is None else {"events": rows})

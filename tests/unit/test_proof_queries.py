@@ -1,0 +1,161 @@
+"""The proof of search: its measures, its arms, its verdicts, and a synthesizer from outside."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from sklearn.metrics import ndcg_score
+
+from conftest import small_shop
+from search_shop import search_shop
+from wareloom.errors import InputError, SettingError
+from wareloom.family import RANKERS
+from wareloom.proof.arms import ARMS, Generator
+from wareloom.proof.evaluate import metric
+from wareloom.proof.judge import judge
+from wareloom.proof.queries import QueryProofSettings, prove_queries
+from wareloom.proof.queries_data import added, make_pool, real_rows
+from wareloom.proof.queries_task import QueryTask
+from wareloom.proof.result import Proof
+from wareloom.report import render
+from wareloom.run import Run
+from wareloom.shop.splits import SplitSettings, split
+
+RUN = Run(seed=3, threads=1)
+
+
+OUTSIDER = "search_shop:TitleQueries"
+
+
+def quick(**changes: Any) -> QueryProofSettings:
+    made = Generator(synthesizer=OUTSIDER, settings=changes.pop("generator", {}), screens=())
+    few: dict[str, Any] = {"ratios": (1.0,), "seeds": 2, "ranker_settings": {"trees": 20, "min_rows": 5}}
+    return QueryProofSettings(generator=made, **(few | changes))
+
+
+@pytest.fixture(scope="module")
+def proof() -> Proof:
+    return prove_queries(search_shop(), quick(), RUN)
+
+
+def test_has_the_form_of_every_proof(proof: Proof, tmp_path: Path) -> None:
+    assert proof.data["kind"] == "search"
+    assert set(proof.arms()["arm"]) == set(ARMS)
+    assert set(proof.arms()["metric"]) == {"ndcg@10", "recall@10", "recall@100"}
+    assert {row["ranker"] for row in proof.data["baselines"]} == {"bm25"}
+    assert proof.headline().height == 4
+    rows = {row["arm"]: row["events"] for row in proof.data["training"]}
+    assert all(abs(n - 2 * rows["real"][0]) <= 6 for arm in ARMS[1:4] for n in rows[arm]), "as much in every arm"
+    proof.save(tmp_path / "proof")
+    assert Proof.open(tmp_path / "proof").data["arms"] == proof.data["arms"]
+    said = " ".join([proof.data["story"]["finding"], proof.data["story"]["power"]])
+    assert "queries" in said
+    assert "shoppers" not in said
+    page = render(proof.data)
+    assert "held-out queries" in page
+    assert "synthetic queries" in page
+
+
+def test_is_the_same_again_and_goes_on(proof: Proof, tmp_path: Path) -> None:
+    for _ in range(2):
+        again = prove_queries(search_shop(), quick(), RUN.with_(cache=tmp_path / "cells"))
+        assert again.data["comparisons"] == proof.data["comparisons"]
+
+
+def test_random_grades_are_not_said_to_help() -> None:
+    found = prove_queries(search_shop(), quick(generator={"noise": True}, ratios=(4.0,)), RUN)
+    assert found.verdict in ("hurts", "no evidence")
+    made = found.data["modes"][0]["synthetic"]
+    assert made["origin"].startswith(f"{OUTSIDER}@")
+    assert sum(made["grades"].values()) == made["events"]
+
+
+def test_the_measure_is_ndcg_of_judged_items_alone() -> None:
+    shop = search_shop(40)
+    test = split(shop, SplitSettings(by="query"), None, RUN).test
+    task = QueryTask.of(test, "test", 2.0)
+    ranker = RANKERS.make("bm25").fit(shop, RUN)
+    values = metric("ndcg@10").per_request(task.rank_judged(ranker, RUN))
+    assert values is not None
+    for q, query in enumerate(task.queries):
+        part = slice(task.offsets[q], task.offsets[q + 1])
+        grades = task.grade[part]
+        scores = ranker.match([query], np.zeros(len(grades), dtype=int), task.item[part].to_list())
+        if len(set(scores)) == len(scores):
+            assert values[q] == pytest.approx(ndcg_score([grades], [scores], k=10))
+    assert np.ptp(task.grade) > 0
+    every = test.table("judgments")["query"].n_unique()
+    assert len(task) + task.left_out == every
+
+
+def test_the_catalogue_is_ranked_whole() -> None:
+    shop = search_shop(40)
+    task = QueryTask.of(shop, "test", 2.0)
+    ranker = RANKERS.make("bm25").fit(shop, RUN)
+    found = metric("recall@5").per_request(task.rank_all(ranker, RUN))
+    assert found is not None
+    for q in range(len(task)):
+        part = slice(task.offsets[q], task.offsets[q + 1])
+        right = set(task.item[part].filter(pl.Series(task.grade[part] >= 2)))
+        if not right:
+            assert np.isnan(found[q])
+    assert np.nanmean(found) > 0.3
+
+
+def test_pools_keep_held_out_queries_out_and_draw_whole_queries() -> None:
+    shop = search_shop(60)
+    rows = shop.table("judgments").with_columns(query=pl.col("query").str.replace(r" \d+q$", ""))
+    parts = split(shop.with_tables(judgments=rows), SplitSettings(by="query"), None, RUN)
+    made = make_pool(Generator(synthesizer=OUTSIDER, settings={"cheat": "same"}, screens=()), parts, 1.0, RUN)
+    held = set(parts.test.table("judgments")["query"]) | set(parts.validation.table("judgments")["query"])
+    assert made.report["reasons"]["held-out query"] > 0
+    assert not set(made.kept["query"]) & held
+    real = real_rows(parts.train)
+    assert set(made.naive["query"]) == set(real["query"])
+    some = added(made.repeated, len(real) / 2, RUN.rng("some"))
+    whole = real.group_by("query").len().rename({"len": "n"})
+    assert (some.group_by("query").len().join(whole, on="query").select(pl.col("len") == pl.col("n")))["len"].all()
+    assert len(real) / 2 <= len(some) < len(real)
+
+
+def test_a_ranker_is_judged_on_what_it_is_made_for() -> None:
+    parts = split(search_shop(40), SplitSettings(by="query"), None, RUN)
+    found = judge(RANKERS.make("bm25").fit(parts.train, RUN), parts, "test")
+    assert (found.of, found.unit) == ("search", "queries")
+    assert set(found.table["metric"]) == {"ndcg@10", "recall@10", "recall@100"}
+    with pytest.raises(SettingError, match="There is no part 'tset'"):
+        judge(RANKERS.make("bm25").fit(parts.train, RUN), parts, "tset")
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"ranker": "ease", "ranker_settings": {}}, "'ease' does not read queries: choose lambdamart or bm25"),
+        ({"split": SplitSettings(by="time")}, "splits by query, not by time"),
+        ({"metrics": ("coverage@10",)}, "'coverage@10' is no mean over queries"),
+        ({"catalogue_metrics": ("ndcg@10",)}, "stands among metrics and catalogue_metrics"),
+        ({"relevant": 0.0}, "is no grade"),
+        ({"seeds": 0}, "at least one seed"),
+    ],
+)
+def test_what_cannot_be_asked_is_refused(changes: dict[str, Any], said: str) -> None:
+    with pytest.raises(SettingError, match=said):
+        prove_queries(search_shop(20), quick(**changes), RUN)
+
+
+def test_what_cannot_be_proved_is_refused() -> None:
+    with pytest.raises(SettingError, match="needs one synthesizer whose samples have the table judgments"):
+        prove_queries(search_shop(20), QueryProofSettings(), RUN)
+    with pytest.raises(InputError, match="needs the table 'judgments'"):
+        prove_queries(small_shop(), quick(), RUN)
+    for cheat, said in (("none", "made no judgments"), ("real", "say they are real")):
+        with pytest.raises(InputError, match=said):
+            prove_queries(search_shop(60), quick(generator={"cheat": cheat}), RUN)
+    level = search_shop(60)
+    level = level.with_tables(judgments=level.table("judgments").with_columns(grade=pl.lit(1.0)))
+    with pytest.raises(InputError, match="No query of the validation part has two items of different grades"):
+        prove_queries(level, quick(), RUN)
