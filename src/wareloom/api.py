@@ -11,13 +11,11 @@ import polars as pl
 from wareloom.family import MIXERS, RANKERS, SYNTHESIZERS, configure
 from wareloom.mixing import Mixer
 from wareloom.proof.arms import Generator
-from wareloom.proof.evaluate import DEFAULT_METRICS, intervals
-from wareloom.proof.evaluate import evaluate as evaluate_task
+from wareloom.proof.judge import judge
 from wareloom.proof.kinds import asked, generator_of, kind_of, prove_any
 from wareloom.proof.leaderboard import Leaderboard, LeaderboardSettings
 from wareloom.proof.leaderboard import leaderboard as compare_rankers
 from wareloom.proof.result import Proof
-from wareloom.proof.task import build_task
 from wareloom.rankers import Ranker
 from wareloom.run import Run
 from wareloom.screening import Screened, screen_all
@@ -72,10 +70,14 @@ def mix(real: Shop, synthetic: Shop | Screened, mixer: str = "ratio", run: Run |
 
 
 def evaluate(
-    model: Ranker, parts: Split, part: str = "test", metrics: Sequence[str] = DEFAULT_METRICS, run: Run | None = None
+    model: Ranker, parts: Split, part: str = "test", metrics: Sequence[str] = (), run: Run | None = None
 ) -> pl.DataFrame:
-    """Rank all items for each held-out request of a split: columns metric, slice, mean, low, high, requests."""
-    return intervals(evaluate_task(model, build_task(parts, part), metrics, run), run)
+    """Measure a ranker on a held-out part: columns metric, slice, mean, low, high, requests.
+
+    A click model predicts impressions and a ranker of search answers judged queries where the part has such; every
+    other ranks all items for each held-out request. `metrics`: the kind's own where none are named.
+    """
+    return judge(model, parts, part, metrics, run).table
 
 
 def prove(

@@ -10,20 +10,24 @@ import polars as pl
 import pytest
 from sklearn.metrics import ndcg_score
 
+import wareloom
 from conftest import small_shop
 from search_shop import search_shop
 from wareloom.errors import InputError, SettingError
 from wareloom.family import RANKERS
 from wareloom.proof.arms import ARMS, Generator
+from wareloom.proof.clicks import ClickProofSettings
 from wareloom.proof.evaluate import metric
 from wareloom.proof.judge import judge
 from wareloom.proof.queries import QueryProofSettings, prove_queries
 from wareloom.proof.queries_data import added, make_pool, real_rows
 from wareloom.proof.queries_task import QueryTask
 from wareloom.proof.result import Proof
+from wareloom.rankers import Ranker
+from wareloom.recipe import Recipe
 from wareloom.report import render
 from wareloom.run import Run
-from wareloom.shop.splits import SplitSettings, split
+from wareloom.shop.splits import Split, SplitSettings, split
 
 RUN = Run(seed=3, threads=1)
 
@@ -159,3 +163,55 @@ def test_what_cannot_be_proved_is_refused() -> None:
     level = level.with_tables(judgments=level.table("judgments").with_columns(grade=pl.lit(1.0)))
     with pytest.raises(InputError, match="No query of the validation part has two items of different grades"):
         prove_queries(level, quick(), RUN)
+
+
+def test_a_recipe_says_what_is_proved(tmp_path: Path) -> None:
+    base: dict[str, Any] = {
+        "read": {"source": "x"},
+        "split": {"by": "query"},
+        "synthesize": {"name": OUTSIDER},
+        "train": {"name": "lambdamart"},
+        "prove": {"of": "search"},
+        "stages": ["read", "clean", "split", "prove"],
+    }
+    recipe = Recipe.of(base)
+    asked = recipe.proof()
+    assert isinstance(asked, QueryProofSettings)
+    assert (asked.metrics, list(asked.baselines)) == (("ndcg@10",), ["bm25"])
+    (tmp_path / "again.toml").write_text(recipe.toml())
+    assert Recipe.load(tmp_path / "again.toml").proof() == asked
+    clicks = {
+        "read": {"source": "x"},
+        "synthesize": {"name": "exposures"},
+        "train": {"name": "logistic"},
+        "prove": {"of": "clicks", "seeds": 2},
+    }
+    asked_clicks = Recipe.of(clicks).proof()
+    assert isinstance(asked_clicks, ClickProofSettings)
+    assert asked_clicks.generator.screens == ("schema", "impossible", "leak")
+    assert (asked_clicks.seeds, asked_clicks.metrics[0]) == (2, "log_loss")
+    for changed, said in (
+        (base | {"stages": ["read", "synthesize", "prove"]}, "The stage 'synthesize' blends events"),
+        (clicks | {"prove": {"of": "clicks", "leave_out": True}}, "A proof of clicks has no setting 'leave_out'"),
+        (clicks | {"prove": {"of": "clics"}}, "No proof is of 'clics'. Did you mean 'clicks'"),
+    ):
+        with pytest.raises(SettingError, match=said):
+            Recipe.of(changed)
+
+
+def test_one_call_proves_it_all() -> None:
+    made = wareloom.prove(
+        search_shop(90), of="search", synthesizer=OUTSIDER, ratios=[1.0], seeds=1, catalogue_metrics=[], run=RUN,
+        ranker_settings={"trees": 5, "min_rows": 5},
+    )  # fmt: skip
+    assert made.data["kind"] == "search"
+    assert set(made.arms()["metric"]) == {"ndcg@10"}
+    with pytest.raises(SettingError, match=r"A proof of search has no setting 'ties'"):
+        wareloom.prove(search_shop(20), of="search", ties=["file"])
+    found = wareloom.evaluate(*_fitted(), metrics=["ndcg@10"])
+    assert found["metric"].to_list()[0] == "ndcg@10"
+
+
+def _fitted() -> tuple[Ranker, Split]:
+    parts = split(search_shop(40), SplitSettings(by="query"), None, RUN)
+    return wareloom.ranker("bm25").fit(parts.train, RUN), parts
