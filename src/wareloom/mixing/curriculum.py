@@ -24,7 +24,7 @@ class Curriculum(UserMixer):
     one training, with one schedule of learning rates.
     """
 
-    until: float = 0.5
+    until: float = 0.7
     """Share of the training after which synthetic rows are gone; 1 keeps them to the end."""
     fade: float = 0.0
     """Share of the training, before `until`, over which synthetic users leave one after the other; 0: all at once."""
