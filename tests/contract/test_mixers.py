@@ -27,6 +27,9 @@ WEIGHS = ("weighted",)
 """Mixers for which `weight` is a mean."""
 SCHEDULES = ("curriculum", "fresh")
 """Mixers whose rows come and go in a training."""
+TEACHES = ("labels",)
+"""Mixers that add soft labels of real events, and no events."""
+EVENTS = [name for name in NAMES if name not in TEACHES]
 FREELY: dict[str, dict[str, Any]] = {"searched": {"margin": 0.0}}
 
 
@@ -67,7 +70,8 @@ def test_settings_are_documented_and_go_round(name: str, real: Shop, synthetic: 
 @pytest.mark.parametrize("ratio", [0.0, 0.3, 1.0])
 def test_real_rows_come_first_and_unchanged(name: str, ratio: float, real: Shop, synthetic: Shop) -> None:
     mixed = make(name, ratio=ratio).mix(real, synthetic, Run(seed=1))
-    assert mixed.rows("events") > real.rows("events") or ratio == 0 or name in CHOOSES
+    table = "soft_labels" if name in TEACHES else "events"
+    assert mixed.rows(table) > real.rows(table) or ratio == 0 or name in CHOOSES
     for table in ("events", "users"):
         before, after = real.table(table), mixed.table(table)
         assert after.head(len(before)).select(before.columns).equals(before)
@@ -80,8 +84,9 @@ def test_real_rows_come_first_and_unchanged(name: str, ratio: float, real: Shop,
 def test_the_synthetic_part_can_be_taken_out_again(name: str, real: Shop, synthetic: Shop) -> None:
     mixed = make(name, ratio=0.7).mix(real, synthetic, Run(seed=1))
     back = {
-        table: mixed.scan(table).filter(pl.col("origin") == "real").select(real.columns(table)) for table in mixed.names
+        table: mixed.scan(table).filter(pl.col("origin") == "real").select(real.columns(table)) for table in real.names
     }
+    assert all((mixed.table(table)["origin"] != "real").all() for table in set(mixed.names) - set(real.names))
     assert Shop(back, mixed.meta).fingerprint == real.fingerprint
 
 
@@ -101,7 +106,7 @@ def test_keys_are_intact_where_the_synthetic_shop_has_no_users(name: str, real: 
 
 @settings(deadline=None, max_examples=10)
 @given(ratio=st.floats(0, 3), weight=st.floats(0, 5), seed=st.integers(0, 99))
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", EVENTS)
 def test_ratio_and_weight_are_what_was_asked(
     name: str, real: Shop, synthetic: Shop, ratio: float, weight: float, seed: int
 ) -> None:
@@ -137,10 +142,10 @@ def test_one_seed_one_mix(name: str, real: Shop, synthetic: Shop) -> None:
         for seed, t in ((1, 1), (1, 2), (2, 1))
     ]
     assert prints[0] == prints[1]
-    assert prints[0] != prints[2] or name in CHOOSES
+    assert prints[0] != prints[2] or name in (*CHOOSES, *TEACHES)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", EVENTS)
 def test_the_head_can_be_left_to_the_real_rows(name: str, real: Shop, synthetic: Shop) -> None:
     whole, guarded = (
         make(name, ratio=0.5, head=head, **PLAIN.get(name, {})).mix(real, synthetic, Run(seed=1)).table("events")
@@ -162,7 +167,7 @@ def test_the_head_can_be_left_to_the_real_rows(name: str, real: Shop, synthetic:
     assert guarded.filter(pl.col("origin") == "real").equals(whole.filter(pl.col("origin") == "real"))
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", EVENTS)
 def test_rows_come_and_go_only_where_that_is_asked_for(name: str, real: Shop, synthetic: Shop) -> None:
     mixed = make(name, ratio=0.5).mix(real, synthetic, Run(seed=1))
     ranker = RANKERS.make("transitions")
@@ -176,7 +181,7 @@ def test_rows_come_and_go_only_where_that_is_asked_for(name: str, real: Shop, sy
         ranker.fit(mixed)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", EVENTS)
 def test_other_columns_than_the_real_ones_are_no_trouble(name: str, real: Shop, synthetic: Shop) -> None:
     fewer = synthetic.with_tables(
         events=synthetic.table("events").drop("time", "value").with_columns(rating=pl.lit(3.0))

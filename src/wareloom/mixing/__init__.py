@@ -16,6 +16,8 @@ class Mixer(Algorithm, ABC):
     """Base of all mixers."""
 
     family: ClassVar[Family] = MIXERS
+    alone: ClassVar[bool] = True
+    """Whether what it adds can be learned from without the real rows"""
 
     @abstractmethod
     def mix(self, real: Shop, synthetic: Shop, run: Run | None = None) -> Shop:

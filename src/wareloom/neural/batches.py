@@ -14,11 +14,11 @@ def windows(offsets: np.ndarray, length: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def padded(values: np.ndarray, starts: np.ndarray, sizes: np.ndarray) -> np.ndarray:
-    """Lay histories out from the left: [users, longest] of the values' type, 0 behind the last."""
+    """Lay histories out from the left: [users, longest, …] of the values [events, …], 0 behind the last."""
     width = int(sizes.max(initial=0))
     place = np.arange(width)
     there = place < sizes[:, None]
-    out = np.zeros((len(sizes), width), dtype=values.dtype)
+    out = np.zeros((len(sizes), width, *values.shape[1:]), dtype=values.dtype)
     out[there] = values[(starts[:, None] + place)[there]]
     return out
 

@@ -37,6 +37,41 @@ def sampled_softmax_loss(
     return _mean(torch.logaddexp(own, torch.logsumexp(others, dim=1)) - own, weight)
 
 
+def soft_softmax_loss(state: Any, target: Any, weight: Any, labels: Any, share: Any, table: Any, bias: Any) -> Any:
+    """Cross-entropy over all items of the target and of soft labels beside it.
+
+    As `softmax_loss`, and: labels [n, k] codes, -1 for none; share [n, k], what each weighs, 0 for none. The mean is
+    weighted by all that targets and labels weigh, so that labels take their part of the loss and do not add to it.
+    """
+    chance = F.log_softmax(state @ table.T + bias, dim=1)
+    own = weight * chance.gather(1, target[:, None])[:, 0]
+    others = (share * chance.gather(1, labels.clamp_min(0))).sum(dim=1)
+    return -(own + others).sum() / (weight.sum() + share.sum()).clamp_min(1e-12)
+
+
+def soft_sampled_softmax_loss(
+    state: Any, target: Any, weight: Any, labels: Any, share: Any, rows: Rows, bias: Any, negatives: Any, log_q: Any
+) -> Any:
+    """`soft_softmax_loss` among shared negatives drawn from q, as in `sampled_softmax_loss`.
+
+    The target and the labels of a row are always among its candidates and so are not corrected; negatives that are one
+    of them are left out of the row. `negatives` [k]: a code drawn more than once counts as often.
+    """
+    drawn, count = torch.unique(negatives, return_counts=True)
+    own = ((state * rows(target)).sum(1) + bias[target]).float()
+    beside = (torch.einsum("ns,nks->nk", state, rows(labels.clamp_min(0))) + bias[labels.clamp_min(0)]).float()
+    others = torch.addmm(bias[drawn] - log_q[drawn] + count.log(), state, rows(drawn).T).float()
+    slot = torch.full((len(log_q),), len(drawn), device=drawn.device).scatter(
+        0, drawn, torch.arange(len(drawn), device=drawn.device)
+    )
+    mine = torch.cat([slot[target][:, None], slot[labels.clamp_min(0)].masked_fill(labels < 0, len(drawn))], dim=1)
+    others = F.pad(others, (0, 1)).scatter(1, mine, NEVER)[:, :-1]
+    counted = beside.masked_fill((labels < 0) | (labels == target[:, None]), NEVER)
+    whole = torch.logsumexp(torch.cat([own[:, None], counted, others], dim=1), dim=1)
+    lost = weight * (whole - own) + (share * (whole[:, None] - beside)).sum(dim=1)
+    return lost.sum() / (weight.sum() + share.sum()).clamp_min(1e-12)
+
+
 def gbce_loss(
     state: Any, target: Any, weight: Any, rows: Rows, bias: Any, negatives: Any, share: float, calibration: float
 ) -> Any:

@@ -157,13 +157,14 @@ class Plan:
     @property
     def arms(self) -> tuple[str, ...]:
         """All arms, the controls first."""
-        return (*self.controls, MIXED, SYNTHETIC, *self.references)
+        return tuple(arm for arm in (*self.controls, MIXED, SYNTHETIC, *self.references) if arm not in self.left_out)
 
     @property
     def comparisons(self) -> tuple[tuple[str, str], ...]:
         """Pairs (arm, against)."""
         beside = [pair for name in self.references for pair in ((name, REAL), (MIXED, name))]
-        return (*((MIXED, control) for control in self.controls), (SYNTHETIC, REAL), *beside)
+        alone = [(SYNTHETIC, REAL)] if SYNTHETIC not in self.left_out else []
+        return (*((MIXED, control) for control in self.controls), *alone, *beside)
 
 
 def plan(generator: Generator, ranker: str, ranker_settings: dict[str, Any]) -> Plan:
@@ -174,11 +175,13 @@ def plan(generator: Generator, ranker: str, ranker_settings: dict[str, Any]) -> 
     knowledge as features, and the generator as a ranker, are other uses of the same knowledge: whether they are better
     does not change whether the rows help, so they are references and decide nothing.
     """
-    beyond = generator.knows() - BEHAVIOUR
+    beyond, left_out = generator.knows() - BEHAVIOUR, dict[str, str]()
+    if not MIXERS.load(generator.mixer).alone:
+        left_out[SYNTHETIC] = f"what the mixer {generator.mixer} adds is nothing without the real rows"
     if not beyond:
         reason = "the generator knows the shop's behaviour alone"
-        return Plan(controls=CONTROLS, references=(), left_out=dict.fromkeys((PLACEBO, FEATURES, TEACHER), reason))
-    left_out: dict[str, str] = {}
+        left_out |= dict.fromkeys((PLACEBO, FEATURES, TEACHER), reason)
+        return Plan(controls=CONTROLS, references=(), left_out=left_out)
     knobs = {knob.name for knob in fields(RANKERS.load(ranker))}
     if "text" not in beyond:
         left_out[FEATURES] = f"no ranker takes {', '.join(sorted(beyond))} as features"

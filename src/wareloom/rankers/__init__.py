@@ -31,6 +31,8 @@ class Ranker(Algorithm, ABC):
     gradient: ClassVar[bool] = False
     """Whether it is taught by gradient updates: then `updates_` says how many were planned, `Run.updates` sets it, and
     rows may come and go while it is taught (`Log.span`)."""
+    soft: ClassVar[bool] = False
+    """Whether it can be taught soft labels (`Log.label_item`)."""
 
     def fit(self, shop: Shop | Log, run: Run | None = None, *, log: Log | None = None) -> Self:
         """Learn from a shop, or from its log alone where only behaviour is needed.
@@ -49,6 +51,11 @@ class Ranker(Algorithm, ABC):
             raise InputError(
                 f"The ranker {self.name!r} learns from all rows at once, but the shop has rows for parts of a training "
                 "only (columns since and until): use a ranker that takes gradient updates, or the mixer ratio."
+            )
+        if log.label_item is not None and not self.soft:
+            raise InputError(
+                f"The ranker {self.name!r} cannot be taught soft labels, but the shop has a table soft_labels: use a "
+                "sequence network such as sasrec, or another mixer than labels."
             )
         self.items_ = log.items.ids
         with run.limits():
@@ -136,7 +143,8 @@ def into(histories: Log, items: Vocabulary) -> Log:
     if histories.items == items:
         return histories
     code = items.recode(histories.items)[histories.item] if len(histories) else histories.item
-    return replace(histories, items=items, item=code.astype(np.int32)).keep(code >= 0)
+    known = replace(histories, items=items, item=code.astype(np.int32), label_item=None, label_weight=None)
+    return known.keep(code >= 0)
 
 
 def empty_histories(n: int, items: Vocabulary) -> Log:

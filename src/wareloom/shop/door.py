@@ -31,7 +31,7 @@ BROKEN = "source_defect"
 ITEM = "item "
 """Before the name of a column of items, a column of a reader's frame of events: what the log says of the item."""
 POLICIES = ("stop", "reject")
-ORDER = ("items", "users", "searches", "events", "judgments", "dialogues", "images")
+ORDER = ("items", "users", "searches", "events", "judgments", "dialogues", "images", "soft_labels")
 ASIDE = "correct the source, or pass --on-error reject to set such rows aside in rejected/"
 
 

@@ -50,6 +50,10 @@ class Log:
     """Whether the log has times at all"""
     span: np.ndarray | None = None
     """float32 [events, 2], shares of a training between which an event is learned from; None where always"""
+    label_item: np.ndarray | None = None
+    """int32 [events, labels], codes of items that could have stood there instead, -1 behind the last; None for none"""
+    label_weight: np.ndarray | None = None
+    """float32 [events, labels], what each of them weighs, 0 behind the last"""
 
     def __len__(self) -> int:
         return len(self.item)
@@ -98,7 +102,8 @@ class Log:
 
     def _columns(self, rows: np.ndarray) -> dict[str, Any]:
         names = ("item", "time", "event", "session", "weight", "real")
-        return {name: getattr(self, name)[rows] for name in (*names, *(("span",) if self.span is not None else ()))}
+        given = (name for name in ("span", "label_item", "label_weight") if getattr(self, name) is not None)
+        return {name: getattr(self, name)[rows] for name in (*names, *given)}
 
     @classmethod
     def of(cls, shop: Shop, *, kinds: Sequence[str] = INTERACTIONS, shuffle_ties: int | None = None) -> Log:
@@ -128,6 +133,7 @@ class Log:
         codes = codes.sort(order, maintain_order=True)
         user = codes["user"].to_numpy()
         offsets = np.searchsorted(user, np.arange(len(users) + 1)).astype(np.int64)
+        labels = _labels(shop, users, items, offsets) if shop.has("soft_labels") else {}
         return cls(
             users=users,
             items=items,
@@ -140,6 +146,7 @@ class Log:
             real=codes["real"].to_numpy(),
             timed=shop.has("events", "time"),
             span=codes.select("since", "until").to_numpy() if spans else None,
+            **labels,
         )
 
 
@@ -163,6 +170,25 @@ def _frame(shop: Shop, kinds: Sequence[str]) -> pl.DataFrame:
     rows = scan.with_columns(missing).with_columns(user=pl.coalesce(keys)).filter(counts_in_log(kinds))
     spans = [name for name in ("since", "until") if name in names]
     return rows.select("user", "item_id", "event", "time", "session_id", "weight", "origin", *spans).collect()
+
+
+def _labels(shop: Shop, users: Vocabulary, items: Vocabulary, offsets: np.ndarray) -> dict[str, np.ndarray]:
+    """Lay the soft labels out beside the events they belong to; those of places that a user lacks fall out."""
+    keys = [name for name in ("user_id", "session_id") if shop.has("soft_labels", name)]
+    frame = shop.scan("soft_labels").select("item_id", "weight", "place", user=pl.coalesce(keys)).collect()
+    user, item = users.encode(frame["user"]).astype(np.int64), items.encode(frame["item_id"])
+    place, weight = frame["place"].to_numpy().astype(np.int64), frame["weight"].to_numpy()
+    there = (user >= 0) & (item >= 0) & (weight > 0)
+    there[there] = place[there] < np.diff(offsets)[user[there]]
+    event = offsets[user[there]] + place[there]
+    order = np.argsort(event, kind="stable")
+    event, item, weight = event[order], item[there][order], weight[there][order]
+    first = np.searchsorted(event, event)
+    column = np.arange(len(event)) - first
+    shape = (int(offsets[-1]), int(column.max(initial=0)) + 1)
+    codes, weights = np.full(shape, -1, dtype=np.int32), np.zeros(shape, dtype=np.float32)
+    codes[event, column], weights[event, column] = item, weight
+    return {"label_item": codes, "label_weight": weights}
 
 
 def _event_codes(events: pl.Series) -> np.ndarray:

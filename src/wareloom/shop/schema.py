@@ -138,7 +138,19 @@ TABLES: dict[str, Table] = {
         foreign=(("item_id", "items"),),
     ),
     "images": Table({"item_id": _KEY, "image": Column(pl.Binary(), required=True)}, foreign=(("item_id", "items"),)),
+    "soft_labels": Table(
+        {
+            "user_id": _ID,
+            "session_id": _ID,
+            "place": Column(pl.Int32(), required=True, minimum=0),
+            "item_id": _KEY,
+        },
+        foreign=(("item_id", "items"),),
+        any_of=("user_id", "session_id"),
+    ),
 }
+"""Soft labels are items that could have stood at a place of a user's log (0 is the first event) instead of the item
+that did, each with its weight: what a ranker is taught beside the events, never a part of a history."""
 
 
 def conform(name: str, frame: pl.LazyFrame) -> pl.LazyFrame:

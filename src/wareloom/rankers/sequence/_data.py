@@ -78,6 +78,8 @@ class SequenceData:
     def batches(self, epoch: int) -> Iterator[tuple[Any, ...]]:
         """Yield (items, weights, then what the ranker reads beside), each [users, places]; 0 where there is none.
 
+        Where the log has soft labels, they and their weights come last, each [users, places, labels], codes from 1.
+
         Items are codes from 1; a weight says what the item counts as a target.
         Where rows come and go, an epoch is cut to a share 1 / epochs of the training, so that they do so in time.
         """
@@ -87,6 +89,8 @@ class SequenceData:
             log = self._active(min(1 - 1e-6, epoch * limit / (self.updates * self.settings.accumulate)))
         starts, sizes = self._layout(log)
         columns = [log.item.astype(np.int64) + 1, self.settings._worth(log), *self.settings._beside(log)]
+        if log.label_item is not None and log.label_weight is not None:
+            columns += [log.label_item.astype(np.int64) + 1, log.label_weight]
         rng = self.run.rng("sequence", "epoch", epoch)
         for rows in islice(bucketed(sizes, self.settings.batch_size, rng), limit):
             yield tuple(torch.from_numpy(padded(column, starts[rows], sizes[rows])) for column in columns)

@@ -16,7 +16,13 @@ from wareloom.errors import InputError
 from wareloom.neural import torch
 from wareloom.neural.batches import padded, windows
 from wareloom.neural.items import SMALL, ItemTable
-from wareloom.neural.loss import gbce_loss, sampled_softmax_loss, softmax_loss
+from wareloom.neural.loss import (
+    gbce_loss,
+    sampled_softmax_loss,
+    soft_sampled_softmax_loss,
+    soft_softmax_loss,
+    softmax_loss,
+)
 from wareloom.neural.training import Training, seeded, train
 from wareloom.rankers import BLOCK_BYTES, Ranker, mask_seen
 from wareloom.rankers._history import popularity, require, tail
@@ -49,6 +55,7 @@ class SequenceRanker(Ranker):
     """
 
     gradient: ClassVar[bool] = True
+    soft: ClassVar[bool] = True
     extra: ClassVar[int] = 0
     """Codes behind those of the items, such as a mask"""
     per_shop: ClassVar[tuple[str, ...]] = ("item.own", "item.features", "bias")
@@ -193,11 +200,11 @@ class SequenceRanker(Ranker):
 
     def _loss(self, net: Any, log: Log, run: Run) -> Any:
         """Return the loss of a batch."""
+        if log.label_item is not None:
+            return self._soft_loss(net, log, run)
         items, bias = net["item"], net["bias"].weight
-        sampled = self.negatives and len(log.items) > 2 * self.negatives
-        power = self.power if self.loss == "softmax" else 0.0
-        draw = self.negatives if sampled else max(1, len(log.items) - 1)
-        negatives = Negatives(log, draw, power, run.device)
+        draw, sampled = self._draws(log)
+        negatives = Negatives(log, draw, self.power if self.loss == "softmax" else 0.0, run.device)
 
         def loss(batch: tuple[Any, ...]) -> Any:
             state, target, weight = self._predicted(net, *batch)
@@ -207,6 +214,40 @@ class SequenceRanker(Ranker):
             if sampled:
                 return sampled_softmax_loss(state, target, weight, items, bias[:, 0], negatives.draw(), negatives.log_q)
             return softmax_loss(state, target - 1, weight, items.every(), bias[1:, 0])
+
+        return loss
+
+    def _draws(self, log: Log) -> tuple[int, bool]:
+        """How many negatives are drawn, and whether they are fewer than the items by so much that it is worth it."""
+        sampled = bool(self.negatives) and len(log.items) > 2 * self.negatives
+        return self.negatives if sampled else max(1, len(log.items) - 1), sampled
+
+    def _soft_loss(self, net: Any, log: Log, run: Run) -> Any:
+        """Return the loss of a batch with soft labels.
+
+        Where an event stands is passed through `_predicted` in the place of its weight, so that weight and labels are
+        found again at what it chose to predict.
+        """
+        if self.loss != "softmax":
+            raise InputError(f"{self.name}: soft labels are taught by loss='softmax' alone, not by {self.loss!r}.")
+        items, bias = net["item"], net["bias"].weight
+        draw, sampled = self._draws(log)
+        negatives = Negatives(log, draw, self.power, run.device)
+
+        def loss(batch: tuple[Any, ...]) -> Any:
+            codes, weights, *beside, labels, shares = batch
+            place = torch.arange(codes.numel(), device=codes.device).view(codes.shape)
+            state, target, at = self._predicted(net, codes, place, *beside)
+            weight = weights.flatten()[at]
+            # What is learned from no target is not learned from labels beside it either.
+            label, share = labels.flatten(0, 1)[at], shares.flatten(0, 1)[at] * (weight > 0)[:, None]
+            if sampled:
+                label = label.masked_fill(label == 0, -1)
+                drawn = negatives.draw()
+                return soft_sampled_softmax_loss(
+                    state, target, weight, label, share, items, bias[:, 0], drawn, negatives.log_q
+                )
+            return soft_softmax_loss(state, target - 1, weight, label - 1, share, items.every(), bias[1:, 0])
 
         return loss
 
@@ -245,7 +286,8 @@ class SequenceRanker(Ranker):
         said = [__version__, self.name, self.settings(), run.seed, run.updates]
         key = hashlib.sha256(json.dumps(said, sort_keys=True, default=str).encode())
         begun = [] if net is None else [value.numpy() for value in net.state_dict().values()]
-        for column in (log.offsets, log.item, self._worth(log), *begun):
+        labels = [] if log.label_item is None else [log.label_item, log.label_weight]
+        for column in (log.offsets, log.item, self._worth(log), *begun, *labels):
             key.update(np.ascontiguousarray(column).tobytes())
         return run.cache / "training" / f"{key.hexdigest()[:24]}.safetensors"
 

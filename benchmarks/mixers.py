@@ -1,0 +1,173 @@
+"""Mixers beside plain concatenation: the same SASRec, the same synthetic users, equal numbers of updates.
+
+    python benchmarks/mixers.py [--synthesizers markov teacher] [--ratios R ...] [--seeds N] [--updates U] [--cache DIR]
+
+Amazon Beauty, leave-last-out, whole catalogue, ties in file order. Every cell takes U updates with one schedule and
+keeps the weights that are best on the same held-back real events of the training part. `ratio` is plain concatenation;
+each other mixer is compared with it at its own ratio, by a paired bootstrap over users joined with the spread between
+seeds. Generators are fitted on the training part alone. With `--cache` finished cells are kept, so that a stopped run
+goes on, and two processes with other `--mixers` share the work. Data: `WARELOOM_DATA`, else `../shared/data`.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from _common import arguments, data, machine, write
+from wareloom.errors import InputError
+from wareloom.family import RANKERS
+from wareloom.proof.arms import MIXED, REAL, Generator
+from wareloom.proof.cells import Cells
+from wareloom.proof.evaluate import Evaluation, evaluate
+from wareloom.proof.table import contrast
+from wareloom.proof.task import Task, build_task
+from wareloom.readers import read
+from wareloom.run import Run
+from wareloom.shop import Log
+from wareloom.shop.splits import Split, SplitSettings, split
+
+MIXERS: dict[str, tuple[str, dict[str, Any]]] = {
+    "ratio": ("ratio", {}),
+    "ratio, weight .3": ("ratio", {"weight": 0.3}),
+    "ratio, head .3": ("ratio", {"head": 0.3}),
+    "weighted": ("weighted", {}),
+    "curriculum": ("curriculum", {}),
+    "curriculum, faded": ("curriculum", {"until": 0.9, "fade": 0.6}),
+    "fresh": ("fresh", {}),
+    "selected": ("selected", {}),
+    "searched": ("searched", {}),
+    "labels": ("labels", {}),
+}
+"""What is compared: a mixer and what it is told beside its ratio"""
+METRICS = ("ndcg@10", "recall@10", "recall@50")
+SLICES = ("all", "head", "tail")
+
+
+class Beauty:
+    """The split, its requests, and what is trained on variants of the training part."""
+
+    def __init__(self, folder: Path, cells: Cells, run: Run, updates: int) -> None:
+        shop = read(data("amazon_beauty"), to=folder / "shop")
+        parts = split(shop, SplitSettings(by="leave-last-out"), None, run)
+        self.parts = Split(*(part.in_memory() for part in parts), parts.how)
+        self.cells, self.run, self.updates = cells, run, updates
+        self.tasks: dict[str, Task] = {part: build_task(self.parts, part, "mask") for part in ("validation", "test")}
+        self.pools: dict[Any, Any] = {}
+
+    def cell(self, synthesizer: str, mixer: str, ratio: float, seed: int) -> dict[str, Evaluation]:
+        """Train one cell, or find it: what came out on each part."""
+        key = [synthesizer, mixer, MIXERS.get(mixer, ("", {})), ratio, seed, self.updates]
+        work: dict[str, Evaluation] = {}
+
+        def done(part: str) -> Evaluation:
+            if not work:
+                work.update(self._train(synthesizer, mixer, ratio, seed))
+            return work[part]
+
+        return {part: self.cells.get([part, *key], lambda part=part: done(part)) for part in self.tasks}  # type: ignore[misc]
+
+    def _train(self, synthesizer: str, mixer: str, ratio: float, seed: int) -> dict[str, Evaluation]:
+        run = self.run.with_(seed=self.run.seed_for("mixers", seed), updates=self.updates)
+        shop = self.parts.train
+        if mixer != REAL:
+            name, settings = MIXERS[mixer]
+            generator = Generator(synthesizer=synthesizer, mixer=name, mixer_settings=settings)
+            shop = generator.train_on(
+                MIXED, shop, self._pool(synthesizer, seed, ratio * generator.supply, run), ratio, run
+            )
+        ranker = RANKERS.make("sasrec", epochs=20, patience=0).fit(shop, run)
+        found = {part: evaluate(ranker, task, METRICS, run) for part, task in self.tasks.items()}
+        return {part: replace(one, training={"events": shop.rows("events")}) for part, one in found.items()}
+
+    def _pool(self, synthesizer: str, seed: int, much: float, run: Run) -> Any:
+        """Synthetic users of one seed, `much` for each real one; only the latest are held."""
+        key = (synthesizer, seed, much)
+        if key not in self.pools:
+            users = int(np.ceil(much * 1.1 * len(Log.of(self.parts.train).users)))
+            generator = Generator(synthesizer=synthesizer)
+            self.pools = {key: generator.pool(self.parts.train, self.parts.held_out(), users, run)}
+        return self.pools[key]
+
+
+def summed(cells: list[Evaluation], measure: str) -> float:
+    """Mean of a measure over users and seeds."""
+    return float(np.mean([np.nanmean(cell.per_request[measure]) for cell in cells]))
+
+
+def rows(of: Beauty, synthesizer: str, chosen: Any) -> Iterator[dict[str, Any]]:
+    """Every mixer and ratio of one synthesizer, compared with real data alone and with plain concatenation."""
+    seeds = range(chosen.seeds)
+    real = [of.cell("", REAL, 0.0, seed) for seed in seeds]
+    yield row(of, (synthesizer, REAL, 0.0), real, [], [])
+    for ratio in chosen.ratios:
+        plain: list[dict[str, Evaluation]] = []
+        for mixer in ("ratio", *(name for name in chosen.mixers if name != "ratio")):
+            try:
+                cells = [of.cell(synthesizer, mixer, ratio, seed) for seed in seeds]
+            except InputError as error:
+                yield {"synthesizer": synthesizer, "mixer": mixer, "ratio": ratio, "error": str(error)}
+                continue
+            plain = plain or cells
+            yield row(of, (synthesizer, mixer, ratio), cells, real, plain)
+
+
+def row(of: Beauty, what: tuple[str, str, float], cells: Any, real: Any, plain: Any) -> dict[str, Any]:
+    """One line: means, and differences with intervals in NDCG@10 of the test part."""
+    tests = [cell["test"] for cell in cells]
+    means = {f"{m}/{part}": summed(tests, f"{m}/{part}") for m in METRICS for part in SLICES}
+    found: dict[str, Any] = {
+        "validation": summed([cell["validation"] for cell in cells], "ndcg@10/all"),
+        "seeds": [float(np.nanmean(test.per_request["ndcg@10/all"])) for test in tests],
+        "events": tests[0].training["events"],
+    }
+    for name, other in (("real", real), ("plain", plain)):
+        if other and other is not cells:
+            theirs = [cell["test"] for cell in other]
+            for measure in ("ndcg@10/all", "ndcg@10/head"):
+                told = contrast(tests, theirs, measure, of.run.rng("mixers", *what, name, measure))
+                found[f"against {name}, {measure}"] = {k: told[k] for k in ("lift", "lift_low", "lift_high", "p")}
+    return dict(zip(("synthesizer", "mixer", "ratio"), what, strict=True)) | means | found
+
+
+def show(found: dict[str, Any]) -> None:
+    """Print one line of the table."""
+    head = f"{found['synthesizer']:<9} {found['mixer']:<18} {found['ratio']:>4g}"
+    if "error" in found:
+        print(head, found["error"], flush=True)
+        return
+    against = found.get("against plain, ndcg@10/all")
+    told = f"{against['lift']:+.1%} ({against['lift_low']:+.1%} to {against['lift_high']:+.1%})" if against else ""
+    names = ("recall@10/all", "ndcg@10/all", "recall@50/head", "recall@50/tail", "validation")
+    print(head, " ".join(f"{found[name]:.4f}" for name in names), told, flush=True)
+
+
+def main() -> None:
+    parser = arguments(__doc__)
+    parser.add_argument("--synthesizers", nargs="+", default=["markov", "teacher"])
+    parser.add_argument("--mixers", nargs="+", choices=list(MIXERS), default=list(MIXERS))
+    parser.add_argument("--ratios", nargs="+", type=float, default=[0.5, 1.0, 2.0])
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--updates", type=int, default=2500)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--cache", type=Path, help="keep finished cells here, and go on from them")
+    chosen = parser.parse_args()
+    run = Run(seed=11, threads=chosen.threads)
+    with tempfile.TemporaryDirectory() as folder:
+        of = Beauty(Path(folder), Cells(chosen.cache, "mixers"), run, chosen.updates)
+        found = []
+        for synthesizer in chosen.synthesizers:
+            for one in rows(of, synthesizer, chosen):
+                show(one)
+                found.append(one)
+    about = machine(chosen.note) | {"threads": run.cores, "seeds": chosen.seeds, "updates": chosen.updates}
+    write(chosen.json, "mixers", about, rows=found)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,150 @@
+"""Synthetic data as soft labels of real events: what could have stood there instead."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import numpy as np
+import polars as pl
+from numba import get_num_threads, njit, prange
+
+from wareloom.errors import InputError
+from wareloom.family import RANKERS
+from wareloom.mixing._draw import Pool, UserMixer, in_head, require
+from wareloom.rankers import Ranker, into
+from wareloom.rankers._neighbours import Neighbourhood
+from wareloom.run import Run
+from wareloom.shop import Log, Shop
+
+
+@dataclass(kw_only=True, eq=False)
+class Labels(UserMixer):
+    """Add no synthetic user, but soft labels that synthetic users teach: at each real event, what they would do there.
+
+    A cheap ranker is fitted on the synthetic users alone. After each real history it names the `labels` best items, and
+    each becomes a label of the event that really came next, with a weight ∝ score^(1 / temperature); together they
+    weigh `ratio` × `weight` × what the event weighs, before `head`. So a ranker is taught synthesis at histories that
+    are real, and no synthetic history is read. Only sequence networks with a softmax can be taught such labels.
+    Knowledge distillation (Hinton, Vinyals and Dean 2015) through synthetic data.
+    """
+
+    alone: ClassVar[bool] = False
+
+    ranker: str = "transitions"
+    """The ranker fitted on the synthetic users; it must add up rows of a table over the history."""
+    ranker_settings: dict[str, Any] = field(default_factory=dict)
+    """Its settings, where they are not the defaults."""
+    labels: int = 8
+    """Labels of each event, at most."""
+    temperature: float = 0.5
+    """Below 1 the best labels weigh more, above 1 all more alike."""
+    repeats: bool = False
+    """Whether an item of the history may be a label."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(self.name, "labels", self.labels, self.labels >= 1, "1 or more")
+        require(self.name, "temperature", self.temperature, self.temperature > 0, "a number above 0")
+        RANKERS.make(self.ranker, **self.ranker_settings)
+
+    def _mix(self, pool: Pool, run: Run) -> Shop:
+        log = pool.real_log
+        made = into(Log.of(pool.synthetic), log.items)
+        if len(made) == 0:
+            raise InputError("labels: not one synthetic event is on a real item, so there is nothing to teach.")
+        ranker: Ranker = RANKERS.make(self.ranker, **self.ranker_settings)
+        with run.limits(), run.task("labels: what synthetic users would do"):
+            table = ranker.fit(pool.real, run, log=made).neighbourhood()
+            if table is None:
+                raise InputError(
+                    f"labels: the ranker {self.ranker!r} adds up no table over the history; "
+                    "transitions and item_knn do."
+                )
+            item, share = soft_labels(log, table, self.labels, 1 / self.temperature, repeats=self.repeats)
+        share *= (self.ratio * self.weight * log.weight)[:, None]
+        if self.head != 1.0:
+            share[in_head(log.counts())[item] & (item >= 0)] *= self.head
+        return pool.real.with_tables(soft_labels=self._table(pool, item, share))
+
+    def _table(self, pool: Pool, item: np.ndarray, share: np.ndarray) -> pl.DataFrame:
+        """The labels as rows, those of one event together."""
+        log = pool.real_log
+        event, column = np.nonzero((item >= 0) & (share > 0))
+        user = log.user[event]
+        owner = log.users.ids.gather(user)
+        origins = pool.users["origin"].unique().sort()
+        known = pool.real.table("events")["user_id"].unique() if pool.real.has("events", "user_id") else None
+        mine = pl.lit(False) if known is None else pl.col("owner").is_in(known.implode())
+        return pl.DataFrame({"owner": owner}).select(
+            pl.when(mine).then("owner").alias("user_id"),
+            pl.when(~mine).then("owner").alias("session_id"),
+            place=pl.Series(event - log.offsets[user], dtype=pl.Int32),
+            item_id=log.items.ids.gather(item[event, column]),
+            origin=pl.lit("+".join(origins)),
+            weight=pl.Series(share[event, column], dtype=pl.Float32),
+        )
+
+
+def soft_labels(
+    log: Log, of: Neighbourhood, count: int, power: float, *, repeats: bool = False
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the best items after the history before each event, and their shares of 1.
+
+    int32 [events, count], codes, -1 where there are none, and float32 alike, ∝ score^`power`, 0 there. A score is the
+    sum of the rows of the table over the history, decayed; equal ones go by the order of items.
+    """
+    starts = of.table.indptr.astype(np.int64), of.table.indices, of.table.data
+    chunks = min(max(1, len(log.users)), 4 * get_num_threads())
+    items, scores = _label(log.offsets, log.item, log.weight, starts, (of.decay, of.last, repeats), count, chunks)
+    share = np.where(items >= 0, scores / np.maximum(scores.max(axis=1, keepdims=True), 1e-30), 0.0) ** power
+    share[items < 0] = 0.0
+    total = share.sum(axis=1, keepdims=True)
+    return items, (share / np.where(total > 0, total, 1.0)).astype(np.float32)
+
+
+@njit(cache=True, parallel=True)
+def _label(offsets, item, weight, table, how, count, chunks):  # type: ignore[no-untyped-def]
+    start, column, value = table
+    decay, last, repeats = how
+    users, width = len(offsets) - 1, len(start) - 1
+    best = np.full((len(item), count), -1, dtype=np.int32)
+    score = np.zeros((len(item), count), dtype=np.float64)
+    for c in prange(chunks):
+        sums = np.zeros(width)
+        touched = np.empty(width, dtype=np.int32)
+        for u in range(users * c // chunks, users * (c + 1) // chunks):
+            for e in range(offsets[u] + 1, offsets[u + 1]):
+                n, factor = 0, 1.0
+                first = max(offsets[u], e - last) if last > 0 else offsets[u]
+                for h in range(e - 1, first - 1, -1):
+                    for t in range(start[item[h]], start[item[h] + 1]):
+                        j = column[t]
+                        if sums[j] == 0.0:
+                            touched[n] = j
+                            n += 1
+                        sums[j] += factor * weight[h] * value[t]
+                    factor *= decay
+                if not repeats:
+                    for h in range(offsets[u], e):
+                        sums[item[h]] = 0.0
+                _keep(sums, np.sort(touched[:n]), best[e], score[e])
+    return best, score
+
+
+@njit(cache=True)
+def _keep(sums, touched, best, score):  # type: ignore[no-untyped-def]
+    """Write the highest of the `touched` sums, best first, and zero all."""
+    filled = 0
+    for j in touched:
+        s = sums[j]
+        sums[j] = 0.0
+        if s <= 0.0 or (filled == len(best) and s <= score[filled - 1]):
+            continue
+        at = filled if filled < len(best) else len(best) - 1
+        while at > 0 and score[at - 1] < s:
+            score[at], best[at] = score[at - 1], best[at - 1]
+            at -= 1
+        score[at], best[at] = s, j
+        if filled < len(best):
+            filled += 1
