@@ -138,11 +138,14 @@ def drawn(n: int = 6, items: int = 9, k: int = 3) -> dict[str, Any]:
         "state": torch.randn(n, 4),
         "target": torch.randint(1, items, (n,)),
         "weight": torch.rand(n),
-        "labels": label,
-        "share": share,
+        "soft": (label, share),
         "table": torch.randn(items, 4),
         "bias": torch.randn(items),
     }
+
+
+def nothing(x: dict[str, Any]) -> tuple[Any, Any]:
+    return torch.full_like(x["soft"][0], -1), torch.zeros_like(x["soft"][1])
 
 
 def by_hand(x: dict[str, Any]) -> float:
@@ -150,7 +153,7 @@ def by_hand(x: dict[str, Any]) -> float:
     lost, whole = 0.0, 0.0
     for r in range(len(chance)):
         every = [(int(x["target"][r]), float(x["weight"][r]))]
-        every += [(int(j), float(w)) for j, w in zip(x["labels"][r], x["share"][r], strict=True) if j >= 0]
+        every += [(int(j), float(w)) for j, w in zip(*(part[r] for part in x["soft"]), strict=True) if j >= 0]
         for j, w in every:
             lost, whole = lost - w * chance[r, j], whole + w
     return lost / whole
@@ -158,9 +161,9 @@ def by_hand(x: dict[str, Any]) -> float:
 
 def test_the_soft_loss_is_the_cross_entropy_of_all_targets() -> None:
     x = drawn()
-    told = soft_softmax_loss(x["state"], x["target"], x["weight"], x["labels"], x["share"], x["table"], x["bias"])
+    told = soft_softmax_loss(x["state"], x["target"], x["weight"], x["soft"], x["table"], x["bias"])
     assert float(told) == pytest.approx(by_hand(x), rel=1e-5)
-    none = x | {"labels": torch.full_like(x["labels"], -1), "share": torch.zeros_like(x["share"])}
+    none = x | {"soft": nothing(x)}
     plain = softmax_loss(x["state"], x["target"], x["weight"], x["table"], x["bias"])
     assert float(soft_softmax_loss(**none)) == pytest.approx(float(plain), rel=1e-5)
 
@@ -168,7 +171,7 @@ def test_the_soft_loss_is_the_cross_entropy_of_all_targets() -> None:
 def test_the_sampled_soft_loss_is_the_same_where_all_items_are_drawn() -> None:
     """Each other item drawn once, uncorrected: then the candidates of a row are all items, each once."""
     x = drawn()
-    own = {name: x[name] for name in ("state", "target", "weight", "labels", "share")}
+    own = {name: x[name] for name in ("state", "target", "weight", "soft")}
     given = {"rows": lambda codes: x["table"][codes], "bias": x["bias"]}
     told = soft_sampled_softmax_loss(**own, **given, negatives=torch.arange(9), log_q=torch.zeros(9))
     assert float(told) == pytest.approx(by_hand(x), rel=1e-5)
@@ -180,9 +183,9 @@ def test_the_sampled_soft_loss_comes_to_the_full_one_and_without_labels_to_the_p
     many = torch.multinomial(q, 200_000, replacement=True)
     log_q = torch.log(q * 200_000)
     given = {"rows": lambda codes: x["table"][codes], "bias": x["bias"], "negatives": many, "log_q": log_q}
-    own = {k: x[k] for k in ("state", "target", "weight", "labels", "share")}
+    own = {k: x[k] for k in ("state", "target", "weight", "soft")}
     assert float(soft_sampled_softmax_loss(**own, **given)) == pytest.approx(by_hand(x), rel=0.01)
-    none = own | {"labels": torch.full_like(x["labels"], -1), "share": torch.zeros_like(x["share"])}
+    none = own | {"soft": nothing(x)}
     few = given | {"negatives": many[:40], "log_q": torch.log(q * 40)}
     plain = sampled_softmax_loss(x["state"], x["target"], x["weight"], **few)
     assert float(soft_sampled_softmax_loss(**none, **few)) == pytest.approx(float(plain), rel=1e-4)

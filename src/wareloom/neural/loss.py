@@ -37,12 +37,13 @@ def sampled_softmax_loss(
     return _mean(torch.logaddexp(own, torch.logsumexp(others, dim=1)) - own, weight)
 
 
-def soft_softmax_loss(state: Any, target: Any, weight: Any, labels: Any, share: Any, table: Any, bias: Any) -> Any:
+def soft_softmax_loss(state: Any, target: Any, weight: Any, soft: tuple[Any, Any], table: Any, bias: Any) -> Any:
     """Cross-entropy over all items of the target and of soft labels beside it.
 
-    As `softmax_loss`, and: labels [n, k] codes, -1 for none; share [n, k], what each weighs, 0 for none. The mean is
-    weighted by all that targets and labels weigh, so that labels take their part of the loss and do not add to it.
+    As `softmax_loss`, and `soft`: labels [n, k] codes, -1 for none, and what each weighs [n, k], 0 for none. The mean
+    is weighted by all that targets and labels weigh, so that labels take their part of the loss and do not add to it.
     """
+    labels, share = soft
     chance = F.log_softmax(state @ table.T + bias, dim=1)
     own = weight * chance.gather(1, target[:, None])[:, 0]
     others = (share * chance.gather(1, labels.clamp_min(0))).sum(dim=1)
@@ -50,13 +51,14 @@ def soft_softmax_loss(state: Any, target: Any, weight: Any, labels: Any, share: 
 
 
 def soft_sampled_softmax_loss(
-    state: Any, target: Any, weight: Any, labels: Any, share: Any, rows: Rows, bias: Any, negatives: Any, log_q: Any
+    state: Any, target: Any, weight: Any, soft: tuple[Any, Any], rows: Rows, bias: Any, negatives: Any, log_q: Any
 ) -> Any:
     """`soft_softmax_loss` among shared negatives drawn from q, as in `sampled_softmax_loss`.
 
     The target and the labels of a row are always among its candidates and so are not corrected; negatives that are one
     of them are left out of the row. `negatives` [k]: a code drawn more than once counts as often.
     """
+    labels, share = soft
     drawn, count = torch.unique(negatives, return_counts=True)
     own = ((state * rows(target)).sum(1) + bias[target]).float()
     beside = (torch.einsum("ns,nks->nk", state, rows(labels.clamp_min(0))) + bias[labels.clamp_min(0)]).float()

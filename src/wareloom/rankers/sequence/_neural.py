@@ -244,10 +244,9 @@ class SequenceRanker(Ranker):
             if sampled:
                 label = label.masked_fill(label == 0, -1)
                 drawn = negatives.draw()
-                return soft_sampled_softmax_loss(
-                    state, target, weight, label, share, items, bias[:, 0], drawn, negatives.log_q
-                )
-            return soft_softmax_loss(state, target - 1, weight, label - 1, share, items.every(), bias[1:, 0])
+                soft = label, share
+                return soft_sampled_softmax_loss(state, target, weight, soft, items, bias[:, 0], drawn, negatives.log_q)
+            return soft_softmax_loss(state, target - 1, weight, (label - 1, share), items.every(), bias[1:, 0])
 
         return loss
 
