@@ -32,9 +32,9 @@ def sampled_softmax_loss(
     of that row. The target is always there and so is not corrected: then the sum of the negatives estimates that over
     all other items without bias (Bengio and Senécal 2008; Yi et al. 2019).
     """
-    own, others = _logits(state, target, rows, bias, negatives, log_q[negatives])
-    others = others.masked_fill(target[:, None] == negatives[None, :], NEVER)
-    return _mean(torch.logaddexp(own, torch.logsumexp(others, dim=1)) - own, weight)
+    own = ((state * rows(target)).sum(1) + bias[target]).float()
+    others = _log_sum_others(state, target[:, None], rows, bias, negatives, log_q)
+    return _mean(torch.logaddexp(own, others) - own, weight)
 
 
 def soft_softmax_loss(state: Any, target: Any, weight: Any, soft: tuple[Any, Any], table: Any, bias: Any) -> Any:
@@ -59,19 +59,54 @@ def soft_sampled_softmax_loss(
     of them are left out of the row. `negatives` [k]: a code drawn more than once counts as often.
     """
     labels, share = soft
-    drawn, count = torch.unique(negatives, return_counts=True)
     own = ((state * rows(target)).sum(1) + bias[target]).float()
-    beside = (torch.einsum("ns,nks->nk", state, rows(labels.clamp_min(0))) + bias[labels.clamp_min(0)]).float()
-    others = torch.addmm(bias[drawn] - log_q[drawn] + count.log(), state, rows(drawn).T).float()
-    slot = torch.full((len(log_q),), len(drawn), device=drawn.device).scatter(
-        0, drawn, torch.arange(len(drawn), device=drawn.device)
-    )
-    mine = torch.cat([slot[target][:, None], slot[labels.clamp_min(0)].masked_fill(labels < 0, len(drawn))], dim=1)
-    others = F.pad(others, (0, 1)).scatter(1, mine, NEVER)[:, :-1]
-    counted = beside.masked_fill((labels < 0) | (labels == target[:, None]), NEVER)
-    whole = torch.logsumexp(torch.cat([own[:, None], counted, others], dim=1), dim=1)
+    there = labels >= 0
+    codes = torch.where(there, labels, target[:, None])
+    beside = (torch.einsum("ns,nks->nk", state, rows(codes)) + bias[codes]).float()
+    others = _log_sum_others(state, torch.cat([target[:, None], codes], dim=1), rows, bias, negatives, log_q)
+    counted = beside.masked_fill(codes == target[:, None], NEVER)
+    whole = torch.logsumexp(torch.cat([own[:, None], counted, others[:, None]], dim=1), dim=1)
     lost = weight * (whole - own) + (share * (whole[:, None] - beside)).sum(dim=1)
     return lost.sum() / (weight.sum() + share.sum()).clamp_min(1e-12)
+
+
+def _log_sum_others(state: Any, known: Any, rows: Rows, bias: Any, negatives: Any, log_q: Any) -> Any:
+    """Return log Σ exp(corrected logit) of each row over the negatives that are none of its `known` items [n, m]: [n].
+
+    A code that is drawn more than once counts as often.
+    """
+    drawn, count = torch.unique(negatives, return_counts=True)
+    place = torch.full_like(log_q, -1, dtype=torch.int64)
+    place[drawn] = torch.arange(len(drawn), device=drawn.device)
+    hit = place[known]
+    row, column = torch.nonzero(hit >= 0, as_tuple=True)
+    shift = bias[drawn] - log_q[drawn] + count.log()
+    return _LogSumExp.apply(state, rows(drawn), shift, row, hit[row, column])
+
+
+class _LogSumExp(torch.autograd.Function):  # type: ignore[misc]
+    """log Σⱼ exp(state · vectorⱼ + shiftⱼ) of each row without some entries, in two passes over one matrix.
+
+    Autograd would keep and fill five matrices of [n, k], which cost more than the products themselves.
+    """
+
+    @staticmethod
+    def forward(of: Any, state: Any, vectors: Any, shift: Any, row: Any, column: Any) -> Any:
+        """[n, size], [k, size], [k], places that are left out → [n], in 32 bits."""
+        z = torch.addmm(shift, state, vectors.T).float()
+        z[row, column] = NEVER
+        top = z.max(dim=1, keepdim=True).values
+        total = z.sub_(top).exp_().sum(dim=1)
+        of.save_for_backward(z, total, state, vectors)
+        return top[:, 0] + total.log()
+
+    @staticmethod
+    def backward(of: Any, gradient: Any) -> Any:
+        """The chances of the entries, times the gradient of their row, through the product."""
+        z, total, state, vectors = of.saved_tensors
+        chance = z * (gradient / total)[:, None]
+        back = chance @ vectors.to(chance.dtype), chance.T @ state.to(chance.dtype), chance.sum(dim=0)
+        return back[0].to(state.dtype), back[1].to(vectors.dtype), back[2], None, None
 
 
 def gbce_loss(
@@ -88,10 +123,10 @@ def gbce_loss(
     return _mean(power * F.softplus(-own) + pushed, weight)
 
 
-def _logits(state: Any, target: Any, rows: Rows, bias: Any, negatives: Any, less: Any = 0.0) -> tuple[Any, Any]:
-    """Logits of each row's own target [n] and of the shared negatives [n, k] `less` a number each, in 32 bits."""
+def _logits(state: Any, target: Any, rows: Rows, bias: Any, negatives: Any) -> tuple[Any, Any]:
+    """Logits of each row's own target [n] and of the shared negatives [n, k], in 32 bits."""
     own = (state * rows(target)).sum(1) + bias[target]
-    return own.float(), torch.addmm(bias[negatives] - less, state, rows(negatives).T).float()
+    return own.float(), torch.addmm(bias[negatives], state, rows(negatives).T).float()
 
 
 def kl_loss(logits: Any, wanted: Any, weight: Any) -> Any:
