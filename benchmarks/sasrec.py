@@ -3,9 +3,10 @@
     python benchmarks/sasrec.py [--json FILE] [--peer-python PYTHON] [--only NAME ...] [--share S] [--patience P]
 
 All learn from the same events of Amazon Beauty, 64 wide, two layers, one head, at most 50 events of a history, and are
-judged on the same held-back last events over the whole catalogue, what was had left out; the clock stands while they
-are judged. The value to reach is `--share` of the best that Wareloom comes to; a peer is stopped at `--patience` times
-Wareloom's time. Peers want numpy 1: give the Python of an environment of their own that has `rectools[torch]` and
+judged on the same held-back last events over the whole catalogue, what was had left out. The clock counts seconds of
+processor time of the process, all its threads together, since a shared machine stretches the others; it stands while a
+model is judged. The value to reach is `--share` of the best that Wareloom comes to; a peer is stopped at `--patience`
+times Wareloom's time. Peers want numpy 1: give the Python of an environment of their own that has `rectools[torch]` and
 `recbole` (the extra `peers`). Data: `WARELOOM_DATA`, else `../shared/data`.
 """
 
@@ -33,6 +34,18 @@ PEERS = ("rectools", "recbole")
 HERE = Path(__file__).resolve().parent
 
 
+class Watched(SASRec):
+    """SASRec with its defaults, which counts the seconds that judging takes."""
+
+    judging = 0.0
+
+    def _validate(self, net: Any, data: SequenceData) -> float:
+        start = time.process_time()
+        value = super()._validate(net, data)
+        self.judging += time.process_time() - start
+        return value
+
+
 def prepare(folder: Path, seed: int) -> tuple[Log, int]:
     """Write what the peers learn from and are asked; returns the log and how many updates Wareloom plans."""
     whole = Log.of(read(data("amazon_beauty"), to=folder / "shop"))
@@ -53,12 +66,13 @@ def prepare(folder: Path, seed: int) -> tuple[Log, int]:
 def ours(log: Log, seed: int, threads: int) -> list[dict[str, float]]:
     """Fit with the defaults; seconds and value of each evaluation."""
     points: list[dict[str, float]] = []
-    start = time.perf_counter()
+    start, ranker = time.process_time(), Watched()
 
     def watch(step: int, values: dict[str, float]) -> None:
-        points.append({"step": step, "seconds": time.perf_counter() - start, "value": values["value"]})
+        seconds = time.process_time() - start - ranker.judging
+        points.append({"step": step, "seconds": seconds, "value": values["value"]})
 
-    SASRec().fit(log, Run(seed=seed, threads=threads, watch=watch))
+    ranker.fit(log, Run(seed=seed, threads=threads, watch=watch))
     return points
 
 
@@ -66,10 +80,20 @@ def peer(name: str, folder: Path, python: str, limit: float, target: float, thre
     """Run one peer until it comes to `target` or its time is over; what it said on the way."""
     command = [python, str(HERE / "_peers.py"), name, str(folder / "events.npz"), str(limit), str(target)]
     environment = os.environ | {"OMP_NUM_THREADS": str(threads), "CUDA_VISIBLE_DEVICES": ""}
-    done = subprocess.run(command, capture_output=True, text=True, cwd=folder, env=environment)
-    points = [json.loads(line[6:]) for line in done.stdout.splitlines() if line.startswith("POINT ")]
-    said = [line[8:] for line in done.stdout.splitlines() if line.startswith("VERSION ")]
-    failed = "" if points else (done.stderr.strip().splitlines() or ["said nothing"])[-1]
+    points, said = [], []
+    with (folder / f"{name}.err").open("w+", encoding="utf-8") as errors:
+        with subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=errors, text=True, cwd=folder, env=environment
+        ) as job:
+            assert job.stdout is not None
+            for line in job.stdout:
+                if line.startswith("POINT "):
+                    points.append(json.loads(line[6:]))
+                    print(f"  {name}: {points[-1]['seconds']:.0f} s, {points[-1]['value']:.4f}", flush=True)
+                elif line.startswith("VERSION "):
+                    said.append(line[8:].strip())
+        errors.seek(0)
+        failed = "" if points else (errors.read().strip().splitlines() or ["said nothing"])[-1]
     return {"name": name, "version": said[0] if said else None, "points": points, "error": failed}
 
 
