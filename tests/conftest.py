@@ -22,21 +22,9 @@ import pytest  # noqa: E402
 
 from wareloom.shop import Shop  # noqa: E402
 
-HERE = Path(__file__).resolve().parent
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep on one worker what shares fixtures and kernels: the tests of a file, in contracts those of one algorithm."""
-    for item in items:
-        file = item.path.relative_to(HERE).as_posix()
-        name = item.callspec.params.get("name") if hasattr(item, "callspec") else None
-        together = f"{file}:{name}" if name and file.startswith("contract/") else file
-        item.add_marker(pytest.mark.xdist_group(together))
-
 
 class Lazy(dict):
-    """Values made when first asked for: what no test of this worker needs is not made."""
+    """Values made when first asked for: what no test that runs needs is not made."""
 
     def __init__(self, make: Callable[[str], Any]) -> None:
         super().__init__()
