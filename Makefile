@@ -11,7 +11,7 @@ demo: $(VENV)/.demo
 	$(BIN)/wareloom demo --to runs/demo
 
 test: $(VENV)/.test
-	$(BIN)/python -m pytest -q -n auto --dist loadgroup
+	$(BIN)/python -m pytest -q -n auto --dist loadfile
 
 check: $(VENV)/.test
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .

@@ -3,13 +3,36 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-import numpy as np
-import polars as pl
-import pytest
+# Workers of pytest-xdist that all take every core spend most of their time waiting for each other: each keeps to its
+# share of the cores. A test of threads asks for two by name and gets them, on however few cores; so does Polars.
+if os.environ.get("PYTEST_XDIST_WORKER") and hasattr(os, "sched_setaffinity"):
+    WORKER, WORKERS = int(os.environ["PYTEST_XDIST_WORKER"][2:]), int(os.environ["PYTEST_XDIST_WORKER_COUNT"])
+    if share := sorted(os.sched_getaffinity(0))[WORKER::WORKERS]:
+        os.sched_setaffinity(0, share)
+for variable, value in {"OMP_WAIT_POLICY": "PASSIVE", "NUMBA_NUM_THREADS": "2", "POLARS_MAX_THREADS": "2"}.items():
+    os.environ.setdefault(variable, value)
 
-from wareloom.shop import Shop
+import numpy as np  # noqa: E402
+import polars as pl  # noqa: E402
+import pytest  # noqa: E402
+
+from wareloom.shop import Shop  # noqa: E402
+
+
+class Lazy(dict):
+    """Values made when first asked for: what no test that runs needs is not made."""
+
+    def __init__(self, make: Callable[[str], Any]) -> None:
+        super().__init__()
+        self.make = make
+
+    def __missing__(self, name: str) -> Any:
+        self[name] = value = self.make(name)
+        return value
 
 
 def data_folder() -> Path | None:

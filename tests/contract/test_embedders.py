@@ -7,12 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from conftest import Lazy
 from wareloom.errors import InputError, NotFittedError, SettingError
 from wareloom.family import EMBEDDERS, configure
 from wareloom.language.embedders import Embedder
 from wareloom.run import Run
 
 NAMES = EMBEDDERS.names()
+RUN = Run(seed=1, threads=2)
 LEARNING = [name for name in NAMES if EMBEDDERS.load(name).learns]
 TEXTS = [
     "Stainless steel kitchen sink 30 in.",
@@ -33,12 +35,12 @@ def make(name: str) -> Embedder:
 
 @pytest.fixture(scope="module")
 def fitted() -> dict[str, Embedder]:
-    return {name: make(name).fit(TEXTS, Run(seed=1)) for name in NAMES}
+    return Lazy(lambda name: make(name).fit(TEXTS, RUN))
 
 
 @pytest.fixture(scope="module")
 def vectors(fitted: dict[str, Embedder]) -> dict[str, np.ndarray]:
-    return {name: embedder.embed(TEXTS, Run(seed=1)) for name, embedder in fitted.items()}
+    return Lazy(lambda name: fitted[name].embed(TEXTS, RUN))
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -72,7 +74,7 @@ def test_the_same_text_has_the_same_vector(name: str, fitted: dict[str, Embedder
     again = fitted[name].embed([TEXTS[2], "something else", TEXTS[2]])
     np.testing.assert_allclose(again[0], again[2], atol=1e-5)
     np.testing.assert_allclose(again[0], vectors[name][2], atol=1e-5)
-    np.testing.assert_array_equal(fitted[name].embed(TEXTS), vectors[name])
+    np.testing.assert_array_equal(fitted[name].embed(TEXTS, RUN), vectors[name])
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -105,7 +107,7 @@ def test_saved_and_restored_embeds_the_same(
     fitted[name].save(tmp_path / name)
     again = EMBEDDERS.restore(tmp_path / name)
     assert again.settings() == fitted[name].settings()
-    np.testing.assert_array_equal(again.embed(TEXTS), vectors[name])
+    np.testing.assert_array_equal(again.embed(TEXTS, RUN), vectors[name])
 
 
 @pytest.mark.parametrize("name", NAMES)

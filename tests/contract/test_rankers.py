@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from conftest import small_shop
+from conftest import Lazy, small_shop
 from wareloom.errors import InputError, NotFittedError, SettingError
 from wareloom.family import RANKERS, configure
 from wareloom.rankers import Ranker
@@ -18,6 +18,7 @@ from wareloom.run import Run
 from wareloom.shop import Log, Requests
 
 NAMES = RANKERS.names()
+RUN = Run(seed=1, threads=2)
 NETWORK = {"epochs": 30, "embedding_size": 16, "batch_size": 256, "learning_rate": 0.02, "dropout": 0.1}
 QUICK: dict[str, dict[str, Any]] = {
     "als": {"embedding_size": 8, "epochs": 3},
@@ -25,6 +26,7 @@ QUICK: dict[str, dict[str, Any]] = {
     "bert4rec": NETWORK | {"epochs": 60, "layers": 1, "learning_rate": 0.01, "dropout": 0.0},
     "caser": NETWORK,
     "gru": NETWORK,
+    "sasrec": NETWORK | {"layers": 1},
     "two_tower": NETWORK | {"learning_rate": 0.01},
 }
 """Settings that make slow rankers quick; none other is needed here."""
@@ -56,7 +58,7 @@ def make(name: str) -> Ranker:
 @pytest.fixture(scope="module")
 def fitted() -> dict[str, Ranker]:
     shop = small_shop()
-    return {name: make(name).fit(shop, Run(seed=1)) for name in NAMES}
+    return Lazy(lambda name: make(name).fit(shop, RUN))
 
 
 @pytest.fixture(scope="module")
@@ -98,7 +100,7 @@ def test_saved_and_restored_scores_the_same(
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_same_seed_gives_the_same_scores(name: str, fitted: dict[str, Ranker], requests: Requests) -> None:
-    again = make(name).fit(small_shop(), Run(seed=1))
+    again = make(name).fit(small_shop(), RUN)
     np.testing.assert_array_equal(again.score(requests), fitted[name].score(requests))
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from conftest import small_shop
+from conftest import Lazy, small_shop
 from wareloom.errors import InputError, NotFittedError, SettingError
 from wareloom.family import SYNTHESIZERS, configure
 from wareloom.run import Run
@@ -75,7 +75,7 @@ def variant(kind: str) -> Shop:
 
 @pytest.fixture(scope="module")
 def fitted() -> dict[str, Synthesizer]:
-    return {name: make(name).fit(variant("plain"), Run(seed=1)) for name in NAMES}
+    return Lazy(lambda name: make(name).fit(variant("plain"), Run(seed=1)))
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -16,7 +16,6 @@ from wareloom import cli
 from wareloom.family import FAMILIES
 from wareloom.shop import Log, Shop
 
-pytestmark = pytest.mark.xdist_group("cli")
 COMMANDS = sorted(path.stem for path in cli.HERE.glob("*.py") if not path.stem.startswith("_"))
 
 

@@ -21,8 +21,6 @@ from wareloom.recipe import DEFAULT_STAGES, Done, Recipe, run_recipe
 from wareloom.run import Run
 from wareloom.shop import Shop
 
-pytestmark = pytest.mark.xdist_group("recipe")
-
 TOML = """
 name = "tiny"
 seed = 3
@@ -76,7 +74,7 @@ def recipe(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def undisturbed(recipe: Path) -> Done:
-    return run_recipe(Recipe.load(recipe), recipe.parent / "job")
+    return run_recipe(Recipe.load(recipe), recipe.parent / "job", Run(threads=2))
 
 
 def copied(done: Done, to: Path) -> Path:

@@ -32,7 +32,6 @@ from wareloom.shop.splits import Split, SplitSettings, split
 from wareloom.synthesis import Given
 from wareloom.synthesis.behaviour.markov import Markov
 
-pytestmark = pytest.mark.xdist_group("proof")
 START = datetime(2024, 1, 1)
 Asked = dict[str, tuple[list[str], set[str]]]
 
@@ -395,7 +394,7 @@ def ring() -> Shop:
 
 @pytest.fixture(scope="module")
 def proved() -> Proof:
-    return prove(ring(), settings_of(), Run(seed=1))
+    return prove(ring(), settings_of(), Run(seed=1, threads=2))
 
 
 def test_a_proof_says_the_same_bytes_twice(proved: Proof, tmp_path: Path) -> None:

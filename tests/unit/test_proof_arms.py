@@ -39,7 +39,6 @@ from wareloom.shop import Log, Shop
 from wareloom.shop.splits import SplitSettings
 from wareloom.synthesis.behaviour.markov import Markov
 
-pytestmark = pytest.mark.xdist_group("proof")
 SCREENS = ("schema", "impossible")
 
 

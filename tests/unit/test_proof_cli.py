@@ -14,8 +14,6 @@ from wareloom.errors import SettingError, SourceError
 from wareloom.proof.arms import Member
 from wareloom.recipe import Recipe
 
-pytestmark = pytest.mark.xdist_group("proof")
-
 
 def told(*words: object) -> str:
     done = CliRunner().invoke(app, [str(word) for word in words], catch_exceptions=True)

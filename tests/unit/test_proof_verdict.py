@@ -18,8 +18,6 @@ from wareloom.report.page import render
 from wareloom.run import Run
 from wareloom.shop.splits import SplitSettings
 
-pytestmark = pytest.mark.xdist_group("proof")
-
 
 def row(low: float, high: float, part: str = "all", requests: int = 1000, against: str = REAL) -> dict[str, Any]:
     """A comparison of the lift between `low` and `high`, its estimate in the middle."""
