@@ -231,3 +231,39 @@ def test_without_a_held_out_part_there_is_nothing_to_look_for() -> None:
         screened = SCREENS.make("leak").screen(pool, parts.train, holdout)
         assert screened.report == {"looked": False}
         assert screened.kept is pool
+
+
+def families(*, titles: bool) -> Split:
+    """3,000 users who keep to one of 1,000 families of ten items, which only the titles tell."""
+    rng = np.random.default_rng(3)
+    own = {f"u{u}": (10 * (u % 1000) + rng.permutation(10)[:5]).tolist() for u in range(3000)}
+    shop = shop_of(own, items=10_000)
+    if titles:
+        title = [f"family{i // 10} part{i % 10}" for i in range(10_000)]
+        shop = shop.with_tables(items=shop.table("items").with_columns(title=pl.Series(title)))
+    parts = split(shop, SplitSettings(by="leave-last-out"))
+    return Split(*(part.in_memory() for part in parts), parts.how)
+
+
+def test_a_generator_that_reads_titles_is_no_leak() -> None:
+    """It draws from families without having seen one event: what a shop whose titles are hidden cannot explain."""
+    rng = np.random.default_rng(4)
+    read = {f"f{u}": (10 * (u % 1000) + rng.permutation(10)[:5]).tolist() for u in range(3000)}
+    told = {}
+    for titles in (True, False):
+        parts = families(titles=titles)
+        holdout = parts.held_out()
+        told[titles] = SCREENS.make("leak").examine(
+            shop_of(read, MADE, items=10_000), parts.train, holdout, Run(seed=1)
+        )
+    assert told[True]["held"] == told[False]["held"] > 500
+    assert told[True]["expected"] == pytest.approx(told[True]["held"], rel=0.15)
+    assert told[True]["leak"] is False
+    assert told[False]["leak"] is True
+    parts = families(titles=True)
+    whole = pl.concat([part.table("events") for part in parts]).filter(pl.col("user_id").str.ends_with("00"))
+    rows = whole.with_columns(user_id=pl.format("fake-{}", "user_id"), origin=pl.lit(MADE))
+    pool = shop_of(read, MADE, items=10_000)
+    pool = pool.with_tables(events=pl.concat([pool.table("events"), rows], how="diagonal"))
+    assert whole["user_id"].n_unique() <= 0.01 * 3000
+    assert SCREENS.make("leak").examine(pool, parts.train, parts.held_out(), Run(seed=1))["runs"]["leak"] is True

@@ -13,13 +13,14 @@ from scipy import sparse, stats
 from wareloom.errors import LeakError
 from wareloom.run import Run
 from wareloom.screening import Screen, Screened
+from wareloom.screening._evidence import Evidence
 from wareloom.shop import Log, Shop, Vocabulary
 from wareloom.shop.pairs import follow_counts
 from wareloom.shop.schema import REAL
 
 Look = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
 """Of held-out events with given targets: which does training lack, and which does the synthetic data hold?"""
-DECOYS = 20
+DECOYS = 40
 """Decoy targets drawn for each held-out pair."""
 
 
@@ -28,10 +29,11 @@ class Leak(Screen):
     """Stop the job where synthetic data holds more of the held-out pairs than the training part explains.
 
     A held-out pair is (an item, the held-out item that the same user had next). Pairs that training holds are left out.
-    For each of the others decoys are made by giving the item another user's held-out item, so that decoys are as
-    popular; pairs and decoys are compared within strata of what training says of them: paths of two steps between the
-    two items, their popularity, and their category. Honest data holds held-out pairs about as often as decoys of the
-    same stratum. The same is asked of runs, (two items, the held-out item that came next), that end in such a pair:
+    For each of the others decoys are made by giving the item another user's held-out item, and, where items have text,
+    one that reads like it. Pairs and decoys are compared within strata of what training says of them: how alike the two
+    read, their category, paths of two steps between them, and their popularity; a thin stratum leans on the wider one
+    around it. Honest data, of a generator that knows the texts too, holds held-out pairs about as often as decoys of
+    the same stratum. The same is asked of runs, (two items, the held-out item that came next), that end in such a pair:
     honest data holds next to none of them, so that few copied users show.
     """
 
@@ -65,7 +67,8 @@ class Leak(Screen):
         before, source, target, items = _held_out(train, holdout)
         fake = _recoded(Log.of(synthetic), items)
         counts, walked = follow_counts(Log.of(train), window=3), follow_counts(fake)
-        strata, rng = _strata(counts, train, len(items)), (run or Run()).rng("leak")
+        run = run or Run()
+        rng, of = run.rng("leak"), Evidence(counts, train, run)
         made = _runs(fake)
 
         def pairs(rows: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -78,37 +81,34 @@ class Leak(Screen):
         for look, rows in ((pairs, np.arange(len(source))), (runs, np.flatnonzero(before >= 0))):
             if len(rows) > self.most_pairs:
                 rows = np.sort(rng.choice(rows, self.most_pairs, replace=False))
-            told = self._compare(look, rows, source, target, strata, rng)
+            told = self._compare(look, rows, (source, target), of, rng)
             found |= told if look is pairs else {"runs": told}
         return found | {"leak": found["leak"] or found["runs"]["leak"]}
 
     def _compare(
-        self,
-        look: Look,
-        rows: np.ndarray,
-        source: np.ndarray,
-        target: np.ndarray,
-        strata: Any,
-        rng: np.random.Generator,
+        self, look: Look, rows: np.ndarray, pairs: tuple[np.ndarray, np.ndarray], of: Evidence, rng: np.random.Generator
     ) -> dict[str, Any]:
         """Count how many of `rows` the synthetic data holds, and how many decoys of the same strata explain."""
-        held, stratum, real = [], [], []
+        source, target = pairs[0][rows], pairs[1][rows]
+        held, strata, real = [], [], []
         for number in range(1 + DECOYS):
-            aim = target[rows] if number == 0 else rng.permutation(target[rows])
+            aim = target if number == 0 else of.decoys(source, target, number, rng)
             fresh, there = look(rows, aim)
-            fresh &= source[rows] != aim
+            fresh &= source != aim
             held.append(there[fresh])
-            stratum.append(strata(source[rows][fresh], aim[fresh]))
+            strata.append(np.stack(of.strata(source[fresh], aim[fresh])))
             real.append(np.full(fresh.sum(), number == 0))
-        table = pl.DataFrame({"s": np.concatenate(stratum), "held": np.concatenate(held), "real": np.concatenate(real)})
-        rate = table.filter(~pl.col("real")).group_by("s").agg(hits=pl.col("held").sum(), n=pl.len())
-        overall = float(rate["hits"].sum()) / max(1.0, float(rate["n"].sum()))
-        mine = table.filter("real").join(rate, on="s", how="left").fill_null(0)
-        expected = float(((mine["hits"] + overall) / (mine["n"] + 1.0)).sum())
-        seen, n = int(mine["held"].sum()), len(mine)
+        there, mine = np.concatenate(held), np.concatenate(real)
+        rate = np.full(int(mine.sum()), there[~mine].mean() if (~mine).any() else 0.0)
+        for level in np.concatenate(strata, axis=1):
+            _, code = np.unique(level, return_inverse=True)
+            hits = np.bincount(code[~mine], weights=there[~mine], minlength=code.max(initial=0) + 1)
+            n = np.bincount(code[~mine], minlength=len(hits))
+            rate = (hits[code[mine]] + rate) / (n[code[mine]] + 1.0)
+        expected, seen = float(rate.sum()), int(there[mine].sum())
         chance = float(stats.poisson.sf(seen - 1, max(expected, 1e-9))) if seen else 1.0
-        leak = chance < self.p_value and seen - expected > max(3.0, self.tolerance * n)
-        return {"pairs": n, "held": seen, "expected": expected, "p_value": chance, "leak": leak}
+        leak = chance < self.p_value and seen - expected > max(3.0, self.tolerance * len(rate))
+        return {"pairs": len(rate), "held": seen, "expected": expected, "p_value": chance, "leak": leak}
 
 
 def _recoded(log: Log, items: Any) -> Log:
@@ -152,23 +152,3 @@ def _code(a: np.ndarray, b: np.ndarray, c: np.ndarray) -> np.ndarray:
 def _values(matrix: sparse.csr_matrix, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
     """Entries of a sparse matrix at (rows, columns)."""
     return np.asarray(matrix[rows, columns]).ravel() if len(rows) else np.zeros(0)
-
-
-def _strata(counts: sparse.csr_matrix, train: Shop, n: int) -> Any:
-    """Return the function that names the stratum of pairs: two-step paths, popularity of both, shared leaf category."""
-    chance = sparse.diags_array(1.0 / np.maximum(np.asarray(counts.sum(axis=1)).ravel(), 1.0)) @ counts
-    onward = sparse.csr_matrix(chance.T)
-    chance = sparse.csr_matrix(chance)
-    size = np.log2(1 + np.bincount(counts.indices, weights=counts.data, minlength=n)).astype(int)
-    leaf = np.full(n, -1)
-    if train.has("items", "category"):
-        names = train.table("items")["category"].list.last()
-        leaf = names.rank("dense").fill_null(0).to_numpy().astype(int) - 1
-
-    def name(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-        paths = np.asarray(chance[a].multiply(onward[b]).sum(axis=1)).ravel()
-        step = np.clip(np.floor(np.log2(np.maximum(paths, 2.0**-20))) + 20, 0, 20).astype(int)
-        alike = (leaf[a] == leaf[b]) & (leaf[a] >= 0)
-        return ((step * 2 + alike) * 16 + np.minimum(size[a] // 2, 15)) * 16 + np.minimum(size[b] // 2, 15)
-
-    return name
