@@ -26,7 +26,9 @@ _HOMES = {
     "Run": "wareloom.run",
     "Shop": "wareloom.shop",
     "WareloomError": "wareloom.errors",
+    "Comparison": "wareloom.proof.compare",
     "clean": "wareloom.api",
+    "compare": "wareloom.api",
     "evaluate": "wareloom.api",
     "features": "wareloom.shop.features",
     "mix": "wareloom.api",
@@ -46,8 +48,9 @@ _HOMES = {
 __all__ = sorted([*_HOMES, "__version__"])
 
 if TYPE_CHECKING:
-    from wareloom.api import clean, evaluate, leaderboard, mix, prove, ranker, screen, split, synthesizer
+    from wareloom.api import clean, compare, evaluate, leaderboard, mix, prove, ranker, screen, split, synthesizer
     from wareloom.errors import WareloomError
+    from wareloom.proof.compare import Comparison
     from wareloom.proof.result import Proof
     from wareloom.readers import read
     from wareloom.recipe import Recipe, run_recipe

@@ -11,6 +11,8 @@ import polars as pl
 from wareloom.family import MIXERS, RANKERS, SYNTHESIZERS, configure
 from wareloom.mixing import Mixer
 from wareloom.proof.arms import Generator
+from wareloom.proof.compare import CompareSettings, Comparison
+from wareloom.proof.compare import compare as compare_shops
 from wareloom.proof.judge import judge
 from wareloom.proof.kinds import asked, generator_of, kind_of, prove_any
 from wareloom.proof.leaderboard import Leaderboard, LeaderboardSettings
@@ -67,6 +69,17 @@ def mix(real: Shop, synthetic: Shop | Screened, mixer: str = "ratio", run: Run |
     """Blend real and synthetic rows; `settings` are the mixer's, for example `ratio=0.5`."""
     made: Mixer = MIXERS.make(mixer, **settings)
     return made.mix(real, synthetic.kept if isinstance(synthetic, Screened) else synthetic, run)
+
+
+def compare(
+    real: Shop, synthetic: Shop, holdout: Shop | None = None, *, run: Run | None = None, **settings: Any
+) -> Comparison:
+    """Measure how like real behaviour synthetic behaviour is, each figure beside its floor between real users.
+
+    `real` is what the synthesizer was fitted on, `holdout` real users that it never saw. `settings` are those of
+    `CompareSettings`, such as measures=("popularity", "gaps") or gru=True.
+    """
+    return compare_shops(real, synthetic, holdout, configure(CompareSettings, settings), run=run or Run())
 
 
 def evaluate(

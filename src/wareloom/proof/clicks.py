@@ -12,7 +12,7 @@ import polars as pl
 
 from wareloom.errors import InputError, SettingError, near
 from wareloom.family import METRICS, RANKERS
-from wareloom.metrics import ClickMetric, Predicted, weighted_mean
+from wareloom.metrics import ClickMetric, Metric, Predicted, weighted_mean
 from wareloom.metrics.clicks._curves import entropy
 from wareloom.metrics.clicks.log_loss import LogLoss
 from wareloom.metrics.clicks.normalised_entropy import NormalisedEntropy
@@ -86,7 +86,8 @@ def click_metric(name: str) -> ClickMetric:
     made = METRICS.make(stem)
     if not isinstance(made, ClickMetric) or stem != name:
         known = [n for n in METRICS.names() if ".clicks." in METRICS.describe(n).module]
-        raise SettingError(f"{name!r} judges rankings, not clicks.{near(name, known)} Known: {', '.join(known)}.")
+        kind = "rankings" if isinstance(made, Metric) or stem != name else "synthetic shops"
+        raise SettingError(f"{name!r} judges {kind}, not clicks.{near(name, known)} Known: {', '.join(known)}.")
     return made
 
 

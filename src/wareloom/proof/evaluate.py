@@ -10,7 +10,7 @@ import polars as pl
 
 from wareloom.errors import SettingError
 from wareloom.family import METRICS
-from wareloom.metrics import Metric, Ranked
+from wareloom.metrics import ClickMetric, Metric, Ranked
 from wareloom.metrics._collect import Collector
 from wareloom.proof.bootstrap import combine, resample
 from wareloom.proof.task import Task
@@ -46,7 +46,9 @@ def metric(name: str) -> Metric:
         raise SettingError(f"The metric {name!r} must look like 'ndcg@10': a name, and the list's length after an @.")
     made = METRICS.make(stem, **({"k": int(k)} if k else {}))
     if not isinstance(made, Metric):
-        raise SettingError(f"The metric {name!r} judges predictions, not rankings: it is for proofs of clicks.")
+        kind = "predictions" if isinstance(made, ClickMetric) else "synthetic shops"
+        where = "proofs of clicks" if isinstance(made, ClickMetric) else "`wareloom compare`"
+        raise SettingError(f"The metric {name!r} judges {kind}, not rankings: it is for {where}.")
     return made
 
 

@@ -27,7 +27,7 @@ def arms(rows: Rows, baselines: Rows, metric: str) -> go.Figure:
         ]
         for part, colour, symbol in ((beside, FAINT, "diamond"), (own, SHADES[0], "circle")):
             _dots(figure, part[::-1], "mean", colour, symbol, (1, column), f"{metric} %{{x:.4f}}")
-    return _styled(figure, f"{metric}, 95 % interval", 90 + 34 * (len(rows and own) + len(beside)))
+    return styled(figure, f"{metric}, 95 % interval", 90 + 34 * (len(rows and own) + len(beside)))
 
 
 def against(rows: Rows, detectable: float | None, metric: str) -> go.Figure:
@@ -72,8 +72,8 @@ def against(rows: Rows, detectable: float | None, metric: str) -> go.Figure:
     ]
     room = 0.05 * (max(ends) - min(ends) or 1.0)
     figure.update_xaxes(tickformat="+.1%", nticks=9, range=[min(ends) - room, max(ends) + room])
-    styled = _styled(figure, f"lift of {metric}", 84 + 50 * len(rows))
-    return styled.update_layout(showlegend=False, margin={"l": 10, "r": 196, "t": 8, "b": 46})
+    shown = styled(figure, f"lift of {metric}", 84 + 50 * len(rows))
+    return shown.update_layout(showlegend=False, margin={"l": 10, "r": 196, "t": 8, "b": 46})
 
 
 def curve(rows: Rows, key: str, x_title: str, metric: str) -> go.Figure:
@@ -100,7 +100,7 @@ def curve(rows: Rows, key: str, x_title: str, metric: str) -> go.Figure:
     figure.add_hline(y=0, line_color=INK, line_width=1)
     figure.update_xaxes(tickvals=x, ticktext=[f"{value:,.4g}" if value < 1000 else f"{value:,.0f}" for value in x])
     figure.update_yaxes(tickformat="+.0%", title=f"lift of {metric} over real")
-    return _styled(figure, x_title, 320).update_layout(showlegend=False)
+    return styled(figure, x_title, 320).update_layout(showlegend=False)
 
 
 def members(rows: Rows, metric: str) -> go.Figure:
@@ -109,7 +109,7 @@ def members(rows: Rows, metric: str) -> go.Figure:
     _dots(figure, [r | {"name": r["without"]} for r in rows][::-1], "lift", SHADES[0], "circle", None, "%{x:+.1%}")
     figure.add_vline(x=0, line_color=INK, line_width=1)
     figure.update_xaxes(tickformat="+.1%")
-    return _styled(figure, f"lift of {metric} with all, less the lift without this one", 110 + 40 * len(rows))
+    return styled(figure, f"lift of {metric} with all, less the lift without this one", 110 + 40 * len(rows))
 
 
 def slices(rows: Rows, metric: str, arm: str, against: str) -> go.Figure:
@@ -130,7 +130,7 @@ def slices(rows: Rows, metric: str, arm: str, against: str) -> go.Figure:
     figure.add_vline(x=0, line_color=INK, line_width=1)
     figure.update_xaxes(tickformat="+.0%")
     figure.update_layout(showlegend=len(modes) > 1, scattermode="group", scattergap=0.6)
-    return _styled(figure, f"lift of {metric} over {against}, 95 % interval", 110 + 38 * count)
+    return styled(figure, f"lift of {metric} over {against}, 95 % interval", 110 + 38 * count)
 
 
 def popularity(curves: dict[str, Any]) -> go.Figure:
@@ -147,7 +147,7 @@ def popularity(curves: dict[str, Any]) -> go.Figure:
         )
     figure.update_xaxes(type="log", dtick=1)
     figure.update_yaxes(type="log", tickformat=".0e", title="share of events", dtick=1)
-    return _styled(figure, "item, by popularity rank", 340)
+    return styled(figure, "item, by popularity rank", 340)
 
 
 def lengths(curves: dict[str, Any]) -> go.Figure:
@@ -159,7 +159,7 @@ def lengths(curves: dict[str, Any]) -> go.Figure:
         )
     figure.update_xaxes(type="log", dtick=1)
     figure.update_yaxes(tickformat=".0%", title="share of users")
-    return _styled(figure, "events of a user, at least", 340)
+    return styled(figure, "events of a user, at least", 340)
 
 
 def choice(tried: Rows, real: float, metric: str) -> go.Figure:
@@ -170,7 +170,7 @@ def choice(tried: Rows, real: float, metric: str) -> go.Figure:
         x=[p[0] for p in points], y=[p[1] for p in points], mode="lines+markers", line={"color": SHADES[0], "width": 2}
     )
     figure.update_yaxes(title=metric)
-    return _styled(figure, "synthetic events for each real one (0: real only)", 300)
+    return styled(figure, "synthetic events for each real one (0: real only)", 300)
 
 
 def _is(row: dict[str, Any], ties: str, metric: str) -> bool:
@@ -206,7 +206,8 @@ def _dots(
     )
 
 
-def _styled(figure: go.Figure, x_title: str, height: int) -> go.Figure:
+def styled(figure: go.Figure, x_title: str, height: int) -> go.Figure:
+    """Give a figure the house's type, colours and margins."""
     figure.update_layout(
         template="none",
         height=height,

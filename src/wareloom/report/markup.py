@@ -46,6 +46,11 @@ pre{white-space:pre-wrap;font-size:.84rem;margin:8px 0}
 @media print{body{background:#fff}.part{break-before:page}section{break-inside:avoid}}
 """
 
+HEAD = (
+    "<!doctype html><html lang='en'><head><meta charset='utf-8'><meta name='viewport' content='width=device-width'>"
+    "<title>{title}</title><style>{style}</style><script>{plotly}</script></head>"
+)
+
 
 def section(title: str, body: str) -> str:
     """A card with a heading."""

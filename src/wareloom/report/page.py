@@ -14,13 +14,8 @@ from wareloom.proof.decide import listed
 from wareloom.proof.story import askers
 from wareloom.report import figures
 from wareloom.report.beyond import compared, explored
-from wareloom.report.markup import STYLE, drawn, faint, percent, section, table
+from wareloom.report.markup import HEAD, STYLE, drawn, faint, percent, section, table
 from wareloom.report.summary import summary
-
-HEAD = (
-    "<!doctype html><html lang='en'><head><meta charset='utf-8'><meta name='viewport' content='width=device-width'>"
-    "<title>Wareloom proof: {verdict}</title><style>{style}</style><script>{plotly}</script></head>"
-)
 
 
 def render(data: Mapping[str, Any], cleaned: Mapping[str, Any] | None = None) -> str:
@@ -40,7 +35,7 @@ def render(data: Mapping[str, Any], cleaned: Mapping[str, Any] | None = None) ->
         section("What was cleaned", _cleaned(cleaned)) if cleaned else "",
         section("Settings", _settings(data)),
     ]
-    head = HEAD.format(verdict=escape(data["verdict"]), style=STYLE, plotly=get_plotlyjs())
+    head = HEAD.format(title=f"Wareloom proof: {escape(data['verdict'])}", style=STYLE, plotly=get_plotlyjs())
     return f"{head}<body><main>{''.join(parts)}</main></body></html>\n"
 
 

@@ -1,0 +1,54 @@
+"""Compare a synthetic shop with a real one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from wareloom.cli._shared import AsJson, Device, Quiet, Seed, Set, Threads, To, run_of, settings, show, table
+
+
+def main(
+    real: Annotated[Path, typer.Argument(help="What the synthesizer was fitted on: a shop, or a folder of tables.")],
+    synthetic: Annotated[Path, typer.Argument(help="What it made: a shop, or any tool's folder of tables.")],
+    to: To,
+    holdout: Annotated[
+        list[Path] | None, typer.Option(help="Real users that it never saw; may be given again.", show_default=False)
+    ] = None,
+    measures: Annotated[str, typer.Option(help="Measures, with commas; all quick ones where none are named.")] = "",
+    gru: Annotated[bool, typer.Option("--gru", help="Let a small network read the sequences, too.")] = False,
+    tolerance: Annotated[float, typer.Option(help="Times the floor that a figure may be and stay within it.")] = 1.25,
+    set: Set = None,
+    threads: Threads = 0,
+    device: Device = "cpu",
+    seed: Seed = 0,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Measure how like real behaviour synthetic behaviour is, each figure beside that of real users among themselves.
+
+    --set MEASURE.NAME=VALUE sets a setting of a measure.
+    """
+    from wareloom.proof.compare import CompareSettings, compare_paths, must_be_free
+    from wareloom.report.comparison import save_comparison
+
+    own: dict[str, dict[str, Any]] = {}
+    for key, value in settings(set).items():
+        whose, _, name = key.rpartition(".")
+        own.setdefault(whose, {})[name] = value
+    wanted = CompareSettings(
+        measures=tuple(name.strip() for name in measures.split(",") if name.strip()),
+        gru=gru,
+        settings=own,
+        tolerance=tolerance,
+    )
+    wanted.chosen()
+    must_be_free(to)
+    run = run_of(seed, quiet, threads=threads, device=device)
+    found = compare_paths(real, synthetic, tuple(holdout or ()), wanted, run=run)
+    save_comparison(found, to)
+    left = [f"  without {name}: {why}" for name, why in sorted(found.data["left_out"].items())]
+    shown = table(found.table().select("measure", "value", "floor", "ratio", "verdict", "unit"))
+    show(found.data, as_json, "\n".join([str(found), "", shown, "", *left, str(to / "compare.html")]))

@@ -1,0 +1,38 @@
+"""How much of the events is left to the tail."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from wareloom.errors import SettingError
+from wareloom.metrics._distances import shares
+from wareloom.metrics._measure import Counted, Counts, by_item
+from wareloom.metrics._samples import Sample, Trio
+
+
+@dataclass(kw_only=True, eq=False)
+class TailShare(Counted):
+    """Difference between shares of events on what is not among the most popular items, each sample by its own order."""
+
+    head: float = 0.2
+    """Share of the catalogue that is the head."""
+
+    def __post_init__(self) -> None:
+        if not 0 < self.head < 1:
+            raise SettingError(f"tail_share: head is {self.head}; give a share of the catalogue between 0 and 1.")
+
+    def count(self, samples: Sequence[Sample], trio: Trio) -> dict[str, Counts] | str:
+        return {"": by_item(samples)}
+
+    def distance(self, figure: str, a: np.ndarray, b: np.ndarray, counts: Counts) -> float:
+        return abs(self._tail(a) - self._tail(b))
+
+    def single(self, figure: str, a: np.ndarray, counts: Counts) -> float | None:
+        return self._tail(a)
+
+    def _tail(self, counts: np.ndarray) -> float:
+        tail = len(counts) - max(1, round(self.head * len(counts)))
+        return float(np.sort(shares(counts))[:tail].sum())

@@ -1,0 +1,1 @@
+"""How like real behaviour synthetic behaviour is: each measure beside its floor."""
