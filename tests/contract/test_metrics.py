@@ -12,7 +12,7 @@ from wareloom.family import METRICS, configure
 from wareloom.metrics import Metric, Ranked, RequestMetric
 from wareloom.metrics._collect import Collector
 
-NAMES = [n for n in METRICS.names() if METRICS.describe(n).module.split(".")[2] in ("ranking", "diversity")]
+NAMES = [n for n in METRICS.names() if issubclass(METRICS.load(n), Metric)]
 
 
 def ranked(seed: int = 0, requests: int = 40, items: int = 25) -> Ranked:

@@ -60,7 +60,7 @@ class CompareSettings:
 
 def measures() -> list[str]:
     """Names of all measures of comparisons, sorted."""
-    rooms = {name: METRICS.describe(name).module.split(".")[2] for name in METRICS.names()}
+    rooms = {name: path.parent.name for name, path in sorted(METRICS.files.items())}
     return [
         name
         for name, room in rooms.items()

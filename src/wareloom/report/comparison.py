@@ -192,7 +192,9 @@ def _left_out(data: Mapping[str, Any]) -> str:
 
 
 def _how(data: Mapping[str, Any]) -> str:
-    text = json.dumps({"settings": data["settings"], "users": data["users"]}, indent=2, ensure_ascii=False)
+    text = json.dumps(
+        {"settings": data["settings"], "users": data["users"]}, indent=2, sort_keys=True, ensure_ascii=False
+    )
     note = (
         "Intervals of counted figures: the groups of users are left out in turn on both sides (jackknife, Student's). "
         "Their floors: the groups of both real samples are dealt anew into two samples of the same size; shown are the "

@@ -12,7 +12,7 @@ from wareloom.neural.batches import bucketed, padded
 from wareloom.neural.training import Training, seeded, train
 from wareloom.run import Run
 
-TOKENS = 8192
+TOKENS = 1024
 """Events of a batch, padding included."""
 
 
@@ -39,9 +39,9 @@ def told(
 ) -> np.ndarray:
     """Learn from the users `fit` (bool [users]) and return the logits of all: float64 [users].
 
-    `columns` int64 [events, columns], codes; `how`: width, epochs.
+    `columns` int64 [events, columns], codes; `how`: width, updates.
     """
-    width, epochs = how
+    width, updates = how
     starts, sizes = offsets[:-1], np.diff(offsets)
     learned = np.flatnonzero(fit)
 
@@ -60,7 +60,8 @@ def told(
             events, lengths, wanted = given
             return torch.nn.functional.binary_cross_entropy_with_logits(model(events, lengths), wanted.float())
 
-        train(model, batches, loss, Training(learning_rate=5e-3, epochs=epochs, warmup=10, weight_decay=0.01), run)
+        how_long = Training(learning_rate=5e-3, epochs=1, updates=updates, warmup=10, weight_decay=0.01)
+        train(model, batches, loss, how_long, run)
         scores = np.zeros(len(sizes))
         with torch.no_grad():
             for users in np.array_split(np.arange(len(sizes)), max(1, int(sizes.sum()) // TOKENS)):

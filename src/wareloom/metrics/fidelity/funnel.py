@@ -31,7 +31,7 @@ class Funnel(Counted):
             return f"REAL has one kind of event, {EVENTS[int(there[0])]}" if len(there) else "REAL has no kind in all"
         cells, groups = zip(*(_entries(sample) for sample in samples), strict=True)
         counts = fixed(cells, groups, samples[0].groups, len(EVENTS))
-        return {f"{EVENTS[above]}_to_{EVENTS[below]}": counts for above, below in pairwise(there)}
+        return {f"{EVENTS[above]}>{EVENTS[below]}": counts for above, below in pairwise(there)}
 
     def distance(self, figure: str, a: np.ndarray, b: np.ndarray, counts: Counts) -> float:
         return abs(_rate(figure, a) - _rate(figure, b))
@@ -48,5 +48,5 @@ def _entries(sample: Sample) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _rate(figure: str, counts: np.ndarray) -> float:
-    above, below = (counts[EVENTS.index(kind)] for kind in figure.split("_to_", 1))
+    above, below = (counts[EVENTS.index(kind)] for kind in figure.split(">"))
     return float(below / max(above, 1.0))

@@ -40,11 +40,11 @@ class SequenceDiscriminator(Measure):
     """Items with an embedding of their own."""
     embedding_size: int = 32
     """Width of embeddings and of the state."""
-    epochs: int = 5
-    """Passes over the users that are learned from."""
+    updates: int = 400
+    """Steps of the training, on batches of about a thousand events."""
 
     def __post_init__(self) -> None:
-        for name, least in (("users", 10), ("history", 2), ("items", 1), ("embedding_size", 1), ("epochs", 1)):
+        for name, least in (("users", 10), ("history", 2), ("items", 1), ("embedding_size", 1), ("updates", 1)):
             if getattr(self, name) < least:
                 raise SettingError(f"sequence_discriminator: {name} is {getattr(self, name)}; give {least} or more.")
 
@@ -98,5 +98,5 @@ class SequenceDiscriminator(Measure):
         number = len(real[1]) - 1
         label = np.repeat([0.0, 1.0], [number, len(other[1]) - 1])
         fit = np.concatenate([run.rng("compare", "shown", side).random(number) >= SHOWN for side in range(2)])
-        score = told(columns, offsets, label, fit, (self.embedding_size, self.epochs), run)
+        score = told(columns, offsets, label, fit, (self.embedding_size, self.updates), run)
         return auc(score[~fit], label[~fit])
