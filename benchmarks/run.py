@@ -162,6 +162,21 @@ def rankers(figures: Figures) -> list[str]:
     ]
 
 
+def compare(figures: Figures) -> list[str]:
+    """Seconds of each measure, then the whole."""
+    rows = [(row["measure"], f"{row['seconds']:.2f}") for row in figures["rows"]]
+    rows.append(("**all, as the command does**", f"**{figures['seconds']:.1f}**"))
+    said = "held" if figures["held"] else "**missed**"
+    left = "".join(f" Left out: {name} ({why})." for name, why in figures["left_out"].items())
+    return [
+        *table("measure | seconds", rows),
+        "",
+        f"{figures['events']:,} events of each of three shops, {figures['threads']} thread(s); runs of "
+        f"{', '.join(f'{seconds:.1f}' for seconds in figures['every'])} s; peak {figures['gib']:.2f} GiB. "
+        f"Bar {said}.{left}",
+    ]
+
+
 BENCHMARKS = {
     "shop_scale": Benchmark(
         "Reading, cleaning and splitting real purchases",
@@ -188,6 +203,15 @@ BENCHMARKS = {
         "if reads did not wait for one another, *by bytes written* that of a stream copy at 13 bytes an event. No "
         "bar is set; the ratio is the figure.",
         markov,
+    ),
+    "compare": Benchmark(
+        "Comparing synthetic with real behaviour: a million events",
+        ("compare.py",),
+        "A generated real shop, as many held-out users and as many synthetic ones, a million events each; every "
+        "measure but the network that reads sequences, with floors, intervals and the page; medians of processes of "
+        "their own. "
+        "Bar: below 60 s and 2 GiB on two cores.",
+        compare,
     ),
     "gate": Benchmark(
         "The gate's calibration: noise",
