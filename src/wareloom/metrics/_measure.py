@@ -46,7 +46,7 @@ class Figure:
 
     @property
     def ratio(self) -> float | None:
-        """Value by floor, None where the floor is 0 and the value is not.
+        """Value by floor; None where it is beyond all number: above a floor of 0, or 1 where the floor is not.
 
         Of a bounded figure above its floor it is the larger of that and of floor by value of what is left to 1: where
         two real samples have little in common, as with transitions of a long tail, what counts is how much less the
@@ -228,4 +228,4 @@ def wilson(hits: int, number: int) -> tuple[float, float]:
     share, extra = hits / number, z * z / number
     middle = (share + extra / 2) / (1 + extra)
     half = z / (1 + extra) * float(np.sqrt(share * (1 - share) / number + extra / (4 * number)))
-    return max(0.0, middle - half), min(1.0, middle + half)
+    return middle - half if hits > 0 else 0.0, middle + half if hits < number else 1.0

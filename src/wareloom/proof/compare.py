@@ -171,7 +171,8 @@ def _sentence(figures: Sequence[dict[str, Any]], tolerance: float) -> str:
 
 def _times(figure: dict[str, Any]) -> str:
     ratio = figure["ratio"]
-    return f"{figure['name']} ({f'{ratio:.2g} times the floor' if ratio is not None else 'the floor is 0'})"
+    without = "the floor is 0" if figure["floor"] == 0 else "nothing in common"
+    return f"{figure['name']} ({without if ratio is None else f'{ratio:.2g} times the floor'})"
 
 
 def shop_at(source: str | Path, folder: str | Path, run: Run) -> Shop:

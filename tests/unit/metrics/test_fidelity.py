@@ -168,7 +168,9 @@ def test_the_area_is_that_of_scikit_learn_and_its_variance_that_of_many_draws() 
 def test_intervals_of_shares_are_wilsons() -> None:
     for hits, number in ((0, 40), (7, 50), (40, 40)):
         slow = stats.binomtest(hits, number).proportion_ci(method="wilson")
-        assert wilson(hits, number) == pytest.approx((slow.low, slow.high), abs=1e-12)
+        low, high = wilson(hits, number)
+        assert (low, high) == pytest.approx((slow.low, slow.high), abs=1e-12)
+        assert low <= hits / number <= high
 
 
 def test_intervals_hold_the_truth_as_often_as_they_say() -> None:
@@ -203,6 +205,7 @@ def test_a_ratio_looks_at_what_is_left_to_one_where_that_says_more() -> None:
     assert figure(0.1, 0.2).ratio == pytest.approx(0.5)
     assert figure(0.0, 0.0).ratio == 1.0
     assert figure(0.1, 0.0).ratio is None
+    assert figure(1.0, 0.9).ratio is None
     assert [figure(v, 0.2).verdict(1.04) for v in (0.205, 0.215, 0.225)] == ["within", "chance", "beyond"]
     assert figure(0.1, 0.0).verdict(1.25) == "beyond"
 
