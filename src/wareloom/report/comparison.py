@@ -60,7 +60,7 @@ def _first(data: Mapping[str, Any]) -> str:
     tone = TONES["beyond" if any(f["verdict"] == "beyond" for f in data["figures"]) else "within"]
     against = "held-out users" if users["reference"] == "held out" else "real users"
     asked = (
-        f"{users['compared']:,} synthetic users of {shops['synthetic']['events']:,} events were held beside as many "
+        f"{users['compared']:,} synthetic users with {users['events']['synthetic']:,} events were held beside as many "
         f"{against}. The floor of a figure is the same figure between two samples of as many real users."
     )
     notes = "".join(faint(note) for note in data["notes"])
@@ -119,7 +119,7 @@ def _table(data: Mapping[str, Any]) -> str:
     note = (
         "Lower is nearer. “Times” is value by floor; of figures that are shares of 1 it is the larger of that and of "
         "floor by value of what is left to 1, so that it tells where two real samples have little in common, too. "
-        "“Chance”: above the tolerance, but not above what 95 % of pairs of real samples lie below."
+        "“Chance”: above the tolerance, but no further than 97.5 % of pairs of real samples are apart."
     )
     return table(head, rows) + faint(note)
 
