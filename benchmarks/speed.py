@@ -157,7 +157,7 @@ def plain_ease(log: Log, way: str) -> np.ndarray:
     from scipy.linalg import lapack
 
     x = log.matrix()
-    gram = (x.T @ x).toarray()
+    gram = (x.T @ x).toarray(order="C")
     gram.ravel()[:: len(gram) + 1] += np.float32(100.0)
     if way == "inv":
         p = np.linalg.inv(gram)
