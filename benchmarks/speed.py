@@ -157,6 +157,7 @@ def plain_ease(log: Log, way: str) -> np.ndarray:
     from scipy.linalg import lapack
 
     x = log.matrix()
+    x.data = np.sqrt(x.data)
     gram = (x.T @ x).toarray(order="C")
     gram.ravel()[:: len(gram) + 1] += np.float32(100.0)
     if way == "inv":
