@@ -39,6 +39,7 @@ WEIGHTED_USERS = (
     "popularity",
     "session_knn",
     "slim",
+    "tifu_knn",
     "transitions",
     "user_knn",
 )

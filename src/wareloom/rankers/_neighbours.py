@@ -24,19 +24,26 @@ class Neighbourhood(NamedTuple):
 
 @njit(cache=True)
 def keep_best(sums, touched, k, columns, values):  # type: ignore[no-untyped-def]
-    """Write the k highest of the `touched` entries of `sums` in the order of columns, zero all; return how many."""
-    touched = np.sort(touched)
-    chosen = sums[touched]
-    sums[touched] = 0.0
-    if len(touched) > k:
-        order = np.sort(np.argsort(-chosen, kind="mergesort")[:k])
-        touched, chosen = touched[order], chosen[order]
+    """Write the k highest of the `touched` entries of `sums` in the order of columns, zero all; return how many.
+
+    Of equal ones at the edge the lowest columns stay. Entries are selected, not sorted: many more may be touched than
+    are kept.
+    """
     n = 0
-    for t in range(len(touched)):
-        if chosen[t] > 0.0:
-            columns[n] = touched[t]
-            values[n] = chosen[t]
+    if len(touched) > k:
+        chosen = sums[touched]
+        edge = np.partition(chosen, len(chosen) - k)[len(chosen) - k]
+        above = touched[chosen > edge]
+        level = np.sort(touched[chosen == edge])[: k - len(above)]
+        kept = np.sort(np.concatenate((above, level)))
+    else:
+        kept = np.sort(touched)
+    for column in kept:
+        if sums[column] > 0.0:
+            columns[n] = column
+            values[n] = sums[column]
             n += 1
+    sums[touched] = 0.0
     return n
 
 
