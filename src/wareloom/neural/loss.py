@@ -33,8 +33,27 @@ def sampled_softmax_loss(
     all other items without bias (Bengio and Senécal 2008; Yi et al. 2019).
     """
     own, others = _logits(state, target, rows, bias, negatives, log_q[negatives])
-    others = others.masked_fill(target[:, None] == negatives[None, :], NEVER)
+    return contrast_loss(own, others, target[:, None] == negatives[None, :], weight)
+
+
+def contrast_loss(own: Any, others: Any, never: Any, weight: Any) -> Any:
+    """Cross-entropy of each row's own logit [n] among it and `others` [n, k], those of them apart that are `never` to
+    be compared with it.
+    """
+    others = others.masked_fill(never, NEVER)
     return _mean(torch.logaddexp(own, torch.logsumexp(others, dim=1)) - own, weight)
+
+
+def log_drawn(shares: Any, draws: int) -> Any:
+    """How much likelier each item is to be among `draws` distinct-counted draws than one of average share, as a log.
+
+    `shares` [items] add up to 1. An item of share p is drawn at least once with probability 1 - (1 - p)^draws. Logits
+    of items met by such draws, less this, make the sum over those met estimate, without bias but for one constant, the
+    sum over all items: common items are not pushed down for being met often (Yi et al. 2019, the logQ correction; here
+    for items that are taken once however often they were drawn).
+    """
+    met = -torch.expm1(draws * torch.log1p(-shares.double().clamp(1e-300, 1 - 1e-12)))
+    return torch.log(met).float() - math.log(-math.expm1(draws * math.log1p(-min(1 / len(shares), 1 - 1e-12))))
 
 
 def gbce_loss(
