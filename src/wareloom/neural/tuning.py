@@ -22,6 +22,8 @@ AFTER = (
 )
 """Ends of the names of what closes a layer's attention and its perceptron: BERT and its kin, MPNet, DistilBERT,
 ModernBERT"""
+ASKED = ("self.query", "self.value", "attn.q", "attn.v", "q_lin", "v_lin", "attn.Wqkv")
+"""Ends of the names of the projections that LoRA changes: those of queries and values"""
 NEAR = 0.1
 """Spread of a prefix at the start. At 1, PEFT's own start, MiniLM's vectors had a cosine of .92 with the encoder's, at
 this .99."""
@@ -45,9 +47,9 @@ class Adapter(torch.nn.Module):  # type: ignore[misc]
 def tuned(encoder: Any, tuning: Tuning, size: int, who: str) -> Any:
     """Make `encoder` ready to be tuned, in place: what is to be learned asks for gradients, all else is frozen.
 
-    `size` is LoRA's rank, an adapter's bottleneck or a prefix's length. LoRA (Hu et al. 2021, of the projections PEFT
-    names for the kind of encoder, scaled by 2) and the prefix (Li and Liang 2021) are PEFT's. PEFT has no bottleneck
-    adapters: here one follows each attention and each perceptron, before the residual. Call what is returned. At first
+    `size` is LoRA's rank, an adapter's bottleneck or a prefix's length. LoRA (Hu et al. 2021, of the projections
+    `ASKED`, scaled by 2) and the prefix (Li and Liang 2021) are PEFT's. PEFT has no bottleneck adapters: here one
+    follows each attention and each perceptron, before the residual. Call what is returned. At first
     LoRA and adapters change nothing. `who` asks, as in "ranker 'bi_encoder'"; `SettingError` where the kind of encoder
     cannot be tuned so.
     """
@@ -93,18 +95,17 @@ def _by_peft(encoder: Any, tuning: Tuning, size: int, who: str) -> Any:
     except ModuleNotFoundError as error:
         raise missing_extra("peft", "text", f"The {who} with tuning={tuning!r}") from error
     kind: Any = TaskType.FEATURE_EXTRACTION
-    how: Any = LoraConfig(task_type=kind, r=size, lora_alpha=2 * size, lora_dropout=0.0)
-    if tuning == "prefix":
-        if "past_key_values" not in inspect.signature(encoder.forward).parameters:
-            raise _unknown(encoder, tuning, who)
-        how = PrefixTuningConfig(task_type=kind, num_virtual_tokens=size)
-    try:
-        with warnings.catch_warnings():
-            # PEFT 0.21 reads a name that Transformers 5 is about to drop.
-            warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing.*", category=FutureWarning)
-            model = get_peft_model(encoder, how)
-    except ValueError as error:
-        raise _unknown(encoder, tuning, who) from error
+    targets = [name for name, _ in encoder.named_modules() if name.endswith(ASKED)]
+    if tuning == "prefix" and "past_key_values" in inspect.signature(encoder.forward).parameters:
+        how: Any = PrefixTuningConfig(task_type=kind, num_virtual_tokens=size)
+    elif tuning == "lora" and targets:
+        how = LoraConfig(task_type=kind, r=size, lora_alpha=2 * size, lora_dropout=0.0, target_modules=targets)
+    else:
+        raise _unknown(encoder, tuning, who)
+    with warnings.catch_warnings():
+        # PEFT 0.21 reads a name that Transformers 5 is about to drop.
+        warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing.*", category=FutureWarning)
+        model = get_peft_model(encoder, how)
     if tuning == "prefix":
         with torch.no_grad():
             model.prompt_encoder["default"].embedding.weight.mul_(NEAR)
@@ -122,7 +123,7 @@ def _from_the_first(_: Any, given: tuple[Any, ...], named: dict[str, Any]) -> tu
 
 
 def _unknown(encoder: Any, tuning: str, who: str) -> SettingError:
-    kind = getattr(encoder.config, "model_type", type(encoder).__name__)
+    kind = getattr(getattr(encoder, "config", None), "model_type", type(encoder).__name__)
     return SettingError(
         f"The {who}: tuning={tuning!r} does not know encoders of the kind {kind!r}: choose another tuning, such as "
         "'full', or an encoder such as BERT or RoBERTa."
