@@ -85,6 +85,37 @@ def test_context_of_a_request_counts(name: str, planted: Any) -> None:
     assert np.isfinite(model.score(Requests(histories=empty, context=pl.DataFrame({"device": ["watch", None]})))).all()
 
 
+@pytest.mark.parametrize("name", ["logistic", "dcn"])
+def test_hour_weekday_and_place_count(name: str) -> None:
+    """Clicks hang on the time and the place alone: at night, on Sundays and in one town there are more."""
+    rng, rows = np.random.default_rng(11), 5000
+    when, place = rng.integers(8 * 7 * 24, size=rows), rng.integers(2, size=rows)
+    hour, weekday = when % 24, (when // 24 + 3) % 7
+    odds = -2.5 + 1.5 * (hour < 6) + 1.5 * (weekday == 6) + 1.5 * place
+    clicked = rng.random(rows) < expit(odds)
+    frame = pl.DataFrame(
+        {
+            "session_id": [f"s{i}" for i in range(rows)],
+            "item_id": [f"i{i}" for i in rng.integers(5, size=rows)],
+            "event": [["view_item_list", "select_item"] if c else ["view_item_list"] for c in clicked],
+            "time": pl.Series(when * 3_600_000_000, dtype=pl.Int64).cast(pl.Datetime("us")),
+            "context": [[{"name": "place", "value": "town" if p else "land"}] for p in place],
+        }
+    )
+    items = pl.DataFrame({"item_id": [f"i{i}" for i in range(5)]})
+    model = RANKERS.make(name).fit(Shop({"items": items, "events": frame.explode("event")}), Run(seed=1, threads=1))
+    assert {"hour", "weekday", "context:place"} <= set(model.fields_)
+    days = np.arange(7 * 24)
+    asked = Requests(
+        histories=Requests.sessions([[]] * (2 * 168)).histories,
+        times=np.tile(days, 2) * 3_600_000_000,
+        context=pl.DataFrame({"place": ["town"] * 168 + ["land"] * 168}),
+    )
+    truth = -2.5 + 1.5 * (days % 24 < 6) + 1.5 * ((days // 24 + 3) % 7 == 6)
+    found = model.score(asked).mean(axis=1)
+    assert np.corrcoef(found, np.concatenate([truth + 1.5, truth]))[0, 1] > 0.9
+
+
 @pytest.mark.parametrize("how", ["platt", "isotonic"])
 def test_calibration_rights_what_is_wrong(how: str, planted: Any) -> None:
     """A model penalised far too much says nearly the same of all rows; the curve stretches its log-odds."""

@@ -21,15 +21,19 @@ BLOCK = 1 << 15
 
 
 class Fields(torch.nn.Module):  # type: ignore[misc]
-    """An embedding for each code of each field, and a linear part that begins at the share of clicks."""
+    """An embedding for each code of each field, and a linear part that begins at the share of clicks.
 
-    def __init__(self, sizes: np.ndarray, numbers: int, size: int) -> None:
+    With `tasks` there is a linear part for each.
+    """
+
+    def __init__(self, sizes: np.ndarray, numbers: int, size: int, tasks: int = 0) -> None:
         super().__init__()
         self.register_buffer("offsets", torch.from_numpy(np.concatenate([[0], np.cumsum(sizes)[:-1]])))
         total = int(sizes.sum())
         self.embedding = torch.nn.Embedding(total, size)
-        self.linear = torch.nn.Embedding(total, 1)
-        self.numbers = torch.nn.Linear(numbers, 1)
+        self.tasks = tasks
+        self.linear = torch.nn.Embedding(total, tasks or 1)
+        self.numbers = torch.nn.Linear(numbers, tasks or 1)
         torch.nn.init.normal_(self.embedding.weight, std=0.05)
         torch.nn.init.zeros_(self.linear.weight)
         torch.nn.init.zeros_(self.numbers.weight)
@@ -38,9 +42,10 @@ class Fields(torch.nn.Module):  # type: ignore[misc]
             self.embedding.weight[self.offsets] = 0.0
 
     def forward(self, codes: Any, dense: Any) -> tuple[Any, Any]:
-        """[rows, fields] codes, [rows, numbers] → embeddings [rows, fields, size], linear part [rows]."""
+        """Codes [rows, fields], numbers [rows, numbers] → embeddings [rows, fields, size], linear part, see above."""
         place = codes + self.offsets
-        return self.embedding(place), self.linear(place).sum(dim=(1, 2)) + self.numbers(dense)[:, 0]
+        linear = self.linear(place).sum(dim=1) + self.numbers(dense)
+        return self.embedding(place), linear if self.tasks else linear[:, 0]
 
 
 def layers(width: int, hidden: tuple[int, ...], dropout: float) -> Any:
@@ -120,10 +125,10 @@ def restored(build: Callable[[], Any], weights: dict[str, np.ndarray]) -> Any:
 
 
 def logits(net: Any, rows: Encoded) -> np.ndarray:
-    """Log-odds of rows, in blocks: float64 [rows]."""
-    out, device = np.empty(len(rows)), next(net.parameters()).device
+    """Log-odds of rows, in blocks: float64 [rows], or [rows, tasks] where the network gives as many."""
+    parts, device = list[np.ndarray](), next(net.parameters()).device
     with torch.no_grad():
-        for start in range(0, len(rows), BLOCK):
+        for start in range(0, max(1, len(rows)), BLOCK):
             place = np.arange(start, min(start + BLOCK, len(rows)))
-            out[place] = net(*(t.to(device) for t in tensors(rows, place))).float().cpu().numpy()
-    return out
+            parts.append(net(*(t.to(device) for t in tensors(rows, place))).float().cpu().numpy())
+    return np.concatenate(parts).astype(np.float64)
