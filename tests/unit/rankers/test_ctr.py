@@ -13,7 +13,7 @@ from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LogisticRegression
 
 from conftest import exposures, small_shop
-from wareloom.errors import InputError, SettingError
+from wareloom.errors import InputError, SettingError, UnknownNameError
 from wareloom.family import METRICS, RANKERS
 from wareloom.metrics import Predicted
 from wareloom.rankers.ctr import _calibration as calibration
@@ -369,3 +369,51 @@ def test_a_stranger_gets_the_items_means_and_no_ratings_are_refused() -> None:
 def test_the_base_is_a_click_ranker() -> None:
     assert MODELS == ["boosting", "dcn", "deepfm", "logistic", "siamese"]
     assert all(issubclass(RANKERS.load(name), ClickRanker) for name in MODELS)
+
+
+def texts(shop: Shop) -> Shop:
+    """The shop with titles in two families: even and odd items."""
+    items = shop.table("items")
+    title = [f"{'round red' if i % 2 else 'square blue'} thing" for i in range(len(items))]
+    return shop.with_tables(items=items.with_columns(title=pl.Series(title)))
+
+
+@pytest.mark.parametrize("name", ["dcn", "deepfm", "siamese", "multitask"])
+def test_item_vectors_start_at_their_texts(name: str) -> None:
+    shop = texts(exposures(rows=600)[0])
+    still = {"text": "tfidf", "learning_rate": 1e-12, "weight_decay": 0.0, "embedding_size": 4}
+    ranker = RANKERS.make(name, **still).fit(shop, Run(seed=1))
+    vectors = ranker.weights_["fields.embedding.weight"][ranker.item_codes_[:-1, 0]]
+    unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    like = unit @ unit.T
+    same = np.add.outer(np.arange(12), np.arange(12)) % 2 == 0
+    assert like[same].min() > 0.95
+    assert like[~same].max() < 0.9
+    with pytest.raises(InputError, match="needs a shop with items, not a log alone"):
+        RANKERS.make(name, text="tfidf").fit(Log.of(small_shop()), Run(seed=1))
+    with pytest.raises(UnknownNameError, match="tfidf"):
+        RANKERS.make(name, text="tfdif")
+
+
+@pytest.mark.parametrize("name", ["dcn", "deepfm", "siamese", "multitask"])
+def test_networks_take_the_updates_they_are_told(name: str) -> None:
+    shop, _ = exposures(rows=600)
+    assert RANKERS.make(name, patience=0, epochs=2, batch_size=100).fit(shop, Run(seed=1)).updates_ == 12
+    assert RANKERS.make(name, patience=0, epochs=2).fit(shop, Run(seed=1, updates=7)).updates_ == 7
+
+
+def test_rows_come_and_go_in_a_click_network() -> None:
+    """Rows of the first half of the training say the opposite of those of the second, which are believed."""
+    shop, _ = exposures(rows=3000)
+    events = shop.table("events").with_columns(since=pl.lit(0.5), until=pl.lit(1.0))
+    wrong, _ = exposures(rows=3000, signal=-1.0)
+    other = wrong.table("events").with_columns(
+        session_id=pl.format("w{}", "session_id"), since=pl.lit(0.0), until=pl.lit(0.5)
+    )
+    mixed = shop.with_tables(events=pl.concat([events, other]))
+    how = {"patience": 0, "epochs": 20, "learning_rate": 0.01, "embedding_size": 4}
+    found = RANKERS.make("dcn", **how).fit(mixed, Run(seed=1)).predict(shop)
+    sure = RANKERS.make("dcn", **how).fit(shop, Run(seed=1)).predict(shop)
+    assert np.corrcoef(found, sure)[0, 1] > 0.8
+    with pytest.raises(InputError, match="use a ranker that takes gradient updates"):
+        RANKERS.make("logistic").fit(mixed)

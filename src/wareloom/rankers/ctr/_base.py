@@ -75,7 +75,7 @@ class ClickRanker(Ranker):
             require(self.name, name, getattr(self, name), getattr(self, name) >= 1, "1 or more")
 
     @abstractmethod
-    def _learn(self, train: Examples, held: Examples | None, sizes: np.ndarray, run: Run) -> None:
+    def _learn(self, train: Examples, held: Examples | None, sizes: np.ndarray, shop: Shop | None, run: Run) -> None:
         """Learn from rows; `held` is there where `_stops_early`; `sizes`: codes of each field."""
 
     @abstractmethod
@@ -125,7 +125,8 @@ class ClickRanker(Ranker):
         examples = Examples(encoded, rows.label, rows.weight, self._more(rows, shop))
         held = self._held_back(rows, run)
         late = examples.take(np.flatnonzero(held)) if held.any() else None
-        self._learn(examples.take(np.flatnonzero(~held)), late if self._stops_early else None, encoder.sizes, run)
+        early = examples.take(np.flatnonzero(~held))
+        self._learn(early, late if self._stops_early else None, encoder.sizes, shop, run)
         self._calibrate(None if self.calibration == "none" else examples.take(np.flatnonzero(held)))
 
     def _clicks(self, shop: Shop) -> Sequence[str]:
@@ -133,8 +134,8 @@ class ClickRanker(Ranker):
         return (CLICK,)
 
     def _more(self, rows: Rows, shop: Shop | None) -> dict[str, np.ndarray]:
-        """What a model learns from beside clicks, each [rows, …]."""
-        return {}
+        """What a model learns from beside clicks, each [rows, …]; `span` where rows come and go."""
+        return {} if rows.span is None else {"span": rows.span}
 
     def _calibrate(self, late: Examples | None) -> None:
         """Learn from rows held back how to make probabilities right; None where that is not asked for."""

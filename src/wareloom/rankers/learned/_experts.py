@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -12,12 +11,10 @@ import numpy as np
 from wareloom.neural import torch
 from wareloom.neural.training import Training, seeded, train
 from wareloom.rankers.ctr._base import Examples
-from wareloom.rankers.ctr._networks import BLOCK, Fields, last_layer, layers, tensors
+from wareloom.rankers.ctr._networks import BLOCK, Batches, Fields, last_layer, layers, tensors
 from wareloom.run import Run
 
 F = torch.nn.functional
-POSITIONS = 10
-"""Where along a training its amount of data is looked at, if that changes."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,33 +154,6 @@ def columns(data: Examples, rows: np.ndarray) -> tuple[Any, ...]:
     return tuple(torch.from_numpy(array[rows].astype(np.float32)) for array in arrays)
 
 
-class Batches:
-    """Rows in random order; those that are learned from for a part of the training only, in that part."""
-
-    def __init__(self, data: Examples, size: int, epochs: int, run: Run, name: str) -> None:
-        self.data, self.size, self.epochs, self.run, self.name = data, size, epochs, run, name
-        shares = [0.0] if "span" not in data.more else (np.arange(POSITIONS) + 0.5) / POSITIONS
-        passes = np.mean([-(-len(self._active(share)) // size) for share in shares])
-        self.updates = run.updates or epochs * max(1, round(float(passes)))
-        """Gradient updates that are planned"""
-
-    def _active(self, done: float) -> np.ndarray:
-        """The rows that are learned from when a share `done` of the training is over."""
-        if "span" not in self.data.more:
-            return np.arange(len(self.data))
-        since, until = self.data.more["span"].T
-        return np.flatnonzero((since <= done) & (done < until))
-
-    def __call__(self, epoch: int) -> Iterator[tuple[Any, ...]]:
-        """Yield codes, numbers, histories, and what `columns` gives."""
-        limit = None if "span" not in self.data.more else max(1, self.updates // self.epochs)
-        rows = self._active(min(1 - 1e-6, epoch * (limit or 0) / self.updates))
-        rows = rows[self.run.rng(self.name, "epoch", epoch).permutation(len(rows))]
-        for start in islice(range(0, len(rows), self.size), limit):
-            part = rows[start : start + self.size]
-            yield (*tensors(self.data.rows, part), *columns(self.data, part))
-
-
 def teach(
     build: Callable[[], Any],
     batches: Batches,
@@ -191,12 +161,17 @@ def teach(
     lesson: Lesson,
     how: Training,
     run: Run,
+    begin: Callable[[Any], None],
 ) -> dict[str, np.ndarray]:
-    """Fit a network and return its weights; with `held` the evaluation with the lowest weighted losses is kept."""
+    """Fit a network and return its weights; with `held` the evaluation with the lowest weighted losses is kept.
+
+    `begin` is given the network before it is trained.
+    """
     with seeded(run, batches.name):
         net = build()
         with torch.no_grad():
             net.fields.numbers.bias.copy_(torch.from_numpy(lesson.start(chain=net.shape.chain)))
+        begin(net)
 
         def loss(batch: tuple[Any, ...]) -> Any:
             return lesson.total(net(*batch[:3]).float(), batch[3:], net.unsure)

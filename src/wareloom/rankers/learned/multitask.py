@@ -10,16 +10,16 @@ import numpy as np
 import polars as pl
 
 from wareloom.errors import InputError
-from wareloom.neural.training import Training
 from wareloom.rankers._history import require
 from wareloom.rankers._named import named_weights, worths
+from wareloom.rankers._vectors import check_embedder
 from wareloom.rankers.ctr import _calibration as calibration_
 from wareloom.rankers.ctr._base import ClickRanker, Examples, nothing_known
 from wareloom.rankers.ctr._features import Encoded
-from wareloom.rankers.ctr._networks import BLIND, logits, restored
+from wareloom.rankers.ctr._networks import BLIND, Batches, begin_with_text, logits, restored
 from wareloom.rankers.ctr._rows import Asked, Rows
 from wareloom.rankers.learned._aims import Aims, relevance
-from wareloom.rankers.learned._experts import Batches, Experts, Lesson, Shape, teach
+from wareloom.rankers.learned._experts import Experts, Lesson, Shape, columns, teach
 from wareloom.rankers.learned._tasks import DEPTHS, TASKS, depths, ratings, steps
 from wareloom.run import Run
 from wareloom.shop import Requests, Shop
@@ -71,6 +71,8 @@ class Multitask(ClickRanker):
     """Layers of each expert."""
     dropout: float = 0.1
     """Share of activations dropped in training."""
+    text: str = "none"
+    """Embedder of the items' texts, such as tfidf or minilm, at which their vectors start; none: at random."""
     epochs: int = 10
     """Passes over the rows, at most; 2 where too few clicks are held back to know when to stop."""
     batch_size: int = 256
@@ -84,6 +86,7 @@ class Multitask(ClickRanker):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        check_embedder(self.text)
         for name in ("experts", "embedding_size", "hidden_size", "layers", "epochs", "batch_size"):
             require("multitask", name, getattr(self, name), getattr(self, name) >= 1, "1 or more")
         require("multitask", "dropout", self.dropout, 0 <= self.dropout < 1, "a share below 1")
@@ -155,7 +158,7 @@ class Multitask(ClickRanker):
             "worth": self.worth_[rows.item],
             "popularity": np.log1p(self.counts_)[rows.item],
         }
-        return more if rows.span is None else more | {"span": rows.span}
+        return more | super()._more(rows, shop)
 
     def _weigh_items(self, rows: Rows, shop: Shop | None) -> None:
         """Learn `counts_`, how often each item is chosen, and `worth_`, the logarithm of what a choice of it counts."""
@@ -177,20 +180,13 @@ class Multitask(ClickRanker):
     def _stops_early(self) -> bool:
         return self.patience > 0
 
-    def _learn(self, train: Examples, held: Examples | None, sizes: np.ndarray, run: Run) -> None:
+    def _learn(self, train: Examples, held: Examples | None, sizes: np.ndarray, shop: Shop | None, run: Run) -> None:
         self.numbers_ = train.rows.dense.shape[1]
         blind = (held is None or held.label.sum() == 0) and self.patience > 0
         epochs = min(self.epochs, BLIND) if blind else self.epochs
-        batches = Batches(train, self.batch_size, epochs, run, self.name)
+        batches = Batches(train, self, epochs, run, columns)
         self.updates_ = batches.updates
-        how = Training(
-            learning_rate=self.learning_rate,
-            epochs=min(epochs, batches.updates),
-            updates=batches.updates,
-            weight_decay=self.weight_decay,
-            warmup=min(100, batches.updates // 10),
-            patience=0 if blind else self.patience,
-        )
+        how = batches.how(self, patience=0 if blind else self.patience)
         weight, labels, wanted = train.weight / train.weight.sum(), train.more["labels"], self._wanted()
         rated = [weight @ np.isfinite(train.more["rating"])] if "rating" in self.tasks_ else []
         lesson = Lesson(
@@ -199,7 +195,15 @@ class Multitask(ClickRanker):
             binary=labels.shape[1],
             diversity=Aims.parse(self.name, self.objective).diversity,
         )
-        self.weights_ = teach(self._build, batches, None if blind else held, lesson, how, run)
+        self.weights_ = teach(
+            self._build,
+            batches,
+            None if blind else held,
+            lesson,
+            how,
+            run,
+            lambda net: begin_with_text(net, self, shop, run),
+        )
         self._net = restored(self._build, self.weights_)
 
     def _build(self) -> Any:
