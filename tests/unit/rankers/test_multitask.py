@@ -172,7 +172,7 @@ def test_tasks_are_those_that_the_shop_has(planted: Any) -> None:
 
 @pytest.mark.parametrize("settings", [{}, {"chain": True}, {"balance": "uncertainty"}, {"negative_rate": 0.4}])
 def test_each_head_is_calibrated_and_finds_what_was_planted(settings: dict[str, Any]) -> None:
-    shop, _ = funnel()
+    shop, _ = funnel(2500)
     test, chance = funnel(4000, seed=5)
     model = make(epochs=12, learning_rate=1e-2, patience=0, **settings).fit(shop, RUN.with_(updates=180))
     found = model.predict_tasks(test)
