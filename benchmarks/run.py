@@ -109,8 +109,9 @@ BENCHMARKS = {
         ("speed.py",),
         "Amazon Beauty; ours and the peer or limit by turns in one process, medians. Bars: `als` fits in 1.05 times "
         "the seconds of `implicit` alone, `ease` (as the paper has it) in 1.2 times the plain dense solve, and ranking "
-        "by vectors of 64, seen items masked (`rank`, ten places; `rank_all`, the evaluation with fifty places), in "
-        "1.5 times the bare product of matrices in its best blocks. The second table: logs of Beauty's size and ten "
+        "by given vectors of 64, seen items masked, ten places, in 1.5 times the bare product of matrices in its best "
+        "blocks; without a bar the same where users' vectors are first solved from their histories, and the evaluation "
+        "with fifty places. The second table: logs of Beauty's size and ten "
         "times as many users and items, generated, each job in a process of its own; `sasrec` takes 100 updates and "
         "ranks 2,000 requests.",
         _tables.speed,
