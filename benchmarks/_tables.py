@@ -273,7 +273,7 @@ def leaderboards(figures: Figures) -> list[str]:
                 cells = [
                     f"{(r := found[ranker, m, 'all'])['mean']:.4f} ± {(r['high'] - r['low']) / 2:.4f}" for m in metrics
                 ]
-                lack = first["behind"]
+                lack = first.get("behind", {"difference": 0})
                 behind = (
                     f"{lack['difference']:.4f} ({lack['low']:.4f} – {lack['high']:.4f})" if lack["difference"] else ""
                 )

@@ -47,6 +47,22 @@ def keep_best(sums, touched, k, columns, values):  # type: ignore[no-untyped-def
     return n
 
 
+@njit(cache=True)
+def put_in_order(score, code, scores, codes, filled):  # type: ignore[no-untyped-def]
+    """Put a code in its place among the first `filled`, the highest scores first; return how many there are then.
+
+    Of equal scores the one that was there first stays before the other.
+    """
+    if filled == len(codes) and score <= scores[filled - 1]:
+        return filled
+    at = filled if filled < len(codes) else len(codes) - 1
+    while at > 0 and scores[at - 1] < score:
+        scores[at], codes[at] = scores[at - 1], codes[at - 1]
+        at -= 1
+    scores[at], codes[at] = score, code
+    return min(filled + 1, len(codes))
+
+
 def to_table(parts: tuple[np.ndarray, np.ndarray, np.ndarray], items: int) -> sparse.csr_matrix:
     """Turn (count, columns, values), rows of `count` filled places, into an items × items float32 CSR matrix."""
     count, columns, values = parts
