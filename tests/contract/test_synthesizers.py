@@ -18,7 +18,7 @@ from wareloom.synthesis import Given, Synthesizer
 NAMES = SYNTHESIZERS.names()
 QUICK: dict[str, dict[str, Any]] = {}
 """Settings that make slow synthesizers quick."""
-UNCONDITIONAL = ("exposures", "shuffled")
+UNCONDITIONAL = ("augment", "exposures", "shuffled")
 """Synthesizers that cannot be given anything, and say so."""
 NOT_DRAWN = {"position", "propensity", "search_id", "context"}
 """Columns of what a shop showed, not of what its users did: no synthesizer of behaviour has to draw them."""
