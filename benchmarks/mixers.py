@@ -1,11 +1,12 @@
 """Mixers beside plain concatenation: the same SASRec, the same synthetic users, equal numbers of updates.
 
-    python benchmarks/mixers.py [--synthesizers markov teacher] [--ratios R ...] [--seeds N] [--updates U] [--cache DIR]
+    python benchmarks/mixers.py [--synthesizers markov teacher] [--ratios R ...] [--seeds N] [--updates U] [--share S]
 
 Amazon Beauty, leave-last-out, whole catalogue, ties in file order. Every cell takes U updates with one schedule and
 keeps the weights that are best on the same held-back real events of the training part. `ratio` is plain concatenation;
 each other mixer is compared with it at its own ratio, by a paired bootstrap over users joined with the spread between
-seeds. Generators are fitted on the training part alone. With `--cache` finished cells are kept, so that a stopped run
+seeds. Generators are fitted on the training part alone. `--share` gives generator and ranker that share of the training
+users, while all users are asked for. With `--cache` finished cells are kept, so that a stopped run
 goes on, and two processes with other `--mixers` share the work. Data: `WARELOOM_DATA`, else `../shared/data`.
 """
 
@@ -18,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 
 from _common import arguments, data, machine, write
 from wareloom.errors import InputError
@@ -52,17 +54,22 @@ SLICES = ("all", "head", "tail")
 class Beauty:
     """The split, its requests, and what is trained on variants of the training part."""
 
-    def __init__(self, folder: Path, cells: Cells, run: Run, updates: int) -> None:
+    def __init__(self, folder: Path, cells: Cells, run: Run, updates: int, share: float) -> None:
         shop = read(data("amazon_beauty"), to=folder / "shop")
         parts = split(shop, SplitSettings(by="leave-last-out"), None, run)
         self.parts = Split(*(part.in_memory() for part in parts), parts.how)
-        self.cells, self.run, self.updates = cells, run, updates
+        self.cells, self.run, self.updates, self.share = cells, run, updates, share
+        users = self.parts.train.table("events")["user_id"].unique().sort()
+        kept = users.gather(np.sort(run.rng("share").permutation(len(users))[: round(share * len(users))]))
+        events = self.parts.train.table("events").filter(pl.col("user_id").is_in(kept.implode()))
+        self.train = self.parts.train.with_tables(events=events)
         self.tasks: dict[str, Task] = {part: build_task(self.parts, part, "mask") for part in ("validation", "test")}
         self.pools: dict[Any, Any] = {}
 
     def cell(self, synthesizer: str, mixer: str, ratio: float, seed: int) -> dict[str, Evaluation]:
         """Train one cell, or find it: what came out on each part."""
         key = [synthesizer, mixer, MIXERS.get(mixer, ("", {})), ratio, seed, self.updates]
+        key += [self.share] if self.share < 1 else []
         work: dict[str, Evaluation] = {}
 
         def done(part: str) -> Evaluation:
@@ -74,7 +81,7 @@ class Beauty:
 
     def _train(self, synthesizer: str, mixer: str, ratio: float, seed: int) -> dict[str, Evaluation]:
         run = self.run.with_(seed=self.run.seed_for("mixers", seed), updates=self.updates)
-        shop = self.parts.train
+        shop = self.train
         if mixer != REAL:
             name, settings = MIXERS[mixer]
             generator = Generator(synthesizer=synthesizer, mixer=name, mixer_settings=settings)
@@ -89,9 +96,9 @@ class Beauty:
         """Synthetic users of one seed, `much` for each real one; only the latest are held."""
         key = (synthesizer, seed, much)
         if key not in self.pools:
-            users = int(np.ceil(much * 1.1 * len(Log.of(self.parts.train).users)))
+            users = int(np.ceil(much * 1.1 * len(Log.of(self.train).users)))
             generator = Generator(synthesizer=synthesizer)
-            self.pools = {key: generator.pool(self.parts.train, self.parts.held_out(), users, run)}
+            self.pools = {key: generator.pool(self.train, self.parts.held_out(), users, run)}
         return self.pools[key]
 
 
@@ -153,19 +160,21 @@ def main() -> None:
     parser.add_argument("--mixers", nargs="+", choices=list(MIXERS), default=list(MIXERS))
     parser.add_argument("--ratios", nargs="+", type=float, default=[0.5, 1.0, 2.0])
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--updates", type=int, default=2500)
+    parser.add_argument("--updates", type=int, default=5000)
+    parser.add_argument("--share", type=float, default=1.0)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--cache", type=Path, help="keep finished cells here, and go on from them")
     chosen = parser.parse_args()
     run = Run(seed=11, threads=chosen.threads)
     with tempfile.TemporaryDirectory() as folder:
-        of = Beauty(Path(folder), Cells(chosen.cache, "mixers"), run, chosen.updates)
+        of = Beauty(Path(folder), Cells(chosen.cache, "mixers"), run, chosen.updates, chosen.share)
         found = []
         for synthesizer in chosen.synthesizers:
             for one in rows(of, synthesizer, chosen):
                 show(one)
                 found.append(one)
-    about = machine(chosen.note) | {"threads": run.cores, "seeds": chosen.seeds, "updates": chosen.updates}
+    about = machine(chosen.note) | {"threads": run.cores, "seeds": chosen.seeds}
+    about |= {"updates": chosen.updates, "share": chosen.share}
     write(chosen.json, "mixers", about, rows=found)
 
 

@@ -11,6 +11,7 @@ import polars as pl
 import pytest
 
 from conftest import Lazy, small_shop
+from tiny_encoder import tiny_encoder
 from wareloom.errors import InputError, NotFittedError, SettingError
 from wareloom.family import RANKERS, configure
 from wareloom.rankers import Ranker
@@ -23,6 +24,8 @@ NETWORK = {"epochs": 30, "embedding_size": 16, "batch_size": 256, "learning_rate
 QUICK: dict[str, dict[str, Any]] = {
     "als": {"embedding_size": 8, "epochs": 3},
     "bpr": {"embedding_size": 16},
+    "bi_encoder": {"model": tiny_encoder(), "tuning": "full", "fields": "title", "history": 1, "epochs": 4}
+    | {"learning_rate": 0.02, "temperature": 0.1},
     "bert4rec": NETWORK | {"epochs": 60, "layers": 1, "learning_rate": 0.01, "dropout": 0.0},
     "caser": NETWORK,
     "gru": NETWORK,
@@ -39,6 +42,7 @@ WEIGHTED_USERS = (
     "popularity",
     "session_knn",
     "slim",
+    "tifu_knn",
     "transitions",
     "user_knn",
 )

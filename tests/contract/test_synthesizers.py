@@ -16,9 +16,9 @@ from wareloom.shop import Log, Shop
 from wareloom.synthesis import Given, Synthesizer
 
 NAMES = SYNTHESIZERS.names()
-QUICK: dict[str, dict[str, Any]] = {}
+QUICK: dict[str, dict[str, Any]] = {"vae": {"epochs": 3, "hidden_size": 8, "latent_size": 4}}
 """Settings that make slow synthesizers quick."""
-UNCONDITIONAL = ("exposures", "shuffled")
+UNCONDITIONAL = ("augment", "exposures", "shuffled")
 """Synthesizers that cannot be given anything, and say so."""
 NOT_DRAWN = {"position", "propensity", "search_id", "context"}
 """Columns of what a shop showed, not of what its users did: no synthesizer of behaviour has to draw them."""

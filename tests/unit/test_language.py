@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from sklearn.feature_extraction.text import TfidfVectorizer
 
 from wareloom.errors import MissingExtraError, SettingError, SourceError
-from wareloom.language.embedders import minilm
+from wareloom.language.embedders import _encoder, minilm
 from wareloom.language.embedders.minilm import MiniLM
 from wareloom.language.embedders.tfidf import TfIdf
 from wareloom.language.tokenise import ngrams, tokenise, tokenise_all
@@ -198,7 +198,7 @@ def test_minilm_keeps_vectors_by_content(tmp_path: Path, monkeypatch: pytest.Mon
     def never(*_: object) -> None:
         raise AssertionError("encoded again")
 
-    monkeypatch.setattr(minilm, "_load", never)
+    monkeypatch.setattr(minilm, "load_encoder", never)
     np.testing.assert_array_equal(MiniLM().embed(TITLES, run), first)
     with pytest.raises(AssertionError, match="encoded again"):
         MiniLM().embed(TITLES[::-1], run)
@@ -214,6 +214,6 @@ def test_minilm_says_what_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyP
         MiniLM(folder=str(tmp_path)).embed(["x"])
     with pytest.raises(SettingError, match="minilm: batch_size is 0; give 1 or more"):
         MiniLM(batch_size=0)
-    monkeypatch.setattr(minilm, "PACKAGE", "no_such_package")
+    monkeypatch.setattr(_encoder, "PACKAGE", "no_such_package")
     with pytest.raises(MissingExtraError, match=r"needs the package 'no-such-package': pip install 'wareloom\[text\]'"):
         MiniLM().embed(["x"])

@@ -13,6 +13,7 @@ from conftest import small_shop
 from wareloom.errors import SettingError, UnknownNameError
 from wareloom.proof.evaluate import evaluate
 from wareloom.proof.leaderboard import LeaderboardSettings, leaderboard
+from wareloom.proof.table import contrast
 from wareloom.proof.task import build_task
 from wareloom.run import Run
 from wareloom.shop.splits import SplitSettings, split
@@ -32,6 +33,13 @@ def test_figures_are_those_of_a_plain_evaluation() -> None:
     assert table["mean"][0] == pytest.approx(plain.overall["ndcg@10"])
     assert table["low"][0] < table["mean"][0] < table["high"][0]
     assert "transitions" in str(found)
+    first, second = table["behind"]
+    assert first == {"difference": 0.0, "low": 0.0, "high": 0.0, "p": 1.0}
+    own = Run(seed=Run(seed=1).seed_for("leaderboard", 0))
+    other = evaluate(wl.ranker("popularity").fit(parts.train), build_task(parts), ("ndcg@10",), own)
+    told = contrast([plain], [other], "ndcg@10/all", Run(seed=5).rng("bootstrap"))
+    assert second["difference"] == pytest.approx(told["difference"])
+    assert (second["low"], second["high"]) == pytest.approx((told["low"], told["high"]), rel=0.1)
 
 
 def test_every_seed_is_drawn_where_there_is_chance(tmp_path: Path) -> None:

@@ -30,6 +30,8 @@ def main(
 
     --set RANKER.NAME=VALUE sets a setting of one of them.
     """
+    import polars as pl
+
     from wareloom.errors import SettingError, near
     from wareloom.family import configure
     from wareloom.proof.leaderboard import LeaderboardSettings, leaderboard
@@ -53,5 +55,5 @@ def main(
     )
     found = leaderboard(Shop.open(shop), how, run_of(seed, quiet).with_(threads=threads))
     found.save(to)
-    shown = found.table().drop("seeds")
+    shown = found.table().drop("seeds").with_columns(behind=pl.col("behind").struct.field("difference"))
     show(found.data, as_json, f"{found}\n\n{table(shown)}\n{to / 'leaderboard.json'}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit, prange
 
 from wareloom.errors import InputError
 from wareloom.metrics import Ranked
@@ -56,13 +55,13 @@ class Collector:
                 f"Collector: scores of shape {scores.shape} do not fit {len(offsets) - 1} requests with "
                 f"{len(items)} relevant of {len(self.popularity)} items."
             )
-        rank, candidates = ranks(scores, offsets, items, self.tie)
+        rank, candidates, top = ranks(scores, offsets, items, self.tie, self.depth)
         request = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
         order = np.lexsort((rank, request))
         self._counts.append(np.diff(offsets))
         self._relevant.append((rank[order], grades[order], items[order]))
         self._candidates.append(candidates)
-        self._top.append(_top(np.ascontiguousarray(scores, dtype=np.float32), self.tie, self.depth))
+        self._top.append(top)
 
     def finish(self) -> Ranked:
         """Return all that was added as one `Ranked`, in the order of adding."""
@@ -78,33 +77,3 @@ class Collector:
             popularity=np.asarray(self.popularity, dtype=np.float64),
             groups=self.groups,
         )
-
-
-@njit(cache=True, parallel=True)
-def _top(scores, tie, depth):  # type: ignore[no-untyped-def]
-    """Return the first places of each row by (score down, tie up), -1 where a row has fewer candidates."""
-    rows, width = scores.shape
-    best = np.full((rows, depth), -1, dtype=np.int32)
-    for r in prange(rows):
-        row, filled, worst = best[r], 0, -np.inf
-        for c in range(width):
-            score = scores[r, c]
-            if score < worst or not score > -np.inf:
-                continue
-            if filled == depth:
-                last = row[depth - 1]
-                if score == worst and tie[c] > tie[last]:
-                    continue
-            else:
-                filled += 1
-            place = filled - 1
-            while place > 0:
-                above = row[place - 1]
-                if score < scores[r, above] or (score == scores[r, above] and tie[c] > tie[above]):
-                    break
-                row[place] = above
-                place -= 1
-            row[place] = c
-            if filled == depth:
-                worst = scores[r, row[depth - 1]]
-    return best

@@ -13,7 +13,7 @@ from wareloom.errors import InputError
 from wareloom.family import RANKERS
 from wareloom.mixing._draw import Pool, UserMixer, in_head, require
 from wareloom.rankers import Ranker, into
-from wareloom.rankers._neighbours import Neighbourhood
+from wareloom.rankers._neighbours import Neighbourhood, put_in_order
 from wareloom.run import Run
 from wareloom.shop import Log, Shop
 
@@ -139,12 +139,5 @@ def _keep(sums, touched, best, score):  # type: ignore[no-untyped-def]
     for j in touched:
         s = sums[j]
         sums[j] = 0.0
-        if s <= 0.0 or (filled == len(best) and s <= score[filled - 1]):
-            continue
-        at = filled if filled < len(best) else len(best) - 1
-        while at > 0 and score[at - 1] < s:
-            score[at], best[at] = score[at - 1], best[at - 1]
-            at -= 1
-        score[at], best[at] = s, j
-        if filled < len(best):
-            filled += 1
+        if s > 0.0:
+            filled = put_in_order(s, j, score, best, filled)

@@ -109,6 +109,26 @@ class _LogSumExp(torch.autograd.Function):  # type: ignore[misc]
         return back[0].to(state.dtype), back[1].to(vectors.dtype), back[2], None, None
 
 
+def contrast_loss(own: Any, others: Any, never: Any, weight: Any) -> Any:
+    """Cross-entropy of each row's own logit [n] among it and `others` [n, k], those of them apart that are `never` to
+    be compared with it.
+    """
+    others = others.masked_fill(never, NEVER)
+    return _mean(torch.logaddexp(own, torch.logsumexp(others, dim=1)) - own, weight)
+
+
+def log_drawn(shares: Any, draws: int) -> Any:
+    """How much likelier each item is to be among `draws` distinct-counted draws than one of average share, as a log.
+
+    `shares` [items] add up to 1. An item of share p is drawn at least once with probability 1 - (1 - p)^draws. Logits
+    of items met by such draws, less this, make the sum over those met estimate, without bias but for one constant, the
+    sum over all items: common items are not pushed down for being met often (Yi et al. 2019, the logQ correction; here
+    for items that are taken once however often they were drawn).
+    """
+    met = -torch.expm1(draws * torch.log1p(-shares.double().clamp(1e-300, 1 - 1e-12)))
+    return torch.log(met).float() - math.log(-math.expm1(draws * math.log1p(-min(1 / len(shares), 1 - 1e-12))))
+
+
 def gbce_loss(
     state: Any, target: Any, weight: Any, rows: Rows, bias: Any, negatives: Any, share: float, calibration: float
 ) -> Any:

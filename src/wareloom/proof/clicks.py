@@ -182,7 +182,8 @@ class _Experiment:
         choice = self._choose()
         part = _Part(self.split.test, "test", together([self.split.train, self.split.validation]))
         ratio, seeds = choice["ratio"], range(self.settings.seeds)
-        cells = {(arm, seed): self._cell(arm, seed, ratio, part, "test") for seed in seeds for arm in self.plan.arms}
+        arms = (REAL, *(arm for arm in self.plan.arms if arm != REAL))
+        cells = {(arm, seed): self._cell(arm, seed, ratio, part, "test") for seed in seeds for arm in arms}
         constant, by_position = self._plain(part)
         baselines = {
             "constant": part.evaluate(constant, self.settings.metrics),
@@ -222,15 +223,22 @@ class _Experiment:
         return self.base.with_(seed=self.base.seed_for("proof", seed))
 
     def _cell(self, arm: str, seed: int, ratio: float, part: _Part, name: str) -> Evaluation:
-        """Train one arm with one seed and evaluate it."""
+        """Train one arm with one seed and evaluate it.
+
+        The real arm of a seed goes first; a model that takes gradient updates takes as many in every other arm.
+        """
+        updates = None if arm == REAL else self._cell(REAL, seed, 0.0, part, name).training.get("updates")
 
         def work() -> Evaluation:
             run = self._run(seed)
             data = self.settings.generator.train_on(arm, self.split.train, self._pool(seed), ratio, run)
             model = RANKERS.make(self.settings.ranker, **self.settings.ranker_settings)
             with run.task(f"seed {seed}: {self.settings.ranker} on {arm}"):
-                chance = model.fit(data, run).predict(part.shop, part.earlier)
-            return part.evaluate(chance, self.settings.metrics, {"events": data.rows("events")})
+                fitted = model.fit(data, run if updates is None else run.with_(updates=updates))
+            training = {"events": data.rows("events")}
+            if (taken := getattr(fitted, "updates_", None)) is not None:
+                training["updates"] = int(taken)
+            return part.evaluate(fitted.predict(part.shop, part.earlier), self.settings.metrics, training)
 
         return self.cells.get([name, arm, seed, 0.0 if arm == REAL else ratio], work)
 

@@ -76,6 +76,7 @@ def rank_all(ranker: Ranker, task: Task, run: Run | None = None) -> Ranked:
             offsets = task.offsets[start : start + len(scores) + 1]
             collector.add(scores, offsets - offsets[0], code[task.item[offsets[0] : offsets[-1]]])
             advance(len(scores))
+            del scores
     return collector.finish()
 
 

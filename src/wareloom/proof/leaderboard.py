@@ -1,4 +1,4 @@
-"""Rankers side by side on real data: seeds, intervals, and how far each is ahead of the next."""
+"""Rankers side by side on real data: seeds, intervals, and how far each is behind the best."""
 
 from __future__ import annotations
 
@@ -64,7 +64,10 @@ class Leaderboard:
     data: dict[str, Any]
 
     def table(self, part: str = "all") -> pl.DataFrame:
-        """Columns ties, ranker, metric, mean, low, high, seeds, requests of one slice, best rankers first."""
+        """Columns ties, ranker, metric, mean, low, high, seeds, requests, behind of one slice, best rankers first.
+
+        `behind`: difference, low, high and p of what the ranker lacks to the first of the table.
+        """
         frame = pl.DataFrame(self.data["rows"], infer_schema_length=None)
         return frame.filter(pl.col("slice") == part).drop("slice")
 
@@ -130,7 +133,10 @@ def _evaluated(label: str, settings: LeaderboardSettings, parts: Split, cells: C
 
 
 def _rows(ties: str, found: dict[str, list[Evaluation]], first: str, run: Run) -> list[dict[str, Any]]:
-    """Mean, interval and seeds of every ranker, metric and slice, best rankers first."""
+    """Mean, interval and seeds of every ranker, metric and slice, best rankers first; and what each lacks to the first.
+
+    The difference is paired over requests, and over seeds where both rankers have as many.
+    """
     if not found:
         return []
     measures = list(next(iter(found.values()))[0].per_request)
@@ -144,7 +150,10 @@ def _rows(ties: str, found: dict[str, list[Evaluation]], first: str, run: Run) -
         for at, measure in enumerate(measures):
             name, _, part = measure.partition("/")
             seeds = np.array([float(np.nanmean(e.per_request[measure])) for e in found[label]])
-            interval = combine(float(seeds.mean()), drawn[:, place * len(measures) + at], seeds)
+            mine = drawn[:, place * len(measures) + at]
+            interval = combine(float(seeds.mean()), mine, seeds)
+            best = np.array([float(np.nanmean(e.per_request[measure])) for e in found[order[0]]])
+            lack = combine(float(best.mean() - seeds.mean()), drawn[:, at] - mine, best - seeds)
             rows.append(
                 {
                     "ties": ties,
@@ -156,6 +165,7 @@ def _rows(ties: str, found: dict[str, list[Evaluation]], first: str, run: Run) -
                     "high": interval.high,
                     "seeds": seeds.tolist(),
                     "requests": int((~np.isnan(means[label][at])).sum()),
+                    "behind": {"difference": lack.mean, "low": lack.low, "high": lack.high, "p": lack.p},
                 }
             )
     return rows

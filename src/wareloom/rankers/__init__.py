@@ -17,8 +17,9 @@ from wareloom.rankers._top import top_k
 from wareloom.run import Run
 from wareloom.shop import Log, Requests, Shop, Vocabulary
 
-BLOCK_BYTES = 64 << 20
-"""Scores are computed in blocks of requests of about this size, so that memory does not grow with their number."""
+BLOCK_BYTES = 24 << 20
+"""Scores are computed in blocks of requests of about this size, so that memory does not grow with their number. A block
+is to stay in the processor's cache until its best are found, and to be large enough for products of matrices."""
 
 
 @dataclass(kw_only=True, eq=False)
@@ -91,26 +92,26 @@ class Ranker(Algorithm, ABC):
         """
         if k < 1:
             raise InputError(f"k is {k}; ask for at least 1 item.")
-        parts = []
+        width = min(k, len(self.items_)) if hasattr(self, "items_") else k
+        best = np.empty((len(requests), width), dtype=np.int32)
+        value = np.empty(best.shape, dtype=np.float32)
         for start, block, scores in self.blocks(requests):
             if exclude_seen:
                 mask_seen(scores, block)
-            best = top_k(scores, min(k, scores.shape[1]))
-            value = np.take_along_axis(scores, best, axis=1)
-            n, width = best.shape
-            frame = pl.DataFrame(
-                {
-                    "request": np.repeat(np.arange(start, start + n), width),
-                    "rank": np.tile(np.arange(1, width + 1), n),
-                    "item_id": self.items_.gather(best.ravel()),
-                    "score": value.ravel(),
-                }
-            )
-            parts.append(frame.filter(pl.col("score") > -np.inf))
-        whole = pl.concat(parts) if parts else _no_ranking()
+            rows = slice(start, start + len(scores))
+            best[rows] = top_k(scores, width)
+            value[rows] = np.take_along_axis(scores, best[rows], axis=1)
+            del scores
         users = pl.Series([*requests.users] or [None] * len(requests), dtype=pl.String)
-        return whole.with_columns(user_id=users.gather(whole["request"])).select(
-            "request", "user_id", "rank", "item_id", "score"
+        request, place = np.nonzero(value > -np.inf)
+        return pl.DataFrame(
+            {
+                "request": request,
+                "user_id": users.gather(request),
+                "rank": place + 1,
+                "item_id": self.items_.gather(best[request, place]),
+                "score": value[request, place],
+            }
         )
 
     def _ready(self, requests: Requests) -> Requests:
@@ -158,7 +159,3 @@ def mask_seen(scores: np.ndarray, requests: Requests) -> None:
     """Set the scores of what each request's user has had to -inf, in place."""
     if requests.histories is not None:
         scores[requests.histories.user, requests.histories.item] = -np.inf
-
-
-def _no_ranking() -> pl.DataFrame:
-    return pl.DataFrame(schema={"request": pl.Int64, "rank": pl.Int64, "item_id": pl.String, "score": pl.Float32})

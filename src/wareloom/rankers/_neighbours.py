@@ -24,20 +24,43 @@ class Neighbourhood(NamedTuple):
 
 @njit(cache=True)
 def keep_best(sums, touched, k, columns, values):  # type: ignore[no-untyped-def]
-    """Write the k highest of the `touched` entries of `sums` in the order of columns, zero all; return how many."""
-    touched = np.sort(touched)
-    chosen = sums[touched]
-    sums[touched] = 0.0
-    if len(touched) > k:
-        order = np.sort(np.argsort(-chosen, kind="mergesort")[:k])
-        touched, chosen = touched[order], chosen[order]
+    """Write the k highest of the `touched` entries of `sums` in the order of columns, zero all; return how many.
+
+    Of equal ones at the edge the lowest columns stay. Entries are selected, not sorted: many more may be touched than
+    are kept.
+    """
     n = 0
-    for t in range(len(touched)):
-        if chosen[t] > 0.0:
-            columns[n] = touched[t]
-            values[n] = chosen[t]
+    if len(touched) > k:
+        chosen = sums[touched]
+        edge = np.partition(chosen, len(chosen) - k)[len(chosen) - k]
+        above = touched[chosen > edge]
+        level = np.sort(touched[chosen == edge])[: k - len(above)]
+        kept = np.sort(np.concatenate((above, level)))
+    else:
+        kept = np.sort(touched)
+    for column in kept:
+        if sums[column] > 0.0:
+            columns[n] = column
+            values[n] = sums[column]
             n += 1
+    sums[touched] = 0.0
     return n
+
+
+@njit(cache=True)
+def put_in_order(score, code, scores, codes, filled):  # type: ignore[no-untyped-def]
+    """Put a code in its place among the first `filled`, the highest scores first; return how many there are then.
+
+    Of equal scores the one that was there first stays before the other.
+    """
+    if filled == len(codes) and score <= scores[filled - 1]:
+        return filled
+    at = filled if filled < len(codes) else len(codes) - 1
+    while at > 0 and scores[at - 1] < score:
+        scores[at], codes[at] = scores[at - 1], codes[at - 1]
+        at -= 1
+    scores[at], codes[at] = score, code
+    return min(filled + 1, len(codes))
 
 
 def to_table(parts: tuple[np.ndarray, np.ndarray, np.ndarray], items: int) -> sparse.csr_matrix:

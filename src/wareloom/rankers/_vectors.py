@@ -14,6 +14,12 @@ from wareloom.run import Run
 from wareloom.shop import Shop
 
 
+def check_embedder(name: str) -> None:
+    """Raise `UnknownNameError` for an embedder that there is not; none is one."""
+    if name != "none":
+        EMBEDDERS.load(name)
+
+
 def text_vectors(shop: Shop, embedder: str, size: int, run: Run) -> np.ndarray:
     """Embed each item's text and keep the `size` directions that tell most: float32 [items, at most size], rows of
     length 1, zeros for an item without text.

@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 
 from wareloom.errors import InputError, SettingError, near
+from wareloom.rankers._named import item_numbers
 from wareloom.rankers._vectors import text_vectors
 from wareloom.run import Run
 from wareloom.shop import Log, Shop, Vocabulary
@@ -80,20 +81,7 @@ class Catalogue:
 
         Raises `InputError` where no item has such a number.
         """
-        items = self.shop.table("items")
-        values = pl.Series([None] * len(items), dtype=pl.Float64)
-        if column == "price" and "price" in items.columns:
-            values = items["price"]
-        elif column != "price" and "attributes" in items.columns:
-            own = pl.col("attributes").list.filter(pl.element().struct.field("name") == column).list.first()
-            values = items.select(own.struct.field("value").cast(pl.Float64, strict=False))["value"]
-        found = values.cast(pl.Float64).fill_null(np.nan).to_numpy()
-        if not np.isfinite(found).any():
-            raise InputError(
-                f"No item of the shop has a number {column!r}: name 'price', or an attribute that holds numbers, such "
-                "as a margin, and fill it."
-            )
-        return found
+        return item_numbers(self.shop.table("items"), column)
 
     def text(self, embedder: str) -> np.ndarray:
         """float32 [items, at most `TEXT_SIZE`], rows of length 1, zeros for an item without text."""

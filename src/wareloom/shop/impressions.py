@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,8 @@ _COLUMNS: dict[str, Any] = {
     "position": pl.Int32(),
     "propensity": pl.Float64(),
     "context": MAP,
+    "since": pl.Float32(),
+    "until": pl.Float32(),
 }
 
 
@@ -31,15 +34,17 @@ def has_impressions(shop: Shop) -> bool:
     return bool(shop.scan("events").select(shown.any()).collect().item())
 
 
-def impressions(shop: Shop) -> pl.DataFrame:
+def impressions(shop: Shop, kinds: Sequence[str] = (CLICK,)) -> pl.DataFrame:
     """Return the impressions of items in the order of the events.
 
-    Columns row (place among the events), owner (its user, else its session), user_id, session_id, item_id, time,
-    position, propensity, context, weight, origin, clicked, click_row. What the shop does not know is null.
+    Columns row (place among the events), owner (its user, else its session), item_id, user_id, session_id, time,
+    position, propensity, context, since, until, weight, origin, clicked, click_row. What the shop does not know is
+    null.
 
     A click (select_item) belongs to the last impression of its item in its session before it, or in its user's events
     where there are no sessions. Impressions come before clicks of the same time; without times the order of the file
-    counts. Further clicks on the same impression add nothing. Raises `InputError` where the shop shows nothing.
+    counts. Further clicks on the same impression add nothing. `kinds`: the events that count as clicks. Raises
+    `InputError` where the shop shows nothing.
     """
     if not has_impressions(shop):
         raise InputError(
@@ -52,19 +57,19 @@ def impressions(shop: Shop) -> pl.DataFrame:
     frame = (
         scan.with_row_index("row")
         .with_columns(missing)
-        .filter(pl.col("event").is_in([IMPRESSION, CLICK]) & pl.col("item_id").is_not_null())
+        .filter(pl.col("event").is_in([IMPRESSION, *kinds]) & pl.col("item_id").is_not_null())
         .with_columns(
             owner=pl.coalesce("user_id", "session_id"),
             visit=pl.coalesce("session_id", "user_id"),
-            click=pl.col("event") == CLICK,
+            click=pl.col("event") != IMPRESSION,
         )
         .sort("visit", "item_id", "time", "click", "row", nulls_last=False)
     )
     follows = pl.col("click").shift(-1).over("visit", "item_id").fill_null(False)
     following = pl.col("row").shift(-1).over("visit", "item_id")
-    wanted = ("row", "owner", "user_id", "session_id", "item_id", "time", "position", "propensity", "context", "weight")
+    wanted = ("row", "owner", "user_id", "session_id", "item_id", *[name for name in _COLUMNS if name[-3:] != "_id"])
     shown = frame.with_columns(clicked=follows, click_row=pl.when(follows).then(following)).filter(~pl.col("click"))
-    return shown.select(*wanted, "origin", "clicked", "click_row").sort("row").collect()
+    return shown.select(*wanted, "weight", "origin", "clicked", "click_row").sort("row").collect()
 
 
 def before(log: Log, owner: pl.Series, time: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

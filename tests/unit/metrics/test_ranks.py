@@ -29,7 +29,7 @@ def order(row: np.ndarray, tie: np.ndarray) -> list[int]:
 @given(st.integers(0, 10**6))
 def test_ranks_and_tops_equal_a_sort(seed: int) -> None:
     scores, offsets, items, tie = draw(seed)
-    rank, candidates = ranks(scores, offsets, items, tie)
+    rank, candidates, _ = ranks(scores, offsets, items, tie)
     collector = Collector(np.ones(12), depth=5, tie=tie)
     collector.add(scores, offsets, items)
     top = collector.finish().top
@@ -42,9 +42,25 @@ def test_ranks_and_tops_equal_a_sort(seed: int) -> None:
             assert rank[e] == expected
 
 
+@pytest.mark.parametrize("most", [1, 30])
+def test_long_rows_with_few_and_many_answers_equal_a_sort(most: int) -> None:
+    rng = np.random.default_rng(most)
+    scores = rng.integers(0, 300, (5, 2000)).astype(np.float32)
+    scores[rng.random(scores.shape) < 0.1] = -np.inf
+    tie = rng.permutation(2000).astype(np.int32)
+    items = np.concatenate([rng.permutation(2000)[:most] for _ in range(5)]).astype(np.int32)
+    rank, candidates, top = ranks(scores, np.arange(6) * most, items, tie, 20)
+    for r, row in enumerate(scores):
+        best = order(row, tie)
+        assert candidates[r] == len(best)
+        assert top[r].tolist() == best[:20]
+        for e in range(r * most, (r + 1) * most):
+            assert rank[e] == (best.index(items[e]) + 1 if items[e] in best else len(best) + 1)
+
+
 def test_an_unknown_item_and_a_score_that_is_no_number_have_the_last_place() -> None:
     scores = np.array([[3.0, np.nan, 1.0]], dtype=np.float32)
-    rank, candidates = ranks(scores, np.array([0, 3]), np.array([-1, 1, 2]), np.arange(3))
+    rank, candidates, _ = ranks(scores, np.array([0, 3]), np.array([-1, 1, 2]), np.arange(3))
     assert rank.tolist() == [3, 3, 2]
     assert candidates.tolist() == [2]
 

@@ -13,7 +13,7 @@ from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LogisticRegression
 
 from conftest import exposures, small_shop
-from wareloom.errors import InputError, SettingError
+from wareloom.errors import InputError, SettingError, UnknownNameError
 from wareloom.family import METRICS, RANKERS
 from wareloom.metrics import Predicted
 from wareloom.rankers.ctr import _calibration as calibration
@@ -83,6 +83,37 @@ def test_context_of_a_request_counts(name: str, planted: Any) -> None:
     scores = model.score(asked)
     assert (scores[0] > scores[1]).mean() > 0.9
     assert np.isfinite(model.score(Requests(histories=empty, context=pl.DataFrame({"device": ["watch", None]})))).all()
+
+
+@pytest.mark.parametrize("name", ["logistic", "dcn"])
+def test_hour_weekday_and_place_count(name: str) -> None:
+    """Clicks hang on the time and the place alone: at night, on Sundays and in one town there are more."""
+    rng, rows = np.random.default_rng(11), 5000
+    when, place = rng.integers(8 * 7 * 24, size=rows), rng.integers(2, size=rows)
+    hour, weekday = when % 24, (when // 24 + 3) % 7
+    odds = -2.5 + 1.5 * (hour < 6) + 1.5 * (weekday == 6) + 1.5 * place
+    clicked = rng.random(rows) < expit(odds)
+    frame = pl.DataFrame(
+        {
+            "session_id": [f"s{i}" for i in range(rows)],
+            "item_id": [f"i{i}" for i in rng.integers(5, size=rows)],
+            "event": [["view_item_list", "select_item"] if c else ["view_item_list"] for c in clicked],
+            "time": pl.Series(when * 3_600_000_000, dtype=pl.Int64).cast(pl.Datetime("us")),
+            "context": [[{"name": "place", "value": "town" if p else "land"}] for p in place],
+        }
+    )
+    items = pl.DataFrame({"item_id": [f"i{i}" for i in range(5)]})
+    model = RANKERS.make(name).fit(Shop({"items": items, "events": frame.explode("event")}), Run(seed=1, threads=1))
+    assert {"hour", "weekday", "context:place"} <= set(model.fields_)
+    days = np.arange(7 * 24)
+    asked = Requests(
+        histories=Requests.sessions([[]] * (2 * 168)).histories,
+        times=np.tile(days, 2) * 3_600_000_000,
+        context=pl.DataFrame({"place": ["town"] * 168 + ["land"] * 168}),
+    )
+    truth = -2.5 + 1.5 * (days % 24 < 6) + 1.5 * ((days // 24 + 3) % 7 == 6)
+    found = model.score(asked).mean(axis=1)
+    assert np.corrcoef(found, np.concatenate([truth + 1.5, truth]))[0, 1] > 0.9
 
 
 @pytest.mark.parametrize("how", ["platt", "isotonic"])
@@ -338,3 +369,51 @@ def test_a_stranger_gets_the_items_means_and_no_ratings_are_refused() -> None:
 def test_the_base_is_a_click_ranker() -> None:
     assert MODELS == ["boosting", "dcn", "deepfm", "logistic", "siamese"]
     assert all(issubclass(RANKERS.load(name), ClickRanker) for name in MODELS)
+
+
+def texts(shop: Shop) -> Shop:
+    """The shop with titles in two families: even and odd items."""
+    items = shop.table("items")
+    title = [f"{'round red' if i % 2 else 'square blue'} thing" for i in range(len(items))]
+    return shop.with_tables(items=items.with_columns(title=pl.Series(title)))
+
+
+@pytest.mark.parametrize("name", ["dcn", "deepfm", "siamese", "multitask"])
+def test_item_vectors_start_at_their_texts(name: str) -> None:
+    shop = texts(exposures(rows=600)[0])
+    still = {"text": "tfidf", "learning_rate": 1e-12, "weight_decay": 0.0, "embedding_size": 4}
+    ranker = RANKERS.make(name, **still).fit(shop, Run(seed=1))
+    vectors = ranker.weights_["fields.embedding.weight"][ranker.item_codes_[:-1, 0]]
+    unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    like = unit @ unit.T
+    same = np.add.outer(np.arange(12), np.arange(12)) % 2 == 0
+    assert like[same].min() > 0.95
+    assert like[~same].max() < 0.9
+    with pytest.raises(InputError, match="needs a shop with items, not a log alone"):
+        RANKERS.make(name, text="tfidf").fit(Log.of(small_shop()), Run(seed=1))
+    with pytest.raises(UnknownNameError, match="tfidf"):
+        RANKERS.make(name, text="tfdif")
+
+
+@pytest.mark.parametrize("name", ["dcn", "deepfm", "siamese", "multitask"])
+def test_networks_take_the_updates_they_are_told(name: str) -> None:
+    shop, _ = exposures(rows=600)
+    assert RANKERS.make(name, patience=0, epochs=2, batch_size=100).fit(shop, Run(seed=1)).updates_ == 12
+    assert RANKERS.make(name, patience=0, epochs=2).fit(shop, Run(seed=1, updates=7)).updates_ == 7
+
+
+def test_rows_come_and_go_in_a_click_network() -> None:
+    """Rows of the first half of the training say the opposite of those of the second, which are believed."""
+    shop, _ = exposures(rows=3000)
+    events = shop.table("events").with_columns(since=pl.lit(0.5), until=pl.lit(1.0))
+    wrong, _ = exposures(rows=3000, signal=-1.0)
+    other = wrong.table("events").with_columns(
+        session_id=pl.format("w{}", "session_id"), since=pl.lit(0.0), until=pl.lit(0.5)
+    )
+    mixed = shop.with_tables(events=pl.concat([events, other]))
+    how = {"patience": 0, "epochs": 20, "learning_rate": 0.01, "embedding_size": 4}
+    found = RANKERS.make("dcn", **how).fit(mixed, Run(seed=1)).predict(shop)
+    sure = RANKERS.make("dcn", **how).fit(shop, Run(seed=1)).predict(shop)
+    assert np.corrcoef(found, sure)[0, 1] > 0.8
+    with pytest.raises(InputError, match="use a ranker that takes gradient updates"):
+        RANKERS.make("logistic").fit(mixed)

@@ -72,9 +72,8 @@ def test_als_folds_in_by_its_normal_equations(long: bool) -> None:
     dense = np.where(rng.random((4, 20)) < (0.7 if long else 0.15), rng.integers(1, 4, (4, 20)), 0)
     dense[3] = 0
     matrix = sparse.csr_matrix(dense.astype(np.float32))
-    users = fold_in(
-        (matrix.indptr.astype(np.int64), matrix.indices, matrix.data), vectors, (gram, np.linalg.inv(gram)), 10.0
-    )
+    history = (matrix.indptr.astype(np.int64), matrix.indices, matrix.data)
+    users = fold_in(history, vectors, (gram, vectors @ np.linalg.inv(gram)), 10.0)
     for r, row in enumerate(dense):
         confidence = np.where(row > 0, 1 + 10.0 * row, 1.0)
         left = vectors.T @ np.diag(confidence) @ vectors + 0.3 * np.eye(5)

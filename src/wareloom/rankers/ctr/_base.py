@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
@@ -17,7 +18,7 @@ from wareloom.rankers.ctr._features import Encoded, Encoder, learn
 from wareloom.rankers.ctr._rows import Asked, Rows, from_impressions, from_log, thinned
 from wareloom.run import Run
 from wareloom.shop import Log, Requests, Shop, Vocabulary
-from wareloom.shop.impressions import has_impressions
+from wareloom.shop.impressions import CLICK, has_impressions
 from wareloom.shop.log import NO_TIME
 
 FEWEST = 20
@@ -33,13 +34,16 @@ class Examples:
     rows: Encoded
     label: np.ndarray
     weight: np.ndarray
+    more: dict[str, np.ndarray] = field(default_factory=dict)
+    """What else is known of the rows, each [rows, …]"""
 
     def __len__(self) -> int:
         return len(self.label)
 
     def take(self, rows: np.ndarray) -> Examples:
         """Return some of them."""
-        return Examples(self.rows.take(rows), self.label[rows], self.weight[rows])
+        more = {name: value[rows] for name, value in self.more.items()}
+        return Examples(self.rows.take(rows), self.label[rows], self.weight[rows], more)
 
 
 @dataclass(kw_only=True, eq=False)
@@ -71,7 +75,7 @@ class ClickRanker(Ranker):
             require(self.name, name, getattr(self, name), getattr(self, name) >= 1, "1 or more")
 
     @abstractmethod
-    def _learn(self, train: Examples, held: Examples | None, sizes: np.ndarray, run: Run) -> None:
+    def _learn(self, train: Examples, held: Examples | None, sizes: np.ndarray, shop: Shop | None, run: Run) -> None:
         """Learn from rows; `held` is there where `_stops_early`; `sizes`: codes of each field."""
 
     @abstractmethod
@@ -88,20 +92,22 @@ class ClickRanker(Ranker):
         `earlier`: a shop whose events belong to the histories, too, such as the training part. Raises `InputError`
         where `shop` has no impressions.
         """
+        parts = [self._odds(rows) for rows in self._shown(shop, earlier)]
+        return np.asarray(expit(np.concatenate(parts)))
+
+    def _shown(self, shop: Shop, earlier: Shop | None) -> Iterator[Encoded]:
+        """Encode the impressions of `shop` in their order, some at a time."""
         self.check_fitted()
-        rows = from_impressions(shop, Vocabulary(self.items_), earlier)
-        encoder, odds = Encoder.of(self), np.empty(len(rows))
+        rows, encoder = from_impressions(shop, Vocabulary(self.items_), earlier), Encoder.of(self)
         for start in range(0, len(rows), PAIRS):
             part = np.arange(start, min(start + PAIRS, len(rows)))
-            encoded = encoder.pairs(rows.asked.take(part), np.arange(len(part)), rows.item[part])
-            odds[part] = self._odds(encoded)
-        return np.asarray(expit(odds))
+            yield encoder.pairs(rows.asked.take(part), np.arange(len(part)), rows.item[part])
 
     def _fit(self, log: Log, shop: Shop | None, run: Run) -> None:
         items = Vocabulary(self.items_)
         rng = run.rng(self.name, "rows")
         if shop is not None and has_impressions(shop):
-            rows = from_impressions(shop, items)
+            rows = from_impressions(shop, items, kinds=self._clicks(shop))
             rows = rows.take(np.flatnonzero((rows.weight > 0) & (rows.item >= 0)))
             rows = thinned(rows, self.negative_rate, self.max_rows, rng)
             self.popularity_ = np.zeros(0)
@@ -116,13 +122,25 @@ class ClickRanker(Ranker):
             setattr(self, name, value)
         self.sizes_, self.item_codes_ = encoder.sizes, encoder.item_codes
         self.kept_ = rows.rate
-        examples = Examples(encoded, rows.label, rows.weight)
+        examples = Examples(encoded, rows.label, rows.weight, self._more(rows, shop))
         held = self._held_back(rows, run)
         late = examples.take(np.flatnonzero(held)) if held.any() else None
-        self._learn(examples.take(np.flatnonzero(~held)), late if self._stops_early else None, encoder.sizes, run)
+        early = examples.take(np.flatnonzero(~held))
+        self._learn(early, late if self._stops_early else None, encoder.sizes, shop, run)
+        self._calibrate(None if self.calibration == "none" else examples.take(np.flatnonzero(held)))
+
+    def _clicks(self, shop: Shop) -> Sequence[str]:
+        """The kinds of event that count as clicks on what was shown."""
+        return (CLICK,)
+
+    def _more(self, rows: Rows, shop: Shop | None) -> dict[str, np.ndarray]:
+        """What a model learns from beside clicks, each [rows, …]; `span` where rows come and go."""
+        return {} if rows.span is None else {"span": rows.span}
+
+    def _calibrate(self, late: Examples | None) -> None:
+        """Learn from rows held back how to make probabilities right; None where that is not asked for."""
         self.curve_ = np.zeros((0, 0))
-        if self.calibration != "none":
-            late = examples.take(np.flatnonzero(held))
+        if late is not None:
             score = self._logits(late.rows)
             self.curve_ = calibration_.learn(self.calibration, score, late.label, late.weight)
 
@@ -152,20 +170,28 @@ class ClickRanker(Ranker):
     def _score(self, requests: Requests) -> np.ndarray:
         """Log-odds before an isotonic curve, which keeps the order but makes ties."""
         asked, n = Asked.of(requests), len(self.items_)
-        encoder = Encoder.of(self)
         scores = np.empty((len(asked), n), dtype=np.float32)
-        for start in range(0, len(asked), max(1, PAIRS // n)):
-            part = np.arange(start, min(start + max(1, PAIRS // n), len(asked)))
-            rows = encoder.grid(asked.take(part))
+        for part, rows in self._grids(asked):
             odds = self._odds(rows) if self.calibration != "isotonic" else self._logits(rows)
             scores[part] = odds.reshape(len(part), n)
         if len(self.popularity_):
-            share = (self.popularity_ + 0.5) / (self.popularity_.sum() + 0.5 * n + 1.0)
-            scores[_nothing_known(asked)] = np.log(share / (1 - share))
+            share = self._share()
+            scores[nothing_known(asked)] = np.log(share / (1 - share))
         return scores
 
+    def _grids(self, asked: Asked) -> Iterator[tuple[np.ndarray, Encoded]]:
+        """Encode some requests at a time (their places) with every item."""
+        encoder, size = Encoder.of(self), max(1, PAIRS // len(self.items_))
+        for start in range(0, len(asked), size):
+            part = np.arange(start, min(start + size, len(asked)))
+            yield part, encoder.grid(asked.take(part))
 
-def _nothing_known(asked: Asked) -> np.ndarray:
+    def _share(self) -> np.ndarray:
+        """Share of the interactions that each item has, half a one more: float64 [items]."""
+        return (self.popularity_ + 0.5) / (self.popularity_.sum() + 0.5 * len(self.items_) + 1.0)
+
+
+def nothing_known(asked: Asked) -> np.ndarray:
     """Mark requests without history, time and context: bool [requests]."""
     return (asked.ends == asked.starts) & (asked.time == NO_TIME) & (asked.context.width == 0)
 

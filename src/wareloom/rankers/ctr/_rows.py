@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,7 +12,7 @@ import polars as pl
 from wareloom.errors import InputError
 from wareloom.rankers import into
 from wareloom.shop import Log, Requests, Shop, Vocabulary
-from wareloom.shop.impressions import before, impressions
+from wareloom.shop.impressions import CLICK, before, impressions
 from wareloom.shop.log import NO_TIME
 from wareloom.shop.schema import REAL
 
@@ -80,6 +81,11 @@ class Rows:
     """int64 [rows], code of whom the row belongs to; rows of one owner are never told apart"""
     real: np.ndarray
     """bool [rows], false for synthetic rows"""
+    event: np.ndarray
+    """int64 [rows], the event that chose the item: its place among the shop's, or in the log where nothing was shown;
+    -1 where none did"""
+    span: np.ndarray | None = None
+    """float32 [rows, 2], shares of a training between which a row is learned from; None where always"""
     rate: float = 1.0
     """Share of rows without a click that were kept"""
 
@@ -88,17 +94,19 @@ class Rows:
 
     def take(self, rows: np.ndarray) -> Rows:
         """Return some of the rows."""
-        return replace(
-            self, **{n: getattr(self, n)[rows] for n in ("request", "item", "label", "weight", "owner", "real")}
-        )
+        names = ("request", "item", "label", "weight", "owner", "real", "event")
+        span = None if self.span is None else self.span[rows]
+        return replace(self, span=span, **{name: getattr(self, name)[rows] for name in names})
 
 
-def from_impressions(shop: Shop, items: Vocabulary, earlier: Shop | None = None) -> Rows:
-    """Return a row an impression, in the order of the events.
+def from_impressions(
+    shop: Shop, items: Vocabulary, earlier: Shop | None = None, kinds: Sequence[str] = (CLICK,)
+) -> Rows:
+    """Return a row an impression, in the order of the events; `kinds` of event choose what was shown.
 
     Histories are the interactions of the same user, or session, before the impression, in `shop` and in `earlier`.
     """
-    shown = impressions(shop)
+    shown = impressions(shop, kinds)
     log = into(Log.of(_with(shop, earlier)), items)
     time = shown["time"].cast(pl.Int64).fill_null(int(NO_TIME)).to_numpy()
     starts, ends = before(log, shown["owner"], time)
@@ -119,6 +127,10 @@ def from_impressions(shop: Shop, items: Vocabulary, earlier: Shop | None = None)
         weight=shown["weight"].cast(pl.Float64).to_numpy(),
         owner=Vocabulary(shown["owner"].unique().sort()).encode(shown["owner"]).astype(np.int64),
         real=(shown["origin"] == REAL).to_numpy(),
+        event=shown["click_row"].cast(pl.Int64).fill_null(-1).to_numpy(),
+        span=shown.select(pl.col("since").fill_null(0.0), pl.col("until").fill_null(1.0)).to_numpy()
+        if {"since", "until"} <= set(shop.columns("events"))
+        else None,
     )
 
 
@@ -157,6 +169,8 @@ def from_log(log: Log, negatives: int, most: int, rng: np.random.Generator) -> R
         weight=np.repeat(log.weight[chosen].astype(np.float64), width),
         owner=np.repeat(user, width),
         real=np.repeat(log.real[chosen], width),
+        event=np.where(label > 0, chosen[:, None], -1).ravel(),
+        span=None if log.span is None else np.repeat(log.span[chosen], width, axis=0),
         rate=negatives / (len(log.items) - 1),
     )
 

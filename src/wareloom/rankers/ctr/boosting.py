@@ -12,6 +12,7 @@ from wareloom.rankers._history import require
 from wareloom.rankers.ctr._base import FEWEST, ClickRanker, Examples
 from wareloom.rankers.ctr._features import Encoded
 from wareloom.run import Run
+from wareloom.shop import Shop
 
 BLIND = 20
 """Trees where nothing is held back to stop by."""
@@ -49,7 +50,7 @@ class Boosting(ClickRanker):
     def _stops_early(self) -> bool:
         return self.patience > 0
 
-    def _learn(self, train: Examples, held: Examples | None, sizes: np.ndarray, run: Run) -> None:
+    def _learn(self, train: Examples, held: Examples | None, sizes: np.ndarray, shop: Shop | None, run: Run) -> None:
         lightgbm = _lightgbm()
         settings = {
             "objective": "binary",

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from wareloom.neural import torch
-from wareloom.neural.training import Training
 from wareloom.rankers._history import require
+from wareloom.rankers._vectors import check_embedder
 from wareloom.rankers.ctr._base import ClickRanker, Examples
 from wareloom.rankers.ctr._features import Encoded
-from wareloom.rankers.ctr._networks import BLIND, Fields, last_layer, layers, learn, logits, restored
+from wareloom.rankers.ctr._networks import Fields, last_layer, layers, learn, logits, restored
 from wareloom.run import Run
+from wareloom.shop import Shop
 
 
 @dataclass(kw_only=True, eq=False)
@@ -23,6 +24,8 @@ class DCN(ClickRanker):
     A cross layer is x₀ ⊙ (W xₗ + b) + xₗ. A linear part that begins at the share of clicks stands beside, and the last
     layer begins at nothing, so that training starts from the constant. Wang et al. (2021), the parallel form.
     """
+
+    gradient: ClassVar[bool] = True
 
     embedding_size: int = 8
     """Numbers each value of a field is described by."""
@@ -34,6 +37,8 @@ class DCN(ClickRanker):
     """Layers of the perceptron."""
     dropout: float = 0.1
     """Share of activations dropped in training."""
+    text: str = "none"
+    """Embedder of the items' texts, such as tfidf or minilm, at which their vectors start; none: at random."""
     epochs: int = 10
     """Passes over the rows, at most; 2 where too few clicks are held back to know when to stop."""
     batch_size: int = 256
@@ -47,6 +52,7 @@ class DCN(ClickRanker):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        check_embedder(self.text)
         for name in ("embedding_size", "crosses", "hidden_size", "layers", "epochs", "batch_size"):
             require("dcn", name, getattr(self, name), getattr(self, name) >= 1, "1 or more")
         require("dcn", "dropout", self.dropout, 0 <= self.dropout < 1, "a share below 1")
@@ -57,19 +63,9 @@ class DCN(ClickRanker):
     def _stops_early(self) -> bool:
         return self.patience > 0
 
-    def _learn(self, train: Examples, held: Examples | None, sizes: np.ndarray, run: Run) -> None:
+    def _learn(self, train: Examples, held: Examples | None, sizes: np.ndarray, shop: Shop | None, run: Run) -> None:
         self.numbers_ = train.rows.dense.shape[1]
-        blind = held is None and self.patience > 0
-        epochs = min(self.epochs, BLIND) if blind else self.epochs
-        steps = epochs * -(-len(train) // self.batch_size)
-        how = Training(
-            learning_rate=self.learning_rate,
-            epochs=epochs,
-            weight_decay=self.weight_decay,
-            warmup=min(100, steps // 10),
-            patience=self.patience if held is not None else 0,
-        )
-        self.weights_ = learn(self._build, train, held, how, self.batch_size, run, "dcn")
+        self.weights_, self.updates_ = learn(self, train, held, shop, run)
         self._net = restored(self._build, self.weights_)
 
     def _build(self) -> Any:

@@ -13,6 +13,7 @@ from wareloom.rankers._history import require
 from wareloom.rankers.ctr._base import ClickRanker, Examples, one_hot
 from wareloom.rankers.ctr._features import Encoded
 from wareloom.run import Run
+from wareloom.shop import Shop
 
 
 @dataclass(kw_only=True, eq=False)
@@ -33,7 +34,7 @@ class Logistic(ClickRanker):
         require("logistic", "regularization", self.regularization, self.regularization > 0, "a number above 0")
         require("logistic", "max_steps", self.max_steps, self.max_steps >= 1, "1 or more")
 
-    def _learn(self, train: Examples, held: Examples | None, sizes: np.ndarray, run: Run) -> None:
+    def _learn(self, train: Examples, held: Examples | None, sizes: np.ndarray, shop: Shop | None, run: Run) -> None:
         matrix = one_hot(train.rows, sizes)
         self.weights_ = fit_logistic(matrix, train.label, train.weight, self.regularization, self.max_steps)
 

@@ -64,43 +64,81 @@ class ALS(Ranker):
         self.gram_ = wide.T @ wide + self.regularization * np.eye(self.embedding_size)
         self.inverse_ = np.linalg.inv(self.gram_)
 
+    def _spread(self) -> np.ndarray:
+        """V (VᵀV + λI)⁻¹; built once, not saved."""
+        if not hasattr(self, "_built"):
+            self._built: np.ndarray = self.vectors_ @ self.inverse_
+        return self._built
+
     def _score(self, requests: Requests) -> np.ndarray:
         assert requests.histories is not None
         history = merged(recency(requests.histories, self.decay, 0), len(self.vectors_))
-        users = fold_in(history, self.vectors_, (self.gram_, self.inverse_), self.alpha)
+        users = fold_in(history, self.vectors_, (self.gram_, self._spread()), self.alpha)
         scores: np.ndarray = users @ self.vectors_.T
         scores[np.diff(history[0]) == 0] = tail(self.popularity_)
         return scores
 
 
+@njit(cache=True, fastmath={"reassoc", "contract"})
+def _short(items, extra, vectors, spread, out):  # type: ignore[no-untyped-def]
+    """Solve in the size of the history by Cholesky; loops, as calls of LAPACK cost more than so small a sum."""
+    n, size = len(items), vectors.shape[1]
+    inner, factor, right = np.empty((n, n)), np.empty((n, n)), np.zeros(n)
+    for i in range(n):
+        one = spread[items[i]]
+        for j in range(i + 1):
+            two, total = vectors[items[j]], 0.0
+            for c in range(size):
+                total += one[c] * two[c]
+            inner[i, j] = inner[j, i] = total
+    for i in range(n):
+        for j in range(n):
+            right[i] += inner[i, j] * (1.0 + extra[j])
+        inner[i, i] += 1.0 / extra[i]
+    for i in range(n):
+        for j in range(i + 1):
+            total = inner[i, j]
+            for c in range(j):
+                total -= factor[i, c] * factor[j, c]
+            factor[i, j] = np.sqrt(total) if i == j else total / factor[j, j]
+        for c in range(i):
+            right[i] -= factor[i, c] * right[c]
+        right[i] /= factor[i, i]
+    for i in range(n - 1, -1, -1):
+        for c in range(i + 1, n):
+            right[i] -= factor[c, i] * right[c]
+        right[i] /= factor[i, i]
+    sums = np.zeros(size)
+    for i in range(n):
+        sums += (1.0 + extra[i] - right[i]) * spread[items[i]]
+    out[:] = sums
+
+
 @njit(cache=True, parallel=True)
-def _fold_in(offsets, items, extra, vectors, gram, inverse):  # type: ignore[no-untyped-def]
+def _fold_in(offsets, items, extra, vectors, gram, spread):  # type: ignore[no-untyped-def]
     requests, size = len(offsets) - 1, vectors.shape[1]
     out = np.zeros((requests, size), dtype=np.float32)
     for r in prange(requests):
         begin, end = offsets[r], offsets[r + 1]
         if begin == end:
             continue
-        held = vectors[items[begin:end]].astype(np.float64)
         more = extra[begin:end]
         if end - begin < size:
-            spread = held @ inverse
-            inner = spread @ held.T
-            right = inner @ (1.0 + more)
-            out[r] = spread.T @ (1.0 + more - np.linalg.solve(inner + np.diag(1.0 / more), right))
+            _short(items[begin:end], more, vectors, spread, out[r])
         else:
+            held = vectors[items[begin:end]].astype(np.float64)
             left = gram + held.T @ (held * more.reshape(-1, 1))
             out[r] = np.linalg.solve(left, held.T @ (1.0 + more))
     return out
 
 
-def fold_in(history: Columns, vectors: np.ndarray, gram: tuple[np.ndarray, np.ndarray], alpha: float) -> np.ndarray:
+def fold_in(history: Columns, vectors: np.ndarray, solved: tuple[np.ndarray, np.ndarray], alpha: float) -> np.ndarray:
     """Solve (VᵀV + λI + Σ αw vvᵀ) x = Σ (1 + αw) v for the vector x of each request.
 
-    `gram` is VᵀV + λI in float64, and its inverse. Short histories are solved in the size of the history (Woodbury's
-    identity), long ones in that of the vectors. Returns float32 [requests, embedding_size].
+    `solved` is VᵀV + λI and V (VᵀV + λI)⁻¹ in float64. Short histories are solved in the size of the history
+    (Woodbury's identity), long ones in that of the vectors. Returns float32 [requests, embedding_size].
     """
     offsets, items, values = history
     extra = alpha * values.astype(np.float64)
-    users: np.ndarray = _fold_in(offsets, items, extra, vectors, *gram)
+    users: np.ndarray = _fold_in(offsets, items, extra, vectors, *solved)
     return users

@@ -8,16 +8,15 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-import polars as pl
 
 from wareloom.errors import missing_extra
 from wareloom.rankers._history import require
 from wareloom.rankers._top import top_k
 from wareloom.rankers.search._base import SearchRanker
+from wareloom.rankers.search._judged import judged
 from wareloom.rankers.search._match import Matcher
 from wareloom.run import Run
 from wareloom.shop import Shop, Vocabulary
-from wareloom.shop.splits_by import normal_query
 
 STEPS = 4
 """Steps of a grade that are told apart between one whole grade and the next"""
@@ -68,7 +67,7 @@ class LambdaMART(SearchRanker):
         for name, value in Matcher.learn(texts, self.k1, self.b).state().items():
             setattr(self, name, value)
         self.trees_ = ""
-        rows = _judged(shop, Vocabulary(self.items_))
+        rows = judged(shop, Vocabulary(self.items_))
         if len(rows) == 0:
             return
         lightgbm = _lightgbm()
@@ -132,16 +131,6 @@ class LambdaMART(SearchRanker):
         floor = scores.max(axis=1, keepdims=True) + 1.0
         np.put_along_axis(scores, best, (floor + said - said.min(axis=1, keepdims=True)).astype(np.float32), axis=1)
         return scores
-
-
-def _judged(shop: Shop, items: Vocabulary) -> pl.DataFrame:
-    """Judgments on known items that weigh something: query, origin, item, grade, weight; query after query."""
-    if not shop.has("judgments"):
-        return pl.DataFrame()
-    rows = shop.scan("judgments").with_columns(query=normal_query()).collect()
-    rows = rows.with_columns(item=pl.Series(items.encode(rows["item_id"])))
-    rows = rows.filter((pl.col("item") >= 0) & (pl.col("weight") > 0))
-    return rows.select("query", "origin", "item", "grade", "weight").sort("query", "origin", maintain_order=True)
 
 
 def _lightgbm() -> Any:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
-from wareloom.errors import SettingError, near
+from wareloom.errors import SettingError
+from wareloom.rankers._named import named_weights
 from wareloom.shop.schema import EVENTS, INTERACTIONS
 
 CODES = len(EVENTS) + 1
@@ -20,24 +19,8 @@ def kind_weights(ranker: str, events: str) -> np.ndarray | None:
     """
     if not events.strip():
         return None
-    found: dict[str, float] = {}
-    for word in events.replace(",", " ").split():
-        name, _, value = word.partition("=")
-        if name not in INTERACTIONS:
-            raise SettingError(
-                f"{ranker}: events is {events!r}, but {name!r} is no kind of event that chooses an item."
-                f"{near(name, INTERACTIONS)} Name some of {', '.join(INTERACTIONS)}, as in 'view_item=0.2 purchase=1'."
-            )
-        if name in found:
-            raise SettingError(f"{ranker}: events is {events!r}, which names {name} twice.")
-        try:
-            found[name] = float(value)
-        except ValueError:
-            found[name] = math.nan
-        if not (math.isfinite(found[name]) and found[name] >= 0):
-            raise SettingError(
-                f"{ranker}: events is {events!r}, but {word!r} lacks a weight: give 0 or more, as {name}=1."
-            )
+    kind, example = "kind of event that chooses an item", "view_item=0.2 purchase=1"
+    found = named_weights(f"{ranker}: events", events, INTERACTIONS, kind, example)
     if not any(found.values()):
         raise SettingError(f"{ranker}: events is {events!r}; give at least one kind a weight above 0.")
     return np.array([found.get(name, 0.0) for name in EVENTS], dtype=np.float32)

@@ -26,6 +26,7 @@ from wareloom.neural.loss import (
 from wareloom.neural.training import Training, seeded, train
 from wareloom.rankers import BLOCK_BYTES, Ranker, mask_seen
 from wareloom.rankers._history import popularity, require, tail
+from wareloom.rankers._vectors import check_embedder
 from wareloom.rankers.sequence._data import Negatives, SequenceData
 from wareloom.rankers.sequence._kinds import CODES, kind_weights
 from wareloom.rankers.sequence._start import TextSpace, begin_from, saved_ranker
@@ -111,10 +112,7 @@ class SequenceRanker(Ranker):
         require(name, "dropout", self.dropout, 0 <= self.dropout < 1, "a share below 1")
         require(name, "calibration", self.calibration, 0 <= self.calibration <= 1, "a share")
         require(name, "validation", self.validation, 0 <= self.validation < 1, "a share below 1")
-        if self.text != "none":
-            from wareloom.family import EMBEDDERS
-
-            EMBEDDERS.load(self.text)
+        check_embedder(self.text)
         kind_weights(name, self.events)
 
     @abstractmethod

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from wareloom.rankers._neighbours import Neighbourhood
+from wareloom.rankers._neighbours import Neighbourhood, put_in_order
 from wareloom.synthesis.behaviour._walk import Plan, _draw, _next, _stream, in_threads
 
 
@@ -159,15 +159,8 @@ def _pick_best(prior, sums, touched, buffers, power, state):  # type: ignore[no-
     for j in touched:
         s = sums[j] + prior[j] if sums[j] > 0.0 else -1.0
         sums[j] = 0.0
-        if s <= 0.0 or (filled == len(best) and s <= score[filled - 1]):
-            continue
-        at = filled if filled < len(best) else len(best) - 1
-        while at > 0 and score[at - 1] < s:
-            score[at], best[at] = score[at - 1], best[at - 1]
-            at -= 1
-        score[at], best[at] = s, j
-        if filled < len(best):
-            filled += 1
+        if s > 0.0:
+            filled = put_in_order(s, j, score, best, filled)
     if filled == 0:
         return -1
     total = 0.0

@@ -1,0 +1,51 @@
+"""One encoder for requests and items, tuned, and the temperature of their inner products."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from wareloom.language.embedders._encoder import pooled
+from wareloom.neural import torch
+from wareloom.neural.loss import contrast_loss
+
+MOST = 100.0
+"""The inner products of unit vectors are multiplied by this at most (Radford et al. 2021)."""
+
+
+class TextNetwork(torch.nn.Module):  # type: ignore[misc]
+    """Reads texts to unit vectors. Its state is what is learned alone, so that a frozen encoder is copied nowhere."""
+
+    def __init__(self, encoder: Any, temperature: float, *, learned: bool) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.log_scale = torch.nn.Parameter(torch.tensor(-math.log(temperature)), requires_grad=learned)
+
+    def forward(self, words: dict[str, Any]) -> Any:
+        """Unit vectors of texts: words [texts, pieces] → [texts, size]."""
+        states = self.encoder(**words).last_hidden_state
+        return torch.nn.functional.normalize(pooled(states, words["attention_mask"]).float(), dim=1)
+
+    def scale(self) -> Any:
+        """What inner products are multiplied by: 1 / temperature."""
+        return self.log_scale.exp().clamp(max=MOST)
+
+    def loss(self, batch: dict[str, Any]) -> Any:
+        """Cross-entropy of each request's item among the items of the batch, as `PairData` lays it out."""
+        logits = self(batch["requests"]) @ self(batch["items"]).T * self.scale()
+        own = logits.gather(1, batch["own"][:, None])[:, 0]
+        others = logits[:, : len(batch["log_q"])] - batch["log_q"]
+        others = torch.cat([others, logits.gather(1, batch["low"])], dim=1)
+        return contrast_loss(own, others, batch["never"], batch["weight"])
+
+    def state_dict(self, *args: Any, **named: Any) -> Any:
+        """The learned weights by name."""
+        whole = super().state_dict(*args, **named)
+        learned = {name for name, value in self.named_parameters() if value.requires_grad}
+        return {name: value for name, value in whole.items() if name in learned}
+
+    def load_state_dict(self, state: Any, strict: bool = True, assign: bool = False) -> Any:
+        """Put learned weights back; all of them have to be there."""
+        if strict and set(state) != set(self.state_dict()):
+            raise ValueError(f"not the learned weights: {sorted(set(state) ^ set(self.state_dict()))}")
+        return super().load_state_dict(state, strict=False, assign=assign)

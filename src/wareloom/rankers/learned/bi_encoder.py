@@ -1,0 +1,244 @@
+"""A trained language model reads what is asked and what an item is; near texts go together."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import polars as pl
+
+from wareloom._version import __version__
+from wareloom.errors import InputError, SettingError, SourceError
+from wareloom.language.embedders import normalised
+from wareloom.language.embedders._encoder import encode, encoder_folder, fingerprint, load_encoder
+from wareloom.neural import torch
+from wareloom.neural.training import Training, seeded, train
+from wareloom.neural.tuning import put_weights, tuned, tuned_weights
+from wareloom.rankers import BLOCK_BYTES
+from wareloom.rankers._history import require
+from wareloom.rankers.content._text import field_texts, parse_fields, present
+from wareloom.rankers.learned._network import TextNetwork
+from wareloom.rankers.learned._pairs import EVALUATIONS, PairData, history_text
+from wareloom.rankers.search._base import SearchRanker
+from wareloom.run import Run
+from wareloom.shop import Log, Requests, Shop
+
+WHO = "ranker 'bi_encoder'"
+RATES = {"none": 0.0, "lora": 1e-3, "adapter": 1e-3, "prefix": 1e-2, "full": 3e-5}
+"""Learning rates that suit each tuning"""
+NAME = 120
+"""Characters of an item's name in the text of a history"""
+
+
+@dataclass(kw_only=True, eq=False)
+class BiEncoder(SearchRanker):
+    """Score items by the inner product of a trained encoder's unit vectors of the request and of the item's text.
+
+    A request is its query, else the names of the last items of its history, the latest first; without either the
+    popular come first. The encoder (all-MiniLM-L6-v2, or one in a folder) stays as it is, or is tuned on judgments and
+    on what came next in histories, by a softmax over the items of the batch. The items' vectors are kept, so that
+    ranking reads the requests alone. Only what was tuned is saved: a ranker restored needs the same encoder. Needs the
+    extra `text`. Reimers and Gurevych (2019); Yi et al. (2019).
+    """
+
+    gradient: ClassVar[bool] = True
+
+    model: str = ""
+    """A folder with another encoder: config.json, tokenizer and weights; empty for all-MiniLM-L6-v2, of English."""
+    tuning: Literal["none", "lora", "adapter", "prefix", "full"] = "lora"
+    """Which weights are learned: none, those of LoRA, of bottleneck adapters or of a prefix, or all of the encoder."""
+    tuning_size: int = 16
+    """Rank of LoRA, width of an adapter, length of a prefix."""
+    learn_from: Literal["both", "judgments", "events"] = "both"
+    """What is learned from where a shop has it."""
+    relevant: float = 2.0
+    """The grade, of 0 to 3, from which a judged item is right; lower ones of its query are what it is told from."""
+    negatives: int = 1
+    """Items judged lower that each judged item is compared with, drawn anew in each pass."""
+    history: int = 5
+    """Latest items of a history that are read."""
+    longest: int = 64
+    """Pieces of words that a text is cut to."""
+    correct: bool = True
+    """Whether other requests' items count less the likelier they are to be in a batch (logQ correction)."""
+    temperature: float = 0.05
+    """What inner products are divided by at first; it is learned where the encoder is tuned."""
+    dropout: float = 0.0
+    """Share of activations dropped in training."""
+    epochs: int = 2
+    """Passes over the pairs, at most."""
+    batch_size: int = 64
+    """Pairs a batch; texts that are encoded at once."""
+    learning_rate: float = 0.0
+    """Highest step size; 0 takes one that suits the tuning."""
+    weight_decay: float = 0.0
+    """Decoupled decay of the weights."""
+    patience: int = 4
+    """Evaluations, of ten in all, without a better value after which training stops; 0 never stops early."""
+    validation: float = 0.05
+    """Share of queries and users that stop the training early; none where it comes to fewer than 20."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        name = self.name
+        odd = [n for n, weight in parse_fields(self.fields, name).items() if weight != 1]
+        if odd:
+            raise SettingError(f"{name}: fields is {self.fields!r}, but a text has no weights: write {odd[0]!r} alone.")
+        if self.tuning not in RATES:
+            raise SettingError(f"{name}: tuning is {self.tuning!r}; give one of {', '.join(RATES)}.")
+        for setting in ("tuning_size", "history", "epochs", "batch_size"):
+            require(name, setting, getattr(self, setting), getattr(self, setting) >= 1, "1 or more")
+        require(name, "longest", self.longest, self.longest >= 3, "3 or more")
+        require(name, "temperature", self.temperature, self.temperature >= 0.01, "0.01 or more")
+        for setting in ("negatives", "learning_rate", "weight_decay", "patience"):
+            require(name, setting, getattr(self, setting), getattr(self, setting) >= 0, "0 or more")
+        for setting in ("dropout", "validation"):
+            require(name, setting, getattr(self, setting), 0 <= getattr(self, setting) < 1, "a share below 1")
+
+    def _fit(self, log: Log, shop: Shop | None, run: Run) -> None:
+        assert shop is not None
+        folder = encoder_folder(self.model, WHO)
+        self.base_ = {"model": self.model or "all-MiniLM-L6-v2", "fingerprint": fingerprint(folder)}
+        columns = [field_texts(shop, name) for name in present(shop, parse_fields(self.fields, self.name))]
+        self._texts = ["\n".join(part for part in parts if part) for parts in zip(*columns, strict=True)]
+        self._names = [next((p[:NAME] for p in parts if p.strip()), "") for parts in zip(*columns, strict=True)]
+        with seeded(run, self.name):
+            self._net = self._build(folder, run)
+            self.training_: list[dict[str, float]] = []
+            self.updates_ = 0
+            if self.tuning != "none":
+                self._train(log, shop, run)
+        self.weights_ = tuned_weights(self._net)
+        self.temperature_ = 1 / float(self._net.scale().detach())
+        super()._fit(log, shop, run)
+        del self._texts
+
+    def _learn(self, texts: dict[str, list[str]], weights: dict[str, float], shop: Shop, run: Run) -> None:
+        """Keep the vectors of all items, and the names by which histories are read."""
+        with seeded(run, self.name, "items"):
+            self.vectors_ = self._vectors(self._texts, run)
+        self.names_ = pl.Series(self._names, dtype=pl.String)
+        self._net = self._net.cpu()
+
+    def _build(self, folder: Path, run: Run) -> TextNetwork:
+        """Load the encoder, and hang on it what is learned."""
+        _, self._tokenizer, encoder = load_encoder(folder, run, WHO)
+        for module in encoder.modules():
+            if isinstance(module, torch.nn.Dropout):
+                module.p = self.dropout
+        if (most := getattr(encoder.config, "max_position_embeddings", self.longest)) < self.longest:
+            raise SettingError(f"{self.name}: longest is {self.longest}, but the encoder reads at most {most}.")
+        encoder = tuned(encoder, self.tuning, self.tuning_size, WHO)
+        return TextNetwork(encoder, self.temperature, learned=self.tuning != "none").eval().to(run.device)
+
+    def _train(self, log: Log, shop: Shop, run: Run) -> None:
+        data = PairData(log, shop, self, run)
+        self._check_there_is_something(data, log)
+        self.updates_ = data.updates
+        if not data.updates:
+            return
+        held = data.held_batches()
+        how = Training(
+            learning_rate=self.learning_rate or RATES[self.tuning],
+            epochs=EVALUATIONS,
+            updates=data.updates,
+            weight_decay=self.weight_decay,
+            warmup=min(100, 1 + data.updates // 10),
+            patience=self.patience if held else 0,
+        )
+        net = self._net
+
+        def check() -> float:
+            sizes = [len(batch["own"]) for batch in held]
+            losses = [float(net.loss({k: _moved(v, run.device) for k, v in batch.items()})) for batch in held]
+            return -float(np.average(losses, weights=sizes))
+
+        kept = self._checkpoint(data, run)
+        self.training_ = train(net, data.batches, net.loss, how, run, check if held else None, checkpoint=kept)
+
+    def _check_there_is_something(self, data: PairData, log: Log) -> None:
+        """Refuse to tune on nothing, rather than to leave the encoder as it is without a word."""
+        events = self.learn_from != "judgments" and len(log) > 0
+        if not data.queries and not events:
+            wanted = "judgments or events" if self.learn_from == "both" else self.learn_from
+            raise InputError(
+                f"The {WHO} has nothing to learn from: the shop has no {wanted} on known items. Give it some, or take "
+                "the encoder as it is with tuning='none'."
+            )
+        if data.queries and not events and not len(data.all):
+            raise InputError(
+                f"The {WHO} has nothing to learn from: no judgment reaches the grade relevant={self.relevant}. Lower "
+                "it, or take the encoder as it is with tuning='none'."
+            )
+
+    def _checkpoint(self, data: PairData, run: Run) -> Path | None:
+        """Where this very training keeps its state: by settings, encoder, data, seed and version."""
+        if run.cache is None:
+            return None
+        said = [__version__, self.name, self.settings(), self.base_, run.seed, run.updates, data.queries, data.texts]
+        key = hashlib.sha256(json.dumps(said, sort_keys=True, default=str).encode())
+        pairs = data.all
+        spans = () if data.log.span is None else (data.log.span,)
+        for column in (pairs.request, pairs.item, pairs.weight, pairs.real, data.low, data.log.item, *spans):
+            key.update(np.ascontiguousarray(column).tobytes())
+        return run.cache / "training" / f"{key.hexdigest()[:24]}.safetensors"
+
+    def _network(self) -> TextNetwork:
+        """The network, built anew from encoder and saved weights where this was restored."""
+        if not hasattr(self, "_net"):
+            folder = encoder_folder(self.model, WHO)
+            if (found := fingerprint(folder)) != self.base_["fingerprint"]:
+                raise SourceError(
+                    f"The {WHO} was fitted on the encoder {self.base_['model']!r} with the fingerprint "
+                    f"{self.base_['fingerprint']}, but that at {folder} has {found}: put the one it knew back, or fit "
+                    "it again."
+                )
+            with seeded(Run(), self.name):
+                net = self._build(folder, Run())
+            put_weights(net, self.weights_, f"the {WHO}")
+            self._net, self._names = net, self.names_.to_list()
+        return self._net
+
+    def _vectors(self, texts: Sequence[str], run: Run | None = None) -> np.ndarray:
+        """Unit vectors of texts, float32 [texts, size]; zeros where there is no word."""
+        net, run = self._network(), run or Run()
+        return normalised(
+            encode(texts, self._tokenizer, net.encoder, run, longest=self.longest, batch_size=self.batch_size)
+        )
+
+    def _match(self, queries: Sequence[str]) -> np.ndarray:
+        asked = self._vectors(queries) / np.float32(self.temperature_)
+        return np.asarray(asked @ self.vectors_.T, dtype=np.float32)
+
+    def _match_pairs(self, queries: Sequence[str], query: np.ndarray, item: np.ndarray) -> np.ndarray:
+        asked, scores = self._vectors(queries) / np.float32(self.temperature_), np.zeros(len(query))
+        rows = max(1, BLOCK_BYTES // (8 * asked.shape[1]))
+        for start in range(0, len(query), rows):
+            part = slice(start, start + rows)
+            scores[part] = np.einsum("ij,ij->i", asked[query[part]], self.vectors_[item[part]])
+        return scores
+
+    def _score(self, requests: Requests) -> np.ndarray:
+        assert requests.histories is not None
+        log, names = requests.histories, self._known_names()
+        scores = np.tile(self.popularity_.astype(np.float32), (len(requests), 1))
+        said = [query.strip() if query else "" for query in requests.queries] or [""] * len(requests)
+        for row, (start, stop) in enumerate(zip(log.offsets[:-1], log.offsets[1:], strict=True)):
+            said[row] = said[row] or history_text(log.item[start:stop], names, self.history)
+        rows = np.flatnonzero([bool(text) for text in said])
+        if len(rows):
+            scores[rows] = self._match([said[row] for row in rows])
+        return scores
+
+    def _known_names(self) -> list[str]:
+        self._network()
+        return self._names
+
+
+def _moved(value: Any, device: str) -> Any:
+    return {k: v.to(device) for k, v in value.items()} if isinstance(value, dict) else value.to(device)

@@ -1,0 +1,106 @@
+"""Neighbours: shoppers that walk where one collaborative ranker would send them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal, Self
+
+import numpy as np
+from scipy import sparse
+
+from wareloom.errors import SettingError
+from wareloom.family import RANKERS
+from wareloom.rankers import Ranker
+from wareloom.rankers._neighbours import Neighbourhood, to_table
+from wareloom.rankers._top import top_k
+from wareloom.rankers.content._nearest import nearest
+from wareloom.run import Run
+from wareloom.shop import Log, Shop
+from wareloom.synthesis.behaviour._teach import Draw, pack, same_before, teach
+from wareloom.synthesis.behaviour._walk import Plan
+from wareloom.synthesis.behaviour.markov import Markov
+
+
+@dataclass(kw_only=True, eq=False)
+class Neighbours(Markov):
+    """Shoppers that walk where one ranker of behaviour would send them: item-kNN, EASE, ALS or transitions.
+
+    Structure, clock and kinds of event are drawn as `markov` draws them. Each new item is one of the `top` best of the
+    ranker for the walk so far, with probability ∝ score^(1 / temperature). Of EASE the `neighbours` highest weights of
+    each item are walked (Steck 2019), of ALS the items of the nearest vectors by cosine (Hu, Koren and Volinsky 2008).
+    It knows what the log says and nothing else: a stronger placebo than `markov` for a generator that knows more.
+    """
+
+    ranker: Literal["item_knn", "ease", "als", "transitions"] = "item_knn"
+    """What is walked."""
+    ranker_settings: dict[str, Any] = field(default_factory=dict)
+    """Its settings, where they are not the defaults."""
+    neighbours: int = 100
+    """Items kept for each item of EASE and ALS."""
+    top: int = 20
+    """Best items among which the next one is drawn."""
+    temperature: float = 0.5
+    """Below 1 the best items are drawn more often, above 1 all of the `top` alike."""
+    uniform: float = 0.0
+    """Share of walks that begin anywhere in the catalogue instead of where real users begin."""
+
+    def __post_init__(self) -> None:
+        for name, holds, wanted in (
+            ("neighbours", self.neighbours >= 1, "1 or more"),
+            ("top", self.top >= 1, "1 or more"),
+            ("temperature", self.temperature > 0, "a number above 0"),
+            ("uniform", 0 <= self.uniform <= 1, "a share"),
+        ):
+            if not holds:
+                raise SettingError(f"neighbours: {name} is {getattr(self, name)!r}; give {wanted}.")
+        RANKERS.make(self.ranker, **self.ranker_settings)
+
+    def fit(self, shop: Shop, run: Run | None = None) -> Self:
+        """Learn structure and clock as `markov` does, and the ranker; raises what the ranker raises."""
+        super().fit(shop, run)
+        run = run or Run()
+        ranker: Ranker = RANKERS.make(self.ranker, **self.ranker_settings)
+        # Nothing but the log is learned from, whatever the items say of themselves.
+        ranker.fit(Log.of(shop), run)
+        with run.limits():
+            of = TABLES[self.ranker](ranker, self.neighbours)
+        self.table_, self.forget_ = of.table, np.array([of.decay, of.last], dtype=np.float64)
+        return self
+
+    def _walked(self, plan: Plan, run: Run) -> tuple[np.ndarray, np.ndarray]:
+        skeleton, event = super()._walked(plan, run)
+        seen = same_before(plan.offsets, skeleton, plan.past_offsets, plan.past_item)
+        of = Neighbourhood(self.table_, float(self.forget_[0]), int(self.forget_[1]))
+        knowledge = pack([(of, 1.0)], np.zeros(self.table_.shape[0], dtype=np.float32))
+        how = self._model().start, Draw(self.top, 1.0 / self.temperature, self.uniform)
+        return teach(knowledge, plan, seen, how, np.uint64(run.seed_for("neighbours", "items")), run.cores), event
+
+
+def _own(ranker: Any, neighbours: int) -> Neighbourhood:
+    """The table that the ranker adds up itself."""
+    of: Neighbourhood = ranker.neighbourhood()
+    return of
+
+
+def _weights(ranker: Any, neighbours: int) -> Neighbourhood:
+    """The highest positive weights of EASE's items; items that it left out have none."""
+    kept, whole = ranker.kept_, len(ranker.items_)
+    best = np.sort(top_k(ranker.weights_, min(neighbours, len(kept))), axis=1)
+    value = np.take_along_axis(ranker.weights_, best, axis=1)
+    first = np.argsort(value <= 0, axis=1, kind="stable")
+    count = (value > 0).sum(axis=1)
+    parts = count, np.take_along_axis(best, first, axis=1), np.take_along_axis(value, first, axis=1)
+    small = to_table(parts, len(kept)).tocoo()
+    table = sparse.csr_matrix((small.data, (kept[small.row], kept[small.col])), shape=(whole, whole))
+    return Neighbourhood(table, ranker.decay, ranker.last)
+
+
+def _vectors(ranker: Any, neighbours: int) -> Neighbourhood:
+    """The items whose ALS vectors point most alike."""
+    vectors = ranker.vectors_
+    unit = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+    return Neighbourhood(nearest(unit.astype(np.float32), neighbours), ranker.decay, 0)
+
+
+TABLES = {"item_knn": _own, "ease": _weights, "als": _vectors, "transitions": _own}
+"""How a ranker's table of neighbours is found"""
