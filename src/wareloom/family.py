@@ -11,7 +11,7 @@ import ast
 import dataclasses
 import importlib
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -209,6 +209,7 @@ def _names(node: ast.ImportFrom, name: str) -> bool:
     return (node.module or "").startswith("wareloom.") and any(alias.name == name for alias in node.names)
 
 
+@cache
 def _source(module: str | None) -> ast.Module:
     """Parse the source of a module or package of the house."""
     path = HERE.joinpath(*(module or "").split(".")[1:])
