@@ -20,7 +20,7 @@ from wareloom.shop.schema import REAL
 
 Look = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
 """Of held-out events with given targets: which does training lack, and which does the synthetic data hold?"""
-DECOYS = 40
+DECOYS = 20
 """Decoy targets drawn for each held-out pair."""
 
 
