@@ -152,8 +152,8 @@ BENCHMARKS = {
         "Mixers beside plain concatenation",
         ("mixers.py", "--share", "0.2", "--updates", "1200", "--ratios", "1", "--seeds", "1"),
         "Amazon Beauty, leave-last-out, file order, a fifth of the training users; SASRec with equal numbers of "
-        "updates on each mix. `ratio` is plain concatenation. Intervals join users and seeds; with one seed its chance is not "
-        "seen. The table lacks the mixers that have not been run on that synthesizer yet.",
+        "updates on each mix. `ratio` is plain concatenation. Intervals join users and seeds; with one seed its "
+        "chance is not seen. The table lacks the mixers that have not been run on that synthesizer yet.",
         _tables.mixers,
     ),
     "leak": Benchmark(
