@@ -11,13 +11,12 @@ import polars as pl
 from wareloom.errors import InputError
 from wareloom.run import Run
 from wareloom.shop import Log, Shop, Vocabulary
+from wareloom.shop.categories import telling_codes
 from wareloom.shop.log import NO_TIME, SESSION_GAP
 from wareloom.shop.schema import EVENTS, IMPRESSION, INTERACTIONS
 
 FEWEST = 20
 """Users of each kind below which nothing can be said."""
-ONE = 0.9
-"""Where a category has this share of the events, categories are told apart one level deeper."""
 
 
 @dataclass(frozen=True)
@@ -242,10 +241,4 @@ def _categories(shops: list[Shop], items: Vocabulary, counts: np.ndarray) -> np.
         return None
     both = pl.concat(having).filter(pl.col("category").list.len() > 0).collect().unique("item_id", keep="first")
     paths = pl.DataFrame({"item_id": items.ids}).join(both, on="item_id", how="left", maintain_order="left")["category"]
-    for depth in range(1, 1 + int(paths.list.len().fill_null(0).to_numpy().max(initial=0))):
-        names = paths.list.head(depth).list.join("\x1f")
-        codes = (names.rank("dense").cast(pl.Int32) - 1).fill_null(-1).to_numpy().astype(np.int32)
-        events = np.bincount(codes + 1, weights=counts, minlength=2)[1:]
-        if events.max() < ONE * events.sum():
-            return codes
-    return None
+    return telling_codes(paths, counts)

@@ -3,20 +3,31 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple, Self
+from typing import Literal, NamedTuple, Self
 
 import numpy as np
 import polars as pl
 from scipy import sparse
 
-from wareloom.errors import InputError
+from wareloom.errors import InputError, SettingError
 from wareloom.run import Run
 from wareloom.shop import Log, Shop, Vocabulary
 from wareloom.shop.log import NO_TIME
 from wareloom.shop.pairs import follow_counts, recency
 from wareloom.shop.schema import EVENTS
+from wareloom.state import flattened, unflattened
 from wareloom.synthesis import Given, Synthesizer
+from wareloom.synthesis.behaviour._fill import Shelves, fill, fit_shelves
 from wareloom.synthesis.behaviour._frames import Walked, build, fit_columns
+from wareloom.synthesis.behaviour._outline import (
+    Outline,
+    clock_outlines,
+    draw_outlines,
+    fit_outline,
+    places,
+    rows_of,
+    sessions_of,
+)
 from wareloom.synthesis.behaviour._rhythm import Rhythm, Visits, clock, draw_shapes, fit_rhythm
 from wareloom.synthesis.behaviour._walk import BUCKETS, Model, Plan, Table, alias_table, walk
 
@@ -48,6 +59,15 @@ class Markov(Synthesizer):
     """Factor on a pair's weight for each further place apart."""
     half_life: float | None = None
     """Days after which an event weighs half, counted back from the last event; None weighs all alike."""
+    structure: Literal["outline", "chain"] = "chain"
+    """Whether a new shopper's sessions, times, kinds of event, repeats and pattern of categories are those of a real
+    user drawn at random and moved in time, to be filled with other items, or are drawn one by one."""
+    jitter: float = 0.2
+    """How far gaps of an outline are stretched or shrunk: the standard deviation of the logarithm."""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.jitter < np.inf:
+            raise SettingError(f"{self.name}: jitter is {self.jitter}; give a number that is not negative.")
 
     def fit(self, shop: Shop, run: Run | None = None) -> Self:
         """Learn from the events of `shop`; raises `InputError` where it has none on known items."""
@@ -67,6 +87,8 @@ class Markov(Synthesizer):
             distinct, total = np.diff(counts.indptr), np.asarray(counts.sum(axis=1)).ravel()
             self.backoff_ = (distinct / np.maximum(distinct + total, 1e-12)).astype(np.float32)
             self.repeat_, self.chain_, self.first_ = self._habits(log)
+            if self.structure == "outline":
+                self._sketch(Log.of(shop, shuffle_ties=run.seed_for("ties")), shop)
             for name, value in fit_rhythm(log)._asdict().items():
                 setattr(self, f"rhythm_{name}_", value)
             for name, value in fit_columns(shop, log.items).items():
@@ -84,22 +106,17 @@ class Markov(Synthesizer):
         run, given = run or Run(), given or Given()
         if given.length is not None and given.length < 1:
             raise InputError(f"Asked for users of {given.length} events; ask for at least 1.")
-        rhythm = Rhythm(*(getattr(self, f"rhythm_{name}_") for name in Rhythm._fields))
         with run.limits(), run.task(f"markov: sample {n:,} users"):
             past = self._past(given, n)
-            rng = run.rng("markov", "shapes")
-            if past.users is not None and given.length is None:
-                sessions, sizes = np.arange(n + 1), rhythm.shape[rng.integers(len(rhythm.shape), size=n)]
+            if self.structure == "outline" and past.users is None and given.length is None:
+                template, offsets = draw_outlines(self._outline(), n, run.rng("markov", "outlines"))
+                sessions, sizes = sessions_of(self._outline(), template)
             else:
-                sessions, sizes = draw_shapes(rhythm, n, given.length, rng)
-            offsets = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)[sessions]
-            plan = Plan(offsets, past.offsets, past.item, past.event, self._starts(given))
+                template, (sessions, sizes) = np.zeros(0, np.int64), self._shapes(past, given, n, run)
+                offsets = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)[sessions]
+            plan = Plan(offsets, past.offsets, past.item, past.event, self._starts(given), template)
             item, event = self._walked(plan, run)
-            if rhythm.bounds[2]:
-                visits = Visits(sessions, sizes, offsets, past.last)
-                time = clock(rhythm, visits, np.uint64(run.seed_for("markov", "clock")), run.cores)
-            else:
-                time = np.full(len(item), NO_TIME)
+            time = self._times(plan, Visits(sessions, sizes, offsets, past.last), run)
             users = (
                 past.users if past.users is not None else f"{self.origin}/" + pl.Series(np.arange(n)).cast(pl.String)
             )
@@ -109,7 +126,44 @@ class Markov(Synthesizer):
 
     def _walked(self, plan: Plan, run: Run) -> tuple[np.ndarray, np.ndarray]:
         """Items and kinds of event of the planned users."""
+        if len(plan.template):
+            outline, seed = self._outline(), np.uint64(run.seed_for("markov", "fill"))
+            return fill(unflattened(Shelves, "shelves", self), outline, plan, seed, run.cores), outline.event[
+                rows_of(outline, plan.template)
+            ]
         return walk(self._model(), plan, np.uint64(run.seed_for("markov", "walk")), run.cores)
+
+    def _outline(self) -> Outline:
+        found: Outline = unflattened(Outline, "outline", self)
+        return found
+
+    def _sketch(self, log: Log, shop: Shop) -> None:
+        """Keep the users' outlines, and what they are filled from."""
+        shelf, aisle = places(shop.table("items"), log.counts())
+        learned = flattened("outline", fit_outline(log, shelf, aisle)) | flattened(
+            "shelves", fit_shelves(log, shelf, aisle)
+        )
+        for name, value in learned.items():
+            setattr(self, name, value)
+
+    def _shapes(self, past: _Past, given: Given, n: int, run: Run) -> tuple[np.ndarray, np.ndarray]:
+        """Sessions of n users, drawn one by one: where each user's begin, and the events of each."""
+        rhythm, rng = self._rhythm(), run.rng("markov", "shapes")
+        if past.users is not None and given.length is None:
+            return np.arange(n + 1), rhythm.shape[rng.integers(len(rhythm.shape), size=n)]
+        return draw_shapes(rhythm, n, given.length, rng)
+
+    def _rhythm(self) -> Rhythm:
+        return Rhythm(*(getattr(self, f"rhythm_{name}_") for name in Rhythm._fields))
+
+    def _times(self, plan: Plan, visits: Visits, run: Run) -> np.ndarray:
+        """Time of every event: int64 [events], `NO_TIME` where the log has none."""
+        rhythm, seed = self._rhythm(), np.uint64(run.seed_for("markov", "clock"))
+        if not rhythm.bounds[2]:
+            return np.full(plan.offsets[-1], NO_TIME)
+        if len(plan.template):
+            return clock_outlines(self._outline(), plan, self.jitter, seed, run.cores)
+        return clock(rhythm, visits, seed, run.cores)
 
     def _follow(self, log: Log, weight: np.ndarray) -> sparse.csr_matrix:
         """How often which item follows which."""
