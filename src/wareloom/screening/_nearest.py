@@ -162,7 +162,8 @@ def longest_runs(item: np.ndarray, offsets: np.ndarray, log: Log, least: int, *,
         having = theirs.filter(pl.col("code") != 0).unique().group_by("code").len()
         known = having.filter(pl.col("len") > (1 if own else 0))["code"].to_numpy()
         codes = run_codes(item, offsets, length)
-        shared = np.unique(user[np.isin(codes, known) & (codes != 0)])
+        still = np.flatnonzero((codes != 0) & ((length == least) | (longest[user] == length - 1)))
+        shared = np.unique(user[still[np.isin(codes[still], known)]])
         if not len(shared):
             break
         longest[shared] = length
