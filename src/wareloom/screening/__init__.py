@@ -98,18 +98,25 @@ def divide(synthetic: Shop, rows: pl.DataFrame, table: str = "events") -> Screen
 
 
 def _without_the_empty(screened: Screened) -> Screened:
-    """Take users out of the table of users that lost all their events, for the reason of the first of them."""
-    kept, taken = screened.kept, screened.rejected["events"]
-    if not kept.has("users") or "user_id" not in taken.columns:
-        return screened
-    left = kept.scan("events").select(pl.col("user_id").unique()).collect()["user_id"]
-    gone = taken.filter(~pl.col("user_id").is_in(left.implode())).unique("user_id", keep="first", maintain_order=True)
-    users = kept.table("users").join(gone.select("user_id", "reason"), on="user_id", how="left", maintain_order="left")
-    lost = users.filter(pl.col("reason").is_not_null())
-    if not len(lost):
-        return screened
-    shop = kept.with_tables(users=users.filter(pl.col("reason").is_null()).drop("reason"))
-    return Screened(shop, {**screened.rejected, "users": lost}, screened.report)
+    """Take those that lost all their events out of the other tables, too, for the reason of the first."""
+    shop, taken = screened.kept, screened.rejected["events"]
+    left = owners(shop)
+    gone = taken.select("reason", owner=owner(taken.columns)).filter(~pl.col("owner").is_in(left.implode()))
+    gone = gone.unique("owner", keep="first", maintain_order=True)
+    rejected = dict(screened.rejected)
+    for table in OWNED[1:] if len(gone) else ():
+        if shop.has(table):
+            rows = _with_reasons(shop, table, gone)
+            if len(lost := rows.filter(pl.col("reason").is_not_null())):
+                rejected[table] = lost
+                shop = shop.with_tables(**{table: rows.filter(pl.col("reason").is_null()).drop("reason")})
+    return Screened(shop, rejected, screened.report)
+
+
+def _with_reasons(shop: Shop, table: str, named: pl.DataFrame) -> pl.DataFrame:
+    """The rows of a table with the `reason` of their owner, where `named` has one."""
+    whose = shop.scan(table).with_columns(owner=owner(shop.columns(table)))
+    return whose.join(named.lazy(), on="owner", how="left", maintain_order="left").drop("owner").collect()
 
 
 def reject_users(synthetic: Shop, named: pl.DataFrame, seen: int) -> Screened:
@@ -121,8 +128,7 @@ def reject_users(synthetic: Shop, named: pl.DataFrame, seen: int) -> Screened:
     rejected = {"events": synthetic.scan("events").head(0).with_columns(reason=pl.lit("")).collect()}
     for table in OWNED if len(named) else ():
         if synthetic.has(table):
-            whose = synthetic.scan(table).with_columns(owner=owner(synthetic.columns(table)))
-            rows = whose.join(named.lazy(), on="owner", how="left", maintain_order="left").drop("owner").collect()
+            rows = _with_reasons(synthetic, table, named)
             taken = rows.filter(pl.col("reason").is_not_null())
             if len(taken):
                 rejected[table], kept[table] = taken, rows.filter(pl.col("reason").is_null()).drop("reason")
