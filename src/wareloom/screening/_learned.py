@@ -64,8 +64,9 @@ def _nevers(frame: pl.DataFrame, kinds: list[str], support: int) -> list[Rule]:
 
 def _hours(frame: pl.DataFrame, support: int) -> list[Rule]:
     """The hours outside of which nothing happens, where an hour would have `support` events if all were alike."""
-    hour = (frame["at"].drop_nulls() % DAY // HOUR).to_numpy()
-    if len(hour) < 24 * support:
+    clock = frame["at"].drop_nulls() % DAY
+    hour = (clock // HOUR).to_numpy()
+    if len(hour) < 24 * support or clock.max() == 0:  # days alone, of which no clock is known
         return []
     open_ = np.bincount(hour, minlength=24) > 0
     if open_.all():

@@ -323,10 +323,15 @@ def as_toml(rules: Sequence[Rule]) -> str:
     """Write rules as `read_rules` reads them."""
     import tomli_w
 
-    tables: dict[str, list[dict[str, Any]]] = {}
-    for rule in rules:
-        tables.setdefault(rule.kind, []).append(rule.plain())
-    return tomli_w.dumps(tables)
+    def line(key: str, value: Any) -> str:
+        if isinstance(value, dict):
+            return f"{key} = {{ {', '.join(line(*pair) for pair in value.items())} }}"
+        if isinstance(value, tuple | list):
+            return f"{key} = [{', '.join(line('x', each).partition(' = ')[2] for each in value)}]"
+        return tomli_w.dumps({key: value}).strip()
+
+    tables = [[f"[[{rule.kind}]]", *(line(*pair) for pair in rule.plain().items())] for rule in rules]
+    return "\n\n".join("\n".join(table) for table in tables) + "\n"
 
 
 def listed(names: Names) -> tuple[str, ...]:

@@ -41,9 +41,10 @@ class Novelty(Screen):
 
     How near a user is to another is told in two ways: the Jaccard similarity of their items, and the most items that
     both have in a row. The yardstick is the training part: how near each of its users is to the nearest other. Among
-    users of about as many items, at every degree of nearness, the share of synthetic users that are so near or nearer
-    is brought down to that of real ones (times `tolerance`); which of several equally near ones go is drawn. What is
-    no nearer than real users are to one another stays.
+    users of about as many items, at every degree of nearness that few real users reach (`rare`), and at that of equal
+    items, the share of synthetic users that are so near or nearer is brought down to that of real ones (times
+    `tolerance`); which of several equally near ones go is drawn. What is no nearer than many real users are to one
+    another stays.
     """
 
     jaccard: float = 0.5
@@ -52,6 +53,8 @@ class Novelty(Screen):
     """Items in a row from which a run counts."""
     shortest: int = 3
     """Users with fewer different items are too common to be called copies."""
+    rare: float = 0.05
+    """Share of real users up to which it takes so few to be so near that it counts; 1 counts every degree."""
     tolerance: float = 1.0
     """How frequent near-copies may be, in multiples of their share among real users; 0 takes every one."""
 
@@ -60,6 +63,8 @@ class Novelty(Screen):
             if not low <= getattr(self, name) <= high:
                 until = f", at most {high}" if high < np.inf else ""
                 raise SettingError(f"novelty: {name} is {getattr(self, name)}; give {low} or more{until}.")
+        if not 0 < self.rare <= 1:
+            raise SettingError(f"novelty: rare is {self.rare}; give a share above 0, at most 1.")
         if not 0 <= self.tolerance < np.inf:
             raise SettingError(f"novelty: tolerance is {self.tolerance}; give 0 or more.")
 
@@ -71,7 +76,7 @@ class Novelty(Screen):
             real, mine = self._near(Log.of(train), fake)
             judged = np.flatnonzero(mine.items >= self.shortest)
             standing = real.of(np.flatnonzero(real.items >= self.shortest))
-            taken = judged[_excess(mine.of(judged), standing, self.tolerance, run.rng("novelty"))]
+            taken = judged[self._excess(mine.of(judged), standing, run.rng("novelty"))]
         named = pl.DataFrame(
             {"owner": fake.users.ids.gather(taken), "reason": _reasons(mine.of(taken), self.length)},
             schema={"owner": pl.String, "reason": pl.String},
@@ -92,6 +97,21 @@ class Novelty(Screen):
         others = longest_runs(item, fake.offsets, real, self.length, own=False)
         return _Near(ours.sizes(), near[0], runs), _Near(theirs.sizes(), near[1], others)
 
+    def _excess(self, fake: _Near, real: _Near, rng: np.random.Generator) -> np.ndarray:
+        """Places of the synthetic users that must go for the rest to be no nearer than real users are: int64."""
+        edges = np.unique(np.quantile(real.items, np.arange(1, BANDS) / BANDS)) if len(real.items) else np.zeros(0)
+        of_fake, of_real = (np.searchsorted(edges, side.items, side="left") for side in (fake, real))
+        there, before = rng.permutation(len(fake.items)), -1
+        while before != len(there):
+            before = len(there)
+            for level, yard, top in ((fake.run, real.run, LONGEST_RUN), (fake.jaccard, real.jaccard, 1.0)):
+                for band in range(len(edges) + 1):
+                    mine, others = there[of_fake[there] == band], yard[of_real == band]
+                    rare = _reach(others, level[mine]) <= self.rare * len(others)
+                    counts = np.where(rare | (level[mine] >= top), level[mine], 0)
+                    there = np.setdiff1d(there, mine[_over(counts, others, self.tolerance)], assume_unique=True)
+        return np.setdiff1d(np.arange(len(fake.items)), there)
+
     def _told(self, sides: dict[str, _Near]) -> dict[str, Any]:
         """Share of the judged users that are near, by how."""
         return {
@@ -109,22 +129,10 @@ def _share(there: np.ndarray) -> float:
     return float(there.mean()) if len(there) else 0.0
 
 
-def _excess(fake: _Near, real: _Near, tolerance: float, rng: np.random.Generator) -> np.ndarray:
-    """Places of the synthetic users that must go for the rest to be no nearer than real users are: int64."""
-    edges = np.unique(np.quantile(real.items, np.arange(1, BANDS) / BANDS)) if len(real.items) else np.zeros(0)
-    of_fake, of_real = (np.searchsorted(edges, side.items, side="left") for side in (fake, real))
-    there = rng.permutation(len(fake.items))
-    before = -1
-    while before != len(there):
-        before = len(there)
-        for level, yard in ((fake.run, real.run), (fake.jaccard, real.jaccard)):
-            parts = [
-                b[~_over(level[b], yard[of_real == band], tolerance)]
-                for band in range(len(edges) + 1)
-                if len(b := there[of_fake[there] == band])
-            ]
-            there = np.concatenate(parts) if parts else there
-    return np.setdiff1d(np.arange(len(fake.items)), there)
+def _reach(yard: np.ndarray, level: np.ndarray) -> np.ndarray:
+    """How many of `yard` are at each level or above: int64 [levels]."""
+    found: np.ndarray = len(yard) - np.searchsorted(np.sort(yard), level, side="left")
+    return found
 
 
 def _over(level: np.ndarray, yard: np.ndarray, tolerance: float) -> np.ndarray:
@@ -134,13 +142,11 @@ def _over(level: np.ndarray, yard: np.ndarray, tolerance: float) -> np.ndarray:
     at the level of the j-th; what goes makes all fewer and a_j smaller, hence anew until nothing does.
     """
     goes = np.zeros(len(level), dtype=bool)
-    yard = np.sort(yard)
     while True:
         left = np.flatnonzero(~goes)
         near = left[level[left] > 0]
         near = near[np.argsort(-level[near], kind="stable")]
-        many = len(yard) - np.searchsorted(yard, level[near], side="left")
-        allowed = np.floor(tolerance * many / max(1, len(yard)) * len(left) + 1e-9)
+        allowed = np.floor(tolerance * _reach(yard, level[near]) / max(1, len(yard)) * len(left) + 1e-9)
         place = np.arange(1, len(near) + 1)
         stay = np.minimum(place + np.minimum.accumulate(np.minimum(allowed - place, 0)), place)
         more = near[np.diff(stay, prepend=0) < 1]

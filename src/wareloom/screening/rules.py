@@ -89,18 +89,17 @@ def _broken(rules: dict[str, Rule], facts: Facts) -> tuple[pl.DataFrame, dict[st
                 silent[words] = str(error)
                 continue
             if broken.any():
-                goes = frame.select(_with(rule, broken))["broken"]
+                goes = frame.with_columns(broken).select(_with(rule))["broken"]
                 parts.append(frame.filter(goes).select(pl.col("row").cast(pl.UInt32), reason=pl.lit(words)))
                 frame = frame.filter(~goes)
         if len(frame) == before:
             return pl.concat(parts), silent
 
 
-def _with(rule: Rule, broken: pl.Series) -> pl.Expr:
-    """Whether each event goes when those marked break `rule`."""
-    marked = pl.lit(broken).alias("broken")
+def _with(rule: Rule) -> pl.Expr:
+    """Whether each event goes when those that are marked `broken` break `rule`."""
     keys: dict[str, list[str]] = {"user": ["owner"], "session": ["owner", "session"]}
-    return marked if rule.takes == "event" else marked.any().over(keys[rule.takes])
+    return pl.col("broken") if rule.takes == "event" else pl.col("broken").any().over(keys[rule.takes])
 
 
 def _of_users(facts: Facts, reasons: pl.DataFrame) -> dict[str, Any]:
