@@ -120,9 +120,8 @@ def main(
         "lift_by_ratio": lift_by_ratio or None,
         "leave_out": leave_out or None,
     }
-    wanted = kind.settings(**asked(of, values))
     run = run_of(seed, quiet, threads=threads, device=device, track=track)
-    proof = prove_and_report(Shop.open(shop), wanted, to, run, resume=resume)
+    proof = prove_and_report(Shop.open(shop), kind.settings(**asked(of, values)), to, run, resume=resume)
     show(proof.data, as_json, "\n".join([*told(proof), str(to / "report.html")]))
     raise typer.Exit(1 if proof.verdict == "hurts" else 0)
 

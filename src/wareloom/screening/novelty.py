@@ -105,11 +105,12 @@ class Novelty(Screen):
         while before != len(there):
             before = len(there)
             for level, yard, top in ((fake.run, real.run, LONGEST_RUN), (fake.jaccard, real.jaccard, 1.0)):
+                rare = _reach(yard, level) <= self.rare * len(yard)
+                counts = np.where(rare | (level >= top), level, 0)
                 for band in range(len(edges) + 1):
-                    mine, others = there[of_fake[there] == band], yard[of_real == band]
-                    rare = _reach(others, level[mine]) <= self.rare * len(others)
-                    counts = np.where(rare | (level[mine] >= top), level[mine], 0)
-                    there = np.setdiff1d(there, mine[_over(counts, others, self.tolerance)], assume_unique=True)
+                    mine = there[of_fake[there] == band]
+                    over = _over(counts[mine], yard[of_real == band], self.tolerance)
+                    there = np.setdiff1d(there, mine[over], assume_unique=True)
         return np.setdiff1d(np.arange(len(fake.items)), there)
 
     def _told(self, sides: dict[str, _Near]) -> dict[str, Any]:
