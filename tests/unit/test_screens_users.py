@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import cache
 from itertools import pairwise
@@ -235,8 +236,6 @@ def test_an_unknown_item_is_the_least_plausible_of_all() -> None:
     model = Chances.fit(log, np.zeros(400, dtype=np.int64), np.arange(1500))
     fake = Log.of(pool)
     codes = log.items.recode(fake.items)[fake.item]
-    from dataclasses import replace
-
     bits = model.bits(replace(fake, items=log.items, item=codes))
     assert bits[0] < bits[2] < bits[1]
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import polars as pl
 from numba import get_num_threads, njit, prange
 
 from wareloom.shop import Log
 from wareloom.shop.runs import run_codes, whole_codes
 
-MOST_CHECKED = 2_000
-"""Users that are looked at for one user; those that share its rarest items come first."""
+MOST_SEEN = 5_000
+"""Entries of the index that are looked at for one user, those of its rarest items first."""
 LONGEST_RUN = 20
 """Runs are told apart up to this length."""
 
@@ -40,7 +39,7 @@ def sets(user: np.ndarray, item: np.ndarray, users: int, rank: np.ndarray, stran
     known = item >= 0
     place = np.where(known, rank[item] if len(rank) else 0, len(rank) + strange).astype(np.int64)
     width = int(place.max(initial=0)) + 1
-    both = np.unique(user.astype(np.int64) * width + place)
+    both = _distinct(user.astype(np.int64) * width + place)
     offsets = np.searchsorted(both, np.arange(users + 1, dtype=np.int64) * width).astype(np.int64)
     return Sets(offsets, (both % width).astype(np.int32), len(rank))
 
@@ -48,7 +47,7 @@ def sets(user: np.ndarray, item: np.ndarray, users: int, rank: np.ndarray, stran
 def rarity(log: Log) -> np.ndarray:
     """Rank of each item by how many users have it, the rarest 0: int64 [items]."""
     n = len(log.items)
-    having = np.bincount(np.unique(log.user.astype(np.int64) * n + log.item) % max(1, n), minlength=n)
+    having = np.bincount(_distinct(log.user.astype(np.int64) * n + log.item) % max(1, n), minlength=n)
     rank = np.empty(n, dtype=np.int64)
     rank[np.argsort(having, kind="stable")] = np.arange(n)
     return rank
@@ -59,7 +58,7 @@ def nearest(mine: Sets, among: Sets, least: float, *, own: bool) -> np.ndarray:
 
     0 where it is below `least`. `own`: the two are the same users, and each is held beside all others. Two sets of
     similarity t share one of the (1 - t) · size + 1 rarest items of each, so that an index over these finds all
-    (Chaudhuri, Ganti and Kaushik 2006); where more than `MOST_CHECKED` share one, the first are looked at. Equal sets
+    (Chaudhuri, Ganti and Kaushik 2006); of more than `MOST_SEEN` that do, the first are looked at. Equal sets
     are always found.
     """
     code, theirs = whole_codes(mine.item, mine.offsets), whole_codes(among.item, among.offsets)
@@ -70,7 +69,7 @@ def nearest(mine: Sets, among: Sets, least: float, *, own: bool) -> np.ndarray:
 
 
 def _index(among: Sets, least: float) -> tuple[np.ndarray, np.ndarray]:
-    """Which users have an item among their rarest: starts int64 [items + 1], users int32."""
+    """Which users have an item among their rarest: starts int64 [items + 1], and (user, size, place) int32 [·, 3]."""
     sizes = among.sizes()
     first = np.where(sizes > 0, sizes - np.ceil(least * sizes - 1e-9).astype(np.int64) + 1, 0)
     place = np.arange(len(among.item)) - np.repeat(among.offsets[:-1], sizes)
@@ -78,7 +77,8 @@ def _index(among: Sets, least: float) -> tuple[np.ndarray, np.ndarray]:
     user, item = np.repeat(np.arange(len(sizes), dtype=np.int32), sizes)[taken], among.item[taken]
     order = np.argsort(item, kind="stable")
     start = np.concatenate([[0], np.cumsum(np.bincount(item, minlength=among.items))]).astype(np.int64)
-    return start, user[order]
+    entries = np.stack([user, sizes[user].astype(np.int32), place[taken].astype(np.int32)], axis=1)
+    return start, np.ascontiguousarray(entries[order])
 
 
 @njit(cache=True, parallel=True)
@@ -109,25 +109,24 @@ def _one(
 ) -> float:
     """Greatest similarity of one user that is no equal set; `met` says by whom a user was looked at last."""
     items = mine[1][mine[0][u] : mine[0][u + 1]]
-    size, best, checked = len(items), 0.0, 0
+    size, best, seen = len(items), 0.0, 0
     for p in range(size):
         bound = (size - p) / size
-        if bound <= best or bound < how[0] or checked >= MOST_CHECKED or items[p] >= len(index[0]) - 1:
+        if bound <= best or bound < how[0] or seen >= MOST_SEEN or items[p] >= len(index[0]) - 1:
             break
         for x in range(index[0][items[p]], index[0][items[p] + 1]):
-            v = index[1][x]
+            seen += 1
+            if seen > MOST_SEEN:
+                break
+            v, others, q = index[1][x, 0], index[1][x, 1], index[1][x, 2]
+            least = max(how[0], best)
+            # Where this is the first they share, what both can still share is what stands behind it in either.
+            if min(size - p, others - q) < least / (1.0 + least) * (size + others) - 1e-9:
+                continue
             if met[v] == u or (how[1] and v == u):
                 continue
             met[v] = u
-            theirs = among[1][among[0][v] : among[0][v + 1]]
-            least = max(how[0], best)
-            if min(size, len(theirs)) < least * max(size, len(theirs)):
-                continue
-            checked += 1
-            value = _jaccard(items, theirs, least)
-            best = max(best, value)
-            if checked >= MOST_CHECKED:
-                break
+            best = max(best, _jaccard(items, among[1][among[0][v] : among[0][v + 1]], least))
     return best
 
 
@@ -158,13 +157,35 @@ def longest_runs(item: np.ndarray, offsets: np.ndarray, log: Log, least: int, *,
     user = np.repeat(np.arange(users), np.diff(offsets))
     theirs_user = log.user
     for length in range(least, LONGEST_RUN + 1):
-        theirs = pl.DataFrame({"code": run_codes(log.item, log.offsets, length), "user": theirs_user})
-        having = theirs.filter(pl.col("code") != 0).unique().group_by("code").len()
-        known = having.filter(pl.col("len") > (1 if own else 0))["code"].to_numpy()
+        theirs = run_codes(log.item, log.offsets, length)
+        known = _shared(theirs[theirs != 0], theirs_user[theirs != 0]) if own else _distinct(theirs[theirs != 0])
         codes = run_codes(item, offsets, length)
         still = np.flatnonzero((codes != 0) & ((length == least) | (longest[user] == length - 1)))
-        shared = np.unique(user[still[np.isin(codes[still], known)]])
+        shared = _distinct(user[still[_among(codes[still], known)]])
         if not len(shared):
             break
         longest[shared] = length
     return longest
+
+
+def _distinct(values: np.ndarray) -> np.ndarray:
+    """The different values, sorted; sorting is faster than hashing where nearly all are different."""
+    ordered = np.sort(values)
+    first = np.ones(len(ordered), dtype=bool)
+    first[1:] = ordered[1:] != ordered[:-1]
+    return ordered[first]
+
+
+def _shared(codes: np.ndarray, user: np.ndarray) -> np.ndarray:
+    """The codes that two different users have, sorted; `user` never falls."""
+    order = np.argsort(codes, kind="stable")
+    code, whose = codes[order], user[order]
+    return _distinct(code[1:][(code[1:] == code[:-1]) & (whose[1:] != whose[:-1])])
+
+
+def _among(values: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """Whether each value is one of `known`, which is sorted: bool."""
+    if not len(known):
+        return np.zeros(len(values), dtype=bool)
+    found: np.ndarray = known[np.minimum(np.searchsorted(known, values), len(known) - 1)] == values
+    return found
