@@ -115,12 +115,8 @@ def gathered(real: Shop, synthetic: Shop, holdout: Shop | None, groups: int, run
     Raises `InputError` where a shop has fewer than `FEWEST` users, or the synthetic one no item of the real one.
     """
     named = {"REAL": real, "SYNTH": synthetic} | ({"the holdout": holdout} if holdout is not None else {})
-    sides = [_read(name, shop, groups, run) for name, shop in named.items()]
     notes: list[str] = []
-    sides, items = _together(sides, notes)
-    lacks = _lacks(sides)
-    if "sessions" not in lacks and not all(side.named for side in sides):
-        sides = [replace(side, sample=replace(side.sample, log=by_silence(side.sample.log))) for side in sides]
+    sides, items, lacks = _sides(named, groups, run, notes)
     category = _categories(list(named.values()), items, sides[0].sample.log.counts())
     if category is None:
         lacks["categories"] = "REAL has no categories, or nearly all of its events are in one"
@@ -149,6 +145,31 @@ def gathered(real: Shop, synthetic: Shop, holdout: Shop | None, groups: int, run
         lacks=lacks,
         notes=notes,
     )
+
+
+def everybody(real: Shop, synthetic: Shop, run: Run) -> Trio:
+    """Read the shops and draw nobody: `synthetic` has all of its users, and `real`, `again` and `training` all real.
+
+    Raises `InputError` as `gathered` does, but for how many users there are.
+    """
+    named = {"REAL": real, "SYNTH": synthetic}
+    sides, items, lacks = _sides(named, 1, run, [])
+    whole, fake = (side.sample for side in sides)
+    category = _categories([real, synthetic], items, whole.log.counts())
+    nobody = np.zeros(0, dtype=np.int64)
+    return Trio(whole, whole, fake, whole, own=None, rest=nobody, category=category, lacks=lacks)
+
+
+def _sides(
+    named: dict[str, Shop], groups: int, run: Run, notes: list[str]
+) -> tuple[list[_Side], Vocabulary, dict[str, str]]:
+    """Read the shops, give them the same codes of items and the same idea of a session, and say what they lack."""
+    sides = [_read(name, shop, groups, run) for name, shop in named.items()]
+    sides, items = _together(sides, notes)
+    lacks = _lacks(sides)
+    if "sessions" not in lacks and not all(side.named for side in sides):
+        sides = [replace(side, sample=replace(side.sample, log=by_silence(side.sample.log))) for side in sides]
+    return sides, items, lacks
 
 
 def by_silence(log: Log) -> Log:
