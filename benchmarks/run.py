@@ -156,6 +156,15 @@ BENCHMARKS = {
         "chance is not seen. The table lacks the mixers that have not been run on that synthesizer yet.",
         _tables.mixers,
     ),
+    "behaviour_fidelity": Benchmark(
+        "Can synthetic shoppers be told from real ones?",
+        ("behaviour_fidelity.py",),
+        "80 % of the users are fitted and 20 % held out; every measure is taken between as many synthetic and held-out "
+        "users, the floor with other real users in the place of the synthetic ones. Means over seeds; bold where it is "
+        "not beyond 1.25 times the floor in most seeds. Bars for the best generator: the discriminator's area .60 or "
+        "less, near-copies no more frequent than among held-out users.",
+        _tables.behaviour_fidelity,
+    ),
     "leak": Benchmark(
         "The leak screen, with held-out users planted",
         ("leak.py",),
