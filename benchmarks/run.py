@@ -150,10 +150,10 @@ BENCHMARKS = {
     ),
     "mixers": Benchmark(
         "Mixers beside plain concatenation",
-        ("mixers.py", "--share", "0.2", "--updates", "1200", "--ratios", "1", "--seeds", "1"),
+        ("mixers.py", "--share", "0.2", "--updates", "1200", "--other-seeds", "1"),
         "Amazon Beauty, leave-last-out, file order, a fifth of the training users; SASRec with equal numbers of "
         "updates on each mix. `ratio` is plain concatenation. Intervals join users and seeds; with one seed its "
-        "chance is not seen. The table lacks the mixers that have not been run on that synthesizer yet.",
+        "chance is not seen.",
         _tables.mixers,
     ),
     "behaviour_fidelity": Benchmark(

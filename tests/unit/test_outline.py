@@ -168,3 +168,19 @@ def test_the_smallest_shops() -> None:
 def test_jitter_is_checked() -> None:
     with pytest.raises(SettingError, match="jitter is -1"):
         SYNTHESIZERS.make("markov", jitter=-1.0)
+
+
+def test_old_outlines_are_drawn_less_often_where_old_events_weigh_less() -> None:
+    shop = lively()
+    real, half = Log.of(shop), 30.0
+    age = (real.last_time() - real.time[real.offsets[1:] - 1]) / 86_400_000_000
+    expected = np.average(age, weights=0.5 ** (age / half))
+    made = Log.of(fitted(shop, half_life=half, jitter=0.0).sample(2000, Run(seed=1)))
+    told = (real.last_time() - made.time[made.offsets[1:] - 1]) / 86_400_000_000
+    assert told.mean() == pytest.approx(expected, abs=6)
+    assert age.mean() > expected + 15
+
+
+def test_the_naive_control_takes_no_outlines() -> None:
+    with pytest.raises(SettingError, match=r"independent: .* always 'chain'"):
+        SYNTHESIZERS.make("independent", structure="outline")

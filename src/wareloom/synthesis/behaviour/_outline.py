@@ -39,6 +39,8 @@ class Outline(NamedTuple):
     """int32 [events], category at the level above"""
     band: np.ndarray
     """int8 [events], popularity of the item among the others"""
+    weight: np.ndarray
+    """float64 [users], how often each is drawn beside the others"""
     bounds: np.ndarray
     """int64 [4]: earliest and latest time, resolution, and by which step users are moved in time (0: not at all)"""
 
@@ -63,9 +65,11 @@ def places(catalogue: pl.DataFrame, counts: np.ndarray) -> tuple[np.ndarray, np.
     return shelf.astype(np.int32), aisle
 
 
-def fit_outline(log: Log, shelf: np.ndarray, aisle: np.ndarray) -> Outline:
-    """Take the outlines of all users with events."""
-    log = log.select(np.flatnonzero(log.lengths() > 0))
+def fit_outline(log: Log, shelf: np.ndarray, aisle: np.ndarray, weight: np.ndarray) -> Outline:
+    """Take the outlines of all users with events; a user is drawn as often as its last event weighs, float [events]."""
+    users = np.flatnonzero(log.lengths() > 0)
+    whose = weight[log.offsets[users + 1] - 1].astype(np.float64)
+    log = log.select(users)
     user, item = log.user, log.item
     counts = np.bincount(item, minlength=len(log.items))
     own = pl.DataFrame({"u": user, "i": item}).select(pl.len().over("u", "i"))["len"].to_numpy()
@@ -87,6 +91,7 @@ def fit_outline(log: Log, shelf: np.ndarray, aisle: np.ndarray) -> Outline:
         _first_with(user, shelf[item], log.offsets),
         aisle[shelf[item]],
         bands(counts[item] - own),
+        whose,
         bounds,
     )
 
@@ -99,9 +104,14 @@ def _first_with(user: np.ndarray, value: np.ndarray, offsets: np.ndarray) -> np.
 
 
 def draw_outlines(outline: Outline, n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Draw n outlines, each as often as any other but for the rest: (users int64 [n], offsets int64 [n + 1])."""
-    users = len(outline.offsets) - 1
-    template = np.concatenate([rng.permutation(users) for _ in range(-(-n // users))])[:n]
+    """Draw n outlines by their weights: (users int64 [n], offsets int64 [n + 1]).
+
+    Systematic: each is drawn as often as its weight says, up or down to a whole number, in random order.
+    """
+    order = rng.permutation(len(outline.weight))
+    ends = np.cumsum(outline.weight[order])
+    at = (np.arange(n) + rng.random()) * (ends[-1] / n)
+    template = rng.permutation(order[np.minimum(np.searchsorted(ends, at, side="right"), len(order) - 1)])
     return template, np.concatenate([[0], np.cumsum(np.diff(outline.offsets)[template])]).astype(np.int64)
 
 

@@ -45,21 +45,29 @@ class _Past(NamedTuple):
 
 @dataclass(kw_only=True, eq=False)
 class Markov(Synthesizer):
-    """Shoppers that walk from item to item as real ones did, backing off to popularity where little is known.
+    """Shoppers that walk from item to item as real ones did, backing off where little is known.
 
-    The next item is drawn from what followed the present one; with the probability T / (T + N) of Witten and Bell
-    (1991), for T distinct followers seen N times, from popularity instead. Whether it is the same item again, one the
-    user had, or another, and the kind of event, are drawn first, from a chain over kinds of event fitted on the log.
-    Number and length of sessions are those of a fitted user drawn at random; gaps come from quantiles by activity.
+    With `structure` "outline" a shopper has the outline of a real user drawn at random: sessions and gaps, moved and
+    stretched a little in time, kinds of event, which events are on one item or in one category, the level above each
+    category, and how popular each item is. New items fill it: such as followed the latest ones, less an absolute
+    discount for what was not seen (Ney, Essen and Kneser 1994), else others of the category and popularity. No item is
+    copied, but a fitted model holds the outlines of all users: it is no anonymous summary.
+
+    With "chain" all is drawn one by one: the next item from what followed the present one, with the probability
+    T / (T + N) of Witten and Bell (1991), for T distinct followers seen N times, from popularity; before it whether it
+    is the same item again, one the user had, or another, and the kind of event, from a chain over kinds; number and
+    length of sessions are those of a user drawn at random, gaps come from quantiles by activity. So are shoppers who
+    continue given histories or have a given length.
     """
 
     window: int = 2
-    """Items this many places apart still count as following one another."""
+    """Items this many places apart still count as following one another; for chains."""
     decay: float = 0.5
-    """Factor on a pair's weight for each further place apart."""
+    """Factor on a pair's weight for each further place apart; for chains."""
     half_life: float | None = None
-    """Days after which an event weighs half, counted back from the last event; None weighs all alike."""
-    structure: Literal["outline", "chain"] = "chain"
+    """Days after which an event weighs half, counted back from the last event; None weighs all alike. An outline is
+    drawn as often as its last event weighs."""
+    structure: Literal["outline", "chain"] = "outline"
     """Whether a new shopper's sessions, times, kinds of event, repeats and pattern of categories are those of a real
     user drawn at random and moved in time, to be filled with other items, or are drawn one by one."""
     jitter: float = 0.2
@@ -88,7 +96,7 @@ class Markov(Synthesizer):
             self.backoff_ = (distinct / np.maximum(distinct + total, 1e-12)).astype(np.float32)
             self.repeat_, self.chain_, self.first_ = self._habits(log)
             if self.structure == "outline":
-                self._sketch(Log.of(shop, shuffle_ties=run.seed_for("ties")), shop)
+                self._sketch(shop, run)
             for name, value in fit_rhythm(log)._asdict().items():
                 setattr(self, f"rhythm_{name}_", value)
             for name, value in fit_columns(shop, log.items).items():
@@ -137,14 +145,15 @@ class Markov(Synthesizer):
         found: Outline = unflattened(Outline, "outline", self)
         return found
 
-    def _sketch(self, log: Log, shop: Shop) -> None:
-        """Keep the users' outlines, and what they are filled from."""
+    def _sketch(self, shop: Shop, run: Run) -> None:
+        """Keep the users' outlines, and what they are filled from; events of one time are in random order."""
+        log = Log.of(shop, shuffle_ties=run.seed_for("ties"))
+        log = log.keep(log.weight > 0)
         shelf, aisle = places(shop.table("items"), log.counts())
-        learned = flattened("outline", fit_outline(log, shelf, aisle)) | flattened(
-            "shelves", fit_shelves(log, shelf, aisle)
-        )
-        for name, value in learned.items():
-            setattr(self, name, value)
+        outline = fit_outline(log, shelf, aisle, recency(log, self.half_life))
+        for part, value in {"outline": outline, "shelves": fit_shelves(log, shelf, aisle)}.items():
+            for name, array in flattened(part, value).items():
+                setattr(self, name, array)
 
     def _shapes(self, past: _Past, given: Given, n: int, run: Run) -> tuple[np.ndarray, np.ndarray]:
         """Sessions of n users, drawn one by one: where each user's begin, and the events of each."""
