@@ -58,6 +58,7 @@ class VAE(Markov):
     """Highest step size."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         for name in ("latent_size", "hidden_size", "epochs", "batch_size"):
             _check(name, getattr(self, name), getattr(self, name) >= 1, "1 or more")
         for name in ("temperature", "learning_rate"):
