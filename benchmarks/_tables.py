@@ -325,3 +325,24 @@ def behaviour_fidelity(figures: Figures) -> list[str]:
             "",
         ]
     return lines[:-1]
+
+
+def behaviour_speed(figures: Figures) -> list[str]:
+    """A row a generator and size, then which bars were missed."""
+    rows = [
+        (
+            row["generator"],
+            row["size"],
+            f"{row['fit_s']:.1f}",
+            f"{row['events_s']:,.0f}",
+            f"{row['gib']:.2f}",
+            f"{row['shop_gib']:.2f}",
+            f"{row['live_ms']:.1f}",
+        )
+        for row in figures["rows"]
+        if "error" not in row
+    ]
+    failed = [f"{row['generator']}, {row['size']}: {row['error']}" for row in figures["rows"] if "error" in row]
+    head = "generator | log | fit s | events a second | peak GiB | before the fit GiB | live session ms"
+    said = f"Bars missed by {', '.join(figures['missed'])}." if figures["missed"] else "Bars held."
+    return [*table(head, rows), "", said, *(line for each in failed for line in ("", each))]
