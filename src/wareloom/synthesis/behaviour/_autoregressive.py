@@ -6,6 +6,7 @@ from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Self
 
 import numpy as np
@@ -29,13 +30,13 @@ from wareloom.synthesis.behaviour._decode import Past, Writer, Written
 from wareloom.synthesis.behaviour._event_net import EventNet, Prior, priors
 from wareloom.synthesis.behaviour._frames import Walked, build, fit_columns
 from wareloom.synthesis.behaviour._given import Continued, check_length, continued, starts
-from wareloom.synthesis.behaviour._grammar import KINDS, NEW, Grammar, fit_grammar
+from wareloom.synthesis.behaviour._grammar import EARLIER, KINDS, NEW, Grammar, fit_grammar
 from wareloom.synthesis.behaviour._pace import Pace, classify, fit_pace, gaps
 from wareloom.synthesis.behaviour._tokens import Tokens, hazard, held_back
 from wareloom.synthesis.behaviour._walk import LOOK_BACK
 
-BLOCK = 1_024
-"""Users that are written at a time"""
+BLOCK = (512, 4_096)
+"""Users that are written at a time: an eighth of those asked for, at least and at most so many"""
 LEAST = 20
 """Users that are held back to stop the training early, at least; else none"""
 
@@ -247,7 +248,8 @@ class Autoregressive(Synthesizer):
         """Write all users in blocks; the blocks do not hang on the number of threads, nor do the random streams."""
         n, writer = len(past.offsets) - 1, self._writer()
         seed = np.uint64(run.seed_for(self.name, "events"))
-        blocks = [np.arange(a, min(n, a + BLOCK)) for a in range(0, n, BLOCK)]
+        size = min(max(BLOCK[0], -(-n // 8)), BLOCK[1])
+        blocks = [np.arange(a, min(n, a + size)) for a in range(0, n, size)]
 
         def write(users: np.ndarray) -> Written:
             a, b = past.offsets[users[0]], past.offsets[users[-1] + 1]
@@ -300,7 +302,9 @@ class Autoregressive(Synthesizer):
                 module.eval()
             vectors = np.array(weights["item.own.weight"][1:])
             choice = Choice(clusters, vectors, np.array(weights["age"]), np.array(weights["pair"]))
-            writer = Writer(net, guess, choice, lambda rows: self._memory(net.encoder, rows), self.max_length)
+            repeats = bool(vars(self)["grammar_follow_"][:, EARLIER * KINDS : NEW * KINDS].any())
+            memory = partial(self._memory, net.encoder)
+            writer = Writer(net, guess, choice, memory, self.max_length, repeats)
             self._ready = writer, Vocabulary(self.catalogue_["item_id"])
         return self._ready[0]
 

@@ -8,7 +8,7 @@ import numpy as np
 from numba import njit
 
 from wareloom.shop.log import NO_TIME
-from wareloom.synthesis.behaviour._clusters import Clusters, draw_best, draw_item
+from wareloom.synthesis.behaviour._clusters import DRAWN, Clusters, draw_best, draw_item
 from wareloom.synthesis.behaviour._event_net import AGES
 from wareloom.synthesis.behaviour._grammar import ACTIONS, EARLIER, KINDS, NEW, SAME, Grammar
 from wareloom.synthesis.behaviour._pace import Pace, count_class, draw_gap
@@ -42,9 +42,15 @@ class Lines(NamedTuple):
     live: np.ndarray
     """int64 [rows, room], kinds of event had on the item so far where it is the last event on it, else -1"""
     gap: np.ndarray
-    """int64 [rows, room + 1], class of the gap before each event; that of the next stands there first"""
+    """int64 [rows, room], class of the gap before each event"""
     time: np.ndarray
     """int64 [rows, room]"""
+    number: np.ndarray
+    """int64 [rows], class of how many events there are"""
+    last: np.ndarray
+    """int64 [rows], kind of the last event, from 1; 0 where there is none"""
+    ahead: np.ndarray
+    """int64 [rows], class of the gap before the next event"""
     action: np.ndarray
     """int64 [rows], of the next event"""
 
@@ -89,9 +95,8 @@ def choose_pace(lines, rules, stop, pace):  # type: ignore[no-untyped-def]
     for r in range(len(lines.done)):
         if lines.done[r]:
             continue
-        state, have, made = lines.stream[r], lines.have[r], lines.have[r] - lines.past[r]
-        count = lines.before[r] + have
-        lines.gap[r, have] = 0
+        state, made, count = lines.stream[r], lines.have[r] - lines.past[r], lines.before[r] + lines.have[r]
+        lines.ahead[r] = 0
         if count == 0:
             continue
         free = length == 0 and made > 0
@@ -99,7 +104,7 @@ def choose_pace(lines, rules, stop, pace):  # type: ignore[no-untyped-def]
             lines.done[r] = True
             continue
         if free:
-            share = rules.hazard[count_class(count)]
+            share = rules.hazard[lines.number[r]]
             chance = 1.0 / (1.0 + np.exp(-stop[r]))
             if count >= longest or share >= 1.0 or (not share <= 0.0 and _next(state) < chance):
                 lines.done[r] = True
@@ -117,7 +122,7 @@ def choose_pace(lines, rules, stop, pace):  # type: ignore[no-untyped-def]
         if one == 1 and made > 0 and row >= within:
             lines.done[r] = True
             continue
-        lines.gap[r, have] = row + 1
+        lines.ahead[r] = row + 1
         if rules.pace.bounds[3] == 1:
             lines.now[r] += draw_gap(rules.pace, row, lines.now[r], lines.latest[r], state)
 
@@ -210,7 +215,7 @@ def _pick_weight(weights, state):  # type: ignore[no-untyped-def]
 def choose_item(lines, rules, choice, guess, query, again):  # type: ignore[no-untyped-def]
     """Decide the item of the next event and write the event down, from queries [rows, size] and cluster logits."""
     widest = int(np.max(np.diff(choice.clusters.start)))
-    small = np.empty(guess.shape[1]), np.empty(widest, dtype=np.float32), np.empty(widest, dtype=np.float32)
+    small = np.empty(guess.shape[1]), np.empty((1 + DRAWN, widest), dtype=np.float32)
     many = rules.best[0] > 0 or rules.best[1] < 1.0
     size = len(choice.clusters.code) if many else 1
     large = np.empty(size, dtype=np.float32), np.empty(size, dtype=np.int64), np.empty(guess.shape[1])
@@ -296,8 +301,9 @@ def _write(lines, r, item, kind):  # type: ignore[no-untyped-def]
             lines.live[r, p] = -1
             break
     lines.item[r, have], lines.kind[r, have], lines.time[r, have] = item, kind, lines.now[r]
-    lines.live[r, have] = had | (1 << kind)
+    lines.gap[r, have], lines.live[r, have] = lines.ahead[r], had | (1 << kind)
     lines.have[r] = have + 1
+    lines.last[r], lines.number[r] = kind + 1, count_class(lines.before[r] + have + 1)
 
 
 @njit(cache=True, nogil=True)
@@ -308,7 +314,7 @@ def relive(lines):  # type: ignore[no-untyped-def]
         lines.have[r] = 0
         for p in range(given):
             now = lines.now[r]
-            lines.now[r] = lines.time[r, p]
+            lines.now[r], lines.ahead[r] = lines.time[r, p], lines.gap[r, p]
             _write(lines, r, lines.item[r, p], lines.kind[r, p])
             if lines.now[r] <= NO_TIME:
                 lines.now[r] = now

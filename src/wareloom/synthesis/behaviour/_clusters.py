@@ -23,8 +23,8 @@ STATES = 8_192
 """Queries it is taught by, at most"""
 WORK = 1 << 28
 """Logits computed to teach it, at most"""
-DRAWN = 3
-"""Clusters of which one is chosen by what they really hold"""
+DRAWN = 2
+"""Clusters that are looked at beside the heaviest, so as to draw an item"""
 PROBED = 16
 """Clusters looked through for the best items"""
 BINS, DEEP = 1_024, 24.0
@@ -96,7 +96,7 @@ def fit_clusters(
             query, share = batch
             return kl_loss(head(query), share, torch.ones(len(query), device=query.device))
 
-        train(head, batches, loss, Training(learning_rate=3e-3, epochs=40), run.with_(device="cpu", track=""))
+        train(head, batches, loss, Training(learning_rate=3e-3, epochs=15), run.with_(device="cpu", track=""))
     return clusters, {name: value.detach().numpy().copy() for name, value in head.state_dict().items()}
 
 
@@ -158,37 +158,52 @@ def _logits(clusters, c, query, out):  # type: ignore[no-untyped-def]
 def draw_item(clusters, guess, query, buffers, state):  # type: ignore[no-untyped-def]
     """Draw an item from the softmax over all: int code.
 
-    Some clusters are drawn by what the network guesses they hold, and one of them is kept by how much more or less it
-    really holds (sampling-importance resampling, Rubin 1987); within it the softmax is exact.
+    What the cluster guessed to be the heaviest holds is computed, and that of some others, drawn by the guess; one of
+    them is kept by what they hold, the others standing for all the rest (importance resampling, Rubin 1987). Within it
+    the softmax is exact.
     """
-    share, logits, kept = buffers
+    share, chance = buffers
     total = softened(guess, share)
-    chosen, best, heaviest, width = -1, 0.0, -np.inf, 0
-    for _ in range(DRAWN if len(guess) > 1 else 1):
-        u, c = _next(state) * total, 0
-        u -= share[0]
-        while u >= 0.0 and c < len(guess) - 1:
-            c += 1
-            u -= share[c]
-        n = _logits(clusters, c, query, logits)
-        top, held = logits[:n].max(), 0.0
-        for i in range(n):
-            held += np.exp(logits[i] - top)
-        weight = np.log(held) + top - guess[c]
-        # Weights are kept relative to the heaviest so far, so that none overflows.
-        if weight > heaviest:
-            best, heaviest = best * np.exp(heaviest - weight), weight
-        best += np.exp(weight - heaviest)
-        if _next(state) * best < np.exp(weight - heaviest):
-            chosen, width = c, n
-            kept[:n] = logits[:n]
-    held = softened(kept[:width], logits)
-    u = _next(state) * held
+    c = int(np.argmax(guess))
+    top = guess[c]
+    total -= share[c]
+    share[c] = 0.0
+    chosen, sum_, level, width = c, 0.0, -np.inf, 0
+    for draw in range(1 + DRAWN if len(guess) > 1 else 1):
+        if draw:
+            u, c = _next(state) * total, 0
+            u -= share[0]
+            while u >= 0.0 and c < len(guess) - 1:
+                c += 1
+                u -= share[c]
+        n = _logits(clusters, c, query, chance[draw])
+        peak = chance[draw, :n].max()
+        held = _exponents(chance[draw], n, peak)
+        # Each other one stands for its part of all that is guessed of the rest, times how far its own guess is off.
+        scale = 0.0 if draw == 0 else np.log(total / DRAWN) + top - guess[c]
+        weight = np.log(held) + peak + scale
+        # Sums are kept relative to the heaviest so far, so that none overflows.
+        if weight > level:
+            sum_, level = sum_ * np.exp(level - weight), weight
+        sum_ += np.exp(weight - level)
+        if _next(state) * sum_ < np.exp(weight - level):
+            chosen, width, kept, whole = c, n, draw, held
+    u = _next(state) * whole
     for i in range(width):
-        u -= logits[i]
+        u -= chance[kept, i]
         if u < 0.0:
             return clusters.code[clusters.start[chosen] + i]
     return clusters.code[clusters.start[chosen] + width - 1]
+
+
+@njit(cache=True, fastmath=True)
+def _exponents(logits, n, top):  # type: ignore[no-untyped-def]
+    """Replace the first n logits by exp(logit - top) and return their sum."""
+    total = np.float32(0.0)
+    for i in range(n):
+        logits[i] = np.exp(logits[i] - top)
+        total += logits[i]
+    return total
 
 
 @njit(cache=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -14,7 +15,7 @@ from wareloom.synthesis.behaviour._choose import Choice, Lines, Rules, choose_ac
 from wareloom.synthesis.behaviour._clusters import Guess
 from wareloom.synthesis.behaviour._event_net import EventNet
 from wareloom.synthesis.behaviour._grammar import KINDS
-from wareloom.synthesis.behaviour._pace import Pace, calendar, count_class
+from wareloom.synthesis.behaviour._pace import DATED, Pace, calendar, count_class, date
 from wareloom.synthesis.behaviour._walk import _next, _stream
 
 BUSY = 0.75
@@ -74,6 +75,15 @@ class Writer:
     """Makes the memory of so many rows"""
     length: int
     """Tokens an encoder reads at most"""
+    repeats: bool
+    """Whether users ever come back to an item after another"""
+
+    @cached_property
+    def tables(self) -> tuple[np.ndarray, ...]:
+        """Vectors of kinds, gaps and counts, and of the numbers by which a time is told."""
+        net = self.net
+        parts = (net.kind.weight, net.gap.weight, net.count.weight, net.calendar.weight.T)
+        return tuple(np.ascontiguousarray(part.detach().numpy()) for part in parts)
 
     def write(self, rules: Rules, past: Past, users: np.ndarray, seed: np.uint64) -> Written:
         """Write the users with these numbers, which decide their random streams; `past` has one of each."""
@@ -101,23 +111,21 @@ class Writer:
 
     def _event(self, lines: Lines, rules: Rules, state: Any) -> None:
         """Choose the next event of every row that is not done."""
-        net, rows = self.net, np.arange(len(lines.done))
-        count = COUNT_CLASS[np.minimum(lines.before + lines.have, len(COUNT_CLASS) - 1)]
-        choose_pace(lines, rules, net.stops(state, torch.from_numpy(count)).numpy(), net.paces(state).numpy())
-        gap = torch.from_numpy(lines.gap[rows, lines.have])
-        last = np.where(lines.have > 0, lines.kind[rows, lines.have - 1] + 1, 0)
-        choose_action(lines, rules, net.actions(state, gap, torch.from_numpy(last)).numpy())
-        query = net.queries(state, gap, torch.from_numpy(lines.action % KINDS))
-        repeats = net.repeats(query).numpy()
-        choose_item(lines, rules, self.choice, self.guess(query).numpy(), query.numpy(), repeats)
+        net, told = self.net, torch.from_numpy
+        choose_pace(lines, rules, net.stops(state, told(lines.number)).numpy(), net.paces(state).numpy())
+        gap = told(lines.ahead)
+        choose_action(lines, rules, net.actions(state, gap, told(lines.last)).numpy())
+        query = net.queries(state, gap, told(lines.action % KINDS))
+        again = net.repeats(query) if self.repeats else query
+        choose_item(lines, rules, self.choice, self.guess(query).numpy(), query.numpy(), again.numpy())
 
     def _read(self, lines: Lines, pace: Pace, memory: Memory) -> Any:
         """Let the encoder read the events that were just chosen; returns the states behind them."""
-        full = memory.full()
+        full, n = memory.full(), len(lines.done)
         if not len(full):
-            return memory.step(self._last(lines, pace, np.arange(len(lines.done))), None)
-        others = np.setdiff1d(np.arange(len(lines.done)), full)
-        state = torch.empty((len(lines.done), self.net.item.own.weight.shape[1]))
+            return memory.step(self._last(lines, pace, np.arange(n)), None)
+        others = np.setdiff1d(np.arange(n), full)
+        state = torch.empty((n, self.choice.vectors.shape[1]))
         if len(others):
             state[torch.from_numpy(others)] = memory.step(self._last(lines, pace, others), others)
         state[torch.from_numpy(full)] = memory.prime(full, *self._window(lines, pace, full))
@@ -125,8 +133,9 @@ class Writer:
 
     def _last(self, lines: Lines, pace: Pace, rows: np.ndarray) -> Any:
         """Vectors of the last token of some rows: [rows, size]."""
-        x, _ = self._tokens(lines, pace, rows, (lines.before + lines.have)[rows], 1)
-        return x[:, 0]
+        x = np.empty((len(rows), self.choice.vectors.shape[1]), dtype=np.float32)
+        _sum_last(lines, pace, self.choice.vectors, self.tables, rows, x)
+        return torch.from_numpy(x)
 
     def _window(self, lines: Lines, pace: Pace, rows: np.ndarray) -> tuple[Any, np.ndarray]:
         """Vectors of the last tokens of some rows [rows, places, size], and how many each has, cut as training cuts."""
@@ -134,13 +143,8 @@ class Writer:
         step = self.length - keep
         start = np.where(last < self.length, 0, (last - keep) // step * step)
         sizes = last - start + 1
-        return self._tokens(lines, pace, rows, start, int(sizes.max()))[0], sizes
-
-    def _tokens(
-        self, lines: Lines, pace: Pace, rows: np.ndarray, start: np.ndarray, width: int
-    ) -> tuple[Any, np.ndarray]:
-        """Vectors of `width` tokens from `start` on, the beginning being token 0, and which of them there are."""
-        token = start[:, None] + np.arange(width)
+        # The beginning of a user is token 0.
+        token = start[:, None] + np.arange(int(sizes.max()))
         place = token - 1 - lines.before[rows, None]
         there = (place >= 0) & (place < lines.have[rows, None])
         place = np.clip(place, 0, lines.item.shape[1] - 1)
@@ -154,7 +158,7 @@ class Writer:
             COUNT_CLASS[np.minimum(token, len(COUNT_CLASS) - 1)],
             calendar(pace, time.ravel()).reshape(*time.shape, -1),
         ]
-        return self.net.read(*(torch.from_numpy(each) for each in read)), there
+        return self.net.read(*(torch.from_numpy(each) for each in read)), sizes
 
 
 def lines_of(pace: Pace, past: Past, users: np.ndarray, seed: np.uint64, held: int) -> Lines:
@@ -163,7 +167,7 @@ def lines_of(pace: Pace, past: Past, users: np.ndarray, seed: np.uint64, held: i
     given = np.minimum(sizes, held)
     room = int(given.max(initial=0)) + ROOM
     lines = Lines(
-        stream=_streams(seed, users, pace),
+        stream=_streams(seed, users),
         past=given,
         before=sizes - given,
         have=given.copy(),
@@ -173,22 +177,24 @@ def lines_of(pace: Pace, past: Past, users: np.ndarray, seed: np.uint64, held: i
         item=np.zeros((n, room), dtype=np.int32),
         kind=np.zeros((n, room), dtype=np.int64),
         live=np.full((n, room), -1, dtype=np.int64),
-        gap=np.zeros((n, room + 1), dtype=np.int64),
+        gap=np.zeros((n, room), dtype=np.int64),
         time=np.zeros((n, room), dtype=np.int64),
+        number=np.zeros(n, dtype=np.int64),
+        last=np.zeros(n, dtype=np.int64),
+        ahead=np.zeros(n, dtype=np.int64),
         action=np.zeros(n, dtype=np.int64),
     )
     place = np.arange(room)
     there = place < given[:, None]
     rows = (past.offsets[1:] - given)[:, None] + place
-    for name in ("item", "kind", "time"):
+    for name in ("item", "kind", "time", "gap"):
         getattr(lines, name)[there] = getattr(past, name)[rows[there]]
-    lines.gap[:, :-1][there] = past.gap[rows[there]]
     relive(lines)
     _begin(lines.stream, lines.have, pace, lines.now)
     return lines
 
 
-def _streams(seed: np.uint64, users: np.ndarray, pace: Pace) -> np.ndarray:
+def _streams(seed: np.uint64, users: np.ndarray) -> np.ndarray:
     out = np.empty((len(users), 1), dtype=np.uint64)
     _seed(seed, users, out)
     return out
@@ -198,6 +204,30 @@ def _streams(seed: np.uint64, users: np.ndarray, pace: Pace) -> np.ndarray:
 def _seed(seed, users, out):  # type: ignore[no-untyped-def]
     for i in range(len(users)):
         out[i] = _stream(seed, users[i])
+
+
+@njit(cache=True, nogil=True)
+def _sum_last(lines, pace, vectors, tables, rows, out):  # type: ignore[no-untyped-def]
+    """Write the vector of each row's last token, as `EventNet.read` adds it up."""
+    kinds, gaps, counts, dates = tables
+    told = np.empty(DATED, dtype=np.float32)
+    for i in range(len(rows)):
+        r = rows[i]
+        p = lines.have[r] - 1
+        item, kind, gap, count = (
+            vectors[lines.item[r, p]],
+            kinds[lines.last[r]],
+            gaps[lines.gap[r, p]],
+            counts[lines.number[r]],
+        )
+        for j in range(out.shape[1]):
+            out[i, j] = item[j] + kind[j] + gap[j] + count[j]
+        told[:] = 0.0
+        date(pace, lines.time[r, p], told)
+        for k in range(DATED):
+            if told[k] != 0.0:
+                for j in range(out.shape[1]):
+                    out[i, j] += told[k] * dates[k, j]
 
 
 @njit(cache=True)
@@ -213,7 +243,7 @@ def _taken(lines: Lines, users: np.ndarray, rows: np.ndarray) -> Written:
     place = np.arange(lines.item.shape[1])
     new = (place >= lines.past[:, None]) & (place < lines.have[:, None]) & rows[:, None]
     user = np.repeat(users, new.sum(axis=1))
-    return Written(user, lines.item[new], lines.kind[new], lines.time[new], lines.gap[:, :-1][new])
+    return Written(user, lines.item[new], lines.kind[new], lines.time[new], lines.gap[new])
 
 
 def _kept(lines: Lines, rows: np.ndarray) -> Lines:

@@ -10,7 +10,7 @@ from wareloom.neural import torch
 from wareloom.neural.items import SMALL, ItemTable
 from wareloom.neural.loss import NEVER, sampled_softmax_loss, softmax_loss
 from wareloom.synthesis.behaviour._grammar import ACTIONS, EARLIER, KINDS, NEW
-from wareloom.synthesis.behaviour._pace import COUNTS, KNOTS
+from wareloom.synthesis.behaviour._pace import COUNTS, DATED
 
 F = torch.nn.functional
 AGES = 16
@@ -49,7 +49,7 @@ class EventNet(torch.nn.Module):  # type: ignore[misc]
         table, classes = torch.nn.Embedding, len(prior.gap)
         self.item = ItemTable(items, size, features)
         self.kind, self.gap, self.count = table(KINDS + 1, size), table(classes + 1, size), table(COUNTS, size)
-        self.calendar = torch.nn.Linear(KNOTS + 11, size, bias=False)
+        self.calendar = torch.nn.Linear(DATED, size, bias=False)
         self.encoder = encoder
         self.stop, self.pace = torch.nn.Linear(size, 1), torch.nn.Linear(size, max(1, classes))
         self.wide, self.gap_wide = torch.nn.Linear(size, size), table(classes + 1, size)

@@ -17,6 +17,8 @@ STEPS = 32
 """Steps of the quantiles that are kept of a class of gaps"""
 KNOTS = 12
 """Dates between which the calendar is told the network piecewise linearly"""
+DATED = KNOTS + 11
+"""Numbers by which a time is told"""
 CANDIDATES = 8
 """Gaps that are drawn from a class, to choose the one whose hour of the week suits the shop"""
 STARTS = 1 << 16
@@ -131,28 +133,32 @@ def count_class(n: int) -> int:
 
 @njit(cache=True, nogil=True)
 def calendar(pace: Pace, time: np.ndarray) -> np.ndarray:
-    """Times as numbers: float32 [times, KNOTS + 11]; zeros where unknown.
+    """Times as numbers: float32 [times, DATED]; zeros where unknown.
 
     Between which knots, as weights of both that add up to 1; sine and cosine of the day and half the day; the weekday.
     """
-    out = np.zeros((len(time), KNOTS + 11), dtype=np.float32)
-    if pace.bounds[3] == 0:
-        return out
+    out = np.zeros((len(time), DATED), dtype=np.float32)
     for i in range(len(time)):
-        if time[i] <= NO_TIME:
-            continue
-        t = min(max(float(time[i]), pace.knots[0]), pace.knots[-1])
-        k = 0
-        while k < KNOTS - 2 and t >= pace.knots[k + 1]:
-            k += 1
-        width = pace.knots[k + 1] - pace.knots[k]
-        share = (t - pace.knots[k]) / width if width > 0 else 0.0
-        out[i, k], out[i, k + 1] = 1.0 - share, share
-        angle = 2.0 * np.pi * (time[i] % (24 * HOUR)) / (24 * HOUR)
-        out[i, KNOTS], out[i, KNOTS + 1] = np.sin(angle), np.cos(angle)
-        out[i, KNOTS + 2], out[i, KNOTS + 3] = np.sin(2 * angle), np.cos(2 * angle)
-        out[i, KNOTS + 4 + (time[i] // (24 * HOUR) + 3) % 7] = 1.0
+        date(pace, time[i], out[i])
     return out
+
+
+@njit(cache=True)
+def date(pace: Pace, time: int, out: np.ndarray) -> None:
+    """Write one time as numbers to `out`, which is zero."""
+    if pace.bounds[3] == 0 or time <= NO_TIME:
+        return
+    t = min(max(float(time), pace.knots[0]), pace.knots[-1])
+    k = 0
+    while k < KNOTS - 2 and t >= pace.knots[k + 1]:
+        k += 1
+    width = pace.knots[k + 1] - pace.knots[k]
+    share = (t - pace.knots[k]) / width if width > 0 else 0.0
+    out[k], out[k + 1] = 1.0 - share, share
+    angle = 2.0 * np.pi * (time % (24 * HOUR)) / (24 * HOUR)
+    out[KNOTS], out[KNOTS + 1] = np.sin(angle), np.cos(angle)
+    out[KNOTS + 2], out[KNOTS + 3] = np.sin(2 * angle), np.cos(2 * angle)
+    out[KNOTS + 4 + (time // (24 * HOUR) + 3) % 7] = 1.0
 
 
 @njit(cache=True)

@@ -55,12 +55,24 @@ class _Cache:
     def __init__(self, encoder: Any, rows: int, length: int) -> None:
         self.encoder, self.length = encoder, length
         size = encoder.last.weight.shape[0]
-        self.held = [np.empty((rows, length, 2, size), dtype=np.float32) for _ in encoder.layers]
+        self.held = [np.empty((rows, 0, 2, size), dtype=np.float32) for _ in encoder.layers]
         self.size = np.zeros(rows, dtype=np.int64)
+
+    def _make_room(self, tokens: int) -> None:
+        """Twice as much as there was, or as is asked for: most users are short, and memory has to be fetched."""
+        rows, room, _, size = self.held[0].shape
+        if tokens > room:
+            wide = [
+                np.empty((rows, min(self.length, max(2 * room, tokens, 8)), 2, size), np.float32) for _ in self.held
+            ]
+            for new, old in zip(wide, self.held, strict=True):
+                new[:, :room] = old
+            self.held = wide
 
     def prime(self, rows: np.ndarray, x: Any, sizes: np.ndarray) -> Any:
         """Read tokens from the left, as the encoder does in training, and keep their keys and values."""
         n, width, size = x.shape
+        self._make_room(width)
         x = x + self.encoder.place.weight[:width]
         for held, layer in zip(self.held, self.encoder.layers, strict=True):
             parts = layer.project(layer.before_attention(x)).view(n, width, 3, size)
@@ -75,6 +87,7 @@ class _Cache:
         """Read one token more."""
         rows = np.arange(len(self.size)) if rows is None else rows
         place = self.size[rows]
+        self._make_room(int(place.max()) + 1)
         x = x + self.encoder.place.weight[torch.from_numpy(place)]
         for held, layer in zip(self.held, self.encoder.layers, strict=True):
             parts = layer.project(layer.before_attention(x)).numpy()
@@ -91,7 +104,9 @@ class _Cache:
 
     def keep(self, rows: np.ndarray) -> None:
         """Keep some rows."""
-        self.held, self.size = [held[rows] for held in self.held], self.size[rows]
+        self.size = self.size[rows]
+        width = int(self.size.max())
+        self.held = [held[rows, :width] for held in self.held]
 
 
 def _fed(layer: Any, x: Any) -> Any:
