@@ -24,17 +24,19 @@ from wareloom.synthesis.behaviour._pace import fit_pace, gaps
 from wareloom.synthesis.behaviour._tokens import Tokens
 
 NAMES = ("gru", "transformer")
-LEARNS = {"embedding_size": 16, "epochs": 40, "batch_size": 512, "learning_rate": 0.01, "dropout": 0.0, "patience": 0}
+LEARNS = {"embedding_size": 16, "epochs": 12, "batch_size": 512, "learning_rate": 0.01, "dropout": 0.0, "patience": 0}
+RING = 60
 
 
 def ring() -> Shop:
-    return small_shop(users=300)
+    """Long enough that few users come round."""
+    return small_shop(users=400, items=RING)
 
 
 @pytest.fixture(scope="module", params=NAMES)
 def walker(request: pytest.FixtureRequest) -> Any:
     """One of each that learned to go round a ring."""
-    return SYNTHESIZERS.make(request.param, **LEARNS).fit(ring(), Run(seed=1, threads=1))
+    return SYNTHESIZERS.make(request.param, **LEARNS | {"batch_size": 256}).fit(ring(), Run(seed=1, threads=1))
 
 
 @pytest.fixture(scope="module", params=NAMES)
@@ -105,7 +107,7 @@ def test_a_planted_chain_is_walked(walker: Any) -> None:
     share = {}
     for kind, log in (("real", Log.of(ring())), ("fake", Log.of(walker.sample(1500, Run(seed=1))))):
         a, b = steps(log)
-        share[kind] = np.mean((a + 1) % 30 == b)
+        share[kind] = np.mean((a + 1) % RING == b)
     assert share["fake"] == pytest.approx(share["real"], abs=0.08)
 
 
@@ -117,9 +119,9 @@ def test_users_stop_as_real_ones_do(walker: Any) -> None:
 
 def test_users_begin_where_real_ones_do(walker: Any) -> None:
     real, fake = Log.of(ring()), Log.of(walker.sample(3000, Run(seed=1)))
-    heads = [np.bincount(log.item[log.offsets[:-1]], minlength=30) / len(log.users) for log in (real, fake)]
+    heads = [np.bincount(log.item[log.offsets[:-1]], minlength=RING) / len(log.users) for log in (real, fake)]
     noise = 0.5 * np.sqrt(2 / np.pi * heads[0] * (1 - heads[0]) / len(real.users)).sum()
-    assert 0.5 * np.abs(heads[0] - heads[1]).sum() < 2.5 * noise
+    assert 0.5 * np.abs(heads[0] - heads[1]).sum() < 2 * noise
 
 
 def test_a_history_is_gone_on_from(walker: Any) -> None:
@@ -186,7 +188,7 @@ def test_gaps_and_hours_are_those_of_the_log(visitor: Any) -> None:
         for log in logs:
             gap, fresh, known = gaps(log)
             sides.append(gap[known & (fresh == between)])
-        assert stats.ks_2samp(*sides).statistic < 0.1
+        assert stats.ks_2samp(*sides).statistic < 0.15
     hours = [np.bincount(log.time // 3_600_000_000 % 24, minlength=24) / len(log) for log in logs]
     assert 0.5 * np.abs(hours[0] - hours[1]).sum() < 0.2
     real, fake = logs

@@ -212,7 +212,7 @@ class Autoregressive(Synthesizer):
             fresh[np.searchsorted(found.user, np.arange(n))] = True
             time = found.time if rules.pace.bounds[3] else np.full(len(found.item), NO_TIME)
             walked = Walked(found.user, found.item, found.kind, time, np.cumsum(fresh) - 1)
-            return build(self.state(), self.catalogue_, walked, users, self.origin, run.rng(self.name, "columns"))
+            return build(vars(self), self.catalogue_, walked, users, self.origin, run.rng(self.name, "columns"))
 
     def continue_session(
         self, items: Sequence[str], n: int = 1, kinds: Sequence[str] | None = None, run: Run | None = None
@@ -256,10 +256,11 @@ class Autoregressive(Synthesizer):
             own = Past(past.offsets[users[0] : users[-1] + 2] - a, *(column[a:b] for column in past[1:]))
             return writer.write(rules, own, users, seed)
 
-        with threadpool_limits(1), seeded(run.with_(threads=1), self.name):
+        with seeded(run.with_(threads=1), self.name):
             if len(blocks) == 1:
+                # A session that waits does not pay for looking through all libraries for their threads.
                 return write(blocks[0])
-            with ThreadPoolExecutor(run.cores) as pool:
+            with threadpool_limits(1), ThreadPoolExecutor(run.cores) as pool:
                 parts = list(pool.map(write, blocks))
         return Written(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
 
@@ -301,7 +302,8 @@ class Autoregressive(Synthesizer):
                 module.load_state_dict({name: torch.from_numpy(np.array(value)) for name, value in values.items()})
                 module.eval()
             vectors = np.array(weights["item.own.weight"][1:])
-            choice = Choice(clusters, vectors, np.array(weights["age"]), np.array(weights["pair"]))
+            widest = int(np.diff(clusters.start).max())
+            choice = Choice(clusters, vectors, np.array(weights["age"]), np.array(weights["pair"]), widest)
             repeats = bool(vars(self)["grammar_follow_"][:, EARLIER * KINDS : NEW * KINDS].any())
             memory = partial(self._memory, net.encoder)
             writer = Writer(net, guess, choice, memory, self.max_length, repeats)

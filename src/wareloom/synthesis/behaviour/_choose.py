@@ -85,6 +85,8 @@ class Choice(NamedTuple):
     """float32 [AGES]"""
     pair: np.ndarray
     """float32 [kinds, kinds]"""
+    widest: int
+    """Items of the largest cluster"""
 
 
 @njit(cache=True, nogil=True)
@@ -214,7 +216,7 @@ def _pick_weight(weights, state):  # type: ignore[no-untyped-def]
 @njit(cache=True, nogil=True)
 def choose_item(lines, rules, choice, guess, query, again):  # type: ignore[no-untyped-def]
     """Decide the item of the next event and write the event down, from queries [rows, size] and cluster logits."""
-    widest = int(np.max(np.diff(choice.clusters.start)))
+    widest = choice.widest
     small = np.empty(guess.shape[1]), np.empty((1 + DRAWN, widest), dtype=np.float32)
     many = rules.best[0] > 0 or rules.best[1] < 1.0
     size = len(choice.clusters.code) if many else 1

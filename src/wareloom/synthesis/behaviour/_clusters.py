@@ -210,21 +210,21 @@ def _exponents(logits, n, top):  # type: ignore[no-untyped-def]
 def probe(clusters, guess, query, coverage, buffers):  # type: ignore[no-untyped-def]
     """Look through the clusters that are guessed to hold most: at least `PROBED` and a share `coverage` of the softmax.
 
-    Writes logits and places (into `clusters.code`) and returns how many, and the log of the guessed rest's sum.
+    Writes logits and places (into `clusters.code`); returns how many, the highest logit, and, over its exponential, the
+    sum of what was found and what the rest is guessed to hold.
     """
     logits, place, share = buffers
     total = softened(guess, share)
-    order = np.argsort(-share[: len(guess)])
-    n, covered, held = 0, 0.0, -np.inf
-    for rank in range(len(guess)):
-        if rank >= PROBED and covered >= coverage * total:
-            break
-        c = order[rank]
+    n, covered, looked = 0, 0.0, 0
+    while looked < len(guess) and (looked < PROBED or covered < coverage * total):
+        c = int(np.argmax(share))
         width = _logits(clusters, c, query, logits[n:])
         for i in range(width):
             place[n + i] = clusters.start[c] + i
         covered += share[c]
+        share[c] = -1.0
         n += width
+        looked += 1
     # The guess is right up to a constant: what was found says which.
     top, held = logits[:n].max(), 0.0
     for i in range(n):
@@ -283,17 +283,20 @@ def _threshold(logits, top, count, mass):  # type: ignore[no-untyped-def]
         count -= number[b]
         mass -= held[b]
         b += 1
-    inside = np.empty(number[b])
-    n = 0
-    for s in logits:
-        depth = (top - s) * (BINS / DEEP)
-        if depth < BINS and int(depth) == b:
-            inside[n] = s
-            n += 1
-    inside = -np.sort(-inside[:n])
-    for i in range(n):
-        count -= 1
-        mass -= np.exp(inside[i] - top)
+    # Within the bin value by value from the top, all that are alike at once.
+    least = np.inf
+    while True:
+        below, alike = -np.inf, 0
+        for s in logits:
+            depth = (top - s) * (BINS / DEEP)
+            if depth < BINS and int(depth) == b and s < least:
+                if s > below:
+                    below, alike = s, 0
+                alike += s == below
+        if alike == 0:
+            return max(least, top - DEEP) if least < np.inf else top - DEEP
+        least = below
+        count -= alike
+        mass -= alike * np.exp(least - top)
         if count <= 0 or mass <= 0.0:
-            return inside[i]
-    return top - DEEP
+            return least
