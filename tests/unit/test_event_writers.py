@@ -24,13 +24,12 @@ from wareloom.synthesis.behaviour._pace import fit_pace, gaps
 from wareloom.synthesis.behaviour._tokens import Tokens
 
 NAMES = ("gru", "transformer")
-LEARNS = {"embedding_size": 16, "epochs": 12, "batch_size": 512, "learning_rate": 0.01, "dropout": 0.0, "patience": 0}
-RING = 60
+LEARNS = {"embedding_size": 16, "epochs": 12, "batch_size": 512, "learning_rate": 0.01, "dropout": 0.1, "patience": 0}
+RING = 30
 
 
 def ring() -> Shop:
-    """Long enough that few users come round."""
-    return small_shop(users=400, items=RING)
+    return small_shop(users=500, items=RING)
 
 
 @pytest.fixture(scope="module", params=NAMES)
@@ -108,7 +107,7 @@ def test_a_planted_chain_is_walked(walker: Any) -> None:
     for kind, log in (("real", Log.of(ring())), ("fake", Log.of(walker.sample(1500, Run(seed=1))))):
         a, b = steps(log)
         share[kind] = np.mean((a + 1) % RING == b)
-    assert share["fake"] == pytest.approx(share["real"], abs=0.08)
+    assert share["fake"] == pytest.approx(share["real"], abs=0.1)
 
 
 def test_users_stop_as_real_ones_do(walker: Any) -> None:

@@ -30,7 +30,7 @@ from wareloom.synthesis.behaviour._decode import Past, Writer, Written
 from wareloom.synthesis.behaviour._event_net import EventNet, Prior, priors
 from wareloom.synthesis.behaviour._frames import Walked, build, fit_columns
 from wareloom.synthesis.behaviour._given import Continued, check_length, continued, starts
-from wareloom.synthesis.behaviour._grammar import EARLIER, KINDS, NEW, Grammar, fit_grammar
+from wareloom.synthesis.behaviour._grammar import KINDS, NEW, Grammar, fit_grammar
 from wareloom.synthesis.behaviour._pace import Pace, classify, fit_pace, gaps
 from wareloom.synthesis.behaviour._tokens import Tokens, hazard, held_back
 from wareloom.synthesis.behaviour._walk import LOOK_BACK
@@ -303,10 +303,10 @@ class Autoregressive(Synthesizer):
                 module.eval()
             vectors = np.array(weights["item.own.weight"][1:])
             widest = int(np.diff(clusters.start).max())
-            choice = Choice(clusters, vectors, np.array(weights["age"]), np.array(weights["pair"]), widest)
-            repeats = bool(vars(self)["grammar_follow_"][:, EARLIER * KINDS : NEW * KINDS].any())
+            age, pair, age_remind = (np.array(weights[name]) for name in ("age", "pair", "age_remind"))
+            choice = Choice(clusters, vectors, age, pair, age_remind, widest)
             memory = partial(self._memory, net.encoder)
-            writer = Writer(net, guess, choice, memory, self.max_length, repeats)
+            writer = Writer(net, guess, choice, memory, self.max_length)
             self._ready = writer, Vocabulary(self.catalogue_["item_id"])
         return self._ready[0]
 

@@ -85,6 +85,8 @@ class Choice(NamedTuple):
     """float32 [AGES]"""
     pair: np.ndarray
     """float32 [kinds, kinds]"""
+    age_remind: np.ndarray
+    """float32 [AGES]"""
     widest: int
     """Items of the largest cluster"""
 
@@ -144,6 +146,23 @@ def _class(logits, pace, low, high, room, state):  # type: ignore[no-untyped-def
             if _next(state) * total < weight:
                 chosen = g
     return chosen
+
+
+@njit(cache=True, nogil=True)
+def remind(lines, rules, choice, query, out):  # type: ignore[no-untyped-def]
+    """Write how much each user's earlier items are called for, as `EventNet` adds it up, from queries [rows, size]."""
+    for r in range(len(lines.done)):
+        have, total, top = lines.have[r], 0.0, -np.inf
+        for p in range(max(0, have - rules.window), have - 1):
+            if lines.live[r, p] < 0:
+                continue
+            logit = choice.age_remind[min(AGES - 1, int(np.log2(have - p)))]
+            for j in range(query.shape[1]):
+                logit += choice.vectors[lines.item[r, p], j] * query[r, j]
+            if logit > top:
+                total, top = total * np.exp(top - logit), float(logit)
+            total += np.exp(logit - top)
+        out[r] = top + np.log(total) if total > 0.0 else 0.0
 
 
 @njit(cache=True, nogil=True)

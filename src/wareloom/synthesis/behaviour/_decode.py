@@ -11,7 +11,16 @@ import numpy as np
 from numba import njit
 
 from wareloom.neural import torch
-from wareloom.synthesis.behaviour._choose import Choice, Lines, Rules, choose_action, choose_item, choose_pace, relive
+from wareloom.synthesis.behaviour._choose import (
+    Choice,
+    Lines,
+    Rules,
+    choose_action,
+    choose_item,
+    choose_pace,
+    relive,
+    remind,
+)
 from wareloom.synthesis.behaviour._clusters import Guess
 from wareloom.synthesis.behaviour._event_net import EventNet
 from wareloom.synthesis.behaviour._grammar import KINDS
@@ -75,8 +84,6 @@ class Writer:
     """Makes the memory of so many rows"""
     length: int
     """Tokens an encoder reads at most"""
-    repeats: bool
-    """Whether users ever come back to an item after another"""
 
     @cached_property
     def tables(self) -> tuple[np.ndarray, ...]:
@@ -113,10 +120,12 @@ class Writer:
         """Choose the next event of every row that is not done."""
         net, told = self.net, torch.from_numpy
         choose_pace(lines, rules, net.stops(state, told(lines.number)).numpy(), net.paces(state).numpy())
-        gap = told(lines.ahead)
-        choose_action(lines, rules, net.actions(state, gap, told(lines.last)).numpy())
+        gap, reminded = told(lines.ahead), np.zeros(len(lines.done), dtype=np.float32)
+        if net.repeats:
+            remind(lines, rules, self.choice, net.remind(state).numpy(), reminded)
+        choose_action(lines, rules, net.actions(state, gap, told(lines.last), told(reminded)).numpy())
         query = net.queries(state, gap, told(lines.action % KINDS))
-        again = net.repeats(query) if self.repeats else query
+        again = net.again(query) if net.repeats else query
         choose_item(lines, rules, self.choice, self.guess(query).numpy(), query.numpy(), again.numpy())
 
     def _read(self, lines: Lines, pace: Pace, memory: Memory) -> Any:

@@ -60,8 +60,10 @@ class EventNet(torch.nn.Module):  # type: ignore[misc]
             table(KINDS, size),
         )
         self.answer = torch.nn.Linear(size, size)
-        self.again = torch.nn.Linear(size, size)
+        self.again, self.remind = torch.nn.Linear(size, size), torch.nn.Linear(size, size)
         self.age, self.pair = torch.nn.Parameter(torch.zeros(AGES)), torch.nn.Parameter(torch.zeros(KINDS, KINDS))
+        self.age_remind, self.pull = torch.nn.Parameter(torch.zeros(AGES)), torch.nn.Parameter(torch.tensor(0.1))
+        self.repeats = bool((prior.action[:, EARLIER * KINDS : NEW * KINDS] > NEVER / 2).any())
         self.bias = table(items + 1, 1)
         for name, value in prior._asdict().items():
             self.register_buffer(f"prior_{name}", torch.from_numpy(value))
@@ -89,17 +91,22 @@ class EventNet(torch.nn.Module):  # type: ignore[misc]
         """Logits of the classes of gaps: [n, size] → [n, classes]."""
         return self.pace(state)[:, : len(self.prior_gap)] + self.prior_gap
 
-    def actions(self, state: Any, gap: Any, kind: Any) -> Any:
-        """Logits of the actions after a kind of event (from 1; 0 at the beginning) and a gap: → [n, actions]."""
-        return self.action(F.gelu(self.wide(state) + self.gap_wide(gap))) + self.prior_action[kind]
+    def actions(self, state: Any, gap: Any, kind: Any, reminded: Any) -> Any:
+        """Logits of the actions after a kind of event (from 1; 0 at the beginning) and a gap: → [n, actions].
+
+        `reminded` [n]: log of the summed exponentials of how much the user's earlier items are called for. Whether the
+        item that should come next is one of them is more than a state can know.
+        """
+        logits = self.action(F.gelu(self.wide(state) + self.gap_wide(gap))) + self.prior_action[kind]
+        if self.repeats:
+            earlier = torch.zeros(ACTIONS, device=logits.device)
+            earlier[EARLIER * KINDS : NEW * KINDS] = 1.0
+            logits = logits + (self.pull * reminded)[:, None] * earlier
+        return logits
 
     def queries(self, state: Any, gap: Any, kind: Any) -> Any:
         """What the item's vector is compared with, given gap and kind of the event (from 0): → [n, size]."""
         return state + self.answer(F.gelu(self.ask(state) + self.gap_ask(gap) + self.kind_ask(kind)))
-
-    def repeats(self, query: Any) -> Any:
-        """The query among the items that the user had: [n, size] → the same."""
-        return self.again(query)
 
     def loss(self, batch: dict[str, Any], negatives: Any) -> Any:
         """Negative log likelihood of what comes next, a token; items among `negatives`, or all where it is None."""
@@ -115,13 +122,16 @@ class EventNet(torch.nn.Module):  # type: ignore[misc]
         total = total + _gap_loss(self.paces(state), ahead["next_low"], ahead["next_high"], w * ~stop)
         go = ~stop
         state, gap, action, w_go = state[go], ahead["next_gap"][go], action[go], w[go]
-        logits = self.actions(state, gap, kind[go])
+        live = _live(batch["item"]) if self.repeats else None
+        reminded = torch.zeros_like(w_go) if live is None else self._reminded(states, batch["item"], live)[row][go]
+        logits = self.actions(state, gap, kind[go], reminded)
         total = total + (F.cross_entropy(logits, action, reduction="none") * w_go).sum()
         query, target = self.queries(state, gap, action % KINDS), ahead["next_item"][go]
         new = action // KINDS == NEW
         total = total + self._item_loss(query[new], target[new], w_go[new], negatives)
-        if bool((action // KINDS == EARLIER).any()):
-            total = total + self._repeat_loss(batch, row, go, query, action, w_go)
+        if live is not None:
+            at = tuple(each[go] for each in torch.nonzero(row, as_tuple=True))
+            total = total + self._repeat_loss(batch, live, at, query, action, w_go)
         return total / w.sum().clamp_min(1e-12)
 
     def _item_loss(self, query: Any, target: Any, weight: Any, negatives: Any) -> Any:
@@ -133,28 +143,42 @@ class EventNet(torch.nn.Module):  # type: ignore[misc]
             mean = sampled_softmax_loss(query, target, weight, self.item, bias, negatives.draw(), negatives.log_q)
         return mean * weight.sum()
 
-    def _repeat_loss(self, batch: dict[str, Any], row: Any, go: Any, query: Any, action: Any, weight: Any) -> Any:
+    def _reminded(self, states: Any, item: Any, live: Any) -> Any:
+        """How much the earlier items are called for at each token, see `actions`: [pieces, places]; 0 where none is."""
+        logits = torch.einsum("nts,njs->ntj", self.remind(states), self.item(item)) + self.age_remind[_ages(item)]
+        some = live.any(dim=2)
+        return torch.where(some, torch.logsumexp(logits.masked_fill(~live, NEVER), dim=2), 0.0)
+
+    def _repeat_loss(
+        self, batch: dict[str, Any], live: Any, at: tuple[Any, ...], query: Any, action: Any, w: Any
+    ) -> Any:
         """Summed loss of items that their users had: a softmax over the last events on each of them in the piece."""
-        item = batch["item"]
-        width = item.shape[1]
-        place = torch.arange(width, device=item.device)
-        piece, at = (each[go] for each in torch.nonzero(row, as_tuple=True))
         chosen = torch.nonzero(action // KINDS == EARLIER)[:, 0]
-        piece, at, query, weight = piece[chosen], at[chosen], query[chosen], weight[chosen]
-        same = (item[:, :, None] == item[:, None, :]) & (place[None, :] > place[:, None])
-        later = torch.where(same, place, width).amin(dim=2)
-        target = batch["next_item"][piece, at]
-        live = (place <= at[:, None]) & (later[piece] > at[:, None]) & (item[piece] > 0)
-        live = live & (item[piece] != item[piece, at][:, None])
-        logits = torch.einsum("ns,nts->nt", self.repeats(query), self.item(item[piece]))
-        age = torch.log2((at[:, None] - place + 1).clamp_min(1).float()).long().clamp_max(AGES - 1)
-        kinds = batch["kind"][piece] - 1
-        logits = logits + self.age[age] + self.pair[(action[chosen] % KINDS)[:, None], kinds.clamp_min(0)]
+        piece, place, query = at[0][chosen], at[1][chosen], query[chosen]
+        item, live = batch["item"][piece], live[piece, place]
+        logits = torch.einsum("ns,nts->nt", self.again(query), self.item(item))
+        kinds = (batch["kind"][piece] - 1).clamp_min(0)
+        logits = logits + self.age[_ages(batch["item"])[place]] + self.pair[(action[chosen] % KINDS)[:, None], kinds]
         logits = logits.masked_fill(~live, NEVER)
-        hit = live & (item[piece] == target[:, None])
+        hit = live & (item == batch["next_item"][piece, place][:, None])
         lost = torch.logsumexp(logits, dim=1) - torch.logsumexp(logits.masked_fill(~hit, NEVER), dim=1)
         # An item that was had before the piece began is not among them.
-        return (lost * weight * hit.any(dim=1)).sum()
+        return (lost * w[chosen] * hit.any(dim=1)).sum()
+
+
+def _live(item: Any) -> Any:
+    """Whether, seen from a place, another is the last event so far on an item other than its own: bool [n, t, t]."""
+    place = torch.arange(item.shape[1], device=item.device)
+    same = (item[:, :, None] == item[:, None, :]) & (place[None, :] > place[:, None])
+    later = torch.where(same, place, item.shape[1]).amin(dim=2)
+    live = (place[None, :] <= place[:, None]) & (later[:, None, :] > place[:, None])
+    return live & (item[:, None, :] != item[:, :, None]) & (item > 0)[:, None, :]
+
+
+def _ages(item: Any) -> Any:
+    """Class of how long before a place another one is: [places, places]."""
+    place = torch.arange(item.shape[1], device=item.device)
+    return torch.log2((place[:, None] - place + 1).clamp_min(1).float()).long().clamp_max(AGES - 1)
 
 
 def _gap_loss(logits: Any, low: Any, high: Any, weight: Any) -> Any:
