@@ -20,7 +20,7 @@ from wareloom.shop.schema import EVENTS
 from wareloom.synthesis import Given
 from wareloom.synthesis.behaviour._decode import Writer
 from wareloom.synthesis.behaviour._grammar import fit_grammar
-from wareloom.synthesis.behaviour._pace import fit_pace, gaps
+from wareloom.synthesis.behaviour._pace import calendar, fit_pace, gaps
 from wareloom.synthesis.behaviour._tokens import Tokens
 
 NAMES = ("gru", "transformer")
@@ -93,7 +93,8 @@ def test_writing_reads_what_training_read(name: str, length: int, monkeypatch: p
     starts, sizes, skip = tokens.chunks(length if name == "transformer" else 50)
     net, found = made._writer().net, np.zeros((3, 24, 8), dtype=np.float32)
     for a, size, context in zip(starts, sizes, skip, strict=True):
-        columns = (tokens.columns[n][a : a + size] for n in ("item", "kind", "gap", "count", "calendar"))
+        columns = [tokens.columns[n][a : a + size].astype(np.int64) for n in ("item", "kind", "gap", "count")]
+        columns.append(calendar(pace, tokens.columns["time"][a : a + size]))
         with torch.no_grad():
             state = net.encoder(net.read(*(torch.from_numpy(c)[None] for c in columns)))[0].numpy()
         user = int(np.searchsorted(tokens.offsets, a, side="right")) - 1
@@ -237,6 +238,7 @@ def test_text_lets_items_be_written_that_nobody_chose(name: str) -> None:
     ("settings", "said"),
     [
         ({"epochs": 0}, "epochs is 0; give 1 or more"),
+        ({"bins": 20_000}, "bins is 20000; give 1 to 10,000"),
         ({"temperature": 0.0}, "temperature is 0.0; give a number above 0"),
         ({"top_p": 0.0}, "top_p is 0.0; give a share above 0"),
         ({"top_k": -1}, "top_k is -1; give 0 or more"),

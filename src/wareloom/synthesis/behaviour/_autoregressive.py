@@ -37,6 +37,8 @@ from wareloom.synthesis.behaviour._walk import LOOK_BACK
 
 BLOCK = (512, 4_096)
 """Users that are written at a time: an eighth of those asked for, at least and at most so many"""
+MOST_BINS = 10_000
+"""Classes of gaps are held in 16 bits"""
 LEAST = 20
 """Users that are held back to stop the training early, at least; else none"""
 
@@ -90,7 +92,8 @@ class Autoregressive(Synthesizer):
     """Share of users held back to stop early; none where it comes to fewer than 20."""
 
     def __post_init__(self) -> None:
-        for name in ("embedding_size", "bins", "epochs", "batch_size"):
+        require(self.name, "bins", self.bins, 1 <= self.bins <= MOST_BINS, f"1 to {MOST_BINS:,}")
+        for name in ("embedding_size", "epochs", "batch_size"):
             require(self.name, name, getattr(self, name), getattr(self, name) >= 1, "1 or more")
         for name in ("negatives", "top_k", "patience"):
             require(self.name, name, getattr(self, name), getattr(self, name) >= 0, "0 or more")

@@ -14,8 +14,8 @@ from wareloom.run import Run
 from wareloom.shop import Log
 from wareloom.synthesis.behaviour._pace import COUNTS, Pace, calendar, classify, count_class, gaps
 
-READ = ("item", "kind", "gap", "count", "calendar")
-"""What the network reads of a token"""
+HELD = {"item": np.int32, "next_item": np.int32, "time": np.int64, "next_weight": np.float32}
+"""How columns are held, int16 where not said: a token takes 32 bytes"""
 
 
 @dataclass(frozen=True)
@@ -25,10 +25,11 @@ class Tokens:
     offsets: np.ndarray
     """int64 [users + 1]"""
     columns: dict[str, np.ndarray]
+    pace: Pace
 
     @classmethod
     def of(cls, log: Log, pace: Pace, action: np.ndarray) -> Tokens:
-        """Lay out a log: what is read (items from 1, kinds from 1, gaps, counts, the calendar; 0 at a beginning) and
+        """Lay out a log: what is read (items from 1, kinds from 1, gaps, counts; 0 at a beginning; the time) and
         what comes next (`next_…`): item, action, gap and the classes it may be of, whether the user stops.
         """
         n, users = len(log), len(log.users)
@@ -50,9 +51,9 @@ class Tokens:
             "kind": _spread(log.event.astype(np.int64) + 1, row, n + users),
             "gap": _spread(kind, row, n + users),
             "count": _spread(classes[place + 1], row, n + users),
-            "calendar": _spread(calendar(pace, log.time), row, n + users),
+            "time": _spread(log.time, row, n + users),
         }
-        columns["calendar"][begin] = calendar(pace, log.time[log.offsets[:-1]])
+        columns["time"][begin] = log.time[log.offsets[:-1]]
         weight = _spread(log.weight, row, n + users)
         ahead = {
             "item": (columns["item"], 0),
@@ -68,7 +69,8 @@ class Tokens:
             columns[f"next_{name}"] = np.append(values[1:], values[:1])
             columns[f"next_{name}"][last] = end
         columns["next_weight"][last] = weight[last]
-        return cls(offsets, columns)
+        small = {name: each.astype(HELD.get(name, np.int16)) for name, each in columns.items()}
+        return cls(offsets, small, pace)
 
     def chunks(self, length: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Cut users into pieces of at most `length` tokens: starts, sizes, and how many of each are context alone.
@@ -92,14 +94,19 @@ class Tokens:
             place = np.arange(batch["item"].shape[1])
             there = (place < sizes[rows][:, None]) & (place >= skip[rows][:, None])
             batch["next_weight"] = np.where(there, batch["next_weight"], 0.0).astype(np.float32)
-            yield {name: torch.from_numpy(np.ascontiguousarray(column)) for name, column in batch.items()}
+            time = batch.pop("time")
+            batch["calendar"] = calendar(self.pace, time.ravel()).reshape(*time.shape, -1)
+            wide = {np.dtype(np.int16): np.int64, np.dtype(np.int32): np.int64}
+            yield {
+                name: torch.from_numpy(each.astype(wide.get(each.dtype, each.dtype))) for name, each in batch.items()
+            }
 
     def part(self, users: np.ndarray) -> Tokens:
         """The tokens of some users."""
         sizes = np.diff(self.offsets)[users]
         offsets = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
         rows = np.repeat(self.offsets[users] - offsets[:-1], sizes) + np.arange(offsets[-1])
-        return Tokens(offsets, {name: column[rows] for name, column in self.columns.items()})
+        return Tokens(offsets, {name: column[rows] for name, column in self.columns.items()}, self.pace)
 
 
 def held_back(users: int, share: float, least: int, run: Run) -> tuple[np.ndarray, np.ndarray]:
