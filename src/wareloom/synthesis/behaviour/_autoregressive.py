@@ -78,7 +78,7 @@ class Autoregressive(Synthesizer):
     """New items are drawn among the fewest that hold this share of the probability; 1 for all."""
     dropout: float = 0.2
     """Share of the network's numbers that are left out while it learns."""
-    epochs: int = 40
+    epochs: int = 20
     """Passes over the log, at most."""
     batch_size: int = 2048
     """Events of an update, padding included."""
