@@ -16,7 +16,11 @@ from wareloom.shop import Log, Shop
 from wareloom.synthesis import Given, Synthesizer
 
 NAMES = SYNTHESIZERS.names()
-QUICK: dict[str, dict[str, Any]] = {"vae": {"epochs": 3, "hidden_size": 8, "latent_size": 4}}
+QUICK: dict[str, dict[str, Any]] = {
+    "gru": {"epochs": 2, "embedding_size": 8, "hidden_size": 8},
+    "transformer": {"epochs": 2, "embedding_size": 8, "layers": 1},
+    "vae": {"epochs": 3, "hidden_size": 8, "latent_size": 4},
+}
 """Settings that make slow synthesizers quick."""
 UNCONDITIONAL = ("augment", "exposures", "shuffled")
 """Synthesizers that cannot be given anything, and say so."""

@@ -11,7 +11,7 @@ from scipy import sparse
 
 from wareloom.errors import InputError, SettingError
 from wareloom.run import Run
-from wareloom.shop import Log, Shop, Vocabulary
+from wareloom.shop import Log, Shop
 from wareloom.shop.log import NO_TIME
 from wareloom.shop.pairs import follow_counts, recency
 from wareloom.shop.schema import EVENTS
@@ -19,6 +19,7 @@ from wareloom.state import flattened, unflattened
 from wareloom.synthesis import Given, Synthesizer
 from wareloom.synthesis.behaviour._fill import Shelves, fill, fit_shelves
 from wareloom.synthesis.behaviour._frames import Walked, build, fit_columns
+from wareloom.synthesis.behaviour._given import check_length, continued, starts
 from wareloom.synthesis.behaviour._outline import (
     Outline,
     clock_outlines,
@@ -112,8 +113,7 @@ class Markov(Synthesizer):
         """
         self._checked(n)
         run, given = run or Run(), given or Given()
-        if given.length is not None and given.length < 1:
-            raise InputError(f"Asked for users of {given.length} events; ask for at least 1.")
+        check_length(given)
         with run.limits(), run.task(f"markov: sample {n:,} users"):
             past = self._past(given, n)
             if self.structure == "outline" and past.users is None and given.length is None:
@@ -136,9 +136,8 @@ class Markov(Synthesizer):
         """Items and kinds of event of the planned users."""
         if len(plan.template):
             outline, seed = self._outline(), np.uint64(run.seed_for("markov", "fill"))
-            return fill(unflattened(Shelves, "shelves", self), outline, plan, seed, run.cores), outline.event[
-                rows_of(outline, plan.template)
-            ]
+            items = fill(unflattened(Shelves, "shelves", self), outline, plan, seed, run.cores)
+            return items, outline.event[rows_of(outline, plan.template)]
         return walk(self._model(), plan, np.uint64(run.seed_for("markov", "walk")), run.cores)
 
     def _outline(self) -> Outline:
@@ -196,27 +195,16 @@ class Markov(Synthesizer):
 
     def _past(self, given: Given, n: int) -> _Past:
         """What the `n` users had before: nothing, or the given histories."""
-        if given.histories is None:
+        known = continued(given, n, self.catalogue_["item_id"])
+        if known is None:
             nothing = np.zeros(0, np.int32), np.zeros(0, np.int8)
             return _Past(None, np.zeros(n + 1, np.int64), *nothing, np.full(n, -1, np.int64))
-        log = Log.of(given.histories)
-        known = log.lengths() > 0
-        if n > known.sum():
-            raise InputError(f"Asked to continue {n} users, but the given histories hold {known.sum()} with events.")
-        log = log.select(np.flatnonzero(known)[:n])
-        code = Vocabulary(self.catalogue_["item_id"]).recode(log.items)[log.item]
-        if np.any(code < 0):
-            unknown = log.items.decode(log.item[code < 0][:1])[0]
-            raise InputError(f"The given histories hold the item {unknown!r}, which the fitted shop does not know.")
+        log = known.log
         last = log.time[log.offsets[1:] - 1] if log.timed else np.zeros(n, np.int64)
-        return _Past(log.users.ids, log.offsets, code.astype(np.int32), log.event, last)
+        return _Past(log.users.ids, log.offsets, known.item, log.event, last)
 
     def _starts(self, given: Given) -> np.ndarray:
-        codes = Vocabulary(self.catalogue_["item_id"]).encode(given.start_items)
-        if np.any(codes < 0):
-            unknown = given.start_items[int(np.flatnonzero(codes < 0)[0])]
-            raise InputError(f"The start item {unknown!r} is not in the fitted shop's catalogue.")
-        return codes
+        return starts(given, self.catalogue_["item_id"])
 
 
 def _one_row(item: np.ndarray, weight: np.ndarray, n: int) -> sparse.csr_matrix:
