@@ -11,7 +11,7 @@ import pytest
 from scipy import sparse
 
 from conftest import small_shop
-from wareloom.errors import SettingError
+from wareloom.errors import InputError, SettingError
 from wareloom.family import SYNTHESIZERS
 from wareloom.run import Run
 from wareloom.shop import Log, Shop
@@ -128,6 +128,32 @@ def test_shoppers_may_begin_with_given_items_and_lengths_are_kept() -> None:
     log = Log.of(model.sample(50, Run(seed=1), Given(start_items=("i7",))))
     assert (log.items.decode(log.item[log.offsets[:-1]]) == "i7").all()
     assert (Log.of(model.sample(50, Run(seed=1), Given(length=4))).lengths() == 4).all()
+
+
+def test_shoppers_are_like_those_of_a_segment() -> None:
+    shop, model = lively(), fitted(lively())
+    events = shop.table("events")
+    buyers = events.filter(pl.col("event") == "purchase")["user_id"].unique()
+    lookers = shop.with_tables(events=events.filter(~pl.col("user_id").is_in(buyers.implode())))
+    fake = model.sample(100, Run(seed=1), Given(like=lookers)).table("events")
+    assert set(fake["event"]) == {"view_item"}
+    assert "purchase" in set(model.sample(100, Run(seed=1)).table("events")["event"])
+    summer = pl.col("time").dt.month() == 4
+    season = shop.with_tables(events=events.filter(summer))
+    assert (model.sample(60, Run(seed=1), Given(like=season)).table("events")["time"].dt.month() == 4).mean() > 0.8
+
+
+def test_a_segment_must_be_of_the_shop() -> None:
+    strange = lively(users=3)
+    strange = strange.with_tables(
+        items=pl.DataFrame({"item_id": ["x"]}), events=strange.table("events").with_columns(item_id=pl.lit("x"))
+    )
+    with pytest.raises(InputError, match="'x', which the fitted shop does not know"):
+        fitted(lively()).sample(5, given=Given(like=strange))
+    with pytest.raises(InputError, match="no histories or length beside it"):
+        fitted(lively()).sample(5, given=Given(like=lively(), length=3))
+    with pytest.raises(InputError, match="needs structure='outline'"):
+        SYNTHESIZERS.make("markov", structure="chain").fit(lively()).sample(5, given=Given(like=lively()))
 
 
 def test_histories_are_continued() -> None:

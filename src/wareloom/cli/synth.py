@@ -27,6 +27,9 @@ def main(
         list[str] | None, typer.Option(help="Begin every user with this item; may be given again.")
     ] = None,
     length: Annotated[int | None, typer.Option(help="Events of every user.")] = None,
+    like: Annotated[
+        Path | None, typer.Option(help="Users like those of this shop: a segment, a season, a campaign.")
+    ] = None,
     screens: Annotated[
         str, typer.Option(help="Screens, with commas; users are drawn until as many pass as were asked for.")
     ] = "",
@@ -56,7 +59,7 @@ def main(
     fitted = SYNTHESIZERS.make(name, **settings(set)).fit(real, run)
     histories = Shop.open(continue_) if continue_ else None
     count = users or len(Log.of(histories or real).users)
-    given = Given(histories, tuple(start or ()), length)
+    given = Given(histories, tuple(start or ()), length, Shop.open(like) if like else None)
     told: dict[str, Any] = {"shop": str(to), "origin": fitted.origin}
     if named:
         screened = sample_screened(fitted, count, named, (real, held), run, given)

@@ -23,6 +23,8 @@ class Given:
     """Every synthetic user begins with one of these items."""
     length: int | None = None
     """Every synthetic user has exactly this many events."""
+    like: Shop | None = None
+    """Shoppers of the kind of this shop's users: a segment, a season, a campaign. Its items are of the fitted shop."""
 
 
 @dataclass(kw_only=True, eq=False)

@@ -200,6 +200,8 @@ class Autoregressive(Synthesizer):
         self._checked(n)
         run, given = run or Run(), given or Given()
         check_length(given)
+        if given.like is not None:
+            raise InputError(f"{self.name}: it writes users of its own; given.like is for synthesizers with outlines.")
         with run.task(f"{self.name}: sample {n:,} users"):
             known = continued(given, n, self.catalogue_["item_id"])
             past = self._past(known) if known is not None else _nothing(n)

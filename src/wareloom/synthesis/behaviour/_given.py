@@ -32,11 +32,16 @@ def continued(given: Given, n: int, catalogue: pl.Series) -> Continued | None:
     if n > known.sum():
         raise InputError(f"Asked to continue {n} users, but the given histories hold {known.sum()} with events.")
     log = log.select(np.flatnonzero(known)[:n])
+    return Continued(log, coded(log, catalogue))
+
+
+def coded(log: Log, catalogue: pl.Series) -> np.ndarray:
+    """Codes of a log's items in the fitted catalogue, int32 [events]; raises `InputError` for one that it lacks."""
     code = Vocabulary(catalogue).recode(log.items)[log.item]
     if np.any(code < 0):
         unknown = log.items.decode(log.item[code < 0][:1])[0]
         raise InputError(f"The given histories hold the item {unknown!r}, which the fitted shop does not know.")
-    return Continued(log, code.astype(np.int32))
+    return code.astype(np.int32)
 
 
 def starts(given: Given, catalogue: pl.Series) -> np.ndarray:

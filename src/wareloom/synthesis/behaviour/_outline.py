@@ -65,13 +65,16 @@ def places(catalogue: pl.DataFrame, counts: np.ndarray) -> tuple[np.ndarray, np.
     return shelf.astype(np.int32), aisle
 
 
-def fit_outline(log: Log, shelf: np.ndarray, aisle: np.ndarray, weight: np.ndarray) -> Outline:
-    """Take the outlines of all users with events; a user is drawn as often as its last event weighs, float [events]."""
+def fit_outline(log: Log, places: tuple[np.ndarray, np.ndarray], counts: np.ndarray, weight: np.ndarray) -> Outline:
+    """Take the outlines of all users with events; a user is drawn as often as its last event weighs, float [events].
+
+    `places`: category of each item and the level above, see `places`; `counts`: events of each item.
+    """
+    shelf, aisle = places
     users = np.flatnonzero(log.lengths() > 0)
     whose = weight[log.offsets[users + 1] - 1].astype(np.float64)
     log = log.select(users)
     user, item = log.user, log.item
-    counts = np.bincount(item, minlength=len(log.items))
     own = pl.DataFrame({"u": user, "i": item}).select(pl.len().over("u", "i"))["len"].to_numpy()
     starts = np.diff(user, prepend=-1) != 0
     starts[1:] |= log.session[1:] != log.session[:-1]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from copy import copy
+from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple, Self
 
 import numpy as np
@@ -11,7 +12,7 @@ from scipy import sparse
 
 from wareloom.errors import InputError, SettingError
 from wareloom.run import Run
-from wareloom.shop import Log, Shop
+from wareloom.shop import Log, Shop, Vocabulary
 from wareloom.shop.log import NO_TIME
 from wareloom.shop.pairs import follow_counts, recency
 from wareloom.shop.schema import EVENTS
@@ -19,7 +20,7 @@ from wareloom.state import flattened, unflattened
 from wareloom.synthesis import Given, Synthesizer
 from wareloom.synthesis.behaviour._fill import Shelves, fill, fit_shelves
 from wareloom.synthesis.behaviour._frames import Walked, build, fit_columns
-from wareloom.synthesis.behaviour._given import check_length, continued, starts
+from wareloom.synthesis.behaviour._given import check_length, coded, continued, starts
 from wareloom.synthesis.behaviour._outline import (
     Outline,
     clock_outlines,
@@ -109,11 +110,14 @@ class Markov(Synthesizer):
         """Draw `n` users, called ORIGIN/0, ORIGIN/1, ….
 
         With `given.histories` the first `n` users of that shop are continued instead: under their own ids, after their
-        last event, by one session or by `given.length` events.
+        last event, by one session or by `given.length` events. With `given.like` they have outlines of that shop's
+        users.
         """
         self._checked(n)
         run, given = run or Run(), given or Given()
         check_length(given)
+        if given.like is not None:
+            return self._like(given, run).sample(n, run, replace(given, like=None))
         with run.limits(), run.task(f"markov: sample {n:,} users"):
             past = self._past(given, n)
             if self.structure == "outline" and past.users is None and given.length is None:
@@ -148,11 +152,31 @@ class Markov(Synthesizer):
         """Keep the users' outlines, and what they are filled from; events of one time are in random order."""
         log = Log.of(shop, shuffle_ties=run.seed_for("ties"))
         log = log.keep(log.weight > 0)
-        shelf, aisle = places(shop.table("items"), log.counts())
-        outline = fit_outline(log, shelf, aisle, recency(log, self.half_life))
+        self.counts_ = log.counts()
+        shelf, aisle = places(shop.table("items"), self.counts_)
+        outline = fit_outline(log, (shelf, aisle), self.counts_, recency(log, self.half_life))
         for part, value in {"outline": outline, "shelves": fit_shelves(log, shelf, aisle)}.items():
             for name, array in flattened(part, value).items():
                 setattr(self, name, array)
+
+    def _like(self, given: Given, run: Run) -> Self:
+        """Return a copy that has the outlines of other users."""
+        if self.structure != "outline" or given.histories is not None or given.length is not None:
+            raise InputError(
+                f"{self.name}: shoppers like those of a shop have their outlines, so that given.like needs "
+                "structure='outline', and no histories or length beside it."
+            )
+        assert given.like is not None
+        log = Log.of(given.like, shuffle_ties=run.seed_for("ties"))
+        log = replace(log, item=coded(log, self.catalogue_["item_id"]), items=Vocabulary(self.catalogue_["item_id"]))
+        if len(log) == 0:
+            raise InputError(f"{self.name}: the shop of given.like has no events on known items.")
+        shelves = unflattened(Shelves, "shelves", self)
+        outline = fit_outline(log, (shelves.shelf, shelves.aisle), self.counts_, recency(log, self.half_life))
+        other = copy(self)
+        for name, array in flattened("outline", outline).items():
+            setattr(other, name, array)
+        return other
 
     def _shapes(self, past: _Past, given: Given, n: int, run: Run) -> tuple[np.ndarray, np.ndarray]:
         """Sessions of n users, drawn one by one: where each user's begin, and the events of each."""
