@@ -16,7 +16,10 @@ from wareloom.shop import Log, Shop
 from wareloom.synthesis import Given, Synthesizer
 
 NAMES = SYNTHESIZERS.names()
-QUICK: dict[str, dict[str, Any]] = {"vae": {"epochs": 3, "hidden_size": 8, "latent_size": 4}}
+QUICK: dict[str, dict[str, Any]] = {
+    "vae": {"epochs": 3, "hidden_size": 8, "latent_size": 4},
+    "joint": {"members": ("neighbours", "markov"), "validation": 1.0},
+}
 """Settings that make slow synthesizers quick."""
 UNCONDITIONAL = ("augment", "exposures", "shuffled")
 """Synthesizers that cannot be given anything, and say so."""

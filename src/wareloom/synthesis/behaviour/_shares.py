@@ -13,6 +13,8 @@ from wareloom.shop.schema import INTERACTIONS
 
 TURNS = 6
 """Times, at most, that a generator is asked for users of the slices that are still lacking"""
+MOST, FEW = 10, 100
+"""Users, at most, that are drawn for each that is wanted, and a few more"""
 OWNER, NUMBER = "__owner", "__number"
 
 
@@ -51,6 +53,10 @@ class Drawn:
         user = self.owners.encode(chosen["user"]).astype(np.int64)
         self.slice = leaning(user, slice_[items.encode(chosen["item_id"])], len(self.owners), parts)
 
+    def trim(self, chosen: np.ndarray) -> None:
+        """Forget the events of all but some owners (codes)."""
+        self.events = self.events.filter(pl.col(OWNER).is_in(self.owners.ids.gather(chosen).implode()))
+
     def take(self, chosen: np.ndarray, numbers: np.ndarray) -> tuple[pl.DataFrame, pl.DataFrame | None]:
         """Return events and users of some owners (codes) with their new `numbers`."""
         named = pl.DataFrame({OWNER: self.owners.ids.gather(chosen), NUMBER: numbers})
@@ -64,29 +70,32 @@ class Drawn:
 def draw(sample: Callable[[int, int], Drawn], wanted: np.ndarray) -> list[tuple[Drawn, np.ndarray]]:
     """Draw until there are as many users of each slice as `wanted` (int64 [slices]); returns samples and owners kept.
 
-    `sample(n, turn)` draws n users. After `TURNS` turns what still lacks is made up by users of other slices, so that
-    there are exactly as many in all.
+    `sample(n, turn)` draws n users. What still lacks when that was done `TURNS` times, or `MOST` users were drawn for
+    each that is wanted, is made up by users of other slices, so that there are exactly as many in all.
     """
     lacking, total = wanted.copy(), int(wanted.sum())
     kept: list[tuple[Drawn, np.ndarray]] = []
     spare: list[tuple[Drawn, np.ndarray]] = []
-    met, size = np.full(len(wanted), 0.5), total
+    met, size, left_to_draw = np.full(len(wanted), 0.5), total, MOST * total + FEW
     for turn in range(TURNS):
         drawn = sample(size, turn)
         order = np.argsort(drawn.slice, kind="stable")
         here = np.bincount(drawn.slice, minlength=len(wanted))
         place = np.arange(len(order)) - np.repeat(np.cumsum(here) - here, here)
         taken = order[place < lacking[drawn.slice[order]]]
-        kept.append((drawn, taken))
-        spare.append((drawn, np.setdiff1d(np.arange(len(order)), taken)))
         lacking -= np.minimum(here, lacking)
+        others = np.setdiff1d(np.arange(len(order)), taken)[: lacking.sum()]
+        drawn.trim(np.concatenate([taken, others]))
+        kept.append((drawn, taken))
+        spare.append((drawn, others))
         met += here
-        if not lacking.any():
-            return kept
-        size = int(min(np.ceil(1.1 * (lacking * met.sum() / met).max()), 2 * total + 32))
-    for drawn, left in spare:
+        left_to_draw -= size
+        if not lacking.any() or left_to_draw <= 0:
+            break
+        size = min(int(np.ceil(1.1 * (lacking * met.sum() / met).max())), left_to_draw)
+    for drawn, others in spare:
         missing = total - sum(len(taken) for _, taken in kept)
-        kept.append((drawn, left[:missing]))
+        kept.append((drawn, others[:missing]))
     return kept
 
 
