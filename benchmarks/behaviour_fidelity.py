@@ -34,6 +34,7 @@ GENERATORS: dict[str, tuple[str, dict[str, Any]]] = {
     "independent": ("independent", {}),
     "neighbours": ("neighbours", {}),
     "teacher": ("teacher", {}),
+    "joint": ("joint", {}),
     "vae": ("vae", {}),
     "gan": ("gan", {}),
     "diffusion": ("diffusion", {}),

@@ -18,6 +18,7 @@ from wareloom.synthesis import Given, Synthesizer
 NAMES = SYNTHESIZERS.names()
 QUICK: dict[str, dict[str, Any]] = {
     "gru": {"epochs": 2, "embedding_size": 8, "hidden_size": 8},
+    "joint": {"members": ("neighbours", "markov"), "validation": 1.0},
     "transformer": {"epochs": 2, "embedding_size": 8, "layers": 1},
     "vae": {"epochs": 3, "hidden_size": 8, "latent_size": 4},
 }

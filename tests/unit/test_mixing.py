@@ -14,13 +14,13 @@ from wareloom.errors import InputError, SettingError
 from wareloom.family import MIXERS, SYNTHESIZERS
 from wareloom.mixing._draw import Pool, in_head
 from wareloom.mixing._influence import Bilinear
-from wareloom.mixing._inner import unknowing, without_last
+from wareloom.mixing._inner import unknowing
 from wareloom.mixing.fresh import deal
-from wareloom.mixing.searched import stacked
 from wareloom.mixing.selected import held_back, mean_worth
 from wareloom.rankers.hybrid._members import hold_back
 from wareloom.run import Run
 from wareloom.shop import Log, Shop
+from wareloom.shop.log import stacked, without_last
 
 RUN = Run(seed=4, threads=1)
 
@@ -219,7 +219,7 @@ def test_trials_do_not_know_what_they_are_judged_by() -> None:
     made = SYNTHESIZERS.make("markov").fit(real, RUN).sample(80, RUN)
     events = pl.concat([copied.table("events"), made.table("events")], how="diagonal_relaxed")
     pool = Pool.of(real, real.with_tables(events=events))
-    inner = Log.of(without_last(pool, held.rest))
+    inner = Log.of(without_last(pool.real, pool.real_log, held.rest))
     ends = inner.offsets[1:]
     assert [inner.item[a:b].tolist() for a, b in pairwise([0, *ends])] == [
         held.rest.item[a:b].tolist() for a, b in pairwise([0, *held.rest.offsets[1:]])

@@ -107,7 +107,11 @@ class Generator:
 
     def knows(self) -> frozenset[str]:
         """What its synthesizers draw on, all together."""
-        return frozenset().union(*(SYNTHESIZERS.load(m.synthesizer).knows for m in self.named().values()))
+        return frozenset().union(*(one.draws_on() for one in self.made()))
+
+    def made(self) -> list[Synthesizer]:
+        """Return its synthesizers, not fitted."""
+        return [SYNTHESIZERS.make(member.synthesizer, **member.settings) for member in self.named().values()]
 
     @property
     def supply(self) -> float:
@@ -135,7 +139,7 @@ class Generator:
             return joined(drawn) if len(drawn) > 1 else drawn[0]
 
         screened = fill(draw, users, made(self.screens, self.screen_settings), (train, holdout), run)
-        teachers = tuple(one for one in fitted if hasattr(one, "as_ranker"))
+        teachers = tuple(one for one in fitted if one.can_rank())
         return Pool(screened=screened, teachers=teachers, train=train, users=users, run=run)
 
     def train_on(self, arm: str, train: Shop, pool: Pool, ratio: float, run: Run) -> Shop:
@@ -197,11 +201,11 @@ def plan(generator: Generator, ranker: str, ranker_settings: dict[str, Any]) -> 
         left_out[FEATURES] = f"the ranker {ranker} has no setting text"
     elif ranker_settings.get("text", "none") != "none":
         left_out[FEATURES] = f"the ranker {ranker} is given text in every arm"
-    members = list(generator.named().values())
-    if len(members) > 1:
+    synthesizers = generator.made()
+    if len(synthesizers) > 1:
         left_out[TEACHER] = "a generator of several synthesizers is no one ranker"
-    elif not hasattr(SYNTHESIZERS.load(members[0].synthesizer), "as_ranker"):
-        left_out[TEACHER] = f"the synthesizer {members[0].synthesizer} cannot rank"
+    elif not synthesizers[0].can_rank():
+        left_out[TEACHER] = f"the synthesizer {synthesizers[0].name} cannot rank"
     references = tuple(name for name in (FEATURES, TEACHER) if name not in left_out)
     return Plan(controls=(*CONTROLS, PLACEBO), references=references, left_out=left_out)
 

@@ -35,6 +35,14 @@ class Synthesizer(Algorithm, ABC):
     knows: ClassVar[frozenset[str]] = frozenset({"behaviour"})
     """What it draws on: "behaviour", "text", "images", "world"."""
 
+    def draws_on(self) -> frozenset[str]:
+        """What it draws on under its settings: what it `knows`, unless it is made of others."""
+        return self.knows
+
+    def can_rank(self) -> bool:
+        """Whether it is a ranker too, which its method `as_ranker` returns when it is fitted."""
+        return hasattr(self, "as_ranker")
+
     @property
     def origin(self) -> str:
         """What its rows carry in the column `origin`."""
