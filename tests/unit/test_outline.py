@@ -191,6 +191,16 @@ def test_the_smallest_shops() -> None:
     assert len(np.unique(log.time)) == 1
 
 
+def test_a_log_of_few_days_keeps_its_span() -> None:
+    shop = lively()
+    quick = pl.datetime(2024, 3, 1) + (pl.col("time") - pl.col("time").min()) / 60
+    shop = shop.with_tables(events=shop.table("events").with_columns(time=quick.cast(pl.Datetime("us"))))
+    short, made = Log.of(shop), Log.of(fitted(shop).sample(300))
+    assert made.time.min() >= short.time.min()
+    assert made.time.max() <= short.time.max()
+    assert len(np.intersect1d(made.time, short.time)) < 0.9 * len(np.unique(made.time))
+
+
 def test_jitter_is_checked() -> None:
     with pytest.raises(SettingError, match="jitter is -1"):
         SYNTHESIZERS.make("markov", jitter=-1.0)

@@ -175,7 +175,7 @@ def _time(outline, plan, jitter, part, times):  # type: ignore[no-untyped-def]
         state = _stream(seed, u)
         a, b, t = plan.offsets[u], plan.offsets[u + 1], outline.offsets[plan.template[u]]
         end = outline.time[t + b - a - 1]
-        if end == NO_TIME or step == 0:
+        if end == NO_TIME:
             times[a:b] = outline.time[t : t + b - a]
             continue
         moved = end + int(np.round(2.0 * _normal(state))) * step
@@ -187,7 +187,7 @@ def _time(outline, plan, jitter, part, times):  # type: ignore[no-untyped-def]
             known = outline.time[at - 1] != NO_TIME
             gap = outline.time[at] - outline.time[at - 1] if known else 0
             if gap > 0:
-                gap = _stretched(gap, (step, resolution), np.exp(jitter * _normal(state)), state)
+                gap = _stretched(gap, (max(step, DAY), resolution), np.exp(jitter * _normal(state)), state)
             times[e - 1] = times[e] - gap
             fits = fits and times[e - 1] >= earliest
         if not fits:
