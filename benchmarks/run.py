@@ -175,7 +175,7 @@ BENCHMARKS = {
     ),
     "leak": Benchmark(
         "The leak screen, with held-out users planted",
-        ("leak.py",),
+        ("leak.py", "--draws", "3", "--shares", "0", "0.01"),
         "Honest generators on Amazon Beauty, and a share of the real users, whole, among what they made. Medians of "
         "what was held and what decoys explain. Bars: no honest draw refused, every draw with 1 % planted refused.",
         _tables.leak,
