@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numba import njit
@@ -46,11 +46,16 @@ class Coding:
     latent_size: int
     hidden_size: int
     beta: float
-    anneal: float
     dropout: float
     epochs: int
     batch_size: int
     learning_rate: float
+    anneal: float = 0.5
+
+    @classmethod
+    def of(cls, settings: Any) -> Self:
+        """Take these fields from the settings of a synthesizer; what it lacks is as `vae` has it."""
+        return cls(**{name: getattr(settings, name) for name in cls.__dataclass_fields__ if hasattr(settings, name)})
 
     def net(self, items: int, weights: dict[str, np.ndarray] | None = None) -> Coder:
         """A coder over so many items, new or with the given weights."""

@@ -53,9 +53,6 @@ class VAE(Markov):
     def __post_init__(self) -> None:
         checked("vae", self, *RULES, ("anneal", lambda v: 0 <= v <= 1, "a share"))
 
-    def _coding(self) -> Coding:
-        return Coding(**{name: getattr(self, name) for name in Coding.__dataclass_fields__})
-
     def fit(self, shop: Shop, run: Run | None = None) -> Self:
         """Learn structure and clock as `markov` does, and the autoencoder."""
         super().fit(shop, run)
@@ -63,7 +60,7 @@ class VAE(Markov):
         log = Log.of(shop)
         log = log.select(np.flatnonzero(log.lengths() > 0))
         with run.limits(), seeded(run, "vae"):
-            net, self.training_ = self._coding().fit(log, run, "vae")
+            net, self.training_ = Coding.of(self).fit(log, run, "vae")
             self.weights_ = arrays(net)
             self.mean_, self.spread_ = net.read(log.offsets, log.item)
         return self
@@ -71,7 +68,7 @@ class VAE(Markov):
     def _walked(self, plan: Plan, run: Run) -> tuple[np.ndarray, np.ndarray]:
         skeleton, event = super()._walked(plan, run)
         net, rng, n = (
-            self._coding().net(len(self.catalogue_), self.weights_),
+            Coding.of(self).net(len(self.catalogue_), self.weights_),
             run.rng("vae", "latent"),
             len(plan.offsets) - 1,
         )
