@@ -1,4 +1,4 @@
-"""The distribution of users' latent vectors, for what learns to generate it: whitened, with what was known before."""
+"""The distribution of users' latent vectors, for what learns to generate it: scaled, with what was known before."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import copy
 from typing import Any
 
 import numpy as np
-from scipy.linalg import solve_triangular
 from scipy.spatial.distance import cdist
 
 from wareloom.neural import torch
@@ -21,7 +20,7 @@ NEAREST = 5
 
 
 class Vectors:
-    """Draws of the aggregated posterior of some users, and the linear map under which it is white.
+    """Draws of the aggregated posterior of some users, and the map under which its mean is 0 and its variance 1.
 
     A draw is a user's mean with the encoder's noise. Its condition is what the encoder says of the first events of the
     user, up to a random place, and whether it says anything; for some users it is nothing. Mirza and Osindero
@@ -37,7 +36,7 @@ class Vectors:
         """Return n vectors float32 [n, latent] and conditions [n, latent + 1], of users drawn with replacement."""
         users = rng.integers(len(self.mean), size=n)
         noise = rng.standard_normal((n, self.mean.shape[1]))
-        x = white(self.space, self.mean[users] + self.spread[users] * noise)
+        x = scaled(self.space, self.mean[users] + self.spread[users] * noise)
         shown = rng.integers(self.log.lengths()[users])
         shown[rng.random(n) < BLANK] = 0
         some = shown > 0
@@ -55,22 +54,30 @@ def space(mean: np.ndarray, spread: np.ndarray) -> np.ndarray:
     return np.concatenate([centre[None], np.linalg.cholesky(covariance)])
 
 
-def white(of: np.ndarray, z: np.ndarray) -> np.ndarray:
-    """Map latent vectors to where their mean is 0 and their covariance 1: float32 [users, latent]."""
-    solved: np.ndarray = solve_triangular(of[1:], (z - of[0]).T, lower=True).T
-    return np.ascontiguousarray(solved, dtype=np.float32)
+def scale(of: np.ndarray) -> float:
+    """Root of the mean variance of a latent vector's numbers."""
+    return float(np.linalg.norm(of[1:]) / len(of[1:]) ** 0.5)
 
 
-def coloured(of: np.ndarray, x: np.ndarray) -> np.ndarray:
-    """Map what `white` gave back: float32 [users, latent]."""
-    return (x.astype(np.float64) @ of[1:].T + of[0]).astype(np.float32)
+def scaled(of: np.ndarray, z: np.ndarray) -> np.ndarray:
+    """Move latent vectors to mean 0 and, over all numbers together, variance 1: float32 [users, latent].
+
+    Numbers keep their sizes beside one another: those that the encoder hardly uses stay small, so that nothing is spent
+    on learning its noise. On Amazon Beauty a discriminator told users of whitened vectors a little better (.718, .710).
+    """
+    return np.asarray((z - of[0]) / scale(of), dtype=np.float32)
+
+
+def back(of: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """Undo `scaled`: float32 [users, latent]."""
+    return np.asarray(x * scale(of) + of[0], dtype=np.float32)
 
 
 def conditions(coder: Coder, of: np.ndarray, asked: Asked) -> np.ndarray:
-    """What the encoder says of what users had, whitened, and 1; zeros for those of whom nothing is known."""
+    """What the encoder says of what users had, scaled, and 1; zeros for those of whom nothing is known."""
     c = np.zeros((len(asked.rows), len(of)), dtype=np.float32)
     if asked.known.any():
-        c[asked.known, :-1] = white(of, coder.read(asked.offsets, asked.item)[0])
+        c[asked.known, :-1] = scaled(of, coder.read(asked.offsets, asked.item)[0])
         c[asked.known, -1] = 1.0
     return c
 

@@ -13,7 +13,7 @@ from wareloom.neural.training import Training, seeded, train
 from wareloom.run import Run
 from wareloom.shop import Log, Shop
 from wareloom.synthesis.behaviour._latent import RULES, Asked, Coding, Drawing, arrays, checked, drawn
-from wareloom.synthesis.behaviour._vectors import Average, Perceptron, Vectors, coloured, conditions, rows_of
+from wareloom.synthesis.behaviour._vectors import Average, Perceptron, Vectors, back, conditions, rows_of
 from wareloom.synthesis.behaviour._walk import Plan
 from wareloom.synthesis.behaviour.markov import Markov
 
@@ -38,13 +38,13 @@ class Diffusion(Markov):
     Song et al. (2021); Ho and Salimans (2022); over latent vectors Rombach et al. (2022).
     """
 
-    steps: int = 16
+    steps: int = 8
     """Steps in which noise becomes a vector."""
     guidance: float = 1.0
     """Weight of what was known of a user before: 1 as learned, above 1 more, 0 none."""
     width: int = 256
     """Width of the denoising network."""
-    depth: int = 3
+    depth: int = 2
     """Its residual layers."""
     updates: int = 4_000
     """Its training steps, of `batch_size` users each."""
@@ -56,9 +56,9 @@ class Diffusion(Markov):
     """Numbers in a latent vector."""
     hidden_size: int = 128
     """Width of the autoencoder's layers."""
-    beta: float = 0.2
+    beta: float = 0.05
     """Weight of the autoencoder's divergence from the normal; small leaves users further apart."""
-    dropout: float = 0.5
+    dropout: float = 0.3
     """Share of a user's items that are hidden from the encoder while it learns."""
     epochs: int = 30
     """Passes of the autoencoder over the users."""
@@ -66,9 +66,9 @@ class Diffusion(Markov):
     """Users of an update."""
     learning_rate: float = 2e-3
     """Highest step size of the autoencoder."""
-    temperature: float = 1.0
+    temperature: float = 0.9
     """Below 1 likely items are drawn more often."""
-    order: float = 0.0
+    order: float = 0.5
     """Share of the steps known to the log that lead where others went, weighed by the user's chances; 0: no order."""
 
     def __post_init__(self) -> None:
@@ -117,7 +117,7 @@ class Diffusion(Markov):
             c = torch.from_numpy(conditions(coder, self.space_, asked))
             with torch.inference_mode():
                 x = ddim(lambda x, t: self._velocity(net, x, t, c), torch.from_numpy(noise), self.steps)
-            return coloured(self.space_, x.numpy())
+            return back(self.space_, x.numpy())
 
         how = Drawing(self.weights_, self.temperature, self.order, self._model(), run.seed_for("diffusion", "items"))
         return drawn(plan, skeleton, latents, how, run), event
