@@ -16,7 +16,12 @@ from wareloom.shop import Log, Shop
 from wareloom.synthesis import Given, Synthesizer
 
 NAMES = SYNTHESIZERS.names()
-QUICK: dict[str, dict[str, Any]] = {"vae": {"epochs": 3, "hidden_size": 8, "latent_size": 4}}
+SMALL = {"epochs": 3, "hidden_size": 8, "latent_size": 4}
+QUICK: dict[str, dict[str, Any]] = {
+    "vae": SMALL,
+    "gan": {**SMALL, "updates": 20, "width": 8, "batch_size": 32},
+    "diffusion": {**SMALL, "updates": 20, "width": 8, "batch_size": 32, "steps": 4},
+}
 """Settings that make slow synthesizers quick."""
 UNCONDITIONAL = ("augment", "exposures", "shuffled")
 """Synthesizers that cannot be given anything, and say so."""

@@ -33,7 +33,7 @@ EVALUATIONS = 10
 """Times diversity is measured"""
 JUDGED = 1_000
 """Vectors among which it is"""
-COVERAGE, SPREAD = 0.5, 0.5
+COVERAGE, SPREAD = 0.25, 0.5
 """Below these, of about .97 and 1 for two samples of one distribution, the generator has collapsed."""
 
 
@@ -46,11 +46,12 @@ class GAN(Markov):
     generated users, with the critic's gradient held down at both (or the Wasserstein loss with its penalty), several
     steps of the critic, a critic that judges `pack` users together, a moving average of the generator, a generator that
     begins as the normal with the users' covariance, and of ten evaluations the weights of the one nearest to real
-    vectors by energy distance. `training_` holds the critic's advantage, coverage and spread at each; a warning says
-    when what is kept has collapsed. Both players are told what the encoder makes of a user's first events, or nothing:
-    so histories and first items are continued. Structure, clock, kinds and repeats are drawn as `markov` draws them. No
-    user's vector is kept. Trained on one thread, so that the same seed gives the same bytes on any machine. Goodfellow
-    et al. (2014); Gulrajani et al. (2017); Lin et al. (2018); Huang et al. (2024).
+    vectors by energy distance, of new users and of users beside what was known of them. `training_` holds the critic's
+    advantage, coverage and spread at each; a warning says when what is kept has collapsed. Both players are told what
+    the encoder makes of a user's first events, or nothing: so histories and first items are continued. Structure,
+    clock, kinds and repeats are drawn as `markov` draws them. No user's vector is kept. Trained on one thread, so that
+    the same seed gives the same bytes on any machine. Goodfellow et al. (2014); Gulrajani et al. (2017); Lin et al.
+    (2018); Huang et al. (2024).
     """
 
     loss: Literal["relativistic", "wasserstein"] = "relativistic"
@@ -236,26 +237,28 @@ class _Judge:
     def __init__(self, players: _Players, vectors: Vectors, run: Run) -> None:
         rng = run.rng("gan", "judge")
         self.players = players
-        self.real = vectors.draw(JUDGED, rng)[0].numpy()
+        self.real, self.given = vectors.draw(JUDGED, rng)
         self.noise = torch.from_numpy(rng.standard_normal(self.real.shape).astype(np.float32))
         self.told: list[dict[str, float]] = []
 
-    def measured(self) -> dict[str, float]:
-        """What `diversity` says of new users."""
+    def _made(self, c: Any) -> np.ndarray:
         device = next(self.players.parameters()).device
-        nothing = torch.zeros(len(self.real), self.real.shape[1] + 1, device=device)
         with torch.no_grad():
-            fake = self.players.average.net(self.noise.to(device), nothing).float().cpu().numpy()
-        if not np.isfinite(fake).all():
-            fake = np.zeros_like(fake)
-        return diversity(self.real, fake)
+            fake = self.players.average.net(self.noise.to(device), c.to(device)).float().cpu().numpy()
+        return fake if np.isfinite(fake).all() else np.zeros_like(fake)
+
+    def measured(self) -> dict[str, float]:
+        """What `diversity` says of new users; as `joint`, the energy distance of users beside what is known of them."""
+        beside = [np.concatenate([x, self.given], axis=1) for x in (self.real, self._made(self.given))]
+        found = diversity(self.real.numpy(), self._made(torch.zeros_like(self.given)))
+        return found | {"joint": diversity(*beside)["energy"]}
 
     def __call__(self) -> float:
         """Write down where the game stands, and return what is to be high."""
         gaps, self.players.gaps = self.players.gaps, []
         found = self.measured()
         self.told.append({"critic": float(np.nan_to_num(np.mean(gaps or [0.0]))), **found})
-        return -found["energy"]
+        return -found["energy"] - found["joint"]
 
 
 def warn_of_collapse(found: dict[str, float]) -> None:
