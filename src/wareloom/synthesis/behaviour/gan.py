@@ -31,7 +31,7 @@ from wareloom.synthesis.behaviour.markov import Markov
 F = torch.nn.functional
 EVALUATIONS = 10
 """Times diversity is measured"""
-JUDGED = 1_000
+JUDGED = 600
 """Vectors among which it is"""
 COVERAGE, SPREAD = 0.25, 0.5
 """Below these, of about .97 and 1 for two samples of one distribution, the generator has collapsed."""
