@@ -299,3 +299,50 @@ def leaderboards(figures: Figures) -> list[str]:
             )
             lines += [f"Ties {'in file order' if ties == 'file' else ties}:", "", *table(head, rows), ""]
     return lines[:-1]
+
+
+def behaviour_fidelity(figures: Figures) -> list[str]:
+    """One table a data set: generators by measures, the floor in the first line."""
+    lines: list[str] = []
+    for name in dict.fromkeys(row["data"] for row in figures["rows"]):
+        rows = [row for row in figures["rows"] if row["data"] == name and "figures" in row]
+        if not rows:
+            continue
+        measures = list(rows[0]["figures"])
+        head = " | ".join(["generator", *(m.replace("_", " ") for m in measures), "fit s", "events/s"])
+        floor = [rows[0]["figures"][m]["floor"] for m in measures]
+        body = [["*floor*", *("" if f is None else f"{f:.3f}" for f in floor), "", ""]]
+        for row in rows:
+            cells = [
+                f"**{f['value']:.3f}**" if m not in row["beyond"] else f"{f['value']:.3f}"
+                for m, f in ((m, row["figures"][m]) for m in measures)
+            ]
+            body.append([row["generator"], *cells, f"{row['fit_s']:.1f}", f"{row['events_s']:,.0f}"])
+        best = min(rows, key=lambda row: row["auc"])
+        lines += [f"{name}, {rows[0]['seeds']} seeds:", "", *table(head, body), ""]
+        lines += [
+            f"Lowest area: {best['generator']}, {best['auc']:.3f}. Betrayed most by {', '.join(best['betray'])}.",
+            "",
+        ]
+    return lines[:-1]
+
+
+def behaviour_speed(figures: Figures) -> list[str]:
+    """A row a generator and size, then which bars were missed."""
+    rows = [
+        (
+            row["generator"],
+            row["size"],
+            f"{row['fit_s']:.1f}",
+            f"{row['events_s']:,.0f}",
+            f"{row['gib']:.2f}",
+            f"{row['shop_gib']:.2f}",
+            f"{row['live_ms']:.1f}",
+        )
+        for row in figures["rows"]
+        if "error" not in row
+    ]
+    failed = [f"{row['generator']}, {row['size']}: {row['error']}" for row in figures["rows"] if "error" in row]
+    head = "generator | log | fit s | events a second | peak GiB | before the fit GiB | live session ms"
+    said = f"Bars missed by {', '.join(figures['missed'])}." if figures["missed"] else "Bars held."
+    return [*table(head, rows), "", said, *(line for each in failed for line in ("", each))]

@@ -1,6 +1,7 @@
 """Mixers beside plain concatenation: the same SASRec, the same synthetic users, equal numbers of updates.
 
-    python benchmarks/mixers.py [--synthesizers markov teacher] [--ratios R ...] [--seeds N] [--updates U] [--share S]
+    python benchmarks/mixers.py [--synthesizers markov teacher] [--ratios R ...] [--seeds N] [--other-seeds N]
+        [--updates U] [--share S]
 
 Amazon Beauty, leave-last-out, whole catalogue, ties in file order. Every cell takes U updates with one schedule and
 keeps the weights that are best on the same held-back real events of the training part. `ratio` is plain concatenation;
@@ -38,7 +39,6 @@ MIXERS: dict[str, tuple[str, dict[str, Any]]] = {
     "ratio": ("ratio", {}),
     "ratio, weight .3": ("ratio", {"weight": 0.3}),
     "ratio, head .3": ("ratio", {"head": 0.3}),
-    "weighted": ("weighted", {}),
     "curriculum": ("curriculum", {}),
     "curriculum, faded": ("curriculum", {"until": 0.9, "fade": 0.6}),
     "fresh": ("fresh", {}),
@@ -47,6 +47,8 @@ MIXERS: dict[str, tuple[str, dict[str, Any]]] = {
     "labels": ("labels", {}),
 }
 """What is compared: a mixer and what it is told beside its ratio"""
+STRUCTURE = {"structure": "chain"}
+"""Structure of the synthetic users, drawn one by one"""
 METRICS = ("ndcg@10", "recall@10", "recall@50")
 SLICES = ("all", "head", "tail")
 
@@ -84,7 +86,7 @@ class Beauty:
         shop = self.train
         if mixer != REAL:
             name, settings = MIXERS[mixer]
-            generator = Generator(synthesizer=synthesizer, mixer=name, mixer_settings=settings)
+            generator = Generator(synthesizer=synthesizer, settings=STRUCTURE, mixer=name, mixer_settings=settings)
             shop = generator.train_on(
                 MIXED, shop, self._pool(synthesizer, seed, ratio * generator.supply, run), ratio, run
             )
@@ -97,7 +99,7 @@ class Beauty:
         key = (synthesizer, seed, much)
         if key not in self.pools:
             users = int(np.ceil(much * 1.1 * len(Log.of(self.train).users)))
-            generator = Generator(synthesizer=synthesizer)
+            generator = Generator(synthesizer=synthesizer, settings=STRUCTURE)
             self.pools = {key: generator.pool(self.train, self.parts.held_out(), users, run)}
         return self.pools[key]
 
@@ -109,10 +111,10 @@ def summed(cells: list[Evaluation], measure: str) -> float:
 
 def rows(of: Beauty, synthesizer: str, chosen: Any) -> Iterator[dict[str, Any]]:
     """Every mixer and ratio of one synthesizer, compared with real data alone and with plain concatenation."""
-    seeds = range(chosen.seeds)
-    real = [of.cell("", REAL, 0.0, seed) for seed in seeds]
+    real = [of.cell("", REAL, 0.0, seed) for seed in range(chosen.seeds)]
     yield row(of, (synthesizer, REAL, 0.0), real, [], [])
     for ratio in chosen.ratios:
+        seeds = range(chosen.seeds if ratio == 1 else min(chosen.seeds, chosen.other_seeds))
         plain: list[dict[str, Evaluation]] = []
         for mixer in ("ratio", *(name for name in chosen.mixers if name != "ratio")):
             try:
@@ -121,7 +123,7 @@ def rows(of: Beauty, synthesizer: str, chosen: Any) -> Iterator[dict[str, Any]]:
                 yield {"synthesizer": synthesizer, "mixer": mixer, "ratio": ratio, "error": str(error)}
                 continue
             plain = plain or cells
-            yield row(of, (synthesizer, mixer, ratio), cells, real, plain)
+            yield row(of, (synthesizer, mixer, ratio), cells, real[: len(cells)], plain)
 
 
 def row(of: Beauty, what: tuple[str, str, float], cells: Any, real: Any, plain: Any) -> dict[str, Any]:
@@ -160,6 +162,7 @@ def main() -> None:
     parser.add_argument("--mixers", nargs="+", choices=list(MIXERS), default=list(MIXERS))
     parser.add_argument("--ratios", nargs="+", type=float, default=[0.5, 1.0, 2.0])
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--other-seeds", type=int, default=3, help="seeds at other ratios than 1, at most")
     parser.add_argument("--updates", type=int, default=5000)
     parser.add_argument("--share", type=float, default=1.0)
     parser.add_argument("--threads", type=int, default=1)

@@ -38,6 +38,7 @@ _HOMES = {
     "read": "wareloom.readers",
     "write_report": "wareloom.report",
     "run_recipe": "wareloom.recipe",
+    "sample": "wareloom.api",
     "screen": "wareloom.api",
     "split": "wareloom.api",
     "statistics": "wareloom.shop.statistics",
@@ -48,7 +49,19 @@ _HOMES = {
 __all__ = sorted([*_HOMES, "__version__"])
 
 if TYPE_CHECKING:
-    from wareloom.api import clean, compare, evaluate, leaderboard, mix, prove, ranker, screen, split, synthesizer
+    from wareloom.api import (
+        clean,
+        compare,
+        evaluate,
+        leaderboard,
+        mix,
+        prove,
+        ranker,
+        sample,
+        screen,
+        split,
+        synthesizer,
+    )
     from wareloom.errors import WareloomError
     from wareloom.proof.compare import Comparison
     from wareloom.proof.result import Proof

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,16 +17,18 @@ from wareloom.proof.judge import judge
 from wareloom.proof.kinds import asked, generator_of, kind_of, prove_any
 from wareloom.proof.leaderboard import Leaderboard, LeaderboardSettings
 from wareloom.proof.leaderboard import leaderboard as compare_rankers
+from wareloom.proof.rejection import sample_screened
 from wareloom.proof.result import Proof
 from wareloom.rankers import Ranker
 from wareloom.run import Run
 from wareloom.screening import Screened, screen_all
+from wareloom.screening import made as made_screens
 from wareloom.shop import Shop
 from wareloom.shop.cleaning import CleanSettings
 from wareloom.shop.cleaning import clean as clean_shop
 from wareloom.shop.splits import Split, SplitSettings
 from wareloom.shop.splits import split as split_shop
-from wareloom.synthesis import Synthesizer
+from wareloom.synthesis import Given, Synthesizer
 
 SCREENS = Generator().screens
 
@@ -59,10 +61,33 @@ def screen(
     holdout: Shop | None = None,
     *,
     screens: Sequence[str] = SCREENS,
+    settings: Mapping[str, Mapping[str, Any]] | None = None,
     run: Run | None = None,
 ) -> Screened:
-    """Apply `screens` one after the other; raises `LeakError` where `synthetic` knows the held-out part."""
-    return screen_all(screens, synthetic, train, holdout, run)
+    """Apply `screens` one after the other; raises `LeakError` where `synthetic` knows the held-out part.
+
+    `settings` are those of the screens, by the screen's name: settings={"rules": {"file": "rules.toml"}}.
+    """
+    return screen_all(made_screens(screens, settings), synthetic, train, holdout, run)
+
+
+def sample(
+    fitted: Synthesizer,
+    users: int,
+    train: Shop,
+    holdout: Shop | None = None,
+    *,
+    screens: Sequence[str] = SCREENS,
+    settings: Mapping[str, Mapping[str, Any]] | None = None,
+    given: Given | None = None,
+    run: Run | None = None,
+) -> Screened:
+    """Sample `users` users that pass the screens: draw, screen, and draw again until there are as many.
+
+    `train` is what `fitted` was fitted on; `settings` as for `screen`. The result's `sampling` says how many were drawn
+    and the share that passed. Raises `LeakError` as `screen` does, and `RefusedError` where nobody passes.
+    """
+    return sample_screened(fitted, users, made_screens(screens, settings), (train, holdout), run or Run(), given)
 
 
 def mix(real: Shop, synthetic: Shop | Screened, mixer: str = "ratio", run: Run | None = None, **settings: Any) -> Shop:

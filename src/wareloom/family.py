@@ -65,8 +65,11 @@ class Algorithm:
 
     def state(self) -> dict[str, Any]:
         """Return what was learned: the attributes whose names end in one underscore, but for `parts`."""
-        learned = {k: v for k, v in vars(self).items() if k.endswith("_") and not k.startswith("_")}
-        return {k: v for k, v in learned.items() if k not in self.parts()}
+        learned, parts = (
+            {k: v for k, v in vars(self).items() if k.endswith("_") and not k.startswith("_")},
+            self.parts(),
+        )
+        return {k: v for k, v in learned.items() if k not in parts}
 
     def parts(self) -> dict[str, dict[str, Algorithm]]:
         """Return the algorithms it is made of: attributes ending in an underscore that hold fitted ones by name."""

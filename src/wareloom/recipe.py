@@ -15,16 +15,17 @@ from typing import Any, Literal
 
 from wareloom._version import __version__
 from wareloom.errors import InputError, OutputError, SettingError, SourceError, near
-from wareloom.family import MIXERS, RANKERS, SCREENS, SYNTHESIZERS, configure
+from wareloom.family import MIXERS, RANKERS, SYNTHESIZERS, configure
 from wareloom.proof.arms import Generator, Member
 from wareloom.proof.kinds import AnySettings, asked, kind_of, prove_any
 from wareloom.proof.leaderboard import LeaderboardSettings, leaderboard
+from wareloom.proof.rejection import sample_screened
 from wareloom.proof.result import Proof
 from wareloom.proof.settings import ProofSettings
 from wareloom.readers import read
 from wareloom.report import write_report
 from wareloom.run import Run
-from wareloom.screening import save_screened, screen_all
+from wareloom.screening import made, save_screened
 from wareloom.shop import Log, Shop
 from wareloom.shop.cleaning import CleanSettings, clean
 from wareloom.shop.shop import replacing
@@ -57,8 +58,10 @@ class SynthesizeStep:
     set: dict[str, Any] = field(default_factory=dict)
     """Settings of the synthesizer."""
     users: int = 0
-    """Synthetic users to draw; 0 draws as many as there are training users."""
+    """Synthetic users to keep; 0 keeps as many as there are training users."""
     screens: tuple[str, ...] = ("schema", "impossible", "copies", "leak")
+    screen_settings: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Settings of the screens, by the screen's name; the file of `rules` is relative to the recipe's own folder."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -154,6 +157,9 @@ class Recipe:
         source = path.parent / str(raw["read"]["source"])
         if source.exists():
             raw["read"]["source"] = str(source)
+        for own in _rules_of(raw):
+            if (file := path.parent / str(own["file"])).exists():
+                own["file"] = str(file)
         return cls.of(raw)
 
     @classmethod
@@ -178,8 +184,7 @@ class Recipe:
             )
         for family, step in ((SYNTHESIZERS, recipe.synthesize), (MIXERS, recipe.mix), (RANKERS, recipe.train)):
             family.make(step.name, **step.set)
-        for screen in recipe.synthesize.screens:
-            SCREENS.load(screen)
+        made(recipe.synthesize.screens, recipe.synthesize.screen_settings)
         recipe = replace(recipe, prove=recipe.prove.resolved())
         if recipe.prove.of == "search" and (wrong := {"synthesize", "mix", "train"} & set(recipe.stages)):
             raise SettingError(
@@ -197,6 +202,9 @@ class Recipe:
         raw = _without_none(asdict(self))
         if Path(self.read.source).exists():
             raw["read"]["source"] = str(Path(self.read.source).resolve())
+        for own in _rules_of(raw):
+            if Path(str(own["file"])).exists():
+                own["file"] = str(Path(str(own["file"])).resolve())
         return tomli_w.dumps(raw)
 
     def contest(self) -> LeaderboardSettings:
@@ -214,15 +222,22 @@ class Recipe:
         known = {each.name for each in fields(kind.settings)}
         said = {name: value for name, value in values.items() if name in known or value != plain[name]}
         left_out = {"search": self.synthesize.screens, "clicks": ("copies",)}.get(step.of, ())
-        made = Generator(
+        screens = tuple(screen for screen in self.synthesize.screens if screen not in left_out)
+        generator = Generator(
             synthesizer=self.synthesize.name,
             settings=self.synthesize.set,
             members=step.members,
-            screens=tuple(screen for screen in self.synthesize.screens if screen not in left_out),
+            screens=screens,
+            screen_settings={k: v for k, v in self.synthesize.screen_settings.items() if k in screens},
             mixer=self.mix.name,
             mixer_settings={k: v for k, v in self.mix.set.items() if k != "ratio"},
         )
-        more = {"generator": made, "ranker": self.train.name, "ranker_settings": self.train.set, "split": self.split}
+        more = {
+            "generator": generator,
+            "ranker": self.train.name,
+            "ranker_settings": self.train.set,
+            "split": self.split,
+        }
         settings: AnySettings = kind.settings(**asked(step.of, said), **more)
         return settings
 
@@ -304,7 +319,10 @@ class _Job:
             print(line, file=sys.stderr, flush=True)
 
     def _stamp(self, stage: str) -> list[Any]:
-        """Sizes and times of the source's files, so that a changed source is read anew."""
+        """Sizes and times of the files that a stage reads, so that it is done anew where one was changed."""
+        if stage in ("synthesize", "prove"):
+            rules = _rules_of({"synthesize": asdict(self.recipe.synthesize)})
+            return [Path(str(own["file"])).read_text("utf-8") for own in rules if Path(str(own["file"])).is_file()]
         if stage != "read" or not (source := Path(self.recipe.read.source)).exists():
             return []
         files = sorted(source.rglob("*")) if source.is_dir() else [source]
@@ -333,8 +351,9 @@ class _Job:
     def _synthesize(self, folder: Path) -> None:
         step, parts = self.recipe.synthesize, self._parts()
         fitted = SYNTHESIZERS.make(step.name, **step.set).fit(parts.train, self.run)
-        sampled = fitted.sample(step.users or len(Log.of(parts.train).users), self.run)
-        screened = screen_all(step.screens, sampled, parts.train, parts.held_out(), self.run)
+        users = step.users or len(Log.of(parts.train).users)
+        screens = made(step.screens, step.screen_settings)
+        screened = sample_screened(fitted, users, screens, (parts.train, parts.held_out()), self.run)
         save_screened(screened, folder, fitted)
 
     def _mix(self, folder: Path) -> None:
@@ -362,6 +381,14 @@ class _Job:
         cells = self.to / ".leaderboard-cells"
         leaderboard(self._latest(), self.recipe.contest(), self.run.with_(cache=cells)).save(folder)
         shutil.rmtree(cells, ignore_errors=True)
+
+
+def _rules_of(raw: dict[str, Any]) -> list[dict[str, Any]]:
+    """The settings of screens in a recipe's plain values that name a file of rules."""
+    step = raw.get("synthesize")
+    named = step.get("screen_settings", {}) if isinstance(step, dict) else {}
+    own = named.values() if isinstance(named, dict) else ()
+    return [settings for settings in own if isinstance(settings, dict) and settings.get("file")]
 
 
 def _without_none(value: Any) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 import numpy as np
 
@@ -104,3 +104,18 @@ def _plain(value: object) -> object:
     if hasattr(value, "isoformat"):
         return value.isoformat()
     raise TypeError(f"{type(value).__name__} cannot be written as JSON")
+
+
+def flattened(name: str, value: Any) -> dict[str, np.ndarray]:
+    """Lay a tuple of arrays and tuples out as attributes of what was learned, by names that begin with `name`."""
+    if not isinstance(value, tuple):
+        return {f"{name}_": value}
+    parts = [flattened(f"{name}_{field}", part) for field, part in value._asdict().items()]  # type: ignore[attr-defined]
+    return {key: array for part in parts for key, array in part.items()}
+
+
+def unflattened(kind: Any, name: str, of: object) -> Any:
+    """Put a tuple that `flattened` laid out together again from the attributes of an object."""
+    if not issubclass(kind, tuple):
+        return getattr(of, f"{name}_")
+    return kind(*(unflattened(part, f"{name}_{field}", of) for field, part in get_type_hints(kind).items()))

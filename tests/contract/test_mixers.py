@@ -23,8 +23,6 @@ PLAIN: dict[str, dict[str, Any]] = {"fresh": {"pools": 1}, "selected": {"keep": 
 """Settings with which a mixer chooses from all synthetic users and adds them for the whole of a training."""
 CHOOSES = ("searched",)
 """Mixers for which `ratio` and `weight` are the most that they may take."""
-WEIGHS = ("weighted",)
-"""Mixers for which `weight` is a mean."""
 SCHEDULES = ("curriculum", "fresh")
 """Mixers whose rows come and go in a training."""
 TEACHES = ("labels",)
@@ -124,9 +122,7 @@ def test_ratio_and_weight_are_what_was_asked(
     added = mixed.table("events").filter(pl.col("origin") != "real")
     assert len(added) <= wanted
     assert wanted - longest < len(added) or name in CHOOSES
-    if name in WEIGHS:
-        assert len(added) == 0 or added["weight"].mean() == pytest.approx(weight, rel=1e-4)
-    elif name in CHOOSES:
+    if name in CHOOSES:
         assert added["weight"].max() is None or added["weight"].max() <= np.float32(weight)
     else:
         assert added["weight"].to_list() == pytest.approx([weight] * len(added))

@@ -18,9 +18,12 @@ from wareloom.synthesis import Given, Synthesizer
 NAMES = SYNTHESIZERS.names()
 SMALL = {"epochs": 3, "hidden_size": 8, "latent_size": 4}
 QUICK: dict[str, dict[str, Any]] = {
-    "vae": SMALL,
-    "gan": {**SMALL, "updates": 20, "width": 8, "batch_size": 32},
     "diffusion": {**SMALL, "updates": 20, "width": 8, "batch_size": 32, "steps": 4},
+    "gan": {**SMALL, "updates": 20, "width": 8, "batch_size": 32},
+    "gru": {"epochs": 2, "embedding_size": 8, "hidden_size": 8},
+    "joint": {"members": ("neighbours", "markov"), "validation": 1.0},
+    "transformer": {"epochs": 2, "embedding_size": 8, "layers": 1},
+    "vae": SMALL,
 }
 """Settings that make slow synthesizers quick."""
 UNCONDITIONAL = ("augment", "exposures", "shuffled")
@@ -217,3 +220,14 @@ def test_an_empty_log_is_refused(name: str, kind: str) -> None:
     empty = events.clear() if kind == "no rows" else events.with_columns(item_id=pl.lit("gone"))
     with pytest.raises(InputError, match=f"The synthesizer '{name}' has nothing to"):
         make(name).fit(shop.with_tables(events=empty))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_users_like_others_are_drawn_or_refused(name: str, fitted: dict[str, Synthesizer]) -> None:
+    given = Given(like=small_shop(users=10, items=12, seed=9))
+    if name in (*UNCONDITIONAL, "gru", "independent", "transformer"):
+        with pytest.raises(InputError, match=name):
+            fitted[name].sample(10, Run(seed=2), given)
+    else:
+        log = Log.of(fitted[name].sample(10, Run(seed=2), given))
+        assert sorted(log.lengths()) == sorted(Log.of(given.like).lengths())

@@ -38,7 +38,7 @@ def pairs(log: Log) -> tuple[np.ndarray, np.ndarray]:
 
 def test_a_walk_goes_round_the_ring_as_often_as_real_users_do() -> None:
     real = small_shop(users=400)
-    fake = SYNTHESIZERS.make("markov", window=1).fit(real).sample(2000, Run(seed=1))
+    fake = SYNTHESIZERS.make("markov", structure="chain", window=1).fit(real).sample(2000, Run(seed=1))
     share = {}
     for name, log in (("real", Log.of(real)), ("fake", Log.of(fake))):
         a, b = pairs(log)
@@ -65,7 +65,7 @@ def test_the_second_item_follows_witten_and_bell() -> None:
     expected = (1 - backoff) * follow / follow.sum() + backoff * popular / popular.sum()
     expected[start] = 0.0
     made = (
-        SYNTHESIZERS.make("markov", window=1)
+        SYNTHESIZERS.make("markov", structure="chain", window=1)
         .fit(real)
         .sample(20_000, Run(seed=2), Given(start_items=("i3",), length=2))
     )
@@ -80,7 +80,7 @@ def test_the_first_item_is_drawn_as_real_users_begin() -> None:
     real = small_shop(users=300, items=12)
     log = Log.of(real)
     heads = np.bincount(log.item[log.offsets[:-1]], minlength=12)
-    made = Log.of(SYNTHESIZERS.make("markov").fit(real).sample(20_000, Run(seed=3), Given(length=1)))
+    made = Log.of(SYNTHESIZERS.make("markov", structure="chain").fit(real).sample(20_000, Run(seed=3), Given(length=1)))
     assert len(made) == 20_000
     assert stats.chisquare(np.bincount(made.item, minlength=12), heads / heads.sum() * 20_000).pvalue > 0.001
 
@@ -135,7 +135,7 @@ def test_repeats_come_back_where_the_log_repeats() -> None:
         frame = Log.of(shop)
         return 1 - len({*zip(frame.user.tolist(), frame.item.tolist(), strict=True)}) / len(frame)
 
-    fake = SYNTHESIZERS.make("markov").fit(real).sample(1000, Run(seed=1))
+    fake = SYNTHESIZERS.make("markov", structure="chain").fit(real).sample(1000, Run(seed=1))
     assert repeats(real) > 0.5
     assert repeats(fake) == pytest.approx(repeats(real), abs=0.1)
 
@@ -155,7 +155,7 @@ def test_no_purchase_without_a_cart() -> None:
             rows += [
                 (f"u{u}", f"i{i}", kind) for kind in ("view_item", "add_to_cart", "purchase")[: rng.integers(1, 4)]
             ]
-    log = Log.of(SYNTHESIZERS.make("markov").fit(shop_of(rows, 20)).sample(1000, Run(seed=1)))
+    log = Log.of(SYNTHESIZERS.make("markov", structure="chain").fit(shop_of(rows, 20)).sample(1000, Run(seed=1)))
     view, cart, purchase = (EVENTS.index(kind) for kind in ("view_item", "add_to_cart", "purchase"))
     assert set(log.event) == {view, cart, purchase}
     for kind, before in ((purchase, cart), (cart, view)):
@@ -172,7 +172,7 @@ def test_times_stay_in_the_span_and_on_the_clock_of_the_log(step: str) -> None:
     jitter = pl.duration(microseconds=pl.int_range(pl.len()) * 1_000_003)
     rounded = (pl.col("time") + jitter).dt.truncate(step)
     real = real.with_tables(events=real.table("events").with_columns(time=rounded))
-    fake = SYNTHESIZERS.make("markov").fit(real).sample(500, Run(seed=1)).table("events")
+    fake = SYNTHESIZERS.make("markov", structure="chain").fit(real).sample(500, Run(seed=1)).table("events")
     assert (fake["time"].dt.truncate(step) == fake["time"]).all()
     assert real.table("events")["time"].min() <= fake["time"].min()
     assert fake["time"].max() <= real.table("events")["time"].max()
@@ -181,7 +181,7 @@ def test_times_stay_in_the_span_and_on_the_clock_of_the_log(step: str) -> None:
 
 def test_activity_is_that_of_real_users() -> None:
     real = small_shop(users=200)
-    fake = Log.of(SYNTHESIZERS.make("markov").fit(real).sample(4000, Run(seed=1)))
+    fake = Log.of(SYNTHESIZERS.make("markov", structure="chain").fit(real).sample(4000, Run(seed=1)))
     lengths = Log.of(real).lengths()
     assert set(fake.lengths()) == set(lengths)
     share = np.bincount(lengths, minlength=12) / len(lengths)
@@ -191,7 +191,7 @@ def test_activity_is_that_of_real_users() -> None:
 
 def test_a_value_is_that_of_its_item() -> None:
     """In the ring item i is always sold at 1 + i."""
-    fake = SYNTHESIZERS.make("markov").fit(small_shop()).sample(300, Run(seed=1)).table("events")
+    fake = SYNTHESIZERS.make("markov", structure="chain").fit(small_shop()).sample(300, Run(seed=1)).table("events")
     price = 1.0 + fake["item_id"].str.slice(1).cast(pl.Float64)
     np.testing.assert_allclose(fake["value"].to_numpy(), price.to_numpy())
 
@@ -202,24 +202,27 @@ def test_old_habits_weigh_less() -> None:
     real = shop_of(rows, 3, step=timedelta(days=1))
     given = Given(start_items=("i0",), length=2)
     for half_life, low, high in ((None, 0.45, 0.55), (10.0, 0.9, 1.0)):
-        fitted = SYNTHESIZERS.make("markov", half_life=half_life, window=1).fit(real)
+        fitted = SYNTHESIZERS.make("markov", structure="chain", half_life=half_life, window=1).fit(real)
         second = fitted.sample(4000, Run(seed=1), given).table("events")["item_id"][1::2]
         assert low <= (second == "i2").mean() <= high
 
 
-def test_events_of_no_weight_teach_nothing() -> None:
+@pytest.mark.parametrize("structure", ["outline", "chain"])
+def test_events_of_no_weight_teach_nothing(structure: str) -> None:
     real = small_shop(users=40)
     events = real.table("events")
     muted = events.with_columns(weight=pl.when(pl.col("item_id") == "i7").then(0.0).otherwise(1.0))
-    fake = SYNTHESIZERS.make("markov").fit(real.with_tables(events=muted)).sample(500, Run(seed=1))
+    fake = SYNTHESIZERS.make("markov", structure=structure).fit(real.with_tables(events=muted)).sample(500, Run(seed=1))
     assert "i7" not in set(fake.table("events")["item_id"])
     with pytest.raises(InputError, match="nothing to learn from"):
-        SYNTHESIZERS.make("markov").fit(real.with_tables(events=events.with_columns(weight=pl.lit(0.0))))
+        SYNTHESIZERS.make("markov", structure="chain").fit(
+            real.with_tables(events=events.with_columns(weight=pl.lit(0.0)))
+        )
 
 
 def test_continues_users_under_their_ids_after_their_last_event() -> None:
     real = small_shop(users=30)
-    fitted = SYNTHESIZERS.make("markov").fit(real)
+    fitted = SYNTHESIZERS.make("markov", structure="chain").fit(real)
     some = real.with_tables(events=real.table("events").filter(pl.col("user_id").is_in(["u3", "u7", "u9"])))
     for length in (None, 5):
         ahead = fitted.sample(3, Run(seed=1), Given(histories=some, length=length)).table("events")
@@ -233,14 +236,14 @@ def test_continues_users_under_their_ids_after_their_last_event() -> None:
 
 
 def test_a_continued_user_goes_on_from_the_last_item() -> None:
-    fitted = SYNTHESIZERS.make("markov", window=1).fit(small_shop(users=400))
+    fitted = SYNTHESIZERS.make("markov", structure="chain", window=1).fit(small_shop(users=400))
     rows = [(f"u{n:03}", f"i{i}", "purchase") for n in range(200) for i in (2, 11)]
     ahead = fitted.sample(200, Run(seed=1), Given(histories=shop_of(rows, 30), length=1))
     assert (ahead.table("events")["item_id"] == "i12").mean() > 0.5
 
 
 def test_says_what_it_cannot_begin_with() -> None:
-    fitted = SYNTHESIZERS.make("markov").fit(small_shop(users=20))
+    fitted = SYNTHESIZERS.make("markov", structure="chain").fit(small_shop(users=20))
     with pytest.raises(InputError, match="The start item 'i99' is not in the fitted shop's catalogue"):
         fitted.sample(3, given=Given(start_items=("i1", "i99")))
     with pytest.raises(InputError, match="the item 'i30', which the fitted shop does not know"):

@@ -12,18 +12,15 @@ from scipy import sparse
 from conftest import small_shop
 from wareloom.errors import InputError, SettingError
 from wareloom.family import MIXERS, SYNTHESIZERS
-from wareloom.mixing._density import density_ratio
 from wareloom.mixing._draw import Pool, in_head
 from wareloom.mixing._influence import Bilinear
-from wareloom.mixing._inner import unknowing, without_last
-from wareloom.mixing._traits import CATEGORIES, category_groups, traits
+from wareloom.mixing._inner import unknowing
 from wareloom.mixing.fresh import deal
-from wareloom.mixing.searched import stacked
 from wareloom.mixing.selected import held_back, mean_worth
 from wareloom.rankers.hybrid._members import hold_back
 from wareloom.run import Run
 from wareloom.shop import Log, Shop
-from wareloom.shop.schema import EVENTS
+from wareloom.shop.log import stacked, without_last
 
 RUN = Run(seed=4, threads=1)
 
@@ -59,82 +56,6 @@ def test_the_head_has_a_third_of_the_events(counts: list[int]) -> None:
         wanted[item] = counts[item] > 0 and before < sum(counts) / 3
         before += counts[item]
     assert in_head(np.array(counts, dtype=float)).tolist() == wanted.tolist()
-
-
-def test_ratio_of_densities_is_that_of_the_planted_ones() -> None:
-    rng = np.random.default_rng(1)
-    real, made = rng.normal(0.7, 1, size=(6000, 1)), rng.normal(0.0, 1, size=(9000, 1))
-    found = density_ratio(real, made, 5, 1.0, np.random.default_rng(2))
-    truth = np.exp(0.7 * made[:, 0] - 0.7**2 / 2)
-    assert np.abs(np.log(found) - np.log(truth)).max() < 0.25
-    assert found.mean() == pytest.approx(1.0, abs=0.05)
-
-
-def test_ratio_of_densities_of_a_mixture_of_two_kinds() -> None:
-    rng = np.random.default_rng(1)
-    real, made = (rng.random(8000) < 0.8).astype(float), (rng.random(4000) < 0.5).astype(float)
-    found = density_ratio(real[:, None], made[:, None], 4, 1.0, np.random.default_rng(2))
-    assert found[made == 1].mean() == pytest.approx(1.6, abs=0.08)
-    assert found[made == 0].mean() == pytest.approx(0.4, abs=0.04)
-
-
-def test_a_user_is_judged_by_a_classifier_that_has_not_seen_it() -> None:
-    rng = np.random.default_rng(3)
-    real, made = rng.normal(size=(60, 40)), rng.normal(size=(60, 40))
-    honest = np.log(density_ratio(real, made, 60, 1e-3, np.random.default_rng(0)))
-    assert honest.mean() > -5, "a classifier of its own rows would part them wholly, with ratios near 0"
-
-
-def test_traits_are_those_counted_one_by_one() -> None:
-    shop = small_shop(users=25, items=12)
-    real, made = Log.of(shop), Log.of(named(small_shop(users=9, items=12, seed=2), "ring"))
-    groups = category_groups(shop)
-    for log in (real, made):
-        found, lists = traits(log, real, groups), [log.item[a:b].tolist() for a, b in pairwise(log.offsets)]
-        everyone = [real.item[a:b].tolist() for a, b in pairwise(real.offsets)]
-        assert found.shape == (len(log.users), 12 + len(EVENTS) + CATEGORIES)
-        for user, items in enumerate(lists):
-            others = [row for place, row in enumerate(everyone) if log is made or place != user]
-            flat = [item for row in others for item in row]
-            steps = [step for row in others for step in pairwise(row)]
-            popular = np.mean([np.log1p(flat.count(item)) for item in items])
-            known = [steps.count(step) for step in pairwise(items)]
-            gaps = np.diff(log.time[log.offsets[user] : log.offsets[user + 1]]) / 1e6
-            assert found[user, 0] == pytest.approx(np.log(len(items)))
-            assert found[user, 2] == pytest.approx(popular)
-            assert found[user, 6] == pytest.approx(1 - len(set(items)) / len(items))
-            assert found[user, 7] == pytest.approx(np.log1p(gaps).mean())
-            assert found[user, 10] == pytest.approx(np.mean(np.array(known) > 0))
-            assert found[user, 11] == pytest.approx(np.log1p(known).mean())
-
-
-def test_users_unlike_real_ones_weigh_less() -> None:
-    rows = added(MIXERS.make("weighted", ratio=4.0).mix(small_shop(users=300), both(150, 150), RUN))
-    weight = dict(rows.group_by("origin").agg(pl.col("weight").mean()).iter_rows())
-    assert weight["ring"] > 1.5 * weight["noise"]
-    assert rows["weight"].mean() == pytest.approx(1.0, abs=1e-5)
-    assert rows.group_by("user_id").agg(pl.col("weight").n_unique())["weight"].max() == 1
-    flat = MIXERS.make("weighted", ratio=4.0, clip=1.0, weight=0.5)
-    even = added(flat.mix(small_shop(users=300), both(150, 150), RUN))
-    assert even["weight"].to_list() == pytest.approx([0.5] * len(even))
-
-
-def test_the_generators_own_weights_count_where_that_is_asked_for() -> None:
-    made = named(small_shop(users=80, seed=5), "ring")
-    events = made.table("events").with_row_index("row").with_columns(weight=(pl.col("row") % 3).cast(pl.Float32))
-    sure = made.with_tables(events=events.drop("row"))
-    rows = added(MIXERS.make("weighted", ratio=3.0, confidence=True, clip=1.0).mix(small_shop(), sure, RUN))
-    assert rows["weight"].to_numpy() == pytest.approx(
-        sure.table("events")["weight"] / events["weight"].mean(), rel=1e-5
-    )
-    nothing = made.with_tables(events=made.table("events").with_columns(weight=pl.lit(0.0)))
-    with pytest.raises(InputError, match="have a weight of 0"):
-        MIXERS.make("weighted", confidence=True).mix(small_shop(), nothing, RUN)
-
-
-def test_weights_need_users_on_both_sides() -> None:
-    with pytest.raises(InputError, match="60 real and 3 synthetic users have events on known items; 5 folds need 5"):
-        MIXERS.make("weighted").mix(small_shop(), named(small_shop(users=3), "ring"), RUN)
 
 
 def test_a_curriculum_ends_on_real_rows() -> None:
@@ -298,7 +219,7 @@ def test_trials_do_not_know_what_they_are_judged_by() -> None:
     made = SYNTHESIZERS.make("markov").fit(real, RUN).sample(80, RUN)
     events = pl.concat([copied.table("events"), made.table("events")], how="diagonal_relaxed")
     pool = Pool.of(real, real.with_tables(events=events))
-    inner = Log.of(without_last(pool, held.rest))
+    inner = Log.of(without_last(pool.real, pool.real_log, held.rest))
     ends = inner.offsets[1:]
     assert [inner.item[a:b].tolist() for a, b in pairwise([0, *ends])] == [
         held.rest.item[a:b].tolist() for a, b in pairwise([0, *held.rest.offsets[1:]])
@@ -373,9 +294,6 @@ def test_mixers_say_how_much_they_choose_from() -> None:
         ("curriculum", {"until": 0.3, "fade": 0.4}, "fade is 0.4"),
         ("curriculum", {"until": 0.3, "real_from": 0.4}, "from 0 to 0.3, where users begin to leave"),
         ("fresh", {"pools": 0}, "pools is 0; give 1 or more"),
-        ("weighted", {"clip": 0.5}, "clip is 0.5; give a number, 1 or more"),
-        ("weighted", {"folds": 1}, "folds is 1; give 2 or more"),
-        ("weighted", {"regularization": 0.0}, "regularization is 0.0"),
         ("selected", {"keep": 0.0}, "keep is 0.0; give a share above 0"),
         ("selected", {"steps": 0}, "steps is 0; give 1 or more"),
         ("searched", {"shares": ()}, "give one number or more"),

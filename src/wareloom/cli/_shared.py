@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from wareloom.errors import SettingError
+from wareloom.errors import SettingError, near
 from wareloom.run import Run
 
 if TYPE_CHECKING:
@@ -57,6 +57,25 @@ def settings(pairs: Sequence[str] | None) -> dict[str, Any]:
         except tomllib.TOMLDecodeError:
             found[name.strip()] = value
     return found
+
+
+def settings_of(names: Sequence[str], pairs: Sequence[str] | None, option: str = "--set") -> dict[str, dict[str, Any]]:
+    """Read `whose.name=value` pairs: settings by name, by whose they are, which must be one of `names`."""
+    found: dict[str, dict[str, Any]] = {}
+    for key, value in settings(pairs).items():
+        whose, _, name = key.partition(".")
+        if whose not in names or not name:
+            raise SettingError(
+                f"{option} {key} must name one of {', '.join(names) or 'nothing'} before the setting, such as "
+                f"{names[0] if names else 'WHOSE'}.NAME=VALUE.{near(whose, names)}"
+            )
+        found.setdefault(whose, {})[name] = value
+    return found
+
+
+def listed(text: str) -> list[str]:
+    """Read names with commas."""
+    return [name.strip() for name in text.split(",") if name.strip()]
 
 
 def show(value: Mapping[str, Any], as_json: bool, text: str | None = None) -> None:

@@ -7,7 +7,22 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from wareloom.cli._shared import AsJson, Device, Quiet, Seed, Set, Threads, To, Track, names, run_of, settings, show
+from wareloom.cli._shared import (
+    AsJson,
+    Device,
+    Quiet,
+    Seed,
+    Set,
+    Threads,
+    To,
+    Track,
+    listed,
+    names,
+    run_of,
+    settings,
+    settings_of,
+    show,
+)
 
 if TYPE_CHECKING:
     from wareloom.proof.arms import Generator
@@ -34,6 +49,13 @@ Metrics = Annotated[str, typer.Option(help="Metrics, with commas; the first deci
 Split = Annotated[str, typer.Option(help="time, leave-last-out, user or query; for search query, else time.")]
 Ratios = Annotated[str, typer.Option(help="Synthetic events for each real one; the best on validation is taken.")]
 Ties = Annotated[str, typer.Option(help="Order of events of one time, shuffled,file; the first decides.")]
+Screens = Annotated[
+    str, typer.Option(help="Screens of what is synthesised, with commas; those of the kind where none.")
+]
+ScreenSet = Annotated[
+    list[str] | None,
+    typer.Option("--screen-set", metavar="SCREEN.NAME=VALUE", help="A setting of a screen; may be given again."),
+]
 Guard = Annotated[float, typer.Option(help="Largest relative fall of a slice beside which 'helps' is still said.")]
 Effect = Annotated[float | None, typer.Option(help="A relative lift, such as 0.02, of which the power is told.")]
 Shares = Annotated[str, typer.Option(help="Measure the lift at these shares of the training users: 0.1,0.5,1 or auto.")]
@@ -53,6 +75,8 @@ def main(
     ratios: Ratios = "0.5,1",
     metrics: Metrics = "",
     ties: Ties = "",
+    screens: Screens = "",
+    screen_set: ScreenSet = None,
     guard: Guard = 0.05,
     effect: Effect = None,
     shares: Shares = "",
@@ -82,7 +106,7 @@ def main(
     own = {name.removeprefix("ranker."): value for name, value in given.items() if name.startswith("ranker.")}
     of_generator = {k: v for k, v in given.items() if not k.startswith("ranker.")}
     values = {
-        "generator": _generator(of, synthesizer, of_generator),
+        "generator": _screened(_generator(of, synthesizer, of_generator), screens, screen_set),
         "ranker": ranker or None,
         "ranker_settings": own,
         "split": configure(SplitSettings, {"by": split or kind.split}),
@@ -96,9 +120,8 @@ def main(
         "lift_by_ratio": lift_by_ratio or None,
         "leave_out": leave_out or None,
     }
-    wanted = kind.settings(**asked(of, values))
     run = run_of(seed, quiet, threads=threads, device=device, track=track)
-    proof = prove_and_report(Shop.open(shop), wanted, to, run, resume=resume)
+    proof = prove_and_report(Shop.open(shop), kind.settings(**asked(of, values)), to, run, resume=resume)
     show(proof.data, as_json, "\n".join([*told(proof), str(to / "report.html")]))
     raise typer.Exit(1 if proof.verdict == "hurts" else 0)
 
@@ -136,6 +159,14 @@ def _generator(of: str, named: str, given: dict[str, Any]) -> Generator:
             )
         own[whose][setting] = value
     return Generator(members=tuple(Member(synthesizer=name, settings=own[name]) for name in several))
+
+
+def _screened(generator: Generator, screens: str, screen_set: list[str] | None) -> Generator:
+    """The generator with the screens that are named, and their settings."""
+    from dataclasses import replace
+
+    named = tuple(listed(screens)) or generator.screens
+    return replace(generator, screens=named, screen_settings=settings_of(named, screen_set, "--screen-set"))
 
 
 def _numbers(option: str, text: str) -> tuple[float, ...]:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from wareloom.cli._shared import AsJson, Quiet, Seed, To, run_of, show
+from wareloom.cli._shared import AsJson, Quiet, Seed, To, listed, run_of, settings_of, show
 
 
 def main(
@@ -18,17 +18,21 @@ def main(
         list[Path] | None, typer.Option(help="A held-out part, for the leak screen; give validation and test both.")
     ] = None,
     screens: Annotated[str, typer.Option(help="Screens, in order, with commas.")] = "schema,impossible,copies,leak",
+    set: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="SCREEN.NAME=VALUE", help="A setting of a screen; may be given again."),
+    ] = None,
     seed: Seed = 0,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
     """Reject bad synthetic rows and say why; exit code 1 where the synthetic data knows the held-out part."""
-    from wareloom.screening import save_screened, screen_all
+    from wareloom.screening import made, save_screened, screen_all
     from wareloom.shop import Shop
     from wareloom.shop.splits import together
 
-    names = [name.strip() for name in screens.split(",") if name.strip()]
+    named = made(listed(screens), settings_of(listed(screens), set))
     held = together([Shop.open(part) for part in holdout]) if holdout else None
-    screened = screen_all(names, Shop.open(synthetic), Shop.open(train), held, run_of(seed, quiet))
+    screened = screen_all(named, Shop.open(synthetic), Shop.open(train), held, run_of(seed, quiet))
     save_screened(screened, to)
     show(screened.report | {"shop": str(to)}, as_json)

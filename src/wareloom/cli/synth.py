@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from wareloom.cli._shared import AsJson, Quiet, Seed, Set, To, names, run_of, settings, show
+from wareloom.cli._shared import AsJson, Quiet, Seed, Set, To, listed, names, run_of, settings, settings_of, show
 
 
 def main(
@@ -27,20 +27,45 @@ def main(
         list[str] | None, typer.Option(help="Begin every user with this item; may be given again.")
     ] = None,
     length: Annotated[int | None, typer.Option(help="Events of every user.")] = None,
+    like: Annotated[
+        Path | None, typer.Option(help="Users like those of this shop: a segment, a season, a campaign.")
+    ] = None,
+    screens: Annotated[
+        str, typer.Option(help="Screens, with commas; users are drawn until as many pass as were asked for.")
+    ] = "",
+    screen_set: Annotated[
+        list[str] | None,
+        typer.Option("--screen-set", metavar="SCREEN.NAME=VALUE", help="A setting of a screen; may be given again."),
+    ] = None,
+    holdout: Annotated[
+        list[Path] | None, typer.Option("--holdout", help="A held-out part, for the leak screen; may be given again.")
+    ] = None,
     set: Set = None,
     seed: Seed = 0,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Fit a synthesizer on a shop and sample another from it."""
+    """Fit a synthesizer on a shop and sample another from it; with screens, of users that pass them."""
     from wareloom.family import SYNTHESIZERS
+    from wareloom.proof.rejection import sample_screened
+    from wareloom.screening import made, save_screened
     from wareloom.shop import Log, Shop
+    from wareloom.shop.splits import together
     from wareloom.synthesis import Given
 
+    named = made(listed(screens), settings_of(listed(screens), screen_set, "--screen-set"))
     run, real = run_of(seed, quiet), Shop.open(shop)
+    held = together([Shop.open(part) for part in holdout]) if holdout else None
     fitted = SYNTHESIZERS.make(name, **settings(set)).fit(real, run)
     histories = Shop.open(continue_) if continue_ else None
     count = users or len(Log.of(histories or real).users)
-    made = fitted.sample(count, run, Given(histories, tuple(start or ()), length)).save(to)
-    rows = {table: made.rows(table) for table in made.names}
-    show({"shop": str(to), "origin": fitted.origin, "rows": rows, "fingerprint": made.fingerprint}, as_json)
+    given = Given(histories, tuple(start or ()), length, Shop.open(like) if like else None)
+    told: dict[str, Any] = {"shop": str(to), "origin": fitted.origin}
+    if named:
+        screened = sample_screened(fitted, count, named, (real, held), run, given)
+        sampled = save_screened(screened, to)
+        told |= {"sampling": screened.sampling, "screens": screened.report}
+    else:
+        sampled = fitted.sample(count, run, given).save(to)
+    rows = {table: sampled.rows(table) for table in sampled.names}
+    show(told | {"rows": rows, "fingerprint": sampled.fingerprint}, as_json)

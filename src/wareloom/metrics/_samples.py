@@ -11,13 +11,12 @@ import polars as pl
 from wareloom.errors import InputError
 from wareloom.run import Run
 from wareloom.shop import Log, Shop, Vocabulary
+from wareloom.shop.categories import telling_codes
 from wareloom.shop.log import NO_TIME, SESSION_GAP
 from wareloom.shop.schema import EVENTS, IMPRESSION, INTERACTIONS
 
 FEWEST = 20
 """Users of each kind below which nothing can be said."""
-ONE = 0.9
-"""Where a category has this share of the events, categories are told apart one level deeper."""
 
 
 @dataclass(frozen=True)
@@ -116,12 +115,8 @@ def gathered(real: Shop, synthetic: Shop, holdout: Shop | None, groups: int, run
     Raises `InputError` where a shop has fewer than `FEWEST` users, or the synthetic one no item of the real one.
     """
     named = {"REAL": real, "SYNTH": synthetic} | ({"the holdout": holdout} if holdout is not None else {})
-    sides = [_read(name, shop, groups, run) for name, shop in named.items()]
     notes: list[str] = []
-    sides, items = _together(sides, notes)
-    lacks = _lacks(sides)
-    if "sessions" not in lacks and not all(side.named for side in sides):
-        sides = [replace(side, sample=replace(side.sample, log=by_silence(side.sample.log))) for side in sides]
+    sides, items, lacks = _sides(named, groups, run, notes)
     category = _categories(list(named.values()), items, sides[0].sample.log.counts())
     if category is None:
         lacks["categories"] = "REAL has no categories, or nearly all of its events are in one"
@@ -150,6 +145,31 @@ def gathered(real: Shop, synthetic: Shop, holdout: Shop | None, groups: int, run
         lacks=lacks,
         notes=notes,
     )
+
+
+def everybody(real: Shop, synthetic: Shop, run: Run) -> Trio:
+    """Read the shops and draw nobody: `synthetic` has all of its users, and `real`, `again` and `training` all real.
+
+    Raises `InputError` as `gathered` does, but for how many users there are.
+    """
+    named = {"REAL": real, "SYNTH": synthetic}
+    sides, items, lacks = _sides(named, 1, run, [])
+    whole, fake = (side.sample for side in sides)
+    category = _categories([real, synthetic], items, whole.log.counts())
+    nobody = np.zeros(0, dtype=np.int64)
+    return Trio(whole, whole, fake, whole, own=None, rest=nobody, category=category, lacks=lacks)
+
+
+def _sides(
+    named: dict[str, Shop], groups: int, run: Run, notes: list[str]
+) -> tuple[list[_Side], Vocabulary, dict[str, str]]:
+    """Read the shops, give them the same codes of items and the same idea of a session, and say what they lack."""
+    sides = [_read(name, shop, groups, run) for name, shop in named.items()]
+    sides, items = _together(sides, notes)
+    lacks = _lacks(sides)
+    if "sessions" not in lacks and not all(side.named for side in sides):
+        sides = [replace(side, sample=replace(side.sample, log=by_silence(side.sample.log))) for side in sides]
+    return sides, items, lacks
 
 
 def by_silence(log: Log) -> Log:
@@ -242,10 +262,4 @@ def _categories(shops: list[Shop], items: Vocabulary, counts: np.ndarray) -> np.
         return None
     both = pl.concat(having).filter(pl.col("category").list.len() > 0).collect().unique("item_id", keep="first")
     paths = pl.DataFrame({"item_id": items.ids}).join(both, on="item_id", how="left", maintain_order="left")["category"]
-    for depth in range(1, 1 + int(paths.list.len().fill_null(0).to_numpy().max(initial=0))):
-        names = paths.list.head(depth).list.join("\x1f")
-        codes = (names.rank("dense").cast(pl.Int32) - 1).fill_null(-1).to_numpy().astype(np.int32)
-        events = np.bincount(codes + 1, weights=counts, minlength=2)[1:]
-        if events.max() < ONE * events.sum():
-            return codes
-    return None
+    return telling_codes(paths, counts)

@@ -11,8 +11,7 @@ from wareloom.family import SYNTHESIZERS
 from wareloom.mixing._draw import OWNER, Pool
 from wareloom.run import Run
 from wareloom.shop import Log, Shop
-from wareloom.shop.log import counts_in_log
-from wareloom.shop.schema import INTERACTIONS
+from wareloom.shop.log import without_last
 
 
 def unknowing(
@@ -24,7 +23,7 @@ def unknowing(
     `settings` by name. Of others, users that take a step from item to item that only these events take are left out,
     unless they are `independent` of the real events; None where nobody is left.
     """
-    inner, parts = without_last(pool, rest), []
+    inner, parts = without_last(pool.real, pool.real_log, rest), []
     for (origin,), users in sorted(pool.users.group_by("origin")):
         name = str(origin).partition("@")[0]
         if name in SYNTHESIZERS.names():
@@ -38,18 +37,6 @@ def unknowing(
             parts.append(mine.drop(OWNER))
     events = pl.concat(parts, how="diagonal_relaxed")
     return Pool.of(pool.real, pool.real.with_tables(events=events)) if len(events) else None
-
-
-def without_last(pool: Pool, rest: Log) -> Shop:
-    """Return the real shop without the last events of the users that have fewer in `rest` than in its log."""
-    events = pool.real.table("events").with_row_index("row")
-    keys = [name for name in ("user_id", "session_id") if name in events.columns]
-    events = events.with_columns(user=pl.coalesce(keys))
-    held = pool.real_log.users.ids.filter(pl.Series(rest.lengths() < pool.real_log.lengths()))
-    own = events.filter(pl.col("user").is_in(held.implode()), pl.col("item_id").is_in(rest.items.ids.implode()))
-    order = ["user", *(["time"] if "time" in events.columns else []), "row"]
-    last = own.filter(counts_in_log(INTERACTIONS)).sort(order).group_by("user").agg(pl.col("row").last())["row"]
-    return pool.real.with_tables(events=events.filter(~pl.col("row").is_in(last.implode())).drop("row", "user"))
 
 
 def knowing(pool: Pool, rest: Log) -> pl.Series:

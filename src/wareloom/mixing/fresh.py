@@ -20,7 +20,8 @@ class Fresh(UserMixer):
     Pool k of K takes part between the shares k / K and (k + 1) / K of a training, so no synthetic user is seen beyond
     one slice while the amount at any time is that of one pool. With as many pools as epochs each epoch has fresh data.
     Only rankers that are taught by gradient updates can be given such rows, unless there is one pool. Raises
-    `InputError` where the synthetic shop has too few events for all pools.
+    `InputError` where the synthetic shop has too few events for all pools. Where it was measured (docs/experiments.md)
+    it beat plain concatenation nowhere: users seen again taught more than as many new ones.
     """
 
     pools: int = 5

@@ -12,10 +12,11 @@ from wareloom.errors import InputError
 from wareloom.family import RANKERS
 from wareloom.mixing._draw import OWNER, Pool, UserMixer, check_amounts, require
 from wareloom.mixing._inner import unknowing
-from wareloom.rankers import Ranker, into, mask_seen
-from wareloom.rankers.hybrid._members import FEWEST, Held, hold_back
+from wareloom.rankers import Ranker, into
+from wareloom.rankers.hybrid._members import FEWEST, Held, hold_back, ndcg_of_held
 from wareloom.run import Run
-from wareloom.shop import Log, Requests, Shop, Vocabulary
+from wareloom.shop import Log, Shop
+from wareloom.shop.log import stacked
 
 ALL = "all"
 """The source of all synthetic rows together."""
@@ -149,15 +150,8 @@ class Searched(UserMixer):
         """NDCG@k of each held-back event by the ranker fitted on `log`: float64 [held users]."""
         ranker: Ranker = RANKERS.make(self.ranker, **self.ranker_settings)
         ranker.fit(pool.real, run, log=log)
-        parts = []
         with run.limits():
-            for start, block, scores in ranker.blocks(Requests.of(held.histories)):
-                if not held.repeats:
-                    mask_seen(scores, block)
-                own = scores[np.arange(len(scores)), held.answers[start : start + len(scores)]]
-                rank = (scores >= own[:, None]).sum(axis=1)
-                parts.append(np.where(rank <= self.k, 1 / np.log2(1.0 + rank), 0.0))
-        return np.concatenate(parts)
+            return ndcg_of_held(ranker, held, self.k)
 
 
 def _drawn(pool: Pool, choice: Choice, run: Run) -> pl.DataFrame:
@@ -167,13 +161,3 @@ def _drawn(pool: Pool, choice: Choice, run: Run) -> pl.DataFrame:
         order = order[(pool.users["origin"] == choice.source).to_numpy()[order]]
     wanted = pool.wanted(choice.ratio)
     return pool.users[order].filter(pl.col("len").cum_sum() <= wanted)
-
-
-def stacked(first: Log, second: Log) -> Log:
-    """Return the users of two logs of the same items one after the other; those of the second are renamed."""
-    names = ("item", "time", "event", "session", "weight", "real")
-    columns: dict[str, Any] = {name: np.concatenate([getattr(first, name), getattr(second, name)]) for name in names}
-    renamed = pl.select(pl.format("synthetic/{}", second.users.ids)).to_series()
-    offsets = np.concatenate([first.offsets, first.offsets[-1] + second.offsets[1:]])
-    users = Vocabulary(pl.concat([first.users.ids, renamed.rename("id")]))
-    return replace(first, users=users, offsets=offsets, **columns)

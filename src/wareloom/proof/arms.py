@@ -12,8 +12,9 @@ import polars as pl
 from wareloom.errors import SettingError
 from wareloom.family import MIXERS, RANKERS, SYNTHESIZERS
 from wareloom.mixing import Mixer
+from wareloom.proof.rejection import fill
 from wareloom.run import Run
-from wareloom.screening import Screened, screen_all
+from wareloom.screening import Screened, made
 from wareloom.shop import Shop
 from wareloom.synthesis import Synthesizer
 
@@ -80,6 +81,8 @@ class Generator:
     members: tuple[Member, ...] = ()
     """Several synthesizers that share the users between them; `synthesizer` is not used where there are any"""
     screens: tuple[str, ...] = ("schema", "impossible", "copies", "leak")
+    screen_settings: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Settings of the screens, by the screen's name"""
     mixer: str = "ratio"
     mixer_settings: dict[str, Any] = field(default_factory=dict)
 
@@ -93,7 +96,8 @@ class Generator:
         return found
 
     def check(self) -> None:
-        """Raise `SettingError` or `UnknownNameError` where a synthesizer, its settings or its share could not work."""
+        """Raise `SettingError` or `UnknownNameError` where a synthesizer, a screen, a setting or a share is wrong."""
+        made(self.screens, self.screen_settings)
         for name, member in self.named().items():
             SYNTHESIZERS.make(member.synthesizer, **member.settings)
             if not member.share > 0:
@@ -103,7 +107,11 @@ class Generator:
 
     def knows(self) -> frozenset[str]:
         """What its synthesizers draw on, all together."""
-        return frozenset().union(*(SYNTHESIZERS.load(m.synthesizer).knows for m in self.named().values()))
+        return frozenset().union(*(one.draws_on() for one in self.made()))
+
+    def made(self) -> list[Synthesizer]:
+        """Return its synthesizers, not fitted."""
+        return [SYNTHESIZERS.make(member.synthesizer, **member.settings) for member in self.named().values()]
 
     @property
     def supply(self) -> float:
@@ -116,18 +124,22 @@ class Generator:
         return replace(self, members=tuple(member for other, member in self.named().items() if other != name))
 
     def pool(self, train: Shop, holdout: Shop, users: int, run: Run) -> Pool:
-        """Fit on the training part and sample `users` shoppers; only the leak screen sees the held-out part.
+        """Fit on the training part and sample `users` shoppers that pass the screens, see `rejection.fill`.
 
-        Raises `LeakError` where that screen finds one.
+        Only the leak screen sees the held-out part. Raises `LeakError` where it finds a leak, and `RefusedError` where
+        no shopper passes.
         """
         members = self.named().values()
         fitted = tuple(SYNTHESIZERS.make(m.synthesizer, **m.settings).fit(train, run) for m in members)
         whole = sum(member.share for member in members)
-        sizes = [max(1, round(users * member.share / whole)) for member in members]
-        drawn = [one.sample(size, run) for one, size in zip(fitted, sizes, strict=True)]
-        sampled = joined(drawn) if len(drawn) > 1 else drawn[0]
-        screened = screen_all(self.screens, sampled, train, holdout, run)
-        teachers = tuple(one for one in fitted if hasattr(one, "as_ranker"))
+
+        def draw(n: int, run: Run, kept: pl.Series) -> Shop:
+            sizes = [max(1, round(n * member.share / whole)) for member in members]
+            drawn = [one.sample(size, run) for one, size in zip(fitted, sizes, strict=True)]
+            return joined(drawn) if len(drawn) > 1 else drawn[0]
+
+        screened = fill(draw, users, made(self.screens, self.screen_settings), (train, holdout), run)
+        teachers = tuple(one for one in fitted if one.can_rank())
         return Pool(screened=screened, teachers=teachers, train=train, users=users, run=run)
 
     def train_on(self, arm: str, train: Shop, pool: Pool, ratio: float, run: Run) -> Shop:
@@ -189,11 +201,11 @@ def plan(generator: Generator, ranker: str, ranker_settings: dict[str, Any]) -> 
         left_out[FEATURES] = f"the ranker {ranker} has no setting text"
     elif ranker_settings.get("text", "none") != "none":
         left_out[FEATURES] = f"the ranker {ranker} is given text in every arm"
-    members = list(generator.named().values())
-    if len(members) > 1:
+    synthesizers = generator.made()
+    if len(synthesizers) > 1:
         left_out[TEACHER] = "a generator of several synthesizers is no one ranker"
-    elif not hasattr(SYNTHESIZERS.load(members[0].synthesizer), "as_ranker"):
-        left_out[TEACHER] = f"the synthesizer {members[0].synthesizer} cannot rank"
+    elif not synthesizers[0].can_rank():
+        left_out[TEACHER] = f"the synthesizer {synthesizers[0].name} cannot rank"
     references = tuple(name for name in (FEATURES, TEACHER) if name not in left_out)
     return Plan(controls=(*CONTROLS, PLACEBO), references=references, left_out=left_out)
 

@@ -267,11 +267,13 @@ class _Experiment:
         return curves({REAL: self.split.train, "synthetic": pool.screened.kept, "naive": pool.naive})
 
     def _synthetic(self) -> dict[str, Any]:
-        kept, report = self._pool(0).screened.kept, self._pool(0).screened.report
+        screened = self._pool(0).screened
+        kept = screened.kept
         shown = impressions(kept)
         origin = kept.scan("events").select("origin").first().collect().item()
         counts = {"impressions": len(shown), "clicks": int(shown["clicked"].sum()), "users": shown["owner"].n_unique()}
-        return {**counts, "events": kept.rows("events"), "screens": report, "origin": origin}
+        told = {"screens": screened.report, "sampling": screened.sampling, "origin": origin}
+        return {**counts, "events": kept.rows("events"), **told}
 
 
 def constant(shown: pl.DataFrame, position: pl.Series) -> np.ndarray:

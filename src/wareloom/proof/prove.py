@@ -102,6 +102,7 @@ def _synthetic(of: Bench) -> dict[str, Any]:
         "users": len(Log.of(kept).users),
         "events": kept.rows("events"),
         "screens": screened.report,
+        "sampling": screened.sampling,
         "origin": ", ".join(origins.to_list()),
     }
 

@@ -9,6 +9,7 @@ import polars as pl
 
 from wareloom.errors import InputError
 from wareloom.shop import Log, Requests, Shop
+from wareloom.shop.popularity import slice_names, slices_of
 from wareloom.shop.schema import REAL
 from wareloom.shop.splits import Split
 
@@ -49,13 +50,8 @@ class Task:
 
         bool [items] by name; "cold" items have no training event at all.
         """
-        order = np.argsort(-self.popularity, kind="stable")
-        share = np.cumsum(self.popularity[order]) / max(1.0, self.popularity.sum())
-        place = np.empty(len(order))
-        place[order] = share - self.popularity[order] / max(1.0, self.popularity.sum())
-        seen = self.popularity > 0
-        bounds = {"head": (0.0, 1 / 3), "middle": (1 / 3, 2 / 3), "tail": (2 / 3, 2.0)}
-        slices = {name: seen & (place >= low) & (place < high) for name, (low, high) in bounds.items()}
+        seen, found = self.popularity > 0, slices_of(self.popularity, 3)
+        slices = {name: seen & (found == place) for place, name in enumerate(slice_names(3))}
         return slices | {"cold": ~seen}
 
 

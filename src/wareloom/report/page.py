@@ -207,6 +207,11 @@ def _synthetic(data: Mapping[str, Any]) -> str:
     )
     body += table(names, ((name, *(curve[key] for key in keys)) for name, curve in curves.items()))
     rows = [(name, r.get("seen", ""), r.get("rejected", 0), _why(r)) for name, r in made["screens"].items()]
+    if drawn_of := made.get("sampling"):
+        body += (
+            f"<p>{drawn_of['kept']:,} users were kept of {drawn_of['asked']:,} asked for; {drawn_of['drawn']:,} were "
+            f"drawn, of whom {drawn_of['acceptance']:.1%} passed. {escape(drawn_of.get('warning', ''))}</p>"
+        )
     return body + table(("screen", "rows seen", "rows taken", "why"), rows)
 
 

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import polars as pl
 
+from wareloom.errors import SettingError, near
 from wareloom.family import SCREENS, Algorithm, Family
 from wareloom.run import Run
 from wareloom.shop import Shop
 from wareloom.shop.shop import ROW_GROUP, replacing, write_head
 from wareloom.state import write_json
+
+OWNED = ("events", "users", "searches", "soft_labels")
+"""Tables whose rows belong to a user."""
+Settings = Mapping[str, Mapping[str, Any]]
+"""Settings of screens, by the screen's name"""
 
 
 @dataclass(frozen=True)
@@ -26,6 +32,8 @@ class Screened:
     """Rejected rows by table, with a column `reason`."""
     report: dict[str, Any] = field(default_factory=dict)
     """Figures of what was looked at."""
+    sampling: dict[str, Any] = field(default_factory=dict)
+    """How many users were asked for, drawn and kept, where the sample was filled up; see `proof.rejection`."""
 
 
 @dataclass(kw_only=True, eq=False)
@@ -33,6 +41,9 @@ class Screen(Algorithm, ABC):
     """Base of all screens."""
 
     family: ClassVar[Family] = SCREENS
+    looks_at: ClassVar[Literal["draws", "sample", "end"]] = "draws"
+    """What it judges where a sample is filled up draw after draw: each draw on its own; all that is kept so far, since
+    what one user did decides on others; or the sample at the end, which it passes or refuses whole."""
 
     @abstractmethod
     def screen(self, synthetic: Shop, train: Shop, holdout: Shop | None = None, run: Run | None = None) -> Screened:
@@ -42,29 +53,129 @@ class Screen(Algorithm, ABC):
         """A screen needs no fit."""
 
 
+def owner(columns: Iterable[str]) -> pl.Expr:
+    """Whose a row of a table with these columns is: the user's id, else the session's."""
+    return pl.coalesce([pl.col(name) for name in ("user_id", "session_id") if name in columns])
+
+
+def owners(shop: Shop) -> pl.Series:
+    """Ids of those that have events, each once, in the order of their first."""
+    if not shop.has("events"):
+        return pl.Series(dtype=pl.String)
+    whose = shop.scan("events").select(owner(shop.columns("events")).alias("owner").unique(maintain_order=True))
+    return whose.collect()["owner"].drop_nulls()
+
+
+def of_owners(shop: Shop, ids: pl.Series) -> Shop:
+    """Return the shop with the rows of these users (ids as of `owner`) alone."""
+    tables = {name: shop.scan(name) for name in OWNED if shop.has(name)}
+    named = {name: scan.filter(owner(shop.columns(name)).is_in(ids.implode())) for name, scan in tables.items()}
+    return shop.with_tables(**named).in_memory()
+
+
 def reject(synthetic: Shop, reasons: dict[str, pl.Expr], table: str = "events") -> Screened:
-    """Divide `table` into rows that meet no reason and rows that do, named by the first they meet."""
+    """Divide `table` into rows that meet no reason and rows that do, named by the first they meet.
+
+    A user all of whose events are taken leaves the table of users, too.
+    """
     if not reasons or not synthetic.has(table):
         return Screened(synthetic, report={"seen": synthetic.rows(table), "rejected": 0, "reasons": {}})
     chain: Any = pl.when(pl.lit(False)).then(pl.lit(""))
     for reason, holds in reasons.items():
         chain = chain.when(holds.fill_null(False)).then(pl.lit(reason))
-    rows = synthetic.scan(table).with_columns(reason=chain.otherwise(None)).collect()
+    return divide(synthetic, synthetic.scan(table).with_columns(reason=chain.otherwise(None)).collect(), table)
+
+
+def divide(synthetic: Shop, rows: pl.DataFrame, table: str = "events") -> Screened:
+    """Take the rows of `table` that have a `reason`; `rows` is the whole table with that column."""
     taken = rows.filter(pl.col("reason").is_not_null())
     kept = rows.filter(pl.col("reason").is_null()).drop("reason")
-    counts = dict(taken["reason"].value_counts(sort=True).iter_rows())
-    report = {"seen": len(rows), "rejected": len(taken), "reasons": counts}
-    return Screened(synthetic.with_tables(**{table: kept}) if len(taken) else synthetic, {table: taken}, report)
+    report = {"seen": len(rows), "rejected": len(taken), "reasons": _counted(taken["reason"])}
+    if not len(taken):
+        return Screened(synthetic, {table: taken}, report)
+    screened = Screened(synthetic.with_tables(**{table: kept}), {table: taken}, report)
+    return _without_the_empty(screened) if table == "events" else screened
+
+
+def _without_the_empty(screened: Screened) -> Screened:
+    """Take those that lost all their events out of the other tables, too, for the reason of the first."""
+    shop, taken = screened.kept, screened.rejected["events"]
+    left = owners(shop)
+    gone = taken.select("reason", owner=owner(taken.columns)).filter(~pl.col("owner").is_in(left.implode()))
+    gone = gone.unique("owner", keep="first", maintain_order=True)
+    rejected = dict(screened.rejected)
+    for table in OWNED[1:] if len(gone) else ():
+        if shop.has(table):
+            rows = _with_reasons(shop, table, gone)
+            if len(lost := rows.filter(pl.col("reason").is_not_null())):
+                rejected[table] = lost
+                shop = shop.with_tables(**{table: rows.filter(pl.col("reason").is_null()).drop("reason")})
+    return Screened(shop, rejected, screened.report)
+
+
+def _with_reasons(shop: Shop, table: str, named: pl.DataFrame) -> pl.DataFrame:
+    """The rows of a table with the `reason` of their owner, where `named` has one."""
+    whose = shop.scan(table).with_columns(owner=owner(shop.columns(table)))
+    return whose.join(named.lazy(), on="owner", how="left", maintain_order="left").drop("owner").collect()
+
+
+def reject_users(synthetic: Shop, named: pl.DataFrame, seen: int) -> Screened:
+    """Take whole users: `named` has their ids as of `owner` and a `reason`; `seen` is how many were looked at.
+
+    They leave every table; `reasons` counts their events, `users by reason` themselves.
+    """
+    kept: dict[str, pl.DataFrame] = {}
+    rejected = {"events": synthetic.scan("events").head(0).with_columns(reason=pl.lit("")).collect()}
+    for table in OWNED if len(named) else ():
+        if synthetic.has(table):
+            rows = _with_reasons(synthetic, table, named)
+            taken = rows.filter(pl.col("reason").is_not_null())
+            if len(taken):
+                rejected[table], kept[table] = taken, rows.filter(pl.col("reason").is_null()).drop("reason")
+    report = {
+        "seen": synthetic.rows("events"),
+        "rejected": len(rejected["events"]),
+        "reasons": _counted(rejected["events"]["reason"]),
+        "users": len(named),
+        "of users": seen,
+        "share of users": len(named) / seen if seen else 0.0,
+        "users by reason": _counted(named["reason"]),
+    }
+    return Screened(synthetic.with_tables(**kept) if kept else synthetic, rejected, report)
+
+
+def _counted(reasons: pl.Series) -> dict[str, int]:
+    """How often each, the most frequent first."""
+    return dict(reasons.value_counts(name="n").sort(["n", reasons.name], descending=[True, False]).iter_rows())
+
+
+def made(names: Sequence[str], settings: Settings | None = None) -> dict[str, Screen]:
+    """Make the screens called `names` by name, each with its `settings`.
+
+    Raises `SettingError` where settings are of a screen that is not among them.
+    """
+    settings = settings or {}
+    for name in settings:
+        if name not in names:
+            raise SettingError(
+                f"There are settings for the screen {name!r}, which is not among those named: "
+                f"{', '.join(names) or 'none'}.{near(name, names)} Name it there, or take its settings away."
+            )
+    return {name: SCREENS.make(name, **settings.get(name, {})) for name in names}
 
 
 def screen_all(
-    names: Sequence[str], synthetic: Shop, train: Shop, holdout: Shop | None = None, run: Run | None = None
+    screens: Sequence[str] | Mapping[str, Screen],
+    synthetic: Shop,
+    train: Shop,
+    holdout: Shop | None = None,
+    run: Run | None = None,
 ) -> Screened:
-    """Apply the screens called `names` one after the other; the report has one entry a screen."""
+    """Apply screens, by name or as `made` gives them, one after the other; the report has one entry a screen."""
     rejected: dict[str, list[pl.DataFrame]] = {}
     report: dict[str, Any] = {}
-    for name in names:
-        screened = SCREENS.make(name).screen(synthetic, train, holdout, run)
+    for name, one in (screens if isinstance(screens, Mapping) else made(screens)).items():
+        screened = one.screen(synthetic, train, holdout, run)
         synthetic, report[name] = screened.kept, screened.report
         for table, rows in screened.rejected.items():
             rejected.setdefault(table, []).append(rows.with_columns(screen=pl.lit(name)))
@@ -74,7 +185,8 @@ def screen_all(
 def save_screened(screened: Screened, folder: Path, fitted: Algorithm | None = None) -> Shop:
     """Write what was kept as a shop, with `rejected/TABLE.parquet` and `screen.json` beside its tables.
 
-    `fitted`: the synthesizer that made it, saved in the folder `synthesizer`.
+    `fitted`: the synthesizer that made it, saved in the folder `synthesizer`. `screen.json` has the report and, where
+    the sample was filled up, `sampling`.
     """
     with replacing(folder) as partial:
         for name in screened.kept.names:
@@ -85,7 +197,8 @@ def save_screened(screened: Screened, folder: Path, fitted: Algorithm | None = N
         (partial / "rejected").mkdir()
         for name, rows in screened.rejected.items():
             rows.write_parquet(partial / "rejected" / f"{name}.parquet")
-        write_json(partial / "screen.json", screened.report)
+        told = screened.report | ({"sampling": screened.sampling} if screened.sampling else {})
+        write_json(partial / "screen.json", told)
         if fitted is not None:
             fitted.save(partial / "synthesizer")
     return Shop.open(folder)

@@ -9,7 +9,7 @@ import polars as pl
 
 from wareloom.errors import SettingError
 from wareloom.run import Run
-from wareloom.screening import Screen, Screened, reject
+from wareloom.screening import Screen, Screened, reject_users
 from wareloom.shop import Log, Shop
 from wareloom.shop.runs import run_codes, whole_codes
 
@@ -37,9 +37,5 @@ class Copies(Screen):
         taken = np.bincount(fake.user[copied], minlength=len(fake.users)) > 0
         short = (fake.lengths() < self.length) & (fake.lengths() >= self.shortest)
         taken |= short & np.isin(whole_codes(item, fake.offsets), whole_codes(real.item, real.offsets))
-        names = fake.users.ids.filter(pl.Series(taken))
-        keys = [pl.col(c) for c in ("user_id", "session_id") if c in synthetic.columns("events")]
-        screened = reject(synthetic, {"copies a real user": pl.coalesce(keys).is_in(names.implode())})
-        screened.report["users"] = int(taken.sum())
-        screened.report["share of users"] = float(taken.mean()) if len(taken) else 0.0
-        return screened
+        named = pl.DataFrame({"owner": fake.users.ids.filter(pl.Series(taken))})
+        return reject_users(synthetic, named.with_columns(reason=pl.lit("copies a real user")), len(fake.users))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import polars as pl
@@ -36,6 +36,8 @@ class Leak(Screen):
     the same stratum. The same is asked of runs, (two items, the held-out item that came next), that end in such a pair:
     honest data holds next to none of them, so that few copied users show.
     """
+
+    looks_at: ClassVar[Literal["draws", "sample", "end"]] = "end"
 
     tolerance: float = 0.005
     """Share of the held-out pairs by which the excess must pass what decoys explain before it counts."""

@@ -150,6 +150,28 @@ class Log:
         )
 
 
+def stacked(first: Log, second: Log) -> Log:
+    """Return the users of two logs of the same items one after the other; those of the second are renamed."""
+    names = ("item", "time", "event", "session", "weight", "real")
+    columns: dict[str, Any] = {name: np.concatenate([getattr(first, name), getattr(second, name)]) for name in names}
+    renamed = pl.select(pl.format("synthetic/{}", second.users.ids)).to_series()
+    offsets = np.concatenate([first.offsets, first.offsets[-1] + second.offsets[1:]])
+    users = Vocabulary(pl.concat([first.users.ids, renamed.rename("id")]))
+    return replace(first, users=users, offsets=offsets, **columns)
+
+
+def without_last(shop: Shop, whole: Log, rest: Log) -> Shop:
+    """Return `shop` without the last events of the users that have fewer in `rest` than in its `whole` log."""
+    events = shop.table("events").with_row_index("row")
+    keys = [name for name in ("user_id", "session_id") if name in events.columns]
+    events = events.with_columns(user=pl.coalesce(keys))
+    held = whole.users.ids.filter(pl.Series(rest.lengths() < whole.lengths()))
+    own = events.filter(pl.col("user").is_in(held.implode()), pl.col("item_id").is_in(rest.items.ids.implode()))
+    order = ["user", *(["time"] if "time" in events.columns else []), "row"]
+    last = own.filter(counts_in_log(INTERACTIONS)).sort(order).group_by("user").agg(pl.col("row").last())["row"]
+    return shop.with_tables(events=events.filter(~pl.col("row").is_in(last.implode())).drop("row", "user"))
+
+
 def tie_order(rows: int, seed: int) -> np.ndarray:
     """Return the place of each of the log's rows, in file order, among those of its user and time: int64 [rows]."""
     return np.random.default_rng(seed).permutation(rows)

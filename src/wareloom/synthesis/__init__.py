@@ -23,6 +23,8 @@ class Given:
     """Every synthetic user begins with one of these items."""
     length: int | None = None
     """Every synthetic user has exactly this many events."""
+    like: Shop | None = None
+    """Shoppers of the kind of this shop's users: a segment, a season, a campaign. Its items are of the fitted shop."""
 
 
 @dataclass(kw_only=True, eq=False)
@@ -32,6 +34,14 @@ class Synthesizer(Algorithm, ABC):
     family: ClassVar[Family] = SYNTHESIZERS
     knows: ClassVar[frozenset[str]] = frozenset({"behaviour"})
     """What it draws on: "behaviour", "text", "images", "world"."""
+
+    def draws_on(self) -> frozenset[str]:
+        """What it draws on under its settings: what it `knows`, unless it is made of others."""
+        return self.knows
+
+    def can_rank(self) -> bool:
+        """Whether it is a ranker too, which its method `as_ranker` returns when it is fitted."""
+        return hasattr(self, "as_ranker")
 
     @property
     def origin(self) -> str:

@@ -55,6 +55,18 @@ def hold_back(log: Log, most: int, run: Run) -> Held | None:
     return Held(rest, histories.select(fresh), answers[fresh], False) if len(fresh) >= FEWEST else None
 
 
+def ndcg_of_held(ranker: Ranker, held: Held, k: int) -> np.ndarray:
+    """NDCG@k of each held-back event by a fitted ranker; equal scores stand before it: float64 [held users]."""
+    parts = []
+    for start, block, scores in ranker.blocks(Requests.of(held.histories)):
+        if not held.repeats:
+            mask_seen(scores, block)
+        own = scores[np.arange(len(scores)), held.answers[start : start + len(scores)]]
+        rank = (scores >= own[:, None]).sum(axis=1)
+        parts.append(np.where(rank <= k, 1 / np.log2(1.0 + rank), 0.0))
+    return np.concatenate(parts)
+
+
 def fit_members(
     members: dict[str, dict[str, Any]], log: Log, shop: Shop | None, run: Run
 ) -> tuple[dict[str, Ranker], dict[str, str]]:

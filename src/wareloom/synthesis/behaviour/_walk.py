@@ -63,6 +63,8 @@ class Plan(NamedTuple):
     """int8, and as which kind of event"""
     start: np.ndarray
     """int32, items to begin with, drawn evenly; empty for the fitted ones"""
+    template: np.ndarray = np.zeros(0, np.int64)
+    """int64 [users], the outline that each user is to fill; empty where structure is drawn one by one"""
 
 
 def alias_table(counts: sparse.csr_matrix) -> Table:

@@ -72,6 +72,7 @@ class Diffusion(Markov):
     """Share of the steps known to the log that lead where others went, weighed by the user's chances; 0: no order."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         ones = tuple((name, lambda v: v >= 1, "1 or more") for name in ("steps", "width", "depth", "updates"))
         checked(
             "diffusion",

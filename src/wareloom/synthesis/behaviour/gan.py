@@ -92,6 +92,7 @@ class GAN(Markov):
     """Share of the steps known to the log that lead where others went, weighed by the user's chances; 0: no order."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         names = ("pack", "critic_steps", "width", "depth", "updates")
         checked(
             "gan",

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from scipy import sparse
 
+from wareloom.errors import SettingError
 from wareloom.shop import Log
 from wareloom.synthesis.behaviour.markov import Markov
 
@@ -14,6 +16,14 @@ from wareloom.synthesis.behaviour.markov import Markov
 @dataclass(kw_only=True, eq=False)
 class Independent(Markov):
     """Shoppers with real activity and real clocks whose items know nothing of one another: a control arm."""
+
+    structure: Literal["outline", "chain"] = "chain"
+    """Drawn one by one: an outline would keep categories together."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.structure != "chain":
+            raise SettingError("independent: items know nothing of one another, so that structure is always 'chain'.")
 
     def _follow(self, log: Log, weight: np.ndarray) -> sparse.csr_matrix:
         return sparse.csr_matrix((len(log.items), len(log.items)), dtype=np.float32)

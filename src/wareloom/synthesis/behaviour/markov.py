@@ -2,21 +2,34 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import NamedTuple, Self
+from copy import copy
+from dataclasses import dataclass, replace
+from typing import Literal, NamedTuple, Self
 
 import numpy as np
 import polars as pl
 from scipy import sparse
 
-from wareloom.errors import InputError
+from wareloom.errors import InputError, SettingError
 from wareloom.run import Run
 from wareloom.shop import Log, Shop, Vocabulary
 from wareloom.shop.log import NO_TIME
 from wareloom.shop.pairs import follow_counts, recency
 from wareloom.shop.schema import EVENTS
+from wareloom.state import flattened, unflattened
 from wareloom.synthesis import Given, Synthesizer
+from wareloom.synthesis.behaviour._fill import Shelves, fill, fit_shelves
 from wareloom.synthesis.behaviour._frames import Walked, build, fit_columns
+from wareloom.synthesis.behaviour._given import check_length, coded, continued, starts
+from wareloom.synthesis.behaviour._outline import (
+    Outline,
+    clock_outlines,
+    draw_outlines,
+    fit_outline,
+    places,
+    rows_of,
+    sessions_of,
+)
 from wareloom.synthesis.behaviour._rhythm import Rhythm, Visits, clock, draw_shapes, fit_rhythm
 from wareloom.synthesis.behaviour._walk import BUCKETS, Model, Plan, Table, alias_table, walk
 
@@ -34,20 +47,37 @@ class _Past(NamedTuple):
 
 @dataclass(kw_only=True, eq=False)
 class Markov(Synthesizer):
-    """Shoppers that walk from item to item as real ones did, backing off to popularity where little is known.
+    """Shoppers that walk from item to item as real ones did, backing off where little is known.
 
-    The next item is drawn from what followed the present one; with the probability T / (T + N) of Witten and Bell
-    (1991), for T distinct followers seen N times, from popularity instead. Whether it is the same item again, one the
-    user had, or another, and the kind of event, are drawn first, from a chain over kinds of event fitted on the log.
-    Number and length of sessions are those of a fitted user drawn at random; gaps come from quantiles by activity.
+    With `structure` "outline" a shopper has the outline of a real user drawn at random: sessions and gaps, moved and
+    stretched a little in time, kinds of event, which events are on one item or in one category, the level above each
+    category, and how popular each item is. New items fill it: such as followed the latest ones, less an absolute
+    discount for what was not seen (Ney, Essen and Kneser 1994), else others of the category and popularity. No item is
+    copied, but a fitted model holds the outlines of all users: it is no anonymous summary.
+
+    With "chain" all is drawn one by one: the next item from what followed the present one, with the probability
+    T / (T + N) of Witten and Bell (1991), for T distinct followers seen N times, from popularity; before it whether it
+    is the same item again, one the user had, or another, and the kind of event, from a chain over kinds; number and
+    length of sessions are those of a user drawn at random, gaps come from quantiles by activity. So are shoppers who
+    continue given histories or have a given length.
     """
 
     window: int = 2
-    """Items this many places apart still count as following one another."""
+    """Items this many places apart still count as following one another; for chains."""
     decay: float = 0.5
-    """Factor on a pair's weight for each further place apart."""
+    """Factor on a pair's weight for each further place apart; for chains."""
     half_life: float | None = None
-    """Days after which an event weighs half, counted back from the last event; None weighs all alike."""
+    """Days after which an event weighs half, counted back from the last event; None weighs all alike. An outline is
+    drawn as often as its last event weighs."""
+    structure: Literal["outline", "chain"] = "outline"
+    """Whether a new shopper's sessions, times, kinds of event, repeats and pattern of categories are those of a real
+    user drawn at random and moved in time, to be filled with other items, or are drawn one by one."""
+    jitter: float = 0.2
+    """How far gaps of an outline are stretched or shrunk: the standard deviation of the logarithm."""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.jitter < np.inf:
+            raise SettingError(f"{self.name}: jitter is {self.jitter}; give a number that is not negative.")
 
     def fit(self, shop: Shop, run: Run | None = None) -> Self:
         """Learn from the events of `shop`; raises `InputError` where it has none on known items."""
@@ -67,6 +97,8 @@ class Markov(Synthesizer):
             distinct, total = np.diff(counts.indptr), np.asarray(counts.sum(axis=1)).ravel()
             self.backoff_ = (distinct / np.maximum(distinct + total, 1e-12)).astype(np.float32)
             self.repeat_, self.chain_, self.first_ = self._habits(log)
+            if self.structure == "outline":
+                self._sketch(shop, run)
             for name, value in fit_rhythm(log)._asdict().items():
                 setattr(self, f"rhythm_{name}_", value)
             for name, value in fit_columns(shop, log.items).items():
@@ -78,28 +110,25 @@ class Markov(Synthesizer):
         """Draw `n` users, called ORIGIN/0, ORIGIN/1, ….
 
         With `given.histories` the first `n` users of that shop are continued instead: under their own ids, after their
-        last event, by one session or by `given.length` events.
+        last event, by one session or by `given.length` events. With `given.like` they have outlines of that shop's
+        users.
         """
         self._checked(n)
         run, given = run or Run(), given or Given()
-        if given.length is not None and given.length < 1:
-            raise InputError(f"Asked for users of {given.length} events; ask for at least 1.")
-        rhythm = Rhythm(*(getattr(self, f"rhythm_{name}_") for name in Rhythm._fields))
+        check_length(given)
+        if given.like is not None:
+            return self._like(given, run).sample(n, run, replace(given, like=None))
         with run.limits(), run.task(f"markov: sample {n:,} users"):
             past = self._past(given, n)
-            rng = run.rng("markov", "shapes")
-            if past.users is not None and given.length is None:
-                sessions, sizes = np.arange(n + 1), rhythm.shape[rng.integers(len(rhythm.shape), size=n)]
+            if self.structure == "outline" and past.users is None and given.length is None:
+                template, offsets = draw_outlines(self._outline(), n, run.rng("markov", "outlines"))
+                sessions, sizes = sessions_of(self._outline(), template)
             else:
-                sessions, sizes = draw_shapes(rhythm, n, given.length, rng)
-            offsets = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)[sessions]
-            plan = Plan(offsets, past.offsets, past.item, past.event, self._starts(given))
+                template, (sessions, sizes) = np.zeros(0, np.int64), self._shapes(past, given, n, run)
+                offsets = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)[sessions]
+            plan = Plan(offsets, past.offsets, past.item, past.event, self._starts(given), template)
             item, event = self._walked(plan, run)
-            if rhythm.bounds[2]:
-                visits = Visits(sessions, sizes, offsets, past.last)
-                time = clock(rhythm, visits, np.uint64(run.seed_for("markov", "clock")), run.cores)
-            else:
-                time = np.full(len(item), NO_TIME)
+            time = self._times(plan, Visits(sessions, sizes, offsets, past.last), run)
             users = (
                 past.users if past.users is not None else f"{self.origin}/" + pl.Series(np.arange(n)).cast(pl.String)
             )
@@ -109,7 +138,64 @@ class Markov(Synthesizer):
 
     def _walked(self, plan: Plan, run: Run) -> tuple[np.ndarray, np.ndarray]:
         """Items and kinds of event of the planned users."""
+        if len(plan.template):
+            outline, seed = self._outline(), np.uint64(run.seed_for("markov", "fill"))
+            items = fill(unflattened(Shelves, "shelves", self), outline, plan, seed, run.cores)
+            return items, outline.event[rows_of(outline, plan.template)]
         return walk(self._model(), plan, np.uint64(run.seed_for("markov", "walk")), run.cores)
+
+    def _outline(self) -> Outline:
+        found: Outline = unflattened(Outline, "outline", self)
+        return found
+
+    def _sketch(self, shop: Shop, run: Run) -> None:
+        """Keep the users' outlines, and what they are filled from; events of one time are in random order."""
+        log = Log.of(shop, shuffle_ties=run.seed_for("ties"))
+        log = log.keep(log.weight > 0)
+        self.counts_ = log.counts()
+        shelf, aisle = places(shop.table("items"), self.counts_)
+        outline = fit_outline(log, (shelf, aisle), self.counts_, recency(log, self.half_life))
+        for part, value in {"outline": outline, "shelves": fit_shelves(log, shelf, aisle)}.items():
+            for name, array in flattened(part, value).items():
+                setattr(self, name, array)
+
+    def _like(self, given: Given, run: Run) -> Self:
+        """Return a copy that has the outlines of other users."""
+        if self.structure != "outline" or given.histories is not None or given.length is not None:
+            raise InputError(
+                f"{self.name}: shoppers like those of a shop have their outlines, so that given.like needs "
+                "structure='outline', and no histories or length beside it."
+            )
+        assert given.like is not None
+        log = Log.of(given.like, shuffle_ties=run.seed_for("ties"))
+        log = replace(log, item=coded(log, self.catalogue_["item_id"]), items=Vocabulary(self.catalogue_["item_id"]))
+        if len(log) == 0:
+            raise InputError(f"{self.name}: the shop of given.like has no events on known items.")
+        shelves = unflattened(Shelves, "shelves", self)
+        outline = fit_outline(log, (shelves.shelf, shelves.aisle), self.counts_, recency(log, self.half_life))
+        other = copy(self)
+        for name, array in flattened("outline", outline).items():
+            setattr(other, name, array)
+        return other
+
+    def _shapes(self, past: _Past, given: Given, n: int, run: Run) -> tuple[np.ndarray, np.ndarray]:
+        """Sessions of n users, drawn one by one: where each user's begin, and the events of each."""
+        rhythm, rng = self._rhythm(), run.rng("markov", "shapes")
+        if past.users is not None and given.length is None:
+            return np.arange(n + 1), rhythm.shape[rng.integers(len(rhythm.shape), size=n)]
+        return draw_shapes(rhythm, n, given.length, rng)
+
+    def _rhythm(self) -> Rhythm:
+        return Rhythm(*(getattr(self, f"rhythm_{name}_") for name in Rhythm._fields))
+
+    def _times(self, plan: Plan, visits: Visits, run: Run) -> np.ndarray:
+        """Time of every event: int64 [events], `NO_TIME` where the log has none."""
+        rhythm, seed = self._rhythm(), np.uint64(run.seed_for("markov", "clock"))
+        if not rhythm.bounds[2]:
+            return np.full(plan.offsets[-1], NO_TIME)
+        if len(plan.template):
+            return clock_outlines(self._outline(), plan, self.jitter, seed, run.cores)
+        return clock(rhythm, visits, seed, run.cores)
 
     def _follow(self, log: Log, weight: np.ndarray) -> sparse.csr_matrix:
         """How often which item follows which."""
@@ -133,27 +219,16 @@ class Markov(Synthesizer):
 
     def _past(self, given: Given, n: int) -> _Past:
         """What the `n` users had before: nothing, or the given histories."""
-        if given.histories is None:
+        known = continued(given, n, self.catalogue_["item_id"])
+        if known is None:
             nothing = np.zeros(0, np.int32), np.zeros(0, np.int8)
             return _Past(None, np.zeros(n + 1, np.int64), *nothing, np.full(n, -1, np.int64))
-        log = Log.of(given.histories)
-        known = log.lengths() > 0
-        if n > known.sum():
-            raise InputError(f"Asked to continue {n} users, but the given histories hold {known.sum()} with events.")
-        log = log.select(np.flatnonzero(known)[:n])
-        code = Vocabulary(self.catalogue_["item_id"]).recode(log.items)[log.item]
-        if np.any(code < 0):
-            unknown = log.items.decode(log.item[code < 0][:1])[0]
-            raise InputError(f"The given histories hold the item {unknown!r}, which the fitted shop does not know.")
+        log = known.log
         last = log.time[log.offsets[1:] - 1] if log.timed else np.zeros(n, np.int64)
-        return _Past(log.users.ids, log.offsets, code.astype(np.int32), log.event, last)
+        return _Past(log.users.ids, log.offsets, known.item, log.event, last)
 
     def _starts(self, given: Given) -> np.ndarray:
-        codes = Vocabulary(self.catalogue_["item_id"]).encode(given.start_items)
-        if np.any(codes < 0):
-            unknown = given.start_items[int(np.flatnonzero(codes < 0)[0])]
-            raise InputError(f"The start item {unknown!r} is not in the fitted shop's catalogue.")
-        return codes
+        return starts(given, self.catalogue_["item_id"])
 
 
 def _one_row(item: np.ndarray, weight: np.ndarray, n: int) -> sparse.csr_matrix:

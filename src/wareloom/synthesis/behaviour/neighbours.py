@@ -45,6 +45,7 @@ class Neighbours(Markov):
     """Share of walks that begin anywhere in the catalogue instead of where real users begin."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         for name, holds, wanted in (
             ("neighbours", self.neighbours >= 1, "1 or more"),
             ("top", self.top >= 1, "1 or more"),

@@ -45,6 +45,8 @@ class Teacher(Markov):
     """Share of walks that begin anywhere in the catalogue instead of where real users begin."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
+        self._packed: Knowledge | None = None
         self._stack()
         for name, holds, wanted in (
             ("top", self.top >= 1, "1 or more"),
@@ -63,6 +65,7 @@ class Teacher(Markov):
     def fit(self, shop: Shop, run: Run | None = None) -> Self:
         """Learn structure and clock as `markov` does, and the ensemble with its weights."""
         super().fit(shop, run)
+        self._packed = None
         self.ensemble_ = {"stack": self._stack().fit(shop, run)}
         for name, ranker in self.ensemble_["stack"].members_.items():  # type: ignore[attr-defined]
             if ranker.neighbourhood() is None:
@@ -78,6 +81,12 @@ class Teacher(Markov):
         return self.ensemble_["stack"]
 
     def _knowledge(self) -> Knowledge:
+        """All tables of the ensemble, laid out once: a live session has no time for it."""
+        if self._packed is None:
+            self._packed = self._laid_out()
+        return self._packed
+
+    def _laid_out(self) -> Knowledge:
         stack: Any = self.ensemble_["stack"]
         parts = []
         for name, ranker in stack.members_.items():

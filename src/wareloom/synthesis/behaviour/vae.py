@@ -51,6 +51,7 @@ class VAE(Markov):
     """Highest step size."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         checked("vae", self, *RULES, ("anneal", lambda v: 0 <= v <= 1, "a share"))
 
     def fit(self, shop: Shop, run: Run | None = None) -> Self:

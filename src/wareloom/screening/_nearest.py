@@ -1,0 +1,191 @@
+"""How near each user is to a user of another shop: sets of items, and runs of items in a row."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numba import get_num_threads, njit, prange
+
+from wareloom.shop import Log
+from wareloom.shop.runs import run_codes, whole_codes
+
+MOST_SEEN = 5_000
+"""Entries of the index that are looked at for one user, those of its rarest items first."""
+LONGEST_RUN = 20
+"""Runs are told apart up to this length."""
+
+
+@dataclass(frozen=True)
+class Sets:
+    """The distinct items of each user, the rarest first."""
+
+    offsets: np.ndarray
+    """int64 [users + 1]"""
+    item: np.ndarray
+    """int32, ranks: 0 is the item that fewest have; ranks from `items` on are of items that nobody else knows"""
+    items: int
+
+    def sizes(self) -> np.ndarray:
+        """Distinct items of each user, int64 [users]."""
+        return np.diff(self.offsets)
+
+
+def sets(user: np.ndarray, item: np.ndarray, users: int, rank: np.ndarray, strange: np.ndarray) -> Sets:
+    """Sort each user's distinct items by rarity.
+
+    `item`: codes, -1 for one that `rank` lacks, whose own code in `strange` (≥ 0) then tells it from others.
+    """
+    known = item >= 0
+    place = np.where(known, rank[item] if len(rank) else 0, len(rank) + strange).astype(np.int64)
+    width = int(place.max(initial=0)) + 1
+    both = _distinct(user.astype(np.int64) * width + place)
+    offsets = np.searchsorted(both, np.arange(users + 1, dtype=np.int64) * width).astype(np.int64)
+    return Sets(offsets, (both % width).astype(np.int32), len(rank))
+
+
+def rarity(log: Log) -> np.ndarray:
+    """Rank of each item by how many users have it, the rarest 0: int64 [items]."""
+    n = len(log.items)
+    having = np.bincount(_distinct(log.user.astype(np.int64) * n + log.item) % max(1, n), minlength=n)
+    rank = np.empty(n, dtype=np.int64)
+    rank[np.argsort(having, kind="stable")] = np.arange(n)
+    return rank
+
+
+def nearest(mine: Sets, among: Sets, least: float, *, own: bool) -> np.ndarray:
+    """Return the greatest Jaccard similarity of each user's items to those of a user of `among`: float64 [users].
+
+    0 where it is below `least`. `own`: the two are the same users, and each is held beside all others. Two sets of
+    similarity t share one of the (1 - t) · size + 1 rarest items of each, so that an index over these finds all
+    (Chaudhuri, Ganti and Kaushik 2006); of more than `MOST_SEEN` that do, the first are looked at. Equal sets
+    are always found.
+    """
+    code, theirs = whole_codes(mine.item, mine.offsets), whole_codes(among.item, among.offsets)
+    values, counts = np.unique(theirs, return_counts=True)
+    equal = np.isin(code, values[counts > 1] if own else values) & (mine.sizes() > 0)
+    index, chunks = _index(among, least), get_num_threads() * 8
+    return _search((mine.offsets, mine.item), (among.offsets, among.item), index, equal, (least, own), chunks)
+
+
+def _index(among: Sets, least: float) -> tuple[np.ndarray, np.ndarray]:
+    """Which users have an item among their rarest: starts int64 [items + 1], and (user, size, place) int32 [·, 3]."""
+    sizes = among.sizes()
+    first = np.where(sizes > 0, sizes - np.ceil(least * sizes - 1e-9).astype(np.int64) + 1, 0)
+    place = np.arange(len(among.item)) - np.repeat(among.offsets[:-1], sizes)
+    taken = place < np.repeat(first, sizes)
+    user, item = np.repeat(np.arange(len(sizes), dtype=np.int32), sizes)[taken], among.item[taken]
+    order = np.argsort(item, kind="stable")
+    start = np.concatenate([[0], np.cumsum(np.bincount(item, minlength=among.items))]).astype(np.int64)
+    entries = np.stack([user, sizes[user].astype(np.int32), place[taken].astype(np.int32)], axis=1)
+    return start, np.ascontiguousarray(entries[order])
+
+
+@njit(cache=True, parallel=True)
+def _search(
+    mine: tuple[np.ndarray, np.ndarray],
+    among: tuple[np.ndarray, np.ndarray],
+    index: tuple[np.ndarray, np.ndarray],
+    equal: np.ndarray,
+    how: tuple[float, bool],
+    chunks: int,
+) -> np.ndarray:
+    users, found = len(mine[0]) - 1, np.zeros(len(mine[0]) - 1)
+    for c in prange(chunks):
+        met = np.full(len(among[0]) - 1, -1, dtype=np.int32)
+        for u in range(users * c // chunks, users * (c + 1) // chunks):
+            found[u] = 1.0 if equal[u] else _one(u, mine, among, index, met, how)
+    return found
+
+
+@njit(cache=True)
+def _one(
+    u: int,
+    mine: tuple[np.ndarray, np.ndarray],
+    among: tuple[np.ndarray, np.ndarray],
+    index: tuple[np.ndarray, np.ndarray],
+    met: np.ndarray,
+    how: tuple[float, bool],
+) -> float:
+    """Greatest similarity of one user that is no equal set; `met` says by whom a user was looked at last."""
+    items = mine[1][mine[0][u] : mine[0][u + 1]]
+    size, best, seen = len(items), 0.0, 0
+    for p in range(size):
+        bound = (size - p) / size
+        if bound <= best or bound < how[0] or seen >= MOST_SEEN or items[p] >= len(index[0]) - 1:
+            break
+        for x in range(index[0][items[p]], index[0][items[p] + 1]):
+            seen += 1
+            if seen > MOST_SEEN:
+                break
+            v, others, q = index[1][x, 0], index[1][x, 1], index[1][x, 2]
+            least = max(how[0], best)
+            # Where this is the first they share, what both can still share is what stands behind it in either.
+            if min(size - p, others - q) < least / (1.0 + least) * (size + others) - 1e-9:
+                continue
+            if met[v] == u or (how[1] and v == u):
+                continue
+            met[v] = u
+            best = max(best, _jaccard(items, among[1][among[0][v] : among[0][v + 1]], least))
+    return best
+
+
+@njit(cache=True)
+def _jaccard(a: np.ndarray, b: np.ndarray, least: float) -> float:
+    """Similarity of two sorted sets, 0 as soon as it must stay below `least`."""
+    need = least / (1.0 + least) * (len(a) + len(b)) - 1e-9
+    i, j, both = 0, 0, 0
+    while i < len(a) and j < len(b):
+        if both + min(len(a) - i, len(b) - j) < need:
+            return 0.0
+        if a[i] == b[j]:
+            both, i, j = both + 1, i + 1, j + 1
+        elif a[i] < b[j]:
+            i += 1
+        else:
+            j += 1
+    return both / (len(a) + len(b) - both) if both >= need else 0.0
+
+
+def longest_runs(item: np.ndarray, offsets: np.ndarray, log: Log, least: int, *, own: bool) -> np.ndarray:
+    """Return how many items in a row each user shares, in order, with a user of `log` at most: int64 [users].
+
+    0 where there are fewer than `least`, and `LONGEST_RUN` where there are more. `own`: as in `nearest`.
+    """
+    users = len(offsets) - 1
+    longest = np.zeros(users, dtype=np.int64)
+    user = np.repeat(np.arange(users), np.diff(offsets))
+    theirs_user = log.user
+    for length in range(least, LONGEST_RUN + 1):
+        theirs = run_codes(log.item, log.offsets, length)
+        known = _shared(theirs[theirs != 0], theirs_user[theirs != 0]) if own else _distinct(theirs[theirs != 0])
+        codes = run_codes(item, offsets, length)
+        still = np.flatnonzero((codes != 0) & ((length == least) | (longest[user] == length - 1)))
+        shared = _distinct(user[still[_among(codes[still], known)]])
+        if not len(shared):
+            break
+        longest[shared] = length
+    return longest
+
+
+def _distinct(values: np.ndarray) -> np.ndarray:
+    """The different values, sorted; sorting is faster than hashing where nearly all are different."""
+    ordered = np.sort(values)
+    first = np.ones(len(ordered), dtype=bool)
+    first[1:] = ordered[1:] != ordered[:-1]
+    return ordered[first]
+
+
+def _shared(codes: np.ndarray, user: np.ndarray) -> np.ndarray:
+    """The codes that two different users have, sorted; `user` never falls."""
+    order = np.argsort(codes, kind="stable")
+    code, whose = codes[order], user[order]
+    return _distinct(code[1:][(code[1:] == code[:-1]) & (whose[1:] != whose[:-1])])
+
+
+def _among(values: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """Whether each value is one of `known`, which is sorted: bool."""
+    if not len(known):
+        return np.zeros(len(values), dtype=bool)
+    found: np.ndarray = known[np.minimum(np.searchsorted(known, values), len(known) - 1)] == values
+    return found

@@ -1,0 +1,252 @@
+"""Outlines filled with items: of the right category and popularity, and such as followed those before."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+from scipy import sparse
+
+from wareloom.shop import Log
+from wareloom.shop.log import NO_TIME
+from wareloom.synthesis.behaviour._outline import BANDS, Outline, bands
+from wareloom.synthesis.behaviour._walk import TRIES, Plan, Table, _draw, _next, _stream, alias_table, in_threads
+
+FEW = 6
+"""Draws before something likelier is given up"""
+NEAR = 1
+"""Bands by which an item that is known to follow may differ from the outline's"""
+REACH = 4
+"""Latest items of a shopper that are asked what follows them"""
+
+
+class Steps(NamedTuple):
+    """What follows what, in segments: the followers of each are sorted by the group that they belong to."""
+
+    indptr: np.ndarray
+    """int64 [rows + 1]"""
+    value: np.ndarray
+    """int32 [entries]"""
+    group: np.ndarray
+    """int32 [entries], rising within each row"""
+    above: np.ndarray
+    """int32 [entries], group of the group, rising within each row"""
+    below: np.ndarray
+    """float64 [entries + 1], running sum of the counts"""
+    discount: np.ndarray
+    """float64 [1], taken off each count for what has not been seen"""
+
+
+class Shelves(NamedTuple):
+    """Where items stand, how popular they are, and what follows what."""
+
+    shelf: np.ndarray
+    """int32 [items], category"""
+    aisle: np.ndarray
+    """int32 [categories], category at a level above"""
+    band: np.ndarray
+    """int8 [items], popularity"""
+    items: Table
+    """Items by category and band: row category · BANDS + band"""
+    shelves: Table
+    """Categories by the level above and band: row level · BANDS + band"""
+    next_item: Steps
+    """Followers of items, grouped by category and the level above"""
+    next_shelf: Steps
+    """Followers of categories, grouped by the level above"""
+    fit: np.ndarray
+    """float32 [categories, BANDS], share of a band among a category's events beside the highest share of any"""
+
+
+def fit_shelves(log: Log, shelf: np.ndarray, aisle: np.ndarray) -> Shelves:
+    """Count what stands where and what follows what."""
+    n, shelves = len(log.items), len(aisle)
+    counts = np.bincount(log.item, minlength=n)
+    row = shelf.astype(np.int64) * BANDS + bands(counts)
+    where = sparse.csr_matrix((np.maximum(counts, 1.0), (row, np.arange(n))), shape=(shelves * BANDS, n))
+    mass = np.bincount(row, weights=np.maximum(counts, 1.0), minlength=shelves * BANDS).reshape(shelves, BANDS)
+    where_above = (aisle[:, None].astype(np.int64) * BANDS + np.arange(BANDS)).ravel()
+    place = where_above, np.repeat(np.arange(shelves), BANDS)
+    above = sparse.csr_matrix((mass.ravel(), place), shape=((int(aisle.max()) + 1) * BANDS, shelves))
+    above.eliminate_zeros()
+    share = mass / mass.sum(axis=1, keepdims=True)
+    follow = _followers(log)
+    of = sparse.csr_matrix((np.ones(n, np.float32), (np.arange(n), shelf)), shape=(n, shelves))
+    between = (of.T @ follow @ of).tocsr()
+    return Shelves(
+        shelf,
+        aisle,
+        bands(counts),
+        alias_table(where),
+        alias_table(above),
+        _steps(follow, shelf, aisle[shelf]),
+        _steps(between, aisle, aisle),
+        (share / np.maximum(share.max(axis=0), 1e-9)).astype(np.float32),
+    )
+
+
+def _followers(log: Log) -> sparse.csr_matrix:
+    """How often item j came next after item i: float32 CSR [items, items]; of events at one time in either order."""
+    n, inner = len(log.items), np.flatnonzero(np.diff(log.user, prepend=-1) == 0)
+    one, two = log.item[inner - 1], log.item[inner]
+    tied = (log.time[inner] == log.time[inner - 1]) & (log.time[inner] != NO_TIME)
+    rows, columns = np.concatenate([one, two[tied]]), np.concatenate([two, one[tied]])
+    moved = rows != columns
+    ones = np.ones(int(moved.sum()), np.float32)
+    return sparse.coo_matrix((ones, (rows[moved], columns[moved])), shape=(n, n)).tocsr()
+
+
+def _steps(counts: sparse.csr_matrix, group: np.ndarray, above: np.ndarray) -> Steps:
+    """Sort followers by groups; the discount is n1 / (n1 + 2 n2) of Ney, Essen and Kneser (1994)."""
+    row = np.repeat(np.arange(counts.shape[0]), np.diff(counts.indptr))
+    order = np.lexsort((counts.indices, group[counts.indices], above[counts.indices], row))
+    value = counts.indices[order].astype(np.int32)
+    once, twice = int((counts.data == 1).sum()), int((counts.data == 2).sum())
+    discount = once / (once + 2 * twice) if once else 0.0
+    below = np.concatenate([[0.0], np.cumsum(counts.data[order], dtype=np.float64)])
+    return Steps(counts.indptr.astype(np.int64), value, group[value], above[value], below, np.array([discount]))
+
+
+def fill(shelves: Shelves, outline: Outline, plan: Plan, seed: np.uint64, cores: int) -> np.ndarray:
+    """Draw the items of the planned outlines: int32 [events], the same whatever the number of cores."""
+    items = np.empty(plan.offsets[-1], dtype=np.int32)
+    in_threads(lambda a, b: _fill(shelves, outline, plan, (seed, a, b), items), len(plan.template), cores)
+    return items
+
+
+@njit(cache=True)
+def _segment(values, low, high, value):  # type: ignore[no-untyped-def]
+    """Where a value stands among rising values at the places low … high - 1: (first, one behind the last)."""
+    first = low + np.searchsorted(values[low:high], value, side="left")
+    return first, first + np.searchsorted(values[first:high], value, side="right")
+
+
+@njit(cache=True)
+def _entry(steps, low, high, state):  # type: ignore[no-untyped-def]
+    """Draw an entry by its count: (entry, whether the draw fell into what is taken off for the unseen)."""
+    u = steps.below[low] + _next(state) * (steps.below[high] - steps.below[low])
+    k = min(high - 1, low - 1 + np.searchsorted(steps.below[low : high + 1], u, side="right"))
+    return k, steps.below[k + 1] - u <= steps.discount[0]
+
+
+@njit(cache=True)
+def _had(items, a, e, item):  # type: ignore[no-untyped-def]
+    for p in range(a, e):  # noqa: SIM110 - compiled
+        if items[p] == item:
+            return True
+    return False
+
+
+@njit(cache=True)
+def _visited(shelves, items, a, e, shelf):  # type: ignore[no-untyped-def]
+    """Whether one of the user's events a … e - 1 is in the category."""
+    for p in range(a, e):  # noqa: SIM110 - compiled
+        if shelves.shelf[items[p]] == shelf:
+            return True
+    return False
+
+
+@njit(cache=True)
+def _known(shelves, items, a, e, back, asked, state):  # type: ignore[no-untyped-def]
+    """Draw an item that followed the one `back` places before, of those that the outline admits; -1 for none seen.
+
+    `asked`: (category, or -1 for a new one; level above; band of popularity).
+    """
+    shelf, aisle, band = asked
+    steps, row = shelves.next_item, items[e - back]
+    low, high = steps.indptr[row], steps.indptr[row + 1]
+    if shelf >= 0:
+        low, high = _segment(steps.group, low, high, shelf)
+    else:
+        low, high = _segment(steps.above, low, high, aisle)
+    if low == high:
+        return -1
+    for _ in range(FEW):
+        k, unseen = _entry(steps, low, high, state)
+        item = steps.value[k]
+        fits = abs(shelves.band[item] - band) <= NEAR and not _had(items, a, e, item)
+        if fits and (shelf >= 0 or not _visited(shelves, items, a, e, shelves.shelf[item])):
+            return -1 if unseen else item
+    return -1
+
+
+@njit(cache=True)
+def _new_shelf(shelves, items, a, e, aisle, band, state):  # type: ignore[no-untyped-def]
+    """Draw a category of the level above that the user has not had, one in which items are about as popular."""
+    steps, found = shelves.next_shelf, -1
+    if e > a:
+        row = shelves.shelf[items[e - 1]]
+        low, high = _segment(steps.above, steps.indptr[row], steps.indptr[row + 1], aisle)
+        for _ in range(FEW if low < high else 0):
+            k, unseen = _entry(steps, low, high, state)
+            if unseen:
+                break
+            found = steps.value[k]
+            if _next(state) < shelves.fit[found, band] and not _visited(shelves, items, a, e, found):
+                return found
+    row = _stocked(shelves.shelves, aisle * BANDS, band, state)
+    for _ in range(TRIES):
+        found = _draw(shelves.shelves, row, state)
+        if not _visited(shelves, items, a, e, found):
+            break
+    return found
+
+
+@njit(cache=True)
+def _stocked(table, row, band, state):  # type: ignore[no-untyped-def]
+    """The row of the band nearest to `band` that is not empty, of those that begin with `row`."""
+    side = 1 if _next(state) < 0.5 else -1
+    for far in range(BANDS):
+        for near in (band + side * far, band - side * far):
+            if 0 <= near < BANDS and table.indptr[row + near + 1] > table.indptr[row + near]:
+                return row + near
+    return row + band
+
+
+@njit(cache=True)
+def _other_item(shelves, items, a, e, shelf, band, state):  # type: ignore[no-untyped-def]
+    """Draw an item of the category by its popularity that the user has not had."""
+    row, first = _stocked(shelves.items, shelf * BANDS, band, state), shelf * BANDS
+    for attempt in range(TRIES + 2 * BANDS):
+        if attempt >= TRIES:
+            row = first + (attempt - TRIES) % BANDS
+        if shelves.items.indptr[row + 1] > shelves.items.indptr[row]:
+            item = _draw(shelves.items, row, state)
+            if not _had(items, a, e, item):
+                return item
+    for _ in range(TRIES):
+        item = int(_next(state) * len(shelves.shelf))
+        if not _had(items, a, e, item):
+            return item
+    return item
+
+
+@njit(cache=True, nogil=True)
+def _fill(shelves, outline, plan, part, items):  # type: ignore[no-untyped-def]
+    """Fill the outlines first … last - 1 of `part` = (seed, first, last)."""
+    seed, first, last = part
+    for u in range(first, last):
+        state = _stream(seed, u)
+        a, t = plan.offsets[u], outline.offsets[plan.template[u]]
+        for e in range(a, plan.offsets[u + 1]):
+            at = t + e - a
+            if outline.same[at] >= 0:
+                items[e] = items[a + outline.same[at]]
+                continue
+            if e == a and len(plan.start):
+                items[e] = plan.start[int(_next(state) * len(plan.start))]
+                continue
+            shelf, aisle, band = -1, outline.aisle[at], outline.band[at]
+            if outline.shelf[at] >= 0:
+                shelf = shelves.shelf[items[a + outline.shelf[at]]]
+            item = -1
+            for back in range(1, min(REACH, e - a) + 1):
+                item = _known(shelves, items, a, e, back, (shelf, aisle, band), state)
+                if item >= 0:
+                    break
+            if item < 0:
+                if shelf < 0:
+                    shelf = _new_shelf(shelves, items, a, e, aisle, band, state)
+                item = _other_item(shelves, items, a, e, shelf, band, state)
+            items[e] = item

@@ -1,0 +1,194 @@
+"""Outlines of real users: all that their events are like but for which items they are on."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import polars as pl
+from numba import njit
+
+from wareloom.shop import Log
+from wareloom.shop.categories import path_codes, telling_codes
+from wareloom.shop.log import NO_TIME
+from wareloom.synthesis.behaviour._rhythm import RESOLUTIONS
+from wareloom.synthesis.behaviour._walk import Plan, _next, _stream, in_threads
+
+BANDS = 20
+"""Bands of popularity by powers of two: 0 for items that nobody chose, 1 for one event, 2 for two or three, …"""
+DAY = 86_400_000_000
+"""Microseconds of a day"""
+
+
+class Outline(NamedTuple):
+    """Outlines of the fitted users, an entry an event."""
+
+    offsets: np.ndarray
+    """int64 [users + 1]"""
+    time: np.ndarray
+    """int64 [events], microseconds"""
+    starts: np.ndarray
+    """bool [events], whether a session begins"""
+    event: np.ndarray
+    """int8 [events], kinds"""
+    same: np.ndarray
+    """int32 [events], place of the user's first event on the same item; -1 where the item is new"""
+    shelf: np.ndarray
+    """int32 [events], place of the user's first event in the same category; -1 where it is new"""
+    aisle: np.ndarray
+    """int32 [events], category at the level above"""
+    band: np.ndarray
+    """int8 [events], popularity of the item among the others"""
+    weight: np.ndarray
+    """float64 [users], how often each is drawn beside the others"""
+    bounds: np.ndarray
+    """int64 [4]: earliest and latest time, resolution, and by which step users are moved in time (0: not at all)"""
+
+
+def bands(counts: np.ndarray) -> np.ndarray:
+    """Band of popularity of items with so many events: int8."""
+    return np.minimum(np.ceil(np.log2(np.maximum(counts, 0) + 1.0)), BANDS - 1).astype(np.int8)
+
+
+def places(catalogue: pl.DataFrame, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Category of each item, and the level above of each category: int32 [items], int32 [categories].
+
+    Items without a category are one category. The level above is the first that tells items apart.
+    """
+    if "category" not in catalogue.columns:
+        return np.zeros(len(counts), np.int32), np.zeros(1, np.int32)
+    above = telling_codes(catalogue["category"], counts)
+    above = np.zeros(len(counts), np.int32) if above is None else above + 1
+    names, shelf = np.unique(path_codes(catalogue["category"]), return_inverse=True)
+    aisle = np.zeros(len(names), np.int32)
+    aisle[shelf] = above
+    return shelf.astype(np.int32), aisle
+
+
+def fit_outline(log: Log, places: tuple[np.ndarray, np.ndarray], counts: np.ndarray, weight: np.ndarray) -> Outline:
+    """Take the outlines of all users with events; a user is drawn as often as its last event weighs, float [events].
+
+    `places`: category of each item and the level above, see `places`; `counts`: events of each item.
+    """
+    shelf, aisle = places
+    users = np.flatnonzero(log.lengths() > 0)
+    whose = weight[log.offsets[users + 1] - 1].astype(np.float64)
+    log = log.select(users)
+    user, item = log.user, log.item
+    own = pl.DataFrame({"u": user, "i": item}).select(pl.len().over("u", "i"))["len"].to_numpy()
+    starts = np.diff(user, prepend=-1) != 0
+    starts[1:] |= log.session[1:] != log.session[:-1]
+    known = log.time[log.time != NO_TIME]
+    bounds = np.array([0, 0, 1, 0], dtype=np.int64)
+    if log.timed and len(known):
+        resolution = next(r for r in RESOLUTIONS if not np.any(known % r))
+        span = int(known.max() - known.min())
+        step = next((s for s in (7 * DAY, DAY) if span >= 8 * s), 0)
+        bounds = np.array([known.min(), known.max(), resolution, step], dtype=np.int64)
+    return Outline(
+        log.offsets.astype(np.int64),
+        log.time,
+        starts,
+        log.event,
+        _first_with(user, item, log.offsets),
+        _first_with(user, shelf[item], log.offsets),
+        aisle[shelf[item]],
+        bands(counts[item] - own),
+        whose,
+        bounds,
+    )
+
+
+def _first_with(user: np.ndarray, value: np.ndarray, offsets: np.ndarray) -> np.ndarray:
+    """Place within its user of the first event with the same value as each event: int32, -1 for itself."""
+    row = pl.DataFrame({"u": user, "v": value, "row": np.arange(len(user))})
+    first = row.select(pl.col("row").min().over("u", "v"))["row"].to_numpy()
+    return np.where(first == np.arange(len(user)), -1, first - offsets[user]).astype(np.int32)
+
+
+def draw_outlines(outline: Outline, n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Draw n outlines by their weights: (users int64 [n], offsets int64 [n + 1]).
+
+    Systematic: each is drawn as often as its weight says, up or down to a whole number, in random order.
+    """
+    order = rng.permutation(len(outline.weight))
+    ends = np.cumsum(outline.weight[order])
+    at = (np.arange(n) + rng.random()) * (ends[-1] / n)
+    template = rng.permutation(order[np.minimum(np.searchsorted(ends, at, side="right"), len(order) - 1)])
+    return template, np.concatenate([[0], np.cumsum(np.diff(outline.offsets)[template])]).astype(np.int64)
+
+
+def rows_of(outline: Outline, template: np.ndarray) -> np.ndarray:
+    """Rows of the outlines' events, one user after the other: int64 [events]."""
+    begin, size = outline.offsets[template], np.diff(outline.offsets)[template]
+    ends = np.cumsum(size)
+    return np.repeat(begin - (ends - size), size) + np.arange(int(ends[-1]))
+
+
+def sessions_of(outline: Outline, template: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Sessions of outlines: (where each user's begin, int64 [users + 1]; events of each, int32)."""
+    rows = rows_of(outline, template)
+    begin = np.flatnonzero(outline.starts[rows])
+    whole = np.concatenate([[0], np.cumsum(outline.starts)]).astype(np.int64)
+    number = whole[outline.offsets[1:]] - whole[outline.offsets[:-1]]
+    offsets = np.concatenate([[0], np.cumsum(number[template])]).astype(np.int64)
+    return offsets, np.diff(begin, append=len(rows)).astype(np.int32)
+
+
+def clock_outlines(outline: Outline, plan: Plan, jitter: float, seed: np.uint64, cores: int) -> np.ndarray:
+    """Times of outlines: int64 [events]. A user is moved as a whole by some steps, and its gaps are stretched a little.
+
+    Steps are weeks where the log is long, else days, so that hours and weekdays stay; long gaps are stretched by whole
+    steps, too. Nothing is moved out of the time that was fitted. `jitter`: standard deviation of the logarithm of a
+    gap's stretch.
+    """
+    times = np.empty(plan.offsets[-1], dtype=np.int64)
+    in_threads(lambda a, b: _time(outline, plan, jitter, (seed, a, b), times), len(plan.template), cores)
+    return times
+
+
+@njit(cache=True)
+def _normal(state):  # type: ignore[no-untyped-def]
+    """A standard normal number (Box and Muller 1958)."""
+    return np.sqrt(-2.0 * np.log(1.0 - _next(state))) * np.cos(2.0 * np.pi * _next(state))
+
+
+@njit(cache=True)
+def _stretched(gap, steps, factor, state):  # type: ignore[no-untyped-def]
+    """A gap times a factor, changed by whole steps of (long, short): up or down by chance, so that the mean is right.
+
+    From a long step on it changes by long ones; below half a day by short ones; between the two it stays.
+    """
+    long, short = steps
+    if long > gap >= DAY // 2:
+        return gap
+    step = long if gap >= long else short
+    more = np.floor(gap * (factor - 1.0) / step + _next(state))
+    return max(0, gap + int(more) * step)
+
+
+@njit(cache=True, nogil=True)
+def _time(outline, plan, jitter, part, times):  # type: ignore[no-untyped-def]
+    seed, first, last = part
+    earliest, latest, resolution, step = outline.bounds
+    for u in range(first, last):
+        state = _stream(seed, u)
+        a, b, t = plan.offsets[u], plan.offsets[u + 1], outline.offsets[plan.template[u]]
+        end = outline.time[t + b - a - 1]
+        if end == NO_TIME:
+            times[a:b] = outline.time[t : t + b - a]
+            continue
+        moved = end + int(np.round(2.0 * _normal(state))) * step
+        end = moved if earliest <= moved <= latest else end
+        times[b - 1] = end
+        fits = True
+        for e in range(b - 1, a, -1):
+            at = t + e - a
+            known = outline.time[at - 1] != NO_TIME
+            gap = outline.time[at] - outline.time[at - 1] if known else 0
+            if gap > 0:
+                gap = _stretched(gap, (max(step, DAY), resolution), np.exp(jitter * _normal(state)), state)
+            times[e - 1] = times[e] - gap
+            fits = fits and times[e - 1] >= earliest
+        if not fits:
+            times[a:b] = outline.time[t : t + b - a]

@@ -1,0 +1,222 @@
+"""Outlines of real users filled with other items: what stays as it was, what changes, and how items are drawn."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from scipy import sparse
+
+from conftest import small_shop
+from wareloom.errors import InputError, SettingError
+from wareloom.family import SYNTHESIZERS
+from wareloom.run import Run
+from wareloom.shop import Log, Shop
+from wareloom.shop.log import NO_TIME
+from wareloom.synthesis import Given
+from wareloom.synthesis.behaviour._fill import _entry, _steps
+from wareloom.synthesis.behaviour._outline import bands
+from wareloom.synthesis.behaviour._walk import _stream
+from wareloom.synthesis.behaviour.markov import Markov
+
+WEEK = 7 * 86_400_000_000
+
+
+def fitted(shop: Shop, **settings: object) -> Markov:
+    made: Markov = SYNTHESIZERS.make("markov", structure="outline", **settings).fit(shop)
+    return made
+
+
+def lively(users: int = 300, seed: int = 0) -> Shop:
+    """Sessions of views, carts and purchases in forty leaf categories below four, over half a year, in the evening."""
+    rng, rows = np.random.default_rng(seed), []
+    for user in range(users):
+        clock = int(rng.integers(0, 150)) * 86_400 + int(rng.integers(18 * 3600, 22 * 3600))
+        for session in range(int(rng.integers(1, 4))):
+            start = int(rng.integers(40)) * 10
+            for _ in range(int(rng.integers(1, 6))):
+                item = start + int(rng.integers(10)) if rng.random() < 0.7 else int(rng.integers(400))
+                rows.append((f"u{user}", f"{user}-{session}", f"i{item}", "view_item", clock))
+                clock += int(rng.integers(10, 200))
+                if rng.random() < 0.3:
+                    rows.append((f"u{user}", f"{user}-{session}", f"i{item}", "add_to_cart", clock))
+                    rows.append((f"u{user}", f"{user}-{session}", f"i{item}", "purchase", clock + 5))
+                    clock += 30
+            clock += int(rng.integers(1, 9)) * 86_400
+    frame = pl.DataFrame(rows, schema=["user_id", "session_id", "item_id", "event", "time"], orient="row")
+    frame = frame.with_columns(time=pl.from_epoch("time").cast(pl.Datetime("us")))
+    category = [[f"aisle {i // 100}", f"shelf {i // 10}"] for i in range(400)]
+    return Shop(
+        {"items": pl.DataFrame({"item_id": [f"i{i}" for i in range(400)], "category": category}), "events": frame}
+    )
+
+
+def patterns(log: Log, aisle: np.ndarray, shelf: np.ndarray) -> list[tuple[object, ...]]:
+    """What each user is like but for its items, sorted: kinds, sessions, repeats, categories alike, levels above."""
+    found = []
+    for u in range(len(log.users)):
+        rows = slice(log.offsets[u], log.offsets[u + 1])
+        item = log.item[rows].tolist()
+        of = shelf[item].tolist()
+        session = np.diff(log.session[rows], prepend=log.session[rows][0]) != 0
+        alike = tuple(item.index(i) for i in item), tuple(of.index(s) for s in of)
+        found.append((tuple(log.event[rows].tolist()), tuple(session.tolist()), *alike, tuple(aisle[item].tolist())))
+    return sorted(found)
+
+
+def test_as_many_shoppers_as_users_are_like_them_in_all_but_their_items() -> None:
+    shop = lively()
+    fake = fitted(shop).sample(300, Run(seed=3))
+    shelf = np.arange(400) // 10
+    real, made = Log.of(shop), Log.of(fake)
+    told, expected = patterns(made, shelf // 10, shelf), patterns(real, shelf // 10, shelf)
+    # A category that has been bought out makes room for another; that is rare.
+    assert sum(a == b for a, b in zip(told, expected, strict=True)) > 0.97 * 300
+    own = {tuple(real.item[real.offsets[u] : real.offsets[u + 1]]) for u in range(300) if real.lengths()[u] > 2}
+    copies = sum(tuple(made.item[made.offsets[u] : made.offsets[u + 1]]) in own for u in range(300))
+    assert copies <= 3
+
+
+def test_items_follow_one_another_as_real_ones_do() -> None:
+    real = small_shop(users=400)
+    log = Log.of(fitted(real).sample(2000, Run(seed=1)))
+    inner = np.flatnonzero(log.user[1:] == log.user[:-1])
+    rate = np.mean((log.item[inner] + 1) % 30 == log.item[inner + 1])
+    assert 0.55 < rate < 0.85  # 81 % of real steps
+    counts = [np.bincount(x.item, minlength=30) / len(x) for x in (log, Log.of(real))]
+    assert np.abs(counts[0] - counts[1]).sum() / 2 < 0.09
+
+
+def test_the_discount_is_taken_off_each_count_for_what_was_not_seen() -> None:
+    counts = sparse.csr_matrix(np.array([[0, 1, 1, 2, 4], [0, 0, 0, 0, 1], [0] * 5, [0] * 5, [0] * 5], np.float32))
+    steps = _steps(counts, np.arange(5), np.zeros(5, np.int64))
+    assert steps.discount[0] == pytest.approx(3 / (3 + 2))
+    state, drawn = _stream(np.uint64(7), 0), np.zeros(5)
+    for _ in range(40_000):
+        k, unseen = _entry(steps, 0, 4, state)
+        drawn[0 if unseen else steps.value[k]] += 1
+    expected = np.array([4 * 0.6, 0.4, 0.4, 1.4, 3.4]) / 8
+    assert np.abs(drawn / drawn.sum() - expected).max() < 0.01
+
+
+def test_bands_are_powers_of_two() -> None:
+    assert bands(np.array([0, 1, 2, 3, 4, 7, 8, 10**9])).tolist() == [0, 1, 2, 2, 3, 3, 4, 19]
+
+
+def test_users_are_moved_by_whole_weeks_and_hours_stay() -> None:
+    shop = lively()
+    real, made = Log.of(shop), Log.of(fitted(shop, jitter=0.0).sample(300, Run(seed=5)))
+    last = [log.time[log.offsets[1:] - 1] for log in (real, made)]
+    assert sorted(last[0] % WEEK) == sorted(last[1] % WEEK)
+    assert (np.sort(last[0]) != np.sort(last[1])).any()
+    gaps = [np.sort(np.diff(log.time)[log.user[1:] == log.user[:-1]]) for log in (real, made)]
+    assert (gaps[0] == gaps[1]).all()
+    stretched = Log.of(fitted(shop, jitter=0.3).sample(300, Run(seed=5)))
+    hour = stretched.time % (24 * 3_600_000_000) / 3_600_000_000
+    assert np.mean((hour >= 17.5) & (hour <= 23)) > 0.97
+    assert stretched.time.min() >= real.time.min()
+    assert stretched.time.max() <= real.time.max()
+    inner = stretched.user[1:] == stretched.user[:-1]
+    assert (np.diff(stretched.time)[inner] >= 0).all()
+
+
+def test_shoppers_may_begin_with_given_items_and_lengths_are_kept() -> None:
+    model = fitted(lively())
+    log = Log.of(model.sample(50, Run(seed=1), Given(start_items=("i7",))))
+    assert (log.items.decode(log.item[log.offsets[:-1]]) == "i7").all()
+    assert (Log.of(model.sample(50, Run(seed=1), Given(length=4))).lengths() == 4).all()
+
+
+def test_shoppers_are_like_those_of_a_segment() -> None:
+    shop, model = lively(), fitted(lively())
+    events = shop.table("events")
+    buyers = events.filter(pl.col("event") == "purchase")["user_id"].unique()
+    lookers = shop.with_tables(events=events.filter(~pl.col("user_id").is_in(buyers.implode())))
+    fake = model.sample(100, Run(seed=1), Given(like=lookers)).table("events")
+    assert set(fake["event"]) == {"view_item"}
+    assert "purchase" in set(model.sample(100, Run(seed=1)).table("events")["event"])
+    summer = pl.col("time").dt.month() == 4
+    season = shop.with_tables(events=events.filter(summer))
+    assert (model.sample(60, Run(seed=1), Given(like=season)).table("events")["time"].dt.month() == 4).mean() > 0.8
+
+
+def test_a_segment_must_be_of_the_shop() -> None:
+    strange = lively(users=3)
+    strange = strange.with_tables(
+        items=pl.DataFrame({"item_id": ["x"]}), events=strange.table("events").with_columns(item_id=pl.lit("x"))
+    )
+    with pytest.raises(InputError, match="'x', which the fitted shop does not know"):
+        fitted(lively()).sample(5, given=Given(like=strange))
+    with pytest.raises(InputError, match="no histories or length beside it"):
+        fitted(lively()).sample(5, given=Given(like=lively(), length=3))
+    with pytest.raises(InputError, match="needs structure='outline'"):
+        SYNTHESIZERS.make("markov", structure="chain").fit(lively()).sample(5, given=Given(like=lively()))
+
+
+def test_histories_are_continued() -> None:
+    shop = lively()
+    more = fitted(shop).sample(20, Run(seed=1), Given(histories=shop))
+    assert set(more.table("events")["user_id"]) <= set(shop.table("events")["user_id"])
+
+
+def test_the_same_whatever_the_cores_and_restored(tmp_path: Path) -> None:
+    model = fitted(lively())
+    one = model.sample(100, Run(seed=2, threads=1)).table("events")
+    assert one.equals(model.sample(100, Run(seed=2, threads=2)).table("events"))
+    model.save(tmp_path / "model")
+    again = SYNTHESIZERS.restore(tmp_path / "model")
+    assert again.sample(100, Run(seed=2)).table("events").equals(one)
+
+
+@pytest.mark.parametrize("drop", ["category", "time"])
+def test_a_shop_may_lack_categories_or_time(drop: str) -> None:
+    shop = lively()
+    table = "items" if drop == "category" else "events"
+    shop = shop.with_tables(**{table: shop.table(table).drop(drop)})
+    fake = fitted(shop).sample(80, Run(seed=1))
+    assert Log.of(fake).lengths().min() >= 1
+    assert fake.has("events", "time") == (drop != "time")
+
+
+def test_the_smallest_shops() -> None:
+    at = datetime(2024, 1, 1)
+    rows = {"user_id": ["a", "b", "b"], "item_id": ["x"] * 3, "event": ["purchase"] * 3, "time": [at] * 3}
+    one = Shop({"items": pl.DataFrame({"item_id": ["x"]}), "events": pl.DataFrame(rows)})
+    log = Log.of(fitted(one).sample(6, Run(seed=1)))
+    assert sorted(log.lengths().tolist()) == [1, 1, 1, 2, 2, 2]
+    assert (log.time != NO_TIME).all()
+    assert len(np.unique(log.time)) == 1
+
+
+def test_a_log_of_few_days_keeps_its_span() -> None:
+    shop = lively()
+    quick = pl.datetime(2024, 3, 1) + (pl.col("time") - pl.col("time").min()) / 60
+    shop = shop.with_tables(events=shop.table("events").with_columns(time=quick.cast(pl.Datetime("us"))))
+    short, made = Log.of(shop), Log.of(fitted(shop).sample(300))
+    assert made.time.min() >= short.time.min()
+    assert made.time.max() <= short.time.max()
+    assert len(np.intersect1d(made.time, short.time)) < 0.9 * len(np.unique(made.time))
+
+
+def test_jitter_is_checked() -> None:
+    with pytest.raises(SettingError, match="jitter is -1"):
+        SYNTHESIZERS.make("markov", jitter=-1.0)
+
+
+def test_old_outlines_are_drawn_less_often_where_old_events_weigh_less() -> None:
+    shop = lively()
+    real, half = Log.of(shop), 30.0
+    age = (real.last_time() - real.time[real.offsets[1:] - 1]) / 86_400_000_000
+    expected = np.average(age, weights=0.5 ** (age / half))
+    made = Log.of(fitted(shop, half_life=half, jitter=0.0).sample(2000, Run(seed=1)))
+    told = (real.last_time() - made.time[made.offsets[1:] - 1]) / 86_400_000_000
+    assert told.mean() == pytest.approx(expected, abs=6)
+    assert age.mean() > expected + 15
+
+
+def test_the_naive_control_takes_no_outlines() -> None:
+    with pytest.raises(SettingError, match=r"independent: .* always 'chain'"):
+        SYNTHESIZERS.make("independent", structure="outline")
