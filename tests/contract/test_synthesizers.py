@@ -16,11 +16,14 @@ from wareloom.shop import Log, Shop
 from wareloom.synthesis import Given, Synthesizer
 
 NAMES = SYNTHESIZERS.names()
+SMALL = {"epochs": 3, "hidden_size": 8, "latent_size": 4}
 QUICK: dict[str, dict[str, Any]] = {
+    "diffusion": {**SMALL, "updates": 20, "width": 8, "batch_size": 32, "steps": 4},
+    "gan": {**SMALL, "updates": 20, "width": 8, "batch_size": 32},
     "gru": {"epochs": 2, "embedding_size": 8, "hidden_size": 8},
     "joint": {"members": ("neighbours", "markov"), "validation": 1.0},
     "transformer": {"epochs": 2, "embedding_size": 8, "layers": 1},
-    "vae": {"epochs": 3, "hidden_size": 8, "latent_size": 4},
+    "vae": SMALL,
 }
 """Settings that make slow synthesizers quick."""
 UNCONDITIONAL = ("augment", "exposures", "shuffled")

@@ -13,7 +13,8 @@ from wareloom.neural import torch
 from wareloom.run import Run
 from wareloom.shop import Log, Shop
 from wareloom.synthesis import Given
-from wareloom.synthesis.behaviour.vae import VAE, _Net, divergence
+from wareloom.synthesis.behaviour._latent import Coder, divergence
+from wareloom.synthesis.behaviour.vae import VAE
 
 QUICK = {"epochs": 40, "hidden_size": 16, "latent_size": 4, "batch_size": 64, "learning_rate": 0.02, "dropout": 0.2}
 
@@ -51,7 +52,7 @@ def test_the_divergence_is_that_of_two_normals() -> None:
 
 def test_the_loss_is_the_bound_user_by_user() -> None:
     torch.manual_seed(2)
-    net = _Net(9, 8, 3, 0.0).train()
+    net = Coder(9, 8, 3, 0.0).train()
     item, start = torch.tensor([1, 2, 2, 8, 0]), torch.tensor([0, 3, 4])
     torch.manual_seed(5)
     told = float(net.loss((item, start, torch.tensor(0.3))).detach())

@@ -35,6 +35,8 @@ class Training:
     """Largest norm of the gradient."""
     accumulate: int = 1
     """Batches whose gradients are added up before each update."""
+    betas: tuple[float, float] = (0.9, 0.999)
+    """Decays of the moving averages of the gradient and of its square."""
     patience: int = 0
     """Evaluations without a better value after which training stops; 0 never stops early."""
 
@@ -94,7 +96,7 @@ class _Loop:
         decayed = [p for p in model.parameters() if p.dim() > 1]
         others = [p for p in model.parameters() if p.dim() <= 1]
         groups = [{"params": decayed, "weight_decay": how.weight_decay}, {"params": others, "weight_decay": 0.0}]
-        self.optimiser = torch.optim.AdamW(groups, lr=how.learning_rate, fused=True)
+        self.optimiser = torch.optim.AdamW(groups, lr=how.learning_rate, betas=how.betas, fused=True)
         self.progress, self.history = Progress(), list[dict[str, float]]()
         self.kept: dict[str, Any] | None = None
 

@@ -1,0 +1,318 @@
+"""Users as latent vectors: how histories are read into them, and how items are drawn from them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+from numba import njit
+from threadpoolctl import threadpool_limits
+
+from wareloom.errors import SettingError
+from wareloom.neural import torch
+from wareloom.neural.training import Training, seeded, train
+from wareloom.run import Run
+from wareloom.shop import Log
+from wareloom.synthesis.behaviour._teach import same_before
+from wareloom.synthesis.behaviour._walk import TRIES, Model, Plan, Table, _draw, _next, _stream, in_threads
+
+F = torch.nn.functional
+BLOCK = 512
+"""Users that are decoded at a time, at most"""
+CHANCES = 8_000_000
+"""Chances of items that a thread holds at a time: 32 MB"""
+LIFTS = 16
+"""Draws of what follows, among which one is chosen by how much more a user likes it than others do"""
+
+
+Rule = tuple[str, Callable[[Any], bool], str]
+"""A setting, what must hold of it, and how that is said"""
+
+
+def checked(name: str, settings: Any, *rules: Rule) -> None:
+    """Raise `SettingError` for the first setting that its rule does not hold of."""
+    for field, holds, wanted in rules:
+        value = getattr(settings, field)
+        if not holds(value):
+            raise SettingError(f"{name}: {field} is {value!r}; give {wanted}.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Coding:
+    """How the coder is made and learns: the settings of `vae`, which see."""
+
+    latent_size: int
+    hidden_size: int
+    beta: float
+    dropout: float
+    epochs: int
+    batch_size: int
+    learning_rate: float
+    anneal: float = 0.5
+
+    @classmethod
+    def of(cls, settings: Any) -> Self:
+        """Take these fields from the settings of a synthesizer; what it lacks is as `vae` has it."""
+        return cls(**{name: getattr(settings, name) for name in cls.__dataclass_fields__ if hasattr(settings, name)})
+
+    def net(self, items: int, weights: dict[str, np.ndarray] | None = None) -> Coder:
+        """A coder over so many items, new or with the given weights."""
+        net = Coder(items, self.hidden_size, self.latent_size, self.dropout)
+        if weights:
+            net.load_state_dict({name: torch.from_numpy(np.array(value)) for name, value in weights.items()})
+        return net.eval()
+
+    def fit(self, log: Log, run: Run, purpose: str) -> tuple[Coder, list[dict[str, float]]]:
+        """Train a coder on users who all have events: the coder and how its loss went. Call it where torch is seeded.
+
+        `run` must have one thread for the same bytes everywhere.
+        """
+        net = self.net(len(log.items))
+
+        def batches(epoch: int) -> Iterator[tuple[Any, ...]]:
+            share = 1.0 if self.anneal == 0 else min(1.0, epoch / (self.anneal * self.epochs))
+            order = run.rng(purpose, "epoch", epoch).permutation(len(log.users))
+            for start in range(0, len(order), self.batch_size):
+                part = log.select(order[start : start + self.batch_size])
+                yield (*bags(part.offsets, part.item), torch.tensor(self.beta * share))
+
+        how = Training(learning_rate=self.learning_rate, epochs=self.epochs)
+        history = train(net, batches, net.loss, how, run)
+        return net.cpu(), history
+
+
+RULES: tuple[Rule, ...] = (
+    *((name, lambda v: v >= 1, "1 or more") for name in ("latent_size", "hidden_size", "epochs", "batch_size")),
+    *((name, lambda v: v > 0, "a number above 0") for name in ("temperature", "learning_rate")),
+    ("beta", lambda v: v >= 0, "0 or more"),
+    ("dropout", lambda v: 0 <= v < 1, "a share below 1"),
+    ("order", lambda v: 0 <= v <= 1, "a share"),
+)
+"""What holds of the settings of all who have a coder"""
+
+
+class Coder(torch.nn.Module):  # type: ignore[misc]
+    """Encoder and decoder over bags of items: a multinomial autoencoder. Liang et al. (2018)."""
+
+    def __init__(self, items: int, hidden: int, latent: int, dropout: float) -> None:
+        super().__init__()
+        self.dropout = dropout
+        self.item = torch.nn.EmbeddingBag(items, hidden, mode="sum", include_last_offset=False)
+        self.code = torch.nn.Linear(hidden, 2 * latent)
+        self.wide, self.out = torch.nn.Linear(latent, hidden), torch.nn.Linear(hidden, items)
+        torch.nn.init.normal_(self.item.weight, std=hidden**-0.5)
+
+    def encode(self, item: Any, start: Any) -> tuple[Any, Any]:
+        """Items [events] and where each user begins [users] → mean and log variance, each [users, latent].
+
+        A user's items are added up and divided by the root of their number; some are hidden in training.
+        """
+        weight = torch.ones(len(item), device=item.device)
+        if self.training and self.dropout:
+            weight = (torch.rand(len(item), device=item.device) >= self.dropout).float() / (1 - self.dropout)
+        size = _sizes(item, start).clamp_min(1).float()
+        read = self.item(item, start, per_sample_weights=weight) / size.sqrt()[:, None]
+        mean, log_variance = self.code(torch.tanh(read)).chunk(2, dim=1)
+        return mean, log_variance.clamp(-10, 5)
+
+    def decode(self, z: Any) -> Any:
+        """Latent vectors [users, latent] → logits of all items [users, items]."""
+        return self.out(torch.tanh(self.wide(z)))
+
+    def loss(self, batch: tuple[Any, ...]) -> Any:
+        """Negative log likelihood of the users' items, less for long users, and `beta` times the divergence."""
+        item, start, beta = batch
+        mean, log_variance = self.encode(item, start)
+        z = mean + torch.randn_like(mean) * (0.5 * log_variance).exp()
+        user = torch.repeat_interleave(torch.arange(len(start), device=item.device), _sizes(item, start))
+        chance = F.log_softmax(self.decode(z), dim=1)[user, item]
+        likelihood = torch.zeros(len(start), device=item.device).index_add(0, user, chance)
+        return -likelihood.mean() + beta * divergence(mean, log_variance).mean()
+
+    def read(self, offsets: np.ndarray, item: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Mean and standard deviation of the latent vector of each user: float32 [users, latent]."""
+        self.eval()
+        with torch.inference_mode():
+            mean, log_variance = self.encode(*bags(offsets, item))
+            return mean.numpy(), (0.5 * log_variance).exp().numpy()
+
+
+def _sizes(item: Any, start: Any) -> Any:
+    return torch.diff(start, append=torch.tensor([len(item)], device=start.device))
+
+
+def divergence(mean: Any, log_variance: Any) -> Any:
+    """Kullback-Leibler divergence of N(mean, exp(log_variance)) from N(0, 1), summed over the numbers: [users]."""
+    return 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).sum(dim=1)
+
+
+def bags(offsets: np.ndarray, item: np.ndarray) -> tuple[Any, Any]:
+    """Items user after user, and where each user begins."""
+    return torch.from_numpy(item.astype(np.int64)), torch.from_numpy(np.asarray(offsets[:-1], dtype=np.int64))
+
+
+def arrays(module: Any) -> dict[str, np.ndarray]:
+    """The weights of a module by name, as new arrays."""
+    return {name: value.detach().cpu().numpy().copy() for name, value in module.state_dict().items()}
+
+
+def gather(offsets: np.ndarray, item: np.ndarray, users: np.ndarray, sizes: np.ndarray) -> tuple[np.ndarray, ...]:
+    """The first `sizes` items of some users: their offsets int64 [users + 1], and the items."""
+    places = np.concatenate([[0], np.cumsum(sizes)])
+    return places, item[np.repeat(offsets[users] - places[:-1], sizes) + np.arange(places[-1])]
+
+
+class Asked(NamedTuple):
+    """Some users whose latent vectors are wanted."""
+
+    rows: np.ndarray
+    """int64 [users], their places in the plan"""
+    known: np.ndarray
+    """bool [users], whether there is anything to be conditional on: a history, or an item to start with"""
+    offsets: np.ndarray
+    """int64 [known users + 1], places in `item`"""
+    item: np.ndarray
+    """int32, what the known ones had"""
+
+
+class Drawing(NamedTuple):
+    """How items are drawn from latent vectors."""
+
+    weights: dict[str, np.ndarray]
+    """The coder's"""
+    temperature: float
+    """Logits are divided by it"""
+    order: float
+    """Share of the steps known to the log that lead where others went, among what the user likes"""
+    model: Model
+    """The tables of the walk"""
+    seed: int
+    """Of the users' streams"""
+
+
+def drawn(plan: Plan, skeleton: np.ndarray, latents: Callable[[Asked], np.ndarray], how: Drawing, run: Run) -> Any:
+    """Draw the items of all users of `plan`: int32 [events], the same whatever the number of cores.
+
+    `skeleton` are items that only say which events are on the same item; `latents` gives float32 [users, latent] for a
+    block of users. Blocks are the same whatever the cores, each is worked on by one thread, and its users have streams
+    of their own.
+    """
+    seen = same_before(plan.offsets, skeleton, plan.past_offsets, plan.past_item)
+    items = np.empty(len(skeleton), dtype=np.int32)
+    n, seed = len(plan.offsets) - 1, np.uint64(how.seed)
+    usual = _usual(how)
+    size = max(1, min(BLOCK, CHANCES // len(usual)))
+
+    def work(first: int, last: int) -> None:
+        for begin in range(first * size, min(n, last * size), size):
+            asked = _asked(plan, seed, np.arange(begin, min(n, begin + size)))
+            chance = _chances(latents(asked), how)
+            _choose(chance, plan, seen, (seed, begin, how.order), how.model, usual, items)
+
+    with threadpool_limits(1), seeded(run.with_(threads=1), "latent"):
+        in_threads(work, -(-n // size), run.cores)
+    return items
+
+
+def _asked(plan: Plan, seed: np.uint64, rows: np.ndarray) -> Asked:
+    """Gather what the users of a block had, or begin with."""
+    sizes = np.diff(plan.past_offsets)[rows]
+    new = sizes == 0
+    offsets, item = gather(plan.past_offsets, plan.past_item, rows[~new], sizes[~new])
+    if len(plan.start) == 0 or not new.any():
+        return Asked(rows, ~new, offsets, item)
+    first = np.array([_first(plan.start, seed, u) for u in rows[new]], dtype=np.int32)
+    sizes[new] = 1
+    offsets = np.concatenate([[0], np.cumsum(sizes)])
+    both = np.empty(offsets[-1], dtype=np.int32)
+    at_start = np.zeros(len(both), dtype=bool)
+    at_start[offsets[:-1][new]] = True
+    both[at_start], both[~at_start] = first, item
+    return Asked(rows, np.ones(len(rows), dtype=bool), offsets, both)
+
+
+def _chances(z: np.ndarray, how: Drawing) -> np.ndarray:
+    """Unnormalised chances of all items, at most 1: float32 [users, items]."""
+    w = how.weights
+    logits: np.ndarray = np.tanh(z @ w["wide.weight"].T + w["wide.bias"]) @ w["out.weight"].T
+    logits += w["out.bias"]
+    logits /= np.float32(how.temperature)
+    logits -= logits.max(axis=1, keepdims=True)
+    return np.exp(logits, out=logits)
+
+
+def _usual(how: Drawing) -> np.ndarray:
+    """The items' chances where nothing is known of a user, by popularity: float32 [items], all above 0."""
+    table = how.model.popular
+    share = np.zeros(len(how.weights["out.bias"]))
+    np.add.at(share, table.value, table.accept)
+    np.add.at(share, table.value[table.alias], 1.0 - table.accept)
+    return np.maximum(share / max(1.0, share.sum()), 1e-9).astype(np.float32)
+
+
+@njit(cache=True)
+def _first(start, seed, user):  # type: ignore[no-untyped-def]
+    """The start item that the stream of a new user draws first."""
+    return start[int(_next(_stream(seed, user)) * len(start))]
+
+
+@njit(cache=True, nogil=True)
+def _choose(chance, plan, seen, part, model, usual, items):  # type: ignore[no-untyped-def]
+    """Draw the new items of a block of users from their chances, none twice if it can be helped."""
+    seed, first, order = part
+    width = chance.shape[1]
+    running = np.empty(width)
+    for r in range(chance.shape[0]):
+        u = first + r
+        state = _stream(seed, u)
+        total = 0.0
+        for i in range(width):
+            total += chance[r, i]
+            running[i] = total
+        begin, past = plan.offsets[u], plan.past_offsets[u]
+        have = plan.past_offsets[u + 1] - past
+        for e in range(begin, plan.offsets[u + 1]):
+            if seen[e] >= 0:
+                at = seen[e]
+                items[e] = plan.past_item[past + at] if at < have else items[begin + at - have]
+                continue
+            if have == 0 and e == begin and len(plan.start):
+                items[e] = plan.start[int(_next(state) * len(plan.start))]
+                continue
+            last = -1
+            if order > 0.0 and have + e > begin:
+                last = items[e - 1] if e > begin else plan.past_item[past + have - 1]
+            for _ in range(TRIES):
+                item = -1
+                if last >= 0 and _next(state) < order * (1.0 - model.backoff[last]):
+                    item = _led(model.follow, last, chance[r], usual, state)
+                if item < 0:
+                    item = min(width - 1, np.searchsorted(running, _next(state) * total, side="right"))
+                known = False
+                for p in range(past, past + have):
+                    known = known or plan.past_item[p] == item
+                for p in range(begin, e):
+                    known = known or items[p] == item
+                if not known:
+                    break
+            items[e] = item
+
+
+@njit(inline="always")
+def _led(follow: Table, last: int, chance: np.ndarray, usual: np.ndarray, state: np.ndarray) -> int:
+    """Draw what follows `last`, times how much likelier it is for this user than for others; -1 where nothing does.
+
+    The product is sampled by importance: some draws of what follows, one of them chosen by its lift.
+    """
+    if follow.indptr[last + 1] == follow.indptr[last]:
+        return -1
+    total, item = 0.0, -1
+    for _ in range(LIFTS):
+        other = _draw(follow, last, state)
+        lift = chance[other] / usual[other] + 1e-30
+        total += lift
+        if _next(state) * total < lift:
+            item = other
+    return item
