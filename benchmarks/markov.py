@@ -135,7 +135,7 @@ def job(folder: Path, users: int, threads: int, repeats: int) -> dict[str, Any]:
     """Measure one number of users and threads, with what was fitted before; users 0: the fit."""
     run = Run(threads=threads)
     if not users:
-        shop, fresh = Shop.open(folder / "shop"), SYNTHESIZERS.make("markov")
+        shop, fresh = Shop.open(folder / "shop"), SYNTHESIZERS.make("markov", structure="chain")
         return {"threads": threads, "fit_s": median(lambda: fresh.fit(shop, run), repeats), "gib": peak()}
     fitted = SYNTHESIZERS.restore(folder / "fitted")
     events, walked, timed = kernels(fitted, users, run)
@@ -173,7 +173,7 @@ def show(row: dict[str, Any]) -> None:
 def benchmark(chosen: argparse.Namespace, folder: Path) -> dict[str, Any]:
     """Measure limits, fits and samples, one after the other."""
     shop = read(data("amazon_beauty"), to=folder / "shop")
-    fitted = SYNTHESIZERS.make("markov").fit(shop)
+    fitted = SYNTHESIZERS.make("markov", structure="chain").fit(shop)
     fitted.save(folder / "fitted")
     size = table_bytes(fitted)
     limits = {threads: limit(size, threads, chosen.repeats) for threads in chosen.threads}

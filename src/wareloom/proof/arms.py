@@ -49,14 +49,14 @@ class Pool:
 
     @cached_property
     def placebo(self) -> Shop:
-        """A walk over what followed what: all that behaviour alone can say.
+        """A walk over what followed what: all that behaviour alone can say, without the catalogue's categories.
 
         It has a seed of its own, since a generator that builds on the same walk would else draw the same users.
         """
-        return replace(self, run=self.run.with_(seed=self.run.seed_for("placebo")))._drawn("markov")
+        return replace(self, run=self.run.with_(seed=self.run.seed_for("placebo")))._drawn("markov", structure="chain")
 
-    def _drawn(self, name: str) -> Shop:
-        drawn: Shop = SYNTHESIZERS.make(name).fit(self.train, self.run).sample(self.users, self.run)
+    def _drawn(self, name: str, **settings: str) -> Shop:
+        drawn: Shop = SYNTHESIZERS.make(name, **settings).fit(self.train, self.run).sample(self.users, self.run)
         return drawn
 
 
