@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Self
 
 import numpy as np
@@ -12,7 +13,7 @@ from wareloom.neural import torch
 from wareloom.neural.training import Training, seeded, train
 from wareloom.run import Run
 from wareloom.shop import Log, Shop
-from wareloom.synthesis.behaviour._latent import RULES, Asked, Coding, Drawing, arrays, checked, drawn
+from wareloom.synthesis.behaviour._latent import RULES, Asked, Coding, Drawing, arrays, checked, walked
 from wareloom.synthesis.behaviour._vectors import Average, Perceptron, Vectors, back, conditions, rows_of
 from wareloom.synthesis.behaviour._walk import Plan
 from wareloom.synthesis.behaviour.markov import Markov
@@ -109,7 +110,6 @@ class Diffusion(Markov):
         return Perceptron(2 * self.latent_size + 1 + 2 * WAVES, self.width, self.depth, self.latent_size)
 
     def _walked(self, plan: Plan, run: Run) -> tuple[np.ndarray, np.ndarray]:
-        skeleton, event = super()._walked(plan, run)
         coder, net = Coding.of(self).net(len(self.catalogue_), self.weights_), self._net()
         net.load_state_dict({name: torch.from_numpy(np.array(value)) for name, value in self.denoiser_.items()})
 
@@ -121,7 +121,9 @@ class Diffusion(Markov):
             return back(self.space_, x.numpy())
 
         how = Drawing(self.weights_, self.temperature, self.order, self._model(), run.seed_for("diffusion", "items"))
-        return drawn(plan, skeleton, latents, how, run), event
+        walk = partial(super()._walked, plan, run)
+        items, event = walked(plan, walk, self._fill, latents, how, run)
+        return items, event
 
     def _velocity(self, net: Any, x: Any, t: float, c: Any) -> Any:
         """What the network says under its condition, drawn away from what it says without one."""

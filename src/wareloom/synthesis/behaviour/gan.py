@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from typing import Any, Literal, Self
 
@@ -14,7 +15,7 @@ from wareloom.neural import torch
 from wareloom.neural.training import Training, seeded, train
 from wareloom.run import Run
 from wareloom.shop import Log, Shop
-from wareloom.synthesis.behaviour._latent import RULES, Asked, Coding, Drawing, arrays, checked, drawn
+from wareloom.synthesis.behaviour._latent import RULES, Asked, Coding, Drawing, arrays, checked, walked
 from wareloom.synthesis.behaviour._vectors import (
     Average,
     Perceptron,
@@ -135,7 +136,6 @@ class GAN(Markov):
         return self
 
     def _walked(self, plan: Plan, run: Run) -> tuple[np.ndarray, np.ndarray]:
-        skeleton, event = super()._walked(plan, run)
         coder, net = Coding.of(self).net(len(self.catalogue_), self.weights_), Generator(self, self.space_)
         net.load_state_dict({name: torch.from_numpy(np.array(value)) for name, value in self.generator_.items()})
 
@@ -146,7 +146,9 @@ class GAN(Markov):
                 return back(self.space_, net(noise, c).numpy())
 
         how = Drawing(self.weights_, self.temperature, self.order, self._model(), run.seed_for("gan", "items"))
-        return drawn(plan, skeleton, latents, how, run), event
+        walk = partial(super()._walked, plan, run)
+        items, event = walked(plan, walk, self._fill, latents, how, run)
+        return items, event
 
 
 class Generator(torch.nn.Module):  # type: ignore[misc]

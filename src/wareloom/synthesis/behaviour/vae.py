@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal, Self
 
 import numpy as np
@@ -10,7 +11,7 @@ import numpy as np
 from wareloom.neural.training import seeded
 from wareloom.run import Run
 from wareloom.shop import Log, Shop
-from wareloom.synthesis.behaviour._latent import RULES, Asked, Coding, Drawing, arrays, checked, drawn
+from wareloom.synthesis.behaviour._latent import RULES, Asked, Coding, Drawing, arrays, checked, walked
 from wareloom.synthesis.behaviour._walk import Plan
 from wareloom.synthesis.behaviour.markov import Markov
 
@@ -67,7 +68,6 @@ class VAE(Markov):
         return self
 
     def _walked(self, plan: Plan, run: Run) -> tuple[np.ndarray, np.ndarray]:
-        skeleton, event = super()._walked(plan, run)
         net, rng, n = (
             Coding.of(self).net(len(self.catalogue_), self.weights_),
             run.rng("vae", "latent"),
@@ -85,4 +85,6 @@ class VAE(Markov):
             return mean + spread * noise[asked.rows]
 
         how = Drawing(self.weights_, self.temperature, self.order, self._model(), run.seed_for("vae", "items"))
-        return drawn(plan, skeleton, latents, how, run), event
+        walk = partial(super()._walked, plan, run)
+        items, event = walked(plan, walk, self._fill, latents, how, run)
+        return items, event
