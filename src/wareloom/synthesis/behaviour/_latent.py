@@ -225,7 +225,7 @@ def walked(plan: Plan, walk: Walk, outlines: Fill, latents: Latents, how: Drawin
             asked = _asked(plan, seed, np.arange(begin, min(n, begin + size)))
             chance = _chances(latents(asked), how)
             if len(plan.template):
-                _fit_in(chance, plan, (shelves, outline), (seed, begin), usual, items)
+                _fit_in(chance, plan, (shelves, outline), (seed, begin, 1.0 - how.order), usual, items)
             else:
                 _choose(chance, plan, seen, (seed, begin, how.order), how.model, usual, items)
 
@@ -340,7 +340,7 @@ def _led(follow: Table, last: int, chance: np.ndarray, usual: np.ndarray, state:
 def _fit_in(chance, plan, outlines, part, usual, items):  # type: ignore[no-untyped-def]
     """Fill the outlines of a block of users with items that fit both outline and user."""
     shelves, outline = outlines
-    seed, first = part
+    seed, first, power = part
     for r in range(chance.shape[0]):
         u = first + r
         state = _stream(seed, u)
@@ -359,7 +359,7 @@ def _fit_in(chance, plan, outlines, part, usual, items):  # type: ignore[no-unty
             total, item = 0.0, -1
             for _ in range(LIFTS):
                 other = _proposed(shelves, items, a, e, (shelf, outline.aisle[at], outline.band[at]), state)
-                lift = chance[r, other] / usual[other] + 1e-30
+                lift = (chance[r, other] / usual[other] + 1e-30) ** power
                 total += lift
                 if item < 0 or _next(state) * total < lift:
                     item = other

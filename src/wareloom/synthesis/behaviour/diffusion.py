@@ -32,11 +32,11 @@ class Diffusion(Markov):
 
     The autoencoder of `vae` reads users into vectors and draws items from them; a diffusion model learns where in that
     space users are, so that a new vector is nobody's and yet like a user's. Noise is added by the cosine schedule and
-    its removal predicted as velocity; `steps` of DDIM sample. The network is told what the encoder makes of a user's
-    first events, or nothing: so histories and first items are continued, and `guidance` above 1 keeps closer to them.
-    Structure, clock, kinds and repeats are drawn as `markov` draws them. No user's vector is kept. Trained on one
-    thread, so that the same seed gives the same bytes on any machine. Ho et al. (2020); Nichol and Dhariwal (2021);
-    Song et al. (2021); Ho and Salimans (2022); over latent vectors Rombach et al. (2022).
+    its removal predicted as velocity; `steps` of DDIM's equation sample. The network is told what the encoder makes of
+    a user's first events, or nothing: so histories and first items are continued, and `guidance` above 1 keeps closer
+    to them. Structure and the use of a vector are as in `vae`, but no user's vector is kept. Trained on one thread, so
+    that the same seed gives the same bytes on any machine. Ho et al. (2020); Nichol and Dhariwal (2021); Song et al.
+    (2021); Ho and Salimans (2022); over latent vectors Rombach et al. (2022).
     """
 
     steps: int = 8
@@ -70,7 +70,8 @@ class Diffusion(Markov):
     temperature: float = 0.9
     """Below 1 likely items are drawn more often."""
     order: float = 0.5
-    """Share of the steps known to the log that lead where others went, weighed by the user's chances; 0: no order."""
+    """How much it counts where others went next, 0 to 1: of outlines, what the user likes counts to the power of 1 less
+    this; in chains it is the share of steps known to the log that lead where others went, among what the user likes."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -49,10 +49,10 @@ class GAN(Markov):
     begins as the normal with the users' covariance, and of ten evaluations the weights of the one nearest to real
     vectors by energy distance, of new users and of users beside what was known of them. `training_` holds the critic's
     advantage, coverage and spread at each; a warning says when what is kept has collapsed. Both players are told what
-    the encoder makes of a user's first events, or nothing: so histories and first items are continued. Structure,
-    clock, kinds and repeats are drawn as `markov` draws them. No user's vector is kept. Trained on one thread, so that
-    the same seed gives the same bytes on any machine. Goodfellow et al. (2014); Gulrajani et al. (2017); Lin et al.
-    (2018); Huang et al. (2024).
+    the encoder makes of a user's first events, or nothing: so histories and first items are continued. Structure and
+    the use of a vector are as in `vae`, but no user's vector is kept. Trained on one thread, so that the same seed
+    gives the same bytes on any machine. Goodfellow et al. (2014); Gulrajani et al. (2017); Lin et al. (2018); Huang et
+    al. (2024).
     """
 
     loss: Literal["relativistic", "wasserstein"] = "relativistic"
@@ -90,7 +90,8 @@ class GAN(Markov):
     temperature: float = 0.9
     """Below 1 likely items are drawn more often."""
     order: float = 0.5
-    """Share of the steps known to the log that lead where others went, weighed by the user's chances; 0: no order."""
+    """How much it counts where others went next, 0 to 1: of outlines, what the user likes counts to the power of 1 less
+    this; in chains it is the share of steps known to the log that lead where others went, among what the user likes."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
