@@ -152,13 +152,27 @@ def test_an_order_leads_where_others_went() -> None:
     quick = {"epochs": 2, "hidden_size": 8, "latent_size": 3, "updates": 20, "width": 8, "batch_size": 32}
 
     def next_ones(order: float) -> float:
-        made = SYNTHESIZERS.make("diffusion", **quick, order=order).fit(shop, Run(seed=1)).sample(300, Run(seed=2))
-        log = Log.of(made)
+        made = SYNTHESIZERS.make("diffusion", **quick, order=order, structure="chain").fit(shop, Run(seed=1))
+        log = Log.of(made.sample(300, Run(seed=2)))
         item = np.array([int(i[1:]) for i in log.items.ids])[log.item].reshape(-1, 5)
         return float((np.diff(item, axis=1) % 12 == 1).mean())
 
     assert next_ones(0.0) < 0.2
     assert next_ones(1.0) > 0.4
+
+
+def test_outlines_keep_their_categories_whatever_the_vector() -> None:
+    shop = planted(200)
+    side = pl.col("item_id").str.slice(1).cast(pl.Int32) % 2
+    items = shop.table("items").with_columns(category=pl.concat_list(pl.format("side {}", side)))
+    quick = {"epochs": 2, "hidden_size": 8, "latent_size": 3, "updates": 20, "width": 8, "batch_size": 32}
+    made = SYNTHESIZERS.make("diffusion", **quick, order=0.0).fit(shop.with_tables(items=items), Run(seed=1))
+
+    def odd(shop: Shop) -> list[int]:
+        log = Log.of(shop)
+        return sorted(np.bincount(log.user, weights=np.array([int(i[1:]) % 2 for i in log.items.ids])[log.item]))
+
+    assert odd(made.sample(200, Run(seed=2))) == odd(shop), "each outline is drawn once"
 
 
 @pytest.mark.parametrize(

@@ -222,6 +222,19 @@ def _other_item(shelves, items, a, e, shelf, band, state):  # type: ignore[no-un
     return item
 
 
+@njit(cache=True)
+def _proposed(shelves, items, a, e, asked, state):  # type: ignore[no-untyped-def]
+    """Draw an item for the event e of a user whose events begin at a; `asked` as `_known` has it."""
+    for back in range(1, min(REACH, e - a) + 1):
+        item = _known(shelves, items, a, e, back, asked, state)
+        if item >= 0:
+            return item
+    shelf, aisle, band = asked
+    if shelf < 0:
+        shelf = _new_shelf(shelves, items, a, e, aisle, band, state)
+    return _other_item(shelves, items, a, e, shelf, band, state)
+
+
 @njit(cache=True, nogil=True)
 def _fill(shelves, outline, plan, part, items):  # type: ignore[no-untyped-def]
     """Fill the outlines first … last - 1 of `part` = (seed, first, last)."""
@@ -240,13 +253,4 @@ def _fill(shelves, outline, plan, part, items):  # type: ignore[no-untyped-def]
             shelf, aisle, band = -1, outline.aisle[at], outline.band[at]
             if outline.shelf[at] >= 0:
                 shelf = shelves.shelf[items[a + outline.shelf[at]]]
-            item = -1
-            for back in range(1, min(REACH, e - a) + 1):
-                item = _known(shelves, items, a, e, back, (shelf, aisle, band), state)
-                if item >= 0:
-                    break
-            if item < 0:
-                if shelf < 0:
-                    shelf = _new_shelf(shelves, items, a, e, aisle, band, state)
-                item = _other_item(shelves, items, a, e, shelf, band, state)
-            items[e] = item
+            items[e] = _proposed(shelves, items, a, e, (shelf, aisle, band), state)

@@ -15,6 +15,8 @@ from wareloom.neural import torch
 from wareloom.neural.training import Training, seeded, train
 from wareloom.run import Run
 from wareloom.shop import Log
+from wareloom.synthesis.behaviour._fill import Shelves, _proposed
+from wareloom.synthesis.behaviour._outline import Outline, rows_of
 from wareloom.synthesis.behaviour._teach import same_before
 from wareloom.synthesis.behaviour._walk import TRIES, Model, Plan, Table, _draw, _next, _stream, in_threads
 
@@ -23,8 +25,8 @@ BLOCK = 512
 """Users that are decoded at a time, at most"""
 CHANCES = 8_000_000
 """Chances of items that a thread holds at a time: 32 MB"""
-LIFTS = 16
-"""Draws of what follows, among which one is chosen by how much more a user likes it than others do"""
+LIFTS = 8
+"""Draws among which one is chosen by how much more a user likes it than others do"""
 
 
 Rule = tuple[str, Callable[[Any], bool], str]
@@ -192,28 +194,44 @@ class Drawing(NamedTuple):
     """Of the users' streams"""
 
 
-def drawn(plan: Plan, skeleton: np.ndarray, latents: Callable[[Asked], np.ndarray], how: Drawing, run: Run) -> Any:
-    """Draw the items of all users of `plan`: int32 [events], the same whatever the number of cores.
+Latents = Callable[[Asked], np.ndarray]
+"""Gives the vectors of a block of users: float32 [users, latent]"""
+Walk = Callable[[], tuple[np.ndarray, np.ndarray]]
+"""Gives items that say which events are on the same item, and kinds of event"""
+Fill = Callable[[], tuple[Shelves, Outline]]
+"""Gives the outlines and what fills them"""
 
-    `skeleton` are items that only say which events are on the same item; `latents` gives float32 [users, latent] for a
-    block of users. Blocks are the same whatever the cores, each is worked on by one thread, and its users have streams
-    of their own.
+
+def walked(plan: Plan, walk: Walk, outlines: Fill, latents: Latents, how: Drawing, run: Run) -> Any:
+    """Items, int32 [events], and kinds of event of all users of `plan`, the same whatever the number of cores.
+
+    Blocks are the same whatever the cores, each is worked on by one thread, and its users have streams of their own.
+    Where there are outlines to fill, `LIFTS` items that `markov` might have taken are drawn for each new event, and one
+    of them is chosen by how much likelier the latent vector makes it than popularity does. Else new items are drawn
+    from the vector's chances.
     """
-    seen = same_before(plan.offsets, skeleton, plan.past_offsets, plan.past_item)
-    items = np.empty(len(skeleton), dtype=np.int32)
-    n, seed = len(plan.offsets) - 1, np.uint64(how.seed)
-    usual = _usual(how)
+    items = np.empty(plan.offsets[-1], dtype=np.int32)
+    n, seed, usual = len(plan.offsets) - 1, np.uint64(how.seed), _usual(how)
     size = max(1, min(BLOCK, CHANCES // len(usual)))
+    if len(plan.template):
+        shelves, outline = outlines()
+        event = outline.event[rows_of(outline, plan.template)]
+    else:
+        skeleton, event = walk()
+        seen = same_before(plan.offsets, skeleton, plan.past_offsets, plan.past_item)
 
     def work(first: int, last: int) -> None:
         for begin in range(first * size, min(n, last * size), size):
             asked = _asked(plan, seed, np.arange(begin, min(n, begin + size)))
             chance = _chances(latents(asked), how)
-            _choose(chance, plan, seen, (seed, begin, how.order), how.model, usual, items)
+            if len(plan.template):
+                _fit_in(chance, plan, (shelves, outline), (seed, begin, 1.0 - how.order), usual, items)
+            else:
+                _choose(chance, plan, seen, (seed, begin, how.order), how.model, usual, items)
 
     with threadpool_limits(1), seeded(run.with_(threads=1), "latent"):
         in_threads(work, -(-n // size), run.cores)
-    return items
+    return items, event
 
 
 def _asked(plan: Plan, seed: np.uint64, rows: np.ndarray) -> Asked:
@@ -316,3 +334,33 @@ def _led(follow: Table, last: int, chance: np.ndarray, usual: np.ndarray, state:
         if _next(state) * total < lift:
             item = other
     return item
+
+
+@njit(cache=True, nogil=True)
+def _fit_in(chance, plan, outlines, part, usual, items):  # type: ignore[no-untyped-def]
+    """Fill the outlines of a block of users with items that fit both outline and user."""
+    shelves, outline = outlines
+    seed, first, power = part
+    for r in range(chance.shape[0]):
+        u = first + r
+        state = _stream(seed, u)
+        a, t = plan.offsets[u], outline.offsets[plan.template[u]]
+        for e in range(a, plan.offsets[u + 1]):
+            at = t + e - a
+            if outline.same[at] >= 0:
+                items[e] = items[a + outline.same[at]]
+                continue
+            if e == a and len(plan.start):
+                items[e] = plan.start[int(_next(state) * len(plan.start))]
+                continue
+            shelf = -1
+            if outline.shelf[at] >= 0:
+                shelf = shelves.shelf[items[a + outline.shelf[at]]]
+            total, item = 0.0, -1
+            for _ in range(LIFTS):
+                other = _proposed(shelves, items, a, e, (shelf, outline.aisle[at], outline.band[at]), state)
+                lift = (chance[r, other] / usual[other] + 1e-30) ** power
+                total += lift
+                if item < 0 or _next(state) * total < lift:
+                    item = other
+            items[e] = item

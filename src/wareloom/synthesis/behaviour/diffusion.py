@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Self
 
 import numpy as np
@@ -12,7 +13,7 @@ from wareloom.neural import torch
 from wareloom.neural.training import Training, seeded, train
 from wareloom.run import Run
 from wareloom.shop import Log, Shop
-from wareloom.synthesis.behaviour._latent import RULES, Asked, Coding, Drawing, arrays, checked, drawn
+from wareloom.synthesis.behaviour._latent import RULES, Asked, Coding, Drawing, arrays, checked, walked
 from wareloom.synthesis.behaviour._vectors import Average, Perceptron, Vectors, back, conditions, rows_of
 from wareloom.synthesis.behaviour._walk import Plan
 from wareloom.synthesis.behaviour.markov import Markov
@@ -31,11 +32,11 @@ class Diffusion(Markov):
 
     The autoencoder of `vae` reads users into vectors and draws items from them; a diffusion model learns where in that
     space users are, so that a new vector is nobody's and yet like a user's. Noise is added by the cosine schedule and
-    its removal predicted as velocity; `steps` of DDIM sample. The network is told what the encoder makes of a user's
-    first events, or nothing: so histories and first items are continued, and `guidance` above 1 keeps closer to them.
-    Structure, clock, kinds and repeats are drawn as `markov` draws them. No user's vector is kept. Trained on one
-    thread, so that the same seed gives the same bytes on any machine. Ho et al. (2020); Nichol and Dhariwal (2021);
-    Song et al. (2021); Ho and Salimans (2022); over latent vectors Rombach et al. (2022).
+    its removal predicted as velocity; `steps` of DDIM's equation sample. The network is told what the encoder makes of
+    a user's first events, or nothing: so histories and first items are continued, and `guidance` above 1 keeps closer
+    to them. Structure and the use of a vector are as in `vae`, but no user's vector is kept. Trained on one thread, so
+    that the same seed gives the same bytes on any machine. Ho et al. (2020); Nichol and Dhariwal (2021); Song et al.
+    (2021); Ho and Salimans (2022); over latent vectors Rombach et al. (2022).
     """
 
     steps: int = 8
@@ -69,7 +70,8 @@ class Diffusion(Markov):
     temperature: float = 0.9
     """Below 1 likely items are drawn more often."""
     order: float = 0.5
-    """Share of the steps known to the log that lead where others went, weighed by the user's chances; 0: no order."""
+    """How much it counts where others went next, 0 to 1: of outlines, what the user likes counts to the power of 1 less
+    this; in chains it is the share of steps known to the log that lead where others went, among what the user likes."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -109,7 +111,6 @@ class Diffusion(Markov):
         return Perceptron(2 * self.latent_size + 1 + 2 * WAVES, self.width, self.depth, self.latent_size)
 
     def _walked(self, plan: Plan, run: Run) -> tuple[np.ndarray, np.ndarray]:
-        skeleton, event = super()._walked(plan, run)
         coder, net = Coding.of(self).net(len(self.catalogue_), self.weights_), self._net()
         net.load_state_dict({name: torch.from_numpy(np.array(value)) for name, value in self.denoiser_.items()})
 
@@ -121,7 +122,9 @@ class Diffusion(Markov):
             return back(self.space_, x.numpy())
 
         how = Drawing(self.weights_, self.temperature, self.order, self._model(), run.seed_for("diffusion", "items"))
-        return drawn(plan, skeleton, latents, how, run), event
+        walk = partial(super()._walked, plan, run)
+        items, event = walked(plan, walk, self._fill, latents, how, run)
+        return items, event
 
     def _velocity(self, net: Any, x: Any, t: float, c: Any) -> Any:
         """What the network says under its condition, drawn away from what it says without one."""

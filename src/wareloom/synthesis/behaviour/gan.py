@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from typing import Any, Literal, Self
 
@@ -14,7 +15,7 @@ from wareloom.neural import torch
 from wareloom.neural.training import Training, seeded, train
 from wareloom.run import Run
 from wareloom.shop import Log, Shop
-from wareloom.synthesis.behaviour._latent import RULES, Asked, Coding, Drawing, arrays, checked, drawn
+from wareloom.synthesis.behaviour._latent import RULES, Asked, Coding, Drawing, arrays, checked, walked
 from wareloom.synthesis.behaviour._vectors import (
     Average,
     Perceptron,
@@ -48,10 +49,10 @@ class GAN(Markov):
     begins as the normal with the users' covariance, and of ten evaluations the weights of the one nearest to real
     vectors by energy distance, of new users and of users beside what was known of them. `training_` holds the critic's
     advantage, coverage and spread at each; a warning says when what is kept has collapsed. Both players are told what
-    the encoder makes of a user's first events, or nothing: so histories and first items are continued. Structure,
-    clock, kinds and repeats are drawn as `markov` draws them. No user's vector is kept. Trained on one thread, so that
-    the same seed gives the same bytes on any machine. Goodfellow et al. (2014); Gulrajani et al. (2017); Lin et al.
-    (2018); Huang et al. (2024).
+    the encoder makes of a user's first events, or nothing: so histories and first items are continued. Structure and
+    the use of a vector are as in `vae`, but no user's vector is kept. Trained on one thread, so that the same seed
+    gives the same bytes on any machine. Goodfellow et al. (2014); Gulrajani et al. (2017); Lin et al. (2018); Huang et
+    al. (2024).
     """
 
     loss: Literal["relativistic", "wasserstein"] = "relativistic"
@@ -89,7 +90,8 @@ class GAN(Markov):
     temperature: float = 0.9
     """Below 1 likely items are drawn more often."""
     order: float = 0.5
-    """Share of the steps known to the log that lead where others went, weighed by the user's chances; 0: no order."""
+    """How much it counts where others went next, 0 to 1: of outlines, what the user likes counts to the power of 1 less
+    this; in chains it is the share of steps known to the log that lead where others went, among what the user likes."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -135,7 +137,6 @@ class GAN(Markov):
         return self
 
     def _walked(self, plan: Plan, run: Run) -> tuple[np.ndarray, np.ndarray]:
-        skeleton, event = super()._walked(plan, run)
         coder, net = Coding.of(self).net(len(self.catalogue_), self.weights_), Generator(self, self.space_)
         net.load_state_dict({name: torch.from_numpy(np.array(value)) for name, value in self.generator_.items()})
 
@@ -146,7 +147,9 @@ class GAN(Markov):
                 return back(self.space_, net(noise, c).numpy())
 
         how = Drawing(self.weights_, self.temperature, self.order, self._model(), run.seed_for("gan", "items"))
-        return drawn(plan, skeleton, latents, how, run), event
+        walk = partial(super()._walked, plan, run)
+        items, event = walked(plan, walk, self._fill, latents, how, run)
+        return items, event
 
 
 class Generator(torch.nn.Module):  # type: ignore[misc]

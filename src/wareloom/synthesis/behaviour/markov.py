@@ -139,14 +139,18 @@ class Markov(Synthesizer):
     def _walked(self, plan: Plan, run: Run) -> tuple[np.ndarray, np.ndarray]:
         """Items and kinds of event of the planned users."""
         if len(plan.template):
-            outline, seed = self._outline(), np.uint64(run.seed_for("markov", "fill"))
-            items = fill(unflattened(Shelves, "shelves", self), outline, plan, seed, run.cores)
+            (shelves, outline), seed = self._fill(), np.uint64(run.seed_for("markov", "fill"))
+            items = fill(shelves, outline, plan, seed, run.cores)
             return items, outline.event[rows_of(outline, plan.template)]
         return walk(self._model(), plan, np.uint64(run.seed_for("markov", "walk")), run.cores)
 
     def _outline(self) -> Outline:
         found: Outline = unflattened(Outline, "outline", self)
         return found
+
+    def _fill(self) -> tuple[Shelves, Outline]:
+        """The outlines, and what they are filled from."""
+        return unflattened(Shelves, "shelves", self), self._outline()
 
     def _sketch(self, shop: Shop, run: Run) -> None:
         """Keep the users' outlines, and what they are filled from; events of one time are in random order."""

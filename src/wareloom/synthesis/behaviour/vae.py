@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal, Self
 
 import numpy as np
@@ -10,7 +11,7 @@ import numpy as np
 from wareloom.neural.training import seeded
 from wareloom.run import Run
 from wareloom.shop import Log, Shop
-from wareloom.synthesis.behaviour._latent import RULES, Asked, Coding, Drawing, arrays, checked, drawn
+from wareloom.synthesis.behaviour._latent import RULES, Asked, Coding, Drawing, arrays, checked, walked
 from wareloom.synthesis.behaviour._walk import Plan
 from wareloom.synthesis.behaviour.markov import Markov
 
@@ -22,8 +23,9 @@ class VAE(Markov):
     An encoder reads which items a user had, a decoder gives the chances of all items; what is learned is the likelihood
     of a user's items less `beta` times the divergence of the latent vector from a standard normal, with `beta` rising
     over the training. A shopper's vector is that of a real user drawn at random, with the encoder's noise, or a draw
-    from the normal; its new items are drawn from the decoder without one twice, in no order of their own. Structure,
-    clock, kinds and repeats are drawn as `markov` draws them. Given histories are read by the encoder. Trained on one
+    from the normal. Structure, clock, kinds and repeats are those of `markov`: of several items that it might put into
+    an outline one is taken by how much likelier the vector makes it than popularity does; in chains new items are drawn
+    from the decoder, none twice. Given histories, and items to begin with, are read by the encoder. Trained on one
     thread, so that the same seed gives the same bytes on any machine. Liang et al. (2018); Kingma and Welling (2014).
     """
 
@@ -39,8 +41,9 @@ class VAE(Markov):
     """Whether a shopper starts from a real user's vector, close to the shop, or from the prior, far from users."""
     temperature: float = 1.0
     """Below 1 likely items are drawn more often."""
-    order: float = 0.0
-    """Share of the steps known to the log that lead where others went, weighed by the user's chances; 0: no order."""
+    order: float = 0.5
+    """How much it counts where others went next, 0 to 1: of outlines, what the user likes counts to the power of 1 less
+    this; in chains it is the share of steps known to the log that lead where others went, among what the user likes."""
     dropout: float = 0.5
     """Share of a user's items that are hidden from the encoder while it learns."""
     epochs: int = 30
@@ -67,7 +70,6 @@ class VAE(Markov):
         return self
 
     def _walked(self, plan: Plan, run: Run) -> tuple[np.ndarray, np.ndarray]:
-        skeleton, event = super()._walked(plan, run)
         net, rng, n = (
             Coding.of(self).net(len(self.catalogue_), self.weights_),
             run.rng("vae", "latent"),
@@ -85,4 +87,6 @@ class VAE(Markov):
             return mean + spread * noise[asked.rows]
 
         how = Drawing(self.weights_, self.temperature, self.order, self._model(), run.seed_for("vae", "items"))
-        return drawn(plan, skeleton, latents, how, run), event
+        walk = partial(super()._walked, plan, run)
+        items, event = walked(plan, walk, self._fill, latents, how, run)
+        return items, event
