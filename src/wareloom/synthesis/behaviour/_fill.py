@@ -223,7 +223,7 @@ def _other_item(shelves, items, a, e, shelf, band, state):  # type: ignore[no-un
 
 
 @njit(cache=True)
-def _proposed(shelves, items, a, e, asked, state):  # type: ignore[no-untyped-def]
+def proposed(shelves, items, a, e, asked, state):  # type: ignore[no-untyped-def]
     """Draw an item for the event e of a user whose events begin at a; `asked` as `_known` has it."""
     for back in range(1, min(REACH, e - a) + 1):
         item = _known(shelves, items, a, e, back, asked, state)
@@ -253,4 +253,4 @@ def _fill(shelves, outline, plan, part, items):  # type: ignore[no-untyped-def]
             shelf, aisle, band = -1, outline.aisle[at], outline.band[at]
             if outline.shelf[at] >= 0:
                 shelf = shelves.shelf[items[a + outline.shelf[at]]]
-            items[e] = _proposed(shelves, items, a, e, (shelf, aisle, band), state)
+            items[e] = proposed(shelves, items, a, e, (shelf, aisle, band), state)

@@ -15,7 +15,7 @@ from wareloom.neural import torch
 from wareloom.neural.training import Training, seeded, train
 from wareloom.run import Run
 from wareloom.shop import Log
-from wareloom.synthesis.behaviour._fill import Shelves, _proposed
+from wareloom.synthesis.behaviour._fill import Shelves, proposed
 from wareloom.synthesis.behaviour._outline import Outline, rows_of
 from wareloom.synthesis.behaviour._teach import same_before
 from wareloom.synthesis.behaviour._walk import TRIES, Model, Plan, Table, _draw, _next, _stream, in_threads
@@ -358,7 +358,7 @@ def _fit_in(chance, plan, outlines, part, usual, items):  # type: ignore[no-unty
                 shelf = shelves.shelf[items[a + outline.shelf[at]]]
             total, item = 0.0, -1
             for _ in range(LIFTS):
-                other = _proposed(shelves, items, a, e, (shelf, outline.aisle[at], outline.band[at]), state)
+                other = proposed(shelves, items, a, e, (shelf, outline.aisle[at], outline.band[at]), state)
                 lift = (chance[r, other] / usual[other] + 1e-30) ** power
                 total += lift
                 if item < 0 or _next(state) * total < lift:
