@@ -140,7 +140,8 @@ def _over(level: np.ndarray, yard: np.ndarray, tolerance: float) -> np.ndarray:
     """Whether each must go, so that for every t > 0 the share with level ≥ t is at most that of `yard`: bool.
 
     The first of equal ones stay. Of the i nearest there may stay k_i = min over j ≤ i of a_j + i - j, with a_j allowed
-    at the level of the j-th; what goes makes all fewer and a_j smaller, hence anew until nothing does.
+    at the level of the j-th; what goes makes all fewer and a_j smaller, hence anew until nothing does. What went first
+    is not asked again when others have gone, so that one or two that go could have stayed.
     """
     goes = np.zeros(len(level), dtype=bool)
     while True:
