@@ -19,7 +19,9 @@ Every message names the value, where it stands, and the remedy.
 from __future__ import annotations
 
 import difflib
+import importlib
 from collections.abc import Iterable
+from typing import Any
 
 
 class WareloomError(Exception):
@@ -89,3 +91,17 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> UnknownNameError:
 def missing_extra(package: str, extra: str, purpose: str) -> MissingExtraError:
     """Build the error for an optional `package`, with the exact command that installs it."""
     return MissingExtraError(f"{purpose} needs the package {package!r}: pip install 'wareloom[{extra}]'")
+
+
+def require(who: str, name: str, value: object, holds: bool, wanted: str) -> None:
+    """Raise `SettingError` that names the setting, its value and what is `wanted`, unless it `holds`."""
+    if not holds:
+        raise SettingError(f"{who}: {name} is {value!r}; give {wanted}.")
+
+
+def needed(module: str, extra: str, purpose: str) -> Any:
+    """Import a module that an extra installs; raises `MissingExtraError` where it is not there."""
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        raise missing_extra(module, extra, purpose) from error

@@ -15,7 +15,7 @@ from typing import Any
 
 import polars as pl
 
-from wareloom.errors import missing_extra
+from wareloom.errors import needed
 
 _UNITS = {
     "in": "in inch inches",
@@ -173,10 +173,7 @@ def _chinese() -> Any:
     with warnings.catch_warnings():
         # Old escapes in its source, and the package it finds its files by, warn where they are compiled.
         warnings.simplefilter("ignore")
-        try:
-            import jieba
-        except ModuleNotFoundError as error:
-            raise missing_extra("jieba", "text", "Dividing Chinese text into words") from error
+        jieba = needed("jieba", "text", "Dividing Chinese text into words")
         made = jieba.Tokenizer()
         made.FREQ, made.total = made.gen_pfdict(made.get_dict_file())
     made.initialized = True

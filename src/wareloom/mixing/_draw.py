@@ -20,12 +20,6 @@ HEAD = 1 / 3
 OWNER = "owner"
 
 
-def require(mixer: str, name: str, value: object, holds: bool, wanted: str) -> None:
-    """Raise `SettingError` that names the setting, its value and what is `wanted`, unless it `holds`."""
-    if not holds:
-        raise SettingError(f"{mixer}: {name} is {value!r}; give {wanted}.")
-
-
 def check_amounts(mixer: str, **amounts: float) -> None:
     """Raise `SettingError` unless all of `amounts`, by setting, are finite and not below 0."""
     if not all(0 <= value < np.inf for value in amounts.values()):

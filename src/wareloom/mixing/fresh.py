@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from wareloom.errors import InputError
-from wareloom.mixing._draw import Pool, UserMixer, require
+from wareloom.errors import InputError, require
+from wareloom.mixing._draw import Pool, UserMixer
 from wareloom.run import Run
 from wareloom.shop import Shop
 

@@ -9,9 +9,9 @@ import numpy as np
 import polars as pl
 from numba import get_num_threads, njit, prange
 
-from wareloom.errors import InputError
+from wareloom.errors import InputError, require
 from wareloom.family import RANKERS
-from wareloom.mixing._draw import Pool, UserMixer, in_head, require
+from wareloom.mixing._draw import Pool, UserMixer, in_head
 from wareloom.rankers import Ranker, into
 from wareloom.rankers._neighbours import Neighbourhood, put_in_order
 from wareloom.run import Run

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from wareloom.errors import InputError
+from wareloom.errors import InputError, require
 from wareloom.family import RANKERS
-from wareloom.mixing._draw import OWNER, Pool, UserMixer, check_amounts, require
+from wareloom.mixing._draw import OWNER, Pool, UserMixer, check_amounts
 from wareloom.mixing._inner import unknowing
 from wareloom.rankers import Ranker, into
 from wareloom.rankers.hybrid._members import FEWEST, Held, hold_back, ndcg_of_held

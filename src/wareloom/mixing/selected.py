@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from wareloom.errors import InputError
-from wareloom.mixing._draw import OWNER, Pool, UserMixer, require
+from wareloom.errors import InputError, require
+from wareloom.mixing._draw import OWNER, Pool, UserMixer
 from wareloom.mixing._influence import Bilinear, item_vectors
 from wareloom.rankers import into
 from wareloom.run import Run

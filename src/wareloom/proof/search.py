@@ -16,7 +16,7 @@ import polars as pl
 import tomli_w
 
 from wareloom._version import __version__
-from wareloom.errors import InputError, OutputError, SettingError, missing_extra, near
+from wareloom.errors import InputError, OutputError, SettingError, near, needed
 from wareloom.family import RANKERS, configure
 from wareloom.proof.evaluate import evaluate
 from wareloom.proof.evaluate import metric as named_metric
@@ -204,10 +204,7 @@ def _check(cls: type[Any], space: Space, fixed: dict[str, Any]) -> None:
 @contextlib.contextmanager
 def _optuna() -> Iterator[Any]:
     """Import Optuna and keep it silent inside the block."""
-    try:
-        import optuna
-    except ModuleNotFoundError as error:
-        raise missing_extra("optuna", "tune", "Searching for settings") from error
+    optuna = needed("optuna", "tune", "Searching for settings")
     before = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     try:

@@ -5,18 +5,11 @@ from __future__ import annotations
 import numpy as np
 from scipy import sparse
 
-from wareloom.errors import SettingError
 from wareloom.shop import Log
 from wareloom.shop.pairs import recency as decayed
 
 Columns = tuple[np.ndarray, np.ndarray, np.ndarray]
 """A sparse matrix by rows: offsets int64 [rows + 1], columns int32, values float32; a row may name a column twice."""
-
-
-def require(ranker: str, name: str, value: object, holds: bool, wanted: str) -> None:
-    """Raise `SettingError` that names the setting, its value and what is `wanted`, unless it `holds`."""
-    if not holds:
-        raise SettingError(f"{ranker}: {name} is {value!r}; give {wanted}.")
 
 
 def recency(histories: Log, decay: float, last: int) -> Columns:

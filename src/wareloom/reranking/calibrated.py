@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from wareloom.errors import InputError
-from wareloom.rankers._history import recency, require
+from wareloom.errors import InputError, require
+from wareloom.rankers._history import recency
 from wareloom.reranking import Lists, Reranker, greedy
 from wareloom.reranking._catalogue import Catalogue
 

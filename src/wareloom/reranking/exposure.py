@@ -8,8 +8,7 @@ from typing import ClassVar, Literal
 import numpy as np
 import polars as pl
 
-from wareloom.errors import InputError, near
-from wareloom.rankers._history import require
+from wareloom.errors import InputError, near, require
 from wareloom.reranking import Lists, Reranker
 from wareloom.reranking._catalogue import Catalogue
 

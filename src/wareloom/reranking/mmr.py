@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from wareloom.rankers._history import require
+from wareloom.errors import require
 from wareloom.reranking import Lists, Reranker, greedy
 from wareloom.reranking._catalogue import Catalogue, Similarity, parse_likeness
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from wareloom.errors import missing_extra
+from wareloom.errors import needed
 from wareloom.metrics._samples import Sample, everybody
 from wareloom.metrics.fidelity._features import Known, features
 from wareloom.run import Run
@@ -42,7 +42,7 @@ def judge(synthetic: Shop, train: Shop, run: Run) -> Judgment | None:
     Which items are popular and which steps known is said by half of the real users, who are not judged. None where
     there are fewer than `FEWEST` users of a kind. Needs the extra `learned`.
     """
-    lightgbm = _lightgbm()
+    lightgbm = needed("lightgbm", "learned", "The screen plausibility by its discriminator")
     whole = everybody(train, synthetic, run)
     rng = run.rng("plausibility", "judge")
     order = rng.permutation(len(whole.training))
@@ -90,11 +90,3 @@ def _crossed(
             if len(held):
                 score[held] = model.predict(side[held])
     return found
-
-
-def _lightgbm() -> Any:
-    try:
-        import lightgbm
-    except ModuleNotFoundError as error:
-        raise missing_extra("lightgbm", "learned", "The screen plausibility by its discriminator") from error
-    return lightgbm

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from wareloom.errors import SettingError
+from wareloom.errors import require
 from wareloom.run import Run
 from wareloom.screening import Screen, Screened, reject_users
 from wareloom.screening._nearest import LONGEST_RUN, longest_runs, nearest, rarity, sets
@@ -60,13 +60,10 @@ class Novelty(Screen):
 
     def __post_init__(self) -> None:
         for name, low, high in (("jaccard", 0.3, 1.0), ("length", 2, LONGEST_RUN), ("shortest", 1, np.inf)):
-            if not low <= getattr(self, name) <= high:
-                until = f", at most {high}" if high < np.inf else ""
-                raise SettingError(f"novelty: {name} is {getattr(self, name)}; give {low} or more{until}.")
-        if not 0 < self.rare <= 1:
-            raise SettingError(f"novelty: rare is {self.rare}; give a share above 0, at most 1.")
-        if not 0 <= self.tolerance < np.inf:
-            raise SettingError(f"novelty: tolerance is {self.tolerance}; give 0 or more.")
+            value, until = getattr(self, name), f", at most {high}" if high < np.inf else ""
+            require(self.name, name, value, low <= value <= high, f"{low} or more{until}")
+        require(self.name, "rare", self.rare, 0 < self.rare <= 1, "a share above 0, at most 1")
+        require(self.name, "tolerance", self.tolerance, 0 <= self.tolerance < np.inf, "0 or more")
 
     def screen(self, synthetic: Shop, train: Shop, holdout: Shop | None = None, run: Run | None = None) -> Screened:
         """Reject user by user; only the training part is looked at."""

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from wareloom.errors import SettingError, near
+from wareloom.errors import SettingError, near, require
 from wareloom.run import Run
 from wareloom.screening import Screen, Screened, reject_users
 from wareloom.screening._chances import Chances
@@ -50,8 +50,7 @@ class Plausibility(Screen):
                 )
         if not self.judges:
             raise SettingError(f"plausibility: judges is empty; name {' or '.join(JUDGES)}, or leave the screen out.")
-        if not 0 < self.quantile < 0.5:
-            raise SettingError(f"plausibility: quantile is {self.quantile}; give a share above 0 and below 0.5.")
+        require(self.name, "quantile", self.quantile, 0 < self.quantile < 0.5, "a share above 0 and below 0.5")
 
     def screen(self, synthetic: Shop, train: Shop, holdout: Shop | None = None, run: Run | None = None) -> Screened:
         """Reject user by user; only the training part is looked at."""

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal
 
 import polars as pl
 
-from wareloom.errors import SettingError
+from wareloom.errors import require
 from wareloom.run import Run
 from wareloom.screening import Screen, Screened, divide
 from wareloom.screening._breaks import CannotJudge, Facts, breaks
@@ -35,8 +35,8 @@ class Rules(Screen):
     """Events that by chance would break a rule before it is learned."""
 
     def __post_init__(self) -> None:
-        if self.support < 20:
-            raise SettingError(f"rules: support is {self.support}; give 20 or more, or chance is taken for a rule.")
+        wanted = "20 or more, or chance is taken for a rule"
+        require(self.name, "support", self.support, self.support >= 20, wanted)
 
     def screen(self, synthetic: Shop, train: Shop, holdout: Shop | None = None, run: Run | None = None) -> Screened:
         """Reject user by user, session by session or row by row; the training part serves to learn rules."""

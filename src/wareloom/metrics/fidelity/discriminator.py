@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from wareloom.errors import SettingError, missing_extra
+from wareloom.errors import SettingError, needed
 from wareloom.metrics._measure import Figure, Measure
 from wareloom.metrics._samples import Sample, Trio
 from wareloom.metrics.fidelity._features import Known, features
@@ -44,7 +44,7 @@ class Discriminator(Measure):
                 raise SettingError(f"discriminator: {name} is {getattr(self, name)}; give {least} or more.")
 
     def _compare(self, trio: Trio, run: Run) -> list[Figure] | str:
-        lightgbm = _lightgbm()
+        lightgbm = needed("lightgbm", "learned", "The measure discriminator")
         sides = judged(trio, self.users, run)
         known, names = Known(sides.known), list[str]()
 
@@ -113,11 +113,3 @@ class Discriminator(Measure):
 def _mean(values: np.ndarray) -> float | None:
     there = values[~np.isnan(values)]
     return float(there.mean()) if len(there) else None
-
-
-def _lightgbm() -> Any:
-    try:
-        import lightgbm
-    except ModuleNotFoundError as error:
-        raise missing_extra("lightgbm", "learned", "The measure discriminator") from error
-    return lightgbm

@@ -9,8 +9,9 @@ import numpy as np
 from numba import get_num_threads, njit, prange
 from scipy import sparse
 
+from wareloom.errors import require
 from wareloom.rankers import Ranker
-from wareloom.rankers._history import popularity, recency, require, tail
+from wareloom.rankers._history import popularity, recency, tail
 from wareloom.rankers._neighbours import keep_best, sum_neighbours, to_table
 from wareloom.run import Run
 from wareloom.shop import Log, Requests, Shop

@@ -7,8 +7,9 @@ from typing import ClassVar
 
 import numpy as np
 
+from wareloom.errors import require
 from wareloom.rankers import Ranker
-from wareloom.rankers._history import popularity, require
+from wareloom.rankers._history import popularity
 from wareloom.run import Run
 from wareloom.shop import Log, Requests, Shop
 

@@ -8,8 +8,9 @@ from typing import Any, ClassVar
 import numpy as np
 from numba import get_num_threads, njit, prange
 
+from wareloom.errors import require
 from wareloom.rankers import Ranker
-from wareloom.rankers._history import merged, popularity, rarity, recency, require, tail
+from wareloom.rankers._history import merged, popularity, rarity, recency, tail
 from wareloom.rankers._neighbours import keep_best
 from wareloom.run import Run
 from wareloom.shop import Log, Requests, Shop

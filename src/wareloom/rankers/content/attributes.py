@@ -10,9 +10,9 @@ import numpy as np
 import polars as pl
 from scipy import sparse
 
-from wareloom.errors import InputError, SettingError, near
+from wareloom.errors import InputError, SettingError, near, require
 from wareloom.rankers import Ranker
-from wareloom.rankers._history import popularity, recency, require
+from wareloom.rankers._history import popularity, recency
 from wareloom.run import Run
 from wareloom.shop import Log, Requests, Shop
 

@@ -8,10 +8,10 @@ from typing import Any, ClassVar
 import numpy as np
 from scipy import sparse
 
-from wareloom.errors import InputError
+from wareloom.errors import InputError, require
 from wareloom.family import EMBEDDERS
 from wareloom.rankers import Ranker
-from wareloom.rankers._history import popularity, recency, require, tail
+from wareloom.rankers._history import popularity, recency, tail
 from wareloom.rankers._neighbours import sum_neighbours
 from wareloom.rankers.content._nearest import nearest
 from wareloom.rankers.content._text import DEFAULT, field_texts, item_texts, parse_fields, present

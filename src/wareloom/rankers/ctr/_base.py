@@ -10,9 +10,9 @@ from typing import Any, Literal
 import numpy as np
 from scipy.special import expit
 
-from wareloom.errors import InputError
+from wareloom.errors import InputError, require
 from wareloom.rankers import Ranker
-from wareloom.rankers._history import popularity, require
+from wareloom.rankers._history import popularity
 from wareloom.rankers.ctr import _calibration as calibration_
 from wareloom.rankers.ctr._features import Encoded, Encoder, learn
 from wareloom.rankers.ctr._rows import Asked, Rows, from_impressions, from_log, thinned

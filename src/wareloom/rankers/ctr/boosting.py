@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from wareloom.errors import missing_extra
-from wareloom.rankers._history import require
+from wareloom.errors import needed, require
 from wareloom.rankers.ctr._base import FEWEST, ClickRanker, Examples
 from wareloom.rankers.ctr._features import Encoded
 from wareloom.run import Run
@@ -16,6 +14,8 @@ from wareloom.shop import Shop
 
 BLIND = 20
 """Trees where nothing is held back to stop by."""
+LIGHTGBM = "lightgbm", "learned", "The ranker 'boosting'"
+"""What is imported, the extra that installs it, and for what"""
 
 
 @dataclass(kw_only=True, eq=False)
@@ -51,7 +51,7 @@ class Boosting(ClickRanker):
         return self.patience > 0
 
     def _learn(self, train: Examples, held: Examples | None, sizes: np.ndarray, shop: Shop | None, run: Run) -> None:
-        lightgbm = _lightgbm()
+        lightgbm = needed(*LIGHTGBM)
         settings = {
             "objective": "binary",
             "num_leaves": self.leaves,
@@ -79,16 +79,8 @@ class Boosting(ClickRanker):
 
     def _logits(self, rows: Encoded) -> np.ndarray:
         if not hasattr(self, "_model"):
-            self._model = _lightgbm().Booster(model_str=self.trees_)
+            self._model = needed(*LIGHTGBM).Booster(model_str=self.trees_)
         return np.asarray(self._model.predict(_table(rows), raw_score=True, num_threads=1), dtype=np.float64)
-
-
-def _lightgbm() -> Any:
-    try:
-        import lightgbm
-    except ModuleNotFoundError as error:
-        raise missing_extra("lightgbm", "learned", "The ranker 'boosting'") from error
-    return lightgbm
 
 
 def _table(rows: Encoded) -> np.ndarray:

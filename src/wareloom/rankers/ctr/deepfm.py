@@ -7,8 +7,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from wareloom.errors import require
 from wareloom.neural import torch
-from wareloom.rankers._history import require
 from wareloom.rankers._vectors import check_embedder
 from wareloom.rankers.ctr._base import ClickRanker, Examples
 from wareloom.rankers.ctr._features import Encoded

@@ -9,7 +9,7 @@ import numpy as np
 from scipy.optimize import minimize
 from scipy.special import expit
 
-from wareloom.rankers._history import require
+from wareloom.errors import require
 from wareloom.rankers.ctr._base import ClickRanker, Examples, one_hot
 from wareloom.rankers.ctr._features import Encoded
 from wareloom.run import Run

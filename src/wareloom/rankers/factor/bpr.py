@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numba import njit
 
+from wareloom.errors import require
 from wareloom.rankers import Ranker
-from wareloom.rankers._history import popularity, recency, require, tail
+from wareloom.rankers._history import popularity, recency, tail
 from wareloom.rankers._neighbours import sum_rows
 from wareloom.run import Run
 from wareloom.shop import Log, Requests, Shop

@@ -8,9 +8,9 @@ from typing import ClassVar
 import numpy as np
 from numba import njit, prange
 
-from wareloom.errors import InputError, MemoryLimitError
+from wareloom.errors import InputError, MemoryLimitError, require
 from wareloom.rankers import Ranker
-from wareloom.rankers._history import distinct, popularity, recency, require, tail
+from wareloom.rankers._history import distinct, popularity, recency, tail
 from wareloom.rankers._neighbours import sum_rows
 from wareloom.run import Run
 from wareloom.shop import Log, Requests, Shop

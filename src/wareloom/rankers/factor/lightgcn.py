@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
+from wareloom.errors import require
 from wareloom.neural import torch
 from wareloom.neural.training import Training, seeded, train
 from wareloom.rankers import Ranker
-from wareloom.rankers._history import popularity, recency, require, tail
+from wareloom.rankers._history import popularity, recency, tail
 from wareloom.rankers._neighbours import sum_rows
 from wareloom.run import Run
 from wareloom.shop import Log, Requests, Shop

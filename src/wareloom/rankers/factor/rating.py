@@ -8,9 +8,8 @@ import numpy as np
 import polars as pl
 from numba import njit, prange
 
-from wareloom.errors import InputError
+from wareloom.errors import InputError, require
 from wareloom.rankers import Ranker
-from wareloom.rankers._history import require
 from wareloom.run import Run
 from wareloom.shop import Log, Requests, Shop, Vocabulary
 from wareloom.shop.buckets import user_key

@@ -9,9 +9,9 @@ import numpy as np
 from numba import get_num_threads, njit, prange
 from scipy import sparse
 
-from wareloom.errors import MemoryLimitError
+from wareloom.errors import MemoryLimitError, require
 from wareloom.rankers import Ranker
-from wareloom.rankers._history import distinct, popularity, recency, require, tail
+from wareloom.rankers._history import distinct, popularity, recency, tail
 from wareloom.rankers._neighbours import sum_neighbours
 from wareloom.run import Run
 from wareloom.shop import Log, Requests, Shop

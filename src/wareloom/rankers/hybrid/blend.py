@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from wareloom.errors import InputError
+from wareloom.errors import InputError, require
 from wareloom.family import EMBEDDERS
 from wareloom.rankers import Ranker
-from wareloom.rankers._history import popularity, recency, require, tail
+from wareloom.rankers._history import popularity, recency, tail
 from wareloom.rankers._neighbours import sum_rows
 from wareloom.rankers._top import top_k
 from wareloom.rankers._vectors import axes, projected, unit_rows

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from wareloom.errors import require
 from wareloom.rankers import Ranker
-from wareloom.rankers._history import popularity, require, tail
+from wareloom.rankers._history import popularity, tail
 from wareloom.rankers.hybrid._members import fit_members, gather, hold_back, member_scores, prior
 from wareloom.rankers.hybrid._weights import climb
 from wareloom.run import Run

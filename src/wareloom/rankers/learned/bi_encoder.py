@@ -13,14 +13,13 @@ import numpy as np
 import polars as pl
 
 from wareloom._version import __version__
-from wareloom.errors import InputError, SettingError, SourceError
+from wareloom.errors import InputError, SettingError, SourceError, require
 from wareloom.language.embedders import normalised
 from wareloom.language.embedders._encoder import encode, encoder_folder, fingerprint, load_encoder
 from wareloom.neural import torch
 from wareloom.neural.training import Training, seeded, train
 from wareloom.neural.tuning import put_weights, tuned, tuned_weights
 from wareloom.rankers import BLOCK_BYTES
-from wareloom.rankers._history import require
 from wareloom.rankers.content._text import field_texts, parse_fields, present
 from wareloom.rankers.learned._network import TextNetwork
 from wareloom.rankers.learned._pairs import EVALUATIONS, PairData, history_text

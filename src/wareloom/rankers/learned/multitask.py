@@ -9,8 +9,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 import polars as pl
 
-from wareloom.errors import InputError
-from wareloom.rankers._history import require
+from wareloom.errors import InputError, require
 from wareloom.rankers._named import named_weights, worths
 from wareloom.rankers._vectors import check_embedder
 from wareloom.rankers.ctr import _calibration as calibration_

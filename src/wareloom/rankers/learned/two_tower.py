@@ -7,10 +7,11 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
+from wareloom.errors import require
 from wareloom.neural import torch
 from wareloom.neural.dropout import dropout
 from wareloom.neural.items import ItemTable
-from wareloom.rankers._history import popularity, require
+from wareloom.rankers._history import popularity
 from wareloom.rankers.content._text import FIELDS
 from wareloom.rankers.content.attributes import facet_codes
 from wareloom.rankers.sequence._neural import Asked, SequenceRanker

@@ -8,8 +8,8 @@ from typing import ClassVar
 
 import numpy as np
 
+from wareloom.errors import require
 from wareloom.language.tokenise import tokenise_all
-from wareloom.rankers._history import require
 from wareloom.rankers.search._base import SearchRanker
 from wareloom.rankers.search._index import at_pairs, bm25, counted, learn_terms
 from wareloom.run import Run

@@ -9,8 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from wareloom.errors import missing_extra
-from wareloom.rankers._history import require
+from wareloom.errors import needed, require
 from wareloom.rankers._top import top_k
 from wareloom.rankers.search._base import SearchRanker
 from wareloom.rankers.search._judged import judged
@@ -22,6 +21,8 @@ STEPS = 4
 """Steps of a grade that are told apart between one whole grade and the next"""
 TIE = 1e-4
 """Weight of BM25, at most this in a score, where the trees say the same"""
+LIGHTGBM = "lightgbm", "learned", "The ranker 'lambdamart'"
+"""What is imported, the extra that installs it, and for what"""
 
 
 @dataclass(kw_only=True, eq=False)
@@ -70,7 +71,7 @@ class LambdaMART(SearchRanker):
         rows = judged(shop, Vocabulary(self.items_))
         if len(rows) == 0:
             return
-        lightgbm = _lightgbm()
+        lightgbm = needed(*LIGHTGBM)
         query = rows["query"].rank("dense").to_numpy().astype(np.int64) - 1
         names = rows.group_by("query").len().sort("query")["query"].to_list()
         table = self._matcher.pairs(self._matrices, self._matcher.ask(names), query, rows["item"].to_numpy())
@@ -108,7 +109,7 @@ class LambdaMART(SearchRanker):
 
     @cached_property
     def _trees(self) -> Any:
-        return _lightgbm().Booster(model_str=self.trees_)
+        return needed(*LIGHTGBM).Booster(model_str=self.trees_)
 
     def _match_pairs(self, queries: Sequence[str], query: np.ndarray, item: np.ndarray) -> np.ndarray:
         if len(query) == 0:
@@ -131,11 +132,3 @@ class LambdaMART(SearchRanker):
         floor = scores.max(axis=1, keepdims=True) + 1.0
         np.put_along_axis(scores, best, (floor + said - said.min(axis=1, keepdims=True)).astype(np.float32), axis=1)
         return scores
-
-
-def _lightgbm() -> Any:
-    try:
-        import lightgbm
-    except ModuleNotFoundError as error:
-        raise missing_extra("lightgbm", "learned", "The ranker 'lambdamart'") from error
-    return lightgbm

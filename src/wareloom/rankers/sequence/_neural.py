@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from wareloom._version import __version__
-from wareloom.errors import InputError
+from wareloom.errors import InputError, require
 from wareloom.neural import torch
 from wareloom.neural.batches import padded, windows
 from wareloom.neural.items import SMALL, ItemTable
@@ -25,7 +25,7 @@ from wareloom.neural.loss import (
 )
 from wareloom.neural.training import Training, seeded, train
 from wareloom.rankers import BLOCK_BYTES, Ranker, mask_seen
-from wareloom.rankers._history import popularity, require, tail
+from wareloom.rankers._history import popularity, tail
 from wareloom.rankers._vectors import check_embedder
 from wareloom.rankers.sequence._data import Negatives, SequenceData
 from wareloom.rankers.sequence._kinds import CODES, kind_weights

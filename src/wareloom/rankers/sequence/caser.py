@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from wareloom.errors import require
 from wareloom.neural import torch
 from wareloom.neural.dropout import dropout
-from wareloom.rankers._history import require
 from wareloom.rankers.sequence._neural import SequenceRanker
 
 F = torch.nn.functional

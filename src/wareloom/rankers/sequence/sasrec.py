@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from wareloom.errors import require
 from wareloom.neural.transformer import CausalEncoder
-from wareloom.rankers._history import require
 from wareloom.rankers.sequence._neural import SequenceRanker
 
 

@@ -13,10 +13,9 @@ import numpy as np
 import polars as pl
 from threadpoolctl import threadpool_limits
 
-from wareloom.errors import InputError
+from wareloom.errors import InputError, require
 from wareloom.neural import torch
 from wareloom.neural.training import Training, seeded, train
-from wareloom.rankers._history import require
 from wareloom.rankers._vectors import check_embedder, text_vectors
 from wareloom.rankers.sequence._data import Negatives
 from wareloom.run import Run

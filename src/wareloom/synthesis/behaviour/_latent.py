@@ -10,7 +10,7 @@ import numpy as np
 from numba import njit
 from threadpoolctl import threadpool_limits
 
-from wareloom.errors import SettingError
+from wareloom.errors import require
 from wareloom.neural import torch
 from wareloom.neural.training import Training, seeded, train
 from wareloom.run import Run
@@ -36,9 +36,7 @@ Rule = tuple[str, Callable[[Any], bool], str]
 def checked(name: str, settings: Any, *rules: Rule) -> None:
     """Raise `SettingError` for the first setting that its rule does not hold of."""
     for field, holds, wanted in rules:
-        value = getattr(settings, field)
-        if not holds(value):
-            raise SettingError(f"{name}: {field} is {value!r}; give {wanted}.")
+        require(name, field, getattr(settings, field), holds(getattr(settings, field)), wanted)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from wareloom.errors import require
 from wareloom.neural import torch
-from wareloom.rankers._history import require
 from wareloom.rankers.sequence.gru import _Recurrent
 from wareloom.synthesis.behaviour._autoregressive import Autoregressive
 

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import polars as pl
 
-from wareloom.errors import InputError, SettingError
+from wareloom.errors import InputError, SettingError, require
 from wareloom.family import RANKERS, SYNTHESIZERS
 from wareloom.rankers import Ranker, into
 from wareloom.rankers.hybrid._members import Held, hold_back, ndcg_of_held
@@ -68,8 +68,7 @@ class Joint(Synthesizer):
             ("validation", 0 < self.validation <= 1, "a share above 0"),
             ("held", self.held >= 1, "1 or more"),
         ):
-            if not holds:
-                raise SettingError(f"joint: {name} is {getattr(self, name)!r}; give {wanted}.")
+            require(self.name, name, getattr(self, name), holds, wanted)
         self._check_weights()
         RANKERS.make(self.ranker, **self.ranker_settings)
         for name in self.members:

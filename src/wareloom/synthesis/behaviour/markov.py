@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 from scipy import sparse
 
-from wareloom.errors import InputError, SettingError
+from wareloom.errors import InputError, require
 from wareloom.run import Run
 from wareloom.shop import Log, Shop, Vocabulary
 from wareloom.shop.log import NO_TIME
@@ -76,8 +76,7 @@ class Markov(Synthesizer):
     """How far gaps of an outline are stretched or shrunk: the standard deviation of the logarithm."""
 
     def __post_init__(self) -> None:
-        if not 0 <= self.jitter < np.inf:
-            raise SettingError(f"{self.name}: jitter is {self.jitter}; give a number that is not negative.")
+        require(self.name, "jitter", self.jitter, 0 <= self.jitter < np.inf, "a number that is not negative")
 
     def fit(self, shop: Shop, run: Run | None = None) -> Self:
         """Learn from the events of `shop`; raises `InputError` where it has none on known items."""

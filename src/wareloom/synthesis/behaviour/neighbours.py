@@ -8,7 +8,7 @@ from typing import Any, Literal, Self
 import numpy as np
 from scipy import sparse
 
-from wareloom.errors import SettingError
+from wareloom.errors import require
 from wareloom.family import RANKERS
 from wareloom.rankers import Ranker
 from wareloom.rankers._neighbours import Neighbourhood, to_table
@@ -52,8 +52,7 @@ class Neighbours(Markov):
             ("temperature", self.temperature > 0, "a number above 0"),
             ("uniform", 0 <= self.uniform <= 1, "a share"),
         ):
-            if not holds:
-                raise SettingError(f"neighbours: {name} is {getattr(self, name)!r}; give {wanted}.")
+            require(self.name, name, getattr(self, name), holds, wanted)
         RANKERS.make(self.ranker, **self.ranker_settings)
 
     def fit(self, shop: Shop, run: Run | None = None) -> Self:

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from wareloom.errors import SettingError
+from wareloom.errors import SettingError, require
 from wareloom.family import RANKERS
 from wareloom.rankers import Ranker
 from wareloom.rankers.hybrid._members import prior
@@ -53,8 +53,7 @@ class Teacher(Markov):
             ("temperature", self.temperature > 0, "a number above 0"),
             ("uniform", 0 <= self.uniform <= 1, "a share"),
         ):
-            if not holds:
-                raise SettingError(f"teacher: {name} is {getattr(self, name)!r}; give {wanted}.")
+            require(self.name, name, getattr(self, name), holds, wanted)
 
     def _stack(self) -> Ranker:
         made: Ranker = RANKERS.make(

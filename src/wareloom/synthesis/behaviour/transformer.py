@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numba import njit
 
+from wareloom.errors import require
 from wareloom.neural import torch
 from wareloom.neural.transformer import CausalEncoder
-from wareloom.rankers._history import require
 from wareloom.synthesis.behaviour._autoregressive import Autoregressive
 
 F = torch.nn.functional
