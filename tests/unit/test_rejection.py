@@ -19,8 +19,9 @@ from wareloom.family import SYNTHESIZERS
 from wareloom.proof.arms import Generator, Member
 from wareloom.proof.rejection import MOST_DRAWN, ROUNDS, fill, sample_screened
 from wareloom.run import Run
-from wareloom.screening import Screen, Screened, made, owner, owners, reject, reject_users, save_screened
+from wareloom.screening import Screen, Screened, made, owners, reject, reject_users, save_screened
 from wareloom.shop import Shop
+from wareloom.shop.buckets import user_key
 from wareloom.synthesis import Given, Synthesizer
 
 RUN = Run(seed=1, threads=1)
@@ -339,7 +340,8 @@ def test_a_recipe_takes_screens_with_settings(tmp_path: Path) -> None:
     assert json.loads((job.folder / "synthetic" / "screen.json").read_text())["sampling"]["kept"] == 40
     assert recipe.proof().generator.screen_settings["novelty"] == {"tolerance": 2.0}
     assert wl.Recipe.load(job.folder / "recipe.toml").toml() == recipe.toml()
-    counts = made_.scan("events").select(owner(made_.columns("events")).value_counts()).collect().to_series()
+    events = made_.scan("events")
+    counts = events.select(user_key(events).value_counts()).collect().to_series()
     assert counts.struct.field("count").max() == 6
     again = wl.run_recipe(recipe, tmp_path / "job", Run(threads=1), resume=True)
     assert again.seconds["synthesize"] == 0.0

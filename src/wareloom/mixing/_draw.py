@@ -13,6 +13,7 @@ from wareloom.errors import InputError, SettingError
 from wareloom.mixing import Mixer
 from wareloom.run import Run
 from wareloom.shop import Log, Shop
+from wareloom.shop.buckets import user_key
 from wareloom.shop.schema import REAL
 
 HEAD = 1 / 3
@@ -50,8 +51,7 @@ class Pool:
             raise InputError(
                 f"{len(wrong):,} rows of the synthetic shop say that they are real; mix only what a synthesizer made."
             )
-        keys = [name for name in ("user_id", "session_id") if name in events.columns]
-        events = events.with_columns(pl.coalesce(keys).alias(OWNER))
+        events = events.with_columns(user_key(events).alias(OWNER))
         users = events.group_by(OWNER, maintain_order=True).agg(pl.len(), pl.col("origin").first())
         return cls(real, synthetic, events, users)
 

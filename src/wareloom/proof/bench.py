@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import polars as pl
 
 from wareloom.errors import MemoryLimitError
 from wareloom.family import RANKERS
@@ -17,6 +16,7 @@ from wareloom.proof.settings import ProofSettings
 from wareloom.proof.task import Task, build_task
 from wareloom.run import Run
 from wareloom.shop import Log, Shop
+from wareloom.shop.buckets import user_key
 from wareloom.shop.splits import Split
 
 
@@ -90,11 +90,11 @@ class Bench:
         whole = self.split.train
         if cell.share >= 1.0:
             return whole
-        keys = [name for name in ("user_id", "session_id") if name in whole.columns("events")]
-        owners = whole.scan("events").select(pl.coalesce(keys).unique(maintain_order=True)).collect().to_series()
+        events = whole.scan("events")
+        owners = events.select(user_key(events).unique(maintain_order=True)).collect().to_series()
         order = self.run_of(cell.seed).rng("share").permutation(len(owners))
         kept = owners.gather(np.sort(order[: max(1, round(cell.share * len(owners)))]))
-        mine = whole.scan("events").filter(pl.coalesce(keys).is_in(kept.implode()))
+        mine = events.filter(user_key(events).is_in(kept.implode()))
         return whole.with_tables(events=mine.collect())
 
     def run_of(self, seed: int) -> Run:

@@ -12,8 +12,9 @@ import polars as pl
 
 from wareloom.errors import InputError, RefusedError
 from wareloom.run import Run
-from wareloom.screening import OWNED, Screen, Screened, of_owners, owner, owners, screen_all
+from wareloom.screening import OWNED, Screen, Screened, of_owners, owners, screen_all
 from wareloom.shop import Shop
+from wareloom.shop.buckets import user_key
 from wareloom.synthesis import Given, Synthesizer
 
 ROUNDS = 10
@@ -75,7 +76,7 @@ def sample_screened(
         now = given
         if given.histories is not None and len(kept):
             events = given.histories.scan("events")
-            others = events.filter(~owner(given.histories.columns("events")).is_in(kept.implode()).fill_null(False))
+            others = events.filter(~user_key(events).is_in(kept.implode()).fill_null(False))
             now = replace(given, histories=given.histories.with_tables(events=others))
         return fitted.sample(n, run, now)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -14,6 +14,7 @@ from wareloom.errors import SettingError, near
 from wareloom.family import SCREENS, Algorithm, Family
 from wareloom.run import Run
 from wareloom.shop import Shop
+from wareloom.shop.buckets import user_key
 from wareloom.shop.shop import ROW_GROUP, replacing, write_head
 from wareloom.state import write_json
 
@@ -53,23 +54,19 @@ class Screen(Algorithm, ABC):
         """A screen needs no fit."""
 
 
-def owner(columns: Iterable[str]) -> pl.Expr:
-    """Whose a row of a table with these columns is: the user's id, else the session's."""
-    return pl.coalesce([pl.col(name) for name in ("user_id", "session_id") if name in columns])
-
-
 def owners(shop: Shop) -> pl.Series:
     """Ids of those that have events, each once, in the order of their first."""
     if not shop.has("events"):
         return pl.Series(dtype=pl.String)
-    whose = shop.scan("events").select(owner(shop.columns("events")).alias("owner").unique(maintain_order=True))
+    events = shop.scan("events")
+    whose = events.select(user_key(events).alias("owner").unique(maintain_order=True))
     return whose.collect()["owner"].drop_nulls()
 
 
 def of_owners(shop: Shop, ids: pl.Series) -> Shop:
-    """Return the shop with the rows of these users (ids as of `owner`) alone."""
+    """Return the shop with the rows of these users (ids as of `user_key`) alone."""
     tables = {name: shop.scan(name) for name in OWNED if shop.has(name)}
-    named = {name: scan.filter(owner(shop.columns(name)).is_in(ids.implode())) for name, scan in tables.items()}
+    named = {name: scan.filter(user_key(scan).is_in(ids.implode())) for name, scan in tables.items()}
     return shop.with_tables(**named).in_memory()
 
 
@@ -101,7 +98,7 @@ def _without_the_empty(screened: Screened) -> Screened:
     """Take those that lost all their events out of the other tables, too, for the reason of the first."""
     shop, taken = screened.kept, screened.rejected["events"]
     left = owners(shop)
-    gone = taken.select("reason", owner=owner(taken.columns)).filter(~pl.col("owner").is_in(left.implode()))
+    gone = taken.select("reason", owner=user_key(taken)).filter(~pl.col("owner").is_in(left.implode()))
     gone = gone.unique("owner", keep="first", maintain_order=True)
     rejected = dict(screened.rejected)
     for table in OWNED[1:] if len(gone) else ():
@@ -115,12 +112,13 @@ def _without_the_empty(screened: Screened) -> Screened:
 
 def _with_reasons(shop: Shop, table: str, named: pl.DataFrame) -> pl.DataFrame:
     """The rows of a table with the `reason` of their owner, where `named` has one."""
-    whose = shop.scan(table).with_columns(owner=owner(shop.columns(table)))
+    rows = shop.scan(table)
+    whose = rows.with_columns(owner=user_key(rows))
     return whose.join(named.lazy(), on="owner", how="left", maintain_order="left").drop("owner").collect()
 
 
 def reject_users(synthetic: Shop, named: pl.DataFrame, seen: int) -> Screened:
-    """Take whole users: `named` has their ids as of `owner` and a `reason`; `seen` is how many were looked at.
+    """Take whole users: `named` has their ids as of `user_key` and a `reason`; `seen` is how many were looked at.
 
     They leave every table; `reasons` counts their events, `users by reason` themselves.
     """

@@ -9,7 +9,6 @@ from typing import Any
 import polars as pl
 
 from wareloom.errors import SettingError, near
-from wareloom.screening import owner
 from wareloom.screening._rules import (
     DAYS,
     Forbidden,
@@ -26,6 +25,7 @@ from wareloom.screening._rules import (
     moment,
 )
 from wareloom.shop import Shop
+from wareloom.shop.buckets import user_key
 from wareloom.shop.log import SESSION_GAP
 
 DAY, HOUR = 86_400_000_000, 3_600_000_000
@@ -55,14 +55,15 @@ class Facts:
     def _prepared(self, shop: Shop) -> pl.DataFrame:
         """Events of somebody, each user's in order of time and then of rows.
 
-        Columns: row, owner, session, item_id, event, at (microseconds, or the row where no times are), and numbers.
+        Columns: row, session, item_id, event, at (microseconds, or the row where no times are), and numbers.
         """
         names = self.columns
         at = pl.col("time").cast(pl.Int64) if self.timed else pl.col("row").cast(pl.Int64)
         numbers = [pl.col(name) if name in names else pl.lit(None, dtype=pl.Float64).alias(name) for name in NUMBERS]
         item = pl.col("item_id") if "item_id" in names else pl.lit(None, dtype=pl.String).alias("item_id")
         given = pl.col("session_id") if "session_id" in names else pl.lit(None, dtype=pl.String)
-        rows = shop.scan("events").with_row_index("row").with_columns(owner=owner(names), at=at, given=given)
+        events = shop.scan("events")
+        rows = events.with_row_index("row").with_columns(owner=user_key(events), at=at, given=given)
         frame = rows.select("row", "owner", "given", item, "event", "at", *numbers).drop_nulls("owner")
         frame = frame.sort("owner", "at", "row", nulls_last=False)
         quiet = (pl.col("at").diff() > SESSION_GAP).fill_null(False) if self.timed else pl.lit(False)

@@ -9,6 +9,7 @@ import polars as pl
 from wareloom.run import Run
 from wareloom.screening import Screen, Screened, reject
 from wareloom.shop import Shop
+from wareloom.shop.buckets import user_key
 from wareloom.shop.schema import EVENTS, REAL
 
 
@@ -19,8 +20,7 @@ class SchemaScreen(Screen):
     def screen(self, synthetic: Shop, train: Shop, holdout: Shop | None = None, run: Run | None = None) -> Screened:
         """Reject row by row."""
         known = train.table("items")["item_id"].implode()
-        columns = synthetic.columns("events")
-        owner = pl.coalesce([pl.col(c) for c in ("user_id", "session_id") if c in columns])
+        owner = user_key(synthetic.scan("events"))
         reasons = {
             "no user": owner.is_null(),
             "unknown kind of event": ~pl.col("event").is_in(list(EVENTS)),

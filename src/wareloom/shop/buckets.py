@@ -33,7 +33,7 @@ def count(frame: pl.LazyFrame) -> int:
     return int(frame.select(pl.len()).collect(engine="streaming").item())
 
 
-def user_key(frame: pl.LazyFrame) -> pl.Expr:
+def user_key(frame: pl.LazyFrame | pl.DataFrame) -> pl.Expr:
     """Return who a row belongs to: its user id, or its session id where it has no user; null where there is neither."""
     names = frame.collect_schema().names()
     keys = [pl.col(name) for name in ("user_id", "session_id") if name in names]

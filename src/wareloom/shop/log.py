@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
+from wareloom.shop.buckets import user_key
 from wareloom.shop.schema import EVENTS, INTERACTIONS, REAL
 from wareloom.shop.vocabulary import Vocabulary
 
@@ -163,8 +164,7 @@ def stacked(first: Log, second: Log) -> Log:
 def without_last(shop: Shop, whole: Log, rest: Log) -> Shop:
     """Return `shop` without the last events of the users that have fewer in `rest` than in its `whole` log."""
     events = shop.table("events").with_row_index("row")
-    keys = [name for name in ("user_id", "session_id") if name in events.columns]
-    events = events.with_columns(user=pl.coalesce(keys))
+    events = events.with_columns(user=user_key(events))
     held = whole.users.ids.filter(pl.Series(rest.lengths() < whole.lengths()))
     own = events.filter(pl.col("user").is_in(held.implode()), pl.col("item_id").is_in(rest.items.ids.implode()))
     order = ["user", *(["time"] if "time" in events.columns else []), "row"]
@@ -186,18 +186,17 @@ def _frame(shop: Shop, kinds: Sequence[str]) -> pl.DataFrame:
     """Events on items with the columns a log needs; those that the shop lacks are null."""
     scan = shop.scan("events")
     names = scan.collect_schema().names()
-    keys = [name for name in ("user_id", "session_id") if name in names]
     wanted = {"session_id": pl.String(), "time": pl.Datetime("us"), "item_id": pl.String()}
     missing = [pl.lit(None, dtype=dtype).alias(name) for name, dtype in wanted.items() if name not in names]
-    rows = scan.with_columns(missing).with_columns(user=pl.coalesce(keys)).filter(counts_in_log(kinds))
+    rows = scan.with_columns(missing).with_columns(user=user_key(scan)).filter(counts_in_log(kinds))
     spans = [name for name in ("since", "until") if name in names]
     return rows.select("user", "item_id", "event", "time", "session_id", "weight", "origin", *spans).collect()
 
 
 def _labels(shop: Shop, users: Vocabulary, items: Vocabulary, offsets: np.ndarray) -> dict[str, np.ndarray]:
     """Lay the soft labels out beside the events they belong to; those of places that a user lacks fall out."""
-    keys = [name for name in ("user_id", "session_id") if shop.has("soft_labels", name)]
-    frame = shop.scan("soft_labels").select("item_id", "weight", "place", user=pl.coalesce(keys)).collect()
+    labels = shop.scan("soft_labels")
+    frame = labels.select("item_id", "weight", "place", user=user_key(labels)).collect()
     user, item = users.encode(frame["user"]).astype(np.int64), items.encode(frame["item_id"])
     place, weight = frame["place"].to_numpy().astype(np.int64), frame["weight"].to_numpy()
     there = (user >= 0) & (item >= 0) & (weight > 0)

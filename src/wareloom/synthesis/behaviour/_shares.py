@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 
 from wareloom.shop import Shop, Vocabulary
+from wareloom.shop.buckets import user_key
 from wareloom.shop.log import counts_in_log
 from wareloom.shop.schema import INTERACTIONS
 
@@ -45,8 +46,7 @@ class Drawn:
     def __init__(self, shop: Shop, items: Vocabulary, slice_: np.ndarray, parts: int) -> None:
         """Read a sample; `slice_` is that of each of `items`, one of `parts`: int64 [items]."""
         self.events = shop.table("events")
-        keys = [name for name in ("user_id", "session_id") if name in self.events.columns]
-        self.events = self.events.with_columns(pl.coalesce(keys).alias(OWNER))
+        self.events = self.events.with_columns(user_key(self.events).alias(OWNER))
         self.users = shop.table("users") if shop.has("users") else None
         self.owners = Vocabulary(self.events[OWNER].unique(maintain_order=True))
         chosen = self.events.rename({OWNER: "user"}).filter(counts_in_log(INTERACTIONS))

@@ -13,6 +13,7 @@ from wareloom.errors import InputError, SettingError, near
 from wareloom.family import RANKERS
 from wareloom.run import Run
 from wareloom.shop import Log, Shop
+from wareloom.shop.buckets import user_key
 from wareloom.synthesis import Given, Synthesizer
 from wareloom.synthesis.behaviour._walk import _next, _stream, in_threads
 
@@ -70,8 +71,7 @@ class Augment(Synthesizer):
             raise InputError("The synthesizer 'augment' has nothing to change: the shop has no events on known items.")
         self.catalogue_ = shop.table("items")
         events = shop.table("events")
-        keys = [name for name in ("user_id", "session_id") if name in events.columns]
-        events = events.with_row_index("row").with_columns(user=pl.coalesce(keys))
+        events = events.with_row_index("row").with_columns(user=user_key(events))
         known = pl.col("item_id").is_in(self.catalogue_["item_id"].implode()) & pl.col("user").is_not_null()
         order = ["user", *(["time"] if "time" in events.columns else []), "row"]
         self.events_ = events.filter(known).sort(order).drop("row", "search_id", strict=False)

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Self
 
 import numpy as np
-import polars as pl
 
 from wareloom.errors import InputError, SettingError, require
 from wareloom.family import RANKERS, SYNTHESIZERS
@@ -14,6 +13,7 @@ from wareloom.rankers import Ranker, into
 from wareloom.rankers.hybrid._members import Held, hold_back, ndcg_of_held
 from wareloom.run import Run
 from wareloom.shop import Log, Shop, Vocabulary
+from wareloom.shop.buckets import user_key
 from wareloom.shop.log import stacked, without_last
 from wareloom.shop.popularity import slice_names, slices_of
 from wareloom.synthesis import Given, Synthesizer
@@ -239,14 +239,13 @@ class Joint(Synthesizer):
             mine = rng.permutation(np.flatnonzero(slice_ == place))
             dealt[mine] = np.repeat(np.arange(len(weights)), apportion(len(mine), weights, rng.random()))
         scan = given.histories.scan("events")
-        keys = [name for name in ("user_id", "session_id") if name in scan.collect_schema().names()]
         parts = []
         for place, name in enumerate(self.members_):
             chosen = np.flatnonzero(dealt == place)
             if len(chosen) == 0:
                 continue
             ids = log.users.ids.gather(chosen)
-            histories = given.histories.with_tables(events=scan.filter(pl.coalesce(keys).is_in(ids.implode())))
+            histories = given.histories.with_tables(events=scan.filter(user_key(scan).is_in(ids.implode())))
             made = self.members_[name].sample(len(ids), _run_of(run, name, 0), replace(given, histories=histories))
             drawn = Drawn(made, Vocabulary(self.catalogue_["item_id"]), self.slice_, self.slices)
             code = log.users.encode(drawn.owners.ids)
