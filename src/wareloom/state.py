@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -115,7 +116,10 @@ def flattened(name: str, value: Any) -> dict[str, np.ndarray]:
 
 
 def unflattened(kind: Any, name: str, of: object) -> Any:
-    """Put a tuple that `flattened` laid out together again from the attributes of an object."""
+    """Put a tuple of type `kind` that `flattened` laid out together again from the attributes of an object."""
     if not issubclass(kind, tuple):
         return getattr(of, f"{name}_")
-    return kind(*(unflattened(part, f"{name}_{field}", of) for field, part in get_type_hints(kind).items()))
+    return kind(*(unflattened(part, f"{name}_{field}", of) for field, part in _hints(kind).items()))
+
+
+_hints = cache(get_type_hints)

@@ -22,6 +22,7 @@ from wareloom.run import Run
 from wareloom.shop import Log, Shop, Vocabulary
 from wareloom.shop.log import NO_TIME
 from wareloom.shop.schema import EVENTS, INTERACTIONS
+from wareloom.state import flattened, unflattened
 from wareloom.synthesis import Given, Synthesizer
 from wareloom.synthesis.behaviour._choose import Choice, Rules
 from wareloom.synthesis.behaviour._clusters import STATES, Clusters, Guess, fit_clusters
@@ -138,12 +139,9 @@ class Autoregressive(Synthesizer):
             net = EventNet(len(log.items), self.embedding_size, self._encoder(), prior, log.counts(), features)
             net, self.training_ = self._trained(net, tokens, log, run)
             self._bake(net, tokens, log, run)
-        for prefix, part in (("pace", pace), ("grammar", grammar)):
-            for name, value in part._asdict().items():
-                setattr(self, f"{prefix}_{name}_", value)
+        vars(self).update(flattened("pace", pace) | flattened("grammar", grammar))
         self.hazard_, self.longest_ = stops, int(log.lengths().max())
-        for name, value in fit_columns(shop, log.items).items():
-            setattr(self, name, value)
+        vars(self).update(fit_columns(shop, log.items))
         self.catalogue_, self._ready = shop.table("items"), None
         return self
 
@@ -187,8 +185,7 @@ class Autoregressive(Synthesizer):
         clusters, self.guess_ = fit_clusters(
             vectors[drawn] / self.temperature, bias[drawn] / self.temperature, drawn, queries, run
         )
-        for name, value in clusters._asdict().items():
-            setattr(self, f"clusters_{name}_", value)
+        vars(self).update(flattened("clusters", clusters))
 
     def sample(self, n: int, run: Run | None = None, given: Given | None = None) -> Shop:
         """Draw `n` users, called ORIGIN/0, ORIGIN/1, ….
@@ -270,8 +267,8 @@ class Autoregressive(Synthesizer):
 
     def _rules(self, limits: tuple[int, int, int], start: np.ndarray | None) -> Rules:
         return Rules(
-            Pace(*(getattr(self, f"pace_{name}_") for name in Pace._fields)),
-            Grammar(*(getattr(self, f"grammar_{name}_") for name in Grammar._fields)),
+            unflattened(Pace, "pace", self),
+            unflattened(Grammar, "grammar", self),
             self.hazard_,
             np.array([self.longest_, *limits], dtype=np.int64),
             len(self._writer().choice.clusters.code),

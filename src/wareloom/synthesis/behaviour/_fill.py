@@ -148,12 +148,12 @@ def _visited(shelves, items, a, e, shelf):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def _known(shelves, items, a, e, back, asked, state):  # type: ignore[no-untyped-def]
+def _known(shelves, items, a, e, back, wanted, state):  # type: ignore[no-untyped-def]
     """Draw an item that followed the one `back` places before, of those that the outline admits; -1 for none seen.
 
-    `asked`: (category, or -1 for a new one; level above; band of popularity).
+    `wanted`: (category, or -1 for a new one; level above; band of popularity).
     """
-    shelf, aisle, band = asked
+    shelf, aisle, band = wanted
     steps, row = shelves.next_item, items[e - back]
     low, high = steps.indptr[row], steps.indptr[row + 1]
     if shelf >= 0:
@@ -223,13 +223,28 @@ def _other_item(shelves, items, a, e, shelf, band, state):  # type: ignore[no-un
 
 
 @njit(cache=True)
-def proposed(shelves, items, a, e, asked, state):  # type: ignore[no-untyped-def]
-    """Draw an item for the event e of a user whose events begin at a; `asked` as `_known` has it."""
+def outlined(shelves, outline, plan, items, u, e, state):  # type: ignore[no-untyped-def]
+    """What the outline of user u says of its event e: (item, or -1 where a new one is wanted; `wanted` of `_known`)."""
+    a = plan.offsets[u]
+    at = outline.offsets[plan.template[u]] + e - a
+    wanted = -1, outline.aisle[at], outline.band[at]
+    if outline.same[at] >= 0:
+        return items[a + outline.same[at]], wanted
+    if e == a and len(plan.start):
+        return plan.start[int(_next(state) * len(plan.start))], wanted
+    if outline.shelf[at] >= 0:
+        wanted = shelves.shelf[items[a + outline.shelf[at]]], outline.aisle[at], outline.band[at]
+    return -1, wanted
+
+
+@njit(cache=True)
+def proposed(shelves, items, a, e, wanted, state):  # type: ignore[no-untyped-def]
+    """Draw an item for the event e of a user whose events begin at a; `wanted` as `_known` has it."""
     for back in range(1, min(REACH, e - a) + 1):
-        item = _known(shelves, items, a, e, back, asked, state)
+        item = _known(shelves, items, a, e, back, wanted, state)
         if item >= 0:
             return item
-    shelf, aisle, band = asked
+    shelf, aisle, band = wanted
     if shelf < 0:
         shelf = _new_shelf(shelves, items, a, e, aisle, band, state)
     return _other_item(shelves, items, a, e, shelf, band, state)
@@ -241,16 +256,7 @@ def _fill(shelves, outline, plan, part, items):  # type: ignore[no-untyped-def]
     seed, first, last = part
     for u in range(first, last):
         state = _stream(seed, u)
-        a, t = plan.offsets[u], outline.offsets[plan.template[u]]
+        a = plan.offsets[u]
         for e in range(a, plan.offsets[u + 1]):
-            at = t + e - a
-            if outline.same[at] >= 0:
-                items[e] = items[a + outline.same[at]]
-                continue
-            if e == a and len(plan.start):
-                items[e] = plan.start[int(_next(state) * len(plan.start))]
-                continue
-            shelf, aisle, band = -1, outline.aisle[at], outline.band[at]
-            if outline.shelf[at] >= 0:
-                shelf = shelves.shelf[items[a + outline.shelf[at]]]
-            items[e] = proposed(shelves, items, a, e, (shelf, aisle, band), state)
+            item, wanted = outlined(shelves, outline, plan, items, u, e, state)
+            items[e] = item if item >= 0 else proposed(shelves, items, a, e, wanted, state)

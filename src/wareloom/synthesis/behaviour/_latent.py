@@ -15,9 +15,8 @@ from wareloom.neural import torch
 from wareloom.neural.training import Training, seeded, train
 from wareloom.run import Run
 from wareloom.shop import Log
-from wareloom.synthesis.behaviour._fill import Shelves, proposed
-from wareloom.synthesis.behaviour._outline import Outline, rows_of
-from wareloom.synthesis.behaviour._teach import same_before
+from wareloom.synthesis.behaviour._fill import Shelves, outlined, proposed
+from wareloom.synthesis.behaviour._outline import Outline
 from wareloom.synthesis.behaviour._walk import TRIES, Model, Plan, Table, _draw, _next, _stream, in_threads
 
 F = torch.nn.functional
@@ -177,55 +176,35 @@ class Asked(NamedTuple):
     """int32, what the known ones had"""
 
 
-class Drawing(NamedTuple):
-    """How items are drawn from latent vectors."""
-
-    weights: dict[str, np.ndarray]
-    """The coder's"""
-    temperature: float
-    """Logits are divided by it"""
-    order: float
-    """Share of the steps known to the log that lead where others went, among what the user likes"""
-    model: Model
-    """The tables of the walk"""
-    seed: int
-    """Of the users' streams"""
-
-
 Latents = Callable[[Asked], np.ndarray]
 """Gives the vectors of a block of users: float32 [users, latent]"""
-Walk = Callable[[], tuple[np.ndarray, np.ndarray]]
-"""Gives items that say which events are on the same item, and kinds of event"""
-Fill = Callable[[], tuple[Shelves, Outline]]
-"""Gives the outlines and what fills them"""
 
 
-def walked(plan: Plan, walk: Walk, outlines: Fill, latents: Latents, how: Drawing, run: Run) -> Any:
+def walked(of: Any, plan: Plan, latents: Latents, run: Run) -> tuple[np.ndarray, np.ndarray]:
     """Items, int32 [events], and kinds of event of all users of `plan`, the same whatever the number of cores.
 
+    `of`: a fitted synthesizer that builds on `markov` and has a coder's `weights_`, a `temperature` and an `order`.
     Blocks are the same whatever the cores, each is worked on by one thread, and its users have streams of their own.
     Where there are outlines to fill, `LIFTS` items that `markov` might have taken are drawn for each new event, and one
     of them is chosen by how much likelier the latent vector makes it than popularity does. Else new items are drawn
     from the vector's chances.
     """
     items = np.empty(plan.offsets[-1], dtype=np.int32)
-    n, seed, usual = len(plan.offsets) - 1, np.uint64(how.seed), _usual(how)
+    model: Model = of._model()
+    n, seed = len(plan.offsets) - 1, np.uint64(run.seed_for(of.name, "items"))
+    usual = _usual(model.popular, of.weights_)
     size = max(1, min(BLOCK, CHANCES // len(usual)))
-    if len(plan.template):
-        shelves, outline = outlines()
-        event = outline.event[rows_of(outline, plan.template)]
-    else:
-        skeleton, event = walk()
-        seen = same_before(plan.offsets, skeleton, plan.past_offsets, plan.past_item)
+    seen, event = of._skeleton(plan, run)
+    outlines: tuple[Shelves, Outline] | None = of._fill() if len(plan.template) else None
 
     def work(first: int, last: int) -> None:
         for begin in range(first * size, min(n, last * size), size):
             asked = _asked(plan, seed, np.arange(begin, min(n, begin + size)))
-            chance = _chances(latents(asked), how)
-            if len(plan.template):
-                _fit_in(chance, plan, (shelves, outline), (seed, begin, 1.0 - how.order), usual, items)
+            chance = _chances(latents(asked), of.weights_, of.temperature)
+            if outlines is None:
+                _choose(chance, plan, seen, (seed, begin, of.order), model, usual, items)
             else:
-                _choose(chance, plan, seen, (seed, begin, how.order), how.model, usual, items)
+                _fit_in(chance, plan, outlines, (seed, begin, 1.0 - of.order), usual, items)
 
     with threadpool_limits(1), seeded(run.with_(threads=1), "latent"):
         in_threads(work, -(-n // size), run.cores)
@@ -249,20 +228,18 @@ def _asked(plan: Plan, seed: np.uint64, rows: np.ndarray) -> Asked:
     return Asked(rows, np.ones(len(rows), dtype=bool), offsets, both)
 
 
-def _chances(z: np.ndarray, how: Drawing) -> np.ndarray:
+def _chances(z: np.ndarray, w: dict[str, np.ndarray], temperature: float) -> np.ndarray:
     """Unnormalised chances of all items, at most 1: float32 [users, items]."""
-    w = how.weights
     logits: np.ndarray = np.tanh(z @ w["wide.weight"].T + w["wide.bias"]) @ w["out.weight"].T
     logits += w["out.bias"]
-    logits /= np.float32(how.temperature)
+    logits /= np.float32(temperature)
     logits -= logits.max(axis=1, keepdims=True)
     return np.exp(logits, out=logits)
 
 
-def _usual(how: Drawing) -> np.ndarray:
+def _usual(table: Table, weights: dict[str, np.ndarray]) -> np.ndarray:
     """The items' chances where nothing is known of a user, by popularity: float32 [items], all above 0."""
-    table = how.model.popular
-    share = np.zeros(len(how.weights["out.bias"]))
+    share = np.zeros(len(weights["out.bias"]))
     np.add.at(share, table.value, table.accept)
     np.add.at(share, table.value[table.alias], 1.0 - table.accept)
     return np.maximum(share / max(1.0, share.sum()), 1e-9).astype(np.float32)
@@ -342,21 +319,12 @@ def _fit_in(chance, plan, outlines, part, usual, items):  # type: ignore[no-unty
     for r in range(chance.shape[0]):
         u = first + r
         state = _stream(seed, u)
-        a, t = plan.offsets[u], outline.offsets[plan.template[u]]
+        a = plan.offsets[u]
         for e in range(a, plan.offsets[u + 1]):
-            at = t + e - a
-            if outline.same[at] >= 0:
-                items[e] = items[a + outline.same[at]]
-                continue
-            if e == a and len(plan.start):
-                items[e] = plan.start[int(_next(state) * len(plan.start))]
-                continue
-            shelf = -1
-            if outline.shelf[at] >= 0:
-                shelf = shelves.shelf[items[a + outline.shelf[at]]]
-            total, item = 0.0, -1
-            for _ in range(LIFTS):
-                other = proposed(shelves, items, a, e, (shelf, outline.aisle[at], outline.band[at]), state)
+            item, wanted = outlined(shelves, outline, plan, items, u, e, state)
+            total = 0.0
+            for _ in range(LIFTS if item < 0 else 0):
+                other = proposed(shelves, items, a, e, wanted, state)
                 lift = (chance[r, other] / usual[other] + 1e-30) ** power
                 total += lift
                 if item < 0 or _next(state) * total < lift:

@@ -11,7 +11,7 @@ from numba import njit
 from wareloom.shop import Log
 from wareloom.shop.categories import path_codes, telling_codes
 from wareloom.shop.log import NO_TIME
-from wareloom.synthesis.behaviour._rhythm import RESOLUTIONS
+from wareloom.synthesis.behaviour._rhythm import resolution, session_starts
 from wareloom.synthesis.behaviour._walk import Plan, _next, _stream, in_threads
 
 BANDS = 20
@@ -76,19 +76,16 @@ def fit_outline(log: Log, places: tuple[np.ndarray, np.ndarray], counts: np.ndar
     log = log.select(users)
     user, item = log.user, log.item
     own = pl.DataFrame({"u": user, "i": item}).select(pl.len().over("u", "i"))["len"].to_numpy()
-    starts = np.diff(user, prepend=-1) != 0
-    starts[1:] |= log.session[1:] != log.session[:-1]
     known = log.time[log.time != NO_TIME]
     bounds = np.array([0, 0, 1, 0], dtype=np.int64)
     if log.timed and len(known):
-        resolution = next(r for r in RESOLUTIONS if not np.any(known % r))
         span = int(known.max() - known.min())
         step = next((s for s in (7 * DAY, DAY) if span >= 8 * s), 0)
-        bounds = np.array([known.min(), known.max(), resolution, step], dtype=np.int64)
+        bounds = np.array([known.min(), known.max(), resolution(known), step], dtype=np.int64)
     return Outline(
         log.offsets.astype(np.int64),
         log.time,
-        starts,
+        session_starts(log),
         log.event,
         _first_with(user, item, log.offsets),
         _first_with(user, shelf[item], log.offsets),

@@ -37,8 +37,7 @@ def fit_rhythm(log: Log) -> Rhythm:
     """Measure activity, session lengths and gaps of a log."""
     users = np.flatnonzero(log.lengths() > 0)
     user = log.user
-    first = np.ones(len(log), dtype=bool)
-    first[1:] = (log.session[1:] != log.session[:-1]) | (user[1:] != user[:-1])
+    first = session_starts(log)
     starts = np.flatnonzero(first)
     shape = np.diff(np.append(starts, len(log))).astype(np.int32)
     per_user = np.bincount(user[starts], minlength=len(log.users))
@@ -54,9 +53,20 @@ def fit_rhythm(log: Log) -> Rhythm:
     between = _by_bucket(gap[inner & first], bucket[user[inner & first]])
     within = _quantiles(gap[inner & ~first])
     timed = log.timed and bool(known.any())
-    resolution = next(r for r in RESOLUTIONS if not np.any(log.time[known] % r))
-    bounds = np.array([log.time[known].min() if timed else 0, resolution, int(timed)], dtype=np.int64)
+    bounds = np.array([log.time[known].min() if timed else 0, resolution(log.time[known]), int(timed)], dtype=np.int64)
     return Rhythm(offsets, shape, last, between, within, bounds)
+
+
+def session_starts(log: Log) -> np.ndarray:
+    """Whether a session begins with each event, bool [events]."""
+    first = np.diff(log.user, prepend=-1) != 0
+    first[1:] |= log.session[1:] != log.session[:-1]
+    return first
+
+
+def resolution(time: np.ndarray) -> int:
+    """The longest of `RESOLUTIONS` that divides all of some known times."""
+    return next(r for r in RESOLUTIONS if not np.any(time % r))
 
 
 def _quantiles(values: np.ndarray) -> np.ndarray:

@@ -141,6 +141,11 @@ def diversity(real: np.ndarray, fake: np.ndarray) -> dict[str, float]:
     }
 
 
-def rows_of(run: Run, purpose: str, first: int, shape: tuple[int, int]) -> np.ndarray:
-    """Standard normal numbers of one block of users, which begins at `first`: float32."""
-    return run.rng(purpose, "noise", first).standard_normal(shape, dtype=np.float32)
+def begun(of: Any, coder: Coder, asked: Asked, run: Run) -> tuple[Any, Any]:
+    """What a block of users is made from: standard normal noise [users, latent], and conditions [users, latent + 1].
+
+    `of`: the synthesizer, with its `space_`. The noise hangs on where the block begins.
+    """
+    shape = len(asked.rows), of.latent_size
+    noise = run.rng(of.name, "noise", int(asked.rows[0])).standard_normal(shape, dtype=np.float32)
+    return torch.from_numpy(noise), torch.from_numpy(conditions(coder, of.space_, asked))

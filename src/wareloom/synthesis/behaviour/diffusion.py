@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, Self
 
 import numpy as np
@@ -13,8 +12,8 @@ from wareloom.neural import torch
 from wareloom.neural.training import Training, seeded, train
 from wareloom.run import Run
 from wareloom.shop import Log, Shop
-from wareloom.synthesis.behaviour._latent import RULES, Asked, Coding, Drawing, arrays, checked, walked
-from wareloom.synthesis.behaviour._vectors import Average, Perceptron, Vectors, back, conditions, rows_of
+from wareloom.synthesis.behaviour._latent import RULES, Asked, Coding, arrays, checked, walked
+from wareloom.synthesis.behaviour._vectors import Average, Perceptron, Vectors, back, begun
 from wareloom.synthesis.behaviour._walk import Plan
 from wareloom.synthesis.behaviour.markov import Markov
 
@@ -115,16 +114,12 @@ class Diffusion(Markov):
         net.load_state_dict({name: torch.from_numpy(np.array(value)) for name, value in self.denoiser_.items()})
 
         def latents(asked: Asked) -> np.ndarray:
-            noise = rows_of(run, "diffusion", int(asked.rows[0]), (len(asked.rows), self.latent_size))
-            c = torch.from_numpy(conditions(coder, self.space_, asked))
+            noise, c = begun(self, coder, asked, run)
             with torch.inference_mode():
-                x = ddim(lambda x, t: self._velocity(net, x, t, c), torch.from_numpy(noise), self.steps)
+                x = ddim(lambda x, t: self._velocity(net, x, t, c), noise, self.steps)
             return back(self.space_, x.numpy())
 
-        how = Drawing(self.weights_, self.temperature, self.order, self._model(), run.seed_for("diffusion", "items"))
-        walk = partial(super()._walked, plan, run)
-        items, event = walked(plan, walk, self._fill, latents, how, run)
-        return items, event
+        return walked(self, plan, latents, run)
 
     def _velocity(self, net: Any, x: Any, t: float, c: Any) -> Any:
         """What the network says under its condition, drawn away from what it says without one."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import partial
 from itertools import pairwise
 from typing import Any, Literal, Self
 
@@ -15,15 +14,14 @@ from wareloom.neural import torch
 from wareloom.neural.training import Training, seeded, train
 from wareloom.run import Run
 from wareloom.shop import Log, Shop
-from wareloom.synthesis.behaviour._latent import RULES, Asked, Coding, Drawing, arrays, checked, walked
+from wareloom.synthesis.behaviour._latent import RULES, Asked, Coding, arrays, checked, walked
 from wareloom.synthesis.behaviour._vectors import (
     Average,
     Perceptron,
     Vectors,
     back,
-    conditions,
+    begun,
     diversity,
-    rows_of,
     scale,
 )
 from wareloom.synthesis.behaviour._walk import Plan
@@ -141,15 +139,10 @@ class GAN(Markov):
         net.load_state_dict({name: torch.from_numpy(np.array(value)) for name, value in self.generator_.items()})
 
         def latents(asked: Asked) -> np.ndarray:
-            noise = torch.from_numpy(rows_of(run, "gan", int(asked.rows[0]), (len(asked.rows), self.latent_size)))
-            c = torch.from_numpy(conditions(coder, self.space_, asked))
             with torch.inference_mode():
-                return back(self.space_, net(noise, c).numpy())
+                return back(self.space_, net(*begun(self, coder, asked, run)).numpy())
 
-        how = Drawing(self.weights_, self.temperature, self.order, self._model(), run.seed_for("gan", "items"))
-        walk = partial(super()._walked, plan, run)
-        items, event = walked(plan, walk, self._fill, latents, how, run)
-        return items, event
+        return walked(self, plan, latents, run)
 
 
 class Generator(torch.nn.Module):  # type: ignore[misc]

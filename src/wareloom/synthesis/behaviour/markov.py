@@ -31,6 +31,7 @@ from wareloom.synthesis.behaviour._outline import (
     sessions_of,
 )
 from wareloom.synthesis.behaviour._rhythm import Rhythm, Visits, clock, draw_shapes, fit_rhythm
+from wareloom.synthesis.behaviour._teach import same_before
 from wareloom.synthesis.behaviour._walk import BUCKETS, Model, Plan, Table, alias_table, walk
 
 
@@ -90,18 +91,16 @@ class Markov(Synthesizer):
             weight = recency(log, self.half_life)
             counts = self._follow(log, weight)
             heads = log.offsets[:-1][log.lengths() > 0]
-            self._keep("follow", counts)
-            self._keep("popular", _one_row(log.item, weight, len(log.items)))
-            self._keep("start", _one_row(log.item[heads], weight[heads], len(log.items)))
+            self._keep("follow", alias_table(counts))
+            self._keep("popular", alias_table(_one_row(log.item, weight, len(log.items))))
+            self._keep("start", alias_table(_one_row(log.item[heads], weight[heads], len(log.items))))
             distinct, total = np.diff(counts.indptr), np.asarray(counts.sum(axis=1)).ravel()
             self.backoff_ = (distinct / np.maximum(distinct + total, 1e-12)).astype(np.float32)
             self.repeat_, self.chain_, self.first_ = self._habits(log)
             if self.structure == "outline":
                 self._sketch(shop, run)
-            for name, value in fit_rhythm(log)._asdict().items():
-                setattr(self, f"rhythm_{name}_", value)
-            for name, value in fit_columns(shop, log.items).items():
-                setattr(self, name, value)
+            self._keep("rhythm", fit_rhythm(log))
+            vars(self).update(fit_columns(shop, log.items))
         self.catalogue_ = shop.table("items")
         return self
 
@@ -120,8 +119,9 @@ class Markov(Synthesizer):
         with run.limits(), run.task(f"markov: sample {n:,} users"):
             past = self._past(given, n)
             if self.structure == "outline" and past.users is None and given.length is None:
-                template, offsets = draw_outlines(self._outline(), n, run.rng("markov", "outlines"))
-                sessions, sizes = sessions_of(self._outline(), template)
+                outline = self._outline()
+                template, offsets = draw_outlines(outline, n, run.rng("markov", "outlines"))
+                sessions, sizes = sessions_of(outline, template)
             else:
                 template, (sessions, sizes) = np.zeros(0, np.int64), self._shapes(past, given, n, run)
                 offsets = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)[sessions]
@@ -141,7 +141,20 @@ class Markov(Synthesizer):
             (shelves, outline), seed = self._fill(), np.uint64(run.seed_for("markov", "fill"))
             items = fill(shelves, outline, plan, seed, run.cores)
             return items, outline.event[rows_of(outline, plan.template)]
+        return self._chained(plan, run)
+
+    def _chained(self, plan: Plan, run: Run) -> tuple[np.ndarray, np.ndarray]:
+        """Items and kinds of event, drawn one by one."""
         return walk(self._model(), plan, np.uint64(run.seed_for("markov", "walk")), run.cores)
+
+    def _skeleton(self, plan: Plan, run: Run) -> tuple[np.ndarray, np.ndarray]:
+        """Which events of the planned users are on an item that they had, see `same_before`, and the kinds of all."""
+        if len(plan.template):
+            outline = self._outline()
+            rows = rows_of(outline, plan.template)
+            return outline.same[rows].astype(np.int64), outline.event[rows]
+        items, event = self._chained(plan, run)
+        return same_before(plan.offsets, items, plan.past_offsets, plan.past_item), event
 
     def _outline(self) -> Outline:
         found: Outline = unflattened(Outline, "outline", self)
@@ -157,10 +170,8 @@ class Markov(Synthesizer):
         log = log.keep(log.weight > 0)
         self.counts_ = log.counts()
         shelf, aisle = places(shop.table("items"), self.counts_)
-        outline = fit_outline(log, (shelf, aisle), self.counts_, recency(log, self.half_life))
-        for part, value in {"outline": outline, "shelves": fit_shelves(log, shelf, aisle)}.items():
-            for name, array in flattened(part, value).items():
-                setattr(self, name, array)
+        self._keep("outline", fit_outline(log, (shelf, aisle), self.counts_, recency(log, self.half_life)))
+        self._keep("shelves", fit_shelves(log, shelf, aisle))
 
     def _like(self, given: Given, run: Run) -> Self:
         """Return a copy that has the outlines of other users."""
@@ -175,10 +186,9 @@ class Markov(Synthesizer):
         if len(log) == 0:
             raise InputError(f"{self.name}: the shop of given.like has no events on known items.")
         shelves = unflattened(Shelves, "shelves", self)
-        outline = fit_outline(log, (shelves.shelf, shelves.aisle), self.counts_, recency(log, self.half_life))
         other = copy(self)
-        for name, array in flattened("outline", outline).items():
-            setattr(other, name, array)
+        weight = recency(log, self.half_life)
+        other._keep("outline", fit_outline(log, (shelves.shelf, shelves.aisle), self.counts_, weight))
         return other
 
     def _shapes(self, past: _Past, given: Given, n: int, run: Run) -> tuple[np.ndarray, np.ndarray]:
@@ -189,7 +199,8 @@ class Markov(Synthesizer):
         return draw_shapes(rhythm, n, given.length, rng)
 
     def _rhythm(self) -> Rhythm:
-        return Rhythm(*(getattr(self, f"rhythm_{name}_") for name in Rhythm._fields))
+        found: Rhythm = unflattened(Rhythm, "rhythm", self)
+        return found
 
     def _times(self, plan: Plan, visits: Visits, run: Run) -> np.ndarray:
         """Time of every event: int64 [events], `NO_TIME` where the log has none."""
@@ -208,17 +219,12 @@ class Markov(Synthesizer):
         """Chances of repeats, next kinds of event and first kinds, see `Model`."""
         return _habits(log)
 
-    def _keep(self, prefix: str, counts: sparse.csr_matrix) -> None:
-        for name, value in alias_table(counts)._asdict().items():
-            setattr(self, f"{prefix}_{name}_", value)
+    def _keep(self, prefix: str, learned: NamedTuple) -> None:
+        vars(self).update(flattened(prefix, learned))
 
     def _model(self) -> Model:
-        def table(prefix: str) -> Table:
-            return Table(*(getattr(self, f"{prefix}_{name}_") for name in Table._fields))
-
-        return Model(
-            table("follow"), table("popular"), table("start"), self.backoff_, self.repeat_, self.chain_, self.first_
-        )
+        follow, popular, start = (unflattened(Table, name, self) for name in ("follow", "popular", "start"))
+        return Model(follow, popular, start, self.backoff_, self.repeat_, self.chain_, self.first_)
 
     def _past(self, given: Given, n: int) -> _Past:
         """What the `n` users had before: nothing, or the given histories."""

@@ -16,7 +16,7 @@ from wareloom.rankers._top import top_k
 from wareloom.rankers.content._nearest import nearest
 from wareloom.run import Run
 from wareloom.shop import Log, Shop
-from wareloom.synthesis.behaviour._teach import Draw, pack, same_before, teach
+from wareloom.synthesis.behaviour._teach import Draw, pack, teach
 from wareloom.synthesis.behaviour._walk import Plan
 from wareloom.synthesis.behaviour.markov import Markov
 
@@ -68,8 +68,7 @@ class Neighbours(Markov):
         return self
 
     def _walked(self, plan: Plan, run: Run) -> tuple[np.ndarray, np.ndarray]:
-        skeleton, event = super()._walked(plan, run)
-        seen = same_before(plan.offsets, skeleton, plan.past_offsets, plan.past_item)
+        seen, event = self._skeleton(plan, run)
         of = Neighbourhood(self.table_, float(self.forget_[0]), int(self.forget_[1]))
         knowledge = pack([(of, 1.0)], np.zeros(self.table_.shape[0], dtype=np.float32))
         how = self._model().start, Draw(self.top, 1.0 / self.temperature, self.uniform)

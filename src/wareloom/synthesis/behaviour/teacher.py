@@ -13,7 +13,7 @@ from wareloom.rankers import Ranker
 from wareloom.rankers.hybrid._members import prior
 from wareloom.run import Run
 from wareloom.shop import Shop
-from wareloom.synthesis.behaviour._teach import Draw, Knowledge, pack, same_before, teach
+from wareloom.synthesis.behaviour._teach import Draw, Knowledge, pack, teach
 from wareloom.synthesis.behaviour._walk import Plan
 from wareloom.synthesis.behaviour.markov import Markov
 
@@ -94,8 +94,7 @@ class Teacher(Markov):
         return pack(parts, stack.weights_["popularity"] * prior(stack.popularity_))
 
     def _walked(self, plan: Plan, run: Run) -> tuple[np.ndarray, np.ndarray]:
-        skeleton, event = super()._walked(plan, run)
-        seen = same_before(plan.offsets, skeleton, plan.past_offsets, plan.past_item)
+        seen, event = self._skeleton(plan, run)
         how = self._model().start, Draw(self.top, 1.0 / self.temperature, self.uniform)
         seed = np.uint64(run.seed_for("teacher", "items"))
         return teach(self._knowledge(), plan, seen, how, seed, run.cores), event

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 from typing import Literal, Self
 
 import numpy as np
@@ -11,7 +10,7 @@ import numpy as np
 from wareloom.neural.training import seeded
 from wareloom.run import Run
 from wareloom.shop import Log, Shop
-from wareloom.synthesis.behaviour._latent import RULES, Asked, Coding, Drawing, arrays, checked, walked
+from wareloom.synthesis.behaviour._latent import RULES, Asked, Coder, Coding, arrays, checked, walked
 from wareloom.synthesis.behaviour._walk import Plan
 from wareloom.synthesis.behaviour.markov import Markov
 
@@ -69,12 +68,11 @@ class VAE(Markov):
             self.mean_, self.spread_ = net.read(log.offsets, log.item)
         return self
 
+    def _net(self) -> Coder:
+        return Coding.of(self).net(len(self.catalogue_), self.weights_)
+
     def _walked(self, plan: Plan, run: Run) -> tuple[np.ndarray, np.ndarray]:
-        net, rng, n = (
-            Coding.of(self).net(len(self.catalogue_), self.weights_),
-            run.rng("vae", "latent"),
-            len(plan.offsets) - 1,
-        )
+        net, rng, n = self._net(), run.rng("vae", "latent"), len(plan.offsets) - 1
         noise = rng.standard_normal((n, self.latent_size)).astype(np.float32)
         whose = rng.integers(len(self.mean_), size=n)
 
@@ -86,7 +84,4 @@ class VAE(Markov):
                 mean[asked.known], spread[asked.known] = net.read(asked.offsets, asked.item)
             return mean + spread * noise[asked.rows]
 
-        how = Drawing(self.weights_, self.temperature, self.order, self._model(), run.seed_for("vae", "items"))
-        walk = partial(super()._walked, plan, run)
-        items, event = walked(plan, walk, self._fill, latents, how, run)
-        return items, event
+        return walked(self, plan, latents, run)
