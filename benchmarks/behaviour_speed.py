@@ -22,6 +22,7 @@ import numpy as np
 import polars as pl
 
 from _common import arguments, machine, peak, write
+from behaviour_fidelity import GENERATORS as FIDELITY
 from wareloom.errors import WareloomError
 from wareloom.family import SYNTHESIZERS
 from wareloom.run import Run
@@ -34,20 +35,8 @@ SIZES = {
     "users × 100": (2_236_300, 12_101),
     "items × 10": (22_363, 121_010),
 }
-WALKS: dict[str, tuple[str, dict[str, Any]]] = {
-    "markov": ("markov", {}),
-    "markov, chain": ("markov", {"structure": "chain"}),
-    "independent": ("independent", {}),
-    "neighbours": ("neighbours", {}),
-    "teacher": ("teacher", {}),
-}
-NETWORKS: dict[str, tuple[str, dict[str, Any]]] = {
-    "vae": ("vae", {"epochs": 1}),
-    "gan": ("gan", {"epochs": 1}),
-    "diffusion": ("diffusion", {"epochs": 1}),
-    "gru": ("gru", {"epochs": 1}),
-    "transformer": ("transformer", {"epochs": 1}),
-}
+WALKS = {name: FIDELITY[name] for name in ("markov", "markov, chain", "independent", "neighbours", "teacher")}
+NETWORKS = {name: (name, {"epochs": 1}) for name in ("vae", "gan", "diffusion", "gru", "transformer")}
 """Networks are fitted for one epoch: what counts is the time of it, and how fast they sample."""
 GENERATORS = WALKS | NETWORKS
 LARGE = ("markov", "markov, chain", "independent")

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from wareloom.cli._shared import AsJson, Quiet, Seed, Set, To, run_of, settings, show, table
+from wareloom.cli._shared import AsJson, Quiet, Seed, Set, To, run_of, settings_of, show, table
 
 
 def main(
@@ -32,22 +32,15 @@ def main(
     """
     import polars as pl
 
-    from wareloom.errors import SettingError, near
     from wareloom.family import configure
     from wareloom.proof.leaderboard import LeaderboardSettings, leaderboard
     from wareloom.shop import Shop
     from wareloom.shop.splits import SplitSettings
 
-    asked: dict[str, dict[str, object]] = {name: {} for name in rankers.split(",")}
-    for key, value in settings(set).items():
-        whose, _, name = key.partition(".")
-        if whose not in asked or not name:
-            raise SettingError(
-                f"--set {key} must name one of the rankers, such as {next(iter(asked))}.NAME.{near(whose, asked)}"
-            )
-        asked[whose][name] = value
+    named = rankers.split(",")
+    own = settings_of(named, set)
     how = LeaderboardSettings(
-        rankers=asked,
+        rankers={name: own.get(name, {}) for name in named},
         split=configure(SplitSettings, {"by": split}),
         seeds=seeds,
         metrics=tuple(metrics.split(",")),

@@ -11,6 +11,7 @@ import polars as pl
 from wareloom.errors import needed
 from wareloom.metrics._samples import Sample, everybody
 from wareloom.metrics.fidelity._features import Known, features
+from wareloom.metrics.fidelity._judges import boosting
 from wareloom.run import Run
 from wareloom.shop import Shop
 
@@ -66,17 +67,7 @@ def _crossed(
     lightgbm: Any, sides: tuple[np.ndarray, np.ndarray], run: Run, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
     """Score each row of both sides by trees that learned from other folds."""
-    settings = {
-        "objective": "binary",
-        "num_leaves": LEAVES,
-        "learning_rate": 0.1,
-        "min_data_in_leaf": max(1, min(20, min(map(len, sides)) // 10)),
-        "deterministic": True,
-        "force_row_wise": True,
-        "num_threads": run.cores,
-        "seed": run.seed_for("plausibility", "trees") % 2**31,
-        "verbosity": -1,
-    }
+    settings = boosting(LEAVES, 2 * min(map(len, sides)), run.seed_for("plausibility", "trees"), run.cores)
     folds = [rng.permutation(len(side)) % FOLDS for side in sides]
     found = (np.zeros(len(sides[0])), np.zeros(len(sides[1])))
     for part in range(FOLDS):

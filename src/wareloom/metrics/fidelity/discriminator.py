@@ -11,7 +11,7 @@ from wareloom.errors import SettingError, needed
 from wareloom.metrics._measure import Figure, Measure
 from wareloom.metrics._samples import Sample, Trio
 from wareloom.metrics.fidelity._features import Known, features
-from wareloom.metrics.fidelity._judges import Judged, auc, judged, spread
+from wareloom.metrics.fidelity._judges import Judged, auc, boosting, judged, spread
 from wareloom.run import Run
 
 TOLD = 8
@@ -78,17 +78,7 @@ class Discriminator(Measure):
         label = np.repeat([0.0, 1.0], [len(real), len(other)])
         rng = run.rng("compare", "folds")
         fold = np.concatenate([rng.permutation(len(side)) % self.folds for side in (real, other)])
-        settings = {
-            "objective": "binary",
-            "num_leaves": self.leaves,
-            "learning_rate": 0.1,
-            "min_data_in_leaf": max(1, min(20, len(table) // 20)),
-            "deterministic": True,
-            "force_row_wise": True,
-            "num_threads": run.cores,
-            "seed": run.seed_for("compare", "trees") % 2**31,
-            "verbosity": -1,
-        }
+        settings = boosting(self.leaves, len(table), run.seed_for("compare", "trees"), run.cores)
         found, gain = [], np.zeros(table.shape[1])
         for part in range(self.folds):
             held = fold == part
