@@ -11,6 +11,7 @@ import numpy as np
 from wareloom.errors import InputError
 from wareloom.neural import torch
 from wareloom.neural.training import Training, seeded, train
+from wareloom.neural.weights import arrays
 from wareloom.rankers._vectors import text_vectors
 from wareloom.rankers.ctr._base import FEWEST, Examples
 from wareloom.rankers.ctr._features import Encoded
@@ -162,8 +163,7 @@ def learn(
         how = batches.how(ranker, patience=ranker.patience if held is not None else 0)
         train(net, batches, loss, how, run, value if judged else None)
         net.cpu()
-    weights = {key: tensor.detach().cpu().numpy().copy() for key, tensor in net.state_dict().items()}
-    return weights, batches.updates
+    return arrays(net), batches.updates
 
 
 def begin_with_text(net: Any, ranker: Any, shop: Shop | None, run: Run) -> None:
@@ -181,13 +181,6 @@ def begin_with_text(net: Any, ranker: Any, shop: Shop | None, run: Run) -> None:
     known = code > 0
     with torch.no_grad():
         net.fields.embedding.weight[torch.from_numpy(code[known]), : scaled.shape[1]] = scaled[torch.from_numpy(known)]
-
-
-def restored(build: Callable[[], Any], weights: dict[str, np.ndarray]) -> Any:
-    """Return the network with these weights, for scoring."""
-    net = build()
-    net.load_state_dict({name: torch.from_numpy(np.array(value)) for name, value in weights.items()})
-    return net.eval()
 
 
 def logits(net: Any, rows: Encoded) -> np.ndarray:

@@ -9,10 +9,11 @@ import numpy as np
 
 from wareloom.errors import require
 from wareloom.neural import torch
+from wareloom.neural.weights import loaded
 from wareloom.rankers._vectors import check_embedder
 from wareloom.rankers.ctr._base import ClickRanker, Examples
 from wareloom.rankers.ctr._features import Encoded
-from wareloom.rankers.ctr._networks import Fields, layers, learn, logits, restored
+from wareloom.rankers.ctr._networks import Fields, layers, learn, logits
 from wareloom.rankers.ctr._numbers import DECAY
 from wareloom.run import Run
 from wareloom.shop import Shop
@@ -66,14 +67,14 @@ class Siamese(ClickRanker):
     def _learn(self, train: Examples, held: Examples | None, sizes: np.ndarray, shop: Shop | None, run: Run) -> None:
         self.numbers_ = train.rows.dense.shape[1]
         self.weights_, self.updates_ = learn(self, train, held, shop, run)
-        self._net = restored(self._build, self.weights_)
+        self._net = loaded(self._build(), self.weights_)
 
     def _build(self) -> Any:
         return _Net(self.sizes_, self.item_codes_, self.numbers_, self)
 
     def _logits(self, rows: Encoded) -> np.ndarray:
         if not hasattr(self, "_net"):
-            self._net = restored(self._build, self.weights_)
+            self._net = loaded(self._build(), self.weights_)
         return logits(self._net, rows)
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from wareloom.neural import torch
 from wareloom.neural.training import Training, seeded, train
+from wareloom.neural.weights import arrays
 from wareloom.rankers.hybrid._weights import Candidates
 from wareloom.run import Run
 
@@ -93,7 +94,7 @@ class _Net(torch.nn.Module):  # type: ignore[misc]
 
     def weights(self) -> dict[str, np.ndarray]:
         """Return all weights by name, float32."""
-        return {name: value.detach().cpu().numpy().copy() for name, value in self.state_dict().items()}
+        return arrays(self)
 
 
 def apply(

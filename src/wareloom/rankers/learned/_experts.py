@@ -10,6 +10,7 @@ import numpy as np
 
 from wareloom.neural import torch
 from wareloom.neural.training import Training, seeded, train
+from wareloom.neural.weights import arrays
 from wareloom.rankers.ctr._base import Examples
 from wareloom.rankers.ctr._networks import BLOCK, Batches, Fields, last_layer, layers, tensors
 from wareloom.run import Run
@@ -187,4 +188,4 @@ def teach(
 
         train(net, batches, loss, how, run, value if held is not None else None)
         net.cpu()
-    return {key: tensor.detach().cpu().numpy().copy() for key, tensor in net.state_dict().items()}
+    return arrays(net)

@@ -10,12 +10,13 @@ import numpy as np
 import polars as pl
 
 from wareloom.errors import InputError, require
+from wareloom.neural.weights import loaded
 from wareloom.rankers._named import named_weights, worths
 from wareloom.rankers._vectors import check_embedder
 from wareloom.rankers.ctr import _calibration as calibration_
 from wareloom.rankers.ctr._base import ClickRanker, Examples, nothing_known
 from wareloom.rankers.ctr._features import Encoded
-from wareloom.rankers.ctr._networks import BLIND, Batches, begin_with_text, logits, restored
+from wareloom.rankers.ctr._networks import BLIND, Batches, begin_with_text, logits
 from wareloom.rankers.ctr._rows import Asked, Rows
 from wareloom.rankers.learned._aims import Aims, relevance
 from wareloom.rankers.learned._experts import Experts, Lesson, Shape, columns, teach
@@ -203,7 +204,7 @@ class Multitask(ClickRanker):
             run,
             lambda net: begin_with_text(net, self, shop, run),
         )
-        self._net = restored(self._build, self.weights_)
+        self._net = loaded(self._build(), self.weights_)
 
     def _build(self) -> Any:
         rating = "rating" in self.tasks_
@@ -224,7 +225,7 @@ class Multitask(ClickRanker):
 
     def _outputs(self, rows: Encoded) -> np.ndarray:
         if not hasattr(self, "_net"):
-            self._net = restored(self._build, self.weights_)
+            self._net = loaded(self._build(), self.weights_)
         return logits(self._net, rows)
 
     def _logits(self, rows: Encoded) -> np.ndarray:

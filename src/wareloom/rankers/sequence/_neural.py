@@ -24,6 +24,7 @@ from wareloom.neural.loss import (
     softmax_loss,
 )
 from wareloom.neural.training import Training, seeded, train
+from wareloom.neural.weights import arrays, loaded
 from wareloom.rankers import BLOCK_BYTES, Ranker, mask_seen
 from wareloom.rankers._history import popularity, tail
 from wareloom.rankers._vectors import check_embedder
@@ -149,7 +150,7 @@ class SequenceRanker(Ranker):
             kept = self._checkpoint(log, run, net if self.start_from else None)
             self.training_ = train(net, data.batches, loss, how, run, check, checkpoint=kept)
         self.updates_ = data.updates
-        self.weights_ = {name: value.detach().cpu().numpy().copy() for name, value in net.state_dict().items()}
+        self.weights_ = arrays(net)
         self._net, self._every = net.cpu(), None
 
     def _worth(self, log: Log) -> np.ndarray:
@@ -291,9 +292,7 @@ class SequenceRanker(Ranker):
     def _network(self) -> Any:
         """The network, built anew from the saved weights where this was restored."""
         if not hasattr(self, "_net"):
-            net = self._build(len(self.popularity_))
-            net.load_state_dict({name: torch.from_numpy(np.array(value)) for name, value in self.weights_.items()})
-            self._net, self._every = net.eval(), None
+            self._net, self._every = loaded(self._build(len(self.popularity_)), self.weights_), None
         return self._net
 
     def _score(self, requests: Requests) -> np.ndarray:

@@ -16,6 +16,7 @@ from threadpoolctl import threadpool_limits
 from wareloom.errors import InputError, require
 from wareloom.neural import torch
 from wareloom.neural.training import Training, seeded, train
+from wareloom.neural.weights import arrays, loaded
 from wareloom.rankers._vectors import check_embedder, text_vectors
 from wareloom.rankers.sequence._data import Negatives
 from wareloom.run import Run
@@ -177,7 +178,7 @@ class Autoregressive(Synthesizer):
         """Keep the network with its items' final vectors, and what items are drawn by."""
         with torch.no_grad():
             vectors = net.item.every().numpy().copy()
-        weights = {k: v.numpy().copy() for k, v in net.state_dict().items() if not k.startswith("item.")}
+        weights = {k: v for k, v in arrays(net).items() if not k.startswith("item.")}
         self.weights_ = weights | {"item.own.weight": np.concatenate([np.zeros_like(vectors[:1]), vectors])}
         drawn = np.arange(len(vectors)) if self.text != "none" else np.flatnonzero(log.counts() > 0)
         bias = weights["bias.weight"][1:, 0]
@@ -299,9 +300,7 @@ class Autoregressive(Synthesizer):
             prior = Prior(*(np.array(weights[f"prior_{name}"]) for name in Prior._fields))
             net = EventNet(items, self.embedding_size, self._encoder(), prior, np.zeros(items))
             guess = Guess(self.embedding_size, clusters)
-            for module, values in ((net, weights), (guess, self.guess_)):
-                module.load_state_dict({name: torch.from_numpy(np.array(value)) for name, value in values.items()})
-                module.eval()
+            net, guess = loaded(net, weights), loaded(guess, self.guess_)
             vectors = np.array(weights["item.own.weight"][1:])
             widest = int(np.diff(clusters.start).max())
             age, pair, age_remind = (np.array(weights[name]) for name in ("age", "pair", "age_remind"))

@@ -13,6 +13,7 @@ from numba import njit
 from wareloom.neural import torch
 from wareloom.neural.loss import kl_loss
 from wareloom.neural.training import Training, train
+from wareloom.neural.weights import arrays
 from wareloom.run import Run
 from wareloom.synthesis.behaviour._walk import _next
 
@@ -97,7 +98,7 @@ def fit_clusters(
             return kl_loss(head(query), share, torch.ones(len(query), device=query.device))
 
         train(head, batches, loss, Training(learning_rate=3e-3, epochs=15), run.with_(device="cpu", track=""))
-    return clusters, {name: value.detach().numpy().copy() for name, value in head.state_dict().items()}
+    return clusters, arrays(head)
 
 
 def shares(clusters: Clusters, queries: np.ndarray) -> np.ndarray:

@@ -13,6 +13,7 @@ from threadpoolctl import threadpool_limits
 from wareloom.errors import require
 from wareloom.neural import torch
 from wareloom.neural.training import Training, seeded, train
+from wareloom.neural.weights import loaded
 from wareloom.run import Run
 from wareloom.shop import Log
 from wareloom.synthesis.behaviour._fill import Shelves, outlined, proposed
@@ -59,9 +60,7 @@ class Coding:
     def net(self, items: int, weights: dict[str, np.ndarray] | None = None) -> Coder:
         """A coder over so many items, new or with the given weights."""
         net = Coder(items, self.hidden_size, self.latent_size, self.dropout)
-        if weights:
-            net.load_state_dict({name: torch.from_numpy(np.array(value)) for name, value in weights.items()})
-        return net.eval()
+        return loaded(net, weights) if weights else net.eval()
 
     def fit(self, log: Log, run: Run, purpose: str) -> tuple[Coder, list[dict[str, float]]]:
         """Train a coder on users who all have events: the coder and how its loss went. Call it where torch is seeded.
@@ -150,11 +149,6 @@ def divergence(mean: Any, log_variance: Any) -> Any:
 def bags(offsets: np.ndarray, item: np.ndarray) -> tuple[Any, Any]:
     """Items user after user, and where each user begins."""
     return torch.from_numpy(item.astype(np.int64)), torch.from_numpy(np.asarray(offsets[:-1], dtype=np.int64))
-
-
-def arrays(module: Any) -> dict[str, np.ndarray]:
-    """The weights of a module by name, as new arrays."""
-    return {name: value.detach().cpu().numpy().copy() for name, value in module.state_dict().items()}
 
 
 def gather(offsets: np.ndarray, item: np.ndarray, users: np.ndarray, sizes: np.ndarray) -> tuple[np.ndarray, ...]:

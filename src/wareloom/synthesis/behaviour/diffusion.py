@@ -10,9 +10,10 @@ import numpy as np
 
 from wareloom.neural import torch
 from wareloom.neural.training import Training, seeded, train
+from wareloom.neural.weights import arrays, loaded
 from wareloom.run import Run
 from wareloom.shop import Log, Shop
-from wareloom.synthesis.behaviour._latent import RULES, Asked, Coding, arrays, checked, walked
+from wareloom.synthesis.behaviour._latent import RULES, Asked, Coder, Coding, checked, walked
 from wareloom.synthesis.behaviour._vectors import Average, Perceptron, Vectors, back, begun
 from wareloom.synthesis.behaviour._walk import Plan
 from wareloom.synthesis.behaviour.markov import Markov
@@ -84,6 +85,7 @@ class Diffusion(Markov):
             ("average", lambda v: 0 <= v < 1, "a share below 1"),
             ("denoiser_rate", lambda v: v > 0, "a number above 0"),
         )
+        self._ready: tuple[Coder, Perceptron] | None = None
 
     def fit(self, shop: Shop, run: Run | None = None) -> Self:
         """Learn structure and clock as `markov` does, the autoencoder, and the diffusion over its vectors."""
@@ -104,14 +106,21 @@ class Diffusion(Markov):
 
             self.training_ = train(net, batches, net.loss, how, run)
         self.weights_, self.space_, self.denoiser_ = arrays(coder), vectors.space, arrays(net.average.net)
+        self._ready = None
         return self
 
     def _net(self) -> Perceptron:
         return Perceptron(2 * self.latent_size + 1 + 2 * WAVES, self.width, self.depth, self.latent_size)
 
+    def _nets(self) -> tuple[Coder, Perceptron]:
+        """Coder and denoiser, built anew once from the saved weights: a live session has no time for it."""
+        if self._ready is None:
+            coder = Coding.of(self).net(len(self.catalogue_), self.weights_)
+            self._ready = coder, loaded(self._net(), self.denoiser_)
+        return self._ready
+
     def _walked(self, plan: Plan, run: Run) -> tuple[np.ndarray, np.ndarray]:
-        coder, net = Coding.of(self).net(len(self.catalogue_), self.weights_), self._net()
-        net.load_state_dict({name: torch.from_numpy(np.array(value)) for name, value in self.denoiser_.items()})
+        coder, net = self._nets()
 
         def latents(asked: Asked) -> np.ndarray:
             noise, c = begun(self, coder, asked, run)

@@ -12,9 +12,10 @@ import numpy as np
 
 from wareloom.neural import torch
 from wareloom.neural.training import Training, seeded, train
+from wareloom.neural.weights import arrays, loaded
 from wareloom.run import Run
 from wareloom.shop import Log, Shop
-from wareloom.synthesis.behaviour._latent import RULES, Asked, Coding, arrays, checked, walked
+from wareloom.synthesis.behaviour._latent import RULES, Asked, Coder, Coding, checked, walked
 from wareloom.synthesis.behaviour._vectors import (
     Average,
     Perceptron,
@@ -103,6 +104,7 @@ class GAN(Markov):
             ("average", lambda v: 0 <= v < 1, "a share below 1"),
             ("player_rate", lambda v: v > 0, "a number above 0"),
         )
+        self._ready: tuple[Coder, Generator] | None = None
 
     def fit(self, shop: Shop, run: Run | None = None) -> Self:
         """Learn structure and clock as `markov` does, the autoencoder, and the generator against its critic.
@@ -131,12 +133,19 @@ class GAN(Markov):
             self.training_ = [{"step": e["step"], **told} for e, told in zip(history, judge.told, strict=True)]
             self.kept_ = judge.measured()
         self.weights_, self.space_, self.generator_ = arrays(coder), vectors.space, arrays(players.average.net)
+        self._ready = None
         warn_of_collapse(self.kept_)
         return self
 
+    def _nets(self) -> tuple[Coder, Generator]:
+        """Coder and generator, built anew once from the saved weights: a live session has no time for it."""
+        if self._ready is None:
+            coder = Coding.of(self).net(len(self.catalogue_), self.weights_)
+            self._ready = coder, loaded(Generator(self, self.space_), self.generator_)
+        return self._ready
+
     def _walked(self, plan: Plan, run: Run) -> tuple[np.ndarray, np.ndarray]:
-        coder, net = Coding.of(self).net(len(self.catalogue_), self.weights_), Generator(self, self.space_)
-        net.load_state_dict({name: torch.from_numpy(np.array(value)) for name, value in self.generator_.items()})
+        coder, net = self._nets()
 
         def latents(asked: Asked) -> np.ndarray:
             with torch.inference_mode():

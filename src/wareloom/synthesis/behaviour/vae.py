@@ -8,9 +8,10 @@ from typing import Literal, Self
 import numpy as np
 
 from wareloom.neural.training import seeded
+from wareloom.neural.weights import arrays
 from wareloom.run import Run
 from wareloom.shop import Log, Shop
-from wareloom.synthesis.behaviour._latent import RULES, Asked, Coder, Coding, arrays, checked, walked
+from wareloom.synthesis.behaviour._latent import RULES, Asked, Coder, Coding, checked, walked
 from wareloom.synthesis.behaviour._walk import Plan
 from wareloom.synthesis.behaviour.markov import Markov
 
@@ -55,6 +56,7 @@ class VAE(Markov):
     def __post_init__(self) -> None:
         super().__post_init__()
         checked("vae", self, *RULES, ("anneal", lambda v: 0 <= v <= 1, "a share"))
+        self._ready: Coder | None = None
 
     def fit(self, shop: Shop, run: Run | None = None) -> Self:
         """Learn structure and clock as `markov` does, and the autoencoder."""
@@ -66,10 +68,14 @@ class VAE(Markov):
             net, self.training_ = Coding.of(self).fit(log, run, "vae")
             self.weights_ = arrays(net)
             self.mean_, self.spread_ = net.read(log.offsets, log.item)
+        self._ready = None
         return self
 
     def _net(self) -> Coder:
-        return Coding.of(self).net(len(self.catalogue_), self.weights_)
+        """The coder, built anew once from the saved weights: a live session has no time for it."""
+        if self._ready is None:
+            self._ready = Coding.of(self).net(len(self.catalogue_), self.weights_)
+        return self._ready
 
     def _walked(self, plan: Plan, run: Run) -> tuple[np.ndarray, np.ndarray]:
         net, rng, n = self._net(), run.rng("vae", "latent"), len(plan.offsets) - 1
