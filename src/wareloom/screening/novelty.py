@@ -137,8 +137,8 @@ def _over(level: np.ndarray, yard: np.ndarray, tolerance: float) -> np.ndarray:
     """Whether each must go, so that for every t > 0 the share with level ≥ t is at most that of `yard`: bool.
 
     The first of equal ones stay. Of the i nearest there may stay k_i = min over j ≤ i of a_j + i - j, with a_j allowed
-    at the level of the j-th; what goes makes all fewer and a_j smaller, hence anew until nothing does. What went first
-    is not asked again when others have gone, so that one or two that go could have stayed.
+    at the level of the j-th; what goes makes all fewer and a_j smaller, hence anew until nothing does. When some went
+    later, a few that went before have room again: they stay, the least near first.
     """
     goes = np.zeros(len(level), dtype=bool)
     while True:
@@ -150,8 +150,20 @@ def _over(level: np.ndarray, yard: np.ndarray, tolerance: float) -> np.ndarray:
         stay = np.minimum(place + np.minimum.accumulate(np.minimum(allowed - place, 0)), place)
         more = near[np.diff(stay, prepend=0) < 1]
         if not len(more):
-            return goes
+            break
         goes[more] = True
+    while (back := _with_room(level, goes, yard, tolerance)) is not None:
+        goes[back] = False
+    return goes
+
+
+def _with_room(level: np.ndarray, goes: np.ndarray, yard: np.ndarray, tolerance: float) -> int | None:
+    """The first and least near of those that go beside whom all that stay would still be few enough; None for none."""
+    steps = np.unique(level[level > 0])
+    room = tolerance * _reach(yard, steps) / max(1, len(yard)) * (~goes).sum() + 1e-9
+    full = steps[_reach(level[~goes], steps) + 1 > room]
+    fits = np.flatnonzero(goes & ((level < full.min()) if len(full) else True))
+    return int(fits[np.argmin(level[fits])]) if len(fits) else None
 
 
 def _reasons(near: _Near, least: int) -> list[str]:
