@@ -128,6 +128,20 @@ def test_the_head_and_zero_weights_are_left_to_real_rows() -> None:
     assert MIXERS.make("labels", ratio=0.0).mix(real, ring(), RUN).names == real.names
 
 
+def test_a_share_of_the_synthetic_users_comes_beside_the_labels() -> None:
+    real, made = small_shop(users=40), ring()
+    alone = MIXERS.make("labels", ratio=2.0).mix(real, made, RUN)
+    mixed = MIXERS.make("labels", ratio=2.0, users=0.5, weight=0.25).mix(real, made, RUN)
+    plain = MIXERS.make("ratio", ratio=1.0, weight=0.25).mix(real, made, RUN)
+    assert mixed.table("events").equals(plain.table("events"))
+    assert mixed.rows("events") > alone.rows("events") == real.rows("events")
+    for own in ("user_id", "place", "item_id", "weight"):
+        told = MIXERS.make("labels", ratio=2.0, weight=0.25).mix(real, made, RUN).table("soft_labels")
+        assert mixed.table("soft_labels")[own].equals(told[own])
+    with pytest.raises(SettingError, match="users"):
+        MIXERS.make("labels", users=1.5)
+
+
 def drawn(n: int = 6, items: int = 9, k: int = 3) -> dict[str, Any]:
     torch.manual_seed(3)
     label = torch.stack([torch.randperm(items - 1)[:k] + 1 for _ in range(n)])

@@ -20,13 +20,13 @@ from wareloom.shop import Log, Shop
 
 @dataclass(kw_only=True, eq=False)
 class Labels(UserMixer):
-    """Add no synthetic user, but soft labels that synthetic users teach: at each real event, what they would do there.
+    """Add soft labels that synthetic users teach: at each real event, what they would do there.
 
     A cheap ranker is fitted on the synthetic users alone. After each real history it names the `labels` best items, and
     each becomes a label of the event that really came next, with a weight ∝ score^(1 / temperature); together they
     weigh `ratio` × `weight` × what the event weighs, before `head`. So a ranker is taught synthesis at histories that
-    are real, and no synthetic history is read. Only sequence networks with a softmax can be taught such labels.
-    Knowledge distillation (Hinton, Vinyals and Dean 2015) through synthetic data.
+    are real. Where `users` asks for it, synthetic users are mixed in beside. Only sequence networks with a softmax can
+    be taught such labels. Knowledge distillation (Hinton, Vinyals and Dean 2015) through synthetic data.
     """
 
     alone: ClassVar[bool] = False
@@ -35,6 +35,8 @@ class Labels(UserMixer):
     """The ranker fitted on the synthetic users; it must add up rows of a table over the history."""
     ranker_settings: dict[str, Any] = field(default_factory=dict)
     """Its settings, where they are not the defaults."""
+    users: float = 0.0
+    """Share of the `ratio` that is mixed in as whole synthetic users beside the labels; 0 adds labels alone."""
     labels: int = 8
     """Labels of each event, at most."""
     temperature: float = 0.5
@@ -44,6 +46,7 @@ class Labels(UserMixer):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        require(self.name, "users", self.users, 0 <= self.users <= 1, "a share")
         require(self.name, "labels", self.labels, self.labels >= 1, "1 or more")
         require(self.name, "temperature", self.temperature, self.temperature > 0, "a number above 0")
         RANKERS.make(self.ranker, **self.ranker_settings)
@@ -65,7 +68,8 @@ class Labels(UserMixer):
         share *= (self.ratio * self.weight * log.weight)[:, None]
         if self.head != 1.0:
             share[in_head(log.counts())[item] & (item >= 0)] *= self.head
-        return pool.real.with_tables(soft_labels=self._table(pool, item, share))
+        beside = pool.draw(self.users * self.ratio, pool.order(run))
+        return pool.add(beside, self.weight, self.head).with_tables(soft_labels=self._table(pool, item, share))
 
     def _table(self, pool: Pool, item: np.ndarray, share: np.ndarray) -> pl.DataFrame:
         """The labels as rows, those of one event together."""
