@@ -33,6 +33,24 @@ def test_the_next_item_is_drawn_as_its_scores_say(temperature: float) -> None:
     np.testing.assert_allclose(found, expected, atol=0.015)
 
 
+def test_walks_look_at_the_highest_neighbours_alone_where_told_so() -> None:
+    """With three of each row of each member, what follows one item is among these; the ranker takes all."""
+    shop = small_shop(users=200)
+    few = SYNTHESIZERS.make("teacher", neighbours=3).fit(shop, Run(seed=1))
+    log = Log.of(few.sample(5_000, Run(seed=2), Given(start_items=("i7",), length=2)))
+    first, second = log.item[log.offsets[:-1]], log.item[log.offsets[1:] - 1]
+    fresh = log.items.ids.gather(np.unique(second[first != second]))
+    row = log.items.encode(["i7"])[0]
+    near: set[str] = set()
+    for member in few.as_ranker().members_.values():
+        table = member.neighbourhood().table[row].toarray()[0]
+        near |= {member.items_[int(i)] for i in np.argsort(-table, kind="stable")[:4] if table[i] > 0}
+    assert set(fresh) <= near
+    whole = SYNTHESIZERS.make("teacher").fit(shop, Run(seed=1))
+    asked = Requests.sessions([["i7"]])
+    np.testing.assert_array_equal(few.as_ranker().score(asked), whole.as_ranker().score(asked))
+
+
 def test_text_leads_to_items_that_nobody_had() -> None:
     """Half of the items have no event; walks of text reach them, walks of behaviour alone do not."""
     shop = small_shop(users=150)
@@ -81,7 +99,12 @@ def test_walks_begin_anywhere_for_their_share() -> None:
 
 @pytest.mark.parametrize(
     ("settings", "said"),
-    [({"top": 0}, "top is 0"), ({"temperature": 0.0}, "temperature is 0"), ({"uniform": 1.5}, "uniform is 1.5")],
+    [
+        ({"top": 0}, "top is 0"),
+        ({"neighbours": -1}, "neighbours is -1"),
+        ({"temperature": 0.0}, "temperature is 0"),
+        ({"uniform": 1.5}, "uniform is 1.5"),
+    ],
 )
 def test_wrong_settings_are_named(settings: dict[str, object], said: str) -> None:
     with pytest.raises(SettingError, match=said):

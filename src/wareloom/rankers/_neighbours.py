@@ -47,6 +47,30 @@ def keep_best(sums, touched, k, columns, values):  # type: ignore[no-untyped-def
     return n
 
 
+def highest(table: sparse.csr_matrix, k: int) -> sparse.csr_matrix:
+    """Return the table with the k highest entries of each row; of equal ones at the edge the lowest columns stay."""
+    kept = _are_highest(table.indptr, table.data, k)
+    offsets = np.concatenate([[0], np.cumsum(kept)])[table.indptr]
+    return sparse.csr_matrix((table.data[kept], table.indices[kept], offsets), shape=table.shape)
+
+
+@njit(cache=True)
+def _are_highest(start, value, k):  # type: ignore[no-untyped-def]
+    kept = np.ones(len(value), dtype=np.bool_)
+    for r in range(len(start) - 1):
+        a, b = start[r], start[r + 1]
+        if b - a > k:
+            row = value[a:b]
+            edge = np.partition(row, b - a - k)[b - a - k]
+            level = k - (row > edge).sum()
+            for e in range(a, b):
+                if value[e] == edge and level > 0:
+                    level -= 1
+                else:
+                    kept[e] = value[e] > edge
+    return kept
+
+
 @njit(cache=True)
 def put_in_order(score, code, scores, codes, filled):  # type: ignore[no-untyped-def]
     """Put a code in its place among the first `filled`, the highest scores first; return how many there are then.

@@ -4,9 +4,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy import sparse
 
 from conftest import small_shop
 from wareloom.family import RANKERS
+from wareloom.rankers._neighbours import highest
 from wareloom.shop import Log, Requests
 
 LOG = Log.of(small_shop(users=50))
@@ -74,6 +76,12 @@ def test_item_knn_equals_the_slow_version(neighbours: int) -> None:
     scores = ranker.score(ASKED)
     np.testing.assert_allclose(scores[known], expected[known], rtol=1e-4)
     assert (scores[~known] < 0).all()
+
+
+@pytest.mark.parametrize("k", [1, 3, 100])
+def test_the_highest_of_each_row_stay(k: int) -> None:
+    drawn = np.random.default_rng(k).integers(0, 4, (30, 12)).astype(np.float32)
+    np.testing.assert_array_equal(highest(sparse.csr_matrix(drawn), k).toarray(), kept(drawn, k))
 
 
 def test_weighting_says_less_for_users_with_many_items() -> None:

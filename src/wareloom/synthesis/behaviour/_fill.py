@@ -116,17 +116,36 @@ def fill(shelves: Shelves, outline: Outline, plan: Plan, seed: np.uint64, cores:
 
 
 @njit(cache=True)
+def _first(values, low, high, value):  # type: ignore[no-untyped-def]
+    """The first of the places low … high - 1 of rising values whose value is not below; `high` where there is none."""
+    while low < high:
+        middle = (low + high) >> 1
+        if values[middle] < value:
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
+@njit(cache=True)
 def _segment(values, low, high, value):  # type: ignore[no-untyped-def]
-    """Where a value stands among rising values at the places low … high - 1: (first, one behind the last)."""
-    first = low + np.searchsorted(values[low:high], value, side="left")
-    return first, first + np.searchsorted(values[first:high], value, side="right")
+    """Where a whole number stands among rising ones at the places low … high - 1: (first, one behind the last)."""
+    first = _first(values, low, high, value)
+    return first, _first(values, first, high, value + 1)
 
 
 @njit(cache=True)
 def _entry(steps, low, high, state):  # type: ignore[no-untyped-def]
     """Draw an entry by its count: (entry, whether the draw fell into what is taken off for the unseen)."""
     u = steps.below[low] + _next(state) * (steps.below[high] - steps.below[low])
-    k = min(high - 1, low - 1 + np.searchsorted(steps.below[low : high + 1], u, side="right"))
+    k = low
+    last = high - 1
+    while k < last:
+        middle = (k + last) >> 1
+        if steps.below[middle + 1] <= u:
+            k = middle + 1
+        else:
+            last = middle
     return k, steps.below[k + 1] - u <= steps.discount[0]
 
 
