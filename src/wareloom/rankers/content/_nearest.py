@@ -30,6 +30,22 @@ def nearest(vectors: np.ndarray | sparse.csr_matrix, k: int) -> sparse.csr_matri
     return to_table(parts, rows)
 
 
+def nearest_among(
+    vectors: np.ndarray | sparse.csr_matrix, others: np.ndarray | sparse.csr_matrix, k: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Each row's k highest dot products with the rows of `others`, best first: (codes int32, float32) [rows, k]."""
+    rows, columns = vectors.shape[0], others.shape[0]
+    k = min(k, columns)
+    code, value = np.zeros((rows, k), dtype=np.int32), np.zeros((rows, k), dtype=np.float32)
+    size = max(1, BLOCK_BYTES // (4 * columns))
+    for start in range(0, rows, size):
+        block = vectors[start : start + size] @ others.T
+        block = block if isinstance(block, np.ndarray) else block.toarray()
+        code[start : start + size] = best = top_k(block, k)
+        value[start : start + size] = np.take_along_axis(block, best, axis=1)
+    return code, value
+
+
 def _dense(vectors: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     rows = len(vectors)
     count = np.zeros(rows, dtype=np.int64)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
 
 import numpy as np
+import polars as pl
 
 from wareloom.errors import SettingError, require
 from wareloom.family import RANKERS
@@ -15,6 +16,7 @@ from wareloom.rankers.hybrid._members import prior
 from wareloom.run import Run
 from wareloom.shop import Shop
 from wareloom.synthesis.behaviour._teach import Draw, Knowledge, pack, teach
+from wareloom.synthesis.behaviour._translate import translated
 from wareloom.synthesis.behaviour._walk import Plan
 from wareloom.synthesis.behaviour.markov import Markov
 
@@ -28,6 +30,9 @@ class Teacher(Markov):
     which of them are on one item, is drawn as `markov` draws it; each new item is drawn among the `top` best of the
     ensemble for the walk so far, with probability ∝ score^(1 / temperature). Walks of text go where no click has gone
     yet, which is what a ranker can learn from them.
+
+    Other shops may teach, too: what their shoppers do is translated into this shop's items by text, and learned from
+    beside this shop's own events, of which there may be none. Their catalogues must share words, or an embedder.
     """
 
     knows: ClassVar[frozenset[str]] = frozenset({"behaviour", "text"})
@@ -48,6 +53,13 @@ class Teacher(Markov):
     uniform: float = 0.3
     """Share of walks that begin anywhere in the catalogue instead of where real users begin."""
 
+    other_shops: tuple[str, ...] = ()
+    """Folders of other shops that are learned from as well, through the texts of their items and these."""
+    other_weight: float = 1.0
+    """What an event of another shop weighs beside one of this shop's."""
+    alike: int = 5
+    """Items here that read most like one of another shop, among which its translation is drawn."""
+
     def __post_init__(self) -> None:
         super().__post_init__()
         self._packed: Knowledge | None = None
@@ -57,6 +69,8 @@ class Teacher(Markov):
             ("top", self.top >= 1, "1 or more"),
             ("temperature", self.temperature > 0, "a number above 0"),
             ("uniform", 0 <= self.uniform <= 1, "a share"),
+            ("other_weight", 0 < self.other_weight < np.inf, "a number above 0"),
+            ("alike", self.alike >= 1, "1 or more"),
         ):
             require(self.name, name, getattr(self, name), holds, wanted)
 
@@ -67,7 +81,9 @@ class Teacher(Markov):
         return made
 
     def fit(self, shop: Shop, run: Run | None = None) -> Self:
-        """Learn structure and clock as `markov` does, and the ensemble with its weights."""
+        """Learn structure and clock as `markov` does, and the ensemble with its weights; other shops are opened."""
+        run = run or Run()
+        shop = self._with_others(shop, run)
         super().fit(shop, run)
         self._packed = None
         self.ensemble_ = {"stack": self._stack().fit(shop, run)}
@@ -78,6 +94,25 @@ class Teacher(Markov):
                     "transitions, item_knn and text_knn can."
                 )
         return self
+
+    def draws_on(self) -> frozenset[str]:
+        """What it draws on: other shops are of the world."""
+        return self.knows | ({"world"} if self.other_shops else frozenset())
+
+    def _with_others(self, shop: Shop, run: Run) -> Shop:
+        """The shop with translated events of the other shops beside its own, under names of their own."""
+        parts = [shop.table("events")] if shop.has("events") else []
+        embedder = self.member_settings.get("text_knn", {}).get("embedder", "tfidf")
+        draw = self.alike, 1.0 / self.temperature
+        for number, folder in enumerate(self.other_shops):
+            with run.limits(), run.task(f"teacher: what shoppers of {folder} would do here"):
+                seed = run.with_(seed=run.seed_for("teacher", "other shop", number))
+                events = translated(Shop.open(folder), shop, embedder, draw, seed)
+            keys = [name for name in ("user_id", "session_id") if name in events.columns]
+            named = [pl.format("other-{}/{}", pl.lit(number), name).alias(name) for name in keys]
+            weight = pl.col("weight") * self.other_weight
+            parts.append(events.with_columns(*named, weight=weight, origin=pl.lit(self.origin)))
+        return shop.with_tables(events=pl.concat(parts, how="diagonal_relaxed")) if self.other_shops else shop
 
     def as_ranker(self) -> Ranker:
         """Return the ensemble, fitted."""
