@@ -346,3 +346,45 @@ def behaviour_speed(figures: Figures) -> list[str]:
     head = "generator | log | fit s | events a second | peak GiB | before the fit GiB | live session ms"
     said = f"Bars missed by {', '.join(figures['missed'])}." if figures["missed"] else "Bars held."
     return [*table(head, rows), "", said, *(line for each in failed for line in ("", each))]
+
+
+def behaviour_useful(figures: Figures) -> list[str]:
+    """A recipe at a time: what every arm reached, the differences, and what came of the bars."""
+    lines: list[str] = []
+    for name, proof in figures["proofs"].items():
+        reached = proof["arms"] | {f"*{one}, real data alone*": row for one, row in proof["beside"].items()}
+        measures = list(dict.fromkeys(m for row in reached.values() for m in row))
+        rows = [(arm, *(f"{row[m]:.4f}" if m in row else "" for m in measures)) for arm, row in reached.items()]
+        lines += [f"### {proof['title']}", "", f"    wareloom run recipes/{name}.toml --to runs/{name}", ""]
+        lines += [proof["sentence"], "", *table(" | ".join(["arm", *measures]), rows), ""]
+        slices = list(dict.fromkeys(row["slice"] for row in proof["lifts"]))
+        told = {(row["against"], row["slice"]): _lift(row) for row in proof["lifts"]}
+        rows = [
+            (against, *(told.get((against, part), "") for part in slices))
+            for against in dict.fromkeys(a for a, _ in told)
+        ]
+        lines += [f"Lift of NDCG@10 of real + synthetic, {proof['seeds']} seeds:", ""]
+        lines += [*table(" | ".join(["over", *slices]), rows), ""]
+        few = "".join(f" With {row['share']:.0%} of the users {_lift(row)}." for row in proof["shares"])
+        said = "held" if proof["held"] else "**missed**"
+        lines += [f"Bar of the lift over real data alone, {proof['bar']:.0%}: {said}.{few}", ""]
+    return lines[:-1]
+
+
+def other_shop(figures: Figures) -> list[str]:
+    """A row by kind of other shop and share of the own users."""
+    rows = [
+        (
+            row["kind"],
+            f"{row['share']:.0%}",
+            *(f"{row[one][m]:.4f}" for m in ("ndcg@10", "recall@50") for one in ("alone", "with")),
+            _lift(row),
+        )
+        for row in figures["rows"]
+    ]
+    head = "the other shop sells | own users | NDCG@10 alone | with it | Recall@50 alone | with it | lift of NDCG@10"
+    return table(head, rows)
+
+
+def _lift(row: dict[str, Any]) -> str:
+    return f"{row['lift']:+.1%} ({row['lift_low']:+.1%} – {row['lift_high']:+.1%})"
