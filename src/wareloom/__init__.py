@@ -40,6 +40,7 @@ _HOMES = {
     "run_recipe": "wareloom.recipe",
     "sample": "wareloom.api",
     "screen": "wareloom.api",
+    "segment": "wareloom.api",
     "split": "wareloom.api",
     "statistics": "wareloom.shop.statistics",
     "synthesizer": "wareloom.api",
@@ -59,6 +60,7 @@ if TYPE_CHECKING:
         ranker,
         sample,
         screen,
+        segment,
         split,
         synthesizer,
     )

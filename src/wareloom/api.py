@@ -26,6 +26,8 @@ from wareloom.screening import made as made_screens
 from wareloom.shop import Shop
 from wareloom.shop.cleaning import CleanSettings
 from wareloom.shop.cleaning import clean as clean_shop
+from wareloom.shop.segments import SegmentSettings
+from wareloom.shop.segments import segment as segment_shop
 from wareloom.shop.splits import Split, SplitSettings
 from wareloom.shop.splits import split as split_shop
 from wareloom.synthesis import Given, Synthesizer
@@ -53,6 +55,11 @@ def clean(shop: Shop, to: str | Path, run: Run | None = None, **settings: Any) -
 def split(shop: Shop, to: str | Path | None = None, **settings: Any) -> Split:
     """Split `shop` into train, validation and test; `settings` are `SplitSettings`', for example `last="14d"`."""
     return split_shop(shop, configure(SplitSettings, settings), to)
+
+
+def segment(shop: Shop, **settings: Any) -> Shop:
+    """Return some of a shop's users and events; `settings` are `SegmentSettings`', such as where={"age": "35-44"}."""
+    return segment_shop(shop, configure(SegmentSettings, settings))
 
 
 def screen(

@@ -45,6 +45,7 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "evaluate": told("evaluate", work / "model", work / "parts", "--metrics", "ndcg@10,coverage@10"),
         "rank": told("rank", work / "model", "--shop", work / "parts/train", "--user", "u3", "--user", "u1", "-k", 4),
         "features": told("features", work / "clean", "--to", work / "features"),
+        "segment": told("segment", work / "parts/train", "--event", "purchase", "--to", work / "segment"),
     }
     (work / "said.json").write_text(json.dumps(said))
     return work
@@ -76,6 +77,14 @@ def test_the_chain_leaves_what_it_says(work: Path, said: Any) -> None:
     assert 0 < by_name["ndcg@10", "all"]["low"] < by_name["ndcg@10", "all"]["mean"] <= 1
     assert 0 < by_name["coverage@10", "all"]["mean"] <= 1
     assert {"events", "items", "users"} & {name.partition(".")[0] for name in said["features"]}
+
+
+def test_a_segment_is_a_shop_whose_likes_can_be_drawn(work: Path, said: Any) -> None:
+    segment = Shop.open(work / "segment")
+    assert said["segment"]["fingerprint"] == segment.fingerprint
+    assert said["segment"]["users"] == segment.table("events")["user_id"].n_unique()
+    drawn = told("synth", "markov", work / "parts/train", "--like", work / "segment", "--to", work / "like")
+    assert Shop.open(work / "like").fingerprint == drawn["fingerprint"]
 
 
 def test_a_ranking_is_for_the_users_asked_and_without_what_they_had(work: Path, said: Any) -> None:

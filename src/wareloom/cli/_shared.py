@@ -45,24 +45,32 @@ def run_of(seed: int, quiet: bool, **fields: Any) -> Run:
     return Run(seed=seed, quiet=quiet, **fields)
 
 
-def settings(pairs: Sequence[str] | None) -> dict[str, Any]:
-    """Read `name=value` pairs; a value is TOML where it can be (0.5, true, [1, 2]) and text where not."""
-    found: dict[str, Any] = {}
-    for pair in pairs or ():
+def pairs(given: Sequence[str] | None, option: str = "--set") -> dict[str, str]:
+    """Read `name=value` pairs as text."""
+    found: dict[str, str] = {}
+    for pair in given or ():
         name, equals, value = pair.partition("=")
         if not equals or not name:
-            raise SettingError(f"--set takes NAME=VALUE, not {pair!r}.")
-        try:
-            found[name.strip()] = tomllib.loads(f"value = {value}")["value"]
-        except tomllib.TOMLDecodeError:
-            found[name.strip()] = value
+            raise SettingError(f"{option} takes NAME=VALUE, not {pair!r}.")
+        found[name.strip()] = value
     return found
 
 
-def settings_of(names: Sequence[str], pairs: Sequence[str] | None, option: str = "--set") -> dict[str, dict[str, Any]]:
+def settings(given: Sequence[str] | None) -> dict[str, Any]:
+    """Read `name=value` pairs; a value is TOML where it can be (0.5, true, [1, 2]) and text where not."""
+    found: dict[str, Any] = {}
+    for name, value in pairs(given).items():
+        try:
+            found[name] = tomllib.loads(f"value = {value}")["value"]
+        except tomllib.TOMLDecodeError:
+            found[name] = value
+    return found
+
+
+def settings_of(names: Sequence[str], given: Sequence[str] | None, option: str = "--set") -> dict[str, dict[str, Any]]:
     """Read `whose.name=value` pairs: settings by name, by whose they are, which must be one of `names`."""
     found: dict[str, dict[str, Any]] = {}
-    for key, value in settings(pairs).items():
+    for key, value in settings(given).items():
         whose, _, name = key.partition(".")
         if whose not in names or not name:
             raise SettingError(
