@@ -116,11 +116,11 @@ class Family:
 
     @cached_property
     def files(self) -> dict[str, Path]:
-        """File by algorithm name. Two files of one stem are an error in the house."""
+        """File by algorithm name; files and folders that begin with _ are parts. Two of one stem are an error."""
         root = HERE.joinpath(*self.package.split(".")[1:])
         found: dict[str, Path] = {}
         for path in sorted(root.rglob("*.py")):
-            if path.stem.startswith("_"):
+            if any(part.startswith("_") for part in path.relative_to(root).parts):
                 continue
             if path.stem in found:
                 raise InputError(f"Two files define the {self.kind} {path.stem!r}: {found[path.stem]} and {path}.")

@@ -17,11 +17,19 @@ from lively import lively
 from wareloom.neural import torch
 from wareloom.run import Run
 from wareloom.shop import Log, Shop
-from wareloom.synthesis.behaviour._clusters import DRAWN, Clusters, draw_best, draw_item, fit_clusters, halved, shares
-from wareloom.synthesis.behaviour._event_net import NEVER, EventNet, priors
-from wareloom.synthesis.behaviour._grammar import EARLIER, KINDS, NEW, SAME, fit_grammar
-from wareloom.synthesis.behaviour._pace import COUNTS, calendar, classify, count_class, draw_gap, fit_pace, gaps
-from wareloom.synthesis.behaviour._tokens import Tokens, hazard
+from wareloom.synthesis.behaviour._writing.clusters import (
+    DRAWN,
+    Clusters,
+    draw_best,
+    draw_item,
+    fit_clusters,
+    halved,
+    shares,
+)
+from wareloom.synthesis.behaviour._writing.event_net import NEVER, EventNet, priors
+from wareloom.synthesis.behaviour._writing.grammar import EARLIER, KINDS, NEW, SAME, fit_grammar
+from wareloom.synthesis.behaviour._writing.pace import COUNTS, calendar, classify, count_class, draw_gap, fit_pace, gaps
+from wareloom.synthesis.behaviour._writing.tokens import Tokens, hazard
 
 SECOND = 1_000_000
 
@@ -39,7 +47,7 @@ def many(n: int = 800, size: int = 16, seed: int = 0) -> tuple[np.ndarray, np.nd
 @pytest.fixture(scope="module")
 def index() -> tuple[Clusters, np.ndarray, np.ndarray]:
     """Clusters of many items, the guessed logits of queries that taught nothing, and those queries."""
-    from wareloom.synthesis.behaviour._clusters import Guess
+    from wareloom.synthesis.behaviour._writing.clusters import Guess
 
     vectors, bias, queries = many()
     clusters, weights = fit_clusters(vectors, bias, np.arange(len(vectors)), queries[:4000], Run(threads=1))

@@ -18,10 +18,10 @@ from wareloom.run import Run
 from wareloom.shop import Log, Shop
 from wareloom.shop.schema import EVENTS
 from wareloom.synthesis import Given
-from wareloom.synthesis.behaviour._decode import Writer
-from wareloom.synthesis.behaviour._grammar import fit_grammar
-from wareloom.synthesis.behaviour._pace import calendar, fit_pace, gaps
-from wareloom.synthesis.behaviour._tokens import Tokens
+from wareloom.synthesis.behaviour._writing.decode import Writer
+from wareloom.synthesis.behaviour._writing.grammar import fit_grammar
+from wareloom.synthesis.behaviour._writing.pace import calendar, fit_pace, gaps
+from wareloom.synthesis.behaviour._writing.tokens import Tokens
 
 NAMES = ("gru", "transformer")
 LEARNS = {"embedding_size": 16, "epochs": 10, "batch_size": 512, "learning_rate": 0.01, "dropout": 0.1, "patience": 0}

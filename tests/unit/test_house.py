@@ -119,7 +119,8 @@ def test_describing_names_every_setting_inherited_ones_too(kind: str, name: str)
 def test_file_stems_are_unique_within_a_family(kind: str) -> None:
     family = FAMILIES[kind]
     folder = HERE.joinpath(*family.package.split(".")[1:])
-    stems = [path.stem for path in folder.rglob("*.py") if not path.stem.startswith("_")]
+    files = [path.relative_to(folder) for path in folder.rglob("*.py")]
+    stems = [path.stem for path in files if not any(part.startswith("_") for part in path.parts)]
     assert sorted(stems) == family.names()
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from wareloom.errors import require
 from wareloom.neural import torch
 from wareloom.rankers.sequence.gru import _Recurrent
-from wareloom.synthesis.behaviour._autoregressive import Autoregressive
+from wareloom.synthesis.behaviour._writing.autoregressive import Autoregressive
 
 
 @dataclass(kw_only=True, eq=False)

@@ -11,7 +11,7 @@ from numba import njit
 from wareloom.errors import require
 from wareloom.neural import torch
 from wareloom.neural.transformer import CausalEncoder
-from wareloom.synthesis.behaviour._autoregressive import Autoregressive
+from wareloom.synthesis.behaviour._writing.autoregressive import Autoregressive
 
 F = torch.nn.functional
 

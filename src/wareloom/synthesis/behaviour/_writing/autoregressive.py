@@ -25,16 +25,16 @@ from wareloom.shop.log import NO_TIME
 from wareloom.shop.schema import EVENTS, INTERACTIONS
 from wareloom.state import flattened, unflattened
 from wareloom.synthesis import Given, Synthesizer
-from wareloom.synthesis.behaviour._choose import Choice, Rules
-from wareloom.synthesis.behaviour._clusters import STATES, Clusters, Guess, fit_clusters
-from wareloom.synthesis.behaviour._decode import Past, Writer, Written
-from wareloom.synthesis.behaviour._event_net import EventNet, Prior, priors
 from wareloom.synthesis.behaviour._frames import Walked, build, fit_columns
 from wareloom.synthesis.behaviour._given import Continued, check_length, continued, starts
-from wareloom.synthesis.behaviour._grammar import KINDS, NEW, Grammar, fit_grammar
-from wareloom.synthesis.behaviour._pace import Pace, classify, fit_pace, gaps
-from wareloom.synthesis.behaviour._tokens import Tokens, hazard, held_back
 from wareloom.synthesis.behaviour._walk import LOOK_BACK
+from wareloom.synthesis.behaviour._writing.choose import Choice, Rules
+from wareloom.synthesis.behaviour._writing.clusters import STATES, Clusters, Guess, fit_clusters
+from wareloom.synthesis.behaviour._writing.decode import Past, Writer, Written
+from wareloom.synthesis.behaviour._writing.event_net import EventNet, Prior, priors
+from wareloom.synthesis.behaviour._writing.grammar import KINDS, NEW, Grammar, fit_grammar
+from wareloom.synthesis.behaviour._writing.pace import Pace, classify, fit_pace, gaps
+from wareloom.synthesis.behaviour._writing.tokens import Tokens, hazard, held_back
 
 BLOCK = (512, 4_096)
 """Users that are written at a time: an eighth of those asked for, at least and at most so many"""

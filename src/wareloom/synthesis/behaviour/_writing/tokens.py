@@ -12,7 +12,7 @@ from wareloom.neural import torch
 from wareloom.neural.batches import bucketed, padded
 from wareloom.run import Run
 from wareloom.shop import Log
-from wareloom.synthesis.behaviour._pace import COUNTS, Pace, calendar, classify, count_class, gaps
+from wareloom.synthesis.behaviour._writing.pace import COUNTS, Pace, calendar, classify, count_class, gaps
 
 HELD = {"item": np.int32, "next_item": np.int32, "time": np.int64, "next_weight": np.float32}
 """How columns are held, int16 where not said: a token takes 32 bytes"""

@@ -9,8 +9,8 @@ import numpy as np
 from wareloom.neural import torch
 from wareloom.neural.items import SMALL, ItemTable
 from wareloom.neural.loss import NEVER, sampled_softmax_loss, softmax_loss
-from wareloom.synthesis.behaviour._grammar import ACTIONS, EARLIER, KINDS, NEW
-from wareloom.synthesis.behaviour._pace import COUNTS, DATED
+from wareloom.synthesis.behaviour._writing.grammar import ACTIONS, EARLIER, KINDS, NEW
+from wareloom.synthesis.behaviour._writing.pace import COUNTS, DATED
 
 F = torch.nn.functional
 AGES = 16

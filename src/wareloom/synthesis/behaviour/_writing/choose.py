@@ -8,11 +8,11 @@ import numpy as np
 from numba import njit
 
 from wareloom.shop.log import NO_TIME
-from wareloom.synthesis.behaviour._clusters import DRAWN, Clusters, draw_best, draw_item
-from wareloom.synthesis.behaviour._event_net import AGES
-from wareloom.synthesis.behaviour._grammar import ACTIONS, EARLIER, KINDS, NEW, SAME, Grammar
-from wareloom.synthesis.behaviour._pace import Pace, count_class, draw_gap
 from wareloom.synthesis.behaviour._walk import TRIES, _next
+from wareloom.synthesis.behaviour._writing.clusters import DRAWN, Clusters, draw_best, draw_item
+from wareloom.synthesis.behaviour._writing.event_net import AGES
+from wareloom.synthesis.behaviour._writing.grammar import ACTIONS, EARLIER, KINDS, NEW, SAME, Grammar
+from wareloom.synthesis.behaviour._writing.pace import Pace, count_class, draw_gap
 
 IMPOSSIBLE = -1e8
 """Logits below this are of what the log never has"""

@@ -11,7 +11,8 @@ import numpy as np
 from numba import njit
 
 from wareloom.neural import torch
-from wareloom.synthesis.behaviour._choose import (
+from wareloom.synthesis.behaviour._walk import _next, _stream
+from wareloom.synthesis.behaviour._writing.choose import (
     Choice,
     Lines,
     Rules,
@@ -21,11 +22,10 @@ from wareloom.synthesis.behaviour._choose import (
     relive,
     remind,
 )
-from wareloom.synthesis.behaviour._clusters import Guess
-from wareloom.synthesis.behaviour._event_net import EventNet
-from wareloom.synthesis.behaviour._grammar import KINDS
-from wareloom.synthesis.behaviour._pace import DATED, Pace, calendar, count_class, date
-from wareloom.synthesis.behaviour._walk import _next, _stream
+from wareloom.synthesis.behaviour._writing.clusters import Guess
+from wareloom.synthesis.behaviour._writing.event_net import EventNet
+from wareloom.synthesis.behaviour._writing.grammar import KINDS
+from wareloom.synthesis.behaviour._writing.pace import DATED, Pace, calendar, count_class, date
 
 BUSY = 0.75
 """Share of the rows that must still be written; below it the finished ones are taken out"""

@@ -1,0 +1,1 @@
+"""Users written event by event: what `transformer` and `gru` share, from the grammar of events to their decoding."""
