@@ -153,7 +153,8 @@ BENCHMARKS = {
         ("mixers.py", "--share", "0.2", "--updates", "1200", "--other-seeds", "1"),
         "Amazon Beauty, leave-last-out, file order, a fifth of the training users; SASRec with equal numbers of "
         "updates on each mix. `ratio` is plain concatenation. Intervals join users and seeds; with one seed its "
-        "chance is not seen.",
+        "chance is not seen. So few updates leave real data alone short of what it can give (NDCG@10 .0231 after 5,000 "
+        "updates, one seed), so that the lifts over it flatter; mixers are compared with one another.",
         _tables.mixers,
     ),
     "behaviour_useful": Benchmark(
