@@ -309,17 +309,17 @@ def behaviour_fidelity(figures: Figures) -> list[str]:
         if not rows:
             continue
         measures = list(rows[0]["figures"])
-        head = " | ".join(["generator", *(m.replace("_", " ") for m in measures), "fit s", "events/s"])
+        head = " | ".join(["generator", "seeds", *(m.replace("_", " ") for m in measures), "fit s", "events/s"])
         floor = [rows[0]["figures"][m]["floor"] for m in measures]
-        body = [["*floor*", *("" if f is None else f"{f:.3f}" for f in floor), "", ""]]
+        body = [["*floor*", "", *("" if f is None else f"{f:.3f}" for f in floor), "", ""]]
         for row in rows:
             cells = [
                 f"**{f['value']:.3f}**" if m not in row["beyond"] else f"{f['value']:.3f}"
                 for m, f in ((m, row["figures"][m]) for m in measures)
             ]
-            body.append([row["generator"], *cells, f"{row['fit_s']:.1f}", f"{row['events_s']:,.0f}"])
+            body.append([row["generator"], row["seeds"], *cells, f"{row['fit_s']:.1f}", f"{row['events_s']:,.0f}"])
         best = min(rows, key=lambda row: row["auc"])
-        lines += [f"{name}, {rows[0]['seeds']} seeds:", "", *table(head, body), ""]
+        lines += [f"{name}:", "", *table(head, body), ""]
         lines += [
             f"Lowest area: {best['generator']}, {best['auc']:.3f}. Betrayed most by {', '.join(best['betray'])}.",
             "",

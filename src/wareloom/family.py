@@ -238,7 +238,8 @@ def _settings(node: ast.ClassDef) -> list[Setting]:
 def configure(cls: type[Any], values: dict[str, Any]) -> Any:
     """Build a `cls` from `values`; names and types are checked, text such as "0.5" is turned into what the field is.
 
-    Raises `SettingError` with the near names for a wrong name, and with the expected type for a wrong value.
+    Text with commas is a tuple where the field is one. Raises `SettingError` with the near names for a wrong name, and
+    with the expected type for a wrong value.
     """
     import typing
 
@@ -251,6 +252,8 @@ def configure(cls: type[Any], values: dict[str, Any]) -> Any:
         if name not in fields:
             known = ", ".join(sorted(fields)) or "none"
             raise SettingError(f"{cls.__name__} has no setting {name!r}.{near(name, fields)} Its settings: {known}.")
+        if isinstance(value, str) and typing.get_origin(hints[name]) is tuple:
+            value = [part.strip() for part in value.split(",") if part.strip()]
         try:
             checked[name] = TypeAdapter(hints[name]).validate_python(value)
         except ValidationError as error:

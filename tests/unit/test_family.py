@@ -154,6 +154,9 @@ class Knobs:
         ({"half_life": None}, {"half_life": None}),
         ({"half_life": "9"}, {"half_life": 9.0}),
         ({"names": ["p", "q"]}, {"names": ("p", "q")}),
+        ({"names": "p"}, {"names": ("p",)}),
+        ({"names": "p, q"}, {"names": ("p", "q")}),
+        ({"parts": "3,4"}, {"parts": (3.0, 4.0)}),
     ],
 )
 def test_values_become_what_the_field_is(given: dict[str, Any], becomes: dict[str, Any]) -> None:
@@ -171,6 +174,7 @@ def test_values_become_what_the_field_is(given: dict[str, Any], becomes: dict[st
         ({"size": "many"}, "Knobs: size='many' does not fit .*int"),
         ({"kind": "c"}, "kind='c' does not fit .*'a' or 'b'"),
         ({"parts": [1.0]}, r"parts=\[1\.0\] does not fit"),
+        ({"parts": "1,many"}, r"parts=\['1', 'many'\] does not fit"),
         ({"size": None}, "size=None does not fit"),
     ],
 )
