@@ -34,13 +34,14 @@ SIZES = {
     "users × 10": (223_630, 12_101),
     "users × 100": (2_236_300, 12_101),
     "items × 10": (22_363, 121_010),
+    "a million items": (223_630, 1_000_000),
 }
 WALKS = {name: FIDELITY[name] for name in ("markov", "markov, chain", "independent", "neighbours", "teacher")}
 NETWORKS = {name: (name, {"epochs": 1}) for name in ("vae", "gan", "diffusion", "gru", "transformer")}
 """Networks are fitted for one epoch: what counts is the time of it, and how fast they sample."""
 GENERATORS = WALKS | NETWORKS
 LARGE = ("markov", "markov, chain", "independent")
-"""Those that are measured with a hundred times the users."""
+"""Those that are measured with a hundred times the users, and with a million items."""
 EVENTS_S = {**dict.fromkeys(WALKS, 2_000_000), **dict.fromkeys(NETWORKS, 50_000)}
 LIVE_MS = 20.0
 
@@ -119,7 +120,7 @@ def main() -> None:
     rows = []
     for generator in chosen.generators:
         for size in chosen.sizes:
-            if size == "users × 100" and generator not in LARGE:
+            if size in ("users × 100", "a million items") and generator not in LARGE:
                 continue
             if size != "as Beauty" and generator in NETWORKS:
                 continue
