@@ -24,8 +24,6 @@ RECIPES = {
     "beauty-teacher-by-time": ("Amazon Beauty, by global time", 0.70, 0.0),
 }
 """Recipe: its title, the bar of the lift in NDCG@10, and that of its interval's lower end"""
-FEW = 0.40
-"""The bar of the lift with a fifth of the users"""
 MEASURES = ("recall@10", "ndcg@10", "ndcg@10/head", "recall@50", "recall@50/tail", "recall@50/cold")
 
 

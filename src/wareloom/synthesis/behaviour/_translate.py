@@ -28,8 +28,8 @@ def translated(other: Shop, shop: Shop, embedder: str, draw: tuple[int, float], 
     made = EMBEDDERS.make(embedder, **({"embedding_size": 0} if embedder == "tfidf" else {})).fit(there + here, run)
     near, cosine = nearest_among(made.vectors(there, run), made.vectors(here, run), draw[0])
     known = Vocabulary(other.table("items")["item_id"])
-    events = other.table("events").with_columns(owner=user_key(other.table("events")))
-    events = events.with_columns(code=pl.Series(known.encode(events["item_id"]))).filter(
+    events = other.table("events")
+    events = events.with_columns(owner=user_key(events), code=pl.Series(known.encode(events["item_id"]))).filter(
         (pl.col("code") >= 0) & pl.col("owner").is_not_null()
     )
     pairs = events.select("owner", "code").unique().sort("owner", "code")

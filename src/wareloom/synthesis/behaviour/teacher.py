@@ -101,6 +101,8 @@ class Teacher(Markov):
 
     def _with_others(self, shop: Shop, run: Run) -> Shop:
         """The shop with translated events of the other shops beside its own, under names of their own."""
+        if not self.other_shops:
+            return shop
         parts = [shop.table("events")] if shop.has("events") else []
         embedder = self.member_settings.get("text_knn", {}).get("embedder", "tfidf")
         draw = self.alike, 1.0 / self.temperature
@@ -112,7 +114,7 @@ class Teacher(Markov):
             named = [pl.format("other-{}/{}", pl.lit(number), name).alias(name) for name in keys]
             weight = pl.col("weight") * self.other_weight
             parts.append(events.with_columns(*named, weight=weight, origin=pl.lit(self.origin)))
-        return shop.with_tables(events=pl.concat(parts, how="diagonal_relaxed")) if self.other_shops else shop
+        return shop.with_tables(events=pl.concat(parts, how="diagonal_relaxed"))
 
     def as_ranker(self) -> Ranker:
         """Return the ensemble, fitted."""
