@@ -104,6 +104,8 @@ class ProveStep:
     leave_out: bool = False
     members: tuple[Member, ...] = ()
     """Several synthesizers that the proof takes together instead of the one of [synthesize]."""
+    set: dict[str, Any] = field(default_factory=dict)
+    """Settings that this kind of proof alone has."""
 
     def resolved(self) -> ProveStep:
         """Return this with the kind's own metrics and baselines where none are named."""
@@ -217,8 +219,8 @@ class Recipe:
         The screen copies is left out of a proof of clicks, and all are of one of search, as their settings say why.
         """
         step, kind = self.prove.resolved(), kind_of(self.prove.of)
-        values = {each.name: getattr(step, each.name) for each in fields(step) if each.name not in ("of", "members")}
         plain = {each.name: getattr(ProveStep(), each.name) for each in fields(step)}
+        values = {name: getattr(step, name) for name in plain if name not in ("of", "members", "set")}
         known = {each.name for each in fields(kind.settings)}
         said = {name: value for name, value in values.items() if name in known or value != plain[name]}
         left_out = {"search": self.synthesize.screens, "clicks": ("copies",)}.get(step.of, ())
@@ -238,7 +240,7 @@ class Recipe:
             "ranker_settings": self.train.set,
             "split": self.split,
         }
-        settings: AnySettings = kind.settings(**asked(step.of, said), **more)
+        settings: AnySettings = configure(kind.settings, asked(step.of, said | step.set) | more)
         return settings
 
 

@@ -27,6 +27,7 @@ from wareloom.rankers import Ranker
 from wareloom.recipe import Recipe
 from wareloom.report import render
 from wareloom.run import Run
+from wareloom.shop import Shop
 from wareloom.shop.splits import Split, SplitSettings, split
 
 RUN = Run(seed=3, threads=1)
@@ -100,7 +101,7 @@ def test_the_catalogue_is_ranked_whole() -> None:
     shop = search_shop(40)
     task = QueryTask.of(shop, "test", 2.0)
     ranker = RANKERS.make("bm25").fit(shop, RUN)
-    found = metric("recall@5").per_request(task.rank_all(ranker, RUN))
+    found = metric("recall@5").per_request(task.rank_all(ranker, RUN)[0])
     assert found is not None
     for q in range(len(task)):
         part = slice(task.offsets[q], task.offsets[q + 1])
@@ -141,7 +142,9 @@ def test_a_ranker_is_judged_on_what_it_is_made_for() -> None:
         ({"ranker": "ease", "ranker_settings": {}}, "'ease' does not read queries: choose lambdamart or bm25"),
         ({"split": SplitSettings(by="time")}, "splits by query, not by time"),
         ({"metrics": ("coverage@10",)}, "'coverage@10' is no mean over queries"),
-        ({"catalogue_metrics": ("ndcg@10",)}, "stands among metrics and catalogue_metrics"),
+        ({"labelled": 0}, "set queries, such as 10000"),
+        ({"queries": -1}, "give 0 or more"),
+        ({"decides": "catalogue", "catalogue_metrics": ()}, "needs a metric among catalogue_metrics"),
         ({"relevant": 0.0}, "is no grade"),
         ({"seeds": 0}, "at least one seed"),
     ],
@@ -215,3 +218,56 @@ def test_one_call_proves_it_all() -> None:
 def _fitted() -> tuple[Ranker, Split]:
     parts = split(search_shop(40), SplitSettings(by="query"), None, RUN)
     return wareloom.ranker("bm25").fit(parts.train, RUN), parts
+
+
+def unlabelled(**changes: Any) -> QueryProofSettings:
+    made = Generator(synthesizer="lexical", settings={"round_trip": 0, "graded": 4}, screens=())
+    few: dict[str, Any] = {"seeds": 2, "ranker_settings": {"trees": 20, "min_rows": 5}, "labelled": 0, "queries": 60}
+    more = {
+        "decides": "catalogue",
+        "catalogue_metrics": ("ndcg@10", "recall@10"),
+        "gain": "exponential",
+        "untold": True,
+    }
+    return QueryProofSettings(generator=made, **(few | more | changes))
+
+
+def test_without_a_label_the_ranker_is_compared_with_itself_untaught() -> None:
+    found = prove_queries(search_shop(), unlabelled(), RUN)
+    assert set(found.arms()["arm"]) == {"real", "real + naive", "real + synthetic"}
+    assert set(found.arms()["metric"]) == {"ndcg@10", "ndcg@10, all items", "recall@10"}
+    assert found.data["decisive"]["metric"] == "ndcg@10, all items"
+    rows = {row["arm"]: row["events"] for row in found.data["training"]}
+    assert rows["real"] == [0, 0]
+    assert all(1 <= a / b < 1.2 for a, b in zip(rows["real + naive"], rows["real + synthetic"], strict=True)), rows
+    assert "the ranker untaught" in found.data["story"]["controls"]
+    assert "runs of words cut out of titles" in found.data["story"]["controls"]
+    assert "real data" not in found.data["story"]["controls"]
+    untaught = next(r for r in found.data["arms"] if r["arm"] == "real" and r["slice"] == "all")
+    plain = next(r for r in found.data["baselines"] if r["ranker"] == "bm25" and r["metric"] == untaught["metric"])
+    assert untaught["mean"] == pytest.approx(plain["mean"], abs=1e-6), "without judgments lambdamart is bm25"
+
+
+def test_some_labelled_queries_and_all_arms_of_one_size() -> None:
+    found = prove_queries(search_shop(), unlabelled(labelled=20), RUN)
+    rows = {row["arm"]: row["events"] for row in found.data["training"]}
+    assert set(rows["real"]) == {120}, "20 queries with 6 judgments each"
+    assert all(abs(n - rows["real + synthetic"][0]) <= 6 for n in rows["real, repeated"])
+    told = {row["arm"]: row for row in found.data["arms"] if row["slice"] == "all" and row["metric"] == "recall@10"}
+    assert set(told) == set(ARMS)
+
+
+def test_a_query_whose_items_are_all_alike_counts_if_it_is_asked_to() -> None:
+    rows = pl.DataFrame(
+        {
+            "query": ["a", "a", "b", "b", "c"],
+            "item_id": ["i1", "i2", "i1", "i3", "i2"],
+            "grade": [1.0, 3.0, 2.0, 2.0, 0.0],
+        }
+    )
+    shop = Shop({"items": pl.DataFrame({"item_id": ["i1", "i2", "i3"], "title": ["x", "y", "z"]}), "judgments": rows})
+    assert QueryTask.of(shop, "test", 2.0).queries == ["a"]
+    every = QueryTask.of(shop, "test", 2.0, untold=True, gain="exponential")
+    assert every.queries == ["a", "b"]
+    assert every.left_out == 1
+    assert every.gain.tolist() == [1.0, 7.0, 3.0, 3.0]

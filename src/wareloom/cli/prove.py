@@ -94,7 +94,7 @@ def main(
     """Train a ranker with and without synthetic data and judge it on real held-out data; exit code 1 where it hurts.
 
     --set takes settings of the synthesizer, as NAME.SETTING=VALUE where there are several; those of the ranker are set
-    as ranker.NAME=VALUE.
+    as ranker.NAME=VALUE, those that this kind of proof alone has as proof.NAME=VALUE.
     """
     from wareloom.family import configure
     from wareloom.proof.kinds import asked, kind_of
@@ -103,8 +103,11 @@ def main(
     from wareloom.shop.splits import SplitSettings
 
     given, kind = settings(set), kind_of(of)
-    own = {name.removeprefix("ranker."): value for name, value in given.items() if name.startswith("ranker.")}
-    of_generator = {k: v for k, v in given.items() if not k.startswith("ranker.")}
+    own, of_proof = (
+        {name.removeprefix(whose): value for name, value in given.items() if name.startswith(whose)}
+        for whose in ("ranker.", "proof.")
+    )
+    of_generator = {k: v for k, v in given.items() if not k.startswith(("ranker.", "proof."))}
     values = {
         "generator": _screened(_generator(of, synthesizer, of_generator), screens, screen_set),
         "ranker": ranker or None,
@@ -121,7 +124,8 @@ def main(
         "leave_out": leave_out or None,
     }
     run = run_of(seed, quiet, threads=threads, device=device, track=track)
-    proof = prove_and_report(Shop.open(shop), kind.settings(**asked(of, values)), to, run, resume=resume)
+    settled = configure(kind.settings, asked(of, values | of_proof))
+    proof = prove_and_report(Shop.open(shop), settled, to, run, resume=resume)
     show(proof.data, as_json, "\n".join([*told(proof), str(to / "report.html")]))
     raise typer.Exit(1 if proof.verdict == "hurts" else 0)
 

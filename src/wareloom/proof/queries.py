@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from wareloom.errors import InputError, SettingError
 from wareloom.family import RANKERS
 from wareloom.metrics import RequestMetric
-from wareloom.proof.arms import CONTROLS, MIXED, NAIVE, REAL, REPEATED, Generator, Plan
+from wareloom.proof.arms import CONTROLS, MIXED, NAIVE, REAL, REPEATED, SYNTHETIC, Generator, Plan
 from wareloom.proof.cells import Cells
 from wareloom.proof.evaluate import Evaluation, metric
-from wareloom.proof.queries_data import JudgmentPool, added, make_pool, real_rows
+from wareloom.proof.queries_data import NOTHING, JudgmentPool, added, labelled, make_pool, real_rows
 from wareloom.proof.queries_result import summarise_queries
-from wareloom.proof.queries_task import QueryTask
+from wareloom.proof.queries_task import Gain, QueryTask
 from wareloom.proof.result import Proof
 from wareloom.rankers.search._base import SearchRanker
 from wareloom.run import Run
@@ -25,6 +25,15 @@ from wareloom.shop.splits import Split, SplitSettings, split
 
 NO_SYNTHESIZER = ""
 """There is no synthesizer of judgments that would do for every shop: it has to be named."""
+UNLABELLED = Plan(
+    controls=(REAL, NAIVE),
+    references=(),
+    left_out={
+        REPEATED: "no query is labelled, so there is nothing to repeat",
+        SYNTHETIC: "no query is labelled, so that all that is learned from is synthetic as it is",
+    },
+)
+"""The arms where nobody judged anything: the ranker untaught, taught on runs of words of titles, and on what is proved"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,14 +49,26 @@ class QueryProofSettings:
     baselines: dict[str, dict[str, Any]] = field(default_factory=lambda: {"bm25": {}})
     """Other rankers of search, with their settings, that stand beside on real data alone."""
     split: SplitSettings = field(default_factory=lambda: SplitSettings(by="query"))
+    labelled: int | None = None
+    """How many queries of the training part people have judged, as far as ranker and synthesizer are told; None all of
+    them. With 0 the ranker is compared with itself untaught, and with itself taught on runs of words of titles."""
+    queries: int = 0
+    """Synthetic queries that are mixed in; 0 goes by `ratios`. It has to be named where no query is labelled."""
     ratios: tuple[float, ...] = (0.5, 1.0)
     """Synthetic judgments for each real one; the best on the validation part is taken."""
     seeds: int = 3
     """How often everything that is random is drawn anew."""
     metrics: tuple[str, ...] = ("ndcg@10",)
-    """What is measured on each query's judged items alone, by grade; the first decides."""
+    """What is measured on each query's judged items alone, by grade."""
     catalogue_metrics: tuple[str, ...] = ("recall@10", "recall@100")
-    """What is measured with the whole catalogue ranked; items that nobody judged count as wrong there."""
+    """What is measured with the whole catalogue ranked: ndcg by grade, all others by `relevant`. Items that nobody judged
+    count as wrong there. A metric that `metrics` has too is called "ndcg@10, all items"."""
+    decides: Literal["judged", "catalogue"] = "judged"
+    """Whether the first of `metrics` or the first of `catalogue_metrics` decides."""
+    gain: Gain = "linear"
+    """What a grade is worth in ndcg: itself, or 2^grade - 1."""
+    untold: bool = False
+    """Whether queries count whose judged items all have one grade: among these every order is as good."""
     relevant: float = 2.0
     """The grade, of 0 to 3, from which an item is right in the whole catalogue."""
     guard: float = 0.05
@@ -55,10 +76,27 @@ class QueryProofSettings:
     effect: float | None = None
     """Relative lift, such as .02, of which the power is to be told; None tells it of the lift that was observed."""
 
+    def called(self, name: str) -> str:
+        """What a catalogue metric is called."""
+        return f"{name}, all items" if name in self.metrics else name
+
+    @property
+    def headline(self) -> str:
+        """The metric that decides."""
+        return self.metrics[0] if self.decides == "judged" else self.called(self.catalogue_metrics[0])
+
     def check(self) -> None:
         """Raise `SettingError` or `UnknownNameError` for what could not work, before anything is computed."""
         if self.seeds < 1 or not self.ratios or min(self.ratios) <= 0 or not self.metrics:
             raise SettingError("A proof of search needs at least one seed, one metric, and ratios above 0.")
+        if self.queries < 0 or (self.labelled or 0) < 0:
+            raise SettingError("labelled and queries are numbers of queries: give 0 or more.")
+        if self.labelled == 0 and not self.queries:
+            raise SettingError(
+                "With no query labelled there is nothing to take a ratio of: set queries, such as 10000."
+            )
+        if self.decides == "catalogue" and not self.catalogue_metrics:
+            raise SettingError("decides='catalogue' needs a metric among catalogue_metrics, such as ndcg@10.")
         if not 0 <= self.guard <= 1:
             raise SettingError(f"guard={self.guard} is no share: give a number from 0 to 1, such as 0.05 for 5 %.")
         if self.effect is not None and not self.effect > 0:
@@ -85,8 +123,6 @@ class QueryProofSettings:
         for name in (*self.metrics, *self.catalogue_metrics):
             if not isinstance(metric(name), RequestMetric):
                 raise SettingError(f"The metric {name!r} is no mean over queries: take one such as ndcg@10.")
-        if both := set(self.metrics) & set(self.catalogue_metrics):
-            raise SettingError(f"{sorted(both)[0]!r} stands among metrics and catalogue_metrics: take it from one.")
         for name, values in {**self.baselines, self.ranker: self.ranker_settings}.items():
             if not isinstance(RANKERS.make(name, **values), SearchRanker):
                 raise SettingError(f"The ranker {name!r} does not read queries: choose lambdamart or bm25.")
@@ -115,10 +151,11 @@ class _Experiment:
         self.settings, self.base = settings, run
         parts = split(shop, settings.split, None, run)
         train, validation, test = (part.in_memory() for part in parts)
-        self.split = Split(train, validation, test, parts.how)
-        self.plan = Plan(controls=CONTROLS, references=(), left_out={})
+        self.split = Split(labelled(train, settings.labelled, run), validation, test, parts.how)
+        self.plan = Plan(controls=CONTROLS, references=(), left_out={}) if settings.labelled != 0 else UNLABELLED
         self.cells = Cells(run.cache, ["search", shop.fingerprint, asdict(settings), run.seed])
-        self.random = RANKERS.load(settings.ranker).random
+        kind = RANKERS.load(settings.ranker)
+        self.random, self.gradient = kind.random, kind.gradient
         self.pools: dict[int, JudgmentPool] = {}
 
     def run(self) -> dict[str, Any]:
@@ -126,7 +163,7 @@ class _Experiment:
         choice = self._choose()
         # Here, while the first seed's pool is still at hand.
         synthetic = self.cells.get(["synthetic"], lambda: self._pool(0).told())
-        task = QueryTask.of(self.split.test, "test", self.settings.relevant)
+        task = self._task("test")
         ratio, settings = choice["ratio"], self.settings
         seeds = range(settings.seeds)
         cells = {(arm, seed): self._cell(arm, seed, ratio, task, "test") for seed in seeds for arm in self.plan.arms}
@@ -145,9 +182,11 @@ class _Experiment:
         }
 
     def _choose(self) -> dict[str, Any]:
-        """Evaluate each ratio with the first seed on the validation part."""
-        name = self.settings.metrics[0]
-        task = QueryTask.of(self.split.validation, "validation", self.settings.relevant)
+        """Evaluate each ratio with the first seed on the validation part; nothing is chosen where `queries` says it."""
+        name = self.settings.headline
+        if self.settings.queries:
+            return {"ratio": 1.0, "metric": name, "tried": [], "real": None}
+        task = self._task("validation")
         real = self._cell(REAL, 0, 0.0, task, "validation").overall[name]
         tried = [
             {"ratio": ratio, "value": self._cell(MIXED, 0, ratio, task, "validation").overall[name]}
@@ -155,6 +194,10 @@ class _Experiment:
         ]
         best = max(tried, key=lambda entry: (entry["value"], -entry["ratio"]))
         return {"ratio": best["ratio"], "metric": name, "tried": tried, "real": real}
+
+    def _task(self, part: str) -> QueryTask:
+        of = self.settings
+        return QueryTask.of(getattr(self.split, part), part, of.relevant, untold=of.untold, gain=of.gain)
 
     def _run(self, seed: int) -> Run:
         return self.base.with_(seed=self.base.seed_for("proof", seed))
@@ -166,11 +209,17 @@ class _Experiment:
             run = self._run(seed)
             shop = self._data(arm, seed, ratio, run)
             model: SearchRanker = RANKERS.make(self.settings.ranker, **self.settings.ranker_settings)
+            if untaught:
+                model = model.untaught()
+            elif self.gradient and arm != MIXED:
+                mixed = self._cell(MIXED, seed, ratio, task, part)
+                run = run.with_(updates=mixed.training["updates"])
             with run.task(f"seed {seed}: {self.settings.ranker} on {arm}"):
                 model.fit(shop, run)
             return evaluate_queries(model, task, self.settings, run, shop.rows("judgments"))
 
-        alone = 0 if arm == REAL and not self.random else seed
+        untaught = arm == REAL and self.settings.labelled == 0
+        alone = 0 if arm == REAL and (untaught or not self.random) else seed
         return self.cells.get([part, arm, alone, 0.0 if arm == REAL else ratio], work)
 
     def _data(self, arm: str, seed: int, ratio: float, run: Run) -> Shop:
@@ -178,16 +227,18 @@ class _Experiment:
         train = self.split.train
         if arm == REAL:
             return train
-        pool, real = self._pool(seed), real_rows(train)
+        pool = self._pool(seed)
+        real = real_rows(train) if train.rows("judgments") else NOTHING
         rows = {REPEATED: pool.repeated, NAIVE: pool.naive}.get(arm, pool.kept)
-        more = added(rows, ratio * len(real), run.rng("judgments", "mix"))
+        count = len(pool.kept) if self.settings.queries else ratio * len(real)
+        more = added(rows, count, run.rng("judgments", "mix"))
         return train.with_tables(judgments=real.vstack(more) if arm in (*CONTROLS, MIXED) else more)
 
     def _pool(self, seed: int) -> JudgmentPool:
         """Synthetic judgments of one seed, enough for the largest ratio."""
         if seed not in self.pools:
             most = max(self.settings.ratios)
-            pool = make_pool(self.settings.generator, self.split, most, self._run(seed))
+            pool = make_pool(self.settings.generator, self.split, most, self._run(seed), self.settings.queries)
             self.pools = {seed: pool}
         return self.pools[seed]
 
@@ -206,19 +257,23 @@ def evaluate_queries(
 
     `rows`: the judgments it was trained on.
     """
-    outcomes = {settings.metrics: task.rank_judged(model, run)}
+    measured = [(name, name, task.rank_judged(model, run)) for name in settings.metrics]
     if settings.catalogue_metrics:
         with run.limits():
-            outcomes[settings.catalogue_metrics] = task.rank_all(model, run)
+            right, graded = task.rank_all(model, run)
+        for name in settings.catalogue_metrics:
+            measured.append((settings.called(name), name, graded if name.startswith("ndcg") else right))
     per_request: dict[str, np.ndarray] = {}
     overall: dict[str, float] = {}
-    for names, outcome in outcomes.items():
-        for name in names:
-            made = metric(name)
-            values = made.per_request(outcome)
-            if values is None:
-                raise SettingError(f"The metric {name!r} is no mean over queries: take one such as ndcg@10.")
-            overall[name] = made.measure(outcome)
-            for part, held in task.slices().items():
-                per_request[f"{name}/{part}"] = np.where(held, values, np.nan)
-    return Evaluation(per_request, overall, {} if rows is None else {"events": rows})
+    for label, name, outcome in measured:
+        made = metric(name)
+        values = made.per_request(outcome)
+        if values is None:
+            raise SettingError(f"The metric {name!r} is no mean over queries: take one such as ndcg@10.")
+        overall[label] = made.measure(outcome)
+        for part, held in task.slices().items():
+            per_request[f"{label}/{part}"] = np.where(held, values, np.nan)
+    training = {} if rows is None else {"events": rows}
+    if rows is not None and model.gradient:
+        training["updates"] = int(getattr(model, "updates_", 0))
+    return Evaluation(per_request, overall, training)

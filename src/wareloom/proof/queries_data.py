@@ -18,6 +18,10 @@ from wareloom.shop.splits import Split
 from wareloom.shop.splits_by import normal_query
 
 COLUMNS = ("query", "item_id", "grade", "origin", "weight")
+NOTHING = pl.DataFrame(
+    schema={"query": pl.String, "item_id": pl.String, "grade": pl.Float64, "origin": pl.String, "weight": pl.Float32}
+)
+"""No judgments"""
 
 
 @dataclass(frozen=True)
@@ -48,15 +52,16 @@ def real_rows(shop: Shop) -> pl.DataFrame:
     return shop.table("judgments").select(COLUMNS)
 
 
-def make_pool(generator: Generator, parts: Split, most: float, run: Run) -> JudgmentPool:
-    """Fit the synthesizer on the training part and sample judgments, `most` for each real one.
+def make_pool(generator: Generator, parts: Split, most: float, run: Run, queries: int = 0) -> JudgmentPool:
+    """Fit the synthesizer on the training part and sample judgments of `queries` queries, or `most` for each real one.
 
-    It is asked for so many queries as that takes at the real number of judgments a query. Rows on items that the
-    catalogue lacks and of queries that are held out are taken. Raises `InputError` where a sample has no judgments, or
-    passes for real.
+    Where no number is named it is asked for so many queries as `most` takes at the real number of judgments a query.
+    Rows on items that the catalogue lacks and of queries that are held out are taken. Where there is no real judgment,
+    the naive ones are runs of words cut out of titles, with the item they came from and items drawn at random. Raises
+    `InputError` where a sample has no judgments, or passes for real.
     """
-    real = real_rows(parts.train)
-    queries = int(np.ceil(1.25 * most * real.select(normal_query().n_unique()).item())) + 1
+    real = real_rows(parts.train) if parts.train.rows("judgments") else NOTHING
+    queries = queries or int(np.ceil(1.25 * most * real.select(normal_query().n_unique()).item())) + 1
     fitted = SYNTHESIZERS.make(generator.synthesizer, **generator.settings).fit(parts.train, run)
     sample: Shop = fitted.sample(queries, run)
     if not sample.rows("judgments"):
@@ -70,9 +75,24 @@ def make_pool(generator: Generator, parts: Split, most: float, run: Run) -> Judg
     kept, report = _screened(made, parts)
     if kept.is_empty():
         raise InputError(f"Nothing is left of the judgments of {fitted.name!r}: {report['reasons']}.")
-    naive = _naive(real, parts.train, int(np.ceil(most)) + 1, run.rng("judgments", "naive"))
-    copies = [real.with_columns(origin=pl.lit(f"repeated-{copy}")) for copy in range(int(np.ceil(most)))]
+    if not len(real):
+        return JudgmentPool(kept, NOTHING, _cut(kept, parts, run), fitted.origin, report)
+    times = max(most, len(kept) / len(real))
+    naive = _naive(real, parts.train, int(np.ceil(times)) + 1, run.rng("judgments", "naive"))
+    copies = [real.with_columns(origin=pl.lit(f"repeated-{copy}")) for copy in range(int(np.ceil(times)))]
     return JudgmentPool(kept, pl.concat(copies), naive, fitted.origin, report)
+
+
+def labelled(shop: Shop, queries: int | None, run: Run) -> Shop:
+    """Return the shop with the judgments of so many of its queries, drawn at random; None keeps all."""
+    if queries is None:
+        return shop
+    if not queries:
+        return shop.with_tables(judgments=None)
+    rows = shop.table("judgments").with_columns(_key=normal_query())
+    keys = rows["_key"].unique().sort()
+    chosen = keys.gather(run.rng("judgments", "labelled").permutation(len(keys))[:queries])
+    return shop.with_tables(judgments=rows.filter(pl.col("_key").is_in(chosen.implode())).drop("_key"))
 
 
 def _screened(made: pl.DataFrame, parts: Split) -> tuple[pl.DataFrame, dict[str, Any]]:
@@ -91,6 +111,20 @@ def _screened(made: pl.DataFrame, parts: Split) -> tuple[pl.DataFrame, dict[str,
             counts[reason] = fresh
         taken |= rows
     return made.filter(~taken), {"seen": len(made), "rejected": int(taken.sum()), "reasons": counts}
+
+
+def _cut(kept: pl.DataFrame, parts: Split, run: Run) -> pl.DataFrame:
+    """Runs of words of titles, with the item they came from and others drawn at random, more of them than were kept."""
+    queries = kept["query"].n_unique()
+    made = SYNTHESIZERS.make("spans").fit(parts.train, run).sample(2 * queries, run)
+    rows, _ = _screened(real_rows(made), parts)
+    others = round(len(kept) / queries) - 1
+    if others < 1:
+        return rows
+    items, rng = parts.train.table("items")["item_id"], run.rng("judgments", "cut")
+    drawn = pl.concat([rows] * others).with_columns(grade=pl.lit(0.0))
+    drawn = drawn.with_columns(item_id=items.gather(rng.integers(len(items), size=len(drawn))))
+    return pl.concat([rows, drawn]).sort("query", "grade", descending=[False, True], maintain_order=True)
 
 
 def _naive(real: pl.DataFrame, train: Shop, copies: int, rng: np.random.Generator) -> pl.DataFrame:

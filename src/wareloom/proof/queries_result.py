@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def summarise_queries(shop: Shop, settings: QueryProofSettings, seed: int, plan: Plan, mode: dict[str, Any]) -> Proof:
     """Turn the cells into arms, comparisons, power and one verdict."""
-    headline = settings.metrics[0]
+    headline = settings.headline
     table = Table(mode, settings.seeds, plan, Run(seed=seed).rng("bootstrap", "search"))
     comparisons = table.comparisons()
     correct(comparisons, headline, plan.controls)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import polars as pl
@@ -16,6 +17,7 @@ from wareloom.run import Run
 from wareloom.shop import Shop, Vocabulary
 from wareloom.shop.splits_by import normal_query
 
+Gain = Literal["linear", "exponential"]
 LONG = 3
 """Words from which a query is a long one, where words are divided by spaces"""
 
@@ -31,19 +33,25 @@ class QueryTask:
     """Ids of the judged items"""
     grade: np.ndarray
     """float64 [judged]"""
+    gain: np.ndarray
+    """What an item of that grade is worth, float64 [judged]"""
     left_out: int
-    """Queries whose judged items all have one grade: every order of them is as good"""
+    """Queries that say nothing: nothing right for them was judged, or, unless these count too, every order is as good"""
     relevant: float
 
     def __len__(self) -> int:
         return len(self.queries)
 
     @classmethod
-    def of(cls, shop: Shop, part: str, relevant: float) -> QueryTask:
-        """Read the judgments of a held-out part; an item that was judged twice for a query has its mean grade."""
+    def of(cls, shop: Shop, part: str, relevant: float, *, untold: bool = False, gain: Gain = "linear") -> QueryTask:
+        """Read the judgments of a held-out part; an item that was judged twice for a query has its mean grade.
+
+        `untold`: whether queries count whose judged items all have one grade above 0; `gain`: the grade, or 2^grade - 1.
+        """
         rows = shop.scan("judgments").with_columns(key=normal_query()).collect()
         rows = rows.group_by("key", "item_id", maintain_order=True).agg(pl.col("query").first(), pl.col("grade").mean())
-        told = rows.filter(pl.col("grade").n_unique().over("key") > 1).sort("key", maintain_order=True)
+        says = pl.col("grade").max() > 0 if untold else pl.col("grade").n_unique() > 1
+        told = rows.filter(says.over("key")).sort("key", maintain_order=True)
         if told.is_empty():
             raise InputError(
                 f"No query of the {part} part has two items of different grades: no order can be judged. Give it a "
@@ -53,7 +61,8 @@ class QueryTask:
         offsets = np.concatenate([[0], np.cumsum(queries["len"].to_numpy())]).astype(np.int64)
         left_out = rows["key"].n_unique() - len(queries)
         grade = told["grade"].to_numpy()
-        return cls(queries["query"].to_list(), offsets, told["item_id"], grade, left_out, relevant)
+        worth = np.exp2(grade) - 1.0 if gain == "exponential" else grade
+        return cls(queries["query"].to_list(), offsets, told["item_id"], grade, worth, left_out, relevant)
 
     @property
     def query(self) -> np.ndarray:
@@ -75,17 +84,25 @@ class QueryTask:
         rank = np.arange(len(score)) - self.offsets[self.query] + 1
         none = np.zeros((len(self), 0), dtype=np.int32)
         item = np.arange(len(score), dtype=np.int32)[order]
-        return Ranked(self.offsets, rank, self.grade[order], item, counts, none, np.zeros(len(score)))
+        return Ranked(self.offsets, rank, self.gain[order], item, counts, none, np.zeros(len(score)))
 
-    def rank_all(self, ranker: SearchRanker, run: Run) -> Ranked:
-        """Rank the whole catalogue for each query; right is what was graded `relevant` or more, all alike."""
+    def rank_all(self, ranker: SearchRanker, run: Run) -> tuple[Ranked, Ranked]:
+        """Rank the whole catalogue for each query, what nobody judged being worth nothing.
+
+        Returns where the items stand that were graded `relevant` or more, all alike, and where all that were judged
+        stand, by what they are worth.
+        """
         items = Vocabulary(ranker.items_)
-        code = items.encode(self.item)
-        right = self.grade >= self.relevant
-        offsets = np.concatenate([[0], np.cumsum(right)])[self.offsets]
-        code = code[right]
-        collector = Collector(np.zeros(len(items)), depth=1, tie=run.rng("ties").permutation(len(items)))
+        code, tie = items.encode(self.item), run.rng("ties").permutation(len(items))
+        found = []
+        for worth in ((self.grade >= self.relevant).astype(np.float64), self.gain):
+            kept = worth > 0
+            offsets = np.concatenate([[0], np.cumsum(kept)])[self.offsets]
+            found.append((Collector(np.zeros(len(items)), depth=1, tie=tie), offsets, code[kept], worth[kept]))
         for start, _, scores in ranker.blocks(without_history(self.queries)):
-            part = offsets[start : start + len(scores) + 1]
-            collector.add(scores, part - part[0], code[part[0] : part[-1]])
-        return collector.finish()
+            for collector, offsets, item, worth in found:
+                part = offsets[start : start + len(scores) + 1]
+                rows = slice(part[0], part[-1])
+                collector.add(scores, part - part[0], item[rows], worth[rows])
+        right, graded = (collector.finish() for collector, *_ in found)
+        return right, graded

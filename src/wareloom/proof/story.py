@@ -33,6 +33,8 @@ PLAIN = {
 ASKED = {"search": "queries"}
 """Who or what is asked, by kind of proof; shoppers where it is not said"""
 NAIVE_GRADES = "real queries with items and grades drawn at random"
+NAIVE_SPANS = "runs of words cut out of titles"
+UNTAUGHT = "the ranker untaught"
 Row = dict[str, Any]
 
 
@@ -47,7 +49,11 @@ def story(data: dict[str, Any]) -> dict[str, Any]:
         "power": _power(data),
         "next": _next(data, rows),
     }
-    return _of_queries(told) if data.get("kind") == "search" else told
+    if data.get("kind") != "search":
+        return told
+    unlabelled = data["settings"].get("labelled") == 0
+    words = {"shoppers": "queries", PLAIN["real + naive"]: NAIVE_SPANS if unlabelled else NAIVE_GRADES}
+    return _in_words(told, words | ({PLAIN[REAL]: UNTAUGHT} if unlabelled else {}))
 
 
 def askers(data: Mapping[str, Any]) -> str:
@@ -55,13 +61,15 @@ def askers(data: Mapping[str, Any]) -> str:
     return ASKED.get(data.get("kind", ""), "shoppers")
 
 
-def _of_queries(told: Any) -> Any:
-    """Say of queries what is written of shoppers."""
+def _in_words(told: Any, words: Mapping[str, str]) -> Any:
+    """Say in other words what is written of shoppers."""
     if isinstance(told, str):
-        return told.replace("shoppers", "queries").replace(PLAIN["real + naive"], NAIVE_GRADES)
+        for plain, said in words.items():
+            told = told.replace(plain, said)
+        return told
     if isinstance(told, list):
-        return [_of_queries(one) for one in told]
-    return {name: _of_queries(one) for name, one in told.items()}
+        return [_in_words(one, words) for one in told]
+    return {name: _in_words(one, words) for name, one in told.items()}
 
 
 def lines(data: dict[str, Any]) -> list[str]:
@@ -74,7 +82,7 @@ def lines(data: dict[str, Any]) -> list[str]:
 def meaning(metric: str) -> str:
     """What a metric measures, in plain words; nothing where it has none here."""
     stem, _, k = metric.partition("@")
-    return MEANS.get(stem, "").format(k=k or "all")
+    return MEANS.get(stem, "").format(k=k.partition(",")[0] or "all")
 
 
 def _called(metric: str) -> str:

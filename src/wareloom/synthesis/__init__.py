@@ -25,6 +25,10 @@ class Given:
     """Every synthetic user has exactly this many events."""
     like: Shop | None = None
     """Shoppers of the kind of this shop's users: a segment, a season, a campaign. Its items are of the fitted shop."""
+    items: tuple[str, ...] = ()
+    """Queries are for these items alone: new ones, say, or a category."""
+    queries: tuple[str, ...] = ()
+    """Labels are for these queries, instead of synthetic ones."""
 
 
 @dataclass(kw_only=True, eq=False)
@@ -34,6 +38,9 @@ class Synthesizer(Algorithm, ABC):
     family: ClassVar[Family] = SYNTHESIZERS
     knows: ClassVar[frozenset[str]] = frozenset({"behaviour"})
     """What it draws on: "behaviour", "text", "images", "world"."""
+
+    of: ClassVar[str] = "users"
+    """What `sample` counts: "users" or "queries"."""
 
     def draws_on(self) -> frozenset[str]:
         """What it draws on under its settings: what it `knows`, unless it is made of others."""
@@ -54,9 +61,12 @@ class Synthesizer(Algorithm, ABC):
 
     @abstractmethod
     def sample(self, n: int, run: Run | None = None, given: Given | None = None) -> Shop:
-        """Draw `n` synthetic users; returns a shop with the tables and columns that were fitted, keys intact."""
+        """Draw `n` synthetic users; returns a shop with the tables and columns that were fitted, keys intact.
+
+        A synthesizer of queries, or of labels, draws `n` queries and returns their judgments beside the items.
+        """
 
     def _checked(self, n: int) -> None:
         self.check_fitted()
         if n < 1:
-            raise InputError(f"Asked to sample {n} users; ask for at least 1.")
+            raise InputError(f"Asked to sample {n} {self.of}; ask for at least 1.")

@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 import polars as pl
@@ -98,6 +98,10 @@ class BiEncoder(SearchRanker):
             require(name, setting, getattr(self, setting), getattr(self, setting) >= 0, "0 or more")
         for setting in ("dropout", "validation"):
             require(name, setting, getattr(self, setting), 0 <= getattr(self, setting) < 1, "a share below 1")
+
+    def untaught(self) -> Self:
+        """Return the encoder as it is, for a shop with nothing to tune it on."""
+        return replace(self, tuning="none")
 
     def _fit(self, log: Log, shop: Shop | None, run: Run) -> None:
         assert shop is not None
@@ -231,7 +235,7 @@ class BiEncoder(SearchRanker):
             said[row] = said[row] or history_text(log.item[start:stop], names, self.history)
         rows = np.flatnonzero([bool(text) for text in said])
         if len(rows):
-            scores[rows] = self._match([said[row] for row in rows])
+            scores[rows] = self.match_all([said[row] for row in rows])
         return scores
 
     def _known_names(self) -> list[str]:

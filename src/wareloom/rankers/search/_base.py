@@ -5,12 +5,15 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Self
 
 import numpy as np
 import polars as pl
 
 from wareloom.errors import InputError
+from wareloom.language.spelling import Speller
+from wareloom.language.tokenise import tokenise
 from wareloom.rankers import Ranker
 from wareloom.rankers._history import popularity
 from wareloom.rankers.content._text import DEFAULT, field_texts, parse_fields, present
@@ -19,6 +22,8 @@ from wareloom.shop import Log, Requests, Shop, Vocabulary
 
 NO_EVENTS = {"user_id": pl.String, "item_id": pl.String, "event": pl.String}
 """The columns of a log of nothing, for shops that have a catalogue alone"""
+PAIRS = {"first": pl.String, "second": pl.String, "texts": pl.Int64}
+"""The columns of the pairs of words that a speller knows"""
 
 
 @dataclass(kw_only=True, eq=False)
@@ -31,6 +36,9 @@ class SearchRanker(Ranker):
     fields: str = DEFAULT
     """Columns of items that are read, some of title, category, brand, attributes and description; those that are
     missing are passed over. With weights, as in "title^2 brand", a word there counts so often."""
+    spelling: bool = False
+    """Whether words of a query that hardly an item has are taken for slips and corrected by those items have. Needs the
+    extra `text`."""
 
     def __post_init__(self) -> None:
         parse_fields(self.fields, self.name)
@@ -63,14 +71,34 @@ class SearchRanker(Ranker):
             self._fit(log, shop, run)
         return self
 
+    def untaught(self) -> Self:
+        """Return the same ranker as it is where a shop has no judgments: itself, unless it could learn nothing then."""
+        return self
+
     def match(self, queries: Sequence[str], query: np.ndarray, items: Sequence[str]) -> np.ndarray:
         """Score pairs of `queries[query[i]]` and `items[i]`: float64 [pairs]; an unknown item scores -inf."""
         self.check_fitted()
         code = Vocabulary(self.items_).encode(pl.Series(items, dtype=pl.String))
         known = code >= 0
         scores = np.full(len(code), -np.inf)
-        scores[known] = self._match_pairs(queries, np.asarray(query)[known], code[known])
+        scores[known] = self._match_pairs(self._read(queries), np.asarray(query)[known], code[known])
         return scores
+
+    def match_all(self, queries: Sequence[str]) -> np.ndarray:
+        """Score all fitted items for each query: float32 [queries, items]."""
+        self.check_fitted()
+        return self._match(self._read(queries))
+
+    def _read(self, queries: Sequence[str]) -> Sequence[str]:
+        """The queries as they are looked for: with their slips corrected where that is wanted."""
+        if not self.spelling:
+            return queries
+        return [" ".join(self._speller.correct(tokenise(query))) for query in queries]
+
+    @cached_property
+    def _speller(self) -> Speller:
+        pairs = {(first, second): texts for first, second, texts in self.spelt_pairs_.iter_rows()}
+        return Speller(dict(self.spelt_words_.iter_rows()), pairs)
 
     def _match_pairs(self, queries: Sequence[str], query: np.ndarray, item: np.ndarray) -> np.ndarray:
         return self._match(queries)[query, item].astype(np.float64)
@@ -79,14 +107,21 @@ class SearchRanker(Ranker):
         assert shop is not None
         self.popularity_ = popularity(log)
         weights = present(shop, parse_fields(self.fields, self.name))
-        self._learn({name: field_texts(shop, name) for name in weights}, weights, shop, run)
+        texts = {name: field_texts(shop, name) for name in weights}
+        self.__dict__.pop("_speller", None)
+        if self.spelling:
+            learned = Speller.learn(" \n ".join(parts) for parts in zip(*texts.values(), strict=True))
+            self.spelt_words_ = pl.DataFrame(sorted(learned.held.items()), ["word", "texts"], orient="row")
+            rows = sorted((*pair, texts) for pair, texts in learned.pairs.items())
+            self.spelt_pairs_ = pl.DataFrame(rows, PAIRS, orient="row")
+        self._learn(texts, weights, shop, run)
 
     def _score(self, requests: Requests) -> np.ndarray:
         asked = [query.strip() if query else "" for query in requests.queries] or [""] * len(requests)
         scores = np.tile(self.popularity_.astype(np.float32), (len(requests), 1))
         rows = np.flatnonzero([bool(query) for query in asked])
         if len(rows):
-            scores[rows] = self._match([asked[row] for row in rows])
+            scores[rows] = self.match_all([asked[row] for row in rows])
         return scores
 
 

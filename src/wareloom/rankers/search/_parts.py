@@ -1,0 +1,81 @@
+"""Rankers of search that are made of others: fitting the members, and bringing their scores to one measure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Self
+
+import numpy as np
+
+from wareloom.errors import SettingError, require
+from wareloom.family import RANKERS
+from wareloom.rankers import BLOCK_BYTES
+from wareloom.rankers.search._base import SearchRanker
+from wareloom.run import Run
+from wareloom.shop import Log, Shop
+
+
+@dataclass(kw_only=True, eq=False)
+class Combined(SearchRanker):
+    """Base of rankers of search that ask others. Members are fitted on the same shop and asked the same queries."""
+
+    spelling: bool = True
+    """Whether words of a query that hardly an item has are taken for slips and corrected by those items have. Needs the
+    extra `text`."""
+    members: tuple[str, ...] = ("bm25", "bi_encoder")
+    """The rankers of search that are asked."""
+    member_settings: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Settings by member, where they are not the defaults."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(self.name, "members", self.members, len(self.members) > 0, "one ranker or more")
+        require(self.name, "members", self.members, len({*self.members}) == len(self.members), "different rankers")
+        known = f"names among {', '.join(self.members)}"
+        require(self.name, "member_settings", self.member_settings, {*self.member_settings} <= {*self.members}, known)
+        for name, made in self._made().items():
+            if not isinstance(made, SearchRanker) or isinstance(made, Combined):
+                raise SettingError(f"{self.name}: the member {name!r} does not read queries by itself: take bm25, say.")
+
+    def _made(self) -> dict[str, SearchRanker]:
+        return {name: RANKERS.make(name, **self.member_settings.get(name, {})) for name in self.members}
+
+    def untaught(self) -> Self:
+        """Return the same with members that need no judgments."""
+        own = {name: made.untaught().settings() for name, made in self._made().items()}
+        return replace(self, member_settings={name: {**values} for name, values in own.items()})
+
+    def _fit(self, log: Log, shop: Shop | None, run: Run) -> None:
+        assert shop is not None
+        self.members_ = {name: made.fit(shop, run, log=log) for name, made in self._made().items()}
+        super()._fit(log, shop, run)
+
+    def _asked(self, queries: Sequence[str]) -> list[np.ndarray]:
+        """Scores of every member: float32 [queries, items] each."""
+        return [member.match_all(queries) for member in self.members_.values()]
+
+    def _match_pairs(self, queries: Sequence[str], query: np.ndarray, item: np.ndarray) -> np.ndarray:
+        found = np.zeros(len(query))
+        for start, stop in self._blocks(len(queries)):
+            rows = np.flatnonzero((query >= start) & (query < stop))
+            found[rows] = self._match(queries[start:stop])[query[rows] - start, item[rows]]
+        return found
+
+    def _blocks(self, queries: int) -> Iterator[tuple[int, int]]:
+        """Parts of so many queries whose scores of all items are held at once."""
+        size = max(1, BLOCK_BYTES // (4 * max(1, len(self.items_))))
+        for start in range(0, queries, size):
+            yield start, min(queries, start + size)
+
+
+def scaled(scores: np.ndarray) -> np.ndarray:
+    """Scores in units of each row's spread, float32 [rows, columns]."""
+    mean, deviation = spread(scores)
+    return ((scores - mean) / deviation).astype(np.float32)
+
+
+def spread(scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and standard deviation of each row; float64 [rows, 1], the deviation 1 where all are alike."""
+    mean, deviation = scores.mean(axis=1, keepdims=True, dtype=np.float64), scores.std(axis=1, keepdims=True)
+    return mean, np.where(deviation > 1e-9, deviation, 1.0).astype(np.float64)

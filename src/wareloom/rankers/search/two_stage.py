@@ -1,0 +1,159 @@
+"""Two stages: several rankers find what might answer a query, and trees put it in order."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from wareloom.errors import needed, require
+from wareloom.rankers._top import top_k
+from wareloom.rankers.search._judged import judged
+from wareloom.rankers.search._match import Matcher
+from wareloom.rankers.search._parts import Combined, scaled
+from wareloom.run import Run
+from wareloom.shop import Shop, Vocabulary
+
+STEPS = 4
+"""Steps of a grade that are told apart between one whole grade and the next"""
+LIGHTGBM = "lightgbm", "learned", "The ranker 'two_stage'"
+"""What is imported, the extra that installs it, and for what"""
+
+
+@dataclass(kw_only=True, eq=False)
+class TwoStage(Combined):
+    """Take the `candidates` best items of every member, and order them by LambdaMART and by the members' own scores.
+
+    The trees see each member's score in units of the query's spread over the catalogue, their sum, and how query and
+    text match word by word (as `lambdamart`). What orders the candidates is the sum of the members plus `trust` × what
+    the trees say, both in units of their spread among a query's candidates; all other items stand below, by the sum. Without
+    judgments it is the sum alone. Needs the extra `learned`. Burges (2010); Ke et al. (2017).
+    """
+
+    trees: int = 150
+    """Trees that are added up."""
+    leaves: int = 15
+    """Leaves of a tree at most."""
+    learning_rate: float = 0.05
+    """Share of each tree that counts."""
+    min_rows: int = 50
+    """Judgments a leaf has at least."""
+    sample: float = 0.8
+    """Share of the judgments, and of the numbers, that each tree sees."""
+    candidates: int = 100
+    """Best items of each member that are put in order."""
+    trust: float = 1.0
+    """Weight of the trees beside the sum of the members."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("trees", "min_rows", "candidates"):
+            require("two_stage", name, getattr(self, name), getattr(self, name) >= 1, "1 or more")
+        require("two_stage", "leaves", self.leaves, self.leaves >= 2, "2 or more")
+        require("two_stage", "learning_rate", self.learning_rate, self.learning_rate > 0, "a number above 0")
+        require("two_stage", "sample", self.sample, 0 < self.sample <= 1, "a share above 0, at most 1")
+        require("two_stage", "trust", self.trust, self.trust >= 0, "0 or more")
+
+    def _learn(self, texts: dict[str, list[str]], weights: dict[str, float], shop: Shop, run: Run) -> None:
+        for name in ("_matcher", "_matrices", "_trees"):
+            self.__dict__.pop(name, None)
+        for name, value in Matcher.learn(texts, 1.2, 0.75).state().items():
+            setattr(self, name, value)
+        self.trees_ = ""
+        rows = judged(shop, Vocabulary(self.items_))
+        if len(rows) == 0 or not self.trust:
+            return
+        lightgbm = needed(*LIGHTGBM)
+        query = rows["query"].rank("dense").to_numpy().astype(np.int64) - 1
+        said = rows.group_by("query").first().sort("query")["said"].to_list()
+        table = self._table(self._read(said), query, rows["item"].to_numpy().astype(np.int64))
+        label = np.rint(rows["grade"].to_numpy() * STEPS).astype(np.int64)
+        group = rows.group_by("query", "origin", maintain_order=True).len()["len"].to_numpy()
+        data = lightgbm.Dataset(table, label, weight=rows["weight"].to_numpy(), group=group)
+        gain = [2.0 ** (step / STEPS) - 1 for step in range(int(label.max()) + 1)]
+        self.trees_ = lightgbm.train(self._settings(run) | {"label_gain": gain}, data, self.trees).model_to_string()
+
+    def _settings(self, run: Run) -> dict[str, Any]:
+        return {
+            "objective": "lambdarank",
+            "num_leaves": self.leaves,
+            "learning_rate": self.learning_rate,
+            "min_data_in_leaf": self.min_rows,
+            "feature_fraction": self.sample,
+            "bagging_fraction": self.sample,
+            "bagging_freq": 1,
+            "deterministic": True,
+            "force_row_wise": True,
+            "num_threads": run.cores,
+            "seed": run.seed_for("two_stage") % 2**31,
+            "verbosity": -1,
+        }
+
+    @cached_property
+    def _matcher(self) -> Matcher:
+        names = ("terms", "grams", "first", "rest", "runs", "rarity", "gram_rarity")
+        kept: dict[str, Any] = {name: getattr(self, f"{name}_") for name in names}
+        return Matcher(**kept, k1=1.2, b=0.75)
+
+    @cached_property
+    def _matrices(self) -> dict[str, Any]:
+        return self._matcher.weighted()
+
+    @cached_property
+    def _trees(self) -> Any:
+        return needed(*LIGHTGBM).Booster(model_str=self.trees_)
+
+    def _table(self, queries: Sequence[str], query: np.ndarray, item: np.ndarray) -> np.ndarray:
+        """What the trees see of pairs: float32 [pairs, members + 1 + words]."""
+        parts = np.zeros((len(query), len(self.members) + 1), dtype=np.float32)
+        for start, stop in self._blocks(len(queries)):
+            rows = np.flatnonzero((query >= start) & (query < stop))
+            for member, found in enumerate(self._said(queries[start:stop])):
+                parts[rows, member] = found[query[rows] - start, item[rows]]
+        parts[:, -1] = parts[:, :-1].sum(axis=1)
+        words = self._matcher.pairs(self._matrices, self._matcher.ask(queries), query, item)
+        return np.concatenate([parts, words], axis=1)
+
+    def _said(self, queries: Sequence[str]) -> list[np.ndarray]:
+        return [scaled(scores) for scores in self._asked(queries)]
+
+    def _match(self, queries: Sequence[str]) -> np.ndarray:
+        if not queries:
+            return np.zeros((0, len(self.items_)), dtype=np.float32)
+        parts = [queries[start:stop] for start, stop in self._blocks(len(queries))]
+        return np.concatenate([self._ordered(part, self._said(part)) for part in parts])
+
+    def _ordered(self, queries: Sequence[str], said: list[np.ndarray]) -> np.ndarray:
+        """Scores of all items for some queries, given what the members say of all."""
+        total = np.sum(said, axis=0)
+        if not self.trees_:
+            return total
+        chosen = np.zeros(total.shape, dtype=bool)
+        for scores in said:
+            np.put_along_axis(chosen, top_k(scores, min(self.candidates, scores.shape[1])), True, axis=1)
+        row, item = np.nonzero(chosen)
+        mixed = self._mixed(queries, row, item, total[row, item], [scores[row, item] for scores in said])
+        floor = total.max(axis=1) + 1.0
+        lowest = np.full(len(total), np.inf)
+        np.minimum.at(lowest, row, mixed)
+        total[row, item] = (floor[row] + mixed - lowest[row]).astype(np.float32)
+        return total
+
+    def _mixed(
+        self, queries: Sequence[str], row: np.ndarray, item: np.ndarray, total: np.ndarray, parts: list[np.ndarray]
+    ) -> np.ndarray:
+        words = self._matcher.pairs(self._matrices, self._matcher.ask(queries), row, item)
+        table = np.concatenate([np.stack([*parts, total], axis=1).astype(np.float32), words], axis=1)
+        judged = np.asarray(self._trees.predict(table, raw_score=True, num_threads=1), dtype=np.float64)
+        return _unit(total.astype(np.float64), row) + self.trust * _unit(judged, row)
+
+
+def _unit(values: np.ndarray, row: np.ndarray) -> np.ndarray:
+    """Values in units of their spread within each row; `row` ascends."""
+    count = np.maximum(np.bincount(row), 1)
+    centred = values - (np.bincount(row, weights=values) / count)[row]
+    deviation = np.sqrt(np.bincount(row, weights=centred**2) / count)
+    return centred / np.where(deviation > 1e-9, deviation, 1.0)[row]

@@ -1,0 +1,1 @@
+"""Synthesizers of relevance labels: how well a product answers a query, without asking a person."""

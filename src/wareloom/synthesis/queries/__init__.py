@@ -1,0 +1,1 @@
+"""Synthesizers of search queries: what somebody who looks for a product might type."""

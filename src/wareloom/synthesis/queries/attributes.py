@@ -1,0 +1,131 @@
+"""Attributes: queries put together from what titles say a product is, without a language model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import polars as pl
+
+from wareloom.errors import require
+from wareloom.run import Run
+from wareloom.shop import Shop, Vocabulary
+from wareloom.synthesis.queries._base import QuerySynthesizer, real_queries
+from wareloom.synthesis.queries._edits import slip
+from wareloom.synthesis.queries._forms import joined, ways
+from wareloom.synthesis.queries._grammar import Grammar
+from wareloom.synthesis.queries._titles import BRAND, DESCRIBES, HEAD, MODEL, NOUN, SIZE, Title, TitleReader
+
+NAMES = (HEAD, NOUN, DESCRIBES, MODEL, BRAND)
+"""Roles of words that can be looked for alone"""
+ALONE = 6.0
+"""What the log odds of others are lowered by in queries of one word"""
+
+
+@dataclass(kw_only=True, eq=False)
+class Attributes(QuerySynthesizer):
+    """Take some words of a product's title, the sooner the more they say what it is, in an order people type them.
+
+    Titles are parted at their punctuation and at words such as "in", "with" and "for"; brand, head noun, measures,
+    finish and use are told apart by where the words of the whole catalogue stand. How many words a query has, how
+    often it takes each part, and which words, is learned from the shop's real queries where it has any (those with a
+    product that answered them), else what is usual in shops. `k` words are drawn without replacement with
+    probabilities that go by odds (Gumbel top-k: Kool et al. 2019). English and Chinese.
+    """
+
+    length: float = 0.0
+    """Words of a query in the mean; 0 as the shop's own queries, or as usual."""
+    typos: float = 0.05
+    """Share of the queries with one slip of the hand."""
+    variants: float = 0.4
+    """Share of the measures that are not written in the commonest way: '3 ft' as "3'"."""
+    learn_queries: bool = True
+    """Whether real queries are learned from where there are any."""
+    temperature: float = 1.0
+    """Above 1 the choice of words is freer, below 1 stricter."""
+
+    def __post_init__(self) -> None:
+        for name in ("typos", "variants"):
+            require("attributes", name, getattr(self, name), 0 <= getattr(self, name) <= 1, "a share from 0 to 1")
+        require("attributes", "length", self.length, self.length == 0 or self.length >= 1, "0, or 1 or more")
+        require("attributes", "temperature", self.temperature, self.temperature > 0, "a number above 0")
+
+    def _learn(self, shop: Shop, run: Run) -> None:
+        self.__dict__.pop("_ways", None)
+        titles = self.catalogue_["title"].fill_null("").to_list()
+        brands = self.catalogue_["brand"].to_list() if "brand" in self.catalogue_.columns else []
+        reader, read = TitleReader.of_catalogue(titles, brands)
+        grammar = self._grammar(shop, read)
+        self.lengths_, self.in_order_ = _stretched(grammar.lengths, self.length), grammar.in_order
+        words = pl.Series([title.words for title in read], dtype=pl.List(pl.String))
+        flat = words.explode(empty_as_null=False)
+        self.words_ = flat.unique().sort()
+        self.offsets_ = np.concatenate([[0], np.cumsum(words.list.len().to_numpy())]).astype(np.int64)
+        self.word_ = Vocabulary(self.words_).encode(flat).astype(np.int32)
+        self.role_ = np.array([role for title in read for role in title.roles], dtype=np.int8)
+        odds = [grammar.weights(title, reader) for title in read]
+        self.log_odds_ = np.log(np.concatenate([*odds, np.zeros(0)])).astype(np.float32)
+
+    def _grammar(self, shop: Shop, read: list[Title]) -> Grammar:
+        real = real_queries(shop) if self.learn_queries else pl.DataFrame()
+        if not len(real):
+            return Grammar.usual()
+        code = Vocabulary(self.catalogue_["item_id"]).encode(real["item_id"])
+        none = Title((), ())
+        return Grammar.learn(real["query"].to_list(), [read[c] if c >= 0 else none for c in code])
+
+    def _write(self, items: np.ndarray, run: Run) -> Sequence[str]:
+        rng = run.rng("attributes", "words")
+        start, count = self.offsets_[items], np.diff(self.offsets_)[items]
+        asked = 1 + rng.choice(len(self.lengths_), size=len(items), p=self.lengths_)
+        row = np.repeat(np.arange(len(items)), count)
+        place = np.arange(len(row)) - np.repeat(np.cumsum(count) - count, count)
+        at = np.repeat(start, count) + place
+        key = self.log_odds_[at] / self.temperature + rng.gumbel(size=len(at))
+        # A word alone has to name the thing, its make or its model.
+        key = np.where((asked[row] == 1) & ~np.isin(self.role_[at], NAMES), key - ALONE, key)
+        best = np.lexsort((-key, row))
+        taken = best[place < np.repeat(asked, count)]
+        moved = self._order(row, place, at, rng)
+        taken = taken[np.lexsort((moved[taken], row[taken]))]
+        varied, slips = rng.random(len(taken)) < self.variants, rng.random(len(items)) < self.typos
+        said: list[list[str]] = [[] for _ in range(len(items))]
+        which = rng.random(len(taken))
+        for r, word, other, choice in zip(
+            row[taken].tolist(), self.word_[at[taken]].tolist(), varied, which, strict=True
+        ):
+            forms = self._ways[word]
+            form = forms[1 + int(choice * (len(forms) - 1))] if other and len(forms) > 1 else forms[0]
+            if not said[r] or said[r][-1] != form:
+                said[r].append(form)
+        for r in np.flatnonzero(slips):
+            if said[r]:
+                chosen = int(rng.integers(len(said[r])))
+                said[r][chosen] = slip(said[r][chosen], rng)
+        return [joined(words) for words in said]
+
+    def _order(self, row: np.ndarray, place: np.ndarray, at: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Where each word goes: as in the title, or with measures or the brand moved behind: float64 [words]."""
+        kind = rng.random(row[-1] + 1 if len(row) else 0)[row]
+        role, off = self.role_[at], 1 - self.in_order_
+        behind = ((kind < off / 2) & (role == SIZE)) | ((kind < off) & (kind >= off / 2) & (role == BRAND))
+        return place + np.where(behind, 1e6, 0.0)
+
+    @cached_property
+    def _ways(self) -> list[tuple[str, ...]]:
+        return [ways(word) for word in self.words_.to_list()]
+
+
+def _stretched(shares: np.ndarray, mean: float) -> np.ndarray:
+    """Tilt shares of 1, 2 … words exponentially until their mean is `mean`; 0 leaves them."""
+    if not mean:
+        return shares
+    words, low, high = np.arange(1, len(shares) + 1), -20.0, 20.0
+    for _ in range(60):
+        tilt = (low + high) / 2
+        tilted = (shares + 1e-12) * np.exp(tilt * (words - words.mean()))
+        tilted /= tilted.sum()
+        low, high = (tilt, high) if tilted @ words < mean else (low, tilt)
+    return tilted
