@@ -10,13 +10,13 @@ import numpy as np
 import polars as pl
 
 from wareloom.errors import require
+from wareloom.language.titles import HEAD, NOUN, TitleReader
 from wareloom.language.tokenise import tokenise, tokenise_all
 from wareloom.rankers.content._text import field_texts, parse_fields, present
 from wareloom.rankers.search._index import at_pairs, counted, idf, learn_terms
 from wareloom.run import Run
 from wareloom.shop import Shop
 from wareloom.synthesis.labels._base import HIGHEST, LabelSynthesizer
-from wareloom.synthesis.queries._titles import HEAD, NOUN, TitleReader
 
 
 @dataclass(kw_only=True, eq=False)

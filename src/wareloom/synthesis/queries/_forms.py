@@ -34,7 +34,7 @@ _HAN = re.compile(r"[\u3400-\u9fff\uf900-\ufaff]")
 
 
 def ways(word: str) -> tuple[str, ...]:
-    """Return the ways to write a word, the commonest first: "3/4in" as "3/4 in", "3/4 inch", '3/4"' …; most have one."""
+    """Return the ways to write a word, the commonest first: "3/4in" as "3/4 in", "3/4 inch" …; most have one."""
     found = _MEASURE.match(word)
     if not found or found[2] not in WAYS:
         return (word,)

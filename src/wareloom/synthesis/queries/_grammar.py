@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from wareloom.language.titles import HEAD, ROLES, Title, TitleReader
 from wareloom.language.tokenise import tokenise
-from wareloom.synthesis.queries._titles import HEAD, ROLES, Title, TitleReader
 
 LENGTHS = (0.07, 0.26, 0.31, 0.19, 0.10, 0.04, 0.02, 0.01)
 """Share of queries of 1, 2 … words where a shop has none of its own"""

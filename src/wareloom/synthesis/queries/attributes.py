@@ -10,13 +10,13 @@ import numpy as np
 import polars as pl
 
 from wareloom.errors import require
+from wareloom.language.titles import BRAND, DESCRIBES, HEAD, MODEL, NOUN, SIZE, Title, TitleReader
 from wareloom.run import Run
 from wareloom.shop import Shop, Vocabulary
 from wareloom.synthesis.queries._base import QuerySynthesizer, real_queries
 from wareloom.synthesis.queries._edits import slip
 from wareloom.synthesis.queries._forms import joined, ways
 from wareloom.synthesis.queries._grammar import Grammar
-from wareloom.synthesis.queries._titles import BRAND, DESCRIBES, HEAD, MODEL, NOUN, SIZE, Title, TitleReader
 
 NAMES = (HEAD, NOUN, DESCRIBES, MODEL, BRAND)
 """Roles of words that can be looked for alone"""

@@ -19,9 +19,10 @@ describes: others of the main part; finish, feature, use: what follows "in", "wi
 HEAD, NOUN, DESCRIBES, FINISH, FEATURE, USE, SIZE, MODEL, BRAND, MORE = range(len(ROLES))
 
 LEADS = {"in": FINISH, "with": FEATURE, "for": USE, "by": MORE, "from": MORE, "of": DESCRIBES, "适用": USE, "用于": USE}
-SMALL = frozenset(
-    ["a", "an", "and", "at", "by", "for", "from", "in", "into", "is", "it", "no", "not", "of", "on", "or", "per", "plus", "the", "this", "to", "with", "w", "x", "your", "的", "和", "与"]
-)
+SMALL = frozenset((
+    "a", "an", "and", "at", "by", "for", "from", "in", "into", "is", "it", "no", "not", "of", "on", "or", "per",
+    "plus", "the", "this", "to", "with", "w", "x", "your", "的", "和", "与",
+))  # fmt: skip
 """Words that stand between the others"""
 _BREAKS = re.compile(r"\s+[-–—|/]+\s+|[,;:()\[\]{}|，；：（）【】、！!。]+|\s{3,}")
 _DIGIT = re.compile(r"\d")
