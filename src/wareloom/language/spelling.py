@@ -6,6 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from wareloom.errors import needed
 from wareloom.language.tokenise import tokenise
@@ -22,11 +23,11 @@ CHOICES = 30
 class Speller:
     """Replaces words of a query that the catalogue lacks, and joins or parts those it writes the other way.
 
-    A word is kept where `enough` texts hold it, in singular or plural, where it has fewer than four letters, or anything but
-    letters. Else it becomes the likeliest of: the words within one edit (Damerau-Levenshtein; two from six letters on),
-    by ln(texts that hold it) less `cost` for the second edit and for another first letter; and the two words it
-    falls into that stand side by side in `enough` texts. Where there is none it stays. Kernighan, Church and Gale (1990)
-    give the reasoning: how often a word is meant times how likely the slip is.
+    A word is kept where `enough` texts hold it, in singular or plural, where it has fewer than four letters, or
+    anything but letters. Else it becomes the likeliest of: the words within one edit (Damerau-Levenshtein; two from six
+    letters on), by ln(texts that hold it) less `cost` for the second edit and for another first letter; and the two
+    words it falls into that stand side by side in `enough` texts. Where there is none it stays. Kernighan, Church and
+    Gale (1990) give the reasoning: how often a word is meant times how likely the slip is.
     """
 
     held: dict[str, int]
@@ -46,7 +47,7 @@ class Speller:
         for text in texts:
             words = tokenise(text)
             held.update(set(words))
-            pairs.update(set(zip(words, words[1:], strict=False)))
+            pairs.update(set(pairwise(words)))
         return cls(dict(held), {pair: n for pair, n in pairs.items() if n >= 2}, enough, cost)
 
     def correct(self, words: Sequence[str]) -> list[str]:
@@ -54,7 +55,7 @@ class Speller:
         found: list[str] = []
         for word in words:
             found += self._corrected(word)
-        joined = [a + b for a, b in zip(found, found[1:], strict=False) if self._is_known(a + b)]
+        joined = [a + b for a, b in pairwise(found) if self._is_known(a + b)]
         return found + joined
 
     def _corrected(self, word: str) -> tuple[str, ...]:
@@ -68,7 +69,7 @@ class Speller:
     def _look_up(self, word: str) -> tuple[str, ...]:
         if len(word) < SHORTEST or not (word.isascii() and word.isalpha()) or self._is_known(word):
             return (word,)
-        best, choice = -math.inf, (word,)
+        best, choice = -math.inf, tuple[str, ...]((word,))
         for near, edits in self._near(word, 1 if len(word) < SHORTEST + 2 else 2):
             chance = math.log(self.held[near]) - self.cost * (edits - 1 + (near[0] != word[0]))
             if chance > best:

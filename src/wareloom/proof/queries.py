@@ -33,7 +33,8 @@ UNLABELLED = Plan(
         SYNTHETIC: "no query is labelled, so that all that is learned from is synthetic as it is",
     },
 )
-"""The arms where nobody judged anything: the ranker untaught, taught on runs of words of titles, and on what is proved"""
+"""The arms where nobody judged anything: the ranker untaught, taught on runs of words of titles, and on what is
+proved"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,8 +62,8 @@ class QueryProofSettings:
     metrics: tuple[str, ...] = ("ndcg@10",)
     """What is measured on each query's judged items alone, by grade."""
     catalogue_metrics: tuple[str, ...] = ("recall@10", "recall@100")
-    """What is measured with the whole catalogue ranked: ndcg by grade, all others by `relevant`. Items that nobody judged
-    count as wrong there. A metric that `metrics` has too is called "ndcg@10, all items"."""
+    """What is measured with the whole catalogue ranked: ndcg by grade, all others by `relevant`. Items that nobody
+    judged count as wrong there. A metric that `metrics` has too is called "ndcg@10, all items"."""
     decides: Literal["judged", "catalogue"] = "judged"
     """Whether the first of `metrics` or the first of `catalogue_metrics` decides."""
     gain: Gain = "linear"

@@ -36,7 +36,8 @@ class QueryTask:
     gain: np.ndarray
     """What an item of that grade is worth, float64 [judged]"""
     left_out: int
-    """Queries that say nothing: nothing right for them was judged, or, unless these count too, every order is as good"""
+    """Queries that say nothing: nothing right for them was judged, or, unless these count too, every order is as
+    good"""
     relevant: float
 
     def __len__(self) -> int:
@@ -46,7 +47,8 @@ class QueryTask:
     def of(cls, shop: Shop, part: str, relevant: float, *, untold: bool = False, gain: Gain = "linear") -> QueryTask:
         """Read the judgments of a held-out part; an item that was judged twice for a query has its mean grade.
 
-        `untold`: whether queries count whose judged items all have one grade above 0; `gain`: the grade, or 2^grade - 1.
+        `untold`: whether queries count whose judged items all have one grade above 0; `gain`: the grade, or 2^grade -
+        1.
         """
         rows = shop.scan("judgments").with_columns(key=normal_query()).collect()
         rows = rows.group_by("key", "item_id", maintain_order=True).agg(pl.col("query").first(), pl.col("grade").mean())

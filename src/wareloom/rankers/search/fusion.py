@@ -25,12 +25,13 @@ DEPTH = 10
 
 @dataclass(kw_only=True, eq=False)
 class Fusion(Combined):
-    """Add up what each member says of an item: 1 / (`constant` + its place), or its score in units of the query's spread.
+    """Add up what each member says of an item: 1 / (`constant` + its place), or its score in units of the query's
+    spread.
 
-    "rrf" is reciprocal-rank fusion over the first `depth` places (Cormack, Clarke and Büttcher 2009); "zscore" takes the
-    mean and the standard deviation of each member's scores over the catalogue (Fox and Shaw 1994 add them up). Weights
-    are given, equal, or learned from the judgments: those of the highest mean nDCG@10 of judged items, one member
-    after the other.
+    "rrf" is reciprocal-rank fusion over the first `depth` places (Cormack, Clarke and Büttcher 2009); "zscore" takes
+    the mean and the standard deviation of each member's scores over the catalogue (Fox and Shaw 1994 add them up).
+    Weights are given, equal, or learned from the judgments: those of the highest mean nDCG@10 of judged items, one
+    member after the other.
     """
 
     by: Literal["zscore", "rrf"] = "zscore"

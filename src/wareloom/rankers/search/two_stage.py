@@ -29,8 +29,8 @@ class TwoStage(Combined):
 
     The trees see each member's score in units of the query's spread over the catalogue, their sum, and how query and
     text match word by word (as `lambdamart`). What orders the candidates is the sum of the members plus `trust` × what
-    the trees say, both in units of their spread among a query's candidates; all other items stand below, by the sum. Without
-    judgments it is the sum alone. Needs the extra `learned`. Burges (2010); Ke et al. (2017).
+    the trees say, both in units of their spread among a query's candidates; all other items stand below, by the sum.
+    Without judgments it is the sum alone. Needs the extra `learned`. Burges (2010); Ke et al. (2017).
     """
 
     trees: int = 150

@@ -32,10 +32,10 @@ class LabelSynthesizer(Synthesizer):
     """Base of synthesizers of labels. One implements `_learn` and `_grade`.
 
     `sample(n)` writes `n` queries by the synthesizer `queries`, finds products for each with the ranker `retriever`,
-    and grades the product that was meant and `graded` others: half of them among the first `near` found, half among the first
-    `far`, so that the hard cases are there. A query stays only if its own product is among the first `round_trip` found
-    (Dai et al. 2023 call it round-trip consistency); other queries take the place of those that go. A label of a confidence
-    below `least` is not given.
+    and grades the product that was meant and `graded` others: half of them among the first `near` found, half among the
+    first `far`, so that the hard cases are there. A query stays only if its own product is among the first `round_trip`
+    found (Dai et al. 2023 call it round-trip consistency); other queries take the place of those that go. A label of a
+    confidence below `least` is not given.
     """
 
     knows: ClassVar[frozenset[str]] = frozenset({"text"})
@@ -81,7 +81,8 @@ class LabelSynthesizer(Synthesizer):
     def _grade(
         self, queries: Sequence[str], query: np.ndarray, item: np.ndarray, run: Run
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Grade pairs of `queries[query[i]]` and item code `item[i]`: grades 0–3 and confidences 0–1, float64 [pairs]."""
+        """Grade pairs of `queries[query[i]]` and item code `item[i]`: grades 0–3 and confidences 0–1, float64
+        [pairs]."""
 
     def fit(self, shop: Shop, run: Run | None = None) -> Self:
         """Learn from a shop's items, and from its judgments where the synthesizer wants them."""

@@ -25,9 +25,9 @@ class Lexical(LabelSynthesizer):
 
     grade = 3 × share^`strictness` × thing: share is the part of the query's words in the text, each weighed by how few
     products hold it (idf); thing is 1 where the query's head noun is among the words that say what the product is, 1 -
-    `elsewhere` where it stands elsewhere in the text, `absent` where it is missing. The head of a query is its word that
-    ends most titles, as `attributes` reads them. The confidence is |2 × share - 1| where the thing is clear, half of it
-    where the head stands elsewhere.
+    `elsewhere` where it stands elsewhere in the text, `absent` where it is missing. The head of a query is its word
+    that ends most titles, as `attributes` reads them. The confidence is |2 × share - 1| where the thing is clear, half
+    of it where the head stands elsewhere.
     """
 
     strictness: float = 1.0

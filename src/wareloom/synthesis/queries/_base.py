@@ -118,8 +118,8 @@ def real_queries(shop: Shop) -> pl.DataFrame:
     real, parts = pl.col("origin") == "real", []
     if shop.rows("judgments"):
         best = pl.col("grade") == pl.col("grade").max().over("query")
-        rows = shop.scan("judgments").filter(real).filter(best & (pl.col("grade") > 1)).select("query", "item_id")
-        parts.append(rows.collect())
+        judged = shop.scan("judgments").filter(real).filter(best & (pl.col("grade") > 1)).select("query", "item_id")
+        parts.append(judged.collect())
     if shop.rows("searches"):
         rows = shop.scan("searches").filter(real).select("search_id", "query").collect()
         if shop.has("events", "search_id"):
