@@ -28,15 +28,20 @@ QUICK: dict[str, dict[str, Any]] = {
     | {"learning_rate": 0.02, "temperature": 0.1},
     "bert4rec": NETWORK | {"epochs": 60, "layers": 1, "learning_rate": 0.01, "dropout": 0.0},
     "caser": NETWORK,
+    "cross_encoder": {"model": tiny_encoder(), "tuning": "full"},
+    "fusion": {"members": ("bm25", "lambdamart")},
     "gru": NETWORK,
     "sasrec": NETWORK | {"layers": 1},
+    "two_stage": {"members": ("bm25", "lambdamart")},
     "two_tower": NETWORK | {"learning_rate": 0.01},
 }
 """Settings that make slow rankers quick; none other is needed here."""
 WEIGHTED_USERS = (
     "attributes",
     "bm25",
+    "cross_encoder",
     "ease",
+    "fusion",
     "item_knn",
     "lambdamart",
     "popularity",
@@ -44,12 +49,13 @@ WEIGHTED_USERS = (
     "slim",
     "tifu_knn",
     "transitions",
+    "two_stage",
     "user_knn",
 )
 """Rankers for which a user whose events weigh 2 is the same as two such users."""
 WEIGHTED_EVENTS = ("als", "ease", "item_knn", "popularity", "slim", "user_knn")
 """Rankers that see no order in training, so that an event of weight 2 is the same as that event twice in a row."""
-UNMOVED = ("bm25", "lambdamart", "personal", "popularity", "rating")
+UNMOVED = ("bm25", "cross_encoder", "fusion", "lambdamart", "personal", "popularity", "rating", "two_stage")
 """Rankers that no history moves towards what follows it."""
 
 

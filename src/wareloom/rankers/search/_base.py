@@ -60,12 +60,11 @@ class SearchRanker(Ranker):
             raise InputError(
                 f"The ranker {self.name!r} reads the text of the items, but it was given a log alone: fit it on a shop."
             )
-        if not shop.has("events"):
-            shop = shop.with_tables(events=pl.DataFrame(schema=NO_EVENTS))
-        elif not shop.rows("judgments"):
-            return super().fit(shop, run, log=log)
         run = run or Run()
-        log = log or Log.of(shop)
+        if shop.has("events") and not shop.rows("judgments"):
+            return super().fit(shop, run, log=log)
+        if log is None:
+            log = Log.of(shop if shop.has("events") else shop.with_tables(events=pl.DataFrame(schema=NO_EVENTS)))
         self.items_ = log.items.ids
         with run.limits():
             self._fit(log, shop, run)

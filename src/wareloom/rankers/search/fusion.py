@@ -25,13 +25,12 @@ DEPTH = 10
 
 @dataclass(kw_only=True, eq=False)
 class Fusion(Combined):
-    """Add up what each member says of an item: 1 / (`constant` + its place), or its score in units of the query's
-    spread.
+    """Add up what each member says of an item, by its place in the member's list or by its score.
 
-    "rrf" is reciprocal-rank fusion over the first `depth` places (Cormack, Clarke and Büttcher 2009); "zscore" takes
-    the mean and the standard deviation of each member's scores over the catalogue (Fox and Shaw 1994 add them up).
-    Weights are given, equal, or learned from the judgments: those of the highest mean nDCG@10 of judged items, one
-    member after the other.
+    "rrf" adds up 1 / (`constant` + place): reciprocal-rank fusion over the first `depth` places (Cormack, Clarke and
+    Büttcher 2009); "zscore" adds up scores less their mean, in units of their spread: it takes the mean and the
+    standard deviation of each member's scores over the catalogue (Fox and Shaw 1994 add them up). Weights are given,
+    equal, or learned from the judgments: those of the highest mean nDCG@10 of judged items, one member after the other.
     """
 
     by: Literal["zscore", "rrf"] = "zscore"

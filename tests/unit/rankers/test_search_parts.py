@@ -1,0 +1,153 @@
+"""Rankers of search that are made of others, the speller, and the cross-encoder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from search_shop import search_shop
+from tiny_encoder import tiny_encoder
+from wareloom.errors import SettingError
+from wareloom.family import RANKERS
+from wareloom.language.spelling import Speller
+from wareloom.metrics.ranking.ndcg import NDCG
+from wareloom.proof.queries_task import QueryTask
+from wareloom.rankers.search._base import without_history
+from wareloom.run import Run
+from wareloom.shop import Requests, Shop
+
+RUN = Run(seed=2, threads=1)
+TITLES = [
+    "red door knob",
+    "blue doorknob",
+    "faucet kitchen chrome",
+    "shower faucet",
+    "kitchen shelf",
+    "red shelf kitchen",
+]
+
+
+def titled(titles: list[str]) -> Shop:
+    return Shop({"items": pl.DataFrame({"item_id": [f"i{n}" for n in range(len(titles))], "title": titles})})
+
+
+def test_zscore_is_the_sum_of_standardised_scores() -> None:
+    shop = titled(TITLES)
+    members = {"members": ("bm25", "lambdamart"), "spelling": False, "weights": {"lambdamart": 2.0}}
+    found = RANKERS.make("fusion", **members).fit(shop, RUN).match_all(["kitchen faucet", "knob"])
+    expected = np.zeros_like(found)
+    for name, weight in (("bm25", 1.0), ("lambdamart", 2.0)):
+        scores = RANKERS.make(name).fit(shop, RUN).match_all(["kitchen faucet", "knob"]).astype(float)
+        expected += weight * (scores - scores.mean(1, keepdims=True)) / scores.std(1, keepdims=True)
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
+
+
+def test_reciprocal_ranks_are_added_up() -> None:
+    shop = titled(TITLES)
+    made = RANKERS.make("fusion", members=("bm25",), by="rrf", constant=10.0, spelling=False).fit(shop, RUN)
+    scores = RANKERS.make("bm25").fit(shop, RUN).match_all(["kitchen faucet"])[0]
+    found = made.match_all(["kitchen faucet"])[0]
+    for place, item in enumerate(np.argsort(-scores, kind="stable")):
+        assert found[item] == pytest.approx(1 / (11 + place) if scores[item] > 0 else 0.0, abs=1e-7)
+
+
+def test_nothing_that_matches_no_word_is_divided_by_nothing() -> None:
+    for name in ("fusion", "two_stage"):
+        made = RANKERS.make(name, members=("bm25", "lambdamart")).fit(titled(TITLES), RUN)
+        assert np.isfinite(made.match_all(["zzzz", "", "knob"])).all()
+
+
+def test_weights_are_learned_from_judgments() -> None:
+    shop = search_shop(80)
+    learned = RANKERS.make("fusion", members=("bm25", "lambdamart"), learn=True).fit(shop, RUN)
+    equal = RANKERS.make("fusion", members=("bm25", "lambdamart")).fit(shop, RUN)
+    assert equal.shares_.tolist() == [1.0, 1.0]
+    task = QueryTask.of(shop, "test", 2.0)
+    value = [NDCG().measure(task.rank_judged(ranker, RUN)) for ranker in (learned, equal)]
+    assert value[0] >= value[1]
+
+
+def contrary(shop: Shop) -> Shop:
+    """People who want what they do not say, which no member knows."""
+    return shop.with_tables(judgments=shop.table("judgments").with_columns(grade=3.0 - pl.col("grade")))
+
+
+def test_two_stages_learn_what_people_judged(tmp_path: Path) -> None:
+    shop, test = (contrary(search_shop(queries, seed)) for queries, seed in ((200, 0), (100, 9)))
+    task = QueryTask.of(test, "test", 2.0)
+    how = {"members": ("bm25", "bi_encoder"), "min_rows": 5, "trees": 40, "trust": 3.0}
+    own = {"bi_encoder": {"model": tiny_encoder(), "tuning": "none"}}
+    made = RANKERS.make("two_stage", member_settings=own, **how).fit(shop, RUN)
+    plain = RANKERS.make("two_stage", member_settings=own, **how).fit(shop.with_tables(judgments=None), RUN)
+    assert NDCG().measure(task.rank_judged(made, RUN)) > NDCG().measure(task.rank_judged(plain, RUN)) + 0.2
+    made.save(tmp_path / "model")
+    again = RANKERS.restore(tmp_path / "model")
+    queries = test.table("judgments")["query"].head(5).to_list()
+    np.testing.assert_allclose(again.match_all(queries), made.match_all(queries), rtol=1e-5)
+    code = np.arange(len(made.items_))
+    pairs = made.match(queries, np.zeros(len(code), dtype=int), made.items_.to_list())
+    np.testing.assert_allclose(pairs, made.match_all(queries)[0], rtol=1e-5)
+
+
+def test_a_ranker_of_rankers_names_what_it_cannot_ask() -> None:
+    for members, said in (
+        (("ease",), "'ease' does not read queries"),
+        (("fusion",), "does not read queries by itself"),
+    ):
+        with pytest.raises(SettingError, match=said):
+            RANKERS.make("two_stage", members=members)
+    with pytest.raises(SettingError, match="names among bm25"):
+        RANKERS.make("fusion", members=("bm25",), member_settings={"bm52": {}})
+
+
+def test_the_speller_writes_as_the_catalogue_does() -> None:
+    speller = Speller.learn(
+        ["brass door knob", "steel door knob", "brass doorknob", "doorknob set", "kitchen faucet", "faucet"]
+    )
+    assert speller.correct(["facuet"]) == ["faucet"], "two letters swapped"
+    assert speller.correct(["faucett"]) == ["faucet"]
+    assert speller.correct(["door", "knob"]) == ["door", "knob", "doorknob"], "what it writes as one follows"
+    assert speller.correct(["doorknobs"]) == ["doorknobs"], "a plural is known"
+    assert speller.correct(["knbo", "3/4in", "led", "水龙头"]) == ["knob", "3/4in", "led", "水龙头"]
+    assert speller.correct(["xyzzyq"]) == ["xyzzyq"], "what is near nothing stays"
+    parted = Speller.learn(["tool box", "red tool box"])
+    assert parted.correct(["toolbox"]) == ["tool", "box"]
+
+
+def test_a_misspelt_query_is_answered_where_that_is_wanted(tmp_path: Path) -> None:
+    shop = titled([*TITLES, "chrome faucet"])
+    asked = Requests(queries=["chrome fuacet"], users=[None])
+    plain = RANKERS.make("bm25").fit(shop, RUN)
+    speller = RANKERS.make("bm25", spelling=True).fit(shop, RUN)
+    speller.save(tmp_path / "model")
+    assert plain.match_all(["fuacet"]).max() == 0
+    for ranker in (speller, RANKERS.restore(tmp_path / "model")):
+        assert ranker.rank(asked, k=1)["item_id"].to_list() == ["i6"]
+        assert ranker.match_all(["fuacet"]).max() > 0
+
+
+def test_the_cross_encoder_learns_to_order(tmp_path: Path) -> None:
+    shop = search_shop(60)
+    how = {
+        "model": tiny_encoder(),
+        "epochs": 6,
+        "learning_rate": 5e-3,
+        "candidates": 40,
+        "listed": 6,
+        "fields": "title",
+    }
+    made = RANKERS.make("cross_encoder", **how).fit(shop, RUN)
+    first, last = (
+        float(np.mean([row["loss"] for row in made.training_[part]])) for part in (slice(0, 2), slice(-2, None))
+    )
+    assert made.updates_ == 6 * 7, "queries with an item above grade 0, eight a batch"
+    assert last < first - 0.05
+    queries = shop.table("judgments")["query"].unique(maintain_order=True).head(4).to_list()
+    made.save(tmp_path / "model")
+    again = RANKERS.restore(tmp_path / "model")
+    np.testing.assert_allclose(again.match_all(queries), made.match_all(queries), rtol=1e-4, atol=1e-4)
+    ranked = made.rank(without_history(queries), k=5)
+    assert ranked.group_by("request").len()["len"].to_list() == [5] * 4
