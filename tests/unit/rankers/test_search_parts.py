@@ -82,7 +82,7 @@ def test_two_stages_learn_what_people_judged(tmp_path: Path) -> None:
     own = {"bi_encoder": {"model": tiny_encoder(), "tuning": "none"}}
     made = RANKERS.make("two_stage", member_settings=own, **how).fit(shop, RUN)
     plain = RANKERS.make("two_stage", member_settings=own, **how).fit(shop.with_tables(judgments=None), RUN)
-    assert NDCG().measure(task.rank_judged(made, RUN)) > NDCG().measure(task.rank_judged(plain, RUN)) + 0.2
+    assert NDCG().measure(task.rank_judged(made, RUN)) > NDCG().measure(task.rank_judged(plain, RUN)) + 0.1
     made.save(tmp_path / "model")
     again = RANKERS.restore(tmp_path / "model")
     queries = test.table("judgments")["query"].head(5).to_list()
