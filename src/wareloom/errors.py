@@ -8,9 +8,11 @@
     │   ├── UnknownNameError  no algorithm, table or metric of that name
     │   ├── OutputError       the place to write to is taken or not writable
     │   ├── MemoryLimitError  the work would not fit into the memory it is allowed
+    │   ├── ServiceError      a server cannot be reached, refuses, or answers what cannot be read
     │   └── MissingExtraError an optional package is not installed
     ├── NotFittedError        asked to sample or score before `fit`      (exit code 2)
     └── RefusedError          the answer is no                            (exit code 1)
+        ├── BudgetError       the next call would pass the budget of tokens or cost
         └── LeakError         synthetic data knows the held-out part
 
 Every message names the value, where it stands, and the remedy.
@@ -58,6 +60,10 @@ class MemoryLimitError(InputError):
     """The work would need more memory than it is allowed; said before it starts."""
 
 
+class ServiceError(InputError):
+    """A server cannot be reached, refuses, or answers what cannot be read."""
+
+
 class MissingExtraError(InputError):
     """An optional package is needed and not installed."""
 
@@ -70,6 +76,10 @@ class RefusedError(WareloomError):
     """A gate said no."""
 
     exit_code = 1
+
+
+class BudgetError(RefusedError):
+    """The next call would pass the budget of tokens or cost; said before it is made."""
 
 
 class LeakError(RefusedError):

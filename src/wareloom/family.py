@@ -270,6 +270,8 @@ RANKERS = Family("ranker", "wareloom.rankers")
 METRICS = Family("metric", "wareloom.metrics")
 RERANKERS = Family("reranker", "wareloom.reranking")
 EMBEDDERS = Family("embedder", "wareloom.language.embedders")
+TEXT_MODELS = Family("text model", "wareloom.language.models")
 FAMILIES = {
-    family.kind: family for family in (READERS, SYNTHESIZERS, SCREENS, MIXERS, RANKERS, METRICS, EMBEDDERS, RERANKERS)
+    family.kind: family
+    for family in (READERS, SYNTHESIZERS, SCREENS, MIXERS, RANKERS, METRICS, EMBEDDERS, TEXT_MODELS, RERANKERS)
 }

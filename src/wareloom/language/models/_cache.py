@@ -1,0 +1,81 @@
+"""The cache of calls on disk: what was answered once is not asked, or paid for, again."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+from wareloom.errors import SourceError
+from wareloom.language.models._calls import Generated
+
+AT_ONCE = 500
+"""Keys looked up by one statement; SQLite allows 999 values in old versions"""
+COLUMNS = "text, prompt_tokens, tokens, log_probability, finish"
+
+
+class Calls:
+    """Answers by key. Each is on disk once `put` returns, so that a killed process loses none.
+
+    Several processes may use one file: it has a write-ahead log, and a writer waits for another.
+    """
+
+    def __init__(self, connection: sqlite3.Connection | None) -> None:
+        self.connection = connection
+
+    def get(self, keys: Iterable[str]) -> dict[str, Generated]:
+        """Return the answers that are kept, by key."""
+        wanted = list(dict.fromkeys(keys))
+        found: dict[str, Generated] = {}
+        if self.connection is None:
+            return found
+        for start in range(0, len(wanted), AT_ONCE):
+            part = wanted[start : start + AT_ONCE]
+            marks = ", ".join("?" * len(part))
+            rows = self.connection.execute(f"SELECT key, {COLUMNS} FROM calls WHERE key IN ({marks})", part)
+            found |= {key: Generated(*rest) for key, *rest in rows}
+        return found
+
+    def put(self, answers: Sequence[tuple[str, Generated]]) -> None:
+        """Keep answers; one that another process kept first stays."""
+        if self.connection is None:
+            return
+        rows = [(key, a.text, a.prompt_tokens, a.tokens, a.log_probability, a.finish) for key, a in answers]
+        with self.connection:
+            self.connection.executemany(f"INSERT OR IGNORE INTO calls (key, {COLUMNS}) VALUES (?, ?, ?, ?, ?, ?)", rows)
+
+
+@contextlib.contextmanager
+def calls_in(folder: Path | None) -> Iterator[Calls]:
+    """Open `calls.sqlite` in a folder, which is made; None keeps nothing.
+
+    Raises `SourceError` where the file is no cache of calls.
+    """
+    if folder is None:
+        yield Calls(None)
+        return
+    path = Path(folder) / "calls.sqlite"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # The answers of an endpoint come in a thread of their own where a loop runs already; one thread at a time writes.
+    connection = sqlite3.connect(path, timeout=60, check_same_thread=False)
+    try:
+        _prepare(connection, path)
+        yield Calls(connection)
+    finally:
+        connection.close()
+
+
+def _prepare(connection: sqlite3.Connection, path: Path) -> None:
+    try:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = NORMAL")
+        with connection:
+            connection.execute(
+                "CREATE TABLE IF NOT EXISTS calls (key TEXT PRIMARY KEY, text TEXT NOT NULL, prompt_tokens INTEGER, "
+                "tokens INTEGER, log_probability REAL, finish TEXT NOT NULL) WITHOUT ROWID"
+            )
+    except sqlite3.DatabaseError as error:
+        raise SourceError(
+            f"{path} is no cache of calls: {error}. Delete it, or choose another cache folder."
+        ) from error
