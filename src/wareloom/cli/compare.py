@@ -15,7 +15,8 @@ def main(
     synthetic: Annotated[Path, typer.Argument(help="What it made: a shop, or any tool's folder of tables.")],
     to: To,
     holdout: Annotated[
-        list[Path] | None, typer.Option(help="Real users that it never saw; may be given again.", show_default=False)
+        list[Path] | None,
+        typer.Option(help="Real users or queries that it never saw; may be given again.", show_default=False),
     ] = None,
     measures: Annotated[str, typer.Option(help="Measures, with commas; all quick ones where none are named.")] = "",
     gru: Annotated[bool, typer.Option("--gru", help="Let a small network read the sequences, too.")] = False,
@@ -27,7 +28,7 @@ def main(
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Measure how like real behaviour synthetic behaviour is, each figure beside that of real users among themselves.
+    """Measure how like the real thing synthetic behaviour or queries are, each figure beside that of real ones.
 
     --set MEASURE.NAME=VALUE sets a setting of a measure.
     """

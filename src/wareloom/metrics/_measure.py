@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, ClassVar
@@ -206,30 +206,43 @@ class Counted(Measure):
         def distance(a: np.ndarray, b: np.ndarray) -> float:
             return float(self.distance(name, a, b, counts))
 
-        real, again, fake = (counts.total(sample) for sample in range(3))
-        value, number = distance(real, fake), counts.number
-        left = [distance(real - counts.of(0, g), fake - counts.of(2, g)) for g in range(number)]
-        low, high = jackknifed(value, np.array(left))
-        rng, floors = run.rng("compare", "floor"), [distance(real, again)]
-        for _ in range(DEALINGS - 1):
-            chosen = rng.permutation(2 * number) < number
-            one = counts.dealt(0, chosen[:number]) + counts.dealt(1, chosen[number:])
-            floors.append(distance(one, real + again - one))
-        ends = np.quantile(floors, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+        real, fake = counts.total(0), counts.total(2)
         return Figure(
             name=f"{self.name}.{name}" if name else self.name,
-            value=value,
-            low=max(0.0, low),
-            high=min(1.0, high) if self.bounded else high,
-            floor=float(np.mean(floors)),
-            floor_low=float(ends[0]),
-            floor_high=float(ends[1]),
+            **beside_floor(counts, distance, run, 1.0 if self.bounded else float("inf")),
             unit=self.unit,
             bounded=self.bounded,
             real=self.single(name, real, counts),
             synthetic=self.single(name, fake, counts),
             curve=self.curve(name, real, fake, counts),
         )
+
+
+def beside_floor(
+    counts: Counts, distance: Callable[[np.ndarray, np.ndarray], float], run: Run, most: float
+) -> dict[str, Any]:
+    """Return value and floor of a distance between counts with their intervals, as `Figure` calls them.
+
+    `distance` takes the counts of two samples, float64 [cells]; no interval goes beyond 0 and `most`.
+    """
+    real, again, fake = (counts.total(sample) for sample in range(3))
+    value, number = distance(real, fake), counts.number
+    left = [distance(real - counts.of(0, g), fake - counts.of(2, g)) for g in range(number)]
+    low, high = jackknifed(value, np.array(left))
+    rng, floors = run.rng("compare", "floor"), [distance(real, again)]
+    for _ in range(DEALINGS - 1):
+        chosen = rng.permutation(2 * number) < number
+        one = counts.dealt(0, chosen[:number]) + counts.dealt(1, chosen[number:])
+        floors.append(distance(one, real + again - one))
+    ends = np.quantile(floors, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return {
+        "value": value,
+        "low": max(0.0, low),
+        "high": min(most, high),
+        "floor": float(np.mean(floors)),
+        "floor_low": float(ends[0]),
+        "floor_high": float(ends[1]),
+    }
 
 
 def jackknifed(value: float, left: np.ndarray) -> tuple[float, float]:

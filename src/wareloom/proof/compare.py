@@ -11,10 +11,12 @@ from typing import Any
 
 import polars as pl
 
-from wareloom.errors import MissingExtraError, OutputError, SettingError, near
+from wareloom.errors import InputError, MissingExtraError, OutputError, SettingError, near
 from wareloom.family import METRICS
 from wareloom.metrics._measure import BEYOND, CHANCE, WITHIN, Figure, Measure
-from wareloom.metrics._samples import gathered
+from wareloom.metrics._samples import Trio, gathered
+from wareloom.metrics.queries._measure import QueryMeasure
+from wareloom.metrics.queries._samples import QueryTrio, gathered_queries, has_queries
 from wareloom.readers import read
 from wareloom.run import Run
 from wareloom.shop import Shop
@@ -22,6 +24,8 @@ from wareloom.state import read_json
 
 SLOW = ("sequence_discriminator",)
 """Measures that are taken only where they are asked for."""
+NO_QUERIES = "not both sides have searches or judgments: there are no queries to compare"
+NO_EVENTS = "not both sides have events: there is no behaviour to compare"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +33,7 @@ class CompareSettings:
     """Which measures are taken, and how they are judged."""
 
     measures: tuple[str, ...] = ()
-    """Names of measures; all quick ones where none are named."""
+    """Names of measures; all quick ones of what SYNTH has, events or queries, where none are named."""
     gru: bool = False
     """Whether the network that reads sequences, too, tells synthetic users from real ones."""
     settings: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -37,15 +41,15 @@ class CompareSettings:
     tolerance: float = 1.25
     """Times the floor up to which a figure is said to be within it."""
     groups: int = 20
-    """Groups of users by which intervals and floors are found."""
+    """Groups of users, or of queries, by which intervals and floors are found."""
 
-    def chosen(self) -> dict[str, Measure]:
+    def chosen(self) -> dict[str, Measure | QueryMeasure]:
         """Make the measures; raises `SettingError` or `UnknownNameError` for what could not work."""
         if not 1 <= self.tolerance < float("inf") or not 5 <= self.groups <= 100:
             raise SettingError(
                 f"compare: tolerance is {self.tolerance:g} and groups {self.groups}; give 1 or more, and 5 to 100."
             )
-        known = measures()
+        known = measures() + query_measures()
         names = list(dict.fromkeys(self.measures or [name for name in known if name not in SLOW]))
         names += [name for name in SLOW if self.gru and name not in names]
         for name in (*names, *self.settings):
@@ -58,8 +62,13 @@ class CompareSettings:
         return {name: METRICS.make(name, **self.settings.get(name, {})) for name in names}
 
 
+def query_measures() -> list[str]:
+    """Names of all measures of queries, sorted."""
+    return sorted(name for name, path in METRICS.files.items() if path.parent.name == "queries")
+
+
 def measures() -> list[str]:
-    """Names of all measures of comparisons, sorted."""
+    """Names of all measures of users, sorted."""
     rooms = {name: path.parent.name for name, path in sorted(METRICS.files.items())}
     return [
         name
@@ -102,56 +111,110 @@ class Comparison:
 def compare(
     real: Shop, synthetic: Shop, holdout: Shop | None = None, settings: CompareSettings | None = None, *, run: Run
 ) -> Comparison:
-    """Take every measure of `synthetic` beside `real`, and of real users beside other real users.
+    """Take every measure of `synthetic` beside `real`, and of real users and queries beside other real ones.
 
-    `real` is what the synthesizer was fitted on, `holdout` real users that it never saw. Each figure is taken between
-    as many users of both sides, drawn by the run's seed. A measure that has nothing to work on is left out, and why is
-    said. Raises `InputError` where there are too few users, or no item in common.
+    `real` is what the synthesizer was fitted on, `holdout` real users or queries that it never saw. Behaviour is
+    compared where there are events, queries where there are searches or judgments; each figure between as many of both
+    sides, drawn by the run's seed. A measure that has nothing to work on is left out, and why is said. Raises
+    `InputError` where there are too few users or queries, or no item in common.
     """
     settings = settings or CompareSettings()
     chosen = settings.chosen()
-    figures: list[Figure] = []
-    left_out: dict[str, str] = {}
     with run.limits():
         with run.task("read"):
-            trio = gathered(real, synthetic, holdout, settings.groups, run)
-        for name, measure in chosen.items():
-            try:
-                with run.task(name):
-                    found = measure.compare(trio, run)
-            except MissingExtraError as error:
-                if name in settings.measures:
-                    raise
-                found = str(error)
-            if isinstance(found, str):
-                left_out[name] = found
-            else:
-                figures += found
-    judged = [_judged(figure, settings.tolerance) for figure in figures]
+            users, queries, without = _read(real, synthetic, holdout, settings, run)
+        taken = {
+            name: measure
+            for name, measure in chosen.items()
+            if name in settings.measures
+            or ((queries or without) if isinstance(measure, QueryMeasure) else users) is not None
+        }
+        figures, left_out = _figures(taken, users, queries or without or NO_QUERIES, settings, run)
+    judged = [_verdict(figure, settings.tolerance) for figure in figures]
     data = {
         "version": 1,
         "seed": run.seed,
-        "settings": asdict(settings) | {"measures": list(chosen)},
+        "settings": asdict(settings) | {"measures": list(taken)},
         "shops": {
             name: {"meta": shop.meta, "events": shop.rows("events")}
             for name, shop in (("real", real), ("synthetic", synthetic), ("holdout", holdout))
             if shop is not None
         },
-        "users": {
-            "compared": len(trio.real),
-            "real": len(trio.training),
-            "reference": "halves of real" if trio.own is not None else "held out",
-            "events": {name: len(s.log) for name, s in zip(("real", "again", "synthetic"), trio.samples, strict=True)},
-        },
+        "users": _users(users) if users else None,
+        "queries": _queries(queries) if queries else None,
         "figures": judged,
         "left_out": left_out,
-        "notes": trio.notes,
+        "notes": [*(users.notes if users else ()), *(queries.notes if queries else ())],
         "sentence": _sentence(judged, settings.tolerance),
     }
     return Comparison(data)
 
 
-def _judged(figure: Figure, tolerance: float) -> dict[str, Any]:
+def _read(
+    real: Shop, synthetic: Shop, holdout: Shop | None, settings: CompareSettings, run: Run
+) -> tuple[Trio | None, QueryTrio | None, str | None]:
+    """The samples of users and of queries, where there are such, and why queries that there are cannot be compared."""
+    asked, behaved = has_queries(synthetic), bool(synthetic.rows("events") and real.rows("events"))
+    if asked and not behaved:
+        return None, gathered_queries(real, synthetic, holdout, settings.groups, run), None
+    users = gathered(real, synthetic, holdout, settings.groups, run)
+    if not asked or not any(has_queries(shop) for shop in (real, holdout) if shop is not None):
+        return users, None, None
+    try:
+        return users, gathered_queries(real, synthetic, holdout, settings.groups, run), None
+    except InputError as error:
+        return users, None, str(error)
+
+
+def _figures(
+    chosen: dict[str, Measure | QueryMeasure],
+    users: Trio | None,
+    queries: QueryTrio | str,
+    settings: CompareSettings,
+    run: Run,
+) -> tuple[list[Figure], dict[str, str]]:
+    """The figures of all measures, and by measure why there are none; `queries` may say why there are none of them."""
+    figures, left_out = list[Figure](), dict[str, str]()
+    for name, measure in chosen.items():
+        found: list[Figure] | str
+        try:
+            with run.task(name):
+                if isinstance(measure, QueryMeasure):
+                    found = queries if isinstance(queries, str) else measure.compare(queries, run)
+                else:
+                    found = NO_EVENTS if users is None else measure.compare(users, run)
+        except MissingExtraError as error:
+            if name in settings.measures:
+                raise
+            found = str(error)
+        if isinstance(found, str):
+            left_out[name] = found
+        else:
+            figures += found
+    return figures, left_out
+
+
+def _users(trio: Trio) -> dict[str, Any]:
+    """Which users were compared, as JSON has it."""
+    return {
+        "compared": len(trio.real),
+        "real": len(trio.training),
+        "reference": "halves of real" if trio.own is not None else "held out",
+        "events": {name: len(s.log) for name, s in zip(("real", "again", "synthetic"), trio.samples, strict=True)},
+    }
+
+
+def _queries(trio: QueryTrio) -> dict[str, Any]:
+    """Which queries were compared, as JSON has it."""
+    names = {"REAL": "real", "SYNTH": "synthetic", "the holdout": "holdout"}
+    return {
+        "compared": len(trio.real),
+        "reference": trio.reference,
+        "shops": {names[name]: number for name, number in trio.sizes.items()},
+    }
+
+
+def _verdict(figure: Figure, tolerance: float) -> dict[str, Any]:
     """A figure as JSON has it."""
     return asdict(figure) | {"ratio": figure.ratio, "verdict": figure.verdict(tolerance)}
 

@@ -55,14 +55,9 @@ def _title(data: Mapping[str, Any]) -> str:
 
 def _first(data: Mapping[str, Any]) -> str:
     """The card that comes first: a sentence, and each figure in times its floor."""
-    users, shops = data["users"], data["shops"]
-    name = shops["real"]["meta"].get("name", "This shop")
+    name = data["shops"]["real"]["meta"].get("name", "This shop")
     tone = TONES["beyond" if any(f["verdict"] == "beyond" for f in data["figures"]) else "within"]
-    against = "held-out users" if users["reference"] == "held out" else "real users"
-    asked = (
-        f"{users['compared']:,} synthetic users with {users['events']['synthetic']:,} events were held beside as many "
-        f"{against}. The floor of a figure is the same figure between two samples of as many real users."
-    )
+    asked = " ".join(each for each in (_of_users(data["users"]), _of_queries(data.get("queries"))) if each)
     notes = "".join(faint(note) for note in data["notes"])
     chart = drawn(_ratios(data["figures"], data["settings"]["tolerance"]), "ratios") if data["figures"] else ""
     return (
@@ -70,6 +65,28 @@ def _first(data: Mapping[str, Any]) -> str:
         f"<div class='kicker'><span class='badge'>compared</span><span>{escape(name)}</span></div>"
         f"<h1>{escape(_title(data))}</h1><p>{escape(data['sentence'])}</p><p>{escape(asked)}</p>{notes}</div>"
         f"<div class='chart'><h3>Times the floor</h3>{chart}</div></section>"
+    )
+
+
+def _of_users(users: Mapping[str, Any] | None) -> str:
+    """Which users were held beside which."""
+    if users is None:
+        return ""
+    against = "held-out users" if users["reference"] == "held out" else "real users"
+    return (
+        f"{users['compared']:,} synthetic users with {users['events']['synthetic']:,} events were held beside as many "
+        f"{against}. The floor of a figure is the same figure between two samples of as many real users."
+    )
+
+
+def _of_queries(queries: Mapping[str, Any] | None) -> str:
+    """Which queries were held beside which."""
+    if queries is None:
+        return ""
+    against = "real queries" if queries["reference"] == "halves of real" else "held-out queries"
+    return (
+        f"{queries['compared']:,} synthetic queries were held beside as many {against}. The floor of a figure of "
+        "queries is the same figure between two samples of as many real queries."
     )
 
 
@@ -184,6 +201,27 @@ def _betrayed(figures: Sequence[Mapping[str, Any]]) -> list[str]:
             f"Its area under the curve is {figure['value']:.3f}; between real users it is {figure['floor']:.3f}."
         )
         found.append(section("What betrays the synthetic users", body + faint(said)))
+    return found + _signs(figures)
+
+
+def _signs(figures: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What the discriminator of queries went by."""
+    found = []
+    for figure in figures:
+        if not (rows := figure["about"].get("signs")):
+            continue
+        body = table(
+            ("sign in a query", "kind", "real", "synthetic"),
+            [(r["sign"], r["kind"], f"{r['real']:.2%}", f"{r['synthetic']:.2%}") for r in rows],
+        )
+        said = (
+            f"The {figure['name']} judged {figure['about']['queries']:,} queries of each kind; shown is the share that "
+            f"has the sign. Its area under the curve is {figure['value']:.3f}; between real queries it is "
+            f"{figure['floor']:.3f}."
+        )
+        found.append(
+            section(f"What betrays the synthetic queries: {figure['name'].rpartition('.')[2]}", body + faint(said))
+        )
     return found
 
 
@@ -193,12 +231,16 @@ def _left_out(data: Mapping[str, Any]) -> str:
 
 def _how(data: Mapping[str, Any]) -> str:
     text = json.dumps(
-        {"settings": data["settings"], "users": data["users"]}, indent=2, sort_keys=True, ensure_ascii=False
+        {key: data.get(key) for key in ("settings", "users", "queries")},
+        indent=2,
+        sort_keys=True,
+        ensure_ascii=False,
     )
     note = (
-        "Intervals of counted figures: the groups of users are left out in turn on both sides (jackknife, Student's). "
-        "Their floors: the groups of both real samples are dealt anew into two samples of the same size; shown are the "
-        "mean and what 95 % lie between. Shares of copies have Wilson's intervals, areas under the curve DeLong's."
+        "Intervals of counted figures: the groups of users (or queries) are left out in turn on both sides (jackknife, "
+        "Student's). Their floors: the groups of both real samples are dealt anew into two samples of the same size; "
+        "shown are the mean and what 95 % lie between. Shares of copies and repeats have Wilson's "
+        "intervals, areas under the curve DeLong's."
     )
     folded = f"<details><summary>All settings</summary><pre>{escape(text)}</pre></details>"
     return f"<p>Seed {data['seed']}.</p>{faint(note)}{folded}"

@@ -1,0 +1,1 @@
+"""How like real queries synthetic queries are: each measure beside its floor."""
