@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from wareloom.cli._shared import AsJson, Quiet, Seed, Set, To, listed, names, run_of, settings, settings_of, show
+
+if TYPE_CHECKING:
+    from wareloom.run import Run
+    from wareloom.synthesis import Given, Synthesizer
 
 
 def main(
@@ -20,6 +25,18 @@ def main(
     shop: Annotated[Path, typer.Argument(help="The training part's folder.")],
     to: To,
     users: Annotated[int, typer.Option(help="Synthetic users; 0 for as many as are fitted.")] = 0,
+    queries: Annotated[int, typer.Option(help="Synthetic queries; 0 for as many as there are items.")] = 0,
+    for_item: Annotated[
+        list[str] | None, typer.Option("--for", metavar="ITEM", help="Queries for this item alone; may be given again.")
+    ] = None,
+    dry_run: Annotated[
+        bool,
+        typer.Option("--dry-run", help="Say what a language model would be asked and what it would cost, no more."),
+    ] = False,
+    preview: Annotated[int, typer.Option(help="Show so many queries, and write nothing.")] = 0,
+    cache: Annotated[
+        Path | None, typer.Option(help="Keep a language model's answers here, so that none is paid for twice.")
+    ] = None,
     continue_: Annotated[
         Path | None, typer.Option("--continue", help="Continue the users of this shop instead.")
     ] = None,
@@ -45,7 +62,10 @@ def main(
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Fit a synthesizer on a shop and sample another from it; with screens, of users that pass them."""
+    """Fit a synthesizer on a shop and sample another from it; with screens, of users that pass them.
+
+    A synthesizer of queries, or of labels, makes queries with their judgments instead of users.
+    """
     from wareloom.family import SYNTHESIZERS
     from wareloom.proof.rejection import sample_screened
     from wareloom.screening import made, save_screened
@@ -54,12 +74,23 @@ def main(
     from wareloom.synthesis import Given
 
     named = made(listed(screens), settings_of(listed(screens), screen_set, "--screen-set"))
-    run, real = run_of(seed, quiet), Shop.open(shop)
+    run, real = run_of(seed, quiet).with_(cache=cache), Shop.open(shop)
     held = together([Shop.open(part) for part in holdout]) if holdout else None
     fitted = SYNTHESIZERS.make(name, **settings(set)).fit(real, run)
-    histories = Shop.open(continue_) if continue_ else None
-    count = users or len(Log.of(histories or real).users)
-    given = Given(histories, tuple(start or ()), length, Shop.open(like) if like else None)
+    if fitted.of == "queries":
+        count, given = queries or real.rows("items"), Given(items=tuple(for_item or ()))
+        if dry_run or preview:
+            if dry_run:
+                show(_plan(fitted, count, run), as_json)
+            else:
+                rows = _preview(fitted, preview, run, given)
+                lines = [f"{row['grade']:.2f}  {row['query']}  |  {row['title']}" for row in rows]
+                show({"judgments": rows}, as_json, "\n".join(lines))
+            return
+    else:
+        histories = Shop.open(continue_) if continue_ else None
+        count = users or len(Log.of(histories or real).users)
+        given = Given(histories, tuple(start or ()), length, Shop.open(like) if like else None)
     told: dict[str, Any] = {"shop": str(to), "origin": fitted.origin}
     if named:
         screened = sample_screened(fitted, count, named, (real, held), run, given)
@@ -69,3 +100,17 @@ def main(
         sampled = fitted.sample(count, run, given).save(to)
     rows = {table: sampled.rows(table) for table in sampled.names}
     show(told | {"rows": rows, "fingerprint": sampled.fingerprint}, as_json)
+
+
+def _plan(fitted: Synthesizer, count: int, run: Run) -> dict[str, Any]:
+    """What a language model would be asked, and what that takes at most."""
+    need = fitted.plan(count, run)
+    return {"queries": count, **(asdict(need) if need else {"calls": 0, "note": "no language model is asked"})}
+
+
+def _preview(fitted: Synthesizer, count: int, run: Run, given: Given) -> list[dict[str, Any]]:
+    """Some of what would be made: the query, and the products with their grades."""
+    made = fitted.sample(count, run, given)
+    titles = made.table("items").select("item_id", "title")
+    rows = made.table("judgments").join(titles, on="item_id", how="left", maintain_order="left")
+    return rows.select("query", "grade", "item_id", "title").to_dicts()

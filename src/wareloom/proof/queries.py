@@ -10,7 +10,7 @@ import numpy as np
 
 from wareloom.errors import InputError, SettingError
 from wareloom.family import RANKERS
-from wareloom.metrics import RequestMetric
+from wareloom.metrics import Ranked, RequestMetric
 from wareloom.proof.arms import CONTROLS, MIXED, NAIVE, REAL, REPEATED, SYNTHETIC, Generator, Plan
 from wareloom.proof.cells import Cells
 from wareloom.proof.evaluate import Evaluation, metric
@@ -19,6 +19,7 @@ from wareloom.proof.queries_result import summarise_queries
 from wareloom.proof.queries_task import Gain, QueryTask
 from wareloom.proof.result import Proof
 from wareloom.rankers.search._base import SearchRanker
+from wareloom.rankers.search._parts import Combined
 from wareloom.run import Run
 from wareloom.shop import Shop
 from wareloom.shop.splits import Split, SplitSettings, split
@@ -48,7 +49,10 @@ class QueryProofSettings:
     """The ranker of search that every arm trains."""
     ranker_settings: dict[str, Any] = field(default_factory=dict)
     baselines: dict[str, dict[str, Any]] = field(default_factory=lambda: {"bm25": {}})
-    """Other rankers of search, with their settings, that stand beside on real data alone."""
+    """Other rankers of search, with their settings, that stand beside on real data alone, untaught where there is none.
+    One that is there twice is told apart by what follows it: "fusion", "fusion (rrf)"."""
+    members: bool = False
+    """Whether the members of a ranker that is made of others are measured alone, too, on the whole catalogue."""
     split: SplitSettings = field(default_factory=lambda: SplitSettings(by="query"))
     labelled: int | None = None
     """How many queries of the training part people have judged, as far as ranker and synthesizer are told; None all of
@@ -125,7 +129,7 @@ class QueryProofSettings:
             if not isinstance(metric(name), RequestMetric):
                 raise SettingError(f"The metric {name!r} is no mean over queries: take one such as ndcg@10.")
         for name, values in {**self.baselines, self.ranker: self.ranker_settings}.items():
-            if not isinstance(RANKERS.make(name, **values), SearchRanker):
+            if not isinstance(named(name, values), SearchRanker):
                 raise SettingError(f"The ranker {name!r} does not read queries: choose lambdamart or bm25.")
 
 
@@ -209,7 +213,7 @@ class _Experiment:
         def work() -> Evaluation:
             run = self._run(seed)
             shop = self._data(arm, seed, ratio, run)
-            model: SearchRanker = RANKERS.make(self.settings.ranker, **self.settings.ranker_settings)
+            model = named(self.settings.ranker, self.settings.ranker_settings)
             if untaught:
                 model = model.untaught()
             elif self.gradient and arm != MIXED:
@@ -245,10 +249,19 @@ class _Experiment:
 
     def _baseline(self, name: str, values: dict[str, Any], task: QueryTask) -> Callable[[], Evaluation]:
         def work() -> Evaluation:
-            model: SearchRanker = RANKERS.make(name, **values).fit(self.split.train, self._run(0))
+            model = named(name, values)
+            if self.settings.labelled == 0:
+                model = model.untaught()
+            model.fit(self.split.train, self._run(0))
             return evaluate_queries(model, task, self.settings, self._run(0), self.split.train.rows("judgments"))
 
         return work
+
+
+def named(label: str, values: dict[str, Any]) -> SearchRanker:
+    """Make the ranker that a label such as "fusion (rrf)" names."""
+    made: SearchRanker = RANKERS.make(label.partition(" (")[0], **values)
+    return made
 
 
 def evaluate_queries(
@@ -258,12 +271,10 @@ def evaluate_queries(
 
     `rows`: the judgments it was trained on.
     """
-    measured = [(name, name, task.rank_judged(model, run)) for name in settings.metrics]
-    if settings.catalogue_metrics:
-        with run.limits():
-            right, graded = task.rank_all(model, run)
-        for name in settings.catalogue_metrics:
-            measured.append((settings.called(name), name, graded if name.startswith("ndcg") else right))
+    measured = _outcomes(model, task, settings, run)
+    if settings.members and isinstance(model, Combined):
+        for name, member in model.members_.items():
+            measured += _outcomes(member, task, settings, run, f" of {name}")
     per_request: dict[str, np.ndarray] = {}
     overall: dict[str, float] = {}
     for label, name, outcome in measured:
@@ -278,3 +289,17 @@ def evaluate_queries(
     if rows is not None and model.gradient:
         training["updates"] = int(getattr(model, "updates_", 0))
     return Evaluation(per_request, overall, training)
+
+
+def _outcomes(
+    model: SearchRanker, task: QueryTask, settings: QueryProofSettings, run: Run, whose: str = ""
+) -> list[tuple[str, str, Ranked]]:
+    """What each metric is called, the metric, and the outcome that it is taken of."""
+    judged = task.rank_judged(model, run)
+    found = [(name + whose, name, judged) for name in settings.metrics]
+    if not settings.catalogue_metrics:
+        return found
+    with run.limits():
+        right, graded = task.rank_all(model, run)
+    outcome = {name: graded if name.startswith("ndcg") else right for name in settings.catalogue_metrics}
+    return found + [(settings.called(name) + whose, name, ranked) for name, ranked in outcome.items()]

@@ -44,9 +44,10 @@ class Table:
         self.ties, self.seeds, self.cells, self.plan = mode["ties"], seeds, mode["cells"], plan
         self.refused = {name: e for name, e in mode["baselines"].items() if isinstance(e, str)}
         self.singles: dict[str, Evaluation] = {n: e for n, e in mode["baselines"].items() if isinstance(e, Evaluation)}
-        every = [*(self.cells[arm, 0] for arm in plan.arms), *self.singles.values()]
+        every = [self.cells[arm, 0] for arm in plan.arms]
         self.measures = [m for m in self.cells[REAL, 0].per_request if all(m in e.per_request for e in every)]
-        names = [(arm, m) for arm in (*plan.arms, *self.singles) for m in self.measures]
+        names = [(arm, m) for arm in plan.arms for m in self.measures]
+        names += [(name, m) for name, e in self.singles.items() for m in self.measures if m in e.per_request]
         self.column = {name: i for i, name in enumerate(names)}
         columns = [self._mean(arm, m) if arm in plan.arms else self.singles[arm].per_request[m] for arm, m in names]
         self.values = np.stack(columns, axis=1)
@@ -110,7 +111,7 @@ class Table:
         """Mean and interval of each strong ranker on real data; a refused one with its reason."""
         rows: Rows = []
         for name in self.singles:
-            for measure in self.measures:
+            for measure in (m for m in self.measures if (name, m) in self.column):
                 row = self._single(measure, self.column[name, measure], np.zeros(1))
                 rows.append({"ties": self.ties, "ranker": name, **row})
         return rows + [{"ties": self.ties, "ranker": name, "refused": reason} for name, reason in self.refused.items()]

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar, Self
 
 from wareloom._version import __version__
 from wareloom.errors import InputError
 from wareloom.family import SYNTHESIZERS, Algorithm, Family
 from wareloom.run import Run
 from wareloom.shop import Shop
+
+if TYPE_CHECKING:
+    from wareloom.language.models import Estimate
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,10 @@ class Synthesizer(Algorithm, ABC):
     @abstractmethod
     def fit(self, shop: Shop, run: Run | None = None) -> Self:
         """Learn from a shop, which must be the training part alone."""
+
+    def plan(self, n: int, run: Run | None = None) -> Estimate | None:
+        """Return what `sample(n)` would ask of a language model at most; None where it asks none."""
+        return None
 
     @abstractmethod
     def sample(self, n: int, run: Run | None = None, given: Given | None = None) -> Shop:
