@@ -1,4 +1,4 @@
-"""What every synthesizer keeps to, found by walking the folder."""
+"""What every synthesizer of behaviour keeps to, found by walking the folder."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from wareloom.run import Run
 from wareloom.shop import Log, Shop
 from wareloom.synthesis import Given, Synthesizer
 
-NAMES = SYNTHESIZERS.names()
+NAMES = [n for n in SYNTHESIZERS.names() if SYNTHESIZERS.describe(n).module.startswith("wareloom.synthesis.behaviour.")]
 SMALL = {"epochs": 3, "hidden_size": 8, "latent_size": 4}
 QUICK: dict[str, dict[str, Any]] = {
     "diffusion": {**SMALL, "updates": 20, "width": 8, "batch_size": 32, "steps": 4},

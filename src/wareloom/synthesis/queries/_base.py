@@ -31,6 +31,8 @@ class QuerySynthesizer(Synthesizer):
 
     knows: ClassVar[frozenset[str]] = frozenset({"text"})
     of: ClassVar[str] = "queries"
+    lacks: ClassVar[str] = "they have no title"
+    """What items have to lack for nothing to be written for them"""
 
     @abstractmethod
     def _learn(self, shop: Shop, run: Run) -> None:
@@ -68,20 +70,24 @@ class QuerySynthesizer(Synthesizer):
         self._checked(n)
         run = run or Run()
         wanted = self._wanted(given or Given())
-        item, query = np.zeros(0, dtype=np.int64), list[str]()
+        parts, missing = list[pl.DataFrame](), n
         for turn in range(ROUNDS):
-            missing = n - len(query)
             if missing <= 0:
                 break
             codes = _in_turn(wanted, missing, run.rng(self.name, "items", turn))
-            said = [
-                " ".join(text.split()) for text in self._write(codes, run.with_(seed=run.seed_for(self.name, turn)))
-            ]
-            kept = np.array([bool(text) for text in said])
-            item, query = np.concatenate([item, codes[kept]]), query + [text for text in said if text]
-        if not query:
+            rows = self._rows(codes, run.with_(seed=run.seed_for(self.name, turn))).with_columns(item=pl.Series(codes))
+            rows = rows.with_columns(pl.col("query").str.replace_all(r"\s+", " ").str.strip_chars(" "))
+            parts.append(rows.filter(pl.col("query") != ""))
+            missing -= len(parts[-1])
+        rows = pl.concat(parts)
+        if not len(rows):
             raise InputError(f"The synthesizer {self.name!r} could write no query for any of {len(wanted)} products.")
-        return self._shop(query, item)
+        return self._shop(rows)
+
+    def _rows(self, items: np.ndarray, run: Run) -> pl.DataFrame:
+        """Write a query for each item, as `_write`, with its label: columns query, grade, source."""
+        written = pl.DataFrame({"query": self._write(items, run)}, schema={"query": pl.String})
+        return written.with_columns(grade=pl.lit(MEANT), source=pl.lit(self.name))
 
     def _wanted(self, given: Given) -> np.ndarray:
         if given != Given(items=given.items):
@@ -94,13 +100,12 @@ class QuerySynthesizer(Synthesizer):
             raise InputError(f"Queries were asked for the item {name!r}, which the fitted shop lacks.")
         codes = codes[np.isin(codes, self.writable_)]
         if not len(codes):
-            raise InputError("Queries were asked for items none of which has a title.")
+            raise InputError(f"The synthesizer {self.name!r} can write for none of the items asked for: {self.lacks}.")
         return np.unique(codes)
 
-    def _shop(self, query: Sequence[str], item: np.ndarray) -> Shop:
-        judgments = pl.DataFrame(
-            {"query": query, "item_id": self.catalogue_["item_id"].gather(item)}, schema_overrides={"query": pl.String}
-        ).with_columns(grade=pl.lit(MEANT), source=pl.lit(self.name), origin=pl.lit(self.origin), weight=pl.lit(1.0))
+    def _shop(self, rows: pl.DataFrame) -> Shop:
+        item_id = self.catalogue_["item_id"].gather(rows["item"])
+        judgments = rows.select("query", item_id, "grade", "source", origin=pl.lit(self.origin), weight=pl.lit(1.0))
         return Shop({"items": self.catalogue_, "judgments": judgments}, self.meta_)
 
 
@@ -111,15 +116,16 @@ def _in_turn(items: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def real_queries(shop: Shop) -> pl.DataFrame:
-    """The real queries of a shop with the product each was answered by, where one is known: query, item_id.
+    """The real queries of a shop with the product each was answered by, where one is known: query, item_id, grade.
 
-    Of a query's judgments the highest grades count, if they are above 1; of a search the item that was selected first.
+    Of a query's judgments the highest grades count, if they are above 1; of a search the item that was
+    selected first.
     """
     real, parts = pl.col("origin") == "real", []
     if shop.rows("judgments"):
         best = pl.col("grade") == pl.col("grade").max().over("query")
-        judged = shop.scan("judgments").filter(real).filter(best & (pl.col("grade") > 1)).select("query", "item_id")
-        parts.append(judged.collect())
+        judged = shop.scan("judgments").filter(real).filter(best & (pl.col("grade") > 1))
+        parts.append(judged.select("query", "item_id", "grade").collect())
     if shop.rows("searches"):
         rows = shop.scan("searches").filter(real).select("search_id", "query").collect()
         if shop.has("events", "search_id"):
@@ -128,6 +134,6 @@ def real_queries(shop: Shop) -> pl.DataFrame:
             rows = rows.join(first, on="search_id", how="left", maintain_order="left")
         else:
             rows = rows.with_columns(item_id=pl.lit(None, dtype=pl.String))
-        parts.append(rows.select("query", "item_id"))
-    schema = {"query": pl.String, "item_id": pl.String}
+        parts.append(rows.select("query", "item_id", grade=pl.lit(MEANT)))
+    schema = {"query": pl.String, "item_id": pl.String, "grade": pl.Float64}
     return pl.concat([part.cast(schema) for part in parts]) if parts else pl.DataFrame(schema=schema)  # type: ignore[arg-type]
