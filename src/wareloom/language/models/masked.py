@@ -108,7 +108,8 @@ def _best(tokenizer: Any, model: Any, texts: list[str], k: int) -> list[list[tup
     import torch
 
     gapped = [text.replace(GAP, tokenizer.mask_token) for text in texts]
-    read = tokenizer(gapped, padding=True, truncation=True, return_tensors="pt").to(model.device)
+    longest = min(tokenizer.model_max_length, model.config.max_position_embeddings)
+    read = tokenizer(gapped, padding=True, truncation=True, max_length=longest, return_tensors="pt").to(model.device)
     gaps = read["input_ids"] == tokenizer.mask_token_id
     if not bool(gaps.any(1).all()):
         place = int((~gaps.any(1)).nonzero()[0])
