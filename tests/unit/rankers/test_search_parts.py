@@ -92,6 +92,23 @@ def test_two_stages_learn_what_people_judged(tmp_path: Path) -> None:
     np.testing.assert_allclose(pairs, made.match_all(queries)[0], rtol=1e-5)
 
 
+def test_where_only_right_items_were_judged_lower_ones_are_found() -> None:
+    shop = search_shop(80)
+    best = shop.table("judgments").filter(pl.col("grade") == 3.0)
+    members = {"members": ("bm25", "lambdamart"), "min_rows": 5, "candidates": 12, "mined": 4}
+    made = RANKERS.make("two_stage", **members).fit(shop.with_tables(judgments=best), RUN)
+    assert made.trees_
+    from wareloom.rankers.search._judged import judged
+    from wareloom.shop import Vocabulary
+
+    rows = made._with_lower(judged(shop.with_tables(judgments=best), Vocabulary(made.items_)), RUN)
+    counts = rows.group_by("query").agg(pl.col("grade").sort())
+    assert set(map(tuple, counts["grade"].to_list())) == {(0.0, 0.0, 0.0, 0.0, 3.0)}
+    assert rows.select("query", "item").is_unique().all(), "what was judged right is not taken for wrong"
+    none = RANKERS.make("two_stage", **members | {"mined": 0}).fit(shop.with_tables(judgments=best), RUN)
+    assert not none.trees_
+
+
 def test_a_ranker_of_rankers_names_what_it_cannot_ask() -> None:
     for members, said in (
         (("ease",), "'ease' does not read queries"),

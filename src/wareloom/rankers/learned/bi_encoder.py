@@ -16,6 +16,7 @@ from wareloom._version import __version__
 from wareloom.errors import InputError, SettingError, SourceError, require
 from wareloom.language.embedders import normalised
 from wareloom.language.embedders._encoder import encode, encoder_folder, fingerprint, load_encoder
+from wareloom.language.embedders.minilm import MiniLM
 from wareloom.neural import torch
 from wareloom.neural.training import Training, seeded, train
 from wareloom.neural.tuning import put_weights, tuned, tuned_weights
@@ -124,7 +125,12 @@ class BiEncoder(SearchRanker):
     def _learn(self, texts: dict[str, list[str]], weights: dict[str, float], shop: Shop, run: Run) -> None:
         """Keep the vectors of all items, and the names by which histories are read."""
         with seeded(run, self.name, "items"):
-            self.vectors_ = self._vectors(self._texts, run)
+            if self.tuning == "none":
+                # As it comes, the encoder is an embedder, whose vectors the run's cache keeps.
+                kept = MiniLM(folder=self.model, longest=self.longest, batch_size=self.batch_size)
+                self.vectors_ = kept.embed(self._texts, run)
+            else:
+                self.vectors_ = self._vectors(self._texts, run)
         self.names_ = pl.Series(self._names, dtype=pl.String)
         self._net = self._net.cpu()
 

@@ -41,6 +41,16 @@ class Combined(SearchRanker):
     def _made(self) -> dict[str, SearchRanker]:
         return {name: RANKERS.make(name, **self.member_settings.get(name, {})) for name in self.members}
 
+    @property
+    def gradient(self) -> bool:  # type: ignore[override]
+        """Whether a member is taught by gradient updates."""
+        return any(member.gradient for member in getattr(self, "members_", self._made()).values())
+
+    @property
+    def updates_(self) -> int:
+        """Gradient updates of the member that took the most."""
+        return max(int(getattr(member, "updates_", 0)) for member in self.members_.values())
+
     def untaught(self) -> Self:
         """Return the same with members that need no judgments."""
         own = {name: made.untaught().settings() for name, made in self._made().items()}

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+import polars as pl
 
 from wareloom.errors import needed, require
 from wareloom.rankers._top import top_k
@@ -17,6 +18,8 @@ from wareloom.rankers.search._parts import Combined, scaled
 from wareloom.run import Run
 from wareloom.shop import Shop, Vocabulary
 
+RIGHT = 2.0
+"""The grade from which an item is right"""
 STEPS = 4
 """Steps of a grade that are told apart between one whole grade and the next"""
 LIGHTGBM = "lightgbm", "learned", "The ranker 'two_stage'"
@@ -30,8 +33,8 @@ class TwoStage(Combined):
     The trees see each member's score in units of the query's spread over the catalogue, their sum, and how query and
     text match word by word (as `lambdamart`). What orders the candidates is the sum of the members plus `trust` × what
     the trees say, both in units of their spread among a query's candidates; all other items stand below, by the sum.
-    Without judgments it is the sum alone. Needs the extra `learned`. Burges (2010); Ke et al. (2017).
-    """
+    Without judgments, or where each query has one grade alone, it is the sum. Needs the extra `learned`. Burges (2010);
+    Ke et al. (2017)."""
 
     trees: int = 150
     """Trees that are added up."""
@@ -45,27 +48,34 @@ class TwoStage(Combined):
     """Share of the judgments, and of the numbers, that each tree sees."""
     candidates: int = 100
     """Best items of each member that are put in order."""
-    trust: float = 1.0
+    trust: float = 0.5
     """Weight of the trees beside the sum of the members."""
+    mined: int = 16
+    """Items that members find for a query for which only right ones were judged, that are taken for wrong; 0 for
+    none."""
+    lessons: int = 3_000
+    """Such queries, at most, for which items are found."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name in ("trees", "min_rows", "candidates"):
+        for name in ("trees", "min_rows", "candidates", "lessons"):
             require("two_stage", name, getattr(self, name), getattr(self, name) >= 1, "1 or more")
         require("two_stage", "leaves", self.leaves, self.leaves >= 2, "2 or more")
         require("two_stage", "learning_rate", self.learning_rate, self.learning_rate > 0, "a number above 0")
         require("two_stage", "sample", self.sample, 0 < self.sample <= 1, "a share above 0, at most 1")
-        require("two_stage", "trust", self.trust, self.trust >= 0, "0 or more")
+        for name in ("trust", "mined"):
+            require("two_stage", name, getattr(self, name), getattr(self, name) >= 0, "0 or more")
 
     def _learn(self, texts: dict[str, list[str]], weights: dict[str, float], shop: Shop, run: Run) -> None:
         for name in ("_matcher", "_matrices", "_trees"):
             self.__dict__.pop(name, None)
-        for name, value in Matcher.learn(texts, 1.2, 0.75).state().items():
-            setattr(self, name, value)
         self.trees_ = ""
         rows = judged(shop, Vocabulary(self.items_))
+        rows = self._with_lower(rows, run) if len(rows) and self.trust else rows
         if len(rows) == 0 or not self.trust:
             return
+        for name, value in Matcher.learn(texts, 1.2, 0.75).state().items():
+            setattr(self, name, value)
         lightgbm = needed(*LIGHTGBM)
         query = rows["query"].rank("dense").to_numpy().astype(np.int64) - 1
         said = rows.group_by("query").first().sort("query")["said"].to_list()
@@ -75,6 +85,35 @@ class TwoStage(Combined):
         data = lightgbm.Dataset(table, label, weight=rows["weight"].to_numpy(), group=group)
         gain = [2.0 ** (step / STEPS) - 1 for step in range(int(label.max()) + 1)]
         self.trees_ = lightgbm.train(self._settings(run) | {"label_gain": gain}, data, self.trees).model_to_string()
+
+    def _with_lower(self, rows: pl.DataFrame, run: Run) -> pl.DataFrame:
+        """Give queries for which only right items were judged some that were found and are taken for wrong.
+
+        Returns the judgments from which an order can be learned, in the columns of `judged`.
+        """
+        alone = pl.col("grade").n_unique().over("query", "origin") == 1
+        told, right = rows.filter(~alone), rows.filter(alone & (pl.col("grade") >= RIGHT))
+        if not self.mined or not len(right):
+            return told
+        heads = right.group_by("query", "origin", maintain_order=True).agg(pl.col("said").first(), pl.col("item"))
+        rng = run.rng("two_stage", "mined")
+        heads = heads[np.sort(rng.permutation(len(heads))[: self.lessons])]
+        found: list[list[int]] = []
+        said = self._read(heads["said"].to_list())
+        for start, stop in self._blocks(len(said)):
+            best = np.concatenate(
+                [top_k(s, min(self.candidates, s.shape[1])) for s in self._said(said[start:stop])], axis=1
+            )
+            for known, items in zip(heads["item"][start:stop].to_list(), best, strict=True):
+                others = np.setdiff1d(items, known)
+                found.append(np.sort(rng.permutation(others)[: self.mined]).tolist())
+        lower = heads.select("query", "said", "origin").with_columns(
+            item=pl.Series(found, dtype=pl.List(rows["item"].dtype)), grade=pl.lit(0.0), weight=pl.lit(1.0)
+        )
+        lower = lower.explode("item", empty_as_null=False).select(rows.columns).cast(dict(rows.schema))
+        kept = right.join(heads.select("query", "origin"), on=["query", "origin"], how="semi", maintain_order="left")
+        every = pl.concat([told, kept, lower])
+        return every.sort("query", "origin", maintain_order=True)
 
     def _settings(self, run: Run) -> dict[str, Any]:
         return {
