@@ -11,6 +11,7 @@ import polars as pl
 from wareloom.run import Run
 from wareloom.shop import Shop
 from wareloom.synthesis import Given, Synthesizer
+from wareloom.synthesis.queries._base import QuerySynthesizer
 
 
 @dataclass(kw_only=True, eq=False)
@@ -56,3 +57,14 @@ def search_shop(queries: int = 150, seed: int = 0) -> Shop:
             rows.append((f"{' '.join(wanted)} {q}q", ids[place], 1.0 * held[0] + 2.0 * held[1]))
     judgments = pl.DataFrame(rows, schema=["query", "item_id", "grade"], orient="row")
     return Shop({"items": pl.DataFrame({"item_id": ids, "title": titles}), "judgments": judgments}, {"name": "words"})
+
+
+@dataclass(kw_only=True, eq=False)
+class Elsewhere(QuerySynthesizer):
+    """Queries that have nothing to do with their product."""
+
+    def _learn(self, shop: Shop, run: Run) -> None:
+        pass
+
+    def _write(self, items: np.ndarray, run: Run) -> list[str]:
+        return ["zzz"] * len(items)

@@ -27,6 +27,7 @@ _HOMES = {
     "Shop": "wareloom.shop",
     "WareloomError": "wareloom.errors",
     "Comparison": "wareloom.proof.compare",
+    "agree": "wareloom.api",
     "clean": "wareloom.api",
     "compare": "wareloom.api",
     "evaluate": "wareloom.api",
@@ -51,6 +52,7 @@ __all__ = sorted([*_HOMES, "__version__"])
 
 if TYPE_CHECKING:
     from wareloom.api import (
+        agree,
         clean,
         compare,
         evaluate,

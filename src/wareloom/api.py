@@ -10,6 +10,8 @@ import polars as pl
 
 from wareloom.family import MIXERS, RANKERS, SYNTHESIZERS, configure
 from wareloom.mixing import Mixer
+from wareloom.proof.agreement import Agreement, AgreementSettings
+from wareloom.proof.agreement import agree as agree_with_people
 from wareloom.proof.arms import Generator
 from wareloom.proof.compare import CompareSettings, Comparison
 from wareloom.proof.compare import compare as compare_shops
@@ -145,6 +147,14 @@ def prove(
     if "generator" not in settings:
         named["generator"] = generator_of(of, synthesizer or "")
     return prove_any(shop, configure(kind.settings, asked(of, named | settings)), run)
+
+
+def agree(shop: Shop, labels: str = "lexical", *, run: Run | None = None, **settings: Any) -> Agreement:
+    """Compare the labels of a synthesizer with those of people, on queries that it never saw.
+
+    `settings` are those of `AgreementSettings`, such as labelled=200 or settings={"least": 0.5}.
+    """
+    return agree_with_people(shop, configure(AgreementSettings, {"labels": labels, **settings}), run)
 
 
 def leaderboard(

@@ -95,7 +95,7 @@ def test_what_is_no_query_is_not_kept(says: str, kept: str | None) -> None:
 def test_blocked_words_kinds_and_who_asks() -> None:
     with pytest.raises(Exception, match="could write no query"):
         prompted("oak lamp", block=("oak",)).fit(shop(), RUN).sample(3, RUN)
-    with pytest.raises(SettingError, match="no kind of query 'brod'.*Did you mean 'broad'"):
+    with pytest.raises(SettingError, match=r"no kind of query 'brod'.*Did you mean 'broad'"):
         prompted(mix={"brod": 1.0})
     made = prompted(mix={"question": 1.0}, personas=("a plumber",), seasons=("before winter",)).fit(shop(), RUN)
     prompt = made._prompts(np.array([0]), RUN)[0][0]
@@ -147,7 +147,7 @@ def test_the_judge_grades_as_its_model_does() -> None:
     assert grade[1] > 2.7
     assert grade[2] < 0.4
     assert 0.7 < grade[3] < 1.3
-    assert ((0 <= sure) & (sure <= 1)).all()
+    assert ((sure >= 0) & (sure <= 1)).all()
     sample = made.sample(3, RUN, Given(queries=("glass lamp",))).table("judgments")
     assert set(sample["query"]) == {"glass lamp"}
     assert sample.sort("grade")["item_id"][-1] == "i1"
