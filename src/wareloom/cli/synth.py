@@ -83,9 +83,9 @@ def main(
             if dry_run:
                 show(_plan(fitted, count, run), as_json)
             else:
-                rows = _preview(fitted, preview, run, given)
-                lines = [f"{row['grade']:.2f}  {row['query']}  |  {row['title']}" for row in rows]
-                show({"judgments": rows}, as_json, "\n".join(lines))
+                some = _preview(fitted, preview, run, given)
+                lines = [f"{row['grade']:.2f}  {row['query']}  |  {row['title']}" for row in some]
+                show({"judgments": some}, as_json, "\n".join(lines))
             return
     else:
         histories = Shop.open(continue_) if continue_ else None

@@ -102,7 +102,12 @@ def agree(shop: Shop, settings: AgreementSettings | None = None, run: Run | None
         replicates = np.mean([one[1][:, place] for one in found], axis=0)
         interval = combine(float(values.mean()), replicates, values)
         measures.append({"measure": name, "mean": interval.mean, "low": interval.low, "high": interval.high})
-    data = {"labels": settings.labels, "labelled": settings.labelled, "seeds": settings.seeds, "seed": run.seed}
+    data: dict[str, Any] = {
+        "labels": settings.labels,
+        "labelled": settings.labelled,
+        "seeds": settings.seeds,
+        "seed": run.seed,
+    }
     data |= {"queries": len(keys), "pairs": len(test), "measures": measures, "reliability": rows[0]["bins"]}
     return Agreement({**data, "given": float(np.mean([row["given"] for row in rows])), "shop": shop.meta})
 

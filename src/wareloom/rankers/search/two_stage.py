@@ -110,7 +110,7 @@ class TwoStage(Combined):
         lower = heads.select("query", "said", "origin").with_columns(
             item=pl.Series(found, dtype=pl.List(rows["item"].dtype)), grade=pl.lit(0.0), weight=pl.lit(1.0)
         )
-        lower = lower.explode("item", empty_as_null=False).select(rows.columns).cast(dict(rows.schema))
+        lower = lower.explode("item", empty_as_null=False).select(rows.columns).cast(rows.schema)
         kept = right.join(heads.select("query", "origin"), on=["query", "origin"], how="semi", maintain_order="left")
         every = pl.concat([told, kept, lower])
         return every.sort("query", "origin", maintain_order=True)

@@ -75,7 +75,8 @@ class Prompted(QuerySynthesizer):
         real = real_queries(shop).drop_nulls("item_id").filter(pl.col("query").str.contains(r"\w"))
         titles = self.catalogue_.select("item_id", "title")
         self.shown_ = real.unique(maintain_order=True).join(titles, on="item_id").drop_nulls().select("title", "query")
-        self.chinese_ = bool(self.catalogue_["title"].drop_nulls().head(1_000).str.contains(r"\p{Han}").mean() > 0.5)
+        read = self.catalogue_["title"].drop_nulls().head(1_000).str.contains(r"\p{Han}")
+        self.chinese_ = 2 * int(read.sum()) > len(read)
 
     def plan(self, n: int, run: Run | None = None) -> Estimate:
         """Return what writing `n` queries would take at most; nothing is asked."""
@@ -98,7 +99,7 @@ class Prompted(QuerySynthesizer):
         drawn = [kinds[place] for place in rng.choice(len(kinds), size=len(items), p=shares / shares.sum())]
         titles, prompts = self.catalogue_["title"].gather(items).to_list(), []
         for title, kind in zip(titles, drawn, strict=True):
-            who, when = (str(rng.choice(words)) if words else "" for words in (self.personas, self.seasons))
+            who, when = (str(rng.choice(list(words))) if words else "" for words in (self.personas, self.seasons))
             prompts.append(self._prompt(title, kind, who, when, rng))
         return prompts, drawn
 
