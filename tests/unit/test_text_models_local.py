@@ -148,6 +148,21 @@ def test_a_draw_is_the_slow_one(logits: list[float], heat: float, top_p: float, 
     assert float(log) == pytest.approx(values[int(token)] - np.log(np.exp(values).sum()), abs=1e-4)
 
 
+@pytest.mark.parametrize("words", [255, 256, 257, 1000])
+def test_a_draw_from_many_words_is_the_slow_one(words: int) -> None:
+    """The running sum is taken in blocks; the last word can be drawn, and one without probability cannot."""
+    logits = torch.randn(64, words, generator=torch.Generator().manual_seed(words))
+    chance = torch.linspace(0, 1, 64, dtype=torch.float64).clamp(max=1 - 2**-53)
+    allowed = torch.arange(words) % 3 != 0
+    for how in (Sampling(), Sampling(top_p=0.5), Sampling(top_k=40)):
+        tokens, _ = _decode.draw(logits, chance, how, allowed.expand(64, -1))
+        likely = _decode._cut(logits.masked_fill(~allowed, -torch.inf), how).double().numpy()
+        for token, row, sought in zip(tokens.tolist(), likely, chance.tolist(), strict=True):
+            edges = np.cumsum(row)
+            assert row[token] > 0
+            assert abs(edges / edges[-1] - sought).min() < 1e-6 or token == np.searchsorted(edges, sought * edges[-1])
+
+
 def test_a_text_stops_before_its_mark(model: HuggingFace) -> None:
     whole = model.generate(PROMPTS, RUN, settings=Sampling(max_tokens=30))
     for prompt, answer in zip(PROMPTS, whole, strict=True):

@@ -1,1 +1,1 @@
-"""Words and vectors of text: tokens of English and Chinese, and the embedders."""
+"""Words, vectors and texts: tokens of English and Chinese, embedders, text models, and the safety of what they say."""

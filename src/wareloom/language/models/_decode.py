@@ -13,8 +13,10 @@ from wareloom.language.models._calls import Finish, Generated, Sampling
 
 SHARED = 8
 """Tokens of a common beginning from which it pays to read it once for all rows"""
-NEAREST = 512
+NEAREST = (512, 8192)
 """Likeliest tokens among which the nucleus is looked for first; all are sorted where it is larger"""
+BLOCK = 256
+"""Words whose probabilities are added up together: a running sum over all words took a sixth of the time of a step"""
 
 
 @dataclass
@@ -146,18 +148,34 @@ def draw(logits: Any, chance: Any, settings: Sampling, allowed: Any = None) -> t
     cumulative distribution stands in the order of the words, so that two words of near probability cannot change places
     by rounding.
     """
-    logs = logits.log_softmax(-1)
+    own, whole = logits, logits.logsumexp(-1)
     if allowed is not None:
         logits = logits.masked_fill(~allowed, float("-inf"))
     if settings.temperature == 0:
         tokens = logits.argmax(-1)
     else:
-        likely = _cut(logits / settings.temperature, settings)
-        total = likely.double().cumsum(-1)
-        end = total[:, -1:]
-        reached = torch.minimum(chance[:, None] * end, torch.nextafter(end, torch.zeros_like(end)))
-        tokens = torch.searchsorted(total, reached, right=True).squeeze(1)
-    return tokens, logs.gather(1, tokens[:, None]).squeeze(1)
+        tokens = _at(_cut(logits / settings.temperature, settings), chance)
+    return tokens, own.gather(1, tokens[:, None]).squeeze(1) - whole
+
+
+def _at(likely: Any, chance: Any) -> Any:
+    """Return the word at which the cumulative sum of a row passes its chance: first the block, then the word in it."""
+    rows, words = likely.shape
+    blocks = torch.nn.functional.pad(likely, (0, -words % BLOCK)).double().view(rows, -1, BLOCK)
+    total = blocks.sum(-1).cumsum(-1)
+    block, rest = _passed(total, chance * total[:, -1])
+    inside = blocks.gather(1, block[:, None, None].expand(rows, 1, BLOCK)).squeeze(1).cumsum(-1)
+    return block * BLOCK + _passed(inside, rest)[0]
+
+
+def _passed(total: Any, sought: Any) -> tuple[Any, Any]:
+    """Return the first place where a running sum passes what is sought, and what is sought beyond the sum before it."""
+    end = total[:, -1]
+    # Rounding can bring what is sought to the end, where no place is left.
+    below = torch.minimum(sought, torch.nextafter(end, torch.zeros_like(end)))[:, None]
+    place = torch.searchsorted(total, below, right=True)
+    before = torch.where(place > 0, total.gather(1, (place - 1).clamp(min=0)), 0.0)
+    return place.squeeze(1), (below - before).squeeze(1)
 
 
 def _cut(logits: Any, settings: Sampling) -> Any:
@@ -168,9 +186,10 @@ def _cut(logits: Any, settings: Sampling) -> Any:
         logits = logits.masked_fill(logits < least, float("-inf"))
     likely = logits.softmax(-1)
     if settings.top_p < 1:
-        best = likely.topk(min(words, NEAREST)).values
-        if bool((best.sum(-1) < settings.top_p).any()):
-            best = likely.sort(descending=True).values
+        for nearest in (*NEAREST, words):
+            best = likely.topk(min(words, nearest)).values
+            if nearest >= words or bool((best.sum(-1) >= settings.top_p).all()):
+                break
         before = best.cumsum(-1) - best
         last = (before < settings.top_p).sum(-1, keepdim=True) - 1
         likely = likely.masked_fill(likely < best.gather(1, last), 0.0)
