@@ -159,7 +159,7 @@ class _Experiment:
         self.split = Split(labelled(train, settings.labelled, run), validation, test, parts.how)
         self.plan = Plan(controls=CONTROLS, references=(), left_out={}) if settings.labelled != 0 else UNLABELLED
         self.cells = Cells(run.cache, ["search", shop.fingerprint, asdict(settings), run.seed])
-        kind = RANKERS.load(settings.ranker)
+        kind = named(settings.ranker, settings.ranker_settings)
         self.random, self.gradient = kind.random, kind.gradient
         self.pools: dict[int, JudgmentPool] = {}
 
@@ -295,11 +295,13 @@ def _outcomes(
     model: SearchRanker, task: QueryTask, settings: QueryProofSettings, run: Run, whose: str = ""
 ) -> list[tuple[str, str, Ranked]]:
     """What each metric is called, the metric, and the outcome that it is taken of."""
-    judged = task.rank_judged(model, run)
-    found = [(name + whose, name, judged) for name in settings.metrics]
     if not settings.catalogue_metrics:
-        return found
+        judged = task.rank_judged(model, run)
+        return [(name + whose, name, judged) for name in settings.metrics]
     with run.limits():
-        right, graded = task.rank_all(model, run)
+        right, graded, said = task.rank_all(model, run)
+    # Members are asked for the whole catalogue anyhow; other rankers may judge pairs otherwise than they find them.
+    judged = task.placed(said, run) if isinstance(model, Combined) else task.rank_judged(model, run)
+    found = [(name + whose, name, judged) for name in settings.metrics]
     outcome = {name: graded if name.startswith("ndcg") else right for name in settings.catalogue_metrics}
     return found + [(settings.called(name) + whose, name, ranked) for name, ranked in outcome.items()]

@@ -79,7 +79,10 @@ class QueryTask:
 
     def rank_judged(self, ranker: SearchRanker, run: Run) -> Ranked:
         """Put each query's judged items in order, none else; equal scores go by a permutation drawn from the seed."""
-        score = ranker.match(self.queries, self.query, self.item.to_list())
+        return self.placed(ranker.match(self.queries, self.query, self.item.to_list()), run)
+
+    def placed(self, score: np.ndarray, run: Run) -> Ranked:
+        """Put each query's judged items in order by given scores [judged]."""
         tie = run.rng("ties").permutation(len(score))
         order = np.lexsort((tie, -score, self.query))
         counts = np.diff(self.offsets)
@@ -88,12 +91,13 @@ class QueryTask:
         item = np.arange(len(score), dtype=np.int32)[order]
         return Ranked(self.offsets, rank, self.gain[order], item, counts, none, np.zeros(len(score)))
 
-    def rank_all(self, ranker: SearchRanker, run: Run) -> tuple[Ranked, Ranked]:
+    def rank_all(self, ranker: SearchRanker, run: Run) -> tuple[Ranked, Ranked, np.ndarray]:
         """Rank the whole catalogue for each query, what nobody judged being worth nothing.
 
-        Returns where the items stand that were graded `relevant` or more, all alike, and where all that were judged
-        stand, by what they are worth.
+        Returns where the items stand that were graded `relevant` or more, all alike, where all that were judged stand,
+        by what they are worth, and the scores of these, float32 [judged], -inf where the ranker does not know them.
         """
+        said = np.full(len(self.item), -np.inf, dtype=np.float32)
         items = Vocabulary(ranker.items_)
         code, tie = items.encode(self.item), run.rng("ties").permutation(len(items))
         found = []
@@ -102,9 +106,12 @@ class QueryTask:
             offsets = np.concatenate([[0], np.cumsum(kept)])[self.offsets]
             found.append((Collector(np.zeros(len(items)), depth=1, tie=tie), offsets, code[kept], worth[kept]))
         for start, _, scores in ranker.blocks(without_history(self.queries)):
+            first, last = self.offsets[start], self.offsets[start + len(scores)]
+            row, known = self.query[first:last] - start, code[first:last] >= 0
+            said[first:last][known] = scores[row[known], code[first:last][known]]
             for collector, offsets, item, worth in found:
                 part = offsets[start : start + len(scores) + 1]
                 rows = slice(part[0], part[-1])
                 collector.add(scores, part - part[0], item[rows], worth[rows])
         right, graded = (collector.finish() for collector, *_ in found)
-        return right, graded
+        return right, graded, said
