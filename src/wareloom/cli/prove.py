@@ -102,16 +102,12 @@ def main(
     from wareloom.shop import Shop
     from wareloom.shop.splits import SplitSettings
 
-    given, kind = settings(set), kind_of(of)
-    own, of_proof = (
-        {name.removeprefix(whose): value for name, value in given.items() if name.startswith(whose)}
-        for whose in ("ranker.", "proof.")
-    )
-    of_generator = {k: v for k, v in given.items() if not k.startswith(("ranker.", "proof."))}
+    kind = kind_of(of)
+    of_generator, of_ranker, of_proof = _parted(settings(set))
     values = {
         "generator": _screened(_generator(of, synthesizer, of_generator), screens, screen_set),
         "ranker": ranker or None,
-        "ranker_settings": own,
+        "ranker_settings": of_ranker,
         "split": configure(SplitSettings, {"by": split or kind.split}),
         "ratios": _numbers("--ratios", ratios),
         "seeds": seeds,
@@ -163,6 +159,13 @@ def _generator(of: str, named: str, given: dict[str, Any]) -> Generator:
             )
         own[whose][setting] = value
     return Generator(members=tuple(Member(synthesizer=name, settings=own[name]) for name in several))
+
+
+def _parted(given: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
+    """Part the settings of the synthesizer from those that begin with "ranker." and with "proof."."""
+    named = ("ranker.", "proof.")
+    of_ranker, of_proof = ({k.removeprefix(n): v for k, v in given.items() if k.startswith(n)} for n in named)
+    return {k: v for k, v in given.items() if not k.startswith(named)}, of_ranker, of_proof
 
 
 def _screened(generator: Generator, screens: str, screen_set: list[str] | None) -> Generator:

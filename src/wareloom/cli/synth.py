@@ -15,48 +15,57 @@ if TYPE_CHECKING:
     from wareloom.synthesis import Given, Synthesizer
 
 
+Named = Annotated[
+    str,
+    typer.Argument(help="The synthesizer; 'wareloom list synthesizer' shows all.", autocompletion=names("synthesizer")),
+]
+Trained = Annotated[Path, typer.Argument(help="The training part's folder.")]
+Users = Annotated[int, typer.Option(help="Synthetic users; 0 for as many as are fitted.")]
+Queries = Annotated[int, typer.Option(help="Synthetic queries; 0 for as many as there are items.")]
+ForItem = Annotated[
+    list[str] | None, typer.Option("--for", metavar="ITEM", help="Queries for this item alone; may be given again.")
+]
+DryRun = Annotated[
+    bool,
+    typer.Option("--dry-run", help="Say what a language model would be asked and what it would cost, no more."),
+]
+Preview = Annotated[int, typer.Option(help="Show so many queries, and write nothing.")]
+Cache = Annotated[
+    Path | None, typer.Option(help="Keep a language model's answers here, so that none is paid for twice.")
+]
+Continue = Annotated[Path | None, typer.Option("--continue", help="Continue the users of this shop instead.")]
+Start = Annotated[list[str] | None, typer.Option(help="Begin every user with this item; may be given again.")]
+Length = Annotated[int | None, typer.Option(help="Events of every user.")]
+Like = Annotated[Path | None, typer.Option(help="Users like those of this shop: a segment, a season, a campaign.")]
+Screens = Annotated[
+    str, typer.Option(help="Screens, with commas; users are drawn until as many pass as were asked for.")
+]
+ScreenSet = Annotated[
+    list[str] | None,
+    typer.Option("--screen-set", metavar="SCREEN.NAME=VALUE", help="A setting of a screen; may be given again."),
+]
+Holdout = Annotated[
+    list[Path] | None, typer.Option("--holdout", help="A held-out part, for the leak screen; may be given again.")
+]
+
+
 def main(
-    name: Annotated[
-        str,
-        typer.Argument(
-            help="The synthesizer; 'wareloom list synthesizer' shows all.", autocompletion=names("synthesizer")
-        ),
-    ],
-    shop: Annotated[Path, typer.Argument(help="The training part's folder.")],
+    name: Named,
+    shop: Trained,
     to: To,
-    users: Annotated[int, typer.Option(help="Synthetic users; 0 for as many as are fitted.")] = 0,
-    queries: Annotated[int, typer.Option(help="Synthetic queries; 0 for as many as there are items.")] = 0,
-    for_item: Annotated[
-        list[str] | None, typer.Option("--for", metavar="ITEM", help="Queries for this item alone; may be given again.")
-    ] = None,
-    dry_run: Annotated[
-        bool,
-        typer.Option("--dry-run", help="Say what a language model would be asked and what it would cost, no more."),
-    ] = False,
-    preview: Annotated[int, typer.Option(help="Show so many queries, and write nothing.")] = 0,
-    cache: Annotated[
-        Path | None, typer.Option(help="Keep a language model's answers here, so that none is paid for twice.")
-    ] = None,
-    continue_: Annotated[
-        Path | None, typer.Option("--continue", help="Continue the users of this shop instead.")
-    ] = None,
-    start: Annotated[
-        list[str] | None, typer.Option(help="Begin every user with this item; may be given again.")
-    ] = None,
-    length: Annotated[int | None, typer.Option(help="Events of every user.")] = None,
-    like: Annotated[
-        Path | None, typer.Option(help="Users like those of this shop: a segment, a season, a campaign.")
-    ] = None,
-    screens: Annotated[
-        str, typer.Option(help="Screens, with commas; users are drawn until as many pass as were asked for.")
-    ] = "",
-    screen_set: Annotated[
-        list[str] | None,
-        typer.Option("--screen-set", metavar="SCREEN.NAME=VALUE", help="A setting of a screen; may be given again."),
-    ] = None,
-    holdout: Annotated[
-        list[Path] | None, typer.Option("--holdout", help="A held-out part, for the leak screen; may be given again.")
-    ] = None,
+    users: Users = 0,
+    queries: Queries = 0,
+    for_item: ForItem = None,
+    dry_run: DryRun = False,
+    preview: Preview = 0,
+    cache: Cache = None,
+    continue_: Continue = None,
+    start: Start = None,
+    length: Length = None,
+    like: Like = None,
+    screens: Screens = "",
+    screen_set: ScreenSet = None,
+    holdout: Holdout = None,
     set: Set = None,
     seed: Seed = 0,
     as_json: AsJson = False,
@@ -77,16 +86,11 @@ def main(
     run, real = run_of(seed, quiet).with_(cache=cache), Shop.open(shop)
     held = together([Shop.open(part) for part in holdout]) if holdout else None
     fitted = SYNTHESIZERS.make(name, **settings(set)).fit(real, run)
+    if fitted.of == "queries" and (dry_run or preview):
+        _look(fitted, (queries or real.rows("items"), preview), Given(items=tuple(for_item or ())), run, as_json)
+        return
     if fitted.of == "queries":
         count, given = queries or real.rows("items"), Given(items=tuple(for_item or ()))
-        if dry_run or preview:
-            if dry_run:
-                show(_plan(fitted, count, run), as_json)
-            else:
-                some = _preview(fitted, preview, run, given)
-                lines = [f"{row['grade']:.2f}  {row['query']}  |  {row['title']}" for row in some]
-                show({"judgments": some}, as_json, "\n".join(lines))
-            return
     else:
         histories = Shop.open(continue_) if continue_ else None
         count = users or len(Log.of(histories or real).users)
@@ -102,15 +106,17 @@ def main(
     show(told | {"rows": rows, "fingerprint": sampled.fingerprint}, as_json)
 
 
-def _plan(fitted: Synthesizer, count: int, run: Run) -> dict[str, Any]:
-    """What a language model would be asked, and what that takes at most."""
-    need = fitted.plan(count, run)
-    return {"queries": count, **(asdict(need) if need else {"calls": 0, "note": "no language model is asked"})}
-
-
-def _preview(fitted: Synthesizer, count: int, run: Run, given: Given) -> list[dict[str, Any]]:
-    """Some of what would be made: the query, and the products with their grades."""
-    made = fitted.sample(count, run, given)
+def _look(fitted: Synthesizer, counts: tuple[int, int], given: Given, run: Run, as_json: bool) -> None:
+    """Show what a language model would be asked for so many queries, or, where some are to be seen, these."""
+    count, seen = counts
+    if not seen:
+        need = fitted.plan(count, run)
+        told = asdict(need) if need else {"calls": 0, "note": "no language model is asked"}
+        show({"queries": count, **told}, as_json)
+        return
+    made = fitted.sample(seen, run, given)
     titles = made.table("items").select("item_id", "title")
     rows = made.table("judgments").join(titles, on="item_id", how="left", maintain_order="left")
-    return rows.select("query", "grade", "item_id", "title").to_dicts()
+    some = rows.select("query", "grade", "item_id", "title").to_dicts()
+    lines = [f"{row['grade']:.2f}  {row['query']}  |  {row['title']}" for row in some]
+    show({"judgments": some}, as_json, "\n".join(lines))

@@ -19,7 +19,7 @@ from wareloom.proof.queries_result import summarise_queries
 from wareloom.proof.queries_task import Gain, QueryTask
 from wareloom.proof.result import Proof
 from wareloom.rankers.search._base import SearchRanker
-from wareloom.rankers.search._parts import Combined
+from wareloom.rankers.search._parts import Members
 from wareloom.run import Run
 from wareloom.shop import Shop
 from wareloom.shop.splits import Split, SplitSettings, split
@@ -160,7 +160,7 @@ class _Experiment:
         self.plan = Plan(controls=CONTROLS, references=(), left_out={}) if settings.labelled != 0 else UNLABELLED
         self.cells = Cells(run.cache, ["search", shop.fingerprint, asdict(settings), run.seed])
         kind = named(settings.ranker, settings.ranker_settings)
-        self.random, self.gradient = kind.random, kind.gradient
+        self.random, self.gradient = kind.random, kind.by_updates()
         self.pools: dict[int, JudgmentPool] = {}
 
     def run(self) -> dict[str, Any]:
@@ -272,7 +272,7 @@ def evaluate_queries(
     `rows`: the judgments it was trained on.
     """
     measured = _outcomes(model, task, settings, run)
-    if settings.members and isinstance(model, Combined):
+    if settings.members and isinstance(model, Members):
         for name, member in model.members_.items():
             measured += _outcomes(member, task, settings, run, f" of {name}")
     per_request: dict[str, np.ndarray] = {}
@@ -286,7 +286,7 @@ def evaluate_queries(
         for part, held in task.slices().items():
             per_request[f"{label}/{part}"] = np.where(held, values, np.nan)
     training = {} if rows is None else {"events": rows}
-    if rows is not None and model.gradient:
+    if rows is not None and model.by_updates():
         training["updates"] = int(getattr(model, "updates_", 0))
     return Evaluation(per_request, overall, training)
 
@@ -301,7 +301,7 @@ def _outcomes(
     with run.limits():
         right, graded, said = task.rank_all(model, run)
     # Members are asked for the whole catalogue anyhow; other rankers may judge pairs otherwise than they find them.
-    judged = task.placed(said, run) if isinstance(model, Combined) else task.rank_judged(model, run)
+    judged = task.placed(said, run) if isinstance(model, Members) else task.rank_judged(model, run)
     found = [(name + whose, name, judged) for name in settings.metrics]
     outcome = {name: graded if name.startswith("ndcg") else right for name in settings.catalogue_metrics}
     return found + [(settings.called(name) + whose, name, ranked) for name, ranked in outcome.items()]

@@ -70,6 +70,10 @@ class SearchRanker(Ranker):
             self._fit(log, shop, run)
         return self
 
+    def by_updates(self) -> bool:
+        """Whether it, or what it is made of, is taught by gradient updates."""
+        return self.gradient
+
     def untaught(self) -> Self:
         """Return the same ranker as it is where a shop has no judgments: itself, unless it could learn nothing then."""
         return self

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any, Self
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
@@ -16,35 +16,33 @@ from wareloom.run import Run
 from wareloom.shop import Log, Shop
 
 
-@dataclass(kw_only=True, eq=False)
-class Combined(SearchRanker):
-    """Base of rankers of search that ask others. Members are fitted on the same shop and asked the same queries."""
+class Members:
+    """What rankers of search that ask others have in common. The members are fitted on the same shop.
 
-    spelling: bool = True
-    """Whether words of a query that hardly an item has are taken for slips and corrected by those items have. Needs the
-    extra `text`."""
-    members: tuple[str, ...] = ("bm25", "bi_encoder")
-    """The rankers of search that are asked."""
-    member_settings: dict[str, dict[str, Any]] = field(default_factory=dict)
-    """Settings by member, where they are not the defaults."""
+    Stands before `SearchRanker` among a ranker's bases; the ranker itself has the settings members and member_settings.
+    """
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
+    if TYPE_CHECKING:
+        name: str
+        items_: Any
+        members: tuple[str, ...]
+        member_settings: dict[str, dict[str, Any]]
+
+    def _check_members(self) -> None:
         require(self.name, "members", self.members, len(self.members) > 0, "one ranker or more")
         require(self.name, "members", self.members, len({*self.members}) == len(self.members), "different rankers")
         known = f"names among {', '.join(self.members)}"
         require(self.name, "member_settings", self.member_settings, {*self.member_settings} <= {*self.members}, known)
         for name, made in self._made().items():
-            if not isinstance(made, SearchRanker) or isinstance(made, Combined):
+            if not isinstance(made, SearchRanker) or isinstance(made, Members):
                 raise SettingError(f"{self.name}: the member {name!r} does not read queries by itself: take bm25, say.")
 
     def _made(self) -> dict[str, SearchRanker]:
         return {name: RANKERS.make(name, **self.member_settings.get(name, {})) for name in self.members}
 
-    @property
-    def gradient(self) -> bool:  # type: ignore[override]
+    def by_updates(self) -> bool:
         """Whether a member is taught by gradient updates."""
-        return any(member.gradient for member in getattr(self, "members_", self._made()).values())
+        return any(member.by_updates() for member in self._made().values())
 
     @property
     def updates_(self) -> int:
@@ -54,12 +52,15 @@ class Combined(SearchRanker):
     def untaught(self) -> Self:
         """Return the same with members that need no judgments."""
         own = {name: made.untaught().settings() for name, made in self._made().items()}
-        return replace(self, member_settings={name: {**values} for name, values in own.items()})
+        return replace(self, member_settings=own)  # type: ignore[type-var]
 
     def _fit(self, log: Log, shop: Shop | None, run: Run) -> None:
         assert shop is not None
         self.members_ = {name: made.fit(shop, run, log=log) for name, made in self._made().items()}
-        super()._fit(log, shop, run)
+        super()._fit(log, shop, run)  # type: ignore[misc]
+
+    def _match(self, queries: Sequence[str]) -> np.ndarray:
+        raise NotImplementedError
 
     def _asked(self, queries: Sequence[str]) -> list[np.ndarray]:
         """Scores of every member: float32 [queries, items] each."""

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
 from wareloom.errors import require
 from wareloom.rankers._top import top_k
+from wareloom.rankers.search._base import SearchRanker
 from wareloom.rankers.search._judged import judged
-from wareloom.rankers.search._parts import Combined, scaled
+from wareloom.rankers.search._parts import Members, scaled
 from wareloom.run import Run
 from wareloom.shop import Shop, Vocabulary
 
@@ -24,7 +25,7 @@ DEPTH = 10
 
 
 @dataclass(kw_only=True, eq=False)
-class Fusion(Combined):
+class Fusion(Members, SearchRanker):
     """Add up what each member says of an item, by its place in the member's list or by its score.
 
     "rrf" adds up 1 / (`constant` + place): reciprocal-rank fusion over the first `depth` places (Cormack, Clarke and
@@ -33,6 +34,13 @@ class Fusion(Combined):
     equal, or learned from the judgments: those of the highest mean nDCG@10 of judged items, one member after the other.
     """
 
+    spelling: bool = True
+    """Whether words of a query that hardly an item has are taken for slips and corrected by those items have. Needs the
+    extra `text`."""
+    members: tuple[str, ...] = ("bm25", "bi_encoder")
+    """The rankers of search that are asked."""
+    member_settings: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Settings by member, where they are not the defaults."""
     by: Literal["zscore", "rrf"] = "zscore"
     """What is added up: scores in units of their spread, or reciprocal ranks."""
     weights: dict[str, float] = field(default_factory=dict)
@@ -46,6 +54,7 @@ class Fusion(Combined):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        self._check_members()
         known = {*self.weights} <= {*self.members} and all(weight >= 0 for weight in self.weights.values())
         require("fusion", "weights", self.weights, known, f"numbers from 0, for names among {', '.join(self.members)}")
         require("fusion", "constant", self.constant, self.constant > 0, "a number above 0")

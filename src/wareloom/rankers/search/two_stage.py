@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -12,9 +12,10 @@ import polars as pl
 
 from wareloom.errors import needed, require
 from wareloom.rankers._top import top_k
+from wareloom.rankers.search._base import SearchRanker
 from wareloom.rankers.search._judged import judged
 from wareloom.rankers.search._match import Matcher
-from wareloom.rankers.search._parts import Combined, scaled
+from wareloom.rankers.search._parts import Members, scaled
 from wareloom.run import Run
 from wareloom.shop import Shop, Vocabulary
 
@@ -27,7 +28,7 @@ LIGHTGBM = "lightgbm", "learned", "The ranker 'two_stage'"
 
 
 @dataclass(kw_only=True, eq=False)
-class TwoStage(Combined):
+class TwoStage(Members, SearchRanker):
     """Take the `candidates` best items of every member, and order them by LambdaMART and by the members' own scores.
 
     The trees see each member's score in units of the query's spread over the catalogue, their sum, and how query and
@@ -36,6 +37,13 @@ class TwoStage(Combined):
     Without judgments, or where each query has one grade alone, it is the sum. Needs the extra `learned`. Burges (2010);
     Ke et al. (2017)."""
 
+    spelling: bool = True
+    """Whether words of a query that hardly an item has are taken for slips and corrected by those items have. Needs the
+    extra `text`."""
+    members: tuple[str, ...] = ("bm25", "bi_encoder")
+    """The rankers of search that are asked."""
+    member_settings: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Settings by member, where they are not the defaults."""
     trees: int = 150
     """Trees that are added up."""
     leaves: int = 15
@@ -58,6 +66,7 @@ class TwoStage(Combined):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        self._check_members()
         for name in ("trees", "min_rows", "candidates", "lessons"):
             require("two_stage", name, getattr(self, name), getattr(self, name) >= 1, "1 or more")
         require("two_stage", "leaves", self.leaves, self.leaves >= 2, "2 or more")
