@@ -24,6 +24,11 @@ SMALL = frozenset((
     "plus", "the", "this", "to", "with", "w", "x", "your", "的", "和", "与",
 ))  # fmt: skip
 """Words that stand between the others"""
+TALK = frozenset((
+    "包邮", "正品", "新款", "新品", "特价", "促销", "热卖", "热销", "爆款", "现货", "专柜", "直销", "批发",
+    "代购", "推荐", "优惠", "限时", "秒杀", "清仓", "旗舰店", "官方", "同款", "免运费", "厂家", "上新", "新上",
+))  # fmt: skip
+"""Chinese words that sell and that nobody looks for: free of postage, genuine, new, on sale"""
 _BREAKS = re.compile(r"\s+[-–—|/]+\s+|[,;:()\[\]{}|，；：（）【】、！!。]+|\s{3,}")
 _DIGIT = re.compile(r"\d")
 _LETTER = re.compile(r"[^\W\d_]")
@@ -147,8 +152,8 @@ def _parted(title: str) -> list[tuple[int, list[str]]]:
 
 
 def _is_small(word: str) -> bool:
-    """Whether nobody would look for a word: one that stands between others, or a single Latin letter."""
-    return word in SMALL or (len(word) == 1 and word.isascii() and word.isalpha())
+    """Whether nobody would look for a word: one that stands between others, sells, or is a single Latin letter."""
+    return word in SMALL or word in TALK or (len(word) == 1 and word.isascii() and word.isalpha())
 
 
 def _says(word: str) -> bool:

@@ -43,9 +43,9 @@ def ways(word: str) -> tuple[str, ...]:
 
 
 def joined(words: Sequence[str]) -> str:
-    """Put words side by side, with a space but between Chinese ones."""
+    """Put words side by side, with a space but beside Chinese ones."""
     text = ""
     for word in words:
-        apart = text and not (_HAN.match(text[-1]) and _HAN.match(word[:1]))
+        apart = text and not (_HAN.match(text[-1]) or _HAN.match(word[:1]))
         text += f" {word}" if apart else word
     return text

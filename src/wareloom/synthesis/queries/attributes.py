@@ -14,6 +14,7 @@ from wareloom.language.titles import BRAND, DESCRIBES, HEAD, MODEL, NOUN, SIZE, 
 from wareloom.run import Run
 from wareloom.shop import Shop, Vocabulary
 from wareloom.synthesis.queries._base import QuerySynthesizer, real_queries
+from wareloom.synthesis.queries._chinese import is_han, tidy, whole
 from wareloom.synthesis.queries._edits import slip
 from wareloom.synthesis.queries._forms import joined, ways
 from wareloom.synthesis.queries._grammar import Grammar
@@ -53,20 +54,23 @@ class Attributes(QuerySynthesizer):
         require("attributes", "temperature", self.temperature, self.temperature > 0, "a number above 0")
 
     def _learn(self, shop: Shop, run: Run) -> None:
-        self.__dict__.pop("_ways", None)
+        for kept in ("_ways", "_spelt"):
+            self.__dict__.pop(kept, None)
         titles = self.catalogue_["title"].fill_null("").to_list()
         brands = self.catalogue_["brand"].to_list() if "brand" in self.catalogue_.columns else []
         reader, read = TitleReader.of_catalogue(titles, brands)
         grammar = self._grammar(shop, read)
         self.lengths_, self.in_order_ = _stretched(grammar.lengths, self.length), grammar.in_order
+        made = [whole(title, grammar.weights(title, reader)) for title in read]
+        read = [title for title, _, _ in made]
         words = pl.Series([title.words for title in read], dtype=pl.List(pl.String))
         flat = words.explode(empty_as_null=False)
         self.words_ = flat.unique().sort()
         self.offsets_ = np.concatenate([[0], np.cumsum(words.list.len().to_numpy())]).astype(np.int64)
         self.word_ = Vocabulary(self.words_).encode(flat).astype(np.int32)
         self.role_ = np.array([role for title in read for role in title.roles], dtype=np.int8)
-        odds = [grammar.weights(title, reader) for title in read]
-        self.log_odds_ = np.log(np.concatenate([*odds, np.zeros(0)])).astype(np.float32)
+        self.log_odds_ = np.log(np.concatenate([*(odds for _, odds, _ in made), np.zeros(0)])).astype(np.float32)
+        self.made_of_ = np.array([number for _, _, numbers in made for number in numbers], dtype=np.int8)
 
     def _grammar(self, shop: Shop, read: list[Title]) -> Grammar:
         real = real_queries(shop) if self.learn_queries else pl.DataFrame()
@@ -87,24 +91,33 @@ class Attributes(QuerySynthesizer):
         # A word alone has to name the thing, its make or its model.
         key = np.where((asked[row] == 1) & ~np.isin(self.role_[at], NAMES), key - ALONE, key)
         best = np.lexsort((-key, row))
-        taken = best[place < np.repeat(asked, count)]
+        # A word that was put together counts for as many as it is made of, and is taken where most of it fits.
+        made_of, full = self.made_of_[at[best]].astype(np.int64), count[count > 0]
+        before = np.cumsum(made_of) - made_of
+        before -= np.repeat(before[np.cumsum(full) - full], full)
+        taken = best[(before == 0) | (before + (made_of - 1) / 2 < np.repeat(asked, count))]
         moved = self._order(row, place, at, rng)
         taken = taken[np.lexsort((moved[taken], row[taken]))]
         varied, slips = rng.random(len(taken)) < self.variants, rng.random(len(items)) < self.typos
-        said: list[list[str]] = [[] for _ in range(len(items))]
         which = rng.random(len(taken))
-        for r, word, other, choice in zip(
-            row[taken].tolist(), self.word_[at[taken]].tolist(), varied, which, strict=True
-        ):
-            forms = self._ways[word]
-            form = forms[1 + int(choice * (len(forms) - 1))] if other and len(forms) > 1 else forms[0]
-            if not said[r] or said[r][-1] != form:
-                said[r].append(form)
+        said = self._said(row[taken], self.word_[at[taken]], np.where(varied, which, -1.0), len(items))
         for r in np.flatnonzero(slips):
             if said[r]:
                 chosen = int(rng.integers(len(said[r])))
                 said[r][chosen] = slip(said[r][chosen], rng)
         return [joined(words) for words in said]
+
+    def _said(self, row: np.ndarray, word: np.ndarray, choice: np.ndarray, number: int) -> list[list[str]]:
+        """The words of each of `number` queries as they are typed; `choice`: -1, or which of the rarer ways it is."""
+        typed: list[list[str]] = [[] for _ in range(number)]
+        plain: list[list[str]] = [[] for _ in range(number)]
+        for r, code, other in zip(row.tolist(), word.tolist(), choice.tolist(), strict=True):
+            forms = self._ways[code]
+            form = forms[1 + int(other * (len(forms) - 1))] if other >= 0 and len(forms) > 1 else forms[0]
+            if not typed[r] or typed[r][-1] != form:
+                typed[r].append(form)
+                plain[r].append(self._spelt[code])
+        return [tidy(bare) if any(map(is_han, bare)) else words for words, bare in zip(typed, plain, strict=True)]
 
     def _order(self, row: np.ndarray, place: np.ndarray, at: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Where each word goes: as in the title, or with measures or the brand moved behind: float64 [words]."""
@@ -115,7 +128,11 @@ class Attributes(QuerySynthesizer):
 
     @cached_property
     def _ways(self) -> list[tuple[str, ...]]:
-        return [ways(word) for word in self.words_.to_list()]
+        return [ways(word) for word in self._spelt]
+
+    @cached_property
+    def _spelt(self) -> list[str]:
+        return self.words_.to_list()
 
 
 def _stretched(shares: np.ndarray, mean: float) -> np.ndarray:
