@@ -232,17 +232,12 @@ class BiEncoder(SearchRanker):
             scores[part] = np.einsum("ij,ij->i", asked[query[part]], self.vectors_[item[part]])
         return scores
 
-    def _score(self, requests: Requests) -> np.ndarray:
+    def _texts_of(self, requests: Requests) -> list[str]:
         assert requests.histories is not None
-        log, names = requests.histories, self._known_names()
-        scores = np.tile(self.popularity_.astype(np.float32), (len(requests), 1))
-        said = [query.strip() if query else "" for query in requests.queries] or [""] * len(requests)
+        log, names, said = requests.histories, self._known_names(), super()._texts_of(requests)
         for row, (start, stop) in enumerate(zip(log.offsets[:-1], log.offsets[1:], strict=True)):
             said[row] = said[row] or history_text(log.item[start:stop], names, self.history)
-        rows = np.flatnonzero([bool(text) for text in said])
-        if len(rows):
-            scores[rows] = self.match_all([said[row] for row in rows])
-        return scores
+        return said
 
     def _known_names(self) -> list[str]:
         self._network()

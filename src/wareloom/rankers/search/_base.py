@@ -11,9 +11,11 @@ from typing import Self
 import numpy as np
 import polars as pl
 
-from wareloom.errors import InputError
+from wareloom.errors import InputError, require
+from wareloom.family import RANKERS
 from wareloom.language.spelling import Speller
 from wareloom.language.tokenise import tokenise
+from wareloom.language.wishes import Wishes, read_wishes
 from wareloom.rankers import Ranker
 from wareloom.rankers._history import popularity
 from wareloom.rankers.content._text import DEFAULT, field_texts, parse_fields, present
@@ -22,6 +24,8 @@ from wareloom.shop import Log, Requests, Shop, Vocabulary
 
 NO_EVENTS = {"user_id": pl.String, "item_id": pl.String, "event": pl.String}
 """The columns of a log of nothing, for shops that have a catalogue alone"""
+NOBODY = Requests()
+"""Requests of which nothing is known"""
 PAIRS = {"first": pl.String, "second": pl.String, "texts": pl.Int64}
 """The columns of the pairs of words that a speller knows"""
 
@@ -39,9 +43,19 @@ class SearchRanker(Ranker):
     spelling: bool = False
     """Whether words of a query that hardly an item has are taken for slips and corrected by those items have. Needs the
     extra `text`."""
+    wishes: bool = False
+    """Whether "under $50" and "给女儿" are read as what it may cost and for whom it is: items of another price stand
+    below all others, those without a price stay."""
+    personal: float = 0.0
+    """Weight of the history's items beside the query, both in units of their spread; 0 answers everybody alike."""
+    behaviour: str = "item_knn"
+    """The ranker that says what goes with a history, where there is a weight."""
 
     def __post_init__(self) -> None:
         parse_fields(self.fields, self.name)
+        require(self.name, "personal", self.personal, self.personal >= 0, "0 or more")
+        if self.personal:
+            RANKERS.load(self.behaviour)
 
     @abstractmethod
     def _learn(self, texts: dict[str, list[str]], weights: dict[str, float], shop: Shop, run: Run) -> None:
@@ -117,15 +131,50 @@ class SearchRanker(Ranker):
             self.spelt_words_ = pl.DataFrame(sorted(learned.held.items()), ["word", "texts"], orient="row")
             rows = sorted((*pair, texts) for pair, texts in learned.pairs.items())
             self.spelt_pairs_ = pl.DataFrame(rows, PAIRS, orient="row")
+        self.behaviours_ = self._behaviour(log, shop, run)
+        prices = shop.has("items", "price") and self.wishes
+        self.price_ = shop.table("items")["price"].to_numpy().astype(np.float64) if prices else np.zeros(0)
         self._learn(texts, weights, shop, run)
 
+    def _behaviour(self, log: Log, shop: Shop, run: Run) -> dict[str, Ranker]:
+        """The ranker that knows what goes with a history, where there is a weight and an event."""
+        return {"behaviour": RANKERS.make(self.behaviour).fit(shop, run, log=log)} if self.personal and len(log) else {}
+
     def _score(self, requests: Requests) -> np.ndarray:
-        asked = [query.strip() if query else "" for query in requests.queries] or [""] * len(requests)
+        asked = self._texts_of(requests)
         scores = np.tile(self.popularity_.astype(np.float32), (len(requests), 1))
         rows = np.flatnonzero([bool(query) for query in asked])
         if len(rows):
-            scores[rows] = self.match_all([asked[row] for row in rows])
+            scores[rows] = self._answered([asked[row] for row in rows], requests, rows)
         return scores
+
+    def _texts_of(self, requests: Requests) -> list[str]:
+        """What each request looks for, "" where it is nothing."""
+        return [query.strip() if query else "" for query in requests.queries] or [""] * len(requests)
+
+    def _answered(self, asked: list[str], requests: Requests, rows: np.ndarray) -> np.ndarray:
+        """Score all items for the queries `asked` in some rows of the requests: float32 [rows, items]."""
+        assert requests.histories is not None
+        wishes = [read_wishes(query) if self.wishes else Wishes(query) for query in asked]
+        scores = self.match_all([wish.text for wish in wishes])
+        if self.behaviours_:
+            histories = requests.histories.select(rows)
+            known = np.flatnonzero(histories.lengths() > 0)
+            if len(known):
+                likes = self.behaviours_["behaviour"]._score(replace(NOBODY, histories=histories.select(known)))
+                scores[known] = scaled(scores[known]) + np.float32(self.personal) * scaled(likes)
+        for row, wish in enumerate(wishes if len(self.price_) else ()):
+            dear, cheap = self.price_ > (wish.most or np.inf), self.price_ < (wish.least or 0.0)
+            if (wrong := dear | cheap).any():
+                scores[row, wrong] -= np.ptp(scores[row]) + 1.0
+        return scores
+
+
+def scaled(scores: np.ndarray) -> np.ndarray:
+    """Scores in units of each row's spread, float32 [rows, columns]; 0 where all are alike."""
+    deviation = scores.std(axis=1, keepdims=True, dtype=np.float64)
+    centred = scores - scores.mean(axis=1, keepdims=True, dtype=np.float64)
+    return (centred / np.where(deviation > 1e-9, deviation, 1.0)).astype(np.float32)
 
 
 def without_history(queries: Sequence[str]) -> Requests:

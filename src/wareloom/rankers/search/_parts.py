@@ -78,15 +78,3 @@ class Members:
         size = max(1, BLOCK_BYTES // (4 * max(1, len(self.items_))))
         for start in range(0, queries, size):
             yield start, min(queries, start + size)
-
-
-def scaled(scores: np.ndarray) -> np.ndarray:
-    """Scores in units of each row's spread, float32 [rows, columns]."""
-    mean, deviation = spread(scores)
-    return ((scores - mean) / deviation).astype(np.float32)
-
-
-def spread(scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and standard deviation of each row; float64 [rows, 1], the deviation 1 where all are alike."""
-    mean, deviation = scores.mean(axis=1, keepdims=True, dtype=np.float64), scores.std(axis=1, keepdims=True)
-    return mean, np.where(deviation > 1e-9, deviation, 1.0).astype(np.float64)

@@ -10,9 +10,9 @@ import numpy as np
 
 from wareloom.errors import require
 from wareloom.rankers._top import top_k
-from wareloom.rankers.search._base import SearchRanker
+from wareloom.rankers.search._base import SearchRanker, scaled
 from wareloom.rankers.search._judged import judged
-from wareloom.rankers.search._parts import Members, scaled
+from wareloom.rankers.search._parts import Members
 from wareloom.run import Run
 from wareloom.shop import Shop, Vocabulary
 

@@ -12,10 +12,10 @@ import polars as pl
 
 from wareloom.errors import needed, require
 from wareloom.rankers._top import top_k
-from wareloom.rankers.search._base import SearchRanker
+from wareloom.rankers.search._base import SearchRanker, scaled
 from wareloom.rankers.search._judged import judged
 from wareloom.rankers.search._match import Matcher
-from wareloom.rankers.search._parts import Members, scaled
+from wareloom.rankers.search._parts import Members
 from wareloom.run import Run
 from wareloom.shop import Shop, Vocabulary
 
