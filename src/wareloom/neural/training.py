@@ -64,15 +64,17 @@ def train(
     evaluate: Callable[[], float] | None = None,
     *,
     checkpoint: Path | None = None,
+    after: Callable[[int], None] | None = None,
 ) -> list[dict[str, float]]:
     """Fit `model` in place by AdamW with warm-up and a schedule; returns loss and value at each evaluation.
 
     `batches(epoch)` yields what `loss` takes, the same each time it is asked for the same epoch; `evaluate` returns
     what is to be high. With it the weights of the best evaluation are kept. At `checkpoint` the state is kept after
     every evaluation, a stopped run goes on from there to the same weights, and the file is deleted at the end.
+    `after(step)` is called after each update, the first being 0, while its gradients are still there.
     Loshchilov and Hutter (2019) for the decoupled decay and the schedule.
     """
-    return _Loop(model, batches, loss, how, run, evaluate, checkpoint).run()
+    return _Loop(model, batches, loss, how, run, evaluate, checkpoint, after).run()
 
 
 class _Loop:
@@ -87,9 +89,10 @@ class _Loop:
         run: Run,
         evaluate: Callable[[], float] | None,
         checkpoint: Path | None,
+        after: Callable[[int], None] | None,
     ) -> None:
         self.batches, self.loss, self.how, self.evaluate = batches, loss, how, evaluate
-        self.settings, self.checkpoint = run, checkpoint
+        self.settings, self.checkpoint, self.after = run, checkpoint, after
         self.devices = Devices(run)
         self.size = how.accumulate * self.devices.world
         self.model = self.devices.place(model)
@@ -162,6 +165,8 @@ class _Loop:
         self.devices.share_gradients(self.model)
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.how.clip)
         self.optimiser.step()
+        if self.after is not None:
+            self.after(self.progress.step)
         return sum_
 
     def _judge(self, tell: Callable[..., None]) -> None:

@@ -41,7 +41,8 @@ class Adapter(torch.nn.Module):  # type: ignore[misc]
 
     def forward(self, x: Any) -> Any:
         """Vectors [..., size] → [..., size]."""
-        return x + self.up(torch.nn.functional.gelu(self.down(x)))
+        # A decoder may compute in 16 bits around it.
+        return x + self.up(torch.nn.functional.gelu(self.down(x.to(self.down.weight.dtype)))).to(x.dtype)
 
 
 def tuned(encoder: Any, tuning: Tuning, size: int, who: str) -> Any:
@@ -58,7 +59,7 @@ def tuned(encoder: Any, tuning: Tuning, size: int, who: str) -> Any:
         for name, weight in encoder.named_parameters():
             weight.requires_grad_(not name.startswith("pooler."))
     if tuning == "adapter":
-        _adapters(encoder, size, who)
+        hang_adapters(encoder, AFTER, size, who)
     return _by_peft(encoder, tuning, size, who) if tuning in ("lora", "prefix") else encoder
 
 
@@ -78,9 +79,9 @@ def put_weights(model: Any, weights: dict[str, np.ndarray], where: str) -> None:
             value.copy_(torch.from_numpy(np.array(weights[name])))
 
 
-def _adapters(encoder: Any, size: int, who: str) -> None:
-    """Hang an adapter behind each of the modules `AFTER`; their own weights and names stay as they are."""
-    found = [module for name, module in encoder.named_modules() if name.endswith(AFTER) and hasattr(module, "weight")]
+def hang_adapters(encoder: Any, after: tuple[str, ...], size: int, who: str) -> None:
+    """Hang an adapter behind each module whose name ends so; their own weights and names stay as they are."""
+    found = [module for name, module in encoder.named_modules() if name.endswith(after) and hasattr(module, "weight")]
     if not found:
         raise _unknown(encoder, "adapter", who)
     for module in found:

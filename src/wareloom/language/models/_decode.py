@@ -52,7 +52,7 @@ def write(model: Any, tokenizer: Any, rows: Sequence[Row], settings: Sampling, e
     with torch.inference_mode():
         chance = [np.random.default_rng(row.seed).random(settings.max_tokens) for row in rows]
         live = list(range(len(rows)))
-        logits, cache, mask = read(model, [row.prompt for row in rows], 1)
+        logits, cache, mask = _begun(model, [row.prompt for row in rows])
         for step in range(settings.max_tokens):
             allowed = _allowed([rows[i].matcher for i in live], logits)
             draws = torch.from_numpy(np.array([chance[i][step] for i in live])).to(logits.device)
@@ -79,6 +79,18 @@ def write(model: Any, tokenizer: Any, rows: Sequence[Row], settings: Sampling, e
             logits = out.logits
     for row in rows:
         _close(row, tokenizer, settings, ends)
+
+
+def _begun(model: Any, prompts: Sequence[list[int]]) -> tuple[Any, Any, Any]:
+    """Read prompts as `read` does, one that stands several times in a batch once."""
+    found: dict[tuple[int, ...], int] = {}
+    which = [found.setdefault(tuple(prompt), len(found)) for prompt in prompts]
+    logits, cache, mask = read(model, [list(prompt) for prompt in found], 1)
+    if len(found) < len(which):
+        chosen = torch.tensor(which, device=mask.device)
+        cache.batch_select_indices(chosen)
+        logits, mask = logits[chosen], mask[chosen]
+    return logits, cache, mask
 
 
 def read(model: Any, prompts: Sequence[list[int]], keep: int) -> tuple[Any, Any, Any]:
