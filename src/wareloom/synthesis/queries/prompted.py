@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,16 +12,13 @@ import polars as pl
 from wareloom.errors import SettingError, near, require
 from wareloom.family import TEXT_MODELS
 from wareloom.language.models import Estimate, Sampling, TextModel, estimate
-from wareloom.language.safety import as_data, blocked, injected, personal_data
+from wareloom.language.safety import as_data
 from wareloom.language.tokenise import tokenise
 from wareloom.run import Run
 from wareloom.shop import Shop
 from wareloom.synthesis.queries._base import QuerySynthesizer, real_queries
+from wareloom.synthesis.queries._clean import first_query, foreign_numbers
 from wareloom.synthesis.queries._shown import EXAMPLES, EXAMPLES_ZH, KINDS, KINDS_ZH, MIX
-
-LONGEST = 12
-"""Words of a query at most; what is longer is no query"""
-_LEAD = re.compile(r"^\s*(?:[-*•\d.)]+\s+)?(?:(?:search|query|搜索词?)\s*[:：]\s*)?", re.IGNORECASE)
 
 
 @dataclass(kw_only=True, eq=False)
@@ -126,17 +122,10 @@ class Prompted(QuerySynthesizer):
 
     def _query(self, text: str, title: str, kind: str, prompt: str) -> str:
         """The query in an answer, "" where it is none."""
-        lines = text.strip().splitlines()
-        query = _LEAD.sub("", lines[0]).strip(" \t\"'“”‘’「」.。") if lines else ""
-        words = tokenise(query)
-        if not words or len(words) > LONGEST or query.casefold() == title.strip().casefold():
-            return ""
-        if personal_data(query) or blocked(query, self.block) or injected(query):
-            return ""
-        known = {*tokenise(title)}
+        query = first_query(text, title, self.block)
+        words, known = tokenise(query), {*tokenise(title)}
         shown = {*tokenise(prompt)} - known
         # What is neither of the product nor the model's own is copied from an example.
         if any(len(word) > 3 and word in shown for word in words) and not known & {*words}:
             return ""
-        foreign = [word for word in words if any(c.isdigit() for c in word) and word not in known]
-        return "" if foreign and kind != "comparison" else query
+        return "" if kind != "comparison" and foreign_numbers(query, title) else query
