@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import atexit
+import shutil
+import tempfile
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
 
 from conftest import Lazy
+from tiny_lm import tiny_lm
 from wareloom.errors import InputError, NotFittedError, SettingError
 from wareloom.family import SYNTHESIZERS, TEXT_MODELS, configure
 from wareloom.run import Run
@@ -18,7 +24,10 @@ from wareloom.synthesis.queries._base import QuerySynthesizer
 NAMES = [n for n in SYNTHESIZERS.names() if SYNTHESIZERS.describe(n).module.startswith("wareloom.synthesis.queries.")]
 LANGUAGE_MODELS = [name for name in NAMES if hasattr(SYNTHESIZERS.load(name), "model")]
 """Those that ask a text model, which have tests of their own with one that answers as it is told."""
-NAMES = [name for name in NAMES if name not in LANGUAGE_MODELS]
+OWN_MODEL = "tuned"
+"""Asks a text model too, but one that it makes itself: it keeps to all of this."""
+NAMES = [name for name in NAMES if name not in LANGUAGE_MODELS or name == OWN_MODEL]
+LANGUAGE_MODELS.remove(OWN_MODEL)
 TITLES = [
     "Acme 18-Volt Cordless Drill with Case, Black", "Acme 3/4 in. x 10 ft. Copper Pipe", "Bolton Oak Dining Table",
     "Bolton Oak Dining Chair for Kitchen", "Acme Steel Hammer 16 oz.", "Cortex Red Running Shoes, Size 42",
@@ -67,8 +76,31 @@ SHOPS = {"no queries": catalogue, "queries": asked}
 
 
 def make(name: str) -> QuerySynthesizer:
-    made: QuerySynthesizer = SYNTHESIZERS.make(name)
+    quick: dict[str, Any] = {}
+    if name == OWN_MODEL:
+        quick = {"model_settings": {"model": taught_lm()}, "epochs": 1, "lessons": 64, "fewest": 4, "max_tokens": 16}
+        quick |= {
+            "model": "huggingface",
+            "tuning_size": 2,
+            "learning_rate": 1e-4,
+            "tries": 2,
+            "temperature": 0.7,
+            "top_p": 0.8,
+        }
+    made: QuerySynthesizer = SYNTHESIZERS.make(name, **quick)
     return made
+
+
+@cache
+def taught_lm() -> str:
+    """The folder of a tiny decoder that was taught by the titles above for long enough to write letters."""
+    whole: dict[str, Any] = {"model": "huggingface", "model_settings": {"model": tiny_lm()}, "tuning": "full"}
+    made = SYNTHESIZERS.make("tuned", **whole, learning_rate=1e-2, epochs=12, lessons=200)
+    folder = tempfile.mkdtemp(prefix="taught-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    shutil.copytree(tiny_lm(), folder, dirs_exist_ok=True)
+    made.fit(catalogue(), Run(seed=1, threads=1))._writer()._own.model.save_pretrained(folder)
+    return folder
 
 
 @pytest.fixture(scope="module")
