@@ -1,0 +1,1 @@
+"""Synthesizers of search sessions: what is typed, shown, clicked and bought."""
