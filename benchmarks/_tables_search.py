@@ -1,0 +1,88 @@
+"""How the page of benchmarks shows the figures of search: lines of Markdown."""
+
+from __future__ import annotations
+
+from _tables import Figures, table
+
+WHOLE, JUDGED = "ndcg@10, all items", "ndcg@10"
+FIDELITY = {
+    "query_discriminator.words": "discriminator, words (AUC)",
+    "query_discriminator.form": "discriminator, form (AUC)",
+    "query_length.words": "length, words",
+    "query_length.characters": "length, characters",
+    "word_frequency": "word frequency",
+    "vocabulary_overlap.strange": "strange words",
+    "head_noun_rate": "head nouns",
+    "brand_rate": "brands",
+    "query_duplicates": "duplicates",
+    "query_copies": "near-copies",
+}
+"""Figures that are shown, where they are there, and what they are called"""
+
+
+def search_useful(figures: Figures) -> list[str]:
+    """Every arm and what stands beside, then the differences."""
+    lines = []
+    for proof in figures["proofs"].values():
+        rows = []
+        for name, reached in {**proof["arms"], **{f"{n} (untaught)": r for n, r in proof["beside"].items()}}.items():
+            members = sorted({m.partition(" of ")[2] for m in reached if " of " in m})
+            own = [_pair(reached, ""), *(f"{member} {_pair(reached, f' of {member}')}" for member in members)]
+            rows.append((name, own[0], f"{reached.get('recall@100', float('nan')):.3f}", "; ".join(own[1:]) or "–"))
+        lines += [
+            f"### {proof['title']}",
+            "",
+            f"{proof['queries']:,} test queries, {proof['seeds']} seeds. {proof['sentence']}",
+            "",
+        ]
+        lines += [*table("arm | nDCG@10 whole catalogue / judged items | Recall@100 | members alone", rows), ""]
+        lifts = [
+            (
+                row["metric"],
+                row["against"],
+                f"{row['lift']:+.1%}",
+                f"{row['lift_low']:+.1%} to {row['lift_high']:+.1%}",
+                row["verdict"],
+            )
+            for row in proof["lifts"]
+        ]
+        lines += [*table("metric | real + synthetic against | lift | 95 % interval | verdict", lifts), ""]
+    return lines[:-1]
+
+
+def _pair(reached: dict[str, float], whose: str) -> str:
+    return f"{reached[WHOLE + whose]:.3f} / {reached[JUDGED + whose]:.3f}"
+
+
+def search_labels(figures: Figures) -> list[str]:
+    """One row a synthesizer of labels."""
+    names = ("kappa", "tau", "accuracy", "within_half", "calibration_error")
+    rows = []
+    for row in figures["rows"]:
+        told = "" if row["labels"] != "distilled" else " with MiniLM" if row["settings"]["embedder"] else " words alone"
+        cells = [
+            f"{m['mean']:.3f} ({m['low']:.3f} to {m['high']:.3f})" for m in (row["measures"][name] for name in names)
+        ]
+        rows.append((f"{row['labels']}{told}", f"{row['labelled']:,}", f"{row['pairs']:,}", *cells))
+    return table(
+        "labels | queries given | pairs | quadratic kappa | Kendall's tau | accuracy | within ½ | calibration error",
+        rows,
+    )
+
+
+def query_fidelity(figures: Figures) -> list[str]:
+    """Figures by synthesizer and data set, beside their floor."""
+    lines = []
+    for data in dict.fromkeys(row["data"] for row in figures["rows"]):
+        own = [row for row in figures["rows"] if row["data"] == data]
+        heads = [f"{row['synthesizer']}{', given' if row['given'] else ''}" for row in own]
+        rows = []
+        for figure, called in FIDELITY.items():
+            cells = [row["figures"].get(figure) for row in own]
+            floors = [cell["floor"] for cell in cells if cell]
+            if floors:
+                values = ["–" if cell is None else f"{cell['value']:.3f}" for cell in cells]
+                rows.append((called, *values, f"{sum(floors) / len(floors):.3f}"))
+        rows.append(("queries a second", *(f"{row['queries_s']:,.0f}" for row in own), ""))
+        lines += [f"`{data}`, {own[0]['seeds']} seeds:", "", *table(" | ".join(["figure", *heads, "floor"]), rows), ""]
+    return lines[:-1]

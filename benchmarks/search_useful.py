@@ -1,0 +1,69 @@
+"""Do synthetic queries make search better that nobody labelled anything for? The proofs of two recipes.
+
+    python benchmarks/search_useful.py [--only RECIPE ...] [--runs DIR] [--json FILE] [--device cuda]
+
+Runs `recipes/RECIPE.toml` into DIR/RECIPE, going on from what is finished there, and keeps of its proof what the page
+shows: every arm and what stands beside, over the whole catalogue and on judged items, for the ranker and its members,
+and the differences with their intervals. Data: `WARELOOM_DATA`, else `../shared/data`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from _common import arguments, machine, write
+from wareloom.proof.arms import MIXED
+from wareloom.proof.result import Proof
+from wareloom.recipe import Recipe, run_recipe
+from wareloom.run import Run
+
+HERE = Path(__file__).resolve().parent
+RECIPES = {
+    "search-homedepot": "Home Depot, no query labelled",
+    "search-homedepot-labelled": "Home Depot, 200 queries labelled",
+}
+
+
+def proved(name: str, runs: Path, run: Run) -> dict[str, Any]:
+    """Run one recipe, or find its proof, and keep what is shown."""
+    if not (runs / name / "proof" / "proof.json").exists():
+        run_recipe(Recipe.load(HERE.parent / "recipes" / f"{name}.toml"), runs / name, run, resume=True)
+    return {"title": RECIPES[name], **kept(Proof.open(runs / name / "proof").data)}
+
+
+def kept(proof: dict[str, Any]) -> dict[str, Any]:
+    """What the page shows of a proof."""
+    arms: dict[str, dict[str, float]] = {}
+    for row in proof["arms"]:
+        if row["slice"] == "all":
+            arms.setdefault(row["arm"], {})[row["metric"]] = row["mean"]
+    beside: dict[str, dict[str, float]] = {}
+    for row in proof["baselines"]:
+        if row.get("slice") == "all":
+            beside.setdefault(row["ranker"], {})[row["metric"]] = row["mean"]
+    lifts = [
+        {k: row[k] for k in ("metric", "against", "lift", "lift_low", "lift_high", "verdict")}
+        for row in proof["comparisons"]
+        if row["slice"] == "all" and row["arm"] == MIXED and row["metric"].startswith("ndcg")
+    ]
+    told = {key: proof[key] for key in ("sentence", "verdict")} | {"seeds": proof["settings"]["seeds"]}
+    return {**told, "queries": proof["modes"][0]["task"]["requests"], "arms": arms, "beside": beside, "lifts": lifts}
+
+
+def main() -> None:
+    parser = arguments(__doc__)
+    parser.add_argument("--only", nargs="+", choices=list(RECIPES), default=list(RECIPES))
+    parser.add_argument("--runs", type=Path, default=HERE.parent / "runs")
+    parser.add_argument("--device", default="cpu")
+    chosen = parser.parse_args()
+    proofs = {name: proved(name, chosen.runs, Run(device=chosen.device)) for name in chosen.only}
+    for name, one in proofs.items():
+        print(f"\n{name}: {one['sentence']}")
+        for arm, reached in {**one["arms"], **one["beside"]}.items():
+            print(f"  {arm:<18} " + "  ".join(f"{m} {value:.4f}" for m, value in reached.items()))
+    write(chosen.json, "search_useful", machine(chosen.note), proofs=proofs)
+
+
+if __name__ == "__main__":
+    main()
