@@ -249,7 +249,7 @@ def test_restored_it_writes_the_same_bytes(fitted: Any, tmp_path: Path) -> None:
 def test_one_seed_one_sample_whatever_the_batch(fitted: Any, tmp_path: Path) -> None:
     first = fitted.sample(16, RUN)
     assert fitted.sample(16, RUN).fingerprint == first.fingerprint, "what was written before is forgotten"
-    writer = fitted._writer()
+    writer = fitted._writer(RUN)
     try:
         writer.batch_size = 5
         assert fitted.sample(16, RUN).fingerprint == first.fingerprint

@@ -137,7 +137,7 @@ class Tuned(QuerySynthesizer):
         self._checked(n)
         run = run or Run()
         items = self.writable_[run.rng("tuned", "plan").integers(len(self.writable_), size=n)]
-        return estimate(self._writer(), self._prompts(np.repeat(items, self.tries)), self._sampling(), run)
+        return estimate(self._writer(run), self._prompts(np.repeat(items, self.tries)), self._sampling(), run)
 
     def _learn(self, shop: Shop, run: Run) -> None:
         from wareloom.neural.training import seeded
@@ -272,14 +272,13 @@ class Tuned(QuerySynthesizer):
         self._drawn_by = Writer(chat=False, batch_size=self._model.batch_size).put(loaded, own)
         return self._drawn_by
 
-    def _writer(self) -> Writer:
+    def _writer(self, run: Run) -> Writer:
         """What queries are drawn from, built anew from the text model and the weights where this was restored."""
         if hasattr(self, "_drawn_by"):
             return self._drawn_by
         from wareloom.neural.training import seeded
         from wareloom.neural.tuning import put_weights
 
-        run = Run()
         if (found := fingerprint(self._model._source(run))) != self.base_["fingerprint"]:
             raise SourceError(
                 f"The {WHO} was fitted on the text model {self.base_['model']!r} with the fingerprint "
@@ -292,7 +291,7 @@ class Tuned(QuerySynthesizer):
 
     def _write(self, items: np.ndarray, run: Run) -> Sequence[str]:
         prompts = [prompt for prompt in self._prompts(items) for _ in range(self.tries)]
-        answers = self._writer().generate(prompts, run, settings=self._sampling())
+        answers = self._writer(run).generate(prompts, run, settings=self._sampling())
         titles = self.catalogue_["title"].gather(items).to_list()
         kinds, said = self.kinds_.gather(items).to_list(), []
         written = getattr(self, "_written", None) or Written()
