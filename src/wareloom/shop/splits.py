@@ -88,9 +88,12 @@ class Split:
 
 
 def together(parts: Sequence[Shop]) -> Shop:
-    """Return the first of some parts with the events of all."""
-    frames = [part.scan("events") for part in parts if part.has("events")]
-    return parts[0].with_tables(events=pl.concat(frames, how="diagonal")) if frames else parts[0]
+    """Return the first of some parts with the events, searches and judgments of all."""
+    tables = {}
+    for table in ("events", "searches", "judgments"):
+        if frames := [part.scan(table) for part in parts if part.has(table)]:
+            tables[table] = pl.concat(frames, how="diagonal")
+    return parts[0].with_tables(**tables)
 
 
 def split(

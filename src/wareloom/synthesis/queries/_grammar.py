@@ -58,8 +58,8 @@ class Grammar:
             if not words:
                 continue
             lengths[min(len(words), len(LENGTHS)) - 1] += 1
-            stems = [tokenise(word, stem=True)[:1] or [word] for word in title.words]
-            hit = [stem[0] in words for stem in stems]
+            stems = [tokenise(word, stem=True) or [word] for word in title.words]
+            hit = [all(part in words for part in stem) for stem in stems]
             for word, role, there in zip(title.words, title.roles, hit, strict=True):
                 offered[role] += 1
                 taken[role] += there

@@ -23,6 +23,8 @@ NAMES = (HEAD, NOUN, DESCRIBES, MODEL, BRAND)
 """Roles of words that can be looked for alone"""
 ALONE = 6.0
 """What the log odds of others are lowered by in queries of one word"""
+SETTLING, FEW = 6, 200
+"""Rounds in which odds are moved towards real queries, and words of a role below which they stay"""
 
 
 @dataclass(kw_only=True, eq=False)
@@ -59,7 +61,7 @@ class Attributes(QuerySynthesizer):
         titles = self.catalogue_["title"].fill_null("").to_list()
         brands = self.catalogue_["brand"].to_list() if "brand" in self.catalogue_.columns else []
         reader, read = TitleReader.of_catalogue(titles, brands)
-        grammar = self._grammar(shop, read)
+        grammar, asked = self._grammar(shop, read)
         self.lengths_, self.in_order_ = _stretched(grammar.lengths, self.length), grammar.in_order
         made = [whole(title, grammar.weights(title, reader)) for title in read]
         read = [title for title, _, _ in made]
@@ -71,17 +73,37 @@ class Attributes(QuerySynthesizer):
         self.role_ = np.array([role for title in read for role in title.roles], dtype=np.int8)
         self.log_odds_ = np.log(np.concatenate([*(odds for _, odds, _ in made), np.zeros(0)])).astype(np.float32)
         self.made_of_ = np.array([number for _, _, numbers in made for number in numbers], dtype=np.int8)
+        if len(asked):
+            self._settle(np.clip(grammar.rates, 0.001, 0.999), asked, run.rng("attributes", "settling"))
 
-    def _grammar(self, shop: Shop, read: list[Title]) -> Grammar:
+    def _grammar(self, shop: Shop, read: list[Title]) -> tuple[Grammar, np.ndarray]:
+        """What queries are made of, and the items that real ones are of, int64 [real queries with an item]."""
         real = real_queries(shop) if self.learn_queries else pl.DataFrame()
         if not len(real):
-            return Grammar.usual()
-        code = Vocabulary(self.catalogue_["item_id"]).encode(real["item_id"])
+            return Grammar.usual(), np.zeros(0, dtype=np.int64)
+        code = Vocabulary(self.catalogue_["item_id"]).encode(real["item_id"]).astype(np.int64)
         none = Title((), ())
-        return Grammar.learn(real["query"].to_list(), [read[c] if c >= 0 else none for c in code])
+        grammar = Grammar.learn(real["query"].to_list(), [read[c] if c >= 0 else none for c in code])
+        return grammar, code[code >= 0]
 
     def _write(self, items: np.ndarray, run: Run) -> Sequence[str]:
         rng = run.rng("attributes", "words")
+        row, place, at, taken = self._taken(items, rng)
+        moved = self._order(row, place, at, rng)
+        taken = taken[np.lexsort((moved[taken], row[taken]))]
+        varied, slips = rng.random(len(taken)) < self.variants, rng.random(len(items)) < self.typos
+        which = rng.random(len(taken))
+        said = self._said(row[taken], self.word_[at[taken]], np.where(varied, which, -1.0), len(items))
+        for r in np.flatnonzero(slips):
+            if said[r]:
+                chosen = int(rng.integers(len(said[r])))
+                said[r][chosen] = slip(said[r][chosen], rng)
+        return [joined(words) for words in said]
+
+    def _taken(self, items: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, ...]:
+        """Draw the words of a query for each item: the words offered as rows, places in their title and codes of the
+        titles' words, int64 [offered] each, and which of them are taken, int64.
+        """
         start, count = self.offsets_[items], np.diff(self.offsets_)[items]
         asked = 1 + rng.choice(len(self.lengths_), size=len(items), p=self.lengths_)
         row = np.repeat(np.arange(len(items)), count)
@@ -95,17 +117,21 @@ class Attributes(QuerySynthesizer):
         made_of, full = self.made_of_[at[best]].astype(np.int64), count[count > 0]
         before = np.cumsum(made_of) - made_of
         before -= np.repeat(before[np.cumsum(full) - full], full)
-        taken = best[(before == 0) | (before + (made_of - 1) / 2 < np.repeat(asked, count))]
-        moved = self._order(row, place, at, rng)
-        taken = taken[np.lexsort((moved[taken], row[taken]))]
-        varied, slips = rng.random(len(taken)) < self.variants, rng.random(len(items)) < self.typos
-        which = rng.random(len(taken))
-        said = self._said(row[taken], self.word_[at[taken]], np.where(varied, which, -1.0), len(items))
-        for r in np.flatnonzero(slips):
-            if said[r]:
-                chosen = int(rng.integers(len(said[r])))
-                said[r][chosen] = slip(said[r][chosen], rng)
-        return [joined(words) for words in said]
+        return row, place, at, best[(before == 0) | (before + (made_of - 1) / 2 < np.repeat(asked, count))]
+
+    def _settle(self, rates: np.ndarray, items: np.ndarray, rng: np.random.Generator) -> None:
+        """Move the odds until words of each role are taken as often as real queries take them.
+
+        Each query has its number of words whatever its title offers, so that odds alone take too many of some roles.
+        `items`: those real queries are of.
+        """
+        for _ in range(SETTLING):
+            _, _, at, taken = self._taken(items, rng)
+            offered = np.bincount(self.role_[at], minlength=len(rates))
+            hits = np.bincount(self.role_[at[taken]], minlength=len(rates))
+            share = np.clip((hits + rates) / (offered + 1), 0.001, 0.999)
+            move = np.log(rates / (1 - rates)) - np.log(share / (1 - share))
+            self.log_odds_ = (self.log_odds_ + np.where(offered > FEW, move, 0.0)[self.role_]).astype(np.float32)
 
     def _said(self, row: np.ndarray, word: np.ndarray, choice: np.ndarray, number: int) -> list[list[str]]:
         """The words of each of `number` queries as they are typed; `choice`: -1, or which of the rarer ways it is."""

@@ -90,7 +90,8 @@ class Prompted(QuerySynthesizer):
 
     def _prompts(self, items: np.ndarray, run: Run) -> tuple[list[str], list[str]]:
         """The prompt for each item, and the kind of query it asks for."""
-        rng, kinds = run.rng("prompted", "kinds"), list(self.mix)
+        # Sorted: a restored mix need not have the order in which it was given.
+        rng, kinds = run.rng("prompted", "kinds"), sorted(self.mix)
         shares = np.array([self.mix[kind] for kind in kinds])
         drawn = [kinds[place] for place in rng.choice(len(kinds), size=len(items), p=shares / shares.sum())]
         titles, prompts = self.catalogue_["title"].gather(items).to_list(), []

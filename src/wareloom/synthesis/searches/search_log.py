@@ -147,21 +147,20 @@ class SearchLog(Synthesizer):
         hit = self._clicked(table[0], rng)
         bought = rng.random(found.shape) < self.cart_ * np.minimum(1.0, table[1] / 2)
         sessions.add(who, said, found, hit, bought, bought & (rng.random(found.shape) < self.buy_))
-        clicked: np.ndarray = hit.any(axis=1)
-        return clicked
+        return np.asarray(hit.any(axis=1))
 
     def _clicked(self, attraction: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Which items of each list are clicked: bool [lists, shown]; attraction 0 where nothing is shown."""
         attention = self.attention_[: attraction.shape[1]]
         if self.clicks == "position":
             return np.asarray(rng.random(attraction.shape) < attention * attraction)
-        reading: np.ndarray = np.ones(len(attraction), dtype=bool)
+        reading = np.ones(len(attraction), dtype=bool)
         hit = np.zeros(attraction.shape, dtype=bool)
         on = np.concatenate([attention[1:] / np.maximum(attention[:-1], 1e-9), [0.0]])
         for place in range(attraction.shape[1]):
             hit[:, place] = reading & (rng.random(len(attraction)) < attraction[:, place])
             done = hit[:, place] & (rng.random(len(attraction)) < self.satisfied * attraction[:, place])
-            reading = reading & ~done & (rng.random(len(attraction)) < on[place])
+            reading[done | (rng.random(len(attraction)) >= on[place])] = False
         return hit
 
 
