@@ -154,7 +154,8 @@ class Tuned(QuerySynthesizer):
             net, loaded = self._build(run, updates)
             self.training_ = self._teach(net, loaded, told, held, titles, run)
         self.weights_ = tuned_weights(net)
-        self.report_ = {"learned_from": source, "pairs": len(told), "held_out": len(held), "updates": updates}
+        taken = int(self.training_[-1]["step"])
+        self.report_ = {"learned_from": source, "pairs": len(told), "held_out": len(held), "updates": taken}
         self._draw_by(net, loaded)
 
     def _lessons(self, shop: Shop, run: Run) -> tuple[pl.DataFrame, str]:
