@@ -62,7 +62,7 @@ class Wishes:
 
 
 def read_wishes(query: str) -> Wishes:
-    """Read prices such as "under $50", "20-40 dollars", "50元以下" and people such as "for my wife", "给女儿" in a query.
+    """Read prices ("under $50", "20-40 dollars", "50元以下") and people ("for my wife", "给女儿") in a query.
 
     A number with a unit of size is no price. What is read is taken out of the text, unless nothing would be left.
     """
