@@ -83,7 +83,8 @@ class Speller:
 
     def _near(self, word: str, reach: int) -> list[tuple[str, int]]:
         """Known words within `reach` edits, with their edits; ties stand in order of the alphabet."""
-        process = needed("rapidfuzz.process", "text", "Correcting the spelling of queries")
+        needed("rapidfuzz", "text", "Correcting the spelling of queries")
+        from rapidfuzz import process
         from rapidfuzz.distance import DamerauLevenshtein
 
         if not self._words:
