@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -21,6 +22,9 @@ NAMES = (
     "last word in the first field",
 )  # fmt: skip
 """What the columns of `Matcher.pairs` are; the first field is the title where there is one."""
+
+LEARNED = ("terms", "grams", "first", "rest", "runs", "rarity", "gram_rarity")
+"""What is learned of the items, and saved"""
 
 
 @dataclass(frozen=True)
@@ -60,8 +64,13 @@ class Matcher:
 
     def state(self) -> dict[str, object]:
         """What was learned, under the names of attributes that are saved."""
-        names = ("terms", "grams", "first", "rest", "runs", "rarity", "gram_rarity")
-        return {f"{name}_": getattr(self, name) for name in names}
+        return {f"{name}_": getattr(self, name) for name in LEARNED}
+
+    @classmethod
+    def of(cls, owner: object, k1: float, b: float) -> Matcher:
+        """Put together again what `state` laid out as attributes of `owner`."""
+        kept: dict[str, Any] = {name: getattr(owner, f"{name}_") for name in LEARNED}
+        return cls(**kept, k1=k1, b=b)
 
     def weighted(self) -> dict[str, sparse.csr_matrix]:
         """The matrices that are multiplied with queries, made of the counts."""

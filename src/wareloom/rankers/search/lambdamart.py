@@ -9,20 +9,17 @@ from typing import Any
 
 import numpy as np
 
-from wareloom.errors import needed, require
+from wareloom.errors import require
 from wareloom.rankers._top import top_k
 from wareloom.rankers.search._base import SearchRanker
 from wareloom.rankers.search._judged import judged
 from wareloom.rankers.search._match import Matcher
+from wareloom.rankers.search._trees import lightgbm, taught
 from wareloom.run import Run
 from wareloom.shop import Shop, Vocabulary
 
-STEPS = 4
-"""Steps of a grade that are told apart between one whole grade and the next"""
 TIE = 1e-4
 """Weight of BM25, at most this in a score, where the trees say the same"""
-LIGHTGBM = "lightgbm", "learned", "The ranker 'lambdamart'"
-"""What is imported, the extra that installs it, and for what"""
 
 
 @dataclass(kw_only=True, eq=False)
@@ -71,37 +68,14 @@ class LambdaMART(SearchRanker):
         rows = judged(shop, Vocabulary(self.items_))
         if len(rows) == 0:
             return
-        lightgbm = needed(*LIGHTGBM)
         query = rows["query"].rank("dense").to_numpy().astype(np.int64) - 1
         names = rows.group_by("query").len().sort("query")["query"].to_list()
         table = self._matcher.pairs(self._matrices, self._matcher.ask(names), query, rows["item"].to_numpy())
-        label = np.rint(rows["grade"].to_numpy() * STEPS).astype(np.int64)
-        group = rows.group_by("query", "origin", maintain_order=True).len()["len"].to_numpy()
-        data = lightgbm.Dataset(table, label, weight=rows["weight"].to_numpy(), group=group)
-        gain = [step / STEPS for step in range(int(label.max()) + 1)]
-        self.trees_ = lightgbm.train(self._settings(run) | {"label_gain": gain}, data, self.trees).model_to_string()
-
-    def _settings(self, run: Run) -> dict[str, Any]:
-        return {
-            "objective": "lambdarank",
-            "num_leaves": self.leaves,
-            "learning_rate": self.learning_rate,
-            "min_data_in_leaf": self.min_rows,
-            "feature_fraction": self.sample,
-            "bagging_fraction": self.sample,
-            "bagging_freq": 1,
-            "deterministic": True,
-            "force_row_wise": True,
-            "num_threads": run.cores,
-            "seed": run.seed_for("lambdamart") % 2**31,
-            "verbosity": -1,
-        }
+        self.trees_ = taught(self, table, rows, lambda grade: grade, run)
 
     @cached_property
     def _matcher(self) -> Matcher:
-        names = ("terms", "grams", "first", "rest", "runs", "rarity", "gram_rarity")
-        kept: dict[str, Any] = {name: getattr(self, f"{name}_") for name in names}
-        return Matcher(**kept, k1=self.k1, b=self.b)
+        return Matcher.of(self, self.k1, self.b)
 
     @cached_property
     def _matrices(self) -> dict[str, Any]:
@@ -109,7 +83,7 @@ class LambdaMART(SearchRanker):
 
     @cached_property
     def _trees(self) -> Any:
-        return needed(*LIGHTGBM).Booster(model_str=self.trees_)
+        return lightgbm(self.name).Booster(model_str=self.trees_)
 
     def _match_pairs(self, queries: Sequence[str], query: np.ndarray, item: np.ndarray) -> np.ndarray:
         if len(query) == 0:

@@ -10,21 +10,18 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from wareloom.errors import needed, require
+from wareloom.errors import require
 from wareloom.rankers._top import top_k
 from wareloom.rankers.search._base import SearchRanker, scaled
 from wareloom.rankers.search._judged import judged
 from wareloom.rankers.search._match import Matcher
 from wareloom.rankers.search._parts import Members
+from wareloom.rankers.search._trees import lightgbm, taught
 from wareloom.run import Run
 from wareloom.shop import Shop, Vocabulary
 
 RIGHT = 2.0
 """The grade from which an item is right"""
-STEPS = 4
-"""Steps of a grade that are told apart between one whole grade and the next"""
-LIGHTGBM = "lightgbm", "learned", "The ranker 'two_stage'"
-"""What is imported, the extra that installs it, and for what"""
 
 
 @dataclass(kw_only=True, eq=False)
@@ -85,15 +82,10 @@ class TwoStage(Members, SearchRanker):
             return
         for name, value in Matcher.learn(texts, 1.2, 0.75).state().items():
             setattr(self, name, value)
-        lightgbm = needed(*LIGHTGBM)
         query = rows["query"].rank("dense").to_numpy().astype(np.int64) - 1
         said = rows.group_by("query").first().sort("query")["said"].to_list()
         table = self._table(self._read(said), query, rows["item"].to_numpy().astype(np.int64))
-        label = np.rint(rows["grade"].to_numpy() * STEPS).astype(np.int64)
-        group = rows.group_by("query", "origin", maintain_order=True).len()["len"].to_numpy()
-        data = lightgbm.Dataset(table, label, weight=rows["weight"].to_numpy(), group=group)
-        gain = [2.0 ** (step / STEPS) - 1 for step in range(int(label.max()) + 1)]
-        self.trees_ = lightgbm.train(self._settings(run) | {"label_gain": gain}, data, self.trees).model_to_string()
+        self.trees_ = taught(self, table, rows, lambda grade: 2.0**grade - 1, run)
 
     def _with_lower(self, rows: pl.DataFrame, run: Run) -> pl.DataFrame:
         """Give queries for which only right items were judged some that were found and are taken for wrong.
@@ -124,27 +116,9 @@ class TwoStage(Members, SearchRanker):
         every = pl.concat([told, kept, lower])
         return every.sort("query", "origin", maintain_order=True)
 
-    def _settings(self, run: Run) -> dict[str, Any]:
-        return {
-            "objective": "lambdarank",
-            "num_leaves": self.leaves,
-            "learning_rate": self.learning_rate,
-            "min_data_in_leaf": self.min_rows,
-            "feature_fraction": self.sample,
-            "bagging_fraction": self.sample,
-            "bagging_freq": 1,
-            "deterministic": True,
-            "force_row_wise": True,
-            "num_threads": run.cores,
-            "seed": run.seed_for("two_stage") % 2**31,
-            "verbosity": -1,
-        }
-
     @cached_property
     def _matcher(self) -> Matcher:
-        names = ("terms", "grams", "first", "rest", "runs", "rarity", "gram_rarity")
-        kept: dict[str, Any] = {name: getattr(self, f"{name}_") for name in names}
-        return Matcher(**kept, k1=1.2, b=0.75)
+        return Matcher.of(self, 1.2, 0.75)
 
     @cached_property
     def _matrices(self) -> dict[str, Any]:
@@ -152,7 +126,7 @@ class TwoStage(Members, SearchRanker):
 
     @cached_property
     def _trees(self) -> Any:
-        return needed(*LIGHTGBM).Booster(model_str=self.trees_)
+        return lightgbm(self.name).Booster(model_str=self.trees_)
 
     def _table(self, queries: Sequence[str], query: np.ndarray, item: np.ndarray) -> np.ndarray:
         """What the trees see of pairs: float32 [pairs, members + 1 + words]."""

@@ -23,6 +23,7 @@ from wareloom.synthesis.labels._ordinal import chances, fit_ordinal
 from wareloom.synthesis.labels.lexical import Lexical
 
 LEVELS = 7
+STEPS = np.arange(LEVELS) / 2
 """Grades that are told apart: 0, ½, 1 … 3"""
 FEWEST = 30
 """Labels below which nothing can be learned"""
@@ -144,16 +145,11 @@ class Distilled(LabelSynthesizer):
 
     @cached_property
     def _matcher(self) -> Matcher:
-        names = ("terms", "grams", "first", "rest", "runs", "rarity", "gram_rarity")
-        kept: dict[str, Any] = {name: getattr(self, f"{name}_") for name in names}
-        return Matcher(**kept, k1=1.2, b=0.75)
+        return Matcher.of(self, 1.2, 0.75)
 
     @cached_property
     def _matrices(self) -> dict[str, Any]:
         return self._matcher.weighted()
-
-
-STEPS = np.arange(LEVELS) / 2
 
 
 def _gives_labels(name: str) -> bool:
