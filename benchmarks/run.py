@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import _tables
+import _tables_behaviour
 import _tables_search
 from _tables import Figures
 
@@ -44,6 +45,12 @@ class Benchmark:
 
 
 BENCHMARKS = {
+    "start": Benchmark(
+        "Until the command line answers",
+        ("start.py",),
+        "Whole processes, beside a bare interpreter. Bars: importing 0.1 s beyond the latter, the help 0.3 s.",
+        _tables.start,
+    ),
     "shop_scale": Benchmark(
         "Reading, cleaning and splitting real purchases",
         ("shop_scale.py",),
@@ -166,7 +173,7 @@ BENCHMARKS = {
         "the same knowledge. Bars of the lift over real data alone: 15 % with the interval above 8 % "
         "(leave-last-out), 40 % with a fifth of the users, 70 % by global time, there also Recall@50 of .05 on items "
         "that nobody had bought.",
-        _tables.behaviour_useful,
+        _tables_behaviour.behaviour_useful,
     ),
     "other_shop": Benchmark(
         "Learning from another shop",
@@ -175,7 +182,7 @@ BENCHMARKS = {
         "ensemble of `teacher` as a ranker, with this shop's users alone and with the other shop's log beside; without "
         "users of its own what stands beside is `text_knn`. Leave-last-out, whole catalogue; intervals join users and "
         "seeds.",
-        _tables.other_shop,
+        _tables_behaviour.other_shop,
     ),
     "search_useful": Benchmark(
         "Do synthetic queries make search better that nobody labelled?",
@@ -210,7 +217,7 @@ BENCHMARKS = {
         "users, the floor with other real users in the place of the synthetic ones. Means over seeds; bold where it is "
         "not beyond 1.25 times the floor in most seeds. Bars for the best generator: the discriminator's area .60 or "
         "less, near-copies no more frequent than among held-out users.",
-        _tables.behaviour_fidelity,
+        _tables_behaviour.behaviour_fidelity,
     ),
     "behaviour_speed": Benchmark(
         "How fast synthesizers of behaviour are",
@@ -218,7 +225,7 @@ BENCHMARKS = {
         "Generated logs of Amazon Beauty's shape; each generator and size a process of its own, networks fitted for "
         "one epoch; `sample` as it is called, tables included. Bars at Beauty's size: walks 2 million events a second "
         "on two cores, networks 50,000; a live session of five events continued by three in 20 ms on one core.",
-        _tables.behaviour_speed,
+        _tables_behaviour.behaviour_speed,
     ),
     "leak": Benchmark(
         "The leak screen, with held-out users planted",

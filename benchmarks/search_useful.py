@@ -1,6 +1,7 @@
 """Do synthetic queries make search better that nobody labelled anything for? The proofs of two recipes.
 
     python benchmarks/search_useful.py [--only RECIPE ...] [--runs DIR] [--json FILE] [--device cuda]
+        [--precision bf16]
 
 Runs `recipes/RECIPE.toml` into DIR/RECIPE, going on from what is finished there, and keeps of its proof what the page
 shows: every arm and what stands beside, over the whole catalogue and on judged items, for the ranker and its members,
@@ -56,8 +57,11 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", choices=list(RECIPES), default=list(RECIPES))
     parser.add_argument("--runs", type=Path, default=HERE.parent / "runs")
     parser.add_argument("--device", default="cpu")
+    parser.add_argument("--precision", default="auto", choices=["auto", "fp32", "bf16"], help="of the encoders")
+    parser.add_argument("--threads", type=int, default=0, help="0 takes the physical cores")
     chosen = parser.parse_args()
-    proofs = {name: proved(name, chosen.runs, Run(device=chosen.device)) for name in chosen.only}
+    run = Run(device=chosen.device, precision=chosen.precision, threads=chosen.threads, quiet=False)
+    proofs = {name: proved(name, chosen.runs, run) for name in chosen.only}
     for name, one in proofs.items():
         print(f"\n{name}: {one['sentence']}")
         for arm, reached in {**one["arms"], **one["beside"]}.items():

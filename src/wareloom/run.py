@@ -51,7 +51,9 @@ class Run:
     cache: Path | None = None
     """A folder in which long work keeps its finished pieces, so that it resumes; None keeps nothing."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
-    """Arithmetic of neural models; auto takes bf16 on a GPU and fp32 on a CPU, where bf16 was measured to be slower."""
+    """Arithmetic of neural models; auto takes bf16 on a GPU and fp32 on a CPU, many of which are slower in bf16: one
+    that multiplies matrices in it (Intel's AMX) is thrice as fast.
+    """
     compile: bool = False
     """Whether neural models are compiled: worth it for long training on a GPU."""
     track: str = ""
@@ -65,6 +67,13 @@ class Run:
     def cores(self) -> int:
         """Threads to compute with, resolved."""
         return self.threads or physical_cores()
+
+    @property
+    def arithmetic(self) -> str:
+        """Arithmetic of neural models, resolved: "fp32", or "bf16" where matrices are multiplied in bfloat16."""
+        if self.precision != "auto":
+            return self.precision
+        return "bf16" if self.device.startswith("cuda") else "fp32"
 
     def seed_for(self, *names: object) -> int:
         """Return a 63-bit seed for the purpose that `names` spell, independent of every other purpose's."""

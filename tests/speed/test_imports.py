@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -35,18 +34,7 @@ def test_no_public_name_loads_torch() -> None:
     assert python(f"{every}print('torch' in sys.modules)").strip() == "False"
 
 
-def test_importing_takes_less_than_a_tenth_of_a_second() -> None:
-    """Inside an interpreter that has started already."""
-    timed = "import time; start = time.perf_counter()\nimport wareloom\nprint(time.perf_counter() - start)"
-    assert min(float(python(timed)) for _ in range(5)) < 0.1
-
-
-def test_help_takes_less_than_three_tenths_of_a_second() -> None:
-    """From the start of the interpreter to its end, as a person waits for it."""
-
-    def once() -> float:
-        start = time.perf_counter()
-        subprocess.run([sys.executable, "-m", "wareloom", "--help"], capture_output=True, check=True)
-        return time.perf_counter() - start
-
-    assert min(once() for _ in range(5)) < 0.3
+@pytest.mark.parametrize(("code", "most"), [(IMPORT, 120), (HELP, 300)], ids=["import", "help"])
+def test_few_modules_are_loaded(code: str, most: int) -> None:
+    """The seconds stand in `benchmarks/speed.py`: on a loaded machine they say nothing."""
+    assert int(python(f"{code}print(len(sys.modules))").splitlines()[-1]) < most

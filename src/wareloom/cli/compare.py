@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from wareloom.cli._shared import AsJson, Device, Quiet, Seed, Set, Threads, To, run_of, settings, show, table
+from wareloom.cli._shared import AsJson, Device, Precision, Quiet, Seed, Set, Threads, To, run_of, settings, show, table
 
 
 def main(
@@ -24,6 +24,7 @@ def main(
     set: Set = None,
     threads: Threads = 0,
     device: Device = "cpu",
+    precision: Precision = "auto",
     seed: Seed = 0,
     as_json: AsJson = False,
     quiet: Quiet = False,
@@ -47,7 +48,7 @@ def main(
     )
     wanted.chosen()
     must_be_free(to)
-    run = run_of(seed, quiet, threads=threads, device=device)
+    run = run_of(seed, quiet, threads=threads, device=device, precision=precision)
     found = compare_paths(real, synthetic, tuple(holdout or ()), wanted, run=run)
     save_comparison(found, to)
     left = [f"  without {name}: {why}" for name, why in sorted(found.data["left_out"].items())]

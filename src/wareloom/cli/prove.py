@@ -10,9 +10,9 @@ import typer
 from wareloom.cli._shared import (
     AsJson,
     Device,
+    Precision,
     Quiet,
     Seed,
-    Set,
     Threads,
     To,
     Track,
@@ -61,6 +61,16 @@ Effect = Annotated[float | None, typer.Option(help="A relative lift, such as 0.0
 Shares = Annotated[str, typer.Option(help="Measure the lift at these shares of the training users: 0.1,0.5,1 or auto.")]
 ByRatio = Annotated[bool, typer.Option("--lift-by-ratio", help="Measure the lift of every ratio on validation.")]
 LeaveOut = Annotated[bool, typer.Option("--leave-out", help="Try several synthesizers without each of them.")]
+SetOf = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="NAME=VALUE",
+        help="A setting of the synthesizer (WHOSE.NAME=VALUE where there are several), as ranker.NAME=VALUE one of the "
+        "ranker, as proof.NAME=VALUE one that this kind of proof alone has; may be given again.",
+    ),
+]
+Seeds = Annotated[int, typer.Option(help="How often everything random is drawn anew.")]
 Resume = Annotated[bool, typer.Option("--resume", help="Keep the cells of a proof that was stopped.")]
 
 
@@ -71,7 +81,7 @@ def main(
     synthesizer: Synthesizer = "",
     ranker: Ranker = "",
     split: Split = "",
-    seeds: Annotated[int, typer.Option(help="How often everything random is drawn anew.")] = 3,
+    seeds: Seeds = 3,
     ratios: Ratios = "0.5,1",
     metrics: Metrics = "",
     ties: Ties = "",
@@ -83,19 +93,16 @@ def main(
     lift_by_ratio: ByRatio = False,
     leave_out: LeaveOut = False,
     resume: Resume = False,
-    set: Set = None,
+    set: SetOf = None,
     threads: Threads = 0,
     device: Device = "cpu",
+    precision: Precision = "auto",
     track: Track = "",
     seed: Seed = 0,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Train a ranker with and without synthetic data and judge it on real held-out data; exit code 1 where it hurts.
-
-    --set takes settings of the synthesizer, as NAME.SETTING=VALUE where there are several; those of the ranker are set
-    as ranker.NAME=VALUE, those that this kind of proof alone has as proof.NAME=VALUE.
-    """
+    """Train a ranker with and without synthetic data and judge it on real held-out data; exit code 1 where it hurts."""
     from wareloom.family import configure
     from wareloom.proof.kinds import asked, kind_of
     from wareloom.report import prove_and_report
@@ -119,9 +126,9 @@ def main(
         "lift_by_ratio": lift_by_ratio or None,
         "leave_out": leave_out or None,
     }
-    run = run_of(seed, quiet, threads=threads, device=device, track=track)
-    settled = configure(kind.settings, asked(of, values | of_proof))
-    proof = prove_and_report(Shop.open(shop), settled, to, run, resume=resume)
+    run = run_of(seed, quiet, threads=threads, device=device, precision=precision, track=track)
+    wanted = configure(kind.settings, asked(of, values | of_proof))
+    proof = prove_and_report(Shop.open(shop), wanted, to, run, resume=resume)
     show(proof.data, as_json, "\n".join([*told(proof), str(to / "report.html")]))
     raise typer.Exit(1 if proof.verdict == "hurts" else 0)
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from wareloom.cli._shared import AsJson, Quiet, run_of, show
+from wareloom.cli._shared import AsJson, Device, Precision, Quiet, Threads, run_of, show
 
 
 def main(
@@ -16,6 +16,9 @@ def main(
     source: Annotated[str | None, typer.Option(help="Another source than the recipe's: your own export.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue a job that was stopped.")] = False,
     seed: Annotated[int | None, typer.Option(help="Another seed than the recipe's.")] = None,
+    threads: Threads = 0,
+    device: Device = "cpu",
+    precision: Precision = "auto",
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
@@ -30,7 +33,9 @@ def main(
     if source is not None:
         loaded = replace(loaded, read=replace(loaded.read, source=source, format="auto", set={}))
     folder = to or Path("runs") / loaded.name
-    done = run_recipe(loaded, folder, run_of(loaded.seed, quiet), resume=resume)
+    done = run_recipe(
+        loaded, folder, run_of(loaded.seed, quiet, threads=threads, device=device, precision=precision), resume=resume
+    )
     verdict = done.proof.verdict if done.proof else None
     sentence = str(done.proof) if done.proof else "Done."
     total = sum(done.seconds.values())

@@ -7,7 +7,21 @@ from typing import Annotated
 
 import typer
 
-from wareloom.cli._shared import AsJson, Device, Quiet, Seed, Set, Threads, To, Track, names, run_of, settings, show
+from wareloom.cli._shared import (
+    AsJson,
+    Device,
+    Precision,
+    Quiet,
+    Seed,
+    Set,
+    Threads,
+    To,
+    Track,
+    names,
+    run_of,
+    settings,
+    show,
+)
 
 
 def main(
@@ -19,6 +33,7 @@ def main(
     set: Set = None,
     threads: Threads = 0,
     device: Device = "cpu",
+    precision: Precision = "auto",
     track: Track = "",
     cache: Annotated[
         Path | None,
@@ -33,7 +48,7 @@ def main(
     from wareloom.shop import Shop
     from wareloom.shop.shop import replacing
 
-    run = run_of(seed, quiet, threads=threads, device=device, track=track, cache=cache)
+    run = run_of(seed, quiet, threads=threads, device=device, precision=precision, track=track, cache=cache)
     with run.task(f"{name}: fit"):
         ranker = RANKERS.make(name, **settings(set)).fit(Shop.open(shop), run)
     with replacing(to, marker="algorithm.json") as partial:

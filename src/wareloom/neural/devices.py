@@ -24,8 +24,7 @@ class Devices:
             raise SettingError(f"The device {run.device!r} was asked for, but torch finds no GPU: use device 'cpu'.")
         if int(os.environ.get("WORLD_SIZE", "1")) > 1:
             self._join(run)
-        wanted = run.precision == "bf16" or (run.precision == "auto" and self.device.type == "cuda")
-        self._type = torch.bfloat16 if wanted else None
+        self._type = torch.bfloat16 if run.arithmetic == "bf16" else None
         self._compile = run.compile
 
     def _join(self, run: Run) -> None:

@@ -174,7 +174,7 @@ class _Experiment:
         train, validation, test = (part.in_memory() for part in parts)
         self.split = Split(train, validation, test, parts.how)
         self.plan = Plan(controls=CONTROLS, references=(), left_out={})
-        self.cells = Cells(run.cache, ["clicks", shop.fingerprint, asdict(settings), run.seed])
+        self.cells = Cells(run.cache, ["clicks", shop.fingerprint, asdict(settings), run.seed, run.arithmetic])
         self.pools: dict[int, Pool] = {}
 
     def run(self) -> dict[str, Any]:

@@ -97,7 +97,10 @@ def leaderboard(shop: Shop, settings: LeaderboardSettings | None = None, run: Ru
         arranged = deal_ties(shop, run.seed_for("ties")) if mode == "shuffled" else shop
         parts = split(arranged, settings.split, None, run)
         held = Split(parts.train.in_memory(), parts.validation.in_memory(), parts.test.in_memory(), parts.how)
-        cells = Cells(run.cache, [mode, shop.fingerprint, asdict(settings.split), settings.repeats, settings.metrics])
+        cells = Cells(
+            run.cache,
+            [mode, shop.fingerprint, asdict(settings.split), settings.repeats, settings.metrics, run.arithmetic],
+        )
         found = {}
         for label in settings.rankers:
             try:

@@ -43,7 +43,7 @@ def bench(mode: str, shop: Shop, settings: ProofSettings, run: Run) -> Bench:
     parts = split(arranged, settings.split, None, run)
     train, validation, test = (part.in_memory() for part in parts)
     decides = {name: value for name, value in asdict(settings).items() if name not in SAID_ONLY}
-    cells = Cells(run.cache, [mode, shop.fingerprint, decides, run.seed])
+    cells = Cells(run.cache, [mode, shop.fingerprint, decides, run.seed, run.arithmetic])
     return Bench(f"{mode} ties", Split(train, validation, test, parts.how), settings, cells, run)
 
 

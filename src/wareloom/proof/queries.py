@@ -158,7 +158,7 @@ class _Experiment:
         train, validation, test = (part.in_memory() for part in parts)
         self.split = Split(labelled(train, settings.labelled, run), validation, test, parts.how)
         self.plan = Plan(controls=CONTROLS, references=(), left_out={}) if settings.labelled != 0 else UNLABELLED
-        self.cells = Cells(run.cache, ["search", shop.fingerprint, asdict(settings), run.seed])
+        self.cells = Cells(run.cache, ["search", shop.fingerprint, asdict(settings), run.seed, run.arithmetic])
         kind = named(settings.ranker, settings.ranker_settings)
         self.random, self.gradient = kind.random, kind.by_updates()
         self.pools: dict[int, JudgmentPool] = {}

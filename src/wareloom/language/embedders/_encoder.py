@@ -107,17 +107,21 @@ def encode(
     batch_size: int,
     pooling: Literal["mean", "cls"] = "mean",
 ) -> np.ndarray:
-    """Encode texts in batches of like length: float32 [texts, size], not scaled; a text without words gets zeros."""
+    """Encode texts in batches of like length: float32 [texts, size], not scaled; a text without words gets zeros.
+
+    Matrices are multiplied in the run's arithmetic, all else is done in 32 bits.
+    """
     import torch
 
     order = np.argsort([-len(text) for text in texts], kind="stable")
     out = np.zeros((len(texts), model.config.hidden_size), dtype=np.float32)
     order = order[[bool(texts[i].strip()) for i in order]] if len(order) else order
-    with torch.inference_mode(), run.task("embed", len(order)) as advance:
+    half = torch.autocast(run.device.partition(":")[0], dtype=torch.bfloat16, enabled=run.arithmetic == "bf16")
+    with torch.inference_mode(), half, run.task("embed", len(order)) as advance:
         for start in range(0, len(order), batch_size):
             part = order[start : start + batch_size]
             words = {k: v.to(run.device) for k, v in words_of([texts[i] for i in part], tokenizer, longest).items()}
             states = model(**words).last_hidden_state
-            out[part] = pooled(states, words["attention_mask"], pooling).float().cpu().numpy()
+            out[part] = pooled(states.float(), words["attention_mask"], pooling).cpu().numpy()
             advance(len(part))
     return out

@@ -50,7 +50,7 @@ class MiniLM(Embedder):
         folder = self._where()
         kept = None
         if run.cache is not None:
-            kept = Path(run.cache) / "embeddings" / f"{self._key(texts, folder)}.npy"
+            kept = Path(run.cache) / "embeddings" / f"{self._key(texts, folder, run)}.npy"
             if kept.exists():
                 found: np.ndarray = np.load(kept, allow_pickle=False)
                 return found
@@ -67,10 +67,11 @@ class MiniLM(Embedder):
         """Find the encoder's folder."""
         return encoder_folder(self.folder, WHO)
 
-    def _key(self, texts: list[str], folder: Path) -> str:
-        """Hash what decides the vectors: the texts, the settings and the files of the encoder."""
+    def _key(self, texts: list[str], folder: Path, run: Run) -> str:
+        """Hash what decides the vectors: the texts, the settings, the arithmetic and the files of the encoder."""
         digest = hashlib.blake2b(digest_size=16)
-        digest.update(json.dumps([self.pooling, self.longest, texts, fingerprint(folder)]).encode())
+        known = [self.pooling, self.longest, texts, fingerprint(folder), run.arithmetic]
+        digest.update(json.dumps(known).encode())
         return digest.hexdigest()
 
     def _encode(self, texts: list[str], folder: Path, run: Run) -> np.ndarray:

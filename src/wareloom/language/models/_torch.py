@@ -115,11 +115,7 @@ class LocalModel(TextModel):
         return len(loaded.prompt(prompt, self.chat, self.system, self.name))
 
     def _dtype(self, run: Run) -> str:
-        if self.dtype != "auto":
-            return self.dtype
-        if run.precision != "auto":
-            return run.precision
-        return "bf16" if run.device.startswith("cuda") else "fp32"
+        return run.arithmetic if self.dtype == "auto" else self.dtype
 
     def _held(self, run: Run) -> _Loaded:
         """Load the model once for each device and arithmetic."""

@@ -31,6 +31,8 @@ from wareloom.shop import Log, Requests, Shop
 WHO = "ranker 'bi_encoder'"
 RATES = {"none": 0.0, "lora": 1e-3, "adapter": 1e-3, "prefix": 1e-2, "full": 3e-5}
 """Learning rates that suit each tuning"""
+READ = 64
+"""Texts that are read at once"""
 NAME = 120
 """Characters of an item's name in the text of a history"""
 
@@ -73,7 +75,7 @@ class BiEncoder(SearchRanker):
     epochs: int = 2
     """Passes over the pairs, at most."""
     batch_size: int = 64
-    """Pairs a batch; texts that are encoded at once."""
+    """Pairs a batch."""
     learning_rate: float = 0.0
     """Highest step size; 0 takes one that suits the tuning."""
     weight_decay: float = 0.0
@@ -127,7 +129,7 @@ class BiEncoder(SearchRanker):
         with seeded(run, self.name, "items"):
             if self.tuning == "none":
                 # As it comes, the encoder is an embedder, whose vectors the run's cache keeps.
-                kept = MiniLM(folder=self.model, longest=self.longest, batch_size=self.batch_size)
+                kept = MiniLM(folder=self.model, longest=self.longest)
                 self.vectors_ = kept.embed(self._texts, run)
             else:
                 self.vectors_ = self._vectors(self._texts, run)
@@ -189,7 +191,17 @@ class BiEncoder(SearchRanker):
         """Where this very training keeps its state: by settings, encoder, data, seed and version."""
         if run.cache is None:
             return None
-        said = [__version__, self.name, self.settings(), self.base_, run.seed, run.updates, data.queries, data.texts]
+        said = [
+            __version__,
+            self.name,
+            self.settings(),
+            self.base_,
+            run.seed,
+            run.arithmetic,
+            run.updates,
+            data.queries,
+            data.texts,
+        ]
         key = hashlib.sha256(json.dumps(said, sort_keys=True, default=str).encode())
         pairs = data.all
         spans = () if data.log.span is None else (data.log.span,)
@@ -216,9 +228,7 @@ class BiEncoder(SearchRanker):
     def _vectors(self, texts: Sequence[str], run: Run | None = None) -> np.ndarray:
         """Unit vectors of texts, float32 [texts, size]; zeros where there is no word."""
         net, run = self._network(), run or Run()
-        return normalised(
-            encode(texts, self._tokenizer, net.encoder, run, longest=self.longest, batch_size=self.batch_size)
-        )
+        return normalised(encode(texts, self._tokenizer, net.encoder, run, longest=self.longest, batch_size=READ))
 
     def _match(self, queries: Sequence[str]) -> np.ndarray:
         asked = self._vectors(queries) / np.float32(self.temperature_)
