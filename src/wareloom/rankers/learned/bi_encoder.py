@@ -15,7 +15,7 @@ import polars as pl
 from wareloom._version import __version__
 from wareloom.errors import InputError, SettingError, SourceError, require
 from wareloom.language.embedders import normalised
-from wareloom.language.embedders._encoder import encode, encoder_folder, fingerprint, load_encoder
+from wareloom.language.embedders._encoder import States, encode, encoder_folder, fingerprint, load_encoder
 from wareloom.language.embedders.minilm import MiniLM
 from wareloom.neural import torch
 from wareloom.neural.training import Training, seeded, train
@@ -228,7 +228,8 @@ class BiEncoder(SearchRanker):
     def _vectors(self, texts: Sequence[str], run: Run | None = None) -> np.ndarray:
         """Unit vectors of texts, float32 [texts, size]; zeros where there is no word."""
         net, run = self._network(), run or Run()
-        return normalised(encode(texts, self._tokenizer, net.encoder, run, longest=self.longest, batch_size=READ))
+        states = States.by_torch(net.encoder, run)
+        return normalised(encode(texts, self._tokenizer, states, run, longest=self.longest, batch_size=READ))
 
     def _match(self, queries: Sequence[str]) -> np.ndarray:
         asked = self._vectors(queries) / np.float32(self.temperature_)
