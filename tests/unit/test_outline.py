@@ -181,6 +181,40 @@ def test_a_shop_may_lack_categories_or_time(drop: str) -> None:
     assert fake.has("events", "time") == (drop != "time")
 
 
+def bought(rows: list[tuple[str, str]], items: pl.DataFrame) -> Shop:
+    """A shop of purchases without times."""
+    events = pl.DataFrame(rows, schema=["user_id", "item_id"], orient="row").with_columns(event=pl.lit("purchase"))
+    return Shop({"items": items, "events": events})
+
+
+def test_long_baskets_stay_as_popular_as_they_were() -> None:
+    """A household that buys all of a shelf's favourites is not given what nobody buys instead."""
+    rng, rows = np.random.default_rng(5), []
+    for user in range(60):
+        rare = 80 + 5 * user + np.arange(5)
+        rows += [(f"u{user}", f"i{item}") for item in (*range(40), *rng.choice(40, 20, replace=False) + 40, *rare)]
+    items = pl.DataFrame({"item_id": [f"i{i}" for i in range(1000)], "category": [["aisle", "shelf"]] * 1000})
+    made = Log.of(fitted(bought(rows, items)).sample(60, Run(seed=2)))
+    rare = np.array([int(name[1:]) >= 80 for name in made.items.ids])[made.item]
+    assert rare.sum() == 60 * 5
+
+
+def test_a_new_category_has_what_will_be_bought_there() -> None:
+    """Where a user buys what is rare and what is popular in one category, it must be one that stocks both."""
+    rng, rows = np.random.default_rng(6), []
+    for user in range(200):
+        shelf = int(rng.integers(4))
+        rows += [(f"u{user}", f"rare {shelf} {user}"), (f"u{user}", f"hit {shelf}")]
+    rows += [(f"u{user}", f"rare {4 + user % 40} {user}") for user in range(200, 400)]
+    rows += [(f"v{user}", f"nail 100 {user % 30}") for user in range(200)]
+    items = pl.DataFrame({"item_id": sorted({item for _, item in rows})})
+    aisle = pl.when(pl.col("item_id").str.starts_with("nail")).then(pl.lit("nails")).otherwise(pl.lit("all else"))
+    shelf = pl.col("item_id").str.split(" ").list.get(1)
+    made = Log.of(fitted(bought(rows, items.with_columns(category=pl.concat_list(aisle, shelf)))).sample(600, Run()))
+    hits = made.items.ids.str.starts_with("hit").to_numpy()[made.item]
+    assert hits.mean() == pytest.approx(200 / 800, abs=0.02)
+
+
 def test_the_smallest_shops() -> None:
     at = datetime(2024, 1, 1)
     rows = {"user_id": ["a", "b", "b"], "item_id": ["x"] * 3, "event": ["purchase"] * 3, "time": [at] * 3}

@@ -167,12 +167,19 @@ def _visited(shelves, items, a, e, shelf):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
+def _suits(shelves, items, a, e, shelf, peak):  # type: ignore[no-untyped-def]
+    """Whether a category is new to the user and has items as popular as the most popular that the user will take."""
+    return shelves.fit[shelf, peak] > 0.0 and not _visited(shelves, items, a, e, shelf)
+
+
+@njit(cache=True)
 def _known(shelves, items, a, e, back, wanted, state):  # type: ignore[no-untyped-def]
     """Draw an item that followed the one `back` places before, of those that the outline admits; -1 for none seen.
 
-    `wanted`: (category, or -1 for a new one; level above; band of popularity).
+    `wanted`: (category, or -1 for a new one; level above; band of popularity; the highest band of the user's events in
+    that category).
     """
-    shelf, aisle, band = wanted
+    shelf, aisle, band, peak = wanted
     steps, row = shelves.next_item, items[e - back]
     low, high = steps.indptr[row], steps.indptr[row + 1]
     if shelf >= 0:
@@ -185,14 +192,15 @@ def _known(shelves, items, a, e, back, wanted, state):  # type: ignore[no-untype
         k, unseen = _entry(steps, low, high, state)
         item = steps.value[k]
         fits = abs(shelves.band[item] - band) <= NEAR and not _had(items, a, e, item)
-        if fits and (shelf >= 0 or not _visited(shelves, items, a, e, shelves.shelf[item])):
+        if fits and (shelf >= 0 or _suits(shelves, items, a, e, shelves.shelf[item], peak)):
             return -1 if unseen else item
     return -1
 
 
 @njit(cache=True)
-def _new_shelf(shelves, items, a, e, aisle, band, state):  # type: ignore[no-untyped-def]
+def _new_shelf(shelves, items, a, e, wanted, state):  # type: ignore[no-untyped-def]
     """Draw a category of the level above that the user has not had, one in which items are about as popular."""
+    _, aisle, band, peak = wanted
     steps, found = shelves.next_shelf, -1
     if e > a:
         row = shelves.shelf[items[e - 1]]
@@ -202,13 +210,14 @@ def _new_shelf(shelves, items, a, e, aisle, band, state):  # type: ignore[no-unt
             if unseen:
                 break
             found = steps.value[k]
-            if _next(state) < shelves.fit[found, band] and not _visited(shelves, items, a, e, found):
+            if _next(state) < shelves.fit[found, band] and _suits(shelves, items, a, e, found, peak):
                 return found
-    row = _stocked(shelves.shelves, aisle * BANDS, band, state)
-    for _ in range(TRIES):
-        found = _draw(shelves.shelves, row, state)
-        if not _visited(shelves, items, a, e, found):
-            break
+    for known in (band, peak):
+        row = _stocked(shelves.shelves, aisle * BANDS, known, state)
+        for _ in range(TRIES):
+            found = _draw(shelves.shelves, row, state)
+            if _suits(shelves, items, a, e, found, peak):
+                return found
     return found
 
 
@@ -225,15 +234,25 @@ def _stocked(table, row, band, state):  # type: ignore[no-untyped-def]
 
 @njit(cache=True)
 def _other_item(shelves, items, a, e, shelf, band, state):  # type: ignore[no-untyped-def]
-    """Draw an item of the category by its popularity that the user has not had."""
-    row, first = _stocked(shelves.items, shelf * BANDS, band, state), shelf * BANDS
-    for attempt in range(TRIES + 2 * BANDS):
-        if attempt >= TRIES:
-            row = first + (attempt - TRIES) % BANDS
-        if shelves.items.indptr[row + 1] > shelves.items.indptr[row]:
-            item = _draw(shelves.items, row, state)
-            if not _had(items, a, e, item):
-                return item
+    """Draw an item of the category by its popularity that the user has not had, of the band or one near it."""
+    side = 1 if _next(state) < 0.5 else -1
+    for far in range(BANDS):
+        for turn in range(2 if far else 1):
+            near = band + far * (side - 2 * side * turn)
+            row = shelf * BANDS + near
+            low, high = shelves.items.indptr[row], shelves.items.indptr[row + 1]
+            if not 0 <= near < BANDS or low == high:
+                continue
+            for _ in range(TRIES):
+                item = _draw(shelves.items, row, state)
+                if not _had(items, a, e, item):
+                    return item
+            # Nearly all of them are had: the first that is not, from anywhere on.
+            begin = int(_next(state) * (high - low))
+            for k in range(high - low):
+                item = shelves.items.value[low + (begin + k) % (high - low)]
+                if not _had(items, a, e, item):
+                    return item
     for _ in range(TRIES):
         item = int(_next(state) * len(shelves.shelf))
         if not _had(items, a, e, item):
@@ -246,13 +265,14 @@ def outlined(shelves, outline, plan, items, u, e, state):  # type: ignore[no-unt
     """What the outline of user u says of its event e: (item, or -1 where a new one is wanted; `wanted` of `_known`)."""
     a = plan.offsets[u]
     at = outline.offsets[plan.template[u]] + e - a
-    wanted = -1, outline.aisle[at], outline.band[at]
+    aisle, band, peak = outline.aisle[at], outline.band[at], outline.peak[at]
+    wanted = -1, aisle, band, peak
     if outline.same[at] >= 0:
         return items[a + outline.same[at]], wanted
     if e == a and len(plan.start):
         return plan.start[int(_next(state) * len(plan.start))], wanted
     if outline.shelf[at] >= 0:
-        wanted = shelves.shelf[items[a + outline.shelf[at]]], outline.aisle[at], outline.band[at]
+        wanted = shelves.shelf[items[a + outline.shelf[at]]], aisle, band, peak
     return -1, wanted
 
 
@@ -263,9 +283,9 @@ def proposed(shelves, items, a, e, wanted, state):  # type: ignore[no-untyped-de
         item = _known(shelves, items, a, e, back, wanted, state)
         if item >= 0:
             return item
-    shelf, aisle, band = wanted
+    shelf, _, band, _ = wanted
     if shelf < 0:
-        shelf = _new_shelf(shelves, items, a, e, aisle, band, state)
+        shelf = _new_shelf(shelves, items, a, e, wanted, state)
     return _other_item(shelves, items, a, e, shelf, band, state)
 
 

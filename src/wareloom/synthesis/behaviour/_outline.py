@@ -39,6 +39,8 @@ class Outline(NamedTuple):
     """int32 [events], category at the level above"""
     band: np.ndarray
     """int8 [events], popularity of the item among the others"""
+    peak: np.ndarray
+    """int8 [events], highest band of the user's events in the category"""
     weight: np.ndarray
     """float64 [users], how often each is drawn beside the others"""
     bounds: np.ndarray
@@ -75,7 +77,10 @@ def fit_outline(log: Log, places: tuple[np.ndarray, np.ndarray], counts: np.ndar
     whose = weight[log.offsets[users + 1] - 1].astype(np.float64)
     log = log.select(users)
     user, item = log.user, log.item
-    own = pl.DataFrame({"u": user, "i": item}).select(pl.len().over("u", "i"))["len"].to_numpy()
+    rows = pl.DataFrame({"u": user, "i": item, "s": shelf[item], "all": counts[item]})
+    rows = rows.with_columns(others=pl.col("all") - pl.len().over("u", "i"))
+    band = bands(rows["others"].to_numpy())
+    peak = rows.with_columns(band=band).select(pl.col("band").max().over("u", "s"))["band"].to_numpy()
     known = log.time[log.time != NO_TIME]
     bounds = np.array([0, 0, 1, 0], dtype=np.int64)
     if log.timed and len(known):
@@ -90,7 +95,8 @@ def fit_outline(log: Log, places: tuple[np.ndarray, np.ndarray], counts: np.ndar
         _first_with(user, item, log.offsets),
         _first_with(user, shelf[item], log.offsets),
         aisle[shelf[item]],
-        bands(counts[item] - own),
+        band,
+        peak,
         whose,
         bounds,
     )
