@@ -8,6 +8,9 @@ from functools import cached_property
 import numpy as np
 import polars as pl
 
+FEW = 64
+"""Ids, for each one that is looked up, beyond which going through all of them beats an index of all"""
+
 Codes = np.ndarray[tuple[int], np.dtype[np.int32]]
 
 
@@ -36,7 +39,10 @@ class Vocabulary:
         """Return the int32 code of each id, -1 for an unknown or null one."""
         series = ids if isinstance(ids, pl.Series) else pl.Series(list(ids), dtype=pl.String)
         frame = series.cast(pl.String).rename("id").to_frame()
-        return frame.join(self._table, on="id", how="left", maintain_order="left")["code"].fill_null(-1).to_numpy()
+        table = self._table
+        if len(frame) * FEW < len(table):
+            table = table.filter(pl.col("id").is_in(frame["id"].unique().implode()))
+        return frame.join(table, on="id", how="left", maintain_order="left")["code"].fill_null(-1).to_numpy()
 
     def decode(self, codes: np.ndarray) -> pl.Series:
         """Return the id of each code; -1 gives null."""

@@ -46,6 +46,8 @@ def coded(log: Log, catalogue: pl.Series) -> np.ndarray:
 
 def starts(given: Given, catalogue: pl.Series) -> np.ndarray:
     """Codes of the items to begin with, int32; raises `InputError` for one that the catalogue does not have."""
+    if not given.start_items:
+        return np.empty(0, dtype=np.int32)
     codes = Vocabulary(catalogue).encode(given.start_items)
     if np.any(codes < 0):
         unknown = given.start_items[int(np.flatnonzero(codes < 0)[0])]
