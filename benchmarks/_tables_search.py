@@ -86,3 +86,21 @@ def query_fidelity(figures: Figures) -> list[str]:
         rows.append(("queries a second", *(f"{row['queries_s']:,.0f}" for row in own), ""))
         lines += [f"`{data}`, {own[0]['seeds']} seeds:", "", *table(" | ".join(["figure", *heads, "floor"]), rows), ""]
     return lines[:-1]
+
+
+def search_speed(figures: Figures) -> list[str]:
+    """Rates, each part beside its peer or limit."""
+    lines: list[str] = []
+    told = {"index_s": ("index s", ".1f"), "cosine": ("cosine", ".3f"), "ratio": ("times the limit", ".3f")}
+    for part in dict.fromkeys(row["part"] for row in figures["rows"]):
+        rows = [row for row in figures["rows"] if row["part"] == part]
+        shown = [key for key in told if any(key in row for row in rows)]
+        unit = next(row["unit"] for row in rows if "unit" in row)
+        body = [
+            (row["name"], f"{row['rate']:,.0f}", *(format(row[k], told[k][1]) if k in row else "" for k in shown))
+            for row in rows
+        ]
+        lines += [*table(" | ".join([part, unit, *(told[k][0] for k in shown)]), body), ""]
+    added = [row["ratio"] - 1 for row in figures["rows"] if row["name"] == "endpoint"]
+    held = bool(added) and added[0] < figures["overhead"]
+    return [*lines, f"The client adds {added[0]:.1%} to the server's own time: bar {'held' if held else '**missed**'}."]
