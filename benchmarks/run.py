@@ -206,9 +206,9 @@ BENCHMARKS = {
         "How fast search and the language layer are",
         ("search_speed.py",),
         "MiniLM on titles of Home Depot, beside sentence-transformers; BM25 over all 54,667 of them and the ten best "
-        "for 1,000 queries, beside bm25s, which is installed for it; vectors of 384 beside the bare product; the embedded "
-        "model at batch 16 beside `generate`; 64 calls at once to a server that takes 0.3 to 0.7 s for each. Bar: the "
-        "client adds less than 5 % to the server's own time.",
+        "for 1,000 queries, beside bm25s, which is installed for it; vectors of 384 beside the bare product; the "
+        "embedded model at batch 16 beside `generate`; 64 calls at once to a server that takes 0.3 to 0.7 s for each. "
+        "Bar: the client adds less than 5 % to the server's own time.",
         _tables_search.search_speed,
     ),
     "query_fidelity": Benchmark(
