@@ -161,9 +161,8 @@ def by_item(samples: Sequence[Sample]) -> Counts:
     return fixed([x.item for x in logs], [s.group for s in samples], samples[0].groups, len(logs[0].items))
 
 
-@dataclass(kw_only=True, eq=False)
-class Counted(Measure):
-    """Base of the measures that are a distance between counts.
+class Distances(ABC):
+    """What measures share that are a distance between counts, of users or of queries.
 
     The floor is the mean over dealings of the groups of both real samples into two of that size, its interval what 95 %
     of these lie between. The interval of the value is Student's, by the spread of what is left when one group after
@@ -171,12 +170,10 @@ class Counted(Measure):
     its own, which a distance takes for distance.
     """
 
+    name: ClassVar[str]
+    unit: ClassVar[str]
     bounded: ClassVar[bool] = True
     """Whether its figures are shares of 1"""
-
-    @abstractmethod
-    def count(self, samples: Sequence[Sample], trio: Trio) -> dict[str, Counts] | str:
-        """Return what is counted, by figure ("" for the only one), or why nothing is."""
 
     @abstractmethod
     def distance(self, figure: str, a: np.ndarray, b: np.ndarray, counts: Counts) -> float:
@@ -190,17 +187,15 @@ class Counted(Measure):
         """Return what a page draws of real and synthetic counts, where there is something to see."""
         return None
 
-    def _compare(self, trio: Trio, run: Run) -> list[Figure] | str:
-        found = self.count(trio.samples, trio)
+    def figures(self, found: dict[str, Counts] | str, empty: str, run: Run) -> list[Figure] | str:
+        """Return the figures of what was counted; `empty`: what is said where a sample, {side}, has nothing."""
         if isinstance(found, str):
             return found
-        sides = ("REAL", "REAL", "SYNTH")
         for counts in found.values():
-            if empty := [side for side, cells in zip(sides, counts.cells, strict=True) if len(cells) == 0]:
-                return f"{empty[0]} has nothing of it: no user has events enough"
-        if not found:
-            return "REAL has nothing of it"
-        return [self._figure(name, counts, run) for name, counts in found.items()]
+            for side, cells in zip(("REAL", "REAL", "SYNTH"), counts.cells, strict=True):
+                if not len(cells):
+                    return empty.format(side=side)
+        return [self._figure(name, counts, run) for name, counts in found.items()] or "REAL has nothing of it"
 
     def _figure(self, name: str, counts: Counts, run: Run) -> Figure:
         def distance(a: np.ndarray, b: np.ndarray) -> float:
@@ -216,6 +211,19 @@ class Counted(Measure):
             synthetic=self.single(name, fake, counts),
             curve=self.curve(name, real, fake, counts),
         )
+
+
+@dataclass(kw_only=True, eq=False)
+class Counted(Distances, Measure):
+    """Base of the measures that are a distance between counts of users."""
+
+    @abstractmethod
+    def count(self, samples: Sequence[Sample], trio: Trio) -> dict[str, Counts] | str:
+        """Return what is counted, by figure ("" for the only one), or why nothing is."""
+
+    def _compare(self, trio: Trio, run: Run) -> list[Figure] | str:
+        empty = "{side} has nothing of it: no user has events enough"
+        return self.figures(self.count(trio.samples, trio), empty, run)
 
 
 def beside_floor(

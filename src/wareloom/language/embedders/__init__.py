@@ -13,6 +13,9 @@ from wareloom.errors import InputError
 from wareloom.family import EMBEDDERS, Algorithm, Family
 from wareloom.run import Run
 
+LEAN: dict[str, dict[str, Any]] = {"tfidf": {"embedding_size": 0}}
+"""Settings by name with which an embedder learns no more than `vectors` needs."""
+
 
 @dataclass(kw_only=True, eq=False)
 class Embedder(Algorithm, ABC):

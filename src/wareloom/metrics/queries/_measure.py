@@ -5,12 +5,12 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
 from wareloom.family import METRICS, Algorithm, Family
-from wareloom.metrics._measure import Counts, Figure, beside_floor, wilson
+from wareloom.metrics._measure import Counts, Distances, Figure, wilson
 from wareloom.metrics.queries._samples import QuerySample, QueryTrio
 from wareloom.run import Run
 
@@ -33,53 +33,16 @@ class QueryMeasure(Algorithm, ABC):
 
 
 @dataclass(kw_only=True, eq=False)
-class CountedQueries(QueryMeasure):
-    """Base of the measures that are a distance between counts; intervals and floors as `wareloom.metrics.Counted`."""
-
-    bounded: ClassVar[bool] = True
-    """Whether its figures are shares of 1"""
+class CountedQueries(Distances, QueryMeasure):
+    """Base of the measures that are a distance between counts of queries."""
 
     @abstractmethod
     def count(self, samples: Sequence[QuerySample], trio: QueryTrio) -> dict[str, Counts] | str:
         """Return what is counted, by figure ("" for the only one), or why nothing is."""
 
-    @abstractmethod
-    def distance(self, figure: str, a: np.ndarray, b: np.ndarray, counts: Counts) -> float:
-        """Return how far two samples' counts, float64 [cells], are from each other."""
-
-    def single(self, figure: str, a: np.ndarray, counts: Counts) -> float | None:
-        """Return the number of one sample that is compared, where it is one number."""
-        return None
-
-    def curve(self, figure: str, a: np.ndarray, b: np.ndarray, counts: Counts) -> dict[str, Any] | None:
-        """Return what a page draws of real and synthetic counts, where there is something to see."""
-        return None
-
     def compare(self, trio: QueryTrio, run: Run | None = None) -> list[Figure] | str:
         """Return the figures, or why there are none."""
-        found = self.count(trio.samples, trio)
-        if isinstance(found, str):
-            return found
-        for counts in found.values():
-            for side, cells in zip(("REAL", "REAL", "SYNTH"), counts.cells, strict=True):
-                if not len(cells):
-                    return f"no query of {side} has a word"
-        return [self._figure(name, counts, run or Run()) for name, counts in found.items()]
-
-    def _figure(self, name: str, counts: Counts, run: Run) -> Figure:
-        def distance(a: np.ndarray, b: np.ndarray) -> float:
-            return float(self.distance(name, a, b, counts))
-
-        real, fake = counts.total(0), counts.total(2)
-        return Figure(
-            name=f"{self.name}.{name}" if name else self.name,
-            **beside_floor(counts, distance, run, 1.0 if self.bounded else float("inf")),
-            unit=self.unit,
-            bounded=self.bounded,
-            real=self.single(name, real, counts),
-            synthetic=self.single(name, fake, counts),
-            curve=self.curve(name, real, fake, counts),
-        )
+        return self.figures(self.count(trio.samples, trio), "no query of {side} has a word", run or Run())
 
 
 def share_figure(name: str, found: np.ndarray, floor: np.ndarray) -> Figure:

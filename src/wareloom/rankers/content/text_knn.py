@@ -10,6 +10,7 @@ from scipy import sparse
 
 from wareloom.errors import InputError, require
 from wareloom.family import EMBEDDERS
+from wareloom.language.embedders import LEAN
 from wareloom.rankers import Ranker
 from wareloom.rankers._history import popularity, recency, tail
 from wareloom.rankers._neighbours import sum_neighbours
@@ -77,8 +78,8 @@ class TextKNN(Ranker):
 
     def _embedded(self, texts: list[str], run: Run) -> Any:
         """Return the vectors of `texts`; of tf-idf the terms themselves, not their projection."""
-        own = {"embedding_size": 0, "ngrams": self.ngrams} if self.embedder == "tfidf" else {}
-        return EMBEDDERS.make(self.embedder, **own).fit(texts, run).vectors(texts, run)
+        own = {"ngrams": self.ngrams} if self.embedder == "tfidf" else {}
+        return EMBEDDERS.make(self.embedder, **LEAN.get(self.embedder, {}), **own).fit(texts, run).vectors(texts, run)
 
     def _score(self, requests: Requests) -> np.ndarray:
         assert requests.histories is not None

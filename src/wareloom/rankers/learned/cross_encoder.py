@@ -16,7 +16,7 @@ from wareloom.neural import torch
 from wareloom.neural.training import Training, seeded, train
 from wareloom.neural.tuning import put_weights, tuned, tuned_weights
 from wareloom.rankers._top import top_k
-from wareloom.rankers.search._base import SearchRanker
+from wareloom.rankers.search._base import SearchRanker, lifted
 from wareloom.rankers.search._judged import judged
 from wareloom.run import Run
 from wareloom.shop import Log, Shop, Vocabulary
@@ -191,12 +191,8 @@ class CrossEncoder(SearchRanker):
         if not self.weights_:
             return scores
         best = top_k(scores, min(self.candidates, scores.shape[1]))
-        row = np.repeat(np.arange(len(best)), best.shape[1])
-        said = self._match_pairs(queries, row, best.ravel()).reshape(best.shape)
-        # The lowest of what was read stays above all that was not.
-        floor = scores.max(axis=1, keepdims=True) + 1.0
-        np.put_along_axis(scores, best, (floor + said - said.min(axis=1, keepdims=True)).astype(np.float32), axis=1)
-        return scores
+        row, item = np.repeat(np.arange(len(best)), best.shape[1]), best.ravel()
+        return lifted(scores, row, item, self._match_pairs(queries, row, item))
 
 
 class PairNetwork(torch.nn.Module):  # type: ignore[misc]

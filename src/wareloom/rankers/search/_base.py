@@ -177,6 +177,17 @@ def scaled(scores: np.ndarray) -> np.ndarray:
     return (centred / np.where(deviation > 1e-9, deviation, 1.0)).astype(np.float32)
 
 
+def lifted(scores: np.ndarray, row: np.ndarray, item: np.ndarray, said: np.ndarray) -> np.ndarray:
+    """Put the pairs that were looked at more closely above all others of their row, by what was said of them.
+
+    Changes `scores` [queries, items] at (row[i], item[i]) in place, and returns them; `said`: float64 [pairs].
+    """
+    floor, lowest = scores.max(axis=1) + 1.0, np.full(len(scores), np.inf)
+    np.minimum.at(lowest, row, said)
+    scores[row, item] = (floor[row] + said - lowest[row]).astype(np.float32)
+    return scores
+
+
 def without_history(queries: Sequence[str]) -> Requests:
     """One request for each query, of somebody unknown."""
     return replace(Requests.sessions([[] for _ in queries]), queries=list(queries))

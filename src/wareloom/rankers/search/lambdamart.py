@@ -11,7 +11,7 @@ import numpy as np
 
 from wareloom.errors import require
 from wareloom.rankers._top import top_k
-from wareloom.rankers.search._base import SearchRanker
+from wareloom.rankers.search._base import SearchRanker, lifted
 from wareloom.rankers.search._judged import judged
 from wareloom.rankers.search._match import Matcher
 from wareloom.rankers.search._trees import lightgbm, taught
@@ -100,9 +100,5 @@ class LambdaMART(SearchRanker):
         if not self.trees_:
             return scores
         best = top_k(scores, min(self.candidates, scores.shape[1]))
-        row = np.repeat(np.arange(len(best)), best.shape[1])
-        said = self._match_pairs(queries, row, best.ravel()).reshape(best.shape)
-        # The lowest of the candidates stays above all that the trees did not look at.
-        floor = scores.max(axis=1, keepdims=True) + 1.0
-        np.put_along_axis(scores, best, (floor + said - said.min(axis=1, keepdims=True)).astype(np.float32), axis=1)
-        return scores
+        row, item = np.repeat(np.arange(len(best)), best.shape[1]), best.ravel()
+        return lifted(scores, row, item, self._match_pairs(queries, row, item))

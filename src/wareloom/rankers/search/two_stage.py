@@ -12,7 +12,7 @@ import polars as pl
 
 from wareloom.errors import require
 from wareloom.rankers._top import top_k
-from wareloom.rankers.search._base import SearchRanker, scaled
+from wareloom.rankers.search._base import SearchRanker, lifted, scaled
 from wareloom.rankers.search._judged import judged
 from wareloom.rankers.search._match import Matcher
 from wareloom.rankers.search._parts import Members
@@ -158,11 +158,7 @@ class TwoStage(Members, SearchRanker):
             np.put_along_axis(chosen, top_k(scores, min(self.candidates, scores.shape[1])), True, axis=1)
         row, item = np.nonzero(chosen)
         mixed = self._mixed(queries, row, item, total[row, item], [scores[row, item] for scores in said])
-        floor = total.max(axis=1) + 1.0
-        lowest = np.full(len(total), np.inf)
-        np.minimum.at(lowest, row, mixed)
-        total[row, item] = (floor[row] + mixed - lowest[row]).astype(np.float32)
-        return total
+        return lifted(total, row, item, mixed)
 
     def _mixed(
         self, queries: Sequence[str], row: np.ndarray, item: np.ndarray, total: np.ndarray, parts: list[np.ndarray]

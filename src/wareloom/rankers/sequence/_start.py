@@ -9,6 +9,7 @@ import numpy as np
 
 from wareloom.errors import SettingError
 from wareloom.family import EMBEDDERS, RANKERS
+from wareloom.language.embedders import LEAN
 from wareloom.neural import torch
 from wareloom.rankers._vectors import axes, projected, unit_rows
 from wareloom.rankers.content._text import item_texts
@@ -18,8 +19,6 @@ from wareloom.shop import Shop, Vocabulary
 if TYPE_CHECKING:
     from wareloom.rankers.sequence._neural import SequenceRanker
 
-LEAN = {"tfidf": {"embedding_size": 0}}
-"""Settings with which an embedder learns no more than `vectors` needs."""
 KEPT = 1 << 25
 """Numbers of a projection that are kept with a ranker at most, 64 MB; beyond it its text cannot be started from."""
 

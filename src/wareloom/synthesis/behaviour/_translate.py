@@ -7,6 +7,7 @@ import polars as pl
 
 from wareloom.errors import InputError
 from wareloom.family import EMBEDDERS
+from wareloom.language.embedders import LEAN
 from wareloom.rankers.content._nearest import nearest_among
 from wareloom.rankers.content._text import item_texts
 from wareloom.run import Run
@@ -25,7 +26,7 @@ def translated(other: Shop, shop: Shop, embedder: str, draw: tuple[int, float], 
     if not other.has("events"):
         raise InputError("The other shop has no events, so that there is nobody to learn from.")
     there, here = item_texts(other), item_texts(shop)
-    made = EMBEDDERS.make(embedder, **({"embedding_size": 0} if embedder == "tfidf" else {})).fit(there + here, run)
+    made = EMBEDDERS.make(embedder, **LEAN.get(embedder, {})).fit(there + here, run)
     near, cosine = nearest_among(made.vectors(there, run), made.vectors(here, run), draw[0])
     known = Vocabulary(other.table("items")["item_id"])
     events = other.table("events")
