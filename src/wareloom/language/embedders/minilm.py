@@ -21,7 +21,7 @@ from wareloom.language.embedders._encoder import (
     load_encoder,
     load_tokenizer,
 )
-from wareloom.language.embedders._onnx import states_by_onnx
+from wareloom.language.embedders._onnx import AT_ONCE, states_by_onnx
 from wareloom.run import Run
 
 WHO = "embedder 'minilm'"
@@ -47,7 +47,7 @@ class MiniLM(Embedder):
     longest: int = 128
     """Pieces of a word that a text is cut to."""
     batch_size: int = 64
-    """Texts encoded at once."""
+    """Texts encoded at once; ONNX Runtime takes 16 at most, as more are slower."""
     runtime: Literal["torch", "onnx", "int8"] = "torch"
     """What computes: torch in the run's arithmetic; onnx, with the same vectors, twice as fast on many a processor;
     int8, weights of 8 bits, twice as fast again, with vectors that differ a little (cosine .99). The latter two need
@@ -93,6 +93,7 @@ class MiniLM(Embedder):
         how: dict[str, Any] = {"longest": self.longest, "batch_size": self.batch_size, "pooling": self.pooling}
         if self.runtime != "torch":
             states = states_by_onnx(folder, 8 if self.runtime == "int8" else 32, run, WHO)
+            how["batch_size"] = min(self.batch_size, AT_ONCE)
             return normalised(encode(texts, load_tokenizer(folder, WHO), states, run, **how))
         torch, tokenizer, model = load_encoder(folder, run, WHO)
         threads = torch.get_num_threads()
