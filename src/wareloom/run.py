@@ -52,7 +52,7 @@ class Run:
     """A folder in which long work keeps its finished pieces, so that it resumes; None keeps nothing."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     """Arithmetic of neural models; auto takes bf16 on a GPU and fp32 on a CPU, many of which are slower in bf16: one
-    that multiplies matrices in it (Intel's AMX) is thrice as fast.
+    that multiplies matrices in it (Intel's AMX) reads two to three times as fast.
     """
     compile: bool = False
     """Whether neural models are compiled: worth it for long training on a GPU."""

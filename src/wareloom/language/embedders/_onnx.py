@@ -33,7 +33,7 @@ def states_by_onnx(folder: Path, bits: int, run: Run, who: str) -> States:
         import onnxruntime
         import torch
     except ModuleNotFoundError as error:
-        raise missing_extra("onnxruntime", "onnx", f"The {who} with runtime 'onnx' or 'int8'") from error
+        raise missing_extra(str(error.name), "onnx", f"The {who} with runtime 'onnx' or 'int8'") from error
     if run.device != "cpu":
         raise SettingError(f"The {who}: ONNX Runtime computes on the processor here: on {run.device} take 'torch'.")
     options = onnxruntime.SessionOptions()

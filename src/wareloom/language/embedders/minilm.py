@@ -49,9 +49,9 @@ class MiniLM(Embedder):
     batch_size: int = 64
     """Texts encoded at once; ONNX Runtime takes 16 at most, as more are slower."""
     runtime: Literal["torch", "onnx", "int8"] = "torch"
-    """What computes: torch in the run's arithmetic; onnx, with the same vectors, twice as fast on many a processor;
-    int8, weights of 8 bits, twice as fast again, with vectors that differ a little (cosine .99). The latter two need
-    the extra `onnx`."""
+    """What computes: torch in the run's arithmetic; onnx, with the same vectors, twice as fast on some
+    processors and a little slower on others; int8, weights of 8 bits, faster, with vectors that differ a little (cosine
+    .99). The latter two need the extra `onnx`."""
 
     def __post_init__(self) -> None:
         for name in ("longest", "batch_size"):
