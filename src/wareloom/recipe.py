@@ -372,7 +372,7 @@ class _Job:
 
     def _prove(self, folder: Path) -> None:
         cells = self.to / ".cells"
-        proof = prove_any(self._latest(), self.recipe.proof(), self.run.with_(cache=cells))
+        proof = prove_any(self._latest(), self.recipe.proof(), self.run.with_(cache=self.run.cache or cells))
         cleaned = read_json(self.to / "clean" / "clean.json") if (self.to / "clean" / "clean.json").exists() else None
         with replacing(folder, marker="proof.json") as partial:
             write_json(partial / "proof.json", proof.data)
@@ -381,7 +381,7 @@ class _Job:
 
     def _leaderboard(self, folder: Path) -> None:
         cells = self.to / ".leaderboard-cells"
-        leaderboard(self._latest(), self.recipe.contest(), self.run.with_(cache=cells)).save(folder)
+        leaderboard(self._latest(), self.recipe.contest(), self.run.with_(cache=self.run.cache or cells)).save(folder)
         shutil.rmtree(cells, ignore_errors=True)
 
 

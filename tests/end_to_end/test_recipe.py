@@ -122,6 +122,15 @@ def test_resume_redoes_what_depends_on_a_changed_setting(recipe: Path, undisturb
         assert files(folder)[differs] != files(undisturbed.folder)[differs]
 
 
+def test_a_cache_of_ones_own_outlives_the_proof(recipe: Path, undisturbed: Done, tmp_path: Path) -> None:
+    folder = copied(undisturbed, tmp_path / "job")
+    (folder / ".proof.done").unlink()
+    again = run_recipe(Recipe.load(recipe), folder, Run(cache=tmp_path / "kept"), resume=True)
+    assert again.proof == undisturbed.proof
+    assert list((tmp_path / "kept").glob("*.npz"))
+    assert not (folder / ".cells").exists()
+
+
 def test_resume_reads_a_changed_source_anew(undisturbed: Done, tmp_path: Path) -> None:
     folder = copied(undisturbed, tmp_path / "job")
     write_export(tmp_path / "export", users=61)

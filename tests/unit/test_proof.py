@@ -479,6 +479,31 @@ def test_cells_of_another_proof_are_not_taken(proved: Proof, tmp_path: Path) -> 
     assert json.dumps(prove(ring(), settings_of(), cached).data) == json.dumps(proved.data)
 
 
+def test_more_seeds_and_baselines_redo_no_finished_cell(proved: Proof, tmp_path: Path) -> None:
+    cached = Run(seed=1, cache=tmp_path / "cells")
+    prove(ring(), settings_of(seeds=1, baselines={}, guard=0.5), cached)
+    with pytest.MonkeyPatch.context() as patch:
+        rest = counted(patch)
+        again = prove(ring(), settings_of(), cached)
+    assert again.data == proved.data
+    with pytest.MonkeyPatch.context() as patch:
+        alone = counted(patch)
+        prove(ring(), settings_of(), Run(seed=1, cache=tmp_path / "others"))
+    with pytest.MonkeyPatch.context() as patch:
+        first = counted(patch)
+        prove(ring(), settings_of(seeds=1, baselines={}, guard=0.5), Run(seed=1, cache=tmp_path / "third"))
+    assert rest[0] == alone[0] - first[0] < alone[0]
+
+
+def test_a_baseline_with_other_settings_is_another_cell(tmp_path: Path) -> None:
+    cached = Run(seed=1, cache=tmp_path / "cells")
+    prove(ring(), settings_of(seeds=1, ties=("file",), baselines={"transitions": {}}), cached)
+    with pytest.MonkeyPatch.context() as patch:
+        fits = counted(patch)
+        prove(ring(), settings_of(seeds=1, ties=("file",), baselines={"transitions": {"window": 1}}), cached)
+    assert fits[0] == 1
+
+
 @dataclass(kw_only=True, eq=False)
 class Cheat(Markov):
     """Knows the whole shop, whatever it is given."""

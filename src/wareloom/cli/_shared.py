@@ -44,6 +44,12 @@ def names(kind: str) -> Callable[[str], list[str]]:
     return complete
 
 
+Cells = Annotated[
+    Path | None,
+    typer.Option("--cache", help="Keep finished cells here for good: more seeds, or others beside, redo none of them."),
+]
+
+
 def run_of(seed: int, quiet: bool, **fields: Any) -> Run:
     """Make the run a command asks for; `fields` are others of `Run`, such as threads."""
     return Run(seed=seed, quiet=quiet, **fields)

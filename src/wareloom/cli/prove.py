@@ -9,6 +9,7 @@ import typer
 
 from wareloom.cli._shared import (
     AsJson,
+    Cells,
     Device,
     Precision,
     Quiet,
@@ -93,6 +94,7 @@ def main(
     lift_by_ratio: ByRatio = False,
     leave_out: LeaveOut = False,
     resume: Resume = False,
+    cache: Cells = None,
     set: SetOf = None,
     threads: Threads = 0,
     device: Device = "cpu",
@@ -126,7 +128,7 @@ def main(
         "lift_by_ratio": lift_by_ratio or None,
         "leave_out": leave_out or None,
     }
-    run = run_of(seed, quiet, threads=threads, device=device, precision=precision, track=track)
+    run = run_of(seed, quiet, threads=threads, device=device, precision=precision, track=track, cache=cache)
     wanted = configure(kind.settings, asked(of, values | of_proof))
     proof = prove_and_report(Shop.open(shop), wanted, to, run, resume=resume)
     show(proof.data, as_json, "\n".join([*told(proof), str(to / "report.html")]))

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from wareloom.cli._shared import AsJson, Device, Precision, Quiet, Threads, run_of, show
+from wareloom.cli._shared import AsJson, Cells, Device, Precision, Quiet, Threads, run_of, show
 
 
 def main(
@@ -15,6 +15,7 @@ def main(
     to: Annotated[Path | None, typer.Option("--to", help="Folder to write to; runs/NAME where not given.")] = None,
     source: Annotated[str | None, typer.Option(help="Another source than the recipe's: your own export.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue a job that was stopped.")] = False,
+    cache: Cells = None,
     seed: Annotated[int | None, typer.Option(help="Another seed than the recipe's.")] = None,
     threads: Threads = 0,
     device: Device = "cpu",
@@ -33,9 +34,8 @@ def main(
     if source is not None:
         loaded = replace(loaded, read=replace(loaded.read, source=source, format="auto", set={}))
     folder = to or Path("runs") / loaded.name
-    done = run_recipe(
-        loaded, folder, run_of(loaded.seed, quiet, threads=threads, device=device, precision=precision), resume=resume
-    )
+    run = run_of(loaded.seed, quiet, threads=threads, device=device, precision=precision, cache=cache)
+    done = run_recipe(loaded, folder, run, resume=resume)
     verdict = done.proof.verdict if done.proof else None
     sentence = str(done.proof) if done.proof else "Done."
     total = sum(done.seconds.values())

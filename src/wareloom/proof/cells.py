@@ -5,12 +5,22 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from wareloom._version import __version__
 from wareloom.proof.evaluate import Evaluation
+
+BESIDE = ("seeds", "baselines", "effect", "guard", "shares", "lift_by_ratio", "leave_out")
+"""Settings of a proof that change no finished cell: how many there are, what stands beside, and how it is put"""
+
+
+def decisive(settings: Any) -> dict[str, Any]:
+    """The settings of a proof by which its cells differ: with more seeds, what is finished serves."""
+    return {name: value for name, value in asdict(settings).items() if name not in BESIDE}
 
 
 class Cells:
@@ -18,7 +28,7 @@ class Cells:
 
     def __init__(self, folder: Path | None, base: Any) -> None:
         """Keep pieces in `folder`, nothing where None; `base`: what all keys have in common (settings, data, seed)."""
-        self.folder, self.base = folder, base
+        self.folder, self.base = folder, [__version__, base]
 
     def get(self, key: list[Any], work: Callable[[], Any]) -> Any:
         """Return what is kept under `key`, else work, keep it and return it."""

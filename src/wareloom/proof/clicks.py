@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from typing import Any
 
@@ -17,7 +17,7 @@ from wareloom.metrics.clicks._curves import entropy
 from wareloom.metrics.clicks.log_loss import LogLoss
 from wareloom.metrics.clicks.normalised_entropy import NormalisedEntropy
 from wareloom.proof.arms import CONTROLS, MIXED, REAL, Generator, Plan, Pool
-from wareloom.proof.cells import Cells
+from wareloom.proof.cells import Cells, decisive
 from wareloom.proof.clicks_result import summarise_clicks
 from wareloom.proof.curves import curves
 from wareloom.proof.evaluate import Evaluation
@@ -174,7 +174,7 @@ class _Experiment:
         train, validation, test = (part.in_memory() for part in parts)
         self.split = Split(train, validation, test, parts.how)
         self.plan = Plan(controls=CONTROLS, references=(), left_out={})
-        self.cells = Cells(run.cache, ["clicks", shop.fingerprint, asdict(settings), run.seed, run.arithmetic])
+        self.cells = Cells(run.cache, ["clicks", shop.fingerprint, decisive(settings), run.seed, run.arithmetic])
         self.pools: dict[int, Pool] = {}
 
     def run(self) -> dict[str, Any]:
@@ -190,7 +190,8 @@ class _Experiment:
             "position": part.evaluate(by_position, self.settings.metrics),
         }
         for name, values in self.settings.baselines.items():
-            baselines[name] = self.cells.get(["baseline", name], lambda n=name, v=values: self._fitted(n, v, part))  # type: ignore[misc]
+            key = ["baseline", name, values]
+            baselines[name] = self.cells.get(key, lambda n=name, v=values: self._fitted(n, v, part))  # type: ignore[misc]
         return {
             "ties": "file",
             "split": self.split.how,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -10,11 +9,11 @@ import numpy as np
 from wareloom.errors import InputError
 from wareloom.proof.arms import MIXED, REAL, Plan, plan
 from wareloom.proof.bench import Bench, Cell
-from wareloom.proof.cells import Cells
+from wareloom.proof.cells import Cells, decisive
 from wareloom.proof.curves import curves
 from wareloom.proof.explore import explore
 from wareloom.proof.result import Proof, summarise
-from wareloom.proof.settings import SAID_ONLY, ProofSettings
+from wareloom.proof.settings import ProofSettings
 from wareloom.run import Run
 from wareloom.shop import Log, Shop
 from wareloom.shop.splits import Split, split
@@ -42,8 +41,7 @@ def bench(mode: str, shop: Shop, settings: ProofSettings, run: Run) -> Bench:
     arranged = deal_ties(shop, run.seed_for("ties")) if mode == "shuffled" else shop
     parts = split(arranged, settings.split, None, run)
     train, validation, test = (part.in_memory() for part in parts)
-    decides = {name: value for name, value in asdict(settings).items() if name not in SAID_ONLY}
-    cells = Cells(run.cache, [mode, shop.fingerprint, decides, run.seed, run.arithmetic])
+    cells = Cells(run.cache, [mode, shop.fingerprint, decisive(settings), run.seed, run.arithmetic])
     return Bench(f"{mode} ties", Split(train, validation, test, parts.how), settings, cells, run)
 
 
@@ -60,7 +58,7 @@ def _mode(of: Bench, ties: str, arms: Plan, *, deciding: bool) -> dict[str, Any]
         for arm in (REAL, *(arm for arm in arms.arms if arm != REAL))
     }
     baselines = {
-        name: of.cells.get(["baseline", name], lambda n=name, s=values: of.baseline(n, s))  # type: ignore[misc]
+        name: of.cells.get(["baseline", name, values], lambda n=name, s=values: of.baseline(n, s))  # type: ignore[misc]
         for name, values in settings.baselines.items()
     }
     return {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
@@ -12,7 +12,7 @@ from wareloom.errors import InputError, SettingError
 from wareloom.family import RANKERS
 from wareloom.metrics import Ranked, RequestMetric
 from wareloom.proof.arms import CONTROLS, MIXED, NAIVE, REAL, REPEATED, SYNTHETIC, Generator, Plan
-from wareloom.proof.cells import Cells
+from wareloom.proof.cells import Cells, decisive
 from wareloom.proof.evaluate import Evaluation, metric
 from wareloom.proof.queries_data import NOTHING, JudgmentPool, added, labelled, make_pool, real_rows
 from wareloom.proof.queries_result import summarise_queries
@@ -158,7 +158,7 @@ class _Experiment:
         train, validation, test = (part.in_memory() for part in parts)
         self.split = Split(labelled(train, settings.labelled, run), validation, test, parts.how)
         self.plan = Plan(controls=CONTROLS, references=(), left_out={}) if settings.labelled != 0 else UNLABELLED
-        self.cells = Cells(run.cache, ["search", shop.fingerprint, asdict(settings), run.seed, run.arithmetic])
+        self.cells = Cells(run.cache, ["search", shop.fingerprint, decisive(settings), run.seed, run.arithmetic])
         kind = named(settings.ranker, settings.ranker_settings)
         self.random, self.gradient = kind.random, kind.by_updates()
         self.pools: dict[int, JudgmentPool] = {}
@@ -173,7 +173,7 @@ class _Experiment:
         seeds = range(settings.seeds)
         cells = {(arm, seed): self._cell(arm, seed, ratio, task, "test") for seed in seeds for arm in self.plan.arms}
         baselines = {
-            name: self.cells.get(["baseline", name], self._baseline(name, values, task))
+            name: self.cells.get(["baseline", name, values], self._baseline(name, values, task))
             for name, values in settings.baselines.items()
         }
         return {

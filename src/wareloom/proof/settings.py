@@ -14,8 +14,6 @@ from wareloom.shop.splits import SplitSettings
 BASELINES = ("popularity", "personal", "transitions", "item_knn", "ease")
 SHARES = (0.05, 0.1, 0.2, 0.5, 1.0)
 """Shares of the training users of a learning curve, where none are named"""
-SAID_ONLY = ("effect", "guard", "shares", "lift_by_ratio", "leave_out")
-"""Settings that change no finished cell: what more is computed or how it is put"""
 
 
 @dataclass(frozen=True, kw_only=True)

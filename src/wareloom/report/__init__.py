@@ -27,7 +27,8 @@ def write_report(proof: Proof, path: str | Path, *, cleaned: dict[str, Any] | No
 def prove_and_report(shop: Shop, settings: AnySettings, to: str | Path, run: Run, *, resume: bool = False) -> Proof:
     """Run a proof, of what `settings` are of, and write `proof.json` and `report.html` to the folder `to`.
 
-    Finished cells are kept beside the folder until it is whole; `resume` uses those of a run that was stopped.
+    Finished cells are kept beside the folder until it is whole; `resume` uses those of a run that was stopped. With
+    `run.cache` they are kept there for good: more seeds, or others beside, redo none of them.
     """
     to = Path(to)
     if (to / "proof.json").exists() and not resume:
@@ -37,7 +38,7 @@ def prove_and_report(shop: Shop, settings: AnySettings, to: str | Path, run: Run
     cells = to.with_name(f".{to.name}.cells")
     if not resume:
         shutil.rmtree(cells, ignore_errors=True)
-    proof = prove_any(shop, settings, run.with_(cache=cells))
+    proof = prove_any(shop, settings, run.with_(cache=run.cache or cells))
     with replacing(to, marker="proof.json") as partial:
         write_json(partial / "proof.json", proof.data)
         write_report(proof, partial / "report.html")
