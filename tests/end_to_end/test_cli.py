@@ -105,6 +105,12 @@ def test_the_same_seed_writes_the_same_shop(work: Path, said: Any) -> None:
         assert (again["fingerprint"] == said["synth"]["fingerprint"]) is same
 
 
+def test_a_dry_run_fits_and_writes_nothing(work: Path) -> None:
+    said = told("synth", "markov", work / "parts/train", "--to", work / "dry", "--dry-run")
+    assert said["calls"] == 0
+    assert not (work / "dry").exists()
+
+
 def test_synth_takes_conditions(work: Path) -> None:
     told("synth", "markov", work / "parts/train", "--to", work / "one", "--users", 5, "--start", "i3", "--length", 4)
     log = Log.of(Shop.open(work / "one"))

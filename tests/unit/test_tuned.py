@@ -313,6 +313,16 @@ def test_titles_can_be_read_first_and_a_killed_fit_goes_on(tmp_path: Path) -> No
     assert all(np.array_equal(value, again.weights_[name]) for name, value in whole.weights_.items())
 
 
+def test_what_it_would_take_is_said_without_training(fitted: Any, tmp_path: Path) -> None:
+    def stop(_: int, __: dict[str, float]) -> None:
+        raise Stop
+
+    need = tuned().planned(shop(), 5, RUN.with_(cache=tmp_path, watch=stop))
+    assert need.updates == fitted.report_["updates"]
+    assert 5 <= need.calls <= 5 * fitted.tries
+    assert need.prompt_tokens > need.calls
+
+
 def test_broken_text_is_no_query() -> None:
     assert first_query("Search: oak lamp\nmore", "x", ()) == "oak lamp"
     assert first_query("lam\ufffd", "x", ()) == ""

@@ -12,6 +12,7 @@ from wareloom.cli._shared import AsJson, Quiet, Seed, Set, To, listed, names, ru
 
 if TYPE_CHECKING:
     from wareloom.run import Run
+    from wareloom.shop import Shop
     from wareloom.synthesis import Given, Synthesizer
 
 
@@ -85,9 +86,13 @@ def main(
     named = made(listed(screens), settings_of(listed(screens), screen_set, "--screen-set"))
     run, real = run_of(seed, quiet).with_(cache=cache), Shop.open(shop)
     held = together([Shop.open(part) for part in holdout]) if holdout else None
-    fitted = SYNTHESIZERS.make(name, **settings(set)).fit(real, run)
-    if fitted.of == "queries" and (dry_run or preview):
-        _look(fitted, (queries or real.rows("items"), preview), Given(items=tuple(for_item or ())), run, as_json)
+    made_of: Synthesizer = SYNTHESIZERS.make(name, **settings(set))
+    if dry_run:
+        _planned(made_of, real, queries or real.rows("items"), run, as_json)
+        return
+    fitted = made_of.fit(real, run)
+    if fitted.of == "queries" and preview:
+        _look(fitted, preview, Given(items=tuple(for_item or ())), run, as_json)
         return
     if fitted.of == "queries":
         count, given = queries or real.rows("items"), Given(items=tuple(for_item or ()))
@@ -106,15 +111,16 @@ def main(
     show(told | {"rows": rows, "fingerprint": sampled.fingerprint}, as_json)
 
 
-def _look(fitted: Synthesizer, counts: tuple[int, int], given: Given, run: Run, as_json: bool) -> None:
-    """Show what a language model would be asked for so many queries, or, where some are to be seen, these."""
-    count, seen = counts
-    if not seen:
-        need = fitted.plan(count, run)
-        told = asdict(need) if need else {"calls": 0, "note": "no language model is asked"}
-        show({"queries": count, **told}, as_json)
-        return
-    made = fitted.sample(seen, run, given)
+def _planned(synthesizer: Synthesizer, shop: Shop, count: int, run: Run, as_json: bool) -> None:
+    """Say what a language model would be asked for so many queries, and what it would take to tune one."""
+    need = synthesizer.planned(shop, count, run) if synthesizer.of == "queries" else None
+    told = {"queries": count, **asdict(need)} if need else {"calls": 0, "note": "no language model is asked"}
+    show(told, as_json)
+
+
+def _look(fitted: Synthesizer, count: int, given: Given, run: Run, as_json: bool) -> None:
+    """Show some queries and the titles they were written for."""
+    made = fitted.sample(count, run, given)
     titles = made.table("items").select("item_id", "title")
     rows = made.table("judgments").join(titles, on="item_id", how="left", maintain_order="left")
     some = rows.select("query", "grade", "item_id", "title").to_dicts()

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from wareloom._version import __version__
 from wareloom.errors import SourceError
 from wareloom.neural import torch
+from wareloom.run import Run
 
 
 @dataclass
@@ -29,6 +35,21 @@ class Progress:
     """Summed loss since the last evaluation"""
     since: int = 0
     """Updates since the last evaluation"""
+
+
+def kept_at(run: Run, said: list[Any], columns: Iterable[np.ndarray] = ()) -> Path | None:
+    """Where a training keeps its state in the run's cache; None where it has none.
+
+    Told apart by version, seed, number of updates, arithmetic, by what is `said` (settings and what else is plain) and
+    by the `columns` that are learned from.
+    """
+    if run.cache is None:
+        return None
+    text = json.dumps([__version__, run.seed, run.updates, run.arithmetic, said], sort_keys=True, default=str)
+    key = hashlib.sha256(text.encode())
+    for column in columns:
+        key.update(np.ascontiguousarray(column).tobytes())
+    return run.cache / "training" / f"{key.hexdigest()[:24]}.safetensors"
 
 
 def save_checkpoint(

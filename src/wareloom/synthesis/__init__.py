@@ -66,6 +66,10 @@ class Synthesizer(Algorithm, ABC):
         """Return what `sample(n)` would ask of a language model at most; None where it asks none."""
         return None
 
+    def planned(self, shop: Shop, n: int, run: Run | None = None) -> Estimate | None:
+        """Return what fitting to `shop` and `sample(n)` would take of a language model; none is tuned for it."""
+        return self.fit(shop, run).plan(n, run)
+
     @abstractmethod
     def sample(self, n: int, run: Run | None = None, given: Given | None = None) -> Shop:
         """Draw `n` synthetic users; returns a shop with the tables and columns that were fitted, keys intact.

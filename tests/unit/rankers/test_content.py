@@ -11,7 +11,7 @@ from conftest import small_shop
 from wareloom.errors import InputError, SettingError
 from wareloom.family import RANKERS
 from wareloom.language.embedders.tfidf import TfIdf
-from wareloom.rankers.content import _nearest
+from wareloom.rankers.content import _nearest, text_knn
 from wareloom.rankers.content._nearest import nearest
 from wareloom.rankers.content._text import field_texts, item_texts, parse_fields, present
 from wareloom.rankers.content.attributes import Attributes, facet_codes
@@ -59,6 +59,47 @@ def test_nearest_keeps_the_best_of_the_full_matrix(dense: bool, k: int, monkeypa
         slow = np.zeros(40)
         slow[best] = np.maximum(row[best], 0)
         np.testing.assert_allclose(kept, slow, rtol=1e-5, atol=1e-6)
+
+
+def worded(rows: int, seed: int) -> sparse.csr_matrix:
+    """Rows of eight words each, some of which most rows have, scaled to length 1."""
+    rng = np.random.default_rng(seed)
+    chance = 1 / np.arange(1, 301)
+    words = np.array([rng.choice(300, size=8, replace=False, p=chance / chance.sum()) for _ in range(rows)])
+    held = sparse.csr_matrix((np.ones(words.size, np.float32), (np.repeat(np.arange(rows), 8), words.ravel())))
+    weighed = held.multiply(1 + np.log(rows / np.maximum(np.asarray(held.sum(axis=0)), 1))).tocsr()
+    lengths = np.sqrt(np.asarray(weighed.multiply(weighed).sum(axis=1)))
+    return weighed.multiply(1 / lengths).tocsr().astype(np.float32)
+
+
+def test_rare_words_find_the_nearest_and_all_words_rank_them() -> None:
+    vectors = worded(1_500, seed=4)
+    whole, part = nearest(vectors, 20), nearest(vectors, 20, most=1_200)
+    held = np.asarray((vectors > 0).sum(axis=0)).ravel()
+    shared = np.asarray((vectors > 0) @ held)
+    assert (shared > 1_200).mean() > 0.9, "most rows are read in part"
+    exact = (vectors @ vectors.T).toarray()
+    row, column = part.nonzero()
+    np.testing.assert_allclose(part.data, exact[row, column], rtol=1e-5)
+    assert part.sum() > 0.95 * whole.sum()
+    few = nearest(vectors, 20, most=150)
+    assert few.sum() < part.sum()
+
+
+def test_a_word_that_all_have_is_read_about_the_row_itself() -> None:
+    alike = sparse.csr_matrix(np.ones((500, 1), dtype=np.float32))
+    found = nearest(alike, 10, most=30)
+    assert (np.diff(found.indptr) == 10).all()
+    row, column = found.nonzero()
+    assert (row != column).all()
+    assert np.abs(row - column).max() <= 30
+    assert (found.data == 1).all()
+
+
+def test_large_catalogues_keep_fewer_neighbours(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(text_knn, "ENTRIES", 12)
+    assert np.diff(TextKNN().fit(tools()).table_.indptr).max() == 2
+    assert np.diff(TextKNN(neighbours=4).fit(tools()).table_.indptr).max() > 2
 
 
 def test_text_knn_is_the_decayed_sum_of_cosines() -> None:

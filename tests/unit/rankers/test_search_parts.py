@@ -168,3 +168,22 @@ def test_the_cross_encoder_learns_to_order(tmp_path: Path) -> None:
     np.testing.assert_allclose(again.match_all(queries), made.match_all(queries), rtol=1e-4, atol=1e-4)
     ranked = made.rank(without_history(queries), k=5)
     assert ranked.group_by("request").len()["len"].to_list() == [5] * 4
+
+
+def test_a_killed_cross_encoder_goes_on_to_the_same_weights(tmp_path: Path) -> None:
+    shop, how = search_shop(30), {"model": tiny_encoder(), "epochs": 6, "fields": "title"}
+    whole = RANKERS.make("cross_encoder", **how).fit(shop, RUN)
+
+    def stop(step: int, _: dict[str, float]) -> None:
+        if step >= 8:
+            raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        RANKERS.make("cross_encoder", **how).fit(shop, RUN.with_(cache=tmp_path, watch=stop))
+    assert list(tmp_path.rglob("*.safetensors"))
+    steps = list[int]()
+    run = RUN.with_(cache=tmp_path, watch=lambda step, _: steps.append(step))
+    again = RANKERS.make("cross_encoder", **how).fit(shop, run)
+    assert min(steps) >= 8, "the earlier ones are not done again"
+    for name, value in whole.weights_.items():
+        np.testing.assert_array_equal(value, again.weights_[name])

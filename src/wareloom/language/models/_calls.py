@@ -77,6 +77,8 @@ class Estimate:
     """Tokens written, where every answer is as long as it may be."""
     cost: float
     """What both cost, in the currency of the model's prices."""
+    updates: int = 0
+    """Gradient updates by which the model is tuned before."""
 
 
 def key_of(*parts: object) -> str:

@@ -19,6 +19,9 @@ from wareloom.rankers.content._text import DEFAULT, field_texts, item_texts, par
 from wareloom.run import Run
 from wareloom.shop import Log, Requests, Shop
 
+NEIGHBOURS, ENTRIES = 1_000, 200_000_000
+"""Similar items that are kept for each item, and of all items together, where no number is given"""
+
 
 @dataclass(kw_only=True, eq=False)
 class TextKNN(Ranker):
@@ -28,8 +31,9 @@ class TextKNN(Ranker):
     of decay^age × weight × similarity (i, j) over the `neighbours` items nearest to each; where that is 0, items follow
     by popularity, below all others. Items without a single event are scored like all others, by their text.
 
-    Memory: items × neighbours × 8 bytes beside the vectors. Raises `InputError` where there is no text to learn from.
-    Lops et al. (2011) on content-based recommendation.
+    Of tf-idf the nearest are found exactly in catalogues of some ten thousand items; in larger ones rare words find
+    what is compared. Memory: items × neighbours × 16 bytes while it is fitted, half of it kept, beside the vectors.
+    Raises `InputError` where there is no text to learn from. Lops et al. (2011) on content-based recommendation.
     """
 
     random: ClassVar[bool] = False
@@ -41,8 +45,9 @@ class TextKNN(Ranker):
     """What makes vectors of the texts: "tfidf", "minilm" or another embedder."""
     ngrams: int = 1
     """Longest run of words that makes a term of tf-idf; other embedders have no such thing."""
-    neighbours: int = 1000
-    """Similar items kept for each item."""
+    neighbours: int = 0
+    """Similar items kept for each item; 0 keeps 1,000, in catalogues of more than 200,000 items as many as come to 200
+    million in all."""
     decay: float = 0.6
     """Factor for each step back in the history that is scored; 1 counts all events alike."""
     last: int = 0
@@ -51,7 +56,7 @@ class TextKNN(Ranker):
     def __post_init__(self) -> None:
         parse_fields(self.fields)
         require("text_knn", "ngrams", self.ngrams, self.ngrams >= 1, "1 or more")
-        require("text_knn", "neighbours", self.neighbours, self.neighbours >= 1, "1 or more")
+        require("text_knn", "neighbours", self.neighbours, self.neighbours >= 0, "0 or more")
         require("text_knn", "decay", self.decay, 0 < self.decay <= 1, "a factor above 0, at most 1")
         require("text_knn", "last", self.last, self.last >= 0, "0 or more")
 
@@ -62,7 +67,8 @@ class TextKNN(Ranker):
                 "shop whose items have a title, category or brand."
             )
         self.popularity_ = popularity(log)
-        self.table_ = nearest(self._vectors(shop, run), self.neighbours)
+        kept = self.neighbours or max(1, min(NEIGHBOURS, ENTRIES // max(1, len(log.items))))
+        self.table_ = nearest(self._vectors(shop, run), kept)
 
     def _vectors(self, shop: Shop, run: Run) -> Any:
         """Embed the items: one text each, or where fields have weights, one vector a field side by side."""

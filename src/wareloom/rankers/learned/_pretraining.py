@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from wareloom._version import __version__
 from wareloom.errors import InputError, SettingError, SourceError, missing_extra, require
 from wareloom.language._transformers import still
 from wareloom.language.embedders._encoder import encoder_folder, fingerprint, load_tokenizer
+from wareloom.neural.checkpoint import kept_at
 from wareloom.neural.masking import Gaps, WordNetwork, learn_words
 from wareloom.neural.training import seeded
 from wareloom.rankers.content._text import DEFAULT, item_texts
@@ -123,9 +121,4 @@ def _with_head(folder: Path) -> Any:
 
 
 def _checkpoint(settings: PretrainSettings, source: Path, texts: list[list[int]], run: Run) -> Path | None:
-    if run.cache is None:
-        return None
-    said = [__version__, asdict(settings), fingerprint(source), run.seed, run.arithmetic]
-    key = hashlib.sha256(json.dumps(said, sort_keys=True).encode())
-    key.update(json.dumps(texts).encode())
-    return run.cache / "training" / f"{key.hexdigest()[:24]}.safetensors"
+    return kept_at(run, ["pretrain", asdict(settings), fingerprint(source), texts])

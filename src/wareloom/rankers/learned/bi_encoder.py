@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,12 +10,12 @@ from typing import Any, ClassVar, Literal, Self
 import numpy as np
 import polars as pl
 
-from wareloom._version import __version__
 from wareloom.errors import InputError, SettingError, SourceError, require
 from wareloom.language.embedders import normalised
 from wareloom.language.embedders._encoder import States, encode, encoder_folder, fingerprint, load_encoder
 from wareloom.language.embedders.minilm import MiniLM
 from wareloom.neural import torch
+from wareloom.neural.checkpoint import kept_at
 from wareloom.neural.training import Training, seeded, train
 from wareloom.neural.tuning import put_weights, tuned, tuned_weights
 from wareloom.rankers import BLOCK_BYTES
@@ -189,25 +187,10 @@ class BiEncoder(SearchRanker):
 
     def _checkpoint(self, data: PairData, run: Run) -> Path | None:
         """Where this very training keeps its state: by settings, encoder, data, seed and version."""
-        if run.cache is None:
-            return None
-        said = [
-            __version__,
-            self.name,
-            self.settings(),
-            self.base_,
-            run.seed,
-            run.arithmetic,
-            run.updates,
-            data.queries,
-            data.texts,
-        ]
-        key = hashlib.sha256(json.dumps(said, sort_keys=True, default=str).encode())
         pairs = data.all
         spans = () if data.log.span is None else (data.log.span,)
-        for column in (pairs.request, pairs.item, pairs.weight, pairs.real, data.low, data.log.item, *spans):
-            key.update(np.ascontiguousarray(column).tobytes())
-        return run.cache / "training" / f"{key.hexdigest()[:24]}.safetensors"
+        columns = (pairs.request, pairs.item, pairs.weight, pairs.real, data.low, data.log.item, *spans)
+        return kept_at(run, [self.name, self.settings(), self.base_, data.queries, data.texts], columns)
 
     def _network(self) -> TextNetwork:
         """The network, built anew from encoder and saved weights where this was restored."""

@@ -13,6 +13,7 @@ from wareloom.errors import InputError, SettingError, SourceError, require
 from wareloom.family import RANKERS
 from wareloom.language.embedders._encoder import encoder_folder, fingerprint, load_encoder, pooled
 from wareloom.neural import torch
+from wareloom.neural.checkpoint import kept_at
 from wareloom.neural.training import Training, seeded, train
 from wareloom.neural.tuning import put_weights, tuned, tuned_weights
 from wareloom.rankers._top import top_k
@@ -136,7 +137,8 @@ class CrossEncoder(SearchRanker):
             weight_decay=self.weight_decay,
             warmup=min(100, 1 + self.updates_ // 10),
         )
-        self.training_ = train(self._net, batches, self._net.loss, how, run, None)
+        kept = kept_at(run, [self.name, self.settings(), self.base_, lists.to_dicts(), self.texts_.to_list()])
+        self.training_ = train(self._net, batches, self._net.loss, how, run, None, checkpoint=kept)
 
     def _batch(self, lists: list[tuple[str, list[int], list[float]]], rng: np.random.Generator) -> dict[str, Any]:
         """Lay queries out with `listed` items each: words [queries × listed, pieces] and gains [queries, listed]."""

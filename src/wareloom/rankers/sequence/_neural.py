@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from abc import abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,10 +9,10 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from wareloom._version import __version__
 from wareloom.errors import InputError, require
 from wareloom.neural import torch
 from wareloom.neural.batches import padded, windows
+from wareloom.neural.checkpoint import kept_at
 from wareloom.neural.items import SMALL, ItemTable
 from wareloom.neural.loss import (
     gbce_loss,
@@ -279,15 +277,9 @@ class SequenceRanker(Ranker):
 
     def _checkpoint(self, log: Log, run: Run, net: Any) -> Path | None:
         """Where this very training keeps its state: by settings, data, seed, version and the weights of a start."""
-        if run.cache is None:
-            return None
-        said = [__version__, self.name, self.settings(), run.seed, run.updates]
-        key = hashlib.sha256(json.dumps(said, sort_keys=True, default=str).encode())
         begun = [] if net is None else [value.numpy() for value in net.state_dict().values()]
-        labels = [] if log.label_item is None else [log.label_item, log.label_weight]
-        for column in (log.offsets, log.item, self._worth(log), *begun, *labels):
-            key.update(np.ascontiguousarray(column).tobytes())
-        return run.cache / "training" / f"{key.hexdigest()[:24]}.safetensors"
+        labels = [column for column in (log.label_item, log.label_weight) if column is not None]
+        return kept_at(run, [self.name, self.settings()], (log.offsets, log.item, self._worth(log), *begun, *labels))
 
     def _network(self) -> Any:
         """The network, built anew from the saved weights where this was restored."""

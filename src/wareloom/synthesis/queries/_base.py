@@ -47,6 +47,12 @@ class QuerySynthesizer(Synthesizer):
 
         Raises `InputError` where no item has a title.
         """
+        self._read(shop)
+        self._learn(shop, run or Run())
+        return self
+
+    def _read(self, shop: Shop) -> None:
+        """Keep the catalogue, and which of its items can be written for."""
         if not shop.has("items", "title"):
             raise InputError(
                 f"The synthesizer {self.name!r} writes queries from titles, but the shop's items have none: fill the "
@@ -59,8 +65,6 @@ class QuerySynthesizer(Synthesizer):
             raise InputError(
                 f"The synthesizer {self.name!r} writes queries from titles, but no item's title has a word."
             )
-        self._learn(shop, run or Run())
-        return self
 
     def sample(self, n: int, run: Run | None = None, given: Given | None = None) -> Shop:
         """Write `n` queries; `given.items` names the only products they are for.

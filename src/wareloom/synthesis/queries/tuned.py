@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -12,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import polars as pl
 
-from wareloom._version import __version__
 from wareloom.errors import SettingError, SourceError, require
 from wareloom.family import SYNTHESIZERS, TEXT_MODELS
 from wareloom.language.models import Estimate, Sampling, estimate
@@ -134,21 +131,37 @@ class Tuned(QuerySynthesizer):
 
     def plan(self, n: int, run: Run | None = None) -> Estimate:
         """Return what writing `n` queries would take at most; nothing is asked."""
-        self._checked(n)
         run = run or Run()
+        return estimate(self._writer(run), self._asked(n, run), self._sampling(), run)
+
+    def planned(self, shop: Shop, n: int, run: Run | None = None) -> Estimate:
+        """Return what tuning takes in updates, and writing `n` queries with what was tuned; neither is done."""
+        run = run or Run()
+        self._read(shop)
+        _, _, updates, _ = self._before_tuning(shop, run)
+        return replace(estimate(self._model, self._asked(n, run), self._sampling(), run), updates=updates)
+
+    def _asked(self, n: int, run: Run) -> list[str]:
+        self._checked(n)
         items = self.writable_[run.rng("tuned", "plan").integers(len(self.writable_), size=n)]
-        return estimate(self._writer(run), self._prompts(np.repeat(items, self.tries)), self._sampling(), run)
+        return self._prompts(np.repeat(items, self.tries))
+
+    def _before_tuning(self, shop: Shop, run: Run) -> tuple[pl.DataFrame, pl.DataFrame, int, str]:
+        """Pairs that are learned from, pairs held out, updates, and whose queries these are."""
+        self.kinds_, self.shown_ = self._kinds()
+        rows, source = self._lessons(shop, run)
+        told, held = _parted(rows, self.validation, run.rng("tuned", "held"))
+        how, titles = self._plan(len(told)), self._titles() if self.pretrain_epochs else []
+        updates = how.updates(len(told)) + self._before(how).updates(len(titles)) * bool(titles)
+        return told, held, updates, source
 
     def _learn(self, shop: Shop, run: Run) -> None:
         from wareloom.neural.training import seeded
         from wareloom.neural.tuning import tuned_weights
 
         self.__dict__.pop("_drawn_by", None)
-        self.kinds_, self.shown_ = self._kinds()
-        rows, source = self._lessons(shop, run)
-        told, held = _parted(rows, self.validation, run.rng("tuned", "held"))
-        how, titles = self._plan(len(told)), self._titles() if self.pretrain_epochs else []
-        updates = how.updates(len(told)) + self._before(how).updates(len(titles)) * bool(titles)
+        told, held, updates, source = self._before_tuning(shop, run)
+        titles = self._titles() if self.pretrain_epochs else []
         self.base_ = {"model": self.model, "fingerprint": fingerprint(self._model._source(run))}
         with seeded(run, "tuned"):
             net, loaded = self._build(run, updates)
@@ -254,11 +267,9 @@ class Tuned(QuerySynthesizer):
 
     def _checkpoint(self, learned: list[Any], run: Run) -> Path | None:
         """Where this very training keeps its state: by settings, text model, pairs, seed and version."""
-        if run.cache is None:
-            return None
-        said = [__version__, "tuned", self.settings(), self.base_, run.seed, learned]
-        key = hashlib.sha256(json.dumps(said, sort_keys=True, default=str).encode()).hexdigest()
-        return run.cache / "training" / f"{key[:24]}.safetensors"
+        from wareloom.neural.checkpoint import kept_at
+
+        return kept_at(run, ["tuned", self.settings(), self.base_, learned])
 
     def _draw_by(self, net: DecoderNetwork, loaded: _Loaded) -> Writer:
         """Make a text model of what was learned."""
