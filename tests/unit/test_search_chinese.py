@@ -18,10 +18,14 @@ RUN = Run(seed=6, threads=1, quiet=True)
 
 
 @pytest.fixture(scope="module")
-def shop(real_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Shop:
-    folder = tmp_path_factory.mktemp("taobao")
-    whole = read(real_data / "taobao_ner_zh", to=folder / "shop", as_="bio", run=RUN)
-    return whole.with_tables(items=whole.table("items").unique("title", keep="first", maintain_order=True).head(500))
+def whole(real_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Shop:
+    read_in = read(real_data / "taobao_ner_zh", to=tmp_path_factory.mktemp("taobao") / "shop", as_="bio", run=RUN)
+    return read_in.with_tables(items=read_in.table("items").unique("title", keep="first", maintain_order=True))
+
+
+@pytest.fixture(scope="module")
+def shop(whole: Shop) -> Shop:
+    return whole.with_tables(items=whole.table("items").head(500))
 
 
 def found(ranker: Any, shop: Shop, judged: Shop, depth: int = 10) -> float:
@@ -38,6 +42,14 @@ def test_words_find_the_product_that_was_meant(shop: Shop) -> None:
     assert found(RANKERS.make("bm25").fit(shop, RUN), shop, queries) > 0.7
     spelt = RANKERS.make("bm25", spelling=True).fit(shop, RUN)
     assert found(spelt, shop, queries) > 0.7, "correcting leaves Chinese words as they are"
+
+
+def test_words_that_sound_alike_are_taken_for_one_another(whole: Shop) -> None:
+    meant = SYNTHESIZERS.make("attributes").fit(whole, RUN).sample(800, RUN)
+    slips = SYNTHESIZERS.make("edits", mix={"homophone": 1.0}).fit(whole, RUN).sample(800, RUN)
+    plain, spelt = (RANKERS.make("bm25", spelling=wanted).fit(whole, RUN) for wanted in (False, True))
+    assert found(spelt, whole, slips, 3) > found(plain, whole, slips, 3) + 0.01
+    assert found(spelt, whole, meant, 3) > found(plain, whole, meant, 3) - 0.01
 
 
 def test_an_encoder_learns_from_queries_that_were_made(shop: Shop) -> None:

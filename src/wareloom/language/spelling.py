@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 from wareloom.errors import needed
-from wareloom.language.tokenise import tokenise
+from wareloom.language.pinyin import HAN, sound
+from wareloom.language.tokenise import in_dictionary, tokenise
 
 SHORTEST = 4
 """Letters a word needs so that it is corrected: in shorter ones one letter makes another word."""
@@ -17,6 +18,8 @@ EDGES = 2
 """Letters at least on each side of where two words are parted"""
 CHOICES = 30
 """Words within reach among which the likeliest is looked for"""
+WIDEST = 4
+"""Chinese words side by side, at most, that are heard as one: what is written wrong is divided wrong"""
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,11 @@ class Speller:
     letters on), by ln(texts that hold it) less `cost` for the second edit and for another first letter; and the two
     words it falls into that stand side by side in `enough` texts. Where there is none it stays. Kernighan, Church and
     Gale (1990) give the reasoning: how often a word is meant times how likely the slip is.
+
+    Chinese words that neither the catalogue nor the language has, and characters that nowhere stand side by side in it,
+    become the word most texts hold of those that sound the same (pinyin without tones); so does pinyin that was sent
+    off as Latin letters. A word of the language stays: it is a wish, if not for what is sold here. Characters stay
+    beside the word that they were heard as.
     """
 
     held: dict[str, int]
@@ -38,6 +46,7 @@ class Speller:
     cost: float = 2.5
     _known: dict[str, tuple[str, ...]] = field(default_factory=dict, compare=False, repr=False)
     _words: list[str] = field(default_factory=list, compare=False, repr=False)
+    _heard: dict[str, str] = field(default_factory=dict, compare=False, repr=False)
 
     @classmethod
     def learn(cls, texts: Iterable[str], *, enough: int = 2, cost: float = 2.5) -> Speller:
@@ -53,10 +62,48 @@ class Speller:
     def correct(self, words: Sequence[str]) -> list[str]:
         """Return the words as the catalogue writes them; two that it writes as one are followed by that one."""
         found: list[str] = []
-        for word in words:
+        for word in self._as_heard(words):
             found += self._corrected(word)
         joined = [a + b for a, b in pairwise(found) if self._is_known(a + b)]
         return found + joined
+
+    def _as_heard(self, words: Sequence[str]) -> list[str]:
+        """Put in the catalogue's words for Chinese ones that it lacks and that sound like them."""
+        found, place = list[str](), 0
+        while place < len(words):
+            for width in range(min(WIDEST, len(words) - place), 0, -1):
+                if meant := self._meant(words[place : place + width]):
+                    found += [meant, *(words[place : place + width] if width > 1 else ())]
+                    place += width
+                    break
+            else:
+                found.append(words[place])
+                place += 1
+        return found
+
+    def _meant(self, words: Sequence[str]) -> str:
+        """The word that is meant by Chinese words side by side; "" where they may be meant as they are."""
+        joined = "".join(words)
+        if len(joined) < 2 or not HAN.fullmatch(joined) or self._holds(joined) or in_dictionary(joined):
+            return ""
+        if len(words) > 1 and (len(words) < len(joined) or any(pair in self.pairs for pair in pairwise(words))):
+            return ""
+        return self._sounds().get(sound(joined), "")
+
+    def _sounds(self) -> dict[str, str]:
+        """The word that most texts hold of each sound: "kou hong", and "kouhong" as it is typed."""
+        if not self._heard:
+            self._heard[""] = ""
+            known = sorted((-n, word) for word, n in self.held.items() if n >= self.enough and len(word) > 1)
+            for _, word in known:
+                if HAN.fullmatch(word):
+                    said = sound(word)
+                    for key in (said, said.replace(" ", "")):
+                        self._heard.setdefault(key, word)
+        return self._heard
+
+    def _holds(self, word: str) -> bool:
+        return self.held.get(word, 0) >= self.enough
 
     def _corrected(self, word: str) -> tuple[str, ...]:
         if word not in self._known:
@@ -64,11 +111,13 @@ class Speller:
         return self._known[word]
 
     def _is_known(self, word: str) -> bool:
-        return any(self.held.get(form, 0) >= self.enough for form in (word, f"{word}s", word.removesuffix("s")))
+        return any(self._holds(form) for form in (word, f"{word}s", word.removesuffix("s")))
 
     def _look_up(self, word: str) -> tuple[str, ...]:
         if len(word) < SHORTEST or not (word.isascii() and word.isalpha()) or self._is_known(word):
             return (word,)
+        if meant := self._sounds().get(word):
+            return (meant,)
         best, choice = -math.inf, tuple[str, ...]((word,))
         for near, edits in self._near(word, 1 if len(word) < SHORTEST + 2 else 2):
             chance = math.log(self.held[near]) - self.cost * (edits - 1 + (near[0] != word[0]))

@@ -167,6 +167,11 @@ def _code(code: str, stem: bool) -> list[str]:
     return [_size(code) if re.fullmatch(r"\d+\.\d+", code) else code]
 
 
+def in_dictionary(word: str) -> bool:
+    """Whether a Chinese word is one of the language, whatever a catalogue says."""
+    return bool(_chinese().FREQ.get(word, 0))
+
+
 @lru_cache(maxsize=1)
 def _chinese() -> Any:
     """Load jieba with its own dictionary, without the copy it would keep in a folder that all users can write."""

@@ -63,6 +63,13 @@ class Ranker(Algorithm, ABC):
             self._fit(log, None if isinstance(shop, Log) else shop, run)
         return self
 
+    def with_events(self, log: Log) -> Self | None:
+        """Return this fitted ranker with other events of the same shop, where all else it learned is of the items.
+
+        None where it has to be fitted anew.
+        """
+        return None
+
     def score(self, requests: Requests, items: list[str] | None = None) -> np.ndarray:
         """Score items for each request, the higher the better: float32 [requests, items].
 

@@ -13,6 +13,7 @@ from tiny_encoder import tiny_encoder
 from wareloom.errors import SettingError
 from wareloom.family import RANKERS
 from wareloom.language.spelling import Speller
+from wareloom.language.tokenise import tokenise
 from wareloom.metrics.ranking.ndcg import NDCG
 from wareloom.proof.queries_task import QueryTask
 from wareloom.rankers.search._base import without_history
@@ -132,6 +133,17 @@ def test_the_speller_writes_as_the_catalogue_does() -> None:
     assert speller.correct(["xyzzyq"]) == ["xyzzyq"], "what is near nothing stays"
     parted = Speller.learn(["tool box", "red tool box"])
     assert parted.correct(["toolbox"]) == ["tool", "box"]
+
+
+def test_the_speller_hears_chinese_words() -> None:
+    titles = ["哑光口红正品", "保湿口红", "婴儿推车", "折叠婴儿推车", "无线耳机", "无线耳机充电"]
+    speller = Speller.learn(titles)
+    assert speller.correct(["口", "宏"]) == ["口红", "口", "宏"], "the characters stay beside"
+    assert speller.correct(["口宏"]) == ["口红"]
+    assert speller.correct(["kouhong"]) == ["口红"], "pinyin sent off as it was typed"
+    assert speller.correct(tokenise("婴儿推车")) == tokenise("婴儿推车")
+    assert speller.correct(["知识"]) == ["知识"], "a word of the language that nobody sells"
+    assert Speller.learn(["brass knob", "brass knob"]).correct(["kouhong", "口"]) == ["kouhong", "口"]
 
 
 def test_a_misspelt_query_is_answered_where_that_is_wanted(tmp_path: Path) -> None:

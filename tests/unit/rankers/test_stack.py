@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
 from conftest import small_shop
 from wareloom.errors import InputError, SettingError
 from wareloom.family import RANKERS
+from wareloom.rankers.content import text_knn
+from wareloom.rankers.content._nearest import nearest
 from wareloom.rankers.hybrid._members import hold_back, prior
 from wareloom.rankers.hybrid._weights import Candidates, climb
 from wareloom.run import Run
@@ -106,3 +110,23 @@ def test_members_without_anything_to_learn_from_are_left_out() -> None:
 def test_wrong_settings_are_named(settings: dict[str, object], said: str) -> None:
     with pytest.raises(SettingError, match=said):
         RANKERS.make("stack", **settings)
+
+
+@pytest.mark.parametrize("name", ["stack", "blend"])
+def test_what_reads_alike_is_found_once(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    shop = small_shop(users=80)
+    calls = 0
+
+    def counted(*of: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        return nearest(*of)
+
+    monkeypatch.setattr(text_knn, "nearest", counted)
+    made = RANKERS.make(name).fit(shop, Run(seed=1))
+    assert calls == 1
+    monkeypatch.setattr(text_knn.TextKNN, "with_events", lambda *_: None)
+    twice = RANKERS.make(name).fit(shop, Run(seed=1))
+    assert calls == 3
+    asked = Requests.of(Log.of(shop))
+    np.testing.assert_array_equal(made.score(asked), twice.score(asked))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from scipy import sparse
@@ -69,6 +70,12 @@ class TextKNN(Ranker):
         self.popularity_ = popularity(log)
         kept = self.neighbours or max(1, min(NEIGHBOURS, ENTRIES // max(1, len(log.items))))
         self.table_ = nearest(self._vectors(shop, run), kept)
+
+    def with_events(self, log: Log) -> Self:
+        """Return the same with other events: of these only popularity is learned."""
+        made = copy(self)
+        made.popularity_ = popularity(log)
+        return made
 
     def _vectors(self, shop: Shop, run: Run) -> Any:
         """Embed the items: one text each, or where fields have weights, one vector a field side by side."""

@@ -68,11 +68,21 @@ def ndcg_of_held(ranker: Ranker, held: Held, k: int) -> np.ndarray:
 
 
 def fit_members(
-    members: dict[str, dict[str, Any]], log: Log, shop: Shop | None, run: Run
+    members: dict[str, dict[str, Any]],
+    log: Log,
+    shop: Shop | None,
+    run: Run,
+    before: dict[str, Ranker] | None = None,
 ) -> tuple[dict[str, Ranker], dict[str, str]]:
-    """Fit each ranker; returns them and, by name, why others could not learn from this shop."""
-    fitted, refused = {}, {}
+    """Fit each ranker; returns them and, by name, why others could not learn from this shop.
+
+    `before`: the same rankers, fitted to other events of this shop; what they learned of the items alone is kept.
+    """
+    fitted, refused = dict[str, Ranker](), {}
     for name, settings in members.items():
+        if before and name in before and (again := before[name].with_events(log)):
+            fitted[name] = again
+            continue
         try:
             made: Ranker = RANKERS.make(name, **settings)
             fitted[name] = made.fit(log, run) if shop is None else made.fit(shop, run, log=log)

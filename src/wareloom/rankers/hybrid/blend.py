@@ -118,7 +118,7 @@ class Blend(Ranker):
         held = hold_back(log, self.held, run)
         if held is None or len(held.rest) == 0:
             return
-        fitted, refused = fit_members(asked, held.rest, shop, run)
+        fitted, refused = fit_members(asked, held.rest, shop, run, self.members_)
         if refused:
             return
         found, scale = gather(fitted, held, prior(popularity(held.rest)), self.candidates)

@@ -25,7 +25,7 @@ class Stack(Ranker):
     scores count as they are, in units of the mean of its highest, so that a member that knows little of a request says
     little. A member that the shop gives nothing to learn from, such as text, is left out; `left_out_` says why.
 
-    Time: each member is fitted twice. Memory: members × a block of requests × items.
+    Time: each member is fitted twice, what hangs on the items alone once. Memory: members × requests a block × items.
     """
 
     members: tuple[str, ...] = ("transitions", "item_knn", "text_knn", "attributes")
@@ -50,8 +50,8 @@ class Stack(Ranker):
 
     def _fit(self, log: Log, shop: Shop | None, run: Run) -> None:
         asked = {name: self.member_settings.get(name, {}) for name in self.members}
-        scale, weights = self._learn(asked, log, shop, run)
-        self.members_, self.left_out_ = fit_members(asked, log, shop, run)
+        scale, weights, before = self._learn(asked, log, shop, run)
+        self.members_, self.left_out_ = fit_members(asked, log, shop, run, before)
         self.popularity_ = popularity(log)
         names = [*self.members_, "popularity"]
         self.scale_ = {name: float(scale.get(name, 1.0)) for name in names}
@@ -59,16 +59,16 @@ class Stack(Ranker):
 
     def _learn(
         self, asked: dict[str, dict[str, Any]], log: Log, shop: Shop | None, run: Run
-    ) -> tuple[dict[str, float], dict[str, float]]:
-        """Scale and weight by member; alike for all where there is too little to hold back."""
+    ) -> tuple[dict[str, float], dict[str, float], dict[str, Ranker]]:
+        """Scale and weight by member, alike for all where there is too little to hold back; and who told of them."""
         held = hold_back(log, self.held, run)
         if held is None or len(held.rest) == 0:
-            return {}, self.weights or dict.fromkeys(asked, 1.0)
+            return {}, self.weights or dict.fromkeys(asked, 1.0), {}
         fitted, _ = fit_members(asked, held.rest, shop, run)
         found, scale = gather(fitted, held, prior(popularity(held.rest)), self.candidates)
         names = [*fitted, "popularity"]
         learned = self.weights or dict(zip(names, climb(found), strict=True))
-        return dict(zip(names, scale, strict=True)), learned
+        return dict(zip(names, scale, strict=True)), learned, fitted
 
     def _score(self, requests: Requests) -> np.ndarray:
         total = np.tile(self.weights_["popularity"] * prior(self.popularity_), (len(requests), 1))

@@ -9,9 +9,9 @@ import numpy as np
 import polars as pl
 from scipy import sparse
 
+from wareloom.language.pinyin import sound
 from wareloom.language.titles import SMALL
 from wareloom.shop import Vocabulary
-from wareloom.synthesis.queries._edits import sound
 
 OFTEN = 10
 """Titles that must hold a word before its places say something"""

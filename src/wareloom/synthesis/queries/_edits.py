@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from wareloom.errors import needed
+from wareloom.language.pinyin import sound
 from wareloom.language.titles import SMALL
 from wareloom.language.tokenise import tokenise
 from wareloom.synthesis.queries._forms import ways
@@ -224,12 +224,6 @@ def singulars(word: str) -> tuple[str, ...]:
     if low.endswith("ies"):
         return (f"{word[:-3]}y", word[:-1])
     return (word[:-1], word[:-2]) if low.endswith("es") else (word[:-1],)
-
-
-def sound(word: str) -> str:
-    """Return how a Chinese word is typed: its pinyin without tones; needs the extra `text`."""
-    pypinyin = needed("pypinyin", "text", "Words that sound alike")
-    return " ".join(pypinyin.lazy_pinyin(word))
 
 
 def _says(word: str) -> bool:
