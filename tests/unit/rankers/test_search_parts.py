@@ -17,8 +17,9 @@ from wareloom.language.tokenise import tokenise
 from wareloom.metrics.ranking.ndcg import NDCG
 from wareloom.proof.queries_task import QueryTask
 from wareloom.rankers.search._base import without_history
+from wareloom.rankers.search._judged import Mining, judged, with_lower
 from wareloom.run import Run
-from wareloom.shop import Requests, Shop
+from wareloom.shop import Requests, Shop, Vocabulary
 
 RUN = Run(seed=2, threads=1)
 TITLES = [
@@ -99,15 +100,54 @@ def test_where_only_right_items_were_judged_lower_ones_are_found() -> None:
     members = {"members": ("bm25", "lambdamart"), "min_rows": 5, "candidates": 12, "mined": 4}
     made = RANKERS.make("two_stage", **members).fit(shop.with_tables(judgments=best), RUN)
     assert made.trees_
-    from wareloom.rankers.search._judged import judged
-    from wareloom.shop import Vocabulary
-
-    rows = made._with_lower(judged(shop.with_tables(judgments=best), Vocabulary(made.items_)), RUN)
+    rows = judged(shop.with_tables(judgments=best), Vocabulary(made.items_))
+    rows = with_lower(rows, Mining(made._found, 4, 3_000), RUN.rng("mined"))
     counts = rows.group_by("query").agg(pl.col("grade").sort())
     assert set(map(tuple, counts["grade"].to_list())) == {(0.0, 0.0, 0.0, 0.0, 3.0)}
     assert rows.select("query", "item").is_unique().all(), "what was judged right is not taken for wrong"
     none = RANKERS.make("two_stage", **members | {"mined": 0}).fit(shop.with_tables(judgments=best), RUN)
     assert not none.trees_
+
+
+def test_a_reader_puts_the_best_in_another_order(tmp_path: Path) -> None:
+    shop = contrary(search_shop(60))
+    reader = {"model": tiny_encoder(), "epochs": 12, "learning_rate": 5e-3}
+    how = {"members": ("bm25",), "trust": 0.0, "fields": "title", "reader": reader, "heed": 5.0}
+    plain = RANKERS.make("two_stage", **how).fit(shop, RUN)
+    made = RANKERS.make("two_stage", **how | {"reads": 30}).fit(shop, RUN)
+    task = QueryTask.of(shop, "train", 2.0)
+    assert NDCG().measure(task.rank_judged(made, RUN)) > NDCG().measure(task.rank_judged(plain, RUN)) + 0.05
+    queries = shop.table("judgments")["query"].unique(maintain_order=True).head(6).to_list()
+    before, after = plain.match_all(queries), made.match_all(queries)
+    changed = before != after
+    assert (changed.sum(axis=1) == 30).all(), "thirty are read, all others stand as they did, below"
+    for old, new, read in zip(before, after, changed, strict=True):
+        assert old[read].min() >= old[~read].max()
+        assert new[read].min() > new[~read].max()
+    made.save(tmp_path / "model")
+    np.testing.assert_allclose(RANKERS.restore(tmp_path / "model").match_all(queries), after, rtol=1e-4, atol=1e-4)
+    nobody = RANKERS.make("two_stage", **how | {"reads": 30}).fit(shop.with_tables(judgments=None), RUN)
+    np.testing.assert_array_equal(nobody.match_all(queries), before)
+
+
+def test_a_reader_takes_as_many_updates_in_every_arm() -> None:
+    reader = {"model": tiny_encoder(), "lessons": 24, "batch_size": 4}
+    made = RANKERS.make("two_stage", members=("bm25",), fields="title", reads=5, reader=reader)
+    own = made.fit(search_shop(60), RUN).readers_["reader"].updates_
+    assert own == 6
+    assert made.fit(search_shop(10), RUN.with_(updates=99)).readers_["reader"].updates_ == own
+
+
+def test_the_cross_encoder_is_taught_on_what_its_retriever_finds() -> None:
+    shop = search_shop(30)
+    best = shop.table("judgments").filter(pl.col("grade") == 3.0)
+    how = {"model": tiny_encoder(), "fields": "title", "candidates": 10, "listed": 4, "learning_rate": 5e-3}
+    made = RANKERS.make("cross_encoder", **how).fit(shop.with_tables(judgments=best), RUN)
+    scores = made.retrievers_["retriever"].match_all(best["query"].to_list())
+    found = list(made._found(best["query"].to_list()))
+    for row, items in zip(scores, found, strict=True):
+        assert set(items) == set(np.argsort(-row, kind="stable")[:10]) or np.ptp(row) == 0
+    assert made.updates_ == -(-best["query"].n_unique() // 8)
 
 
 def test_a_ranker_of_rankers_names_what_it_cannot_ask() -> None:

@@ -16,9 +16,10 @@ from wareloom.neural import torch
 from wareloom.neural.checkpoint import kept_at
 from wareloom.neural.training import Training, seeded, train
 from wareloom.neural.tuning import put_weights, tuned, tuned_weights
+from wareloom.rankers import BLOCK_BYTES
 from wareloom.rankers._top import top_k
 from wareloom.rankers.search._base import SearchRanker, lifted
-from wareloom.rankers.search._judged import judged
+from wareloom.rankers.search._judged import Mining, judged, with_lower
 from wareloom.run import Run
 from wareloom.shop import Log, Shop, Vocabulary
 
@@ -26,6 +27,8 @@ WHO = "ranker 'cross_encoder'"
 EVALUATIONS = 10
 RATES = {"lora": 1e-3, "adapter": 1e-3, "full": 5e-5}
 """Learning rates that suit each tuning"""
+READ = 64
+"""Pairs that are read at once"""
 
 
 @dataclass(kw_only=True, eq=False)
@@ -34,9 +37,9 @@ class CrossEncoder(SearchRanker):
 
     The score is a linear map of the mean of the last layer's vectors. It is taught on judgments, query by query: the
     softmax over up to `listed` of its items is to be that of their gains 2^grade - 1 (ListNet: Cao et al. 2007). Where
-    a query has fewer judged items, items drawn at random count as grade 0. Without judgments the order is the other
-    ranker's. Reading all candidates takes its time, some 100 a second on one core. Nogueira and Cho (2019). Needs the
-    extra `text`."""
+    only right items were judged, others that the retriever finds are taken for wrong; where fewer were judged, items
+    drawn at random count as grade 0. Without judgments the order is the other ranker's. Reading all candidates takes
+    its time, some 100 to 300 a second on one core. Nogueira and Cho (2019). Needs the extra `text`."""
 
     gradient: ClassVar[bool] = True
 
@@ -54,6 +57,8 @@ class CrossEncoder(SearchRanker):
     """Items of each query that are read."""
     listed: int = 8
     """Items of a query that are compared with each other in training."""
+    lessons: int = 3_000
+    """Queries, at most, that are learned from."""
     longest: int = 96
     """Pieces of words that query and item are cut to, the item's end first."""
     epochs: int = 1
@@ -69,7 +74,7 @@ class CrossEncoder(SearchRanker):
         super().__post_init__()
         if self.tuning not in RATES:
             raise SettingError(f"{self.name}: tuning is {self.tuning!r}; give one of {', '.join(RATES)}.")
-        for name in ("tuning_size", "candidates", "epochs", "batch_size"):
+        for name in ("tuning_size", "candidates", "lessons", "epochs", "batch_size"):
             require(self.name, name, getattr(self, name), getattr(self, name) >= 1, "1 or more")
         require(self.name, "listed", self.listed, self.listed >= 2, "2 or more")
         require(self.name, "longest", self.longest, self.longest >= 8, "8 or more")
@@ -92,18 +97,34 @@ class CrossEncoder(SearchRanker):
         super()._fit(log, shop, run)
 
     def _learn(self, texts: dict[str, list[str]], weights: dict[str, float], shop: Shop, run: Run) -> None:
+        rows = judged(shop, Vocabulary(self.items_))
+        if len(rows):
+            mining = Mining(self._found, self.listed - 1, self.lessons)
+            rows = with_lower(rows, mining, run.rng(self.name, "mined"))
+        self.teach(texts, rows, run)
+
+    def teach(self, texts: dict[str, list[str]], rows: pl.DataFrame, run: Run) -> None:
+        """Learn to read the items' texts, in the order of the catalogue, from `rows` as `judged` gives them."""
         self.texts_ = pl.Series(["\n".join(p for p in parts if p) for parts in zip(*texts.values(), strict=True)])
         folder = encoder_folder(self.model, WHO)
         self.base_ = {"model": self.model or "all-MiniLM-L6-v2", "fingerprint": fingerprint(folder)}
         self.training_: list[dict[str, float]] = []
+        self.arithmetic_ = run.arithmetic if run.device == "cpu" else "fp32"
         self.updates_, self.weights_ = 0, dict[str, np.ndarray]()
-        rows = judged(shop, Vocabulary(self.items_))
         if len(rows):
             with seeded(run, self.name):
                 self._net = self._build(folder, run)
                 self._train(rows, run)
             self.weights_ = tuned_weights(self._net)
             self._net = self._net.eval().cpu()
+
+    def _found(self, queries: list[str]) -> Iterator[np.ndarray]:
+        """The retriever's best items of each query."""
+        retriever: SearchRanker = self.retrievers_["retriever"]
+        size = max(1, BLOCK_BYTES // (4 * max(1, len(self.items_))))
+        for start in range(0, len(queries), size):
+            scores = retriever.match_all(queries[start : start + size])
+            yield from top_k(scores, min(self.candidates, scores.shape[1]))
 
     def _build(self, folder: Any, run: Run) -> Any:
         _, self._tokenizer, encoder = load_encoder(folder, run, WHO)
@@ -120,6 +141,7 @@ class CrossEncoder(SearchRanker):
         )
         if not len(lists):
             raise InputError(f"The {WHO} has nothing to learn from: no judgment is above grade 0.")
+        lists = lists[np.sort(run.rng(self.name, "lessons").permutation(len(lists))[: self.lessons])]
         self.updates_ = run.updates or self.epochs * -(-len(lists) // self.batch_size)
         said = [each[0] for each in lists["said"].to_list()]
         items, grades = lists["item"].to_list(), lists["grade"].to_list()
@@ -181,9 +203,10 @@ class CrossEncoder(SearchRanker):
         net, found = self._network(), np.zeros(len(query))
         texts = self.texts_.gather(item).to_list()
         order = np.argsort([-len(text) for text in texts], kind="stable")
-        with torch.inference_mode():
-            for start in range(0, len(order), 64):
-                part = order[start : start + 64]
+        half = self.arithmetic_ == "bf16"
+        with torch.inference_mode(), torch.autocast("cpu", dtype=torch.bfloat16, enabled=half):
+            for start in range(0, len(order), READ):
+                part = order[start : start + READ]
                 words = self._words([queries[q] for q in query[part]], [texts[i] for i in part])
                 found[part] = net(words).float().numpy()
         return found
