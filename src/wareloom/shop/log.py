@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
+from wareloom.errors import InputError
 from wareloom.shop.buckets import user_key
 from wareloom.shop.schema import EVENTS, INTERACTIONS, REAL
 from wareloom.shop.vocabulary import Vocabulary
@@ -107,14 +108,22 @@ class Log:
         return {name: getattr(self, name)[rows] for name in (*names, *given)}
 
     @classmethod
-    def of(cls, shop: Shop, *, kinds: Sequence[str] = INTERACTIONS, shuffle_ties: int | None = None) -> Log:
+    def of(
+        cls,
+        shop: Shop,
+        *,
+        kinds: Sequence[str] = INTERACTIONS,
+        shuffle_ties: int | None = None,
+        items: Vocabulary | None = None,
+    ) -> Log:
         """Read the log of `shop`.
 
         `kinds`: the events that count. `shuffle_ties`: a seed; the order of a user's events of one time is then drawn
-        from it instead of taken from the file, where it is often an artefact.
+        from it instead of taken from the file, where it is often an artefact. `items`: another catalogue than the
+        shop's; `InputError` for an event on an item that it lacks.
         """
-        frame = _frame(shop, kinds)
-        items = Vocabulary(shop.table("items")["item_id"])
+        frame, foreign = _frame(shop, kinds), items is not None
+        items = items or Vocabulary(shop.table("items")["item_id"])
         users = Vocabulary(frame["user"].unique().sort())
         limits = {"since": 0.0, "until": 1.0} if {"since", "until"} <= set(frame.columns) else {}
         spans = {name: pl.col(name).fill_null(value) for name, value in limits.items()}
@@ -127,7 +136,10 @@ class Log:
             weight="weight",
             real=pl.col("origin") == REAL,
             **spans,
-        ).filter(pl.col("item") >= 0)
+        )
+        if foreign and (unknown := frame["item_id"].filter(codes["item"] < 0)).len():
+            raise InputError(f"There is an event on the item {unknown[0]!r}, which the fitted shop does not know.")
+        codes = codes.filter(pl.col("item") >= 0)
         order = ["user", "time"]
         if shuffle_ties is not None:
             codes, order = codes.with_columns(tie=pl.Series(tie_order(len(codes), shuffle_ties))), [*order, "tie"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Protocol
 
 import numpy as np
 import polars as pl
@@ -12,27 +12,33 @@ from wareloom.shop import Log, Vocabulary
 from wareloom.synthesis import Given
 
 
-class Continued(NamedTuple):
-    """The first users of some histories."""
+class HasCatalogue(Protocol):
+    """A fitted synthesizer."""
 
-    log: Log
-    item: np.ndarray
-    """int32 [events], codes into the fitted catalogue"""
+    catalogue_: pl.DataFrame
 
 
-def continued(given: Given, n: int, catalogue: pl.Series) -> Continued | None:
-    """The first `n` users of the given histories that have events; None where there are no histories.
+def known_items(fitted: HasCatalogue) -> Vocabulary:
+    """The ids of a fitted catalogue, made once: a live session has no time for it."""
+    catalogue, kept = fitted.catalogue_, vars(fitted).get("_known_items")
+    if kept is None or kept[0] is not catalogue:
+        kept = vars(fitted)["_known_items"] = catalogue, Vocabulary(catalogue["item_id"], lasting=True)
+    found: Vocabulary = kept[1]
+    return found
 
-    Raises `InputError` where there are fewer, or an item that the catalogue does not have.
+
+def continued(given: Given, n: int, items: Vocabulary) -> Log | None:
+    """The first `n` users of the given histories that have events, in codes of `items`; None without histories.
+
+    Raises `InputError` where there are fewer, or an item that `items` does not have.
     """
     if given.histories is None:
         return None
-    log = Log.of(given.histories)
+    log = Log.of(given.histories, items=items)
     known = log.lengths() > 0
     if n > known.sum():
         raise InputError(f"Asked to continue {n} users, but the given histories hold {known.sum()} with events.")
-    log = log.select(np.flatnonzero(known)[:n])
-    return Continued(log, coded(log, catalogue))
+    return log.select(np.flatnonzero(known)[:n])
 
 
 def coded(log: Log, catalogue: pl.Series) -> np.ndarray:
@@ -44,11 +50,11 @@ def coded(log: Log, catalogue: pl.Series) -> np.ndarray:
     return code.astype(np.int32)
 
 
-def starts(given: Given, catalogue: pl.Series) -> np.ndarray:
-    """Codes of the items to begin with, int32; raises `InputError` for one that the catalogue does not have."""
+def starts(given: Given, items: Vocabulary) -> np.ndarray:
+    """Codes of the items to begin with, int32; raises `InputError` for one that `items` does not have."""
     if not given.start_items:
         return np.empty(0, dtype=np.int32)
-    codes = Vocabulary(catalogue).encode(given.start_items)
+    codes = items.encode(given.start_items)
     if np.any(codes < 0):
         unknown = given.start_items[int(np.flatnonzero(codes < 0)[0])]
         raise InputError(f"The start item {unknown!r} is not in the fitted shop's catalogue.")

@@ -20,7 +20,7 @@ from wareloom.state import flattened, unflattened
 from wareloom.synthesis import Given, Synthesizer
 from wareloom.synthesis.behaviour._fill import Shelves, fill, fit_shelves
 from wareloom.synthesis.behaviour._frames import Walked, build, fit_columns
-from wareloom.synthesis.behaviour._given import check_length, coded, continued, starts
+from wareloom.synthesis.behaviour._given import check_length, coded, continued, known_items, starts
 from wareloom.synthesis.behaviour._outline import (
     Outline,
     clock_outlines,
@@ -228,16 +228,15 @@ class Markov(Synthesizer):
 
     def _past(self, given: Given, n: int) -> _Past:
         """What the `n` users had before: nothing, or the given histories."""
-        known = continued(given, n, self.catalogue_["item_id"])
+        known = continued(given, n, known_items(self))
         if known is None:
             nothing = np.zeros(0, np.int32), np.zeros(0, np.int8)
             return _Past(None, np.zeros(n + 1, np.int64), *nothing, np.full(n, -1, np.int64))
-        log = known.log
-        last = log.time[log.offsets[1:] - 1] if log.timed else np.zeros(n, np.int64)
-        return _Past(log.users.ids, log.offsets, known.item, log.event, last)
+        last = known.time[known.offsets[1:] - 1] if known.timed else np.zeros(n, np.int64)
+        return _Past(known.users.ids, known.offsets, known.item, known.event, last)
 
     def _starts(self, given: Given) -> np.ndarray:
-        return starts(given, self.catalogue_["item_id"])
+        return starts(given, known_items(self))
 
 
 def _one_row(item: np.ndarray, weight: np.ndarray, n: int) -> sparse.csr_matrix:

@@ -20,13 +20,13 @@ from wareloom.neural.weights import arrays, loaded
 from wareloom.rankers._vectors import check_embedder, text_vectors
 from wareloom.rankers.sequence._data import Negatives
 from wareloom.run import Run
-from wareloom.shop import Log, Shop, Vocabulary
+from wareloom.shop import Log, Shop
 from wareloom.shop.log import NO_TIME
 from wareloom.shop.schema import EVENTS, INTERACTIONS
 from wareloom.state import flattened, unflattened
 from wareloom.synthesis import Given, Synthesizer
 from wareloom.synthesis.behaviour._frames import Walked, build, fit_columns
-from wareloom.synthesis.behaviour._given import Continued, check_length, continued, starts
+from wareloom.synthesis.behaviour._given import check_length, continued, known_items, starts
 from wareloom.synthesis.behaviour._walk import LOOK_BACK
 from wareloom.synthesis.behaviour._writing.choose import Choice, Rules
 from wareloom.synthesis.behaviour._writing.clusters import STATES, Clusters, Guess, fit_clusters
@@ -105,7 +105,7 @@ class Autoregressive(Synthesizer):
         for name in ("dropout", "validation"):
             require(self.name, name, getattr(self, name), 0 <= getattr(self, name) < 1, "a share below 1")
         check_embedder(self.text)
-        self._ready: tuple[Writer, Vocabulary] | None = None
+        self._ready: Writer | None = None
 
     @abstractmethod
     def _encoder(self) -> Any:
@@ -200,15 +200,13 @@ class Autoregressive(Synthesizer):
         if given.like is not None:
             raise InputError(f"{self.name}: it writes users of its own; given.like is for synthesizers with outlines.")
         with run.task(f"{self.name}: sample {n:,} users"):
-            known = continued(given, n, self.catalogue_["item_id"])
+            known = continued(given, n, known_items(self))
             past = self._past(known) if known is not None else _nothing(n)
             limits = (given.length or 0, int(known is not None and given.length is None), 0)
-            rules = self._rules(limits, starts(given, self.catalogue_["item_id"]) if given.start_items else None)
+            rules = self._rules(limits, starts(given, known_items(self)) if given.start_items else None)
             found = self._written(rules, past, run)
             users = (
-                known.log.users.ids
-                if known is not None
-                else f"{self.origin}/" + pl.Series(np.arange(n)).cast(pl.String)
+                known.users.ids if known is not None else f"{self.origin}/" + pl.Series(np.arange(n)).cast(pl.String)
             )
             fresh = found.gap > rules.pace.split[0]
             fresh[np.searchsorted(found.user, np.arange(n))] = True
@@ -225,7 +223,7 @@ class Autoregressive(Synthesizer):
         to have been at the end of the log, all at once. Raises `InputError` for an unknown item or kind.
         """
         self._checked(n)
-        code = self._vocabulary().encode(items)
+        code = known_items(self).encode(items)
         rules, m = self._rules((n, 0, 1), None), len(code)
         often = rules.grammar.follow.reshape(KINDS + 1, 3, KINDS).sum(axis=(0, 1))
         said = list(kinds) if kinds is not None else [EVENTS[int(np.argmax(often))]] * m
@@ -278,19 +276,14 @@ class Autoregressive(Synthesizer):
             max(self.max_length, LOOK_BACK),
         )
 
-    def _past(self, known: Continued) -> Past:
+    def _past(self, log: Log) -> Past:
         """The users' past events, with the classes of the gaps before them."""
-        log, pace = known.log, self._rules((0, 0, 0), None).pace
+        pace = self._rules((0, 0, 0), None).pace
         gap, fresh, there = gaps(log)
         kind = classify(pace, gap, fresh)
         kind[~there] = 0
         time = log.time if log.timed else np.full(len(log), NO_TIME)
-        return Past(log.offsets, known.item, log.event.astype(np.int64), time, kind)
-
-    def _vocabulary(self) -> Vocabulary:
-        self._writer()
-        assert self._ready is not None
-        return self._ready[1]
+        return Past(log.offsets, log.item, log.event.astype(np.int64), time, kind)
 
     def _writer(self) -> Writer:
         """What writes, built anew from the saved weights where this was restored."""
@@ -307,8 +300,8 @@ class Autoregressive(Synthesizer):
             choice = Choice(clusters, vectors, age, pair, age_remind, widest)
             memory = partial(self._memory, net.encoder)
             writer = Writer(net, guess, choice, memory, self.max_length)
-            self._ready = writer, Vocabulary(self.catalogue_["item_id"])
-        return self._ready[0]
+            self._ready = writer
+        return self._ready
 
 
 def _nothing(n: int) -> Past:
