@@ -109,10 +109,21 @@ def test_where_only_right_items_were_judged_lower_ones_are_found() -> None:
     assert not none.trees_
 
 
+def test_lists_of_judged_items_alone_are_given_others_that_are_found() -> None:
+    shop = search_shop(40)
+    made = RANKERS.make("two_stage", members=("bm25",), fields="title", min_rows=5).fit(shop, RUN)
+    told = judged(shop, Vocabulary(made.items_))
+    told = told.filter(pl.col("grade").n_unique().over("query") > 1)
+    rows = with_lower(told, Mining(made._found, 5, 10), RUN.rng("mined"))
+    assert len(rows) == len(told) + 10 * 5, "for ten queries, and no judgment is lost"
+    assert rows.join(told, on=["query", "item", "grade"], how="semi").height == len(told)
+    assert with_lower(told, Mining(made._found, 0, 10), RUN.rng("mined")).equals(told)
+
+
 def test_a_reader_puts_the_best_in_another_order(tmp_path: Path) -> None:
     shop = contrary(search_shop(60))
     reader = {"model": tiny_encoder(), "epochs": 12, "learning_rate": 5e-3}
-    how = {"members": ("bm25",), "trust": 0.0, "fields": "title", "reader": reader, "heed": 5.0}
+    how = {"members": ("bm25",), "trust": 0.0, "mined": 0, "fields": "title", "reader": reader, "heed": 50.0}
     plain = RANKERS.make("two_stage", **how).fit(shop, RUN)
     made = RANKERS.make("two_stage", **how | {"reads": 30}).fit(shop, RUN)
     task = QueryTask.of(shop, "train", 2.0)

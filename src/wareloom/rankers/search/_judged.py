@@ -16,7 +16,7 @@ RIGHT = 2.0
 
 
 class Mining(NamedTuple):
-    """How lower items are found for queries for which only right ones were judged."""
+    """How lower items are found for queries for which none, or too few, were judged."""
 
     found: Callable[[list[str]], Iterable[np.ndarray]]
     """Items that are found for each query, as it was typed: codes int32 [any]"""
@@ -44,13 +44,17 @@ def judged(shop: Shop, items: Vocabulary) -> pl.DataFrame:
 def with_lower(rows: pl.DataFrame, mining: Mining, rng: np.random.Generator) -> pl.DataFrame:
     """Give queries for which only right items were judged some that were found and are taken for wrong (grade 0).
 
+    Where there are none of these, all queries get some: what people judged was found by somebody, so that lists of it
+    alone say nothing of all the items that nobody would show.
+
     `rows` as `judged` returns them, and so is the result: the judgments from which an order can be learned.
     """
     alone = pl.col("grade").n_unique().over("query", "origin") == 1
     told, right = rows.filter(~alone), rows.filter(alone & (pl.col("grade") >= RIGHT))
-    if not mining.most or not len(right):
+    lacking = right if len(right) else told
+    if not mining.most or not len(lacking):
         return told
-    heads = right.group_by("query", "origin", maintain_order=True).agg(pl.col("said").first(), pl.col("item"))
+    heads = lacking.group_by("query", "origin", maintain_order=True).agg(pl.col("said").first(), pl.col("item"))
     heads = heads[np.sort(rng.permutation(len(heads))[: mining.lessons])]
     lower: list[list[int]] = []
     for known, items in zip(heads["item"].to_list(), mining.found(heads["said"].to_list()), strict=True):

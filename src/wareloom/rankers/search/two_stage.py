@@ -55,17 +55,17 @@ class TwoStage(Members, SearchRanker):
     trust: float = 0.5
     """Weight of the trees beside the sum of the members."""
     mined: int = 16
-    """Items that members find for a query for which only right ones were judged, that are taken for wrong; 0 for
-    none."""
+    """Items that members find for a query for which only right ones were judged, that are taken for wrong, or for every
+    query where all have lower ones, too: lists of what people judged alone lead astray in a whole catalogue; 0 none."""
     lessons: int = 3_000
-    """Such queries, at most, for which items are found."""
+    """Queries, at most, for which items are found."""
     reads: int = 0
     """Best items of a query that a cross-encoder reads beside it; 0 none. Twenty take a tenth of a second on one core
     where it computes in bf16, and minutes to be taught. Needs the extra `text`."""
     reader: dict[str, Any] = field(default_factory=dict)
     """Settings of the cross-encoder, where they are not its defaults."""
-    heed: float = 1.0
-    """Weight of what it says, in units of its spread among the items it reads."""
+    heed: float = 0.5
+    """Weight of what it says (a logit) beside the order so far, in units of the spread of what is read."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -161,7 +161,7 @@ class TwoStage(Members, SearchRanker):
         row, item = np.repeat(np.arange(len(best)), best.shape[1]), best.ravel()
         heard = self.readers_["reader"]._match_pairs(queries, row, item)
         before = scores[row, item].astype(np.float64)
-        return lifted(scores, row, item, _unit(before, row) + self.heed * _unit(heard, row))
+        return lifted(scores, row, item, _unit(before, row) + self.heed * heard)
 
     def _mixed_with_trees(self, queries: Sequence[str], said: list[np.ndarray]) -> np.ndarray:
         total: np.ndarray = np.sum(said, axis=0)
