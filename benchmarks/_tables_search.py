@@ -83,8 +83,13 @@ def query_fidelity(figures: Figures) -> list[str]:
             if floors:
                 values = ["–" if cell is None else f"{cell['value']:.3f}" for cell in cells]
                 rows.append((called, *values, f"{sum(floors) / len(floors):.3f}"))
-        rows.append(("queries a second", *(f"{row['queries_s']:,.0f}" for row in own), ""))
-        lines += [f"`{data}`, {own[0]['seeds']} seeds:", "", *table(" | ".join(["figure", *heads, "floor"]), rows), ""]
+        rows.append(("queries a second", *(f"{row['queries_s']:,.{int(row['queries_s'] < 10)}f}" for row in own), ""))
+        lines += [
+            f"`{data}`, {own[0]['seeds']} seed{'s' * (own[0]['seeds'] > 1)}:",
+            "",
+            *table(" | ".join(["figure", *heads, "floor"]), rows),
+            "",
+        ]
     return lines[:-1]
 
 

@@ -1,13 +1,16 @@
 """Can synthetic queries be told from real ones? Every synthesizer of queries, every measure, beside its floor.
 
-    python benchmarks/query_fidelity.py [--data NAME ...] [--seeds N] [--queries N]
+    python benchmarks/query_fidelity.py [--data NAME ...] [--synthesizers NAME ...] [--given N] [--queries N]
+        [--seeds N]
 
 English: half of the queries of homedepot_search, by query, stand for what the shop has, the other half is held out; a
 synthesizer sees the catalogue alone, or the first half too ("given"). Chinese: queries for the titles of taobao_ner_zh
 beside multicpr_zh_queries, which other products were looked for by, so that words, nouns and brands differ for that
 reason, too: there the figure `query_discriminator.form`, which reads shapes and lengths alone, says most. "given" are
-then half of these queries, without the products they led to, which say how long queries are and no more. The floor:
-real queries beside other real ones. Data: `WARELOOM_DATA`, else `../shared/data`.
+then half of these queries, without the products they led to, which say how long queries are and no more.
+The floor: real queries beside other real ones. With `--synthesizers prompted tuned` the embedded language model writes,
+hours on a processor for thousands; `--given 1500` then gives it, and the others, so many of the real queries. Data:
+`WARELOOM_DATA`, else `../shared/data`.
 """
 
 from __future__ import annotations
@@ -28,6 +31,8 @@ from wareloom.shop.splits import SplitSettings, split
 
 CELLS = (("spans", False), ("attributes", False), ("attributes", True), ("edits", True))
 """A synthesizer, and whether real queries are given to it"""
+SLOW = (("prompted", False), ("prompted", True), ("tuned", True))
+"""Those that ask the embedded language model"""
 SHOWN = ("query_discriminator.words", "query_discriminator.form", "query_length.words", "query_length.characters")
 SHOWN += (
     "word_frequency",
@@ -62,10 +67,19 @@ def chinese(folder: Path) -> tuple[Shop, Shop, Shop]:
 SHOPS = {"homedepot_search": english, "taobao_ner_zh": chinese}
 
 
-def cell(shops: tuple[Shop, Shop, Shop], name: str, given: bool, queries: int, seed: int) -> dict[str, Any]:
+def fewer(shop: Shop, queries: int) -> Shop:
+    """Judgments and searches of so many of the queries, drawn at random."""
+    for table in ("judgments", "searches"):
+        if shop.rows(table):
+            rows = shop.table(table)
+            kept = rows["query"].unique(maintain_order=True).sample(queries, seed=0)
+            shop = shop.with_tables(**{table: rows.filter(rows["query"].is_in(kept.implode()))})
+    return shop
+
+
+def cell(shops: tuple[Shop, Shop, Shop], name: str, given: bool, queries: int, run: Run) -> dict[str, Any]:
     """Fit, write, compare."""
     bare, asked, held = shops
-    run = Run(seed=seed)
     start = time.perf_counter()
     fitted = SYNTHESIZERS.make(name).fit(asked if given else bare, run)
     fit = time.perf_counter() - start
@@ -123,19 +137,29 @@ def shown(rows: list[dict[str, Any]]) -> str:
 def main() -> None:
     parser = arguments(__doc__)
     parser.add_argument("--data", nargs="+", default=list(SHOPS), choices=list(SHOPS))
+    every = dict.fromkeys(name for name, _ in (*CELLS, *SLOW))
+    fast = list(dict.fromkeys(name for name, _ in CELLS))
+    parser.add_argument("--synthesizers", nargs="+", default=fast, choices=list(every))
+    parser.add_argument("--given", type=int, default=0, help="real queries that are given, half of them where 0")
+    parser.add_argument("--precision", default="auto", choices=("auto", "fp32", "bf16"))
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--queries", type=int, default=6_000, help="how many are written")
     chosen = parser.parse_args()
     rows = []
     with tempfile.TemporaryDirectory() as folder:
         for name in chosen.data:
-            shops, own = SHOPS[name](Path(folder)), []
-            for synthesizer, given in CELLS:
-                cells = [cell(shops, synthesizer, given, chosen.queries, seed) for seed in range(chosen.seeds)]
-                own.append(row(name, synthesizer, given, cells))
+            (bare, asked, held), own = SHOPS[name](Path(folder)), []
+            shops = bare, fewer(asked, chosen.given) if chosen.given else asked, held
+            for synthesizer, given in (*CELLS, *SLOW):
+                if synthesizer in chosen.synthesizers:
+                    runs = [Run(seed=seed, precision=chosen.precision) for seed in range(chosen.seeds)]
+                    cells = [cell(shops, synthesizer, given, chosen.queries, run) for run in runs]
+                    own.append(row(name, synthesizer, given, cells))
+                    print(shown(own[-1:]), end="\n\n", flush=True)
             print(shown(own), end="\n\n", flush=True)
             rows += own
-    write(chosen.json, "query_fidelity", machine(chosen.note), rows=rows)
+    slow = {name for name, _ in SLOW} & set(chosen.synthesizers)
+    write(chosen.json, "query_fidelity_models" if slow else "query_fidelity", machine(chosen.note), rows=rows)
 
 
 if __name__ == "__main__":

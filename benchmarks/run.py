@@ -219,6 +219,27 @@ BENCHMARKS = {
         "is the same figure between two real samples. `edits` changes given queries, so that near-copies are its way.",
         _tables_search.query_fidelity,
     ),
+    "query_fidelity_models": Benchmark(
+        "Can a small language model's queries be told from real ones?",
+        (
+            "query_fidelity.py",
+            "--data",
+            "homedepot_search",
+            "--synthesizers",
+            "attributes",
+            "prompted",
+            "tuned",
+            "--given",
+            "1500",
+            "--queries",
+            "600",
+            "--seeds",
+            "1",
+        ),
+        "As above with SmolLM2-135M, the model that needs no network, shown examples or tuned by LoRA on 1,500 real "
+        "queries, and the grammar given the same queries beside it; six hundred queries each.",
+        _tables_search.query_fidelity,
+    ),
     "behaviour_fidelity": Benchmark(
         "Can synthetic shoppers be told from real ones?",
         ("behaviour_fidelity.py",),
