@@ -10,6 +10,8 @@ from __future__ import annotations
 import ast
 import dataclasses
 import importlib
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
@@ -275,3 +277,22 @@ FAMILIES = {
     family.kind: family
     for family in (READERS, SYNTHESIZERS, SCREENS, MIXERS, RANKERS, METRICS, EMBEDDERS, TEXT_MODELS, RERANKERS)
 }
+
+
+def weighted(who: str, setting: str, text: str, known: Sequence[str], what: str) -> dict[str, float]:
+    """Read "title^2 brand" as {"title": 2.0, "brand": 1.0}; a wrong name or weight raises `SettingError`.
+
+    `who` has the `setting`; `what` it names, as in "field".
+    """
+    found: dict[str, float] = {}
+    for word in re.split(r"[\s,]+", text.strip()):
+        name, _, weight = word.partition("^")
+        if name not in known:
+            raise SettingError(
+                f"{who}: {setting} is {text!r}, but items have no {what} {name!r}.{near(name, known)} "
+                f"Name some of {', '.join(known)}, such as '{known[0]}^2 {known[1]}'."
+            )
+        if not re.fullmatch(r"(\d+(\.\d*)?|\.\d+)?", weight) or float(weight or 1) <= 0:
+            raise SettingError(f"{who}: {setting} is {text!r}, but {weight!r} is no weight: give a number above 0.")
+        found[name] = float(weight or 1)
+    return found

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from functools import cached_property
 
 import numpy as np
 import polars as pl
 
-from wareloom.errors import InputError, SettingError, near
+from wareloom.errors import InputError
+from wareloom.family import weighted
 from wareloom.rankers._named import item_numbers
 from wareloom.rankers._vectors import text_vectors
 from wareloom.run import Run
@@ -93,18 +93,7 @@ class Catalogue:
 
 def parse_likeness(reranker: str, similarity: str) -> dict[str, float]:
     """Read "category^2 brand" as {"category": 2.0, "brand": 1.0}; a wrong name or weight raises `SettingError`."""
-    found: dict[str, float] = {}
-    for word in re.split(r"[\s,]+", similarity.strip()):
-        name, _, weight = word.partition("^")
-        if name not in LIKENESSES:
-            raise SettingError(
-                f"{reranker}: similarity is {similarity!r}, but items are not compared by {name!r}."
-                f"{near(name, LIKENESSES)} Name some of {', '.join(LIKENESSES)}, such as 'category^2 brand'."
-            )
-        if not re.fullmatch(r"(\d+(\.\d*)?|\.\d+)?", weight) or float(weight or 1) <= 0:
-            raise SettingError(f"{reranker}: similarity is {similarity!r}, but {weight!r} is no weight above 0.")
-        found[name] = float(weight or 1)
-    return found
+    return weighted(reranker, "similarity", similarity, LIKENESSES, "likeness by")
 
 
 class Similarity:

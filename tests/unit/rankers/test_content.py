@@ -222,7 +222,7 @@ def test_facets_are_codes_with_one_for_what_is_unknown() -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"facets": "colour"}, "there is no facet 'colour'. Name some of brand, category, parent, price"),
+        ({"facets": "colour"}, "items have no facet 'colour'. Name some of brand, category, parent, price"),
         ({"facets": "brand^0"}, "'0' is no weight"),
         ({"prior": 0}, "attributes: prior is 0; give a number above 0"),
         ({"bands": 0}, "attributes: bands is 0; give 1 or more"),

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import re
-
 import polars as pl
 
-from wareloom.errors import InputError, SettingError, near
+from wareloom.errors import InputError
+from wareloom.family import weighted
 from wareloom.shop import Shop
 
 FIELDS = ("title", "category", "brand", "attributes", "description")
@@ -16,18 +15,7 @@ DEFAULT = "title category brand"
 
 def parse_fields(fields: str, ranker: str = "text_knn") -> dict[str, float]:
     """Read "title^2 brand" as {"title": 2.0, "brand": 1.0}; a wrong name or weight raises `SettingError`."""
-    found: dict[str, float] = {}
-    for word in re.split(r"[\s,]+", fields.strip()):
-        name, _, weight = word.partition("^")
-        if name not in FIELDS:
-            raise SettingError(
-                f"{ranker}: fields is {fields!r}, but items have no field {name!r}.{near(name, FIELDS)} "
-                f"Name some of {', '.join(FIELDS)}, such as 'title^2 brand'."
-            )
-        if not re.fullmatch(r"(\d+(\.\d*)?|\.\d+)?", weight) or float(weight or 1) <= 0:
-            raise SettingError(f"{ranker}: fields is {fields!r}, but {weight!r} is no weight: give a number above 0.")
-        found[name] = float(weight or 1)
-    return found
+    return weighted(ranker, "fields", fields, FIELDS, "field")
 
 
 def present(shop: Shop, fields: dict[str, float]) -> dict[str, float]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -10,7 +9,8 @@ import numpy as np
 import polars as pl
 from scipy import sparse
 
-from wareloom.errors import InputError, SettingError, near, require
+from wareloom.errors import InputError, require
+from wareloom.family import weighted
 from wareloom.rankers import Ranker
 from wareloom.rankers._history import popularity, recency
 from wareloom.run import Run
@@ -95,18 +95,7 @@ class Attributes(Ranker):
 
 def parse_facets(facets: str) -> dict[str, float]:
     """Read "brand^2 price" as {"brand": 2.0, "price": 1.0}; a wrong name or weight raises `SettingError`."""
-    found: dict[str, float] = {}
-    for word in re.split(r"[\s,]+", facets.strip()):
-        name, _, weight = word.partition("^")
-        if name not in FACETS:
-            raise SettingError(
-                f"attributes: facets is {facets!r}, but there is no facet {name!r}.{near(name, FACETS)} "
-                f"Name some of {', '.join(FACETS)}, such as 'brand^2 price'."
-            )
-        if not re.fullmatch(r"(\d+(\.\d*)?|\.\d+)?", weight) or float(weight or 1) <= 0:
-            raise SettingError(f"attributes: facets is {facets!r}, but {weight!r} is no weight: give one above 0.")
-        found[name] = float(weight or 1)
-    return found
+    return weighted("attributes", "facets", facets, FACETS, "facet")
 
 
 def facet_codes(shop: Shop, bands: int) -> dict[str, np.ndarray]:
