@@ -13,10 +13,14 @@ from conftest import small_shop
 from wareloom.errors import InputError, SettingError
 from wareloom.family import RANKERS
 from wareloom.language.tokenise import tokenise
+from wareloom.metrics.ranking.ndcg import NDCG
+from wareloom.proof.queries_task import QueryTask
 from wareloom.rankers.search._base import without_history
 from wareloom.rankers.search._match import NAMES
+from wareloom.readers import read
 from wareloom.run import Run
 from wareloom.shop import Log, Requests, Shop
+from wareloom.shop.splits import SplitSettings, split
 
 TITLES = ["Red hammer drill, 18 V", "Red paint", "Hammer", "Drill bits for a hammer drill", "Garden hose", ""]
 RUN = Run(seed=1, threads=1)
@@ -160,3 +164,27 @@ def test_what_is_wrong_is_said() -> None:
         RANKERS.make("bm25").fit(Log.of(small_shop()))
     with pytest.raises(InputError, match="items have no text"):
         RANKERS.make("bm25").fit(Shop({"items": pl.DataFrame({"item_id": ["a"]})}))
+
+
+def some(shop: Shop, queries: int) -> Shop:
+    """The judgments of the first queries."""
+    rows = shop.table("judgments")
+    kept = rows["query"].unique(maintain_order=True).head(queries)
+    return shop.with_tables(judgments=rows.filter(pl.col("query").is_in(kept.implode())))
+
+
+def test_few_labels_do_not_lead_astray_in_a_whole_catalogue(real_data: Path, tmp_path: Path) -> None:
+    shop = read(real_data / "homedepot_search", to=tmp_path / "shop", run=RUN).in_memory()
+    parts = split(shop, SplitSettings(by="query"), None, RUN)
+    few, test = some(parts.train, 150), some(parts.test, 300)
+    judged = pl.concat([few.table("judgments")["item_id"], test.table("judgments")["item_id"]]).unique()
+    whole = shop.table("items")
+    items = whole.filter(pl.col("item_id").is_in(judged.implode()) | (pl.int_range(pl.len()) < 4_000))
+    task = QueryTask.of(test.with_tables(items=items), "test", 2.0)
+    reached = {}
+    for name in ("bm25", "lambdamart"):
+        ranker = RANKERS.make(name).fit(few.with_tables(items=items), RUN)
+        _, graded, _ = task.rank_all(ranker, RUN)
+        reached[name] = NDCG().measure(graded), NDCG().measure(task.rank_judged(ranker, RUN))
+    assert reached["lambdamart"][0] > reached["bm25"][0] - 0.01, "trees of judged lists alone fall to a half"
+    assert reached["lambdamart"][1] > reached["bm25"][1]

@@ -20,16 +20,23 @@ def lightgbm(who: str) -> Any:
     return needed("lightgbm", "learned", f"The ranker {who!r}")
 
 
-def taught(how: Any, table: np.ndarray, rows: pl.DataFrame, gain: Callable[[float], float], run: Run) -> str:
+def taught(
+    how: Any,
+    table: np.ndarray,
+    rows: pl.DataFrame,
+    gain: Callable[[float], float],
+    run: Run,
+    start: np.ndarray | None = None,
+) -> str:
     """Teach trees to order the items of each query and origin, and return them as LightGBM writes them.
 
     `how`: the ranker, with the settings trees, leaves, learning_rate, min_rows and sample; table [judgments, features];
-    rows as `judged` gives them; `gain`: what a grade is worth.
+    rows as `judged` gives them; `gain`: what a grade is worth; `start` [judgments]: scores that the trees are added to.
     """
     library = lightgbm(how.name)
     label = np.rint(rows["grade"].to_numpy() * STEPS).astype(np.int64)
     group = rows.group_by("query", "origin", maintain_order=True).len()["len"].to_numpy()
-    data = library.Dataset(table, label, weight=rows["weight"].to_numpy(), group=group)
+    data = library.Dataset(table, label, weight=rows["weight"].to_numpy(), group=group, init_score=start)
     settings = {
         "objective": "lambdarank",
         "num_leaves": how.leaves,

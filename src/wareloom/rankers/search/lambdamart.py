@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -10,30 +10,31 @@ from typing import Any
 import numpy as np
 
 from wareloom.errors import require
+from wareloom.rankers import BLOCK_BYTES
 from wareloom.rankers._top import top_k
 from wareloom.rankers.search._base import SearchRanker, lifted
-from wareloom.rankers.search._judged import judged
+from wareloom.rankers.search._judged import Mining, judged, with_lower
 from wareloom.rankers.search._match import Matcher
 from wareloom.rankers.search._trees import lightgbm, taught
 from wareloom.run import Run
 from wareloom.shop import Shop, Vocabulary
 
-TIE = 1e-4
-"""Weight of BM25, at most this in a score, where the trees say the same"""
+START = 8.0
+"""Weight of BM25 by the query's rarity, which the trees are added to"""
 
 
 @dataclass(kw_only=True, eq=False)
 class LambdaMART(SearchRanker):
-    """Add up small trees over how query and item match, each fitted to the change in nDCG that swapping a pair makes.
+    """Add to BM25 small trees over how query and item match, each fitted to what swapped pairs change in nDCG.
 
     They see BM25 by field, shares of words, the cosines of tf-idf and of runs of three characters. Items are first
     found by BM25; the `candidates` best are put in order by the trees and all others stand below. Rows of one query and
-    one origin are compared with each other alone. Without judgments it goes by BM25. Needs the extra `learned`. Burges
-    (2010); Ke et al. (2017).
+    one origin are compared with each other alone, and with items that BM25 finds and nobody judged. Without judgments
+    it goes by BM25. Needs the extra `learned`. Burges (2010); Ke et al. (2017).
     """
 
-    trees: int = 150
-    """Trees that are added up."""
+    trees: int = 50
+    """Trees that are added up; more suit many thousands of labelled queries."""
     leaves: int = 15
     """Leaves of a tree at most."""
     learning_rate: float = 0.05
@@ -44,6 +45,11 @@ class LambdaMART(SearchRanker):
     """Share of the judgments, and of the numbers, that each tree sees."""
     candidates: int = 200
     """Items found by BM25 that are put in order."""
+    mined: int = 16
+    """Items that BM25 finds for a query, that are taken for wrong: where only right ones were judged, or for every
+    query where all have lower ones, too; lists of what people judged say nothing of the rest of a catalogue."""
+    lessons: int = 3_000
+    """Queries, at most, for which items are found."""
     k1: float = 1.2
     """As in the ranker bm25."""
     b: float = 0.75
@@ -51,8 +57,9 @@ class LambdaMART(SearchRanker):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name in ("trees", "min_rows", "candidates"):
+        for name in ("trees", "min_rows", "candidates", "lessons"):
             require("lambdamart", name, getattr(self, name), getattr(self, name) >= 1, "1 or more")
+        require("lambdamart", "mined", self.mined, self.mined >= 0, "0 or more")
         require("lambdamart", "leaves", self.leaves, self.leaves >= 2, "2 or more")
         require("lambdamart", "learning_rate", self.learning_rate, self.learning_rate > 0, "a number above 0")
         require("lambdamart", "sample", self.sample, 0 < self.sample <= 1, "a share above 0, at most 1")
@@ -66,12 +73,14 @@ class LambdaMART(SearchRanker):
             setattr(self, name, value)
         self.trees_ = ""
         rows = judged(shop, Vocabulary(self.items_))
+        if len(rows):
+            rows = with_lower(rows, Mining(self._found, self.mined, self.lessons), run.rng("lambdamart", "mined"))
         if len(rows) == 0:
             return
         query = rows["query"].rank("dense").to_numpy().astype(np.int64) - 1
         names = rows.group_by("query").len().sort("query")["query"].to_list()
         table = self._matcher.pairs(self._matrices, self._matcher.ask(names), query, rows["item"].to_numpy())
-        self.trees_ = taught(self, table, rows, lambda grade: grade, run)
+        self.trees_ = taught(self, table, rows, lambda grade: grade, run, START * table[:, 1].astype(np.float64))
 
     @cached_property
     def _matcher(self) -> Matcher:
@@ -92,11 +101,22 @@ class LambdaMART(SearchRanker):
         if not self.trees_:
             return table[:, 0].astype(np.float64)
         said = np.asarray(self._trees.predict(table, raw_score=True, num_threads=1), dtype=np.float64)
-        return said + TIE * table[:, 1] / (1 + table[:, 1])
+        return said + START * table[:, 1]
+
+    def _found(self, queries: list[str]) -> Iterator[np.ndarray]:
+        """The candidates of each query."""
+        size = max(1, BLOCK_BYTES // (4 * max(1, len(self.items_))))
+        for start in range(0, len(queries), size):
+            scores = self._by_words(queries[start : start + size])
+            yield from top_k(scores, min(self.candidates, scores.shape[1]))
+
+    def _by_words(self, queries: Sequence[str]) -> np.ndarray:
+        """BM25 of all items: float32 [queries, items]."""
+        found: np.ndarray = (self._matcher.ask(queries).counts @ self._matrices["all"].T).toarray().astype(np.float32)
+        return found
 
     def _match(self, queries: Sequence[str]) -> np.ndarray:
-        asked = self._matcher.ask(queries)
-        scores = (asked.counts @ self._matrices["all"].T).toarray().astype(np.float32)
+        scores = self._by_words(queries)
         if not self.trees_:
             return scores
         best = top_k(scores, min(self.candidates, scores.shape[1]))
