@@ -118,6 +118,10 @@ def test_lists_of_judged_items_alone_are_given_others_that_are_found() -> None:
     assert len(rows) == len(told) + 10 * 5, "for ten queries, and no judgment is lost"
     assert rows.join(told, on=["query", "item", "grade"], how="semi").height == len(told)
     assert with_lower(told, Mining(made._found, 0, 10), RUN.rng("mined")).equals(told)
+    first = told["query"].unique(maintain_order=True)[0]
+    mixed = told.filter((pl.col("query") != first) | (pl.col("grade") == pl.col("grade").max().over("query")))
+    rows = with_lower(mixed, Mining(made._found, 5, 3_000), RUN.rng("mined"))
+    assert len(rows) == len(mixed) + 5 * mixed["query"].n_unique(), "one list of right items alone changes nothing"
 
 
 def test_a_reader_puts_the_best_in_another_order(tmp_path: Path) -> None:

@@ -44,14 +44,15 @@ def judged(shop: Shop, items: Vocabulary) -> pl.DataFrame:
 def with_lower(rows: pl.DataFrame, mining: Mining, rng: np.random.Generator) -> pl.DataFrame:
     """Give queries for which only right items were judged some that were found and are taken for wrong (grade 0).
 
-    Where there are none of these, all queries get some: what people judged was found by somebody, so that lists of it
-    alone say nothing of all the items that nobody would show.
+    Where these are fewer than the others, all queries get some: what people judged was found by somebody, so that lists
+    of it alone say nothing of all the items that nobody would show.
 
     `rows` as `judged` returns them, and so is the result: the judgments from which an order can be learned.
     """
     alone = pl.col("grade").n_unique().over("query", "origin") == 1
     told, right = rows.filter(~alone), rows.filter(alone & (pl.col("grade") >= RIGHT))
-    lacking = right if len(right) else told
+    few = right.n_unique(("query", "origin")) < told.n_unique(("query", "origin"))
+    lacking = pl.concat([told, right]) if few else right
     if not mining.most or not len(lacking):
         return told
     heads = lacking.group_by("query", "origin", maintain_order=True).agg(pl.col("said").first(), pl.col("item"))
