@@ -30,6 +30,10 @@ Track = Annotated[
     str,
     typer.Option(help="Where losses go while a network is trained: tensorboard:FOLDER, mlflow:FOLDER, wandb:FOLDER."),
 ]
+Cells = Annotated[
+    Path | None,
+    typer.Option("--cache", help="Keep finished cells here for good: more seeds, or others beside, redo none of them."),
+]
 Set = Annotated[list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="A setting; may be given again.")]
 
 
@@ -42,12 +46,6 @@ def names(kind: str) -> Callable[[str], list[str]]:
         return [name for name in FAMILIES[kind].names() if name.startswith(incomplete)]
 
     return complete
-
-
-Cells = Annotated[
-    Path | None,
-    typer.Option("--cache", help="Keep finished cells here for good: more seeds, or others beside, redo none of them."),
-]
 
 
 def run_of(seed: int, quiet: bool, **fields: Any) -> Run:

@@ -41,7 +41,7 @@ def kept_at(run: Run, said: list[Any], columns: Iterable[np.ndarray] = ()) -> Pa
     """Where a training keeps its state in the run's cache; None where it has none.
 
     Told apart by version, seed, number of updates, arithmetic, by what is `said` (settings and what else is plain) and
-    by the `columns` that are learned from.
+    by the `columns` that are learned from, which are not asked for without a cache.
     """
     if run.cache is None:
         return None

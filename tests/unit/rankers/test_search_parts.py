@@ -10,7 +10,7 @@ import pytest
 
 from search_shop import search_shop
 from tiny_encoder import tiny_encoder
-from wareloom.errors import SettingError
+from wareloom.errors import InputError, SettingError
 from wareloom.family import RANKERS
 from wareloom.language.spelling import Speller
 from wareloom.language.tokenise import tokenise
@@ -151,6 +151,7 @@ def test_a_reader_takes_as_many_updates_in_every_arm() -> None:
     own = made.fit(search_shop(60), RUN).readers_["reader"].updates_
     assert own == 6
     assert made.fit(search_shop(10), RUN.with_(updates=99)).readers_["reader"].updates_ == own
+    assert made.fit(search_shop(10), RUN).readers_["reader"].updates_ == own
 
 
 def test_the_cross_encoder_is_taught_on_what_its_retriever_finds() -> None:
@@ -254,3 +255,10 @@ def test_a_killed_cross_encoder_goes_on_to_the_same_weights(tmp_path: Path) -> N
     assert min(steps) >= 8, "the earlier ones are not done again"
     for name, value in whole.weights_.items():
         np.testing.assert_array_equal(value, again.weights_[name])
+
+
+def test_the_cross_encoder_says_that_it_has_nothing_to_learn_from() -> None:
+    shop = search_shop(10)
+    low = shop.with_tables(judgments=shop.table("judgments").with_columns(grade=pl.lit(0.0)))
+    with pytest.raises(InputError, match="has nothing to learn from"):
+        RANKERS.make("cross_encoder", model=tiny_encoder(), fields="title").fit(low, RUN)

@@ -16,10 +16,9 @@ from wareloom.neural import torch
 from wareloom.neural.checkpoint import kept_at
 from wareloom.neural.training import Training, seeded, train
 from wareloom.neural.tuning import put_weights, tuned, tuned_weights
-from wareloom.rankers import BLOCK_BYTES
 from wareloom.rankers._top import top_k
 from wareloom.rankers.search._base import SearchRanker, lifted
-from wareloom.rankers.search._judged import Mining, judged, with_lower
+from wareloom.rankers.search._judged import RIGHT, Mining, judged, with_lower
 from wareloom.run import Run
 from wareloom.shop import Log, Shop, Vocabulary
 
@@ -101,6 +100,11 @@ class CrossEncoder(SearchRanker):
         if len(rows):
             mining = Mining(self._found, self.listed - 1, self.lessons)
             rows = with_lower(rows, mining, run.rng(self.name, "mined"))
+            if not len(rows):
+                raise InputError(
+                    f"The {WHO} has nothing to learn from: no query has items of different grades, or one of grade "
+                    f"{RIGHT:g} or more."
+                )
         self.teach(texts, rows, run)
 
     def teach(self, texts: dict[str, list[str]], rows: pl.DataFrame, run: Run) -> None:
@@ -121,9 +125,8 @@ class CrossEncoder(SearchRanker):
     def _found(self, queries: list[str]) -> Iterator[np.ndarray]:
         """The retriever's best items of each query."""
         retriever: SearchRanker = self.retrievers_["retriever"]
-        size = max(1, BLOCK_BYTES // (4 * max(1, len(self.items_))))
-        for start in range(0, len(queries), size):
-            scores = retriever.match_all(queries[start : start + size])
+        for start, stop in self._blocks(len(queries)):
+            scores = retriever.match_all(queries[start:stop])
             yield from top_k(scores, min(self.candidates, scores.shape[1]))
 
     def _build(self, folder: Any, run: Run) -> Any:
@@ -159,7 +162,8 @@ class CrossEncoder(SearchRanker):
             weight_decay=self.weight_decay,
             warmup=min(100, 1 + self.updates_ // 10),
         )
-        kept = kept_at(run, [self.name, self.settings(), self.base_, lists.to_dicts(), self.texts_.to_list()])
+        told = (said, items, grades, self.texts_.to_list()) if run.cache else ()
+        kept = kept_at(run, [self.name, self.settings(), self.base_, *told])
         self.training_ = train(self._net, batches, self._net.loss, how, run, None, checkpoint=kept)
 
     def _batch(self, lists: list[tuple[str, list[int], list[float]]], rng: np.random.Generator) -> dict[str, Any]:

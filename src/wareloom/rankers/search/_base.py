@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Self
@@ -16,7 +16,7 @@ from wareloom.family import RANKERS
 from wareloom.language.spelling import Speller
 from wareloom.language.tokenise import tokenise
 from wareloom.language.wishes import Wishes, read_wishes
-from wareloom.rankers import Ranker
+from wareloom.rankers import BLOCK_BYTES, Ranker
 from wareloom.rankers._history import popularity
 from wareloom.rankers.content._text import DEFAULT, field_texts, parse_fields, present
 from wareloom.run import Run
@@ -116,6 +116,12 @@ class SearchRanker(Ranker):
     def _speller(self) -> Speller:
         pairs = {(first, second): texts for first, second, texts in self.spelt_pairs_.iter_rows()}
         return Speller(dict(self.spelt_words_.iter_rows()), pairs)
+
+    def _blocks(self, queries: int) -> Iterator[tuple[int, int]]:
+        """Parts of so many queries whose scores of all items are held at once."""
+        size = max(1, BLOCK_BYTES // (4 * max(1, len(self.items_))))
+        for start in range(0, queries, size):
+            yield start, min(queries, start + size)
 
     def _match_pairs(self, queries: Sequence[str], query: np.ndarray, item: np.ndarray) -> np.ndarray:
         return self._match(queries)[query, item].astype(np.float64)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self
 
@@ -10,7 +10,6 @@ import numpy as np
 
 from wareloom.errors import SettingError, require
 from wareloom.family import RANKERS
-from wareloom.rankers import BLOCK_BYTES
 from wareloom.rankers.search._base import SearchRanker
 from wareloom.run import Run
 from wareloom.shop import Log, Shop
@@ -25,6 +24,7 @@ class Members:
     if TYPE_CHECKING:
         name: str
         items_: Any
+        _blocks: Callable[[int], Iterator[tuple[int, int]]]
         members: tuple[str, ...]
         member_settings: dict[str, dict[str, Any]]
 
@@ -72,9 +72,3 @@ class Members:
             rows = np.flatnonzero((query >= start) & (query < stop))
             found[rows] = self._match(queries[start:stop])[query[rows] - start, item[rows]]
         return found
-
-    def _blocks(self, queries: int) -> Iterator[tuple[int, int]]:
-        """Parts of so many queries whose scores of all items are held at once."""
-        size = max(1, BLOCK_BYTES // (4 * max(1, len(self.items_))))
-        for start in range(0, queries, size):
-            yield start, min(queries, start + size)

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from wareloom.errors import require
-from wareloom.rankers import BLOCK_BYTES
 from wareloom.rankers._top import top_k
 from wareloom.rankers.search._base import SearchRanker, lifted
 from wareloom.rankers.search._judged import Mining, judged, with_lower
@@ -105,9 +104,8 @@ class LambdaMART(SearchRanker):
 
     def _found(self, queries: list[str]) -> Iterator[np.ndarray]:
         """The candidates of each query."""
-        size = max(1, BLOCK_BYTES // (4 * max(1, len(self.items_))))
-        for start in range(0, len(queries), size):
-            scores = self._by_words(queries[start : start + size])
+        for start, stop in self._blocks(len(queries)):
+            scores = self._by_words(queries[start:stop])
             yield from top_k(scores, min(self.candidates, scores.shape[1]))
 
     def _by_words(self, queries: Sequence[str]) -> np.ndarray:

@@ -103,11 +103,13 @@ class TwoStage(Members, SearchRanker):
         self.trees_ = taught(self, table, rows, lambda grade: 2.0**grade - 1, run)
 
     def _teach_reader(self, texts: dict[str, list[str]], rows: pl.DataFrame, run: Run) -> None:
-        """Teach the cross-encoder; where the number of updates is given, by as many as its lessons take."""
+        """Teach the cross-encoder by as many updates as all its lessons take, however few there are.
+
+        So the arms of a proof, which have more or fewer queries, are equal.
+        """
         reader = self._reader()
-        if run.updates:
-            run = run.with_(updates=reader.epochs * -(-reader.lessons // reader.batch_size))
-        reader.teach(texts, rows, run)
+        updates = reader.epochs * -(-reader.lessons // reader.batch_size)
+        reader.teach(texts, rows, run.with_(updates=updates))
         self.readers_ = {"reader": reader}
 
     def _found(self, queries: list[str]) -> Iterator[np.ndarray]:

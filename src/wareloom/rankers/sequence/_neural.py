@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -277,9 +278,13 @@ class SequenceRanker(Ranker):
 
     def _checkpoint(self, log: Log, run: Run, net: Any) -> Path | None:
         """Where this very training keeps its state: by settings, data, seed, version and the weights of a start."""
-        begun = [] if net is None else [value.numpy() for value in net.state_dict().values()]
-        labels = [column for column in (log.label_item, log.label_weight) if column is not None]
-        return kept_at(run, [self.name, self.settings()], (log.offsets, log.item, self._worth(log), *begun, *labels))
+
+        def columns() -> Iterator[np.ndarray]:
+            yield from (log.offsets, log.item, self._worth(log))
+            yield from () if net is None else (value.cpu().numpy() for value in net.state_dict().values())
+            yield from (column for column in (log.label_item, log.label_weight) if column is not None)
+
+        return kept_at(run, [self.name, self.settings()], columns())
 
     def _network(self) -> Any:
         """The network, built anew from the saved weights where this was restored."""
