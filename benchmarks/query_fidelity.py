@@ -141,6 +141,7 @@ def main() -> None:
     fast = list(dict.fromkeys(name for name, _ in CELLS))
     parser.add_argument("--synthesizers", nargs="+", default=fast, choices=list(every))
     parser.add_argument("--given", type=int, default=0, help="real queries that are given, half of them where 0")
+    parser.add_argument("--device", default="cpu", help="where language models write")
     parser.add_argument("--precision", default="auto", choices=("auto", "fp32", "bf16"))
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--queries", type=int, default=6_000, help="how many are written")
@@ -152,7 +153,8 @@ def main() -> None:
             shops = bare, fewer(asked, chosen.given) if chosen.given else asked, held
             for synthesizer, given in (*CELLS, *SLOW):
                 if synthesizer in chosen.synthesizers:
-                    runs = [Run(seed=seed, precision=chosen.precision) for seed in range(chosen.seeds)]
+                    how = {"device": chosen.device, "precision": chosen.precision}
+                    runs = [Run(seed=seed, **how) for seed in range(chosen.seeds)]
                     cells = [cell(shops, synthesizer, given, chosen.queries, run) for run in runs]
                     own.append(row(name, synthesizer, given, cells))
                     print(shown(own[-1:]), end="\n\n", flush=True)

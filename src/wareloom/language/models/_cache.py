@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from wareloom.language.models._calls import Generated
 
 AT_ONCE = 500
 """Keys looked up by one statement; SQLite allows 999 values in old versions"""
+PATIENCE = 60.0
+"""Seconds that one process waits for another"""
 COLUMNS = "text, prompt_tokens, tokens, log_probability, finish"
 
 
@@ -58,7 +61,7 @@ def calls_in(folder: Path | None) -> Iterator[Calls]:
     path = Path(folder) / "calls.sqlite"
     path.parent.mkdir(parents=True, exist_ok=True)
     # The answers of an endpoint come in a thread of their own where a loop runs already; one thread at a time writes.
-    connection = sqlite3.connect(path, timeout=60, check_same_thread=False)
+    connection = sqlite3.connect(path, timeout=PATIENCE, check_same_thread=False)
     try:
         _prepare(connection, path)
         yield Calls(connection)
@@ -68,7 +71,7 @@ def calls_in(folder: Path | None) -> Iterator[Calls]:
 
 def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     try:
-        connection.execute("PRAGMA journal_mode = WAL")
+        _log_ahead(connection)
         connection.execute("PRAGMA synchronous = NORMAL")
         with connection:
             connection.execute(
@@ -79,3 +82,16 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
         raise SourceError(
             f"{path} is no cache of calls: {error}. Delete it, or choose another cache folder."
         ) from error
+
+
+def _log_ahead(connection: sqlite3.Connection) -> None:
+    """Give the file its write-ahead log. SQLite lets nobody wait for that: while another process does it, ask again."""
+    until = time.monotonic() + PATIENCE
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError:
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.02)

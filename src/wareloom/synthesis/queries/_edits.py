@@ -205,6 +205,7 @@ KINDS = {
     "synonym": Kind(synonym, False),
     "drop": Kind(drop, False),
     "masked": Kind(None, False),
+    "translated": Kind(None, False),
 }
 
 

@@ -12,6 +12,7 @@ import polars as pl
 
 from wareloom.errors import SettingError, near, require
 from wareloom.family import SYNTHESIZERS, TEXT_MODELS
+from wareloom.language.models import Estimate, TextModel, estimate
 from wareloom.language.titles import TitleReader
 from wareloom.language.tokenise import tokenise_all
 from wareloom.run import Run
@@ -19,10 +20,11 @@ from wareloom.shop import Shop, Vocabulary
 from wareloom.synthesis.queries._alike import by_place, by_sound
 from wareloom.synthesis.queries._base import MEANT, QuerySynthesizer, real_queries
 from wareloom.synthesis.queries._edits import KINDS, Known, Typed
+from wareloom.synthesis.queries._translate import SAMPLING, prompt, translated
 
 MIX = {
     "typo": 0.3, "homophone": 0.2, "swap": 0.1, "number": 0.15, "units": 0.15, "synonym": 0.05, "drop": 0.05,
-    "masked": 0.0,
+    "masked": 0.0, "translated": 0.0,
 }  # fmt: skip
 GAP = "[MASK]"
 FITTING = 5
@@ -35,9 +37,10 @@ class Edits(QuerySynthesizer):
 
     Typos by the keys beside, Chinese words that sound alike (pinyin without tones), word order, plural and singular and
     ways to write a unit keep the label: the product stays as good an answer as it was. Synonyms (words that stand in
-    the same places of titles; no dictionary), words left out and words of a masked model may change what is meant:
-    their grade is lowered by `doubt`, and the column source names the edits, so that they can be taken out. A query
-    that no kind can change is not returned. Wei and Zou (2019). Needs the extra `text` for Chinese.
+    the same places of titles; no dictionary), words left out, words of a masked model and translations by a text model
+    (English into Chinese and back; an answer in the same script or with other figures is none) may change what is
+    meant: their grade is lowered by `doubt`, and the column source names the edits, so that they can be taken out. A
+    query that no kind can change is not returned. Wei and Zou (2019). Needs the extra `text` for Chinese.
     """
 
     lacks: ClassVar[str] = "no real query is answered by them, or they have no title"
@@ -47,13 +50,18 @@ class Edits(QuerySynthesizer):
     query_settings: dict[str, Any] = field(default_factory=dict)
     """Its settings."""
     mix: dict[str, float] = field(default_factory=lambda: dict(MIX))
-    """How often each kind is tried first: typo, homophone, swap, number, units, synonym, drop, masked."""
+    """How often each kind is tried first: typo, homophone, swap, number, units, synonym, drop, masked,
+    translated."""
     edits: int = 1
     """Edits of a query."""
     doubt: float = 1.0
     """What is taken off the grade for each edit that may change what is meant."""
     masked: str = ""
     """A folder with a masked language model, for the kind masked."""
+    model: str = ""
+    """The text model that translates, for the kind translated: endpoint, huggingface, or package.module:Class."""
+    model_settings: dict[str, Any] = field(default_factory=dict)
+    """Its settings."""
 
     def __post_init__(self) -> None:
         for kind in self.mix:
@@ -67,6 +75,10 @@ class Edits(QuerySynthesizer):
         require("edits", "doubt", self.doubt, 0 <= self.doubt <= MEANT, "a number from 0 to 3")
         if self.mix.get("masked", 0.0) > 0 and not self.masked:
             raise SettingError("edits: the kind masked needs a model; give its folder: masked=FOLDER.")
+        if self.mix.get("translated", 0.0) > 0 and not self.model:
+            raise SettingError("edits: the kind translated needs a text model; name it: model=endpoint.")
+        if self.model:
+            self._model: TextModel = TEXT_MODELS.make(self.model, **self.model_settings)
         writer = SYNTHESIZERS.load(self.queries)
         if not issubclass(writer, QuerySynthesizer) or issubclass(writer, Edits):
             raise SettingError(f"edits: {self.queries!r} writes no queries of its own: take attributes or prompted.")
@@ -107,6 +119,17 @@ class Edits(QuerySynthesizer):
             frozenset(self.words_["word"]),
         )
 
+    def plan(self, n: int, run: Run | None = None) -> Estimate | None:
+        """Return what translating the share of `n` queries that falls to it would ask at most; nothing is asked."""
+        self._checked(n)
+        share = self.mix.get("translated", 0.0) / sum(self.mix.values())
+        if not share:
+            return None
+        run = run or Run()
+        items = self.writable_[run.rng("edits", "plan").integers(len(self.writable_), size=round(n * share))]
+        queries = [query for query in self._before(items, run)[0] if query]
+        return estimate(self._model, [prompt(query) for query in queries] * self.edits, SAMPLING, run)
+
     def _write(self, items: np.ndarray, run: Run) -> list[str]:
         return self._rows(items, run)["query"].to_list()
 
@@ -121,21 +144,23 @@ class Edits(QuerySynthesizer):
         order = np.argsort(-(shares + rng.gumbel(size=(len(items), self.edits, len(kinds)))), axis=2)
         queries, done = [Typed.of(text) for text in before], [list[str]() for _ in items]
         for turn in range(self.edits):
-            gapped = list[int]()
+            asked: dict[str, list[int]] = {kind: [] for kind in kinds}
             for row, query in enumerate(queries):
                 for kind in (kinds[place] for place in order[row, turn]):
                     edit = KINDS[kind].edit
                     if edit is None:
-                        gapped.append(row)
+                        asked[kind].append(row)
                         break
                     changed = edit(query, self._known, rng)
                     if changed is not None and str(changed):
                         queries[row] = changed
                         done[row].append(kind)
                         break
-            for row, changed in self._filled(gapped, queries, rng, run):
-                queries[row] = changed
-                done[row].append("masked")
+            for kind, rows in asked.items():
+                make = self._translated if kind == "translated" else self._filled
+                for row, changed in make(rows, queries, rng, run):
+                    queries[row] = changed
+                    done[row].append(kind)
         texts = [str(query) for query in queries]
         lowered = [self.doubt * sum(not KINDS[kind].keeps for kind in each) for each in done]
         return pl.DataFrame(
@@ -176,6 +201,14 @@ class Edits(QuerySynthesizer):
             if other:
                 made.append((row, queries[row].put(place, other)))
         return made
+
+    def _translated(
+        self, rows: list[int], queries: list[Typed], rng: np.random.Generator, run: Run
+    ) -> Iterable[tuple[int, Typed]]:
+        """Some queries in the other language, where the text model said them in it."""
+        rows = [row for row in rows if queries[row].words]
+        found = translated([str(queries[row]) for row in rows], self._model, run) if rows else []
+        return [(row, Typed.of(text)) for row, text in zip(rows, found, strict=True) if text]
 
     def _fill(self, texts: list[str], run: Run) -> list[list[tuple[str, float]]]:
         """The likeliest words for the gap of each text, best first."""
