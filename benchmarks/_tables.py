@@ -313,3 +313,19 @@ def leaderboards(figures: Figures) -> list[str]:
             )
             lines += [f"Ties {'in file order' if ties == 'file' else ties}:", "", *table(head, rows), ""]
     return lines[:-1]
+
+
+def pictures(figures: Figures) -> list[str]:
+    """Photos whose nearest are of their class."""
+    head = "vectors | photos | same class among ten | by chance | photos a second"
+    rows = [
+        (
+            r["model"] or "colours and edges",
+            f"{r['photos']:,}",
+            f"{r['alike']:.3f}",
+            f"{r['chance']:.3f}",
+            f"{r['photos_s']:,.0f}",
+        )
+        for r in figures["rows"]
+    ]
+    return table(head, rows)

@@ -240,6 +240,13 @@ BENCHMARKS = {
         "queries, and the grammar given the same queries beside it; six hundred queries each.",
         _tables_search.query_fidelity,
     ),
+    "pictures": Benchmark(
+        "Do pictures of one kind of product look alike?",
+        ("pictures.py",),
+        "Photos of clothes in ten classes that are not told: the share of each photo's ten nearest by `image_knn` that "
+        "are of its class, beside drawing at random; reading, describing and comparing, photos a second on one thread.",
+        _tables.pictures,
+    ),
     "behaviour_fidelity": Benchmark(
         "Can synthetic shoppers be told from real ones?",
         ("behaviour_fidelity.py",),

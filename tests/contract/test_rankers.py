@@ -10,13 +10,15 @@ import numpy as np
 import polars as pl
 import pytest
 
-from conftest import Lazy, small_shop
+import conftest
+from conftest import Lazy
+from pictures import ring_of_pictures
 from tiny_encoder import tiny_encoder
 from wareloom.errors import InputError, NotFittedError, SettingError
 from wareloom.family import RANKERS, configure
 from wareloom.rankers import Ranker
 from wareloom.run import Run
-from wareloom.shop import Log, Requests
+from wareloom.shop import Log, Requests, Shop
 
 NAMES = RANKERS.names()
 RUN = Run(seed=1, threads=2)
@@ -57,6 +59,12 @@ WEIGHTED_EVENTS = ("als", "ease", "item_knn", "popularity", "slim", "user_knn")
 """Rankers that see no order in training, so that an event of weight 2 is the same as that event twice in a row."""
 UNMOVED = ("bm25", "cross_encoder", "fusion", "lambdamart", "personal", "popularity", "rating", "two_stage")
 """Rankers that no history moves towards what follows it."""
+
+
+def small_shop(*args: Any, **settings: Any) -> Shop:
+    """The ring, with a picture of each item that looks like its neighbours'."""
+    shop = conftest.small_shop(*args, **settings)
+    return shop.with_tables(images=ring_of_pictures(shop.rows("items")))
 
 
 def make(name: str) -> Ranker:

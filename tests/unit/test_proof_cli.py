@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 from conftest import small_shop
 from wareloom.cli import app
+from wareloom.cli._shared import settings
 from wareloom.errors import SettingError, SourceError
 from wareloom.proof.arms import Member
 from wareloom.recipe import Recipe
@@ -72,3 +73,19 @@ def test_a_recipe_asks_the_same_and_is_written_whole(tmp_path: Path) -> None:
     assert (asked.curve[0], asked.guard, asked.effect, asked.lift_by_ratio) == (0.05, 0.1, 0.02, True)
     (tmp_path / "again.toml").write_text(recipe.toml())
     assert Recipe.load(tmp_path / "again.toml").proof() == asked
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("a=0.5", 0.5),
+        ("a=[1, 2]", [1, 2]),
+        ("a={b = 1}", {"b": 1}),
+        ('a={"b": 1}', {"b": 1}),
+        ('a=["x", null]', ["x", None]),
+        ("a={b", "{b"),
+        ("a=plain", "plain"),
+    ],
+)
+def test_settings_are_toml_or_json_or_text(text: str, value: object) -> None:
+    assert settings([text]) == {"a": value}

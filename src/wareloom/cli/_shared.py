@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
@@ -65,14 +66,17 @@ def pairs(given: Sequence[str] | None, option: str = "--set") -> dict[str, str]:
 
 
 def settings(given: Sequence[str] | None) -> dict[str, Any]:
-    """Read `name=value` pairs; a value is TOML where it can be (0.5, true, [1, 2]) and text where not."""
-    found: dict[str, Any] = {}
-    for name, value in pairs(given).items():
-        try:
-            found[name] = tomllib.loads(f"value = {value}")["value"]
-        except tomllib.TOMLDecodeError:
-            found[name] = value
-    return found
+    """Read `name=value` pairs; a value is TOML (0.5, true, [1, 2], {a = 1}) or JSON where it can be, else text."""
+    return {name: _value(text) for name, text in pairs(given).items()}
+
+
+def _value(text: str) -> Any:
+    with contextlib.suppress(tomllib.TOMLDecodeError):
+        return tomllib.loads(f"value = {text}")["value"]
+    if text.lstrip().startswith(("{", "[")):
+        with contextlib.suppress(json.JSONDecodeError):
+            return json.loads(text)
+    return text
 
 
 def settings_of(names: Sequence[str], given: Sequence[str] | None, option: str = "--set") -> dict[str, dict[str, Any]]:

@@ -11,6 +11,7 @@ from wareloom.errors import SchemaError, SettingError, near
 from wareloom.readers import Intake, Reader
 from wareloom.readers._map import entry_for, load
 from wareloom.readers._orders import with_headers
+from wareloom.readers._pictures import ENDINGS, pictures
 from wareloom.readers._scan import TRACE
 from wareloom.readers._shape import graded, joined, shaped
 from wareloom.readers._text import Piece, first_line, known, pieces
@@ -46,6 +47,8 @@ class Tables(Reader):
     """The scale "lo:hi" of grades, mapped linearly to 0–3; found from the data where empty."""
     separator: str = ""
     """The character between fields; found from the first line where empty."""
+    images: str = ""
+    """A folder of pictures of the products, called by item id: ID.jpg, or ID/ANY.jpg where there are several."""
     quote: str = '"'
     """The sign around fields that hold separators; none where such signs mean nothing."""
 
@@ -67,7 +70,8 @@ class Tables(Reader):
         for piece in pieces(source):
             frame = self._frame(piece, intake)
             if frame is None:
-                intake.not_recognised[piece.name] = []
+                if not (self.images and piece.name.lower().endswith(ENDINGS)):
+                    intake.not_recognised[piece.name] = []
                 continue
             seen[piece.name] = [c for c in frame.collect_schema().names() if c not in TRACE]
             came.append((piece.name, frame))
@@ -85,6 +89,8 @@ class Tables(Reader):
                 "Name the columns in a map file: --set map=MAP.toml."
             )
         tables = joined(frames, intake)
+        if self.images:
+            tables["images"] = pictures(self.images, intake)
         if "judgments" in tables:
             tables["judgments"] = graded(tables["judgments"], self.grade_scale)
         return tables

@@ -2,30 +2,27 @@
 
 from __future__ import annotations
 
-from copy import copy
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import numpy as np
 from scipy import sparse
 
-from wareloom.errors import InputError, require
+from wareloom.errors import require
 from wareloom.family import EMBEDDERS
 from wareloom.language.embedders import LEAN
-from wareloom.rankers import Ranker
-from wareloom.rankers._history import popularity, recency, tail
-from wareloom.rankers._neighbours import sum_neighbours
+from wareloom.rankers.content._knn import ContentKNN
 from wareloom.rankers.content._nearest import nearest
 from wareloom.rankers.content._text import DEFAULT, field_texts, item_texts, parse_fields, present
 from wareloom.run import Run
-from wareloom.shop import Log, Requests, Shop
+from wareloom.shop import Log, Shop
 
 NEIGHBOURS, ENTRIES = 1_000, 200_000_000
 """Similar items that are kept for each item, and of all items together, where no number is given"""
 
 
 @dataclass(kw_only=True, eq=False)
-class TextKNN(Ranker):
+class TextKNN(ContentKNN):
     """Score items by how much their text is like that of the items of the history.
 
     The similarity of i and j is the cosine of their texts' vectors. A request's score of j is the sum over its events
@@ -37,7 +34,10 @@ class TextKNN(Ranker):
     Raises `InputError` where there is no text to learn from. Lops et al. (2011) on content-based recommendation.
     """
 
-    random: ClassVar[bool] = False
+    needs: ClassVar[str] = (
+        "learns from the text of the items, but it was given a log alone: fit it on a shop whose items have a title, "
+        "category or brand."
+    )
 
     fields: str = DEFAULT
     """Columns of items that are read, some of title, category, brand, attributes and description; those that are
@@ -49,33 +49,16 @@ class TextKNN(Ranker):
     neighbours: int = 0
     """Similar items kept for each item; 0 keeps 1,000, in catalogues of more than 200,000 items as many as come to 200
     million in all."""
-    decay: float = 0.6
-    """Factor for each step back in the history that is scored; 1 counts all events alike."""
-    last: int = 0
-    """Events of the history that count, the latest ones; 0 takes all."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         parse_fields(self.fields)
         require("text_knn", "ngrams", self.ngrams, self.ngrams >= 1, "1 or more")
         require("text_knn", "neighbours", self.neighbours, self.neighbours >= 0, "0 or more")
-        require("text_knn", "decay", self.decay, 0 < self.decay <= 1, "a factor above 0, at most 1")
-        require("text_knn", "last", self.last, self.last >= 0, "0 or more")
 
-    def _fit(self, log: Log, shop: Shop | None, run: Run) -> None:
-        if shop is None:
-            raise InputError(
-                "The ranker 'text_knn' learns from the text of the items, but it was given a log alone: fit it on a "
-                "shop whose items have a title, category or brand."
-            )
-        self.popularity_ = popularity(log)
+    def _alike(self, shop: Shop, log: Log, run: Run) -> sparse.csr_matrix:
         kept = self.neighbours or max(1, min(NEIGHBOURS, ENTRIES // max(1, len(log.items))))
-        self.table_ = nearest(self._vectors(shop, run), kept)
-
-    def with_events(self, log: Log) -> Self:
-        """Return the same with other events: of these only popularity is learned."""
-        made = copy(self)
-        made.popularity_ = popularity(log)
-        return made
+        return nearest(self._vectors(shop, run), kept)
 
     def _vectors(self, shop: Shop, run: Run) -> Any:
         """Embed the items: one text each, or where fields have weights, one vector a field side by side."""
@@ -93,8 +76,3 @@ class TextKNN(Ranker):
         """Return the vectors of `texts`; of tf-idf the terms themselves, not their projection."""
         own = {"ngrams": self.ngrams} if self.embedder == "tfidf" else {}
         return EMBEDDERS.make(self.embedder, **LEAN.get(self.embedder, {}), **own).fit(texts, run).vectors(texts, run)
-
-    def _score(self, requests: Requests) -> np.ndarray:
-        assert requests.histories is not None
-        history = recency(requests.histories, self.decay, self.last)
-        return sum_neighbours(history, self.table_, tail(self.popularity_))

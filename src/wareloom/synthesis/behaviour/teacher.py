@@ -91,13 +91,14 @@ class Teacher(Markov):
             if ranker.neighbourhood() is None:
                 raise SettingError(
                     f"teacher: the member {name!r} adds up no table, so that walks cannot be drawn from it; "
-                    "transitions, item_knn and text_knn can."
+                    "transitions, item_knn, text_knn and image_knn can."
                 )
         return self
 
     def draws_on(self) -> frozenset[str]:
-        """What it draws on: other shops are of the world."""
-        return self.knows | ({"world"} if self.other_shops else frozenset())
+        """What it draws on: other shops are of the world, and pictures are drawn on where a member looks at them."""
+        more = {"world": bool(self.other_shops), "images": "image_knn" in self.members}
+        return self.knows | {what for what, there in more.items() if there}
 
     def _with_others(self, shop: Shop, run: Run) -> Shop:
         """The shop with translated events of the other shops beside its own, under names of their own."""

@@ -1,0 +1,150 @@
+"""Pictures as vectors: the colours and edges of a grid, or what a vision model sees in them."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import polars as pl
+from scipy import fft
+
+from wareloom.errors import InputError, SourceError, needed
+from wareloom.language._transformers import still
+from wareloom.run import Run
+from wareloom.shop import Shop, Vocabulary
+
+AT_ONCE = 256
+"""Pictures that are held at once"""
+SIDE, CELLS = 64, 8
+"""Pixels of a side that a picture is brought to, and cells of a side of its grid"""
+ANGLES = 9
+"""Directions of edges that are told apart"""
+BROAD = 4
+"""Broadest waves of the colours' layout that are kept, in each direction"""
+
+
+def picture_vectors(shop: Shop, items: Vocabulary, model: str, run: Run, who: str) -> np.ndarray:
+    """Return a vector for each of `items`, the mean of its pictures', of length 1; zeros where none can be read.
+
+    `model`: a folder in Hugging Face's layout, "" for colours and edges. Raises `InputError` where the shop has no
+    picture that can be read of a known item.
+    """
+    total = np.zeros((len(items), 0), dtype=np.float32)
+    count, unread = np.zeros(len(items)), 0
+    seen = _Model(model, run, who) if model else None
+    known = shop.rows("images")
+    with run.task(f"{who}: pictures", known) as advance:
+        for part in _parts(shop, known):
+            code = items.encode(part["item_id"])
+            pictures = [opened(data, who) for data in part["image"].to_list()]
+            there = np.array([picture is not None for picture in pictures]) & (code >= 0)
+            unread += sum(picture is None for picture in pictures)
+            chosen = [picture for picture, taken in zip(pictures, there, strict=True) if taken]
+            advance(len(part))
+            if not chosen:
+                continue
+            vectors = seen.vectors(chosen) if seen else np.stack([described(picture) for picture in chosen])
+            total = total if total.shape[1] else np.zeros((len(items), vectors.shape[1]), dtype=np.float32)
+            np.add.at(total, code[there], vectors)
+            np.add.at(count, code[there], 1)
+    if not count.any():
+        raise InputError(
+            f"{who} finds no picture that can be read: of {known:,} in the table images {unread:,} are none, and the "
+            "others are of unknown items. A row has an item_id and the bytes of a picture (JPEG, PNG, WebP …)."
+        )
+    rows = np.flatnonzero(count)
+    means = total[rows] / count[rows, None]
+    vectors = np.zeros_like(total)
+    vectors[rows] = _unit(means - means.mean(axis=0)) if seen else _blocks(means)
+    return vectors
+
+
+def opened(data: bytes, who: str) -> Any:
+    """Return a picture in red, green and blue, what is transparent white; None where the bytes are no picture."""
+    image = needed("PIL.Image", "images", f"{who} reads pictures, which")
+    try:
+        with image.open(io.BytesIO(data)) as file:
+            file.draft("RGB", (4 * SIDE, 4 * SIDE))
+            if file.mode in ("RGBA", "LA", "PA") or "transparency" in file.info:
+                layer = file.convert("RGBA")
+                return image.alpha_composite(image.new("RGBA", layer.size, "white"), layer).convert("RGB")
+            return file.convert("RGB")
+    except (OSError, ValueError, SyntaxError, EOFError, image.DecompressionBombError):
+        return None
+
+
+def described(picture: Any) -> np.ndarray:
+    """Describe a picture in RGB by the layout of its colours, their histogram, and its edges: float32.
+
+    Layout: the broadest waves (discrete cosine transform) of an 8 × 8 grid of luma and chroma, as MPEG-7's colour
+    layout (Kasutani and Yamada 2001). Histogram: 8 hues × 3 saturations × 3 values, roots taken. Edges: directions of
+    gradients in 8 × 8 cells (Dalal and Triggs 2005).
+    """
+    small = picture.resize((SIDE, SIDE))
+    pixels = np.asarray(small.convert("YCbCr"), dtype=np.float32) / 255
+    size = SIDE // CELLS
+    grid = pixels.reshape(CELLS, size, CELLS, size, 3).mean(axis=(1, 3))
+    layout = fft.dctn(grid, axes=(0, 1), norm="ortho")[:BROAD, :BROAD].ravel()
+    hue, saturation, value = np.moveaxis(np.asarray(small.convert("HSV"), dtype=np.int64), -1, 0)
+    cell = hue * 8 // 256 * 9 + saturation * 3 // 256 * 3 + value * 3 // 256
+    colours = np.sqrt(np.bincount(cell.ravel(), minlength=72) / SIDE**2)
+    down, right = np.gradient(pixels[:, :, 0])
+    strength, angle = np.hypot(down, right), np.arctan2(down, right) % np.pi
+    row, column = np.indices((SIDE, SIDE)) // size
+    place = (row * CELLS + column) * ANGLES + np.minimum((angle * ANGLES / np.pi).astype(np.int64), ANGLES - 1)
+    edges = np.sqrt(np.bincount(place.ravel(), strength.ravel(), CELLS * CELLS * ANGLES))
+    return np.concatenate([layout, colours, edges]).astype(np.float32)
+
+
+def _blocks(described: np.ndarray) -> np.ndarray:
+    """Bring layout, histogram and edges, each less its mean over the catalogue, to one length, side by side."""
+    ends = np.cumsum([3 * BROAD * BROAD, 72])
+    parts = [_unit(part - part.mean(axis=0)) for part in np.split(described, ends, axis=1)]
+    return np.concatenate(parts, axis=1) / np.float32(np.sqrt(len(parts)))
+
+
+def _unit(vectors: np.ndarray) -> np.ndarray:
+    length = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return np.asarray(vectors / np.where(length > 1e-6, length, 1.0), dtype=np.float32)
+
+
+def _parts(shop: Shop, rows: int) -> Iterator[pl.DataFrame]:
+    frame = shop.scan("images").select("item_id", "image") if rows else None
+    for start in range(0, rows if frame is not None else 0, AT_ONCE):
+        yield frame.slice(start, AT_ONCE).collect()  # type: ignore[union-attr]
+
+
+class _Model:
+    """A vision model in a folder: ViT, DINOv2, CLIP, SigLIP and others."""
+
+    def __init__(self, folder: str, run: Run, who: str) -> None:
+        self.torch = needed("torch", "text", f"{who} with a vision model")
+        transformers = needed("transformers", "text", f"{who} with a vision model")
+        try:
+            with still():
+                self.reader = transformers.AutoImageProcessor.from_pretrained(folder, local_files_only=True)
+                self.model = transformers.AutoModel.from_pretrained(folder, local_files_only=True)
+        except (OSError, ValueError, KeyError) as error:
+            raise SourceError(
+                f"{who}: {folder} holds no vision model in Hugging Face's layout (config.json, "
+                f"preprocessor_config.json and weights): {str(error).splitlines()[0]}"
+            ) from error
+        self.model.float().eval().to(run.device)
+        self.run = run
+
+    def vectors(self, pictures: Sequence[Any]) -> np.ndarray:
+        """What it makes of pictures, each of length 1: float32 [pictures, size]."""
+        with self.torch.inference_mode():
+            given = self.reader(images=list(pictures), return_tensors="pt").to(self.run.device)
+            told = self._seen(given["pixel_values"])
+        return _unit(told.float().cpu().numpy())
+
+    def _seen(self, pixels: Any) -> Any:
+        if hasattr(self.model, "get_image_features"):
+            told = self.model.get_image_features(pixel_values=pixels)
+            return told if self.torch.is_tensor(told) else told.pooler_output
+        told = self.model(pixel_values=pixels)
+        pooled = getattr(told, "pooler_output", None)
+        return told.last_hidden_state.mean(dim=1) if pooled is None else pooled.flatten(1)
