@@ -187,7 +187,7 @@ BENCHMARKS = {
     "search_useful": Benchmark(
         "Do synthetic queries make search better that nobody labelled?",
         ("search_useful.py",),
-        "The proofs of two recipes on Home Depot, whose human judgments none of the arms has seen, or those of 200 "
+        "The proofs of three recipes on Home Depot, whose human judgments none of the arms has seen, or those of 200 "
         "queries. Gain 2^g - 1 with grades 0 to 3; what nobody judged is worth nothing; all test queries count. Naive: "
         "the same ranker taught, for as many updates, on runs of words cut out of titles. Bars: the encoder taught on "
         "synthetic queries 15 % above itself untaught over the whole catalogue; the two stages .40 over the whole "

@@ -1,4 +1,4 @@
-"""Do synthetic queries make search better that nobody labelled anything for? The proofs of two recipes.
+"""Do synthetic queries make search better that nobody labelled anything for? The proofs of three recipes.
 
     python benchmarks/search_useful.py [--only RECIPE ...] [--runs DIR] [--json FILE] [--device cuda]
         [--precision bf16]
@@ -22,6 +22,7 @@ from wareloom.run import Run
 HERE = Path(__file__).resolve().parent
 RECIPES = {
     "search-homedepot": "Home Depot, no query labelled",
+    "search-homedepot-reader": "Home Depot, no query labelled, a cross-encoder behind the two stages",
     "search-homedepot-labelled": "Home Depot, 200 queries labelled",
 }
 
