@@ -54,6 +54,27 @@ def _pair(reached: dict[str, float], whose: str) -> str:
     return f"{reached[WHOLE + whose]:.3f} / {reached[JUDGED + whose]:.3f}"
 
 
+def search_ablation(figures: Figures) -> list[str]:
+    """One row a way to make judgments, and how far the encoder is from the one taught on `attributes`."""
+    rows = [
+        (
+            row["row"],
+            f"{row['queries']:,}",
+            f"{row['judgments']:,}",
+            f"{row['catalogue']:.3f} / {row['judged']:.3f}",
+            f"{row['difference']:+.3f} ({row['low']:+.3f} to {row['high']:+.3f})" if row["row"] != "attributes" else "",
+        )
+        for row in figures["rows"]
+    ]
+    seeds = figures["rows"][0]["seeds"]
+    return [
+        f"{figures['items']:,} products, {figures['test_queries']:,} test queries, {figures['updates']} updates of 128 "
+        f"pairs, {seeds} seed{'s' * (seeds > 1)}:",
+        "",
+        *table("taught on | queries | judgments | nDCG@10 catalogue / judged items | beside `attributes`", rows),
+    ]
+
+
 def search_labels(figures: Figures) -> list[str]:
     """One row a synthesizer of labels."""
     names = ("kappa", "tau", "accuracy", "within_half", "calibration_error")
