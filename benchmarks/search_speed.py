@@ -8,8 +8,8 @@ Titles and queries of Home Depot (`WARELOOM_DATA`, else `../shared/data`).
   second, and the mean cosine with the vectors of 32 bits.
 - bm25: indexing all titles and the ten best for each query, beside bm25s (`pip install bm25s`).
 - exact: the ten best of all titles' vectors for each query's, vectors given, beside the bare product.
-- texts: tokens a second that the embedded model writes at one batch, beside `generate` of transformers and, where it is
-  installed, llama.cpp with as many sequences.
+- texts: tokens a second that the embedded model writes at one batch in 32 bits and bf16, beside `generate` of
+  transformers and, where it is installed (`pip install llama-cpp-python`), llama.cpp with as many sequences.
 - endpoint: 64 calls under way at once to a server that takes 0.3 to 0.7 s for each, beside a bare client and beside
   what these waits come to without any.
 """
@@ -25,7 +25,7 @@ import tempfile
 import time
 import warnings
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -33,10 +33,12 @@ import numpy as np
 import polars as pl
 
 from _common import arguments, data, machine, write
+from _llama import tokens_a_second
 from _slow_server import waits
 from wareloom.family import EMBEDDERS, RANKERS, TEXT_MODELS
 from wareloom.language.embedders import normalised
 from wareloom.language.models import Sampling
+from wareloom.language.models.embedded import packed
 from wareloom.rankers.search._base import without_history
 from wareloom.readers import read
 from wareloom.run import Run
@@ -185,22 +187,23 @@ def exact(run: Run) -> list[Row]:
 def texts(run: Run) -> list[Row]:
     prompts = [f"Write a search query for this product: {title}" for title in titles()[:BATCH]]
     how = Sampling(max_tokens=TOKENS, temperature=1.0)
-    model = TEXT_MODELS.make("embedded")
-    written = 0
-
-    def ours() -> None:
-        nonlocal written
-        written = sum(each.tokens for each in model.generate(prompts, run, settings=how))
-
-    spent = seconds(ours, turns=1)
-    rows = [{"part": "texts", "name": "embedded", "rate": written / spent, "unit": "tokens/s"}]
-    rows.append({"part": "texts", "name": "generate of transformers", "rate": _transformers(model, prompts, run)})
-    if (found := _llama(prompts, run)) is not None:
-        rows.append({"part": "texts", "name": "llama.cpp", "rate": found})
+    rows: list[Row] = []
+    for precision in ("fp32", "bf16"):
+        model = TEXT_MODELS.make("embedded")
+        asked = partial(model.generate, prompts, run.with_(precision=precision), settings=how)
+        written = sum(each.tokens for each in asked())
+        spent = seconds(asked, turns=1)
+        named = f"embedded, {'32 bits' if precision == 'fp32' else precision}"
+        rows.append({"part": "texts", "name": named, "rate": written / spent, "unit": "tokens/s"})
+    raw, said = _transformers(model, prompts, run)
+    rows.append({"part": "texts", "name": "generate of transformers, 32 bits", "rate": raw})
+    if (found := tokens_a_second(packed(), said, TOKENS, run.cores)) is not None:
+        rows.append({"part": "texts", "name": "llama.cpp, 4 bits", "rate": found})
     return rows
 
 
-def _transformers(model: Any, prompts: list[str], run: Run) -> float:
+def _transformers(model: Any, prompts: list[str], run: Run) -> tuple[float, list[list[int]]]:
+    """Tokens a second of `generate`, and the prompts in tokens, as the chat template puts them."""
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -225,23 +228,7 @@ def _transformers(model: Any, prompts: list[str], run: Run) -> float:
     with run.limits(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         spent = seconds(work, turns=1)
-    return written / spent
-
-
-def _llama(prompts: list[str], run: Run) -> float | None:
-    """Tokens a second of llama.cpp on one prompt after the other; None where it is not installed."""
-    try:
-        from llama_cpp import Llama
-    except ModuleNotFoundError:
-        return None
-    from wareloom.language.models.embedded import packed
-
-    model = Llama(str(packed()), n_ctx=512, n_threads=run.cores, verbose=False)
-    start, written = time.perf_counter(), 0
-    for prompt in prompts:
-        said = model.create_chat_completion([{"role": "user", "content": prompt}], max_tokens=TOKENS, seed=1)
-        written += said["usage"]["completion_tokens"]
-    return written / (time.perf_counter() - start)
+    return written / spent, [tokenizer(text)["input_ids"] for text in said]
 
 
 def endpoint(run: Run) -> list[Row]:

@@ -44,6 +44,8 @@ class Run:
     """The one seed; the same seed, data and settings give the same bytes."""
     threads: int = 0
     """Threads to compute with; 0 takes the physical cores."""
+    jobs: int = 1
+    """Processes that work on the pieces of a long experiment side by side, and share the threads."""
     device: str = "cpu"
     """Where neural models run: "cpu", "cuda" or "cuda:1"."""
     quiet: bool = True

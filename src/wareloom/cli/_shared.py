@@ -35,6 +35,9 @@ Cells = Annotated[
     Path | None,
     typer.Option("--cache", help="Keep finished cells here for good: more seeds, or others beside, redo none of them."),
 ]
+Jobs = Annotated[
+    int, typer.Option(help="Processes that work side by side and share the threads; each holds the data in memory.")
+]
 Set = Annotated[list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="A setting; may be given again.")]
 
 

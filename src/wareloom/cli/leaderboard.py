@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from wareloom.cli._shared import AsJson, Quiet, Seed, Set, To, run_of, settings_of, show, table
+from wareloom.cli._shared import AsJson, Jobs, Quiet, Seed, Set, To, run_of, settings_of, show, table
 
 
 def main(
@@ -21,6 +21,7 @@ def main(
     metrics: Annotated[str, typer.Option(help="Metrics; the first orders the table.")] = "ndcg@10,recall@10,recall@50",
     ties: Annotated[str, typer.Option(help="Order of events of one time.")] = "shuffled,file",
     threads: Annotated[int, typer.Option(help="Threads to compute with; 0 takes the physical cores.")] = 0,
+    jobs: Jobs = 1,
     set: Set = None,
     seed: Seed = 0,
     as_json: AsJson = False,
@@ -46,7 +47,7 @@ def main(
         metrics=tuple(metrics.split(",")),
         ties=tuple(ties.split(",")),
     )
-    found = leaderboard(Shop.open(shop), how, run_of(seed, quiet).with_(threads=threads))
+    found = leaderboard(Shop.open(shop), how, run_of(seed, quiet, threads=threads, jobs=jobs))
     found.save(to)
     shown = found.table().drop("seeds").with_columns(behind=pl.col("behind").struct.field("difference"))
     show(found.data, as_json, f"{found}\n\n{table(shown)}\n{to / 'leaderboard.json'}")

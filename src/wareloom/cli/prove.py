@@ -11,6 +11,7 @@ from wareloom.cli._shared import (
     AsJson,
     Cells,
     Device,
+    Jobs,
     Precision,
     Quiet,
     Seed,
@@ -97,6 +98,7 @@ def main(
     cache: Cells = None,
     set: SetOf = None,
     threads: Threads = 0,
+    jobs: Jobs = 1,
     device: Device = "cpu",
     precision: Precision = "auto",
     track: Track = "",
@@ -128,7 +130,7 @@ def main(
         "lift_by_ratio": lift_by_ratio or None,
         "leave_out": leave_out or None,
     }
-    run = run_of(seed, quiet, threads=threads, device=device, precision=precision, track=track, cache=cache)
+    run = run_of(seed, quiet, threads=threads, jobs=jobs, device=device, precision=precision, track=track, cache=cache)
     wanted = configure(kind.settings, asked(of, values | of_proof))
     proof = prove_and_report(Shop.open(shop), wanted, to, run, resume=resume)
     show(proof.data, as_json, "\n".join([*told(proof), str(to / "report.html")]))

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from wareloom.cli._shared import AsJson, Cells, Device, Precision, Quiet, Threads, run_of, show
+from wareloom.cli._shared import AsJson, Cells, Device, Jobs, Precision, Quiet, Threads, run_of, show
 
 
 def main(
@@ -18,6 +18,7 @@ def main(
     cache: Cells = None,
     seed: Annotated[int | None, typer.Option(help="Another seed than the recipe's.")] = None,
     threads: Threads = 0,
+    jobs: Jobs = 1,
     device: Device = "cpu",
     precision: Precision = "auto",
     as_json: AsJson = False,
@@ -34,7 +35,7 @@ def main(
     if source is not None:
         loaded = replace(loaded, read=replace(loaded.read, source=source, format="auto", set={}))
     folder = to or Path("runs") / loaded.name
-    run = run_of(loaded.seed, quiet, threads=threads, device=device, precision=precision, cache=cache)
+    run = run_of(loaded.seed, quiet, threads=threads, jobs=jobs, device=device, precision=precision, cache=cache)
     done = run_recipe(loaded, folder, run, resume=resume)
     verdict = done.proof.verdict if done.proof else None
     sentence = str(done.proof) if done.proof else "Done."

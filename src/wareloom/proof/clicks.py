@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,7 @@ from wareloom.proof.cells import Cells, decisive
 from wareloom.proof.clicks_result import summarise_clicks
 from wareloom.proof.curves import curves
 from wareloom.proof.evaluate import Evaluation
+from wareloom.proof.jobs import shared
 from wareloom.proof.result import Proof
 from wareloom.rankers.ctr._base import ClickRanker
 from wareloom.run import Run
@@ -102,8 +103,10 @@ def prove_clicks(shop: Shop, settings: ClickProofSettings | None = None, run: Ru
     settings, run = settings or ClickProofSettings(), run or Run()
     settings.check()
     impressions(shop)
-    experiment = _Experiment(shop, settings, run)
-    return summarise_clicks(shop, settings, run.seed, experiment.plan, experiment.run())
+    with shared(prove_clicks, shop, settings, run) as own:
+        experiment = _Experiment(shop, settings, own)
+        found = experiment.run()
+    return summarise_clicks(shop, settings, run.seed, experiment.plan, found)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -183,7 +186,9 @@ class _Experiment:
         part = _Part(self.split.test, "test", together([self.split.train, self.split.validation]))
         ratio, seeds = choice["ratio"], range(self.settings.seeds)
         arms = (REAL, *(arm for arm in self.plan.arms if arm != REAL))
-        cells = {(arm, seed): self._cell(arm, seed, ratio, part, "test") for seed in seeds for arm in arms}
+        asked = {(arm, seed): partial(self._cell, arm, seed, ratio, part, "test") for seed in seeds for arm in arms}
+        self.cells.ahead([*asked.values()])
+        cells = {cell: found() for cell, found in asked.items()}
         constant, by_position = self._plain(part)
         baselines = {
             "constant": part.evaluate(constant, self.settings.metrics),
@@ -212,11 +217,11 @@ class _Experiment:
         """Evaluate each ratio with the first seed on the validation part."""
         name, part = self.settings.metrics[0], _Part(self.split.validation, "validation", self.split.train)
         better = 1 if click_metric(name).higher_is_better else -1
-        tried = [
-            {"ratio": ratio, "value": self._cell(MIXED, 0, ratio, part, "validation").overall[name]}
-            for ratio in self.settings.ratios
-        ]
-        real = self._cell(REAL, 0, 0.0, part, "validation").overall[name]
+        asked = [partial(self._cell, REAL, 0, 0.0, part, "validation")]
+        asked += [partial(self._cell, MIXED, 0, ratio, part, "validation") for ratio in self.settings.ratios]
+        self.cells.ahead(asked)
+        real, *found = (cell().overall[name] for cell in asked)
+        tried = [{"ratio": ratio, "value": value} for ratio, value in zip(self.settings.ratios, found, strict=True)]
         best = max(tried, key=lambda entry: (better * entry["value"], -entry["ratio"]))
         return {"ratio": best["ratio"], "metric": name, "tried": tried, "real": real}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -74,7 +75,9 @@ def by_member(of: Bench, ratio: float) -> Rows:
 
 
 def _seeds(of: Bench, arm: str, *, part: str = "test", **cell: Any) -> list[Evaluation]:
-    return [of.evaluate(Cell(arm=arm, seed=seed, **cell), part) for seed in range(of.settings.seeds)]
+    asked = [Cell(arm=arm, seed=seed, **cell) for seed in range(of.settings.seeds)]
+    of.cells.ahead([partial(of.evaluate, each, part) for each in asked])
+    return [of.evaluate(each, part) for each in asked]
 
 
 def _contrast(

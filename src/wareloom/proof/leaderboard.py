@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,6 +17,7 @@ from wareloom.family import RANKERS
 from wareloom.proof.bootstrap import combine, resample
 from wareloom.proof.cells import Cells
 from wareloom.proof.evaluate import DEFAULT_METRICS, Evaluation, evaluate, metric
+from wareloom.proof.jobs import shared
 from wareloom.proof.prove import deal_ties, has_ties
 from wareloom.proof.settings import BASELINES
 from wareloom.proof.task import build_task
@@ -91,23 +95,8 @@ def leaderboard(shop: Shop, settings: LeaderboardSettings | None = None, run: Ru
     if not shop.has("events"):
         raise InputError("A leaderboard needs the table 'events': without it there is no behaviour to hold out.")
     modes = settings.ties if has_ties(shop) else ("file",)
-    rows: list[dict[str, Any]] = []
-    refused: dict[str, str] = {}
-    for mode in modes:
-        arranged = deal_ties(shop, run.seed_for("ties")) if mode == "shuffled" else shop
-        parts = split(arranged, settings.split, None, run)
-        held = Split(parts.train.in_memory(), parts.validation.in_memory(), parts.test.in_memory(), parts.how)
-        cells = Cells(
-            run.cache,
-            [mode, shop.fingerprint, asdict(settings.split), settings.repeats, settings.metrics, run.arithmetic],
-        )
-        found = {}
-        for label in settings.rankers:
-            try:
-                found[label] = _evaluated(label, settings, held, cells, run)
-            except MemoryLimitError as error:
-                refused[label] = str(error)
-        rows += _rows(mode, found, settings.metrics[0], run)
+    with shared(leaderboard, shop, settings, run) as own:
+        rows, refused = _measured(shop, settings, modes, own)
     data = {
         "version": 1,
         "shop": {"meta": shop.meta, "fingerprint": shop.fingerprint},
@@ -120,9 +109,42 @@ def leaderboard(shop: Shop, settings: LeaderboardSettings | None = None, run: Ru
     return Leaderboard(data)
 
 
-def _evaluated(label: str, settings: LeaderboardSettings, parts: Split, cells: Cells, run: Run) -> list[Evaluation]:
-    """One evaluation a seed."""
-    task, found = build_task(parts, "test", settings.repeats), []
+def _measured(
+    shop: Shop, settings: LeaderboardSettings, modes: Sequence[str], run: Run
+) -> tuple[list[dict[str, Any]], dict[str, str]]:
+    """Rows of all rankers, and why some were refused."""
+    rows: list[dict[str, Any]] = []
+    refused: dict[str, str] = {}
+    for mode in modes:
+        arranged = deal_ties(shop, run.seed_for("ties")) if mode == "shuffled" else shop
+        parts = split(arranged, settings.split, None, run)
+        held = Split(parts.train.in_memory(), parts.validation.in_memory(), parts.test.in_memory(), parts.how)
+        cells = Cells(
+            run.cache,
+            [mode, shop.fingerprint, asdict(settings.split), settings.repeats, settings.metrics, run.arithmetic],
+        )
+        asked = {label: _asked(label, settings, held, cells, run) for label in settings.rankers}
+        cells.ahead([partial(_if_it_fits, piece) for each in asked.values() for piece in each])
+        found = {}
+        for label, pieces in asked.items():
+            try:
+                found[label] = [piece() for piece in pieces]
+            except MemoryLimitError as error:
+                refused[label] = str(error)
+        rows += _rows(mode, found, settings.metrics[0], run)
+    return rows, refused
+
+
+def _if_it_fits(piece: Callable[[], Evaluation]) -> None:
+    with contextlib.suppress(MemoryLimitError):
+        piece()
+
+
+def _asked(
+    label: str, settings: LeaderboardSettings, parts: Split, cells: Cells, run: Run
+) -> list[Callable[[], Evaluation]]:
+    """One evaluation a seed, as it is to be called."""
+    task, asked = build_task(parts, "test", settings.repeats), list[Callable[[], Evaluation]]()
     for seed in range(settings.seeds if settings.make(label).random else 1):
         own = run.with_(seed=run.seed_for("leaderboard", seed))
 
@@ -131,8 +153,8 @@ def _evaluated(label: str, settings: LeaderboardSettings, parts: Split, cells: C
                 ranker = settings.make(label).fit(parts.train, own)
             return evaluate(ranker, task, settings.metrics, own)
 
-        found.append(cells.get([label, settings.rankers[label], own.seed], work))
-    return found
+        asked.append(partial(cells.get, [label, settings.rankers[label], own.seed], work))
+    return asked
 
 
 def _rows(ties: str, found: dict[str, list[Evaluation]], first: str, run: Run) -> list[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from wareloom.proof.bench import Bench, Cell
 from wareloom.proof.cells import Cells, decisive
 from wareloom.proof.curves import curves
 from wareloom.proof.explore import explore
+from wareloom.proof.jobs import shared
 from wareloom.proof.result import Proof, summarise
 from wareloom.proof.settings import ProofSettings
 from wareloom.run import Run
@@ -24,7 +26,7 @@ def prove(shop: Shop, settings: ProofSettings | None = None, run: Run | None = N
 
     The split comes first; synthesizer, ranker and the choice of the ratio see the training and validation parts, the
     test part is read once at the end. With `run.cache` every finished cell is kept there, and a second call redoes none
-    of them.
+    of them. With `run.jobs` several processes share the cells.
     """
     settings, run = settings or ProofSettings(), run or Run()
     settings.check()
@@ -32,7 +34,8 @@ def prove(shop: Shop, settings: ProofSettings | None = None, run: Run | None = N
         raise InputError("A proof needs the table 'events': without it there is no behaviour to hold out.")
     arms = plan(settings.generator, settings.ranker, settings.ranker_settings)
     modes = settings.ties if has_ties(shop) else ("file",)
-    parts = [_mode(bench(mode, shop, settings, run), mode, arms, deciding=mode == modes[0]) for mode in modes]
+    with shared(prove, shop, settings, run) as own:
+        parts = [_mode(bench(mode, shop, settings, own), mode, arms, deciding=mode == modes[0]) for mode in modes]
     return summarise(shop, settings, run.seed, arms, parts)
 
 
@@ -52,15 +55,12 @@ def _mode(of: Bench, ties: str, arms: Plan, *, deciding: bool) -> dict[str, Any]
     # Here, while the first seed's pool is still at hand.
     shapes = of.cells.get(["curves"], lambda: _curves(of))
     synthetic = of.cells.get(["synthetic"], lambda: _synthetic(of))
-    cells = {
-        (arm, seed): of.evaluate(Cell(arm=arm, seed=seed, ratio=ratio))
-        for seed in range(settings.seeds)
-        for arm in (REAL, *(arm for arm in arms.arms if arm != REAL))
-    }
-    baselines = {
-        name: of.cells.get(["baseline", name, values], lambda n=name, s=values: of.baseline(n, s))  # type: ignore[misc]
-        for name, values in settings.baselines.items()
-    }
+    named = (REAL, *(arm for arm in arms.arms if arm != REAL))
+    asked = [Cell(arm=arm, seed=seed, ratio=ratio) for seed in range(settings.seeds) for arm in named]
+    beside = {name: partial(_beside, of, name, values) for name, values in settings.baselines.items()}
+    of.cells.ahead([*(partial(of.evaluate, cell) for cell in asked), *beside.values()])
+    cells = {(cell.arm, cell.seed): of.evaluate(cell) for cell in asked}
+    baselines = {name: found() for name, found in beside.items()}
     return {
         "ties": ties,
         "split": of.split.how,
@@ -79,14 +79,18 @@ def _mode(of: Bench, ties: str, arms: Plan, *, deciding: bool) -> dict[str, Any]
     }
 
 
+def _beside(of: Bench, name: str, values: dict[str, Any]) -> Any:
+    """A ranker on real data alone, or why it could not be."""
+    return of.cells.get(["baseline", name, values], lambda: of.baseline(name, values))
+
+
 def _choose(of: Bench) -> dict[str, Any]:
     """Evaluate each ratio with the first seed on the validation part."""
     headline = of.settings.metrics[0]
-    real = of.evaluate(Cell(arm=REAL, seed=0), "validation").overall[headline]
-    tried = []
-    for ratio in of.settings.ratios:
-        found = of.evaluate(Cell(arm=MIXED, seed=0, ratio=ratio), "validation")
-        tried.append({"ratio": ratio, "value": found.overall[headline]})
+    asked = [Cell(arm=REAL, seed=0), *(Cell(arm=MIXED, seed=0, ratio=ratio) for ratio in of.settings.ratios)]
+    of.cells.ahead([partial(of.evaluate, cell, "validation") for cell in asked])
+    real, *found = (of.evaluate(cell, "validation").overall[headline] for cell in asked)
+    tried = [{"ratio": cell.ratio, "value": value} for cell, value in zip(asked[1:], found, strict=True)]
     best = max(tried, key=lambda entry: (entry["value"], -entry["ratio"]))
     return {"ratio": best["ratio"], "metric": headline, "tried": tried, "real": real}
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -14,6 +14,7 @@ from wareloom.metrics import Ranked, RequestMetric
 from wareloom.proof.arms import CONTROLS, MIXED, NAIVE, REAL, REPEATED, SYNTHETIC, Generator, Plan
 from wareloom.proof.cells import Cells, decisive
 from wareloom.proof.evaluate import Evaluation, metric
+from wareloom.proof.jobs import shared
 from wareloom.proof.queries_data import NOTHING, JudgmentPool, added, labelled, make_pool, real_rows
 from wareloom.proof.queries_result import summarise_queries
 from wareloom.proof.queries_task import Gain, QueryTask
@@ -145,8 +146,10 @@ def prove_queries(shop: Shop, settings: QueryProofSettings | None = None, run: R
     settings.check()
     if not shop.rows("judgments"):
         raise InputError("A proof of search needs the table 'judgments': grades that people gave items for queries.")
-    experiment = _Experiment(shop, settings, run)
-    return summarise_queries(shop, settings, run.seed, experiment.plan, experiment.run())
+    with shared(prove_queries, shop, settings, run) as own:
+        experiment = _Experiment(shop, settings, own)
+        found = experiment.run()
+    return summarise_queries(shop, settings, run.seed, experiment.plan, found)
 
 
 class _Experiment:
@@ -171,11 +174,15 @@ class _Experiment:
         task = self._task("test")
         ratio, settings = choice["ratio"], self.settings
         seeds = range(settings.seeds)
-        cells = {(arm, seed): self._cell(arm, seed, ratio, task, "test") for seed in seeds for arm in self.plan.arms}
-        baselines = {
-            name: self.cells.get(["baseline", name, values], self._baseline(name, values, task))
-            for name, values in settings.baselines.items()
+        asked = {
+            (arm, seed): partial(self._cell, arm, seed, ratio, task, "test")
+            for seed in seeds
+            for arm in (MIXED, *(arm for arm in self.plan.arms if arm != MIXED))
         }
+        beside = {name: partial(self._beside, name, values, task) for name, values in settings.baselines.items()}
+        self.cells.ahead([*asked.values(), *beside.values()])
+        cells = {(arm, seed): asked[arm, seed]() for seed in seeds for arm in self.plan.arms}
+        baselines = {name: found() for name, found in beside.items()}
         return {
             "ties": "file",
             "split": self.split.how,
@@ -191,12 +198,12 @@ class _Experiment:
         name = self.settings.headline
         if self.settings.queries:
             return {"ratio": 1.0, "metric": name, "tried": [], "real": None}
-        task = self._task("validation")
-        real = self._cell(REAL, 0, 0.0, task, "validation").overall[name]
-        tried = [
-            {"ratio": ratio, "value": self._cell(MIXED, 0, ratio, task, "validation").overall[name]}
-            for ratio in self.settings.ratios
-        ]
+        task, ratios = self._task("validation"), self.settings.ratios
+        asked = [partial(self._cell, MIXED, 0, ratio, task, "validation") for ratio in ratios]
+        asked.append(partial(self._cell, REAL, 0, 0.0, task, "validation"))
+        self.cells.ahead(asked)
+        *found, real = (cell().overall[name] for cell in asked)
+        tried = [{"ratio": ratio, "value": value} for ratio, value in zip(ratios, found, strict=True)]
         best = max(tried, key=lambda entry: (entry["value"], -entry["ratio"]))
         return {"ratio": best["ratio"], "metric": name, "tried": tried, "real": real}
 
@@ -212,13 +219,13 @@ class _Experiment:
 
         def work() -> Evaluation:
             run = self._run(seed)
-            shop = self._data(arm, seed, ratio, run)
             model = named(self.settings.ranker, self.settings.ranker_settings)
             if untaught:
                 model = model.untaught()
             elif self.gradient and arm != MIXED:
                 mixed = self._cell(MIXED, seed, ratio, task, part)
                 run = run.with_(updates=mixed.training["updates"])
+            shop = self._data(arm, seed, ratio, run)
             with run.task(f"seed {seed}: {self.settings.ranker} on {arm}"):
                 model.fit(shop, run)
             return evaluate_queries(model, task, self.settings, run, shop.rows("judgments"))
@@ -247,7 +254,9 @@ class _Experiment:
             self.pools = {seed: pool}
         return self.pools[seed]
 
-    def _baseline(self, name: str, values: dict[str, Any], task: QueryTask) -> Callable[[], Evaluation]:
+    def _beside(self, name: str, values: dict[str, Any], task: QueryTask) -> Evaluation:
+        """Evaluate a ranker on real data alone."""
+
         def work() -> Evaluation:
             model = named(name, values)
             if self.settings.labelled == 0:
@@ -255,7 +264,8 @@ class _Experiment:
             model.fit(self.split.train, self._run(0))
             return evaluate_queries(model, task, self.settings, self._run(0), self.split.train.rows("judgments"))
 
-        return work
+        found: Evaluation = self.cells.get(["baseline", name, values], work)
+        return found
 
 
 def named(label: str, values: dict[str, Any]) -> SearchRanker:
