@@ -45,7 +45,8 @@ class Attributes(QuerySynthesizer):
     variants: float = 0.4
     """Share of the measures that are not written in the commonest way: '3 ft' as "3'"."""
     learn_queries: bool = True
-    """Whether real queries are learned from where there are any."""
+    """Whether real queries are learned from where there are any: what is written is more like them, and teaches no
+    more."""
     temperature: float = 1.0
     """Above 1 the choice of words is freer, below 1 stricter."""
 
