@@ -193,7 +193,7 @@ def test_queries_are_translated_where_the_answer_is_a_translation() -> None:
     shop_ = shop(list(TRANSLATIONS), [3.0] * len(TRANSLATIONS))
     with Server(answered) as server:
         settings = {"base_url": server.url, "model": "any"}
-        made = Edits(mix={"translated": 1.0}, model="endpoint", model_settings=settings).fit(shop_)
+        made = Edits(mix={"translated": 1.0}, translator="endpoint", translator_settings=settings).fit(shop_)
         planned = made.plan(50)
         assert planned is not None
         assert 0 < planned.calls <= 50

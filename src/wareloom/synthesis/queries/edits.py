@@ -58,9 +58,9 @@ class Edits(QuerySynthesizer):
     """What is taken off the grade for each edit that may change what is meant."""
     masked: str = ""
     """A folder with a masked language model, for the kind masked."""
-    model: str = ""
+    translator: str = ""
     """The text model that translates, for the kind translated: endpoint, huggingface, or package.module:Class."""
-    model_settings: dict[str, Any] = field(default_factory=dict)
+    translator_settings: dict[str, Any] = field(default_factory=dict)
     """Its settings."""
 
     def __post_init__(self) -> None:
@@ -75,10 +75,10 @@ class Edits(QuerySynthesizer):
         require("edits", "doubt", self.doubt, 0 <= self.doubt <= MEANT, "a number from 0 to 3")
         if self.mix.get("masked", 0.0) > 0 and not self.masked:
             raise SettingError("edits: the kind masked needs a model; give its folder: masked=FOLDER.")
-        if self.mix.get("translated", 0.0) > 0 and not self.model:
-            raise SettingError("edits: the kind translated needs a text model; name it: model=endpoint.")
-        if self.model:
-            self._model: TextModel = TEXT_MODELS.make(self.model, **self.model_settings)
+        if self.mix.get("translated", 0.0) > 0 and not self.translator:
+            raise SettingError("edits: the kind translated needs a text model; name it: translator=endpoint.")
+        if self.translator:
+            self._model: TextModel = TEXT_MODELS.make(self.translator, **self.translator_settings)
         writer = SYNTHESIZERS.load(self.queries)
         if not issubclass(writer, QuerySynthesizer) or issubclass(writer, Edits):
             raise SettingError(f"edits: {self.queries!r} writes no queries of its own: take attributes or prompted.")
