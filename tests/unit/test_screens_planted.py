@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -13,8 +14,10 @@ from hypothesis import strategies as st
 
 from wareloom.errors import LeakError, SettingError
 from wareloom.family import SCREENS, SYNTHESIZERS
+from wareloom.readers import read
 from wareloom.run import Run
 from wareloom.screening import Screened
+from wareloom.screening.leak import Leak
 from wareloom.shop import Shop
 from wareloom.shop.splits import Split, SplitSettings, split
 
@@ -268,3 +271,16 @@ def test_a_generator_that_reads_titles_is_no_leak() -> None:
     pool = pool.with_tables(events=pl.concat([pool.table("events"), rows], how="diagonal"))
     assert whole["user_id"].n_unique() <= 0.01 * 3000
     assert SCREENS.make("leak").examine(pool, parts.train, parts.held_out(), Run(seed=1))["runs"]["leak"] is True
+
+
+def test_honest_walks_of_sessions_without_texts_are_no_leak_and_leaking_ones_are(
+    real_data: Path, tmp_path: Path
+) -> None:
+    shop = read(real_data / "yoochoose100k", to=tmp_path / "shop")
+    parts = [part.in_memory() for part in split(shop, SplitSettings(by="time"), None, Run(seed=0))]
+    train = parts[0]
+    held = train.with_tables(events=pl.concat([part.table("events") for part in parts[1:]]))
+    everything = train.with_tables(events=pl.concat([part.table("events") for part in parts]))
+    for seen, leaks in ((train, False), (everything, True)):
+        made = SYNTHESIZERS.make("markov").fit(seen, Run(seed=0)).sample(20_000, Run(seed=1))
+        assert Leak().examine(made, train, held, Run(seed=2))["leak"] == leaks
