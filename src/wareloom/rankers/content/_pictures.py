@@ -111,9 +111,9 @@ def _unit(vectors: np.ndarray) -> np.ndarray:
 
 
 def _parts(shop: Shop, rows: int) -> Iterator[pl.DataFrame]:
-    frame = shop.scan("images").select("item_id", "image") if rows else None
-    for start in range(0, rows if frame is not None else 0, AT_ONCE):
-        yield frame.slice(start, AT_ONCE).collect()  # type: ignore[union-attr]
+    frame = shop.scan("images").select("item_id", "image")
+    for start in range(0, rows, AT_ONCE):
+        yield frame.slice(start, AT_ONCE).collect()
 
 
 class _Model:
