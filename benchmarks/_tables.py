@@ -277,14 +277,15 @@ def leak(figures: Figures) -> list[str]:
     """How often each was refused, and what was counted."""
     rows = [
         (
+            row["data"],
             row["generator"],
-            f"{row['share']:.1%}",
+            "saw everything" if row["share"] == "seen" else f"{row['share']:.1%}",
             f"{row['refused']} of {row['draws']}",
             *(f"{row[of]['held']:.0f} / {row[of]['expected']:.1f}" for of in ("pairs", "runs")),
         )
         for row in figures["rows"]
     ]
-    head = "generator | real users planted | refused | pairs held / explained | runs held / explained"
+    head = "data | generator | real users planted | refused | pairs held / explained | runs held / explained"
     return [*table(head, rows), "", f"Bars {'held' if figures['held'] else '**missed**'}."]
 
 

@@ -275,8 +275,9 @@ BENCHMARKS = {
     "leak": Benchmark(
         "The leak screen, with held-out users planted",
         ("leak.py", "--draws", "3", "--shares", "0", "0.01"),
-        "Honest generators on Amazon Beauty, and a share of the real users, whole, among what they made. Medians of "
-        "what was held and what decoys explain. Bars: no honest draw refused, every draw with 1 % planted refused.",
+        "Honest generators, a share of the held-out users, whole, among what they made, and generators that saw all of "
+        "the data. Medians of what was held and what decoys explain. Bars: no honest draw refused, every draw with 1 % "
+        "planted refused on Beauty, and every draw of a `markov` or `teacher` that saw everything.",
         _tables.leak,
     ),
 }

@@ -16,9 +16,9 @@ from wareloom.errors import LeakError, SettingError
 from wareloom.family import SCREENS, SYNTHESIZERS
 from wareloom.readers import read
 from wareloom.run import Run
-from wareloom.screening import Screened
+from wareloom.screening import Screened, _evidence
 from wareloom.screening.leak import Leak
-from wareloom.shop import Shop
+from wareloom.shop import Log, Shop
 from wareloom.shop.splits import Split, SplitSettings, split
 
 START = datetime(2024, 5, 1)
@@ -273,8 +273,9 @@ def test_a_generator_that_reads_titles_is_no_leak() -> None:
     assert SCREENS.make("leak").examine(pool, parts.train, parts.held_out(), Run(seed=1))["runs"]["leak"] is True
 
 
+@pytest.mark.parametrize("name", ["markov", "teacher"])
 def test_honest_walks_of_sessions_without_texts_are_no_leak_and_leaking_ones_are(
-    real_data: Path, tmp_path: Path
+    name: str, real_data: Path, tmp_path: Path
 ) -> None:
     shop = read(real_data / "yoochoose100k", to=tmp_path / "shop")
     parts = [part.in_memory() for part in split(shop, SplitSettings(by="time"), None, Run(seed=0))]
@@ -282,5 +283,15 @@ def test_honest_walks_of_sessions_without_texts_are_no_leak_and_leaking_ones_are
     held = train.with_tables(events=pl.concat([part.table("events") for part in parts[1:]]))
     everything = train.with_tables(events=pl.concat([part.table("events") for part in parts]))
     for seen, leaks in ((train, False), (everything, True)):
-        made = SYNTHESIZERS.make("markov").fit(seen, Run(seed=0)).sample(20_000, Run(seed=1))
+        made = SYNTHESIZERS.make(name).fit(seen, Run(seed=0)).sample(20_000, Run(seed=1))
         assert Leak().examine(made, train, held, Run(seed=2))["leak"] == leaks
+
+
+def test_company_of_a_large_log_is_taken_of_some_users(monkeypatch: pytest.MonkeyPatch) -> None:
+    parts = market()
+    pool = SYNTHESIZERS.make("markov").fit(parts.train, Run(seed=1)).sample(3000, Run(seed=1))
+    monkeypatch.setattr(_evidence, "MOST_EVENTS", 5_000)
+    log = Log.of(parts.train)
+    assert 4_000 < len(_evidence._some(log, Run(seed=1))) < 6_000 < len(log)
+    assert Leak().examine(pool, parts.train, parts.held_out(), Run(seed=1))["leak"] is False
+    assert Leak().examine(planted(pool, 0.02), parts.train, parts.held_out(), Run(seed=1))["leak"] is True

@@ -1,4 +1,4 @@
-"""What training says of a pair of items that it lacks: paths, popularity, category, and how alike they read."""
+"""What training says of a pair of items that it lacks: company, paths, popularity, category, how alike they read."""
 
 from __future__ import annotations
 
@@ -10,10 +10,17 @@ from scipy import sparse
 from wareloom.family import EMBEDDERS
 from wareloom.rankers.content._text import FIELDS, item_texts
 from wareloom.run import Run
-from wareloom.shop import Shop
+from wareloom.shop import Log, Shop
+from wareloom.shop.pairs import follow_counts
 
 READS = np.array([1e-9, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.8])
 """Bounds of the bands of likeness"""
+COMPANY = np.array([1e-9, 0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4])
+"""Bounds of the bands of shared company"""
+NEAR = 12
+"""Places within which two events of a user are in company."""
+MOST_EVENTS = 2_000_000
+"""Events from which company is counted; of a larger log a part of the users, drawn at random."""
 
 
 class Evidence:
@@ -24,6 +31,7 @@ class Evidence:
 
     def __init__(self, counts: sparse.csr_matrix, train: Shop, run: Run) -> None:
         n = counts.shape[0]
+        self.company = _company(_some(Log.of(train), run))
         chance = sparse.diags_array(1.0 / np.maximum(np.asarray(counts.sum(axis=1)).ravel(), 1.0)) @ counts
         self.onward, self.chance = sparse.csr_matrix(chance.T), sparse.csr_matrix(chance)
         self.size = np.log2(1 + np.bincount(counts.indices, weights=counts.data, minlength=n)).astype(int)
@@ -34,7 +42,7 @@ class Evidence:
         self.words = _words(train, run)
         if self.words is not None:
             self.having = self.words.tocsc()
-            self.reach = np.concatenate([[0.0], np.cumsum(self.words.data.astype(np.float64) ** 2)])
+            self.telling = self.words.power(2)
 
     def strata(self, a: np.ndarray, b: np.ndarray) -> list[np.ndarray]:
         """Codes of the strata of pairs, int64 [pairs] each, from one for all to the finest; each divides the last."""
@@ -45,28 +53,64 @@ class Evidence:
         if self.words is not None:
             cosine = np.asarray(self.words[a].multiply(self.words[b]).sum(axis=1)).ravel()
             reads = np.searchsorted(READS, cosine, side="right")
-        parts = (reads * 2 + alike, step // 4, np.minimum(self.size[b] // 2, 15), step % 4, self.size[a] // 2)
+        near = np.asarray(self.company[a, b]).ravel() > 0 if len(a) else np.zeros(0, dtype=bool)
+        shared = np.asarray(self.company[a].multiply(self.company[b]).sum(axis=1)).ravel()
+        known = np.searchsorted(COMPANY, shared, side="right") * 2 + near
+        parts = (reads * 2 + alike, known, step // 4, np.minimum(self.size[b] // 2, 15), step % 4, self.size[a] // 2)
         found = [np.zeros(len(a), dtype=np.int64)]
         for part in parts:
             found.append(found[-1] * 32 + part)
         return found
 
     def decoys(self, source: np.ndarray, target: np.ndarray, number: int, rng: np.random.Generator) -> np.ndarray:
-        """Draw another target for each source: by turns one of the targets of others, and one that reads like it.
+        """Draw another target for each source: by turns one of others' targets, one in its company, one read alike.
 
-        The latter shares a word of the source, drawn by its squared weight, so that rare words decide; among the items
-        with that word all are alike. That takes two steps a decoy in a catalogue of any size.
+        Company is taken by two steps from item to item that stand near one another in training, in either order. What
+        reads alike shares a word of the source, drawn by its squared weight, so that rare words decide; among the items
+        with that word all are alike. Both take two steps a decoy in a catalogue of any size.
         """
         dealt: np.ndarray = rng.permutation(target)
-        if self.words is None or number % 2:
-            return dealt
-        first, last = self.reach[self.words.indptr[source]], self.reach[self.words.indptr[source + 1]]
-        drawn = first + rng.random(len(source)) * (last - first)
-        place = np.clip(np.searchsorted(self.reach, drawn, side="right") - 1, 0, len(self.words.indices) - 1)
-        word = self.words.indices[place]
-        start, many = self.having.indptr[word], np.diff(self.having.indptr)[word]
-        other = self.having.indices[start + (rng.random(len(source)) * many).astype(np.int64)]
-        return np.where(last > first, other, dealt)
+        turn = number % (2 if self.words is None else 3)
+        if turn == 1:
+            between = _step(self.company, source, rng)
+            other = np.where(between >= 0, _step(self.company, between, rng), -1)
+        elif turn == 2:
+            word = _step(self.telling, source, rng)
+            start, many = self.having.indptr[word], np.diff(self.having.indptr)[word]
+            other = np.where(
+                word >= 0, self.having.indices[start + (rng.random(len(word)) * many).astype(np.int64)], -1
+            )
+        else:
+            other = dealt
+        return np.where(other >= 0, other, dealt)
+
+
+def _some(log: Log, run: Run) -> Log:
+    """Users drawn at random with about `MOST_EVENTS` events, or all of a smaller log."""
+    if len(log) <= MOST_EVENTS:
+        return log
+    share = MOST_EVENTS / len(log)
+    return log.select(np.flatnonzero(run.rng("company").random(len(log.users)) < share))
+
+
+def _company(log: Log) -> sparse.csr_matrix:
+    """How often two items stand near one another, in either order, by what both do in all (rows of length 1).
+
+    Float32 CSR [items, items], symmetric but for the rows' lengths.
+    """
+    counts = follow_counts(log, window=NEAR, weight=np.ones(len(log), dtype=np.float32))
+    both = sparse.csr_matrix(counts + counts.T)
+    length = np.sqrt(np.maximum(np.asarray(both.power(2).sum(axis=1)).ravel(), 1e-9))
+    return sparse.csr_matrix(sparse.diags_array((1 / length).astype(np.float32)) @ both)
+
+
+def _step(weights: sparse.csr_matrix, row: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Draw a column of each row by its weights, int64 [rows]; -1 where a row is empty."""
+    reach = np.concatenate([[0.0], np.cumsum(weights.data, dtype=np.float64)])
+    first, last = reach[weights.indptr[row]], reach[weights.indptr[row + 1]]
+    drawn = first + rng.random(len(row)) * (last - first)
+    place = np.clip(np.searchsorted(reach, drawn, side="right") - 1, 0, max(len(weights.indices) - 1, 0))
+    return np.where(last > first, weights.indices[place], -1) if len(weights.indices) else np.full(len(row), -1)
 
 
 def _words(train: Shop, run: Run) -> Any:
