@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -493,6 +494,20 @@ def test_more_seeds_and_baselines_redo_no_finished_cell(proved: Proof, tmp_path:
         first = counted(patch)
         prove(ring(), settings_of(seeds=1, baselines={}, guard=0.5), Run(seed=1, cache=tmp_path / "third"))
     assert rest[0] == alone[0] - first[0] < alone[0]
+
+
+def test_proofs_of_two_generators_share_what_is_trained_on_real_data_alone(tmp_path: Path) -> None:
+    cached = Run(seed=1, cache=tmp_path / "cells")
+    of = partial(settings_of, seeds=1, ties=("file",), ratios=(1.0,), baselines={"transitions": {"window": 2}})
+    prove(ring(), of(), cached)
+    other = of(generator=Generator(synthesizer="shuffled", screens=("schema", "impossible")))
+    with pytest.MonkeyPatch.context() as patch:
+        fits = counted(patch)
+        shared = prove(ring(), other, cached)
+    with pytest.MonkeyPatch.context() as patch:
+        alone = counted(patch)
+        assert prove(ring(), other, Run(seed=1, cache=tmp_path / "alone")).data == shared.data
+    assert fits[0] == alone[0] - 3  # real data alone for validation and test, and the baseline
 
 
 def test_a_baseline_with_other_settings_is_another_cell(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 from wareloom.errors import MemoryLimitError
 from wareloom.family import RANKERS
 from wareloom.proof.arms import FEATURES, REAL, TEACHER, WITHOUT_POOL, Pool
-from wareloom.proof.cells import Cells
+from wareloom.proof.cells import OF_SYNTHESIS, Cells
 from wareloom.proof.evaluate import Evaluation, evaluate
 from wareloom.proof.settings import ProofSettings
 from wareloom.proof.task import Task, build_task
@@ -68,6 +68,7 @@ class Bench:
         found: Evaluation = self.cells.get(
             [part, cell.arm, cell.seed, cell.ratio, *([extra] if extra else [])],
             lambda: self._work(cell, part, updates),
+            untouched=OF_SYNTHESIS if cell.arm in WITHOUT_POOL else (),
         )
         if cell.arm == REAL:
             self._updates[cell.seed, cell.share] = found.training.get("updates")

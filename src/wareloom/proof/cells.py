@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,11 @@ from wareloom.proof.evaluate import Evaluation
 
 BESIDE = ("seeds", "baselines", "effect", "guard", "shares", "lift_by_ratio", "leave_out")
 """Settings of a proof that change no finished cell: how many there are, what stands beside, and how it is put"""
+
+OF_SYNTHESIS = ("generator", "ratios")
+"""Settings that do not touch what is trained on real data alone: proofs of several generators share it"""
+OF_ARMS = (*OF_SYNTHESIS, "ranker", "ranker_settings")
+"""Settings that do not touch what stands beside all arms"""
 
 
 def decisive(settings: Any) -> dict[str, Any]:
@@ -35,16 +40,21 @@ class Cells:
     Several processes may share a folder: of each piece one works on it, and the others wait for it where they need it.
     """
 
-    def __init__(self, folder: Path | None, base: Any) -> None:
-        """Keep pieces in `folder`, nothing where None; `base`: what all keys have in common (settings, data, seed)."""
-        self.folder, self.base = folder, [__version__, base]
+    def __init__(self, folder: Path | None, base: Any, settings: dict[str, Any] | None = None) -> None:
+        """Keep pieces in `folder`, nothing where None; `base`: what all keys have in common (data, seed); `settings`:
+        those of the experiment, of which a piece may leave out what does not touch it."""
+        self.folder, self.base, self.settings = folder, [__version__, base], settings or {}
         self.patient = True
 
-    def get(self, key: list[Any], work: Callable[[], Any]) -> Any:
-        """Return what is kept under `key`, else work, keep it and return it."""
+    def get(self, key: list[Any], work: Callable[[], Any], untouched: Collection[str] = ()) -> Any:
+        """Return what is kept under `key`, else work, keep it and return it.
+
+        `untouched`: settings that do not change the piece, so that experiments which differ in them share it.
+        """
         if self.folder is None:
             return work()
-        text = json.dumps([self.base, key], sort_keys=True, default=str)
+        settings = {name: value for name, value in self.settings.items() if name not in untouched}
+        text = json.dumps([self.base, settings, key], sort_keys=True, default=str)
         stem = hashlib.sha256(text.encode()).hexdigest()[:24]
         if (kept := self._kept(stem)) is not None:
             return _read(kept)

@@ -17,7 +17,7 @@ from wareloom.metrics.clicks._curves import entropy
 from wareloom.metrics.clicks.log_loss import LogLoss
 from wareloom.metrics.clicks.normalised_entropy import NormalisedEntropy
 from wareloom.proof.arms import CONTROLS, MIXED, REAL, Generator, Plan, Pool
-from wareloom.proof.cells import Cells, decisive
+from wareloom.proof.cells import OF_ARMS, OF_SYNTHESIS, Cells, decisive
 from wareloom.proof.clicks_result import summarise_clicks
 from wareloom.proof.curves import curves
 from wareloom.proof.evaluate import Evaluation
@@ -177,7 +177,7 @@ class _Experiment:
         train, validation, test = (part.in_memory() for part in parts)
         self.split = Split(train, validation, test, parts.how)
         self.plan = Plan(controls=CONTROLS, references=(), left_out={})
-        self.cells = Cells(run.cache, ["clicks", shop.fingerprint, decisive(settings), run.seed, run.arithmetic])
+        self.cells = Cells(run.cache, ["clicks", shop.fingerprint, run.seed, run.arithmetic], decisive(settings))
         self.pools: dict[int, Pool] = {}
 
     def run(self) -> dict[str, Any]:
@@ -195,8 +195,8 @@ class _Experiment:
             "position": part.evaluate(by_position, self.settings.metrics),
         }
         for name, values in self.settings.baselines.items():
-            key = ["baseline", name, values]
-            baselines[name] = self.cells.get(key, lambda n=name, v=values: self._fitted(n, v, part))  # type: ignore[misc]
+            fitted = partial(self._fitted, name, values, part)
+            baselines[name] = self.cells.get(["baseline", name, values], fitted, OF_ARMS)
         return {
             "ties": "file",
             "split": self.split.how,
@@ -246,7 +246,8 @@ class _Experiment:
                 training["updates"] = int(taken)
             return part.evaluate(fitted.predict(part.shop, part.earlier), self.settings.metrics, training)
 
-        return self.cells.get([name, arm, seed, 0.0 if arm == REAL else ratio], work)
+        untouched = OF_SYNTHESIS if arm == REAL else ()
+        return self.cells.get([name, arm, seed, 0.0 if arm == REAL else ratio], work, untouched)
 
     def _pool(self, seed: int) -> Pool:
         """Synthetic exposures of one seed, enough for the largest ratio."""

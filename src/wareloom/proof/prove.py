@@ -10,7 +10,7 @@ import numpy as np
 from wareloom.errors import InputError
 from wareloom.proof.arms import MIXED, REAL, Plan, plan
 from wareloom.proof.bench import Bench, Cell
-from wareloom.proof.cells import Cells, decisive
+from wareloom.proof.cells import OF_ARMS, Cells, decisive
 from wareloom.proof.curves import curves
 from wareloom.proof.explore import explore
 from wareloom.proof.jobs import shared
@@ -44,7 +44,7 @@ def bench(mode: str, shop: Shop, settings: ProofSettings, run: Run) -> Bench:
     arranged = deal_ties(shop, run.seed_for("ties")) if mode == "shuffled" else shop
     parts = split(arranged, settings.split, None, run)
     train, validation, test = (part.in_memory() for part in parts)
-    cells = Cells(run.cache, [mode, shop.fingerprint, decisive(settings), run.seed, run.arithmetic])
+    cells = Cells(run.cache, [mode, shop.fingerprint, run.seed, run.arithmetic], decisive(settings))
     return Bench(f"{mode} ties", Split(train, validation, test, parts.how), settings, cells, run)
 
 
@@ -81,7 +81,7 @@ def _mode(of: Bench, ties: str, arms: Plan, *, deciding: bool) -> dict[str, Any]
 
 def _beside(of: Bench, name: str, values: dict[str, Any]) -> Any:
     """A ranker on real data alone, or why it could not be."""
-    return of.cells.get(["baseline", name, values], lambda: of.baseline(name, values))
+    return of.cells.get(["baseline", name, values], lambda: of.baseline(name, values), untouched=OF_ARMS)
 
 
 def _choose(of: Bench) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from wareloom.errors import InputError, SettingError
 from wareloom.family import RANKERS
 from wareloom.metrics import Ranked, RequestMetric
 from wareloom.proof.arms import CONTROLS, MIXED, NAIVE, REAL, REPEATED, SYNTHETIC, Generator, Plan
-from wareloom.proof.cells import Cells, decisive
+from wareloom.proof.cells import OF_ARMS, OF_SYNTHESIS, Cells, decisive
 from wareloom.proof.evaluate import Evaluation, metric
 from wareloom.proof.jobs import shared
 from wareloom.proof.queries_data import NOTHING, JudgmentPool, added, labelled, make_pool, real_rows
@@ -161,7 +161,7 @@ class _Experiment:
         train, validation, test = (part.in_memory() for part in parts)
         self.split = Split(labelled(train, settings.labelled, run), validation, test, parts.how)
         self.plan = Plan(controls=CONTROLS, references=(), left_out={}) if settings.labelled != 0 else UNLABELLED
-        self.cells = Cells(run.cache, ["search", shop.fingerprint, decisive(settings), run.seed, run.arithmetic])
+        self.cells = Cells(run.cache, ["search", shop.fingerprint, run.seed, run.arithmetic], decisive(settings))
         kind = named(settings.ranker, settings.ranker_settings)
         self.random, self.gradient = kind.random, kind.by_updates()
         self.pools: dict[int, JudgmentPool] = {}
@@ -232,7 +232,8 @@ class _Experiment:
 
         untaught = arm == REAL and self.settings.labelled == 0
         alone = 0 if arm == REAL and (untaught or not self.random) else seed
-        return self.cells.get([part, arm, alone, 0.0 if arm == REAL else ratio], work)
+        untouched = OF_SYNTHESIS if arm == REAL and (untaught or not self.gradient) else ()
+        return self.cells.get([part, arm, alone, 0.0 if arm == REAL else ratio], work, untouched)
 
     def _data(self, arm: str, seed: int, ratio: float, run: Run) -> Shop:
         """The training part with the judgments of an arm; all arms with added judgments have as many of them."""
@@ -264,7 +265,7 @@ class _Experiment:
             model.fit(self.split.train, self._run(0))
             return evaluate_queries(model, task, self.settings, self._run(0), self.split.train.rows("judgments"))
 
-        found: Evaluation = self.cells.get(["baseline", name, values], work)
+        found: Evaluation = self.cells.get(["baseline", name, values], work, OF_ARMS)
         return found
 
 
