@@ -96,8 +96,8 @@ def test_the_discount_is_taken_off_each_count_for_what_was_not_seen() -> None:
     assert steps.discount[0] == pytest.approx(3 / (3 + 2))
     state, drawn = _stream(np.uint64(7), 0), np.zeros(5)
     for _ in range(40_000):
-        k, unseen = _entry(steps, 0, 4, state)
-        drawn[0 if unseen else steps.value[k]] += 1
+        _, follower, unseen = _entry(steps, 0, 8, state)
+        drawn[0 if unseen else follower] += 1
     expected = np.array([4 * 0.6, 0.4, 0.4, 1.4, 3.4]) / 8
     assert np.abs(drawn / drawn.sum() - expected).max() < 0.01
 

@@ -8,10 +8,21 @@ import numpy as np
 from numba import njit
 from scipy import sparse
 
+from wareloom.kernel import kernel
 from wareloom.shop import Log
 from wareloom.shop.log import NO_TIME
 from wareloom.synthesis.behaviour._outline import BANDS, Outline, bands
-from wareloom.synthesis.behaviour._walk import TRIES, Plan, Table, _draw, _next, _stream, alias_table, in_threads
+from wareloom.synthesis.behaviour._walk import (
+    TRIES,
+    Plan,
+    Table,
+    _begin,
+    _draw,
+    _next,
+    alias_table,
+    in_threads,
+    new_state,
+)
 
 FEW = 6
 """Draws before something likelier is given up"""
@@ -22,20 +33,27 @@ REACH = 4
 
 
 class Steps(NamedTuple):
-    """What follows what, in segments: the followers of each are sorted by the group that they belong to."""
+    """What followed what, event by event, so that a place drawn evenly is a follower drawn by its count."""
 
     indptr: np.ndarray
     """int64 [rows + 1]"""
     value: np.ndarray
-    """int32 [entries]"""
+    """int32 [events], followers; the last event of each follower in a row as ~follower"""
     group: np.ndarray
-    """int32 [entries], rising within each row"""
+    """int32 [events], group of the follower, rising within those of one group above"""
     above: np.ndarray
-    """int32 [entries], group of the group, rising within each row"""
-    below: np.ndarray
-    """float64 [entries + 1], running sum of the counts"""
+    """int32 [events], group of the group, rising within each row"""
     discount: np.ndarray
     """float64 [1], taken off each count for what has not been seen"""
+
+
+class Marks(NamedTuple):
+    """Who had what last, so that one look tells whether a user did."""
+
+    item: np.ndarray
+    """int32 [items], the latest user to have each item; -1 for none"""
+    shelf: np.ndarray
+    """int32 [categories], the same"""
 
 
 class Shelves(NamedTuple):
@@ -101,21 +119,33 @@ def _steps(counts: sparse.csr_matrix, group: np.ndarray, above: np.ndarray) -> S
     """Sort followers by groups; the discount is n1 / (n1 + 2 n2) of Ney, Essen and Kneser (1994)."""
     row = np.repeat(np.arange(counts.shape[0]), np.diff(counts.indptr))
     order = np.lexsort((counts.indices, group[counts.indices], above[counts.indices], row))
-    value = counts.indices[order].astype(np.int32)
-    once, twice = int((counts.data == 1).sum()), int((counts.data == 2).sum())
+    times = counts.data[order].astype(np.int64)
+    once, twice = int((times == 1).sum()), int((times == 2).sum())
     discount = once / (once + 2 * twice) if once else 0.0
-    below = np.concatenate([[0.0], np.cumsum(counts.data[order], dtype=np.float64)])
-    return Steps(counts.indptr.astype(np.int64), value, group[value], above[value], below, np.array([discount]))
+    ends = np.concatenate([[0], np.cumsum(times)])
+    value = np.repeat(counts.indices[order].astype(np.int32), times)
+    groups, groups_above = group[value].astype(np.int32), above[value].astype(np.int32)
+    value[ends[1:] - 1] = ~value[ends[1:] - 1]
+    return Steps(ends[counts.indptr], value, groups, groups_above, np.array([discount]))
 
 
 def fill(shelves: Shelves, outline: Outline, plan: Plan, seed: np.uint64, cores: int) -> np.ndarray:
     """Draw the items of the planned outlines: int32 [events], the same whatever the number of cores."""
     items = np.empty(plan.offsets[-1], dtype=np.int32)
-    in_threads(lambda a, b: _fill(shelves, outline, plan, (seed, a, b), items), len(plan.template), cores)
+
+    def part(first: int, last: int) -> None:
+        _fill(shelves, outline, plan, (seed, first, last), (new_state(), new_marks(shelves)), items)
+
+    in_threads(part, len(plan.template), cores)
     return items
 
 
-@njit(cache=True)
+def new_marks(shelves: Shelves) -> Marks:
+    """Marks of nobody."""
+    return Marks(np.full(len(shelves.shelf), -1, np.int32), np.full(len(shelves.aisle), -1, np.int32))
+
+
+@njit(inline="always")
 def _first(values, low, high, value):  # type: ignore[no-untyped-def]
     """The first of the places low … high - 1 of rising values whose value is not below; `high` where there is none."""
     while low < high:
@@ -127,101 +157,92 @@ def _first(values, low, high, value):  # type: ignore[no-untyped-def]
     return low
 
 
-@njit(cache=True)
+@njit(inline="always")
 def _segment(values, low, high, value):  # type: ignore[no-untyped-def]
     """Where a whole number stands among rising ones at the places low … high - 1: (first, one behind the last)."""
-    first = _first(values, low, high, value)
-    return first, _first(values, first, high, value + 1)
+    if low < high and values[low] < value:
+        low = _first(values, low, high, value)
+    if low < high and values[high - 1] > value:
+        high = _first(values, low, high, value + 1)
+    return low, high
 
 
-@njit(cache=True)
+@njit(inline="always")
 def _entry(steps, low, high, state):  # type: ignore[no-untyped-def]
-    """Draw an entry by its count: (entry, whether the draw fell into what is taken off for the unseen)."""
-    u = steps.below[low] + _next(state) * (steps.below[high] - steps.below[low])
-    k = low
-    last = high - 1
-    while k < last:
-        middle = (k + last) >> 1
-        if steps.below[middle + 1] <= u:
-            k = middle + 1
-        else:
-            last = middle
-    return k, steps.below[k + 1] - u <= steps.discount[0]
+    """Draw an event of the places low … high - 1: (place, follower, whether it is taken off for the unseen)."""
+    k = low + int(_next(state) * (high - low))
+    follower = steps.value[k]
+    if follower >= 0:
+        return k, follower, False
+    return k, ~follower, _next(state) < steps.discount[0]
 
 
-@njit(cache=True)
-def _had(items, a, e, item):  # type: ignore[no-untyped-def]
-    for p in range(a, e):  # noqa: SIM110 - compiled
-        if items[p] == item:
-            return True
-    return False
+@njit(inline="always")
+def put(shelves, marks, items, u, e, item):  # type: ignore[no-untyped-def]
+    """Write down that the event e of user u is on an item."""
+    items[e] = item
+    marks.item[item] = u
+    marks.shelf[shelves.shelf[item]] = u
 
 
-@njit(cache=True)
-def _visited(shelves, items, a, e, shelf):  # type: ignore[no-untyped-def]
-    """Whether one of the user's events a … e - 1 is in the category."""
-    for p in range(a, e):  # noqa: SIM110 - compiled
-        if shelves.shelf[items[p]] == shelf:
-            return True
-    return False
-
-
-@njit(cache=True)
-def _suits(shelves, items, a, e, shelf, peak):  # type: ignore[no-untyped-def]
+@njit(inline="always")
+def _suits(shelves, marks, u, shelf, peak):  # type: ignore[no-untyped-def]
     """Whether a category is new to the user and has items as popular as the most popular that the user will take."""
-    return shelves.fit[shelf, peak] > 0.0 and not _visited(shelves, items, a, e, shelf)
+    return marks.shelf[shelf] != u and shelves.fit[shelf, peak] > 0.0
 
 
-@njit(cache=True)
-def _known(shelves, items, a, e, back, wanted, state):  # type: ignore[no-untyped-def]
-    """Draw an item that followed the one `back` places before, of those that the outline admits; -1 for none seen.
+@njit(inline="always")
+def _known(shelves, marks, row, u, wanted, state):  # type: ignore[no-untyped-def]
+    """Draw an item that followed the item `row`, of those that the outline admits; -1 for none seen.
 
     `wanted`: (category, or -1 for a new one; level above; band of popularity; the highest band of the user's events in
     that category).
     """
     shelf, aisle, band, peak = wanted
-    steps, row = shelves.next_item, items[e - back]
-    low, high = steps.indptr[row], steps.indptr[row + 1]
+    steps, found = shelves.next_item, -1
+    above = shelves.aisle[shelf] if shelf >= 0 else aisle
+    low, high = _segment(steps.above, steps.indptr[row], steps.indptr[row + 1], above)
     if shelf >= 0:
         low, high = _segment(steps.group, low, high, shelf)
-    else:
-        low, high = _segment(steps.above, low, high, aisle)
-    if low == high:
-        return -1
-    for _ in range(FEW):
-        k, unseen = _entry(steps, low, high, state)
-        item = steps.value[k]
-        fits = abs(shelves.band[item] - band) <= NEAR and not _had(items, a, e, item)
-        if fits and (shelf >= 0 or _suits(shelves, items, a, e, shelves.shelf[item], peak)):
-            return -1 if unseen else item
-    return -1
-
-
-@njit(cache=True)
-def _new_shelf(shelves, items, a, e, wanted, state):  # type: ignore[no-untyped-def]
-    """Draw a category of the level above that the user has not had, one in which items are about as popular."""
-    _, aisle, band, peak = wanted
-    steps, found = shelves.next_shelf, -1
-    if e > a:
-        row = shelves.shelf[items[e - 1]]
-        low, high = _segment(steps.above, steps.indptr[row], steps.indptr[row + 1], aisle)
-        for _ in range(FEW if low < high else 0):
-            k, unseen = _entry(steps, low, high, state)
-            if unseen:
-                break
-            found = steps.value[k]
-            if _next(state) < shelves.fit[found, band] and _suits(shelves, items, a, e, found, peak):
-                return found
-    for known in (band, peak):
-        row = _stocked(shelves.shelves, aisle * BANDS, known, state)
-        for _ in range(TRIES):
-            found = _draw(shelves.shelves, row, state)
-            if _suits(shelves, items, a, e, found, peak):
-                return found
+    for _ in range(FEW if low < high else 0):
+        k, item, unseen = _entry(steps, low, high, state)
+        fits = abs(shelves.band[item] - band) <= NEAR and marks.item[item] != u
+        if fits and (shelf >= 0 or _suits(shelves, marks, u, steps.group[k], peak)):
+            found = -1 if unseen else item
+            break
     return found
 
 
-@njit(cache=True)
+@njit(inline="always")
+def _new_shelf(shelves, marks, before, u, wanted, state):  # type: ignore[no-untyped-def]
+    """Draw a category of the level above that the user has not had, one in which items are about as popular.
+
+    `before`: the user's item before; -1 for none.
+    """
+    _, aisle, band, peak = wanted
+    steps, found, suits = shelves.next_shelf, -1, False
+    if before >= 0:
+        row = shelves.shelf[before]
+        low, high = _segment(steps.above, steps.indptr[row], steps.indptr[row + 1], aisle)
+        for _ in range(FEW if low < high else 0):
+            _, found, unseen = _entry(steps, low, high, state)
+            if unseen:
+                break
+            suits = _next(state) < shelves.fit[found, band] and _suits(shelves, marks, u, found, peak)
+            if suits:
+                break
+    for known in (band, peak):
+        if not suits:
+            row = _stocked(shelves.shelves, aisle * BANDS, known, state)
+            for _ in range(TRIES):
+                found = _draw(shelves.shelves, row, state)
+                suits = _suits(shelves, marks, u, found, peak)
+                if suits:
+                    break
+    return found
+
+
+@kernel
 def _stocked(table, row, band, state):  # type: ignore[no-untyped-def]
     """The row of the band nearest to `band` that is not empty, of those that begin with `row`."""
     side = 1 if _next(state) < 0.5 else -1
@@ -232,8 +253,8 @@ def _stocked(table, row, band, state):  # type: ignore[no-untyped-def]
     return row + band
 
 
-@njit(cache=True)
-def _other_item(shelves, items, a, e, shelf, band, state):  # type: ignore[no-untyped-def]
+@kernel
+def _other_item(shelves, marks, u, shelf, band, state):  # type: ignore[no-untyped-def]
     """Draw an item of the category by its popularity that the user has not had, of the band or one near it."""
     side = 1 if _next(state) < 0.5 else -1
     for far in range(BANDS):
@@ -245,57 +266,60 @@ def _other_item(shelves, items, a, e, shelf, band, state):  # type: ignore[no-un
                 continue
             for _ in range(TRIES):
                 item = _draw(shelves.items, row, state)
-                if not _had(items, a, e, item):
+                if marks.item[item] != u:
                     return item
             # Nearly all of them are had: the first that is not, from anywhere on.
             begin = int(_next(state) * (high - low))
             for k in range(high - low):
                 item = shelves.items.value[low + (begin + k) % (high - low)]
-                if not _had(items, a, e, item):
+                if marks.item[item] != u:
                     return item
     for _ in range(TRIES):
         item = int(_next(state) * len(shelves.shelf))
-        if not _had(items, a, e, item):
+        if marks.item[item] != u:
             return item
     return item
 
 
-@njit(cache=True)
+@njit(inline="always")
 def outlined(shelves, outline, plan, items, u, e, state):  # type: ignore[no-untyped-def]
     """What the outline of user u says of its event e: (item, or -1 where a new one is wanted; `wanted` of `_known`)."""
     a = plan.offsets[u]
     at = outline.offsets[plan.template[u]] + e - a
-    aisle, band, peak = outline.aisle[at], outline.band[at], outline.peak[at]
-    wanted = -1, aisle, band, peak
+    item, shelf = -1, -1
     if outline.same[at] >= 0:
-        return items[a + outline.same[at]], wanted
-    if e == a and len(plan.start):
-        return plan.start[int(_next(state) * len(plan.start))], wanted
-    if outline.shelf[at] >= 0:
-        wanted = shelves.shelf[items[a + outline.shelf[at]]], aisle, band, peak
-    return -1, wanted
+        item = items[a + outline.same[at]]
+    elif e == a and len(plan.start):
+        item = plan.start[int(_next(state) * len(plan.start))]
+    elif outline.shelf[at] >= 0:
+        shelf = shelves.shelf[items[a + outline.shelf[at]]]
+    return item, (shelf, outline.aisle[at], outline.band[at], outline.peak[at])
 
 
-@njit(cache=True)
-def proposed(shelves, items, a, e, wanted, state):  # type: ignore[no-untyped-def]
-    """Draw an item for the event e of a user whose events begin at a; `wanted` as `_known` has it."""
+@njit(inline="always")
+def proposed(shelves, marks, items, u, a, e, wanted, state):  # type: ignore[no-untyped-def]
+    """Draw an item for the event e of user u whose events begin at a; `wanted` as `_known` has it."""
+    item = -1
     for back in range(1, min(REACH, e - a) + 1):
-        item = _known(shelves, items, a, e, back, wanted, state)
-        if item >= 0:
-            return item
-    shelf, _, band, _ = wanted
-    if shelf < 0:
-        shelf = _new_shelf(shelves, items, a, e, wanted, state)
-    return _other_item(shelves, items, a, e, shelf, band, state)
+        if item < 0:
+            item = _known(shelves, marks, items[e - back], u, wanted, state)
+    if item < 0:
+        shelf, _, band, _ = wanted
+        if shelf < 0:
+            shelf = _new_shelf(shelves, marks, items[e - 1] if e > a else -1, u, wanted, state)
+        item = _other_item(shelves, marks, u, shelf, band, state)
+    return item
 
 
-@njit(cache=True, nogil=True)
-def _fill(shelves, outline, plan, part, items):  # type: ignore[no-untyped-def]
-    """Fill the outlines first … last - 1 of `part` = (seed, first, last)."""
-    seed, first, last = part
+@kernel
+def _fill(shelves, outline, plan, part, buffers, items):  # type: ignore[no-untyped-def]
+    """Fill the outlines first … last - 1 of `part` = (seed, first, last); `buffers`: (state, marks)."""
+    (seed, first, last), (state, marks) = part, buffers
     for u in range(first, last):
-        state = _stream(seed, u)
+        _begin(state, seed, u)
         a = plan.offsets[u]
         for e in range(a, plan.offsets[u + 1]):
             item, wanted = outlined(shelves, outline, plan, items, u, e, state)
-            items[e] = item if item >= 0 else proposed(shelves, items, a, e, wanted, state)
+            if item < 0:
+                item = proposed(shelves, marks, items, u, a, e, wanted, state)
+            put(shelves, marks, items, u, e, item)

@@ -11,14 +11,26 @@ from numba import njit
 from threadpoolctl import threadpool_limits
 
 from wareloom.errors import require
+from wareloom.kernel import kernel
 from wareloom.neural import torch
 from wareloom.neural.training import Training, seeded, train
 from wareloom.neural.weights import loaded
 from wareloom.run import Run
 from wareloom.shop import Log
-from wareloom.synthesis.behaviour._fill import Shelves, outlined, proposed
+from wareloom.synthesis.behaviour._fill import Shelves, new_marks, outlined, proposed, put
 from wareloom.synthesis.behaviour._outline import Outline
-from wareloom.synthesis.behaviour._walk import TRIES, Model, Plan, Table, _draw, _next, _stream, in_threads
+from wareloom.synthesis.behaviour._walk import (
+    TRIES,
+    Model,
+    Plan,
+    Table,
+    _begin,
+    _draw,
+    _next,
+    _stream,
+    in_threads,
+    new_state,
+)
 
 F = torch.nn.functional
 BLOCK = 512
@@ -196,9 +208,11 @@ def walked(of: Any, plan: Plan, latents: Latents, run: Run) -> tuple[np.ndarray,
             asked = _asked(plan, seed, np.arange(begin, min(n, begin + size)))
             chance = _chances(latents(asked), of.weights_, of.temperature)
             if outlines is None:
-                _choose(chance, plan, seen, (seed, begin, of.order), model, usual, items)
+                sums = new_state(), np.empty(chance.shape[1])
+                _choose(chance, plan, seen, (seed, begin, of.order), sums, (model, usual, items))
             else:
-                _fit_in(chance, plan, outlines, (seed, begin, 1.0 - of.order), usual, items)
+                marks = new_state(), new_marks(outlines[0])
+                _fit_in(chance, plan, outlines, (seed, begin, 1.0 - of.order), marks, (usual, items))
 
     with threadpool_limits(1), seeded(run.with_(threads=1), "latent"):
         in_threads(work, -(-n // size), run.cores)
@@ -245,15 +259,15 @@ def _first(start, seed, user):  # type: ignore[no-untyped-def]
     return start[int(_next(_stream(seed, user)) * len(start))]
 
 
-@njit(cache=True, nogil=True)
-def _choose(chance, plan, seen, part, model, usual, items):  # type: ignore[no-untyped-def]
-    """Draw the new items of a block of users from their chances, none twice if it can be helped."""
-    seed, first, order = part
+@kernel
+def _choose(chance, plan, seen, part, buffers, of):  # type: ignore[no-untyped-def]
+    """Draw the new items of a block of users from their chances, none twice if it can be helped; `buffers`: (state,
+    running sums)."""
+    (seed, first, order), (state, running), (model, usual, items) = part, buffers, of
     width = chance.shape[1]
-    running = np.empty(width)
     for r in range(chance.shape[0]):
         u = first + r
-        state = _stream(seed, u)
+        _begin(state, seed, u)
         total = 0.0
         for i in range(width):
             total += chance[r, i]
@@ -305,22 +319,21 @@ def _led(follow: Table, last: int, chance: np.ndarray, usual: np.ndarray, state:
     return item
 
 
-@njit(cache=True, nogil=True)
-def _fit_in(chance, plan, outlines, part, usual, items):  # type: ignore[no-untyped-def]
-    """Fill the outlines of a block of users with items that fit both outline and user."""
-    shelves, outline = outlines
-    seed, first, power = part
+@kernel
+def _fit_in(chance, plan, outlines, part, buffers, of):  # type: ignore[no-untyped-def]
+    """Fill the outlines of a block of users with items that fit both outline and user; `buffers`: (state, marks)."""
+    (shelves, outline), (seed, first, power), (state, marks), (usual, items) = outlines, part, buffers, of
     for r in range(chance.shape[0]):
         u = first + r
-        state = _stream(seed, u)
+        _begin(state, seed, u)
         a = plan.offsets[u]
         for e in range(a, plan.offsets[u + 1]):
             item, wanted = outlined(shelves, outline, plan, items, u, e, state)
             total = 0.0
             for _ in range(LIFTS if item < 0 else 0):
-                other = proposed(shelves, items, a, e, wanted, state)
+                other = proposed(shelves, marks, items, u, a, e, wanted, state)
                 lift = (chance[r, other] / usual[other] + 1e-30) ** power
                 total += lift
                 if item < 0 or _next(state) * total < lift:
                     item = other
-            items[e] = item
+            put(shelves, marks, items, u, e, item)

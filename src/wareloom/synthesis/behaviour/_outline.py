@@ -6,13 +6,13 @@ from typing import NamedTuple
 
 import numpy as np
 import polars as pl
-from numba import njit
 
+from wareloom.kernel import kernel
 from wareloom.shop import Log
 from wareloom.shop.categories import path_codes, telling_codes
 from wareloom.shop.log import NO_TIME
 from wareloom.synthesis.behaviour._rhythm import resolution, session_starts
-from wareloom.synthesis.behaviour._walk import Plan, _next, _stream, in_threads
+from wareloom.synthesis.behaviour._walk import Plan, _begin, _next, in_threads, new_state
 
 BANDS = 20
 """Bands of popularity by powers of two: 0 for items that nobody chose, 1 for one event, 2 for two or three, …"""
@@ -146,17 +146,17 @@ def clock_outlines(outline: Outline, plan: Plan, jitter: float, seed: np.uint64,
     gap's stretch.
     """
     times = np.empty(plan.offsets[-1], dtype=np.int64)
-    in_threads(lambda a, b: _time(outline, plan, jitter, (seed, a, b), times), len(plan.template), cores)
+    in_threads(lambda a, b: _time(outline, plan, (seed, a, b, jitter), new_state(), times), len(plan.template), cores)
     return times
 
 
-@njit(cache=True)
+@kernel
 def _normal(state):  # type: ignore[no-untyped-def]
     """A standard normal number (Box and Muller 1958)."""
     return np.sqrt(-2.0 * np.log(1.0 - _next(state))) * np.cos(2.0 * np.pi * _next(state))
 
 
-@njit(cache=True)
+@kernel
 def _stretched(gap, steps, factor, state):  # type: ignore[no-untyped-def]
     """A gap times a factor, changed by whole steps of (long, short): up or down by chance, so that the mean is right.
 
@@ -170,16 +170,17 @@ def _stretched(gap, steps, factor, state):  # type: ignore[no-untyped-def]
     return max(0, gap + int(more) * step)
 
 
-@njit(cache=True, nogil=True)
-def _time(outline, plan, jitter, part, times):  # type: ignore[no-untyped-def]
-    seed, first, last = part
+@kernel
+def _time(outline, plan, part, state, times):  # type: ignore[no-untyped-def]
+    seed, first, last, jitter = part
     earliest, latest, resolution, step = outline.bounds
     for u in range(first, last):
-        state = _stream(seed, u)
+        _begin(state, seed, u)
         a, b, t = plan.offsets[u], plan.offsets[u + 1], outline.offsets[plan.template[u]]
         end = outline.time[t + b - a - 1]
         if end == NO_TIME:
-            times[a:b] = outline.time[t : t + b - a]
+            for e in range(a, b):
+                times[e] = outline.time[t + e - a]
             continue
         moved = end + int(np.round(2.0 * _normal(state))) * step
         end = moved if earliest <= moved <= latest else end
@@ -193,5 +194,5 @@ def _time(outline, plan, jitter, part, times):  # type: ignore[no-untyped-def]
                 gap = _stretched(gap, (max(step, DAY), resolution), np.exp(jitter * _normal(state)), state)
             times[e - 1] = times[e] - gap
             fits = fits and times[e - 1] >= earliest
-        if not fits:
-            times[a:b] = outline.time[t : t + b - a]
+        for e in range(a, a if fits else b):
+            times[e] = outline.time[t + e - a]

@@ -7,9 +7,10 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
+from wareloom.kernel import kernel
 from wareloom.shop import Log
 from wareloom.shop.log import NO_TIME
-from wareloom.synthesis.behaviour._walk import BUCKETS, _bucket, _next, _stream, in_threads
+from wareloom.synthesis.behaviour._walk import BUCKETS, _begin, _bucket, _next, in_threads, new_state
 
 QUANTILES = 257
 RESOLUTIONS = (86_400_000_000, 3_600_000_000, 60_000_000, 1_000_000, 1_000, 1)
@@ -125,17 +126,17 @@ def clock(rhythm: Rhythm, visits: Visits, seed: np.uint64, cores: int) -> np.nda
     anchor.
     """
     times = np.empty(visits.offsets[-1], dtype=np.int64)
-    in_threads(lambda first, last: _clock(rhythm, visits, (seed, first, last), times), len(visits.after), cores)
+    in_threads(lambda a, b: _clock(rhythm, visits, (seed, a, b), new_state(), times), len(visits.after), cores)
     return times
 
 
-@njit(cache=True, nogil=True)
-def _clock(rhythm: Rhythm, visits: Visits, part: tuple[np.uint64, int, int], times: np.ndarray) -> None:
+@kernel
+def _clock(rhythm, visits, part, state, times):  # type: ignore[no-untyped-def]
     """Time the users first … last - 1 of `part` = (seed, first, last)."""
     seed, first, last = part
     earliest, resolution = rhythm.bounds[0], rhythm.bounds[1]
     for u in range(first, last):
-        state = _stream(seed, u)
+        _begin(state, seed, u)
         bucket = _bucket(visits.sessions[u + 1] - visits.sessions[u])
         fresh = visits.after[u] < 0
         end = _quantile(rhythm.last[bucket], state) if fresh else 0.0

@@ -7,8 +7,9 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
+from wareloom.kernel import kernel
 from wareloom.rankers._neighbours import Neighbourhood, put_in_order
-from wareloom.synthesis.behaviour._walk import Plan, _draw, _next, _stream, in_threads
+from wareloom.synthesis.behaviour._walk import Plan, _begin, _draw, _next, in_threads, longest_history, new_state
 
 
 class Knowledge(NamedTuple):
@@ -84,30 +85,33 @@ def teach(
     items and how to draw.
     """
     items = np.empty(plan.offsets[-1], dtype=np.int32)
-    table, draw = starts
-    in_threads(
-        lambda first, last: _teach(knowledge, plan, (seen, table, draw), (seed, first, last), items),
-        len(plan.offsets) - 1,
-        cores,
-    )
+    width, longest = len(knowledge.prior), longest_history(plan)
+
+    def part(first: int, last: int) -> None:
+        sums = np.zeros(width, np.float32), np.empty(width, np.int32)
+        best = np.empty(starts[1].top, np.int32), np.empty(starts[1].top, np.float64)
+        buffers = new_state(), np.empty(longest, np.int32), sums, best
+        _teach(knowledge, plan, (seen, *starts), (seed, first, last), buffers, items)
+
+    in_threads(part, len(plan.offsets) - 1, cores)
     return items
 
 
-@njit(cache=True, nogil=True)
-def _teach(knowledge, plan, how, part, items):  # type: ignore[no-untyped-def]
-    seen, starts, draw = how
-    seed, first, last = part
+@kernel
+def _teach(knowledge, plan, how, part, buffers, items):  # type: ignore[no-untyped-def]
+    """Walk the users first … last - 1 of `part` = (seed, first, last).
+
+    `buffers`: (state, memory, (sums, items touched), (best items, their scores)), all sums 0.
+    """
+    (seen, starts, draw), (seed, first, last), (state, memory, (sums, touched), (best, score)) = how, part, buffers
     width = len(knowledge.prior)
-    sums = np.zeros(width, dtype=np.float32)
-    touched = np.empty(width, dtype=np.int32)
-    best, score = np.empty(draw.top, dtype=np.int32), np.empty(draw.top, dtype=np.float64)
     for u in range(first, last):
-        state = _stream(seed, u)
+        _begin(state, seed, u)
         a, b = plan.offsets[u], plan.offsets[u + 1]
         pa, pb = plan.past_offsets[u], plan.past_offsets[u + 1]
-        memory = np.empty(pb - pa + b - a, dtype=np.int32)
-        memory[: pb - pa] = plan.past_item[pa:pb]
         have = pb - pa
+        for k in range(have):
+            memory[k] = plan.past_item[pa + k]
         for place in range(a, b):
             if seen[place] >= 0:
                 item = memory[seen[place]]
@@ -127,7 +131,7 @@ def _teach(knowledge, plan, how, part, items):  # type: ignore[no-untyped-def]
             have += 1
 
 
-@njit(cache=True)
+@kernel
 def _sum(knowledge, memory, have, sums, touched):  # type: ignore[no-untyped-def]
     """Add the rows of all tables up over the history; returns how many items were touched, those had left out."""
     n = 0
@@ -151,7 +155,7 @@ def _sum(knowledge, memory, have, sums, touched):  # type: ignore[no-untyped-def
     return n
 
 
-@njit(cache=True)
+@kernel
 def _pick_best(prior, sums, touched, buffers, power, state):  # type: ignore[no-untyped-def]
     """Draw one of the best of `touched` by its score to a power, and zero the sums; -1 where there is none."""
     best, score = buffers

@@ -10,6 +10,8 @@ import numpy as np
 from numba import njit
 from scipy import sparse
 
+from wareloom.kernel import kernel
+
 TRIES = 16
 """Draws before an item that the user has had is accepted after all."""
 LOOK_BACK = 512
@@ -119,13 +121,19 @@ def _next(state: np.ndarray) -> float:
 
 
 @njit(inline="always")
-def _stream(seed: np.uint64, user: int) -> np.ndarray:
-    """Return the state of the random stream of one user (splitmix64 of seed and user), never zero."""
+def _begin(state: np.ndarray, seed: np.uint64, user: int) -> None:
+    """Set the state to the beginning of the random stream of one user (splitmix64 of seed and user), never zero."""
     z = seed + np.uint64(user + 1) * np.uint64(0x9E3779B97F4A7C15)
     z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    state = np.empty(1, dtype=np.uint64)
     state[0] = (z ^ (z >> np.uint64(31))) | np.uint64(1)
+
+
+@njit(inline="always")
+def _stream(seed: np.uint64, user: int) -> np.ndarray:
+    """Return a state of its own at the beginning of a user's stream."""
+    state = np.empty(1, dtype=np.uint64)
+    _begin(state, seed, user)
     return state
 
 
@@ -158,7 +166,7 @@ def _bucket(n: int) -> int:
     return b
 
 
-@njit(cache=True)
+@kernel
 def _other(model: Model, memory: np.ndarray, have: int, state: np.ndarray) -> int:
     """Draw an item other than the last: one of the user's own, or a new one by what follows the last."""
     last = memory[have - 1]
@@ -188,8 +196,23 @@ def walk(model: Model, plan: Plan, seed: np.uint64, cores: int) -> tuple[np.ndar
     """Walk all users of `plan`: (items int32, kinds of event int8), the same whatever the number of cores."""
     items = np.empty(plan.offsets[-1], dtype=np.int32)
     events = np.empty(plan.offsets[-1], dtype=np.int8)
-    in_threads(lambda first, last: _walk(model, plan, (seed, first, last), items, events), len(plan.offsets) - 1, cores)
+    longest = longest_history(plan)
+
+    def part(first: int, last: int) -> None:
+        _walk(model, plan, (seed, first, last), (new_state(), np.empty(longest, np.int32)), (items, events))
+
+    in_threads(part, len(plan.offsets) - 1, cores)
     return items, events
+
+
+def new_state() -> np.ndarray:
+    """The state of a random stream, to be set by `_begin`: uint64 [1]."""
+    return np.zeros(1, dtype=np.uint64)
+
+
+def longest_history(plan: Plan) -> int:
+    """Events of the user of a plan who has most, those before the plan's included."""
+    return int((np.diff(plan.offsets) + np.diff(plan.past_offsets)).max(initial=0))
 
 
 def in_threads(work: Callable[[int, int], None], users: int, cores: int) -> None:
@@ -200,18 +223,19 @@ def in_threads(work: Callable[[int, int], None], users: int, cores: int) -> None
             pass
 
 
-@njit(cache=True, nogil=True)
-def _walk(model: Model, plan: Plan, part: tuple[np.uint64, int, int], items: np.ndarray, events: np.ndarray) -> None:
-    """Walk the users first … last - 1 of `part` = (seed, first, last)."""
-    seed, first, last = part
+@kernel
+def _walk(model, plan, part, buffers, found):  # type: ignore[no-untyped-def]
+    """Walk the users first … last - 1 of `part` = (seed, first, last); `buffers`: (state, memory), `found`: see
+    `walk`."""
+    (seed, first, last), (state, memory), (items, events) = part, buffers, found
     kinds = len(model.first)
     for u in range(first, last):
-        state = _stream(seed, u)
+        _begin(state, seed, u)
         a, b = plan.offsets[u], plan.offsets[u + 1]
         pa, pb = plan.past_offsets[u], plan.past_offsets[u + 1]
-        memory = np.empty(pb - pa + b - a, dtype=np.int32)
-        memory[: pb - pa] = plan.past_item[pa:pb]
         have = pb - pa
+        for k in range(have):
+            memory[k] = plan.past_item[pa + k]
         event = int(plan.past_event[pb - 1]) if have else 0
         for place in range(a, b):
             if have == 0:
