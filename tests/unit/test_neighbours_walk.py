@@ -13,7 +13,7 @@ from wareloom.rankers._neighbours import Neighbourhood
 from wareloom.run import Run
 from wareloom.shop import Log
 from wareloom.synthesis import Given
-from wareloom.synthesis.behaviour.neighbours import _vectors, _weights
+from wareloom.synthesis.behaviour._tables import _vectors, _weights
 
 
 class Fitted:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import polars as pl
 import pytest
@@ -49,6 +51,28 @@ def test_walks_look_at_the_highest_neighbours_alone_where_told_so() -> None:
     whole = SYNTHESIZERS.make("teacher").fit(shop, Run(seed=1))
     asked = Requests.sessions([["i7"]])
     np.testing.assert_array_equal(few.as_ranker().score(asked), whole.as_ranker().score(asked))
+
+
+@pytest.mark.parametrize("member", ["ease", "als"])
+def test_walks_can_follow_the_highest_neighbours_of_rankers_that_are_no_tables(member: str, tmp_path: Path) -> None:
+    """What follows one item alone is among the best of the ranker for it."""
+    shop = small_shop(users=200)
+    settings = {member: {"decay": 1.0}}
+    made = SYNTHESIZERS.make(
+        "teacher", members=(member,), member_settings=settings, weights={member: 1.0}, neighbours=4
+    )
+    made = made.fit(shop, Run(seed=1))
+    sample = made.sample(2_000, Run(seed=2), Given(start_items=("i7",), length=2))
+    log = Log.of(sample)
+    first, second = log.item[log.offsets[:-1]], log.item[log.offsets[1:] - 1]
+    fresh = set(log.items.ids.gather(np.unique(second[first != second])))
+    best = made.as_ranker().rank(Requests.sessions([["i7"]]), 5)["item_id"].to_list()
+    assert 1 <= len(fresh) <= 4
+    if member == "ease":
+        assert fresh <= set(best)
+    made.save(tmp_path / "teacher")
+    again = SYNTHESIZERS.restore(tmp_path / "teacher").sample(2_000, Run(seed=2), Given(start_items=("i7",), length=2))
+    assert again.fingerprint == sample.fingerprint
 
 
 def test_text_leads_to_items_that_nobody_had() -> None:

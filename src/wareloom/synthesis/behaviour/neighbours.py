@@ -6,16 +6,14 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Self
 
 import numpy as np
-from scipy import sparse
 
 from wareloom.errors import require
 from wareloom.family import RANKERS
 from wareloom.rankers import Ranker
-from wareloom.rankers._neighbours import Neighbourhood, to_table
-from wareloom.rankers._top import top_k
-from wareloom.rankers.content._nearest import nearest
+from wareloom.rankers._neighbours import Neighbourhood
 from wareloom.run import Run
 from wareloom.shop import Log, Shop
+from wareloom.synthesis.behaviour._tables import neighbourhood_of
 from wareloom.synthesis.behaviour._teach import Draw, pack, teach
 from wareloom.synthesis.behaviour._walk import Plan
 from wareloom.synthesis.behaviour.markov import Markov
@@ -63,7 +61,8 @@ class Neighbours(Markov):
         # Nothing but the log is learned from, whatever the items say of themselves.
         ranker.fit(Log.of(shop), run)
         with run.limits():
-            of = TABLES[self.ranker](ranker, self.neighbours)
+            of = neighbourhood_of(ranker, self.neighbours)
+        assert of is not None
         self.table_, self.forget_ = of.table, np.array([of.decay, of.last], dtype=np.float64)
         return self
 
@@ -73,33 +72,3 @@ class Neighbours(Markov):
         knowledge = pack([(of, 1.0)], np.zeros(self.table_.shape[0], dtype=np.float32))
         how = self._model().start, Draw(self.top, 1.0 / self.temperature, self.uniform)
         return teach(knowledge, plan, seen, how, np.uint64(run.seed_for("neighbours", "items")), run.cores), event
-
-
-def _own(ranker: Any, neighbours: int) -> Neighbourhood:
-    """The table that the ranker adds up itself."""
-    of: Neighbourhood = ranker.neighbourhood()
-    return of
-
-
-def _weights(ranker: Any, neighbours: int) -> Neighbourhood:
-    """The highest positive weights of EASE's items; items that it left out have none."""
-    kept, whole = ranker.kept_, len(ranker.items_)
-    best = np.sort(top_k(ranker.weights_, min(neighbours, len(kept))), axis=1)
-    value = np.take_along_axis(ranker.weights_, best, axis=1)
-    first = np.argsort(value <= 0, axis=1, kind="stable")
-    count = (value > 0).sum(axis=1)
-    parts = count, np.take_along_axis(best, first, axis=1), np.take_along_axis(value, first, axis=1)
-    small = to_table(parts, len(kept)).tocoo()
-    table = sparse.csr_matrix((small.data, (kept[small.row], kept[small.col])), shape=(whole, whole))
-    return Neighbourhood(table, ranker.decay, ranker.last)
-
-
-def _vectors(ranker: Any, neighbours: int) -> Neighbourhood:
-    """The items whose ALS vectors point most alike."""
-    vectors = ranker.vectors_
-    unit = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
-    return Neighbourhood(nearest(unit.astype(np.float32), neighbours), ranker.decay, 0)
-
-
-TABLES = {"item_knn": _own, "ease": _weights, "als": _vectors, "transitions": _own}
-"""How a ranker's table of neighbours is found"""

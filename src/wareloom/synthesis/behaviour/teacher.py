@@ -15,10 +15,14 @@ from wareloom.rankers._neighbours import highest
 from wareloom.rankers.hybrid._members import prior
 from wareloom.run import Run
 from wareloom.shop import Shop
+from wareloom.synthesis.behaviour._tables import neighbourhood_of
 from wareloom.synthesis.behaviour._teach import Draw, Knowledge, pack, teach
 from wareloom.synthesis.behaviour._translate import translated
 from wareloom.synthesis.behaviour._walk import Plan
 from wareloom.synthesis.behaviour.markov import Markov
+
+FEW = 200
+"""Neighbours that are walked of members that are not tables themselves, `ease` and `als`, where no number is given"""
 
 
 @dataclass(kw_only=True, eq=False)
@@ -38,7 +42,8 @@ class Teacher(Markov):
     knows: ClassVar[frozenset[str]] = frozenset({"behaviour", "text"})
 
     members: tuple[str, ...] = ("transitions", "item_knn", "text_knn")
-    """The rankers of the ensemble; each must add up rows of a table over the history."""
+    """The rankers of the ensemble; each must add up rows of a table over the history, as transitions, item_knn, ease,
+    als, text_knn and image_knn do. Of ease and als only each item's highest neighbours are walked."""
     member_settings: dict[str, dict[str, Any]] = field(default_factory=dict)
     """Settings by member, where they are not the defaults."""
     weights: dict[str, float] = field(default_factory=dict)
@@ -88,10 +93,10 @@ class Teacher(Markov):
         self._packed = None
         self.ensemble_ = {"stack": self._stack().fit(shop, run)}
         for name, ranker in self.ensemble_["stack"].members_.items():  # type: ignore[attr-defined]
-            if ranker.neighbourhood() is None:
+            if neighbourhood_of(ranker, 1) is None:
                 raise SettingError(
                     f"teacher: the member {name!r} adds up no table, so that walks cannot be drawn from it; "
-                    "transitions, item_knn, text_knn and image_knn can."
+                    "transitions, item_knn, ease, als, text_knn and image_knn can."
                 )
         return self
 
@@ -133,7 +138,8 @@ class Teacher(Markov):
         parts = []
         for name, ranker in stack.members_.items():
             if stack.weights_[name] > 0:
-                known = ranker.neighbourhood()
+                known = neighbourhood_of(ranker, self.neighbours or FEW)
+                assert known is not None
                 table = highest(known.table, self.neighbours) if self.neighbours else known.table
                 parts.append((known._replace(table=table), stack.weights_[name] / stack.scale_[name]))
         return pack(parts, stack.weights_["popularity"] * prior(stack.popularity_))
