@@ -14,6 +14,7 @@ from wareloom.family import SYNTHESIZERS
 from wareloom.run import Run
 from wareloom.shop import Log, Requests
 from wareloom.synthesis import Given
+from wareloom.synthesis.behaviour import _teach
 from wareloom.synthesis.behaviour._teach import same_before
 
 
@@ -51,6 +52,31 @@ def test_walks_look_at_the_highest_neighbours_alone_where_told_so() -> None:
     whole = SYNTHESIZERS.make("teacher").fit(shop, Run(seed=1))
     asked = Requests.sessions([["i7"]])
     np.testing.assert_array_equal(few.as_ranker().score(asked), whole.as_ranker().score(asked))
+
+
+@pytest.mark.parametrize("many", [0, 10**9])
+def test_a_walk_that_takes_the_best_goes_where_the_ranker_would_send_it(
+    many: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Event by event, whether all items are looked at or those with sums; with windows and units that run out."""
+    monkeypatch.setattr(_teach, "MANY", many)
+    shop = small_shop(users=200)
+    how = {"transitions": {"last": 3, "decay": 0.9}, "item_knn": {"decay": 0.05}, "text_knn": {"decay": 1.0}}
+    weights = {"transitions": 1.0, "item_knn": 0.7, "text_knn": 0.4, "popularity": 0.0}
+    made = SYNTHESIZERS.make("teacher", top=1, member_settings=how, weights=weights).fit(shop, Run(seed=1))
+    log = Log.of(made.sample(40, Run(seed=2), Given(start_items=("i7", "i3"), length=14)))
+    ranker, checked = made.as_ranker(), 0
+    for u in range(40):
+        own = log.items.ids.gather(log.item[log.offsets[u] : log.offsets[u + 1]]).to_list()
+        for place in range(1, len(own)):
+            if own[place] in own[:place]:
+                continue
+            scores = ranker.score(Requests.sessions([own[:place]]))[0].astype(np.float64)
+            scores[log.items.encode(own[:place])] = -np.inf
+            best = scores.max()
+            assert scores[log.items.encode([own[place]])[0]] == pytest.approx(best, rel=1e-3)
+            checked += 1
+    assert checked > 200
 
 
 @pytest.mark.parametrize("member", ["ease", "als"])

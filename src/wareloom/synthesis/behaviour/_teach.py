@@ -11,6 +11,15 @@ from wareloom.kernel import kernel
 from wareloom.rankers._neighbours import Neighbourhood, put_in_order
 from wareloom.synthesis.behaviour._walk import Plan, _begin, _draw, _next, in_threads, longest_history, new_state
 
+NOTHING = 1e-4
+"""Weight below which an older event is not looked at"""
+SMALLEST = 1e-12
+"""Unit of the sums below which they are put into new units"""
+MANY = 16
+"""Part of the catalogue that all tables' rows name, on average, above which all items are looked at, one in so many"""
+BLOCK = 64
+"""Items that are passed over at once where none is among the best so far"""
+
 
 class Knowledge(NamedTuple):
     """Several neighbourhoods behind one another, and what is drawn where they are silent."""
@@ -86,32 +95,60 @@ def teach(
     """
     items = np.empty(plan.offsets[-1], dtype=np.int32)
     width, longest = len(knowledge.prior), longest_history(plan)
+    none = -1 if len(knowledge.item) * MANY > width * width else 0
 
     def part(first: int, last: int) -> None:
-        sums = np.zeros(width, np.float32), np.empty(width, np.int32)
         best = np.empty(starts[1].top, np.int32), np.empty(starts[1].top, np.float64)
-        buffers = new_state(), np.empty(longest, np.int32), sums, best
-        _teach(knowledge, plan, (seen, *starts), (seed, first, last), buffers, items)
+        buffers = new_state(), np.empty(longest, np.int32), _new_sums(knowledge), np.full(width, -1, np.int32), best
+        _teach(knowledge, plan, (seen, *starts, none), (seed, first, last), buffers, items)
 
     in_threads(part, len(plan.offsets) - 1, cores)
     return items
+
+
+class Sums(NamedTuple):
+    """Sums of the tables' rows over a user's history, kept from event to event: one row a table and event is added."""
+
+    value: np.ndarray
+    """float32 [tables, items], in units of `unit`"""
+    unit: np.ndarray
+    """float32 [tables], what older events have decayed to since the units were set"""
+    whose: np.ndarray
+    """int32 [items], the latest user of whom an item has sums; -1 for none"""
+    touched: np.ndarray
+    """int32 [items], the items with sums, in the order in which rows named them"""
+    score: np.ndarray
+    """float32 [items], room for all tables together"""
+
+
+def _new_sums(knowledge: Knowledge) -> Sums:
+    width, tables = len(knowledge.prior), len(knowledge.decay)
+    return Sums(
+        np.zeros((tables, width), np.float32),
+        np.ones(tables, np.float32),
+        np.full(width, -1, np.int32),
+        np.empty(width, np.int32),
+        np.empty(width, np.float32),
+    )
 
 
 @kernel
 def _teach(knowledge, plan, how, part, buffers, items):  # type: ignore[no-untyped-def]
     """Walk the users first … last - 1 of `part` = (seed, first, last).
 
-    `buffers`: (state, memory, (sums, items touched), (best items, their scores)), all sums 0.
+    `how`: (as `teach` has it, the table of first items, how to draw, how many items have sums where none has: -1 where
+    all are looked at); `buffers`: (state, memory, sums, latest user who had each item, (best items, their scores)).
     """
-    (seen, starts, draw), (seed, first, last), (state, memory, (sums, touched), (best, score)) = how, part, buffers
+    (seen, starts, draw, none), (seed, first, last), (state, memory, sums, had, best) = how, part, buffers
     width = len(knowledge.prior)
     for u in range(first, last):
         _begin(state, seed, u)
         a, b = plan.offsets[u], plan.offsets[u + 1]
         pa, pb = plan.past_offsets[u], plan.past_offsets[u + 1]
-        have = pb - pa
+        have, summed, n = pb - pa, 0, none
         for k in range(have):
             memory[k] = plan.past_item[pa + k]
+            had[memory[k]] = u
         for place in range(a, b):
             if seen[place] >= 0:
                 item = memory[seen[place]]
@@ -123,57 +160,113 @@ def _teach(knowledge, plan, how, part, buffers, items):  # type: ignore[no-untyp
                 else:
                     item = _draw(starts, 0, state)
             else:
-                n = _sum(knowledge, memory, have, sums, touched)
-                item = _pick_best(knowledge.prior, sums, touched[:n], (best, score), draw.power, state)
+                n = _sum(knowledge, memory, (summed, have), u, sums, n)
+                summed = have
+                item = _pick_best(knowledge.prior, sums, n, had, u, best, draw.power, state)
                 if item < 0:
                     item = _draw(starts, 0, state)
             items[place] = memory[have] = item
+            had[item] = u
             have += 1
+        _forget(sums, n)
 
 
 @kernel
-def _sum(knowledge, memory, have, sums, touched):  # type: ignore[no-untyped-def]
-    """Add the rows of all tables up over the history; returns how many items were touched, those had left out."""
-    n = 0
+def _forget(sums, n):  # type: ignore[no-untyped-def]
+    """Set the sums of n items, all where n < 0, and the units back."""
+    for t in range(len(sums.unit)):
+        sums.unit[t] = 1.0
+        for k in range(n):
+            sums.value[t, sums.touched[k]] = 0.0
+        for j in range(sums.value.shape[1] if n < 0 else 0):
+            sums.value[t, j] = 0.0
+
+
+@kernel
+def _sum(knowledge, memory, events, u, sums, n):  # type: ignore[no-untyped-def]
+    """Add what the `events` = (first, end) of user u name to sums of n items; return of how many items there are then.
+
+    Where n < 0 it is not kept which items have sums: rows are long beside the catalogue, and all items are looked at.
+    What has decayed below `NOTHING` is not added, what has left a table's window is taken off again.
+    """
+    first, end = events
     for t in range(len(knowledge.decay)):
-        weight = 1.0
-        reach = min(have, knowledge.last[t]) if knowledge.last[t] > 0 else have
-        for h in range(have - 1, have - 1 - reach, -1):
-            row = memory[h]
-            for e in range(knowledge.start[t, row], knowledge.start[t, row + 1]):
-                j = knowledge.item[e]
-                if sums[j] == 0.0:
-                    touched[n] = j
-                    n += 1
-                sums[j] += np.float32(weight) * knowledge.value[e]
-            weight *= knowledge.decay[t]
-            if weight < 1e-4:
-                break
-    for h in range(have):
-        if sums[memory[h]] > 0.0:
-            sums[memory[h]] = -1.0
+        decay = knowledge.decay[t]
+        sums.unit[t] *= np.float32(decay ** (end - first))
+        if sums.unit[t] < SMALLEST:
+            for j in range(sums.value.shape[1]):
+                sums.value[t, j] *= sums.unit[t]
+            sums.unit[t] = 1.0
+        reach = end
+        if decay < 1.0:
+            reach = min(reach, int(np.ceil(np.log(NOTHING) / np.log(decay))))
+        if 0 < knowledge.last[t] < reach:
+            reach = knowledge.last[t]
+            for h in range(max(0, first - reach), min(first, end - reach)):
+                n = _add(knowledge, t, memory[h], -(decay ** (end - 1 - h)) / sums.unit[t], u, sums, n)
+        for h in range(max(first, end - reach), end):
+            n = _add(knowledge, t, memory[h], decay ** (end - 1 - h) / sums.unit[t], u, sums, n)
     return n
 
 
 @kernel
-def _pick_best(prior, sums, touched, buffers, power, state):  # type: ignore[no-untyped-def]
-    """Draw one of the best of `touched` by its score to a power, and zero the sums; -1 where there is none."""
+def _add(knowledge, t, row, weight, u, sums, n):  # type: ignore[no-untyped-def]
+    """Add a row of table t, times a weight, to the sums of n items; return of how many items there are then."""
+    value, whose, touched, weight = sums.value, sums.whose, sums.touched, np.float32(weight)
+    if n < 0:
+        for e in range(knowledge.start[t, row], knowledge.start[t, row + 1]):
+            value[t, knowledge.item[e]] += weight * knowledge.value[e]
+        return n
+    for e in range(knowledge.start[t, row], knowledge.start[t, row + 1]):
+        j = knowledge.item[e]
+        if whose[j] != u:
+            whose[j] = u
+            touched[n] = j
+            n += 1
+        value[t, j] += weight * knowledge.value[e]
+    return n
+
+
+@kernel
+def _pick_best(prior, sums, n, had, u, buffers, power, state):  # type: ignore[no-untyped-def]
+    """Draw one of the best items of user u's sums by its score to a power; -1 where there is none."""
     best, score = buffers
-    filled = 0
-    for j in touched:
-        s = sums[j] + prior[j] if sums[j] > 0.0 else -1.0
-        sums[j] = 0.0
-        if s > 0.0:
-            filled = put_in_order(s, j, score, best, filled)
+    value, unit, told, width, filled = sums.value, sums.unit, sums.score, len(prior), 0
+    if n >= 0:
+        for k in range(n):
+            j = sums.touched[k]
+            s = np.float32(0.0)
+            for t in range(len(unit)):
+                s += value[t, j] * unit[t]
+            if s > 0.0 and had[j] != u:
+                filled = put_in_order(s + prior[j], j, score, best, filled)
+    else:
+        # Of many items all are looked at in order, which is faster than one here and one there.
+        told[:] = 0.0
+        for t in range(len(unit)):
+            for j in range(width):
+                told[j] += value[t, j] * unit[t]
+        for j in range(width):
+            told[j] = told[j] + prior[j] if told[j] > 0.0 else np.float32(0.0)
+        for begin in range(0, width, BLOCK):
+            end = min(width, begin + BLOCK)
+            least = np.float32(score[filled - 1]) if filled == len(best) else np.float32(0.0)
+            above = 0
+            for j in range(begin, end):
+                above += told[j] > least
+            for j in range(begin, end if above else begin):
+                if told[j] > least and had[j] != u:
+                    filled = put_in_order(told[j], j, score, best, filled)
+                    least = np.float32(score[filled - 1]) if filled == len(best) else least
     if filled == 0:
         return -1
     total = 0.0
     for i in range(filled):
         score[i] = score[i] ** power
         total += score[i]
-    u = _next(state) * total
+    at = _next(state) * total
     for i in range(filled):
-        u -= score[i]
-        if u < 0.0:
+        at -= score[i]
+        if at < 0.0:
             return best[i]
     return best[filled - 1]
