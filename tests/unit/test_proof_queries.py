@@ -243,6 +243,12 @@ def test_without_a_label_the_ranker_is_compared_with_itself_untaught() -> None:
     assert "the ranker untaught" in found.data["story"]["controls"]
     assert "runs of words cut out of titles" in found.data["story"]["controls"]
     assert "real data" not in found.data["story"]["controls"]
+    assert "ratio" not in " ".join(found.data["story"]["next"]), "no ratio is chosen where all queries are synthetic"
+    assert "nDCG@10 over all items" in found.data["story"]["finding"]
+    page = render(found.data)
+    assert "runs of words cut out of titles" in page.partition("The details")[0]
+    assert "drawn from popularity" not in page
+    assert "order of ties" not in page
     untaught = next(r for r in found.data["arms"] if r["arm"] == "real" and r["slice"] == "all")
     plain = next(r for r in found.data["baselines"] if r["ranker"] == "bm25" and r["metric"] == untaught["metric"])
     assert untaught["mean"] == pytest.approx(plain["mean"], abs=1e-6), "without judgments lambdamart is bm25"

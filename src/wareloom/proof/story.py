@@ -51,9 +51,17 @@ def story(data: dict[str, Any]) -> dict[str, Any]:
     }
     if data.get("kind") != "search":
         return told
-    unlabelled = data["settings"].get("labelled") == 0
-    words = {"shoppers": "queries", PLAIN["real + naive"]: NAIVE_SPANS if unlabelled else NAIVE_GRADES}
-    return _in_words(told, words | ({PLAIN[REAL]: UNTAUGHT} if unlabelled else {}))
+    names = named(data)
+    return _in_words(told, {"shoppers": "queries"} | {said: names[arm] for arm, said in PLAIN.items()})
+
+
+def named(data: Mapping[str, Any]) -> dict[str, str]:
+    """The arms of a proof, for those who do not know the experiment."""
+    if data.get("kind") != "search":
+        return PLAIN
+    if data["settings"].get("labelled") == 0:
+        return PLAIN | {REAL: UNTAUGHT, "real + naive": NAIVE_SPANS}
+    return PLAIN | {"real + naive": NAIVE_GRADES}
 
 
 def askers(data: Mapping[str, Any]) -> str:
@@ -87,8 +95,10 @@ def meaning(metric: str) -> str:
 
 def _called(metric: str) -> str:
     """A metric as people write it."""
-    stem, at, k = metric.partition("@")
-    return {"ndcg": "nDCG", "mrr": "MRR", "map": "MAP", "auc": "AUC"}.get(stem, stem.replace("_", " ")) + at + k
+    name, _, over = metric.partition(", ")
+    stem, at, k = name.partition("@")
+    known = {"ndcg": "nDCG", "mrr": "MRR", "map": "MAP", "auc": "AUC"}.get(stem, stem.replace("_", " "))
+    return known + at + k + (f" over {over}" if over else "")
 
 
 def _headline(data: dict[str, Any]) -> dict[tuple[str, str], Row]:
@@ -193,9 +203,11 @@ def _seeds(count: int) -> str:
 def _next(data: dict[str, Any], rows: dict[tuple[str, str], Row]) -> list[str]:
     """What to do with this verdict."""
     verdict, settings, steps = data["verdict"], data["settings"], []
-    ratio, ratios = data["modes"][0]["choice"]["ratio"], settings["ratios"]
+    choice, ratios = data["modes"][0]["choice"], settings["ratios"]
+    ratio, chosen = choice["ratio"], bool(choice["tried"])
     if verdict == "helps":
-        steps.append(f"Train on the mix at a ratio of {ratio:g} and try it on live traffic.")
+        how = f"the mix at a ratio of {ratio:g}" if chosen else "the mix"
+        steps.append(f"Train on {how} and try it on live traffic.")
     elif verdict == BUT:
         fell = listed([name_of(fall["slice"]) for fall in data["guard"]["falls"]])
         steps.append(f"Do not ship it as it is: find out why {fell} lost, or lower the ratio, and prove it again.")
@@ -203,7 +215,7 @@ def _next(data: dict[str, Any], rows: dict[tuple[str, str], Row]) -> list[str]:
         steps.append("Leave this synthetic data out: it takes away from what the real data says.")
     else:
         steps += _undecided(data, rows)
-    if verdict in ("helps", BUT) and len(ratios) > 1 and ratio in (min(ratios), max(ratios)):
+    if verdict in ("helps", BUT) and chosen and len(ratios) > 1 and ratio in (min(ratios), max(ratios)):
         where = "larger" if ratio == max(ratios) else "smaller"
         steps.append(f"The best ratio, {ratio:g}, is the edge of those tried: try {where} ones too.")
     if stronger := _stronger(data):

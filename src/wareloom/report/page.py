@@ -104,7 +104,8 @@ def _trained(data: Mapping[str, Any]) -> str:
 def _comparisons(data: Mapping[str, Any], metric: str) -> str:
     """Every pair of arms on the deciding metric; the other metrics of the decisive pairs folded away."""
     whole = [r for r in data["comparisons"] if r["slice"] == "all"]
-    body = compared([r for r in whole if r["metric"] == metric], ("ties", "arm", "against"))
+    ties = ("ties",) if len(data["modes"]) > 1 else ()
+    body = compared([r for r in whole if r["metric"] == metric], (*ties, "arm", "against"))
     body += faint(
         "Intervals join a paired bootstrap over requests with the spread between seeds (Student's t, "
         "Welch–Satterthwaite). The lift is the difference over the control's mean. Nothing is corrected here: to help, "

@@ -8,7 +8,7 @@ from typing import Any
 
 from wareloom.proof.arms import MIXED
 from wareloom.proof.decide import BUT, listed, name_of
-from wareloom.proof.story import PLAIN
+from wareloom.proof.story import named
 from wareloom.report import figures
 from wareloom.report.markup import drawn
 
@@ -54,7 +54,8 @@ def _chart(data: Mapping[str, Any]) -> str:
         for row in data["comparisons"]
         if (row["ties"], row["metric"], row["slice"]) == (decisive["ties"], decisive["metric"], "all")
     }
-    rows = [mine[MIXED, control] | {"name": PLAIN[control]} for control in decisive["controls"]]
+    names = named(data)
+    rows = [mine[MIXED, control] | {"name": names[control]} for control in decisive["controls"]]
     if any(row["lift"] is None for row in rows):
         return "<p class='faint'>Real data alone reaches nothing on this metric: there is no lift to draw.</p>"
     power = next(row for row in data["power"] if row["against"] == decisive["against"])
