@@ -20,7 +20,7 @@ from wareloom.shop.schema import REAL
 
 Look = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
 """Of held-out events with given targets: which does training lack, and which does the synthetic data hold?"""
-TIMES = 2.0
+TIMES = 2.5
 """Times what decoys explain from which an excess of pairs counts."""
 DECOYS = 20
 """Decoy targets drawn for each held-out pair."""
@@ -36,9 +36,9 @@ class Leak(Screen):
     Pairs and decoys are compared within strata of what training says of them: how alike the two read, their category,
     the company that they share, paths of two steps between them, and their popularity; a thin stratum leans on the
     wider one around it. Honest data, of a generator that knows the texts too, holds held-out pairs about as often as
-    decoys of the same stratum, and, where items have neither texts nor categories, up to one and a half times as often:
-    an excess counts from twice as often. The same is asked of runs, (two items, the held-out item that came next), that
-    end in such a pair: honest data holds next to none of them, so that few copied users show.
+    decoys of the same stratum, and, where items have no texts, up to twice as often: an excess counts from two and a
+    half times. The same is asked of runs, (two items, the held-out item that came next), that end in such a pair:
+    honest data holds next to none of them, so that few copied users show.
     """
 
     looks_at: ClassVar[Literal["draws", "sample", "end"]] = "end"

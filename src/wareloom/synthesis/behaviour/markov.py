@@ -87,7 +87,7 @@ class Markov(Synthesizer):
             raise InputError(
                 f"The synthesizer {self.name!r} has nothing to learn from: the shop has no events on known items."
             )
-        with run.limits(), run.task("markov: fit"):
+        with run.limits(), run.task(f"{self.name}: fit"):
             weight = recency(log, self.half_life)
             counts = self._follow(log, weight)
             heads = log.offsets[:-1][log.lengths() > 0]
@@ -116,7 +116,7 @@ class Markov(Synthesizer):
         check_length(given)
         if given.like is not None:
             return self._like(given, run).sample(n, run, replace(given, like=None))
-        with run.limits(), run.task(f"markov: sample {n:,} users"):
+        with run.limits(), run.task(f"{self.name}: sample {n:,} users"):
             past = self._past(given, n)
             if self.structure == "outline" and past.users is None and given.length is None:
                 outline = self._outline()
