@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy import sparse
@@ -23,6 +23,28 @@ MOST_EVENTS = 2_000_000
 """Events from which company is counted; of a larger log a part of the users, drawn at random."""
 
 
+class _Rows(NamedTuple):
+    """Rows of weights that columns are drawn from."""
+
+    weights: sparse.csr_matrix
+    reach: np.ndarray
+    """float64 [entries + 1], running sum of the weights"""
+
+    @classmethod
+    def of(cls, weights: sparse.csr_matrix) -> _Rows:
+        return cls(weights, np.concatenate([[0.0], np.cumsum(weights.data, dtype=np.float64)]))
+
+    def drawn(self, row: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Draw a column of each row by its weights, int64 [rows]; -1 where a row is empty."""
+        weights, reach = self
+        if len(weights.indices) == 0:
+            return np.full(len(row), -1)
+        first, last = reach[weights.indptr[row]], reach[weights.indptr[row + 1]]
+        at = first + rng.random(len(row)) * (last - first)
+        place = np.clip(np.searchsorted(reach, at, side="right") - 1, 0, len(weights.indices) - 1)
+        return np.where(last > first, weights.indices[place], -1)
+
+
 class Evidence:
     """Strata of pairs, and decoys.
 
@@ -32,6 +54,7 @@ class Evidence:
     def __init__(self, counts: sparse.csr_matrix, train: Shop, run: Run) -> None:
         n = counts.shape[0]
         self.company = _company(_some(Log.of(train), run))
+        self.near = _Rows.of(self.company)
         chance = sparse.diags_array(1.0 / np.maximum(np.asarray(counts.sum(axis=1)).ravel(), 1.0)) @ counts
         self.onward, self.chance = sparse.csr_matrix(chance.T), sparse.csr_matrix(chance)
         self.size = np.log2(1 + np.bincount(counts.indices, weights=counts.data, minlength=n)).astype(int)
@@ -42,7 +65,7 @@ class Evidence:
         self.words = _words(train, run)
         if self.words is not None:
             self.having = self.words.tocsc()
-            self.telling = self.words.power(2)
+            self.telling = _Rows.of(self.words.power(2))
 
     def strata(self, a: np.ndarray, b: np.ndarray) -> list[np.ndarray]:
         """Codes of the strata of pairs, int64 [pairs] each, from one for all to the finest; each divides the last."""
@@ -72,10 +95,10 @@ class Evidence:
         dealt: np.ndarray = rng.permutation(target)
         turn = number % (2 if self.words is None else 3)
         if turn == 1:
-            between = _step(self.company, source, rng)
-            other = np.where(between >= 0, _step(self.company, between, rng), -1)
+            between = self.near.drawn(source, rng)
+            other = np.where(between >= 0, self.near.drawn(between, rng), -1)
         elif turn == 2:
-            word = _step(self.telling, source, rng)
+            word = self.telling.drawn(source, rng)
             start, many = self.having.indptr[word], np.diff(self.having.indptr)[word]
             other = np.where(
                 word >= 0, self.having.indices[start + (rng.random(len(word)) * many).astype(np.int64)], -1
@@ -102,15 +125,6 @@ def _company(log: Log) -> sparse.csr_matrix:
     both = sparse.csr_matrix(counts + counts.T)
     length = np.sqrt(np.maximum(np.asarray(both.power(2).sum(axis=1)).ravel(), 1e-9))
     return sparse.csr_matrix(sparse.diags_array((1 / length).astype(np.float32)) @ both)
-
-
-def _step(weights: sparse.csr_matrix, row: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Draw a column of each row by its weights, int64 [rows]; -1 where a row is empty."""
-    reach = np.concatenate([[0.0], np.cumsum(weights.data, dtype=np.float64)])
-    first, last = reach[weights.indptr[row]], reach[weights.indptr[row + 1]]
-    drawn = first + rng.random(len(row)) * (last - first)
-    place = np.clip(np.searchsorted(reach, drawn, side="right") - 1, 0, max(len(weights.indices) - 1, 0))
-    return np.where(last > first, weights.indices[place], -1) if len(weights.indices) else np.full(len(row), -1)
 
 
 def _words(train: Shop, run: Run) -> Any:

@@ -16,7 +16,7 @@ NOTHING = 1e-4
 SMALLEST = 1e-12
 """Unit of the sums below which they are put into new units"""
 MANY = 16
-"""Part of the catalogue that all tables' rows name, on average, above which all items are looked at, one in so many"""
+"""All items are looked at where a row of all tables together names more than one in so many of them, on average"""
 BLOCK = 64
 """Items that are passed over at once where none is among the best so far"""
 

@@ -217,7 +217,7 @@ def longest_history(plan: Plan) -> int:
 
 def in_threads(work: Callable[[int, int], None], users: int, cores: int) -> None:
     """Call `work(first, last)` over ranges of users; kernels release the interpreter, so that all cores are busy."""
-    bounds = np.linspace(0, users, 4 * cores + 1).astype(int).tolist()
+    bounds = np.unique(np.linspace(0, users, 4 * cores + 1).astype(int)).tolist()
     with ThreadPoolExecutor(cores) as pool:
         for _ in pool.map(work, bounds[:-1], bounds[1:]):
             pass
