@@ -284,7 +284,9 @@ def test_honest_walks_of_sessions_without_texts_are_no_leak_and_leaking_ones_are
     everything = train.with_tables(events=pl.concat([part.table("events") for part in parts]))
     for seen, leaks in ((train, False), (everything, True)):
         made = SYNTHESIZERS.make(name).fit(seen, Run(seed=0)).sample(20_000, Run(seed=1))
-        assert Leak().examine(made, train, held, Run(seed=2))["leak"] == leaks
+        told = Leak().examine(made, train, held, Run(seed=2))
+        assert told["leak"] == leaks
+        assert leaks or told["held"] < 1.6 * told["expected"], "company explains what honest walks hold"
 
 
 def test_company_of_a_large_log_is_taken_of_some_users(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -49,7 +49,7 @@ class Teacher(Markov):
     weights: dict[str, float] = field(default_factory=dict)
     """Weights by member, and of "popularity"; where none is given they are learned."""
     neighbours: int = 0
-    """Highest entries of each row of the members' tables that a walk adds up; 0 takes all. A hundred walk three times
+    """Highest entries of each row of the members' tables that a walk adds up; 0 takes all. A hundred walk twice
     as fast, and teach a little less: what several events hint at weakly is lost."""
     top: int = 20
     """Best items among which the next one is drawn."""
