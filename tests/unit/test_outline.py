@@ -17,8 +17,8 @@ from wareloom.run import Run
 from wareloom.shop import Log, Shop
 from wareloom.shop.log import NO_TIME
 from wareloom.synthesis import Given
-from wareloom.synthesis.behaviour._fill import _entry, _steps
 from wareloom.synthesis.behaviour._outline import bands
+from wareloom.synthesis.behaviour._shelves import _steps, entry
 from wareloom.synthesis.behaviour._walk import _stream
 from wareloom.synthesis.behaviour.markov import Markov
 
@@ -96,10 +96,55 @@ def test_the_discount_is_taken_off_each_count_for_what_was_not_seen() -> None:
     assert steps.discount[0] == pytest.approx(3 / (3 + 2))
     state, drawn = _stream(np.uint64(7), 0), np.zeros(5)
     for _ in range(40_000):
-        _, follower, unseen = _entry(steps, 0, 8, state)
+        _, follower, unseen = entry(steps, 0, 8, state)
         drawn[0 if unseen else follower] += 1
     expected = np.array([4 * 0.6, 0.4, 0.4, 1.4, 3.4]) / 8
     assert np.abs(drawn / drawn.sum() - expected).max() < 0.01
+
+
+def chains(users: int = 400) -> Shop:
+    """One category, five purchases a user; some steps are those of many users, most are nobody else's."""
+    rng, rows = np.random.default_rng(4), []
+    for user in range(users):
+        item = int(rng.integers(500))
+        for _ in range(5):
+            rows.append((f"u{user}", f"i{item}"))
+            known = item % 5 == 0 and rng.random() < 0.8
+            item = (item + 7 * int(rng.integers(1, 3))) % 500 if known else int(rng.integers(500))
+    return bought(rows, pl.DataFrame({"item_id": [f"i{i}" for i in range(500)]}))
+
+
+def known_share(train: Shop, made: Shop, *, least: int = 1, leave_out: bool = False) -> float:
+    """Share of steps that so many users of `train` took, with `leave_out` others than the one who takes it."""
+
+    def steps(log: Log) -> list[tuple[int, str, str]]:
+        names = log.items.ids
+        inner = np.flatnonzero(log.user[1:] == log.user[:-1])
+        return [(int(log.user[i]), names[int(log.item[i])], names[int(log.item[i + 1])]) for i in inner]
+
+    known: dict[tuple[str, str], set[int]] = {}
+    for user, one, two in steps(Log.of(train)):
+        known.setdefault((one, two), set()).add(user)
+    taken = steps(Log.of(made))
+    number = [len(known.get(t[1:], set()) - ({t[0]} if leave_out else set())) for t in taken]
+    return float(np.mean([n >= least for n in number]))
+
+
+def test_steps_are_as_well_known_as_real_users_are_to_others() -> None:
+    shop = chains()
+    made, blind = (fitted(shop, look_ahead=n).sample(1000, Run(seed=2)) for n in (15, 1))
+    for least, least_share in ((1, 0.1), (2, 0.04)):
+        real = known_share(shop, shop, least=least, leave_out=True)
+        assert real > least_share
+        assert abs(known_share(shop, made, least=least) - real) < 0.012
+    assert known_share(shop, blind, least=2) < 0.5 * known_share(shop, made, least=2)
+
+
+def test_what_only_the_user_did_is_not_known() -> None:
+    rows = [(user, item) for user, items in (("u1", "abcab"), ("u2", "abc"), ("u3", "dbd")) for item in items]
+    model = fitted(bought(rows, pl.DataFrame({"item_id": list("abcd")})))
+    # u1 and u2 each know of the other that b follows a, and c b; nobody else went from d to b; no mark on had items.
+    assert model._outline().after.tolist() == [0, 1, 1, 0, 0, 0, 1, 1, 0, 0, 0]
 
 
 def test_bands_are_powers_of_two() -> None:
@@ -235,9 +280,11 @@ def test_a_log_of_few_days_keeps_its_span() -> None:
     assert len(np.intersect1d(made.time, short.time)) < 0.9 * len(np.unique(made.time))
 
 
-def test_jitter_is_checked() -> None:
+def test_settings_are_checked() -> None:
     with pytest.raises(SettingError, match="jitter is -1"):
         SYNTHESIZERS.make("markov", jitter=-1.0)
+    with pytest.raises(SettingError, match="look_ahead is 0"):
+        SYNTHESIZERS.make("markov", look_ahead=0)
 
 
 def test_old_outlines_are_drawn_less_often_where_old_events_weigh_less() -> None:

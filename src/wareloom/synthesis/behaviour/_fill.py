@@ -1,4 +1,4 @@
-"""Outlines filled with items: of the right category and popularity, and such as followed those before."""
+"""Outlines filled with items: of the right category and popularity, and as well known beside those before them."""
 
 from __future__ import annotations
 
@@ -6,45 +6,22 @@ from typing import NamedTuple
 
 import numpy as np
 from numba import njit
-from scipy import sparse
 
 from wareloom.kernel import kernel
-from wareloom.shop import Log
-from wareloom.shop.log import NO_TIME
-from wareloom.synthesis.behaviour._outline import BANDS, Outline, bands
-from wareloom.synthesis.behaviour._walk import (
-    TRIES,
-    Plan,
-    Table,
-    _begin,
-    _draw,
-    _next,
-    alias_table,
-    in_threads,
-    new_state,
-)
+from wareloom.synthesis.behaviour._outline import BANDS, Outline
+from wareloom.synthesis.behaviour._shelves import REACH, Shelves, entry, followed, followers
+from wareloom.synthesis.behaviour._walk import TRIES, Plan, _begin, _draw, _next, in_threads, new_state
 
 FEW = 6
 """Draws before something likelier is given up"""
+MANY = 30
+"""Draws of a follower where one is known to be wanted"""
+MATCHES = 8
+"""Followers among which one is sought that followed the earlier items, too"""
 NEAR = 1
 """Bands by which an item that is known to follow may differ from the outline's"""
-REACH = 4
-"""Latest items of a shopper that are asked what follows them"""
-
-
-class Steps(NamedTuple):
-    """What followed what, event by event, so that a place drawn evenly is a follower drawn by its count."""
-
-    indptr: np.ndarray
-    """int64 [rows + 1]"""
-    value: np.ndarray
-    """int32 [events], followers; the last event of each follower in a row as ~follower"""
-    group: np.ndarray
-    """int32 [events], group of the follower, rising within those of one group above"""
-    above: np.ndarray
-    """int32 [events], group of the group, rising within each row"""
-    discount: np.ndarray
-    """float64 [1], taken off each count for what has not been seen"""
+HERE = -2
+"""Category of the next item where it is the category of the item before it, which is yet to be drawn"""
 
 
 class Marks(NamedTuple):
@@ -56,85 +33,16 @@ class Marks(NamedTuple):
     """int32 [categories], the same"""
 
 
-class Shelves(NamedTuple):
-    """Where items stand, how popular they are, and what follows what."""
+def fill(shelves: Shelves, outline: Outline, plan: Plan, how: tuple[int, np.uint64, int]) -> np.ndarray:
+    """Draw the items of the planned outlines: int32 [events], the same whatever the number of cores.
 
-    shelf: np.ndarray
-    """int32 [items], category"""
-    aisle: np.ndarray
-    """int32 [categories], category at a level above"""
-    band: np.ndarray
-    """int8 [items], popularity"""
-    items: Table
-    """Items by category and band: row category · BANDS + band"""
-    shelves: Table
-    """Categories by the level above and band: row level · BANDS + band"""
-    next_item: Steps
-    """Followers of items, grouped by category and the level above"""
-    next_shelf: Steps
-    """Followers of categories, grouped by the level above"""
-    fit: np.ndarray
-    """float32 [categories, BANDS], share of a band among a category's events beside the highest share of any"""
-
-
-def fit_shelves(log: Log, shelf: np.ndarray, aisle: np.ndarray) -> Shelves:
-    """Count what stands where and what follows what."""
-    n, shelves = len(log.items), len(aisle)
-    counts = np.bincount(log.item, minlength=n)
-    row = shelf.astype(np.int64) * BANDS + bands(counts)
-    where = sparse.csr_matrix((np.maximum(counts, 1.0), (row, np.arange(n))), shape=(shelves * BANDS, n))
-    mass = np.bincount(row, weights=np.maximum(counts, 1.0), minlength=shelves * BANDS).reshape(shelves, BANDS)
-    where_above = (aisle[:, None].astype(np.int64) * BANDS + np.arange(BANDS)).ravel()
-    place = where_above, np.repeat(np.arange(shelves), BANDS)
-    above = sparse.csr_matrix((mass.ravel(), place), shape=((int(aisle.max()) + 1) * BANDS, shelves))
-    above.eliminate_zeros()
-    share = mass / mass.sum(axis=1, keepdims=True)
-    follow = _followers(log)
-    of = sparse.csr_matrix((np.ones(n, np.float32), (np.arange(n), shelf)), shape=(n, shelves))
-    between = (of.T @ follow @ of).tocsr()
-    return Shelves(
-        shelf,
-        aisle,
-        bands(counts),
-        alias_table(where),
-        alias_table(above),
-        _steps(follow, shelf, aisle[shelf]),
-        _steps(between, aisle, aisle),
-        (share / np.maximum(share.max(axis=0), 1e-9)).astype(np.float32),
-    )
-
-
-def _followers(log: Log) -> sparse.csr_matrix:
-    """How often item j came next after item i: float32 CSR [items, items]; of events at one time in either order."""
-    n, inner = len(log.items), np.flatnonzero(np.diff(log.user, prepend=-1) == 0)
-    one, two = log.item[inner - 1], log.item[inner]
-    tied = (log.time[inner] == log.time[inner - 1]) & (log.time[inner] != NO_TIME)
-    rows, columns = np.concatenate([one, two[tied]]), np.concatenate([two, one[tied]])
-    moved = rows != columns
-    ones = np.ones(int(moved.sum()), np.float32)
-    return sparse.coo_matrix((ones, (rows[moved], columns[moved])), shape=(n, n)).tocsr()
-
-
-def _steps(counts: sparse.csr_matrix, group: np.ndarray, above: np.ndarray) -> Steps:
-    """Sort followers by groups; the discount is n1 / (n1 + 2 n2) of Ney, Essen and Kneser (1994)."""
-    row = np.repeat(np.arange(counts.shape[0]), np.diff(counts.indptr))
-    order = np.lexsort((counts.indices, group[counts.indices], above[counts.indices], row))
-    times = counts.data[order].astype(np.int64)
-    once, twice = int((times == 1).sum()), int((times == 2).sum())
-    discount = once / (once + 2 * twice) if once else 0.0
-    ends = np.concatenate([[0], np.cumsum(times)])
-    value = np.repeat(counts.indices[order].astype(np.int32), times)
-    groups, groups_above = group[value].astype(np.int32), above[value].astype(np.int32)
-    value[ends[1:] - 1] = ~value[ends[1:] - 1]
-    return Steps(ends[counts.indptr], value, groups, groups_above, np.array([discount]))
-
-
-def fill(shelves: Shelves, outline: Outline, plan: Plan, seed: np.uint64, cores: int) -> np.ndarray:
-    """Draw the items of the planned outlines: int32 [events], the same whatever the number of cores."""
+    `how`: (tries of an item that others follow as the outline has it, seed, cores).
+    """
+    tries, seed, cores = how
     items = np.empty(plan.offsets[-1], dtype=np.int32)
 
     def part(first: int, last: int) -> None:
-        _fill(shelves, outline, plan, (seed, first, last), (new_state(), new_marks(shelves)), items)
+        _fill(shelves, outline, plan, (seed, first, last, tries), (new_state(), new_marks(shelves)), items)
 
     in_threads(part, len(plan.template), cores)
     return items
@@ -143,38 +51,6 @@ def fill(shelves: Shelves, outline: Outline, plan: Plan, seed: np.uint64, cores:
 def new_marks(shelves: Shelves) -> Marks:
     """Marks of nobody."""
     return Marks(np.full(len(shelves.shelf), -1, np.int32), np.full(len(shelves.aisle), -1, np.int32))
-
-
-@njit(inline="always")
-def _first(values, low, high, value):  # type: ignore[no-untyped-def]
-    """The first of the places low … high - 1 of rising values whose value is not below; `high` where there is none."""
-    while low < high:
-        middle = (low + high) >> 1
-        if values[middle] < value:
-            low = middle + 1
-        else:
-            high = middle
-    return low
-
-
-@njit(inline="always")
-def _segment(values, low, high, value):  # type: ignore[no-untyped-def]
-    """Where a whole number stands among rising ones at the places low … high - 1: (first, one behind the last)."""
-    if low < high and values[low] < value:
-        low = _first(values, low, high, value)
-    if low < high and values[high - 1] > value:
-        high = _first(values, low, high, value + 1)
-    return low, high
-
-
-@njit(inline="always")
-def _entry(steps, low, high, state):  # type: ignore[no-untyped-def]
-    """Draw an event of the places low … high - 1: (place, follower, whether it is taken off for the unseen)."""
-    k = low + int(_next(state) * (high - low))
-    follower = steps.value[k]
-    if follower >= 0:
-        return k, follower, False
-    return k, ~follower, _next(state) < steps.discount[0]
 
 
 @njit(inline="always")
@@ -192,40 +68,64 @@ def _suits(shelves, marks, u, shelf, peak):  # type: ignore[no-untyped-def]
 
 
 @njit(inline="always")
-def _known(shelves, marks, row, u, wanted, state):  # type: ignore[no-untyped-def]
-    """Draw an item that followed the item `row`, of those that the outline admits; -1 for none seen.
+def _follower(shelves, marks, row, u, place, tries, state):  # type: ignore[no-untyped-def]
+    """Draw an item that followed the item `row` by its count less the discount, of those that the outline admits.
 
-    `wanted`: (category, or -1 for a new one; level above; band of popularity; the highest band of the user's events in
-    that category).
+    `place`: (category, or -1 for a new one; level above; band of popularity; the highest band of the user's events in
+    that category). -1 where none is met in so many tries.
     """
-    shelf, aisle, band, peak = wanted
+    shelf, aisle, band, peak = place
     steps, found = shelves.next_item, -1
-    above = shelves.aisle[shelf] if shelf >= 0 else aisle
-    low, high = _segment(steps.above, steps.indptr[row], steps.indptr[row + 1], above)
-    if shelf >= 0:
-        low, high = _segment(steps.group, low, high, shelf)
-    for _ in range(FEW if low < high else 0):
-        k, item, unseen = _entry(steps, low, high, state)
-        fits = abs(shelves.band[item] - band) <= NEAR and marks.item[item] != u
+    low, high = followers(steps, row, shelf, shelves.aisle[shelf] if shelf >= 0 else aisle)
+    for _ in range(tries if low < high else 0):
+        k, item, unseen = entry(steps, low, high, state)
+        fits = not unseen and abs(shelves.band[item] - band) <= NEAR and marks.item[item] != u
         if fits and (shelf >= 0 or _suits(shelves, marks, u, steps.group[k], peak)):
-            found = -1 if unseen else item
+            found = item
             break
     return found
 
 
 @njit(inline="always")
-def _new_shelf(shelves, marks, before, u, wanted, state):  # type: ignore[no-untyped-def]
+def _known(shelves, marks, items, u, e, place, after, state):  # type: ignore[no-untyped-def]
+    """Draw a follower of the nearest of the events `after` before the event e, best one of all of them; -1 for none."""
+    nearest, found, best = lowest(after), -1, -1
+    rest = after & (after - 1)
+    wanted = (rest >> 1 & 1) + (rest >> 2 & 1) + (rest >> 3 & 1)
+    for _ in range(MATCHES if rest else 1):
+        item = _follower(shelves, marks, items[e - nearest], u, place, MANY, state)
+        have = 0
+        for back in range(nearest + 1, REACH + 1 if item >= 0 else 0):
+            if rest >> (back - 1) & 1 and followed(shelves, items[e - back], item, 0):
+                have += 1
+        if item >= 0 and have > best:
+            found, best = item, have
+        if item < 0 or have == wanted:
+            break
+    return found
+
+
+@njit(inline="always")
+def lowest(mask):  # type: ignore[no-untyped-def]
+    """Number of the lowest bit that is set, from 1 to `REACH`; 0 where none is."""
+    for bit in range(1, REACH + 1):
+        if mask >> (bit - 1) & 1:
+            return bit
+    return 0
+
+
+@njit(inline="always")
+def _new_shelf(shelves, marks, before, u, place, state):  # type: ignore[no-untyped-def]
     """Draw a category of the level above that the user has not had, one in which items are about as popular.
 
     `before`: the user's item before; -1 for none.
     """
-    _, aisle, band, peak = wanted
-    steps, found, suits = shelves.next_shelf, -1, False
+    _, aisle, band, peak = place
+    found, suits = -1, False
     if before >= 0:
-        row = shelves.shelf[before]
-        low, high = _segment(steps.above, steps.indptr[row], steps.indptr[row + 1], aisle)
+        low, high = followers(shelves.next_shelf, shelves.shelf[before], -1, aisle)
         for _ in range(FEW if low < high else 0):
-            _, found, unseen = _entry(steps, low, high, state)
+            _, found, unseen = entry(shelves.next_shelf, low, high, state)
             if unseen:
                 break
             suits = _next(state) < shelves.fit[found, band] and _suits(shelves, marks, u, found, peak)
@@ -282,44 +182,89 @@ def _other_item(shelves, marks, u, shelf, band, state):  # type: ignore[no-untyp
 
 
 @njit(inline="always")
+def _place(shelves, outline, items, a, e, at):  # type: ignore[no-untyped-def]
+    """`place` of `_follower` as the outline has it at the place `at`, for a user whose events a … e - 1 are filled."""
+    shelf, first = -1, outline.shelf[at]
+    if first == e - a:
+        shelf = HERE
+    elif 0 <= first < e - a:
+        shelf = shelves.shelf[items[a + first]]
+    return shelf, outline.aisle[at], outline.band[at], outline.peak[at]
+
+
+@njit(inline="always")
 def outlined(shelves, outline, plan, items, u, e, state):  # type: ignore[no-untyped-def]
-    """What the outline of user u says of its event e: (item, or -1 where a new one is wanted; `wanted` of `_known`)."""
+    """What the outline of user u says of its event e: (item, or -1 where a new one is wanted; what is wanted).
+
+    What is wanted: (`place` of `_follower`, which of the events before it is known to follow, `place` of the next event
+    whose nearest known step is from this one, and how far off it is, 0 where none is).
+    """
     a = plan.offsets[u]
     at = outline.offsets[plan.template[u]] + e - a
-    item, shelf = -1, -1
+    item, heir = -1, 0
     if outline.same[at] >= 0:
         item = items[a + outline.same[at]]
     elif e == a and len(plan.start):
         item = plan.start[int(_next(state) * len(plan.start))]
-    elif outline.shelf[at] >= 0:
-        shelf = shelves.shelf[items[a + outline.shelf[at]]]
-    return item, (shelf, outline.aisle[at], outline.band[at], outline.peak[at])
+    for far in range(1, min(REACH, plan.offsets[u + 1] - 1 - e) + 1 if item < 0 else 0):
+        if lowest(outline.after[at + far]) == far:
+            heir = far
+            break
+    here = _place(shelves, outline, items, a, e, at)
+    return item, (here, outline.after[at], _place(shelves, outline, items, a, e, at + heir), heir)
 
 
 @njit(inline="always")
-def proposed(shelves, marks, items, u, a, e, wanted, state):  # type: ignore[no-untyped-def]
-    """Draw an item for the event e of user u whose events begin at a; `wanted` as `_known` has it."""
-    item = -1
-    for back in range(1, min(REACH, e - a) + 1):
-        if item < 0:
-            item = _known(shelves, marks, items[e - back], u, wanted, state)
+def _leads(shelves, marks, item, u, place, state):  # type: ignore[no-untyped-def]
+    """Whether one draw of what follows the item is such as `place` wants: so often as it is, the item is kept."""
+    shelf, aisle, band, peak = place
+    if shelf == HERE:
+        shelf = shelves.shelf[item]
+    return _follower(shelves, marks, item, u, (shelf, aisle, band, peak), 1, state) >= 0
+
+
+@njit(inline="always")
+def _drawn(shelves, marks, items, u, span, place, after, state):  # type: ignore[no-untyped-def]
+    """Draw an item for the event e of user u; `span`: (where the user's events begin, e)."""
+    (a, e), item = span, -1
+    if after:
+        item = _known(shelves, marks, items, u, e, place, after, state)
+        for back in range(1, min(REACH, e - a) + 1):
+            if item < 0:
+                item = _follower(shelves, marks, items[e - back], u, place, MANY, state)
     if item < 0:
-        shelf, _, band, _ = wanted
+        shelf, _, band, _ = place
         if shelf < 0:
-            shelf = _new_shelf(shelves, marks, items[e - 1] if e > a else -1, u, wanted, state)
+            shelf = _new_shelf(shelves, marks, items[e - 1] if e > a else -1, u, place, state)
         item = _other_item(shelves, marks, u, shelf, band, state)
+    return item
+
+
+@njit(inline="always")
+def proposed(shelves, marks, items, u, span, wanted, tries, state):  # type: ignore[no-untyped-def]
+    """Draw an item for the event e of user u that leads on to the next where that is known to follow it.
+
+    `span`: (where the user's events begin, e); `wanted`: see `outlined`; `tries`: how many are drawn at most until one
+    leads on.
+    """
+    place, after, then, heir = wanted
+    item = _drawn(shelves, marks, items, u, span, place, after, state)
+    for _ in range(tries - 1 if heir else 0):
+        if _leads(shelves, marks, item, u, then, state):
+            break
+        item = _drawn(shelves, marks, items, u, span, place, after, state)
     return item
 
 
 @kernel
 def _fill(shelves, outline, plan, part, buffers, items):  # type: ignore[no-untyped-def]
-    """Fill the outlines first … last - 1 of `part` = (seed, first, last); `buffers`: (state, marks)."""
-    (seed, first, last), (state, marks) = part, buffers
+    """Fill the outlines first … last - 1 of `part` = (seed, first, last, tries); `buffers`: (state, marks)."""
+    (seed, first, last, tries), (state, marks) = part, buffers
     for u in range(first, last):
         _begin(state, seed, u)
         a = plan.offsets[u]
         for e in range(a, plan.offsets[u + 1]):
             item, wanted = outlined(shelves, outline, plan, items, u, e, state)
             if item < 0:
-                item = proposed(shelves, marks, items, u, a, e, wanted, state)
+                item = proposed(shelves, marks, items, u, (a, e), wanted, tries, state)
             put(shelves, marks, items, u, e, item)

@@ -17,8 +17,9 @@ from wareloom.neural.training import Training, seeded, train
 from wareloom.neural.weights import loaded
 from wareloom.run import Run
 from wareloom.shop import Log
-from wareloom.synthesis.behaviour._fill import Shelves, new_marks, outlined, proposed, put
+from wareloom.synthesis.behaviour._fill import new_marks, outlined, proposed, put
 from wareloom.synthesis.behaviour._outline import Outline
+from wareloom.synthesis.behaviour._shelves import Shelves
 from wareloom.synthesis.behaviour._walk import (
     TRIES,
     Model,
@@ -212,7 +213,7 @@ def walked(of: Any, plan: Plan, latents: Latents, run: Run) -> tuple[np.ndarray,
                 _choose(chance, plan, seen, (seed, begin, of.order), sums, (model, usual, items))
             else:
                 marks = new_state(), new_marks(outlines[0])
-                _fit_in(chance, plan, outlines, (seed, begin, 1.0 - of.order), marks, (usual, items))
+                _fit_in(chance, plan, outlines, (seed, begin, 1.0 - of.order, of.look_ahead), marks, (usual, items))
 
     with threadpool_limits(1), seeded(run.with_(threads=1), "latent"):
         in_threads(work, -(-n // size), run.cores)
@@ -322,7 +323,7 @@ def _led(follow: Table, last: int, chance: np.ndarray, usual: np.ndarray, state:
 @kernel
 def _fit_in(chance, plan, outlines, part, buffers, of):  # type: ignore[no-untyped-def]
     """Fill the outlines of a block of users with items that fit both outline and user; `buffers`: (state, marks)."""
-    (shelves, outline), (seed, first, power), (state, marks), (usual, items) = outlines, part, buffers, of
+    (shelves, outline), (seed, first, power, tries), (state, marks), (usual, items) = outlines, part, buffers, of
     for r in range(chance.shape[0]):
         u = first + r
         _begin(state, seed, u)
@@ -331,7 +332,7 @@ def _fit_in(chance, plan, outlines, part, buffers, of):  # type: ignore[no-untyp
             item, wanted = outlined(shelves, outline, plan, items, u, e, state)
             total = 0.0
             for _ in range(LIFTS if item < 0 else 0):
-                other = proposed(shelves, marks, items, u, a, e, wanted, state)
+                other = proposed(shelves, marks, items, u, (a, e), wanted, tries, state)
                 lift = (chance[r, other] / usual[other] + 1e-30) ** power
                 total += lift
                 if item < 0 or _next(state) * total < lift:

@@ -41,6 +41,8 @@ class Outline(NamedTuple):
     """int8 [events], popularity of the item among the others"""
     peak: np.ndarray
     """int8 [events], highest band of the user's events in the category"""
+    after: np.ndarray
+    """uint8 [events], which of the events before it the item is known to follow with others, see `known_before`"""
     weight: np.ndarray
     """float64 [users], how often each is drawn beside the others"""
     bounds: np.ndarray
@@ -70,7 +72,8 @@ def places(catalogue: pl.DataFrame, counts: np.ndarray) -> tuple[np.ndarray, np.
 def fit_outline(log: Log, places: tuple[np.ndarray, np.ndarray], counts: np.ndarray, weight: np.ndarray) -> Outline:
     """Take the outlines of all users with events; a user is drawn as often as its last event weighs, float [events].
 
-    `places`: category of each item and the level above, see `places`; `counts`: events of each item.
+    `places`: category of each item and the level above, see `places`; `counts`: events of each item. `after` is left
+    empty.
     """
     shelf, aisle = places
     users = np.flatnonzero(log.lengths() > 0)
@@ -97,6 +100,7 @@ def fit_outline(log: Log, places: tuple[np.ndarray, np.ndarray], counts: np.ndar
         aisle[shelf[item]],
         band,
         peak,
+        np.zeros(len(item), np.uint8),
         whose,
         bounds,
     )

@@ -18,7 +18,7 @@ from wareloom.shop.pairs import follow_counts, recency
 from wareloom.shop.schema import EVENTS
 from wareloom.state import flattened, unflattened
 from wareloom.synthesis import Given, Synthesizer
-from wareloom.synthesis.behaviour._fill import Shelves, fill, fit_shelves
+from wareloom.synthesis.behaviour._fill import fill
 from wareloom.synthesis.behaviour._frames import Walked, build, fit_columns
 from wareloom.synthesis.behaviour._given import check_length, coded, continued, known_items, starts
 from wareloom.synthesis.behaviour._outline import (
@@ -31,6 +31,7 @@ from wareloom.synthesis.behaviour._outline import (
     sessions_of,
 )
 from wareloom.synthesis.behaviour._rhythm import Rhythm, Visits, clock, draw_shapes, fit_rhythm
+from wareloom.synthesis.behaviour._shelves import Shelves, fit_shelves, known_before
 from wareloom.synthesis.behaviour._teach import same_before
 from wareloom.synthesis.behaviour._walk import BUCKETS, Model, Plan, Table, alias_table, walk
 
@@ -52,9 +53,11 @@ class Markov(Synthesizer):
 
     With `structure` "outline" a shopper has the outline of a real user drawn at random: sessions and gaps, moved and
     stretched a little in time, kinds of event, which events are on one item or in one category, the level above each
-    category, and how popular each item is. New items fill it: such as followed the latest ones, less an absolute
-    discount for what was not seen (Ney, Essen and Kneser 1994), else others of the category and popularity. No item is
-    copied, but a fitted model holds the outlines of all users: it is no anonymous summary.
+    category, how popular each item is, and which of the four before it others had it after, too. New items fill it:
+    where an item is to follow one before it, such as followed that one, by their counts less an absolute discount for
+    what was not seen (Ney, Essen and Kneser 1994), else others of the category and popularity; one that is to be
+    followed is drawn as often as it would be. No item is copied, but a fitted model holds the outlines of all users:
+    it is no anonymous summary.
 
     With "chain" all is drawn one by one: the next item from what followed the present one, with the probability
     T / (T + N) of Witten and Bell (1991), for T distinct followers seen N times, from popularity; before it whether it
@@ -75,8 +78,11 @@ class Markov(Synthesizer):
     user drawn at random and moved in time, to be filled with other items, or are drawn one by one."""
     jitter: float = 0.2
     """How far gaps of an outline are stretched or shrunk: the standard deviation of the logarithm."""
+    look_ahead: int = 15
+    """Items that are tried at most, where an outline's next item is known to follow, until one leads on to such."""
 
     def __post_init__(self) -> None:
+        require(self.name, "look_ahead", self.look_ahead, self.look_ahead >= 1, "1 or more")
         require(self.name, "jitter", self.jitter, 0 <= self.jitter < np.inf, "a number that is not negative")
 
     def fit(self, shop: Shop, run: Run | None = None) -> Self:
@@ -138,8 +144,9 @@ class Markov(Synthesizer):
     def _walked(self, plan: Plan, run: Run) -> tuple[np.ndarray, np.ndarray]:
         """Items and kinds of event of the planned users."""
         if len(plan.template):
-            (shelves, outline), seed = self._fill(), np.uint64(run.seed_for("markov", "fill"))
-            items = fill(shelves, outline, plan, seed, run.cores)
+            shelves, outline = self._fill()
+            how = self.look_ahead, np.uint64(run.seed_for("markov", "fill")), run.cores
+            items = fill(shelves, outline, plan, how)
             return items, outline.event[rows_of(outline, plan.template)]
         return self._chained(plan, run)
 
@@ -165,13 +172,13 @@ class Markov(Synthesizer):
         return unflattened(Shelves, "shelves", self), self._outline()
 
     def _sketch(self, shop: Shop, run: Run) -> None:
-        """Keep the users' outlines, and what they are filled from; events of one time are in random order."""
-        log = Log.of(shop, shuffle_ties=run.seed_for("ties"))
+        """Keep the users' outlines, and what they are filled from."""
+        log = _ordered(shop, run)
         log = log.keep(log.weight > 0)
         self.counts_ = log.counts()
-        shelf, aisle = places(shop.table("items"), self.counts_)
-        self._keep("outline", fit_outline(log, (shelf, aisle), self.counts_, recency(log, self.half_life)))
-        self._keep("shelves", fit_shelves(log, shelf, aisle))
+        shelves = fit_shelves(log, *places(shop.table("items"), self.counts_))
+        self._keep("shelves", shelves)
+        self._keep("outline", self._outlines(log, shelves))
 
     def _like(self, given: Given, run: Run) -> Self:
         """Return a copy that has the outlines of other users."""
@@ -181,15 +188,19 @@ class Markov(Synthesizer):
                 "structure='outline', and no histories or length beside it."
             )
         assert given.like is not None
-        log = Log.of(given.like, shuffle_ties=run.seed_for("ties"))
+        log = _ordered(given.like, run)
         log = replace(log, item=coded(log, self.catalogue_["item_id"]), items=Vocabulary(self.catalogue_["item_id"]))
         if len(log) == 0:
             raise InputError(f"{self.name}: the shop of given.like has no events on known items.")
-        shelves = unflattened(Shelves, "shelves", self)
         other = copy(self)
-        weight = recency(log, self.half_life)
-        other._keep("outline", fit_outline(log, (shelves.shelf, shelves.aisle), self.counts_, weight))
+        other._keep("outline", self._outlines(log, unflattened(Shelves, "shelves", self)))
         return other
+
+    def _outlines(self, log: Log, shelves: Shelves) -> Outline:
+        """The outlines of the users of a log."""
+        weight = recency(log, self.half_life)
+        outline = fit_outline(log, (shelves.shelf, shelves.aisle), self.counts_, weight)
+        return outline._replace(after=known_before(shelves, outline, log))
 
     def _shapes(self, past: _Past, given: Given, n: int, run: Run) -> tuple[np.ndarray, np.ndarray]:
         """Sessions of n users, drawn one by one: where each user's begin, and the events of each."""
@@ -237,6 +248,11 @@ class Markov(Synthesizer):
 
     def _starts(self, given: Given) -> np.ndarray:
         return starts(given, known_items(self))
+
+
+def _ordered(shop: Shop, run: Run) -> Log:
+    """The log, events of one time in random order; where no time is known the order is the table's."""
+    return Log.of(shop, shuffle_ties=run.seed_for("ties") if shop.has("events", "time") else None)
 
 
 def _one_row(item: np.ndarray, weight: np.ndarray, n: int) -> sparse.csr_matrix:

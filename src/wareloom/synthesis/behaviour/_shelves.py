@@ -1,0 +1,206 @@
+"""Where items stand and how popular they are, and what is known to follow what: what outlines are filled from."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+from scipy import sparse
+
+from wareloom.shop import Log
+from wareloom.shop.log import NO_TIME
+from wareloom.synthesis.behaviour._outline import BANDS, Outline, bands
+from wareloom.synthesis.behaviour._walk import Table, _next, alias_table
+
+REACH = 4
+"""Latest items of a shopper that are asked what follows them"""
+
+
+class Steps(NamedTuple):
+    """What followed what, event by event, so that a place drawn evenly is a follower drawn by its count."""
+
+    indptr: np.ndarray
+    """int64 [rows + 1]"""
+    value: np.ndarray
+    """int32 [events], followers, rising within those of one group; the last event of each in a row as ~follower"""
+    group: np.ndarray
+    """int32 [events], group of the follower, rising within those of one group above"""
+    above: np.ndarray
+    """int32 [events], group of the group, rising within each row"""
+    discount: np.ndarray
+    """float64 [1], taken off each count for what has not been seen"""
+
+
+class Shelves(NamedTuple):
+    """Where items stand, how popular they are, and what follows what."""
+
+    shelf: np.ndarray
+    """int32 [items], category"""
+    aisle: np.ndarray
+    """int32 [categories], category at a level above"""
+    band: np.ndarray
+    """int8 [items], popularity"""
+    items: Table
+    """Items by category and band: row category · BANDS + band"""
+    shelves: Table
+    """Categories by the level above and band: row level · BANDS + band"""
+    next_item: Steps
+    """Followers of items, grouped by category and the level above"""
+    next_shelf: Steps
+    """Followers of categories, grouped by the level above"""
+    fit: np.ndarray
+    """float32 [categories, BANDS], share of a band among a category's events beside the highest share of any"""
+
+
+def fit_shelves(log: Log, shelf: np.ndarray, aisle: np.ndarray) -> Shelves:
+    """Count what stands where and what follows what."""
+    n, shelves = len(log.items), len(aisle)
+    counts = np.bincount(log.item, minlength=n)
+    row = shelf.astype(np.int64) * BANDS + bands(counts)
+    where = sparse.csr_matrix((np.maximum(counts, 1.0), (row, np.arange(n))), shape=(shelves * BANDS, n))
+    mass = np.bincount(row, weights=np.maximum(counts, 1.0), minlength=shelves * BANDS).reshape(shelves, BANDS)
+    where_above = (aisle[:, None].astype(np.int64) * BANDS + np.arange(BANDS)).ravel()
+    place = where_above, np.repeat(np.arange(shelves), BANDS)
+    above = sparse.csr_matrix((mass.ravel(), place), shape=((int(aisle.max()) + 1) * BANDS, shelves))
+    above.eliminate_zeros()
+    share = mass / mass.sum(axis=1, keepdims=True)
+    follow = _followers(log)
+    of = sparse.csr_matrix((np.ones(n, np.float32), (np.arange(n), shelf)), shape=(n, shelves))
+    between = (of.T @ follow @ of).tocsr()
+    return Shelves(
+        shelf,
+        aisle,
+        bands(counts),
+        alias_table(where),
+        alias_table(above),
+        _steps(follow, shelf, aisle[shelf]),
+        _steps(between, aisle, aisle),
+        (share / np.maximum(share.max(axis=0), 1e-9)).astype(np.float32),
+    )
+
+
+def _followers(log: Log) -> sparse.csr_matrix:
+    """How often item j came next after item i: float32 CSR [items, items]; of events at one time in either order."""
+    n, inner = len(log.items), np.flatnonzero(np.diff(log.user, prepend=-1) == 0)
+    one, two = log.item[inner - 1], log.item[inner]
+    tied = _tied(log)[inner]
+    rows, columns = np.concatenate([one, two[tied]]), np.concatenate([two, one[tied]])
+    moved = rows != columns
+    ones = np.ones(int(moved.sum()), np.float32)
+    return sparse.coo_matrix((ones, (rows[moved], columns[moved])), shape=(n, n)).tocsr()
+
+
+def _tied(log: Log) -> np.ndarray:
+    """Whether each event is at the time of the one before it: bool [events]."""
+    return (log.time != NO_TIME) & (np.diff(log.time, prepend=NO_TIME) == 0)
+
+
+def _steps(counts: sparse.csr_matrix, group: np.ndarray, above: np.ndarray) -> Steps:
+    """Sort followers by groups; the discount is n1 / (n1 + 2 n2) of Ney, Essen and Kneser (1994)."""
+    row = np.repeat(np.arange(counts.shape[0]), np.diff(counts.indptr))
+    order = np.lexsort((counts.indices, group[counts.indices], above[counts.indices], row))
+    times = counts.data[order].astype(np.int64)
+    once, twice = int((times == 1).sum()), int((times == 2).sum())
+    discount = once / (once + 2 * twice) if once else 0.0
+    ends = np.concatenate([[0], np.cumsum(times)])
+    value = np.repeat(counts.indices[order].astype(np.int32), times)
+    groups, groups_above = group[value].astype(np.int32), above[value].astype(np.int32)
+    value[ends[1:] - 1] = ~value[ends[1:] - 1]
+    return Steps(ends[counts.indptr], value, groups, groups_above, np.array([discount]))
+
+
+def known_before(shelves: Shelves, outline: Outline, log: Log) -> np.ndarray:
+    """Which of the `REACH` events before each its item is known to follow: uint8 [events], the nearest the lowest bit.
+
+    Known is what followed with others: of the counts of `shelves` those of the user's own are taken off. `outline`: of
+    these users; where it has an event on an item that the user had, nothing is marked.
+    """
+    after = np.zeros(len(log.item), np.uint8)
+    users = np.flatnonzero(log.lengths() > 0)
+    offsets = np.concatenate([log.offsets[users], log.offsets[-1:]])
+    _mark(shelves, offsets, log.item, _tied(log), outline.same, after)
+    return after
+
+
+@njit(cache=True, nogil=True)
+def _mark(shelves, offsets, item, tied, same, after):  # type: ignore[no-untyped-def]
+    n = len(shelves.shelf)
+    for u in range(len(offsets) - 1):
+        a, b = offsets[u], offsets[u + 1]
+        own, taken = np.empty(2 * (b - a), np.int64), 0
+        for e in range(a + 1, b):
+            if item[e] != item[e - 1]:
+                own[taken] = np.int64(item[e - 1]) * n + item[e]
+                taken += 1
+                if tied[e]:
+                    own[taken] = np.int64(item[e]) * n + item[e - 1]
+                    taken += 1
+        own = np.sort(own[:taken])
+        for e in range(a + 1, b):
+            for back in range(1, min(REACH, e - a) + 1 if same[e] < 0 else 0):
+                key = np.int64(item[e - back]) * n + item[e]
+                once = np.searchsorted(own, key, side="right") - np.searchsorted(own, key)
+                if followed(shelves, item[e - back], item[e], once):
+                    after[e] |= 1 << (back - 1)
+
+
+@njit(inline="always")
+def _first(values, low, high, value):  # type: ignore[no-untyped-def]
+    """The first of the places low … high - 1 of rising values whose value is not below; `high` where there is none."""
+    while low < high:
+        middle = (low + high) >> 1
+        if values[middle] < value:
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
+@njit(inline="always")
+def _segment(values, low, high, value):  # type: ignore[no-untyped-def]
+    """Where a whole number stands among rising ones at the places low … high - 1: (first, one behind the last)."""
+    if low < high and values[low] < value:
+        low = _first(values, low, high, value)
+    if low < high and values[high - 1] > value:
+        high = _first(values, low, high, value + 1)
+    return low, high
+
+
+@njit(inline="always")
+def followers(steps, row, group, above):  # type: ignore[no-untyped-def]
+    """Where the followers of a row stand that are of a group, or with -1 of a group above: (first, behind the last)."""
+    low, high = _segment(steps.above, steps.indptr[row], steps.indptr[row + 1], above)
+    if group >= 0:
+        low, high = _segment(steps.group, low, high, group)
+    return low, high
+
+
+@njit(inline="always")
+def entry(steps, low, high, state):  # type: ignore[no-untyped-def]
+    """Draw an event of the places low … high - 1: (place, follower, whether it is taken off for the unseen)."""
+    k = low + int(_next(state) * (high - low))
+    follower = steps.value[k]
+    if follower >= 0:
+        return k, follower, False
+    return k, ~follower, _next(state) < steps.discount[0]
+
+
+@njit(inline="always")
+def followed(shelves, row, item, times):  # type: ignore[no-untyped-def]
+    """Whether an item followed the item `row` more than so many times."""
+    steps, shelf = shelves.next_item, shelves.shelf[item]
+    low, end = followers(steps, row, shelf, shelves.aisle[shelf])
+    high = end
+    while low < high:
+        middle = (low + high) >> 1
+        if _plain(steps.value[middle]) < item:
+            low = middle + 1
+        else:
+            high = middle
+    return low + times < end and _plain(steps.value[low + times]) == item
+
+
+@njit(inline="always")
+def _plain(follower):  # type: ignore[no-untyped-def]
+    return follower if follower >= 0 else ~follower
