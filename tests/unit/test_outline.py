@@ -18,7 +18,7 @@ from wareloom.shop import Log, Shop
 from wareloom.shop.log import NO_TIME
 from wareloom.synthesis import Given
 from wareloom.synthesis.behaviour._outline import bands
-from wareloom.synthesis.behaviour._shelves import _steps, entry
+from wareloom.synthesis.behaviour._shelves import _followers, _steps, entry
 from wareloom.synthesis.behaviour._walk import _stream
 from wareloom.synthesis.behaviour.markov import Markov
 
@@ -145,6 +145,33 @@ def test_what_only_the_user_did_is_not_known() -> None:
     model = fitted(bought(rows, pl.DataFrame({"item_id": list("abcd")})))
     # u1 and u2 each know of the other that b follows a, and c b; nobody else went from d to b; no mark on had items.
     assert model._outline().after.tolist() == [0, 1, 1, 0, 0, 0, 1, 1, 0, 0, 0]
+
+
+def test_events_of_one_time_follow_one_another_in_any_order() -> None:
+    day = [datetime(2024, 3, 1), datetime(2024, 3, 1), datetime(2024, 3, 1), datetime(2024, 3, 2)]
+    frame = pl.DataFrame({"user_id": ["u"] * 4, "item_id": list("abcd"), "time": day, "event": ["purchase"] * 4})
+    counts = _followers(Log.of(Shop({"items": pl.DataFrame({"item_id": list("abcd")}), "events": frame})))
+    expected = np.array([[0, 1, 1, 0], [1, 0, 1, 0], [1, 1, 0, 1], [0, 0, 0, 0]])
+    assert np.array_equal(counts.toarray(), expected)
+
+
+def test_what_is_stretched_within_a_day_leaves_other_days_their_hours() -> None:
+    rows = [
+        (f"u{user}", f"i{(user + 3 * day + late) % 30}", datetime(2024, 1 + user % 3, 3 + day, 19 + 3 * late))
+        for user in range(90)
+        for day in (0, 2, 4, 9)
+        for late in (0, 1)
+    ]
+    frame = pl.DataFrame(rows, schema=["user_id", "item_id", "time"], orient="row").with_columns(
+        event=pl.lit("view_item")
+    )
+    items = pl.DataFrame({"item_id": [f"i{i}" for i in range(30)]})
+    made = fitted(Shop({"items": items, "events": frame}), jitter=0.3).sample(300, Run(seed=1)).table("events")
+    hours = made.sort("user_id", "time").group_by("user_id", maintain_order=True).agg(pl.col("time").dt.hour())
+    found = np.array(hours["time"].to_list())
+    assert found.shape == (300, 8)
+    assert (found[:, 1::2] == 22).all()
+    assert 0.2 < (found[:, ::2] != 19).mean() < 0.9
 
 
 def test_bands_are_powers_of_two() -> None:

@@ -186,7 +186,7 @@ def _read(name: str, shop: Shop, groups: int, run: Run) -> _Side:
     if not shop.has("events"):
         raise InputError(f"{name} has no table 'events': there is no behaviour to compare.")
     timed = shop.has("events", "time")
-    seed = run.seed_for("ties") if timed else None
+    seed = run.seed_for("compare", "ties") if timed else None
     whole = Log.of(shop, kinds=(IMPRESSION, *INTERACTIONS), shuffle_ties=seed)
     code = whole.user.astype(np.int64) * len(EVENTS) + whole.event
     kinds = np.bincount(code, minlength=len(whole.users) * len(EVENTS)).reshape(-1, len(EVENTS))

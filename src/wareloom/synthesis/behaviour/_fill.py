@@ -67,7 +67,7 @@ def _suits(shelves, marks, u, shelf, peak):  # type: ignore[no-untyped-def]
     return marks.shelf[shelf] != u and shelves.fit[shelf, peak] > 0.0
 
 
-@njit(inline="always")
+@kernel
 def _follower(shelves, marks, row, u, place, tries, state):  # type: ignore[no-untyped-def]
     """Draw an item that followed the item `row` by its count less the discount, of those that the outline admits.
 
@@ -90,8 +90,9 @@ def _follower(shelves, marks, row, u, place, tries, state):  # type: ignore[no-u
 def _known(shelves, marks, items, u, e, place, after, state):  # type: ignore[no-untyped-def]
     """Draw a follower of the nearest of the events `after` before the event e, best one of all of them; -1 for none."""
     nearest, found, best = lowest(after), -1, -1
-    rest = after & (after - 1)
-    wanted = (rest >> 1 & 1) + (rest >> 2 & 1) + (rest >> 3 & 1)
+    rest, wanted = after & (after - 1), 0
+    for back in range(nearest + 1, REACH + 1):
+        wanted += rest >> (back - 1) & 1
     for _ in range(MATCHES if rest else 1):
         item = _follower(shelves, marks, items[e - nearest], u, place, MANY, state)
         have = 0
@@ -114,7 +115,7 @@ def lowest(mask):  # type: ignore[no-untyped-def]
     return 0
 
 
-@njit(inline="always")
+@kernel
 def _new_shelf(shelves, marks, before, u, place, state):  # type: ignore[no-untyped-def]
     """Draw a category of the level above that the user has not had, one in which items are about as popular.
 
@@ -248,11 +249,11 @@ def proposed(shelves, marks, items, u, span, wanted, tries, state):  # type: ign
     leads on.
     """
     place, after, then, heir = wanted
-    item = _drawn(shelves, marks, items, u, span, place, after, state)
-    for _ in range(tries - 1 if heir else 0):
-        if _leads(shelves, marks, item, u, then, state):
-            break
+    item = -1
+    for t in range(tries if heir else 1):
         item = _drawn(shelves, marks, items, u, span, place, after, state)
+        if heir == 0 or t == tries - 1 or _leads(shelves, marks, item, u, then, state):
+            break
     return item
 
 

@@ -145,9 +145,9 @@ def sessions_of(outline: Outline, template: np.ndarray) -> tuple[np.ndarray, np.
 def clock_outlines(outline: Outline, plan: Plan, jitter: float, seed: np.uint64, cores: int) -> np.ndarray:
     """Times of outlines: int64 [events]. A user is moved as a whole by some steps, and its gaps are stretched a little.
 
-    Steps are weeks where the log is long, else days, so that hours and weekdays stay; long gaps are stretched by whole
-    steps, too. Nothing is moved out of the time that was fitted. `jitter`: standard deviation of the logarithm of a
-    gap's stretch.
+    Steps are weeks where the log is long, else days, so that hours and weekdays stay; gaps from half a day on are
+    stretched by whole steps, too. Nothing is moved out of the time that was fitted. `jitter`: standard deviation of the
+    logarithm of a gap's stretch.
     """
     times = np.empty(plan.offsets[-1], dtype=np.int64)
     in_threads(lambda a, b: _time(outline, plan, (seed, a, b, jitter), new_state(), times), len(plan.template), cores)
@@ -187,16 +187,23 @@ def _time(outline, plan, part, state, times):  # type: ignore[no-untyped-def]
                 times[e] = outline.time[t + e - a]
             continue
         moved = end + int(np.round(2.0 * _normal(state))) * step
-        end = moved if earliest <= moved <= latest else end
-        times[b - 1] = end
+        shift = moved - end if earliest <= moved <= latest else 0
+        times[b - 1] = end + shift
         fits = True
         for e in range(b - 1, a, -1):
             at = t + e - a
             known = outline.time[at - 1] != NO_TIME
             gap = outline.time[at] - outline.time[at - 1] if known else 0
+            more = 0
             if gap > 0:
-                gap = _stretched(gap, (max(step, DAY), resolution), np.exp(jitter * _normal(state)), state)
-            times[e - 1] = times[e] - gap
+                factor = np.exp(jitter * _normal(state))
+                more = _stretched(gap, (max(step, DAY), resolution), factor, state) - gap
+            if gap >= DAY // 2:
+                # Moved by whole steps, so that what was stretched within the later day leaves the hours of this one.
+                shift -= more
+                times[e - 1] = min(times[e], outline.time[at - 1] + shift)
+            else:
+                times[e - 1] = times[e] - gap - more
             fits = fits and times[e - 1] >= earliest
         for e in range(a, a if fits else b):
             times[e] = outline.time[t + e - a]

@@ -81,19 +81,20 @@ def fit_shelves(log: Log, shelf: np.ndarray, aisle: np.ndarray) -> Shelves:
 
 
 def _followers(log: Log) -> sparse.csr_matrix:
-    """How often item j came next after item i: float32 CSR [items, items]; of events at one time in either order."""
-    n, inner = len(log.items), np.flatnonzero(np.diff(log.user, prepend=-1) == 0)
-    one, two = log.item[inner - 1], log.item[inner]
-    tied = _tied(log)[inner]
-    rows, columns = np.concatenate([one, two[tied]]), np.concatenate([two, one[tied]])
-    moved = rows != columns
-    ones = np.ones(int(moved.sum()), np.float32)
-    return sparse.coo_matrix((ones, (rows[moved], columns[moved])), shape=(n, n)).tocsr()
+    """How often item j came next after item i: float32 CSR [items, items].
 
-
-def _tied(log: Log) -> np.ndarray:
-    """Whether each event is at the time of the one before it: bool [events]."""
-    return (log.time != NO_TIME) & (np.diff(log.time, prepend=NO_TIME) == 0)
+    Events of one time have no order: those up to `REACH` places apart count in either.
+    """
+    n, user, number = len(log.items), log.user, log.item.astype(np.int64)
+    keys = []
+    for far in range(1, REACH + 1):
+        later = np.arange(far, len(user))
+        later = later[(user[later] == user[later - far]) & (number[later] != number[later - far])]
+        tied = (log.time[later] == log.time[later - far]) & (log.time[later] != NO_TIME)
+        onward = later if far == 1 else later[tied]
+        keys += [number[onward - far] * n + number[onward], number[later[tied]] * n + number[later[tied] - far]]
+    pair, times = np.unique(np.concatenate(keys), return_counts=True)
+    return sparse.csr_matrix((times.astype(np.float32), (pair // n, pair % n)), shape=(n, n))
 
 
 def _steps(counts: sparse.csr_matrix, group: np.ndarray, above: np.ndarray) -> Steps:
@@ -119,30 +120,38 @@ def known_before(shelves: Shelves, outline: Outline, log: Log) -> np.ndarray:
     after = np.zeros(len(log.item), np.uint8)
     users = np.flatnonzero(log.lengths() > 0)
     offsets = np.concatenate([log.offsets[users], log.offsets[-1:]])
-    _mark(shelves, offsets, log.item, _tied(log), outline.same, after)
+    _mark(shelves, offsets, log.item, log.time, outline.same, after)
     return after
 
 
 @njit(cache=True, nogil=True)
-def _mark(shelves, offsets, item, tied, same, after):  # type: ignore[no-untyped-def]
-    n = len(shelves.shelf)
+def _mark(shelves, offsets, item, time, same, after):  # type: ignore[no-untyped-def]
     for u in range(len(offsets) - 1):
         a, b = offsets[u], offsets[u + 1]
-        own, taken = np.empty(2 * (b - a), np.int64), 0
-        for e in range(a + 1, b):
-            if item[e] != item[e - 1]:
-                own[taken] = np.int64(item[e - 1]) * n + item[e]
-                taken += 1
-                if tied[e]:
-                    own[taken] = np.int64(item[e]) * n + item[e - 1]
-                    taken += 1
-        own = np.sort(own[:taken])
+        own = _own_steps(item[a:b].astype(np.int64), time[a:b], len(shelves.shelf))
         for e in range(a + 1, b):
             for back in range(1, min(REACH, e - a) + 1 if same[e] < 0 else 0):
-                key = np.int64(item[e - back]) * n + item[e]
+                key = np.int64(item[e - back]) * len(shelves.shelf) + item[e]
                 once = np.searchsorted(own, key, side="right") - np.searchsorted(own, key)
                 if followed(shelves, item[e - back], item[e], once):
                     after[e] |= 1 << (back - 1)
+
+
+@njit(cache=True, nogil=True)
+def _own_steps(item, time, n):  # type: ignore[no-untyped-def]
+    """One user's steps as `_followers` counts them, sorted: int64, n times the one item and the other."""
+    own, taken = np.empty(2 * REACH * len(item), np.int64), 0
+    for e in range(1, len(item)):
+        for back in range(1, min(REACH, e) + 1):
+            tied = time[e] == time[e - back] and time[e] != NO_TIME
+            if item[e] != item[e - back]:
+                if back == 1 or tied:
+                    own[taken] = item[e - back] * n + item[e]
+                    taken += 1
+                if tied:
+                    own[taken] = item[e] * n + item[e - back]
+                    taken += 1
+    return np.sort(own[:taken])
 
 
 @njit(inline="always")
