@@ -85,16 +85,18 @@ def _followers(log: Log) -> sparse.csr_matrix:
 
     Events of one time have no order: those up to `REACH` places apart count in either.
     """
-    n, user, number = len(log.items), log.user, log.item.astype(np.int64)
-    keys = []
+    n, user, item = len(log.items), log.user, log.item
+    total = sparse.csr_matrix((n, n), dtype=np.float32)
     for far in range(1, REACH + 1):
         later = np.arange(far, len(user))
-        later = later[(user[later] == user[later - far]) & (number[later] != number[later - far])]
-        tied = (log.time[later] == log.time[later - far]) & (log.time[later] != NO_TIME)
-        onward = later if far == 1 else later[tied]
-        keys += [number[onward - far] * n + number[onward], number[later[tied]] * n + number[later[tied] - far]]
-    pair, times = np.unique(np.concatenate(keys), return_counts=True)
-    return sparse.csr_matrix((times.astype(np.float32), (pair // n, pair % n)), shape=(n, n))
+        later = later[(user[later] == user[later - far]) & (item[later] != item[later - far])]
+        tied = later[(log.time[later] == log.time[later - far]) & (log.time[later] != NO_TIME)]
+        onward = later if far == 1 else tied
+        rows = np.concatenate([item[onward - far], item[tied]])
+        columns = np.concatenate([item[onward], item[tied - far]])
+        if len(rows):
+            total += sparse.coo_matrix((np.ones(len(rows), np.float32), (rows, columns)), shape=(n, n)).tocsr()
+    return total
 
 
 def _steps(counts: sparse.csr_matrix, group: np.ndarray, above: np.ndarray) -> Steps:
