@@ -155,6 +155,19 @@ def test_events_of_one_time_follow_one_another_in_any_order() -> None:
     assert np.array_equal(counts.toarray(), expected)
 
 
+def test_own_steps_are_counted_as_everybodys_are() -> None:
+    rng = np.random.default_rng(3)
+    frame = pl.DataFrame({"user_id": ["u"] * 60, "item_id": [f"i{i}" for i in rng.integers(12, size=60)]})
+    frame = frame.with_columns(
+        event=pl.lit("purchase"), time=pl.Series([datetime(2024, 3, 1 + i // 5) for i in range(60)])
+    )
+    items = pl.DataFrame({"item_id": [f"i{i}" for i in range(12)]})
+    alone = fitted(Shop({"items": items, "events": frame}))
+    assert not alone._outline().after.any()
+    two = pl.concat([frame, frame.with_columns(user_id=pl.lit("v"))])
+    assert fitted(Shop({"items": items, "events": two}))._outline().after.any()
+
+
 def test_what_is_stretched_within_a_day_leaves_other_days_their_hours() -> None:
     rows = [
         (f"u{user}", f"i{(user + 3 * day + late) % 30}", datetime(2024, 1 + user % 3, 3 + day, 19 + 3 * late))
