@@ -36,6 +36,7 @@ def against(rows: Rows, detectable: float | None, metric: str) -> go.Figure:
     if detectable:
         figure.add_vrect(x0=-detectable, x1=detectable, fillcolor=GRID, opacity=0.55, line_width=0, layer="below")
     figure.add_vline(x=0, line_color=INK, line_width=1.2)
+    widest = 0
     for row in rows[::-1]:
         colour = COLOURS[row["verdict"]]
         name = f"<b>{row['name']}</b>  "
@@ -55,6 +56,7 @@ def against(rows: Rows, detectable: float | None, metric: str) -> go.Figure:
             hovertemplate=f"against {row['name']}: %{{x:+.1%}}<extra></extra>",
         )
         said = f"<b>{row['lift']:+.1%}</b>  ({row['lift_low']:+.1%} to {row['lift_high']:+.1%})".replace("-", "−")
+        widest = max(widest, len(said) - len("<b></b>"))
         figure.add_annotation(
             x=1.01,
             xref="paper",
@@ -73,7 +75,7 @@ def against(rows: Rows, detectable: float | None, metric: str) -> go.Figure:
     room = 0.05 * (max(ends) - min(ends) or 1.0)
     figure.update_xaxes(tickformat="+.1%", nticks=9, range=[min(ends) - room, max(ends) + room])
     shown = styled(figure, f"lift of {metric}", 84 + 50 * len(rows))
-    return shown.update_layout(showlegend=False, margin={"l": 10, "r": 196, "t": 8, "b": 46})
+    return shown.update_layout(showlegend=False, margin={"l": 10, "r": max(196, 8 * widest + 12), "t": 8, "b": 46})
 
 
 def curve(rows: Rows, key: str, x_title: str, metric: str) -> go.Figure:
