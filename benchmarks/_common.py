@@ -13,22 +13,28 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from wareloom.run import physical_cores
+from wareloom.core.run import physical_cores
 
 PACKAGES = ("wareloom", "numpy", "scipy", "numba", "polars", "implicit")
 
 
 def arguments(doc: str | None) -> argparse.ArgumentParser:
     """The parser of a benchmark with what is common to all."""
-    parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=doc, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--json", type=Path, help="write the figures to this file")
-    parser.add_argument("--note", default="", help="what else to say of the circumstances, kept beside the figures")
+    parser.add_argument(
+        "--note", default="", help="what else to say of the circumstances, kept beside the figures"
+    )
     return parser
 
 
 def data(name: str) -> Path:
     """The folder of a data set below `WARELOOM_DATA`, else below `../shared/data`; exits where it is not there."""
-    root = Path(os.environ.get("WARELOOM_DATA") or Path(__file__).resolve().parents[2] / "shared" / "data")
+    root = Path(
+        os.environ.get("WARELOOM_DATA") or Path(__file__).resolve().parents[2] / "shared" / "data"
+    )
     if not (root / name).is_dir():
         sys.exit(f"{root / name} is not there: set WARELOOM_DATA to the folder of data sets.")
     return root / name
@@ -42,7 +48,10 @@ def machine(note: str = "") -> dict[str, Any]:
         "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1024**3, 1),
         "system": f"{platform.system()} {platform.machine()}",
         "date": datetime.date.today().isoformat(),
-        "versions": {"python": platform.python_version(), **{n: v for n in PACKAGES if (v := _version(n))}},
+        "versions": {
+            "python": platform.python_version(),
+            **{n: v for n in PACKAGES if (v := _version(n))},
+        },
     }
     return about | {"note": note} if note else about
 
@@ -51,9 +60,13 @@ def peak() -> float:
     """Peak resident memory of this process, GiB; on Linux without what its parent held when it was started."""
     status = Path("/proc/self/status")
     if status.exists():
-        found = (line.split()[1] for line in status.read_text().splitlines() if line.startswith("VmHWM"))
+        found = (
+            line.split()[1] for line in status.read_text().splitlines() if line.startswith("VmHWM")
+        )
         return int(next(found)) / 1024**2
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024 ** (3 if sys.platform == "darwin" else 2)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024 ** (
+        3 if sys.platform == "darwin" else 2
+    )
 
 
 def write(path: Path | None, benchmark: str, about: dict[str, Any], **figures: Any) -> None:

@@ -13,7 +13,9 @@ _SILENT = ctypes.CFUNCTYPE(None, ctypes.c_int, ctypes.c_char_p, ctypes.c_void_p)
 """What llama.cpp tells its log to; it must outlive the call"""
 
 
-def tokens_a_second(file: Path, prompts: list[list[int]], tokens: int, threads: int) -> float | None:
+def tokens_a_second(
+    file: Path, prompts: list[list[int]], tokens: int, threads: int
+) -> float | None:
     """Write `tokens` after each prompt (token numbers), all in one batch; None where llama.cpp is not installed."""
     try:
         import llama_cpp as cpp
@@ -24,7 +26,11 @@ def tokens_a_second(file: Path, prompts: list[list[int]], tokens: int, threads: 
     model = cpp.llama_model_load_from_file(str(file).encode(), cpp.llama_model_default_params())
     how = cpp.llama_context_default_params()
     read = sum(map(len, prompts))
-    how.n_ctx, how.n_batch, how.n_seq_max = read + len(prompts) * (tokens + 32), max(512, read), len(prompts)
+    how.n_ctx, how.n_batch, how.n_seq_max = (
+        read + len(prompts) * (tokens + 32),
+        max(512, read),
+        len(prompts),
+    )
     how.kv_unified, how.n_threads, how.n_threads_batch = True, threads, threads
     context = cpp.llama_init_from_model(model, how)
     words = cpp.llama_vocab_n_tokens(cpp.llama_model_get_vocab(model))
@@ -34,7 +40,11 @@ def tokens_a_second(file: Path, prompts: list[list[int]], tokens: int, threads: 
     }
     batch = cpp.llama_batch_init(max(read, len(prompts)), 0, 1)
     start, written = time.perf_counter(), 0
-    rows = [(row, place, word) for row, prompt in enumerate(prompts) for place, word in enumerate(prompt)]
+    rows = [
+        (row, place, word)
+        for row, prompt in enumerate(prompts)
+        for place, word in enumerate(prompt)
+    ]
     last = [len(prompt) - 1 for prompt in prompts]
     live = list(range(len(prompts)))
     for _ in range(tokens):
@@ -69,4 +79,6 @@ def _fill(batch: Any, rows: list[tuple[int, int, int]], last: list[int]) -> list
 
 
 def _likeliest(cpp: Any, context: Any, at: int, words: int) -> int:
-    return int(np.argmax(np.ctypeslib.as_array(cpp.llama_get_logits_ith(context, at), shape=(words,))))
+    return int(
+        np.argmax(np.ctypeslib.as_array(cpp.llama_get_logits_ith(context, at), shape=(words,)))
+    )

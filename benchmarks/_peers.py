@@ -44,7 +44,9 @@ def rectools(events: dict[str, np.ndarray], clock: Clock) -> None:
 
     n = len(events["user"])
     day = pd.Timestamp("2020-01-01") + pd.to_timedelta(np.arange(n), unit="s")
-    table = pd.DataFrame({"user_id": events["user"], "item_id": events["item"], "weight": 1.0, "datetime": day})
+    table = pd.DataFrame(
+        {"user_id": events["user"], "item_id": events["item"], "weight": 1.0, "datetime": day}
+    )
     dataset = Dataset.construct(table)
     model = SASRecModel(
         n_factors=64, n_blocks=2, n_heads=1, session_max_len=50, epochs=1, deterministic=True, loss="softmax",
@@ -77,7 +79,10 @@ def recbole(events: dict[str, np.ndarray], clock: Clock) -> None:
 
     folder = Path("recbole/beauty")
     folder.mkdir(parents=True, exist_ok=True)
-    rows = [f"u{u}\ti{i}\t{t}" for t, (u, i) in enumerate(zip(events["user"], events["item"], strict=True))]
+    rows = [
+        f"u{u}\ti{i}\t{t}"
+        for t, (u, i) in enumerate(zip(events["user"], events["item"], strict=True))
+    ]
     head = "user_id:token\titem_id:token\ttimestamp:float"
     (folder / "beauty.inter").write_text("\n".join([head, *rows]) + "\n")
     settings = {

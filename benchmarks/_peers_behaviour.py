@@ -22,7 +22,9 @@ FIRST = 20
 """Users by which the rate of `par` is found"""
 
 
-def argn(events: pd.DataFrame, users: int, limit: float, seed: int) -> tuple[pd.DataFrame, dict[str, float]]:
+def argn(
+    events: pd.DataFrame, users: int, limit: float, seed: int
+) -> tuple[pd.DataFrame, dict[str, float]]:
     """TabularARGN of mostlyai-engine: users as context without columns, events as their sequences."""
     from mostlyai import engine
 
@@ -40,21 +42,36 @@ def argn(events: pd.DataFrame, users: int, limit: float, seed: int) -> tuple[pd.
     engine.encode()
     engine.train(max_training_time=limit / 60, enable_flexible_generation=False, device="cpu")
     fitted = time.perf_counter()
-    engine.generate(ctx_data=pd.DataFrame({"user_id": [f"s{k}" for k in range(users)]}), device="cpu")
-    made = pd.concat(pd.read_parquet(path) for path in sorted(Path("engine-ws/SyntheticData").glob("*.parquet")))
+    engine.generate(
+        ctx_data=pd.DataFrame({"user_id": [f"s{k}" for k in range(users)]}), device="cpu"
+    )
+    made = pd.concat(
+        pd.read_parquet(path) for path in sorted(Path("engine-ws/SyntheticData").glob("*.parquet"))
+    )
     done = time.perf_counter()
     told = pd.read_csv("engine-ws/ModelStore/model-data/progress-messages.csv")
-    facts = {"fit_s": fitted - begun, "sample_s": done - fitted, "users": len(context), "epochs": told["epoch"].max()}
+    facts = {
+        "fit_s": fitted - begun,
+        "sample_s": done - fitted,
+        "users": len(context),
+        "epochs": told["epoch"].max(),
+    }
     return made, facts
 
 
-def par(events: pd.DataFrame, users: int, limit: float, seed: int) -> tuple[pd.DataFrame, dict[str, float]]:
+def par(
+    events: pd.DataFrame, users: int, limit: float, seed: int
+) -> tuple[pd.DataFrame, dict[str, float]]:
     """PAR of SDV on as many users as there is time for, with its 128 passes."""
     import torch
     from sdv.metadata import Metadata
     from sdv.sequential import PARSynthesizer
 
-    column = {"user_id": {"sdtype": "id"}, "item_id": {"sdtype": "categorical"}, "time": {"sdtype": "datetime"}}
+    column = {
+        "user_id": {"sdtype": "id"},
+        "item_id": {"sdtype": "categorical"},
+        "time": {"sdtype": "datetime"},
+    }
     told = {"columns": column, "sequence_key": "user_id", "sequence_index": "time"}
     metadata = Metadata.load_from_dict({"tables": {"events": told}})
     order = pd.Series(events["user_id"].unique()).sample(frac=1, random_state=seed)
@@ -72,7 +89,12 @@ def par(events: pd.DataFrame, users: int, limit: float, seed: int) -> tuple[pd.D
     model, spent = fitted(taken, 128)
     begun = time.perf_counter()
     made = model.sample_sequences(num_sequences=users)["events"]
-    return made, {"fit_s": spent, "sample_s": time.perf_counter() - begun, "users": taken, "epochs": 128}
+    return made, {
+        "fit_s": spent,
+        "sample_s": time.perf_counter() - begun,
+        "users": taken,
+        "epochs": 128,
+    }
 
 
 PEERS = {"argn": (argn, "mostlyai-engine"), "par": (par, "sdv")}
@@ -83,8 +105,13 @@ def main() -> None:
     warnings.simplefilter("ignore")
     work, package = PEERS[name]
     made, facts = work(pd.read_parquet(source), int(users), float(limit), int(seed))
-    made[["user_id", "item_id", "time"]].astype({"user_id": str, "item_id": str}).to_parquet(out, index=False)
-    print("FACTS " + json.dumps({**facts, "version": importlib.metadata.version(package)}, default=float))
+    made[["user_id", "item_id", "time"]].astype({"user_id": str, "item_id": str}).to_parquet(
+        out, index=False
+    )
+    print(
+        "FACTS "
+        + json.dumps({**facts, "version": importlib.metadata.version(package)}, default=float)
+    )
 
 
 if __name__ == "__main__":

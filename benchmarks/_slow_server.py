@@ -23,11 +23,19 @@ def waits(prompt: str, least: float, most: float) -> float:
 async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     least, most = map(float, sys.argv[1:])
     body = json.dumps(ANSWER).encode()
-    said = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n" % len(body) + body
+    said = (
+        b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n"
+        % len(body)
+        + body
+    )
     try:
         while True:
             head = (await reader.readuntil(b"\r\n\r\n")).lower()
-            size = next(int(line[15:]) for line in head.split(b"\r\n") if line.startswith(b"content-length:"))
+            size = next(
+                int(line[15:])
+                for line in head.split(b"\r\n")
+                if line.startswith(b"content-length:")
+            )
             asked = json.loads(await reader.readexactly(size))
             await asyncio.sleep(waits(asked["messages"][-1]["content"], least, most))
             writer.write(said)

@@ -13,7 +13,11 @@ Figures = dict[str, Any]
 def table(head: str, rows: Iterable[Iterable[Any]]) -> list[str]:
     """Lines of a Markdown table; `head`: titles between bars, the first column to the left and all others right."""
     titles = [title.strip() for title in head.split("|")]
-    lines = [titles, ["---", *["---:"] * (len(titles) - 1)], *([str(cell) for cell in row] for row in rows)]
+    lines = [
+        titles,
+        ["---", *["---:"] * (len(titles) - 1)],
+        *([str(cell) for cell in row] for row in rows),
+    ]
     return ["| " + " | ".join(line) + " |" for line in lines]
 
 
@@ -21,11 +25,18 @@ def scale(figures: Figures) -> list[str]:
     """Jobs of each log, then what became of the bar."""
     lines = []
     for log in figures["logs"]:
-        rows = [(row["job"], f"{row['seconds']:.1f}", f"{row['gib']:.2f}") for row in log["jobs"] if "error" not in row]
+        rows = [
+            (row["job"], f"{row['seconds']:.1f}", f"{row['gib']:.2f}")
+            for row in log["jobs"]
+            if "error" not in row
+        ]
         lines += [f"{log['log']}:", "", *table("job | seconds | peak GiB", rows), ""]
         lines += [f"error in {row['job']}: {row['error']}" for row in log["jobs"] if "error" in row]
         peak, said = f"peak {log['peak_gib']:.2f} GiB", "held" if log["held"] else "**missed**"
-        lines += [f"Read, clean and split: {log['seconds']:.1f} s, {peak}; bar {log['bar']}: {said}.", ""]
+        lines += [
+            f"Read, clean and split: {log['seconds']:.1f} s, {peak}; bar {log['bar']}: {said}.",
+            "",
+        ]
     return lines[:-1]
 
 
@@ -36,7 +47,10 @@ def markov(figures: Figures) -> list[str]:
             x["threads"],
             f"{x['copy_gb_s']:.1f}",
             *(f"{x[name] / 1e6:.0f}" for name in ("dependent_reads_s", "scattered_reads_s")),
-            *(f"{x[name] / 1e6:.1f}" for name in ("events_s", "events_s_scattered", "events_s_written")),
+            *(
+                f"{x[name] / 1e6:.1f}"
+                for name in ("events_s", "events_s_scattered", "events_s_written")
+            ),
         )
         for x in figures["limits"]
     ]
@@ -52,7 +66,10 @@ def markov(figures: Figures) -> list[str]:
         )
         for row in figures["rows"]
     ]
-    fits = "; ".join(f"{x['threads']} thread(s) {x['fit_s']:.2f} s and {x['gib']:.2f} GiB" for x in figures["fits"])
+    fits = "; ".join(
+        f"{x['threads']} thread(s) {x['fit_s']:.2f} s and {x['gib']:.2f} GiB"
+        for x in figures["fits"]
+    )
     mb = figures["limits"][0]["table_mb"]
     return [
         f"The limits, in a table of {mb:.1f} MB (reads and events in millions a second):",
@@ -95,7 +112,10 @@ def gate(figures: Figures) -> list[str]:
             f"{row['ranker']}: {row['of'] if row['of'] == 'verdict' else 'against ' + row['of']}",
             row["runs"],
             *(row[name] for name in VERDICTS),
-            *(f"{row[f'{side}_low']:.1%} – {row[f'{side}_high']:.1%}" for side in ("helps", "hurts")),
+            *(
+                f"{row[f'{side}_low']:.1%} – {row[f'{side}_high']:.1%}"
+                for side in ("helps", "hurts")
+            ),
         )
         for row in figures["rows"]
     ]
@@ -134,7 +154,9 @@ def rankers(figures: Figures) -> list[str]:
         )
         for row in figures["rows"]
     ]
-    best = ", ".join(f"{n} {v:.4f} (bar {figures['bars'][n]:.3f})" for n, v in figures["best"].items() if v)
+    best = ", ".join(
+        f"{n} {v:.4f} (bar {figures['bars'][n]:.3f})" for n, v in figures["best"].items() if v
+    )
     floor = figures["matrix_product_s"]
     return [
         *table("ranker | settings | Recall@10 | NDCG@10 | coverage@10 | fit s | rank s", rows),
@@ -147,7 +169,11 @@ def rankers(figures: Figures) -> list[str]:
 def start(figures: Figures) -> list[str]:
     """Seconds of whole processes."""
     rows = [
-        (row["name"], f"{row['s']:.3f} ({row['range'][0]:.3f} – {row['range'][1]:.3f})", row["bar"] or "")
+        (
+            row["name"],
+            f"{row['s']:.3f} ({row['range'][0]:.3f} – {row['range'][1]:.3f})",
+            row["bar"] or "",
+        )
         for row in figures["rows"]
     ]
     return [
@@ -182,12 +208,19 @@ def speed(figures: Figures) -> list[str]:
         if "gib" in row
     ]
     refused = [
-        f"{row['ranker']}, {row['size']}: refused. {row['refused']}" for row in figures["growth"] if "refused" in row
+        f"{row['ranker']}, {row['size']}: refused. {row['refused']}"
+        for row in figures["growth"]
+        if "refused" in row
     ]
-    failed = [f"{row['ranker']}, {row['size']}: **failed**." for row in figures["growth"] if "error" in row]
+    failed = [
+        f"{row['ranker']}, {row['size']}: **failed**."
+        for row in figures["growth"]
+        if "error" in row
+    ]
     lines = [
         *table(
-            "work | seconds (least – most) | processor seconds | beside | ratio | of processor seconds | bar", beside
+            "work | seconds (least – most) | processor seconds | beside | ratio | of processor seconds | bar",
+            beside,
         ),
         "",
         f"Bars {'held' if figures['held'] else '**missed**'}.",
@@ -201,7 +234,9 @@ def clicks(figures: Figures) -> list[str]:
     """Losses with intervals, and what a test of this size could have shown."""
 
     def told(found: Figures, digits: int = 4) -> str:
-        return f"{found['value']:.{digits}f} ({found['low']:.{digits}f} – {found['high']:.{digits}f})"
+        return (
+            f"{found['value']:.{digits}f} ({found['low']:.{digits}f} – {found['high']:.{digits}f})"
+        )
 
     rows = [
         (
@@ -231,15 +266,21 @@ def sasrec(figures: Figures) -> list[str]:
     rows = [
         (
             f"{row['name']} {row['version'] or ''}".strip(),
-            f"{row['seconds']:.0f}" if row["seconds"] else f"not within {row['points'][-1]['seconds']:.0f}",
-            f"{row['seconds'] / own:.1f}" if row["seconds"] else f"more than {row['points'][-1]['seconds'] / own:.1f}",
+            f"{row['seconds']:.0f}"
+            if row["seconds"]
+            else f"not within {row['points'][-1]['seconds']:.0f}",
+            f"{row['seconds'] / own:.1f}"
+            if row["seconds"]
+            else f"more than {row['points'][-1]['seconds'] / own:.1f}",
             f"{row['best']:.4f}",
             len(row["points"]),
         )
         for row in figures["rows"]
         if row["points"]
     ]
-    failed = [f"{row['name']}: **failed**. {row['error']}" for row in figures["rows"] if not row["points"]]
+    failed = [
+        f"{row['name']}: **failed**. {row['error']}" for row in figures["rows"] if not row["points"]
+    ]
     head = "library | processor seconds to the value | ratio | best NDCG@10 | evaluations"
     said = f"The value to reach: NDCG@10 {figures['target']:.4f} on held-back events of the training part."
     return [*table(head, rows), "", said, *(line for text in failed for line in ("", text))]
@@ -250,7 +291,11 @@ def mixers(figures: Figures) -> list[str]:
 
     def lift(row: Figures, name: str) -> str:
         found = row.get(f"against {name}, ndcg@10/all")
-        return f"{found['lift']:+.1%} ({found['lift_low']:+.1%} – {found['lift_high']:+.1%})" if found else ""
+        return (
+            f"{found['lift']:+.1%} ({found['lift_low']:+.1%} – {found['lift_high']:+.1%})"
+            if found
+            else ""
+        )
 
     rows = [
         (
@@ -294,25 +339,53 @@ def leaderboards(figures: Figures) -> list[str]:
     lines: list[str] = []
     for name, board in figures["boards"].items():
         metrics, slices = board["metrics"], board["slices"]
-        lines += [f"### {board['title']}", "", f"    wareloom run recipes/{name}.toml --to runs/{name}", ""]
+        lines += [
+            f"### {board['title']}",
+            "",
+            f"    wareloom run recipes/{name}.toml --to runs/{name}",
+            "",
+        ]
         for ties in dict.fromkeys(row["ties"] for row in board["rows"]):
-            found = {(row["ranker"], row["metric"], row["slice"]): row for row in board["rows"] if row["ties"] == ties}
+            found = {
+                (row["ranker"], row["metric"], row["slice"]): row
+                for row in board["rows"]
+                if row["ties"] == ties
+            }
             rows = []
-            for ranker in dict.fromkeys(row["ranker"] for row in board["rows"] if row["ties"] == ties):
+            for ranker in dict.fromkeys(
+                row["ranker"] for row in board["rows"] if row["ties"] == ties
+            ):
                 first = found[ranker, metrics[0], "all"]
                 cells = [
-                    f"{(r := found[ranker, m, 'all'])['mean']:.4f} ± {(r['high'] - r['low']) / 2:.4f}" for m in metrics
+                    f"{(r := found[ranker, m, 'all'])['mean']:.4f} ± {(r['high'] - r['low']) / 2:.4f}"
+                    for m in metrics
                 ]
                 lack = first.get("behind", {"difference": 0})
                 behind = (
-                    f"{lack['difference']:.4f} ({lack['low']:.4f} – {lack['high']:.4f})" if lack["difference"] else ""
+                    f"{lack['difference']:.4f} ({lack['low']:.4f} – {lack['high']:.4f})"
+                    if lack["difference"]
+                    else ""
                 )
-                cells += [behind, *(f"{found[ranker, metrics[0], part]['mean']:.4f}" for part in slices)]
+                cells += [
+                    behind,
+                    *(f"{found[ranker, metrics[0], part]['mean']:.4f}" for part in slices),
+                ]
                 rows.append((ranker, len(first["seeds"]), *cells))
             head = " | ".join(
-                ["ranker", "seeds", *metrics, "lacks to the best", *(f"{metrics[0]}, {s}" for s in slices)]
+                [
+                    "ranker",
+                    "seeds",
+                    *metrics,
+                    "lacks to the best",
+                    *(f"{metrics[0]}, {s}" for s in slices),
+                ]
             )
-            lines += [f"Ties {'in file order' if ties == 'file' else ties}:", "", *table(head, rows), ""]
+            lines += [
+                f"Ties {'in file order' if ties == 'file' else ties}:",
+                "",
+                *table(head, rows),
+                "",
+            ]
     return lines[:-1]
 
 

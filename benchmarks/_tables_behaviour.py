@@ -15,7 +15,9 @@ def behaviour_fidelity(figures: Figures) -> list[str]:
         if not rows:
             continue
         measures = list(rows[0]["figures"])
-        head = " | ".join(["generator", "seeds", *(m.replace("_", " ") for m in measures), "fit s", "events/s"])
+        head = " | ".join(
+            ["generator", "seeds", *(m.replace("_", " ") for m in measures), "fit s", "events/s"]
+        )
         floor = [rows[0]["figures"][m]["floor"] for m in measures]
         body = [["*floor*", "", *("" if f is None else f"{f:.3f}" for f in floor), "", ""]]
         for row in rows:
@@ -23,7 +25,15 @@ def behaviour_fidelity(figures: Figures) -> list[str]:
                 f"**{f['value']:.3f}**" if m not in row["beyond"] else f"{f['value']:.3f}"
                 for m, f in ((m, row["figures"][m]) for m in measures)
             ]
-            body.append([row["generator"], row["seeds"], *cells, f"{row['fit_s']:.1f}", f"{row['events_s']:,.0f}"])
+            body.append(
+                [
+                    row["generator"],
+                    row["seeds"],
+                    *cells,
+                    f"{row['fit_s']:.1f}",
+                    f"{row['events_s']:,.0f}",
+                ]
+            )
         best = min(rows, key=lambda row: row["auc"])
         lines += [f"{name}:", "", *table(head, body), ""]
         lines += [
@@ -48,7 +58,11 @@ def behaviour_speed(figures: Figures) -> list[str]:
         for row in figures["rows"]
         if "error" not in row
     ]
-    failed = [f"{row['generator']}, {row['size']}: {row['error']}" for row in figures["rows"] if "error" in row]
+    failed = [
+        f"{row['generator']}, {row['size']}: {row['error']}"
+        for row in figures["rows"]
+        if "error" in row
+    ]
     head = "generator | log | fit s | events a second | peak GiB | before the fit GiB | live session ms"
     said = f"Bars missed by {', '.join(figures['missed'])}." if figures["missed"] else "Bars held."
     return [*table(head, rows), "", said, *(line for each in failed for line in ("", each))]
@@ -58,10 +72,20 @@ def behaviour_useful(figures: Figures) -> list[str]:
     """A recipe at a time: what every arm reached, the differences, and what came of the bars."""
     lines: list[str] = []
     for name, proof in figures["proofs"].items():
-        reached = proof["arms"] | {f"*{one}, real data alone*": row for one, row in proof["beside"].items()}
+        reached = proof["arms"] | {
+            f"*{one}, real data alone*": row for one, row in proof["beside"].items()
+        }
         measures = list(dict.fromkeys(m for row in reached.values() for m in row))
-        rows = [(arm, *(f"{row[m]:.4f}" if m in row else "" for m in measures)) for arm, row in reached.items()]
-        lines += [f"### {proof['title']}", "", f"    wareloom run recipes/{name}.toml --to runs/{name}", ""]
+        rows = [
+            (arm, *(f"{row[m]:.4f}" if m in row else "" for m in measures))
+            for arm, row in reached.items()
+        ]
+        lines += [
+            f"### {proof['title']}",
+            "",
+            f"    wareloom run recipes/{name}.toml --to runs/{name}",
+            "",
+        ]
         lines += [proof["sentence"], "", *table(" | ".join(["arm", *measures]), rows), ""]
         slices = list(dict.fromkeys(row["slice"] for row in proof["lifts"]))
         told = {(row["against"], row["slice"]): _lift(row) for row in proof["lifts"]}
@@ -71,7 +95,9 @@ def behaviour_useful(figures: Figures) -> list[str]:
         ]
         lines += [f"Lift of NDCG@10 of real + synthetic, {proof['seeds']} seeds:", ""]
         lines += [*table(" | ".join(["over", *slices]), rows), ""]
-        few = "".join(f" With {row['share']:.0%} of the users {_lift(row)}." for row in proof["shares"])
+        few = "".join(
+            f" With {row['share']:.0%} of the users {_lift(row)}." for row in proof["shares"]
+        )
         said = "held" if proof["held"] else "**missed**"
         lines += [f"Bar of the lift over real data alone, {proof['bar']:.0%}: {said}.{few}", ""]
     return lines[:-1]

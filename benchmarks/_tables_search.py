@@ -25,17 +25,35 @@ def search_useful(figures: Figures) -> list[str]:
     lines = []
     for proof in figures["proofs"].values():
         rows = []
-        for name, reached in {**proof["arms"], **{f"{n} (untaught)": r for n, r in proof["beside"].items()}}.items():
+        for name, reached in {
+            **proof["arms"],
+            **{f"{n} (untaught)": r for n, r in proof["beside"].items()},
+        }.items():
             members = sorted({m.partition(" of ")[2] for m in reached if " of " in m})
-            own = [_pair(reached, ""), *(f"{member} {_pair(reached, f' of {member}')}" for member in members)]
-            rows.append((name, own[0], f"{reached.get('recall@100', float('nan')):.3f}", "; ".join(own[1:]) or "–"))
+            own = [
+                _pair(reached, ""),
+                *(f"{member} {_pair(reached, f' of {member}')}" for member in members),
+            ]
+            rows.append(
+                (
+                    name,
+                    own[0],
+                    f"{reached.get('recall@100', float('nan')):.3f}",
+                    "; ".join(own[1:]) or "–",
+                )
+            )
         lines += [
             f"### {proof['title']}",
             "",
             f"{proof['queries']:,} test queries, {proof['seeds']} seeds. {proof['sentence']}",
             "",
         ]
-        lines += [*table("arm | nDCG@10 whole catalogue / judged items | Recall@100 | members alone", rows), ""]
+        lines += [
+            *table(
+                "arm | nDCG@10 whole catalogue / judged items | Recall@100 | members alone", rows
+            ),
+            "",
+        ]
         lifts = [
             (
                 row["metric"],
@@ -46,7 +64,10 @@ def search_useful(figures: Figures) -> list[str]:
             )
             for row in proof["lifts"]
         ]
-        lines += [*table("metric | real + synthetic against | lift | 95 % interval | verdict", lifts), ""]
+        lines += [
+            *table("metric | real + synthetic against | lift | 95 % interval | verdict", lifts),
+            "",
+        ]
     return lines[:-1]
 
 
@@ -62,7 +83,9 @@ def search_ablation(figures: Figures) -> list[str]:
             f"{row['queries']:,}",
             f"{row['judgments']:,}",
             f"{row['catalogue']:.3f} / {row['judged']:.3f}",
-            f"{row['difference']:+.3f} ({row['low']:+.3f} to {row['high']:+.3f})" if row["row"] != "attributes" else "",
+            f"{row['difference']:+.3f} ({row['low']:+.3f} to {row['high']:+.3f})"
+            if row["row"] != "attributes"
+            else "",
         )
         for row in figures["rows"]
     ]
@@ -71,7 +94,10 @@ def search_ablation(figures: Figures) -> list[str]:
         f"{figures['items']:,} products, {figures['test_queries']:,} test queries, {figures['updates']} updates of 128 "
         f"pairs, {seeds} seed{'s' * (seeds > 1)}:",
         "",
-        *table("taught on | queries | judgments | nDCG@10 catalogue / judged items | beside `attributes`", rows),
+        *table(
+            "taught on | queries | judgments | nDCG@10 catalogue / judged items | beside `attributes`",
+            rows,
+        ),
     ]
 
 
@@ -80,9 +106,16 @@ def search_labels(figures: Figures) -> list[str]:
     names = ("kappa", "tau", "accuracy", "within_half", "calibration_error")
     rows = []
     for row in figures["rows"]:
-        told = "" if row["labels"] != "distilled" else " with MiniLM" if row["settings"]["embedder"] else " words alone"
+        told = (
+            ""
+            if row["labels"] != "distilled"
+            else " with MiniLM"
+            if row["settings"]["embedder"]
+            else " words alone"
+        )
         cells = [
-            f"{m['mean']:.3f} ({m['low']:.3f} to {m['high']:.3f})" for m in (row["measures"][name] for name in names)
+            f"{m['mean']:.3f} ({m['low']:.3f} to {m['high']:.3f})"
+            for m in (row["measures"][name] for name in names)
         ]
         rows.append((f"{row['labels']}{told}", f"{row['labelled']:,}", f"{row['pairs']:,}", *cells))
     return table(
@@ -104,7 +137,13 @@ def query_fidelity(figures: Figures) -> list[str]:
             if floors:
                 values = ["–" if cell is None else f"{cell['value']:.3f}" for cell in cells]
                 rows.append((called, *values, f"{sum(floors) / len(floors):.3f}"))
-        rows.append(("queries a second", *(f"{row['queries_s']:,.{int(row['queries_s'] < 10)}f}" for row in own), ""))
+        rows.append(
+            (
+                "queries a second",
+                *(f"{row['queries_s']:,.{int(row['queries_s'] < 10)}f}" for row in own),
+                "",
+            )
+        )
         lines += [
             f"`{data}`, {own[0]['seeds']} seed{'s' * (own[0]['seeds'] > 1)}:",
             "",
@@ -117,16 +156,27 @@ def query_fidelity(figures: Figures) -> list[str]:
 def search_speed(figures: Figures) -> list[str]:
     """Rates, each part beside its peer or limit."""
     lines: list[str] = []
-    told = {"index_s": ("index s", ".1f"), "cosine": ("cosine", ".3f"), "ratio": ("times the limit", ".3f")}
+    told = {
+        "index_s": ("index s", ".1f"),
+        "cosine": ("cosine", ".3f"),
+        "ratio": ("times the limit", ".3f"),
+    }
     for part in dict.fromkeys(row["part"] for row in figures["rows"]):
         rows = [row for row in figures["rows"] if row["part"] == part]
         shown = [key for key in told if any(key in row for row in rows)]
         unit = next(row["unit"] for row in rows if "unit" in row)
         body = [
-            (row["name"], f"{row['rate']:,.0f}", *(format(row[k], told[k][1]) if k in row else "" for k in shown))
+            (
+                row["name"],
+                f"{row['rate']:,.0f}",
+                *(format(row[k], told[k][1]) if k in row else "" for k in shown),
+            )
             for row in rows
         ]
         lines += [*table(" | ".join([part, unit, *(told[k][0] for k in shown)]), body), ""]
     added = [row["ratio"] - 1 for row in figures["rows"] if row["name"] == "endpoint"]
     held = bool(added) and added[0] < figures["overhead"]
-    return [*lines, f"The client adds {added[0]:.1%} to the server's own time: bar {'held' if held else '**missed**'}."]
+    return [
+        *lines,
+        f"The client adds {added[0]:.1%} to the server's own time: bar {'held' if held else '**missed**'}.",
+    ]

@@ -28,13 +28,13 @@ from typing import Any
 import polars as pl
 
 from _common import arguments, data, machine, write
+from wareloom.core.family import SYNTHESIZERS
+from wareloom.core.run import Run
 from wareloom.errors import WareloomError
-from wareloom.family import SYNTHESIZERS
-from wareloom.proof.compare import CompareSettings, compare
+from wareloom.evaluation.compare import CompareSettings, compare
+from wareloom.preparing.splits import Split, SplitSettings, split
 from wareloom.readers import read
-from wareloom.run import Run
 from wareloom.shop import Shop
-from wareloom.shop.splits import Split, SplitSettings, split
 
 GENERATORS: dict[str, tuple[str, dict[str, Any]]] = {
     "markov": ("markov", {}),
@@ -82,18 +82,26 @@ def ours(parts: Split, generator: str, users: int, run: Run) -> tuple[Shop, dict
     return made, {"fit_s": fit, "events_s": made.rows("events") / (time.perf_counter() - start)}
 
 
-def theirs(parts: Split, peer: str, users: int, seed: int, chosen: argparse.Namespace) -> tuple[Shop, dict[str, Any]]:
+def theirs(
+    parts: Split, peer: str, users: int, seed: int, chosen: argparse.Namespace
+) -> tuple[Shop, dict[str, Any]]:
     """Fit a peer in a process of its own environment, and read what it sampled."""
     events = parts.train.table("events")
     with tempfile.TemporaryDirectory() as name:
         given, out = Path(name) / "events.parquet", Path(name) / "out.parquet"
-        events.select(pl.col(key_of(parts)).alias("user_id"), "item_id", "time").sort("user_id", "time").write_parquet(
-            given
-        )
+        events.select(pl.col(key_of(parts)).alias("user_id"), "item_id", "time").sort(
+            "user_id", "time"
+        ).write_parquet(given)
         called = [peer, str(given), str(out), str(users), str(chosen.peer_seconds), str(seed)]
-        command = [chosen.peer_python, str(Path(__file__).with_name("_peers_behaviour.py")), *called]
+        command = [
+            chosen.peer_python,
+            str(Path(__file__).with_name("_peers_behaviour.py")),
+            *called,
+        ]
         hidden = os.environ | {"CUDA_VISIBLE_DEVICES": "", "PYTHONPATH": ""}
-        done = subprocess.run(command, check=False, capture_output=True, text=True, cwd=name, env=hidden)
+        done = subprocess.run(
+            command, check=False, capture_output=True, text=True, cwd=name, env=hidden
+        )
         facts = [line[6:] for line in done.stdout.splitlines() if line.startswith("FACTS ")]
         if not facts or not out.exists():
             raise PeerError((done.stderr.strip().splitlines() or ["it said nothing"])[-1])
@@ -102,7 +110,10 @@ def theirs(parts: Split, peer: str, users: int, seed: int, chosen: argparse.Name
     made = made.join(known, on="item_id", how="inner").rename({"user_id": key_of(parts)})
     told = json.loads(facts[0])
     shop = Shop(
-        {"items": parts.train.table("items"), "events": made.with_columns(pl.col("time").cast(pl.Datetime("us")))}
+        {
+            "items": parts.train.table("items"),
+            "events": made.with_columns(pl.col("time").cast(pl.Datetime("us"))),
+        }
     )
     return shop, told | {"events_s": len(made) / told["sample_s"]}
 
@@ -121,30 +132,50 @@ def cell(parts: Split, generator: str, seed: int, chosen: argparse.Namespace) ->
             made, facts = theirs(parts, generator, users, seed, chosen)
         else:
             made, facts = ours(parts, generator, users, run)
-        found = compare(parts.train, made, parts.test, CompareSettings(gru=chosen.gru), run=run).data
+        found = compare(
+            parts.train, made, parts.test, CompareSettings(gru=chosen.gru), run=run
+        ).data
     except WareloomError as error:
         return {"error": str(error)}
     named = {
-        figure["name"]: {k: figure.get(k) for k in ("value", "low", "high", "floor", "ratio", "verdict")}
+        figure["name"]: {
+            k: figure.get(k) for k in ("value", "low", "high", "floor", "ratio", "verdict")
+        }
         for figure in found["figures"]
     }
-    betray = next((f["about"].get("betray", [])[:3] for f in found["figures"] if f["name"] == "discriminator"), [])
+    betray = next(
+        (
+            f["about"].get("betray", [])[:3]
+            for f in found["figures"]
+            if f["name"] == "discriminator"
+        ),
+        [],
+    )
     return {**facts, "figures": named, "betray": [each["feature"] for each in betray]}
 
 
 def row(name: str, generator: str, cells: list[dict[str, Any]]) -> dict[str, Any]:
     """Means over seeds; what is beyond its bar in the mean."""
     done = [each for each in cells if "error" not in each]
-    head: dict[str, Any] = {"data": name, "generator": PEERS.get(generator, generator), "seeds": len(done)}
+    head: dict[str, Any] = {
+        "data": name,
+        "generator": PEERS.get(generator, generator),
+        "seeds": len(done),
+    }
     if not done:
         return head | {"error": cells[0]["error"]}
     figures = {}
     for measure in done[0]["figures"]:
         each = [one["figures"][measure] for one in done if measure in one["figures"]]
         figures[measure] = {
-            k: statistics.fmean(one[k] for one in each) if all(one[k] is not None for one in each) else None
+            k: statistics.fmean(one[k] for one in each)
+            if all(one[k] is not None for one in each)
+            else None
             for k in ("value", "low", "high", "floor")
-        } | {"values": [one["value"] for one in each], "beyond": sum(one["verdict"] == "beyond" for one in each)}
+        } | {
+            "values": [one["value"] for one in each],
+            "beyond": sum(one["verdict"] == "beyond" for one in each),
+        }
     copies = figures.get("near_copies", {"value": 0.0, "floor": 0.0})
     return head | {
         "fit_s": statistics.median(one["fit_s"] for one in done),
@@ -158,13 +189,17 @@ def row(name: str, generator: str, cells: list[dict[str, Any]]) -> dict[str, Any
     }
 
 
-def cells_of(parts: Split, name: str, generator: str, chosen: argparse.Namespace) -> list[dict[str, Any]]:
+def cells_of(
+    parts: Split, name: str, generator: str, chosen: argparse.Namespace
+) -> list[dict[str, Any]]:
     """Compare one generator with every seed, or find what was kept."""
     cells = []
     for seed in range(chosen.seeds):
         how = [generator, chosen.peer_seconds] if generator in PEERS else GENERATORS[generator]
         key = json.dumps([name, how, seed, chosen.gru], sort_keys=True)
-        kept = chosen.cache and chosen.cache / f"{hashlib.sha256(key.encode()).hexdigest()[:24]}.json"
+        kept = (
+            chosen.cache and chosen.cache / f"{hashlib.sha256(key.encode()).hexdigest()[:24]}.json"
+        )
         if kept and kept.exists():
             cells.append(json.loads(kept.read_text(encoding="utf-8")))
             continue
@@ -177,13 +212,23 @@ def cells_of(parts: Split, name: str, generator: str, chosen: argparse.Namespace
 
 def main() -> None:
     parser = arguments(__doc__)
-    parser.add_argument("--data", nargs="+", default=["amazon_beauty", "yoochoose100k", "completejourney"])
-    parser.add_argument("--generators", nargs="*", default=list(GENERATORS), choices=list(GENERATORS))
+    parser.add_argument(
+        "--data", nargs="+", default=["amazon_beauty", "yoochoose100k", "completejourney"]
+    )
+    parser.add_argument(
+        "--generators", nargs="*", default=list(GENERATORS), choices=list(GENERATORS)
+    )
     parser.add_argument("--peers", nargs="+", default=[], choices=list(PEERS))
-    parser.add_argument("--peer-python", default=sys.executable, help="the interpreter of the peers' environment")
-    parser.add_argument("--peer-seconds", type=float, default=600, help="in which a peer is to be fitted, about")
+    parser.add_argument(
+        "--peer-python", default=sys.executable, help="the interpreter of the peers' environment"
+    )
+    parser.add_argument(
+        "--peer-seconds", type=float, default=600, help="in which a peer is to be fitted, about"
+    )
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--gru", action="store_true", help="let the network that reads sequences judge, too")
+    parser.add_argument(
+        "--gru", action="store_true", help="let the network that reads sequences judge, too"
+    )
     parser.add_argument("--cache", type=Path, help="keep finished cells here")
     chosen = parser.parse_args()
     rows = []
@@ -193,9 +238,18 @@ def main() -> None:
             for generator in (*chosen.generators, *chosen.peers):
                 rows.append(row(name, generator, cells_of(parts, name, generator, chosen)))
                 told = rows[-1]
-                said = told.get("error") or f"AUC {told['auc']:.3f}, beyond: {', '.join(told['beyond']) or 'none'}"
+                said = (
+                    told.get("error")
+                    or f"AUC {told['auc']:.3f}, beyond: {', '.join(told['beyond']) or 'none'}"
+                )
                 print(f"{name:<16} {generator:<14} {said}", flush=True)
-    write(chosen.json, "behaviour_fidelity", machine(chosen.note), rows=rows, bar={"auc": AUC, "floor": LIKE})
+    write(
+        chosen.json,
+        "behaviour_fidelity",
+        machine(chosen.note),
+        rows=rows,
+        bar={"auc": AUC, "floor": LIKE},
+    )
 
 
 if __name__ == "__main__":

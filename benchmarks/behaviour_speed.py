@@ -23,9 +23,9 @@ import polars as pl
 
 from _common import arguments, machine, peak, write
 from behaviour_fidelity import GENERATORS as FIDELITY
+from wareloom.core.family import SYNTHESIZERS
+from wareloom.core.run import Run
 from wareloom.errors import WareloomError
-from wareloom.family import SYNTHESIZERS
-from wareloom.run import Run
 from wareloom.shop import Shop
 from wareloom.synthesis import Given
 
@@ -36,8 +36,13 @@ SIZES = {
     "items × 10": (22_363, 121_010),
     "a million items": (223_630, 1_000_000),
 }
-WALKS = {name: FIDELITY[name] for name in ("markov", "markov, chain", "independent", "neighbours", "teacher")}
-NETWORKS = {name: (name, {"epochs": 1}) for name in ("vae", "gan", "diffusion", "gru", "transformer")}
+WALKS = {
+    name: FIDELITY[name]
+    for name in ("markov", "markov, chain", "independent", "neighbours", "teacher")
+}
+NETWORKS = {
+    name: (name, {"epochs": 1}) for name in ("vae", "gan", "diffusion", "gru", "transformer")
+}
 """Networks are fitted for one epoch: what counts is the time of it, and how fast they sample."""
 GENERATORS = WALKS | NETWORKS
 LARGE = ("markov", "markov, chain", "independent")
@@ -101,14 +106,20 @@ def measured(generator: str, size: str, threads: int) -> dict[str, Any]:
     command = [sys.executable, __file__, "--job", generator, size, "--threads", str(threads)]
     done = subprocess.run(command, check=False, capture_output=True, text=True)
     if done.returncode:
-        return {"error": done.stderr.strip().splitlines()[-1] if done.stderr.strip() else f"exit {done.returncode}"}
+        return {
+            "error": done.stderr.strip().splitlines()[-1]
+            if done.stderr.strip()
+            else f"exit {done.returncode}"
+        }
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return found
 
 
 def main() -> None:
     parser = arguments(__doc__)
-    parser.add_argument("--generators", nargs="+", default=list(GENERATORS), choices=list(GENERATORS))
+    parser.add_argument(
+        "--generators", nargs="+", default=list(GENERATORS), choices=list(GENERATORS)
+    )
     parser.add_argument("--sizes", nargs="+", default=list(SIZES), choices=list(SIZES))
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--job", nargs=2, help="(for its own processes)")
@@ -122,7 +133,9 @@ def main() -> None:
     rows = []
     for generator in chosen.generators:
         for size in chosen.sizes:
-            if generator not in {"users × 100": LARGE, "a million items": MANY_ITEMS}.get(size, GENERATORS):
+            if generator not in {"users × 100": LARGE, "a million items": MANY_ITEMS}.get(
+                size, GENERATORS
+            ):
                 continue
             if size != "as Beauty" and generator in NETWORKS:
                 continue
@@ -131,7 +144,9 @@ def main() -> None:
             print(rows[-1], flush=True)
     about = machine(chosen.note) | {"threads": chosen.threads}
     done = [row for row in rows if "error" not in row and row["size"] == "as Beauty"]
-    missed = [row["generator"] for row in done if row["events_s"] < row["bar"] or row["live_ms"] > LIVE_MS]
+    missed = [
+        row["generator"] for row in done if row["events_s"] < row["bar"] or row["live_ms"] > LIVE_MS
+    ]
     write(chosen.json, "behaviour_speed", about, rows=rows, missed=missed)
 
 

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from _common import arguments, machine, write
+from wareloom.core.run import Run
 from wareloom.proof.arms import MIXED, REAL
 from wareloom.proof.result import Proof
 from wareloom.recipe import Recipe, run_recipe
-from wareloom.run import Run
 
 HERE = Path(__file__).resolve().parent
 RECIPES = {
@@ -31,7 +31,9 @@ def proved(name: str, runs: Path, run: Run) -> dict[str, Any]:
     """Run one recipe, or find its proof, and keep what is shown."""
     title, bar, low = RECIPES[name]
     if not (runs / name / "proof" / "proof.json").exists():
-        run_recipe(Recipe.load(HERE.parent / "recipes" / f"{name}.toml"), runs / name, run, resume=True)
+        run_recipe(
+            Recipe.load(HERE.parent / "recipes" / f"{name}.toml"), runs / name, run, resume=True
+        )
     found = Proof.open(runs / name / "proof").data
     decisive = found["decisive"]
 
@@ -42,10 +44,20 @@ def proved(name: str, runs: Path, run: Run) -> dict[str, Any]:
             if row["ties"] == decisive["ties"]
         }
 
-    arms = {arm: kept([row for row in found["arms"] if row["arm"] == arm]) for arm in _names(found["arms"], "arm")}
+    arms = {
+        arm: kept([row for row in found["arms"] if row["arm"] == arm])
+        for arm in _names(found["arms"], "arm")
+    }
     beside = [row for row in found["baselines"] if "refused" not in row]
-    others = {one: kept([row for row in beside if row["ranker"] == one]) for one in _names(beside, "ranker")}
-    pairs = [row for row in found["comparisons"] if row["ties"] == decisive["ties"] and row["metric"] == "ndcg@10"]
+    others = {
+        one: kept([row for row in beside if row["ranker"] == one])
+        for one in _names(beside, "ranker")
+    }
+    pairs = [
+        row
+        for row in found["comparisons"]
+        if row["ties"] == decisive["ties"] and row["metric"] == "ndcg@10"
+    ]
     lift = next(r for r in pairs if (r["arm"], r["against"], r["slice"]) == (MIXED, REAL, "all"))
     return {
         "title": title,
@@ -53,12 +65,18 @@ def proved(name: str, runs: Path, run: Run) -> dict[str, Any]:
         "sentence": found["sentence"],
         "verdict": found["verdict"],
         "seeds": found["settings"]["seeds"],
-        "arms": {arm: {m: rows[m]["mean"] for m in MEASURES if m in rows} for arm, rows in arms.items()},
-        "beside": {one: {m: rows[m]["mean"] for m in MEASURES if m in rows} for one, rows in others.items()},
+        "arms": {
+            arm: {m: rows[m]["mean"] for m in MEASURES if m in rows} for arm, rows in arms.items()
+        },
+        "beside": {
+            one: {m: rows[m]["mean"] for m in MEASURES if m in rows} for one, rows in others.items()
+        },
         "lifts": [
             {k: row[k] for k in ("arm", "against", "slice", "lift", "lift_low", "lift_high")}
             for row in pairs
-            if row["slice"] in ("all", "head", "tail", "cold") and row["arm"] == MIXED and row["lift"] is not None
+            if row["slice"] in ("all", "head", "tail", "cold")
+            and row["arm"] == MIXED
+            and row["lift"] is not None
         ],
         "shares": found["explored"].get("shares", []),
         "held": lift["lift"] >= bar and lift["lift_low"] > low,

@@ -25,10 +25,10 @@ import numpy as np
 import polars as pl
 
 from _common import arguments, machine, peak, write
-from wareloom.metrics._samples import gathered
-from wareloom.proof.compare import CompareSettings, compare
+from wareloom.core.run import Run
+from wareloom.evaluation.compare import CompareSettings, compare
+from wareloom.metrics.likeness.samples import gathered
 from wareloom.report.comparison import save_comparison
-from wareloom.run import Run
 from wareloom.shop import Shop
 
 ITEMS, CATEGORIES, PER_USER = 20_000, 200, 12
@@ -45,10 +45,19 @@ def generated(events: int, seed: int, prefix: str) -> Shop:
     popular = np.minimum(rng.zipf(1.2, size=events) - 1, 10 * ITEMS) * 7919 % ITEMS
     step = np.where(rng.random(events) < 0.5, rng.integers(1, 5, events), 0)
     item = np.where(step > 0, (np.concatenate([[0], popular[:-1]]) + step) % ITEMS, popular)
-    gap = np.where(rng.random(events) < 0.3, rng.exponential(3 * 86_400, events), rng.exponential(120, events))
+    gap = np.where(
+        rng.random(events) < 0.3, rng.exponential(3 * 86_400, events), rng.exponential(120, events)
+    )
     day = rng.integers(0, 60, users)[user] * 86_400
-    time_ = day + np.cumsum(gap) - np.cumsum(gap)[np.searchsorted(user, user)] + rng.normal(68_000, 9_000, users)[user]
-    kind = np.array(["view_item", "add_to_cart", "purchase"])[rng.choice(3, size=events, p=[0.8, 0.13, 0.07])]
+    time_ = (
+        day
+        + np.cumsum(gap)
+        - np.cumsum(gap)[np.searchsorted(user, user)]
+        + rng.normal(68_000, 9_000, users)[user]
+    )
+    kind = np.array(["view_item", "add_to_cart", "purchase"])[
+        rng.choice(3, size=events, p=[0.8, 0.13, 0.07])
+    ]
     log = pl.DataFrame(
         {
             "user_id": pl.Series(user).cast(pl.String).str.replace("^", prefix),
@@ -59,13 +68,21 @@ def generated(events: int, seed: int, prefix: str) -> Shop:
     ).with_columns(pl.col("time").cast(pl.Datetime("us")))
     category = [[f"shelf {i * CATEGORIES // ITEMS}"] for i in range(ITEMS)]
     return Shop(
-        {"items": pl.DataFrame({"item_id": [str(i) for i in range(ITEMS)], "category": category}), "events": log}
+        {
+            "items": pl.DataFrame(
+                {"item_id": [str(i) for i in range(ITEMS)], "category": category}
+            ),
+            "events": log,
+        }
     )
 
 
 def job(folder: Path, threads: int, parts: bool) -> dict[str, Any]:
     """Compare what lies in `folder`; with `parts` each measure alone, else all as the command does."""
-    run, sides = Run(threads=threads), [Shop.open(folder / name) for name in ("real", "synthetic", "held")]
+    run, sides = (
+        Run(threads=threads),
+        [Shop.open(folder / name) for name in ("real", "synthetic", "held")],
+    )
     start = time.perf_counter()
     if not parts:
         found = compare(*sides, run=run)
@@ -87,7 +104,15 @@ def job(folder: Path, threads: int, parts: bool) -> dict[str, Any]:
 
 def measured(folder: Path, threads: int, parts: bool) -> dict[str, Any]:
     """Run one job in a process of its own."""
-    command = [sys.executable, __file__, "--job", str(folder), "--threads", str(threads), *(["--parts"] * parts)]
+    command = [
+        sys.executable,
+        __file__,
+        "--job",
+        str(folder),
+        "--threads",
+        str(threads),
+        *(["--parts"] * parts),
+    ]
     environment = os.environ | {"POLARS_MAX_THREADS": str(threads)}
     done = subprocess.run(command, check=True, capture_output=True, text=True, env=environment)
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
@@ -117,10 +142,26 @@ def main() -> None:
     held = seconds < SECONDS and gib < GIB
     for row in rows:
         print(f"{row['measure']:<24} {row['seconds']:8.2f}")
-    print(f"{'all, with the page':<24} {seconds:8.2f} s, {gib:.2f} GiB: {'held' if held else 'MISSED'}")
-    figures = {"events": chosen.events, "threads": chosen.threads, "seconds": seconds, "gib": gib, "held": held}
+    print(
+        f"{'all, with the page':<24} {seconds:8.2f} s, {gib:.2f} GiB: {'held' if held else 'MISSED'}"
+    )
+    figures = {
+        "events": chosen.events,
+        "threads": chosen.threads,
+        "seconds": seconds,
+        "gib": gib,
+        "held": held,
+    }
     spread = [each["seconds"] for each in whole]
-    write(chosen.json, "compare", about, **figures, every=spread, left_out=whole[0]["left_out"], rows=rows)
+    write(
+        chosen.json,
+        "compare",
+        about,
+        **figures,
+        every=spread,
+        left_out=whole[0]["left_out"],
+        rows=rows,
+    )
 
 
 if __name__ == "__main__":

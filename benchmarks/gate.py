@@ -30,13 +30,14 @@ import polars as pl
 from scipy import stats
 
 from _common import arguments, machine, write
-from wareloom.proof.arms import MIXED, NAIVE, REAL, REPEATED, Generator
-from wareloom.proof.power import Spread, power
+from wareloom.core.run import Run
+from wareloom.preparing.splits import SplitSettings
+from wareloom.proof.arms import MIXED, NAIVE, REAL, REPEATED
 from wareloom.proof.prove import prove
 from wareloom.proof.settings import ProofSettings
-from wareloom.run import Run
+from wareloom.sampling.generator import Generator
 from wareloom.shop import Shop
-from wareloom.shop.splits import SplitSettings
+from wareloom.stats.power import Spread, power
 from wareloom.synthesis import Given
 from wareloom.synthesis.behaviour.independent import Independent
 
@@ -74,7 +75,9 @@ class Planted(Independent):
         events = shop.table("events")
         user = events["user_id"].rle_id().to_numpy()
         mine = user < round(self.share * n)
-        walked = walk(np.bincount(user[mine]), popularity(np.random.default_rng(0)), run.rng("planted"))
+        walked = walk(
+            np.bincount(user[mine]), popularity(np.random.default_rng(0)), run.rng("planted")
+        )
         items = np.array(events["item_id"].to_list(), dtype=object)
         items[mine] = [f"i{i}" for i in walked]
         return shop.with_tables(events=events.with_columns(item_id=pl.Series(items.tolist())))
@@ -112,14 +115,18 @@ def ring(rng: np.random.Generator, last: np.random.Generator | None = None) -> S
         item[ends] = np.where(last.random(USERS) < STAYS, (item[ends - 1] + step) % ITEMS, jump)
     order = np.arange(total) - np.repeat(ends + 1 - lengths, lengths)
     day = np.repeat(rng.integers(0, 100, USERS), lengths) + order
-    events = pl.DataFrame({"user": np.repeat(np.arange(USERS), lengths), "item": item, "day": day}).select(
+    events = pl.DataFrame(
+        {"user": np.repeat(np.arange(USERS), lengths), "item": item, "day": day}
+    ).select(
         user_id=pl.format("u{}", "user"),
         item_id=pl.format("i{}", "item"),
         event=pl.lit("purchase"),
         time=pl.lit(1_700_000_000_000_000) + pl.col("day") * 86_400_000_000,
     )
     timed = events.with_columns(pl.col("time").cast(pl.Datetime("us")))
-    return Shop({"items": pl.DataFrame({"item_id": [f"i{i}" for i in range(ITEMS)]}), "events": timed})
+    return Shop(
+        {"items": pl.DataFrame({"item_id": [f"i{i}" for i in range(ITEMS)]}), "events": timed}
+    )
 
 
 def settings(ranker: str, of: str, share: float = 0.1) -> ProofSettings:
@@ -156,13 +163,17 @@ class Found:
 def one(shop: Shop, wanted: ProofSettings, run: Run) -> Found:
     """Prove once."""
     proof = prove(shop, wanted, run)
-    rows = [row for row in proof.data["comparisons"] if row["slice"] == "all" and row["arm"] == MIXED]
+    rows = [
+        row for row in proof.data["comparisons"] if row["slice"] == "all" and row["arm"] == MIXED
+    ]
     spreads = {row["against"]: Spread(**row["spread"]) for row in proof.data["power"]}
     said = {row["against"]: row["verdict"] for row in rows}
     return Found(proof.verdict, said, {row["against"]: row["difference"] for row in rows}, spreads)
 
 
-def measure(ranker: str, of: str, runs: int, threads: int, share: float) -> tuple[list[Found], float]:
+def measure(
+    ranker: str, of: str, runs: int, threads: int, share: float
+) -> tuple[list[Found], float]:
     """Prove on `runs` shops; returns what was said, and the seconds a proof took."""
     wanted, found = settings(ranker, of, share), []
     prove(ring(np.random.default_rng(0)), wanted, Run(threads=threads, quiet=True))
@@ -178,7 +189,12 @@ def measure(ranker: str, of: str, runs: int, threads: int, share: float) -> tupl
 def counted(ranker: str, name: str, said: list[str]) -> dict[str, Any]:
     """Count what was said, with Wilson's 95 % interval for the share of "helps" and of "hurts"."""
     n, times = len(said), Counter(said)
-    row: dict[str, Any] = {"ranker": ranker, "of": name, "runs": n, **{v: times[v] for v in VERDICTS}}
+    row: dict[str, Any] = {
+        "ranker": ranker,
+        "of": name,
+        "runs": n,
+        **{v: times[v] for v in VERDICTS},
+    }
     for word in ("helps", "hurts"):
         interval = stats.binomtest(times[word], n).proportion_ci(method="wilson")
         row[f"{word}_low"], row[f"{word}_high"] = float(interval.low), float(interval.high)
@@ -197,7 +213,11 @@ def tabled(ranker: str, found: list[Found], *, planted: bool) -> list[dict[str, 
         if planted:
             effect = float(np.mean([each.observed[control] for each in found]))
             promised = [power(effect, each.spreads[control]) for each in found]
-            row |= {"effect": effect, "promised": float(np.mean(promised)), "found": row["helps"] / row["runs"]}
+            row |= {
+                "effect": effect,
+                "promised": float(np.mean(promised)),
+                "found": row["helps"] / row["runs"],
+            }
         rows.append(row)
     return rows
 
@@ -211,39 +231,66 @@ def held(rows: list[dict[str, Any]], of: str) -> bool:
         beyond = [row[f"{side}_low"] > 0.025 for row in naive for side in ("helps", "hurts")]
         return not any(beyond) and all(row["helps"] <= 0.05 * row["runs"] for row in verdicts)
     promised = [row for row in rows if row.get("promised")]
-    return all(row["helps_low"] - 0.1 <= row["promised"] <= row["helps_high"] + 0.1 for row in promised)
+    return all(
+        row["helps_low"] - 0.1 <= row["promised"] <= row["helps_high"] + 0.1 for row in promised
+    )
 
 
 def show(row: dict[str, Any]) -> None:
     """Print one line of the table."""
-    intervals = "   ".join(f"{row[f'{v}_low']:6.1%} to {row[f'{v}_high']:6.1%}" for v in ("helps", "hurts"))
+    intervals = "   ".join(
+        f"{row[f'{v}_low']:6.1%} to {row[f'{v}_high']:6.1%}" for v in ("helps", "hurts")
+    )
     counts = " ".join(f"{row[v]:>11}" for v in VERDICTS)
-    power_ = f"   effect {row['effect']:+.4f}, power {row['promised']:.2f}" if "promised" in row else ""
+    power_ = (
+        f"   effect {row['effect']:+.4f}, power {row['promised']:.2f}" if "promised" in row else ""
+    )
     print(f"{row['ranker']:<12} {row['of']:<12} {counts}   {intervals}{power_}", flush=True)
 
 
 def main() -> None:
     parser = arguments(__doc__)
-    parser.add_argument("--of", choices=list(NAMES), default="noise", help="what the synthetic data is")
+    parser.add_argument(
+        "--of", choices=list(NAMES), default="noise", help="what the synthetic data is"
+    )
     parser.add_argument("--runs", type=int, default=200)
     parser.add_argument("--ranker", nargs="+", default=["transitions", "item_knn"])
-    parser.add_argument("--share", type=float, default=0.4, help="part of the planted users who know the ring")
-    parser.add_argument("--threads", type=int, default=1, help="the shops are too small for more than 1")
+    parser.add_argument(
+        "--share", type=float, default=0.4, help="part of the planted users who know the ring"
+    )
+    parser.add_argument(
+        "--threads", type=int, default=1, help="the shops are too small for more than 1"
+    )
     chosen = parser.parse_args()
     if "POLARS_MAX_THREADS" not in os.environ:
         # Tables of 3,000 rows: threads would only wait for one another.
-        os.execve(sys.executable, [sys.executable, *sys.argv], os.environ | {"POLARS_MAX_THREADS": "1"})
-    made = {"noise": "shuffled", "aa": "independent", "planted": f"independent, {chosen.share:g} of it true"}
-    about = machine(chosen.note) | {"shop": f"{USERS} users, {ITEMS} items", "synthesizer": made[chosen.of]}
-    print(f"{about}\n\n{'ranker':<12} {'of':<12} {' '.join(f'{v:>11}' for v in VERDICTS)}   95 % of helps, of hurts")
+        os.execve(
+            sys.executable, [sys.executable, *sys.argv], os.environ | {"POLARS_MAX_THREADS": "1"}
+        )
+    made = {
+        "noise": "shuffled",
+        "aa": "independent",
+        "planted": f"independent, {chosen.share:g} of it true",
+    }
+    about = machine(chosen.note) | {
+        "shop": f"{USERS} users, {ITEMS} items",
+        "synthesizer": made[chosen.of],
+    }
+    print(
+        f"{about}\n\n{'ranker':<12} {'of':<12} {' '.join(f'{v:>11}' for v in VERDICTS)}   95 % of helps, of hurts"
+    )
     rows, seconds = [], {}
     for ranker in chosen.ranker:
-        found, seconds[ranker] = measure(ranker, chosen.of, chosen.runs, chosen.threads, chosen.share)
+        found, seconds[ranker] = measure(
+            ranker, chosen.of, chosen.runs, chosen.threads, chosen.share
+        )
         rows += tabled(ranker, found, planted=chosen.of == "planted")
         for row in rows[-1 - len(AGAINST) :]:
             show(row)
     good = held(rows, chosen.of)
-    print(f"bar: {'held' if good else 'MISSED'}; {', '.join(f'{k} {v:.2f} s a proof' for k, v in seconds.items())}")
+    print(
+        f"bar: {'held' if good else 'MISSED'}; {', '.join(f'{k} {v:.2f} s a proof' for k, v in seconds.items())}"
+    )
     figures = {"runs": chosen.runs, "rows": rows, "seconds_a_proof": seconds, "held": good}
     write(chosen.json, NAMES[chosen.of], about, **figures)
 

@@ -13,13 +13,16 @@ from pathlib import Path
 from typing import Any
 
 from _common import arguments, machine, write
+from wareloom.core.run import Run
 from wareloom.recipe import Recipe, run_recipe
-from wareloom.run import Run
 
 HERE = Path(__file__).resolve().parent
 METRICS = ("ndcg@10", "recall@10", "recall@50")
 BOARDS: dict[str, tuple[str, tuple[str, ...]]] = {
-    "beauty-rankers": ("Amazon Beauty, leave-last-out", ("head", "tail", "tied users", "users not tied")),
+    "beauty-rankers": (
+        "Amazon Beauty, leave-last-out",
+        ("head", "tail", "tied users", "users not tied"),
+    ),
     "beauty-rankers-by-time": ("Amazon Beauty, by global time", ("head", "tail", "cold")),
     "journey-next-basket": ("Complete Journey, the next week's products", ()),
     "yoochoose-next-click": ("YooChoose, the next click of a session", ()),
@@ -32,7 +35,9 @@ def board(name: str, runs: Path, run: Run) -> dict[str, Any]:
     title, wanted = BOARDS[name]
     found = runs / name / "leaderboard" / "leaderboard.json"
     if not found.exists():
-        run_recipe(Recipe.load(HERE.parent / "recipes" / f"{name}.toml"), runs / name, run, resume=True)
+        run_recipe(
+            Recipe.load(HERE.parent / "recipes" / f"{name}.toml"), runs / name, run, resume=True
+        )
     rows = json.loads(found.read_text(encoding="utf-8"))["rows"]
     slices = [part for part in wanted if any(row["slice"] == part for row in rows)]
     kept = [row for row in rows if row["metric"] in METRICS and row["slice"] in ("all", *slices)]

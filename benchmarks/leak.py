@@ -19,11 +19,11 @@ import numpy as np
 import polars as pl
 
 from _common import arguments, data, machine, write
-from wareloom.family import SCREENS, SYNTHESIZERS
+from wareloom.core.family import SCREENS, SYNTHESIZERS
+from wareloom.core.run import Run
+from wareloom.preparing.splits import Split, SplitSettings, split
 from wareloom.readers import read
-from wareloom.run import Run
 from wareloom.shop import Log, Shop
-from wareloom.shop.splits import Split, SplitSettings, split
 
 SHOPS = {"amazon_beauty": "leave-last-out", "yoochoose100k": "time"}
 GENERATORS = ("independent", "markov", "teacher")
@@ -44,10 +44,14 @@ def planted(made: Shop, parts: Split, share: float, rng: np.random.Generator) ->
 
 def everything(parts: Split) -> Shop:
     """All parts as one shop."""
-    return parts.train.with_tables(events=pl.concat([part.table("events") for part in parts], how="diagonal"))
+    return parts.train.with_tables(
+        events=pl.concat([part.table("events") for part in parts], how="diagonal")
+    )
 
 
-def measure(name: str, shop: str, parts: Split, draws: int, shares: list[float]) -> list[dict[str, Any]]:
+def measure(
+    name: str, shop: str, parts: Split, draws: int, shares: list[float]
+) -> list[dict[str, Any]]:
     """How often the screen refuses a generator with each share planted, and one that saw everything."""
     found: dict[float | str, list[dict[str, Any]]] = {share: [] for share in (*shares, "seen")}
     for draw in range(draws):
@@ -57,17 +61,29 @@ def measure(name: str, shop: str, parts: Split, draws: int, shares: list[float])
             for part in (parts.train, everything(parts))
         )
         for share, told in found.items():
-            made = seen if share == "seen" else planted(honest, parts, float(share), run.rng("planted", share))
+            made = (
+                seen
+                if share == "seen"
+                else planted(honest, parts, float(share), run.rng("planted", share))
+            )
             told.append(SCREENS.make("leak").examine(made, parts.train, parts.held_out(), run))
     rows = []
     for share, told in found.items():
         row: dict[str, Any] = {"data": shop, "generator": name, "share": share, "draws": draws}
         row["refused"] = sum(bool(one["leak"]) for one in told)
         for of, each in (("pairs", told), ("runs", [one["runs"] for one in told])):
-            row[of] = {k: float(np.median([one[k] for one in each])) for k in ("pairs", "held", "expected")}
-            row[of]["p_value"] = [min(one["p_value"] for one in each), max(one["p_value"] for one in each)]
+            row[of] = {
+                k: float(np.median([one[k] for one in each])) for k in ("pairs", "held", "expected")
+            }
+            row[of]["p_value"] = [
+                min(one["p_value"] for one in each),
+                max(one["p_value"] for one in each),
+            ]
         rows.append(row)
-        print(f"{shop:<14} {name:<12} {share!s:>6} planted: refused {row['refused']} of {draws}", flush=True)
+        print(
+            f"{shop:<14} {name:<12} {share!s:>6} planted: refused {row['refused']} of {draws}",
+            flush=True,
+        )
     return rows
 
 

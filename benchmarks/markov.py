@@ -30,9 +30,9 @@ import numpy as np
 from numba import njit
 
 from _common import arguments, data, machine, peak, write
-from wareloom.family import SYNTHESIZERS
+from wareloom.core.family import SYNTHESIZERS
+from wareloom.core.run import Run
 from wareloom.readers import read
-from wareloom.run import Run
 from wareloom.shop import Shop
 from wareloom.synthesis.behaviour._rhythm import Rhythm, Visits, clock, draw_shapes
 from wareloom.synthesis.behaviour._walk import Plan, in_threads, walk
@@ -99,9 +99,13 @@ def limit(size: int, threads: int, repeats: int) -> dict[str, float]:
     starts = np.linspace(0, len(after) - 1, threads).astype(int)
 
     def each(work: Callable[[int], Any]) -> Callable[[], None]:
-        return lambda: in_threads(lambda first, last: [work(t) for t in range(first, last)] and None, threads, threads)
+        return lambda: in_threads(
+            lambda first, last: [work(t) for t in range(first, last)] and None, threads, threads
+        )
 
-    copied = median(lambda: in_threads(lambda a, b: _copy(source, target, a, b), STREAM, threads), repeats)
+    copied = median(
+        lambda: in_threads(lambda a, b: _copy(source, target, a, b), STREAM, threads), repeats
+    )
     chained = threads * HOPS / median(each(lambda t: _chain(after, starts[t], HOPS)), repeats)
     scattered = threads * HOPS / median(each(lambda t: _scattered(after, 7 + t, HOPS)), repeats)
     rate = 2 * source.nbytes / copied
@@ -123,7 +127,11 @@ def kernels(fitted: Any, users: int, run: Run) -> tuple[int, Callable[[], Any], 
     offsets = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)[sessions]
     none = np.zeros(0, dtype=np.int32)
     plan = Plan(offsets, np.zeros(users + 1, np.int64), none, none.astype(np.int8), none)
-    visits, seed, model = Visits(sessions, sizes, offsets, np.full(users, -1)), np.uint64(run.seed), fitted._model()
+    visits, seed, model = (
+        Visits(sessions, sizes, offsets, np.full(users, -1)),
+        np.uint64(run.seed),
+        fitted._model(),
+    )
     return (
         int(offsets[-1]),
         lambda: walk(model, plan, seed, run.cores),
@@ -136,13 +144,23 @@ def job(folder: Path, users: int, threads: int, repeats: int) -> dict[str, Any]:
     run = Run(threads=threads)
     if not users:
         shop, fresh = Shop.open(folder / "shop"), SYNTHESIZERS.make("markov", structure="chain")
-        return {"threads": threads, "fit_s": median(lambda: fresh.fit(shop, run), repeats), "gib": peak()}
+        return {
+            "threads": threads,
+            "fit_s": median(lambda: fresh.fit(shop, run), repeats),
+            "gib": peak(),
+        }
     fitted = SYNTHESIZERS.restore(folder / "fitted")
     events, walked, timed = kernels(fitted, users, run)
     walk_s, clock_s, kernel_gib = median(walked, repeats), median(timed, repeats), peak()
     sample_s, sample_gib = median(lambda: fitted.sample(users, run), repeats), peak()
     disk_s = median(lambda: fitted.sample(users, run).save(folder / "sampled"), repeats)
-    seconds = {"walk": walk_s, "clock": clock_s, "kernel": walk_s + clock_s, "sample": sample_s, "disk": disk_s}
+    seconds = {
+        "walk": walk_s,
+        "clock": clock_s,
+        "kernel": walk_s + clock_s,
+        "sample": sample_s,
+        "disk": disk_s,
+    }
     rates = {f"{name}_events_s": events / value for name, value in seconds.items()}
     memory = {"kernel_gib": kernel_gib, "sample_gib": sample_gib, "gib": peak()}
     return {"users": users, "events": events, "threads": threads, **rates, **memory}
@@ -165,7 +183,10 @@ def table_bytes(fitted: Any) -> int:
 
 def show(row: dict[str, Any]) -> None:
     """Print one line of the table, millions of events a second."""
-    rates = " ".join(f"{row[f'{name}_events_s'] / 1e6:8.2f}" for name in ("walk", "clock", "kernel", "sample", "disk"))
+    rates = " ".join(
+        f"{row[f'{name}_events_s'] / 1e6:8.2f}"
+        for name in ("walk", "clock", "kernel", "sample", "disk")
+    )
     ratios = " ".join(f"{row[name]:8.1%}" for name in ("kernel_to_limit", "sample_to_limit"))
     print(f"{row['users']:>9,} {row['threads']:>7} {rates} {ratios} {row['gib']:8.2f}", flush=True)
 
@@ -181,12 +202,18 @@ def benchmark(chosen: argparse.Namespace, folder: Path) -> dict[str, Any]:
         print({key: float(f"{value:.4g}") for key, value in found.items()}, flush=True)
     fits = [measure(folder, 0, threads, chosen.repeats) for threads in chosen.threads]
     print(fits)
-    print(f"{'users':>9} {'threads':>7} " + " ".join(f"{x:>8}" for x in ("walk", "clock", "kernel", "sample", "disk")))
+    print(
+        f"{'users':>9} {'threads':>7} "
+        + " ".join(f"{x:>8}" for x in ("walk", "clock", "kernel", "sample", "disk"))
+    )
     rows = []
     for users in chosen.users:
         for threads in chosen.threads:
             row, most = measure(folder, users, threads, chosen.repeats), limits[threads]["events_s"]
-            row |= {f"{name}_to_limit": row[f"{name}_events_s"] / most for name in ("walk", "kernel", "sample", "disk")}
+            row |= {
+                f"{name}_to_limit": row[f"{name}_events_s"] / most
+                for name in ("walk", "kernel", "sample", "disk")
+            }
             show(row)
             rows.append(row)
     return {"reads_an_event": READS, "limits": list(limits.values()), "fits": fits, "rows": rows}

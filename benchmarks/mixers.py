@@ -23,17 +23,18 @@ import numpy as np
 import polars as pl
 
 from _common import arguments, data, machine, write
+from wareloom.core.family import RANKERS
+from wareloom.core.run import Run
 from wareloom.errors import InputError
-from wareloom.family import RANKERS
-from wareloom.proof.arms import MIXED, REAL, Generator
-from wareloom.proof.cells import Cells
-from wareloom.proof.evaluate import Evaluation, evaluate
+from wareloom.evaluation.ranking import Evaluation, evaluate
+from wareloom.evaluation.tasks import Task, build_task
+from wareloom.experiment.cells import Cells
+from wareloom.preparing.splits import Split, SplitSettings, split
+from wareloom.proof.arms import MIXED, REAL
 from wareloom.proof.table import contrast
-from wareloom.proof.task import Task, build_task
 from wareloom.readers import read
-from wareloom.run import Run
+from wareloom.sampling.generator import Generator
 from wareloom.shop import Log
-from wareloom.shop.splits import Split, SplitSettings, split
 
 MIXERS: dict[str, tuple[str, dict[str, Any]]] = {
     "ratio": ("ratio", {}),
@@ -62,10 +63,14 @@ class Beauty:
         self.parts = Split(*(part.in_memory() for part in parts), parts.how)
         self.cells, self.run, self.updates, self.share = cells, run, updates, share
         users = self.parts.train.table("events")["user_id"].unique().sort()
-        kept = users.gather(np.sort(run.rng("share").permutation(len(users))[: round(share * len(users))]))
+        kept = users.gather(
+            np.sort(run.rng("share").permutation(len(users))[: round(share * len(users))])
+        )
         events = self.parts.train.table("events").filter(pl.col("user_id").is_in(kept.implode()))
         self.train = self.parts.train.with_tables(events=events)
-        self.tasks: dict[str, Task] = {part: build_task(self.parts, part, "mask") for part in ("validation", "test")}
+        self.tasks: dict[str, Task] = {
+            part: build_task(self.parts, part, "mask") for part in ("validation", "test")
+        }
         self.pools: dict[Any, Any] = {}
 
     def cell(self, synthesizer: str, mixer: str, ratio: float, seed: int) -> dict[str, Evaluation]:
@@ -79,20 +84,33 @@ class Beauty:
                 work.update(self._train(synthesizer, mixer, ratio, seed))
             return work[part]
 
-        return {part: self.cells.get([part, *key], lambda part=part: done(part)) for part in self.tasks}  # type: ignore[misc]
+        return {
+            part: self.cells.get([part, *key], lambda part=part: done(part)) for part in self.tasks
+        }  # type: ignore[misc]
 
-    def _train(self, synthesizer: str, mixer: str, ratio: float, seed: int) -> dict[str, Evaluation]:
+    def _train(
+        self, synthesizer: str, mixer: str, ratio: float, seed: int
+    ) -> dict[str, Evaluation]:
         run = self.run.with_(seed=self.run.seed_for("mixers", seed), updates=self.updates)
         shop = self.train
         if mixer != REAL:
             name, settings = MIXERS[mixer]
-            generator = Generator(synthesizer=synthesizer, settings=STRUCTURE, mixer=name, mixer_settings=settings)
+            generator = Generator(
+                synthesizer=synthesizer, settings=STRUCTURE, mixer=name, mixer_settings=settings
+            )
             shop = generator.train_on(
-                MIXED, shop, self._pool(synthesizer, seed, ratio * generator.supply, run), ratio, run
+                MIXED,
+                shop,
+                self._pool(synthesizer, seed, ratio * generator.supply, run),
+                ratio,
+                run,
             )
         ranker = RANKERS.make("sasrec", epochs=20, patience=0).fit(shop, run)
         found = {part: evaluate(ranker, task, METRICS, run) for part, task in self.tasks.items()}
-        return {part: replace(one, training={"events": shop.rows("events")}) for part, one in found.items()}
+        return {
+            part: replace(one, training={"events": shop.rows("events")})
+            for part, one in found.items()
+        }
 
     def _pool(self, synthesizer: str, seed: int, much: float, run: Run) -> Any:
         """Synthetic users of one seed, `much` for each real one; only the latest are held."""
@@ -120,13 +138,20 @@ def rows(of: Beauty, synthesizer: str, chosen: Any) -> Iterator[dict[str, Any]]:
             try:
                 cells = [of.cell(synthesizer, mixer, ratio, seed) for seed in seeds]
             except InputError as error:
-                yield {"synthesizer": synthesizer, "mixer": mixer, "ratio": ratio, "error": str(error)}
+                yield {
+                    "synthesizer": synthesizer,
+                    "mixer": mixer,
+                    "ratio": ratio,
+                    "error": str(error),
+                }
                 continue
             plain = plain or cells
             yield row(of, (synthesizer, mixer, ratio), cells, real[: len(cells)], plain)
 
 
-def row(of: Beauty, what: tuple[str, str, float], cells: Any, real: Any, plain: Any) -> dict[str, Any]:
+def row(
+    of: Beauty, what: tuple[str, str, float], cells: Any, real: Any, plain: Any
+) -> dict[str, Any]:
     """One line: means, and differences with intervals in NDCG@10 of the test part."""
     tests = [cell["test"] for cell in cells]
     means = {f"{m}/{part}": summed(tests, f"{m}/{part}") for m in METRICS for part in SLICES}
@@ -140,7 +165,9 @@ def row(of: Beauty, what: tuple[str, str, float], cells: Any, real: Any, plain: 
             theirs = [cell["test"] for cell in other]
             for measure in ("ndcg@10/all", "ndcg@10/head"):
                 told = contrast(tests, theirs, measure, of.run.rng("mixers", *what, name, measure))
-                found[f"against {name}, {measure}"] = {k: told[k] for k in ("lift", "lift_low", "lift_high", "p")}
+                found[f"against {name}, {measure}"] = {
+                    k: told[k] for k in ("lift", "lift_low", "lift_high", "p")
+                }
     return dict(zip(("synthesizer", "mixer", "ratio"), what, strict=True)) | means | found
 
 
@@ -151,7 +178,11 @@ def show(found: dict[str, Any]) -> None:
         print(head, found["error"], flush=True)
         return
     against = found.get("against plain, ndcg@10/all")
-    told = f"{against['lift']:+.1%} ({against['lift_low']:+.1%} to {against['lift_high']:+.1%})" if against else ""
+    told = (
+        f"{against['lift']:+.1%} ({against['lift_low']:+.1%} to {against['lift_high']:+.1%})"
+        if against
+        else ""
+    )
     names = ("recall@10/all", "ndcg@10/all", "recall@50/head", "recall@50/tail", "validation")
     print(head, " ".join(f"{found[name]:.4f}" for name in names), told, flush=True)
 
@@ -162,7 +193,9 @@ def main() -> None:
     parser.add_argument("--mixers", nargs="+", choices=list(MIXERS), default=list(MIXERS))
     parser.add_argument("--ratios", nargs="+", type=float, default=[0.5, 1.0, 2.0])
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--other-seeds", type=int, default=3, help="seeds at other ratios than 1, at most")
+    parser.add_argument(
+        "--other-seeds", type=int, default=3, help="seeds at other ratios than 1, at most"
+    )
     parser.add_argument("--updates", type=int, default=5000)
     parser.add_argument("--share", type=float, default=1.0)
     parser.add_argument("--threads", type=int, default=1)

@@ -20,20 +20,22 @@ import numpy as np
 import polars as pl
 
 from _common import arguments, data, machine, write
-from wareloom.family import SYNTHESIZERS
-from wareloom.proof.evaluate import Evaluation, evaluate
+from wareloom.core.family import SYNTHESIZERS
+from wareloom.core.run import Run
+from wareloom.evaluation.ranking import Evaluation, evaluate
+from wareloom.evaluation.tasks import Task, build_task
+from wareloom.preparing.splits import Split, SplitSettings, split
 from wareloom.proof.table import contrast
-from wareloom.proof.task import Task, build_task
 from wareloom.readers import read
-from wareloom.run import Run
 from wareloom.shop import Shop
-from wareloom.shop.splits import Split, SplitSettings, split
 
 KINDS = ("the same products", "other brands")
 METRICS = ("ndcg@10", "recall@10", "recall@50")
 
 
-def some(events: pl.DataFrame, share: float, rng: np.random.Generator) -> tuple[pl.DataFrame, pl.DataFrame]:
+def some(
+    events: pl.DataFrame, share: float, rng: np.random.Generator
+) -> tuple[pl.DataFrame, pl.DataFrame]:
     """The events of a share of the users, and those of the others."""
     users = events["user_id"].unique().sort()
     chosen = users.gather(np.sort(rng.permutation(len(users))[: round(share * len(users))]))
@@ -66,7 +68,9 @@ def ranked(shop: Shop, task: Task, run: Run, **settings: Any) -> Evaluation:
     return evaluate(ensemble, task, METRICS, run)
 
 
-def cells(shop: Shop, kind: str, share: float, seed: int, folder: Path) -> tuple[Evaluation, Evaluation]:
+def cells(
+    shop: Shop, kind: str, share: float, seed: int, folder: Path
+) -> tuple[Evaluation, Evaluation]:
     """What was reached without and with the other shop."""
     run = Run(seed=seed)
     here, there = two_shops(shop, kind, Run(seed=0).rng("two shops", kind))
@@ -74,7 +78,9 @@ def cells(shop: Shop, kind: str, share: float, seed: int, folder: Path) -> tuple
     found = split(here, SplitSettings(by="leave-last-out"), None, run)
     parts = Split(*(part.in_memory() for part in found), found.how)
     task = build_task(parts, "test", "mask")
-    own = parts.train.with_tables(events=some(parts.train.table("events"), share, run.rng("share"))[0])
+    own = parts.train.with_tables(
+        events=some(parts.train.table("events"), share, run.rng("share"))[0]
+    )
     other = ranked(own, task, run, other_shops=(str(folder / "other"),))
     if share > 0:
         return ranked(own, task, run), other
@@ -97,10 +103,15 @@ def main() -> None:
                     for seed in range(chosen.seeds)
                 ]
                 alone, both = ([pair[i] for pair in pairs] for i in (0, 1))
-                told = contrast(both, alone, "ndcg@10/all", Run(seed=0).rng("other shop", kind, share))
+                told = contrast(
+                    both, alone, "ndcg@10/all", Run(seed=0).rng("other shop", kind, share)
+                )
                 row: dict[str, Any] = {"kind": kind, "share": share, "seeds": chosen.seeds}
                 for name, each in (("alone", alone), ("with", both)):
-                    row[name] = {metric: float(np.mean([one.overall[metric] for one in each])) for metric in METRICS}
+                    row[name] = {
+                        metric: float(np.mean([one.overall[metric] for one in each]))
+                        for metric in METRICS
+                    }
                 rows.append(row | {k: told[k] for k in ("lift", "lift_low", "lift_high")})
                 print(f"{kind:<18} {share:>5.0%} of its users: {row['alone']['ndcg@10']:.4f} alone, "
                       f"{row['with']['ndcg@10']:.4f} with the other shop, {told['lift']:+.1%} "

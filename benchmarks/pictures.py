@@ -16,8 +16,8 @@ import numpy as np
 import polars as pl
 
 from _common import arguments, data, machine, write
+from wareloom.core.run import Run
 from wareloom.rankers.content.image_knn import ImageKNN
-from wareloom.run import Run
 from wareloom.shop import Shop, Vocabulary
 
 NEAREST = 10
@@ -31,16 +31,30 @@ def photos() -> pl.DataFrame:
             path = PurePosixPath(member.name)
             if member.isfile() and path.suffix == ".jpg":
                 rows.append((path.stem, path.parent.name, archive.extractfile(member).read()))  # type: ignore[union-attr]
-    return pl.DataFrame(rows, schema=["item_id", "kind", "image"], orient="row").unique("item_id", maintain_order=True)
+    return pl.DataFrame(rows, schema=["item_id", "kind", "image"], orient="row").unique(
+        "item_id", maintain_order=True
+    )
 
 
 def main() -> None:
     parser = arguments(__doc__)
-    parser.add_argument("--model", default="", help="a folder with a vision model; colours and edges where not given")
+    parser.add_argument(
+        "--model",
+        default="",
+        help="a folder with a vision model; colours and edges where not given",
+    )
     chosen = parser.parse_args()
     found = photos()
-    events = pl.DataFrame({"user_id": ["u"], "item_id": [found["item_id"][0]], "event": ["purchase"]})
-    shop = Shop({"items": found.select("item_id"), "events": events, "images": found.select("item_id", "image")})
+    events = pl.DataFrame(
+        {"user_id": ["u"], "item_id": [found["item_id"][0]], "event": ["purchase"]}
+    )
+    shop = Shop(
+        {
+            "items": found.select("item_id"),
+            "events": events,
+            "images": found.select("item_id", "image"),
+        }
+    )
     start = time.perf_counter()
     ranker = ImageKNN(model=chosen.model, neighbours=NEAREST).fit(shop, Run(threads=1))
     seconds = time.perf_counter() - start

@@ -22,18 +22,23 @@ from pathlib import Path
 from typing import Any
 
 from _common import arguments, data, machine, write
-from wareloom.family import SYNTHESIZERS
-from wareloom.proof.compare import compare
+from wareloom.core.family import SYNTHESIZERS
+from wareloom.core.run import Run
+from wareloom.evaluation.compare import compare
+from wareloom.preparing.splits import SplitSettings, split
 from wareloom.readers import read
-from wareloom.run import Run
 from wareloom.shop import Shop
-from wareloom.shop.splits import SplitSettings, split
 
 CELLS = (("spans", False), ("attributes", False), ("attributes", True), ("edits", True))
 """A synthesizer, and whether real queries are given to it"""
 SLOW = (("prompted", False), ("prompted", True), ("tuned", True))
 """Those that ask the embedded language model"""
-SHOWN = ("query_discriminator.words", "query_discriminator.form", "query_length.words", "query_length.characters")
+SHOWN = (
+    "query_discriminator.words",
+    "query_discriminator.form",
+    "query_length.words",
+    "query_length.characters",
+)
 SHOWN += (
     "word_frequency",
     "vocabulary_overlap.strange",
@@ -49,13 +54,19 @@ def english(folder: Path) -> tuple[Shop, Shop, Shop]:
     """The catalogue alone, with half of the queries, and the other half."""
     shop = read(data("homedepot_search"), to=folder / "homedepot")
     parts = split(shop, SplitSettings(by="query", parts=(5, 0, 5)))
-    return parts.train.with_tables(judgments=None).in_memory(), parts.train.in_memory(), parts.test.in_memory()
+    return (
+        parts.train.with_tables(judgments=None).in_memory(),
+        parts.train.in_memory(),
+        parts.test.in_memory(),
+    )
 
 
 def chinese(folder: Path) -> tuple[Shop, Shop, Shop]:
     """Titles alone, with half of the queries of another shop, and the other half."""
     titles = read(data("taobao_ner_zh"), to=folder / "taobao").in_memory()
-    queries = read(data("multicpr_zh_queries") / "train.query.txt.gz", to=folder / "multicpr").table("searches")
+    queries = read(
+        data("multicpr_zh_queries") / "train.query.txt.gz", to=folder / "multicpr"
+    ).table("searches")
     half = [queries.gather_every(2, start) for start in (0, 1)]
     return (
         titles,
@@ -77,7 +88,9 @@ def fewer(shop: Shop, queries: int) -> Shop:
     return shop
 
 
-def cell(shops: tuple[Shop, Shop, Shop], name: str, given: bool, queries: int, run: Run) -> dict[str, Any]:
+def cell(
+    shops: tuple[Shop, Shop, Shop], name: str, given: bool, queries: int, run: Run
+) -> dict[str, Any]:
     """Fit, write, compare."""
     bare, asked, held = shops
     start = time.perf_counter()
@@ -102,10 +115,17 @@ def row(name: str, synthesizer: str, given: bool, cells: list[dict[str, Any]]) -
     figures: dict[str, Any] = {}
     for figure in cells[0]["figures"]:
         each = [one["figures"][figure] for one in cells if figure in one["figures"]]
-        figures[figure] = {key: statistics.fmean(e[key] for e in each) for key in ("value", "low", "high", "floor")}
-        figures[figure] |= {"values": [e["value"] for e in each], "verdicts": [e["verdict"] for e in each]}
+        figures[figure] = {
+            key: statistics.fmean(e[key] for e in each) for key in ("value", "low", "high", "floor")
+        }
+        figures[figure] |= {
+            "values": [e["value"] for e in each],
+            "verdicts": [e["verdict"] for e in each],
+        }
         if each[0]["real"] is not None:
-            figures[figure] |= {key: statistics.fmean(e[key] for e in each) for key in ("real", "synthetic")}
+            figures[figure] |= {
+                key: statistics.fmean(e[key] for e in each) for key in ("real", "synthetic")
+            }
     return {
         "data": name,
         "synthesizer": synthesizer,
@@ -128,7 +148,9 @@ def shown(rows: list[dict[str, Any]]) -> str:
         cells = [r["figures"].get(figure) for r in rows]
         floors = [c["floor"] for c in cells if c]
         if floors:
-            values = ["–" if c is None else f"{c['value']:.3f}" for c in cells] + [f"{statistics.fmean(floors):.3f}"]
+            values = ["–" if c is None else f"{c['value']:.3f}" for c in cells] + [
+                f"{statistics.fmean(floors):.3f}"
+            ]
             lines.append(f"{figure:<28}" + "".join(f"{value:>18}" for value in values))
     lines.append(f"{'queries a second':<28}" + "".join(f"{r['queries_s']:>18,.0f}" for r in rows))
     return "\n".join(lines)
@@ -140,7 +162,9 @@ def main() -> None:
     every = dict.fromkeys(name for name, _ in (*CELLS, *SLOW))
     fast = list(dict.fromkeys(name for name, _ in CELLS))
     parser.add_argument("--synthesizers", nargs="+", default=fast, choices=list(every))
-    parser.add_argument("--given", type=int, default=0, help="real queries that are given, half of them where 0")
+    parser.add_argument(
+        "--given", type=int, default=0, help="real queries that are given, half of them where 0"
+    )
     parser.add_argument("--device", default="cpu", help="where language models write")
     parser.add_argument("--precision", default="auto", choices=("auto", "fp32", "bf16"))
     parser.add_argument("--seeds", type=int, default=3)
@@ -161,7 +185,12 @@ def main() -> None:
             print(shown(own), end="\n\n", flush=True)
             rows += own
     slow = {name for name, _ in SLOW} & set(chosen.synthesizers)
-    write(chosen.json, "query_fidelity_models" if slow else "query_fidelity", machine(chosen.note), rows=rows)
+    write(
+        chosen.json,
+        "query_fidelity_models" if slow else "query_fidelity",
+        machine(chosen.note),
+        rows=rows,
+    )
 
 
 if __name__ == "__main__":

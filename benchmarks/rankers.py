@@ -20,12 +20,12 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from _common import arguments, data, machine, write
-from wareloom.family import METRICS, RANKERS
+from wareloom.core.family import METRICS, RANKERS
+from wareloom.core.run import Run
 from wareloom.metrics import Ranked
-from wareloom.metrics._collect import Collector
+from wareloom.metrics.collect import Collector
 from wareloom.rankers import mask_seen
 from wareloom.readers import read
-from wareloom.run import Run
 from wareloom.shop import Log, Requests
 
 ROWS: list[tuple[str, dict[str, Any]]] = [
@@ -34,7 +34,10 @@ ROWS: list[tuple[str, dict[str, Any]]] = [
     ("item_knn", {}),
     ("item_knn", {"decay": 0.6, "neighbours": 1000, "shrink": 50.0}),
     ("transitions", {}),
-    ("transitions", {"neighbours": 300, "reverse": 0.2, "row_power": 0.25, "window": 12, "window_decay": 0.8}),
+    (
+        "transitions",
+        {"neighbours": 300, "reverse": 0.2, "row_power": 0.25, "window": 12, "window_decay": 0.8},
+    ),
     ("ease", {"decay": 1.0, "pair_decay": 1.0}),
     ("ease", {}),
     ("ease", {"decay": 0.6}),
@@ -58,8 +61,12 @@ def without_last(log: Log, n: int) -> Log:
     """Return the log without the last n events of each user."""
     place = np.arange(len(log)) - np.repeat(log.offsets[:-1], log.lengths())
     keep = place < np.repeat(log.lengths() - n, log.lengths())
-    columns = {c: getattr(log, c)[keep] for c in ("item", "time", "event", "session", "weight", "real")}
-    return replace(log, offsets=np.concatenate([[0], np.cumsum(keep)])[log.offsets].astype(np.int64), **columns)
+    columns = {
+        c: getattr(log, c)[keep] for c in ("item", "time", "event", "session", "weight", "real")
+    }
+    return replace(
+        log, offsets=np.concatenate([[0], np.cumsum(keep)])[log.offsets].astype(np.int64), **columns
+    )
 
 
 def figures(ranked: Ranked) -> dict[str, float]:
@@ -98,7 +105,9 @@ def of_lists(lists: np.ndarray, target: np.ndarray, train: Log) -> Ranked:
     rank = np.where(hit.any(axis=1), hit.argmax(axis=1) + 1, items)
     counts = np.full(n, items, dtype=np.int64)
     ones = np.ones(n)
-    return Ranked(np.arange(n + 1), rank, ones, target, counts, lists.astype(np.int32), train.counts())
+    return Ranked(
+        np.arange(n + 1), rank, ones, target, counts, lists.astype(np.int32), train.counts()
+    )
 
 
 Peer = tuple[str, dict[str, Any], Callable[[], tuple[float, np.ndarray]]]
@@ -118,7 +127,9 @@ def peers(train: Log, asked: Requests, run: Run) -> Iterator[Peer]:
             start = time.perf_counter()
             model.fit(matrix, show_progress=False)
             fitted = time.perf_counter() - start
-            return fitted, model.recommend(users, known, N=10, filter_already_liked_items=True, **options)[0]
+            return fitted, model.recommend(
+                users, known, N=10, filter_already_liked_items=True, **options
+            )[0]
 
     cosine = CosineRecommender(K=100, num_threads=run.cores)
     yield "implicit cosine", {"K": 100}, lambda: lists(cosine, train.matrix())
@@ -132,13 +143,20 @@ def peers(train: Log, asked: Requests, run: Run) -> Iterator[Peer]:
             num_threads=run.cores,
             random_state=run.seed_for("als") % 2**32,
         )
-    yield "implicit ALS", {"factors": 64, "iterations": 15}, lambda: lists(als, weighed, recalculate_user=True)
+    yield (
+        "implicit ALS",
+        {"factors": 64, "iterations": 15},
+        lambda: lists(als, weighed, recalculate_user=True),
+    )
 
 
 def product(users: int, items: int, run: Run) -> float:
     """Seconds of the bare product [users, 64] × [64, items] in blocks of 1,024: the floor under ranking by vectors."""
     rng = run.rng("product")
-    left, right = rng.random((users, 64), dtype=np.float32), rng.random((64, items), dtype=np.float32)
+    left, right = (
+        rng.random((users, 64), dtype=np.float32),
+        rng.random((64, items), dtype=np.float32),
+    )
     with run.limits():
         start = time.perf_counter()
         for first in range(0, users, 1024):
@@ -148,7 +166,9 @@ def product(users: int, items: int, run: Run) -> float:
 
 def bars(rows: list[dict[str, Any]]) -> dict[str, Any]:
     """The best NDCG@10 of each ranker that a bar is set for, and whether the bars are held."""
-    best = {name: max((r["ndcg@10"] for r in rows if r["name"] == name), default=None) for name in BARS}
+    best = {
+        name: max((r["ndcg@10"] for r in rows if r["name"] == name), default=None) for name in BARS
+    }
     held = all(value is not None and value >= BARS[name] for name, value in best.items())
     return {"bars": BARS, "best": best, "held": held}
 
@@ -158,24 +178,36 @@ def show(row: dict[str, Any]) -> None:
     settings = ", ".join(f"{k}={v:g}" for k, v in row["settings"].items()) or "defaults"
     quality = "   ".join(f"{row[m]:.4f} ±{row[m + ' ±']:.4f}" for m in ("recall@10", "ndcg@10"))
     times = f"{row['fit_s']:8.2f} {row['rank_s']:8.2f}"
-    print(f"{row['name']:<16} {times}   {quality}   {row['coverage@10']:.3f}   {settings}", flush=True)
+    print(
+        f"{row['name']:<16} {times}   {quality}   {row['coverage@10']:.3f}   {settings}", flush=True
+    )
 
 
 def main() -> None:
     parser = arguments(__doc__)
     parser.add_argument("--threads", type=int, default=0, help="0 takes the physical cores")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--shuffle-ties", type=int, help="seed; draw the order of a user's events of one time")
+    parser.add_argument(
+        "--shuffle-ties", type=int, help="seed; draw the order of a user's events of one time"
+    )
     parser.add_argument("--only", nargs="+", default=[], help="names of rankers")
     chosen = parser.parse_args()
     run = Run(seed=chosen.seed, threads=chosen.threads)
     log = read_beauty(chosen.shuffle_ties)
-    train, asked, target = without_last(log, 2), Requests.of(without_last(log, 1)), log.item[log.offsets[1:] - 1]
+    train, asked, target = (
+        without_last(log, 2),
+        Requests.of(without_last(log, 1)),
+        log.item[log.offsets[1:] - 1],
+    )
     ties = "file order" if chosen.shuffle_ties is None else f"shuffled, seed {chosen.shuffle_ties}"
     about = machine(chosen.note) | {"threads": run.cores, "seed": run.seed, "ties": ties}
     print(about)
-    print(f"{len(log.users):,} users, {len(log.items):,} items, {len(train):,} events learnt from\n")
-    print(f"{'':<16} {'fit s':>8} {'rank s':>8}   {'Recall@10':<14}   {'NDCG@10':<14}   cover   settings")
+    print(
+        f"{len(log.users):,} users, {len(log.items):,} items, {len(train):,} events learnt from\n"
+    )
+    print(
+        f"{'':<16} {'fit s':>8} {'rank s':>8}   {'Recall@10':<14}   {'NDCG@10':<14}   cover   settings"
+    )
     warm = log.select(np.arange(50))
     rows = []
     for name, settings in ROWS:
@@ -189,7 +221,15 @@ def main() -> None:
         fitted, found = lists()
         spent = time.perf_counter() - start
         quality = figures(of_lists(found, target, train))
-        rows.append({"name": name, "settings": settings, "fit_s": fitted, "rank_s": spent - fitted, **quality})
+        rows.append(
+            {
+                "name": name,
+                "settings": settings,
+                "fit_s": fitted,
+                "rank_s": spent - fitted,
+                **quality,
+            }
+        )
         show(rows[-1])
     floor = product(len(asked), len(log.items), run)
     print(f"{'matrix product':<16} {'':>8} {floor:8.2f}   users × 64 by 64 × items, no sorting")

@@ -291,7 +291,15 @@ def result(name: str) -> Path:
 def measure(name: str, note: str) -> bool:
     """Run one benchmark; false where it failed."""
     script, *options = BENCHMARKS[name].call
-    command = [sys.executable, str(HERE / script), *options, "--json", str(result(name)), "--note", note]
+    command = [
+        sys.executable,
+        str(HERE / script),
+        *options,
+        "--json",
+        str(result(name)),
+        "--note",
+        note,
+    ]
     print(f"\n== {name}: {' '.join(('python', f'benchmarks/{script}', *options))}", flush=True)
     return subprocess.run(command, check=False).returncode == 0
 
@@ -303,8 +311,21 @@ def section(benchmark: Benchmark, figures: Figures) -> list[str]:
     where = f"{about['cpu']}, {about['cores']} cores, {about['memory_gib']} GiB, {about['system']}"
     note = f" {about['note']}" if about.get("note") else ""
     command = " ".join(("python", f"benchmarks/{script[0]}", *script[1:]))
-    head = [f"## {benchmark.title}", "", f"    {command}", "", textwrap.fill(benchmark.read, 120), ""]
-    return [*head, *benchmark.table(figures), "", f"*{where}; {about['date']}; {versions}.{note}*", ""]
+    head = [
+        f"## {benchmark.title}",
+        "",
+        f"    {command}",
+        "",
+        textwrap.fill(benchmark.read, 120),
+        "",
+    ]
+    return [
+        *head,
+        *benchmark.table(figures),
+        "",
+        f"*{where}; {about['date']}; {versions}.{note}*",
+        "",
+    ]
 
 
 def page() -> None:
@@ -317,14 +338,18 @@ def page() -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--only", nargs="+", choices=list(BENCHMARKS), help="run these alone")
     parser.add_argument("--large", action="store_true", help="run the hundred million events, too")
     parser.add_argument("--table", action="store_true", help="run none, only write the page")
     parser.add_argument("--note", default="", help="what to say of the circumstances")
     chosen = parser.parse_args()
     RESULTS.mkdir(exist_ok=True)
-    wanted = chosen.only or [name for name, entry in BENCHMARKS.items() if chosen.large or not entry.large]
+    wanted = chosen.only or [
+        name for name, entry in BENCHMARKS.items() if chosen.large or not entry.large
+    ]
     failed = [] if chosen.table else [name for name in wanted if not measure(name, chosen.note)]
     page()
     if failed:

@@ -24,10 +24,10 @@ from typing import Any
 import numpy as np
 
 from _common import arguments, data, machine, write
-from wareloom.rankers.sequence._data import SequenceData
+from wareloom.core.run import Run
+from wareloom.rankers.sequence.data import SequenceData
 from wareloom.rankers.sequence.sasrec import SASRec
 from wareloom.readers import read
-from wareloom.run import Run
 from wareloom.shop import Log
 
 PEERS = ("rectools", "recbole")
@@ -76,9 +76,18 @@ def ours(log: Log, seed: int, threads: int) -> list[dict[str, float]]:
     return points
 
 
-def peer(name: str, folder: Path, python: str, limit: float, target: float, threads: int) -> dict[str, Any]:
+def peer(
+    name: str, folder: Path, python: str, limit: float, target: float, threads: int
+) -> dict[str, Any]:
     """Run one peer until it comes to `target` or its time is over; what it said on the way."""
-    command = [python, str(HERE / "_peers.py"), name, str(folder / "events.npz"), str(limit), str(target)]
+    command = [
+        python,
+        str(HERE / "_peers.py"),
+        name,
+        str(folder / "events.npz"),
+        str(limit),
+        str(target),
+    ]
     environment = os.environ | {"OMP_NUM_THREADS": str(threads), "CUDA_VISIBLE_DEVICES": ""}
     points, said = [], []
     with (folder / f"{name}.err").open("w+", encoding="utf-8") as errors:
@@ -89,7 +98,10 @@ def peer(name: str, folder: Path, python: str, limit: float, target: float, thre
             for line in job.stdout:
                 if line.startswith("POINT "):
                     points.append(json.loads(line[6:]))
-                    print(f"  {name}: {points[-1]['seconds']:.0f} s, {points[-1]['value']:.4f}", flush=True)
+                    print(
+                        f"  {name}: {points[-1]['seconds']:.0f} s, {points[-1]['value']:.4f}",
+                        flush=True,
+                    )
                 elif line.startswith("VERSION "):
                     said.append(line[8:].strip())
         errors.seek(0)
@@ -119,15 +131,38 @@ def main() -> None:
         target = args.share * best
         own = reached(points, target)
         assert own is not None
-        rows = [{"name": "wareloom", "version": None, "seconds": own, "best": best, "points": points, "error": ""}]
-        print(f"wareloom: {updates} updates planned, best {best:.4f}; {target:.4f} after {own:.0f} s", flush=True)
+        rows = [
+            {
+                "name": "wareloom",
+                "version": None,
+                "seconds": own,
+                "best": best,
+                "points": points,
+                "error": "",
+            }
+        ]
+        print(
+            f"wareloom: {updates} updates planned, best {best:.4f}; {target:.4f} after {own:.0f} s",
+            flush=True,
+        )
         for name in args.only:
             found = peer(name, folder, args.peer_python, args.patience * own, target, args.threads)
-            seconds, values = reached(found["points"], target), [p["value"] for p in found["points"]]
+            seconds, values = (
+                reached(found["points"], target),
+                [p["value"] for p in found["points"]],
+            )
             rows.append({**found, "seconds": seconds, "best": max(values, default=None)})
-            said = found["error"] or f"best {max(values):.4f}; target after {seconds} s of {args.patience * own:.0f}"
+            said = (
+                found["error"]
+                or f"best {max(values):.4f}; target after {seconds} s of {args.patience * own:.0f}"
+            )
             print(f"{name} {found['version']}: {said}", flush=True)
-    figures = {"target": target, "limit": args.patience * own, "threads": args.threads, "rows": rows}
+    figures = {
+        "target": target,
+        "limit": args.patience * own,
+        "threads": args.threads,
+        "rows": rows,
+    }
     write(args.json, "sasrec", machine(args.note), **figures)
 
 

@@ -23,23 +23,27 @@ import numpy as np
 import polars as pl
 
 from _common import arguments, data, machine, write
-from wareloom.family import RANKERS, SYNTHESIZERS
+from wareloom.core.family import RANKERS, SYNTHESIZERS
+from wareloom.core.run import Run
+from wareloom.evaluation.judged_items import QueryTask
+from wareloom.preparing.splits import Split, SplitSettings, split
 from wareloom.proof.queries import QueryProofSettings, evaluate_queries
-from wareloom.proof.queries_data import real_rows
-from wareloom.proof.queries_task import QueryTask
 from wareloom.readers import read
-from wareloom.run import Run
+from wareloom.sampling.judgments import real_rows
 from wareloom.shop import Shop
-from wareloom.shop.splits import Split, SplitSettings, split
 
 QUERIES = 5_000
 METRICS = QueryProofSettings(catalogue_metrics=("ndcg@10",), gain="exponential", untold=True)
 LABELLED = {"round_trip": 50, "graded": 4}
 
 
-def written(name: str, queries: int = QUERIES, **settings: Any) -> Callable[[Shop, Run], pl.DataFrame]:
+def written(
+    name: str, queries: int = QUERIES, **settings: Any
+) -> Callable[[Shop, Run], pl.DataFrame]:
     """Judgments of a synthesizer."""
-    return lambda shop, run: real_rows(SYNTHESIZERS.make(name, **settings).fit(shop, run).sample(queries, run))
+    return lambda shop, run: real_rows(
+        SYNTHESIZERS.make(name, **settings).fit(shop, run).sample(queries, run)
+    )
 
 
 ROWS: dict[str, tuple[Callable[[Shop, Run], pl.DataFrame], dict[str, Any]]] = {
@@ -49,7 +53,10 @@ ROWS: dict[str, tuple[Callable[[Shop, Run], pl.DataFrame], dict[str, Any]]] = {
     "attributes, 20,000 queries": (written("attributes", 20_000), {}),
     "attributes, no slips or variants": (written("attributes", typos=0.0, variants=0.0), {}),
     "attributes, edited": (written("edits"), {}),
-    "attributes, round-trip screen": (written("lexical", round_trip=50, graded=0), {"relevant": 0.01}),
+    "attributes, round-trip screen": (
+        written("lexical", round_trip=50, graded=0),
+        {"relevant": 0.01},
+    ),
     "lexical labels": (written("lexical", **LABELLED), {}),
     "lexical labels, no hard negatives": (written("lexical", **LABELLED), {"negatives": 0}),
     "lexical labels, no screen": (written("lexical", **(LABELLED | {"round_trip": 0})), {}),
@@ -63,7 +70,9 @@ def small(parts: Split, items: int, run: Run) -> tuple[Shop, Shop]:
     judged = parts.test.table("judgments")["item_id"].unique().sort()
     every = parts.train.table("items")["item_id"]
     others = every.filter(~every.is_in(judged.implode()))
-    more = others.gather(np.sort(run.rng("catalogue").permutation(len(others))[: max(0, items - len(judged))]))
+    more = others.gather(
+        np.sort(run.rng("catalogue").permutation(len(others))[: max(0, items - len(judged))])
+    )
     kept = pl.col("item_id").is_in(pl.concat([judged, more]).implode())
     table = parts.train.table("items").filter(kept)
     rows = parts.train.table("judgments").filter(kept)
@@ -112,13 +121,19 @@ def kept(chosen: Any, key: list[Any], work: Callable[[], dict[str, Any]]) -> dic
 
 def told(row: str, cells: list[dict[str, Any]], beside: list[dict[str, Any]]) -> dict[str, Any]:
     """Means over seeds, and the difference to `attributes`, paired by query, with a 95 % interval over queries."""
-    lacks = np.mean([np.array(c["values"]) - np.array(b["values"]) for c, b in zip(cells, beside, strict=True)], axis=0)
+    lacks = np.mean(
+        [np.array(c["values"]) - np.array(b["values"]) for c, b in zip(cells, beside, strict=True)],
+        axis=0,
+    )
     half = 1.96 * lacks.std(ddof=1) / np.sqrt(len(lacks))
     return {
         "row": row,
         "seeds": len(cells),
         **{name: cells[0][name] for name in ("queries", "judgments")},
-        **{name: float(np.mean([c[name] for c in cells])) for name in ("catalogue", "judged", "seconds")},
+        **{
+            name: float(np.mean([c[name] for c in cells]))
+            for name in ("catalogue", "judged", "seconds")
+        },
         "difference": float(lacks.mean()),
         "low": float(lacks.mean() - half),
         "high": float(lacks.mean() + half),
@@ -137,20 +152,29 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=0)
     parser.add_argument("--cache", type=Path)
     chosen = parser.parse_args()
-    base = Run(seed=1, device=chosen.device, precision=chosen.precision, threads=chosen.threads, quiet=True)
+    base = Run(
+        seed=1, device=chosen.device, precision=chosen.precision, threads=chosen.threads, quiet=True
+    )
     with tempfile.TemporaryDirectory() as folder:
         shop = read(data("homedepot_search"), to=Path(folder) / "shop", as_="homedepot", run=base)
         parts = split(shop, SplitSettings(by="query"), None, base)
-        train, test = small(Split(*(part.in_memory() for part in parts), parts.how), chosen.items, base)
+        train, test = small(
+            Split(*(part.in_memory() for part in parts), parts.how), chosen.items, base
+        )
     task = QueryTask.of(test, "test", METRICS.relevant, untold=True, gain=METRICS.gain)
     found: dict[str, list[dict[str, Any]]] = {}
     for row in dict.fromkeys(["attributes", *chosen.rows]):
         for seed in range(chosen.seeds):
             run = base.with_(seed=base.seed_for("ablation", seed))
             key = [row, seed, chosen.items, chosen.updates, run.arithmetic]
-            one = kept(chosen, key, lambda row=row, run=run: cell(row, train, task, chosen.updates, run))  # type: ignore[misc]
+            one = kept(
+                chosen, key, lambda row=row, run=run: cell(row, train, task, chosen.updates, run)
+            )  # type: ignore[misc]
             found.setdefault(row, []).append(one)
-            print(f"{row:<36} {one['catalogue']:.4f} {one['judged']:.4f}  {one['seconds']:.0f} s", flush=True)
+            print(
+                f"{row:<36} {one['catalogue']:.4f} {one['judged']:.4f}  {one['seconds']:.0f} s",
+                flush=True,
+            )
     rows = [told(row, found[row], found["attributes"]) for row in chosen.rows]
     about = {"items": train.rows("items"), "test_queries": len(task), "updates": chosen.updates}
     write(chosen.json, "search_ablation", machine(chosen.note), rows=rows, **about)

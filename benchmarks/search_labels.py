@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from _common import arguments, data, machine, write
-from wareloom.proof.agreement import MEASURES, AgreementSettings, agree
+from wareloom.core.run import Run
+from wareloom.evaluation.agreement import MEASURES, AgreementSettings, agree
 from wareloom.readers import read
-from wareloom.run import Run
 from wareloom.shop import Shop
 
 GIVEN = (50, 200, 1_000)
@@ -28,10 +28,13 @@ def row(shop: Shop, run: Run, labels: str, labelled: int, **more: Any) -> dict[s
     start = time.perf_counter()
     found = agree(shop, AgreementSettings(labels=labels, labelled=labelled, **more), run)
     seconds = time.perf_counter() - start
-    measures = {m["measure"]: {k: m[k] for k in ("mean", "low", "high")} for m in found.data["measures"]}
+    measures = {
+        m["measure"]: {k: m[k] for k in ("mean", "low", "high")} for m in found.data["measures"]
+    }
     told = ", ".join(f"{k}={v}" for k, v in more.get("settings", {}).items())
     print(
-        f"{labels:<10}{labelled:>6}  {told:<28}" + "".join(f"{_said(measures[name]):>24}" for name in MEASURES),
+        f"{labels:<10}{labelled:>6}  {told:<28}"
+        + "".join(f"{_said(measures[name]):>24}" for name in MEASURES),
         flush=True,
     )
     return {
@@ -49,18 +52,34 @@ def main() -> None:
     parser = arguments(__doc__)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument(
-        "--judged", type=int, default=40, help="held-out queries that the language model judges; 0 none"
+        "--judged",
+        type=int,
+        default=40,
+        help="held-out queries that the language model judges; 0 none",
     )
-    parser.add_argument("--cache", type=Path, help="keep vectors and the language model's answers here")
+    parser.add_argument(
+        "--cache", type=Path, help="keep vectors and the language model's answers here"
+    )
     asked = parser.parse_args()
     run = Run(seed=1, quiet=True, cache=asked.cache)
     with tempfile.TemporaryDirectory() as folder:
-        shop = read(data("homedepot_search"), to=Path(folder) / "shop", as_="homedepot", run=run).in_memory()
+        shop = read(
+            data("homedepot_search"), to=Path(folder) / "shop", as_="homedepot", run=run
+        ).in_memory()
         print(" " * 46 + "".join(f"{name:>24}" for name in MEASURES))
         rows = [row(shop, run, "lexical", 0, seeds=1)]
         for labelled in GIVEN:
             for embedder in ("", "minilm"):
-                rows.append(row(shop, run, "distilled", labelled, seeds=asked.seeds, settings={"embedder": embedder}))
+                rows.append(
+                    row(
+                        shop,
+                        run,
+                        "distilled",
+                        labelled,
+                        seeds=asked.seeds,
+                        settings={"embedder": embedder},
+                    )
+                )
         if asked.judged:
             for labels in ("lexical", "judge"):
                 rows.append(row(shop, run, labels, 0, seeds=1, most=asked.judged))

@@ -35,13 +35,13 @@ import polars as pl
 from _common import arguments, data, machine, write
 from _llama import tokens_a_second
 from _slow_server import waits
-from wareloom.family import EMBEDDERS, RANKERS, TEXT_MODELS
+from wareloom.core.family import EMBEDDERS, RANKERS, TEXT_MODELS
+from wareloom.core.run import Run
 from wareloom.language.embedders import normalised
 from wareloom.language.models import Sampling
 from wareloom.language.models.embedded import packed
-from wareloom.rankers.search._base import without_history
+from wareloom.rankers.search.base import without_history
 from wareloom.readers import read
-from wareloom.run import Run
 from wareloom.shop import Shop
 
 TITLES, QUERIES, CALLS, AT_ONCE, TOKENS, BATCH = 2_000, 1_000, 1_024, 64, 32, 16
@@ -65,7 +65,9 @@ def titles() -> list[str]:
 
 
 def queries() -> list[str]:
-    found: list[str] = shop().table("judgments")["query"].unique(maintain_order=True)[:QUERIES].to_list()
+    found: list[str] = (
+        shop().table("judgments")["query"].unique(maintain_order=True)[:QUERIES].to_list()
+    )
     return found
 
 
@@ -97,18 +99,26 @@ def embedders(run: Run) -> list[Row]:
             cosine = float((embedder.embed(texts, how) * plain).sum(1).mean())
             found = seconds(lambda embedder=embedder, how=how: embedder.embed(texts, how))
             rows.append(
-                {"part": "embedders", "name": name, "rate": TITLES / found, "unit": "titles/s", "cosine": cosine}
+                {
+                    "part": "embedders",
+                    "name": name,
+                    "rate": TITLES / found,
+                    "unit": "titles/s",
+                    "cosine": cosine,
+                }
             )
     try:
         from sentence_transformers import SentenceTransformer
     except ModuleNotFoundError:
         return rows
-    from wareloom.language.embedders._encoder import encoder_folder
+    from wareloom.language.encoder import encoder_folder
 
     peer = SentenceTransformer(str(encoder_folder("", "benchmark")), device="cpu")
     with run.limits():
         found = seconds(lambda: peer.encode(texts, batch_size=64, show_progress_bar=False))
-    rows.append({"part": "embedders", "name": "sentence-transformers, 32 bits", "rate": TITLES / found})
+    rows.append(
+        {"part": "embedders", "name": "sentence-transformers, 32 bits", "rate": TITLES / found}
+    )
     return rows
 
 
@@ -121,7 +131,15 @@ def bm25(run: Run) -> list[Row]:
             ranker.rank(asked, 10)
 
     spent = seconds(ours)
-    rows = [{"part": "bm25", "name": "bm25", "index_s": index, "rate": len(asked) / spent, "unit": "queries/s"}]
+    rows = [
+        {
+            "part": "bm25",
+            "name": "bm25",
+            "index_s": index,
+            "rate": len(asked) / spent,
+            "unit": "queries/s",
+        }
+    ]
     try:
         import bm25s
     except ModuleNotFoundError:
@@ -137,7 +155,9 @@ def bm25(run: Run) -> list[Row]:
     peer = indexed()
     index = seconds(indexed)
     spent = seconds(
-        lambda: peer.retrieve(bm25s.tokenize(queries(), **cut), k=10, show_progress=False, n_threads=run.cores)
+        lambda: peer.retrieve(
+            bm25s.tokenize(queries(), **cut), k=10, show_progress=False, n_threads=run.cores
+        )
     )
     return [*rows, {"part": "bm25", "name": "bm25s", "index_s": index, "rate": len(asked) / spent}]
 
@@ -145,7 +165,10 @@ def bm25(run: Run) -> list[Row]:
 def exact(run: Run) -> list[Row]:
     """Vectors of one's own making: what is timed does not read texts."""
     rng = run.rng("exact")
-    items, asked = (normalised(rng.standard_normal((n, 384), dtype=np.float32)) for n in (len(titles()), QUERIES))
+    items, asked = (
+        normalised(rng.standard_normal((n, 384), dtype=np.float32))
+        for n in (len(titles()), QUERIES)
+    )
     from wareloom.rankers import Ranker
     from wareloom.shop import Requests
 
@@ -221,7 +244,9 @@ def _transformers(model: Any, prompts: list[str], run: Run) -> tuple[float, list
     def work() -> None:
         nonlocal written
         torch.manual_seed(1)
-        out = raw.generate(**words, do_sample=True, max_new_tokens=TOKENS, pad_token_id=tokenizer.eos_token_id)
+        out = raw.generate(
+            **words, do_sample=True, max_new_tokens=TOKENS, pad_token_id=tokenizer.eos_token_id
+        )
         fresh = out[:, words["input_ids"].shape[1] :]
         written = int((fresh != tokenizer.eos_token_id).sum())
 
@@ -232,7 +257,12 @@ def _transformers(model: Any, prompts: list[str], run: Run) -> tuple[float, list
 
 
 def endpoint(run: Run) -> list[Row]:
-    command = [sys.executable, str(Path(__file__).with_name("_slow_server.py")), str(LEAST), str(MOST)]
+    command = [
+        sys.executable,
+        str(Path(__file__).with_name("_slow_server.py")),
+        str(LEAST),
+        str(MOST),
+    ]
     prompts = [f"prompt {k}" for k in range(CALLS)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout is not None
@@ -246,7 +276,13 @@ def endpoint(run: Run) -> list[Row]:
     ideal = _ideal(prompts)
     named = {"endpoint": spent, "bare httpx": bare, "the waits alone": ideal}
     return [
-        {"part": "endpoint", "name": name, "rate": CALLS / found, "unit": "calls/s", "ratio": found / ideal}
+        {
+            "part": "endpoint",
+            "name": name,
+            "rate": CALLS / found,
+            "unit": "calls/s",
+            "ratio": found / ideal,
+        }
         for name, found in named.items()
     ]
 
@@ -254,7 +290,9 @@ def endpoint(run: Run) -> list[Row]:
 async def _bare(url: str, prompts: list[str]) -> None:
     import httpx
 
-    async with httpx.AsyncClient(limits=httpx.Limits(max_connections=AT_ONCE), timeout=60) as client:
+    async with httpx.AsyncClient(
+        limits=httpx.Limits(max_connections=AT_ONCE), timeout=60
+    ) as client:
         gate = asyncio.Semaphore(AT_ONCE)
 
         async def one(prompt: str) -> None:
@@ -274,7 +312,13 @@ def _ideal(prompts: list[str]) -> float:
 
 
 def main() -> None:
-    parts = {"embedders": embedders, "bm25": bm25, "exact": exact, "texts": texts, "endpoint": endpoint}
+    parts = {
+        "embedders": embedders,
+        "bm25": bm25,
+        "exact": exact,
+        "texts": texts,
+        "endpoint": endpoint,
+    }
     parser = arguments(__doc__)
     parser.add_argument("--only", nargs="+", choices=list(parts), default=list(parts))
     parser.add_argument("--threads", type=int, default=0, help="0 takes the physical cores")

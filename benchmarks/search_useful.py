@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from _common import arguments, machine, write
+from wareloom.core.run import Run
 from wareloom.proof.arms import MIXED
 from wareloom.proof.result import Proof
 from wareloom.recipe import Recipe, run_recipe
-from wareloom.run import Run
 
 HERE = Path(__file__).resolve().parent
 RECIPES = {
@@ -30,7 +30,9 @@ RECIPES = {
 def proved(name: str, runs: Path, run: Run) -> dict[str, Any]:
     """Run one recipe, or find its proof, and keep what is shown."""
     if not (runs / name / "proof" / "proof.json").exists():
-        run_recipe(Recipe.load(HERE.parent / "recipes" / f"{name}.toml"), runs / name, run, resume=True)
+        run_recipe(
+            Recipe.load(HERE.parent / "recipes" / f"{name}.toml"), runs / name, run, resume=True
+        )
     return {"title": RECIPES[name], **kept(Proof.open(runs / name / "proof").data)}
 
 
@@ -49,8 +51,16 @@ def kept(proof: dict[str, Any]) -> dict[str, Any]:
         for row in proof["comparisons"]
         if row["slice"] == "all" and row["arm"] == MIXED and row["metric"].startswith("ndcg")
     ]
-    told = {key: proof[key] for key in ("sentence", "verdict")} | {"seeds": proof["settings"]["seeds"]}
-    return {**told, "queries": proof["modes"][0]["task"]["requests"], "arms": arms, "beside": beside, "lifts": lifts}
+    told = {key: proof[key] for key in ("sentence", "verdict")} | {
+        "seeds": proof["settings"]["seeds"]
+    }
+    return {
+        **told,
+        "queries": proof["modes"][0]["task"]["requests"],
+        "arms": arms,
+        "beside": beside,
+        "lifts": lifts,
+    }
 
 
 def main() -> None:
@@ -58,7 +68,9 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", choices=list(RECIPES), default=list(RECIPES))
     parser.add_argument("--runs", type=Path, default=HERE.parent / "runs")
     parser.add_argument("--device", default="cpu")
-    parser.add_argument("--precision", default="auto", choices=["auto", "fp32", "bf16"], help="of the encoders")
+    parser.add_argument(
+        "--precision", default="auto", choices=["auto", "fp32", "bf16"], help="of the encoders"
+    )
     parser.add_argument("--threads", type=int, default=0, help="0 takes the physical cores")
     chosen = parser.parse_args()
     run = Run(device=chosen.device, precision=chosen.precision, threads=chosen.threads, quiet=False)

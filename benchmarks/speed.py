@@ -26,17 +26,17 @@ import polars as pl
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from _common import arguments, data, machine, peak, write
+from wareloom.core.family import RANKERS
+from wareloom.core.run import Run
 from wareloom.errors import MemoryLimitError
-from wareloom.family import RANKERS
-from wareloom.proof.evaluate import rank_all
-from wareloom.proof.task import Task
+from wareloom.evaluation.ranking import rank_all
+from wareloom.evaluation.tasks import Task
 from wareloom.rankers import Ranker
-from wareloom.rankers._history import merged, recency
 from wareloom.rankers.factor.als import ALS as FittedALS
 from wareloom.rankers.factor.als import fold_in
 from wareloom.rankers.factor.ease import EASE
+from wareloom.rankers.history import merged, recency
 from wareloom.readers import read
-from wareloom.run import Run
 from wareloom.shop import Log, Requests, Vocabulary
 
 ALS = {"embedding_size": 64, "alpha": 10.0, "decay": 1.0, "regularization": 0.1, "epochs": 15}
@@ -106,7 +106,9 @@ def generated(users: int, items: int) -> Log:
     )
 
 
-def turns(ours: dict[str, Work], limits: dict[str, Work], repeats: int) -> dict[str, dict[str, list[float]]]:
+def turns(
+    ours: dict[str, Work], limits: dict[str, Work], repeats: int
+) -> dict[str, dict[str, list[float]]]:
     """Seconds and processor seconds of each, one after the other, the order reversed at every other turn."""
     works = {**ours, **limits}
     found: dict[str, dict[str, list[float]]] = {name: {"wall": [], "cpu": []} for name in works}
@@ -121,7 +123,9 @@ def turns(ours: dict[str, Work], limits: dict[str, Work], repeats: int) -> dict[
     return found
 
 
-def rows(found: dict[str, dict[str, list[float]]], pairs: dict[str, list[str]]) -> list[dict[str, Any]]:
+def rows(
+    found: dict[str, dict[str, list[float]]], pairs: dict[str, list[str]]
+) -> list[dict[str, Any]]:
     """A row a work; ours beside the quickest of its limits."""
     out = []
     for name, spent in found.items():
@@ -130,7 +134,9 @@ def rows(found: dict[str, dict[str, list[float]]], pairs: dict[str, list[str]]) 
             row[f"{clock}_s"] = statistics.median(spent[clock])
             row[f"{clock}_range"] = [min(spent[clock]), max(spent[clock])]
         if name in pairs:
-            row["limit"] = min(pairs[name], key=lambda limit: statistics.median(found[limit]["wall"]))
+            row["limit"] = min(
+                pairs[name], key=lambda limit: statistics.median(found[limit]["wall"])
+            )
             for clock in ("wall", "cpu"):
                 both = zip(spent[clock], found[row["limit"]][clock], strict=True)
                 row[f"{clock}_ratio"] = statistics.median(one / other for one, other in both)
@@ -163,13 +169,19 @@ def als(log: Log, run: Run, repeats: int) -> list[dict[str, Any]]:
 
     def recommend() -> None:
         with threadpool_limits(1, user_api="blas"):
-            theirs.recommend(users, known, N=10, filter_already_liked_items=True, recalculate_user=True)
+            theirs.recommend(
+                users, known, N=10, filter_already_liked_items=True, recalculate_user=True
+            )
 
     def ours() -> None:
         with run.limits():
             fitted.rank(asked, 10)
 
-    fits = turns({"als fit": lambda: RANKERS.make("als", **ALS).fit(log, run)}, {"implicit fit": peer}, repeats)
+    fits = turns(
+        {"als fit": lambda: RANKERS.make("als", **ALS).fit(log, run)},
+        {"implicit fit": peer},
+        repeats,
+    )
     ranks = turns({"als rank": ours}, {"implicit recommend": recommend}, repeats)
     return rows(fits | ranks, {"als fit": ["implicit fit"], "als rank": ["implicit recommend"]})
 
@@ -185,7 +197,9 @@ def plain_ease(log: Log, way: str) -> np.ndarray:
     if way == "inv":
         p = np.linalg.inv(gram)
     else:
-        p = lapack.spotri(lapack.spotrf(gram.T, lower=0, overwrite_a=1)[0], lower=0, overwrite_c=1)[0].T
+        p = lapack.spotri(lapack.spotrf(gram.T, lower=0, overwrite_a=1)[0], lower=0, overwrite_c=1)[
+            0
+        ].T
         p = np.tril(p) + np.tril(p, -1).T
     p /= -np.diag(p).copy()
     np.fill_diagonal(p, 0.0)
@@ -245,7 +259,10 @@ def ranking(log: Log, run: Run, repeats: int) -> list[dict[str, Any]]:
         with run.limits():
             ranker.rank(asked, 10)
 
-    blocks = {f"product, blocks of {size}": (lambda size=size: product(size)) for size in (256, 512, 1024, 2048)}
+    blocks = {
+        f"product, blocks of {size}": (lambda size=size: product(size))
+        for size in (256, 512, 1024, 2048)
+    }
     works: dict[str, Work] = {
         "rank, vectors given": lambda: ours(fitted),
         "rank, folded in": lambda: ours(whole),
@@ -283,16 +300,33 @@ def growth(run: Run, jobs: list[str] | None, sizes: list[str] | None) -> list[di
     out = []
     for name in jobs or GROWTH:
         for size in sizes or SIZES:
-            command = [sys.executable, __file__, "--job", name, "--size", size, "--threads", str(run.cores)]
+            command = [
+                sys.executable,
+                __file__,
+                "--job",
+                name,
+                "--size",
+                size,
+                "--threads",
+                str(run.cores),
+            ]
             done = subprocess.run(command, check=False, capture_output=True, text=True)
-            said = done.stdout if done.returncode == 0 else json.dumps({"ranker": name, "size": size, "error": True})
+            said = (
+                done.stdout
+                if done.returncode == 0
+                else json.dumps({"ranker": name, "size": size, "error": True})
+            )
             out.append(json.loads(said.splitlines()[-1]))
             print(out[-1], flush=True)
     return out
 
 
 def show(row: dict[str, Any]) -> None:
-    ratio = f"{row['wall_ratio']:6.2f} {row['cpu_ratio']:6.2f}  of {row['limit']}" if "limit" in row else ""
+    ratio = (
+        f"{row['wall_ratio']:6.2f} {row['cpu_ratio']:6.2f}  of {row['limit']}"
+        if "limit" in row
+        else ""
+    )
     low, high = row["wall_range"]
     said = f"{row['wall_s']:8.2f} ({low:.2f}-{high:.2f}) cpu {row['cpu_s']:8.2f}"
     print(f"{row['name']:<26} {said}  {ratio}", flush=True)
@@ -313,8 +347,14 @@ def main() -> None:
     if chosen.job:
         print(json.dumps(job(chosen.job, chosen.size, run)))
         return
-    kernels = sorted({str(each.get("architecture")) for each in threadpool_info() if each["user_api"] == "blas"})
-    about = machine(chosen.note) | {"threads": run.cores, "repeats": chosen.repeats, "kernels": kernels}
+    kernels = sorted(
+        {str(each.get("architecture")) for each in threadpool_info() if each["user_api"] == "blas"}
+    )
+    about = machine(chosen.note) | {
+        "threads": run.cores,
+        "repeats": chosen.repeats,
+        "kernels": kernels,
+    }
     print(about)
     found: list[dict[str, Any]] = []
     log = beauty() if set(chosen.only) & set(parts) else None

@@ -43,7 +43,9 @@ def main() -> None:
         for name, s in found.items()
     ]
     for row in rows:
-        print(f"{row['name']:<18} {row['s']:.3f} s ({row['range'][0]:.3f} to {row['range'][1]:.3f})")
+        print(
+            f"{row['name']:<18} {row['s']:.3f} s ({row['range'][0]:.3f} to {row['range'][1]:.3f})"
+        )
     beyond = statistics.median(turn["import wareloom"] - turn[BARE] for turn in turns)
     held = beyond <= BARS["import wareloom"] and rows[2]["s"] <= BARS["wareloom --help"]
     write(chosen.json, "start", machine(chosen.note), rows=rows, beyond=beyond, held=held)

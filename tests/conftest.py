@@ -10,10 +10,17 @@ from typing import Any
 # Workers of pytest-xdist that all take every core spend most of their time waiting for each other: each keeps to its
 # share of the cores. A test of threads asks for two by name and gets them, on however few cores; so does Polars.
 if os.environ.get("PYTEST_XDIST_WORKER") and hasattr(os, "sched_setaffinity"):
-    WORKER, WORKERS = int(os.environ["PYTEST_XDIST_WORKER"][2:]), int(os.environ["PYTEST_XDIST_WORKER_COUNT"])
+    WORKER, WORKERS = (
+        int(os.environ["PYTEST_XDIST_WORKER"][2:]),
+        int(os.environ["PYTEST_XDIST_WORKER_COUNT"]),
+    )
     if share := sorted(os.sched_getaffinity(0))[WORKER::WORKERS]:
         os.sched_setaffinity(0, share)
-for variable, value in {"OMP_WAIT_POLICY": "PASSIVE", "NUMBA_NUM_THREADS": "2", "POLARS_MAX_THREADS": "2"}.items():
+for variable, value in {
+    "OMP_WAIT_POLICY": "PASSIVE",
+    "NUMBA_NUM_THREADS": "2",
+    "POLARS_MAX_THREADS": "2",
+}.items():
     os.environ.setdefault(variable, value)
 
 import numpy as np  # noqa: E402
@@ -60,7 +67,9 @@ def small_shop(users: int = 60, items: int = 30, seed: int = 0, *, timed: bool =
             rows.append((f"u{user}", f"i{item}", "purchase", clock, 1.0 + item))
             item = (item + 1) % items if rng.random() < 0.8 else int(rng.integers(items))
             clock += int(rng.integers(60, 3 * 86400))
-    events = pl.DataFrame(rows, schema=["user_id", "item_id", "event", "time", "value"], orient="row")
+    events = pl.DataFrame(
+        rows, schema=["user_id", "item_id", "event", "time", "value"], orient="row"
+    )
     events = events.with_columns(time=pl.from_epoch("time").cast(pl.Datetime("us")))
     catalogue = pl.DataFrame(
         {
@@ -70,13 +79,21 @@ def small_shop(users: int = 60, items: int = 30, seed: int = 0, *, timed: bool =
             "price": [1.0 + i for i in range(items)],
         }
     )
-    return Shop({"items": catalogue, "events": events if timed else events.drop("time")}, {"name": "ring"})
+    return Shop(
+        {"items": catalogue, "events": events if timed else events.drop("time")}, {"name": "ring"}
+    )
 
 
-def exposures(rows: int = 4000, seed: int = 0, *, signal: float = 1.0, base: float = -2.0) -> tuple[Shop, np.ndarray]:
+def exposures(
+    rows: int = 4000, seed: int = 0, *, signal: float = 1.0, base: float = -2.0
+) -> tuple[Shop, np.ndarray]:
     """Impressions whose clicks hang on item, position and device, with their true chances; each its own session."""
     rng, items = np.random.default_rng(seed), 12
-    item, position, device = rng.integers(items, size=rows), rng.integers(1, 4, rows), rng.integers(2, size=rows)
+    item, position, device = (
+        rng.integers(items, size=rows),
+        rng.integers(1, 4, rows),
+        rng.integers(2, size=rows),
+    )
     attraction = np.linspace(-1.5, 1.5, items)
     odds = base + signal * (attraction[item] - 0.7 * (position - 2) + 0.8 * device)
     chance = 1 / (1 + np.exp(-odds))
@@ -85,13 +102,17 @@ def exposures(rows: int = 4000, seed: int = 0, *, signal: float = 1.0, base: flo
         {
             "session_id": [f"s{i}" for i in range(rows)],
             "item_id": [f"i{i}" for i in item],
-            "event": [["view_item_list", "select_item"] if c else ["view_item_list"] for c in clicked],
+            "event": [
+                ["view_item_list", "select_item"] if c else ["view_item_list"] for c in clicked
+            ],
             "time": pl.Series(np.arange(rows) * 60_000_000, dtype=pl.Int64).cast(pl.Datetime("us")),
             "position": position,
             "context": [[{"name": "device", "value": "phone" if d else "desk"}] for d in device],
         }
     )
-    catalogue = pl.DataFrame({"item_id": [f"i{i}" for i in range(items)], "price": np.arange(items) + 1.0})
+    catalogue = pl.DataFrame(
+        {"item_id": [f"i{i}" for i in range(items)], "price": np.arange(items) + 1.0}
+    )
     return Shop({"items": catalogue, "events": frame.explode("event")}), chance
 
 

@@ -34,7 +34,9 @@ def lively_events(users: int, seed: int, prefix: str = "u") -> pl.DataFrame:
     frame = pl.DataFrame(rows, schema=["user_id", "item", "event", "time"], orient="row")
     return frame.with_columns(
         item_id=pl.format("i{}", "item"),
-        time=(pl.col("time") // 1_000_000 * 1_000_000 + 1_704_067_200_000_000).cast(pl.Datetime("us")),
+        time=(pl.col("time") // 1_000_000 * 1_000_000 + 1_704_067_200_000_000).cast(
+            pl.Datetime("us")
+        ),
     ).drop("item")
 
 
@@ -50,4 +52,6 @@ def lively_items() -> pl.DataFrame:
 
 def lively(users: int, seed: int, prefix: str = "u") -> Shop:
     """The shop of some users."""
-    return Shop({"items": lively_items(), "events": lively_events(users, seed, prefix)}, {"name": "lively"})
+    return Shop(
+        {"items": lively_items(), "events": lively_events(users, seed, prefix)}, {"name": "lively"}
+    )

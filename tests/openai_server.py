@@ -10,8 +10,8 @@ from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from wareloom.core.run import Run
 from wareloom.language.models import Sampling, TextModel
-from wareloom.run import Run
 
 Answer = tuple[int, dict[str, str], bytes]
 """Status, headers and body"""
@@ -20,7 +20,12 @@ Fault = str | None
 
 def said(text: str, read: int = 5, written: int = 3, **more: Any) -> dict[str, Any]:
     """What a server answers when all is well, for both kinds of completion."""
-    choice = {"index": 0, "message": {"role": "assistant", "content": text}, "text": text, "finish_reason": "stop"}
+    choice = {
+        "index": 0,
+        "message": {"role": "assistant", "content": text},
+        "text": text,
+        "finish_reason": "stop",
+    }
     usage = {"prompt_tokens": read, "completion_tokens": written, "total_tokens": read + written}
     return {"object": "chat.completion", "choices": [choice | more], "usage": usage}
 
@@ -62,7 +67,9 @@ class Server:
         self.now = self.most = self.connections = 0
         self.lock, self.closing = threading.Lock(), threading.Event()
         self.http = _Http(("127.0.0.1", 0), _handler(self))
-        self.thread = threading.Thread(target=self.http.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+        self.thread = threading.Thread(
+            target=self.http.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True
+        )
 
     @property
     def url(self) -> str:
@@ -152,12 +159,23 @@ def serving(model: TextModel, run: Run) -> Server:
                 return _echoed(model, run, body["prompt"])
             form = (body.get("response_format") or {}).get("json_schema", {}).get("schema")
             how = Sampling(
-                body["max_tokens"], body["temperature"], body.get("top_p", 1.0), 0, tuple(body.get("stop", ())), form
+                body["max_tokens"],
+                body["temperature"],
+                body.get("top_p", 1.0),
+                0,
+                tuple(body.get("stop", ())),
+                form,
             )
             (found,) = model.generate([prompt_of(body)], run.with_(seed=body["seed"]), settings=how)
-        logs = {"content": [{"token": found.text, "logprob": found.log_probability}]} if body.get("logprobs") else None
+        logs = (
+            {"content": [{"token": found.text, "logprob": found.log_probability}]}
+            if body.get("logprobs")
+            else None
+        )
         finish = "length" if found.finish == "length" else "stop"
-        return said(found.text, found.prompt_tokens, found.tokens, finish_reason=finish, logprobs=logs)
+        return said(
+            found.text, found.prompt_tokens, found.tokens, finish_reason=finish, logprobs=logs
+        )
 
     return Server(answer)
 

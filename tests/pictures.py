@@ -28,5 +28,8 @@ def spot(hue: float, across: float, side: int = 48) -> bytes:
 def ring_of_pictures(items: int) -> pl.DataFrame:
     """Item i's spot has the hue i / items, and stands at i / items."""
     return pl.DataFrame(
-        {"item_id": [f"i{i}" for i in range(items)], "image": [spot(i / items, i / items) for i in range(items)]}
+        {
+            "item_id": [f"i{i}" for i in range(items)],
+            "image": [spot(i / items, i / items) for i in range(items)],
+        }
     )

@@ -23,7 +23,9 @@ def planted(users: int = 600, seed: int = 0) -> Shop:
     kind = rng.choice(len(SHARES), size=users, p=SHARES)
     item = rng.integers(EACH, size=(users, 6)) + EACH * kind[:, None]
     rows = pl.DataFrame({"user": np.repeat(np.arange(users), 6), "item": item.ravel()})
-    events = rows.select(user_id=pl.format("u{}", "user"), item_id=pl.format("i{}", "item"), event=pl.lit("purchase"))
+    events = rows.select(
+        user_id=pl.format("u{}", "user"), item_id=pl.format("i{}", "item"), event=pl.lit("purchase")
+    )
     items = pl.DataFrame({"item_id": [f"i{i}" for i in range(EACH * len(SHARES))]})
     return Shop({"items": items, "events": events})
 
@@ -41,6 +43,10 @@ def kinds(shop: Shop) -> tuple[np.ndarray, float]:
 
 def history(kind: int, users: int = 40) -> Shop:
     """Users who have had two items of one kind."""
-    events = pl.DataFrame({"user": np.repeat(np.arange(users), 2), "item": np.tile([1, 4], users) + EACH * kind})
-    whole = events.select(user_id=pl.format("u{}", "user"), item_id=pl.format("i{}", "item"), event=pl.lit("purchase"))
+    events = pl.DataFrame(
+        {"user": np.repeat(np.arange(users), 2), "item": np.tile([1, 4], users) + EACH * kind}
+    )
+    whole = events.select(
+        user_id=pl.format("u{}", "user"), item_id=pl.format("i{}", "item"), event=pl.lit("purchase")
+    )
     return Shop({"items": planted(6).table("items"), "events": whole})

@@ -8,10 +8,10 @@ from typing import Self
 import numpy as np
 import polars as pl
 
-from wareloom.run import Run
+from wareloom.core.run import Run
 from wareloom.shop import Shop
 from wareloom.synthesis import Given, Synthesizer
-from wareloom.synthesis.queries._base import QuerySynthesizer
+from wareloom.synthesis.queries.base import QuerySynthesizer
 
 
 @dataclass(kw_only=True, eq=False)
@@ -38,9 +38,13 @@ class TitleQueries(Synthesizer):
             for place in rng.choice(len(ids), 6, replace=False):
                 shared = len(set(words) & set(titles[place].split()))
                 grade = float(rng.integers(4)) if self.noise else 1.5 * min(shared, 2)
-                rows.append((query, ids[place], grade, "real" if self.cheat == "real" else self.origin))
+                rows.append(
+                    (query, ids[place], grade, "real" if self.cheat == "real" else self.origin)
+                )
         frame = pl.DataFrame(rows, schema=["query", "item_id", "grade", "origin"], orient="row")
-        return Shop({"items": self.items_, "judgments": frame.head(0) if self.cheat == "none" else frame})
+        return Shop(
+            {"items": self.items_, "judgments": frame.head(0) if self.cheat == "none" else frame}
+        )
 
 
 def search_shop(queries: int = 150, seed: int = 0) -> Shop:
@@ -56,7 +60,10 @@ def search_shop(queries: int = 150, seed: int = 0) -> Shop:
             held = [word in titles[place].split() for word in wanted]
             rows.append((f"{' '.join(wanted)} {q}q", ids[place], 1.0 * held[0] + 2.0 * held[1]))
     judgments = pl.DataFrame(rows, schema=["query", "item_id", "grade"], orient="row")
-    return Shop({"items": pl.DataFrame({"item_id": ids, "title": titles}), "judgments": judgments}, {"name": "words"})
+    return Shop(
+        {"items": pl.DataFrame({"item_id": ids, "title": titles}), "judgments": judgments},
+        {"name": "words"},
+    )
 
 
 @dataclass(kw_only=True, eq=False)

@@ -14,12 +14,16 @@ import numpy as np
 LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789红色连衣裙手机壳"
 
 
-def write_encoder(folder: Path, words: list[str], *, size: int = 32, layers: int = 2, seed: int = 0) -> Path:
+def write_encoder(
+    folder: Path, words: list[str], *, size: int = 32, layers: int = 2, seed: int = 0
+) -> Path:
     """Write an encoder whose words are `words`, and letters for all others."""
     from safetensors.numpy import save_file
 
     special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
-    pieces = dict.fromkeys([*special, *words, *LETTERS, *(f"##{letter}" for letter in LETTERS), *":;,.-"])
+    pieces = dict.fromkeys(
+        [*special, *words, *LETTERS, *(f"##{letter}" for letter in LETTERS), *":;,.-"]
+    )
     vocabulary = {piece: code for code, piece in enumerate(pieces)}
     rng, wide, places = np.random.default_rng(seed), 2 * size, 64
     shapes = {
@@ -38,33 +42,68 @@ def write_encoder(folder: Path, words: list[str], *, size: int = 32, layers: int
             shapes |= {f"{above}.{name}.weight": shape, f"{above}.{name}.bias": shape[:1]}
         norms += [f"{above}.attention.output.LayerNorm", f"{above}.output.LayerNorm"]
     # Words tell most, so that texts of one word in common lie near one another, as a trained encoder puts them.
-    spread = {"embeddings.word_embeddings.weight": 1.0, "embeddings.position_embeddings.weight": 0.05}
+    spread = {
+        "embeddings.word_embeddings.weight": 1.0,
+        "embeddings.position_embeddings.weight": 0.05,
+    }
     weights = {
         name: (rng.normal(size=shape) * spread.get(name, 0.3 * size**-0.5)).astype(np.float32)
         for name, shape in shapes.items()
     }
     for name in norms:
-        weights |= {f"{name}.weight": np.ones(size, np.float32), f"{name}.bias": np.zeros(size, np.float32)}
+        weights |= {
+            f"{name}.weight": np.ones(size, np.float32),
+            f"{name}.bias": np.zeros(size, np.float32),
+        }
     folder.mkdir(parents=True, exist_ok=True)
     save_file(weights, folder / "model.safetensors", {"format": "pt"})
-    config = {"model_type": "bert", "architectures": ["BertModel"], "vocab_size": len(vocabulary), "hidden_size": size}
-    config |= {"num_hidden_layers": layers, "num_attention_heads": 2, "intermediate_size": wide, "pad_token_id": 0}
+    config = {
+        "model_type": "bert",
+        "architectures": ["BertModel"],
+        "vocab_size": len(vocabulary),
+        "hidden_size": size,
+    }
+    config |= {
+        "num_hidden_layers": layers,
+        "num_attention_heads": 2,
+        "intermediate_size": wide,
+        "pad_token_id": 0,
+    }
     (folder / "config.json").write_text(json.dumps(config | {"max_position_embeddings": places}))
     (folder / "tokenizer.json").write_text(json.dumps(_tokenizer(vocabulary)))
-    marks = dict(zip(("pad_token", "unk_token", "cls_token", "sep_token", "mask_token"), special, strict=True))
-    (folder / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": "PreTrainedTokenizerFast"} | marks))
+    marks = dict(
+        zip(
+            ("pad_token", "unk_token", "cls_token", "sep_token", "mask_token"), special, strict=True
+        )
+    )
+    (folder / "tokenizer_config.json").write_text(
+        json.dumps({"tokenizer_class": "PreTrainedTokenizerFast"} | marks)
+    )
     return folder
 
 
 def _tokenizer(vocabulary: dict[str, int]) -> dict[str, object]:
     """BERT's own way of dividing words, in lower case."""
     marks = [
-        {"id": code, "content": piece, "special": True, "single_word": False, "lstrip": False, "rstrip": False}
+        {
+            "id": code,
+            "content": piece,
+            "special": True,
+            "single_word": False,
+            "lstrip": False,
+            "rstrip": False,
+        }
         | {"normalized": False}
         for piece, code in list(vocabulary.items())[:5]
     ]
-    ends = [{"SpecialToken": {"id": "[CLS]", "type_id": 0}}, {"SpecialToken": {"id": "[SEP]", "type_id": 0}}]
-    whole = {"A": {"Sequence": {"id": "A", "type_id": 0}}, "B": {"Sequence": {"id": "B", "type_id": 1}}}
+    ends = [
+        {"SpecialToken": {"id": "[CLS]", "type_id": 0}},
+        {"SpecialToken": {"id": "[SEP]", "type_id": 0}},
+    ]
+    whole = {
+        "A": {"Sequence": {"id": "A", "type_id": 0}},
+        "B": {"Sequence": {"id": "B", "type_id": 1}},
+    }
     return {
         "version": "1.0",
         "truncation": None,
@@ -78,7 +117,8 @@ def _tokenizer(vocabulary: dict[str, int]) -> dict[str, object]:
             "single": [ends[0], whole["A"], ends[1]],
             "pair": [ends[0], whole["A"], ends[1], whole["B"], ends[1]],
             "special_tokens": {
-                name: {"id": name, "ids": [vocabulary[name]], "tokens": [name]} for name in ("[CLS]", "[SEP]")
+                name: {"id": name, "ids": [vocabulary[name]], "tokens": [name]}
+                for name in ("[CLS]", "[SEP]")
             },
         },
         "decoder": {"type": "WordPiece", "prefix": "##", "cleanup": True},

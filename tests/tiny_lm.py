@@ -26,7 +26,10 @@ def write_decoder(folder: Path, *, size: int = 32, layers: int = 2, seed: int = 
     letters = sorted(pre_tokenizers.ByteLevel.alphabet())
     vocabulary = {piece: code for code, piece in enumerate([*MARKS, *letters])}
     rng = np.random.default_rng(seed)
-    shapes = {"model.embed_tokens.weight": (len(vocabulary), size), "lm_head.weight": (len(vocabulary), size)}
+    shapes = {
+        "model.embed_tokens.weight": (len(vocabulary), size),
+        "lm_head.weight": (len(vocabulary), size),
+    }
     weights = {}
     for layer in range(layers):
         above = f"model.layers.{layer}"
@@ -41,26 +44,56 @@ def write_decoder(folder: Path, *, size: int = 32, layers: int = 2, seed: int = 
         weights[name] = (rng.normal(size=shape) * shape[-1] ** -0.5 * 1.5).astype(np.float32)
     folder.mkdir(parents=True, exist_ok=True)
     save_file(weights, folder / "model.safetensors", {"format": "pt"})
-    config = {"model_type": "llama", "architectures": ["LlamaForCausalLM"], "vocab_size": len(vocabulary)}
-    config |= {"hidden_size": size, "intermediate_size": 2 * size, "num_hidden_layers": layers, "eos_token_id": 0}
-    config |= {"num_attention_heads": 2, "num_key_value_heads": 1, "max_position_embeddings": 512, "pad_token_id": 0}
+    config = {
+        "model_type": "llama",
+        "architectures": ["LlamaForCausalLM"],
+        "vocab_size": len(vocabulary),
+    }
+    config |= {
+        "hidden_size": size,
+        "intermediate_size": 2 * size,
+        "num_hidden_layers": layers,
+        "eos_token_id": 0,
+    }
+    config |= {
+        "num_attention_heads": 2,
+        "num_key_value_heads": 1,
+        "max_position_embeddings": 512,
+        "pad_token_id": 0,
+    }
     config |= {"bos_token_id": None, "tie_word_embeddings": False}
     (folder / "config.json").write_text(json.dumps(config))
     (folder / "tokenizer.json").write_text(json.dumps(_tokenizer(vocabulary)))
-    own = {"tokenizer_class": "PreTrainedTokenizerFast", "eos_token": MARKS[0], "pad_token": MARKS[0]}
+    own = {
+        "tokenizer_class": "PreTrainedTokenizerFast",
+        "eos_token": MARKS[0],
+        "pad_token": MARKS[0],
+    }
     (folder / "tokenizer_config.json").write_text(json.dumps(own | {"chat_template": TEMPLATE}))
     return folder
 
 
 def _tokenizer(vocabulary: dict[str, int]) -> dict[str, object]:
-    mark = {"special": True, "single_word": False, "lstrip": False, "rstrip": False, "normalized": False}
-    by_bytes = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": False}
+    mark = {
+        "special": True,
+        "single_word": False,
+        "lstrip": False,
+        "rstrip": False,
+        "normalized": False,
+    }
+    by_bytes = {
+        "type": "ByteLevel",
+        "add_prefix_space": False,
+        "trim_offsets": True,
+        "use_regex": False,
+    }
     return {
         "version": "1.0",
         "truncation": None,
         "padding": None,
         "added_tokens": [
-            {"id": code, "content": piece} | mark for piece, code in list(vocabulary.items())[: len(MARKS)]
+            {"id": code, "content": piece} | mark
+            for piece, code in list(vocabulary.items())[: len(MARKS)]
         ],
         "normalizer": None,
         "pre_tokenizer": by_bytes,

@@ -23,15 +23,15 @@ _HOMES = {
     "Proof": "wareloom.proof.result",
     "Recipe": "wareloom.recipe",
     "Requests": "wareloom.shop",
-    "Run": "wareloom.run",
+    "Run": "wareloom.core.run",
     "Shop": "wareloom.shop",
     "WareloomError": "wareloom.errors",
-    "Comparison": "wareloom.proof.compare",
+    "Comparison": "wareloom.evaluation.compare",
     "agree": "wareloom.api",
     "clean": "wareloom.api",
     "compare": "wareloom.api",
     "evaluate": "wareloom.api",
-    "features": "wareloom.shop.features",
+    "features": "wareloom.preparing.features",
     "mix": "wareloom.api",
     "leaderboard": "wareloom.api",
     "pretrain": "wareloom.api",
@@ -44,7 +44,7 @@ _HOMES = {
     "screen": "wareloom.api",
     "segment": "wareloom.api",
     "split": "wareloom.api",
-    "statistics": "wareloom.shop.statistics",
+    "statistics": "wareloom.preparing.statistics",
     "synthesizer": "wareloom.api",
 }
 """Where each public name lives."""
@@ -68,16 +68,16 @@ if TYPE_CHECKING:
         split,
         synthesizer,
     )
+    from wareloom.core.run import Run
     from wareloom.errors import WareloomError
-    from wareloom.proof.compare import Comparison
+    from wareloom.evaluation.compare import Comparison
+    from wareloom.preparing.features import features
+    from wareloom.preparing.statistics import statistics
     from wareloom.proof.result import Proof
     from wareloom.readers import read
     from wareloom.recipe import Recipe, run_recipe
     from wareloom.report import write_report
-    from wareloom.run import Run
     from wareloom.shop import Log, Requests, Shop
-    from wareloom.shop.features import features
-    from wareloom.shop.statistics import statistics
     from wareloom.synthesis import Given
 
 

@@ -8,30 +8,31 @@ from typing import Any
 
 import polars as pl
 
-from wareloom.family import MIXERS, RANKERS, SYNTHESIZERS, configure
+from wareloom.core.family import MIXERS, RANKERS, SYNTHESIZERS
+from wareloom.core.run import Run
+from wareloom.core.settings import configure
+from wareloom.evaluation.agreement import Agreement, AgreementSettings
+from wareloom.evaluation.agreement import agree as agree_with_people
+from wareloom.evaluation.compare import CompareSettings, Comparison
+from wareloom.evaluation.compare import compare as compare_shops
+from wareloom.evaluation.evaluate import judge
 from wareloom.mixing import Mixer
-from wareloom.proof.agreement import Agreement, AgreementSettings
-from wareloom.proof.agreement import agree as agree_with_people
-from wareloom.proof.arms import Generator
-from wareloom.proof.compare import CompareSettings, Comparison
-from wareloom.proof.compare import compare as compare_shops
-from wareloom.proof.judge import judge
+from wareloom.preparing.cleaning import CleanSettings
+from wareloom.preparing.cleaning import clean as clean_shop
+from wareloom.preparing.segments import SegmentSettings
+from wareloom.preparing.segments import segment as segment_shop
+from wareloom.preparing.splits import Split, SplitSettings
+from wareloom.preparing.splits import split as split_shop
 from wareloom.proof.kinds import asked, generator_of, kind_of, prove_any
 from wareloom.proof.leaderboard import Leaderboard, LeaderboardSettings
 from wareloom.proof.leaderboard import leaderboard as compare_rankers
-from wareloom.proof.rejection import sample_screened
 from wareloom.proof.result import Proof
 from wareloom.rankers import Ranker
-from wareloom.run import Run
+from wareloom.sampling.generator import Generator
+from wareloom.sampling.rejection import sample_screened
 from wareloom.screening import Screened, screen_all
 from wareloom.screening import made as made_screens
 from wareloom.shop import Shop
-from wareloom.shop.cleaning import CleanSettings
-from wareloom.shop.cleaning import clean as clean_shop
-from wareloom.shop.segments import SegmentSettings
-from wareloom.shop.segments import segment as segment_shop
-from wareloom.shop.splits import Split, SplitSettings
-from wareloom.shop.splits import split as split_shop
 from wareloom.synthesis import Given, Synthesizer
 
 SCREENS = Generator().screens
@@ -66,8 +67,8 @@ def segment(shop: Shop, **settings: Any) -> Shop:
 
 def pretrain(shop: Shop, to: str | Path, run: Run | None = None, **settings: Any) -> dict[str, Any]:
     """Let a text encoder learn a shop's words and write it to `to`; `settings` are `PretrainSettings`'."""
-    from wareloom.rankers.learned._pretraining import PretrainSettings
-    from wareloom.rankers.learned._pretraining import pretrain as learn
+    from wareloom.rankers.learned.pretraining import PretrainSettings
+    from wareloom.rankers.learned.pretraining import pretrain as learn
 
     return learn(shop, configure(PretrainSettings, settings), Path(to), run or Run())
 
@@ -104,28 +105,47 @@ def sample(
     `train` is what `fitted` was fitted on; `settings` as for `screen`. The result's `sampling` says how many were drawn
     and the share that passed. Raises `LeakError` as `screen` does, and `RefusedError` where nobody passes.
     """
-    return sample_screened(fitted, users, made_screens(screens, settings), (train, holdout), run or Run(), given)
+    return sample_screened(
+        fitted, users, made_screens(screens, settings), (train, holdout), run or Run(), given
+    )
 
 
-def mix(real: Shop, synthetic: Shop | Screened, mixer: str = "ratio", run: Run | None = None, **settings: Any) -> Shop:
+def mix(
+    real: Shop,
+    synthetic: Shop | Screened,
+    mixer: str = "ratio",
+    run: Run | None = None,
+    **settings: Any,
+) -> Shop:
     """Blend real and synthetic rows; `settings` are the mixer's, for example `ratio=0.5`."""
     made: Mixer = MIXERS.make(mixer, **settings)
     return made.mix(real, synthetic.kept if isinstance(synthetic, Screened) else synthetic, run)
 
 
 def compare(
-    real: Shop, synthetic: Shop, holdout: Shop | None = None, *, run: Run | None = None, **settings: Any
+    real: Shop,
+    synthetic: Shop,
+    holdout: Shop | None = None,
+    *,
+    run: Run | None = None,
+    **settings: Any,
 ) -> Comparison:
     """Measure how like real behaviour synthetic behaviour is, each figure beside its floor between real users.
 
     `real` is what the synthesizer was fitted on, `holdout` real users that it never saw. `settings` are those of
     `CompareSettings`, such as measures=("popularity", "gaps") or gru=True.
     """
-    return compare_shops(real, synthetic, holdout, configure(CompareSettings, settings), run=run or Run())
+    return compare_shops(
+        real, synthetic, holdout, configure(CompareSettings, settings), run=run or Run()
+    )
 
 
 def evaluate(
-    model: Ranker, parts: Split, part: str = "test", metrics: Sequence[str] = (), run: Run | None = None
+    model: Ranker,
+    parts: Split,
+    part: str = "test",
+    metrics: Sequence[str] = (),
+    run: Run | None = None,
 ) -> pl.DataFrame:
     """Measure a ranker on a held-out part: columns metric, slice, mean, low, high, requests.
 
@@ -157,12 +177,16 @@ def prove(
     return prove_any(shop, configure(kind.settings, asked(of, named | settings)), run)
 
 
-def agree(shop: Shop, labels: str = "lexical", *, run: Run | None = None, **settings: Any) -> Agreement:
+def agree(
+    shop: Shop, labels: str = "lexical", *, run: Run | None = None, **settings: Any
+) -> Agreement:
     """Compare the labels of a synthesizer with those of people, on queries that it never saw.
 
     `settings` are those of `AgreementSettings`, such as labelled=200 or settings={"least": 0.5}.
     """
-    return agree_with_people(shop, configure(AgreementSettings, {"labels": labels, **settings}), run)
+    return agree_with_people(
+        shop, configure(AgreementSettings, {"labels": labels, **settings}), run
+    )
 
 
 def leaderboard(
@@ -175,5 +199,7 @@ def leaderboard(
 ) -> Leaderboard:
     """Train rankers, by name or with settings by label, on real data alone and judge them on the held-out part."""
     asked = rankers if isinstance(rankers, dict) else {name: {} for name in rankers}
-    how = configure(LeaderboardSettings, {"rankers": asked, "split": SplitSettings(by=split), **settings})  # type: ignore[arg-type]
+    how = configure(
+        LeaderboardSettings, {"rankers": asked, "split": SplitSettings(by=split), **settings}
+    )  # type: ignore[arg-type]
     return compare_rankers(shop, how, run)

@@ -95,12 +95,16 @@ def near(name: str, known: Iterable[str], *, count: int = 3) -> str:
 def unknown(kind: str, name: str, known: Iterable[str]) -> UnknownNameError:
     """Build the error for a `kind` (for example "ranker") called `name` that does not exist."""
     known = sorted(known)
-    return UnknownNameError(f"No {kind} is called {name!r}.{near(name, known)} Known: {', '.join(known) or 'none'}.")
+    return UnknownNameError(
+        f"No {kind} is called {name!r}.{near(name, known)} Known: {', '.join(known) or 'none'}."
+    )
 
 
 def missing_extra(package: str, extra: str, purpose: str) -> MissingExtraError:
     """Build the error for an optional `package`, with the exact command that installs it."""
-    return MissingExtraError(f"{purpose} needs the package {package!r}: pip install 'wareloom[{extra}]'")
+    return MissingExtraError(
+        f"{purpose} needs the package {package!r}: pip install 'wareloom[{extra}]'"
+    )
 
 
 def require(who: str, name: str, value: object, holds: bool, wanted: str) -> None:

@@ -14,23 +14,24 @@ from pathlib import Path
 from typing import Any, Literal
 
 from wareloom._version import __version__
+from wareloom.core.family import MIXERS, RANKERS, SYNTHESIZERS
+from wareloom.core.files import replacing
+from wareloom.core.run import Run
+from wareloom.core.settings import configure
+from wareloom.core.state import read_json, write_json
 from wareloom.errors import InputError, OutputError, SettingError, SourceError, near
-from wareloom.family import MIXERS, RANKERS, SYNTHESIZERS, configure
-from wareloom.proof.arms import Generator, Member
+from wareloom.preparing.cleaning import CleanSettings, clean
+from wareloom.preparing.splits import Split, SplitSettings, split
 from wareloom.proof.kinds import AnySettings, asked, kind_of, prove_any
 from wareloom.proof.leaderboard import LeaderboardSettings, leaderboard
-from wareloom.proof.rejection import sample_screened
 from wareloom.proof.result import Proof
 from wareloom.proof.settings import ProofSettings
 from wareloom.readers import read
 from wareloom.report import write_report
-from wareloom.run import Run
+from wareloom.sampling.generator import Generator, Member
+from wareloom.sampling.rejection import sample_screened
 from wareloom.screening import made, save_screened
 from wareloom.shop import Log, Shop
-from wareloom.shop.cleaning import CleanSettings, clean
-from wareloom.shop.shop import replacing
-from wareloom.shop.splits import Split, SplitSettings, split
-from wareloom.state import read_json, write_json
 
 STAGES = ("read", "clean", "split", "synthesize", "mix", "train", "prove", "leaderboard")
 DEFAULT_STAGES = STAGES[:-1]
@@ -118,7 +119,9 @@ class ProveStep:
 class LeaderboardStep:
     """Rankers side by side on real data alone; see `LeaderboardSettings`."""
 
-    rankers: dict[str, dict[str, Any]] = field(default_factory=lambda: dict(LeaderboardSettings().rankers))
+    rankers: dict[str, dict[str, Any]] = field(
+        default_factory=lambda: dict(LeaderboardSettings().rankers)
+    )
     seeds: int = 3
     metrics: tuple[str, ...] = LeaderboardSettings().metrics
     repeats: Literal["auto", "rank", "mask"] = "auto"
@@ -178,17 +181,26 @@ class Recipe:
                 raise SettingError(
                     f"A recipe has no table or setting {key!r}.{near(key, known)} Known: {', '.join(sorted(known))}."
                 )
-        values = {key: configure(parts[key], value) if key in parts else value for key, value in raw.items()}
+        values = {
+            key: configure(parts[key], value) if key in parts else value
+            for key, value in raw.items()
+        }
         recipe: Recipe = configure(cls, values)
         if wrong := set(recipe.stages) - set(STAGES):
             raise SettingError(
                 f"There is no stage {sorted(wrong)[0]!r}.{near(sorted(wrong)[0], STAGES)} Stages: {', '.join(STAGES)}."
             )
-        for family, step in ((SYNTHESIZERS, recipe.synthesize), (MIXERS, recipe.mix), (RANKERS, recipe.train)):
+        for family, step in (
+            (SYNTHESIZERS, recipe.synthesize),
+            (MIXERS, recipe.mix),
+            (RANKERS, recipe.train),
+        ):
             family.make(step.name, **step.set)
         made(recipe.synthesize.screens, recipe.synthesize.screen_settings)
         recipe = replace(recipe, prove=recipe.prove.resolved())
-        if recipe.prove.of == "search" and (wrong := {"synthesize", "mix", "train"} & set(recipe.stages)):
+        if recipe.prove.of == "search" and (
+            wrong := {"synthesize", "mix", "train"} & set(recipe.stages)
+        ):
             raise SettingError(
                 f"The stage {sorted(wrong)[0]!r} blends events, and a proof of search needs judgments: write stages = "
                 '["read", "clean", "split", "prove"].'
@@ -220,9 +232,13 @@ class Recipe:
         """
         step, kind = self.prove.resolved(), kind_of(self.prove.of)
         plain = {each.name: getattr(ProveStep(), each.name) for each in fields(step)}
-        values = {name: getattr(step, name) for name in plain if name not in ("of", "members", "set")}
+        values = {
+            name: getattr(step, name) for name in plain if name not in ("of", "members", "set")
+        }
         known = {each.name for each in fields(kind.settings)}
-        said = {name: value for name, value in values.items() if name in known or value != plain[name]}
+        said = {
+            name: value for name, value in values.items() if name in known or value != plain[name]
+        }
         left_out = {"search": self.synthesize.screens, "clicks": ("copies",)}.get(step.of, ())
         screens = tuple(screen for screen in self.synthesize.screens if screen not in left_out)
         generator = Generator(
@@ -230,7 +246,9 @@ class Recipe:
             settings=self.synthesize.set,
             members=step.members,
             screens=screens,
-            screen_settings={k: v for k, v in self.synthesize.screen_settings.items() if k in screens},
+            screen_settings={
+                k: v for k, v in self.synthesize.screen_settings.items() if k in screens
+            },
             mixer=self.mix.name,
             mixer_settings={k: v for k, v in self.mix.set.items() if k != "ratio"},
         )
@@ -254,7 +272,9 @@ class Done:
     proof: Proof | None
 
 
-def run_recipe(recipe: Recipe, to: str | Path, run: Run | None = None, *, resume: bool = False) -> Done:
+def run_recipe(
+    recipe: Recipe, to: str | Path, run: Run | None = None, *, resume: bool = False
+) -> Done:
     """Do a whole job into the folder `to`, one folder a stage.
 
     A stage is written beside and renamed when it is whole. With `resume`, stages that finished with the same settings,
@@ -267,7 +287,9 @@ def run_recipe(recipe: Recipe, to: str | Path, run: Run | None = None, *, resume
     if to.is_dir() and any(to.iterdir()) and not (to / "recipe.toml").exists():
         raise OutputError(f"{to} is not empty and holds no job; choose another folder for --to.")
     if (to / "recipe.toml").exists() and not resume:
-        raise OutputError(f"{to} holds a job already: pass --resume to continue it, or choose another folder for --to.")
+        raise OutputError(
+            f"{to} holds a job already: pass --resume to continue it, or choose another folder for --to."
+        )
     to.mkdir(parents=True, exist_ok=True)
     for stale in (*to.glob(".*.partial-*"), *to.glob(".*.old-*")):
         shutil.rmtree(stale, ignore_errors=True)
@@ -298,7 +320,9 @@ class _Job:
         }
         folder = self.to / folders.get(name, "proof")
         text = json.dumps(
-            [self.key, name, asdict(getattr(self.recipe, name)), self._stamp(name)], sort_keys=True, default=str
+            [self.key, name, asdict(getattr(self.recipe, name)), self._stamp(name)],
+            sort_keys=True,
+            default=str,
         )
         self.key = hashlib.sha256(text.encode()).hexdigest()
         mark = self.to / f".{folder.name}.done"
@@ -324,11 +348,19 @@ class _Job:
         """Sizes and times of the files that a stage reads, so that it is done anew where one was changed."""
         if stage in ("synthesize", "prove"):
             rules = _rules_of({"synthesize": asdict(self.recipe.synthesize)})
-            return [Path(str(own["file"])).read_text("utf-8") for own in rules if Path(str(own["file"])).is_file()]
+            return [
+                Path(str(own["file"])).read_text("utf-8")
+                for own in rules
+                if Path(str(own["file"])).is_file()
+            ]
         if stage != "read" or not (source := Path(self.recipe.read.source)).exists():
             return []
         files = sorted(source.rglob("*")) if source.is_dir() else [source]
-        return [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in files if path.is_file()]
+        return [
+            (path.name, path.stat().st_size, path.stat().st_mtime_ns)
+            for path in files
+            if path.is_file()
+        ]
 
     def _latest(self) -> Shop:
         """The shop before the split: cleaned where it was cleaned."""
@@ -342,7 +374,14 @@ class _Job:
 
     def _read(self, folder: Path) -> None:
         step = self.recipe.read
-        read(step.source, to=folder, as_=step.format, settings=step.set, on_error=step.on_error, run=self.run)
+        read(
+            step.source,
+            to=folder,
+            as_=step.format,
+            settings=step.set,
+            on_error=step.on_error,
+            run=self.run,
+        )
 
     def _clean(self, folder: Path) -> None:
         clean(Shop.open(self.to / "shop"), self.recipe.clean, folder, self.run)
@@ -355,7 +394,9 @@ class _Job:
         fitted = SYNTHESIZERS.make(step.name, **step.set).fit(parts.train, self.run)
         users = step.users or len(Log.of(parts.train).users)
         screens = made(step.screens, step.screen_settings)
-        screened = sample_screened(fitted, users, screens, (parts.train, parts.held_out()), self.run)
+        screened = sample_screened(
+            fitted, users, screens, (parts.train, parts.held_out()), self.run
+        )
         save_screened(screened, folder, fitted)
 
     def _mix(self, folder: Path) -> None:
@@ -372,8 +413,14 @@ class _Job:
 
     def _prove(self, folder: Path) -> None:
         cells = self.to / ".cells"
-        proof = prove_any(self._latest(), self.recipe.proof(), self.run.with_(cache=self.run.cache or cells))
-        cleaned = read_json(self.to / "clean" / "clean.json") if (self.to / "clean" / "clean.json").exists() else None
+        proof = prove_any(
+            self._latest(), self.recipe.proof(), self.run.with_(cache=self.run.cache or cells)
+        )
+        cleaned = (
+            read_json(self.to / "clean" / "clean.json")
+            if (self.to / "clean" / "clean.json").exists()
+            else None
+        )
         with replacing(folder, marker="proof.json") as partial:
             write_json(partial / "proof.json", proof.data)
             write_report(proof, partial / "report.html", cleaned=cleaned)
@@ -381,7 +428,9 @@ class _Job:
 
     def _leaderboard(self, folder: Path) -> None:
         cells = self.to / ".leaderboard-cells"
-        leaderboard(self._latest(), self.recipe.contest(), self.run.with_(cache=self.run.cache or cells)).save(folder)
+        leaderboard(
+            self._latest(), self.recipe.contest(), self.run.with_(cache=self.run.cache or cells)
+        ).save(folder)
         shutil.rmtree(cells, ignore_errors=True)
 
 

@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from wareloom.core.family import METRICS
+from wareloom.core.settings import configure
 from wareloom.errors import InputError, SettingError
-from wareloom.family import METRICS, configure
 from wareloom.metrics import ClickMetric, Predicted
 
 NAMES = [n for n in METRICS.names() if METRICS.describe(n).module.split(".")[2] == "clicks"]
@@ -22,7 +23,14 @@ def predicted(seed: int = 0, rows: int = 300) -> Predicted:
 
 
 def test_there_are_metrics_of_clicks() -> None:
-    assert set(NAMES) >= {"log_loss", "normalised_entropy", "click_auc", "calibration_error", "brier", "rmse"}
+    assert set(NAMES) >= {
+        "log_loss",
+        "normalised_entropy",
+        "click_auc",
+        "calibration_error",
+        "brier",
+        "rmse",
+    }
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -44,14 +52,18 @@ def test_a_weight_of_two_is_the_row_twice(name: str) -> None:
     rows = np.repeat(np.arange(len(one)), weight.astype(int))
     twice = Predicted.of(one.label[rows], one.value[rows])
     metric = METRICS.make(name)
-    assert metric.measure(Predicted.of(one.label, one.value, weight)) == pytest.approx(metric.measure(twice))
+    assert metric.measure(Predicted.of(one.label, one.value, weight)) == pytest.approx(
+        metric.measure(twice)
+    )
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_order_of_rows_does_not_matter_and_means_are_means(name: str) -> None:
     one, metric = predicted(), METRICS.make(name)
     moved = np.random.default_rng(2).permutation(len(one))
-    assert metric.measure(Predicted.of(one.label[moved], one.value[moved])) == pytest.approx(metric.measure(one))
+    assert metric.measure(Predicted.of(one.label[moved], one.value[moved])) == pytest.approx(
+        metric.measure(one)
+    )
     values = metric.per_row(one)
     if values is not None:
         assert values.dtype == np.float64
@@ -76,7 +88,9 @@ def test_what_is_no_click_or_no_probability_is_refused(name: str) -> None:
     metric = METRICS.make(name)
     with pytest.raises(InputError, match="label of row 1 is 3; a click is 1"):
         metric.measure(Predicted.of(np.array([1, 3]), np.array([0.5, 0.5])))
-    with pytest.raises(InputError, match=r"prediction of row 0 is 1.5; a probability is in \[0, 1\]"):
+    with pytest.raises(
+        InputError, match=r"prediction of row 0 is 1.5; a probability is in \[0, 1\]"
+    ):
         metric.measure(Predicted.of(np.array([1, 0]), np.array([1.5, 0.5])))
 
 

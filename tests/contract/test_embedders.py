@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 from conftest import Lazy
+from wareloom.core.family import EMBEDDERS
+from wareloom.core.run import Run
+from wareloom.core.settings import configure
 from wareloom.errors import InputError, NotFittedError, SettingError
-from wareloom.family import EMBEDDERS, configure
 from wareloom.language.embedders import Embedder
-from wareloom.run import Run
 
 NAMES = EMBEDDERS.names()
 RUN = Run(seed=1, threads=2)
@@ -70,7 +71,9 @@ def test_vectors_are_32_bits_and_of_length_one(name: str, vectors: dict[str, np.
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_same_text_has_the_same_vector(name: str, fitted: dict[str, Embedder], vectors: dict[str, np.ndarray]):
+def test_the_same_text_has_the_same_vector(
+    name: str, fitted: dict[str, Embedder], vectors: dict[str, np.ndarray]
+):
     again = fitted[name].embed([TEXTS[2], "something else", TEXTS[2]])
     np.testing.assert_allclose(again[0], again[2], atol=1e-5)
     np.testing.assert_allclose(again[0], vectors[name][2], atol=1e-5)
@@ -78,14 +81,18 @@ def test_the_same_text_has_the_same_vector(name: str, fitted: dict[str, Embedder
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_batch_is_each_alone(name: str, fitted: dict[str, Embedder], vectors: dict[str, np.ndarray]) -> None:
+def test_a_batch_is_each_alone(
+    name: str, fitted: dict[str, Embedder], vectors: dict[str, np.ndarray]
+) -> None:
     for text, vector in zip(TEXTS, vectors[name], strict=True):
         np.testing.assert_allclose(fitted[name].embed([text])[0], vector, atol=1e-5)
     assert fitted[name].embed([]).shape == (0, vectors[name].shape[1])
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_like_texts_lie_near_in_english_and_chinese(name: str, vectors: dict[str, np.ndarray]) -> None:
+def test_like_texts_lie_near_in_english_and_chinese(
+    name: str, vectors: dict[str, np.ndarray]
+) -> None:
     near = vectors[name] @ vectors[name].T
     for one, other in ((0, 1), (2, 3), (4, 5)):
         rest = [i for i in range(6) if i not in (one, other)]
@@ -93,7 +100,9 @@ def test_like_texts_lie_near_in_english_and_chinese(name: str, vectors: dict[str
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_form_that_takes_least_memory_says_the_same(name: str, fitted: dict[str, Embedder]) -> None:
+def test_the_form_that_takes_least_memory_says_the_same(
+    name: str, fitted: dict[str, Embedder]
+) -> None:
     found = fitted[name].vectors(TEXTS)
     dense = found if isinstance(found, np.ndarray) else found.toarray()
     assert dense.dtype == np.float32
@@ -113,7 +122,9 @@ def test_saved_and_restored_embeds_the_same(
 @pytest.mark.parametrize("name", NAMES)
 def test_threads_do_not_change_the_vectors(name: str, vectors: dict[str, np.ndarray]) -> None:
     run = Run(seed=1, threads=1)
-    np.testing.assert_allclose(make(name).fit(TEXTS, run).embed(TEXTS, run), vectors[name], atol=1e-4)
+    np.testing.assert_allclose(
+        make(name).fit(TEXTS, run).embed(TEXTS, run), vectors[name], atol=1e-4
+    )
 
 
 @pytest.mark.parametrize("name", NAMES)

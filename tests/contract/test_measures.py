@@ -13,12 +13,13 @@ import polars as pl
 import pytest
 
 from lively import lively, lively_events
+from wareloom.core.family import METRICS
+from wareloom.core.run import Run
+from wareloom.core.settings import configure
 from wareloom.errors import SettingError
-from wareloom.family import METRICS, configure
-from wareloom.metrics._measure import Figure, Measure
-from wareloom.metrics._samples import Trio, gathered
-from wareloom.proof.compare import SLOW, measures
-from wareloom.run import Run
+from wareloom.evaluation.compare import SLOW, measures
+from wareloom.metrics.likeness.measure import Figure, Measure
+from wareloom.metrics.likeness.samples import Trio, gathered
 from wareloom.shop import Shop
 
 NAMES = [n for n in METRICS.names() if issubclass(METRICS.load(n), Measure)]
@@ -73,7 +74,14 @@ def test_figures_are_numbers_with_intervals(name: str, trio: Trio) -> None:
     for figure in found:
         assert figure.name.partition(".")[0] == name
         assert figure.unit
-        numbers = [figure.value, figure.low, figure.high, figure.floor, figure.floor_low, figure.floor_high]
+        numbers = [
+            figure.value,
+            figure.low,
+            figure.high,
+            figure.floor,
+            figure.floor_low,
+            figure.floor_high,
+        ]
         assert all(math.isfinite(number) for number in numbers)
         assert 0 <= figure.low <= figure.value <= figure.high
         assert 0 <= figure.floor_low <= figure.floor_high
@@ -95,13 +103,19 @@ def test_the_order_of_rows_does_not_matter(name: str, trio: Trio) -> None:
     """Where no two events of a user share a time."""
     events = [lively_events(80, 1), lively_events(70, 3, "f")]
     assert all(not each.select("user_id", "time").is_duplicated().any() for each in events)
-    moved = [lively(1, 1).with_tables(events=each.sample(fraction=1.0, shuffle=True, seed=9)) for each in events]
+    moved = [
+        lively(1, 1).with_tables(events=each.sample(fraction=1.0, shuffle=True, seed=9))
+        for each in events
+    ]
     assert figures(name, trio_of(*moved)) == figures(name, trio)
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_what_a_shop_lacks_leaves_out_what_needs_it(name: str) -> None:
-    bare = [shop.with_tables(events=shop.table("events").drop("time")) for shop in (lively(80, 1), lively(70, 3, "f"))]
+    bare = [
+        shop.with_tables(events=shop.table("events").drop("time"))
+        for shop in (lively(80, 1), lively(70, 3, "f"))
+    ]
     bare = [shop.with_tables(items=shop.table("items").drop("category")) for shop in bare]
     found = make(name).compare(trio_of(*bare), RUN)
     if METRICS.load(name).needs:
@@ -117,7 +131,9 @@ def test_what_a_shop_lacks_leaves_out_what_needs_it(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_users_of_one_event_each_break_nothing(name: str) -> None:
     def first(shop: Shop) -> Shop:
-        return shop.with_tables(events=shop.table("events").unique("user_id", keep="first", maintain_order=True))
+        return shop.with_tables(
+            events=shop.table("events").unique("user_id", keep="first", maintain_order=True)
+        )
 
     found = make(name).compare(trio_of(first(lively(80, 1)), first(lively(70, 3, "f"))), RUN)
     if isinstance(found, str):

@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from wareloom.core.family import METRICS
+from wareloom.core.settings import configure
 from wareloom.errors import SettingError
-from wareloom.family import METRICS, configure
 from wareloom.metrics import Metric, Ranked, RequestMetric
-from wareloom.metrics._collect import Collector
+from wareloom.metrics.collect import Collector
 
 NAMES = [n for n in METRICS.names() if issubclass(METRICS.load(n), Metric)]
 
@@ -22,8 +23,12 @@ def ranked(seed: int = 0, requests: int = 40, items: int = 25) -> Ranked:
     scores[rng.random(scores.shape) < 0.1] = -np.inf
     chosen = [rng.permutation(items)[: rng.integers(0, 4)] for _ in range(requests)]
     offsets = np.concatenate([[0], np.cumsum([len(c) for c in chosen])])
-    collector = Collector(rng.integers(0, 50, items).astype(float), groups=rng.integers(-1, 4, items).astype(np.int32))
-    collector.add(scores, offsets, np.concatenate(chosen), rng.integers(1, 4, offsets[-1]).astype(float))
+    collector = Collector(
+        rng.integers(0, 50, items).astype(float), groups=rng.integers(-1, 4, items).astype(np.int32)
+    )
+    collector.add(
+        scores, offsets, np.concatenate(chosen), rng.integers(1, 4, offsets[-1]).astype(float)
+    )
     return collector.finish()
 
 

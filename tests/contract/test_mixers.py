@@ -12,10 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from conftest import small_shop
+from wareloom.core.family import MIXERS, RANKERS, SYNTHESIZERS
+from wareloom.core.run import Run
+from wareloom.core.settings import configure
 from wareloom.errors import InputError, SettingError
-from wareloom.family import MIXERS, RANKERS, SYNTHESIZERS, configure
 from wareloom.mixing import Mixer
-from wareloom.run import Run
 from wareloom.shop import Log, Shop
 
 NAMES = MIXERS.names()
@@ -34,7 +35,9 @@ FREELY: dict[str, dict[str, Any]] = {"searched": {"margin": 0.0}}
 @pytest.fixture(scope="module")
 def real() -> Shop:
     shop = small_shop(users=120, items=12)
-    return shop.with_tables(users=shop.table("events").select("user_id").unique(maintain_order=True)).in_memory()
+    return shop.with_tables(
+        users=shop.table("events").select("user_id").unique(maintain_order=True)
+    ).in_memory()
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +53,9 @@ def make(name: str, **values: Any) -> Mixer:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_settings_are_documented_and_go_round(name: str, real: Shop, synthetic: Shop, tmp_path: Path) -> None:
+def test_settings_are_documented_and_go_round(
+    name: str, real: Shop, synthetic: Shop, tmp_path: Path
+) -> None:
     entry, mixer = MIXERS.describe(name), make(name, ratio=0.5)
     assert entry.summary.endswith(".")
     assert [s.name for s in entry.settings if not s.doc] == []
@@ -66,7 +71,9 @@ def test_settings_are_documented_and_go_round(name: str, real: Shop, synthetic: 
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("ratio", [0.0, 0.3, 1.0])
-def test_real_rows_come_first_and_unchanged(name: str, ratio: float, real: Shop, synthetic: Shop) -> None:
+def test_real_rows_come_first_and_unchanged(
+    name: str, ratio: float, real: Shop, synthetic: Shop
+) -> None:
     mixed = make(name, ratio=ratio).mix(real, synthetic, Run(seed=1))
     table = "soft_labels" if name in TEACHES else "events"
     assert mixed.rows(table) > real.rows(table) or ratio == 0 or name in CHOOSES
@@ -82,9 +89,13 @@ def test_real_rows_come_first_and_unchanged(name: str, ratio: float, real: Shop,
 def test_the_synthetic_part_can_be_taken_out_again(name: str, real: Shop, synthetic: Shop) -> None:
     mixed = make(name, ratio=0.7).mix(real, synthetic, Run(seed=1))
     back = {
-        table: mixed.scan(table).filter(pl.col("origin") == "real").select(real.columns(table)) for table in real.names
+        table: mixed.scan(table).filter(pl.col("origin") == "real").select(real.columns(table))
+        for table in real.names
     }
-    assert all((mixed.table(table)["origin"] != "real").all() for table in set(mixed.names) - set(real.names))
+    assert all(
+        (mixed.table(table)["origin"] != "real").all()
+        for table in set(mixed.names) - set(real.names)
+    )
     assert Shop(back, mixed.meta).fingerprint == real.fingerprint
 
 
@@ -97,7 +108,9 @@ def test_keys_are_intact(name: str, real: Shop, synthetic: Shop) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_keys_are_intact_where_the_synthetic_shop_has_no_users(name: str, real: Shop, synthetic: Shop) -> None:
+def test_keys_are_intact_where_the_synthetic_shop_has_no_users(
+    name: str, real: Shop, synthetic: Shop
+) -> None:
     mixed = make(name, ratio=0.5).mix(real, synthetic.with_tables(users=None), Run(seed=1))
     assert set(mixed.table("events")["user_id"]) == set(mixed.table("users")["user_id"])
 
@@ -112,7 +125,9 @@ def test_ratio_and_weight_are_what_was_asked(
     longest = int(Log.of(synthetic).lengths().max())
     said = ""
     try:
-        mixed = make(name, ratio=ratio, weight=weight, **PLAIN.get(name, {})).mix(real, synthetic, Run(seed=seed))
+        mixed = make(name, ratio=ratio, weight=weight, **PLAIN.get(name, {})).mix(
+            real, synthetic, Run(seed=seed)
+        )
     except InputError as error:
         said = str(error)
     if said:
@@ -144,7 +159,9 @@ def test_one_seed_one_mix(name: str, real: Shop, synthetic: Shop) -> None:
 @pytest.mark.parametrize("name", EVENTS)
 def test_the_head_can_be_left_to_the_real_rows(name: str, real: Shop, synthetic: Shop) -> None:
     whole, guarded = (
-        make(name, ratio=0.5, head=head, **PLAIN.get(name, {})).mix(real, synthetic, Run(seed=1)).table("events")
+        make(name, ratio=0.5, head=head, **PLAIN.get(name, {}))
+        .mix(real, synthetic, Run(seed=1))
+        .table("events")
         for head in (1.0, 0.25)
     )
     if name in CHOOSES:
@@ -152,19 +169,29 @@ def test_the_head_can_be_left_to_the_real_rows(name: str, real: Shop, synthetic:
     assert guarded.drop("weight").equals(whole.drop("weight"))
     counts = real.table("events")["item_id"].value_counts().sort("count", descending=True)
     before = counts["count"].cum_sum() - counts["count"]
-    surely = counts.filter(before < counts["count"].sum() / 3 - counts["count"].max())["item_id"].to_list()
-    factor = pl.when(pl.col("origin") == "real").then(1.0).otherwise(guarded["weight"] / whole["weight"])
-    factors = whole.with_columns(factor=factor).filter(pl.col("origin") != "real").group_by("item_id")
+    surely = counts.filter(before < counts["count"].sum() / 3 - counts["count"].max())[
+        "item_id"
+    ].to_list()
+    factor = (
+        pl.when(pl.col("origin") == "real").then(1.0).otherwise(guarded["weight"] / whole["weight"])
+    )
+    factors = (
+        whole.with_columns(factor=factor).filter(pl.col("origin") != "real").group_by("item_id")
+    )
     by_item = dict(factors.agg(pl.col("factor").mean().round(4)).iter_rows())
     assert {item: by_item[item] for item in surely if item in by_item} == dict.fromkeys(
         set(surely) & set(by_item), 0.25
     )
     assert set(by_item.values()) == {0.25, 1.0}
-    assert guarded.filter(pl.col("origin") == "real").equals(whole.filter(pl.col("origin") == "real"))
+    assert guarded.filter(pl.col("origin") == "real").equals(
+        whole.filter(pl.col("origin") == "real")
+    )
 
 
 @pytest.mark.parametrize("name", EVENTS)
-def test_rows_come_and_go_only_where_that_is_asked_for(name: str, real: Shop, synthetic: Shop) -> None:
+def test_rows_come_and_go_only_where_that_is_asked_for(
+    name: str, real: Shop, synthetic: Shop
+) -> None:
     mixed = make(name, ratio=0.5).mix(real, synthetic, Run(seed=1))
     ranker = RANKERS.make("transitions")
     if name not in SCHEDULES:
@@ -172,18 +199,26 @@ def test_rows_come_and_go_only_where_that_is_asked_for(name: str, real: Shop, sy
         ranker.fit(mixed)
         return
     rows = mixed.table("events")
-    assert rows.filter(pl.col("origin") != "real").select((pl.col("since") < pl.col("until")).all()).item()
+    assert (
+        rows.filter(pl.col("origin") != "real")
+        .select((pl.col("since") < pl.col("until")).all())
+        .item()
+    )
     with pytest.raises(InputError, match="use a ranker that takes gradient updates"):
         ranker.fit(mixed)
 
 
 @pytest.mark.parametrize("name", EVENTS)
-def test_other_columns_than_the_real_ones_are_no_trouble(name: str, real: Shop, synthetic: Shop) -> None:
+def test_other_columns_than_the_real_ones_are_no_trouble(
+    name: str, real: Shop, synthetic: Shop
+) -> None:
     fewer = synthetic.with_tables(
         events=synthetic.table("events").drop("time", "value").with_columns(rating=pl.lit(3.0))
     )
     mixed = make(name, ratio=0.5).mix(real, fewer, Run(seed=1)).table("events")
-    assert mixed.filter(pl.col("origin") != "real")["time"].null_count() == len(mixed) - real.rows("events")
+    assert mixed.filter(pl.col("origin") != "real")["time"].null_count() == len(mixed) - real.rows(
+        "events"
+    )
     assert mixed.filter(pl.col("origin") == "real")["rating"].null_count() == real.rows("events")
 
 

@@ -14,14 +14,19 @@ import pytest
 
 from conftest import Lazy
 from tiny_lm import tiny_lm
+from wareloom.core.family import SYNTHESIZERS, TEXT_MODELS
+from wareloom.core.run import Run
+from wareloom.core.settings import configure
 from wareloom.errors import InputError, NotFittedError, SettingError
-from wareloom.family import SYNTHESIZERS, TEXT_MODELS, configure
-from wareloom.run import Run
 from wareloom.shop import Shop
 from wareloom.synthesis import Given
-from wareloom.synthesis.queries._base import QuerySynthesizer
+from wareloom.synthesis.queries.base import QuerySynthesizer
 
-NAMES = [n for n in SYNTHESIZERS.names() if SYNTHESIZERS.describe(n).module.startswith("wareloom.synthesis.queries.")]
+NAMES = [
+    n
+    for n in SYNTHESIZERS.names()
+    if SYNTHESIZERS.describe(n).module.startswith("wareloom.synthesis.queries.")
+]
 LANGUAGE_MODELS = [name for name in NAMES if hasattr(SYNTHESIZERS.load(name), "model")]
 """Those that ask a text model, which have tests of their own with one that answers as it is told."""
 OWN_MODEL = "tuned"
@@ -47,7 +52,8 @@ ODD = {
 
 def items(titles: list[str | None]) -> pl.DataFrame:
     return pl.DataFrame(
-        {"item_id": [f"i{n}" for n in range(len(titles))], "title": titles}, schema_overrides={"title": pl.String}
+        {"item_id": [f"i{n}" for n in range(len(titles))], "title": titles},
+        schema_overrides={"title": pl.String},
     )
 
 
@@ -66,9 +72,13 @@ def asked() -> Shop:
         "red shoes",
         "blue shoes 43",
     ]
-    judgments = pl.DataFrame({"query": said, "item_id": [f"i{n}" for n in range(7)], "grade": [3.0, 3, 3, 2, 3, 3, 3]})
+    judgments = pl.DataFrame(
+        {"query": said, "item_id": [f"i{n}" for n in range(7)], "grade": [3.0, 3, 3, 2, 3, 3, 3]}
+    )
     searches = pl.DataFrame({"search_id": ["s"], "query": ["brass knob"]})
-    events = pl.DataFrame({"user_id": ["u"], "item_id": ["i7"], "event": ["view_item"], "search_id": ["s"]})
+    events = pl.DataFrame(
+        {"user_id": ["u"], "item_id": ["i7"], "event": ["view_item"], "search_id": ["s"]}
+    )
     return catalogue().with_tables(judgments=judgments, searches=searches, events=events)
 
 
@@ -78,7 +88,13 @@ SHOPS = {"no queries": catalogue, "queries": asked}
 def make(name: str) -> QuerySynthesizer:
     quick: dict[str, Any] = {}
     if name == OWN_MODEL:
-        quick = {"model_settings": {"model": taught_lm()}, "epochs": 1, "lessons": 64, "fewest": 4, "max_tokens": 16}
+        quick = {
+            "model_settings": {"model": taught_lm()},
+            "epochs": 1,
+            "lessons": 64,
+            "fewest": 4,
+            "max_tokens": 16,
+        }
         quick |= {"model": "huggingface", "tuning_size": 2, "learning_rate": 1e-4, "tries": 2}
         # Hardly taught and drawn freely it now and then writes a sign that nobody types.
         quick |= {"temperature": 0.7, "top_p": 0.8}
@@ -89,7 +105,11 @@ def make(name: str) -> QuerySynthesizer:
 @cache
 def taught_lm() -> str:
     """The folder of a tiny decoder that was taught by the titles above for long enough to write letters."""
-    whole: dict[str, Any] = {"model": "huggingface", "model_settings": {"model": tiny_lm()}, "tuning": "full"}
+    whole: dict[str, Any] = {
+        "model": "huggingface",
+        "model_settings": {"model": tiny_lm()},
+        "tuning": "full",
+    }
     made = SYNTHESIZERS.make("tuned", **whole, learning_rate=1e-2, epochs=12, lessons=200)
     folder = tempfile.mkdtemp(prefix="taught-")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
@@ -106,7 +126,9 @@ def fitted() -> dict[str, QuerySynthesizer]:
 
 def test_they_are_found() -> None:
     assert {"attributes", "edits", "spans"} <= set(NAMES)
-    assert all(issubclass(SYNTHESIZERS.load(name), QuerySynthesizer) for name in [*NAMES, *LANGUAGE_MODELS])
+    assert all(
+        issubclass(SYNTHESIZERS.load(name), QuerySynthesizer) for name in [*NAMES, *LANGUAGE_MODELS]
+    )
     assert TEXT_MODELS.names() or not LANGUAGE_MODELS
 
 
@@ -163,9 +185,14 @@ def test_saved_and_restored_samples_the_same_bytes(name: str, kind: str, tmp_pat
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_one_seed_one_sample_whatever_the_threads(name: str, fitted: dict[str, QuerySynthesizer]) -> None:
+def test_one_seed_one_sample_whatever_the_threads(
+    name: str, fitted: dict[str, QuerySynthesizer]
+) -> None:
     prints = {
-        make(name).fit(catalogue(), Run(seed=1, threads=n)).sample(50, Run(seed=4, threads=n)).fingerprint
+        make(name)
+        .fit(catalogue(), Run(seed=1, threads=n))
+        .sample(50, Run(seed=4, threads=n))
+        .fingerprint
         for n in (1, 2)
     }
     assert prints == {fitted[name].sample(50, Run(seed=4)).fingerprint}
@@ -181,9 +208,14 @@ def test_a_second_fit_forgets_the_first(name: str, fitted: dict[str, QuerySynthe
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_items_that_are_given_are_the_only_ones(name: str, fitted: dict[str, QuerySynthesizer]) -> None:
+def test_the_items_that_are_given_are_the_only_ones(
+    name: str, fitted: dict[str, QuerySynthesizer]
+) -> None:
     given = Given(items=("i3", "i5", "i3", "i12"))
-    assert set(fitted[name].sample(12, Run(seed=3), given).table("judgments")["item_id"]) == {"i3", "i5"}
+    assert set(fitted[name].sample(12, Run(seed=3), given).table("judgments")["item_id"]) == {
+        "i3",
+        "i5",
+    }
     with pytest.raises(InputError, match="the item 'gone', which the fitted shop lacks"):
         fitted[name].sample(3, None, Given(items=("i1", "gone")))
     with pytest.raises(InputError, match="can write for none of the items asked for"):
@@ -211,7 +243,11 @@ def test_odd_titles_are_data(name: str, kind: str) -> None:
     rows = made.sample(60, Run(seed=2)).table("judgments")
     assert len(rows) == 60
     assert rows["query"].str.len_chars().max() < 120
-    signs = set("".join(rows["query"])) - set("abcdefghijklmnopqrstuvwxyz0123456789 -\"'/.") - set(ODD[kind].lower())
+    signs = (
+        set("".join(rows["query"]))
+        - set("abcdefghijklmnopqrstuvwxyz0123456789 -\"'/.")
+        - set(ODD[kind].lower())
+    )
     assert not signs - set("".join(TITLES)) or kind == "Chinese", "nothing comes from nowhere"
     if kind in ("Chinese", "very long", "an instruction"):
         alone = made.sample(5, Run(seed=2), Given(items=(f"i{len(TITLES)}",))).table("judgments")

@@ -14,19 +14,32 @@ import conftest
 from conftest import Lazy
 from pictures import ring_of_pictures
 from tiny_encoder import tiny_encoder
+from wareloom.core.family import RANKERS
+from wareloom.core.run import Run
+from wareloom.core.settings import configure
 from wareloom.errors import InputError, NotFittedError, SettingError
-from wareloom.family import RANKERS, configure
 from wareloom.rankers import Ranker
-from wareloom.run import Run
 from wareloom.shop import Log, Requests, Shop
 
 NAMES = RANKERS.names()
 RUN = Run(seed=1, threads=2)
-NETWORK = {"epochs": 30, "embedding_size": 16, "batch_size": 256, "learning_rate": 0.02, "dropout": 0.1}
+NETWORK = {
+    "epochs": 30,
+    "embedding_size": 16,
+    "batch_size": 256,
+    "learning_rate": 0.02,
+    "dropout": 0.1,
+}
 QUICK: dict[str, dict[str, Any]] = {
     "als": {"embedding_size": 8, "epochs": 3},
     "bpr": {"embedding_size": 16},
-    "bi_encoder": {"model": tiny_encoder(), "tuning": "full", "fields": "title", "history": 1, "epochs": 4}
+    "bi_encoder": {
+        "model": tiny_encoder(),
+        "tuning": "full",
+        "fields": "title",
+        "history": 1,
+        "epochs": 4,
+    }
     | {"learning_rate": 0.02, "temperature": 0.1},
     "bert4rec": NETWORK | {"epochs": 60, "layers": 1, "learning_rate": 0.01, "dropout": 0.0},
     "caser": NETWORK,
@@ -57,7 +70,16 @@ WEIGHTED_USERS = (
 """Rankers for which a user whose events weigh 2 is the same as two such users."""
 WEIGHTED_EVENTS = ("als", "ease", "item_knn", "popularity", "slim", "user_knn")
 """Rankers that see no order in training, so that an event of weight 2 is the same as that event twice in a row."""
-UNMOVED = ("bm25", "cross_encoder", "fusion", "lambdamart", "personal", "popularity", "rating", "two_stage")
+UNMOVED = (
+    "bm25",
+    "cross_encoder",
+    "fusion",
+    "lambdamart",
+    "personal",
+    "popularity",
+    "rating",
+    "two_stage",
+)
 """Rankers that no history moves towards what follows it."""
 
 
@@ -117,18 +139,27 @@ def test_saved_and_restored_scores_the_same(
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_same_seed_gives_the_same_scores(name: str, fitted: dict[str, Ranker], requests: Requests) -> None:
+def test_the_same_seed_gives_the_same_scores(
+    name: str, fitted: dict[str, Ranker], requests: Requests
+) -> None:
     again = make(name).fit(small_shop(), RUN)
     np.testing.assert_array_equal(again.score(requests), fitted[name].score(requests))
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_threads_do_not_change_the_scores(name: str, fitted: dict[str, Ranker], requests: Requests) -> None:
-    same(make(name).fit(small_shop(), Run(seed=1, threads=1)).score(requests), fitted[name].score(requests))
+def test_threads_do_not_change_the_scores(
+    name: str, fitted: dict[str, Ranker], requests: Requests
+) -> None:
+    same(
+        make(name).fit(small_shop(), Run(seed=1, threads=1)).score(requests),
+        fitted[name].score(requests),
+    )
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_scores_are_new_and_32_bits(name: str, fitted: dict[str, Ranker], requests: Requests) -> None:
+def test_scores_are_new_and_32_bits(
+    name: str, fitted: dict[str, Ranker], requests: Requests
+) -> None:
     scores = fitted[name].score(requests)
     assert scores.dtype == np.float32
     assert scores.shape == (12, 30)
@@ -138,7 +169,9 @@ def test_scores_are_new_and_32_bits(name: str, fitted: dict[str, Ranker], reques
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_batch_scores_as_each_alone(name: str, fitted: dict[str, Ranker], requests: Requests) -> None:
+def test_a_batch_scores_as_each_alone(
+    name: str, fitted: dict[str, Ranker], requests: Requests
+) -> None:
     batch = fitted[name].score(requests)
     for i in range(len(requests)):
         same(fitted[name].score(requests.part(i, i + 1))[0], batch[i])
@@ -148,7 +181,9 @@ def test_a_batch_scores_as_each_alone(name: str, fitted: dict[str, Ranker], requ
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_candidates_are_columns_of_all(name: str, fitted: dict[str, Ranker], requests: Requests) -> None:
+def test_candidates_are_columns_of_all(
+    name: str, fitted: dict[str, Ranker], requests: Requests
+) -> None:
     some = fitted[name].score(requests, ["i7", "nobody knows", "i3"])
     whole = fitted[name].score(requests)
     codes = [fitted[name].items_.to_list().index(i) for i in ("i7", "i3")]
@@ -157,7 +192,9 @@ def test_candidates_are_columns_of_all(name: str, fitted: dict[str, Ranker], req
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_an_unknown_user_and_an_empty_history_get_the_popular(name: str, fitted: dict[str, Ranker]) -> None:
+def test_an_unknown_user_and_an_empty_history_get_the_popular(
+    name: str, fitted: dict[str, Ranker]
+) -> None:
     ranker = fitted[name]
     popular = fitted["popularity"].score(Requests.sessions([[]]))[0]
     for asked in (Requests.sessions([[]]), Requests(users=["stranger"]), Requests(users=[None])):
@@ -249,7 +286,9 @@ def test_a_weight_of_two_is_the_event_twice(name: str, requests: Requests) -> No
     weighted = replace(log, weight=np.where(heavy, 2.0, 1.0).astype(np.float32))
     one = make(name).fit(weighted, Run(seed=1)).score(requests)
     rows = np.repeat(np.arange(len(log)), np.where(heavy, 2, 1))
-    columns = {c: getattr(log, c)[rows] for c in ("item", "time", "event", "session", "weight", "real")}
+    columns = {
+        c: getattr(log, c)[rows] for c in ("item", "time", "event", "session", "weight", "real")
+    }
     repeated = replace(log, offsets=np.searchsorted(rows, log.offsets).astype(np.int64), **columns)
     same(one, make(name).fit(repeated, Run(seed=1)).score(requests))
 

@@ -10,10 +10,11 @@ import polars as pl
 import pytest
 
 from conftest import small_shop
+from wareloom.core.family import RANKERS, RERANKERS
+from wareloom.core.run import Run
+from wareloom.core.settings import configure
 from wareloom.errors import InputError, SettingError
-from wareloom.family import RANKERS, RERANKERS, configure
 from wareloom.reranking import Catalogue, Lists, Reranker
-from wareloom.run import Run
 from wareloom.shop import Log, Requests
 
 NAMES = RERANKERS.names()
@@ -45,7 +46,9 @@ def requests() -> Requests:
 
 @pytest.fixture(scope="module")
 def ranking(requests: Requests) -> pl.DataFrame:
-    return RANKERS.make("transitions").fit(small_shop(), Run(seed=1, threads=1)).rank(requests, k=18)
+    return (
+        RANKERS.make("transitions").fit(small_shop(), Run(seed=1, threads=1)).rank(requests, k=18)
+    )
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +69,9 @@ def test_every_setting_is_documented_and_goes_round(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_saved_and_restored_orders_the_same(name: str, lists: Lists, catalogue: Catalogue, tmp_path: Path) -> None:
+def test_saved_and_restored_orders_the_same(
+    name: str, lists: Lists, catalogue: Catalogue, tmp_path: Path
+) -> None:
     made = make(name)
     made.save(tmp_path / name)
     again = RERANKERS.restore(tmp_path / name)
@@ -85,7 +90,9 @@ def test_an_order_names_each_place_once(name: str, lists: Lists, catalogue: Cata
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_where_scores_alone_count_the_order_stays(name: str, lists: Lists, catalogue: Catalogue) -> None:
+def test_where_scores_alone_count_the_order_stays(
+    name: str, lists: Lists, catalogue: Catalogue
+) -> None:
     assert set(FAITHFUL) == set(NAMES)
     order = make(name, **FAITHFUL[name]).rerank(lists, catalogue, 18)
     np.testing.assert_array_equal(order, np.tile(np.arange(18), (40, 1)))
@@ -106,9 +113,13 @@ def test_a_batch_is_ordered_as_each_alone(name: str, lists: Lists, catalogue: Ca
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_unit_of_the_scores_does_not_matter(name: str, lists: Lists, catalogue: Catalogue) -> None:
+def test_the_unit_of_the_scores_does_not_matter(
+    name: str, lists: Lists, catalogue: Catalogue
+) -> None:
     moved = Lists(lists.item, lists.score * 4.0 - 8.0, lists.histories)
-    np.testing.assert_array_equal(make(name).rerank(moved, catalogue), make(name).rerank(lists, catalogue))
+    np.testing.assert_array_equal(
+        make(name).rerank(moved, catalogue), make(name).rerank(lists, catalogue)
+    )
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -122,7 +133,9 @@ def test_short_and_empty_lists(name: str, lists: Lists, catalogue: Catalogue) ->
     assert (order[1] == -1).all()
     assert order[2].tolist() == [0, -1, -1, -1, -1]
     np.testing.assert_array_equal(order[3:], make(name).rerank(lists, catalogue, 5)[3:])
-    none = Lists(np.zeros((0, 4), np.int32), np.zeros((0, 4)), lists.histories.select(np.zeros(0, int)))  # type: ignore[union-attr]
+    none = Lists(
+        np.zeros((0, 4), np.int32), np.zeros((0, 4)), lists.histories.select(np.zeros(0, int))
+    )  # type: ignore[union-attr]
     assert make(name).rerank(none, catalogue).shape == (0, 4)
 
 

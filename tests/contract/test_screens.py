@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from wareloom.core.family import SCREENS
+from wareloom.core.run import Run
+from wareloom.core.settings import configure
 from wareloom.errors import SettingError
-from wareloom.family import SCREENS, configure
-from wareloom.run import Run
 from wareloom.screening import Screen, reject, save_screened, screen_all
 from wareloom.shop import Shop
 
@@ -37,7 +38,9 @@ def strolls(users: int, seed: int, origin: str = "real", name: str = "u") -> Sho
         quantity=pl.lit(1.0),
         value=pl.lit(2.5),
     )
-    return Shop({"items": pl.DataFrame({"item_id": [f"i{i}" for i in range(ITEMS)]}), "events": events})
+    return Shop(
+        {"items": pl.DataFrame({"item_id": [f"i{i}" for i in range(ITEMS)]}), "events": events}
+    )
 
 
 def dirty() -> Shop:
@@ -82,22 +85,35 @@ def test_settings_are_documented_and_go_round(name: str, tmp_path: Path) -> None
     again = SCREENS.restore(tmp_path / name)
     assert again.settings() == screen.settings()
     train, holdout = strolls(40, 1), strolls(10, 5)
-    assert again.screen(dirty(), train, holdout).report == screen.screen(dirty(), train, holdout).report
+    assert (
+        again.screen(dirty(), train, holdout).report
+        == screen.screen(dirty(), train, holdout).report
+    )
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_row_is_kept_or_rejected_with_a_reason(name: str) -> None:
     pool, train = dirty(), strolls(40, 1)
     screened = SCREENS.make(name).screen(pool, train, strolls(10, 5), Run(seed=1))
-    rejected = screened.rejected.get("events", pool.table("events").clear().with_columns(reason=pl.lit("")))
+    rejected = screened.rejected.get(
+        "events", pool.table("events").clear().with_columns(reason=pl.lit(""))
+    )
     assert rejected["reason"].null_count() == 0
     assert (rejected["reason"].str.len_chars() > 0).all()
     kept = screened.kept.table("events")
-    assert order(pl.concat([kept, rejected.drop("reason")])).equals(order(pool.table("events")), null_equal=True)
-    remaining = pool.table("events").join(
-        rejected.drop("reason"), on=kept.columns, how="anti", nulls_equal=True, maintain_order="left"
+    assert order(pl.concat([kept, rejected.drop("reason")])).equals(
+        order(pool.table("events")), null_equal=True
     )
-    assert kept["user_id"].to_list() == remaining["user_id"].to_list(), "what is kept stays in order"
+    remaining = pool.table("events").join(
+        rejected.drop("reason"),
+        on=kept.columns,
+        how="anti",
+        nulls_equal=True,
+        maintain_order="left",
+    )
+    assert kept["user_id"].to_list() == remaining["user_id"].to_list(), (
+        "what is kept stays in order"
+    )
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -148,16 +164,30 @@ def test_all_screens_in_a_row_and_what_they_leave_behind(tmp_path: Path) -> None
 
 
 @settings(deadline=None, max_examples=40)
-@given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), max_size=30), st.lists(st.integers(0, 3), max_size=4))
-def test_the_first_reason_that_holds_is_the_one_named(rows: list[tuple[int, int]], limits: list[int]) -> None:
+@given(
+    st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), max_size=30),
+    st.lists(st.integers(0, 3), max_size=4),
+)
+def test_the_first_reason_that_holds_is_the_one_named(
+    rows: list[tuple[int, int]], limits: list[int]
+) -> None:
     events = pl.DataFrame(
         {"user_id": [f"u{a}" for a, _ in rows], "quantity": [float(b) for _, b in rows]},
         schema_overrides={"user_id": pl.String},
     )
-    pool = Shop({"items": pl.DataFrame({"item_id": ["i"]}), "events": events.with_columns(event=pl.lit("purchase"))})
-    screened = reject(pool, {f"rule {n}: above {limit}": pl.col("quantity") > limit for n, limit in enumerate(limits)})
+    pool = Shop(
+        {
+            "items": pl.DataFrame({"item_id": ["i"]}),
+            "events": events.with_columns(event=pl.lit("purchase")),
+        }
+    )
+    screened = reject(
+        pool,
+        {f"rule {n}: above {limit}": pl.col("quantity") > limit for n, limit in enumerate(limits)},
+    )
     expected = [
-        next((f"rule {n}: above {limit}" for n, limit in enumerate(limits) if b > limit), None) for _, b in rows
+        next((f"rule {n}: above {limit}" for n, limit in enumerate(limits) if b > limit), None)
+        for _, b in rows
     ]
     taken = screened.rejected["events"]["reason"].to_list() if screened.rejected else []
     assert taken == [reason for reason in expected if reason]

@@ -9,13 +9,18 @@ import polars as pl
 import pytest
 
 from conftest import Lazy, small_shop
+from wareloom.core.family import SYNTHESIZERS
+from wareloom.core.run import Run
+from wareloom.core.settings import configure
 from wareloom.errors import InputError, NotFittedError, SettingError
-from wareloom.family import SYNTHESIZERS, configure
-from wareloom.run import Run
 from wareloom.shop import Log, Shop
 from wareloom.synthesis import Given, Synthesizer
 
-NAMES = [n for n in SYNTHESIZERS.names() if SYNTHESIZERS.describe(n).module.startswith("wareloom.synthesis.behaviour.")]
+NAMES = [
+    n
+    for n in SYNTHESIZERS.names()
+    if SYNTHESIZERS.describe(n).module.startswith("wareloom.synthesis.behaviour.")
+]
 SMALL = {"epochs": 3, "hidden_size": 8, "latent_size": 4}
 QUICK: dict[str, dict[str, Any]] = {
     "diffusion": {**SMALL, "updates": 20, "width": 8, "batch_size": 32, "steps": 4},
@@ -57,7 +62,9 @@ def variant(kind: str) -> Shop:
             event=pl.when(place % 3 == 0).then(pl.lit("view_item")).otherwise("event")
         ),
         "sessions without users": events.rename({"user_id": "session_id"}),
-        "unknown items": events.with_columns(item_id=pl.when(place % 7 == 0).then(pl.lit("gone")).otherwise("item_id")),
+        "unknown items": events.with_columns(
+            item_id=pl.when(place % 7 == 0).then(pl.lit("gone")).otherwise("item_id")
+        ),
         "impressions": events.with_columns(
             event=pl.when(place % 4 == 0).then(pl.lit("view_item_list")).otherwise("event"),
             item_id=pl.when(place % 8 == 0).then(None).otherwise("item_id"),
@@ -131,7 +138,10 @@ def test_another_seed_another_shop(name: str, fitted: dict[str, Synthesizer]) ->
 @pytest.mark.parametrize("name", NAMES)
 def test_a_second_fit_forgets_the_first(name: str, fitted: dict[str, Synthesizer]) -> None:
     twice = make(name).fit(variant("all columns"), Run(seed=1)).fit(variant("plain"), Run(seed=1))
-    assert twice.sample(20, Run(seed=4)).fingerprint == fitted[name].sample(20, Run(seed=4)).fingerprint
+    assert (
+        twice.sample(20, Run(seed=4)).fingerprint
+        == fitted[name].sample(20, Run(seed=4)).fingerprint
+    )
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -184,7 +194,9 @@ def test_one_or_many(name: str, fitted: dict[str, Synthesizer]) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("given", ["length", "start", "histories"])
-def test_a_condition_is_kept_or_refused(name: str, given: str, fitted: dict[str, Synthesizer]) -> None:
+def test_a_condition_is_kept_or_refused(
+    name: str, given: str, fitted: dict[str, Synthesizer]
+) -> None:
     others = small_shop(users=10, items=12, seed=9)
     conditions = {
         "length": Given(length=3),
@@ -229,7 +241,10 @@ def test_users_like_others_are_drawn_or_refused(name: str, fitted: dict[str, Syn
         with pytest.raises(InputError, match=name):
             fitted[name].sample(10, Run(seed=2), given)
     else:
-        made, like = (Log.of(shop).lengths() for shop in (fitted[name].sample(10, Run(seed=2), given), given.like))
+        made, like = (
+            Log.of(shop).lengths()
+            for shop in (fitted[name].sample(10, Run(seed=2), given), given.like)
+        )
         if name == "joint":  # of each member's users those are taken that its slices want
             assert len(made) == 10
             assert set(made) <= set(like)

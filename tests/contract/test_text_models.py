@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from wareloom.core.family import TEXT_MODELS
+from wareloom.core.run import Run
+from wareloom.core.settings import configure
 from wareloom.errors import InputError, SettingError
-from wareloom.family import TEXT_MODELS, configure
 from wareloom.language.models import TextModel
-from wareloom.run import Run
 
 NAMES = TEXT_MODELS.names()
 

@@ -13,7 +13,7 @@ from tiny_export import wareloom, write_export
 from conftest import exposures
 from search_shop import search_shop
 from wareloom import cli
-from wareloom.family import FAMILIES
+from wareloom.core.family import FAMILIES
 from wareloom.shop import Log, Shop
 
 COMMANDS = sorted(path.stem for path in cli.HERE.glob("*.py") if not path.stem.startswith("_"))
@@ -36,16 +36,51 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "check": told("check", work / "shop", "--to", work / "check.json"),
         "clean": told("clean", work / "shop", "--to", work / "clean", "--set", "robot_z=0"),
         "split": told("split", work / "clean", "--to", work / "parts", "--by", "leave-last-out"),
-        "synth": told("synth", "markov", work / "parts/train", "--to", work / "fake", "--users", 90, "--seed", 3),
-        "screen": told(
-            "screen", work / "fake", work / "parts/train", "--to", work / "good", "--screens", "schema, impossible"
+        "synth": told(
+            "synth",
+            "markov",
+            work / "parts/train",
+            "--to",
+            work / "fake",
+            "--users",
+            90,
+            "--seed",
+            3,
         ),
-        "mix": told("mix", work / "parts/train", work / "good", "--to", work / "mixed", "--set", "ratio=0.5"),
-        "train": told("train", "transitions", work / "mixed", "--to", work / "model", "--set", "window=2"),
-        "evaluate": told("evaluate", work / "model", work / "parts", "--metrics", "ndcg@10,coverage@10"),
-        "rank": told("rank", work / "model", "--shop", work / "parts/train", "--user", "u3", "--user", "u1", "-k", 4),
+        "screen": told(
+            "screen",
+            work / "fake",
+            work / "parts/train",
+            "--to",
+            work / "good",
+            "--screens",
+            "schema, impossible",
+        ),
+        "mix": told(
+            "mix", work / "parts/train", work / "good", "--to", work / "mixed", "--set", "ratio=0.5"
+        ),
+        "train": told(
+            "train", "transitions", work / "mixed", "--to", work / "model", "--set", "window=2"
+        ),
+        "evaluate": told(
+            "evaluate", work / "model", work / "parts", "--metrics", "ndcg@10,coverage@10"
+        ),
+        "rank": told(
+            "rank",
+            work / "model",
+            "--shop",
+            work / "parts/train",
+            "--user",
+            "u3",
+            "--user",
+            "u1",
+            "-k",
+            4,
+        ),
         "features": told("features", work / "clean", "--to", work / "features"),
-        "segment": told("segment", work / "parts/train", "--event", "purchase", "--to", work / "segment"),
+        "segment": told(
+            "segment", work / "parts/train", "--event", "purchase", "--to", work / "segment"
+        ),
     }
     (work / "said.json").write_text(json.dumps(said))
     return work
@@ -61,7 +96,10 @@ def test_the_chain_leaves_what_it_says(work: Path, said: Any) -> None:
     assert said["read"]["shop"] == str(work / "shop")
     assert said["check"]["events"]["interactions"] == Shop.open(work / "shop").rows("events")
     assert json.loads((work / "check.json").read_text()) == said["check"]
-    parts = {part: Shop.open(work / "parts" / part).rows("events") for part in ("train", "validation", "test")}
+    parts = {
+        part: Shop.open(work / "parts" / part).rows("events")
+        for part in ("train", "validation", "test")
+    }
     assert said["split"]["rows"]["events"] == parts
     assert sum(parts.values()) == shop.rows("events")
     assert said["synth"]["rows"]["users"] == 90
@@ -83,17 +121,35 @@ def test_a_segment_is_a_shop_whose_likes_can_be_drawn(work: Path, said: Any) -> 
     segment = Shop.open(work / "segment")
     assert said["segment"]["fingerprint"] == segment.fingerprint
     assert said["segment"]["users"] == segment.table("events")["user_id"].n_unique()
-    drawn = told("synth", "markov", work / "parts/train", "--like", work / "segment", "--to", work / "like")
+    drawn = told(
+        "synth", "markov", work / "parts/train", "--like", work / "segment", "--to", work / "like"
+    )
     assert Shop.open(work / "like").fingerprint == drawn["fingerprint"]
 
 
 def test_a_ranking_is_for_the_users_asked_and_without_what_they_had(work: Path, said: Any) -> None:
     rows = said["rank"]["ranking"]
-    assert [(row["user_id"], row["rank"]) for row in rows] == [(u, r) for u in ("u3", "u1") for r in (1, 2, 3, 4)]
-    had = Shop.open(work / "parts/train").table("events").filter(pl.col("user_id").is_in(["u1", "u3"]))
-    assert not {(row["user_id"], row["item_id"]) for row in rows} & set(had.select("user_id", "item_id").iter_rows())
+    assert [(row["user_id"], row["rank"]) for row in rows] == [
+        (u, r) for u in ("u3", "u1") for r in (1, 2, 3, 4)
+    ]
+    had = (
+        Shop.open(work / "parts/train")
+        .table("events")
+        .filter(pl.col("user_id").is_in(["u1", "u3"]))
+    )
+    assert not {(row["user_id"], row["item_id"]) for row in rows} & set(
+        had.select("user_id", "item_id").iter_rows()
+    )
     whole = told(
-        "rank", work / "model", "--shop", work / "parts/train", "--repeats", "-k", 99, "--to", work / "r.parquet"
+        "rank",
+        work / "model",
+        "--shop",
+        work / "parts/train",
+        "--repeats",
+        "-k",
+        99,
+        "--to",
+        work / "r.parquet",
     )
     assert len(whole["ranking"]) == 60 * 30
     assert pl.read_parquet(work / "r.parquet").to_dicts() == whole["ranking"]
@@ -101,7 +157,17 @@ def test_a_ranking_is_for_the_users_asked_and_without_what_they_had(work: Path, 
 
 def test_the_same_seed_writes_the_same_shop(work: Path, said: Any) -> None:
     for seed, same in ((3, True), (4, False)):
-        again = told("synth", "markov", work / "parts/train", "--to", work / "again", "--users", 90, "--seed", seed)
+        again = told(
+            "synth",
+            "markov",
+            work / "parts/train",
+            "--to",
+            work / "again",
+            "--users",
+            90,
+            "--seed",
+            seed,
+        )
         assert (again["fingerprint"] == said["synth"]["fingerprint"]) is same
 
 
@@ -112,11 +178,31 @@ def test_a_dry_run_fits_and_writes_nothing(work: Path) -> None:
 
 
 def test_synth_takes_conditions(work: Path) -> None:
-    told("synth", "markov", work / "parts/train", "--to", work / "one", "--users", 5, "--start", "i3", "--length", 4)
+    told(
+        "synth",
+        "markov",
+        work / "parts/train",
+        "--to",
+        work / "one",
+        "--users",
+        5,
+        "--start",
+        "i3",
+        "--length",
+        4,
+    )
     log = Log.of(Shop.open(work / "one"))
     assert set(log.lengths()) == {4}
     assert {log.items.ids[int(i)] for i in log.item[log.offsets[:-1]]} == {"i3"}
-    told("synth", "markov", work / "parts/train", "--to", work / "on", "--continue", work / "parts/train")
+    told(
+        "synth",
+        "markov",
+        work / "parts/train",
+        "--to",
+        work / "on",
+        "--continue",
+        work / "parts/train",
+    )
     assert set(Log.of(Shop.open(work / "on")).users.ids) == {f"u{n}" for n in range(60)}
 
 
@@ -183,11 +269,15 @@ def test_a_leak_is_exit_code_one(tmp_path: Path) -> None:
     pl.DataFrame(rows, schema=["user_id", "item_id", "time"], orient="row").write_csv(
         tmp_path / "export" / "events.csv"
     )
-    pl.DataFrame({"item_id": [f"i{i}" for i in range(97)], "title": "x"}).write_csv(tmp_path / "export" / "items.csv")
+    pl.DataFrame({"item_id": [f"i{i}" for i in range(97)], "title": "x"}).write_csv(
+        tmp_path / "export" / "items.csv"
+    )
     told("read", tmp_path / "export", "--to", tmp_path / "shop")
     told("split", tmp_path / "shop", "--to", tmp_path / "parts", "--by", "user")
     test = Shop.open(tmp_path / "parts" / "test")
-    test.with_tables(events=test.scan("events").with_columns(origin=pl.lit("cheat@1"))).save(tmp_path / "fake")
+    test.with_tables(events=test.scan("events").with_columns(origin=pl.lit("cheat@1"))).save(
+        tmp_path / "fake"
+    )
     said = wareloom(
         "screen", tmp_path / "fake", tmp_path / "parts/train", "--to", tmp_path / "good",
         "--holdout", tmp_path / "parts/test", "--screens", "leak",
@@ -201,28 +291,64 @@ def test_a_leak_is_exit_code_one(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ("check {}/nowhere", "There is no shop at {}/nowhere: no such folder. `wareloom read SOURCE --to"),
+        (
+            "check {}/nowhere",
+            "There is no shop at {}/nowhere: no such folder. `wareloom read SOURCE --to",
+        ),
         ("check {}/export", "{}/export is not a shop: it has no shop.json"),
         ("read {}/no-such-export --to {}/x", "no-such-export"),
-        ("read {}/export --to {}/x --as tabels", "No reader is called 'tabels'. Did you mean 'tables'"),
-        ("read {}/export --to {}/x --set evnt=purchase", "has no setting 'evnt'. Did you mean 'event'"),
+        (
+            "read {}/export --to {}/x --as tabels",
+            "No reader is called 'tabels'. Did you mean 'tables'",
+        ),
+        (
+            "read {}/export --to {}/x --set evnt=purchase",
+            "has no setting 'evnt'. Did you mean 'event'",
+        ),
         ("clean {}/shop --to {}/x --set robot=3", "has no setting 'robot'. Did you mean 'robot_z'"),
         ("clean {}/shop --to {}/x --set robot_z", "--set takes NAME=VALUE, not 'robot_z'"),
         ("split {}/shop --to {}/x --by month", "by='month' does not fit"),
-        ("synth markof {}/shop --to {}/x", "No synthesizer is called 'markof'. Did you mean 'markov'"),
+        (
+            "synth markof {}/shop --to {}/x",
+            "No synthesizer is called 'markof'. Did you mean 'markov'",
+        ),
         ("synth markov {}/shop --to {}/x --set decay=fast", "decay='fast' does not fit"),
-        ("synth markov {}/shop --to {}/x --start i99", "The start item 'i99' is not in the fitted shop's catalogue"),
-        ("screen {}/fake {}/shop --to {}/x --screens leek", "No screen is called 'leek'. Did you mean 'leak'"),
-        ("mix {}/shop {}/fake --to {}/x --mixer ration", "No mixer is called 'ration'. Did you mean 'ratio'"),
-        ("train transition {}/shop --to {}/x", "No ranker is called 'transition'. Did you mean 'transitions'"),
-        ("train transitions {}/shop --to {}/x --set windw=2", "has no setting 'windw'. Did you mean 'window'"),
+        (
+            "synth markov {}/shop --to {}/x --start i99",
+            "The start item 'i99' is not in the fitted shop's catalogue",
+        ),
+        (
+            "screen {}/fake {}/shop --to {}/x --screens leek",
+            "No screen is called 'leek'. Did you mean 'leak'",
+        ),
+        (
+            "mix {}/shop {}/fake --to {}/x --mixer ration",
+            "No mixer is called 'ration'. Did you mean 'ratio'",
+        ),
+        (
+            "train transition {}/shop --to {}/x",
+            "No ranker is called 'transition'. Did you mean 'transitions'",
+        ),
+        (
+            "train transitions {}/shop --to {}/x --set windw=2",
+            "has no setting 'windw'. Did you mean 'window'",
+        ),
         ("train transitions {}/shop --to {}/x --set window=0", "window"),
-        ("train popularity {}/shop --to {}/export", "{}/export exists and is not one of Wareloom's folders"),
-        ("evaluate {}/model {}/parts --metrics ndgc@10", "No metric is called 'ndgc'. Did you mean 'ndcg'"),
+        (
+            "train popularity {}/shop --to {}/export",
+            "{}/export exists and is not one of Wareloom's folders",
+        ),
+        (
+            "evaluate {}/model {}/parts --metrics ndgc@10",
+            "No metric is called 'ndgc'. Did you mean 'ndcg'",
+        ),
         ("evaluate {}/shop {}/parts", "algorithm.json is not there"),
         ("rank {}/model --shop {}/shop --user u999", "No user is called 'u999'"),
         ("prove {}/shop --to {}/x --with markof", "No synthesizer is called 'markof'"),
-        ("prove {}/shop --to {}/x --ratios half", "--ratios takes numbers with commas, such as 0.5,1, not 'half'"),
+        (
+            "prove {}/shop --to {}/x --ratios half",
+            "--ratios takes numbers with commas, such as 0.5,1, not 'half'",
+        ),
         ("list rankers", "No family is called 'rankers'. Did you mean 'ranker'"),
         ("show eas", "No algorithm is called 'eas'. Did you mean 'ease'"),
         ("mix {}/shop {}/shop --to {}/x", "rows of the synthetic shop say that they are real"),
@@ -237,7 +363,9 @@ def test_what_is_wrong_is_said_with_its_remedy(words: str, message: str, work: P
     assert not (work / "x").exists()
 
 
-@pytest.mark.parametrize("words", ["", "trian", "train", "train transitions", "train --no-such", "rank m -k ten"])
+@pytest.mark.parametrize(
+    "words", ["", "trian", "train", "train transitions", "train --no-such", "rank m -k ten"]
+)
 def test_a_wrong_call_is_exit_code_two(words: str) -> None:
     said = wareloom(*words.split())
     assert said.code == 2
@@ -258,13 +386,17 @@ def test_help_lists_every_command_and_the_exit_codes() -> None:
     said = wareloom("--help")
     assert said.code == 0
     assert [c for c in COMMANDS if f"\n  {c} " not in said.out] == []
-    assert "0 done, 1 the answer is no, 2 the input or the call was wrong" in " ".join(said.out.split())
+    assert "0 done, 1 the answer is no, 2 the input or the call was wrong" in " ".join(
+        said.out.split()
+    )
     assert wareloom("--version").out == "wareloom 0.1.0\n"
 
 
 def test_list_and_show_know_every_algorithm() -> None:
     found = told("list")
-    assert {kind: sorted(names) for kind, names in found.items()} == {k: f.names() for k, f in FAMILIES.items()}
+    assert {kind: sorted(names) for kind, names in found.items()} == {
+        k: f.names() for k, f in FAMILIES.items()
+    }
     assert told("list", "mixer") == {"mixer": found["mixer"]}
     shown = told("show", "markov")
     assert shown["settings"]["window"]["default"] == "2"
@@ -275,7 +407,11 @@ def test_doctor_finds_this_installation_well() -> None:
     found = told("doctor")
     assert found["wareloom"] == "0.1.0"
     assert found["machine"]["cores"] >= 1
-    assert not [name for name, version in found["packages"].items() if version == "missing: pip install wareloom"]
+    assert not [
+        name
+        for name, version in found["packages"].items()
+        if version == "missing: pip install wareloom"
+    ]
 
 
 def test_clicks_are_trained_evaluated_and_proved(tmp_path: Path) -> None:
@@ -292,7 +428,18 @@ def test_clicks_are_trained_evaluated_and_proved(tmp_path: Path) -> None:
     assert rows["click_auc"]["low"] is None
     wrong = wareloom("evaluate", tmp_path / "model", tmp_path / "parts", "--metrics", "ndcg@10")
     assert (wrong.code, "judges rankings, not clicks" in wrong.err) == (2, True)
-    words = ("prove", tmp_path / "shop", "--to", tmp_path / "proof", "--of", "clicks", "--ratios", "1", "--seeds", 2)
+    words = (
+        "prove",
+        tmp_path / "shop",
+        "--to",
+        tmp_path / "proof",
+        "--of",
+        "clicks",
+        "--ratios",
+        "1",
+        "--seeds",
+        2,
+    )
     said = wareloom(*words, "--with", "exposures", "--ranker", "logistic", "--threads", 1, "--json")
     proof = json.loads(said.out)
     assert said.code == (1 if proof["verdict"] == "hurts" else 0)
@@ -305,11 +452,30 @@ def test_clicks_are_trained_evaluated_and_proved(tmp_path: Path) -> None:
 def test_search_is_trained_evaluated_and_proved(tmp_path: Path) -> None:
     search_shop(120).save(tmp_path / "shop")
     told("split", tmp_path / "shop", "--to", tmp_path / "parts", "--by", "query")
-    told("train", "bm25", tmp_path / "parts/train", "--to", tmp_path / "model", "--cache", tmp_path / "cache")
+    told(
+        "train",
+        "bm25",
+        tmp_path / "parts/train",
+        "--to",
+        tmp_path / "model",
+        "--cache",
+        tmp_path / "cache",
+    )
     found = told("evaluate", tmp_path / "model", tmp_path / "parts", "--metrics", "ndcg@5")
     assert found["of"] == "search"
     assert 0 < found["metrics"][0]["low"] <= found["metrics"][0]["mean"] <= 1
-    words = ("prove", tmp_path / "shop", "--to", tmp_path / "proof", "--of", "search", "--seeds", 2, "--ratios", "1")
+    words = (
+        "prove",
+        tmp_path / "shop",
+        "--to",
+        tmp_path / "proof",
+        "--of",
+        "search",
+        "--seeds",
+        2,
+        "--ratios",
+        "1",
+    )
     words = (*words, "--set", "ranker.trees=10", "--set", "ranker.min_rows=5")
     said = wareloom(*words, "--with", "search_shop:TitleQueries", "--json")
     proof = json.loads(said.out)

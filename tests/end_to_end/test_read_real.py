@@ -20,7 +20,12 @@ def test_amazon_beauty(real_data: Path, tmp_path: Path) -> None:
     assert log.timed
     items = shop.table("items")
     assert "sales_rank" not in {pair["name"] for pair in items["attributes"][0]}
-    assert items["category"][0].to_list() == ["Beauty", "Makeup", "Face", "Concealers & Neutralizers"]
+    assert items["category"][0].to_list() == [
+        "Beauty",
+        "Makeup",
+        "Face",
+        "Concealers & Neutralizers",
+    ]
     told = json.loads((tmp_path / "shop" / "read.json").read_text())
     assert told["left_out"] == {"items.jsonl": ["sales_rank"]}
 
@@ -28,7 +33,11 @@ def test_amazon_beauty(real_data: Path, tmp_path: Path) -> None:
 def test_homedepot(real_data: Path, tmp_path: Path) -> None:
     shop = read(real_data / "homedepot_search", to=tmp_path / "shop")
     judgments = shop.table("judgments")
-    assert (len(judgments), judgments["query"].n_unique(), shop.rows("items")) == (74_067, 11_795, 54_667)
+    assert (len(judgments), judgments["query"].n_unique(), shop.rows("items")) == (
+        74_067,
+        11_795,
+        54_667,
+    )
     assert (judgments["grade"].min(), judgments["grade"].max()) == (0.0, 3.0)
 
 
@@ -49,7 +58,12 @@ def test_yoochoose(real_data: Path, tmp_path: Path) -> None:
 def test_taobao(real_data: Path, tmp_path: Path) -> None:
     shop = read(real_data / "taobao_userbehavior", to=tmp_path / "shop")
     assert shop.rows("events") == 10_000
-    assert set(shop.table("events")["event"]) == {"view_item", "add_to_cart", "add_to_wishlist", "purchase"}
+    assert set(shop.table("events")["event"]) == {
+        "view_item",
+        "add_to_cart",
+        "add_to_wishlist",
+        "purchase",
+    }
 
 
 def test_completejourney(tmp_path: Path) -> None:

@@ -15,10 +15,10 @@ from pathlib import Path
 import pytest
 from tiny_export import wareloom, write_export
 
+from wareloom.core.family import RANKERS, SYNTHESIZERS
+from wareloom.core.run import Run
 from wareloom.errors import OutputError
-from wareloom.family import RANKERS, SYNTHESIZERS
 from wareloom.recipe import DEFAULT_STAGES, Done, Recipe, run_recipe
-from wareloom.run import Run
 from wareloom.shop import Shop
 
 TOML = """
@@ -53,7 +53,9 @@ baselines = {popularity = {}}
 
 def files(folder: Path) -> dict[str, bytes]:
     """Every file but the log with its bytes."""
-    found = (path for path in sorted(folder.rglob("*")) if path.is_file() and path.name != "log.txt")
+    found = (
+        path for path in sorted(folder.rglob("*")) if path.is_file() and path.name != "log.txt"
+    )
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in found}
 
 
@@ -109,10 +111,17 @@ def test_resume_redoes_nothing(recipe: Path, undisturbed: Done, tmp_path: Path) 
     assert again.proof == undisturbed.proof
 
 
-def test_resume_redoes_what_depends_on_a_changed_setting(recipe: Path, undisturbed: Done, tmp_path: Path) -> None:
+def test_resume_redoes_what_depends_on_a_changed_setting(
+    recipe: Path, undisturbed: Done, tmp_path: Path
+) -> None:
     for old, new, redone, differs in (
         ("window = 2", "window = 3", ["train", "prove"], "proof/proof.json"),
-        ("users = 80", "users = 81", ["synthesize", "mix", "train", "prove"], "synthetic/events.parquet"),
+        (
+            "users = 80",
+            "users = 81",
+            ["synthesize", "mix", "train", "prove"],
+            "synthetic/events.parquet",
+        ),
     ):
         folder = copied(undisturbed, tmp_path / new)
         changed = recipe.with_name("changed.toml")
@@ -122,7 +131,9 @@ def test_resume_redoes_what_depends_on_a_changed_setting(recipe: Path, undisturb
         assert files(folder)[differs] != files(undisturbed.folder)[differs]
 
 
-def test_a_cache_of_ones_own_outlives_the_proof(recipe: Path, undisturbed: Done, tmp_path: Path) -> None:
+def test_a_cache_of_ones_own_outlives_the_proof(
+    recipe: Path, undisturbed: Done, tmp_path: Path
+) -> None:
     folder = copied(undisturbed, tmp_path / "job")
     (folder / ".proof.done").unlink()
     again = run_recipe(Recipe.load(recipe), folder, Run(cache=tmp_path / "kept"), resume=True)
@@ -142,12 +153,28 @@ def test_resume_reads_a_changed_source_anew(undisturbed: Done, tmp_path: Path) -
 def test_the_recipe_of_a_job_does_it_again(undisturbed: Done, tmp_path: Path) -> None:
     kept = undisturbed.folder / "recipe.toml"
     run_recipe(Recipe.load(kept), tmp_path / "again", Run(threads=1))
-    assert files(tmp_path / "again")["proof/proof.json"] == files(undisturbed.folder)["proof/proof.json"]
-    assert files(tmp_path / "again")["mixed/events.parquet"] == files(undisturbed.folder)["mixed/events.parquet"]
+    assert (
+        files(tmp_path / "again")["proof/proof.json"]
+        == files(undisturbed.folder)["proof/proof.json"]
+    )
+    assert (
+        files(tmp_path / "again")["mixed/events.parquet"]
+        == files(undisturbed.folder)["mixed/events.parquet"]
+    )
 
 
 def start(recipe: Path, to: Path) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "wareloom", "run", str(recipe), "--to", str(to), "--resume", "--quiet"]
+    command = [
+        sys.executable,
+        "-m",
+        "wareloom",
+        "run",
+        str(recipe),
+        "--to",
+        str(to),
+        "--resume",
+        "--quiet",
+    ]
     return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
@@ -167,7 +194,9 @@ def wait_for(job: subprocess.Popen[bytes], reached: Callable[[], bool]) -> None:
         time.sleep(0.003)
 
 
-def test_a_killed_job_goes_on_to_the_same_bytes(recipe: Path, undisturbed: Done, tmp_path: Path) -> None:
+def test_a_killed_job_goes_on_to_the_same_bytes(
+    recipe: Path, undisturbed: Done, tmp_path: Path
+) -> None:
     """Three kills at moments of a fixed seed, one amid the proof; each start goes on where the last was stopped."""
     to, moments, killed = tmp_path / "job", random.Random(5), 0
     # The first job of all compiles kernels, later ones do not: their work is short.
@@ -189,16 +218,21 @@ def test_a_killed_job_goes_on_to_the_same_bytes(recipe: Path, undisturbed: Done,
     assert files(to) == files(undisturbed.folder)
 
 
-def test_a_folder_that_holds_something_is_refused(recipe: Path, undisturbed: Done, tmp_path: Path) -> None:
+def test_a_folder_that_holds_something_is_refused(
+    recipe: Path, undisturbed: Done, tmp_path: Path
+) -> None:
     job = Recipe.load(recipe)
     with pytest.raises(
-        OutputError, match="holds a job already: pass --resume to continue it, or choose another folder"
+        OutputError,
+        match="holds a job already: pass --resume to continue it, or choose another folder",
     ):
         run_recipe(job, undisturbed.folder)
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").write_text("precious")
     for resume in (False, True):
-        with pytest.raises(OutputError, match="is not empty and holds no job; choose another folder for --to"):
+        with pytest.raises(
+            OutputError, match="is not empty and holds no job; choose another folder for --to"
+        ):
             run_recipe(job, tmp_path / "mine", resume=resume)
         with pytest.raises(OutputError, match="is a file; choose a folder for --to"):
             run_recipe(job, tmp_path / "mine" / "thesis.txt", resume=resume)
@@ -208,19 +242,43 @@ def test_a_folder_that_holds_something_is_refused(recipe: Path, undisturbed: Don
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("[synthesize]", "[synthesise]", "A recipe has no table or setting 'synthesise'. Did you mean 'synthesize'"),
+        (
+            "[synthesize]",
+            "[synthesise]",
+            "A recipe has no table or setting 'synthesise'. Did you mean 'synthesize'",
+        ),
         ("users = 80", "user = 80", "has no setting 'user'. Did you mean 'users'"),
         ("window = 2", "windows = 2", "has no setting 'windows'. Did you mean 'window'"),
         ("window = 2", 'window = "wide"', "window='wide' does not fit"),
         ("ratio = 0.5", "ratoi = 0.5", "has no setting 'ratoi'. Did you mean 'ratio'"),
-        ('name = "markov"', 'name = "markow"', "No synthesizer is called 'markow'. Did you mean 'markov'"),
-        ('name = "transitions"', 'name = "transition"', "No ranker is called 'transition'. Did you mean 'transitions'"),
+        (
+            'name = "markov"',
+            'name = "markow"',
+            "No synthesizer is called 'markow'. Did you mean 'markov'",
+        ),
+        (
+            'name = "transitions"',
+            'name = "transition"',
+            "No ranker is called 'transition'. Did you mean 'transitions'",
+        ),
         ('"leave-last-out"', '"leave-one-out"', "by='leave-one-out' does not fit"),
-        ('"impossible"]', '"imposible"]', "No screen is called 'imposible'. Did you mean 'impossible'"),
+        (
+            '"impossible"]',
+            '"imposible"]',
+            "No screen is called 'imposible'. Did you mean 'impossible'",
+        ),
         ('"recall@10"]', '"recal@10"]', "No metric is called 'recal'. Did you mean 'recall'"),
-        ("popularity = {}", "popular = {}", "No ranker is called 'popular'. Did you mean 'popularity'"),
+        (
+            "popularity = {}",
+            "popular = {}",
+            "No ranker is called 'popular'. Did you mean 'popularity'",
+        ),
         ("seeds = 2", "seeds = 0", "at least one seed"),
-        ("seed = 3", 'seed = 3\nstages = ["reed"]', "There is no stage 'reed'. Did you mean 'read'?"),
+        (
+            "seed = 3",
+            'seed = 3\nstages = ["reed"]',
+            "There is no stage 'reed'. Did you mean 'read'?",
+        ),
         ("seed = 3", "seed = ", "is not valid TOML"),
         ('source = "export"', "", "needs a table [read] with a source"),
     ],

@@ -7,7 +7,18 @@ import sys
 
 import pytest
 
-HEAVY = ("torch", "transformers", "polars", "numpy", "scipy", "numba", "plotly", "implicit", "sklearn", "pydantic")
+HEAVY = (
+    "torch",
+    "transformers",
+    "polars",
+    "numpy",
+    "scipy",
+    "numba",
+    "plotly",
+    "implicit",
+    "sklearn",
+    "pydantic",
+)
 IMPORT = "import sys, wareloom; dir(wareloom); wareloom.__version__\n"
 HELP = """
 import sys
@@ -21,7 +32,9 @@ except SystemExit:
 
 
 def python(code: str) -> str:
-    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    return subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout
 
 
 @pytest.mark.parametrize("code", [IMPORT, HELP], ids=["import", "help"])

@@ -16,10 +16,11 @@ import wareloom
 from conftest import small_shop
 from search_shop import search_shop
 from wareloom.cli import app
+from wareloom.core.family import SYNTHESIZERS
+from wareloom.core.run import Run
+from wareloom.core.settings import configure
 from wareloom.errors import InputError, SettingError
-from wareloom.family import SYNTHESIZERS, configure
-from wareloom.proof.agreement import kappa, whole
-from wareloom.run import Run
+from wareloom.evaluation.agreement import kappa, whole
 from wareloom.shop import Shop
 from wareloom.synthesis import Given
 from wareloom.synthesis.labels._ordinal import chances, fit_ordinal
@@ -38,7 +39,9 @@ WORDS = [
 
 
 def titled(titles: list[str] = WORDS) -> Shop:
-    return Shop({"items": pl.DataFrame({"item_id": [f"i{n}" for n in range(len(titles))], "title": titles})})
+    return Shop(
+        {"items": pl.DataFrame({"item_id": [f"i{n}" for n in range(len(titles))], "title": titles})}
+    )
 
 
 def test_kappa_is_cohens_with_quadratic_weights() -> None:
@@ -105,13 +108,19 @@ def test_a_query_stays_if_its_product_comes_back() -> None:
         best = ids[int(np.argmax(ranker.match_all([query])[0]))]
         assert best in rows.filter(pl.col("query") == query)["item_id"].to_list()
     with pytest.raises(InputError, match="no query brought its product back among the first 1"):
-        SYNTHESIZERS.make("lexical", round_trip=1, queries="search_shop:Elsewhere").fit(titled(), RUN).sample(3, RUN)
+        SYNTHESIZERS.make("lexical", round_trip=1, queries="search_shop:Elsewhere").fit(
+            titled(), RUN
+        ).sample(3, RUN)
 
 
 def test_what_people_graded_is_learned_and_agreed_on() -> None:
     shop = search_shop(400)
     found = {}
-    for name, labelled, extra in (("lexical", 0, {}), ("distilled", 20, FEW), ("distilled", 200, FEW)):
+    for name, labelled, extra in (
+        ("lexical", 0, {}),
+        ("distilled", 20, FEW),
+        ("distilled", 200, FEW),
+    ):
         got = wareloom.agree(shop, name, labelled=labelled, seeds=2, settings=extra, run=RUN)
         found[name, labelled] = {m["measure"]: m for m in got.data["measures"]}
         assert got.data["given"] == 1.0
@@ -123,7 +132,9 @@ def test_what_people_graded_is_learned_and_agreed_on() -> None:
 
 
 def test_what_cannot_be_learned_is_refused() -> None:
-    with pytest.raises(InputError, match=r"the shop has 0 real ones: give it 30 or more, or a teacher"):
+    with pytest.raises(
+        InputError, match=r"the shop has 0 real ones: give it 30 or more, or a teacher"
+    ):
         SYNTHESIZERS.make("distilled", **FEW).fit(titled(), RUN)
     with pytest.raises(SettingError, match="the teacher 'attributes' gives no labels"):
         SYNTHESIZERS.make("distilled", teacher="attributes")
@@ -154,7 +165,16 @@ def test_the_command_says_what_it_measured(tmp_path: Path) -> None:
     from typer.testing import CliRunner
 
     search_shop(80).save(tmp_path / "shop")
-    call = ["agree", "lexical", str(tmp_path / "shop"), "--labelled", "0", "--seeds", "1", "--quiet"]
+    call = [
+        "agree",
+        "lexical",
+        str(tmp_path / "shop"),
+        "--labelled",
+        "0",
+        "--seeds",
+        "1",
+        "--quiet",
+    ]
     shown = CliRunner().invoke(app, [*call, "--to", str(tmp_path / "a.json")])
     assert shown.exit_code == 0, shown.output
     assert "kappa" in shown.output

@@ -7,21 +7,26 @@ import polars as pl
 import pytest
 
 from conftest import small_shop
+from wareloom.core.family import RANKERS, SYNTHESIZERS
+from wareloom.core.run import Run
 from wareloom.errors import SettingError
-from wareloom.family import RANKERS, SYNTHESIZERS
-from wareloom.run import Run
 from wareloom.shop import Log, Shop
 
 
 def changed(operation: str, shop: Shop, n: int = 400, **shares: float) -> list[list[str]]:
-    made = SYNTHESIZERS.make("augment", operations={operation: 1.0}, **shares).fit(shop, Run(seed=1))
+    made = SYNTHESIZERS.make("augment", operations={operation: 1.0}, **shares).fit(
+        shop, Run(seed=1)
+    )
     return histories(made.sample(n, Run(seed=2)))
 
 
 def histories(shop: Shop) -> list[list[str]]:
     log = Log.of(shop)
     names = log.items.ids.to_list()
-    return [[names[i] for i in log.item[a:b]] for a, b in zip(log.offsets[:-1], log.offsets[1:], strict=True)]
+    return [
+        [names[i] for i in log.item[a:b]]
+        for a, b in zip(log.offsets[:-1], log.offsets[1:], strict=True)
+    ]
 
 
 def marked() -> Shop:
@@ -29,7 +34,9 @@ def marked() -> Shop:
     shop = small_shop(users=20, items=200)
     events = shop.table("events").with_columns(
         item_id=pl.format(
-            "i{}", pl.col("user_id").str.slice(1).cast(pl.Int64) * 10 + pl.int_range(pl.len()).over("user_id") % 10
+            "i{}",
+            pl.col("user_id").str.slice(1).cast(pl.Int64) * 10
+            + pl.int_range(pl.len()).over("user_id") % 10,
         )
     )
     return shop.with_tables(events=events.filter(pl.int_range(pl.len()).over("user_id") < 10))
@@ -56,7 +63,9 @@ def test_a_mask_drops_events_and_keeps_their_order() -> None:
         assert places == sorted(places)
         kept, whole = kept + len(user), whole + len(mine)
     n = whole / 400
-    assert kept / whole == pytest.approx(0.6 + 0.4 / n, abs=0.03), "one event of each user is always kept"
+    assert kept / whole == pytest.approx(0.6 + 0.4 / n, abs=0.03), (
+        "one event of each user is always kept"
+    )
 
 
 def test_another_order_is_that_of_one_run() -> None:
@@ -95,9 +104,15 @@ def test_related_items_come_in(operation: str) -> None:
 
 def test_related_items_are_drawn_by_similarity() -> None:
     shop = small_shop(users=300)
-    one = shop.with_tables(events=shop.table("events").unique("user_id", keep="first", maintain_order=True))
-    made = SYNTHESIZERS.make("augment", operations={"substitute": 1.0}, substitute=1.0).fit(shop, Run(seed=1))
-    made.events_ = SYNTHESIZERS.make("augment").fit(one, Run(seed=1)).events_.filter(pl.col("item_id") == "i7")
+    one = shop.with_tables(
+        events=shop.table("events").unique("user_id", keep="first", maintain_order=True)
+    )
+    made = SYNTHESIZERS.make("augment", operations={"substitute": 1.0}, substitute=1.0).fit(
+        shop, Run(seed=1)
+    )
+    made.events_ = (
+        SYNTHESIZERS.make("augment").fit(one, Run(seed=1)).events_.filter(pl.col("item_id") == "i7")
+    )
     drawn = pl.Series([user[0] for user in histories(made.sample(20_000, Run(seed=3)))])
     row = made.related_[shop.table("items")["item_id"].to_list().index("i7")].toarray().ravel()
     share = row / row.sum()
@@ -108,7 +123,9 @@ def test_related_items_are_drawn_by_similarity() -> None:
 def test_only_what_is_asked_for_is_drawn_and_sequences_learn_from_it() -> None:
     shop = small_shop(users=80)
     weights = {"crop": 1.0, "mask": 0.0, "insert": 3.0}
-    made = SYNTHESIZERS.make("augment", operations=weights, insert=1.0, crop=0.5).fit(shop, Run(seed=1))
+    made = SYNTHESIZERS.make("augment", operations=weights, insert=1.0, crop=0.5).fit(
+        shop, Run(seed=1)
+    )
     sizes = Log.of(made.sample(2000, Run(seed=2))).lengths()
     assert (sizes >= 8).mean() == pytest.approx(0.75, abs=0.03), "real users have 4 to 11 events"
     assert RANKERS.make("transitions").fit(made.sample(100, Run(seed=3))).table_.nnz > 0

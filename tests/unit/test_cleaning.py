@@ -15,11 +15,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import wareloom as wl
 from wareloom.errors import SettingError
+from wareloom.preparing.cleaning import CleanSettings, clean
+from wareloom.preparing.cleaning_text import TextSettings, clean_text
+from wareloom.preparing.resolution import LOG_BINS, future_bound, resolution_of, robust_bounds
 from wareloom.shop import Shop, buckets
-from wareloom.shop.cleaning import CleanSettings, clean
-from wareloom.shop.cleaning_text import TextSettings, clean_text
-from wareloom.shop.resolution import LOG_BINS, future_bound, resolution_of, robust_bounds
 
 START = datetime(2024, 1, 1, 12, 34, 56)
 ITEMS = pl.DataFrame({"item_id": [f"i{k}" for k in range(20)]})
@@ -28,7 +29,10 @@ ITEMS = pl.DataFrame({"item_id": [f"i{k}" for k in range(20)]})
 def shop_of(rows: Sequence[tuple[Any, ...]], **more: pl.DataFrame) -> Shop:
     """A shop of events (user, item, event, seconds, value)."""
     events = pl.DataFrame(
-        [(u, i, e, None if s is None else START + timedelta(seconds=s), v) for u, i, e, s, v in rows],
+        [
+            (u, i, e, None if s is None else START + timedelta(seconds=s), v)
+            for u, i, e, s, v in rows
+        ],
         schema={
             "user_id": pl.String,
             "item_id": pl.String,
@@ -75,7 +79,12 @@ messy = st.tuples(
     rows=st.lists(messy, max_size=40),
     names=st.lists(st.sampled_from(["i1", "i1", "i2", " ", "i3"]), min_size=1, max_size=6),
     changes=st.sampled_from(
-        [{}, {"duplicates": "all"}, {"core_users": 2, "core_items": 2}, {"outlier_z": 1.0, "activity_z": 1.0}]
+        [
+            {},
+            {"duplicates": "all"},
+            {"core_users": 2, "core_items": 2},
+            {"outlier_z": 1.0, "activity_z": 1.0},
+        ]
     ),
     seed=st.integers(0, 3),
 )
@@ -91,15 +100,31 @@ def test_rows_are_conserved_and_cleaning_twice_is_cleaning_once(
     )
     users = pl.DataFrame({"user_id": ["u1", "u1", "u9"]})
     searches = pl.DataFrame(
-        {"search_id": ["a", "b", "b", "c"], "query": ["x", "<br>", " y", "z"], "user_id": ["u1", "u7", "u1", "u2"]}
+        {
+            "search_id": ["a", "b", "b", "c"],
+            "query": ["x", "<br>", " y", "z"],
+            "user_id": ["u1", "u7", "u1", "u2"],
+        }
     )
     judgments = pl.DataFrame(
-        {"query": ["x", "x", "&nbsp;", "z"], "item_id": ["i1", "i1", "i1", "nowhere"], "grade": [1.0, 1.0, 2.0, 3.0]}
+        {
+            "query": ["x", "x", "&nbsp;", "z"],
+            "item_id": ["i1", "i1", "i1", "nowhere"],
+            "grade": [1.0, 1.0, 2.0, 3.0],
+        }
     )
     dialogues = pl.DataFrame(
-        {"dialogue_id": ["d"] * 2, "turn": [0, 1], "role": ["a"] * 2, "text": ["hi", "<p>"], "item_id": ["no", "i1"]}
+        {
+            "dialogue_id": ["d"] * 2,
+            "turn": [0, 1],
+            "role": ["a"] * 2,
+            "text": ["hi", "<p>"],
+            "item_id": ["no", "i1"],
+        }
     )
-    shop = shop_of(rows, items=items, users=users, searches=searches, judgments=judgments, dialogues=dialogues)
+    shop = shop_of(
+        rows, items=items, users=users, searches=searches, judgments=judgments, dialogues=dialogues
+    )
     with tempfile.TemporaryDirectory() as folder:
         once = clean(shop, CleanSettings(**changes), to=Path(folder) / "one")
         facts = json.loads((Path(folder) / "one" / "clean.json").read_text())["tables"]
@@ -110,7 +135,10 @@ def test_rows_are_conserved_and_cleaning_twice_is_cleaning_once(
             assert shop.rows(name) + added == once.rows(name) + len(out)
             assert facts[name]["rejected"] == dict(out.group_by("reason").len().iter_rows())
             assert facts[name]["after"] == once.rows(name)
-            if name in ("events", "judgments"):  # what is kept and what is rejected are the rows that came in
+            if name in (
+                "events",
+                "judgments",
+            ):  # what is kept and what is rejected are the rows that came in
                 columns = [c for c in shop.columns(name) if c != "query"]
                 both = (
                     pl.concat([once.table(name).select(columns), out.select(columns)])
@@ -123,15 +151,23 @@ def test_rows_are_conserved_and_cleaning_twice_is_cleaning_once(
         assert not (Path(folder) / "two" / "rejected").exists()
 
 
-def test_a_log_in_buckets_is_cleaned_as_one_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    rows = background() + background(50) + [("rare", f"i{k}", "purchase", 5000 * k, 9.0) for k in range(3)]
+def test_a_log_in_buckets_is_cleaned_as_one_in_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = (
+        background()
+        + background(50)
+        + [("rare", f"i{k}", "purchase", 5000 * k, 9.0) for k in range(3)]
+    )
     rows += [("u1", "nowhere", "purchase", 1, 1.0), ("u2", "i1", "view_item", 10, -1.0)]
     changes = CleanSettings(duplicates="all", core_users=4, core_items=5)
     one = clean(shop_of(rows), changes, to=tmp_path / "one")
     monkeypatch.setattr(buckets.bucketed.__wrapped__, "__kwdefaults__", {"size": 30})  # type: ignore[attr-defined]
     many = clean(shop_of(rows), changes, to=tmp_path / "many")
     assert many.table("events").equals(one.table("events"))
-    assert (tmp_path / "many" / "clean.json").read_bytes() == (tmp_path / "one" / "clean.json").read_bytes()
+    assert (tmp_path / "many" / "clean.json").read_bytes() == (
+        tmp_path / "one" / "clean.json"
+    ).read_bytes()
     assert sorted(path.name for path in (tmp_path / "many").iterdir()) == sorted(
         path.name for path in (tmp_path / "one").iterdir()
     )
@@ -148,7 +184,11 @@ def test_each_wrong_event_has_its_reason(tmp_path: Path) -> None:
         ("u1", "i1", "purchase", 10**9, 10.0),
         ("u1", "i1", "purchase", 12, 1e9),
     ]
-    fine = [("u1", None, "search", 13, None), ("u1", "i1", "view_item", None, None), ("u1", "i1", "purchase", 50, 0.0)]
+    fine = [
+        ("u1", None, "search", 13, None),
+        ("u1", "i1", "view_item", None, None),
+        ("u1", "i1", "purchase", 50, 0.0),
+    ]
     shop = shop_of(background() + wrong + fine)
     cleaned, facts = run_clean(shop, tmp_path)
     assert cleaned.table("events").equals(
@@ -158,9 +198,24 @@ def test_each_wrong_event_has_its_reason(tmp_path: Path) -> None:
         "missing key": 2, "impossible time": 1, "impossible amount": 1, "unknown item": 1,
         "far in the future": 1, "outlier": 1,
     }  # fmt: skip
-    assert run_clean(shop, tmp_path, zero_amounts=True)[1]["tables"]["events"]["rejected"]["impossible amount"] == 2
-    assert run_clean(shop, tmp_path, now=START + timedelta(hours=1))[1]["tables"]["events"]["after"] < 10
-    off = {"missing_keys": False, "times": False, "amounts": False, "orphans": False, "outlier_z": 0, "near_seconds": 0}
+    assert (
+        run_clean(shop, tmp_path, zero_amounts=True)[1]["tables"]["events"]["rejected"][
+            "impossible amount"
+        ]
+        == 2
+    )
+    assert (
+        run_clean(shop, tmp_path, now=START + timedelta(hours=1))[1]["tables"]["events"]["after"]
+        < 10
+    )
+    off = {
+        "missing_keys": False,
+        "times": False,
+        "amounts": False,
+        "orphans": False,
+        "outlier_z": 0,
+        "near_seconds": 0,
+    }
     assert run_clean(shop, tmp_path, **off)[1]["tables"]["events"]["rejected"] == {}
 
 
@@ -176,13 +231,28 @@ def test_repeats_are_rejected_where_they_cannot_be_real(tmp_path: Path) -> None:
     kept = run_clean(shop, tmp_path)[0].table("events")
     assert [t.second for t in kept.filter(user_id="u1", event="view_item")["time"]] == [56, 5]
     with_quantity = shop.with_tables(events=shop.table("events").with_columns(quantity=pl.lit(1.0)))
-    assert run_clean(with_quantity, tmp_path)[1]["tables"]["events"]["rejected"]["exact duplicate"] == 3
-    daily = shop.with_tables(events=shop.table("events").with_columns(pl.col("time").dt.truncate("1d")))
+    assert (
+        run_clean(with_quantity, tmp_path)[1]["tables"]["events"]["rejected"]["exact duplicate"]
+        == 3
+    )
+    daily = shop.with_tables(
+        events=shop.table("events").with_columns(pl.col("time").dt.truncate("1d"))
+    )
     cleaned, facts = run_clean(daily, tmp_path)
     assert facts["found"]["resolution"] == "day"
     assert cleaned.rows("events") == daily.rows("events")
-    assert run_clean(daily, tmp_path, duplicates="all")[1]["tables"]["events"]["rejected"]["exact duplicate"] == 8
-    assert run_clean(shop, tmp_path, duplicates="none", near_seconds=0)[1]["tables"]["events"]["rejected"] == {}
+    assert (
+        run_clean(daily, tmp_path, duplicates="all")[1]["tables"]["events"]["rejected"][
+            "exact duplicate"
+        ]
+        == 8
+    )
+    assert (
+        run_clean(shop, tmp_path, duplicates="none", near_seconds=0)[1]["tables"]["events"][
+            "rejected"
+        ]
+        == {}
+    )
 
 
 def test_robots_go_and_heavy_customers_stay(tmp_path: Path) -> None:
@@ -190,21 +260,27 @@ def test_robots_go_and_heavy_customers_stay(tmp_path: Path) -> None:
     rows += [("robot", f"i{k % 20}", "view_item", k * 6, None) for k in range(3000)]
     rows += [("fan", f"i{k % 20}", "view_item", k * 4000, None) for k in range(100)]
     shop = shop_of(
-        rows, searches=pl.DataFrame({"search_id": ["a", "b"], "user_id": ["robot", "fan"], "query": ["x", "y"]})
+        rows,
+        searches=pl.DataFrame(
+            {"search_id": ["a", "b"], "user_id": ["robot", "fan"], "query": ["x", "y"]}
+        ),
     )
     cleaned, facts = run_clean(shop, tmp_path)
     assert facts["tables"]["events"]["rejected"] == {"robot": 3000}
     assert cleaned.table("searches")["user_id"].to_list() == ["fan"]
-    assert run_clean(shop, tmp_path, robot_z=0, activity_z=5)[1]["tables"]["events"]["rejected"] == {
-        "unusual activity": 3000
-    }
+    assert run_clean(shop, tmp_path, robot_z=0, activity_z=5)[1]["tables"]["events"][
+        "rejected"
+    ] == {"unusual activity": 3000}
 
 
 @settings(max_examples=20, deadline=None)
 @given(seed=st.integers(0, 999), users=st.integers(2, 5), items=st.integers(2, 5))
 def test_core_is_the_largest_with_enough_events(seed: int, users: int, items: int) -> None:
     rng = np.random.default_rng(seed)
-    rows = [(f"u{rng.integers(15)}", f"i{rng.integers(15)}", "purchase", k * 777, 1.0) for k in range(60)]
+    rows = [
+        (f"u{rng.integers(15)}", f"i{rng.integers(15)}", "purchase", k * 777, 1.0)
+        for k in range(60)
+    ]
     with tempfile.TemporaryDirectory() as folder:
         cleaned, _ = run_clean(shop_of(rows), Path(folder), core_users=users, core_items=items)
         left = {(r[0], r[1], r[3]) for r in rows}
@@ -233,9 +309,13 @@ def test_prices_are_blanked_and_items_stay(tmp_path: Path) -> None:
 def test_unknown_users_are_added(tmp_path: Path) -> None:
     users = pl.DataFrame({"user_id": ["u1"], "attributes": [[{"name": "age", "value": "30"}]]})
     cleaned, facts = run_clean(
-        shop_of([("u1", "i1", "purchase", 1, 1.0), ("u0", "i1", "purchase", 2, 1.0)], users=users), tmp_path
+        shop_of([("u1", "i1", "purchase", 1, 1.0), ("u0", "i1", "purchase", 2, 1.0)], users=users),
+        tmp_path,
     )
-    assert cleaned.table("users").select("user_id", "origin").rows() == [("u1", "real"), ("u0", "real")]
+    assert cleaned.table("users").select("user_id", "origin").rows() == [
+        ("u1", "real"),
+        ("u0", "real"),
+    ]
     assert facts["tables"]["users"]["added"] == 1
 
 
@@ -259,7 +339,12 @@ def test_text_is_as_people_read_it(text: str | None, expected: str | None) -> No
 
 
 @settings(max_examples=200, deadline=None)
-@given(st.lists(st.text(alphabet=st.sampled_from("&;<>/bpamltgq#x 3Ａﬁ\u00a0\u200b='\"!-é"), max_size=30), min_size=1))
+@given(
+    st.lists(
+        st.text(alphabet=st.sampled_from("&;<>/bpamltgq#x 3Ａﬁ\u00a0\u200b='\"!-é"), max_size=30),
+        min_size=1,
+    )
+)
 def test_cleaning_text_is_idempotent(texts: list[str]) -> None:
     once = clean_text(pl.Series(texts, dtype=pl.String))
     assert clean_text(once).equals(once)
@@ -302,6 +387,8 @@ def test_wrong_settings_are_refused() -> None:
         CleanSettings(outlier_z=-1)
 
 
-def test_a_shop_cleans_itself_by_settings_in_text(tmp_path: Path) -> None:
-    cleaned = shop_of(background()).clean(tmp_path / "clean", now="2024-01-02T00:00:00", near_seconds="0")
+def test_a_shop_is_cleaned_by_settings_in_text(tmp_path: Path) -> None:
+    cleaned = wl.clean(
+        shop_of(background()), tmp_path / "clean", now="2024-01-02T00:00:00", near_seconds="0"
+    )
     assert 0 < cleaned.rows("events") < 200

@@ -17,11 +17,18 @@ from typer.testing import CliRunner
 import wareloom as wl
 from lively import lively, lively_events, lively_items
 from wareloom.cli import compare as command
-from wareloom.errors import InputError, MissingExtraError, OutputError, SettingError, SourceError, WareloomError
-from wareloom.metrics._samples import _read
-from wareloom.proof.compare import CompareSettings, Comparison, compare_paths
+from wareloom.core.run import Run
+from wareloom.errors import (
+    InputError,
+    MissingExtraError,
+    OutputError,
+    SettingError,
+    SourceError,
+    WareloomError,
+)
+from wareloom.evaluation.compare import CompareSettings, Comparison, compare_paths
+from wareloom.metrics.likeness.samples import _read
 from wareloom.report.comparison import comparison_page, save_comparison
-from wareloom.run import Run
 from wareloom.shop import Log, Shop
 
 RUN = Run(seed=1, threads=1)
@@ -40,7 +47,10 @@ def fake() -> Shop:
 
 @pytest.fixture(scope="module")
 def found(real: Shop, fake: Shop) -> Comparison:
-    how = {"settings": {"discriminator": {"trees": 5, "folds": 2}}, "measures": (*FEW, "discriminator")}
+    how = {
+        "settings": {"discriminator": {"trees": 5, "folds": 2}},
+        "measures": (*FEW, "discriminator"),
+    }
     return wl.compare(real, fake, lively(60, 2, "h"), run=RUN, **how)
 
 
@@ -74,13 +84,17 @@ def test_it_says_what_was_compared(found: Comparison) -> None:
 
 
 def test_a_name_cannot_write_into_the_page(real: Shop, fake: Shop) -> None:
-    evil = Shop({name: real.scan(name) for name in real.names}, {"name": "<script>alert(1)</script>"})
+    evil = Shop(
+        {name: real.scan(name) for name in real.names}, {"name": "<script>alert(1)</script>"}
+    )
     page = comparison_page(wl.compare(evil, fake, run=RUN, measures=("activity",)).data)
     assert "<script>alert" not in page
     assert "&lt;script&gt;alert" in page
 
 
-def test_without_held_out_users_halves_are_compared_and_that_is_said(real: Shop, fake: Shop) -> None:
+def test_without_held_out_users_halves_are_compared_and_that_is_said(
+    real: Shop, fake: Shop
+) -> None:
     none = wl.compare(real, fake, run=RUN, measures=FEW)
     assert none.data["users"] | {"events": None} == {
         "compared": 40,
@@ -89,17 +103,28 @@ def test_without_held_out_users_halves_are_compared_and_that_is_said(real: Shop,
         "events": None,
     }
     assert "No holdout" in none.data["notes"][0]
-    later = lively_events(80, 9).filter(pl.col("user_id").is_in(real.table("events")["user_id"].implode()))
+    later = lively_events(80, 9).filter(
+        pl.col("user_id").is_in(real.table("events")["user_id"].implode())
+    )
     same = wl.compare(real, fake, real.with_tables(events=later), run=RUN, measures=FEW)
     assert "80 of 80 held-out users are users of REAL, too" in same.data["notes"][0]
     assert same.data["figures"] == none.data["figures"]
 
 
 def test_events_on_items_that_nobody_knows_count_and_are_told(real: Shop, fake: Shop) -> None:
-    strange = pl.when(pl.int_range(pl.len()) % 3 == 0).then(pl.lit("x")).otherwise("item_id").alias("item_id")
+    strange = (
+        pl.when(pl.int_range(pl.len()) % 3 == 0)
+        .then(pl.lit("x"))
+        .otherwise("item_id")
+        .alias("item_id")
+    )
     events = fake.table("events").with_columns(strange)
-    items = pl.concat([lively_items(), pl.DataFrame({"item_id": ["x"], "category": [["Shop", "X"]]})])
-    odd = wl.compare(real, Shop({"items": items, "events": events}), run=RUN, measures=("popularity",))
+    items = pl.concat(
+        [lively_items(), pl.DataFrame({"item_id": ["x"], "category": [["Shop", "X"]]})]
+    )
+    odd = wl.compare(
+        real, Shop({"items": items, "events": events}), run=RUN, measures=("popularity",)
+    )
     assert any(
         re.match(r"33\.\d% of the events of SYNTH are on items that REAL's catalogue lacks", n)
         for n in odd.data["notes"]
@@ -121,7 +146,9 @@ def alone(shop: Shop) -> Shop:
 
 
 def three(shop: Shop) -> Shop:
-    return shop.with_tables(events=shop.table("events").filter(pl.col("user_id").is_in(["f1", "f2", "f3"])))
+    return shop.with_tables(
+        events=shop.table("events").filter(pl.col("user_id").is_in(["f1", "f2", "f3"]))
+    )
 
 
 @pytest.mark.parametrize(
@@ -129,7 +156,10 @@ def three(shop: Shop) -> Shop:
     [
         (emptied, "SYNTH has no events on items that its catalogue knows"),
         (alone, "SYNTH has no table 'events': there is no behaviour"),
-        (no_items, "Not one item of SYNTH is an item of REAL: SYNTH has 'pi0', REAL has 'i0'. Both must name"),
+        (
+            no_items,
+            "Not one item of SYNTH is an item of REAL: SYNTH has 'pi0', REAL has 'i0'. Both must name",
+        ),
         (three, "takes 20 users of a kind or more.* There are 80 of REAL, 3 of SYNTH"),
     ],
 )
@@ -146,21 +176,32 @@ def test_what_cannot_be_compared_is_refused(
         ({"measures": ("gap",)}, "No measure of a comparison is called 'gap'. Did you mean 'gaps'"),
         ({"measures": ("ndcg",)}, "No measure of a comparison is called 'ndcg'"),
         ({"tolerance": 0.5}, "tolerance is 0.5 and groups 20; give 1 or more, and 5 to 100"),
-        ({"measures": ("gaps",), "settings": {"hours": {}}}, "settings of hours, which is not among"),
-        ({"settings": {"tail_share": {"heda": 1}}}, "TailShare has no setting 'heda'. Did you mean 'head'"),
+        (
+            {"measures": ("gaps",), "settings": {"hours": {}}},
+            "settings of hours, which is not among",
+        ),
+        (
+            {"settings": {"tail_share": {"heda": 1}}},
+            "TailShare has no setting 'heda'. Did you mean 'head'",
+        ),
         ({"measure": ()}, "CompareSettings has no setting 'measure'"),
     ],
 )
-def test_settings_are_checked(settings: dict[str, object], message: str, real: Shop, fake: Shop) -> None:
+def test_settings_are_checked(
+    settings: dict[str, object], message: str, real: Shop, fake: Shop
+) -> None:
     with pytest.raises(SettingError, match=message):
         wl.compare(real, fake, run=RUN, **settings)
 
 
 def test_a_measure_of_shops_is_no_metric_of_rankings() -> None:
+    from wareloom.evaluation.ranking import metric
     from wareloom.proof.clicks import click_metric
-    from wareloom.proof.evaluate import metric
 
-    with pytest.raises(SettingError, match="'gaps' judges synthetic shops, not rankings: it is for `wareloom compare`"):
+    with pytest.raises(
+        SettingError,
+        match="'gaps' judges synthetic shops, not rankings: it is for `wareloom compare`",
+    ):
         metric("gaps")
     with pytest.raises(SettingError, match="'gaps' judges synthetic shops, not clicks"):
         click_metric("gaps")
@@ -173,7 +214,9 @@ def test_what_is_not_installed_is_left_out_unless_it_was_named(
     found = wl.compare(real, fake, run=RUN)
     assert "pip install 'wareloom[learned]'" in found.data["left_out"]["discriminator"]
     assert "sequence_discriminator" not in found.data["left_out"]
-    with pytest.raises(SettingError, match="no figure 'discriminator': The measure discriminator needs"):
+    with pytest.raises(
+        SettingError, match="no figure 'discriminator': The measure discriminator needs"
+    ):
         found.figure("discriminator")
     with pytest.raises(MissingExtraError, match="needs the package 'lightgbm'"):
         wl.compare(real, fake, run=RUN, measures=("discriminator",))
@@ -190,16 +233,23 @@ def exported(shop: Shop, folder: Path) -> Path:
 def test_any_tools_tables_are_judged(real: Shop, fake: Shop, tmp_path: Path) -> None:
     paths = [exported(shop, tmp_path / name) for name, shop in (("real", real), ("fake", fake))]
     real.save(tmp_path / "shop")
-    how = CompareSettings(measures=("activity", "popularity", "gaps", "hours", "funnel", "repeat_rate"))
+    how = CompareSettings(
+        measures=("activity", "popularity", "gaps", "hours", "funnel", "repeat_rate")
+    )
     left = set(Path(tempfile.gettempdir()).glob("wareloom-*"))
     plain = compare_paths(*paths, settings=how, run=RUN)
     mixed = compare_paths(tmp_path / "shop", paths[1], settings=how, run=RUN)
     assert set(Path(tempfile.gettempdir()).glob("wareloom-*")) == left
-    assert mixed.data["figures"] == wl.compare(real, fake, run=RUN, measures=how.measures).data["figures"]
+    assert (
+        mixed.data["figures"]
+        == wl.compare(real, fake, run=RUN, measures=how.measures).data["figures"]
+    )
     by_name = {figure["name"]: figure["value"] for figure in mixed.data["figures"]}
     for name in ("activity", "gaps", "hours", "repeat_rate"):
         assert plain.figure(name)["value"] == by_name[name]
-    with pytest.raises(SourceError, match=r"is not there: no such file or folder\. Did you mean 'fake'"):
+    with pytest.raises(
+        SourceError, match=r"is not there: no such file or folder\. Did you mean 'fake'"
+    ):
         compare_paths(paths[0], tmp_path / "fakes", run=RUN)
     (tmp_path / "fake" / "log.csv").write_text("customer_id,sku,timestamp\nu,i0,yesterday\n")
     with pytest.raises(WareloomError, match="yesterday"):
@@ -242,10 +292,17 @@ def test_the_command(real: Shop, fake: Shop, tmp_path: Path) -> None:
 
 def test_the_order_of_ties_is_not_the_one_that_a_synthesizer_saw() -> None:
     events = pl.DataFrame(
-        {"user_id": [f"u{i // 8}" for i in range(400)], "item_id": [f"i{i * 7 % 50}" for i in range(400)]}
+        {
+            "user_id": [f"u{i // 8}" for i in range(400)],
+            "item_id": [f"i{i * 7 % 50}" for i in range(400)],
+        }
     )
-    events = events.with_columns(event=pl.lit("purchase"), time=pl.lit("2024-03-01").str.to_datetime("%Y-%m-%d"))
-    shop = Shop({"items": pl.DataFrame({"item_id": [f"i{i}" for i in range(50)]}), "events": events})
+    events = events.with_columns(
+        event=pl.lit("purchase"), time=pl.lit("2024-03-01").str.to_datetime("%Y-%m-%d")
+    )
+    shop = Shop(
+        {"items": pl.DataFrame({"item_id": [f"i{i}" for i in range(50)]}), "events": events}
+    )
     run = Run(seed=3)
     fitted = Log.of(shop, shuffle_ties=run.seed_for("ties")).item
     judged = _read("real", shop, 2, run).sample.log.item

@@ -7,15 +7,22 @@ import polars as pl
 import pytest
 
 from planted import SETTINGS, history, kinds, planted
+from wareloom.core.family import SYNTHESIZERS
+from wareloom.core.run import Run
 from wareloom.errors import SettingError
-from wareloom.family import SYNTHESIZERS
 from wareloom.neural import torch
-from wareloom.run import Run
 from wareloom.shop import Log, Shop
 from wareloom.synthesis import Given
 from wareloom.synthesis.behaviour._latent import Asked, Coder
 from wareloom.synthesis.behaviour._vectors import Average, back, conditions, scaled, space
-from wareloom.synthesis.behaviour.diffusion import WAVES, Diffusion, _Denoising, ddim, schedule, waves
+from wareloom.synthesis.behaviour.diffusion import (
+    WAVES,
+    Diffusion,
+    _Denoising,
+    ddim,
+    schedule,
+    waves,
+)
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +85,9 @@ def test_the_loss_is_the_error_of_the_velocity() -> None:
     for u in range(4):
         a, s = (float(part) for part in schedule((start + u / 4) % 1.0))
         noisy = a * x[u].numpy() + s * noise[u]
-        total += (((0.5 * noisy + c[u, :3].numpy()) - (a * noise[u] - s * x[u].numpy())) ** 2).mean()
+        total += (
+            ((0.5 * noisy + c[u, :3].numpy()) - (a * noise[u] - s * x[u].numpy())) ** 2
+        ).mean()
     assert told == pytest.approx(total / 4, rel=1e-4)
 
 
@@ -89,7 +98,10 @@ def test_a_time_is_told_apart_from_every_other() -> None:
 
 def test_vectors_are_scaled_together_and_back() -> None:
     rng = np.random.default_rng(2)
-    mean, spread = rng.standard_normal((500, 3)) * [3, 1, 0.1] + 5, np.abs(rng.standard_normal((500, 3)))
+    mean, spread = (
+        rng.standard_normal((500, 3)) * [3, 1, 0.1] + 5,
+        np.abs(rng.standard_normal((500, 3))),
+    )
     of = space(mean, spread)
     z = np.concatenate([mean + spread * rng.standard_normal((500, 3)) for _ in range(40)])
     np.testing.assert_allclose(of[0], z.mean(axis=0), atol=0.05)
@@ -102,7 +114,9 @@ def test_vectors_are_scaled_together_and_back() -> None:
 def test_a_condition_says_whether_there_is_one() -> None:
     torch.manual_seed(1)
     coder, of = Coder(9, 8, 3, 0.0), space(np.zeros((2, 3)), np.ones((2, 3)))
-    asked = Asked(np.arange(3), np.array([True, False, True]), np.array([0, 2, 3]), np.array([1, 2, 5]))
+    asked = Asked(
+        np.arange(3), np.array([True, False, True]), np.array([0, 2, 3]), np.array([1, 2, 5])
+    )
     c = conditions(coder, of, asked)
     assert c.shape == (3, 4)
     assert c[:, -1].tolist() == [1, 0, 1]
@@ -148,11 +162,22 @@ def test_an_order_leads_where_others_went() -> None:
     events = pl.DataFrame(ring, schema=["user", "item"], orient="row").select(
         user_id=pl.format("u{}", "user"), item_id=pl.format("i{}", "item"), event=pl.lit("purchase")
     )
-    shop = Shop({"items": pl.DataFrame({"item_id": [f"i{i}" for i in range(12)]}), "events": events})
-    quick = {"epochs": 2, "hidden_size": 8, "latent_size": 3, "updates": 20, "width": 8, "batch_size": 32}
+    shop = Shop(
+        {"items": pl.DataFrame({"item_id": [f"i{i}" for i in range(12)]}), "events": events}
+    )
+    quick = {
+        "epochs": 2,
+        "hidden_size": 8,
+        "latent_size": 3,
+        "updates": 20,
+        "width": 8,
+        "batch_size": 32,
+    }
 
     def next_ones(order: float) -> float:
-        made = SYNTHESIZERS.make("diffusion", **quick, order=order, structure="chain").fit(shop, Run(seed=1))
+        made = SYNTHESIZERS.make("diffusion", **quick, order=order, structure="chain").fit(
+            shop, Run(seed=1)
+        )
         log = Log.of(made.sample(300, Run(seed=2)))
         item = np.array([int(i[1:]) for i in log.items.ids])[log.item].reshape(-1, 5)
         return float((np.diff(item, axis=1) % 12 == 1).mean())
@@ -165,12 +190,25 @@ def test_outlines_keep_their_categories_whatever_the_vector() -> None:
     shop = planted(200)
     side = pl.col("item_id").str.slice(1).cast(pl.Int32) % 2
     items = shop.table("items").with_columns(category=pl.concat_list(pl.format("side {}", side)))
-    quick = {"epochs": 2, "hidden_size": 8, "latent_size": 3, "updates": 20, "width": 8, "batch_size": 32}
-    made = SYNTHESIZERS.make("diffusion", **quick, order=0.0).fit(shop.with_tables(items=items), Run(seed=1))
+    quick = {
+        "epochs": 2,
+        "hidden_size": 8,
+        "latent_size": 3,
+        "updates": 20,
+        "width": 8,
+        "batch_size": 32,
+    }
+    made = SYNTHESIZERS.make("diffusion", **quick, order=0.0).fit(
+        shop.with_tables(items=items), Run(seed=1)
+    )
 
     def odd(shop: Shop) -> list[int]:
         log = Log.of(shop)
-        return sorted(np.bincount(log.user, weights=np.array([int(i[1:]) % 2 for i in log.items.ids])[log.item]))
+        return sorted(
+            np.bincount(
+                log.user, weights=np.array([int(i[1:]) % 2 for i in log.items.ids])[log.item]
+            )
+        )
 
     assert odd(made.sample(200, Run(seed=2))) == odd(shop), "each outline is drawn once"
 

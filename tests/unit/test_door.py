@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wareloom.errors import SchemaError, SettingError, UnknownNameError
-from wareloom.shop.cells import LIST, clock
-from wareloom.shop.door import admit
+from wareloom.preparing.cells import LIST, clock
+from wareloom.preparing.door import admit
 
 
 def lazy(**columns: list) -> pl.LazyFrame:
@@ -21,7 +21,9 @@ def lazy(**columns: list) -> pl.LazyFrame:
 
 def events(**columns: list) -> pl.LazyFrame:
     size = len(next(iter(columns.values())))
-    return lazy(**{"user_id": ["u"] * size, "event": ["purchase"] * size, "item_id": ["a"] * size} | columns)
+    return lazy(
+        **{"user_id": ["u"] * size, "event": ["purchase"] * size, "item_id": ["a"] * size} | columns
+    )
 
 
 def table(folder: Path, name: str) -> pl.DataFrame:
@@ -55,16 +57,26 @@ def test_rows_that_cannot_be_used_are_always_set_aside(tmp_path: Path) -> None:
         ("price", ["1", "-inf"], "'-inf' is NaN or infinite"),
         ("price", [1.0, -2.5], "'-2.5' is less than 0"),
         ("price", [1.0, float("nan")], "'NaN' is NaN or infinite"),
-        ("launched_at", ["2020-01-02", "03.04.2020"], "'03.04.2020' is not a time in the form %Y-%m-%d"),
+        (
+            "launched_at",
+            ["2020-01-02", "03.04.2020"],
+            "'03.04.2020' is not a time in the form %Y-%m-%d",
+        ),
         (
             "launched_at",
             ["1600000000", "1600000001", "1600000000000"],
             "'1600000000000' is not a time in seconds since 1970",
         ),
-        ("launched_at", ["1600000000000", "1500000000000", "1600000000"], "'1600000000' is not a time in milliseconds"),
+        (
+            "launched_at",
+            ["1600000000000", "1500000000000", "1600000000"],
+            "'1600000000' is not a time in milliseconds",
+        ),
     ],
 )
-def test_a_malformed_cell_stops_or_is_set_aside(tmp_path: Path, column: str, cells: list, words: str) -> None:
+def test_a_malformed_cell_stops_or_is_set_aside(
+    tmp_path: Path, column: str, cells: list, words: str
+) -> None:
     items = lazy(item_id=[f"i{n}" for n in range(len(cells))], **{column: cells})
     with pytest.raises(SchemaError) as caught:
         admit({"items": items}, tmp_path)
@@ -82,7 +94,8 @@ def test_a_malformed_cell_stops_or_is_set_aside(tmp_path: Path, column: str, cel
 def test_an_item_id_used_twice_names_both_rows(tmp_path: Path) -> None:
     items = lazy(item_id=["a", "b", "a", "a"], title=["first", "b", "second", "third"])
     with pytest.raises(
-        SchemaError, match=r"row 3, column 'item_id': 'a' was used before, in items, row 1; .*reject.*first row is kept"
+        SchemaError,
+        match=r"row 3, column 'item_id': 'a' was used before, in items, row 1; .*reject.*first row is kept",
     ):
         admit({"items": items}, tmp_path)
     told = admit({"items": items}, tmp_path, on_error="reject")
@@ -107,7 +120,10 @@ def test_items_come_from_the_log_and_users_are_completed(tmp_path: Path) -> None
 
 
 def test_ids_are_text_whatever_they_came_as(tmp_path: Path) -> None:
-    admit({"events": events(item_id=[1.0, 2.0, 3.0], user_id=[7, 8, 9], session_id=[" s ", "", "t"])}, tmp_path)
+    admit(
+        {"events": events(item_id=[1.0, 2.0, 3.0], user_id=[7, 8, 9], session_id=[" s ", "", "t"])},
+        tmp_path,
+    )
     rows = table(tmp_path, "events").select("item_id", "user_id", "session_id").rows()
     assert rows == [("1", "7", "s"), ("2", "8", None), ("3", "9", "t")]
 
@@ -132,7 +148,9 @@ def test_the_usual_forms_of_a_time(tmp_path: Path, cell: str) -> None:
 
 
 def test_day_and_month_are_not_guessed(tmp_path: Path) -> None:
-    with pytest.raises(SchemaError, match=r"'time'.*'03/04/2020' day and month cannot be told apart.*time_format"):
+    with pytest.raises(
+        SchemaError, match=r"'time'.*'03/04/2020' day and month cannot be told apart.*time_format"
+    ):
         admit({"events": events(time=["03/04/2020"])}, tmp_path)
     admit({"events": events(time=["03/04/2020"])}, tmp_path, time_format="%d/%m/%Y")
     assert table(tmp_path, "events")["time"][0] == dt.datetime(2020, 4, 3)
@@ -158,10 +176,16 @@ def test_wrong_calls(tmp_path: Path) -> None:
 @settings(max_examples=25, deadline=None)
 @given(
     st.lists(
-        st.tuples(st.sampled_from(["a", "b", "zz", "", None]), st.sampled_from(["1", "x", "inf", "", None])), min_size=1
+        st.tuples(
+            st.sampled_from(["a", "b", "zz", "", None]),
+            st.sampled_from(["1", "x", "inf", "", None]),
+        ),
+        min_size=1,
     )
 )
-def test_no_row_is_lost_and_order_is_kept(tmp_path_factory: pytest.TempPathFactory, rows: list) -> None:
+def test_no_row_is_lost_and_order_is_kept(
+    tmp_path_factory: pytest.TempPathFactory, rows: list
+) -> None:
     folder = tmp_path_factory.mktemp("shop")
     ids, values = zip(*rows, strict=True)
     frame = pl.LazyFrame(

@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from openai_server import Server, prompt_of, said
+from wareloom.core.family import SYNTHESIZERS
+from wareloom.core.run import Run
 from wareloom.errors import SettingError
-from wareloom.family import SYNTHESIZERS
 from wareloom.language.tokenise import tokenise
-from wareloom.run import Run
 from wareloom.shop import Shop
 from wareloom.synthesis.queries._alike import by_place, by_sound
 from wareloom.synthesis.queries._edits import BESIDE, KINDS, Known, Typed, plural, slip, sound
@@ -24,7 +24,12 @@ pytest.importorskip("jieba")
 pytest.importorskip("pypinyin")
 LIKES = {"sofa": (("couch", 1.0),), "红色": (("大红", 1.0),)}
 SOUNDS = {"yi fu": (("衣服", 2.0), ("一幅", 1.0)), "xie": (("鞋", 5.0), ("谢", 1.0))}
-KNOWN = Known(SOUNDS, LIKES, frozenset({"table", "shoe", "sofa", "box"}), frozenset({"shoe", "box", "sofa", "party"}))
+KNOWN = Known(
+    SOUNDS,
+    LIKES,
+    frozenset({"table", "shoe", "sofa", "box"}),
+    frozenset({"shoe", "box", "sofa", "party"}),
+)
 
 
 def outcomes(kind: str, text: str) -> set[str]:
@@ -84,7 +89,9 @@ def test_a_query_in_pieces_is_the_query(text: str) -> None:
 
 
 @given(
-    st.lists(st.sampled_from(["red", "3", "ft", "shoe", "运动鞋", "🔥", "wi-fi"]), min_size=1, max_size=6),
+    st.lists(
+        st.sampled_from(["red", "3", "ft", "shoe", "运动鞋", "🔥", "wi-fi"]), min_size=1, max_size=6
+    ),
     st.integers(0, 99),
 )
 def test_edits_keep_what_they_do_not_touch(words: list[str], seed: int) -> None:
@@ -112,20 +119,31 @@ def test_words_that_sound_alike_are_the_catalogues_own() -> None:
 
 
 def test_words_that_stand_in_the_same_places_are_alike() -> None:
-    around = [(a, b) for a in ("leather", "velvet", "grey", "small", "corner") for b in ("bed", "set", "cover")]
+    around = [
+        (a, b)
+        for a in ("leather", "velvet", "grey", "small", "corner")
+        for b in ("bed", "set", "cover")
+    ]
     titles = [[a, word, b] for word in ("sofa", "couch") for a, b in around]
     titles += [[a, "lamp", "shade"] for a in ("desk", "floor", "table")] * 10
     found = by_place(pl.Series(titles))
     assert {("sofa", "couch"), ("couch", "sofa")} <= set(found.select("word", "other").rows())
     assert "lamp" not in found["word"].to_list()
-    assert not len(by_place(pl.Series(titles), frozenset({"sofa"})).filter(pl.col("word") == "couch"))
+    assert not len(
+        by_place(pl.Series(titles), frozenset({"sofa"})).filter(pl.col("word") == "couch")
+    )
     assert not len(by_place(pl.Series([["a"]])))
 
 
 def shop(queries: list[str], grades: list[float]) -> Shop:
     ids = [f"i{n}" for n in range(len(queries))]
     catalogue = pl.DataFrame({"item_id": [*ids, "other"], "title": [*queries, "blue lamp"]})
-    return Shop({"items": catalogue, "judgments": pl.DataFrame({"query": queries, "item_id": ids, "grade": grades})})
+    return Shop(
+        {
+            "items": catalogue,
+            "judgments": pl.DataFrame({"query": queries, "item_id": ids, "grade": grades}),
+        }
+    )
 
 
 def test_real_queries_are_edited_and_keep_their_grade_where_the_edit_keeps_it() -> None:
@@ -140,21 +158,32 @@ def test_real_queries_are_edited_and_keep_their_grade_where_the_edit_keeps_it() 
         kept = source == "edits: swap"
         assert kept == (len(query.split()) == 3)
         assert grade == grades[int(item[1])] - (0.0 if kept else 1.0)
-    twice = Edits(mix={"drop": 1.0}, edits=2, doubt=0.5).fit(shop(said, grades)).sample(20).table("judgments")
+    twice = (
+        Edits(mix={"drop": 1.0}, edits=2, doubt=0.5)
+        .fit(shop(said, grades))
+        .sample(20)
+        .table("judgments")
+    )
     assert set(twice["source"]) == {"edits: drop, drop"}
     assert set(twice["grade"]) == {2.0, 1.0}
 
 
 def test_kinds_are_tried_by_their_shares_and_what_cannot_be_changed_is_left_out() -> None:
     said = shop([f"walnut table number{n}" for n in range(50)], [3.0] * 50)
-    rows = Edits(mix={"typo": 0.8, "swap": 0.2}).fit(said).sample(1000, Run(seed=1)).table("judgments")
+    rows = (
+        Edits(mix={"typo": 0.8, "swap": 0.2}).fit(said).sample(1000, Run(seed=1)).table("judgments")
+    )
     assert 0.75 < (rows["source"] == "edits: typo").mean() < 0.85
     mixed = shop(["tv", "walnut table"], [3.0, 3.0])
-    assert set(Edits(mix={"typo": 1.0}).fit(mixed).sample(20).table("judgments")["item_id"]) == {"i1"}
+    assert set(Edits(mix={"typo": 1.0}).fit(mixed).sample(20).table("judgments")["item_id"]) == {
+        "i1"
+    }
 
 
 def test_another_synthesizer_serves_where_nobody_asked() -> None:
-    bare = shop(["oak dining table", "leather walking shoe"], [3.0, 3.0]).with_tables(judgments=None)
+    bare = shop(["oak dining table", "leather walking shoe"], [3.0, 3.0]).with_tables(
+        judgments=None
+    )
     made = Edits(queries="spans", query_settings={"longest": 3}, mix={"swap": 1.0}).fit(bare)
     assert made.parts()["writer_"]["queries"].settings() == {"longest": 3}
     assert set(made.sample(20).table("judgments")["item_id"]) == {"i0", "i1", "other"}
@@ -170,7 +199,9 @@ def test_a_masked_model_fills_a_gap(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Edits, "_fill", fill)
     made = Edits(mix={"masked": 1.0}, masked="model").fit(shop(["oak"], [3.0]))
     rows = made.sample(3).table("judgments")
-    assert rows.select("query", "grade", "source").unique().rows() == [("elm", 2.0, "edits: masked")]
+    assert rows.select("query", "grade", "source").unique().rows() == [
+        ("elm", 2.0, "edits: masked")
+    ]
     assert set(asked) == {"[MASK]"}
 
 
@@ -193,7 +224,9 @@ def test_queries_are_translated_where_the_answer_is_a_translation() -> None:
     shop_ = shop(list(TRANSLATIONS), [3.0] * len(TRANSLATIONS))
     with Server(answered) as server:
         settings = {"base_url": server.url, "model": "any"}
-        made = Edits(mix={"translated": 1.0}, translator="endpoint", translator_settings=settings).fit(shop_)
+        made = Edits(
+            mix={"translated": 1.0}, translator="endpoint", translator_settings=settings
+        ).fit(shop_)
         planned = made.plan(50)
         assert planned is not None
         assert 0 < planned.calls <= 50

@@ -14,8 +14,8 @@ from scipy import stats
 
 from conftest import small_shop
 from lively import lively
+from wareloom.core.run import Run
 from wareloom.neural import torch
-from wareloom.run import Run
 from wareloom.shop import Log, Shop
 from wareloom.synthesis.behaviour._writing.clusters import (
     DRAWN,
@@ -28,7 +28,15 @@ from wareloom.synthesis.behaviour._writing.clusters import (
 )
 from wareloom.synthesis.behaviour._writing.event_net import NEVER, EventNet, priors
 from wareloom.synthesis.behaviour._writing.grammar import EARLIER, KINDS, NEW, SAME, fit_grammar
-from wareloom.synthesis.behaviour._writing.pace import COUNTS, calendar, classify, count_class, draw_gap, fit_pace, gaps
+from wareloom.synthesis.behaviour._writing.pace import (
+    COUNTS,
+    calendar,
+    classify,
+    count_class,
+    draw_gap,
+    fit_pace,
+    gaps,
+)
 from wareloom.synthesis.behaviour._writing.tokens import Tokens, hazard
 
 SECOND = 1_000_000
@@ -38,9 +46,13 @@ def many(n: int = 800, size: int = 16, seed: int = 0) -> tuple[np.ndarray, np.nd
     """Items in bunches, their biases, and what is asked for near some of them."""
     rng = np.random.default_rng(seed)
     middle = rng.normal(size=(20, size))
-    vectors = (middle[rng.integers(20, size=n)] + 0.6 * rng.normal(size=(n, size))).astype(np.float32)
+    vectors = (middle[rng.integers(20, size=n)] + 0.6 * rng.normal(size=(n, size))).astype(
+        np.float32
+    )
     bias = rng.normal(size=n).astype(np.float32)
-    queries = (0.5 * vectors[rng.integers(n, size=4100)] + 0.3 * rng.normal(size=(4100, size))).astype(np.float32)
+    queries = (
+        0.5 * vectors[rng.integers(n, size=4100)] + 0.3 * rng.normal(size=(4100, size))
+    ).astype(np.float32)
     return vectors, bias, queries
 
 
@@ -50,7 +62,9 @@ def index() -> tuple[Clusters, np.ndarray, np.ndarray]:
     from wareloom.synthesis.behaviour._writing.clusters import Guess
 
     vectors, bias, queries = many()
-    clusters, weights = fit_clusters(vectors, bias, np.arange(len(vectors)), queries[:4000], Run(threads=1))
+    clusters, weights = fit_clusters(
+        vectors, bias, np.arange(len(vectors)), queries[:4000], Run(threads=1)
+    )
     guess = Guess(vectors.shape[1], clusters)
     guess.load_state_dict({name: torch.from_numpy(value) for name, value in weights.items()})
     with torch.no_grad():
@@ -74,13 +88,16 @@ def test_clusters_are_even_and_hold_every_item_once() -> None:
     assert spread < 0.6 * vectors.var(axis=0).sum()
 
 
-def test_what_clusters_hold_is_the_sum_over_their_items(index: tuple[Clusters, np.ndarray, np.ndarray]) -> None:
+def test_what_clusters_hold_is_the_sum_over_their_items(
+    index: tuple[Clusters, np.ndarray, np.ndarray],
+) -> None:
     clusters, guess, queries = index
     held = shares(clusters, queries)
     for query, own in zip(queries[:5], held, strict=False):
         chance = exact(query)
         by_hand = [
-            chance[clusters.code[a:b]].sum() for a, b in zip(clusters.start[:-1], clusters.start[1:], strict=True)
+            chance[clusters.code[a:b]].sum()
+            for a, b in zip(clusters.start[:-1], clusters.start[1:], strict=True)
         ]
         np.testing.assert_allclose(own, by_hand, rtol=1e-3)
     guessed = np.exp(guess - guess.max(axis=1, keepdims=True))
@@ -109,7 +126,10 @@ def drawn(
     """How often each item came in n draws for query q."""
     clusters, guess, queries = index
     large = np.empty(800, np.float32), np.empty(800, np.int64), np.empty(guess.shape[1])
-    small = np.empty(guess.shape[1]), np.empty((1 + DRAWN, int(np.diff(clusters.start).max())), dtype=np.float32)
+    small = (
+        np.empty(guess.shape[1]),
+        np.empty((1 + DRAWN, int(np.diff(clusters.start).max())), dtype=np.float32),
+    )
     out = np.empty(n, dtype=np.int64)
     draw_many(clusters, guess[q], queries[q], best, (large, small), never, out)
     return np.bincount(out, minlength=800)
@@ -122,14 +142,18 @@ def apart(seen: np.ndarray, chance: np.ndarray) -> float:
     return float(0.5 * np.abs(seen / n - chance).sum() - noise)
 
 
-def test_items_are_drawn_from_the_whole_softmax(index: tuple[Clusters, np.ndarray, np.ndarray]) -> None:
+def test_items_are_drawn_from_the_whole_softmax(
+    index: tuple[Clusters, np.ndarray, np.ndarray],
+) -> None:
     beyond = [apart(drawn(index, q, 20_000), exact(index[2][q])) for q in range(40)]
     # Now and then the guess misses a cluster that one item alone makes heavy.
     assert np.mean(beyond) < 0.03
     assert np.quantile(beyond, 0.9) < 0.08
 
 
-def test_the_best_items_are_found_and_drawn_by_their_chances(index: tuple[Clusters, np.ndarray, np.ndarray]) -> None:
+def test_the_best_items_are_found_and_drawn_by_their_chances(
+    index: tuple[Clusters, np.ndarray, np.ndarray],
+) -> None:
     recalled = []
     for q in range(40):
         chance = exact(index[2][q])
@@ -139,16 +163,23 @@ def test_the_best_items_are_found_and_drawn_by_their_chances(index: tuple[Cluste
         sure = chance[best] * 8000 / chance[best].sum() > 12
         recalled.append(np.mean(seen[best][sure] > 0))
         if q < 10 and recalled[-1] == 1.0 and sure.all():
-            assert stats.chisquare(seen[best], chance[best] / chance[best].sum() * 8000).pvalue > 1e-4
+            assert (
+                stats.chisquare(seen[best], chance[best] / chance[best].sum() * 8000).pvalue > 1e-4
+            )
     assert np.mean(recalled) > 0.97
 
 
-def test_the_nucleus_is_the_fewest_that_hold_its_share(index: tuple[Clusters, np.ndarray, np.ndarray]) -> None:
+def test_the_nucleus_is_the_fewest_that_hold_its_share(
+    index: tuple[Clusters, np.ndarray, np.ndarray],
+) -> None:
     for q in range(10):
         chance = exact(index[2][q])
         order = np.argsort(-chance)
         size = int(np.searchsorted(np.cumsum(chance[order]), 0.7)) + 1
-        wanted = np.where(np.isin(np.arange(800), order[:size]), chance, 0.0) / chance[order[:size]].sum()
+        wanted = (
+            np.where(np.isin(np.arange(800), order[:size]), chance, 0.0)
+            / chance[order[:size]].sum()
+        )
         seen = drawn(index, q, 8000, (0, 0.7))
         assert apart(seen, wanted) < 0.04
         assert seen[order[int(1.3 * size) + 3 :]].sum() == 0
@@ -177,7 +208,9 @@ def test_a_gap_goes_to_its_class_and_comes_back_from_it() -> None:
         assert own.min() <= drawn.min()
         assert drawn.max() <= own.max()
         assert not np.any(drawn % pace.bounds[2])
-    assert draw_gap(pace, within + between - 1, 0, 10, state) == pace.table[-1, 0], "the least, where none fits"
+    assert draw_gap(pace, within + between - 1, 0, 10, state) == pace.table[-1, 0], (
+        "the least, where none fits"
+    )
 
 
 def test_gaps_of_no_time_are_a_class_of_their_own() -> None:
@@ -246,7 +279,9 @@ def test_a_token_predicts_the_next_event() -> None:
         assert tokens.columns["next_item"][rows].tolist() == [*own, 0]
         assert tokens.columns["next_action"][rows][-1] == -1
         assert (tokens.columns["next_action"][rows][:-1] >= 0).all()
-        assert tokens.columns["count"][rows].tolist() == [count_class(n) for n in range(len(own) + 1)]
+        assert tokens.columns["count"][rows].tolist() == [
+            count_class(n) for n in range(len(own) + 1)
+        ]
         assert tokens.columns["next_low"][at] == tokens.columns["next_low"][at + len(own)] == 0
         at += len(own) + 1
 
@@ -255,11 +290,16 @@ def test_an_unknown_gap_may_be_any_of_its_session() -> None:
     shop = small_shop(users=30)
     place = pl.int_range(pl.len())
     events = shop.table("events").with_columns(
-        time=pl.when(place % 5 != 0).then("time"), session_id=pl.format("{}-{}", "user_id", place // 3)
+        time=pl.when(place % 5 != 0).then("time"),
+        session_id=pl.format("{}-{}", "user_id", place // 3),
     )
     log = Log.of(shop.with_tables(events=events))
     tokens, split = tokens_of(log), fit_pace(log, 6).split
-    told = {(a, b) for a, b in zip(tokens.columns["next_low"], tokens.columns["next_high"], strict=True) if a != b}
+    told = {
+        (a, b)
+        for a, b in zip(tokens.columns["next_low"], tokens.columns["next_high"], strict=True)
+        if a != b
+    }
     assert told <= {(1, split[0]), (1 + split[0], split.sum())}
     assert told
 
@@ -318,10 +358,14 @@ def test_the_loss_is_the_likelihood_term_by_term() -> None:
     rows = [
         (f"u{u}", f"i{i}", k)
         for u in range(6)
-        for i, k in zip(rng.integers(5, size=7), rng.choice(["view_item", "purchase"], 7), strict=True)
+        for i, k in zip(
+            rng.integers(5, size=7), rng.choice(["view_item", "purchase"], 7), strict=True
+        )
     ]
     events = pl.DataFrame(rows, schema=["user_id", "item_id", "event"], orient="row").with_columns(
-        time=pl.Series(np.cumsum(rng.integers(1, 4, len(rows))) * 1200 * SECOND).cast(pl.Datetime("us"))
+        time=pl.Series(np.cumsum(rng.integers(1, 4, len(rows))) * 1200 * SECOND).cast(
+            pl.Datetime("us")
+        )
     )
     shop = Shop({"items": pl.DataFrame({"item_id": [f"i{i}" for i in range(5)]}), "events": events})
     log = Log.of(shop)
@@ -335,7 +379,9 @@ def test_the_loss_is_the_likelihood_term_by_term() -> None:
     batch = next(tokens.batches(50, 10_000, np.random.default_rng(0)))
     with torch.no_grad():
         told = float(net.loss(batch, None))
-        state = net.encoder(net.read(*(batch[n] for n in ("item", "kind", "gap", "count", "calendar"))))
+        state = net.encoder(
+            net.read(*(batch[n] for n in ("item", "kind", "gap", "count", "calendar")))
+        )
         total, number = 0.0, 0
         for u in range(6):
             for p in range(8):
@@ -350,11 +396,21 @@ def test_the_loss_is_the_likelihood_term_by_term() -> None:
                     total -= float(torch.log_softmax(net.paces(h)[0], 0)[gap - 1])
                 gaps_, kind = torch.tensor([gap]), torch.tensor([act % KINDS])
                 others = _others(net, batch, u, p, net.remind(h[0]), net.age_remind, None)
-                called = torch.tensor([math.log(sum(map(math.exp, others.values()))) if others else 0.0])
-                total -= float(torch.log_softmax(net.actions(h, gaps_, batch["kind"][u, p][None], called)[0], 0)[act])
+                called = torch.tensor(
+                    [math.log(sum(map(math.exp, others.values()))) if others else 0.0]
+                )
+                total -= float(
+                    torch.log_softmax(
+                        net.actions(h, gaps_, batch["kind"][u, p][None], called)[0], 0
+                    )[act]
+                )
                 query = net.queries(h, gaps_, kind)[0]
                 if act // KINDS == NEW:
-                    total -= float(torch.log_softmax(net.item.every() @ query + net.bias.weight[1:, 0], 0)[item - 1])
+                    total -= float(
+                        torch.log_softmax(net.item.every() @ query + net.bias.weight[1:, 0], 0)[
+                            item - 1
+                        ]
+                    )
                 if act // KINDS == EARLIER:
                     scores = _others(net, batch, u, p, net.again(query), net.age, act % KINDS)
                     total -= scores[item] - math.log(sum(math.exp(s) for s in scores.values()))

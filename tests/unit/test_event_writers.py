@@ -11,10 +11,10 @@ from scipy import stats
 
 from conftest import small_shop
 from lively import lively
+from wareloom.core.family import SYNTHESIZERS
+from wareloom.core.run import Run
 from wareloom.errors import InputError, SettingError
-from wareloom.family import SYNTHESIZERS
 from wareloom.neural import torch
-from wareloom.run import Run
 from wareloom.shop import Log, Shop
 from wareloom.shop.schema import EVENTS
 from wareloom.synthesis import Given
@@ -24,7 +24,14 @@ from wareloom.synthesis.behaviour._writing.pace import calendar, fit_pace, gaps
 from wareloom.synthesis.behaviour._writing.tokens import Tokens
 
 NAMES = ("gru", "transformer")
-LEARNS = {"embedding_size": 16, "epochs": 10, "batch_size": 512, "learning_rate": 0.01, "dropout": 0.1, "patience": 0}
+LEARNS = {
+    "embedding_size": 16,
+    "epochs": 10,
+    "batch_size": 512,
+    "learning_rate": 0.01,
+    "dropout": 0.1,
+    "patience": 0,
+}
 RING = 30
 
 
@@ -43,7 +50,9 @@ def walker(request: pytest.FixtureRequest) -> Any:
 @pytest.fixture(scope="module", params=NAMES)
 def visitor(request: pytest.FixtureRequest) -> Any:
     """One of each that learned visits with carts and purchases."""
-    return SYNTHESIZERS.make(request.param, **LEARNS, bins=12).fit(lively(200, 1), Run(seed=1, threads=1))
+    return SYNTHESIZERS.make(request.param, **LEARNS, bins=12).fit(
+        lively(200, 1), Run(seed=1, threads=1)
+    )
 
 
 def steps(log: Log) -> tuple[np.ndarray, np.ndarray]:
@@ -66,7 +75,9 @@ def test_what_is_kept_reads_as_the_encoder_reads(name: str) -> None:
         kept, at = x[[4, 0, 2]], sizes[[4, 0, 2]]
         for _ in range(5):
             states = memory.step(kept[torch.arange(3), torch.from_numpy(at)], None)
-            torch.testing.assert_close(states, whole[[4, 0, 2]][torch.arange(3), torch.from_numpy(at)])
+            torch.testing.assert_close(
+                states, whole[[4, 0, 2]][torch.arange(3), torch.from_numpy(at)]
+            )
             at = at + 1
         some = np.array([1])
         states = memory.step(kept[some, at[some]], some)
@@ -75,10 +86,14 @@ def test_what_is_kept_reads_as_the_encoder_reads(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("length", [6, 50])
-def test_writing_reads_what_training_read(name: str, length: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_writing_reads_what_training_read(
+    name: str, length: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Also where the transformer's memory is full again and again: its pieces are those of training."""
     shop = lively(30, 2)
-    made = SYNTHESIZERS.make(name, embedding_size=8, max_length=length, epochs=1, validation=0.0).fit(shop, Run(seed=1))
+    made = SYNTHESIZERS.make(
+        name, embedding_size=8, max_length=length, epochs=1, validation=0.0
+    ).fit(shop, Run(seed=1))
     seen = list[np.ndarray]()
     plain = Writer._event
 
@@ -95,7 +110,10 @@ def test_writing_reads_what_training_read(name: str, length: int, monkeypatch: p
     starts, sizes, skip = tokens.chunks(length if name == "transformer" else 50)
     net, found = made._writer().net, np.zeros((3, 24, 8), dtype=np.float32)
     for a, size, context in zip(starts, sizes, skip, strict=True):
-        columns = [tokens.columns[n][a : a + size].astype(np.int64) for n in ("item", "kind", "gap", "count")]
+        columns = [
+            tokens.columns[n][a : a + size].astype(np.int64)
+            for n in ("item", "kind", "gap", "count")
+        ]
         columns.append(calendar(pace, tokens.columns["time"][a : a + size]))
         with torch.no_grad():
             state = net.encoder(net.read(*(torch.from_numpy(c)[None] for c in columns)))[0].numpy()
@@ -121,7 +139,10 @@ def test_users_stop_as_real_ones_do(walker: Any) -> None:
 
 def test_users_begin_where_real_ones_do(walker: Any) -> None:
     real, fake = Log.of(ring()), Log.of(walker.sample(3000, Run(seed=1)))
-    heads = [np.bincount(log.item[log.offsets[:-1]], minlength=RING) / len(log.users) for log in (real, fake)]
+    heads = [
+        np.bincount(log.item[log.offsets[:-1]], minlength=RING) / len(log.users)
+        for log in (real, fake)
+    ]
     noise = 0.5 * np.sqrt(2 / np.pi * heads[0] * (1 - heads[0]) / len(real.users)).sum()
     assert 0.5 * np.abs(heads[0] - heads[1]).sum() < 2 * noise
 
@@ -130,13 +151,18 @@ def test_several_blocks_are_the_same_bytes_on_any_number_of_threads(walker: Any)
     one, two = (walker.sample(1100, Run(seed=4, threads=threads)) for threads in (1, 2))
     assert one.table("events").equals(two.table("events"))
     assert (
-        one.table("events")["user_id"].unique(maintain_order=True).to_list() == one.table("users")["user_id"].to_list()
+        one.table("events")["user_id"].unique(maintain_order=True).to_list()
+        == one.table("users")["user_id"].to_list()
     )
 
 
 def test_a_history_is_gone_on_from(walker: Any) -> None:
     events = pl.DataFrame(
-        [(f"u{n:03}", f"i{i}", "purchase", 86_400 * (20 + i)) for n in range(200) for i in (2, 7, 8, 9, 10, 11)],
+        [
+            (f"u{n:03}", f"i{i}", "purchase", 86_400 * (20 + i))
+            for n in range(200)
+            for i in (2, 7, 8, 9, 10, 11)
+        ],
         schema=["user_id", "item_id", "event", "time"],
         orient="row",
     ).with_columns(time=pl.from_epoch("time").cast(pl.Datetime("us")))
@@ -158,7 +184,11 @@ def test_repeats_are_as_frequent_as_real_ones(visitor: Any) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_nothing_repeats_where_the_log_never_does(name: str) -> None:
     rng = np.random.default_rng(0)
-    rows = [(f"u{u}", f"i{i}", "purchase") for u in range(60) for i in rng.permutation(10)[: rng.integers(2, 11)]]
+    rows = [
+        (f"u{u}", f"i{i}", "purchase")
+        for u in range(60)
+        for i in rng.permutation(10)[: rng.integers(2, 11)]
+    ]
     shop = Shop(
         {
             "items": pl.DataFrame({"item_id": [f"i{i}" for i in range(12)]}),
@@ -169,7 +199,9 @@ def test_nothing_repeats_where_the_log_never_does(name: str) -> None:
     fake = made.sample(400, Run(seed=1)).table("events")
     assert fake.select(pl.struct("user_id", "item_id").is_duplicated().any()).item() is False
     assert not set(fake["item_id"]) & {"i10", "i11"}, "items that nobody chose"
-    best = SYNTHESIZERS.make(name, embedding_size=8, epochs=2, top_k=3, top_p=0.9).fit(shop, Run(seed=1))
+    best = SYNTHESIZERS.make(name, embedding_size=8, epochs=2, top_k=3, top_p=0.9).fit(
+        shop, Run(seed=1)
+    )
     fake = best.sample(400, Run(seed=1)).table("events")
     assert fake.select(pl.struct("user_id", "item_id").is_duplicated().any()).item() is False
 
@@ -208,20 +240,29 @@ def test_gaps_and_hours_are_those_of_the_log(visitor: Any) -> None:
 
 
 def test_one_session_goes_on(visitor: Any) -> None:
-    ahead = visitor.continue_session(["i3", "i4"], 6, kinds=["view_item", "view_item"], run=Run(seed=1))
+    ahead = visitor.continue_session(
+        ["i3", "i4"], 6, kinds=["view_item", "view_item"], run=Run(seed=1)
+    )
     assert ahead.columns == ["item_id", "event", "seconds"]
     assert len(ahead) == 6
     assert ahead["seconds"].is_sorted()
     assert (np.diff(ahead["seconds"].to_numpy(), prepend=0.0) <= 1800).all(), "within the session"
-    again = visitor.continue_session(["i3", "i4"], 6, kinds=["view_item", "view_item"], run=Run(seed=1))
+    again = visitor.continue_session(
+        ["i3", "i4"], 6, kinds=["view_item", "view_item"], run=Run(seed=1)
+    )
     assert again.equals(ahead)
-    drawn = [visitor.continue_session(["i3", "i4"], run=Run(seed=s))["item_id"][0] for s in range(60)]
+    drawn = [
+        visitor.continue_session(["i3", "i4"], run=Run(seed=s))["item_id"][0] for s in range(60)
+    ]
     assert np.mean([item in ("i4", "i5") for item in drawn]) > 0.4
     assert len(visitor.continue_session([], 2)) == 2
-    with pytest.raises(InputError, match="The session holds the item 'i999', which the fitted shop does not know"):
+    with pytest.raises(
+        InputError, match="The session holds the item 'i999', which the fitted shop does not know"
+    ):
         visitor.continue_session(["i1", "i999"])
     with pytest.raises(
-        InputError, match=r"2 items and the kinds .'click', 'purchase'.; give each item one of select_item"
+        InputError,
+        match=r"2 items and the kinds .'click', 'purchase'.; give each item one of select_item",
     ):
         visitor.continue_session(["i1", "i2"], kinds=["click", "purchase"])
     with pytest.raises(InputError, match="Asked to sample 0 users"):
@@ -264,7 +305,9 @@ def test_wrong_settings_are_named(name: str, settings: dict[str, object], said: 
 
 
 def test_heads_divide_the_state() -> None:
-    with pytest.raises(SettingError, match="transformer: heads is 3; give a divisor of embedding_size"):
+    with pytest.raises(
+        SettingError, match="transformer: heads is 3; give a divisor of embedding_size"
+    ):
         SYNTHESIZERS.make("transformer", heads=3)
     with pytest.raises(SettingError, match="gru: hidden_size is 0; give 1 or more"):
         SYNTHESIZERS.make("gru", hidden_size=0)

@@ -11,11 +11,12 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 import pytest
 
-from wareloom import family
+from wareloom.core import family
+from wareloom.core.family import FAMILIES, MIXERS, RANKERS, SCREENS, Algorithm, Family
+from wareloom.core.run import Run
+from wareloom.core.settings import configure
 from wareloom.errors import InputError, SettingError, SourceError, UnknownNameError, near
-from wareloom.family import FAMILIES, MIXERS, RANKERS, SCREENS, Algorithm, Family, configure
 from wareloom.rankers import Ranker
-from wareloom.run import Run
 from wareloom.shop import Log, Requests, Shop
 
 
@@ -48,9 +49,15 @@ def test_an_outsider_is_loaded_saved_and_restored(shop: Shop, tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("no.such.module:Thing", "The ranker 'no.such.module:Thing' cannot be imported: No module named 'no'"),
+        (
+            "no.such.module:Thing",
+            "The ranker 'no.such.module:Thing' cannot be imported: No module named 'no'",
+        ),
         (f"{__name__}:Nothing", "cannot be imported: module .* has no attribute 'Nothing'"),
-        (f"{__name__}:np", "is not a ranker: it must be a subclass of the base in wareloom.rankers"),
+        (
+            f"{__name__}:np",
+            "is not a ranker: it must be a subclass of the base in wareloom.rankers",
+        ),
         ("wareloom.mixing.ratio:Ratio", "is not a ranker"),
     ],
 )
@@ -62,7 +69,9 @@ def test_an_outsider_that_is_none_is_refused(name: str, message: str) -> None:
 def test_a_wrong_name_is_answered_with_the_near_ones() -> None:
     with pytest.raises(UnknownNameError, match=r"No ranker is called 'eas'\. Did you mean 'ease'"):
         RANKERS.load("eas")
-    with pytest.raises(UnknownNameError, match=r"No ranker is called 'zzzzzz'\. Known: .*ease.*transitions"):
+    with pytest.raises(
+        UnknownNameError, match=r"No ranker is called 'zzzzzz'\. Known: .*ease.*transitions"
+    ):
         RANKERS.load("zzzzzz")
     with pytest.raises(UnknownNameError, match=r"Did you mean 'copies'"):
         SCREENS.describe("copy")
@@ -90,23 +99,26 @@ def test_every_name_loads_one_class_of_its_family(kind: str) -> None:
 
 def test_listing_imports_no_algorithm() -> None:
     code = (
-        "import sys; from wareloom.family import FAMILIES\n"
+        "import sys; from wareloom.core.family import FAMILIES\n"
         "for each in FAMILIES.values(): each.entries()\n"
-        "print([m for m in sys.modules if m.startswith('wareloom.') and m.count('.') > 1], 'polars' in sys.modules)"
+        "print([m for m in sys.modules if m.startswith('wareloom.') and m.count('.') > 1 and '.core.' not in m], 'polars' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[] False"
 
 
-def test_files_with_an_underscore_are_helpers_and_stems_are_unique(
+def test_files_without_an_algorithm_are_helpers_and_names_are_unique(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(family, "HERE", tmp_path)
     for place in ("pets/cats/tom.py", "pets/_food.py", "pets/__init__.py", "pets/dogs/rex.py"):
         (tmp_path / place).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / place).write_text('class Pet(Base):\n    """A pet."""\n')
+        (tmp_path / place).write_text('class Pet(Algorithm):\n    """A pet."""\n')
     assert Family("pet", "wareloom.pets").names() == ["rex", "tom"]
-    (tmp_path / "pets" / "dogs" / "tom.py").write_text("")
+    (tmp_path / "pets" / "food.py").write_text('def feed() -> None:\n    """Helps."""\n')
+    (tmp_path / "pets" / "base.py").write_text('class Base(Algorithm, ABC):\n    """A base."""\n')
+    assert Family("pet", "wareloom.pets").names() == ["rex", "tom"]
+    (tmp_path / "pets" / "dogs" / "tom.py").write_text('class Tom(Algorithm):\n    """Two."""\n')
     with pytest.raises(InputError, match="Two files define the pet 'tom'"):
         Family("pet", "wareloom.pets").names()
 
@@ -115,12 +127,17 @@ def test_settings_are_read_from_the_source(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr(family, "HERE", tmp_path)
     (tmp_path / "pets").mkdir()
     (tmp_path / "pets" / "tom.py").write_text(
-        "raise RuntimeError('imported')\n\nclass _Paw:\n    pass\n\nclass Tom(Base):\n"
+        "raise RuntimeError('imported')\n\nclass _Paw:\n    pass\n\nclass Tom(Algorithm):\n"
         '    """A cat.\n\n    And more.\n    """\n\n    kind: ClassVar[str] = "cat"\n'
         '    lives: int = 9\n    """How many\n    lives."""\n    name: str\n    found_: int = 0\n'
     )
     entry = Family("pet", "wareloom.pets").describe("tom")
-    assert (entry.family, entry.name, entry.module, entry.summary) == ("pet", "tom", "wareloom.pets.tom", "A cat.")
+    assert (entry.family, entry.name, entry.module, entry.summary) == (
+        "pet",
+        "tom",
+        "wareloom.pets.tom",
+        "A cat.",
+    )
     assert [(s.name, s.type, s.default, s.doc) for s in entry.settings] == [
         ("lives", "int", "9", "How many lives."),
         ("name", "str", None, ""),
@@ -162,13 +179,18 @@ class Knobs:
 def test_values_become_what_the_field_is(given: dict[str, Any], becomes: dict[str, Any]) -> None:
     made = configure(Knobs, given)
     assert {name: getattr(made, name) for name in becomes} == becomes
-    assert [type(getattr(made, name)) for name in becomes] == [type(value) for value in becomes.values()]
+    assert [type(getattr(made, name)) for name in becomes] == [
+        type(value) for value in becomes.values()
+    ]
 
 
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"sise": 1}, r"Knobs has no setting 'sise'\. Did you mean 'size'.* Its settings: half_life, kind, name"),
+        (
+            {"sise": 1},
+            r"Knobs has no setting 'sise'\. Did you mean 'size'.* Its settings: half_life, kind, name",
+        ),
         ({"shares": 1}, "has no setting 'shares'"),
         ({"size": 1.5}, r"Knobs: size=1\.5 does not fit .*int"),
         ({"size": "many"}, "Knobs: size='many' does not fit .*int"),
@@ -185,7 +207,11 @@ def test_wrong_settings_say_what_is_wrong(given: dict[str, Any], message: str) -
 
 def test_one_family_does_not_restore_anothers(tmp_path: Path) -> None:
     MIXERS.make("ratio", ratio=0.25).save(tmp_path / "mixer")
-    assert MIXERS.restore(tmp_path / "mixer").settings() == {"ratio": 0.25, "weight": 1.0, "head": 1.0}
+    assert MIXERS.restore(tmp_path / "mixer").settings() == {
+        "ratio": 0.25,
+        "weight": 1.0,
+        "head": 1.0,
+    }
     with pytest.raises(SourceError, match="holds a mixer, not a ranker"):
         RANKERS.restore(tmp_path / "mixer")
     with pytest.raises(SourceError, match=r"algorithm\.json is not there"):

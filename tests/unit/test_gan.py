@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from planted import SETTINGS, history, kinds, planted
+from wareloom.core.family import SYNTHESIZERS
+from wareloom.core.run import Run
 from wareloom.errors import SettingError
-from wareloom.family import SYNTHESIZERS
 from wareloom.neural import torch
-from wareloom.run import Run
 from wareloom.synthesis import Given
 from wareloom.synthesis.behaviour._vectors import diversity
 from wareloom.synthesis.behaviour.gan import GAN, Generator, _Players, gradient_penalty
@@ -26,7 +26,9 @@ def fitted() -> GAN:
 def test_the_penalty_of_a_linear_critic_is_known() -> None:
     slope = torch.tensor([3.0, -4.0])
     points = torch.randn(7, 2, generator=torch.Generator().manual_seed(1))
-    assert float(gradient_penalty(lambda x: x @ slope + 1, points, 1.0)) == pytest.approx((5 - 1) ** 2)
+    assert float(gradient_penalty(lambda x: x @ slope + 1, points, 1.0)) == pytest.approx(
+        (5 - 1) ** 2
+    )
     assert float(gradient_penalty(lambda x: x @ slope + 1, points, 0.0)) == pytest.approx(25)
     bent = float(gradient_penalty(lambda x: x.square().sum(dim=1), points, 1.0).detach())
     assert bent == pytest.approx(float((2 * points.norm(dim=1) - 1).square().mean()))
@@ -41,7 +43,10 @@ def test_each_player_learns_from_its_own_loss(loss: str) -> None:
     for generate, learner, other in ((True, "generator", "critic"), (False, "critic", "generator")):
         players.zero_grad(set_to_none=True)
         players.loss((torch.tensor(generate), x, c)).backward()
-        assert any(p.grad is not None and p.grad.abs().sum() > 0 for p in getattr(players, learner).parameters())
+        assert any(
+            p.grad is not None and p.grad.abs().sum() > 0
+            for p in getattr(players, learner).parameters()
+        )
         assert all(p.grad is None for p in getattr(players, other).parameters())
         assert all(p.grad is None for p in players.average.parameters())
 
@@ -63,7 +68,9 @@ def test_losses_are_those_of_packs() -> None:
         for first in range(0, 8, 2):
             beside = torch.cat([c[first], c[first + 1]])[None]
             pair = [torch.cat([v[first], v[first + 1]])[None] for v in (x, fake)]
-            gap.append(float((players.critic(pair[0], beside) - players.critic(pair[1], beside)).detach()))
+            gap.append(
+                float((players.critic(pair[0], beside) - players.critic(pair[1], beside)).detach())
+            )
         d = np.array(gap)
         expected = [-d, d] if loss == "wasserstein" else [np.log1p(np.exp(-d)), np.log1p(np.exp(d))]
         assert told == pytest.approx([e.mean() for e in expected], abs=1e-5)
@@ -78,7 +85,11 @@ def test_diversity_sees_what_is_missing() -> None:
         return drawn
 
     real = draw(5)
-    same, two, one = diversity(real, draw(5)), diversity(real, draw(2)), diversity(real, np.zeros((600, 8)) + real[0])
+    same, two, one = (
+        diversity(real, draw(5)),
+        diversity(real, draw(2)),
+        diversity(real, np.zeros((600, 8)) + real[0]),
+    )
     assert same["coverage"] > 0.93
     assert same["spread"] == pytest.approx(1.0, abs=0.05)
     assert same["energy"] == pytest.approx(0.0, abs=0.1)
@@ -93,18 +104,27 @@ def test_energy_is_the_distance_of_pairs() -> None:
     x, y = rng.standard_normal((9, 2)), rng.standard_normal((9, 2)) + 1
 
     def far(a: np.ndarray, b: np.ndarray) -> list[float]:
-        return [float(np.linalg.norm(p - q)) for i, p in enumerate(a) for j, q in enumerate(b) if a is not b or i != j]
+        return [
+            float(np.linalg.norm(p - q))
+            for i, p in enumerate(a)
+            for j, q in enumerate(b)
+            if a is not b or i != j
+        ]
 
     expected = 2 * np.mean(far(x, y)) - np.mean(far(x, x)) - np.mean(far(y, y))
     assert diversity(x, y)["energy"] == pytest.approx(expected)
 
 
-def test_collapse_is_warned_of(monkeypatch: pytest.MonkeyPatch, recwarn: pytest.WarningsRecorder) -> None:
+def test_collapse_is_warned_of(
+    monkeypatch: pytest.MonkeyPatch, recwarn: pytest.WarningsRecorder
+) -> None:
     quick = SETTINGS | {"epochs": 3, "updates": 20}
     assert SYNTHESIZERS.make("gan", **quick).fit(planted(100), Run(seed=1)).kept_["spread"] > 0.8
     assert not recwarn
     monkeypatch.setattr(Generator, "forward", lambda self, noise, c: self.net(0 * noise, c))
-    with pytest.warns(RuntimeWarning, match="^gan: the generator has collapsed: its users come near [0-5]% of"):
+    with pytest.warns(
+        RuntimeWarning, match="^gan: the generator has collapsed: its users come near [0-5]% of"
+    ):
         made = SYNTHESIZERS.make("gan", **quick).fit(planted(100), Run(seed=1))
     assert made.kept_["spread"] < 0.01
 
@@ -114,13 +134,22 @@ def test_every_kind_of_users_is_made_in_its_share(fitted: GAN) -> None:
     np.testing.assert_allclose(shares, real, atol=0.07)
     assert purity > 0.8
     assert len(fitted.training_) == 10
-    assert all({"critic", "coverage", "spread", "energy", "joint"} <= set(told) for told in fitted.training_)
-    assert fitted.kept_["joint"] + fitted.kept_["energy"] == min(e["joint"] + e["energy"] for e in fitted.training_)
+    assert all(
+        {"critic", "coverage", "spread", "energy", "joint"} <= set(told)
+        for told in fitted.training_
+    )
+    assert fitted.kept_["joint"] + fitted.kept_["energy"] == min(
+        e["joint"] + e["energy"] for e in fitted.training_
+    )
 
 
 def test_a_collapsed_generator_would_be_seen(fitted: GAN) -> None:
     still = {name: np.zeros_like(value) for name, value in fitted.generator_.items()}
-    shares = kinds(GAN.restore(fitted.settings(), fitted.state() | {"generator_": still}).sample(500, Run(seed=2)))[0]
+    shares = kinds(
+        GAN.restore(fitted.settings(), fitted.state() | {"generator_": still}).sample(
+            500, Run(seed=2)
+        )
+    )[0]
     assert np.abs(shares - kinds(planted())[0]).max() > 0.1
 
 

@@ -14,7 +14,7 @@ import pytest
 
 import wareloom
 from wareloom.cli import HERE as COMMANDS
-from wareloom.family import FAMILIES, HERE, Algorithm
+from wareloom.core.family import FAMILIES, HERE, Algorithm, algorithms_in
 
 ROOT = Path(__file__).resolve().parents[2]
 FILES = sorted(HERE.rglob("*.py"))
@@ -33,7 +33,9 @@ def functions(path: Path) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
 
 def test_imports_go_one_way_only() -> None:
     tool = Path(sys.executable).with_name("lint-imports")
-    done = subprocess.run([tool, "--config", ROOT / "pyproject.toml"], capture_output=True, text=True, cwd=ROOT)
+    done = subprocess.run(
+        [tool, "--config", ROOT / "pyproject.toml"], capture_output=True, text=True, cwd=ROOT
+    )
     assert done.returncode == 0, done.stdout[-3000:]
 
 
@@ -58,7 +60,9 @@ def test_everything_public_says_what_it_is(path: Path) -> None:
     silent = [
         node.name
         for node in tree.body
-        if isinstance(node, ast.FunctionDef | ast.ClassDef) and node.name[0] != "_" and not ast.get_docstring(node)
+        if isinstance(node, ast.FunctionDef | ast.ClassDef)
+        and node.name[0] != "_"
+        and not ast.get_docstring(node)
     ]
     assert silent == []
 
@@ -70,16 +74,26 @@ def test_no_pickle_no_broad_except_no_print_of_progress_to_standard_output(path:
         name.name.partition(".")[0]
         for node in ast.walk(tree)
         if isinstance(node, ast.Import | ast.ImportFrom)
-        for name in ([ast.alias(node.module or "")] if isinstance(node, ast.ImportFrom) else node.names)
+        for name in (
+            [ast.alias(node.module or "")] if isinstance(node, ast.ImportFrom) else node.names
+        )
     }
     assert not imported & {"pickle", "dill", "joblib", "cloudpickle", "shelve", "marshal"}
     handlers = [node.type for node in ast.walk(tree) if isinstance(node, ast.ExceptHandler)]
     assert None not in handlers, "a bare except"
-    broad = [h.id for h in handlers if isinstance(h, ast.Name) and h.id in ("Exception", "BaseException")]
+    broad = [
+        h.id for h in handlers if isinstance(h, ast.Name) and h.id in ("Exception", "BaseException")
+    ]
     assert broad == []
     for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "print":
-            assert {k.arg for k in node.keywords} >= {"file"}, f"line {node.lineno} prints to standard output"
+        if (
+            isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Name)
+            and node.func.id == "print"
+        ):
+            assert {k.arg for k in node.keywords} >= {"file"}, (
+                f"line {node.lineno} prints to standard output"
+            )
 
 
 @pytest.mark.parametrize(("kind", "name"), NAMES)
@@ -96,8 +110,12 @@ def test_every_setting_is_documented_where_it_is_defined(kind: str, name: str) -
     documented = set()
     for base in cls.__mro__:
         if issubclass(base, Algorithm):
-            tree = ast.parse(Path(str(sys.modules[base.__module__].__file__)).read_text(encoding="utf-8"))
-            node = next(n for n in tree.body if isinstance(n, ast.ClassDef) and n.name == base.__name__)
+            tree = ast.parse(
+                Path(str(sys.modules[base.__module__].__file__)).read_text(encoding="utf-8")
+            )
+            node = next(
+                n for n in tree.body if isinstance(n, ast.ClassDef) and n.name == base.__name__
+            )
             for here, after in zip(node.body, node.body[1:], strict=False):
                 if (
                     isinstance(here, ast.AnnAssign)
@@ -112,16 +130,16 @@ def test_every_setting_is_documented_where_it_is_defined(kind: str, name: str) -
 @pytest.mark.parametrize(("kind", "name"), NAMES)
 def test_describing_names_every_setting_inherited_ones_too(kind: str, name: str) -> None:
     family = FAMILIES[kind]
-    assert {s.name for s in family.describe(name).settings} == {f.name for f in dataclasses.fields(family.load(name))}
+    assert {s.name for s in family.describe(name).settings} == {
+        f.name for f in dataclasses.fields(family.load(name))
+    }
 
 
 @pytest.mark.parametrize("kind", FAMILIES)
-def test_file_stems_are_unique_within_a_family(kind: str) -> None:
+def test_a_family_has_the_files_that_define_one_algorithm(kind: str) -> None:
     family = FAMILIES[kind]
-    folder = HERE.joinpath(*family.package.split(".")[1:])
-    files = [path.relative_to(folder) for path in folder.rglob("*.py")]
-    stems = [path.stem for path in files if not any(part.startswith("_") for part in path.parts)]
-    assert sorted(stems) == family.names()
+    assert family.names() == sorted(family.files)
+    assert [n for n, path in family.files.items() if len(algorithms_in(path)) != 1] == []
 
 
 @pytest.mark.parametrize("name", wareloom.__all__)
@@ -146,32 +164,47 @@ def test_public_names_are_those_that_are_promised() -> None:
         for node in ast.parse((HERE / "__init__.py").read_text()).body
         if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
     )
-    typed = {name.name for node in declared.body if isinstance(node, ast.ImportFrom) for name in node.names}
+    typed = {
+        name.name
+        for node in declared.body
+        if isinstance(node, ast.ImportFrom)
+        for name in node.names
+    }
     assert typed | {"__version__"} == set(wareloom.__all__)
 
 
-@pytest.mark.parametrize("path", [p for p in FILES if "__all__" in p.read_text(encoding="utf-8")], ids=label)
+@pytest.mark.parametrize(
+    "path", [p for p in FILES if "__all__" in p.read_text(encoding="utf-8")], ids=label
+)
 def test_all_names_what_is_there(path: Path) -> None:
     module = importlib.import_module(
-        ".".join(("wareloom", *path.relative_to(HERE).with_suffix("").parts)).removesuffix(".__init__")
+        ".".join(("wareloom", *path.relative_to(HERE).with_suffix("").parts)).removesuffix(
+            ".__init__"
+        )
     )
     assert [name for name in module.__all__ if not hasattr(module, name)] == []
     assert len(set(module.__all__)) == len(module.__all__)
 
 
-@pytest.mark.parametrize("command", sorted(p.stem for p in COMMANDS.glob("*.py") if p.stem[0] != "_"))
+@pytest.mark.parametrize(
+    "command", sorted(p.stem for p in COMMANDS.glob("*.py") if p.stem[0] != "_")
+)
 def test_every_command_and_its_options_are_in_the_documentation(command: str) -> None:
     page = ROOT / "docs" / "commands.md"
     text = page.read_text(encoding="utf-8") if page.exists() else ""
     assert f"wareloom {command}" in text
     module = importlib.import_module(f"wareloom.cli.{command}")
     source = ast.parse(Path(str(module.__file__)).read_text(encoding="utf-8"))
-    main = next(node for node in source.body if isinstance(node, ast.FunctionDef) and node.name == "main")
+    main = next(
+        node for node in source.body if isinstance(node, ast.FunctionDef) and node.name == "main"
+    )
     options = {
         word.value
         for argument in main.args.args
         if argument.annotation is not None
         for word in ast.walk(argument.annotation)
-        if isinstance(word, ast.Constant) and isinstance(word.value, str) and word.value.startswith("-")
+        if isinstance(word, ast.Constant)
+        and isinstance(word.value, str)
+        and word.value.startswith("-")
     }
     assert [option for option in sorted(options) if option not in text] == []

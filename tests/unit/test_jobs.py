@@ -17,19 +17,19 @@ from typing import Any
 import pytest
 
 from conftest import exposures, small_shop
-from wareloom.family import configure
-from wareloom.proof import jobs as jobs_module
-from wareloom.proof.arms import Generator, Member
-from wareloom.proof.cells import Cells, decisive
+from wareloom.core.run import Run
+from wareloom.core.settings import configure
+from wareloom.experiment import jobs as jobs_module
+from wareloom.experiment.cells import Cells, decisive
+from wareloom.experiment.jobs import shared
+from wareloom.preparing.splits import SplitSettings
 from wareloom.proof.clicks import ClickProofSettings
-from wareloom.proof.jobs import shared
 from wareloom.proof.kinds import prove_any
 from wareloom.proof.leaderboard import LeaderboardSettings, leaderboard
 from wareloom.proof.queries import QueryProofSettings
 from wareloom.proof.settings import ProofSettings
-from wareloom.run import Run
+from wareloom.sampling.generator import Generator, Member
 from wareloom.shop import Shop
-from wareloom.shop.splits import SplitSettings
 
 
 def plain(value: object) -> str:
@@ -46,7 +46,9 @@ def lock(tmp_path: Path) -> Path:
     return path
 
 
-def test_a_piece_that_another_is_at_is_passed_over_and_waited_for(tmp_path: Path, lock: Path) -> None:
+def test_a_piece_that_another_is_at_is_passed_over_and_waited_for(
+    tmp_path: Path, lock: Path
+) -> None:
     cells, done = Cells(tmp_path, "base"), list[str]()
 
     def work(name: str) -> str:
@@ -58,7 +60,9 @@ def test_a_piece_that_another_is_at_is_passed_over_and_waited_for(tmp_path: Path
 
     with lock.open("w") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
-        cells.ahead([lambda: piece("a"), lambda: piece("b"), lambda: cells.get(["c"], lambda: piece("a"))])
+        cells.ahead(
+            [lambda: piece("a"), lambda: piece("b"), lambda: cells.get(["c"], lambda: piece("a"))]
+        )
         assert done == ["b"], "what needs a piece in other hands waits, too"
         threading.Timer(0.3, lambda: fcntl.flock(held, fcntl.LOCK_UN)).start()
         start = time.monotonic()
@@ -72,10 +76,12 @@ def test_a_piece_that_another_is_at_is_passed_over_and_waited_for(tmp_path: Path
 
 def test_a_process_that_is_killed_holds_nothing_up(tmp_path: Path) -> None:
     code = (
-        "import sys, time; from pathlib import Path; from wareloom.proof.cells import Cells\n"
+        "import sys, time; from pathlib import Path; from wareloom.experiment.cells import Cells\n"
         "Cells(Path(sys.argv[1]), 'base').get(['a'], lambda: print('at it', flush=True) or time.sleep(60))"
     )
-    with subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE, text=True) as other:
+    with subprocess.Popen(
+        [sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE, text=True
+    ) as other:
         assert other.stdout is not None
         assert other.stdout.readline() == "at it\n"
         cells = Cells(tmp_path, "base")
@@ -87,9 +93,15 @@ def test_a_process_that_is_killed_holds_nothing_up(tmp_path: Path) -> None:
 def cases() -> dict[str, tuple[Any, Shop]]:
     network = {"epochs": 2, "embedding_size": 8, "layers": 1}
     return {
-        "recommendation": (ProofSettings(seeds=2, ranker="sasrec", ranker_settings=network), small_shop(users=80)),
+        "recommendation": (
+            ProofSettings(seeds=2, ranker="sasrec", ranker_settings=network),
+            small_shop(users=80),
+        ),
         "clicks": (ClickProofSettings(seeds=2), exposures(1500)[0]),
-        "leaderboard": (LeaderboardSettings(rankers={"transitions": {}, "sasrec": network}), small_shop(users=80)),
+        "leaderboard": (
+            LeaderboardSettings(rankers={"transitions": {}, "sasrec": network}),
+            small_shop(users=80),
+        ),
     }
 
 
@@ -99,9 +111,13 @@ def test_with_others_the_result_is_the_same(kind: str, tmp_path: Path) -> None:
     work: Any = leaderboard if kind == "leaderboard" else prove_any
     found = []
     for jobs, cache in ((1, tmp_path / "alone"), (3, tmp_path / "together"), (2, None)):
-        found.append(plain(work(shop, settings, Run(seed=3, threads=1, jobs=jobs, cache=cache)).data))
+        found.append(
+            plain(work(shop, settings, Run(seed=3, threads=1, jobs=jobs, cache=cache)).data)
+        )
     assert found[0] == found[1] == found[2]
-    alone, together = ({path.name for path in (tmp_path / name).glob("*.*")} for name in ("alone", "together"))
+    alone, together = (
+        {path.name for path in (tmp_path / name).glob("*.*")} for name in ("alone", "together")
+    )
     assert alone == together
     assert not [name for name in together if name.endswith((".lock", ".partial"))]
 
@@ -140,13 +156,20 @@ def alive(process: int) -> bool:
 @pytest.fixture
 def importable(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the processes that are begun find this module, too."""
-    paths = [str(Path(__file__).parent), str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
+    paths = [
+        str(Path(__file__).parent),
+        str(Path(__file__).parents[1]),
+        os.environ.get("PYTHONPATH", ""),
+    ]
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, paths)))
 
 
 @pytest.mark.usefixtures("importable")
 def test_the_others_are_told_what_to_do_and_end_with_the_block(tmp_path: Path) -> None:
-    shop, run = small_shop(), Run(seed=5, threads=8, jobs=3, quiet=False, watch=lambda step, values: None)
+    shop, run = (
+        small_shop(),
+        Run(seed=5, threads=8, jobs=3, quiet=False, watch=lambda step, values: None),
+    )
     with shared(note, shop, Folder(name=str(tmp_path)), run) as own:
         assert (own.threads, own.jobs, own.quiet) == (2, 1, False)
         assert own.cache is not None
@@ -162,7 +185,7 @@ def test_the_others_are_told_what_to_do_and_end_with_the_block(tmp_path: Path) -
 @pytest.mark.usefixtures("importable")
 def test_the_others_end_when_the_first_is_killed(tmp_path: Path) -> None:
     code = (
-        "import sys, test_jobs as t; from conftest import small_shop; from wareloom.run import Run\n"
+        "import sys, test_jobs as t; from conftest import small_shop; from wareloom.core.run import Run\n"
         "with t.shared(t.note, small_shop(), t.Folder(name=sys.argv[1]), Run(jobs=2)): t.time.sleep(60)"
     )
     with subprocess.Popen([sys.executable, "-c", code, str(tmp_path)]) as first:
@@ -185,7 +208,9 @@ def test_alone_nothing_is_begun(monkeypatch: pytest.MonkeyPatch) -> None:
     "settings",
     [
         ProofSettings(
-            generator=Generator(members=(Member(synthesizer="markov", settings={"structure": "chain"}, share=2.0),)),
+            generator=Generator(
+                members=(Member(synthesizer="markov", settings={"structure": "chain"}, share=2.0),)
+            ),
             shares=(0.5, 1.0),
             split=SplitSettings(by="leave-last-out"),
         ),

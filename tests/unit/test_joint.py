@@ -11,12 +11,13 @@ import polars as pl
 import pytest
 
 from conftest import small_shop
+from wareloom.core.family import SYNTHESIZERS
+from wareloom.core.run import Run
 from wareloom.errors import InputError, SettingError
-from wareloom.family import SYNTHESIZERS
-from wareloom.proof.arms import BEHAVIOUR, PLACEBO, TEACHER, Generator, plan
+from wareloom.proof.arms import BEHAVIOUR, PLACEBO, TEACHER, plan
 from wareloom.rankers import Ranker
 from wareloom.rankers.baseline.transitions import Transitions
-from wareloom.run import Run
+from wareloom.sampling.generator import Generator
 from wareloom.shop import Log, Shop
 from wareloom.shop.popularity import slice_names, slices_of
 from wareloom.synthesis import Given, Synthesizer
@@ -38,9 +39,16 @@ def cues(users: int = 600) -> Shop:
         rows += [(f"u{user}", item) for item in (f"c{before}", f"t{then}", f"c{pair}", f"t{pair}")]
     events = pl.DataFrame(rows, schema=["user_id", "item_id"], orient="row")
     place = pl.int_range(pl.len())
-    events = events.with_columns(event=pl.lit("purchase"), time=pl.from_epoch(place * 60).cast(pl.Datetime("us")))
+    events = events.with_columns(
+        event=pl.lit("purchase"), time=pl.from_epoch(place * 60).cast(pl.Datetime("us"))
+    )
     return Shop(
-        {"items": pl.DataFrame({"item_id": [f"{kind}{k}" for kind in "ct" for k in range(PAIRS)]}), "events": events}
+        {
+            "items": pl.DataFrame(
+                {"item_id": [f"{kind}{k}" for kind in "ct" for k in range(PAIRS)]}
+            ),
+            "events": events,
+        }
     )
 
 
@@ -91,7 +99,9 @@ class Empty(Tells):
         raise InputError("There is nothing here.")
 
 
-TELLS, HEAD, TAIL, MISLED, EMPTY = (f"{__name__}:{kind.__name__}" for kind in (Tells, Head, Tail, Misled, Empty))
+TELLS, HEAD, TAIL, MISLED, EMPTY = (
+    f"{__name__}:{kind.__name__}" for kind in (Tells, Head, Tail, Misled, Empty)
+)
 
 
 def joint(**settings: Any) -> Any:
@@ -128,14 +138,20 @@ def test_members_weigh_where_they_help(learned: Any) -> None:
 def test_gains_are_paired_means_and_weights_what_exceeds_their_errors() -> None:
     rng = np.random.default_rng(3)
     alone, slices = rng.random(90), {"head": np.arange(90) < 60, "tail": np.arange(90) >= 60}
-    joined = {"a": alone + rng.normal(0.3, 1.0, 90), "b": alone + rng.normal(0.6, 1.0, 90), "c": alone - 0.1}
+    joined = {
+        "a": alone + rng.normal(0.3, 1.0, 90),
+        "b": alone + rng.normal(0.6, 1.0, 90),
+        "c": alone - 0.1,
+    }
     found = _gains.gains(alone, joined, slices)
     weights, notes = _gains.weigh(found, ("head", "tail"))
     assert notes == []
     for name, rows in slices.items():
         sure = {}
         for member, values in joined.items():
-            differences = [float(v - a) for v, a, here in zip(values, alone, rows, strict=True) if here]
+            differences = [
+                float(v - a) for v, a, here in zip(values, alone, rows, strict=True) if here
+            ]
             mean = sum(differences) / len(differences)
             variance = sum((d - mean) ** 2 for d in differences) / (len(differences) - 1)
             assert found[name]["members"][member]["gain"] == pytest.approx(mean)
@@ -148,7 +164,9 @@ def test_gains_are_paired_means_and_weights_what_exceeds_their_errors() -> None:
 def test_thin_slices_and_slices_without_gain_are_said() -> None:
     alone, rows = np.zeros(50), np.arange(50) < 45
     joined = {"a": np.where(rows, -0.3, 0.9) + np.tile([0.0, 0.1], 25), "b": np.full(50, -0.1)}
-    weights, notes = _gains.weigh(_gains.gains(alone, joined, {"head": rows, "tail": ~rows}), NAMED[::2])
+    weights, notes = _gains.weigh(
+        _gains.gains(alone, joined, {"head": rows, "tail": ~rows}), NAMED[::2]
+    )
     assert weights == {"a": {"head": 0.0, "tail": 0.0}, "b": {"head": 1.0, "tail": 1.0}}
     assert notes[0] == (
         "head: no member gains more than one standard error over real data alone; all of it goes to b, the best by "
@@ -161,13 +179,21 @@ def test_thin_slices_and_slices_without_gain_are_said() -> None:
 def test_users_stand_as_the_weights_say() -> None:
     """Within each slice members by their weights, slices as among real users, all to within one user a cell."""
     shop = cues()
-    weights = {TELLS: {"head": 3.0, "middle": 1.0, "tail": 0.0}, MISLED: {"head": 1.0, "middle": 1.0, "tail": 2.0}}
+    weights = {
+        TELLS: {"head": 3.0, "middle": 1.0, "tail": 0.0},
+        MISLED: {"head": 1.0, "middle": 1.0, "tail": 2.0},
+    }
     made = joint(members=(TELLS, MISLED), weights=weights).fit(shop, Run(seed=1))
     real = _slices(Log.of(shop), made.slice_)
     sampled = made.sample(1_000, Run(seed=2))
     log = Log.of(sampled)
     slice_ = _slices(log, made.slice_)
-    year = sampled.table("events").group_by("user_id").agg(pl.col("time").first().dt.year()).sort("user_id")["time"]
+    year = (
+        sampled.table("events")
+        .group_by("user_id")
+        .agg(pl.col("time").first().dt.year())
+        .sort("user_id")["time"]
+    )
     told = np.isin(year.to_numpy(), [Tells.year])
     for place, (one, both) in enumerate(((3, 4), (1, 2), (0, 2))):
         due = 1_000 * (real == place).mean()
@@ -216,35 +242,62 @@ def test_a_slice_that_is_never_reached_does_not_keep_it_from_ending(n: int) -> N
 def test_one_seed_one_sample(learned: Any) -> None:
     again = joint(members=(MISLED, HEAD, TAIL), validation=1.0).fit(cues(), Run(seed=1))
     assert (again.gains_, again.weights_) == (learned.gains_, learned.weights_)
-    prints = [one.sample(40, Run(seed=seed)).fingerprint for one, seed in ((learned, 5), (again, 5), (again, 6))]
+    prints = [
+        one.sample(40, Run(seed=seed)).fingerprint
+        for one, seed in ((learned, 5), (again, 5), (again, 6))
+    ]
     assert prints[0] == prints[1] != prints[2]
 
 
 def test_a_member_that_cannot_learn_is_left_out() -> None:
-    made = joint(members=(EMPTY, TELLS), weights={EMPTY: 3.0, TELLS: 1.0}).fit(cues(60), Run(seed=1))
+    made = joint(members=(EMPTY, TELLS), weights={EMPTY: 3.0, TELLS: 1.0}).fit(
+        cues(60), Run(seed=1)
+    )
     assert made.left_out_ == {EMPTY: "There is nothing here."}
     assert made.weights_ == {TELLS: dict.fromkeys(NAMED, 1.0)}
-    with pytest.raises(InputError, match=r"None of the members of joint can learn from this shop: There is nothing"):
+    with pytest.raises(
+        InputError, match=r"None of the members of joint can learn from this shop: There is nothing"
+    ):
         joint(members=(EMPTY,)).fit(cues(60), Run(seed=1))
 
 
 def test_too_few_users_weigh_all_alike() -> None:
     made = joint(members=(TELLS, HEAD)).fit(cues(15), Run(seed=1))
     assert made.weights_ == dict.fromkeys((TELLS, HEAD), dict.fromkeys(NAMED, 0.5))
-    assert made.gains_["notes"] == ["8 users are too few to hold events back of: all members weigh the same"]
+    assert made.gains_["notes"] == [
+        "8 users are too few to hold events back of: all members weigh the same"
+    ]
 
 
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
         ({"members": ()}, r"joint: members is \(\); give different synthesizers"),
-        ({"members": ("markov", "markov")}, r"joint: members is \('markov', 'markov'\); give different"),
-        ({"members": ("joint",)}, r"joint: members is \('joint',\); give synthesizers other than itself"),
-        ({"member_settings": {"vae": {}}}, r"joint: member_settings is \{'vae': \{\}\}; give names among"),
-        ({"member_settings": {"markov": {"windows": 1}}}, "Markov has no setting 'windows'. Did you mean 'window'"),
+        (
+            {"members": ("markov", "markov")},
+            r"joint: members is \('markov', 'markov'\); give different",
+        ),
+        (
+            {"members": ("joint",)},
+            r"joint: members is \('joint',\); give synthesizers other than itself",
+        ),
+        (
+            {"member_settings": {"vae": {}}},
+            r"joint: member_settings is \{'vae': \{\}\}; give names among",
+        ),
+        (
+            {"member_settings": {"markov": {"windows": 1}}},
+            "Markov has no setting 'windows'. Did you mean 'window'",
+        ),
         ({"weights": {"vae": 1.0}}, r"joint: weights is \{'vae': 1.0\}; give names among"),
-        ({"weights": {"markov": -1.0}}, "joint: weights of 'markov' in head is -1.0; give a number"),
-        ({"weights": {"markov": {"neck": 1.0}}}, "the slice 'neck'; the slices are head, middle, tail"),
+        (
+            {"weights": {"markov": -1.0}},
+            "joint: weights of 'markov' in head is -1.0; give a number",
+        ),
+        (
+            {"weights": {"markov": {"neck": 1.0}}},
+            "the slice 'neck'; the slices are head, middle, tail",
+        ),
         ({"weights": {"markov": {"head": 1.0}}}, "give some member a weight above 0 in middle"),
         ({"slices": 0}, "joint: slices is 0; give 1 or more"),
         ({"k": 0}, "joint: k is 0; give 1 or more"),
@@ -273,15 +326,21 @@ def test_users_with_and_without_sessions_stand_side_by_side() -> None:
 def test_users_are_continued_by_members_as_they_weigh() -> None:
     shop = small_shop(users=50)
     members = {"markov": {}, "neighbours": {"top": 1}}
-    made = joint(members=tuple(members), member_settings=members, weights={"neighbours": 1.0}).fit(shop, Run(seed=1))
+    made = joint(members=tuple(members), member_settings=members, weights={"neighbours": 1.0}).fit(
+        shop, Run(seed=1)
+    )
     given = Given(histories=small_shop(users=20, seed=4), length=2)
     sample = made.sample(20, Run(seed=2), given)
     assert set(made.members_) == {"neighbours"}
     assert set(sample.table("events")["origin"]) == {made.origin}
     assert set(Log.of(sample).lengths()) == {2}
-    both = joint(members=tuple(members), weights={"markov": 1.0, "neighbours": 1.0}).fit(shop, Run(seed=1))
+    both = joint(members=tuple(members), weights={"markov": 1.0, "neighbours": 1.0}).fit(
+        shop, Run(seed=1)
+    )
     assert len(Log.of(both.sample(15, Run(seed=2), given)).users) == 15
-    with pytest.raises(InputError, match="Asked to continue 21 users, but the given histories hold 20"):
+    with pytest.raises(
+        InputError, match="Asked to continue 21 users, but the given histories hold 20"
+    ):
         both.sample(21, Run(seed=2), given)
 
 
@@ -291,11 +350,16 @@ def test_a_proof_sees_what_the_members_know() -> None:
     assert TEACHER in whole.references
     settings = {"members": ("neighbours", "markov")}
     assert Generator(synthesizer="joint", settings=settings).knows() == BEHAVIOUR
-    assert TEACHER in plan(Generator(synthesizer="joint", settings=settings), "transitions", {}).left_out
+    assert (
+        TEACHER
+        in plan(Generator(synthesizer="joint", settings=settings), "transitions", {}).left_out
+    )
 
 
 def test_its_teacher_can_be_asked_even_without_weight() -> None:
-    made = joint(members=("teacher", "markov"), weights={"markov": 1.0}).fit(small_shop(), Run(seed=1))
+    made = joint(members=("teacher", "markov"), weights={"markov": 1.0}).fit(
+        small_shop(), Run(seed=1)
+    )
     assert made.weights_["teacher"] == dict.fromkeys(NAMED, 0.0)
     assert made.as_ranker() is made.members_["teacher"].as_ranker()
     with pytest.raises(InputError, match="of its members markov 0 can rank; it takes one"):

@@ -15,12 +15,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.feature_extraction.text import TfidfVectorizer
 
+from wareloom.core.run import Run
 from wareloom.errors import MissingExtraError, SettingError, SourceError
-from wareloom.language.embedders import _encoder, _onnx, minilm
+from wareloom.language import encoder, onnx_encoder
+from wareloom.language.embedders import minilm
 from wareloom.language.embedders.minilm import MiniLM
 from wareloom.language.embedders.tfidf import TfIdf
 from wareloom.language.tokenise import ngrams, tokenise, tokenise_all
-from wareloom.run import Run
 
 TITLES = [
     "Red cotton shirt",
@@ -90,7 +91,9 @@ def test_chinese_without_its_package_says_how_to_get_it(monkeypatch: pytest.Monk
 
     module._chinese.cache_clear()
     monkeypatch.setitem(sys.modules, "jieba", None)
-    with pytest.raises(MissingExtraError, match=r"Dividing Chinese text .* 'jieba': pip install 'wareloom\[text\]'"):
+    with pytest.raises(
+        MissingExtraError, match=r"Dividing Chinese text .* 'jieba': pip install 'wareloom\[text\]'"
+    ):
         tokenise("洗面奶")
     assert tokenise("face wash") == ["face", "wash"]
     module._chinese.cache_clear()
@@ -127,7 +130,9 @@ def test_laws_of_words(text: str) -> None:
     assert all(words), "no word is empty"
     assert not any(c.isspace() for word in words for c in word)
     assert words == tokenise(f"  {text}\n")
-    assert tokenise(unicodedata.normalize("NFC", text)) == tokenise(unicodedata.normalize("NFD", text))
+    assert tokenise(unicodedata.normalize("NFC", text)) == tokenise(
+        unicodedata.normalize("NFD", text)
+    )
 
 
 @given(st.lists(st.lists(st.sampled_from("abc"), max_size=5), max_size=6), st.integers(1, 4))
@@ -143,7 +148,9 @@ def test_terms_are_the_runs_of_words(texts: list[list[str]], longest: int) -> No
     assert sorted(found.rows()) == sorted(slow)
 
 
-@pytest.mark.parametrize(("longest", "sublinear", "minimum"), [(1, True, 1), (2, True, 1), (2, False, 2), (3, True, 1)])
+@pytest.mark.parametrize(
+    ("longest", "sublinear", "minimum"), [(1, True, 1), (2, True, 1), (2, False, 2), (3, True, 1)]
+)
 def test_tfidf_is_scikit_learns(longest: int, sublinear: bool, minimum: int) -> None:
     ours = TfIdf(ngrams=longest, sublinear=sublinear, minimum=minimum, embedding_size=0).fit(TITLES)
     theirs = TfidfVectorizer(
@@ -156,7 +163,9 @@ def test_tfidf_is_scikit_learns(longest: int, sublinear: bool, minimum: int) -> 
     ).fit(TITLES)
     asked = [*TITLES, "red drill never seen", "unknown"]
     assert ours.terms_.to_list() == theirs.get_feature_names_out().tolist()
-    np.testing.assert_allclose(ours.sparse(asked).toarray(), theirs.transform(asked).toarray(), rtol=1e-5)
+    np.testing.assert_allclose(
+        ours.sparse(asked).toarray(), theirs.transform(asked).toarray(), rtol=1e-5
+    )
     np.testing.assert_allclose(ours.embed(asked), ours.sparse(asked).toarray(), rtol=1e-5)
 
 
@@ -189,7 +198,9 @@ def test_minilm_is_the_mean_of_its_last_layer() -> None:
     folder = MiniLM()._where()
     words = AutoTokenizer.from_pretrained(folder)(TITLES[1], return_tensors="pt")
     with torch.inference_mode():
-        slow = AutoModel.from_pretrained(folder).eval()(**words).last_hidden_state[0].mean(0).numpy()
+        slow = (
+            AutoModel.from_pretrained(folder).eval()(**words).last_hidden_state[0].mean(0).numpy()
+        )
     np.testing.assert_allclose(MiniLM().embed(TITLES)[1], slow / np.linalg.norm(slow), atol=1e-5)
 
 
@@ -210,7 +221,9 @@ def test_minilm_keeps_vectors_by_content(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def test_minilm_in_bf16_lies_near_and_is_kept_apart(tmp_path: Path) -> None:
-    whole, half = (MiniLM().embed(TITLES, Run(cache=tmp_path, precision=p)) for p in ("fp32", "bf16"))
+    whole, half = (
+        MiniLM().embed(TITLES, Run(cache=tmp_path, precision=p)) for p in ("fp32", "bf16")
+    )
     assert len(list((tmp_path / "embeddings").iterdir())) == 2
     assert not np.array_equal(whole, half)
     np.testing.assert_allclose((whole * half).sum(1)[SAID], 1, atol=1e-3)
@@ -228,20 +241,26 @@ def test_minilm_by_onnx_lies_near(runtime: str, cosine: float, tmp_path: Path) -
     assert not np.array_equal(MiniLM(runtime=runtime, pooling="cls").embed(TITLES, run), found)  # type: ignore[arg-type]
 
 
-def test_minilm_takes_an_export_that_the_folder_brings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_minilm_takes_an_export_that_the_folder_brings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     run, folder = Run(cache=tmp_path / "cache"), tmp_path / "encoder"
     expected = MiniLM(runtime="onnx").embed(TITLES, run)
     shutil.copytree(MiniLM()._where(), folder)
     (folder / "onnx").mkdir(exist_ok=True)
     next((tmp_path / "cache" / "onnx").iterdir()).rename(folder / "onnx" / "model.onnx")
-    monkeypatch.setattr(_onnx, "load_encoder", None)
-    np.testing.assert_array_equal(MiniLM(runtime="onnx", folder=str(folder)).embed(TITLES), expected)
+    monkeypatch.setattr(onnx_encoder, "load_encoder", None)
+    np.testing.assert_array_equal(
+        MiniLM(runtime="onnx", folder=str(folder)).embed(TITLES), expected
+    )
 
 
 def test_minilm_by_onnx_says_what_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(SettingError, match="runtime is 'cuda'; give torch, onnx or int8"):
         MiniLM(runtime="cuda")  # type: ignore[arg-type]
-    with pytest.raises(SettingError, match="ONNX Runtime computes on the processor here: on cuda take 'torch'"):
+    with pytest.raises(
+        SettingError, match="ONNX Runtime computes on the processor here: on cuda take 'torch'"
+    ):
         MiniLM(runtime="onnx").embed(["x"], Run(device="cuda"))
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     with pytest.raises(MissingExtraError, match=r"pip install 'wareloom\[onnx\]'"):
@@ -256,6 +275,9 @@ def test_minilm_says_what_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyP
         MiniLM(folder=str(tmp_path)).embed(["x"])
     with pytest.raises(SettingError, match="minilm: batch_size is 0; give 1 or more"):
         MiniLM(batch_size=0)
-    monkeypatch.setattr(_encoder, "PACKAGE", "no_such_package")
-    with pytest.raises(MissingExtraError, match=r"needs the package 'no-such-package': pip install 'wareloom\[text\]'"):
+    monkeypatch.setattr(encoder, "PACKAGE", "no_such_package")
+    with pytest.raises(
+        MissingExtraError,
+        match=r"needs the package 'no-such-package': pip install 'wareloom\[text\]'",
+    ):
         MiniLM().embed(["x"])

@@ -10,13 +10,13 @@ import pytest
 
 import wareloom as wl
 from conftest import small_shop
+from wareloom.core.run import Run
 from wareloom.errors import SettingError, UnknownNameError
-from wareloom.proof.evaluate import evaluate
+from wareloom.evaluation.ranking import evaluate
+from wareloom.evaluation.tasks import build_task
+from wareloom.preparing.splits import SplitSettings, split
 from wareloom.proof.leaderboard import LeaderboardSettings, leaderboard
 from wareloom.proof.table import contrast
-from wareloom.proof.task import build_task
-from wareloom.run import Run
-from wareloom.shop.splits import SplitSettings, split
 
 LEAVE = SplitSettings(by="leave-last-out")
 
@@ -24,7 +24,9 @@ LEAVE = SplitSettings(by="leave-last-out")
 def test_figures_are_those_of_a_plain_evaluation() -> None:
     shop = small_shop(users=120)
     found = leaderboard(
-        shop, LeaderboardSettings(rankers={"popularity": {}, "transitions": {}}, split=LEAVE), Run(seed=1)
+        shop,
+        LeaderboardSettings(rankers={"popularity": {}, "transitions": {}}, split=LEAVE),
+        Run(seed=1),
     )
     table = found.table().filter(pl.col("metric") == "ndcg@10")
     assert table["ranker"].to_list() == ["transitions", "popularity"]
@@ -43,12 +45,21 @@ def test_figures_are_those_of_a_plain_evaluation() -> None:
 
 
 def test_every_seed_is_drawn_where_there_is_chance(tmp_path: Path) -> None:
-    asked = {"als": {"embedding_size": 4, "epochs": 2}, "wide": {"ranker": "als", "embedding_size": 8, "epochs": 2}}
-    how = LeaderboardSettings(rankers=asked | {"popularity": {}}, split=LEAVE, seeds=2, metrics=("recall@10",))
+    asked = {
+        "als": {"embedding_size": 4, "epochs": 2},
+        "wide": {"ranker": "als", "embedding_size": 8, "epochs": 2},
+    }
+    how = LeaderboardSettings(
+        rankers=asked | {"popularity": {}}, split=LEAVE, seeds=2, metrics=("recall@10",)
+    )
     run = Run(seed=1, cache=tmp_path)
     found = leaderboard(small_shop(users=80), how, run)
     seeds = dict(zip(found.table()["ranker"], found.table()["seeds"], strict=True))
-    assert {label: len(each) for label, each in seeds.items()} == {"als": 2, "wide": 2, "popularity": 1}
+    assert {label: len(each) for label, each in seeds.items()} == {
+        "als": 2,
+        "wide": 2,
+        "popularity": 1,
+    }
     kept = {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
     assert len(kept) == 5
     again = leaderboard(small_shop(users=80), how, run)
@@ -59,8 +70,14 @@ def test_every_seed_is_drawn_where_there_is_chance(tmp_path: Path) -> None:
 def test_ties_are_told_apart() -> None:
     shop = small_shop(users=80)
     day = shop.table("events").with_columns(pl.col("time").dt.truncate("30d"))
-    found = wl.leaderboard(shop.with_tables(events=day), ["popularity", "transitions"], split="leave-last-out", seeds=1)
-    frame = found.table().filter(pl.col("metric") == "ndcg@10").filter(pl.col("ranker") == "transitions")
+    found = wl.leaderboard(
+        shop.with_tables(events=day), ["popularity", "transitions"], split="leave-last-out", seeds=1
+    )
+    frame = (
+        found.table()
+        .filter(pl.col("metric") == "ndcg@10")
+        .filter(pl.col("ranker") == "transitions")
+    )
     by = dict(zip(frame["ties"], frame["mean"], strict=True))
     assert by["file"] > by["shuffled"]
     assert not np.isclose(by["file"], by["shuffled"])
@@ -71,10 +88,16 @@ def test_ties_are_told_apart() -> None:
     [
         ({"rankers": {}}, SettingError, "at least one ranker"),
         ({"rankers": {"transitoins": {}}}, UnknownNameError, "transitions"),
-        ({"rankers": {"mine": {"ranker": "ease", "lambda": 3}}}, SettingError, "no setting 'lambda'"),
+        (
+            {"rankers": {"mine": {"ranker": "ease", "lambda": 3}}},
+            SettingError,
+            "no setting 'lambda'",
+        ),
         ({"ties": ("random",)}, SettingError, "'shuffled' or 'file'"),
     ],
 )
-def test_what_could_not_work_is_refused_before(settings: dict[str, object], error: type[Exception], said: str) -> None:
+def test_what_could_not_work_is_refused_before(
+    settings: dict[str, object], error: type[Exception], said: str
+) -> None:
     with pytest.raises(error, match=said):
         leaderboard(small_shop(), LeaderboardSettings(**settings))  # type: ignore[arg-type]

@@ -66,7 +66,9 @@ def test_a_log_is_the_events_by_user_and_time(rows: Rows) -> None:
     assert [EVENTS[e] for e in log.event] == [rows[n][3] for n in order]
     assert log.real.tolist() == [rows[n][5] == "real" for n in order]
     times = [
-        int(NO_TIME) if rows[n][4] is None else int((rows[n][4] - datetime(1970, 1, 1)).total_seconds() * 1e6)
+        int(NO_TIME)
+        if rows[n][4] is None
+        else int((rows[n][4] - datetime(1970, 1, 1)).total_seconds() * 1e6)
         for n in order
     ]
     assert log.time.tolist() == times
@@ -106,7 +108,10 @@ def test_shuffling_ties_moves_events_of_one_time_alone(rows: Rows, seed: int) ->
     log, dealt = Log.of(shop_of(rows)), Log.of(shop_of(rows), shuffle_ties=seed)
     assert dealt.time.tolist() == log.time.tolist()
     assert dealt.offsets.tolist() == log.offsets.tolist()
-    same = [{*zip(one.user.tolist(), one.time.tolist(), one.weight.tolist(), strict=True)} for one in (log, dealt)]
+    same = [
+        {*zip(one.user.tolist(), one.time.tolist(), one.weight.tolist(), strict=True)}
+        for one in (log, dealt)
+    ]
     assert same[0] == same[1]
     assert Log.of(shop_of(rows), shuffle_ties=seed).weight.tolist() == dealt.weight.tolist()
 
@@ -133,7 +138,9 @@ def test_sessions_change_with_their_id(rows: Rows) -> None:
 
 def test_sessions_change_after_half_an_hour_of_silence_where_nothing_names_them() -> None:
     minutes = [0, 30, 60, 91, 91, 200]
-    rows: Rows = [("u1", None, "i0", "purchase", START + timedelta(minutes=m), "real") for m in minutes]
+    rows: Rows = [
+        ("u1", None, "i0", "purchase", START + timedelta(minutes=m), "real") for m in minutes
+    ]
     rows += [("u2", None, "i1", "purchase", START + timedelta(minutes=m), "real") for m in (0, 31)]
     shop = shop_of(rows)
     assert Log.of(shop).session.tolist() == [0, 0, 0, 1, 1, 2, 0, 1]
@@ -152,7 +159,10 @@ def test_only_the_asked_kinds_count(kinds: tuple[str, ...]) -> None:
 
 
 def test_users_of_unknown_items_alone_have_no_events() -> None:
-    rows: Rows = [("u1", "s", "gone", "purchase", None, "real"), ("u2", "s", "i3", "purchase", None, "real")]
+    rows: Rows = [
+        ("u1", "s", "gone", "purchase", None, "real"),
+        ("u2", "s", "i3", "purchase", None, "real"),
+    ]
     log = Log.of(shop_of(rows))
     assert log.users.ids.to_list() == ["u1", "u2"]
     assert log.lengths().tolist() == [0, 1]
@@ -161,7 +171,9 @@ def test_users_of_unknown_items_alone_have_no_events() -> None:
 
 
 def test_a_log_without_times_is_in_the_order_of_the_file() -> None:
-    rows: Rows = [("u1", "s", f"i{n}", "purchase", START - timedelta(days=n), "real") for n in range(4)]
+    rows: Rows = [
+        ("u1", "s", f"i{n}", "purchase", START - timedelta(days=n), "real") for n in range(4)
+    ]
     shop = shop_of(rows)
     assert Log.of(shop).item.tolist() == [3, 2, 1, 0]
     untimed = Log.of(shop.with_tables(events=shop.table("events").drop("time")))
@@ -179,4 +191,6 @@ def test_keep_leaves_every_user_with_some_events() -> None:
         span = slice(log.offsets[user], log.offsets[user + 1])
         mine = slice(kept.offsets[user], kept.offsets[user + 1])
         for name in ("item", "time", "event", "session", "weight", "real"):
-            assert getattr(kept, name)[mine].tolist() == getattr(log, name)[span][rows[span]].tolist()
+            assert (
+                getattr(kept, name)[mine].tolist() == getattr(log, name)[span][rows[span]].tolist()
+            )

@@ -13,21 +13,27 @@ from hypothesis import strategies as st
 from scipy import sparse, stats
 
 from conftest import small_shop
+from wareloom.core.family import SYNTHESIZERS
+from wareloom.core.run import Run
 from wareloom.errors import InputError
-from wareloom.family import SYNTHESIZERS
-from wareloom.run import Run
 from wareloom.shop import Log, Shop
 from wareloom.shop.schema import EVENTS
 from wareloom.synthesis import Given
 from wareloom.synthesis.behaviour._walk import alias_table
 
 
-def shop_of(rows: list[tuple[str, str, str]], items: int, *, step: timedelta = timedelta(hours=1)) -> Shop:
+def shop_of(
+    rows: list[tuple[str, str, str]], items: int, *, step: timedelta = timedelta(hours=1)
+) -> Shop:
     """A shop of (user, item, event) rows, one `step` apart."""
     events = pl.DataFrame(rows, schema=["user_id", "item_id", "event"], orient="row")
     start = datetime(2024, 1, 1)
-    events = events.with_columns(time=pl.Series([start + step * n for n in range(len(rows))], dtype=pl.Datetime("us")))
-    return Shop({"items": pl.DataFrame({"item_id": [f"i{i}" for i in range(items)]}), "events": events})
+    events = events.with_columns(
+        time=pl.Series([start + step * n for n in range(len(rows))], dtype=pl.Datetime("us"))
+    )
+    return Shop(
+        {"items": pl.DataFrame({"item_id": [f"i{i}" for i in range(items)]}), "events": events}
+    )
 
 
 def pairs(log: Log) -> tuple[np.ndarray, np.ndarray]:
@@ -38,7 +44,9 @@ def pairs(log: Log) -> tuple[np.ndarray, np.ndarray]:
 
 def test_a_walk_goes_round_the_ring_as_often_as_real_users_do() -> None:
     real = small_shop(users=400)
-    fake = SYNTHESIZERS.make("markov", structure="chain", window=1).fit(real).sample(2000, Run(seed=1))
+    fake = (
+        SYNTHESIZERS.make("markov", structure="chain", window=1).fit(real).sample(2000, Run(seed=1))
+    )
     share = {}
     for name, log in (("real", Log.of(real)), ("fake", Log.of(fake))):
         a, b = pairs(log)
@@ -73,16 +81,25 @@ def test_the_second_item_follows_witten_and_bell() -> None:
     seen = np.bincount(second[second != start], minlength=12)
     others = np.arange(12) != start
     assert seen[start] == 0
-    assert stats.chisquare(seen[others], expected[others] / expected.sum() * seen.sum()).pvalue > 0.001
+    assert (
+        stats.chisquare(seen[others], expected[others] / expected.sum() * seen.sum()).pvalue > 0.001
+    )
 
 
 def test_the_first_item_is_drawn_as_real_users_begin() -> None:
     real = small_shop(users=300, items=12)
     log = Log.of(real)
     heads = np.bincount(log.item[log.offsets[:-1]], minlength=12)
-    made = Log.of(SYNTHESIZERS.make("markov", structure="chain").fit(real).sample(20_000, Run(seed=3), Given(length=1)))
+    made = Log.of(
+        SYNTHESIZERS.make("markov", structure="chain")
+        .fit(real)
+        .sample(20_000, Run(seed=3), Given(length=1))
+    )
     assert len(made) == 20_000
-    assert stats.chisquare(np.bincount(made.item, minlength=12), heads / heads.sum() * 20_000).pvalue > 0.001
+    assert (
+        stats.chisquare(np.bincount(made.item, minlength=12), heads / heads.sum() * 20_000).pvalue
+        > 0.001
+    )
 
 
 @settings(deadline=None, max_examples=60)
@@ -128,7 +145,11 @@ def test_nothing_repeats_where_the_log_never_does(name: str) -> None:
 
 def test_repeats_come_back_where_the_log_repeats() -> None:
     rng = np.random.default_rng(0)
-    rows = [(f"u{u}", f"i{i}", "purchase") for u in range(200) for i in rng.integers(3 * (u % 10), 3 * (u % 10) + 3, 8)]
+    rows = [
+        (f"u{u}", f"i{i}", "purchase")
+        for u in range(200)
+        for i in rng.integers(3 * (u % 10), 3 * (u % 10) + 3, 8)
+    ]
     real = shop_of(rows, 30)
 
     def repeats(shop: Shop) -> float:
@@ -153,9 +174,14 @@ def test_no_purchase_without_a_cart() -> None:
     for u in range(150):
         for i in rng.integers(0, 20, 4):
             rows += [
-                (f"u{u}", f"i{i}", kind) for kind in ("view_item", "add_to_cart", "purchase")[: rng.integers(1, 4)]
+                (f"u{u}", f"i{i}", kind)
+                for kind in ("view_item", "add_to_cart", "purchase")[: rng.integers(1, 4)]
             ]
-    log = Log.of(SYNTHESIZERS.make("markov", structure="chain").fit(shop_of(rows, 20)).sample(1000, Run(seed=1)))
+    log = Log.of(
+        SYNTHESIZERS.make("markov", structure="chain")
+        .fit(shop_of(rows, 20))
+        .sample(1000, Run(seed=1))
+    )
     view, cart, purchase = (EVENTS.index(kind) for kind in ("view_item", "add_to_cart", "purchase"))
     assert set(log.event) == {view, cart, purchase}
     for kind, before in ((purchase, cart), (cart, view)):
@@ -172,16 +198,25 @@ def test_times_stay_in_the_span_and_on_the_clock_of_the_log(step: str) -> None:
     jitter = pl.duration(microseconds=pl.int_range(pl.len()) * 1_000_003)
     rounded = (pl.col("time") + jitter).dt.truncate(step)
     real = real.with_tables(events=real.table("events").with_columns(time=rounded))
-    fake = SYNTHESIZERS.make("markov", structure="chain").fit(real).sample(500, Run(seed=1)).table("events")
+    fake = (
+        SYNTHESIZERS.make("markov", structure="chain")
+        .fit(real)
+        .sample(500, Run(seed=1))
+        .table("events")
+    )
     assert (fake["time"].dt.truncate(step) == fake["time"]).all()
     assert real.table("events")["time"].min() <= fake["time"].min()
     assert fake["time"].max() <= real.table("events")["time"].max()
-    assert fake.select((pl.col("time").diff() < pl.duration()).over("user_id").any()).item() is False
+    assert (
+        fake.select((pl.col("time").diff() < pl.duration()).over("user_id").any()).item() is False
+    )
 
 
 def test_activity_is_that_of_real_users() -> None:
     real = small_shop(users=200)
-    fake = Log.of(SYNTHESIZERS.make("markov", structure="chain").fit(real).sample(4000, Run(seed=1)))
+    fake = Log.of(
+        SYNTHESIZERS.make("markov", structure="chain").fit(real).sample(4000, Run(seed=1))
+    )
     lengths = Log.of(real).lengths()
     assert set(fake.lengths()) == set(lengths)
     share = np.bincount(lengths, minlength=12) / len(lengths)
@@ -191,7 +226,12 @@ def test_activity_is_that_of_real_users() -> None:
 
 def test_a_value_is_that_of_its_item() -> None:
     """In the ring item i is always sold at 1 + i."""
-    fake = SYNTHESIZERS.make("markov", structure="chain").fit(small_shop()).sample(300, Run(seed=1)).table("events")
+    fake = (
+        SYNTHESIZERS.make("markov", structure="chain")
+        .fit(small_shop())
+        .sample(300, Run(seed=1))
+        .table("events")
+    )
     price = 1.0 + fake["item_id"].str.slice(1).cast(pl.Float64)
     np.testing.assert_allclose(fake["value"].to_numpy(), price.to_numpy())
 
@@ -202,7 +242,9 @@ def test_old_habits_weigh_less() -> None:
     real = shop_of(rows, 3, step=timedelta(days=1))
     given = Given(start_items=("i0",), length=2)
     for half_life, low, high in ((None, 0.45, 0.55), (10.0, 0.9, 1.0)):
-        fitted = SYNTHESIZERS.make("markov", structure="chain", half_life=half_life, window=1).fit(real)
+        fitted = SYNTHESIZERS.make("markov", structure="chain", half_life=half_life, window=1).fit(
+            real
+        )
         second = fitted.sample(4000, Run(seed=1), given).table("events")["item_id"][1::2]
         assert low <= (second == "i2").mean() <= high
 
@@ -212,7 +254,11 @@ def test_events_of_no_weight_teach_nothing(structure: str) -> None:
     real = small_shop(users=40)
     events = real.table("events")
     muted = events.with_columns(weight=pl.when(pl.col("item_id") == "i7").then(0.0).otherwise(1.0))
-    fake = SYNTHESIZERS.make("markov", structure=structure).fit(real.with_tables(events=muted)).sample(500, Run(seed=1))
+    fake = (
+        SYNTHESIZERS.make("markov", structure=structure)
+        .fit(real.with_tables(events=muted))
+        .sample(500, Run(seed=1))
+    )
     assert "i7" not in set(fake.table("events")["item_id"])
     with pytest.raises(InputError, match="nothing to learn from"):
         SYNTHESIZERS.make("markov", structure="chain").fit(
@@ -223,16 +269,23 @@ def test_events_of_no_weight_teach_nothing(structure: str) -> None:
 def test_continues_users_under_their_ids_after_their_last_event() -> None:
     real = small_shop(users=30)
     fitted = SYNTHESIZERS.make("markov", structure="chain").fit(real)
-    some = real.with_tables(events=real.table("events").filter(pl.col("user_id").is_in(["u3", "u7", "u9"])))
+    some = real.with_tables(
+        events=real.table("events").filter(pl.col("user_id").is_in(["u3", "u7", "u9"]))
+    )
     for length in (None, 5):
         ahead = fitted.sample(3, Run(seed=1), Given(histories=some, length=length)).table("events")
         assert ahead["user_id"].unique().sort().to_list() == ["u3", "u7", "u9"]
-        first = ahead.group_by("user_id").agg(pl.col("time").min().alias("first"), pl.len().alias("n"))
+        first = ahead.group_by("user_id").agg(
+            pl.col("time").min().alias("first"), pl.len().alias("n")
+        )
         last = some.table("events").group_by("user_id").agg(pl.col("time").max().alias("last"))
         both = first.join(last, on="user_id")
         assert (both["first"] >= both["last"]).all()
         assert length is None or both["n"].to_list() == [5, 5, 5]
-    assert fitted.sample(2, Run(seed=1), Given(histories=some)).table("events")["user_id"].n_unique() == 2
+    assert (
+        fitted.sample(2, Run(seed=1), Given(histories=some)).table("events")["user_id"].n_unique()
+        == 2
+    )
 
 
 def test_a_continued_user_goes_on_from_the_last_item() -> None:
@@ -244,11 +297,15 @@ def test_a_continued_user_goes_on_from_the_last_item() -> None:
 
 def test_says_what_it_cannot_begin_with() -> None:
     fitted = SYNTHESIZERS.make("markov", structure="chain").fit(small_shop(users=20))
-    with pytest.raises(InputError, match="The start item 'i99' is not in the fitted shop's catalogue"):
+    with pytest.raises(
+        InputError, match="The start item 'i99' is not in the fitted shop's catalogue"
+    ):
         fitted.sample(3, given=Given(start_items=("i1", "i99")))
     with pytest.raises(InputError, match="the item 'i30', which the fitted shop does not know"):
         fitted.sample(1, given=Given(histories=shop_of([("u1", "i30", "purchase")], 31)))
-    with pytest.raises(InputError, match="Asked to continue 3 users, but the given histories hold 1 with events"):
+    with pytest.raises(
+        InputError, match="Asked to continue 3 users, but the given histories hold 1 with events"
+    ):
         fitted.sample(3, given=Given(histories=shop_of([("u1", "i3", "purchase")], 30)))
     with pytest.raises(InputError, match="Asked for users of 0 events; ask for at least 1"):
         fitted.sample(3, given=Given(length=0))

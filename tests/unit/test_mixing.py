@@ -10,15 +10,15 @@ import pytest
 from scipy import sparse
 
 from conftest import small_shop
+from wareloom.core.family import MIXERS, SYNTHESIZERS
+from wareloom.core.run import Run
 from wareloom.errors import InputError, SettingError
-from wareloom.family import MIXERS, SYNTHESIZERS
 from wareloom.mixing._draw import Pool, in_head
 from wareloom.mixing._influence import Bilinear
 from wareloom.mixing._inner import unknowing
 from wareloom.mixing.fresh import deal
 from wareloom.mixing.selected import held_back, mean_worth
-from wareloom.rankers.hybrid._members import hold_back
-from wareloom.run import Run
+from wareloom.rankers.members import hold_back
 from wareloom.shop import Log, Shop
 from wareloom.shop.log import stacked, without_last
 
@@ -32,7 +32,9 @@ def added(mixed: Shop) -> pl.DataFrame:
 def named(shop: Shop, origin: str) -> Shop:
     """The users of a shop as a generator's, called origin/user."""
     user = pl.format("{}/{}", pl.lit(origin), "user_id")
-    return shop.with_tables(events=shop.table("events").with_columns(user.alias("user_id"), origin=pl.lit(origin)))
+    return shop.with_tables(
+        events=shop.table("events").with_columns(user.alias("user_id"), origin=pl.lit(origin))
+    )
 
 
 def noise(users: int, items: int = 30, seed: int = 9) -> Shop:
@@ -40,13 +42,17 @@ def noise(users: int, items: int = 30, seed: int = 9) -> Shop:
     shop = named(small_shop(users=users, items=items, seed=seed), "noise")
     events = shop.table("events")
     drawn = np.random.default_rng(seed).integers(items, size=len(events))
-    return shop.with_tables(events=events.with_columns(pl.Series("item_id", [f"i{i}" for i in drawn])))
+    return shop.with_tables(
+        events=events.with_columns(pl.Series("item_id", [f"i{i}" for i in drawn]))
+    )
 
 
 def both(good: int, bad: int, items: int = 30) -> Shop:
     """Good users, who walk the ring, and bad ones beside them."""
     ring = named(small_shop(users=good, items=items, seed=5), "ring")
-    return ring.with_tables(events=pl.concat([ring.table("events"), noise(bad, items).table("events")]))
+    return ring.with_tables(
+        events=pl.concat([ring.table("events"), noise(bad, items).table("events")])
+    )
 
 
 @pytest.mark.parametrize("counts", [[5, 1, 3, 0, 3], [1, 1, 1], [0, 0], [9]])
@@ -60,8 +66,14 @@ def test_the_head_has_a_third_of_the_events(counts: list[int]) -> None:
 
 def test_a_curriculum_ends_on_real_rows() -> None:
     real, made = small_shop(), named(small_shop(users=80, seed=5), "ring")
-    at_once = MIXERS.make("curriculum", until=0.4, real_from=0.3).mix(real, made, RUN).table("events")
-    spans = at_once.group_by(pl.col("origin") == "real").agg(pl.col("since", "until").unique()).sort("origin")
+    at_once = (
+        MIXERS.make("curriculum", until=0.4, real_from=0.3).mix(real, made, RUN).table("events")
+    )
+    spans = (
+        at_once.group_by(pl.col("origin") == "real")
+        .agg(pl.col("since", "until").unique())
+        .sort("origin")
+    )
     assert spans["since"].to_list() == [[0.0], [np.float32(0.3)]]
     assert spans["until"].to_list() == [[np.float32(0.4)], [None]]
     fading = added(MIXERS.make("curriculum", until=0.8, fade=0.5).mix(real, made, RUN))
@@ -70,7 +82,9 @@ def test_a_curriculum_ends_on_real_rows() -> None:
         assert there == pytest.approx((0.8 - share) / 0.5, abs=0.04), "rows leave evenly"
     assert fading["until"].min() > 0.3
     assert fading["until"].max() == np.float32(0.8)
-    assert "until" not in MIXERS.make("curriculum", until=1.0).mix(real, made, RUN).columns("events")
+    assert "until" not in MIXERS.make("curriculum", until=1.0).mix(real, made, RUN).columns(
+        "events"
+    )
     scheduled = real.with_tables(events=real.table("events").with_columns(since=pl.lit(0.5)))
     for name in ("curriculum", "fresh"):
         with pytest.raises(InputError, match=r"schedule of their own \(since\)"):
@@ -78,9 +92,11 @@ def test_a_curriculum_ends_on_real_rows() -> None:
 
 
 def test_a_network_is_taught_a_curriculum() -> None:
-    from wareloom.family import RANKERS
+    from wareloom.core.family import RANKERS
 
-    mixed = MIXERS.make("curriculum", fade=0.25).mix(small_shop(), named(small_shop(seed=5), "ring"), RUN)
+    mixed = MIXERS.make("curriculum", fade=0.25).mix(
+        small_shop(), named(small_shop(seed=5), "ring"), RUN
+    )
     ranker = RANKERS.make("gru", epochs=4, embedding_size=8).fit(mixed, RUN)
     assert len(ranker.items_) == 30
 
@@ -101,7 +117,9 @@ def test_each_pool_is_fresh_and_full() -> None:
     rows = added(MIXERS.make("fresh", ratio=0.5, pools=4).mix(real, made, RUN))
     wanted = round(0.5 * real.rows("events"))
     for pool in range(4):
-        there = rows.filter((pl.col("since") <= pool / 4 + 0.1) & (pl.col("until") > pool / 4 + 0.1))
+        there = rows.filter(
+            (pl.col("since") <= pool / 4 + 0.1) & (pl.col("until") > pool / 4 + 0.1)
+        )
         assert wanted - 11 < len(there) <= wanted
     assert rows.group_by("user_id").agg(pl.col("since").n_unique())["since"].max() == 1
     with pytest.raises(InputError, match=r"there are .* of 200 users: sample about \d+ users"):
@@ -125,8 +143,12 @@ def test_influence_is_the_slope_of_the_held_back_likelihood() -> None:
     here = np.zeros((3, 3))
     for i, j in ((0, 1), (4, 4), (6, 2)):
         one = sparse.csr_matrix(([1.0], ([i], [j])), shape=(7, 7))
-        gradient = np.array([[_slope(likelihood, here, one, r, c) for c in range(3)] for r in range(3)])
-        slope = (likelihood(here + 1e-5 * gradient, held) - likelihood(here - 1e-5 * gradient, held)) / 2e-5
+        gradient = np.array(
+            [[_slope(likelihood, here, one, r, c) for c in range(3)] for r in range(3)]
+        )
+        slope = (
+            likelihood(here + 1e-5 * gradient, held) - likelihood(here - 1e-5 * gradient, held)
+        ) / 2e-5
         assert a[i] @ vectors[j] - b[i] == pytest.approx(slope, rel=1e-4, abs=1e-6)
     mean = model.expected(rng.normal(size=(3, 3)))
     assert mean.min() >= vectors.min()
@@ -141,10 +163,14 @@ def _slope(likelihood, at, pairs, row, column):  # type: ignore[no-untyped-def]
 
 def test_training_raises_the_likelihood_that_influence_follows() -> None:
     rng = np.random.default_rng(0)
-    vectors, pairs = rng.normal(size=(7, 3)), sparse.csr_matrix(rng.integers(0, 3, (7, 7)).astype(float))
+    vectors, pairs = (
+        rng.normal(size=(7, 3)),
+        sparse.csr_matrix(rng.integers(0, 3, (7, 7)).astype(float)),
+    )
     model = Bilinear(vectors, np.ones(7))
     norms = [
-        np.abs(model.influence(pairs, pairs, n)[0] - model.influence(pairs, pairs, n - 1)[0]).max() for n in (1, 9)
+        np.abs(model.influence(pairs, pairs, n)[0] - model.influence(pairs, pairs, n - 1)[0]).max()
+        for n in (1, 9)
     ]
     assert norms[1] < norms[0], "what is learned pulls less"
 
@@ -192,7 +218,9 @@ def test_users_in_no_order_are_not_selected(bad: Shop) -> None:
 
 def test_a_search_keeps_the_guard_of_the_head() -> None:
     real, made = small_shop(users=80, items=200), both(200, 200, items=200)
-    mixer = MIXERS.make("searched", ratio=3.0, head=0.25, heads=(1.0,), weights=(0.5,), independent=True)
+    mixer = MIXERS.make(
+        "searched", ratio=3.0, head=0.25, heads=(1.0,), weights=(0.5,), independent=True
+    )
     rows = added(mixer.mix(real, made, RUN))
     assert (mixer.chosen_["weight"], mixer.chosen_["head"]) == (0.5, 0.25)
     head = rows["item_id"].is_in(Pool.of(real, made).head.implode())
@@ -206,7 +234,9 @@ def test_the_source_that_helps_is_found() -> None:
     assert mixer.chosen_["source"] == "ring"
     assert set(rows["origin"]) == {"ring"}
     assert mixer.chosen_["mean"] > mixer.chosen_["without"]
-    taken = mixer.trials_.filter(**{name: mixer.chosen_[name] for name in ("ratio", "source", "weight", "head")})
+    taken = mixer.trials_.filter(
+        **{name: mixer.chosen_[name] for name in ("ratio", "source", "weight", "head")}
+    )
     assert taken["mean"].item() == mixer.trials_["mean"].max()
     assert mixer.trials_["source"].to_list().count("none") == 1
 
@@ -261,9 +291,14 @@ def _pairs(log: Log) -> set[tuple[int, int]]:
 def test_nothing_is_mixed_in_where_nothing_helps() -> None:
     mixed_in = 0
     for seed in range(5):
-        mixer, run = MIXERS.make("searched", ratio=2.0, shares=(0.5, 1.0)), Run(seed=seed, threads=1)
+        mixer, run = (
+            MIXERS.make("searched", ratio=2.0, shares=(0.5, 1.0)),
+            Run(seed=seed, threads=1),
+        )
         rows = added(mixer.mix(small_shop(users=200, seed=seed), noise(300, seed=50 + seed), run))
-        assert (len(rows) == 0) == (mixer.chosen_["ratio"] == 0) == (mixer.chosen_["source"] == "none")
+        assert (
+            (len(rows) == 0) == (mixer.chosen_["ratio"] == 0) == (mixer.chosen_["source"] == "none")
+        )
         mixed_in += len(rows) > 0
     assert mixed_in <= 1, "luck does it once in 40"
 
@@ -292,7 +327,11 @@ def test_mixers_say_how_much_they_choose_from() -> None:
     [
         ("curriculum", {"until": 0.0}, "until is 0.0; give a share above 0"),
         ("curriculum", {"until": 0.3, "fade": 0.4}, "fade is 0.4"),
-        ("curriculum", {"until": 0.3, "real_from": 0.4}, "from 0 to 0.3, where users begin to leave"),
+        (
+            "curriculum",
+            {"until": 0.3, "real_from": 0.4},
+            "from 0 to 0.3, where users begin to leave",
+        ),
         ("fresh", {"pools": 0}, "pools is 0; give 1 or more"),
         ("selected", {"keep": 0.0}, "keep is 0.0; give a share above 0"),
         ("selected", {"steps": 0}, "steps is 0; give 1 or more"),
@@ -309,7 +348,9 @@ def test_settings_are_checked(name: str, values: dict[str, object], said: str) -
 
 def test_sessions_without_users_are_mixed_too() -> None:
     def anonymous(shop: Shop) -> Shop:
-        return shop.with_tables(events=shop.table("events").rename({"user_id": "session_id"}), users=None)
+        return shop.with_tables(
+            events=shop.table("events").rename({"user_id": "session_id"}), users=None
+        )
 
     made = anonymous(named(small_shop(users=200, seed=5), "ring"))
     for name in MIXERS.names():

@@ -7,10 +7,10 @@ import polars as pl
 import pytest
 
 from conftest import small_shop
+from wareloom.core.family import SYNTHESIZERS
+from wareloom.core.run import Run
 from wareloom.errors import MemoryLimitError, SettingError
-from wareloom.family import SYNTHESIZERS
-from wareloom.rankers._neighbours import Neighbourhood
-from wareloom.run import Run
+from wareloom.rankers.neighbourhood import Neighbourhood
 from wareloom.shop import Log
 from wareloom.synthesis import Given
 from wareloom.synthesis.behaviour._tables import _vectors, _weights
@@ -22,13 +22,18 @@ class Fitted:
     decay, last = 0.7, 0
     items_ = tuple("abcde")
     kept_ = np.array([0, 2, 3, 4])
-    weights_ = np.array([[0, 3, -1, 2], [1, 0, 0, -2], [5, 4, 0, 3], [-1, -2, -3, 0]], dtype=np.float32)
+    weights_ = np.array(
+        [[0, 3, -1, 2], [1, 0, 0, -2], [5, 4, 0, 3], [-1, -2, -3, 0]], dtype=np.float32
+    )
     vectors_ = np.array([[2, 0], [0, 1], [1, 1], [-1, 0], [0, 0]], dtype=np.float32)
 
 
 def entries(of: Neighbourhood) -> dict[tuple[int, int], float]:
     found = of.table.tocoo()
-    return {(int(i), int(j)): round(float(v), 4) for i, j, v in zip(found.row, found.col, found.data, strict=True)}
+    return {
+        (int(i), int(j)): round(float(v), 4)
+        for i, j, v in zip(found.row, found.col, found.data, strict=True)
+    }
 
 
 def test_the_highest_positive_weights_of_ease_are_kept() -> None:
@@ -39,7 +44,12 @@ def test_the_highest_positive_weights_of_ease_are_kept() -> None:
 
 def test_the_nearest_vectors_of_als_are_kept() -> None:
     half = round(2**-0.5, 4)
-    assert entries(_vectors(Fitted(), 2)) == {(0, 2): half, (1, 2): half, (2, 0): half, (2, 1): half}
+    assert entries(_vectors(Fitted(), 2)) == {
+        (0, 2): half,
+        (1, 2): half,
+        (2, 0): half,
+        (2, 1): half,
+    }
 
 
 @pytest.mark.parametrize("ranker", ["item_knn", "ease", "als", "transitions"])
@@ -59,7 +69,9 @@ def test_walks_follow_the_ring(ranker: str) -> None:
 
 
 def test_the_next_item_has_the_frequencies_of_the_table() -> None:
-    made = SYNTHESIZERS.make("neighbours", temperature=1.0, top=4).fit(small_shop(users=200), Run(seed=1))
+    made = SYNTHESIZERS.make("neighbours", temperature=1.0, top=4).fit(
+        small_shop(users=200), Run(seed=1)
+    )
     log = Log.of(made.sample(20_000, Run(seed=2), Given(start_items=("i7",), length=2)))
     first, second = log.item[log.offsets[:-1]], log.item[log.offsets[1:] - 1]
     row = made.table_[log.items.encode(["i7"])[0]].toarray().ravel()
@@ -71,8 +83,13 @@ def test_the_next_item_has_the_frequencies_of_the_table() -> None:
 
 def test_text_changes_nothing() -> None:
     shop = small_shop()
-    blank = shop.with_tables(items=shop.table("items").select("item_id", title=pl.lit("one and the same")))
-    one, other = (SYNTHESIZERS.make("neighbours").fit(s, Run(seed=1)).sample(50, Run(seed=2)) for s in (shop, blank))
+    blank = shop.with_tables(
+        items=shop.table("items").select("item_id", title=pl.lit("one and the same"))
+    )
+    one, other = (
+        SYNTHESIZERS.make("neighbours").fit(s, Run(seed=1)).sample(50, Run(seed=2))
+        for s in (shop, blank)
+    )
     assert one.table("events").equals(other.table("events"))
 
 

@@ -16,8 +16,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conftest import small_shop
+from wareloom.core.family import RANKERS
+from wareloom.core.run import Run
 from wareloom.errors import InputError, SettingError, SourceError
-from wareloom.family import RANKERS
 from wareloom.neural import torch
 from wareloom.neural.batches import bucketed, padded, windows
 from wareloom.neural.dropout import dropout
@@ -25,12 +26,15 @@ from wareloom.neural.items import ItemTable
 from wareloom.neural.loss import gbce_loss, kl_loss, sampled_softmax_loss, softmax_loss
 from wareloom.neural.training import Training, seeded, train
 from wareloom.neural.transformer import CausalEncoder
-from wareloom.run import Run
 from wareloom.shop import Log, Requests
 
 
-@given(st.lists(st.integers(0, 40), min_size=1, max_size=60), st.integers(1, 200), st.integers(0, 5))
-def test_every_user_is_in_one_batch_and_batches_keep_their_size(sizes: list[int], tokens: int, seed: int) -> None:
+@given(
+    st.lists(st.integers(0, 40), min_size=1, max_size=60), st.integers(1, 200), st.integers(0, 5)
+)
+def test_every_user_is_in_one_batch_and_batches_keep_their_size(
+    sizes: list[int], tokens: int, seed: int
+) -> None:
     lengths = np.array(sizes)
     batches = list(bucketed(lengths, tokens, np.random.default_rng(seed)))
     assert sorted(np.concatenate(batches).tolist()) == list(range(len(sizes)))
@@ -40,7 +44,11 @@ def test_every_user_is_in_one_batch_and_batches_keep_their_size(sizes: list[int]
 
 def test_histories_are_cut_to_their_end_and_laid_out_from_the_left() -> None:
     starts, sizes = windows(np.array([0, 2, 2, 7]), 3)
-    assert padded(np.arange(10, 17), starts, sizes).tolist() == [[10, 11, 0], [0, 0, 0], [14, 15, 16]]
+    assert padded(np.arange(10, 17), starts, sizes).tolist() == [
+        [10, 11, 0],
+        [0, 0, 0],
+        [14, 15, 16],
+    ]
 
 
 def test_no_place_knows_what_comes_after_it() -> None:
@@ -62,7 +70,9 @@ def test_losses_are_the_softmax() -> None:
     logits = (state @ table.T + bias).double().numpy()
     each = np.log(np.exp(logits).sum(1)) - logits[np.arange(5), target.numpy()]
     expected = (each * weight.numpy()).sum() / 5.0
-    assert float(softmax_loss(state, target, weight, table, bias)) == pytest.approx(expected, rel=1e-5)
+    assert float(softmax_loss(state, target, weight, table, bias)) == pytest.approx(
+        expected, rel=1e-5
+    )
     every = torch.arange(7)
     rows = table.__getitem__
     sampled = sampled_softmax_loss(state, target, weight, rows, bias, every, torch.zeros(7))
@@ -72,7 +82,10 @@ def test_losses_are_the_softmax() -> None:
 def test_the_correction_makes_sampling_unbiased() -> None:
     """With many negatives drawn from any q the corrected loss comes to that of the full softmax."""
     generator = torch.Generator().manual_seed(2)
-    state, table = torch.randn(3, 4, generator=generator), torch.randn(50, 4, generator=generator) * 0.5
+    state, table = (
+        torch.randn(3, 4, generator=generator),
+        torch.randn(50, 4, generator=generator) * 0.5,
+    )
     bias, target, weight = torch.zeros(50), torch.tensor([4, 30, 49]), torch.ones(3)
     q = torch.arange(1, 51).double() ** 1.5
     q = q / q.sum()
@@ -80,7 +93,11 @@ def test_the_correction_makes_sampling_unbiased() -> None:
     log_q, rows = torch.log(q * len(drawn)).float(), table.__getitem__
     full = float(softmax_loss(state, target, weight, table, bias))
     corrected = float(sampled_softmax_loss(state, target, weight, rows, bias, drawn, log_q))
-    plain = float(sampled_softmax_loss(state, target, weight, rows, bias, drawn, torch.log(torch.full((50,), 4000.0))))
+    plain = float(
+        sampled_softmax_loss(
+            state, target, weight, rows, bias, drawn, torch.log(torch.full((50,), 4000.0))
+        )
+    )
     assert abs(corrected - full) < 0.01 < abs(plain - full)
 
 
@@ -95,7 +112,14 @@ def test_training_keeps_the_best_weights_and_stops_when_it_gets_no_better() -> N
         return next(values)
 
     how = Training(learning_rate=0.1, epochs=5, warmup=1, patience=2)
-    history = train(model, lambda epoch: [1.0], lambda x: (model.weight - 1.0).square().sum(), how, Run(), evaluate)
+    history = train(
+        model,
+        lambda epoch: [1.0],
+        lambda x: (model.weight - 1.0).square().sum(),
+        how,
+        Run(),
+        evaluate,
+    )
     assert [entry["value"] for entry in history] == [1.0, 3.0, 2.0, 1.0]
     assert float(model.weight.detach()) == seen[1]
 
@@ -118,7 +142,9 @@ def test_heads_must_divide_the_width() -> None:
 
 def test_order_matters_to_sasrec() -> None:
     """On a ring, i5 follows after i3, i4 rather than after i4, i3."""
-    ranker = RANKERS.make("sasrec", **quick(epochs=40, dropout=0.0)).fit(small_shop(users=200), Run(seed=1))
+    ranker = RANKERS.make("sasrec", **quick(epochs=40, dropout=0.0)).fit(
+        small_shop(users=200), Run(seed=1)
+    )
     up, down = ranker.score(Requests.sessions([["i3", "i4"], ["i4", "i3"]]))
     assert up[5] > down[5]
 
@@ -126,14 +152,20 @@ def test_order_matters_to_sasrec() -> None:
 def test_gbce_between_the_binary_loss_and_calibration() -> None:
     generator = torch.Generator().manual_seed(3)
     state, table = torch.randn(4, 5, generator=generator), torch.randn(9, 5, generator=generator)
-    bias, target, weight = torch.randn(9, generator=generator), torch.tensor([0, 3, 3, 8]), torch.tensor([1.0, 2, 0, 1])
+    bias, target, weight = (
+        torch.randn(9, generator=generator),
+        torch.tensor([0, 3, 3, 8]),
+        torch.tensor([1.0, 2, 0, 1]),
+    )
     drawn, share = torch.tensor([1, 3, 5]), 3 / 8
     logits = (state @ table.T + bias).double().numpy()
     for calibration, power in ((0.0, 1.0), (1.0, share)):
         each = []
         for row, wanted in enumerate(target.tolist()):
             own = -power * np.log(1 / (1 + np.exp(-logits[row, wanted])))
-            each.append(own + sum(np.log1p(np.exp(logits[row, j])) for j in drawn.tolist() if j != wanted))
+            each.append(
+                own + sum(np.log1p(np.exp(logits[row, j])) for j in drawn.tolist() if j != wanted)
+            )
         expected = (np.array(each) * weight.numpy()).sum() / 4.0
         found = gbce_loss(state, target, weight, table.__getitem__, bias, drawn, share, calibration)
         assert float(found) == pytest.approx(expected, rel=1e-5)
@@ -192,7 +224,9 @@ class Killed(Exception):
 def test_a_stopped_training_goes_on_to_the_same_weights(tmp_path: Path, stop: int) -> None:
     """Killed between two evaluations, amid an epoch: dropout, moments, schedule and best weights come out alike."""
 
-    def fit(path: Path | None, die_after: int = 10**9) -> tuple[dict[str, object], list[dict[str, float]]]:
+    def fit(
+        path: Path | None, die_after: int = 10**9
+    ) -> tuple[dict[str, object], list[dict[str, float]]]:
         with seeded(Run(seed=4)):
             model, seen = noisy(), []
 
@@ -204,7 +238,9 @@ def test_a_stopped_training_goes_on_to_the_same_weights(tmp_path: Path, stop: in
 
             how = Training(learning_rate=0.05, epochs=14, updates=33, warmup=5, patience=0)
             loss = lambda batch: (model(batch[0]) - batch[1]).square().mean()  # noqa: E731
-            return model.state_dict(), train(model, rows, loss, how, Run(), evaluate, checkpoint=path)
+            return model.state_dict(), train(
+                model, rows, loss, how, Run(), evaluate, checkpoint=path
+            )
 
     whole, history = fit(None)
     path = tmp_path / "state.safetensors"
@@ -236,7 +272,13 @@ def test_gradients_add_up_to_those_of_one_batch() -> None:
         x = torch.from_numpy(np.random.default_rng(0).normal(size=(64, 4)).astype(np.float32))
         batches = [x[start : start + size] for start in range(0, 64, size)]
         how = Training(learning_rate=0.1, epochs=3, accumulate=accumulate, warmup=1)
-        train(model, lambda _: batches, lambda b: (model(b) - b.sum(1, keepdim=True)).square().mean(), how, Run())
+        train(
+            model,
+            lambda _: batches,
+            lambda b: (model(b) - b.sum(1, keepdim=True)).square().mean(),
+            how,
+            Run(),
+        )
         return model
 
     one, two = fit(32, 1), fit(16, 2)
@@ -246,7 +288,9 @@ def test_gradients_add_up_to_those_of_one_batch() -> None:
 def test_updates_are_as_many_as_asked_for() -> None:
     model, steps = noisy(), []
     how = Training(learning_rate=0.05, epochs=4, updates=18)
-    history = train(model, rows, lambda b: (steps.append(1), model(b[0]).square().mean())[1], how, Run())
+    history = train(
+        model, rows, lambda b: (steps.append(1), model(b[0]).square().mean())[1], how, Run()
+    )
     assert len(steps) == 18
     assert [entry["step"] for entry in history] == [4, 8, 12, 16, 18]
 
@@ -293,7 +337,13 @@ def test_losses_are_told_to_mlflow(tmp_path: Path) -> None:
 
 def test_an_unknown_listener_is_refused() -> None:
     with pytest.raises(SettingError, match=r"track='tensorbord:x' is not understood.*tensorboard"):
-        train(noisy(), rows, lambda b: b, Training(learning_rate=0.1, epochs=1), Run(track="tensorbord:x"))
+        train(
+            noisy(),
+            rows,
+            lambda b: b,
+            Training(learning_rate=0.1, epochs=1),
+            Run(track="tensorbord:x"),
+        )
 
 
 def test_a_gpu_that_is_not_there_is_named() -> None:
@@ -309,7 +359,7 @@ from pathlib import Path
 import numpy as np
 from wareloom.neural import torch
 from wareloom.neural.training import Training, train
-from wareloom.run import Run
+from wareloom.core.run import Run
 torch.manual_seed(1)
 model = torch.nn.Linear(4, 1)
 x = torch.from_numpy(np.random.default_rng(0).normal(size=(64, 4)).astype(np.float32))
@@ -325,11 +375,24 @@ def test_two_processes_come_to_what_one_comes_to(tmp_path: Path) -> None:
     """Two real processes that take a batch each per update, against one that adds up two batches."""
     script = tmp_path / "shared.py"
     script.write_text(SHARED)
-    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
-    both = subprocess.run([*launch, str(script), "1", str(tmp_path)], capture_output=True, text=True, timeout=300)
+    launch = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--standalone",
+        "--nproc_per_node",
+        "2",
+    ]
+    both = subprocess.run(
+        [*launch, str(script), "1", str(tmp_path)], capture_output=True, text=True, timeout=300
+    )
     assert both.returncode == 0, both.stderr[-2000:]
     subprocess.run(
-        [sys.executable, str(script), "2", str(tmp_path)], capture_output=True, text=True, timeout=300, check=True
+        [sys.executable, str(script), "2", str(tmp_path)],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=True,
     )
     found = [np.array(json.loads((tmp_path / name).read_text())) for name in ("alone", "0", "1")]
     for weights in found[1:]:
@@ -387,7 +450,9 @@ def test_rows_come_and_go_while_a_ranker_is_taught() -> None:
             last.with_columns(since=pl.lit(0.4), until=pl.lit(1.0)),
         ]
         ranker = RANKERS.make("sasrec", **quick(epochs=30, validation=0.0))
-        return ranker.fit(shop.with_tables(events=pl.concat(both)), Run(seed=1)).score(Requests.sessions([["i10"]]))[0]
+        return ranker.fit(shop.with_tables(events=pl.concat(both)), Run(seed=1)).score(
+            Requests.sessions([["i10"]])
+        )[0]
 
     late_down, late_up = taught(events, down), taught(down, events)
     assert late_down[9] > late_down[11]
@@ -406,7 +471,10 @@ def test_text_tells_of_items_without_events() -> None:
     rng = np.random.default_rng(0)
     colours = ["red", "green", "blue"]
     items = pl.DataFrame(
-        {"item_id": [f"i{i}" for i in range(60)], "title": [f"{colours[i % 3]} thing" for i in range(60)]}
+        {
+            "item_id": [f"i{i}" for i in range(60)],
+            "title": [f"{colours[i % 3]} thing" for i in range(60)],
+        }
     )
     rows_ = []
     for user in range(300):
@@ -423,7 +491,9 @@ def test_text_tells_of_items_without_events() -> None:
         RANKERS.make("sasrec", text="tfidf").fit(Log.of(shop))
 
 
-@pytest.mark.parametrize("settings", [{"loss": "gbce"}, {"negatives": 5}, {"loss": "gbce", "negatives": 5}])
+@pytest.mark.parametrize(
+    "settings", [{"loss": "gbce"}, {"negatives": 5}, {"loss": "gbce", "negatives": 5}]
+)
 def test_every_loss_learns_the_ring(settings: dict[str, object]) -> None:
     ranker = RANKERS.make("sasrec", **quick(epochs=80, learning_rate=0.01, **settings)).fit(
         small_shop(users=300), Run(seed=1)

@@ -11,9 +11,9 @@ import pytest
 from scipy import sparse
 
 from conftest import small_shop
+from wareloom.core.family import SYNTHESIZERS
+from wareloom.core.run import Run
 from wareloom.errors import InputError, SettingError
-from wareloom.family import SYNTHESIZERS
-from wareloom.run import Run
 from wareloom.shop import Log, Shop
 from wareloom.shop.log import NO_TIME
 from wareloom.synthesis import Given
@@ -38,19 +38,28 @@ def lively(users: int = 300, seed: int = 0) -> Shop:
         for session in range(int(rng.integers(1, 4))):
             start = int(rng.integers(40)) * 10
             for _ in range(int(rng.integers(1, 6))):
-                item = start + int(rng.integers(10)) if rng.random() < 0.7 else int(rng.integers(400))
+                item = (
+                    start + int(rng.integers(10)) if rng.random() < 0.7 else int(rng.integers(400))
+                )
                 rows.append((f"u{user}", f"{user}-{session}", f"i{item}", "view_item", clock))
                 clock += int(rng.integers(10, 200))
                 if rng.random() < 0.3:
                     rows.append((f"u{user}", f"{user}-{session}", f"i{item}", "add_to_cart", clock))
-                    rows.append((f"u{user}", f"{user}-{session}", f"i{item}", "purchase", clock + 5))
+                    rows.append(
+                        (f"u{user}", f"{user}-{session}", f"i{item}", "purchase", clock + 5)
+                    )
                     clock += 30
             clock += int(rng.integers(1, 9)) * 86_400
-    frame = pl.DataFrame(rows, schema=["user_id", "session_id", "item_id", "event", "time"], orient="row")
+    frame = pl.DataFrame(
+        rows, schema=["user_id", "session_id", "item_id", "event", "time"], orient="row"
+    )
     frame = frame.with_columns(time=pl.from_epoch("time").cast(pl.Datetime("us")))
     category = [[f"aisle {i // 100}", f"shelf {i // 10}"] for i in range(400)]
     return Shop(
-        {"items": pl.DataFrame({"item_id": [f"i{i}" for i in range(400)], "category": category}), "events": frame}
+        {
+            "items": pl.DataFrame({"item_id": [f"i{i}" for i in range(400)], "category": category}),
+            "events": frame,
+        }
     )
 
 
@@ -63,7 +72,14 @@ def patterns(log: Log, aisle: np.ndarray, shelf: np.ndarray) -> list[tuple[objec
         of = shelf[item].tolist()
         session = np.diff(log.session[rows], prepend=log.session[rows][0]) != 0
         alike = tuple(item.index(i) for i in item), tuple(of.index(s) for s in of)
-        found.append((tuple(log.event[rows].tolist()), tuple(session.tolist()), *alike, tuple(aisle[item].tolist())))
+        found.append(
+            (
+                tuple(log.event[rows].tolist()),
+                tuple(session.tolist()),
+                *alike,
+                tuple(aisle[item].tolist()),
+            )
+        )
     return sorted(found)
 
 
@@ -75,7 +91,11 @@ def test_as_many_shoppers_as_users_are_like_them_in_all_but_their_items() -> Non
     told, expected = patterns(made, shelf // 10, shelf), patterns(real, shelf // 10, shelf)
     # A category that has been bought out makes room for another; that is rare.
     assert sum(a == b for a, b in zip(told, expected, strict=True)) > 0.97 * 300
-    own = {tuple(real.item[real.offsets[u] : real.offsets[u + 1]]) for u in range(300) if real.lengths()[u] > 2}
+    own = {
+        tuple(real.item[real.offsets[u] : real.offsets[u + 1]])
+        for u in range(300)
+        if real.lengths()[u] > 2
+    }
     copies = sum(tuple(made.item[made.offsets[u] : made.offsets[u + 1]]) in own for u in range(300))
     assert copies <= 3
 
@@ -91,7 +111,9 @@ def test_items_follow_one_another_as_real_ones_do() -> None:
 
 
 def test_the_discount_is_taken_off_each_count_for_what_was_not_seen() -> None:
-    counts = sparse.csr_matrix(np.array([[0, 1, 1, 2, 4], [0, 0, 0, 0, 1], [0] * 5, [0] * 5, [0] * 5], np.float32))
+    counts = sparse.csr_matrix(
+        np.array([[0, 1, 1, 2, 4], [0, 0, 0, 0, 1], [0] * 5, [0] * 5, [0] * 5], np.float32)
+    )
     steps = _steps(counts, np.arange(5), np.zeros(5, np.int64))
     assert steps.discount[0] == pytest.approx(3 / (3 + 2))
     state, drawn = _stream(np.uint64(7), 0), np.zeros(5)
@@ -120,7 +142,9 @@ def known_share(train: Shop, made: Shop, *, least: int = 1, leave_out: bool = Fa
     def steps(log: Log) -> list[tuple[int, str, str]]:
         names = log.items.ids
         inner = np.flatnonzero(log.user[1:] == log.user[:-1])
-        return [(int(log.user[i]), names[int(log.item[i])], names[int(log.item[i + 1])]) for i in inner]
+        return [
+            (int(log.user[i]), names[int(log.item[i])], names[int(log.item[i + 1])]) for i in inner
+        ]
 
     known: dict[tuple[str, str], set[int]] = {}
     for user, one, two in steps(Log.of(train)):
@@ -141,7 +165,11 @@ def test_steps_are_as_well_known_as_real_users_are_to_others() -> None:
 
 
 def test_what_only_the_user_did_is_not_known() -> None:
-    rows = [(user, item) for user, items in (("u1", "abcab"), ("u2", "abc"), ("u3", "dbd")) for item in items]
+    rows = [
+        (user, item)
+        for user, items in (("u1", "abcab"), ("u2", "abc"), ("u3", "dbd"))
+        for item in items
+    ]
     model = fitted(bought(rows, pl.DataFrame({"item_id": list("abcd")})))
     # u1 and u2 each know of the other that b follows a, and c b; nobody else went from d to b; no mark on had items.
     assert model._outline().after.tolist() == [0, 1, 1, 0, 0, 0, 1, 1, 0, 0, 0]
@@ -149,15 +177,21 @@ def test_what_only_the_user_did_is_not_known() -> None:
 
 def test_events_of_one_time_follow_one_another_in_any_order() -> None:
     day = [datetime(2024, 3, 1), datetime(2024, 3, 1), datetime(2024, 3, 1), datetime(2024, 3, 2)]
-    frame = pl.DataFrame({"user_id": ["u"] * 4, "item_id": list("abcd"), "time": day, "event": ["purchase"] * 4})
-    counts = _followers(Log.of(Shop({"items": pl.DataFrame({"item_id": list("abcd")}), "events": frame})))
+    frame = pl.DataFrame(
+        {"user_id": ["u"] * 4, "item_id": list("abcd"), "time": day, "event": ["purchase"] * 4}
+    )
+    counts = _followers(
+        Log.of(Shop({"items": pl.DataFrame({"item_id": list("abcd")}), "events": frame}))
+    )
     expected = np.array([[0, 1, 1, 0], [1, 0, 1, 0], [1, 1, 0, 1], [0, 0, 0, 0]])
     assert np.array_equal(counts.toarray(), expected)
 
 
 def test_own_steps_are_counted_as_everybodys_are() -> None:
     rng = np.random.default_rng(3)
-    frame = pl.DataFrame({"user_id": ["u"] * 60, "item_id": [f"i{i}" for i in rng.integers(12, size=60)]})
+    frame = pl.DataFrame(
+        {"user_id": ["u"] * 60, "item_id": [f"i{i}" for i in rng.integers(12, size=60)]}
+    )
     frame = frame.with_columns(
         event=pl.lit("purchase"), time=pl.Series([datetime(2024, 3, 1 + i // 5) for i in range(60)])
     )
@@ -170,7 +204,11 @@ def test_own_steps_are_counted_as_everybodys_are() -> None:
 
 def test_what_is_stretched_within_a_day_leaves_other_days_their_hours() -> None:
     rows = [
-        (f"u{user}", f"i{(user + 3 * day + late) % 30}", datetime(2024, 1 + user % 3, 3 + day, 19 + 3 * late))
+        (
+            f"u{user}",
+            f"i{(user + 3 * day + late) % 30}",
+            datetime(2024, 1 + user % 3, 3 + day, 19 + 3 * late),
+        )
         for user in range(90)
         for day in (0, 2, 4, 9)
         for late in (0, 1)
@@ -179,8 +217,16 @@ def test_what_is_stretched_within_a_day_leaves_other_days_their_hours() -> None:
         event=pl.lit("view_item")
     )
     items = pl.DataFrame({"item_id": [f"i{i}" for i in range(30)]})
-    made = fitted(Shop({"items": items, "events": frame}), jitter=0.3).sample(300, Run(seed=1)).table("events")
-    hours = made.sort("user_id", "time").group_by("user_id", maintain_order=True).agg(pl.col("time").dt.hour())
+    made = (
+        fitted(Shop({"items": items, "events": frame}), jitter=0.3)
+        .sample(300, Run(seed=1))
+        .table("events")
+    )
+    hours = (
+        made.sort("user_id", "time")
+        .group_by("user_id", maintain_order=True)
+        .agg(pl.col("time").dt.hour())
+    )
     found = np.array(hours["time"].to_list())
     assert found.shape == (300, 8)
     assert (found[:, 1::2] == 22).all()
@@ -225,20 +271,25 @@ def test_shoppers_are_like_those_of_a_segment() -> None:
     assert "purchase" in set(model.sample(100, Run(seed=1)).table("events")["event"])
     summer = pl.col("time").dt.month() == 4
     season = shop.with_tables(events=events.filter(summer))
-    assert (model.sample(60, Run(seed=1), Given(like=season)).table("events")["time"].dt.month() == 4).mean() > 0.8
+    assert (
+        model.sample(60, Run(seed=1), Given(like=season)).table("events")["time"].dt.month() == 4
+    ).mean() > 0.8
 
 
 def test_a_segment_must_be_of_the_shop() -> None:
     strange = lively(users=3)
     strange = strange.with_tables(
-        items=pl.DataFrame({"item_id": ["x"]}), events=strange.table("events").with_columns(item_id=pl.lit("x"))
+        items=pl.DataFrame({"item_id": ["x"]}),
+        events=strange.table("events").with_columns(item_id=pl.lit("x")),
     )
     with pytest.raises(InputError, match="'x', which the fitted shop does not know"):
         fitted(lively()).sample(5, given=Given(like=strange))
     with pytest.raises(InputError, match="no histories or length beside it"):
         fitted(lively()).sample(5, given=Given(like=lively(), length=3))
     with pytest.raises(InputError, match="needs structure='outline'"):
-        SYNTHESIZERS.make("markov", structure="chain").fit(lively()).sample(5, given=Given(like=lively()))
+        SYNTHESIZERS.make("markov", structure="chain").fit(lively()).sample(
+            5, given=Given(like=lively())
+        )
 
 
 def test_histories_are_continued() -> None:
@@ -268,7 +319,9 @@ def test_a_shop_may_lack_categories_or_time(drop: str) -> None:
 
 def bought(rows: list[tuple[str, str]], items: pl.DataFrame) -> Shop:
     """A shop of purchases without times."""
-    events = pl.DataFrame(rows, schema=["user_id", "item_id"], orient="row").with_columns(event=pl.lit("purchase"))
+    events = pl.DataFrame(rows, schema=["user_id", "item_id"], orient="row").with_columns(
+        event=pl.lit("purchase")
+    )
     return Shop({"items": items, "events": events})
 
 
@@ -277,8 +330,13 @@ def test_long_baskets_stay_as_popular_as_they_were() -> None:
     rng, rows = np.random.default_rng(5), []
     for user in range(60):
         rare = 80 + 5 * user + np.arange(5)
-        rows += [(f"u{user}", f"i{item}") for item in (*range(40), *rng.choice(40, 20, replace=False) + 40, *rare)]
-    items = pl.DataFrame({"item_id": [f"i{i}" for i in range(1000)], "category": [["aisle", "shelf"]] * 1000})
+        rows += [
+            (f"u{user}", f"i{item}")
+            for item in (*range(40), *rng.choice(40, 20, replace=False) + 40, *rare)
+        ]
+    items = pl.DataFrame(
+        {"item_id": [f"i{i}" for i in range(1000)], "category": [["aisle", "shelf"]] * 1000}
+    )
     made = Log.of(fitted(bought(rows, items)).sample(60, Run(seed=2)))
     rare = np.array([int(name[1:]) >= 80 for name in made.items.ids])[made.item]
     assert rare.sum() == 60 * 5
@@ -293,16 +351,29 @@ def test_a_new_category_has_what_will_be_bought_there() -> None:
     rows += [(f"u{user}", f"rare {4 + user % 40} {user}") for user in range(200, 400)]
     rows += [(f"v{user}", f"nail 100 {user % 30}") for user in range(200)]
     items = pl.DataFrame({"item_id": sorted({item for _, item in rows})})
-    aisle = pl.when(pl.col("item_id").str.starts_with("nail")).then(pl.lit("nails")).otherwise(pl.lit("all else"))
+    aisle = (
+        pl.when(pl.col("item_id").str.starts_with("nail"))
+        .then(pl.lit("nails"))
+        .otherwise(pl.lit("all else"))
+    )
     shelf = pl.col("item_id").str.split(" ").list.get(1)
-    made = Log.of(fitted(bought(rows, items.with_columns(category=pl.concat_list(aisle, shelf)))).sample(600, Run()))
+    made = Log.of(
+        fitted(bought(rows, items.with_columns(category=pl.concat_list(aisle, shelf)))).sample(
+            600, Run()
+        )
+    )
     hits = made.items.ids.str.starts_with("hit").to_numpy()[made.item]
     assert hits.mean() == pytest.approx(200 / 800, abs=0.02)
 
 
 def test_the_smallest_shops() -> None:
     at = datetime(2024, 1, 1)
-    rows = {"user_id": ["a", "b", "b"], "item_id": ["x"] * 3, "event": ["purchase"] * 3, "time": [at] * 3}
+    rows = {
+        "user_id": ["a", "b", "b"],
+        "item_id": ["x"] * 3,
+        "event": ["purchase"] * 3,
+        "time": [at] * 3,
+    }
     one = Shop({"items": pl.DataFrame({"item_id": ["x"]}), "events": pl.DataFrame(rows)})
     log = Log.of(fitted(one).sample(6, Run(seed=1)))
     assert sorted(log.lengths().tolist()) == [1, 1, 1, 2, 2, 2]
@@ -313,7 +384,9 @@ def test_the_smallest_shops() -> None:
 def test_a_log_of_few_days_keeps_its_span() -> None:
     shop = lively()
     quick = pl.datetime(2024, 3, 1) + (pl.col("time") - pl.col("time").min()) / 60
-    shop = shop.with_tables(events=shop.table("events").with_columns(time=quick.cast(pl.Datetime("us"))))
+    shop = shop.with_tables(
+        events=shop.table("events").with_columns(time=quick.cast(pl.Datetime("us")))
+    )
     short, made = Log.of(shop), Log.of(fitted(shop).sample(300))
     assert made.time.min() >= short.time.min()
     assert made.time.max() <= short.time.max()

@@ -15,14 +15,20 @@ from tiny_encoder import write_encoder
 from tiny_lm import tiny_lm
 from wareloom import pretrain
 from wareloom.cli import app
+from wareloom.core.family import EMBEDDERS, RANKERS, TEXT_MODELS
+from wareloom.core.run import Run
 from wareloom.errors import InputError, SettingError, SourceError
-from wareloom.family import EMBEDDERS, RANKERS, TEXT_MODELS
 from wareloom.neural.masking import Gaps, WordNetwork, with_gaps
-from wareloom.run import Run
 from wareloom.shop import Shop
 
 COLOURS, THINGS = ["red", "blue", "green", "black"], 8
-HOW: dict[str, Any] = {"passes": 30, "batch_size": 16, "learning_rate": 0.005, "validation": 0.2, "share": 0.3}
+HOW: dict[str, Any] = {
+    "passes": 30,
+    "batch_size": 16,
+    "learning_rate": 0.005,
+    "validation": 0.2,
+    "share": 0.3,
+}
 
 
 @pytest.fixture(scope="module")
@@ -34,13 +40,18 @@ def encoder(tmp_path_factory: pytest.TempPathFactory) -> str:
 def catalogue() -> Shop:
     """Where a title has thing3 it has word3, too."""
     titles = [f"{a} {b} thing{i} word{i}" for a in COLOURS for b in COLOURS for i in range(THINGS)]
-    return Shop({"items": pl.DataFrame({"item_id": [f"i{k}" for k in range(len(titles))], "title": titles})})
+    return Shop(
+        {"items": pl.DataFrame({"item_id": [f"i{k}" for k in range(len(titles))], "title": titles})}
+    )
 
 
 def test_gaps_are_some_words_and_never_marks() -> None:
     how = Gaps(mask=4, words=100, special=frozenset({0, 2, 3, 4}), share=0.15)
     texts = [[2, *range(10, 10 + n), 3] for n in (1, 5, 40)] * 200
-    laid = {name: value.numpy() for name, value in with_gaps(texts, how, np.random.default_rng(1)).items()}
+    laid = {
+        name: value.numpy()
+        for name, value in with_gaps(texts, how, np.random.default_rng(1)).items()
+    }
     whole = np.zeros_like(laid["words"])
     for number, text in enumerate(texts):
         whole[number, : len(text)] = text
@@ -79,9 +90,13 @@ def test_words_left_out_are_guessed_and_the_folder_serves_all(encoder: str, tmp_
         [f"red blue thing{i} [MASK]" for i in range(THINGS)], k=1
     )
     assert [found[0][0] for found in guesses] == [f"word{i}" for i in range(THINGS)]
-    vectors = EMBEDDERS.make("minilm", folder=str(tmp_path / "learned")).embed(["red thing1", ""], run)
+    vectors = EMBEDDERS.make("minilm", folder=str(tmp_path / "learned")).embed(
+        ["red thing1", ""], run
+    )
     assert vectors.shape == (2, 32)
-    ranker = RANKERS.make("bi_encoder", model=str(tmp_path / "learned"), tuning="none").fit(shop, run)
+    ranker = RANKERS.make("bi_encoder", model=str(tmp_path / "learned"), tuning="none").fit(
+        shop, run
+    )
     assert ranker.match_all(["thing3"]).argmax() % THINGS == 3
 
 
@@ -100,7 +115,9 @@ def test_a_stopped_run_goes_on_to_the_same_weights(encoder: str, tmp_path: Path)
         pretrain(shop, tmp_path / "again", run.with_(watch=stop), model=encoder, **how)
     assert not (tmp_path / "again").exists()
     pretrain(shop, tmp_path / "again", run, model=encoder, **how)
-    one, other = ((tmp_path / name / "model.safetensors").read_bytes() for name in ("whole", "again"))
+    one, other = (
+        (tmp_path / name / "model.safetensors").read_bytes() for name in ("whole", "again")
+    )
     assert one == other
     assert not list((tmp_path / "cache" / "training").iterdir())
 
@@ -120,7 +137,15 @@ def test_what_cannot_be_learned_from_is_refused(encoder: str, tmp_path: Path) ->
 
 def test_the_command(encoder: str, tmp_path: Path) -> None:
     catalogue().save(tmp_path / "shop")
-    call = ["pretrain", str(tmp_path / "shop"), "--to", str(tmp_path / "learned"), "--model", encoder, "--quiet"]
+    call = [
+        "pretrain",
+        str(tmp_path / "shop"),
+        "--to",
+        str(tmp_path / "learned"),
+        "--model",
+        encoder,
+        "--quiet",
+    ]
     said = CliRunner().invoke(app, [*call, "--set", "validation=0.2", "--set", "batch_size=64"])
     assert said.exit_code == 0
     assert "103 texts, 2 updates; perplexity of words left out of 25 other texts:" in said.output

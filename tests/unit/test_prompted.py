@@ -11,11 +11,11 @@ import numpy as np
 import polars as pl
 import pytest
 
+from wareloom.core.family import SYNTHESIZERS
+from wareloom.core.run import Run
 from wareloom.errors import SettingError
-from wareloom.family import SYNTHESIZERS
 from wareloom.language.models import Sampling, TextModel
 from wareloom.language.models._calls import Ask, Generated, check_schema, fits
-from wareloom.run import Run
 from wareloom.shop import Shop
 from wareloom.synthesis import Given
 
@@ -38,33 +38,50 @@ class Echo(TextModel):
             title = ask.prompt.rsplit("<<", 1)[1].partition(">>")[0].strip()
             text = self.says.format(title=title) if self.says else " ".join(title.split()[-2:])
             valid = settings.schema is None or fits(text, check_schema(settings.schema))
-            done(ask, Generated(text, len(ask.prompt) // 4, 3, None, "stop" if valid else "invalid"))
+            done(
+                ask, Generated(text, len(ask.prompt) // 4, 3, None, "stop" if valid else "invalid")
+            )
 
     def _score(self, asks: Sequence[Ask], run: Run, done: Any) -> None:
         for ask in asks:
-            query, title = (part.partition(">>")[0].split() for part in ask.prompt.rsplit("<<", 2)[1:])
+            query, title = (
+                part.partition(">>")[0].split() for part in ask.prompt.rsplit("<<", 2)[1:]
+            )
             shared = len({*query} & {*title}) / max(1, len(query))
             wanted = ("no", "partly", "mostly", "yes")[round(3 * shared)]
             likely = query == ["N/A"] or ask.continuation.strip() == wanted
             done(ask, Generated("", 1, 1, 0.0 if likely else -4.0, "stop"))
 
 
-def shop(titles: Sequence[str] = ("red oak table", "blue glass lamp", "green steel lamp", "oak wall shelf")) -> Shop:
+def shop(
+    titles: Sequence[str] = (
+        "red oak table",
+        "blue glass lamp",
+        "green steel lamp",
+        "oak wall shelf",
+    ),
+) -> Shop:
     items = pl.DataFrame({"item_id": [f"i{n}" for n in range(len(titles))], "title": titles})
     return Shop({"items": items}, {"name": "few"})
 
 
 def prompted(says: str = "", **settings: Any) -> Any:
-    return SYNTHESIZERS.make("prompted", model=f"{ME}:Echo", model_settings={"says": says}, **settings)
+    return SYNTHESIZERS.make(
+        "prompted", model=f"{ME}:Echo", model_settings={"says": says}, **settings
+    )
 
 
 def test_a_query_is_asked_for_and_kept_with_its_product() -> None:
     made = prompted().fit(shop(), RUN).sample(8, RUN)
-    rows = made.table("judgments").join(made.table("items").select("item_id", "title"), on="item_id")
+    rows = made.table("judgments").join(
+        made.table("items").select("item_id", "title"), on="item_id"
+    )
     assert len(rows) == 8
     assert all(title.endswith(query) for query, title in rows.select("query", "title").iter_rows())
     assert set(rows["grade"]) == {3.0}
-    assert set(rows["origin"]) == {f"prompted@{made.table('judgments')['origin'][0].partition('@')[2]}"}
+    assert set(rows["origin"]) == {
+        f"prompted@{made.table('judgments')['origin'][0].partition('@')[2]}"
+    }
 
 
 @pytest.mark.parametrize(
@@ -97,7 +114,9 @@ def test_blocked_words_kinds_and_who_asks() -> None:
         prompted("oak lamp", block=("oak",)).fit(shop(), RUN).sample(3, RUN)
     with pytest.raises(SettingError, match=r"no kind of query 'brod'.*Did you mean 'broad'"):
         prompted(mix={"brod": 1.0})
-    made = prompted(mix={"question": 1.0}, personas=("a plumber",), seasons=("before winter",)).fit(shop(), RUN)
+    made = prompted(mix={"question": 1.0}, personas=("a plumber",), seasons=("before winter",)).fit(
+        shop(), RUN
+    )
     prompt = made._prompts(np.array([0]), RUN)[0][0]
     assert "what a plumber would type" in prompt
     assert "before winter" in prompt
@@ -106,7 +125,9 @@ def test_blocked_words_kinds_and_who_asks() -> None:
 
 def test_real_queries_are_what_is_shown() -> None:
     judged = pl.DataFrame({"query": ["oak thing"], "item_id": ["i0"], "grade": [3.0]})
-    prompt = prompted().fit(shop().with_tables(judgments=judged), RUN)._prompts(np.array([1]), RUN)[0][0]
+    prompt = (
+        prompted().fit(shop().with_tables(judgments=judged), RUN)._prompts(np.array([1]), RUN)[0][0]
+    )
     assert "Search: oak thing" in prompt
     assert "Acme" not in prompt
 
@@ -155,7 +176,12 @@ def test_the_judge_grades_as_its_model_does() -> None:
 
 def test_an_answer_that_is_no_grade_gives_no_label() -> None:
     how = {"model": f"{ME}:Echo", "by": "text", "round_trip": 0}
-    for says, kept in (("grade three", 0), ('{{"grade": 2}}', 3), ('{{"grade": 7}}', 0), ('{{"grade": 2', 0)):
+    for says, kept in (
+        ("grade three", 0),
+        ('{{"grade": 2}}', 3),
+        ('{{"grade": 7}}', 0),
+        ('{{"grade": 2', 0),
+    ):
         made = SYNTHESIZERS.make("judge", model_settings={"says": says}, **how).fit(shop(), RUN)
         labels = made.sample(1, RUN, Given(queries=("oak table",))).table("judgments")
         assert len(labels) == (kept if kept == 0 else len(labels))

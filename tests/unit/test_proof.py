@@ -16,20 +16,30 @@ import pytest
 from scipy import stats
 
 from conftest import small_shop
+from wareloom.core.family import RANKERS
+from wareloom.core.run import Run
 from wareloom.errors import InputError, LeakError, RefusedError, SettingError
-from wareloom.family import RANKERS
-from wareloom.proof.arms import ARMS, CONTROLS, MIXED, NAIVE, REAL, REPEATED, SYNTHETIC, Generator
-from wareloom.proof.bootstrap import Interval, combine, resample, verdict
-from wareloom.proof.evaluate import evaluate, intervals
+from wareloom.evaluation.ranking import evaluate, intervals
+from wareloom.evaluation.tasks import Task, build_task
+from wareloom.preparing.splits import Split, SplitSettings, split
+from wareloom.proof.arms import (
+    ARMS,
+    CONTROLS,
+    MIXED,
+    NAIVE,
+    REAL,
+    REPEATED,
+    SYNTHETIC,
+    training_data,
+)
 from wareloom.proof.prove import prove
 from wareloom.proof.result import Proof, decide
 from wareloom.proof.settings import ProofSettings
-from wareloom.proof.task import Task, build_task
 from wareloom.rankers import mask_seen
 from wareloom.rankers.baseline.transitions import Transitions
-from wareloom.run import Run
+from wareloom.sampling.generator import Generator
 from wareloom.shop import Log, Shop
-from wareloom.shop.splits import Split, SplitSettings, split
+from wareloom.stats.bootstrap import Interval, combine, resample, verdict
 from wareloom.synthesis import Given
 from wareloom.synthesis.behaviour.markov import Markov
 
@@ -42,7 +52,9 @@ def shop_of(histories: dict[str, list[tuple[int, int]]], items: int = 20) -> Sho
     rows = [(u, f"i{i}", START + timedelta(days=d)) for u, own in histories.items() for d, i in own]
     schema = {"user_id": pl.String, "item_id": pl.String, "time": pl.Datetime("us")}
     events = pl.DataFrame(rows, schema=schema, orient="row").with_columns(event=pl.lit("purchase"))
-    return Shop({"items": pl.DataFrame({"item_id": [f"i{i}" for i in range(items)]}), "events": events})
+    return Shop(
+        {"items": pl.DataFrame({"item_id": [f"i{i}" for i in range(items)]}), "events": events}
+    )
 
 
 def asked(task: Task) -> Asked:
@@ -65,7 +77,9 @@ def slowly_asked(parts: Split, part: str, by: str, repeats: bool) -> Asked:
     rows: dict[str, list[tuple[Any, int, str, bool]]] = {}
     for held, shops in ((False, earlier), (True, [getattr(parts, part)])):
         for shop in shops:
-            for user, item, time in shop.table("events").select("user_id", "item_id", "time").iter_rows():
+            for user, item, time in (
+                shop.table("events").select("user_id", "item_id", "time").iter_rows()
+            ):
                 own = rows.setdefault(user, [])
                 own.append((time, len(own), item, held))
     found: Asked = {}
@@ -129,7 +143,8 @@ def test_a_split_by_time_asks_known_users_for_all_they_did_and_new_ones_for_thei
     by_name = dict(zip(task.requests.users, task.flags["new users"].tolist(), strict=True))
     assert by_name == {"back": False, "known": False, "new": True}
     assert task.requests.times.tolist() == [
-        int((START + timedelta(days=d) - datetime(1970, 1, 1)).total_seconds() * 1e6) for d in (21, 21, 23)
+        int((START + timedelta(days=d) - datetime(1970, 1, 1)).total_seconds() * 1e6)
+        for d in (21, 21, 23)
     ]
 
 
@@ -146,7 +161,10 @@ def test_repeats_are_ranked_where_the_log_repeats() -> None:
 
 
 def test_users_whose_last_events_share_a_time_are_a_slice() -> None:
-    histories = {"tied": [(0, 1), (1, 2), (5, 3), (5, 4)], "apart": [(0, 1), (1, 2), (5, 3), (6, 4)]}
+    histories = {
+        "tied": [(0, 1), (1, 2), (5, 3), (5, 4)],
+        "apart": [(0, 1), (1, 2), (5, 3), (6, 4)],
+    }
     task = build_task(split(shop_of(histories), SplitSettings(by="leave-last-out")))
     assert list(task.requests.users) == ["apart", "tied"]
     assert task.flags["tied users"].tolist() == [False, True]
@@ -191,7 +209,12 @@ def test_evaluation_agrees_with_sorting_every_list(judged: tuple[Split, Task, Tr
     if not task.repeats:
         mask_seen(scores, task.requests)
     tie = Run(seed=5).rng("ties").permutation(scores.shape[1])
-    expected: dict[str, list[float]] = {"ndcg@10": [], "recall@10": [], "mrr@10": [], "hit_rate@3": []}
+    expected: dict[str, list[float]] = {
+        "ndcg@10": [],
+        "recall@10": [],
+        "mrr@10": [],
+        "hit_rate@3": [],
+    }
     for r in range(len(task)):
         answers = set(task.item[task.offsets[r] : task.offsets[r + 1]].tolist())
         order = np.lexsort((tie, -scores[r]))
@@ -203,7 +226,9 @@ def test_evaluation_agrees_with_sorting_every_list(judged: tuple[Split, Task, Tr
         expected["mrr@10"].append(1 / hits[0] if hits else 0.0)
         expected["hit_rate@3"].append(float(any(place <= 3 for place in hits)))
     found = evaluate(ranker, task, list(expected), Run(seed=5))
-    assert len({len(set(row)) for row in scores.tolist()} - {scores.shape[1]}) > 0, "there are ties to break"
+    assert len({len(set(row)) for row in scores.tolist()} - {scores.shape[1]}) > 0, (
+        "there are ties to break"
+    )
     for name, values in expected.items():
         np.testing.assert_allclose(found.per_request[f"{name}/all"], values, atol=1e-12)
         assert found.overall[name] == pytest.approx(np.mean(values))
@@ -240,7 +265,9 @@ def test_a_metric_must_look_like_one(judged: tuple[Split, Task, Transitions]) ->
 def test_intervals_hold_their_mean(judged: tuple[Split, Task, Transitions]) -> None:
     _, task, ranker = judged
     frame = intervals(evaluate(ranker, task, ["recall@10", "coverage@10"]), Run(seed=1))
-    recall = frame.filter(pl.col("metric") == "recall@10", pl.col("slice") == "all").row(0, named=True)
+    recall = frame.filter(pl.col("metric") == "recall@10", pl.col("slice") == "all").row(
+        0, named=True
+    )
     assert recall["low"] < recall["mean"] < recall["high"]
     assert recall["requests"] == len(task)
     assert frame.filter(pl.col("metric") == "coverage@10").row(0, named=True)["low"] is None
@@ -251,7 +278,9 @@ def test_the_bootstrap_spreads_as_an_ordinary_one() -> None:
     rng = np.random.default_rng(0)
     values = np.stack([rng.exponential(1.0, 300), rng.random(300) < 0.1], axis=1)
     values[rng.random(300) < 0.4, 1] = np.nan
-    ordinary = np.array([np.nanmean(values[rng.integers(0, 300, 300)], axis=0) for _ in range(3000)])
+    ordinary = np.array(
+        [np.nanmean(values[rng.integers(0, 300, 300)], axis=0) for _ in range(3000)]
+    )
     drawn = resample(values, np.random.default_rng(1), 3000)
     assert drawn.shape == (3000, 2)
     np.testing.assert_allclose(drawn.mean(axis=0), np.nanmean(values, axis=0), rtol=0.02)
@@ -285,7 +314,9 @@ def test_requests_alone_give_the_normal_interval() -> None:
 
 @pytest.mark.parametrize("mean", [0.0, 0.4])
 def test_no_spread_at_all_is_certain(mean: float) -> None:
-    assert combine(mean, np.full(10, mean), np.full(3, mean)) == Interval(mean, mean, mean, 1.0 if mean == 0 else 0.0)
+    assert combine(mean, np.full(10, mean), np.full(3, mean)) == Interval(
+        mean, mean, mean, 1.0 if mean == 0 else 0.0
+    )
 
 
 @pytest.mark.parametrize("seeds", [2, 3, 5])
@@ -293,9 +324,16 @@ def test_the_interval_covers_the_truth(seeds: int) -> None:
     """300 experiments of 250 requests: each request and each seed has an effect of its own, then there is noise."""
     rng, covered = np.random.default_rng(seeds), 0
     for _ in range(300):
-        values = 0.2 + rng.normal(0, 1.0, (250, 1)) + rng.normal(0, 0.06, (1, seeds)) + rng.normal(0, 0.5, (250, seeds))
+        values = (
+            0.2
+            + rng.normal(0, 1.0, (250, 1))
+            + rng.normal(0, 0.06, (1, seeds))
+            + rng.normal(0, 0.5, (250, seeds))
+        )
         mean = values.mean(axis=1)
-        found = combine(float(mean.mean()), resample(mean[:, None], rng, 200)[:, 0], values.mean(axis=0))
+        found = combine(
+            float(mean.mean()), resample(mean[:, None], rng, 200)[:, 0], values.mean(axis=0)
+        )
         covered += found.low <= 0.2 <= found.high
     assert covered >= 0.9 * 300
 
@@ -319,7 +357,9 @@ def test_arms_have_equal_amounts_of_what_they_say(ratio: float) -> None:
     parts = split(small_shop(users=120), SplitSettings(by="leave-last-out"))
     train, run, generator = parts.train, Run(seed=1), Generator(screens=("schema", "impossible"))
     pool = generator.pool(train, parts.test, 300, run)
-    data = {arm: generator.train_on(arm, train, pool, ratio, run).table("events") for arm in ARMS}
+    data = {
+        arm: training_data(generator, arm, train, pool, ratio, run).table("events") for arm in ARMS
+    }
     real, wanted = train.table("events"), round(ratio * train.rows("events"))
     longest = 12
     for arm in (REPEATED, NAIVE, MIXED):
@@ -332,16 +372,28 @@ def test_arms_have_equal_amounts_of_what_they_say(ratio: float) -> None:
     assert data[REAL].equals(real)
     assert data[SYNTHETIC].equals(data[MIXED].filter(pl.col("origin") != "real"))
     again = data[REPEATED].filter(pl.col("origin") == "repeated")
-    whole = {tuple(own) for own in real.group_by("user_id", maintain_order=True).agg("item_id")["item_id"].to_list()}
+    whole = {
+        tuple(own)
+        for own in real.group_by("user_id", maintain_order=True).agg("item_id")["item_id"].to_list()
+    }
     copies = again.group_by("user_id", maintain_order=True).agg("item_id")
     assert {tuple(own) for own in copies["item_id"].to_list()} <= whole
     assert not set(copies["user_id"]) & set(real["user_id"])
 
 
-def comparison(against: str, said: str, *, base: float | None = 0.1, **other: Any) -> dict[str, Any]:
+def comparison(
+    against: str, said: str, *, base: float | None = 0.1, **other: Any
+) -> dict[str, Any]:
     """A row of comparisons whose interval fits what it says."""
     low = {"helps": 0.02, "no evidence": -0.01, "hurts": -0.05}[said]
-    row = {"ties": "file", "metric": "ndcg@10", "slice": "all", "arm": MIXED, "against": against, "verdict": said}
+    row = {
+        "ties": "file",
+        "metric": "ndcg@10",
+        "slice": "all",
+        "arm": MIXED,
+        "against": against,
+        "verdict": said,
+    }
     row |= {"difference": low + 0.02, "low": low, "high": low + 0.04, "p": 0.01, "requests": 100}
     scaled = {"lift": low + 0.02, "lift_low": low, "lift_high": low + 0.04}
     return row | {k: None if base is None else v / base for k, v in scaled.items()} | other
@@ -361,10 +413,18 @@ def test_synthesis_helps_only_where_it_beats_every_control(weak: str | None) -> 
 
 
 def test_synthesis_hurts_where_real_data_alone_is_better() -> None:
-    found = decide([comparison(REAL, "hurts"), *(comparison(c, "helps") for c in CONTROLS[1:])], "file", "ndcg@10")
+    found = decide(
+        [comparison(REAL, "hurts"), *(comparison(c, "helps") for c in CONTROLS[1:])],
+        "file",
+        "ndcg@10",
+    )
     assert found["verdict"] == "hurts"
     assert "−30.0% against real (95 % interval −50.0% to −10.0%" in found["sentence"]
-    worse_than_copies = [comparison(REAL, "no evidence"), comparison(REPEATED, "hurts"), comparison(NAIVE, "helps")]
+    worse_than_copies = [
+        comparison(REAL, "no evidence"),
+        comparison(REPEATED, "hurts"),
+        comparison(NAIVE, "helps"),
+    ]
     assert decide(worse_than_copies, "file", "ndcg@10")["verdict"] == "no evidence"
 
 
@@ -390,7 +450,9 @@ def settings_of(**changes: Any) -> ProofSettings:
 def ring() -> Shop:
     """A small shop with ties."""
     shop = small_shop(users=80)
-    return shop.with_tables(events=shop.table("events").with_columns(pl.col("time").dt.truncate("1d"))).in_memory()
+    return shop.with_tables(
+        events=shop.table("events").with_columns(pl.col("time").dt.truncate("1d"))
+    ).in_memory()
 
 
 @pytest.fixture(scope="module")
@@ -401,7 +463,9 @@ def proved() -> Proof:
 def test_a_proof_says_the_same_bytes_twice(proved: Proof, tmp_path: Path) -> None:
     proved.save(tmp_path / "one")
     prove(ring(), settings_of(), Run(seed=1, threads=1)).save(tmp_path / "two")
-    assert (tmp_path / "one" / "proof.json").read_bytes() == (tmp_path / "two" / "proof.json").read_bytes()
+    assert (tmp_path / "one" / "proof.json").read_bytes() == (
+        tmp_path / "two" / "proof.json"
+    ).read_bytes()
     assert Proof.open(tmp_path / "one").data == json.loads(json.dumps(proved.data))
 
 
@@ -418,13 +482,20 @@ def test_a_proof_has_every_arm_and_comparison(proved: Proof) -> None:
     pairs = set(comparisons.select("arm", "against").iter_rows())
     assert pairs == {*((MIXED, control) for control in CONTROLS), (SYNTHETIC, REAL)}
     means = {
-        (t, a): m for t, a, m in arms.filter(slice="all", metric="ndcg@10").select("ties", "arm", "mean").iter_rows()
+        (t, a): m
+        for t, a, m in arms.filter(slice="all", metric="ndcg@10")
+        .select("ties", "arm", "mean")
+        .iter_rows()
     }
     for row in comparisons.filter(slice="all", metric="ndcg@10").iter_rows(named=True):
         difference = means[row["ties"], row["arm"]] - means[row["ties"], row["against"]]
         assert row["difference"] == pytest.approx(difference, abs=1e-7)
-        assert row["lift"] == pytest.approx(difference / means[row["ties"], row["against"]], abs=1e-6)
-        assert row["verdict"] == verdict(Interval(row["difference"], row["low"], row["high"], row["p"]))
+        assert row["lift"] == pytest.approx(
+            difference / means[row["ties"], row["against"]], abs=1e-6
+        )
+        assert row["verdict"] == verdict(
+            Interval(row["difference"], row["low"], row["high"], row["p"])
+        )
     assert len(proved.headline()) == 4
     assert proved.data["decisive"]["ties"] == "shuffled"
     assert {row["ranker"] for row in proved.data["baselines"]} == {"popularity"}
@@ -492,13 +563,23 @@ def test_more_seeds_and_baselines_redo_no_finished_cell(proved: Proof, tmp_path:
         prove(ring(), settings_of(), Run(seed=1, cache=tmp_path / "others"))
     with pytest.MonkeyPatch.context() as patch:
         first = counted(patch)
-        prove(ring(), settings_of(seeds=1, baselines={}, guard=0.5), Run(seed=1, cache=tmp_path / "third"))
+        prove(
+            ring(),
+            settings_of(seeds=1, baselines={}, guard=0.5),
+            Run(seed=1, cache=tmp_path / "third"),
+        )
     assert rest[0] == alone[0] - first[0] < alone[0]
 
 
 def test_proofs_of_two_generators_share_what_is_trained_on_real_data_alone(tmp_path: Path) -> None:
     cached = Run(seed=1, cache=tmp_path / "cells")
-    of = partial(settings_of, seeds=1, ties=("file",), ratios=(1.0,), baselines={"transitions": {"window": 2}})
+    of = partial(
+        settings_of,
+        seeds=1,
+        ties=("file",),
+        ratios=(1.0,),
+        baselines={"transitions": {"window": 2}},
+    )
     prove(ring(), of(), cached)
     other = of(generator=Generator(synthesizer="shuffled", screens=("schema", "impossible")))
     with pytest.MonkeyPatch.context() as patch:
@@ -515,7 +596,11 @@ def test_a_baseline_with_other_settings_is_another_cell(tmp_path: Path) -> None:
     prove(ring(), settings_of(seeds=1, ties=("file",), baselines={"transitions": {}}), cached)
     with pytest.MonkeyPatch.context() as patch:
         fits = counted(patch)
-        prove(ring(), settings_of(seeds=1, ties=("file",), baselines={"transitions": {"window": 1}}), cached)
+        prove(
+            ring(),
+            settings_of(seeds=1, ties=("file",), baselines={"transitions": {"window": 1}}),
+            cached,
+        )
     assert fits[0] == 1
 
 
@@ -537,11 +622,16 @@ class Cheat(Markov):
 
 def test_a_leak_stops_the_proof() -> None:
     rng = np.random.default_rng(0)
-    shop = shop_of({f"u{u}": [(d, int(i)) for d, i in enumerate(rng.integers(0, 100, 8))] for u in range(300)}, 100)
+    shop = shop_of(
+        {f"u{u}": [(d, int(i)) for d, i in enumerate(rng.integers(0, 100, 8))] for u in range(300)},
+        100,
+    )
     Cheat.whole = shop
     cheat = Generator(synthesizer=f"{__name__}:Cheat", screens=("schema", "impossible", "leak"))
     by_user = SplitSettings(by="user")
-    honest = prove(shop, settings_of(split=by_user, generator=replace(cheat, synthesizer="markov"), seeds=1))
+    honest = prove(
+        shop, settings_of(split=by_user, generator=replace(cheat, synthesizer="markov"), seeds=1)
+    )
     assert honest.verdict in ("no evidence", "hurts")
     with pytest.raises(LeakError, match="the synthesizer has seen the held-out part") as caught:
         prove(shop, settings_of(split=by_user, generator=cheat, seeds=1))
@@ -555,6 +645,8 @@ def test_a_proof_of_nothing_is_refused() -> None:
             prove(ring(), settings_of(**wrong))
     with pytest.raises(InputError, match="A proof needs the table 'events'"):
         prove(ring().with_tables(events=None), settings_of())
-    with pytest.raises(InputError, match=r"No ranker is called 'transition'\. Did you mean 'transitions'"):
+    with pytest.raises(
+        InputError, match=r"No ranker is called 'transition'\. Did you mean 'transitions'"
+    ):
         prove(ring(), settings_of(ranker="transition"))
     assert "transitions" in RANKERS.names()

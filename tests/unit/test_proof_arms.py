@@ -13,7 +13,9 @@ import polars as pl
 import pytest
 
 from conftest import small_shop
+from wareloom.core.run import Run
 from wareloom.errors import SettingError, UnknownNameError
+from wareloom.preparing.splits import SplitSettings
 from wareloom.proof.arms import (
     CONTROLS,
     FEATURES,
@@ -23,10 +25,9 @@ from wareloom.proof.arms import (
     REAL,
     SYNTHETIC,
     TEACHER,
-    Generator,
-    Member,
     plan,
-)  # fmt: skip
+    training_data,
+)
 from wareloom.proof.bench import Bench, Cell
 from wareloom.proof.prove import bench, prove
 from wareloom.proof.result import Proof
@@ -34,9 +35,8 @@ from wareloom.proof.settings import SHARES, ProofSettings
 from wareloom.rankers import Ranker
 from wareloom.rankers.baseline.transitions import Transitions
 from wareloom.report import write_report
-from wareloom.run import Run
+from wareloom.sampling.generator import Generator, Member  # fmt: skip
 from wareloom.shop import Log, Shop
-from wareloom.shop.splits import SplitSettings
 from wareloom.synthesis.behaviour.markov import Markov
 
 SCREENS = ("schema", "impossible")
@@ -110,7 +110,9 @@ def test_every_arm_of_a_seed_takes_the_updates_of_its_real_one(
     assert len(set(rows[REAL]["updates"])) == 2, "each seed has its own number"
     assert rows[MIXED]["events"][0] > rows[REAL]["events"][0] > rows[SYNTHETIC]["events"][0]
     free = {(seed, events) for seed, events, updates in told if updates == 0}
-    assert {events for _, events in free} == {rows[REAL]["events"][0]}, "only the real arm is left to itself"
+    assert {events for _, events in free} == {rows[REAL]["events"][0]}, (
+        "only the real arm is left to itself"
+    )
     assert {(seed, updates) for seed, _, updates in told if updates} == {
         (seed, events * 3 + seed % 7) for seed, events in free
     }
@@ -146,7 +148,11 @@ def test_a_generator_of_behaviour_needs_no_placebo() -> None:
     ],
 )  # fmt: skip
 def test_outside_knowledge_has_controls_of_its_own(
-    generator: Generator, ranker: str, own: dict[str, Any], references: tuple[str, ...], reasons: dict[str, str]
+    generator: Generator,
+    ranker: str,
+    own: dict[str, Any],
+    references: tuple[str, ...],
+    reasons: dict[str, str],
 ) -> None:
     found = plan(generator, ranker, own)
     assert found.controls == (*CONTROLS, PLACEBO)
@@ -193,10 +199,12 @@ def test_members_share_the_users_between_them() -> None:
     generator, train = of.settings.generator, of.split.train
     found = generator.pool(train, of.split.test, 80, Run(seed=1)).screened.kept
     assert origins(found) == {"markov": 60, "shuffled": 20}
-    assert origins(generator.without("markov").pool(train, of.split.test, 80, Run(seed=1)).screened.kept) == {
-        "shuffled": 80
-    }
-    twins = Generator(members=(Member(synthesizer="markov"), Member(synthesizer="markov", settings={"window": 1})))
+    assert origins(
+        generator.without("markov").pool(train, of.split.test, 80, Run(seed=1)).screened.kept
+    ) == {"shuffled": 80}
+    twins = Generator(
+        members=(Member(synthesizer="markov"), Member(synthesizer="markov", settings={"window": 1}))
+    )
     assert list(twins.named()) == ["markov", "markov (2)"]
     assert twins.without("markov").members[0].settings == {"window": 1}
     kept = replace(twins, screens=SCREENS).pool(train, of.split.test, 40, Run(seed=1)).screened.kept
@@ -206,7 +214,8 @@ def test_members_share_the_users_between_them() -> None:
 def test_a_share_is_of_whole_users_and_holds_the_smaller_ones() -> None:
     of = bench_of(settings_of())
     users = [
-        set(of.train(Cell(arm=REAL, seed=1, share=share)).table("events")["user_id"]) for share in (0.1, 0.25, 0.5, 1.0)
+        set(of.train(Cell(arm=REAL, seed=1, share=share)).table("events")["user_id"])
+        for share in (0.1, 0.25, 0.5, 1.0)
     ]
     assert [len(own) for own in users] == [12, 30, 60, 120]
     assert users[0] < users[1] < users[2] < users[3]
@@ -218,9 +227,16 @@ def test_a_share_is_of_whole_users_and_holds_the_smaller_ones() -> None:
 
 @pytest.fixture(scope="module")
 def explored() -> Proof:
-    generator = Generator(members=(Member(synthesizer="markov"), Member(synthesizer="shuffled")), screens=SCREENS)
+    generator = Generator(
+        members=(Member(synthesizer="markov"), Member(synthesizer="shuffled")), screens=SCREENS
+    )
     asked = settings_of(
-        generator=generator, ratios=(0.25, 0.5), shares=(1.0, 0.3), lift_by_ratio=True, leave_out=True, effect=0.02
+        generator=generator,
+        ratios=(0.25, 0.5),
+        shares=(1.0, 0.3),
+        lift_by_ratio=True,
+        leave_out=True,
+        effect=0.02,
     )
     return prove(small_shop(users=120), asked, Run(seed=3))
 
@@ -236,7 +252,10 @@ def test_lift_by_share_ends_where_the_proof_stands(explored: Proof) -> None:
 
 def test_lift_by_ratio_is_of_the_validation_part(explored: Proof) -> None:
     rows = explored.data["explored"]["ratios"]
-    assert [(row["ratio"], row["part"]) for row in rows] == [(0.25, "validation"), (0.5, "validation")]
+    assert [(row["ratio"], row["part"]) for row in rows] == [
+        (0.25, "validation"),
+        (0.5, "validation"),
+    ]
     assert explored.data["modes"][0]["choice"]["ratio"] in (0.25, 0.5)
 
 
@@ -253,7 +272,12 @@ def test_the_page_of_what_was_explored(explored: Proof, tmp_path: Path) -> None:
     write_report(Proof(json.loads(json.dumps(explored.data))), tmp_path / "two.html")
     page = (tmp_path / "one.html").read_text()
     assert page == (tmp_path / "two.html").read_text()
-    for heading in ("Lift by the amount of real data", "Lift by ratio", "Whose rows did it", "What to do next"):
+    for heading in (
+        "Lift by the amount of real data",
+        "Lift by ratio",
+        "Whose rows did it",
+        "What to do next",
+    ):
         assert heading in page
     assert all(row["power"] is not None and row["named"] for row in explored.data["power"])
 
@@ -281,7 +305,10 @@ def test_more_curves_redo_no_cell(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         ({"effect": -0.1}, "effect=-0.1 is no lift"),
         ({"shares": (0.5, 1.2)}, "Shares of the training users lie above 0"),
         ({"leave_out": True}, "at least two synthesizers"),
-        ({"generator": Generator(members=(Member(synthesizer="markov", share=0.0),))}, "The share of 'markov' is 0.0"),
+        (
+            {"generator": Generator(members=(Member(synthesizer="markov", share=0.0),))},
+            "The share of 'markov' is 0.0",
+        ),
     ],
 )
 def test_wrong_settings_are_refused(wrong: dict[str, Any], words: str) -> None:
@@ -291,7 +318,9 @@ def test_wrong_settings_are_refused(wrong: dict[str, Any], words: str) -> None:
 
 def test_an_unknown_member_is_refused() -> None:
     with pytest.raises(UnknownNameError, match="markof"):
-        prove(small_shop(), settings_of(generator=Generator(members=(Member(synthesizer="markof"),))))
+        prove(
+            small_shop(), settings_of(generator=Generator(members=(Member(synthesizer="markof"),)))
+        )
 
 
 def test_auto_shares_are_the_usual_ones() -> None:
@@ -303,7 +332,9 @@ def test_controls_have_as_much_as_what_they_control() -> None:
     of = bench_of(settings_of())
     pool = of.pool(Cell(arm=MIXED, seed=0))
     sizes = {
-        arm: of.settings.generator.train_on(arm, of.split.train, pool, 0.5, Run(seed=1)).rows("events")
+        arm: training_data(of.settings.generator, arm, of.split.train, pool, 0.5, Run(seed=1)).rows(
+            "events"
+        )
         for arm in (NAIVE, PLACEBO, MIXED)
     }
     assert np.ptp(list(sizes.values())) < 15

@@ -12,8 +12,8 @@ from conftest import small_shop
 from wareloom.cli import app
 from wareloom.cli._shared import settings
 from wareloom.errors import SettingError, SourceError
-from wareloom.proof.arms import Member
 from wareloom.recipe import Recipe
+from wareloom.sampling.generator import Member
 
 
 def told(*words: object) -> str:
@@ -25,14 +25,44 @@ def told(*words: object) -> str:
 
 def test_everything_can_be_asked_on_the_command_line(tmp_path: Path) -> None:
     small_shop().save(tmp_path / "shop")
-    words = ["prove", tmp_path / "shop", "--to", tmp_path / "proof", "--with", "markov,shuffled", "--seeds", 2]
-    words += ["--ratios", "0.5", "--metrics", "ndcg@10", "--ties", "file", "--split", "leave-last-out"]
-    words += ["--set", "markov.window=1", "--set", "ranker.window=2", "--guard", 0.2, "--effect", 0.05]
+    words = [
+        "prove",
+        tmp_path / "shop",
+        "--to",
+        tmp_path / "proof",
+        "--with",
+        "markov,shuffled",
+        "--seeds",
+        2,
+    ]
+    words += [
+        "--ratios",
+        "0.5",
+        "--metrics",
+        "ndcg@10",
+        "--ties",
+        "file",
+        "--split",
+        "leave-last-out",
+    ]
+    words += [
+        "--set",
+        "markov.window=1",
+        "--set",
+        "ranker.window=2",
+        "--guard",
+        0.2,
+        "--effect",
+        0.05,
+    ]
     said = told(*words, "--shares", "0.5,1", "--lift-by-ratio", "--leave-out", "--quiet")
     data = json.loads((tmp_path / "proof" / "proof.json").read_text())
     assert set(data["explored"]) == {"shares", "ratios", "members"}
     members = data["settings"]["generator"]["members"]
-    assert [(m["synthesizer"], m["settings"]) for m in members] == [("markov", {"window": 1}), ("shuffled", {})]
+    assert [(m["synthesizer"], m["settings"]) for m in members] == [
+        ("markov", {"window": 1}),
+        ("shuffled", {}),
+    ]
     assert data["guard"]["guard"] == 0.2
     assert data["power"][0]["effect_lift"] == pytest.approx(0.05)
     assert data["story"]["finding"] in said
@@ -49,7 +79,10 @@ def test_everything_can_be_asked_on_the_command_line(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--with", "markov,shuffled", "--set", "window=1"], r"must say whose setting it is, such as markov\.window"),
+        (
+            ["--with", "markov,shuffled", "--set", "window=1"],
+            r"must say whose setting it is, such as markov\.window",
+        ),
         (["--with", "markov,shuffled", "--set", "markof.window=1"], "Did you mean 'markov'"),
         (["--shares", "half"], "--shares takes numbers with commas"),
         (["--leave-out"], "at least two synthesizers"),
@@ -69,8 +102,16 @@ def test_a_recipe_asks_the_same_and_is_written_whole(tmp_path: Path) -> None:
     )
     recipe = Recipe.load(tmp_path / "r.toml")
     asked = recipe.proof()
-    assert asked.generator.members == (Member(synthesizer="markov", share=2.0), Member(synthesizer="shuffled"))
-    assert (asked.curve[0], asked.guard, asked.effect, asked.lift_by_ratio) == (0.05, 0.1, 0.02, True)
+    assert asked.generator.members == (
+        Member(synthesizer="markov", share=2.0),
+        Member(synthesizer="shuffled"),
+    )
+    assert (asked.curve[0], asked.guard, asked.effect, asked.lift_by_ratio) == (
+        0.05,
+        0.1,
+        0.02,
+        True,
+    )
     (tmp_path / "again.toml").write_text(recipe.toml())
     assert Recipe.load(tmp_path / "again.toml").proof() == asked
 

@@ -8,17 +8,23 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from sklearn.metrics import confusion_matrix, log_loss
+from sklearn.metrics import log_loss
 
 from conftest import exposures
+from wareloom.core.family import SYNTHESIZERS
+from wareloom.core.run import Run
 from wareloom.errors import InputError, SettingError
-from wareloom.family import RANKERS, SYNTHESIZERS
-from wareloom.proof.arms import ARMS, MIXED, REAL, Generator
-from wareloom.proof.clicks import ClickProofSettings, _Part, by_position, constant, prove_clicks
-from wareloom.proof.evaluate import metric
-from wareloom.proof.folds import cross_validate, interval
+from wareloom.evaluation.ranking import metric
+from wareloom.proof.arms import ARMS, MIXED, REAL
+from wareloom.proof.clicks import (
+    ClickProofSettings,
+    ShownItems,
+    by_position,
+    constant,
+    prove_clicks,
+)
 from wareloom.proof.result import Proof
-from wareloom.run import Run
+from wareloom.sampling.generator import Generator
 from wareloom.shop.impressions import impressions
 from wareloom.synthesis.behaviour._clicks import position_model
 
@@ -28,7 +34,9 @@ QUICK: dict[str, Any] = {"ratios": (1.0,), "seeds": 2}
 @pytest.fixture(scope="module")
 def proof() -> Proof:
     shop, _ = exposures(4000)
-    return prove_clicks(shop, ClickProofSettings(**QUICK, baselines={"boosting": {}}), Run(seed=3, threads=1))
+    return prove_clicks(
+        shop, ClickProofSettings(**QUICK, baselines={"boosting": {}}), Run(seed=3, threads=1)
+    )
 
 
 def test_arms_and_baselines_stand_in_their_own_sign(proof: Proof) -> None:
@@ -38,14 +46,24 @@ def test_arms_and_baselines_stand_in_their_own_sign(proof: Proof) -> None:
     inside = whole.drop_nulls("low")
     assert (inside["low"] <= inside["mean"]).all()
     assert (inside["mean"] <= inside["high"]).all()
-    told = {(r["ranker"], r["metric"]): r["mean"] for r in proof.data["baselines"] if r["slice"] == "all"}
+    told = {
+        (r["ranker"], r["metric"]): r["mean"]
+        for r in proof.data["baselines"]
+        if r["slice"] == "all"
+    }
     assert told["constant", "click_auc"] == 0.5
-    assert told["constant", "log_loss"] > told["position", "log_loss"] > told["boosting", "log_loss"]
+    assert (
+        told["constant", "log_loss"] > told["position", "log_loss"] > told["boosting", "log_loss"]
+    )
     assert told["constant", "normalised_entropy"] == pytest.approx(1.0, abs=0.02)
 
 
 def test_a_gain_is_what_the_loss_falls_by(proof: Proof) -> None:
-    mean = {r["arm"]: r["mean"] for r in proof.data["arms"] if (r["metric"], r["slice"]) == ("log_loss", "all")}
+    mean = {
+        r["arm"]: r["mean"]
+        for r in proof.data["arms"]
+        if (r["metric"], r["slice"]) == ("log_loss", "all")
+    }
     for row in proof.data["comparisons"]:
         if (row["metric"], row["slice"]) == ("log_loss", "all"):
             gain = mean[row["against"]] - mean[row["arm"]]
@@ -82,7 +100,9 @@ def test_wrong_clicks_are_found_out() -> None:
     """A generator whose clicks know nothing of items, ten for each real event, hurts beside real data."""
     shop, _ = exposures(4000)
     noise = Generator(synthesizer="exposures", settings={"clicks": "constant"}, screens=("schema",))
-    found = prove_clicks(shop, ClickProofSettings(generator=noise, ratios=(5.0,), seeds=2), Run(seed=1, threads=1))
+    found = prove_clicks(
+        shop, ClickProofSettings(generator=noise, ratios=(5.0,), seeds=2), Run(seed=1, threads=1)
+    )
     assert found.verdict == "hurts"
     assert "worse than with real" in str(found)
 
@@ -94,13 +114,15 @@ def test_owners_are_drawn_and_the_mean_is_that_of_impressions() -> None:
             session_id=pl.format("v{}", pl.col("session_id").str.slice(1).cast(pl.Int64) // 7)
         )
     )
-    part = _Part(grouped, "test", grouped)
+    part = ShownItems(grouped, "test", grouped)
     found = part.evaluate(chance, ("log_loss", "click_auc"))
     values = found.per_request["log_loss/all"]
     assert values.shape == (43,)
     assert -values.mean() == pytest.approx(log_loss(part.label, chance))
     at = part.position.to_numpy() == 2
-    assert -np.nanmean(found.per_request["log_loss/position 2"]) == pytest.approx(log_loss(part.label[at], chance[at]))
+    assert -np.nanmean(found.per_request["log_loss/position 2"]) == pytest.approx(
+        log_loss(part.label[at], chance[at])
+    )
 
 
 def test_plain_baselines_by_hand() -> None:
@@ -124,38 +146,11 @@ def test_what_cannot_be_proved_is_refused() -> None:
         prove_clicks(shop, ClickProofSettings(ranker="ease"))
     with pytest.raises(SettingError, match="at least one seed"):
         prove_clicks(shop, ClickProofSettings(seeds=0))
-    views = shop.table("events").filter((pl.col("event") == "view_item_list") | (pl.int_range(pl.len()) < 250))
+    views = shop.table("events").filter(
+        (pl.col("event") == "view_item_list") | (pl.int_range(pl.len()) < 250)
+    )
     with pytest.raises(InputError, match="of the validation part 0 were clicked"):
         prove_clicks(shop.with_tables(events=views), ClickProofSettings(**QUICK))
-
-
-def test_folds_keep_owners_whole_and_add_up() -> None:
-    shop, _ = exposures(1500)
-    found = cross_validate(RANKERS.make("logistic"), shop, 4, Run(seed=2, threads=1), threshold=0.3)
-    shown = impressions(shop)
-    label = shown["clicked"].to_numpy()
-    assert found.table["impressions"].sum() == 1500
-    assert found.table["clicks"].sum() == label.sum()
-    np.testing.assert_array_equal(found.confusion, confusion_matrix(label, found.chance >= 0.3))
-    assert found.intervals["log_loss"].mean == pytest.approx(found.table["log_loss"].mean())
-    assert found.intervals["click_auc"].low > 0.55
-    same = cross_validate(RANKERS.make("logistic"), shop, 4, Run(seed=2, threads=1))
-    np.testing.assert_array_equal(same.chance, found.chance)
-    assert same.threshold == pytest.approx(label.mean())
-
-
-def test_the_interval_of_folds_by_hand() -> None:
-    found = interval(np.array([1.0, 2.0, 3.0]))
-    half = 4.302652729911275 * (1.0 * (1 / 3 + 1 / 2)) ** 0.5
-    assert (found.low, found.high) == pytest.approx((2 - half, 2 + half))
-
-
-def test_folds_that_cannot_be_are_refused() -> None:
-    shop, _ = exposures(60)
-    with pytest.raises(InputError, match="Asked for 1 folds of 60"):
-        cross_validate(RANKERS.make("logistic"), shop, 1)
-    with pytest.raises(InputError, match="leave a fold with none"):
-        cross_validate(RANKERS.make("logistic"), shop, 50)
 
 
 @pytest.mark.parametrize("clicks", ["logistic", "position", "constant"])
@@ -169,7 +164,10 @@ def test_exposures_keep_what_was_shown_and_draw_clicks(clicks: str) -> None:
     key = pl.format("{} {}", "item_id", "position")
     assert set(shown.select(key).to_series()) <= set(real.select(key).to_series())
     assert shown["clicked"].mean() == pytest.approx(real["clicked"].mean(), abs=0.02)
-    assert sample.table("events").filter(pl.col("event") == "select_item").height == shown["clicked"].sum()
+    assert (
+        sample.table("events").filter(pl.col("event") == "select_item").height
+        == shown["clicked"].sum()
+    )
     best, worst = (shown.filter(pl.col("item_id") == i)["clicked"].mean() for i in (f"i{11}", "i0"))
     assert best > 2 * worst if clicks != "constant" else abs(best - worst) < 0.1
     assert chance.shape == (3000,)

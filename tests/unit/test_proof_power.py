@@ -10,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from wareloom.proof.bootstrap import combine, resample
-from wareloom.proof.correction import MANY, adjust, benjamini_hochberg, correct, holm
-from wareloom.proof.power import Spread, detectable, power, requests_needed, seeds_needed, spread
+from wareloom.proof.families import correct
+from wareloom.stats.bootstrap import combine, resample
+from wareloom.stats.correction import MANY, adjust, benjamini_hochberg, holm
+from wareloom.stats.power import Spread, detectable, power, requests_needed, seeds_needed, spread
 
 SPREADS = [
     Spread(user=1.0, seed=0.0, both=0.0, requests=150, seeds=3),
@@ -39,7 +40,9 @@ def test_what_is_computed_is_what_the_gate_does(of: Spread, wanted: float) -> No
     assert power(effect, of) == pytest.approx(wanted, abs=1e-4)
     for _ in range(runs):
         x = draw(effect, of, rng)
-        interval = combine(float(x.mean()), resample(x.mean(axis=1)[:, None], rng, 300)[:, 0], x.mean(axis=0))
+        interval = combine(
+            float(x.mean()), resample(x.mean(axis=1)[:, None], rng, 300)[:, 0], x.mean(axis=0)
+        )
         found += interval.low > 0
     assert abs(found / runs - wanted) < 3.5 * (wanted * (1 - wanted) / runs) ** 0.5 + 0.02
 
@@ -67,7 +70,9 @@ def test_the_fewest_are_enough_and_one_less_is_not(of: Spread) -> None:
     effect = 1.3 * detectable(replace(of, requests=10**7))
     n = requests_needed(effect, of)
     assert n is not None
-    assert power(effect, replace(of, requests=n)) >= 0.8 > power(effect, replace(of, requests=n - 1))
+    assert (
+        power(effect, replace(of, requests=n)) >= 0.8 > power(effect, replace(of, requests=n - 1))
+    )
     effect = 1.2 * detectable(replace(of, seeds=10**6))
     s = seeds_needed(effect, of)
     assert s is not None
@@ -116,15 +121,34 @@ def test_corrections_are_those_of_their_definitions(p: np.ndarray) -> None:
 
 def test_families_are_corrected_each_for_itself() -> None:
     def row(part: str, p: float, metric: str = "ndcg@10", against: str = "real") -> dict:
-        return {"ties": "file", "arm": "real + synthetic", "against": against, "metric": metric, "slice": part, "p": p}
+        return {
+            "ties": "file",
+            "arm": "real + synthetic",
+            "against": against,
+            "metric": metric,
+            "slice": part,
+            "p": p,
+        }
 
-    rows = [row("all", 0.03), row("all", 0.03, against="naive"), row("all", 0.03, against="teacher")]
+    rows = [
+        row("all", 0.03),
+        row("all", 0.03, against="naive"),
+        row("all", 0.03, against="teacher"),
+    ]
     rows += [row("head", 0.02), row("tail", 0.04), row("head", 0.02, against="naive")]
     rows += [row("all", 0.01, "mrr"), row("all", 0.03, "recall@10"), row("head", 0.5, "mrr")]
     correct(rows, "ndcg@10", ("real", "naive"))
-    families = ["decisive"] * 2 + ["reference"] + ["slices"] * 3 + ["metrics"] * 2 + ["slices of other metrics"]
+    families = (
+        ["decisive"] * 2
+        + ["reference"]
+        + ["slices"] * 3
+        + ["metrics"] * 2
+        + ["slices of other metrics"]
+    )
     assert [r["family"] for r in rows] == families
-    assert [r["p_adjusted"] for r in rows] == pytest.approx([0.03, 0.03, 0.03, 0.04, 0.04, 0.02, 0.02, 0.03, 0.5])
+    assert [r["p_adjusted"] for r in rows] == pytest.approx(
+        [0.03, 0.03, 0.03, 0.04, 0.04, 0.02, 0.02, 0.03, 0.5]
+    )
     assert {r["correction"] for r in rows} == {"none", "holm"}
     many = [{"p": k / (MANY + 1)} for k in range(MANY + 1)]
     adjust(many)

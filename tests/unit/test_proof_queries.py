@@ -13,22 +13,23 @@ from sklearn.metrics import ndcg_score
 import wareloom
 from conftest import small_shop
 from search_shop import search_shop
+from wareloom.core.family import RANKERS
+from wareloom.core.run import Run
 from wareloom.errors import InputError, SettingError
-from wareloom.family import RANKERS
-from wareloom.proof.arms import ARMS, Generator
+from wareloom.evaluation.evaluate import judge
+from wareloom.evaluation.judged_items import QueryTask
+from wareloom.evaluation.ranking import metric
+from wareloom.preparing.splits import Split, SplitSettings, split
+from wareloom.proof.arms import ARMS
 from wareloom.proof.clicks import ClickProofSettings
-from wareloom.proof.evaluate import metric
-from wareloom.proof.judge import judge
 from wareloom.proof.queries import QueryProofSettings, prove_queries
-from wareloom.proof.queries_data import added, make_pool, real_rows
-from wareloom.proof.queries_task import QueryTask
 from wareloom.proof.result import Proof
 from wareloom.rankers import Ranker
 from wareloom.recipe import Recipe
 from wareloom.report import render
-from wareloom.run import Run
+from wareloom.sampling.generator import Generator
+from wareloom.sampling.judgments import added, make_pool, real_rows
 from wareloom.shop import Shop
-from wareloom.shop.splits import Split, SplitSettings, split
 
 RUN = Run(seed=3, threads=1)
 
@@ -38,7 +39,11 @@ OUTSIDER = "search_shop:TitleQueries"
 
 def quick(**changes: Any) -> QueryProofSettings:
     made = Generator(synthesizer=OUTSIDER, settings=changes.pop("generator", {}), screens=())
-    few: dict[str, Any] = {"ratios": (1.0,), "seeds": 2, "ranker_settings": {"trees": 20, "min_rows": 5}}
+    few: dict[str, Any] = {
+        "ratios": (1.0,),
+        "seeds": 2,
+        "ranker_settings": {"trees": 20, "min_rows": 5},
+    }
     return QueryProofSettings(generator=made, **(few | changes))
 
 
@@ -54,7 +59,9 @@ def test_has_the_form_of_every_proof(proof: Proof, tmp_path: Path) -> None:
     assert {row["ranker"] for row in proof.data["baselines"]} == {"bm25"}
     assert proof.headline().height == 4
     rows = {row["arm"]: row["events"] for row in proof.data["training"]}
-    assert all(abs(n - 2 * rows["real"][0]) <= 6 for arm in ARMS[1:4] for n in rows[arm]), "as much in every arm"
+    assert all(abs(n - 2 * rows["real"][0]) <= 6 for arm in ARMS[1:4] for n in rows[arm]), (
+        "as much in every arm"
+    )
     proof.save(tmp_path / "proof")
     assert Proof.open(tmp_path / "proof").data["arms"] == proof.data["arms"]
     said = " ".join([proof.data["story"]["finding"], proof.data["story"]["power"]])
@@ -115,15 +122,21 @@ def test_pools_keep_held_out_queries_out_and_draw_whole_queries() -> None:
     shop = search_shop(60)
     rows = shop.table("judgments").with_columns(query=pl.col("query").str.replace(r" \d+q$", ""))
     parts = split(shop.with_tables(judgments=rows), SplitSettings(by="query"), None, RUN)
-    made = make_pool(Generator(synthesizer=OUTSIDER, settings={"cheat": "same"}, screens=()), parts, 1.0, RUN)
-    held = set(parts.test.table("judgments")["query"]) | set(parts.validation.table("judgments")["query"])
+    made = make_pool(
+        Generator(synthesizer=OUTSIDER, settings={"cheat": "same"}, screens=()), parts, 1.0, RUN
+    )
+    held = set(parts.test.table("judgments")["query"]) | set(
+        parts.validation.table("judgments")["query"]
+    )
     assert made.report["reasons"]["held-out query"] > 0
     assert not set(made.kept["query"]) & held
     real = real_rows(parts.train)
     assert set(made.naive["query"]) == set(real["query"])
     some = added(made.repeated, len(real) / 2, RUN.rng("some"))
     whole = real.group_by("query").len().rename({"len": "n"})
-    assert (some.group_by("query").len().join(whole, on="query").select(pl.col("len") == pl.col("n")))["len"].all()
+    assert (
+        some.group_by("query").len().join(whole, on="query").select(pl.col("len") == pl.col("n"))
+    )["len"].all()
     assert len(real) / 2 <= len(some) < len(real)
 
 
@@ -139,12 +152,18 @@ def test_a_ranker_is_judged_on_what_it_is_made_for() -> None:
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"ranker": "ease", "ranker_settings": {}}, "'ease' does not read queries: choose lambdamart or bm25"),
+        (
+            {"ranker": "ease", "ranker_settings": {}},
+            "'ease' does not read queries: choose lambdamart or bm25",
+        ),
         ({"split": SplitSettings(by="time")}, "splits by query, not by time"),
         ({"metrics": ("coverage@10",)}, "'coverage@10' is no mean over queries"),
         ({"labelled": 0}, "set queries, such as 10000"),
         ({"queries": -1}, "give 0 or more"),
-        ({"decides": "catalogue", "catalogue_metrics": ()}, "needs a metric among catalogue_metrics"),
+        (
+            {"decides": "catalogue", "catalogue_metrics": ()},
+            "needs a metric among catalogue_metrics",
+        ),
         ({"relevant": 0.0}, "is no grade"),
         ({"seeds": 0}, "at least one seed"),
     ],
@@ -155,7 +174,9 @@ def test_what_cannot_be_asked_is_refused(changes: dict[str, Any], said: str) -> 
 
 
 def test_what_cannot_be_proved_is_refused() -> None:
-    with pytest.raises(SettingError, match="needs one synthesizer whose samples have the table judgments"):
+    with pytest.raises(
+        SettingError, match="needs one synthesizer whose samples have the table judgments"
+    ):
         prove_queries(search_shop(20), QueryProofSettings(), RUN)
     with pytest.raises(InputError, match="needs the table 'judgments'"):
         prove_queries(small_shop(), quick(), RUN)
@@ -164,7 +185,9 @@ def test_what_cannot_be_proved_is_refused() -> None:
             prove_queries(search_shop(60), quick(generator={"cheat": cheat}), RUN)
     level = search_shop(60)
     level = level.with_tables(judgments=level.table("judgments").with_columns(grade=pl.lit(1.0)))
-    with pytest.raises(InputError, match="No query of the validation part has two items of different grades"):
+    with pytest.raises(
+        InputError, match="No query of the validation part has two items of different grades"
+    ):
         prove_queries(level, quick(), RUN)
 
 
@@ -194,8 +217,14 @@ def test_a_recipe_says_what_is_proved(tmp_path: Path) -> None:
     assert asked_clicks.generator.screens == ("schema", "impossible", "leak")
     assert (asked_clicks.seeds, asked_clicks.metrics[0]) == (2, "log_loss")
     for changed, said in (
-        (base | {"stages": ["read", "synthesize", "prove"]}, "The stage 'synthesize' blends events"),
-        (clicks | {"prove": {"of": "clicks", "leave_out": True}}, "A proof of clicks has no setting 'leave_out'"),
+        (
+            base | {"stages": ["read", "synthesize", "prove"]},
+            "The stage 'synthesize' blends events",
+        ),
+        (
+            clicks | {"prove": {"of": "clicks", "leave_out": True}},
+            "A proof of clicks has no setting 'leave_out'",
+        ),
         (clicks | {"prove": {"of": "clics"}}, "No proof is of 'clics'. Did you mean 'clicks'"),
     ):
         with pytest.raises(SettingError, match=said):
@@ -222,7 +251,12 @@ def _fitted() -> tuple[Ranker, Split]:
 
 def unlabelled(**changes: Any) -> QueryProofSettings:
     made = Generator(synthesizer="lexical", settings={"round_trip": 0, "graded": 4}, screens=())
-    few: dict[str, Any] = {"seeds": 2, "ranker_settings": {"trees": 20, "min_rows": 5}, "labelled": 0, "queries": 60}
+    few: dict[str, Any] = {
+        "seeds": 2,
+        "ranker_settings": {"trees": 20, "min_rows": 5},
+        "labelled": 0,
+        "queries": 60,
+    }
     more = {
         "decides": "catalogue",
         "catalogue_metrics": ("ndcg@10", "recall@10"),
@@ -239,19 +273,30 @@ def test_without_a_label_the_ranker_is_compared_with_itself_untaught() -> None:
     assert found.data["decisive"]["metric"] == "ndcg@10, all items"
     rows = {row["arm"]: row["events"] for row in found.data["training"]}
     assert rows["real"] == [0, 0]
-    assert all(1 <= a / b < 1.2 for a, b in zip(rows["real + naive"], rows["real + synthetic"], strict=True)), rows
+    assert all(
+        1 <= a / b < 1.2
+        for a, b in zip(rows["real + naive"], rows["real + synthetic"], strict=True)
+    ), rows
     assert "the ranker untaught" in found.data["story"]["controls"]
     assert "runs of words cut out of titles" in found.data["story"]["controls"]
     assert "real data" not in found.data["story"]["controls"]
-    assert "ratio" not in " ".join(found.data["story"]["next"]), "no ratio is chosen where all queries are synthetic"
+    assert "ratio" not in " ".join(found.data["story"]["next"]), (
+        "no ratio is chosen where all queries are synthetic"
+    )
     assert "nDCG@10 over all items" in found.data["story"]["finding"]
     page = render(found.data)
     assert "runs of words cut out of titles" in page.partition("The details")[0]
     assert "drawn from popularity" not in page
     assert "order of ties" not in page
     untaught = next(r for r in found.data["arms"] if r["arm"] == "real" and r["slice"] == "all")
-    plain = next(r for r in found.data["baselines"] if r["ranker"] == "bm25" and r["metric"] == untaught["metric"])
-    assert untaught["mean"] == pytest.approx(plain["mean"], abs=1e-6), "without judgments lambdamart is bm25"
+    plain = next(
+        r
+        for r in found.data["baselines"]
+        if r["ranker"] == "bm25" and r["metric"] == untaught["metric"]
+    )
+    assert untaught["mean"] == pytest.approx(plain["mean"], abs=1e-6), (
+        "without judgments lambdamart is bm25"
+    )
 
 
 def test_some_labelled_queries_and_all_arms_of_one_size() -> None:
@@ -259,7 +304,11 @@ def test_some_labelled_queries_and_all_arms_of_one_size() -> None:
     rows = {row["arm"]: row["events"] for row in found.data["training"]}
     assert set(rows["real"]) == {120}, "20 queries with 6 judgments each"
     assert all(abs(n - rows["real + synthetic"][0]) <= 6 for n in rows["real, repeated"])
-    told = {row["arm"]: row for row in found.data["arms"] if row["slice"] == "all" and row["metric"] == "recall@10"}
+    told = {
+        row["arm"]: row
+        for row in found.data["arms"]
+        if row["slice"] == "all" and row["metric"] == "recall@10"
+    }
     assert set(told) == set(ARMS)
 
 
@@ -271,7 +320,12 @@ def test_a_query_whose_items_are_all_alike_counts_if_it_is_asked_to() -> None:
             "grade": [1.0, 3.0, 2.0, 2.0, 0.0],
         }
     )
-    shop = Shop({"items": pl.DataFrame({"item_id": ["i1", "i2", "i3"], "title": ["x", "y", "z"]}), "judgments": rows})
+    shop = Shop(
+        {
+            "items": pl.DataFrame({"item_id": ["i1", "i2", "i3"], "title": ["x", "y", "z"]}),
+            "judgments": rows,
+        }
+    )
     assert QueryTask.of(shop, "test", 2.0).queries == ["a"]
     every = QueryTask.of(shop, "test", 2.0, untold=True, gain="exponential")
     assert every.queries == ["a", "b"]

@@ -8,23 +8,39 @@ from typing import Any
 import pytest
 
 from conftest import small_shop
-from wareloom.proof.arms import CONTROLS, MIXED, NAIVE, REAL, REPEATED, Generator
+from wareloom.core.run import Run
+from wareloom.preparing.splits import SplitSettings
+from wareloom.proof.arms import CONTROLS, MIXED, NAIVE, REAL, REPEATED
 from wareloom.proof.decide import BUT, decide, guarded, listed
 from wareloom.proof.prove import prove
 from wareloom.proof.result import Proof
 from wareloom.proof.settings import ProofSettings
 from wareloom.proof.story import lines, meaning, story
 from wareloom.report.page import render
-from wareloom.run import Run
-from wareloom.shop.splits import SplitSettings
+from wareloom.sampling.generator import Generator
 
 
-def row(low: float, high: float, part: str = "all", requests: int = 1000, against: str = REAL) -> dict[str, Any]:
+def row(
+    low: float, high: float, part: str = "all", requests: int = 1000, against: str = REAL
+) -> dict[str, Any]:
     """A comparison of the lift between `low` and `high`, its estimate in the middle."""
     lift = (low + high) / 2
     said = "helps" if low > 0 else "hurts" if high < 0 else "no evidence"
-    found = {"ties": "file", "metric": "ndcg@10", "slice": part, "arm": MIXED, "against": against, "verdict": said}
-    found |= {"difference": lift / 10, "low": low / 10, "high": high / 10, "p": 0.01, "requests": requests}
+    found = {
+        "ties": "file",
+        "metric": "ndcg@10",
+        "slice": part,
+        "arm": MIXED,
+        "against": against,
+        "verdict": said,
+    }
+    found |= {
+        "difference": lift / 10,
+        "low": low / 10,
+        "high": high / 10,
+        "p": 0.01,
+        "requests": requests,
+    }
     return found | {"lift": lift, "lift_low": low, "lift_high": high}
 
 
@@ -43,7 +59,9 @@ GOOD = [row(0.02, 0.06, against=control) for control in CONTROLS]
         (row(0.02, 0.09, "head"), False, False),
     ],
 )
-def test_a_fall_beyond_the_guard_takes_helps_back(part: dict[str, Any], falls: bool, warned: bool) -> None:
+def test_a_fall_beyond_the_guard_takes_helps_back(
+    part: dict[str, Any], falls: bool, warned: bool
+) -> None:
     """It falls where the estimate is beyond the guard and the interval below zero, however small the slice."""
     found = decide([*GOOD, part], "file", "ndcg@10", guard=0.05)
     assert found["verdict"] == (BUT if falls else "helps")
@@ -69,11 +87,17 @@ def test_the_guard_looks_at_real_data_alone_and_at_the_deciding_metric_and_ties(
 
 def test_the_worst_fall_is_named_first() -> None:
     found = guarded([row(-0.2, -0.1, "tail"), row(-0.4, -0.2, "known users")], GOOD[0], 0.05)
-    assert found["warnings"][0].startswith("Lost: known users −30.0% (−40.0% to −20.0%); the tail −15.0%")
+    assert found["warnings"][0].startswith(
+        "Lost: known users −30.0% (−40.0% to −20.0%); the tail −15.0%"
+    )
 
 
 def test_a_guard_says_nothing_of_what_does_not_help() -> None:
-    found = decide([row(-0.01, 0.02, against=c) for c in CONTROLS] + [row(-0.3, -0.2, "head")], "file", "ndcg@10")
+    found = decide(
+        [row(-0.01, 0.02, against=c) for c in CONTROLS] + [row(-0.3, -0.2, "head")],
+        "file",
+        "ndcg@10",
+    )
     assert found["verdict"] == "no evidence"
     assert "head" not in found["sentence"]
     assert found["guard"]["falls"]
@@ -105,11 +129,15 @@ def told(proved: Proof, lifts: dict[str, tuple[float, float]], **power: Any) -> 
         key = each["against"] if each["slice"] == "all" else each["slice"]
         if each["arm"] == MIXED and key in lifts:
             each |= {
-                k: v for k, v in row(*lifts[key]).items() if k.startswith("lift") or k in ("difference", "verdict")
+                k: v
+                for k, v in row(*lifts[key]).items()
+                if k.startswith("lift") or k in ("difference", "verdict")
             }
             each |= {"low": lifts[key][0] / 10, "high": lifts[key][1] / 10}
     data["power"] = [each | power for each in data["power"]]
-    data |= decide(data["comparisons"], data["decisive"]["ties"], "ndcg@10", data["decisive"]["controls"])
+    data |= decide(
+        data["comparisons"], data["decisive"]["ties"], "ndcg@10", data["decisive"]["controls"]
+    )
     data["story"] = story(data)
     return data
 
@@ -136,7 +164,9 @@ def test_what_helps_is_told_with_what_to_do(proved: Proof) -> None:
 def test_what_helps_but_falls_is_not_to_be_shipped(proved: Proof) -> None:
     data = told(proved, ALL | CALM | {"head": (-0.2, -0.1)})
     assert data["verdict"] == BUT
-    assert data["story"]["next"][0].startswith("Do not ship it as it is: find out why the head lost")
+    assert data["story"]["next"][0].startswith(
+        "Do not ship it as it is: find out why the head lost"
+    )
     page = render(data)
     assert "<h1>Synthetic data helps, but the head falls.</h1>" in page
     assert ">helps, but</span>" in page
@@ -144,7 +174,13 @@ def test_what_helps_but_falls_is_not_to_be_shipped(proved: Proof) -> None:
 
 
 def test_what_is_open_is_told_with_what_would_close_it(proved: Proof) -> None:
-    reach = {"effect": 0.01, "effect_lift": 0.01, "detectable": 0.02, "detectable_lift": 0.02, "named": False}
+    reach = {
+        "effect": 0.01,
+        "effect_lift": 0.01,
+        "detectable": 0.02,
+        "detectable_lift": 0.02,
+        "named": False,
+    }
     lifts = ALL | CALM | {REPEATED: (-0.01, 0.03)}
     data = told(proved, lifts, **reach, requests_needed=4321, seeds_needed=None)
     said = data["story"]
@@ -156,7 +192,9 @@ def test_what_is_open_is_told_with_what_would_close_it(proved: Proof) -> None:
     assert said["next"][0].startswith("Prove it again with more shoppers")
     none = told(proved, lifts, **reach, requests_needed=None, seeds_needed=None)["story"]
     assert none["power"].endswith("more of both are needed.")
-    behind = told(proved, lifts, **reach | {"effect": -0.1}, requests_needed=None, seeds_needed=None)["story"]
+    behind = told(
+        proved, lifts, **reach | {"effect": -0.1}, requests_needed=None, seeds_needed=None
+    )["story"]
     assert behind["power"].endswith("no number of shoppers would show it.")
     assert behind["next"][0].startswith("Change the generator or its settings: it is not ahead of")
 
@@ -173,7 +211,9 @@ def test_a_stronger_ranker_on_real_data_is_named(proved: Proof) -> None:
     data = told(proved, ALL | CALM)
     for each in data["baselines"]:
         each |= {"low": 0.9, "mean": 0.95, "high": 0.99}
-    assert story(data)["next"][-1].startswith("The ranker popularity on real data alone reaches 0.9500")
+    assert story(data)["next"][-1].startswith(
+        "The ranker popularity on real data alone reaches 0.9500"
+    )
 
 
 def test_lower_may_be_better(proved: Proof) -> None:
@@ -187,7 +227,9 @@ def test_lower_may_be_better(proved: Proof) -> None:
     assert not any("reaches" in step for step in data["story"]["next"])
     for each in data["baselines"]:
         each |= {"low": 0.001, "mean": 0.002, "high": 0.003}
-    assert story(data)["next"][-1].startswith("The ranker popularity on real data alone reaches 0.0020, better than")
+    assert story(data)["next"][-1].startswith(
+        "The ranker popularity on real data alone reaches 0.0020, better than"
+    )
     assert "judged on 12,345 held-out impressions of 80 shoppers" in render(data)
 
 
@@ -197,7 +239,9 @@ def test_a_page_needs_no_lift(proved: Proof) -> None:
         each |= {"lift": None, "lift_low": None, "lift_high": None}
     for each in data["power"]:
         each |= {"detectable_lift": None, "effect_lift": None}
-    data |= decide(data["comparisons"], data["decisive"]["ties"], "ndcg@10", data["decisive"]["controls"])
+    data |= decide(
+        data["comparisons"], data["decisive"]["ties"], "ndcg@10", data["decisive"]["controls"]
+    )
     data["story"] = story(data)
     assert "there is no lift to draw" in render(data)
 

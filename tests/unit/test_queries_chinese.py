@@ -6,8 +6,8 @@ import numpy as np
 import polars as pl
 import pytest
 
+from wareloom.core.run import Run
 from wareloom.language.titles import BRAND, DESCRIBES, HEAD, Title, TitleReader
-from wareloom.run import Run
 from wareloom.shop import Shop
 from wareloom.synthesis.queries._chinese import tidy, whole
 from wareloom.synthesis.queries._forms import joined
@@ -31,7 +31,10 @@ def test_nobody_puts_a_space_beside_chinese(words: list[str], text: str) -> None
 
 
 def test_single_characters_stay_with_the_word_before() -> None:
-    title = Title(("红豆", "大", "女", "连衣裙", "38", "码", "套"), (BRAND, *[DESCRIBES] * 2, HEAD, *[DESCRIBES] * 3))
+    title = Title(
+        ("红豆", "大", "女", "连衣裙", "38", "码", "套"),
+        (BRAND, *[DESCRIBES] * 2, HEAD, *[DESCRIBES] * 3),
+    )
     found, odds, made_of = whole(title, np.arange(7.0))
     assert found.words == ("红豆", "大女", "连衣裙", "38码套")
     assert found.roles == (BRAND, DESCRIBES, HEAD, DESCRIBES)
@@ -56,7 +59,11 @@ def test_what_sells_is_no_head() -> None:
 
 
 def test_chinese_queries_keep_to_the_length_that_is_asked_for() -> None:
-    titles = ["红豆秋冬女士加厚羊毛连衣裙 38码 包邮", "保湿补水面霜 30ml 正品", "儿童运动鞋男童透气网鞋"] * 5
+    titles = [
+        "红豆秋冬女士加厚羊毛连衣裙 38码 包邮",
+        "保湿补水面霜 30ml 正品",
+        "儿童运动鞋男童透气网鞋",
+    ] * 5
     items = pl.DataFrame({"item_id": [f"i{n}" for n in range(15)], "title": titles})
     for length in (1.5, 4.0):
         fitted = Attributes(length=length, typos=0.0).fit(Shop({"items": items}), Run(seed=1))

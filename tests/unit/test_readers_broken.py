@@ -15,7 +15,9 @@ import pytest
 from wareloom.errors import OutputError, SchemaError, SettingError, SourceError, UnknownNameError
 from wareloom.readers import read
 
-EVENTS = "user_id,item_id,timestamp,price\nu1,a,1600000000,1\nu1,b,1600000100,2\nu2,a,1600000200,3\n"
+EVENTS = (
+    "user_id,item_id,timestamp,price\nu1,a,1600000000,1\nu1,b,1600000100,2\nu2,a,1600000200,3\n"
+)
 
 
 def refused(source: Path, kind: type[Exception], *words: str, **options: object) -> str:
@@ -47,7 +49,11 @@ def test_an_empty_file(tmp_path: Path, name: str) -> None:
 
 
 def test_a_header_without_rows(tmp_path: Path) -> None:
-    refused(write(tmp_path / "events.csv", "user_id,item_id\n"), SourceError, "events.csv has a header and no rows")
+    refused(
+        write(tmp_path / "events.csv", "user_id,item_id\n"),
+        SourceError,
+        "events.csv has a header and no rows",
+    )
 
 
 @pytest.mark.parametrize("keep", [0.5, 0.98])
@@ -55,7 +61,13 @@ def test_a_truncated_gzip(tmp_path: Path, keep: float) -> None:
     lines = "".join(f"u{n},i{n * 7919 % 1000},{1600000000 + n}\n" for n in range(5000))
     whole = gzip.compress(b"user_id,item_id,timestamp\n" + lines.encode())
     source = write(tmp_path / "events.csv.gz", whole[: int(len(whole) * keep)])
-    refused(source, SourceError, "events.csv.gz is truncated or damaged", "fetch or write it again", as_="tables")
+    refused(
+        source,
+        SourceError,
+        "events.csv.gz is truncated or damaged",
+        "fetch or write it again",
+        as_="tables",
+    )
 
 
 def test_a_truncated_zip(tmp_path: Path) -> None:
@@ -63,12 +75,20 @@ def test_a_truncated_zip(tmp_path: Path) -> None:
         archive.writestr("events.csv", EVENTS)
     whole = (tmp_path / "all.zip").read_bytes()
     source = write(tmp_path / "all.zip", whole[: len(whole) // 2])
-    refused(source, SourceError, "all.zip is not a whole zip archive", "Fetch it again", as_="tables")
+    refused(
+        source, SourceError, "all.zip is not a whole zip archive", "Fetch it again", as_="tables"
+    )
 
 
 def test_text_that_is_not_utf8(tmp_path: Path) -> None:
     source = write(tmp_path / "items.csv", "item_id,title\na,plain\nb,café\n".encode("latin-1"))
-    refused(source, SourceError, "items.csv is not utf-8", "byte 0xe9 near offset 27, line 3", "--set encoding=latin-1")
+    refused(
+        source,
+        SourceError,
+        "items.csv is not utf-8",
+        "byte 0xe9 near offset 27, line 3",
+        "--set encoding=latin-1",
+    )
     shop = read(source, to=tmp_path / "shop", settings={"encoding": "latin-1"})
     assert shop.table("items")["title"].to_list() == ["plain", "café"]
     refused(source, SettingError, "encoding='latin-l'", "latin-1", settings={"encoding": "latin-l"})
@@ -78,7 +98,9 @@ def test_text_that_is_not_utf8(tmp_path: Path) -> None:
 def test_other_encodings(tmp_path: Path, encoding: str) -> None:
     source = write(tmp_path / "items.csv", "商品id,标题\na,红色连衣裙\n".encode(encoding))
     settings = {"encoding": encoding} if encoding == "gb18030" else {}
-    assert read(source, to=tmp_path / "shop", settings=settings).table("items")["title"].to_list() == ["红色连衣裙"]
+    assert read(source, to=tmp_path / "shop", settings=settings).table("items")[
+        "title"
+    ].to_list() == ["红色连衣裙"]
 
 
 @pytest.mark.parametrize("packed", [False, True])
@@ -99,7 +121,13 @@ def test_a_line_without_end_is_refused_in_little_memory(tmp_path: Path, packed: 
 def test_ragged_rows(tmp_path: Path) -> None:
     lines = 'user_id,item_id,title\nu1,a,"x, y"\nu2,b\n\nu3,c,z,more\nu4,d,"two\nlines"\nu5,e,\n'
     source = write(tmp_path / "events.csv", lines)
-    refused(source, SchemaError, "events.csv, row 3: fewer fields than the 3 columns", "(1 more", "--on-error reject")
+    refused(
+        source,
+        SchemaError,
+        "events.csv, row 3: fewer fields than the 3 columns",
+        "(1 more",
+        "--on-error reject",
+    )
     shop = read(source, to=tmp_path / "shop", on_error="reject")
     assert shop.table("events")["user_id"].to_list() == ["u1", "u4", "u5"]
     aside = pl.read_parquet(tmp_path / "shop" / "rejected" / "events.parquet")
@@ -117,7 +145,10 @@ def test_a_missing_column(tmp_path: Path) -> None:
 
 
 def test_mixed_dates_a_nan_price_and_an_id_used_twice(tmp_path: Path) -> None:
-    log = write(tmp_path / "events.csv", "user_id,item_id,date\nu,a,2020-01-01\nu,a,2020-01-02\nu,a,05.01.2020\n")
+    log = write(
+        tmp_path / "events.csv",
+        "user_id,item_id,date\nu,a,2020-01-01\nu,a,2020-01-02\nu,a,05.01.2020\n",
+    )
     refused(
         log,
         SchemaError,
@@ -125,9 +156,18 @@ def test_mixed_dates_a_nan_price_and_an_id_used_twice(tmp_path: Path) -> None:
         "time_format",
     )
     items = write(tmp_path / "items.csv", "sku,price\na,1\nb,NaN\n")
-    refused(items, SchemaError, "items.csv, row 3, column 'price': 'NaN' is NaN or infinite", "--on-error reject")
+    refused(
+        items,
+        SchemaError,
+        "items.csv, row 3, column 'price': 'NaN' is NaN or infinite",
+        "--on-error reject",
+    )
     items = write(tmp_path / "items.csv", "sku,price\na,1\na,2\n")
-    refused(items, SchemaError, "items.csv, row 3, column 'item_id': 'a' was used before, in items.csv, row 2")
+    refused(
+        items,
+        SchemaError,
+        "items.csv, row 3, column 'item_id': 'a' was used before, in items.csv, row 2",
+    )
 
 
 def test_an_event_on_an_unknown_item_is_set_aside_and_the_shop_is_made(tmp_path: Path) -> None:
@@ -138,7 +178,11 @@ def test_an_event_on_an_unknown_item_is_set_aside_and_the_shop_is_made(tmp_path:
     shop = read(source, to=tmp_path / "shop")
     assert shop.rows("events") == 2
     told = json.loads((tmp_path / "shop" / "read.json").read_text())
-    assert told["tables"]["events"] == {"came": 3, "taken": 2, "rejected": {"item_id: not in the table items": 1}}
+    assert told["tables"]["events"] == {
+        "came": 3,
+        "taken": 2,
+        "rejected": {"item_id: not in the table items": 1},
+    }
     assert told["not_recognised"] == {}
     assert told["value_from"] == {"events.csv": "price"}
     aside = pl.read_parquet(tmp_path / "shop" / "rejected" / "events.parquet")
@@ -148,7 +192,9 @@ def test_an_event_on_an_unknown_item_is_set_aside_and_the_shop_is_made(tmp_path:
 def test_lines_that_are_no_json(tmp_path: Path) -> None:
     source = write(tmp_path / "items.jsonl", '{"sku": "a"}\n{"sku": "b"\n[1]\n{"sku": "c"}\n')
     refused(source, SchemaError, "items.jsonl, row 2: no JSON object", "--on-error reject")
-    assert read(source, to=tmp_path / "shop", on_error="reject").table("items")["item_id"].to_list() == ["a", "c"]
+    assert read(source, to=tmp_path / "shop", on_error="reject").table("items")[
+        "item_id"
+    ].to_list() == ["a", "c"]
     refused(write(tmp_path / "all.json", '[{"sku": "a"}]'), SourceError, "JSON array", "jq -c")
 
 
@@ -159,7 +205,11 @@ def test_an_open_quote_and_no_parquet(tmp_path: Path) -> None:
     refused(source, SourceError, "events.csv cannot be read", "quote=none")
     shop = read(source, to=tmp_path / "made", settings={"quote": "none"})
     assert shop.table("events")["item_id"].to_list() == ['5" a', '6" b', "c"]
-    refused(write(tmp_path / "events.parquet", b"PAR1 nothing"), SourceError, "events.parquet cannot be read")
+    refused(
+        write(tmp_path / "events.parquet", b"PAR1 nothing"),
+        SourceError,
+        "events.parquet cannot be read",
+    )
 
 
 @pytest.mark.parametrize(
@@ -171,7 +221,13 @@ def test_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, full: Exce
 
     source = write(tmp_path / "events.csv", EVENTS)
     monkeypatch.setattr(pl.LazyFrame, "sink_parquet", sink)
-    refused(source, OutputError, "No space left on device", str(tmp_path / "shop"), "Nothing was left half-written")
+    refused(
+        source,
+        OutputError,
+        "No space left on device",
+        str(tmp_path / "shop"),
+        "Nothing was left half-written",
+    )
 
 
 def test_wrong_calls(tmp_path: Path) -> None:
@@ -179,7 +235,9 @@ def test_wrong_calls(tmp_path: Path) -> None:
     refused(source, UnknownNameError, "No reader is called 'table'", "'tables'", as_="table")
     refused(source, SettingError, "Tables has no setting 'evnt'", "'event'", settings={"evnt": "x"})
     refused(source, SettingError, "event='buy' is not known", "purchase", settings={"event": "buy"})
-    refused(write(tmp_path / "notes.docx", "x"), SourceError, "No reader knows", "movielens", "--as")
+    refused(
+        write(tmp_path / "notes.docx", "x"), SourceError, "No reader knows", "movielens", "--as"
+    )
     (tmp_path / "shop").mkdir()
     write(tmp_path / "shop" / "mine.txt", "x")
     refused(source, OutputError, "choose another")

@@ -37,7 +37,11 @@ def written(folder: Path, **files: str) -> Path:
 @pytest.mark.parametrize(
     ("file", "columns", "table"),
     [
-        ("train-item-views.csv", ["sessionId", "userId", "itemId", "timeframe", "eventdate"], "events"),
+        (
+            "train-item-views.csv",
+            ["sessionId", "userId", "itemId", "timeframe", "eventdate"],
+            "events",
+        ),
         ("order_items.csv", ["order_id", "product_id", "price"], "events"),
         ("products.csv", ["product_id", "user_id", "event_time"], "events"),
         ("products.csv", ["product_id", "title", "account"], "items"),
@@ -51,7 +55,8 @@ def test_who_and_what_make_an_event(file: str, columns: list[str], table: str | 
 
 def test_words_for_missing_ids_are_missing(tmp_path: Path) -> None:
     shop = read(
-        written(tmp_path, **{"train-item-views": DIGINETICA + "null;;None;1;2016-05-10\n"}), to=tmp_path / "shop"
+        written(tmp_path, **{"train-item-views": DIGINETICA + "null;;None;1;2016-05-10\n"}),
+        to=tmp_path / "shop",
     )
     events = shop.table("events")
     assert events["user_id"].to_list() == [None, None, "7"]
@@ -71,8 +76,16 @@ def test_words_for_missing_ids_are_missing(tmp_path: Path) -> None:
             {"time": "t_dat", "user_id": "customer_id", "item_id": "article_id"},
         ),
         ("events", "user_session cookie visit", {"session_id": "user_session"}),
-        ("events", "order_purchase_timestamp line_total", {"time": "order_purchase_timestamp", "value": "line_total"}),
-        ("events", "created client_id sales", {"time": "created", "user_id": "client_id", "value": "sales"}),
+        (
+            "events",
+            "order_purchase_timestamp line_total",
+            {"time": "order_purchase_timestamp", "value": "line_total"},
+        ),
+        (
+            "events",
+            "created client_id sales",
+            {"time": "created", "user_id": "client_id", "value": "sales"},
+        ),
         ("events", "日期 金额", {"time": "日期", "value": "金额"}),
         (
             "items",
@@ -80,7 +93,11 @@ def test_words_for_missing_ids_are_missing(tmp_path: Path) -> None:
             {"title": "prod_name", "description": "detail_desc", "brand": "vendor"},
         ),
         ("items", "product_group_name product_type_name", {"category": "product_type_name"}),
-        ("items", "category_id category_code maker", {"category": "category_code", "brand": "maker"}),
+        (
+            "items",
+            "category_id category_code maker",
+            {"category": "category_code", "brand": "maker"},
+        ),
         ("items", "类别 cat", {"category": "cat"}),
     ],
 )
@@ -91,8 +108,16 @@ def test_more_usual_names(table: str, columns: str, found: dict[str, str]) -> No
 @pytest.mark.parametrize(
     ("cells", "last", "form"),
     [
-        (["12/1/2010 8:26", "12/13/2010 18:06"], dt.datetime(2010, 12, 13, 18, 6), "%m/%d/%Y %H:%M"),
-        (["1/12/2010 8:26", "13/12/2010 18:06"], dt.datetime(2010, 12, 13, 18, 6), "%d/%m/%Y %H:%M"),
+        (
+            ["12/1/2010 8:26", "12/13/2010 18:06"],
+            dt.datetime(2010, 12, 13, 18, 6),
+            "%m/%d/%Y %H:%M",
+        ),
+        (
+            ["1/12/2010 8:26", "13/12/2010 18:06"],
+            dt.datetime(2010, 12, 13, 18, 6),
+            "%d/%m/%Y %H:%M",
+        ),
         (
             ["12/1/2010 8:26:05 AM", "12/13/2010 6:06:07 PM"],
             dt.datetime(2010, 12, 13, 18, 6, 7),
@@ -104,7 +129,9 @@ def test_more_usual_names(table: str, columns: str, found: dict[str, str]) -> No
         (["1.2.2020 4:05"], dt.datetime(2020, 2, 1, 4, 5), "%d.%m.%Y %H:%M"),
     ],
 )
-def test_a_number_above_12_is_the_day(tmp_path: Path, cells: list[str], last: dt.datetime, form: str) -> None:
+def test_a_number_above_12_is_the_day(
+    tmp_path: Path, cells: list[str], last: dt.datetime, form: str
+) -> None:
     source = written(tmp_path, log="user,sku,date\n" + "".join(f"u,a,{cell}\n" for cell in cells))
     assert read(source, to=tmp_path / "shop").table("events")["time"][-1] == last
     assert f"the form {form}" in (tmp_path / "shop" / "read.json").read_text()
@@ -113,15 +140,21 @@ def test_a_number_above_12_is_the_day(tmp_path: Path, cells: list[str], last: dt
 def test_dates_that_leave_day_and_month_open_ask_for_the_form(tmp_path: Path) -> None:
     source = written(tmp_path, log="user,sku,date\nu,a,12/1/2010 8:26\n")
     both = r"time_format='%m/%d/%Y %H:%M' or --set time_format='%d/%m/%Y %H:%M'"
-    with pytest.raises(SchemaError, match=f"'12/1/2010 8:26' day and month cannot be told apart.*{both}"):
+    with pytest.raises(
+        SchemaError, match=f"'12/1/2010 8:26' day and month cannot be told apart.*{both}"
+    ):
         read(source, to=tmp_path / "shop")
     shop = read(source, to=tmp_path / "shop", settings={"time_format": "%d/%m/%Y %H:%M"})
     assert shop.table("events")["time"][0] == dt.datetime(2010, 1, 12, 8, 26)
 
 
 def test_a_date_that_contradicts_its_column_is_malformed(tmp_path: Path) -> None:
-    source = written(tmp_path, log="user,sku,date\nu,a,12/13/2010\nu,a,12/14/2010\nu,a,13/12/2010\n")
-    with pytest.raises(SchemaError, match=r"row 4, column 'time': '13/12/2010' is not a time in the form %m/%d/%Y"):
+    source = written(
+        tmp_path, log="user,sku,date\nu,a,12/13/2010\nu,a,12/14/2010\nu,a,13/12/2010\n"
+    )
+    with pytest.raises(
+        SchemaError, match=r"row 4, column 'time': '13/12/2010' is not a time in the form %m/%d/%Y"
+    ):
         read(source, to=tmp_path / "shop")
 
 
@@ -171,12 +204,16 @@ def test_a_table_of_items_goes_before_the_log(tmp_path: Path) -> None:
 
 def test_the_words_of_a_review_are_not_the_items(tmp_path: Path) -> None:
     log = "user_id,sku,title,text,product_title\nu,a,Great!,I like it,Lamp\n"
-    assert read(written(tmp_path, log=log), to=tmp_path / "shop").table("items")["title"].to_list() == ["Lamp"]
+    assert read(written(tmp_path, log=log), to=tmp_path / "shop").table("items")[
+        "title"
+    ].to_list() == ["Lamp"]
 
 
 def test_a_price_in_a_log_that_is_no_number_stops_the_reading(tmp_path: Path) -> None:
     source = written(tmp_path, log="user,sku,price\nu,a,1\nu,a,cheap\n")
-    with pytest.raises(SchemaError, match=r"log.csv, row 3, column 'value': 'cheap' is not a number"):
+    with pytest.raises(
+        SchemaError, match=r"log.csv, row 3, column 'value': 'cheap' is not a number"
+    ):
         read(source, to=tmp_path / "shop")
     assert read(source, to=tmp_path / "shop", on_error="reject").rows("events") == 1
 
@@ -208,11 +245,17 @@ def test_order_headers_are_joined_to_order_lines(tmp_path: Path) -> None:
     words = told(tmp_path / "shop")
     assert words["joined"] == {"olist_order_items_dataset.csv": ["olist_orders_dataset.csv"]}
     assert words["not_recognised"]["olist_orders_dataset.csv"] == ["order_status"]
-    assert words["not_recognised"]["olist_order_reviews_dataset.csv"] == ["review_id", "order_id", "review_score"]
+    assert words["not_recognised"]["olist_order_reviews_dataset.csv"] == [
+        "review_id",
+        "order_id",
+        "review_score",
+    ]
 
 
 def test_order_headers_alone_lack_their_items(tmp_path: Path) -> None:
-    with pytest.raises(SchemaError, match=r"olist_orders_dataset.csv, taken for events, lacks the column 'item_id'"):
+    with pytest.raises(
+        SchemaError, match=r"olist_orders_dataset.csv, taken for events, lacks the column 'item_id'"
+    ):
         read(written(tmp_path, olist_orders_dataset=HEADERS), to=tmp_path / "shop")
 
 

@@ -43,25 +43,51 @@ def columns(shop: Shop, table: str, *names: str) -> list[tuple]:
 
 def test_amazon_2014(tmp_path: Path) -> None:
     reviews = lines(
-        {"reviewerID": "R1", "asin": "B1", "overall": 5.0, "unixReviewTime": 1400000000, "reviewText": "x"},
-        {"reviewerID": "R2", "asin": "B1", "overall": 2.0, "unixReviewTime": 1400000100, "helpful": [0, 1]},
+        {
+            "reviewerID": "R1",
+            "asin": "B1",
+            "overall": 5.0,
+            "unixReviewTime": 1400000000,
+            "reviewText": "x",
+        },
+        {
+            "reviewerID": "R2",
+            "asin": "B1",
+            "overall": 2.0,
+            "unixReviewTime": 1400000100,
+            "helpful": [0, 1],
+        },
     )
     meta = "{'asin': 'B1', 'title': \"Nail's\", 'price': 9.99, 'salesRank': {'Beauty': 5}, "
     meta += "'categories': [['Beauty', 'Nails']], 'brand': 'X'}\n"
     source = make(
-        tmp_path, {"reviews_Beauty_5.json.gz": reviews, "meta_Beauty.json.gz": meta, "meta_Toys.json.gz": meta}
+        tmp_path,
+        {
+            "reviews_Beauty_5.json.gz": reviews,
+            "meta_Beauty.json.gz": meta,
+            "meta_Toys.json.gz": meta,
+        },
     )
     shop, told = taken(source / "reviews_Beauty_5.json.gz", "amazon", tmp_path)
     assert columns(shop, "items", "item_id", "title", "price", "category") == [
         ("B1", "Nail's", 9.99, ["Beauty", "Nails"])
     ]
-    assert columns(shop, "events", "user_id", "event", "rating") == [("R1", "purchase", 5.0), ("R2", "purchase", 2.0)]
+    assert columns(shop, "events", "user_id", "event", "rating") == [
+        ("R1", "purchase", 5.0),
+        ("R2", "purchase", 2.0),
+    ]
     assert shop.table("events")["time"][0] == dt.datetime(2014, 5, 13, 16, 53, 20)
     assert told["left_out"] == {"meta_Beauty.json": ["salesRank"]}
 
 
 def test_amazon_2018(tmp_path: Path) -> None:
-    review = {"reviewerID": "R1", "asin": "B1", "overall": 5.0, "unixReviewTime": 1500000000, "verified": True}
+    review = {
+        "reviewerID": "R1",
+        "asin": "B1",
+        "overall": 5.0,
+        "unixReviewTime": 1500000000,
+        "verified": True,
+    }
     metas = [
         {
             "asin": "B1",
@@ -105,18 +131,36 @@ def test_amazon_2023(tmp_path: Path) -> None:
         "price": 12.5,
         "images": [{"large": "u"}],
     }
-    meta |= {"store": "S", "categories": [], "details": {"Color": "Red"}, "parent_asin": "B1", "features": []}
-    source = make(tmp_path, {"All_Beauty.jsonl": lines(review), "meta_All_Beauty.jsonl": lines(meta)})
+    meta |= {
+        "store": "S",
+        "categories": [],
+        "details": {"Color": "Red"},
+        "parent_asin": "B1",
+        "features": [],
+    }
+    source = make(
+        tmp_path, {"All_Beauty.jsonl": lines(review), "meta_All_Beauty.jsonl": lines(meta)}
+    )
     shop, told = taken(source, "amazon", tmp_path)
-    assert columns(shop, "items", "item_id", "brand", "category", "price") == [("B1", "S", ["All Beauty"], 12.5)]
+    assert columns(shop, "items", "item_id", "brand", "category", "price") == [
+        ("B1", "S", ["All Beauty"], 12.5)
+    ]
     assert columns(shop, "events", "item_id", "rating") == [("B1", 4.0)]
     assert shop.table("events")["time"][0] == dt.datetime(2020, 9, 13, 12, 26, 40, 123000)
     assert told["left_out"] == {"meta_All_Beauty.jsonl": ["average_rating", "rating_number"]}
 
 
 def test_movielens_100k(tmp_path: Path) -> None:
-    item = "1|Léon (1994)|01-Jan-1995||http://x|" + "|".join("1" if n in (1, 8) else "0" for n in range(19)) + "\n"
-    files = {"u.data": "196\t1\t3\t881250949\n", "u.item": item, "u.user": "196|49|M|writer|55105\n"}
+    item = (
+        "1|Léon (1994)|01-Jan-1995||http://x|"
+        + "|".join("1" if n in (1, 8) else "0" for n in range(19))
+        + "\n"
+    )
+    files = {
+        "u.data": "196\t1\t3\t881250949\n",
+        "u.item": item,
+        "u.user": "196|49|M|writer|55105\n",
+    }
     shop, _ = taken(make(tmp_path, files, "latin-1"), "movielens", tmp_path)
     assert columns(shop, "items", "title", "category") == [("Léon (1994)", ["Action", "Drama"])]
     assert shop.table("items")["launched_at"][0] == dt.datetime(1995, 1, 1)
@@ -128,19 +172,27 @@ def test_movielens_1m_in_its_archive(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "ml-1m.zip", "w") as archive:
         archive.writestr("ml-1m/ratings.dat", "1::10::5::978300760\n2::11::4::978300761\n")
         archive.writestr(
-            "ml-1m/movies.dat", '10::Día, a\t"film" (1995)::Animation|Comedy\n11::B::Drama\n'.encode("latin-1")
+            "ml-1m/movies.dat",
+            '10::Día, a\t"film" (1995)::Animation|Comedy\n11::B::Drama\n'.encode("latin-1"),
         )
         archive.writestr("ml-1m/users.dat", "1::F::1::10::48067\n")
     shop, told = taken(tmp_path / "ml-1m.zip", "movielens", tmp_path)
-    assert columns(shop, "items", "title", "category")[0] == ('Día, a\t"film" (1995)', ["Animation", "Comedy"])
+    assert columns(shop, "items", "title", "category")[0] == (
+        'Día, a\t"film" (1995)',
+        ["Animation", "Comedy"],
+    )
     assert shop.table("events")["time"][0] == dt.datetime(2000, 12, 31, 22, 12, 40)
     assert told["derived"] == {"users": 1}
 
 
 def test_movielens_20m(tmp_path: Path) -> None:
     ratings = "userId,movieId,rating,timestamp\n1,2,3.5,1112486027\n"
-    movies = 'movieId,title,genres\n2,"Jumanji, the (1995)",Adventure|Children\n3,C,(no genres listed)\n'
-    shop, _ = taken(make(tmp_path, {"ratings.csv": ratings, "movies.csv": movies}), "movielens", tmp_path)
+    movies = (
+        'movieId,title,genres\n2,"Jumanji, the (1995)",Adventure|Children\n3,C,(no genres listed)\n'
+    )
+    shop, _ = taken(
+        make(tmp_path, {"ratings.csv": ratings, "movies.csv": movies}), "movielens", tmp_path
+    )
     assert columns(shop, "items", "title", "category") == [
         ("Jumanji, the (1995)", ["Adventure", "Children"]),
         ("C", None),
@@ -189,7 +241,12 @@ def test_yoochoose_processed_reads_the_training_part_once_and_first(tmp_path: Pa
 def test_taobao(tmp_path: Path) -> None:
     rows = "1,22,7,pv,1511544070\n1,22,8,fav,1511561733\n1,33,7,cart,1511572885\n2,33,7,buy,1511593493\n"
     shop, _ = taken(make(tmp_path, {"UserBehavior.csv.gz": rows}), "taobao", tmp_path)
-    assert shop.table("events")["event"].to_list() == ["view_item", "add_to_wishlist", "add_to_cart", "purchase"]
+    assert shop.table("events")["event"].to_list() == [
+        "view_item",
+        "add_to_wishlist",
+        "add_to_cart",
+        "purchase",
+    ]
     assert columns(shop, "items", "item_id", "category") == [("22", ["7"]), ("33", ["7"])]
 
 
@@ -204,7 +261,11 @@ def test_homedepot(tmp_path: Path) -> None:
     shop, _ = taken(make(tmp_path, files, "latin-1"), "homedepot", tmp_path)
     assert shop.table("judgments")["grade"].to_list() == pytest.approx([3.0, 1.995, 0.0])
     first = shop.table("items").row(0, named=True)
-    assert (first["title"], first["description"], first["brand"]) == ("Angle, 90°", "Not only", "Simpson")
+    assert (first["title"], first["description"], first["brand"]) == (
+        "Angle, 90°",
+        "Not only",
+        "Simpson",
+    )
     assert first["attributes"] == [{"name": "Color", "value": "red"}]
 
 
@@ -232,11 +293,19 @@ def test_wands(tmp_path: Path) -> None:
 def test_esci(tmp_path: Path) -> None:
     source = make(tmp_path, {})
     examples = pl.DataFrame(
-        {"query": list("abcde"), "product_id": ["1", "2", "3", "4", "1"], "esci_label": list("ESCIE")}
+        {
+            "query": list("abcde"),
+            "product_id": ["1", "2", "3", "4", "1"],
+            "esci_label": list("ESCIE"),
+        }
     )
     examples = examples.with_columns(product_locale=pl.Series(["us"] * 4 + ["jp"]))
     products = pl.DataFrame(
-        {"product_id": ["1", "2", "3", "4", "5", "1"], "product_title": list("ABCDEF"), "product_brand": ["x"] * 6}
+        {
+            "product_id": ["1", "2", "3", "4", "5", "1"],
+            "product_title": list("ABCDEF"),
+            "product_brand": ["x"] * 6,
+        }
     )
     products = products.with_columns(product_locale=pl.Series(["us"] * 5 + ["jp"]))
     examples.write_parquet(source / "shopping_queries_dataset_examples.parquet")
@@ -260,7 +329,9 @@ def test_completejourney(tmp_path: Path) -> None:
         "sales_value": [0.5, 1.0],
     }
     when = pl.Series([dt.datetime(2017, 1, 1, 11, 53, 26)] * 2, dtype=pl.Datetime("ns"))
-    pl.DataFrame(bought).with_columns(transaction_timestamp=when, week=1).write_parquet(source / "transactions.parquet")
+    pl.DataFrame(bought).with_columns(transaction_timestamp=when, week=1).write_parquet(
+        source / "transactions.parquet"
+    )
     product = {
         "product_id": 1,
         "manufacturer_id": 2,
@@ -270,27 +341,45 @@ def test_completejourney(tmp_path: Path) -> None:
     }
     product |= {"product_type": "ICE - CRUSHED", "package_size": "22 LB"}
     pl.DataFrame([product]).write_parquet(source / "products.parquet")
-    pl.DataFrame({"household_id": [900], "age": ["65+"]}).write_parquet(source / "demographics.parquet")
+    pl.DataFrame({"household_id": [900], "age": ["65+"]}).write_parquet(
+        source / "demographics.parquet"
+    )
     shop, told = taken(source, "completejourney", tmp_path)
-    assert columns(shop, "items", "title", "category") == [("ICE - CRUSHED 22 LB", ["GROCERY", "ICE", "ICE - CRUSHED"])]
-    assert columns(shop, "events", "user_id", "session_id", "item_id", "value") == [("900", "31", "1", 0.5)]
+    assert columns(shop, "items", "title", "category") == [
+        ("ICE - CRUSHED 22 LB", ["GROCERY", "ICE", "ICE - CRUSHED"])
+    ]
+    assert columns(shop, "events", "user_id", "session_id", "item_id", "value") == [
+        ("900", "31", "1", 0.5)
+    ]
     assert told["tables"]["events"]["rejected"] == {"item_id: not in the table items": 1}
     (source / "products.parquet").unlink()
-    with pytest.raises(SourceError, match=r"lacks products.parquet; it has demographics.parquet, transactions.parquet"):
+    with pytest.raises(
+        SourceError,
+        match=r"lacks products.parquet; it has demographics.parquet, transactions.parquet",
+    ):
         read(source, to=tmp_path / "none", as_="completejourney")
 
 
 def test_open_bandit(tmp_path: Path) -> None:
     log = ",timestamp,item_id,position,click,propensity_score,user_feature_0,user-item_affinity_0\n"
     log += "0,2019-11-24 00:00:18.004101+00:00,5,3,0,0.0125,81ce,0.0\n1,2019-11-24 00:00:19+00:00,6,1,1,0.0125,,1.0\n"
-    source = make(tmp_path, {"all.csv": log, "item_context.csv": ",item_id,item_feature_0\n0,5,-0.4\n1,6,0.2\n"})
+    source = make(
+        tmp_path,
+        {"all.csv": log, "item_context.csv": ",item_id,item_feature_0\n0,5,-0.4\n1,6,0.2\n"},
+    )
     shop, _ = taken(source, "open_bandit", tmp_path)
     rows = columns(shop, "events", "session_id", "item_id", "event", "position", "propensity")
     assert [row[2] for row in rows] == ["view_item_list", "view_item_list", "select_item"]
     assert rows[1][0] == rows[2][0] != rows[0][0]
     assert rows[0][3:] == (3, 0.0125)
-    assert shop.table("events")["context"].to_list() == [[{"name": "user_feature_0", "value": "81ce"}], None, None]
-    assert shop.table("items")["attributes"][0].to_list() == [{"name": "item_feature_0", "value": "-0.4"}]
+    assert shop.table("events")["context"].to_list() == [
+        [{"name": "user_feature_0", "value": "81ce"}],
+        None,
+        None,
+    ]
+    assert shop.table("items")["attributes"][0].to_list() == [
+        {"name": "item_feature_0", "value": "-0.4"}
+    ]
 
 
 def test_ga4(tmp_path: Path) -> None:
@@ -333,5 +422,9 @@ def test_ga4(tmp_path: Path) -> None:
     assert rows[3][4] == 19.0
     assert shop.table("searches")["query"].to_list() == ["mug"]
     assert shop.table("events")["search_id"][0] == shop.table("searches")["search_id"][0]
-    assert columns(shop, "items", "item_id", "title", "category")[0] == ("G1", "Mug", ["Home", "Kitchen"])
+    assert columns(shop, "items", "item_id", "title", "category")[0] == (
+        "G1",
+        "Mug",
+        ["Home", "Kitchen"],
+    )
     assert told["skipped"] == {"event page_view": 1}

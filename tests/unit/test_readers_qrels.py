@@ -20,12 +20,22 @@ def source(folder: Path, qrels: str) -> Path:
 
 @pytest.mark.parametrize("mark", ["\t", " "])
 def test_grades_are_mapped_to_three(tmp_path: Path, mark: str) -> None:
-    lines = [("q1", "0", "a", "4"), ("q1", "0", "b", "1"), ("q2", "0", "a", "-1"), ("q2", "0", "c", "2")]
+    lines = [
+        ("q1", "0", "a", "4"),
+        ("q1", "0", "b", "1"),
+        ("q2", "0", "a", "-1"),
+        ("q2", "0", "c", "2"),
+    ]
     folder = source(tmp_path / "in", "".join(mark.join(line) + "\n" for line in lines))
     assert find(str(folder)).__name__ == "Qrels"
     shop = read(folder, to=tmp_path / "shop")
     rows = shop.table("judgments").select("query", "item_id", "grade").rows()
-    assert rows == [("red shoes", "a", 3.0), ("red shoes", "b", 0.75), ("蓝色 裙子", "a", 0.0), ("蓝色 裙子", "c", 1.5)]
+    assert rows == [
+        ("red shoes", "a", 3.0),
+        ("red shoes", "b", 0.75),
+        ("蓝色 裙子", "a", 0.0),
+        ("蓝色 裙子", "c", 1.5),
+    ]
     assert shop.table("items")["item_id"].sort().to_list() == ["a", "b", "c"]
 
 
@@ -34,7 +44,10 @@ def test_a_judgment_without_its_query_or_item_is_set_aside(tmp_path: Path) -> No
     (folder / "corpus.tsv").write_text("a\tRed shoe\nb\tBlue skirt\n", encoding="utf-8")
     shop = read(folder, to=tmp_path / "shop", settings={"top": 3})
     assert shop.table("judgments").select("item_id", "grade").rows() == [("a", 1.0)]
-    assert shop.table("items").select("item_id", "title").rows() == [("a", "Red shoe"), ("b", "Blue skirt")]
+    assert shop.table("items").select("item_id", "title").rows() == [
+        ("a", "Red shoe"),
+        ("b", "Blue skirt"),
+    ]
     assert len(pl.read_parquet(tmp_path / "shop" / "rejected" / "judgments.parquet")) == 2
 
 

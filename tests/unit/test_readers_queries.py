@@ -73,7 +73,10 @@ def test_tagged_titles_become_items(tmp_path: Path) -> None:
 
 
 def test_whole_words_unknown_tags_and_parts_without_a_beginning(tmp_path: Path) -> None:
-    source = write(tmp_path / "t.conll", "nike I-BRAND\nair I-BRAND\nshoe B-THING\nbox B-THING\n\u3000 O\nx\tO\n")
+    source = write(
+        tmp_path / "t.conll",
+        "nike I-BRAND\nair I-BRAND\nshoe B-THING\nbox B-THING\n\u3000 O\nx\tO\n",
+    )
     settings = {"tags": {"BRAND": "brand"}}
     items = read(source, to=tmp_path / "shop", settings=settings).table("items")
     assert items.select("title", "brand").rows() == [("nike air shoe box\u3000x", "nike air")]
@@ -91,10 +94,14 @@ def test_broken_tagged_titles(tmp_path: Path) -> None:
     whole = gzip.compress(TAGGED.encode() * 50)
     refused(whole[:60], SourceError, "truncated or damaged", "train.txt.gz")
     cut = TAGGED.encode()[: TAGGED.encode().index(b"HCCX")]
-    refused(cut, SchemaError, "'items', train.txt, row 1: line 3 is '女 B-', not a character or word")
+    refused(
+        cut, SchemaError, "'items', train.txt, row 1: line 3 is '女 B-', not a character or word"
+    )
     other = write(tmp_path / "train.txt", TAGGED + "\nno tag here\n\nB O\n")
     with pytest.raises(SchemaError, match="line 13 is 'no tag here'"):
         read(other, to=tmp_path / "shop")
     shop = read(other, to=tmp_path / "shop", on_error="reject")
     assert shop.table("items")["title"].to_list() == ["红豆女鞋38码新", "A1", "B"]
-    assert pl.read_parquet(tmp_path / "shop" / "rejected" / "items.parquet")["source_row"].to_list() == [13]
+    assert pl.read_parquet(tmp_path / "shop" / "rejected" / "items.parquet")[
+        "source_row"
+    ].to_list() == [13]

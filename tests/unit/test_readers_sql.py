@@ -46,11 +46,18 @@ def url(tmp_path: Path) -> str:
 
 def check(shop_folder: Path) -> None:
     told = json.loads((shop_folder / "read.json").read_text())
-    assert told["tables"]["events"] == {"came": 3, "taken": 2, "rejected": {"item_id: not in the table items": 1}}
+    assert told["tables"]["events"] == {
+        "came": 3,
+        "taken": 2,
+        "rejected": {"item_id: not in the table items": 1},
+    }
 
 
 def test_queries_by_setting(tmp_path: Path, url: str) -> None:
-    settings = {"items": "products", "events": "select customer, product_id, ordered as time, qty from orders"}
+    settings = {
+        "items": "products",
+        "events": "select customer, product_id, ordered as time, qty from orders",
+    }
     shop = read(url, to=tmp_path / "shop", settings=settings)
     check(tmp_path / "shop")
     assert shop.table("items").select("title", "price").rows() == [("Mug", 9.5), ("Jug", 12.0)]
@@ -79,7 +86,9 @@ def test_queries_by_map(tmp_path: Path, url: str) -> None:
 def test_wrong_queries_and_urls(tmp_path: Path, url: str) -> None:
     with pytest.raises(SourceError, match=r"refused: .*no such table: nix"):
         read(url, to=tmp_path / "shop", settings={"events": "nix"})
-    with pytest.raises(SchemaError, match="events query, taken for events, lacks the column 'item_id'"):
+    with pytest.raises(
+        SchemaError, match="events query, taken for events, lacks the column 'item_id'"
+    ):
         read(url, to=tmp_path / "shop", settings={"events": "select customer from orders"})
     with pytest.raises(SourceError, match="URL cannot be used"):
         read("nothing://u:geheim@h/d", to=tmp_path / "shop", as_="sql")
@@ -104,27 +113,42 @@ def test_without_sqlalchemy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A PostgreSQL server in a temporary folder; gives its URL with a password."""
     pytest.importorskip("psycopg")
-    found = shutil.which("initdb") or next(iter(sorted(glob.glob("/usr/lib/postgresql/*/bin/initdb"))), None)
+    found = shutil.which("initdb") or next(
+        iter(sorted(glob.glob("/usr/lib/postgresql/*/bin/initdb"))), None
+    )
     if found is None:
         pytest.skip("no initdb: PostgreSQL's programs are not installed")
     programs = Path(found).resolve().parent
     folder = Path(subprocess.check_output(["mktemp", "-d"], text=True).strip())
-    options: dict = {"check": True, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "cwd": "/"}
+    options: dict = {
+        "check": True,
+        "stdout": subprocess.DEVNULL,
+        "stderr": subprocess.DEVNULL,
+        "cwd": "/",
+    }
     if os.geteuid() == 0:
         names = {entry.pw_name for entry in pwd.getpwall()}
         user = next((name for name in ("postgres", "nobody") if name in names), None)
         if user is None:
             pytest.skip("initdb refuses root, and there is neither a user postgres nor nobody")
         shutil.chown(folder, user)
-        options |= {"user": user, "env": {"HOME": str(folder), "PATH": os.environ["PATH"], "LC_ALL": "C"}}
+        options |= {
+            "user": user,
+            "env": {"HOME": str(folder), "PATH": os.environ["PATH"], "LC_ALL": "C"},
+        }
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     data = folder / "data"
     try:
-        subprocess.run([programs / "initdb", "-D", data, "-U", "shop", "-E", "UTF8", "--no-sync"], **options)
+        subprocess.run(
+            [programs / "initdb", "-D", data, "-U", "shop", "-E", "UTF8", "--no-sync"], **options
+        )
         start = f"-p {port} -k {folder} -c listen_addresses=127.0.0.1 -c fsync=off"
-        subprocess.run([programs / "pg_ctl", "-D", data, "-w", "-o", start, "-l", folder / "log", "start"], **options)
+        subprocess.run(
+            [programs / "pg_ctl", "-D", data, "-w", "-o", start, "-l", folder / "log", "start"],
+            **options,
+        )
         try:
             yield f"postgresql+psycopg://shop:geheim@127.0.0.1:{port}/postgres"
         finally:
@@ -142,8 +166,12 @@ def test_postgresql(tmp_path: Path, postgres: str) -> None:
     )
     check(tmp_path / "shop")
     assert shop.table("items")["price"].to_list() == [9.5, 12.0]
-    text = (tmp_path / "shop" / "read.json").read_text() + (tmp_path / "shop" / "shop.json").read_text()
+    text = (tmp_path / "shop" / "read.json").read_text() + (
+        tmp_path / "shop" / "shop.json"
+    ).read_text()
     assert "geheim" not in text
     assert "shop:***@127.0.0.1" in text
-    with pytest.raises(SourceError, match=r"postgresql\+psycopg://shop:\*\*\*@.*refused: .*does not exist"):
+    with pytest.raises(
+        SourceError, match=r"postgresql\+psycopg://shop:\*\*\*@.*refused: .*does not exist"
+    ):
         read(postgres, to=tmp_path / "none", settings={"events": "nix"})

@@ -17,7 +17,9 @@ from wareloom.readers._names import USUAL, recognise, table_of
 from wareloom.shop.schema import EVENTS, TABLES
 
 LOG = "customer,sku,ts,action\n"
-LOG += "u1,a,1600000000,pv\nu2,b,1600000060,加购\nu1,a,1600000120,Add To Cart\nu1,a,1600000200,buy\n"
+LOG += (
+    "u1,a,1600000000,pv\nu2,b,1600000060,加购\nu1,a,1600000120,Add To Cart\nu1,a,1600000200,buy\n"
+)
 
 
 def test_usual_names_are_columns_of_the_schema_and_name_one_column_a_table() -> None:
@@ -40,7 +42,9 @@ def test_usual_names_are_columns_of_the_schema_and_name_one_column_a_table() -> 
         ("x.csv", ["用户ID", "商品ID", "行为类型", "时间"], "events"),
     ],
 )
-def test_the_table_is_told_by_columns_and_name(file: str, columns: list[str], table: str | None) -> None:
+def test_the_table_is_told_by_columns_and_name(
+    file: str, columns: list[str], table: str | None
+) -> None:
     assert table_of(file, columns) == table
 
 
@@ -90,10 +94,14 @@ def test_the_same_source_gives_the_same_bytes(tmp_path: Path) -> None:
     (tmp_path / "log.csv").write_text(LOG)
     one, two = (read(tmp_path / "log.csv", to=tmp_path / name) for name in ("one", "two"))
     assert one.fingerprint == two.fingerprint
-    assert (tmp_path / "one" / "read.json").read_bytes() == (tmp_path / "two" / "read.json").read_bytes()
+    assert (tmp_path / "one" / "read.json").read_bytes() == (
+        tmp_path / "two" / "read.json"
+    ).read_bytes()
 
 
-def test_items_keep_what_is_left_as_attributes_but_nothing_from_after_the_log(tmp_path: Path) -> None:
+def test_items_keep_what_is_left_as_attributes_but_nothing_from_after_the_log(
+    tmp_path: Path,
+) -> None:
     line = {
         "asin": "a",
         "name": "Lip",
@@ -102,17 +110,27 @@ def test_items_keep_what_is_left_as_attributes_but_nothing_from_after_the_log(tm
         "colour": "red",
         "tags": ["x", "y"],
     }
-    (tmp_path / "items.jsonl").write_text(json.dumps(line | {"sales_rank": 3, "reviewCount": 7, "empty": None}) + "\n")
+    (tmp_path / "items.jsonl").write_text(
+        json.dumps(line | {"sales_rank": 3, "reviewCount": 7, "empty": None}) + "\n"
+    )
     item = read(tmp_path / "items.jsonl", to=tmp_path / "shop").table("items").row(0, named=True)
     assert item["category"] == ["B", "M", "L"]
     assert item["price"] == 1299.5
-    assert item["attributes"] == [{"name": "colour", "value": "red"}, {"name": "tags", "value": "x, y"}]
+    assert item["attributes"] == [
+        {"name": "colour", "value": "red"},
+        {"name": "tags", "value": "x, y"},
+    ]
     told = json.loads((tmp_path / "shop" / "read.json").read_text())
     assert told["left_out"] == {"items.jsonl": ["sales_rank", "reviewCount"]}
 
 
 def test_nested_columns_of_parquet_become_text(tmp_path: Path) -> None:
-    nested = {"sku": ["a", "b"], "category": [["A", "B"], None], "sizes": [[1, 2], None], "extra": [{"q": 1}, None]}
+    nested = {
+        "sku": ["a", "b"],
+        "category": [["A", "B"], None],
+        "sizes": [[1, 2], None],
+        "extra": [{"q": 1}, None],
+    }
     pl.DataFrame(nested).write_parquet(tmp_path / "items.parquet")
     items = read(tmp_path / "items.parquet", to=tmp_path / "shop").table("items")
     assert items["category"].to_list() == [["A", "B"], None]
@@ -139,7 +157,9 @@ def test_without_times_the_order_of_rows_stays(tmp_path: Path) -> None:
         (["2", "3", "4"], "1:5", [0.75, 1.5, 2.25]),
     ],
 )
-def test_grades_of_any_scale(tmp_path: Path, grades: list[str], scale: str, expected: list[float]) -> None:
+def test_grades_of_any_scale(
+    tmp_path: Path, grades: list[str], scale: str, expected: list[float]
+) -> None:
     rows = "".join(f"shoes,i{n},{grade}\n" for n, grade in enumerate(grades))
     (tmp_path / "j.csv").write_text("query,item_id,relevance\n" + rows)
     shop = read(tmp_path / "j.csv", to=tmp_path / "shop", settings={"grade_scale": scale})
@@ -175,7 +195,9 @@ def test_a_map_names_columns_constants_events_and_context(tmp_path: Path) -> Non
     (source / "clicks.csv").write_text("wer,was,wie\nu,a,in den Korb\nu,b,view\n")
     (source / "orders1.csv").write_text("wer,was,device,note\nu,c,phone,x\n")
     (tmp_path / "map.toml").write_text(MAP)
-    events = read(source, to=tmp_path / "shop", settings={"map": str(tmp_path / "map.toml")}).table("events")
+    events = read(source, to=tmp_path / "shop", settings={"map": str(tmp_path / "map.toml")}).table(
+        "events"
+    )
     assert events["event"].to_list() == ["add_to_cart", "view_item", "begin_checkout"]
     assert events["context"].to_list() == [None, None, [{"name": "device", "value": "phone"}]]
     told = json.loads((tmp_path / "shop" / "read.json").read_text())
@@ -205,4 +227,8 @@ def test_wrong_maps(tmp_path: Path, old: str, new: str, words: str) -> None:
 def test_a_map_that_is_not_there(tmp_path: Path) -> None:
     (tmp_path / "log.csv").write_text(LOG)
     with pytest.raises(SourceError, match=r"map file .*none.toml is not there"):
-        read(tmp_path / "log.csv", to=tmp_path / "shop", settings={"map": str(tmp_path / "none.toml")})
+        read(
+            tmp_path / "log.csv",
+            to=tmp_path / "shop",
+            settings={"map": str(tmp_path / "none.toml")},
+        )

@@ -14,11 +14,11 @@ import pytest
 import wareloom as wl
 from conftest import small_shop
 from wareloom.cli import app
+from wareloom.core.family import SYNTHESIZERS
+from wareloom.core.run import Run
 from wareloom.errors import LeakError, RefusedError, SettingError
-from wareloom.family import SYNTHESIZERS
-from wareloom.proof.arms import Generator, Member
-from wareloom.proof.rejection import MOST_DRAWN, ROUNDS, fill, sample_screened
-from wareloom.run import Run
+from wareloom.sampling.generator import Generator, Member
+from wareloom.sampling.rejection import MOST_DRAWN, ROUNDS, fill, sample_screened
 from wareloom.screening import Screen, Screened, made, owners, reject, reject_users, save_screened
 from wareloom.shop import Shop
 from wareloom.shop.buckets import user_key
@@ -34,7 +34,9 @@ class Picky(Screen):
     digits: str = "37"
     """Last digits of the users that are taken."""
 
-    def screen(self, synthetic: Shop, train: Shop, holdout: Shop | None = None, run: Run | None = None) -> Screened:
+    def screen(
+        self, synthetic: Shop, train: Shop, holdout: Shop | None = None, run: Run | None = None
+    ) -> Screened:
         ids = owners(synthetic)
         taken = ids.filter(ids.str.slice(-1).is_in(list(self.digits)))
         named = pl.DataFrame({"owner": taken}).with_columns(reason=pl.lit("a wrong digit"))
@@ -49,7 +51,9 @@ class OneEach(Screen):
     most: int = 12
     """Users of one last digit at most."""
 
-    def screen(self, synthetic: Shop, train: Shop, holdout: Shop | None = None, run: Run | None = None) -> Screened:
+    def screen(
+        self, synthetic: Shop, train: Shop, holdout: Shop | None = None, run: Run | None = None
+    ) -> Screened:
         ids = owners(synthetic).to_frame("owner").with_columns(digit=pl.col("owner").str.slice(-1))
         over = ids.filter(pl.int_range(pl.len()).over("digit") >= self.most).select("owner")
         return reject_users(synthetic, over.with_columns(reason=pl.lit("one too many")), len(ids))
@@ -59,7 +63,9 @@ class OneEach(Screen):
 class Never(Screen):
     """Take every row."""
 
-    def screen(self, synthetic: Shop, train: Shop, holdout: Shop | None = None, run: Run | None = None) -> Screened:
+    def screen(
+        self, synthetic: Shop, train: Shop, holdout: Shop | None = None, run: Run | None = None
+    ) -> Screened:
         return reject(synthetic, {"no row is good enough": pl.lit(True)})
 
 
@@ -108,12 +114,18 @@ def test_the_size_is_kept_exactly_and_ids_go_on(markov: Synthesizer, train: Shop
     assert json.loads(json.dumps(found.report)) == found.report
 
 
-def test_where_nothing_is_taken_the_first_draw_is_the_sample(markov: Synthesizer, train: Shop) -> None:
+def test_where_nothing_is_taken_the_first_draw_is_the_sample(
+    markov: Synthesizer, train: Shop
+) -> None:
     found = sample_screened(markov, 60, made(["schema", "impossible"]), (train, None), RUN)
     assert found.kept.fingerprint == markov.sample(60, RUN).fingerprint
     assert found.sampling == {"asked": 60, "drawn": 60, "kept": 60, "rounds": 1, "acceptance": 1.0}
     first = sample_screened(markov, 60, made([PICKY]), (train, None), RUN).kept.table("events")
-    same = markov.sample(60, RUN).table("events").filter(~pl.col("user_id").str.slice(-1).is_in(["3", "7"]))
+    same = (
+        markov.sample(60, RUN)
+        .table("events")
+        .filter(~pl.col("user_id").str.slice(-1).is_in(["3", "7"]))
+    )
     assert first.head(len(same)).equals(same)
 
 
@@ -144,7 +156,9 @@ def test_screens_of_the_sample_see_all_that_is_kept(markov: Synthesizer, train: 
     digits = owners(found.kept).str.slice(-1).value_counts()["count"]
     assert len(owners(found.kept)) == 96 == 8 * digits.max()
     assert found.sampling["kept"] == 96
-    assert found.sampling["warning"].startswith(f"Of {found.sampling['drawn']:,} synthetic users drawn 96 passed the")
+    assert found.sampling["warning"].startswith(
+        f"Of {found.sampling['drawn']:,} synthetic users drawn 96 passed the"
+    )
     report = found.report[ONE_EACH]
     assert report["seen"] == report["rejected"] + found.kept.rows("events")
     assert report["of users"] == report["users"] + 96
@@ -160,7 +174,9 @@ def test_a_tiny_acceptance_is_told_with_a_remedy(markov: Synthesizer, train: Sho
     assert tight.sampling["drawn"] <= MOST_DRAWN * 100
     assert "Loosen the settings of the screen that takes most" in tight.sampling["warning"]
     assert f"{NEVER_BUT}, a wrong digit" in tight.sampling["warning"]
-    with pytest.raises(RefusedError, match=r"Not one of 2,000 synthetic users passed.*no row is good enough") as caught:
+    with pytest.raises(
+        RefusedError, match=r"Not one of 2,000 synthetic users passed.*no row is good enough"
+    ) as caught:
         sample_screened(markov, 100, made([NEVER]), (train, None), RUN)
     assert caught.value.exit_code == 1
 
@@ -169,7 +185,9 @@ def test_a_tiny_acceptance_is_told_with_a_remedy(markov: Synthesizer, train: Sho
 class NeverBut(Screen):
     """Let the first user of a draw pass."""
 
-    def screen(self, synthetic: Shop, train: Shop, holdout: Shop | None = None, run: Run | None = None) -> Screened:
+    def screen(
+        self, synthetic: Shop, train: Shop, holdout: Shop | None = None, run: Run | None = None
+    ) -> Screened:
         ids = owners(synthetic)
         named = pl.DataFrame({"owner": ids[1:]})
         return reject_users(synthetic, named.with_columns(reason=pl.lit("a wrong digit")), len(ids))
@@ -190,18 +208,24 @@ class Rare(Synthesizer):
 
     def sample(self, n: int, run: Run | None = None, given: Given | None = None) -> Shop:
         ids = [self.named.format(i) for i in range(n)]
-        events = pl.DataFrame({"user_id": ids, "item_id": "i1", "event": "purchase", "origin": "rare@1"})
+        events = pl.DataFrame(
+            {"user_id": ids, "item_id": "i1", "event": "purchase", "origin": "rare@1"}
+        )
         return Shop({"items": pl.DataFrame({"item_id": ["i1"]}), "events": events})
 
 
 def test_ids_of_any_form_stay_apart(train: Shop) -> None:
     for named in ("user {}", "{}", "a/b/{}", "rare@1/{}/x", "{}:rare@1/5"):
-        found = sample_screened(Rare(named=named), 50, made([PICKY], {PICKY: {"digits": "1"}}), (train, None), RUN)
+        found = sample_screened(
+            Rare(named=named), 50, made([PICKY], {PICKY: {"digits": "1"}}), (train, None), RUN
+        )
         assert len(owners(found.kept)) == 50
         assert found.kept.table("events")["user_id"].is_unique().all()
 
 
-def test_continued_users_are_drawn_anew_under_their_own_names(markov: Synthesizer, train: Shop) -> None:
+def test_continued_users_are_drawn_anew_under_their_own_names(
+    markov: Synthesizer, train: Shop
+) -> None:
     digit = Coin()
     found = sample_screened(markov, 40, {"coin": digit}, (train, None), RUN, Given(histories=train))
     assert found.sampling["kept"] == 40
@@ -214,22 +238,30 @@ def test_continued_users_are_drawn_anew_under_their_own_names(markov: Synthesize
 class Coin(Screen):
     """Take half of the users, by the run."""
 
-    def screen(self, synthetic: Shop, train: Shop, holdout: Shop | None = None, run: Run | None = None) -> Screened:
+    def screen(
+        self, synthetic: Shop, train: Shop, holdout: Shop | None = None, run: Run | None = None
+    ) -> Screened:
         ids = owners(synthetic)
         heads = (run or Run()).rng("coin").random(len(ids)) < 0.5
-        named = pl.DataFrame({"owner": ids.filter(pl.Series(heads))}).with_columns(reason=pl.lit("heads"))
+        named = pl.DataFrame({"owner": ids.filter(pl.Series(heads))}).with_columns(
+            reason=pl.lit("heads")
+        )
         return reject_users(synthetic, named, len(ids))
 
 
 def test_members_of_a_generator_fill_up_together(train: Shop) -> None:
     members = (Member(synthesizer="markov", share=3), Member(synthesizer="shuffled"))
-    generator = Generator(members=members, screens=(PICKY,), screen_settings={PICKY: {"digits": "12345"}})
+    generator = Generator(
+        members=members, screens=(PICKY,), screen_settings={PICKY: {"digits": "12345"}}
+    )
     found = generator.pool(train, train, 80, RUN).screened
     assert len(owners(found.kept)) == 80
     origins = found.kept.table("events").group_by(pl.col("origin").str.split("@").list.first())
     shares = dict(origins.agg(pl.col("user_id").n_unique()).iter_rows())
     assert 50 <= shares["markov"] <= 68
-    with pytest.raises(SettingError, match="settings for the screen 'novelty', which is not among those named"):
+    with pytest.raises(
+        SettingError, match="settings for the screen 'novelty', which is not among those named"
+    ):
         Generator(screens=("schema",), screen_settings={"novelty": {}}).check()
 
 
@@ -255,12 +287,18 @@ def test_a_leak_stops_a_filled_sample(train: Shop) -> None:
     own = {f"u{u}": rng.permutation(3000)[:9].tolist() for u in range(400)}
     rows = [(u, f"i{i}", n) for u, items in own.items() for n, i in enumerate(items)]
     events = pl.DataFrame(rows, schema=["user_id", "item_id", "n"], orient="row")
-    events = events.with_columns(event=pl.lit("purchase"), time=pl.from_epoch("n", time_unit="d")).drop("n")
-    shop = Shop({"items": pl.DataFrame({"item_id": [f"i{i}" for i in range(3000)]}), "events": events})
+    events = events.with_columns(
+        event=pl.lit("purchase"), time=pl.from_epoch("n", time_unit="d")
+    ).drop("n")
+    shop = Shop(
+        {"items": pl.DataFrame({"item_id": [f"i{i}" for i in range(3000)]}), "events": events}
+    )
     parts = wl.split(shop, by="leave-last-out")
     cheat = SYNTHESIZERS.make("shuffled").fit(parts.train, RUN)
     cheat.sample = lambda n, run, given: shop.with_tables(  # type: ignore[method-assign]
-        events=events.with_columns(user_id=pl.format("x/{}", pl.col("user_id").str.slice(1)), origin=pl.lit("x"))
+        events=events.with_columns(
+            user_id=pl.format("x/{}", pl.col("user_id").str.slice(1)), origin=pl.lit("x")
+        )
     )
     with pytest.raises(LeakError, match="has seen the held-out part"):
         sample_screened(cheat, 400, made(["leak"]), (parts.train, parts.held_out()), RUN)
@@ -301,12 +339,26 @@ def test_the_commands_take_screens_and_their_settings(
     assert filled["sampling"]["kept"] == filled["rows"]["users"] == 50
     assert filled["screens"]["rules"]["users"]
     assert (tmp_path / "fake" / "rejected" / "events.parquet").exists()
-    again = ("screen", tmp_path / "fake", tmp_path / "train", "--to", tmp_path / "good", "--screens", "rules")
+    again = (
+        "screen",
+        tmp_path / "fake",
+        tmp_path / "train",
+        "--to",
+        tmp_path / "good",
+        "--screens",
+        "rules",
+    )
     assert told(*again, "--set", file)["rules"]["rejected"] == 0
     assert "sampling" not in told(*synth)
     wrong: list[tuple[tuple[object, ...], str]] = [
-        ((*again, "--set", "rulse.file=x"), "--set rulse.file must name one of rules before the setting"),
-        ((*synth, "--screens", "copies", "--screen-set", "length=4"), "--screen-set length must name one of copies"),
+        (
+            (*again, "--set", "rulse.file=x"),
+            "--set rulse.file must name one of rules before the setting",
+        ),
+        (
+            (*synth, "--screens", "copies", "--screen-set", "length=4"),
+            "--screen-set length must name one of copies",
+        ),
         ((*synth, "--screen-set", "copies.length=4"), "must name one of nothing"),
     ]
     for words, message in wrong:
@@ -337,7 +389,9 @@ def test_a_recipe_takes_screens_with_settings(tmp_path: Path) -> None:
     job = wl.run_recipe(recipe, tmp_path / "job", Run(threads=1))
     made_ = Shop.open(job.folder / "synthetic")
     assert made_.rows("users") == 40
-    assert json.loads((job.folder / "synthetic" / "screen.json").read_text())["sampling"]["kept"] == 40
+    assert (
+        json.loads((job.folder / "synthetic" / "screen.json").read_text())["sampling"]["kept"] == 40
+    )
     assert recipe.proof().generator.screen_settings["novelty"] == {"tolerance": 2.0}
     assert wl.Recipe.load(job.folder / "recipe.toml").toml() == recipe.toml()
     events = made_.scan("events")
@@ -349,8 +403,16 @@ def test_a_recipe_takes_screens_with_settings(tmp_path: Path) -> None:
     changed = wl.run_recipe(recipe, tmp_path / "job", Run(threads=1), resume=True)
     assert changed.seconds["synthesize"] > 0.0, "another file of rules, another sample"
     for old, new, message in (
-        ("tolerance = 2.0", "tolerence = 2.0", "has no setting 'tolerence'. Did you mean 'tolerance'"),
-        ("screen_settings.novelty", "screen_settings.copies", "settings for the screen 'copies', which is not among"),
+        (
+            "tolerance = 2.0",
+            "tolerence = 2.0",
+            "has no setting 'tolerence'. Did you mean 'tolerance'",
+        ),
+        (
+            "screen_settings.novelty",
+            "screen_settings.copies",
+            "settings for the screen 'copies', which is not among",
+        ),
     ):
         (tmp_path / "wrong.toml").write_text(text.replace(old, new))
         with pytest.raises(SettingError, match=message):

@@ -13,12 +13,12 @@ from typer.testing import CliRunner
 
 from conftest import small_shop
 from wareloom.cli import app
+from wareloom.core.family import RANKERS, RERANKERS
+from wareloom.core.run import Run
 from wareloom.errors import InputError, SettingError
-from wareloom.family import RANKERS, RERANKERS
 from wareloom.reranking import Catalogue, Lists
 from wareloom.reranking._catalogue import Similarity
 from wareloom.reranking.exposure import exposed, members
-from wareloom.run import Run
 from wareloom.shop import Log, Requests, Shop
 
 N = 12
@@ -29,7 +29,9 @@ def shop() -> Shop:
     items = pl.DataFrame(
         {
             "item_id": [f"i{i}" for i in range(N)],
-            "title": [f"{('red', 'blue', 'green')[i % 3]} {('shirt', 'hat')[i % 2]} {i}" for i in range(N)],
+            "title": [
+                f"{('red', 'blue', 'green')[i % 3]} {('shirt', 'hat')[i % 2]} {i}" for i in range(N)
+            ],
             "category": [["All", f"B{i % 3}", f"L{i % 6}"] if i != 5 else None for i in range(N)],
             "brand": [None if i == 7 else f"brand{i % 2}" for i in range(N)],
             "price": [None if i == 3 else float(1 + (7 * i) % 10) for i in range(N)],
@@ -91,7 +93,10 @@ def test_mmr_by_its_definition(seed: int, relevance: float) -> None:
         chosen: list[int] = [0]
         while len(chosen) < 5:
             rest = [p for p in range(7) if p not in chosen]
-            value = [relevance * score[p] - (1 - relevance) * max(s[items[p], items[c]] for c in chosen) for p in rest]
+            value = [
+                relevance * score[p] - (1 - relevance) * max(s[items[p], items[c]] for c in chosen)
+                for p in rest
+            ]
             chosen.append(rest[int(np.argmax(np.round(value, 12)))])
         assert found[row].tolist() == chosen
 
@@ -101,9 +106,9 @@ def test_mmr_by_its_definition(seed: int, relevance: float) -> None:
 def test_dpp_takes_what_adds_most_to_the_determinant(relevance: float, ridge: float) -> None:
     lists, s = draw(2), matrix("category text")
     s = (1 - ridge) * s + ridge * np.eye(N)
-    found = RERANKERS.make("dpp", relevance=relevance, ridge=ridge, similarity="category text").rerank(
-        lists, CATALOGUE, 7
-    )
+    found = RERANKERS.make(
+        "dpp", relevance=relevance, ridge=ridge, similarity="category text"
+    ).rerank(lists, CATALOGUE, 7)
     for row, (items, score) in enumerate(zip(lists.item, lists.relevance(), strict=True)):
         chosen: list[int] = []
         while len(chosen) < 7:
@@ -120,12 +125,16 @@ def test_dpp_takes_what_adds_most_to_the_determinant(relevance: float, ridge: fl
 
 def test_dpp_puts_items_that_the_chosen_span_last_and_loses_no_place() -> None:
     lists = draw(3, width=12)
-    found = RERANKERS.make("dpp", relevance=0.5, ridge=0.0, similarity="leaf").rerank(lists, CATALOGUE, 12)
+    found = RERANKERS.make("dpp", relevance=0.5, ridge=0.0, similarity="leaf").rerank(
+        lists, CATALOGUE, 12
+    )
     np.testing.assert_array_equal(np.sort(found, axis=1), np.tile(np.arange(12), (6, 1)))
     leaf = CATALOGUE.leaf
     assert leaf is not None
     for row, order in enumerate(found):
-        assert len({*leaf[lists.item[row, order[:7]]].tolist()}) == 7, "six leaves and the item without"
+        assert len({*leaf[lists.item[row, order[:7]]].tolist()}) == 7, (
+            "six leaves and the item without"
+        )
 
 
 @pytest.mark.parametrize(("facet", "level"), [("category", 0), ("category", 2), ("brand", 0)])
@@ -135,8 +144,15 @@ def test_calibrated_by_its_definition(facet: str, level: int, relevance: float) 
     assert lists.histories is not None
     group = CATALOGUE.brand if facet == "brand" else CATALOGUE.level(level)
     assert group is not None
-    settings: dict[str, Any] = {"facet": facet, "level": level, "decay": 0.8, "smoothing": smoothing}
-    found = RERANKERS.make("calibrated", relevance=relevance, **settings).rerank(lists, CATALOGUE, 6)
+    settings: dict[str, Any] = {
+        "facet": facet,
+        "level": level,
+        "decay": 0.8,
+        "smoothing": smoothing,
+    }
+    found = RERANKERS.make("calibrated", relevance=relevance, **settings).rerank(
+        lists, CATALOGUE, 6
+    )
     for row, (items, score) in enumerate(zip(lists.item, lists.relevance(), strict=True)):
         past = lists.histories.item[5 * row : 5 * row + 5]
         p: dict[int, float] = {}
@@ -175,7 +191,9 @@ def test_exposure_is_the_best_of_all_orders_that_give_as_much(least: float) -> N
     own = members("brand:brand0", CATALOGUE, 0.0)[lists.item]
     looks = 1 / np.log2(2 + np.arange(k))
     for row, score in enumerate(lists.relevance()):
-        best = max(exposed(own[row, list(o)][None], np.ones((1, k)))[0] for o in permutations(range(6), k))
+        best = max(
+            exposed(own[row, list(o)][None], np.ones((1, k)))[0] for o in permutations(range(6), k)
+        )
         share = exposed(own[row, found[row]][None], np.ones((1, k)))[0]
         assert share >= min(least, best) - 1e-9
         others = [
@@ -191,7 +209,9 @@ def test_exposure_over_all_lists_costs_less_than_in_each() -> None:
     own, looks = members("brand:brand0", CATALOGUE, 0.0)[lists.item], 1 / np.log2(2 + np.arange(5))
 
     def reached(over: str) -> tuple[np.ndarray, float]:
-        order = RERANKERS.make("exposure", shares={"brand:brand0": least}, over=over).rerank(lists, CATALOGUE, 5)
+        order = RERANKERS.make("exposure", shares={"brand:brand0": least}, over=over).rerank(
+            lists, CATALOGUE, 5
+        )
         share = exposed(np.take_along_axis(own, order, axis=1), np.ones((50, 5)))
         return share, float((np.take_along_axis(lists.relevance(), order, axis=1) * looks).sum())
 
@@ -205,17 +225,27 @@ def test_exposure_of_several_groups_and_of_new_items() -> None:
     lists = draw(8, requests=30, width=12)
     shares = {"brand:brand0": 0.4, "new": 0.4}
     order = RERANKERS.make("exposure", shares=shares, new=4.0).rerank(lists, CATALOGUE, 8)
-    np.testing.assert_array_equal(np.flatnonzero(members("new", CATALOGUE, 4.0)), [6, 7, 8, 9, 10, 11])
+    np.testing.assert_array_equal(
+        np.flatnonzero(members("new", CATALOGUE, 4.0)), [6, 7, 8, 9, 10, 11]
+    )
     for group, least in shares.items():
         own = np.take_along_axis(members(group, CATALOGUE, 4.0)[lists.item], order, axis=1)
         assert exposed(own, np.ones((30, 8))).min() >= least - 1e-9
-    np.testing.assert_array_equal(np.flatnonzero(members("category:B1", CATALOGUE, 0.0)), [1, 4, 7, 10])
+    np.testing.assert_array_equal(
+        np.flatnonzero(members("category:B1", CATALOGUE, 0.0)), [1, 4, 7, 10]
+    )
 
 
 def test_objective_adds_up() -> None:
     lists, s = draw(9), matrix("leaf")
     margins = 0.1 * np.arange(N)
-    settings = {"relevance": 1.0, "margin": 0.7, "diversity": 0.4, "value": "margin", "similarity": "leaf"}
+    settings = {
+        "relevance": 1.0,
+        "margin": 0.7,
+        "diversity": 0.4,
+        "value": "margin",
+        "similarity": "leaf",
+    }
     found = RERANKERS.make("objective", **settings).rerank(lists, CATALOGUE, 6)
     for row, (items, score) in enumerate(zip(lists.item, lists.relevance(), strict=True)):
         own = margins[items]
@@ -223,7 +253,10 @@ def test_objective_adds_up() -> None:
         chosen: list[int] = []
         while len(chosen) < 6:
             rest = [p for p in range(7) if p not in chosen]
-            far = [np.mean([1 - s[items[p], items[c]] for c in chosen]) if chosen else 0.0 for p in rest]
+            far = [
+                np.mean([1 - s[items[p], items[c]] for c in chosen]) if chosen else 0.0
+                for p in rest
+            ]
             value = np.array([base[p] + 0.4 * f for p, f in zip(rest, far, strict=True)])
             pick = rest.index(int(found[row, len(chosen)]))
             assert value[pick] == pytest.approx(value.max(), abs=1e-9)
@@ -234,7 +267,9 @@ def test_more_weight_on_the_margin_brings_more_of_it() -> None:
     lists, price = draw(10, requests=200, width=12), np.nan_to_num(CATALOGUE.number("price"))
     means = []
     for weight in (0.0, 0.3, 1.0, 5.0):
-        order = RERANKERS.make("objective", margin=weight, diversity=0.0).rerank(lists, CATALOGUE, 5)
+        order = RERANKERS.make("objective", margin=weight, diversity=0.0).rerank(
+            lists, CATALOGUE, 5
+        )
         means.append(price[np.take_along_axis(lists.item, order, axis=1)].mean())
     assert np.all(np.diff(means) > 0)
 
@@ -246,7 +281,9 @@ def test_diversity_rises_as_the_weight_of_relevance_falls(name: str) -> None:
     for relevance in (1.0, 0.9, 0.7, 0.5, 0.2, 0.0):
         order = RERANKERS.make(name, relevance=relevance).rerank(lists, CATALOGUE, 5)
         items = np.take_along_axis(lists.item, order, axis=1)
-        means.append(1 - np.mean([s[items[:, a], items[:, b]].mean() for a in range(5) for b in range(a)]))
+        means.append(
+            1 - np.mean([s[items[:, a], items[:, b]].mean() for a in range(5) for b in range(a)])
+        )
     assert np.all(np.diff(means) > -1e-3)
     assert means[-1] > means[0] + 0.05
 
@@ -261,7 +298,11 @@ def test_diversity_rises_as_the_weight_of_relevance_falls(name: str) -> None:
         ("calibrated", {"facet": "colour"}, "facet is 'colour'; give category or brand"),
         ("calibrated", {"smoothing": 0.0}, "smoothing is 0.0"),
         ("exposure", {"shares": {}}, "one group or more"),
-        ("exposure", {"shares": {"colour:red": 0.1}}, "shares is 'colour:red'; give groups such as new"),
+        (
+            "exposure",
+            {"shares": {"colour:red": 0.1}},
+            "shares is 'colour:red'; give groups such as new",
+        ),
         ("exposure", {"shares": {"new": 0.7, "brand:a": 0.4}}, "add up to 1 at most"),
         ("objective", {"relevance": 0, "margin": 0, "diversity": 0}, "one of them above 0"),
         ("objective", {"margin": -1.0}, "margin is -1.0; give 0 or more"),
@@ -273,16 +314,27 @@ def test_bad_settings_are_named(name: str, settings: dict[str, Any], said: str) 
 
 
 def test_what_the_shop_lacks_is_named() -> None:
-    lists, bare = draw(12), Shop({"items": shop().table("items").select("item_id", "title")}, {"name": "bare"})
+    lists, bare = (
+        draw(12),
+        Shop({"items": shop().table("items").select("item_id", "title")}, {"name": "bare"}),
+    )
     for name in ("mmr", "dpp"):
-        with pytest.raises(InputError, match=f"'{name}' compares items by category, brand, but the shop's items have"):
+        with pytest.raises(
+            InputError,
+            match=f"'{name}' compares items by category, brand, but the shop's items have",
+        ):
             RERANKERS.make(name).rerank(lists, Catalogue(bare))
-        assert RERANKERS.make(name, similarity="text").rerank(lists, Catalogue(bare), 3).shape == (6, 3)
+        assert RERANKERS.make(name, similarity="text").rerank(lists, Catalogue(bare), 3).shape == (
+            6,
+            3,
+        )
     with pytest.raises(InputError, match="No item of the shop has a number 'profit'"):
         RERANKERS.make("objective", value="profit").rerank(lists, CATALOGUE)
     with pytest.raises(InputError, match="needs the category of the items"):
         RERANKERS.make("calibrated").rerank(lists, Catalogue(bare))
-    with pytest.raises(InputError, match=r"no item of the shop has the brand 'brand9'\. Did you mean 'brand"):
+    with pytest.raises(
+        InputError, match=r"no item of the shop has the brand 'brand9'\. Did you mean 'brand"
+    ):
         RERANKERS.make("exposure", shares={"brand:brand9": 0.1}).rerank(lists, CATALOGUE)
 
 
@@ -293,8 +345,26 @@ def test_the_command_reranks(tmp_path: Path) -> None:
     words = ["rank", str(tmp_path / "model"), "--shop", str(tmp_path / "shop"), "-k", "5", "-q"]
     kept, moved = tmp_path / "kept.parquet", tmp_path / "moved.parquet"
     for extra in (
-        ["--to", str(kept), "--rerank", "mmr", "--rerank-set", "relevance=1.0", "--candidates", "20"],
-        ["--to", str(moved), "--rerank", "mmr", "--rerank-set", "relevance=0.2", "--candidates", "20"],
+        [
+            "--to",
+            str(kept),
+            "--rerank",
+            "mmr",
+            "--rerank-set",
+            "relevance=1.0",
+            "--candidates",
+            "20",
+        ],
+        [
+            "--to",
+            str(moved),
+            "--rerank",
+            "mmr",
+            "--rerank-set",
+            "relevance=0.2",
+            "--candidates",
+            "20",
+        ],
     ):
         said = CliRunner().invoke(app, [*words, *extra])
         assert said.exit_code == 0, said.output

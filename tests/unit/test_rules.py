@@ -11,8 +11,8 @@ import numpy as np
 import polars as pl
 import pytest
 
+from wareloom.core.family import SCREENS
 from wareloom.errors import SettingError, SourceError
-from wareloom.family import SCREENS
 from wareloom.screening import Screened
 from wareloom.screening._rules import KINDS, Rule, as_toml, moment, read_rules
 from wareloom.shop import Shop
@@ -37,8 +37,14 @@ def shop_of(rows: list[tuple[Any, ...]], **columns: Any) -> Shop:
         origin=pl.lit("made@1"),
         **{name: pl.Series(values) for name, values in columns.items()},
     )
-    users = pl.DataFrame({"user_id": events["user_id"].unique(maintain_order=True), "origin": "made@1"})
-    age = pl.when(pl.col("user_id").str.starts_with("child")).then(pl.lit("child")).otherwise(pl.lit("adult"))
+    users = pl.DataFrame(
+        {"user_id": events["user_id"].unique(maintain_order=True), "origin": "made@1"}
+    )
+    age = (
+        pl.when(pl.col("user_id").str.starts_with("child"))
+        .then(pl.lit("child"))
+        .otherwise(pl.lit("adult"))
+    )
     users = users.with_columns(attributes=pl.concat_list(pl.struct(name=pl.lit("age"), value=age)))
     return Shop({"items": CATALOGUE, "users": users, "events": events.drop("hours")})
 
@@ -147,26 +153,40 @@ BREAKS: list[tuple[str, list[tuple[Any, ...]], dict[str, Any], str]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("text", "rows", "columns", "reason"), BREAKS, ids=[case[3] for case in BREAKS])
+@pytest.mark.parametrize(
+    ("text", "rows", "columns", "reason"), BREAKS, ids=[case[3] for case in BREAKS]
+)
 def test_each_rule_finds_who_breaks_it(
     text: str, rows: list[tuple[Any, ...]], columns: dict[str, Any], reason: str, tmp_path: Path
 ) -> None:
     pool = shop_of(rows, **columns)
     found = screened(tmp_path, text, pool)
-    good = [user for user in dict.fromkeys(row[0] for row in rows) if user in ("good", "adult", "child 1")]
+    good = [
+        user
+        for user in dict.fromkeys(row[0] for row in rows)
+        if user in ("good", "adult", "child 1")
+    ]
     spared = {"early"} if "per_day" in text else set()
     assert set(found.kept.table("events")["user_id"]) == {*good, *spared}
     assert set(found.rejected["events"]["reason"]) == {reason}
     assert found.report["reasons"] == {reason: len(found.rejected["events"])}
-    assert set(found.rejected["users"]["user_id"]) == set(gone(found)), "they leave the table of users, too"
+    assert set(found.rejected["users"]["user_id"]) == set(gone(found)), (
+        "they leave the table of users, too"
+    )
     assert not set(found.kept.table("users")["user_id"]) & set(gone(found))
     assert found.report["users"] == len(gone(found))
 
 
 def test_what_goes_with_an_event_is_said_by_takes(tmp_path: Path) -> None:
-    rows = [("a", "milk", BOUGHT, 0), ("a", "milk", "view_item", 0.1), ("a", "milk", "view_item", 5)]
+    rows = [
+        ("a", "milk", BOUGHT, 0),
+        ("a", "milk", "view_item", 0.1),
+        ("a", "milk", "view_item", 5),
+    ]
     left = {
-        takes: screened(tmp_path, f'[[stock]]\nitems = ["milk"]\ntakes = "{takes}"', shop_of(rows)).kept.rows("events")
+        takes: screened(
+            tmp_path, f'[[stock]]\nitems = ["milk"]\ntakes = "{takes}"', shop_of(rows)
+        ).kept.rows("events")
         for takes in ("event", "session", "user")
     }
     assert left == {"event": 2, "session": 1, "user": 0}
@@ -187,8 +207,16 @@ def test_rules_are_asked_again_until_none_is_broken(tmp_path: Path) -> None:
         close = 13:00:00
         takes = "event"
     """
-    late = [("a", "milk", "view_item", 1), ("a", "milk", "add_to_cart", 0.5), ("a", "milk", BOUGHT, 0.6)]
-    fine = [("b", "milk", "view_item", 0), ("b", "milk", "add_to_cart", 0.5), ("b", "milk", BOUGHT, 0.6)]
+    late = [
+        ("a", "milk", "view_item", 1),
+        ("a", "milk", "add_to_cart", 0.5),
+        ("a", "milk", BOUGHT, 0.6),
+    ]
+    fine = [
+        ("b", "milk", "view_item", 0),
+        ("b", "milk", "add_to_cart", 0.5),
+        ("b", "milk", BOUGHT, 0.6),
+    ]
     found = screened(tmp_path, text, shop_of([*late, *fine]))
     assert gone(found) == ["a"]
     assert len(found.report["reasons"]) == 3
@@ -197,7 +225,9 @@ def test_rules_are_asked_again_until_none_is_broken(tmp_path: Path) -> None:
 
 def test_what_the_shop_lacks_is_said_and_takes_nothing(tmp_path: Path) -> None:
     pool = shop_of([("child", "wine", BOUGHT, 0), ("child", "wine", BOUGHT, 1)])
-    pool = pool.with_tables(users=None, events=pool.table("events").drop("time"), items=CATALOGUE.select("item_id"))
+    pool = pool.with_tables(
+        users=None, events=pool.table("events").drop("time"), items=CATALOGUE.select("item_id")
+    )
     text = """
         [[hours]]
         open = 08:00:00
@@ -230,7 +260,11 @@ def test_what_the_shop_lacks_is_said_and_takes_nothing(tmp_path: Path) -> None:
 
 
 def test_without_times_the_order_of_rows_is_the_order_of_events(tmp_path: Path) -> None:
-    rows = [("good", "milk", "view_item", 0), ("good", "milk", BOUGHT, 0), ("bad", "milk", BOUGHT, 0)]
+    rows = [
+        ("good", "milk", "view_item", 0),
+        ("good", "milk", BOUGHT, 0),
+        ("bad", "milk", BOUGHT, 0),
+    ]
     pool = shop_of([*rows, ("bad", "milk", "view_item", 0)])
     text = '[[funnel]]\nevent = "purchase"\nneeds = "view_item"'
     assert gone(screened(tmp_path, text, pool)) == [], "of one time either may have come first"
@@ -271,7 +305,9 @@ FUNNEL = '[[funnel]]\nevent = "purchase"\n'
         ("", "rules.toml has no rule: write one"),
     ],
 )  # fmt: skip
-def test_a_wrong_file_is_refused_with_the_key_the_place_and_the_remedy(text: str, message: str, tmp_path: Path) -> None:
+def test_a_wrong_file_is_refused_with_the_key_the_place_and_the_remedy(
+    text: str, message: str, tmp_path: Path
+) -> None:
     pool = shop_of([("a", "milk", BOUGHT, 0)])
     with pytest.raises(SettingError, match=message):
         screened(tmp_path, text, pool)
@@ -279,7 +315,9 @@ def test_a_wrong_file_is_refused_with_the_key_the_place_and_the_remedy(text: str
 
 def test_a_file_that_is_none(tmp_path: Path) -> None:
     pool = shop_of([("a", "milk", BOUGHT, 0)])
-    with pytest.raises(SourceError, match=r"There is no file of rules .*no\.toml: give the screen rules its file"):
+    with pytest.raises(
+        SourceError, match=r"There is no file of rules .*no\.toml: give the screen rules its file"
+    ):
         SCREENS.make("rules", file=str(tmp_path / "no.toml")).screen(pool, pool)
     with pytest.raises(SourceError, match="is a folder; the screen rules takes one TOML file"):
         SCREENS.make("rules", file=str(tmp_path)).screen(pool, pool)
@@ -287,7 +325,12 @@ def test_a_file_that_is_none(tmp_path: Path) -> None:
         screened(tmp_path, "[[funnel]", pool)
     with pytest.raises(SettingError, match="rules: support is 3; give 20 or more"):
         SCREENS.make("rules", support=3)
-    assert SCREENS.make("rules").screen(pool, pool).report["note"].startswith("There are no rules: set file")
+    assert (
+        SCREENS.make("rules")
+        .screen(pool, pool)
+        .report["note"]
+        .startswith("There are no rules: set file")
+    )
 
 
 @pytest.mark.parametrize("text", dict.fromkeys(case[0] for case in BREAKS))
@@ -305,7 +348,10 @@ def shopping(users: int, seed: int) -> Shop:
     rows, quantity = [], []
     for user in range(users):
         for _ in range(int(rng.integers(1, 4))):
-            at, item = 24 * int(rng.integers(20)) + rng.uniform(-4, 5), ("milk", "bread", "wine")[rng.integers(3)]
+            at, item = (
+                24 * int(rng.integers(20)) + rng.uniform(-4, 5),
+                ("milk", "bread", "wine")[rng.integers(3)],
+            )
             kinds = ("view_item", "add_to_cart", "purchase")[: int(rng.integers(1, 4))]
             rows += [(f"u{user}", item, kind, at + 0.1 * n) for n, kind in enumerate(kinds)]
             quantity += [float(rng.integers(1, 4)) for _ in kinds]
@@ -338,7 +384,9 @@ def test_little_data_teaches_no_rule() -> None:
     few = shopping(5, 1)
     report = SCREENS.make("rules", learn=True).screen(few, few).report
     assert report["rules"] == []
-    assert report["note"].startswith("There are no rules: no file is set, and the training part has too few")
+    assert report["note"].startswith(
+        "There are no rules: no file is set, and the training part has too few"
+    )
 
 
 def test_every_kind_of_rule_and_every_key_is_in_the_documentation() -> None:
@@ -358,6 +406,6 @@ def test_the_example_of_the_documentation_is_read(tmp_path: Path) -> None:
 
 def test_a_day_is_whole() -> None:
     """`last` is a day that still counts, to its last moment."""
-    assert moment(date(2024, 5, 1), end=True) - moment(date(2024, 5, 1)) == timedelta(days=1) - timedelta(
-        microseconds=1
-    )
+    assert moment(date(2024, 5, 1), end=True) - moment(date(2024, 5, 1)) == timedelta(
+        days=1
+    ) - timedelta(microseconds=1)

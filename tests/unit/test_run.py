@@ -11,13 +11,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from threadpoolctl import threadpool_info
 
-from wareloom.run import Run, physical_cores
+from wareloom.core.run import Run, physical_cores
 
-NAMES = st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\x1f"), max_size=5), max_size=4)
+NAMES = st.lists(
+    st.text(st.characters(codec="utf-8", exclude_characters="\x1f"), max_size=5), max_size=4
+)
 
 
 @given(NAMES, NAMES, st.integers(0, 9), st.integers(0, 9))
-def test_a_seed_belongs_to_one_purpose_of_one_run(one: list[str], other: list[str], a: int, b: int) -> None:
+def test_a_seed_belongs_to_one_purpose_of_one_run(
+    one: list[str], other: list[str], a: int, b: int
+) -> None:
     seeds = Run(seed=a).seed_for(*one), Run(seed=b).seed_for(*other)
     assert (seeds[0] == seeds[1]) is ((a, one) == (b, other))
     assert 0 <= Run(seed=a).seed_for(*one) < 2**63
@@ -29,7 +33,9 @@ def test_streams_of_different_purposes_are_independent() -> None:
     draws = np.stack([stream.standard_normal(20_000) for stream in streams])
     for a, b in combinations(draws, 2):
         assert abs(np.corrcoef(a, b)[0, 1]) < 0.04
-    np.testing.assert_array_equal(draws[0], Run(seed=3, threads=2, quiet=False).rng("a").standard_normal(20_000))
+    np.testing.assert_array_equal(
+        draws[0], Run(seed=3, threads=2, quiet=False).rng("a").standard_normal(20_000)
+    )
 
 
 def test_seeds_are_the_same_in_every_version() -> None:
@@ -62,7 +68,9 @@ def test_threads_are_held_inside_and_given_back_after() -> None:
     assert numba.get_num_threads() == outside
 
 
-def test_progress_is_one_line_where_there_is_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+def test_progress_is_one_line_where_there_is_no_terminal(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     with Run(quiet=False).task("fit", 3) as advance:
         advance()
         advance(2)

@@ -119,7 +119,10 @@ def test_personal_data_is_found_where_it_stands(text: str, kind: str, said: str)
 
 
 def test_precision_and_recall_of_personal_data() -> None:
-    hits = sum(any((f.kind, f.text) == (kind, said) for f in personal_data(text)) for text, kind, said in PERSONAL)
+    hits = sum(
+        any((f.kind, f.text) == (kind, said) for f in personal_data(text))
+        for text, kind, said in PERSONAL
+    )
     wrong = [text for text in HARMLESS if personal_data(text, BRANDS)]
     assert hits / len(PERSONAL) >= 0.9
     assert hits / (hits + len(wrong)) >= 0.95, wrong
@@ -166,7 +169,12 @@ def test_blocked_words(text: str, words: list[str], found: list[str]) -> None:
     assert blocked(text, words) == found
 
 
-@given(st.text(alphabet=st.one_of(st.sampled_from("<> \n\u202e\u200ba"), st.characters(codec="utf-8")), max_size=80))
+@given(
+    st.text(
+        alphabet=st.one_of(st.sampled_from("<> \n\u202e\u200ba"), st.characters(codec="utf-8")),
+        max_size=80,
+    )
+)
 @settings(deadline=None, max_examples=200)
 def test_data_cannot_leave_its_marks(text: str) -> None:
     said = as_data(text)

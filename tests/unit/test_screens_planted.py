@@ -12,14 +12,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from wareloom.core.family import SCREENS, SYNTHESIZERS
+from wareloom.core.run import Run
 from wareloom.errors import LeakError, SettingError
-from wareloom.family import SCREENS, SYNTHESIZERS
+from wareloom.preparing.splits import Split, SplitSettings, split
 from wareloom.readers import read
-from wareloom.run import Run
 from wareloom.screening import Screened, _evidence
 from wareloom.screening.leak import Leak
 from wareloom.shop import Log, Shop
-from wareloom.shop.splits import Split, SplitSettings, split
 
 START = datetime(2024, 5, 1)
 MADE = "made@1"
@@ -27,18 +27,30 @@ MADE = "made@1"
 
 def shop_of(histories: dict[str, list[int]], origin: str = "real", items: int = 30) -> Shop:
     """Users with their items in order, a day apart."""
-    rows = [(u, f"i{i}", START + timedelta(days=d)) for u, own in histories.items() for d, i in enumerate(own)]
+    rows = [
+        (u, f"i{i}", START + timedelta(days=d))
+        for u, own in histories.items()
+        for d, i in enumerate(own)
+    ]
     events = pl.DataFrame(
-        rows, schema={"user_id": pl.String, "item_id": pl.String, "time": pl.Datetime("us")}, orient="row"
+        rows,
+        schema={"user_id": pl.String, "item_id": pl.String, "time": pl.Datetime("us")},
+        orient="row",
     )
     events = events.with_columns(event=pl.lit("purchase"), origin=pl.lit(origin))
-    return Shop({"items": pl.DataFrame({"item_id": [f"i{i}" for i in range(items)]}), "events": events})
+    return Shop(
+        {"items": pl.DataFrame({"item_id": [f"i{i}" for i in range(items)]}), "events": events}
+    )
 
 
 def taken(screened: Screened) -> dict[str, set[str]]:
     """Reasons by user."""
     rows = screened.rejected.get("events")
-    return {} if rows is None else dict(rows.group_by("user_id").agg(pl.col("reason").unique()).iter_rows())
+    return (
+        {}
+        if rows is None
+        else dict(rows.group_by("user_id").agg(pl.col("reason").unique()).iter_rows())
+    )
 
 
 def reasons(screened: Screened) -> list[str]:
@@ -49,7 +61,9 @@ def one_changed(**changes: pl.Expr) -> Shop:
     """A good pool whose last event is changed."""
     pool = shop_of({"a": [1, 2, 3], "b": [4, 5, 6]}, MADE)
     events = pool.table("events").with_columns(quantity=pl.lit(1.0), value=pl.lit(9.0))
-    return pool.with_tables(events=pl.concat([events.head(5), events.tail(1).with_columns(**changes)], how="diagonal"))
+    return pool.with_tables(
+        events=pl.concat([events.head(5), events.tail(1).with_columns(**changes)], how="diagonal")
+    )
 
 
 @pytest.mark.parametrize(
@@ -71,8 +85,12 @@ def test_schema_takes_the_one_bad_row(column: str, value: str | None, reason: st
 
 def test_schema_lets_sessions_without_users_and_events_without_items_pass() -> None:
     pool = shop_of({"a": [1, 2]}, MADE)
-    events = pool.table("events").with_columns(session_id="user_id", user_id=pl.lit(None, dtype=pl.String))
-    search = events.head(1).with_columns(event=pl.lit("search"), item_id=pl.lit(None, dtype=pl.String))
+    events = pool.table("events").with_columns(
+        session_id="user_id", user_id=pl.lit(None, dtype=pl.String)
+    )
+    search = events.head(1).with_columns(
+        event=pl.lit("search"), item_id=pl.lit(None, dtype=pl.String)
+    )
     both = pool.with_tables(events=pl.concat([events, search]))
     assert SCREENS.make("schema").screen(both, shop_of({"u": [1]})).report["rejected"] == 0
 
@@ -212,7 +230,9 @@ def test_held_out_users_among_the_synthetic_ones_are_a_leak(share: float) -> Non
     pool = SYNTHESIZERS.make("markov").fit(parts.train, Run(seed=1)).sample(3000, Run(seed=1))
     both = pl.concat([parts.validation.table("events"), parts.test.table("events")])
     holdout = parts.test.with_tables(events=both)
-    assert SCREENS.make("leak").screen(pool, parts.train, holdout, Run(seed=1)).report["leak"] is False
+    assert (
+        SCREENS.make("leak").screen(pool, parts.train, holdout, Run(seed=1)).report["leak"] is False
+    )
     with pytest.raises(LeakError, match="the synthesizer has seen the held-out part") as caught:
         SCREENS.make("leak").screen(planted(pool, share), parts.train, holdout, Run(seed=1))
     assert caught.value.exit_code == 1
@@ -265,12 +285,19 @@ def test_a_generator_that_reads_titles_is_no_leak() -> None:
     assert told[True]["leak"] is False
     assert told[False]["leak"] is True
     parts = families(titles=True)
-    whole = pl.concat([part.table("events") for part in parts]).filter(pl.col("user_id").str.ends_with("00"))
+    whole = pl.concat([part.table("events") for part in parts]).filter(
+        pl.col("user_id").str.ends_with("00")
+    )
     rows = whole.with_columns(user_id=pl.format("fake-{}", "user_id"), origin=pl.lit(MADE))
     pool = shop_of(read, MADE, items=10_000)
     pool = pool.with_tables(events=pl.concat([pool.table("events"), rows], how="diagonal"))
     assert whole["user_id"].n_unique() <= 0.01 * 3000
-    assert SCREENS.make("leak").examine(pool, parts.train, parts.held_out(), Run(seed=1))["runs"]["leak"] is True
+    assert (
+        SCREENS.make("leak").examine(pool, parts.train, parts.held_out(), Run(seed=1))["runs"][
+            "leak"
+        ]
+        is True
+    )
 
 
 @pytest.mark.parametrize("name", ["markov", "teacher"])
@@ -286,7 +313,9 @@ def test_honest_walks_of_sessions_without_texts_are_no_leak_and_leaking_ones_are
         made = SYNTHESIZERS.make(name).fit(seen, Run(seed=0)).sample(20_000, Run(seed=1))
         told = Leak().examine(made, train, held, Run(seed=2))
         assert told["leak"] == leaks
-        assert leaks or told["held"] < 1.6 * told["expected"], "company explains what honest walks hold"
+        assert leaks or told["held"] < 1.6 * told["expected"], (
+            "company explains what honest walks hold"
+        )
 
 
 def test_company_of_a_large_log_is_taken_of_some_users(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -296,4 +325,7 @@ def test_company_of_a_large_log_is_taken_of_some_users(monkeypatch: pytest.Monke
     log = Log.of(parts.train)
     assert 4_000 < len(_evidence._some(log, Run(seed=1))) < 6_000 < len(log)
     assert Leak().examine(pool, parts.train, parts.held_out(), Run(seed=1))["leak"] is False
-    assert Leak().examine(planted(pool, 0.02), parts.train, parts.held_out(), Run(seed=1))["leak"] is True
+    assert (
+        Leak().examine(planted(pool, 0.02), parts.train, parts.held_out(), Run(seed=1))["leak"]
+        is True
+    )

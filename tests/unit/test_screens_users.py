@@ -13,9 +13,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from wareloom.core.family import SCREENS, SYNTHESIZERS
+from wareloom.core.run import Run
 from wareloom.errors import SettingError
-from wareloom.family import SCREENS, SYNTHESIZERS
-from wareloom.run import Run
 from wareloom.screening import Screened, owners, reject_users
 from wareloom.screening._chances import Chances
 from wareloom.screening._nearest import longest_runs, nearest, rarity, sets
@@ -27,15 +27,27 @@ MADE = "made@1"
 RUN = Run(seed=1, threads=1)
 
 
-def shop_of(histories: dict[str, list[int]], origin: str = "real", items: int = 30, *, timed: bool = True) -> Shop:
+def shop_of(
+    histories: dict[str, list[int]], origin: str = "real", items: int = 30, *, timed: bool = True
+) -> Shop:
     """Users with their items in order, a day apart."""
-    rows = [(u, f"i{i}", START + timedelta(days=d)) for u, own in histories.items() for d, i in enumerate(own)]
+    rows = [
+        (u, f"i{i}", START + timedelta(days=d))
+        for u, own in histories.items()
+        for d, i in enumerate(own)
+    ]
     events = pl.DataFrame(
-        rows, schema={"user_id": pl.String, "item_id": pl.String, "time": pl.Datetime("us")}, orient="row"
+        rows,
+        schema={"user_id": pl.String, "item_id": pl.String, "time": pl.Datetime("us")},
+        orient="row",
     ).with_columns(event=pl.lit("purchase"), origin=pl.lit(origin))
-    users = pl.DataFrame({"user_id": list(histories), "origin": origin}, schema_overrides={"user_id": pl.String})
+    users = pl.DataFrame(
+        {"user_id": list(histories), "origin": origin}, schema_overrides={"user_id": pl.String}
+    )
     catalogue = pl.DataFrame({"item_id": [f"i{i}" for i in range(items)]})
-    return Shop({"items": catalogue, "users": users, "events": events if timed else events.drop("time")})
+    return Shop(
+        {"items": catalogue, "users": users, "events": events if timed else events.drop("time")}
+    )
 
 
 def gone(screened: Screened) -> set[str]:
@@ -62,7 +74,9 @@ def train() -> Shop:
 
 
 def both(*shops: Shop) -> Shop:
-    tables = {t: pl.concat([shop.table(t) for shop in shops], how="diagonal") for t in ("events", "users")}
+    tables = {
+        t: pl.concat([shop.table(t) for shop in shops], how="diagonal") for t in ("events", "users")
+    }
     return shops[0].with_tables(**tables)
 
 
@@ -82,15 +96,26 @@ def test_planted_copies_and_near_copies_are_found() -> None:
     near = screened.report["near"]
     for how in ("same items", "run from 4"):
         assert near["kept"][how] <= near["real"][how] + 1e-12
-    assert sum(screened.report["users by reason"].values()) == screened.report["users"] == len(gone(screened))
+    assert (
+        sum(screened.report["users by reason"].values())
+        == screened.report["users"]
+        == len(gone(screened))
+    )
     assert screened.report["reasons"]["the same items as a real user"] >= 6 * 20
 
 
 @pytest.mark.parametrize(
     ("name", "settings", "most"),
-    [("markov", {"structure": "chain"}, 0.01), ("independent", {}, 0.01), ("shuffled", {}, 0.01), ("markov", {}, 0.08)],
+    [
+        ("markov", {"structure": "chain"}, 0.01),
+        ("independent", {}, 0.01),
+        ("shuffled", {}, 0.01),
+        ("markov", {}, 0.08),
+    ],
 )
-def test_honest_generators_lose_next_to_nothing(name: str, settings: dict[str, str], most: float) -> None:
+def test_honest_generators_lose_next_to_nothing(
+    name: str, settings: dict[str, str], most: float
+) -> None:
     """Outlines, whose items follow several earlier ones, come nearer to real users of so dense a shop."""
     made = SYNTHESIZERS.make(name, **settings).fit(train(), RUN).sample(1000, RUN)
     assert SCREENS.make("novelty").screen(made, train(), run=RUN).report["share of users"] < most
@@ -102,9 +127,15 @@ def test_real_users_never_seen_lose_next_to_nothing() -> None:
     found = SCREENS.make("novelty").screen(fresh, train(), run=RUN)
     assert found.report["near"]["real"]["jaccard from 0.5"] > 0.4
     assert found.report["share of users"] < 0.02
-    assert found.kept.fingerprint == SCREENS.make("novelty").screen(fresh, train(), run=RUN).kept.fingerprint
+    assert (
+        found.kept.fingerprint
+        == SCREENS.make("novelty").screen(fresh, train(), run=RUN).kept.fingerprint
+    )
     strict = SCREENS.make("novelty", rare=1.0).screen(fresh, train(), run=RUN)
-    assert all(strict.report["near"]["kept"][how] <= share for how, share in strict.report["near"]["real"].items())
+    assert all(
+        strict.report["near"]["kept"][how] <= share
+        for how, share in strict.report["near"]["real"].items()
+    )
 
 
 def test_as_many_twins_as_among_real_users_may_stay_and_tolerance_sets_how_many() -> None:
@@ -114,7 +145,8 @@ def test_as_many_twins_as_among_real_users_may_stay_and_tolerance_sets_how_many(
     fresh = {f"f{n}": [1500 + 10 * n + k for k in range(6)] for n in range(90)}
     pool = shop_of(fresh | {f"copy{n}": own[f"u{n}"] for n in range(30)}, MADE, items=3000)
     left = {
-        tolerance: 120 - SCREENS.make("novelty", tolerance=tolerance).screen(pool, real, run=RUN).report["users"]
+        tolerance: 120
+        - SCREENS.make("novelty", tolerance=tolerance).screen(pool, real, run=RUN).report["users"]
         for tolerance in (0.0, 1.0, 2.0, 100.0)
     }
     assert left[0.0] == 90
@@ -133,7 +165,9 @@ def test_nearest_and_longest_runs_agree_with_a_slow_search(
     real: list[list[int]], fake: list[list[int]], own: bool
 ) -> None:
     fake = real if own else fake
-    logs = [Log.of(shop_of({f"u{n}": h for n, h in enumerate(side)}, items=6)) for side in (real, fake)]
+    logs = [
+        Log.of(shop_of({f"u{n}": h for n, h in enumerate(side)}, items=6)) for side in (real, fake)
+    ]
     rank = rarity(logs[0])
     coded = [sets(log.user, log.item, len(log.users), rank, log.item) for log in logs]
     for least in (0.3, 0.5, 0.8, 1.0):
@@ -148,11 +182,18 @@ def test_nearest_and_longest_runs_agree_with_a_slow_search(
             tuple(h[a:b]) for m, h in enumerate(real) if not (own and m == n)
             for a in range(len(h)) for b in range(a + 2, len(h) + 1)
         }  # fmt: skip
-        lengths = [b - a for a in range(len(mine)) for b in range(a + 2, len(mine) + 1) if tuple(mine[a:b]) in parts]
+        lengths = [
+            b - a
+            for a in range(len(mine))
+            for b in range(a + 2, len(mine) + 1)
+            if tuple(mine[a:b]) in parts
+        ]
         assert runs[n] == max(lengths, default=0)
 
 
-@example(level=[0, 2, 0, 4, 1, 3], yard=[4, 5, 5, 2, 3], tolerance=0.5)  # one has room again once others went
+@example(
+    level=[0, 2, 0, 4, 1, 3], yard=[4, 5, 5, 2, 3], tolerance=0.5
+)  # one has room again once others went
 @settings(deadline=None, max_examples=80)
 @given(
     level=st.lists(st.integers(0, 5), max_size=40),
@@ -172,8 +213,13 @@ def test_what_is_left_is_no_nearer_than_the_yardstick_and_no_more_is_taken_than_
     assert not _over(left, yards, tolerance).any(), "what is left passes again"
     for back in np.unique(levels[goes]):
         more = np.append(left, back)
-        room = [tolerance * ((yards >= t).mean() if len(yards) else 0.0) * len(left) + 1e-9 for t in range(1, 6)]
-        assert any((more >= t).sum() > room[t - 1] for t in range(1, int(back) + 1)), "one more would be too many"
+        room = [
+            tolerance * ((yards >= t).mean() if len(yards) else 0.0) * len(left) + 1e-9
+            for t in range(1, 6)
+        ]
+        assert any((more >= t).sum() > room[t - 1] for t in range(1, int(back) + 1)), (
+            "one more would be too many"
+        )
 
 
 def test_novelty_tells_items_apart_that_training_lacks() -> None:
@@ -191,7 +237,11 @@ def test_novelty_tells_items_apart_that_training_lacks() -> None:
         ("novelty", {"rare": 0.0}, "novelty: rare is 0.0; give a share above 0, at most 1"),
         ("novelty", {"tolerance": -1.0}, "novelty: tolerance is -1.0; give 0 or more"),
         ("plausibility", {"quantile": 0.7}, "quantile is 0.7; give a share above 0 and below 0.5"),
-        ("plausibility", {"judges": ("likelyhood",)}, "no judge 'likelyhood'. Did you mean 'likelihood'"),
+        (
+            "plausibility",
+            {"judges": ("likelyhood",)},
+            "no judge 'likelyhood'. Did you mean 'likelihood'",
+        ),
         ("plausibility", {"judges": ()}, "judges is empty; name likelihood or discriminator"),
     ],
 )
@@ -200,11 +250,17 @@ def test_wrong_settings_are_refused(name: str, changes: dict[str, object], messa
         SCREENS.make(name, **changes)
 
 
-@pytest.mark.parametrize("judges", [("likelihood",), ("discriminator",), ("likelihood", "discriminator")])
-def test_nonsense_is_taken_and_real_users_pass_at_the_calibrated_rate(judges: tuple[str, ...]) -> None:
+@pytest.mark.parametrize(
+    "judges", [("likelihood",), ("discriminator",), ("likelihood", "discriminator")]
+)
+def test_nonsense_is_taken_and_real_users_pass_at_the_calibrated_rate(
+    judges: tuple[str, ...],
+) -> None:
     screen = SCREENS.make("plausibility", judges=judges, quantile=0.02)
     rng = np.random.default_rng(5)
-    nonsense = {f"n{n}": rng.integers(400, size=int(rng.integers(6, 13))).tolist() for n in range(400)}
+    nonsense = {
+        f"n{n}": rng.integers(400, size=int(rng.integers(6, 13))).tolist() for n in range(400)
+    }
     real = shop_of(walks(1500, 8, name="h"), MADE, items=400)
     taken = screen.screen(shop_of(nonsense, MADE, items=400), train(), run=RUN)
     assert taken.report["share of users"] > 0.5
@@ -229,14 +285,24 @@ def test_the_calibrated_rate_holds_on_the_mean() -> None:
 def test_too_few_real_users_take_nobody_and_say_so() -> None:
     few = shop_of(walks(40, 1), items=400)
     pool = shop_of({"x": [399, 1, 398, 7, 300]}, MADE, items=400)
-    found = SCREENS.make("plausibility", judges=("likelihood", "discriminator")).screen(pool, few, run=RUN)
+    found = SCREENS.make("plausibility", judges=("likelihood", "discriminator")).screen(
+        pool, few, run=RUN
+    )
     assert found.report["users"] == 0
-    assert found.report["judges"]["likelihood"]["why"] == "20 real users are too few for a quantile of 0.01"
-    assert found.report["judges"]["discriminator"]["why"] == "there are too few users to teach trees on"
+    assert (
+        found.report["judges"]["likelihood"]["why"]
+        == "20 real users are too few for a quantile of 0.01"
+    )
+    assert (
+        found.report["judges"]["discriminator"]["why"]
+        == "there are too few users to teach trees on"
+    )
 
 
 def test_an_unknown_item_is_the_least_plausible_of_all() -> None:
-    pool = shop_of({"a": [0, 1, 2, 0, 1, 2], "b": [500] * 6, "c": [399, 0, 200, 100, 50, 350]}, MADE, items=501)
+    pool = shop_of(
+        {"a": [0, 1, 2, 0, 1, 2], "b": [500] * 6, "c": [399, 0, 200, 100, 50, 350]}, MADE, items=501
+    )
     log = Log.of(train())
     model = Chances.fit(log, np.zeros(400, dtype=np.int64), np.arange(1500))
     fake = Log.of(pool)
@@ -258,12 +324,22 @@ def test_chances_agree_with_counting_by_hand() -> None:
 
 
 @pytest.mark.parametrize("name", ["novelty", "plausibility"])
-@pytest.mark.parametrize("kind", ["no time", "one user", "one item", "no user", "no training", "one event each"])
+@pytest.mark.parametrize(
+    "kind", ["no time", "one user", "one item", "no user", "no training", "one event each"]
+)
 def test_poor_input_is_no_trouble(name: str, kind: str) -> None:
-    own = {"one user": {"u0": [1, 2, 3]}, "no user": {}, "one item": {f"u{n}": [5] * 4 for n in range(30)}}
+    own = {
+        "one user": {"u0": [1, 2, 3]},
+        "no user": {},
+        "one item": {f"u{n}": [5] * 4 for n in range(30)},
+    }
     own |= {"one event each": {f"u{n}": [n % 7] for n in range(30)}}
     pool = shop_of(own.get(kind, walks(30, 3)), MADE, items=400, timed=kind != "no time")
-    real = shop_of({} if kind == "no training" else own.get(kind, walks(60, 4)), items=400, timed=kind != "no time")
+    real = shop_of(
+        {} if kind == "no training" else own.get(kind, walks(60, 4)),
+        items=400,
+        timed=kind != "no time",
+    )
     found = SCREENS.make(name).screen(pool, real, run=RUN)
     assert found.kept.rows("events") + len(found.rejected["events"]) == pool.rows("events")
     if name == "novelty" and kind == "one user":
@@ -272,8 +348,12 @@ def test_poor_input_is_no_trouble(name: str, kind: str) -> None:
 
 def test_a_rejected_user_leaves_every_table() -> None:
     pool = shop_of({"a": [1, 2], "b": [3, 4], "c": [5, 6]}, MADE)
-    searches = pl.DataFrame({"search_id": ["s1", "s2"], "user_id": ["a", "b"], "query": ["x", "y"], "origin": MADE})
-    labels = pl.DataFrame({"user_id": ["a", "c"], "place": [0, 1], "item_id": ["i1", "i2"], "origin": MADE})
+    searches = pl.DataFrame(
+        {"search_id": ["s1", "s2"], "user_id": ["a", "b"], "query": ["x", "y"], "origin": MADE}
+    )
+    labels = pl.DataFrame(
+        {"user_id": ["a", "c"], "place": [0, 1], "item_id": ["i1", "i2"], "origin": MADE}
+    )
     pool = pool.with_tables(searches=searches, soft_labels=labels)
     named = pl.DataFrame({"owner": ["a"], "reason": ["because"]})
     found = reject_users(pool, named, 3)
@@ -294,7 +374,11 @@ def test_steps_that_hold_for_one_item_do_not_for_all() -> None:
     """Near-copies are no more frequent at each length of run, not only at the shortest."""
     own = walks(300, 1)
     real = shop_of(own, items=400)
-    pool = shop_of({f"c{n}": own[f"u{n}"][: 4 + n % 3] for n in range(60)} | walks(240, 9, name="f"), MADE, items=400)
+    pool = shop_of(
+        {f"c{n}": own[f"u{n}"][: 4 + n % 3] for n in range(60)} | walks(240, 9, name="f"),
+        MADE,
+        items=400,
+    )
     kept = SCREENS.make("novelty").screen(pool, real, run=RUN).kept
     logs = Log.of(real), Log.of(kept)
     for length in range(4, 8):

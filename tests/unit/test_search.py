@@ -12,15 +12,15 @@ import polars as pl
 import pytest
 
 from conftest import small_shop
+from wareloom.core.family import RANKERS
+from wareloom.core.run import Run
 from wareloom.errors import InputError, OutputError, SettingError
-from wareloom.family import RANKERS
-from wareloom.proof import search as module
-from wareloom.proof.evaluate import evaluate
-from wareloom.proof.search import Choice, Range, SearchSettings, parse_space, search
-from wareloom.proof.task import build_task
-from wareloom.run import Run
+from wareloom.evaluation import tuning as module
+from wareloom.evaluation.ranking import evaluate
+from wareloom.evaluation.tasks import build_task
+from wareloom.evaluation.tuning import Choice, Range, SearchSettings, parse_space, search
+from wareloom.preparing.splits import Split, SplitSettings, split
 from wareloom.shop import Shop
-from wareloom.shop.splits import Split, SplitSettings, split
 
 pytest.importorskip("optuna")
 LAST = SplitSettings(by="leave-last-out")
@@ -29,7 +29,14 @@ SPACE = parse_space("item_knn", ["neighbours=1..40:log", "decay=0.1..1"])
 
 def test_spaces_are_read() -> None:
     found = parse_space(
-        "sasrec", ["learning_rate=1e-4..1e-2:log", "layers = 1..3", "loss=softmax|gbce", "dropout=0..0.5", "heads=1|2"]
+        "sasrec",
+        [
+            "learning_rate=1e-4..1e-2:log",
+            "layers = 1..3",
+            "loss=softmax|gbce",
+            "dropout=0..0.5",
+            "heads=1|2",
+        ],
     )
     assert found == {
         "learning_rate": Range(1e-4, 1e-2, log=True),
@@ -66,11 +73,19 @@ def test_a_range_of_words_is_refused() -> None:
 def test_impossible_ends_are_named_before_anything_is_fitted(tmp_path: Path) -> None:
     asked = SearchSettings(trials=2, split=LAST)
     with pytest.raises(SettingError, match="neighbours"):
-        search(small_shop(), "item_knn", {"neighbours": Range(-3, 5, whole=True)}, asked, to=tmp_path / "a")
+        search(
+            small_shop(),
+            "item_knn",
+            {"neighbours": Range(-3, 5, whole=True)},
+            asked,
+            to=tmp_path / "a",
+        )
     with pytest.raises(SettingError, match="nothing to search for"):
         search(small_shop(), "item_knn", {}, asked, to=tmp_path / "a")
     with pytest.raises(SettingError, match="decay cannot be both fixed and searched for"):
-        search(small_shop(), "item_knn", SPACE, SearchSettings(fixed={"decay": 0.5}), to=tmp_path / "a")
+        search(
+            small_shop(), "item_knn", SPACE, SearchSettings(fixed={"decay": 0.5}), to=tmp_path / "a"
+        )
     assert not (tmp_path / "a").exists()
 
 
@@ -78,22 +93,29 @@ def test_the_best_is_what_it_is_said_to_be(tmp_path: Path) -> None:
     """The best trial's value is what fitting and judging by hand gives, and no less than that of the defaults."""
     shop, run = small_shop(users=150), Run(seed=3)
     space = parse_space("item_knn", ["neighbours=1..400:log", "decay=0.1..1"])
-    found = search(shop, "item_knn", space, SearchSettings(trials=6, split=LAST), to=tmp_path, run=run)
+    found = search(
+        shop, "item_knn", space, SearchSettings(trials=6, split=LAST), to=tmp_path, run=run
+    )
     task = build_task(parts := split(shop, LAST), "validation")
 
     def judged(settings: dict[str, Any]) -> float:
-        return evaluate(RANKERS.make("item_knn", **settings).fit(parts.train, run), task, ("ndcg@10",), run).overall[
-            "ndcg@10"
-        ]
+        return evaluate(
+            RANKERS.make("item_knn", **settings).fit(parts.train, run), task, ("ndcg@10",), run
+        ).overall["ndcg@10"]
 
     assert found.value == pytest.approx(judged(found.best)) == found.trials["value"].max()
     assert found.trials["value"][0] == pytest.approx(judged({}))
     assert found.trials["trial"].to_list() == list(range(6))
-    assert tomllib.loads((tmp_path / "best.toml").read_text())["train"] == {"name": "item_knn", "set": found.best}
+    assert tomllib.loads((tmp_path / "best.toml").read_text())["train"] == {
+        "name": "item_knn",
+        "set": found.best,
+    }
     assert json.loads((tmp_path / "tune.json").read_text())["trials"] == found.trials.to_dicts()
 
 
-def test_a_stopped_search_comes_to_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stopped_search_comes_to_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     shop, asked = small_shop(), SearchSettings(trials=12, split=LAST)
     whole = search(shop, "item_knn", SPACE, asked, to=tmp_path / "whole", run=Run(seed=1))
     calls = []
@@ -112,7 +134,9 @@ def test_a_stopped_search_comes_to_the_same(tmp_path: Path, monkeypatch: pytest.
     assert parts.trials.equals(whole.trials)
     assert len(calls) == 12 + 2
     before = len(calls)
-    assert search(shop, "item_knn", SPACE, asked, to=tmp_path / "parts", run=Run(seed=1)).trials.equals(whole.trials)
+    assert search(
+        shop, "item_knn", SPACE, asked, to=tmp_path / "parts", run=Run(seed=1)
+    ).trials.equals(whole.trials)
     assert len(calls) == before
     with pytest.raises(OutputError, match="holds another search"):
         search(shop, "item_knn", SPACE, asked, to=tmp_path / "parts", run=Run(seed=2))
@@ -126,58 +150,122 @@ def test_the_test_part_is_never_read(tmp_path: Path, monkeypatch: pytest.MonkeyP
         return Split(parts.train, parts.validation, object(), parts.how)  # type: ignore[arg-type]
 
     monkeypatch.setattr(module, "split", without)
-    assert len(search(small_shop(), "item_knn", SPACE, SearchSettings(trials=2, split=LAST), to=tmp_path).trials) == 2
+    assert (
+        len(
+            search(
+                small_shop(), "item_knn", SPACE, SearchSettings(trials=2, split=LAST), to=tmp_path
+            ).trials
+        )
+        == 2
+    )
 
 
 def test_a_metric_that_is_to_be_low(tmp_path: Path) -> None:
     found = search(
-        small_shop(), "item_knn", SPACE, SearchSettings(trials=5, split=LAST, metric="gini@10"), to=tmp_path, run=Run()
+        small_shop(),
+        "item_knn",
+        SPACE,
+        SearchSettings(trials=5, split=LAST, metric="gini@10"),
+        to=tmp_path,
+        run=Run(),
     )
     assert found.value == found.trials["value"].min() >= 0
 
 
-def test_what_a_ranker_refuses_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_a_ranker_refuses_is_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     space = parse_space("sasrec", ["heads=1|3", "embedding_size=8|9"])
     fixed = {"epochs": 1, "validation": 0.0}
-    found = search(small_shop(), "sasrec", space, SearchSettings(trials=8, split=LAST, fixed=fixed), to=tmp_path)
+    found = search(
+        small_shop(),
+        "sasrec",
+        space,
+        SearchSettings(trials=8, split=LAST, fixed=fixed),
+        to=tmp_path,
+    )
     table = found.trials.unique(["heads", "embedding_size"])
     refused = (pl.col("heads") == 3) & (pl.col("embedding_size") == 8)
     assert table.filter(refused)["outcome"].to_list() == ["refused"]
     assert set(table.filter(~refused)["outcome"]) == {"complete"}
-    monkeypatch.setattr(module, "_drawn", lambda trial, name, part: {"heads": 3, "embedding_size": 8}[name])
-    with pytest.raises(InputError, match=r"None of the 2 trials came to an end\. sasrec: heads is 3; give a divisor"):
-        search(small_shop(), "sasrec", space, SearchSettings(trials=2, split=LAST), to=tmp_path / "none")
+    monkeypatch.setattr(
+        module, "_drawn", lambda trial, name, part: {"heads": 3, "embedding_size": 8}[name]
+    )
+    with pytest.raises(
+        InputError,
+        match=r"None of the 2 trials came to an end\. sasrec: heads is 3; give a divisor",
+    ):
+        search(
+            small_shop(),
+            "sasrec",
+            space,
+            SearchSettings(trials=2, split=LAST),
+            to=tmp_path / "none",
+        )
 
 
-def test_trainings_that_lag_behind_are_cut_short(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_trainings_that_lag_behind_are_cut_short(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """With rates that hardly learn among those that do, some are pruned, and none of the complete ones is worse."""
     monkeypatch.setattr(module, "RANDOM", 3)
     space = parse_space("gru", ["learning_rate=1e-6..3e-2:log"])
-    fixed = {"epochs": 8, "embedding_size": 16, "dropout": 0.0, "batch_size": 256, "patience": 0, "validation": 0.3}
+    fixed = {
+        "epochs": 8,
+        "embedding_size": 16,
+        "dropout": 0.0,
+        "batch_size": 256,
+        "patience": 0,
+        "validation": 0.3,
+    }
     asked = SearchSettings(trials=10, split=LAST, fixed=fixed)
     found = search(small_shop(users=200), "gru", space, asked, to=tmp_path, run=Run(seed=2))
     outcomes = found.trials["outcome"].to_list()
     assert "pruned" in outcomes
     assert outcomes[:3] == ["complete"] * 3
-    assert found.trials.filter(pl.col("outcome") == "pruned")["value"].null_count() == outcomes.count("pruned")
+    assert found.trials.filter(pl.col("outcome") == "pruned")[
+        "value"
+    ].null_count() == outcomes.count("pruned")
 
 
 def test_values_are_told_while_a_network_is_trained() -> None:
     seen: list[tuple[int, float]] = []
     ranker = RANKERS.make("gru", epochs=3, embedding_size=8, batch_size=512)
-    ranker.fit(small_shop(users=400), Run(seed=1, watch=lambda step, values: seen.append((step, values["value"]))))
+    ranker.fit(
+        small_shop(users=400),
+        Run(seed=1, watch=lambda step, values: seen.append((step, values["value"]))),
+    )
     assert seen == [(entry["step"], entry["value"]) for entry in ranker.training_]
     assert np.isfinite([value for _, value in seen]).all()
 
 
-def test_the_command_searches_and_says_what_is_best(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_searches_and_says_what_is_best(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     from typer.testing import CliRunner
 
     from wareloom.cli import app
 
     small_shop().save(tmp_path / "shop")
-    words = ["tune", str(tmp_path / "shop"), "--to", str(tmp_path / "tuned"), "--ranker", "item_knn", "--quiet"]
-    words += ["--space", "neighbours=1..40:log", "--set", "decay=0.5", "--trials", "3", "--split", "leave-last-out"]
+    words = [
+        "tune",
+        str(tmp_path / "shop"),
+        "--to",
+        str(tmp_path / "tuned"),
+        "--ranker",
+        "item_knn",
+        "--quiet",
+    ]
+    words += [
+        "--space",
+        "neighbours=1..40:log",
+        "--set",
+        "decay=0.5",
+        "--trials",
+        "3",
+        "--split",
+        "leave-last-out",
+    ]
     said = CliRunner().invoke(app, [*words, "--json"])
     assert said.exit_code == 0, said.output
     told = json.loads(said.stdout)

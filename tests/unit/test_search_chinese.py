@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from tiny_encoder import tiny_encoder
-from wareloom.family import RANKERS, SYNTHESIZERS
+from wareloom.core.family import RANKERS, SYNTHESIZERS
+from wareloom.core.run import Run
 from wareloom.readers import read
-from wareloom.run import Run
 from wareloom.shop import Shop, Vocabulary
 
 RUN = Run(seed=6, threads=1, quiet=True)
@@ -19,8 +19,15 @@ RUN = Run(seed=6, threads=1, quiet=True)
 
 @pytest.fixture(scope="module")
 def whole(real_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Shop:
-    read_in = read(real_data / "taobao_ner_zh", to=tmp_path_factory.mktemp("taobao") / "shop", as_="bio", run=RUN)
-    return read_in.with_tables(items=read_in.table("items").unique("title", keep="first", maintain_order=True))
+    read_in = read(
+        real_data / "taobao_ner_zh",
+        to=tmp_path_factory.mktemp("taobao") / "shop",
+        as_="bio",
+        run=RUN,
+    )
+    return read_in.with_tables(
+        items=read_in.table("items").unique("title", keep="first", maintain_order=True)
+    )
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +54,9 @@ def test_words_find_the_product_that_was_meant(shop: Shop) -> None:
 def test_words_that_sound_alike_are_taken_for_one_another(whole: Shop) -> None:
     meant = SYNTHESIZERS.make("attributes").fit(whole, RUN).sample(800, RUN)
     slips = SYNTHESIZERS.make("edits", mix={"homophone": 1.0}).fit(whole, RUN).sample(800, RUN)
-    plain, spelt = (RANKERS.make("bm25", spelling=wanted).fit(whole, RUN) for wanted in (False, True))
+    plain, spelt = (
+        RANKERS.make("bm25", spelling=wanted).fit(whole, RUN) for wanted in (False, True)
+    )
     assert found(spelt, whole, slips, 3) > found(plain, whole, slips, 3) + 0.01
     assert found(spelt, whole, meant, 3) > found(plain, whole, meant, 3) - 0.01
 

@@ -9,9 +9,9 @@ import polars as pl
 import pytest
 
 from search_shop import search_shop
+from wareloom.core.family import SYNTHESIZERS
+from wareloom.core.run import Run
 from wareloom.errors import SettingError
-from wareloom.family import SYNTHESIZERS
-from wareloom.run import Run
 from wareloom.shop import Shop
 from wareloom.shop.impressions import impressions
 from wareloom.synthesis import Given
@@ -45,9 +45,13 @@ def test_a_log_is_whole_and_of_one_piece(how: str, tmp_path: Path) -> None:
     assert set(searches["origin"]) == {made.origin}
     assert searches["results"].list.len().max() <= 6
     shown = events.filter(pl.col("event") == "view_item_list")
-    listed = shown.group_by("search_id", maintain_order=True).agg(pl.col("item_id").sort_by("position"))
+    listed = shown.group_by("search_id", maintain_order=True).agg(
+        pl.col("item_id").sort_by("position")
+    )
     both = listed.join(searches, on="search_id")
-    assert both["item_id"].to_list() == both["results"].to_list(), "what is shown is what was found, in its order"
+    assert both["item_id"].to_list() == both["results"].to_list(), (
+        "what is shown is what was found, in its order"
+    )
     pairs = {
         kind: set(events.filter(pl.col("event") == kind).select("search_id", "item_id").iter_rows())
         for kind in set(events["event"])
@@ -62,8 +66,12 @@ def test_a_log_is_whole_and_of_one_piece(how: str, tmp_path: Path) -> None:
     again = searches.group_by("session_id").len()["len"]
     assert 1 < again.max() <= 3
     tried = searches.filter(pl.col("session_id").is_duplicated())
-    first = tried.group_by("session_id", maintain_order=True).agg(pl.col("search_id").first())["search_id"]
-    assert not set(first) & {search for search, _ in pairs["select_item"]}, "who clicked does not try again"
+    first = tried.group_by("session_id", maintain_order=True).agg(pl.col("search_id").first())[
+        "search_id"
+    ]
+    assert not set(first) & {search for search, _ in pairs["select_item"]}, (
+        "who clicked does not try again"
+    )
     assert "time" not in events.columns
     made.save(tmp_path / "log")
     assert SYNTHESIZERS.restore(tmp_path / "log").sample(300, RUN).fingerprint == sample.fingerprint
@@ -90,7 +98,9 @@ def test_attention_is_that_of_the_shops_own_impressions() -> None:
     events = pl.DataFrame(rows, ["user_id", "item_id", "event", "position"], orient="row")
     shop = catalogue().with_tables(events=events)
     seen = impressions(shop)
-    theta = examination(seen["position"], seen["item_id"], seen["clicked"].cast(pl.Float64).to_numpy())
+    theta = examination(
+        seen["position"], seen["item_id"], seen["clicked"].cast(pl.Float64).to_numpy()
+    )
     np.testing.assert_allclose(theta, attention, atol=0.04)
     made = SYNTHESIZERS.make("search_log", **FEW).fit(shop, RUN)
     np.testing.assert_allclose(made.attention_[:3], attention, atol=0.04)
@@ -111,7 +121,11 @@ def test_times_and_funnel_come_from_the_log() -> None:
     events, searches = sample.table("events"), sample.table("searches")
     assert searches["time"].null_count() == 0
     assert searches["time"].min() >= times[0]
-    assert events.group_by("session_id", maintain_order=True).agg(pl.col("time").is_sorted())["time"].all()
+    assert (
+        events.group_by("session_id", maintain_order=True)
+        .agg(pl.col("time").is_sorted())["time"]
+        .all()
+    )
     both = events.join(searches, on="search_id", suffix="_searched")
     assert (both["time"] >= both["time_searched"]).all()
 

@@ -28,7 +28,9 @@ def shop() -> Shop:
     users = users.with_columns(attributes=pl.concat_list(pair("age", ages), pair("town", towns)))
     place = pl.int_range(pl.len())
     items = plain.table("items").with_columns(
-        category=pl.concat_list(pl.lit("food"), pl.when(place < 4).then(pl.lit("bread")).otherwise(pl.lit("fruit")))
+        category=pl.concat_list(
+            pl.lit("food"), pl.when(place < 4).then(pl.lit("bread")).otherwise(pl.lit("fruit"))
+        )
     )
     return plain.with_tables(users=users, items=items)
 
@@ -39,7 +41,9 @@ def whose(shop: Shop) -> set[int]:
 
 def test_users_have_all_attributes_and_one_of_several_values(shop: Shop) -> None:
     assert whose(wl.segment(shop, where={"age": "65+"})) == {n for n in range(40) if n % 4 == 0}
-    assert whose(wl.segment(shop, where={"age": "65+", "town": "York"})) == {n for n in range(40) if n % 12 == 0}
+    assert whose(wl.segment(shop, where={"age": "65+", "town": "York"})) == {
+        n for n in range(40) if n % 12 == 0
+    }
     assert whose(wl.segment(shop, where={"town": "York|Bath"})) == set(range(40))
     old = wl.segment(shop, where={"age": "65+"})
     assert set(old.table("users")["user_id"]) == set(old.table("events")["user_id"])
@@ -51,7 +55,9 @@ def test_users_have_all_attributes_and_one_of_several_values(shop: Shop) -> None
 def test_a_campaign_is_the_events_between_two_times(shop: Shop) -> None:
     times = shop.table("events")["time"]
     since, until = times.quantile(0.3), times.quantile(0.6)
-    found = wl.segment(shop, since=since.isoformat(), until=until.isoformat()).table("events")["time"]
+    found = wl.segment(shop, since=since.isoformat(), until=until.isoformat()).table("events")[
+        "time"
+    ]
     assert len(found) == ((times >= since) & (times < until)).sum() > 0
     assert wl.segment(shop, since=times.min().date().isoformat()).rows("events") == len(times), (
         "a day begins at midnight"
@@ -62,7 +68,9 @@ def test_a_category_and_kinds_of_event(shop: Shop) -> None:
     bread = set(shop.table("items")["item_id"].head(4))
     assert set(wl.segment(shop, category="bread").table("events")["item_id"]) <= bread
     assert wl.segment(shop, category="food").rows("events") == shop.rows("events")
-    with pytest.raises(InputError, match=r"Not one of the shop's .* events is in the segment events=view_item"):
+    with pytest.raises(
+        InputError, match=r"Not one of the shop's .* events is in the segment events=view_item"
+    ):
         wl.segment(shop, events=("view_item",))
 
 
@@ -82,7 +90,9 @@ def test_users_like_a_segment_are_drawn(shop: Shop) -> None:
         ({"category": "breads"}, "no category 'breads'.*bread"),
     ],
 )
-def test_what_the_shop_does_not_have_is_named(settings: dict[str, Any], said: str, shop: Shop) -> None:
+def test_what_the_shop_does_not_have_is_named(
+    settings: dict[str, Any], said: str, shop: Shop
+) -> None:
     with pytest.raises(InputError, match=said):
         wl.segment(shop, **settings)
 
@@ -94,7 +104,12 @@ def test_shops_without_what_is_asked_for(shop: Shop) -> None:
         wl.segment(small_shop(users=5, timed=False), since="2024-01-01")
     with pytest.raises(InputError, match="items have no category"):
         wl.segment(
-            Shop({**{n: shop.table(n) for n in ("events",)}, "items": shop.table("items").drop("category")}),
+            Shop(
+                {
+                    **{n: shop.table(n) for n in ("events",)},
+                    "items": shop.table("items").drop("category"),
+                }
+            ),
             category="bread",
         )
     with pytest.raises(InputError, match="no table 'events'"):

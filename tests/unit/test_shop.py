@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from conftest import small_shop
+from wareloom.core.files import replacing
 from wareloom.errors import OutputError, SchemaError, SourceError, UnknownNameError
 from wareloom.shop import Shop
-from wareloom.shop.shop import replacing
 
 
 def names(folder: Path) -> list[str]:
@@ -51,7 +51,10 @@ def test_equal_rows_have_equal_fingerprints(cuts: list[int], lazy: bool, memory:
     bounds = [0, *sorted(min(cut, len(events)) for cut in cuts), len(events)]
     parts = pl.concat([events[a:b] for a, b in pairwise(bounds)], rechunk=False)
     parts = parts.select(sorted(parts.columns))
-    other = Shop({"events": parts.lazy() if lazy else parts, "items": shop.scan("items")}, {"name": "another"})
+    other = Shop(
+        {"events": parts.lazy() if lazy else parts, "items": shop.scan("items")},
+        {"name": "another"},
+    )
     assert (other.in_memory() if memory else other).fingerprint == shop.fingerprint
 
 
@@ -60,7 +63,9 @@ def test_any_change_of_rows_is_another_fingerprint(shop: Shop) -> None:
     changed = [
         events.reverse(),
         events.head(len(events) - 1),
-        events.with_columns(value=pl.when(pl.int_range(pl.len()) == 7).then(0.0).otherwise("value")),
+        events.with_columns(
+            value=pl.when(pl.int_range(pl.len()) == 7).then(0.0).otherwise("value")
+        ),
         events.with_columns(origin=pl.lit("x@1")),
         events.drop("value"),
     ]
@@ -74,7 +79,9 @@ def test_a_write_that_fails_leaves_the_old_shop_whole(shop: Shop, tmp_path: Path
     def fail(frame: pl.DataFrame) -> pl.DataFrame:
         raise RuntimeError("the source went away")
 
-    broken = shop.with_tables(events=shop.scan("events").map_batches(fail, schema=shop.scan("events").collect_schema()))
+    broken = shop.with_tables(
+        events=shop.scan("events").map_batches(fail, schema=shop.scan("events").collect_schema())
+    )
     with pytest.raises(Exception, match="the source went away"):
         broken.save(tmp_path / "shop")
     with pytest.raises(Exception, match="the source went away"):
@@ -100,7 +107,8 @@ def test_a_full_disk_or_a_failed_rename_leaves_the_old_shop_whole(
 
     monkeypatch.setattr(Path, "rename", full)
     with pytest.raises(
-        OutputError, match=r"Cannot write .*shop: No space left on device\. Nothing was left half-written"
+        OutputError,
+        match=r"Cannot write .*shop: No space left on device\. Nothing was left half-written",
     ):
         shop.save(tmp_path / "shop")
     assert names(tmp_path) == ["shop"]
@@ -129,7 +137,10 @@ def test_what_is_not_a_shop_is_never_overwritten(place: str, shop: Shop, tmp_pat
     else:
         target.mkdir()
         (target / "thesis.txt").write_text("precious")
-    with pytest.raises(OutputError, match="is a file" if place == "a file" else r"has no shop\.json.*choose another"):
+    with pytest.raises(
+        OutputError,
+        match="is a file" if place == "a file" else r"has no shop\.json.*choose another",
+    ):
         shop.save(target)
     assert (target if place == "a file" else target / "thesis.txt").read_text() == "precious"
     assert names(tmp_path) == [place]
@@ -146,12 +157,17 @@ def test_replacing_shows_nothing_before_its_end(tmp_path: Path) -> None:
         (partial / "m").write_text("1")
         assert not (tmp_path / "x").exists()
     assert names(tmp_path / "x") == ["m"]
-    with pytest.raises(OutputError, match="has no other"), replacing(tmp_path / "x", marker="other"):
+    with (
+        pytest.raises(OutputError, match="has no other"),
+        replacing(tmp_path / "x", marker="other"),
+    ):
         pass
 
 
 def test_opening_says_what_is_wrong(shop: Shop, tmp_path: Path) -> None:
-    with pytest.raises(SourceError, match=r"There is no shop at .*nowhere.*`wareloom read SOURCE --to"):
+    with pytest.raises(
+        SourceError, match=r"There is no shop at .*nowhere.*`wareloom read SOURCE --to"
+    ):
         Shop.open(tmp_path / "nowhere")
     with pytest.raises(SourceError, match=r"is not a shop: it has no shop\.json"):
         Shop.open(tmp_path)
@@ -159,18 +175,24 @@ def test_opening_says_what_is_wrong(shop: Shop, tmp_path: Path) -> None:
     head = json.loads((tmp_path / "shop" / "shop.json").read_text())
     assert head["rows"] == {"items": 30, "events": shop.rows("events")}
     (tmp_path / "shop" / "shop.json").write_text(json.dumps(head | {"version": 99}))
-    with pytest.raises(SourceError, match=r"written by a newer Wareloom \(schema 99\): upgrade to read it"):
+    with pytest.raises(
+        SourceError, match=r"written by a newer Wareloom \(schema 99\): upgrade to read it"
+    ):
         Shop.open(tmp_path / "shop")
     (tmp_path / "shop" / "shop.json").write_text(json.dumps(head))
     (tmp_path / "shop" / "events.parquet").unlink()
-    with pytest.raises(SourceError, match=r"lacks events\.parquet, which its shop\.json lists: was it copied whole"):
+    with pytest.raises(
+        SourceError, match=r"lacks events\.parquet, which its shop\.json lists: was it copied whole"
+    ):
         Shop.open(tmp_path / "shop")
 
 
 def test_tables_are_those_of_the_schema(shop: Shop) -> None:
     with pytest.raises(SchemaError, match="needs the table 'items'"):
         Shop({"events": shop.table("events")})
-    with pytest.raises(UnknownNameError, match=r"No table is called 'event'\. Did you mean 'events'"):
+    with pytest.raises(
+        UnknownNameError, match=r"No table is called 'event'\. Did you mean 'events'"
+    ):
         Shop({"items": shop.table("items"), "event": shop.table("events")})
     with pytest.raises(SchemaError, match="has no table 'users'; it has items, events"):
         shop.table("users")

@@ -12,16 +12,22 @@ from hypothesis import strategies as st
 from scipy import sparse
 
 from conftest import small_shop
+from wareloom.core.family import MIXERS, RANKERS
+from wareloom.core.run import Run
 from wareloom.errors import InputError, SettingError
-from wareloom.family import MIXERS, RANKERS
 from wareloom.mixing._draw import in_head
 from wareloom.mixing.labels import soft_labels
 from wareloom.neural import torch
 from wareloom.neural.batches import padded
-from wareloom.neural.loss import sampled_softmax_loss, soft_sampled_softmax_loss, soft_softmax_loss, softmax_loss
-from wareloom.proof.arms import SYNTHETIC, Generator, plan
-from wareloom.rankers._neighbours import Neighbourhood
-from wareloom.run import Run
+from wareloom.neural.loss import (
+    sampled_softmax_loss,
+    soft_sampled_softmax_loss,
+    soft_softmax_loss,
+    softmax_loss,
+)
+from wareloom.proof.arms import SYNTHETIC, plan
+from wareloom.rankers.neighbourhood import Neighbourhood
+from wareloom.sampling.generator import Generator
 from wareloom.shop import Log, Requests, Shop
 
 RUN = Run(seed=4, threads=1)
@@ -51,7 +57,10 @@ def brute(log: Log, of: Neighbourhood, count: int, power: float) -> list[dict[in
         mine = log.item[log.offsets[u] : log.offsets[u + 1]]
         for p in range(len(mine)):
             past = mine[:p][-of.last :] if of.last else mine[:p]
-            score = sum((of.decay ** (len(past) - 1 - k) * dense[i] for k, i in enumerate(past)), np.zeros(len(dense)))
+            score = sum(
+                (of.decay ** (len(past) - 1 - k) * dense[i] for k, i in enumerate(past)),
+                np.zeros(len(dense)),
+            )
             score[mine[:p]] = 0
             best = [int(j) for j in np.argsort(-score, kind="stable")[:count] if score[j] > 0]
             whole = sum(score[j] ** power for j in best)
@@ -61,9 +70,14 @@ def brute(log: Log, of: Neighbourhood, count: int, power: float) -> list[dict[in
 
 @settings(deadline=None, max_examples=15)
 @given(
-    seed=st.integers(0, 999), count=st.integers(1, 6), last=st.integers(0, 4), power=st.sampled_from([0.5, 1.0, 3.0])
+    seed=st.integers(0, 999),
+    count=st.integers(1, 6),
+    last=st.integers(0, 4),
+    power=st.sampled_from([0.5, 1.0, 3.0]),
 )
-def test_labels_are_the_best_after_each_history(seed: int, count: int, last: int, power: float) -> None:
+def test_labels_are_the_best_after_each_history(
+    seed: int, count: int, last: int, power: float
+) -> None:
     rng = np.random.default_rng(seed)
     log = Log.of(small_shop(users=6, items=9, seed=seed))
     table = sparse.random(9, 9, density=0.5, random_state=rng, format="csr", dtype=np.float32)
@@ -88,7 +102,9 @@ def test_a_mix_says_what_synthetic_users_would_do_at_each_real_event() -> None:
     first[log.offsets[:-1]] = True
     assert not log.label_weight[first].any()
     inner = np.flatnonzero(~first)
-    following = (log.items.encode(pl.Series([f"i{(int(i[1:]) + 1) % 30}" for i in log.items.ids])))[log.item[inner - 1]]
+    following = (log.items.encode(pl.Series([f"i{(int(i[1:]) + 1) % 30}" for i in log.items.ids])))[
+        log.item[inner - 1]
+    ]
     seen = [following[k] in log.item[log.offsets[log.user[e]] : e] for k, e in enumerate(inner)]
     fresh = inner[~np.array(seen)]
     assert (log.label_item[fresh, 0] == following[~np.array(seen)]).all()
@@ -124,7 +140,9 @@ def test_the_head_and_zero_weights_are_left_to_real_rows() -> None:
     log = Log.of(real)
     head = log.items.ids.filter(pl.Series(in_head(log.counts())))
     factor = pl.when(pl.col("item_id").is_in(head.implode())).then(0.25).otherwise(1.0)
-    np.testing.assert_allclose(guarded["weight"], whole.select(pl.col("weight") * factor)["weight"], rtol=1e-6)
+    np.testing.assert_allclose(
+        guarded["weight"], whole.select(pl.col("weight") * factor)["weight"], rtol=1e-6
+    )
     assert MIXERS.make("labels", ratio=0.0).mix(real, ring(), RUN).names == real.names
 
 
@@ -136,7 +154,9 @@ def test_a_share_of_the_synthetic_users_comes_beside_the_labels() -> None:
     assert mixed.table("events").equals(plain.table("events"))
     assert mixed.rows("events") > alone.rows("events") == real.rows("events")
     for own in ("user_id", "place", "item_id", "weight"):
-        told = MIXERS.make("labels", ratio=2.0, weight=0.25).mix(real, made, RUN).table("soft_labels")
+        told = (
+            MIXERS.make("labels", ratio=2.0, weight=0.25).mix(real, made, RUN).table("soft_labels")
+        )
         assert mixed.table("soft_labels")[own].equals(told[own])
     with pytest.raises(SettingError, match="users"):
         MIXERS.make("labels", users=1.5)
@@ -167,7 +187,11 @@ def by_hand(x: dict[str, Any]) -> float:
     lost, whole = 0.0, 0.0
     for r in range(len(chance)):
         every = [(int(x["target"][r]), float(x["weight"][r]))]
-        every += [(int(j), float(w)) for j, w in zip(*(part[r] for part in x["soft"]), strict=True) if j >= 0]
+        every += [
+            (int(j), float(w))
+            for j, w in zip(*(part[r] for part in x["soft"]), strict=True)
+            if j >= 0
+        ]
         for j, w in every:
             lost, whole = lost - w * chance[r, j], whole + w
     return lost / whole
@@ -187,7 +211,9 @@ def test_the_sampled_soft_loss_is_the_same_where_all_items_are_drawn() -> None:
     x = drawn()
     own = {name: x[name] for name in ("state", "target", "weight", "soft")}
     given = {"rows": lambda codes: x["table"][codes], "bias": x["bias"]}
-    told = soft_sampled_softmax_loss(**own, **given, negatives=torch.arange(9), log_q=torch.zeros(9))
+    told = soft_sampled_softmax_loss(
+        **own, **given, negatives=torch.arange(9), log_q=torch.zeros(9)
+    )
     assert float(told) == pytest.approx(by_hand(x), rel=1e-5)
 
 
@@ -196,7 +222,12 @@ def test_the_sampled_soft_loss_comes_to_the_full_one_and_without_labels_to_the_p
     q = torch.softmax(torch.randn(50), dim=0)
     many = torch.multinomial(q, 200_000, replacement=True)
     log_q = torch.log(q * 200_000)
-    given = {"rows": lambda codes: x["table"][codes], "bias": x["bias"], "negatives": many, "log_q": log_q}
+    given = {
+        "rows": lambda codes: x["table"][codes],
+        "bias": x["bias"],
+        "negatives": many,
+        "log_q": log_q,
+    }
     own = {k: x[k] for k in ("state", "target", "weight", "soft")}
     assert float(soft_sampled_softmax_loss(**own, **given)) == pytest.approx(by_hand(x), rel=0.01)
     none = own | {"soft": nothing(x)}
@@ -211,16 +242,28 @@ def test_labels_are_laid_out_beside_their_events() -> None:
     assert laid.tolist() == [[[0, 1], [2, 3], [4, 5]], [[8, 9], [0, 0], [0, 0]]]
 
 
-@pytest.mark.parametrize(("name", "more"), [("sasrec", {}), ("sasrec", {"negatives": 4}), ("bert4rec", {"layers": 1})])
+@pytest.mark.parametrize(
+    ("name", "more"), [("sasrec", {}), ("sasrec", {"negatives": 4}), ("bert4rec", {"layers": 1})]
+)
 def test_a_network_learns_what_only_the_labels_say(name: str, more: dict[str, Any]) -> None:
     """Real users walk the ring by one, synthetic ones by five: with labels, five further is ranked high, too."""
-    network = {"embedding_size": 16, "batch_size": 256, "learning_rate": 0.02, "dropout": 0.0, "epochs": 40}
+    network = {
+        "embedding_size": 16,
+        "batch_size": 256,
+        "learning_rate": 0.02,
+        "dropout": 0.0,
+        "epochs": 40,
+    }
     real = small_shop(users=120)
     mixed = MIXERS.make("labels", labels=1, ranker_settings=RING).mix(real, ring(step=5), RUN)
     asked = Requests.sessions([[f"i{i}"] for i in range(30)])
     place = []
     for shop in (real, mixed):
-        scores = RANKERS.make(name, **network, **more).fit(shop, RUN).score(asked, [f"i{i}" for i in range(30)])
+        scores = (
+            RANKERS.make(name, **network, **more)
+            .fit(shop, RUN)
+            .score(asked, [f"i{i}" for i in range(30)])
+        )
         wanted = scores[np.arange(30), (np.arange(30) + 5) % 30]
         place.append(float((scores > wanted[:, None]).sum(axis=1).mean()))
     assert place[1] < 4
@@ -231,7 +274,9 @@ def test_what_cannot_be_taught_labels_says_so() -> None:
     mixed = MIXERS.make("labels").mix(small_shop(), ring(), RUN)
     with pytest.raises(InputError, match="cannot be taught soft labels"):
         RANKERS.make("ease").fit(mixed)
-    with pytest.raises(InputError, match="soft labels are taught by loss='softmax' alone, not by 'gbce'"):
+    with pytest.raises(
+        InputError, match="soft labels are taught by loss='softmax' alone, not by 'gbce'"
+    ):
         RANKERS.make("sasrec", loss="gbce", epochs=1).fit(mixed, RUN)
     with pytest.raises(SettingError, match="labels is 0; give 1 or more"):
         MIXERS.make("labels", labels=0)

@@ -11,23 +11,29 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import wareloom as wl
 from wareloom.errors import SchemaError, SettingError
+from wareloom.preparing.splits import PARTS, Split, SplitSettings, split
+from wareloom.preparing.splits_by import hashed
+from wareloom.preparing.splits_time import duration
 from wareloom.shop import Log, Shop, buckets
-from wareloom.shop.splits import PARTS, Split, SplitSettings, split
-from wareloom.shop.splits_by import hashed
-from wareloom.shop.splits_time import duration
 
 START = datetime(2024, 1, 1)
 
 
-def shop_of(rows: list[tuple[int, int, int]], *, timed: bool = True, events: str = "purchase") -> Shop:
+def shop_of(
+    rows: list[tuple[int, int, int]], *, timed: bool = True, events: str = "purchase"
+) -> Shop:
     """A shop of (user, item, hour) rows with searches, judgments and dialogues; `position` numbers the rows."""
     n = len(rows)
     frame = pl.DataFrame(
         {
             "user_id": [f"u{user}" for user, _, _ in rows],
             "item_id": [f"i{item}" for _, item, _ in rows],
-            "event": ["view_item_list" if events == "mixed" and item == 0 else "purchase" for _, item, _ in rows],
+            "event": [
+                "view_item_list" if events == "mixed" and item == 0 else "purchase"
+                for _, item, _ in rows
+            ],
             "time": [START + timedelta(hours=hour) for _, _, hour in rows],
             "position": list(range(n)),
             "search_id": [f"s{k}" if k % 2 else None for k in range(n)],
@@ -35,7 +41,10 @@ def shop_of(rows: list[tuple[int, int, int]], *, timed: bool = True, events: str
         schema_overrides={"time": pl.Datetime("us"), "search_id": pl.String},
     )
     searches = frame.select(
-        "user_id", "time", search_id=pl.format("s{}", "position"), query=pl.format("Query {}", pl.col("position") % 60)
+        "user_id",
+        "time",
+        search_id=pl.format("s{}", "position"),
+        query=pl.format("Query {}", pl.col("position") % 60),
     )
     drop = [] if timed else ["time"]
     return Shop(
@@ -66,7 +75,10 @@ def shop_of(rows: list[tuple[int, int, int]], *, timed: bool = True, events: str
 
 def rows_of(count: int = 300, seed: int = 0, span: int = 2000) -> list[tuple[int, int, int]]:
     rng = np.random.default_rng(seed)
-    return [(int(rng.integers(25)), int(rng.integers(10)), int(rng.integers(span))) for _ in range(count)]
+    return [
+        (int(rng.integers(25)), int(rng.integers(10)), int(rng.integers(span)))
+        for _ in range(count)
+    ]
 
 
 def whole_and_disjoint(shop: Shop, made: Split) -> None:
@@ -74,7 +86,11 @@ def whole_and_disjoint(shop: Shop, made: Split) -> None:
     for name in ("events", "searches", "judgments", "dialogues"):
         parts = [part.table(name) for part in made]
         columns = shop.columns(name)
-        assert pl.concat(parts).sort(columns, nulls_last=True).equals(shop.table(name).sort(columns, nulls_last=True))
+        assert (
+            pl.concat(parts)
+            .sort(columns, nulls_last=True)
+            .equals(shop.table(name).sort(columns, nulls_last=True))
+        )
         assert made.how["rows"][name] == dict(zip(PARTS, map(len, parts), strict=True))
     for part in made:
         assert part.table("items").equals(shop.table("items"))
@@ -90,7 +106,9 @@ def whole_and_disjoint(shop: Shop, made: Split) -> None:
     shuffle=st.sampled_from([None, 3]),
     span=st.sampled_from([5, 2000]),
 )
-def test_parts_are_disjoint_and_cover_everything(seed: int, by: str, shuffle: int | None, span: int) -> None:
+def test_parts_are_disjoint_and_cover_everything(
+    seed: int, by: str, shuffle: int | None, span: int
+) -> None:
     shop = shop_of(rows_of(seed=seed, span=span), events="mixed")
     made = split(shop, SplitSettings(by=by, shuffle_ties=shuffle))  # type: ignore[arg-type]
     whole_and_disjoint(shop, made)
@@ -101,14 +119,22 @@ def test_time_parts_have_the_shares_and_follow_each_other() -> None:
     made = split(shop)
     assert [part.rows("events") for part in made] == [600, 200, 200]
     for table in ("events", "searches"):
-        last, first = made.train.table(table)["time"].max(), made.validation.table(table)["time"].min()
+        last, first = (
+            made.train.table(table)["time"].max(),
+            made.validation.table(table)["time"].min(),
+        )
         assert last < first  # type: ignore[operator]
         assert made.validation.table(table)["time"].max() < made.test.table(table)["time"].min()  # type: ignore[operator]
-    assert made.test.table("events")["time"].min() >= datetime.fromisoformat(made.how["cuts"]["test"])  # type: ignore[operator]
+    assert made.test.table("events")["time"].min() >= datetime.fromisoformat(
+        made.how["cuts"]["test"]
+    )  # type: ignore[operator]
 
 
 @settings(max_examples=50, deadline=None)
-@given(hours=st.lists(st.integers(0, 60), min_size=30, max_size=80), parts=st.sampled_from([(6, 2, 2), (8, 1, 1)]))
+@given(
+    hours=st.lists(st.integers(0, 60), min_size=30, max_size=80),
+    parts=st.sampled_from([(6, 2, 2), (8, 1, 1)]),
+)
 def test_cuts_are_the_nearest_possible(hours: list[int], parts: tuple[float, float, float]) -> None:
     shop = shop_of([(0, 0, hour) for hour in hours])
     try:
@@ -128,7 +154,9 @@ def test_last_span_and_dates() -> None:
     assert [part.rows("events") for part in made] == [72 * 24, 14 * 24, 14 * 24]
     made = split(shop, SplitSettings(share="span"))
     assert [part.rows("events") for part in made] == [1440, 480, 480]
-    made = split(shop, SplitSettings(dates=(START + timedelta(days=10), START + timedelta(days=40))))
+    made = split(
+        shop, SplitSettings(dates=(START + timedelta(days=10), START + timedelta(days=40)))
+    )
     assert [part.rows("events") for part in made] == [240, 720, 1440]
     assert split(shop, SplitSettings(parts=(8, 0, 2))).validation.rows("events") == 0
     days = shop_of([(0, 0, 24 * day) for day in range(30)])
@@ -142,7 +170,9 @@ def test_last_span_and_dates() -> None:
     timed=st.booleans(),
     span=st.sampled_from([3, 500]),
 )
-def test_leave_last_out_takes_the_last_of_the_log(seed: int, shuffle: int | None, timed: bool, span: int) -> None:
+def test_leave_last_out_takes_the_last_of_the_log(
+    seed: int, shuffle: int | None, timed: bool, span: int
+) -> None:
     rows = rows_of(120, seed=seed, span=span)
     shop = shop_of(rows, timed=timed).with_tables(judgments=None)
     made = split(shop, SplitSettings(by="leave-last-out", shuffle_ties=shuffle))
@@ -153,7 +183,9 @@ def test_leave_last_out_takes_the_last_of_the_log(seed: int, shuffle: int | None
         history = [items[item] for item in log.item[log.offsets[code] : log.offsets[code + 1]]]
         held = [frame.filter(user_id=user)["item_id"].to_list() for frame in (validation, test)]
         assert held == ([[], []] if len(history) < 3 else [history[-2:-1], history[-1:]])
-        assert sorted(train.filter(user_id=user)["item_id"]) == sorted(history[: -2 if len(history) > 2 else None])
+        assert sorted(train.filter(user_id=user)["item_id"]) == sorted(
+            history[: -2 if len(history) > 2 else None]
+        )
 
 
 def test_other_events_go_with_the_interaction_that_follows() -> None:
@@ -172,8 +204,16 @@ def test_other_events_go_with_the_interaction_that_follows() -> None:
     ).with_columns(time=pl.Series([START + timedelta(hours=h) for h in (2.5, 4.5, 6.5, 6.5)]))
     shop = shop_of(rows_of(5)).with_tables(events=events, searches=searches, judgments=None)
     made = split(shop, SplitSettings(by="leave-last-out"))
-    assert [part.table("events")["position"].to_list() for part in made] == [[0, 1, 2, 3], [4, 5], [6, 7, 8]]
-    assert [part.table("searches")["search_id"].to_list() for part in made] == [["a", "d"], ["b"], ["c"]]
+    assert [part.table("events")["position"].to_list() for part in made] == [
+        [0, 1, 2, 3],
+        [4, 5],
+        [6, 7, 8],
+    ]
+    assert [part.table("searches")["search_id"].to_list() for part in made] == [
+        ["a", "d"],
+        ["b"],
+        ["c"],
+    ]
 
 
 def test_a_log_in_buckets_splits_as_one_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -203,14 +243,19 @@ def test_user_and_query_parts_do_not_share_users_and_queries() -> None:
 
 def test_hashes_are_the_same_everywhere() -> None:
     ids = pl.Series(["anna", "bert", "張三", "u1", "u2", "u3"])
-    assert hashed(ids, (6, 2, 2), (0, "user")).tolist() == hashed(ids, (3, 1, 1), (0, "user")).tolist()
+    assert (
+        hashed(ids, (6, 2, 2), (0, "user")).tolist() == hashed(ids, (3, 1, 1), (0, "user")).tolist()
+    )
     assert hashed(ids, (6, 2, 2), (0, "user")).tolist() == [0, 0, 0, 0, 2, 0]
 
 
 def test_on_disk_equals_in_memory(tmp_path: Path) -> None:
     shop = shop_of(rows_of())
     for by in ("time", "leave-last-out", "user", "query"):
-        lazy, saved = split(shop, SplitSettings(by=by)), split(shop, SplitSettings(by=by), to=tmp_path / by)
+        lazy, saved = (
+            split(shop, SplitSettings(by=by)),
+            split(shop, SplitSettings(by=by), to=tmp_path / by),
+        )
         assert saved.how == lazy.how == Split.open(tmp_path / by).how
         for one, other in zip(lazy, saved, strict=True):
             for name in shop.names:
@@ -237,10 +282,16 @@ def test_errors_name_the_remedy() -> None:
         SplitSettings(by="user", last="1d")
 
 
-def test_a_shop_splits_itself_by_settings_in_text() -> None:
+def test_a_shop_is_split_by_settings_in_text() -> None:
     shop = shop_of([(hour % 7, 0, hour) for hour in range(24 * 100)])
-    train, validation, test = shop.split(last="14d")
-    assert (train.rows("events"), validation.rows("events"), test.rows("events")) == (72 * 24, 14 * 24, 14 * 24)
-    assert shop.split(by="leave-last-out", shuffle_ties="3").how["settings"]["shuffle_ties"] == 3
+    train, validation, test = wl.split(shop, last="14d")
+    assert (train.rows("events"), validation.rows("events"), test.rows("events")) == (
+        72 * 24,
+        14 * 24,
+        14 * 24,
+    )
+    assert (
+        wl.split(shop, by="leave-last-out", shuffle_ties="3").how["settings"]["shuffle_ties"] == 3
+    )
     with pytest.raises(SettingError, match="Did you mean 'dates'"):
-        shop.split(date="2024-01-01")
+        wl.split(shop, date="2024-01-01")

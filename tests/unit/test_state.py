@@ -15,11 +15,15 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays, scalar_dtypes
 from scipy import sparse
 
+from wareloom.core.state import load_state, read_json, save_state, write_json
 from wareloom.errors import SourceError
-from wareloom.state import load_state, read_json, save_state, write_json
 
 PLAIN = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
     max_leaves=8,
 )
@@ -59,7 +63,10 @@ def test_tables_and_series_come_back(tmp_path: Path) -> None:
             "path": [["a", "b"], [], None],
         }
     )
-    save_state(tmp_path, {"table_": table, "series_": table["name"].rename("other"), "empty_": table.clear()})
+    save_state(
+        tmp_path,
+        {"table_": table, "series_": table["name"].rename("other"), "empty_": table.clear()},
+    )
     found = load_state(tmp_path)
     assert found["table_"].equals(table)
     assert found["table_"].schema == table.schema
@@ -68,12 +75,19 @@ def test_tables_and_series_come_back(tmp_path: Path) -> None:
 
 
 def test_the_same_state_is_the_same_bytes(tmp_path: Path) -> None:
-    state = {"a_": np.arange(5), "b_": {"y": 1, "x": [2.5]}, "c_": sparse.eye_array(3), "d_": pl.Series([1, 2])}
+    state = {
+        "a_": np.arange(5),
+        "b_": {"y": 1, "x": [2.5]},
+        "c_": sparse.eye_array(3),
+        "d_": pl.Series([1, 2]),
+    }
     for name, items in (("one", state.items()), ("two", reversed(state.items()))):
         save_state(tmp_path / name, dict(items))
     files = sorted(path.name for path in (tmp_path / "one").iterdir())
     assert files == ["arrays.npz", "d_.parquet", "state.json"]
-    assert (tmp_path / "one" / "state.json").read_bytes() == (tmp_path / "two" / "state.json").read_bytes()
+    assert (tmp_path / "one" / "state.json").read_bytes() == (
+        tmp_path / "two" / "state.json"
+    ).read_bytes()
     save_state(tmp_path / "three", state)
     for file in files:
         assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "three" / file).read_bytes()
@@ -92,7 +106,9 @@ def test_a_newer_version_is_refused(tmp_path: Path) -> None:
     save_state(tmp_path, {"a_": 1})
     head = json.loads((tmp_path / "state.json").read_text())
     (tmp_path / "state.json").write_text(json.dumps(head | {"version": head["version"] + 1}))
-    with pytest.raises(SourceError, match=r"written by a newer Wareloom \(state version 2\): upgrade to read it"):
+    with pytest.raises(
+        SourceError, match=r"written by a newer Wareloom \(state version 2\): upgrade to read it"
+    ):
         load_state(tmp_path)
 
 
@@ -101,12 +117,20 @@ def test_json_says_what_is_wrong_with_it(tmp_path: Path) -> None:
         read_json(tmp_path / "nothing.json")
     for text in (b'{"a": [1, 2', b"\xff\xfe"):
         (tmp_path / "broken.json").write_bytes(text)
-        with pytest.raises(SourceError, match=r"broken\.json is not valid JSON.*Was its writing cut short"):
+        with pytest.raises(
+            SourceError, match=r"broken\.json is not valid JSON.*Was its writing cut short"
+        ):
             read_json(tmp_path / "broken.json")
 
 
 def test_json_knows_numpy_paths_and_dates(tmp_path: Path) -> None:
-    value = {"n": np.int64(3), "x": np.float32(0.5), "p": Path("a") / "b", "t": datetime(2024, 1, 2), "name": "Müller"}
+    value = {
+        "n": np.int64(3),
+        "x": np.float32(0.5),
+        "p": Path("a") / "b",
+        "t": datetime(2024, 1, 2),
+        "name": "Müller",
+    }
     write_json(tmp_path / "v.json", value)
     assert read_json(tmp_path / "v.json") == {
         "n": 3,

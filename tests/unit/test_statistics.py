@@ -9,8 +9,8 @@ import numpy as np
 import polars as pl
 import pytest
 
+from wareloom.preparing.statistics import statistics
 from wareloom.shop import Shop, buckets
-from wareloom.shop.statistics import statistics
 
 START = datetime(2024, 1, 1)
 
@@ -21,12 +21,17 @@ def shop_of(count: int = 400, seed: int = 0, *, span: int = 400_000) -> Shop:
         {
             "user_id": [f"u{k}" for k in rng.integers(20, size=count)],
             "item_id": [f"i{int(k)}" for k in 30 * rng.random(count) ** 3],
-            "event": [["view_item_list", "view_item", "purchase"][k] for k in rng.integers(3, size=count)],
+            "event": [
+                ["view_item_list", "view_item", "purchase"][k] for k in rng.integers(3, size=count)
+            ],
             "time": [START + timedelta(seconds=int(s)) for s in rng.integers(span, size=count)],
         }
     )
     items = pl.DataFrame(
-        {"item_id": [f"i{k}" for k in range(40)], "price": [float(k) if k else None for k in range(40)]}
+        {
+            "item_id": [f"i{k}" for k in range(40)],
+            "price": [float(k) if k else None for k in range(40)],
+        }
     )
     return Shop({"items": items, "events": events})
 
@@ -45,7 +50,9 @@ def slow(shop: Shop) -> dict[str, float]:
         followed += final and before is not None
         last += final and tie
         sessions += before is None or event["time"] - before["time"] > timedelta(minutes=30)
-    counts = sorted(rows["item_id"].value_counts()["count"].to_list() + [0] * (40 - rows["item_id"].n_unique()))
+    counts = sorted(
+        rows["item_id"].value_counts()["count"].to_list() + [0] * (40 - rows["item_id"].n_unique())
+    )
     n = len(counts)
     gini = sum(abs(a - b) for a in counts for b in counts) / (2 * n * sum(counts))
     return {
@@ -63,7 +70,9 @@ def slow(shop: Shop) -> dict[str, float]:
 
 @pytest.mark.parametrize("span", [400_000, 300])
 @pytest.mark.parametrize("size", [4_000_000, 50])
-def test_events_against_a_slow_version(span: int, size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_events_against_a_slow_version(
+    span: int, size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(buckets.bucketed.__wrapped__, "__kwdefaults__", {"size": size})  # type: ignore[attr-defined]
     shop = shop_of(span=span)
     found = statistics(shop)["events"]
@@ -80,7 +89,9 @@ def test_events_against_a_slow_version(span: int, size: int, monkeypatch: pytest
 
 def test_statistics_are_json_and_cover_the_tables() -> None:
     shop = shop_of().with_tables(
-        judgments=pl.DataFrame({"query": ["a", "a", "b"], "item_id": ["i1"] * 3, "grade": [3.0, 0.0, 3.0]}),
+        judgments=pl.DataFrame(
+            {"query": ["a", "a", "b"], "item_id": ["i1"] * 3, "grade": [3.0, 0.0, 3.0]}
+        ),
         searches=pl.DataFrame({"search_id": ["1", "2"], "query": ["a", "a"]}),
     )
     found = json.loads(json.dumps(statistics(shop), allow_nan=False))
@@ -94,16 +105,27 @@ def test_statistics_are_json_and_cover_the_tables() -> None:
 
 def test_warnings_say_what_is_doubtful() -> None:
     shop = shop_of()
-    days = shop.with_tables(events=shop.table("events").with_columns(pl.col("time").dt.truncate("1d")))
+    days = shop.with_tables(
+        events=shop.table("events").with_columns(pl.col("time").dt.truncate("1d"))
+    )
     said = " ".join(statistics(days)["warnings"])
     assert "whole days" in said
-    assert "of last events share their predecessor's time: their order is an artefact of the file" in said
-    said = " ".join(statistics(shop.with_tables(events=shop.table("events").drop("time")))["warnings"])
+    assert (
+        "of last events share their predecessor's time: their order is an artefact of the file"
+        in said
+    )
+    said = " ".join(
+        statistics(shop.with_tables(events=shop.table("events").drop("time")))["warnings"]
+    )
     assert "have no times" in said
     assert "artefact" not in said
     fake = shop.with_tables(events=shop.table("events").with_columns(origin=pl.lit("markov@1")))
-    assert any("100% of the rows of events are synthetic" in line for line in statistics(fake)["warnings"])
-    assert any("no events" in line for line in statistics(shop.with_tables(events=None))["warnings"])
+    assert any(
+        "100% of the rows of events are synthetic" in line for line in statistics(fake)["warnings"]
+    )
+    assert any(
+        "no events" in line for line in statistics(shop.with_tables(events=None))["warnings"]
+    )
 
 
 def test_an_empty_shop_has_statistics() -> None:

@@ -9,9 +9,9 @@ import polars as pl
 import pytest
 
 from conftest import small_shop
+from wareloom.core.family import SYNTHESIZERS
+from wareloom.core.run import Run
 from wareloom.errors import SettingError
-from wareloom.family import SYNTHESIZERS
-from wareloom.run import Run
 from wareloom.shop import Log, Requests
 from wareloom.synthesis import Given
 from wareloom.synthesis.behaviour import _teach
@@ -47,7 +47,9 @@ def test_walks_look_at_the_highest_neighbours_alone_where_told_so() -> None:
     near: set[str] = set()
     for member in few.as_ranker().members_.values():
         table = member.neighbourhood().table[row].toarray()[0]
-        near |= {member.items_[int(i)] for i in np.argsort(-table, kind="stable")[:4] if table[i] > 0}
+        near |= {
+            member.items_[int(i)] for i in np.argsort(-table, kind="stable")[:4] if table[i] > 0
+        }
     assert set(fresh) <= near
     whole = SYNTHESIZERS.make("teacher").fit(shop, Run(seed=1))
     asked = Requests.sessions([["i7"]])
@@ -61,9 +63,15 @@ def test_a_walk_that_takes_the_best_goes_where_the_ranker_would_send_it(
     """Event by event, whether all items are looked at or those with sums; with windows and units that run out."""
     monkeypatch.setattr(_teach, "MANY", many)
     shop = small_shop(users=200)
-    how = {"transitions": {"last": 3, "decay": 0.9}, "item_knn": {"decay": 0.05}, "text_knn": {"decay": 1.0}}
+    how = {
+        "transitions": {"last": 3, "decay": 0.9},
+        "item_knn": {"decay": 0.05},
+        "text_knn": {"decay": 1.0},
+    }
     weights = {"transitions": 1.0, "item_knn": 0.7, "text_knn": 0.4, "popularity": 0.0}
-    made = SYNTHESIZERS.make("teacher", top=1, member_settings=how, weights=weights).fit(shop, Run(seed=1))
+    made = SYNTHESIZERS.make("teacher", top=1, member_settings=how, weights=weights).fit(
+        shop, Run(seed=1)
+    )
     log = Log.of(made.sample(40, Run(seed=2), Given(start_items=("i7", "i3"), length=14)))
     ranker, checked = made.as_ranker(), 0
     for u in range(40):
@@ -80,7 +88,9 @@ def test_a_walk_that_takes_the_best_goes_where_the_ranker_would_send_it(
 
 
 @pytest.mark.parametrize("member", ["ease", "als"])
-def test_walks_can_follow_the_highest_neighbours_of_rankers_that_are_no_tables(member: str, tmp_path: Path) -> None:
+def test_walks_can_follow_the_highest_neighbours_of_rankers_that_are_no_tables(
+    member: str, tmp_path: Path
+) -> None:
     """What follows one item alone is among the best of the ranker for it."""
     shop = small_shop(users=200)
     settings = {member: {"decay": 1.0}}
@@ -97,7 +107,9 @@ def test_walks_can_follow_the_highest_neighbours_of_rankers_that_are_no_tables(m
     if member == "ease":
         assert fresh <= set(best)
     made.save(tmp_path / "teacher")
-    again = SYNTHESIZERS.restore(tmp_path / "teacher").sample(2_000, Run(seed=2), Given(start_items=("i7",), length=2))
+    again = SYNTHESIZERS.restore(tmp_path / "teacher").sample(
+        2_000, Run(seed=2), Given(start_items=("i7",), length=2)
+    )
     assert again.fingerprint == sample.fingerprint
 
 
@@ -109,7 +121,9 @@ def test_text_leads_to_items_that_nobody_had() -> None:
 
     def new(members: tuple[str, ...]) -> float:
         weights = dict.fromkeys(members, 1.0)
-        teacher = SYNTHESIZERS.make("teacher", members=members, weights=weights, uniform=0.0).fit(both, Run(seed=1))
+        teacher = SYNTHESIZERS.make("teacher", members=members, weights=weights, uniform=0.0).fit(
+            both, Run(seed=1)
+        )
         items = teacher.sample(200, Run(seed=2)).table("events")["item_id"]
         return float(items.str.starts_with("new-").mean())
 
@@ -121,7 +135,9 @@ def test_events_on_one_item_stay_on_one_item() -> None:
     """Where every real user views an item and then buys it, so does every synthetic one."""
     shop = small_shop(users=100)
     bought = shop.table("events")
-    viewed = bought.with_columns(event=pl.lit("view_item"), time=pl.col("time") - pl.duration(seconds=5))
+    viewed = bought.with_columns(
+        event=pl.lit("view_item"), time=pl.col("time") - pl.duration(seconds=5)
+    )
     pairs = pl.concat([viewed, bought]).sort("user_id", "time")
     teacher = SYNTHESIZERS.make("teacher").fit(shop.with_tables(events=pairs), Run(seed=1))
     log = Log.of(teacher.sample(100, Run(seed=2)))
@@ -140,11 +156,17 @@ def test_the_first_event_on_an_item_is_found() -> None:
 def test_walks_begin_anywhere_for_their_share() -> None:
     shop = small_shop(users=100)
     only = shop.table("events").with_columns(
-        item_id=pl.when(pl.int_range(pl.len()).over("user_id") == 0).then(pl.lit("i0")).otherwise("item_id")
+        item_id=pl.when(pl.int_range(pl.len()).over("user_id") == 0)
+        .then(pl.lit("i0"))
+        .otherwise("item_id")
     )
-    teacher = SYNTHESIZERS.make("teacher", uniform=0.5).fit(shop.with_tables(events=only), Run(seed=1))
+    teacher = SYNTHESIZERS.make("teacher", uniform=0.5).fit(
+        shop.with_tables(events=only), Run(seed=1)
+    )
     log = Log.of(teacher.sample(2_000, Run(seed=2)))
-    assert (log.item[log.offsets[:-1]] != log.items.encode(["i0"])[0]).mean() == pytest.approx(0.5 * 29 / 30, abs=0.04)
+    assert (log.item[log.offsets[:-1]] != log.items.encode(["i0"])[0]).mean() == pytest.approx(
+        0.5 * 29 / 30, abs=0.04
+    )
 
 
 @pytest.mark.parametrize(
@@ -163,4 +185,6 @@ def test_wrong_settings_are_named(settings: dict[str, object], said: str) -> Non
 
 def test_a_member_without_a_table_is_refused() -> None:
     with pytest.raises(SettingError, match="the member 'popularity' adds up no table"):
-        SYNTHESIZERS.make("teacher", members=("transitions", "popularity")).fit(small_shop(), Run(seed=1))
+        SYNTHESIZERS.make("teacher", members=("transitions", "popularity")).fit(
+            small_shop(), Run(seed=1)
+        )

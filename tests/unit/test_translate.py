@@ -9,10 +9,10 @@ import polars as pl
 import pytest
 
 from conftest import small_shop
+from wareloom.core.family import SYNTHESIZERS
+from wareloom.core.run import Run
 from wareloom.errors import InputError, SettingError, SourceError
-from wareloom.family import SYNTHESIZERS
-from wareloom.rankers.content._nearest import nearest_among
-from wareloom.run import Run
+from wareloom.rankers.content.nearest import nearest_among
 from wareloom.shop import Shop
 from wareloom.synthesis.behaviour._translate import translated
 
@@ -22,7 +22,13 @@ WORDS = ("apple", "bread", "cheese", "dates", "eggs", "flour", "grapes", "honey"
 
 def selling(titles: list[str], prefix: str) -> Shop:
     """A shop without events."""
-    return Shop({"items": pl.DataFrame({"item_id": [f"{prefix}{i}" for i in range(len(titles))], "title": titles})})
+    return Shop(
+        {
+            "items": pl.DataFrame(
+                {"item_id": [f"{prefix}{i}" for i in range(len(titles))], "title": titles}
+            )
+        }
+    )
 
 
 def ring(prefix: str, users: int = 60, *, key: str = "user_id") -> Shop:
@@ -33,7 +39,9 @@ def ring(prefix: str, users: int = 60, *, key: str = "user_id") -> Shop:
         for u, start in enumerate(rng.integers(10, size=users))
         for step in range(4)
     ]
-    return selling([f"fresh {word}" for word in WORDS], prefix).with_tables(events=pl.DataFrame(rows))
+    return selling([f"fresh {word}" for word in WORDS], prefix).with_tables(
+        events=pl.DataFrame(rows)
+    )
 
 
 HERE = selling([f"{word} in a box" for word in reversed(WORDS)], "b")
@@ -56,7 +64,9 @@ def test_a_translation_weighs_as_much_as_it_reads_alike() -> None:
     assert events["weight"].max() == pytest.approx(1.0, abs=1e-5)
     exact = events.filter(pl.col("weight") > 0.99)["item_id"]
     assert {own[item] for item in exact} == {f"fresh {word}" for word in WORDS[:9]}
-    assert (events.filter(pl.col("weight") < 0.99)["weight"] < 0.5).all(), "jam is no more than fresh"
+    assert (events.filter(pl.col("weight") < 0.99)["weight"] < 0.5).all(), (
+        "jam is no more than fresh"
+    )
     lesser = translated(other, HERE, "tfidf", (1, 2.0), RUN)
     assert 0 < lesser["weight"].max() < 0.5
 
@@ -64,7 +74,9 @@ def test_a_translation_weighs_as_much_as_it_reads_alike() -> None:
 def test_what_a_user_had_twice_stays_one_item() -> None:
     twice = ring("a")
     twice = twice.with_tables(events=pl.concat([twice.table("events")] * 2))
-    events = translated(twice, selling([f"fresh box {i}" for i in range(8)], "d"), "tfidf", (8, 1.0), RUN)
+    events = translated(
+        twice, selling([f"fresh box {i}" for i in range(8)], "d"), "tfidf", (8, 1.0), RUN
+    )
     half = len(events) // 2
     assert events.head(half).equals(events.tail(half))
     assert events["item_id"].n_unique() == 8, "and which it is is drawn"
@@ -74,7 +86,9 @@ def test_columns_are_those_of_the_shop() -> None:
     timed = small_shop(users=20, items=12)
     alike = timed.table("items").with_columns(item_id=pl.format("x{}", "item_id"))
     sessions = timed.table("events").rename({"user_id": "session_id"})
-    mine = Shop({"items": alike, "events": sessions.with_columns(item_id=pl.format("x{}", "item_id"))})
+    mine = Shop(
+        {"items": alike, "events": sessions.with_columns(item_id=pl.format("x{}", "item_id"))}
+    )
     events = translated(timed, mine, "tfidf", (3, 3.0), RUN)
     assert set(events.columns) == {"weight", "session_id", "item_id", "event", "time"}
     assert events["session_id"].is_not_null().all()
@@ -86,7 +100,10 @@ def test_columns_are_those_of_the_shop() -> None:
 
 def test_nearest_rows_of_another_matrix() -> None:
     rng = np.random.default_rng(1)
-    one, two = rng.normal(size=(30, 4)).astype(np.float32), rng.normal(size=(9, 4)).astype(np.float32)
+    one, two = (
+        rng.normal(size=(30, 4)).astype(np.float32),
+        rng.normal(size=(9, 4)).astype(np.float32),
+    )
     code, value = nearest_among(one, two, 3)
     wanted = np.argsort(-(one @ two.T), axis=1)[:, :3]
     np.testing.assert_array_equal(code, wanted)
@@ -97,14 +114,21 @@ def test_nearest_rows_of_another_matrix() -> None:
 def test_a_shop_without_events_is_taught_by_another(tmp_path: Path) -> None:
     """What followed what there does here, and the shop's own keys and columns are kept."""
     ring("a").save(tmp_path / "a")
-    settings = {"other_shops": (str(tmp_path / "a"),), "alike": 1, "uniform": 0.0, "weights": {"transitions": 1.0}}
+    settings = {
+        "other_shops": (str(tmp_path / "a"),),
+        "alike": 1,
+        "uniform": 0.0,
+        "weights": {"transitions": 1.0},
+    }
     teacher = SYNTHESIZERS.make("teacher", **settings).fit(HERE, RUN)
     assert teacher.draws_on() == {"behaviour", "text", "world"}
     made = teacher.sample(200, Run(seed=5))
     events = made.table("events")
     assert made.table("items").equals(HERE.table("items"))
     step = pl.col("item_id").str.slice(1).cast(pl.Int64)
-    moved = events.with_columns(step.alias("code")).with_columns(by=pl.col("code").diff().over("user_id") % 10)
+    moved = events.with_columns(step.alias("code")).with_columns(
+        by=pl.col("code").diff().over("user_id") % 10
+    )
     assert moved.drop_nulls("by").select((pl.col("by") == 9).mean()).item() > 0.5, (
         "one word further, which is back here"
     )
@@ -148,10 +172,14 @@ def test_shops_that_cannot_teach_say_why(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="has no events"):
         SYNTHESIZERS.make("teacher", other_shops=(str(tmp_path / "empty"),)).fit(HERE, RUN)
     with pytest.raises(InputError, match="nothing to learn from"):
-        SYNTHESIZERS.make("teacher").fit(HERE.with_tables(events=ring("b").table("events").clear()), RUN)
+        SYNTHESIZERS.make("teacher").fit(
+            HERE.with_tables(events=ring("b").table("events").clear()), RUN
+        )
 
 
-@pytest.mark.parametrize(("settings", "said"), [({"other_weight": 0.0}, "other_weight is 0"), ({"alike": 0}, "alike")])
+@pytest.mark.parametrize(
+    ("settings", "said"), [({"other_weight": 0.0}, "other_weight is 0"), ({"alike": 0}, "alike")]
+)
 def test_wrong_settings_of_other_shops_are_named(settings: dict[str, float], said: str) -> None:
     with pytest.raises(SettingError, match=said):
         SYNTHESIZERS.make("teacher", **settings)

@@ -12,14 +12,22 @@ import pytest
 import torch
 
 from tiny_lm import tiny_lm
+from wareloom.core.family import SYNTHESIZERS
+from wareloom.core.run import Run
 from wareloom.errors import SettingError, SourceError
-from wareloom.family import SYNTHESIZERS
 from wareloom.language.models import Sampling, _decode
-from wareloom.language.models._torch import load
-from wareloom.neural.decoders import DecoderNetwork, Lessons, Pair, Ranks, by_length, laid_out, teach
+from wareloom.language.models.local import load
+from wareloom.neural.decoders import (
+    DecoderNetwork,
+    Lessons,
+    Pair,
+    Ranks,
+    by_length,
+    laid_out,
+    teach,
+)
 from wareloom.neural.training import seeded
 from wareloom.neural.tuning import put_weights, tuned_weights
-from wareloom.run import Run
 from wareloom.shop import Shop
 from wareloom.synthesis import Given
 from wareloom.synthesis.queries._clean import first_query, foreign_numbers
@@ -28,7 +36,13 @@ from wareloom.synthesis.queries.tuned import _parted
 
 RUN = Run(seed=3, threads=1)
 TUNINGS: list[Any] = ["lora", "adalora", "adapter", "prefix", "full"]
-FAST: dict[str, Any] = {"tuning": "full", "learning_rate": 1e-2, "epochs": 6, "lessons": 120, "max_tokens": 12}
+FAST: dict[str, Any] = {
+    "tuning": "full",
+    "learning_rate": 1e-2,
+    "epochs": 6,
+    "lessons": 120,
+    "max_tokens": 12,
+}
 
 
 class Stop(Exception):
@@ -37,7 +51,9 @@ class Stop(Exception):
 
 def net(tuning: Any, updates: int = 8) -> DecoderNetwork:
     with seeded(RUN, "net"):
-        return DecoderNetwork(load(tiny_lm(), "cpu", "fp32", "tiny").model, tuning, 4, "test", updates).eval()
+        return DecoderNetwork(
+            load(tiny_lm(), "cpu", "fp32", "tiny").model, tuning, 4, "test", updates
+        ).eval()
 
 
 def pairs(count: int = 24) -> list[Pair]:
@@ -50,7 +66,11 @@ def moved(made: DecoderNetwork, scale: float = 0.3) -> DecoderNetwork:
     """With learned weights that say something."""
     rng = np.random.default_rng(1)
     own = tuned_weights(made)
-    put_weights(made, {k: (v + scale * rng.normal(size=v.shape)).astype(np.float32) for k, v in own.items()}, "it")
+    put_weights(
+        made,
+        {k: (v + scale * rng.normal(size=v.shape)).astype(np.float32) for k, v in own.items()},
+        "it",
+    )
     return made
 
 
@@ -86,7 +106,9 @@ def test_a_prompt_gives_no_signal_of_its_own() -> None:
     with torch.no_grad():
         # The gradient of the head is (softmax - one hot) of the answers' places, times their states, and nothing else.
         own = states[len(prompt) - 1 :]
-        error = made.decoder.lm_head(own).softmax(-1) - torch.nn.functional.one_hot(batch["answer"], len(head))
+        error = made.decoder.lm_head(own).softmax(-1) - torch.nn.functional.one_hot(
+            batch["answer"], len(head)
+        )
         torch.testing.assert_close(head, error.T @ own / len(answer), atol=1e-6, rtol=1e-3)
 
 
@@ -95,14 +117,20 @@ def test_nothing_is_changed_at_first_and_the_loss_falls(tuning: Any) -> None:
     made, plain = net(tuning, 48), load(tiny_lm(), "cpu", "fp32", "tiny").model
     words = torch.tensor([[5, 6, 7, 8]])
     if tuning != "prefix":
-        torch.testing.assert_close(made.decoder(input_ids=words).logits, plain(input_ids=words).logits)
+        torch.testing.assert_close(
+            made.decoder(input_ids=words).logits, plain(input_ids=words).logits
+        )
     names = {name for name, value in made.named_parameters() if value.requires_grad}
     assert {name for name in made.state_dict() if not name.startswith(Ranks.MARK)} == names
-    frozen = {name: value.clone() for name, value in made.named_parameters() if not value.requires_grad}
+    frozen = {
+        name: value.clone() for name, value in made.named_parameters() if not value.requires_grad
+    }
     how = Lessons(learning_rate=1e-2, epochs=8, batch_size=4)
     history = teach(made, pairs(), [], how, RUN)
     assert history[-1]["loss"] < 0.97 * history[0]["loss"]
-    assert all(torch.equal(value, dict(made.named_parameters())[name]) for name, value in frozen.items())
+    assert all(
+        torch.equal(value, dict(made.named_parameters())[name]) for name, value in frozen.items()
+    )
 
 
 def test_adalora_ends_with_the_ranks_it_was_given() -> None:
@@ -117,7 +145,9 @@ def test_training_stops_early_on_what_was_held_out_and_keeps_the_best() -> None:
     made = net("full")
     some = pairs(24)
     held = [(prompt, answer[::-1]) for prompt, answer in pairs(8)]
-    history = teach(made, some, held, Lessons(learning_rate=3e-2, epochs=40, batch_size=8, patience=2), RUN)
+    history = teach(
+        made, some, held, Lessons(learning_rate=3e-2, epochs=40, batch_size=8, patience=2), RUN
+    )
     assert len(history) < 10
     best = max(entry["value"] for entry in history)
     assert -float(made.answer_loss(laid_out(held)).detach()) == pytest.approx(best, rel=1e-4)
@@ -150,7 +180,9 @@ def test_merged_and_apart_say_the_same(tuning: Any) -> None:
     with torch.no_grad():
         apart = made.model(input_ids=words).logits
         plain = load(tiny_lm(), "cpu", "fp32", "tiny").model(input_ids=words).logits
-        torch.testing.assert_close(made.merged()(input_ids=words).logits, apart, atol=1e-4, rtol=1e-4)
+        torch.testing.assert_close(
+            made.merged()(input_ids=words).logits, apart, atol=1e-4, rtol=1e-4
+        )
     assert not torch.allclose(plain, apart, atol=1e-2)
     assert not any("lora" in name for name, _ in made.model.named_modules())
 
@@ -158,7 +190,10 @@ def test_merged_and_apart_say_the_same(tuning: Any) -> None:
 def test_what_is_drawn_behind_a_prefix_has_the_probability_training_gives_it() -> None:
     made, held = moved(net("prefix")), load(tiny_lm(), "cpu", "fp32", "tiny")
     same = [7, 8, 9, 10, 11, 12, 13, 14, 15]
-    rows = [_decode.Row([*same, *tail], seed) for seed, tail in enumerate(([20], [21, 22], [20], [4, 5, 6]))]
+    rows = [
+        _decode.Row([*same, *tail], seed)
+        for seed, tail in enumerate(([20], [21, 22], [20], [4, 5, 6]))
+    ]
     _decode.write(made.model, held.tokenizer, rows, Sampling(max_tokens=6), held.ends)
     with torch.no_grad():
         for row in rows:
@@ -171,12 +206,19 @@ def test_batches_hold_each_row_once_and_rows_of_like_length() -> None:
     found = list(by_length(sizes, 8, np.random.default_rng(1)))
     assert sorted(np.concatenate(found).tolist()) == list(range(333))
     assert np.mean([np.ptp(sizes[rows]) for rows in found]) < 4
-    assert [r.tolist() for r in by_length(sizes, 8, np.random.default_rng(1))] == [r.tolist() for r in found]
+    assert [r.tolist() for r in by_length(sizes, 8, np.random.default_rng(1))] == [
+        r.tolist() for r in found
+    ]
 
 
 def test_no_product_or_query_of_the_held_out_part_is_learned_from() -> None:
     rng = np.random.default_rng(0)
-    rows = pl.DataFrame({"item": rng.integers(100, size=400), "query": [f"Q{i}" for i in rng.integers(150, size=400)]})
+    rows = pl.DataFrame(
+        {
+            "item": rng.integers(100, size=400),
+            "query": [f"Q{i}" for i in rng.integers(150, size=400)],
+        }
+    )
     rows = rows.with_columns(
         pl.when(pl.col("item") % 2 == 0).then(pl.col("query").str.to_lowercase()).otherwise("query")
     )
@@ -189,7 +231,10 @@ def test_no_product_or_query_of_the_held_out_part_is_learned_from() -> None:
 
 
 def shop(*, real: int = 0, categories: bool = False) -> Shop:
-    kinds, colours = ["table", "lamp", "chair", "shelf"], ["red", "blue", "green", "white", "black", "grey"]
+    kinds, colours = (
+        ["table", "lamp", "chair", "shelf"],
+        ["red", "blue", "green", "white", "black", "grey"],
+    )
     titles = [f"Acme {colour} oak {kind}" for colour in colours for kind in kinds]
     items = pl.DataFrame({"item_id": [f"i{n}" for n in range(len(titles))], "title": titles})
     if categories:
@@ -242,13 +287,17 @@ def test_restored_it_writes_the_same_bytes(fitted: Any, tmp_path: Path) -> None:
         assert list(again._write(items, RUN)) == list(made._write(items, RUN))
     again.base_ = again.base_ | {"fingerprint": "other"}
     del again._drawn_by
-    with pytest.raises(SourceError, match="was fitted on the text model 'huggingface' with the fingerprint other"):
+    with pytest.raises(
+        SourceError, match="was fitted on the text model 'huggingface' with the fingerprint other"
+    ):
         again.sample(3, RUN)
 
 
 def test_one_seed_one_sample_whatever_the_batch(fitted: Any, tmp_path: Path) -> None:
     first = fitted.sample(16, RUN)
-    assert fitted.sample(16, RUN).fingerprint == first.fingerprint, "what was written before is forgotten"
+    assert fitted.sample(16, RUN).fingerprint == first.fingerprint, (
+        "what was written before is forgotten"
+    )
     writer = fitted._writer(RUN)
     try:
         writer.batch_size = 5
@@ -258,7 +307,11 @@ def test_one_seed_one_sample_whatever_the_batch(fitted: Any, tmp_path: Path) -> 
     assert fitted.sample(16, RUN.with_(seed=9)).fingerprint != first.fingerprint
     kept = fitted.sample(16, RUN.with_(cache=tmp_path))
     spent = writer.spent
-    assert fitted.sample(16, RUN.with_(cache=tmp_path)).fingerprint == kept.fingerprint == first.fingerprint
+    assert (
+        fitted.sample(16, RUN.with_(cache=tmp_path)).fingerprint
+        == kept.fingerprint
+        == first.fingerprint
+    )
     assert writer.spent == spent, "nothing is drawn twice"
     assert fitted.plan(5, RUN.with_(cache=tmp_path)).calls <= 5 * fitted.tries
 
@@ -282,14 +335,18 @@ def test_the_choice_is_the_likeliest_that_is_unlike_the_others() -> None:
     assert written.likeness("table oak", "a") == 1.0
     assert written.likeness("oak lamp", "a") == pytest.approx(1 / 3)
     assert written.likeness("oak lamp", "b") == 0.0
-    assert written.likeness("oak table", "b") == 1.0, "the same query is the same for any kind of product"
+    assert written.likeness("oak table", "b") == 1.0, (
+        "the same query is the same for any kind of product"
+    )
     assert written.choose(["oak table", "lamp"], [-1.0, -2.0], "a", 2.0) == "lamp"
     assert written.choose(["oak table", "lamp", ""], [-1.0, -2.0, 0.0], "a", 0.0) == "oak table"
     assert written.choose(["", ""], [0.0, 0.0], "a", 2.0) == ""
 
 
 def test_a_category_is_read_where_there_is_one() -> None:
-    with_, without = (tuned(epochs=1, by_category=by).fit(shop(categories=True), RUN) for by in (True, False))
+    with_, without = (
+        tuned(epochs=1, by_category=by).fit(shop(categories=True), RUN) for by in (True, False)
+    )
     assert with_._prompts(np.array([0])) == ["<< table >> << Acme red oak table >>\nSearch:"]
     assert without._prompts(np.array([0])) == ["<< Acme red oak table >>\nSearch:"]
     assert with_.kinds_[0] == without.kinds_[0] == "table"
@@ -299,7 +356,9 @@ def test_titles_can_be_read_first_and_a_killed_fit_goes_on(tmp_path: Path) -> No
     how: dict[str, Any] = {"pretrain_epochs": 2, "epochs": 2, "lessons": 60}
     whole = tuned(**how).fit(shop(), RUN)
     without = tuned(**how | {"pretrain_epochs": 0}).fit(shop(), RUN)
-    assert not all(np.allclose(value, without.weights_[name]) for name, value in whole.weights_.items())
+    assert not all(
+        np.allclose(value, without.weights_[name]) for name, value in whole.weights_.items()
+    )
     calls = list[int]()
 
     def stop(step: int, _: dict[str, float]) -> None:
@@ -310,7 +369,9 @@ def test_titles_can_be_read_first_and_a_killed_fit_goes_on(tmp_path: Path) -> No
     with pytest.raises(Stop):
         tuned(**how).fit(shop(), RUN.with_(cache=tmp_path, watch=stop))
     again = tuned(**how).fit(shop(), RUN.with_(cache=tmp_path))
-    assert all(np.array_equal(value, again.weights_[name]) for name, value in whole.weights_.items())
+    assert all(
+        np.array_equal(value, again.weights_[name]) for name, value in whole.weights_.items()
+    )
 
 
 def test_what_it_would_take_is_said_without_training(fitted: Any, tmp_path: Path) -> None:
@@ -380,4 +441,7 @@ def test_the_state_of_ranks_goes_round() -> None:
 
 
 def test_it_writes_for_the_items_that_are_given(fitted: Any) -> None:
-    assert set(fitted.sample(6, RUN, Given(items=("i3", "i5"))).table("judgments")["item_id"]) == {"i3", "i5"}
+    assert set(fitted.sample(6, RUN, Given(items=("i3", "i5"))).table("judgments")["item_id"]) == {
+        "i3",
+        "i5",
+    }

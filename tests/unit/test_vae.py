@@ -7,16 +7,23 @@ import polars as pl
 import pytest
 
 from conftest import small_shop
+from wareloom.core.family import SYNTHESIZERS
+from wareloom.core.run import Run
 from wareloom.errors import SettingError
-from wareloom.family import SYNTHESIZERS
 from wareloom.neural import torch
-from wareloom.run import Run
 from wareloom.shop import Log, Shop
 from wareloom.synthesis import Given
 from wareloom.synthesis.behaviour._latent import Coder, divergence
 from wareloom.synthesis.behaviour.vae import VAE
 
-QUICK = {"epochs": 40, "hidden_size": 16, "latent_size": 4, "batch_size": 64, "learning_rate": 0.02, "dropout": 0.2}
+QUICK = {
+    "epochs": 40,
+    "hidden_size": 16,
+    "latent_size": 4,
+    "batch_size": 64,
+    "learning_rate": 0.02,
+    "dropout": 0.2,
+}
 
 
 def tastes(users: int = 400, seed: int = 0) -> Shop:
@@ -24,7 +31,9 @@ def tastes(users: int = 400, seed: int = 0) -> Shop:
     rng = np.random.default_rng(seed)
     item = rng.integers(15, size=(users, 6)) + 15 * rng.integers(2, size=users)[:, None]
     rows = pl.DataFrame({"user": np.repeat(np.arange(users), 6), "item": item.ravel()})
-    events = rows.select(user_id=pl.format("u{}", "user"), item_id=pl.format("i{}", "item"), event=pl.lit("purchase"))
+    events = rows.select(
+        user_id=pl.format("u{}", "user"), item_id=pl.format("i{}", "item"), event=pl.lit("purchase")
+    )
     return Shop({"items": small_shop().table("items"), "events": events})
 
 
@@ -46,7 +55,9 @@ def test_the_divergence_is_that_of_two_normals() -> None:
     torch.manual_seed(1)
     mean, log_variance = torch.randn(5, 3), torch.randn(5, 3)
     one = torch.distributions.Normal(mean, (0.5 * log_variance).exp())
-    expected = torch.distributions.kl_divergence(one, torch.distributions.Normal(0.0, 1.0)).sum(dim=1)
+    expected = torch.distributions.kl_divergence(one, torch.distributions.Normal(0.0, 1.0)).sum(
+        dim=1
+    )
     torch.testing.assert_close(divergence(mean, log_variance), expected)
 
 
@@ -58,7 +69,9 @@ def test_the_loss_is_the_bound_user_by_user() -> None:
     told = float(net.loss((item, start, torch.tensor(0.3))).detach())
     torch.manual_seed(5)
     bags = [item[0:3], item[3:4], item[4:5]]
-    codes = [net.code(torch.tanh(net.item.weight[bag].sum(0) / len(bag) ** 0.5)).chunk(2) for bag in bags]
+    codes = [
+        net.code(torch.tanh(net.item.weight[bag].sum(0) / len(bag) ** 0.5)).chunk(2) for bag in bags
+    ]
     noise, total = torch.randn(3, 3), 0.0
     for bag, (mean, log_variance), e in zip(bags, codes, noise, strict=True):
         chance = torch.log_softmax(net.decode(mean + e * (0.5 * log_variance).exp()), dim=0)
@@ -81,9 +94,13 @@ def test_both_tastes_are_drawn_and_no_item_twice(fitted: VAE) -> None:
     assert late.mean() == pytest.approx(0.5, abs=0.06)
     real = Log.of(tastes())
     pairs = [
-        len(set(x.item[a:b])) / (b - a) for x in (log, real) for a, b in zip(x.offsets[:-1], x.offsets[1:], strict=True)
+        len(set(x.item[a:b])) / (b - a)
+        for x in (log, real)
+        for a, b in zip(x.offsets[:-1], x.offsets[1:], strict=True)
     ]
-    assert np.mean(pairs[:1000]) == pytest.approx(np.mean(pairs[1000:]), abs=0.05), "repeats as real users have them"
+    assert np.mean(pairs[:1000]) == pytest.approx(np.mean(pairs[1000:]), abs=0.05), (
+        "repeats as real users have them"
+    )
 
 
 def test_a_given_history_is_read(fitted: VAE) -> None:

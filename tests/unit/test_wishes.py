@@ -8,9 +8,9 @@ import numpy as np
 import polars as pl
 import pytest
 
-from wareloom.family import RANKERS
+from wareloom.core.family import RANKERS
+from wareloom.core.run import Run
 from wareloom.language.wishes import Wishes, read_wishes
-from wareloom.run import Run
 from wareloom.shop import Requests, Shop
 
 RUN = Run(seed=1, threads=1)
@@ -52,12 +52,20 @@ def shop() -> Shop:
     items = pl.DataFrame(
         {
             "item_id": ["a", "b", "c", "d", "e"],
-            "title": ["red shoes", "red shoes leather", "red shoes canvas", "blue hat", "girls red shoes"],
+            "title": [
+                "red shoes",
+                "red shoes leather",
+                "red shoes canvas",
+                "blue hat",
+                "girls red shoes",
+            ],
             "price": [80.0, 45.0, None, 10.0, 30.0],
         }
     )
     rows = [(f"u{n}", item) for n in range(20) for item in (("b", "d") if n % 2 else ("c", "a"))]
-    events = pl.DataFrame(rows, ["user_id", "item_id"], orient="row").with_columns(event=pl.lit("purchase"))
+    events = pl.DataFrame(rows, ["user_id", "item_id"], orient="row").with_columns(
+        event=pl.lit("purchase")
+    )
     return Shop({"items": items, "events": events})
 
 
@@ -67,8 +75,13 @@ def test_what_costs_too_much_stands_below(name: str, tmp_path: Path) -> None:
     made = RANKERS.make(name, wishes=True, **own).fit(shop(), RUN)
     made.save(tmp_path / name)
     for ranker in (made, RANKERS.restore(tmp_path / name)):
-        ranked = ranker.rank(Requests(queries=["red shoes under 50", "shoes over $60", "shoes for my daughter"]), k=5)
-        lists = {r: rows["item_id"].to_list() for (r,), rows in ranked.group_by("request", maintain_order=True)}
+        ranked = ranker.rank(
+            Requests(queries=["red shoes under 50", "shoes over $60", "shoes for my daughter"]), k=5
+        )
+        lists = {
+            r: rows["item_id"].to_list()
+            for (r,), rows in ranked.group_by("request", maintain_order=True)
+        }
         assert lists[0].index("a") == 4
         assert set(lists[0][:3]) == {"b", "c", "e"}, "an item without a price stays"
         assert set(lists[1][:2]) == {"a", "c"}

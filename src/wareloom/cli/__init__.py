@@ -55,7 +55,11 @@ def _show_version(value: bool) -> None:
 @app.callback()
 def _root(
     version: bool = typer.Option(
-        False, "--version", callback=_show_version, is_eager=True, help="Print the version and leave."
+        False,
+        "--version",
+        callback=_show_version,
+        is_eager=True,
+        help="Print the version and leave.",
     ),
 ) -> None:
     pass

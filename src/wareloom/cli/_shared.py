@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from wareloom.core.run import Run
 from wareloom.errors import SettingError, near
-from wareloom.run import Run
 
 if TYPE_CHECKING:
     import polars as pl
@@ -25,27 +25,40 @@ Threads = Annotated[int, typer.Option(help="Threads to compute with; 0 takes the
 Device = Annotated[str, typer.Option(help='Where neural models run: "cpu", "cuda" or "cuda:1".')]
 Precision = Annotated[
     Literal["auto", "fp32", "bf16"],
-    typer.Option(help="Arithmetic of neural models; auto takes bf16 on a GPU. A CPU with AMX is quicker in bf16."),
+    typer.Option(
+        help="Arithmetic of neural models; auto takes bf16 on a GPU. A CPU with AMX is quicker in bf16."
+    ),
 ]
 Track = Annotated[
     str,
-    typer.Option(help="Where losses go while a network is trained: tensorboard:FOLDER, mlflow:FOLDER, wandb:FOLDER."),
+    typer.Option(
+        help="Where losses go while a network is trained: tensorboard:FOLDER, mlflow:FOLDER, wandb:FOLDER."
+    ),
 ]
 Cells = Annotated[
     Path | None,
-    typer.Option("--cache", help="Keep finished cells here for good: more seeds, or others beside, redo none of them."),
+    typer.Option(
+        "--cache",
+        help="Keep finished cells here for good: more seeds, or others beside, redo none of them.",
+    ),
 ]
 Jobs = Annotated[
-    int, typer.Option(help="Processes that work side by side and share the threads; each holds the data in memory.")
+    int,
+    typer.Option(
+        help="Processes that work side by side and share the threads; each holds the data in memory."
+    ),
 ]
-Set = Annotated[list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="A setting; may be given again.")]
+Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="NAME=VALUE", help="A setting; may be given again."),
+]
 
 
 def names(kind: str) -> Callable[[str], list[str]]:
     """Complete the names of a family on the command line."""
 
     def complete(incomplete: str) -> list[str]:
-        from wareloom.family import FAMILIES
+        from wareloom.core.family import FAMILIES
 
         return [name for name in FAMILIES[kind].names() if name.startswith(incomplete)]
 
@@ -82,7 +95,9 @@ def _value(text: str) -> Any:
     return text
 
 
-def settings_of(names: Sequence[str], given: Sequence[str] | None, option: str = "--set") -> dict[str, dict[str, Any]]:
+def settings_of(
+    names: Sequence[str], given: Sequence[str] | None, option: str = "--set"
+) -> dict[str, dict[str, Any]]:
     """Read `whose.name=value` pairs: settings by name, by whose they are, which must be one of `names`."""
     found: dict[str, dict[str, Any]] = {}
     for key, value in settings(given).items():
@@ -115,7 +130,9 @@ def outline(value: Mapping[str, Any], depth: int = 0) -> list[str]:
     for key, entry in value.items():
         if isinstance(entry, Mapping):
             lines += [f"{'  ' * depth}{key}", *outline(entry, depth + 1)]
-        elif isinstance(entry, list) and any(isinstance(part, str) and " " in part for part in entry):
+        elif isinstance(entry, list) and any(
+            isinstance(part, str) and " " in part for part in entry
+        ):
             lines += [f"{'  ' * depth}{key}", *(f"{'  ' * depth}  {part}" for part in entry)]
         else:
             lines.append(f"{'  ' * depth}{key}: {_brief(entry)}")
@@ -127,7 +144,8 @@ def table(frame: pl.DataFrame) -> str:
     rows = [list(frame.columns), *([_brief(cell) for cell in row] for row in frame.iter_rows())]
     widths = [max(len(row[i]) for row in rows) for i in range(len(frame.columns))]
     return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
     )
 
 

@@ -14,17 +14,27 @@ def main(
     labels: Annotated[
         str,
         typer.Argument(
-            help="The synthesizer of labels: lexical, distilled or judge.", autocompletion=names("synthesizer")
+            help="The synthesizer of labels: lexical, distilled or judge.",
+            autocompletion=names("synthesizer"),
         ),
     ],
-    shop: Annotated[Path, typer.Argument(help="A shop's folder with judgments, whole: it is split by query.")],
+    shop: Annotated[
+        Path, typer.Argument(help="A shop's folder with judgments, whole: it is split by query.")
+    ],
     labelled: Annotated[
-        int | None, typer.Option(help="Queries whose judgments it is given; all of the training part where not said.")
+        int | None,
+        typer.Option(
+            help="Queries whose judgments it is given; all of the training part where not said."
+        ),
     ] = None,
     most: Annotated[int, typer.Option(help="Held-out queries that are labelled; 0 for all.")] = 0,
     seeds: Annotated[int, typer.Option(help="How often the labelled queries are drawn anew.")] = 3,
-    to: Annotated[Path | None, typer.Option("--to", help="Also write the figures to this JSON file.")] = None,
-    cache: Annotated[Path | None, typer.Option(help="Keep vectors, and a language model's answers, here.")] = None,
+    to: Annotated[
+        Path | None, typer.Option("--to", help="Also write the figures to this JSON file.")
+    ] = None,
+    cache: Annotated[
+        Path | None, typer.Option(help="Keep vectors, and a language model's answers, here.")
+    ] = None,
     set: Set = None,
     threads: Threads = 0,
     seed: Seed = 0,
@@ -33,8 +43,8 @@ def main(
 ) -> None:
     """Measure how far synthetic labels agree with people's on held-out queries: kappa, tau, accuracy, reliability."""
     from wareloom.api import agree
+    from wareloom.core.state import write_json
     from wareloom.shop import Shop
-    from wareloom.state import write_json
 
     run = run_of(seed, quiet, threads=threads, cache=cache)
     asked = {"labelled": labelled, "most": most, "seeds": seeds, "settings": settings(set)}

@@ -12,15 +12,17 @@ from wareloom.cli._shared import AsJson, Quiet, Seed, show
 
 def main(
     shop: Annotated[Path, typer.Argument(help="The shop's folder.")],
-    to: Annotated[Path | None, typer.Option("--to", help="Also write the figures to this JSON file.")] = None,
+    to: Annotated[
+        Path | None, typer.Option("--to", help="Also write the figures to this JSON file.")
+    ] = None,
     seed: Seed = 0,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
     """Count, measure and warn: sparsity, long tail, activity, sessions, funnel, time span, ties."""
+    from wareloom.core.state import write_json
+    from wareloom.preparing.statistics import statistics
     from wareloom.shop import Shop
-    from wareloom.shop.statistics import statistics
-    from wareloom.state import write_json
 
     found = statistics(Shop.open(shop))
     if to is not None:

@@ -19,10 +19,10 @@ def main(
     quiet: Quiet = False,
 ) -> None:
     """Clean a shop: duplicates, impossible values, outliers, robots, text; rejected rows are kept with reasons."""
-    from wareloom.family import configure
+    from wareloom.core.settings import configure
+    from wareloom.core.state import read_json
+    from wareloom.preparing.cleaning import CleanSettings, clean
     from wareloom.shop import Shop
-    from wareloom.shop.cleaning import CleanSettings, clean
-    from wareloom.state import read_json
 
     clean(Shop.open(shop), configure(CleanSettings, settings(set)), to, run_of(seed, quiet))
     show(read_json(to / "clean.json") | {"shop": str(to)}, as_json)

@@ -7,20 +7,46 @@ from typing import Annotated, Any
 
 import typer
 
-from wareloom.cli._shared import AsJson, Device, Precision, Quiet, Seed, Set, Threads, To, run_of, settings, show, table
+from wareloom.cli._shared import (
+    AsJson,
+    Device,
+    Precision,
+    Quiet,
+    Seed,
+    Set,
+    Threads,
+    To,
+    run_of,
+    settings,
+    show,
+    table,
+)
 
 
 def main(
-    real: Annotated[Path, typer.Argument(help="What the synthesizer was fitted on: a shop, or a folder of tables.")],
-    synthetic: Annotated[Path, typer.Argument(help="What it made: a shop, or any tool's folder of tables.")],
+    real: Annotated[
+        Path,
+        typer.Argument(help="What the synthesizer was fitted on: a shop, or a folder of tables."),
+    ],
+    synthetic: Annotated[
+        Path, typer.Argument(help="What it made: a shop, or any tool's folder of tables.")
+    ],
     to: To,
     holdout: Annotated[
         list[Path] | None,
-        typer.Option(help="Real users or queries that it never saw; may be given again.", show_default=False),
+        typer.Option(
+            help="Real users or queries that it never saw; may be given again.", show_default=False
+        ),
     ] = None,
-    measures: Annotated[str, typer.Option(help="Measures, with commas; all quick ones where none are named.")] = "",
-    gru: Annotated[bool, typer.Option("--gru", help="Let a small network read the sequences, too.")] = False,
-    tolerance: Annotated[float, typer.Option(help="Times the floor that a figure may be and stay within it.")] = 1.25,
+    measures: Annotated[
+        str, typer.Option(help="Measures, with commas; all quick ones where none are named.")
+    ] = "",
+    gru: Annotated[
+        bool, typer.Option("--gru", help="Let a small network read the sequences, too.")
+    ] = False,
+    tolerance: Annotated[
+        float, typer.Option(help="Times the floor that a figure may be and stay within it.")
+    ] = 1.25,
     set: Set = None,
     threads: Threads = 0,
     device: Device = "cpu",
@@ -33,7 +59,7 @@ def main(
 
     --set MEASURE.NAME=VALUE sets a setting of a measure.
     """
-    from wareloom.proof.compare import CompareSettings, compare_paths, must_be_free
+    from wareloom.evaluation.compare import CompareSettings, compare_paths, must_be_free
     from wareloom.report.comparison import save_comparison
 
     own: dict[str, dict[str, Any]] = {}
@@ -53,4 +79,6 @@ def main(
     save_comparison(found, to)
     left = [f"  without {name}: {why}" for name, why in sorted(found.data["left_out"].items())]
     shown = table(found.table().select("measure", "value", "floor", "ratio", "verdict", "unit"))
-    show(found.data, as_json, "\n".join([str(found), "", shown, "", *left, str(to / "compare.html")]))
+    show(
+        found.data, as_json, "\n".join([str(found), "", shown, "", *left, str(to / "compare.html")])
+    )

@@ -16,7 +16,10 @@ JOB: dict[str, Any] = {
     "seed": 7,
     "synthesize": {"name": "markov"},
     "mix": {"name": "ratio", "set": {"ratio": 0.5}},
-    "train": {"name": "ease", "set": {"max_items": 3000, "regularization": 1000.0, "decay": 1.0, "pair_decay": 1.0}},
+    "train": {
+        "name": "ease",
+        "set": {"max_items": 3000, "regularization": 1000.0, "decay": 1.0, "pair_decay": 1.0},
+    },
     "prove": {
         "ratios": [0.5],
         "ties": ["shuffled"],
@@ -30,7 +33,9 @@ ranker's settings were chosen on the validation part, on real data alone."""
 
 def main(
     to: Annotated[Path, typer.Option("--to", help="Folder to write to.")] = Path("runs/demo"),
-    resume: Annotated[bool, typer.Option("--resume", help="Continue a demo that was stopped.")] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Continue a demo that was stopped.")
+    ] = False,
     seed: Annotated[int, typer.Option(help="The one seed of all that is random.")] = 7,
     as_json: AsJson = False,
     quiet: Quiet = False,
@@ -57,7 +62,12 @@ def main(
     total = sum(done.seconds.values())
     text = f"\n{done.proof}\n{total:.0f} s. Open {to / 'proof' / 'report.html'}; the recipe is {to / 'recipe.toml'}."
     show(
-        {"verdict": done.proof.verdict, "sentence": str(done.proof), "seconds": done.seconds, "folder": str(to)},
+        {
+            "verdict": done.proof.verdict,
+            "sentence": str(done.proof),
+            "seconds": done.seconds,
+            "folder": str(to),
+        },
         as_json,
         text,
     )

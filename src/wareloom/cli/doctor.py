@@ -29,7 +29,7 @@ def main(as_json: AsJson = False) -> None:
     import platform
 
     from wareloom._version import __version__
-    from wareloom.run import physical_cores
+    from wareloom.core.run import physical_cores
 
     packages = {}
     for name in PACKAGES:
@@ -41,7 +41,11 @@ def main(as_json: AsJson = False) -> None:
             )
         else:
             packages[name] = importlib.metadata.version(name.replace("_", "-"))
-    pages = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30 if hasattr(os, "sysconf") else None
+    pages = (
+        os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30
+        if hasattr(os, "sysconf")
+        else None
+    )
     machine = {
         "python": platform.python_version(),
         "system": platform.platform(),
@@ -49,5 +53,7 @@ def main(as_json: AsJson = False) -> None:
         "memory_gib": pages,
     }
     show({"wareloom": __version__, "machine": machine, "packages": packages}, as_json)
-    broken = [name for name in PACKAGES if name not in OPTIONAL and packages[name].startswith("missing")]
+    broken = [
+        name for name in PACKAGES if name not in OPTIONAL and packages[name].startswith("missing")
+    ]
     raise typer.Exit(2 if broken else 0)

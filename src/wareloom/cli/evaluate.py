@@ -16,9 +16,13 @@ def main(
     part: Annotated[str, typer.Option(help="validation or test.")] = "test",
     metrics: Annotated[
         str,
-        typer.Option(help="Metrics, with commas; of clicks (log_loss) for a click model, else of rankings (ndcg@10)."),
+        typer.Option(
+            help="Metrics, with commas; of clicks (log_loss) for a click model, else of rankings (ndcg@10)."
+        ),
     ] = "",
-    to: Annotated[Path | None, typer.Option("--to", help="Also write the figures to this JSON file.")] = None,
+    to: Annotated[
+        Path | None, typer.Option("--to", help="Also write the figures to this JSON file.")
+    ] = None,
     seed: Seed = 0,
     as_json: AsJson = False,
     quiet: Quiet = False,
@@ -28,16 +32,22 @@ def main(
     A click model predicts held-out impressions where the shop has any, a ranker of search answers held-out queries
     where it has judgments; every other ranks the whole catalogue for each held-out request.
     """
-    from wareloom.family import RANKERS
-    from wareloom.proof.judge import judge
-    from wareloom.shop.splits import Split
-    from wareloom.state import write_json
+    from wareloom.core.family import RANKERS
+    from wareloom.core.state import write_json
+    from wareloom.evaluation.evaluate import judge
+    from wareloom.preparing.splits import Split
 
     found = judge(
-        RANKERS.restore(model), Split.open(split), part, metrics.split(",") if metrics else (), run_of(seed, quiet)
+        RANKERS.restore(model),
+        Split.open(split),
+        part,
+        metrics.split(",") if metrics else (),
+        run_of(seed, quiet),
     )
     result = {"model": str(model), "part": part, "of": found.of, "requests": found.requests}
     result |= {"metrics": found.table.to_dicts()}
     if to is not None:
         write_json(to, result)
-    show(result, as_json, f"{found.requests:,} {found.unit} of the {part} part\n{table(found.table)}")
+    show(
+        result, as_json, f"{found.requests:,} {found.unit} of the {part} part\n{table(found.table)}"
+    )

@@ -18,12 +18,13 @@ def main(
     quiet: Quiet = False,
 ) -> None:
     """Write feature tables: recency, frequency, monetary value, affinities, item age, popularity, hours, weekdays."""
+    from wareloom.preparing.features import features, save_features
     from wareloom.shop import Shop
-    from wareloom.shop.features import features, save_features
 
     made = features(Shop.open(shop), run_of(seed, quiet))
     save_features(made, to)
     show(
-        {name: {"rows": len(frame), "columns": frame.columns} for name, frame in made.items()} | {"folder": str(to)},
+        {name: {"rows": len(frame), "columns": frame.columns} for name, frame in made.items()}
+        | {"folder": str(to)},
         as_json,
     )

@@ -7,7 +7,18 @@ from typing import Annotated
 
 import typer
 
-from wareloom.cli._shared import AsJson, Jobs, Quiet, Seed, Set, To, run_of, settings_of, show, table
+from wareloom.cli._shared import (
+    AsJson,
+    Jobs,
+    Quiet,
+    Seed,
+    Set,
+    To,
+    run_of,
+    settings_of,
+    show,
+    table,
+)
 
 
 def main(
@@ -18,9 +29,13 @@ def main(
     ] = "popularity,personal,transitions,item_knn,ease",
     split: Annotated[str, typer.Option(help="time, leave-last-out or user.")] = "time",
     seeds: Annotated[int, typer.Option(help="How often everything random is drawn anew.")] = 3,
-    metrics: Annotated[str, typer.Option(help="Metrics; the first orders the table.")] = "ndcg@10,recall@10,recall@50",
+    metrics: Annotated[
+        str, typer.Option(help="Metrics; the first orders the table.")
+    ] = "ndcg@10,recall@10,recall@50",
     ties: Annotated[str, typer.Option(help="Order of events of one time.")] = "shuffled,file",
-    threads: Annotated[int, typer.Option(help="Threads to compute with; 0 takes the physical cores.")] = 0,
+    threads: Annotated[
+        int, typer.Option(help="Threads to compute with; 0 takes the physical cores.")
+    ] = 0,
     jobs: Jobs = 1,
     set: Set = None,
     seed: Seed = 0,
@@ -33,10 +48,10 @@ def main(
     """
     import polars as pl
 
-    from wareloom.family import configure
+    from wareloom.core.settings import configure
+    from wareloom.preparing.splits import SplitSettings
     from wareloom.proof.leaderboard import LeaderboardSettings, leaderboard
     from wareloom.shop import Shop
-    from wareloom.shop.splits import SplitSettings
 
     named = rankers.split(",")
     own = settings_of(named, set)
@@ -49,5 +64,7 @@ def main(
     )
     found = leaderboard(Shop.open(shop), how, run_of(seed, quiet, threads=threads, jobs=jobs))
     found.save(to)
-    shown = found.table().drop("seeds").with_columns(behind=pl.col("behind").struct.field("difference"))
+    shown = (
+        found.table().drop("seeds").with_columns(behind=pl.col("behind").struct.field("difference"))
+    )
     show(found.data, as_json, f"{found}\n\n{table(shown)}\n{to / 'leaderboard.json'}")

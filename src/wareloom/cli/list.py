@@ -19,10 +19,16 @@ def main(
     as_json: AsJson = False,
 ) -> None:
     """List algorithms, each with one line of what it is."""
+    from wareloom.core.family import FAMILIES
     from wareloom.errors import unknown
-    from wareloom.family import FAMILIES
 
     if family is not None and family not in FAMILIES:
         raise unknown("family", family, FAMILIES)
     wanted = {family: FAMILIES[family]} if family else FAMILIES
-    show({kind: {entry.name: entry.summary for entry in each.entries()} for kind, each in wanted.items()}, as_json)
+    show(
+        {
+            kind: {entry.name: entry.summary for entry in each.entries()}
+            for kind, each in wanted.items()
+        },
+        as_json,
+    )

@@ -15,7 +15,10 @@ def main(
     synthetic: Annotated[Path, typer.Argument(help="The screened synthetic shop.")],
     to: To,
     mixer: Annotated[
-        str, typer.Option(help="The mixer; 'wareloom list mixer' shows all.", autocompletion=names("mixer"))
+        str,
+        typer.Option(
+            help="The mixer; 'wareloom list mixer' shows all.", autocompletion=names("mixer")
+        ),
     ] = "ratio",
     set: Set = None,
     seed: Seed = 0,
@@ -25,9 +28,13 @@ def main(
     """Blend real and synthetic rows into one training shop."""
     import polars as pl
 
-    from wareloom.family import MIXERS
+    from wareloom.core.family import MIXERS
     from wareloom.shop import Shop
 
-    mixed = MIXERS.make(mixer, **settings(set)).mix(Shop.open(real), Shop.open(synthetic), run_of(seed, quiet)).save(to)
+    mixed = (
+        MIXERS.make(mixer, **settings(set))
+        .mix(Shop.open(real), Shop.open(synthetic), run_of(seed, quiet))
+        .save(to)
+    )
     origins = mixed.scan("events").group_by("origin").agg(pl.len()).sort("origin").collect()
     show({"shop": str(to), "events": dict(origins.iter_rows())}, as_json)

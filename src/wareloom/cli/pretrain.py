@@ -7,15 +7,32 @@ from typing import Annotated
 
 import typer
 
-from wareloom.cli._shared import AsJson, Device, Precision, Quiet, Seed, Set, Threads, To, Track, run_of, settings, show
+from wareloom.cli._shared import (
+    AsJson,
+    Device,
+    Precision,
+    Quiet,
+    Seed,
+    Set,
+    Threads,
+    To,
+    Track,
+    run_of,
+    settings,
+    show,
+)
 
 
 def main(
     shop: Annotated[Path, typer.Argument(help="The training shop's folder.")],
     to: To,
-    model: Annotated[str, typer.Option(help="A folder with the encoder to begin with; MiniLM where not given.")] = "",
+    model: Annotated[
+        str, typer.Option(help="A folder with the encoder to begin with; MiniLM where not given.")
+    ] = "",
     set: Set = None,
-    cache: Annotated[Path | None, typer.Option(help="Keep the state of training here: the same call goes on.")] = None,
+    cache: Annotated[
+        Path | None, typer.Option(help="Keep the state of training here: the same call goes on.")
+    ] = None,
     threads: Threads = 0,
     device: Device = "cpu",
     precision: Precision = "auto",
@@ -28,12 +45,13 @@ def main(
     from wareloom.api import pretrain
     from wareloom.shop import Shop
 
-    run = run_of(seed, quiet, threads=threads, device=device, precision=precision, track=track, cache=cache)
+    run = run_of(
+        seed, quiet, threads=threads, device=device, precision=precision, track=track, cache=cache
+    )
     told = pretrain(Shop.open(shop), to, run, **({"model": model} | settings(set)))
     before, after = told["perplexity_before"], told["perplexity"]
     said = f"{told['texts']:,} texts, {told['updates']:,} updates"
     if before is not None and after is not None:
-        said += (
-            f"; perplexity of words left out of {told['held_out']:,} other texts: {before:,.1f} before, {after:,.1f}"
-        )
+        said += f"; perplexity of words left out of {told['held_out']:,} other texts: "
+        said += f"{before:,.1f} before, {after:,.1f}"
     show(told, as_json, f"{said}\n{to}: give it as --set model={to} to bi_encoder")

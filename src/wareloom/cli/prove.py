@@ -27,8 +27,8 @@ from wareloom.cli._shared import (
 )
 
 if TYPE_CHECKING:
-    from wareloom.proof.arms import Generator
     from wareloom.proof.result import Proof
+    from wareloom.sampling.generator import Generator
 
 
 Of = Annotated[str, typer.Option(help="What is proved: recommendation, clicks or search.")]
@@ -47,22 +47,46 @@ Ranker = Annotated[
         autocompletion=names("ranker"),
     ),
 ]
-Metrics = Annotated[str, typer.Option(help="Metrics, with commas; the first decides. Those of the kind where none.")]
-Split = Annotated[str, typer.Option(help="time, leave-last-out, user or query; for search query, else time.")]
-Ratios = Annotated[str, typer.Option(help="Synthetic events for each real one; the best on validation is taken.")]
-Ties = Annotated[str, typer.Option(help="Order of events of one time, shuffled,file; the first decides.")]
+Metrics = Annotated[
+    str, typer.Option(help="Metrics, with commas; the first decides. Those of the kind where none.")
+]
+Split = Annotated[
+    str, typer.Option(help="time, leave-last-out, user or query; for search query, else time.")
+]
+Ratios = Annotated[
+    str, typer.Option(help="Synthetic events for each real one; the best on validation is taken.")
+]
+Ties = Annotated[
+    str, typer.Option(help="Order of events of one time, shuffled,file; the first decides.")
+]
 Screens = Annotated[
-    str, typer.Option(help="Screens of what is synthesised, with commas; those of the kind where none.")
+    str,
+    typer.Option(help="Screens of what is synthesised, with commas; those of the kind where none."),
 ]
 ScreenSet = Annotated[
     list[str] | None,
-    typer.Option("--screen-set", metavar="SCREEN.NAME=VALUE", help="A setting of a screen; may be given again."),
+    typer.Option(
+        "--screen-set",
+        metavar="SCREEN.NAME=VALUE",
+        help="A setting of a screen; may be given again.",
+    ),
 ]
-Guard = Annotated[float, typer.Option(help="Largest relative fall of a slice beside which 'helps' is still said.")]
-Effect = Annotated[float | None, typer.Option(help="A relative lift, such as 0.02, of which the power is told.")]
-Shares = Annotated[str, typer.Option(help="Measure the lift at these shares of the training users: 0.1,0.5,1 or auto.")]
-ByRatio = Annotated[bool, typer.Option("--lift-by-ratio", help="Measure the lift of every ratio on validation.")]
-LeaveOut = Annotated[bool, typer.Option("--leave-out", help="Try several synthesizers without each of them.")]
+Guard = Annotated[
+    float, typer.Option(help="Largest relative fall of a slice beside which 'helps' is still said.")
+]
+Effect = Annotated[
+    float | None, typer.Option(help="A relative lift, such as 0.02, of which the power is told.")
+]
+Shares = Annotated[
+    str,
+    typer.Option(help="Measure the lift at these shares of the training users: 0.1,0.5,1 or auto."),
+]
+ByRatio = Annotated[
+    bool, typer.Option("--lift-by-ratio", help="Measure the lift of every ratio on validation.")
+]
+LeaveOut = Annotated[
+    bool, typer.Option("--leave-out", help="Try several synthesizers without each of them.")
+]
 SetOf = Annotated[
     list[str] | None,
     typer.Option(
@@ -73,11 +97,15 @@ SetOf = Annotated[
     ),
 ]
 Seeds = Annotated[int, typer.Option(help="How often everything random is drawn anew.")]
-Resume = Annotated[bool, typer.Option("--resume", help="Keep the cells of a proof that was stopped.")]
+Resume = Annotated[
+    bool, typer.Option("--resume", help="Keep the cells of a proof that was stopped.")
+]
 
 
 def main(
-    shop: Annotated[Path, typer.Argument(help="The shop's folder, whole: the proof splits it itself.")],
+    shop: Annotated[
+        Path, typer.Argument(help="The shop's folder, whole: the proof splits it itself.")
+    ],
     to: To,
     of: Of = "recommendation",
     synthesizer: Synthesizer = "",
@@ -107,11 +135,11 @@ def main(
     quiet: Quiet = False,
 ) -> None:
     """Train a ranker with and without synthetic data and judge it on real held-out data; exit code 1 where it hurts."""
-    from wareloom.family import configure
+    from wareloom.core.settings import configure
+    from wareloom.preparing.splits import SplitSettings
     from wareloom.proof.kinds import asked, kind_of
     from wareloom.report import prove_and_report
     from wareloom.shop import Shop
-    from wareloom.shop.splits import SplitSettings
 
     kind = kind_of(of)
     of_generator, of_ranker, of_proof = _parted(settings(set))
@@ -126,11 +154,22 @@ def main(
         "ties": tuple(ties.split(",")) if ties else None,
         "guard": guard,
         "effect": effect,
-        "shares": ("auto" if shares == "auto" else _numbers("--shares", shares)) if shares else None,
+        "shares": ("auto" if shares == "auto" else _numbers("--shares", shares))
+        if shares
+        else None,
         "lift_by_ratio": lift_by_ratio or None,
         "leave_out": leave_out or None,
     }
-    run = run_of(seed, quiet, threads=threads, jobs=jobs, device=device, precision=precision, track=track, cache=cache)
+    run = run_of(
+        seed,
+        quiet,
+        threads=threads,
+        jobs=jobs,
+        device=device,
+        precision=precision,
+        track=track,
+        cache=cache,
+    )
     wanted = configure(kind.settings, asked(of, values | of_proof))
     proof = prove_and_report(Shop.open(shop), wanted, to, run, resume=resume)
     show(proof.data, as_json, "\n".join([*told(proof), str(to / "report.html")]))
@@ -154,8 +193,8 @@ def told(proof: Proof) -> list[str]:
 def _generator(of: str, named: str, given: dict[str, Any]) -> Generator:
     """Read "" for the kind's own, "markov", or "markov,shuffled" with settings such as markov.window."""
     from wareloom.errors import SettingError, near
-    from wareloom.proof.arms import Generator, Member
     from wareloom.proof.kinds import generator_of
+    from wareloom.sampling.generator import Generator, Member
 
     several = named.split(",")
     if len(several) == 1:
@@ -169,13 +208,17 @@ def _generator(of: str, named: str, given: dict[str, Any]) -> Generator:
                 f"{near(whose, own)}"
             )
         own[whose][setting] = value
-    return Generator(members=tuple(Member(synthesizer=name, settings=own[name]) for name in several))
+    return Generator(
+        members=tuple(Member(synthesizer=name, settings=own[name]) for name in several)
+    )
 
 
 def _parted(given: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
     """Part the settings of the synthesizer from those that begin with "ranker." and with "proof."."""
     named = ("ranker.", "proof.")
-    of_ranker, of_proof = ({k.removeprefix(n): v for k, v in given.items() if k.startswith(n)} for n in named)
+    of_ranker, of_proof = (
+        {k.removeprefix(n): v for k, v in given.items() if k.startswith(n)} for n in named
+    )
     return {k: v for k, v in given.items() if not k.startswith(named)}, of_ranker, of_proof
 
 
@@ -184,7 +227,9 @@ def _screened(generator: Generator, screens: str, screen_set: list[str] | None) 
     from dataclasses import replace
 
     named = tuple(listed(screens)) or generator.screens
-    return replace(generator, screens=named, screen_settings=settings_of(named, screen_set, "--screen-set"))
+    return replace(
+        generator, screens=named, screen_settings=settings_of(named, screen_set, "--screen-set")
+    )
 
 
 def _numbers(option: str, text: str) -> tuple[float, ...]:
@@ -194,4 +239,6 @@ def _numbers(option: str, text: str) -> tuple[float, ...]:
     try:
         return tuple(float(part) for part in text.split(","))
     except ValueError:
-        raise SettingError(f"{option} takes numbers with commas, such as 0.5,1, not {text!r}.") from None
+        raise SettingError(
+            f"{option} takes numbers with commas, such as 0.5,1, not {text!r}."
+        ) from None

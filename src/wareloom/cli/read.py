@@ -11,21 +11,38 @@ from wareloom.cli._shared import AsJson, Quiet, Seed, Set, To, names, run_of, se
 
 def main(
     source: Annotated[
-        str, typer.Argument(help="A file, a folder, a database URL, or the name of an installed data set.")
+        str,
+        typer.Argument(
+            help="A file, a folder, a database URL, or the name of an installed data set."
+        ),
     ],
     to: To,
     format: Annotated[
-        str, typer.Option("--as", help="The reader; 'wareloom list reader' shows all.", autocompletion=names("reader"))
+        str,
+        typer.Option(
+            "--as",
+            help="The reader; 'wareloom list reader' shows all.",
+            autocompletion=names("reader"),
+        ),
     ] = "auto",
-    on_error: Annotated[str, typer.Option(help="On malformed cells: 'stop', or 'reject' the row and go on.")] = "stop",
+    on_error: Annotated[
+        str, typer.Option(help="On malformed cells: 'stop', or 'reject' the row and go on.")
+    ] = "stop",
     set: Set = None,
     seed: Seed = 0,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
     """Read an export into a shop: checked once, rejected rows kept aside with their reasons."""
+    from wareloom.core.state import read_json
     from wareloom.readers import read
-    from wareloom.state import read_json
 
-    read(source, to=to, as_=format, settings=settings(set), on_error=on_error, run=run_of(seed, quiet))
+    read(
+        source,
+        to=to,
+        as_=format,
+        settings=settings(set),
+        on_error=on_error,
+        run=run_of(seed, quiet),
+    )
     show(read_json(to / "read.json") | {"shop": str(to)}, as_json)

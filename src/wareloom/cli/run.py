@@ -7,14 +7,30 @@ from typing import Annotated
 
 import typer
 
-from wareloom.cli._shared import AsJson, Cells, Device, Jobs, Precision, Quiet, Threads, run_of, show
+from wareloom.cli._shared import (
+    AsJson,
+    Cells,
+    Device,
+    Jobs,
+    Precision,
+    Quiet,
+    Threads,
+    run_of,
+    show,
+)
 
 
 def main(
     recipe: Annotated[Path, typer.Argument(help="The recipe, a TOML file.")],
-    to: Annotated[Path | None, typer.Option("--to", help="Folder to write to; runs/NAME where not given.")] = None,
-    source: Annotated[str | None, typer.Option(help="Another source than the recipe's: your own export.")] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Continue a job that was stopped.")] = False,
+    to: Annotated[
+        Path | None, typer.Option("--to", help="Folder to write to; runs/NAME where not given.")
+    ] = None,
+    source: Annotated[
+        str | None, typer.Option(help="Another source than the recipe's: your own export.")
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Continue a job that was stopped.")
+    ] = False,
     cache: Cells = None,
     seed: Annotated[int | None, typer.Option(help="Another seed than the recipe's.")] = None,
     threads: Threads = 0,
@@ -35,7 +51,15 @@ def main(
     if source is not None:
         loaded = replace(loaded, read=replace(loaded.read, source=source, format="auto", set={}))
     folder = to or Path("runs") / loaded.name
-    run = run_of(loaded.seed, quiet, threads=threads, jobs=jobs, device=device, precision=precision, cache=cache)
+    run = run_of(
+        loaded.seed,
+        quiet,
+        threads=threads,
+        jobs=jobs,
+        device=device,
+        precision=precision,
+        cache=cache,
+    )
     done = run_recipe(loaded, folder, run, resume=resume)
     verdict = done.proof.verdict if done.proof else None
     sentence = str(done.proof) if done.proof else "Done."
@@ -43,5 +67,9 @@ def main(
     text = f"{sentence}\n{total:.0f} s in all; everything lies in {folder}"
     if done.proof:
         text += f"; look at {folder / 'proof' / 'report.html'}"
-    show({"verdict": verdict, "sentence": sentence, "seconds": done.seconds, "folder": str(folder)}, as_json, text)
+    show(
+        {"verdict": verdict, "sentence": sentence, "seconds": done.seconds, "folder": str(folder)},
+        as_json,
+        text,
+    )
     raise typer.Exit(1 if verdict == "hurts" else 0)

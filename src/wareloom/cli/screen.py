@@ -15,21 +15,26 @@ def main(
     train: Annotated[Path, typer.Argument(help="The part it was fitted on.")],
     to: To,
     holdout: Annotated[
-        list[Path] | None, typer.Option(help="A held-out part, for the leak screen; give validation and test both.")
+        list[Path] | None,
+        typer.Option(help="A held-out part, for the leak screen; give validation and test both."),
     ] = None,
-    screens: Annotated[str, typer.Option(help="Screens, in order, with commas.")] = "schema,impossible,copies,leak",
+    screens: Annotated[
+        str, typer.Option(help="Screens, in order, with commas.")
+    ] = "schema,impossible,copies,leak",
     set: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="SCREEN.NAME=VALUE", help="A setting of a screen; may be given again."),
+        typer.Option(
+            "--set", metavar="SCREEN.NAME=VALUE", help="A setting of a screen; may be given again."
+        ),
     ] = None,
     seed: Seed = 0,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
     """Reject bad synthetic rows and say why; exit code 1 where the synthetic data knows the held-out part."""
+    from wareloom.preparing.splits import together
     from wareloom.screening import made, save_screened, screen_all
     from wareloom.shop import Shop
-    from wareloom.shop.splits import together
 
     named = made(listed(screens), settings_of(listed(screens), set))
     held = together([Shop.open(part) for part in holdout]) if holdout else None

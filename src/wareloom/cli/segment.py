@@ -15,21 +15,40 @@ def main(
     to: To,
     where: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME=VALUE", help="An attribute of users; A|B takes either; may be given again."),
+        typer.Option(
+            metavar="NAME=VALUE",
+            help="An attribute of users; A|B takes either; may be given again.",
+        ),
     ] = None,
     since: Annotated[str, typer.Option(help="Events from this day or time on.")] = "",
     until: Annotated[str, typer.Option(help="Events before this day or time.")] = "",
-    category: Annotated[str, typer.Option(help="Events on items with this name in their category.")] = "",
-    event: Annotated[list[str] | None, typer.Option(help="Events of this kind; may be given again.")] = None,
+    category: Annotated[
+        str, typer.Option(help="Events on items with this name in their category.")
+    ] = "",
+    event: Annotated[
+        list[str] | None, typer.Option(help="Events of this kind; may be given again.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Take the users of a segment, a season or a campaign out of a shop; `wareloom synth --like` wants them so."""
+    from wareloom.preparing.segments import SegmentSettings, segment
     from wareloom.shop import Log, Shop
-    from wareloom.shop.segments import SegmentSettings, segment
 
     how = SegmentSettings(
-        where=pairs(where, "--where"), since=since, until=until, category=category, events=tuple(event or ())
+        where=pairs(where, "--where"),
+        since=since,
+        until=until,
+        category=category,
+        events=tuple(event or ()),
     )
     made = segment(Shop.open(shop), how).save(to)
     rows = {table: made.rows(table) for table in made.names}
-    show({"shop": str(to), "users": len(Log.of(made).users), "rows": rows, "fingerprint": made.fingerprint}, as_json)
+    show(
+        {
+            "shop": str(to),
+            "users": len(Log.of(made).users),
+            "rows": rows,
+            "fingerprint": made.fingerprint,
+        },
+        as_json,
+    )

@@ -13,13 +13,16 @@ from wareloom.cli._shared import show as show_value
 
 def main(
     name: Annotated[
-        str, typer.Argument(help="An algorithm of any family, for example 'ease' or 'markov', or a proof's folder.")
+        str,
+        typer.Argument(
+            help="An algorithm of any family, for example 'ease' or 'markov', or a proof's folder."
+        ),
     ],
     as_json: AsJson = False,
 ) -> None:
     """Show an algorithm: what it is, and each setting with its default; or a proof: its verdict in plain words."""
+    from wareloom.core.family import FAMILIES
     from wareloom.errors import unknown
-    from wareloom.family import FAMILIES
 
     if (Path(name) / "proof.json").exists():
         from wareloom.cli.prove import told
@@ -30,14 +33,23 @@ def main(
         return
     holders = [family for family in FAMILIES.values() if name in family.names()]
     if not holders:
-        raise unknown("algorithm", name, [n for family in FAMILIES.values() for n in family.names()])
+        raise unknown(
+            "algorithm", name, [n for family in FAMILIES.values() for n in family.names()]
+        )
     for family in holders:
         entry = family.describe(name)
-        settings = {s.name: {"type": s.type, "default": s.default, "doc": s.doc} for s in entry.settings}
+        settings = {
+            s.name: {"type": s.type, "default": s.default, "doc": s.doc} for s in entry.settings
+        }
         lines = [f"{entry.name} ({entry.family}): {entry.summary}"]
         lines += [f"  {s.name}: {s.type} = {s.default}\n      {s.doc}" for s in entry.settings]
         show_value(
-            {"name": entry.name, "family": entry.family, "summary": entry.summary, "settings": settings},
+            {
+                "name": entry.name,
+                "family": entry.family,
+                "summary": entry.summary,
+                "settings": settings,
+            },
             as_json,
             "\n".join(lines),
         )

@@ -20,9 +20,14 @@ def main(
     quiet: Quiet = False,
 ) -> None:
     """Split a shop into TO/train, TO/validation and TO/test, each a shop."""
-    from wareloom.family import configure
+    from wareloom.core.settings import configure
+    from wareloom.preparing.splits import SplitSettings, split
     from wareloom.shop import Shop
-    from wareloom.shop.splits import SplitSettings, split
 
-    parts = split(Shop.open(shop), configure(SplitSettings, {"by": by, **settings(set)}), to, run_of(seed, quiet))
+    parts = split(
+        Shop.open(shop),
+        configure(SplitSettings, {"by": by, **settings(set)}),
+        to,
+        run_of(seed, quiet),
+    )
     show(parts.how | {"parts": str(to)}, as_json)

@@ -8,45 +8,80 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from wareloom.cli._shared import AsJson, Quiet, Seed, Set, To, listed, names, run_of, settings, settings_of, show
+from wareloom.cli._shared import (
+    AsJson,
+    Quiet,
+    Seed,
+    Set,
+    To,
+    listed,
+    names,
+    run_of,
+    settings,
+    settings_of,
+    show,
+)
 
 if TYPE_CHECKING:
-    from wareloom.run import Run
+    from wareloom.core.run import Run
     from wareloom.shop import Shop
     from wareloom.synthesis import Given, Synthesizer
 
 
 Named = Annotated[
     str,
-    typer.Argument(help="The synthesizer; 'wareloom list synthesizer' shows all.", autocompletion=names("synthesizer")),
+    typer.Argument(
+        help="The synthesizer; 'wareloom list synthesizer' shows all.",
+        autocompletion=names("synthesizer"),
+    ),
 ]
 Trained = Annotated[Path, typer.Argument(help="The training part's folder.")]
 Users = Annotated[int, typer.Option(help="Synthetic users; 0 for as many as are fitted.")]
 Queries = Annotated[int, typer.Option(help="Synthetic queries; 0 for as many as there are items.")]
 ForItem = Annotated[
-    list[str] | None, typer.Option("--for", metavar="ITEM", help="Queries for this item alone; may be given again.")
+    list[str] | None,
+    typer.Option("--for", metavar="ITEM", help="Queries for this item alone; may be given again."),
 ]
 DryRun = Annotated[
     bool,
-    typer.Option("--dry-run", help="Say what a language model would be asked and what it would cost, no more."),
+    typer.Option(
+        "--dry-run",
+        help="Say what a language model would be asked and what it would cost, no more.",
+    ),
 ]
 Preview = Annotated[int, typer.Option(help="Show so many queries, and write nothing.")]
 Cache = Annotated[
-    Path | None, typer.Option(help="Keep a language model's answers here, so that none is paid for twice.")
+    Path | None,
+    typer.Option(help="Keep a language model's answers here, so that none is paid for twice."),
 ]
-Continue = Annotated[Path | None, typer.Option("--continue", help="Continue the users of this shop instead.")]
-Start = Annotated[list[str] | None, typer.Option(help="Begin every user with this item; may be given again.")]
+Continue = Annotated[
+    Path | None, typer.Option("--continue", help="Continue the users of this shop instead.")
+]
+Start = Annotated[
+    list[str] | None, typer.Option(help="Begin every user with this item; may be given again.")
+]
 Length = Annotated[int | None, typer.Option(help="Events of every user.")]
-Like = Annotated[Path | None, typer.Option(help="Users like those of this shop: a segment, a season, a campaign.")]
+Like = Annotated[
+    Path | None,
+    typer.Option(help="Users like those of this shop: a segment, a season, a campaign."),
+]
 Screens = Annotated[
-    str, typer.Option(help="Screens, with commas; users are drawn until as many pass as were asked for.")
+    str,
+    typer.Option(
+        help="Screens, with commas; users are drawn until as many pass as were asked for."
+    ),
 ]
 ScreenSet = Annotated[
     list[str] | None,
-    typer.Option("--screen-set", metavar="SCREEN.NAME=VALUE", help="A setting of a screen; may be given again."),
+    typer.Option(
+        "--screen-set",
+        metavar="SCREEN.NAME=VALUE",
+        help="A setting of a screen; may be given again.",
+    ),
 ]
 Holdout = Annotated[
-    list[Path] | None, typer.Option("--holdout", help="A held-out part, for the leak screen; may be given again.")
+    list[Path] | None,
+    typer.Option("--holdout", help="A held-out part, for the leak screen; may be given again."),
 ]
 
 
@@ -76,11 +111,11 @@ def main(
 
     A synthesizer of queries, or of labels, makes queries with their judgments instead of users.
     """
-    from wareloom.family import SYNTHESIZERS
-    from wareloom.proof.rejection import sample_screened
+    from wareloom.core.family import SYNTHESIZERS
+    from wareloom.preparing.splits import together
+    from wareloom.sampling.rejection import sample_screened
     from wareloom.screening import made, save_screened
     from wareloom.shop import Log, Shop
-    from wareloom.shop.splits import together
     from wareloom.synthesis import Given
 
     named = made(listed(screens), settings_of(listed(screens), screen_set, "--screen-set"))
@@ -114,7 +149,11 @@ def main(
 def _planned(synthesizer: Synthesizer, shop: Shop, count: int, run: Run, as_json: bool) -> None:
     """Say what a language model would be asked for so many queries, and what it would take to tune one."""
     need = synthesizer.planned(shop, count, run) if synthesizer.of == "queries" else None
-    told = {"queries": count, **asdict(need)} if need else {"calls": 0, "note": "no language model is asked"}
+    told = (
+        {"queries": count, **asdict(need)}
+        if need
+        else {"calls": 0, "note": "no language model is asked"}
+    )
     show(told, as_json)
 
 

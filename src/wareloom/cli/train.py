@@ -26,7 +26,10 @@ from wareloom.cli._shared import (
 
 def main(
     name: Annotated[
-        str, typer.Argument(help="The ranker; 'wareloom list ranker' shows all.", autocompletion=names("ranker"))
+        str,
+        typer.Argument(
+            help="The ranker; 'wareloom list ranker' shows all.", autocompletion=names("ranker")
+        ),
     ],
     shop: Annotated[Path, typer.Argument(help="The training shop's folder.")],
     to: To,
@@ -37,20 +40,33 @@ def main(
     track: Track = "",
     cache: Annotated[
         Path | None,
-        typer.Option("--cache", help="Keep the state of training here: the same call goes on where it stopped."),
+        typer.Option(
+            "--cache",
+            help="Keep the state of training here: the same call goes on where it stopped.",
+        ),
     ] = None,
     seed: Seed = 0,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
     """Fit a ranker on a shop and save it."""
-    from wareloom.family import RANKERS
+    from wareloom.core.family import RANKERS
+    from wareloom.core.files import replacing
     from wareloom.shop import Shop
-    from wareloom.shop.shop import replacing
 
-    run = run_of(seed, quiet, threads=threads, device=device, precision=precision, track=track, cache=cache)
+    run = run_of(
+        seed, quiet, threads=threads, device=device, precision=precision, track=track, cache=cache
+    )
     with run.task(f"{name}: fit"):
         ranker = RANKERS.make(name, **settings(set)).fit(Shop.open(shop), run)
     with replacing(to, marker="algorithm.json") as partial:
         ranker.save(partial)
-    show({"model": str(to), "ranker": name, "settings": ranker.settings(), "items": len(ranker.items_)}, as_json)
+    show(
+        {
+            "model": str(to),
+            "ranker": name,
+            "settings": ranker.settings(),
+            "items": len(ranker.items_),
+        },
+        as_json,
+    )

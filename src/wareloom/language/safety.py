@@ -43,10 +43,18 @@ _FORMS: tuple[tuple[str, re.Pattern[str]], ...] = (
             re.IGNORECASE,
         ),
     ),
-    ("phone", re.compile(r"(?<![\w.-])(?:\+?86[- ]?)?1[3-9]\d[- ]?\d{4}[- ]?\d{4}(?![\w-])", re.ASCII)),
+    (
+        "phone",
+        re.compile(r"(?<![\w.-])(?:\+?86[- ]?)?1[3-9]\d[- ]?\d{4}[- ]?\d{4}(?![\w-])", re.ASCII),
+    ),
     ("phone", re.compile(r"(?<![\w.])0\d{2,3}-\d{7,8}(?![\w-])", re.ASCII)),
     ("phone", re.compile(r"(?<![\w.])\+\d{1,3}(?:[ .-]?\(?\d{1,4}\)?){2,6}(?!\w)", re.ASCII)),
-    ("phone", re.compile(r"(?<![\w.-])(?:1[-. ])?(?:\(\d{3}\) ?|\d{3}[-. ])\d{3}[-. ]\d{4}(?![\w-])", re.ASCII)),
+    (
+        "phone",
+        re.compile(
+            r"(?<![\w.-])(?:1[-. ])?(?:\(\d{3}\) ?|\d{3}[-. ])\d{3}[-. ]\d{4}(?![\w-])", re.ASCII
+        ),
+    ),
     (
         "address",
         re.compile(
@@ -55,7 +63,12 @@ _FORMS: tuple[tuple[str, re.Pattern[str]], ...] = (
             re.MULTILINE,
         ),
     ),
-    ("address", re.compile(r"\b[A-ZÄÖÜ][a-zäöüß]+(?:straße|strasse|str\.|gasse|allee|platz)\s{1,3}\d{1,4}[a-z]?\b")),
+    (
+        "address",
+        re.compile(
+            r"\b[A-ZÄÖÜ][a-zäöüß]+(?:straße|strasse|str\.|gasse|allee|platz)\s{1,3}\d{1,4}[a-z]?\b"
+        ),
+    ),
     (
         "address",
         re.compile(
@@ -68,7 +81,12 @@ _FORMS: tuple[tuple[str, re.Pattern[str]], ...] = (
             rf"\b(?:Mr|Mrs|Ms|Mx|Dr|Prof|Herr|Frau|Monsieur|Madame)\b\.?\s{{1,3}}(?P<own>{_NAME}(?:\s{{1,3}}{_NAME})?)(?!\w)"
         ),
     ),
-    ("name", re.compile(rf"\b(?:Dear|Hi|Hello|Hey)\s{{1,3}}(?P<own>{_NAME}(?:\s{{1,3}}{_NAME})?)(?=\s{{0,3}}[,!:])")),
+    (
+        "name",
+        re.compile(
+            rf"\b(?:Dear|Hi|Hello|Hey)\s{{1,3}}(?P<own>{_NAME}(?:\s{{1,3}}{_NAME})?)(?=\s{{0,3}}[,!:])"
+        ),
+    ),
     (
         "name",
         re.compile(
@@ -77,13 +95,44 @@ _FORMS: tuple[tuple[str, re.Pattern[str]], ...] = (
         ),
     ),
     ("name", re.compile(rf"(?<!{_HAN})[{_SURNAMES}]{_HAN}{{0,2}}(?:先生|女士|小姐(?!姐)|太太)")),
-    ("name", re.compile(rf"(?:收件人|收货人|联系人|姓名)\s{{0,3}}[:：是]\s{{0,3}}(?P<own>{_HAN}{{2,4}})")),
+    (
+        "name",
+        re.compile(
+            rf"(?:收件人|收货人|联系人|姓名)\s{{0,3}}[:：是]\s{{0,3}}(?P<own>{_HAN}{{2,4}})"
+        ),
+    ),
 )
 _NOBODY = frozenset(
-    ("customer", "customers", "sir", "madam", "team", "all", "friend", "friends", "everyone", "there", "valued")
+    (
+        "customer",
+        "customers",
+        "sir",
+        "madam",
+        "team",
+        "all",
+        "friend",
+        "friends",
+        "everyone",
+        "there",
+        "valued",
+    )
 )
 _COUNTED = frozenset(
-    ("piece", "pieces", "pack", "packs", "inch", "count", "light", "set", "way", "outlet", "speed", "gallon", "drawer")
+    (
+        "piece",
+        "pieces",
+        "pack",
+        "packs",
+        "inch",
+        "count",
+        "light",
+        "set",
+        "way",
+        "outlet",
+        "speed",
+        "gallon",
+        "drawer",
+    )
 )
 """Words that follow the number of a product and not that of a house"""
 
@@ -146,7 +195,9 @@ def personal_data(text: str, brands: Iterable[str] = ()) -> list[Finding]:
             said, start = match[group], match.start(group)
             if any(start < f.start + len(f.text) and f.start < start + len(said) for f in found):
                 continue
-            if _holds(kind, said) and not (kind == "name" and known and match[0].casefold().startswith(known)):
+            if _holds(kind, said) and not (
+                kind == "name" and known and match[0].casefold().startswith(known)
+            ):
                 found.append(Finding(kind, said, start))
     return sorted(found, key=lambda finding: finding.start)
 
@@ -167,7 +218,9 @@ def as_data(text: str, longest: int = LONGEST) -> str:
     go; what is longer than `longest` characters is cut and ends in "…".
     """
     # A text of any length costs no more than what is kept of it.
-    text = "".join(" " if unicodedata.category(c) in ("Cc", "Zl", "Zp") else c for c in text[: 4 * longest])
+    text = "".join(
+        " " if unicodedata.category(c) in ("Cc", "Zl", "Zp") else c for c in text[: 4 * longest]
+    )
     text = re.sub(r"<\s*<[<\s]*", "<", re.sub(r">\s*>[>\s]*", ">", _UNSEEN.sub("", text)))
     text = " ".join(text.split())
     if len(text) > longest:
@@ -191,7 +244,11 @@ def unsupported(text: str, facts: str | Sequence[str], brands: Iterable[str] = (
     known = [word for fact in facts for word in tokenise(fact)]
     words, numbers = set(known), {_figures(word) for word in known if _figures(word)}
     said = tokenise(text)
-    found = [w for w in said if _figures(w) and w not in words and not (w == _figures(w) and w in numbers)]
+    found = [
+        w
+        for w in said
+        if _figures(w) and w not in words and not (w == _figures(w) and w in numbers)
+    ]
     for brand in brands:
         own = tokenise(brand)
         if own and _stands(own, said) and not _stands(own, known):
@@ -216,7 +273,10 @@ def _holds(kind: str, said: str) -> bool:
 
 
 def _luhn(digits: Sequence[int]) -> bool:
-    doubled = [digit if place % 2 == 0 else sum(divmod(2 * digit, 10)) for place, digit in enumerate(reversed(digits))]
+    doubled = [
+        digit if place % 2 == 0 else sum(divmod(2 * digit, 10))
+        for place, digit in enumerate(reversed(digits))
+    ]
     return len(set(digits)) > 1 and sum(doubled) % 10 == 0
 
 

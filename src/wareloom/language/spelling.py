@@ -84,9 +84,16 @@ class Speller:
     def _meant(self, words: Sequence[str]) -> str:
         """The word that is meant by Chinese words side by side; "" where they may be meant as they are."""
         joined = "".join(words)
-        if len(joined) < 2 or not HAN.fullmatch(joined) or self._holds(joined) or in_dictionary(joined):
+        if (
+            len(joined) < 2
+            or not HAN.fullmatch(joined)
+            or self._holds(joined)
+            or in_dictionary(joined)
+        ):
             return ""
-        if len(words) > 1 and (len(words) < len(joined) or any(pair in self.pairs for pair in pairwise(words))):
+        if len(words) > 1 and (
+            len(words) < len(joined) or any(pair in self.pairs for pair in pairwise(words))
+        ):
             return ""
         return self._sounds().get(sound(joined), "")
 
@@ -94,7 +101,9 @@ class Speller:
         """The word that most texts hold of each sound: "kou hong", and "kouhong" as it is typed."""
         if not self._heard:
             self._heard[""] = ""
-            known = sorted((-n, word) for word, n in self.held.items() if n >= self.enough and len(word) > 1)
+            known = sorted(
+                (-n, word) for word, n in self.held.items() if n >= self.enough and len(word) > 1
+            )
             for _, word in known:
                 if HAN.fullmatch(word):
                     said = sound(word)
@@ -138,7 +147,13 @@ class Speller:
 
         if not self._words:
             self._words.extend(
-                sorted(w for w, n in self.held.items() if n >= self.enough and w.isalpha() and len(w) > 2)
+                sorted(
+                    w
+                    for w, n in self.held.items()
+                    if n >= self.enough and w.isalpha() and len(w) > 2
+                )
             )
-        near = process.extract(word, self._words, scorer=DamerauLevenshtein.distance, score_cutoff=reach, limit=CHOICES)
+        near = process.extract(
+            word, self._words, scorer=DamerauLevenshtein.distance, score_cutoff=reach, limit=CHOICES
+        )
         return [(known, int(edits)) for known, edits, _ in near]

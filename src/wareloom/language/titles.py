@@ -18,7 +18,16 @@ ROLES = ("head", "noun", "describes", "finish", "feature", "use", "size", "model
 describes: others of the main part; finish, feature, use: what follows "in", "with" and "for"; more: all else."""
 HEAD, NOUN, DESCRIBES, FINISH, FEATURE, USE, SIZE, MODEL, BRAND, MORE = range(len(ROLES))
 
-LEADS = {"in": FINISH, "with": FEATURE, "for": USE, "by": MORE, "from": MORE, "of": DESCRIBES, "适用": USE, "用于": USE}
+LEADS = {
+    "in": FINISH,
+    "with": FEATURE,
+    "for": USE,
+    "by": MORE,
+    "from": MORE,
+    "of": DESCRIBES,
+    "适用": USE,
+    "用于": USE,
+}
 SMALL = frozenset((
     "a", "an", "and", "at", "by", "for", "from", "in", "into", "is", "it", "no", "not", "of", "on", "or", "per",
     "plus", "the", "this", "to", "with", "w", "x", "your", "的", "和", "与",
@@ -70,14 +79,18 @@ class TitleReader:
         return cls._learn([_parted(title) for title in titles], brands)
 
     @classmethod
-    def of_catalogue(cls, titles: Sequence[str], brands: Sequence[str | None] = ()) -> tuple[TitleReader, list[Title]]:
+    def of_catalogue(
+        cls, titles: Sequence[str], brands: Sequence[str | None] = ()
+    ) -> tuple[TitleReader, list[Title]]:
         """Learn from all titles of a catalogue, and tell the parts of each."""
         parted = [_parted(title) for title in titles]
         reader = cls._learn(parted, brands)
         return reader, [reader._read(parts) for parts in parted]
 
     @classmethod
-    def _learn(cls, parted: list[list[tuple[int, list[str]]]], brands: Sequence[str | None]) -> TitleReader:
+    def _learn(
+        cls, parted: list[list[tuple[int, list[str]]]], brands: Sequence[str | None]
+    ) -> TitleReader:
         held: Counter[str] = Counter()
         for parts in parted:
             held.update({word for _, words in parts for word in words})
@@ -85,7 +98,11 @@ class TitleReader:
         found = frozenset(known or _first_words(parted)) - {()}
         ends, there = Counter[str](), Counter[str]()
         for parts in parted:
-            main = [word for word in _without_brand(parts[0][1] if parts else [], found)[1] if _says(word)]
+            main = [
+                word
+                for word in _without_brand(parts[0][1] if parts else [], found)[1]
+                if _says(word)
+            ]
             there.update(set(main))
             ends.update(main[-1:])
         usual = sum(ends.values()) / max(1, sum(there.values()))
@@ -136,7 +153,9 @@ class TitleReader:
 def _parted(title: str) -> list[tuple[int, list[str]]]:
     """Part a title at its punctuation and at words such as "in" and "with": role and words of each part."""
     found: list[tuple[int, list[str]]] = []
-    for place, chunk in enumerate(part for part in _BREAKS.split(title[:CHARACTERS]) if part and part.strip()):
+    for place, chunk in enumerate(
+        part for part in _BREAKS.split(title[:CHARACTERS]) if part and part.strip()
+    ):
         lead: int = DESCRIBES if place == 0 else MORE
         part: list[str] = []
         for word in tokenise(chunk):
@@ -169,7 +188,9 @@ def _plain_role(word: str, lead: int) -> int:
     return SIZE if len(unit) <= 4 and not _LETTER.match(word) else MODEL
 
 
-def _without_brand(words: list[str], brands: frozenset[tuple[str, ...]]) -> tuple[list[str], list[str]]:
+def _without_brand(
+    words: list[str], brands: frozenset[tuple[str, ...]]
+) -> tuple[list[str], list[str]]:
     """Part the longest brand that a title begins with from the rest, which keeps a word at least."""
     for length in range(min(BRAND_WORDS, len(words) - 1), 0, -1):
         if tuple(words[:length]) in brands:
@@ -183,10 +204,16 @@ def _first_words(parted: list[list[tuple[int, list[str]]]]) -> set[tuple[str, ..
     for parts in parted:
         for place, (_, words) in enumerate(parts):
             for length in range(1, BRAND_WORDS + 1):
-                all_places.update({tuple(words[i : i + length]) for i in range(len(words) - length + 1)})
+                all_places.update(
+                    {tuple(words[i : i + length]) for i in range(len(words) - length + 1)}
+                )
                 if place == 0 and len(words) > length:
                     starts[tuple(words[:length])] += 1
     often = {run for run, n in starts.items() if n >= OFTEN and n >= FIRST * all_places[run]}
     spelt = {run for run in often if all(_says(word) for word in run)}
     # A brand of two words is one where its first word is hardly followed by another.
-    return {run for run in spelt if len(run) == 1 or starts[run] >= FIRST * starts[run[:-1]] or run[:-1] not in often}
+    return {
+        run
+        for run in spelt
+        if len(run) == 1 or starts[run] >= FIRST * starts[run[:-1]] or run[:-1] not in often
+    }

@@ -53,10 +53,14 @@ _UNITS = {
 """Ways to write a unit, by the one it becomes. Those of several words are joined before."""
 _SHORT = ("m", "g", "l", "v", "w", "a", "t")
 """Units of one letter, which count only where they touch their number: "12v", not "12 a"."""
-_NAMES = {name: unit for unit, names in _UNITS.items() for name in names.split()} | {u: u for u in _SHORT}
+_NAMES = {name: unit for unit, names in _UNITS.items() for name in names.split()} | {
+    u: u for u in _SHORT
+}
 _HAN = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 _NUMBER = r"\d+(?:[- ]\d+/\d+|/\d+)?(?:\.\d+)?"
-_LONG = "|".join(sorted((re.escape(n) for n in _NAMES if len(n) > 1 and n != "in"), key=len, reverse=True))
+_LONG = "|".join(
+    sorted((re.escape(n) for n in _NAMES if len(n) > 1 and n != "in"), key=len, reverse=True)
+)
 _PART = r"(?:[a-z]*\d[a-z0-9]*|[a-z]{1,3}(?![^\W_]))"
 _TOKEN = re.compile(
     r"(?P<plain>[a-z]+(?![^\W_]|['./-]))"
@@ -66,7 +70,9 @@ _TOKEN = re.compile(
     r"|(?P<word>[^\W_](?:[^\W_]|[\u0300-\u036f\u0900-\u0dff\u0e31-\u0e4e])*(?:'[^\W_]+)*)"
 )
 _HAN_RUN = re.compile(f"[{_HAN}]+")
-_QUOTES = str.maketrans({"\u2019": "'", "\u2018": "'", "\u2032": "'", "\u2033": '"', "\u201d": '"', "\u2044": "/"})
+_QUOTES = str.maketrans(
+    {"\u2019": "'", "\u2018": "'", "\u2032": "'", "\u2033": '"', "\u201d": '"', "\u2044": "/"}
+)
 _VULGAR = re.compile(r"(?<=\d)(?=[\u00bc-\u00be\u2150-\u215e])")
 _THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
 _BARE_POINT = re.compile(r"(?<![\w.])\.(?=\d)")
@@ -106,10 +112,18 @@ def tokenise_all(texts: Iterable[str], *, stem: bool = False) -> pl.Series:
 
 def ngrams(words: pl.Series, longest: int) -> pl.DataFrame:
     """Return every run of 1 … `longest` words: columns row (place of the text, UInt32) and term (words with spaces)."""
-    flat = words.rename("term").to_frame().with_row_index("row").explode("term", empty_as_null=True).drop_nulls()
+    flat = (
+        words.rename("term")
+        .to_frame()
+        .with_row_index("row")
+        .explode("term", empty_as_null=True)
+        .drop_nulls()
+    )
     grown, parts = flat["term"], [flat]
     for step in range(1, longest):
-        follows = flat.select(pl.col("term").shift(-step), same=pl.col("row") == pl.col("row").shift(-step))
+        follows = flat.select(
+            pl.col("term").shift(-step), same=pl.col("row") == pl.col("row").shift(-step)
+        )
         grown = grown + " " + follows["term"]
         parts.append(flat.with_columns(term=grown).filter(follows["same"].fill_null(False)))
     return pl.concat(parts)

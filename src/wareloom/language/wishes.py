@@ -9,7 +9,9 @@ _MONEY = r"(?:dollars?|bucks|usd|euros?|eur|yuan|rmb|元|块钱?|[$€£¥￥])"
 _SUM = rf"(?:[$€£¥￥]\s?)?(\d+(?:[.,]\d+)?)(?:\s?{_MONEY})?"
 _SIZES = "in inch foot feet ft cm mm m v volt w watt lb oz gal amp pack ct"
 _NOT_A_SIZE = rf"(?!\d|[.,]\d|\s?(?:[-/x×'\"”%]|(?:{_SIZES.replace(' ', '|')})(?:es|s)?\b|[寸米升克斤岁码号]|厘米))"
-_BETWEEN = re.compile(rf"(?:between|from)\s+{_SUM}\s+(?:and|to)\s+{_SUM}{_NOT_A_SIZE}", re.IGNORECASE)
+_BETWEEN = re.compile(
+    rf"(?:between|from)\s+{_SUM}\s+(?:and|to)\s+{_SUM}{_NOT_A_SIZE}", re.IGNORECASE
+)
 _RANGE = re.compile(
     r"(?:[$€£¥￥]\s?(\d+(?:\.\d+)?)\s?(?:-|–|to)\s?(?:[$€£¥￥]\s?)?(\d+(?:\.\d+)?)"
     r"|(\d+(?:\.\d+)?)\s?(?:-|–|to|到|至)\s?(\d+(?:\.\d+)?)\s?(?:dollars?|bucks|元|块钱?))",
@@ -33,7 +35,10 @@ _PEOPLE = {
         r"\bfor (?:my |a )?(?:daughter|girl|niece|granddaughter)s?\b|给(?:女儿|闺女|孙女|女孩)",
         "girls 女童 女孩",
     ),
-    "boys": (r"\bfor (?:my |a )?(?:son|boy|nephew|grandson)s?\b|给(?:儿子|孙子|男孩)", "boys 男童 男孩"),
+    "boys": (
+        r"\bfor (?:my |a )?(?:son|boy|nephew|grandson)s?\b|给(?:儿子|孙子|男孩)",
+        "boys 男童 男孩",
+    ),
     "women": (
         r"\bfor (?:my |a )?(?:wife|mother|mom|mum|girlfriend|her|woman|women)\b|给(?:老婆|妻子|妈妈|女朋友|女友)",
         "women 女 女士",
@@ -43,7 +48,10 @@ _PEOPLE = {
         "men 男 男士",
     ),
 }
-_PEOPLE_RE = {name: (re.compile(pattern, re.IGNORECASE), words.split()) for name, (pattern, words) in _PEOPLE.items()}
+_PEOPLE_RE = {
+    name: (re.compile(pattern, re.IGNORECASE), words.split())
+    for name, (pattern, words) in _PEOPLE.items()
+}
 _HAN = re.compile(r"[\u3400-\u9fff]")
 
 

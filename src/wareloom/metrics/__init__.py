@@ -8,8 +8,8 @@ from typing import ClassVar
 
 import numpy as np
 
+from wareloom.core.family import METRICS, Algorithm, Family
 from wareloom.errors import InputError, SettingError
-from wareloom.family import METRICS, Algorithm, Family
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,9 @@ class Ranked:
 
     def hit(self, k: int) -> np.ndarray:
         """Whether each relevant item (of a grade above 0) stands in the first k places, bool [relevant]."""
-        placed: np.ndarray = (self.rank <= np.minimum(k, self.candidates)[self.request]) & (self.grade > 0)
+        placed: np.ndarray = (self.rank <= np.minimum(k, self.candidates)[self.request]) & (
+            self.grade > 0
+        )
         return placed
 
     def hits(self, k: int) -> np.ndarray:
@@ -134,16 +136,22 @@ class Predicted:
         return len(self.label)
 
     @classmethod
-    def of(cls, label: np.ndarray, value: np.ndarray, weight: np.ndarray | None = None) -> Predicted:
+    def of(
+        cls, label: np.ndarray, value: np.ndarray, weight: np.ndarray | None = None
+    ) -> Predicted:
         """Take arrays of one length, checked; `weight`: 1 each where None. Raises `InputError`."""
         weight = np.ones(len(label)) if weight is None else weight
         arrays = [np.asarray(a, dtype=np.float64) for a in (label, value, weight)]
         if len({a.shape for a in arrays}) > 1 or arrays[0].ndim != 1:
             shapes = ", ".join(str(a.shape) for a in arrays)
-            raise InputError(f"Labels, predictions and weights must be columns of one length; they are {shapes}.")
+            raise InputError(
+                f"Labels, predictions and weights must be columns of one length; they are {shapes}."
+            )
         for name, array in zip(("label", "prediction", "weight"), arrays, strict=True):
             if len(wrong := np.flatnonzero(~np.isfinite(array))):
-                raise InputError(f"The {name} of row {wrong[0]} is {array[wrong[0]]}; give finite numbers.")
+                raise InputError(
+                    f"The {name} of row {wrong[0]} is {array[wrong[0]]}; give finite numbers."
+                )
         if (arrays[2] < 0).any():
             raise InputError(
                 f"The weight of row {int(np.argmin(arrays[2]))} is {arrays[2].min():g}; none may be below 0."
@@ -153,7 +161,9 @@ class Predicted:
     def clicks(self) -> Predicted:
         """Return this, where labels are 0 or 1 and predictions lie in [0, 1]; else raises `InputError`."""
         if len(wrong := np.flatnonzero((self.label != 0) & (self.label != 1))):
-            raise InputError(f"The label of row {wrong[0]} is {self.label[wrong[0]]:g}; a click is 1, none is 0.")
+            raise InputError(
+                f"The label of row {wrong[0]} is {self.label[wrong[0]]:g}; a click is 1, none is 0."
+            )
         if len(wrong := np.flatnonzero((self.value < 0) | (self.value > 1))):
             raise InputError(
                 f"The prediction of row {wrong[0]} is {self.value[wrong[0]]:g}; a probability is in [0, 1]."

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 from numba import get_num_threads, njit, prange
 
-from wareloom.top import best_columns, best_of_row, buffers, sizes
+from wareloom.core.top import best_columns, best_of_row, buffers, sizes
 
 FEW = 8
 """Answers a request up to which comparing each with all scores is quicker than sorting them."""
@@ -49,7 +49,9 @@ def _compare(scores, offsets, items, tie, depth, lanes):  # type: ignore[no-unty
             rank[e] = -1
             if target >= 0 and row[target] > LOWEST:
                 finite, above, same = _count(row, row[target])
-                rank[e] = above + 1 + (_earlier(row, row[target], tie, tie[target]) if same > 1 else 0)
+                rank[e] = (
+                    above + 1 + (_earlier(row, row[target], tie, tie[target]) if same > 1 else 0)
+                )
         if finite < 0:
             finite = _count(row, LOWEST)[0]
         candidates[r] = finite
@@ -69,11 +71,17 @@ def _sorted(
     candidates = np.empty(len(scores), dtype=np.int64)
 
     def work(r: int) -> None:
-        row, answers = np.where(np.isnan(scores[r]), np.float32(-np.inf), scores[r]), items[offsets[r] : offsets[r + 1]]
+        row, answers = (
+            np.where(np.isnan(scores[r]), np.float32(-np.inf), scores[r]),
+            items[offsets[r] : offsets[r + 1]],
+        )
         ordered = np.sort(row)
         finite = len(row) - np.searchsorted(ordered, -np.inf, side="right")
         score = np.where(answers >= 0, row[answers], -np.inf)
-        above, below = np.searchsorted(ordered, score, side="right"), np.searchsorted(ordered, score, side="left")
+        above, below = (
+            np.searchsorted(ordered, score, side="right"),
+            np.searchsorted(ordered, score, side="left"),
+        )
         places = len(row) - above + 1
         for e in np.flatnonzero((above - below > 1) & (score > -np.inf)):
             places[e] += _earlier(row, row[answers[e]], tie, tie[answers[e]])
@@ -99,9 +107,14 @@ def ranks(
     [requests, depth], -1 where there are fewer. A relevant item that is no candidate has the rank candidates + 1. Time:
     requests × items × the lesser of (1 + relevant items a request) and log(items).
     """
-    scores, tie = np.ascontiguousarray(scores, dtype=np.float32), np.ascontiguousarray(tie, dtype=np.int32)
+    scores, tie = (
+        np.ascontiguousarray(scores, dtype=np.float32),
+        np.ascontiguousarray(tie, dtype=np.int32),
+    )
     offsets, items = offsets.astype(np.int64), items.astype(np.int32)
     if len(items) <= FEW * len(scores):
-        rank, candidates, top = _compare(scores, offsets, items, tie, depth, sizes(scores.shape[1], depth))
+        rank, candidates, top = _compare(
+            scores, offsets, items, tie, depth, sizes(scores.shape[1], depth)
+        )
         return rank, candidates, top
     return *_sorted(scores, offsets, items, tie), best_columns(scores, tie, depth)

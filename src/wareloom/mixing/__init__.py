@@ -6,8 +6,8 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar
 
-from wareloom.family import MIXERS, Algorithm, Family
-from wareloom.run import Run
+from wareloom.core.family import MIXERS, Algorithm, Family
+from wareloom.core.run import Run
 from wareloom.shop import Shop
 
 

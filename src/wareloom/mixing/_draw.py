@@ -9,9 +9,9 @@ from functools import cached_property
 import numpy as np
 import polars as pl
 
+from wareloom.core.run import Run
 from wareloom.errors import InputError, SettingError
 from wareloom.mixing import Mixer
-from wareloom.run import Run
 from wareloom.shop import Log, Shop
 from wareloom.shop.buckets import user_key
 from wareloom.shop.schema import REAL
@@ -43,10 +43,14 @@ class Pool:
     def of(cls, real: Shop, synthetic: Shop) -> Pool:
         """Read both; raises `InputError` where there are no synthetic events, or where some say that they are real."""
         if not synthetic.has("events"):
-            raise InputError("There are no synthetic events to mix in: the synthetic shop has no table 'events'.")
+            raise InputError(
+                "There are no synthetic events to mix in: the synthetic shop has no table 'events'."
+            )
         events = synthetic.table("events")
         if len(events) == 0:
-            raise InputError("There are no synthetic events to mix in: the synthetic shop's table 'events' is empty.")
+            raise InputError(
+                "There are no synthetic events to mix in: the synthetic shop's table 'events' is empty."
+            )
         if len(wrong := events.filter(pl.col("origin") == REAL)):
             raise InputError(
                 f"{len(wrong):,} rows of the synthetic shop say that they are real; mix only what a synthesizer made."
@@ -96,7 +100,9 @@ class Pool:
         if len(drawn) == 0:
             return self.real
         spans = [name for name in ("since", "until") if name in drawn.columns]
-        by_user = drawn.select(OWNER, *spans).with_columns(pl.lit(weight, pl.Float32).alias("weight"))
+        by_user = drawn.select(OWNER, *spans).with_columns(
+            pl.lit(weight, pl.Float32).alias("weight")
+        )
         rows = self.events.drop("weight", *(name for name in spans if name in self.events.columns))
         taken = rows.join(by_user, on=OWNER, how="inner", maintain_order="left", nulls_equal=True)
         return self.joined(guarded(taken, self.head, head) if head != 1.0 else taken)
@@ -104,15 +110,17 @@ class Pool:
     def joined(self, taken: pl.DataFrame) -> Shop:
         """Return the real shop with some synthetic rows, and their users, added."""
         users, taken = taken[OWNER].unique(), taken.drop(OWNER)
-        tables = {"events": pl.concat([self.real.scan("events"), taken.lazy()], how="diagonal_relaxed")}
+        tables = {
+            "events": pl.concat([self.real.scan("events"), taken.lazy()], how="diagonal_relaxed")
+        }
         known = self.synthetic.scan("users") if self.synthetic.has("users") else None
         if known is None and "user_id" in taken.columns:
             known = taken.lazy().select("user_id", "origin").drop_nulls("user_id")
         if self.real.has("users") and known is not None:
             own = known.filter(pl.col("user_id").is_in(users.implode()))
-            tables["users"] = pl.concat([self.real.scan("users"), own], how="diagonal_relaxed").unique(
-                "user_id", keep="first", maintain_order=True
-            )
+            tables["users"] = pl.concat(
+                [self.real.scan("users"), own], how="diagonal_relaxed"
+            ).unique("user_id", keep="first", maintain_order=True)
         return self.real.with_tables(**tables)
 
 

@@ -33,11 +33,15 @@ class Bilinear:
     popularity as weight, which is exact.
     """
 
-    def __init__(self, vectors: np.ndarray, popular: np.ndarray, drawn: np.ndarray | None = None) -> None:
+    def __init__(
+        self, vectors: np.ndarray, popular: np.ndarray, drawn: np.ndarray | None = None
+    ) -> None:
         self.vectors = vectors
         """float64 [items, size]"""
         self.sample = vectors if drawn is None else vectors[drawn]
-        self.prior = popular / popular.sum() if drawn is None else np.full(len(drawn), 1 / len(drawn))
+        self.prior = (
+            popular / popular.sum() if drawn is None else np.full(len(drawn), 1 / len(drawn))
+        )
 
     def expected(self, w: np.ndarray) -> np.ndarray:
         """Mean vector of what follows each item, by the model: float64 [items, size]."""
@@ -56,7 +60,9 @@ class Bilinear:
         found: np.ndarray = self.vectors.T @ gap / max(out.sum(), 1e-12)
         return found
 
-    def influence(self, train: sparse.csr_matrix, held: sparse.csr_matrix, steps: int) -> tuple[np.ndarray, np.ndarray]:
+    def influence(
+        self, train: sparse.csr_matrix, held: sparse.csr_matrix, steps: int
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Return (a, b), float64 [items, size] and [items]: the pair (i, j) is worth aᵢ · vⱼ - bᵢ to the `held` pairs.
 
         This is the inner product of the pair's gradient with that of the held-back pairs, added up over `steps` steps
@@ -64,8 +70,12 @@ class Bilinear:
         """
         w = np.zeros((self.vectors.shape[1],) * 2)
         centred = self.sample - self.prior @ self.sample
-        steepest = np.linalg.eigvalsh(self.vectors.T @ (self.vectors * _shares(train)[:, None])).max()
-        rate = 1 / max(steepest * np.linalg.eigvalsh((centred * self.prior[:, None]).T @ centred).max(), 1e-12)
+        steepest = np.linalg.eigvalsh(
+            self.vectors.T @ (self.vectors * _shares(train)[:, None])
+        ).max()
+        rate = 1 / max(
+            steepest * np.linalg.eigvalsh((centred * self.prior[:, None]).T @ centred).max(), 1e-12
+        )
         a, b = np.zeros_like(self.vectors), np.zeros(len(self.vectors))
         for _ in range(steps):
             mean = self.expected(w)

@@ -7,15 +7,20 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from wareloom.family import SYNTHESIZERS
+from wareloom.core.family import SYNTHESIZERS
+from wareloom.core.run import Run
 from wareloom.mixing._draw import OWNER, Pool
-from wareloom.run import Run
 from wareloom.shop import Log, Shop
 from wareloom.shop.log import without_last
 
 
 def unknowing(
-    pool: Pool, rest: Log, settings: dict[str, dict[str, Any]], run: Run, *, independent: bool = False
+    pool: Pool,
+    rest: Log,
+    settings: dict[str, dict[str, Any]],
+    run: Run,
+    *,
+    independent: bool = False,
 ) -> Pool | None:
     """Return a pool like `pool` that does not know the real events missing from `rest`.
 
@@ -27,7 +32,11 @@ def unknowing(
     for (origin,), users in sorted(pool.users.group_by("origin")):
         name = str(origin).partition("@")[0]
         if name in SYNTHESIZERS.names():
-            made: Shop = SYNTHESIZERS.make(name, **settings.get(name, {})).fit(inner, run).sample(len(users), run)
+            made: Shop = (
+                SYNTHESIZERS.make(name, **settings.get(name, {}))
+                .fit(inner, run)
+                .sample(len(users), run)
+            )
             parts.append(made.table("events").with_columns(origin=pl.lit(origin)))
         else:
             mine = pool.synthetic.table("events").with_columns(pool.events[OWNER])
@@ -44,7 +53,11 @@ def knowing(pool: Pool, rest: Log) -> pl.Series:
     made = Log.of(pool.synthetic)
     code = rest.items.recode(made.items)[made.item].astype(np.int64)
     inner = np.flatnonzero(np.diff(made.user, prepend=-1) == 0)
-    key = np.where((code[inner] < 0) | (code[inner - 1] < 0), -1, code[inner - 1] * len(rest.items) + code[inner])
+    key = np.where(
+        (code[inner] < 0) | (code[inner - 1] < 0),
+        -1,
+        code[inner - 1] * len(rest.items) + code[inner],
+    )
     secret = np.isin(key, np.setdiff1d(_steps(pool.real_log), _steps(rest)))
     return made.users.ids.gather(np.unique(made.user[inner[secret]]))
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
+from wareloom.core.run import Run
 from wareloom.errors import InputError, require
 from wareloom.mixing._draw import Pool, UserMixer
-from wareloom.run import Run
 from wareloom.shop import Shop
 from wareloom.shop.schema import REAL
 
@@ -34,11 +34,21 @@ class Curriculum(UserMixer):
     def __post_init__(self) -> None:
         super().__post_init__()
         require(self.name, "until", self.until, 0 < self.until <= 1, "a share above 0, at most 1")
-        require(self.name, "fade", self.fade, 0 <= self.fade <= self.until, "a share from 0 to that of `until`")
+        require(
+            self.name,
+            "fade",
+            self.fade,
+            0 <= self.fade <= self.until,
+            "a share from 0 to that of `until`",
+        )
         start = self.until - self.fade
         fits = 0 <= self.real_from <= start and self.real_from < 1
         require(
-            self.name, "real_from", self.real_from, fits, f"a share from 0 to {start:g}, where users begin to leave"
+            self.name,
+            "real_from",
+            self.real_from,
+            fits,
+            f"a share from 0 to {start:g}, where users begin to leave",
         )
 
     def _mix(self, pool: Pool, run: Run) -> Shop:
@@ -50,10 +60,19 @@ class Curriculum(UserMixer):
                 f"The real events have a schedule of their own ({', '.join(sorted(taken))}): drop it first."
             )
         share = np.cumsum(drawn["len"].to_numpy()) / drawn["len"].sum()
-        leaves = np.minimum(self.until, self.until - self.fade + self.fade * share).astype(np.float32)
-        drawn = drawn.with_columns(pl.lit(0.0, pl.Float32).alias("since"), pl.Series("until", leaves))
+        leaves = np.minimum(self.until, self.until - self.fade + self.fade * share).astype(
+            np.float32
+        )
+        drawn = drawn.with_columns(
+            pl.lit(0.0, pl.Float32).alias("since"), pl.Series("until", leaves)
+        )
         mixed = pool.add(drawn, self.weight, self.head)
         if self.real_from == 0:
             return mixed
-        begins = pl.when(pl.col("origin") == REAL).then(self.real_from).otherwise("since").cast(pl.Float32)
+        begins = (
+            pl.when(pl.col("origin") == REAL)
+            .then(self.real_from)
+            .otherwise("since")
+            .cast(pl.Float32)
+        )
         return mixed.with_tables(events=mixed.scan("events").with_columns(begins.alias("since")))

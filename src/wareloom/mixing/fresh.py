@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
+from wareloom.core.run import Run
 from wareloom.errors import InputError, require
 from wareloom.mixing._draw import Pool, UserMixer
-from wareloom.run import Run
 from wareloom.shop import Shop
 
 
@@ -60,7 +60,9 @@ class Fresh(UserMixer):
             )
         slice_ = np.repeat(np.arange(self.pools), np.diff(edges))
         spans = {"since": slice_ / self.pools, "until": (slice_ + 1) / self.pools}
-        drawn = users[: int(edges[-1])].with_columns(pl.Series(k, v.astype(np.float32)) for k, v in spans.items())
+        drawn = users[: int(edges[-1])].with_columns(
+            pl.Series(k, v.astype(np.float32)) for k, v in spans.items()
+        )
         return pool.add(drawn, self.weight, self.head)
 
 

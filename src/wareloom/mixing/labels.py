@@ -9,12 +9,12 @@ import numpy as np
 import polars as pl
 from numba import get_num_threads, njit, prange
 
+from wareloom.core.family import RANKERS
+from wareloom.core.run import Run
 from wareloom.errors import InputError, require
-from wareloom.family import RANKERS
 from wareloom.mixing._draw import Pool, UserMixer, in_head
 from wareloom.rankers import Ranker, into
-from wareloom.rankers._neighbours import Neighbourhood, put_in_order
-from wareloom.run import Run
+from wareloom.rankers.neighbourhood import Neighbourhood, put_in_order
 from wareloom.shop import Log, Shop
 
 
@@ -48,14 +48,18 @@ class Labels(UserMixer):
         super().__post_init__()
         require(self.name, "users", self.users, 0 <= self.users <= 1, "a share")
         require(self.name, "labels", self.labels, self.labels >= 1, "1 or more")
-        require(self.name, "temperature", self.temperature, self.temperature > 0, "a number above 0")
+        require(
+            self.name, "temperature", self.temperature, self.temperature > 0, "a number above 0"
+        )
         RANKERS.make(self.ranker, **self.ranker_settings)
 
     def _mix(self, pool: Pool, run: Run) -> Shop:
         log = pool.real_log
         made = into(Log.of(pool.synthetic), log.items)
         if len(made) == 0:
-            raise InputError("labels: not one synthetic event is on a real item, so there is nothing to teach.")
+            raise InputError(
+                "labels: not one synthetic event is on a real item, so there is nothing to teach."
+            )
         ranker: Ranker = RANKERS.make(self.ranker, **self.ranker_settings)
         with run.limits(), run.task("labels: what synthetic users would do"):
             table = ranker.fit(pool.real, run, log=made).neighbourhood()
@@ -64,12 +68,16 @@ class Labels(UserMixer):
                     f"labels: the ranker {self.ranker!r} adds up no table over the history; "
                     "transitions and item_knn do."
                 )
-            item, share = soft_labels(log, table, self.labels, 1 / self.temperature, repeats=self.repeats)
+            item, share = soft_labels(
+                log, table, self.labels, 1 / self.temperature, repeats=self.repeats
+            )
         share *= (self.ratio * self.weight * log.weight)[:, None]
         if self.head != 1.0:
             share[in_head(log.counts())[item] & (item >= 0)] *= self.head
         beside = pool.draw(self.users * self.ratio, pool.order(run))
-        return pool.add(beside, self.weight, self.head).with_tables(soft_labels=self._table(pool, item, share))
+        return pool.add(beside, self.weight, self.head).with_tables(
+            soft_labels=self._table(pool, item, share)
+        )
 
     def _table(self, pool: Pool, item: np.ndarray, share: np.ndarray) -> pl.DataFrame:
         """The labels as rows, those of one event together."""
@@ -78,7 +86,11 @@ class Labels(UserMixer):
         user = log.user[event]
         owner = log.users.ids.gather(user)
         origins = pool.users["origin"].unique().sort()
-        known = pool.real.table("events")["user_id"].unique() if pool.real.has("events", "user_id") else None
+        known = (
+            pool.real.table("events")["user_id"].unique()
+            if pool.real.has("events", "user_id")
+            else None
+        )
         mine = pl.lit(False) if known is None else pl.col("owner").is_in(known.implode())
         return pl.DataFrame({"owner": owner}).select(
             pl.when(mine).then("owner").alias("user_id"),
@@ -100,8 +112,13 @@ def soft_labels(
     """
     starts = of.table.indptr.astype(np.int64), of.table.indices, of.table.data
     chunks = min(max(1, len(log.users)), 4 * get_num_threads())
-    items, scores = _label(log.offsets, log.item, log.weight, starts, (of.decay, of.last, repeats), count, chunks)
-    share = np.where(items >= 0, scores / np.maximum(scores.max(axis=1, keepdims=True), 1e-30), 0.0) ** power
+    items, scores = _label(
+        log.offsets, log.item, log.weight, starts, (of.decay, of.last, repeats), count, chunks
+    )
+    share = (
+        np.where(items >= 0, scores / np.maximum(scores.max(axis=1, keepdims=True), 1e-30), 0.0)
+        ** power
+    )
     share[items < 0] = 0.0
     total = share.sum(axis=1, keepdims=True)
     return items, (share / np.where(total > 0, total, 1.0)).astype(np.float32)

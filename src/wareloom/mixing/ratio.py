@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from wareloom.core.run import Run
 from wareloom.mixing._draw import Pool, UserMixer
-from wareloom.run import Run
 from wareloom.shop import Shop
 
 

@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from wareloom.core.family import RANKERS
+from wareloom.core.run import Run
 from wareloom.errors import InputError, require
-from wareloom.family import RANKERS
 from wareloom.mixing._draw import OWNER, Pool, UserMixer, check_amounts
 from wareloom.mixing._inner import unknowing
 from wareloom.rankers import Ranker, into
-from wareloom.rankers.hybrid._members import FEWEST, Held, hold_back, ndcg_of_held
-from wareloom.run import Run
+from wareloom.rankers.members import FEWEST, Held, hold_back, ndcg_of_held
 from wareloom.shop import Log, Shop
 from wareloom.shop.log import stacked
 
@@ -75,7 +75,9 @@ class Searched(UserMixer):
         for name in ("shares", "weights", "heads"):
             values = getattr(self, name)
             require(self.name, name, values, len(values) > 0, "one number or more")
-            check_amounts(self.name, **{f"{name}[{place}]": value for place, value in enumerate(values)})
+            check_amounts(
+                self.name, **{f"{name}[{place}]": value for place, value in enumerate(values)}
+            )
         require(self.name, "shares", self.shares, max(self.shares) <= 1, "shares of at most 1")
         require(self.name, "margin", self.margin, 0 <= self.margin < np.inf, "0 or more")
         for name in ("held", "k"):
@@ -98,9 +100,13 @@ class Searched(UserMixer):
                 f"searched: fewer than {FEWEST} real users have a last event that can be held back and judged; give "
                 "more real users, or use the mixer ratio."
             )
-        trial = unknowing(pool, held.rest, self.synthesizer_settings, run, independent=self.independent)
+        trial = unknowing(
+            pool, held.rest, self.synthesizer_settings, run, independent=self.independent
+        )
         made = None if trial is None else into(Log.of(trial.synthetic), held.rest.items)
-        tried: dict[Choice, np.ndarray] = {Choice(0.0, "none", 0.0, 0.0): self._judged(held, held.rest, pool, run)}
+        tried: dict[Choice, np.ndarray] = {
+            Choice(0.0, "none", 0.0, 0.0): self._judged(held, held.rest, pool, run)
+        }
         best = nothing = next(iter(tried))
         chooses = run.rng("searched", "halves").permutation(len(held.answers)) % 2 == 0
         for group in ("ratio", "weight", "head"):
@@ -114,15 +120,26 @@ class Searched(UserMixer):
             if not mixes:
                 break
             best = max(
-                mixes, key=lambda choice: (float(tried[choice][chooses].mean()), -choice.ratio, choice.source != ALL)
+                mixes,
+                key=lambda choice: (
+                    float(tried[choice][chooses].mean()),
+                    -choice.ratio,
+                    choice.source != ALL,
+                ),
             )
         if best != nothing:
             gain = (tried[best] - tried[nothing])[~chooses]
             if not gain.mean() > self.margin * gain.std(ddof=1) / np.sqrt(len(gain)):
                 best = nothing
-        rows = [{**vars(choice), "mean": float(values[chooses].mean())} for choice, values in tried.items()]
+        rows = [
+            {**vars(choice), "mean": float(values[chooses].mean())}
+            for choice, values in tried.items()
+        ]
         self.trials_ = pl.DataFrame(rows)
-        means = {"mean": float(tried[best][~chooses].mean()), "without": float(tried[nothing][~chooses].mean())}
+        means = {
+            "mean": float(tried[best][~chooses].mean()),
+            "without": float(tried[nothing][~chooses].mean()),
+        }
         self.chosen_: dict[str, Any] = {**vars(best), **means, "judged": len(held.answers)}
 
     def _choices(self, group: str, best: Choice, pool: Pool) -> list[Choice]:
@@ -131,7 +148,12 @@ class Searched(UserMixer):
             origins = pool.users["origin"].unique().sort().to_list()
             sources = [ALL, *(origins if len(origins) > 1 else [])]
             weight, head = self.weight * self.weights[-1], self.head * self.heads[-1]
-            return [Choice(self.ratio * s, source, weight, head) for source in sources for s in self.shares if s > 0]
+            return [
+                Choice(self.ratio * s, source, weight, head)
+                for source in sources
+                for s in self.shares
+                if s > 0
+            ]
         if best.ratio == 0:
             return []
         if group == "weight":

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from wareloom.core.run import Run
 from wareloom.errors import InputError, require
 from wareloom.mixing._draw import OWNER, Pool, UserMixer
 from wareloom.mixing._influence import Bilinear, item_vectors
 from wareloom.rankers import into
-from wareloom.run import Run
 from wareloom.shop import Log, Shop, Vocabulary
 from wareloom.shop.pairs import follow_counts
 
@@ -58,7 +58,9 @@ class Selected(UserMixer):
     def _mix(self, pool: Pool, run: Run) -> Shop:
         with run.limits(), run.task("selected: judge users"):
             self.worth_ = self._worth(pool, run)
-        best = np.argsort(-self.worth_, kind="stable")[: max(1, round(self.keep * len(self.worth_)))]
+        best = np.argsort(-self.worth_, kind="stable")[
+            : max(1, round(self.keep * len(self.worth_)))
+        ]
         kept = np.zeros(len(self.worth_), dtype=bool)
         kept[best] = True
         order = pool.order(run)
@@ -70,13 +72,21 @@ class Selected(UserMixer):
         train, held = held_back(log, self.held, rng)
         counts, popular = follow_counts(train), train.counts()
         if popular.sum() == 0 or counts.nnz == 0 or counts.shape[0] < 3:
-            raise InputError("selected: real users have no steps from item to item left to learn from.")
+            raise InputError(
+                "selected: real users have no steps from item to item left to learn from."
+            )
         vectors = item_vectors(counts, self.embedding_size, rng)
-        drawn = rng.choice(len(popular), DRAWN, p=popular / popular.sum()) if len(popular) > DRAWN else None
+        drawn = (
+            rng.choice(len(popular), DRAWN, p=popular / popular.sum())
+            if len(popular) > DRAWN
+            else None
+        )
         a, b = Bilinear(vectors, popular, drawn).influence(counts, follow_counts(held), self.steps)
         made = into(Log.of(pool.synthetic), log.items)
         worth = np.zeros(len(pool.users))
-        worth[Vocabulary(pool.users[OWNER]).encode(made.users.ids)] = mean_worth(made, vectors, a, b)
+        worth[Vocabulary(pool.users[OWNER]).encode(made.users.ids)] = mean_worth(
+            made, vectors, a, b
+        )
         return worth
 
 
@@ -99,7 +109,9 @@ def held_back(log: Log, share: float, rng: np.random.Generator) -> tuple[Log, Lo
     return log.keep(kept), log.keep(asked)
 
 
-def mean_worth(log: Log, vectors: np.ndarray, a: np.ndarray, b: np.ndarray, block: int = 200_000) -> np.ndarray:
+def mean_worth(
+    log: Log, vectors: np.ndarray, a: np.ndarray, b: np.ndarray, block: int = 200_000
+) -> np.ndarray:
     """Mean of aᵢ · vⱼ - bᵢ over each user's steps from i to j, 0 where there are none: float64 [users]."""
     user = log.user
     inner = np.flatnonzero(np.diff(user, prepend=-1) == 0)

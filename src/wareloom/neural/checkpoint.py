@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from wareloom._version import __version__
+from wareloom.core.run import Run
 from wareloom.errors import SourceError
 from wareloom.neural import torch
-from wareloom.run import Run
 
 
 @dataclass
@@ -45,7 +45,9 @@ def kept_at(run: Run, said: list[Any], columns: Iterable[np.ndarray] = ()) -> Pa
     """
     if run.cache is None:
         return None
-    text = json.dumps([__version__, run.seed, run.updates, run.arithmetic, said], sort_keys=True, default=str)
+    text = json.dumps(
+        [__version__, run.seed, run.updates, run.arithmetic, said], sort_keys=True, default=str
+    )
     key = hashlib.sha256(text.encode())
     for column in columns:
         key.update(np.ascontiguousarray(column).tobytes())
@@ -53,7 +55,12 @@ def kept_at(run: Run, said: list[Any], columns: Iterable[np.ndarray] = ()) -> Pa
 
 
 def save_checkpoint(
-    path: Path, model: Any, optimiser: Any, progress: Progress, best: dict[str, Any] | None, history: list[Any]
+    path: Path,
+    model: Any,
+    optimiser: Any,
+    progress: Progress,
+    best: dict[str, Any] | None,
+    history: list[Any],
 ) -> None:
     """Write weights, moments, the random state and how far it came to one safetensors file, beside and renamed."""
     from safetensors.torch import save_file
@@ -61,18 +68,26 @@ def save_checkpoint(
     tensors = {f"model.{name}": value for name, value in model.state_dict().items()}
     tensors |= {f"best.{name}": value for name, value in (best or {}).items()}
     for index, state in optimiser.state_dict()["state"].items():
-        tensors |= {f"optimiser.{index}.{name}": torch.as_tensor(value) for name, value in state.items()}
+        tensors |= {
+            f"optimiser.{index}.{name}": torch.as_tensor(value) for name, value in state.items()
+        }
     tensors["random"] = torch.get_rng_state()
     if torch.cuda.is_available():
         tensors["random.cuda"] = torch.cuda.get_rng_state()
     said = {"progress": json.dumps(vars(progress)), "history": json.dumps(history)}
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".partial")
-    save_file({name: value.detach().cpu().clone().contiguous() for name, value in tensors.items()}, partial, said)
+    save_file(
+        {name: value.detach().cpu().clone().contiguous() for name, value in tensors.items()},
+        partial,
+        said,
+    )
     partial.rename(path)
 
 
-def load_checkpoint(path: Path, model: Any, optimiser: Any) -> tuple[Progress, dict[str, Any] | None, list[Any]]:
+def load_checkpoint(
+    path: Path, model: Any, optimiser: Any
+) -> tuple[Progress, dict[str, Any] | None, list[Any]]:
     """Put model, optimiser and random state back to where `save_checkpoint` left them.
 
     Returns how far it had come, the best weights and the history. Raises `SourceError` for a broken file.
@@ -84,7 +99,9 @@ def load_checkpoint(path: Path, model: Any, optimiser: Any) -> tuple[Progress, d
             said = file.metadata()
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError) as error:
-        raise SourceError(f"The checkpoint {path} cannot be read: {error}. Delete it to train anew.") from error
+        raise SourceError(
+            f"The checkpoint {path} cannot be read: {error}. Delete it to train anew."
+        ) from error
     model.load_state_dict(_below(tensors, "model."))
     moments: dict[int, dict[str, Any]] = {}
     for name, value in _below(tensors, "optimiser.").items():
@@ -99,4 +116,8 @@ def load_checkpoint(path: Path, model: Any, optimiser: Any) -> tuple[Progress, d
 
 
 def _below(tensors: dict[str, Any], prefix: str) -> dict[str, Any]:
-    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
+    return {
+        name.removeprefix(prefix): value
+        for name, value in tensors.items()
+        if name.startswith(prefix)
+    }

@@ -11,18 +11,27 @@ from typing import Any, Literal
 
 import numpy as np
 
+from wareloom.core.run import Run
 from wareloom.errors import SettingError, missing_extra
 from wareloom.neural import torch
 from wareloom.neural.training import Training, train
 from wareloom.neural.tuning import NEAR, hang_adapters
-from wareloom.run import Run
 
 DecoderTuning = Literal["lora", "adalora", "adapter", "prefix", "full"]
 Pair = tuple[list[int], list[int]]
 """Tokens of a prompt, one at least, and of the answer to it, its end included"""
 RATES = {"lora": 1e-3, "adalora": 3e-3, "adapter": 1e-3, "prefix": 1e-2, "full": 1e-4}
 """Learning rates that suit each tuning"""
-ASKED = ("q_proj", "k_proj", "v_proj", "o_proj", "qkv_proj", "query_key_value", "attn.c_attn", "attn.c_proj")
+ASKED = (
+    "q_proj",
+    "k_proj",
+    "v_proj",
+    "o_proj",
+    "qkv_proj",
+    "query_key_value",
+    "attn.c_attn",
+    "attn.c_proj",
+)
 """Ends of the names of the projections of attention, which LoRA changes: Llama and its kin, Phi, NeoX, GPT-2"""
 AFTER = ("self_attn.o_proj", "mlp.down_proj")
 """Ends of the names of what closes a layer's attention and its perceptron: Llama, Qwen, Gemma, Mistral"""
@@ -62,7 +71,9 @@ class DecoderNetwork(torch.nn.Module):  # type: ignore[misc]
     'tuned'"; `SettingError` where the kind of decoder cannot be tuned so.
     """
 
-    def __init__(self, decoder: Any, tuning: DecoderTuning, size: int, who: str, updates: int = 1) -> None:
+    def __init__(
+        self, decoder: Any, tuning: DecoderTuning, size: int, who: str, updates: int = 1
+    ) -> None:
         super().__init__()
         decoder.requires_grad_(tuning == "full")
         # In a list it is no second path to the same weights.
@@ -90,11 +101,16 @@ class DecoderNetwork(torch.nn.Module):  # type: ignore[misc]
         The head, a fifth of a small decoder's work, sees these places alone. Padding stands on the right, where no
         place before it sees it.
         """
-        decoder, past = self.decoder, self.model.past(len(words)) if isinstance(self.model, Prefixed) else None
+        decoder, past = (
+            self.decoder,
+            self.model.past(len(words)) if isinstance(self.model, Prefixed) else None,
+        )
         # A prefix leaves a text at the places it was trained at.
         where = torch.arange(words.shape[1], device=words.device).expand(len(words), -1)
         how = {"past_key_values": past, "position_ids": where} if past is not None else {}
-        states = decoder.base_model(input_ids=words, use_cache=past is not None, **how).last_hidden_state
+        states = decoder.base_model(
+            input_ids=words, use_cache=past is not None, **how
+        ).last_hidden_state
         said = decoder.get_output_embeddings()(states[row, place]).float()
         cap = getattr(decoder.config, "final_logit_softcapping", None)
         return torch.tanh(said / cap) * cap if cap else said
@@ -125,7 +141,9 @@ class DecoderNetwork(torch.nn.Module):  # type: ignore[misc]
     def load_state_dict(self, state: Any, strict: bool = True, assign: bool = False) -> Any:
         """Put back what `state_dict` gave."""
         if self.ranks is not None:
-            self.ranks.go_on_from({name: value for name, value in state.items() if name.startswith(Ranks.MARK)})
+            self.ranks.go_on_from(
+                {name: value for name, value in state.items() if name.startswith(Ranks.MARK)}
+            )
         own = {name: value for name, value in state.items() if not name.startswith(Ranks.MARK)}
         learned = {name for name, value in self.named_parameters() if value.requires_grad}
         if strict and set(own) != learned:
@@ -156,13 +174,18 @@ class Prefixed(torch.nn.Module):  # type: ignore[misc]
 
     def forward(self, input_ids: Any, past_key_values: Any = None, **named: Any) -> Any:
         """Read tokens; an empty cache is given the prefix first."""
-        attention_mask, position_ids = named.pop("attention_mask", None), named.pop("position_ids", None)
+        attention_mask, position_ids = (
+            named.pop("attention_mask", None),
+            named.pop("position_ids", None),
+        )
         rows, size = len(input_ids), self.peft.active_peft_config.num_virtual_tokens
         if past_key_values is not None and not past_key_values.get_seq_length():
             for number, layer in enumerate(self.past(rows).layers):
                 past_key_values.update(layer.keys, layer.values, number)
             if position_ids is None:
-                position_ids = torch.arange(input_ids.shape[1], device=input_ids.device).expand(rows, -1)
+                position_ids = torch.arange(input_ids.shape[1], device=input_ids.device).expand(
+                    rows, -1
+                )
         if attention_mask is not None:
             attention_mask = torch.cat([attention_mask.new_ones(rows, size), attention_mask], 1)
         return self.peft.get_base_model()(
@@ -194,16 +217,27 @@ class Ranks:
         for name, weight in self.tuner.model.named_parameters():
             if "lora_A" in name or "lora_B" in name:
                 product = weight @ weight.T if "lora_A" in name else weight.T @ weight
-                parts.append(torch.linalg.norm(product - torch.eye(len(product), device=product.device)))
+                parts.append(
+                    torch.linalg.norm(product - torch.eye(len(product), device=product.device))
+                )
         return torch.stack(parts).mean()
 
     def so_far(self) -> dict[str, Any]:
         """Return its state as tensors by name."""
         allocator = self.tuner.rankallocator
-        found = {f"{kind}/{name}": value for kind in self.KINDS for name, value in getattr(allocator, kind).items()}
+        found = {
+            f"{kind}/{name}": value
+            for kind in self.KINDS
+            for name, value in getattr(allocator, kind).items()
+        }
         kept = self._config().rank_pattern or {}
-        found |= {f"kept/{name}": torch.tensor(flags, dtype=torch.uint8) for name, flags in kept.items()}
-        return {f"{self.MARK}{name}": value for name, value in (found | {"step": torch.tensor(self.step)}).items()}
+        found |= {
+            f"kept/{name}": torch.tensor(flags, dtype=torch.uint8) for name, flags in kept.items()
+        }
+        return {
+            f"{self.MARK}{name}": value
+            for name, value in (found | {"step": torch.tensor(self.step)}).items()
+        }
 
     def go_on_from(self, state: dict[str, Any]) -> None:
         """Put back what `so_far` gave."""
@@ -211,7 +245,9 @@ class Ranks:
         for kind in self.KINDS:
             own = {name[2]: state["/".join(name)].clone() for name in parted if name[1] == kind}
             setattr(self.tuner.rankallocator, kind, own)
-        kept = {name[2]: state["/".join(name)].bool().tolist() for name in parted if name[1] == "kept"}
+        kept = {
+            name[2]: state["/".join(name)].bool().tolist() for name in parted if name[1] == "kept"
+        }
         self._config().rank_pattern = kept or None
         self.step = int(state[f"{self.MARK}step"])
 
@@ -287,7 +323,16 @@ def teach(
         patience=how.patience if tests else 0,
     )
     after = net.ranks.update if net.ranks is not None else None
-    return train(net, batches, net.loss, plan, run, check if tests else None, checkpoint=checkpoint, after=after)
+    return train(
+        net,
+        batches,
+        net.loss,
+        plan,
+        run,
+        check if tests else None,
+        checkpoint=checkpoint,
+        after=after,
+    )
 
 
 def _by_peft(decoder: Any, tuning: str, size: int, updates: int, who: str) -> Any:
@@ -299,7 +344,11 @@ def _by_peft(decoder: Any, tuning: str, size: int, updates: int, who: str) -> An
     targets = [name for name, _ in decoder.named_modules() if name.endswith(ASKED)]
     if not targets:
         raise _unknown(decoder, tuning, who)
-    both: dict[str, Any] = {"task_type": "CAUSAL_LM", "lora_dropout": 0.0, "target_modules": targets}
+    both: dict[str, Any] = {
+        "task_type": "CAUSAL_LM",
+        "lora_dropout": 0.0,
+        "target_modules": targets,
+    }
     if tuning == "prefix":
         how: Any = peft.PrefixTuningConfig(task_type="CAUSAL_LM", num_virtual_tokens=size)
     elif tuning == "lora":
@@ -311,7 +360,9 @@ def _by_peft(decoder: Any, tuning: str, size: int, updates: int, who: str) -> An
         how = peft.AdaLoraConfig(init_r=first, target_r=size, lora_alpha=2 * first, **both)
     with warnings.catch_warnings():
         # PEFT 0.21 reads a name that Transformers 5 is about to drop.
-        warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing.*", category=FutureWarning)
+        warnings.filterwarnings(
+            "ignore", message=".*is_gradient_checkpointing.*", category=FutureWarning
+        )
         return peft.get_peft_model(decoder, how)
 
 
@@ -321,7 +372,9 @@ def _check_head(net: DecoderNetwork, who: str) -> None:
     with torch.no_grad():
         whole = net.decoder(input_ids=words).logits[0].float()
         parts = net.logits(words, words.new_zeros(3), torch.arange(3, device=words.device))
-    if not isinstance(net.model, Prefixed) and not torch.allclose(whole, parts, atol=1e-2 * float(whole.abs().max())):
+    if not isinstance(net.model, Prefixed) and not torch.allclose(
+        whole, parts, atol=1e-2 * float(whole.abs().max())
+    ):
         raise _unknown(net.decoder, "any", who)
 
 

@@ -6,9 +6,9 @@ import contextlib
 import os
 from typing import Any, cast
 
+from wareloom.core.run import Run
 from wareloom.errors import SettingError, missing_extra
 from wareloom.neural import torch
-from wareloom.run import Run
 
 
 class Devices:
@@ -21,7 +21,9 @@ class Devices:
         self.world, self._accelerator = 1, cast(Any, None)
         self.device = torch.device(run.device)
         if run.device.startswith("cuda") and not torch.cuda.is_available():
-            raise SettingError(f"The device {run.device!r} was asked for, but torch finds no GPU: use device 'cpu'.")
+            raise SettingError(
+                f"The device {run.device!r} was asked for, but torch finds no GPU: use device 'cpu'."
+            )
         if int(os.environ.get("WORLD_SIZE", "1")) > 1:
             self._join(run)
         self._type = torch.bfloat16 if run.arithmetic == "bf16" else None
@@ -32,7 +34,9 @@ class Devices:
         try:
             from accelerate import Accelerator
         except ModuleNotFoundError as error:
-            raise missing_extra("accelerate", "accelerate", "Training with several processes") from error
+            raise missing_extra(
+                "accelerate", "accelerate", "Training with several processes"
+            ) from error
         self._accelerator = Accelerator(cpu=run.device == "cpu")
         self.world, self.device = self._accelerator.num_processes, self._accelerator.device
 
@@ -60,11 +64,19 @@ class Devices:
             return batch.to(self.device)
         if isinstance(batch, dict):
             return {name: self.move(value) for name, value in batch.items()}
-        return type(batch)(self.move(value) for value in batch) if isinstance(batch, tuple | list) else batch
+        return (
+            type(batch)(self.move(value) for value in batch)
+            if isinstance(batch, tuple | list)
+            else batch
+        )
 
     def precision(self) -> Any:
         """Compute in bfloat16 inside the block where that was asked for, or where it pays; weights stay in 32 bits."""
-        return torch.autocast(self.device.type, dtype=self._type) if self._type else contextlib.nullcontext()
+        return (
+            torch.autocast(self.device.type, dtype=self._type)
+            if self._type
+            else contextlib.nullcontext()
+        )
 
     def share_gradients(self, model: Any) -> None:
         """Average the gradients over all processes, in place."""

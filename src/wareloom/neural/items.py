@@ -15,10 +15,14 @@ class ItemTable(torch.nn.Module):  # type: ignore[misc]
     Items are codes from 1; 0 is padding and always the zero vector. `extra` codes stand behind the items.
     """
 
-    def __init__(self, items: int, size: int, features: np.ndarray | None = None, extra: int = 0) -> None:
+    def __init__(
+        self, items: int, size: int, features: np.ndarray | None = None, extra: int = 0
+    ) -> None:
         super().__init__()
         self.own = torch.nn.Embedding(items + 1 + extra, size, padding_idx=0)
-        torch.nn.init.normal_(self.own.weight, std=size**-0.5 * (1.0 if features is None else SMALL))
+        torch.nn.init.normal_(
+            self.own.weight, std=size**-0.5 * (1.0 if features is None else SMALL)
+        )
         with torch.no_grad():
             self.own.weight[0] = 0.0
         self.items = items

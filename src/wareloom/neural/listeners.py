@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from wareloom.core.run import Run
 from wareloom.errors import SettingError, missing_extra, near
-from wareloom.run import Run
 
 Tell = Callable[[int, dict[str, float]], None]
 
@@ -58,7 +58,9 @@ def _mlflow(folder: Path, run: Run) -> Iterator[Tell]:
     client = MlflowClient(tracking_uri=f"sqlite:///{folder / 'mlflow.db'}")
     found = client.get_experiment_by_name("wareloom")
     experiment = (
-        found.experiment_id if found else client.create_experiment("wareloom", f"file://{folder / 'artifacts'}")
+        found.experiment_id
+        if found
+        else client.create_experiment("wareloom", f"file://{folder / 'artifacts'}")
     )
     job = client.create_run(experiment).info.run_id
     client.log_param(job, "seed", run.seed)
@@ -82,7 +84,11 @@ def _wandb(folder: Path, run: Run) -> Iterator[Tell]:
     folder.mkdir(parents=True, exist_ok=True)
     quiet = wandb.Settings(silent=True, console="off")
     with wandb.init(
-        project="wareloom", dir=str(folder), mode="offline", config={"seed": run.seed}, settings=quiet
+        project="wareloom",
+        dir=str(folder),
+        mode="offline",
+        config={"seed": run.seed},
+        settings=quiet,
     ) as job:
         yield lambda step, values: job.log(values, step=step)
 

@@ -37,7 +37,9 @@ def sampled_softmax_loss(
     return _mean(torch.logaddexp(own, others) - own, weight)
 
 
-def soft_softmax_loss(state: Any, target: Any, weight: Any, soft: tuple[Any, Any], table: Any, bias: Any) -> Any:
+def soft_softmax_loss(
+    state: Any, target: Any, weight: Any, soft: tuple[Any, Any], table: Any, bias: Any
+) -> Any:
     """Cross-entropy over all items of the target and of soft labels beside it.
 
     As `softmax_loss`, and `soft`: labels [n, k] codes, -1 for none, and what each weighs [n, k], 0 for none. The mean
@@ -51,7 +53,14 @@ def soft_softmax_loss(state: Any, target: Any, weight: Any, soft: tuple[Any, Any
 
 
 def soft_sampled_softmax_loss(
-    state: Any, target: Any, weight: Any, soft: tuple[Any, Any], rows: Rows, bias: Any, negatives: Any, log_q: Any
+    state: Any,
+    target: Any,
+    weight: Any,
+    soft: tuple[Any, Any],
+    rows: Rows,
+    bias: Any,
+    negatives: Any,
+    log_q: Any,
 ) -> Any:
     """`soft_softmax_loss` among shared negatives drawn from q, as in `sampled_softmax_loss`.
 
@@ -63,14 +72,18 @@ def soft_sampled_softmax_loss(
     there = labels >= 0
     codes = torch.where(there, labels, target[:, None])
     beside = (torch.einsum("ns,nks->nk", state, rows(codes)) + bias[codes]).float()
-    others = _log_sum_others(state, torch.cat([target[:, None], codes], dim=1), rows, bias, negatives, log_q)
+    others = _log_sum_others(
+        state, torch.cat([target[:, None], codes], dim=1), rows, bias, negatives, log_q
+    )
     counted = beside.masked_fill(codes == target[:, None], NEVER)
     whole = torch.logsumexp(torch.cat([own[:, None], counted, others[:, None]], dim=1), dim=1)
     lost = weight * (whole - own) + (share * (whole[:, None] - beside)).sum(dim=1)
     return lost.sum() / (weight.sum() + share.sum()).clamp_min(1e-12)
 
 
-def _log_sum_others(state: Any, known: Any, rows: Rows, bias: Any, negatives: Any, log_q: Any) -> Any:
+def _log_sum_others(
+    state: Any, known: Any, rows: Rows, bias: Any, negatives: Any, log_q: Any
+) -> Any:
     """Return log Σ exp(corrected logit) of each row over the negatives that are none of its `known` items [n, m]: [n].
 
     A code that is drawn more than once counts as often.
@@ -105,7 +118,11 @@ class _LogSumExp(torch.autograd.Function):  # type: ignore[misc]
         """The chances of the entries, times the gradient of their row, through the product."""
         z, total, state, vectors = of.saved_tensors
         chance = z * (gradient / total)[:, None]
-        back = chance @ vectors.to(chance.dtype), chance.T @ state.to(chance.dtype), chance.sum(dim=0)
+        back = (
+            chance @ vectors.to(chance.dtype),
+            chance.T @ state.to(chance.dtype),
+            chance.sum(dim=0),
+        )
         return back[0].to(state.dtype), back[1].to(vectors.dtype), back[2], None, None
 
 
@@ -126,11 +143,20 @@ def log_drawn(shares: Any, draws: int) -> Any:
     for items that are taken once however often they were drawn).
     """
     met = -torch.expm1(draws * torch.log1p(-shares.double().clamp(1e-300, 1 - 1e-12)))
-    return torch.log(met).float() - math.log(-math.expm1(draws * math.log1p(-min(1 / len(shares), 1 - 1e-12))))
+    return torch.log(met).float() - math.log(
+        -math.expm1(draws * math.log1p(-min(1 / len(shares), 1 - 1e-12)))
+    )
 
 
 def gbce_loss(
-    state: Any, target: Any, weight: Any, rows: Rows, bias: Any, negatives: Any, share: float, calibration: float
+    state: Any,
+    target: Any,
+    weight: Any,
+    rows: Rows,
+    bias: Any,
+    negatives: Any,
+    share: float,
+    calibration: float,
 ) -> Any:
     """Generalised binary cross-entropy: the positive's probability is raised to a power below 1.
 

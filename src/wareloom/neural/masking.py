@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from wareloom.core.run import Run
 from wareloom.neural import torch
 from wareloom.neural.decoders import by_length
 from wareloom.neural.training import Training, train
-from wareloom.run import Run
 
 EVALUATIONS = 10
 REPLACED, SWAPPED = 0.8, 0.1
@@ -52,7 +52,9 @@ class WordNetwork(torch.nn.Module):  # type: ignore[misc]
 
     def loss(self, batch: dict[str, Any]) -> Any:
         """Cross-entropy of the words that were left out, mean over gaps."""
-        head = next((getattr(self.model, name) for name in HEADS if hasattr(self.model, name)), None)
+        head = next(
+            (getattr(self.model, name) for name in HEADS if hasattr(self.model, name)), None
+        )
         read = {"input_ids": batch["words"], "attention_mask": batch["mask"]}
         row, place = batch["row"], batch["place"]
         if head is None:
@@ -62,7 +64,9 @@ class WordNetwork(torch.nn.Module):  # type: ignore[misc]
         return torch.nn.functional.cross_entropy(logits.float(), batch["answer"])
 
 
-def with_gaps(texts: Sequence[Sequence[int]], how: Gaps, rng: np.random.Generator) -> dict[str, Any]:
+def with_gaps(
+    texts: Sequence[Sequence[int]], how: Gaps, rng: np.random.Generator
+) -> dict[str, Any]:
     """Leave words out of coded texts: what `WordNetwork.loss` takes.
 
     `words`, `mask` int64 [texts, longest]; `row`, `place`, `answer` int64 [gaps]. Each text with a word has a gap.
@@ -80,7 +84,9 @@ def with_gaps(texts: Sequence[Sequence[int]], how: Gaps, rng: np.random.Generato
     row, place = np.nonzero(sought)
     answer, fate = words[row, place], rng.random(len(row))
     other = rng.integers(how.words, size=len(row))
-    words[row, place] = np.where(fate < REPLACED, how.mask, np.where(fate < REPLACED + SWAPPED, other, answer))
+    words[row, place] = np.where(
+        fate < REPLACED, how.mask, np.where(fate < REPLACED + SWAPPED, other, answer)
+    )
     laid = {"words": words, "mask": mask, "row": row, "place": place, "answer": answer}
     return {name: torch.from_numpy(np.ascontiguousarray(value)) for name, value in laid.items()}
 
@@ -102,7 +108,10 @@ def learn_words(
     order = np.argsort([len(text) for text in held], kind="stable")
     rng = run.rng("gaps", "held")
     starts = range(0, len(order), how.batch_size)
-    tests = [with_gaps([held[i] for i in order[start : start + how.batch_size]], how, rng) for start in starts]
+    tests = [
+        with_gaps([held[i] for i in order[start : start + how.batch_size]], how, rng)
+        for start in starts
+    ]
     sizes = np.array([len(text) for text in texts])
 
     def batches(epoch: int) -> Iterator[dict[str, Any]]:
@@ -128,5 +137,7 @@ def learn_words(
     )
     net.eval().to(run.device)
     before = check() if tests else None
-    history = train(net, batches, net.loss, plan, run, check if tests else None, checkpoint=checkpoint)
+    history = train(
+        net, batches, net.loss, plan, run, check if tests else None, checkpoint=checkpoint
+    )
     return history, before

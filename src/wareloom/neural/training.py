@@ -10,11 +10,11 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
+from wareloom.core.run import Run
 from wareloom.neural import torch
 from wareloom.neural.checkpoint import Progress, load_checkpoint, save_checkpoint
 from wareloom.neural.devices import Devices
 from wareloom.neural.listeners import listen
-from wareloom.run import Run
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,15 +98,22 @@ class _Loop:
         self.model = self.devices.place(model)
         decayed = [p for p in model.parameters() if p.dim() > 1]
         others = [p for p in model.parameters() if p.dim() <= 1]
-        groups = [{"params": decayed, "weight_decay": how.weight_decay}, {"params": others, "weight_decay": 0.0}]
-        self.optimiser = torch.optim.AdamW(groups, lr=how.learning_rate, betas=how.betas, fused=True)
+        groups = [
+            {"params": decayed, "weight_decay": how.weight_decay},
+            {"params": others, "weight_decay": 0.0},
+        ]
+        self.optimiser = torch.optim.AdamW(
+            groups, lr=how.learning_rate, betas=how.betas, fused=True
+        )
         self.progress, self.history = Progress(), list[dict[str, float]]()
         self.kept: dict[str, Any] | None = None
 
     def run(self) -> list[dict[str, float]]:
         """Train to the end, or until patience runs out, and put the best weights back."""
         if self.checkpoint and self.checkpoint.exists():
-            self.progress, self.kept, self.history = load_checkpoint(self.checkpoint, self.model, self.optimiser)
+            self.progress, self.kept, self.history = load_checkpoint(
+                self.checkpoint, self.model, self.optimiser
+            )
         total = self.how.updates
         if not total:
             total = self.how.epochs * max(1, sum(1 for _ in self.batches(0)) // self.size)
@@ -129,7 +136,9 @@ class _Loop:
     def _exhausted(self) -> bool:
         return bool(self.how.patience) and self.progress.waited >= self.how.patience
 
-    def _pass(self, total: int, every: int, advance: Callable[..., None], tell: Callable[..., None]) -> None:
+    def _pass(
+        self, total: int, every: int, advance: Callable[..., None], tell: Callable[..., None]
+    ) -> None:
         """Go once over the batches, from where a stopped run left off."""
         at, size = self.progress, self.size
         waiting = islice(self.batches(at.epoch), at.batch, None)
@@ -145,7 +154,9 @@ class _Loop:
                 advance(at.since, **{k: v for k, v in self.history[-1].items() if k != "step"})
                 at.running, at.since = 0.0, 0
                 if self.checkpoint:
-                    save_checkpoint(self.checkpoint, self.model, self.optimiser, at, self.kept, self.history)
+                    save_checkpoint(
+                        self.checkpoint, self.model, self.optimiser, at, self.kept, self.history
+                    )
                 if at.step == total or self._exhausted():
                     return
                 self.model.train()
@@ -179,7 +190,10 @@ class _Loop:
                 entry["value"] = self.evaluate()
             if entry["value"] > at.best:
                 at.best, at.waited = entry["value"], 0
-                self.kept = {name: tensor.detach().clone() for name, tensor in self.model.state_dict().items()}
+                self.kept = {
+                    name: tensor.detach().clone()
+                    for name, tensor in self.model.state_dict().items()
+                }
             else:
                 at.waited += 1
         self.history.append(entry)

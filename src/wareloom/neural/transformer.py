@@ -26,10 +26,18 @@ class Block(torch.nn.Module):  # type: ignore[misc]
         `seen`: what each place may look at, bool, broadcast to [requests, heads, places, places]; None: all before it.
         """
         n, length, size = x.shape
-        q, k, v = self.project(self.before_attention(x)).view(n, length, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
+        q, k, v = (
+            self.project(self.before_attention(x))
+            .view(n, length, 3, self.heads, -1)
+            .permute(2, 0, 3, 1, 4)
+        )
         drop = self.dropout if self.training else 0.0
-        mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=seen, is_causal=seen is None, dropout_p=drop)
-        x = x + dropout(self.out(mixed.transpose(1, 2).reshape(n, length, size)), drop, self.training)
+        mixed = F.scaled_dot_product_attention(
+            q, k, v, attn_mask=seen, is_causal=seen is None, dropout_p=drop
+        )
+        x = x + dropout(
+            self.out(mixed.transpose(1, 2).reshape(n, length, size)), drop, self.training
+        )
         fed = self.narrow(dropout(F.gelu(self.wide(self.before_feed(x))), drop, self.training))
         return x + dropout(fed, drop, self.training)
 

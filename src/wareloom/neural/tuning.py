@@ -42,7 +42,9 @@ class Adapter(torch.nn.Module):  # type: ignore[misc]
     def forward(self, x: Any) -> Any:
         """Vectors [..., size] → [..., size]."""
         # A decoder may compute in 16 bits around it.
-        return x + self.up(torch.nn.functional.gelu(self.down(x.to(self.down.weight.dtype)))).to(x.dtype)
+        return x + self.up(torch.nn.functional.gelu(self.down(x.to(self.down.weight.dtype)))).to(
+            x.dtype
+        )
 
 
 def tuned(encoder: Any, tuning: Tuning, size: int, who: str) -> Any:
@@ -65,15 +67,23 @@ def tuned(encoder: Any, tuning: Tuning, size: int, who: str) -> Any:
 
 def tuned_weights(model: Any) -> dict[str, np.ndarray]:
     """Return the weights of `model` that are learned, by name, as new arrays."""
-    return {k: v.detach().float().cpu().numpy().copy() for k, v in model.named_parameters() if v.requires_grad}
+    return {
+        k: v.detach().float().cpu().numpy().copy()
+        for k, v in model.named_parameters()
+        if v.requires_grad
+    }
 
 
 def put_weights(model: Any, weights: dict[str, np.ndarray], where: str) -> None:
     """Put what `tuned_weights` gave back; `SourceError` where names or shapes are not those of the model."""
     own = {name: value for name, value in model.named_parameters() if value.requires_grad}
-    odd = sorted(set(own) ^ set(weights)) or [n for n in own if tuple(own[n].shape) != weights[n].shape]
+    odd = sorted(set(own) ^ set(weights)) or [
+        n for n in own if tuple(own[n].shape) != weights[n].shape
+    ]
     if odd:
-        raise SourceError(f"The weights of {where} do not fit their encoder: {odd[0]} ({len(odd)} in all).")
+        raise SourceError(
+            f"The weights of {where} do not fit their encoder: {odd[0]} ({len(odd)} in all)."
+        )
     with torch.no_grad():
         for name, value in own.items():
             value.copy_(torch.from_numpy(np.array(weights[name])))
@@ -81,7 +91,11 @@ def put_weights(model: Any, weights: dict[str, np.ndarray], where: str) -> None:
 
 def hang_adapters(encoder: Any, after: tuple[str, ...], size: int, who: str) -> None:
     """Hang an adapter behind each module whose name ends so; their own weights and names stay as they are."""
-    found = [module for name, module in encoder.named_modules() if name.endswith(after) and hasattr(module, "weight")]
+    found = [
+        module
+        for name, module in encoder.named_modules()
+        if name.endswith(after) and hasattr(module, "weight")
+    ]
     if not found:
         raise _unknown(encoder, "adapter", who)
     for module in found:
@@ -100,12 +114,16 @@ def _by_peft(encoder: Any, tuning: Tuning, size: int, who: str) -> Any:
     if tuning == "prefix" and "past_key_values" in inspect.signature(encoder.forward).parameters:
         how: Any = PrefixTuningConfig(task_type=kind, num_virtual_tokens=size)
     elif tuning == "lora" and targets:
-        how = LoraConfig(task_type=kind, r=size, lora_alpha=2 * size, lora_dropout=0.0, target_modules=targets)
+        how = LoraConfig(
+            task_type=kind, r=size, lora_alpha=2 * size, lora_dropout=0.0, target_modules=targets
+        )
     else:
         raise _unknown(encoder, tuning, who)
     with warnings.catch_warnings():
         # PEFT 0.21 reads a name that Transformers 5 is about to drop.
-        warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing.*", category=FutureWarning)
+        warnings.filterwarnings(
+            "ignore", message=".*is_gradient_checkpointing.*", category=FutureWarning
+        )
         model = get_peft_model(encoder, how)
     if tuning == "prefix":
         with torch.no_grad():
@@ -114,13 +132,17 @@ def _by_peft(encoder: Any, tuning: Tuning, size: int, who: str) -> Any:
     return model
 
 
-def _from_the_first(_: Any, given: tuple[Any, ...], named: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+def _from_the_first(
+    _: Any, given: tuple[Any, ...], named: dict[str, Any]
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """Leave a text at the positions it was trained at.
 
     PEFT hands the prefix over as a past, and an encoder counts positions from its end: ten places further on, with a
     prefix that says nothing, MiniLM's vectors had a cosine of only .86 to .91 with what they were.
     """
-    return given, named | ({"past_key_values_length": 0} if "past_key_values_length" in named else {})
+    return given, named | (
+        {"past_key_values_length": 0} if "past_key_values_length" in named else {}
+    )
 
 
 def _unknown(encoder: Any, tuning: str, who: str) -> SettingError:

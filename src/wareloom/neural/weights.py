@@ -11,10 +11,14 @@ from wareloom.neural import torch
 
 def arrays(module: Any) -> dict[str, np.ndarray]:
     """The weights of a module by name, as new arrays."""
-    return {name: value.detach().cpu().numpy().copy() for name, value in module.state_dict().items()}
+    return {
+        name: value.detach().cpu().numpy().copy() for name, value in module.state_dict().items()
+    }
 
 
 def loaded(module: Any, weights: dict[str, np.ndarray]) -> Any:
     """Put weights that `arrays` gave into a module, and return it ready to be asked."""
-    module.load_state_dict({name: torch.from_numpy(np.array(value)) for name, value in weights.items()})
+    module.load_state_dict(
+        {name: torch.from_numpy(np.array(value)) for name, value in weights.items()}
+    )
     return module.eval()

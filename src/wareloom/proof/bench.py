@@ -7,17 +7,18 @@ from typing import Any
 
 import numpy as np
 
+from wareloom.core.family import RANKERS
+from wareloom.core.run import Run
 from wareloom.errors import MemoryLimitError
-from wareloom.family import RANKERS
-from wareloom.proof.arms import FEATURES, REAL, TEACHER, WITHOUT_POOL, Pool
-from wareloom.proof.cells import OF_SYNTHESIS, Cells
-from wareloom.proof.evaluate import Evaluation, evaluate
+from wareloom.evaluation.ranking import Evaluation, evaluate
+from wareloom.evaluation.tasks import Task, build_task
+from wareloom.experiment.cells import OF_SYNTHESIS, Cells
+from wareloom.preparing.splits import Split
+from wareloom.proof.arms import FEATURES, REAL, TEACHER, WITHOUT_POOL, training_data
 from wareloom.proof.settings import ProofSettings
-from wareloom.proof.task import Task, build_task
-from wareloom.run import Run
+from wareloom.sampling.generator import Pool
 from wareloom.shop import Log, Shop
 from wareloom.shop.buckets import user_key
-from wareloom.shop.splits import Split
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,9 +38,17 @@ class Cell:
 class Bench:
     """Trains and evaluates cells, each at most once."""
 
-    def __init__(self, label: str, parts: Split, settings: ProofSettings, cells: Cells, run: Run) -> None:
+    def __init__(
+        self, label: str, parts: Split, settings: ProofSettings, cells: Cells, run: Run
+    ) -> None:
         """`label`: what the split is called in the progress; `cells`: where finished pieces are kept."""
-        self.label, self.split, self.settings, self.cells, self.run = label, parts, settings, cells, run
+        self.label, self.split, self.settings, self.cells, self.run = (
+            label,
+            parts,
+            settings,
+            cells,
+            run,
+        )
         self.random = RANKERS.load(settings.ranker).random
         self._tasks: dict[str, Task] = {}
         self._pools: dict[tuple[Any, ...], Pool] = {}
@@ -63,7 +72,11 @@ class Bench:
             if not self.random and cell.share == 1.0:
                 cell = replace(cell, seed=0)
         plain = Cell(arm=cell.arm, seed=cell.seed)
-        extra = {} if replace(cell, ratio=0.0) == plain else {"share": cell.share, "without": cell.without}
+        extra = (
+            {}
+            if replace(cell, ratio=0.0) == plain
+            else {"share": cell.share, "without": cell.without}
+        )
         updates = None if cell.arm == REAL else self._updates_of_real(cell, part)
         found: Evaluation = self.cells.get(
             [part, cell.arm, cell.seed, cell.ratio, *([extra] if extra else [])],
@@ -78,7 +91,11 @@ class Bench:
         """Synthetic data for a cell, enough for the largest ratio; only the latest is held."""
         key = (cell.seed, cell.share, cell.without)
         if key not in self._pools:
-            run, train, generator = self.run_of(cell.seed), self.train(cell), self.settings.generator
+            run, train, generator = (
+                self.run_of(cell.seed),
+                self.train(cell),
+                self.settings.generator,
+            )
             most = max(self.settings.ratios) * generator.supply
             users = int(np.ceil(most * 1.1 * len(Log.of(train).users))) + 1
             if cell.without:
@@ -128,8 +145,12 @@ class Bench:
         train = self.train(cell)
         data = train
         if cell.arm not in WITHOUT_POOL:
-            data = settings.generator.train_on(cell.arm, train, self.pool(cell), cell.ratio, run)
-        own = settings.ranker_settings | ({"text": settings.features} if cell.arm == FEATURES else {})
+            data = training_data(
+                settings.generator, cell.arm, train, self.pool(cell), cell.ratio, run
+            )
+        own = settings.ranker_settings | (
+            {"text": settings.features} if cell.arm == FEATURES else {}
+        )
         ranker = RANKERS.make(settings.ranker, **own)
         told = run if updates is None else run.with_(updates=updates)
         with run.task(f"{self.label}, seed {cell.seed}: {settings.ranker} on {cell.arm}"):

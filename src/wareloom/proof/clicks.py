@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from functools import cached_property, partial
 from typing import Any
@@ -10,32 +9,28 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from wareloom.errors import InputError, SettingError, near
-from wareloom.family import METRICS, RANKERS
-from wareloom.metrics import ClickMetric, Metric, Predicted, weighted_mean
-from wareloom.metrics.clicks._curves import entropy
-from wareloom.metrics.clicks.log_loss import LogLoss
-from wareloom.metrics.clicks.normalised_entropy import NormalisedEntropy
-from wareloom.proof.arms import CONTROLS, MIXED, REAL, Generator, Plan, Pool
-from wareloom.proof.cells import OF_ARMS, OF_SYNTHESIS, Cells, decisive
+from wareloom.core.family import RANKERS
+from wareloom.core.run import Run
+from wareloom.errors import SettingError
+from wareloom.evaluation.ranking import Evaluation
+from wareloom.evaluation.shown_items import DEFAULT_METRICS, RATES, ShownItems, click_metric
+from wareloom.experiment.cells import OF_ARMS, OF_SYNTHESIS, Cells, decisive
+from wareloom.experiment.jobs import shared
+from wareloom.metrics import ClickMetric
+from wareloom.preparing.splits import Split, SplitSettings, split, together
+from wareloom.proof.arms import CONTROLS, MIXED, REAL, Plan, training_data
 from wareloom.proof.clicks_result import summarise_clicks
 from wareloom.proof.curves import curves
-from wareloom.proof.evaluate import Evaluation
-from wareloom.proof.jobs import shared
 from wareloom.proof.result import Proof
-from wareloom.rankers.ctr._base import ClickRanker
-from wareloom.run import Run
+from wareloom.rankers.clicks.base import ClickRanker
+from wareloom.sampling.generator import Generator, Pool
 from wareloom.shop import Shop
 from wareloom.shop.buckets import user_key
 from wareloom.shop.impressions import impressions
-from wareloom.shop.splits import Split, SplitSettings, split, together
 from wareloom.synthesis.behaviour.exposures import Exposures
 
-DEFAULT_METRICS = ("log_loss", "normalised_entropy", "brier", "click_auc", "calibration_error")
 SMOOTHING = 5.0
 """Clicks at the average that the rate of every position starts from, in the baseline by position."""
-MOST_POSITIONS = 10
-"""Slices by position are told where there are no more."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +38,9 @@ class ClickProofSettings:
     """What is proved of clicks, and how hard."""
 
     generator: Generator = field(
-        default_factory=lambda: Generator(synthesizer="exposures", screens=("schema", "impossible", "leak"))
+        default_factory=lambda: Generator(
+            synthesizer="exposures", screens=("schema", "impossible", "leak")
+        )
     )
     """How synthetic exposures are made. The screen `copies` is left out: a session of one impression is always like a
     real one."""
@@ -67,32 +64,25 @@ class ClickProofSettings:
     def check(self) -> None:
         """Raise `SettingError` or `UnknownNameError` for what could not work, before anything is computed."""
         if self.seeds < 1 or not self.ratios or min(self.ratios) <= 0 or not self.metrics:
-            raise SettingError("A proof of clicks needs at least one seed, one metric, and ratios above 0.")
+            raise SettingError(
+                "A proof of clicks needs at least one seed, one metric, and ratios above 0."
+            )
         self.generator.check()
         made = [click_metric(name) for name in self.metrics]
         if not isinstance(made[0], RATES) and type(made[0]).per_row is ClickMetric.per_row:
-            raise SettingError(f"The metric {self.metrics[0]!r} is no mean over impressions: let log_loss decide.")
+            raise SettingError(
+                f"The metric {self.metrics[0]!r} is no mean over impressions: let log_loss decide."
+            )
         for name, values in {**self.baselines, self.ranker: self.ranker_settings}.items():
             if not isinstance(RANKERS.make(name, **values), ClickRanker):
-                raise SettingError(f"The ranker {name!r} gives no probabilities of clicks: choose logistic or dcn.")
+                raise SettingError(
+                    f"The ranker {name!r} gives no probabilities of clicks: choose logistic or dcn."
+                )
 
 
-RATES = (NormalisedEntropy,)
-"""Metrics that are a mean over impressions once the share of clicks is given."""
-
-
-def click_metric(name: str) -> ClickMetric:
-    """Make the metric of predictions called `name`; raises `SettingError` for a metric of rankings."""
-    stem = name.partition("@")[0]
-    made = METRICS.make(stem)
-    if not isinstance(made, ClickMetric) or stem != name:
-        known = [n for n in METRICS.names() if ".clicks." in METRICS.describe(n).module]
-        kind = "rankings" if isinstance(made, Metric) or stem != name else "synthetic shops"
-        raise SettingError(f"{name!r} judges {kind}, not clicks.{near(name, known)} Known: {', '.join(known)}.")
-    return made
-
-
-def prove_clicks(shop: Shop, settings: ClickProofSettings | None = None, run: Run | None = None) -> Proof:
+def prove_clicks(
+    shop: Shop, settings: ClickProofSettings | None = None, run: Run | None = None
+) -> Proof:
     """Find out whether synthetic exposures make a click model predict real held-out clicks better.
 
     The split by time comes first; synthesizer, model and the choice of the ratio see the training and validation parts,
@@ -119,55 +109,6 @@ class _ClickPool(Pool):
         return Exposures(clicks="constant").fit(self.train, self.run).sample(self.users, self.run)
 
 
-class _Part:
-    """Held-out impressions: whose they are, where they stood, whether they were clicked."""
-
-    def __init__(self, shop: Shop, name: str, earlier: Shop) -> None:
-        shown = impressions(shop)
-        self.shop, self.earlier, self.position = shop, earlier, shown["position"]
-        self.label = shown["clicked"].cast(pl.Float64).to_numpy()
-        self.owner = shown["owner"].rank("dense").cast(pl.Int64).to_numpy() - 1
-        if not 0 < self.label.sum() < len(self.label):
-            raise InputError(
-                f"Of {len(self.label):,} impressions of the {name} part {int(self.label.sum())} were clicked: nothing "
-                "can be judged on it. Give it a larger share of the split."
-            )
-
-    def evaluate(
-        self, chance: np.ndarray, metrics: Sequence[str], training: dict[str, int] | None = None
-    ) -> Evaluation:
-        """Measure probabilities; what is a mean comes by owner, and so that better is always higher."""
-        predicted = Predicted.of(self.label, chance)
-        overall, per_owner = {}, {}
-        for name in metrics:
-            made = click_metric(name)
-            overall[name] = made.measure(predicted)
-            values = made.per_row(predicted)
-            if isinstance(made, RATES):
-                best = entropy(weighted_mean(predicted.label, predicted.weight))
-                values = LogLoss().per_row(predicted) / best
-            if values is not None:
-                for part, rows in self._slices().items():
-                    per_owner[f"{name}/{part}"] = -self._by_owner(values, rows)
-        return Evaluation(per_owner, overall, training or {})
-
-    def _slices(self) -> dict[str, np.ndarray]:
-        found = {"all": np.ones(len(self.label), dtype=bool)}
-        places = self.position.drop_nulls().unique().sort()
-        if 1 < len(places) <= MOST_POSITIONS:
-            found |= {f"position {place}": (self.position == place).fill_null(False).to_numpy() for place in places}
-        return found
-
-    def _by_owner(self, values: np.ndarray, rows: np.ndarray) -> np.ndarray:
-        """Share the values out so that the mean over owners is that over rows: float64 [owners], NaN for no rows.
-
-        Impressions of one user or session are not independent, so owners are what is drawn for the intervals.
-        """
-        count = np.bincount(self.owner, weights=rows)
-        total = np.bincount(self.owner, weights=np.where(rows, values, 0.0))
-        return np.where(count > 0, total * (count > 0).sum() / max(count.sum(), 1.0), np.nan)
-
-
 class _Experiment:
     """One proof of clicks, from split to cells."""
 
@@ -177,16 +118,24 @@ class _Experiment:
         train, validation, test = (part.in_memory() for part in parts)
         self.split = Split(train, validation, test, parts.how)
         self.plan = Plan(controls=CONTROLS, references=(), left_out={})
-        self.cells = Cells(run.cache, ["clicks", shop.fingerprint, run.seed, run.arithmetic], decisive(settings))
+        self.cells = Cells(
+            run.cache, ["clicks", shop.fingerprint, run.seed, run.arithmetic], decisive(settings)
+        )
         self.pools: dict[int, Pool] = {}
 
     def run(self) -> dict[str, Any]:
         """Choose the ratio on validation data, then evaluate every arm and baseline on the test part."""
         choice = self._choose()
-        part = _Part(self.split.test, "test", together([self.split.train, self.split.validation]))
+        part = ShownItems(
+            self.split.test, "test", together([self.split.train, self.split.validation])
+        )
         ratio, seeds = choice["ratio"], range(self.settings.seeds)
         arms = (REAL, *(arm for arm in self.plan.arms if arm != REAL))
-        asked = {(arm, seed): partial(self._cell, arm, seed, ratio, part, "test") for seed in seeds for arm in arms}
+        asked = {
+            (arm, seed): partial(self._cell, arm, seed, ratio, part, "test")
+            for seed in seeds
+            for arm in arms
+        }
         self.cells.ahead([*asked.values()])
         cells = {cell: found() for cell, found in asked.items()}
         constant, by_position = self._plain(part)
@@ -215,36 +164,51 @@ class _Experiment:
 
     def _choose(self) -> dict[str, Any]:
         """Evaluate each ratio with the first seed on the validation part."""
-        name, part = self.settings.metrics[0], _Part(self.split.validation, "validation", self.split.train)
+        name, part = (
+            self.settings.metrics[0],
+            ShownItems(self.split.validation, "validation", self.split.train),
+        )
         better = 1 if click_metric(name).higher_is_better else -1
         asked = [partial(self._cell, REAL, 0, 0.0, part, "validation")]
-        asked += [partial(self._cell, MIXED, 0, ratio, part, "validation") for ratio in self.settings.ratios]
+        asked += [
+            partial(self._cell, MIXED, 0, ratio, part, "validation")
+            for ratio in self.settings.ratios
+        ]
         self.cells.ahead(asked)
         real, *found = (cell().overall[name] for cell in asked)
-        tried = [{"ratio": ratio, "value": value} for ratio, value in zip(self.settings.ratios, found, strict=True)]
+        tried = [
+            {"ratio": ratio, "value": value}
+            for ratio, value in zip(self.settings.ratios, found, strict=True)
+        ]
         best = max(tried, key=lambda entry: (better * entry["value"], -entry["ratio"]))
         return {"ratio": best["ratio"], "metric": name, "tried": tried, "real": real}
 
     def _run(self, seed: int) -> Run:
         return self.base.with_(seed=self.base.seed_for("proof", seed))
 
-    def _cell(self, arm: str, seed: int, ratio: float, part: _Part, name: str) -> Evaluation:
+    def _cell(self, arm: str, seed: int, ratio: float, part: ShownItems, name: str) -> Evaluation:
         """Train one arm with one seed and evaluate it.
 
         The real arm of a seed goes first; a model that takes gradient updates takes as many in every other arm.
         """
-        updates = None if arm == REAL else self._cell(REAL, seed, 0.0, part, name).training.get("updates")
+        updates = (
+            None if arm == REAL else self._cell(REAL, seed, 0.0, part, name).training.get("updates")
+        )
 
         def work() -> Evaluation:
             run = self._run(seed)
-            data = self.settings.generator.train_on(arm, self.split.train, self._pool(seed), ratio, run)
+            data = training_data(
+                self.settings.generator, arm, self.split.train, self._pool(seed), ratio, run
+            )
             model = RANKERS.make(self.settings.ranker, **self.settings.ranker_settings)
             with run.task(f"seed {seed}: {self.settings.ranker} on {arm}"):
                 fitted = model.fit(data, run if updates is None else run.with_(updates=updates))
             training = {"events": data.rows("events")}
             if (taken := getattr(fitted, "updates_", None)) is not None:
                 training["updates"] = int(taken)
-            return part.evaluate(fitted.predict(part.shop, part.earlier), self.settings.metrics, training)
+            return part.evaluate(
+                fitted.predict(part.shop, part.earlier), self.settings.metrics, training
+            )
 
         untouched = OF_SYNTHESIS if arm == REAL else ()
         return self.cells.get([name, arm, seed, 0.0 if arm == REAL else ratio], work, untouched)
@@ -257,35 +221,45 @@ class _Experiment:
             owners = scan.select(user_key(scan).n_unique()).collect().item()
             users = int(np.ceil(max(self.settings.ratios) * 1.1 * owners)) + 1
             pool = self.settings.generator.pool(train, self.split.held_out(), users, run)
-            self.pools = {seed: _ClickPool(**{one.name: getattr(pool, one.name) for one in fields(pool)})}
+            self.pools = {
+                seed: _ClickPool(**{one.name: getattr(pool, one.name) for one in fields(pool)})
+            }
         return self.pools[seed]
 
-    def _fitted(self, name: str, values: dict[str, Any], part: _Part) -> Evaluation:
+    def _fitted(self, name: str, values: dict[str, Any], part: ShownItems) -> Evaluation:
         model = RANKERS.make(name, **values).fit(self.split.train, self._run(0))
         return part.evaluate(model.predict(part.shop, part.earlier), self.settings.metrics)
 
-    def _plain(self, part: _Part) -> tuple[np.ndarray, np.ndarray]:
+    def _plain(self, part: ShownItems) -> tuple[np.ndarray, np.ndarray]:
         """Predict the training part's share of clicks, and its share at each position."""
         shown = impressions(self.split.train)
         return constant(shown, part.position), by_position(shown, part.position)
 
     def _curves(self) -> dict[str, Any]:
         pool = self._pool(0)
-        return curves({REAL: self.split.train, "synthetic": pool.screened.kept, "naive": pool.naive})
+        return curves(
+            {REAL: self.split.train, "synthetic": pool.screened.kept, "naive": pool.naive}
+        )
 
     def _synthetic(self) -> dict[str, Any]:
         screened = self._pool(0).screened
         kept = screened.kept
         shown = impressions(kept)
         origin = kept.scan("events").select("origin").first().collect().item()
-        counts = {"impressions": len(shown), "clicks": int(shown["clicked"].sum()), "users": shown["owner"].n_unique()}
+        counts = {
+            "impressions": len(shown),
+            "clicks": int(shown["clicked"].sum()),
+            "users": shown["owner"].n_unique(),
+        }
         told = {"screens": screened.report, "sampling": screened.sampling, "origin": origin}
         return {**counts, "events": kept.rows("events"), **told}
 
 
 def constant(shown: pl.DataFrame, position: pl.Series) -> np.ndarray:
     """Predict the share of clicks in `shown` (impressions) for each row of `position`; half a click is added."""
-    return np.full(len(position), (int(shown["clicked"].to_numpy().sum()) + 0.5) / (len(shown) + 1.0))
+    return np.full(
+        len(position), (int(shown["clicked"].to_numpy().sum()) + 0.5) / (len(shown) + 1.0)
+    )
 
 
 def by_position(shown: pl.DataFrame, position: pl.Series) -> np.ndarray:

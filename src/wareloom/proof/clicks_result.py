@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from wareloom.family import METRICS
+from wareloom.core.family import METRICS
+from wareloom.core.run import Run
 from wareloom.proof.arms import MIXED, Plan
-from wareloom.proof.correction import correct
 from wareloom.proof.decide import SAID, decide
+from wareloom.proof.families import correct
 from wareloom.proof.result import Proof, _rounded
 from wareloom.proof.story import story
 from wareloom.proof.table import Table
-from wareloom.run import Run
 from wareloom.shop import Shop
 
 if TYPE_CHECKING:
@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 Rows = list[dict[str, Any]]
 
 
-def summarise_clicks(shop: Shop, settings: ClickProofSettings, seed: int, plan: Plan, mode: dict[str, Any]) -> Proof:
+def summarise_clicks(
+    shop: Shop, settings: ClickProofSettings, seed: int, plan: Plan, mode: dict[str, Any]
+) -> Proof:
     """Turn the cells into arms, comparisons, power and one verdict.
 
     The cells hold every metric with its sign turned, so that more is better; here means get their own sign back, and
@@ -31,14 +33,24 @@ def summarise_clicks(shop: Shop, settings: ClickProofSettings, seed: int, plan: 
     table = Table(mode, settings.seeds, plan, Run(seed=seed).rng("bootstrap", "clicks"))
     comparisons = [_gain(row) for row in table.comparisons()]
     correct(comparisons, headline, plan.controls)
-    power = [_needed(row, mode["task"]) for row in table.power(headline, MIXED, _negative(settings.effect))]
+    power = [
+        _needed(row, mode["task"])
+        for row in table.power(headline, MIXED, _negative(settings.effect))
+    ]
     decided = decide(comparisons, mode["ties"], headline, plan.controls, settings.guard)
     decided["sentence"] = _sentence(decided, comparisons)
     data: dict[str, Any] = {
         "version": 2,
         "kind": "clicks",
-        "better": {name: "higher" if METRICS.load(name).higher_is_better else "lower" for name in settings.metrics},
-        "shop": {"meta": shop.meta, "fingerprint": shop.fingerprint, **{t: shop.rows(t) for t in shop.names}},
+        "better": {
+            name: "higher" if METRICS.load(name).higher_is_better else "lower"
+            for name in settings.metrics
+        },
+        "shop": {
+            "meta": shop.meta,
+            "fingerprint": shop.fingerprint,
+            **{t: shop.rows(t) for t in shop.names},
+        },
         "settings": asdict(settings),
         "seed": seed,
         "modes": [{k: v for k, v in mode.items() if k not in ("cells", "baselines")}],
@@ -69,14 +81,25 @@ def _upright(row: dict[str, Any]) -> dict[str, Any]:
 
 def _gain(row: dict[str, Any]) -> dict[str, Any]:
     """Turn the lift, whose base was negative, into a share of what there was."""
-    return {**row, **{key: None if row[key] is None else -row[key] for key in ("lift", "lift_low", "lift_high")}}
+    return {
+        **row,
+        **{
+            key: None if row[key] is None else -row[key]
+            for key in ("lift", "lift_low", "lift_high")
+        },
+    }
 
 
 def _needed(row: dict[str, Any], task: dict[str, int]) -> dict[str, Any]:
     """Add how many impressions and clicks it takes to the number of owners."""
-    lifts = {key: None if row[key] is None else -row[key] for key in ("detectable_lift", "effect_lift")}
+    lifts = {
+        key: None if row[key] is None else -row[key] for key in ("detectable_lift", "effect_lift")
+    }
     share = None if row["requests_needed"] is None else row["requests_needed"] / row["requests"]
-    counts = {f"{k}_needed": None if share is None else round(share * task[k]) for k in ("impressions", "clicks")}
+    counts = {
+        f"{k}_needed": None if share is None else round(share * task[k])
+        for k in ("impressions", "clicks")
+    }
     return {**row, **lifts, **counts}
 
 
@@ -87,7 +110,15 @@ def _whole(mode: dict[str, Any]) -> Rows:
         told = {measure.partition("/")[0] for measure in cell.per_request}
         for metric in sorted(cell.overall.keys() - told):
             blank = {"slice": "all", "low": None, "high": None, "requests": None}
-            rows.append({"ties": mode["ties"], "ranker": name, "metric": metric, "mean": cell.overall[metric], **blank})
+            rows.append(
+                {
+                    "ties": mode["ties"],
+                    "ranker": name,
+                    "metric": metric,
+                    "mean": cell.overall[metric],
+                    **blank,
+                }
+            )
     return rows
 
 
@@ -95,7 +126,9 @@ def _sentence(decided: dict[str, Any], comparisons: Rows) -> str:
     """Say the verdict with its direction: a gain of a loss is a fall."""
     decisive = decided["decisive"]
     wanted = (decisive["metric"], "all", MIXED, decisive["against"])
-    row = next(r for r in comparisons if (r["metric"], r["slice"], r["arm"], r["against"]) == wanted)
+    row = next(
+        r for r in comparisons if (r["metric"], r["slice"], r["arm"], r["against"]) == wanted
+    )
     said = SAID["helps" if decided["verdict"].startswith("helps") else decided["verdict"]]
     gain, low, high = (100 * row[key] for key in ("lift", "lift_low", "lift_high"))
     way = "better" if gain >= 0 else "worse"

@@ -52,6 +52,7 @@ def _ks(a: np.ndarray, b: np.ndarray) -> float:
     both = np.union1d(a, b)
     return float(
         np.abs(
-            np.searchsorted(np.sort(a), both, "right") / len(a) - np.searchsorted(np.sort(b), both, "right") / len(b)
+            np.searchsorted(np.sort(a), both, "right") / len(a)
+            - np.searchsorted(np.sort(b), both, "right") / len(b)
         ).max()
     )

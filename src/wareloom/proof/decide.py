@@ -21,7 +21,11 @@ Rows = list[dict[str, Any]]
 
 
 def decide(
-    comparisons: Rows, ties: str, metric: str, controls: Sequence[str] = CONTROLS, guard: float = 0.05
+    comparisons: Rows,
+    ties: str,
+    metric: str,
+    controls: Sequence[str] = CONTROLS,
+    guard: float = 0.05,
 ) -> dict[str, Any]:
     """Say what the decisive comparisons amount to: synthesis helps where it beats every control.
 
@@ -29,26 +33,37 @@ def decide(
     is to be corrected.
     """
     mine = [c for c in comparisons if (c["ties"], c["metric"], c["arm"]) == (ties, metric, MIXED)]
-    by = {row["against"]: row for row in mine if row["slice"] == "all" and row["against"] in controls}
+    by = {
+        row["against"]: row for row in mine if row["slice"] == "all" and row["against"] in controls
+    }
     rows = [by[control] for control in controls]
     if all(row["verdict"] == "helps" for row in rows):
         outcome = "helps"
     else:
         outcome = "hurts" if by[REAL]["verdict"] == "hurts" else "no evidence"
     against = by[REAL] if outcome == "hurts" else min(rows, key=lambda row: row["low"])
-    watched = guarded([row for row in mine if row["against"] == REAL and row["slice"] != "all"], by[REAL], guard)
+    watched = guarded(
+        [row for row in mine if row["against"] == REAL and row["slice"] != "all"], by[REAL], guard
+    )
     said = SAID[outcome]
     if outcome == "helps" and watched["falls"]:
         outcome = BUT
         said += f", but {listed([name_of(fall['slice']) for fall in watched['falls']])}"
         said += " falls" if len(watched["falls"]) == 1 else " fall"
-    sentence = f"{said}: {metric} {sized(against)} against {against['against']} ({between(against)})."
+    sentence = (
+        f"{said}: {metric} {sized(against)} against {against['against']} ({between(against)})."
+    )
     if outcome in ("helps", BUT):
         sentence += "".join(f" {warning}" for warning in watched["warnings"])
     return {
         "verdict": outcome,
         "sentence": sentence,
-        "decisive": {"ties": ties, "metric": metric, "against": against["against"], "controls": list(controls)},
+        "decisive": {
+            "ties": ties,
+            "metric": metric,
+            "against": against["against"],
+            "controls": list(controls),
+        },
         "guard": watched,
     }
 
@@ -64,7 +79,9 @@ def guarded(slices: Rows, whole: dict[str, Any], guard: float) -> dict[str, Any]
     falls = [row for row in judged if row["lift"] < -guard and row["high"] < 0]
     weighty = [row for row in judged if row["requests"] >= WEIGHTY * whole["requests"]]
     unsure = [row for row in weighty if row["lift_low"] < -guard and row not in falls]
-    falls, unsure = (sorted(rows, key=lambda row: float(row["lift_low"])) for rows in (falls, unsure))
+    falls, unsure = (
+        sorted(rows, key=lambda row: float(row["lift_low"])) for rows in (falls, unsure)
+    )
     warnings = []
     if falls:
         lost = [
@@ -97,7 +114,11 @@ def listed(words: Sequence[str]) -> str:
 
 def sized(row: dict[str, Any]) -> str:
     """The size of a difference: its lift, or the difference itself where there is none."""
-    return f"{row['difference']:+.2g}".replace("-", "−") if row["lift"] is None else signed(row["lift"])
+    return (
+        f"{row['difference']:+.2g}".replace("-", "−")
+        if row["lift"] is None
+        else signed(row["lift"])
+    )
 
 
 def between(row: dict[str, Any]) -> str:

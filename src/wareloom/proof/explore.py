@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from wareloom.evaluation.ranking import Evaluation
 from wareloom.proof.arms import MIXED, REAL
 from wareloom.proof.bench import Bench, Cell
-from wareloom.proof.correction import adjust
-from wareloom.proof.evaluate import Evaluation
 from wareloom.proof.table import contrast
+from wareloom.stats.correction import adjust
 
 Rows = list[dict[str, Any]]
 
@@ -40,7 +40,9 @@ def by_share(of: Bench, ratio: float) -> Rows:
     for share in of.settings.curve:
         ours, theirs = _seeds(of, MIXED, ratio=ratio, share=share), _seeds(of, REAL, share=share)
         events = float(np.mean([found.training["events"] for found in theirs]))
-        rows.append({"share": share, "events": events, **_contrast(of, ours, theirs, "shares", share)})
+        rows.append(
+            {"share": share, "events": events, **_contrast(of, ours, theirs, "shares", share)}
+        )
     return rows
 
 
@@ -54,7 +56,9 @@ def by_ratio(of: Bench) -> Rows:
     for ratio in sorted(of.settings.ratios):
         theirs = _seeds(of, REAL, part="validation")
         ours = _seeds(of, MIXED, part="validation", ratio=ratio)
-        rows.append({"ratio": ratio, "part": "validation", **_contrast(of, ours, theirs, "ratios", ratio)})
+        rows.append(
+            {"ratio": ratio, "part": "validation", **_contrast(of, ours, theirs, "ratios", ratio)}
+        )
     return rows
 
 
@@ -70,7 +74,13 @@ def by_member(of: Bench, ratio: float) -> Rows:
     for member in of.settings.generator.named():
         others = _seeds(of, MIXED, ratio=ratio, without=member)
         row = _contrast(of, every, others, "members", member, base=base)
-        rows.append({"without": member, "lift_without": (row["against_mean"] - base) / base if base else None, **row})
+        rows.append(
+            {
+                "without": member,
+                "lift_without": (row["against_mean"] - base) / base if base else None,
+                **row,
+            }
+        )
     return rows
 
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import Any
 
+from wareloom.core.run import Run
 from wareloom.errors import SettingError, near
-from wareloom.proof.arms import Generator
 from wareloom.proof.clicks import ClickProofSettings, prove_clicks
 from wareloom.proof.prove import prove
 from wareloom.proof.queries import QueryProofSettings, prove_queries
 from wareloom.proof.result import Proof
 from wareloom.proof.settings import ProofSettings
-from wareloom.run import Run
+from wareloom.sampling.generator import Generator
 from wareloom.shop import Shop
 
 AnySettings = ProofSettings | ClickProofSettings | QueryProofSettings
@@ -53,7 +53,9 @@ def asked(of: str, values: dict[str, Any]) -> dict[str, Any]:
 def generator_of(of: str, synthesizer: str = "", values: dict[str, Any] | None = None) -> Generator:
     """Return the generator of a proof of that kind with this synthesizer, the kind's own where it is ""."""
     own: Generator = kind_of(of).settings().generator
-    return Generator(synthesizer=synthesizer or own.synthesizer, settings=values or {}, screens=own.screens)
+    return Generator(
+        synthesizer=synthesizer or own.synthesizer, settings=values or {}, screens=own.screens
+    )
 
 
 def prove_any(shop: Shop, settings: AnySettings | None = None, run: Run | None = None) -> Proof:

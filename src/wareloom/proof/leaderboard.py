@@ -12,27 +12,29 @@ from typing import Any, Literal
 import numpy as np
 import polars as pl
 
+from wareloom.core.family import RANKERS
+from wareloom.core.files import replacing
+from wareloom.core.run import Run
+from wareloom.core.state import write_json
 from wareloom.errors import InputError, MemoryLimitError, SettingError
-from wareloom.family import RANKERS
-from wareloom.proof.bootstrap import combine, resample
-from wareloom.proof.cells import Cells
-from wareloom.proof.evaluate import DEFAULT_METRICS, Evaluation, evaluate, metric
-from wareloom.proof.jobs import shared
+from wareloom.evaluation.ranking import DEFAULT_METRICS, Evaluation, evaluate, metric
+from wareloom.evaluation.tasks import build_task
+from wareloom.experiment.cells import Cells
+from wareloom.experiment.jobs import shared
+from wareloom.preparing.splits import Split, SplitSettings, split
 from wareloom.proof.prove import deal_ties, has_ties
 from wareloom.proof.settings import BASELINES
-from wareloom.proof.task import build_task
-from wareloom.run import Run
 from wareloom.shop import Shop
-from wareloom.shop.shop import replacing
-from wareloom.shop.splits import Split, SplitSettings, split
-from wareloom.state import write_json
+from wareloom.stats.bootstrap import combine, resample
 
 
 @dataclass(frozen=True, kw_only=True)
 class LeaderboardSettings:
     """Which rankers, and how they are judged."""
 
-    rankers: dict[str, dict[str, Any]] = field(default_factory=lambda: {name: {} for name in BASELINES})
+    rankers: dict[str, dict[str, Any]] = field(
+        default_factory=lambda: {name: {} for name in BASELINES}
+    )
     """Settings by label; a label is the ranker's name, unless the settings name another `ranker`."""
     split: SplitSettings = field(default_factory=SplitSettings)
     seeds: int = 3
@@ -84,7 +86,9 @@ class Leaderboard:
         return f"{self.data['sentence']}"
 
 
-def leaderboard(shop: Shop, settings: LeaderboardSettings | None = None, run: Run | None = None) -> Leaderboard:
+def leaderboard(
+    shop: Shop, settings: LeaderboardSettings | None = None, run: Run | None = None
+) -> Leaderboard:
     """Train each ranker on the training part and judge it on the test part of one split.
 
     Settings are to be chosen before, on the validation part. With `run.cache` finished pieces are kept there, and a
@@ -93,7 +97,9 @@ def leaderboard(shop: Shop, settings: LeaderboardSettings | None = None, run: Ru
     settings, run = settings or LeaderboardSettings(), run or Run()
     settings.check()
     if not shop.has("events"):
-        raise InputError("A leaderboard needs the table 'events': without it there is no behaviour to hold out.")
+        raise InputError(
+            "A leaderboard needs the table 'events': without it there is no behaviour to hold out."
+        )
     modes = settings.ties if has_ties(shop) else ("file",)
     with shared(leaderboard, shop, settings, run) as own:
         rows, refused = _measured(shop, settings, modes, own)
@@ -118,10 +124,19 @@ def _measured(
     for mode in modes:
         arranged = deal_ties(shop, run.seed_for("ties")) if mode == "shuffled" else shop
         parts = split(arranged, settings.split, None, run)
-        held = Split(parts.train.in_memory(), parts.validation.in_memory(), parts.test.in_memory(), parts.how)
+        held = Split(
+            parts.train.in_memory(), parts.validation.in_memory(), parts.test.in_memory(), parts.how
+        )
         cells = Cells(
             run.cache,
-            [mode, shop.fingerprint, asdict(settings.split), settings.repeats, settings.metrics, run.arithmetic],
+            [
+                mode,
+                shop.fingerprint,
+                asdict(settings.split),
+                settings.repeats,
+                settings.metrics,
+                run.arithmetic,
+            ],
         )
         asked = {label: _asked(label, settings, held, cells, run) for label in settings.rankers}
         cells.ahead([partial(_if_it_fits, piece) for each in asked.values() for piece in each])
@@ -157,7 +172,9 @@ def _asked(
     return asked
 
 
-def _rows(ties: str, found: dict[str, list[Evaluation]], first: str, run: Run) -> list[dict[str, Any]]:
+def _rows(
+    ties: str, found: dict[str, list[Evaluation]], first: str, run: Run
+) -> list[dict[str, Any]]:
     """Mean, interval and seeds of every ranker, metric and slice, best rankers first; and what each lacks to the first.
 
     The difference is paired over requests, and over seeds where both rankers have as many.
@@ -166,9 +183,12 @@ def _rows(ties: str, found: dict[str, list[Evaluation]], first: str, run: Run) -
         return []
     measures = list(next(iter(found.values()))[0].per_request)
     means = {
-        label: [np.mean([e.per_request[m] for e in each], axis=0) for m in measures] for label, each in found.items()
+        label: [np.mean([e.per_request[m] for e in each], axis=0) for m in measures]
+        for label, each in found.items()
     }
-    order = sorted(found, key=lambda label: -float(np.nanmean(means[label][measures.index(f"{first}/all")])))
+    order = sorted(
+        found, key=lambda label: -float(np.nanmean(means[label][measures.index(f"{first}/all")]))
+    )
     rng, rows = run.rng("bootstrap", ties), []
     drawn = resample(np.stack([column for label in order for column in means[label]], axis=1), rng)
     for place, label in enumerate(order):
@@ -190,7 +210,12 @@ def _rows(ties: str, found: dict[str, list[Evaluation]], first: str, run: Run) -
                     "high": interval.high,
                     "seeds": seeds.tolist(),
                     "requests": int((~np.isnan(means[label][at])).sum()),
-                    "behind": {"difference": lack.mean, "low": lack.low, "high": lack.high, "p": lack.p},
+                    "behind": {
+                        "difference": lack.mean,
+                        "low": lack.low,
+                        "high": lack.high,
+                        "p": lack.p,
+                    },
                 }
             )
     return rows
@@ -200,4 +225,8 @@ def _sentence(rows: list[dict[str, Any]], ties: str, first: str) -> str:
     """Say who is ahead."""
     best = [r for r in rows if (r["ties"], r["metric"], r["slice"]) == (ties, first, "all")][:2]
     said = [f"{r['ranker']} {r['mean']:.4f} ({r['low']:.4f} to {r['high']:.4f})" for r in best]
-    return f"{first}, ties {'as in the file' if ties == 'file' else ties}: " + ", then ".join(said) + "."
+    return (
+        f"{first}, ties {'as in the file' if ties == 'file' else ties}: "
+        + ", then ".join(said)
+        + "."
+    )

@@ -7,18 +7,18 @@ from typing import Any
 
 import numpy as np
 
+from wareloom.core.run import Run
 from wareloom.errors import InputError
+from wareloom.experiment.cells import OF_ARMS, Cells, decisive
+from wareloom.experiment.jobs import shared
+from wareloom.preparing.splits import Split, split
 from wareloom.proof.arms import MIXED, REAL, Plan, plan
 from wareloom.proof.bench import Bench, Cell
-from wareloom.proof.cells import OF_ARMS, Cells, decisive
 from wareloom.proof.curves import curves
 from wareloom.proof.explore import explore
-from wareloom.proof.jobs import shared
 from wareloom.proof.result import Proof, summarise
 from wareloom.proof.settings import ProofSettings
-from wareloom.run import Run
 from wareloom.shop import Log, Shop
-from wareloom.shop.splits import Split, split
 
 
 def prove(shop: Shop, settings: ProofSettings | None = None, run: Run | None = None) -> Proof:
@@ -31,11 +31,16 @@ def prove(shop: Shop, settings: ProofSettings | None = None, run: Run | None = N
     settings, run = settings or ProofSettings(), run or Run()
     settings.check()
     if not shop.has("events"):
-        raise InputError("A proof needs the table 'events': without it there is no behaviour to hold out.")
+        raise InputError(
+            "A proof needs the table 'events': without it there is no behaviour to hold out."
+        )
     arms = plan(settings.generator, settings.ranker, settings.ranker_settings)
     modes = settings.ties if has_ties(shop) else ("file",)
     with shared(prove, shop, settings, run) as own:
-        parts = [_mode(bench(mode, shop, settings, own), mode, arms, deciding=mode == modes[0]) for mode in modes]
+        parts = [
+            _mode(bench(mode, shop, settings, own), mode, arms, deciding=mode == modes[0])
+            for mode in modes
+        ]
     return summarise(shop, settings, run.seed, arms, parts)
 
 
@@ -56,8 +61,12 @@ def _mode(of: Bench, ties: str, arms: Plan, *, deciding: bool) -> dict[str, Any]
     shapes = of.cells.get(["curves"], lambda: _curves(of))
     synthetic = of.cells.get(["synthetic"], lambda: _synthetic(of))
     named = (REAL, *(arm for arm in arms.arms if arm != REAL))
-    asked = [Cell(arm=arm, seed=seed, ratio=ratio) for seed in range(settings.seeds) for arm in named]
-    beside = {name: partial(_beside, of, name, values) for name, values in settings.baselines.items()}
+    asked = [
+        Cell(arm=arm, seed=seed, ratio=ratio) for seed in range(settings.seeds) for arm in named
+    ]
+    beside = {
+        name: partial(_beside, of, name, values) for name, values in settings.baselines.items()
+    }
     of.cells.ahead([*(partial(of.evaluate, cell) for cell in asked), *beside.values()])
     cells = {(cell.arm, cell.seed): of.evaluate(cell) for cell in asked}
     baselines = {name: found() for name, found in beside.items()}
@@ -81,16 +90,23 @@ def _mode(of: Bench, ties: str, arms: Plan, *, deciding: bool) -> dict[str, Any]
 
 def _beside(of: Bench, name: str, values: dict[str, Any]) -> Any:
     """A ranker on real data alone, or why it could not be."""
-    return of.cells.get(["baseline", name, values], lambda: of.baseline(name, values), untouched=OF_ARMS)
+    return of.cells.get(
+        ["baseline", name, values], lambda: of.baseline(name, values), untouched=OF_ARMS
+    )
 
 
 def _choose(of: Bench) -> dict[str, Any]:
     """Evaluate each ratio with the first seed on the validation part."""
     headline = of.settings.metrics[0]
-    asked = [Cell(arm=REAL, seed=0), *(Cell(arm=MIXED, seed=0, ratio=ratio) for ratio in of.settings.ratios)]
+    asked = [
+        Cell(arm=REAL, seed=0),
+        *(Cell(arm=MIXED, seed=0, ratio=ratio) for ratio in of.settings.ratios),
+    ]
     of.cells.ahead([partial(of.evaluate, cell, "validation") for cell in asked])
     real, *found = (of.evaluate(cell, "validation").overall[headline] for cell in asked)
-    tried = [{"ratio": cell.ratio, "value": value} for cell, value in zip(asked[1:], found, strict=True)]
+    tried = [
+        {"ratio": cell.ratio, "value": value} for cell, value in zip(asked[1:], found, strict=True)
+    ]
     best = max(tried, key=lambda entry: (entry["value"], -entry["ratio"]))
     return {"ratio": best["ratio"], "metric": headline, "tried": tried, "real": real}
 

@@ -6,24 +6,29 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Literal
 
-import numpy as np
-
+from wareloom.core.family import RANKERS
+from wareloom.core.run import Run
 from wareloom.errors import InputError, SettingError
-from wareloom.family import RANKERS
-from wareloom.metrics import Ranked, RequestMetric
-from wareloom.proof.arms import CONTROLS, MIXED, NAIVE, REAL, REPEATED, SYNTHETIC, Generator, Plan
-from wareloom.proof.cells import OF_ARMS, OF_SYNTHESIS, Cells, decisive
-from wareloom.proof.evaluate import Evaluation, metric
-from wareloom.proof.jobs import shared
-from wareloom.proof.queries_data import NOTHING, JudgmentPool, added, labelled, make_pool, real_rows
+from wareloom.evaluation.judged_items import (
+    RELEVANT,
+    Gain,
+    QueryMeasures,
+    QueryTask,
+    evaluate_queries,
+)
+from wareloom.evaluation.ranking import Evaluation, metric
+from wareloom.experiment.cells import OF_ARMS, OF_SYNTHESIS, Cells, decisive
+from wareloom.experiment.jobs import shared
+from wareloom.metrics import RequestMetric
+from wareloom.preparing.splits import Split, SplitSettings, split
+from wareloom.proof.arms import CONTROLS, MIXED, NAIVE, REAL, REPEATED, SYNTHETIC, Plan
 from wareloom.proof.queries_result import summarise_queries
-from wareloom.proof.queries_task import Gain, QueryTask
 from wareloom.proof.result import Proof
-from wareloom.rankers.search._base import SearchRanker
-from wareloom.rankers.search._parts import Members
-from wareloom.run import Run
+from wareloom.rankers.search.base import SearchRanker
+from wareloom.sampling.generator import Generator
+from wareloom.sampling.judgments import NOTHING, JudgmentPool, added, make_pool, real_rows
 from wareloom.shop import Shop
-from wareloom.shop.splits import Split, SplitSettings, split
+from wareloom.shop.queries import labelled
 
 NO_SYNTHESIZER = ""
 """There is no synthesizer of judgments that would do for every shop: it has to be named."""
@@ -43,7 +48,9 @@ proved"""
 class QueryProofSettings:
     """What is proved of search, and how hard."""
 
-    generator: Generator = field(default_factory=lambda: Generator(synthesizer=NO_SYNTHESIZER, screens=()))
+    generator: Generator = field(
+        default_factory=lambda: Generator(synthesizer=NO_SYNTHESIZER, screens=())
+    )
     """The synthesizer, whose samples have the table judgments. The screens look at events, so none is applied: rows on
     unknown items and of held-out queries are always taken."""
     ranker: str = "lambdamart"
@@ -75,26 +82,35 @@ class QueryProofSettings:
     """What a grade is worth in ndcg: itself, or 2^grade - 1."""
     untold: bool = False
     """Whether queries count whose judged items all have one grade: among these every order is as good."""
-    relevant: float = 2.0
+    relevant: float = RELEVANT
     """The grade, of 0 to 3, from which an item is right in the whole catalogue."""
     guard: float = 0.05
     """Largest fall, relative, of the deciding metric in a slice beside which "helps" is still said."""
     effect: float | None = None
     """Relative lift, such as .02, of which the power is to be told; None tells it of the lift that was observed."""
 
-    def called(self, name: str) -> str:
-        """What a catalogue metric is called."""
-        return f"{name}, all items" if name in self.metrics else name
+    @property
+    def measures(self) -> QueryMeasures:
+        """What is measured of every ranker."""
+        return QueryMeasures(
+            metrics=self.metrics, catalogue_metrics=self.catalogue_metrics, members=self.members
+        )
 
     @property
     def headline(self) -> str:
         """The metric that decides."""
-        return self.metrics[0] if self.decides == "judged" else self.called(self.catalogue_metrics[0])
+        return (
+            self.metrics[0]
+            if self.decides == "judged"
+            else self.measures.called(self.catalogue_metrics[0])
+        )
 
     def check(self) -> None:
         """Raise `SettingError` or `UnknownNameError` for what could not work, before anything is computed."""
         if self.seeds < 1 or not self.ratios or min(self.ratios) <= 0 or not self.metrics:
-            raise SettingError("A proof of search needs at least one seed, one metric, and ratios above 0.")
+            raise SettingError(
+                "A proof of search needs at least one seed, one metric, and ratios above 0."
+            )
         if self.queries < 0 or (self.labelled or 0) < 0:
             raise SettingError("labelled and queries are numbers of queries: give 0 or more.")
         if self.labelled == 0 and not self.queries:
@@ -102,13 +118,21 @@ class QueryProofSettings:
                 "With no query labelled there is nothing to take a ratio of: set queries, such as 10000."
             )
         if self.decides == "catalogue" and not self.catalogue_metrics:
-            raise SettingError("decides='catalogue' needs a metric among catalogue_metrics, such as ndcg@10.")
+            raise SettingError(
+                "decides='catalogue' needs a metric among catalogue_metrics, such as ndcg@10."
+            )
         if not 0 <= self.guard <= 1:
-            raise SettingError(f"guard={self.guard} is no share: give a number from 0 to 1, such as 0.05 for 5 %.")
+            raise SettingError(
+                f"guard={self.guard} is no share: give a number from 0 to 1, such as 0.05 for 5 %."
+            )
         if self.effect is not None and not self.effect > 0:
-            raise SettingError(f"effect={self.effect} is no lift: give a number above 0, such as 0.02 for 2 %.")
+            raise SettingError(
+                f"effect={self.effect} is no lift: give a number above 0, such as 0.02 for 2 %."
+            )
         if not 0 < self.relevant <= 3:
-            raise SettingError(f"relevant={self.relevant} is no grade: give a number above 0, at most 3.")
+            raise SettingError(
+                f"relevant={self.relevant} is no grade: give a number above 0, at most 3."
+            )
         if self.split.by != "query":
             raise SettingError(
                 f"A proof of search splits by query, not by {self.split.by}: one query's judgments must stay together."
@@ -128,13 +152,19 @@ class QueryProofSettings:
     def _check_measures(self) -> None:
         for name in (*self.metrics, *self.catalogue_metrics):
             if not isinstance(metric(name), RequestMetric):
-                raise SettingError(f"The metric {name!r} is no mean over queries: take one such as ndcg@10.")
+                raise SettingError(
+                    f"The metric {name!r} is no mean over queries: take one such as ndcg@10."
+                )
         for name, values in {**self.baselines, self.ranker: self.ranker_settings}.items():
             if not isinstance(named(name, values), SearchRanker):
-                raise SettingError(f"The ranker {name!r} does not read queries: choose lambdamart or bm25.")
+                raise SettingError(
+                    f"The ranker {name!r} does not read queries: choose lambdamart or bm25."
+                )
 
 
-def prove_queries(shop: Shop, settings: QueryProofSettings | None = None, run: Run | None = None) -> Proof:
+def prove_queries(
+    shop: Shop, settings: QueryProofSettings | None = None, run: Run | None = None
+) -> Proof:
     """Find out whether synthetic judgments make a ranker answer real held-out queries better.
 
     The split by query comes first; synthesizer, ranker and the choice of the ratio see the training and validation
@@ -145,7 +175,9 @@ def prove_queries(shop: Shop, settings: QueryProofSettings | None = None, run: R
     settings, run = settings or QueryProofSettings(), run or Run()
     settings.check()
     if not shop.rows("judgments"):
-        raise InputError("A proof of search needs the table 'judgments': grades that people gave items for queries.")
+        raise InputError(
+            "A proof of search needs the table 'judgments': grades that people gave items for queries."
+        )
     with shared(prove_queries, shop, settings, run) as own:
         experiment = _Experiment(shop, settings, own)
         found = experiment.run()
@@ -160,8 +192,14 @@ class _Experiment:
         parts = split(shop, settings.split, None, run)
         train, validation, test = (part.in_memory() for part in parts)
         self.split = Split(labelled(train, settings.labelled, run), validation, test, parts.how)
-        self.plan = Plan(controls=CONTROLS, references=(), left_out={}) if settings.labelled != 0 else UNLABELLED
-        self.cells = Cells(run.cache, ["search", shop.fingerprint, run.seed, run.arithmetic], decisive(settings))
+        self.plan = (
+            Plan(controls=CONTROLS, references=(), left_out={})
+            if settings.labelled != 0
+            else UNLABELLED
+        )
+        self.cells = Cells(
+            run.cache, ["search", shop.fingerprint, run.seed, run.arithmetic], decisive(settings)
+        )
         kind = named(settings.ranker, settings.ranker_settings)
         self.random, self.gradient = kind.random, kind.by_updates()
         self.pools: dict[int, JudgmentPool] = {}
@@ -179,14 +217,22 @@ class _Experiment:
             for seed in seeds
             for arm in (MIXED, *(arm for arm in self.plan.arms if arm != MIXED))
         }
-        beside = {name: partial(self._beside, name, values, task) for name, values in settings.baselines.items()}
+        beside = {
+            name: partial(self._beside, name, values, task)
+            for name, values in settings.baselines.items()
+        }
         self.cells.ahead([*asked.values(), *beside.values()])
         cells = {(arm, seed): asked[arm, seed]() for seed in seeds for arm in self.plan.arms}
         baselines = {name: found() for name, found in beside.items()}
         return {
             "ties": "file",
             "split": self.split.how,
-            "task": {"requests": len(task), "answers": len(task.item), "left_out": task.left_out, "repeats": True},
+            "task": {
+                "requests": len(task),
+                "answers": len(task.item),
+                "left_out": task.left_out,
+                "repeats": True,
+            },
             "choice": choice,
             "cells": cells,
             "baselines": baselines,
@@ -203,13 +249,17 @@ class _Experiment:
         asked.append(partial(self._cell, REAL, 0, 0.0, task, "validation"))
         self.cells.ahead(asked)
         *found, real = (cell().overall[name] for cell in asked)
-        tried = [{"ratio": ratio, "value": value} for ratio, value in zip(ratios, found, strict=True)]
+        tried = [
+            {"ratio": ratio, "value": value} for ratio, value in zip(ratios, found, strict=True)
+        ]
         best = max(tried, key=lambda entry: (entry["value"], -entry["ratio"]))
         return {"ratio": best["ratio"], "metric": name, "tried": tried, "real": real}
 
     def _task(self, part: str) -> QueryTask:
         of = self.settings
-        return QueryTask.of(getattr(self.split, part), part, of.relevant, untold=of.untold, gain=of.gain)
+        return QueryTask.of(
+            getattr(self.split, part), part, of.relevant, untold=of.untold, gain=of.gain
+        )
 
     def _run(self, seed: int) -> Run:
         return self.base.with_(seed=self.base.seed_for("proof", seed))
@@ -228,7 +278,9 @@ class _Experiment:
             shop = self._data(arm, seed, ratio, run)
             with run.task(f"seed {seed}: {self.settings.ranker} on {arm}"):
                 model.fit(shop, run)
-            return evaluate_queries(model, task, self.settings, run, shop.rows("judgments"))
+            return evaluate_queries(
+                model, task, self.settings.measures, run, shop.rows("judgments")
+            )
 
         untaught = arm == REAL and self.settings.labelled == 0
         alone = 0 if arm == REAL and (untaught or not self.random) else seed
@@ -251,7 +303,9 @@ class _Experiment:
         """Synthetic judgments of one seed, enough for the largest ratio."""
         if seed not in self.pools:
             most = max(self.settings.ratios)
-            pool = make_pool(self.settings.generator, self.split, most, self._run(seed), self.settings.queries)
+            pool = make_pool(
+                self.settings.generator, self.split, most, self._run(seed), self.settings.queries
+            )
             self.pools = {seed: pool}
         return self.pools[seed]
 
@@ -263,7 +317,13 @@ class _Experiment:
             if self.settings.labelled == 0:
                 model = model.untaught()
             model.fit(self.split.train, self._run(0))
-            return evaluate_queries(model, task, self.settings, self._run(0), self.split.train.rows("judgments"))
+            return evaluate_queries(
+                model,
+                task,
+                self.settings.measures,
+                self._run(0),
+                self.split.train.rows("judgments"),
+            )
 
         found: Evaluation = self.cells.get(["baseline", name, values], work, OF_ARMS)
         return found
@@ -273,46 +333,3 @@ def named(label: str, values: dict[str, Any]) -> SearchRanker:
     """Make the ranker that a label such as "fusion (rrf)" names."""
     made: SearchRanker = RANKERS.make(label.partition(" (")[0], **values)
     return made
-
-
-def evaluate_queries(
-    model: SearchRanker, task: QueryTask, settings: QueryProofSettings, run: Run, rows: int | None = None
-) -> Evaluation:
-    """Measure a ranker on held-out queries: on their judged items, and with the whole catalogue ranked.
-
-    `rows`: the judgments it was trained on.
-    """
-    measured = _outcomes(model, task, settings, run)
-    if settings.members and isinstance(model, Members):
-        for name, member in model.members_.items():
-            measured += _outcomes(member, task, settings, run, f" of {name}")
-    per_request: dict[str, np.ndarray] = {}
-    overall: dict[str, float] = {}
-    for label, name, outcome in measured:
-        made = metric(name)
-        values = made.per_request(outcome)
-        if values is None:
-            raise SettingError(f"The metric {name!r} is no mean over queries: take one such as ndcg@10.")
-        overall[label] = made.measure(outcome)
-        for part, held in task.slices().items():
-            per_request[f"{label}/{part}"] = np.where(held, values, np.nan)
-    training = {} if rows is None else {"events": rows}
-    if rows is not None and model.by_updates():
-        training["updates"] = int(getattr(model, "updates_", 0))
-    return Evaluation(per_request, overall, training)
-
-
-def _outcomes(
-    model: SearchRanker, task: QueryTask, settings: QueryProofSettings, run: Run, whose: str = ""
-) -> list[tuple[str, str, Ranked]]:
-    """What each metric is called, the metric, and the outcome that it is taken of."""
-    if not settings.catalogue_metrics:
-        judged = task.rank_judged(model, run)
-        return [(name + whose, name, judged) for name in settings.metrics]
-    with run.limits():
-        right, graded, said = task.rank_all(model, run)
-    # Members are asked for the whole catalogue anyhow; other rankers may judge pairs otherwise than they find them.
-    judged = task.placed(said, run) if isinstance(model, Members) else task.rank_judged(model, run)
-    found = [(name + whose, name, judged) for name in settings.metrics]
-    outcome = {name: graded if name.startswith("ndcg") else right for name in settings.catalogue_metrics}
-    return found + [(settings.called(name) + whose, name, ranked) for name, ranked in outcome.items()]

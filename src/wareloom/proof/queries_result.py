@@ -5,20 +5,22 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from wareloom.core.run import Run
 from wareloom.proof.arms import MIXED, Plan
-from wareloom.proof.correction import correct
 from wareloom.proof.decide import decide
+from wareloom.proof.families import correct
 from wareloom.proof.result import VERSION, Proof, _rounded
 from wareloom.proof.story import story
 from wareloom.proof.table import Table
-from wareloom.run import Run
 from wareloom.shop import Shop
 
 if TYPE_CHECKING:
     from wareloom.proof.queries import QueryProofSettings
 
 
-def summarise_queries(shop: Shop, settings: QueryProofSettings, seed: int, plan: Plan, mode: dict[str, Any]) -> Proof:
+def summarise_queries(
+    shop: Shop, settings: QueryProofSettings, seed: int, plan: Plan, mode: dict[str, Any]
+) -> Proof:
     """Turn the cells into arms, comparisons, power and one verdict."""
     headline = settings.headline
     table = Table(mode, settings.seeds, plan, Run(seed=seed).rng("bootstrap", "search"))
@@ -27,7 +29,11 @@ def summarise_queries(shop: Shop, settings: QueryProofSettings, seed: int, plan:
     data: dict[str, Any] = {
         "version": VERSION,
         "kind": "search",
-        "shop": {"meta": shop.meta, "fingerprint": shop.fingerprint, **{t: shop.rows(t) for t in shop.names}},
+        "shop": {
+            "meta": shop.meta,
+            "fingerprint": shop.fingerprint,
+            **{t: shop.rows(t) for t in shop.names},
+        },
         "settings": asdict(settings),
         "seed": seed,
         "modes": [{k: v for k, v in mode.items() if k not in ("cells", "baselines")}],

@@ -9,17 +9,17 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from wareloom.core.files import replacing
+from wareloom.core.run import Run
+from wareloom.core.state import read_json, write_json
 from wareloom.errors import SourceError
 from wareloom.proof.arms import MIXED, Plan
-from wareloom.proof.correction import correct
 from wareloom.proof.decide import decide
+from wareloom.proof.families import correct
 from wareloom.proof.settings import ProofSettings
 from wareloom.proof.story import story
 from wareloom.proof.table import Table
-from wareloom.run import Run
 from wareloom.shop import Shop
-from wareloom.shop.shop import replacing
-from wareloom.state import read_json, write_json
 
 VERSION = 2
 """Of what `proof.json` holds"""
@@ -55,7 +55,9 @@ class Proof:
         """The comparisons on the deciding metric: columns arm, against, lift, lift_low, lift_high, p, verdict."""
         decisive = self.data["decisive"]
         rows = self.comparisons().filter(
-            (pl.col("ties") == decisive["ties"]) & (pl.col("metric") == decisive["metric"]) & (pl.col("slice") == "all")
+            (pl.col("ties") == decisive["ties"])
+            & (pl.col("metric") == decisive["metric"])
+            & (pl.col("slice") == "all")
         )
         return rows.select("arm", "against", "lift", "lift_low", "lift_high", "p", "verdict")
 
@@ -78,19 +80,30 @@ class Proof:
         return f"{self.data['sentence']}"
 
 
-def summarise(shop: Shop, settings: ProofSettings, seed: int, plan: Plan, modes: list[dict[str, Any]]) -> Proof:
+def summarise(
+    shop: Shop, settings: ProofSettings, seed: int, plan: Plan, modes: list[dict[str, Any]]
+) -> Proof:
     """Turn the cells of all modes into arms, comparisons and one verdict; the first mode decides."""
     headline = settings.metrics[0]
     run = Run(seed=seed)
-    tables = [Table(mode, settings.seeds, plan, run.rng("bootstrap", mode["ties"])) for mode in modes]
+    tables = [
+        Table(mode, settings.seeds, plan, run.rng("bootstrap", mode["ties"])) for mode in modes
+    ]
     comparisons = [row for table in tables for row in table.comparisons()]
     correct(comparisons, headline, plan.controls)
     data: dict[str, Any] = {
         "version": VERSION,
-        "shop": {"meta": shop.meta, "fingerprint": shop.fingerprint, **{t: shop.rows(t) for t in shop.names}},
+        "shop": {
+            "meta": shop.meta,
+            "fingerprint": shop.fingerprint,
+            **{t: shop.rows(t) for t in shop.names},
+        },
         "settings": asdict(settings),
         "seed": seed,
-        "modes": [{k: v for k, v in mode.items() if k not in ("cells", "baselines", "explored")} for mode in modes],
+        "modes": [
+            {k: v for k, v in mode.items() if k not in ("cells", "baselines", "explored")}
+            for mode in modes
+        ],
         "arms": [row for table in tables for row in table.arms()],
         "arms_left_out": plan.left_out,
         "training": [row for table in tables for row in table.training()],

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from wareloom.core.family import RANKERS
 from wareloom.errors import SettingError
-from wareloom.family import RANKERS
-from wareloom.proof.arms import Generator
-from wareloom.proof.evaluate import DEFAULT_METRICS, metric
-from wareloom.shop.splits import SplitSettings
+from wareloom.evaluation.ranking import DEFAULT_METRICS, metric
+from wareloom.preparing.splits import SplitSettings
+from wareloom.sampling.generator import Generator
 
 BASELINES = ("popularity", "personal", "transitions", "item_knn", "ease")
 SHARES = (0.05, 0.1, 0.2, 0.5, 1.0)
@@ -24,7 +24,9 @@ class ProofSettings:
     ranker: str = "transitions"
     """The ranker that every arm trains."""
     ranker_settings: dict[str, Any] = field(default_factory=dict)
-    baselines: dict[str, dict[str, Any]] = field(default_factory=lambda: {name: {} for name in BASELINES})
+    baselines: dict[str, dict[str, Any]] = field(
+        default_factory=lambda: {name: {} for name in BASELINES}
+    )
     """Strong rankers, with their settings, that stand beside on real data alone."""
     split: SplitSettings = field(default_factory=SplitSettings)
     ratios: tuple[float, ...] = (0.5, 1.0)
@@ -53,7 +55,11 @@ class ProofSettings:
     @property
     def curve(self) -> tuple[float, ...]:
         """The shares of the learning curve, in rising order."""
-        return SHARES if self.shares == "auto" else tuple(sorted(float(share) for share in self.shares))
+        return (
+            SHARES
+            if self.shares == "auto"
+            else tuple(sorted(float(share) for share in self.shares))
+        )
 
     def check(self) -> None:
         """Raise `SettingError` or `UnknownNameError` for what could not work, before anything is computed."""
@@ -62,13 +68,21 @@ class ProofSettings:
         if wrong := set(self.ties) - {"shuffled", "file"}:
             raise SettingError(f"Ties are ordered 'shuffled' or 'file', not {sorted(wrong)[0]!r}.")
         if not 0 <= self.guard <= 1:
-            raise SettingError(f"guard={self.guard} is no share: give a number from 0 to 1, such as 0.05 for 5 %.")
+            raise SettingError(
+                f"guard={self.guard} is no share: give a number from 0 to 1, such as 0.05 for 5 %."
+            )
         if self.effect is not None and not self.effect > 0:
-            raise SettingError(f"effect={self.effect} is no lift: give a number above 0, such as 0.02 for 2 %.")
+            raise SettingError(
+                f"effect={self.effect} is no lift: give a number above 0, such as 0.02 for 2 %."
+            )
         if any(not 0 < share <= 1 for share in self.curve):
-            raise SettingError(f"Shares of the training users lie above 0 and at most at 1, not {self.shares}.")
+            raise SettingError(
+                f"Shares of the training users lie above 0 and at most at 1, not {self.shares}."
+            )
         if self.leave_out and len(self.generator.named()) < 2:
-            raise SettingError("leave_out needs a generator of at least two synthesizers: there is nothing to leave.")
+            raise SettingError(
+                "leave_out needs a generator of at least two synthesizers: there is nothing to leave."
+            )
         self.generator.check()
         for name in self.metrics:
             metric(name)

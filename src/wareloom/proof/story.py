@@ -7,7 +7,7 @@ from typing import Any
 
 from wareloom.proof.arms import FEATURES, MIXED, PLACEBO, REAL, REPEATED, TEACHER
 from wareloom.proof.decide import BUT, listed, name_of, signed
-from wareloom.proof.power import POWER
+from wareloom.stats.power import POWER
 
 MEANS = {
     "ndcg": "how near the top of a list of {k} the right items stand",
@@ -52,7 +52,9 @@ def story(data: dict[str, Any]) -> dict[str, Any]:
     if data.get("kind") != "search":
         return told
     names = named(data)
-    return _in_words(told, {"shoppers": "queries"} | {said: names[arm] for arm, said in PLAIN.items()})
+    return _in_words(
+        told, {"shoppers": "queries"} | {said: names[arm] for arm, said in PLAIN.items()}
+    )
 
 
 def named(data: Mapping[str, Any]) -> dict[str, str]:
@@ -83,7 +85,13 @@ def _in_words(told: Any, words: Mapping[str, str]) -> Any:
 def lines(data: dict[str, Any]) -> list[str]:
     """The story as lines, in the order in which it is read."""
     told = data["story"]
-    sentences = [told["finding"], told["controls"], told["slices"], *told["references"], told["power"]]
+    sentences = [
+        told["finding"],
+        told["controls"],
+        told["slices"],
+        *told["references"],
+        told["power"],
+    ]
     return [*(line for line in sentences if line), *(f"Next: {step}" for step in told["next"])]
 
 
@@ -97,7 +105,9 @@ def _called(metric: str) -> str:
     """A metric as people write it."""
     name, _, over = metric.partition(", ")
     stem, at, k = name.partition("@")
-    known = {"ndcg": "nDCG", "mrr": "MRR", "map": "MAP", "auc": "AUC"}.get(stem, stem.replace("_", " "))
+    known = {"ndcg": "nDCG", "mrr": "MRR", "map": "MAP", "auc": "AUC"}.get(
+        stem, stem.replace("_", " ")
+    )
     return known + at + k + (f" over {over}" if over else "")
 
 
@@ -106,7 +116,8 @@ def _headline(data: dict[str, Any]) -> dict[tuple[str, str], Row]:
     return {
         (row["arm"], row["against"]): row
         for row in data["comparisons"]
-        if (row["ties"], row["metric"], row["slice"]) == (decisive["ties"], decisive["metric"], "all")
+        if (row["ties"], row["metric"], row["slice"])
+        == (decisive["ties"], decisive["metric"], "all")
     }
 
 
@@ -118,14 +129,17 @@ def _finding(data: dict[str, Any], row: Row) -> str:
     means = {
         arm["arm"]: arm["mean"]
         for arm in data["arms"]
-        if (arm["ties"], arm["metric"], arm["slice"]) == (decisive["ties"], decisive["metric"], "all")
+        if (arm["ties"], arm["metric"], arm["slice"])
+        == (decisive["ties"], decisive["metric"], "all")
     }
     change = f"{metric} of the ranker {settings['ranker']} went from {means[REAL]:.4f} to {means[MIXED]:.4f}"
     if row["lift"] is None:
         return f"With synthetic shoppers added, {change}.{explained}"
     ends = f"with 95 % confidence between {signed(row['lift_low'])} and {signed(row['lift_high'])}"
     gain = "a gain of " if _lower(data) else ""
-    return f"With synthetic shoppers added, {change}: {gain}{signed(row['lift'])}, {ends}.{explained}"
+    return (
+        f"With synthetic shoppers added, {change}: {gain}{signed(row['lift'])}, {ends}.{explained}"
+    )
 
 
 def _controls(data: dict[str, Any], rows: dict[tuple[str, str], Row]) -> str:
@@ -137,7 +151,11 @@ def _controls(data: dict[str, Any], rows: dict[tuple[str, str], Row]) -> str:
     worse = [row for row in mine if row["verdict"] == "hurts"]
     open_ = [row for row in mine if row["verdict"] == "no evidence"]
     said = []
-    for rows_, verb in ((beaten, "beat"), (open_, "could not be told from"), (worse, "did worse than")):
+    for rows_, verb in (
+        (beaten, "beat"),
+        (open_, "could not be told from"),
+        (worse, "did worse than"),
+    ):
         if rows_:
             said.append(f"{verb} {listed([_against(row) for row in rows_])}")
     return f"It {listed(said)}; only what beats all of them is said to help."
@@ -182,7 +200,9 @@ def _power(data: dict[str, Any]) -> str:
         f"or more over {PLAIN[row['against']]} would have been found in {POWER:.0%} of such proofs."
     )
     if row["effect"] <= 0:
-        return f"{found} The lift observed is not above zero, so no number of shoppers would show it."
+        return (
+            f"{found} The lift observed is not above zero, so no number of shoppers would show it."
+        )
     size = f"the {'named' if row['named'] else 'observed'} {row['effect_lift']:+.1%}"
     if row["effect"] >= row["detectable"]:
         return f"{found} That was enough for {size}."
@@ -210,14 +230,23 @@ def _next(data: dict[str, Any], rows: dict[tuple[str, str], Row]) -> list[str]:
         steps.append(f"Train on {how} and try it on live traffic.")
     elif verdict == BUT:
         fell = listed([name_of(fall["slice"]) for fall in data["guard"]["falls"]])
-        steps.append(f"Do not ship it as it is: find out why {fell} lost, or lower the ratio, and prove it again.")
+        steps.append(
+            f"Do not ship it as it is: find out why {fell} lost, or lower the ratio, and prove it again."
+        )
     elif verdict == "hurts":
         steps.append("Leave this synthetic data out: it takes away from what the real data says.")
     else:
         steps += _undecided(data, rows)
-    if verdict in ("helps", BUT) and chosen and len(ratios) > 1 and ratio in (min(ratios), max(ratios)):
+    if (
+        verdict in ("helps", BUT)
+        and chosen
+        and len(ratios) > 1
+        and ratio in (min(ratios), max(ratios))
+    ):
         where = "larger" if ratio == max(ratios) else "smaller"
-        steps.append(f"The best ratio, {ratio:g}, is the edge of those tried: try {where} ones too.")
+        steps.append(
+            f"The best ratio, {ratio:g}, is the edge of those tried: try {where} ones too."
+        )
     if stronger := _stronger(data):
         steps.append(stronger)
     return steps
@@ -230,7 +259,9 @@ def _undecided(data: dict[str, Any], rows: dict[tuple[str, str], Row]) -> list[s
         behind = [PLAIN[row["against"]] for row in open_ if row["effect"] <= 0]
         return [f"Change the generator or its settings: it is not ahead of {listed(behind)}."]
     if any(row["requests_needed"] or row["seeds_needed"] for row in open_):
-        return ["Prove it again with more shoppers or more seeds, as many as are said above, or let it be."]
+        return [
+            "Prove it again with more shoppers or more seeds, as many as are said above, or let it be."
+        ]
     return ["Let it be: an effect this small cannot be shown with such data."]
 
 
@@ -243,7 +274,11 @@ def _stronger(data: dict[str, Any]) -> str:
     best = max(own, key=lambda row: sign * float(row["mean"]), default=None)
     if best is None or best["ranker"] == data["settings"]["ranker"]:
         return ""
-    if best[worst] is None or mixed[best_end] is None or sign * best[worst] <= sign * mixed[best_end]:
+    if (
+        best[worst] is None
+        or mixed[best_end] is None
+        or sign * best[worst] <= sign * mixed[best_end]
+    ):
         return ""
     return (
         f"The ranker {best['ranker']} on real data alone reaches {best['mean']:.4f}, better than this ranker with or "
@@ -257,4 +292,6 @@ def _lower(data: dict[str, Any]) -> bool:
 
 
 def _decides(row: Row, decisive: dict[str, Any]) -> bool:
-    return bool((row["ties"], row["metric"], row["slice"]) == (decisive["ties"], decisive["metric"], "all"))
+    return bool(
+        (row["ties"], row["metric"], row["slice"]) == (decisive["ties"], decisive["metric"], "all")
+    )

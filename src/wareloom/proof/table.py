@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from wareloom.evaluation.ranking import Evaluation
 from wareloom.proof.arms import REAL, Plan
-from wareloom.proof.bootstrap import Interval, combine, resample, verdict
-from wareloom.proof.evaluate import Evaluation
-from wareloom.proof.power import detectable, power, requests_needed, seeds_needed, spread
+from wareloom.stats.bootstrap import Interval, combine, resample, verdict
+from wareloom.stats.power import detectable, power, requests_needed, seeds_needed, spread
 
 Rows = list[dict[str, Any]]
 
@@ -24,10 +24,16 @@ def lifted(difference: float, interval: Interval, base: float) -> dict[str, Any]
 
 
 def contrast(
-    ours: list[Evaluation], theirs: list[Evaluation], measure: str, rng: np.random.Generator, base: float | None = None
+    ours: list[Evaluation],
+    theirs: list[Evaluation],
+    measure: str,
+    rng: np.random.Generator,
+    base: float | None = None,
 ) -> dict[str, Any]:
     """Compare two arms, seed by seed, on one measure; the lift is over the second arm, or over `base`."""
-    a, b = (np.stack([cell.per_request[measure] for cell in cells], axis=1) for cells in (ours, theirs))
+    a, b = (
+        np.stack([cell.per_request[measure] for cell in cells], axis=1) for cells in (ours, theirs)
+    )
     means = resample((a - b).mean(axis=1)[:, None], rng)[:, 0]
     difference, against = float(np.nanmean(a - b)), float(np.nanmean(b))
     interval = combine(difference, means, np.nanmean(a - b, axis=0))
@@ -39,25 +45,43 @@ def contrast(
 class Table:
     """Means over requests of every (arm, metric/slice) of one way to order ties, resampled together."""
 
-    def __init__(self, mode: dict[str, Any], seeds: int, plan: Plan, rng: np.random.Generator) -> None:
+    def __init__(
+        self, mode: dict[str, Any], seeds: int, plan: Plan, rng: np.random.Generator
+    ) -> None:
         """`mode`: what the experiment found, its cells by (arm, seed) and its baselines by name."""
         self.ties, self.seeds, self.cells, self.plan = mode["ties"], seeds, mode["cells"], plan
         self.refused = {name: e for name, e in mode["baselines"].items() if isinstance(e, str)}
-        self.singles: dict[str, Evaluation] = {n: e for n, e in mode["baselines"].items() if isinstance(e, Evaluation)}
+        self.singles: dict[str, Evaluation] = {
+            n: e for n, e in mode["baselines"].items() if isinstance(e, Evaluation)
+        }
         every = [self.cells[arm, 0] for arm in plan.arms]
-        self.measures = [m for m in self.cells[REAL, 0].per_request if all(m in e.per_request for e in every)]
+        self.measures = [
+            m for m in self.cells[REAL, 0].per_request if all(m in e.per_request for e in every)
+        ]
         names = [(arm, m) for arm in plan.arms for m in self.measures]
-        names += [(name, m) for name, e in self.singles.items() for m in self.measures if m in e.per_request]
+        names += [
+            (name, m)
+            for name, e in self.singles.items()
+            for m in self.measures
+            if m in e.per_request
+        ]
         self.column = {name: i for i, name in enumerate(names)}
-        columns = [self._mean(arm, m) if arm in plan.arms else self.singles[arm].per_request[m] for arm, m in names]
+        columns = [
+            self._mean(arm, m) if arm in plan.arms else self.singles[arm].per_request[m]
+            for arm, m in names
+        ]
         self.values = np.stack(columns, axis=1)
         self.means = resample(self.values, rng)
 
     def _mean(self, arm: str, measure: str) -> np.ndarray:
-        return np.mean([self.cells[arm, seed].per_request[measure] for seed in range(self.seeds)], axis=0)
+        return np.mean(
+            [self.cells[arm, seed].per_request[measure] for seed in range(self.seeds)], axis=0
+        )
 
     def _seeds(self, arm: str, measure: str) -> np.ndarray:
-        return np.array([np.nanmean(self.cells[arm, seed].per_request[measure]) for seed in range(self.seeds)])
+        return np.array(
+            [np.nanmean(self.cells[arm, seed].per_request[measure]) for seed in range(self.seeds)]
+        )
 
     def _head(self, measure: str, values: np.ndarray) -> dict[str, Any]:
         metric, _, part = measure.partition("/")
@@ -66,7 +90,12 @@ class Table:
     def _single(self, measure: str, column: int, per_seed: np.ndarray) -> dict[str, Any]:
         values = self.values[:, column]
         found = combine(float(np.nanmean(values)), self.means[:, column], per_seed)
-        return {**self._head(measure, values), "mean": found.mean, "low": found.low, "high": found.high}
+        return {
+            **self._head(measure, values),
+            "mean": found.mean,
+            "low": found.low,
+            "high": found.high,
+        }
 
     def arms(self) -> Rows:
         """Mean and interval of every arm, metric and slice; metrics of the whole catalogue have no interval."""
@@ -77,9 +106,20 @@ class Table:
                 rows.append({"ties": self.ties, "arm": arm, **row})
             whole = self.cells[arm, 0].overall.keys() - {m.partition("/")[0] for m in self.measures}
             for metric in sorted(whole):
-                mean = float(np.mean([self.cells[arm, seed].overall[metric] for seed in range(self.seeds)]))
+                mean = float(
+                    np.mean([self.cells[arm, seed].overall[metric] for seed in range(self.seeds)])
+                )
                 blank = {"low": None, "high": None, "requests": None}
-                rows.append({"ties": self.ties, "arm": arm, "metric": metric, "slice": "all", "mean": mean, **blank})
+                rows.append(
+                    {
+                        "ties": self.ties,
+                        "arm": arm,
+                        "metric": metric,
+                        "slice": "all",
+                        "mean": mean,
+                        **blank,
+                    }
+                )
         return rows
 
     def training(self) -> Rows:
@@ -87,7 +127,11 @@ class Table:
         rows = []
         for arm in self.plan.arms:
             seeds = [self.cells[arm, seed].training for seed in range(self.seeds)]
-            own = {name: [each[name] for each in seeds] for name in ("events", "updates") if name in seeds[0]}
+            own = {
+                name: [each[name] for each in seeds]
+                for name in ("events", "updates")
+                if name in seeds[0]
+            }
             rows.append({"ties": self.ties, "arm": arm, **own})
         return rows
 
@@ -103,7 +147,9 @@ class Table:
                 interval = combine(difference, self.means[:, a] - self.means[:, b], seeds)
                 head = self._head(measure, self.values[:, a])
                 rows.append(
-                    {"ties": self.ties, "arm": arm, "against": against} | head | lifted(difference, interval, base)
+                    {"ties": self.ties, "arm": arm, "against": against}
+                    | head
+                    | lifted(difference, interval, base)
                 )
         return rows
 
@@ -114,7 +160,10 @@ class Table:
             for measure in (m for m in self.measures if (name, m) in self.column):
                 row = self._single(measure, self.column[name, measure], np.zeros(1))
                 rows.append({"ties": self.ties, "ranker": name, **row})
-        return rows + [{"ties": self.ties, "ranker": name, "refused": reason} for name, reason in self.refused.items()]
+        return rows + [
+            {"ties": self.ties, "ranker": name, "refused": reason}
+            for name, reason in self.refused.items()
+        ]
 
     def power(self, metric: str, arm: str, effect: float | None) -> Rows:
         """What could have been found of `arm` against each control, and what it would take to find more.
@@ -125,7 +174,10 @@ class Table:
         measure, rows = f"{metric}/all", []
         for control in self.plan.controls:
             a, b = (
-                np.stack([self.cells[name, seed].per_request[measure] for seed in range(self.seeds)], axis=1)
+                np.stack(
+                    [self.cells[name, seed].per_request[measure] for seed in range(self.seeds)],
+                    axis=1,
+                )
                 for name in (arm, control)
             )
             of, base = spread(a - b), float(np.nanmean(b))

@@ -10,11 +10,11 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import polars as pl
 
+from wareloom.core.family import RANKERS, Algorithm, Family
+from wareloom.core.run import Run
+from wareloom.core.top import top_k
 from wareloom.errors import InputError
-from wareloom.family import RANKERS, Algorithm, Family
-from wareloom.rankers._neighbours import Neighbourhood
-from wareloom.rankers._top import top_k
-from wareloom.run import Run
+from wareloom.rankers.neighbourhood import Neighbourhood
 from wareloom.shop import Log, Requests, Shop, Vocabulary
 
 BLOCK_BYTES = 24 << 20
@@ -151,7 +151,9 @@ def into(histories: Log, items: Vocabulary) -> Log:
     if histories.items == items:
         return histories
     code = items.recode(histories.items)[histories.item] if len(histories) else histories.item
-    known = replace(histories, items=items, item=code.astype(np.int32), label_item=None, label_weight=None)
+    known = replace(
+        histories, items=items, item=code.astype(np.int32), label_item=None, label_weight=None
+    )
     return known.keep(code >= 0)
 
 

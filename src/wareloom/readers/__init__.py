@@ -13,15 +13,17 @@ from typing import Any, ClassVar
 
 import polars as pl
 
+from wareloom.core.family import READERS, Algorithm, Family
+from wareloom.core.files import replacing
+from wareloom.core.run import Run
+from wareloom.core.settings import configure
+from wareloom.core.state import write_json
 from wareloom.errors import OutputError, SourceError, near
-from wareloom.family import READERS, Algorithm, Family, configure
+from wareloom.preparing.door import admit
 from wareloom.readers._scan import delimited, json_lines, parquet
 from wareloom.readers._text import Piece, Text, read_text, unpacked
-from wareloom.run import Run
 from wareloom.shop import Shop
-from wareloom.shop.door import admit
-from wareloom.shop.shop import replacing, write_head
-from wareloom.state import write_json
+from wareloom.shop.storage import write_head
 
 __all__ = ["Intake", "Reader", "find", "read"]
 
@@ -48,12 +50,16 @@ class Intake:
     files: dict[str, int] = field(default_factory=dict)
     """Bytes by name of the files that were read"""
 
-    def text(self, piece: Piece, *, encoding: str = "utf-8", replace: tuple[bytes, bytes] | None = None) -> Text:
+    def text(
+        self, piece: Piece, *, encoding: str = "utf-8", replace: tuple[bytes, bytes] | None = None
+    ) -> Text:
         """Return a piece of the source as checked UTF-8 text, and note that it is read."""
         self.files[piece.where.rpartition("/")[2]] = piece.path.stat().st_size
         return read_text(piece, self.folder, encoding=encoding, replace=replace)
 
-    def delimited(self, piece: Piece, separator: str = ",", *, encoding: str = "utf-8", **options: Any) -> pl.LazyFrame:
+    def delimited(
+        self, piece: Piece, separator: str = ",", *, encoding: str = "utf-8", **options: Any
+    ) -> pl.LazyFrame:
         """Scan a delimited piece, see `wareloom.readers._scan.delimited`."""
         return delimited(self.text(piece, encoding=encoding), separator=separator, **options)
 
@@ -88,7 +94,7 @@ class Reader(Algorithm, ABC):
     def tables(self, source: str, intake: Intake) -> dict[str, pl.LazyFrame]:
         """Return frames by table, with the schema's column names, cells still as they came, and where each row stood.
 
-        The columns `source_row`, `source_file` and `source_defect` (see `wareloom.shop.door`) are passed on to the
+        The columns `source_row`, `source_file` and `source_defect` (see `wareloom.preparing.door`) are passed on to the
         door. Raises `SourceError` for files that cannot be read and `SchemaError` for missing columns.
         """
 
@@ -98,7 +104,9 @@ class Reader(Algorithm, ABC):
 
 def find(source: str) -> type[Reader]:
     """Return the reader that knows `source`; where several do, the most specific one."""
-    readers = sorted((READERS.load(name) for name in READERS.names()), key=lambda r: (r.generality, r.__module__))
+    readers = sorted(
+        (READERS.load(name) for name in READERS.names()), key=lambda r: (r.generality, r.__module__)
+    )
     found: type[Reader] | None = next((reader for reader in readers if reader.detect(source)), None)
     if found is None:
         raise SourceError(
@@ -143,7 +151,9 @@ def read(
     except OSError as error:
         if isinstance(error, OutputError) or error.errno is None:
             raise
-        raise OutputError(f"Cannot write {to}: {error.strerror}. Nothing was left half-written.") from error
+        raise OutputError(
+            f"Cannot write {to}: {error.strerror}. Nothing was left half-written."
+        ) from error
     return Shop.open(to)
 
 
@@ -153,7 +163,9 @@ def _fill(partial: Path, reader: Reader, source: str, on_error: str, run: Run) -
     intake.folder.mkdir()
     try:
         tables = reader.tables(source, intake)
-        told = admit(tables, partial, on_error=on_error, time_format=getattr(reader, "time_format", ""))
+        told = admit(
+            tables, partial, on_error=on_error, time_format=getattr(reader, "time_format", "")
+        )
     finally:
         shutil.rmtree(intake.folder, ignore_errors=True)
         shutil.rmtree(partial / "staged", ignore_errors=True)
@@ -168,7 +180,8 @@ def _fill(partial: Path, reader: Reader, source: str, on_error: str, run: Run) -
             "source": _shown(source),
             "reader": reader.name,
             "settings": {
-                key: _shown(value) if isinstance(value, str) else value for key, value in reader.settings().items()
+                key: _shown(value) if isinstance(value, str) else value
+                for key, value in reader.settings().items()
             },
             "on_error": on_error,
             "files": intake.files,

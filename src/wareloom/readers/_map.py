@@ -87,7 +87,15 @@ def _entry(path: str, number: int, raw: dict[str, Any]) -> Entry:
     events = {k: str(v) for k, v in _texts(path, where, raw, "events").items()}
     for event in events.values():
         _known(path, {event: None}, EVENTS, f"{where}, events")
-    return Entry(str(raw.get("file", "*")), table, str(raw.get("query", "")), columns, tuple(extra), constants, events)
+    return Entry(
+        str(raw.get("file", "*")),
+        table,
+        str(raw.get("query", "")),
+        columns,
+        tuple(extra),
+        constants,
+        events,
+    )
 
 
 def _texts(path: str, where: str, raw: dict[str, Any], key: str) -> dict[str, Any]:
@@ -102,9 +110,18 @@ def _texts(path: str, where: str, raw: dict[str, Any], key: str) -> dict[str, An
 def _known(path: str, given: dict[str, Any], known: tuple[str, ...], where: str) -> None:
     for name in given:
         if name not in known:
-            raise SettingError(f"{path}, {where}: {name!r} is not known.{near(name, known)} Known: {', '.join(known)}.")
+            raise SettingError(
+                f"{path}, {where}: {name!r} is not known.{near(name, known)} Known: {', '.join(known)}."
+            )
 
 
 def entry_for(entries: list[Entry], file: str) -> Entry | None:
     """The first entry whose pattern fits the file's name (with or without .gz)."""
-    return next((e for e in entries if fnmatch.fnmatch(file, e.file) or fnmatch.fnmatch(f"{file}.gz", e.file)), None)
+    return next(
+        (
+            e
+            for e in entries
+            if fnmatch.fnmatch(file, e.file) or fnmatch.fnmatch(f"{file}.gz", e.file)
+        ),
+        None,
+    )

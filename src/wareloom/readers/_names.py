@@ -171,7 +171,9 @@ def of_items(columns: Iterable[str]) -> dict[str, str]:
     usable = [c for c in there if plain(c) not in NOT_LOGGED]
     if any(plain(c) in REVIEW for c in there):
         usable = [
-            c for c in usable if plain(c) not in ("title", "description", "image", "images", "标题", "描述", "图片")
+            c
+            for c in usable
+            if plain(c) not in ("title", "description", "image", "images", "标题", "描述", "图片")
         ]
     names = recognise("items", usable)
     found = {name: names[name] for name in LOGGED if name in names}
@@ -200,7 +202,11 @@ def table_of(file: str, columns: list[str]) -> str | None:
         "users": "user_id" in has["users"] and "item_id" not in has["items"],
     }
     guess = next((table for table, fit in fits.items() if fit), None)
-    if guess == "events" and named == "items" and (has["events"] & HAPPENING or not _is_named(file, "items")):
+    if (
+        guess == "events"
+        and named == "items"
+        and (has["events"] & HAPPENING or not _is_named(file, "items"))
+    ):
         return guess
     if guess is None and has["items"] == {"category"}:
         return None  # a list of categories

@@ -10,7 +10,17 @@ from wareloom.readers import Intake
 from wareloom.readers._names import plain, recognise
 from wareloom.readers._scan import TRACE
 
-ORDER = {"orderid", "order", "basketid", "invoiceid", "invoiceno", "invoice", "订单", "订单号", "订单id"}
+ORDER = {
+    "orderid",
+    "order",
+    "basketid",
+    "invoiceid",
+    "invoiceno",
+    "invoice",
+    "订单",
+    "订单号",
+    "订单id",
+}
 """Names of the column on which headers and lines are joined."""
 
 
@@ -23,16 +33,28 @@ def with_headers(
     an order and neither user nor item (payments, reviews) are taken out too. All else stays as it is, as do files that
     are `mapped`, and all files where there are no headers or no lines.
     """
-    found = [recognise("events", _columns(frame)) if name not in mapped else {} for name, frame in frames]
+    found = [
+        recognise("events", _columns(frame)) if name not in mapped else {} for name, frame in frames
+    ]
     orders = [plain(has.get("session_id", "")) in ORDER for has in found]
     heads = [
-        o and {"user_id", "time"} <= set(has) and "item_id" not in has for o, has in zip(orders, found, strict=True)
+        o and {"user_id", "time"} <= set(has) and "item_id" not in has
+        for o, has in zip(orders, found, strict=True)
     ]
-    lines = [o and "item_id" in has and "user_id" not in has for o, has in zip(orders, found, strict=True)]
+    lines = [
+        o and "item_id" in has and "user_id" not in has
+        for o, has in zip(orders, found, strict=True)
+    ]
     if not any(heads) or not any(lines):
         return list(frames)
     names = [name for (name, _), head in zip(frames, heads, strict=True) if head]
-    known = pl.concat([_header(frame, has) for (_, frame), has, head in zip(frames, found, heads, strict=True) if head])
+    known = pl.concat(
+        [
+            _header(frame, has)
+            for (_, frame), has, head in zip(frames, found, heads, strict=True)
+            if head
+        ]
+    )
     known = known.drop_nulls("order").group_by("order").agg(pl.all().first())
     out = []
     for number, (name, frame) in enumerate(frames):
@@ -62,7 +84,9 @@ def _text(column: str) -> pl.Expr:
 def _header(frame: pl.LazyFrame, has: Mapping[str, str]) -> pl.LazyFrame:
     """The order's id, user and time."""
     user, time = pl.col(has["user_id"]).cast(pl.String), pl.col(has["time"]).cast(pl.String)
-    return frame.select(_text(has["session_id"]).alias("order"), user.alias("user_id"), time.alias("time"))
+    return frame.select(
+        _text(has["session_id"]).alias("order"), user.alias("user_id"), time.alias("time")
+    )
 
 
 def _joined(frame: pl.LazyFrame, has: Mapping[str, str], known: pl.LazyFrame) -> pl.LazyFrame:

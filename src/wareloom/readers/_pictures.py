@@ -21,9 +21,13 @@ def pictures(folder: str, intake: Intake) -> pl.LazyFrame:
     that cannot be read.
     """
     root = Path(folder)
-    files = sorted(path for path in root.rglob("*") if path.suffix.lower() in ENDINGS and path.is_file())
+    files = sorted(
+        path for path in root.rglob("*") if path.suffix.lower() in ENDINGS and path.is_file()
+    )
     if not files:
-        raise SourceError(f"images={folder}: there is no picture ({', '.join(ENDINGS)}); name a folder that has some.")
+        raise SourceError(
+            f"images={folder}: there is no picture ({', '.join(ENDINGS)}); name a folder that has some."
+        )
     parts: list[Path] = []
     ids, data, size = list[str](), list[bytes](), 0
     for path in files:

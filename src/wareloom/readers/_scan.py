@@ -13,9 +13,9 @@ import numpy as np
 import polars as pl
 
 from wareloom.errors import SchemaError, SourceError, near
+from wareloom.preparing.cells import LIST
+from wareloom.preparing.door import BROKEN, FILE, ROW, guarded
 from wareloom.readers._text import CHUNK, Text
-from wareloom.shop.cells import LIST
-from wareloom.shop.door import BROKEN, FILE, ROW, guarded
 
 EXTRA = "more fields"
 BATCH = 50_000
@@ -23,7 +23,11 @@ TRACE = (ROW, FILE, BROKEN)
 
 
 def delimited(
-    text: Text, *, separator: str = ",", columns: Sequence[str] | None = None, quote: str | None = '"'
+    text: Text,
+    *,
+    separator: str = ",",
+    columns: Sequence[str] | None = None,
+    quote: str | None = '"',
 ) -> pl.LazyFrame:
     """Scan a delimited file. `columns` names the fields of a file without a header.
 
@@ -45,7 +49,9 @@ def delimited(
         raise_if_empty=False,
         glob=False,
     )
-    more: pl.Expr = pl.when(pl.col(EXTRA).is_not_null()).then(pl.lit(f"more fields than the {len(names)} columns"))
+    more: pl.Expr = pl.when(pl.col(EXTRA).is_not_null()).then(
+        pl.lit(f"more fields than the {len(names)} columns")
+    )
     short = _short_rows(text, separator.encode(), quote, len(names))
     with guarded(text.name):
         if frame.head(1).collect().is_empty():
@@ -53,8 +59,12 @@ def delimited(
                 f"{text.name} has a header and no rows: was its writing cut short? Write it again, or leave it out."
             )
     if short:
-        rows = pl.Series(np.asarray(short, dtype=np.uint32) + np.uint32(1), dtype=frame.collect_schema()[ROW])
-        fewer = pl.when(pl.col(ROW).is_in(rows.implode())).then(pl.lit(f"fewer fields than the {len(names)} columns"))
+        rows = pl.Series(
+            np.asarray(short, dtype=np.uint32) + np.uint32(1), dtype=frame.collect_schema()[ROW]
+        )
+        fewer = pl.when(pl.col(ROW).is_in(rows.implode())).then(
+            pl.lit(f"fewer fields than the {len(names)} columns")
+        )
         more = pl.coalesce(more, fewer)
     frame = frame.filter(~pl.all_horizontal(pl.col(names).is_null()))
     return frame.with_columns(more.alias(BROKEN), pl.lit(text.name).alias(FILE)).drop(EXTRA)
@@ -73,7 +83,9 @@ def _header(text: Text, separator: str, quote: str | None) -> list[str]:
         name = field.strip()
         names.append(name if name and name not in names else f"{name or 'column'}_{number}")
     if not names:
-        raise SourceError(f"{text.name} has an empty first line where its column names should stand.")
+        raise SourceError(
+            f"{text.name} has an empty first line where its column names should stand."
+        )
     return names
 
 
@@ -112,7 +124,9 @@ def _whole_lines(block: bytes, *, last: bool) -> tuple[bytes, bytes]:
     return block[:cut], block[cut:]
 
 
-def _look(block: bytes, separator: bytes, mark: bytes | None, fields: int, odd: bool) -> tuple[list[int], int, bool]:
+def _look(
+    block: bytes, separator: bytes, mark: bytes | None, fields: int, odd: bool
+) -> tuple[list[int], int, bool]:
     """Find short records among whole lines; returns them, the number of records, and whether a quote stays open."""
     data = np.frombuffer(block, dtype=np.uint8)
     ends = np.flatnonzero(data == 10)
@@ -145,7 +159,9 @@ def json_lines(
         batch.write_parquet(path, compression="lz4")
         pieces.append(pl.scan_parquet(path))
     if not pieces:
-        raise SourceError(f"{text.name} has no lines: was its writing cut short? Write it again, or leave it out.")
+        raise SourceError(
+            f"{text.name} has no lines: was its writing cut short? Write it again, or leave it out."
+        )
     return pl.concat(pieces, how="diagonal").with_columns(pl.lit(text.name).alias(FILE))
 
 
@@ -186,7 +202,9 @@ def _batches(text: Text, parse: Callable[[str], Any], keep: set[str]) -> Iterato
         yield _frame(columns, rows, broken)
 
 
-def _frame(columns: dict[str, list[str | None]], rows: list[int], broken: list[str | None]) -> pl.DataFrame:
+def _frame(
+    columns: dict[str, list[str | None]], rows: list[int], broken: list[str | None]
+) -> pl.DataFrame:
     full = {name: cells + [None] * (len(rows) - len(cells)) for name, cells in columns.items()}
     schema: dict[str, Any] = dict.fromkeys(full, pl.String) | {ROW: pl.Int64, BROKEN: pl.String}
     return pl.DataFrame({**full, ROW: rows, BROKEN: broken}, schema=schema)
@@ -226,7 +244,9 @@ def need(frame: pl.LazyFrame, columns: Sequence[str], where: str) -> list[str]:
     there = [name for name in frame.collect_schema().names() if name not in TRACE]
     for column in columns:
         if column not in there:
-            raise SchemaError(f"{where} lacks the column {column!r}; it has {', '.join(there)}.{near(column, there)}")
+            raise SchemaError(
+                f"{where} lacks the column {column!r}; it has {', '.join(there)}.{near(column, there)}"
+            )
     return there
 
 
@@ -234,7 +254,12 @@ def pairs(columns: Sequence[str], names: Sequence[str] | None = None) -> pl.Expr
     """A map (name, value) of some columns, without those that are empty; null where all are."""
     made = []
     for column, name in zip(columns, names or columns, strict=True):
-        text = pl.col(column).cast(pl.String).str.strip_prefix(LIST).str.replace_all(LIST, ", ", literal=True)
+        text = (
+            pl.col(column)
+            .cast(pl.String)
+            .str.strip_prefix(LIST)
+            .str.replace_all(LIST, ", ", literal=True)
+        )
         text = text.str.strip_chars()
         made.append(pl.struct(name=pl.lit(name), value=pl.when(text != "").then(text)))
     full = pl.concat_list(made).list.filter(pl.element().struct.field("value").is_not_null())

@@ -8,12 +8,12 @@ from collections.abc import Mapping, Sequence
 import polars as pl
 
 from wareloom.errors import SchemaError, SettingError, near
+from wareloom.preparing.cells import EMPTY, amount
+from wareloom.preparing.door import ITEM, ROW, guarded
 from wareloom.readers import Intake
 from wareloom.readers._map import Entry
 from wareloom.readers._names import EVENT_NAMES, LATER, USUAL, of_items, plain, recognise, table_of
 from wareloom.readers._scan import TRACE, flat, pairs, trace
-from wareloom.shop.cells import EMPTY, amount
-from wareloom.shop.door import ITEM, ROW, guarded
 from wareloom.shop.schema import EVENTS, TABLES
 
 EXTRAS = {"items": "attributes", "users": "attributes", "events": "context"}
@@ -37,12 +37,20 @@ def shaped(
     if entry:
         _check_there(name, [*entry.columns.values(), *entry.extra], columns)
         mapped = set(entry.columns.values()) | set(entry.extra)
-        found = {k: v for k, v in found.items() if v not in mapped and k not in entry.constants} | entry.columns
+        found = {
+            k: v for k, v in found.items() if v not in mapped and k not in entry.constants
+        } | entry.columns
     _check_required(table, name, found, entry, columns)
     rest = [c for c in columns if c not in found.values()]
-    later = [c for c in rest if table == "items" and plain(c) in LATER and not (entry and c in entry.extra)]
+    later = [
+        c
+        for c in rest
+        if table == "items" and plain(c) in LATER and not (entry and c in entry.extra)
+    ]
     rest = [c for c in rest if c not in later]
-    extra = list(entry.extra) if entry and entry.extra else rest if table in ("items", "users") else []
+    extra = (
+        list(entry.extra) if entry and entry.extra else rest if table in ("items", "users") else []
+    )
     if later:
         intake.left_out[name] = later
     about: dict[str, str] = {}
@@ -60,8 +68,13 @@ def shaped(
     made = [_cells("items", k, c, schema[c]).alias(ITEM + k) for k, c in about.items()]
     if name in intake.value_from:
         made.append(_value(about["price"], found.get("quantity")).alias("value"))
-    made += [_cells(table, canonical, source, schema[source]) for canonical, source in found.items()]
-    made += [pl.lit(value).alias(canonical) for canonical, value in (entry.constants if entry else {}).items()]
+    made += [
+        _cells(table, canonical, source, schema[source]) for canonical, source in found.items()
+    ]
+    made += [
+        pl.lit(value).alias(canonical)
+        for canonical, value in (entry.constants if entry else {}).items()
+    ]
     if extra and table in EXTRAS:
         made.append(pairs(extra).alias(EXTRAS[table]))
     out = flat(frame, [*extra, *about.values()]).select(*made, *trace(frame))
@@ -81,12 +94,14 @@ def _cells(table: str, canonical: str, source: str, dtype: pl.DataType) -> pl.Ex
 def _value(price: str, quantity: str | None) -> pl.Expr:
     """Price times quantity (1 where it is not said) as text; a price that is no number, or NaN, stays for the door."""
     text = pl.col(price).cast(pl.String)
-    text = pl.when(~text.str.strip_chars().is_in([word for word in EMPTY if word.lower() != "nan"])).then(text)
+    text = pl.when(
+        ~text.str.strip_chars().is_in([word for word in EMPTY if word.lower() != "nan"])
+    ).then(text)
     if quantity is None:
         return text
-    number = amount(text) * pl.col(quantity).cast(pl.String).str.strip_chars().cast(pl.Float64, strict=False).fill_null(
-        1
-    )
+    number = amount(text) * pl.col(quantity).cast(pl.String).str.strip_chars().cast(
+        pl.Float64, strict=False
+    ).fill_null(1)
     return pl.coalesce(number.cast(pl.String), text)
 
 
@@ -106,7 +121,9 @@ def joined(frames: Mapping[str, list[pl.LazyFrame]], intake: Intake) -> dict[str
     return tables
 
 
-def _completed(table: str, frame: pl.LazyFrame, event: str, names: Mapping[str, str]) -> pl.LazyFrame:
+def _completed(
+    table: str, frame: pl.LazyFrame, event: str, names: Mapping[str, str]
+) -> pl.LazyFrame:
     """Give events their names and searches their ids."""
     there = frame.collect_schema().names()
     if table == "events":
@@ -114,7 +131,11 @@ def _completed(table: str, frame: pl.LazyFrame, event: str, names: Mapping[str, 
             return frame.with_columns(pl.lit(event).alias("event"))
         return frame.with_columns(event_names(pl.col("event"), names).fill_null(event))
     if table == "searches" and "search_id" not in there:
-        number = pl.col(ROW).cast(pl.String) if ROW in there else pl.int_range(1, pl.len() + 1).cast(pl.String)
+        number = (
+            pl.col(ROW).cast(pl.String)
+            if ROW in there
+            else pl.int_range(1, pl.len() + 1).cast(pl.String)
+        )
         return frame.with_columns(("s" + number).alias("search_id"))
     return frame
 
@@ -146,19 +167,25 @@ def _check_there(name: str, wanted: Sequence[str], columns: list[str]) -> None:
             )
 
 
-def _check_required(table: str, name: str, found: Mapping[str, str], entry: Entry | None, columns: list[str]) -> None:
+def _check_required(
+    table: str, name: str, found: Mapping[str, str], entry: Entry | None, columns: list[str]
+) -> None:
     """Raise `SchemaError` where a column without which the table is nothing was not found."""
     have = set(found) | set(entry.constants if entry else ())
     rules = TABLES[table]
     given = {"event", "search_id"}
-    missing = [c for c, rule in rules.columns.items() if rule.required and c not in have and c not in given]
+    missing = [
+        c for c, rule in rules.columns.items() if rule.required and c not in have and c not in given
+    ]
     if table == "events" and "item_id" not in have:
         missing.append("item_id")
     if rules.any_of and not have & set(rules.any_of):
         missing.append(rules.any_of[0])
     for column in missing:
         looked = [column, *USUAL.get(table, {}).get(column, "").split()]
-        close = near(column, columns) or next((n for n in (near(word, columns) for word in looked) if n), "")
+        close = near(column, columns) or next(
+            (n for n in (near(word, columns) for word in looked) if n), ""
+        )
         raise SchemaError(
             f"{name}, taken for {table}, lacks the column {column!r}. Looked for: {', '.join(looked)}. "
             f"It has: {', '.join(columns)}."
@@ -176,17 +203,25 @@ def graded(frame: pl.LazyFrame, scale: str) -> pl.LazyFrame:
         except ValueError:
             lo = hi = 0.0
         if not mark or not hi > lo:
-            raise SettingError(f"grade_scale={scale!r} is not of the form lo:hi, for example --set grade_scale=1:5.")
+            raise SettingError(
+                f"grade_scale={scale!r} is not of the form lo:hi, for example --set grade_scale=1:5."
+            )
     else:
         with guarded("the judgments"):
             finite = frame.select(number.filter(number.is_finite()).alias("grade"))
             lo, hi = (
-                finite.select(pl.col("grade").min().alias("lo"), pl.col("grade").max().alias("hi")).collect().row(0)
+                finite.select(pl.col("grade").min().alias("lo"), pl.col("grade").max().alias("hi"))
+                .collect()
+                .row(0)
             )
         if lo is None or hi <= lo:
             raise SchemaError(
                 f"All grades are {lo}: their scale cannot be found. Say it, for example --set grade_scale=0:3."
             )
     mapped = (number - lo) / (hi - lo) * 3.0
-    text = pl.when(number.is_finite()).then(mapped.cast(pl.String)).otherwise(pl.col("grade").cast(pl.String))
+    text = (
+        pl.when(number.is_finite())
+        .then(mapped.cast(pl.String))
+        .otherwise(pl.col("grade").cast(pl.String))
+    )
     return frame.with_columns(text.alias("grade"))

@@ -61,7 +61,9 @@ def pieces(source: str | Path) -> list[Piece]:
     path = Path(source)
     if path.is_dir():
         made = {head.parent for head in path.rglob("shop.json")}
-        paths = sorted(p for p in path.rglob("*") if p.is_file() and not _passed_over(p, path, made))
+        paths = sorted(
+            p for p in path.rglob("*") if p.is_file() and not _passed_over(p, path, made)
+        )
     elif path.is_file():
         paths = [path]
     else:
@@ -71,7 +73,9 @@ def pieces(source: str | Path) -> list[Piece]:
 
 def _passed_over(path: Path, root: Path, made: set[Path]) -> bool:
     """Whether a file below `root` is hidden, or part of one of the shops `made` there."""
-    return any(part.startswith(".") for part in path.relative_to(root).parts) or bool(made & set(path.parents))
+    return any(part.startswith(".") for part in path.relative_to(root).parts) or bool(
+        made & set(path.parents)
+    )
 
 
 def _inside(path: Path) -> list[Piece]:
@@ -79,7 +83,11 @@ def _inside(path: Path) -> list[Piece]:
         return [Piece(path)]
     try:
         with zipfile.ZipFile(path) as archive:
-            names = sorted(n for n in archive.namelist() if not n.endswith("/") and not n.startswith("__MACOSX"))
+            names = sorted(
+                n
+                for n in archive.namelist()
+                if not n.endswith("/") and not n.startswith("__MACOSX")
+            )
     except zipfile.BadZipFile as error:
         raise SourceError(
             f"{path} is not a whole zip archive ({error}): was its download cut short? Fetch it again."
@@ -91,7 +99,11 @@ def _inside(path: Path) -> list[Piece]:
 
 def pick(found: list[Piece], *patterns: str) -> list[Piece]:
     """Those pieces whose names fit one of the patterns, capitals aside."""
-    return [piece for piece in found if any(fnmatch.fnmatch(piece.name.lower(), p.lower()) for p in patterns)]
+    return [
+        piece
+        for piece in found
+        if any(fnmatch.fnmatch(piece.name.lower(), p.lower()) for p in patterns)
+    ]
 
 
 @contextmanager
@@ -108,7 +120,9 @@ def opened(piece: Piece) -> Iterator[IO[bytes]]:
             with piece.path.open("rb") as file:
                 yield file
     except (EOFError, zlib.error, gzip.BadGzipFile, zipfile.BadZipFile) as error:
-        raise SourceError(f"{piece.where} is truncated or damaged ({error}): fetch or write it again.") from error
+        raise SourceError(
+            f"{piece.where} is truncated or damaged ({error}): fetch or write it again."
+        ) from error
     except (PermissionError, RuntimeError, NotImplementedError) as error:
         raise SourceError(f"{piece.where} cannot be opened: {error}.") from error
 
@@ -146,7 +160,11 @@ def unpacked(piece: Piece, folder: Path) -> Path:
 
 
 def read_text(
-    piece: Piece, folder: Path, *, encoding: str = "utf-8", replace: tuple[bytes, bytes] | None = None
+    piece: Piece,
+    folder: Path,
+    *,
+    encoding: str = "utf-8",
+    replace: tuple[bytes, bytes] | None = None,
 ) -> Text:
     """Return a piece as UTF-8 text.
 
@@ -178,7 +196,11 @@ def read_text(
 
 
 def _pour(
-    file: IO[bytes], out: IO[bytes] | None, where: str, encoding: str, replace: tuple[bytes, bytes] | None
+    file: IO[bytes],
+    out: IO[bytes] | None,
+    where: str,
+    encoding: str,
+    replace: tuple[bytes, bytes] | None,
 ) -> int:
     """Check the text of `file` and write it as UTF-8 to `out`; returns its bytes."""
     decoder: codecs.IncrementalDecoder | None = None
@@ -231,7 +253,9 @@ def _resolved(chunk: bytes, encoding: str) -> str:
     return "utf-8-sig"
 
 
-def _encoding_error(where: str, error: UnicodeDecodeError, offset: int, lines: int, encoding: str) -> SourceError:
+def _encoding_error(
+    where: str, error: UnicodeDecodeError, offset: int, lines: int, encoding: str
+) -> SourceError:
     byte = error.object[error.start]
     line = lines + error.object[: error.start].count(b"\n")
     place = max(offset + error.start, 0)

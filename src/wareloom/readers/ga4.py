@@ -8,9 +8,9 @@ from typing import Any
 import polars as pl
 
 from wareloom.errors import SourceError
+from wareloom.preparing.door import FILE, ROW, guarded
 from wareloom.readers import Intake, Reader
 from wareloom.readers._text import Piece, first_line, known, pieces
-from wareloom.shop.door import FILE, ROW, guarded
 from wareloom.shop.schema import EVENTS
 
 LEVELS = ("item_category", "item_category2", "item_category3", "item_category4", "item_category5")
@@ -48,26 +48,41 @@ class Ga4(Reader):
         """Return items, events, and searches where there are any."""
         found = [p for p in pieces(source) if _fits(p)]
         if not found:
-            raise SourceError(f"{source} holds no JSON lines with event_name, event_timestamp and user_pseudo_id.")
+            raise SourceError(
+                f"{source} holds no JSON lines with event_name, event_timestamp and user_pseudo_id."
+            )
         log = pl.concat([self._log(piece, intake) for piece in found])
         with guarded(source):
             kinds = dict(log.group_by("event_name").len().sort("event_name").collect().iter_rows())
         kept = [*EVENTS, *SEARCHES]
         intake.skipped |= {
-            f"event {name}": int(n) for name, n in kinds.items() if name not in kept and name is not None
+            f"event {name}": int(n)
+            for name, n in kinds.items()
+            if name not in kept and name is not None
         }
         log = log.filter(pl.col("event_name").is_null() | pl.col("event_name").is_in(kept))
         is_search = pl.col("event_name").is_in(SEARCHES)
-        number = pl.concat_str(pl.lit("s"), pl.col(FILE).str.extract(r"(\d+)").fill_null(""), pl.lit("."), pl.col(ROW))
-        log = log.with_columns(search_id=pl.when(is_search & pl.col("query").is_not_null()).then(number))
+        number = pl.concat_str(
+            pl.lit("s"), pl.col(FILE).str.extract(r"(\d+)").fill_null(""), pl.lit("."), pl.col(ROW)
+        )
+        log = log.with_columns(
+            search_id=pl.when(is_search & pl.col("query").is_not_null()).then(number)
+        )
         searched = log.filter(is_search & pl.col("query").is_not_null())
         base = [ROW, FILE, "user_id", "session_id", "time"]
         rows = log.explode("items", empty_as_null=True).unnest("items")
         event = pl.when(is_search).then(pl.lit("search")).otherwise("event_name")
         events = rows.select(
-            *base, "item_id", "quantity", "price", "search_id", event=event, position="item_list_index"
+            *base,
+            "item_id",
+            "quantity",
+            "price",
+            "search_id",
+            event=event,
+            position="item_list_index",
         ).with_columns(
-            value=pl.col("price").cast(pl.Float64, strict=False) * pl.col("quantity").cast(pl.Float64, strict=False)
+            value=pl.col("price").cast(pl.Float64, strict=False)
+            * pl.col("quantity").cast(pl.Float64, strict=False)
         )
         tables = {"events": events.drop("price"), "items": _items(rows)}
         if any(name in kinds for name in SEARCHES):
@@ -77,7 +92,9 @@ class Ga4(Reader):
     def _log(self, piece: Piece, intake: Intake) -> pl.LazyFrame:
         text = intake.text(piece, encoding=self.encoding)
         frame = pl.scan_ndjson(text.path, schema=SCHEMA, row_index_name=ROW, row_index_offset=1)
-        session = pl.concat_str("user_pseudo_id", _param("ga_session_id", "int_value"), separator=".")
+        session = pl.concat_str(
+            "user_pseudo_id", _param("ga_session_id", "int_value"), separator="."
+        )
         return frame.select(
             pl.col(ROW).cast(pl.Int64),
             pl.lit(piece.name).alias(FILE),
@@ -93,15 +110,23 @@ class Ga4(Reader):
 def _param(key: str, kind: str) -> pl.Expr:
     """The value of one of an event's parameters, null where it has none."""
     field = pl.element().struct
-    wanted = pl.col("event_params").list.eval(field.field("value").struct.field(kind).filter(field.field("key") == key))
+    wanted = pl.col("event_params").list.eval(
+        field.field("value").struct.field(kind).filter(field.field("key") == key)
+    )
     return wanted.list.first()
 
 
 def _items(rows: pl.LazyFrame) -> pl.LazyFrame:
     """The items of the events, each as it was seen first."""
-    good = rows.filter(pl.col("item_id").is_not_null()).unique("item_id", keep="first", maintain_order=True)
+    good = rows.filter(pl.col("item_id").is_not_null()).unique(
+        "item_id", keep="first", maintain_order=True
+    )
     return good.select(
-        "item_id", "price", title="item_name", brand="item_brand", category=pl.concat_list(LEVELS).list.drop_nulls()
+        "item_id",
+        "price",
+        title="item_name",
+        brand="item_brand",
+        category=pl.concat_list(LEVELS).list.drop_nulls(),
     )
 
 

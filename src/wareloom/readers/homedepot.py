@@ -42,19 +42,32 @@ class HomeDepot(Reader):
         found = pieces(source)
         train = pick(found, "train.csv")
         if not train:
-            raise SourceError(f"{source} lacks train.csv; it has {', '.join(p.name for p in found) or 'no files'}.")
+            raise SourceError(
+                f"{source} lacks train.csv; it has {', '.join(p.name for p in found) or 'no files'}."
+            )
         frame = intake.delimited(train[0], encoding=self.encoding)
         need(frame, WANTED, train[0].name)
         judged = frame.select(
-            *trace(frame), query="search_term", item_id="product_uid", grade="relevance", source=pl.lit("homedepot")
+            *trace(frame),
+            query="search_term",
+            item_id="product_uid",
+            grade="relevance",
+            source=pl.lit("homedepot"),
         )
-        titled = [frame, *(intake.delimited(p, encoding=self.encoding) for p in pick(found, "test.csv"))]
+        titled = [
+            frame,
+            *(intake.delimited(p, encoding=self.encoding) for p in pick(found, "test.csv")),
+        ]
         items = pl.concat([f.select(item_id="product_uid", title="product_title") for f in titled])
-        items = items.filter(pl.col("item_id").is_not_null()).unique("item_id", keep="first", maintain_order=True)
+        items = items.filter(pl.col("item_id").is_not_null()).unique(
+            "item_id", keep="first", maintain_order=True
+        )
         for piece in pick(found, "product_descriptions.csv"):
             text = intake.delimited(piece, encoding=self.encoding)
             need(text, ["product_uid", "product_description"], piece.name)
-            text = text.select(item_id="product_uid", description="product_description").unique("item_id", keep="first")
+            text = text.select(item_id="product_uid", description="product_description").unique(
+                "item_id", keep="first"
+            )
             items = items.join(text, on="item_id", how="left", maintain_order="left")
         for piece in pick(found, "attributes.csv"):
             long = intake.delimited(piece, encoding=self.encoding)
@@ -66,7 +79,9 @@ class HomeDepot(Reader):
 def _attributes(long: pl.LazyFrame) -> pl.LazyFrame:
     """One row a product: its brand and all else as a map."""
     good = long.filter(
-        pl.col("product_uid").is_not_null() & pl.col("name").is_not_null() & pl.col("value").is_not_null()
+        pl.col("product_uid").is_not_null()
+        & pl.col("name").is_not_null()
+        & pl.col("value").is_not_null()
     )
     brand = pl.col("name") == "MFG Brand Name"
     return good.group_by(item_id="product_uid", maintain_order=True).agg(

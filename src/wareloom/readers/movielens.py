@@ -8,10 +8,10 @@ from typing import ClassVar
 import polars as pl
 
 from wareloom.errors import SourceError
+from wareloom.preparing.cells import LIST
 from wareloom.readers import Intake, Reader
 from wareloom.readers._scan import delimited, need, pairs, trace
 from wareloom.readers._text import Piece, first_line, known, pick, pieces
-from wareloom.shop.cells import LIST
 
 RATED = ("user_id", "item_id", "rating", "time")
 GENRES = (
@@ -52,7 +52,9 @@ class MovieLens(Reader):
         ratings = pick(found, "u.data", "ratings.dat", "ratings.csv")
         if not ratings:
             names = ", ".join(p.name for p in found) or "no files"
-            raise SourceError(f"{source} lacks ratings: u.data, ratings.dat or ratings.csv; it has {names}.")
+            raise SourceError(
+                f"{source} lacks ratings: u.data, ratings.dat or ratings.csv; it has {names}."
+            )
         tables = {"events": self._ratings(ratings[0], intake)}
         for piece in pick(found, "u.item", "movies.dat", "movies.csv")[:1]:
             tables["items"] = self._movies(piece, intake)
@@ -64,7 +66,9 @@ class MovieLens(Reader):
             tables["users"] = frame.select(*trace(frame), "user_id", attributes=pairs(columns[1:]))
         return tables
 
-    def _plain(self, piece: Piece, intake: Intake, columns: list[str] | tuple[str, ...]) -> pl.LazyFrame:
+    def _plain(
+        self, piece: Piece, intake: Intake, columns: list[str] | tuple[str, ...]
+    ) -> pl.LazyFrame:
         """Scan a file without header, its fields between "::", tabs or bars."""
         encoding = self.encoding or "latin-1"
         if piece.name.endswith(".dat"):
@@ -92,13 +96,17 @@ class MovieLens(Reader):
         else:
             frame = self._plain(piece, intake, ["item_id", "title", "category"])
         listed = pl.col("category") != "(no genres listed)"
-        return frame.select(*trace(frame), "item_id", "title", category=pl.when(listed).then("category"))
+        return frame.select(
+            *trace(frame), "item_id", "title", category=pl.when(listed).then("category")
+        )
 
     def _u_item(self, piece: Piece, intake: Intake) -> pl.LazyFrame:
         genres = GENRES.split()
         columns = ["item_id", "title", "released", "video", "url", *genres]
         frame = self._plain(piece, intake, columns)
-        marks = [pl.when(pl.col(g) == "1").then(pl.lit(LIST + g)).otherwise(pl.lit("")) for g in genres]
+        marks = [
+            pl.when(pl.col(g) == "1").then(pl.lit(LIST + g)).otherwise(pl.lit("")) for g in genres
+        ]
         released = pl.col("released").str.to_date("%d-%b-%Y", strict=False)
         return frame.select(
             *trace(frame),

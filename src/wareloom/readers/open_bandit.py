@@ -31,7 +31,10 @@ class OpenBandit(Reader):
     @classmethod
     def detect(cls, source: str) -> bool:
         """Whether a file has click, position and propensity_score."""
-        return any("propensity_score" in line and "click" in line for line in map(first_line, known(source)))
+        return any(
+            "propensity_score" in line and "click" in line
+            for line in map(first_line, known(source))
+        )
 
     def tables(self, source: str, intake: Intake) -> dict[str, pl.LazyFrame]:
         """Return events, and items where their context is beside."""

@@ -52,19 +52,35 @@ class Qrels(Reader):
                 f"name has 'quer' or 'topic'); it has {', '.join(p.name for p in found) or 'no files'}."
             )
         texts = pl.concat(
-            [intake.delimited(p, "\t", columns=("id", "query"), quote=None, encoding=self.encoding) for p in asked]
+            [
+                intake.delimited(
+                    p, "\t", columns=("id", "query"), quote=None, encoding=self.encoding
+                )
+                for p in asked
+            ]
         )
         label = pl.concat([self._label(p, intake) for p in judged])
         value = pl.col("grade").cast(pl.Float64, strict=False)
         top = self.top or label.select(value.max()).collect().item() or 1.0
         grade = (
-            pl.when(value.is_null()).then(pl.col("grade")).otherwise((value.clip(0, top) * 3.0 / top).cast(pl.String))
+            pl.when(value.is_null())
+            .then(pl.col("grade"))
+            .otherwise((value.clip(0, top) * 3.0 / top).cast(pl.String))
         )
         rows = label.join(
-            texts.select("id", "query").unique("id", keep="first"), on="id", how="left", maintain_order="left"
+            texts.select("id", "query").unique("id", keep="first"),
+            on="id",
+            how="left",
+            maintain_order="left",
         )
-        tables = {"judgments": rows.select(*trace(rows), "query", "item_id", grade=grade, source=pl.lit("qrels"))}
-        if catalogue := [p for p in found if _named(p, ITEM_FILE) and p not in judged and p not in asked]:
+        tables = {
+            "judgments": rows.select(
+                *trace(rows), "query", "item_id", grade=grade, source=pl.lit("qrels")
+            )
+        }
+        if catalogue := [
+            p for p in found if _named(p, ITEM_FILE) and p not in judged and p not in asked
+        ]:
             items = intake.delimited(
                 catalogue[0], "\t", columns=("item_id", "title"), quote=None, encoding=self.encoding
             )

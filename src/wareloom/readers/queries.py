@@ -48,13 +48,20 @@ class Queries(Reader):
         if not found:
             raise SourceError(f"{source} holds no file of queries (.txt or .tsv, a query a line).")
         searches = pl.concat([self._searches(piece, intake) for piece in found], how="diagonal")
-        return {"items": pl.LazyFrame(schema={"item_id": pl.String, "title": pl.String}), "searches": searches}
+        return {
+            "items": pl.LazyFrame(schema={"item_id": pl.String, "title": pl.String}),
+            "searches": searches,
+        }
 
     def _searches(self, piece: Piece, intake: Intake) -> pl.LazyFrame:
         if "\t" in first_line(piece):
-            frame = intake.delimited(piece, "\t", columns=("id", "query"), quote=None, encoding=self.encoding)
+            frame = intake.delimited(
+                piece, "\t", columns=("id", "query"), quote=None, encoding=self.encoding
+            )
             return frame.select(*trace(frame), search_id="id", query="query")
-        frame = intake.delimited(piece, NO_MARK, columns=("query",), quote=None, encoding=self.encoding)
+        frame = intake.delimited(
+            piece, NO_MARK, columns=("query",), quote=None, encoding=self.encoding
+        )
         number = pl.format("{}-{}", pl.lit(piece.name), pl.int_range(1, pl.len() + 1))
         return frame.select(*trace(frame), search_id=number, query="query")
 
@@ -63,4 +70,8 @@ def _fits(piece: Piece) -> bool:
     line = first_line(piece)
     fields = line.split("\t")
     named = piece.name.lower().endswith(ENDINGS) and NAMED.search(piece.name)
-    return bool(named) and 0 < len(line) <= LONGEST and (len(fields) == 1 or (len(fields) == 2 and fields[0].isdigit()))
+    return (
+        bool(named)
+        and 0 < len(line) <= LONGEST
+        and (len(fields) == 1 or (len(fields) == 2 and fields[0].isdigit()))
+    )

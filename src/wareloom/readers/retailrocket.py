@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import polars as pl
 
 from wareloom.errors import SourceError
+from wareloom.preparing.cells import LIST
 from wareloom.readers import Intake, Reader
 from wareloom.readers._scan import need, trace
 from wareloom.readers._shape import event_names
 from wareloom.readers._text import first_line, known, pick, pieces
-from wareloom.shop.cells import LIST
 
 WANTED = ["timestamp", "visitorid", "event", "itemid"]
 
@@ -32,13 +32,17 @@ class RetailRocket(Reader):
     @classmethod
     def detect(cls, source: str) -> bool:
         """Whether an events.csv has this header."""
-        return any(first_line(p).startswith(",".join(WANTED)) for p in pick(known(source), "events.csv"))
+        return any(
+            first_line(p).startswith(",".join(WANTED)) for p in pick(known(source), "events.csv")
+        )
 
     def tables(self, source: str, intake: Intake) -> dict[str, pl.LazyFrame]:
         """Return events and items."""
         found = pieces(source)
         if not (log := pick(found, "events.csv")):
-            raise SourceError(f"{source} lacks events.csv; it has {', '.join(p.name for p in found) or 'no files'}.")
+            raise SourceError(
+                f"{source} lacks events.csv; it has {', '.join(p.name for p in found) or 'no files'}."
+            )
         frame = intake.delimited(log[0], encoding=self.encoding)
         there = need(frame, WANTED, log[0].name)
         intake.not_recognised[log[0].name] = [c for c in there if c not in WANTED]
@@ -49,13 +53,19 @@ class RetailRocket(Reader):
             event=event_names(pl.col("event")),
             time="timestamp",
         )
-        parts = [intake.delimited(p, encoding=self.encoding) for p in pick(found, "item_properties*.csv")]
+        parts = [
+            intake.delimited(p, encoding=self.encoding) for p in pick(found, "item_properties*.csv")
+        ]
         if not parts:
             return {"events": events}
         for part in parts:
             need(part, ["timestamp", "itemid", "property", "value"], "item_properties")
-        long = pl.concat([part.select("timestamp", "itemid", "property", "value") for part in parts])
-        category = long.filter((pl.col("property") == "categoryid") & pl.col("itemid").is_not_null())
+        long = pl.concat(
+            [part.select("timestamp", "itemid", "property", "value") for part in parts]
+        )
+        category = long.filter(
+            (pl.col("property") == "categoryid") & pl.col("itemid").is_not_null()
+        )
         first = category.sort(pl.col("timestamp").cast(pl.Int64, strict=False), maintain_order=True)
         first = first.unique("itemid", keep="first", maintain_order=True)
         paths: dict[str, str] = {}
@@ -63,10 +73,20 @@ class RetailRocket(Reader):
             tree = intake.delimited(piece, encoding=self.encoding)
             need(tree, ["categoryid", "parentid"], piece.name)
             paths = _paths(dict(tree.select("categoryid", "parentid").collect().iter_rows()))
-        path = pl.coalesce(pl.col("value").replace_strict(paths, default=None, return_dtype=pl.String), pl.col("value"))
+        path = pl.coalesce(
+            pl.col("value").replace_strict(paths, default=None, return_dtype=pl.String),
+            pl.col("value"),
+        )
         items = first.select(item_id="itemid", category=path if paths else pl.col("value"))
-        seen = frame.select(item_id=pl.col("itemid").str.strip_chars()).drop_nulls().unique().sort("item_id")
-        both = pl.concat([items, seen], how="diagonal").unique("item_id", keep="first", maintain_order=True)
+        seen = (
+            frame.select(item_id=pl.col("itemid").str.strip_chars())
+            .drop_nulls()
+            .unique()
+            .sort("item_id")
+        )
+        both = pl.concat([items, seen], how="diagonal").unique(
+            "item_id", keep="first", maintain_order=True
+        )
         return {"items": both, "events": events}
 
 

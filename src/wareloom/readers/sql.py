@@ -10,11 +10,11 @@ from typing import Any, ClassVar
 import polars as pl
 
 from wareloom.errors import SettingError, SourceError, missing_extra
+from wareloom.preparing.door import FILE, ROW
 from wareloom.readers import Intake, Reader
 from wareloom.readers._map import Entry, load
 from wareloom.readers._scan import BATCH, as_text
 from wareloom.readers._shape import graded, joined, shaped
-from wareloom.shop.door import FILE, ROW
 
 NAME = re.compile(r"^[\w.$]+$")
 
@@ -54,7 +54,10 @@ class Sql(Reader):
     def detect(cls, source: str) -> bool:
         """Whether the source is a database's URL."""
         return (
-            re.match(r"^(sqlite|postgresql|mysql|mariadb|oracle|mssql|duckdb|snowflake|bigquery)(\+\w+)?://", source)
+            re.match(
+                r"^(sqlite|postgresql|mysql|mariadb|oracle|mssql|duckdb|snowflake|bigquery)(\+\w+)?://",
+                source,
+            )
             is not None
         )
 
@@ -74,7 +77,9 @@ class Sql(Reader):
         frames: dict[str, list[pl.LazyFrame]] = {}
         try:
             with engine.connect() as connection:
-                for name, query, table, entry in self._queries(sqlalchemy.inspect(engine), str(url.get_backend_name())):
+                for name, query, table, entry in self._queries(
+                    sqlalchemy.inspect(engine), str(url.get_backend_name())
+                ):
                     frame = _fetched(connection, sqlalchemy.text(query), name, intake)
                     entry = entry or (Entry(name, table) if table else None)
                     made = shaped(frame, name, entry, event=self.event, intake=intake)
@@ -82,7 +87,9 @@ class Sql(Reader):
                         frames.setdefault(made[0], []).append(made[1])
         except sqlalchemy.exc.SQLAlchemyError as error:
             shown = url.render_as_string(hide_password=True)
-            raise SourceError(f"The database {shown} refused: {_hidden(str(error), url.password or source)}") from None
+            raise SourceError(
+                f"The database {shown} refused: {_hidden(str(error), url.password or source)}"
+            ) from None
         finally:
             engine.dispose()
         if not frames:
@@ -94,7 +101,9 @@ class Sql(Reader):
             tables["judgments"] = graded(tables["judgments"], self.grade_scale)
         return tables
 
-    def _queries(self, inspector: Any, backend: str) -> Iterator[tuple[str, str, str, Entry | None]]:
+    def _queries(
+        self, inspector: Any, backend: str
+    ) -> Iterator[tuple[str, str, str, Entry | None]]:
         """What is asked: (name, query, table, entry of the map)."""
         asked = False
         for table in ("items", "users", "events", "searches", "judgments"):
@@ -147,4 +156,6 @@ def _partitions(result: Any) -> Iterator[list[Any]]:
 
 def _hidden(text: str, secret: str) -> str:
     """The first line of a database's message, without the secret."""
-    return text.replace(secret, "***").strip().splitlines()[0] if text.strip() else "no reason given"
+    return (
+        text.replace(secret, "***").strip().splitlines()[0] if text.strip() else "no reason given"
+    )

@@ -55,7 +55,9 @@ class Tables(Reader):
     @classmethod
     def detect(cls, source: str) -> bool:
         """Whether there is any file of a known ending."""
-        return any(piece.name.lower().endswith((*DELIMITED, *JSON, *PARQUET)) for piece in known(source))
+        return any(
+            piece.name.lower().endswith((*DELIMITED, *JSON, *PARQUET)) for piece in known(source)
+        )
 
     def tables(self, source: str, intake: Intake) -> dict[str, pl.LazyFrame]:
         """Return the tables that are recognised; files that are not are noted."""
@@ -75,12 +77,17 @@ class Tables(Reader):
                 continue
             seen[piece.name] = [c for c in frame.collect_schema().names() if c not in TRACE]
             came.append((piece.name, frame))
-        for name, frame in with_headers(came, {n for n, _ in came if entry_for(entries, n)}, intake):
+        for name, frame in with_headers(
+            came, {n for n, _ in came if entry_for(entries, n)}, intake
+        ):
             made = shaped(frame, name, entry_for(entries, name), event=self.event, intake=intake)
             if made is not None:
                 frames.setdefault(made[0], []).append(made[1])
         if not {"items", "events", "judgments"} & set(frames):
-            files = "; ".join(f"{name}: {', '.join(columns)}" for name, columns in seen.items()) or "no tables"
+            files = (
+                "; ".join(f"{name}: {', '.join(columns)}" for name, columns in seen.items())
+                or "no tables"
+            )
             close = next((n for columns in seen.values() if (n := near("item_id", columns))), "")
             raise SchemaError(
                 f"Nothing in {source} is recognised as a table of a shop: it needs a "

@@ -41,8 +41,16 @@ class Taobao(Reader):
         found = [p for p in pieces(source) if p.name.lower().endswith(".csv")]
         if not found:
             raise SourceError(f"{source} holds no .csv file such as UserBehavior.csv.")
-        log = pl.concat([intake.delimited(p, encoding=self.encoding, columns=COLUMNS) for p in found])
-        events = log.select(*trace(log), "user_id", "item_id", event_names(pl.col("event")).alias("event"), time="time")
+        log = pl.concat(
+            [intake.delimited(p, encoding=self.encoding, columns=COLUMNS) for p in found]
+        )
+        events = log.select(
+            *trace(log),
+            "user_id",
+            "item_id",
+            event_names(pl.col("event")).alias("event"),
+            time="time",
+        )
         good = log.filter(pl.col("item_id").is_not_null() & pl.col("category").is_not_null())
         items = good.select(pl.col("item_id").str.strip_chars(), "category").unique(
             "item_id", keep="first", maintain_order=True

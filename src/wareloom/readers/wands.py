@@ -34,7 +34,9 @@ class Wands(Reader):
     def detect(cls, source: str) -> bool:
         """Whether the three files are there and tab-separated."""
         found = pick(known(source), *FILES)
-        return {p.name.lower() for p in found} == set(FILES) and all("\t" in first_line(p) for p in found)
+        return {p.name.lower() for p in found} == set(FILES) and all(
+            "\t" in first_line(p) for p in found
+        )
 
     def tables(self, source: str, intake: Intake) -> dict[str, pl.LazyFrame]:
         """Return items and judgments."""
@@ -42,7 +44,9 @@ class Wands(Reader):
         frames = {}
         for name in FILES:
             if not (chosen := pick(found, name)):
-                raise SourceError(f"{source} lacks {name}; it has {', '.join(p.name for p in found) or 'no files'}.")
+                raise SourceError(
+                    f"{source} lacks {name}; it has {', '.join(p.name for p in found) or 'no files'}."
+                )
             frames[name] = intake.delimited(chosen[0], "\t", encoding=self.encoding)
         product, query, label = (frames[name] for name in FILES)
         there = need(product, ["product_id", "product_name"], FILES[0])
@@ -59,7 +63,10 @@ class Wands(Reader):
         texts = query.select("query_id", "query").unique("query_id", keep="first")
         judged = label.join(texts, on="query_id", how="left", maintain_order="left")
         grade = pl.coalesce(
-            pl.col("label").replace_strict(GRADES, default=None, return_dtype=pl.String), pl.col("label")
+            pl.col("label").replace_strict(GRADES, default=None, return_dtype=pl.String),
+            pl.col("label"),
         )
-        judgments = judged.select(*trace(judged), "query", item_id="product_id", grade=grade, source=pl.lit("wands"))
+        judgments = judged.select(
+            *trace(judged), "query", item_id="product_id", grade=grade, source=pl.lit("wands")
+        )
         return {"items": product.select(*made, *trace(product)), "judgments": judgments}

@@ -53,16 +53,25 @@ class YooChoose(Reader):
             need(frame, HEADER, piece.name)
             names = {"session_id": "SessionId", "item_id": "ItemId"}
             seconds = pl.col("Time").cast(pl.Float64, strict=False)
-            written = pl.from_epoch((seconds * 1e6).round().cast(pl.Int64, strict=False), time_unit="us")
+            written = pl.from_epoch(
+                (seconds * 1e6).round().cast(pl.Int64, strict=False), time_unit="us"
+            )
             time = pl.coalesce(written.dt.strftime("%Y-%m-%dT%H:%M:%S%.6fZ"), pl.col("Time"))
             return frame.select(*trace(frame), **names, event=pl.lit("view_item"), time=time)
-        columns = ["session_id", "time", "item_id", *(["price", "quantity"] if kind == "buy" else ["category"])]
+        columns = [
+            "session_id",
+            "time",
+            "item_id",
+            *(["price", "quantity"] if kind == "buy" else ["category"]),
+        ]
         frame = intake.delimited(piece, encoding=self.encoding, columns=columns)
         own = [*trace(frame), "session_id", "item_id", "time"]
         if kind == "click":
             intake.not_recognised[piece.name] = ["category"]
             return frame.select(*own, event=pl.lit("view_item"))
-        value = pl.col("price").cast(pl.Float64, strict=False) * pl.col("quantity").cast(pl.Float64, strict=False)
+        value = pl.col("price").cast(pl.Float64, strict=False) * pl.col("quantity").cast(
+            pl.Float64, strict=False
+        )
         return frame.select(*own, "quantity", event=pl.lit("purchase"), value=value)
 
 

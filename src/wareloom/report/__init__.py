@@ -6,14 +6,14 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from wareloom.core.files import replacing
+from wareloom.core.run import Run
+from wareloom.core.state import write_json
 from wareloom.errors import OutputError
 from wareloom.proof.kinds import AnySettings, prove_any
 from wareloom.proof.result import Proof
 from wareloom.report.page import render
-from wareloom.run import Run
 from wareloom.shop import Shop
-from wareloom.shop.shop import replacing
-from wareloom.state import write_json
 
 
 def write_report(proof: Proof, path: str | Path, *, cleaned: dict[str, Any] | None = None) -> None:
@@ -24,7 +24,9 @@ def write_report(proof: Proof, path: str | Path, *, cleaned: dict[str, Any] | No
     Path(path).write_text(render(proof.data, cleaned), encoding="utf-8")
 
 
-def prove_and_report(shop: Shop, settings: AnySettings, to: str | Path, run: Run, *, resume: bool = False) -> Proof:
+def prove_and_report(
+    shop: Shop, settings: AnySettings, to: str | Path, run: Run, *, resume: bool = False
+) -> Proof:
     """Run a proof, of what `settings` are of, and write `proof.json` and `report.html` to the folder `to`.
 
     Finished cells are kept beside the folder until it is whole; `resume` uses those of a run that was stopped. With

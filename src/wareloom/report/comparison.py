@@ -11,11 +11,11 @@ from typing import Any
 import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
-from wareloom.proof.compare import Comparison
+from wareloom.core.files import replacing
+from wareloom.core.state import write_json
+from wareloom.evaluation.compare import Comparison
 from wareloom.report.figures import FAINT, GRID, INK, SHADES, styled
 from wareloom.report.markup import HEAD, STYLE, drawn, faint, section, table
-from wareloom.shop.shop import replacing
-from wareloom.state import write_json
 
 TONES = {"within": "#1b7f4b", "chance": "#616e7c", "beyond": "#b42318"}
 SAID = {
@@ -44,7 +44,9 @@ def comparison_page(data: Mapping[str, Any]) -> str:
         section("What was left out", _left_out(data)) if data["left_out"] else "",
         section("How it was done", _how(data)),
     ]
-    head = HEAD.format(title=f"Wareloom comparison: {escape(_title(data))}", style=STYLE, plotly=get_plotlyjs())
+    head = HEAD.format(
+        title=f"Wareloom comparison: {escape(_title(data))}", style=STYLE, plotly=get_plotlyjs()
+    )
     return f"{head}<body><main>{''.join(parts)}</main></body></html>\n"
 
 
@@ -57,9 +59,15 @@ def _first(data: Mapping[str, Any]) -> str:
     """The card that comes first: a sentence, and each figure in times its floor."""
     name = data["shops"]["real"]["meta"].get("name", "This shop")
     tone = TONES["beyond" if any(f["verdict"] == "beyond" for f in data["figures"]) else "within"]
-    asked = " ".join(each for each in (_of_users(data["users"]), _of_queries(data.get("queries"))) if each)
+    asked = " ".join(
+        each for each in (_of_users(data["users"]), _of_queries(data.get("queries"))) if each
+    )
     notes = "".join(faint(note) for note in data["notes"])
-    chart = drawn(_ratios(data["figures"], data["settings"]["tolerance"]), "ratios") if data["figures"] else ""
+    chart = (
+        drawn(_ratios(data["figures"], data["settings"]["tolerance"]), "ratios")
+        if data["figures"]
+        else ""
+    )
     return (
         f"<section class='verdict' style='--tone:{tone}'><div class='banner told'>"
         f"<div class='kicker'><span class='badge'>compared</span><span>{escape(name)}</span></div>"
@@ -108,7 +116,12 @@ def _ratios(figures: Sequence[Mapping[str, Any]], tolerance: float) -> go.Figure
             hovertemplate="%{y}: %{customdata[0]} times the floor<extra></extra>",
         )
     ticks = [0.1, 0.2, 0.5, 1, 2, 5, 10, MOST]
-    shown.update_xaxes(type="log", range=[-1.03, 1.53], tickvals=ticks, ticktext=[*map(str, ticks[:-1]), "30 or more"])
+    shown.update_xaxes(
+        type="log",
+        range=[-1.03, 1.53],
+        tickvals=ticks,
+        ticktext=[*map(str, ticks[:-1]), "30 or more"],
+    )
     shown.update_yaxes(categoryorder="array", categoryarray=names)
     return styled(shown, "times the floor", 120 + 26 * len(names))
 
@@ -132,7 +145,17 @@ def _table(data: Mapping[str, Any]) -> str:
         )
         for figure in data["figures"]
     ]
-    head = ("figure", "value", "95 %", "floor", "95 % of floors", "times", "verdict", "real → synthetic", "unit")
+    head = (
+        "figure",
+        "value",
+        "95 %",
+        "floor",
+        "95 % of floors",
+        "times",
+        "verdict",
+        "real → synthetic",
+        "unit",
+    )
     note = (
         "Lower is nearer. “Times” is value by floor; of figures that are shares of 1 it is the larger of that and of "
         "floor by value of what is left to 1, so that it tells where two real samples have little in common, too. "
@@ -170,16 +193,23 @@ def _curve(curve: Mapping[str, Any]) -> go.Figure:
     """Draw real and synthetic: lines, on logarithmic axes where the kind says so, or steps round the clock."""
     figure = go.Figure()
     for name, colour in (("real", FAINT), ("synthetic", SHADES[0])):
-        line = {"color": colour, "width": 2, "shape": "hvh" if curve["kind"] == "bars" else "linear"}
+        line = {
+            "color": colour,
+            "width": 2,
+            "shape": "hvh" if curve["kind"] == "bars" else "linear",
+        }
         points = list(zip(curve["x"], curve[name], strict=True))
         if curve["kind"] == "loglog":
             points = [point for point in points if point[1] > 0]
         elif curve["kind"] == "log":
             points = [point for point in points if point[0] > 0]
-        figure.add_scatter(x=[p[0] for p in points], y=[p[1] for p in points], name=name, mode="lines", line=line)
+        figure.add_scatter(
+            x=[p[0] for p in points], y=[p[1] for p in points], name=name, mode="lines", line=line
+        )
     figure.update_xaxes(type="log" if curve["kind"].startswith("log") else "linear", dtick=None)
     figure.update_yaxes(
-        title=curve["y_title"], **({"type": "log"} if curve["kind"] == "loglog" else {"rangemode": "tozero"})
+        title=curve["y_title"],
+        **({"type": "log"} if curve["kind"] == "loglog" else {"rangemode": "tozero"}),
     )
     return styled(figure, curve["x_title"], 300)
 
@@ -193,7 +223,10 @@ def _betrayed(figures: Sequence[Mapping[str, Any]]) -> list[str]:
             continue
         body = table(
             ("feature of a user", "share of gain", "real", "synthetic"),
-            [(r["feature"], f"{r['gain']:.0%}", _number(r["real"]), _number(r["synthetic"])) for r in rows],
+            [
+                (r["feature"], f"{r['gain']:.0%}", _number(r["real"]), _number(r["synthetic"]))
+                for r in rows
+            ],
         )
         said = (
             f"The {figure['name']} judged {figure['about']['users']:,} users of each kind; what is popular and which "
@@ -220,7 +253,10 @@ def _signs(figures: Sequence[Mapping[str, Any]]) -> list[str]:
             f"{figure['floor']:.3f}."
         )
         found.append(
-            section(f"What betrays the synthetic queries: {figure['name'].rpartition('.')[2]}", body + faint(said))
+            section(
+                f"What betrays the synthetic queries: {figure['name'].rpartition('.')[2]}",
+                body + faint(said),
+            )
         )
     return found
 

@@ -8,7 +8,12 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 INK, FAINT, GRID = "#1f2933", "#7b8794", "#e4e7eb"
-COLOURS = {"helps": "#1b7f4b", "helps, but": "#b7791f", "no evidence": "#616e7c", "hurts": "#b42318"}
+COLOURS = {
+    "helps": "#1b7f4b",
+    "helps, but": "#b7791f",
+    "no evidence": "#616e7c",
+    "hurts": "#b42318",
+}
 SHADES = ("#3354a5", "#c2571a", "#1b7f4b", "#8a3ffc", "#7b8794")
 TIES = {"shuffled": "ties shuffled", "file": "ties in file order"}
 Rows = list[dict[str, Any]]
@@ -18,12 +23,17 @@ def arms(rows: Rows, baselines: Rows, metric: str) -> go.Figure:
     """Draw every arm and every strong ranker on real data as a dot with its interval, one panel a way to order ties."""
     modes = list(dict.fromkeys(row["ties"] for row in rows))
     figure = make_subplots(
-        cols=len(modes), rows=1, shared_yaxes=True, subplot_titles=[TIES[m] for m in modes] if len(modes) > 1 else None
+        cols=len(modes),
+        rows=1,
+        shared_yaxes=True,
+        subplot_titles=[TIES[m] for m in modes] if len(modes) > 1 else None,
     )
     for column, mode in enumerate(modes, 1):
         own = [r | {"name": r["arm"]} for r in rows if _is(r, mode, metric)]
         beside = [
-            r | {"name": f"{r['ranker']} (real)"} for r in baselines if "refused" not in r and _is(r, mode, metric)
+            r | {"name": f"{r['ranker']} (real)"}
+            for r in baselines
+            if "refused" not in r and _is(r, mode, metric)
         ]
         for part, colour, symbol in ((beside, FAINT, "diamond"), (own, SHADES[0], "circle")):
             _dots(figure, part[::-1], "mean", colour, symbol, (1, column), f"{metric} %{{x:.4f}}")
@@ -34,7 +44,9 @@ def against(rows: Rows, detectable: float | None, metric: str) -> go.Figure:
     """Draw the lift over each control, called `name`, with its figures beside; the band is what could not be found."""
     figure = go.Figure()
     if detectable:
-        figure.add_vrect(x0=-detectable, x1=detectable, fillcolor=GRID, opacity=0.55, line_width=0, layer="below")
+        figure.add_vrect(
+            x0=-detectable, x1=detectable, fillcolor=GRID, opacity=0.55, line_width=0, layer="below"
+        )
     figure.add_vline(x=0, line_color=INK, line_width=1.2)
     widest = 0
     for row in rows[::-1]:
@@ -55,7 +67,9 @@ def against(rows: Rows, detectable: float | None, metric: str) -> go.Figure:
             marker={"color": colour, "size": 15, "line": {"color": "white", "width": 2}},
             hovertemplate=f"against {row['name']}: %{{x:+.1%}}<extra></extra>",
         )
-        said = f"<b>{row['lift']:+.1%}</b>  ({row['lift_low']:+.1%} to {row['lift_high']:+.1%})".replace("-", "−")
+        said = f"<b>{row['lift']:+.1%}</b>  ({row['lift_low']:+.1%} to {row['lift_high']:+.1%})".replace(
+            "-", "−"
+        )
         widest = max(widest, len(said) - len("<b></b>"))
         figure.add_annotation(
             x=1.01,
@@ -75,7 +89,9 @@ def against(rows: Rows, detectable: float | None, metric: str) -> go.Figure:
     room = 0.05 * (max(ends) - min(ends) or 1.0)
     figure.update_xaxes(tickformat="+.1%", nticks=9, range=[min(ends) - room, max(ends) + room])
     shown = styled(figure, f"lift of {metric}", 84 + 50 * len(rows))
-    return shown.update_layout(showlegend=False, margin={"l": 10, "r": max(196, 8 * widest + 12), "t": 8, "b": 46})
+    return shown.update_layout(
+        showlegend=False, margin={"l": 10, "r": max(196, 8 * widest + 12), "t": 8, "b": 46}
+    )
 
 
 def curve(rows: Rows, key: str, x_title: str, metric: str) -> go.Figure:
@@ -100,7 +116,9 @@ def curve(rows: Rows, key: str, x_title: str, metric: str) -> go.Figure:
         hovertemplate="%{x}: %{y:+.1%}<extra></extra>",
     )
     figure.add_hline(y=0, line_color=INK, line_width=1)
-    figure.update_xaxes(tickvals=x, ticktext=[f"{value:,.4g}" if value < 1000 else f"{value:,.0f}" for value in x])
+    figure.update_xaxes(
+        tickvals=x, ticktext=[f"{value:,.4g}" if value < 1000 else f"{value:,.0f}" for value in x]
+    )
     figure.update_yaxes(tickformat="+.0%", title=f"lift of {metric} over real")
     return styled(figure, x_title, 320).update_layout(showlegend=False)
 
@@ -108,10 +126,20 @@ def curve(rows: Rows, key: str, x_title: str, metric: str) -> go.Figure:
 def members(rows: Rows, metric: str) -> go.Figure:
     """Draw what each member of the generator adds to the lift."""
     figure = go.Figure()
-    _dots(figure, [r | {"name": r["without"]} for r in rows][::-1], "lift", SHADES[0], "circle", None, "%{x:+.1%}")
+    _dots(
+        figure,
+        [r | {"name": r["without"]} for r in rows][::-1],
+        "lift",
+        SHADES[0],
+        "circle",
+        None,
+        "%{x:+.1%}",
+    )
     figure.add_vline(x=0, line_color=INK, line_width=1)
     figure.update_xaxes(tickformat="+.1%")
-    return styled(figure, f"lift of {metric} with all, less the lift without this one", 110 + 40 * len(rows))
+    return styled(
+        figure, f"lift of {metric} with all, less the lift without this one", 110 + 40 * len(rows)
+    )
 
 
 def slices(rows: Rows, metric: str, arm: str, against: str) -> go.Figure:
@@ -128,7 +156,9 @@ def slices(rows: Rows, metric: str, arm: str, against: str) -> go.Figure:
         ]
         part = [r | {"name": r["slice"]} for r in part][::-1]
         count = max(count, len(part))
-        _dots(figure, part, "lift", SHADES[place], "circle", None, "lift %{x:+.1%}", name=TIES[mode])
+        _dots(
+            figure, part, "lift", SHADES[place], "circle", None, "lift %{x:+.1%}", name=TIES[mode]
+        )
     figure.add_vline(x=0, line_color=INK, line_width=1)
     figure.update_xaxes(tickformat="+.0%")
     figure.update_layout(showlegend=len(modes) > 1, scattermode="group", scattergap=0.6)
@@ -157,7 +187,11 @@ def lengths(curves: dict[str, Any]) -> go.Figure:
     figure = go.Figure()
     for (name, curve), colour in zip(curves.items(), SHADES, strict=False):
         figure.add_scatter(
-            x=curve["length"], y=curve["users"], name=name, mode="lines", line={"color": colour, "width": 2}
+            x=curve["length"],
+            y=curve["users"],
+            name=name,
+            mode="lines",
+            line={"color": colour, "width": 2},
         )
     figure.update_xaxes(type="log", dtick=1)
     figure.update_yaxes(tickformat=".0%", title="share of users")
@@ -169,7 +203,10 @@ def choice(tried: Rows, real: float, metric: str) -> go.Figure:
     figure = go.Figure()
     points = sorted([(0.0, real), *((entry["ratio"], entry["value"]) for entry in tried)])
     figure.add_scatter(
-        x=[p[0] for p in points], y=[p[1] for p in points], mode="lines+markers", line={"color": SHADES[0], "width": 2}
+        x=[p[0] for p in points],
+        y=[p[1] for p in points],
+        mode="lines+markers",
+        line={"color": SHADES[0], "width": 2},
     )
     figure.update_yaxes(title=metric)
     return styled(figure, "synthetic events for each real one (0: real only)", 300)
@@ -200,7 +237,14 @@ def _dots(
         y=[row["name"] for row in rows],
         mode="markers",
         marker={"color": colour, "size": 9, "symbol": symbol},
-        error_x={"type": "data", "array": plus, "arrayminus": minus, "color": colour, "thickness": 1.6, "width": 4},
+        error_x={
+            "type": "data",
+            "array": plus,
+            "arrayminus": minus,
+            "color": colour,
+            "thickness": 1.6,
+            "width": 4,
+        },
         name=name,
         showlegend=bool(name),
         hovertemplate=f"%{{y}}: {hover}<extra></extra>",

@@ -73,9 +73,14 @@ def table(header: Iterable[str], rows: Iterable[Iterable[Any]]) -> str:
     """Lay out a table; numbers go to the right, and so do the headings of columns of numbers."""
     laid, names = [list(row) for row in rows], list(header)
     columns = zip(*laid, strict=True) if laid else [()] * len(names)
-    right = [any(map(_number, column)) and all(_number(v) or v in ("", None) for v in column) for column in columns]
+    right = [
+        any(map(_number, column)) and all(_number(v) or v in ("", None) for v in column)
+        for column in columns
+    ]
     heads = zip(names, right, strict=True)
-    head = "".join(f"<th{' class=n' if to_right else ''}>{escape(name)}</th>" for name, to_right in heads)
+    head = "".join(
+        f"<th{' class=n' if to_right else ''}>{escape(name)}</th>" for name, to_right in heads
+    )
     body = "".join("<tr>" + "".join(_cell(value) for value in row) + "</tr>" for row in laid)
     return f"<div class='wide'><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
 
@@ -97,4 +102,8 @@ def _number(value: Any) -> bool:
 def _cell(value: Any) -> str:
     if not _number(value):
         return f"<td>{escape('–' if value is None else str(value))}</td>"
-    return f"<td class='n'>{value:,}</td>" if isinstance(value, int) else f"<td class='n'>{value:.4g}</td>"
+    return (
+        f"<td class='n'>{value:,}</td>"
+        if isinstance(value, int)
+        else f"<td class='n'>{value:.4g}</td>"
+    )

@@ -35,7 +35,9 @@ def render(data: Mapping[str, Any], cleaned: Mapping[str, Any] | None = None) ->
         section("What was cleaned", _cleaned(cleaned)) if cleaned else "",
         section("Settings", _settings(data)),
     ]
-    head = HEAD.format(title=f"Wareloom proof: {escape(data['verdict'])}", style=STYLE, plotly=get_plotlyjs())
+    head = HEAD.format(
+        title=f"Wareloom proof: {escape(data['verdict'])}", style=STYLE, plotly=get_plotlyjs()
+    )
     return f"{head}<body><main>{''.join(parts)}</main></body></html>\n"
 
 
@@ -72,7 +74,9 @@ def _asked(data: Mapping[str, Any]) -> str:
 def _arms(data: Mapping[str, Any], metric: str) -> str:
     """The arms for the deciding metric, and the others folded away."""
     body = drawn(figures.arms(data["arms"], data["baselines"], metric), "arms-0")
-    refused = dict.fromkeys((r["ranker"], r["refused"]) for r in data["baselines"] if "refused" in r)
+    refused = dict.fromkeys(
+        (r["ranker"], r["refused"]) for r in data["baselines"] if "refused" in r
+    )
     body += "".join(faint(f"{name} is not shown: {why}") for name, why in refused)
     for number, other in enumerate(data["settings"]["metrics"][1:], 1):
         figure = drawn(figures.arms(data["arms"], data["baselines"], other), f"arms-{number}")
@@ -85,20 +89,30 @@ def _trained(data: Mapping[str, Any]) -> str:
     said = []
     left_out = data["arms_left_out"]
     for reason in dict.fromkeys(left_out.values()):
-        said.append(f"No arm {listed([f'“{arm}”' for arm in left_out if left_out[arm] == reason])}: {reason}.")
+        said.append(
+            f"No arm {listed([f'“{arm}”' for arm in left_out if left_out[arm] == reason])}: {reason}."
+        )
     rows = [row for row in data["training"] if row["ties"] == data["decisive"]["ties"]]
     header, note = (
         ["arm", f"{_rows(data)} trained on, mean of seeds"],
         f"{data['settings']['ranker']} takes no gradient updates.",
     )
-    shown = [[row["arm"], round(sum(row["events"]) / len(row["events"])) if "events" in row else None] for row in rows]
+    shown = [
+        [row["arm"], round(sum(row["events"]) / len(row["events"])) if "events" in row else None]
+        for row in rows
+    ]
     if any("updates" in row for row in rows):
         header.append("gradient updates, by seed")
         note = "Every arm of a seed takes as many gradient updates as the real one took."
         for cells, row in zip(shown, rows, strict=True):
-            cells.append(", ".join(f"{count:,}" for count in row["updates"]) if "updates" in row else None)
+            cells.append(
+                ", ".join(f"{count:,}" for count in row["updates"]) if "updates" in row else None
+            )
     body = table(header, shown) + faint(note)
-    return "".join(map(faint, said)) + f"<details><summary>What each arm was trained on</summary>{body}</details>"
+    return (
+        "".join(map(faint, said))
+        + f"<details><summary>What each arm was trained on</summary>{body}</details>"
+    )
 
 
 def _comparisons(data: Mapping[str, Any], metric: str) -> str:
@@ -141,7 +155,14 @@ def _power(data: Mapping[str, Any]) -> str:
     named = any(row["named"] for row in data["power"])
     lift = "named lift" if named else "observed lift"
     who = askers(data)
-    header = ("against", "found in 80 %", lift, *(("power",) if named else ()), f"{who} for it", "seeds for it")
+    header = (
+        "against",
+        "found in 80 %",
+        lift,
+        *(("power",) if named else ()),
+        f"{who} for it",
+        "seeds for it",
+    )
     count, seeds = data["power"][0]["requests"], data["power"][0]["seeds"]
     return table(header, rows) + faint(
         f"Here {count:,} {who} were asked at {seeds} seeds. “Found in 80 %”: the smallest lift that four of five such "
@@ -167,7 +188,8 @@ def _slices(data: Mapping[str, Any], metric: str) -> str:
     rows = [
         r
         for r in data["comparisons"]
-        if (r["ties"], r["metric"], r["arm"], r["against"]) == (ties, metric, MIXED, REAL) and r["slice"] != "all"
+        if (r["ties"], r["metric"], r["arm"], r["against"]) == (ties, metric, MIXED, REAL)
+        and r["slice"] != "all"
     ]
     said = "".join(f"<p>{escape(warning)}</p>" for warning in guard["warnings"])
     shown = drawn(figures.slices(data["comparisons"], metric, MIXED, REAL), "slices")
@@ -207,7 +229,10 @@ def _synthetic(data: Mapping[str, Any]) -> str:
         "items with events",
     )
     body += table(names, ((name, *(curve[key] for key in keys)) for name, curve in curves.items()))
-    rows = [(name, r.get("seen", ""), r.get("rejected", 0), _why(r)) for name, r in made["screens"].items()]
+    rows = [
+        (name, r.get("seen", ""), r.get("rejected", 0), _why(r))
+        for name, r in made["screens"].items()
+    ]
     if drawn_of := made.get("sampling"):
         body += (
             f"<p>{drawn_of['kept']:,} users were kept of {drawn_of['asked']:,} asked for; {drawn_of['drawn']:,} were "
@@ -228,16 +253,20 @@ def _why(report: Mapping[str, Any]) -> str:
     """Say why a screen took rows, or what the leak screen found."""
     if report.get("looked"):
         explained = f"{report['expected']:.1f} explained by training"
-        return f"{report['held']:,} of {report['pairs']:,} held-out pairs found, {explained}: no leak"
-    return ", ".join(f"{reason}: {count:,}" for reason, count in report.get("reasons", {}).items()) or "nothing"
+        return (
+            f"{report['held']:,} of {report['pairs']:,} held-out pairs found, {explained}: no leak"
+        )
+    return (
+        ", ".join(f"{reason}: {count:,}" for reason, count in report.get("reasons", {}).items())
+        or "nothing"
+    )
 
 
 def _choice(data: Mapping[str, Any]) -> str:
     chosen = data["modes"][0]["choice"]
     figure = figures.choice(chosen["tried"], chosen["real"], chosen["metric"])
-    return (
-        f"<p>On the validation part, with the first seed: {chosen['ratio']:g} was taken.</p>{drawn(figure, 'choice')}"
-    )
+    said = f"<p>On the validation part, with the first seed: {chosen['ratio']:g} was taken.</p>"
+    return said + drawn(figure, "choice")
 
 
 def _cleaned(cleaned: Mapping[str, Any]) -> str:
@@ -246,7 +275,11 @@ def _cleaned(cleaned: Mapping[str, Any]) -> str:
     for name, counts in cleaned["tables"].items():
         rows.append((name, "rows before", counts["before"]))
         for kind in ("rejected", "changed", "blanked"):
-            rows += [("", f"{kind}: {what}", count) for what, count in counts.get(kind, {}).items() if count]
+            rows += [
+                ("", f"{kind}: {what}", count)
+                for what, count in counts.get(kind, {}).items()
+                if count
+            ]
         rows.append(("", "rows after", counts["after"]))
     return table(("table", "what", "rows"), rows)
 

@@ -52,7 +52,8 @@ def _chart(data: Mapping[str, Any]) -> str:
     mine = {
         (row["arm"], row["against"]): row
         for row in data["comparisons"]
-        if (row["ties"], row["metric"], row["slice"]) == (decisive["ties"], decisive["metric"], "all")
+        if (row["ties"], row["metric"], row["slice"])
+        == (decisive["ties"], decisive["metric"], "all")
     }
     names = named(data)
     rows = [mine[MIXED, control] | {"name": names[control]} for control in decisive["controls"]]

@@ -10,8 +10,8 @@ from typing import ClassVar
 import numpy as np
 import polars as pl
 
+from wareloom.core.family import RERANKERS, Algorithm, Family
 from wareloom.errors import InputError
-from wareloom.family import RERANKERS, Algorithm, Family
 from wareloom.rankers import into
 from wareloom.reranking._catalogue import Catalogue
 from wareloom.shop import Log, Requests
@@ -35,11 +35,15 @@ class Lists:
 
     def __post_init__(self) -> None:
         if self.item.shape != self.score.shape or self.item.ndim != 2:
-            raise InputError(f"Lists: items {self.item.shape} and scores {self.score.shape} must be two like tables.")
+            raise InputError(
+                f"Lists: items {self.item.shape} and scores {self.score.shape} must be two like tables."
+            )
         here = self.item >= 0
         if not np.isfinite(self.score[here]).all():
             row = int(np.flatnonzero((here & ~np.isfinite(self.score)).any(axis=1))[0])
-            raise InputError(f"Lists: request {row} has a candidate whose score is no finite number.")
+            raise InputError(
+                f"Lists: request {row} has a candidate whose score is no finite number."
+            )
         value = np.where(here, self.score, -np.inf)
         if (value[:, 1:] > value[:, :-1]).any():
             row = int(np.flatnonzero((value[:, 1:] > value[:, :-1]).any(axis=1))[0])
@@ -47,7 +51,9 @@ class Lists:
                 f"Lists: the candidates of request {row} are not in the order of their scores, best first."
             )
         if self.histories is not None and len(self.histories.users) != len(self.item):
-            raise InputError(f"Lists: {len(self.histories.users)} histories for {len(self.item)} requests.")
+            raise InputError(
+                f"Lists: {len(self.histories.users)} histories for {len(self.item)} requests."
+            )
 
     def __len__(self) -> int:
         return len(self.item)
@@ -68,7 +74,9 @@ class Lists:
         return np.where(here, np.where(high > low, (score - low) / span, 1.0), 0.0)
 
     @classmethod
-    def of(cls, ranking: pl.DataFrame, catalogue: Catalogue, requests: Requests | None = None) -> Lists:
+    def of(
+        cls, ranking: pl.DataFrame, catalogue: Catalogue, requests: Requests | None = None
+    ) -> Lists:
         """Take what `Ranker.rank` returned, and the requests that it answered where histories matter.
 
         Raises `InputError` for an item that the catalogue does not know.
@@ -76,7 +84,9 @@ class Lists:
         item = catalogue.items.encode(ranking["item_id"])
         if (item < 0).any():
             name = ranking["item_id"][int(np.flatnonzero(item < 0)[0])]
-            raise InputError(f"The ranking names the item {name!r}, which the shop does not have: give the shop's own.")
+            raise InputError(
+                f"The ranking names the item {name!r}, which the shop does not have: give the shop's own."
+            )
         request, rank = ranking["request"].to_numpy(), ranking["rank"].to_numpy() - 1
         rows = len(requests) if requests is not None else int(request.max(initial=-1)) + 1
         width = int(rank.max(initial=-1)) + 1
@@ -110,11 +120,17 @@ class Reranker(Algorithm, ABC):
         if k == 0 or len(lists) == 0:
             return np.full((len(lists), k), -1, dtype=np.int64)
         step = len(lists) if self.whole else BLOCK
-        parts = [self._rerank(lists.part(i, i + step), catalogue, k) for i in range(0, len(lists), step)]
+        parts = [
+            self._rerank(lists.part(i, i + step), catalogue, k) for i in range(0, len(lists), step)
+        ]
         return np.concatenate(parts)
 
     def apply(
-        self, ranking: pl.DataFrame, catalogue: Catalogue, k: int = 10, requests: Requests | None = None
+        self,
+        ranking: pl.DataFrame,
+        catalogue: Catalogue,
+        k: int = 10,
+        requests: Requests | None = None,
     ) -> pl.DataFrame:
         """Rerank what `Ranker.rank` returned to the k best; the same columns, with the scores they had."""
         lists = Lists.of(ranking, catalogue, requests)
@@ -125,7 +141,11 @@ class Reranker(Algorithm, ABC):
             schema_overrides={"request": pl.Int64, "old": pl.Int64, "new": pl.Int64},
         )
         found = moved.join(
-            ranking, left_on=["request", "old"], right_on=["request", "rank"], how="left", maintain_order="left"
+            ranking,
+            left_on=["request", "old"],
+            right_on=["request", "rank"],
+            how="left",
+            maintain_order="left",
         )
         return found.rename({"new": "rank"}).select(ranking.columns)
 

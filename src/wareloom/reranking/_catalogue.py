@@ -8,11 +8,11 @@ from functools import cached_property
 import numpy as np
 import polars as pl
 
+from wareloom.core.family import weighted
+from wareloom.core.run import Run
 from wareloom.errors import InputError
-from wareloom.family import weighted
-from wareloom.rankers._named import item_numbers
-from wareloom.rankers._vectors import text_vectors
-from wareloom.run import Run
+from wareloom.rankers.named import item_numbers
+from wareloom.rankers.vectors import text_vectors
 from wareloom.shop import Log, Shop, Vocabulary
 
 LIKENESSES = ("category", "leaf", "brand", "text")
@@ -74,7 +74,11 @@ class Catalogue:
     @cached_property
     def counts(self) -> np.ndarray:
         """float64 [items], weight of the events of each item."""
-        return Log.of(self.shop).counts(weighted=True) if self.shop.has("events") else np.zeros(len(self.items))
+        return (
+            Log.of(self.shop).counts(weighted=True)
+            if self.shop.has("events")
+            else np.zeros(len(self.items))
+        )
 
     def number(self, column: str) -> np.ndarray:
         """float64 [items], the price, or a number among the attributes by name; NaN where unknown.

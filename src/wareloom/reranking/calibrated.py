@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from wareloom.errors import InputError, require
-from wareloom.rankers._history import recency
+from wareloom.rankers.history import recency
 from wareloom.reranking import Lists, Reranker, greedy
 from wareloom.reranking._catalogue import Catalogue
 
@@ -33,11 +33,31 @@ class Calibrated(Reranker):
     """Share of the history's mix that is added to the list's, so that no category of the history has share 0."""
 
     def __post_init__(self) -> None:
-        require("calibrated", "relevance", self.relevance, 0 <= self.relevance <= 1, "a weight from 0 to 1")
-        require("calibrated", "facet", self.facet, self.facet in ("category", "brand"), "category or brand")
+        require(
+            "calibrated",
+            "relevance",
+            self.relevance,
+            0 <= self.relevance <= 1,
+            "a weight from 0 to 1",
+        )
+        require(
+            "calibrated",
+            "facet",
+            self.facet,
+            self.facet in ("category", "brand"),
+            "category or brand",
+        )
         require("calibrated", "level", self.level, self.level >= 0, "0 or more")
-        require("calibrated", "decay", self.decay, 0 < self.decay <= 1, "a factor above 0, at most 1")
-        require("calibrated", "smoothing", self.smoothing, 0 < self.smoothing < 1, "a share between 0 and 1")
+        require(
+            "calibrated", "decay", self.decay, 0 < self.decay <= 1, "a factor above 0, at most 1"
+        )
+        require(
+            "calibrated",
+            "smoothing",
+            self.smoothing,
+            0 < self.smoothing < 1,
+            "a share between 0 and 1",
+        )
 
     def _rerank(self, lists: Lists, catalogue: Catalogue, k: int) -> np.ndarray:
         group = catalogue.brand if self.facet == "brand" else catalogue.level(self.level)
@@ -47,7 +67,9 @@ class Calibrated(Reranker):
                 "the column, or set facet to the other of category and brand."
             )
         if lists.histories is None:
-            raise InputError("The reranker 'calibrated' compares lists with histories, but it was given none of those.")
+            raise InputError(
+                "The reranker 'calibrated' compares lists with histories, but it was given none of those."
+            )
         score, rows = lists.relevance(), np.arange(len(lists))
         own = np.where(lists.item >= 0, group[np.maximum(lists.item, 0)], -1)
         local = _local(own)
@@ -61,7 +83,9 @@ class Calibrated(Reranker):
             """p log(p / q̃) of each candidate's category, with `count` of `size` items in it."""
             mixed = (1 - self.smoothing) * count / size + self.smoothing * share
             some = share > 0
-            return np.where(some, share * np.log(np.where(some, share, 1.0) / np.where(some, mixed, 1.0)), 0.0)
+            return np.where(
+                some, share * np.log(np.where(some, share, 1.0) / np.where(some, mixed, 1.0)), 0.0
+            )
 
         def gain(place: int) -> np.ndarray:
             now = term(held, place + 1)

@@ -37,7 +37,9 @@ class DPP(Reranker):
     """What makes the vectors of the texts, where they are compared."""
 
     def __post_init__(self) -> None:
-        require("dpp", "relevance", self.relevance, 0 <= self.relevance <= 1, "a weight from 0 to 1")
+        require(
+            "dpp", "relevance", self.relevance, 0 <= self.relevance <= 1, "a weight from 0 to 1"
+        )
         require("dpp", "ridge", self.ridge, 0 <= self.ridge <= 1, "a share from 0 to 1")
         parse_likeness("dpp", self.similarity)
 
@@ -48,7 +50,9 @@ class DPP(Reranker):
         factor = np.zeros((k, *score.shape))
 
         def gain(place: int) -> np.ndarray:
-            found: np.ndarray = self.relevance * score + (1 - self.relevance) * np.log(np.maximum(left, FLOOR))
+            found: np.ndarray = self.relevance * score + (1 - self.relevance) * np.log(
+                np.maximum(left, FLOOR)
+            )
             return found
 
         def take(place: int, chosen: np.ndarray) -> None:
@@ -58,7 +62,9 @@ class DPP(Reranker):
             column -= np.einsum("prn,pr->rn", done, done[:, rows, chosen])
             own = left[rows, chosen]
             # An item that the others span altogether adds no direction, only noise of the rounding.
-            factor[place] = column * np.where(own > FLOOR, 1 / np.sqrt(np.maximum(own, FLOOR)), 0.0)[:, None]
+            factor[place] = (
+                column * np.where(own > FLOOR, 1 / np.sqrt(np.maximum(own, FLOOR)), 0.0)[:, None]
+            )
             np.maximum(left - factor[place] ** 2, 0.0, out=left)
 
         return greedy(lists, k, gain, take)

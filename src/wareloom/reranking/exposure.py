@@ -43,17 +43,28 @@ class Exposure(Reranker):
         for group, share in self.shares.items():
             kind, colon, name = group.partition(":")
             good = group == "new" or (kind in ("brand", "category") and bool(colon and name))
-            require("exposure", "shares", group, good, "groups such as new, brand:NAME or category:NAME")
+            require(
+                "exposure", "shares", group, good, "groups such as new, brand:NAME or category:NAME"
+            )
             require("exposure", f"shares[{group!r}]", share, 0 <= share <= 1, "a share from 0 to 1")
         total = sum(self.shares.values())
-        require("exposure", "shares", self.shares, total <= 1 + ENOUGH, "shares that add up to 1 at most")
+        require(
+            "exposure",
+            "shares",
+            self.shares,
+            total <= 1 + ENOUGH,
+            "shares that add up to 1 at most",
+        )
         require("exposure", "new", self.new, self.new >= 0, "0 or more")
         require("exposure", "over", self.over, self.over in ("list", "all"), "list or all")
 
     def _rerank(self, lists: Lists, catalogue: Catalogue, k: int) -> np.ndarray:
         here = lists.item >= 0
         score = np.where(here, lists.relevance(), -np.inf)
-        held = [here & members(group, catalogue, self.new)[np.maximum(lists.item, 0)] for group in self.shares]
+        held = [
+            here & members(group, catalogue, self.new)[np.maximum(lists.item, 0)]
+            for group in self.shares
+        ]
         bonus = np.zeros((len(held), len(lists), 1))
         for _ in range(1 if len(held) == 1 else 4 * len(held)):
             for g, (own, least) in enumerate(zip(held, self.shares.values(), strict=True)):
@@ -74,9 +85,14 @@ class Exposure(Reranker):
             low, high = np.where(met, low, middle), np.where(met, middle, high)
         return np.where(enough, 0.0, high)
 
-    def _reached(self, score: np.ndarray, own: np.ndarray, bonus: np.ndarray, least: float, k: int) -> np.ndarray:
+    def _reached(
+        self, score: np.ndarray, own: np.ndarray, bonus: np.ndarray, least: float, k: int
+    ) -> np.ndarray:
         order = _order(np.where(own, score + bonus, score), k)
-        share = exposed(np.take_along_axis(own, order, axis=1), np.isfinite(np.take_along_axis(score, order, axis=1)))
+        share = exposed(
+            np.take_along_axis(own, order, axis=1),
+            np.isfinite(np.take_along_axis(score, order, axis=1)),
+        )
         if self.over == "all":
             share = np.full(share.shape, share.mean())
         met: np.ndarray = (share >= least - ENOUGH)[:, None]
@@ -98,11 +114,19 @@ def members(group: str, catalogue: Catalogue, new: float) -> np.ndarray:
     items = catalogue.shop.table("items")
     found, known = np.zeros(len(items), dtype=bool), pl.Series(dtype=pl.String)
     if kind in items.columns:
-        is_it = pl.col("brand") == name if kind == "brand" else pl.col("category").list.contains(name)
+        is_it = (
+            pl.col("brand") == name if kind == "brand" else pl.col("category").list.contains(name)
+        )
         found = items.select(is_it.fill_null(False)).to_series().to_numpy()
-        known = (items["brand"] if kind == "brand" else items["category"].explode()).drop_nulls().unique()
+        known = (
+            (items["brand"] if kind == "brand" else items["category"].explode())
+            .drop_nulls()
+            .unique()
+        )
     if not found.any():
-        raise InputError(f"exposure: no item of the shop has the {kind} {name!r}.{near(name, known.to_list())}")
+        raise InputError(
+            f"exposure: no item of the shop has the {kind} {name!r}.{near(name, known.to_list())}"
+        )
     return found
 
 

@@ -28,7 +28,9 @@ class MMR(Reranker):
     """What makes the vectors of the texts, where they are compared."""
 
     def __post_init__(self) -> None:
-        require("mmr", "relevance", self.relevance, 0 <= self.relevance <= 1, "a weight from 0 to 1")
+        require(
+            "mmr", "relevance", self.relevance, 0 <= self.relevance <= 1, "a weight from 0 to 1"
+        )
         parse_likeness("mmr", self.similarity)
 
     def _rerank(self, lists: Lists, catalogue: Catalogue, k: int) -> np.ndarray:

@@ -44,9 +44,15 @@ class Objective(Reranker):
     def _rerank(self, lists: Lists, catalogue: Catalogue, k: int) -> np.ndarray:
         worth, rows = self.relevance * lists.relevance(), np.arange(len(lists))
         if self.margin:
-            worth += self.margin * _scaled(catalogue.number(self.value)[np.maximum(lists.item, 0)], lists.item >= 0)
+            worth += self.margin * _scaled(
+                catalogue.number(self.value)[np.maximum(lists.item, 0)], lists.item >= 0
+            )
         unlike = np.zeros(worth.shape)
-        alike = Similarity("objective", self.similarity, catalogue, self.embedder) if self.diversity else None
+        alike = (
+            Similarity("objective", self.similarity, catalogue, self.embedder)
+            if self.diversity
+            else None
+        )
 
         def gain(place: int) -> np.ndarray:
             found: np.ndarray = worth + self.diversity * unlike / max(1, place)
@@ -66,4 +72,6 @@ def _scaled(values: np.ndarray, here: np.ndarray) -> np.ndarray:
     high = np.where(known, values, -np.inf).max(axis=1, keepdims=True)
     spread = known & (high > low)
     safe = np.where(high > low, low, 0.0)
-    return np.where(spread, (np.where(known, values, 0.0) - safe) / np.where(high > low, high - safe, 1.0), 0.0)
+    return np.where(
+        spread, (np.where(known, values, 0.0) - safe) / np.where(high > low, high - safe, 1.0), 0.0
+    )

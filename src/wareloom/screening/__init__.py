@@ -10,13 +10,14 @@ from typing import Any, ClassVar, Literal
 
 import polars as pl
 
+from wareloom.core.family import SCREENS, Algorithm, Family
+from wareloom.core.files import replacing
+from wareloom.core.run import Run
+from wareloom.core.state import write_json
 from wareloom.errors import SettingError, near
-from wareloom.family import SCREENS, Algorithm, Family
-from wareloom.run import Run
 from wareloom.shop import Shop
 from wareloom.shop.buckets import user_key
-from wareloom.shop.shop import ROW_GROUP, replacing, write_head
-from wareloom.state import write_json
+from wareloom.shop.storage import ROW_GROUP, write_head
 
 OWNED = ("events", "users", "searches", "soft_labels")
 """Tables whose rows belong to a user."""
@@ -47,7 +48,9 @@ class Screen(Algorithm, ABC):
     what one user did decides on others; or the sample at the end, which it passes or refuses whole."""
 
     @abstractmethod
-    def screen(self, synthetic: Shop, train: Shop, holdout: Shop | None = None, run: Run | None = None) -> Screened:
+    def screen(
+        self, synthetic: Shop, train: Shop, holdout: Shop | None = None, run: Run | None = None
+    ) -> Screened:
         """Look at `synthetic` beside what it was fitted on, and beside the held-out part where the screen needs it."""
 
     def check_fitted(self) -> None:
@@ -66,7 +69,9 @@ def owners(shop: Shop) -> pl.Series:
 def of_owners(shop: Shop, ids: pl.Series) -> Shop:
     """Return the shop with the rows of these users (ids as of `user_key`) alone."""
     tables = {name: shop.scan(name) for name in OWNED if shop.has(name)}
-    named = {name: scan.filter(user_key(scan).is_in(ids.implode())) for name, scan in tables.items()}
+    named = {
+        name: scan.filter(user_key(scan).is_in(ids.implode())) for name, scan in tables.items()
+    }
     return shop.with_tables(**named).in_memory()
 
 
@@ -76,11 +81,15 @@ def reject(synthetic: Shop, reasons: dict[str, pl.Expr], table: str = "events") 
     A user all of whose events are taken leaves the table of users, too.
     """
     if not reasons or not synthetic.has(table):
-        return Screened(synthetic, report={"seen": synthetic.rows(table), "rejected": 0, "reasons": {}})
+        return Screened(
+            synthetic, report={"seen": synthetic.rows(table), "rejected": 0, "reasons": {}}
+        )
     chain: Any = pl.when(pl.lit(False)).then(pl.lit(""))
     for reason, holds in reasons.items():
         chain = chain.when(holds.fill_null(False)).then(pl.lit(reason))
-    return divide(synthetic, synthetic.scan(table).with_columns(reason=chain.otherwise(None)).collect(), table)
+    return divide(
+        synthetic, synthetic.scan(table).with_columns(reason=chain.otherwise(None)).collect(), table
+    )
 
 
 def divide(synthetic: Shop, rows: pl.DataFrame, table: str = "events") -> Screened:
@@ -98,7 +107,9 @@ def _without_the_empty(screened: Screened) -> Screened:
     """Take those that lost all their events out of the other tables, too, for the reason of the first."""
     shop, taken = screened.kept, screened.rejected["events"]
     left = owners(shop)
-    gone = taken.select("reason", owner=user_key(taken)).filter(~pl.col("owner").is_in(left.implode()))
+    gone = taken.select("reason", owner=user_key(taken)).filter(
+        ~pl.col("owner").is_in(left.implode())
+    )
     gone = gone.unique("owner", keep="first", maintain_order=True)
     rejected = dict(screened.rejected)
     for table in OWNED[1:] if len(gone) else ():
@@ -106,7 +117,9 @@ def _without_the_empty(screened: Screened) -> Screened:
             rows = _with_reasons(shop, table, gone)
             if len(lost := rows.filter(pl.col("reason").is_not_null())):
                 rejected[table] = lost
-                shop = shop.with_tables(**{table: rows.filter(pl.col("reason").is_null()).drop("reason")})
+                shop = shop.with_tables(
+                    **{table: rows.filter(pl.col("reason").is_null()).drop("reason")}
+                )
     return Screened(shop, rejected, screened.report)
 
 
@@ -114,7 +127,11 @@ def _with_reasons(shop: Shop, table: str, named: pl.DataFrame) -> pl.DataFrame:
     """The rows of a table with the `reason` of their owner, where `named` has one."""
     rows = shop.scan(table)
     whose = rows.with_columns(owner=user_key(rows))
-    return whose.join(named.lazy(), on="owner", how="left", maintain_order="left").drop("owner").collect()
+    return (
+        whose.join(named.lazy(), on="owner", how="left", maintain_order="left")
+        .drop("owner")
+        .collect()
+    )
 
 
 def reject_users(synthetic: Shop, named: pl.DataFrame, seen: int) -> Screened:
@@ -123,13 +140,18 @@ def reject_users(synthetic: Shop, named: pl.DataFrame, seen: int) -> Screened:
     They leave every table; `reasons` counts their events, `users by reason` themselves.
     """
     kept: dict[str, pl.DataFrame] = {}
-    rejected = {"events": synthetic.scan("events").head(0).with_columns(reason=pl.lit("")).collect()}
+    rejected = {
+        "events": synthetic.scan("events").head(0).with_columns(reason=pl.lit("")).collect()
+    }
     for table in OWNED if len(named) else ():
         if synthetic.has(table):
             rows = _with_reasons(synthetic, table, named)
             taken = rows.filter(pl.col("reason").is_not_null())
             if len(taken):
-                rejected[table], kept[table] = taken, rows.filter(pl.col("reason").is_null()).drop("reason")
+                rejected[table], kept[table] = (
+                    taken,
+                    rows.filter(pl.col("reason").is_null()).drop("reason"),
+                )
     report = {
         "seen": synthetic.rows("events"),
         "rejected": len(rejected["events"]),
@@ -144,7 +166,11 @@ def reject_users(synthetic: Shop, named: pl.DataFrame, seen: int) -> Screened:
 
 def _counted(reasons: pl.Series) -> dict[str, int]:
     """How often each, the most frequent first."""
-    return dict(reasons.value_counts(name="n").sort(["n", reasons.name], descending=[True, False]).iter_rows())
+    return dict(
+        reasons.value_counts(name="n")
+        .sort(["n", reasons.name], descending=[True, False])
+        .iter_rows()
+    )
 
 
 def made(names: Sequence[str], settings: Settings | None = None) -> dict[str, Screen]:
@@ -177,7 +203,11 @@ def screen_all(
         synthetic, report[name] = screened.kept, screened.report
         for table, rows in screened.rejected.items():
             rejected.setdefault(table, []).append(rows.with_columns(screen=pl.lit(name)))
-    return Screened(synthetic, {table: pl.concat(parts, how="diagonal") for table, parts in rejected.items()}, report)
+    return Screened(
+        synthetic,
+        {table: pl.concat(parts, how="diagonal") for table, parts in rejected.items()},
+        report,
+    )
 
 
 def save_screened(screened: Screened, folder: Path, fitted: Algorithm | None = None) -> Shop:

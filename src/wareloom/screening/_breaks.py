@@ -59,14 +59,25 @@ class Facts:
         """
         names = self.columns
         at = pl.col("time").cast(pl.Int64) if self.timed else pl.col("row").cast(pl.Int64)
-        numbers = [pl.col(name) if name in names else pl.lit(None, dtype=pl.Float64).alias(name) for name in NUMBERS]
-        item = pl.col("item_id") if "item_id" in names else pl.lit(None, dtype=pl.String).alias("item_id")
+        numbers = [
+            pl.col(name) if name in names else pl.lit(None, dtype=pl.Float64).alias(name)
+            for name in NUMBERS
+        ]
+        item = (
+            pl.col("item_id")
+            if "item_id" in names
+            else pl.lit(None, dtype=pl.String).alias("item_id")
+        )
         given = pl.col("session_id") if "session_id" in names else pl.lit(None, dtype=pl.String)
         events = shop.scan("events")
         rows = events.with_row_index("row").with_columns(owner=user_key(events), at=at, given=given)
-        frame = rows.select("row", "owner", "given", item, "event", "at", *numbers).drop_nulls("owner")
+        frame = rows.select("row", "owner", "given", item, "event", "at", *numbers).drop_nulls(
+            "owner"
+        )
         frame = frame.sort("owner", "at", "row", nulls_last=False)
-        quiet = (pl.col("at").diff() > SESSION_GAP).fill_null(False) if self.timed else pl.lit(False)
+        quiet = (
+            (pl.col("at").diff() > SESSION_GAP).fill_null(False) if self.timed else pl.lit(False)
+        )
         silence = quiet.cast(pl.Int64).cum_sum().cast(pl.String)
         return frame.with_columns(session=pl.coalesce("given", silence)).drop("given").collect()
 
@@ -76,14 +87,20 @@ class Facts:
             return None
         catalogue = self.catalogue
         if rule.items and (strange := set(rule.items) - set(catalogue["item_id"])):
-            raise SettingError(f"items has {sorted(strange)[0]!r}, which is not in the catalogue: name items that are.")
+            raise SettingError(
+                f"items has {sorted(strange)[0]!r}, which is not in the catalogue: name items that are."
+            )
         those = pl.col("item_id").is_in(list(rule.items)) if rule.items else pl.lit(True)
         if rule.category:
             if "category" not in catalogue.columns:
                 raise CannotJudge("the items have no category")
-            having = catalogue["category"].drop_nulls().explode(empty_as_null=False).unique().to_list()
+            having = (
+                catalogue["category"].drop_nulls().explode(empty_as_null=False).unique().to_list()
+            )
             if rule.category not in having:
-                raise SettingError(f"category is {rule.category!r}, which no item has.{near(rule.category, having)}")
+                raise SettingError(
+                    f"category is {rule.category!r}, which no item has.{near(rule.category, having)}"
+                )
             those &= pl.col("category").list.contains(rule.category).fill_null(False)
         return catalogue.filter(those & self._matching(catalogue, rule.where, "item"))["item_id"]
 
@@ -124,7 +141,11 @@ def _of(kinds: Names) -> pl.Expr:
 
 
 def _keys(of: str, within: str) -> list[str]:
-    return ["owner", *(["session"] if within == "session" else []), *(["item_id"] if of == "item" else [])]
+    return [
+        "owner",
+        *(["session"] if within == "session" else []),
+        *(["item_id"] if of == "item" else []),
+    ]
 
 
 def _timed(facts: Facts) -> None:
@@ -140,7 +161,12 @@ def _column(facts: Facts, name: str) -> None:
 def _funnel(rule: Funnel, facts: Facts) -> pl.Expr:
     """Events of one time may stand in either order; what has no time is not blamed for coming early."""
     at = pl.col("at")
-    earliest = pl.when(_of(rule.needs)).then(at.fill_null(LONG_AGO)).min().over(_keys(rule.of, rule.within))
+    earliest = (
+        pl.when(_of(rule.needs))
+        .then(at.fill_null(LONG_AGO))
+        .min()
+        .over(_keys(rule.of, rule.within))
+    )
     there = earliest.is_not_null() & (at.is_null() | (earliest <= at))
     return ~there if rule.of == "any" else ~there & pl.col("item_id").is_not_null()
 
@@ -152,7 +178,11 @@ def _never(rule: Never, facts: Facts) -> pl.Expr:
 
 def _stock(rule: Stock, facts: Facts) -> pl.Expr:
     items = facts.chosen(rule)
-    mine = pl.col("item_id").is_not_null() if items is None else pl.col("item_id").is_in(items.implode())
+    mine = (
+        pl.col("item_id").is_not_null()
+        if items is None
+        else pl.col("item_id").is_in(items.implode())
+    )
     if rule.bare:
         return mine
     _timed(facts)
@@ -162,7 +192,11 @@ def _stock(rule: Stock, facts: Facts) -> pl.Expr:
     if rule.last:
         broken |= at > pl.lit(moment(rule.last, end=True)).cast(pl.Datetime("us")).cast(pl.Int64)
     if rule.per_day is not None:
-        units = pl.when(_of(rule.event)).then(pl.col("quantity").fill_null(1.0).clip(0.0)).otherwise(0.0)
+        units = (
+            pl.when(_of(rule.event))
+            .then(pl.col("quantity").fill_null(1.0).clip(0.0))
+            .otherwise(0.0)
+        )
         sold = units.cum_sum().over(["item_id", at // DAY], order_by=["at", "row"])
         broken |= at.is_not_null() & (units > 0) & (sold > rule.per_day + 1e-9)
     return mine & broken
@@ -172,7 +206,9 @@ def _range(rule: Range, facts: Facts) -> pl.Expr:
     value = pl.col("value" if rule.column == "price" else rule.column)
     _column(facts, "value" if rule.column == "price" else rule.column)
     if rule.column == "price":
-        value = value / pl.when(pl.col("quantity").fill_null(1.0) != 0).then(pl.col("quantity").fill_null(1.0))
+        value = value / pl.when(pl.col("quantity").fill_null(1.0) != 0).then(
+            pl.col("quantity").fill_null(1.0)
+        )
     if rule.relative:
         if "price" not in facts.catalogue.columns:
             raise CannotJudge("the items have no price")
@@ -224,4 +260,6 @@ def _most(rule: Most, facts: Facts) -> pl.Expr:
 def _forbidden(rule: Forbidden, facts: Facts) -> pl.Expr:
     items = facts.chosen(rule)
     assert items is not None, "a rule that forbids nothing is refused when it is read"
-    return pl.col("item_id").is_in(items.implode()) & pl.col("owner").is_in(facts.of_users(rule.user).implode())
+    return pl.col("item_id").is_in(items.implode()) & pl.col("owner").is_in(
+        facts.of_users(rule.user).implode()
+    )

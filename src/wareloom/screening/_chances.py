@@ -57,7 +57,9 @@ class Chances:
 
     @classmethod
     def _counted(cls, log: Log, category: np.ndarray) -> Chances:
-        counts = follow_counts(log, window=WINDOW, decay=0.5, weight=np.ones(len(log), dtype=np.float32))
+        counts = follow_counts(
+            log, window=WINDOW, decay=0.5, weight=np.ones(len(log), dtype=np.float32)
+        )
         left = np.asarray(counts.sum(axis=1)).ravel().astype(np.float64)
         popular = log.counts() / max(1, len(log))
         whole = np.bincount(category, weights=popular, minlength=int(category.max(initial=0)) + 1)
@@ -124,7 +126,9 @@ class Chances:
         first, same = _places(known)
         chance = (self.weights[self._level(known)] * self.sources(known)).sum(axis=1)
         chance *= self.kinds[_before(known, first), same.astype(int), known.event.astype(int)]
-        total = np.bincount(known.user, weights=-np.log2(np.maximum(chance, 1e-300)), minlength=len(log.users))
+        total = np.bincount(
+            known.user, weights=-np.log2(np.maximum(chance, 1e-300)), minlength=len(log.users)
+        )
         strange = log.lengths() - known.lengths()
         total += strange * (np.log2(max(2, len(self.popular))) + 20.0)
         return np.where(log.lengths() > 0, total / np.maximum(log.lengths(), 1), np.nan)
@@ -162,7 +166,9 @@ def _had(log: Log) -> np.ndarray:
 def _chance(counts: sparse.csr_matrix) -> sparse.csr_matrix:
     """Divide each row by its sum."""
     total = np.asarray(counts.sum(axis=1)).ravel()
-    return sparse.csr_matrix(sparse.diags_array(1.0 / np.maximum(total, 1e-12)) @ counts.astype(np.float64))
+    return sparse.csr_matrix(
+        sparse.diags_array(1.0 / np.maximum(total, 1e-12)) @ counts.astype(np.float64)
+    )
 
 
 def _values(matrix: sparse.csr_matrix, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:

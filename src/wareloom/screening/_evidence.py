@@ -7,11 +7,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy import sparse
 
-from wareloom.family import EMBEDDERS
-from wareloom.rankers.content._text import FIELDS, item_texts
-from wareloom.run import Run
+from wareloom.core.family import EMBEDDERS
+from wareloom.core.run import Run
 from wareloom.shop import Log, Shop
 from wareloom.shop.pairs import follow_counts
+from wareloom.shop.texts import FIELDS, item_texts
 
 READS = np.array([1e-9, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.8])
 """Bounds of the bands of likeness"""
@@ -55,9 +55,14 @@ class Evidence:
         n = counts.shape[0]
         self.company = _company(_some(Log.of(train), run))
         self.near = _Rows.of(self.company)
-        chance = sparse.diags_array(1.0 / np.maximum(np.asarray(counts.sum(axis=1)).ravel(), 1.0)) @ counts
+        chance = (
+            sparse.diags_array(1.0 / np.maximum(np.asarray(counts.sum(axis=1)).ravel(), 1.0))
+            @ counts
+        )
         self.onward, self.chance = sparse.csr_matrix(chance.T), sparse.csr_matrix(chance)
-        self.size = np.log2(1 + np.bincount(counts.indices, weights=counts.data, minlength=n)).astype(int)
+        self.size = np.log2(
+            1 + np.bincount(counts.indices, weights=counts.data, minlength=n)
+        ).astype(int)
         self.leaf = np.full(n, -1)
         if train.has("items", "category"):
             names = train.table("items")["category"].list.last()
@@ -79,13 +84,22 @@ class Evidence:
         near = np.asarray(self.company[a, b]).ravel() > 0 if len(a) else np.zeros(0, dtype=bool)
         shared = np.asarray(self.company[a].multiply(self.company[b]).sum(axis=1)).ravel()
         known = np.searchsorted(COMPANY, shared, side="right") * 2 + near
-        parts = (reads * 2 + alike, known, step // 4, np.minimum(self.size[b] // 2, 15), step % 4, self.size[a] // 2)
+        parts = (
+            reads * 2 + alike,
+            known,
+            step // 4,
+            np.minimum(self.size[b] // 2, 15),
+            step % 4,
+            self.size[a] // 2,
+        )
         found = [np.zeros(len(a), dtype=np.int64)]
         for part in parts:
             found.append(found[-1] * 32 + part)
         return found
 
-    def decoys(self, source: np.ndarray, target: np.ndarray, number: int, rng: np.random.Generator) -> np.ndarray:
+    def decoys(
+        self, source: np.ndarray, target: np.ndarray, number: int, rng: np.random.Generator
+    ) -> np.ndarray:
         """Draw another target for each source: by turns one of others' targets, one in its company, one read alike.
 
         Company is taken by two steps from item to item that stand near one another in training, in either order. What
@@ -101,7 +115,9 @@ class Evidence:
             word = self.telling.drawn(source, rng)
             start, many = self.having.indptr[word], np.diff(self.having.indptr)[word]
             other = np.where(
-                word >= 0, self.having.indices[start + (rng.random(len(word)) * many).astype(np.int64)], -1
+                word >= 0,
+                self.having.indices[start + (rng.random(len(word)) * many).astype(np.int64)],
+                -1,
             )
         else:
             other = dealt

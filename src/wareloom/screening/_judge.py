@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from wareloom.core.run import Run
 from wareloom.errors import needed
-from wareloom.metrics._samples import Sample, everybody
-from wareloom.metrics.fidelity._features import Known, features
-from wareloom.metrics.fidelity._judges import boosting
-from wareloom.run import Run
+from wareloom.metrics.likeness.samples import Sample, everybody
+from wareloom.metrics.likeness.users.discriminators import boosting
+from wareloom.metrics.likeness.users.features import Known, features
 from wareloom.shop import Shop
 
 FOLDS, TREES, LEAVES = 5, 100, 15
@@ -67,12 +67,17 @@ def _crossed(
     lightgbm: Any, sides: tuple[np.ndarray, np.ndarray], run: Run, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
     """Score each row of both sides by trees that learned from other folds."""
-    settings = boosting(LEAVES, 2 * min(map(len, sides)), run.seed_for("plausibility", "trees"), run.cores)
+    settings = boosting(
+        LEAVES, 2 * min(map(len, sides)), run.seed_for("plausibility", "trees"), run.cores
+    )
     folds = [rng.permutation(len(side)) % FOLDS for side in sides]
     found = (np.zeros(len(sides[0])), np.zeros(len(sides[1])))
     for part in range(FOLDS):
         taught = [np.flatnonzero(fold != part) for fold in folds]
-        taught = [rows if len(rows) <= MOST else np.sort(rng.choice(rows, MOST, replace=False)) for rows in taught]
+        taught = [
+            rows if len(rows) <= MOST else np.sort(rng.choice(rows, MOST, replace=False))
+            for rows in taught
+        ]
         table = np.concatenate([side[rows] for side, rows in zip(sides, taught, strict=True)])
         label = np.repeat([0.0, 1.0], [len(rows) for rows in taught])
         model = lightgbm.train(settings, lightgbm.Dataset(table, label), TREES)

@@ -46,19 +46,27 @@ def learned(facts: Facts, support: int) -> list[Rule]:
 
 def _funnels(facts: Facts, kinds: list[str]) -> list[Rule]:
     """Every pair (event, needed) that might hold; what is broken falls out with the others."""
-    return [Funnel(event=kind, needs=other) for kind in kinds for other in kinds if kind != other and other != "search"]
+    return [
+        Funnel(event=kind, needs=other)
+        for kind in kinds
+        for other in kinds
+        if kind != other and other != "search"
+    ]
 
 
 def _nevers(frame: pl.DataFrame, kinds: list[str], support: int) -> list[Rule]:
     """Pairs of kinds that never follow each other in a session though they are frequent."""
-    before = frame.select("event", before=pl.col("event").shift(1).over(["owner", "session"])).drop_nulls()
+    before = frame.select(
+        "event", before=pl.col("event").shift(1).over(["owner", "session"])
+    ).drop_nulls()
     seen = {(a, b): n for a, b, n in before.group_by("before", "event").len().iter_rows()}
     left, come = (dict(before[name].value_counts().iter_rows()) for name in ("before", "event"))
     return [
         Never(event=kind, after=other)
         for kind in kinds
         for other in kinds
-        if (other, kind) not in seen and left.get(other, 0) * come.get(kind, 0) >= support * max(1, len(before))
+        if (other, kind) not in seen
+        and left.get(other, 0) * come.get(kind, 0) >= support * max(1, len(before))
     ]
 
 

@@ -31,7 +31,9 @@ class Sets:
         return np.diff(self.offsets)
 
 
-def sets(user: np.ndarray, item: np.ndarray, users: int, rank: np.ndarray, strange: np.ndarray) -> Sets:
+def sets(
+    user: np.ndarray, item: np.ndarray, users: int, rank: np.ndarray, strange: np.ndarray
+) -> Sets:
     """Sort each user's distinct items by rarity.
 
     `item`: codes, -1 for one that `rank` lacks, whose own code in `strange` (≥ 0) then tells it from others.
@@ -47,7 +49,9 @@ def sets(user: np.ndarray, item: np.ndarray, users: int, rank: np.ndarray, stran
 def rarity(log: Log) -> np.ndarray:
     """Rank of each item by how many users have it, the rarest 0: int64 [items]."""
     n = len(log.items)
-    having = np.bincount(_distinct(log.user.astype(np.int64) * n + log.item) % max(1, n), minlength=n)
+    having = np.bincount(
+        _distinct(log.user.astype(np.int64) * n + log.item) % max(1, n), minlength=n
+    )
     rank = np.empty(n, dtype=np.int64)
     rank[np.argsort(having, kind="stable")] = np.arange(n)
     return rank
@@ -65,7 +69,9 @@ def nearest(mine: Sets, among: Sets, least: float, *, own: bool) -> np.ndarray:
     values, counts = np.unique(theirs, return_counts=True)
     equal = np.isin(code, values[counts > 1] if own else values) & (mine.sizes() > 0)
     index, chunks = _index(among, least), get_num_threads() * 8
-    return _search((mine.offsets, mine.item), (among.offsets, among.item), index, equal, (least, own), chunks)
+    return _search(
+        (mine.offsets, mine.item), (among.offsets, among.item), index, equal, (least, own), chunks
+    )
 
 
 def _index(among: Sets, least: float) -> tuple[np.ndarray, np.ndarray]:
@@ -76,7 +82,9 @@ def _index(among: Sets, least: float) -> tuple[np.ndarray, np.ndarray]:
     taken = place < np.repeat(first, sizes)
     user, item = np.repeat(np.arange(len(sizes), dtype=np.int32), sizes)[taken], among.item[taken]
     order = np.argsort(item, kind="stable")
-    start = np.concatenate([[0], np.cumsum(np.bincount(item, minlength=among.items))]).astype(np.int64)
+    start = np.concatenate([[0], np.cumsum(np.bincount(item, minlength=among.items))]).astype(
+        np.int64
+    )
     entries = np.stack([user, sizes[user].astype(np.int32), place[taken].astype(np.int32)], axis=1)
     return start, np.ascontiguousarray(entries[order])
 
@@ -147,7 +155,9 @@ def _jaccard(a: np.ndarray, b: np.ndarray, least: float) -> float:
     return both / (len(a) + len(b) - both) if both >= need else 0.0
 
 
-def longest_runs(item: np.ndarray, offsets: np.ndarray, log: Log, least: int, *, own: bool) -> np.ndarray:
+def longest_runs(
+    item: np.ndarray, offsets: np.ndarray, log: Log, least: int, *, own: bool
+) -> np.ndarray:
     """Return how many items in a row each user shares, in order, with a user of `log` at most: int64 [users].
 
     0 where there are fewer than `least`, and `LONGEST_RUN` where there are more. `own`: as in `nearest`.
@@ -158,7 +168,11 @@ def longest_runs(item: np.ndarray, offsets: np.ndarray, log: Log, least: int, *,
     theirs_user = log.user
     for length in range(least, LONGEST_RUN + 1):
         theirs = run_codes(log.item, log.offsets, length)
-        known = _shared(theirs[theirs != 0], theirs_user[theirs != 0]) if own else _distinct(theirs[theirs != 0])
+        known = (
+            _shared(theirs[theirs != 0], theirs_user[theirs != 0])
+            if own
+            else _distinct(theirs[theirs != 0])
+        )
         codes = run_codes(item, offsets, length)
         still = np.flatnonzero((codes != 0) & ((length == least) | (longest[user] == length - 1)))
         shared = _distinct(user[still[_among(codes[still], known)]])

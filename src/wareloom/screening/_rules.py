@@ -9,8 +9,8 @@ from datetime import UTC, date, datetime, time
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
+from wareloom.core.settings import configure
 from wareloom.errors import SettingError, SourceError, near
-from wareloom.family import configure
 from wareloom.shop.schema import EVENTS
 
 Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
@@ -39,7 +39,11 @@ class Rule:
         for key in self.needed:
             if getattr(self, key) in ((), "", {}, None):
                 raise SettingError(f"{key} is missing: {_doc(type(self), key)}")
-        kinds = [(key, kind) for key in ("event", "needs", "after") for kind in listed(getattr(self, key, ()))]
+        kinds = [
+            (key, kind)
+            for key in ("event", "needs", "after")
+            for kind in listed(getattr(self, key, ()))
+        ]
         for key, kind in kinds:
             if kind not in EVENTS:
                 raise SettingError(
@@ -58,7 +62,9 @@ class Rule:
         found = {}
         for each in fields(self):
             value = getattr(self, each.name)
-            default = each.default_factory() if each.default_factory is not MISSING else each.default
+            default = (
+                each.default_factory() if each.default_factory is not MISSING else each.default
+            )
             if value != default:
                 found[each.name] = list(value) if isinstance(value, tuple) else value
         return found
@@ -86,7 +92,9 @@ class Funnel(Rule):
         """Raise `SettingError` where an event would need itself."""
         super().check()
         if both := set(listed(self.event)) & set(listed(self.needs)):
-            raise SettingError(f"needs and event both have {sorted(both)[0]!r}: the first one could never happen.")
+            raise SettingError(
+                f"needs and event both have {sorted(both)[0]!r}: the first one could never happen."
+            )
 
     def _words(self) -> str:
         of = " of the same item" if self.of == "item" else ""
@@ -125,7 +133,11 @@ class _OfItems(Rule):
 
     @property
     def _what(self) -> str:
-        said = [", ".join(self.items[:3]) + (", …" if len(self.items) > 3 else "")] if self.items else []
+        said = (
+            [", ".join(self.items[:3]) + (", …" if len(self.items) > 3 else "")]
+            if self.items
+            else []
+        )
         said += [f"category {self.category}"] if self.category else []
         return " and ".join([*said, *pairs(self.where)])
 
@@ -149,7 +161,9 @@ class Stock(_OfItems):
         """Raise `SettingError` where no or no possible stock is meant."""
         super().check()
         if not (self.items or self.category or self.where) and self.bare:
-            raise SettingError("items is missing: say which items are out of stock, or when: first, last, per_day.")
+            raise SettingError(
+                "items is missing: say which items are out of stock, or when: first, last, per_day."
+            )
         if self.per_day is not None and self.per_day < 0:
             raise SettingError(f"per_day is {self.per_day}; give 0 or more.")
         if self.first and self.last and moment(self.first) > moment(self.last, end=True):
@@ -189,15 +203,21 @@ class Range(_OfItems):
         if self.minimum is None and self.maximum is None:
             raise SettingError("minimum and maximum are missing: give one of them at least.")
         if self.minimum is not None and self.maximum is not None and self.minimum > self.maximum:
-            raise SettingError(f"minimum is {self.minimum}, above maximum, {self.maximum}: turn them round.")
+            raise SettingError(
+                f"minimum is {self.minimum}, above maximum, {self.maximum}: turn them round."
+            )
         if self.relative and self.column != "price":
-            raise SettingError(f'relative goes with column = "price", not with {self.column!r}: take it away.')
+            raise SettingError(
+                f'relative goes with column = "price", not with {self.column!r}: take it away.'
+            )
 
     def _words(self) -> str:
         said = [f"below {self.minimum:g}"] if self.minimum is not None else []
         said += [f"above {self.maximum:g}"] if self.maximum is not None else []
         times = " times the item's price" if self.relative else ""
-        of = (f" of {self._events}" if self.event else "") + (f" of {self._what}" if self._what else "")
+        of = (f" of {self._events}" if self.event else "") + (
+            f" of {self._what}" if self._what else ""
+        )
         return f"{self.column}{of} {' or '.join(said)}{times}"
 
 
@@ -220,9 +240,13 @@ class Hours(Rule):
         """Raise `SettingError` where it says nothing, or never opens."""
         super().check()
         if not self.days:
-            raise SettingError("days is empty: the shop would never be open. Name some of " + ", ".join(DAYS) + ".")
+            raise SettingError(
+                "days is empty: the shop would never be open. Name some of " + ", ".join(DAYS) + "."
+            )
         if self.open == self.close and set(self.days) == set(DAYS):
-            raise SettingError("open, close and days say that the shop is always open: give open and close, or days.")
+            raise SettingError(
+                "open, close and days say that the shop is always open: give open and close, or days."
+            )
 
     def _words(self) -> str:
         days = "" if set(self.days) == set(DAYS) else f" on {', '.join(self.days)}"
@@ -265,13 +289,17 @@ class Forbidden(_OfItems):
         """Raise `SettingError` where no items are named."""
         super().check()
         if not (self.items or self.category or self.where):
-            raise SettingError("category is missing: say which items are forbidden, by items, category or where.")
+            raise SettingError(
+                "category is missing: say which items are forbidden, by items, category or where."
+            )
 
     def _words(self) -> str:
         return f"{self._events} of {self._what} by a user with {' and '.join(pairs(self.user))}"
 
 
-KINDS: dict[str, type[Rule]] = {kind.kind: kind for kind in (Funnel, Never, Stock, Range, Hours, Most, Forbidden)}
+KINDS: dict[str, type[Rule]] = {
+    kind.kind: kind for kind in (Funnel, Never, Stock, Range, Hours, Most, Forbidden)
+}
 
 
 def read_rules(path: str | Path) -> list[Rule]:
@@ -295,13 +323,22 @@ def read_rules(path: str | Path) -> list[Rule]:
     for kind, tables in raw.items():
         if kind not in KINDS:
             known = ", ".join(f"[[{name}]]" for name in KINDS)
-            raise SettingError(f"{path}: there is no rule [[{kind}]].{near(kind, KINDS)} Rules: {known}.")
+            raise SettingError(
+                f"{path}: there is no rule [[{kind}]].{near(kind, KINDS)} Rules: {known}."
+            )
         tables = [tables] if isinstance(tables, dict) else tables
         if not isinstance(tables, list) or not all(isinstance(one, dict) for one in tables):
-            raise SettingError(f"{path}: {kind} is {tables!r}; write a table, [[{kind}]], with its keys below it.")
-        found += [_rule(KINDS[kind], table, f"{path}, [[{kind}]] number {n}") for n, table in enumerate(tables, 1)]
+            raise SettingError(
+                f"{path}: {kind} is {tables!r}; write a table, [[{kind}]], with its keys below it."
+            )
+        found += [
+            _rule(KINDS[kind], table, f"{path}, [[{kind}]] number {n}")
+            for n, table in enumerate(tables, 1)
+        ]
     if not found:
-        raise SettingError(f"{path} has no rule: write one, such as [[funnel]] with event and needs.")
+        raise SettingError(
+            f"{path} has no rule: write one, such as [[funnel]] with event and needs."
+        )
     return found
 
 
@@ -310,7 +347,9 @@ def _rule(kind: type[Rule], table: dict[str, Any], place: str) -> Rule:
     known = {each.name for each in fields(kind)}
     for key in table:
         if key not in known:
-            raise SettingError(f"{place}: there is no key {key!r}.{near(key, known)} Keys: {', '.join(sorted(known))}.")
+            raise SettingError(
+                f"{place}: there is no key {key!r}.{near(key, known)} Keys: {', '.join(sorted(known))}."
+            )
     try:
         rule: Rule = configure(kind, table)
         rule.check()
@@ -330,7 +369,9 @@ def as_toml(rules: Sequence[Rule]) -> str:
             return f"{key} = [{', '.join(line('x', each).partition(' = ')[2] for each in value)}]"
         return tomli_w.dumps({key: value}).strip()
 
-    tables = [[f"[[{rule.kind}]]", *(line(*pair) for pair in rule.plain().items())] for rule in rules]
+    tables = [
+        [f"[[{rule.kind}]]", *(line(*pair) for pair in rule.plain().items())] for rule in rules
+    ]
     return "\n\n".join("\n".join(table) for table in tables) + "\n"
 
 
@@ -356,8 +397,14 @@ def _inside(within: str) -> str:
 
 
 def _doc(kind: type[Rule], key: str) -> str:
-    said = {"event": "give the kind of event it is about.", "needs": "give the kind of event that must come before."}
-    said |= {"after": "give the kind of event that must not be right before.", "events": "give the most there may be."}
+    said = {
+        "event": "give the kind of event it is about.",
+        "needs": "give the kind of event that must come before.",
+    }
+    said |= {
+        "after": "give the kind of event that must not be right before.",
+        "events": "give the most there may be.",
+    }
     said |= {
         "column": "give quantity, value, rating or price.",
         "user": 'give an attribute, such as user = {age = "child"}.',

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from wareloom.run import Run
+from wareloom.core.run import Run
 from wareloom.screening import Screen, Screened, reject
 from wareloom.shop import Shop
 
@@ -18,7 +18,9 @@ class Impossible(Screen):
     horizon: float = 0.0
     """Days after the training part's last event that synthetic events may reach; continued users need some."""
 
-    def screen(self, synthetic: Shop, train: Shop, holdout: Shop | None = None, run: Run | None = None) -> Screened:
+    def screen(
+        self, synthetic: Shop, train: Shop, holdout: Shop | None = None, run: Run | None = None
+    ) -> Screened:
         """Reject row by row."""
         columns = synthetic.columns("events")
         reasons: dict[str, pl.Expr] = {}
@@ -30,10 +32,14 @@ class Impossible(Screen):
                 .row(0)
             )
             reasons["before the shop's first event"] = pl.col("time") < first
-            reasons["after the time that was fitted"] = pl.col("time") > pl.lit(last) + pl.duration(days=self.horizon)
+            reasons["after the time that was fitted"] = pl.col("time") > pl.lit(last) + pl.duration(
+                days=self.horizon
+            )
         for name in ("quantity", "value"):
             if name in columns:
-                reasons[f"{name} is not a finite number"] = pl.col(name).is_not_null() & ~pl.col(name).is_finite()
+                reasons[f"{name} is not a finite number"] = (
+                    pl.col(name).is_not_null() & ~pl.col(name).is_finite()
+                )
                 lowest = (
                     train.scan("events").select(pl.col(name).min()).collect().item()
                     if train.has("events", name)
@@ -42,7 +48,14 @@ class Impossible(Screen):
                 reasons[f"{name} below any real one"] = pl.col(name) < min(lowest or 0.0, 0.0)
         if "time" in columns and train.has("items", "launched_at"):
             launch = train.table("items").select("item_id", "launched_at")
-            late = synthetic.scan("events").join(launch.lazy(), on="item_id", how="left", maintain_order="left")
-            early = late.select(pl.col("time") < pl.col("launched_at")).collect().to_series().fill_null(False)
+            late = synthetic.scan("events").join(
+                launch.lazy(), on="item_id", how="left", maintain_order="left"
+            )
+            early = (
+                late.select(pl.col("time") < pl.col("launched_at"))
+                .collect()
+                .to_series()
+                .fill_null(False)
+            )
             reasons["before its item was launched"] = pl.lit(early)
         return reject(synthetic, reasons)

@@ -10,8 +10,8 @@ import numpy as np
 import polars as pl
 from scipy import sparse, stats
 
+from wareloom.core.run import Run
 from wareloom.errors import LeakError
-from wareloom.run import Run
 from wareloom.screening import Screen, Screened
 from wareloom.screening._evidence import Evidence
 from wareloom.shop import Log, Shop, Vocabulary
@@ -50,7 +50,9 @@ class Leak(Screen):
     p_value: float = 1e-4
     """One-sided Poisson probability of so many agreements under the decoys' rate, below which it counts."""
 
-    def screen(self, synthetic: Shop, train: Shop, holdout: Shop | None = None, run: Run | None = None) -> Screened:
+    def screen(
+        self, synthetic: Shop, train: Shop, holdout: Shop | None = None, run: Run | None = None
+    ) -> Screened:
         """Raise `LeakError` on a leak, reject nothing otherwise; without a held-out part there is none."""
         if holdout is None or not holdout.has("events") or holdout.rows("events") == 0:
             return Screened(synthetic, report={"looked": False})
@@ -65,7 +67,9 @@ class Leak(Screen):
             )
         return Screened(synthetic, report=found)
 
-    def examine(self, synthetic: Shop, train: Shop, holdout: Shop, run: Run | None = None) -> dict[str, Any]:
+    def examine(
+        self, synthetic: Shop, train: Shop, holdout: Shop, run: Run | None = None
+    ) -> dict[str, Any]:
         """Return what was found of pairs (pairs, held, expected, p_value, leak) and, under "runs", the same of runs.
 
         The outer `leak` is true where either shows one.
@@ -78,7 +82,9 @@ class Leak(Screen):
         made = _runs(fake)
 
         def pairs(rows: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-            return _values(counts, source[rows], target) == 0, _values(walked, source[rows], target) > 0
+            return _values(counts, source[rows], target) == 0, _values(
+                walked, source[rows], target
+            ) > 0
 
         def runs(rows: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
             return pairs(rows, target)[0], np.isin(_code(before[rows], source[rows], target), made)
@@ -95,7 +101,12 @@ class Leak(Screen):
         return found | {"leak": found["leak"] or found["runs"]["leak"]}
 
     def _compare(
-        self, look: Look, rows: np.ndarray, pairs: tuple[np.ndarray, np.ndarray], of: Evidence, rng: np.random.Generator
+        self,
+        look: Look,
+        rows: np.ndarray,
+        pairs: tuple[np.ndarray, np.ndarray],
+        of: Evidence,
+        rng: np.random.Generator,
     ) -> dict[str, Any]:
         """Count how many of `rows` the synthetic data holds, and how many decoys of the same strata explain."""
         source, target = pairs[0][rows], pairs[1][rows]
@@ -117,7 +128,13 @@ class Leak(Screen):
         expected, seen = float(rate.sum()), int(there[mine].sum())
         chance = float(stats.poisson.sf(seen - 1, max(expected, 1e-9))) if seen else 1.0
         leak = chance < self.p_value and seen - expected > max(3.0, self.tolerance * len(rate))
-        return {"pairs": len(rate), "held": seen, "expected": expected, "p_value": chance, "leak": leak}
+        return {
+            "pairs": len(rate),
+            "held": seen,
+            "expected": expected,
+            "p_value": chance,
+            "leak": leak,
+        }
 
 
 def _recoded(log: Log, items: Any) -> Log:
@@ -129,7 +146,8 @@ def _recoded(log: Log, items: Any) -> Log:
 def _held_out(train: Shop, holdout: Shop) -> tuple[np.ndarray, np.ndarray, np.ndarray, Vocabulary]:
     """Codes of the item two before (-1: none), the item before, the held-out item, each triple once; the items."""
     flagged = [
-        part.scan("events").with_columns(origin=pl.lit(mark)) for part, mark in ((train, REAL), (holdout, "held out"))
+        part.scan("events").with_columns(origin=pl.lit(mark))
+        for part, mark in ((train, REAL), (holdout, "held out"))
     ]
     both = train.with_tables(events=pl.concat(flagged, how="diagonal_relaxed"))
     log = Log.of(both)
@@ -155,7 +173,9 @@ def _runs(log: Log) -> np.ndarray:
 def _code(a: np.ndarray, b: np.ndarray, c: np.ndarray) -> np.ndarray:
     """One uint64 for three item codes."""
     wide = [x.astype(np.uint64) for x in (a, b, c)]
-    return (wide[0] * np.uint64(0x9E3779B97F4A7C15) + wide[1]) * np.uint64(0xBF58476D1CE4E5B9) + wide[2]
+    return (wide[0] * np.uint64(0x9E3779B97F4A7C15) + wide[1]) * np.uint64(
+        0xBF58476D1CE4E5B9
+    ) + wide[2]
 
 
 def _values(matrix: sparse.csr_matrix, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:

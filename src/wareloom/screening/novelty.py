@@ -8,13 +8,17 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from wareloom.core.run import Run
 from wareloom.errors import require
-from wareloom.run import Run
 from wareloom.screening import Screen, Screened, reject_users
 from wareloom.screening._nearest import LONGEST_RUN, longest_runs, nearest, rarity, sets
 from wareloom.shop import Log, Shop
 
-SAME, NEAR, RUN = "the same items as a real user", "nearly the items of a real user", "items in a row of a real user"
+SAME, NEAR, RUN = (
+    "the same items as a real user",
+    "nearly the items of a real user",
+    "items in a row of a real user",
+)
 BANDS = 5
 """Users are held beside real ones of about as many items: so many bands, about as many real users in each."""
 
@@ -59,13 +63,19 @@ class Novelty(Screen):
     """How frequent near-copies may be, in multiples of their share among real users; 0 takes every one."""
 
     def __post_init__(self) -> None:
-        for name, low, high in (("jaccard", 0.3, 1.0), ("length", 2, LONGEST_RUN), ("shortest", 1, np.inf)):
+        for name, low, high in (
+            ("jaccard", 0.3, 1.0),
+            ("length", 2, LONGEST_RUN),
+            ("shortest", 1, np.inf),
+        ):
             value, until = getattr(self, name), f", at most {high}" if high < np.inf else ""
             require(self.name, name, value, low <= value <= high, f"{low} or more{until}")
         require(self.name, "rare", self.rare, 0 < self.rare <= 1, "a share above 0, at most 1")
         require(self.name, "tolerance", self.tolerance, 0 <= self.tolerance < np.inf, "0 or more")
 
-    def screen(self, synthetic: Shop, train: Shop, holdout: Shop | None = None, run: Run | None = None) -> Screened:
+    def screen(
+        self, synthetic: Shop, train: Shop, holdout: Shop | None = None, run: Run | None = None
+    ) -> Screened:
         """Reject user by user; only the training part is looked at."""
         run = run or Run()
         with run.limits(), run.task("novelty"):
@@ -75,12 +85,17 @@ class Novelty(Screen):
             standing = real.of(np.flatnonzero(real.items >= self.shortest))
             taken = judged[self._excess(mine.of(judged), standing, run.rng("novelty"))]
         named = pl.DataFrame(
-            {"owner": fake.users.ids.gather(taken), "reason": _reasons(mine.of(taken), self.length)},
+            {
+                "owner": fake.users.ids.gather(taken),
+                "reason": _reasons(mine.of(taken), self.length),
+            },
             schema={"owner": pl.String, "reason": pl.String},
         )
         screened = reject_users(synthetic, named, len(fake.users))
         kept = np.setdiff1d(judged, taken)
-        screened.report["near"] = self._told({"real": standing, "synthetic": mine.of(judged), "kept": mine.of(kept)})
+        screened.report["near"] = self._told(
+            {"real": standing, "synthetic": mine.of(judged), "kept": mine.of(kept)}
+        )
         return screened
 
     def _near(self, real: Log, fake: Log) -> tuple[_Near, _Near]:
@@ -96,12 +111,21 @@ class Novelty(Screen):
 
     def _excess(self, fake: _Near, real: _Near, rng: np.random.Generator) -> np.ndarray:
         """Places of the synthetic users that must go for the rest to be no nearer than real users are: int64."""
-        edges = np.unique(np.quantile(real.items, np.arange(1, BANDS) / BANDS)) if len(real.items) else np.zeros(0)
-        of_fake, of_real = (np.searchsorted(edges, side.items, side="left") for side in (fake, real))
+        edges = (
+            np.unique(np.quantile(real.items, np.arange(1, BANDS) / BANDS))
+            if len(real.items)
+            else np.zeros(0)
+        )
+        of_fake, of_real = (
+            np.searchsorted(edges, side.items, side="left") for side in (fake, real)
+        )
         there, before = rng.permutation(len(fake.items)), -1
         while before != len(there):
             before = len(there)
-            for level, yard, top in ((fake.run, real.run, LONGEST_RUN), (fake.jaccard, real.jaccard, 1.0)):
+            for level, yard, top in (
+                (fake.run, real.run, LONGEST_RUN),
+                (fake.jaccard, real.jaccard, 1.0),
+            ):
                 rare = _reach(yard, level) <= self.rare * len(yard)
                 counts = np.where(rare | (level >= top), level, 0)
                 for band in range(len(edges) + 1):
@@ -145,7 +169,9 @@ def _over(level: np.ndarray, yard: np.ndarray, tolerance: float) -> np.ndarray:
         left = np.flatnonzero(~goes)
         near = left[level[left] > 0]
         near = near[np.argsort(-level[near], kind="stable")]
-        allowed = np.floor(tolerance * _reach(yard, level[near]) / max(1, len(yard)) * len(left) + 1e-9)
+        allowed = np.floor(
+            tolerance * _reach(yard, level[near]) / max(1, len(yard)) * len(left) + 1e-9
+        )
         place = np.arange(1, len(near) + 1)
         stay = np.minimum(place + np.minimum.accumulate(np.minimum(allowed - place, 0)), place)
         more = near[np.diff(stay, prepend=0) < 1]
@@ -157,7 +183,9 @@ def _over(level: np.ndarray, yard: np.ndarray, tolerance: float) -> np.ndarray:
     return goes
 
 
-def _with_room(level: np.ndarray, goes: np.ndarray, yard: np.ndarray, tolerance: float) -> int | None:
+def _with_room(
+    level: np.ndarray, goes: np.ndarray, yard: np.ndarray, tolerance: float
+) -> int | None:
     """The first and least near of those that go beside whom all that stay would still be few enough; None for none."""
     steps = np.unique(level[level > 0])
     room = tolerance * _reach(yard, steps) / max(1, len(yard)) * (~goes).sum() + 1e-9

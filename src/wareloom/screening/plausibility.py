@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from wareloom.core.run import Run
 from wareloom.errors import SettingError, near, require
-from wareloom.run import Run
 from wareloom.screening import Screen, Screened, reject_users
 from wareloom.screening._chances import Chances
 from wareloom.screening._judge import judge
@@ -49,10 +49,20 @@ class Plausibility(Screen):
                     f"plausibility: there is no judge {name!r}.{near(name, JUDGES)} Known: {', '.join(JUDGES)}."
                 )
         if not self.judges:
-            raise SettingError(f"plausibility: judges is empty; name {' or '.join(JUDGES)}, or leave the screen out.")
-        require(self.name, "quantile", self.quantile, 0 < self.quantile < 0.5, "a share above 0 and below 0.5")
+            raise SettingError(
+                f"plausibility: judges is empty; name {' or '.join(JUDGES)}, or leave the screen out."
+            )
+        require(
+            self.name,
+            "quantile",
+            self.quantile,
+            0 < self.quantile < 0.5,
+            "a share above 0 and below 0.5",
+        )
 
-    def screen(self, synthetic: Shop, train: Shop, holdout: Shop | None = None, run: Run | None = None) -> Screened:
+    def screen(
+        self, synthetic: Shop, train: Shop, holdout: Shop | None = None, run: Run | None = None
+    ) -> Screened:
         """Reject user by user; only the training part is looked at."""
         run = run or Run()
         reasons, told, seen = dict[str, str](), dict[str, Any](), 0
@@ -61,13 +71,17 @@ class Plausibility(Screen):
             seen = int((fake.lengths() > 0).sum())
             for name in dict.fromkeys(self.judges):
                 if not seen or not len(real):
-                    told[name] = {"looked": False, "why": "one of the shops has no events on items it knows"}
+                    told[name] = {
+                        "looked": False,
+                        "why": "one of the shops has no events on items it knows",
+                    }
                     continue
                 look = self._likelihood if name == "likelihood" else self._discriminator
                 users, told[name] = look(synthetic, train, (real, fake), run)
                 reasons |= {user: REASONS[name] for user in users if user not in reasons}
         named = pl.DataFrame(
-            {"owner": reasons.keys(), "reason": reasons.values()}, schema=dict.fromkeys(("owner", "reason"), pl.String)
+            {"owner": reasons.keys(), "reason": reasons.values()},
+            schema=dict.fromkeys(("owner", "reason"), pl.String),
         )
         screened = reject_users(synthetic, named, seen)
         screened.report["judges"] = told
@@ -81,14 +95,19 @@ class Plausibility(Screen):
         users = run.rng("plausibility", "halves").permutation(np.flatnonzero(real.lengths()))
         half = len(users) // 2
         if half < 2:
-            return [], {"looked": False, "why": f"the training part has {len(users)} users; it takes 4 or more"}
+            return [], {
+                "looked": False,
+                "why": f"the training part has {len(users)} users; it takes 4 or more",
+            }
         model = Chances.fit(real.select(users[:half]), _categories(train, real), np.arange(half))
         others = real.select(np.sort(users[half:]))
         mine = replace(fake, items=real.items, item=real.items.recode(fake.items)[fake.item])
         mine = mine.select(np.flatnonzero(fake.lengths()))
         score, yard = model.bits(mine), model.bits(others)
         taken, about = self._taken((score, mine.lengths()), (yard, others.lengths()))
-        about |= {"bits an event": {"real": float(np.median(yard)), "synthetic": float(np.median(score))}}
+        about |= {
+            "bits an event": {"real": float(np.median(yard)), "synthetic": float(np.median(score))}
+        }
         return mine.users.ids.gather(np.flatnonzero(taken)).to_list(), about
 
     def _discriminator(
@@ -114,7 +133,11 @@ class Plausibility(Screen):
             mine = of_fake == band
             beyond = len(yard) - np.searchsorted(yard, fake[0][mine], side="left")
             taken[mine] = (1 + beyond) / (1 + len(yard)) <= self.quantile
-        about: dict[str, Any] = {"looked": True, "users": int(taken.sum()), "held beside": len(real[0])}
+        about: dict[str, Any] = {
+            "looked": True,
+            "users": int(taken.sum()),
+            "held beside": len(real[0]),
+        }
         if (1 + len(real[0])) * self.quantile < 1:
             about |= {
                 "looked": False,

@@ -7,8 +7,8 @@ from typing import Any, ClassVar, Literal
 
 import polars as pl
 
+from wareloom.core.run import Run
 from wareloom.errors import require
-from wareloom.run import Run
 from wareloom.screening import Screen, Screened, divide
 from wareloom.screening._breaks import CannotJudge, Facts, breaks
 from wareloom.screening._learned import learned
@@ -38,13 +38,19 @@ class Rules(Screen):
         wanted = "20 or more, or chance is taken for a rule"
         require(self.name, "support", self.support, self.support >= 20, wanted)
 
-    def screen(self, synthetic: Shop, train: Shop, holdout: Shop | None = None, run: Run | None = None) -> Screened:
+    def screen(
+        self, synthetic: Shop, train: Shop, holdout: Shop | None = None, run: Run | None = None
+    ) -> Screened:
         """Reject user by user, session by session or row by row; the training part serves to learn rules."""
         run = run or Run()
         declared = read_rules(self.file) if self.file else []
         catalogue = train.table("items")
         with run.task("rules"):
-            found = learned(Facts(train, catalogue), self.support) if self.learn and train.has("events") else []
+            found = (
+                learned(Facts(train, catalogue), self.support)
+                if self.learn and train.has("events")
+                else []
+            )
             rules = _named([*found, *declared])
             facts = Facts(synthetic, catalogue)
             reasons, silent = _broken(rules, facts)
@@ -57,7 +63,9 @@ class Rules(Screen):
         if found:
             screened.report["learned"] = as_toml(found).splitlines()
         if not rules:
-            screened.report["note"] = "There are no rules: set file, or learn = true." if not self.learn else NONE
+            screened.report["note"] = (
+                "There are no rules: set file, or learn = true." if not self.learn else NONE
+            )
         screened.report.update(_of_users(facts, reasons))
         return screened
 
@@ -90,7 +98,9 @@ def _broken(rules: dict[str, Rule], facts: Facts) -> tuple[pl.DataFrame, dict[st
                 continue
             if broken.any():
                 goes = frame.with_columns(broken).select(_with(rule))["broken"]
-                parts.append(frame.filter(goes).select(pl.col("row").cast(pl.UInt32), reason=pl.lit(words)))
+                parts.append(
+                    frame.filter(goes).select(pl.col("row").cast(pl.UInt32), reason=pl.lit(words))
+                )
                 frame = frame.filter(~goes)
         if len(frame) == before:
             return pl.concat(parts), silent
@@ -99,7 +109,9 @@ def _broken(rules: dict[str, Rule], facts: Facts) -> tuple[pl.DataFrame, dict[st
 def _with(rule: Rule) -> pl.Expr:
     """Whether each event goes when those that are marked `broken` break `rule`."""
     keys: dict[str, list[str]] = {"user": ["owner"], "session": ["owner", "session"]}
-    return pl.col("broken") if rule.takes == "event" else pl.col("broken").any().over(keys[rule.takes])
+    return (
+        pl.col("broken") if rule.takes == "event" else pl.col("broken").any().over(keys[rule.takes])
+    )
 
 
 def _of_users(facts: Facts, reasons: pl.DataFrame) -> dict[str, Any]:
@@ -111,4 +123,8 @@ def _of_users(facts: Facts, reasons: pl.DataFrame) -> dict[str, Any]:
         .agg(left=pl.col("reason").is_null().sum(), all=pl.len())
     )
     touched = each.filter(pl.col("left") < pl.col("all"))
-    return {"users": int((touched["left"] == 0).sum()), "users touched": len(touched), "of users": len(each)}
+    return {
+        "users": int((touched["left"] == 0).sum()),
+        "users touched": len(touched),
+        "of users": len(each),
+    }

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from wareloom.run import Run
+from wareloom.core.run import Run
 from wareloom.screening import Screen, Screened, reject
 from wareloom.shop import Shop
 from wareloom.shop.buckets import user_key
@@ -17,14 +17,17 @@ from wareloom.shop.schema import EVENTS, REAL
 class SchemaScreen(Screen):
     """Take events on items that the catalogue lacks, of unknown kinds, without a user, or that pass for real."""
 
-    def screen(self, synthetic: Shop, train: Shop, holdout: Shop | None = None, run: Run | None = None) -> Screened:
+    def screen(
+        self, synthetic: Shop, train: Shop, holdout: Shop | None = None, run: Run | None = None
+    ) -> Screened:
         """Reject row by row."""
         known = train.table("items")["item_id"].implode()
         owner = user_key(synthetic.scan("events"))
         reasons = {
             "no user": owner.is_null(),
             "unknown kind of event": ~pl.col("event").is_in(list(EVENTS)),
-            "item not in the catalogue": pl.col("item_id").is_not_null() & ~pl.col("item_id").is_in(known),
+            "item not in the catalogue": pl.col("item_id").is_not_null()
+            & ~pl.col("item_id").is_in(known),
             "passes for real": pl.col("origin") == REAL,
         }
         return reject(synthetic, reasons)

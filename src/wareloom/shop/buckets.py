@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from wareloom.shop.shop import ROW_GROUP
+from wareloom.shop.storage import ROW_GROUP
 
 BUCKET_ROWS = 4_000_000
 """Rows that one bucket holds on average."""
@@ -61,7 +61,9 @@ class Buckets:
         """Return one piece: `row` (number in the file, ascending), `user` (hash) and the columns asked for."""
         if self.frame is not None:
             return self.frame
-        return pl.read_parquet(sorted(self.paths[place].glob("*.parquet")), memory_map=False).sort(ROW)
+        return pl.read_parquet(sorted(self.paths[place].glob("*.parquet")), memory_map=False).sort(
+            ROW
+        )
 
     def __iter__(self) -> Iterator[pl.DataFrame]:
         return (self[place] for place in range(len(self)))
@@ -69,7 +71,11 @@ class Buckets:
 
 @contextlib.contextmanager
 def bucketed(
-    events: pl.LazyFrame, columns: Mapping[str, pl.Expr], folder: Path | None = None, *, size: int = BUCKET_ROWS
+    events: pl.LazyFrame,
+    columns: Mapping[str, pl.Expr],
+    folder: Path | None = None,
+    *,
+    size: int = BUCKET_ROWS,
 ) -> Iterator[Buckets]:
     """Yield `columns` of `events` in buckets of about `size` rows; more than one lie on disk below `folder`."""
     rows = count(events)
@@ -80,9 +86,15 @@ def bucketed(
         return
     place = Path(tempfile.mkdtemp(prefix=".buckets-", dir=folder))
     try:
-        target = pl.PartitionBy(place, key="bucket", include_key=False, approximate_bytes_per_file=None)
+        target = pl.PartitionBy(
+            place, key="bucket", include_key=False, approximate_bytes_per_file=None
+        )
         narrow.with_columns(bucket=pl.col(USER) % number).sink_parquet(
-            target, compression="uncompressed", statistics=False, row_group_size=ROW_GROUP, engine="streaming"
+            target,
+            compression="uncompressed",
+            statistics=False,
+            row_group_size=ROW_GROUP,
+            engine="streaming",
         )
         yield Buckets(rows, tuple(sorted(path for path in place.iterdir() if path.is_dir())))
     finally:
@@ -110,6 +122,8 @@ def sink(frames: Mapping[Path, pl.LazyFrame]) -> None:
     sinks = []
     for path, frame in frames.items():
         path.parent.mkdir(parents=True, exist_ok=True)
-        sinks.append(frame.sink_parquet(path, row_group_size=ROW_GROUP, maintain_order=True, lazy=True))
+        sinks.append(
+            frame.sink_parquet(path, row_group_size=ROW_GROUP, maintain_order=True, lazy=True)
+        )
     if sinks:
         pl.collect_all(sinks, engine="streaming")

@@ -13,7 +13,9 @@ def path_codes(paths: pl.Series, depth: int | None = None) -> np.ndarray:
     """Code of each category path, or of its first `depth` names: int32 [items] in order of the names, -1 for none."""
     names = (paths if depth is None else paths.list.head(depth)).list.join("\x1f")
     names = names.set(paths.list.len() == 0, None)
-    codes: np.ndarray = (names.rank("dense").cast(pl.Int32) - 1).fill_null(-1).to_numpy().astype(np.int32)
+    codes: np.ndarray = (
+        (names.rank("dense").cast(pl.Int32) - 1).fill_null(-1).to_numpy().astype(np.int32)
+    )
     return codes
 
 

@@ -27,8 +27,17 @@ def write_example(folder: Path, seed: int = 0) -> Path:
         days = np.sort(rng.uniform(0, DAYS, size=rng.geometric(0.06) + 4))
         for day in days:
             weights = own[rng.choice(likes)] if rng.random() < 0.9 else np.full(ITEMS, 1 / ITEMS)
-            rows.append((f"u{user}", f"i{rng.choice(ITEMS, p=weights)}", "purchase", 1_700_000_000 + int(day * 86_400)))
-    events = pl.DataFrame(rows, schema=["user_id", "item_id", "event", "timestamp"], orient="row").sort("timestamp")
+            rows.append(
+                (
+                    f"u{user}",
+                    f"i{rng.choice(ITEMS, p=weights)}",
+                    "purchase",
+                    1_700_000_000 + int(day * 86_400),
+                )
+            )
+    events = pl.DataFrame(
+        rows, schema=["user_id", "item_id", "event", "timestamp"], orient="row"
+    ).sort("timestamp")
     items = pl.DataFrame(
         {
             "item_id": [f"i{i}" for i in range(ITEMS)],

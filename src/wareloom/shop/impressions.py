@@ -53,7 +53,11 @@ def impressions(shop: Shop, kinds: Sequence[str] = (CLICK,)) -> pl.DataFrame:
         )
     scan = shop.scan("events")
     names = scan.collect_schema().names()
-    missing = [pl.lit(None, dtype=dtype).alias(name) for name, dtype in _COLUMNS.items() if name not in names]
+    missing = [
+        pl.lit(None, dtype=dtype).alias(name)
+        for name, dtype in _COLUMNS.items()
+        if name not in names
+    ]
     frame = (
         scan.with_row_index("row")
         .with_columns(missing)
@@ -67,8 +71,17 @@ def impressions(shop: Shop, kinds: Sequence[str] = (CLICK,)) -> pl.DataFrame:
     )
     follows = pl.col("click").shift(-1).over("visit", "item_id").fill_null(False)
     following = pl.col("row").shift(-1).over("visit", "item_id")
-    wanted = ("row", "owner", "user_id", "session_id", "item_id", *[name for name in _COLUMNS if name[-3:] != "_id"])
-    shown = frame.with_columns(clicked=follows, click_row=pl.when(follows).then(following)).filter(~pl.col("click"))
+    wanted = (
+        "row",
+        "owner",
+        "user_id",
+        "session_id",
+        "item_id",
+        *[name for name in _COLUMNS if name[-3:] != "_id"],
+    )
+    shown = frame.with_columns(clicked=follows, click_row=pl.when(follows).then(following)).filter(
+        ~pl.col("click")
+    )
     return shown.select(*wanted, "weight", "origin", "clicked", "click_row").sort("row").collect()
 
 

@@ -71,9 +71,9 @@ class Log:
 
     def counts(self, *, weighted: bool = False) -> np.ndarray:
         """Events (or their weight) per item, float64 [items]."""
-        return np.bincount(self.item, weights=self.weight if weighted else None, minlength=len(self.items)).astype(
-            np.float64
-        )
+        return np.bincount(
+            self.item, weights=self.weight if weighted else None, minlength=len(self.items)
+        ).astype(np.float64)
 
     def last_time(self) -> int:
         """The latest time in the log, or `NO_TIME`."""
@@ -85,7 +85,9 @@ class Log:
 
         values = self.weight if weighted else np.ones(len(self), dtype=np.float32)
         shape = (len(self.users), len(self.items))
-        matrix = sparse.csr_matrix((values, self.item, self.offsets), shape=shape, dtype=np.float32, copy=True)
+        matrix = sparse.csr_matrix(
+            (values, self.item, self.offsets), shape=shape, dtype=np.float32, copy=True
+        )
         matrix.sum_duplicates()
         return matrix
 
@@ -95,7 +97,12 @@ class Log:
         starts, lengths = self.offsets[users], self.lengths()[users]
         offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
         rows = np.repeat(starts - offsets[:-1], lengths) + np.arange(offsets[-1])
-        return replace(self, users=Vocabulary(self.users.ids.gather(users)), offsets=offsets, **self._columns(rows))
+        return replace(
+            self,
+            users=Vocabulary(self.users.ids.gather(users)),
+            offsets=offsets,
+            **self._columns(rows),
+        )
 
     def keep(self, rows: np.ndarray) -> Log:
         """Return the log of all users with some of their events: bool [events]."""
@@ -104,7 +111,11 @@ class Log:
 
     def _columns(self, rows: np.ndarray) -> dict[str, Any]:
         names = ("item", "time", "event", "session", "weight", "real")
-        given = (name for name in ("span", "label_item", "label_weight") if getattr(self, name) is not None)
+        given = (
+            name
+            for name in ("span", "label_item", "label_weight")
+            if getattr(self, name) is not None
+        )
         return {name: getattr(self, name)[rows] for name in (*names, *given)}
 
     @classmethod
@@ -138,11 +149,16 @@ class Log:
             **spans,
         )
         if foreign and (unknown := frame["item_id"].filter(codes["item"] < 0)).len():
-            raise InputError(f"There is an event on the item {unknown[0]!r}, which the fitted shop does not know.")
+            raise InputError(
+                f"There is an event on the item {unknown[0]!r}, which the fitted shop does not know."
+            )
         codes = codes.filter(pl.col("item") >= 0)
         order = ["user", "time"]
         if shuffle_ties is not None:
-            codes, order = codes.with_columns(tie=pl.Series(tie_order(len(codes), shuffle_ties))), [*order, "tie"]
+            codes, order = (
+                codes.with_columns(tie=pl.Series(tie_order(len(codes), shuffle_ties))),
+                [*order, "tie"],
+            )
         codes = codes.sort(order, maintain_order=True)
         user = codes["user"].to_numpy()
         offsets = np.searchsorted(user, np.arange(len(users) + 1)).astype(np.int64)
@@ -166,7 +182,9 @@ class Log:
 def stacked(first: Log, second: Log) -> Log:
     """Return the users of two logs of the same items one after the other; those of the second are renamed."""
     names = ("item", "time", "event", "session", "weight", "real")
-    columns: dict[str, Any] = {name: np.concatenate([getattr(first, name), getattr(second, name)]) for name in names}
+    columns: dict[str, Any] = {
+        name: np.concatenate([getattr(first, name), getattr(second, name)]) for name in names
+    }
     renamed = pl.select(pl.format("synthetic/{}", second.users.ids)).to_series()
     offsets = np.concatenate([first.offsets, first.offsets[-1] + second.offsets[1:]])
     users = Vocabulary(pl.concat([first.users.ids, renamed.rename("id")]))
@@ -178,10 +196,19 @@ def without_last(shop: Shop, whole: Log, rest: Log) -> Shop:
     events = shop.table("events").with_row_index("row")
     events = events.with_columns(user=user_key(events))
     held = whole.users.ids.filter(pl.Series(rest.lengths() < whole.lengths()))
-    own = events.filter(pl.col("user").is_in(held.implode()), pl.col("item_id").is_in(rest.items.ids.implode()))
+    own = events.filter(
+        pl.col("user").is_in(held.implode()), pl.col("item_id").is_in(rest.items.ids.implode())
+    )
     order = ["user", *(["time"] if "time" in events.columns else []), "row"]
-    last = own.filter(counts_in_log(INTERACTIONS)).sort(order).group_by("user").agg(pl.col("row").last())["row"]
-    return shop.with_tables(events=events.filter(~pl.col("row").is_in(last.implode())).drop("row", "user"))
+    last = (
+        own.filter(counts_in_log(INTERACTIONS))
+        .sort(order)
+        .group_by("user")
+        .agg(pl.col("row").last())["row"]
+    )
+    return shop.with_tables(
+        events=events.filter(~pl.col("row").is_in(last.implode())).drop("row", "user")
+    )
 
 
 def tie_order(rows: int, seed: int) -> np.ndarray:
@@ -191,7 +218,11 @@ def tie_order(rows: int, seed: int) -> np.ndarray:
 
 def counts_in_log(kinds: Sequence[str]) -> pl.Expr:
     """Whether a row (`user`, `item_id`, `event`) belongs to the log; its item must be known, too."""
-    return pl.col("event").is_in(list(kinds)) & pl.col("item_id").is_not_null() & pl.col("user").is_not_null()
+    return (
+        pl.col("event").is_in(list(kinds))
+        & pl.col("item_id").is_not_null()
+        & pl.col("user").is_not_null()
+    )
 
 
 def _frame(shop: Shop, kinds: Sequence[str]) -> pl.DataFrame:
@@ -199,13 +230,19 @@ def _frame(shop: Shop, kinds: Sequence[str]) -> pl.DataFrame:
     scan = shop.scan("events")
     names = scan.collect_schema().names()
     wanted = {"session_id": pl.String(), "time": pl.Datetime("us"), "item_id": pl.String()}
-    missing = [pl.lit(None, dtype=dtype).alias(name) for name, dtype in wanted.items() if name not in names]
+    missing = [
+        pl.lit(None, dtype=dtype).alias(name) for name, dtype in wanted.items() if name not in names
+    ]
     rows = scan.with_columns(missing).with_columns(user=user_key(scan)).filter(counts_in_log(kinds))
     spans = [name for name in ("since", "until") if name in names]
-    return rows.select("user", "item_id", "event", "time", "session_id", "weight", "origin", *spans).collect()
+    return rows.select(
+        "user", "item_id", "event", "time", "session_id", "weight", "origin", *spans
+    ).collect()
 
 
-def _labels(shop: Shop, users: Vocabulary, items: Vocabulary, offsets: np.ndarray) -> dict[str, np.ndarray]:
+def _labels(
+    shop: Shop, users: Vocabulary, items: Vocabulary, offsets: np.ndarray
+) -> dict[str, np.ndarray]:
     """Lay the soft labels out beside the events they belong to; those of places that a user lacks fall out."""
     labels = shop.scan("soft_labels")
     frame = labels.select("item_id", "weight", "place", user=user_key(labels)).collect()
@@ -241,4 +278,6 @@ def _sessions(codes: pl.DataFrame, user: np.ndarray) -> np.ndarray:
     first = np.ones(len(codes), dtype=bool)
     first[1:] = user[1:] != user[:-1]
     running = np.cumsum(change | first)
-    return (running - running[np.maximum.accumulate(np.where(first, np.arange(len(codes)), 0))]).astype(np.int32)
+    return (
+        running - running[np.maximum.accumulate(np.where(first, np.arange(len(codes)), 0))]
+    ).astype(np.int32)

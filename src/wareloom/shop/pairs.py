@@ -44,7 +44,12 @@ def follow_counts(
     for first, last in pairwise(np.minimum(bounds, len(log.users))):
         if last > first:
             coo = _pairs(log.item, weight, log.offsets[first : last + 1], window, decay)
-            total = total + sparse.coo_matrix((coo[2], (coo[0], coo[1])), shape=(n, n), dtype=np.float32).tocsr()
+            total = (
+                total
+                + sparse.coo_matrix(
+                    (coo[2], (coo[0], coo[1])), shape=(n, n), dtype=np.float32
+                ).tocsr()
+            )
     total.sort_indices()
     return total
 

@@ -23,4 +23,8 @@ def slices_of(counts: np.ndarray, parts: int) -> np.ndarray:
 
 def slice_names(parts: int) -> tuple[str, ...]:
     """Return what the slices are called, from the head to the tail."""
-    return NAMED.get(parts) or ("head", *(f"middle {place}" for place in range(1, parts - 1)), "tail")
+    return NAMED.get(parts) or (
+        "head",
+        *(f"middle {place}" for place in range(1, parts - 1)),
+        "tail",
+    )

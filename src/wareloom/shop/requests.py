@@ -44,7 +44,10 @@ class Requests:
         if self.histories is not None:
             return len(self.histories.users)
         return max(
-            len(self.users), len(self.queries), len(self.times), 0 if self.context is None else len(self.context)
+            len(self.users),
+            len(self.queries),
+            len(self.times),
+            0 if self.context is None else len(self.context),
         )
 
     def part(self, start: int, stop: int) -> Requests:
@@ -64,11 +67,15 @@ class Requests:
     def of(cls, log: Log, *, times: np.ndarray | None = None) -> Requests:
         """One request for each user of `log`, whose events are the history."""
         return cls(
-            users=log.users.ids.to_list(), histories=log, times=np.zeros(0, np.int64) if times is None else times
+            users=log.users.ids.to_list(),
+            histories=log,
+            times=np.zeros(0, np.int64) if times is None else times,
         )
 
     @classmethod
-    def sessions(cls, histories: Sequence[Sequence[str]], items: Vocabulary | None = None) -> Requests:
+    def sessions(
+        cls, histories: Sequence[Sequence[str]], items: Vocabulary | None = None
+    ) -> Requests:
         """One request for each list of item ids, oldest first: a live session of somebody unknown."""
         flat = pl.Series([item for history in histories for item in history], dtype=pl.String)
         items = items or Vocabulary(flat.unique(maintain_order=True))

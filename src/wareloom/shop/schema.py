@@ -32,7 +32,14 @@ EVENTS = (
     "search",
 )
 """The kinds of event, by their Google Analytics 4 names, in the order of the funnel ("search" stands apart)."""
-INTERACTIONS = ("select_item", "view_item", "add_to_wishlist", "add_to_cart", "begin_checkout", "purchase")
+INTERACTIONS = (
+    "select_item",
+    "view_item",
+    "add_to_wishlist",
+    "add_to_cart",
+    "begin_checkout",
+    "purchase",
+)
 """The kinds that say that somebody chose an item."""
 
 
@@ -137,7 +144,10 @@ TABLES: dict[str, Table] = {
         key=("dialogue_id", "turn"),
         foreign=(("item_id", "items"),),
     ),
-    "images": Table({"item_id": _KEY, "image": Column(pl.Binary(), required=True)}, foreign=(("item_id", "items"),)),
+    "images": Table(
+        {"item_id": _KEY, "image": Column(pl.Binary(), required=True)},
+        foreign=(("item_id", "items"),),
+    ),
     "soft_labels": Table(
         {
             "user_id": _ID,
@@ -156,7 +166,7 @@ that did, each with its weight: what a ranker is taught beside the events, never
 def conform(name: str, frame: pl.LazyFrame) -> pl.LazyFrame:
     """Cast `frame` to the types of table `name`, put its columns in order and add provenance where it lacks it.
 
-    For frames that Wareloom made itself; what comes from outside goes through `wareloom.shop.door`.
+    For frames that Wareloom made itself; what comes from outside goes through `wareloom.preparing.door`.
     """
     types = TABLES[name].dtypes()
     present = frame.collect_schema().names()

@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
-import os
-import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import polars as pl
 
-from wareloom.errors import OutputError, SchemaError, SourceError, unknown
-from wareloom.family import configure
+from wareloom.core.files import replacing
+from wareloom.core.state import read_json
+from wareloom.errors import SchemaError, SourceError, unknown
 from wareloom.shop import schema
-from wareloom.state import read_json, write_json
-
-if TYPE_CHECKING:
-    from wareloom.run import Run
-    from wareloom.shop.splits import Split
-
-ROW_GROUP = 250_000
+from wareloom.shop.storage import ROW_GROUP, write_head
 
 
 class Shop:
@@ -31,7 +22,9 @@ class Shop:
     """
 
     def __init__(
-        self, tables: Mapping[str, pl.LazyFrame | pl.DataFrame], meta: Mapping[str, Any] | None = None
+        self,
+        tables: Mapping[str, pl.LazyFrame | pl.DataFrame],
+        meta: Mapping[str, Any] | None = None,
     ) -> None:
         """Take tables by name; each is conformed to its schema. `meta`: name, currency, language."""
         for name in tables:
@@ -39,7 +32,11 @@ class Shop:
                 raise unknown("table", name, schema.TABLES)
         if "items" not in tables:
             raise SchemaError("A shop needs the table 'items', with at least the column item_id.")
-        self._tables = {name: schema.conform(name, tables[name].lazy()) for name in schema.TABLES if name in tables}
+        self._tables = {
+            name: schema.conform(name, tables[name].lazy())
+            for name in schema.TABLES
+            if name in tables
+        }
         self.meta: dict[str, Any] = dict(meta or {})
         self.path: Path | None = None
         self._fingerprint: str | None = None
@@ -58,13 +55,18 @@ class Shop:
             )
         head = read_json(path / "shop.json")
         if head["version"] > schema.VERSION:
-            raise SourceError(f"{path} was written by a newer Wareloom (schema {head['version']}): upgrade to read it.")
+            raise SourceError(
+                f"{path} was written by a newer Wareloom (schema {head['version']}): upgrade to read it."
+            )
         missing = [name for name in head["tables"] if not (path / f"{name}.parquet").exists()]
         if missing:
             raise SourceError(
                 f"The shop {path} lacks {missing[0]}.parquet, which its shop.json lists: was it copied whole?"
             )
-        shop = cls({name: pl.scan_parquet(path / f"{name}.parquet") for name in head["tables"]}, head["meta"])
+        shop = cls(
+            {name: pl.scan_parquet(path / f"{name}.parquet") for name in head["tables"]},
+            head["meta"],
+        )
         shop.path, shop._fingerprint = path, head["fingerprint"]
         return shop
 
@@ -85,7 +87,9 @@ class Shop:
         """Return a table lazily; a table that is not there raises `SchemaError`."""
         if table not in self._tables:
             where = f" {self.path}" if self.path else ""
-            raise SchemaError(f"The shop{where} has no table {table!r}; it has {', '.join(self._tables)}.")
+            raise SchemaError(
+                f"The shop{where} has no table {table!r}; it has {', '.join(self._tables)}."
+            )
         return self._tables[table]
 
     def table(self, table: str) -> pl.DataFrame:
@@ -94,28 +98,21 @@ class Shop:
 
     def rows(self, table: str) -> int:
         """Number of rows of a table, 0 where it is not there."""
-        return int(self.scan(table).select(pl.len()).collect().item()) if table in self._tables else 0
+        return (
+            int(self.scan(table).select(pl.len()).collect().item()) if table in self._tables else 0
+        )
 
     def in_memory(self) -> Shop:
         """Return this shop with all tables computed and held, for work that reads them many times."""
-        return Shop(dict(zip(self.names, pl.collect_all(list(self._tables.values())), strict=True)), self.meta)
+        return Shop(
+            dict(zip(self.names, pl.collect_all(list(self._tables.values())), strict=True)),
+            self.meta,
+        )
 
     def with_tables(self, **tables: pl.LazyFrame | pl.DataFrame | None) -> Shop:
         """Return this shop with some tables replaced; None takes one away."""
         kept = {k: v for k, v in ({**self._tables, **tables}).items() if v is not None}
         return Shop(kept, self.meta)
-
-    def clean(self, to: str | Path, run: Run | None = None, **settings: Any) -> Shop:
-        """Clean this shop into the folder `to`, see `wareloom.shop.cleaning.clean`; settings by name."""
-        from wareloom.shop.cleaning import CleanSettings, clean
-
-        return clean(self, configure(CleanSettings, settings), to, run)
-
-    def split(self, to: str | Path | None = None, run: Run | None = None, **settings: Any) -> Split:
-        """Split this shop, see `wareloom.shop.splits.split`; settings by name, such as by="time", last="14d"."""
-        from wareloom.shop.splits import SplitSettings, split
-
-        return split(self, configure(SplitSettings, settings), to, run)
 
     @property
     def fingerprint(self) -> str:
@@ -137,62 +134,8 @@ class Shop:
         path = Path(path)
         with replacing(path) as partial:
             for name, frame in self._tables.items():
-                frame.sink_parquet(partial / f"{name}.parquet", row_group_size=ROW_GROUP, maintain_order=True)
+                frame.sink_parquet(
+                    partial / f"{name}.parquet", row_group_size=ROW_GROUP, maintain_order=True
+                )
             write_head(partial, self.meta)
         return Shop.open(path)
-
-
-def write_head(folder: Path, meta: Mapping[str, Any]) -> None:
-    """Write `shop.json` for the Parquet tables that lie in `folder`."""
-    names = [name for name in schema.TABLES if (folder / f"{name}.parquet").exists()]
-    rows = {name: int(pl.scan_parquet(folder / f"{name}.parquet").select(pl.len()).collect().item()) for name in names}
-    digest = hashlib.sha256()
-    for name in names:
-        digest.update(name.encode())
-        with (folder / f"{name}.parquet").open("rb") as file:
-            while block := file.read(1 << 20):
-                digest.update(block)
-    head = {
-        "version": schema.VERSION,
-        "meta": dict(meta),
-        "tables": names,
-        "rows": rows,
-        "fingerprint": digest.hexdigest(),
-    }
-    write_json(folder / "shop.json", head)
-
-
-@contextlib.contextmanager
-def replacing(path: Path, marker: str = "shop.json") -> Iterator[Path]:
-    """Yield an empty folder beside `path` that takes its name when the block ends well, and goes when it does not.
-
-    An existing `path` is replaced only if it is empty or holds `marker`, that is, if it is a result of the same kind.
-    """
-    path = Path(path)
-    if path.exists() and not path.is_dir():
-        raise OutputError(f"{path} is a file; choose a folder for --to.")
-    if path.is_dir() and any(path.iterdir()) and not (path / marker).exists():
-        raise OutputError(
-            f"{path} exists and is not one of Wareloom's folders (it has no {marker}); choose another for --to."
-        )
-    partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
-    shutil.rmtree(partial, ignore_errors=True)
-    try:
-        partial.mkdir(parents=True)
-        yield partial
-        old = path.with_name(f".{path.name}.old-{os.getpid()}")
-        if path.exists():
-            path.rename(old)
-        try:
-            partial.rename(path)
-        except OSError:
-            if old.exists():
-                old.rename(path)
-            raise
-        shutil.rmtree(old, ignore_errors=True)
-    except OSError as error:
-        if isinstance(error, OutputError) or error.errno is None:
-            raise
-        raise OutputError(f"Cannot write {path}: {error.strerror}. Nothing was left half-written.") from error
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)

@@ -24,7 +24,9 @@ class Vocabulary:
         id.
         """
         self.ids = (
-            (ids if isinstance(ids, pl.Series) else pl.Series(list(ids), dtype=pl.String)).cast(pl.String).rename("id")
+            (ids if isinstance(ids, pl.Series) else pl.Series(list(ids), dtype=pl.String))
+            .cast(pl.String)
+            .rename("id")
         )
         self.lasting = lasting
 
@@ -49,7 +51,11 @@ class Vocabulary:
         table = self._table
         if len(frame) * FEW < len(table):
             table = table.filter(pl.col("id").is_in(frame["id"].unique().implode()))
-        return frame.join(table, on="id", how="left", maintain_order="left")["code"].fill_null(-1).to_numpy()
+        return (
+            frame.join(table, on="id", how="left", maintain_order="left")["code"]
+            .fill_null(-1)
+            .to_numpy()
+        )
 
     @cached_property
     def _index(self) -> tuple[np.ndarray, np.ndarray]:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Self
 
 from wareloom._version import __version__
+from wareloom.core.family import SYNTHESIZERS, Algorithm, Family
+from wareloom.core.run import Run
 from wareloom.errors import InputError
-from wareloom.family import SYNTHESIZERS, Algorithm, Family
-from wareloom.run import Run
 from wareloom.shop import Shop
 
 if TYPE_CHECKING:

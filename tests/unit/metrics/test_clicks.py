@@ -8,15 +8,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import brier_score_loss, confusion_matrix, log_loss, roc_auc_score
 
+from wareloom.core.family import METRICS
 from wareloom.errors import InputError, SettingError
-from wareloom.family import METRICS
 from wareloom.metrics import Predicted
 from wareloom.metrics.clicks import confusion, reliability
-from wareloom.metrics.clicks._curves import entropy
+from wareloom.metrics.clicks.curves import entropy
 
-ROWS = st.lists(st.tuples(st.booleans(), st.integers(0, 20), st.integers(1, 3)), min_size=2, max_size=60).filter(
-    lambda rows: len({label for label, _, _ in rows}) == 2
-)
+ROWS = st.lists(
+    st.tuples(st.booleans(), st.integers(0, 20), st.integers(1, 3)), min_size=2, max_size=60
+).filter(lambda rows: len({label for label, _, _ in rows}) == 2)
 
 
 def arrays(rows: list[tuple[bool, int, int]]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -30,8 +30,13 @@ def test_as_scikit_learn_with_ties_and_weights(rows: list[tuple[bool, int, int]]
     label, value, weight = arrays(rows)
     both = Predicted.of(label, value, weight)
     inside = np.clip(value, 1e-15, 1 - 1e-15)
-    ours = {name: METRICS.make(name).measure(both) for name in ("log_loss", "click_auc", "brier", "normalised_entropy")}
-    assert ours["log_loss"] == pytest.approx(log_loss(label, inside, sample_weight=weight, labels=[0, 1]), rel=1e-6)
+    ours = {
+        name: METRICS.make(name).measure(both)
+        for name in ("log_loss", "click_auc", "brier", "normalised_entropy")
+    }
+    assert ours["log_loss"] == pytest.approx(
+        log_loss(label, inside, sample_weight=weight, labels=[0, 1]), rel=1e-6
+    )
     assert ours["click_auc"] == pytest.approx(roc_auc_score(label, value, sample_weight=weight))
     assert ours["brier"] == pytest.approx(brier_score_loss(label, value, sample_weight=weight))
     share = weight @ label / weight.sum()
@@ -49,30 +54,41 @@ def test_confusion_as_scikit_learn(rows: list[tuple[bool, int, int]], threshold:
 
 def test_normalised_entropy_of_the_share_of_clicks_is_one() -> None:
     label = np.array([1.0, 0, 0, 0, 1, 0])
-    assert METRICS.make("normalised_entropy").measure(Predicted.of(label, np.full(6, 1 / 3))) == pytest.approx(1.0)
-    assert np.isnan(METRICS.make("normalised_entropy").measure(Predicted.of(np.zeros(3), np.full(3, 0.1))))
+    assert METRICS.make("normalised_entropy").measure(
+        Predicted.of(label, np.full(6, 1 / 3))
+    ) == pytest.approx(1.0)
+    assert np.isnan(
+        METRICS.make("normalised_entropy").measure(Predicted.of(np.zeros(3), np.full(3, 0.1)))
+    )
     assert entropy(0.5) == pytest.approx(np.log(2))
     assert entropy(0.0) == 0.0
 
 
 def test_rmse_by_hand() -> None:
-    assert METRICS.make("rmse").measure(Predicted.of(np.array([4.0, 2.0]), np.array([3.0, 5.0]))) == pytest.approx(
-        5**0.5
-    )
+    assert METRICS.make("rmse").measure(
+        Predicted.of(np.array([4.0, 2.0]), np.array([3.0, 5.0]))
+    ) == pytest.approx(5**0.5)
 
 
 def test_calibration_by_hand() -> None:
-    label, value = np.array([0, 0, 1, 0, 1, 1, 1, 0.0]), np.array([0.1, 0.1, 0.1, 0.1, 0.8, 0.9, 0.7, 0.6])
+    label, value = (
+        np.array([0, 0, 1, 0, 1, 1, 1, 0.0]),
+        np.array([0.1, 0.1, 0.1, 0.1, 0.8, 0.9, 0.7, 0.6]),
+    )
     curve = reliability(Predicted.of(label, value), bins=2)
     assert curve["predicted"].to_list() == pytest.approx([0.1, 0.75])
     assert curve["observed"].to_list() == pytest.approx([0.25, 0.75])
     assert curve["weight"].to_list() == [4.0, 4.0]
-    assert METRICS.make("calibration_error", bins=2).measure(Predicted.of(label, value)) == pytest.approx(0.075)
+    assert METRICS.make("calibration_error", bins=2).measure(
+        Predicted.of(label, value)
+    ) == pytest.approx(0.075)
 
 
 @settings(deadline=None)
 @given(ROWS, st.integers(1, 12))
-def test_bins_keep_the_mass_and_equal_probabilities_together(rows: list[tuple[bool, int, int]], bins: int) -> None:
+def test_bins_keep_the_mass_and_equal_probabilities_together(
+    rows: list[tuple[bool, int, int]], bins: int
+) -> None:
     label, value, weight = arrays(rows)
     curve = reliability(Predicted.of(label, value, weight), bins)
     assert len(curve) <= bins

@@ -17,25 +17,40 @@ from sklearn.metrics import roc_auc_score
 
 import wareloom as wl
 from lively import HOUR, lively, lively_events
+from wareloom.core.family import METRICS
+from wareloom.core.run import Run
 from wareloom.errors import SettingError
-from wareloom.family import METRICS
-from wareloom.metrics._distances import (
+from wareloom.metrics.likeness.measure import Figure, counted, jackknifed, wilson
+from wareloom.metrics.likeness.samples import Trio, by_silence, gathered
+from wareloom.metrics.likeness.users.discriminators import auc, judged
+from wareloom.metrics.likeness.users.features import Known, features
+from wareloom.shop import Shop
+from wareloom.stats.distances import (
     circular_wasserstein,
     kolmogorov_smirnov,
     total_variation,
     wasserstein,
 )
-from wareloom.metrics._measure import Figure, counted, jackknifed, wilson
-from wareloom.metrics._samples import Trio, by_silence, gathered
-from wareloom.metrics.fidelity._features import Known, features
-from wareloom.metrics.fidelity._judges import auc, judged
-from wareloom.run import Run
-from wareloom.shop import Shop
 
 RUN = Run(seed=1, threads=1)
 USERS = 400
-COUNTED = ("activity", "category_entropy", "category_transitions", "co_occurrence", "funnel", "gaps", "hours")
-COUNTED += ("item_coverage", "item_gini", "item_transitions", "popularity", "repeat_rate", "session_length")
+COUNTED = (
+    "activity",
+    "category_entropy",
+    "category_transitions",
+    "co_occurrence",
+    "funnel",
+    "gaps",
+    "hours",
+)
+COUNTED += (
+    "item_coverage",
+    "item_gini",
+    "item_transitions",
+    "popularity",
+    "repeat_rate",
+    "session_length",
+)
 COUNTED += ("tail_share", "weekdays")
 
 
@@ -61,7 +76,9 @@ def trio(real: Shop, held: Shop, honest: pl.DataFrame) -> Trio:
 
 
 two = st.integers(1, 12).flatmap(
-    lambda n: st.tuples(*(arrays(np.int64, n, elements=st.integers(0, 20)).filter(lambda a: a.sum() > 0),) * 2)
+    lambda n: st.tuples(
+        *(arrays(np.int64, n, elements=st.integers(0, 20)).filter(lambda a: a.sum() > 0),) * 2
+    )
 )
 
 
@@ -70,11 +87,18 @@ def test_distances_are_those_of_scipy(sides: tuple[np.ndarray, np.ndarray]) -> N
     a, b = sides
     support = np.cumsum(1.0 + np.arange(len(a)) % 3)
     one, other = np.repeat(support, 2 * a), np.repeat(support, 2 * b)
-    assert kolmogorov_smirnov(a, b) == pytest.approx(stats.ks_2samp(one, other, method="asymp").statistic)
+    assert kolmogorov_smirnov(a, b) == pytest.approx(
+        stats.ks_2samp(one, other, method="asymp").statistic
+    )
     assert wasserstein(a, b, support) == pytest.approx(stats.wasserstein_distance(one, other))
     p, q = a / a.sum(), b / b.sum()
-    assert total_variation(a, b) == pytest.approx(sum(max(0.0, x - y) for x, y in zip(p, q, strict=True)))
-    turned = [stats.wasserstein_distance(range(len(a)), range(len(a)), np.roll(p, k), np.roll(q, k)) for k in range(12)]
+    assert total_variation(a, b) == pytest.approx(
+        sum(max(0.0, x - y) for x, y in zip(p, q, strict=True))
+    )
+    turned = [
+        stats.wasserstein_distance(range(len(a)), range(len(a)), np.roll(p, k), np.roll(q, k))
+        for k in range(12)
+    ]
     assert circular_wasserstein(a, b, len(a)) <= min(turned) + 1e-9
 
 
@@ -93,7 +117,17 @@ def test_figures_are_those_of_slow_loops(trio: Trio) -> None:
     """Each counted once more by hand from lists."""
     taken = {name: METRICS.make(name).compare(trio, RUN) for name in COUNTED}
     found = {figure.name: figure for figures in taken.values() for figure in figures}
-    rows, lengths, gaps, pairs, threes, near, repeats, kinds, bits = ([], [], [], [], [], [], [], [], [])
+    rows, lengths, gaps, pairs, threes, near, repeats, kinds, bits = (
+        [],
+        [],
+        [],
+        [],
+        [],
+        [],
+        [],
+        [],
+        [],
+    )
     assert trio.category is not None
     for sample in (trio.real, trio.synthetic):
         log = sample.log
@@ -105,7 +139,9 @@ def test_figures_are_those_of_slow_loops(trio: Trio) -> None:
         pairs.append(Counter(pair for h in histories for pair in pairwise(h)))
         threes.append(Counter(zip(h, h[1:], h[2:], strict=False)) for h in histories)
         threes[-1] = sum(threes[-1], Counter())
-        close = [(h[i], h[j]) for h in histories for i, j in combinations(range(len(h)), 2) if j - i <= 3]
+        close = [
+            (h[i], h[j]) for h in histories for i, j in combinations(range(len(h)), 2) if j - i <= 3
+        ]
         near.append(Counter(tuple(sorted(pair)) for pair in close if pair[0] != pair[1]))
         repeats.append(np.mean([item in h[:i] for h in histories for i, item in enumerate(h)]))
         kinds.append(np.bincount(log.event, minlength=8))
@@ -130,7 +166,9 @@ def test_figures_are_those_of_slow_loops(trio: Trio) -> None:
         "item_coverage": abs(len(set(rows[0])) - len(set(rows[1]))) / 120,
     }
     assert {name: found[name].value for name in expected} == pytest.approx(expected)
-    assert found["category_entropy"].value == pytest.approx(stats.wasserstein_distance(*bits), abs=1e-4)
+    assert found["category_entropy"].value == pytest.approx(
+        stats.wasserstein_distance(*bits), abs=1e-4
+    )
     tails = [sum(sorted(np.bincount(each, minlength=120))[:96]) / len(each) for each in rows]
     assert found["tail_share"].value == pytest.approx(abs(tails[0] - tails[1]))
     assert (found["tail_share"].real, found["tail_share"].synthetic) == pytest.approx(tuple(tails))
@@ -140,14 +178,18 @@ def test_figures_are_those_of_slow_loops(trio: Trio) -> None:
     ]
     assert found["item_gini"].value == pytest.approx(abs(gini[0] - gini[1]))
     named = [pl.Series(trio.category[np.array(r)]) for r in rows]
-    assert all(each.n_unique() == 6 for each in named), "the first level is one shop, so shelves are told apart"
+    assert all(each.n_unique() == 6 for each in named), (
+        "the first level is one shop, so shelves are told apart"
+    )
 
 
 def test_sessions_are_cut_by_silence_the_same_way_on_both_sides(trio: Trio) -> None:
     log = trio.real.log
     np.testing.assert_array_equal(by_silence(log).session, log.session)
     starts = [
-        sum(i == 0 or t - log.time[a + i - 1] > 30 * 60 * 10**6 for i, t in enumerate(log.time[a:b]))
+        sum(
+            i == 0 or t - log.time[a + i - 1] > 30 * 60 * 10**6 for i, t in enumerate(log.time[a:b])
+        )
         for a, b in pairwise(log.offsets)
     ]
     np.testing.assert_array_equal(starts, [log.session[b - 1] + 1 for b in log.offsets[1:]])
@@ -184,10 +226,17 @@ def test_intervals_hold_the_truth_as_often_as_they_say() -> None:
         keys, groups = [], []
         for share in (*shares.values(), 0.5):
             habit = (rng.random(200) < share).astype(int)
-            keys.append((rng.random((200, 6, 1)) > np.cumsum(habits[habit], axis=1)[:, None, :2]).sum(axis=2).ravel())
+            keys.append(
+                (rng.random((200, 6, 1)) > np.cumsum(habits[habit], axis=1)[:, None, :2])
+                .sum(axis=2)
+                .ravel()
+            )
             groups.append(np.repeat(np.arange(200) * number // 200, 6))
         counts = counted(keys, groups, number)
-        for name, far in (("tv", total_variation), ("w", lambda a, b: wasserstein(a, b, np.arange(3.0)))):
+        for name, far in (
+            ("tv", total_variation),
+            ("w", lambda a, b: wasserstein(a, b, np.arange(3.0))),
+        ):
             a, b = counts.total(0), counts.total(1)
             left = [far(a - counts.of(0, g), b - counts.of(1, g)) for g in range(number)]
             low, high = jackknifed(far(a, b), np.array(left))
@@ -206,7 +255,11 @@ def test_a_ratio_looks_at_what_is_left_to_one_where_that_says_more() -> None:
     assert figure(0.0, 0.0).ratio == 1.0
     assert figure(0.1, 0.0).ratio is None
     assert figure(1.0, 0.9).ratio is None
-    assert [figure(v, 0.2).verdict(1.04) for v in (0.205, 0.215, 0.225)] == ["within", "chance", "beyond"]
+    assert [figure(v, 0.2).verdict(1.04) for v in (0.205, 0.215, 0.225)] == [
+        "within",
+        "chance",
+        "beyond",
+    ]
     assert figure(0.1, 0.0).verdict(1.25) == "beyond"
 
 
@@ -232,7 +285,9 @@ def never_bought(events: pl.DataFrame) -> pl.DataFrame:
 
 def slow_motion(events: pl.DataFrame) -> pl.DataFrame:
     first = pl.col("time").cast(pl.Int64).min().over("user_id")
-    return events.with_columns((first + (pl.col("time").cast(pl.Int64) - first) * 8).cast(pl.Datetime("us")))
+    return events.with_columns(
+        (first + (pl.col("time").cast(pl.Int64) - first) * 8).cast(pl.Datetime("us"))
+    )
 
 
 def doubled(events: pl.DataFrame) -> pl.DataFrame:
@@ -245,18 +300,42 @@ FAULTS: dict[str, tuple[Callable[[pl.DataFrame], pl.DataFrame], set[str], set[st
     "shuffled items": (
         scrambled,
         {"item_transitions.order_1", "category_transitions.order_1", "co_occurrence"},
-        {"popularity.items", "popularity.curve", "tail_share", "gaps", "hours", "activity", "item_gini"},
+        {
+            "popularity.items",
+            "popularity.curve",
+            "tail_share",
+            "gaps",
+            "hours",
+            "activity",
+            "item_gini",
+        },
     ),
     "dropped tail": (
         without_tail,
         {"tail_share", "item_coverage", "popularity.items", "popularity.curve"},
         {"hours", "weekdays"},
     ),
-    "shifted clock": (later(4), {"hours"}, {"gaps", "popularity.items", "item_transitions.order_1", "session_length"}),
+    "shifted clock": (
+        later(4),
+        {"hours"},
+        {"gaps", "popularity.items", "item_transitions.order_1", "session_length"},
+    ),
     "shifted week": (later(72), {"weekdays"}, {"gaps", "hours", "popularity.items"}),
-    "broken funnel": (never_bought, {"funnel.add_to_cart>purchase"}, {"funnel.view_item>add_to_cart", "hours"}),
-    "slow motion": (slow_motion, {"gaps", "session_length"}, {"activity", "popularity.items", "repeat_rate"}),
-    "every event twice": (doubled, {"activity", "repeat_rate", "session_length"}, {"popularity.items", "weekdays"}),
+    "broken funnel": (
+        never_bought,
+        {"funnel.add_to_cart>purchase"},
+        {"funnel.view_item>add_to_cart", "hours"},
+    ),
+    "slow motion": (
+        slow_motion,
+        {"gaps", "session_length"},
+        {"activity", "popularity.items", "repeat_rate"},
+    ),
+    "every event twice": (
+        doubled,
+        {"activity", "repeat_rate", "session_length"},
+        {"popularity.items", "weekdays"},
+    ),
 }
 
 
@@ -278,24 +357,32 @@ def test_real_users_stay_at_the_floor(held: Shop, real: Shop) -> None:
     """Over several other real samples: what two real samples may differ by is said of one figure in twenty or so."""
     figures = []
     for seed in range(3, 9):
-        found = wl.compare(real, lively(USERS, seed, "f"), held, run=Run(seed=seed, threads=1), measures=COUNTED)
+        found = wl.compare(
+            real, lively(USERS, seed, "f"), held, run=Run(seed=seed, threads=1), measures=COUNTED
+        )
         figures += [figure["verdict"] for figure in found.data["figures"]]
     assert figures.count("beyond") / len(figures) < 0.08
     assert figures.count("within") / len(figures) > 0.6
 
 
 def test_copied_users_are_caught(real: Shop, held: Shop) -> None:
-    copied = real.with_tables(events=real.table("events").with_columns(pl.format("c{}", "user_id").alias("user_id")))
+    copied = real.with_tables(
+        events=real.table("events").with_columns(pl.format("c{}", "user_id").alias("user_id"))
+    )
     names = ("near_copies", "popularity", "item_transitions", "hours")
     for holdout in (held, None):
-        found = wl.compare(real, copied, holdout, run=RUN, measures=names, settings={"near_copies": {"length": 8}})
+        found = wl.compare(
+            real, copied, holdout, run=RUN, measures=names, settings={"near_copies": {"length": 8}}
+        )
         verdicts = dict(found.table().select("measure", "verdict").iter_rows())
         assert verdicts.pop("near_copies") == "beyond"
         assert "beyond" not in verdicts.values()
         copies = found.figure("near_copies")
         assert copies["value"] == 1.0
         assert copies["floor"] < 0.4
-    fresh = wl.compare(real, lively(USERS, 4, "f"), held, run=RUN, measures=("near_copies",)).figure("near_copies")
+    fresh = wl.compare(
+        real, lively(USERS, 4, "f"), held, run=RUN, measures=("near_copies",)
+    ).figure("near_copies")
     assert fresh["verdict"] != "beyond"
 
 
@@ -311,15 +398,21 @@ def test_copies_are_those_of_a_slow_search(trio: Trio) -> None:
         for history in histories(trio.synthetic.log):
             if len(history) >= 3:
                 runs = {tuple(history[i : i + length]) for i in range(len(history) - length + 1)}
-                copied.append(bool(runs & known) or (len(history) < length and tuple(history) in whole))
+                copied.append(
+                    bool(runs & known) or (len(history) < length and tuple(history) in whole)
+                )
         (figure,) = METRICS.make("near_copies", length=length).compare(trio, RUN)
         assert figure.value == pytest.approx(np.mean(copied))
         assert 0 < figure.value < 1
 
 
-def test_the_discriminator_names_what_betrays_the_fake(real: Shop, held: Shop, honest: pl.DataFrame) -> None:
+def test_the_discriminator_names_what_betrays_the_fake(
+    real: Shop, held: Shop, honest: pl.DataFrame
+) -> None:
     how = {"settings": {"discriminator": {"trees": 30, "folds": 3}}, "measures": ("discriminator",)}
-    true = wl.compare(real, real.with_tables(events=honest), held, run=RUN, **how).figure("discriminator")
+    true = wl.compare(real, real.with_tables(events=honest), held, run=RUN, **how).figure(
+        "discriminator"
+    )
     assert true["verdict"] != "beyond"
     assert true["low"] < 0.55
     shifted = real.with_tables(events=later(4)(honest))
@@ -353,17 +446,30 @@ def test_nobody_is_judged_by_what_it_said_itself(holdout: bool, real: Shop, held
 def test_known_steps_are_counted_as_a_loop_does(trio: Trio) -> None:
     sides = judged(trio, 50, RUN)
     log = sides.known.log
-    steps = Counter(pair for a, b in pairwise(log.offsets) for pair in pairwise(log.item[a:b].tolist()))
+    steps = Counter(
+        pair for a, b in pairwise(log.offsets) for pair in pairwise(log.item[a:b].tolist())
+    )
     seen = features(sides.synthetic, Known(sides.known), trio)
     for user in range(len(sides.synthetic)):
-        own = list(pairwise(sides.synthetic.log.item[slice(*sides.synthetic.log.offsets[user : user + 2])].tolist()))
+        own = list(
+            pairwise(
+                sides.synthetic.log.item[
+                    slice(*sides.synthetic.log.offsets[user : user + 2])
+                ].tolist()
+            )
+        )
         if own:
-            assert seen["share of known transitions"][user] == pytest.approx(np.mean([p in steps for p in own]))
+            assert seen["share of known transitions"][user] == pytest.approx(
+                np.mean([p in steps for p in own])
+            )
 
 
 def test_the_network_tells_the_order_of_items(real: Shop, held: Shop, honest: pl.DataFrame) -> None:
     how = {"users": 400, "updates": 250, "embedding_size": 16, "history": 12}
-    settings = {"measures": ("sequence_discriminator",), "settings": {"sequence_discriminator": how}}
+    settings = {
+        "measures": ("sequence_discriminator",),
+        "settings": {"sequence_discriminator": how},
+    }
     mixed = real.with_tables(events=scrambled(honest))
     found = wl.compare(real, mixed, held, run=RUN, **settings).figure("sequence_discriminator")
     assert found["verdict"] == "beyond"
@@ -375,12 +481,22 @@ def test_the_network_tells_the_order_of_items(real: Shop, held: Shop, honest: pl
     ("name", "settings", "message"),
     [
         ("co_occurrence", {"window": 0}, "co_occurrence: window is 0; give 1 or more"),
-        ("tail_share", {"head": 1.5}, "tail_share: head is 1.5; give a share of the catalogue between 0 and 1"),
+        (
+            "tail_share",
+            {"head": 1.5},
+            "tail_share: head is 1.5; give a share of the catalogue between 0 and 1",
+        ),
         ("near_copies", {"length": 1}, "near_copies: length is 1 and shortest 3; give 2 and 1"),
         ("discriminator", {"folds": 1}, "discriminator: folds is 1; give 2 or more"),
-        ("sequence_discriminator", {"history": 1}, "sequence_discriminator: history is 1; give 2 or more"),
+        (
+            "sequence_discriminator",
+            {"history": 1},
+            "sequence_discriminator: history is 1; give 2 or more",
+        ),
     ],
 )
-def test_settings_that_cannot_work_are_refused(name: str, settings: dict[str, float], message: str) -> None:
+def test_settings_that_cannot_work_are_refused(
+    name: str, settings: dict[str, float], message: str
+) -> None:
     with pytest.raises(SettingError, match=message):
         METRICS.make(name, **settings)

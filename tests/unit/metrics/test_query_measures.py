@@ -18,14 +18,15 @@ import wareloom as wl
 from asked import THINGS, asked, titles, typed
 from lively import lively
 from wareloom.cli import compare as command
+from wareloom.core.family import METRICS
+from wareloom.core.run import Run
+from wareloom.core.settings import configure
 from wareloom.errors import InputError, SettingError
-from wareloom.family import METRICS, configure
-from wareloom.metrics._measure import Figure
-from wareloom.metrics.queries._measure import QueryMeasure
-from wareloom.metrics.queries._samples import QueryTrio, gathered_queries
-from wareloom.metrics.queries._signs import hashed, logistic
-from wareloom.proof.compare import Comparison, compare, query_measures
-from wareloom.run import Run
+from wareloom.evaluation.compare import Comparison, compare, query_measures
+from wareloom.metrics.likeness.measure import Figure
+from wareloom.metrics.likeness.queries._signs import hashed, logistic
+from wareloom.metrics.likeness.queries.measure import QueryMeasure
+from wareloom.metrics.likeness.queries.samples import QueryTrio, gathered_queries
 from wareloom.shop import Shop
 
 NAMES = [name for name in METRICS.names() if issubclass(METRICS.load(name), QueryMeasure)]
@@ -68,7 +69,14 @@ def test_what_every_measure_keeps_to(name: str, alike: QueryTrio, tmp_path: Path
     for figure in found:
         assert isinstance(figure, Figure)
         assert figure.name.partition(".")[0] == name
-        numbers = [figure.value, figure.low, figure.high, figure.floor, figure.floor_low, figure.floor_high]
+        numbers = [
+            figure.value,
+            figure.low,
+            figure.high,
+            figure.floor,
+            figure.floor_low,
+            figure.floor_high,
+        ]
         assert all(math.isfinite(number) for number in numbers)
         assert 0 <= figure.low <= figure.value <= figure.high
         assert 0 <= figure.floor_low <= figure.floor_high
@@ -102,8 +110,13 @@ def test_shuffled_words_are_told_by_the_discriminator_alone() -> None:
 
 
 def test_a_tail_that_is_missing() -> None:
-    often = {word for word, _ in Counter(word for text in REAL for word in text.split()).most_common(40)}
-    found = verdicts([" ".join(w for w in text.split() if w in often) or THINGS[0] for text in typed(900, 3)], *WORDS)
+    often = {
+        word for word, _ in Counter(word for text in REAL for word in text.split()).most_common(40)
+    }
+    found = verdicts(
+        [" ".join(w for w in text.split() if w in often) or THINGS[0] for text in typed(900, 3)],
+        *WORDS,
+    )
     for name in ("vocabulary_overlap.missing", "word_frequency", "zipf_slope"):
         assert found[name] == "beyond", name
     assert found["vocabulary_overlap.strange"] == "within"
@@ -143,7 +156,9 @@ def test_doubled_length() -> None:
 
 def test_things_and_brands_that_are_not_named() -> None:
     things = set(THINGS)
-    found = verdicts([" ".join(w for w in text.split() if w not in things) or "grenny" for text in MADE], *NAMED)
+    found = verdicts(
+        [" ".join(w for w in text.split() if w not in things) or "grenny" for text in MADE], *NAMED
+    )
     assert found["head_noun_rate"] == "beyond"
     assert found["brand_rate"] != "beyond"
     assert verdicts([f"bolton {text}" for text in MADE], *NAMED)["brand_rate"] == "beyond"
@@ -151,7 +166,11 @@ def test_things_and_brands_that_are_not_named() -> None:
 
 def test_queries_that_repeat_each_other() -> None:
     found = verdicts(
-        [" ".join(reversed(text.split())) if n % 2 else text for text in MADE[:300] for n in range(2)],
+        [
+            " ".join(reversed(text.split())) if n % 2 else text
+            for text in MADE[:300]
+            for n in range(2)
+        ],
         "query_duplicates",
     )
     assert found["query_duplicates"] == "beyond"
@@ -167,16 +186,22 @@ def test_logistic_regression_against_an_oracle() -> None:
     label = np.array([float("3" in text or "7" in text) for text in texts])
     weights, constant = logistic(table, label, 1.0)
     oracle = sk.LogisticRegression(C=1.0, tol=1e-8, max_iter=500).fit(table, label)
-    np.testing.assert_allclose(table @ weights + constant, oracle.decision_function(table), atol=0.02)
+    np.testing.assert_allclose(
+        table @ weights + constant, oracle.decision_function(table), atol=0.02
+    )
     assert hashed([Counter(["a", "b"])]).toarray().max() == pytest.approx(2**-0.5)
 
 
 def test_chinese_queries_are_divided_into_words() -> None:
     pytest.importorskip("jieba")
     real = [
-        f"{colour}{thing}" for colour in ("红色", "蓝色", "黑色", "白色") for thing in ("连衣裙", "运动鞋", "手提包")
+        f"{colour}{thing}"
+        for colour in ("红色", "蓝色", "黑色", "白色")
+        for thing in ("连衣裙", "运动鞋", "手提包")
     ] * 10
-    made = [f"{thing} {colour}" for thing in ("连衣裙", "运动鞋") for colour in ("红色", "蓝色")] * 30
+    made = [
+        f"{thing} {colour}" for thing in ("连衣裙", "运动鞋") for colour in ("红色", "蓝色")
+    ] * 30
     trio = gathered_queries(asked(real), asked(made, "made@1"), None, 20, RUN)
     words = METRICS.make("query_length").compare(trio, RUN)[0]
     assert (words.real, words.value) == (2.0, 0.0)
@@ -194,8 +219,15 @@ def test_judgments_count_each_query_once_and_that_is_said() -> None:
 
 
 def test_only_what_was_made_is_judged_where_it_stands_beside_real_queries() -> None:
-    mixed = pl.concat([asked(shop, origin).table("searches") for shop, origin in ((REAL, "real"), (MADE, "made@1"))])
-    trio = gathered_queries(asked(REAL), asked(MADE).with_tables(searches=mixed), asked(HELD), 20, RUN)
+    mixed = pl.concat(
+        [
+            asked(shop, origin).table("searches")
+            for shop, origin in ((REAL, "real"), (MADE, "made@1"))
+        ]
+    )
+    trio = gathered_queries(
+        asked(REAL), asked(MADE).with_tables(searches=mixed), asked(HELD), 20, RUN
+    )
     assert trio.sizes == {"REAL": 600, "SYNTH": 600, "the holdout": 600}
     assert set(trio.synthetic.text) <= set(MADE)
 
@@ -206,7 +238,10 @@ def test_halves_serve_where_nothing_is_held_out_or_real_has_no_queries() -> None
         asked(MADE, "made@1"),
         run=RUN,
     ).data
-    assert (halves["queries"]["reference"], halves["queries"]["compared"]) == ("halves of real", 300)
+    assert (halves["queries"]["reference"], halves["queries"]["compared"]) == (
+        "halves of real",
+        300,
+    )
     assert "two halves of those of REAL" in halves["notes"][0]
     bare = compare(Shop({"items": titles()}), asked(MADE, "made@1"), asked(HELD), run=RUN).data
     assert bare["queries"]["reference"] == "halves of holdout"
@@ -229,7 +264,11 @@ def test_events_and_queries_are_compared_where_there_are_both() -> None:
     def both(events: Shop, queries: list[str]) -> Shop:
         return events.with_tables(searches=asked(queries).table("searches"))
 
-    shops = both(lively(80, 1), REAL), both(lively(70, 3, "f"), MADE), both(lively(60, 2, "h"), HELD)
+    shops = (
+        both(lively(80, 1), REAL),
+        both(lively(70, 3, "f"), MADE),
+        both(lively(60, 2, "h"), HELD),
+    )
     found = wl.compare(*shops, run=RUN, measures=("activity", "query_length")).data
     assert [figure["name"] for figure in found["figures"]] == [
         "activity",
@@ -248,8 +287,16 @@ def test_the_command_writes_one_page_of_queries(tmp_path: Path) -> None:
     asked(HELD).save(tmp_path / "held")
     app = Typer()
     app.command()(command.main)
-    words = [str(tmp_path / "real"), str(tmp_path / "fake"), "--holdout", str(tmp_path / "held"), "--to"]
-    told = CliRunner().invoke(app, [*words, str(tmp_path / "out"), "--json", "--quiet", "--threads", "1"])
+    words = [
+        str(tmp_path / "real"),
+        str(tmp_path / "fake"),
+        "--holdout",
+        str(tmp_path / "held"),
+        "--to",
+    ]
+    told = CliRunner().invoke(
+        app, [*words, str(tmp_path / "out"), "--json", "--quiet", "--threads", "1"]
+    )
     assert told.exit_code == 0, told.output
     data = json.loads(told.stdout)
     assert data == Comparison.open(tmp_path / "out").data

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import ndcg_score, roc_auc_score
 
+from wareloom.core.family import METRICS
 from wareloom.errors import SettingError
-from wareloom.family import METRICS
 from wareloom.metrics import Metric, Ranked, RequestMetric
 
 ITEMS = 14
@@ -34,17 +34,22 @@ def ranked_of(lists: list[list[int]], relevant: list[dict[int, float]]) -> Ranke
         grade=np.array(grade, dtype=np.float64),
         item=np.array(item, dtype=np.int32),
         candidates=np.array([len(ordered) for ordered in lists], dtype=np.int64),
-        top=np.array([(ordered + [-1] * ITEMS)[:12] for ordered in lists], dtype=np.int32).reshape(len(lists), 12),
+        top=np.array([(ordered + [-1] * ITEMS)[:12] for ordered in lists], dtype=np.int32).reshape(
+            len(lists), 12
+        ),
         popularity=np.arange(ITEMS, dtype=np.float64),
         groups=np.array([-1, *(i % 3 for i in range(ITEMS - 1))], dtype=np.int32),
     )
 
 
-def draw(seed: int, *, requests: int = 6, hidden: bool = True) -> tuple[list[list[int]], list[dict[int, float]]]:
+def draw(
+    seed: int, *, requests: int = 6, hidden: bool = True
+) -> tuple[list[list[int]], list[dict[int, float]]]:
     """Full lists (some items masked where `hidden`) and up to five graded relevant items, grade 0 among them."""
     rng = np.random.default_rng(seed)
     lists = [
-        rng.permutation(ITEMS)[: rng.integers(1, ITEMS + 1) if hidden else ITEMS].tolist() for _ in range(requests)
+        rng.permutation(ITEMS)[: rng.integers(1, ITEMS + 1) if hidden else ITEMS].tolist()
+        for _ in range(requests)
     ]
     relevant = [
         {int(i): float(rng.integers(0, 4)) for i in rng.permutation(ITEMS)[: rng.integers(0, 6)]}
@@ -90,7 +95,10 @@ def slow_map(ordered: list[int], wanted: dict[int, float], k: int) -> float:
 def slow_ndcg(ordered: list[int], wanted: dict[int, float], k: int) -> float:
     gains = sorted(wanted.values(), reverse=True)[:k]
     best = sum(g / math.log2(place + 1) for place, g in enumerate(gains, 1))
-    return sum(wanted.get(i, 0) / math.log2(place + 1) for place, i in enumerate(ordered[:k], 1)) / best
+    return (
+        sum(wanted.get(i, 0) / math.log2(place + 1) for place, i in enumerate(ordered[:k], 1))
+        / best
+    )
 
 
 SLOW: dict[str, Callable[[list[int], dict[int, float], int], float]] = {
@@ -125,14 +133,18 @@ def test_equals_the_slow_version(name: str, seed: int, k: int) -> None:
 @given(seed=SEEDS, k=st.integers(1, 16), exponential=st.booleans())
 def test_ndcg_equals_scikit_learn(seed: int, k: int, exponential: bool) -> None:
     lists, relevant = draw(seed, hidden=False)
-    values = METRICS.make("ndcg", k=k, exponential=exponential).per_request(ranked_of(lists, relevant))
+    values = METRICS.make("ndcg", k=k, exponential=exponential).per_request(
+        ranked_of(lists, relevant)
+    )
     for ordered, wanted, value in zip(lists, relevant, values, strict=True):
         if not good(wanted):
             assert np.isnan(value)
             continue
         truth = np.array([wanted.get(i, 0.0) for i in range(ITEMS)])
         score = np.array([-ordered.index(i) for i in range(ITEMS)], dtype=float)
-        assert value == pytest.approx(ndcg_score([2**truth - 1 if exponential else truth], [score], k=k))
+        assert value == pytest.approx(
+            ndcg_score([2**truth - 1 if exponential else truth], [score], k=k)
+        )
 
 
 @settings(max_examples=40, deadline=None)
@@ -145,7 +157,9 @@ def test_auc_equals_scikit_learn(seed: int) -> None:
         if sum(truth) in (0, ITEMS):
             assert np.isnan(value)
             continue
-        assert value == pytest.approx(roc_auc_score(truth, [-ordered.index(i) for i in range(ITEMS)]))
+        assert value == pytest.approx(
+            roc_auc_score(truth, [-ordered.index(i) for i in range(ITEMS)])
+        )
 
 
 def test_auc_counts_an_item_that_is_no_candidate_as_behind_all() -> None:
@@ -191,7 +205,9 @@ def test_diversity_equals_the_slow_version(seed: int, k: int) -> None:
     ranked = ranked_of(lists, relevant)
     tops = [[i for i in top[:k].tolist() if i >= 0] for top in ranked.top]
     shown = np.array([sum(top.count(i) for top in tops) for i in range(ITEMS)])
-    assert METRICS.make("coverage", k=k).measure(ranked) == pytest.approx(len({i for t in tops for i in t}) / ITEMS)
+    assert METRICS.make("coverage", k=k).measure(ranked) == pytest.approx(
+        len({i for t in tops for i in t}) / ITEMS
+    )
     apart = np.abs(shown[:, None] - shown[None, :]).sum() / (2 * ITEMS * shown.sum())
     assert METRICS.make("gini", k=k).measure(ranked) == pytest.approx(apart)
     weight = [max(p, 1.0) for p in ranked.popularity]
@@ -203,7 +219,9 @@ def test_diversity_equals_the_slow_version(seed: int, k: int) -> None:
         kinds = [int(ranked.groups[i]) for i in top if ranked.groups[i] >= 0]
         pairs = [a != b for n, a in enumerate(kinds) for b in kinds[n + 1 :]]
         expected.append(np.mean(pairs) if pairs else math.nan)
-    np.testing.assert_allclose(METRICS.make("intra_list_diversity", k=k).per_request(ranked), expected)
+    np.testing.assert_allclose(
+        METRICS.make("intra_list_diversity", k=k).per_request(ranked), expected
+    )
 
 
 def test_undefined_is_not_a_number() -> None:

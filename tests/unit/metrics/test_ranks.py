@@ -6,18 +6,25 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wareloom.errors import InputError
-from wareloom.metrics._collect import Collector
 from wareloom.metrics._ranks import ranks
+from wareloom.metrics.collect import Collector
 
 
-def draw(seed: int, requests: int = 7, items: int = 12) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+def draw(
+    seed: int, requests: int = 7, items: int = 12
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Scores with many ties and masked places, and up to four relevant items a request."""
     rng = np.random.default_rng(seed)
     scores = rng.integers(0, 5, (requests, items)).astype(np.float32)
     scores[rng.random(scores.shape) < 0.2] = -np.inf
     chosen = [rng.permutation(items)[: rng.integers(0, 5)] for _ in range(requests)]
     offsets = np.concatenate([[0], np.cumsum([len(c) for c in chosen])])
-    return scores, offsets, np.concatenate(chosen).astype(np.int32), rng.permutation(items).astype(np.int32)
+    return (
+        scores,
+        offsets,
+        np.concatenate(chosen).astype(np.int32),
+        rng.permutation(items).astype(np.int32),
+    )
 
 
 def order(row: np.ndarray, tie: np.ndarray) -> list[int]:
@@ -76,7 +83,10 @@ def test_blocks_make_the_same_as_one_call() -> None:
     one, two = whole.finish(), parts.finish()
     for name in ("offsets", "rank", "grade", "item", "candidates", "top"):
         np.testing.assert_array_equal(getattr(one, name), getattr(two, name))
-    assert all((np.diff(one.rank[a:b]) >= 0).all() for a, b in zip(one.offsets, one.offsets[1:], strict=False))
+    assert all(
+        (np.diff(one.rank[a:b]) >= 0).all()
+        for a, b in zip(one.offsets, one.offsets[1:], strict=False)
+    )
 
 
 def test_nothing_added_is_an_empty_result() -> None:
@@ -86,7 +96,9 @@ def test_nothing_added_is_an_empty_result() -> None:
 
 
 def test_shapes_that_do_not_fit_are_named() -> None:
-    with pytest.raises(InputError, match=r"shape \(1, 3\) do not fit 1 requests with 1 relevant of 4 items"):
+    with pytest.raises(
+        InputError, match=r"shape \(1, 3\) do not fit 1 requests with 1 relevant of 4 items"
+    ):
         Collector(np.ones(4)).add(np.zeros((1, 3)), np.array([0, 1]), np.array([0]))
     with pytest.raises(InputError, match="depth is 0"):
         Collector(np.ones(4), depth=0)

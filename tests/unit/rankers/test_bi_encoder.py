@@ -15,18 +15,19 @@ from safetensors.numpy import load_file
 
 from conftest import small_shop
 from tiny_encoder import write_encoder
+from wareloom.core.family import EMBEDDERS, RANKERS
+from wareloom.core.run import Run
+from wareloom.core.settings import configure
 from wareloom.errors import InputError, SettingError, SourceError
-from wareloom.family import EMBEDDERS, RANKERS, configure
+from wareloom.evaluation.evaluate import judge
 from wareloom.neural import torch
 from wareloom.neural.loss import log_drawn
 from wareloom.neural.tuning import tuned
-from wareloom.proof.judge import judge
+from wareloom.preparing.splits import Split
 from wareloom.rankers.learned._pairs import PairData, history_text
 from wareloom.rankers.learned.bi_encoder import BiEncoder
-from wareloom.rankers.search._base import without_history
-from wareloom.run import Run
+from wareloom.rankers.search.base import without_history
 from wareloom.shop import Log, Requests, Shop
-from wareloom.shop.splits import Split
 
 RUN = Run(seed=1, threads=1)
 SIZE, LAYERS, THINGS = 32, 2, 8
@@ -38,8 +39,15 @@ EPOCHS = {"adapter": 25, "prefix": 40}
 
 @pytest.fixture(scope="session")
 def encoder(tmp_path_factory: pytest.TempPathFactory) -> str:
-    words = [*(f"thing{i}" for i in range(THINGS)), *(f"word{i}" for i in range(THINGS)), *COLOURS, "history"]
-    return str(write_encoder(tmp_path_factory.mktemp("encoder") / "model", words, size=SIZE, layers=LAYERS))
+    words = [
+        *(f"thing{i}" for i in range(THINGS)),
+        *(f"word{i}" for i in range(THINGS)),
+        *COLOURS,
+        "history",
+    ]
+    return str(
+        write_encoder(tmp_path_factory.mktemp("encoder") / "model", words, size=SIZE, layers=LAYERS)
+    )
 
 
 def synonyms(colours: list[str]) -> Shop:
@@ -52,13 +60,30 @@ def synonyms(colours: list[str]) -> Shop:
         for place, title in enumerate(titles)
         if title.endswith(f"thing{i}") or place % 5 == i % 5
     ]
-    items = pl.DataFrame({"item_id": [f"i{place}" for place in range(len(titles))], "title": titles})
-    return Shop({"items": items, "judgments": pl.DataFrame(rows, schema=["query", "item_id", "grade"], orient="row")})
+    items = pl.DataFrame(
+        {"item_id": [f"i{place}" for place in range(len(titles))], "title": titles}
+    )
+    return Shop(
+        {
+            "items": items,
+            "judgments": pl.DataFrame(rows, schema=["query", "item_id", "grade"], orient="row"),
+        }
+    )
 
 
 def make(encoder: str, tuning: str, **settings: Any) -> BiEncoder:
-    said = {"model": encoder, "tuning": tuning, "tuning_size": 8, "temperature": 0.1, "batch_size": 32}
-    said |= {"learning_rate": RATES.get(tuning, 0.0), "epochs": EPOCHS.get(tuning, 10), "validation": 0.0}
+    said = {
+        "model": encoder,
+        "tuning": tuning,
+        "tuning_size": 8,
+        "temperature": 0.1,
+        "batch_size": 32,
+    }
+    said |= {
+        "learning_rate": RATES.get(tuning, 0.0),
+        "epochs": EPOCHS.get(tuning, 10),
+        "validation": 0.0,
+    }
     ranker = RANKERS.make("bi_encoder", **(said | settings))
     assert isinstance(ranker, BiEncoder)
     return ranker
@@ -66,7 +91,10 @@ def make(encoder: str, tuning: str, **settings: Any) -> BiEncoder:
 
 @pytest.fixture(scope="module")
 def learned(encoder: str) -> dict[str, BiEncoder]:
-    return {tuning: make(encoder, tuning).fit(synonyms(COLOURS[:3]), RUN) for tuning in ["none", *TUNINGS]}
+    return {
+        tuning: make(encoder, tuning).fit(synonyms(COLOURS[:3]), RUN)
+        for tuning in ["none", *TUNINGS]
+    }
 
 
 def test_as_it_is_it_is_the_embedder_s_similarity(encoder: str) -> None:
@@ -88,7 +116,9 @@ def test_as_it_is_it_is_the_embedder_s_similarity(encoder: str) -> None:
     pairs = ranker.match(queries[:2], np.array([1, 0, 1]), ["i0", "nobody's", "i4"])
     np.testing.assert_allclose(pairs, [scores[1, 0], -np.inf, scores[1, 4]], rtol=1e-5)
     popular = RANKERS.make("popularity").fit(shop).score(Requests.sessions([[]]))
-    np.testing.assert_array_equal(ranker.score(Requests.sessions([["i3"], []])), np.repeat(popular, 2, axis=0))
+    np.testing.assert_array_equal(
+        ranker.score(Requests.sessions([["i3"], []])), np.repeat(popular, 2, axis=0)
+    )
     assert ranker.state()["weights_"] == {}
     assert ranker.updates_ == 0
 
@@ -96,18 +126,25 @@ def test_as_it_is_it_is_the_embedder_s_similarity(encoder: str) -> None:
 def frozen(ranker: BiEncoder) -> dict[str, np.ndarray]:
     """The encoder's own weights as they are now, under the names of its file."""
     named = ranker._network().encoder.state_dict().items()
-    clean = {k.removeprefix("base_model.").removeprefix("model.").replace(".base_layer", ""): v for k, v in named}
+    clean = {
+        k.removeprefix("base_model.").removeprefix("model.").replace(".base_layer", ""): v
+        for k, v in named
+    }
     return {name: value.numpy() for name, value in clean.items()}
 
 
 @pytest.mark.parametrize("tuning", ["none", "lora", "adapter", "prefix"])
-def test_what_is_frozen_stays_bit_for_bit(tuning: str, encoder: str, learned: dict[str, BiEncoder]) -> None:
+def test_what_is_frozen_stays_bit_for_bit(
+    tuning: str, encoder: str, learned: dict[str, BiEncoder]
+) -> None:
     now = frozen(learned[tuning])
     for name, value in load_file(Path(encoder) / "model.safetensors").items():
         np.testing.assert_array_equal(now[name], value, err_msg=name)
 
 
-def test_only_what_is_tuned_is_learned_and_kept(encoder: str, learned: dict[str, BiEncoder]) -> None:
+def test_only_what_is_tuned_is_learned_and_kept(
+    encoder: str, learned: dict[str, BiEncoder]
+) -> None:
     whole = load_file(Path(encoder) / "model.safetensors")
     read = sum(value.size for name, value in whole.items() if not name.startswith("pooler"))
     wanted = {
@@ -121,18 +158,29 @@ def test_only_what_is_tuned_is_learned_and_kept(encoder: str, learned: dict[str,
         assert sum(value.size for value in kept.values()) == count + 1, "and the temperature"
         assert set(learned[tuning]._network().state_dict()) == set(kept)
     now = frozen(learned["full"])
-    assert all(not np.array_equal(now[name], whole[name]) for name in whole if name.endswith("query.weight"))
+    assert all(
+        not np.array_equal(now[name], whole[name])
+        for name in whole
+        if name.endswith("query.weight")
+    )
 
 
 @pytest.mark.parametrize("tuning", TUNINGS)
-def test_each_tuning_learns_words_that_the_encoder_does_not_know(tuning: str, learned: dict[str, BiEncoder]) -> None:
+def test_each_tuning_learns_words_that_the_encoder_does_not_know(
+    tuning: str, learned: dict[str, BiEncoder]
+) -> None:
     """Judged on queries in a colour that no judgment it learned from had."""
     ranker, test = learned[tuning], synonyms(COLOURS[3:])
     losses = [entry["loss"] for entry in ranker.training_]
     assert losses[-1] < 0.9 * losses[0]
-    found, before = (judge(r, Split(test, test, test, {}), "test", ["ndcg@10"], RUN) for r in (ranker, learned["none"]))
+    found, before = (
+        judge(r, Split(test, test, test, {}), "test", ["ndcg@10"], RUN)
+        for r in (ranker, learned["none"])
+    )
     assert found.of == "search"
-    after, zero = (told.table.filter(pl.col("slice") == "all")["mean"].item() for told in (found, before))
+    after, zero = (
+        told.table.filter(pl.col("slice") == "all")["mean"].item() for told in (found, before)
+    )
     assert after > zero + 0.1
 
 
@@ -140,7 +188,9 @@ def test_adapters_and_lora_start_at_the_encoder_and_a_prefix_near_it(encoder: st
     titles = synonyms(COLOURS)
     vectors = {}
     for tuning in ("none", "lora", "adapter", "prefix"):
-        ranker = make(encoder, tuning).fit(titles, RUN) if tuning == "none" else make(encoder, tuning)
+        ranker = (
+            make(encoder, tuning).fit(titles, RUN) if tuning == "none" else make(encoder, tuning)
+        )
         if tuning != "none":
             ranker._net = ranker._build(Path(encoder), RUN)
         vectors[tuning] = ranker._vectors(["red thing1", "blue", "a longer word0 of thing2"])
@@ -160,7 +210,9 @@ def test_a_prefix_is_keys_and_values_before_a_text_that_stays_in_its_place(encod
     mask = torch.tensor([[1, 1, 1, 1], [1, 1, 0, 0]])
     words = {"input_ids": torch.tensor([[2, 9, 8, 3], [2, 7, 0, 0]]), "attention_mask": mask}
     cache = DynamicCache()
-    for layer, (key, value) in enumerate(table.view(3, LAYERS, 2, 2, SIZE // 2).permute(1, 2, 3, 0, 4)):
+    for layer, (key, value) in enumerate(
+        table.view(3, LAYERS, 2, 2, SIZE // 2).permute(1, 2, 3, 0, 4)
+    ):
         cache.update(key.expand(2, -1, -1, -1), value.expand(2, -1, -1, -1), layer)
     whole = torch.cat([torch.ones(2, 3, dtype=torch.long), mask], dim=1)
     with torch.no_grad():
@@ -181,7 +233,9 @@ def test_what_is_met_in_batches_estimates_the_sum_over_all_items() -> None:
     log_q = log_drawn(torch.from_numpy(shares), draws).double().numpy()
     expected = 0.0
     for batch in itertools.product(range(4), repeat=draws):
-        expected += shares[list(batch)].prod() * sum(values[i] * np.exp(-log_q[i]) for i in set(batch))
+        expected += shares[list(batch)].prod() * sum(
+            values[i] * np.exp(-log_q[i]) for i in set(batch)
+        )
     met = 1 - (1 - 1 / 4) ** draws
     assert expected == pytest.approx(met * values.sum(), rel=1e-5)
     np.testing.assert_allclose(log_drawn(torch.full((5,), 0.2), 7).numpy(), 0.0, atol=1e-6)
@@ -190,23 +244,36 @@ def test_what_is_met_in_batches_estimates_the_sum_over_all_items() -> None:
 @pytest.mark.parametrize("correct", [True, False])
 def test_the_loss_is_the_corrected_softmax_pair_by_pair(encoder: str, correct: bool) -> None:
     shop = synonyms(COLOURS[:2])
-    ranker = make(encoder, "lora", correct=correct, negatives=2, batch_size=12).fit(shop, RUN.with_(updates=3))
+    ranker = make(encoder, "lora", correct=correct, negatives=2, batch_size=12).fit(
+        shop, RUN.with_(updates=3)
+    )
     texts = shop.table("items")["title"].to_list()
     ranker._texts, ranker._names = texts, texts
     log = Log.of(
-        shop.with_tables(events=pl.DataFrame(schema=dict.fromkeys(("user_id", "item_id", "event"), pl.String)))
+        shop.with_tables(
+            events=pl.DataFrame(schema=dict.fromkeys(("user_id", "item_id", "event"), pl.String))
+        )
     )
     data, net = PairData(log, shop, ranker, RUN), ranker._network()
     grades = {
-        (q.casefold(), int(i[1:])): g for q, i, g in shop.table("judgments")["query", "item_id", "grade"].iter_rows()
+        (q.casefold(), int(i[1:])): g
+        for q, i, g in shop.table("judgments")["query", "item_id", "grade"].iter_rows()
     }
     pairs = np.array([item for (_, item), grade in grades.items() if grade >= 2])
     shares = np.bincount(pairs, minlength=len(texts)) / len(pairs)
     decoded, batch = ranker._tokenizer, next(data.batches(0))
-    asked = [decoded.decode(ids, skip_special_tokens=True) for ids in batch["requests"]["input_ids"]]
-    met = [texts.index(decoded.decode(ids, skip_special_tokens=True)) for ids in batch["items"]["input_ids"]]
+    asked = [
+        decoded.decode(ids, skip_special_tokens=True) for ids in batch["requests"]["input_ids"]
+    ]
+    met = [
+        texts.index(decoded.decode(ids, skip_special_tokens=True))
+        for ids in batch["items"]["input_ids"]
+    ]
     own = [met[place] for place in batch["own"]]
-    q, v = ranker._vectors(asked), dict(zip(met, ranker._vectors([texts[i] for i in met]), strict=True))
+    q, v = (
+        ranker._vectors(asked),
+        dict(zip(met, ranker._vectors([texts[i] for i in met]), strict=True)),
+    )
     scale, losses = 1 / ranker.temperature_, []
     average = 1 - (1 - 1 / np.count_nonzero(shares)) ** 11
     for row, query in enumerate(asked):
@@ -232,7 +299,9 @@ def test_saved_with_its_few_weights_it_asks_for_the_same_encoder(
     asked = replace(Requests.sessions([["i1", "i2"], []]), queries=["", "red word3"])
     for tuning, ranker in learned.items():
         ranker.save(tmp_path / tuning)
-        np.testing.assert_array_equal(RANKERS.restore(tmp_path / tuning).score(asked), ranker.score(asked))
+        np.testing.assert_array_equal(
+            RANKERS.restore(tmp_path / tuning).score(asked), ranker.score(asked)
+        )
         written = tmp_path / tuning / "weights_.safetensors"
         assert written.exists() == (tuning != "none")
         if tuning in ("lora", "adapter", "prefix"):
@@ -245,15 +314,20 @@ def test_saved_with_its_few_weights_it_asks_for_the_same_encoder(
     del there._net
     write_encoder(moved, ["other"], size=SIZE, layers=LAYERS, seed=9)
     with pytest.raises(
-        SourceError, match=r"was fitted on the encoder .* with the fingerprint .* put the one it knew back"
+        SourceError,
+        match=r"was fitted on the encoder .* with the fingerprint .* put the one it knew back",
     ):
         there.score(asked)
     (moved / "config.json").unlink()
-    with pytest.raises(SourceError, match=r"The ranker 'bi_encoder': the folder .* holds no encoder"):
+    with pytest.raises(
+        SourceError, match=r"The ranker 'bi_encoder': the folder .* holds no encoder"
+    ):
         there.score(asked)
 
 
-def test_weights_of_another_tuning_are_not_taken(encoder: str, learned: dict[str, BiEncoder]) -> None:
+def test_weights_of_another_tuning_are_not_taken(
+    encoder: str, learned: dict[str, BiEncoder]
+) -> None:
     odd = configure(BiEncoder, learned["lora"].settings() | {"tuning_size": 4})
     for name, value in learned["lora"].state().items():
         setattr(odd, name, value)
@@ -261,7 +335,9 @@ def test_weights_of_another_tuning_are_not_taken(encoder: str, learned: dict[str
         odd.score(without_history(["red"]))
 
 
-def test_the_same_seed_gives_the_same_weights_and_a_stopped_training_goes_on(encoder: str, tmp_path: Path) -> None:
+def test_the_same_seed_gives_the_same_weights_and_a_stopped_training_goes_on(
+    encoder: str, tmp_path: Path
+) -> None:
     shop, kind = synonyms(COLOURS[:2]), {"epochs": 4, "dropout": 0.1}
     whole = make(encoder, "lora", **kind).fit(shop, RUN)
 
@@ -276,7 +352,9 @@ def test_the_same_seed_gives_the_same_weights_and_a_stopped_training_goes_on(enc
     other = make(encoder, "lora", **kind).fit(shop, RUN.with_(seed=2))
     for name, value in whole.weights_.items():
         np.testing.assert_array_equal(again.weights_[name], value)
-    assert any(not np.array_equal(other.weights_[name], value) for name, value in whole.weights_.items())
+    assert any(
+        not np.array_equal(other.weights_[name], value) for name, value in whole.weights_.items()
+    )
     assert whole.updates_ == 8, "two batches, four times"
     assert make(encoder, "lora", **kind).fit(shop, RUN.with_(updates=2)).updates_ == 2
 
@@ -290,7 +368,11 @@ def data_of(encoder: str, shop: Shop, **settings: Any) -> PairData:
 
 def test_queries_and_users_are_held_back_whole(encoder: str) -> None:
     shop = small_shop(users=80)
-    words = synonyms(COLOURS).table("judgments").filter(pl.col("item_id").str.slice(1).cast(pl.Int32) < 30)
+    words = (
+        synonyms(COLOURS)
+        .table("judgments")
+        .filter(pl.col("item_id").str.slice(1).cast(pl.Int32) < 30)
+    )
     data = data_of(encoder, shop.with_tables(judgments=words), validation=0.3)
     held, taught = data.groups, data._learned(data.all)
     queries = len(data.queries)
@@ -314,7 +396,8 @@ def test_rows_come_and_go(encoder: str) -> None:
     shop = small_shop()
     late = pl.col("user_id").is_in(["u1", "u2"])
     spans = shop.table("events").with_columns(
-        since=pl.when(late).then(0.5).otherwise(0.0).cast(pl.Float32), until=pl.lit(1.0, dtype=pl.Float32)
+        since=pl.when(late).then(0.5).otherwise(0.0).cast(pl.Float32),
+        until=pl.lit(1.0, dtype=pl.Float32),
     )
     data = data_of(encoder, shop.with_tables(events=spans), epochs=10)
     users = data.log.users.ids.to_list()
@@ -346,7 +429,9 @@ def test_settings_that_cannot_be_are_refused(settings: dict[str, Any], message: 
 def test_what_cannot_be_learned_from_is_refused(encoder: str, tmp_path: Path) -> None:
     shop = synonyms(COLOURS)
     bare = Shop({"items": shop.table("items")})
-    with pytest.raises(InputError, match=r"has no judgments or events on known items.*tuning='none'"):
+    with pytest.raises(
+        InputError, match=r"has no judgments or events on known items.*tuning='none'"
+    ):
         make(encoder, "lora").fit(bare, RUN)
     with pytest.raises(InputError, match="has no judgments on known items"):
         make(encoder, "lora", learn_from="judgments").fit(small_shop(), RUN)
@@ -354,20 +439,30 @@ def test_what_cannot_be_learned_from_is_refused(encoder: str, tmp_path: Path) ->
         make(encoder, "lora", relevant=4.0).fit(shop, RUN)
     with pytest.raises(InputError, match="The shop's items have no text"):
         make(encoder, "none").fit(Shop({"items": pl.DataFrame({"item_id": ["a", "b"]})}), RUN)
-    with pytest.raises(InputError, match="reads the text of the items, but it was given a log alone"):
+    with pytest.raises(
+        InputError, match="reads the text of the items, but it was given a log alone"
+    ):
         make(encoder, "none").fit(Log.of(small_shop()), RUN)
-    with pytest.raises(SourceError, match=r"The ranker 'bi_encoder': the folder '/nowhere' holds no encoder"):
+    with pytest.raises(
+        SourceError, match=r"The ranker 'bi_encoder': the folder '/nowhere' holds no encoder"
+    ):
         make("/nowhere", "none").fit(shop, RUN)
     with pytest.raises(SettingError, match="longest is 65, but the encoder reads at most 64"):
         make(encoder, "none", longest=65).fit(shop, RUN)
-    assert make(encoder, "none").fit(bare, RUN).score(without_history(["red thing1"]))[0].argmax() == 1
+    assert (
+        make(encoder, "none").fit(bare, RUN).score(without_history(["red thing1"]))[0].argmax() == 1
+    )
 
 
 def test_encoders_that_cannot_be_tuned_so_are_named() -> None:
     from transformers import DistilBertConfig, DistilBertModel
 
-    small = DistilBertConfig(vocab_size=9, dim=8, hidden_dim=8, n_layers=1, n_heads=2, max_position_embeddings=9)
-    with pytest.raises(SettingError, match="tuning='prefix' does not know encoders of the kind 'distilbert'"):
+    small = DistilBertConfig(
+        vocab_size=9, dim=8, hidden_dim=8, n_layers=1, n_heads=2, max_position_embeddings=9
+    )
+    with pytest.raises(
+        SettingError, match="tuning='prefix' does not know encoders of the kind 'distilbert'"
+    ):
         tuned(DistilBertModel(small), "prefix", 2, "ranker 'bi_encoder'")
     for tuning in ("lora", "adapter"):
         model = tuned(DistilBertModel(small), tuning, 2, "ranker 'bi_encoder'")

@@ -10,11 +10,11 @@ import pytest
 import torch
 
 from conftest import small_shop
+from wareloom.core.family import RANKERS
+from wareloom.core.run import Run
 from wareloom.errors import InputError, SettingError
-from wareloom.family import RANKERS
+from wareloom.rankers.candidates import Candidates
 from wareloom.rankers.hybrid import _maps
-from wareloom.rankers.hybrid._weights import Candidates
-from wareloom.run import Run
 from wareloom.shop import Log, Requests
 
 START = _maps.Start(np.array([0.7, 0.3]), np.array([0.4]), np.array([0.6, 0.4]))
@@ -37,13 +37,21 @@ def test_the_formula_pair_by_pair_and_in_torch() -> None:
     found = _maps.apply(w, q, p, request, item, r)
     for row, (u, i) in enumerate(zip(request, item, strict=True)):
         x = np.tanh(
-            w["query.weight"] @ q[u] + w["query.bias"] + w["product.weight"] @ p[i] + w["both.weight"] @ (q[u] * p[i])
+            w["query.weight"] @ q[u]
+            + w["query.bias"]
+            + w["product.weight"] @ p[i]
+            + w["both.weight"] @ (q[u] * p[i])
         )
         e = np.exp(w["shares.weight"] @ x[:3] + w["shares.bias"])
-        expected = e / e.sum() @ r[row, :2] + (w["content.weight"] @ x[3:] + w["content.bias"]) @ r[row, 2:]
+        expected = (
+            e / e.sum() @ r[row, :2]
+            + (w["content.weight"] @ x[3:] + w["content.bias"]) @ r[row, 2:]
+        )
         assert found[row] == pytest.approx(expected, rel=1e-4, abs=1e-5)
     products = torch.from_numpy(p)[None].expand(4, -1, -1)
-    slow = made(torch.from_numpy(q), products, torch.from_numpy(r).reshape(4, 6, 3)).detach().numpy()
+    slow = (
+        made(torch.from_numpy(q), products, torch.from_numpy(r).reshape(4, 6, 3)).detach().numpy()
+    )
     np.testing.assert_allclose(found, slow.ravel(), rtol=1e-4, atol=1e-5)
 
 
@@ -75,7 +83,9 @@ def test_the_likeliest_power_and_floor_by_trying_all() -> None:
     def slow(power: float, floor: float) -> float:
         rows = [i for i in range(60) if right[i] >= 0]
         odds = (scores.astype(np.float64) + floor) ** power
-        return float(np.mean([-np.log(odds[right[i]] / odds[10 * i : 10 * i + 10].sum()) for i in rows]))
+        return float(
+            np.mean([-np.log(odds[right[i]] / odds[10 * i : 10 * i + 10].sum()) for i in rows])
+        )
 
     power, floor, loss = _maps.likeliest(found, scores)
     assert loss == pytest.approx(min(slow(p, f) for p in _maps.POWERS for f in _maps.FLOORS))
@@ -94,7 +104,9 @@ def test_maps_learn_that_texts_decide() -> None:
     found = Candidates(features, np.arange(n + 1) * each, right, np.zeros(n * each, dtype=np.int32))
     start = _maps.Start(np.array([0.5, 0.5]), np.array([0.0]), np.array([0.5, 0.5]))
     held = _maps.Held(queries, np.ones((1, 2), dtype=np.float32), found)
-    how = _maps.Teaching(hidden=4, kl=0.0, weight_decay=0.0, learning_rate=0.03, epochs=15, batch_size=32)
+    how = _maps.Teaching(
+        hidden=4, kl=0.0, weight_decay=0.0, learning_rate=0.03, epochs=15, batch_size=32
+    )
     weights, report = _maps.teach(held, start, how, Run(seed=1, threads=1))
     assert report["gain at the end"] > report["gain at the start"] + 0.05
     owner = np.repeat(np.arange(n), each)
@@ -102,7 +114,9 @@ def test_maps_learn_that_texts_decide() -> None:
     assert found.gain(scores) > found.gain(features[:, :2].sum(axis=1)) + 0.05
     bound = replace(how, kl=100.0)
     _, pulled = _maps.teach(held, start, bound, Run(seed=1, threads=1))
-    assert pulled["gain at the end"] < report["gain at the end"], "the collaborative distribution holds it back"
+    assert pulled["gain at the end"] < report["gain at the end"], (
+        "the collaborative distribution holds it back"
+    )
 
 
 def test_a_query_moves_the_profile_and_a_shop_without_text_is_refused(tmp_path: Path) -> None:
@@ -116,13 +130,19 @@ def test_a_query_moves_the_profile_and_a_shop_without_text_is_refused(tmp_path: 
     blend.save(tmp_path / "blend")
     again = RANKERS.restore(tmp_path / "blend")
     np.testing.assert_array_equal(again.score(asked), blend.score(asked))
-    bare = shop.with_tables(items=shop.table("items").select("item_id", "price", "origin", "weight"))
+    bare = shop.with_tables(
+        items=shop.table("items").select("item_id", "price", "origin", "weight")
+    )
     with pytest.raises(InputError, match="items have no text"):
         RANKERS.make("blend").fit(bare)
     with pytest.raises(InputError, match="given a log alone"):
         RANKERS.make("blend").fit(Log.of(shop))
-    titled = shop.with_tables(items=shop.table("items").select("item_id", "title", "origin", "weight"))
-    with pytest.raises(InputError, match=r"None of the collaborative members can learn from this shop: .*facets"):
+    titled = shop.with_tables(
+        items=shop.table("items").select("item_id", "title", "origin", "weight")
+    )
+    with pytest.raises(
+        InputError, match=r"None of the collaborative members can learn from this shop: .*facets"
+    ):
         RANKERS.make("blend", collaborative=("attributes",)).fit(titled)
 
 

@@ -11,13 +11,13 @@ import pytest
 from scipy import sparse
 
 from conftest import small_shop
+from wareloom.core.family import RANKERS
+from wareloom.core.run import Run
 from wareloom.errors import MemoryLimitError, SettingError
-from wareloom.family import RANKERS
 from wareloom.rankers import Ranker
 from wareloom.rankers.factor.bpr import learn
 from wareloom.rankers.factor.lightgcn import normalised, propagate
 from wareloom.rankers.sequence.session_knn import by_session
-from wareloom.run import Run
 from wareloom.shop import Log, Requests
 
 LOG = Log.of(small_shop(users=40))
@@ -74,7 +74,10 @@ def slow_sessions(log: Log, ranker: Ranker) -> np.ndarray:
         latest = list(dict.fromkeys(history[::-1][: s["last"]]))
         value = {i: s["decay"] ** history[::-1].index(i) * rarity[i] for i in latest}
         sharing = [rows for rows in sessions if set(log.item[rows]) & set(latest)][: s["sample"]]
-        like = [sum(value.get(i, 0) for i in set(log.item[n])) / math.sqrt(len(set(log.item[n]))) for n in sharing]
+        like = [
+            sum(value.get(i, 0) for i in set(log.item[n])) / math.sqrt(len(set(log.item[n])))
+            for n in sharing
+        ]
         for n in np.argsort(-np.array(like), kind="stable")[: s["neighbours"]]:
             rows = sharing[n]
             shared = next(i for i in latest if i in log.item[rows])
@@ -82,8 +85,14 @@ def slow_sessions(log: Log, ranker: Ranker) -> np.ndarray:
             age = (log.time.max() - log.time[rows[-1]]) / DAY
             for e in rows:
                 d = e - anchor
-                gain = s["distance_decay"] ** (abs(d) - 1) * (1 if d > 0 else s["reverse"]) if d else s["again"]
-                expected[r, log.item[e]] += like[n] * log.weight[e] * gain * 0.5 ** (age / (s["half_life"] or 1e9))
+                gain = (
+                    s["distance_decay"] ** (abs(d) - 1) * (1 if d > 0 else s["reverse"])
+                    if d
+                    else s["again"]
+                )
+                expected[r, log.item[e]] += (
+                    like[n] * log.weight[e] * gain * 0.5 ** (age / (s["half_life"] or 1e9))
+                )
     return expected
 
 
@@ -115,9 +124,12 @@ def test_session_knn_takes_unknown_times_for_the_oldest() -> None:
     ends = events.filter(pl.col("user_id") != "u1").group_by("user_id").agg(pl.col("time").max())
     moved = pl.when(pl.col("user_id") == "u1").then(ends["time"].min()).otherwise(pl.col("time"))
     some = events.with_columns(time=moved)
-    none = some.with_columns(time=pl.when(pl.col("user_id") == "u1").then(None).otherwise(pl.col("time")))
+    none = some.with_columns(
+        time=pl.when(pl.col("user_id") == "u1").then(None).otherwise(pl.col("time"))
+    )
     one, two = (
-        RANKERS.make("session_knn", half_life=3.0).fit(shop.with_tables(events=e)).score(ASKED) for e in (some, none)
+        RANKERS.make("session_knn", half_life=3.0).fit(shop.with_tables(events=e)).score(ASKED)
+        for e in (some, none)
     )
     np.testing.assert_allclose(one, two, rtol=1e-5)
 
@@ -137,7 +149,9 @@ def test_slim_is_the_elastic_net(non_negative: bool, l1: float, pair_decay: floa
             for q, j in enumerate(once):
                 gram[i, j] += math.sqrt(weight[i] * weight[j]) * pair_decay ** abs(p - q)
     x, l2 = np.linalg.cholesky(gram).T, 5.0
-    ranker = RANKERS.make("slim", l1=l1, l2=l2, non_negative=non_negative, pair_decay=pair_decay).fit(LOG)
+    ranker = RANKERS.make(
+        "slim", l1=l1, l2=l2, non_negative=non_negative, pair_decay=pair_decay
+    ).fit(LOG)
     found = ranker.table_.toarray()
     for j in range(0, N, 5):
         others = np.flatnonzero((gram[j] != 0) & (np.arange(N) != j))
@@ -157,7 +171,9 @@ def test_slim_is_the_elastic_net(non_negative: bool, l1: float, pair_decay: floa
 def test_slim_scores_histories_with_its_weights() -> None:
     ranker = RANKERS.make("slim", l1=0.5, l2=5.0, decay=0.6).fit(LOG)
     table = ranker.table_.toarray()
-    expected = np.array([sum(0.6**age * table[i] for age, i in enumerate(items[::-1])) for items in histories()])
+    expected = np.array(
+        [sum(0.6**age * table[i] for age, i in enumerate(items[::-1])) for items in histories()]
+    )
     agrees(ranker.score(ASKED), expected)
 
 
@@ -170,7 +186,9 @@ def test_slim_predicts_from_the_nearest_only() -> None:
 
 
 def test_slim_says_before_it_starts_what_it_needs() -> None:
-    with pytest.raises(MemoryLimitError, match=r"SLIM over 30 items.*memory_limit=1e-06\. Set max_items"):
+    with pytest.raises(
+        MemoryLimitError, match=r"SLIM over 30 items.*memory_limit=1e-06\. Set max_items"
+    ):
         RANKERS.make("slim", memory_limit=1e-6).fit(LOG)
 
 
@@ -183,7 +201,9 @@ def test_bpr_climbs_its_criterion() -> None:
     def criterion(source: np.ndarray, target: np.ndarray, bias: np.ndarray) -> float:
         share = np.array([0.5 * weight[0], weight[1]])
         user = share @ source[[0, 1]] / share.sum()
-        return float(-weight[2] * np.log1p(np.exp(-(bias[2] - bias[4] + user @ (target[2] - target[4])))))
+        return float(
+            -weight[2] * np.log1p(np.exp(-(bias[2] - bias[4] + user @ (target[2] - target[4]))))
+        )
 
     model = tuple(a.astype(np.float32) for a in (source, target, bias))
     log = (np.zeros(3, np.int32), np.zeros(3, np.int64), np.arange(3, dtype=np.int32), weight)
@@ -206,11 +226,15 @@ def test_bpr_climbs_its_criterion() -> None:
 
 
 def test_bpr_scores_by_the_mean_of_the_history() -> None:
-    ranker = RANKERS.make("bpr", embedding_size=4, epochs=2, decay=0.6, last=4).fit(LOG, Run(seed=3))
+    ranker = RANKERS.make("bpr", embedding_size=4, epochs=2, decay=0.6, last=4).fit(
+        LOG, Run(seed=3)
+    )
     for r, items in enumerate(histories()):
         share = 0.6 ** np.arange(len(items))[:4]
         user = share @ ranker.source_[items[::-1][:4]] / share.sum()
-        np.testing.assert_allclose(ranker.score(ASKED)[r], ranker.target_ @ user + ranker.bias_, rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(
+            ranker.score(ASKED)[r], ranker.target_ @ user + ranker.bias_, rtol=1e-4, atol=1e-5
+        )
 
 
 def test_lightgcn_propagates_over_the_bipartite_graph() -> None:
@@ -226,7 +250,9 @@ def test_lightgcn_propagates_over_the_bipartite_graph() -> None:
     start = np.random.default_rng(0).normal(size=(N, 4)).astype(np.float32)
     state = np.vstack([np.zeros((users, 4)), start])
     layers = [np.linalg.matrix_power(whole, 2 * n) @ state for n in range(3)]
-    np.testing.assert_allclose(propagate(start, graph, 2), np.mean(layers, axis=0)[users:], rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(
+        propagate(start, graph, 2), np.mean(layers, axis=0)[users:], rtol=1e-4, atol=1e-6
+    )
 
 
 def test_lightgcn_gradient_goes_back_over_the_graph() -> None:
@@ -240,18 +266,25 @@ def test_lightgcn_gradient_goes_back_over_the_graph() -> None:
 
 
 def test_lightgcn_scores_by_the_cosine_with_the_history() -> None:
-    ranker = RANKERS.make("lightgcn", embedding_size=4, epochs=1, decay=0.6, last=4).fit(LOG, Run(seed=3))
+    ranker = RANKERS.make("lightgcn", embedding_size=4, epochs=1, decay=0.6, last=4).fit(
+        LOG, Run(seed=3)
+    )
     degree = np.sqrt(LOG.matrix().toarray()).sum(axis=0)
     unit = ranker.vectors_ / np.linalg.norm(ranker.vectors_, axis=1, keepdims=True)
     for r, items in enumerate(histories()):
         recent = items[::-1][:4]
         user = (0.6 ** np.arange(len(recent)) / np.sqrt(degree[recent])) @ ranker.vectors_[recent]
-        np.testing.assert_allclose(ranker.score(ASKED)[r], unit @ user / np.linalg.norm(user), rtol=1e-3, atol=1e-5)
+        np.testing.assert_allclose(
+            ranker.score(ASKED)[r], unit @ user / np.linalg.norm(user), rtol=1e-3, atol=1e-5
+        )
 
 
 @pytest.mark.parametrize("name", ["bpr", "lightgcn"])
 def test_another_seed_differs(name: str) -> None:
-    one, two = (RANKERS.make(name, embedding_size=4, epochs=2).fit(LOG, Run(seed=s)).score(ASKED) for s in (1, 2))
+    one, two = (
+        RANKERS.make(name, embedding_size=4, epochs=2).fit(LOG, Run(seed=s)).score(ASKED)
+        for s in (1, 2)
+    )
     assert np.abs(one - two).max() > 1e-4
 
 

@@ -8,21 +8,36 @@ import pytest
 from scipy import sparse
 
 from conftest import small_shop
+from wareloom.core.family import RANKERS
+from wareloom.core.run import Run
 from wareloom.errors import InputError, SettingError
-from wareloom.family import RANKERS
 from wareloom.language.embedders.tfidf import TfIdf
-from wareloom.rankers.content import _nearest, text_knn
-from wareloom.rankers.content._nearest import nearest
-from wareloom.rankers.content._text import field_texts, item_texts, parse_fields, present
+from wareloom.rankers.content import nearest as nearest_module
+from wareloom.rankers.content import text_knn
 from wareloom.rankers.content.attributes import Attributes, facet_codes
+from wareloom.rankers.content.nearest import nearest
 from wareloom.rankers.content.text_knn import TextKNN
-from wareloom.run import Run
 from wareloom.shop import Log, Requests, Shop
+from wareloom.shop.texts import field_texts, item_texts, parse_fields, present
 
 ITEMS = {
     "item_id": ["sink", "sink2", "drill", "driver", "bit", "cold"],
-    "title": ["Steel sink", "Kitchen sink", "Cordless drill", "Cordless driver", "Drill bit", "Cordless steel drill"],
-    "category": [["Home", "Sinks"], ["Home", "Sinks"], ["Tools", "Power"], ["Tools", "Power"], ["Tools", "Bits"], None],
+    "title": [
+        "Steel sink",
+        "Kitchen sink",
+        "Cordless drill",
+        "Cordless driver",
+        "Drill bit",
+        "Cordless steel drill",
+    ],
+    "category": [
+        ["Home", "Sinks"],
+        ["Home", "Sinks"],
+        ["Tools", "Power"],
+        ["Tools", "Power"],
+        ["Tools", "Bits"],
+        None,
+    ],
     "brand": ["Acme", "Bolt", "Bolt", "Bolt", None, "Acme"],
     "price": [99.0, 120.0, 60.0, 55.0, 3.0, None],
 }
@@ -45,8 +60,10 @@ ASKED = Requests.sessions([["sink", "drill"], ["drill"], [], ["bit", "bit", "dri
 
 @pytest.mark.parametrize("dense", [False, True])
 @pytest.mark.parametrize("k", [1, 5, 40])
-def test_nearest_keeps_the_best_of_the_full_matrix(dense: bool, k: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_nearest, "BLOCK_BYTES", 4 * 40 * 7)
+def test_nearest_keeps_the_best_of_the_full_matrix(
+    dense: bool, k: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(nearest_module, "BLOCK_BYTES", 4 * 40 * 7)
     rng = np.random.default_rng(3)
     vectors = rng.standard_normal((40, 12)).astype(np.float32)
     if not dense:
@@ -65,8 +82,12 @@ def worded(rows: int, seed: int) -> sparse.csr_matrix:
     """Rows of eight words each, some of which most rows have, scaled to length 1."""
     rng = np.random.default_rng(seed)
     chance = 1 / np.arange(1, 301)
-    words = np.array([rng.choice(300, size=8, replace=False, p=chance / chance.sum()) for _ in range(rows)])
-    held = sparse.csr_matrix((np.ones(words.size, np.float32), (np.repeat(np.arange(rows), 8), words.ravel())))
+    words = np.array(
+        [rng.choice(300, size=8, replace=False, p=chance / chance.sum()) for _ in range(rows)]
+    )
+    held = sparse.csr_matrix(
+        (np.ones(words.size, np.float32), (np.repeat(np.arange(rows), 8), words.ravel()))
+    )
     weighed = held.multiply(1 + np.log(rows / np.maximum(np.asarray(held.sum(axis=0)), 1))).tocsr()
     lengths = np.sqrt(np.asarray(weighed.multiply(weighed).sum(axis=1)))
     return weighed.multiply(1 / lengths).tocsr().astype(np.float32)
@@ -109,7 +130,9 @@ def test_text_knn_is_the_decayed_sum_of_cosines() -> None:
     near = vectors @ vectors.T
     np.fill_diagonal(near, 0)
     scores = ranker.score(ASKED)
-    for row, history in zip(scores, ([(0, 0.5), (2, 1)], [(2, 1)], [], [(4, 0.25), (4, 0.5), (3, 1)]), strict=True):
+    for row, history in zip(
+        scores, ([(0, 0.5), (2, 1)], [(2, 1)], [], [(4, 0.25), (4, 0.5), (3, 1)]), strict=True
+    ):
         slow = sum((weight * near[item] for item, weight in history), np.zeros(6))
         np.testing.assert_allclose(row[slow > 0], slow[slow > 0], rtol=1e-5)
         assert (row[slow == 0] < 0).all()
@@ -141,19 +164,35 @@ def test_minilm_finds_what_shares_no_word() -> None:
 
 
 def test_texts_of_items() -> None:
-    values = [[{"name": "colour", "value": "red"}, {"name": "size", "value": "XL"}], None, [], None, None, None]
-    shop = tools(attributes=pl.Series(values, dtype=pl.List(pl.Struct({"name": pl.String, "value": pl.String}))))
+    values = [
+        [{"name": "colour", "value": "red"}, {"name": "size", "value": "XL"}],
+        None,
+        [],
+        None,
+        None,
+        None,
+    ]
+    shop = tools(
+        attributes=pl.Series(
+            values, dtype=pl.List(pl.Struct({"name": pl.String, "value": pl.String}))
+        )
+    )
     assert item_texts(shop)[0] == "Steel sink\nHome; Sinks\nAcme"
     assert item_texts(shop)[5] == "Cordless steel drill\nAcme"
     assert item_texts(shop, "attributes") == ["red; XL", "", "", "", "", ""]
     assert present(shop, {"description": 1.0, "brand": 2.0}) == {"brand": 2.0}
-    assert present(shop, {"description": 1.0}) == dict.fromkeys(["title", "category", "brand", "attributes"], 1.0)
+    assert present(shop, {"description": 1.0}) == dict.fromkeys(
+        ["title", "category", "brand", "attributes"], 1.0
+    )
 
 
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ("titel", r"text_knn: fields is 'titel', but items have no field 'titel'\. Did you mean 'title'"),
+        (
+            "titel",
+            r"text_knn: fields is 'titel', but items have no field 'titel'\. Did you mean 'title'",
+        ),
         ("", "have no field ''"),
         ("title^0", "'0' is no weight: give a number above 0"),
         ("title^-1", "'-1' is no weight"),
@@ -166,7 +205,11 @@ def test_wrong_fields_are_refused(fields: str, message: str) -> None:
 
 
 def test_fields_are_read_with_their_weights() -> None:
-    assert parse_fields("title^2, brand  category^.5") == {"title": 2.0, "brand": 1.0, "category": 0.5}
+    assert parse_fields("title^2, brand  category^.5") == {
+        "title": 2.0,
+        "brand": 1.0,
+        "category": 0.5,
+    }
 
 
 @pytest.mark.parametrize("name", ["text_knn", "attributes"])
@@ -175,10 +218,14 @@ def test_a_shop_without_content_and_a_log_are_refused(name: str) -> None:
     message = r"have no text: fill|needs one of the facets .* fill"
     with pytest.raises(InputError, match=message):
         RANKERS.make(name).fit(bare)
-    empty = tools(title=[""] * 6, category=None, brand=pl.Series([None] * 6, dtype=pl.String), price=None)
+    empty = tools(
+        title=[""] * 6, category=None, brand=pl.Series([None] * 6, dtype=pl.String), price=None
+    )
     with pytest.raises(InputError, match=message):
         RANKERS.make(name).fit(empty)
-    with pytest.raises(InputError, match=f"The ranker '{name}' learns from .* but it was given a log alone"):
+    with pytest.raises(
+        InputError, match=f"The ranker '{name}' learns from .* but it was given a log alone"
+    ):
         RANKERS.make(name).fit(Log.of(small_shop()))
 
 
@@ -198,11 +245,19 @@ def test_attributes_is_naive_bayes() -> None:
     ranker = Attributes(facets="brand^2 category", decay=0.5, smoothing=2.0, prior=0.3).fit(shop)
     counts = np.array([1, 1, 3, 0, 1, 0])
     scores = ranker.score(ASKED)
-    for row, history in zip(scores, ([(0, 0.5), (2, 1)], [(2, 1)], [], [(4, 0.25), (4, 0.5), (3, 1)]), strict=True):
+    for row, history in zip(
+        scores, ([(0, 0.5), (2, 1)], [(2, 1)], [], [(4, 0.25), (4, 0.5), (3, 1)]), strict=True
+    ):
         for item in range(6):
             slow = 0.3 * np.log((counts[item] + 1) / (counts + 1).sum())
-            for values, weight in ((ITEMS["brand"], 2.0), ([str(c) for c in ITEMS["category"]], 1.0)):
-                share = max(sum(c for c, v in zip(counts, values, strict=True) if v == values[item]), 1) / 6
+            for values, weight in (
+                (ITEMS["brand"], 2.0),
+                ([str(c) for c in ITEMS["category"]], 1.0),
+            ):
+                share = (
+                    max(sum(c for c, v in zip(counts, values, strict=True) if v == values[item]), 1)
+                    / 6
+                )
                 held = sum(w for i, w in history if values[i] == values[item])
                 mass = sum(w for _, w in history)
                 slow += weight * np.log((held + 2.0 * share) / (mass + 2.0) / share)
@@ -222,7 +277,10 @@ def test_facets_are_codes_with_one_for_what_is_unknown() -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"facets": "colour"}, "items have no facet 'colour'. Name some of brand, category, parent, price"),
+        (
+            {"facets": "colour"},
+            "items have no facet 'colour'. Name some of brand, category, parent, price",
+        ),
         ({"facets": "brand^0"}, "'0' is no weight"),
         ({"prior": 0}, "attributes: prior is 0; give a number above 0"),
         ({"bands": 0}, "attributes: bands is 0; give 1 or more"),

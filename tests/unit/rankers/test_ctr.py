@@ -13,20 +13,22 @@ from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LogisticRegression
 
 from conftest import exposures, small_shop
+from wareloom.core.family import METRICS, RANKERS
+from wareloom.core.run import Run
 from wareloom.errors import InputError, SettingError, UnknownNameError
-from wareloom.family import METRICS, RANKERS
 from wareloom.metrics import Predicted
-from wareloom.rankers.ctr import _calibration as calibration
-from wareloom.rankers.ctr._base import ClickRanker
-from wareloom.rankers.ctr._features import learn
-from wareloom.rankers.ctr._numbers import rates
-from wareloom.rankers.ctr._rows import from_impressions, from_log, spread
-from wareloom.rankers.ctr.logistic import fit_logistic
-from wareloom.run import Run
+from wareloom.rankers.clicks import _calibration as calibration
+from wareloom.rankers.clicks._features import learn
+from wareloom.rankers.clicks._numbers import rates
+from wareloom.rankers.clicks._rows import from_impressions, from_log, spread
+from wareloom.rankers.clicks.base import ClickRanker
+from wareloom.rankers.clicks.logistic import fit_logistic
 from wareloom.shop import Log, Requests, Shop, Vocabulary
 from wareloom.shop.impressions import before, impressions
 
-MODELS = [n for n in RANKERS.names() if RANKERS.describe(n).module.startswith("wareloom.rankers.ctr.")]
+MODELS = [
+    n for n in RANKERS.names() if RANKERS.describe(n).module.startswith("wareloom.rankers.clicks.")
+]
 ITEMS = 12
 
 
@@ -50,7 +52,9 @@ def test_finds_a_planted_signal_with_probabilities_that_hold(name: str, planted:
     assert found.shape == label.shape
     constant = loss(label, np.full(len(label), impressions(train)["clicked"].mean()))
     best = loss(label, chance)
-    assert loss(label, found) < constant - 0.6 * (constant - best), "most of what can be known is found"
+    assert loss(label, found) < constant - 0.6 * (constant - best), (
+        "most of what can be known is found"
+    )
     assert METRICS.make("click_auc").measure(Predicted.of(label, found)) > 0.65
     assert METRICS.make("calibration_error").measure(Predicted.of(label, found)) < 0.05
     assert np.corrcoef(logit(found), logit(chance))[0, 1] > 0.8
@@ -70,9 +74,13 @@ def test_finds_nothing_where_nothing_is(name: str) -> None:
 def test_saved_and_restored_predicts_the_same(name: str, planted: Any, tmp_path: Path) -> None:
     train, test, *_ = planted
     small = train.with_tables(events=train.table("events").head(800))
-    model = RANKERS.make(name, calibration="platt", validation=0.3).fit(small, Run(seed=1, threads=1))
+    model = RANKERS.make(name, calibration="platt", validation=0.3).fit(
+        small, Run(seed=1, threads=1)
+    )
     model.save(tmp_path / name)
-    np.testing.assert_array_equal(RANKERS.restore(tmp_path / name).predict(test), model.predict(test))
+    np.testing.assert_array_equal(
+        RANKERS.restore(tmp_path / name).predict(test), model.predict(test)
+    )
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -82,7 +90,9 @@ def test_context_of_a_request_counts(name: str, planted: Any) -> None:
     asked = Requests(histories=empty, context=pl.DataFrame({"device": ["phone", "desk"]}))
     scores = model.score(asked)
     assert (scores[0] > scores[1]).mean() > 0.9
-    assert np.isfinite(model.score(Requests(histories=empty, context=pl.DataFrame({"device": ["watch", None]})))).all()
+    assert np.isfinite(
+        model.score(Requests(histories=empty, context=pl.DataFrame({"device": ["watch", None]})))
+    ).all()
 
 
 @pytest.mark.parametrize("name", ["logistic", "dcn"])
@@ -97,13 +107,17 @@ def test_hour_weekday_and_place_count(name: str) -> None:
         {
             "session_id": [f"s{i}" for i in range(rows)],
             "item_id": [f"i{i}" for i in rng.integers(5, size=rows)],
-            "event": [["view_item_list", "select_item"] if c else ["view_item_list"] for c in clicked],
+            "event": [
+                ["view_item_list", "select_item"] if c else ["view_item_list"] for c in clicked
+            ],
             "time": pl.Series(when * 3_600_000_000, dtype=pl.Int64).cast(pl.Datetime("us")),
             "context": [[{"name": "place", "value": "town" if p else "land"}] for p in place],
         }
     )
     items = pl.DataFrame({"item_id": [f"i{i}" for i in range(5)]})
-    model = RANKERS.make(name).fit(Shop({"items": items, "events": frame.explode("event")}), Run(seed=1, threads=1))
+    model = RANKERS.make(name).fit(
+        Shop({"items": items, "events": frame.explode("event")}), Run(seed=1, threads=1)
+    )
     assert {"hour", "weekday", "context:place"} <= set(model.fields_)
     days = np.arange(7 * 24)
     asked = Requests(
@@ -121,7 +135,9 @@ def test_calibration_rights_what_is_wrong(how: str, planted: Any) -> None:
     """A model penalised far too much says nearly the same of all rows; the curve stretches its log-odds."""
     train, test, label, _ = planted
     bare, righted = (
-        RANKERS.make("logistic", regularization=3000.0, calibration=c, validation=0.4).fit(train).predict(test)
+        RANKERS.make("logistic", regularization=3000.0, calibration=c, validation=0.4)
+        .fit(train)
+        .predict(test)
         for c in ("none", how)
     )
     assert loss(label, righted) < loss(label, bare)
@@ -150,7 +166,9 @@ def test_logistic_is_scikit_learns(penalty: float) -> None:
     label = (rng.random(300) < 0.3).astype(float)
     weight = rng.integers(1, 4, 300).astype(float)
     ours = fit_logistic(matrix, label, weight, penalty, 500)
-    theirs = LogisticRegression(C=1 / penalty, tol=1e-9, max_iter=5000).fit(matrix, label, sample_weight=weight)
+    theirs = LogisticRegression(C=1 / penalty, tol=1e-9, max_iter=5000).fit(
+        matrix, label, sample_weight=weight
+    )
     np.testing.assert_allclose(ours[1:], theirs.coef_[0], atol=1e-4)
     assert ours[0] == pytest.approx(theirs.intercept_[0], abs=1e-4)
 
@@ -161,7 +179,9 @@ def test_platt_and_isotonic_curves() -> None:
     label = (rng.random(4000) < expit(0.5 * score - 1)).astype(float)
     assert calibration.platt(score, label, np.ones(4000)) == pytest.approx([0.5, -1.0], abs=0.12)
     knots = calibration.isotonic(score, label, np.ones(4000))
-    theirs = IsotonicRegression(y_min=0.5 / 4000, y_max=1 - 0.5 / 4000, out_of_bounds="clip").fit(score, label)
+    theirs = IsotonicRegression(y_min=0.5 / 4000, y_max=1 - 0.5 / 4000, out_of_bounds="clip").fit(
+        score, label
+    )
     asked = rng.normal(0, 2, 500)
     ours = expit(calibration.calibrated("isotonic", knots, asked))
     np.testing.assert_allclose(ours, theirs.predict(asked), atol=1e-9)
@@ -217,7 +237,9 @@ def test_which_impression_was_clicked() -> None:
             "time": pl.Series([1, 5, 5, 5, 1, 2, 9, 3], dtype=pl.Int64).cast(pl.Datetime("us")),
         }
     )
-    shown = impressions(Shop({"items": pl.DataFrame({"item_id": ["x", "y", "z"]}), "events": events}))
+    shown = impressions(
+        Shop({"items": pl.DataFrame({"item_id": ["x", "y", "z"]}), "events": events})
+    )
     assert shown["row"].to_list() == [0, 1, 2, 5, 7]
     assert shown["clicked"].to_list() == [False, True, False, True, False]
     assert shown["click_row"].to_list() == [None, 3, None, 6, None]
@@ -243,13 +265,21 @@ def test_negatives_are_other_items_and_histories_grow() -> None:
     assert (table[:, 0] == log.item).all()
     assert (table[:, 1:] != table[:, :1]).all()
     assert rows.label.reshape(-1, 4).sum(axis=0).tolist() == [len(log), 0, 0, 0]
-    assert (rows.asked.ends - rows.asked.starts == np.arange(len(log)) - log.offsets[log.user]).all()
+    assert (
+        rows.asked.ends - rows.asked.starts == np.arange(len(log)) - log.offsets[log.user]
+    ).all()
     assert len(from_log(log, 3, 40, np.random.default_rng(0))) == 40
 
 
 def test_maps_are_spread_and_unknown_values_have_their_code(planted: Any) -> None:
     wide = spread(
-        pl.Series([[{"name": "a", "value": "1"}, {"name": "a", "value": "2"}], None, [{"name": "b", "value": "3"}]])
+        pl.Series(
+            [
+                [{"name": "a", "value": "1"}, {"name": "a", "value": "2"}],
+                None,
+                [{"name": "b", "value": "3"}],
+            ]
+        )
     )
     assert wide.to_dict(as_series=False) == {"a": ["1", None, None], "b": [None, None, "3"]}
     train, test, *_ = planted
@@ -283,7 +313,9 @@ def test_bad_input(planted: Any) -> None:
     with pytest.raises(InputError, match="has one item only"):
         model.fit(only)
     with pytest.raises(InputError, match=r"clicks and .* held back, and needs 10 of each"):
-        RANKERS.make("logistic", calibration="platt", validation=0.01).fit(train.with_tables(events=shown.head(500)))
+        RANKERS.make("logistic", calibration="platt", validation=0.01).fit(
+            train.with_tables(events=shown.head(500))
+        )
 
 
 def _all_clicked(shown: pl.DataFrame) -> pl.DataFrame:
@@ -322,19 +354,29 @@ def ratings(users: int = 60, items: int = 25, seed: int = 0) -> Shop:
         "event": ["purchase"] * len(user),
         "rating": whole[user, item] + rng.normal(0, 0.1, len(user)),
     }
-    return Shop({"items": pl.DataFrame({"item_id": [f"i{i}" for i in range(items)]}), "events": pl.DataFrame(frame)})
+    return Shop(
+        {
+            "items": pl.DataFrame({"item_id": [f"i{i}" for i in range(items)]}),
+            "events": pl.DataFrame(frame),
+        }
+    )
 
 
 def test_ratings_are_found_again() -> None:
     shop = ratings()
     events = shop.table("events")
     held = np.random.default_rng(1).random(len(events)) < 0.2
-    train, test = (shop.with_tables(events=events.filter(pl.Series(rows))) for rows in (~held, held))
+    train, test = (
+        shop.with_tables(events=events.filter(pl.Series(rows))) for rows in (~held, held)
+    )
     label = test.table("events")["rating"].to_numpy()
     rmse = {
         size: METRICS.make("rmse").measure(
             Predicted.of(
-                label, RANKERS.make("rating", embedding_size=size, regularization=0.02).fit(train).predict(test)
+                label,
+                RANKERS.make("rating", embedding_size=size, regularization=0.02)
+                .fit(train)
+                .predict(test),
             )
         )
         for size in (0, 2)
@@ -354,13 +396,16 @@ def test_biases_are_those_of_the_least_squares_problem() -> None:
     design[np.arange(len(events)), 20 + item] = 1
     centred = events["rating"].to_numpy() - model.mean_
     solved = np.linalg.solve(design.T @ design + 2 * np.eye(28), design.T @ centred)
-    np.testing.assert_allclose(np.concatenate([model.user_bias_[:-1], model.item_bias_[:-1]]), solved, atol=1e-6)
+    np.testing.assert_allclose(
+        np.concatenate([model.user_bias_[:-1], model.item_bias_[:-1]]), solved, atol=1e-6
+    )
 
 
 def test_a_stranger_gets_the_items_means_and_no_ratings_are_refused() -> None:
     model = RANKERS.make("rating").fit(ratings())
     np.testing.assert_allclose(
-        model.score(Requests(users=["nobody"]))[0], (model.mean_ + model.item_bias_[:-1]).astype(np.float32)
+        model.score(Requests(users=["nobody"]))[0],
+        (model.mean_ + model.item_bias_[:-1]).astype(np.float32),
     )
     with pytest.raises(InputError, match="The shop has no ratings"):
         model.predict(small_shop())
@@ -398,7 +443,10 @@ def test_item_vectors_start_at_their_texts(name: str) -> None:
 @pytest.mark.parametrize("name", ["dcn", "deepfm", "siamese", "multitask"])
 def test_networks_take_the_updates_they_are_told(name: str) -> None:
     shop, _ = exposures(rows=600)
-    assert RANKERS.make(name, patience=0, epochs=2, batch_size=100).fit(shop, Run(seed=1)).updates_ == 12
+    assert (
+        RANKERS.make(name, patience=0, epochs=2, batch_size=100).fit(shop, Run(seed=1)).updates_
+        == 12
+    )
     assert RANKERS.make(name, patience=0, epochs=2).fit(shop, Run(seed=1, updates=7)).updates_ == 7
 
 

@@ -5,11 +5,11 @@ import pytest
 from scipy import sparse
 
 from conftest import small_shop
+from wareloom.core.family import RANKERS
+from wareloom.core.run import Run
 from wareloom.errors import InputError, SettingError
-from wareloom.family import RANKERS
 from wareloom.rankers.factor.als import fold_in
 from wareloom.rankers.factor.ease import weights
-from wareloom.run import Run
 from wareloom.shop import Log, Requests
 
 LOG = Log.of(small_shop(users=80))
@@ -58,7 +58,8 @@ def test_ease_over_the_popular_puts_the_others_last_by_popularity() -> None:
 
 def test_ease_says_before_it_starts_what_it_needs() -> None:
     with pytest.raises(
-        InputError, match=r"EASE over 30 items .* more than memory_limit=1e-06\. Set max_items=16 to learn"
+        InputError,
+        match=r"EASE over 30 items .* more than memory_limit=1e-06\. Set max_items=16 to learn",
     ):
         RANKERS.make("ease", memory_limit=1e-6).fit(LOG)
     RANKERS.make("ease", memory_limit=1e-6, max_items=16).fit(LOG)
@@ -87,11 +88,16 @@ def test_ease_inverts_in_place() -> None:
     inverse = np.linalg.inv(matrix.astype(float))
     found = weights(matrix)
     assert np.shares_memory(found, matrix)
-    np.testing.assert_allclose(found + np.eye(90), np.eye(90) * 2 - inverse / np.diag(inverse), rtol=1e-3, atol=1e-5)
+    np.testing.assert_allclose(
+        found + np.eye(90), np.eye(90) * 2 - inverse / np.diag(inverse), rtol=1e-3, atol=1e-5
+    )
 
 
 def test_als_with_another_seed_differs() -> None:
-    one, two = (RANKERS.make("als", embedding_size=4, epochs=2).fit(LOG, Run(seed=s)).score(ASKED) for s in (1, 2))
+    one, two = (
+        RANKERS.make("als", embedding_size=4, epochs=2).fit(LOG, Run(seed=s)).score(ASKED)
+        for s in (1, 2)
+    )
     assert np.abs(one - two).max() > 1e-4
 
 

@@ -11,14 +11,14 @@ import pytest
 from scipy.special import expit, logit, softmax
 
 from conftest import small_shop
+from wareloom.core.family import RANKERS
+from wareloom.core.run import Run
 from wareloom.errors import InputError, SettingError
-from wareloom.family import RANKERS
 from wareloom.neural import torch
-from wareloom.rankers.ctr._rows import from_impressions
+from wareloom.rankers.clicks._rows import from_impressions
 from wareloom.rankers.learned._aims import relevance
 from wareloom.rankers.learned._experts import Experts, Lesson, Shape, chained, followed
 from wareloom.rankers.learned._tasks import deepest_from, depths
-from wareloom.run import Run
 from wareloom.shop import Log, Requests, Shop, Vocabulary
 
 RUN = Run(seed=1, threads=1)
@@ -29,7 +29,9 @@ def make(**settings: Any) -> Any:
     return RANKERS.make("multitask", **({"epochs": 3, "hidden_size": 32, "experts": 2} | settings))
 
 
-def funnel(rows: int = 4000, seed: int = 0, *, rare: float = 1.5, rated: bool = True) -> tuple[Shop, np.ndarray]:
+def funnel(
+    rows: int = 4000, seed: int = 0, *, rare: float = 1.5, rated: bool = True
+) -> tuple[Shop, np.ndarray]:
     """Impressions whose clicks hang on item and device; a part of the clicks becomes carts, then purchases.
 
     Returns the shop and the true chances of the three steps, float64 [rows, 3]. Prices fall as attraction rises.
@@ -45,15 +47,22 @@ def funnel(rows: int = 4000, seed: int = 0, *, rare: float = 1.5, rated: bool = 
             "session_id": [f"s{i}" for i in range(rows)],
             "user_id": [f"s{i}" for i in range(rows)],
             "item_id": [f"i{i}" for i in item],
-            "event": [["view_item_list", *[n for n, w in zip(names, row, strict=True) if w]] for row in went],
+            "event": [
+                ["view_item_list", *[n for n, w in zip(names, row, strict=True) if w]]
+                for row in went
+            ],
             "time": pl.Series(np.arange(rows) * 60_000_000, dtype=pl.Int64).cast(pl.Datetime("us")),
             "context": [[{"name": "device", "value": "phone" if d else "desk"}] for d in device],
             "rating": 3 + 0.5 * taste[device, item],
         }
     ).explode("event")
     bought = pl.col("event") == "purchase"
-    frame = frame.with_columns(rating=pl.when(bought).then("rating")) if rated else frame.drop("rating")
-    catalogue = pl.DataFrame({"item_id": [f"i{i}" for i in range(items)], "price": 1.0 + np.arange(items)})
+    frame = (
+        frame.with_columns(rating=pl.when(bought).then("rating")) if rated else frame.drop("rating")
+    )
+    catalogue = pl.DataFrame(
+        {"item_id": [f"i{i}" for i in range(items)], "price": 1.0 + np.arange(items)}
+    )
     return Shop({"items": catalogue, "events": frame}), np.cumprod(step, axis=1)
 
 
@@ -91,21 +100,32 @@ def test_the_network_is_the_formula(experts: int) -> None:
     with torch.no_grad():
         for value in net.parameters():
             value.normal_(0, 0.5)
-    codes, dense = np.array([[1, 2], [0, 1], [3, 0]]), np.random.default_rng(0).normal(size=(3, 2)).astype(np.float32)
+    codes, dense = (
+        np.array([[1, 2], [0, 1], [3, 0]]),
+        np.random.default_rng(0).normal(size=(3, 2)).astype(np.float32),
+    )
     with torch.no_grad():
         found = net(torch.from_numpy(codes), torch.from_numpy(dense), None).numpy()
     w = {name: value.numpy().astype(float) for name, value in net.state_dict().items()}
     for row in range(3):
         place = codes[row] + np.array([0, 4])
         x = np.concatenate([*w["fields.embedding.weight"][place], dense[row]])
-        know = [np.maximum(w[f"experts.{e}.0.weight"] @ x + w[f"experts.{e}.0.bias"], 0) for e in range(experts)]
+        know = [
+            np.maximum(w[f"experts.{e}.0.weight"] @ x + w[f"experts.{e}.0.bias"], 0)
+            for e in range(experts)
+        ]
         gates = (w["gates.weight"] @ x + w["gates.bias"]).reshape(3, experts)
         for task in range(3):
             mixed = sum(g * k for g, k in zip(softmax(gates[task]), know, strict=True))
             tower = np.maximum(w[f"towers.{task}.0.weight"] @ mixed + w[f"towers.{task}.0.bias"], 0)
             head = (w[f"heads.{task}.weight"] @ tower + w[f"heads.{task}.bias"])[0]
-            linear = w["fields.linear.weight"][place, task].sum() + w["fields.numbers.weight"][task] @ dense[row]
-            assert found[row, task] == pytest.approx(head + linear + w["fields.numbers.bias"][task], abs=1e-4)
+            linear = (
+                w["fields.linear.weight"][place, task].sum()
+                + w["fields.numbers.weight"][task] @ dense[row]
+            )
+            assert found[row, task] == pytest.approx(
+                head + linear + w["fields.numbers.bias"][task], abs=1e-4
+            )
 
 
 def test_the_chain_multiplies() -> None:
@@ -119,10 +139,18 @@ def test_the_chain_multiplies() -> None:
 def test_losses_and_the_penalty_by_hand() -> None:
     rng = np.random.default_rng(2)
     n, z = 40, rng.normal(size=(40, 2))
-    label, weight, worth = (rng.random(n) < 0.4).astype(float), rng.integers(1, 3, n).astype(float), rng.normal(size=n)
+    label, weight, worth = (
+        (rng.random(n) < 0.4).astype(float),
+        rng.integers(1, 3, n).astype(float),
+        rng.normal(size=n),
+    )
     rating = np.where(label > 0, rng.normal(size=n), np.nan)
-    lesson = Lesson(weights=np.array([2.0, 1.0]), shares=np.array([0.4, 0.3]), binary=1, diversity=0.5)
-    batch = tuple(torch.from_numpy(a) for a in (label[:, None], rating, weight, worth, rng.random(n)))
+    lesson = Lesson(
+        weights=np.array([2.0, 1.0]), shares=np.array([0.4, 0.3]), binary=1, diversity=0.5
+    )
+    batch = tuple(
+        torch.from_numpy(a) for a in (label[:, None], rating, weight, worth, rng.random(n))
+    )
     click = rate = 0.0
     for i in range(n):
         p = expit(z[i, 0] + worth[i])
@@ -140,7 +168,13 @@ def test_losses_and_the_penalty_by_hand() -> None:
 
 
 def test_how_deep_a_choice_went() -> None:
-    assert deepest_from(np.array([1, 0, 1, 1, 0]), np.array([2, 6, 4, 1, 2])).tolist() == [4, 6, 4, 1, 2]
+    assert deepest_from(np.array([1, 0, 1, 1, 0]), np.array([2, 6, 4, 1, 2])).tolist() == [
+        4,
+        6,
+        4,
+        1,
+        2,
+    ]
     show, click, buy = "view_item_list", "select_item", "purchase"
     events = pl.DataFrame(
         {
@@ -157,7 +191,11 @@ def test_how_deep_a_choice_went() -> None:
 
 def test_tasks_are_those_that_the_shop_has(planted: Any) -> None:
     assert planted[1].tasks_ == ["click", "cart", "purchase", "rating"]
-    assert make(epochs=1).fit(funnel(800, rated=False)[0], RUN).tasks_ == ["click", "cart", "purchase"]
+    assert make(epochs=1).fit(funnel(800, rated=False)[0], RUN).tasks_ == [
+        "click",
+        "cart",
+        "purchase",
+    ]
     for kinds, tasks in (
         (("purchase",), ["purchase"]),
         (("view_item", "purchase"), ["click", "purchase"]),
@@ -167,14 +205,20 @@ def test_tasks_are_those_that_the_shop_has(planted: Any) -> None:
         model = make(epochs=1).fit(walks(kinds), RUN)
         assert model.tasks_ == tasks
         assert np.isfinite(model.score(Requests.sessions([["i3"], []]))).all()
-    assert make(epochs=1, tasks="purchase=1", objective="purchase=1").fit(walks(KINDS), RUN).tasks_ == ["purchase"]
+    assert make(epochs=1, tasks="purchase=1", objective="purchase=1").fit(
+        walks(KINDS), RUN
+    ).tasks_ == ["purchase"]
 
 
-@pytest.mark.parametrize("settings", [{}, {"chain": True}, {"balance": "uncertainty"}, {"negative_rate": 0.4}])
+@pytest.mark.parametrize(
+    "settings", [{}, {"chain": True}, {"balance": "uncertainty"}, {"negative_rate": 0.4}]
+)
 def test_each_head_is_calibrated_and_finds_what_was_planted(settings: dict[str, Any]) -> None:
     shop, _ = funnel(2500)
     test, chance = funnel(4000, seed=5)
-    model = make(epochs=12, learning_rate=1e-2, patience=0, **settings).fit(shop, RUN.with_(updates=180))
+    model = make(epochs=12, learning_rate=1e-2, patience=0, **settings).fit(
+        shop, RUN.with_(updates=180)
+    )
     found = model.predict_tasks(test)
     for place, name in enumerate(("click", "cart", "purchase")):
         p = found[name].to_numpy()
@@ -182,7 +226,9 @@ def test_each_head_is_calibrated_and_finds_what_was_planted(settings: dict[str, 
         assert np.corrcoef(logit(p), logit(chance[:, place]))[0, 1] > (0.8, 0.6, 0.5)[place], name
     np.testing.assert_allclose(model.predict(test), found["click"].to_numpy(), rtol=1e-9)
     if settings.get("chain"):
-        assert (np.diff(found.select("click", "cart", "purchase").to_numpy(), axis=1) <= 1e-12).all()
+        assert (
+            np.diff(found.select("click", "cart", "purchase").to_numpy(), axis=1) <= 1e-12
+        ).all()
     rating = test.table("events")["rating"].drop_nulls().to_numpy()
     assert 0.5 < found["rating"].to_numpy().std() / rating.std() < 3
 
@@ -206,7 +252,8 @@ def test_margin_novelty_and_diversity_move_the_ranking_their_way() -> None:
     shop, _ = funnel(2000)
     price = shop.table("items")["price"].to_numpy()
     asked = Requests(
-        histories=Requests.sessions([[], []]).histories, context=pl.DataFrame({"device": ["phone", "desk"]})
+        histories=Requests.sessions([[], []]).histories,
+        context=pl.DataFrame({"device": ["phone", "desk"]}),
     )
 
     def top(aim: str, values: np.ndarray) -> float:
@@ -225,7 +272,9 @@ def test_margin_leaves_probabilities_alone() -> None:
     model = make(epochs=6, learning_rate=5e-3, objective="click=1 margin=1").fit(shop, RUN)
     found = model.predict(funnel(4000, seed=5)[0])
     assert found.mean() == pytest.approx(chance[:, 0].mean(), rel=0.15)
-    assert model.counts_ @ np.exp(model.worth_) == pytest.approx(model.counts_.sum()), "the mean weight is 1"
+    assert model.counts_ @ np.exp(model.worth_) == pytest.approx(model.counts_.sum()), (
+        "the mean weight is 1"
+    )
 
 
 def test_sum_and_product_by_hand() -> None:
@@ -233,8 +282,12 @@ def test_sum_and_product_by_hand() -> None:
     chance = {"click": np.log(p), "purchase": np.log(q), "rating": r}
     weights = {"click": 1.0, "purchase": 3.0, "rating": 2.0}
     share = np.maximum((r - 1) / 4, 0.01)
-    np.testing.assert_allclose(relevance(weights, chance, "sum", 1, 5), np.log(p + 3 * q + 2 * p * share))
-    np.testing.assert_allclose(relevance(weights, chance, "product", 1, 5), np.log(p * q**3 * share**2))
+    np.testing.assert_allclose(
+        relevance(weights, chance, "sum", 1, 5), np.log(p + 3 * q + 2 * p * share)
+    )
+    np.testing.assert_allclose(
+        relevance(weights, chance, "product", 1, 5), np.log(p * q**3 * share**2)
+    )
 
 
 def test_the_corrected_chance_of_a_later_step_is_the_share_of_the_first(planted: Any) -> None:
@@ -244,13 +297,19 @@ def test_the_corrected_chance_of_a_later_step_is_the_share_of_the_first(planted:
     kept, model.kept_ = model.kept_, 0.25
     after = model.predict_tasks(shop)
     model.kept_ = kept
-    np.testing.assert_allclose(logit(after["click"]), logit(before["click"]) + np.log(0.25), atol=1e-6)
-    np.testing.assert_allclose(after["cart"] / after["click"], before["cart"] / before["click"], rtol=1e-6)
+    np.testing.assert_allclose(
+        logit(after["click"]), logit(before["click"]) + np.log(0.25), atol=1e-6
+    )
+    np.testing.assert_allclose(
+        after["cart"] / after["click"], before["cart"] / before["click"], rtol=1e-6
+    )
 
 
 def test_saved_and_restored_says_the_same(planted: Any, tmp_path: Path) -> None:
     shop, _ = planted
-    model = make(epochs=1, calibration="platt", validation=0.5, objective="purchase=1 rating=1 margin=1").fit(shop, RUN)
+    model = make(
+        epochs=1, calibration="platt", validation=0.5, objective="purchase=1 rating=1 margin=1"
+    ).fit(shop, RUN)
     assert set(model.curves_) == {"click", "cart", "purchase"}
     model.save(tmp_path / "m")
     again = RANKERS.restore(tmp_path / "m")
@@ -265,11 +324,17 @@ def test_rows_that_come_and_go_are_learned_from_in_their_time() -> None:
     shop = walks(KINDS)
     events = shop.table("events")
     fake = pl.col("user_id").is_in(["u1", "u2"])
-    spans = [pl.lit(0.0, dtype=pl.Float32).alias("since"), pl.lit(1.0, dtype=pl.Float32).alias("until")]
+    spans = [
+        pl.lit(0.0, dtype=pl.Float32).alias("since"),
+        pl.lit(1.0, dtype=pl.Float32).alias("until"),
+    ]
     held = [spans[0], pl.when(fake).then(0.5).otherwise(1.0).cast(pl.Float32).alias("until")]
     asked = Requests.sessions([["i3"]])
     run = RUN.with_(updates=40)
-    whole, part = (make().fit(shop.with_tables(events=events.with_columns(columns)), run) for columns in (spans, held))
+    whole, part = (
+        make().fit(shop.with_tables(events=events.with_columns(columns)), run)
+        for columns in (spans, held)
+    )
     assert whole.updates_ == part.updates_ == 40
     assert np.abs(whole.score(asked) - part.score(asked)).max() > 1e-6
 
@@ -281,7 +346,10 @@ def test_rows_that_come_and_go_are_learned_from_in_their_time() -> None:
         ({"objective": "margin=1"}, "ranks by nothing that is learned"),
         ({"objective": "click"}, "'click' lacks a weight: give 0 or more, as click=1"),
         ({"objective": "click=1 click=2"}, "names click twice"),
-        ({"tasks": "rating=1"}, "tasks is 'rating=1'; give one of click, cart, purchase a weight above 0"),
+        (
+            {"tasks": "rating=1"},
+            "tasks is 'rating=1'; give one of click, cart, purchase a weight above 0",
+        ),
         ({"tasks": "buy=1"}, "'buy' is no task"),
         ({"experts": 0}, "experts is 0; give 1 or more"),
         ({"dropout": 1.0}, "dropout is 1.0"),
@@ -294,7 +362,9 @@ def test_settings_that_cannot_work_are_named(settings: dict[str, Any], said: str
 
 def test_bad_input(planted: Any) -> None:
     shop, _ = planted
-    with pytest.raises(InputError, match="the objective names purchase, but this shop teaches click"):
+    with pytest.raises(
+        InputError, match="the objective names purchase, but this shop teaches click"
+    ):
         make(objective="purchase=1").fit(walks(("view_item",)), RUN)
     with pytest.raises(InputError, match="ends in purchase: name one of these"):
         make(tasks="click=1").fit(small_shop(), RUN)

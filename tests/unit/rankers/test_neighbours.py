@@ -7,8 +7,8 @@ import pytest
 from scipy import sparse
 
 from conftest import small_shop
-from wareloom.family import RANKERS
-from wareloom.rankers._neighbours import highest
+from wareloom.core.family import RANKERS
+from wareloom.rankers.neighbourhood import highest
 from wareloom.shop import Log, Requests
 
 LOG = Log.of(small_shop(users=50))
@@ -59,7 +59,13 @@ def test_transitions_equal_the_slow_version(powers: tuple[float, float], neighbo
     counts = LOG.counts(weighted=True)
     table /= counts[:, None] ** powers[0] * counts[None, :] ** powers[1]
     ranker = RANKERS.make(
-        "transitions", window=3, neighbours=neighbours, last=3, decay=0.6, row_power=powers[0], column_power=powers[1]
+        "transitions",
+        window=3,
+        neighbours=neighbours,
+        last=3,
+        decay=0.6,
+        row_power=powers[0],
+        column_power=powers[1],
     )
     agrees(ranker.fit(LOG).score(ASKED), summed(kept(table, neighbours), 0.6, 3))
 
@@ -89,7 +95,9 @@ def test_weighting_says_less_for_users_with_many_items() -> None:
     long = Requests.sessions([["a", "b"], ["a", *shop[2:]], ["h"]]).histories
     assert long is not None
     plain, weighted = (
-        RANKERS.make("item_knn", weighting=w, shrink=0).fit(long).score(Requests.sessions([["a"]]), ["b", "c"])[0]
+        RANKERS.make("item_knn", weighting=w, shrink=0)
+        .fit(long)
+        .score(Requests.sessions([["a"]]), ["b", "c"])[0]
         for w in ("none", "tfidf")
     )
     assert weighted[0] / weighted[1] > plain[0] / plain[1]

@@ -14,21 +14,28 @@ from PIL import Image
 import wareloom
 from conftest import small_shop
 from pictures import encoded, ring_of_pictures, spot
+from wareloom.core.family import RANKERS, SYNTHESIZERS
+from wareloom.core.run import Run
 from wareloom.errors import InputError, SettingError, SourceError
-from wareloom.family import RANKERS, SYNTHESIZERS
 from wareloom.rankers.content import _pictures
 from wareloom.rankers.content._pictures import described, opened
 from wareloom.rankers.content.image_knn import ImageKNN
-from wareloom.run import Run
 from wareloom.shop import Log, Requests, Shop
 
 ITEMS = ("red", "red2", "blue", "blue2", "torn", "none")
-PICTURES = {"red": spot(0.0, 0.2), "red2": spot(0.02, 0.25), "blue": spot(0.6, 0.8), "blue2": spot(0.62, 0.75)}
+PICTURES = {
+    "red": spot(0.0, 0.2),
+    "red2": spot(0.02, 0.25),
+    "blue": spot(0.6, 0.8),
+    "blue2": spot(0.62, 0.75),
+}
 
 
 def shop(**pictures: bytes) -> Shop:
     rows = [*(PICTURES | {"torn": b"\xff\xd8\xff no picture"} | pictures).items()]
-    events = pl.DataFrame({"user_id": ["u", "u"], "item_id": ["none", "red"], "event": ["purchase"] * 2})
+    events = pl.DataFrame(
+        {"user_id": ["u", "u"], "item_id": ["none", "red"], "event": ["purchase"] * 2}
+    )
     images = pl.DataFrame(rows, schema=["item_id", "image"], orient="row")
     return Shop({"items": pl.DataFrame({"item_id": ITEMS}), "events": events, "images": images})
 
@@ -48,7 +55,9 @@ def test_what_looks_alike_is_near_and_what_is_no_picture_comes_last() -> None:
 
 def test_several_pictures_of_an_item_are_one() -> None:
     whole = shop()
-    more = pl.DataFrame({"item_id": ["torn", "torn"], "image": [PICTURES["blue"], PICTURES["blue2"]]})
+    more = pl.DataFrame(
+        {"item_id": ["torn", "torn"], "image": [PICTURES["blue"], PICTURES["blue2"]]}
+    )
     both = whole.with_tables(
         images=pl.concat([whole.table("images").select("item_id", "image"), more]).sample(
             fraction=1.0, shuffle=True, seed=1
@@ -92,7 +101,9 @@ def test_what_a_picture_cannot_be_learned_from() -> None:
     with pytest.raises(InputError, match="learns from pictures of the items"):
         ImageKNN().fit(Log.of(small_shop()))
     bad = pl.DataFrame({"item_id": ["red", "stranger"], "image": [b"no", PICTURES["red"]]})
-    with pytest.raises(InputError, match="of 2 in the table images 1 are none, and the others are of unknown items"):
+    with pytest.raises(
+        InputError, match="of 2 in the table images 1 are none, and the others are of unknown items"
+    ):
         ImageKNN().fit(shop().with_tables(images=bad))
     for name, value in (("neighbours", 0), ("decay", 0.0), ("last", -1)):
         with pytest.raises(SettingError, match=f"image_knn: {name}"):
@@ -103,10 +114,19 @@ def test_a_vision_model_in_a_folder_looks(tmp_path: Path) -> None:
     transformers = pytest.importorskip("transformers")
     torch = pytest.importorskip("torch")
     torch.manual_seed(0)
-    how = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32}
+    how = {
+        "hidden_size": 32,
+        "num_hidden_layers": 1,
+        "num_attention_heads": 2,
+        "intermediate_size": 32,
+    }
     model = transformers.ViTModel(transformers.ViTConfig(**how, image_size=32, patch_size=8))
     model.save_pretrained(tmp_path)
-    reader = {"image_processor_type": "ViTImageProcessor", "size": {"height": 32, "width": 32}, "do_resize": True}
+    reader = {
+        "image_processor_type": "ViTImageProcessor",
+        "size": {"height": 32, "width": 32},
+        "do_resize": True,
+    }
     (tmp_path / "preprocessor_config.json").write_text(json.dumps(reader))
     made = ImageKNN(model=str(tmp_path)).fit(shop())
     assert nearest_of(made, "red")[0] == "red2"
@@ -136,7 +156,9 @@ def test_pictures_lead_shoppers_to_items_that_nobody_had() -> None:
 def folder_of(root: Path) -> Path:
     (root / "photos" / "p2").mkdir(parents=True)
     (root / "items.csv").write_text("product_id,name\np1,Red shoe\np2,Blue shoe\np3,Hat\n")
-    (root / "orders.csv").write_text("user_id,product_id,time\nu1,p1,2024-01-01\nu1,p2,2024-01-02\nu2,p3,2024-01-03\n")
+    (root / "orders.csv").write_text(
+        "user_id,product_id,time\nu1,p1,2024-01-01\nu1,p2,2024-01-02\nu2,p3,2024-01-03\n"
+    )
     (root / "photos" / "p1.png").write_bytes(PICTURES["red"])
     (root / "photos" / "p2" / "front.PNG").write_bytes(PICTURES["blue"])
     (root / "photos" / "p2" / "back.png").write_bytes(PICTURES["blue2"])
@@ -144,7 +166,9 @@ def folder_of(root: Path) -> Path:
     return root
 
 
-def test_a_folder_of_pictures_is_read_beside_the_tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_of_pictures_is_read_beside_the_tables(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("wareloom.readers._pictures.AT_ONCE", 300)
     source = folder_of(tmp_path / "export")
     made = wareloom.read(source, to=tmp_path / "shop", settings={"images": str(source / "photos")})
@@ -162,4 +186,6 @@ def test_folders_that_cannot_be_read_are_named(tmp_path: Path) -> None:
     (source / "photos" / "p9.png").write_bytes(PICTURES["red"])
     made = wareloom.read(source, to=tmp_path / "b", settings={"images": str(source / "photos")})
     assert made.rows("images") == 3
-    assert pl.read_parquet(tmp_path / "b" / "rejected" / "images.parquet")["item_id"].to_list() == ["p9"]
+    assert pl.read_parquet(tmp_path / "b" / "rejected" / "images.parquet")["item_id"].to_list() == [
+        "p9"
+    ]

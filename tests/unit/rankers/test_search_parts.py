@@ -10,15 +10,15 @@ import pytest
 
 from search_shop import search_shop
 from tiny_encoder import tiny_encoder
+from wareloom.core.family import RANKERS
+from wareloom.core.run import Run
 from wareloom.errors import InputError, SettingError
-from wareloom.family import RANKERS
+from wareloom.evaluation.judged_items import QueryTask
 from wareloom.language.spelling import Speller
 from wareloom.language.tokenise import tokenise
 from wareloom.metrics.ranking.ndcg import NDCG
-from wareloom.proof.queries_task import QueryTask
-from wareloom.rankers.search._base import without_history
-from wareloom.rankers.search._judged import Mining, judged, with_lower
-from wareloom.run import Run
+from wareloom.rankers.search.base import without_history
+from wareloom.rankers.search.judged import Mining, judged, with_lower
 from wareloom.shop import Requests, Shop, Vocabulary
 
 RUN = Run(seed=2, threads=1)
@@ -33,7 +33,9 @@ TITLES = [
 
 
 def titled(titles: list[str]) -> Shop:
-    return Shop({"items": pl.DataFrame({"item_id": [f"i{n}" for n in range(len(titles))], "title": titles})})
+    return Shop(
+        {"items": pl.DataFrame({"item_id": [f"i{n}" for n in range(len(titles))], "title": titles})}
+    )
 
 
 def test_zscore_is_the_sum_of_standardised_scores() -> None:
@@ -42,14 +44,18 @@ def test_zscore_is_the_sum_of_standardised_scores() -> None:
     found = RANKERS.make("fusion", **members).fit(shop, RUN).match_all(["kitchen faucet", "knob"])
     expected = np.zeros_like(found)
     for name, weight in (("bm25", 1.0), ("lambdamart", 2.0)):
-        scores = RANKERS.make(name).fit(shop, RUN).match_all(["kitchen faucet", "knob"]).astype(float)
+        scores = (
+            RANKERS.make(name).fit(shop, RUN).match_all(["kitchen faucet", "knob"]).astype(float)
+        )
         expected += weight * (scores - scores.mean(1, keepdims=True)) / scores.std(1, keepdims=True)
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
 
 
 def test_reciprocal_ranks_are_added_up() -> None:
     shop = titled(TITLES)
-    made = RANKERS.make("fusion", members=("bm25",), by="rrf", constant=10.0, spelling=False).fit(shop, RUN)
+    made = RANKERS.make("fusion", members=("bm25",), by="rrf", constant=10.0, spelling=False).fit(
+        shop, RUN
+    )
     scores = RANKERS.make("bm25").fit(shop, RUN).match_all(["kitchen faucet"])[0]
     found = made.match_all(["kitchen faucet"])[0]
     for place, item in enumerate(np.argsort(-scores, kind="stable")):
@@ -74,7 +80,9 @@ def test_weights_are_learned_from_judgments() -> None:
 
 def contrary(shop: Shop) -> Shop:
     """People who want what they do not say, which no member knows."""
-    return shop.with_tables(judgments=shop.table("judgments").with_columns(grade=3.0 - pl.col("grade")))
+    return shop.with_tables(
+        judgments=shop.table("judgments").with_columns(grade=3.0 - pl.col("grade"))
+    )
 
 
 def test_two_stages_learn_what_people_judged(tmp_path: Path) -> None:
@@ -83,8 +91,13 @@ def test_two_stages_learn_what_people_judged(tmp_path: Path) -> None:
     how = {"members": ("bm25", "bi_encoder"), "min_rows": 5, "trees": 40, "trust": 3.0}
     own = {"bi_encoder": {"model": tiny_encoder(), "tuning": "none"}}
     made = RANKERS.make("two_stage", member_settings=own, **how).fit(shop, RUN)
-    plain = RANKERS.make("two_stage", member_settings=own, **how).fit(shop.with_tables(judgments=None), RUN)
-    assert NDCG().measure(task.rank_judged(made, RUN)) > NDCG().measure(task.rank_judged(plain, RUN)) + 0.1
+    plain = RANKERS.make("two_stage", member_settings=own, **how).fit(
+        shop.with_tables(judgments=None), RUN
+    )
+    assert (
+        NDCG().measure(task.rank_judged(made, RUN))
+        > NDCG().measure(task.rank_judged(plain, RUN)) + 0.1
+    )
     made.save(tmp_path / "model")
     again = RANKERS.restore(tmp_path / "model")
     queries = test.table("judgments")["query"].head(5).to_list()
@@ -104,8 +117,12 @@ def test_where_only_right_items_were_judged_lower_ones_are_found() -> None:
     rows = with_lower(rows, Mining(made._found, 4, 3_000), RUN.rng("mined"))
     counts = rows.group_by("query").agg(pl.col("grade").sort())
     assert set(map(tuple, counts["grade"].to_list())) == {(0.0, 0.0, 0.0, 0.0, 3.0)}
-    assert rows.select("query", "item").is_unique().all(), "what was judged right is not taken for wrong"
-    none = RANKERS.make("two_stage", **members | {"mined": 0}).fit(shop.with_tables(judgments=best), RUN)
+    assert rows.select("query", "item").is_unique().all(), (
+        "what was judged right is not taken for wrong"
+    )
+    none = RANKERS.make("two_stage", **members | {"mined": 0}).fit(
+        shop.with_tables(judgments=best), RUN
+    )
     assert not none.trees_
 
 
@@ -119,19 +136,33 @@ def test_lists_of_judged_items_alone_are_given_others_that_are_found() -> None:
     assert rows.join(told, on=["query", "item", "grade"], how="semi").height == len(told)
     assert with_lower(told, Mining(made._found, 0, 10), RUN.rng("mined")).equals(told)
     first = told["query"].unique(maintain_order=True)[0]
-    mixed = told.filter((pl.col("query") != first) | (pl.col("grade") == pl.col("grade").max().over("query")))
+    mixed = told.filter(
+        (pl.col("query") != first) | (pl.col("grade") == pl.col("grade").max().over("query"))
+    )
     rows = with_lower(mixed, Mining(made._found, 5, 3_000), RUN.rng("mined"))
-    assert len(rows) == len(mixed) + 5 * mixed["query"].n_unique(), "one list of right items alone changes nothing"
+    assert len(rows) == len(mixed) + 5 * mixed["query"].n_unique(), (
+        "one list of right items alone changes nothing"
+    )
 
 
 def test_a_reader_puts_the_best_in_another_order(tmp_path: Path) -> None:
     shop = contrary(search_shop(60))
     reader = {"model": tiny_encoder(), "epochs": 12, "learning_rate": 5e-3}
-    how = {"members": ("bm25",), "trust": 0.0, "mined": 0, "fields": "title", "reader": reader, "heed": 50.0}
+    how = {
+        "members": ("bm25",),
+        "trust": 0.0,
+        "mined": 0,
+        "fields": "title",
+        "reader": reader,
+        "heed": 50.0,
+    }
     plain = RANKERS.make("two_stage", **how).fit(shop, RUN)
     made = RANKERS.make("two_stage", **how | {"reads": 30}).fit(shop, RUN)
     task = QueryTask.of(shop, "train", 2.0)
-    assert NDCG().measure(task.rank_judged(made, RUN)) > NDCG().measure(task.rank_judged(plain, RUN)) + 0.05
+    assert (
+        NDCG().measure(task.rank_judged(made, RUN))
+        > NDCG().measure(task.rank_judged(plain, RUN)) + 0.05
+    )
     queries = shop.table("judgments")["query"].unique(maintain_order=True).head(6).to_list()
     before, after = plain.match_all(queries), made.match_all(queries)
     changed = before != after
@@ -140,8 +171,12 @@ def test_a_reader_puts_the_best_in_another_order(tmp_path: Path) -> None:
         assert old[read].min() >= old[~read].max()
         assert new[read].min() > new[~read].max()
     made.save(tmp_path / "model")
-    np.testing.assert_allclose(RANKERS.restore(tmp_path / "model").match_all(queries), after, rtol=1e-4, atol=1e-4)
-    nobody = RANKERS.make("two_stage", **how | {"reads": 30}).fit(shop.with_tables(judgments=None), RUN)
+    np.testing.assert_allclose(
+        RANKERS.restore(tmp_path / "model").match_all(queries), after, rtol=1e-4, atol=1e-4
+    )
+    nobody = RANKERS.make("two_stage", **how | {"reads": 30}).fit(
+        shop.with_tables(judgments=None), RUN
+    )
     np.testing.assert_array_equal(nobody.match_all(queries), before)
 
 
@@ -157,7 +192,13 @@ def test_a_reader_takes_as_many_updates_in_every_arm() -> None:
 def test_the_cross_encoder_is_taught_on_what_its_retriever_finds() -> None:
     shop = search_shop(30)
     best = shop.table("judgments").filter(pl.col("grade") == 3.0)
-    how = {"model": tiny_encoder(), "fields": "title", "candidates": 10, "listed": 4, "learning_rate": 5e-3}
+    how = {
+        "model": tiny_encoder(),
+        "fields": "title",
+        "candidates": 10,
+        "listed": 4,
+        "learning_rate": 5e-3,
+    }
     made = RANKERS.make("cross_encoder", **how).fit(shop.with_tables(judgments=best), RUN)
     scores = made.retrievers_["retriever"].match_all(best["query"].to_list())
     found = list(made._found(best["query"].to_list()))
@@ -179,11 +220,20 @@ def test_a_ranker_of_rankers_names_what_it_cannot_ask() -> None:
 
 def test_the_speller_writes_as_the_catalogue_does() -> None:
     speller = Speller.learn(
-        ["brass door knob", "steel door knob", "brass doorknob", "doorknob set", "kitchen faucet", "faucet"]
+        [
+            "brass door knob",
+            "steel door knob",
+            "brass doorknob",
+            "doorknob set",
+            "kitchen faucet",
+            "faucet",
+        ]
     )
     assert speller.correct(["facuet"]) == ["faucet"], "two letters swapped"
     assert speller.correct(["faucett"]) == ["faucet"]
-    assert speller.correct(["door", "knob"]) == ["door", "knob", "doorknob"], "what it writes as one follows"
+    assert speller.correct(["door", "knob"]) == ["door", "knob", "doorknob"], (
+        "what it writes as one follows"
+    )
     assert speller.correct(["doorknobs"]) == ["doorknobs"], "a plural is known"
     assert speller.correct(["knbo", "3/4in", "led", "水龙头"]) == ["knob", "3/4in", "led", "水龙头"]
     assert speller.correct(["xyzzyq"]) == ["xyzzyq"], "what is near nothing stays"
@@ -199,7 +249,10 @@ def test_the_speller_hears_chinese_words() -> None:
     assert speller.correct(["kouhong"]) == ["口红"], "pinyin sent off as it was typed"
     assert speller.correct(tokenise("婴儿推车")) == tokenise("婴儿推车")
     assert speller.correct(["知识"]) == ["知识"], "a word of the language that nobody sells"
-    assert Speller.learn(["brass knob", "brass knob"]).correct(["kouhong", "口"]) == ["kouhong", "口"]
+    assert Speller.learn(["brass knob", "brass knob"]).correct(["kouhong", "口"]) == [
+        "kouhong",
+        "口",
+    ]
 
 
 def test_a_misspelt_query_is_answered_where_that_is_wanted(tmp_path: Path) -> None:
@@ -226,14 +279,17 @@ def test_the_cross_encoder_learns_to_order(tmp_path: Path) -> None:
     }
     made = RANKERS.make("cross_encoder", **how).fit(shop, RUN)
     first, last = (
-        float(np.mean([row["loss"] for row in made.training_[part]])) for part in (slice(0, 2), slice(-2, None))
+        float(np.mean([row["loss"] for row in made.training_[part]]))
+        for part in (slice(0, 2), slice(-2, None))
     )
     assert made.updates_ == 6 * 7, "queries with an item above grade 0, eight a batch"
     assert last < first - 0.05
     queries = shop.table("judgments")["query"].unique(maintain_order=True).head(4).to_list()
     made.save(tmp_path / "model")
     again = RANKERS.restore(tmp_path / "model")
-    np.testing.assert_allclose(again.match_all(queries), made.match_all(queries), rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(
+        again.match_all(queries), made.match_all(queries), rtol=1e-4, atol=1e-4
+    )
     ranked = made.rank(without_history(queries), k=5)
     assert ranked.group_by("request").len()["len"].to_list() == [5] * 4
 

@@ -10,19 +10,26 @@ import polars as pl
 import pytest
 
 from conftest import small_shop
+from wareloom.core.family import RANKERS
+from wareloom.core.run import Run
 from wareloom.errors import InputError, SettingError
-from wareloom.family import RANKERS
+from wareloom.evaluation.judged_items import QueryTask
 from wareloom.language.tokenise import tokenise
 from wareloom.metrics.ranking.ndcg import NDCG
-from wareloom.proof.queries_task import QueryTask
-from wareloom.rankers.search._base import without_history
-from wareloom.rankers.search._match import NAMES
+from wareloom.preparing.splits import SplitSettings, split
+from wareloom.rankers.search.base import without_history
+from wareloom.rankers.search.match import NAMES
 from wareloom.readers import read
-from wareloom.run import Run
 from wareloom.shop import Log, Requests, Shop
-from wareloom.shop.splits import SplitSettings, split
 
-TITLES = ["Red hammer drill, 18 V", "Red paint", "Hammer", "Drill bits for a hammer drill", "Garden hose", ""]
+TITLES = [
+    "Red hammer drill, 18 V",
+    "Red paint",
+    "Hammer",
+    "Drill bits for a hammer drill",
+    "Garden hose",
+    "",
+]
 RUN = Run(seed=1, threads=1)
 
 
@@ -54,12 +61,16 @@ def test_bm25_is_the_formula(k1: float, b: float) -> None:
     for row, query in zip(scores, queries, strict=True):
         np.testing.assert_allclose(row, slow_bm25(query, TITLES, k1, b), rtol=1e-5, atol=1e-6)
     pairs = ranker.match(queries, np.array([0, 0, 2, 1]), ["i3", "nobody's", "i4", "i1"])
-    np.testing.assert_allclose(pairs, [scores[0, 3], -np.inf, scores[2, 4], scores[1, 1]], rtol=1e-5)
+    np.testing.assert_allclose(
+        pairs, [scores[0, 3], -np.inf, scores[2, 4], scores[1, 1]], rtol=1e-5
+    )
 
 
 @pytest.mark.parametrize("name", ["bm25", "lambdamart"])
 def test_chinese_is_found(name: str) -> None:
-    ranker = RANKERS.make(name).fit(catalogue(["红色连衣裙", "儿童雨鞋", "黑色手机壳", "连衣裙 蓝色"]), RUN)
+    ranker = RANKERS.make(name).fit(
+        catalogue(["红色连衣裙", "儿童雨鞋", "黑色手机壳", "连衣裙 蓝色"]), RUN
+    )
     best = ranker.rank(without_history(["连衣裙", "手机壳"]), k=1)["item_id"].to_list()
     assert best[0] in ("i0", "i3")
     assert best[1] == "i2"
@@ -77,7 +88,9 @@ def test_a_field_s_weight_counts_and_no_query_is_popularity(name: str) -> None:
     if name == "bm25":
         shop = catalogue(["red", "blue"], brand=["blue", "red"])
         for fields, best in (("title^3 brand", 0), ("title brand^3", 1)):
-            found = RANKERS.make("bm25", fields=fields).fit(shop, RUN).score(without_history(["red"]))
+            found = (
+                RANKERS.make("bm25", fields=fields).fit(shop, RUN).score(without_history(["red"]))
+            )
             assert found[0].argmax() == best
 
 
@@ -90,7 +103,10 @@ def judged_shop(queries: int = 120, seed: int = 0) -> Shop:
     rows = []
     for q in range(queries):
         a, b = colours[rng.integers(4)], things[rng.integers(12)]
-        for place in [*rng.choice(len(pairs), 10, replace=False).tolist(), colours.index(a) * 12 + things.index(b)]:
+        for place in [
+            *rng.choice(len(pairs), 10, replace=False).tolist(),
+            colours.index(a) * 12 + things.index(b),
+        ]:
             grade = 3.0 if pairs[place][1] == b else 0.0
             rows.append((f"{a} {b} {q}x", f"i{place}", grade))
     judgments = pl.DataFrame(rows, schema=["query", "item_id", "grade"], orient="row")
@@ -104,7 +120,10 @@ def test_judgments_teach_what_bm25_cannot_know(tmp_path: Path) -> None:
         grade=pl.when(pl.col("grade") > 0).then(0.0).otherwise(3.0), weight=pl.lit(1.0)
     )
     kind = RANKERS.make("lambdamart", min_rows=5, trees=40, candidates=20)
-    learned, turned = kind.fit(shop, RUN), RANKERS.make("lambdamart", min_rows=5, trees=40, candidates=20)
+    learned, turned = (
+        kind.fit(shop, RUN),
+        RANKERS.make("lambdamart", min_rows=5, trees=40, candidates=20),
+    )
     turned.fit(shop.with_tables(judgments=flat), RUN)
     pairs = (["green thing3 7x"], np.zeros(2, dtype=np.int64), ["i27", "i28"])
     right, wrong = learned.match(*pairs)
@@ -125,13 +144,16 @@ def test_rows_without_weight_and_of_unknown_items_teach_nothing() -> None:
     more = pl.concat(
         [
             rows,
-            rows.head(40).with_columns(grade=3.0 - pl.col("grade"), weight=pl.lit(0.0, dtype=pl.Float32)),
+            rows.head(40).with_columns(
+                grade=3.0 - pl.col("grade"), weight=pl.lit(0.0, dtype=pl.Float32)
+            ),
             rows.head(40).with_columns(item_id=pl.lit("gone")),
         ]
     )
     queries = without_history(["red thing5"])
     made = [
-        RANKERS.make("lambdamart", min_rows=5, trees=9).fit(shop.with_tables(judgments=j), RUN) for j in (rows, more)
+        RANKERS.make("lambdamart", min_rows=5, trees=9).fit(shop.with_tables(judgments=j), RUN)
+        for j in (rows, more)
     ]
     np.testing.assert_array_equal(made[0].score(queries), made[1].score(queries))
 
@@ -139,9 +161,13 @@ def test_rows_without_weight_and_of_unknown_items_teach_nothing() -> None:
 def test_the_numbers_of_a_pair_by_hand() -> None:
     ranker = RANKERS.make("lambdamart").fit(catalogue(TITLES), RUN)
     matcher = ranker._matcher
-    row = matcher.pairs(ranker._matrices, matcher.ask(["red drill gnome"]), np.array([0]), np.array([0]))[0]
+    row = matcher.pairs(
+        ranker._matrices, matcher.ask(["red drill gnome"]), np.array([0]), np.array([0])
+    )[0]
     told = dict(zip(NAMES, row.tolist(), strict=True))
-    assert told["BM25 of all text"] == pytest.approx(slow_bm25("red drill gnome", TITLES, 1.2, 0.75)[0], rel=1e-5)
+    assert told["BM25 of all text"] == pytest.approx(
+        slow_bm25("red drill gnome", TITLES, 1.2, 0.75)[0], rel=1e-5
+    )
     assert told["words of the query"] == 3
     assert told["words of the first field"] == 5
     assert told["share of the query's words in the first field"] == pytest.approx(2 / 3)
@@ -160,7 +186,9 @@ def test_what_is_wrong_is_said() -> None:
         RANKERS.make("bm25", fields="titel")
     with pytest.raises(SettingError, match="lambdamart: leaves is 1; give 2 or more"):
         RANKERS.make("lambdamart", leaves=1)
-    with pytest.raises(InputError, match="'bm25' reads the text of the items, but it was given a log alone"):
+    with pytest.raises(
+        InputError, match="'bm25' reads the text of the items, but it was given a log alone"
+    ):
         RANKERS.make("bm25").fit(Log.of(small_shop()))
     with pytest.raises(InputError, match="items have no text"):
         RANKERS.make("bm25").fit(Shop({"items": pl.DataFrame({"item_id": ["a"]})}))
@@ -173,18 +201,26 @@ def some(shop: Shop, queries: int) -> Shop:
     return shop.with_tables(judgments=rows.filter(pl.col("query").is_in(kept.implode())))
 
 
-def test_few_labels_do_not_lead_astray_in_a_whole_catalogue(real_data: Path, tmp_path: Path) -> None:
+def test_few_labels_do_not_lead_astray_in_a_whole_catalogue(
+    real_data: Path, tmp_path: Path
+) -> None:
     shop = read(real_data / "homedepot_search", to=tmp_path / "shop", run=RUN).in_memory()
     parts = split(shop, SplitSettings(by="query"), None, RUN)
     few, test = some(parts.train, 150), some(parts.test, 300)
-    judged = pl.concat([few.table("judgments")["item_id"], test.table("judgments")["item_id"]]).unique()
+    judged = pl.concat(
+        [few.table("judgments")["item_id"], test.table("judgments")["item_id"]]
+    ).unique()
     whole = shop.table("items")
-    items = whole.filter(pl.col("item_id").is_in(judged.implode()) | (pl.int_range(pl.len()) < 4_000))
+    items = whole.filter(
+        pl.col("item_id").is_in(judged.implode()) | (pl.int_range(pl.len()) < 4_000)
+    )
     task = QueryTask.of(test.with_tables(items=items), "test", 2.0)
     reached = {}
     for name in ("bm25", "lambdamart"):
         ranker = RANKERS.make(name).fit(few.with_tables(items=items), RUN)
         _, graded, _ = task.rank_all(ranker, RUN)
         reached[name] = NDCG().measure(graded), NDCG().measure(task.rank_judged(ranker, RUN))
-    assert reached["lambdamart"][0] > reached["bm25"][0] - 0.01, "trees of judged lists alone fall to a half"
+    assert reached["lambdamart"][0] > reached["bm25"][0] - 0.01, (
+        "trees of judged lists alone fall to a half"
+    )
     assert reached["lambdamart"][1] > reached["bm25"][1]

@@ -9,11 +9,11 @@ import polars as pl
 import pytest
 
 from conftest import small_shop
+from wareloom.core.family import RANKERS
+from wareloom.core.run import Run
 from wareloom.errors import InputError, SettingError, SourceError
-from wareloom.family import RANKERS
 from wareloom.neural import torch
 from wareloom.rankers import Ranker
-from wareloom.run import Run
 from wareloom.shop import Log, Requests, Shop
 from wareloom.shop.schema import EVENTS
 
@@ -40,7 +40,9 @@ def test_the_filters_of_caser_are_those_of_its_windows() -> None:
     """Each place against the windows laid out one by one, as the paper draws them."""
     torch.manual_seed(1)
     size, window, horizontal, vertical = 3, 4, 2, 2
-    encoder = RANKERS.make("caser", embedding_size=size, window=window, horizontal=horizontal, vertical=vertical)
+    encoder = RANKERS.make(
+        "caser", embedding_size=size, window=window, horizontal=horizontal, vertical=vertical
+    )
     net = encoder._encoder().eval()
     x = torch.randn(1, 6, size)
     with torch.no_grad():
@@ -52,7 +54,10 @@ def test_the_filters_of_caser_are_those_of_its_windows() -> None:
             values = []
             for height, run in enumerate(net.runs, start=1):
                 for kernel, bias in zip(run.weight, run.bias, strict=True):
-                    at = [(image[i : i + height].T * kernel).sum() + bias for i in range(window - height + 1)]
+                    at = [
+                        (image[i : i + height].T * kernel).sum() + bias
+                        for i in range(window - height + 1)
+                    ]
                     values.append(torch.relu(torch.stack(at)).max())
             mixed = [(image * weights[:, None]).sum(0) for weights in net.places]
             seen = torch.cat([torch.stack(values), *mixed])
@@ -86,7 +91,9 @@ def test_impossible_settings_are_named(name: str, settings: dict[str, object], s
 def test_order_matters(name: str) -> None:
     """On a ring, i5 follows after i3, i4 rather than after i4, i3."""
     ranker = RANKERS.make(name, **quick(epochs=40, dropout=0.0, learning_rate=0.01))
-    up, down = ranker.fit(small_shop(users=200), Run(seed=1)).score(Requests.sessions([["i3", "i4"], ["i4", "i3"]]))
+    up, down = ranker.fit(small_shop(users=200), Run(seed=1)).score(
+        Requests.sessions([["i3", "i4"], ["i4", "i3"]])
+    )
     assert np.argmax(up) == 5
     assert up[5] > down[5]
 
@@ -130,7 +137,9 @@ def test_masks_of_bert4rec_are_never_padding_and_as_many_as_said() -> None:
 
 
 def test_bert4rec_never_reads_what_it_is_to_guess() -> None:
-    ranker = RANKERS.make("bert4rec", **quick(epochs=1, dropout=0.0, mask=0.5)).fit(small_shop(), Run(seed=1))
+    ranker = RANKERS.make("bert4rec", **quick(epochs=1, dropout=0.0, mask=0.5)).fit(
+        small_shop(), Run(seed=1)
+    )
     net, items = ranker._network(), torch.randint(1, 31, (50, 6))
     seeds = []
     for seed in range(2):
@@ -156,7 +165,9 @@ def funnel(users: int = 300) -> Shop:
             item = (item + (-2 if kind == "purchase" else 1)) % 30
             rows.append((f"u{user}", f"i{item}", kind, 60 * (user * 100 + place)))
     events = pl.DataFrame(rows, schema=["user_id", "item_id", "event", "time"], orient="row")
-    return small_shop().with_tables(events=events.with_columns(time=pl.from_epoch("time").cast(pl.Datetime("us"))))
+    return small_shop().with_tables(
+        events=events.with_columns(time=pl.from_epoch("time").cast(pl.Datetime("us")))
+    )
 
 
 def test_kinds_of_event_decide_what_is_predicted() -> None:
@@ -164,7 +175,9 @@ def test_kinds_of_event_decide_what_is_predicted() -> None:
     shop, asked = funnel(), Requests.sessions([[f"i{i}"] for i in range(5, 25)])
 
     def rank(events: str, step: int) -> float:
-        ranker = RANKERS.make("gru", **quick(epochs=25, learning_rate=0.02, validation=0.0, events=events))
+        ranker = RANKERS.make(
+            "gru", **quick(epochs=25, learning_rate=0.02, validation=0.0, events=events)
+        )
         scores = ranker.fit(shop, Run(seed=1)).score(asked, [f"i{i}" for i in range(30)])
         return float(np.mean([(row > row[5 + i + step]).sum() for i, row in enumerate(scores)]))
 
@@ -178,11 +191,15 @@ def test_the_kind_of_what_was_read_counts(name: str, tmp_path: Path) -> None:
     rng, rows = np.random.default_rng(1), []
     for user in range(400):
         item, kind = int(rng.integers(15)), ("purchase", "view_item")[user % 2]
-        rows += [(f"u{user}", f"i{item}", kind), (f"u{user}", f"i{item + (15 if user % 2 == 0 else 1)}", "view_item")]
+        rows += [
+            (f"u{user}", f"i{item}", kind),
+            (f"u{user}", f"i{item + (15 if user % 2 == 0 else 1)}", "view_item"),
+        ]
     events = pl.DataFrame(rows, schema=["user_id", "item_id", "event"], orient="row")
     shop = small_shop().with_tables(events=events)
     ranker = RANKERS.make(
-        name, **quick(epochs=40, learning_rate=0.02, dropout=0.0, validation=0.0, events="view_item=1")
+        name,
+        **quick(epochs=40, learning_rate=0.02, dropout=0.0, validation=0.0, events="view_item=1"),
     )
     ranker.fit(shop, Run(seed=1))
     log = Log.of(shop)
@@ -195,7 +212,9 @@ def test_the_kind_of_what_was_read_counts(name: str, tmp_path: Path) -> None:
 
 
 def test_without_a_target_nothing_is_learned() -> None:
-    with pytest.raises(InputError, match="gru: no event of the log counts as a target: events='view_item=1'"):
+    with pytest.raises(
+        InputError, match="gru: no event of the log counts as a target: events='view_item=1'"
+    ):
         RANKERS.make("gru", events="view_item=1").fit(small_shop())
 
 
@@ -203,18 +222,26 @@ def renamed(shop: Shop) -> Shop:
     """The same shop under other ids, in another order."""
     items = shop.table("items").with_columns(item_id=pl.format("new-{}", "item_id")).reverse()
     return shop.with_tables(
-        items=items, events=shop.table("events").with_columns(item_id=pl.format("new-{}", "item_id"))
+        items=items,
+        events=shop.table("events").with_columns(item_id=pl.format("new-{}", "item_id")),
     )
 
 
 def ring_rank(ranker: Ranker, prefix: str = "i") -> float:
     """Mean number of items above the one that comes next on the ring."""
-    scores = ranker.score(Requests.sessions([[f"{prefix}{i}"] for i in range(29)]), [f"{prefix}{i}" for i in range(30)])
+    scores = ranker.score(
+        Requests.sessions([[f"{prefix}{i}"] for i in range(29)]),
+        [f"{prefix}{i}" for i in range(30)],
+    )
     return float(np.mean([(row > row[i + 1]).sum() for i, row in enumerate(scores)]))
 
 
-@pytest.mark.parametrize(("name", "settings"), [("sasrec", {}), ("bert4rec", {"objective": "next"})])
-def test_text_carries_what_was_learned_to_another_shop(name: str, settings: dict[str, object], tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("name", "settings"), [("sasrec", {}), ("bert4rec", {"objective": "next"})]
+)
+def test_text_carries_what_was_learned_to_another_shop(
+    name: str, settings: dict[str, object], tmp_path: Path
+) -> None:
     """The other shop has other ids and twelve users; only the titles are the same."""
     big = quick(epochs=40, learning_rate=0.01, text="tfidf")
     first = RANKERS.make(name, **big).fit(small_shop(users=300), Run(seed=1))
@@ -235,8 +262,12 @@ def test_items_are_matched_by_their_ids(tmp_path: Path) -> None:
     first.save(tmp_path / "first")
     items = shop.table("items").reverse()
     more = items.head(2).with_columns(item_id=pl.format("more-{}", "item_id"))
-    settings = quick(epochs=1, learning_rate=1e-9, start_from=str(tmp_path / "first"), validation=0.0)
-    again = RANKERS.make("gru", **settings).fit(shop.with_tables(items=pl.concat([more, items])), Run(seed=2))
+    settings = quick(
+        epochs=1, learning_rate=1e-9, start_from=str(tmp_path / "first"), validation=0.0
+    )
+    again = RANKERS.make("gru", **settings).fit(
+        shop.with_tables(items=pl.concat([more, items])), Run(seed=2)
+    )
     ids, asked = [f"i{i}" for i in range(30)], Requests.sessions([["i3", "i4"], ["i9"]])
     np.testing.assert_allclose(again.score(asked, ids), first.score(asked, ids), atol=1e-4)
 
@@ -245,17 +276,26 @@ def test_a_start_that_does_not_fit_is_named(tmp_path: Path) -> None:
     shop = small_shop()
     RANKERS.make("gru", **quick(epochs=1)).fit(shop).save(tmp_path)
     at = str(tmp_path)
-    with pytest.raises(SettingError, match=r"caser: start_from='.*' holds a gru: give a saved caser"):
+    with pytest.raises(
+        SettingError, match=r"caser: start_from='.*' holds a gru: give a saved caser"
+    ):
         RANKERS.make("caser", start_from=at).fit(shop)
-    with pytest.raises(SettingError, match=r"gru: text is 'tfidf', but 'none' for the ranker at start_from"):
+    with pytest.raises(
+        SettingError, match=r"gru: text is 'tfidf', but 'none' for the ranker at start_from"
+    ):
         RANKERS.make("gru", start_from=at, text="tfidf").fit(shop)
-    with pytest.raises(SettingError, match=r"its .* is \[.*\], here \[.*\]\. Settings that differ: .*embedding_size"):
+    with pytest.raises(
+        SettingError,
+        match=r"its .* is \[.*\], here \[.*\]\. Settings that differ: .*embedding_size",
+    ):
         RANKERS.make("gru", start_from=at, embedding_size=8).fit(shop)
     with pytest.raises(SourceError, match="is not there"):
         RANKERS.make("gru", start_from=str(tmp_path / "nowhere")).fit(shop)
 
 
-def test_a_text_that_was_too_large_to_keep_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_text_that_was_too_large_to_keep_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from wareloom.rankers.sequence import _start
 
     shop, settings = small_shop(), quick(epochs=1, text="tfidf")
@@ -264,5 +304,8 @@ def test_a_text_that_was_too_large_to_keep_is_named(tmp_path: Path, monkeypatch:
     monkeypatch.setattr(_start, "KEPT", 3)
     ranker.fit(shop).save(tmp_path)
     assert not {"text_axes_", "text_kept_", "text_by_terms_"} & set(ranker.state())
-    with pytest.raises(SettingError, match="kept no projection of its texts, as it has too many words: train it with"):
+    with pytest.raises(
+        SettingError,
+        match="kept no projection of its texts, as it has too many words: train it with",
+    ):
         RANKERS.make("gru", **settings, start_from=str(tmp_path)).fit(shop)

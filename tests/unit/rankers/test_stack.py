@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 from conftest import small_shop
+from wareloom.core.family import RANKERS
+from wareloom.core.run import Run
 from wareloom.errors import InputError, SettingError
-from wareloom.family import RANKERS
+from wareloom.rankers.candidates import Candidates, climb
 from wareloom.rankers.content import text_knn
-from wareloom.rankers.content._nearest import nearest
-from wareloom.rankers.hybrid._members import hold_back, prior
-from wareloom.rankers.hybrid._weights import Candidates, climb
-from wareloom.run import Run
+from wareloom.rankers.content.nearest import nearest
+from wareloom.rankers.members import hold_back, prior
 from wareloom.shop import Log, Requests
 
 
@@ -27,7 +27,9 @@ def planted(requests: int = 300, each: int = 20, seed: int = 0) -> Candidates:
     x[right[1::2], 1] += 0.5
     x[:, 1] *= 0.5
     found = np.where(np.arange(requests) % 10 == 0, -1, right)
-    return Candidates(x, np.arange(requests + 1) * each, found, np.tile(np.arange(each, dtype=np.int32), requests))
+    return Candidates(
+        x, np.arange(requests + 1) * each, found, np.tile(np.arange(each, dtype=np.int32), requests)
+    )
 
 
 def test_gain_is_what_sorting_says() -> None:
@@ -74,10 +76,14 @@ def test_the_last_event_is_held_back_and_only_of_real_users() -> None:
 
 def test_scores_are_the_weighted_sum() -> None:
     shop = small_shop(users=100)
-    stack = RANKERS.make("stack", members=("transitions", "item_knn"), weights={"transitions": 1.0, "item_knn": 0.5})
+    stack = RANKERS.make(
+        "stack", members=("transitions", "item_knn"), weights={"transitions": 1.0, "item_knn": 0.5}
+    )
     stack.fit(shop, Run(seed=1))
     asked = Requests.sessions([["i3", "i4"]])
-    parts = {name: RANKERS.make(name).fit(shop).score(asked)[0] for name in ("transitions", "item_knn")}
+    parts = {
+        name: RANKERS.make(name).fit(shop).score(asked)[0] for name in ("transitions", "item_knn")
+    }
     expected = sum(
         stack.weights_[name] / stack.scale_[name] * np.maximum(parts[name], 0.0) for name in parts
     ) + stack.weights_["popularity"] * prior(stack.popularity_)

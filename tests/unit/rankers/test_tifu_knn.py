@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from conftest import small_shop
+from wareloom.core.family import RANKERS
 from wareloom.errors import SettingError
-from wareloom.family import RANKERS
 from wareloom.shop import Log, Requests
 
 
@@ -40,7 +40,9 @@ def vectors(log: Log) -> np.ndarray:
 
 @pytest.mark.parametrize(("neighbours", "own"), [(5, 0.7), (100, 0.0), (3, 1.0)])
 def test_scores_equal_the_slow_version(neighbours: int, own: float) -> None:
-    ranker = RANKERS.make("tifu_knn", neighbours=neighbours, own=own, decay=0.9, group=2, group_decay=0.6)
+    ranker = RANKERS.make(
+        "tifu_knn", neighbours=neighbours, own=own, decay=0.9, group=2, group_decay=0.6
+    )
     scores = ranker.fit(LOG).score(Requests.of(ASKED))
     fitted = vectors(LOG)
     for q, row in zip(vectors(ASKED), scores, strict=True):
@@ -55,16 +57,27 @@ def test_scores_equal_the_slow_version(neighbours: int, own: float) -> None:
 
 def test_what_is_bought_in_every_basket_stands_first() -> None:
     events = [["i1", "i2"], ["i1", "i3"], ["i1", "i4"]]
-    history = Requests.sessions([[item for basket in events for item in basket]], LOG.items).histories
+    history = Requests.sessions(
+        [[item for basket in events for item in basket]], LOG.items
+    ).histories
     assert history is not None
     history = replace(history, session=np.array([0, 0, 1, 1, 2, 2], dtype=np.int32))
     ranker = RANKERS.make("tifu_knn", own=1.0).fit(LOG)
-    assert ranker.rank(Requests.of(history), 4, exclude_seen=False)["item_id"].to_list() == ["i1", "i4", "i3", "i2"]
+    assert ranker.rank(Requests.of(history), 4, exclude_seen=False)["item_id"].to_list() == [
+        "i1",
+        "i4",
+        "i3",
+        "i2",
+    ]
 
 
 @pytest.mark.parametrize(
     ("setting", "value", "wanted"),
-    [("own", 1.5, "a share from 0 to 1"), ("group", 0, "1 or more"), ("decay", 0.0, "a factor above 0, at most 1")],
+    [
+        ("own", 1.5, "a share from 0 to 1"),
+        ("group", 0, "1 or more"),
+        ("decay", 0.0, "a factor above 0, at most 1"),
+    ],
 )
 def test_settings_out_of_range_are_named(setting: str, value: float, wanted: str) -> None:
     with pytest.raises(SettingError, match=f"tifu_knn: {setting} is {value}; give {wanted}"):

@@ -10,11 +10,11 @@ import polars as pl
 import pytest
 
 from conftest import small_shop
+from wareloom.core.family import RANKERS
+from wareloom.core.run import Run
 from wareloom.errors import SettingError
-from wareloom.family import RANKERS
 from wareloom.neural import torch
 from wareloom.rankers.learned.two_tower import clock
-from wareloom.run import Run
 from wareloom.shop import Log, Requests, Shop
 from wareloom.shop.log import NO_TIME
 
@@ -51,7 +51,9 @@ def test_histories_are_pooled_by_age_and_heed(pool: str) -> None:
             for place in range(5):
                 heed = [0.0] * 5 if tower.heed is None else tower.heed(x[row])[:, 0].tolist()
                 weight = np.array([np.exp(heed[i] - rate * (place - i)) for i in range(place + 1)])
-                pooled = (torch.from_numpy(weight / weight.sum()).float()[:, None] * x[row, : place + 1]).sum(0)
+                pooled = (
+                    torch.from_numpy(weight / weight.sum()).float()[:, None] * x[row, : place + 1]
+                ).sum(0)
                 expected = tower.last(tower.mix(pooled + when[row, place]))
                 assert torch.allclose(found[row, place], expected, atol=1e-5)
         assert torch.allclose(tower(x, when[:, -1:], last=True)[:, 0], found[:, -1], atol=1e-6)
@@ -61,9 +63,13 @@ def paired(known: int = 4) -> Shop:
     """Users stay with one brand; two items of each brand have no events."""
     rng = np.random.default_rng(0)
     brands = ["red", "green", "blue", "black", "white"]
-    items = pl.DataFrame({"item_id": [f"i{i}" for i in range(30)], "brand": [brands[i % 5] for i in range(30)]})
+    items = pl.DataFrame(
+        {"item_id": [f"i{i}" for i in range(30)], "brand": [brands[i % 5] for i in range(30)]}
+    )
     rows = [
-        (f"u{user}", f"i{user % 5 + 5 * int(rng.integers(known))}", "purchase") for user in range(300) for _ in range(5)
+        (f"u{user}", f"i{user % 5 + 5 * int(rng.integers(known))}", "purchase")
+        for user in range(300)
+        for _ in range(5)
     ]
     events = pl.DataFrame(rows, schema=["user_id", "item_id", "event"], orient="row")
     return Shop({"items": items, "events": events}, {})
@@ -73,7 +79,9 @@ def paired(known: int = 4) -> Shop:
 def test_an_item_without_events_is_scored_by_its_features(text: str) -> None:
     ranker = RANKERS.make("two_tower", **quick(text=text)).fit(paired(), Run(seed=1))
     cold = [f"i{i}" for i in range(20, 30)]
-    scores = ranker.score(Requests.sessions([[f"i{brand}", f"i{5 + brand}"] for brand in range(5)]), cold)
+    scores = ranker.score(
+        Requests.sessions([[f"i{brand}", f"i{5 + brand}"] for brand in range(5)]), cold
+    )
     best = np.sort(np.argsort(-scores, axis=1)[:, :2], axis=1)
     assert best.tolist() == [[brand, 5 + brand] for brand in range(5)]
 
@@ -95,7 +103,9 @@ def test_the_hour_of_the_request_counts(tmp_path: Path) -> None:
             time = datetime(2024, 5, 1 + day, 20 if late else 8)
             rows.append((f"u{user}", f"i{int(rng.integers(15)) + 15 * late}", "purchase", time))
     events = pl.DataFrame(rows, schema=["user_id", "item_id", "event", "time"], orient="row")
-    shop = small_shop().with_tables(events=events.with_columns(pl.col("time").cast(pl.Datetime("us"))))
+    shop = small_shop().with_tables(
+        events=events.with_columns(pl.col("time").cast(pl.Datetime("us")))
+    )
     ranker = RANKERS.make("two_tower", **quick(text="none")).fit(shop, Run(seed=1))
     histories = Log.of(shop).select(np.arange(20))
     ids = [f"i{i}" for i in range(30)]
@@ -112,8 +122,12 @@ def test_the_hour_of_the_request_counts(tmp_path: Path) -> None:
 
 
 def test_a_log_alone_is_enough() -> None:
-    ranker = RANKERS.make("two_tower", **quick(pool="recency")).fit(Log.of(small_shop(users=200)), Run(seed=1))
-    scores = ranker.score(Requests.sessions([[f"i{i}"] for i in range(29)]), [f"i{i}" for i in range(30)])
+    ranker = RANKERS.make("two_tower", **quick(pool="recency")).fit(
+        Log.of(small_shop(users=200)), Run(seed=1)
+    )
+    scores = ranker.score(
+        Requests.sessions([[f"i{i}"] for i in range(29)]), [f"i{i}" for i in range(30)]
+    )
     assert np.mean([(row > row[i + 1]).sum() for i, row in enumerate(scores)]) < 3
 
 

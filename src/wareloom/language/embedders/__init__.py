@@ -9,9 +9,9 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from wareloom.core.family import EMBEDDERS, Algorithm, Family
+from wareloom.core.run import Run
 from wareloom.errors import InputError
-from wareloom.family import EMBEDDERS, Algorithm, Family
-from wareloom.run import Run
 
 LEAN: dict[str, dict[str, Any]] = {"tfidf": {"embedding_size": 0}}
 """Settings by name with which an embedder learns no more than `vectors` needs."""
@@ -63,11 +63,15 @@ class Embedder(Algorithm, ABC):
 def clean(texts: Sequence[str | None]) -> list[str]:
     """Return the texts as a list, null ones empty; `InputError` for one string, or for what is no text."""
     if isinstance(texts, str):
-        raise InputError(f"An embedder was given the one string {texts[:40]!r}: give a list of texts.")
+        raise InputError(
+            f"An embedder was given the one string {texts[:40]!r}: give a list of texts."
+        )
     found = ["" if text is None else text for text in texts]
     for place, text in enumerate(found):
         if not isinstance(text, str):
-            raise InputError(f"Text {place} is {text!r}, a {type(text).__name__}: give strings, or None for no text.")
+            raise InputError(
+                f"Text {place} is {text!r}, a {type(text).__name__}: give strings, or None for no text."
+            )
     return found
 
 

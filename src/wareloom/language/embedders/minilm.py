@@ -11,9 +11,10 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
+from wareloom.core.run import Run
 from wareloom.errors import SettingError
 from wareloom.language.embedders import Embedder, normalised
-from wareloom.language.embedders._encoder import (
+from wareloom.language.encoder import (
     States,
     encode,
     encoder_folder,
@@ -21,8 +22,7 @@ from wareloom.language.embedders._encoder import (
     load_encoder,
     load_tokenizer,
 )
-from wareloom.language.embedders._onnx import AT_ONCE, states_by_onnx
-from wareloom.run import Run
+from wareloom.language.onnx_encoder import AT_ONCE, states_by_onnx
 
 WHO = "embedder 'minilm'"
 
@@ -90,7 +90,11 @@ class MiniLM(Embedder):
         return digest.hexdigest()
 
     def _encode(self, texts: list[str], folder: Path, run: Run) -> np.ndarray:
-        how: dict[str, Any] = {"longest": self.longest, "batch_size": self.batch_size, "pooling": self.pooling}
+        how: dict[str, Any] = {
+            "longest": self.longest,
+            "batch_size": self.batch_size,
+            "pooling": self.pooling,
+        }
         if self.runtime != "torch":
             states = states_by_onnx(folder, 8 if self.runtime == "int8" else 32, run, WHO)
             how["batch_size"] = min(self.batch_size, AT_ONCE)

@@ -10,10 +10,10 @@ import numpy as np
 import polars as pl
 from scipy import sparse
 
+from wareloom.core.run import Run
 from wareloom.errors import InputError, SettingError
 from wareloom.language.embedders import Embedder, clean
 from wareloom.language.tokenise import ngrams, tokenise_all
-from wareloom.run import Run
 from wareloom.shop import Vocabulary
 
 OVERSAMPLING = 16
@@ -58,9 +58,13 @@ class TfIdf(Embedder):
                 "Give texts with words, or a lower minimum."
             )
         self.terms_ = counts["term"]
-        self.idf_ = (np.log((1 + len(texts)) / (1 + counts["len"].to_numpy())) + 1).astype(np.float32)
+        self.idf_ = (np.log((1 + len(texts)) / (1 + counts["len"].to_numpy())) + 1).astype(
+            np.float32
+        )
         if self.embedding_size:
-            self.components_ = _components(self.sparse(texts), self.embedding_size, run.rng("tfidf", "components"))
+            self.components_ = _components(
+                self.sparse(texts), self.embedding_size, run.rng("tfidf", "components")
+            )
 
     def sparse(self, texts: Sequence[str | None]) -> sparse.csr_matrix:
         """Return float32 CSR [texts, terms], rows of length 1; one without a known term is empty."""
@@ -76,7 +80,9 @@ class TfIdf(Embedder):
             matrix.data = 1 + np.log(matrix.data)
         matrix.data *= self.idf_[matrix.indices]
         row = np.repeat(np.arange(len(texts)), np.diff(matrix.indptr))
-        length = np.sqrt(np.bincount(row, weights=matrix.data.astype(np.float64) ** 2, minlength=len(texts)))
+        length = np.sqrt(
+            np.bincount(row, weights=matrix.data.astype(np.float64) ** 2, minlength=len(texts))
+        )
         matrix.data = (matrix.data / length[row]).astype(np.float32)
         return matrix
 

@@ -8,8 +8,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
+from wareloom.core.family import TEXT_MODELS, Algorithm, Family
+from wareloom.core.run import Run
 from wareloom.errors import InputError, require
-from wareloom.family import TEXT_MODELS, Algorithm, Family
 from wareloom.language.models._budget import Budget, Need
 from wareloom.language.models._cache import Calls, calls_in
 from wareloom.language.models._calls import (
@@ -22,7 +23,6 @@ from wareloom.language.models._calls import (
     key_of,
     plain,
 )
-from wareloom.run import Run
 
 __all__ = ["Estimate", "Generated", "Sampling", "TextModel", "estimate"]
 
@@ -86,14 +86,18 @@ class TextModel(Algorithm, ABC):
                     self._generate(todo, settings, run, self._keep(calls, found, advance))
         return [found[ask.key] for ask in asks]
 
-    def score(self, prompts: Sequence[str], continuations: Sequence[str], run: Run | None = None) -> list[float]:
+    def score(
+        self, prompts: Sequence[str], continuations: Sequence[str], run: Run | None = None
+    ) -> list[float]:
         """Return the natural logarithm of the probability of each continuation, given the prompt at its place.
 
         An empty one has 0. Raises `InputError` where the model gives no probabilities.
         """
         run = run or Run()
         if len(checked(prompts)) != len(checked(continuations)):
-            raise InputError(f"{self.name} was given {len(prompts)} prompts and {len(continuations)} continuations.")
+            raise InputError(
+                f"{self.name} was given {len(prompts)} prompts and {len(continuations)} continuations."
+            )
         identity = self.identity(run)
         asks = [
             Ask(key_of("score", identity, prompt, text), prompt, continuation=text)
@@ -101,7 +105,9 @@ class TextModel(Algorithm, ABC):
         ]
         with calls_in(run.cache) as calls:
             found = calls.get(ask.key for ask in asks)
-            found |= {ask.key: Generated("", 0, 0, 0.0, "stop") for ask in asks if not ask.continuation}
+            found |= {
+                ask.key: Generated("", 0, 0, 0.0, "stop") for ask in asks if not ask.continuation
+            }
             todo = list({ask.key: ask for ask in asks if ask.key not in found}.values())
             if todo:
                 with run.task(f"{self.name} judges", len(todo)) as advance:
@@ -118,7 +124,9 @@ class TextModel(Algorithm, ABC):
 
     def _score(self, asks: Sequence[Ask], run: Run, done: Done) -> None:
         """Judge the continuations of the calls; the answer's log_probability is the score."""
-        raise InputError(f"The text model {self.name!r} gives no probabilities of texts: it cannot score.")
+        raise InputError(
+            f"The text model {self.name!r} gives no probabilities of texts: it cannot score."
+        )
 
     def _count(self, prompt: str, run: Run) -> int:
         """Return the tokens a prompt takes, here a guess."""
@@ -142,7 +150,9 @@ class TextModel(Algorithm, ABC):
             asks.append(Ask(key_of("generate", identity, prompt, how, seed), prompt, seed))
         return asks
 
-    def _keep(self, calls: Calls, found: dict[str, Generated], advance: Callable[..., None]) -> Done:
+    def _keep(
+        self, calls: Calls, found: dict[str, Generated], advance: Callable[..., None]
+    ) -> Done:
         def done(ask: Ask, answer: Generated) -> None:
             calls.put([(ask.key, answer)])
             found[ask.key] = answer
@@ -153,7 +163,10 @@ class TextModel(Algorithm, ABC):
 
 
 def estimate(
-    model: TextModel, prompts: Sequence[str], sampling: Sampling | None = None, run: Run | None = None
+    model: TextModel,
+    prompts: Sequence[str],
+    sampling: Sampling | None = None,
+    run: Run | None = None,
 ) -> Estimate:
     """Return what answering the prompts would take at most; nothing is asked. What is in the cache takes nothing."""
     sampling, run = sampling or Sampling(), run or Run()
@@ -163,19 +176,26 @@ def estimate(
         with calls_in(run.cache) as calls:
             kept = set(calls.get(asks))
     todo = [ask for key, ask in asks.items() if key not in kept]
-    read, written = sum(model._count(ask.prompt, run) for ask in todo), len(todo) * sampling.max_tokens
+    read, written = (
+        sum(model._count(ask.prompt, run) for ask in todo),
+        len(todo) * sampling.max_tokens,
+    )
     return Estimate(len(todo), read, written, model._cost(read, written))
 
 
 def checked(texts: Sequence[str]) -> list[str]:
     """Return the texts as a list; `InputError` for one string, or for what is no text."""
     if isinstance(texts, str):
-        raise InputError(f"A text model was given the one string {texts[:40]!r}: give a list of texts.")
+        raise InputError(
+            f"A text model was given the one string {texts[:40]!r}: give a list of texts."
+        )
     for place, text in enumerate(texts):
         if not isinstance(text, str):
             raise InputError(f"Text {place} is {text!r}, a {type(text).__name__}: give strings.")
         try:
             text.encode()
         except UnicodeEncodeError as error:
-            raise InputError(f"Text {place} holds half a character at {error.start}: it is no text.") from error
+            raise InputError(
+                f"Text {place} holds half a character at {error.start}: it is no text."
+            ) from error
     return list(texts)

@@ -35,7 +35,10 @@ class Budget:
 
     def fits(self, need: Need) -> bool:
         """Say whether a call that takes this much at most leaves the budget kept."""
-        tokens, cost = self.spent_tokens + self.held_tokens + need[0], self.spent_cost + self.held_cost + need[1]
+        tokens, cost = (
+            self.spent_tokens + self.held_tokens + need[0],
+            self.spent_cost + self.held_cost + need[1],
+        )
         return (not self.tokens or tokens <= self.tokens) and (not self.cost or cost <= self.cost)
 
     def room(self, needs: Sequence[Need]) -> int:

@@ -36,7 +36,9 @@ class Calls:
         for start in range(0, len(wanted), AT_ONCE):
             part = wanted[start : start + AT_ONCE]
             marks = ", ".join("?" * len(part))
-            rows = self.connection.execute(f"SELECT key, {COLUMNS} FROM calls WHERE key IN ({marks})", part)
+            rows = self.connection.execute(
+                f"SELECT key, {COLUMNS} FROM calls WHERE key IN ({marks})", part
+            )
             found |= {key: Generated(*rest) for key, *rest in rows}
         return found
 
@@ -44,9 +46,14 @@ class Calls:
         """Keep answers; one that another process kept first stays."""
         if self.connection is None:
             return
-        rows = [(key, a.text, a.prompt_tokens, a.tokens, a.log_probability, a.finish) for key, a in answers]
+        rows = [
+            (key, a.text, a.prompt_tokens, a.tokens, a.log_probability, a.finish)
+            for key, a in answers
+        ]
         with self.connection:
-            self.connection.executemany(f"INSERT OR IGNORE INTO calls (key, {COLUMNS}) VALUES (?, ?, ?, ?, ?, ?)", rows)
+            self.connection.executemany(
+                f"INSERT OR IGNORE INTO calls (key, {COLUMNS}) VALUES (?, ?, ?, ?, ?, ?)", rows
+            )
 
 
 @contextlib.contextmanager

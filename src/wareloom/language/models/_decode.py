@@ -40,10 +40,14 @@ class Row:
 
     def answer(self) -> Generated:
         """Return it as a value."""
-        return Generated(self.text, len(self.prompt), len(self.tokens), self.log_probability, self.finish)
+        return Generated(
+            self.text, len(self.prompt), len(self.tokens), self.log_probability, self.finish
+        )
 
 
-def write(model: Any, tokenizer: Any, rows: Sequence[Row], settings: Sampling, ends: set[int]) -> None:
+def write(
+    model: Any, tokenizer: Any, rows: Sequence[Row], settings: Sampling, ends: set[int]
+) -> None:
     """Write the text of each row, in place, until it ends, stops or is full. Rows that are done leave the batch.
 
     `ends` are the tokens that end a text. A row's draws are a stream of its own, so that its text hangs on its batch
@@ -60,11 +64,18 @@ def write(model: Any, tokenizer: Any, rows: Sequence[Row], settings: Sampling, e
             for i, token, log in zip(live, tokens.tolist(), logs.tolist(), strict=True):
                 rows[i].tokens.append(token)
                 rows[i].log_probability += log
-            stays = [place for place, i in enumerate(live) if not _ended(rows[i], tokenizer, settings, ends)]
+            stays = [
+                place
+                for place, i in enumerate(live)
+                if not _ended(rows[i], tokenizer, settings, ends)
+            ]
             if not stays or step + 1 == settings.max_tokens:
                 break
             if len(stays) < len(live):
-                live, keep = [live[place] for place in stays], torch.tensor(stays, device=mask.device)
+                live, keep = (
+                    [live[place] for place in stays],
+                    torch.tensor(stays, device=mask.device),
+                )
                 cache.batch_select_indices(keep)
                 tokens, mask = tokens[keep], mask[keep]
             mask = torch.cat([mask, mask.new_ones(len(live), 1)], 1)
@@ -215,7 +226,9 @@ def _allowed(matchers: Sequence[Any], logits: Any) -> Any:
     words = logits.shape[-1]
     found = np.zeros((len(matchers), words), dtype=bool)
     for place, matcher in enumerate(matchers):
-        bits = np.unpackbits(np.frombuffer(matcher.compute_bitmask(), dtype=np.uint8), bitorder="little")
+        bits = np.unpackbits(
+            np.frombuffer(matcher.compute_bitmask(), dtype=np.uint8), bitorder="little"
+        )
         found[place, : len(bits)] = bits[:words]
     # A row on which nothing is allowed is refused below, and must not stop the others.
     found[~found.any(1)] = True
@@ -233,7 +246,9 @@ def _ended(row: Row, tokenizer: Any, settings: Sampling, ends: set[int]) -> bool
         return True
     if settings.stop:
         # A token has one byte at least: a mark that ends here began at most so many tokens ago.
-        tail = tokenizer.decode(row.tokens[-max(len(mark.encode()) for mark in settings.stop) - 4 :])
+        tail = tokenizer.decode(
+            row.tokens[-max(len(mark.encode()) for mark in settings.stop) - 4 :]
+        )
         if any(mark in tail for mark in settings.stop):
             row.finish = "stop"
             return True

@@ -93,7 +93,9 @@ class Failures:
     def report(self, who: str, asked: int, cached: bool) -> ServiceError:
         """Build the one error that says how many prompts failed and why."""
         kinds = len(set(self.said))
-        unasked = " The rest was not asked, since it would have failed too." if self.hopeless else ""
+        unasked = (
+            " The rest was not asked, since it would have failed too." if self.hopeless else ""
+        )
         kept = "The others are in the cache: run it again to ask only for what is missing."
         lost = "The run has no cache folder, so that the others are lost: give it one."
         return ServiceError(
@@ -119,13 +121,22 @@ class Client:
     def open(self) -> httpx.AsyncClient:
         """Open connections that are kept and used again."""
         headers = {"Authorization": f"Bearer {self.key}"} if self.key else {}
-        limits = httpx.Limits(max_connections=self.concurrency, max_keepalive_connections=self.concurrency)
+        limits = httpx.Limits(
+            max_connections=self.concurrency, max_keepalive_connections=self.concurrency
+        )
         # A call may wait for a free connection as long as it must: it has its own bound on the answer.
         timeout = httpx.Timeout(self.timeout, pool=None)
-        return httpx.AsyncClient(headers=headers, limits=limits, timeout=timeout, follow_redirects=True)
+        return httpx.AsyncClient(
+            headers=headers, limits=limits, timeout=timeout, follow_redirects=True
+        )
 
     async def ask(
-        self, http: httpx.AsyncClient, path: str, body: dict[str, Any], tokens: float, parse: Callable[[Any], T]
+        self,
+        http: httpx.AsyncClient,
+        path: str,
+        body: dict[str, Any],
+        tokens: float,
+        parse: Callable[[Any], T],
     ) -> T:
         """Post `body`, again where it may help, and return what `parse` makes of the JSON that comes back.
 
@@ -137,7 +148,9 @@ class Client:
                 return parse(await self._once(http, path, body))
             except Passing as error:
                 if tried == self.retries:
-                    raise Final(f"{error}, after {tried + 1} tries" if tried else str(error)) from error
+                    raise Final(
+                        f"{error}, after {tried + 1} tries" if tried else str(error)
+                    ) from error
                 await asyncio.sleep(self._wait(tried, error.after))
         raise AssertionError("not reached")
 
@@ -172,7 +185,10 @@ class Client:
 
 
 async def each(
-    items: Sequence[T], concurrency: int, work: Callable[[T], Awaitable[None]], over: Callable[[], bool]
+    items: Sequence[T],
+    concurrency: int,
+    work: Callable[[T], Awaitable[None]],
+    over: Callable[[], bool],
 ) -> None:
     """Do `work` for each item, so many at once, until `over`; what is under way is finished."""
     left = iter(items)

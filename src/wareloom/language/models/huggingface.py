@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from wareloom.core.run import Run
 from wareloom.errors import SettingError, SourceError, missing_extra
-from wareloom.language.models._torch import LocalModel, parts_of
-from wareloom.run import Run
+from wareloom.language.models.local import LocalModel, parts_of
 
 
 @dataclass(kw_only=True, eq=False)
@@ -29,12 +29,16 @@ class HuggingFace(LocalModel):
     def _where(self) -> Path:
         """Find the folder of the model."""
         if not self.model:
-            raise SettingError('huggingface: model is empty; give a folder, or an id such as "Qwen/Qwen3-4B".')
+            raise SettingError(
+                'huggingface: model is empty; give a folder, or an id such as "Qwen/Qwen3-4B".'
+            )
         folder = Path(self.model)
         if not folder.is_dir():
             folder = _cached(self.model)
         if not (folder / "config.json").is_file():
-            raise SourceError(f"The text model 'huggingface': the folder {self.model!r} has no config.json.")
+            raise SourceError(
+                f"The text model 'huggingface': the folder {self.model!r} has no config.json."
+            )
         return folder
 
 

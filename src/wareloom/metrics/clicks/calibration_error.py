@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from wareloom.errors import SettingError
 from wareloom.metrics import ClickMetric, Predicted, weighted_mean
-from wareloom.metrics.clicks._curves import reliability
+from wareloom.metrics.clicks.curves import reliability
 
 
 @dataclass(kw_only=True, eq=False)

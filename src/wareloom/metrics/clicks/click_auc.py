@@ -21,8 +21,14 @@ class ClickAUC(ClickMetric):
 
     def measure(self, predicted: Predicted) -> float:
         values, place = np.unique(predicted.clicks().value, return_inverse=True)
-        clicked = np.bincount(place, weights=predicted.weight * predicted.label, minlength=len(values))
-        others = np.bincount(place, weights=predicted.weight * (1 - predicted.label), minlength=len(values))
+        clicked = np.bincount(
+            place, weights=predicted.weight * predicted.label, minlength=len(values)
+        )
+        others = np.bincount(
+            place, weights=predicted.weight * (1 - predicted.label), minlength=len(values)
+        )
         pairs = clicked.sum() * others.sum()
         below = np.cumsum(others) - others
-        return float((clicked * (below + 0.5 * others)).sum() / pairs) if pairs > 0 else float("nan")
+        return (
+            float((clicked * (below + 0.5 * others)).sum() / pairs) if pairs > 0 else float("nan")
+        )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from wareloom.metrics import ClickMetric, Predicted, weighted_mean
-from wareloom.metrics.clicks._curves import entropy
+from wareloom.metrics.clicks.curves import entropy
 from wareloom.metrics.clicks.log_loss import LogLoss
 
 

@@ -8,9 +8,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from wareloom.metrics._distances import cumulative, shares, wasserstein
-from wareloom.metrics._measure import Counted, Counts, counted
-from wareloom.metrics._samples import Sample, Trio
+from wareloom.metrics.likeness.measure import Counted, Counts, counted
+from wareloom.metrics.likeness.samples import Sample, Trio
+from wareloom.stats.distances import cumulative, shares, wasserstein
 
 STEP = 1e-4
 """Bits to which entropies are rounded."""
@@ -40,14 +40,18 @@ class CategoryEntropy(Counted):
     def single(self, figure: str, a: np.ndarray, counts: Counts) -> float | None:
         return float(shares(a) @ counts.support)
 
-    def curve(self, figure: str, a: np.ndarray, b: np.ndarray, counts: Counts) -> dict[str, Any] | None:
+    def curve(
+        self, figure: str, a: np.ndarray, b: np.ndarray, counts: Counts
+    ) -> dict[str, Any] | None:
         return cumulative(a, b, counts.support, "linear", "bits of a user's categories")
 
 
 def entropies(sample: Sample, category: np.ndarray) -> np.ndarray:
     """Entropy in bits of the categories of each user's events: float64 [users]; unknown is a category of its own."""
     number = int(category.max(initial=0)) + 2
-    key, times = np.unique(sample.user.astype(np.int64) * number + category[sample.log.item] + 1, return_counts=True)
+    key, times = np.unique(
+        sample.user.astype(np.int64) * number + category[sample.log.item] + 1, return_counts=True
+    )
     user, size = key // number, sample.log.lengths()
     share = times / size[user]
     return np.abs(np.bincount(user, weights=-share * np.log2(share), minlength=len(size)))

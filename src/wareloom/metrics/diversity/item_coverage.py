@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from wareloom.metrics._measure import Counted, Counts, by_item
-from wareloom.metrics._samples import Sample, Trio
+from wareloom.metrics.likeness.measure import Counted, Counts, by_item
+from wareloom.metrics.likeness.samples import Sample, Trio
 
 
 @dataclass(kw_only=True, eq=False)

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from wareloom.metrics._measure import Counted, Counts, by_item
-from wareloom.metrics._samples import Sample, Trio
+from wareloom.metrics.likeness.measure import Counted, Counts, by_item
+from wareloom.metrics.likeness.samples import Sample, Trio
 
 
 @dataclass(kw_only=True, eq=False)
@@ -28,4 +28,6 @@ class ItemGini(Counted):
 def _gini(counts: np.ndarray) -> float:
     """0 where all items have as many events, towards 1 where one has all."""
     n, total = len(counts), counts.sum()
-    return float(((2.0 * np.arange(1, n + 1) - n - 1.0) * np.sort(counts)).sum() / (n * max(total, 1.0)))
+    return float(
+        ((2.0 * np.arange(1, n + 1) - n - 1.0) * np.sort(counts)).sum() / (n * max(total, 1.0))
+    )

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from wareloom.errors import SettingError
-from wareloom.metrics._distances import shares
-from wareloom.metrics._measure import Counted, Counts, by_item
-from wareloom.metrics._samples import Sample, Trio
+from wareloom.metrics.likeness.measure import Counted, Counts, by_item
+from wareloom.metrics.likeness.samples import Sample, Trio
+from wareloom.stats.distances import shares
 
 
 @dataclass(kw_only=True, eq=False)
@@ -22,7 +22,9 @@ class TailShare(Counted):
 
     def __post_init__(self) -> None:
         if not 0 < self.head < 1:
-            raise SettingError(f"tail_share: head is {self.head}; give a share of the catalogue between 0 and 1.")
+            raise SettingError(
+                f"tail_share: head is {self.head}; give a share of the catalogue between 0 and 1."
+            )
 
     def count(self, samples: Sequence[Sample], trio: Trio) -> dict[str, Counts] | str:
         return {"": by_item(samples)}

@@ -17,4 +17,6 @@ class F1(RequestMetric):
     """
 
     def per_request(self, ranked: Ranked) -> np.ndarray:
-        return share(2.0 * ranked.hits(self.k), np.where(ranked.relevant > 0, self.k + ranked.relevant, 0))
+        return share(
+            2.0 * ranked.hits(self.k), np.where(ranked.relevant > 0, self.k + ranked.relevant, 0)
+        )

@@ -22,7 +22,9 @@ class NDCG(RequestMetric):
 
     def per_request(self, ranked: Ranked) -> np.ndarray:
         gain = np.exp2(ranked.grade) - 1.0 if self.exponential else ranked.grade
-        reached = ranked.per_request(np.where(ranked.hit(self.k), gain / np.log2(ranked.rank + 1.0), 0.0))
+        reached = ranked.per_request(
+            np.where(ranked.hit(self.k), gain / np.log2(ranked.rank + 1.0), 0.0)
+        )
         order = np.lexsort((-gain, ranked.request))
         place = np.arange(len(gain)) - ranked.offsets[ranked.request] + 1
         best = np.where(place <= self.k, gain[order] / np.log2(place + 1.0), 0.0)

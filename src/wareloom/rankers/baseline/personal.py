@@ -7,10 +7,10 @@ from typing import ClassVar
 
 import numpy as np
 
+from wareloom.core.run import Run
 from wareloom.errors import require
 from wareloom.rankers import Ranker
-from wareloom.rankers._history import popularity, recency, tail
-from wareloom.run import Run
+from wareloom.rankers.history import popularity, recency, tail
 from wareloom.shop import Log, Requests, Shop
 
 

@@ -9,11 +9,11 @@ import numpy as np
 from numba import get_num_threads, njit, prange
 from scipy import sparse
 
+from wareloom.core.run import Run
 from wareloom.errors import require
 from wareloom.rankers import Ranker
-from wareloom.rankers._history import popularity, tail
-from wareloom.rankers._neighbours import keep_best
-from wareloom.run import Run
+from wareloom.rankers.history import popularity, tail
+from wareloom.rankers.neighbourhood import keep_best
 from wareloom.shop import Log, Requests, Shop
 
 
@@ -50,14 +50,22 @@ class TIFUKNN(Ranker):
         for name in ("neighbours", "group"):
             require("tifu_knn", name, getattr(self, name), getattr(self, name) >= 1, "1 or more")
         for name in ("decay", "group_decay"):
-            require("tifu_knn", name, getattr(self, name), 0 < getattr(self, name) <= 1, "a factor above 0, at most 1")
+            require(
+                "tifu_knn",
+                name,
+                getattr(self, name),
+                0 < getattr(self, name) <= 1,
+                "a factor above 0, at most 1",
+            )
         require("tifu_knn", "own", self.own, 0 <= self.own <= 1, "a share from 0 to 1")
 
     def _fit(self, log: Log, shop: Shop | None, run: Run) -> None:
         self.popularity_ = popularity(log)
         log = log.keep(log.weight > 0)
         self.users_ = self._shares(log)
-        heard = np.bincount(log.user, weights=log.weight, minlength=len(log.users)) / np.maximum(log.lengths(), 1)
+        heard = np.bincount(log.user, weights=log.weight, minlength=len(log.users)) / np.maximum(
+            log.lengths(), 1
+        )
         self.heard_ = heard.astype(np.float32)
 
     def _shares(self, log: Log) -> sparse.csr_matrix:
@@ -83,8 +91,15 @@ class TIFUKNN(Ranker):
         """The users of each item with their shares, and the length of each user's vector; built once, not saved."""
         if not hasattr(self, "_built"):
             by_item = self.users_.tocsc()
-            length = np.sqrt(np.asarray(self.users_.multiply(self.users_).sum(axis=1), dtype=np.float64).ravel())
-            self._built = (by_item.indptr.astype(np.int64), by_item.indices.astype(np.int32), by_item.data, length)
+            length = np.sqrt(
+                np.asarray(self.users_.multiply(self.users_).sum(axis=1), dtype=np.float64).ravel()
+            )
+            self._built = (
+                by_item.indptr.astype(np.int64),
+                by_item.indices.astype(np.int32),
+                by_item.data,
+                length,
+            )
         return self._built
 
     def _score(self, requests: Requests) -> np.ndarray:
@@ -93,7 +108,12 @@ class TIFUKNN(Ranker):
         scores: np.ndarray = _vote(
             (asked.indptr.astype(np.int64), asked.indices.astype(np.int32), asked.data),
             self._index(),
-            (self.users_.indptr.astype(np.int64), self.users_.indices.astype(np.int32), self.users_.data, self.heard_),
+            (
+                self.users_.indptr.astype(np.int64),
+                self.users_.indices.astype(np.int32),
+                self.users_.data,
+                self.heard_,
+            ),
             (self.own, min(self.neighbours, self.users_.shape[0])),
             tail(self.popularity_),
             min(len(requests), 4 * get_num_threads()),

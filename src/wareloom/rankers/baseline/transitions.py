@@ -8,11 +8,11 @@ from typing import ClassVar
 import numpy as np
 from numba import get_num_threads, njit, prange
 
+from wareloom.core.run import Run
 from wareloom.errors import require
 from wareloom.rankers import Ranker
-from wareloom.rankers._history import popularity, recency, tail
-from wareloom.rankers._neighbours import keep_best, sum_neighbours, to_table
-from wareloom.run import Run
+from wareloom.rankers.history import popularity, recency, tail
+from wareloom.rankers.neighbourhood import keep_best, sum_neighbours, to_table
 from wareloom.shop import Log, Requests, Shop
 
 

@@ -8,11 +8,11 @@ from typing import Any, ClassVar
 import numpy as np
 from numba import get_num_threads, njit, prange
 
+from wareloom.core.run import Run
 from wareloom.errors import require
 from wareloom.rankers import Ranker
-from wareloom.rankers._history import merged, popularity, rarity, recency, tail
-from wareloom.rankers._neighbours import keep_best
-from wareloom.run import Run
+from wareloom.rankers.history import merged, popularity, rarity, recency, tail
+from wareloom.rankers.neighbourhood import keep_best
 from wareloom.shop import Log, Requests, Shop
 
 
@@ -62,13 +62,23 @@ class UserKNN(Ranker):
             square = self.users_.copy()
             square.data = self.rarity_[square.indices] ** 2
             length = np.sqrt(np.asarray(square.sum(axis=1), dtype=np.float64).ravel())
-            self._built = (by_item.indptr.astype(np.int64), by_item.indices.astype(np.int32), length)
+            self._built = (
+                by_item.indptr.astype(np.int64),
+                by_item.indices.astype(np.int32),
+                length,
+            )
         return self._built
 
     def _score(self, requests: Requests) -> np.ndarray:
         assert requests.histories is not None
-        offsets, items, values = merged(recency(requests.histories, self.decay, self.last), len(self.rarity_))
-        users = (self.users_.indptr.astype(np.int64), self.users_.indices.astype(np.int32), self.users_.data)
+        offsets, items, values = merged(
+            recency(requests.histories, self.decay, self.last), len(self.rarity_)
+        )
+        users = (
+            self.users_.indptr.astype(np.int64),
+            self.users_.indices.astype(np.int32),
+            self.users_.data,
+        )
         scores: np.ndarray = _vote(
             (offsets, items, values * self.rarity_[items]),
             self._index(),

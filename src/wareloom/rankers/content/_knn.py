@@ -10,11 +10,11 @@ from typing import ClassVar, Self
 import numpy as np
 from scipy import sparse
 
+from wareloom.core.run import Run
 from wareloom.errors import InputError, require
 from wareloom.rankers import Ranker
-from wareloom.rankers._history import popularity, recency, tail
-from wareloom.rankers._neighbours import sum_neighbours
-from wareloom.run import Run
+from wareloom.rankers.history import popularity, recency, tail
+from wareloom.rankers.neighbourhood import sum_neighbours
 from wareloom.shop import Log, Requests, Shop
 
 

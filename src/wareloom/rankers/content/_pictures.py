@@ -10,9 +10,9 @@ import numpy as np
 import polars as pl
 from scipy import fft
 
+from wareloom.core.run import Run
 from wareloom.errors import InputError, SourceError, needed
-from wareloom.language._transformers import still
-from wareloom.run import Run
+from wareloom.language.quiet import still
 from wareloom.shop import Shop, Vocabulary
 
 AT_ONCE = 256
@@ -45,8 +45,16 @@ def picture_vectors(shop: Shop, items: Vocabulary, model: str, run: Run, who: st
             advance(len(part))
             if not chosen:
                 continue
-            vectors = seen.vectors(chosen) if seen else np.stack([described(picture) for picture in chosen])
-            total = total if total.shape[1] else np.zeros((len(items), vectors.shape[1]), dtype=np.float32)
+            vectors = (
+                seen.vectors(chosen)
+                if seen
+                else np.stack([described(picture) for picture in chosen])
+            )
+            total = (
+                total
+                if total.shape[1]
+                else np.zeros((len(items), vectors.shape[1]), dtype=np.float32)
+            )
             np.add.at(total, code[there], vectors)
             np.add.at(count, code[there], 1)
     if not count.any():
@@ -69,7 +77,9 @@ def opened(data: bytes, who: str) -> Any:
             file.draft("RGB", (4 * SIDE, 4 * SIDE))
             if file.mode in ("RGBA", "LA", "PA") or "transparency" in file.info:
                 layer = file.convert("RGBA")
-                return image.alpha_composite(image.new("RGBA", layer.size, "white"), layer).convert("RGB")
+                return image.alpha_composite(image.new("RGBA", layer.size, "white"), layer).convert(
+                    "RGB"
+                )
             return file.convert("RGB")
     except (OSError, ValueError, SyntaxError, EOFError, image.DecompressionBombError):
         return None
@@ -93,7 +103,9 @@ def described(picture: Any) -> np.ndarray:
     down, right = np.gradient(pixels[:, :, 0])
     strength, angle = np.hypot(down, right), np.arctan2(down, right) % np.pi
     row, column = np.indices((SIDE, SIDE)) // size
-    place = (row * CELLS + column) * ANGLES + np.minimum((angle * ANGLES / np.pi).astype(np.int64), ANGLES - 1)
+    place = (row * CELLS + column) * ANGLES + np.minimum(
+        (angle * ANGLES / np.pi).astype(np.int64), ANGLES - 1
+    )
     edges = np.sqrt(np.bincount(place.ravel(), strength.ravel(), CELLS * CELLS * ANGLES))
     return np.concatenate([layout, colours, edges]).astype(np.float32)
 
@@ -124,7 +136,9 @@ class _Model:
         transformers = needed("transformers", "text", f"{who} with a vision model")
         try:
             with still():
-                self.reader = transformers.AutoImageProcessor.from_pretrained(folder, local_files_only=True)
+                self.reader = transformers.AutoImageProcessor.from_pretrained(
+                    folder, local_files_only=True
+                )
                 self.model = transformers.AutoModel.from_pretrained(folder, local_files_only=True)
         except (OSError, ValueError, KeyError) as error:
             raise SourceError(

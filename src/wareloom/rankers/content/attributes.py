@@ -9,11 +9,11 @@ import numpy as np
 import polars as pl
 from scipy import sparse
 
+from wareloom.core.family import weighted
+from wareloom.core.run import Run
 from wareloom.errors import InputError, require
-from wareloom.family import weighted
 from wareloom.rankers import Ranker
-from wareloom.rankers._history import popularity, recency
-from wareloom.run import Run
+from wareloom.rankers.history import popularity, recency
 from wareloom.shop import Log, Requests, Shop
 
 FACETS = ("brand", "category", "parent", "price")
@@ -49,9 +49,13 @@ class Attributes(Ranker):
     def __post_init__(self) -> None:
         parse_facets(self.facets)
         require("attributes", "bands", self.bands, self.bands >= 1, "1 or more")
-        require("attributes", "decay", self.decay, 0 < self.decay <= 1, "a factor above 0, at most 1")
+        require(
+            "attributes", "decay", self.decay, 0 < self.decay <= 1, "a factor above 0, at most 1"
+        )
         for name in ("smoothing", "prior"):
-            require("attributes", name, getattr(self, name), getattr(self, name) > 0, "a number above 0")
+            require(
+                "attributes", name, getattr(self, name), getattr(self, name) > 0, "a number above 0"
+            )
 
     def _fit(self, log: Log, shop: Shop | None, run: Run) -> None:
         if shop is None:
@@ -60,7 +64,9 @@ class Attributes(Ranker):
                 "alone: fit it on a shop."
             )
         wanted = parse_facets(self.facets)
-        found = {name: codes for name, codes in facet_codes(shop, self.bands).items() if name in wanted}
+        found = {
+            name: codes for name, codes in facet_codes(shop, self.bands).items() if name in wanted
+        }
         if not found:
             raise InputError(
                 f"The ranker 'attributes' needs one of the facets {', '.join(wanted)}, but the shop's items have none "
@@ -70,15 +76,25 @@ class Attributes(Ranker):
         self.codes_ = np.stack([*found.values()])
         self.weights_ = np.array([wanted[name] for name in found])
         self.popularity_ = counts
-        self.shares_ = np.concatenate([np.bincount(codes, weights=counts) / counts.sum() for codes in found.values()])
-        self.starts_ = np.concatenate([[0], np.cumsum([codes.max() + 1 for codes in found.values()])])
+        self.shares_ = np.concatenate(
+            [np.bincount(codes, weights=counts) / counts.sum() for codes in found.values()]
+        )
+        self.starts_ = np.concatenate(
+            [[0], np.cumsum([codes.max() + 1 for codes in found.values()])]
+        )
 
     def _score(self, requests: Requests) -> np.ndarray:
         assert requests.histories is not None
         history = recency(requests.histories, self.decay, 0)
         counts = self.popularity_ + 1.0
-        scores = np.tile((self.prior * np.log(counts / counts.sum())).astype(np.float32), (len(requests), 1))
-        mass = np.add.reduceat(np.append(history[2], 0.0), history[0][:-1]) if len(requests) else np.zeros(0)
+        scores = np.tile(
+            (self.prior * np.log(counts / counts.sum())).astype(np.float32), (len(requests), 1)
+        )
+        mass = (
+            np.add.reduceat(np.append(history[2], 0.0), history[0][:-1])
+            if len(requests)
+            else np.zeros(0)
+        )
         mass = np.where(np.diff(history[0]) > 0, mass, 0.0)[:, None]
         for f, codes in enumerate(self.codes_):
             share = self.shares_[self.starts_[f] : self.starts_[f + 1]]
@@ -109,7 +125,9 @@ def facet_codes(shop: Shop, bands: int) -> dict[str, np.ndarray]:
         exprs["brand"] = pl.col("brand")
     if "category" in columns:
         depth = pl.col("category").list.len()
-        exprs["category"] = pl.when(depth > 0).then(pl.col("category").list.join("\x1f", ignore_nulls=True))
+        exprs["category"] = pl.when(depth > 0).then(
+            pl.col("category").list.join("\x1f", ignore_nulls=True)
+        )
         above = pl.col("category").list.head(depth.cast(pl.Int64) - 1)
         exprs["parent"] = pl.when(depth > 1).then(above.list.join("\x1f", ignore_nulls=True))
     if "price" in columns:
@@ -121,7 +139,9 @@ def facet_codes(shop: Shop, bands: int) -> dict[str, np.ndarray]:
         if name == "price":
             values = _bands(values, bands)
         if values.null_count() < len(values):
-            codes[name] = np.unique(values.cast(pl.String).fill_null("").to_numpy(), return_inverse=True)[1].ravel()
+            codes[name] = np.unique(
+                values.cast(pl.String).fill_null("").to_numpy(), return_inverse=True
+            )[1].ravel()
     return codes
 
 
@@ -131,4 +151,6 @@ def _bands(price: pl.Series, bands: int) -> pl.Series:
     if not len(known):
         return price
     edges = np.unique(np.quantile(known, np.arange(1, bands) / bands))
-    return pl.Series(np.searchsorted(edges, price.fill_null(0.0).to_numpy(), side="right")).set(price.is_null(), None)
+    return pl.Series(np.searchsorted(edges, price.fill_null(0.0).to_numpy(), side="right")).set(
+        price.is_null(), None
+    )

@@ -7,11 +7,11 @@ from typing import ClassVar
 
 from scipy import sparse
 
+from wareloom.core.run import Run
 from wareloom.errors import InputError, require
 from wareloom.rankers.content._knn import ContentKNN
-from wareloom.rankers.content._nearest import nearest
 from wareloom.rankers.content._pictures import picture_vectors
-from wareloom.run import Run
+from wareloom.rankers.content.nearest import nearest
 from wareloom.shop import Log, Shop
 
 
@@ -48,4 +48,6 @@ class ImageKNN(ContentKNN):
     def _alike(self, shop: Shop, log: Log, run: Run) -> sparse.csr_matrix:
         if not shop.rows("images"):
             raise InputError(f"The ranker {self.name!r} {self.needs}")
-        return nearest(picture_vectors(shop, log.items, self.model, run, self.name), self.neighbours)
+        return nearest(
+            picture_vectors(shop, log.items, self.model, run, self.name), self.neighbours
+        )

@@ -8,14 +8,14 @@ from typing import Any, ClassVar
 import numpy as np
 from scipy import sparse
 
+from wareloom.core.family import EMBEDDERS
+from wareloom.core.run import Run
 from wareloom.errors import require
-from wareloom.family import EMBEDDERS
 from wareloom.language.embedders import LEAN
 from wareloom.rankers.content._knn import ContentKNN
-from wareloom.rankers.content._nearest import nearest
-from wareloom.rankers.content._text import DEFAULT, field_texts, item_texts, parse_fields, present
-from wareloom.run import Run
+from wareloom.rankers.content.nearest import nearest
 from wareloom.shop import Log, Shop
+from wareloom.shop.texts import DEFAULT, field_texts, item_texts, parse_fields, present
 
 NEIGHBOURS, ENTRIES = 1_000, 200_000_000
 """Similar items that are kept for each item, and of all items together, where no number is given"""
@@ -75,4 +75,8 @@ class TextKNN(ContentKNN):
     def _embedded(self, texts: list[str], run: Run) -> Any:
         """Return the vectors of `texts`; of tf-idf the terms themselves, not their projection."""
         own = {"ngrams": self.ngrams} if self.embedder == "tfidf" else {}
-        return EMBEDDERS.make(self.embedder, **LEAN.get(self.embedder, {}), **own).fit(texts, run).vectors(texts, run)
+        return (
+            EMBEDDERS.make(self.embedder, **LEAN.get(self.embedder, {}), **own)
+            .fit(texts, run)
+            .vectors(texts, run)
+        )

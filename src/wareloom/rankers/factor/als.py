@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from numba import njit, prange
 
+from wareloom.core.run import Run
 from wareloom.errors import require
 from wareloom.rankers import Ranker
-from wareloom.rankers._history import Columns, merged, popularity, recency, tail
-from wareloom.run import Run
+from wareloom.rankers.history import Columns, merged, popularity, recency, tail
 from wareloom.shop import Log, Requests, Shop
 
 
@@ -133,7 +133,9 @@ def _fold_in(offsets, items, extra, vectors, gram, spread):  # type: ignore[no-u
     return out
 
 
-def fold_in(history: Columns, vectors: np.ndarray, solved: tuple[np.ndarray, np.ndarray], alpha: float) -> np.ndarray:
+def fold_in(
+    history: Columns, vectors: np.ndarray, solved: tuple[np.ndarray, np.ndarray], alpha: float
+) -> np.ndarray:
     """Solve (VᵀV + λI + Σ αw vvᵀ) x = Σ (1 + αw) v for the vector x of each request.
 
     `solved` is VᵀV + λI and V (VᵀV + λI)⁻¹ in float64. Short histories are solved in the size of the history

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 from numba import njit
 
+from wareloom.core.run import Run
 from wareloom.errors import require
 from wareloom.rankers import Ranker
-from wareloom.rankers._history import popularity, recency, tail
-from wareloom.rankers._neighbours import sum_rows
-from wareloom.run import Run
+from wareloom.rankers.history import popularity, recency, tail
+from wareloom.rankers.neighbourhood import sum_rows
 from wareloom.shop import Log, Requests, Shop
 
 BLOCK = 1 << 17
@@ -53,7 +53,9 @@ class BPR(Ranker):
     def __post_init__(self) -> None:
         for name in ("embedding_size", "epochs", "negatives", "last"):
             require("bpr", name, getattr(self, name), getattr(self, name) >= 1, "1 or more")
-        require("bpr", "learning_rate", self.learning_rate, self.learning_rate > 0, "a number above 0")
+        require(
+            "bpr", "learning_rate", self.learning_rate, self.learning_rate > 0, "a number above 0"
+        )
         require("bpr", "regularization", self.regularization, self.regularization >= 0, "0 or more")
         require("bpr", "decay", self.decay, 0 < self.decay <= 1, "a factor above 0, at most 1")
 
@@ -62,7 +64,10 @@ class BPR(Ranker):
         self.popularity_ = popularity(log)
         shape = (len(log.items), self.embedding_size)
         rng = run.rng("bpr", "start")
-        source, target = ((SPREAD * rng.standard_normal(shape) / shape[1] ** 0.5).astype(np.float32) for _ in range(2))
+        source, target = (
+            (SPREAD * rng.standard_normal(shape) / shape[1] ** 0.5).astype(np.float32)
+            for _ in range(2)
+        )
         bias = np.zeros(shape[0], dtype=np.float32)
         squares = tuple(np.full(shape[0], 1e-8) for _ in range(3))
         had = log.matrix()
@@ -76,7 +81,9 @@ class BPR(Ranker):
                 order = rng.permutation(asked)
                 for at in range(0, len(order), BLOCK):
                     events = order[at : at + BLOCK]
-                    drawn = rng.integers(len(log.items), size=(len(events), self.negatives), dtype=np.int32)
+                    drawn = rng.integers(
+                        len(log.items), size=(len(events), self.negatives), dtype=np.int32
+                    )
                     learn(events, drawn, *data, (source, target, bias), squares, how)
                 advance()
         self.source_, self.target_, self.bias_ = source, target, bias
@@ -86,7 +93,9 @@ class BPR(Ranker):
         offsets, items, values = recency(requests.histories, self.decay, self.last)
         total = np.concatenate([[0.0], np.cumsum(values, dtype=np.float64)])[offsets]
         mass = np.diff(total)
-        users = sum_rows((offsets, items, values), self.source_) / np.maximum(mass, 1e-30)[:, None].astype(np.float32)
+        users = sum_rows((offsets, items, values), self.source_) / np.maximum(mass, 1e-30)[
+            :, None
+        ].astype(np.float32)
         scores: np.ndarray = users @ self.target_.T + self.bias_
         scores[np.diff(offsets) == 0] = tail(self.popularity_)
         return scores
@@ -156,10 +165,15 @@ def learn(events, drawn, log, had, model, squares, how):  # type: ignore[no-unty
             slope[:] = sign * user - np.float32(penalty) * target[other]
             squares[1][other] = _step(target[other], slope, squares[1][other], rate)
             squares[2][other] += pull * pull
-            bias[other] += np.float32(rate * (sign - penalty * bias[other]) / np.sqrt(squares[2][other]))
+            bias[other] += np.float32(
+                rate * (sign - penalty * bias[other]) / np.sqrt(squares[2][other])
+            )
         share = 1.0
         for k in range(e - 1, first - 1, -1):
             one = item[k]
-            slope[:] = np.float32(pull * share * weight[k] / total) * apart - np.float32(penalty) * source[one]
+            slope[:] = (
+                np.float32(pull * share * weight[k] / total) * apart
+                - np.float32(penalty) * source[one]
+            )
             squares[0][one] = _step(source[one], slope, squares[0][one], rate)
             share *= decay

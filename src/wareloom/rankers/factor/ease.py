@@ -8,11 +8,11 @@ from typing import ClassVar
 import numpy as np
 from numba import njit, prange
 
+from wareloom.core.run import Run
 from wareloom.errors import InputError, MemoryLimitError, require
 from wareloom.rankers import Ranker
-from wareloom.rankers._history import distinct, popularity, recency, tail
-from wareloom.rankers._neighbours import sum_rows
-from wareloom.run import Run
+from wareloom.rankers.history import distinct, popularity, recency, tail
+from wareloom.rankers.neighbourhood import sum_rows
 from wareloom.shop import Log, Requests, Shop
 
 GIB = 1 << 30
@@ -48,9 +48,21 @@ class EASE(Ranker):
     """GiB the weights may take."""
 
     def __post_init__(self) -> None:
-        require("ease", "regularization", self.regularization, self.regularization > 0, "a number above 0")
+        require(
+            "ease",
+            "regularization",
+            self.regularization,
+            self.regularization > 0,
+            "a number above 0",
+        )
         for name in ("decay", "pair_decay"):
-            require("ease", name, getattr(self, name), 0 < getattr(self, name) <= 1, "a factor above 0, at most 1")
+            require(
+                "ease",
+                name,
+                getattr(self, name),
+                0 < getattr(self, name) <= 1,
+                "a factor above 0, at most 1",
+            )
         for name in ("last", "max_items"):
             require("ease", name, getattr(self, name), getattr(self, name) >= 0, "0 or more")
         require("ease", "memory_limit", self.memory_limit, self.memory_limit > 0, "GiB above 0")
@@ -143,7 +155,9 @@ def weights(matrix: np.ndarray) -> np.ndarray:
 
     factor, failed = lapack.spotrf(matrix.T, lower=0, clean=0, overwrite_a=1)
     if failed:
-        raise InputError("EASE: the Gram matrix is not positive definite in 32 bits; set a higher regularization.")
+        raise InputError(
+            "EASE: the Gram matrix is not positive definite in 32 bits; set a higher regularization."
+        )
     inverse, _ = lapack.spotri(factor, lower=0, overwrite_c=1)
     result = inverse.T
     _spread(result, result.diagonal().copy())

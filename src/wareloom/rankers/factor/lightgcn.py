@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
+from wareloom.core.run import Run
 from wareloom.errors import require
 from wareloom.neural import torch
 from wareloom.neural.training import Training, seeded, train
 from wareloom.rankers import Ranker
-from wareloom.rankers._history import popularity, recency, tail
-from wareloom.rankers._neighbours import sum_rows
-from wareloom.run import Run
+from wareloom.rankers.history import popularity, recency, tail
+from wareloom.rankers.neighbourhood import sum_rows
 from wareloom.shop import Log, Requests, Shop
 
 F = torch.nn.functional
@@ -64,7 +64,9 @@ class LightGCN(Ranker):
         for name in ("embedding_size", "layers", "epochs", "batch_size", "negatives", "last"):
             require("lightgcn", name, getattr(self, name), getattr(self, name) >= 1, "1 or more")
         for name in ("learning_rate", "temperature"):
-            require("lightgcn", name, getattr(self, name), getattr(self, name) > 0, "a number above 0")
+            require(
+                "lightgcn", name, getattr(self, name), getattr(self, name) > 0, "a number above 0"
+            )
         for name in ("weight_decay", "power"):
             require("lightgcn", name, getattr(self, name), getattr(self, name) >= 0, "0 or more")
         require("lightgcn", "decay", self.decay, 0 < self.decay <= 1, "a factor above 0, at most 1")
@@ -160,7 +162,9 @@ class _Net(torch.nn.Module):  # type: ignore[misc]
         """Weighted mean cross-entropy of the targets among shared negatives; a row leaves its own target out."""
         items, offsets, shares, target, weight, negatives, log_q = batch
         smooth = _Smooth.apply(self.start.weight, self.there, self.back, self.layers)
-        users = F.normalize(F.embedding_bag(items, smooth, offsets, mode="sum", per_sample_weights=shares), dim=1)
+        users = F.normalize(
+            F.embedding_bag(items, smooth, offsets, mode="sum", per_sample_weights=shares), dim=1
+        )
         own = (users * F.normalize(smooth[target], dim=1)).sum(1) / self.temperature
         others = users @ F.normalize(smooth[negatives], dim=1).T / self.temperature - log_q
         others = others.masked_fill(target[:, None] == negatives[None, :], float("-inf"))
@@ -170,7 +174,9 @@ class _Net(torch.nn.Module):  # type: ignore[misc]
 
 def _tensor(matrix: Any) -> Any:
     where = torch.from_numpy(np.stack([matrix.row, matrix.col]).astype(np.int64))
-    return torch.sparse_coo_tensor(where, torch.from_numpy(matrix.data), matrix.shape, check_invariants=True).coalesce()
+    return torch.sparse_coo_tensor(
+        where, torch.from_numpy(matrix.data), matrix.shape, check_invariants=True
+    ).coalesce()
 
 
 class _Data:
@@ -198,8 +204,19 @@ class _Data:
             rows = np.repeat(self.begin[events] - offsets[:-1], sizes) + np.arange(offsets[-1])
             age = np.repeat(events, sizes) - 1 - rows
             shares = (self.share[rows] * self.settings.decay**age).astype(np.float32)
-            drawn = np.searchsorted(self.cumulative, rng.random(self.settings.negatives), side="right")
+            drawn = np.searchsorted(
+                self.cumulative, rng.random(self.settings.negatives), side="right"
+            )
             drawn = np.minimum(drawn, len(self.cumulative) - 1)
             items = self.log.item.astype(np.int64)
-            arrays = (items[rows], offsets[:-1], shares, items[events], self.log.weight[events], drawn)
-            yield tuple(torch.from_numpy(np.ascontiguousarray(a)) for a in (*arrays, self.log_q[drawn]))
+            arrays = (
+                items[rows],
+                offsets[:-1],
+                shares,
+                items[events],
+                self.log.weight[events],
+                drawn,
+            )
+            yield tuple(
+                torch.from_numpy(np.ascontiguousarray(a)) for a in (*arrays, self.log_q[drawn])
+            )

@@ -8,9 +8,9 @@ import numpy as np
 import polars as pl
 from numba import njit, prange
 
+from wareloom.core.run import Run
 from wareloom.errors import InputError, require
 from wareloom.rankers import Ranker
-from wareloom.run import Run
 from wareloom.shop import Log, Requests, Shop, Vocabulary
 from wareloom.shop.buckets import user_key
 
@@ -35,10 +35,14 @@ class Rating(Ranker):
     """Rounds over users and items."""
 
     def __post_init__(self) -> None:
-        require("rating", "embedding_size", self.embedding_size, self.embedding_size >= 0, "0 or more")
+        require(
+            "rating", "embedding_size", self.embedding_size, self.embedding_size >= 0, "0 or more"
+        )
         require("rating", "epochs", self.epochs, self.epochs >= 1, "1 or more")
         for name in ("regularization", "bias_regularization"):
-            require("rating", name, getattr(self, name), getattr(self, name) > 0, "a number above 0")
+            require(
+                "rating", name, getattr(self, name), getattr(self, name) > 0, "a number above 0"
+            )
 
     def predict(self, shop: Shop) -> np.ndarray:
         """Return the rating predicted for each event of `shop` that has one, in their order: float64 [ratings]."""
@@ -66,18 +70,26 @@ class Rating(Ranker):
         self.user_bias_, self.user_vectors_ = _with_unknown(users)
         self.item_bias_, self.item_vectors_ = _with_unknown(items)
 
-    def _observed(self, log: Log, shop: Shop | None) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    def _observed(
+        self, log: Log, shop: Shop | None
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """Return user, item, value and weight, one row a user and item; the users go to `users_`."""
         if shop is not None and shop.has("events", "rating"):
             frame = rated(shop, none=True).filter(pl.col("weight") > 0)
         else:
-            frame = pl.DataFrame(schema={"user": pl.String, "item_id": pl.String, "rating": pl.Float64})
+            frame = pl.DataFrame(
+                schema={"user": pl.String, "item_id": pl.String, "rating": pl.Float64}
+            )
         items = Vocabulary(self.items_)
         if len(frame):
             both = pl.col("user"), pl.col("item_id")
             mean = (pl.col("rating") * pl.col("weight")).sum() / pl.col("weight").sum()
-            frame = frame.group_by(*both).agg(rating=mean, weight=pl.col("weight").sum().cast(pl.Float64))
-            frame = frame.filter(pl.col("item_id").is_in(self.items_.implode())).sort("user", "item_id")
+            frame = frame.group_by(*both).agg(
+                rating=mean, weight=pl.col("weight").sum().cast(pl.Float64)
+            )
+            frame = frame.filter(pl.col("item_id").is_in(self.items_.implode())).sort(
+                "user", "item_id"
+            )
         if len(frame) == 0:
             matrix = log.keep(log.weight > 0).matrix().tocoo()
             frame = pl.DataFrame(
@@ -90,13 +102,20 @@ class Rating(Ranker):
             )
         self.users_ = frame["user"].unique().sort()
         user = Vocabulary(self.users_).encode(frame["user"])
-        return user, items.encode(frame["item_id"]), frame["rating"].to_numpy(), frame["weight"].to_numpy()
+        return (
+            user,
+            items.encode(frame["item_id"]),
+            frame["rating"].to_numpy(),
+            frame["weight"].to_numpy(),
+        )
 
     def _score(self, requests: Requests) -> np.ndarray:
         who = pl.Series([*requests.users] or [None] * len(requests), dtype=pl.String)
         user = Vocabulary(self.users_).encode(who)
         product = self.user_vectors_[user] @ self.item_vectors_[:-1].T
-        return (self.mean_ + self.user_bias_[user][:, None] + self.item_bias_[:-1] + product).astype(np.float32)
+        return (
+            self.mean_ + self.user_bias_[user][:, None] + self.item_bias_[:-1] + product
+        ).astype(np.float32)
 
 
 def rated(shop: Shop, *, none: bool = False) -> pl.DataFrame:
@@ -107,11 +126,15 @@ def rated(shop: Shop, *, none: bool = False) -> pl.DataFrame:
     scan = shop.scan("events")
     if shop.has("events", "rating"):
         frame = (
-            scan.select("item_id", "rating", "weight", user=user_key(scan)).drop_nulls(["item_id", "rating"]).collect()
+            scan.select("item_id", "rating", "weight", user=user_key(scan))
+            .drop_nulls(["item_id", "rating"])
+            .collect()
         )
         if len(frame) or none:
             return frame
-    raise InputError("The shop has no ratings: the table 'events' needs the column 'rating' with numbers in it.")
+    raise InputError(
+        "The shop has no ratings: the table 'events' needs the column 'rating' with numbers in it."
+    )
 
 
 def _grouped(code: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:

@@ -9,11 +9,11 @@ import numpy as np
 from numba import get_num_threads, njit, prange
 from scipy import sparse
 
+from wareloom.core.run import Run
 from wareloom.errors import MemoryLimitError, require
 from wareloom.rankers import Ranker
-from wareloom.rankers._history import distinct, popularity, recency, tail
-from wareloom.rankers._neighbours import sum_neighbours
-from wareloom.run import Run
+from wareloom.rankers.history import distinct, popularity, recency, tail
+from wareloom.rankers.neighbourhood import sum_neighbours
 from wareloom.shop import Log, Requests, Shop
 
 GIB = 1 << 30
@@ -66,7 +66,13 @@ class SLIM(Ranker):
         for name in ("neighbours", "epochs"):
             require("slim", name, getattr(self, name), getattr(self, name) >= 1, "1 or more")
         for name in ("decay", "pair_decay"):
-            require("slim", name, getattr(self, name), 0 < getattr(self, name) <= 1, "a factor above 0, at most 1")
+            require(
+                "slim",
+                name,
+                getattr(self, name),
+                0 < getattr(self, name) <= 1,
+                "a factor above 0, at most 1",
+            )
         require("slim", "memory_limit", self.memory_limit, self.memory_limit > 0, "GiB above 0")
 
     def _fit(self, log: Log, shop: Shop | None, run: Run) -> None:
@@ -97,7 +103,9 @@ class SLIM(Ranker):
         count = _count((offsets, item), events, chunks)
         self._check_memory(count)
         start = np.concatenate([[0], np.cumsum(count)]).astype(np.int64)
-        column, value = _fill((offsets, item, np.sqrt(values)), events, start, self.pair_decay, chunks)
+        column, value = _fill(
+            (offsets, item, np.sqrt(values)), events, start, self.pair_decay, chunks
+        )
         return start, column, value
 
     def _check_memory(self, count: np.ndarray) -> None:

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from wareloom.core.run import Run
 from wareloom.neural import torch
 from wareloom.neural.training import Training, seeded, train
 from wareloom.neural.weights import arrays
-from wareloom.rankers.hybrid._weights import Candidates
-from wareloom.run import Run
+from wareloom.rankers.candidates import Candidates
 
 F = torch.nn.functional
 
@@ -66,7 +66,9 @@ class Teaching:
 class _Net(torch.nn.Module):  # type: ignore[misc]
     """One hidden layer for a and one for b, and the matrices W and V with their constants."""
 
-    def __init__(self, size: int, hidden: int, start: Start, power: float = 1.0, floor: float = 1.0) -> None:
+    def __init__(
+        self, size: int, hidden: int, start: Start, power: float = 1.0, floor: float = 1.0
+    ) -> None:
         super().__init__()
         self.query = torch.nn.Linear(size, 2 * hidden)
         self.product = torch.nn.Linear(size, 2 * hidden, bias=False)
@@ -76,13 +78,18 @@ class _Net(torch.nn.Module):  # type: ignore[misc]
         self.power = torch.nn.Parameter(torch.tensor(float(np.log(power))))
         self.floor = torch.nn.Parameter(torch.tensor(float(np.log(floor))))
         with torch.no_grad():
-            for layer, bias in ((self.shares, np.log(start.collaborative)), (self.content, start.content)):
+            for layer, bias in (
+                (self.shares, np.log(start.collaborative)),
+                (self.content, start.content),
+            ):
                 layer.weight.zero_()
                 layer.bias.copy_(torch.from_numpy(bias.astype(np.float32)))
 
     def forward(self, query: Any, product: Any, features: Any) -> Any:
         """Scores [requests, candidates] of vectors [requests, size], [requests, candidates, size], and features."""
-        mapped = self.query(query)[:, None] + self.product(product) + self.both(query[:, None] * product)
+        mapped = (
+            self.query(query)[:, None] + self.product(product) + self.both(query[:, None] * product)
+        )
         a, b = torch.tanh(mapped).chunk(2, dim=-1)
         shares, content = torch.softmax(self.shares(a), dim=-1), self.content(b)
         split = shares.shape[-1]
@@ -140,7 +147,10 @@ def likeliest(found: Candidates, scores: np.ndarray) -> tuple[float, float, floa
     sizes = np.diff(found.offsets)[asked]
     starts = np.concatenate([[0], np.cumsum(sizes)[:-1]])
     rows = np.repeat(found.offsets[asked] - starts, sizes) + np.arange(sizes.sum())
-    value, right = np.maximum(scores[rows], 0.0).astype(np.float64), found.right[asked] - found.offsets[asked] + starts
+    value, right = (
+        np.maximum(scores[rows], 0.0).astype(np.float64),
+        found.right[asked] - found.offsets[asked] + starts,
+    )
     tried = []
     for floor in FLOORS:
         logs = np.log(value + floor)
@@ -151,7 +161,9 @@ def likeliest(found: Candidates, scores: np.ndarray) -> tuple[float, float, floa
     return power, floor, loss
 
 
-def teach(held: Held, start: Start, how: Teaching, run: Run) -> tuple[dict[str, np.ndarray], dict[str, float]]:
+def teach(
+    held: Held, start: Start, how: Teaching, run: Run
+) -> tuple[dict[str, np.ndarray], dict[str, float]]:
     """Fit the maps to the held-back events; returns their weights, and the judged requests' gain at both ends.
 
     The loss of a request is -log P(right item) + kl × KL(P_collaborative ‖ P) over its candidates, P ∝ (score +
@@ -174,7 +186,11 @@ def teach(held: Held, start: Start, how: Teaching, run: Run) -> tuple[dict[str, 
             logits = net.logits(net(batch["query"], batch["product"], batch["features"]).float())
             logs = F.log_softmax(logits.masked_fill(batch["missing"], -1e9), dim=1)
             right = -logs.gather(1, batch["right"][:, None]).mean()
-            return right if how.kl == 0 else right + how.kl * _divergence(batch["teacher"], batch["missing"], logs)
+            return (
+                right
+                if how.kl == 0
+                else right + how.kl * _divergence(batch["teacher"], batch["missing"], logs)
+            )
 
         def batches(epoch: int) -> Iterator[dict[str, Any]]:
             drawn = run.rng("blend", "batches", epoch).permutation(taught)
@@ -186,8 +202,12 @@ def teach(held: Held, start: Start, how: Teaching, run: Run) -> tuple[dict[str, 
             device, gains = net.power.device, []
             for first in range(0, len(judged), how.batch_size):
                 rows = judged[first : first + how.batch_size]
-                batch = {name: tensor.to(device) for name, tensor in _batch(held, teacher, rows).items()}
-                scores = net(batch["query"], batch["product"], batch["features"]).masked_fill(batch["missing"], -1e9)
+                batch = {
+                    name: tensor.to(device) for name, tensor in _batch(held, teacher, rows).items()
+                }
+                scores = net(batch["query"], batch["product"], batch["features"]).masked_fill(
+                    batch["missing"], -1e9
+                )
                 own = scores.gather(1, batch["right"][:, None])
                 gains.append(1 / torch.log2(1.0 + (scores >= own).sum(dim=1).double()))
             return float(torch.cat(gains).mean()) if gains else 0.0

@@ -7,19 +7,19 @@ from typing import Any
 
 import numpy as np
 
+from wareloom.core.family import EMBEDDERS
+from wareloom.core.run import Run
+from wareloom.core.top import top_k
 from wareloom.errors import InputError, require
-from wareloom.family import EMBEDDERS
 from wareloom.rankers import Ranker
-from wareloom.rankers._history import popularity, recency, tail
-from wareloom.rankers._neighbours import sum_rows
-from wareloom.rankers._top import top_k
-from wareloom.rankers._vectors import axes, projected, unit_rows
-from wareloom.rankers.content._text import item_texts
+from wareloom.rankers.candidates import climb
+from wareloom.rankers.history import popularity, recency, tail
 from wareloom.rankers.hybrid import _maps
-from wareloom.rankers.hybrid._members import fit_members, gather, hold_back, member_scores, prior
-from wareloom.rankers.hybrid._weights import climb
-from wareloom.run import Run
+from wareloom.rankers.members import fit_members, gather, hold_back, member_scores, prior
+from wareloom.rankers.neighbourhood import sum_rows
+from wareloom.rankers.vectors import axes, projected, unit_rows
 from wareloom.shop import Log, Requests, Shop
+from wareloom.shop.texts import item_texts
 
 
 @dataclass(kw_only=True, eq=False)
@@ -72,18 +72,34 @@ class Blend(Ranker):
 
     def __post_init__(self) -> None:
         every = (*self.collaborative, *self.content)
-        require("blend", "collaborative", self.collaborative, len(self.collaborative) > 0, "one ranker or more")
+        require(
+            "blend",
+            "collaborative",
+            self.collaborative,
+            len(self.collaborative) > 0,
+            "one ranker or more",
+        )
         require("blend", "content", self.content, len(self.content) > 0, "one ranker or more")
         different = len(set(every)) == len(every) and "blend" not in every
-        require("blend", "collaborative and content", every, different, "different rankers other than itself")
+        require(
+            "blend",
+            "collaborative and content",
+            every,
+            different,
+            "different rankers other than itself",
+        )
         known = set(every)
         names = self.member_settings
-        require("blend", "member_settings", names, set(names) <= known, f"names among {sorted(known)}")
+        require(
+            "blend", "member_settings", names, set(names) <= known, f"names among {sorted(known)}"
+        )
         for name in ("embedding_size", "hidden", "epochs", "batch_size", "candidates"):
             require("blend", name, getattr(self, name), getattr(self, name) >= 1, "1 or more")
         for name in ("kl", "weight_decay", "held"):
             require("blend", name, getattr(self, name), getattr(self, name) >= 0, "0 or more")
-        require("blend", "learning_rate", self.learning_rate, self.learning_rate > 0, "a number above 0")
+        require(
+            "blend", "learning_rate", self.learning_rate, self.learning_rate > 0, "a number above 0"
+        )
         require("blend", "decay", self.decay, 0 < self.decay <= 1, "a factor above 0, at most 1")
 
     def _fit(self, log: Log, shop: Shop | None, run: Run) -> None:
@@ -96,15 +112,22 @@ class Blend(Ranker):
         embedder = EMBEDDERS.make(self.embedder).fit(texts, run)
         vectors = embedder.vectors(texts, run)
         found = axes(vectors, self.embedding_size, run)
-        self.embedders_, self.axes_ = {"text": embedder}, np.zeros((0, 0), np.float32) if found is None else found
+        self.embedders_, self.axes_ = (
+            {"text": embedder},
+            np.zeros((0, 0), np.float32) if found is None else found,
+        )
         self.vectors_ = unit_rows(projected(vectors, found))
-        asked = {name: self.member_settings.get(name, {}) for name in (*self.collaborative, *self.content)}
+        asked = {
+            name: self.member_settings.get(name, {})
+            for name in (*self.collaborative, *self.content)
+        }
         self.members_, self.left_out_ = fit_members(asked, log, shop, run)
         self.popularity_ = popularity(log)
         taking_part = {name: asked[name] for name in self.members_}
         if not set(self.collaborative) & set(taking_part):
             raise InputError(
-                "None of the collaborative members can learn from this shop: " + "; ".join(self.left_out_.values())
+                "None of the collaborative members can learn from this shop: "
+                + "; ".join(self.left_out_.values())
             )
         self._learn(taking_part, log, shop, run)
 
@@ -154,7 +177,9 @@ class Blend(Ranker):
         if not any(requests.queries):
             return profiles
         asked = self.embedders_["text"].vectors([*requests.queries])
-        return unit_rows(profiles + unit_rows(projected(asked, self.axes_ if self.axes_.size else None)))
+        return unit_rows(
+            profiles + unit_rows(projected(asked, self.axes_ if self.axes_.size else None))
+        )
 
     def _score(self, requests: Requests) -> np.ndarray:
         scores = member_scores(self.members_, requests)
@@ -165,7 +190,10 @@ class Blend(Ranker):
         request, item = np.nonzero(chosen)
         popular = prior(self.popularity_)
         columns, _ = self._columns(self.members_)
-        features = np.stack([popular[item] if n == "popularity" else scores[n][request, item] for n in columns], axis=1)
+        features = np.stack(
+            [popular[item] if n == "popularity" else scores[n][request, item] for n in columns],
+            axis=1,
+        )
         features = (features / self.scale_).astype(np.float32)
         profiles = self._profiles(requests)
         total = np.tile(tail(self.popularity_), (len(requests), 1))

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from wareloom.core.run import Run
 from wareloom.errors import require
 from wareloom.rankers import Ranker
-from wareloom.rankers._history import popularity, tail
-from wareloom.rankers.hybrid._members import fit_members, gather, hold_back, member_scores, prior
-from wareloom.rankers.hybrid._weights import climb
-from wareloom.run import Run
+from wareloom.rankers.candidates import climb
+from wareloom.rankers.history import popularity, tail
+from wareloom.rankers.members import fit_members, gather, hold_back, member_scores, prior
 from wareloom.shop import Log, Requests, Shop
 
 
@@ -40,11 +40,32 @@ class Stack(Ranker):
     """Users, at most, whose last events the weights are learned from."""
 
     def __post_init__(self) -> None:
-        require("stack", "members", self.members, len(set(self.members)) == len(self.members) > 0, "different rankers")
-        require("stack", "members", self.members, "stack" not in self.members, "rankers other than itself")
+        require(
+            "stack",
+            "members",
+            self.members,
+            len(set(self.members)) == len(self.members) > 0,
+            "different rankers",
+        )
+        require(
+            "stack",
+            "members",
+            self.members,
+            "stack" not in self.members,
+            "rankers other than itself",
+        )
         known = {*self.members, "popularity"}
-        for setting, names in (("weights", self.weights), ("member_settings", self.member_settings)):
-            require("stack", setting, getattr(self, setting), set(names) <= known, f"names among {sorted(known)}")
+        for setting, names in (
+            ("weights", self.weights),
+            ("member_settings", self.member_settings),
+        ):
+            require(
+                "stack",
+                setting,
+                getattr(self, setting),
+                set(names) <= known,
+                f"names among {sorted(known)}",
+            )
         require("stack", "candidates", self.candidates, self.candidates >= 1, "1 or more")
         require("stack", "held", self.held, self.held >= 0, "0 or more")
 

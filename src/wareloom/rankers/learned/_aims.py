@@ -9,8 +9,8 @@ import numpy as np
 from scipy.special import logsumexp
 
 from wareloom.errors import InputError, SettingError
-from wareloom.rankers._named import named_weights
 from wareloom.rankers.learned._tasks import TASKS
+from wareloom.rankers.named import named_weights
 
 BESIDE = ("margin", "novelty", "diversity")
 """Aims that are no tasks."""
@@ -31,7 +31,9 @@ class Aims:
     def parse(cls, ranker: str, text: str) -> Aims:
         """Read "click=1 purchase=3 margin=0.5"; a wrong name or weight, or no task at all, raises `SettingError`."""
         example = "click=1 purchase=3 margin=0.5"
-        found = named_weights(f"{ranker}: objective", text, (*TASKS, *BESIDE), "task or aim", example)
+        found = named_weights(
+            f"{ranker}: objective", text, (*TASKS, *BESIDE), "task or aim", example
+        )
         tasks = {name: found[name] for name in TASKS if found.get(name)}
         if not tasks:
             raise SettingError(
@@ -52,7 +54,11 @@ class Aims:
 
 
 def relevance(
-    weights: dict[str, float], chance: dict[str, np.ndarray], how: Literal["sum", "product"], low: float, high: float
+    weights: dict[str, float],
+    chance: dict[str, np.ndarray],
+    how: Literal["sum", "product"],
+    low: float,
+    high: float,
 ) -> np.ndarray:
     """Logarithm of Σ w p or of Π p^w over tasks, from the logarithms of the chances and the rating: float64.
 
@@ -66,5 +72,7 @@ def relevance(
         logs["rating"] = np.log(share) + (first if how == "sum" else 0.0)
     if how == "product":
         return np.asarray(sum(weight * logs[name] for name, weight in weights.items()))
-    whole: np.ndarray = logsumexp(np.stack([np.log(weight) + logs[name] for name, weight in weights.items()]), axis=0)
+    whole: np.ndarray = logsumexp(
+        np.stack([np.log(weight) + logs[name] for name, weight in weights.items()]), axis=0
+    )
     return whole

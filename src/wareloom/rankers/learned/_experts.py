@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from wareloom.core.run import Run
 from wareloom.neural import torch
 from wareloom.neural.training import Training, seeded, train
 from wareloom.neural.weights import arrays
-from wareloom.rankers.ctr._base import Examples
-from wareloom.rankers.ctr._networks import BLOCK, Batches, Fields, last_layer, layers, tensors
-from wareloom.run import Run
+from wareloom.rankers.clicks._networks import BLOCK, Batches, Fields, last_layer, layers, tensors
+from wareloom.rankers.clicks.base import Examples
 
 F = torch.nn.functional
 
@@ -48,13 +48,19 @@ class Experts(torch.nn.Module):  # type: ignore[misc]
         self.shape, tasks = shape, shape.binary + shape.rating
         self.fields = Fields(shape.sizes, shape.numbers, shape.embedding_size, tasks)
         width, hidden = len(shape.sizes) * shape.embedding_size + shape.numbers, shape.hidden_size
-        made = (layers(width, (hidden,) * shape.layers, shape.dropout) for _ in range(shape.experts))
+        made = (
+            layers(width, (hidden,) * shape.layers, shape.dropout) for _ in range(shape.experts)
+        )
         self.experts = torch.nn.ModuleList(made)
         self.gates = torch.nn.Linear(width, tasks * shape.experts)
         half = max(1, hidden // 2)
-        self.towers = torch.nn.ModuleList(layers(hidden, (half,), shape.dropout) for _ in range(tasks))
+        self.towers = torch.nn.ModuleList(
+            layers(hidden, (half,), shape.dropout) for _ in range(tasks)
+        )
         self.heads = torch.nn.ModuleList(last_layer(half) for _ in range(tasks))
-        self.register_parameter("unsure", torch.nn.Parameter(torch.zeros(tasks)) if shape.uncertainty else None)
+        self.register_parameter(
+            "unsure", torch.nn.Parameter(torch.zeros(tasks)) if shape.uncertainty else None
+        )
 
     def forward(self, codes: Any, dense: Any, history: Any) -> Any:
         """Rows → [rows, tasks], log-odds and then the standardised rating; the histories are not read."""
@@ -63,10 +69,15 @@ class Experts(torch.nn.Module):  # type: ignore[misc]
         known = torch.stack([expert(x) for expert in self.experts], dim=1)
         gate = torch.softmax(self.gates(x).view(len(x), len(self.heads), -1), dim=-1)
         mixed = gate @ known
-        parts = [head(tower(mixed[:, t])) for t, (tower, head) in enumerate(zip(self.towers, self.heads, strict=True))]
+        parts = [
+            head(tower(mixed[:, t]))
+            for t, (tower, head) in enumerate(zip(self.towers, self.heads, strict=True))
+        ]
         out = (linear + torch.cat(parts, dim=1)).float()
         if self.shape.chain:
-            out = torch.cat([chained(out[:, : self.shape.binary]), out[:, self.shape.binary :]], dim=1)
+            out = torch.cat(
+                [chained(out[:, : self.shape.binary]), out[:, self.shape.binary :]], dim=1
+            )
         return out
 
 
@@ -99,7 +110,9 @@ class Lesson:
         if chain:
             share[1:] /= share[:-1]
         share = np.clip(share, 1e-6, 1 - 1e-6)
-        return np.concatenate([np.log(share / (1 - share)), np.zeros(len(self.shares) - self.binary)])
+        return np.concatenate(
+            [np.log(share / (1 - share)), np.zeros(len(self.shares) - self.binary)]
+        )
 
     def scale(self) -> np.ndarray:
         """What knowing nothing but the shares loses a row: float64 [tasks]."""
@@ -183,7 +196,11 @@ def teach(
             for start in range(0, len(held), BLOCK):
                 part = np.arange(start, min(start + BLOCK, len(held)))
                 out = net(*(t.to(device) for t in tensors(held.rows, part))).float()
-                total += lesson.losses(out, tuple(t.to(device) for t in columns(held, part))).cpu().numpy()
+                total += (
+                    lesson.losses(out, tuple(t.to(device) for t in columns(held, part)))
+                    .cpu()
+                    .numpy()
+                )
             return -float(lesson.weights @ total / held.weight.sum())
 
         train(net, batches, loss, how, run, value if held is not None else None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from wareloom.language.embedders._encoder import pooled
+from wareloom.language.encoder import pooled
 from wareloom.neural import torch
 from wareloom.neural.loss import contrast_loss
 
@@ -19,7 +19,9 @@ class TextNetwork(torch.nn.Module):  # type: ignore[misc]
     def __init__(self, encoder: Any, temperature: float, *, learned: bool) -> None:
         super().__init__()
         self.encoder = encoder
-        self.log_scale = torch.nn.Parameter(torch.tensor(-math.log(temperature)), requires_grad=learned)
+        self.log_scale = torch.nn.Parameter(
+            torch.tensor(-math.log(temperature)), requires_grad=learned
+        )
 
     def forward(self, words: dict[str, Any]) -> Any:
         """Unit vectors of texts: words [texts, pieces] → [texts, size]."""
@@ -47,5 +49,7 @@ class TextNetwork(torch.nn.Module):  # type: ignore[misc]
     def load_state_dict(self, state: Any, strict: bool = True, assign: bool = False) -> Any:
         """Put learned weights back; all of them have to be there."""
         if strict and set(state) != set(self.state_dict()):
-            raise ValueError(f"not the learned weights: {sorted(set(state) ^ set(self.state_dict()))}")
+            raise ValueError(
+                f"not the learned weights: {sorted(set(state) ^ set(self.state_dict()))}"
+            )
         return super().load_state_dict(state, strict=False, assign=assign)

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from wareloom.language.embedders._encoder import words_of
+from wareloom.core.run import Run
+from wareloom.language.encoder import words_of
 from wareloom.neural import torch
 from wareloom.neural.loss import log_drawn
-from wareloom.rankers.search._judged import judged
-from wareloom.run import Run
+from wareloom.rankers.search.judged import judged
 from wareloom.shop import Log, Shop
 from wareloom.shop.schema import REAL
 
@@ -81,7 +81,11 @@ class PairData:
 
     def __init__(self, log: Log, shop: Shop, settings: BiEncoder, run: Run) -> None:
         self.settings, self.run = settings, run
-        self.texts, self.names, self.tokenizer = settings._texts, settings._names, settings._tokenizer
+        self.texts, self.names, self.tokenizer = (
+            settings._texts,
+            settings._names,
+            settings._tokenizer,
+        )
         self.items = len(self.texts)
         self.there = np.array([bool(text.strip()) for text in self.texts])
         self.log = log.keep((log.weight > 0) & self.there[log.item])
@@ -103,15 +107,28 @@ class PairData:
             )
             rows = rows.filter(pl.col("query") != "", pl.Series(self.there).gather(rows["item"]))
         if not len(rows):
-            rows = pl.DataFrame(schema=dict.fromkeys(("query", "said"), pl.String) | {"item": pl.Int64})
+            rows = pl.DataFrame(
+                schema=dict.fromkeys(("query", "said"), pl.String) | {"item": pl.Int64}
+            )
             rows = rows.with_columns(grade=pl.lit(0.0), weight=pl.lit(0.0), real=pl.lit(False))
         code = rows["query"].rank("dense").cast(pl.Int64) - 1
-        self.queries = rows.group_by(code.alias("code")).agg(pl.col("said").first()).sort("code")["said"].to_list()
+        self.queries = (
+            rows.group_by(code.alias("code"))
+            .agg(pl.col("said").first())
+            .sort("code")["said"]
+            .to_list()
+        )
         query, item = code.to_numpy(), rows["item"].cast(pl.Int64).to_numpy()
         right = rows["grade"].to_numpy() >= self.settings.relevant
         kept = (rows[name].to_numpy() for name in ("weight", "real"))
         weight, real = kept
-        parts = query[right], item[right], weight[right].astype(np.float32), query[right], real[right]
+        parts = (
+            query[right],
+            item[right],
+            weight[right].astype(np.float32),
+            query[right],
+            real[right],
+        )
         self.judged = Pairs(self.queries, self.log, *parts)
         self.right = np.sort(query[right] * self.items + item[right])
         order = np.flatnonzero(~right)[np.argsort(query[~right], kind="stable")]
@@ -144,7 +161,9 @@ class PairData:
         if self.log.span is None or self.settings.learn_from == "judgments":
             return len(self._learned(self.all))
         shares = (np.arange(EVALUATIONS) + 0.5) / EVALUATIONS
-        return max(1, round(float(np.mean([len(self._learned(self._all(share))) for share in shares]))))
+        return max(
+            1, round(float(np.mean([len(self._learned(self._all(share))) for share in shares])))
+        )
 
     def _hold_back(self) -> None:
         """Choose the queries and users that stop the training early: each query's right items, each user's last."""
@@ -166,7 +185,9 @@ class PairData:
         if self.log.span is not None:
             limit = max(1, self.updates // EVALUATIONS)
             pairs = self._all(min(1 - 1e-6, epoch * limit / max(1, self.updates)))
-        yield from islice(self._laid(self._learned(pairs), self.run.rng("bi_encoder", "epoch", epoch)), limit)
+        yield from islice(
+            self._laid(self._learned(pairs), self.run.rng("bi_encoder", "epoch", epoch)), limit
+        )
 
     def held_batches(self) -> list[dict[str, Any]]:
         """The batches of what is held back, the same each time."""
@@ -191,17 +212,25 @@ class PairData:
         place = np.zeros(self.items, dtype=np.int64)
         place[items] = np.arange(len(items))
         keys = pairs.request[:, None] * self.items + right
-        never = (pairs.item[:, None] == right) | ((pairs.request < len(self.queries))[:, None] & self._is_right(keys))
+        never = (pairs.item[:, None] == right) | (
+            (pairs.request < len(self.queries))[:, None] & self._is_right(keys)
+        )
         never |= (low[:, :, None] == right).any(axis=1)
         log_q = torch.zeros(len(right))
         if settings.correct:
             # The items that can be met are those with a pair; the average share is theirs.
             known = np.flatnonzero(counts)
             shares = torch.from_numpy(counts[known] / counts.sum())
-            log_q = log_drawn(shares, max(1, len(pairs) - 1))[torch.from_numpy(np.searchsorted(known, right))]
+            log_q = log_drawn(shares, max(1, len(pairs) - 1))[
+                torch.from_numpy(np.searchsorted(known, right))
+            ]
         return {
-            "requests": words_of(pairs.texts(self.names, settings.history), self.tokenizer, settings.longest),
-            "items": words_of([self.texts[item] for item in items], self.tokenizer, settings.longest),
+            "requests": words_of(
+                pairs.texts(self.names, settings.history), self.tokenizer, settings.longest
+            ),
+            "items": words_of(
+                [self.texts[item] for item in items], self.tokenizer, settings.longest
+            ),
             "own": torch.from_numpy(own.astype(np.int64)),
             "low": torch.from_numpy(place[np.maximum(low, 0)]),
             "never": torch.from_numpy(np.concatenate([never, low < 0], axis=1)),
@@ -219,6 +248,12 @@ class PairData:
         query = np.where(request < len(self.queries), request, -1)
         start, stop = self.low_from[query], self.low_from[np.minimum(query + 1, len(self.queries))]
         count = np.where(query >= 0, stop - start, 0)
-        drawn = start[:, None] + (rng.random((len(request), self.settings.negatives)) * count[:, None]).astype(np.int64)
-        low = self.low[np.minimum(drawn, len(self.low) - 1)] if len(self.low) else np.full(drawn.shape, -1)
+        drawn = start[:, None] + (
+            rng.random((len(request), self.settings.negatives)) * count[:, None]
+        ).astype(np.int64)
+        low = (
+            self.low[np.minimum(drawn, len(self.low) - 1)]
+            if len(self.low)
+            else np.full(drawn.shape, -1)
+        )
         return np.where(count[:, None] > 0, low, -1).astype(np.int64)

@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 import polars as pl
 
-from wareloom.rankers.ctr._rows import Rows
+from wareloom.rankers.clicks._rows import Rows
 from wareloom.rankers.factor.rating import rated
 from wareloom.shop import Log, Shop
 from wareloom.shop.schema import EVENTS, INTERACTIONS
@@ -48,7 +48,9 @@ def deepest_from(group: np.ndarray, code: np.ndarray) -> np.ndarray:
 
 
 def _of_log(log: Log) -> np.ndarray:
-    session = np.cumsum((np.diff(log.user, prepend=0) != 0) | (np.diff(log.session, prepend=0) != 0))
+    session = np.cumsum(
+        (np.diff(log.user, prepend=0) != 0) | (np.diff(log.session, prepend=0) != 0)
+    )
     return deepest_from(session.astype(np.int64) * len(log.items) + log.item, log.event)
 
 
@@ -56,15 +58,26 @@ def _of_shop(shop: Shop) -> np.ndarray:
     """The same for the place of each event of the shop, 0 for one that chooses nothing."""
     scan = shop.scan("events").with_row_index("row")
     names = scan.collect_schema().names()
-    missing = [pl.lit(None, dtype=dtype).alias(name) for name, dtype in _KEYS.items() if name not in names]
+    missing = [
+        pl.lit(None, dtype=dtype).alias(name) for name, dtype in _KEYS.items() if name not in names
+    ]
     frame = (
         scan.with_columns(missing)
-        .filter(pl.col("event").is_in(INTERACTIONS) & pl.col("item_id").is_not_null() & (pl.col("weight") > 0))
+        .filter(
+            pl.col("event").is_in(INTERACTIONS)
+            & pl.col("item_id").is_not_null()
+            & (pl.col("weight") > 0)
+        )
         .select("row", "time", "item_id", "event", visit=pl.coalesce("session_id", "user_id"))
         .sort("time", "row", nulls_last=False)
         .collect()
     )
-    group = frame.select(pl.struct("visit", "item_id").rank("dense")).to_series().to_numpy().astype(np.int64)
+    group = (
+        frame.select(pl.struct("visit", "item_id").rank("dense"))
+        .to_series()
+        .to_numpy()
+        .astype(np.int64)
+    )
     code = frame["event"].cast(pl.Enum(EVENTS)).to_physical().to_numpy().astype(np.int64)
     found = np.zeros(shop.rows("events"), dtype=np.int64)
     found[frame["row"].to_numpy()] = deepest_from(group, code)
@@ -80,7 +93,12 @@ def ratings(rows: Rows, shop: Shop | None, items: pl.Series) -> np.ndarray:
     known = rated(shop, none=True).filter(pl.col("weight") > 0).group_by("user", "item_id")
     mean = known.agg(rating=(pl.col("rating") * pl.col("weight")).sum() / weight)
     chosen = np.flatnonzero(rows.event >= 0)
-    pairs = {"user": rows.asked.user.gather(rows.request[chosen]), "item_id": items.gather(rows.item[chosen])}
-    joined = pl.DataFrame(pairs).join(mean, on=["user", "item_id"], how="left", maintain_order="left")
+    pairs = {
+        "user": rows.asked.user.gather(rows.request[chosen]),
+        "item_id": items.gather(rows.item[chosen]),
+    }
+    joined = pl.DataFrame(pairs).join(
+        mean, on=["user", "item_id"], how="left", maintain_order="left"
+    )
     found[chosen] = joined["rating"].cast(pl.Float64).fill_null(np.nan).to_numpy()
     return found

@@ -10,21 +10,21 @@ from typing import Any, ClassVar, Literal, Self
 import numpy as np
 import polars as pl
 
+from wareloom.core.run import Run
 from wareloom.errors import InputError, SettingError, SourceError, require
 from wareloom.language.embedders import normalised
-from wareloom.language.embedders._encoder import States, encode, encoder_folder, fingerprint, load_encoder
 from wareloom.language.embedders.minilm import MiniLM
+from wareloom.language.encoder import States, encode, encoder_folder, fingerprint, load_encoder
 from wareloom.neural import torch
 from wareloom.neural.checkpoint import kept_at
 from wareloom.neural.training import Training, seeded, train
 from wareloom.neural.tuning import put_weights, tuned, tuned_weights
 from wareloom.rankers import BLOCK_BYTES
-from wareloom.rankers.content._text import field_texts, parse_fields, present
 from wareloom.rankers.learned._network import TextNetwork
 from wareloom.rankers.learned._pairs import EVALUATIONS, PairData, history_text
-from wareloom.rankers.search._base import SearchRanker
-from wareloom.run import Run
+from wareloom.rankers.search.base import SearchRanker
 from wareloom.shop import Log, Requests, Shop
+from wareloom.shop.texts import field_texts, parse_fields, present
 
 WHO = "ranker 'bi_encoder'"
 RATES = {"none": 0.0, "lora": 1e-3, "adapter": 1e-3, "prefix": 1e-2, "full": 3e-5}
@@ -88,9 +88,13 @@ class BiEncoder(SearchRanker):
         name = self.name
         odd = [n for n, weight in parse_fields(self.fields, name).items() if weight != 1]
         if odd:
-            raise SettingError(f"{name}: fields is {self.fields!r}, but a text has no weights: write {odd[0]!r} alone.")
+            raise SettingError(
+                f"{name}: fields is {self.fields!r}, but a text has no weights: write {odd[0]!r} alone."
+            )
         if self.tuning not in RATES:
-            raise SettingError(f"{name}: tuning is {self.tuning!r}; give one of {', '.join(RATES)}.")
+            raise SettingError(
+                f"{name}: tuning is {self.tuning!r}; give one of {', '.join(RATES)}."
+            )
         for setting in ("tuning_size", "history", "epochs", "batch_size"):
             require(name, setting, getattr(self, setting), getattr(self, setting) >= 1, "1 or more")
         require(name, "longest", self.longest, self.longest >= 3, "3 or more")
@@ -98,7 +102,13 @@ class BiEncoder(SearchRanker):
         for setting in ("negatives", "learning_rate", "weight_decay", "patience"):
             require(name, setting, getattr(self, setting), getattr(self, setting) >= 0, "0 or more")
         for setting in ("dropout", "validation"):
-            require(name, setting, getattr(self, setting), 0 <= getattr(self, setting) < 1, "a share below 1")
+            require(
+                name,
+                setting,
+                getattr(self, setting),
+                0 <= getattr(self, setting) < 1,
+                "a share below 1",
+            )
 
     def untaught(self) -> Self:
         """Return the encoder as it is, for a shop with nothing to tune it on."""
@@ -108,9 +118,15 @@ class BiEncoder(SearchRanker):
         assert shop is not None
         folder = encoder_folder(self.model, WHO)
         self.base_ = {"model": self.model or "all-MiniLM-L6-v2", "fingerprint": fingerprint(folder)}
-        columns = [field_texts(shop, name) for name in present(shop, parse_fields(self.fields, self.name))]
-        self._texts = ["\n".join(part for part in parts if part) for parts in zip(*columns, strict=True)]
-        self._names = [next((p[:NAME] for p in parts if p.strip()), "") for parts in zip(*columns, strict=True)]
+        columns = [
+            field_texts(shop, name) for name in present(shop, parse_fields(self.fields, self.name))
+        ]
+        self._texts = [
+            "\n".join(part for part in parts if part) for parts in zip(*columns, strict=True)
+        ]
+        self._names = [
+            next((p[:NAME] for p in parts if p.strip()), "") for parts in zip(*columns, strict=True)
+        ]
         with seeded(run, self.name):
             self._net = self._build(folder, run)
             self.training_: list[dict[str, float]] = []
@@ -122,7 +138,9 @@ class BiEncoder(SearchRanker):
         super()._fit(log, shop, run)
         del self._texts
 
-    def _learn(self, texts: dict[str, list[str]], weights: dict[str, float], shop: Shop, run: Run) -> None:
+    def _learn(
+        self, texts: dict[str, list[str]], weights: dict[str, float], shop: Shop, run: Run
+    ) -> None:
         """Keep the vectors of all items, and the names by which histories are read."""
         with seeded(run, self.name, "items"):
             if self.tuning == "none":
@@ -140,10 +158,18 @@ class BiEncoder(SearchRanker):
         for module in encoder.modules():
             if isinstance(module, torch.nn.Dropout):
                 module.p = self.dropout
-        if (most := getattr(encoder.config, "max_position_embeddings", self.longest)) < self.longest:
-            raise SettingError(f"{self.name}: longest is {self.longest}, but the encoder reads at most {most}.")
+        if (
+            most := getattr(encoder.config, "max_position_embeddings", self.longest)
+        ) < self.longest:
+            raise SettingError(
+                f"{self.name}: longest is {self.longest}, but the encoder reads at most {most}."
+            )
         encoder = tuned(encoder, self.tuning, self.tuning_size, WHO)
-        return TextNetwork(encoder, self.temperature, learned=self.tuning != "none").eval().to(run.device)
+        return (
+            TextNetwork(encoder, self.temperature, learned=self.tuning != "none")
+            .eval()
+            .to(run.device)
+        )
 
     def _train(self, log: Log, shop: Shop, run: Run) -> None:
         data = PairData(log, shop, self, run)
@@ -164,11 +190,16 @@ class BiEncoder(SearchRanker):
 
         def check() -> float:
             sizes = [len(batch["own"]) for batch in held]
-            losses = [float(net.loss({k: _moved(v, run.device) for k, v in batch.items()})) for batch in held]
+            losses = [
+                float(net.loss({k: _moved(v, run.device) for k, v in batch.items()}))
+                for batch in held
+            ]
             return -float(np.average(losses, weights=sizes))
 
         kept = self._checkpoint(data, run)
-        self.training_ = train(net, data.batches, net.loss, how, run, check if held else None, checkpoint=kept)
+        self.training_ = train(
+            net, data.batches, net.loss, how, run, check if held else None, checkpoint=kept
+        )
 
     def _check_there_is_something(self, data: PairData, log: Log) -> None:
         """Refuse to tune on nothing, rather than to leave the encoder as it is without a word."""
@@ -189,8 +220,18 @@ class BiEncoder(SearchRanker):
         """Where this very training keeps its state: by settings, encoder, data, seed and version."""
         pairs = data.all
         spans = () if data.log.span is None else (data.log.span,)
-        columns = (pairs.request, pairs.item, pairs.weight, pairs.real, data.low, data.log.item, *spans)
-        return kept_at(run, [self.name, self.settings(), self.base_, data.queries, data.texts], columns)
+        columns = (
+            pairs.request,
+            pairs.item,
+            pairs.weight,
+            pairs.real,
+            data.low,
+            data.log.item,
+            *spans,
+        )
+        return kept_at(
+            run, [self.name, self.settings(), self.base_, data.queries, data.texts], columns
+        )
 
     def _network(self) -> TextNetwork:
         """The network, built anew from encoder and saved weights where this was restored."""
@@ -212,13 +253,17 @@ class BiEncoder(SearchRanker):
         """Unit vectors of texts, float32 [texts, size]; zeros where there is no word."""
         net, run = self._network(), run or Run()
         states = States.by_torch(net.encoder, run)
-        return normalised(encode(texts, self._tokenizer, states, run, longest=self.longest, batch_size=READ))
+        return normalised(
+            encode(texts, self._tokenizer, states, run, longest=self.longest, batch_size=READ)
+        )
 
     def _match(self, queries: Sequence[str]) -> np.ndarray:
         asked = self._vectors(queries) / np.float32(self.temperature_)
         return np.asarray(asked @ self.vectors_.T, dtype=np.float32)
 
-    def _match_pairs(self, queries: Sequence[str], query: np.ndarray, item: np.ndarray) -> np.ndarray:
+    def _match_pairs(
+        self, queries: Sequence[str], query: np.ndarray, item: np.ndarray
+    ) -> np.ndarray:
         asked, scores = self._vectors(queries) / np.float32(self.temperature_), np.zeros(len(query))
         rows = max(1, BLOCK_BYTES // (8 * asked.shape[1]))
         for start in range(0, len(query), rows):
@@ -239,4 +284,6 @@ class BiEncoder(SearchRanker):
 
 
 def _moved(value: Any, device: str) -> Any:
-    return {k: v.to(device) for k, v in value.items()} if isinstance(value, dict) else value.to(device)
+    return (
+        {k: v.to(device) for k, v in value.items()} if isinstance(value, dict) else value.to(device)
+    )

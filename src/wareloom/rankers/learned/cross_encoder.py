@@ -9,17 +9,17 @@ from typing import Any, ClassVar, Literal, Self
 import numpy as np
 import polars as pl
 
+from wareloom.core.family import RANKERS
+from wareloom.core.run import Run
+from wareloom.core.top import top_k
 from wareloom.errors import InputError, SettingError, SourceError, require
-from wareloom.family import RANKERS
-from wareloom.language.embedders._encoder import encoder_folder, fingerprint, load_encoder, pooled
+from wareloom.language.encoder import encoder_folder, fingerprint, load_encoder, pooled
 from wareloom.neural import torch
 from wareloom.neural.checkpoint import kept_at
 from wareloom.neural.training import Training, seeded, train
 from wareloom.neural.tuning import put_weights, tuned, tuned_weights
-from wareloom.rankers._top import top_k
-from wareloom.rankers.search._base import SearchRanker, lifted
-from wareloom.rankers.search._judged import RIGHT, Mining, judged, with_lower
-from wareloom.run import Run
+from wareloom.rankers.search.base import SearchRanker, lifted
+from wareloom.rankers.search.judged import RIGHT, Mining, judged, with_lower
 from wareloom.shop import Log, Shop, Vocabulary
 
 WHO = "ranker 'cross_encoder'"
@@ -72,7 +72,9 @@ class CrossEncoder(SearchRanker):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.tuning not in RATES:
-            raise SettingError(f"{self.name}: tuning is {self.tuning!r}; give one of {', '.join(RATES)}.")
+            raise SettingError(
+                f"{self.name}: tuning is {self.tuning!r}; give one of {', '.join(RATES)}."
+            )
         for name in ("tuning_size", "candidates", "lessons", "epochs", "batch_size"):
             require(self.name, name, getattr(self, name), getattr(self, name) >= 1, "1 or more")
         require(self.name, "listed", self.listed, self.listed >= 2, "2 or more")
@@ -81,7 +83,9 @@ class CrossEncoder(SearchRanker):
             require(self.name, name, getattr(self, name), getattr(self, name) >= 0, "0 or more")
         kind = RANKERS.load(self.retriever)
         if not issubclass(kind, SearchRanker) or kind is type(self):
-            raise SettingError(f"{self.name}: the retriever {self.retriever!r} reads no queries: take bm25, say.")
+            raise SettingError(
+                f"{self.name}: the retriever {self.retriever!r} reads no queries: take bm25, say."
+            )
 
     def untaught(self) -> Self:
         """Return the same with a retriever that needs no judgments; without them it orders nothing anew."""
@@ -91,11 +95,15 @@ class CrossEncoder(SearchRanker):
     def _fit(self, log: Log, shop: Shop | None, run: Run) -> None:
         assert shop is not None
         self.retrievers_ = {
-            "retriever": RANKERS.make(self.retriever, **self.retriever_settings).fit(shop, run, log=log)
+            "retriever": RANKERS.make(self.retriever, **self.retriever_settings).fit(
+                shop, run, log=log
+            )
         }
         super()._fit(log, shop, run)
 
-    def _learn(self, texts: dict[str, list[str]], weights: dict[str, float], shop: Shop, run: Run) -> None:
+    def _learn(
+        self, texts: dict[str, list[str]], weights: dict[str, float], shop: Shop, run: Run
+    ) -> None:
         rows = judged(shop, Vocabulary(self.items_))
         if len(rows):
             mining = Mining(self._found, self.listed - 1, self.lessons)
@@ -109,7 +117,9 @@ class CrossEncoder(SearchRanker):
 
     def teach(self, texts: dict[str, list[str]], rows: pl.DataFrame, run: Run) -> None:
         """Learn to read the items' texts, in the order of the catalogue, from `rows` as `judged` gives them."""
-        self.texts_ = pl.Series(["\n".join(p for p in parts if p) for parts in zip(*texts.values(), strict=True)])
+        self.texts_ = pl.Series(
+            ["\n".join(p for p in parts if p) for parts in zip(*texts.values(), strict=True)]
+        )
         folder = encoder_folder(self.model, WHO)
         self.base_ = {"model": self.model or "all-MiniLM-L6-v2", "fingerprint": fingerprint(folder)}
         self.training_: list[dict[str, float]] = []
@@ -136,7 +146,9 @@ class CrossEncoder(SearchRanker):
 
     def _train(self, rows: pl.DataFrame, run: Run) -> None:
         """Teach the encoder and the map; rows as `judged` gives them."""
-        rows = rows.group_by("query", "item", maintain_order=True).agg(pl.col("said").first(), pl.col("grade").mean())
+        rows = rows.group_by("query", "item", maintain_order=True).agg(
+            pl.col("said").first(), pl.col("grade").mean()
+        )
         lists = (
             rows.group_by("query", maintain_order=True)
             .agg("said", "item", "grade")
@@ -144,7 +156,9 @@ class CrossEncoder(SearchRanker):
         )
         if not len(lists):
             raise InputError(f"The {WHO} has nothing to learn from: no judgment is above grade 0.")
-        lists = lists[np.sort(run.rng(self.name, "lessons").permutation(len(lists))[: self.lessons])]
+        lists = lists[
+            np.sort(run.rng(self.name, "lessons").permutation(len(lists))[: self.lessons])
+        ]
         self.updates_ = run.updates or self.epochs * -(-len(lists) // self.batch_size)
         said = [each[0] for each in lists["said"].to_list()]
         items, grades = lists["item"].to_list(), lists["grade"].to_list()
@@ -153,7 +167,13 @@ class CrossEncoder(SearchRanker):
             rng = run.rng(self.name, "epoch", epoch)
             order = rng.permutation(len(said))
             for start in range(0, len(order), self.batch_size):
-                yield self._batch([(said[q], items[q], grades[q]) for q in order[start : start + self.batch_size]], rng)
+                yield self._batch(
+                    [
+                        (said[q], items[q], grades[q])
+                        for q in order[start : start + self.batch_size]
+                    ],
+                    rng,
+                )
 
         how = Training(
             learning_rate=self.learning_rate or RATES[self.tuning],
@@ -166,12 +186,16 @@ class CrossEncoder(SearchRanker):
         kept = kept_at(run, [self.name, self.settings(), self.base_, *told])
         self.training_ = train(self._net, batches, self._net.loss, how, run, None, checkpoint=kept)
 
-    def _batch(self, lists: list[tuple[str, list[int], list[float]]], rng: np.random.Generator) -> dict[str, Any]:
+    def _batch(
+        self, lists: list[tuple[str, list[int], list[float]]], rng: np.random.Generator
+    ) -> dict[str, Any]:
         """Lay queries out with `listed` items each: words [queries × listed, pieces] and gains [queries, listed]."""
         queries, texts, gains = [], [], np.zeros((len(lists), self.listed), dtype=np.float32)
         for row, (said, items, grades) in enumerate(lists):
             best = int(np.argmax(grades))
-            others = rng.permutation([place for place in range(len(items)) if place != best])[: self.listed - 1]
+            others = rng.permutation([place for place in range(len(items)) if place != best])[
+                : self.listed - 1
+            ]
             chosen = [items[best], *(items[place] for place in others)]
             worth = [grades[best], *(grades[place] for place in others)]
             more = self.listed - len(chosen)
@@ -183,7 +207,9 @@ class CrossEncoder(SearchRanker):
 
     def _words(self, queries: list[str], texts: list[str]) -> dict[str, Any]:
         how = {"truncation": "longest_first", "max_length": self.longest, "return_tensors": "pt"}
-        return dict(self._tokenizer(queries, texts, padding=True, return_attention_mask=True, **how))
+        return dict(
+            self._tokenizer(queries, texts, padding=True, return_attention_mask=True, **how)
+        )
 
     def _network(self) -> Any:
         """The network, built anew from encoder and saved weights where this was restored."""
@@ -200,7 +226,9 @@ class CrossEncoder(SearchRanker):
             self._net = net.eval()
         return self._net
 
-    def _match_pairs(self, queries: Sequence[str], query: np.ndarray, item: np.ndarray) -> np.ndarray:
+    def _match_pairs(
+        self, queries: Sequence[str], query: np.ndarray, item: np.ndarray
+    ) -> np.ndarray:
         if not self.weights_:
             retriever: SearchRanker = self.retrievers_["retriever"]
             return retriever._match_pairs(retriever._read(queries), query, item)

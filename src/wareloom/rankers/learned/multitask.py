@@ -9,19 +9,19 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 import polars as pl
 
+from wareloom.core.run import Run
 from wareloom.errors import InputError, require
 from wareloom.neural.weights import loaded
-from wareloom.rankers._named import named_weights, worths
-from wareloom.rankers._vectors import check_embedder
-from wareloom.rankers.ctr import _calibration as calibration_
-from wareloom.rankers.ctr._base import ClickRanker, Examples, nothing_known
-from wareloom.rankers.ctr._features import Encoded
-from wareloom.rankers.ctr._networks import BLIND, Batches, begin_with_text, logits
-from wareloom.rankers.ctr._rows import Asked, Rows
+from wareloom.rankers.clicks import _calibration as calibration_
+from wareloom.rankers.clicks._features import Encoded
+from wareloom.rankers.clicks._networks import BLIND, Batches, begin_with_text, logits
+from wareloom.rankers.clicks._rows import Asked, Rows
+from wareloom.rankers.clicks.base import ClickRanker, Examples, nothing_known
 from wareloom.rankers.learned._aims import Aims, relevance
 from wareloom.rankers.learned._experts import Experts, Lesson, Shape, columns, teach
 from wareloom.rankers.learned._tasks import DEPTHS, TASKS, depths, ratings, steps
-from wareloom.run import Run
+from wareloom.rankers.named import named_weights, worths
+from wareloom.rankers.vectors import check_embedder
 from wareloom.shop import Requests, Shop
 from wareloom.shop.impressions import CLICK
 from wareloom.shop.schema import INTERACTIONS
@@ -90,10 +90,22 @@ class Multitask(ClickRanker):
         for name in ("experts", "embedding_size", "hidden_size", "layers", "epochs", "batch_size"):
             require("multitask", name, getattr(self, name), getattr(self, name) >= 1, "1 or more")
         require("multitask", "dropout", self.dropout, 0 <= self.dropout < 1, "a share below 1")
-        require("multitask", "learning_rate", self.learning_rate, self.learning_rate > 0, "a number above 0")
+        require(
+            "multitask",
+            "learning_rate",
+            self.learning_rate,
+            self.learning_rate > 0,
+            "a number above 0",
+        )
         require("multitask", "weight_decay", self.weight_decay, self.weight_decay >= 0, "0 or more")
         named = [name for name, weight in self._wanted().items() if weight and name != "rating"]
-        require("multitask", "tasks", self.tasks, bool(named), f"one of {', '.join(DEPTHS)} a weight above 0")
+        require(
+            "multitask",
+            "tasks",
+            self.tasks,
+            bool(named),
+            f"one of {', '.join(DEPTHS)} a weight above 0",
+        )
         Aims.parse("multitask", self.objective)
 
     def _wanted(self) -> dict[str, float]:
@@ -116,7 +128,9 @@ class Multitask(ClickRanker):
     def predict_tasks(self, shop: Shop, earlier: Shop | None = None) -> pl.DataFrame:
         """Return a column of each learned task for the impressions of `shop`: probabilities, and the rating."""
         parts = [self._outlook(rows) for rows in self._shown(shop, earlier)]
-        return pl.DataFrame({name: np.concatenate([part[name] for part in parts]) for name in self.tasks_})
+        return pl.DataFrame(
+            {name: np.concatenate([part[name] for part in parts]) for name in self.tasks_}
+        )
 
     def chances(self, requests: Requests) -> dict[str, np.ndarray]:
         """Return by learned task the probability, or the rating, of every item: float64 [requests, items] each.
@@ -153,8 +167,12 @@ class Multitask(ClickRanker):
         self.rating_scale_ = _scale(rating[known], rows.weight[known])
         self._weigh_items(rows, shop)
         more = {
-            "labels": np.stack([depth >= DEPTHS[name] for name in binary], axis=1).astype(np.float32),
-            "rating": np.where(known, (rating - self.rating_scale_[0]) / self.rating_scale_[1], np.nan),
+            "labels": np.stack([depth >= DEPTHS[name] for name in binary], axis=1).astype(
+                np.float32
+            ),
+            "rating": np.where(
+                known, (rating - self.rating_scale_[0]) / self.rating_scale_[1], np.nan
+            ),
             "worth": self.worth_[rows.item],
             "popularity": np.log1p(self.counts_)[rows.item],
         }
@@ -169,10 +187,15 @@ class Multitask(ClickRanker):
         if not power:
             return
         if shop is None:
-            raise InputError("multitask: margin among the objectives needs a shop with items, not a log alone.")
+            raise InputError(
+                "multitask: margin among the objectives needs a shop with items, not a log alone."
+            )
         items = self.items_.rename("item_id").to_frame()
         self.worth_ = power * np.log(
-            worths(items.join(shop.table("items"), on="item_id", how="left", maintain_order="left"), self.value)
+            worths(
+                items.join(shop.table("items"), on="item_id", how="left", maintain_order="left"),
+                self.value,
+            )
         )
         self.worth_ -= np.log(self.counts_ @ np.exp(self.worth_) / self.counts_.sum())
 
@@ -180,14 +203,20 @@ class Multitask(ClickRanker):
     def _stops_early(self) -> bool:
         return self.patience > 0
 
-    def _learn(self, train: Examples, held: Examples | None, sizes: np.ndarray, shop: Shop | None, run: Run) -> None:
+    def _learn(
+        self, train: Examples, held: Examples | None, sizes: np.ndarray, shop: Shop | None, run: Run
+    ) -> None:
         self.numbers_ = train.rows.dense.shape[1]
         blind = (held is None or held.label.sum() == 0) and self.patience > 0
         epochs = min(self.epochs, BLIND) if blind else self.epochs
         batches = Batches(train, self, epochs, run, columns)
         self.updates_ = batches.updates
         how = batches.how(self, patience=0 if blind else self.patience)
-        weight, labels, wanted = train.weight / train.weight.sum(), train.more["labels"], self._wanted()
+        weight, labels, wanted = (
+            train.weight / train.weight.sum(),
+            train.more["labels"],
+            self._wanted(),
+        )
         rated = [weight @ np.isfinite(train.more["rating"])] if "rating" in self.tasks_ else []
         lesson = Lesson(
             weights=np.array([wanted[name] for name in self.tasks_]),
@@ -239,7 +268,9 @@ class Multitask(ClickRanker):
         outputs = self._outputs(late.rows)
         for place, name in enumerate(name for name in self.tasks_ if name != "rating"):
             label = late.more["labels"][:, place].astype(np.float64)
-            self.curves_[name] = calibration_.learn(self.calibration, outputs[:, place], label, late.weight)
+            self.curves_[name] = calibration_.learn(
+                self.calibration, outputs[:, place], label, late.weight
+            )
 
     def _odds(self, rows: Encoded) -> np.ndarray:
         return self._from(self._logs(rows)[self.tasks_[0]])
@@ -262,7 +293,9 @@ class Multitask(ClickRanker):
                 found[name] = self.rating_scale_[0] + self.rating_scale_[1] * outputs[:, place]
                 continue
             kind = self.calibration if name in self.curves_ else "none"
-            odds = calibration_.calibrated(kind, self.curves_.get(name, np.zeros(0)), outputs[:, place])
+            odds = calibration_.calibrated(
+                kind, self.curves_.get(name, np.zeros(0)), outputs[:, place]
+            )
             kept, whole = -np.logaddexp(0, -odds), calibration_.corrected(odds, float(self.kept_))
             if place == 0:
                 gain = -np.logaddexp(0, -whole) - kept
@@ -270,7 +303,10 @@ class Multitask(ClickRanker):
         return found
 
     def _outlook(self, rows: Encoded) -> dict[str, np.ndarray]:
-        return {name: value if name == "rating" else np.exp(value) for name, value in self._logs(rows).items()}
+        return {
+            name: value if name == "rating" else np.exp(value)
+            for name, value in self._logs(rows).items()
+        }
 
     def _score(self, requests: Requests) -> np.ndarray:
         """The logarithm of the sum or product of the tasks, times worth^margin, over popularity^novelty."""

@@ -7,17 +7,17 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
+from wareloom.core.run import Run
 from wareloom.errors import require
 from wareloom.neural import torch
 from wareloom.neural.dropout import dropout
 from wareloom.neural.items import ItemTable
-from wareloom.rankers._history import popularity
-from wareloom.rankers.content._text import FIELDS
 from wareloom.rankers.content.attributes import facet_codes
-from wareloom.rankers.sequence._neural import Asked, SequenceRanker
-from wareloom.run import Run
+from wareloom.rankers.history import popularity
+from wareloom.rankers.sequence.base import Asked, SequenceRanker
 from wareloom.shop import Log, Shop
 from wareloom.shop.log import NO_TIME
+from wareloom.shop.texts import FIELDS
 
 F = torch.nn.functional
 HOUR = 3_600_000_000
@@ -54,14 +54,24 @@ class TwoTower(SequenceRanker):
     def __post_init__(self) -> None:
         super().__post_init__()
         for setting in ("hidden_size", "bands"):
-            require("two_tower", setting, getattr(self, setting), getattr(self, setting) >= 1, "1 or more")
+            require(
+                "two_tower",
+                setting,
+                getattr(self, setting),
+                getattr(self, setting) >= 1,
+                "1 or more",
+            )
 
     def _encoder(self) -> Any:
-        return _UserTower(self.embedding_size, self.hidden_size, self.dropout, attention=self.pool == "attention")
+        return _UserTower(
+            self.embedding_size, self.hidden_size, self.dropout, attention=self.pool == "attention"
+        )
 
     def _fit(self, log: Log, shop: Shop | None, run: Run) -> None:
         codes = {} if shop is None else facet_codes(shop, self.bands)
-        self.facets_ = np.stack([*codes.values()]) if codes else np.zeros((0, len(log.items)), dtype=np.int64)
+        self.facets_ = (
+            np.stack([*codes.values()]) if codes else np.zeros((0, len(log.items)), dtype=np.int64)
+        )
         self.known_ = popularity(log) > 0
         self.clock_ = log.timed
         super()._fit(log, shop, run)
@@ -76,7 +86,9 @@ class TwoTower(SequenceRanker):
         with torch.no_grad():
             self._net["bias"].weight[1:, 0] = torch.from_numpy(bias)
 
-    def _vectors(self, shop: Shop | None, run: Run, source: SequenceRanker | None) -> np.ndarray | None:
+    def _vectors(
+        self, shop: Shop | None, run: Run, source: SequenceRanker | None
+    ) -> np.ndarray | None:
         if shop is None or not set(FIELDS) & set(shop.columns("items")):
             return None
         return super()._vectors(shop, run, source)
@@ -89,7 +101,9 @@ class TwoTower(SequenceRanker):
         return net
 
     def _table(self, items: int, features: np.ndarray | None) -> Any:
-        return _ItemTower(items, features, self.facets_, self.known_, (self.embedding_size, self.hidden_size))
+        return _ItemTower(
+            items, features, self.facets_, self.known_, (self.embedding_size, self.hidden_size)
+        )
 
     def _beside(self, log: Log) -> list[np.ndarray]:
         return [*super()._beside(log), *clock(log.time)] if self.clock_ else super()._beside(log)
@@ -101,14 +115,18 @@ class TwoTower(SequenceRanker):
             when = sum(net["clock"](column[:, 1:].masked_fill(blind, 0)) for column in beside[-2:])
         target = items[:, 1:]
         there = target > 0
-        states = net["encoder"](self._read(net, items[:, :-1], *(column[:, :-1] for column in kinds)), when)
+        states = net["encoder"](
+            self._read(net, items[:, :-1], *(column[:, :-1] for column in kinds)), when
+        )
         return states[there], target[there], weight[:, 1:][there]
 
     def _states(self, net: Any, asked: Asked) -> Any:
         when, kinds = None, asked.beside
         if self.clock_:
             kinds = asked.beside[:-2]
-            codes = (torch.from_numpy(column).to(asked.items.device) for column in clock(asked.times))
+            codes = (
+                torch.from_numpy(column).to(asked.items.device) for column in clock(asked.times)
+            )
             when = sum(net["clock"](code) for code in codes)[:, None]
         states = net["encoder"](self._read(net, asked.items, *kinds), when, last=True)
         return states[:, -1]
@@ -141,21 +159,32 @@ class _ItemTower(ItemTable):
     """Vectors of ids, texts and facets added up, then a perceptron; ids of items without events count nothing."""
 
     def __init__(
-        self, items: int, features: np.ndarray | None, facets: np.ndarray, known: np.ndarray, sizes: tuple[int, int]
+        self,
+        items: int,
+        features: np.ndarray | None,
+        facets: np.ndarray,
+        known: np.ndarray,
+        sizes: tuple[int, int],
     ) -> None:
         super().__init__(items, sizes[0], features)
-        starts = np.concatenate([[0], np.cumsum([int(codes.max(initial=0)) + 1 for codes in facets])]).astype(np.int64)
+        starts = np.concatenate(
+            [[0], np.cumsum([int(codes.max(initial=0)) + 1 for codes in facets])]
+        ).astype(np.int64)
         codes = np.zeros((items + 1, len(facets)), dtype=np.int64)
         codes[1:] = (facets + starts[:-1, None]).T
         self.facets = torch.nn.Embedding(int(starts[-1]), sizes[0])
         torch.nn.init.normal_(self.facets.weight, std=0.5 * sizes[0] ** -0.5)
         self.mix = _Perceptron(*sizes)
         self.register_buffer("codes", torch.from_numpy(codes), persistent=False)
-        self.register_buffer("known", torch.from_numpy(np.append(0.0, known).astype(np.float32)), persistent=False)
+        self.register_buffer(
+            "known", torch.from_numpy(np.append(0.0, known).astype(np.float32)), persistent=False
+        )
 
     def forward(self, codes: Any) -> Any:
         """Vectors of some items: codes [...] → [..., size]; padding is zero."""
-        x = self.own(codes) * self.known[codes][..., None] + self.facets(self.codes[codes]).sum(dim=-2)
+        x = self.own(codes) * self.known[codes][..., None] + self.facets(self.codes[codes]).sum(
+            dim=-2
+        )
         if hasattr(self, "map"):
             x = x + self.map(self.features[codes])
         return self.mix(x) * (codes > 0)[..., None]

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from wareloom.core.run import Run
 from wareloom.errors import needed
-from wareloom.run import Run
 
 STEPS = 4
 """Steps of a grade that are told apart between one whole grade and the next"""
@@ -36,7 +36,9 @@ def taught(
     library = lightgbm(how.name)
     label = np.rint(rows["grade"].to_numpy() * STEPS).astype(np.int64)
     group = rows.group_by("query", "origin", maintain_order=True).len()["len"].to_numpy()
-    data = library.Dataset(table, label, weight=rows["weight"].to_numpy(), group=group, init_score=start)
+    data = library.Dataset(
+        table, label, weight=rows["weight"].to_numpy(), group=group, init_score=start
+    )
     settings = {
         "objective": "lambdarank",
         "num_leaves": how.leaves,

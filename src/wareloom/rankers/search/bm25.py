@@ -8,11 +8,11 @@ from typing import ClassVar
 
 import numpy as np
 
+from wareloom.core.run import Run
 from wareloom.errors import require
 from wareloom.language.tokenise import tokenise_all
-from wareloom.rankers.search._base import SearchRanker
-from wareloom.rankers.search._index import at_pairs, bm25, counted, learn_terms
-from wareloom.run import Run
+from wareloom.rankers.search.base import SearchRanker
+from wareloom.rankers.search.index import at_pairs, bm25, counted, learn_terms
 from wareloom.shop import Shop
 
 
@@ -39,16 +39,23 @@ class BM25(SearchRanker):
         require("bm25", "k1", self.k1, self.k1 >= 0, "0 or more")
         require("bm25", "b", self.b, 0 <= self.b <= 1, "a share from 0 to 1")
 
-    def _learn(self, texts: dict[str, list[str]], weights: dict[str, float], shop: Shop, run: Run) -> None:
+    def _learn(
+        self, texts: dict[str, list[str]], weights: dict[str, float], shop: Shop, run: Run
+    ) -> None:
         words = {name: tokenise_all(column, stem=self.stem) for name, column in texts.items()}
         self.terms_ = learn_terms(list(words.values()))
-        counts = sum(counted(column, self.terms_) * np.float32(weights[name]) for name, column in words.items())
+        counts = sum(
+            counted(column, self.terms_) * np.float32(weights[name])
+            for name, column in words.items()
+        )
         self.weights_ = bm25(counts.tocsr(), self.k1, self.b)
 
     def _match(self, queries: Sequence[str]) -> np.ndarray:
         asked = counted(tokenise_all(queries, stem=self.stem), self.terms_)
         return (asked @ self.weights_.T).toarray().astype(np.float32)
 
-    def _match_pairs(self, queries: Sequence[str], query: np.ndarray, item: np.ndarray) -> np.ndarray:
+    def _match_pairs(
+        self, queries: Sequence[str], query: np.ndarray, item: np.ndarray
+    ) -> np.ndarray:
         asked = counted(tokenise_all(queries, stem=self.stem), self.terms_)
         return at_pairs(asked, self.weights_, query, item)

@@ -8,12 +8,12 @@ from typing import Any, Literal
 
 import numpy as np
 
+from wareloom.core.run import Run
+from wareloom.core.top import top_k
 from wareloom.errors import require
-from wareloom.rankers._top import top_k
-from wareloom.rankers.search._base import SearchRanker, scaled
-from wareloom.rankers.search._judged import judged
-from wareloom.rankers.search._parts import Members
-from wareloom.run import Run
+from wareloom.rankers.search.base import SearchRanker, scaled
+from wareloom.rankers.search.judged import judged
+from wareloom.rankers.search.members import Members
 from wareloom.shop import Shop, Vocabulary
 
 GRID = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0)
@@ -55,16 +55,30 @@ class Fusion(Members, SearchRanker):
     def __post_init__(self) -> None:
         super().__post_init__()
         self._check_members()
-        known = {*self.weights} <= {*self.members} and all(weight >= 0 for weight in self.weights.values())
-        require("fusion", "weights", self.weights, known, f"numbers from 0, for names among {', '.join(self.members)}")
+        known = {*self.weights} <= {*self.members} and all(
+            weight >= 0 for weight in self.weights.values()
+        )
+        require(
+            "fusion",
+            "weights",
+            self.weights,
+            known,
+            f"numbers from 0, for names among {', '.join(self.members)}",
+        )
         require("fusion", "constant", self.constant, self.constant > 0, "a number above 0")
         require("fusion", "depth", self.depth, self.depth >= 1, "1 or more")
 
-    def _learn(self, texts: dict[str, list[str]], weights: dict[str, float], shop: Shop, run: Run) -> None:
+    def _learn(
+        self, texts: dict[str, list[str]], weights: dict[str, float], shop: Shop, run: Run
+    ) -> None:
         self.shares_ = np.array([self.weights.get(name, 1.0) for name in self.members])
-        rows = judged(shop, Vocabulary(self.items_)) if self.learn and len(self.members) > 1 else None
+        rows = (
+            judged(shop, Vocabulary(self.items_)) if self.learn and len(self.members) > 1 else None
+        )
         if rows is not None and len(rows):
-            self.shares_ = self._learned(rows["said"].to_list(), rows["item"].to_numpy(), rows["grade"].to_numpy())
+            self.shares_ = self._learned(
+                rows["said"].to_list(), rows["item"].to_numpy(), rows["grade"].to_numpy()
+            )
 
     def _learned(self, said: list[str], item: np.ndarray, grade: np.ndarray) -> np.ndarray:
         queries = list(dict.fromkeys(said))
@@ -84,7 +98,9 @@ class Fusion(Members, SearchRanker):
                         best, value = tried, found
         return best
 
-    def _said_pairs(self, queries: Sequence[str], query: np.ndarray, item: np.ndarray) -> np.ndarray:
+    def _said_pairs(
+        self, queries: Sequence[str], query: np.ndarray, item: np.ndarray
+    ) -> np.ndarray:
         """What each member says of pairs: float64 [members, pairs]."""
         found = np.zeros((len(self.members), len(query)))
         for start, stop in self._blocks(len(queries)):
@@ -95,14 +111,19 @@ class Fusion(Members, SearchRanker):
 
     def _said(self, queries: Sequence[str]) -> list[np.ndarray]:
         """What each member says of all items: float32 [queries, items] each."""
-        return [self._placed(scores) if self.by == "rrf" else scaled(scores) for scores in self._asked(queries)]
+        return [
+            self._placed(scores) if self.by == "rrf" else scaled(scores)
+            for scores in self._asked(queries)
+        ]
 
     def _placed(self, scores: np.ndarray) -> np.ndarray:
         best = top_k(scores, min(self.depth, scores.shape[1]))
         found = np.zeros_like(scores)
         value = (1 / (self.constant + 1 + np.arange(best.shape[1]))).astype(np.float32)
         there = np.take_along_axis(scores, best, axis=1) > scores.min(axis=1, keepdims=True)
-        np.put_along_axis(found, best, np.where(there, value[None, :], 0.0).astype(np.float32), axis=1)
+        np.put_along_axis(
+            found, best, np.where(there, value[None, :], 0.0).astype(np.float32), axis=1
+        )
         return found
 
     def _match(self, queries: Sequence[str]) -> np.ndarray:

@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 
+from wareloom.core.run import Run
+from wareloom.core.top import top_k
 from wareloom.errors import require
-from wareloom.rankers._top import top_k
-from wareloom.rankers.search._base import SearchRanker, lifted
-from wareloom.rankers.search._judged import Mining, judged, with_lower
-from wareloom.rankers.search._match import Matcher
 from wareloom.rankers.search._trees import lightgbm, taught
-from wareloom.run import Run
+from wareloom.rankers.search.base import SearchRanker, lifted
+from wareloom.rankers.search.judged import Mining, judged, with_lower
+from wareloom.rankers.search.match import Matcher
 from wareloom.shop import Shop, Vocabulary
 
 START = 8.0
@@ -60,12 +60,22 @@ class LambdaMART(SearchRanker):
             require("lambdamart", name, getattr(self, name), getattr(self, name) >= 1, "1 or more")
         require("lambdamart", "mined", self.mined, self.mined >= 0, "0 or more")
         require("lambdamart", "leaves", self.leaves, self.leaves >= 2, "2 or more")
-        require("lambdamart", "learning_rate", self.learning_rate, self.learning_rate > 0, "a number above 0")
-        require("lambdamart", "sample", self.sample, 0 < self.sample <= 1, "a share above 0, at most 1")
+        require(
+            "lambdamart",
+            "learning_rate",
+            self.learning_rate,
+            self.learning_rate > 0,
+            "a number above 0",
+        )
+        require(
+            "lambdamart", "sample", self.sample, 0 < self.sample <= 1, "a share above 0, at most 1"
+        )
         require("lambdamart", "k1", self.k1, self.k1 >= 0, "0 or more")
         require("lambdamart", "b", self.b, 0 <= self.b <= 1, "a share from 0 to 1")
 
-    def _learn(self, texts: dict[str, list[str]], weights: dict[str, float], shop: Shop, run: Run) -> None:
+    def _learn(
+        self, texts: dict[str, list[str]], weights: dict[str, float], shop: Shop, run: Run
+    ) -> None:
         for name in ("_matcher", "_matrices", "_trees"):
             self.__dict__.pop(name, None)
         for name, value in Matcher.learn(texts, self.k1, self.b).state().items():
@@ -73,13 +83,19 @@ class LambdaMART(SearchRanker):
         self.trees_ = ""
         rows = judged(shop, Vocabulary(self.items_))
         if len(rows):
-            rows = with_lower(rows, Mining(self._found, self.mined, self.lessons), run.rng("lambdamart", "mined"))
+            rows = with_lower(
+                rows, Mining(self._found, self.mined, self.lessons), run.rng("lambdamart", "mined")
+            )
         if len(rows) == 0:
             return
         query = rows["query"].rank("dense").to_numpy().astype(np.int64) - 1
         names = rows.group_by("query").len().sort("query")["query"].to_list()
-        table = self._matcher.pairs(self._matrices, self._matcher.ask(names), query, rows["item"].to_numpy())
-        self.trees_ = taught(self, table, rows, lambda grade: grade, run, START * table[:, 1].astype(np.float64))
+        table = self._matcher.pairs(
+            self._matrices, self._matcher.ask(names), query, rows["item"].to_numpy()
+        )
+        self.trees_ = taught(
+            self, table, rows, lambda grade: grade, run, START * table[:, 1].astype(np.float64)
+        )
 
     @cached_property
     def _matcher(self) -> Matcher:
@@ -93,13 +109,17 @@ class LambdaMART(SearchRanker):
     def _trees(self) -> Any:
         return lightgbm(self.name).Booster(model_str=self.trees_)
 
-    def _match_pairs(self, queries: Sequence[str], query: np.ndarray, item: np.ndarray) -> np.ndarray:
+    def _match_pairs(
+        self, queries: Sequence[str], query: np.ndarray, item: np.ndarray
+    ) -> np.ndarray:
         if len(query) == 0:
             return np.zeros(0)
         table = self._matcher.pairs(self._matrices, self._matcher.ask(queries), query, item)
         if not self.trees_:
             return table[:, 0].astype(np.float64)
-        said = np.asarray(self._trees.predict(table, raw_score=True, num_threads=1), dtype=np.float64)
+        said = np.asarray(
+            self._trees.predict(table, raw_score=True, num_threads=1), dtype=np.float64
+        )
         return said + START * table[:, 1]
 
     def _found(self, queries: list[str]) -> Iterator[np.ndarray]:
@@ -110,7 +130,11 @@ class LambdaMART(SearchRanker):
 
     def _by_words(self, queries: Sequence[str]) -> np.ndarray:
         """BM25 of all items: float32 [queries, items]."""
-        found: np.ndarray = (self._matcher.ask(queries).counts @ self._matrices["all"].T).toarray().astype(np.float32)
+        found: np.ndarray = (
+            (self._matcher.ask(queries).counts @ self._matrices["all"].T)
+            .toarray()
+            .astype(np.float32)
+        )
         return found
 
     def _match(self, queries: Sequence[str]) -> np.ndarray:

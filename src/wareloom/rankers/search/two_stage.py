@@ -10,15 +10,15 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from wareloom.core.family import RANKERS
+from wareloom.core.run import Run
+from wareloom.core.top import top_k
 from wareloom.errors import require
-from wareloom.family import RANKERS
-from wareloom.rankers._top import top_k
-from wareloom.rankers.search._base import SearchRanker, lifted, scaled
-from wareloom.rankers.search._judged import Mining, judged, with_lower
-from wareloom.rankers.search._match import Matcher
-from wareloom.rankers.search._parts import Members
 from wareloom.rankers.search._trees import lightgbm, taught
-from wareloom.run import Run
+from wareloom.rankers.search.base import SearchRanker, lifted, scaled
+from wareloom.rankers.search.judged import Mining, judged, with_lower
+from wareloom.rankers.search.match import Matcher
+from wareloom.rankers.search.members import Members
 from wareloom.shop import Shop, Vocabulary
 
 
@@ -73,8 +73,16 @@ class TwoStage(Members, SearchRanker):
         for name in ("trees", "min_rows", "candidates", "lessons"):
             require("two_stage", name, getattr(self, name), getattr(self, name) >= 1, "1 or more")
         require("two_stage", "leaves", self.leaves, self.leaves >= 2, "2 or more")
-        require("two_stage", "learning_rate", self.learning_rate, self.learning_rate > 0, "a number above 0")
-        require("two_stage", "sample", self.sample, 0 < self.sample <= 1, "a share above 0, at most 1")
+        require(
+            "two_stage",
+            "learning_rate",
+            self.learning_rate,
+            self.learning_rate > 0,
+            "a number above 0",
+        )
+        require(
+            "two_stage", "sample", self.sample, 0 < self.sample <= 1, "a share above 0, at most 1"
+        )
         for name in ("trust", "mined", "reads", "heed"):
             require("two_stage", name, getattr(self, name), getattr(self, name) >= 0, "0 or more")
         self._reader()
@@ -82,13 +90,17 @@ class TwoStage(Members, SearchRanker):
     def _reader(self) -> Any:
         return RANKERS.make("cross_encoder", **self.reader) if self.reads or self.reader else None
 
-    def _learn(self, texts: dict[str, list[str]], weights: dict[str, float], shop: Shop, run: Run) -> None:
+    def _learn(
+        self, texts: dict[str, list[str]], weights: dict[str, float], shop: Shop, run: Run
+    ) -> None:
         for name in ("_matcher", "_matrices", "_trees"):
             self.__dict__.pop(name, None)
         self.trees_, self.readers_ = "", dict[str, Any]()
         rows = judged(shop, Vocabulary(self.items_))
         if len(rows) and (self.trust or self.reads):
-            rows = with_lower(rows, Mining(self._found, self.mined, self.lessons), run.rng("two_stage", "mined"))
+            rows = with_lower(
+                rows, Mining(self._found, self.mined, self.lessons), run.rng("two_stage", "mined")
+            )
         if len(rows) and self.trust:
             self._grow(texts, rows, run)
         if len(rows) and self.reads:
@@ -116,7 +128,9 @@ class TwoStage(Members, SearchRanker):
         """The members' best items of each query."""
         said = self._read(queries)
         for start, stop in self._blocks(len(said)):
-            parts = [top_k(s, min(self.candidates, s.shape[1])) for s in self._said(said[start:stop])]
+            parts = [
+                top_k(s, min(self.candidates, s.shape[1])) for s in self._said(said[start:stop])
+            ]
             yield from np.concatenate(parts, axis=1)
 
     @cached_property
@@ -171,17 +185,30 @@ class TwoStage(Members, SearchRanker):
             return total
         chosen = np.zeros(total.shape, dtype=bool)
         for scores in said:
-            np.put_along_axis(chosen, top_k(scores, min(self.candidates, scores.shape[1])), True, axis=1)
+            np.put_along_axis(
+                chosen, top_k(scores, min(self.candidates, scores.shape[1])), True, axis=1
+            )
         row, item = np.nonzero(chosen)
-        mixed = self._mixed(queries, row, item, total[row, item], [scores[row, item] for scores in said])
+        mixed = self._mixed(
+            queries, row, item, total[row, item], [scores[row, item] for scores in said]
+        )
         return lifted(total, row, item, mixed)
 
     def _mixed(
-        self, queries: Sequence[str], row: np.ndarray, item: np.ndarray, total: np.ndarray, parts: list[np.ndarray]
+        self,
+        queries: Sequence[str],
+        row: np.ndarray,
+        item: np.ndarray,
+        total: np.ndarray,
+        parts: list[np.ndarray],
     ) -> np.ndarray:
         words = self._matcher.pairs(self._matrices, self._matcher.ask(queries), row, item)
-        table = np.concatenate([np.stack([*parts, total], axis=1).astype(np.float32), words], axis=1)
-        judged = np.asarray(self._trees.predict(table, raw_score=True, num_threads=1), dtype=np.float64)
+        table = np.concatenate(
+            [np.stack([*parts, total], axis=1).astype(np.float32), words], axis=1
+        )
+        judged = np.asarray(
+            self._trees.predict(table, raw_score=True, num_threads=1), dtype=np.float64
+        )
         return _unit(total.astype(np.float64), row) + self.trust * _unit(judged, row)
 
 

@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from wareloom.core.family import EMBEDDERS, RANKERS
+from wareloom.core.run import Run
 from wareloom.errors import SettingError
-from wareloom.family import EMBEDDERS, RANKERS
 from wareloom.language.embedders import LEAN
 from wareloom.neural import torch
-from wareloom.rankers._vectors import axes, projected, unit_rows
-from wareloom.rankers.content._text import item_texts
-from wareloom.run import Run
+from wareloom.rankers.vectors import axes, projected, unit_rows
 from wareloom.shop import Shop, Vocabulary
+from wareloom.shop.texts import item_texts
 
 if TYPE_CHECKING:
-    from wareloom.rankers.sequence._neural import SequenceRanker
+    from wareloom.rankers.sequence.base import SequenceRanker
 
 KEPT = 1 << 25
 """Numbers of a projection that are kept with a ranker at most, 64 MB; beyond it its text cannot be started from."""
@@ -52,11 +52,17 @@ class TextSpace:
         made = EMBEDDERS.load(ranker.text)
         names = [name for name in ranker.state() if name.startswith("text_by_")]
         state = {name.removeprefix("text_by_"): getattr(ranker, name) for name in names}
-        return cls(made.restore(LEAN.get(ranker.text, {}), state), getattr(ranker, "text_axes_", None))
+        return cls(
+            made.restore(LEAN.get(ranker.text, {}), state), getattr(ranker, "text_axes_", None)
+        )
 
     def keep_in(self, ranker: SequenceRanker) -> None:
         """Make the space part of what a ranker has learned."""
-        for name in [name for name in vars(ranker) if name.startswith(("text_kept_", "text_by_", "text_axes_"))]:
+        for name in [
+            name
+            for name in vars(ranker)
+            if name.startswith(("text_kept_", "text_by_", "text_axes_"))
+        ]:
             delattr(ranker, name)
         if self.axes is not None and self.axes.size > KEPT:
             return
@@ -74,7 +80,9 @@ def saved_ranker(folder: str, ranker: SequenceRanker) -> SequenceRanker:
     """Open the ranker at `folder`; `SettingError` where it is of another kind or reads text otherwise."""
     source = RANKERS.restore(folder)
     if type(source) is not type(ranker):
-        raise SettingError(f"{ranker.name}: start_from={folder!r} holds a {source.name}: give a saved {ranker.name}.")
+        raise SettingError(
+            f"{ranker.name}: start_from={folder!r} holds a {source.name}: give a saved {ranker.name}."
+        )
     for name in ("text", "text_as"):
         if getattr(source, name) != getattr(ranker, name):
             raise SettingError(
@@ -95,10 +103,14 @@ def begin_from(net: Any, source: SequenceRanker, ranker: SequenceRanker) -> None
     known = np.flatnonzero(code >= 0)
     pairs = torch.from_numpy(known + 1), torch.from_numpy(code[known] + 1)
     for name, value in own.items():
-        if name not in given or (name.startswith(ranker.per_shop) and name not in ("item.own.weight", "bias.weight")):
+        if name not in given or (
+            name.startswith(ranker.per_shop) and name not in ("item.own.weight", "bias.weight")
+        ):
             continue
         other = torch.from_numpy(np.array(given[name]))
-        if other.shape[1:] != value.shape[1:] or (not name.startswith(ranker.per_shop) and other.shape != value.shape):
+        if other.shape[1:] != value.shape[1:] or (
+            not name.startswith(ranker.per_shop) and other.shape != value.shape
+        ):
             raise SettingError(_unlike(name, value, other, source, ranker))
         if not name.startswith(ranker.per_shop):
             value.copy_(other)
@@ -107,8 +119,12 @@ def begin_from(net: Any, source: SequenceRanker, ranker: SequenceRanker) -> None
         value[len(here) + 1 :] = other[len(there) + 1 :]
 
 
-def _unlike(name: str, value: Any, other: Any, source: SequenceRanker, ranker: SequenceRanker) -> str:
-    differ = [k for k, v in ranker.settings().items() if source.settings()[k] != v and isinstance(v, int)]
+def _unlike(
+    name: str, value: Any, other: Any, source: SequenceRanker, ranker: SequenceRanker
+) -> str:
+    differ = [
+        k for k, v in ranker.settings().items() if source.settings()[k] != v and isinstance(v, int)
+    ]
     return (
         f"{ranker.name}: the ranker at start_from={ranker.start_from!r} does not fit: its {name} is "
         f"{list(other.shape)}, here {list(value.shape)}. Settings that differ: {', '.join(differ) or 'none'}."

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal
 from wareloom.errors import require
 from wareloom.neural import torch
 from wareloom.neural.transformer import BothWaysEncoder
-from wareloom.rankers.sequence._neural import Asked, SequenceRanker
+from wareloom.rankers.sequence.base import Asked, SequenceRanker
 
 LAST = 0.3
 """Share of histories that are cut at random and whose last item alone is masked, as it is when they are scored."""
@@ -39,7 +39,13 @@ class BERT4Rec(SequenceRanker):
         super().__post_init__()
         require("bert4rec", "layers", self.layers, self.layers >= 1, "1 or more")
         require("bert4rec", "heads", self.heads, self.heads >= 1, "1 or more")
-        require("bert4rec", "heads", self.heads, self.embedding_size % self.heads == 0, "a divisor of embedding_size")
+        require(
+            "bert4rec",
+            "heads",
+            self.heads,
+            self.embedding_size % self.heads == 0,
+            "a divisor of embedding_size",
+        )
         require("bert4rec", "mask", self.mask, 0 < self.mask < 1, "a share between 0 and 1")
 
     def _encoder(self) -> Any:

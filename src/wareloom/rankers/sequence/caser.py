@@ -8,7 +8,7 @@ from typing import Any
 from wareloom.errors import require
 from wareloom.neural import torch
 from wareloom.neural.dropout import dropout
-from wareloom.rankers.sequence._neural import SequenceRanker
+from wareloom.rankers.sequence.base import SequenceRanker
 
 F = torch.nn.functional
 
@@ -32,19 +32,27 @@ class Caser(SequenceRanker):
     def __post_init__(self) -> None:
         super().__post_init__()
         for setting in ("window", "horizontal", "vertical"):
-            require("caser", setting, getattr(self, setting), getattr(self, setting) >= 1, "1 or more")
+            require(
+                "caser", setting, getattr(self, setting), getattr(self, setting) >= 1, "1 or more"
+            )
 
     def _encoder(self) -> Any:
-        return _Filters(self.embedding_size, self.window, self.horizontal, self.vertical, self.dropout)
+        return _Filters(
+            self.embedding_size, self.window, self.horizontal, self.vertical, self.dropout
+        )
 
 
 class _Filters(torch.nn.Module):  # type: ignore[misc]
     """Horizontal and vertical convolutions that see the last `window` places of each place, zeros before the first."""
 
-    def __init__(self, size: int, window: int, horizontal: int, vertical: int, dropout: float) -> None:
+    def __init__(
+        self, size: int, window: int, horizontal: int, vertical: int, dropout: float
+    ) -> None:
         super().__init__()
         self.window, self.dropout = window, dropout
-        self.runs = torch.nn.ModuleList(torch.nn.Conv1d(size, horizontal, height + 1) for height in range(window))
+        self.runs = torch.nn.ModuleList(
+            torch.nn.Conv1d(size, horizontal, height + 1) for height in range(window)
+        )
         self.places = torch.nn.Parameter(torch.randn(vertical, window) * window**-0.5)
         self.wide = torch.nn.Linear(window * horizontal + vertical * size, 2 * size)
         self.narrow = torch.nn.Linear(2 * size, size)
@@ -56,8 +64,13 @@ class _Filters(torch.nn.Module):  # type: ignore[misc]
         before = F.pad(x, (0, 0, self.window - 1, 0))
         image = before.transpose(1, 2)
         # The strongest of a filter's matches inside a window is a sliding maximum over its matches in the history.
-        found = [F.max_pool1d(F.relu(run(image)), self.window - h, stride=1) for h, run in enumerate(self.runs)]
+        found = [
+            F.max_pool1d(F.relu(run(image)), self.window - h, stride=1)
+            for h, run in enumerate(self.runs)
+        ]
         matched = torch.cat(found, dim=1).transpose(1, 2)
-        mixed = torch.einsum("ntsw,vw->ntvs", before.unfold(1, self.window, 1), self.places).reshape(n, length, -1)
+        mixed = torch.einsum(
+            "ntsw,vw->ntvs", before.unfold(1, self.window, 1), self.places
+        ).reshape(n, length, -1)
         seen = dropout(torch.cat([matched, mixed], dim=2), self.dropout, self.training)
         return self.last(self.narrow(dropout(F.relu(self.wide(seen)), self.dropout, self.training)))

@@ -8,7 +8,7 @@ from typing import Any
 from wareloom.errors import require
 from wareloom.neural import torch
 from wareloom.neural.dropout import dropout
-from wareloom.rankers.sequence._neural import SequenceRanker
+from wareloom.rankers.sequence.base import SequenceRanker
 
 F = torch.nn.functional
 
@@ -29,7 +29,9 @@ class GRU(SequenceRanker):
     def __post_init__(self) -> None:
         super().__post_init__()
         for setting in ("hidden_size", "layers"):
-            require("gru", setting, getattr(self, setting), getattr(self, setting) >= 1, "1 or more")
+            require(
+                "gru", setting, getattr(self, setting), getattr(self, setting) >= 1, "1 or more"
+            )
 
     def _encoder(self) -> Any:
         return _Recurrent(self.embedding_size, self.hidden_size, self.layers, self.dropout)
@@ -41,7 +43,9 @@ class _Recurrent(torch.nn.Module):  # type: ignore[misc]
     def __init__(self, size: int, hidden: int, layers: int, dropout: float) -> None:
         super().__init__()
         self.dropout = dropout
-        self.cells = torch.nn.GRU(size, hidden, layers, batch_first=True, dropout=dropout if layers > 1 else 0.0)
+        self.cells = torch.nn.GRU(
+            size, hidden, layers, batch_first=True, dropout=dropout if layers > 1 else 0.0
+        )
         self.out = torch.nn.Linear(hidden, size)
         self.last = torch.nn.LayerNorm(size)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from wareloom.errors import require
 from wareloom.neural.transformer import CausalEncoder
-from wareloom.rankers.sequence._neural import SequenceRanker
+from wareloom.rankers.sequence.base import SequenceRanker
 
 
 @dataclass(kw_only=True, eq=False)
@@ -28,7 +28,13 @@ class SASRec(SequenceRanker):
         super().__post_init__()
         require("sasrec", "layers", self.layers, self.layers >= 1, "1 or more")
         require("sasrec", "heads", self.heads, self.heads >= 1, "1 or more")
-        require("sasrec", "heads", self.heads, self.embedding_size % self.heads == 0, "a divisor of embedding_size")
+        require(
+            "sasrec",
+            "heads",
+            self.heads,
+            self.embedding_size % self.heads == 0,
+            "a divisor of embedding_size",
+        )
 
     def _encoder(self) -> Any:
         return CausalEncoder(

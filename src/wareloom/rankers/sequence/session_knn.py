@@ -10,11 +10,11 @@ import numpy as np
 import polars as pl
 from numba import get_num_threads, njit, prange
 
+from wareloom.core.run import Run
 from wareloom.errors import require
 from wareloom.rankers import Ranker
-from wareloom.rankers._history import popularity, rarity, recency, tail
-from wareloom.rankers._neighbours import keep_best
-from wareloom.run import Run
+from wareloom.rankers.history import popularity, rarity, recency, tail
+from wareloom.rankers.neighbourhood import keep_best
 from wareloom.shop import Log, Requests, Shop, Vocabulary
 from wareloom.shop.log import NO_TIME
 from wareloom.shop.pairs import DAY
@@ -87,7 +87,9 @@ class SessionKNN(Ranker):
     def _index(self) -> tuple[Any, ...]:
         """The sessions of each item, newest first, its last place in each, and √ of the sessions' distinct items."""
         if not hasattr(self, "_built"):
-            session = np.repeat(np.arange(len(self.factor_), dtype=np.int32), np.diff(self.offsets_))
+            session = np.repeat(
+                np.arange(len(self.factor_), dtype=np.int32), np.diff(self.offsets_)
+            )
             place = np.argsort(self.item_, kind="stable")
             item, owner = self.item_[place], session[place]
             final = np.ones(len(place), dtype=bool)

@@ -36,7 +36,9 @@ def _places(position: pl.Series) -> np.ndarray:
     return position.fill_null(-1).rank("dense").cast(pl.Int64).to_numpy() - 1
 
 
-def _fitted(place: np.ndarray, item: pl.Series, clicked: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _fitted(
+    place: np.ndarray, item: pl.Series, clicked: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """θ [positions] and γ [items, in ascending order of their ids]."""
     code = item.rank("dense").cast(pl.Int64).to_numpy() - 1
     mean = clicked.mean()
@@ -45,5 +47,7 @@ def _fitted(place: np.ndarray, item: pl.Series, clicked: np.ndarray) -> tuple[np
     for _ in range(ROUNDS):
         theta = at / np.maximum(np.bincount(place, weights=gamma[code]), 1e-12)
         theta /= max(theta.max(), 1e-12)
-        gamma = (of + PRIOR) / (np.bincount(code, weights=theta[place]) + PRIOR / max(mean * theta.mean(), 1e-12))
+        gamma = (of + PRIOR) / (
+            np.bincount(code, weights=theta[place]) + PRIOR / max(mean * theta.mean(), 1e-12)
+        )
     return theta, gamma

@@ -7,10 +7,18 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from wareloom.kernel import kernel
+from wareloom.core.kernel import kernel
 from wareloom.synthesis.behaviour._outline import BANDS, Outline
 from wareloom.synthesis.behaviour._shelves import REACH, Shelves, entry, followed, followers
-from wareloom.synthesis.behaviour._walk import TRIES, Plan, _begin, _draw, _next, in_threads, new_state
+from wareloom.synthesis.behaviour._walk import (
+    TRIES,
+    Plan,
+    _begin,
+    _draw,
+    _next,
+    in_threads,
+    new_state,
+)
 
 FEW = 6
 """Draws before something likelier is given up"""
@@ -33,7 +41,9 @@ class Marks(NamedTuple):
     """int32 [categories], the same"""
 
 
-def fill(shelves: Shelves, outline: Outline, plan: Plan, how: tuple[int, np.uint64, int]) -> np.ndarray:
+def fill(
+    shelves: Shelves, outline: Outline, plan: Plan, how: tuple[int, np.uint64, int]
+) -> np.ndarray:
     """Draw the items of the planned outlines: int32 [events], the same whatever the number of cores.
 
     `how`: (tries of an item that others follow as the outline has it, seed, cores).
@@ -42,7 +52,14 @@ def fill(shelves: Shelves, outline: Outline, plan: Plan, how: tuple[int, np.uint
     items = np.empty(plan.offsets[-1], dtype=np.int32)
 
     def part(first: int, last: int) -> None:
-        _fill(shelves, outline, plan, (seed, first, last, tries), (new_state(), new_marks(shelves)), items)
+        _fill(
+            shelves,
+            outline,
+            plan,
+            (seed, first, last, tries),
+            (new_state(), new_marks(shelves)),
+            items,
+        )
 
     in_threads(part, len(plan.template), cores)
     return items
@@ -50,7 +67,9 @@ def fill(shelves: Shelves, outline: Outline, plan: Plan, how: tuple[int, np.uint
 
 def new_marks(shelves: Shelves) -> Marks:
     """Marks of nobody."""
-    return Marks(np.full(len(shelves.shelf), -1, np.int32), np.full(len(shelves.aisle), -1, np.int32))
+    return Marks(
+        np.full(len(shelves.shelf), -1, np.int32), np.full(len(shelves.aisle), -1, np.int32)
+    )
 
 
 @njit(inline="always")
@@ -129,7 +148,9 @@ def _new_shelf(shelves, marks, before, u, place, state):  # type: ignore[no-unty
             _, found, unseen = entry(shelves.next_shelf, low, high, state)
             if unseen:
                 break
-            suits = _next(state) < shelves.fit[found, band] and _suits(shelves, marks, u, found, peak)
+            suits = _next(state) < shelves.fit[found, band] and _suits(
+                shelves, marks, u, found, peak
+            )
             if suits:
                 break
     for known in (band, peak):

@@ -35,7 +35,9 @@ def fit_columns(shop: Shop, items: Vocabulary) -> dict[str, Any]:
     """Learn which columns events have, the values of `MARGINALS`, and each item's mean value a unit."""
     present = shop.columns("events")
     learned: dict[str, Any] = {
-        "columns_": [c for c in ("session_id", "time", "quantity", "value", "rating") if c in present]
+        "columns_": [
+            c for c in ("session_id", "time", "quantity", "value", "rating") if c in present
+        ]
     }
     for name in MARGINALS:
         if name in present:
@@ -51,7 +53,11 @@ def fit_columns(shop: Shop, items: Vocabulary) -> dict[str, Any]:
             learned[f"{name}_values_"] = table[name].to_numpy()
             learned[f"{name}_share_"] = table["len"].to_numpy() / max(1, table["len"].sum())
     if "value" in present:
-        quantity = pl.col("quantity").fill_null(1.0) if "quantity" in present else pl.col("value").is_not_null()
+        quantity = (
+            pl.col("quantity").fill_null(1.0)
+            if "quantity" in present
+            else pl.col("value").is_not_null()
+        )
         per_item = (
             shop.scan("events")
             .drop_nulls("value")
@@ -90,7 +96,9 @@ def build(
         columns["time"] = pl.Series(walked.time).replace(int(NO_TIME), None).cast(pl.Datetime("us"))
     for name in MARGINALS:
         if name in wanted and len(learned[f"{name}_values_"]):
-            columns[name] = rng.choice(learned[f"{name}_values_"], size=n, p=learned[f"{name}_share_"])
+            columns[name] = rng.choice(
+                learned[f"{name}_values_"], size=n, p=learned[f"{name}_share_"]
+            )
     if "value" in wanted:
         unit = learned["unit_value_"][walked.item]
         columns["value"] = pl.Series(unit * columns.get("quantity", 1.0)).fill_nan(None)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from wareloom.rankers.hybrid._members import FEWEST
+from wareloom.rankers.members import FEWEST
 
 ALL = "all"
 """The slice of all items together"""
@@ -14,7 +14,9 @@ Weights = dict[str, dict[str, float]]
 """By member and slice; those of a slice add up to 1"""
 
 
-def gains(alone: np.ndarray, joined: dict[str, np.ndarray], slices: dict[str, np.ndarray]) -> dict[str, Any]:
+def gains(
+    alone: np.ndarray, joined: dict[str, np.ndarray], slices: dict[str, np.ndarray]
+) -> dict[str, Any]:
     """Mean measure with real data alone and with each member's beside it, by slice.
 
     `alone` and each of `joined` are float64 [held-back events], `slices` bool [held-back events]. The error of a gain
@@ -30,7 +32,11 @@ def gains(alone: np.ndarray, joined: dict[str, np.ndarray], slices: dict[str, np
                 "gain": float(by.mean()) if events else None,
                 "error": float(by.std(ddof=1) / np.sqrt(events)) if events > 1 else None,
             }
-        found[name] = {"events": events, "real": float(alone[rows].mean()) if events else None, "members": members}
+        found[name] = {
+            "events": events,
+            "real": float(alone[rows].mean()) if events else None,
+            "members": members,
+        }
     return found
 
 
@@ -47,7 +53,9 @@ def weigh(found: dict[str, Any], slices: tuple[str, ...]) -> tuple[Weights, list
         source = name
         if found[name]["events"] < FEWEST:
             source = ALL
-            notes.append(f"{name}: {found[name]['events']} held-back events are too few; weighed by all items together")
+            notes.append(
+                f"{name}: {found[name]['events']} held-back events are too few; weighed by all items together"
+            )
         rows = found[source]["members"]
         gain = np.array([rows[member]["gain"] for member in members])
         sure = np.maximum(gain - np.array([rows[member]["error"] for member in members]), 0.0)
@@ -68,12 +76,16 @@ def even(members: list[str], slices: tuple[str, ...]) -> Weights:
     return {member: dict.fromkeys(slices, 1.0 / len(members)) for member in members}
 
 
-def given(asked: dict[str, float | dict[str, float]], members: list[str], slices: tuple[str, ...]) -> Weights:
+def given(
+    asked: dict[str, float | dict[str, float]], members: list[str], slices: tuple[str, ...]
+) -> Weights:
     """Weights as they were asked for, made to add up to 1; alike for all in a slice where none of `members` has any."""
     found: Weights = {}
     for member in members:
         value = asked.get(member, 0.0)
-        found[member] = {s: float(value.get(s, 0.0) if isinstance(value, dict) else value) for s in slices}
+        found[member] = {
+            s: float(value.get(s, 0.0) if isinstance(value, dict) else value) for s in slices
+        }
     for name in slices:
         whole = sum(found[member][name] for member in members)
         for member in members:

@@ -22,7 +22,10 @@ def known_items(fitted: HasCatalogue) -> Vocabulary:
     """The ids of a fitted catalogue, made once: a live session has no time for it."""
     catalogue, kept = fitted.catalogue_, vars(fitted).get("_known_items")
     if kept is None or kept[0] is not catalogue:
-        kept = vars(fitted)["_known_items"] = catalogue, Vocabulary(catalogue["item_id"], lasting=True)
+        kept = vars(fitted)["_known_items"] = (
+            catalogue,
+            Vocabulary(catalogue["item_id"], lasting=True),
+        )
     found: Vocabulary = kept[1]
     return found
 
@@ -37,7 +40,9 @@ def continued(given: Given, n: int, items: Vocabulary) -> Log | None:
     log = Log.of(given.histories, items=items)
     known = log.lengths() > 0
     if n > known.sum():
-        raise InputError(f"Asked to continue {n} users, but the given histories hold {known.sum()} with events.")
+        raise InputError(
+            f"Asked to continue {n} users, but the given histories hold {known.sum()} with events."
+        )
     return log.select(np.flatnonzero(known)[:n])
 
 
@@ -46,7 +51,9 @@ def coded(log: Log, catalogue: pl.Series) -> np.ndarray:
     code = Vocabulary(catalogue).recode(log.items)[log.item]
     if np.any(code < 0):
         unknown = log.items.decode(log.item[code < 0][:1])[0]
-        raise InputError(f"The given histories hold the item {unknown!r}, which the fitted shop does not know.")
+        raise InputError(
+            f"The given histories hold the item {unknown!r}, which the fitted shop does not know."
+        )
     return code.astype(np.int32)
 
 

@@ -10,12 +10,12 @@ import numpy as np
 from numba import njit
 from threadpoolctl import threadpool_limits
 
+from wareloom.core.kernel import kernel
+from wareloom.core.run import Run
 from wareloom.errors import require
-from wareloom.kernel import kernel
 from wareloom.neural import torch
 from wareloom.neural.training import Training, seeded, train
 from wareloom.neural.weights import loaded
-from wareloom.run import Run
 from wareloom.shop import Log
 from wareloom.synthesis.behaviour._fill import new_marks, outlined, proposed, put
 from wareloom.synthesis.behaviour._outline import Outline
@@ -68,7 +68,13 @@ class Coding:
     @classmethod
     def of(cls, settings: Any) -> Self:
         """Take these fields from the settings of a synthesizer; what it lacks is as `vae` has it."""
-        return cls(**{name: getattr(settings, name) for name in cls.__dataclass_fields__ if hasattr(settings, name)})
+        return cls(
+            **{
+                name: getattr(settings, name)
+                for name in cls.__dataclass_fields__
+                if hasattr(settings, name)
+            }
+        )
 
     def net(self, items: int, weights: dict[str, np.ndarray] | None = None) -> Coder:
         """A coder over so many items, new or with the given weights."""
@@ -95,7 +101,10 @@ class Coding:
 
 
 RULES: tuple[Rule, ...] = (
-    *((name, lambda v: v >= 1, "1 or more") for name in ("latent_size", "hidden_size", "epochs", "batch_size")),
+    *(
+        (name, lambda v: v >= 1, "1 or more")
+        for name in ("latent_size", "hidden_size", "epochs", "batch_size")
+    ),
     *((name, lambda v: v > 0, "a number above 0") for name in ("temperature", "learning_rate")),
     ("beta", lambda v: v >= 0, "0 or more"),
     ("dropout", lambda v: 0 <= v < 1, "a share below 1"),
@@ -122,7 +131,9 @@ class Coder(torch.nn.Module):  # type: ignore[misc]
         """
         weight = torch.ones(len(item), device=item.device)
         if self.training and self.dropout:
-            weight = (torch.rand(len(item), device=item.device) >= self.dropout).float() / (1 - self.dropout)
+            weight = (torch.rand(len(item), device=item.device) >= self.dropout).float() / (
+                1 - self.dropout
+            )
         size = _sizes(item, start).clamp_min(1).float()
         read = self.item(item, start, per_sample_weights=weight) / size.sqrt()[:, None]
         mean, log_variance = self.code(torch.tanh(read)).chunk(2, dim=1)
@@ -137,7 +148,9 @@ class Coder(torch.nn.Module):  # type: ignore[misc]
         item, start, beta = batch
         mean, log_variance = self.encode(item, start)
         z = mean + torch.randn_like(mean) * (0.5 * log_variance).exp()
-        user = torch.repeat_interleave(torch.arange(len(start), device=item.device), _sizes(item, start))
+        user = torch.repeat_interleave(
+            torch.arange(len(start), device=item.device), _sizes(item, start)
+        )
         chance = F.log_softmax(self.decode(z), dim=1)[user, item]
         likelihood = torch.zeros(len(start), device=item.device).index_add(0, user, chance)
         return -likelihood.mean() + beta * divergence(mean, log_variance).mean()
@@ -161,10 +174,14 @@ def divergence(mean: Any, log_variance: Any) -> Any:
 
 def bags(offsets: np.ndarray, item: np.ndarray) -> tuple[Any, Any]:
     """Items user after user, and where each user begins."""
-    return torch.from_numpy(item.astype(np.int64)), torch.from_numpy(np.asarray(offsets[:-1], dtype=np.int64))
+    return torch.from_numpy(item.astype(np.int64)), torch.from_numpy(
+        np.asarray(offsets[:-1], dtype=np.int64)
+    )
 
 
-def gather(offsets: np.ndarray, item: np.ndarray, users: np.ndarray, sizes: np.ndarray) -> tuple[np.ndarray, ...]:
+def gather(
+    offsets: np.ndarray, item: np.ndarray, users: np.ndarray, sizes: np.ndarray
+) -> tuple[np.ndarray, ...]:
     """The first `sizes` items of some users: their offsets int64 [users + 1], and the items."""
     places = np.concatenate([[0], np.cumsum(sizes)])
     return places, item[np.repeat(offsets[users] - places[:-1], sizes) + np.arange(places[-1])]
@@ -213,7 +230,14 @@ def walked(of: Any, plan: Plan, latents: Latents, run: Run) -> tuple[np.ndarray,
                 _choose(chance, plan, seen, (seed, begin, of.order), sums, (model, usual, items))
             else:
                 marks = new_state(), new_marks(outlines[0])
-                _fit_in(chance, plan, outlines, (seed, begin, 1.0 - of.order, of.look_ahead), marks, (usual, items))
+                _fit_in(
+                    chance,
+                    plan,
+                    outlines,
+                    (seed, begin, 1.0 - of.order, of.look_ahead),
+                    marks,
+                    (usual, items),
+                )
 
     with threadpool_limits(1), seeded(run.with_(threads=1), "latent"):
         in_threads(work, -(-n // size), run.cores)
@@ -291,7 +315,9 @@ def _choose(chance, plan, seen, part, buffers, of):  # type: ignore[no-untyped-d
                 if last >= 0 and _next(state) < order * (1.0 - model.backoff[last]):
                     item = _led(model.follow, last, chance[r], usual, state)
                 if item < 0:
-                    item = min(width - 1, np.searchsorted(running, _next(state) * total, side="right"))
+                    item = min(
+                        width - 1, np.searchsorted(running, _next(state) * total, side="right")
+                    )
                 known = False
                 for p in range(past, past + have):
                     known = known or plan.past_item[p] == item
@@ -323,7 +349,12 @@ def _led(follow: Table, last: int, chance: np.ndarray, usual: np.ndarray, state:
 @kernel
 def _fit_in(chance, plan, outlines, part, buffers, of):  # type: ignore[no-untyped-def]
     """Fill the outlines of a block of users with items that fit both outline and user; `buffers`: (state, marks)."""
-    (shelves, outline), (seed, first, power, tries), (state, marks), (usual, items) = outlines, part, buffers, of
+    (shelves, outline), (seed, first, power, tries), (state, marks), (usual, items) = (
+        outlines,
+        part,
+        buffers,
+        of,
+    )
     for r in range(chance.shape[0]):
         u = first + r
         _begin(state, seed, u)

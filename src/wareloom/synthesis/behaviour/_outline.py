@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 
-from wareloom.kernel import kernel
+from wareloom.core.kernel import kernel
 from wareloom.shop import Log
 from wareloom.shop.categories import path_codes, telling_codes
 from wareloom.shop.log import NO_TIME
@@ -69,7 +69,9 @@ def places(catalogue: pl.DataFrame, counts: np.ndarray) -> tuple[np.ndarray, np.
     return shelf.astype(np.int32), aisle
 
 
-def fit_outline(log: Log, places: tuple[np.ndarray, np.ndarray], counts: np.ndarray, weight: np.ndarray) -> Outline:
+def fit_outline(
+    log: Log, places: tuple[np.ndarray, np.ndarray], counts: np.ndarray, weight: np.ndarray
+) -> Outline:
     """Take the outlines of all users with events; a user is drawn as often as its last event weighs, float [events].
 
     `places`: category of each item and the level above, see `places`; `counts`: events of each item. `after` is left
@@ -83,7 +85,9 @@ def fit_outline(log: Log, places: tuple[np.ndarray, np.ndarray], counts: np.ndar
     rows = pl.DataFrame({"u": user, "i": item, "s": shelf[item], "all": counts[item]})
     rows = rows.with_columns(others=pl.col("all") - pl.len().over("u", "i"))
     band = bands(rows["others"].to_numpy())
-    peak = rows.with_columns(band=band).select(pl.col("band").max().over("u", "s"))["band"].to_numpy()
+    peak = (
+        rows.with_columns(band=band).select(pl.col("band").max().over("u", "s"))["band"].to_numpy()
+    )
     known = log.time[log.time != NO_TIME]
     bounds = np.array([0, 0, 1, 0], dtype=np.int64)
     if log.timed and len(known):
@@ -113,7 +117,9 @@ def _first_with(user: np.ndarray, value: np.ndarray, offsets: np.ndarray) -> np.
     return np.where(first == np.arange(len(user)), -1, first - offsets[user]).astype(np.int32)
 
 
-def draw_outlines(outline: Outline, n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+def draw_outlines(
+    outline: Outline, n: int, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
     """Draw n outlines by their weights: (users int64 [n], offsets int64 [n + 1]).
 
     Systematic: each is drawn as often as its weight says, up or down to a whole number, in random order.
@@ -121,8 +127,12 @@ def draw_outlines(outline: Outline, n: int, rng: np.random.Generator) -> tuple[n
     order = rng.permutation(len(outline.weight))
     ends = np.cumsum(outline.weight[order])
     at = (np.arange(n) + rng.random()) * (ends[-1] / n)
-    template = rng.permutation(order[np.minimum(np.searchsorted(ends, at, side="right"), len(order) - 1)])
-    return template, np.concatenate([[0], np.cumsum(np.diff(outline.offsets)[template])]).astype(np.int64)
+    template = rng.permutation(
+        order[np.minimum(np.searchsorted(ends, at, side="right"), len(order) - 1)]
+    )
+    return template, np.concatenate([[0], np.cumsum(np.diff(outline.offsets)[template])]).astype(
+        np.int64
+    )
 
 
 def rows_of(outline: Outline, template: np.ndarray) -> np.ndarray:
@@ -142,7 +152,9 @@ def sessions_of(outline: Outline, template: np.ndarray) -> tuple[np.ndarray, np.
     return offsets, np.diff(begin, append=len(rows)).astype(np.int32)
 
 
-def clock_outlines(outline: Outline, plan: Plan, jitter: float, seed: np.uint64, cores: int) -> np.ndarray:
+def clock_outlines(
+    outline: Outline, plan: Plan, jitter: float, seed: np.uint64, cores: int
+) -> np.ndarray:
     """Times of outlines: int64 [events]. A user is moved as a whole by some steps, and its gaps are stretched a little.
 
     Steps are weeks where the log is long, else days, so that hours and weekdays stay; gaps from half a day on are
@@ -150,7 +162,11 @@ def clock_outlines(outline: Outline, plan: Plan, jitter: float, seed: np.uint64,
     logarithm of a gap's stretch.
     """
     times = np.empty(plan.offsets[-1], dtype=np.int64)
-    in_threads(lambda a, b: _time(outline, plan, (seed, a, b, jitter), new_state(), times), len(plan.template), cores)
+    in_threads(
+        lambda a, b: _time(outline, plan, (seed, a, b, jitter), new_state(), times),
+        len(plan.template),
+        cores,
+    )
     return times
 
 

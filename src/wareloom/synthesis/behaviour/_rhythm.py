@@ -7,10 +7,17 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from wareloom.kernel import kernel
+from wareloom.core.kernel import kernel
 from wareloom.shop import Log
 from wareloom.shop.log import NO_TIME
-from wareloom.synthesis.behaviour._walk import BUCKETS, _begin, _bucket, _next, in_threads, new_state
+from wareloom.synthesis.behaviour._walk import (
+    BUCKETS,
+    _begin,
+    _bucket,
+    _next,
+    in_threads,
+    new_state,
+)
 
 QUANTILES = 257
 RESOLUTIONS = (86_400_000_000, 3_600_000_000, 60_000_000, 1_000_000, 1_000, 1)
@@ -54,7 +61,10 @@ def fit_rhythm(log: Log) -> Rhythm:
     between = _by_bucket(gap[inner & first], bucket[user[inner & first]])
     within = _quantiles(gap[inner & ~first])
     timed = log.timed and bool(known.any())
-    bounds = np.array([log.time[known].min() if timed else 0, resolution(log.time[known]), int(timed)], dtype=np.int64)
+    bounds = np.array(
+        [log.time[known].min() if timed else 0, resolution(log.time[known]), int(timed)],
+        dtype=np.int64,
+    )
     return Rhythm(offsets, shape, last, between, within, bounds)
 
 
@@ -78,10 +88,17 @@ def _by_bucket(values: np.ndarray, bucket: np.ndarray) -> np.ndarray:
     """Quantiles of each bucket; one with few values takes those of all."""
     whole = _quantiles(values)
     few = 20
-    return np.stack([_quantiles(values[bucket == b]) if np.sum(bucket == b) >= few else whole for b in range(BUCKETS)])
+    return np.stack(
+        [
+            _quantiles(values[bucket == b]) if np.sum(bucket == b) >= few else whole
+            for b in range(BUCKETS)
+        ]
+    )
 
 
-def draw_shapes(rhythm: Rhythm, n: int, length: int | None, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+def draw_shapes(
+    rhythm: Rhythm, n: int, length: int | None, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
     """Draw n users' sessions: (session offsets int64 [n + 1], events a session int32).
 
     With `length`, sessions are drawn one by one until a user has exactly that many events.
@@ -90,12 +107,16 @@ def draw_shapes(rhythm: Rhythm, n: int, length: int | None, rng: np.random.Gener
         users = rng.integers(len(rhythm.shape_offsets) - 1, size=n)
         starts, counts = rhythm.shape_offsets[users], np.diff(rhythm.shape_offsets)[users]
         offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
-        return offsets, rhythm.shape[np.repeat(starts - offsets[:-1], counts) + np.arange(offsets[-1])]
+        return offsets, rhythm.shape[
+            np.repeat(starts - offsets[:-1], counts) + np.arange(offsets[-1])
+        ]
     drawn = rhythm.shape[rng.integers(len(rhythm.shape), size=(n, length))]
     ends = np.minimum(np.cumsum(drawn, axis=1), length)
     sizes = np.diff(ends, axis=1, prepend=0)
     counts = (sizes > 0).sum(axis=1)
-    return np.concatenate([[0], np.cumsum(counts)]).astype(np.int64), sizes[sizes > 0].astype(np.int32)
+    return np.concatenate([[0], np.cumsum(counts)]).astype(np.int64), sizes[sizes > 0].astype(
+        np.int32
+    )
 
 
 @njit(inline="always")
@@ -126,7 +147,11 @@ def clock(rhythm: Rhythm, visits: Visits, seed: np.uint64, cores: int) -> np.nda
     anchor.
     """
     times = np.empty(visits.offsets[-1], dtype=np.int64)
-    in_threads(lambda a, b: _clock(rhythm, visits, (seed, a, b), new_state(), times), len(visits.after), cores)
+    in_threads(
+        lambda a, b: _clock(rhythm, visits, (seed, a, b), new_state(), times),
+        len(visits.after),
+        cores,
+    )
     return times
 
 

@@ -55,15 +55,21 @@ class Drawn:
 
     def trim(self, chosen: np.ndarray) -> None:
         """Forget the events of all but some owners (codes)."""
-        self.events = self.events.filter(pl.col(OWNER).is_in(self.owners.ids.gather(chosen).implode()))
+        self.events = self.events.filter(
+            pl.col(OWNER).is_in(self.owners.ids.gather(chosen).implode())
+        )
 
-    def take(self, chosen: np.ndarray, numbers: np.ndarray) -> tuple[pl.DataFrame, pl.DataFrame | None]:
+    def take(
+        self, chosen: np.ndarray, numbers: np.ndarray
+    ) -> tuple[pl.DataFrame, pl.DataFrame | None]:
         """Return events and users of some owners (codes) with their new `numbers`."""
         named = pl.DataFrame({OWNER: self.owners.ids.gather(chosen), NUMBER: numbers})
         events = self.events.join(named, on=OWNER, how="inner", maintain_order="left")
         if self.users is None:
             return events, None
-        users = self.users.join(named, left_on="user_id", right_on=OWNER, how="inner", maintain_order="left")
+        users = self.users.join(
+            named, left_on="user_id", right_on=OWNER, how="inner", maintain_order="left"
+        )
         return events, users
 
 
@@ -100,26 +106,46 @@ def draw(sample: Callable[[int, int], Drawn], wanted: np.ndarray) -> list[tuple[
 
 
 def gathered(
-    parts: list[tuple[pl.DataFrame, pl.DataFrame | None]], items: pl.DataFrame, origin: str, *, renamed: bool
+    parts: list[tuple[pl.DataFrame, pl.DataFrame | None]],
+    items: pl.DataFrame,
+    origin: str,
+    *,
+    renamed: bool,
 ) -> Shop:
     """Return the shop of the users of several samples in the order of their numbers, called ORIGIN/NUMBER if `renamed`.
 
     Sessions become ORIGIN/NUMBER/0, …, but for those without a user, which go by the name of one.
     """
-    events = pl.concat([rows for rows, _ in parts], how="diagonal_relaxed").sort(NUMBER, maintain_order=True)
+    events = pl.concat([rows for rows, _ in parts], how="diagonal_relaxed").sort(
+        NUMBER, maintain_order=True
+    )
     own = pl.format("{}/{}", pl.lit(origin), NUMBER)
     changes: dict[str, pl.Expr] = {"origin": pl.lit(origin)}
     if "session_id" in events.columns:
         place = pl.int_range(pl.len()).over(NUMBER).alias("__session")
-        sessions = events.select(NUMBER, "session_id").drop_nulls().unique(maintain_order=True).with_columns(place)
+        sessions = (
+            events.select(NUMBER, "session_id")
+            .drop_nulls()
+            .unique(maintain_order=True)
+            .with_columns(place)
+        )
         events = events.join(sessions, on=[NUMBER, "session_id"], how="left", maintain_order="left")
         alone = pl.col("user_id").is_null() if "user_id" in events.columns else pl.lit(True)
         named = own if renamed else pl.col("session_id")
-        changes["session_id"] = pl.when(alone).then(named).otherwise(pl.format("{}/{}", own, "__session"))
+        changes["session_id"] = (
+            pl.when(alone).then(named).otherwise(pl.format("{}/{}", own, "__session"))
+        )
     if renamed and "user_id" in events.columns:
         changes["user_id"] = pl.when(pl.col("user_id").is_not_null()).then(own)
-    tables = {"items": items, "events": events.with_columns(**changes).drop("__session", NUMBER, OWNER, strict=False)}
+    tables = {
+        "items": items,
+        "events": events.with_columns(**changes).drop("__session", NUMBER, OWNER, strict=False),
+    }
     if known := [users for _, users in parts if users is not None]:
-        users = pl.concat(known, how="diagonal_relaxed").sort(NUMBER).with_columns(origin=pl.lit(origin))
+        users = (
+            pl.concat(known, how="diagonal_relaxed")
+            .sort(NUMBER)
+            .with_columns(origin=pl.lit(origin))
+        )
         tables["users"] = (users.with_columns(user_id=own) if renamed else users).drop(NUMBER)
     return Shop(tables)

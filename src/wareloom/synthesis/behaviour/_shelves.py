@@ -58,11 +58,17 @@ def fit_shelves(log: Log, shelf: np.ndarray, aisle: np.ndarray) -> Shelves:
     n, shelves = len(log.items), len(aisle)
     counts = np.bincount(log.item, minlength=n)
     row = shelf.astype(np.int64) * BANDS + bands(counts)
-    where = sparse.csr_matrix((np.maximum(counts, 1.0), (row, np.arange(n))), shape=(shelves * BANDS, n))
-    mass = np.bincount(row, weights=np.maximum(counts, 1.0), minlength=shelves * BANDS).reshape(shelves, BANDS)
+    where = sparse.csr_matrix(
+        (np.maximum(counts, 1.0), (row, np.arange(n))), shape=(shelves * BANDS, n)
+    )
+    mass = np.bincount(row, weights=np.maximum(counts, 1.0), minlength=shelves * BANDS).reshape(
+        shelves, BANDS
+    )
     where_above = (aisle[:, None].astype(np.int64) * BANDS + np.arange(BANDS)).ravel()
     place = where_above, np.repeat(np.arange(shelves), BANDS)
-    above = sparse.csr_matrix((mass.ravel(), place), shape=((int(aisle.max()) + 1) * BANDS, shelves))
+    above = sparse.csr_matrix(
+        (mass.ravel(), place), shape=((int(aisle.max()) + 1) * BANDS, shelves)
+    )
     above.eliminate_zeros()
     share = mass / mass.sum(axis=1, keepdims=True)
     follow = _followers(log)
@@ -95,7 +101,9 @@ def _followers(log: Log) -> sparse.csr_matrix:
         rows = np.concatenate([item[onward - far], item[tied]])
         columns = np.concatenate([item[onward], item[tied - far]])
         if len(rows):
-            total += sparse.coo_matrix((np.ones(len(rows), np.float32), (rows, columns)), shape=(n, n)).tocsr()
+            total += sparse.coo_matrix(
+                (np.ones(len(rows), np.float32), (rows, columns)), shape=(n, n)
+            ).tocsr()
     return total
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 from scipy import sparse
 
+from wareloom.core.top import top_k
 from wareloom.rankers import Ranker
-from wareloom.rankers._neighbours import Neighbourhood, to_table
-from wareloom.rankers._top import top_k
-from wareloom.rankers.content._nearest import nearest
+from wareloom.rankers.content.nearest import nearest
 from wareloom.rankers.factor.als import ALS
 from wareloom.rankers.factor.ease import EASE
+from wareloom.rankers.neighbourhood import Neighbourhood, to_table
 
 
 def neighbourhood_of(ranker: Ranker, neighbours: int) -> Neighbourhood | None:
@@ -34,7 +34,9 @@ def _weights(ranker: EASE, neighbours: int) -> Neighbourhood:
     count = (value > 0).sum(axis=1)
     parts = count, np.take_along_axis(best, first, axis=1), np.take_along_axis(value, first, axis=1)
     small = to_table(parts, len(kept)).tocoo()
-    table = sparse.csr_matrix((small.data, (kept[small.row], kept[small.col])), shape=(whole, whole))
+    table = sparse.csr_matrix(
+        (small.data, (kept[small.row], kept[small.col])), shape=(whole, whole)
+    )
     return Neighbourhood(table, ranker.decay, ranker.last)
 
 

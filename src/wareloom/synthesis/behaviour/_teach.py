@@ -7,9 +7,17 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from wareloom.kernel import kernel
-from wareloom.rankers._neighbours import Neighbourhood, put_in_order
-from wareloom.synthesis.behaviour._walk import Plan, _begin, _draw, _next, in_threads, longest_history, new_state
+from wareloom.core.kernel import kernel
+from wareloom.rankers.neighbourhood import Neighbourhood, put_in_order
+from wareloom.synthesis.behaviour._walk import (
+    Plan,
+    _begin,
+    _draw,
+    _next,
+    in_threads,
+    longest_history,
+    new_state,
+)
 
 NOTHING = 1e-4
 """Weight below which an older event is not looked at"""
@@ -53,7 +61,12 @@ def pack(parts: list[tuple[Neighbourhood, float]], prior: np.ndarray) -> Knowled
     """Lay weighted neighbourhoods out for the kernel."""
     sizes = np.cumsum([0, *(len(part.table.data) for part, _ in parts)])
     return Knowledge(
-        np.stack([part.table.indptr.astype(np.int64) + at for (part, _), at in zip(parts, sizes, strict=False)]),
+        np.stack(
+            [
+                part.table.indptr.astype(np.int64) + at
+                for (part, _), at in zip(parts, sizes, strict=False)
+            ]
+        ),
         np.concatenate([part.table.indices.astype(np.int32) for part, _ in parts]),
         np.concatenate([(part.table.data * weight).astype(np.float32) for part, weight in parts]),
         np.array([part.decay for part, _ in parts], dtype=np.float64),
@@ -62,7 +75,9 @@ def pack(parts: list[tuple[Neighbourhood, float]], prior: np.ndarray) -> Knowled
     )
 
 
-def same_before(offsets: np.ndarray, items: np.ndarray, past_offsets: np.ndarray, past: np.ndarray) -> np.ndarray:
+def same_before(
+    offsets: np.ndarray, items: np.ndarray, past_offsets: np.ndarray, past: np.ndarray
+) -> np.ndarray:
     """Place within the user's whole history (past first) of the first event on each event's item; -1 for a new item."""
     found = np.full(len(items), -1, dtype=np.int64)
     _same_before(offsets, items, past_offsets, past, found)
@@ -86,7 +101,12 @@ def _same_before(offsets, items, past_offsets, past, found):  # type: ignore[no-
 
 
 def teach(
-    knowledge: Knowledge, plan: Plan, seen: np.ndarray, starts: tuple[object, Draw], seed: np.uint64, cores: int
+    knowledge: Knowledge,
+    plan: Plan,
+    seen: np.ndarray,
+    starts: tuple[object, Draw],
+    seed: np.uint64,
+    cores: int,
 ) -> np.ndarray:
     """Draw the items of all users of `plan`: int32 [events], the same whatever the number of cores.
 
@@ -99,7 +119,13 @@ def teach(
 
     def part(first: int, last: int) -> None:
         best = np.empty(starts[1].top, np.int32), np.empty(starts[1].top, np.float64)
-        buffers = new_state(), np.empty(longest, np.int32), _new_sums(knowledge), np.full(width, -1, np.int32), best
+        buffers = (
+            new_state(),
+            np.empty(longest, np.int32),
+            _new_sums(knowledge),
+            np.full(width, -1, np.int32),
+            best,
+        )
         _teach(knowledge, plan, (seen, *starts, none), (seed, first, last), buffers, items)
 
     in_threads(part, len(plan.offsets) - 1, cores)
@@ -139,7 +165,11 @@ def _teach(knowledge, plan, how, part, buffers, items):  # type: ignore[no-untyp
     `how`: (as `teach` has it, the table of first items, how to draw, how many items have sums where none has: -1 where
     all are looked at); `buffers`: (state, memory, sums, latest user who had each item, (best items, their scores)).
     """
-    (seen, starts, draw, none), (seed, first, last), (state, memory, sums, had, best) = how, part, buffers
+    (seen, starts, draw, none), (seed, first, last), (state, memory, sums, had, best) = (
+        how,
+        part,
+        buffers,
+    )
     width = len(knowledge.prior)
     for u in range(first, last):
         _begin(state, seed, u)
@@ -203,7 +233,9 @@ def _sum(knowledge, memory, events, u, sums, n):  # type: ignore[no-untyped-def]
         if 0 < knowledge.last[t] < reach:
             reach = knowledge.last[t]
             for h in range(max(0, first - reach), min(first, end - reach)):
-                n = _add(knowledge, t, memory[h], -(decay ** (end - 1 - h)) / sums.unit[t], u, sums, n)
+                n = _add(
+                    knowledge, t, memory[h], -(decay ** (end - 1 - h)) / sums.unit[t], u, sums, n
+                )
         for h in range(max(first, end - reach), end):
             n = _add(knowledge, t, memory[h], decay ** (end - 1 - h) / sums.unit[t], u, sums, n)
     return n

@@ -5,17 +5,19 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
+from wareloom.core.family import EMBEDDERS
+from wareloom.core.run import Run
 from wareloom.errors import InputError
-from wareloom.family import EMBEDDERS
 from wareloom.language.embedders import LEAN
-from wareloom.rankers.content._nearest import nearest_among
-from wareloom.rankers.content._text import item_texts
-from wareloom.run import Run
+from wareloom.rankers.content.nearest import nearest_among
 from wareloom.shop import Shop, Vocabulary
 from wareloom.shop.buckets import user_key
+from wareloom.shop.texts import item_texts
 
 
-def translated(other: Shop, shop: Shop, embedder: str, draw: tuple[int, float], run: Run) -> pl.DataFrame:
+def translated(
+    other: Shop, shop: Shop, embedder: str, draw: tuple[int, float], run: Run
+) -> pl.DataFrame:
     """The events of another shop on items of `shop`: whose, item, event and time, as the shop has them, and weight.
 
     Each item of a user is changed for one of the n items that read most alike, drawn with probability ∝ cosine^power;
@@ -30,9 +32,9 @@ def translated(other: Shop, shop: Shop, embedder: str, draw: tuple[int, float], 
     near, cosine = nearest_among(made.vectors(there, run), made.vectors(here, run), draw[0])
     known = Vocabulary(other.table("items")["item_id"])
     events = other.table("events")
-    events = events.with_columns(owner=user_key(events), code=pl.Series(known.encode(events["item_id"]))).filter(
-        (pl.col("code") >= 0) & pl.col("owner").is_not_null()
-    )
+    events = events.with_columns(
+        owner=user_key(events), code=pl.Series(known.encode(events["item_id"]))
+    ).filter((pl.col("code") >= 0) & pl.col("owner").is_not_null())
     pairs = events.select("owner", "code").unique().sort("owner", "code")
     code = pairs["code"].to_numpy()
     like = np.minimum(np.maximum(cosine[code], 0.0), 1.0) ** draw[1]
@@ -40,7 +42,9 @@ def translated(other: Shop, shop: Shop, embedder: str, draw: tuple[int, float], 
     drawn = run.rng("teacher", "translate").random(len(code))[:, None] * running[:, -1:]
     place = np.minimum((running <= drawn).sum(axis=1), near.shape[1] - 1)
     found = pl.Series(np.where(running[:, -1] > 0, near[code, place], -1))
-    pairs = pairs.with_columns(item=found, like=pl.Series(like[np.arange(len(code)), place])).filter(found >= 0)
+    pairs = pairs.with_columns(
+        item=found, like=pl.Series(like[np.arange(len(code)), place])
+    ).filter(found >= 0)
     events = events.join(pairs, on=["owner", "code"], how="inner", maintain_order="left")
     events = events.with_columns(weight=pl.col("weight") * pl.col("like"))
     if events.is_empty():
@@ -61,5 +65,7 @@ def _rows(events: pl.DataFrame, shop: Shop) -> pl.DataFrame:
         "event": pl.col("event"),
         "time": pl.col("time") if "time" in given else pl.lit(None, pl.Datetime("us")),
     }
-    kept = events.select("weight", **{name: column for name, column in columns.items() if name in had})
+    kept = events.select(
+        "weight", **{name: column for name, column in columns.items() if name in had}
+    )
     return kept.with_columns(item_id=shop.table("items")["item_id"].gather(events["item"]))

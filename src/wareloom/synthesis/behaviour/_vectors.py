@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from scipy.spatial.distance import cdist
 
+from wareloom.core.run import Run
 from wareloom.neural import torch
-from wareloom.run import Run
 from wareloom.shop import Log
 from wareloom.synthesis.behaviour._latent import Asked, Coder, gather
 
@@ -90,7 +90,10 @@ class Perceptron(torch.nn.Module):  # type: ignore[misc]
         self.first, self.last = torch.nn.Linear(size, width), torch.nn.Linear(width, out)
         self.inner = torch.nn.ModuleList(
             torch.nn.Sequential(
-                torch.nn.LayerNorm(width), torch.nn.Linear(width, width), torch.nn.SiLU(), torch.nn.Linear(width, width)
+                torch.nn.LayerNorm(width),
+                torch.nn.Linear(width, width),
+                torch.nn.SiLU(),
+                torch.nn.Linear(width, width),
             )
             for _ in range(depth)
         )

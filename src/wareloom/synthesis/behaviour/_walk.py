@@ -10,7 +10,7 @@ import numpy as np
 from numba import njit
 from scipy import sparse
 
-from wareloom.kernel import kernel
+from wareloom.core.kernel import kernel
 
 TRIES = 16
 """Draws before an item that the user has had is accepted after all."""
@@ -199,7 +199,13 @@ def walk(model: Model, plan: Plan, seed: np.uint64, cores: int) -> tuple[np.ndar
     longest = longest_history(plan)
 
     def part(first: int, last: int) -> None:
-        _walk(model, plan, (seed, first, last), (new_state(), np.empty(longest, np.int32)), (items, events))
+        _walk(
+            model,
+            plan,
+            (seed, first, last),
+            (new_state(), np.empty(longest, np.int32)),
+            (items, events),
+        )
 
     in_threads(part, len(plan.offsets) - 1, cores)
     return items, events

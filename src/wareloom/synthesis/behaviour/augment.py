@@ -9,9 +9,9 @@ import numpy as np
 import polars as pl
 from numba import njit
 
+from wareloom.core.family import RANKERS
+from wareloom.core.run import Run
 from wareloom.errors import InputError, SettingError, near
-from wareloom.family import RANKERS
-from wareloom.run import Run
 from wareloom.shop import Log, Shop
 from wareloom.shop.buckets import user_key
 from wareloom.synthesis import Given, Synthesizer
@@ -54,12 +54,16 @@ class Augment(Synthesizer):
                     f"augment: there is no operation {name!r}.{near(name, OPERATIONS)} Known: {', '.join(OPERATIONS)}."
                 )
             if not 0 <= weight < np.inf:
-                raise SettingError(f"augment: operations has {name}={weight}; give a number that is not negative.")
+                raise SettingError(
+                    f"augment: operations has {name}={weight}; give a number that is not negative."
+                )
         if not sum(self.operations.values()) > 0:
             raise SettingError("augment: operations has no weight above 0: there is nothing to do.")
         for name in OPERATIONS:
             if not 0 < getattr(self, name) <= 1:
-                raise SettingError(f"augment: {name} is {getattr(self, name)}; give a share above 0, at most 1.")
+                raise SettingError(
+                    f"augment: {name} is {getattr(self, name)}; give a share above 0, at most 1."
+                )
         if self.neighbours < 1:
             raise SettingError(f"augment: neighbours is {self.neighbours}; give 1 or more.")
 
@@ -68,11 +72,16 @@ class Augment(Synthesizer):
         run = run or Run()
         log = Log.of(shop)
         if len(log) == 0:
-            raise InputError("The synthesizer 'augment' has nothing to change: the shop has no events on known items.")
+            raise InputError(
+                "The synthesizer 'augment' has nothing to change: the shop has no events on known items."
+            )
         self.catalogue_ = shop.table("items")
         events = shop.table("events")
         events = events.with_row_index("row").with_columns(user=user_key(events))
-        known = pl.col("item_id").is_in(self.catalogue_["item_id"].implode()) & pl.col("user").is_not_null()
+        known = (
+            pl.col("item_id").is_in(self.catalogue_["item_id"].implode())
+            & pl.col("user").is_not_null()
+        )
         order = ["user", *(["time"] if "time" in events.columns else []), "row"]
         self.events_ = events.filter(known).sort(order).drop("row", "search_id", strict=False)
         ranker = RANKERS.make("item_knn", neighbours=self.neighbours).fit(log, run)
@@ -83,39 +92,56 @@ class Augment(Synthesizer):
         """Draw `n` real users with replacement, called ORIGIN/0, ORIGIN/1, …, and change each in one way."""
         self._checked(n)
         if given is not None and given != Given():
-            raise InputError("The synthesizer 'augment' cannot be conditioned; sample it without `given`.")
+            raise InputError(
+                "The synthesizer 'augment' cannot be conditioned; sample it without `given`."
+            )
         run = run or Run()
         rng, items = run.rng("augment"), self.catalogue_["item_id"]
         offsets = np.append(
-            np.flatnonzero(self.events_["user"].rle_id().diff().fill_null(1).to_numpy()), len(self.events_)
+            np.flatnonzero(self.events_["user"].rle_id().diff().fill_null(1).to_numpy()),
+            len(self.events_),
         )
         chosen = rng.integers(len(offsets) - 1, size=n)
         weight = np.array([self.operations.get(name, 0.0) for name in OPERATIONS])
         how = rng.choice(len(OPERATIONS), size=n, p=weight / weight.sum())
         code = pl.DataFrame({"item_id": items, "code": np.arange(len(items))})
-        item = self.events_.select("item_id").join(code, on="item_id", how="left", maintain_order="left")["code"]
+        item = self.events_.select("item_id").join(
+            code, on="item_id", how="left", maintain_order="left"
+        )["code"]
         first = np.concatenate([[0], np.cumsum(2 * np.diff(offsets)[chosen])])
         out = tuple(np.full(first[-1], -1, dtype=np.int64) for _ in range(3))
         shares = np.array([getattr(self, name) for name in OPERATIONS])
         log = offsets, item.to_numpy().astype(np.int64), (chosen, how, first)
         seed = np.uint64(run.seed_for("augment", "users"))
-        in_threads(lambda a, b: _change(log, self._drawn_by(), shares, (seed, a, b), out), n, run.cores)
+        in_threads(
+            lambda a, b: _change(log, self._drawn_by(), shares, (seed, a, b), out), n, run.cores
+        )
         return self._built(np.repeat(np.arange(n), np.diff(first)), *out)
 
     def _drawn_by(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Related items by item, and the running sum of their similarities within each."""
         table = self.related_
-        return table.indptr.astype(np.int64), table.indices.astype(np.int64), np.cumsum(table.data.astype(np.float64))
+        return (
+            table.indptr.astype(np.int64),
+            table.indices.astype(np.int64),
+            np.cumsum(table.data.astype(np.float64)),
+        )
 
-    def _built(self, user: np.ndarray, row: np.ndarray, place: np.ndarray, item: np.ndarray) -> Shop:
+    def _built(
+        self, user: np.ndarray, row: np.ndarray, place: np.ndarray, item: np.ndarray
+    ) -> Shop:
         """The shop of rows of events, at the times of other rows, on items; rows of -1 are none."""
         there = row >= 0
         rows = self.events_[row[there]]
         name = pl.format("{}/{}", pl.lit(self.origin), pl.Series("n", user[there]))
         same = pl.Series(
-            "same", self.events_["item_id"].gather(row[there]) == self.catalogue_["item_id"].gather(item[there])
+            "same",
+            self.events_["item_id"].gather(row[there])
+            == self.catalogue_["item_id"].gather(item[there]),
         )
-        rows = rows.with_columns(item_id=self.catalogue_["item_id"].gather(item[there]), origin=pl.lit(self.origin))
+        rows = rows.with_columns(
+            item_id=self.catalogue_["item_id"].gather(item[there]), origin=pl.lit(self.origin)
+        )
         rows = rows.with_columns(weight=pl.lit(1.0, pl.Float32))
         if "time" in rows.columns:
             rows = rows.with_columns(time=self.events_["time"].gather(place[there]))
@@ -123,7 +149,9 @@ class Augment(Synthesizer):
             rows = rows.with_columns(value=pl.when(same).then("value"))
         if "session_id" in rows.columns:
             own = name if "user_id" not in rows.columns else pl.format("{}/{}", name, "session_id")
-            rows = rows.with_columns(session_id=pl.when(pl.col("session_id").is_not_null()).then(own))
+            rows = rows.with_columns(
+                session_id=pl.when(pl.col("session_id").is_not_null()).then(own)
+            )
         tables = {"items": self.catalogue_}
         if "user_id" in rows.columns:
             rows = rows.with_columns(user_id=name)

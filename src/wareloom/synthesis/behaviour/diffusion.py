@@ -8,10 +8,10 @@ from typing import Any, Self
 
 import numpy as np
 
+from wareloom.core.run import Run
 from wareloom.neural import torch
 from wareloom.neural.training import Training, seeded, train
 from wareloom.neural.weights import arrays, loaded
-from wareloom.run import Run
 from wareloom.shop import Log, Shop
 from wareloom.synthesis.behaviour._latent import RULES, Asked, Coder, Coding, checked, walked
 from wareloom.synthesis.behaviour._vectors import Average, Perceptron, Vectors, back, begun
@@ -75,7 +75,9 @@ class Diffusion(Markov):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        ones = tuple((name, lambda v: v >= 1, "1 or more") for name in ("steps", "width", "depth", "updates"))
+        ones = tuple(
+            (name, lambda v: v >= 1, "1 or more") for name in ("steps", "width", "depth", "updates")
+        )
         checked(
             "diffusion",
             self,
@@ -97,7 +99,9 @@ class Diffusion(Markov):
             coder, self.coding_ = Coding.of(self).fit(log, run, "diffusion")
             vectors = Vectors(coder, log)
             net = _Denoising(self._net(), self.average)
-            how = Training(learning_rate=self.denoiser_rate, epochs=EVALUATIONS, updates=self.updates)
+            how = Training(
+                learning_rate=self.denoiser_rate, epochs=EVALUATIONS, updates=self.updates
+            )
 
             def batches(epoch: int) -> Iterator[Any]:
                 rng = run.rng("diffusion", "batches", epoch)
@@ -105,12 +109,18 @@ class Diffusion(Markov):
                     yield vectors.draw(self.batch_size, rng)
 
             self.training_ = train(net, batches, net.loss, how, run)
-        self.weights_, self.space_, self.denoiser_ = arrays(coder), vectors.space, arrays(net.average.net)
+        self.weights_, self.space_, self.denoiser_ = (
+            arrays(coder),
+            vectors.space,
+            arrays(net.average.net),
+        )
         self._ready = None
         return self
 
     def _net(self) -> Perceptron:
-        return Perceptron(2 * self.latent_size + 1 + 2 * WAVES, self.width, self.depth, self.latent_size)
+        return Perceptron(
+            2 * self.latent_size + 1 + 2 * WAVES, self.width, self.depth, self.latent_size
+        )
 
     def _nets(self) -> tuple[Coder, Perceptron]:
         """Coder and denoiser, built anew once from the saved weights: a live session has no time for it."""
@@ -184,7 +194,9 @@ def ddim(velocity: Callable[[Any, float], Any], x: Any, steps: int) -> Any:
     method of Adams and Bashforth on an even grid of t from 1 to 0. At as many calls of the network it keeps all of a
     white normal's variance in 16 steps where DDIM's own step keeps .86. Song et al. (2021); Liu et al. (2022).
     """
-    angle = np.array([float(torch.atan2(s, a)) for a, s in map(schedule, np.linspace(1.0, 0.0, steps + 1))])
+    angle = np.array(
+        [float(torch.atan2(s, a)) for a, s in map(schedule, np.linspace(1.0, 0.0, steps + 1))]
+    )
     before, gone = None, 1.0
     for t, step in zip(np.linspace(1.0, 0.0, steps + 1), -np.diff(angle), strict=False):
         v = velocity(x, float(t))

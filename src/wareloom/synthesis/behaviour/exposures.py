@@ -8,9 +8,9 @@ from typing import Any, Literal, Self
 import numpy as np
 import polars as pl
 
+from wareloom.core.family import RANKERS
+from wareloom.core.run import Run
 from wareloom.errors import InputError, SettingError
-from wareloom.family import RANKERS
-from wareloom.run import Run
 from wareloom.shop import Log, Shop
 from wareloom.shop.buckets import user_key
 from wareloom.shop.impressions import CLICK, has_impressions, impressions
@@ -39,7 +39,9 @@ class Exposures(Synthesizer):
 
     def __post_init__(self) -> None:
         if self.clicks != "logistic" and self.settings_of_model:
-            raise SettingError(f"exposures: settings_of_model are for clicks='logistic', not for {self.clicks!r}.")
+            raise SettingError(
+                f"exposures: settings_of_model are for clicks='logistic', not for {self.clicks!r}."
+            )
 
     def fit(self, shop: Shop, run: Run | None = None) -> Self:
         """Keep what was shown with its chance of a click; raises `InputError` where the shop has no events on items."""
@@ -47,19 +49,29 @@ class Exposures(Synthesizer):
         self.catalogue_, self.known_ = shop.table("items"), shop.has("users")
         scan = shop.scan("events").with_row_index(ROW)
         known = pl.col("item_id").is_in(self.catalogue_["item_id"].implode())
-        events = scan.with_columns(owner=user_key(scan)).filter(known & pl.col("owner").is_not_null()).collect()
+        events = (
+            scan.with_columns(owner=user_key(scan))
+            .filter(known & pl.col("owner").is_not_null())
+            .collect()
+        )
         shown = impressions(shop) if has_impressions(shop) else None
         if len(events) == 0:
-            raise InputError("The synthesizer 'exposures' has nothing to show: the shop has no events on known items.")
+            raise InputError(
+                "The synthesizer 'exposures' has nothing to show: the shop has no events on known items."
+            )
         chance = pl.DataFrame(schema={ROW: events.schema[ROW], "chance": pl.Float64})
         if shown is not None:
             events = events.filter(~pl.col(ROW).is_in(shown["click_row"].drop_nulls().implode()))
             chance = pl.DataFrame({ROW: shown["row"], "chance": self._chances(shop, shown, run)})
         columns = {"search_id"} & set(events.columns)
-        joined = events.drop(columns).join(chance, on=ROW, how="left", maintain_order="left").drop(ROW)
+        joined = (
+            events.drop(columns).join(chance, on=ROW, how="left", maintain_order="left").drop(ROW)
+        )
         self.events_ = joined
         items = Log.of(shop).counts(weighted=True)
-        self.popularity_ = items / items.sum() if items.sum() > 0 else np.full(len(items), 1 / len(items))
+        self.popularity_ = (
+            items / items.sum() if items.sum() > 0 else np.full(len(items), 1 / len(items))
+        )
         return self
 
     def _chances(self, shop: Shop, shown: pl.DataFrame, run: Run) -> np.ndarray:
@@ -76,14 +88,20 @@ class Exposures(Synthesizer):
         """Show what `n` users, drawn with replacement, were shown, and draw their clicks."""
         self._checked(n)
         if given is not None and given != Given():
-            raise InputError("The synthesizer 'exposures' cannot be conditioned; sample it without `given`.")
+            raise InputError(
+                "The synthesizer 'exposures' cannot be conditioned; sample it without `given`."
+            )
         rng = (run or Run()).rng("exposures")
         owners = self.events_["owner"].unique().sort()
-        drawn = pl.DataFrame({"owner": owners.gather(rng.integers(len(owners), size=n)), "place": np.arange(n)})
+        drawn = pl.DataFrame(
+            {"owner": owners.gather(rng.integers(len(owners), size=n)), "place": np.arange(n)}
+        )
         rows = drawn.join(self.events_, on="owner", how="left", maintain_order="left_right")
         rows = self._renamed(rows)
         loose = pl.col("event").is_in(list(INTERACTIONS)) & pl.col("chance").is_null()
-        dealt = self.catalogue_["item_id"].gather(rng.choice(len(self.popularity_), len(rows), p=self.popularity_))
+        dealt = self.catalogue_["item_id"].gather(
+            rng.choice(len(self.popularity_), len(rows), p=self.popularity_)
+        )
         rows = rows.with_columns(item_id=pl.when(loose).then(dealt).otherwise("item_id"))
         clicked = rng.random(len(rows)) < rows["chance"].fill_null(0.0).to_numpy()
         return self._shop(rows.with_columns(clicked=pl.Series(clicked)))
@@ -97,7 +115,9 @@ class Exposures(Synthesizer):
             owned["user_id"] = pl.when(pl.col("user_id").is_not_null()).then(own).otherwise(None)
         if "session_id" in keys:
             alone = pl.lit(True) if "user_id" not in keys else pl.col("user_id").is_null()
-            owned["session_id"] = pl.when(alone).then(own).otherwise(pl.format("{}/{}", own, "session_id"))
+            owned["session_id"] = (
+                pl.when(alone).then(own).otherwise(pl.format("{}/{}", own, "session_id"))
+            )
         return rows.with_columns(**owned)
 
     def _shop(self, rows: pl.DataFrame) -> Shop:
@@ -108,9 +128,18 @@ class Exposures(Synthesizer):
             rows.with_columns(at=place * 2),
             click.with_columns(at=rows.select(place.filter(rows["clicked"])).to_series() * 2 + 1),
         ]
-        events = pl.concat(both, how="vertical").sort("at").with_columns(origin=pl.lit(self.origin), weight=1.0)
-        tables = {"items": self.catalogue_, "events": events.drop("owner", "place", "chance", "clicked", "at")}
+        events = (
+            pl.concat(both, how="vertical")
+            .sort("at")
+            .with_columns(origin=pl.lit(self.origin), weight=1.0)
+        )
+        tables = {
+            "items": self.catalogue_,
+            "events": events.drop("owner", "place", "chance", "clicked", "at"),
+        }
         if "user_id" in events.columns and (self.known_ or events["user_id"].null_count() == 0):
-            users = events.select("user_id", "origin").drop_nulls("user_id").unique(maintain_order=True)
+            users = (
+                events.select("user_id", "origin").drop_nulls("user_id").unique(maintain_order=True)
+            )
             tables["users"] = users
         return Shop(tables)

@@ -10,10 +10,10 @@ from typing import Any, Literal, Self
 
 import numpy as np
 
+from wareloom.core.run import Run
 from wareloom.neural import torch
 from wareloom.neural.training import Training, seeded, train
 from wareloom.neural.weights import arrays, loaded
-from wareloom.run import Run
 from wareloom.shop import Log, Shop
 from wareloom.synthesis.behaviour._latent import RULES, Asked, Coder, Coding, checked, walked
 from wareloom.synthesis.behaviour._vectors import (
@@ -119,7 +119,12 @@ class GAN(Markov):
             coder, self.coding_ = Coding.of(self).fit(log, run, "gan")
             vectors = Vectors(coder, log)
             players = _Players(self, vectors.space)
-            how = Training(learning_rate=self.player_rate, epochs=EVALUATIONS, updates=self.updates, betas=(0.0, 0.9))
+            how = Training(
+                learning_rate=self.player_rate,
+                epochs=EVALUATIONS,
+                updates=self.updates,
+                betas=(0.0, 0.9),
+            )
 
             def batches(epoch: int) -> Iterator[Any]:
                 rng = run.rng("gan", "batches", epoch)
@@ -130,9 +135,15 @@ class GAN(Markov):
             judge = _Judge(players, vectors, run)
             history = train(players, batches, players.loss, how, run, judge)
             players.cpu()
-            self.training_ = [{"step": e["step"], **told} for e, told in zip(history, judge.told, strict=True)]
+            self.training_ = [
+                {"step": e["step"], **told} for e, told in zip(history, judge.told, strict=True)
+            ]
             self.kept_ = judge.measured()
-        self.weights_, self.space_, self.generator_ = arrays(coder), vectors.space, arrays(players.average.net)
+        self.weights_, self.space_, self.generator_ = (
+            arrays(coder),
+            vectors.space,
+            arrays(players.average.net),
+        )
         self._ready = None
         warn_of_collapse(self.kept_)
         return self
@@ -160,7 +171,9 @@ class Generator(torch.nn.Module):  # type: ignore[misc]
     def __init__(self, settings: GAN, space: np.ndarray) -> None:
         super().__init__()
         size = settings.latent_size
-        self.register_buffer("root", torch.from_numpy((space[1:].T / scale(space)).astype(np.float32)))
+        self.register_buffer(
+            "root", torch.from_numpy((space[1:].T / scale(space)).astype(np.float32))
+        )
         self.net = Perceptron(2 * size + 1, settings.width, settings.depth, size)
 
     def forward(self, noise: Any, c: Any) -> Any:
@@ -173,10 +186,16 @@ class _Players(torch.nn.Module):  # type: ignore[misc]
 
     def __init__(self, settings: GAN, space: np.ndarray) -> None:
         super().__init__()
-        self.pack, self.weight, self.pairs = settings.pack, settings.penalty, settings.loss == "relativistic"
+        self.pack, self.weight, self.pairs = (
+            settings.pack,
+            settings.penalty,
+            settings.loss == "relativistic",
+        )
         self.generator = Generator(settings, space)
         self.average = Average(self.generator, settings.average)
-        self.critic = Critic(settings.pack * (2 * settings.latent_size + 1), settings.width, settings.depth)
+        self.critic = Critic(
+            settings.pack * (2 * settings.latent_size + 1), settings.width, settings.depth
+        )
         self.gaps: list[float] = []
 
     def loss(self, batch: tuple[Any, Any, Any]) -> Any:
@@ -203,7 +222,10 @@ class _Players(torch.nn.Module):  # type: ignore[misc]
 
         if not self.pairs:
             mix = torch.rand(len(real), 1, device=x.device)
-            return self.weight * gradient_penalty(judge, mix * real + (1 - mix) * fake, 1.0) - gap.mean()
+            return (
+                self.weight * gradient_penalty(judge, mix * real + (1 - mix) * fake, 1.0)
+                - gap.mean()
+            )
         penalty = gradient_penalty(judge, real, 0.0) + gradient_penalty(judge, fake, 0.0)
         return F.softplus(-gap).mean() + 0.5 * self.weight * penalty
 
@@ -217,7 +239,11 @@ class Critic(torch.nn.Module):  # type: ignore[misc]
     def __init__(self, size: int, width: int, depth: int) -> None:
         super().__init__()
         sizes = [size] + depth * [width]
-        layers = [part for a, b in pairwise(sizes) for part in (torch.nn.Linear(a, b), torch.nn.LeakyReLU(0.2))]
+        layers = [
+            part
+            for a, b in pairwise(sizes)
+            for part in (torch.nn.Linear(a, b), torch.nn.LeakyReLU(0.2))
+        ]
         self.layers = torch.nn.Sequential(*layers, torch.nn.Linear(width, 1))
 
     def forward(self, x: Any, c: Any) -> Any:
@@ -250,12 +276,16 @@ class _Judge:
     def _made(self, c: Any) -> np.ndarray:
         device = next(self.players.parameters()).device
         with torch.no_grad():
-            fake = self.players.average.net(self.noise.to(device), c.to(device)).float().cpu().numpy()
+            fake = (
+                self.players.average.net(self.noise.to(device), c.to(device)).float().cpu().numpy()
+            )
         return fake if np.isfinite(fake).all() else np.zeros_like(fake)
 
     def measured(self) -> dict[str, float]:
         """What `diversity` says of new users; as `joint`, the energy distance of users beside what is known of them."""
-        beside = [np.concatenate([x, self.given], axis=1) for x in (self.real, self._made(self.given))]
+        beside = [
+            np.concatenate([x, self.given], axis=1) for x in (self.real, self._made(self.given))
+        ]
         found = diversity(self.real.numpy(), self._made(torch.zeros_like(self.given)))
         return found | {"joint": diversity(*beside)["energy"]}
 

@@ -29,7 +29,9 @@ class GRU(Autoregressive):
     def __post_init__(self) -> None:
         super().__post_init__()
         for setting in ("hidden_size", "layers"):
-            require("gru", setting, getattr(self, setting), getattr(self, setting) >= 1, "1 or more")
+            require(
+                "gru", setting, getattr(self, setting), getattr(self, setting) >= 1, "1 or more"
+            )
 
     def _encoder(self) -> Any:
         return _Recurrent(self.embedding_size, self.hidden_size, self.layers, self.dropout)

@@ -23,7 +23,9 @@ class Independent(Markov):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.structure != "chain":
-            raise SettingError("independent: items know nothing of one another, so that structure is always 'chain'.")
+            raise SettingError(
+                "independent: items know nothing of one another, so that structure is always 'chain'."
+            )
 
     def _follow(self, log: Log, weight: np.ndarray) -> sparse.csr_matrix:
         return sparse.csr_matrix((len(log.items), len(log.items)), dtype=np.float32)

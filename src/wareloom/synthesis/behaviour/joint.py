@@ -7,11 +7,11 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from wareloom.core.family import RANKERS, SYNTHESIZERS
+from wareloom.core.run import Run
 from wareloom.errors import InputError, SettingError, require
-from wareloom.family import RANKERS, SYNTHESIZERS
 from wareloom.rankers import Ranker, into
-from wareloom.rankers.hybrid._members import Held, hold_back, ndcg_of_held
-from wareloom.run import Run
+from wareloom.rankers.members import Held, hold_back, ndcg_of_held
 from wareloom.shop import Log, Shop, Vocabulary
 from wareloom.shop.buckets import user_key
 from wareloom.shop.log import stacked, without_last
@@ -61,8 +61,16 @@ class Joint(Synthesizer):
         for name, holds, wanted in (
             ("members", different, "different synthesizers, one or more"),
             ("members", "joint" not in self.members, "synthesizers other than itself"),
-            ("member_settings", set(self.member_settings) <= set(self.members), f"names among {list(self.members)}"),
-            ("weights", set(self.weights) <= set(self.members), f"names among {list(self.members)}"),
+            (
+                "member_settings",
+                set(self.member_settings) <= set(self.members),
+                f"names among {list(self.members)}",
+            ),
+            (
+                "weights",
+                set(self.weights) <= set(self.members),
+                f"names among {list(self.members)}",
+            ),
             ("slices", self.slices >= 1, "1 or more"),
             ("k", self.k >= 1, "1 or more"),
             ("validation", 0 < self.validation <= 1, "a share above 0"),
@@ -89,8 +97,12 @@ class Joint(Synthesizer):
                     )
         for name in named if self.weights else ():
             values = self.weights.values()
-            if not any(asked.get(name, 0.0) if isinstance(asked, dict) else asked for asked in values):
-                raise SettingError(f"joint: weights is {self.weights!r}; give some member a weight above 0 in {name}.")
+            if not any(
+                asked.get(name, 0.0) if isinstance(asked, dict) else asked for asked in values
+            ):
+                raise SettingError(
+                    f"joint: weights is {self.weights!r}; give some member a weight above 0 in {name}."
+                )
 
     def _made(self, name: str) -> Synthesizer:
         made: Synthesizer = SYNTHESIZERS.make(name, **self.member_settings.get(name, {}))
@@ -109,7 +121,9 @@ class Joint(Synthesizer):
         self.check_fitted()
         able = [one for one in self.members_.values() if one.can_rank()]
         if len(able) != 1:
-            raise InputError(f"joint: of its members {', '.join(self.members_)} {len(able)} can rank; it takes one.")
+            raise InputError(
+                f"joint: of its members {', '.join(self.members_)} {len(able)} can rank; it takes one."
+            )
         found: Ranker = able[0].as_ranker()  # type: ignore[attr-defined]
         return found
 
@@ -126,10 +140,14 @@ class Joint(Synthesizer):
         self.catalogue_ = shop.table("items")
         self.slice_ = slices_of(log.counts(), self.slices)
         active = log.select(np.flatnonzero(log.lengths() > 0))
-        real = leaning(active.user.astype(np.int64), self.slice_[active.item], len(active.users), self.slices)
+        real = leaning(
+            active.user.astype(np.int64), self.slice_[active.item], len(active.users), self.slices
+        )
         self.share_ = np.bincount(real, minlength=self.slices) / len(real)
         weights = self._learn(shop, log, run)
-        asked = [m for m in self.members if self._made(m).can_rank() or any(weights.get(m, {}).values())]
+        asked = [
+            m for m in self.members if self._made(m).can_rank() or any(weights.get(m, {}).values())
+        ]
         self.members_ = self._fitted(asked, shop, run)
         self.weights_ = _gains.given({**weights}, list(self.members_), named)
         return self
@@ -144,13 +162,22 @@ class Joint(Synthesizer):
         most = min(self.held, int(np.ceil(self.validation * (log.lengths() >= 2).sum())))
         held = hold_back(log, most, run)
         if held is None or len(held.rest) == 0:
-            self.gains_["notes"].append(f"{most} users are too few to hold events back of: all members weigh the same")
+            self.gains_["notes"].append(
+                f"{most} users are too few to hold events back of: all members weigh the same"
+            )
             return _gains.even(list(self.members), named)
         place = slices_of(held.rest.counts(), self.slices)[held.answers]
         alone, joined = self._judged(without_last(shop, log, held.rest), held, run)
-        found = _gains.gains(alone, joined, {name: place == number for number, name in enumerate(named)})
+        found = _gains.gains(
+            alone, joined, {name: place == number for number, name in enumerate(named)}
+        )
         weights, notes = _gains.weigh(found, named)
-        self.gains_ = {"measure": f"ndcg@{self.k}", "ranker": self.ranker, "slices": found, "notes": notes}
+        self.gains_ = {
+            "measure": f"ndcg@{self.k}",
+            "ranker": self.ranker,
+            "slices": found,
+            "notes": notes,
+        }
         return weights
 
     def _judged(self, rest: Shop, held: Held, run: Run) -> tuple[np.ndarray, dict[str, np.ndarray]]:
@@ -169,11 +196,15 @@ class Joint(Synthesizer):
         joined = {}
         for name, member in self._fitted(self.members, rest, run).items():
             with run.task(f"joint: judge {name}"):
-                made = into(Log.of(member.sample(users, _run_of(run, name, "trial"))), held.rest.items)
+                made = into(
+                    Log.of(member.sample(users, _run_of(run, name, "trial"))), held.rest.items
+                )
                 joined[name] = judged(stacked(held.rest, made), told)[0]
         return alone, joined
 
-    def _fitted(self, names: list[str] | tuple[str, ...], shop: Shop, run: Run) -> dict[str, Synthesizer]:
+    def _fitted(
+        self, names: list[str] | tuple[str, ...], shop: Shop, run: Run
+    ) -> dict[str, Synthesizer]:
         """Fit members; those that find nothing to learn from in the shop are left out."""
         fitted = {}
         for name in names:
@@ -185,7 +216,8 @@ class Joint(Synthesizer):
                 self.left_out_[name] = str(error)
         if not fitted:
             raise InputError(
-                "None of the members of joint can learn from this shop: " + "; ".join(self.left_out_.values())
+                "None of the members of joint can learn from this shop: "
+                + "; ".join(self.left_out_.values())
             )
         return fitted
 
@@ -199,20 +231,27 @@ class Joint(Synthesizer):
         run, given = run or Run(), given or Given()
         if given.histories is not None:
             return self._continued(n, run, given)
-        cells = apportion(n, self.share_[:, None] * self._table(), run.rng("joint", "cells").random())
+        cells = apportion(
+            n, self.share_[:, None] * self._table(), run.rng("joint", "cells").random()
+        )
         kept = []
         for name, wanted in zip(self.members_, cells.T, strict=True):
             if wanted.any():
                 kept += draw(self._sampler(name, run, given), wanted)
         numbers = run.rng("joint", "order").permutation(n)
         ends = np.cumsum([len(taken) for _, taken in kept])
-        parts = [drawn.take(taken, own) for (drawn, taken), own in zip(kept, np.split(numbers, ends[:-1]), strict=True)]
+        parts = [
+            drawn.take(taken, own)
+            for (drawn, taken), own in zip(kept, np.split(numbers, ends[:-1]), strict=True)
+        ]
         return gathered(parts, self.catalogue_, self.origin, renamed=True)
 
     def _table(self) -> np.ndarray:
         """Weights as float64 [slices, members]."""
         named = slice_names(self.slices)
-        return np.array([[self.weights_[member][name] for member in self.members_] for name in named])
+        return np.array(
+            [[self.weights_[member][name] for member in self.members_] for name in named]
+        )
 
     def _sampler(self, name: str, run: Run, given: Given) -> Any:
         items = Vocabulary(self.catalogue_["item_id"])
@@ -229,7 +268,9 @@ class Joint(Synthesizer):
         log = Log.of(given.histories)
         known = np.flatnonzero(log.lengths() > 0)
         if n > len(known):
-            raise InputError(f"Asked to continue {n} users, but the given histories hold {len(known)} with events.")
+            raise InputError(
+                f"Asked to continue {n} users, but the given histories hold {len(known)} with events."
+            )
         log = log.select(known[:n])
         code = Vocabulary(self.catalogue_["item_id"]).recode(log.items)[log.item]
         there = code >= 0
@@ -237,7 +278,9 @@ class Joint(Synthesizer):
         rng, dealt = run.rng("joint", "dealt"), np.zeros(n, dtype=np.int64)
         for place, weights in enumerate(self._table()):
             mine = rng.permutation(np.flatnonzero(slice_ == place))
-            dealt[mine] = np.repeat(np.arange(len(weights)), apportion(len(mine), weights, rng.random()))
+            dealt[mine] = np.repeat(
+                np.arange(len(weights)), apportion(len(mine), weights, rng.random())
+            )
         scan = given.histories.scan("events")
         parts = []
         for place, name in enumerate(self.members_):
@@ -245,8 +288,12 @@ class Joint(Synthesizer):
             if len(chosen) == 0:
                 continue
             ids = log.users.ids.gather(chosen)
-            histories = given.histories.with_tables(events=scan.filter(user_key(scan).is_in(ids.implode())))
-            made = self.members_[name].sample(len(ids), _run_of(run, name, 0), replace(given, histories=histories))
+            histories = given.histories.with_tables(
+                events=scan.filter(user_key(scan).is_in(ids.implode()))
+            )
+            made = self.members_[name].sample(
+                len(ids), _run_of(run, name, 0), replace(given, histories=histories)
+            )
             drawn = Drawn(made, Vocabulary(self.catalogue_["item_id"]), self.slice_, self.slices)
             code = log.users.encode(drawn.owners.ids)
             parts.append(drawn.take(np.arange(len(code)), code))

@@ -10,13 +10,13 @@ import numpy as np
 import polars as pl
 from scipy import sparse
 
+from wareloom.core.run import Run
+from wareloom.core.state import flattened, unflattened
 from wareloom.errors import InputError, require
-from wareloom.run import Run
 from wareloom.shop import Log, Shop, Vocabulary
 from wareloom.shop.log import NO_TIME
 from wareloom.shop.pairs import follow_counts, recency
 from wareloom.shop.schema import EVENTS
-from wareloom.state import flattened, unflattened
 from wareloom.synthesis import Given, Synthesizer
 from wareloom.synthesis.behaviour._fill import fill
 from wareloom.synthesis.behaviour._frames import Walked, build, fit_columns
@@ -83,7 +83,13 @@ class Markov(Synthesizer):
 
     def __post_init__(self) -> None:
         require(self.name, "look_ahead", self.look_ahead, self.look_ahead >= 1, "1 or more")
-        require(self.name, "jitter", self.jitter, 0 <= self.jitter < np.inf, "a number that is not negative")
+        require(
+            self.name,
+            "jitter",
+            self.jitter,
+            0 <= self.jitter < np.inf,
+            "a number that is not negative",
+        )
 
     def fit(self, shop: Shop, run: Run | None = None) -> Self:
         """Learn from the events of `shop`; raises `InputError` where it has none on known items."""
@@ -99,7 +105,9 @@ class Markov(Synthesizer):
             heads = log.offsets[:-1][log.lengths() > 0]
             self._keep("follow", alias_table(counts))
             self._keep("popular", alias_table(_one_row(log.item, weight, len(log.items))))
-            self._keep("start", alias_table(_one_row(log.item[heads], weight[heads], len(log.items))))
+            self._keep(
+                "start", alias_table(_one_row(log.item[heads], weight[heads], len(log.items)))
+            )
             distinct, total = np.diff(counts.indptr), np.asarray(counts.sum(axis=1)).ravel()
             self.backoff_ = (distinct / np.maximum(distinct + total, 1e-12)).astype(np.float32)
             self.repeat_, self.chain_, self.first_ = self._habits(log)
@@ -129,17 +137,29 @@ class Markov(Synthesizer):
                 template, offsets = draw_outlines(outline, n, run.rng("markov", "outlines"))
                 sessions, sizes = sessions_of(outline, template)
             else:
-                template, (sessions, sizes) = np.zeros(0, np.int64), self._shapes(past, given, n, run)
+                template, (sessions, sizes) = (
+                    np.zeros(0, np.int64),
+                    self._shapes(past, given, n, run),
+                )
                 offsets = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)[sessions]
             plan = Plan(offsets, past.offsets, past.item, past.event, self._starts(given), template)
             item, event = self._walked(plan, run)
             time = self._times(plan, Visits(sessions, sizes, offsets, past.last), run)
             users = (
-                past.users if past.users is not None else f"{self.origin}/" + pl.Series(np.arange(n)).cast(pl.String)
+                past.users
+                if past.users is not None
+                else f"{self.origin}/" + pl.Series(np.arange(n)).cast(pl.String)
             )
             user = np.repeat(np.arange(n, dtype=np.int32), np.diff(offsets))
             walked = Walked(user, item, event, time, np.repeat(np.arange(len(sizes)), sizes))
-            return build(self.state(), self.catalogue_, walked, users, self.origin, run.rng("markov", "columns"))
+            return build(
+                self.state(),
+                self.catalogue_,
+                walked,
+                users,
+                self.origin,
+                run.rng("markov", "columns"),
+            )
 
     def _walked(self, plan: Plan, run: Run) -> tuple[np.ndarray, np.ndarray]:
         """Items and kinds of event of the planned users."""
@@ -189,7 +209,11 @@ class Markov(Synthesizer):
             )
         assert given.like is not None
         log = _ordered(given.like, run)
-        log = replace(log, item=coded(log, self.catalogue_["item_id"]), items=Vocabulary(self.catalogue_["item_id"]))
+        log = replace(
+            log,
+            item=coded(log, self.catalogue_["item_id"]),
+            items=Vocabulary(self.catalogue_["item_id"]),
+        )
         if len(log) == 0:
             raise InputError(f"{self.name}: the shop of given.like has no events on known items.")
         other = copy(self)
@@ -234,7 +258,9 @@ class Markov(Synthesizer):
         vars(self).update(flattened(prefix, learned))
 
     def _model(self) -> Model:
-        follow, popular, start = (unflattened(Table, name, self) for name in ("follow", "popular", "start"))
+        follow, popular, start = (
+            unflattened(Table, name, self) for name in ("follow", "popular", "start")
+        )
         return Model(follow, popular, start, self.backoff_, self.repeat_, self.chain_, self.first_)
 
     def _past(self, given: Given, n: int) -> _Past:

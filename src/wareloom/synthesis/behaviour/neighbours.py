@@ -7,11 +7,11 @@ from typing import Any, Literal, Self
 
 import numpy as np
 
+from wareloom.core.family import RANKERS
+from wareloom.core.run import Run
 from wareloom.errors import require
-from wareloom.family import RANKERS
 from wareloom.rankers import Ranker
-from wareloom.rankers._neighbours import Neighbourhood
-from wareloom.run import Run
+from wareloom.rankers.neighbourhood import Neighbourhood
 from wareloom.shop import Log, Shop
 from wareloom.synthesis.behaviour._tables import neighbourhood_of
 from wareloom.synthesis.behaviour._teach import Draw, pack, teach
@@ -71,4 +71,6 @@ class Neighbours(Markov):
         of = Neighbourhood(self.table_, float(self.forget_[0]), int(self.forget_[1]))
         knowledge = pack([(of, 1.0)], np.zeros(self.table_.shape[0], dtype=np.float32))
         how = self._model().start, Draw(self.top, 1.0 / self.temperature, self.uniform)
-        return teach(knowledge, plan, seen, how, np.uint64(run.seed_for("neighbours", "items")), run.cores), event
+        return teach(
+            knowledge, plan, seen, how, np.uint64(run.seed_for("neighbours", "items")), run.cores
+        ), event

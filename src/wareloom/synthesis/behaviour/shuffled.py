@@ -8,8 +8,8 @@ from typing import Self
 import numpy as np
 import polars as pl
 
+from wareloom.core.run import Run
 from wareloom.errors import InputError
-from wareloom.run import Run
 from wareloom.shop import Log, Shop
 from wareloom.synthesis import Given, Synthesizer
 
@@ -21,7 +21,9 @@ class Shuffled(Synthesizer):
     def fit(self, shop: Shop, run: Run | None = None) -> Self:
         """Keep the events on known items; raises `InputError` where there are none."""
         if len(Log.of(shop)) == 0:
-            raise InputError("The synthesizer 'shuffled' has nothing to deal: the shop has no events on known items.")
+            raise InputError(
+                "The synthesizer 'shuffled' has nothing to deal: the shop has no events on known items."
+            )
         self.catalogue_ = shop.table("items")
         known = pl.col("item_id").is_in(self.catalogue_["item_id"].implode())
         self.events_ = shop.table("events").drop("search_id", strict=False).filter(known)
@@ -31,14 +33,18 @@ class Shuffled(Synthesizer):
         """Deal the items of the whole log anew and return `n` of its users, drawn with replacement."""
         self._checked(n)
         if given is not None and given != Given():
-            raise InputError("The synthesizer 'shuffled' cannot be conditioned; sample it without `given`.")
+            raise InputError(
+                "The synthesizer 'shuffled' cannot be conditioned; sample it without `given`."
+            )
         rng = (run or Run()).rng("shuffled")
         keys = [name for name in ("user_id", "session_id") if name in self.events_.columns]
         events = self.events_.with_columns(
             pl.col("item_id").gather(rng.permutation(len(self.events_))), user=pl.coalesce(keys)
         )
         users = events["user"].unique().sort()
-        drawn = pl.DataFrame({"user": users.gather(rng.integers(len(users), size=n)), "place": np.arange(n)})
+        drawn = pl.DataFrame(
+            {"user": users.gather(rng.integers(len(users), size=n)), "place": np.arange(n)}
+        )
         renamed = pl.format("{}/{}", pl.lit(self.origin), "place")
         own = drawn.join(events, on="user", how="left", maintain_order="left_right").with_columns(
             renamed.alias(keys[0]),

@@ -8,12 +8,12 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import polars as pl
 
+from wareloom.core.family import RANKERS
+from wareloom.core.run import Run
 from wareloom.errors import SettingError, require
-from wareloom.family import RANKERS
 from wareloom.rankers import Ranker
-from wareloom.rankers._neighbours import highest
-from wareloom.rankers.hybrid._members import prior
-from wareloom.run import Run
+from wareloom.rankers.members import prior
+from wareloom.rankers.neighbourhood import highest
 from wareloom.shop import Shop
 from wareloom.synthesis.behaviour._tables import neighbourhood_of
 from wareloom.synthesis.behaviour._teach import Draw, Knowledge, pack, teach
@@ -81,7 +81,10 @@ class Teacher(Markov):
 
     def _stack(self) -> Ranker:
         made: Ranker = RANKERS.make(
-            "stack", members=self.members, member_settings=self.member_settings, weights=self.weights
+            "stack",
+            members=self.members,
+            member_settings=self.member_settings,
+            weights=self.weights,
         )
         return made
 
@@ -141,7 +144,9 @@ class Teacher(Markov):
                 known = neighbourhood_of(ranker, self.neighbours or FEW)
                 assert known is not None
                 table = highest(known.table, self.neighbours) if self.neighbours else known.table
-                parts.append((known._replace(table=table), stack.weights_[name] / stack.scale_[name]))
+                parts.append(
+                    (known._replace(table=table), stack.weights_[name] / stack.scale_[name])
+                )
         return pack(parts, stack.weights_["popularity"] * prior(stack.popularity_))
 
     def _walked(self, plan: Plan, run: Run) -> tuple[np.ndarray, np.ndarray]:

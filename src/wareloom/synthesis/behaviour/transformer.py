@@ -63,7 +63,8 @@ class _Cache:
         rows, room, _, size = self.held[0].shape
         if tokens > room:
             wide = [
-                np.empty((rows, min(self.length, max(2 * room, tokens, 8)), 2, size), np.float32) for _ in self.held
+                np.empty((rows, min(self.length, max(2 * room, tokens, 8)), 2, size), np.float32)
+                for _ in self.held
             ]
             for new, old in zip(wide, self.held, strict=True):
                 new[:, :room] = old

@@ -7,9 +7,9 @@ from typing import Literal, Self
 
 import numpy as np
 
+from wareloom.core.run import Run
 from wareloom.neural.training import seeded
 from wareloom.neural.weights import arrays
-from wareloom.run import Run
 from wareloom.shop import Log, Shop
 from wareloom.synthesis.behaviour._latent import RULES, Asked, Coder, Coding, checked, walked
 from wareloom.synthesis.behaviour._walk import Plan

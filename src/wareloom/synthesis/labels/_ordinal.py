@@ -9,7 +9,9 @@ from scipy.special import expit
 TINY = 1e-9
 
 
-def fit_ordinal(x: np.ndarray, y: np.ndarray, levels: int, ridge: float) -> tuple[np.ndarray, np.ndarray]:
+def fit_ordinal(
+    x: np.ndarray, y: np.ndarray, levels: int, ridge: float
+) -> tuple[np.ndarray, np.ndarray]:
     """Fit P(y > k | x) = σ(w·x - θ_k) for k = 0 … levels - 2 by penalised likelihood.
 
     x float64 [rows, features], in like units; y int64 [rows], 0 … levels - 1; `ridge` × |w|² / 2 is added to the mean

@@ -9,17 +9,17 @@ from typing import Any
 
 import numpy as np
 
+from wareloom.core.family import EMBEDDERS, SYNTHESIZERS
+from wareloom.core.run import Run
 from wareloom.errors import InputError, SettingError, require
-from wareloom.family import EMBEDDERS, SYNTHESIZERS
 from wareloom.language.embedders import Embedder
-from wareloom.rankers.content._text import field_texts, item_texts, parse_fields, present
-from wareloom.rankers.search._judged import judged
-from wareloom.rankers.search._match import Matcher
-from wareloom.run import Run
+from wareloom.rankers.search.judged import judged
+from wareloom.rankers.search.match import Matcher
 from wareloom.shop import Shop, Vocabulary
 from wareloom.shop.schema import REAL
-from wareloom.synthesis.labels._base import HIGHEST, LabelSynthesizer
+from wareloom.shop.texts import field_texts, item_texts, parse_fields, present
 from wareloom.synthesis.labels._ordinal import chances, fit_ordinal
+from wareloom.synthesis.labels.base import HIGHEST, LabelSynthesizer
 from wareloom.synthesis.labels.lexical import Lexical
 
 LEVELS = 7
@@ -58,14 +58,25 @@ class Distilled(LabelSynthesizer):
         super().__post_init__()
         parse_fields(self.fields, self.name)
         require("distilled", "lessons", self.lessons, self.lessons >= 1, "1 or more")
-        require("distilled", "ridges", self.ridges, bool(self.ridges) and min(self.ridges) > 0, "numbers above 0")
+        require(
+            "distilled",
+            "ridges",
+            self.ridges,
+            bool(self.ridges) and min(self.ridges) > 0,
+            "numbers above 0",
+        )
         if self.teacher and not _gives_labels(self.teacher):
-            raise SettingError(f"distilled: the teacher {self.teacher!r} gives no labels: take lexical or judge.")
+            raise SettingError(
+                f"distilled: the teacher {self.teacher!r} gives no labels: take lexical or judge."
+            )
 
     def _learn(self, shop: Shop, run: Run) -> None:
         for name in ("_matcher", "_matrices"):
             self.__dict__.pop(name, None)
-        texts = {name: field_texts(shop, name) for name in present(shop, parse_fields(self.fields, self.name))}
+        texts = {
+            name: field_texts(shop, name)
+            for name in present(shop, parse_fields(self.fields, self.name))
+        }
         for name, value in Matcher.learn(texts, 1.2, 0.75).state().items():
             setattr(self, name, value)
         rule = Lexical(fields=self.fields)
@@ -122,14 +133,20 @@ class Distilled(LabelSynthesizer):
         self.from_ = np.maximum.accumulate(np.quantile(held, at) + 1e-9 * np.arange(41))
         self.to_ = np.quantile(grade, at)
 
-    def _seen(self, queries: Sequence[str], query: np.ndarray, item: np.ndarray, run: Run) -> np.ndarray:
+    def _seen(
+        self, queries: Sequence[str], query: np.ndarray, item: np.ndarray, run: Run
+    ) -> np.ndarray:
         """What is seen of pairs: float64 [pairs, features]."""
-        words = self._matcher.pairs(self._matrices, self._matcher.ask(queries), query, item).astype(np.float64)
+        words = self._matcher.pairs(self._matrices, self._matcher.ask(queries), query, item).astype(
+            np.float64
+        )
         share, thing, elsewhere = self.rules_["lexical"]._measured(queries, query, item)
         columns = [words, np.stack([share, thing, elsewhere, share * thing], axis=1)]
         if self.embedders_:
             asked = self.embedders_["text"].embed(list(queries), run)
-            columns.append(np.einsum("ij,ij->i", asked[query], self.vectors_[item])[:, None].astype(np.float64))
+            columns.append(
+                np.einsum("ij,ij->i", asked[query], self.vectors_[item])[:, None].astype(np.float64)
+            )
         return np.concatenate(columns, axis=1)
 
     def _grade(

@@ -10,15 +10,15 @@ from typing import Any, Literal
 import numpy as np
 import polars as pl
 
+from wareloom.core.family import TEXT_MODELS
+from wareloom.core.run import Run
 from wareloom.errors import require
-from wareloom.family import TEXT_MODELS
 from wareloom.language.models import Sampling, TextModel
 from wareloom.language.safety import as_data
-from wareloom.rankers.search._judged import judged
-from wareloom.run import Run
+from wareloom.rankers.search.judged import judged
 from wareloom.shop import Shop, Vocabulary
 from wareloom.shop.schema import REAL
-from wareloom.synthesis.labels._base import HIGHEST, LabelSynthesizer
+from wareloom.synthesis.labels.base import HIGHEST, LabelSynthesizer
 
 ANSWERS = ("no", "partly", "mostly", "yes")
 """What stands for the grades 0 to 3"""
@@ -80,12 +80,18 @@ class Judge(LabelSynthesizer):
         self.titles_ = self.catalogue_["title"].fill_null("")
         rows = judged(shop, Vocabulary(self.catalogue_["item_id"]))
         rows = rows.filter(pl.col("origin") == REAL) if len(rows) else rows
-        self.shown_ = pl.DataFrame(EXAMPLES, ["query", "title", "grade"], orient="row").cast({"grade": pl.Float64})
+        self.shown_ = pl.DataFrame(EXAMPLES, ["query", "title", "grade"], orient="row").cast(
+            {"grade": pl.Float64}
+        )
         if len(rows) >= len(ANSWERS):
             own = rows.select(query="said", title=self.titles_.gather(rows["item"]), grade="grade")
             order = run.rng("judge", "examples").permutation(len(own))
             each = own[order].with_columns(step=pl.col("grade").round())
-            self.shown_ = each.unique("step", keep="first", maintain_order=True).drop("step").vstack(own[order[:0]])
+            self.shown_ = (
+                each.unique("step", keep="first", maintain_order=True)
+                .drop("step")
+                .vstack(own[order[:0]])
+            )
 
     def _grade(
         self, queries: Sequence[str], query: np.ndarray, item: np.ndarray, run: Run
@@ -106,23 +112,31 @@ class Judge(LabelSynthesizer):
 
     def _chances(self, pairs: list[tuple[str, str]], turn: np.ndarray, run: Run) -> np.ndarray:
         """How likely each answer is: float64 [pairs, 4]."""
-        prompts = [self._prompt(query, title, turn) for query, title in [(NOTHING, NOTHING), *pairs]]
+        prompts = [
+            self._prompt(query, title, turn) for query, title in [(NOTHING, NOTHING), *pairs]
+        ]
         every = [prompt for prompt in prompts for _ in ANSWERS]
-        scores = self._model.score(every, [f" {answer}" for _ in prompts for answer in ANSWERS], run)
+        scores = self._model.score(
+            every, [f" {answer}" for _ in prompts for answer in ANSWERS], run
+        )
         table = np.array(scores).reshape(-1, len(ANSWERS))
         table = table[1:] - table[:1]
         table = np.exp(table - table.max(axis=1, keepdims=True))
         found: np.ndarray = table / table.sum(axis=1, keepdims=True)
         return found
 
-    def _said(self, pairs: list[tuple[str, str]], turns: list[np.ndarray], run: Run) -> tuple[np.ndarray, np.ndarray]:
+    def _said(
+        self, pairs: list[tuple[str, str]], turns: list[np.ndarray], run: Run
+    ) -> tuple[np.ndarray, np.ndarray]:
         """The mean of what was answered, and how far the votes agree; no confidence where nothing valid was."""
         warmth = self.temperature if self.votes > 1 else 0.0
         how = Sampling(max_tokens=16, temperature=warmth, schema=SCHEMA)
         votes = np.full((len(pairs), len(turns)), np.nan)
         for column, turn in enumerate(turns):
             own = run.with_(seed=run.seed_for("judge", column))
-            answers = self._model.generate([self._prompt(*pair, turn) for pair in pairs], own, settings=how)
+            answers = self._model.generate(
+                [self._prompt(*pair, turn) for pair in pairs], own, settings=how
+            )
             for row, answer in enumerate(answers):
                 if answer.finish != "invalid":
                     votes[row, column] = float(json.loads(answer.text)["grade"])

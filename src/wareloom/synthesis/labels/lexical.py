@@ -9,14 +9,14 @@ from functools import cached_property
 import numpy as np
 import polars as pl
 
+from wareloom.core.run import Run
 from wareloom.errors import require
 from wareloom.language.titles import HEAD, NOUN, TitleReader
 from wareloom.language.tokenise import tokenise, tokenise_all
-from wareloom.rankers.content._text import field_texts, parse_fields, present
-from wareloom.rankers.search._index import at_pairs, counted, idf, learn_terms
-from wareloom.run import Run
+from wareloom.rankers.search.index import at_pairs, counted, idf, learn_terms
 from wareloom.shop import Shop
-from wareloom.synthesis.labels._base import HIGHEST, LabelSynthesizer
+from wareloom.shop.texts import field_texts, parse_fields, present
+from wareloom.synthesis.labels.base import HIGHEST, LabelSynthesizer
 
 
 @dataclass(kw_only=True, eq=False)
@@ -44,17 +44,33 @@ class Lexical(LabelSynthesizer):
         parse_fields(self.fields, self.name)
         require("lexical", "strictness", self.strictness, self.strictness > 0, "a number above 0")
         for name in ("elsewhere", "absent"):
-            require("lexical", name, getattr(self, name), 0 <= getattr(self, name) <= 1, "a share from 0 to 1")
+            require(
+                "lexical",
+                name,
+                getattr(self, name),
+                0 <= getattr(self, name) <= 1,
+                "a share from 0 to 1",
+            )
 
     def _learn(self, shop: Shop, run: Run) -> None:
         self.__dict__.pop("_codes", None)
-        columns = [field_texts(shop, name) for name in present(shop, parse_fields(self.fields, self.name))]
+        columns = [
+            field_texts(shop, name) for name in present(shop, parse_fields(self.fields, self.name))
+        ]
         titles = self.catalogue_["title"].fill_null("").to_list()
         brands = self.catalogue_["brand"].to_list() if "brand" in self.catalogue_.columns else []
         reader, read = TitleReader.of_catalogue(titles, brands)
-        words = tokenise_all([" \n ".join(parts) for parts in zip(*columns, strict=True)], stem=True)
-        named = [[w for w, role in zip(t.words, t.roles, strict=True) if role in (HEAD, NOUN)] for t in read]
-        things = pl.Series([[s for w in t for s in tokenise(w, stem=True)] for t in named], dtype=pl.List(pl.String))
+        words = tokenise_all(
+            [" \n ".join(parts) for parts in zip(*columns, strict=True)], stem=True
+        )
+        named = [
+            [w for w, role in zip(t.words, t.roles, strict=True) if role in (HEAD, NOUN)]
+            for t in read
+        ]
+        things = pl.Series(
+            [[s for w in t for s in tokenise(w, stem=True)] for t in named],
+            dtype=pl.List(pl.String),
+        )
         self.terms_ = learn_terms([words])
         self.there_ = counted(words, self.terms_)
         self.there_.data[:] = 1.0
@@ -63,7 +79,12 @@ class Lexical(LabelSynthesizer):
         self.rarity_ = np.append(idf(self.there_), nobody).astype(np.float64)
         ends = pl.DataFrame({"word": list(reader.heads), "share": list(reader.heads.values())})
         stems = [(tokenise(word, stem=True) or [word])[-1] for word in ends["word"]]
-        self.heads_ = ends.with_columns(word=pl.Series(stems, dtype=pl.String)).group_by("word").max().sort("word")
+        self.heads_ = (
+            ends.with_columns(word=pl.Series(stems, dtype=pl.String))
+            .group_by("word")
+            .max()
+            .sort("word")
+        )
 
     def _grade(
         self, queries: Sequence[str], query: np.ndarray, item: np.ndarray, run: Run

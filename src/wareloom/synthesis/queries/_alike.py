@@ -39,7 +39,9 @@ def by_sound(words: pl.Series) -> pl.DataFrame:
         for sign in word:
             signs[sign] += times
     rows = [(sound(word), word, float(times)) for word, times in sorted((signs | held).items())]
-    frame = pl.DataFrame(rows, schema={"sound": pl.String, "word": pl.String, "times": pl.Float64}, orient="row")
+    frame = pl.DataFrame(
+        rows, schema={"sound": pl.String, "word": pl.String, "times": pl.Float64}, orient="row"
+    )
     return frame.filter(pl.len().over("sound") > 1)
 
 
@@ -55,7 +57,12 @@ def by_place(words: pl.Series, without: frozenset[str] = frozenset()) -> pl.Data
     for title in words.to_list():
         around = ["^", *title, "$"]
         for before, word, behind in zip(around, title, around[2:], strict=False):
-            if word not in SMALL and word not in without and not any(sign.isdigit() for sign in word) and len(word) > 1:
+            if (
+                word not in SMALL
+                and word not in without
+                and not any(sign.isdigit() for sign in word)
+                and len(word) > 1
+            ):
                 seen[word, before, behind] += 1
     held = Counter[str]()
     for (word, _, _), times in seen.items():
@@ -64,7 +71,9 @@ def by_place(words: pl.Series, without: frozenset[str] = frozenset()) -> pl.Data
     none = pl.DataFrame(schema={"word": pl.String, "other": pl.String, "likeness": pl.Float64})
     frame = pl.DataFrame(rows, schema=["word", "place", "times"], orient="row") if rows else None
     frame = (
-        frame.filter((pl.len().over("place") > 1) & (pl.len().over("place") <= CROWD)) if frame is not None else None
+        frame.filter((pl.len().over("place") > 1) & (pl.len().over("place") <= CROWD))
+        if frame is not None
+        else None
     )
     if frame is None or not len(frame):
         return none
@@ -72,7 +81,9 @@ def by_place(words: pl.Series, without: frozenset[str] = frozenset()) -> pl.Data
     column = places.encode(frame["place"])
     rare = np.log(1 + len(known) / np.bincount(column))
     value = np.log1p(frame["times"].to_numpy()) * rare[column]
-    table = sparse.csr_matrix((value, (known.encode(frame["word"]), column)), shape=(len(known), len(places)))
+    table = sparse.csr_matrix(
+        (value, (known.encode(frame["word"]), column)), shape=(len(known), len(places))
+    )
     norm = np.sqrt(np.asarray(table.multiply(table).sum(axis=1)).ravel())
     table = sparse.csr_matrix(sparse.diags(1 / np.maximum(norm, 1e-12)) @ table)
     there = sparse.csr_matrix(table > 0, dtype=np.int32)

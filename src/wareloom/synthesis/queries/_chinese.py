@@ -31,14 +31,22 @@ def whole(title: Title, odds: np.ndarray) -> tuple[Title, np.ndarray, list[int]]
         last = groups[-1] if groups else []
         text = "".join(title.words[i] for i in last)
         alone = len(last) == 1 and _SINGLE.match(text) is not None and _HAN.match(word) is not None
-        fits = last and (alone or (_SINGLE.match(word) and _TAKES.search(text))) and len(text + word) <= LONGEST
+        fits = (
+            last
+            and (alone or (_SINGLE.match(word) and _TAKES.search(text)))
+            and len(text + word) <= LONGEST
+        )
         if fits and BRAND not in (title.roles[place], title.roles[last[-1]]):
             last.append(place)
         else:
             groups.append([place])
     words = tuple("".join(title.words[i] for i in group) for group in groups)
     roles = tuple(_role(title, group) for group in groups)
-    return Title(words, roles), np.array([odds[group].max() for group in groups]), [len(group) for group in groups]
+    return (
+        Title(words, roles),
+        np.array([odds[group].max() for group in groups]),
+        [len(group) for group in groups],
+    )
 
 
 def is_han(word: str) -> bool:
@@ -55,11 +63,17 @@ def tidy(words: Sequence[str]) -> list[str]:
     for word in (_SPACE.sub("", word) for word in words):
         if is_han(word) and any(word in other for other in kept):
             continue
-        kept = [other for other in kept if not (is_han(other) and is_han(word) and other in word)] + [word]
+        kept = [
+            other for other in kept if not (is_han(other) and is_han(word) and other in word)
+        ] + [word]
     return kept
 
 
 def _role(title: Title, group: list[int]) -> int:
     """The head's where it is there, else that of the longest word."""
     roles = [title.roles[i] for i in group]
-    return HEAD if HEAD in roles else max(zip(map(len, (title.words[i] for i in group)), roles, strict=True))[1]
+    return (
+        HEAD
+        if HEAD in roles
+        else max(zip(map(len, (title.words[i] for i in group)), roles, strict=True))[1]
+    )

@@ -25,7 +25,12 @@ def first_query(text: str, title: str, block: tuple[str, ...]) -> str:
     lines = text.strip().splitlines()
     query = _LEAD.sub("", lines[0]).strip(" \t\"'“”‘’「」.。") if lines else ""
     words = tokenise(query)
-    if not words or len(words) > LONGEST or len(query) > LETTERS or query.casefold() == title.strip().casefold():
+    if (
+        not words
+        or len(words) > LONGEST
+        or len(query) > LETTERS
+        or query.casefold() == title.strip().casefold()
+    ):
         return ""
     if any(sign == "\ufffd" or unicodedata.category(sign) in _BROKEN for sign in query):
         return ""
@@ -35,4 +40,8 @@ def first_query(text: str, title: str, block: tuple[str, ...]) -> str:
 def foreign_numbers(query: str, title: str) -> list[str]:
     """Return the words of a query that hold a digit and that the title lacks."""
     known = {*tokenise(title)}
-    return [word for word in tokenise(query) if any(sign.isdigit() for sign in word) and word not in known]
+    return [
+        word
+        for word in tokenise(query)
+        if any(sign.isdigit() for sign in word) and word not in known
+    ]

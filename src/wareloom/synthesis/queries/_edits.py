@@ -78,7 +78,11 @@ class Typed:
     def put(self, place: int, word: str, number: int = 1) -> Typed:
         """Put a word in the place of `number` words; "" takes them away."""
         middle = (word,) if word else ()
-        gaps = (*self.gaps[:place], *self.gaps[place : place + len(middle)], *self.gaps[place + number :])
+        gaps = (
+            *self.gaps[:place],
+            *self.gaps[place : place + len(middle)],
+            *self.gaps[place + number :],
+        )
         return Typed((*self.words[:place], *middle, *self.words[place + number :]), gaps)
 
 
@@ -139,7 +143,11 @@ def drop(query: Typed, known: Known, rng: np.random.Generator) -> Typed | None:
     """One word fewer; what names the thing stays where another word can go."""
     if len(query.words) < 2:
         return None
-    places = [i for i in range(len(query.words)) if any(map(_says, query.words[:i] + query.words[i + 1 :]))]
+    places = [
+        i
+        for i in range(len(query.words))
+        if any(map(_says, query.words[:i] + query.words[i + 1 :]))
+    ]
     places = [i for i in places if query.words[i].lower() not in known.heads] or places
     return query.put(places[int(rng.integers(len(places)))], "") if places else None
 
@@ -147,7 +155,11 @@ def drop(query: Typed, known: Known, rng: np.random.Generator) -> Typed | None:
 def swap(query: Typed, known: Known, rng: np.random.Generator) -> Typed | None:
     """Two neighbouring words in the other order; figures and small words stay where they are."""
     free = [_says(word) for word in query.words]
-    places = [i for i in range(len(free) - 1) if free[i] and free[i + 1] and query.words[i] != query.words[i + 1]]
+    places = [
+        i
+        for i in range(len(free) - 1)
+        if free[i] and free[i + 1] and query.words[i] != query.words[i + 1]
+    ]
     if not places:
         return None
     place = places[int(rng.integers(len(places)))]
@@ -175,7 +187,9 @@ def units(query: Typed, known: Known, rng: np.random.Generator) -> Typed | None:
     for place in range(len(query.words)):
         for length in (2, 1):
             part = query.words[place : place + length]
-            said = "".join(g + w for g, w in zip(("", *query.gaps[place + 1 :]), part, strict=False))
+            said = "".join(
+                g + w for g, w in zip(("", *query.gaps[place + 1 :]), part, strict=False)
+            )
             read = tokenise(said)
             if len(part) == length and len(read) == 1 and len(forms := ways(read[0])) > 1:
                 found.append((place, length, [form for form in forms if form != said.lower()]))
@@ -232,7 +246,9 @@ def _says(word: str) -> bool:
     return word.isalpha() and word.lower() not in SMALL and (len(word) > 1 or not word.isascii())
 
 
-def _somewhere(query: Typed, others: Callable[[str], tuple[str, ...]], rng: np.random.Generator) -> Typed | None:
+def _somewhere(
+    query: Typed, others: Callable[[str], tuple[str, ...]], rng: np.random.Generator
+) -> Typed | None:
     """Replace the first word, in random order, for which there is another one."""
     for place in rng.permutation(len(query.words)).tolist():
         word = query.words[place]

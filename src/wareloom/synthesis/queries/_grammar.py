@@ -72,7 +72,8 @@ class Grammar:
                 ordered += places == sorted(places)
         rates = (taken + PRIOR * usual.rates) / (offered + PRIOR)
         habits = {
-            w: (hits + PRIOR * rates[int(r)]) / (n + PRIOR) / rates[int(r)] for w, (hits, n, r) in by_word.items()
+            w: (hits + PRIOR * rates[int(r)]) / (n + PRIOR) / rates[int(r)]
+            for w, (hits, n, r) in by_word.items()
         }
         shares = (lengths + PRIOR * usual.lengths) / (lengths.sum() + PRIOR)
         return cls(shares, rates, habits, (ordered + PRIOR * IN_ORDER) / (told + PRIOR))

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from wareloom.core.run import Run
 from wareloom.language.models import Sampling, TextModel
 from wareloom.language.safety import as_data
-from wareloom.run import Run
 from wareloom.synthesis.queries._clean import first_query
 
 SAMPLING = Sampling(max_tokens=48, temperature=0.0, stop=("\n",))
@@ -23,7 +23,9 @@ _ENGLISH = (
 
 def prompt(query: str) -> str:
     """Ask for a query in the other language: Chinese where it has no Chinese character, else English."""
-    return _ENGLISH.format(language="English" if _HAN.search(query) else "Chinese", query=as_data(query))
+    return _ENGLISH.format(
+        language="English" if _HAN.search(query) else "Chinese", query=as_data(query)
+    )
 
 
 def translated(queries: Sequence[str], model: TextModel, run: Run) -> list[str]:

@@ -23,9 +23,13 @@ class Written:
         words = frozenset(tokenise(query))
         if words in self.whole:
             return 1.0
-        return max((len(words & other) / len(words | other) for other in self.words[group]), default=0.0)
+        return max(
+            (len(words & other) / len(words | other) for other in self.words[group]), default=0.0
+        )
 
-    def choose(self, queries: Sequence[str], worths: Sequence[float], group: str, penalty: float) -> str:
+    def choose(
+        self, queries: Sequence[str], worths: Sequence[float], group: str, penalty: float
+    ) -> str:
         """Take and note the query of the highest worth less `penalty` times its likeness; "" where there is none.
 
         Carbonell and Goldstein (1998): maximal marginal relevance, one query at a time.
@@ -34,7 +38,12 @@ class Written:
         if not there:
             return ""
         # The first of equals: their order is that in which they were drawn.
-        query, _ = max(there, key=lambda each: each[1] - (penalty * self.likeness(each[0], group) if penalty else 0.0))
+        query, _ = max(
+            there,
+            key=lambda each: (
+                each[1] - (penalty * self.likeness(each[0], group) if penalty else 0.0)
+            ),
+        )
         words = frozenset(tokenise(query))
         if words not in self.whole:
             self.whole.add(words)

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from wareloom.language.models._torch import LocalModel, _Loaded
-from wareloom.run import Run
+from wareloom.core.run import Run
+from wareloom.language.models.local import LocalModel, _Loaded
 
 
 @dataclass(kw_only=True, eq=False)
@@ -30,7 +30,12 @@ class Writer(LocalModel):
 
     def identity(self, run: Run) -> dict[str, Any]:
         """What was given, and what is put around a prompt."""
-        return {**self._known, "device": run.device.partition(":")[0], "chat": self.chat, "system": self.system}
+        return {
+            **self._known,
+            "device": run.device.partition(":")[0],
+            "chat": self.chat,
+            "system": self.system,
+        }
 
     def _held(self, run: Run) -> _Loaded:
         self._own.model.to(run.device)

@@ -9,15 +9,15 @@ from functools import cached_property
 import numpy as np
 import polars as pl
 
+from wareloom.core.run import Run
 from wareloom.errors import require
 from wareloom.language.titles import BRAND, DESCRIBES, HEAD, MODEL, NOUN, SIZE, Title, TitleReader
-from wareloom.run import Run
 from wareloom.shop import Shop, Vocabulary
-from wareloom.synthesis.queries._base import QuerySynthesizer, real_queries
 from wareloom.synthesis.queries._chinese import is_han, tidy, whole
 from wareloom.synthesis.queries._edits import slip
 from wareloom.synthesis.queries._forms import joined, ways
 from wareloom.synthesis.queries._grammar import Grammar
+from wareloom.synthesis.queries.base import QuerySynthesizer, real_queries
 
 NAMES = (HEAD, NOUN, DESCRIBES, MODEL, BRAND)
 """Roles of words that can be looked for alone"""
@@ -52,9 +52,23 @@ class Attributes(QuerySynthesizer):
 
     def __post_init__(self) -> None:
         for name in ("typos", "variants"):
-            require("attributes", name, getattr(self, name), 0 <= getattr(self, name) <= 1, "a share from 0 to 1")
-        require("attributes", "length", self.length, self.length == 0 or self.length >= 1, "0, or 1 or more")
-        require("attributes", "temperature", self.temperature, self.temperature > 0, "a number above 0")
+            require(
+                "attributes",
+                name,
+                getattr(self, name),
+                0 <= getattr(self, name) <= 1,
+                "a share from 0 to 1",
+            )
+        require(
+            "attributes",
+            "length",
+            self.length,
+            self.length == 0 or self.length >= 1,
+            "0, or 1 or more",
+        )
+        require(
+            "attributes", "temperature", self.temperature, self.temperature > 0, "a number above 0"
+        )
 
     def _learn(self, shop: Shop, run: Run) -> None:
         for kept in ("_ways", "_spelt"):
@@ -69,13 +83,21 @@ class Attributes(QuerySynthesizer):
         words = pl.Series([title.words for title in read], dtype=pl.List(pl.String))
         flat = words.explode(empty_as_null=False)
         self.words_ = flat.unique().sort()
-        self.offsets_ = np.concatenate([[0], np.cumsum(words.list.len().to_numpy())]).astype(np.int64)
+        self.offsets_ = np.concatenate([[0], np.cumsum(words.list.len().to_numpy())]).astype(
+            np.int64
+        )
         self.word_ = Vocabulary(self.words_).encode(flat).astype(np.int32)
         self.role_ = np.array([role for title in read for role in title.roles], dtype=np.int8)
-        self.log_odds_ = np.log(np.concatenate([*(odds for _, odds, _ in made), np.zeros(0)])).astype(np.float32)
-        self.made_of_ = np.array([number for _, _, numbers in made for number in numbers], dtype=np.int8)
+        self.log_odds_ = np.log(
+            np.concatenate([*(odds for _, odds, _ in made), np.zeros(0)])
+        ).astype(np.float32)
+        self.made_of_ = np.array(
+            [number for _, _, numbers in made for number in numbers], dtype=np.int8
+        )
         if len(asked):
-            self._settle(np.clip(grammar.rates, 0.001, 0.999), asked, run.rng("attributes", "settling"))
+            self._settle(
+                np.clip(grammar.rates, 0.001, 0.999), asked, run.rng("attributes", "settling")
+            )
 
     def _grammar(self, shop: Shop, read: list[Title]) -> tuple[Grammar, np.ndarray]:
         """What queries are made of, and the items that real ones are of, int64 [real queries with an item]."""
@@ -84,7 +106,9 @@ class Attributes(QuerySynthesizer):
             return Grammar.usual(), np.zeros(0, dtype=np.int64)
         code = Vocabulary(self.catalogue_["item_id"]).encode(real["item_id"]).astype(np.int64)
         none = Title((), ())
-        grammar = Grammar.learn(real["query"].to_list(), [read[c] if c >= 0 else none for c in code])
+        grammar = Grammar.learn(
+            real["query"].to_list(), [read[c] if c >= 0 else none for c in code]
+        )
         return grammar, code[code >= 0]
 
     def _write(self, items: np.ndarray, run: Run) -> Sequence[str]:
@@ -94,7 +118,9 @@ class Attributes(QuerySynthesizer):
         taken = taken[np.lexsort((moved[taken], row[taken]))]
         varied, slips = rng.random(len(taken)) < self.variants, rng.random(len(items)) < self.typos
         which = rng.random(len(taken))
-        said = self._said(row[taken], self.word_[at[taken]], np.where(varied, which, -1.0), len(items))
+        said = self._said(
+            row[taken], self.word_[at[taken]], np.where(varied, which, -1.0), len(items)
+        )
         for r in np.flatnonzero(slips):
             if said[r]:
                 chosen = int(rng.integers(len(said[r])))
@@ -118,7 +144,12 @@ class Attributes(QuerySynthesizer):
         made_of, full = self.made_of_[at[best]].astype(np.int64), count[count > 0]
         before = np.cumsum(made_of) - made_of
         before -= np.repeat(before[np.cumsum(full) - full], full)
-        return row, place, at, best[(before == 0) | (before + (made_of - 1) / 2 < np.repeat(asked, count))]
+        return (
+            row,
+            place,
+            at,
+            best[(before == 0) | (before + (made_of - 1) / 2 < np.repeat(asked, count))],
+        )
 
     def _settle(self, rates: np.ndarray, items: np.ndarray, rng: np.random.Generator) -> None:
         """Move the odds until words of each role are taken as often as real queries take them.
@@ -132,25 +163,40 @@ class Attributes(QuerySynthesizer):
             hits = np.bincount(self.role_[at[taken]], minlength=len(rates))
             share = np.clip((hits + rates) / (offered + 1), 0.001, 0.999)
             move = np.log(rates / (1 - rates)) - np.log(share / (1 - share))
-            self.log_odds_ = (self.log_odds_ + np.where(offered > FEW, move, 0.0)[self.role_]).astype(np.float32)
+            self.log_odds_ = (
+                self.log_odds_ + np.where(offered > FEW, move, 0.0)[self.role_]
+            ).astype(np.float32)
 
-    def _said(self, row: np.ndarray, word: np.ndarray, choice: np.ndarray, number: int) -> list[list[str]]:
+    def _said(
+        self, row: np.ndarray, word: np.ndarray, choice: np.ndarray, number: int
+    ) -> list[list[str]]:
         """The words of each of `number` queries as they are typed; `choice`: -1, or which of the rarer ways it is."""
         typed: list[list[str]] = [[] for _ in range(number)]
         plain: list[list[str]] = [[] for _ in range(number)]
         for r, code, other in zip(row.tolist(), word.tolist(), choice.tolist(), strict=True):
             forms = self._ways[code]
-            form = forms[1 + int(other * (len(forms) - 1))] if other >= 0 and len(forms) > 1 else forms[0]
+            form = (
+                forms[1 + int(other * (len(forms) - 1))]
+                if other >= 0 and len(forms) > 1
+                else forms[0]
+            )
             if not typed[r] or typed[r][-1] != form:
                 typed[r].append(form)
                 plain[r].append(self._spelt[code])
-        return [tidy(bare) if any(map(is_han, bare)) else words for words, bare in zip(typed, plain, strict=True)]
+        return [
+            tidy(bare) if any(map(is_han, bare)) else words
+            for words, bare in zip(typed, plain, strict=True)
+        ]
 
-    def _order(self, row: np.ndarray, place: np.ndarray, at: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    def _order(
+        self, row: np.ndarray, place: np.ndarray, at: np.ndarray, rng: np.random.Generator
+    ) -> np.ndarray:
         """Where each word goes: as in the title, or with measures or the brand moved behind: float64 [words]."""
         kind = rng.random(row[-1] + 1 if len(row) else 0)[row]
         role, off = self.role_[at], 1 - self.in_order_
-        behind = ((kind < off / 2) & (role == SIZE)) | ((kind < off) & (kind >= off / 2) & (role == BRAND))
+        behind = ((kind < off / 2) & (role == SIZE)) | (
+            (kind < off) & (kind >= off / 2) & (role == BRAND)
+        )
         return place + np.where(behind, 1e6, 0.0)
 
     @cached_property

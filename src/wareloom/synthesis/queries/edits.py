@@ -10,17 +10,17 @@ from typing import Any, ClassVar
 import numpy as np
 import polars as pl
 
+from wareloom.core.family import SYNTHESIZERS, TEXT_MODELS
+from wareloom.core.run import Run
 from wareloom.errors import SettingError, near, require
-from wareloom.family import SYNTHESIZERS, TEXT_MODELS
 from wareloom.language.models import Estimate, TextModel, estimate
 from wareloom.language.titles import TitleReader
 from wareloom.language.tokenise import tokenise_all
-from wareloom.run import Run
 from wareloom.shop import Shop, Vocabulary
 from wareloom.synthesis.queries._alike import by_place, by_sound
-from wareloom.synthesis.queries._base import MEANT, QuerySynthesizer, real_queries
 from wareloom.synthesis.queries._edits import KINDS, Known, Typed
 from wareloom.synthesis.queries._translate import SAMPLING, prompt, translated
+from wareloom.synthesis.queries.base import MEANT, QuerySynthesizer, real_queries
 
 MIX = {
     "typo": 0.3, "homophone": 0.2, "swap": 0.1, "number": 0.15, "units": 0.15, "synonym": 0.05, "drop": 0.05,
@@ -69,19 +69,31 @@ class Edits(QuerySynthesizer):
                 raise SettingError(
                     f"edits: there is no kind of edit {kind!r}.{near(kind, KINDS)} Kinds: {', '.join(KINDS)}."
                 )
-        require("edits", "mix", self.mix, bool(self.mix) and min(self.mix.values()) >= 0, "shares from 0")
+        require(
+            "edits",
+            "mix",
+            self.mix,
+            bool(self.mix) and min(self.mix.values()) >= 0,
+            "shares from 0",
+        )
         require("edits", "mix", self.mix, sum(self.mix.values()) > 0, "one share above 0")
         require("edits", "edits", self.edits, self.edits >= 1, "1 or more")
         require("edits", "doubt", self.doubt, 0 <= self.doubt <= MEANT, "a number from 0 to 3")
         if self.mix.get("masked", 0.0) > 0 and not self.masked:
-            raise SettingError("edits: the kind masked needs a model; give its folder: masked=FOLDER.")
+            raise SettingError(
+                "edits: the kind masked needs a model; give its folder: masked=FOLDER."
+            )
         if self.mix.get("translated", 0.0) > 0 and not self.translator:
-            raise SettingError("edits: the kind translated needs a text model; name it: translator=endpoint.")
+            raise SettingError(
+                "edits: the kind translated needs a text model; name it: translator=endpoint."
+            )
         if self.translator:
             self._model: TextModel = TEXT_MODELS.make(self.translator, **self.translator_settings)
         writer = SYNTHESIZERS.load(self.queries)
         if not issubclass(writer, QuerySynthesizer) or issubclass(writer, Edits):
-            raise SettingError(f"edits: {self.queries!r} writes no queries of its own: take attributes or prompted.")
+            raise SettingError(
+                f"edits: {self.queries!r} writes no queries of its own: take attributes or prompted."
+            )
 
     def _learn(self, shop: Shop, run: Run) -> None:
         self.__dict__.pop("_known", None)
@@ -90,7 +102,9 @@ class Edits(QuerySynthesizer):
         if len(self.asked_):
             self.writable_ = self.asked_["item"].unique().sort().to_numpy()
         else:
-            self.writer_["queries"] = SYNTHESIZERS.make(self.queries, **self.query_settings).fit(shop, run)
+            self.writer_["queries"] = SYNTHESIZERS.make(self.queries, **self.query_settings).fit(
+                shop, run
+            )
         titles = self.catalogue_["title"].fill_null("").to_list()
         words = tokenise_all(titles)
         brands = self.catalogue_["brand"].to_list() if "brand" in self.catalogue_.columns else []
@@ -105,10 +119,16 @@ class Edits(QuerySynthesizer):
 
     def _asked(self, shop: Shop) -> pl.DataFrame:
         """The shop's own queries: item (code into the catalogue), query, grade; item after item."""
-        real = real_queries(shop).filter(pl.col("item_id").is_not_null() & pl.col("query").str.contains(r"\w"))
+        real = real_queries(shop).filter(
+            pl.col("item_id").is_not_null() & pl.col("query").str.contains(r"\w")
+        )
         code = Vocabulary(self.catalogue_["item_id"]).encode(real["item_id"])
         rows = real.select("query", "grade").with_columns(item=pl.Series(code, dtype=pl.Int64))
-        return rows.filter(pl.col("item").is_in(self.writable_)).unique(maintain_order=True).sort("item", "query")
+        return (
+            rows.filter(pl.col("item").is_in(self.writable_))
+            .unique(maintain_order=True)
+            .sort("item", "query")
+        )
 
     @cached_property
     def _known(self) -> Known:
@@ -126,9 +146,13 @@ class Edits(QuerySynthesizer):
         if not share:
             return None
         run = run or Run()
-        items = self.writable_[run.rng("edits", "plan").integers(len(self.writable_), size=round(n * share))]
+        items = self.writable_[
+            run.rng("edits", "plan").integers(len(self.writable_), size=round(n * share))
+        ]
         queries = [query for query in self._before(items, run)[0] if query]
-        return estimate(self._model, [prompt(query) for query in queries] * self.edits, SAMPLING, run)
+        return estimate(
+            self._model, [prompt(query) for query in queries] * self.edits, SAMPLING, run
+        )
 
     def _write(self, items: np.ndarray, run: Run) -> list[str]:
         return self._rows(items, run)["query"].to_list()
@@ -141,7 +165,9 @@ class Edits(QuerySynthesizer):
         kinds = sorted(kind for kind, share in self.mix.items() if share > 0)
         shares = np.log([self.mix[kind] for kind in kinds])
         # Gumbel's trick: the order in which kinds are tried, drawn by their shares.
-        order = np.argsort(-(shares + rng.gumbel(size=(len(items), self.edits, len(kinds)))), axis=2)
+        order = np.argsort(
+            -(shares + rng.gumbel(size=(len(items), self.edits, len(kinds)))), axis=2
+        )
         queries, done = [Typed.of(text) for text in before], [list[str]() for _ in items]
         for turn in range(self.edits):
             asked: dict[str, list[int]] = {kind: [] for kind in kinds}
@@ -165,7 +191,9 @@ class Edits(QuerySynthesizer):
         lowered = [self.doubt * sum(not KINDS[kind].keeps for kind in each) for each in done]
         return pl.DataFrame(
             {
-                "query": [text if text != old else "" for text, old in zip(texts, before, strict=True)],
+                "query": [
+                    text if text != old else "" for text, old in zip(texts, before, strict=True)
+                ],
                 "grade": np.maximum(0.0, grades - np.array(lowered)),
                 "source": [f"{self.name}: {', '.join(each)}" for each in done],
             },
@@ -180,7 +208,9 @@ class Edits(QuerySynthesizer):
         else:
             own = self.asked_["item"].to_numpy()
             first, last = (np.searchsorted(own, items, side=side) for side in ("left", "right"))
-            place = first + (run.rng("edits", "queries").random(len(items)) * (last - first)).astype(np.int64)
+            place = first + (
+                run.rng("edits", "queries").random(len(items)) * (last - first)
+            ).astype(np.int64)
             rows = self.asked_[place]
             texts, grades = rows["query"].to_list(), rows["grade"].to_numpy()
         return [" ".join(text.split()) for text in texts], grades
@@ -197,7 +227,10 @@ class Edits(QuerySynthesizer):
         found = self._fill(texts, run)
         made = []
         for row, place, words in zip(rows, places, found, strict=True):
-            other = next((word for word, _ in words if word.lower() != queries[row].words[place].lower()), None)
+            other = next(
+                (word for word, _ in words if word.lower() != queries[row].words[place].lower()),
+                None,
+            )
             if other:
                 made.append((row, queries[row].put(place, other)))
         return made
@@ -212,7 +245,9 @@ class Edits(QuerySynthesizer):
 
     def _fill(self, texts: list[str], run: Run) -> list[list[tuple[str, float]]]:
         """The likeliest words for the gap of each text, best first."""
-        found: list[list[tuple[str, float]]] = TEXT_MODELS.make("masked", folder=self.masked).fill(texts, FITTING, run)
+        found: list[list[tuple[str, float]]] = TEXT_MODELS.make("masked", folder=self.masked).fill(
+            texts, FITTING, run
+        )
         return found
 
 

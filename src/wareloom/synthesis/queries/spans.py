@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
+from wareloom.core.run import Run
 from wareloom.errors import require
 from wareloom.language.tokenise import tokenise_all
-from wareloom.run import Run
 from wareloom.shop import Shop
-from wareloom.synthesis.queries._base import QuerySynthesizer
 from wareloom.synthesis.queries._forms import joined
+from wareloom.synthesis.queries.base import QuerySynthesizer
 
 
 @dataclass(kw_only=True, eq=False)
@@ -30,7 +30,9 @@ class Spans(QuerySynthesizer):
         require("spans", "longest", self.longest, self.longest >= 1, "1 or more")
 
     def _learn(self, shop: Shop, run: Run) -> None:
-        self.words_ = pl.DataFrame({"words": tokenise_all(self.catalogue_["title"].fill_null("").to_list())})
+        self.words_ = pl.DataFrame(
+            {"words": tokenise_all(self.catalogue_["title"].fill_null("").to_list())}
+        )
 
     def _write(self, items: np.ndarray, run: Run) -> Sequence[str]:
         rng, words = run.rng("spans"), self.words_["words"]
@@ -39,5 +41,8 @@ class Spans(QuerySynthesizer):
         start = (rng.random(len(items)) * (count - length + 1)).astype(np.int64)
         cut = pl.DataFrame({"words": words.gather(items), "start": start, "length": length})
         return [
-            joined(each) for each in cut.select(pl.col("words").list.slice("start", "length")).to_series().to_list()
+            joined(each)
+            for each in cut.select(pl.col("words").list.slice("start", "length"))
+            .to_series()
+            .to_list()
         ]

@@ -10,19 +10,19 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import polars as pl
 
+from wareloom.core.family import SYNTHESIZERS, TEXT_MODELS
+from wareloom.core.run import Run
 from wareloom.errors import SettingError, SourceError, require
-from wareloom.family import SYNTHESIZERS, TEXT_MODELS
 from wareloom.language.models import Estimate, Sampling, estimate
-from wareloom.language.models._torch import LocalModel, _Loaded, fingerprint, load
+from wareloom.language.models.local import LocalModel, _Loaded, fingerprint, load
 from wareloom.language.safety import as_data
 from wareloom.language.titles import HEAD, TitleReader
-from wareloom.run import Run
 from wareloom.shop import Shop, Vocabulary
 from wareloom.synthesis import Given
-from wareloom.synthesis.queries._base import QuerySynthesizer, real_queries
 from wareloom.synthesis.queries._clean import first_query, foreign_numbers
 from wareloom.synthesis.queries._varied import Written
 from wareloom.synthesis.queries._writer import Writer, hash_of
+from wareloom.synthesis.queries.base import QuerySynthesizer, real_queries
 
 if TYPE_CHECKING:
     from wareloom.neural.decoders import DecoderNetwork, Lessons, Pair
@@ -98,7 +98,9 @@ class Tuned(QuerySynthesizer):
     def __post_init__(self) -> None:
         name = "tuned"
         if self.tuning not in TUNINGS:
-            raise SettingError(f"{name}: tuning is {self.tuning!r}; give one of {', '.join(TUNINGS)}.")
+            raise SettingError(
+                f"{name}: tuning is {self.tuning!r}; give one of {', '.join(TUNINGS)}."
+            )
         for setting in ("tuning_size", "lessons", "fewest", "epochs", "batch_size", "tries"):
             require(name, setting, getattr(self, setting), getattr(self, setting) >= 1, "1 or more")
         for setting in ("pretrain_epochs", "learning_rate", "weight_decay", "patience", "penalty"):
@@ -119,7 +121,9 @@ class Tuned(QuerySynthesizer):
             )
 
     def _sampling(self) -> Sampling:
-        return Sampling(max_tokens=self.max_tokens, temperature=self.temperature, top_p=self.top_p, stop=("\n",))
+        return Sampling(
+            max_tokens=self.max_tokens, temperature=self.temperature, top_p=self.top_p, stop=("\n",)
+        )
 
     def sample(self, n: int, run: Run | None = None, given: Given | None = None) -> Shop:
         """Write `n` queries; what counts as written before is that of this call."""
@@ -139,7 +143,9 @@ class Tuned(QuerySynthesizer):
         run = run or Run()
         self._read(shop)
         _, _, updates, _ = self._before_tuning(shop, run)
-        return replace(estimate(self._model, self._asked(n, run), self._sampling(), run), updates=updates)
+        return replace(
+            estimate(self._model, self._asked(n, run), self._sampling(), run), updates=updates
+        )
 
     def _asked(self, n: int, run: Run) -> list[str]:
         self._checked(n)
@@ -168,16 +174,26 @@ class Tuned(QuerySynthesizer):
             self.training_ = self._teach(net, loaded, told, held, titles, run)
         self.weights_ = tuned_weights(net)
         taken = int(self.training_[-1]["step"])
-        self.report_ = {"learned_from": source, "pairs": len(told), "held_out": len(held), "updates": taken}
+        self.report_ = {
+            "learned_from": source,
+            "pairs": len(told),
+            "held_out": len(held),
+            "updates": taken,
+        }
         self._draw_by(net, loaded)
 
     def _lessons(self, shop: Shop, run: Run) -> tuple[pl.DataFrame, str]:
         """What is learned from: item (code into the catalogue) and query; and whose queries these are."""
-        real = real_queries(shop).filter(pl.col("item_id").is_not_null() & pl.col("query").str.contains(r"\w"))
+        real = real_queries(shop).filter(
+            pl.col("item_id").is_not_null() & pl.col("query").str.contains(r"\w")
+        )
         rows, source = self._coded(real), "real queries"
         if len(rows) < self.fewest:
             teacher = SYNTHESIZERS.make(self.queries, **self.query_settings).fit(shop, run)
-            rows, source = self._coded(teacher.sample(self.lessons, run).table("judgments")), self.queries
+            rows, source = (
+                self._coded(teacher.sample(self.lessons, run).table("judgments")),
+                self.queries,
+            )
         return rows, source
 
     def _coded(self, rows: pl.DataFrame) -> pl.DataFrame:
@@ -193,9 +209,14 @@ class Tuned(QuerySynthesizer):
         if "category" in self.catalogue_.columns:
             kinds = self.catalogue_["category"].list.last().fill_null("")
             if kinds.n_unique() > 1:
-                return kinds.rename("kinds_"), (kinds if self.by_category else kinds.head(0)).rename("shown_")
+                return kinds.rename("kinds_"), (
+                    kinds if self.by_category else kinds.head(0)
+                ).rename("shown_")
         _, read = TitleReader.of_catalogue(titles, brands)
-        heads = [next((w for w, role in zip(t.words, t.roles, strict=True) if role == HEAD), "") for t in read]
+        heads = [
+            next((w for w, role in zip(t.words, t.roles, strict=True) if role == HEAD), "")
+            for t in read
+        ]
         return pl.Series("kinds_", heads, dtype=pl.String), pl.Series("shown_", [], dtype=pl.String)
 
     def _plan(self, pairs: int) -> Lessons:
@@ -237,17 +258,26 @@ class Tuned(QuerySynthesizer):
     ) -> list[dict[str, float]]:
         from wareloom.neural.decoders import teach
 
-        pairs, tests, how = self._pairs(told, loaded), self._pairs(held, loaded), self._plan(len(told))
+        pairs, tests, how = (
+            self._pairs(told, loaded),
+            self._pairs(held, loaded),
+            self._plan(len(told)),
+        )
         kept = self._checkpoint([pairs, tests, titles], run)
         if titles and not (kept and kept.exists()):
             start = loaded.prompt("", False, "", "") or [_end(loaded)[0]]
-            whole = [(start, [*loaded.words(as_data(title, self.longest)), *_end(loaded)]) for title in titles]
+            whole = [
+                (start, [*loaded.words(as_data(title, self.longest)), *_end(loaded)])
+                for title in titles
+            ]
             before = kept.with_suffix(".titles.safetensors") if kept else None
             teach(net, whole, [], self._before(how), run, before)
         return teach(net, pairs, tests, how, run, kept)
 
     def _titles(self) -> list[str]:
-        return [self._cut(title) for title in self.catalogue_["title"].gather(self.writable_).to_list()]
+        return [
+            self._cut(title) for title in self.catalogue_["title"].gather(self.writable_).to_list()
+        ]
 
     def _pairs(self, rows: pl.DataFrame, loaded: _Loaded) -> list[Pair]:
         prompts = self._prompts(rows["item"].to_numpy())
@@ -260,7 +290,10 @@ class Tuned(QuerySynthesizer):
         titles = self.catalogue_["title"].gather(items).to_list()
         shown = self.shown_.gather(items).to_list() if len(self.shown_) else [""] * len(items)
         heads = [f"{as_data(self._cut(kind))} " if kind else "" for kind in shown]
-        return [f"{head}{as_data(self._cut(title))}\nSearch:" for head, title in zip(heads, titles, strict=True)]
+        return [
+            f"{head}{as_data(self._cut(title))}\nSearch:"
+            for head, title in zip(heads, titles, strict=True)
+        ]
 
     def _cut(self, text: str) -> str:
         return text[: self.longest].encode()[: self.longest].decode(errors="ignore")
@@ -325,7 +358,9 @@ def _end(loaded: _Loaded) -> list[int]:
     return loaded.words("\n") if mark is None else [int(mark)]
 
 
-def _parted(rows: pl.DataFrame, share: float, rng: np.random.Generator) -> tuple[pl.DataFrame, pl.DataFrame]:
+def _parted(
+    rows: pl.DataFrame, share: float, rng: np.random.Generator
+) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Hold out the pairs of a share of the products; no query of theirs stays among the others, in whatever case."""
     items = rows["item"].unique().sort().to_numpy()
     out = rng.permutation(items)[: round(share * len(items))]
@@ -333,5 +368,7 @@ def _parted(rows: pl.DataFrame, share: float, rng: np.random.Generator) -> tuple
     if len(held) < HELD:
         return rows, rows.head(0)
     known = held["query"].str.to_lowercase().unique()
-    told = rows.filter(~pl.col("item").is_in(out) & ~pl.col("query").str.to_lowercase().is_in(known.implode()))
+    told = rows.filter(
+        ~pl.col("item").is_in(out) & ~pl.col("query").str.to_lowercase().is_in(known.implode())
+    )
     return (told, held) if len(told) else (rows, rows.head(0))

@@ -17,7 +17,9 @@ PAUSES = (5, 45)
 class Sessions:
     """What a number of sessions searched for, were shown and did."""
 
-    def __init__(self, origin: str, count: int, span: Sequence[int], rng: np.random.Generator) -> None:
+    def __init__(
+        self, origin: str, count: int, span: Sequence[int], rng: np.random.Generator
+    ) -> None:
         """`span`: the first and last time at which a session begins, microseconds; without it there are no times."""
         self.origin, self.rng = origin, rng
         self.begin = np.sort(rng.integers(span[0], span[1] + 1, size=count)) if len(span) else None
@@ -38,8 +40,16 @@ class Sessions:
         turn = len(self.searches)
         self.searches.append(
             pl.DataFrame(
-                {"session": who, "turn": np.full(len(who), turn), "query": pl.Series(said, dtype=pl.String)}
-            ).with_columns(results=pl.Series([row[row >= 0].tolist() for row in found], dtype=pl.List(pl.Int64)))
+                {
+                    "session": who,
+                    "turn": np.full(len(who), turn),
+                    "query": pl.Series(said, dtype=pl.String),
+                }
+            ).with_columns(
+                results=pl.Series(
+                    [row[row >= 0].tolist() for row in found], dtype=pl.List(pl.Int64)
+                )
+            )
         )
         there = found >= 0
         done = {
@@ -81,9 +91,15 @@ class Sessions:
         listing = searches.sort("session", "turn").with_columns(*ids)
         listing = listing.with_columns(results=pl.col("results").list.eval(pl.element()))
         flat = listing.select("search_id", "results").explode("results", empty_as_null=False)
-        known = flat.with_columns(results=items.gather(flat["results"])).group_by("search_id", maintain_order=True)
-        named = listing.drop("results").join(known.agg("results"), on="search_id", how="left", maintain_order="left")
-        named = named.with_columns(pl.col("results").fill_null(pl.lit([], dtype=pl.List(pl.String))))
+        known = flat.with_columns(results=items.gather(flat["results"])).group_by(
+            "search_id", maintain_order=True
+        )
+        named = listing.drop("results").join(
+            known.agg("results"), on="search_id", how="left", maintain_order="left"
+        )
+        named = named.with_columns(
+            pl.col("results").fill_null(pl.lit([], dtype=pl.List(pl.String)))
+        )
         keep = ["search_id", "session_id", "query", "results"]
         columns = ["session_id", "item_id", "event", "position", "search_id"]
         if self.begin is not None:
@@ -92,15 +108,23 @@ class Sessions:
         mark = {"origin": pl.lit(self.origin), "weight": pl.lit(1.0)}
         return named.select(keep).with_columns(**mark), events.select(columns).with_columns(**mark)
 
-    def _timed(self, events: pl.DataFrame, searches: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    def _timed(
+        self, events: pl.DataFrame, searches: pl.DataFrame
+    ) -> tuple[pl.DataFrame, pl.DataFrame]:
         """Give each thing that is done a time: pauses add up within a session, and a list takes none."""
         assert self.begin is not None
         pause = self.rng.integers(PAUSES[0] * SECOND, PAUSES[1] * SECOND, size=len(events))
         first = pl.col("place") == 0
-        moves = pl.when(pl.col("step") == 0).then(pl.when(first).then("pause").otherwise(0)).otherwise("pause")
+        moves = (
+            pl.when(pl.col("step") == 0)
+            .then(pl.when(first).then("pause").otherwise(0))
+            .otherwise("pause")
+        )
         begin = pl.Series(self.begin).gather(events["session"])
         events = events.with_columns(pause=pl.Series(pause), begin=begin)
-        events = events.with_columns(time=(pl.col("begin") + moves.cum_sum().over("session")).cast(pl.Datetime("us")))
+        events = events.with_columns(
+            time=(pl.col("begin") + moves.cum_sum().over("session")).cast(pl.Datetime("us"))
+        )
         shown = events.group_by("search_id").agg(pl.col("time").min())
         timed = searches.join(shown, on="search_id", how="left", maintain_order="left")
         begun = pl.Series(self.begin).gather(timed["session"]).cast(pl.Datetime("us"))

@@ -8,14 +8,14 @@ from typing import Any, ClassVar, Literal, Self
 import numpy as np
 import polars as pl
 
+from wareloom.core.family import SYNTHESIZERS
+from wareloom.core.run import Run
 from wareloom.errors import InputError, SettingError, require
-from wareloom.family import SYNTHESIZERS
-from wareloom.run import Run
 from wareloom.shop import Shop, Vocabulary
 from wareloom.shop.impressions import has_impressions, impressions
 from wareloom.synthesis import Given, Synthesizer
 from wareloom.synthesis.behaviour._clicks import examination
-from wareloom.synthesis.queries._base import QuerySynthesizer
+from wareloom.synthesis.queries.base import QuerySynthesizer
 from wareloom.synthesis.searches._sessions import Sessions
 
 CART, BUY = 0.15, 0.4
@@ -64,19 +64,29 @@ class SearchLog(Synthesizer):
         for name in ("shown", "tries"):
             require("search_log", name, getattr(self, name), getattr(self, name) >= 1, "1 or more")
         for name in ("noise", "satisfied", "again"):
-            require("search_log", name, getattr(self, name), 0 <= getattr(self, name) <= 1, "a share from 0 to 1")
+            require(
+                "search_log",
+                name,
+                getattr(self, name),
+                0 <= getattr(self, name) <= 1,
+                "a share from 0 to 1",
+            )
         require("search_log", "bias", self.bias, self.bias >= 0, "0 or more")
         if self.clicks not in ("position", "cascade"):
             raise SettingError(f"search_log: clicks is {self.clicks!r}; give position or cascade.")
         made = SYNTHESIZERS.make(self.labels, **self.label_settings)
         if not hasattr(made, "label"):
-            raise SettingError(f"search_log: the synthesizer {self.labels!r} gives no labels: take lexical, say.")
+            raise SettingError(
+                f"search_log: the synthesizer {self.labels!r} gives no labels: take lexical, say."
+            )
 
     def fit(self, shop: Shop, run: Run | None = None) -> Self:
         """Learn from a shop's items, and from its log where it has one."""
         run = run or Run()
         self.catalogue_, self.meta_ = shop.table("items"), dict(shop.meta)
-        self.judges_ = {"labels": SYNTHESIZERS.make(self.labels, **self.label_settings).fit(shop, run)}
+        self.judges_ = {
+            "labels": SYNTHESIZERS.make(self.labels, **self.label_settings).fit(shop, run)
+        }
         self.attention_ = self._attention(shop)
         self.cart_, self.buy_ = _funnel(shop)
         self.span_ = _span(shop)
@@ -91,7 +101,9 @@ class SearchLog(Synthesizer):
         clicked = seen["clicked"].cast(pl.Float64).to_numpy()
         if not len(seen) or not 0 < clicked.sum() < len(clicked):
             return usual
-        fitted = np.minimum.accumulate(examination(seen["position"], seen["item_id"], clicked))[: self.shown]
+        fitted = np.minimum.accumulate(examination(seen["position"], seen["item_id"], clicked))[
+            : self.shown
+        ]
         # Beyond the places that were shown attention falls on as it usually does.
         rest = usual[len(fitted) :] * fitted[-1] / usual[len(fitted) - 1]
         return np.concatenate([fitted, rest])
@@ -107,8 +119,12 @@ class SearchLog(Synthesizer):
         run = run or Run()
         labels: Any = self.judges_["labels"]
         writer: QuerySynthesizer = labels.writers_["queries"]
-        first = writer.sample(n, run.with_(seed=run.seed_for("search_log", 0)), given).table("judgments")
-        wanted = Vocabulary(self.catalogue_["item_id"]).encode(first["item_id"]).astype(np.int64)[:n]
+        first = writer.sample(n, run.with_(seed=run.seed_for("search_log", 0)), given).table(
+            "judgments"
+        )
+        wanted = (
+            Vocabulary(self.catalogue_["item_id"]).encode(first["item_id"]).astype(np.int64)[:n]
+        )
         sessions = Sessions(self.origin, len(wanted), self.span_, run.rng("search_log", "times"))
         open_, said = np.arange(len(wanted)), first["query"].to_list()[:n]
         for turn in range(self.tries):
@@ -159,7 +175,9 @@ class SearchLog(Synthesizer):
         on = np.concatenate([attention[1:] / np.maximum(attention[:-1], 1e-9), [0.0]])
         for place in range(attraction.shape[1]):
             hit[:, place] = reading & (rng.random(len(attraction)) < attraction[:, place])
-            done = hit[:, place] & (rng.random(len(attraction)) < self.satisfied * attraction[:, place])
+            done = hit[:, place] & (
+                rng.random(len(attraction)) < self.satisfied * attraction[:, place]
+            )
             reading[done | (rng.random(len(attraction)) >= on[place])] = False
         return hit
 
@@ -179,6 +197,8 @@ def _span(shop: Shop) -> list[int]:
     """The first and the last time of the shop's events, microseconds; empty where it has none."""
     if not shop.has("events", "time"):
         return []
-    row = shop.scan("events").select(first=pl.col("time").min(), last=pl.col("time").max()).collect()
+    row = (
+        shop.scan("events").select(first=pl.col("time").min(), last=pl.col("time").max()).collect()
+    )
     first, last = (row[name].dt.timestamp("us")[0] for name in ("first", "last"))
     return [] if first is None else [int(first), int(last)]

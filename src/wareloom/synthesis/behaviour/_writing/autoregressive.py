@@ -13,17 +13,17 @@ import numpy as np
 import polars as pl
 from threadpoolctl import threadpool_limits
 
+from wareloom.core.run import Run
+from wareloom.core.state import flattened, unflattened
 from wareloom.errors import InputError, require
 from wareloom.neural import torch
 from wareloom.neural.training import Training, seeded, train
 from wareloom.neural.weights import arrays, loaded
-from wareloom.rankers._vectors import check_embedder, text_vectors
-from wareloom.rankers.sequence._data import Negatives
-from wareloom.run import Run
+from wareloom.rankers.sequence.data import Negatives
+from wareloom.rankers.vectors import check_embedder, text_vectors
 from wareloom.shop import Log, Shop
 from wareloom.shop.log import NO_TIME
 from wareloom.shop.schema import EVENTS, INTERACTIONS
-from wareloom.state import flattened, unflattened
 from wareloom.synthesis import Given, Synthesizer
 from wareloom.synthesis.behaviour._frames import Walked, build, fit_columns
 from wareloom.synthesis.behaviour._given import check_length, continued, known_items, starts
@@ -99,11 +99,19 @@ class Autoregressive(Synthesizer):
         for name in ("negatives", "top_k", "patience"):
             require(self.name, name, getattr(self, name), getattr(self, name) >= 0, "0 or more")
         for name in ("temperature", "learning_rate"):
-            require(self.name, name, getattr(self, name), getattr(self, name) > 0, "a number above 0")
+            require(
+                self.name, name, getattr(self, name), getattr(self, name) > 0, "a number above 0"
+            )
         require(self.name, "max_length", self.max_length, self.max_length >= 4, "4 or more")
         require(self.name, "top_p", self.top_p, 0 < self.top_p <= 1, "a share above 0")
         for name in ("dropout", "validation"):
-            require(self.name, name, getattr(self, name), 0 <= getattr(self, name) < 1, "a share below 1")
+            require(
+                self.name,
+                name,
+                getattr(self, name),
+                0 <= getattr(self, name) < 1,
+                "a share below 1",
+            )
         check_embedder(self.text)
         self._ready: Writer | None = None
 
@@ -137,7 +145,9 @@ class Autoregressive(Synthesizer):
             if self.text != "none":
                 features = text_vectors(shop, self.text, 2 * self.embedding_size, run)
             prior = priors(stops, classes, grammar.follow)
-            net = EventNet(len(log.items), self.embedding_size, self._encoder(), prior, log.counts(), features)
+            net = EventNet(
+                len(log.items), self.embedding_size, self._encoder(), prior, log.counts(), features
+            )
             net, self.training_ = self._trained(net, tokens, log, run)
             self._bake(net, tokens, log, run)
         vars(self).update(flattened("pace", pace) | flattened("grammar", grammar))
@@ -146,7 +156,9 @@ class Autoregressive(Synthesizer):
         self.catalogue_, self._ready = shop.table("items"), None
         return self
 
-    def _trained(self, net: EventNet, tokens: Tokens, log: Log, run: Run) -> tuple[EventNet, list[dict[str, float]]]:
+    def _trained(
+        self, net: EventNet, tokens: Tokens, log: Log, run: Run
+    ) -> tuple[EventNet, list[dict[str, float]]]:
         """Fit the network, and stop where the users held back are foretold no better."""
         sampled = bool(self.negatives) and len(log.items) > 2 * self.negatives
         negatives = Negatives(log, self.negatives, self.power, run.device) if sampled else None
@@ -154,15 +166,22 @@ class Autoregressive(Synthesizer):
         ours_tokens, held_tokens = tokens.part(ours), tokens.part(held)
 
         def batches(epoch: int) -> Iterator[dict[str, Any]]:
-            return ours_tokens.batches(self.max_length, self.batch_size, run.rng("sequence", "epoch", epoch))
+            return ours_tokens.batches(
+                self.max_length, self.batch_size, run.rng("sequence", "epoch", epoch)
+            )
 
         def judge() -> float:
             # The same negatives each time, and none of the training's random numbers.
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(run.seed_for("sequence", "judge"))
-                parts = held_tokens.batches(self.max_length, self.batch_size, run.rng("sequence", "judge"))
+                parts = held_tokens.batches(
+                    self.max_length, self.batch_size, run.rng("sequence", "judge")
+                )
                 moved = ({k: v.to(run.device) for k, v in part.items()} for part in parts)
-                found = [(float(net.loss(part, negatives)), float(part["next_weight"].sum())) for part in moved]
+                found = [
+                    (float(net.loss(part, negatives)), float(part["next_weight"].sum()))
+                    for part in moved
+                ]
             return -sum(a * b for a, b in found) / max(1e-12, sum(b for _, b in found))
 
         how = Training(
@@ -171,7 +190,9 @@ class Autoregressive(Synthesizer):
             weight_decay=self.weight_decay,
             patience=self.patience if len(held) else 0,
         )
-        history = train(net, batches, lambda b: net.loss(b, negatives), how, run, judge if len(held) else None)
+        history = train(
+            net, batches, lambda b: net.loss(b, negatives), how, run, judge if len(held) else None
+        )
         return net.cpu().eval(), history
 
     def _bake(self, net: EventNet, tokens: Tokens, log: Log, run: Run) -> None:
@@ -179,7 +200,9 @@ class Autoregressive(Synthesizer):
         with torch.no_grad():
             vectors = net.item.every().numpy().copy()
         weights = {k: v for k, v in arrays(net).items() if not k.startswith("item.")}
-        self.weights_ = weights | {"item.own.weight": np.concatenate([np.zeros_like(vectors[:1]), vectors])}
+        self.weights_ = weights | {
+            "item.own.weight": np.concatenate([np.zeros_like(vectors[:1]), vectors])
+        }
         drawn = np.arange(len(vectors)) if self.text != "none" else np.flatnonzero(log.counts() > 0)
         bias = weights["bias.weight"][1:, 0]
         queries = _queries(net, tokens, self.max_length, self.batch_size, run)
@@ -198,24 +221,41 @@ class Autoregressive(Synthesizer):
         run, given = run or Run(), given or Given()
         check_length(given)
         if given.like is not None:
-            raise InputError(f"{self.name}: it writes users of its own; given.like is for synthesizers with outlines.")
+            raise InputError(
+                f"{self.name}: it writes users of its own; given.like is for synthesizers with outlines."
+            )
         with run.task(f"{self.name}: sample {n:,} users"):
             known = continued(given, n, known_items(self))
             past = self._past(known) if known is not None else _nothing(n)
             limits = (given.length or 0, int(known is not None and given.length is None), 0)
-            rules = self._rules(limits, starts(given, known_items(self)) if given.start_items else None)
+            rules = self._rules(
+                limits, starts(given, known_items(self)) if given.start_items else None
+            )
             found = self._written(rules, past, run)
             users = (
-                known.users.ids if known is not None else f"{self.origin}/" + pl.Series(np.arange(n)).cast(pl.String)
+                known.users.ids
+                if known is not None
+                else f"{self.origin}/" + pl.Series(np.arange(n)).cast(pl.String)
             )
             fresh = found.gap > rules.pace.split[0]
             fresh[np.searchsorted(found.user, np.arange(n))] = True
             time = found.time if rules.pace.bounds[3] else np.full(len(found.item), NO_TIME)
             walked = Walked(found.user, found.item, found.kind, time, np.cumsum(fresh) - 1)
-            return build(vars(self), self.catalogue_, walked, users, self.origin, run.rng(self.name, "columns"))
+            return build(
+                vars(self),
+                self.catalogue_,
+                walked,
+                users,
+                self.origin,
+                run.rng(self.name, "columns"),
+            )
 
     def continue_session(
-        self, items: Sequence[str], n: int = 1, kinds: Sequence[str] | None = None, run: Run | None = None
+        self,
+        items: Sequence[str],
+        n: int = 1,
+        kinds: Sequence[str] | None = None,
+        run: Run | None = None,
     ) -> pl.DataFrame:
         """Write the next `n` events of the session at hand: columns item_id, event and seconds after the last event.
 
@@ -229,7 +269,9 @@ class Autoregressive(Synthesizer):
         said = list(kinds) if kinds is not None else [EVENTS[int(np.argmax(often))]] * m
         if np.any(code < 0):
             unknown = list(items)[int(np.flatnonzero(code < 0)[0])]
-            raise InputError(f"The session holds the item {unknown!r}, which the fitted shop does not know.")
+            raise InputError(
+                f"The session holds the item {unknown!r}, which the fitted shop does not know."
+            )
         if len(said) != len(code) or not set(said) <= set(INTERACTIONS):
             raise InputError(
                 f"The session has {len(code)} items and the kinds {said}; give each item one of "
@@ -240,9 +282,15 @@ class Autoregressive(Synthesizer):
         gap = classify(rules.pace, np.zeros(m, dtype=np.int64), np.arange(m) == 0)
         gap[:1] = 0
         found = self._written(rules, Past(np.array([0, m]), code, kind, time, gap), run or Run())
-        seconds = (found.time - rules.pace.bounds[1]) / 1e6 if rules.pace.bounds[3] else np.full(n, np.nan)
+        seconds = (
+            (found.time - rules.pace.bounds[1]) / 1e6
+            if rules.pace.bounds[3]
+            else np.full(n, np.nan)
+        )
         ids = self.catalogue_["item_id"].gather(found.item)
-        return pl.DataFrame({"item_id": ids, "event": pl.Series(EVENTS).gather(found.kind), "seconds": seconds})
+        return pl.DataFrame(
+            {"item_id": ids, "event": pl.Series(EVENTS).gather(found.kind), "seconds": seconds}
+        )
 
     def _written(self, rules: Rules, past: Past, run: Run) -> Written:
         """Write all users in blocks; the blocks do not hang on the number of threads, nor do the random streams."""
@@ -253,7 +301,9 @@ class Autoregressive(Synthesizer):
 
         def write(users: np.ndarray) -> Written:
             a, b = past.offsets[users[0]], past.offsets[users[-1] + 1]
-            own = Past(past.offsets[users[0] : users[-1] + 2] - a, *(column[a:b] for column in past[1:]))
+            own = Past(
+                past.offsets[users[0] : users[-1] + 2] - a, *(column[a:b] for column in past[1:])
+            )
             return writer.write(rules, own, users, seed)
 
         with seeded(run.with_(threads=1), self.name):
@@ -288,7 +338,9 @@ class Autoregressive(Synthesizer):
     def _writer(self) -> Writer:
         """What writes, built anew from the saved weights where this was restored."""
         if self._ready is None:
-            clusters = Clusters(*(np.array(getattr(self, f"clusters_{name}_")) for name in Clusters._fields))
+            clusters = Clusters(
+                *(np.array(getattr(self, f"clusters_{name}_")) for name in Clusters._fields)
+            )
             weights, items = self.weights_, len(self.catalogue_)
             prior = Prior(*(np.array(weights[f"prior_{name}"]) for name in Prior._fields))
             net = EventNet(items, self.embedding_size, self._encoder(), prior, np.zeros(items))
@@ -296,7 +348,9 @@ class Autoregressive(Synthesizer):
             net, guess = loaded(net, weights), loaded(guess, self.guess_)
             vectors = np.array(weights["item.own.weight"][1:])
             widest = int(np.diff(clusters.start).max())
-            age, pair, age_remind = (np.array(weights[name]) for name in ("age", "pair", "age_remind"))
+            age, pair, age_remind = (
+                np.array(weights[name]) for name in ("age", "pair", "age_remind")
+            )
             choice = Choice(clusters, vectors, age, pair, age_remind, widest)
             memory = partial(self._memory, net.encoder)
             writer = Writer(net, guess, choice, memory, self.max_length)

@@ -11,7 +11,14 @@ from wareloom.shop.log import NO_TIME
 from wareloom.synthesis.behaviour._walk import TRIES, _next
 from wareloom.synthesis.behaviour._writing.clusters import DRAWN, Clusters, draw_best, draw_item
 from wareloom.synthesis.behaviour._writing.event_net import AGES
-from wareloom.synthesis.behaviour._writing.grammar import ACTIONS, EARLIER, KINDS, NEW, SAME, Grammar
+from wareloom.synthesis.behaviour._writing.grammar import (
+    ACTIONS,
+    EARLIER,
+    KINDS,
+    NEW,
+    SAME,
+    Grammar,
+)
 from wareloom.synthesis.behaviour._writing.pace import Pace, count_class, draw_gap
 
 IMPOSSIBLE = -1e8
@@ -99,7 +106,11 @@ def choose_pace(lines, rules, stop, pace):  # type: ignore[no-untyped-def]
     for r in range(len(lines.done)):
         if lines.done[r]:
             continue
-        state, made, count = lines.stream[r], lines.have[r] - lines.past[r], lines.before[r] + lines.have[r]
+        state, made, count = (
+            lines.stream[r],
+            lines.have[r] - lines.past[r],
+            lines.before[r] + lines.have[r],
+        )
         lines.ahead[r] = 0
         if count == 0:
             continue
@@ -239,7 +250,11 @@ def choose_item(lines, rules, choice, guess, query, again):  # type: ignore[no-u
     small = np.empty(guess.shape[1]), np.empty((1 + DRAWN, widest), dtype=np.float32)
     many = rules.best[0] > 0 or rules.best[1] < 1.0
     size = len(choice.clusters.code) if many else 1
-    large = np.empty(size, dtype=np.float32), np.empty(size, dtype=np.int64), np.empty(guess.shape[1])
+    large = (
+        np.empty(size, dtype=np.float32),
+        np.empty(size, dtype=np.int64),
+        np.empty(guess.shape[1]),
+    )
     for r in range(len(lines.done)):
         if lines.done[r]:
             continue
@@ -254,7 +269,9 @@ def choose_item(lines, rules, choice, guess, query, again):  # type: ignore[no-u
         else:
             never, item = lines.item[r, :have], -1
             if many:
-                item = draw_best(choice.clusters, guess[r], query[r], rules.best, large, never, state)
+                item = draw_best(
+                    choice.clusters, guess[r], query[r], rules.best, large, never, state
+                )
             else:
                 for _ in range(TRIES):
                     item = draw_item(choice.clusters, guess[r], query[r], small, state)

@@ -10,11 +10,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba import njit
 
+from wareloom.core.run import Run
 from wareloom.neural import torch
 from wareloom.neural.loss import kl_loss
 from wareloom.neural.training import Training, train
 from wareloom.neural.weights import arrays
-from wareloom.run import Run
 from wareloom.synthesis.behaviour._walk import _next
 
 F = torch.nn.functional
@@ -89,7 +89,9 @@ def fit_clusters(
         known = torch.from_numpy(queries)
 
         def batches(epoch: int) -> Iterator[tuple[Any, ...]]:
-            shuffled = torch.from_numpy(run.rng("clusters", "epoch", epoch).permutation(len(queries)))
+            shuffled = torch.from_numpy(
+                run.rng("clusters", "epoch", epoch).permutation(len(queries))
+            )
             for part in torch.split(shuffled, 256):
                 yield known[part], wanted[part]
 
@@ -97,7 +99,13 @@ def fit_clusters(
             query, share = batch
             return kl_loss(head(query), share, torch.ones(len(query), device=query.device))
 
-        train(head, batches, loss, Training(learning_rate=3e-3, epochs=15), run.with_(device="cpu", track=""))
+        train(
+            head,
+            batches,
+            loss,
+            Training(learning_rate=3e-3, epochs=15),
+            run.with_(device="cpu", track=""),
+        )
     return clusters, arrays(head)
 
 
@@ -126,7 +134,9 @@ class Guess(torch.nn.Module):  # type: ignore[misc]
             self.narrow.bias.zero_()
             for c, (a, b) in enumerate(zip(clusters.start[:-1], clusters.start[1:], strict=True)):
                 self.middle.weight[c] = torch.from_numpy(clusters.vectors[a:b].mean(axis=0))
-                self.middle.bias[c] = float(np.log(np.exp(clusters.bias[a:b].astype(np.float64)).sum()))
+                self.middle.bias[c] = float(
+                    np.log(np.exp(clusters.bias[a:b].astype(np.float64)).sum())
+                )
 
     def forward(self, query: Any) -> Any:
         """[n, size] → [n, clusters]."""
@@ -243,7 +253,9 @@ def draw_best(clusters, guess, query, best, buffers, never, state):  # type: ign
     """
     top_k, top_p = best
     logits, place, _ = buffers
-    n, top, held, rest = probe(clusters, guess, query, 1.0 - (1.0 - top_p) / 4 if top_p < 1.0 else 0.0, buffers)
+    n, top, held, rest = probe(
+        clusters, guess, query, 1.0 - (1.0 - top_p) / 4 if top_p < 1.0 else 0.0, buffers
+    )
     for i in range(n):
         for code in never:
             if clusters.code[place[i]] == code:

@@ -107,7 +107,11 @@ class Writer:
                     left = np.flatnonzero(~done)
                     if not len(left):
                         break
-                    lines, alive, state = _kept(lines, left), alive[left], state[torch.from_numpy(left)]
+                    lines, alive, state = (
+                        _kept(lines, left),
+                        alive[left],
+                        state[torch.from_numpy(left)],
+                    )
                     memory.keep(left)
                 if int(lines.have.max()) >= lines.item.shape[1]:
                     lines = _wider(lines)
@@ -119,14 +123,20 @@ class Writer:
     def _event(self, lines: Lines, rules: Rules, state: Any) -> None:
         """Choose the next event of every row that is not done."""
         net, told = self.net, torch.from_numpy
-        choose_pace(lines, rules, net.stops(state, told(lines.number)).numpy(), net.paces(state).numpy())
+        choose_pace(
+            lines, rules, net.stops(state, told(lines.number)).numpy(), net.paces(state).numpy()
+        )
         gap, reminded = told(lines.ahead), np.zeros(len(lines.done), dtype=np.float32)
         if net.repeats:
             remind(lines, rules, self.choice, net.remind(state).numpy(), reminded)
-        choose_action(lines, rules, net.actions(state, gap, told(lines.last), told(reminded)).numpy())
+        choose_action(
+            lines, rules, net.actions(state, gap, told(lines.last), told(reminded)).numpy()
+        )
         query = net.queries(state, gap, told(lines.action % KINDS))
         again = net.again(query) if net.repeats else query
-        choose_item(lines, rules, self.choice, self.guess(query).numpy(), query.numpy(), again.numpy())
+        choose_item(
+            lines, rules, self.choice, self.guess(query).numpy(), query.numpy(), again.numpy()
+        )
 
     def _read(self, lines: Lines, pace: Pace, memory: Memory) -> Any:
         """Let the encoder read the events that were just chosen; returns the states behind them."""

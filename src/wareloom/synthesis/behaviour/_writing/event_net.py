@@ -32,7 +32,9 @@ def priors(hazard: np.ndarray, gap_counts: np.ndarray, follow: np.ndarray) -> Pr
     """Logs of the shares of a log: who stops after how many events, classes of gaps, what follows which kind."""
     share = np.clip(np.nan_to_num(hazard, nan=0.5), 1e-3, 1 - 1e-3)
     with np.errstate(divide="ignore"):
-        action = np.where(follow > 0, np.log(follow / np.maximum(follow.sum(axis=1, keepdims=True), 1.0)), NEVER)
+        action = np.where(
+            follow > 0, np.log(follow / np.maximum(follow.sum(axis=1, keepdims=True), 1.0)), NEVER
+        )
     gap = np.log((gap_counts + 0.5) / (gap_counts.sum() + 0.5 * max(1, len(gap_counts))))
     return Prior(*(each.astype(np.float32) for each in (np.log(share / (1 - share)), gap, action)))
 
@@ -43,12 +45,22 @@ class EventNet(torch.nn.Module):  # type: ignore[misc]
     """
 
     def __init__(
-        self, items: int, size: int, encoder: Any, prior: Prior, popular: np.ndarray, features: np.ndarray | None = None
+        self,
+        items: int,
+        size: int,
+        encoder: Any,
+        prior: Prior,
+        popular: np.ndarray,
+        features: np.ndarray | None = None,
     ) -> None:
         super().__init__()
         table, classes = torch.nn.Embedding, len(prior.gap)
         self.item = ItemTable(items, size, features)
-        self.kind, self.gap, self.count = table(KINDS + 1, size), table(classes + 1, size), table(COUNTS, size)
+        self.kind, self.gap, self.count = (
+            table(KINDS + 1, size),
+            table(classes + 1, size),
+            table(COUNTS, size),
+        )
         self.calendar = torch.nn.Linear(DATED, size, bias=False)
         self.encoder = encoder
         self.stop, self.pace = torch.nn.Linear(size, 1), torch.nn.Linear(size, max(1, classes))
@@ -61,8 +73,14 @@ class EventNet(torch.nn.Module):  # type: ignore[misc]
         )
         self.answer = torch.nn.Linear(size, size)
         self.again, self.remind = torch.nn.Linear(size, size), torch.nn.Linear(size, size)
-        self.age, self.pair = torch.nn.Parameter(torch.zeros(AGES)), torch.nn.Parameter(torch.zeros(KINDS, KINDS))
-        self.age_remind, self.pull = torch.nn.Parameter(torch.zeros(AGES)), torch.nn.Parameter(torch.tensor(0.1))
+        self.age, self.pair = (
+            torch.nn.Parameter(torch.zeros(AGES)),
+            torch.nn.Parameter(torch.zeros(KINDS, KINDS)),
+        )
+        self.age_remind, self.pull = (
+            torch.nn.Parameter(torch.zeros(AGES)),
+            torch.nn.Parameter(torch.tensor(0.1)),
+        )
         self.repeats = bool((prior.action[:, EARLIER * KINDS : NEW * KINDS] > NEVER / 2).any())
         self.bias = table(items + 1, 1)
         for name, value in prior._asdict().items():
@@ -72,7 +90,14 @@ class EventNet(torch.nn.Module):  # type: ignore[misc]
             for each in (self.stop, self.pace, self.action):
                 each.weight.zero_()
                 each.bias.zero_()
-            for each in (self.kind, self.gap, self.count, self.gap_wide, self.gap_ask, self.kind_ask):
+            for each in (
+                self.kind,
+                self.gap,
+                self.count,
+                self.gap_wide,
+                self.gap_ask,
+                self.kind_ask,
+            ):
                 each.weight.normal_(std=SMALL * size**-0.5)
 
     def read(self, item: Any, kind: Any, gap: Any, count: Any, calendar: Any) -> Any:
@@ -97,7 +122,9 @@ class EventNet(torch.nn.Module):  # type: ignore[misc]
         `reminded` [n]: log of the summed exponentials of how much the user's earlier items are called for. Whether the
         item that should come next is one of them is more than a state can know.
         """
-        logits = self.action(F.gelu(self.wide(state) + self.gap_wide(gap))) + self.prior_action[kind]
+        logits = (
+            self.action(F.gelu(self.wide(state) + self.gap_wide(gap))) + self.prior_action[kind]
+        )
         if self.repeats:
             earlier = torch.zeros(ACTIONS, device=logits.device)
             earlier[EARLIER * KINDS : NEW * KINDS] = 1.0
@@ -106,24 +133,40 @@ class EventNet(torch.nn.Module):  # type: ignore[misc]
 
     def queries(self, state: Any, gap: Any, kind: Any) -> Any:
         """What the item's vector is compared with, given gap and kind of the event (from 0): → [n, size]."""
-        return state + self.answer(F.gelu(self.ask(state) + self.gap_ask(gap) + self.kind_ask(kind)))
+        return state + self.answer(
+            F.gelu(self.ask(state) + self.gap_ask(gap) + self.kind_ask(kind))
+        )
 
     def loss(self, batch: dict[str, Any], negatives: Any) -> Any:
         """Negative log likelihood of what comes next, a token; items among `negatives`, or all where it is None."""
-        states = self.encoder(self.read(*(batch[name] for name in ("item", "kind", "gap", "count", "calendar"))))
+        states = self.encoder(
+            self.read(*(batch[name] for name in ("item", "kind", "gap", "count", "calendar")))
+        )
         weight = batch["next_weight"]
         row = weight > 0
-        state, w, ahead = states[row], weight[row], {k: v[row] for k, v in batch.items() if k.startswith("next_")}
+        state, w, ahead = (
+            states[row],
+            weight[row],
+            {k: v[row] for k, v in batch.items() if k.startswith("next_")},
+        )
         count, kind, action = batch["count"][row], batch["kind"][row], ahead["next_action"]
         stop = action < 0
-        lost = F.binary_cross_entropy_with_logits(self.stops(state, count), stop.float(), reduction="none")
+        lost = F.binary_cross_entropy_with_logits(
+            self.stops(state, count), stop.float(), reduction="none"
+        )
         # Nobody stops before the first event.
         total = (lost * w * (kind > 0)).sum()
-        total = total + _gap_loss(self.paces(state), ahead["next_low"], ahead["next_high"], w * ~stop)
+        total = total + _gap_loss(
+            self.paces(state), ahead["next_low"], ahead["next_high"], w * ~stop
+        )
         go = ~stop
         state, gap, action, w_go = state[go], ahead["next_gap"][go], action[go], w[go]
         live = _live(batch["item"]) if self.repeats else None
-        reminded = torch.zeros_like(w_go) if live is None else self._reminded(states, batch["item"], live)[row][go]
+        reminded = (
+            torch.zeros_like(w_go)
+            if live is None
+            else self._reminded(states, batch["item"], live)[row][go]
+        )
         logits = self.actions(state, gap, kind[go], reminded)
         total = total + (F.cross_entropy(logits, action, reduction="none") * w_go).sum()
         query, target = self.queries(state, gap, action % KINDS), ahead["next_item"][go]
@@ -140,12 +183,17 @@ class EventNet(torch.nn.Module):  # type: ignore[misc]
         if negatives is None:
             mean = softmax_loss(query, target - 1, weight, self.item.every(), bias[1:])
         else:
-            mean = sampled_softmax_loss(query, target, weight, self.item, bias, negatives.draw(), negatives.log_q)
+            mean = sampled_softmax_loss(
+                query, target, weight, self.item, bias, negatives.draw(), negatives.log_q
+            )
         return mean * weight.sum()
 
     def _reminded(self, states: Any, item: Any, live: Any) -> Any:
         """How much the earlier items are called for at each token, see `actions`: [pieces, places]; 0 where none is."""
-        logits = torch.einsum("nts,njs->ntj", self.remind(states), self.item(item)) + self.age_remind[_ages(item)]
+        logits = (
+            torch.einsum("nts,njs->ntj", self.remind(states), self.item(item))
+            + self.age_remind[_ages(item)]
+        )
         some = live.any(dim=2)
         return torch.where(some, torch.logsumexp(logits.masked_fill(~live, NEVER), dim=2), 0.0)
 
@@ -158,10 +206,16 @@ class EventNet(torch.nn.Module):  # type: ignore[misc]
         item, live = batch["item"][piece], live[piece, place]
         logits = torch.einsum("ns,nts->nt", self.again(query), self.item(item))
         kinds = (batch["kind"][piece] - 1).clamp_min(0)
-        logits = logits + self.age[_ages(batch["item"])[place]] + self.pair[(action[chosen] % KINDS)[:, None], kinds]
+        logits = (
+            logits
+            + self.age[_ages(batch["item"])[place]]
+            + self.pair[(action[chosen] % KINDS)[:, None], kinds]
+        )
         logits = logits.masked_fill(~live, NEVER)
         hit = live & (item == batch["next_item"][piece, place][:, None])
-        lost = torch.logsumexp(logits, dim=1) - torch.logsumexp(logits.masked_fill(~hit, NEVER), dim=1)
+        lost = torch.logsumexp(logits, dim=1) - torch.logsumexp(
+            logits.masked_fill(~hit, NEVER), dim=1
+        )
         # An item that was had before the piece began is not among them.
         return (lost * w[chosen] * hit.any(dim=1)).sum()
 

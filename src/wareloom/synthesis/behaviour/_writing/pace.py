@@ -57,7 +57,9 @@ def fit_pace(log: Log, bins: int) -> Pace:
     for group in (~fresh, fresh):
         values = np.sort(gap[inner & group & known])
         # Where no gap is known, there may be sessions all the same.
-        parts.append(_classes(values, bins) if len(values) else _silent(bool(np.any(inner & group))))
+        parts.append(
+            _classes(values, bins) if len(values) else _silent(bool(np.any(inner & group)))
+        )
     resolution = next(r for r in RESOLUTIONS if not np.any(there % r))
     heads = log.offsets[:-1][log.lengths() > 0]
     starts = np.sort(log.time[heads][log.time[heads] > NO_TIME]) if timed else np.zeros(0, np.int64)

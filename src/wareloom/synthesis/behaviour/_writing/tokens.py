@@ -8,11 +8,18 @@ from typing import Any
 
 import numpy as np
 
+from wareloom.core.run import Run
 from wareloom.neural import torch
 from wareloom.neural.batches import bucketed, padded
-from wareloom.run import Run
 from wareloom.shop import Log
-from wareloom.synthesis.behaviour._writing.pace import COUNTS, Pace, calendar, classify, count_class, gaps
+from wareloom.synthesis.behaviour._writing.pace import (
+    COUNTS,
+    Pace,
+    calendar,
+    classify,
+    count_class,
+    gaps,
+)
 
 HELD = {"item": np.int32, "next_item": np.int32, "time": np.int64, "next_weight": np.float32}
 """How columns are held, int16 where not said: a token takes 32 bytes"""
@@ -84,13 +91,22 @@ class Tokens:
         user = np.repeat(np.arange(len(sizes)), number)
         place = np.arange(len(user)) - np.repeat(np.cumsum(number) - number, number)
         start = place * (length - keep)
-        return self.offsets[user] + start, np.minimum(length, sizes[user] - start), np.where(place > 0, keep, 0)
+        return (
+            self.offsets[user] + start,
+            np.minimum(length, sizes[user] - start),
+            np.where(place > 0, keep, 0),
+        )
 
-    def batches(self, length: int, tokens: int, rng: np.random.Generator) -> Iterator[dict[str, Any]]:
+    def batches(
+        self, length: int, tokens: int, rng: np.random.Generator
+    ) -> Iterator[dict[str, Any]]:
         """Yield batches of pieces of like length, each column [pieces, places, …]; what is context weighs 0."""
         starts, sizes, skip = self.chunks(length)
         for rows in bucketed(sizes, tokens, rng):
-            batch = {name: padded(column, starts[rows], sizes[rows]) for name, column in self.columns.items()}
+            batch = {
+                name: padded(column, starts[rows], sizes[rows])
+                for name, column in self.columns.items()
+            }
             place = np.arange(batch["item"].shape[1])
             there = (place < sizes[rows][:, None]) & (place >= skip[rows][:, None])
             batch["next_weight"] = np.where(there, batch["next_weight"], 0.0).astype(np.float32)
@@ -98,7 +114,8 @@ class Tokens:
             batch["calendar"] = calendar(self.pace, time.ravel()).reshape(*time.shape, -1)
             wide = {np.dtype(np.int16): np.int64, np.dtype(np.int32): np.int64}
             yield {
-                name: torch.from_numpy(each.astype(wide.get(each.dtype, each.dtype))) for name, each in batch.items()
+                name: torch.from_numpy(each.astype(wide.get(each.dtype, each.dtype)))
+                for name, each in batch.items()
             }
 
     def part(self, users: np.ndarray) -> Tokens:
@@ -106,7 +123,9 @@ class Tokens:
         sizes = np.diff(self.offsets)[users]
         offsets = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
         rows = np.repeat(self.offsets[users] - offsets[:-1], sizes) + np.arange(offsets[-1])
-        return Tokens(offsets, {name: column[rows] for name, column in self.columns.items()}, self.pace)
+        return Tokens(
+            offsets, {name: column[rows] for name, column in self.columns.items()}, self.pace
+        )
 
 
 def held_back(users: int, share: float, least: int, run: Run) -> tuple[np.ndarray, np.ndarray]:

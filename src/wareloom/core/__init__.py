@@ -1,0 +1,1 @@
+"""What everything stands on: families, state, runs, kernels, files."""

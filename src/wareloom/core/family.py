@@ -1,0 +1,368 @@
+"""The folder is the registry: algorithms are found by their file names.
+
+`RANKERS.load("ease")` imports the file `ease.py` anywhere below `wareloom/rankers/` and takes its one public class;
+`package.module:Class` reaches an algorithm that lives elsewhere. Listing reads docstrings and settings with `ast` and
+imports nothing. An algorithm is a public class that derives from the base of its family and is no base itself, that is,
+does not name `ABC` among its bases; other files beside it hold what algorithms share.
+"""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import importlib
+import re
+from abc import ABC
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache, cached_property
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+from wareloom.core import state
+from wareloom.core.settings import Settings, configure
+from wareloom.errors import InputError, NotFittedError, SettingError, SourceError, near, unknown
+
+HERE = Path(__file__).parents[1]
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One setting of an algorithm, as its source says it."""
+
+    name: str
+    type: str
+    default: str | None
+    doc: str
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One algorithm, as its source says it, without importing it."""
+
+    family: str
+    name: str
+    module: str
+    summary: str
+    settings: tuple[Setting, ...]
+
+
+class Algorithm(Settings):
+    """Base of everything that lives in a family.
+
+    A subclass is a keyword-only dataclass: its fields are its settings, each documented in the line under it. What it
+    learns it keeps in attributes that end in an underscore; these are saved and loaded.
+    """
+
+    family: ClassVar[Family]
+    quick: ClassVar[Mapping[str, Any]] = {}
+    """Settings under which the contract of `wareloom.testing` takes seconds"""
+    laws: ClassVar[frozenset[str]] = frozenset()
+    """Laws beyond its family's that it keeps, by their names in `wareloom.testing`"""
+
+    @property
+    def name(self) -> str:
+        """The name it is loaded by: its file's stem, or `package.module:Class` outside Wareloom."""
+        cls = type(self)
+        if cls.__module__.startswith(f"{self.family.package}."):
+            return cls.__module__.rpartition(".")[2]
+        return f"{cls.__module__}:{cls.__qualname__}"
+
+    def _owner(self) -> str:
+        return self.name
+
+    def settings(self) -> dict[str, Any]:
+        """Return the settings by name, as plain values."""
+        return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}  # type: ignore[arg-type]
+
+    def state(self) -> dict[str, Any]:
+        """Return what was learned: the attributes whose names end in one underscore, but for `parts`."""
+        learned, parts = (
+            {k: v for k, v in vars(self).items() if k.endswith("_") and not k.startswith("_")},
+            self.parts(),
+        )
+        return {k: v for k, v in learned.items() if k not in parts}
+
+    def parts(self) -> dict[str, dict[str, Algorithm]]:
+        """Return the algorithms it is made of: attributes ending in an underscore that hold fitted ones by name."""
+        held = {
+            k: v for k, v in vars(self).items() if k.endswith("_") and isinstance(v, dict) and v
+        }
+        return {
+            k: v for k, v in held.items() if all(isinstance(part, Algorithm) for part in v.values())
+        }
+
+    def check_fitted(self) -> None:
+        """Raise `NotFittedError` where nothing was learned yet."""
+        if not self.state():
+            raise NotFittedError(
+                f"The {self.family.kind} {self.name!r} is not fitted: call fit(shop, run) first."
+            )
+
+    def save(self, folder: str | Path) -> None:
+        """Write settings and state to `folder`, which is made."""
+        self.check_fitted()
+        folder = Path(folder)
+        state.save_state(folder, self.state())
+        head = {"family": self.family.kind, "name": self.name, "settings": self.settings()}
+        if parts := self.parts():
+            head["parts"] = {
+                attribute: [[k, v.family.kind] for k, v in held.items()]
+                for attribute, held in parts.items()
+            }
+        for attribute, held in parts.items():
+            for key, part in held.items():
+                part.save(folder / attribute / key)
+        state.write_json(folder / "algorithm.json", head)
+
+    @classmethod
+    def restore(cls, settings: dict[str, Any], values: dict[str, Any]) -> Self:
+        """Build an instance from its settings and its state."""
+        made = configure(cls, settings)
+        for name, value in values.items():
+            setattr(made, name, value)
+        return made
+
+
+@dataclass(frozen=True)
+class Family:
+    """All algorithms of one kind: the files below one package."""
+
+    kind: str
+    """What one is called, for example "ranker"."""
+    package: str
+    """Where they live, for example "wareloom.rankers"."""
+
+    @cached_property
+    def files(self) -> dict[str, Path]:
+        """File by algorithm name; two algorithms of one name are an error."""
+        found: dict[str, Path] = {}
+        for path in sorted(self.folder.rglob("*.py")):
+            if any(
+                part.startswith("_") for part in path.relative_to(self.folder).parts
+            ) or not algorithms_in(path):
+                continue
+            if path.stem in found:
+                raise InputError(
+                    f"Two files define the {self.kind} {path.stem!r}: {found[path.stem]} and {path}."
+                )
+            found[path.stem] = path
+        return found
+
+    @property
+    def folder(self) -> Path:
+        """The folder of its package."""
+        return HERE.joinpath(*self.package.split(".")[1:])
+
+    def names(self) -> list[str]:
+        """Names of all algorithms, sorted; nothing is imported."""
+        return sorted(self.files)
+
+    def load(self, name: str) -> type[Any]:
+        """Return the class called `name`, or the one at `package.module:Class`."""
+        if ":" in name:
+            return self._outsider(name)
+        if name not in self.files:
+            raise unknown(self.kind, name, self.files)
+        module = importlib.import_module(self._module(self.files[name]))
+        own = [
+            value
+            for key, value in vars(module).items()
+            if isinstance(value, type)
+            and value.__module__ == module.__name__
+            and issubclass(value, Algorithm)
+            and ABC not in value.__bases__
+            and key[0] != "_"
+        ]
+        if len(own) != 1:
+            raise InputError(
+                f"{self.files[name]} must define exactly one public algorithm class, it has {len(own)}."
+            )
+        return own[0]
+
+    def make(self, name: str, **settings: Any) -> Any:
+        """Load the class called `name` and build one with `settings`, checked."""
+        return configure(self.load(name), settings)
+
+    def restore(self, folder: str | Path) -> Any:
+        """Read one that was saved to `folder`."""
+        folder = Path(folder)
+        head = state.read_json(folder / "algorithm.json")
+        if head["family"] != self.kind:
+            raise SourceError(f"{folder} holds a {head['family']}, not a {self.kind}.")
+        values = state.load_state(folder)
+        for attribute, held in head.get("parts", {}).items():
+            values[attribute] = {
+                key: FAMILIES[kind].restore(folder / attribute / key) for key, kind in held
+            }
+        return self.load(head["name"]).restore(head["settings"], values)
+
+    def describe(self, name: str) -> Entry:
+        """Summary and settings of `name`, read from its source without importing it."""
+        if name not in self.files:
+            raise unknown(self.kind, name, self.files)
+        path = self.files[name]
+        tree = _parsed(path)
+        node = algorithms_in(path)[0]
+        summary = (ast.get_docstring(node) or "").partition("\n")[0]
+        return Entry(
+            self.kind,
+            name,
+            self._module(path),
+            summary,
+            tuple(_with_inherited(tree, node).values()),
+        )
+
+    def entries(self) -> list[Entry]:
+        """`describe` for all names."""
+        return [self.describe(name) for name in self.names()]
+
+    def _module(self, path: Path) -> str:
+        return ".".join(("wareloom", *path.relative_to(HERE).with_suffix("").parts))
+
+    def _outsider(self, name: str) -> type[Any]:
+        module, _, attribute = name.partition(":")
+        try:
+            found = getattr(importlib.import_module(module), attribute)
+        except (ImportError, AttributeError) as error:
+            raise InputError(f"The {self.kind} {name!r} cannot be imported: {error}.") from error
+        if not (
+            isinstance(found, type)
+            and issubclass(found, Algorithm)
+            and found.family.kind == self.kind
+        ):
+            raise InputError(
+                f"{name!r} is not a {self.kind}: it must be a subclass of the base in {self.package}."
+            )
+        return found
+
+
+def algorithms_in(path: Path) -> list[ast.ClassDef]:
+    """Classes of a source file that are algorithms, found without importing it."""
+    tree = _parsed(path)
+    own = [n for n in tree.body if isinstance(n, ast.ClassDef) and not n.name.startswith("_")]
+    return [n for n in own if "ABC" not in _base_names(n) and _derives(tree, n)]
+
+
+def _base_names(node: ast.ClassDef) -> list[str]:
+    return [base.id for base in node.bases if isinstance(base, ast.Name)]
+
+
+def _derives(tree: ast.Module, node: ast.ClassDef) -> bool:
+    """Whether a class derives from `Algorithm`, through classes of the house."""
+    bases = _base_names(node)
+    return "Algorithm" in bases or any(
+        _derives(here, above) for base in bases for here, above in _homes(tree, base)
+    )
+
+
+def _homes(tree: ast.Module, name: str) -> list[tuple[ast.Module, ast.ClassDef]]:
+    """Where a class of that name, seen from a module, is defined: there, or where it is imported from in the house."""
+    sources = (
+        tree,
+        *(
+            _source(n.module)
+            for n in tree.body
+            if isinstance(n, ast.ImportFrom) and _names(n, name)
+        ),
+    )
+    return [
+        (here, n)
+        for here in sources
+        for n in here.body
+        if isinstance(n, ast.ClassDef) and n.name == name
+    ]
+
+
+def _with_inherited(tree: ast.Module, node: ast.ClassDef) -> dict[str, Setting]:
+    """Read the settings of a class and of its bases within the house, those of the bases first."""
+    found: dict[str, Setting] = {}
+    for base in _base_names(node):
+        for here, above in _homes(tree, base):
+            found |= _with_inherited(here, above)
+    return found | {setting.name: setting for setting in _settings(node)}
+
+
+def _names(node: ast.ImportFrom, name: str) -> bool:
+    return (node.module or "").startswith("wareloom.") and any(
+        alias.name == name for alias in node.names
+    )
+
+
+def _source(module: str | None) -> ast.Module:
+    """Parse the source of a module or package of the house."""
+    path = HERE.joinpath(*(module or "").split(".")[1:])
+    return _parsed(path / "__init__.py" if path.is_dir() else path.with_suffix(".py"))
+
+
+@cache
+def _parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+def _settings(node: ast.ClassDef) -> list[Setting]:
+    """Read annotated fields and the string in the line under each."""
+    found = []
+    for here, after in zip(node.body, [*node.body[1:], None], strict=True):
+        if not (isinstance(here, ast.AnnAssign) and isinstance(here.target, ast.Name)):
+            continue
+        if "ClassVar" in ast.unparse(here.annotation) or here.target.id.endswith("_"):
+            continue
+        doc = ""
+        if (
+            isinstance(after, ast.Expr)
+            and isinstance(after.value, ast.Constant)
+            and isinstance(after.value.value, str)
+        ):
+            doc = " ".join(after.value.value.split())
+        default = ast.unparse(here.value) if here.value is not None else None
+        found.append(Setting(here.target.id, ast.unparse(here.annotation), default, doc))
+    return found
+
+
+READERS = Family("reader", "wareloom.readers")
+SYNTHESIZERS = Family("synthesizer", "wareloom.synthesis")
+SCREENS = Family("screen", "wareloom.screening")
+MIXERS = Family("mixer", "wareloom.mixing")
+RANKERS = Family("ranker", "wareloom.rankers")
+METRICS = Family("metric", "wareloom.metrics")
+RERANKERS = Family("reranker", "wareloom.reranking")
+EMBEDDERS = Family("embedder", "wareloom.language.embedders")
+TEXT_MODELS = Family("text model", "wareloom.language.models")
+FAMILIES = {
+    family.kind: family
+    for family in (
+        READERS,
+        SYNTHESIZERS,
+        SCREENS,
+        MIXERS,
+        RANKERS,
+        METRICS,
+        EMBEDDERS,
+        TEXT_MODELS,
+        RERANKERS,
+    )
+}
+
+
+def weighted(
+    who: str, setting: str, text: str, known: Sequence[str], what: str
+) -> dict[str, float]:
+    """Read "title^2 brand" as {"title": 2.0, "brand": 1.0}; a wrong name or weight raises `SettingError`.
+
+    `who` has the `setting`; `what` it names, as in "field".
+    """
+    found: dict[str, float] = {}
+    for word in re.split(r"[\s,]+", text.strip()):
+        name, _, weight = word.partition("^")
+        if name not in known:
+            raise SettingError(
+                f"{who}: {setting} is {text!r}, but items have no {what} {name!r}.{near(name, known)} "
+                f"Name some of {', '.join(known)}, such as '{known[0]}^2 {known[1]}'."
+            )
+        if not re.fullmatch(r"(\d+(\.\d*)?|\.\d+)?", weight) or float(weight or 1) <= 0:
+            raise SettingError(
+                f"{who}: {setting} is {text!r}, but {weight!r} is no weight: give a number above 0."
+            )
+        found[name] = float(weight or 1)
+    return found

@@ -1,0 +1,49 @@
+"""Folders written beside and renamed, so that one of a name is always whole."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from wareloom.errors import OutputError
+
+
+@contextlib.contextmanager
+def replacing(path: Path, marker: str = "shop.json") -> Iterator[Path]:
+    """Yield an empty folder beside `path` that takes its name when the block ends well, and goes when it does not.
+
+    An existing `path` is replaced only if it is empty or holds `marker`, that is, if it is a result of the same kind.
+    """
+    path = Path(path)
+    if path.exists() and not path.is_dir():
+        raise OutputError(f"{path} is a file; choose a folder for --to.")
+    if path.is_dir() and any(path.iterdir()) and not (path / marker).exists():
+        raise OutputError(
+            f"{path} exists and is not one of Wareloom's folders (it has no {marker}); choose another for --to."
+        )
+    partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
+    shutil.rmtree(partial, ignore_errors=True)
+    try:
+        partial.mkdir(parents=True)
+        yield partial
+        old = path.with_name(f".{path.name}.old-{os.getpid()}")
+        if path.exists():
+            path.rename(old)
+        try:
+            partial.rename(path)
+        except OSError:
+            if old.exists():
+                old.rename(path)
+            raise
+        shutil.rmtree(old, ignore_errors=True)
+    except OSError as error:
+        if isinstance(error, OutputError) or error.errno is None:
+            raise
+        raise OutputError(
+            f"Cannot write {path}: {error.strerror}. Nothing was left half-written."
+        ) from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)

@@ -1,0 +1,156 @@
+"""How a run goes: seed, threads, device, progress. What a model *is* stays in its settings."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    import numpy as np
+
+Advance = Callable[..., None]
+"""advance(steps=1, **values): so many steps more are done; the values, such as a loss, are shown beside."""
+
+
+def physical_cores() -> int:
+    """Number of physical cores this process may use, at least one; hyper-threads are not counted on Linux."""
+    usable = (
+        os.sched_getaffinity(0)
+        if hasattr(os, "sched_getaffinity")
+        else set(range(os.cpu_count() or 1))
+    )
+    seen = set()
+    for cpu in usable:
+        siblings = Path(f"/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list")
+        try:
+            seen.add(siblings.read_text().strip())
+        except OSError:
+            seen.add(str(cpu))
+    return max(1, len(seen))
+
+
+@dataclass(frozen=True)
+class Run:
+    """How one run goes.
+
+    Every random number comes from `rng` or `seed_for`, so that one seed decides all of them and no global state is
+    touched.
+    """
+
+    seed: int = 0
+    """The one seed; the same seed, data and settings give the same bytes."""
+    threads: int = 0
+    """Threads to compute with; 0 takes the physical cores."""
+    jobs: int = 1
+    """Processes that work on the pieces of a long experiment side by side, and share the threads."""
+    device: str = "cpu"
+    """Where neural models run: "cpu", "cuda" or "cuda:1"."""
+    quiet: bool = True
+    """No progress is shown."""
+    cache: Path | None = None
+    """A folder in which long work keeps its finished pieces, so that it resumes; None keeps nothing."""
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    """Arithmetic of neural models; auto takes bf16 on a GPU and fp32 on a CPU, many of which are slower in bf16: one
+    that multiplies matrices in it (Intel's AMX) reads two to three times as fast.
+    """
+    compile: bool = False
+    """Whether neural models are compiled: worth it for long training on a GPU."""
+    track: str = ""
+    """Where losses and validation values go: "tensorboard:FOLDER", "mlflow:FOLDER" or "wandb:FOLDER" (offline)."""
+    watch: Callable[[int, dict[str, float]], None] | None = None
+    """Called with the step, the loss and the validation value while a network is trained; may raise to stop it."""
+    updates: int = 0
+    """Gradient updates a ranker that learns by them takes in all; 0 leaves it to the ranker's settings."""
+
+    @property
+    def cores(self) -> int:
+        """Threads to compute with, resolved."""
+        return self.threads or physical_cores()
+
+    @property
+    def arithmetic(self) -> str:
+        """Arithmetic of neural models, resolved: "fp32", or "bf16" where matrices are multiplied in bfloat16."""
+        if self.precision != "auto":
+            return self.precision
+        return "bf16" if self.device.startswith("cuda") else "fp32"
+
+    def seed_for(self, *names: object) -> int:
+        """Return a 63-bit seed for the purpose that `names` spell, independent of every other purpose's."""
+        text = "\x1f".join([str(self.seed), *map(str, names)])
+        return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little") >> 1
+
+    def rng(self, *names: object) -> np.random.Generator:
+        """Return a fresh numpy generator for the purpose that `names` spell."""
+        import numpy as np
+
+        return np.random.default_rng(self.seed_for(*names))
+
+    def with_(self, **changes: Any) -> Run:
+        """Return this run with some fields changed."""
+        return replace(self, **changes)
+
+    @contextlib.contextmanager
+    def limits(self) -> Iterator[None]:
+        """Hold BLAS, OpenMP and numba to this run's threads for the length of the block."""
+        import numba
+        from threadpoolctl import threadpool_limits
+
+        before = numba.get_num_threads()
+        numba.set_num_threads(min(self.cores, numba.config.NUMBA_NUM_THREADS))
+        try:
+            with threadpool_limits(self.cores):
+                yield
+        finally:
+            numba.set_num_threads(before)
+
+    @contextlib.contextmanager
+    def task(self, label: str, total: float | None = None) -> Iterator[Advance]:
+        """Show progress of `label` on standard error; yields `advance(steps=1, **values)`.
+
+        On a terminal a bar with the time left; elsewhere one line at the end with the seconds it took.
+        """
+        if self.quiet:
+            yield lambda steps=1, **values: None
+        elif sys.stderr.isatty():
+            yield from _bar(label, total)
+        else:
+            start = time.perf_counter()
+            yield lambda steps=1, **values: None
+            print(f"{label}: {time.perf_counter() - start:.1f} s", file=sys.stderr, flush=True)
+
+
+def _bar(label: str, total: float | None) -> Iterator[Advance]:
+    """Draw one rich progress bar."""
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        Progress,
+        SpinnerColumn,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True)) as progress:
+        bar = progress.add_task(label, total=total)
+
+        def advance(steps: float = 1, **values: float) -> None:
+            said = " ".join(f"{name} {value:.4g}" for name, value in values.items())
+            progress.update(bar, advance=steps, description=f"{label} {said}".strip())
+
+        yield advance
+        progress.update(bar, completed=total or 1, total=total or 1)

@@ -1,0 +1,294 @@
+"""Compare a synthetic shop with a real one: every measure beside its floor."""
+
+from __future__ import annotations
+
+import tempfile
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from wareloom.core.family import METRICS
+from wareloom.core.run import Run
+from wareloom.core.state import read_json
+from wareloom.errors import InputError, MissingExtraError, OutputError, SettingError, near
+from wareloom.metrics.likeness.measure import BEYOND, CHANCE, WITHIN, Figure, Measure
+from wareloom.metrics.likeness.queries.measure import QueryMeasure
+from wareloom.metrics.likeness.queries.samples import QueryTrio, gathered_queries, has_queries
+from wareloom.metrics.likeness.samples import Trio, gathered
+from wareloom.readers import read
+from wareloom.shop import Shop
+
+SLOW = ("sequence_discriminator",)
+"""Measures that are taken only where they are asked for."""
+NO_QUERIES = "not both sides have searches or judgments: there are no queries to compare"
+NO_EVENTS = "not both sides have events: there is no behaviour to compare"
+
+
+@dataclass(frozen=True, kw_only=True)
+class CompareSettings:
+    """Which measures are taken, and how they are judged."""
+
+    measures: tuple[str, ...] = ()
+    """Names of measures; all quick ones of what SYNTH has, events or queries, where none are named."""
+    gru: bool = False
+    """Whether the network that reads sequences, too, tells synthetic users from real ones."""
+    settings: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Settings of measures, by their names."""
+    tolerance: float = 1.25
+    """Times the floor up to which a figure is said to be within it."""
+    groups: int = 20
+    """Groups of users, or of queries, by which intervals and floors are found."""
+
+    def chosen(self) -> dict[str, Measure | QueryMeasure]:
+        """Make the measures; raises `SettingError` or `UnknownNameError` for what could not work."""
+        if not 1 <= self.tolerance < float("inf") or not 5 <= self.groups <= 100:
+            raise SettingError(
+                f"compare: tolerance is {self.tolerance:g} and groups {self.groups}; give 1 or more, and 5 to 100."
+            )
+        known = measures() + query_measures()
+        names = list(dict.fromkeys(self.measures or [name for name in known if name not in SLOW]))
+        names += [name for name in SLOW if self.gru and name not in names]
+        for name in (*names, *self.settings):
+            if ":" not in name and name not in known:
+                raise SettingError(
+                    f"No measure of a comparison is called {name!r}.{near(name, known)} Known: {', '.join(known)}."
+                )
+        if stray := [name for name in self.settings if name not in names]:
+            raise SettingError(
+                f"compare: there are settings of {stray[0]}, which is not among the measures taken."
+            )
+        return {name: METRICS.make(name, **self.settings.get(name, {})) for name in names}
+
+
+def query_measures() -> list[str]:
+    """Names of all measures of queries, sorted."""
+    return sorted(name for name, path in METRICS.files.items() if path.parent.name == "queries")
+
+
+def measures() -> list[str]:
+    """Names of all measures of users, sorted."""
+    rooms = {name: path.parent.name for name, path in sorted(METRICS.files.items())}
+    return [
+        name
+        for name, room in rooms.items()
+        if room == "users" or (room == "diversity" and issubclass(METRICS.load(name), Measure))
+    ]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What a comparison found; `data` is what `compare.json` holds."""
+
+    data: dict[str, Any]
+
+    @classmethod
+    def open(cls, folder: str | Path) -> Comparison:
+        """Read `compare.json` in a folder."""
+        return cls(read_json(Path(folder) / "compare.json"))
+
+    def table(self) -> pl.DataFrame:
+        """Columns measure, value, low, high, floor, floor_low, floor_high, ratio, verdict, unit."""
+        numbers = ("value", "low", "high", "floor", "floor_low", "floor_high", "ratio")
+        types = {
+            "measure": pl.String(),
+            **dict.fromkeys(numbers, pl.Float64()),
+            "verdict": pl.String(),
+        }
+        rows = [{"measure": figure["name"], **figure} for figure in self.data["figures"]]
+        return pl.DataFrame(rows, schema=types | {"unit": pl.String()})
+
+    def figure(self, name: str) -> dict[str, Any]:
+        """Return one figure by its name; raises `SettingError` where there is none of it."""
+        for figure in self.data["figures"]:
+            if figure["name"] == name:
+                return dict(figure)
+        known = [figure["name"] for figure in self.data["figures"]]
+        why = self.data["left_out"].get(name)
+        raise SettingError(
+            f"The comparison has no figure {name!r}{f': {why}' if why else ''}.{near(name, known)}"
+        )
+
+    def __str__(self) -> str:
+        return str(self.data["sentence"])
+
+
+def compare(
+    real: Shop,
+    synthetic: Shop,
+    holdout: Shop | None = None,
+    settings: CompareSettings | None = None,
+    *,
+    run: Run,
+) -> Comparison:
+    """Take every measure of `synthetic` beside `real`, and of real users and queries beside other real ones.
+
+    `real` is what the synthesizer was fitted on, `holdout` real users or queries that it never saw. Behaviour is
+    compared where there are events, queries where there are searches or judgments; each figure between as many of both
+    sides, drawn by the run's seed. A measure that has nothing to work on is left out, and why is said. Raises
+    `InputError` where there are too few users or queries, or no item in common.
+    """
+    settings = settings or CompareSettings()
+    chosen = settings.chosen()
+    with run.limits():
+        with run.task("read"):
+            users, queries, without = _read(real, synthetic, holdout, settings, run)
+        taken = {
+            name: measure
+            for name, measure in chosen.items()
+            if name in settings.measures
+            or ((queries or without) if isinstance(measure, QueryMeasure) else users) is not None
+        }
+        figures, left_out = _figures(taken, users, queries or without or NO_QUERIES, settings, run)
+    judged = [_verdict(figure, settings.tolerance) for figure in figures]
+    data = {
+        "version": 1,
+        "seed": run.seed,
+        "settings": asdict(settings) | {"measures": list(taken)},
+        "shops": {
+            name: {"meta": shop.meta, "events": shop.rows("events")}
+            for name, shop in (("real", real), ("synthetic", synthetic), ("holdout", holdout))
+            if shop is not None
+        },
+        "users": _users(users) if users else None,
+        "queries": _queries(queries) if queries else None,
+        "figures": judged,
+        "left_out": left_out,
+        "notes": [*(users.notes if users else ()), *(queries.notes if queries else ())],
+        "sentence": _sentence(judged, settings.tolerance),
+    }
+    return Comparison(data)
+
+
+def _read(
+    real: Shop, synthetic: Shop, holdout: Shop | None, settings: CompareSettings, run: Run
+) -> tuple[Trio | None, QueryTrio | None, str | None]:
+    """The samples of users and of queries, where there are such, and why queries that there are cannot be compared."""
+    asked, behaved = has_queries(synthetic), bool(synthetic.rows("events") and real.rows("events"))
+    if asked and not behaved:
+        return None, gathered_queries(real, synthetic, holdout, settings.groups, run), None
+    users = gathered(real, synthetic, holdout, settings.groups, run)
+    if not asked or not any(has_queries(shop) for shop in (real, holdout) if shop is not None):
+        return users, None, None
+    try:
+        return users, gathered_queries(real, synthetic, holdout, settings.groups, run), None
+    except InputError as error:
+        return users, None, str(error)
+
+
+def _figures(
+    chosen: dict[str, Measure | QueryMeasure],
+    users: Trio | None,
+    queries: QueryTrio | str,
+    settings: CompareSettings,
+    run: Run,
+) -> tuple[list[Figure], dict[str, str]]:
+    """The figures of all measures, and by measure why there are none; `queries` may say why there are none of them."""
+    figures, left_out = list[Figure](), dict[str, str]()
+    for name, measure in chosen.items():
+        found: list[Figure] | str
+        try:
+            with run.task(name):
+                if isinstance(measure, QueryMeasure):
+                    found = queries if isinstance(queries, str) else measure.compare(queries, run)
+                else:
+                    found = NO_EVENTS if users is None else measure.compare(users, run)
+        except MissingExtraError as error:
+            if name in settings.measures:
+                raise
+            found = str(error)
+        if isinstance(found, str):
+            left_out[name] = found
+        else:
+            figures += found
+    return figures, left_out
+
+
+def _users(trio: Trio) -> dict[str, Any]:
+    """Which users were compared, as JSON has it."""
+    return {
+        "compared": len(trio.real),
+        "real": len(trio.training),
+        "reference": "halves of real" if trio.own is not None else "held out",
+        "events": {
+            name: len(s.log)
+            for name, s in zip(("real", "again", "synthetic"), trio.samples, strict=True)
+        },
+    }
+
+
+def _queries(trio: QueryTrio) -> dict[str, Any]:
+    """Which queries were compared, as JSON has it."""
+    names = {"REAL": "real", "SYNTH": "synthetic", "the holdout": "holdout"}
+    return {
+        "compared": len(trio.real),
+        "reference": trio.reference,
+        "shops": {names[name]: number for name, number in trio.sizes.items()},
+    }
+
+
+def _verdict(figure: Figure, tolerance: float) -> dict[str, Any]:
+    """A figure as JSON has it."""
+    return asdict(figure) | {"ratio": figure.ratio, "verdict": figure.verdict(tolerance)}
+
+
+def _sentence(figures: Sequence[dict[str, Any]], tolerance: float) -> str:
+    """Say how many figures are where, and which are worst."""
+    if not figures:
+        return "Nothing could be compared."
+    number = Counter(figure["verdict"] for figure in figures)
+    said = (
+        f"Of {len(figures)} figures {number[WITHIN]} are within {tolerance:g} times the floor, {number[CHANCE]} above "
+        f"that by no more than chance, {number[BEYOND]} beyond."
+    )
+    worst = sorted(
+        (f for f in figures if f["verdict"] == BEYOND), key=lambda f: -(f["ratio"] or float("inf"))
+    )[:3]
+    return said + (f" Furthest: {', '.join(_times(f) for f in worst)}." if worst else "")
+
+
+def _times(figure: dict[str, Any]) -> str:
+    ratio = figure["ratio"]
+    without = "the floor is 0" if figure["floor"] == 0 else "nothing in common"
+    return f"{figure['name']} ({without if ratio is None else f'{ratio:.2g} times the floor'})"
+
+
+def shop_at(source: str | Path, folder: str | Path, run: Run) -> Shop:
+    """Open the shop at `source`; anything else is read, as `wareloom read` does, into `folder`."""
+    if (Path(source) / "shop.json").exists():
+        return Shop.open(source)
+    return read(source, to=folder, run=run)
+
+
+def compare_paths(
+    real: str | Path,
+    synthetic: str | Path,
+    holdout: Sequence[str | Path] = (),
+    settings: CompareSettings | None = None,
+    *,
+    run: Run,
+) -> Comparison:
+    """Compare what lies at some paths: shops, or tables of any tool, which are read to a temporary folder."""
+    from wareloom.preparing.splits import together
+
+    with tempfile.TemporaryDirectory(prefix="wareloom-") as place:
+        folder = Path(place)
+        sides = [
+            shop_at(source, folder / str(i), run)
+            for i, source in enumerate((real, synthetic, *holdout))
+        ]
+        held = together(sides[2:]) if holdout else None
+        return compare(sides[0], sides[1], held, settings, run=run)
+
+
+def must_be_free(folder: Path) -> None:
+    """Raise `OutputError` before anything is computed where the result could not be written to `folder`."""
+    if folder.is_file():
+        raise OutputError(f"{folder} is a file; choose a folder for --to.")
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / "compare.json").exists():
+        raise OutputError(
+            f"{folder} holds something that is no comparison; choose another folder for --to."
+        )

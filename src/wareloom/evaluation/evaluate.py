@@ -1,0 +1,83 @@
+"""One trained ranker on the held-out part, by what it is made for: lists, clicks or queries."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import polars as pl
+
+from wareloom.core.run import Run
+from wareloom.errors import SettingError
+from wareloom.evaluation.judged_items import RELEVANT, QueryMeasures, QueryTask, evaluate_queries
+from wareloom.evaluation.ranking import DEFAULT_METRICS, Evaluation, evaluate, intervals
+from wareloom.evaluation.shown_items import DEFAULT_METRICS as CLICK_METRICS
+from wareloom.evaluation.shown_items import ShownItems
+from wareloom.evaluation.tasks import build_task
+from wareloom.preparing.splits import Split, together
+from wareloom.rankers import Ranker
+from wareloom.rankers.clicks.base import ClickRanker
+from wareloom.rankers.search.base import SearchRanker
+from wareloom.shop import Shop
+from wareloom.shop.impressions import has_impressions
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What a ranker reached."""
+
+    of: str
+    """The kind of what it was judged on: recommendation, clicks or search"""
+    requests: int
+    table: pl.DataFrame
+    """Columns metric, slice, mean, low, high, requests"""
+
+    @property
+    def unit(self) -> str:
+        """What its requests are called."""
+        return {"clicks": "impressions", "search": "queries"}.get(self.of, "requests")
+
+
+def judge(
+    ranker: Ranker, parts: Split, part: str, metrics: Sequence[str] = (), run: Run | None = None
+) -> Judged:
+    """Judge on the "validation" or "test" part: clicks, queries, or lists where the part has neither for this ranker.
+
+    `metrics`: those of the kind where there are none. Raises `SettingError` for another part or another kind's metric.
+    """
+    run = run or Run()
+    if part not in ("validation", "test"):
+        raise SettingError(f"There is no part {part!r} to be judged on: take validation or test.")
+    shop: Shop = getattr(parts, part)
+    if isinstance(ranker, ClickRanker) and has_impressions(shop):
+        earlier = [parts.train] if part == "validation" else [parts.train, parts.validation]
+        held = ShownItems(shop, part, together(earlier))
+        found = held.evaluate(ranker.predict(shop, held.earlier), metrics or CLICK_METRICS)
+        return Judged("clicks", len(held.label), _upright(found, run))
+    if isinstance(ranker, SearchRanker) and shop.rows("judgments"):
+        measures = (
+            QueryMeasures(metrics=tuple(metrics), catalogue_metrics=())
+            if metrics
+            else QueryMeasures()
+        )
+        task = QueryTask.of(shop, part, RELEVANT)
+        return Judged(
+            "search", len(task), intervals(evaluate_queries(ranker, task, measures, run), run)
+        )
+    task_ = build_task(parts, part)
+    return Judged(
+        "recommendation",
+        len(task_),
+        intervals(evaluate(ranker, task_, metrics or DEFAULT_METRICS, run), run),
+    )
+
+
+def _upright(found: Evaluation, run: Run) -> pl.DataFrame:
+    """Give means of clicks, held with their sign turned, their own sign; intervals are over users or sessions."""
+    frame = intervals(found, run)
+    means = pl.col("low").is_not_null()
+    return frame.with_columns(
+        mean=pl.when(means).then(-pl.col("mean")).otherwise("mean"),
+        low=-pl.col("high"),
+        high=-pl.col("low"),
+    )

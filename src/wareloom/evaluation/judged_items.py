@@ -1,0 +1,205 @@
+"""What a ranker of search is judged by: held-out queries, and the grades that people gave items for them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import polars as pl
+
+from wareloom.core.run import Run
+from wareloom.errors import InputError, SettingError
+from wareloom.evaluation.ranking import Evaluation, metric
+from wareloom.metrics import Ranked
+from wareloom.metrics.collect import Collector
+from wareloom.rankers.search.base import SearchRanker, without_history
+from wareloom.rankers.search.members import Members
+from wareloom.shop import Shop, Vocabulary
+from wareloom.shop.queries import normal_query
+
+RELEVANT = 2.0
+"""The grade, of 0 to 3, from which an item is right, where nothing else is said"""
+Gain = Literal["linear", "exponential"]
+LONG = 3
+"""Words from which a query is a long one, where words are divided by spaces"""
+
+
+@dataclass(frozen=True)
+class QueryTask:
+    """Queries whose judged items can be told apart; those of query q are offsets[q]:offsets[q+1]."""
+
+    queries: Sequence[str]
+    offsets: np.ndarray
+    """int64 [queries + 1]"""
+    item: pl.Series
+    """Ids of the judged items"""
+    grade: np.ndarray
+    """float64 [judged]"""
+    gain: np.ndarray
+    """What an item of that grade is worth, float64 [judged]"""
+    left_out: int
+    """Queries that say nothing: nothing right for them was judged, or, unless these count too, every order is as
+    good"""
+    relevant: float
+
+    def __len__(self) -> int:
+        return len(self.queries)
+
+    @classmethod
+    def of(
+        cls, shop: Shop, part: str, relevant: float, *, untold: bool = False, gain: Gain = "linear"
+    ) -> QueryTask:
+        """Read the judgments of a held-out part; an item that was judged twice for a query has its mean grade.
+
+        `untold`: whether queries count whose judged items all have one grade above 0; `gain`: the grade, or 2^grade -
+        1.
+        """
+        rows = shop.scan("judgments").with_columns(key=normal_query()).collect()
+        rows = rows.group_by("key", "item_id", maintain_order=True).agg(
+            pl.col("query").first(), pl.col("grade").mean()
+        )
+        says = pl.col("grade").max() > 0 if untold else pl.col("grade").n_unique() > 1
+        told = rows.filter(says.over("key")).sort("key", maintain_order=True)
+        if told.is_empty():
+            raise InputError(
+                f"No query of the {part} part has two items of different grades: no order can be judged. Give it a "
+                "larger share of the split."
+            )
+        queries = told.group_by("key", maintain_order=True).agg(pl.col("query").first(), pl.len())
+        offsets = np.concatenate([[0], np.cumsum(queries["len"].to_numpy())]).astype(np.int64)
+        left_out = rows["key"].n_unique() - len(queries)
+        grade = told["grade"].to_numpy()
+        worth = np.exp2(grade) - 1.0 if gain == "exponential" else grade
+        return cls(
+            queries["query"].to_list(), offsets, told["item_id"], grade, worth, left_out, relevant
+        )
+
+    @property
+    def query(self) -> np.ndarray:
+        """Query of each judged item, int64 [judged]."""
+        return np.repeat(np.arange(len(self)), np.diff(self.offsets))
+
+    def slices(self) -> dict[str, np.ndarray]:
+        """Queries by slice: all, and short and long ones where there are both; bool [queries]."""
+        long = np.array([len(query.split()) >= LONG for query in self.queries])
+        found = {"all": np.ones(len(self), dtype=bool)}
+        return (
+            found | {"short queries": ~long, "long queries": long}
+            if 0 < long.sum() < len(long)
+            else found
+        )
+
+    def rank_judged(self, ranker: SearchRanker, run: Run) -> Ranked:
+        """Put each query's judged items in order, none else; equal scores go by a permutation drawn from the seed."""
+        return self.placed(ranker.match(self.queries, self.query, self.item.to_list()), run)
+
+    def placed(self, score: np.ndarray, run: Run) -> Ranked:
+        """Put each query's judged items in order by given scores [judged]."""
+        tie = run.rng("ties").permutation(len(score))
+        order = np.lexsort((tie, -score, self.query))
+        counts = np.diff(self.offsets)
+        rank = np.arange(len(score)) - self.offsets[self.query] + 1
+        none = np.zeros((len(self), 0), dtype=np.int32)
+        item = np.arange(len(score), dtype=np.int32)[order]
+        return Ranked(
+            self.offsets, rank, self.gain[order], item, counts, none, np.zeros(len(score))
+        )
+
+    def rank_all(self, ranker: SearchRanker, run: Run) -> tuple[Ranked, Ranked, np.ndarray]:
+        """Rank the whole catalogue for each query, what nobody judged being worth nothing.
+
+        Returns where the items stand that were graded `relevant` or more, all alike, where all that were judged stand,
+        by what they are worth, and the scores of these, float32 [judged], -inf where the ranker does not know them.
+        """
+        said = np.full(len(self.item), -np.inf, dtype=np.float32)
+        items = Vocabulary(ranker.items_)
+        code, tie = items.encode(self.item), run.rng("ties").permutation(len(items))
+        found = []
+        for worth in ((self.grade >= self.relevant).astype(np.float64), self.gain):
+            kept = worth > 0
+            offsets = np.concatenate([[0], np.cumsum(kept)])[self.offsets]
+            found.append(
+                (
+                    Collector(np.zeros(len(items)), depth=1, tie=tie),
+                    offsets,
+                    code[kept],
+                    worth[kept],
+                )
+            )
+        for start, _, scores in ranker.blocks(without_history(self.queries)):
+            first, last = self.offsets[start], self.offsets[start + len(scores)]
+            row, known = self.query[first:last] - start, code[first:last] >= 0
+            said[first:last][known] = scores[row[known], code[first:last][known]]
+            for collector, offsets, item, worth in found:
+                part = offsets[start : start + len(scores) + 1]
+                rows = slice(part[0], part[-1])
+                collector.add(scores, part - part[0], item[rows], worth[rows])
+        right, graded = (collector.finish() for collector, *_ in found)
+        return right, graded, said
+
+
+@dataclass(frozen=True, kw_only=True)
+class QueryMeasures:
+    """What is measured of a ranker of search."""
+
+    metrics: tuple[str, ...] = ("ndcg@10",)
+    """On each query's judged items alone, by grade"""
+    catalogue_metrics: tuple[str, ...] = ("recall@10", "recall@100")
+    """With the whole catalogue ranked"""
+    members: bool = False
+    """Whether the members of a ranker that is made of others are measured alone, too"""
+
+    def called(self, name: str) -> str:
+        """What a catalogue metric is called: a metric that `metrics` has too is "ndcg@10, all items"."""
+        return f"{name}, all items" if name in self.metrics else name
+
+
+def evaluate_queries(
+    model: SearchRanker, task: QueryTask, measures: QueryMeasures, run: Run, rows: int | None = None
+) -> Evaluation:
+    """Measure a ranker on held-out queries: on their judged items, and with the whole catalogue ranked.
+
+    `rows`: the judgments it was trained on.
+    """
+    measured = _outcomes(model, task, measures, run)
+    if measures.members and isinstance(model, Members):
+        for name, member in model.members_.items():
+            measured += _outcomes(member, task, measures, run, f" of {name}")
+    per_request: dict[str, np.ndarray] = {}
+    overall: dict[str, float] = {}
+    for label, name, outcome in measured:
+        made = metric(name)
+        values = made.per_request(outcome)
+        if values is None:
+            raise SettingError(
+                f"The metric {name!r} is no mean over queries: take one such as ndcg@10."
+            )
+        overall[label] = made.measure(outcome)
+        for part, held in task.slices().items():
+            per_request[f"{label}/{part}"] = np.where(held, values, np.nan)
+    training = {} if rows is None else {"events": rows}
+    if rows is not None and model.by_updates():
+        training["updates"] = int(getattr(model, "updates_", 0))
+    return Evaluation(per_request, overall, training)
+
+
+def _outcomes(
+    model: SearchRanker, task: QueryTask, measures: QueryMeasures, run: Run, whose: str = ""
+) -> list[tuple[str, str, Ranked]]:
+    """What each metric is called, the metric, and the outcome that it is taken of."""
+    if not measures.catalogue_metrics:
+        judged = task.rank_judged(model, run)
+        return [(name + whose, name, judged) for name in measures.metrics]
+    with run.limits():
+        right, graded, said = task.rank_all(model, run)
+    # Members are asked for the whole catalogue anyhow; other rankers may judge pairs otherwise than they find them.
+    judged = task.placed(said, run) if isinstance(model, Members) else task.rank_judged(model, run)
+    found = [(name + whose, name, judged) for name in measures.metrics]
+    outcome = {
+        name: graded if name.startswith("ndcg") else right for name in measures.catalogue_metrics
+    }
+    return found + [
+        (measures.called(name) + whose, name, ranked) for name, ranked in outcome.items()
+    ]

@@ -1,0 +1,1 @@
+"""Experiments: cells, who computes them, what comes out."""

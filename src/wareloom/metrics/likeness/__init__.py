@@ -1,0 +1,1 @@
+"""How like real data synthetic data is."""

@@ -1,0 +1,1 @@
+"""What is done to a shop: the door, cleaning, splits, segments, features."""

@@ -1,0 +1,385 @@
+"""Cleaning: what cannot be right is set aside with its reason, text gets one form, nothing is dropped silently."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import polars as pl
+
+from wareloom.core.files import replacing
+from wareloom.core.run import Run
+from wareloom.core.state import write_json
+from wareloom.errors import SettingError
+from wareloom.preparing.cleaning_events import (
+    CODE_OF,
+    REASONS,
+    EventCleaner,
+    impossible_amount,
+    narrow_columns,
+)
+from wareloom.preparing.cleaning_text import TextSettings, cleaned
+from wareloom.preparing.resolution import add_histogram, arrays_of, future_bound
+from wareloom.shop import schema
+from wareloom.shop.buckets import CODE, bucketed, coded, in_file_order, sink, user_hash
+from wareloom.shop.shop import Shop
+from wareloom.shop.storage import write_head
+
+TEXT = {
+    "items": ("title", "description", "brand", "category"),
+    "searches": ("query",),
+    "judgments": ("query",),
+    "dialogues": ("text",),
+}
+"""Columns that hold text for people, by table."""
+MUST_HAVE = {"searches": "query", "judgments": "query", "dialogues": "text"}
+"""The text without which a row says nothing."""
+_DAY = 86_400 * 1_000_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class CleanSettings:
+    """Which steps of cleaning are taken, and how strictly."""
+
+    missing_keys: bool = True
+    """Reject rows without their keys: events without item (searches excepted) or without user and session."""
+    times: bool = True
+    """Reject events and searches at impossible times: before `earliest`, after `now`, or far in the future of the
+    bulk."""
+    earliest: datetime = datetime(1990, 1, 1)
+    """No event was earlier than this (UTC)."""
+    now: datetime | None = None
+    """No event is later than this (UTC). None asks no clock: only times far in the future of the bulk are rejected."""
+    amounts: bool = True
+    """Reject events with a negative or infinite value or quantity; blank such prices of items."""
+    zero_amounts: bool = False
+    """Treat a price, value or quantity of zero as impossible too."""
+    orphans: bool = True
+    """Reject events, judgments and images of unknown items; add unknown users; forget unknown items of dialogues."""
+    duplicates: Literal["auto", "all", "none"] = "auto"
+    """Reject exact repeats of an event. "auto" does so only where times have seconds: two equal rows of one day (or
+    without time) may be two events, and where the log has no quantity, equal lines of a basket say how many were
+    bought."""
+    near_seconds: float = 3.0
+    """Reject an event that repeats one of the same user, session, item, kind, search and position within so many
+    seconds (a double click); 0 takes no such step. Only where times have seconds; lines of one basket stay."""
+    outlier_z: float = 10.0
+    """Reject events whose value or quantity, and blank prices of items, with a robust z-score on the log scale beyond
+    this; 0: none."""
+    activity_z: float = 6.0
+    """Reject users whose number of events has a robust z-score on the log scale beyond this; 0: none."""
+    robot_z: float = 5.0
+    """Reject users whose events per active hour (day, where times are days) have a robust z-score beyond this; 0:
+    none."""
+    robot_events: int = 500
+    """Fewer events do not make a robot."""
+    core_users: int = 0
+    """Keep events of users with at least so many interactions only, iterated with `core_items`; 0 takes no such
+    step."""
+    core_items: int = 0
+    """Keep events on items with at least so many interactions only; the items themselves stay in the catalogue."""
+    unicode: bool = True
+    """Bring titles, descriptions, brands, categories, queries and dialogues to Unicode's form NFKC."""
+    html: bool = True
+    """Remove HTML tags from them and turn entities into characters."""
+    spaces: bool = True
+    """Fold runs of white space in them into one space, and remove invisible characters."""
+
+    def __post_init__(self) -> None:
+        for name in (
+            "near_seconds",
+            "outlier_z",
+            "activity_z",
+            "robot_z",
+            "robot_events",
+            "core_users",
+            "core_items",
+        ):
+            if not getattr(self, name) >= 0:
+                raise SettingError(
+                    f"CleanSettings: {name}={getattr(self, name)!r} must be 0 (off) or more."
+                )
+
+    @property
+    def text(self) -> TextSettings:
+        """What is done to text."""
+        return TextSettings(unicode=self.unicode, html=self.html, spaces=self.spaces)
+
+    def impossible_time(self, time: pl.Expr) -> pl.Expr:
+        """Whether a time (microseconds since 1970) is before `earliest` or after `now`."""
+        early = time < _micros(self.earliest)
+        return early if self.now is None else early | (time > _micros(self.now))
+
+
+@dataclass
+class _Work:
+    """One cleaning on its way: where it writes and what it found."""
+
+    shop: Shop
+    settings: CleanSettings
+    folder: Path
+    items: pl.Series = field(default_factory=lambda: pl.Series("item_id", [], dtype=pl.UInt64))
+    """Hashes of the ids of the items that are kept"""
+    robots: set[int] = field(default_factory=set)
+    tables: dict[str, dict[str, Any]] = field(default_factory=dict)
+    found: dict[str, Any] = field(default_factory=dict)
+
+    def write(self, name: str, frame: pl.LazyFrame, codes: np.ndarray, **facts: Any) -> None:
+        """Write the rows with code 0 to the table and the others, with their reasons, to `rejected/`."""
+        number = np.bincount(codes, minlength=len(REASONS))
+        both = coded(frame, codes)
+        frames = {self.folder / f"{name}.parquet": both.filter(pl.col(CODE) == 0).drop(CODE)}
+        if number[1:].any():
+            reason = pl.col(CODE).cat.to(pl.Enum(REASONS)).cast(pl.String)
+            bad = both.filter(pl.col(CODE) > 0).with_columns(reason=reason).drop(CODE)
+            frames[self.folder / "rejected" / f"{name}.parquet"] = bad
+        sink(frames)
+        rejected = {reason: int(n) for reason, n in zip(REASONS[1:], number[1:], strict=True) if n}
+        self.tables[name] = {
+            "before": len(codes),
+            "after": int(number[0]),
+            "rejected": rejected,
+            **facts,
+        }
+
+
+def clean(
+    shop: Shop,
+    settings: CleanSettings | None = None,
+    to: str | Path = "clean",
+    run: Run | None = None,
+) -> Shop:
+    """Clean `shop`, write the result to the folder `to` and return it opened from there.
+
+    Beside the tables lie `rejected/TABLE.parquet` (the rows taken out, with `reason`), `blanked/items.parquet` (prices
+    taken back, with `reason`) and `clean.json` (settings, thresholds, and what each step did to how many rows). Rows in
+    are rows kept plus rows rejected, for each table, but for users that are added; the order of the rows stays;
+    cleaning what was cleaned changes nothing. Items never go for lack of events. The event log may be larger than
+    memory. Raises `OutputError` where `to` holds something else.
+    """
+    settings, run = settings or CleanSettings(), run or Run()
+    with replacing(Path(to)) as folder, run.task("clean", total=len(shop.names)) as advance:
+        work = _Work(shop, settings, folder)
+        for name in ("items", "events", "searches", "judgments", "dialogues", "images", "users"):
+            if shop.has(name):
+                _STEPS.get(name, _clean_table)(work, name)
+                advance()
+        head = {
+            "settings": dataclasses.asdict(settings),
+            "found": work.found,
+            "tables": work.tables,
+        }
+        write_json(folder / "clean.json", head)
+        write_head(folder, shop.meta)
+    return Shop.open(to)
+
+
+def _clean_events(work: _Work, name: str) -> None:
+    events = work.shop.scan(name)
+    columns = narrow_columns(events.collect_schema().names())
+    with bucketed(events, columns, work.folder) as buckets:
+        cleaner = EventCleaner(work.settings, buckets, work.items)
+        codes = cleaner.run()
+    work.robots, work.found = cleaner.robots, cleaner.found
+    work.write(name, events, codes, rounds=cleaner.rounds)
+
+
+def _clean_table(work: _Work, name: str) -> None:
+    """Clean a table other than events and users: text, keys, times, orphans."""
+    frame, changed = _with_text(work, name)
+    frame, forgotten = _forget_items(work, name, frame)
+    checks = [(check, reason) for check, reason in _checks(work, name, frame) if check is not None]
+    verdict: pl.Expr = pl.repeat(0, pl.len(), dtype=pl.UInt8)
+    for check, reason in reversed(checks):
+        verdict = pl.when(check).then(pl.lit(CODE_OF[reason], dtype=pl.UInt8)).otherwise(verdict)
+    keys = list(schema.TABLES[name].key) if work.settings.missing_keys else []
+    decided = in_file_order(frame, *keys, _verdict=verdict)
+    codes = decided["_verdict"].to_numpy().copy()
+    if keys:
+        alive = decided.with_row_index("_row").filter(pl.col("_verdict") == 0)
+        again = alive.filter(~pl.struct(keys).is_first_distinct())["_row"].to_numpy()
+        codes[again] = CODE_OF["duplicate key"]
+    facts: dict[str, Any] = {"changed": changed, **forgotten}
+    if name == "items":
+        frame, facts["blanked"] = _blank_prices(work, frame, codes)
+        work.items = (
+            in_file_order(frame, "item_id")["item_id"].filter(pl.Series(codes == 0)).hash(seed=2)
+        )
+    work.write(name, frame, codes, **facts)
+
+
+def _with_text(work: _Work, name: str) -> tuple[pl.LazyFrame, dict[str, int]]:
+    """Clean the text of a table, and count the rows that it changes by column."""
+    frame, settings = work.shop.scan(name), work.settings.text
+    dtypes = frame.collect_schema()
+    texts = {c: cleaned(c, dtypes[c], settings) for c in TEXT.get(name, ()) if c in dtypes}
+    if not texts or not any(dataclasses.astuple(settings)):
+        return frame, {}
+    counts = frame.select(
+        (expr.ne_missing(pl.col(c))).sum().alias(c) for c, expr in texts.items()
+    ).collect(engine="streaming")
+    changed = {c: n for c, n in counts.row(0, named=True).items() if n}
+    return (frame.with_columns(**{c: texts[c] for c in changed}) if changed else frame), changed
+
+
+def _forget_items(
+    work: _Work, name: str, frame: pl.LazyFrame
+) -> tuple[pl.LazyFrame, dict[str, int]]:
+    """Null the unknown items that dialogues mention: the talk itself is worth keeping."""
+    if (
+        name != "dialogues"
+        or not work.settings.orphans
+        or "item_id" not in frame.collect_schema().names()
+    ):
+        return frame, {}
+    unknown = pl.col("item_id").is_not_null() & ~pl.col("item_id").hash(seed=2).is_in(
+        work.items.implode()
+    )
+    number = int(frame.select(unknown.sum()).collect(engine="streaming").item())
+    if not number:
+        return frame, {}
+    return frame.with_columns(item_id=pl.when(unknown).then(None).otherwise("item_id")), {
+        "forgotten_items": number
+    }
+
+
+def _checks(work: _Work, name: str, frame: pl.LazyFrame) -> list[tuple[pl.Expr | None, str]]:
+    """Conditions under which a row of a table is rejected, the first that holds being its reason."""
+    s, columns = work.settings, frame.collect_schema().names()
+    checks: list[tuple[pl.Expr | None, str]] = []
+    required = [
+        c for c, column in schema.TABLES[name].columns.items() if column.required and c in columns
+    ]
+    if s.missing_keys:
+        text = [
+            c
+            for c in required
+            if frame.collect_schema()[c] == pl.String and c != MUST_HAVE.get(name)
+        ]
+        checks += [
+            (pl.col(c).is_null() | (pl.col(c).str.strip_chars() == ""), "missing key") for c in text
+        ]
+        if name in MUST_HAVE:
+            checks.append(
+                (pl.col(MUST_HAVE[name]).is_null() | (pl.col(MUST_HAVE[name]) == ""), "empty text")
+            )
+    if s.times and name == "searches" and "time" in columns:
+        time = pl.col("time").cast(pl.Int64)
+        checks.append((s.impossible_time(time), "impossible time"))
+        bound = _far(work, frame)
+        checks.append((time // _DAY > bound if np.isfinite(bound) else None, "far in the future"))
+    if s.orphans and name in ("judgments", "images"):
+        checks.append((~pl.col("item_id").hash(seed=2).is_in(work.items.implode()), "unknown item"))
+    if name == "searches" and work.robots:
+        robots = pl.Series(sorted(work.robots), dtype=pl.UInt64)
+        checks.append((user_hash(frame).is_in(robots.implode()), "robot"))
+    if s.duplicates != "none" and name == "judgments":
+        checks.append((~pl.struct(pl.exclude("weight")).is_first_distinct(), "exact duplicate"))
+    return checks
+
+
+def _far(work: _Work, searches: pl.LazyFrame) -> float:
+    """The last day that is not far in the future of the events, or of the searches where there are no events."""
+    if "day" in work.found:
+        last = work.found["day"][1]
+        return float(np.datetime64(last, "D").astype(int)) if last else np.inf
+    time = pl.col("time").cast(pl.Int64)
+    fine = searches.filter(~work.settings.impossible_time(time)).select((time // _DAY).alias("day"))
+    days = fine.group_by("day").len().collect(engine="streaming").sort("day")
+    return (
+        future_bound(days["day"].to_numpy(), days["len"].to_numpy().astype(np.int64))
+        if len(days)
+        else np.inf
+    )
+
+
+def _blank_prices(
+    work: _Work, frame: pl.LazyFrame, codes: np.ndarray
+) -> tuple[pl.LazyFrame, dict[str, int]]:
+    """Null the prices of items that are impossible or outliers, and write what they were to `blanked/items.parquet`."""
+    from wareloom.preparing.resolution import log_bins, robust_bounds
+
+    s = work.settings
+    if "price" not in frame.collect_schema().names() or not (s.amounts or s.outlier_z):
+        return frame, {}
+    prices = in_file_order(frame, "item_id", "price")
+    price = prices["price"].fill_null(np.nan).to_numpy()
+    why = np.zeros(len(price), dtype=np.uint8)
+    if s.amounts:
+        wrong = (
+            prices.select(impossible_amount(pl.col("price"), zero=s.zero_amounts).fill_null(False))
+            .to_series()
+            .to_numpy()
+        )
+        why[wrong] = CODE_OF["impossible amount"]
+    if s.outlier_z:
+        bins = log_bins(price)
+        sound = (bins > np.iinfo(np.int64).min) & (why == 0) & (codes == 0)
+        histogram: dict[int, int] = {}
+        add_histogram(histogram, bins[sound])
+        low, high = robust_bounds(*arrays_of(histogram), s.outlier_z)
+        why[sound & ((bins < low) | (bins > high))] = CODE_OF["outlier"]
+    why[codes != 0] = 0
+    if not why.any():
+        return frame, {}
+    reason = pl.Series("reason", np.array(REASONS)[why])
+    sink(
+        {
+            work.folder / "blanked" / "items.parquet": prices.with_columns(reason)
+            .filter(pl.Series(why > 0))
+            .lazy()
+        }
+    )
+    blanked = (
+        coded(frame, why).with_columns(price=pl.when(pl.col(CODE) == 0).then("price")).drop(CODE)
+    )
+    return blanked, {REASONS[code]: int(n) for code, n in enumerate(np.bincount(why)) if code and n}
+
+
+def _clean_users(work: _Work, name: str) -> None:
+    """Keep users once each, and add those that events or searches know and the table does not."""
+    _clean_table(work, name)
+    if not work.settings.orphans:
+        return
+    path = work.folder / "users.parquet"
+    seen = [
+        pl.scan_parquet(work.folder / f"{table}.parquet")
+        for table in ("events", "searches")
+        if work.shop.has(table)
+    ]
+    ids = [frame.select("user_id") for frame in seen if "user_id" in frame.collect_schema().names()]
+    if not ids:
+        return
+    known = pl.scan_parquet(path)
+    new = (
+        pl.concat(ids)
+        .drop_nulls()
+        .unique()
+        .join(known.select("user_id"), on="user_id", how="anti")
+        .collect(engine="streaming")
+    )
+    if len(new):
+        added = schema.conform("users", new.sort("user_id").lazy())
+        whole = (
+            pl.concat([known, added], how="diagonal")
+            .select(known.collect_schema().names())
+            .collect()
+        )
+        sink({path: whole.lazy()})
+        work.tables[name] |= {"added": len(new), "after": len(whole)}
+
+
+_STEPS: Mapping[str, Any] = {"events": _clean_events, "users": _clean_users}
+
+
+def _micros(moment: datetime) -> int:
+    """Microseconds since 1970 of a naive time in UTC."""
+    return int(np.datetime64(moment, "us").astype(np.int64))
+
+
+__all__ = ["CleanSettings", "clean"]

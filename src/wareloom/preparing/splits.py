@@ -1,0 +1,271 @@
+"""Splits: train, validation and test, each a whole shop; disjoint, and together everything."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import polars as pl
+
+from wareloom.core.files import replacing
+from wareloom.core.run import Run
+from wareloom.core.state import read_json, write_json
+from wareloom.errors import SchemaError, SettingError
+from wareloom.preparing.splits_by import hashed, keyed, last_out
+from wareloom.preparing.splits_time import cut_times, part_of_time, to_datetime
+from wareloom.shop.buckets import CODE, coded, sink
+from wareloom.shop.queries import normal_query
+from wareloom.shop.schema import INTERACTIONS
+from wareloom.shop.shop import Shop
+from wareloom.shop.storage import write_head
+
+PARTS = ("train", "validation", "test")
+"""The parts, in order; the code of a row is a place in this list."""
+SHARED = ("items", "users", "images")
+"""Tables that every part has whole: the catalogue and who the customers are is known to all."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SplitSettings:
+    """How a shop is split."""
+
+    by: Literal["time", "leave-last-out", "user", "query"] = "time"
+    """`time`: at two dates for everybody. `leave-last-out`: each user's last interaction is for the test, the one
+    before for validation. `user`: whole users. `query`: whole queries, with their searches and judgments."""
+    parts: tuple[float, float, float] = (6.0, 2.0, 2.0)
+    """Shares of train, validation and test; only their ratio counts. Validation and test may be 0."""
+    share: Literal["events", "span"] = "events"
+    """What `parts` are shares of when splitting by time: the number of events, or the span from first to last."""
+    dates: tuple[datetime, datetime] | None = None
+    """Split by time at these dates (UTC): where validation begins and where the test begins."""
+    last: str | None = None
+    """Split by time so that the test is the last stretch, such as "14d", and validation as long a stretch before it."""
+    shuffle_ties: int | None = None
+    """Leave-last-out: a seed that draws the order of a user's events of one time, as `Log.of` does; None: file
+    order."""
+    kinds: tuple[str, ...] = INTERACTIONS
+    """Leave-last-out: the events that count as interactions; others go with the interaction that follows them."""
+    seed: int = 0
+    """Decides which users, queries and dialogues fall in which part, on any machine and in any version."""
+
+    def __post_init__(self) -> None:
+        if (
+            len(self.parts) != 3
+            or min(self.parts) < 0
+            or self.parts[0] <= 0
+            or not np.isfinite(self.parts).all()
+        ):
+            raise SettingError(
+                f"SplitSettings: parts={self.parts!r} must be three shares, the first of them above 0."
+            )
+        if self.by != "time" and (self.dates or self.last):
+            raise SettingError(
+                f"SplitSettings: dates and last are for by='time', not by={self.by!r}."
+            )
+        if self.dates and self.last:
+            raise SettingError("SplitSettings: give dates or last, not both.")
+        if self.dates and not self.dates[0] <= self.dates[1]:
+            raise SettingError(
+                f"SplitSettings: dates={self.dates!r} must be in order: validation begins, test begins."
+            )
+
+
+@dataclass(frozen=True)
+class Split:
+    """The parts of a shop: `train, validation, test = split`."""
+
+    train: Shop
+    validation: Shop
+    test: Shop
+    how: dict[str, Any]
+    """The settings, the dates that were cut at, and the rows of each table in each part"""
+
+    def __iter__(self) -> Iterator[Shop]:
+        return iter((self.train, self.validation, self.test))
+
+    def held_out(self) -> Shop:
+        """Return validation and test together: what a synthesizer must not have seen."""
+        return together([self.validation, self.test])
+
+    @classmethod
+    def open(cls, path: str | Path) -> Split:
+        """Open what `split` wrote to the folder `path`."""
+        path = Path(path)
+        how = read_json(path / "split.json")
+        train, validation, test = (Shop.open(path / part) for part in PARTS)
+        return cls(train, validation, test, how)
+
+
+def together(parts: Sequence[Shop]) -> Shop:
+    """Return the first of some parts with the events, searches and judgments of all."""
+    tables = {}
+    for table in ("events", "searches", "judgments"):
+        if frames := [part.scan(table) for part in parts if part.has(table)]:
+            tables[table] = pl.concat(frames, how="diagonal")
+    return parts[0].with_tables(**tables)
+
+
+def split(
+    shop: Shop,
+    settings: SplitSettings | None = None,
+    to: str | Path | None = None,
+    run: Run | None = None,
+) -> Split:
+    """Split `shop` into train, validation and test.
+
+    Items, users and images are in every part. Events, searches, judgments and dialogues are each in exactly one: events
+    and searches as `by` says; judgments always by query, all of a query's in one part; dialogues always by dialogue.
+    Rows keep their order. Events of unknown time go to train. With `to`, the parts are written to `to/train`,
+    `to/validation`, `to/test` with `split.json`, streaming; without, they are lazy views of `shop`. Raises
+    `SchemaError` where the shop lacks what `by` needs, `SettingError` where a part would be empty.
+    """
+    settings, run = settings or SplitSettings(), run or Run()
+    with run.task("split"):
+        divided = _Divided(shop, settings)
+        how = _jsonable(
+            {"settings": dataclasses.asdict(settings), "cuts": divided.cuts, "rows": divided.rows}
+        )
+        if to is None:
+            whole = {name: shop.scan(name) for name in shop.names if name not in divided.tables}
+            made = (
+                Shop(whole | {k: v[p] for k, v in divided.tables.items()}, shop.meta)
+                for p in range(3)
+            )
+            train, validation, test = made
+            return Split(train, validation, test, how)
+        with replacing(Path(to), "split.json") as folder:
+            for name in shop.names:
+                frames = divided.tables.get(name) or [shop.scan(name)] * 3
+                sink(
+                    {
+                        folder / part / f"{name}.parquet": frame
+                        for part, frame in zip(PARTS, frames, strict=True)
+                    }
+                )
+            for part in PARTS:
+                write_head(folder / part, shop.meta)
+            write_json(folder / "split.json", how)
+    return Split.open(to)
+
+
+class _Divided:
+    """The tables that are divided, as three lazy frames each."""
+
+    def __init__(self, shop: Shop, settings: SplitSettings) -> None:
+        self.shop, self.settings = shop, settings
+        self.tables: dict[str, list[pl.LazyFrame]] = {}
+        self.rows: dict[str, dict[str, int]] = {}
+        self.cuts: dict[str, Any] = {}
+        need = ("judgments", "searches") if settings.by == "query" else ("events",)
+        if not any(shop.rows(name) for name in need):
+            raise SchemaError(
+                f"A split by {settings.by} needs the table {' or '.join(need)}, and the shop has no such rows."
+            )
+        {
+            "time": self.by_time,
+            "leave-last-out": self.by_last,
+            "user": self.by_user,
+            "query": self.by_query,
+        }[settings.by]()
+        if shop.has("judgments"):
+            self.by_key("judgments", normal_query(), "query")
+        if shop.has("dialogues"):
+            self.by_key("dialogues", pl.col("dialogue_id"), "dialogue")
+        self.check("judgments" if settings.by == "query" and shop.rows("judgments") else need[-1])
+
+    def check(self, table: str) -> None:
+        """Raise where a part that should have rows of `table` has none."""
+        wanted = [part for part, share in zip(PARTS, self.settings.parts, strict=True) if share > 0]
+        if empty := [part for part in wanted if not self.rows[table][part]]:
+            raise SettingError(
+                f"The split by {self.settings.by} leaves {' and '.join(empty)} without {table}: {self.rows[table]}. "
+                f"Choose other parts{' or dates' if self.settings.by == 'time' else ' or seed'}, or read more data."
+            )
+
+    def put(self, table: str, codes: np.ndarray) -> None:
+        """Divide `table` by a code a row."""
+        both = coded(self.shop.scan(table), codes)
+        self.tables[table] = [both.filter(pl.col(CODE) == part).drop(CODE) for part in range(3)]
+        number = np.bincount(codes, minlength=3)
+        self.rows[table] = {part: int(n) for part, n in zip(PARTS, number, strict=True)}
+
+    def by_key(self, table: str, key: pl.Expr, purpose: str) -> None:
+        """Divide `table` by a hash of `key`."""
+        frame = self.shop.scan(table).select(key.alias("key"))
+        ids = frame.unique().drop_nulls().collect(engine="streaming")["key"]
+        self.put(
+            table,
+            keyed(frame, ids, hashed(ids, self.settings.parts, (self.settings.seed, purpose))),
+        )
+
+    def by_time(self) -> None:
+        if not self.shop.has("events", "time"):
+            raise SchemaError(
+                "A split by time needs the column 'time' in the table 'events', and this shop has none. "
+                "Its rows are in order all the same: split by='leave-last-out'."
+            )
+        cuts = cut_times(self.shop.scan("events").select("time"), self.settings)
+        self.cuts = {"validation": to_datetime(cuts[0]), "test": to_datetime(cuts[1])}
+        for table in ("events", "searches"):
+            if not self.shop.has(table, "time"):
+                if self.shop.has(table):
+                    self.put(table, np.zeros(self.shop.rows(table), dtype=np.uint8))
+                continue
+            frame, part = self.shop.scan(table), part_of_time(pl.col("time"), cuts)
+            self.tables[table] = [frame.filter(part == place) for place in range(3)]
+            counts = dict(
+                frame.group_by(part.alias("part")).len().collect(engine="streaming").iter_rows()
+            )
+            self.rows[table] = {name: counts.get(place, 0) for place, name in enumerate(PARTS)}
+
+    def by_last(self) -> None:
+        codes, searches = last_out(self.shop, self.settings.kinds, self.settings.shuffle_ties)
+        if not (codes == 2).any():
+            raise SettingError(
+                "A split by leave-last-out needs a user with at least 3 interactions, and there is none."
+            )
+        self.put("events", codes)
+        if searches is not None:
+            self.put("searches", searches)
+
+    def by_user(self) -> None:
+        from wareloom.shop.buckets import user_key
+
+        frames = {
+            name: self.shop.scan(name) for name in ("events", "searches") if self.shop.has(name)
+        }
+        keys = {name: frame.select(user_key(frame).alias("key")) for name, frame in frames.items()}
+        users = pl.concat(keys.values()).unique().drop_nulls().collect(engine="streaming")["key"]
+        parts = hashed(users, self.settings.parts, (self.settings.seed, "user"))
+        for name, frame in keys.items():
+            self.put(name, keyed(frame, users, parts))
+
+    def by_query(self) -> None:
+        if self.shop.has("searches"):
+            self.by_key("searches", normal_query(), "query")
+        if not self.shop.has("events"):
+            return
+        codes = np.zeros(self.shop.rows("events"), dtype=np.uint8)
+        if "searches" in self.tables and self.shop.has("events", "search_id"):
+            tagged = [
+                f.select("search_id", part=pl.lit(p, dtype=pl.UInt8))
+                for p, f in enumerate(self.tables["searches"])
+            ]
+            known = pl.concat(tagged).unique("search_id").collect(engine="streaming")
+            frame = self.shop.scan("events").select(key="search_id")
+            codes = keyed(frame, known["search_id"], known["part"].to_numpy())
+        self.put("events", codes)
+
+
+def _jsonable(value: Any) -> Any:
+    """`value` as JSON will give it back: lists for tuples, text for dates."""
+    if isinstance(value, dict):
+        return {key: _jsonable(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_jsonable(one) for one in value]
+    return value.isoformat() if isinstance(value, datetime) else value

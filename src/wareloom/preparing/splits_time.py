@@ -1,0 +1,95 @@
+"""Where to cut a log by time: dates such that the parts have the shares asked for."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+
+from wareloom.errors import SettingError
+
+if TYPE_CHECKING:
+    from wareloom.preparing.splits import SplitSettings
+
+DAY = 86_400_000_000
+"""Microseconds of a day."""
+UNITS = {"min": DAY // 1440, "h": DAY // 24, "d": DAY, "w": 7 * DAY}
+
+
+def duration(text: str) -> int:
+    """Return the microseconds of a stretch of time such as "14d", "2w", "36h" or "90min"."""
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(min|h|d|w)\s*", text)
+    if not match or not (length := round(float(match[1]) * UNITS[match[2]])):
+        raise SettingError(
+            f"{text!r} is not a stretch of time. Write a number and min, h, d or w, such as '14d' or '36h'."
+        )
+    return length
+
+
+def to_datetime(micros: int) -> datetime:
+    """Return the naive time in UTC of microseconds since 1970."""
+    return datetime(1970, 1, 1) + timedelta(microseconds=micros)
+
+
+def part_of_time(time: pl.Expr, cuts: tuple[int, int]) -> pl.Expr:
+    """Return 0 before the first cut (and for unknown times), 1 from there on, 2 from the second cut on."""
+    first, second = (pl.lit(to_datetime(cut), dtype=pl.Datetime("us")) for cut in cuts)
+    return pl.when(time >= second).then(2).when(time >= first).then(1).otherwise(0)
+
+
+def cut_times(times: pl.LazyFrame, settings: SplitSettings) -> tuple[int, int]:
+    """Return where validation and test begin, in microseconds since 1970, for the column `time` of `times`."""
+    micros = times.select(time=pl.col("time").cast(pl.Int64)).drop_nulls()
+    first, last = (
+        micros.select(a=pl.min("time"), b=pl.max("time")).collect(engine="streaming").row(0)
+    )
+    if first is None:
+        raise SettingError(
+            "A split by time needs times, and all of this shop's are unknown: split by='leave-last-out'."
+        )
+    if settings.dates:
+        begin, end = (
+            int(np.datetime64(date.replace(tzinfo=None), "us").astype(np.int64))
+            for date in settings.dates
+        )
+        return begin, end
+    if settings.last:
+        length = duration(settings.last)
+        if last - 2 * length + 1 <= first:
+            days = (last - first) / DAY
+            raise SettingError(
+                f"last={settings.last!r} twice over leaves no training part: the log spans {days:.1f} days."
+            )
+        return last - 2 * length + 1, last - length + 1
+    shares = np.cumsum(settings.parts) / np.sum(settings.parts)
+    if settings.share == "span":
+        begin, end = (first + round((last + 1 - first) * float(share)) for share in shares[:2])
+        return begin, end
+    begin, end = _cuts_by_events(micros, shares[:2])
+    return begin, end
+
+
+def _cuts_by_events(micros: pl.LazyFrame, shares: np.ndarray) -> list[int]:
+    """Return times before which the nearest possible number of events to each share lies (a moment is never parted)."""
+    days = micros.group_by(day=pl.col("time") // DAY).len().collect(engine="streaming").sort("day")
+    running = np.cumsum(days["len"].to_numpy())
+    cuts = []
+    for share in shares.tolist():
+        target = running[-1] * share
+        place = min(int(np.searchsorted(running, target, side="right")), len(running) - 1)
+        day = int(days["day"][place])
+        inside = (
+            micros.filter(pl.col("time") // DAY == day)
+            .group_by("time")
+            .len()
+            .collect(engine="streaming")
+            .sort("time")
+        )
+        before = int(running[place - 1]) if place else 0
+        counts = before + np.concatenate([[0], np.cumsum(inside["len"].to_numpy())])
+        candidates = [*inside["time"].to_list(), (day + 1) * DAY]
+        cuts.append(candidates[int(np.argmin(np.abs(counts - target)))])
+    return cuts

@@ -1,0 +1,99 @@
+"""What one should know of a shop before trusting what is learnt from it, in plain words."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def warnings_of(found: dict[str, Any]) -> list[str]:
+    """Return sentences for what `wareloom.preparing.statistics.statistics` found, the gravest first."""
+    said = _of_events(found.get("events"), found["tables"])
+    rows = found["tables"]["items"]["rows"]
+    if not rows:
+        said.append("There are no items: the catalogue is empty.")
+    judgments = found.get("judgments")
+    if judgments and judgments["per_query"]["0.5"] < 5:
+        said.append(
+            f"Half of the {judgments['queries']:,} judged queries have at most {judgments['per_query']['0.5']:g} "
+            f"judgments: measures of search need many queries to tell rankers apart."
+        )
+    if judgments and len(judgments["grades"]) == 1:
+        said.append(
+            f"All judgments have the grade {next(iter(judgments['grades']))}: without bad results no ranking is judged."
+        )
+    for name, table in found["tables"].items():
+        if table["synthetic"]:
+            said.append(
+                f"{table['synthetic'] / table['rows']:.0%} of the rows of {name} are synthetic."
+            )
+        for column, share in table["missing"].items():
+            if share > 0.5 and (name, column) in {
+                ("items", "title"),
+                ("items", "price"),
+                ("items", "category"),
+            }:
+                said.append(f"{share:.0%} of the items have no {column}.")
+    return said
+
+
+def _of_events(events: dict[str, Any] | None, tables: dict[str, Any]) -> list[str]:
+    if not events:
+        return ["There are no events: nothing can be learnt about behaviour."]
+    said = []
+    time = events["time"]["resolution"]
+    if not events["interactions"]:
+        return [
+            "No event says that somebody chose an item (a click, a view, a cart or a purchase)."
+        ]
+    if time == "none":
+        said.append(
+            "Events have no times: their order is that of the file, and a split by time is not possible."
+        )
+    elif time == "day":
+        said.append(
+            "Times are whole days: the order within a day, sessions and hours of the day are not known."
+        )
+    if events["last_ties"] >= 0.05:
+        said.append(
+            f"{events['last_ties']:.0%} of last events share their predecessor's time: their order is an artefact "
+            f"of the file. Evaluate with shuffled ties, too."
+        )
+    unknown = tables["events"]["missing"].get("time", 0.0)
+    if time != "none" and unknown:
+        said.append(
+            f"{unknown:.1%} of the events have no time: a split by time puts them into train."
+        )
+    if time != "none" and events["time"]["days"] < 14:
+        said.append(
+            f"The log spans {events['time']['days']:.1f} days: weekdays and seasons cannot be told apart."
+        )
+    if time != "none" and events["time"]["first"] < "1990":
+        said.append(
+            f"The earliest event is of {events['time']['first'][:10]}: are times in seconds read as something else?"
+        )
+    if events["events_per_user"]["0.5"] < 3:
+        said.append(
+            f"Half of the users have at most {events['events_per_user']['0.5']:g} interactions: "
+            f"there is little to learn from."
+        )
+    tail = events["tail"]
+    if tail["items_with_few"] >= 0.5:
+        said.append(
+            f"{tail['items_with_few']:.0%} of the items have fewer than 5 interactions "
+            f"({tail['items_with_none']:.0%} have none)."
+        )
+    if tail["top_1"] >= 0.5:
+        said.append(
+            f"{tail['top_1']:.0%} of the interactions fall on 1 % of the items: popularity will be hard to beat."
+        )
+    most = events["events_per_user"]["1"]
+    if most > 1000 and most > 0.01 * events["interactions"]:
+        said.append(
+            f"One user has {most / events['interactions']:.0%} of all interactions "
+            f"({most:,.0f}): a robot? Clean the shop."
+        )
+    if events["repeat_rate"] >= 0.3:
+        said.append(
+            f"{events['repeat_rate']:.0%} of the interactions repeat an item that the user had chosen before."
+        )
+    return said

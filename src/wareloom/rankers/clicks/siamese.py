@@ -1,0 +1,133 @@
+"""Siamese towers: what the user had and the candidate go through the same tower."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from wareloom.core.run import Run
+from wareloom.errors import require
+from wareloom.neural import torch
+from wareloom.neural.weights import loaded
+from wareloom.rankers.clicks._features import Encoded
+from wareloom.rankers.clicks._networks import Fields, layers, learn, logits
+from wareloom.rankers.clicks._numbers import DECAY
+from wareloom.rankers.clicks.base import ClickRanker, Examples
+from wareloom.rankers.vectors import check_embedder
+from wareloom.shop import Shop
+
+
+@dataclass(kw_only=True, eq=False)
+class Siamese(ClickRanker):
+    """Put each item of the history and the candidate through one shared tower; what they have in common counts.
+
+    The user's vector is the mean of the tower's outputs over the latest items of the history, later ones counting more,
+    plus a perceptron's of the request's own fields. The click's log-odds are its inner product with the candidate's
+    vector, scaled, plus a linear part. Bromley et al. (1993); Huang et al. (2013).
+    """
+
+    gradient: ClassVar[bool] = True
+
+    embedding_size: int = 8
+    """Numbers each value of a field is described by."""
+    hidden_size: int = 64
+    """Width of the layers of the perceptron."""
+    layers: int = 2
+    """Layers of the perceptron."""
+    dropout: float = 0.1
+    """Share of activations dropped in training."""
+    text: str = "none"
+    """Embedder of the items' texts, such as tfidf or minilm, at which their vectors start; none: at random."""
+    epochs: int = 10
+    """Passes over the rows, at most; 2 where too few clicks are held back to know when to stop."""
+    batch_size: int = 256
+    """Rows of one update."""
+    learning_rate: float = 2e-3
+    """Highest step size."""
+    weight_decay: float = 1e-2
+    """Decoupled decay of the weights."""
+    patience: int = 3
+    """Passes without a better held-back log loss after which training stops; 0 never stops early."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_embedder(self.text)
+        for name in ("embedding_size", "hidden_size", "layers", "epochs", "batch_size"):
+            require("siamese", name, getattr(self, name), getattr(self, name) >= 1, "1 or more")
+        require("siamese", "dropout", self.dropout, 0 <= self.dropout < 1, "a share below 1")
+        require(
+            "siamese",
+            "learning_rate",
+            self.learning_rate,
+            self.learning_rate > 0,
+            "a number above 0",
+        )
+        require("siamese", "weight_decay", self.weight_decay, self.weight_decay >= 0, "0 or more")
+
+    @property
+    def _stops_early(self) -> bool:
+        return self.patience > 0
+
+    def _learn(
+        self, train: Examples, held: Examples | None, sizes: np.ndarray, shop: Shop | None, run: Run
+    ) -> None:
+        self.numbers_ = train.rows.dense.shape[1]
+        self.weights_, self.updates_ = learn(self, train, held, shop, run)
+        self._net = loaded(self._build(), self.weights_)
+
+    def _build(self) -> Any:
+        return _Net(self.sizes_, self.item_codes_, self.numbers_, self)
+
+    def _logits(self, rows: Encoded) -> np.ndarray:
+        if not hasattr(self, "_net"):
+            self._net = loaded(self._build(), self.weights_)
+        return logits(self._net, rows)
+
+
+class _Net(torch.nn.Module):  # type: ignore[misc]
+    """Towers over fields of items and fields of requests."""
+
+    def __init__(
+        self, sizes: np.ndarray, item_codes: np.ndarray, numbers: int, settings: Siamese
+    ) -> None:
+        super().__init__()
+        size, self.split = settings.embedding_size, item_codes.shape[1]
+        self.fields = Fields(sizes, numbers, size)
+        hidden = (settings.hidden_size,) * settings.layers
+        self.item = layers(self.split * size, hidden, settings.dropout)
+        self.request = layers((len(sizes) - self.split) * size, hidden, settings.dropout)
+        self.by_code = torch.from_numpy(_fields_by_code(item_codes, int(sizes[0])))
+        self.scale = torch.nn.Parameter(torch.tensor(1.0))
+
+    def forward(self, codes: Any, dense: Any, history: Any) -> Any:
+        """Rows and histories [rows, HISTORY] → log-odds [rows]."""
+        embedded, linear = self.fields(codes, dense)
+        candidate = self.item(embedded[:, : self.split].flatten(1))
+        user = self.request(embedded[:, self.split :].flatten(1)) + self._had(history)
+        return linear + self.scale * (candidate * user).mean(dim=1)
+
+    def _had(self, history: Any) -> Any:
+        """Mean of the tower's outputs over each history, later items counting more: [rows, hidden]."""
+        known, place = torch.unique(history, return_inverse=True)
+        codes = self.by_code.to(history.device)[known]
+        vectors = self.item(
+            self.fields.embedding(codes + self.fields.offsets[: self.split]).flatten(1)
+        )
+        weight = (history > 0) * DECAY ** torch.arange(history.shape[1], device=history.device)
+        total = weight.sum(dim=1, keepdim=True).clamp(min=1e-9)
+        rows = torch.arange(len(history), device=history.device)[:, None].expand_as(history)
+        shape = (len(history), len(known))
+        mixed = torch.zeros(shape, device=history.device).index_put(
+            (rows, place), weight / total, accumulate=True
+        )
+        return mixed @ vectors
+
+
+def _fields_by_code(item_codes: np.ndarray, size: int) -> np.ndarray:
+    """The item fields of each code of the field item_id: int64 [codes, item fields], 0 for the unknown item."""
+    table = np.zeros((size, item_codes.shape[1]), dtype=np.int64)
+    table[item_codes[:, 0]] = item_codes
+    table[0] = 0
+    return table
