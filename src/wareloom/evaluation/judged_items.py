@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import polars as pl
@@ -49,18 +49,24 @@ class QueryTask:
 
     @classmethod
     def of(
-        cls, shop: Shop, part: str, relevant: float, *, untold: bool = False, gain: Gain = "linear"
+        cls,
+        shop: Shop,
+        part: str,
+        relevant: float,
+        *,
+        single_grade: bool = False,
+        gain: Gain = "linear",
     ) -> QueryTask:
         """Read the judgments of a held-out part; an item that was judged twice for a query has its mean grade.
 
-        `untold`: whether queries count whose judged items all have one grade above 0; `gain`: the grade, or 2^grade -
+        `single_grade`: whether queries count whose judged items all have one grade above 0; `gain`: the grade, or 2^grade -
         1.
         """
         rows = shop.scan("judgments").with_columns(key=normal_query()).collect()
         rows = rows.group_by("key", "item_id", maintain_order=True).agg(
             pl.col("query").first(), pl.col("grade").mean()
         )
-        says = pl.col("grade").max() > 0 if untold else pl.col("grade").n_unique() > 1
+        says = pl.col("grade").max() > 0 if single_grade else pl.col("grade").n_unique() > 1
         told = rows.filter(says.over("key")).sort("key", maintain_order=True)
         if told.is_empty():
             raise InputError(
@@ -75,6 +81,15 @@ class QueryTask:
         return cls(
             queries["query"].to_list(), offsets, told["item_id"], grade, worth, left_out, relevant
         )
+
+    def about(self) -> dict[str, Any]:
+        """What a result says of what was asked."""
+        return {
+            "requests": len(self),
+            "answers": len(self.item),
+            "left_out": self.left_out,
+            "repeats": True,
+        }
 
     @property
     def query(self) -> np.ndarray:
@@ -157,12 +172,9 @@ class QueryMeasures:
 
 
 def evaluate_queries(
-    model: SearchRanker, task: QueryTask, measures: QueryMeasures, run: Run, rows: int | None = None
+    model: SearchRanker, task: QueryTask, measures: QueryMeasures, run: Run
 ) -> Evaluation:
-    """Measure a ranker on held-out queries: on their judged items, and with the whole catalogue ranked.
-
-    `rows`: the judgments it was trained on.
-    """
+    """Measure a ranker on held-out queries: on their judged items, and with the whole catalogue ranked."""
     measured = _outcomes(model, task, measures, run)
     if measures.members and isinstance(model, Members):
         for name, member in model.members_.items():
@@ -179,10 +191,7 @@ def evaluate_queries(
         overall[label] = made.measure(outcome)
         for part, held in task.slices().items():
             per_request[f"{label}/{part}"] = np.where(held, values, np.nan)
-    training = {} if rows is None else {"events": rows}
-    if rows is not None and model.by_updates():
-        training["updates"] = int(getattr(model, "updates_", 0))
-    return Evaluation(per_request, overall, training)
+    return Evaluation(per_request, overall)
 
 
 def _outcomes(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -50,6 +51,20 @@ class ShownItems:
                 f"Of {len(self.label):,} impressions of the {name} part {int(self.label.sum())} were clicked: nothing "
                 "can be judged on it. Give it a larger share of the split."
             )
+
+    def __len__(self) -> int:
+        return int(self.owner.max()) + 1
+
+    def about(self) -> dict[str, Any]:
+        """What a result says of what was asked: requests are users or sessions that were shown something."""
+        return {
+            "impressions": len(self.label),
+            "clicks": int(self.label.sum()),
+            "requests": len(self),
+            "answers": int(self.label.sum()),
+            "left_out": 0,
+            "repeats": True,
+        }
 
     def evaluate(
         self, chance: np.ndarray, metrics: Sequence[str], training: dict[str, int] | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -39,6 +40,15 @@ class Task:
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
+
+    def about(self) -> dict[str, Any]:
+        """What a result says of what was asked."""
+        return {
+            "requests": len(self),
+            "answers": len(self.item),
+            "left_out": self.left_out,
+            "repeats": self.repeats,
+        }
 
     @property
     def request(self) -> np.ndarray:

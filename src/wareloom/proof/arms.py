@@ -2,56 +2,31 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from typing import Any
 
 import polars as pl
 
 from wareloom.core.family import MIXERS, RANKERS
 from wareloom.core.run import Run
+from wareloom.experiment.plan import (
+    CONTROLS,
+    FEATURES,
+    MIXED,
+    NAIVE,
+    PLACEBO,
+    REAL,
+    REPEATED,
+    SYNTHETIC,
+    TEACHER,
+    WITHOUT_POOL,
+    Plan,
+)
 from wareloom.mixing import Mixer
 from wareloom.sampling.generator import Generator, Pool
 from wareloom.shop import Shop
 
-REAL, REPEATED, NAIVE, PLACEBO = "real", "real, repeated", "real + naive", "real + placebo"
-MIXED, SYNTHETIC = "real + synthetic", "synthetic only"
-FEATURES, TEACHER = "real, features", "teacher"
-CONTROLS = (REAL, REPEATED, NAIVE)
-"""What real + synthetic has to beat, each of them, before synthesis is said to help; and the placebo where there is
-one."""
-ARMS = (*CONTROLS, MIXED, SYNTHETIC)
-"""The arms of every proof."""
-WITHOUT_POOL = (REAL, FEATURES)
-"""Arms that are trained on real data alone: synthetic data and its seed change nothing in what they are given."""
 BEHAVIOUR = frozenset({"behaviour"})
-
-
-@dataclass(frozen=True, kw_only=True)
-class Plan:
-    """Which arms a proof has, and why it lacks the others."""
-
-    controls: tuple[str, ...]
-    """What real + synthetic has to beat, all of them"""
-    references: tuple[str, ...]
-    """Other uses of the same knowledge, shown beside"""
-    left_out: dict[str, str]
-    """Reasons, by arm"""
-
-    @property
-    def arms(self) -> tuple[str, ...]:
-        """All arms, the controls first."""
-        return tuple(
-            arm
-            for arm in (*self.controls, MIXED, SYNTHETIC, *self.references)
-            if arm not in self.left_out
-        )
-
-    @property
-    def comparisons(self) -> tuple[tuple[str, str], ...]:
-        """Pairs (arm, against)."""
-        beside = [pair for name in self.references for pair in ((name, REAL), (MIXED, name))]
-        alone = [(SYNTHETIC, REAL)] if SYNTHETIC not in self.left_out else []
-        return (*((MIXED, control) for control in self.controls), *alone, *beside)
 
 
 def plan(generator: Generator, ranker: str, ranker_settings: dict[str, Any]) -> Plan:

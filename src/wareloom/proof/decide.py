@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from wareloom.proof.arms import CONTROLS, MIXED, REAL
+from wareloom.experiment.plan import CONTROLS, MIXED, REAL
 
 BUT = "helps, but"
 """The verdict where synthesis beats every control and a slice falls beyond the guard."""
@@ -17,55 +18,87 @@ SAID = {
     "no evidence": "No evidence that synthetic data helps",
     "hurts": "Synthetic data hurts",
 }
-Rows = list[dict[str, Any]]
+Row = dict[str, Any]
+Rows = list[Row]
 
 
-def decide(
-    comparisons: Rows,
-    ties: str,
-    metric: str,
-    controls: Sequence[str] = CONTROLS,
-    guard: float = 0.05,
-) -> dict[str, Any]:
+@dataclass(frozen=True, kw_only=True)
+class Question:
+    """What the verdict is about."""
+
+    ties: str
+    metric: str
+    controls: Sequence[str] = CONTROLS
+    guard: float = 0.05
+    lower: bool = False
+    """Whether a lower value of the metric is the better one; lifts are gains all the same"""
+    purpose: str = ""
+    """What synthetic data helps to do, such as " to predict clicks\""""
+
+
+def decide(comparisons: Rows, question: Question) -> dict[str, Any]:
     """Say what the decisive comparisons amount to: synthesis helps where it beats every control.
 
     To beat all of several controls each at the level α is a test of level α (intersection-union, Berger 1982): nothing
     is to be corrected.
     """
-    mine = [c for c in comparisons if (c["ties"], c["metric"], c["arm"]) == (ties, metric, MIXED)]
-    by = {
-        row["against"]: row for row in mine if row["slice"] == "all" and row["against"] in controls
-    }
+    controls, guard = question.controls, question.guard
+    asked = (question.ties, question.metric, MIXED)
+    mine = [c for c in comparisons if (c["ties"], c["metric"], c["arm"]) == asked]
+    whole = [row for row in mine if row["slice"] == "all" and row["against"] in controls]
+    by = {row["against"]: row for row in whole}
     rows = [by[control] for control in controls]
     if all(row["verdict"] == "helps" for row in rows):
         outcome = "helps"
     else:
         outcome = "hurts" if by[REAL]["verdict"] == "hurts" else "no evidence"
     against = by[REAL] if outcome == "hurts" else min(rows, key=lambda row: row["low"])
-    watched = guarded(
-        [row for row in mine if row["against"] == REAL and row["slice"] != "all"], by[REAL], guard
-    )
+    beside = [row for row in mine if row["against"] == REAL and row["slice"] != "all"]
+    watched = guarded(beside, by[REAL], guard)
     said = SAID[outcome]
     if outcome == "helps" and watched["falls"]:
         outcome = BUT
-        said += f", but {listed([name_of(fall['slice']) for fall in watched['falls']])}"
-        said += " falls" if len(watched["falls"]) == 1 else " fall"
-    sentence = (
-        f"{said}: {metric} {sized(against)} against {against['against']} ({between(against)})."
-    )
-    if outcome in ("helps", BUT):
-        sentence += "".join(f" {warning}" for warning in watched["warnings"])
+    decisive = {
+        "ties": question.ties,
+        "metric": question.metric,
+        "against": against["against"],
+        "controls": list(controls),
+    }
+    sentence = _gained(said, against, watched, question) if question.lower else ""
     return {
         "verdict": outcome,
-        "sentence": sentence,
-        "decisive": {
-            "ties": ties,
-            "metric": metric,
-            "against": against["against"],
-            "controls": list(controls),
-        },
+        "sentence": sentence or _lifted(said, outcome, against, watched, question),
+        "decisive": decisive,
         "guard": watched,
     }
+
+
+def _lifted(
+    said: str, outcome: str, against: Row, watched: dict[str, Any], question: Question
+) -> str:
+    """The verdict of a metric of which more is better."""
+    said += question.purpose
+    if outcome == BUT:
+        said += f", but {listed([name_of(fall['slice']) for fall in watched['falls']])}"
+        said += " falls" if len(watched["falls"]) == 1 else " fall"
+    size = f"{question.metric} {sized(against)} against {against['against']}"
+    sentence = f"{said}: {size} ({between(against)})."
+    if outcome in ("helps", BUT):
+        sentence += "".join(f" {warning}" for warning in watched["warnings"])
+    return sentence
+
+
+def _gained(said: str, against: Row, watched: dict[str, Any], question: Question) -> str:
+    """The verdict of a metric of which less is better: a gain of a loss is a fall."""
+    if against["lift"] is None:
+        return ""
+    gain, low, high = (100 * against[key] for key in ("lift", "lift_low", "lift_high"))
+    way = "better" if gain >= 0 else "worse"
+    falls = "".join(f" It is worse in {fall['slice']}." for fall in watched["falls"])
+    return (
+        f"{said}{question.purpose}: {question.metric} {abs(gain):.2f} % {way} than with "
+        f"{against['against']} (95 % interval of the gain {low:+.2f} to {high:+.2f} %, p = {against['p']:.2g}).{falls}"
+    )
 
 
 def guarded(slices: Rows, whole: dict[str, Any], guard: float) -> dict[str, Any]:

@@ -2,35 +2,74 @@
 
 from __future__ import annotations
 
-from functools import partial
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from wareloom.evaluation.ranking import Evaluation
-from wareloom.proof.arms import MIXED, REAL
-from wareloom.proof.bench import Bench, Cell
+from wareloom.experiment.engine import Bench, Engine
+from wareloom.experiment.plan import MIXED, REAL
+from wareloom.experiment.study import Cell
 from wareloom.proof.table import contrast
 from wareloom.stats.correction import adjust
 
 Rows = list[dict[str, Any]]
 
 
-def explore(of: Bench, ratio: float) -> dict[str, Rows]:
-    """Do what the settings ask for, on the deciding metric; p-values are Holm's within each of the three."""
-    settings, found = of.settings, {}
-    if settings.curve:
+@dataclass(frozen=True)
+class Asking:
+    """The cells of one order of ties, seed by seed."""
+
+    engine: Engine
+    mode: str
+
+    @property
+    def bench(self) -> Bench:
+        """Where they are found."""
+        return self.engine.benches[self.mode]
+
+    @property
+    def settings(self) -> Any:
+        """What was asked for."""
+        return self.bench.settings
+
+    def seeds(self, arm: str, **cell: Any) -> list[Evaluation]:
+        """Evaluate an arm with every seed."""
+        asked = [Cell(arm=arm, seed=seed, **cell) for seed in range(self.settings.seeds)]
+        self.engine.ahead(self.mode, asked)
+        return [self.bench.get(each) for each in asked]
+
+    def contrast(
+        self,
+        arms: tuple[list[Evaluation], list[Evaluation]],
+        kind: str,
+        which: float | str,
+        base: float | None = None,
+    ) -> dict[str, Any]:
+        """Compare two arms on the deciding metric; `kind` and `which` name what was asked."""
+        rng = self.bench.run.rng("bootstrap", "explore", kind, which)
+        return contrast(*arms, f"{self.settings.headline}/all", rng, base)
+
+
+def explore(engine: Engine, mode: str, ratio: float) -> dict[str, Rows]:
+    """Do what the settings ask for, on the deciding metric; p-values are Holm's within each of the three.
+
+    Kinds of proof whose settings have none of the three are asked nothing.
+    """
+    of, found = Asking(engine, mode), dict[str, Rows]()
+    if getattr(of.settings, "curve", ()):
         found["shares"] = by_share(of, ratio)
-    if settings.lift_by_ratio:
+    if getattr(of.settings, "lift_by_ratio", False):
         found["ratios"] = by_ratio(of)
-    if settings.leave_out:
+    if getattr(of.settings, "leave_out", False):
         found["members"] = by_member(of, ratio)
     for rows in found.values():
         adjust(rows)
     return found
 
 
-def by_share(of: Bench, ratio: float) -> Rows:
+def by_share(of: Asking, ratio: float) -> Rows:
     """Lift over real data alone with a share of the training users, judged on the whole test part.
 
     Users are drawn anew with each seed; those of a smaller share are among those of a larger one. Generator and ranker
@@ -38,15 +77,15 @@ def by_share(of: Bench, ratio: float) -> Rows:
     """
     rows = []
     for share in of.settings.curve:
-        ours, theirs = _seeds(of, MIXED, ratio=ratio, share=share), _seeds(of, REAL, share=share)
-        events = float(np.mean([found.training["events"] for found in theirs]))
+        ours, theirs = of.seeds(MIXED, ratio=ratio, share=share), of.seeds(REAL, share=share)
+        events = float(np.mean([found.training[of.bench.study.rows] for found in theirs]))
         rows.append(
-            {"share": share, "events": events, **_contrast(of, ours, theirs, "shares", share)}
+            {"share": share, "events": events, **of.contrast((ours, theirs), "shares", share)}
         )
     return rows
 
 
-def by_ratio(of: Bench) -> Rows:
+def by_ratio(of: Asking) -> Rows:
     """Lift over real data alone at every ratio, with all seeds, on the validation part.
 
     The test part is not asked: the ratio could then be chosen anew by what it says, and it would be no test any more.
@@ -54,26 +93,26 @@ def by_ratio(of: Bench) -> Rows:
     """
     rows = []
     for ratio in sorted(of.settings.ratios):
-        theirs = _seeds(of, REAL, part="validation")
-        ours = _seeds(of, MIXED, part="validation", ratio=ratio)
+        theirs = of.seeds(REAL, part="validation")
+        ours = of.seeds(MIXED, part="validation", ratio=ratio)
         rows.append(
-            {"ratio": ratio, "part": "validation", **_contrast(of, ours, theirs, "ratios", ratio)}
+            {"ratio": ratio, "part": "validation", **of.contrast((ours, theirs), "ratios", ratio)}
         )
     return rows
 
 
-def by_member(of: Bench, ratio: float) -> Rows:
+def by_member(of: Asking, ratio: float) -> Rows:
     """What each member adds: the lift of all less the lift of the others, who fill its place.
 
     The amount of synthetic data stays the same, so that what is measured is whose rows they are and not how many.
     """
     rows = []
-    real, every = _seeds(of, REAL), _seeds(of, MIXED, ratio=ratio)
-    name = f"{of.settings.metrics[0]}/all"
+    real, every = of.seeds(REAL), of.seeds(MIXED, ratio=ratio)
+    name = f"{of.settings.headline}/all"
     base = float(np.mean([np.nanmean(found.per_request[name]) for found in real]))
     for member in of.settings.generator.named():
-        others = _seeds(of, MIXED, ratio=ratio, without=member)
-        row = _contrast(of, every, others, "members", member, base=base)
+        others = of.seeds(MIXED, ratio=ratio, without=member)
+        row = of.contrast((every, others), "members", member, base=base)
         rows.append(
             {
                 "without": member,
@@ -82,21 +121,3 @@ def by_member(of: Bench, ratio: float) -> Rows:
             }
         )
     return rows
-
-
-def _seeds(of: Bench, arm: str, *, part: str = "test", **cell: Any) -> list[Evaluation]:
-    asked = [Cell(arm=arm, seed=seed, **cell) for seed in range(of.settings.seeds)]
-    of.cells.ahead([partial(of.evaluate, each, part) for each in asked])
-    return [of.evaluate(each, part) for each in asked]
-
-
-def _contrast(
-    of: Bench,
-    ours: list[Evaluation],
-    theirs: list[Evaluation],
-    kind: str,
-    which: float | str,
-    base: float | None = None,
-) -> dict[str, Any]:
-    rng = of.run.rng("bootstrap", "explore", kind, which)
-    return contrast(ours, theirs, f"{of.settings.metrics[0]}/all", rng, base)

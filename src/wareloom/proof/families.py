@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from wareloom.proof.arms import CONTROLS, MIXED
+from wareloom.experiment.plan import CONTROLS, MIXED
 from wareloom.stats.correction import adjust
 
 

@@ -1,67 +1,66 @@
-"""The kinds of proof: of recommendation, of clicks, of search."""
+"""The kinds of proof: the files of this room that define a study, and studies of others by `package.module:Class`."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+import ast
+import importlib
+from functools import cache
+from pathlib import Path
 from typing import Any
 
-from wareloom.core.run import Run
 from wareloom.errors import SettingError, near
-from wareloom.proof.clicks import ClickProofSettings, prove_clicks
-from wareloom.proof.prove import prove
-from wareloom.proof.queries import QueryProofSettings, prove_queries
-from wareloom.proof.result import Proof
-from wareloom.proof.settings import ProofSettings
-from wareloom.sampling.generator import Generator
-from wareloom.shop import Shop
+from wareloom.experiment.settings import ExperimentSettings
+from wareloom.experiment.study import Study
 
-AnySettings = ProofSettings | ClickProofSettings | QueryProofSettings
+HERE = Path(__file__).parent
 
 
-@dataclass(frozen=True)
-class Kind:
-    """One kind of proof: what it asks for, and how its data is split where nothing is said."""
-
-    settings: type[Any]
-    split: str
+@cache
+def kinds() -> tuple[str, ...]:
+    """Names of the kinds of the house, sorted: the stems of the files that define a `Study`; none is imported."""
+    return tuple(sorted(path.stem for path in HERE.glob("*.py") if _study_in(path)))
 
 
-KINDS = {
-    "recommendation": Kind(ProofSettings, "time"),
-    "clicks": Kind(ClickProofSettings, "time"),
-    "search": Kind(QueryProofSettings, "query"),
-}
+def _study_in(path: Path) -> str:
+    """The name of the study that a file defines, or nothing."""
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        bases = [ast.unparse(base) for base in node.bases] if isinstance(node, ast.ClassDef) else ()
+        if "Study" in bases:
+            return str(node.name)  # type: ignore[attr-defined]
+    return ""
 
 
-def kind_of(of: str) -> Kind:
-    """Return the kind of proof called `of`; raises `SettingError` with the near names."""
-    if of not in KINDS:
-        raise SettingError(f"No proof is of {of!r}.{near(of, KINDS)} There are {', '.join(KINDS)}.")
-    return KINDS[of]
+def study_of(of: str) -> type[Study]:
+    """Return the study called `of`, or that at `package.module:Class`; raises `SettingError` with the near names."""
+    module, colon, name = of.partition(":")
+    if not colon:
+        if of not in kinds():
+            raise SettingError(
+                f"No proof is of {of!r}.{near(of, kinds())} There are {', '.join(kinds())}."
+            )
+        module, name = f"wareloom.proof.{of}", _study_in(HERE / f"{of}.py")
+    try:
+        found = getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError) as error:
+        raise SettingError(f"The kind of proof {of!r} cannot be imported: {error}.") from error
+    if not (isinstance(found, type) and issubclass(found, Study)):
+        raise SettingError(
+            f"{of!r} is no kind of proof: it must be a subclass of wareloom.experiment.study.Study."
+        )
+    return found
 
 
-def asked(of: str, values: dict[str, Any]) -> dict[str, Any]:
-    """Return `values` by name, checked to be settings of a proof of that kind; those that say nothing (None) go."""
-    known = {field.name for field in fields(kind_of(of).settings)}
-    said = {name: value for name, value in values.items() if value is not None}
-    for name in said:
-        if name not in known:
-            raise SettingError(f"A proof of {of} has no setting {name!r}.{near(name, known)}")
-    return said
-
-
-def generator_of(of: str, synthesizer: str = "", values: dict[str, Any] | None = None) -> Generator:
-    """Return the generator of a proof of that kind with this synthesizer, the kind's own where it is ""."""
-    own: Generator = kind_of(of).settings().generator
-    return Generator(
-        synthesizer=synthesizer or own.synthesizer, settings=values or {}, screens=own.screens
+def study_for(settings: ExperimentSettings) -> type[Study]:
+    """Return the study whose settings these are."""
+    for name in kinds():
+        if study_of(name).settings_of is type(settings):
+            return study_of(name)
+    raise SettingError(
+        f"No kind of proof takes {type(settings).__name__}: call prove_study with its study."
     )
 
 
-def prove_any(shop: Shop, settings: AnySettings | None = None, run: Run | None = None) -> Proof:
-    """Prove what `settings` are of."""
-    if isinstance(settings, ClickProofSettings):
-        return prove_clicks(shop, settings, run)
-    if isinstance(settings, QueryProofSettings):
-        return prove_queries(shop, settings, run)
-    return prove(shop, settings, run)
+def known_settings(of: str) -> dict[str, Any]:
+    """Settings of a kind of proof by name, with their defaults."""
+    own = study_of(of).settings_of()  # type: ignore[call-arg]
+    return {name: getattr(own, name) for name in own.__dataclass_fields__}

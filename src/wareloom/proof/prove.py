@@ -1,145 +1,167 @@
-"""The experiment: one ranker trained on every arm, all judged on the same held-out requests."""
+"""Prove: a study from split to verdict."""
 
 from __future__ import annotations
 
-from functools import partial
+import contextlib
+import tempfile
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from wareloom.core.run import Run
-from wareloom.errors import InputError
-from wareloom.experiment.cells import OF_ARMS, Cells, decisive
-from wareloom.experiment.jobs import shared
-from wareloom.preparing.splits import Split, split
-from wareloom.proof.arms import MIXED, REAL, Plan, plan
-from wareloom.proof.bench import Bench, Cell
-from wareloom.proof.curves import curves
+from wareloom.experiment.engine import Engine, Found
+from wareloom.experiment.plan import MIXED, REAL, Plan
+from wareloom.experiment.result import VERSION, Choice, Proof, rounded
+from wareloom.experiment.settings import ExperimentSettings
+from wareloom.experiment.study import Study
+from wareloom.preparing.splits import Split
+from wareloom.proof.decide import Question, decide
 from wareloom.proof.explore import explore
-from wareloom.proof.result import Proof, summarise
-from wareloom.proof.settings import ProofSettings
-from wareloom.shop import Log, Shop
+from wareloom.proof.families import correct
+from wareloom.proof.kinds import study_for
+from wareloom.proof.recommendation import ProofSettings
+from wareloom.proof.story import story
+from wareloom.proof.table import Table
+from wareloom.shop import Shop
 
 
-def prove(shop: Shop, settings: ProofSettings | None = None, run: Run | None = None) -> Proof:
-    """Find out whether synthetic data lifts a ranker on real held-out data.
+def prove(
+    shop: Shop,
+    settings: ExperimentSettings | None = None,
+    run: Run | None = None,
+    parts: Split | None = None,
+) -> Proof:
+    """Find out whether synthetic data lifts a ranker on real held-out data; `settings` say of which kind it is.
 
-    The split comes first; synthesizer, ranker and the choice of the ratio see the training and validation parts, the
-    test part is read once at the end. With `run.cache` every finished cell is kept there, and a second call redoes none
-    of them. With `run.jobs` several processes share the cells.
+    The split comes first, unless `parts` are given; synthesizer, ranker and the choice of the ratio see the training and
+    validation parts, the test part is read once at the end. With `run.cache` every finished cell is kept there, and a
+    second call redoes none of them. With `run.jobs` or `run.on` others compute the cells.
     """
-    settings, run = settings or ProofSettings(), run or Run()
+    settings = settings or ProofSettings()
+    return prove_study(study_for(settings), shop, settings, run, parts)
+
+
+def prove_study(
+    cls: type[Study],
+    shop: Shop,
+    settings: ExperimentSettings,
+    run: Run | None = None,
+    parts: Split | None = None,
+) -> Proof:
+    """Prove what a study of any kind asks; see `prove`."""
     settings.check()
-    if not shop.has("events"):
-        raise InputError(
-            "A proof needs the table 'events': without it there is no behaviour to hold out."
+    with shippable(shop, run or Run()) as (held, own):
+        study = cls(held, settings, own, parts)
+        study.check()
+        engine = Engine(study)
+        found = [engine.found(mode) for mode in study.modes]
+        explored = explore(engine, found[0].ties, found[0].choice["ratio"])
+        plan = engine.benches[study.modes[0]].plan
+    return summarise(study, plan, found, explored)
+
+
+@contextlib.contextmanager
+def shippable(shop: Shop, run: Run) -> Iterator[tuple[Shop, Run]]:
+    """Yield the shop and the run such that other processes can have them: on disk, with a store, where any are asked.
+
+    What is not on disk goes to a temporary folder that ends with the block.
+    """
+    if run.jobs < 2 and run.on == "local":
+        yield shop, run
+        return
+    with tempfile.TemporaryDirectory(prefix="wareloom-") as name:
+        held = shop if shop.path else shop.save(Path(name) / "shop")
+        yield held, run.with_(cache=run.cache or Path(name) / "cells")
+
+
+def summarise(
+    study: Study, plan: Plan, found: list[Found], explored: dict[str, list[dict[str, Any]]]
+) -> Proof:
+    """Turn the cells of all orders of ties into arms, comparisons, power and one verdict; the first decides."""
+    settings, shop, seed = study.settings, study.shop, study.run.seed
+    headline, run, first = settings.headline, Run(seed=study.run.seed), found[0]
+    tables = [
+        Table(
+            one,
+            settings.seeds,
+            plan,
+            run.rng("bootstrap", study.stream(one.ties)),
+            turned=study.turned,
         )
-    arms = plan(settings.generator, settings.ranker, settings.ranker_settings)
-    modes = settings.ties if has_ties(shop) else ("file",)
-    with shared(prove, shop, settings, run) as own:
-        parts = [
-            _mode(bench(mode, shop, settings, own), mode, arms, deciding=mode == modes[0])
-            for mode in modes
-        ]
-    return summarise(shop, settings, run.seed, arms, parts)
-
-
-def bench(mode: str, shop: Shop, settings: ProofSettings, run: Run) -> Bench:
-    """Split a shop with its ties "shuffled" or in the order of the "file", and set up what trains on the parts."""
-    arranged = deal_ties(shop, run.seed_for("ties")) if mode == "shuffled" else shop
-    parts = split(arranged, settings.split, None, run)
-    train, validation, test = (part.in_memory() for part in parts)
-    cells = Cells(run.cache, [mode, shop.fingerprint, run.seed, run.arithmetic], decisive(settings))
-    return Bench(f"{mode} ties", Split(train, validation, test, parts.how), settings, cells, run)
-
-
-def _mode(of: Bench, ties: str, arms: Plan, *, deciding: bool) -> dict[str, Any]:
-    """Choose the ratio on validation data, then evaluate every arm and baseline on the test part."""
-    settings, choice = of.settings, _choose(of)
-    ratio, task = choice["ratio"], of.task("test")
-    # Here, while the first seed's pool is still at hand.
-    shapes = of.cells.get(["curves"], lambda: _curves(of))
-    synthetic = of.cells.get(["synthetic"], lambda: _synthetic(of))
-    named = (REAL, *(arm for arm in arms.arms if arm != REAL))
-    asked = [
-        Cell(arm=arm, seed=seed, ratio=ratio) for seed in range(settings.seeds) for arm in named
+        for one in found
     ]
-    beside = {
-        name: partial(_beside, of, name, values) for name, values in settings.baselines.items()
-    }
-    of.cells.ahead([*(partial(of.evaluate, cell) for cell in asked), *beside.values()])
-    cells = {(cell.arm, cell.seed): of.evaluate(cell) for cell in asked}
-    baselines = {name: found() for name, found in beside.items()}
-    return {
-        "ties": ties,
-        "split": of.split.how,
-        "task": {
-            "requests": len(task),
-            "answers": len(task.item),
-            "left_out": task.left_out,
-            "repeats": task.repeats,
-        },
-        "choice": choice,
-        "cells": cells,
-        "baselines": baselines,
-        "curves": shapes,
-        "synthetic": synthetic,
-        "explored": explore(of, ratio) if deciding else {},
-    }
-
-
-def _beside(of: Bench, name: str, values: dict[str, Any]) -> Any:
-    """A ranker on real data alone, or why it could not be."""
-    return of.cells.get(
-        ["baseline", name, values], lambda: of.baseline(name, values), untouched=OF_ARMS
+    comparisons = [row for table in tables for row in table.comparisons()]
+    correct(comparisons, headline, plan.controls)
+    better = study.better()
+    question = Question(
+        ties=first.ties,
+        metric=headline,
+        controls=plan.controls,
+        guard=settings.guard,
+        lower=better[headline] == "lower",
+        purpose=study.words.purpose,
     )
+    data: dict[str, Any] = {
+        "version": VERSION,
+        "kind": study.kind,
+        "words": asdict(study.words),
+        "better": better,
+        "shop": {
+            "meta": shop.meta,
+            "fingerprint": shop.fingerprint,
+            **{name: shop.rows(name) for name in shop.names},
+        },
+        "settings": asdict(settings),
+        "seed": seed,
+        "modes": [
+            {
+                "ties": one.ties,
+                "split": one.split,
+                "task": one.task,
+                "choice": one.choice,
+                **one.told,
+            }
+            for one in found
+        ],
+        "arms": [row for table in tables for row in table.arms()],
+        "arms_left_out": dict(plan.left_out),
+        "training": [row for table in tables for row in table.training()],
+        "comparisons": comparisons,
+        "baselines": [row for table in tables for row in table.baselines()],
+        "power": [
+            _needed(study, first, row) for row in tables[0].power(headline, MIXED, settings.effect)
+        ],
+        "explored": explored,
+        "choice": chosen(study, first),
+        **decide(comparisons, question),
+    }
+    data["story"] = story(data)
+    return Proof(rounded(data))
 
 
-def _choose(of: Bench) -> dict[str, Any]:
-    """Evaluate each ratio with the first seed on the validation part."""
-    headline = of.settings.metrics[0]
-    asked = [
-        Cell(arm=REAL, seed=0),
-        *(Cell(arm=MIXED, seed=0, ratio=ratio) for ratio in of.settings.ratios),
-    ]
-    of.cells.ahead([partial(of.evaluate, cell, "validation") for cell in asked])
-    real, *found = (of.evaluate(cell, "validation").overall[headline] for cell in asked)
-    tried = [
-        {"ratio": cell.ratio, "value": value} for cell, value in zip(asked[1:], found, strict=True)
-    ]
-    best = max(tried, key=lambda entry: (entry["value"], -entry["ratio"]))
-    return {"ratio": best["ratio"], "metric": headline, "tried": tried, "real": real}
-
-
-def _synthetic(of: Bench) -> dict[str, Any]:
-    """How much the generator made, with the first seed, and what the screens took of it."""
-    screened = of.pool(Cell(arm=MIXED, seed=0)).screened
-    kept = screened.kept
-    origins = kept.scan("events").select("origin").unique(maintain_order=True).collect().to_series()
+def chosen(study: Study, found: Found) -> Choice:
+    """What the proof chose: what a model that is kept has to be made by."""
+    settings = study.settings
+    generator = asdict(settings.generator)
+    leading = MIXED if study.plan().leader == MIXED else REAL
     return {
-        "users": len(Log.of(kept).users),
-        "events": kept.rows("events"),
-        "screens": screened.report,
-        "sampling": screened.sampling,
-        "origin": ", ".join(origins.to_list()),
+        "mixer": generator.pop("mixer"),
+        "mixer_settings": generator.pop("mixer_settings"),
+        "generator": generator,
+        "ratio": found.choice["ratio"],
+        "ranker": settings.ranker,
+        "ranker_settings": settings.ranker_settings,
+        "updates": found.cells[leading, 0].training.get("updates"),
     }
 
 
-def _curves(of: Bench) -> dict[str, Any]:
-    pool = of.pool(Cell(arm=MIXED, seed=0))
-    return curves({REAL: of.split.train, "synthetic": pool.screened.kept, "naive": pool.naive})
-
-
-def has_ties(shop: Shop) -> bool:
-    """Whether a user has two events of one time."""
-    if not shop.has("events", "time"):
-        return False
-    log = Log.of(shop)
-    inner = log.user[1:] == log.user[:-1]
-    return bool(np.any(inner & (log.time[1:] == log.time[:-1])))
-
-
-def deal_ties(shop: Shop, seed: int) -> Shop:
-    """Put the rows of a timed log in random order, so that a sort by time leaves events of one time in random order."""
-    events = shop.table("events")
-    return shop.with_tables(events=events[np.random.default_rng(seed).permutation(len(events))])
+def _needed(study: Study, found: Found, row: dict[str, Any]) -> dict[str, Any]:
+    """Add how much it takes of what else is counted, such as clicks, to the number of requests."""
+    needed = row["requests_needed"]
+    share = None if needed is None else needed / row["requests"]
+    more = {
+        f"{name}_needed": None if share is None else round(share * found.task[name])
+        for name in study.counted
+    }
+    return row | more

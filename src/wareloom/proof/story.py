@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from wareloom.proof.arms import FEATURES, MIXED, PLACEBO, REAL, REPEATED, TEACHER
+from wareloom.experiment.plan import FEATURES, MIXED, REAL, TEACHER
 from wareloom.proof.decide import BUT, listed, name_of, signed
 from wareloom.stats.power import POWER
 
@@ -21,27 +21,13 @@ MEANS = {
     "normalised_entropy": "its surprise beside that of one who knows the share of clicks alone; lower is better",
 }
 """What metrics say, for those who do not know their names"""
-PLAIN = {
-    REAL: "real data alone",
-    REPEATED: "the real data repeated",
-    "real + naive": "naive data drawn from popularity",
-    PLACEBO: "a generator that knows behaviour alone",
-    FEATURES: "the ranker with the text as features",
-    TEACHER: "the generator itself as a ranker",
-}
-"""Arms, for those who do not know the experiment"""
-ASKED = {"search": "queries"}
-"""Who or what is asked, by kind of proof; shoppers where it is not said"""
-NAIVE_GRADES = "real queries with items and grades drawn at random"
-NAIVE_SPANS = "runs of words cut out of titles"
-UNTAUGHT = "the ranker untaught"
 Row = dict[str, Any]
 
 
 def story(data: dict[str, Any]) -> dict[str, Any]:
     """Return the "finding", "controls", "slices" and "references" in sentences, "power", and what to do "next"."""
     rows = _headline(data)
-    told = {
+    return {
         "finding": _finding(data, rows[MIXED, REAL]),
         "controls": _controls(data, rows),
         "slices": _slices(data),
@@ -49,37 +35,17 @@ def story(data: dict[str, Any]) -> dict[str, Any]:
         "power": _power(data),
         "next": _next(data, rows),
     }
-    if data.get("kind") != "search":
-        return told
-    names = named(data)
-    return _in_words(
-        told, {"shoppers": "queries"} | {said: names[arm] for arm, said in PLAIN.items()}
-    )
 
 
-def named(data: Mapping[str, Any]) -> dict[str, str]:
+def named(data: Mapping[str, Any]) -> Mapping[str, str]:
     """The arms of a proof, for those who do not know the experiment."""
-    if data.get("kind") != "search":
-        return PLAIN
-    if data["settings"].get("labelled") == 0:
-        return PLAIN | {REAL: UNTAUGHT, "real + naive": NAIVE_SPANS}
-    return PLAIN | {"real + naive": NAIVE_GRADES}
+    arms: Mapping[str, str] = data["words"]["arms"]
+    return arms
 
 
 def askers(data: Mapping[str, Any]) -> str:
     """Who or what a proof's requests are: "shoppers", or "queries"."""
-    return ASKED.get(data.get("kind", ""), "shoppers")
-
-
-def _in_words(told: Any, words: Mapping[str, str]) -> Any:
-    """Say in other words what is written of shoppers."""
-    if isinstance(told, str):
-        for plain, said in words.items():
-            told = told.replace(plain, said)
-        return told
-    if isinstance(told, list):
-        return [_in_words(one, words) for one in told]
-    return {name: _in_words(one, words) for name, one in told.items()}
+    return str(data["words"]["askers"])
 
 
 def lines(data: dict[str, Any]) -> list[str]:
@@ -134,12 +100,10 @@ def _finding(data: dict[str, Any], row: Row) -> str:
     }
     change = f"{metric} of the ranker {settings['ranker']} went from {means[REAL]:.4f} to {means[MIXED]:.4f}"
     if row["lift"] is None:
-        return f"With synthetic shoppers added, {change}.{explained}"
+        return f"With synthetic {askers(data)} added, {change}.{explained}"
     ends = f"with 95 % confidence between {signed(row['lift_low'])} and {signed(row['lift_high'])}"
     gain = "a gain of " if _lower(data) else ""
-    return (
-        f"With synthetic shoppers added, {change}: {gain}{signed(row['lift'])}, {ends}.{explained}"
-    )
+    return f"With synthetic {askers(data)} added, {change}: {gain}{signed(row['lift'])}, {ends}.{explained}"
 
 
 def _controls(data: dict[str, Any], rows: dict[tuple[str, str], Row]) -> str:
@@ -147,7 +111,7 @@ def _controls(data: dict[str, Any], rows: dict[tuple[str, str], Row]) -> str:
     mine = [rows[MIXED, control] for control in data["decisive"]["controls"]]
     beaten = [row for row in mine if row["verdict"] == "helps"]
     if len(beaten) == len(mine):
-        return f"It beat every fair control, beyond chance: {listed([PLAIN[row['against']] for row in mine])}."
+        return f"It beat every fair control, beyond chance: {listed([named(data)[row['against']] for row in mine])}."
     worse = [row for row in mine if row["verdict"] == "hurts"]
     open_ = [row for row in mine if row["verdict"] == "no evidence"]
     said = []
@@ -157,12 +121,12 @@ def _controls(data: dict[str, Any], rows: dict[tuple[str, str], Row]) -> str:
         (worse, "did worse than"),
     ):
         if rows_:
-            said.append(f"{verb} {listed([_against(row) for row in rows_])}")
+            said.append(f"{verb} {listed([_against(data, row) for row in rows_])}")
     return f"It {listed(said)}; only what beats all of them is said to help."
 
 
-def _against(row: Row) -> str:
-    name = PLAIN[row["against"]]
+def _against(data: Mapping[str, Any], row: Row) -> str:
+    name = named(data)[row["against"]]
     return name if row["lift"] is None else f"{name} ({signed(row['lift'])})"
 
 
@@ -171,7 +135,7 @@ def _slices(data: dict[str, Any]) -> str:
     watched = data["guard"]
     if watched["warnings"]:
         return " ".join(watched["warnings"])
-    return f"As far as can be told, no group of items or shoppers lost more than the {watched['guard']:.0%} allowed."
+    return f"As far as can be told, no group of items or {askers(data)} lost more than the {watched['guard']:.0%} allowed."
 
 
 def _references(data: dict[str, Any], rows: dict[tuple[str, str], Row]) -> list[str]:
@@ -196,23 +160,21 @@ def _power(data: dict[str, Any]) -> str:
     if row["detectable_lift"] is None:
         return ""
     found = (
-        f"With {row['requests']:,} shoppers asked and {_seeds(row['seeds'])}, a lift of {row['detectable_lift']:+.1%} "
-        f"or more over {PLAIN[row['against']]} would have been found in {POWER:.0%} of such proofs."
+        f"With {row['requests']:,} {askers(data)} asked and {_seeds(row['seeds'])}, a lift of {row['detectable_lift']:+.1%} "
+        f"or more over {named(data)[row['against']]} would have been found in {POWER:.0%} of such proofs."
     )
     if row["effect"] <= 0:
-        return (
-            f"{found} The lift observed is not above zero, so no number of shoppers would show it."
-        )
+        return f"{found} The lift observed is not above zero, so no number of {askers(data)} would show it."
     size = f"the {'named' if row['named'] else 'observed'} {row['effect_lift']:+.1%}"
     if row["effect"] >= row["detectable"]:
         return f"{found} That was enough for {size}."
     ways = []
     if row["requests_needed"]:
-        ways.append(f"{row['requests_needed']:,} shoppers at {_seeds(row['seeds'])}")
+        ways.append(f"{row['requests_needed']:,} {askers(data)} at {_seeds(row['seeds'])}")
     if row["seeds_needed"]:
-        ways.append(f"{_seeds(row['seeds_needed'])} with these shoppers")
+        ways.append(f"{_seeds(row['seeds_needed'])} with these {askers(data)}")
     if not ways:
-        return f"{found} Neither more shoppers nor more seeds alone would show {size}: more of both are needed."
+        return f"{found} Neither more {askers(data)} nor more seeds alone would show {size}: more of both are needed."
     return f"{found} To show {size} takes {' or '.join(ways)}."
 
 
@@ -256,11 +218,11 @@ def _undecided(data: dict[str, Any], rows: dict[tuple[str, str], Row]) -> list[s
     """What to do where nothing was shown: look harder, or look elsewhere."""
     open_ = [row for row in data["power"] if rows[MIXED, row["against"]]["verdict"] != "helps"]
     if any(row["effect"] <= 0 for row in open_):
-        behind = [PLAIN[row["against"]] for row in open_ if row["effect"] <= 0]
+        behind = [named(data)[row["against"]] for row in open_ if row["effect"] <= 0]
         return [f"Change the generator or its settings: it is not ahead of {listed(behind)}."]
     if any(row["requests_needed"] or row["seeds_needed"] for row in open_):
         return [
-            "Prove it again with more shoppers or more seeds, as many as are said above, or let it be."
+            f"Prove it again with more {askers(data)} or more seeds, as many as are said above, or let it be."
         ]
     return ["Let it be: an effect this small cannot be shown with such data."]
 
@@ -288,7 +250,7 @@ def _stronger(data: dict[str, Any]) -> str:
 
 def _lower(data: dict[str, Any]) -> bool:
     """Whether a lower value of the deciding metric is the better one; its lifts are gains all the same."""
-    return bool(data.get("better", {}).get(data["decisive"]["metric"]) == "lower")
+    return bool(data["better"].get(data["decisive"]["metric"]) == "lower")
 
 
 def _decides(row: Row, decisive: dict[str, Any]) -> bool:

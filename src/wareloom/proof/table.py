@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from wareloom.evaluation.ranking import Evaluation
-from wareloom.proof.arms import REAL, Plan
+from wareloom.experiment.engine import Found
+from wareloom.experiment.plan import REAL, Plan
 from wareloom.stats.bootstrap import Interval, combine, resample, verdict
 from wareloom.stats.power import detectable, power, requests_needed, seeds_needed, spread
 
@@ -46,13 +47,20 @@ class Table:
     """Means over requests of every (arm, metric/slice) of one way to order ties, resampled together."""
 
     def __init__(
-        self, mode: dict[str, Any], seeds: int, plan: Plan, rng: np.random.Generator
+        self,
+        found: Found,
+        seeds: int,
+        plan: Plan,
+        rng: np.random.Generator,
+        *,
+        turned: bool = False,
     ) -> None:
-        """`mode`: what the experiment found, its cells by (arm, seed) and its baselines by name."""
-        self.ties, self.seeds, self.cells, self.plan = mode["ties"], seeds, mode["cells"], plan
-        self.refused = {name: e for name, e in mode["baselines"].items() if isinstance(e, str)}
+        """`turned`: whether the cells hold means with their sign turned; they get their own back in what is told."""
+        self.ties, self.seeds, self.cells, self.plan = found.ties, seeds, found.cells, plan
+        self.turned = turned
+        self.refused = {name: e for name, e in found.baselines.items() if isinstance(e, str)}
         self.singles: dict[str, Evaluation] = {
-            n: e for n, e in mode["baselines"].items() if isinstance(e, Evaluation)
+            n: e for n, e in found.baselines.items() if isinstance(e, Evaluation)
         }
         every = [self.cells[arm, 0] for arm in plan.arms]
         self.measures = [
@@ -90,48 +98,38 @@ class Table:
     def _single(self, measure: str, column: int, per_seed: np.ndarray) -> dict[str, Any]:
         values = self.values[:, column]
         found = combine(float(np.nanmean(values)), self.means[:, column], per_seed)
-        return {
-            **self._head(measure, values),
-            "mean": found.mean,
-            "low": found.low,
-            "high": found.high,
-        }
+        mean, low, high = found.mean, found.low, found.high
+        if self.turned:
+            mean, low, high = -mean, -high, -low
+        return {**self._head(measure, values), "mean": mean, "low": low, "high": high}
+
+    def _whole(self, head: dict[str, Any], cells: list[Evaluation]) -> Rows:
+        """Metrics of all requests at once, such as coverage or AUC, which have no interval."""
+        told = {measure.partition("/")[0] for measure in self.measures}
+        rows = []
+        for metric in sorted(cells[0].overall.keys() - told):
+            mean = float(np.mean([cell.overall[metric] for cell in cells]))
+            blank = {"low": None, "high": None, "requests": None}
+            rows.append({**head, "metric": metric, "slice": "all", "mean": mean, **blank})
+        return rows
 
     def arms(self) -> Rows:
         """Mean and interval of every arm, metric and slice; metrics of the whole catalogue have no interval."""
         rows = []
         for arm in self.plan.arms:
+            head = {"ties": self.ties, "arm": arm}
             for measure in self.measures:
                 row = self._single(measure, self.column[arm, measure], self._seeds(arm, measure))
-                rows.append({"ties": self.ties, "arm": arm, **row})
-            whole = self.cells[arm, 0].overall.keys() - {m.partition("/")[0] for m in self.measures}
-            for metric in sorted(whole):
-                mean = float(
-                    np.mean([self.cells[arm, seed].overall[metric] for seed in range(self.seeds)])
-                )
-                blank = {"low": None, "high": None, "requests": None}
-                rows.append(
-                    {
-                        "ties": self.ties,
-                        "arm": arm,
-                        "metric": metric,
-                        "slice": "all",
-                        "mean": mean,
-                        **blank,
-                    }
-                )
+                rows.append({**head, **row})
+            rows += self._whole(head, [self.cells[arm, seed] for seed in range(self.seeds)])
         return rows
 
     def training(self) -> Rows:
-        """What every arm was trained on: events, and gradient updates where its ranker takes any, seed by seed."""
+        """What every arm was trained on: rows, and gradient updates where its ranker takes any, seed by seed."""
         rows = []
         for arm in self.plan.arms:
             seeds = [self.cells[arm, seed].training for seed in range(self.seeds)]
-            own = {
-                name: [each[name] for each in seeds]
-                for name in ("events", "updates")
-                if name in seeds[0]
-            }
+            own = {name: [each[name] for each in seeds] for name in seeds[0]}
             rows.append({"ties": self.ties, "arm": arm, **own})
         return rows
 
@@ -141,7 +139,7 @@ class Table:
         for arm, against in self.plan.comparisons:
             for measure in self.measures:
                 a, b = self.column[arm, measure], self.column[against, measure]
-                base = float(np.nanmean(self.values[:, b]))
+                base = abs(float(np.nanmean(self.values[:, b])))
                 difference = float(np.nanmean(self.values[:, a] - self.values[:, b]))
                 seeds = self._seeds(arm, measure) - self._seeds(against, measure)
                 interval = combine(difference, self.means[:, a] - self.means[:, b], seeds)
@@ -160,6 +158,7 @@ class Table:
             for measure in (m for m in self.measures if (name, m) in self.column):
                 row = self._single(measure, self.column[name, measure], np.zeros(1))
                 rows.append({"ties": self.ties, "ranker": name, **row})
+            rows += self._whole({"ties": self.ties, "ranker": name}, [self.singles[name]])
         return rows + [
             {"ties": self.ties, "ranker": name, "refused": reason}
             for name, reason in self.refused.items()
@@ -180,7 +179,7 @@ class Table:
                 )
                 for name in (arm, control)
             )
-            of, base = spread(a - b), float(np.nanmean(b))
+            of, base = spread(a - b), abs(float(np.nanmean(b)))
             size = float(np.nanmean(a - b)) if effect is None else effect * base
             least = detectable(of)
             rows.append(

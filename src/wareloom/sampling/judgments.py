@@ -41,12 +41,12 @@ class JudgmentPool:
     report: dict[str, Any]
     """What was taken of the sample, and why"""
 
-    def told(self) -> dict[str, Any]:
+    def about(self) -> dict[str, Any]:
         """What a proof says of it."""
         grades = self.kept["grade"].round(0).value_counts().sort("grade")
         return {
-            "events": len(self.kept),
-            "users": self.kept["query"].n_unique(),
+            "judgments": len(self.kept),
+            "queries": self.kept["query"].n_unique(),
             "grades": {f"{grade:g}": count for grade, count in grades.iter_rows()},
             "screens": {"judgments": self.report},
             "origin": self.origin,

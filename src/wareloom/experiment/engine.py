@@ -1,0 +1,331 @@
+"""The engine: lists the cells of a study, has them computed, and chooses the ratio.
+
+A cell is asked for by what it is (`Cell`, `Beside`, `Told`), found in the store, or computed and put there. Who computes
+is an executor's matter: here, in processes beside, or on a cluster. All of them call `Bench.compute`.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from wareloom.core.run import Run
+from wareloom.core.settings import configure
+from wareloom.errors import MemoryLimitError
+from wareloom.evaluation.ranking import Evaluation
+from wareloom.experiment.executors import Job, Task, executor_for
+from wareloom.experiment.pieces import Pieces
+from wareloom.experiment.plan import MIXED, REAL, TEACHER, WITHOUT_POOL, Plan
+from wareloom.experiment.store import store_at
+from wareloom.experiment.study import Cell, Study
+from wareloom.preparing.splits import Split
+from wareloom.shop import Shop
+
+BESIDE = ("seeds", "baselines", "effect", "guard", "shares", "lift_by_ratio", "leave_out")
+"""Settings of a proof that change no finished cell: how many there are, what stands beside, and how it is put"""
+OF_SYNTHESIS = ("generator", "ratios")
+"""Settings that do not touch what is trained on real data alone: proofs of several generators share it"""
+OF_ARMS = (*OF_SYNTHESIS, "ranker", "ranker_settings", "updates")
+"""Settings that do not touch what stands beside all arms"""
+
+
+@dataclass(frozen=True)
+class Beside:
+    """A ranker on real data alone, beside the arms."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class Told:
+    """What is said of the synthetic data of the first seed."""
+
+
+Piece = Cell | Beside | Told
+KINDS: dict[str, type[Any]] = {"cell": Cell, "beside": Beside, "told": Told}
+
+
+@dataclass(frozen=True)
+class Found:
+    """What one order of ties came to."""
+
+    ties: str
+    split: dict[str, Any]
+    task: dict[str, Any]
+    choice: dict[str, Any]
+    """The ratio that was taken, and what was tried"""
+    cells: dict[tuple[str, int], Evaluation]
+    """By arm and seed, on the test part"""
+    baselines: dict[str, Evaluation | str]
+    """By name; why, where one could not be had"""
+    told: dict[str, Any]
+
+
+class Bench:
+    """One study in one order of ties: finds its pieces, or computes them."""
+
+    def __init__(self, study: Study, mode: str, address: str | Path | None) -> None:
+        """`address`: the store that keeps finished pieces; None keeps them in memory."""
+        self.study, self.mode, self.settings, self.run = study, mode, study.settings, study.run
+        how = study.parts.how["settings"] if study.parts else None
+        base = [study.kind, mode, study.shop.fingerprint, study.run.seed, study.run.arithmetic, how]
+        keyed = {name: value for name, value in asdict(self.settings).items() if name not in BESIDE}
+        self.pieces = Pieces(None if address is None else store_at(address), base, keyed)
+        self._tasks: dict[str, Any] = {}
+        self._pools: dict[tuple[Any, ...], Any] = {}
+
+    @cached_property
+    def parts(self) -> Split:
+        """The shop, split."""
+        return self.study.prepare(self.mode)
+
+    @cached_property
+    def plan(self) -> Plan:
+        """The arms."""
+        return self.study.plan()
+
+    def task(self, part: str) -> Any:
+        """What the "validation" or "test" part asks."""
+        if part not in self._tasks:
+            self._tasks[part] = self.study.task(self.parts, part)
+        return self._tasks[part]
+
+    def run_of(self, seed: int) -> Run:
+        """The run of one of the proof's seeds."""
+        return self.run.with_(seed=self.run.seed_for("proof", seed))
+
+    def get(self, piece: Piece) -> Any:
+        """Return a piece that was computed before, else compute and keep it."""
+        piece = self.plain(piece)
+        key = self.key(piece)
+        if (kept := self.pieces.get(key)) is not None:
+            return kept
+        self.pieces.put(key, self._work(piece))
+        return self.pieces.get(key)
+
+    def compute(self, call: dict[str, Any]) -> None:
+        """Compute the piece that plain values name, see `call_of`, unless it is there."""
+        values = dict(call)
+        self.get(KINDS[values.pop("piece")](**values))
+
+    def plain(self, piece: Piece) -> Piece:
+        """A cell without what changes nothing in it: where no seed changes anything, the first serves for all."""
+        if isinstance(piece, Cell) and piece.arm in WITHOUT_POOL:
+            piece = replace(piece, ratio=0.0, without="")
+            if piece.share == 1.0 and not self.study.random:
+                piece = replace(piece, seed=0)
+        return piece
+
+    def key(self, piece: Piece) -> str:
+        """Where a piece lies in the store."""
+        piece = self.plain(piece)
+        if isinstance(piece, Beside):
+            values = self.study.beside[piece.name]
+            return self.pieces.key(["baseline", piece.name, values], untouched=OF_ARMS)
+        if isinstance(piece, Told):
+            return self.pieces.key(["told"])
+        alone = piece.arm in WITHOUT_POOL and self.plan.leader == REAL
+        return self.pieces.key(
+            ["cell", asdict(piece)], untouched=OF_SYNTHESIS if alone or piece.arm == REAL else ()
+        )
+
+    def leader(self, cell: Cell) -> Cell | None:
+        """The cell whose gradient updates this one takes; None where it takes its own, or a number that is named."""
+        leads = self.plan.leader
+        if self.settings.updates or not self.study.gradient or cell.arm in (leads, TEACHER):
+            return None
+        return None if leads == MIXED and cell.arm == REAL else replace(cell, arm=leads)
+
+    def tasks(self, pieces: Iterable[Piece]) -> list[Task]:
+        """What an executor is given: the pieces that are not there yet, and those that they wait for."""
+        found: dict[str, Task] = {}
+
+        def add(piece: Piece) -> str:
+            piece = self.plain(piece)
+            key = self.key(piece)
+            if key not in found and self.pieces.get(key) is None:
+                leader = self.leader(piece) if isinstance(piece, Cell) else None
+                after = (add(leader),) if leader else ()
+                found[key] = Task(
+                    key, {"mode": self.mode} | call_of(piece), after, self.label(piece)
+                )
+            return key
+
+        for piece in pieces:
+            add(piece)
+        there = set(found)
+        return [
+            replace(task, after=tuple(key for key in task.after if key in there))
+            for task in found.values()
+        ]
+
+    def label(self, piece: Piece) -> str:
+        """What a piece is called in the progress."""
+        where = f"{self.mode} ties, " if len(self.study.modes) > 1 else ""
+        if isinstance(piece, Cell):
+            return f"{where}seed {piece.seed}: {self.settings.ranker} on {piece.arm}"
+        return where + (
+            f"{piece.name} on real data" if isinstance(piece, Beside) else "synthetic data"
+        )
+
+    def pool(self, cell: Cell) -> Any:
+        """Synthetic data for a cell, enough for the largest ratio; only the latest is held."""
+        key = (cell.seed, cell.share, cell.without)
+        if key not in self._pools:
+            run = self.run_of(cell.seed)
+            train = self.study.share_of(self.parts.train, cell.share, run)
+            self._pools = {key: self.study.pool(self.parts, train, cell, run)}
+        return self._pools[key]
+
+    def _work(self, piece: Piece) -> Any:
+        if isinstance(piece, Cell):
+            return self._train(piece)
+        if isinstance(piece, Told):
+            return self.study.told(self.parts, self.pool(Cell(arm=MIXED, seed=0)))
+        run = self.run_of(0)
+        try:
+            with run.task(self.label(piece)):
+                values = self.study.beside[piece.name]
+                return self.study.baseline(piece.name, values, self.parts, self.task("test"), run)
+        except MemoryLimitError as error:
+            return str(error)
+
+    def _train(self, cell: Cell) -> Evaluation:
+        """Train one cell and measure it.
+
+        The leading arm of a seed goes first; every other takes as many gradient updates as it did, so that no arm is
+        ahead for having been trained longer.
+        """
+        run, study = self.run_of(cell.seed), self.study
+        updates = self.settings.updates
+        if leader := self.leader(cell):
+            updates = self.get(leader).training.get("updates", 0)
+        ranker = study.reference(cell, lambda: self.pool(cell))
+        if ranker is not None:
+            return study.evaluate(ranker, self.task(cell.part), run)
+        train = study.share_of(self.parts.train, cell.share, run)
+        data = train
+        if cell.arm not in WITHOUT_POOL:
+            data = study.training(cell, train, lambda: self.pool(cell), run)
+        ranker = study.ranker(cell)
+        with run.task(self.label(cell)):
+            ranker.fit(data, run.with_(updates=updates) if updates else run)
+        found = study.evaluate(ranker, self.task(cell.part), run)
+        training = {study.rows: data.rows(study.rows)}
+        if (taken := study.updates_of(ranker)) is not None:
+            training["updates"] = taken
+        return replace(found, training=training)
+
+
+def call_of(piece: Piece) -> dict[str, Any]:
+    """A piece as plain values that `Bench.compute` takes."""
+    name = next(name for name, cls in KINDS.items() if isinstance(piece, cls))
+    return {"piece": name, **asdict(piece)}
+
+
+class Engine:
+    """A study from split to cells."""
+
+    def __init__(self, study: Study) -> None:
+        self.study, self.run = study, study.run
+        self.executor = executor_for(study.run.on, study.run.jobs, study.run.cache)
+        self.benches = {mode: Bench(study, mode, study.run.cache) for mode in study.modes}
+
+    def ahead(self, mode: str, pieces: Sequence[Piece]) -> None:
+        """Have the executor compute what is not there yet; in this process each is computed where it is asked for."""
+        if self.executor is None or not (tasks := self.benches[mode].tasks(pieces)):
+            return
+        with self.run.task(f"{len(tasks)} cells", len(tasks)) as advance:
+            self.executor.run(job_of(self.study), tasks, lambda task: advance(1))
+
+    def found(self, mode: str) -> Found:
+        """Choose the ratio on validation data, then evaluate every arm and baseline on the test part."""
+        bench, study = self.benches[mode], self.study
+        choice = self.choose(mode)
+        named = (REAL, *(arm for arm in bench.plan.arms if arm != REAL))
+        ratio, seeds = choice["ratio"], range(study.settings.seeds)
+        cells = {
+            (arm, seed): Cell(arm=arm, seed=seed, ratio=ratio) for seed in seeds for arm in named
+        }
+        beside = {name: Beside(name) for name in study.beside}
+        # What is told of the first seed's pool comes first, while that pool is still at hand.
+        told = Told()
+        self.ahead(mode, [told, *cells.values(), *beside.values()])
+        return Found(
+            ties=mode,
+            told=bench.get(told),
+            cells={key: bench.get(cell) for key, cell in cells.items()},
+            baselines={name: bench.get(piece) for name, piece in beside.items()},
+            split=bench.parts.how,
+            task=bench.task("test").about(),
+            choice=choice,
+        )
+
+    def choose(self, mode: str) -> dict[str, Any]:
+        """Evaluate each ratio with the first seed on the validation part; nothing is chosen where there are none."""
+        bench, headline, ratios = (
+            self.benches[mode],
+            self.study.settings.headline,
+            self.study.ratios,
+        )
+        if not ratios:
+            return {"ratio": 1.0, "metric": headline, "tried": [], "real": None}
+        plain = Cell(arm=REAL, seed=0, part="validation")
+        asked = [plain, *(replace(plain, arm=MIXED, ratio=ratio) for ratio in ratios)]
+        self.ahead(mode, asked)
+        real, *found = (bench.get(cell).overall[headline] for cell in asked)
+        tried = [{"ratio": r, "value": v} for r, v in zip(ratios, found, strict=True)]
+        sign = -1 if self.study.better()[headline] == "lower" else 1
+        best = max(tried, key=lambda entry: (sign * entry["value"], -entry["ratio"]))
+        return {"ratio": best["ratio"], "metric": headline, "tried": tried, "real": real}
+
+
+def job_of(study: Study) -> Job:
+    """What a worker needs to compute any piece of a study: plain values alone."""
+    assert study.run.cache is not None, "executors need a store"
+    assert study.shop.path is not None, "executors need a shop that lies on disk"
+    run = study.run.with_(
+        threads=max(1, study.run.cores // max(1, study.run.jobs)),
+        jobs=1,
+        on="local",
+        quiet=True,
+        watch=None,
+    )
+    cls = type(study)
+    told = {
+        "study": f"{cls.__module__}:{cls.__qualname__}",
+        "settings": asdict(study.settings),
+        "shop": str(study.shop.path),
+        "parts": str(study.parts.path) if study.parts and study.parts.path else None,
+        "run": asdict(run) | {"cache": str(study.run.cache)},
+    }
+    return Job("wareloom.experiment.engine:open_study", told)
+
+
+def open_study(told: dict[str, Any]) -> Callable[[dict[str, Any]], None]:
+    """Open what `job_of` told of, in a worker; returns what computes one piece."""
+    cls: type[Study] = _imported(told["study"])
+    settings = configure(cls.settings_of, told["settings"])
+    run = Run(**told["run"])
+    parts = Split.open(told["parts"]) if told["parts"] else None
+    study = cls(Shop.open(told["shop"]), settings, run, parts)
+    benches: dict[str, Bench] = {}
+
+    def work(call: dict[str, Any]) -> None:
+        values = dict(call)
+        mode = values.pop("mode")
+        if mode not in benches:
+            benches[mode] = Bench(study, mode, told["run"]["cache"])
+        benches[mode].compute(values)
+
+    return work
+
+
+def _imported(name: str) -> Any:
+    module, _, attribute = name.partition(":")
+    return functools.reduce(getattr, attribute.split("."), importlib.import_module(module))

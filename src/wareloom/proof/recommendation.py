@@ -1,0 +1,185 @@
+"""The proof of recommendation: one ranker trained on every arm, all judged on the same held-out requests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+
+from wareloom.core.family import RANKERS
+from wareloom.core.run import Run
+from wareloom.core.settings import Share, configure
+from wareloom.errors import InputError, SettingError
+from wareloom.evaluation.ranking import DEFAULT_METRICS, Evaluation, evaluate, metric
+from wareloom.evaluation.tasks import Task, build_task
+from wareloom.experiment.plan import FEATURES, REAL, TEACHER, Plan
+from wareloom.experiment.settings import ExperimentSettings
+from wareloom.experiment.study import Cell, Study
+from wareloom.preparing.splits import Split, SplitSettings, split
+from wareloom.proof.arms import plan, training_data
+from wareloom.proof.curves import curves
+from wareloom.rankers import Ranker
+from wareloom.sampling.generator import Pool
+from wareloom.shop import Log, Shop
+
+BASELINES = ("popularity", "personal", "transitions", "item_knn", "ease")
+SHARES = (0.05, 0.1, 0.2, 0.5, 1.0)
+"""Shares of the training users of a learning curve, where none are named"""
+TIES = Literal["shuffled", "file"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProofSettings(ExperimentSettings):
+    """What is proved of recommendation, and how hard."""
+
+    ranker: str = "transitions"
+    """The ranker that every arm trains."""
+    baselines: dict[str, dict[str, Any]] = field(
+        default_factory=lambda: {name: {} for name in BASELINES}
+    )
+    """Strong rankers, with their settings, that stand beside on real data alone."""
+    metrics: tuple[str, ...] = DEFAULT_METRICS
+    """The first is the one that decides."""
+    repeats: Literal["auto", "rank", "mask"] = "auto"
+    """Whether items of the history are ranked again: where the log repeats, always, or never."""
+    ties: tuple[TIES, ...] = ("shuffled", "file")
+    """How events of one user and one time are ordered; the first decides. One is enough where there are no ties."""
+    features: str = "tfidf"
+    """What the arm "real, features" sets the ranker's `text` to, where the generator knows text."""
+    shares: tuple[Share, ...] | Literal["auto"] = ()
+    """Shares of the training users at which the lift is measured too; "auto" takes 5, 10, 20, 50 and 100 %."""
+    lift_by_ratio: bool = False
+    """Whether the lift of every ratio is measured on the validation part, with all seeds."""
+    leave_out: bool = False
+    """Whether a generator of several synthesizers is tried without each of them."""
+
+    @property
+    def curve(self) -> tuple[float, ...]:
+        """The shares of the learning curve, in rising order."""
+        return SHARES if self.shares == "auto" else tuple(sorted(self.shares))
+
+    def _check(self) -> None:
+        super()._check()
+        if not self.ties:
+            raise SettingError("A proof needs an order of ties: shuffled or file.")
+        if any(share == 0 for share in self.curve):
+            raise SettingError(f"Shares of the training users lie above 0, not {self.shares}.")
+        if self.leave_out and len(self.generator.named()) < 2:
+            raise SettingError(
+                "leave_out needs a generator of at least two synthesizers: there is nothing to leave."
+            )
+
+    def check(self) -> None:
+        """See `ExperimentSettings.check`; metrics have to judge rankings."""
+        super().check()
+        for name in self.metrics:
+            metric(name)
+
+
+class Recommendation(Study):
+    """Whether synthetic behaviour lifts a ranker that is asked for what a user wants next."""
+
+    kind: ClassVar[str] = "recommendation"
+    settings_of: ClassVar[type[ExperimentSettings]] = ProofSettings
+    settings: ProofSettings
+
+    def check(self) -> None:
+        """Raise `InputError` where there is no behaviour."""
+        if not self.shop.has("events"):
+            raise InputError(
+                "A proof needs the table 'events': without it there is no behaviour to hold out."
+            )
+
+    @cached_property
+    def modes(self) -> tuple[str, ...]:
+        """The orders of ties that were asked for; one where no user has two events of one time."""
+        return self.settings.ties if has_ties(self.shop) else ("file",)
+
+    def stream(self, mode: str) -> str:
+        """Each order of ties has random numbers of its own."""
+        return mode
+
+    def plan(self) -> Plan:
+        """The arms that apply to the generator and the ranker."""
+        return plan(self.settings.generator, self.settings.ranker, self.settings.ranker_settings)
+
+    def prepare(self, mode: str) -> Split:
+        """Split the shop with its ties "shuffled" or in the order of the "file"."""
+        if mode == "file":
+            return super().prepare(mode)
+        how = self.settings.split
+        if self.parts is not None:
+            how = configure(SplitSettings, self.parts.how["settings"])
+        return arranged(self.shop, how, mode, self.run)
+
+    def task(self, parts: Split, part: str) -> Task:
+        """The requests of the part."""
+        return build_task(parts, part, self.settings.repeats)
+
+    def pool(self, parts: Split, train: Shop, cell: Cell, run: Run) -> Pool:
+        """Synthetic shoppers, and the controls' that are drawn when they are asked for."""
+        generator = self.settings.generator
+        most = max(self.settings.ratios) * generator.supply
+        users = int(np.ceil(most * 1.1 * len(Log.of(train).users))) + 1
+        if cell.without:
+            generator = generator.without(cell.without)
+        return generator.pool(train, parts.held_out(), users, run)
+
+    def training(self, cell: Cell, train: Shop, pool: Callable[[], Pool], run: Run) -> Shop:
+        """The real events with those that the arm adds."""
+        return training_data(self.settings.generator, cell.arm, train, pool(), cell.ratio, run)
+
+    def ranker(self, cell: Cell) -> Ranker:
+        """The ranker; with the text as features in the arm of that name."""
+        own = {"text": self.settings.features} if cell.arm == FEATURES else {}
+        made: Ranker = RANKERS.make(self.settings.ranker, **self.settings.ranker_settings | own)
+        return made
+
+    def reference(self, cell: Cell, pool: Callable[[], Pool]) -> Ranker | None:
+        """The generator itself as a ranker, in the arm of that name."""
+        return pool().teachers[0].as_ranker() if cell.arm == TEACHER else None  # type: ignore[attr-defined]
+
+    def evaluate(self, ranker: Ranker, task: Task, run: Run) -> Evaluation:
+        """Rank the whole catalogue for every request."""
+        return evaluate(ranker, task, self.settings.metrics, run)
+
+    def told(self, parts: Split, pool: Pool) -> dict[str, Any]:
+        """How much the generator made, what the screens took of it, and how it looks beside the real log."""
+        screened, kept = pool.screened, pool.screened.kept
+        origins = kept.scan("events").select("origin").unique(maintain_order=True).collect()
+        return {
+            "synthetic": {
+                "users": len(Log.of(kept).users),
+                "events": kept.rows("events"),
+                "screens": screened.report,
+                "sampling": screened.sampling,
+                "origin": ", ".join(origins.to_series().to_list()),
+            },
+            "curves": curves({REAL: parts.train, "synthetic": kept, "naive": pool.naive}),
+        }
+
+
+def arranged(shop: Shop, how: SplitSettings, mode: str, run: Run) -> Split:
+    """Split a shop with its ties "shuffled" or in the order of the "file", into parts held in memory."""
+    dealt = deal_ties(shop, run.seed_for("ties")) if mode == "shuffled" else shop
+    parts = split(dealt, how, None, run)
+    train, validation, test = (part.in_memory() for part in parts)
+    return Split(train, validation, test, parts.how)
+
+
+def has_ties(shop: Shop) -> bool:
+    """Whether a user has two events of one time."""
+    if not shop.has("events", "time"):
+        return False
+    log = Log.of(shop)
+    inner = log.user[1:] == log.user[:-1]
+    return bool(np.any(inner & (log.time[1:] == log.time[:-1])))
+
+
+def deal_ties(shop: Shop, seed: int) -> Shop:
+    """Put the rows of a timed log in random order, so that a sort by time leaves events of one time in random order."""
+    events = shop.table("events")
+    return shop.with_tables(events=events[np.random.default_rng(seed).permutation(len(events))])

@@ -1,0 +1,249 @@
+"""The proof of search: one ranker trained on every arm's judgments, all judged on the same held-out queries."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Annotated, Any, ClassVar, Literal
+
+from annotated_types import Gt, Le
+
+from wareloom.core.run import Run
+from wareloom.core.settings import Count
+from wareloom.errors import InputError, SettingError
+from wareloom.evaluation.judged_items import (
+    RELEVANT,
+    Gain,
+    QueryMeasures,
+    QueryTask,
+    evaluate_queries,
+)
+from wareloom.evaluation.ranking import Evaluation, metric
+from wareloom.experiment.plan import CONTROLS, MIXED, NAIVE, REAL, REPEATED, SYNTHETIC, Plan
+from wareloom.experiment.settings import ExperimentSettings, make
+from wareloom.experiment.study import Cell, Study, Words
+from wareloom.metrics import RequestMetric
+from wareloom.preparing.splits import Split, SplitSettings
+from wareloom.rankers import Ranker
+from wareloom.rankers.search.base import SearchRanker
+from wareloom.sampling.generator import Generator
+from wareloom.sampling.judgments import NOTHING, JudgmentPool, added, make_pool, real_rows
+from wareloom.shop import Shop
+from wareloom.shop.queries import labelled
+
+NO_SYNTHESIZER = ""
+"""There is no synthesizer of judgments that would do for every shop: it has to be named."""
+UNLABELLED = Plan(
+    controls=(REAL, NAIVE),
+    left_out={
+        REPEATED: "no query is labelled, so there is nothing to repeat",
+        SYNTHETIC: "no query is labelled, so that all that is learned from is synthetic as it is",
+    },
+    leader=MIXED,
+)
+"""The arms where nobody judged anything: the ranker untaught, taught on runs of words of titles, and on what is
+proved"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class QueryProofSettings(ExperimentSettings):
+    """What is proved of search, and how hard."""
+
+    renamed: ClassVar[Mapping[str, str]] = {"decides": "primary", "untold": "single_grade"}
+
+    generator: Generator = field(
+        default_factory=lambda: Generator(synthesizer=NO_SYNTHESIZER, screens=())
+    )
+    """The synthesizer, whose samples have the table judgments. The screens look at events, so none is applied: rows on
+    unknown items and of held-out queries are always taken."""
+    ranker: str = "lambdamart"
+    """The ranker of search that every arm trains."""
+    baselines: dict[str, dict[str, Any]] = field(default_factory=lambda: {"bm25": {}})
+    """Other rankers of search, with their settings, that stand beside on real data alone, untaught where there is none.
+    One that is there twice is told apart by what follows it: "fusion", "fusion (rrf)"."""
+    members: bool = False
+    """Whether the members of a ranker that is made of others are measured alone, too, on the whole catalogue."""
+    split: SplitSettings = field(default_factory=lambda: SplitSettings(by="query"))
+    labelled: Count | None = None
+    """How many queries of the training part people have judged, as far as ranker and synthesizer are told; None all of
+    them. With 0 the ranker is compared with itself untaught, and with itself taught on runs of words of titles."""
+    queries: Count = 0
+    """Synthetic queries that are mixed in; 0 goes by `ratios`. It has to be named where no query is labelled."""
+    metrics: tuple[str, ...] = ("ndcg@10",)
+    """What is measured on each query's judged items alone, by grade."""
+    catalogue_metrics: tuple[str, ...] = ("recall@10", "recall@100")
+    """What is measured with the whole catalogue ranked: ndcg by grade, all others by `relevant`. Items that nobody
+    judged count as wrong there. A metric that `metrics` has too is called "ndcg@10, all items"."""
+    primary: Literal["judged", "catalogue"] = "judged"
+    """Whether the first of `metrics` or the first of `catalogue_metrics` decides."""
+    gain: Gain = "linear"
+    """What a grade is worth in ndcg: itself, or 2^grade - 1."""
+    single_grade: bool = False
+    """Whether queries count whose judged items all have one grade: among these every order is as good."""
+    relevant: Annotated[float, Gt(0), Le(3)] = RELEVANT
+    """The grade, of 0 to 3, from which an item is right in the whole catalogue."""
+
+    @property
+    def measures(self) -> QueryMeasures:
+        """What is measured of every ranker."""
+        return QueryMeasures(
+            metrics=self.metrics, catalogue_metrics=self.catalogue_metrics, members=self.members
+        )
+
+    @property
+    def headline(self) -> str:
+        """The metric that decides."""
+        if self.primary == "judged":
+            return self.metrics[0]
+        return self.measures.called(self.catalogue_metrics[0])
+
+    def _check(self) -> None:
+        super()._check()
+        if self.labelled == 0 and not self.queries:
+            raise SettingError(
+                "With no query labelled there is nothing to take a ratio of: set queries, such as 10000."
+            )
+        if self.primary == "catalogue" and not self.catalogue_metrics:
+            raise SettingError(
+                "primary='catalogue' needs a metric among catalogue_metrics, such as ndcg@10."
+            )
+        if self.split.by != "query":
+            raise SettingError(
+                f"A proof of search splits by query, not by {self.split.by}: one query's judgments must stay together."
+            )
+
+    def check(self) -> None:
+        """See `ExperimentSettings.check`; the generator has to make judgments, metrics have to be means over queries."""
+        if self.generator.members or self.generator.synthesizer == NO_SYNTHESIZER:
+            raise SettingError(
+                "A proof of search needs one synthesizer whose samples have the table judgments: name it "
+                "(--with NAME, or --with package.module:Class for one of your own)."
+            )
+        if self.generator.mixer != "ratio" or self.generator.mixer_settings:
+            raise SettingError(
+                f"Judgments are mixed by their ratio alone; the mixer {self.generator.mixer!r} blends users' events."
+            )
+        for name in (*self.metrics, *self.catalogue_metrics):
+            if not isinstance(metric(name), RequestMetric):
+                raise SettingError(
+                    f"The metric {name!r} is no mean over queries: take one such as ndcg@10."
+                )
+        super().check()
+
+    def check_ranker(self, label: str, ranker: Any) -> None:
+        """Raise `SettingError` for what reads no queries."""
+        if not isinstance(ranker, SearchRanker):
+            raise SettingError(
+                f"The ranker {label!r} does not read queries: choose lambdamart or bm25."
+            )
+
+
+class Search(Study):
+    """Whether synthetic judgments make a ranker answer real held-out queries better; its requests are queries."""
+
+    kind: ClassVar[str] = "search"
+    settings_of: ClassVar[type[ExperimentSettings]] = QueryProofSettings
+    rows: ClassVar[str] = "judgments"
+    default_split: ClassVar[str] = "query"
+    settings: QueryProofSettings
+
+    def check(self) -> None:
+        """Raise `InputError` where nobody judged anything."""
+        if not self.shop.rows("judgments"):
+            raise InputError(
+                "A proof of search needs the table 'judgments': grades that people gave items for queries."
+            )
+
+    @property
+    def untaught(self) -> bool:
+        """Whether no query is labelled, so that real data alone is the ranker untaught."""
+        return self.settings.labelled == 0
+
+    @property
+    def words(self) -> Words:
+        """Queries are asked, and queries are synthesised."""
+        naive = "real queries with items and grades drawn at random"
+        arms = dict(Words().arms)
+        if self.untaught:
+            arms[REAL], naive = "the ranker untaught", "runs of words cut out of titles"
+        return Words(askers="queries", arms=arms | {NAIVE: naive})
+
+    def plan(self) -> Plan:
+        """The arms of every proof; where nothing is labelled, those that do not need labels."""
+        return UNLABELLED if self.untaught else Plan()
+
+    def better(self) -> dict[str, str]:
+        """All of them rise."""
+        measures = self.settings.measures
+        names = (*self.settings.metrics, *map(measures.called, self.settings.catalogue_metrics))
+        return dict.fromkeys(names, "higher")
+
+    def prepare(self, mode: str) -> Split:
+        """The parts, with so many labelled queries in the training part as were asked for."""
+        parts = super().prepare(mode)
+        return replace(parts, train=labelled(parts.train, self.settings.labelled, self.run))
+
+    @property
+    def ratios(self) -> tuple[float, ...]:
+        """Nothing is chosen where the number of synthetic queries is named."""
+        return () if self.settings.queries else self.settings.ratios
+
+    @cached_property
+    def gradient(self) -> bool:
+        """Whether the ranker, or one that it is made of, is taught by gradient updates."""
+        made = self._made()
+        assert isinstance(made, SearchRanker)
+        return made.by_updates()
+
+    def updates_of(self, ranker: Ranker) -> int | None:
+        """Gradient updates of the ranker, or of the member that took most."""
+        assert isinstance(ranker, SearchRanker)
+        return int(getattr(ranker, "updates_", 0)) if ranker.by_updates() else None
+
+    def task(self, parts: Split, part: str) -> QueryTask:
+        """The queries of the part."""
+        of = self.settings
+        return QueryTask.of(
+            getattr(parts, part), part, of.relevant, single_grade=of.single_grade, gain=of.gain
+        )
+
+    def pool(self, parts: Split, train: Shop, cell: Cell, run: Run) -> JudgmentPool:
+        """Synthetic judgments of one seed, enough for the largest ratio."""
+        settings = self.settings
+        return make_pool(settings.generator, parts, max(settings.ratios), run, settings.queries)
+
+    def training(self, cell: Cell, train: Shop, pool: Callable[[], JudgmentPool], run: Run) -> Shop:
+        """The training part with the judgments of an arm; all arms with added judgments have as many of them."""
+        made = pool()
+        real = real_rows(train) if train.rows("judgments") else NOTHING
+        rows = {REPEATED: made.repeated, NAIVE: made.naive}.get(cell.arm, made.kept)
+        count = len(made.kept) if self.settings.queries else cell.ratio * len(real)
+        more = added(rows, count, run.rng("judgments", "mix"))
+        beside = cell.arm in (*CONTROLS, MIXED)
+        return train.with_tables(judgments=real.vstack(more) if beside else more)
+
+    def ranker(self, cell: Cell) -> Ranker:
+        """The ranker; untaught on real data alone where there are no labels."""
+        made = self._made()
+        assert isinstance(made, SearchRanker)
+        return made.untaught() if self.untaught and cell.arm == REAL else made
+
+    def evaluate(self, ranker: Ranker, task: QueryTask, run: Run) -> Evaluation:
+        """Answer every query of the part."""
+        assert isinstance(ranker, SearchRanker)
+        return evaluate_queries(ranker, task, self.settings.measures, run)
+
+    def baseline(
+        self, name: str, values: dict[str, Any], parts: Split, task: QueryTask, run: Run
+    ) -> Evaluation:
+        """Train a ranker on the labelled queries; untaught where there are none."""
+        model: SearchRanker = make(name, values)
+        if self.untaught:
+            model = model.untaught()
+        model.fit(parts.train, run)
+        return self.evaluate(model, task, run)
+
+    def told(self, parts: Split, pool: JudgmentPool) -> dict[str, Any]:
+        """What was made, and what was taken of it."""
+        return {"synthetic": pool.about()}
