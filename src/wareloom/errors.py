@@ -11,6 +11,7 @@
     │   ├── ServiceError      a server cannot be reached, refuses, or answers what cannot be read
     │   └── MissingExtraError an optional package is not installed
     ├── NotFittedError        asked to sample or score before `fit`      (exit code 2)
+    ├── WorkerError           a process that computed crashed             (exit code 3)
     └── RefusedError          the answer is no                            (exit code 1)
         ├── BudgetError       the next call would pass the budget of tokens or cost
         └── LeakError         synthetic data knows the held-out part
@@ -70,6 +71,12 @@ class MissingExtraError(InputError):
 
 class NotFittedError(WareloomError):
     """`fit` has to come first."""
+
+
+class WorkerError(WareloomError):
+    """A process that computed a piece crashed, or died again and again; its log is kept."""
+
+    exit_code = 3
 
 
 class RefusedError(WareloomError):
