@@ -20,7 +20,7 @@ from wareloom._version import __version__
 _HOMES = {
     "Given": "wareloom.synthesis",
     "Log": "wareloom.shop",
-    "Proof": "wareloom.proof.result",
+    "Proof": "wareloom.experiment.result",
     "Recipe": "wareloom.recipe",
     "Requests": "wareloom.shop",
     "Run": "wareloom.core.run",
@@ -71,9 +71,9 @@ if TYPE_CHECKING:
     from wareloom.core.run import Run
     from wareloom.errors import WareloomError
     from wareloom.evaluation.compare import Comparison
+    from wareloom.experiment.result import Proof
     from wareloom.preparing.features import features
     from wareloom.preparing.statistics import statistics
-    from wareloom.proof.result import Proof
     from wareloom.readers import read
     from wareloom.recipe import Recipe, run_recipe
     from wareloom.report import write_report

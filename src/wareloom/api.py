@@ -16,6 +16,7 @@ from wareloom.evaluation.agreement import agree as agree_with_people
 from wareloom.evaluation.compare import CompareSettings, Comparison
 from wareloom.evaluation.compare import compare as compare_shops
 from wareloom.evaluation.evaluate import judge
+from wareloom.experiment.result import Proof
 from wareloom.mixing import Mixer
 from wareloom.preparing.cleaning import CleanSettings
 from wareloom.preparing.cleaning import clean as clean_shop
@@ -23,11 +24,11 @@ from wareloom.preparing.segments import SegmentSettings
 from wareloom.preparing.segments import segment as segment_shop
 from wareloom.preparing.splits import Split, SplitSettings
 from wareloom.preparing.splits import split as split_shop
-from wareloom.proof.kinds import asked, generator_of, kind_of, prove_any
 from wareloom.proof.leaderboard import Leaderboard, LeaderboardSettings
 from wareloom.proof.leaderboard import leaderboard as compare_rankers
-from wareloom.proof.result import Proof
+from wareloom.proof.prove import prove as prove_by
 from wareloom.rankers import Ranker
+from wareloom.recipe.load import Recipe, tables_of
 from wareloom.sampling.generator import Generator
 from wareloom.sampling.rejection import sample_screened
 from wareloom.screening import Screened, screen_all
@@ -170,11 +171,11 @@ def prove(
     `settings` are those of `ProofSettings`, `ClickProofSettings` or `QueryProofSettings`; what is not named takes the
     kind's own: markov and transitions by time, exposures and logistic by time, lambdamart by query.
     """
-    kind = kind_of(of)
-    named: dict[str, Any] = {"ranker": ranker, "split": SplitSettings(by=split or kind.split)}  # type: ignore[arg-type]
-    if "generator" not in settings:
-        named["generator"] = generator_of(of, synthesizer or "")
-    return prove_any(shop, configure(kind.settings, asked(of, named | settings)), run)
+    named = {"of": of, "synthesizer": synthesizer, "ranker": ranker, "split": split}
+    recipe = Recipe.of(
+        tables_of({name: v for name, v in named.items() if v is not None} | settings)
+    )
+    return prove_by(shop, recipe.settings, run)
 
 
 def agree(

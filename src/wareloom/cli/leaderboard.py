@@ -10,6 +10,7 @@ import typer
 from wareloom.cli._shared import (
     AsJson,
     Jobs,
+    On,
     Quiet,
     Seed,
     Set,
@@ -37,6 +38,7 @@ def main(
         int, typer.Option(help="Threads to compute with; 0 takes the physical cores.")
     ] = 0,
     jobs: Jobs = 1,
+    on: On = "local",
     set: Set = None,
     seed: Seed = 0,
     as_json: AsJson = False,
@@ -62,7 +64,9 @@ def main(
         metrics=tuple(metrics.split(",")),
         ties=tuple(ties.split(",")),
     )
-    found = leaderboard(Shop.open(shop), how, run_of(seed, quiet, threads=threads, jobs=jobs))
+    found = leaderboard(
+        Shop.open(shop), how, run_of(seed, quiet, threads=threads, jobs=jobs, on=on)
+    )
     found.save(to)
     shown = (
         found.table().drop("seeds").with_columns(behind=pl.col("behind").struct.field("difference"))

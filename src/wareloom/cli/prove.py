@@ -12,6 +12,7 @@ from wareloom.cli._shared import (
     Cells,
     Device,
     Jobs,
+    On,
     Precision,
     Quiet,
     Seed,
@@ -27,8 +28,7 @@ from wareloom.cli._shared import (
 )
 
 if TYPE_CHECKING:
-    from wareloom.proof.result import Proof
-    from wareloom.sampling.generator import Generator
+    from wareloom.experiment.result import Proof
 
 
 Of = Annotated[str, typer.Option(help="What is proved: recommendation, clicks or search.")]
@@ -112,7 +112,7 @@ def main(
     ranker: Ranker = "",
     split: Split = "",
     seeds: Seeds = 3,
-    ratios: Ratios = "0.5,1",
+    ratios: Ratios = "",
     metrics: Metrics = "",
     ties: Ties = "",
     screens: Screens = "",
@@ -127,6 +127,7 @@ def main(
     set: SetOf = None,
     threads: Threads = 0,
     jobs: Jobs = 1,
+    on: On = "local",
     device: Device = "cpu",
     precision: Precision = "auto",
     track: Track = "",
@@ -135,45 +136,42 @@ def main(
     quiet: Quiet = False,
 ) -> None:
     """Train a ranker with and without synthetic data and judge it on real held-out data; exit code 1 where it hurts."""
-    from wareloom.core.settings import configure
-    from wareloom.preparing.splits import SplitSettings
-    from wareloom.proof.kinds import asked, kind_of
+    from wareloom.recipe.load import Recipe
     from wareloom.report import prove_and_report
     from wareloom.shop import Shop
 
-    kind = kind_of(of)
     of_generator, of_ranker, of_proof = _parted(settings(set))
-    values = {
-        "generator": _screened(_generator(of, synthesizer, of_generator), screens, screen_set),
-        "ranker": ranker or None,
-        "ranker_settings": of_ranker,
-        "split": configure(SplitSettings, {"by": split or kind.split}),
-        "ratios": _numbers("--ratios", ratios),
+    asked = {
+        "ratios": ratios,
         "seeds": seeds,
-        "metrics": tuple(metrics.split(",")) if metrics else None,
-        "ties": tuple(ties.split(",")) if ties else None,
+        "metrics": metrics,
+        "ties": ties,
         "guard": guard,
         "effect": effect,
-        "shares": ("auto" if shares == "auto" else _numbers("--shares", shares))
-        if shares
-        else None,
-        "lift_by_ratio": lift_by_ratio or None,
-        "leave_out": leave_out or None,
+        "shares": shares if shares in ("", "auto") else listed(shares),
+        "lift_by_ratio": lift_by_ratio,
+        "leave_out": leave_out,
     }
-    run = run_of(
-        seed,
-        quiet,
-        threads=threads,
-        jobs=jobs,
-        device=device,
-        precision=precision,
-        track=track,
-        cache=cache,
+    recipe = Recipe.of(
+        {
+            "stages": ("prove",),
+            "seed": seed,
+            "prove": {"of": of} | said(asked) | of_proof,
+            "synthesize": _synthesize(synthesizer, of_generator, listed(screens), screen_set),
+            "train": said({"name": ranker}) | {"set": of_ranker},
+        }
+        | ({"split": {"by": split}} if split else {})
     )
-    wanted = configure(kind.settings, asked(of, values | of_proof))
-    proof = prove_and_report(Shop.open(shop), wanted, to, run, resume=resume)
-    show(proof.data, as_json, "\n".join([*told(proof), str(to / "report.html")]))
+    how = {"threads": threads, "jobs": jobs, "on": on, "device": device, "precision": precision}
+    run = run_of(seed, quiet, **how, track=track, cache=cache)
+    proof = prove_and_report(Shop.open(shop), recipe.settings, to, run, resume=resume)
+    show(dict(proof.data), as_json, "\n".join([*told(proof), str(to / "report.html")]))
     raise typer.Exit(1 if proof.verdict == "hurts" else 0)
+
+
+def said(values: dict[str, Any]) -> dict[str, Any]:
+    """Those values that say something."""
+    return {name: value for name, value in values.items() if value not in ("", None, False)}
 
 
 def told(proof: Proof) -> list[str]:
@@ -190,27 +188,29 @@ def told(proof: Proof) -> list[str]:
     return [str(proof), "", *lines(proof.data), "", *compared]
 
 
-def _generator(of: str, named: str, given: dict[str, Any]) -> Generator:
-    """Read "" for the kind's own, "markov", or "markov,shuffled" with settings such as markov.window."""
+def _synthesize(
+    named: str, given: dict[str, Any], screens: list[str], screen_set: list[str] | None
+) -> dict[str, Any]:
+    """The table [synthesize]: "" for the kind's own, "markov", or "markov,shuffled" with settings as markov.window."""
     from wareloom.errors import SettingError, near
-    from wareloom.proof.kinds import generator_of
-    from wareloom.sampling.generator import Generator, Member
+    from wareloom.sampling.generator import SCREENS
 
+    of_screens = settings_of(screens or SCREENS, screen_set, "--screen-set")
+    own = said({"screens": tuple(screens) or None}) | {"screen_settings": of_screens}
     several = named.split(",")
     if len(several) == 1:
-        return generator_of(of, named, given)
-    own: dict[str, dict[str, Any]] = {name: {} for name in several}
+        return said({"name": named}) | {"set": given} | own
+    of_each: dict[str, dict[str, Any]] = {name: {} for name in several}
     for key, value in given.items():
         whose, _, setting = key.rpartition(".")
-        if whose not in own:
+        if whose not in of_each:
             raise SettingError(
                 f"With several synthesizers --set {key} must say whose setting it is, such as {several[0]}.{setting}."
-                f"{near(whose, own)}"
+                f"{near(whose, of_each)}"
             )
-        own[whose][setting] = value
-    return Generator(
-        members=tuple(Member(synthesizer=name, settings=own[name]) for name in several)
-    )
+        of_each[whose][setting] = value
+    members = [{"synthesizer": name, "settings": of_each[name]} for name in several]
+    return {"members": members} | own
 
 
 def _parted(given: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
@@ -220,25 +220,3 @@ def _parted(given: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any], dict
         {k.removeprefix(n): v for k, v in given.items() if k.startswith(n)} for n in named
     )
     return {k: v for k, v in given.items() if not k.startswith(named)}, of_ranker, of_proof
-
-
-def _screened(generator: Generator, screens: str, screen_set: list[str] | None) -> Generator:
-    """The generator with the screens that are named, and their settings."""
-    from dataclasses import replace
-
-    named = tuple(listed(screens)) or generator.screens
-    return replace(
-        generator, screens=named, screen_settings=settings_of(named, screen_set, "--screen-set")
-    )
-
-
-def _numbers(option: str, text: str) -> tuple[float, ...]:
-    """Read "0.5,1"."""
-    from wareloom.errors import SettingError
-
-    try:
-        return tuple(float(part) for part in text.split(","))
-    except ValueError:
-        raise SettingError(
-            f"{option} takes numbers with commas, such as 0.5,1, not {text!r}."
-        ) from None

@@ -12,6 +12,7 @@ from wareloom.cli._shared import (
     Cells,
     Device,
     Jobs,
+    On,
     Precision,
     Quiet,
     Threads,
@@ -35,27 +36,30 @@ def main(
     seed: Annotated[int | None, typer.Option(help="Another seed than the recipe's.")] = None,
     threads: Threads = 0,
     jobs: Jobs = 1,
+    on: On = "local",
     device: Device = "cpu",
     precision: Precision = "auto",
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Do a whole job: read, clean, split, synthesise, mix, train, prove."""
+    """Do a whole job: read, clean, split, prove, make."""
     from dataclasses import replace
 
     from wareloom.recipe import Recipe, run_recipe
+    from wareloom.recipe.steps import ReadStep
 
     loaded = Recipe.load(recipe)
     if seed is not None:
         loaded = replace(loaded, seed=seed)
     if source is not None:
-        loaded = replace(loaded, read=replace(loaded.read, source=source, format="auto", set={}))
+        loaded = replace(loaded, read=ReadStep(source=source))
     folder = to or Path("runs") / loaded.name
     run = run_of(
         loaded.seed,
         quiet,
         threads=threads,
         jobs=jobs,
+        on=on,
         device=device,
         precision=precision,
         cache=cache,

@@ -26,7 +26,7 @@ def main(
 
     if (Path(name) / "proof.json").exists():
         from wareloom.cli.prove import told
-        from wareloom.proof.result import Proof
+        from wareloom.experiment.result import Proof
 
         proof = Proof.open(name)
         show_value(proof.data, as_json, "\n".join(told(proof)))

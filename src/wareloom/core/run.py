@@ -50,10 +50,14 @@ class Run:
     """Threads to compute with; 0 takes the physical cores."""
     jobs: int = 1
     """Processes that work on the pieces of a long experiment side by side, and share the threads."""
+    on: str = "local"
+    """Where the pieces are computed: "local", "ray-local[2]" (processes of a Ray started here), "ray://host:port"."""
     device: str = "cpu"
     """Where neural models run: "cpu", "cuda" or "cuda:1"."""
     quiet: bool = True
     """No progress is shown."""
+    store: str = ""
+    """Where finished cells of an experiment are kept, when not in the cache: a folder, or s3://bucket/prefix."""
     cache: Path | None = None
     """A folder in which long work keeps its finished pieces, so that it resumes; None keeps nothing."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"

@@ -59,8 +59,8 @@ class QueryTask:
     ) -> QueryTask:
         """Read the judgments of a held-out part; an item that was judged twice for a query has its mean grade.
 
-        `single_grade`: whether queries count whose judged items all have one grade above 0; `gain`: the grade, or 2^grade -
-        1.
+        `single_grade`: whether queries count whose judged items all have one grade above 0; `gain`: the grade, or
+        2^grade - 1.
         """
         rows = shop.scan("judgments").with_columns(key=normal_query()).collect()
         rows = rows.group_by("key", "item_id", maintain_order=True).agg(

@@ -1,14 +1,17 @@
 """The engine: lists the cells of a study, has them computed, and chooses the ratio.
 
-A cell is asked for by what it is (`Cell`, `Beside`, `Told`), found in the store, or computed and put there. Who computes
-is an executor's matter: here, in processes beside, or on a cluster. All of them call `Bench.compute`.
+A cell is asked for by what it is (`Cell`, `Beside`, `Told`), found in the store, or computed and put there. Who
+computes is an executor's matter: here, in processes beside, or on a cluster. All of them call `Bench.compute`.
 """
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import importlib
-from collections.abc import Callable, Iterable, Sequence
+import json
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -18,7 +21,7 @@ from wareloom.core.run import Run
 from wareloom.core.settings import configure
 from wareloom.errors import MemoryLimitError
 from wareloom.evaluation.ranking import Evaluation
-from wareloom.experiment.executors import Job, Task, executor_for
+from wareloom.experiment.executors import Executor, Job, Task, executor_for
 from wareloom.experiment.pieces import Pieces
 from wareloom.experiment.plan import MIXED, REAL, TEACHER, WITHOUT_POOL, Plan
 from wareloom.experiment.store import store_at
@@ -233,8 +236,8 @@ class Engine:
 
     def __init__(self, study: Study) -> None:
         self.study, self.run = study, study.run
-        self.executor = executor_for(study.run.on, study.run.jobs, study.run.cache)
-        self.benches = {mode: Bench(study, mode, study.run.cache) for mode in study.modes}
+        self.benches = {mode: Bench(study, mode, address_of(study.run)) for mode in study.modes}
+        self.executor = executor_of(study.run)
 
     def ahead(self, mode: str, pieces: Sequence[Piece]) -> None:
         """Have the executor compute what is not there yet; in this process each is computed where it is asked for."""
@@ -286,24 +289,10 @@ class Engine:
 
 
 def job_of(study: Study) -> Job:
-    """What a worker needs to compute any piece of a study: plain values alone."""
-    assert study.run.cache is not None, "executors need a store"
-    assert study.shop.path is not None, "executors need a shop that lies on disk"
-    run = study.run.with_(
-        threads=max(1, study.run.cores // max(1, study.run.jobs)),
-        jobs=1,
-        on="local",
-        quiet=True,
-        watch=None,
-    )
+    """What a worker needs to compute any piece of a study."""
     cls = type(study)
-    told = {
-        "study": f"{cls.__module__}:{cls.__qualname__}",
-        "settings": asdict(study.settings),
-        "shop": str(study.shop.path),
-        "parts": str(study.parts.path) if study.parts and study.parts.path else None,
-        "run": asdict(run) | {"cache": str(study.run.cache)},
-    }
+    told = plain(study.settings, study.shop, study.run)
+    told |= {"study": f"{cls.__module__}:{cls.__qualname__}", "parts": _folder_of(study.parts)}
     return Job("wareloom.experiment.engine:open_study", told)
 
 
@@ -311,19 +300,68 @@ def open_study(told: dict[str, Any]) -> Callable[[dict[str, Any]], None]:
     """Open what `job_of` told of, in a worker; returns what computes one piece."""
     cls: type[Study] = _imported(told["study"])
     settings = configure(cls.settings_of, told["settings"])
-    run = Run(**told["run"])
     parts = Split.open(told["parts"]) if told["parts"] else None
-    study = cls(Shop.open(told["shop"]), settings, run, parts)
+    study = cls(Shop.open(told["shop"]), settings, run_from(told["run"]), parts)
     benches: dict[str, Bench] = {}
 
     def work(call: dict[str, Any]) -> None:
         values = dict(call)
         mode = values.pop("mode")
         if mode not in benches:
-            benches[mode] = Bench(study, mode, told["run"]["cache"])
+            benches[mode] = Bench(study, mode, address_of(study.run))
         benches[mode].compute(values)
 
     return work
+
+
+def plain(settings: Any, shop: Shop, run: Run) -> dict[str, Any]:
+    """Settings, shop and run as JSON values, for a worker that has its share of the threads."""
+    assert shop.path is not None, "workers need a shop that lies on disk"
+    threads = max(1, run.cores // max(1, run.jobs))
+    own = run.with_(threads=threads, jobs=1, on="local", quiet=True, watch=None)
+    told = {"settings": asdict(settings), "shop": str(shop.path.resolve()), "run": asdict(own)}
+    found: dict[str, Any] = json.loads(json.dumps(told, default=str))
+    return found
+
+
+def run_from(told: dict[str, Any]) -> Run:
+    """The run that `plain` told of."""
+    return Run(**told | {"cache": Path(told["cache"]) if told["cache"] else None})
+
+
+def executor_of(run: Run) -> Executor | None:
+    """Who computes the cells of a run; None where each is computed here when it is asked for."""
+    if run.jobs < 2 and run.on in ("", "local"):
+        return None
+    assert run.cache is not None, "executors need a folder for what workers say"
+    return executor_for(run.on, run.jobs, run.cache / "logs")
+
+
+@contextlib.contextmanager
+def shippable(shop: Shop, run: Run) -> Iterator[tuple[Shop, Run]]:
+    """Yield the shop and the run such that other processes can have them: on disk, with a store, where any are asked.
+
+    What is not on disk goes to a temporary folder that ends with the block.
+    """
+    if run.jobs < 2 and run.on in ("", "local"):
+        yield shop, run
+        return
+    with tempfile.TemporaryDirectory(prefix="wareloom-") as name:
+        held = shop if shop.path else shop.save(Path(name) / "shop")
+        yield held, run.with_(cache=run.cache or Path(name) / "cells")
+
+
+def address_of(run: Run) -> str | None:
+    """Where a run keeps finished pieces: its store, or its cache; None keeps them in memory."""
+    return run.store or (str(run.cache) if run.cache else None)
+
+
+def _folder_of(parts: Split | None) -> str | None:
+    """Where parts lie; None where they are made anew from the shop."""
+    if parts is None:
+        return None
+    assert parts.train.path is not None, "executors need parts that lie on disk"
+    return str(parts.train.path.parent)
 
 
 def _imported(name: str) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sized
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, ClassVar, Protocol
 
@@ -14,10 +14,13 @@ from wareloom.core.run import Run
 from wareloom.evaluation.ranking import Evaluation
 from wareloom.experiment.plan import FEATURES, PLACEBO, REAL, REPEATED, TEACHER, Plan
 from wareloom.experiment.settings import ExperimentSettings, make
-from wareloom.preparing.splits import Split, split
+from wareloom.preparing.splits import Split, split, together
 from wareloom.rankers import Ranker
 from wareloom.shop import Shop
 from wareloom.shop.buckets import user_key
+
+PARTED = ("events", "searches", "judgments")
+"""Tables whose rows a split parts"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,7 +98,7 @@ class Study(ABC):
         """`parts`: the shop split already, where it is; then its settings are those that count."""
         self.shop, self.settings, self.run, self.parts = shop, settings, run, parts
 
-    def check(self) -> None:
+    def check(self) -> None:  # noqa: B027
         """Raise `InputError` where the shop lacks what is judged."""
 
     @cached_property
@@ -125,6 +128,13 @@ class Study(ABC):
         parts = self.parts or split(self.shop, self.settings.split, None, self.run)
         train, validation, test = (part.in_memory() for part in parts)
         return Split(train, validation, test, parts.how)
+
+    def enlarged(self, parts: Split) -> Split:
+        """The parts with the validation part among what is learned from, for a model that is kept."""
+        train = together([parts.train, parts.validation]).in_memory()
+        validation = parts.validation
+        empty = {n: validation.table(n).head(0) for n in PARTED if validation.has(n)}
+        return replace(parts, train=train, validation=validation.with_tables(**empty))
 
     @property
     def ratios(self) -> tuple[float, ...]:

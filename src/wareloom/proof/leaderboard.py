@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
-from functools import partial
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,21 +14,26 @@ import polars as pl
 from wareloom.core.family import RANKERS
 from wareloom.core.files import replacing
 from wareloom.core.run import Run
+from wareloom.core.settings import Settings, Size, configure
 from wareloom.core.state import write_json
 from wareloom.errors import InputError, MemoryLimitError, SettingError
 from wareloom.evaluation.ranking import DEFAULT_METRICS, Evaluation, evaluate, metric
-from wareloom.evaluation.tasks import build_task
-from wareloom.experiment.cells import Cells
-from wareloom.experiment.jobs import shared
-from wareloom.preparing.splits import Split, SplitSettings, split
-from wareloom.proof.prove import deal_ties, has_ties
-from wareloom.proof.settings import BASELINES
+from wareloom.evaluation.tasks import Task, build_task
+from wareloom.experiment.engine import address_of, executor_of, plain, run_from, shippable
+from wareloom.experiment.executors import Job
+from wareloom.experiment.executors import Task as Piece
+from wareloom.experiment.pieces import Pieces
+from wareloom.experiment.store import store_at
+from wareloom.preparing.splits import Split, SplitSettings
+from wareloom.proof.recommendation import BASELINES, TIES, arranged, has_ties
 from wareloom.shop import Shop
 from wareloom.stats.bootstrap import combine, resample
 
+Rows = list[dict[str, Any]]
+
 
 @dataclass(frozen=True, kw_only=True)
-class LeaderboardSettings:
+class LeaderboardSettings(Settings):
     """Which rankers, and how they are judged."""
 
     rankers: dict[str, dict[str, Any]] = field(
@@ -37,21 +41,23 @@ class LeaderboardSettings:
     )
     """Settings by label; a label is the ranker's name, unless the settings name another `ranker`."""
     split: SplitSettings = field(default_factory=SplitSettings)
-    seeds: int = 3
+    seeds: Size = 3
     """How often everything that is random is drawn anew; rankers without chance are fitted once."""
     metrics: tuple[str, ...] = DEFAULT_METRICS
     """The first is the one that orders the table."""
     repeats: Literal["auto", "rank", "mask"] = "auto"
     """Whether items of the history are ranked again: where the log repeats, always, or never."""
-    ties: tuple[str, ...] = ("shuffled", "file")
+    ties: tuple[TIES, ...] = ("shuffled", "file")
     """How events of one user and one time are ordered; one is enough where there are no ties."""
 
+    def _check(self) -> None:
+        if not self.rankers or not self.metrics or not self.ties:
+            raise SettingError(
+                "A leaderboard needs at least one ranker, one metric and one order of ties."
+            )
+
     def check(self) -> None:
-        """Raise `SettingError` or `UnknownNameError` for what could not work, before anything is computed."""
-        if self.seeds < 1 or not self.rankers or not self.metrics:
-            raise SettingError("A leaderboard needs at least one ranker, one seed and one metric.")
-        if wrong := set(self.ties) - {"shuffled", "file"}:
-            raise SettingError(f"Ties are ordered 'shuffled' or 'file', not {sorted(wrong)[0]!r}.")
+        """Raise `SettingError` or `UnknownNameError` for names that mean nothing here."""
         for name in self.metrics:
             metric(name)
         for label in self.rankers:
@@ -100,76 +106,113 @@ def leaderboard(
         raise InputError(
             "A leaderboard needs the table 'events': without it there is no behaviour to hold out."
         )
-    modes = settings.ties if has_ties(shop) else ("file",)
-    with shared(leaderboard, shop, settings, run) as own:
-        rows, refused = _measured(shop, settings, modes, own)
-    data = {
-        "version": 1,
-        "shop": {"meta": shop.meta, "fingerprint": shop.fingerprint},
-        "settings": asdict(settings),
-        "seed": run.seed,
-        "rows": rows,
-        "refused": refused,
-        "sentence": _sentence(rows, modes[0], settings.metrics[0]),
-    }
-    return Leaderboard(data)
+    with shippable(shop, run) as (held, own):
+        modes = settings.ties if has_ties(held) else ("file",)
+        rows: Rows = []
+        refused: dict[str, str] = {}
+        for mode in modes:
+            more, why = _measured(Contest(held, settings, mode, own))
+            rows, refused = rows + more, refused | why
+    return Leaderboard(
+        {
+            "version": 1,
+            "shop": {"meta": shop.meta, "fingerprint": shop.fingerprint},
+            "settings": asdict(settings),
+            "seed": run.seed,
+            "rows": rows,
+            "refused": refused,
+            "sentence": _sentence(rows, modes[0], settings.metrics[0]),
+        }
+    )
 
 
-def _measured(
-    shop: Shop, settings: LeaderboardSettings, modes: Sequence[str], run: Run
-) -> tuple[list[dict[str, Any]], dict[str, str]]:
-    """Rows of all rankers, and why some were refused."""
-    rows: list[dict[str, Any]] = []
-    refused: dict[str, str] = {}
-    for mode in modes:
-        arranged = deal_ties(shop, run.seed_for("ties")) if mode == "shuffled" else shop
-        parts = split(arranged, settings.split, None, run)
-        held = Split(
-            parts.train.in_memory(), parts.validation.in_memory(), parts.test.in_memory(), parts.how
-        )
-        cells = Cells(
-            run.cache,
-            [
-                mode,
-                shop.fingerprint,
-                asdict(settings.split),
-                settings.repeats,
-                settings.metrics,
-                run.arithmetic,
-            ],
-        )
-        asked = {label: _asked(label, settings, held, cells, run) for label in settings.rankers}
-        cells.ahead([partial(_if_it_fits, piece) for each in asked.values() for piece in each])
-        found = {}
-        for label, pieces in asked.items():
-            try:
-                found[label] = [piece() for piece in pieces]
-            except MemoryLimitError as error:
-                refused[label] = str(error)
-        rows += _rows(mode, found, settings.metrics[0], run)
-    return rows, refused
+class Contest:
+    """The rankers of a leaderboard in one order of ties: finds what is finished, or computes it."""
 
+    def __init__(self, shop: Shop, settings: LeaderboardSettings, mode: str, run: Run) -> None:
+        self.shop, self.settings, self.mode, self.run = shop, settings, mode, run
+        address = address_of(run)
+        base = [mode, shop.fingerprint, asdict(settings.split), settings.repeats, settings.metrics]
+        self.pieces = Pieces(store_at(address) if address else None, [*base, run.arithmetic], {})
 
-def _if_it_fits(piece: Callable[[], Evaluation]) -> None:
-    with contextlib.suppress(MemoryLimitError):
-        piece()
+    @cached_property
+    def parts(self) -> Split:
+        """The shop, split."""
+        return arranged(self.shop, self.settings.split, self.mode, self.run)
 
+    @cached_property
+    def task(self) -> Task:
+        """The requests of the test part."""
+        return build_task(self.parts, "test", self.settings.repeats)
 
-def _asked(
-    label: str, settings: LeaderboardSettings, parts: Split, cells: Cells, run: Run
-) -> list[Callable[[], Evaluation]]:
-    """One evaluation a seed, as it is to be called."""
-    task, asked = build_task(parts, "test", settings.repeats), list[Callable[[], Evaluation]]()
-    for seed in range(settings.seeds if settings.make(label).random else 1):
-        own = run.with_(seed=run.seed_for("leaderboard", seed))
+    def seeds(self, label: str) -> range:
+        """Seeds of a ranker; one where chance changes nothing in it."""
+        return range(self.settings.seeds if self.settings.make(label).random else 1)
 
-        def work(own: Run = own, seed: int = seed) -> Evaluation:
+    def key(self, label: str, seed: int) -> str:
+        """Where an evaluation lies in the store."""
+        own = self.run.seed_for("leaderboard", seed)
+        return self.pieces.key([label, self.settings.rankers[label], own])
+
+    def get(self, label: str, seed: int) -> Evaluation | str:
+        """Return the evaluation of a ranker with a seed, or why it was refused."""
+        key = self.key(label, seed)
+        if self.pieces.get(key) is None:
+            self.pieces.put(key, self._work(label, seed))
+        found: Evaluation | str = self.pieces.get(key)
+        return found
+
+    def _work(self, label: str, seed: int) -> Evaluation | str:
+        own = self.run.with_(seed=self.run.seed_for("leaderboard", seed))
+        try:
             with own.task(f"{label}, seed {seed}"):
-                ranker = settings.make(label).fit(parts.train, own)
-            return evaluate(ranker, task, settings.metrics, own)
+                ranker = self.settings.make(label).fit(self.parts.train, own)
+            return evaluate(ranker, self.task, self.settings.metrics, own)
+        except MemoryLimitError as error:
+            return str(error)
 
-        asked.append(partial(cells.get, [label, settings.rankers[label], own.seed], work))
-    return asked
+    def ahead(self) -> None:
+        """Have the executor compute all that is not there yet."""
+        executor = executor_of(self.run)
+        asked = [(label, seed) for label in self.settings.rankers for seed in self.seeds(label)]
+        missing = [each for each in asked if self.pieces.get(self.key(*each)) is None]
+        if executor is None or not missing:
+            return
+        tasks = [
+            Piece(
+                self.key(label, seed), {"label": label, "seed": seed}, label=f"{label}, seed {seed}"
+            )
+            for label, seed in missing
+        ]
+        told = plain(self.settings, self.shop, self.run) | {"mode": self.mode}
+        job = Job("wareloom.proof.leaderboard:open_contest", told)
+        with self.run.task(f"{len(tasks)} cells", len(tasks)) as advance:
+            executor.run(job, tasks, lambda task: advance(1))
+
+
+def open_contest(told: dict[str, Any]) -> Callable[[dict[str, Any]], None]:
+    """Open a leaderboard in a worker; returns what computes one evaluation."""
+    settings: LeaderboardSettings = configure(LeaderboardSettings, told["settings"])
+    contest = Contest(Shop.open(told["shop"]), settings, told["mode"], run_from(told["run"]))
+
+    def work(call: dict[str, Any]) -> None:
+        contest.get(call["label"], call["seed"])
+
+    return work
+
+
+def _measured(contest: Contest) -> tuple[Rows, dict[str, str]]:
+    """Rows of all rankers in one order of ties, and why some were refused."""
+    contest.ahead()
+    found: dict[str, list[Evaluation]] = {}
+    refused: dict[str, str] = {}
+    for label in contest.settings.rankers:
+        each = [contest.get(label, seed) for seed in contest.seeds(label)]
+        if why := next((one for one in each if isinstance(one, str)), ""):
+            refused[label] = why
+        else:
+            found[label] = [one for one in each if isinstance(one, Evaluation)]
+    return _rows(contest.mode, found, contest.settings.metrics[0], contest.run), refused
 
 
 def _rows(

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
-import tempfile
-from collections.abc import Iterator
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 from wareloom.core.run import Run
-from wareloom.experiment.engine import Engine, Found
+from wareloom.experiment.engine import Engine, Found, shippable
 from wareloom.experiment.plan import MIXED, REAL, Plan
 from wareloom.experiment.result import VERSION, Choice, Proof, rounded
 from wareloom.experiment.settings import ExperimentSettings
@@ -34,9 +30,9 @@ def prove(
 ) -> Proof:
     """Find out whether synthetic data lifts a ranker on real held-out data; `settings` say of which kind it is.
 
-    The split comes first, unless `parts` are given; synthesizer, ranker and the choice of the ratio see the training and
-    validation parts, the test part is read once at the end. With `run.cache` every finished cell is kept there, and a
-    second call redoes none of them. With `run.jobs` or `run.on` others compute the cells.
+    The split comes first, unless `parts` are given; synthesizer, ranker and the choice of the ratio see the training
+    and validation parts, the test part is read once at the end. With `run.cache` every finished cell is kept there, and
+    a second call redoes none of them. With `run.jobs` or `run.on` others compute the cells.
     """
     settings = settings or ProofSettings()
     return prove_study(study_for(settings), shop, settings, run, parts)
@@ -59,20 +55,6 @@ def prove_study(
         explored = explore(engine, found[0].ties, found[0].choice["ratio"])
         plan = engine.benches[study.modes[0]].plan
     return summarise(study, plan, found, explored)
-
-
-@contextlib.contextmanager
-def shippable(shop: Shop, run: Run) -> Iterator[tuple[Shop, Run]]:
-    """Yield the shop and the run such that other processes can have them: on disk, with a store, where any are asked.
-
-    What is not on disk goes to a temporary folder that ends with the block.
-    """
-    if run.jobs < 2 and run.on == "local":
-        yield shop, run
-        return
-    with tempfile.TemporaryDirectory(prefix="wareloom-") as name:
-        held = shop if shop.path else shop.save(Path(name) / "shop")
-        yield held, run.with_(cache=run.cache or Path(name) / "cells")
 
 
 def summarise(

@@ -114,7 +114,7 @@ class QueryProofSettings(ExperimentSettings):
             )
 
     def check(self) -> None:
-        """See `ExperimentSettings.check`; the generator has to make judgments, metrics have to be means over queries."""
+        """See `ExperimentSettings.check`; the generator has to make judgments, and metrics have to be means."""
         if self.generator.members or self.generator.synthesizer == NO_SYNTHESIZER:
             raise SettingError(
                 "A proof of search needs one synthesizer whose samples have the table judgments: name it "
@@ -183,6 +183,10 @@ class Search(Study):
         """The parts, with so many labelled queries in the training part as were asked for."""
         parts = super().prepare(mode)
         return replace(parts, train=labelled(parts.train, self.settings.labelled, self.run))
+
+    def enlarged(self, parts: Split) -> Split:
+        """Labels that were left out of the training part stay out of a model that is kept, those of validation, too."""
+        return parts if self.settings.labelled is not None else super().enlarged(parts)
 
     @property
     def ratios(self) -> tuple[float, ...]:

@@ -135,7 +135,8 @@ def _slices(data: dict[str, Any]) -> str:
     watched = data["guard"]
     if watched["warnings"]:
         return " ".join(watched["warnings"])
-    return f"As far as can be told, no group of items or {askers(data)} lost more than the {watched['guard']:.0%} allowed."
+    who, most = f"group of items or {askers(data)}", f"{watched['guard']:.0%}"
+    return f"As far as can be told, no {who} lost more than the {most} allowed."
 
 
 def _references(data: dict[str, Any], rows: dict[tuple[str, str], Row]) -> list[str]:
@@ -160,7 +161,8 @@ def _power(data: dict[str, Any]) -> str:
     if row["detectable_lift"] is None:
         return ""
     found = (
-        f"With {row['requests']:,} {askers(data)} asked and {_seeds(row['seeds'])}, a lift of {row['detectable_lift']:+.1%} "
+        f"With {row['requests']:,} {askers(data)} asked and {_seeds(row['seeds'])}, "
+        f"a lift of {row['detectable_lift']:+.1%} "
         f"or more over {named(data)[row['against']]} would have been found in {POWER:.0%} of such proofs."
     )
     if row["effect"] <= 0:

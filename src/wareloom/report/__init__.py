@@ -10,8 +10,9 @@ from wareloom.core.files import replacing
 from wareloom.core.run import Run
 from wareloom.core.state import write_json
 from wareloom.errors import OutputError
-from wareloom.proof.kinds import AnySettings, prove_any
-from wareloom.proof.result import Proof
+from wareloom.experiment.result import Proof
+from wareloom.experiment.settings import ExperimentSettings
+from wareloom.proof.prove import prove
 from wareloom.report.page import render
 from wareloom.shop import Shop
 
@@ -25,7 +26,7 @@ def write_report(proof: Proof, path: str | Path, *, cleaned: dict[str, Any] | No
 
 
 def prove_and_report(
-    shop: Shop, settings: AnySettings, to: str | Path, run: Run, *, resume: bool = False
+    shop: Shop, settings: ExperimentSettings, to: str | Path, run: Run, *, resume: bool = False
 ) -> Proof:
     """Run a proof, of what `settings` are of, and write `proof.json` and `report.html` to the folder `to`.
 
@@ -40,7 +41,7 @@ def prove_and_report(
     cells = to.with_name(f".{to.name}.cells")
     if not resume:
         shutil.rmtree(cells, ignore_errors=True)
-    proof = prove_any(shop, settings, run.with_(cache=run.cache or cells))
+    proof = prove(shop, settings, run.with_(cache=run.cache or cells))
     with replacing(to, marker="proof.json") as partial:
         write_json(partial / "proof.json", proof.data)
         write_report(proof, partial / "report.html")

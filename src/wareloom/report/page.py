@@ -9,7 +9,7 @@ from typing import Any
 
 from plotly.offline import get_plotlyjs
 
-from wareloom.proof.arms import MIXED, REAL
+from wareloom.experiment.plan import MIXED, REAL
 from wareloom.proof.decide import listed
 from wareloom.proof.story import askers
 from wareloom.report import figures

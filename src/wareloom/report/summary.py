@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from html import escape
 from typing import Any
 
-from wareloom.proof.arms import MIXED
+from wareloom.experiment.plan import MIXED
 from wareloom.proof.decide import BUT, listed, name_of
 from wareloom.proof.story import named
 from wareloom.report import figures

@@ -18,6 +18,9 @@ from wareloom.screening import Screened, made
 from wareloom.shop import Shop
 from wareloom.synthesis import Synthesizer
 
+SCREENS = ("schema", "impossible", "copies", "leak")
+"""Screens of synthetic behaviour, where none are named"""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Pool:
@@ -26,6 +29,7 @@ class Pool:
     screened: Screened
     teachers: tuple[Synthesizer, ...]
     """The fitted synthesizers that can rank"""
+    fitted: tuple[Synthesizer, ...]
     train: Shop
     users: int
     run: Run
@@ -74,7 +78,7 @@ class Generator:
     """Settings of the synthesizer"""
     members: tuple[Member, ...] = ()
     """Several synthesizers that share the users between them; `synthesizer` is not used where there are any"""
-    screens: tuple[str, ...] = ("schema", "impossible", "copies", "leak")
+    screens: tuple[str, ...] = SCREENS
     screen_settings: dict[str, dict[str, Any]] = field(default_factory=dict)
     """Settings of the screens, by the screen's name"""
     mixer: str = "ratio"
@@ -143,7 +147,9 @@ class Generator:
             draw, users, made(self.screens, self.screen_settings), (train, holdout), run
         )
         teachers = tuple(one for one in fitted if one.can_rank())
-        return Pool(screened=screened, teachers=teachers, train=train, users=users, run=run)
+        return Pool(
+            screened=screened, teachers=teachers, fitted=fitted, train=train, users=users, run=run
+        )
 
 
 def joined(shops: Iterable[Shop]) -> Shop:

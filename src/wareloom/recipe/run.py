@@ -1,0 +1,194 @@
+"""Doing a recipe: stage after stage, each from what the one before left, each resumable after a kill."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from wareloom._version import __version__
+from wareloom.core.files import locked, replacing
+from wareloom.core.run import Run
+from wareloom.core.state import read_json, write_json
+from wareloom.errors import OutputError
+from wareloom.experiment.result import Proof
+from wareloom.preparing.cleaning import clean
+from wareloom.preparing.splits import Split, split
+from wareloom.proof.leaderboard import leaderboard
+from wareloom.proof.prove import prove
+from wareloom.readers import read
+from wareloom.recipe.load import Recipe, rules_of
+from wareloom.recipe.make import make
+from wareloom.report import write_report
+from wareloom.shop import Shop
+
+FOLDERS = {
+    "read": "shop",
+    "clean": "clean",
+    "split": "split",
+    "prove": "proof",
+    "make": "bundle",
+    "leaderboard": "leaderboard",
+}
+"""Where each stage leaves what it made"""
+TABLES_OF = {
+    "read": ("read",),
+    "clean": ("clean",),
+    "split": ("split",),
+    "prove": ("prove", "split", "synthesize", "mix", "train"),
+    "make": ("make",),
+    "leaderboard": ("leaderboard", "split"),
+}
+"""Tables of a recipe that decide what a stage makes, beside all that the stages before it made"""
+
+
+@dataclass(frozen=True)
+class Done:
+    """What a job did."""
+
+    folder: Path
+    seconds: dict[str, float]
+    """By stage; 0 for one that was finished before"""
+    proof: Proof | None
+    note: str = ""
+    """What a person should know of the model that was made"""
+
+
+def run_recipe(
+    recipe: Recipe, to: str | Path, run: Run | None = None, *, resume: bool = False
+) -> Done:
+    """Do a whole job into the folder `to`, one folder a stage.
+
+    A stage is written beside and renamed when it is whole. With `resume`, stages that finished with the same settings,
+    data and version are kept; without it a folder that holds a job is refused. Times go to `log.txt`, so that all else
+    is the same bytes for the same recipe, seed and data.
+    """
+    to, run = Path(to), (run or Run()).with_(seed=recipe.seed)
+    if to.exists() and not to.is_dir():
+        raise OutputError(f"{to} is a file; choose a folder for --to.")
+    if to.is_dir() and any(to.iterdir()) and not (to / "recipe.toml").exists():
+        raise OutputError(f"{to} is not empty and holds no job; choose another folder for --to.")
+    if (to / "recipe.toml").exists() and not resume:
+        raise OutputError(
+            f"{to} holds a job already: pass --resume to continue it, or choose another folder for --to."
+        )
+    with locked(to):
+        to.mkdir(parents=True, exist_ok=True)
+        for stale in (*to.glob(".*.partial-*"), *to.glob(".*.old-*")):
+            shutil.rmtree(stale, ignore_errors=True)
+        (to / "recipe.toml").write_text(recipe.toml(), encoding="utf-8")
+        job = _Job(recipe, to, run)
+        seconds = {stage: job.stage(stage) for stage in recipe.stages}
+    proof = Proof.open(to / "proof") if (to / "proof" / "proof.json").exists() else None
+    return Done(to, seconds, proof, job.note)
+
+
+class _Job:
+    """The stages of one job over its folder."""
+
+    def __init__(self, recipe: Recipe, to: Path, run: Run) -> None:
+        self.recipe, self.to, self.run = recipe, to, run
+        self.note = ""
+        self.key = hashlib.sha256(f"{__version__} {recipe.seed}".encode()).hexdigest()
+
+    def stage(self, name: str) -> float:
+        """Do one stage unless it is done; returns the seconds it took."""
+        folder = self.to / FOLDERS[name]
+        told = [asdict(self.recipe)[table] for table in TABLES_OF[name]]
+        text = json.dumps([self.key, name, told, self._stamp(name)], sort_keys=True, default=str)
+        key = hashlib.sha256(text.encode()).hexdigest()
+        if name != "leaderboard":
+            self.key = key
+        mark = self.to / f".{folder.name}.done"
+        if mark.exists() and mark.read_text() == key and folder.exists():
+            self._say(f"{name}: done before")
+            return 0.0
+        mark.unlink(missing_ok=True)
+        start = time.perf_counter()
+        work: Callable[[Path], None] = getattr(self, f"_{name}")
+        work(folder)
+        mark.write_text(key)
+        seconds = time.perf_counter() - start
+        self._say(f"{name}: {seconds:.1f} s, in {folder}")
+        return seconds
+
+    def _say(self, line: str) -> None:
+        with (self.to / "log.txt").open("a") as file:
+            file.write(line + "\n")
+        if not self.run.quiet:
+            print(line, file=sys.stderr, flush=True)
+
+    def _stamp(self, stage: str) -> list[Any]:
+        """What a stage reads from outside the job, so that it is done anew where that was changed."""
+        if stage == "prove":
+            files = [Path(str(own["file"])) for own in rules_of(asdict(self.recipe))]
+            return [path.read_text("utf-8") for path in files if path.is_file()]
+        if stage != "read" or self.recipe.read is None:
+            return []
+        source = Path(self.recipe.read.source)
+        if not source.exists():
+            return []
+        found = sorted(source.rglob("*")) if source.is_dir() else [source]
+        return [(p.name, p.stat().st_size, p.stat().st_mtime_ns) for p in found if p.is_file()]
+
+    def _shop(self) -> Shop:
+        """What the stages before the split left: the shop, cleaned where it was cleaned."""
+        return Shop.open(self.to / ("clean" if "clean" in self.recipe.stages else "shop"))
+
+    def _parts(self) -> Split | None:
+        """What the stage `split` left, where there is one."""
+        return Split.open(self.to / "split") if "split" in self.recipe.stages else None
+
+    def _cells(self, name: str) -> tuple[Run, Path]:
+        """A run that keeps finished cells while a stage goes on, and where."""
+        cells = self.to / name
+        return self.run.with_(cache=self.run.cache or cells), cells
+
+    def _read(self, folder: Path) -> None:
+        step = self.recipe.read
+        assert step is not None
+        read(
+            step.source,
+            to=folder,
+            as_=step.format,
+            settings=step.set,
+            on_error=step.on_error,
+            run=self.run,
+        )
+
+    def _clean(self, folder: Path) -> None:
+        clean(Shop.open(self.to / "shop"), self.recipe.clean, folder, self.run)
+
+    def _split(self, folder: Path) -> None:
+        split(self._shop(), self.recipe.split, folder, self.run)
+
+    def _prove(self, folder: Path) -> None:
+        run, cells = self._cells(".cells")
+        proof = prove(self._shop(), self.recipe.settings, run, self._parts())
+        told = self.to / "clean" / "clean.json"
+        cleaned = read_json(told) if told.exists() else None
+        with replacing(folder, marker="proof.json") as partial:
+            write_json(partial / "proof.json", proof.data)
+            write_report(proof, partial / "report.html", cleaned=cleaned)
+        shutil.rmtree(cells, ignore_errors=True)
+
+    def _make(self, folder: Path) -> None:
+        proof, step = Proof.open(self.to / "proof"), self.recipe.make
+        made = make(
+            self._shop(), proof, step, self.recipe.plain(), self.run, self.to, self._parts()
+        )
+        assert made.bundle.folder == folder
+        self.note = made.note
+        if made.note:
+            self._say(made.note)
+
+    def _leaderboard(self, folder: Path) -> None:
+        run, cells = self._cells(".leaderboard-cells")
+        leaderboard(self._shop(), self.recipe.contest(), run).save(folder)
+        shutil.rmtree(cells, ignore_errors=True)
