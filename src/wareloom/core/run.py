@@ -50,6 +50,9 @@ class Run:
     """Threads to compute with; 0 takes the physical cores."""
     jobs: int = 1
     """Processes that work on the pieces of a long experiment side by side, and share the threads."""
+    on: str = "local"
+    """Where the pieces of a long experiment are computed: "local" (here, by `jobs` processes), "ray-local[2]" (a Ray of
+    its own with two processes) or "ray://host:port" (a running Ray)."""
     device: str = "cpu"
     """Where neural models run: "cpu", "cuda" or "cuda:1"."""
     quiet: bool = True
