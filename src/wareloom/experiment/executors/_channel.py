@@ -72,22 +72,18 @@ class Child:
             self._process.stdin.close()
 
     def wait(self, until: float) -> None:
-        """Wait for its end until a moment of `time.monotonic`, then kill it; nothing of it stays open."""
+        """Wait for its end until a moment of `time.monotonic`, then kill it. What it began itself ends, too."""
         self.hang_up()
-        try:
-            self._process.wait(max(0.0, until - time.monotonic()))
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+        # Its answers end when it does. Before it is asked for its exit code nobody else can get its id.
+        self._reader.join(max(0.0, until - time.monotonic()))
+        if self._process.returncode is None:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                _kill_group(self._process)
+        self._process.wait()
         self._reader.join(PATIENCE)
         assert self._process.stdout is not None
         if not self._reader.is_alive():
             self._process.stdout.close()
-
-    def kill(self) -> None:
-        """End it at once."""
-        self._process.kill()
-        self.wait(time.monotonic() + PATIENCE)
 
     def ended(self) -> str:
         """How it ended, in words, once its end was posted."""
@@ -121,6 +117,13 @@ def stop(children: list[Child], patience: float) -> None:
         child.wait(until)
 
 
+def _kill_group(process: subprocess.Popen[bytes]) -> None:
+    if os.name == "posix":
+        os.killpg(process.pid, signal.SIGKILL)
+    else:
+        process.kill()
+
+
 def log_path(folder: Path, kind: str) -> Path:
     """A new name for the log of a process."""
     return folder / f"{kind}-{os.getpid()}-{uuid.uuid4().hex[:8]}.log"
@@ -132,7 +135,10 @@ class Channel:
     def __init__(self) -> None:
         """Take standard input and output for the driver alone, and end with it."""
         self._told = os.fdopen(os.dup(0), "rb")
-        self._say = os.fdopen(os.dup(1), "wb")
+        # Never closed: the driver takes its end for this process's.
+        self._say = os.fdopen(os.dup(1), "wb", closefd=False)
+        self.before_leaving: Callable[[], None] = lambda: None
+        """What is still done when the driver is gone"""
         self._writing = threading.Lock()
         with open(os.devnull, "rb") as nothing:
             os.dup2(nothing.fileno(), 0)
@@ -141,7 +147,7 @@ class Channel:
         if first is None:
             sys.exit(0)
         self.first = first
-        threading.Thread(target=_end_with, args=(first["parent"],), daemon=True).start()
+        threading.Thread(target=self._end_with, args=(first["parent"],), daemon=True).start()
 
     def lines(self) -> Iterator[Said]:
         """Yield what the driver says, until it has nothing more to say or is gone."""
@@ -155,9 +161,11 @@ class Channel:
             self._say.write(json.dumps(value).encode() + b"\n")
             self._say.flush()
 
-
-def _end_with(parent: int) -> None:
-    """Leave when the driver is gone, whatever the main thread is at."""
-    while os.name != "posix" or os.getppid() == parent:
-        time.sleep(WATCH)
-    os._exit(1)
+    def _end_with(self, parent: int) -> None:
+        """Leave when the driver is gone, whatever the main thread is at, with all that was begun here."""
+        while os.name != "posix" or os.getppid() == parent:
+            time.sleep(WATCH)
+        self.before_leaving()
+        if os.getpgrp() == os.getpid():
+            os.killpg(0, signal.SIGKILL)
+        os._exit(1)

@@ -40,7 +40,7 @@ class Processes:
                     crew.bury(child, line)
                 else:
                     task = crew.heard(child, said)
-                    line.done(task)
+                    line.done(task, said["seconds"])
                     done(task)
             crew.go(PATIENCE)
         finally:
