@@ -40,7 +40,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"max_content_width": 130},
     help="Synthesise what a shop's data lacks, and prove on real held-out data whether it helped.",
-    epilog="Exit codes: 0 done, 1 the answer is no, 2 the input or the call was wrong.",
+    epilog="Exit codes: 0 done, 1 the answer is no, 2 the input or the call was wrong, 3 it crashed.",
 )
 
 

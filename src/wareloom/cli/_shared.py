@@ -48,6 +48,13 @@ Jobs = Annotated[
         help="Processes that work side by side and share the threads; each holds the data in memory."
     ),
 ]
+On = Annotated[
+    str,
+    typer.Option(
+        "--on",
+        help='Where pieces of the work are computed: "local", "ray-local[2]" or "ray://host:port".',
+    ),
+]
 Set = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="NAME=VALUE", help="A setting; may be given again."),

@@ -1,4 +1,4 @@
-"""Folders written beside and renamed, so that one of a name is always whole."""
+"""Folders written beside and renamed, so that one of a name is always whole; and one process alone at a folder."""
 
 from __future__ import annotations
 
@@ -47,3 +47,29 @@ def replacing(path: Path, marker: str = "shop.json") -> Iterator[Path]:
         ) from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold `folder` alone for the length of the block, by the lock of a file beside it; the folder need not exist yet.
+
+    Raises `OutputError` at once where another process, or another block of this one, holds it. The system lets go of
+    the lock when a process ends, however it ends: a lock file that is left means nothing.
+    """
+    from filelock import FileLock, Timeout
+
+    folder = Path(folder).absolute()
+    lock = FileLock(folder.with_name(f".{folder.name}.lock"), is_singleton=False)
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        raise OutputError(
+            f"{folder} is being written by another process; wait for it, or choose another folder."
+        ) from error
+    except OSError as error:
+        raise OutputError(f"Cannot lock {folder}: {error.strerror or error}.") from error
+    try:
+        yield
+    finally:
+        lock.release()

@@ -51,7 +51,8 @@ class Run:
     jobs: int = 1
     """Processes that work on the pieces of a long experiment side by side, and share the threads."""
     on: str = "local"
-    """Where the pieces are computed: "local", "ray-local[2]" (processes of a Ray started here), "ray://host:port"."""
+    """Where the pieces of a long experiment are computed: "local" (here, by `jobs` processes), "ray-local[2]" (a Ray of
+    its own with two processes) or "ray://host:port" (a running Ray)."""
     device: str = "cpu"
     """Where neural models run: "cpu", "cuda" or "cuda:1"."""
     quiet: bool = True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import time
 import traceback
 from collections.abc import Callable
 from functools import lru_cache
@@ -37,8 +38,9 @@ def _opened_last(opener: str, told: str) -> Work:
 def attempt(opener: str, told: str, key: str, call: dict[str, Any]) -> dict[str, Any]:
     """Try one task of a job, which stays open for the next; `told`: as JSON text.
 
-    Returns {} or, where Wareloom raised an error, {"raised": …} for `again`. Anything else that is raised goes through.
+    Returns {"seconds": …} or, where Wareloom raised an error, {"raised": …} for `again`. All else goes through.
     """
+    start = time.monotonic()
     try:
         with logging.within(cell=key):
             _opened_last(opener, told)(call)
@@ -50,7 +52,7 @@ def attempt(opener: str, told: str, key: str, call: dict[str, Any]) -> dict[str,
         ]
         trace = "".join(traceback.format_exception(error))
         return {"raised": {"kinds": kinds, "message": str(error), "trace": trace}}
-    return {}
+    return {"seconds": time.monotonic() - start}
 
 
 def again(raised: dict[str, Any]) -> WareloomError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -21,9 +22,10 @@ class Inside:
             return
         work = opened(Job(job.opener, _plain(job.told)))
         while (task := line.next()) is not None:
+            start = time.monotonic()
             with logging.within(cell=task.key):
                 work(_plain(task.call))
-            line.done(task)
+            line.done(task, time.monotonic() - start)
             done(task)
 
 

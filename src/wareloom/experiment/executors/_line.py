@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import graphlib
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -80,7 +79,6 @@ class Line:
             raise SettingError(f"Tasks wait for each other: {circle}.") from error
         self._ready: list[str] = []
         self._lost: dict[str, int] = {}
-        self._since: dict[str, float] = {}
 
     def __bool__(self) -> bool:
         """Whether tasks are left, in the line or in somebody's hands."""
@@ -93,13 +91,12 @@ class Line:
         if not self._ready:
             return None
         task = self._tasks[self._ready.pop(0)]
-        self._since[task.key] = time.monotonic()
         log.info("handed out %s", task.name)
         return task
 
-    def done(self, task: Task) -> None:
-        """Let those go that come after it."""
-        log.info("done %s in %.1f s", task.name, time.monotonic() - self._since[task.key])
+    def done(self, task: Task, seconds: float) -> None:
+        """Let those go that come after it; `seconds`: how long it took, its wait apart."""
+        log.info("done %s in %.1f s", task.name, seconds)
         self._sorter.done(task.key)
 
     def lost(self, task: Task, why: str) -> bool:
