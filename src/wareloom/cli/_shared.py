@@ -48,6 +48,14 @@ Jobs = Annotated[
         help="Processes that work side by side and share the threads; each holds the data in memory."
     ),
 ]
+AllowCode = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--allow-code",
+        metavar="PACKAGE",
+        help="A package outside Wareloom whose algorithms a bundle may import; may be given again.",
+    ),
+]
 Set = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="NAME=VALUE", help="A setting; may be given again."),
