@@ -55,6 +55,14 @@ On = Annotated[
         help='Where pieces of the work are computed: "local", "ray-local[2]" or "ray://host:port".',
     ),
 ]
+AllowCode = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--allow-code",
+        metavar="PACKAGE",
+        help="A package outside Wareloom whose algorithms a bundle may import; may be given again.",
+    ),
+]
 Set = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="NAME=VALUE", help="A setting; may be given again."),

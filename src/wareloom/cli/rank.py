@@ -3,15 +3,29 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from wareloom.cli._shared import AsJson, Quiet, Seed, names, run_of, settings, show, table
+from wareloom.cli._shared import (
+    AllowCode,
+    AsJson,
+    Quiet,
+    Seed,
+    names,
+    run_of,
+    settings,
+    show,
+    table,
+)
+
+if TYPE_CHECKING:
+    from wareloom.reranking import Reranker
+    from wareloom.shop import Log, Shop
 
 
 def main(
-    model: Annotated[Path, typer.Argument(help="The saved ranker's folder.")],
+    model: Annotated[Path, typer.Argument(help="The folder of a saved ranker, or of a bundle.")],
     shop: Annotated[Path, typer.Option(help="The shop that holds the users' histories.")],
     user: Annotated[
         list[str] | None, typer.Option(help="A user; may be given again; all users where none is.")
@@ -24,7 +38,7 @@ def main(
     rerank: Annotated[
         str | None,
         typer.Option(
-            help="A reranker that orders the best candidates anew.",
+            help="A reranker that orders the best candidates anew; a bundle's own where none is named.",
             autocompletion=names("reranker"),
         ),
     ] = None,
@@ -39,40 +53,65 @@ def main(
     candidates: Annotated[
         int, typer.Option(help="Items a user that the reranker chooses from.")
     ] = 100,
+    allow_code: AllowCode = None,
     seed: Seed = 0,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
     """Rank the catalogue for users of a shop."""
-    import numpy as np
+    from wareloom.bundle import MANIFEST, Bundle
+    from wareloom.core.family import RANKERS
+    from wareloom.reranking import Catalogue
+    from wareloom.shop import Requests, Shop
 
-    from wareloom.core.family import RANKERS, RERANKERS
-    from wareloom.errors import SettingError, unknown
-    from wareloom.shop import Log, Requests, Shop
-
-    if rerank_set and not rerank:
-        raise SettingError(
-            "--rerank-set sets a reranker, but none is named: add --rerank, for example --rerank mmr."
-        )
     run = run_of(seed, quiet)
-    order = RERANKERS.make(rerank, **settings(rerank_set)) if rerank else None
+    order = _reranker(rerank, rerank_set)
     opened = Shop.open(shop)
-    log = Log.of(opened)
-    if user:
-        codes = log.users.encode(user)
-        if (codes < 0).any():
-            raise unknown(
-                "user",
-                user[int(np.flatnonzero(codes < 0)[0])],
-                log.users.ids.head(10_000).to_list(),
-            )
-        log = log.select(codes)
-    depth = max(k, candidates) if order else k
-    ranked = RANKERS.restore(model).rank(Requests.of(log), depth, exclude_seen=not repeats)
-    if order:
-        from wareloom.reranking import Catalogue
-
-        ranked = order.apply(ranked, Catalogue(opened, run), k, Requests.of(log))
+    requests = Requests.of(_histories(opened, user or []))
+    if (model / MANIFEST).exists():
+        bundle = Bundle.open(model, allow_code=tuple(allow_code or ()))
+        if bundle.difference(opened).missing == len(bundle.items):
+            bundle.check_shop(opened)
+        ranked = bundle.rank(
+            requests, k, exclude_seen=not repeats, candidates=candidates, reranker=order
+        )
+    else:
+        depth = max(k, candidates) if order else k
+        ranked = RANKERS.restore(model).rank(requests, depth, exclude_seen=not repeats)
+        if order:
+            ranked = order.apply(ranked, Catalogue(opened, run), k, requests)
     if to is not None:
         ranked.write_parquet(to)
     show({"ranking": ranked.to_dicts()}, as_json, table(ranked))
+
+
+def _reranker(name: str | None, given: list[str] | None) -> Reranker | None:
+    """Make the reranker that is named; raises `SettingError` for settings of none."""
+    from wareloom.core.family import RERANKERS
+    from wareloom.errors import SettingError
+
+    if name:
+        made: Reranker = RERANKERS.make(name, **settings(given))
+        return made
+    if given:
+        raise SettingError(
+            "--rerank-set sets a reranker, but none is named: add --rerank, for example --rerank mmr."
+        )
+    return None
+
+
+def _histories(shop: Shop, users: list[str]) -> Log:
+    """The events of some users, of all where none is named; raises `UnknownNameError` for one that there is not."""
+    import numpy as np
+
+    from wareloom.errors import unknown
+    from wareloom.shop import Log
+
+    log = Log.of(shop)
+    if not users:
+        return log
+    codes = log.users.encode(users)
+    if (codes < 0).any():
+        first = users[int(np.flatnonzero(codes < 0)[0])]
+        raise unknown("user", first, log.users.ids.head(10_000).to_list())
+    return log.select(codes)

@@ -14,12 +14,17 @@ from wareloom.errors import SourceError
 SCHEMA_VERSION = 1
 
 
-def write_json(path: Path, value: object) -> None:
-    """Write `value` as UTF-8 JSON with sorted keys and a last newline, the same bytes for the same value."""
+def json_text(value: object) -> str:
+    """Lay `value` out as JSON with sorted keys and a last newline, the same text for the same value."""
     text = json.dumps(
         value, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False, default=_plain
     )
-    path.write_text(text + "\n", encoding="utf-8")
+    return text + "\n"
+
+
+def write_json(path: Path, value: object) -> None:
+    """Write `value` as UTF-8 JSON, the same bytes for the same value."""
+    path.write_text(json_text(value), encoding="utf-8")
 
 
 def read_json(path: Path) -> Any:
@@ -74,7 +79,8 @@ def save_state(folder: Path, state: dict[str, Any]) -> None:
         else:
             plain[name], kinds[name] = value, "plain"
     if arrays:
-        np.savez(folder / "arrays.npz", allow_pickle=False, **arrays)
+        # Sorted, so that what was read back and is written again has the same bytes.
+        np.savez(folder / "arrays.npz", allow_pickle=False, **dict(sorted(arrays.items())))
     write_json(folder / "state.json", {"version": SCHEMA_VERSION, "kinds": kinds, "plain": plain})
 
 
