@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 import pytest
 
-from wareloom.core import family
+from wareloom.core import source
 from wareloom.core.family import FAMILIES, MIXERS, RANKERS, SCREENS, Algorithm, Family
 from wareloom.core.run import Run
 from wareloom.core.settings import configure
@@ -111,7 +111,7 @@ def test_listing_imports_no_algorithm() -> None:
 def test_files_without_an_algorithm_are_helpers_and_names_are_unique(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(family, "HERE", tmp_path)
+    monkeypatch.setattr(source, "HERE", tmp_path)
     for place in ("pets/cats/tom.py", "pets/_food.py", "pets/__init__.py", "pets/dogs/rex.py"):
         (tmp_path / place).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / place).write_text('class Pet(Algorithm):\n    """A pet."""\n')
@@ -125,7 +125,7 @@ def test_files_without_an_algorithm_are_helpers_and_names_are_unique(
 
 
 def test_settings_are_read_from_the_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(family, "HERE", tmp_path)
+    monkeypatch.setattr(source, "HERE", tmp_path)
     (tmp_path / "pets").mkdir()
     (tmp_path / "pets" / "tom.py").write_text(
         "raise RuntimeError('imported')\n\nclass _Paw:\n    pass\n\nclass Tom(Algorithm):\n"

@@ -14,7 +14,8 @@ import pytest
 
 import wareloom
 from wareloom.cli import HERE as COMMANDS
-from wareloom.core.family import FAMILIES, HERE, Algorithm, algorithms_in
+from wareloom.core.family import FAMILIES, Algorithm
+from wareloom.core.source import HERE, algorithms_in
 
 ROOT = Path(__file__).resolve().parents[2]
 FILES = sorted(HERE.rglob("*.py"))

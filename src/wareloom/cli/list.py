@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from wareloom.cli._shared import AsJson, show
+
+if TYPE_CHECKING:
+    from wareloom.core.family import Entry
 
 
 def main(
@@ -27,8 +30,13 @@ def main(
     wanted = {family: FAMILIES[family]} if family else FAMILIES
     show(
         {
-            kind: {entry.name: entry.summary for entry in each.entries()}
+            kind: {entry.name: _told(entry) for entry in each.entries()}
             for kind, each in wanted.items()
         },
         as_json,
     )
+
+
+def _told(entry: Entry) -> str:
+    """What an algorithm is, and the package that brought it where it is not of the house."""
+    return f"{entry.summary} [{entry.package}]" if entry.package else entry.summary

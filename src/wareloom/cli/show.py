@@ -20,8 +20,9 @@ def main(
     ],
     as_json: AsJson = False,
 ) -> None:
-    """Show an algorithm: what it is, and each setting with its default; or a proof: its verdict in plain words."""
+    """Show an algorithm and its settings with defaults, as JSON their schema too; or a proof: its verdict."""
     from wareloom.core.family import FAMILIES
+    from wareloom.core.schema import schema_of
     from wareloom.errors import unknown
 
     if (Path(name) / "proof.json").exists():
@@ -43,13 +44,16 @@ def main(
         }
         lines = [f"{entry.name} ({entry.family}): {entry.summary}"]
         lines += [f"  {s.name}: {s.type} = {s.default}\n      {s.doc}" for s in entry.settings]
-        show_value(
-            {
-                "name": entry.name,
-                "family": entry.family,
-                "summary": entry.summary,
-                "settings": settings,
-            },
-            as_json,
-            "\n".join(lines),
-        )
+        if entry.package:
+            lines[0] += f" [{entry.package}]"
+        shown = {
+            "name": entry.name,
+            "family": entry.family,
+            "summary": entry.summary,
+            "settings": settings,
+        }
+        if entry.package:
+            shown["package"] = entry.package
+        if as_json:
+            shown["schema"] = schema_of(family.load(name), name)
+        show_value(shown, as_json, "\n".join(lines))

@@ -1,39 +1,33 @@
 """The folder is the registry: algorithms are found by their file names.
 
 `RANKERS.load("ease")` imports the file `ease.py` anywhere below `wareloom/rankers/` and takes its one public class;
-`package.module:Class` reaches an algorithm that lives elsewhere. Listing reads docstrings and settings with `ast` and
-imports nothing. An algorithm is a public class that derives from the base of its family and is no base itself, that is,
-does not name `ABC` among its bases; other files beside it hold what algorithms share.
+`package.module:Class` reaches an algorithm that lives elsewhere. A package that is installed offers its own by name:
+
+    [project.entry-points."wareloom.algorithms"]
+    mine = "package.module:Class"
+
+Listing reads docstrings and settings with `ast` and imports nothing. An algorithm is a public class that derives from
+the base of its family and is no base itself, that is, does not name `ABC` among its bases; other files beside it hold
+what algorithms share.
 """
 
 from __future__ import annotations
 
-import ast
 import dataclasses
 import importlib
 import re
 from abc import ABC
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
-from wareloom.core import state
+from wareloom.core import source, state
+from wareloom.core.outside import Offered, offered
 from wareloom.core.settings import Settings, configure
+from wareloom.core.source import Setting, algorithms_in
 from wareloom.errors import InputError, NotFittedError, SettingError, SourceError, near, unknown
-
-HERE = Path(__file__).parents[1]
-
-
-@dataclass(frozen=True)
-class Setting:
-    """One setting of an algorithm, as its source says it."""
-
-    name: str
-    type: str
-    default: str | None
-    doc: str
 
 
 @dataclass(frozen=True)
@@ -45,6 +39,8 @@ class Entry:
     module: str
     summary: str
     settings: tuple[Setting, ...]
+    package: str = ""
+    """The package that offers it, with its version; "" for the house"""
 
 
 class Algorithm(Settings):
@@ -152,19 +148,37 @@ class Family:
     @property
     def folder(self) -> Path:
         """The folder of its package."""
-        return HERE.joinpath(*self.package.split(".")[1:])
+        return source.HERE.joinpath(*self.package.split(".")[1:])
+
+    @property
+    def offers(self) -> dict[str, Offered]:
+        """What other installed packages offer for it, by name; a name that is taken is an error."""
+        found: dict[str, Offered] = {}
+        for one in offered():
+            if globals().get(one.family) is self:
+                self._refuse_taken(one, found)
+                found[one.name] = one
+        return found
 
     def names(self) -> list[str]:
         """Names of all algorithms, sorted; nothing is imported."""
-        return sorted(self.files)
+        return sorted([*self.files, *self.offers])
 
     def load(self, name: str) -> type[Any]:
         """Return the class called `name`, or the one at `package.module:Class`."""
         if ":" in name:
             return self._outsider(name)
+        # A package whose source cannot be read says only when it is imported of which family its algorithms are.
+        found: dict[str, Offered] = {}
+        for one in offered():
+            if one.name == name and globals().get(one.family, self) is self:
+                self._refuse_taken(one, found)
+                found[name] = one
+        if found:
+            return self._outsider(found[name].value)
         if name not in self.files:
-            raise unknown(self.kind, name, self.files)
-        module = importlib.import_module(self._module(self.files[name]))
+            raise unknown(self.kind, name, self.names())
+        module = importlib.import_module(source.source_of(self.files[name]).module)
         own = [
             value
             for key, value in vars(module).items()
@@ -199,26 +213,30 @@ class Family:
 
     def describe(self, name: str) -> Entry:
         """Summary and settings of `name`, read from its source without importing it."""
-        if name not in self.files:
-            raise unknown(self.kind, name, self.files)
-        path = self.files[name]
-        tree = _parsed(path)
-        node = algorithms_in(path)[0]
-        summary = (ast.get_docstring(node) or "").partition("\n")[0]
-        return Entry(
-            self.kind,
-            name,
-            self._module(path),
-            summary,
-            tuple(_with_inherited(tree, node).values()),
-        )
+        outside = self.offers.get(name)
+        if outside is not None and outside.place is not None:
+            place, package = outside.place, outside.package
+        elif name in self.files:
+            place, package = algorithms_in(self.files[name])[0], ""
+        else:
+            raise unknown(self.kind, name, self.names())
+        settings = tuple(place.settings().values())
+        return Entry(self.kind, name, place.source.module, place.summary(), settings, package)
 
     def entries(self) -> list[Entry]:
         """`describe` for all names."""
         return [self.describe(name) for name in self.names()]
 
-    def _module(self, path: Path) -> str:
-        return ".".join(("wareloom", *path.relative_to(HERE).with_suffix("").parts))
+    def _refuse_taken(self, one: Offered, others: Mapping[str, Offered]) -> None:
+        """Raise `InputError` where a name that a package offers is one of the house or another package's."""
+        taken = f"{self.files[one.name]}" if one.name in self.files else ""
+        if one.name in others:
+            taken = f"{others[one.name].value} of {others[one.name].package}"
+        if taken:
+            raise InputError(
+                f"Two define the {self.kind} {one.name!r}: {taken} and {one.value} of {one.package}. "
+                f"Uninstall {one.package.split()[0]}, or name its own 'package.module:Class'."
+            )
 
     def _outsider(self, name: str) -> type[Any]:
         module, _, attribute = name.partition(":")
@@ -235,89 +253,6 @@ class Family:
                 f"{name!r} is not a {self.kind}: it must be a subclass of the base in {self.package}."
             )
         return found
-
-
-def algorithms_in(path: Path) -> list[ast.ClassDef]:
-    """Classes of a source file that are algorithms, found without importing it."""
-    tree = _parsed(path)
-    own = [n for n in tree.body if isinstance(n, ast.ClassDef) and not n.name.startswith("_")]
-    return [n for n in own if "ABC" not in _base_names(n) and _derives(tree, n)]
-
-
-def _base_names(node: ast.ClassDef) -> list[str]:
-    return [base.id for base in node.bases if isinstance(base, ast.Name)]
-
-
-def _derives(tree: ast.Module, node: ast.ClassDef) -> bool:
-    """Whether a class derives from `Algorithm`, through classes of the house."""
-    bases = _base_names(node)
-    return "Algorithm" in bases or any(
-        _derives(here, above) for base in bases for here, above in _homes(tree, base)
-    )
-
-
-def _homes(tree: ast.Module, name: str) -> list[tuple[ast.Module, ast.ClassDef]]:
-    """Where a class of that name, seen from a module, is defined: there, or where it is imported from in the house."""
-    sources = (
-        tree,
-        *(
-            _source(n.module)
-            for n in tree.body
-            if isinstance(n, ast.ImportFrom) and _names(n, name)
-        ),
-    )
-    return [
-        (here, n)
-        for here in sources
-        for n in here.body
-        if isinstance(n, ast.ClassDef) and n.name == name
-    ]
-
-
-def _with_inherited(tree: ast.Module, node: ast.ClassDef) -> dict[str, Setting]:
-    """Read the settings of a class and of its bases within the house, those of the bases first."""
-    found: dict[str, Setting] = {}
-    for base in _base_names(node):
-        for here, above in _homes(tree, base):
-            found |= _with_inherited(here, above)
-    return found | {setting.name: setting for setting in _settings(node)}
-
-
-def _names(node: ast.ImportFrom, name: str) -> bool:
-    return (node.module or "").startswith("wareloom.") and any(
-        alias.name == name for alias in node.names
-    )
-
-
-def _source(module: str | None) -> ast.Module:
-    """Parse the source of a module or package of the house."""
-    path = HERE.joinpath(*(module or "").split(".")[1:])
-    return _parsed(path / "__init__.py" if path.is_dir() else path.with_suffix(".py"))
-
-
-@cache
-def _parsed(path: Path) -> ast.Module:
-    return ast.parse(path.read_text(encoding="utf-8"))
-
-
-def _settings(node: ast.ClassDef) -> list[Setting]:
-    """Read annotated fields and the string in the line under each."""
-    found = []
-    for here, after in zip(node.body, [*node.body[1:], None], strict=True):
-        if not (isinstance(here, ast.AnnAssign) and isinstance(here.target, ast.Name)):
-            continue
-        if "ClassVar" in ast.unparse(here.annotation) or here.target.id.endswith("_"):
-            continue
-        doc = ""
-        if (
-            isinstance(after, ast.Expr)
-            and isinstance(after.value, ast.Constant)
-            and isinstance(after.value.value, str)
-        ):
-            doc = " ".join(after.value.value.split())
-        default = ast.unparse(here.value) if here.value is not None else None
-        found.append(Setting(here.target.id, ast.unparse(here.annotation), default, doc))
-    return found
 
 
 READERS = Family("reader", "wareloom.readers")

@@ -4,6 +4,8 @@
     decay: Annotated[float, Gt(0), Le(1)] = 0.9
 
 A wrong value raises `SettingError` that names the owner, the setting, the value and what to give instead.
+Neither nan nor inf is a number here, nor are True and False. A field that shall take inf says so with pydantic's mark:
+`Annotated[float, AllowInfNan(True)]`.
 """
 
 from __future__ import annotations
@@ -15,9 +17,9 @@ import typing
 import warnings
 from collections.abc import Iterator, Mapping
 from functools import cache
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
-from annotated_types import BaseMetadata, Ge, Gt, Le, Lt
+from annotated_types import Ge, GroupedMetadata, Gt, Le, Lt, MinLen
 
 from wareloom.errors import SettingError, near
 
@@ -35,12 +37,16 @@ ShareBelowOne = Annotated[float, Ge(0), Lt(1)]
 """From 0, below 1: a dropout, a quantile"""
 Fraction = Annotated[float, Gt(0), Lt(1)]
 """Between 0 and 1, neither included"""
+Text = Annotated[str, MinLen(1)]
+"""A text that is not empty"""
 OUT_OF_LIMITS = (
     "greater_than",
     "greater_than_equal",
     "less_than",
     "less_than_equal",
     "finite_number",
+    "string_too_short",
+    "too_short",
 )
 """pydantic's names of what limits refuse"""
 
@@ -58,6 +64,8 @@ class Settings:
         """Check every field and turn it into what its type says; then call `_check`."""
         adapters = _adapters(type(self))
         for field in dataclasses.fields(self):  # type: ignore[arg-type]
+            if not field.init:
+                continue
             value = getattr(self, field.name)
             found = _fitted(self._owner(), field.name, value, *adapters[field.name])
             if found is not value:
@@ -100,7 +108,16 @@ def configure(cls: type[Any], values: Mapping[str, Any]) -> Any:
         if isinstance(value, str) and typing.get_origin(adapters[name][1]) is tuple:
             value = [part.strip() for part in value.split(",") if part.strip()]
         given[name] = value
-    if not issubclass(cls, Settings):
+    lacking = [
+        field.name
+        for field in dataclasses.fields(cls)
+        if field.init
+        and field.name not in given
+        and field.default is field.default_factory is dataclasses.MISSING
+    ]
+    if lacking:
+        raise SettingError(f"{cls.__name__}: give a value for {', '.join(lacking)}.")
+    if getattr(cls, "__post_init__", None) is not Settings.__post_init__:
         given = {
             name: _fitted(cls.__name__, name, value, *adapters[name])
             for name, value in given.items()
@@ -108,54 +125,86 @@ def configure(cls: type[Any], values: Mapping[str, Any]) -> Any:
     return cls(**given)
 
 
+class _Limits(NamedTuple):
+    """What a type asks of its numbers, texts or sequences."""
+
+    kind: str
+    low: Ge | Gt | None
+    high: Le | Lt | None
+    least: int
+
+
 def limits_of(hint: Any) -> str:
-    """What a type's limits ask for, in words: "a number above 0, at most 1", "1 or more"; "" where it has none."""
+    """What a type's limits ask for, in words: "a number above 0, at most 1", "1 or more"; "" where it has none.
+
+    Where a tuple or a dictionary has limits, these are what each of its values must keep to.
+    """
     found = next(_limited(hint), None)
     if found is None:
         return ""
-    whole, above, below = found
-    low = (
-        f"{above.gt:g}"
-        if isinstance(above, Gt)
-        else f"{above.ge:g}"
-        if isinstance(above, Ge)
-        else ""
-    )
-    high = (
-        f"{below.lt:g}"
-        if isinstance(below, Lt)
-        else f"{below.le:g}"
-        if isinstance(below, Le)
-        else ""
-    )
-    kind = "a whole number" if whole else "a number"
-    if isinstance(above, Ge) and not high:
-        said = f"{low} or more"
-    elif isinstance(above, Ge):
-        said = (
-            f"{kind} from {low} to {high}"
-            if isinstance(below, Le)
-            else f"{kind} from {low}, below {high}"
-        )
-    elif isinstance(above, Gt) and high:
-        ends = (f"{kind} above {low}, at most {high}", f"{kind} between {low} and {high}")
-        said = ends[isinstance(below, Lt)]
-    elif isinstance(above, Gt):
-        said = f"{kind} above {low}"
-    else:
-        said = f"{kind} below {high}" if isinstance(below, Lt) else f"{high} or less"
-    return said + (", or None" if type(None) in typing.get_args(hint) else "")
+    return ", or ".join((_in_words(found), *_besides(hint)))
+
+
+def type_in_words(hint: Any) -> str:
+    """A type and its limits, as a user reads them: "int, 1 or more", "tuple[float, ...], each above 0"."""
+    found = next(_limited(hint), None)
+    if found is None:
+        return _said(hint)
+    words = _in_words(found)
+    for kind in ("a number ", "a whole number ", "a text "):
+        words = words.removeprefix(kind)
+    each = any(typing.get_origin(part) in (tuple, list, dict) for part in _members(hint))
+    return f"{_said(hint)}, {'each ' if each and not found.least else ''}{words}"
+
+
+def _in_words(limits: _Limits) -> str:
+    """One part's limits in words."""
+    kind, low, high, least = limits
+    if least:
+        return "a text that is not empty" if kind == "text" else f"at least {least}"
+    match low, high:
+        case Ge(ge=start), None:
+            return f"{_plain(start)} or more"
+        case Ge(ge=start), Le(le=end):
+            return f"{kind} from {_plain(start)} to {_plain(end)}"
+        case Ge(ge=start), Lt(lt=end):
+            return f"{kind} from {_plain(start)}, below {_plain(end)}"
+        case Gt(gt=start), None:
+            return f"{kind} above {_plain(start)}"
+        case Gt(gt=start), Le(le=end):
+            return f"{kind} above {_plain(start)}, at most {_plain(end)}"
+        case Gt(gt=start), Lt(lt=end):
+            return f"{kind} between {_plain(start)} and {_plain(end)}"
+        case _, Lt(lt=end):
+            return f"{kind} below {_plain(end)}"
+        case _, Le(le=end):
+            return f"{_plain(end)} or less"
+    return ""
+
+
+def _plain(limit: Any) -> str:
+    """A limit without a decimal point where it is whole."""
+    return str(limit) if isinstance(limit, int) else f"{limit:g}"
 
 
 @cache
 def _adapters(cls: type[Any]) -> dict[str, tuple[Any, Any]]:
     """pydantic's checker and the type of each field."""
-    from pydantic import TypeAdapter
+    from pydantic import ConfigDict, TypeAdapter
 
     hints = typing.get_type_hints(cls, include_extras=True)
+    finite = ConfigDict(allow_inf_nan=False)
     return {
-        field.name: (TypeAdapter(hints[field.name]), hints[field.name])
+        field.name: (
+            # A dataclass checks its own fields: pydantic takes no settings for it from outside.
+            TypeAdapter(
+                hints[field.name],
+                config=None if dataclasses.is_dataclass(hints[field.name]) else finite,
+            ),
+            hints[field.name],
+        )
         for field in dataclasses.fields(cls)
+        if field.init
     }
 
 
@@ -163,34 +212,109 @@ def _fitted(owner: str, name: str, value: Any, adapter: Any, hint: Any) -> Any:
     """A value as its type says; raises `SettingError`."""
     from pydantic import ValidationError
 
-    wanted = limits_of(hint)
-    if isinstance(value, float) and math.isnan(value):
-        raise SettingError(f"{owner}: {name} is nan; give {wanted or 'a number'}.")
+    values = value if isinstance(value, list | tuple) else (value,)
+    if any(isinstance(one, float) and math.isnan(one) for one in values):
+        raise SettingError(f"{owner}: {name} is {value!r}; give {limits_of(hint) or 'a number'}.")
+    if any(isinstance(one, bool) for one in values) and not _takes_bools(hint):
+        raise SettingError(f"{owner}: {name} is {value!r}; give {limits_of(hint) or _said(hint)}.")
     try:
         return adapter.validate_python(value)
     except ValidationError as error:
-        first = error.errors()[0]
-        if first["type"] in OUT_OF_LIMITS and wanted:
-            raise SettingError(f"{owner}: {name} is {value!r}; give {wanted}.") from error
+        found = error.errors()
+        first = next((one for one in found if one["type"] in OUT_OF_LIMITS), found[0])
+        where, part = _located(hint, first["loc"])
+        place, wanted = name + where, limits_of(part)
+        if first["type"] in OUT_OF_LIMITS:
+            raise SettingError(
+                f"{owner}: {place} is {first['input']!r}; give {wanted or 'a finite number'}."
+            ) from error
+        inner = first.get("ctx", {}).get("error")
+        if isinstance(inner, SettingError):
+            raise SettingError(f"{owner}: {place}: {inner}") from error
         raise SettingError(
             f"{owner}: {name}={value!r} does not fit {_said(hint)}: {first['msg']}."
         ) from error
 
 
-def _limited(hint: Any) -> Iterator[tuple[bool, BaseMetadata | None, BaseMetadata | None]]:
-    """Whether a whole number is asked for, and the limits, of each part of a type that has some."""
+def _members(hint: Any) -> tuple[Any, ...]:
+    """The types a union is of; a type alone is one."""
+    if typing.get_origin(hint) in (types.UnionType, typing.Union):
+        return typing.get_args(hint)
+    return (hint,)
+
+
+def _limited(hint: Any) -> Iterator[_Limits]:
+    """The limits of each part of a type that has some."""
     if typing.get_origin(hint) is Annotated:
-        above = next((one for one in hint.__metadata__ if isinstance(one, Gt | Ge)), None)
-        below = next((one for one in hint.__metadata__ if isinstance(one, Lt | Le)), None)
-        if above is not None or below is not None:
-            yield typing.get_args(hint)[0] is int, above, below
+        base, *given = typing.get_args(hint)
+        every = [
+            one for each in given for one in (each if isinstance(each, GroupedMetadata) else [each])
+        ]
+        low = next((one for one in every if isinstance(one, Gt | Ge)), None)
+        high = next((one for one in every if isinstance(one, Lt | Le)), None)
+        least = next((one.min_length for one in every if isinstance(one, MinLen)), 0)
+        if low is not None or high is not None or least:
+            kind = {int: "a whole number", str: "text"}.get(base, "a number")
+            yield _Limits(kind, low, high, least)
     for part in typing.get_args(hint):
         if typing.get_origin(part) in (Annotated, tuple, list, dict, types.UnionType, typing.Union):
             yield from _limited(part)
 
 
+def _besides(hint: Any) -> list[str]:
+    """What a union takes beside its numbers: None, or words."""
+    found = []
+    for part in _members(hint):
+        if part is type(None):
+            found.append("None")
+        if typing.get_origin(part) is Literal:
+            found += [repr(word) for word in typing.get_args(part)]
+    return found
+
+
+def _located(hint: Any, steps: tuple[int | str, ...]) -> tuple[str, Any]:
+    """Where pydantic's steps lead within a value, as Python writes it, and the type that stands there."""
+    place = ""
+    for step in steps:
+        # Steps that fit nothing name a branch of a union: they lead nowhere.
+        for held in _members(hint):
+            held = typing.get_args(held)[0] if typing.get_origin(held) is Annotated else held
+            origin, args = typing.get_origin(held), typing.get_args(held)
+            if dataclasses.is_dataclass(held) and step in _adapters(held):  # type: ignore[arg-type]
+                place, hint = f"{place}.{step}", _adapters(held)[str(step)][1]  # type: ignore[arg-type]
+            elif origin in (tuple, list) and isinstance(step, int):
+                varied = origin is tuple and Ellipsis not in args
+                place, hint = f"{place}[{step}]", args[step if varied else 0]
+            elif origin is dict:
+                place, hint = f"{place}[{step!r}]", args[1]
+            else:
+                continue
+            break
+    return place, hint
+
+
+def _takes_bools(hint: Any) -> bool:
+    """Whether True and False are among a type's values."""
+    if hint in (bool, Any, object):
+        return True
+    if typing.get_origin(hint) is Literal:
+        return any(isinstance(value, bool) for value in typing.get_args(hint))
+    return any(_takes_bools(part) for part in typing.get_args(hint))
+
+
 def _said(hint: Any) -> str:
     """A type in words that a user reads: limits are left out."""
-    if typing.get_origin(hint) is Annotated:
-        return _said(typing.get_args(hint)[0])
-    return hint.__name__ if isinstance(hint, type) and not typing.get_args(hint) else str(hint)
+    origin, args = typing.get_origin(hint), typing.get_args(hint)
+    if origin is Annotated:
+        return _said(args[0])
+    if origin in (types.UnionType, typing.Union):
+        return " | ".join(_said(part) for part in args)
+    if origin is Literal:
+        return f"Literal[{', '.join(repr(value) for value in args)}]"
+    if hint in (None, type(None)):
+        return "None"
+    if hint is Ellipsis:
+        return "..."
+    if args and isinstance(origin, type):
+        return f"{origin.__name__}[{', '.join(_said(part) for part in args)}]"
+    return hint.__name__ if isinstance(hint, type) else str(hint)
