@@ -25,9 +25,10 @@ from scipy import stats
 from _common import arguments, data, machine, write
 from wareloom.core.family import RANKERS
 from wareloom.core.run import Run
+from wareloom.evaluation.shown_items import click_metric
 from wareloom.metrics import Predicted
 from wareloom.preparing.splits import SplitSettings, split
-from wareloom.proof.clicks import by_position, click_metric, constant
+from wareloom.proof.clicks import by_position, constant
 from wareloom.readers import read
 from wareloom.shop import Shop
 from wareloom.shop.impressions import impressions

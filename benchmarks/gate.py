@@ -31,10 +31,10 @@ from scipy import stats
 
 from _common import arguments, machine, write
 from wareloom.core.run import Run
+from wareloom.experiment.plan import MIXED, NAIVE, REAL, REPEATED
 from wareloom.preparing.splits import SplitSettings
-from wareloom.proof.arms import MIXED, NAIVE, REAL, REPEATED
 from wareloom.proof.prove import prove
-from wareloom.proof.settings import ProofSettings
+from wareloom.proof.recommendation import ProofSettings
 from wareloom.sampling.generator import Generator
 from wareloom.shop import Shop
 from wareloom.stats.power import Spread, power

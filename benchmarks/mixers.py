@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+from wareloom.experiment.cells import Cells
 
 from _common import arguments, data, machine, write
 from wareloom.core.family import RANKERS
@@ -28,9 +29,8 @@ from wareloom.core.run import Run
 from wareloom.errors import InputError
 from wareloom.evaluation.ranking import Evaluation, evaluate
 from wareloom.evaluation.tasks import Task, build_task
-from wareloom.experiment.cells import Cells
+from wareloom.experiment.plan import MIXED, REAL
 from wareloom.preparing.splits import Split, SplitSettings, split
-from wareloom.proof.arms import MIXED, REAL
 from wareloom.proof.table import contrast
 from wareloom.readers import read
 from wareloom.sampling.generator import Generator

@@ -25,9 +25,9 @@ import polars as pl
 from _common import arguments, data, machine, write
 from wareloom.core.family import RANKERS, SYNTHESIZERS
 from wareloom.core.run import Run
-from wareloom.evaluation.judged_items import QueryTask
+from wareloom.evaluation.judged_items import QueryTask, evaluate_queries
 from wareloom.preparing.splits import Split, SplitSettings, split
-from wareloom.proof.queries import QueryProofSettings, evaluate_queries
+from wareloom.proof.search import QueryProofSettings
 from wareloom.readers import read
 from wareloom.sampling.judgments import real_rows
 from wareloom.shop import Shop

@@ -15,8 +15,8 @@ from typing import Any
 
 from _common import arguments, machine, write
 from wareloom.core.run import Run
-from wareloom.proof.arms import MIXED
-from wareloom.proof.result import Proof
+from wareloom.experiment.plan import MIXED
+from wareloom.experiment.result import Proof
 from wareloom.recipe import Recipe, run_recipe
 
 HERE = Path(__file__).resolve().parent

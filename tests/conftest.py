@@ -24,9 +24,9 @@ for variable, value in {
     os.environ.setdefault(variable, value)
 
 import pytest  # noqa: E402
-from wareloom.testing.shops import exposures, small_shop  # noqa: E402, F401
 
 from wareloom.shop import Shop  # noqa: E402
+from wareloom.testing.shops import exposures, small_shop  # noqa: E402, F401
 
 
 class Lazy(dict):

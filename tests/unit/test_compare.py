@@ -196,7 +196,7 @@ def test_settings_are_checked(
 
 def test_a_measure_of_shops_is_no_metric_of_rankings() -> None:
     from wareloom.evaluation.ranking import metric
-    from wareloom.proof.clicks import click_metric
+    from wareloom.evaluation.shown_items import click_metric
 
     with pytest.raises(
         SettingError,

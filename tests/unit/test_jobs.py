@@ -15,19 +15,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from wareloom.experiment.cells import Cells, decisive
+from wareloom.experiment.jobs import shared
 
 from conftest import exposures, small_shop
 from wareloom.core.run import Run
 from wareloom.core.settings import configure
 from wareloom.experiment import jobs as jobs_module
-from wareloom.experiment.cells import Cells, decisive
-from wareloom.experiment.jobs import shared
 from wareloom.preparing.splits import SplitSettings
 from wareloom.proof.clicks import ClickProofSettings
-from wareloom.proof.kinds import prove_any
 from wareloom.proof.leaderboard import LeaderboardSettings, leaderboard
-from wareloom.proof.queries import QueryProofSettings
-from wareloom.proof.settings import ProofSettings
+from wareloom.proof.prove import prove
+from wareloom.proof.recommendation import ProofSettings
+from wareloom.proof.search import QueryProofSettings
 from wareloom.sampling.generator import Generator, Member
 from wareloom.shop import Shop
 
@@ -108,7 +108,7 @@ def cases() -> dict[str, tuple[Any, Shop]]:
 @pytest.mark.parametrize("kind", ["recommendation", "clicks", "leaderboard"])
 def test_with_others_the_result_is_the_same(kind: str, tmp_path: Path) -> None:
     settings, shop = cases()[kind]
-    work: Any = leaderboard if kind == "leaderboard" else prove_any
+    work: Any = leaderboard if kind == "leaderboard" else prove
     found = []
     for jobs, cache in ((1, tmp_path / "alone"), (3, tmp_path / "together"), (2, None)):
         found.append(

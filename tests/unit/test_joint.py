@@ -14,7 +14,8 @@ from conftest import small_shop
 from wareloom.core.family import SYNTHESIZERS
 from wareloom.core.run import Run
 from wareloom.errors import InputError, SettingError
-from wareloom.proof.arms import BEHAVIOUR, PLACEBO, TEACHER, plan
+from wareloom.experiment.plan import PLACEBO, TEACHER
+from wareloom.proof.arms import BEHAVIOUR, plan
 from wareloom.rankers import Ranker
 from wareloom.rankers.baseline.transitions import Transitions
 from wareloom.sampling.generator import Generator

@@ -21,20 +21,13 @@ from wareloom.core.run import Run
 from wareloom.errors import InputError, LeakError, RefusedError, SettingError
 from wareloom.evaluation.ranking import evaluate, intervals
 from wareloom.evaluation.tasks import Task, build_task
+from wareloom.experiment.plan import ARMS, CONTROLS, MIXED, NAIVE, REAL, REPEATED, SYNTHETIC
+from wareloom.experiment.result import Proof
 from wareloom.preparing.splits import Split, SplitSettings, split
-from wareloom.proof.arms import (
-    ARMS,
-    CONTROLS,
-    MIXED,
-    NAIVE,
-    REAL,
-    REPEATED,
-    SYNTHETIC,
-    training_data,
-)
+from wareloom.proof.arms import training_data
+from wareloom.proof.decide import decide
 from wareloom.proof.prove import prove
-from wareloom.proof.result import Proof, decide
-from wareloom.proof.settings import ProofSettings
+from wareloom.proof.recommendation import ProofSettings
 from wareloom.rankers import mask_seen
 from wareloom.rankers.baseline.transitions import Transitions
 from wareloom.sampling.generator import Generator

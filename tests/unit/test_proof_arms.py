@@ -11,12 +11,12 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import polars as pl
 import pytest
+from wareloom.proof.bench import Bench, Cell
 
 from conftest import small_shop
 from wareloom.core.run import Run
 from wareloom.errors import SettingError, UnknownNameError
-from wareloom.preparing.splits import SplitSettings
-from wareloom.proof.arms import (
+from wareloom.experiment.plan import (
     CONTROLS,
     FEATURES,
     MIXED,
@@ -25,13 +25,12 @@ from wareloom.proof.arms import (
     REAL,
     SYNTHETIC,
     TEACHER,
-    plan,
-    training_data,
 )
-from wareloom.proof.bench import Bench, Cell
+from wareloom.experiment.result import Proof
+from wareloom.preparing.splits import SplitSettings
+from wareloom.proof.arms import plan, training_data
 from wareloom.proof.prove import bench, prove
-from wareloom.proof.result import Proof
-from wareloom.proof.settings import SHARES, ProofSettings
+from wareloom.proof.recommendation import SHARES, ProofSettings
 from wareloom.rankers import Ranker
 from wareloom.rankers.baseline.transitions import Transitions
 from wareloom.report import write_report

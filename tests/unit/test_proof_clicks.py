@@ -15,15 +15,11 @@ from wareloom.core.family import SYNTHESIZERS
 from wareloom.core.run import Run
 from wareloom.errors import InputError, SettingError
 from wareloom.evaluation.ranking import metric
-from wareloom.proof.arms import ARMS, MIXED, REAL
-from wareloom.proof.clicks import (
-    ClickProofSettings,
-    ShownItems,
-    by_position,
-    constant,
-    prove_clicks,
-)
-from wareloom.proof.result import Proof
+from wareloom.evaluation.shown_items import ShownItems
+from wareloom.experiment.plan import ARMS, MIXED, REAL
+from wareloom.experiment.result import Proof
+from wareloom.proof.clicks import ClickProofSettings, by_position, constant
+from wareloom.proof.prove import prove
 from wareloom.sampling.generator import Generator
 from wareloom.shop.impressions import impressions
 from wareloom.synthesis.behaviour._clicks import position_model
@@ -34,7 +30,7 @@ QUICK: dict[str, Any] = {"ratios": (1.0,), "seeds": 2}
 @pytest.fixture(scope="module")
 def proof() -> Proof:
     shop, _ = exposures(4000)
-    return prove_clicks(
+    return prove(
         shop, ClickProofSettings(**QUICK, baselines={"boosting": {}}), Run(seed=3, threads=1)
     )
 
@@ -92,7 +88,7 @@ def test_goes_through_a_file_and_is_the_same_again(proof: Proof, tmp_path: Path)
     shop, _ = exposures(4000)
     settings = ClickProofSettings(**QUICK, baselines={"boosting": {}})
     for _ in range(2):
-        again = prove_clicks(shop, settings, Run(seed=3, threads=1, cache=tmp_path / "cells"))
+        again = prove(shop, settings, Run(seed=3, threads=1, cache=tmp_path / "cells"))
         assert again.data["comparisons"] == proof.data["comparisons"]
 
 
@@ -100,7 +96,7 @@ def test_wrong_clicks_are_found_out() -> None:
     """A generator whose clicks know nothing of items, ten for each real event, hurts beside real data."""
     shop, _ = exposures(4000)
     noise = Generator(synthesizer="exposures", settings={"clicks": "constant"}, screens=("schema",))
-    found = prove_clicks(
+    found = prove(
         shop, ClickProofSettings(generator=noise, ratios=(5.0,), seeds=2), Run(seed=1, threads=1)
     )
     assert found.verdict == "hurts"
@@ -139,18 +135,18 @@ def test_plain_baselines_by_hand() -> None:
 def test_what_cannot_be_proved_is_refused() -> None:
     shop, _ = exposures(400)
     with pytest.raises(SettingError, match="'ndcg' judges rankings, not clicks"):
-        prove_clicks(shop, ClickProofSettings(metrics=("ndcg",)))
+        prove(shop, ClickProofSettings(metrics=("ndcg",)))
     with pytest.raises(SettingError, match="'click_auc' is no mean over impressions"):
-        prove_clicks(shop, ClickProofSettings(metrics=("click_auc",)))
+        prove(shop, ClickProofSettings(metrics=("click_auc",)))
     with pytest.raises(SettingError, match="'ease' gives no probabilities"):
-        prove_clicks(shop, ClickProofSettings(ranker="ease"))
+        prove(shop, ClickProofSettings(ranker="ease"))
     with pytest.raises(SettingError, match="at least one seed"):
-        prove_clicks(shop, ClickProofSettings(seeds=0))
+        prove(shop, ClickProofSettings(seeds=0))
     views = shop.table("events").filter(
         (pl.col("event") == "view_item_list") | (pl.int_range(pl.len()) < 250)
     )
     with pytest.raises(InputError, match="of the validation part 0 were clicked"):
-        prove_clicks(shop.with_tables(events=views), ClickProofSettings(**QUICK))
+        prove(shop.with_tables(events=views), ClickProofSettings(**QUICK))
 
 
 @pytest.mark.parametrize("clicks", ["logistic", "position", "constant"])

@@ -19,11 +19,12 @@ from wareloom.errors import InputError, SettingError
 from wareloom.evaluation.evaluate import judge
 from wareloom.evaluation.judged_items import QueryTask
 from wareloom.evaluation.ranking import metric
+from wareloom.experiment.plan import ARMS
+from wareloom.experiment.result import Proof
 from wareloom.preparing.splits import Split, SplitSettings, split
-from wareloom.proof.arms import ARMS
 from wareloom.proof.clicks import ClickProofSettings
-from wareloom.proof.queries import QueryProofSettings, prove_queries
-from wareloom.proof.result import Proof
+from wareloom.proof.prove import prove
+from wareloom.proof.search import QueryProofSettings
 from wareloom.rankers import Ranker
 from wareloom.recipe import Recipe
 from wareloom.report import render
@@ -49,7 +50,7 @@ def quick(**changes: Any) -> QueryProofSettings:
 
 @pytest.fixture(scope="module")
 def proof() -> Proof:
-    return prove_queries(search_shop(), quick(), RUN)
+    return prove(search_shop(), quick(), RUN)
 
 
 def test_has_the_form_of_every_proof(proof: Proof, tmp_path: Path) -> None:
@@ -74,12 +75,12 @@ def test_has_the_form_of_every_proof(proof: Proof, tmp_path: Path) -> None:
 
 def test_is_the_same_again_and_goes_on(proof: Proof, tmp_path: Path) -> None:
     for _ in range(2):
-        again = prove_queries(search_shop(), quick(), RUN.with_(cache=tmp_path / "cells"))
+        again = prove(search_shop(), quick(), RUN.with_(cache=tmp_path / "cells"))
         assert again.data["comparisons"] == proof.data["comparisons"]
 
 
 def test_random_grades_are_not_said_to_help() -> None:
-    found = prove_queries(search_shop(), quick(generator={"noise": True}, ratios=(4.0,)), RUN)
+    found = prove(search_shop(), quick(generator={"noise": True}, ratios=(4.0,)), RUN)
     assert found.verdict in ("hurts", "no evidence")
     made = found.data["modes"][0]["synthetic"]
     assert made["origin"].startswith(f"{OUTSIDER}@")
@@ -170,25 +171,25 @@ def test_a_ranker_is_judged_on_what_it_is_made_for() -> None:
 )
 def test_what_cannot_be_asked_is_refused(changes: dict[str, Any], said: str) -> None:
     with pytest.raises(SettingError, match=said):
-        prove_queries(search_shop(20), quick(**changes), RUN)
+        prove(search_shop(20), quick(**changes), RUN)
 
 
 def test_what_cannot_be_proved_is_refused() -> None:
     with pytest.raises(
         SettingError, match="needs one synthesizer whose samples have the table judgments"
     ):
-        prove_queries(search_shop(20), QueryProofSettings(), RUN)
+        prove(search_shop(20), QueryProofSettings(), RUN)
     with pytest.raises(InputError, match="needs the table 'judgments'"):
-        prove_queries(small_shop(), quick(), RUN)
+        prove(small_shop(), quick(), RUN)
     for cheat, said in (("none", "made no judgments"), ("real", "say they are real")):
         with pytest.raises(InputError, match=said):
-            prove_queries(search_shop(60), quick(generator={"cheat": cheat}), RUN)
+            prove(search_shop(60), quick(generator={"cheat": cheat}), RUN)
     level = search_shop(60)
     level = level.with_tables(judgments=level.table("judgments").with_columns(grade=pl.lit(1.0)))
     with pytest.raises(
         InputError, match="No query of the validation part has two items of different grades"
     ):
-        prove_queries(level, quick(), RUN)
+        prove(level, quick(), RUN)
 
 
 def test_a_recipe_says_what_is_proved(tmp_path: Path) -> None:
@@ -267,7 +268,7 @@ def unlabelled(**changes: Any) -> QueryProofSettings:
 
 
 def test_without_a_label_the_ranker_is_compared_with_itself_untaught() -> None:
-    found = prove_queries(search_shop(), unlabelled(), RUN)
+    found = prove(search_shop(), unlabelled(), RUN)
     assert set(found.arms()["arm"]) == {"real", "real + naive", "real + synthetic"}
     assert set(found.arms()["metric"]) == {"ndcg@10", "ndcg@10, all items", "recall@10"}
     assert found.data["decisive"]["metric"] == "ndcg@10, all items"
@@ -300,7 +301,7 @@ def test_without_a_label_the_ranker_is_compared_with_itself_untaught() -> None:
 
 
 def test_some_labelled_queries_and_all_arms_of_one_size() -> None:
-    found = prove_queries(search_shop(), unlabelled(labelled=20), RUN)
+    found = prove(search_shop(), unlabelled(labelled=20), RUN)
     rows = {row["arm"]: row["events"] for row in found.data["training"]}
     assert set(rows["real"]) == {120}, "20 queries with 6 judgments each"
     assert all(abs(n - rows["real + synthetic"][0]) <= 6 for n in rows["real, repeated"])

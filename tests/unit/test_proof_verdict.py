@@ -9,12 +9,12 @@ import pytest
 
 from conftest import small_shop
 from wareloom.core.run import Run
+from wareloom.experiment.plan import CONTROLS, MIXED, NAIVE, REAL, REPEATED
+from wareloom.experiment.result import Proof
 from wareloom.preparing.splits import SplitSettings
-from wareloom.proof.arms import CONTROLS, MIXED, NAIVE, REAL, REPEATED
 from wareloom.proof.decide import BUT, decide, guarded, listed
 from wareloom.proof.prove import prove
-from wareloom.proof.result import Proof
-from wareloom.proof.settings import ProofSettings
+from wareloom.proof.recommendation import ProofSettings
 from wareloom.proof.story import lines, meaning, story
 from wareloom.report.page import render
 from wareloom.sampling.generator import Generator

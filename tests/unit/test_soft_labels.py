@@ -15,6 +15,7 @@ from conftest import small_shop
 from wareloom.core.family import MIXERS, RANKERS
 from wareloom.core.run import Run
 from wareloom.errors import InputError, SettingError
+from wareloom.experiment.plan import SYNTHETIC
 from wareloom.mixing._draw import in_head
 from wareloom.mixing.labels import soft_labels
 from wareloom.neural import torch
@@ -25,7 +26,7 @@ from wareloom.neural.loss import (
     soft_softmax_loss,
     softmax_loss,
 )
-from wareloom.proof.arms import SYNTHETIC, plan
+from wareloom.proof.arms import plan
 from wareloom.rankers.neighbourhood import Neighbourhood
 from wareloom.sampling.generator import Generator
 from wareloom.shop import Log, Requests, Shop
