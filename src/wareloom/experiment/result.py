@@ -6,10 +6,11 @@ import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, NotRequired, TypedDict
+from typing import Any, Literal, NotRequired
 
 import numpy as np
 import polars as pl
+from typing_extensions import TypedDict
 
 from wareloom.core.files import replacing
 from wareloom.core.state import read_json, write_json

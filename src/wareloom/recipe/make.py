@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -30,8 +31,6 @@ class Made:
     bundle: Bundle
     synthetic: bool
     """Whether synthetic data was mixed in"""
-    note: str
-    """What a person should know of it; nothing where there is nothing to say"""
 
 
 def make(
@@ -53,11 +52,12 @@ def make(
     study = study_by(shop, proof, run, parts)
     parts = study.prepare(study.modes[0])
     held = parts if step.data == "train" else study.enlarged(parts)
-    mixing = step.mix == "always" or proof.verdict in ("helps", "helps, but")
+    mixing = mixes(proof, step)
     cell = Cell(
         arm=MIXED if mixing else REAL, seed=0, ratio=proof.choice["ratio"] if mixing else 0.0
     )
     data = held.train
+    shutil.rmtree(to / "synthetic", ignore_errors=True)
     if mixing:
         pool = study.pool(held, held.train, cell, own)
         save_pool(pool, held.train, to / "synthetic")
@@ -80,7 +80,7 @@ def make(
         proof=noted(proof),
         seed=run.seed,
     )
-    return Made(bundle, mixing, _note(proof, mixing))
+    return Made(bundle, mixing)
 
 
 def study_by(shop: Shop, proof: Proof, run: Run, parts: Split | None) -> Study:
@@ -129,11 +129,16 @@ def noted(proof: Proof) -> ProofNote:
     )
 
 
-def _note(proof: Proof, mixing: bool) -> str:
-    """What a person should know where model and verdict do not say the same."""
+def mixes(proof: Proof, step: MakeStep) -> bool:
+    """Whether synthetic data is mixed in."""
+    return step.mix == "always" or proof.verdict in ("helps", "helps, but")
+
+
+def note_of(proof: Proof, step: MakeStep) -> str:
+    """What a person should know where model and verdict do not say the same; nothing where they do."""
     if proof.verdict in ("helps", "helps, but"):
         return ""
-    if mixing:
+    if mixes(proof, step):
         return (
             f"The verdict is {proof.verdict!r}, and the model was still trained with synthetic data: "
             'set [make] mix = "helps" to train on real data alone unless synthetic data helps.'

@@ -24,7 +24,7 @@ from wareloom.proof.leaderboard import leaderboard
 from wareloom.proof.prove import prove
 from wareloom.readers import read
 from wareloom.recipe.load import Recipe, rules_of
-from wareloom.recipe.make import make
+from wareloom.recipe.make import make, note_of
 from wareloom.report import write_report
 from wareloom.shop import Shop
 
@@ -86,7 +86,8 @@ def run_recipe(
         job = _Job(recipe, to, run)
         seconds = {stage: job.stage(stage) for stage in recipe.stages}
     proof = Proof.open(to / "proof") if (to / "proof" / "proof.json").exists() else None
-    return Done(to, seconds, proof, job.note)
+    note = note_of(proof, recipe.make) if proof and "make" in recipe.stages else ""
+    return Done(to, seconds, proof, note)
 
 
 class _Job:
@@ -94,7 +95,6 @@ class _Job:
 
     def __init__(self, recipe: Recipe, to: Path, run: Run) -> None:
         self.recipe, self.to, self.run = recipe, to, run
-        self.note = ""
         self.key = hashlib.sha256(f"{__version__} {recipe.seed}".encode()).hexdigest()
 
     def stage(self, name: str) -> float:
@@ -184,9 +184,6 @@ class _Job:
             self._shop(), proof, step, self.recipe.plain(), self.run, self.to, self._parts()
         )
         assert made.bundle.folder == folder
-        self.note = made.note
-        if made.note:
-            self._say(made.note)
 
     def _leaderboard(self, folder: Path) -> None:
         run, cells = self._cells(".leaderboard-cells")

@@ -96,6 +96,7 @@ class Generator:
     def check(self) -> None:
         """Raise `SettingError` or `UnknownNameError` where a synthesizer, a screen, a setting or a share is wrong."""
         made(self.screens, self.screen_settings)
+        MIXERS.make(self.mixer, **self.mixer_settings)
         for name, member in self.named().items():
             SYNTHESIZERS.make(member.synthesizer, **member.settings)
             if not member.share > 0:
