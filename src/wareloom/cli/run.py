@@ -17,7 +17,7 @@ from wareloom.cli._shared import (
     Quiet,
     Threads,
     run_of,
-    show,
+    show_job,
 )
 
 
@@ -65,15 +65,5 @@ def main(
         cache=cache,
     )
     done = run_recipe(loaded, folder, run, resume=resume)
-    verdict = done.proof.verdict if done.proof else None
-    sentence = str(done.proof) if done.proof else "Done."
-    total = sum(done.seconds.values())
-    text = f"{sentence}\n{total:.0f} s in all; everything lies in {folder}"
-    if done.proof:
-        text += f"; look at {folder / 'proof' / 'report.html'}"
-    show(
-        {"verdict": verdict, "sentence": sentence, "seconds": done.seconds, "folder": str(folder)},
-        as_json,
-        text,
-    )
-    raise typer.Exit(1 if verdict == "hurts" else 0)
+    show_job(done, as_json)
+    raise typer.Exit(1 if done.proof and done.proof.verdict == "hurts" else 0)

@@ -54,7 +54,7 @@ def prove_study(
         found = [engine.found(mode) for mode in study.modes]
         explored = explore(engine, found[0].ties, found[0].choice["ratio"])
         plan = engine.benches[study.modes[0]].plan
-    return summarise(study, plan, found, explored)
+        return summarise(study, plan, found, explored)
 
 
 def summarise(
