@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,15 @@ from wareloom.core.state import write_json
 from wareloom.errors import OutputError
 from wareloom.proof.kinds import AnySettings, prove_any
 from wareloom.proof.result import Proof
-from wareloom.report.page import render
 from wareloom.shop import Shop
+
+
+def render(data: Mapping[str, Any], cleaned: Mapping[str, Any] | None = None) -> str:
+    """Return the page of `proof.json`'s `data`; `cleaned` is `clean.json`'s."""
+    # Here, not above: whoever proves without a page loads neither Plotly nor Jinja.
+    from wareloom.report.page import render as laid_out
+
+    return laid_out(data, cleaned)
 
 
 def write_report(proof: Proof, path: str | Path, *, cleaned: dict[str, Any] | None = None) -> None:
