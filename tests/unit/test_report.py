@@ -28,6 +28,7 @@ from wareloom.report import render
 from wareloom.report.comparison import ComparisonPage, comparison_page, view_of
 from wareloom.report.figures import drawn, library, lines, plain
 from wareloom.report.page import ProofPage, proof_page
+from wareloom.report.proof_figures import against
 from wareloom.report.templating import environment, filled
 from wareloom.report.views import Cell, table
 from wareloom.sampling.generator import Generator
@@ -290,6 +291,22 @@ def test_templates_ship_with_the_package() -> None:
     for name in there:
         source = (folder / name).read_text(encoding="utf-8")
         assert not re.search(r"\|\s*safe|autoescape|Markup", source), name
+
+
+def test_the_lift_chart_fits_a_phone() -> None:
+    """Names and figures stand over the bars in short lines, so nothing beside the bars can be cut off."""
+    row = {"lift": 0.5, "lift_low": -1.25, "lift_high": 12.5, "verdict": "no evidence"}
+    name = "real queries with items and grades drawn at random"
+    shown = against([row | {"name": name}, row | {"name": "real"}], 0.1, "ndcg@10")
+    assert [(a.x, a.xref, a.xanchor) for a in shown.layout.annotations] == [
+        (0, "paper", "left")
+    ] * 2
+    said = [re.sub(r"<(?!br>)[^>]*>", "", a.text).split("<br>") for a in shown.layout.annotations]
+    assert said[0] == ["real", "+50.0%  (−125.0% to +1250.0%)"]
+    assert " ".join(said[1][:-1]) == name
+    assert max(len(line) for lines in said for line in lines) <= 34
+    assert shown.layout.margin.r <= 20
+    assert shown.layout.height > against([row | {"name": "real"}] * 2, 0.1, "ndcg@10").layout.height
 
 
 def test_tables_put_numbers_to_the_right() -> None:

@@ -47,7 +47,8 @@ def ratios(figures: Sequence[Mapping[str, Any]], tolerance: float) -> go.Figure:
         ticktext=[*map(str, ticks[:-1]), f"{MOST:g}+"],
     )
     shown.update_yaxes(categoryorder="array", categoryarray=names, tickfont_size=12)
-    return styled(shown, "times the floor", 120 + 34 * len(names))
+    each = max(26, 4 + 15 * max((1 + name.count("<br>") for name in names), default=1))
+    return styled(shown, "times the floor", 120 + each * len(names))
 
 
 def curve(found: Mapping[str, Any]) -> go.Figure:

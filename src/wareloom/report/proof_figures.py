@@ -7,7 +7,7 @@ from typing import Any
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from wareloom.report.figures import FAINT, GRID, INK, SHADES, lines, plain, styled
+from wareloom.report.figures import FAINT, GRID, INK, NARROW_TITLE, SHADES, lines, plain, styled
 
 COLOURS = {
     "helps": "#1b7f4b",
@@ -16,7 +16,7 @@ COLOURS = {
     "hurts": "#b42318",
 }
 TIES = {"shuffled": "ties shuffled", "file": "ties in file order"}
-NARROW = 38
+NARROW = 32
 """Characters of a bold name that fit a phone."""
 Rows = list[dict[str, Any]]
 
@@ -24,12 +24,15 @@ Rows = list[dict[str, Any]]
 def arms(rows: Rows, baselines: Rows, metric: str) -> go.Figure:
     """Draw every arm and every strong ranker on real data as a dot with its interval, one panel a way to order ties."""
     modes = list(dict.fromkeys(row["ties"] for row in rows))
+    said = lines(f"{metric}, 95 % interval", NARROW_TITLE)
     figure = make_subplots(
         cols=len(modes),
         rows=1,
         shared_yaxes=True,
-        subplot_titles=[TIES[m] for m in modes] if len(modes) > 1 else None,
+        subplot_titles=[lines(TIES[m], 10) for m in modes] if len(modes) > 1 else None,
+        x_title=said if len(modes) > 1 else None,
     )
+    figure.update_annotations(font_size=13)
     for column, mode in enumerate(modes, 1):
         own = [r | {"name": r["arm"]} for r in rows if _is(r, mode, metric)]
         beside = [
@@ -47,7 +50,11 @@ def arms(rows: Rows, baselines: Rows, metric: str) -> go.Figure:
                 (1, column),
                 f"{plain(metric)} %{{x:.4f}}",
             )
-    return styled(figure, f"{metric}, 95 % interval", 90 + 34 * (len(rows and own) + len(beside)))
+    height = 90 + 34 * (len(rows and own) + len(beside))
+    if len(modes) == 1:
+        return styled(figure, f"{metric}, 95 % interval", height)
+    # One title under all panels, and theirs in two lines: on a phone they would run into each other.
+    return styled(figure, "", height + 18).update_layout(margin_t=52)
 
 
 def against(rows: Rows, detectable: float | None, metric: str) -> go.Figure:
@@ -258,6 +265,7 @@ def _dots(
         x=value,
         y=[plain(row["name"]) for row in rows],
         mode="markers",
+        orientation="h",
         marker={"color": colour, "size": 9, "symbol": symbol},
         error_x={
             "type": "data",
