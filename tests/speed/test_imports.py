@@ -15,6 +15,7 @@ HEAVY = (
     "scipy",
     "numba",
     "plotly",
+    "jinja2",
     "implicit",
     "sklearn",
     "pydantic",

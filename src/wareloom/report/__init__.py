@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,15 @@ from wareloom.errors import OutputError
 from wareloom.experiment.result import Proof
 from wareloom.experiment.settings import ExperimentSettings
 from wareloom.proof.prove import prove
-from wareloom.report.page import render
 from wareloom.shop import Shop
+
+
+def render(data: Mapping[str, Any], cleaned: Mapping[str, Any] | None = None) -> str:
+    """Return the page of `proof.json`'s `data`; `cleaned` is `clean.json`'s."""
+    # Here, not above: whoever proves without a page loads neither Plotly nor Jinja.
+    from wareloom.report.page import render as laid_out
+
+    return laid_out(data, cleaned)
 
 
 def write_report(proof: Proof, path: str | Path, *, cleaned: dict[str, Any] | None = None) -> None:

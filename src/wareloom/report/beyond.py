@@ -3,15 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from wareloom.report import figures
-from wareloom.report.markup import drawn, faint, percent, section, span, table
+from markupsafe import Markup
+
+from wareloom.report import proof_figures as figures
+from wareloom.report.figures import drawn
+from wareloom.report.views import Table, percent, span, table
 
 Rows = Sequence[Mapping[str, Any]]
 
 
-def compared(rows: Rows, first: tuple[str, ...]) -> str:
+@dataclass(frozen=True)
+class Explored:
+    """Something that was asked beyond the verdict: `kind` is "shares", "ratios" or "members"."""
+
+    kind: str
+    figure: Markup
+    table: Table
+
+
+def compared(rows: Rows, first: tuple[str, ...]) -> Table:
     """A table of comparisons: the columns `first`, then lift, interval, p-values and verdict."""
     names = {"ties": "order of ties"}
     adjusted = any(row["correction"] != "none" for row in rows)
@@ -36,46 +49,28 @@ def compared(rows: Rows, first: tuple[str, ...]) -> str:
     return table((*head, "verdict"), body)
 
 
-def explored(found: Mapping[str, list[dict[str, Any]]], metric: str) -> list[str]:
-    """A section for each thing that was asked."""
+def explored(found: Mapping[str, list[dict[str, Any]]], metric: str) -> tuple[Explored, ...]:
+    """What each thing that was asked came to."""
     parts = []
     if rows := found.get("shares"):
-        shown = figures.curve(
-            [r for r in rows if r["lift"] is not None], "events", "real training events", metric
-        )
+        shown = figures.curve(_lifted(rows), "events", "real training events", metric)
         shown.update_xaxes(type="log")
-        body = drawn(shown, "shares") + compared(
-            [r | {"share": f"{r['share']:.0%}"} for r in rows], ("share",)
-        )
-        note = (
-            "Generator and ranker are fitted anew on a share of the training users, drawn anew with each seed; the "
-            "test part stays the same."
-        )
-        parts.append(section("Lift by the amount of real data", body + faint(note)))
+        shares = compared([r | {"share": f"{r['share']:.0%}"} for r in rows], ("share",))
+        parts.append(Explored("shares", drawn(shown, "shares"), shares))
     if rows := found.get("ratios"):
-        shown = figures.curve(
-            [r for r in rows if r["lift"] is not None],
-            "ratio",
-            "synthetic events a real one",
-            metric,
-        )
-        body = drawn(shown, "ratios") + compared(
-            [r | {"ratio": f"{r['ratio']:g}"} for r in rows], ("ratio",)
-        )
-        note = (
-            "On the validation part, with all seeds: on the test part, it would invite a second choice. The ratio that "
-            "was chosen here as the best of several looks better here than it is."
-        )
-        parts.append(section("Lift by ratio", body + faint(note)))
+        shown = figures.curve(_lifted(rows), "ratio", "synthetic events a real one", metric)
+        ratios = compared([r | {"ratio": f"{r['ratio']:g}"} for r in rows], ("ratio",))
+        parts.append(Explored("ratios", drawn(shown, "ratios"), ratios))
     if rows := found.get("members"):
-        body = drawn(figures.members(rows, metric), "members")
-        body += compared(
+        members = compared(
             [r | {"without it": percent(r["lift_without"])} for r in rows],
             ("without", "without it"),
         )
-        note = (
-            "The lift with all synthesizers less the lift without one, whose place the others fill, so that the amount "
-            "of data is the same. Above zero: its rows add something the others do not."
-        )
-        parts.append(section("Whose rows did it", body + faint(note)))
-    return parts
+        shown = figures.members(rows, metric)
+        parts.append(Explored("members", drawn(shown, "members"), members))
+    return tuple(parts)
+
+
+def _lifted(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The rows that have a lift to draw."""
+    return [row for row in rows if row["lift"] is not None]

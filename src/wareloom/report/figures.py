@@ -1,255 +1,44 @@
-"""The figures of a proof, as Plotly figures."""
+"""The ground of every figure: the house's type and colours, and how a figure gets into a page."""
 
 from __future__ import annotations
 
-from typing import Any
+import textwrap
 
 import plotly.graph_objects as go
-from plotly.subplots import make_subplots
+from markupsafe import Markup
+from plotly.offline import get_plotlyjs
 
 INK, FAINT, GRID = "#1f2933", "#7b8794", "#e4e7eb"
-COLOURS = {
-    "helps": "#1b7f4b",
-    "helps, but": "#b7791f",
-    "no evidence": "#616e7c",
-    "hurts": "#b42318",
-}
 SHADES = ("#3354a5", "#c2571a", "#1b7f4b", "#8a3ffc", "#7b8794")
-TIES = {"shuffled": "ties shuffled", "file": "ties in file order"}
-Rows = list[dict[str, Any]]
+NARROW_TITLE = 30
+"""Characters of an axis' title that fit a phone beside the labels of the other axis."""
+CONFIG = {"displaylogo": False, "responsive": True, "displayModeBar": False}
 
 
-def arms(rows: Rows, baselines: Rows, metric: str) -> go.Figure:
-    """Draw every arm and every strong ranker on real data as a dot with its interval, one panel a way to order ties."""
-    modes = list(dict.fromkeys(row["ties"] for row in rows))
-    figure = make_subplots(
-        cols=len(modes),
-        rows=1,
-        shared_yaxes=True,
-        subplot_titles=[TIES[m] for m in modes] if len(modes) > 1 else None,
-    )
-    for column, mode in enumerate(modes, 1):
-        own = [r | {"name": r["arm"]} for r in rows if _is(r, mode, metric)]
-        beside = [
-            r | {"name": f"{r['ranker']} (real)"}
-            for r in baselines
-            if "refused" not in r and _is(r, mode, metric)
-        ]
-        for part, colour, symbol in ((beside, FAINT, "diamond"), (own, SHADES[0], "circle")):
-            _dots(figure, part[::-1], "mean", colour, symbol, (1, column), f"{metric} %{{x:.4f}}")
-    return styled(figure, f"{metric}, 95 % interval", 90 + 34 * (len(rows and own) + len(beside)))
+def drawn(figure: go.Figure, name: str) -> Markup:
+    """A figure under an id of its own, `name`, which is the report's and never a shop's."""
+    html = figure.to_html(full_html=False, include_plotlyjs=False, div_id=name, config=CONFIG)
+    # Safe: all that comes from the data stands in Plotly's JSON, whose <, > and / are written as \u003c, \u003e and
+    # \u002f, so that nothing ends the script tag; the rest is Plotly's own. Hostile names are held against it by test.
+    return Markup(html)
 
 
-def against(rows: Rows, detectable: float | None, metric: str) -> go.Figure:
-    """Draw the lift over each control, called `name`, with its figures beside; the band is what could not be found."""
-    figure = go.Figure()
-    if detectable:
-        figure.add_vrect(
-            x0=-detectable, x1=detectable, fillcolor=GRID, opacity=0.55, line_width=0, layer="below"
-        )
-    figure.add_vline(x=0, line_color=INK, line_width=1.2)
-    widest = 0
-    for row in rows[::-1]:
-        colour = COLOURS[row["verdict"]]
-        name = f"<b>{row['name']}</b>  "
-        figure.add_scatter(
-            x=[row["lift_low"], row["lift_high"]],
-            y=[name, name],
-            mode="lines",
-            line={"color": colour, "width": 7},
-            opacity=0.35,
-            hoverinfo="skip",
-        )
-        figure.add_scatter(
-            x=[row["lift"]],
-            y=[name],
-            mode="markers",
-            marker={"color": colour, "size": 15, "line": {"color": "white", "width": 2}},
-            hovertemplate=f"against {row['name']}: %{{x:+.1%}}<extra></extra>",
-        )
-        said = f"<b>{row['lift']:+.1%}</b>  ({row['lift_low']:+.1%} to {row['lift_high']:+.1%})".replace(
-            "-", "−"
-        )
-        widest = max(widest, len(said) - len("<b></b>"))
-        figure.add_annotation(
-            x=1.01,
-            xref="paper",
-            xanchor="left",
-            y=name,
-            text=said,
-            showarrow=False,
-            font={"color": colour, "size": 13.5},
-        )
-    ends = [
-        0.0,
-        *(row[key] for row in rows for key in ("lift_low", "lift_high")),
-        detectable or 0.0,
-        -(detectable or 0.0),
-    ]
-    room = 0.05 * (max(ends) - min(ends) or 1.0)
-    figure.update_xaxes(tickformat="+.1%", nticks=9, range=[min(ends) - room, max(ends) + room])
-    shown = styled(figure, f"lift of {metric}", 84 + 50 * len(rows))
-    return shown.update_layout(
-        showlegend=False, margin={"l": 10, "r": max(196, 8 * widest + 12), "t": 8, "b": 46}
-    )
+def library() -> Markup:
+    """Plotly's own script, so that a page needs no network."""
+    # Safe: a file of the installed library, in which nothing of the data stands.
+    return Markup(get_plotlyjs())
 
 
-def curve(rows: Rows, key: str, x_title: str, metric: str) -> go.Figure:
-    """Draw a lift with its interval as a band against a number."""
-    x = [row[key] for row in rows]
-    figure = go.Figure()
-    figure.add_scatter(
-        x=[*x, *x[::-1]],
-        y=[*(row["lift_low"] for row in rows), *(row["lift_high"] for row in rows[::-1])],
-        mode="lines",
-        fill="toself",
-        fillcolor="rgba(51,84,165,.14)",
-        line={"width": 0},
-        hoverinfo="skip",
-    )
-    figure.add_scatter(
-        x=x,
-        y=[row["lift"] for row in rows],
-        mode="lines+markers",
-        line={"color": SHADES[0], "width": 2.2},
-        marker={"size": 9},
-        hovertemplate="%{x}: %{y:+.1%}<extra></extra>",
-    )
-    figure.add_hline(y=0, line_color=INK, line_width=1)
-    figure.update_xaxes(
-        tickvals=x, ticktext=[f"{value:,.4g}" if value < 1000 else f"{value:,.0f}" for value in x]
-    )
-    figure.update_yaxes(tickformat="+.0%", title=f"lift of {metric} over real")
-    return styled(figure, x_title, 320).update_layout(showlegend=False)
+def plain(text: str) -> str:
+    """Have Plotly show `text` as it stands: it reads tags, entities and, in hover texts, %{…} out of every string."""
+    for sign, entity in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ("%{", "%&#123;")):
+        text = text.replace(sign, entity)
+    return text
 
 
-def members(rows: Rows, metric: str) -> go.Figure:
-    """Draw what each member of the generator adds to the lift."""
-    figure = go.Figure()
-    _dots(
-        figure,
-        [r | {"name": r["without"]} for r in rows][::-1],
-        "lift",
-        SHADES[0],
-        "circle",
-        None,
-        "%{x:+.1%}",
-    )
-    figure.add_vline(x=0, line_color=INK, line_width=1)
-    figure.update_xaxes(tickformat="+.1%")
-    return styled(
-        figure, f"lift of {metric} with all, less the lift without this one", 110 + 40 * len(rows)
-    )
-
-
-def slices(rows: Rows, metric: str, arm: str, against: str) -> go.Figure:
-    """Draw the lift of `arm` over `against` in every slice, one colour a way to order ties."""
-    modes = list(dict.fromkeys(row["ties"] for row in rows))
-    figure = go.Figure()
-    count = 0
-    for place, mode in enumerate(modes):
-        part = [
-            r
-            for r in rows
-            if (r["ties"], r["metric"], r["arm"], r["against"]) == (mode, metric, arm, against)
-            and r["lift"] is not None
-        ]
-        part = [r | {"name": r["slice"]} for r in part][::-1]
-        count = max(count, len(part))
-        _dots(
-            figure, part, "lift", SHADES[place], "circle", None, "lift %{x:+.1%}", name=TIES[mode]
-        )
-    figure.add_vline(x=0, line_color=INK, line_width=1)
-    figure.update_xaxes(tickformat="+.0%")
-    figure.update_layout(showlegend=len(modes) > 1, scattermode="group", scattergap=0.6)
-    return styled(figure, f"lift of {metric} over {against}, 95 % interval", 110 + 38 * count)
-
-
-def popularity(curves: dict[str, Any]) -> go.Figure:
-    """Draw the share of all events that falls on the item of each popularity rank."""
-    figure = go.Figure()
-    for (name, curve), colour in zip(curves.items(), SHADES, strict=False):
-        shown = [(r, s) for r, s in zip(curve["rank"], curve["share"], strict=True) if s > 0]
-        figure.add_scatter(
-            x=[r for r, _ in shown],
-            y=[s for _, s in shown],
-            name=name,
-            mode="lines",
-            line={"color": colour, "width": 2},
-        )
-    figure.update_xaxes(type="log", dtick=1)
-    figure.update_yaxes(type="log", tickformat=".0e", title="share of events", dtick=1)
-    return styled(figure, "item, by popularity rank", 340)
-
-
-def lengths(curves: dict[str, Any]) -> go.Figure:
-    """Draw the share of users with at least so many events."""
-    figure = go.Figure()
-    for (name, curve), colour in zip(curves.items(), SHADES, strict=False):
-        figure.add_scatter(
-            x=curve["length"],
-            y=curve["users"],
-            name=name,
-            mode="lines",
-            line={"color": colour, "width": 2},
-        )
-    figure.update_xaxes(type="log", dtick=1)
-    figure.update_yaxes(tickformat=".0%", title="share of users")
-    return styled(figure, "events of a user, at least", 340)
-
-
-def choice(tried: Rows, real: float, metric: str) -> go.Figure:
-    """Draw the metric on the validation part against the ratio."""
-    figure = go.Figure()
-    points = sorted([(0.0, real), *((entry["ratio"], entry["value"]) for entry in tried)])
-    figure.add_scatter(
-        x=[p[0] for p in points],
-        y=[p[1] for p in points],
-        mode="lines+markers",
-        line={"color": SHADES[0], "width": 2},
-    )
-    figure.update_yaxes(title=metric)
-    return styled(figure, "synthetic events for each real one (0: real only)", 300)
-
-
-def _is(row: dict[str, Any], ties: str, metric: str) -> bool:
-    return bool(row["ties"] == ties and row["metric"] == metric and row["slice"] == "all")
-
-
-def _dots(
-    figure: go.Figure,
-    rows: Rows,
-    key: str,
-    colour: str,
-    symbol: str,
-    cell: tuple[int, int] | None,
-    hover: str,
-    name: str = "",
-) -> None:
-    """Add one trace of dots with their intervals; a row without an interval is a dot alone."""
-    low, high = ("low", "high") if key == "mean" else (f"{key}_low", f"{key}_high")
-    value = [row[key] for row in rows]
-    plus = [(row[high] if row[high] is not None else row[key]) - row[key] for row in rows]
-    minus = [row[key] - (row[low] if row[low] is not None else row[key]) for row in rows]
-    where = {"row": cell[0], "col": cell[1]} if cell else {}
-    figure.add_scatter(
-        x=value,
-        y=[row["name"] for row in rows],
-        mode="markers",
-        marker={"color": colour, "size": 9, "symbol": symbol},
-        error_x={
-            "type": "data",
-            "array": plus,
-            "arrayminus": minus,
-            "color": colour,
-            "thickness": 1.6,
-            "width": 4,
-        },
-        name=name,
-        showlegend=bool(name),
-        hovertemplate=f"%{{y}}: {hover}<extra></extra>",
-        **where,
-    )
+def lines(text: str, most: int) -> str:
+    """Break `text` into lines of at most so many characters, which Plotly shows as they stand."""
+    return "<br>".join(map(plain, textwrap.wrap(text.replace(" %", "\u00a0%"), most)))
 
 
 def styled(figure: go.Figure, x_title: str, height: int) -> go.Figure:
@@ -259,11 +48,12 @@ def styled(figure: go.Figure, x_title: str, height: int) -> go.Figure:
         height=height,
         margin={"l": 10, "r": 20, "t": 34, "b": 48},
         font={"family": "system-ui, sans-serif", "size": 13, "color": INK},
-        legend={"orientation": "h", "y": 1.12, "x": 0},
+        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)",
         hoverlabel={"bgcolor": "white"},
     )
-    figure.update_xaxes(title=x_title, gridcolor=GRID, zeroline=False, automargin=True)
-    figure.update_yaxes(gridcolor=GRID, zeroline=False, automargin=True)
+    grid = {"gridcolor": GRID, "zeroline": False, "automargin": True}
+    figure.update_xaxes(title=lines(x_title, NARROW_TITLE), title_font_size=13, **grid)
+    figure.update_yaxes(title_font_size=13, title_standoff=10, **grid)
     return figure

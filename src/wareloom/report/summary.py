@@ -1,16 +1,16 @@
-"""The first page of a proof, for those who decide: a verdict, a few plain sentences, one chart, what to do next."""
+"""The first card of a proof, for those who decide: a verdict, a few plain sentences, one chart, what to do next."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from html import escape
+from dataclasses import dataclass
 from typing import Any
 
-from wareloom.experiment.plan import MIXED
-from wareloom.proof.decide import BUT, listed, name_of
-from wareloom.proof.story import named
-from wareloom.report import figures
-from wareloom.report.markup import drawn
+from markupsafe import Markup
+
+from wareloom.report import proof_figures as figures
+from wareloom.report.figures import drawn
+from wareloom.report.words import BUT, MIXED, listed, name_of, named
 
 SAID = {
     "helps": "Synthetic data helps.",
@@ -19,23 +19,42 @@ SAID = {
 }
 
 
-def summary(data: Mapping[str, Any]) -> str:
+@dataclass(frozen=True)
+class Summary:
+    """What the card says."""
+
+    verdict: str
+    tone: str
+    """The verdict's colour."""
+    kicker: str
+    title: str
+    sentences: tuple[str, ...]
+    chart: Markup | None
+    """The lift over each control; nothing where real data alone reaches nothing."""
+    detectable: str
+    power: str
+    steps: tuple[str, ...]
+
+
+def summary(data: Mapping[str, Any]) -> Summary:
     """The card that comes first."""
     story, shop, settings = data["story"], data["shop"], data["settings"]
     generator = settings["generator"]
     made = " + ".join(m["synthesizer"] for m in generator["members"]) or generator["synthesizer"]
-    kicker = f"{shop['meta'].get('name', 'This shop')} · {settings['ranker']} with data from {made}"
     sentences = (story["finding"], story["controls"], story["slices"], *story["references"])
-    told = "".join(f"<p>{escape(sentence)}</p>" for sentence in sentences if sentence)
-    steps = "".join(f"<li>{escape(step)}</li>" for step in story["next"])
-    return (
-        f"<section class='verdict' style='--tone:{figures.COLOURS[data['verdict']]}'><div class='banner told'>"
-        f"<div class='kicker'><span class='badge'>{escape(data['verdict'])}</span>"
-        f"<span>{escape(kicker)}</span></div>"
-        f"<h1>{escape(title(data))}</h1>{told}</div>"
-        f"<div class='chart'><h3>Real + synthetic against each control</h3>{_chart(data)}</div>"
-        f"<div class='then'><div><h3>What it would take to know more</h3><p>{escape(story['power'] or '–')}</p></div>"
-        f"<div><h3>What to do next</h3><ul>{steps}</ul></div></div></section>"
+    decisive = data["decisive"]
+    power = next(row for row in data["power"] if row["against"] == decisive["against"])
+    detectable = power["detectable_lift"]
+    return Summary(
+        verdict=data["verdict"],
+        tone=figures.COLOURS[data["verdict"]],
+        kicker=f"{shop['meta'].get('name', 'This shop')} · {settings['ranker']} with data from {made}",
+        title=title(data),
+        sentences=tuple(sentence for sentence in sentences if sentence),
+        chart=_chart(data, detectable),
+        detectable="" if detectable is None else f"{detectable:.1%}",
+        power=story["power"] or "–",
+        steps=tuple(story["next"]),
     )
 
 
@@ -47,7 +66,7 @@ def title(data: Mapping[str, Any]) -> str:
     return f"Synthetic data helps, but {listed(falls)} {'falls' if len(falls) == 1 else 'fall'}."
 
 
-def _chart(data: Mapping[str, Any]) -> str:
+def _chart(data: Mapping[str, Any], detectable: float | None) -> Markup | None:
     decisive = data["decisive"]
     mine = {
         (row["arm"], row["against"]): row
@@ -58,11 +77,5 @@ def _chart(data: Mapping[str, Any]) -> str:
     names = named(data)
     rows = [mine[MIXED, control] | {"name": names[control]} for control in decisive["controls"]]
     if any(row["lift"] is None for row in rows):
-        return "<p class='faint'>Real data alone reaches nothing on this metric: there is no lift to draw.</p>"
-    power = next(row for row in data["power"] if row["against"] == decisive["against"])
-    figure = figures.against(rows, power["detectable_lift"], decisive["metric"])
-    return drawn(figure, "against") + (
-        f"<p class='faint'>A dot is the lift, a bar its 95 % interval; a bar that lies right of zero is beyond "
-        f"chance. A lift as small as the grey band, ±{power['detectable_lift']:.1%}, would be missed by one proof in "
-        "five such as this, or more.</p>"
-    )
+        return None
+    return drawn(figures.against(rows, detectable, decisive["metric"]), "against")

@@ -1,0 +1,180 @@
+"""What a proof judged: its arms, their comparisons, what could have been found, and whom it serves worse."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from markupsafe import Markup
+
+from wareloom.report import proof_figures as figures
+from wareloom.report.beyond import compared
+from wareloom.report.figures import drawn
+from wareloom.report.views import Table, percent, table
+from wareloom.report.words import MIXED, REAL, askers, listed
+
+CORRECTIONS = {"holm": "Holm", "benjamini-hochberg": "Benjamini and Hochberg"}
+
+
+@dataclass(frozen=True)
+class Training:
+    """What each arm was trained on; `updates`: whether the ranker takes gradient updates."""
+
+    table: Table
+    ranker: str
+    updates: bool
+
+
+@dataclass(frozen=True)
+class Arms:
+    """Every arm for the deciding metric, `others` by metric, the rankers `refused` and the arms `left_out`."""
+
+    figure: Markup
+    others: tuple[tuple[str, Markup], ...]
+    refused: tuple[tuple[str, str], ...]
+    left_out: tuple[tuple[str, str], ...]
+    training: Training
+
+
+@dataclass(frozen=True)
+class Comparisons:
+    """Every pair of arms on the deciding metric; `others`: the decisive pairs on the other metrics, if there are."""
+
+    table: Table
+    others: Table | None
+    corrections: str
+
+
+@dataclass(frozen=True)
+class Power:
+    """What could have been found, with so many of `askers` and so many seeds."""
+
+    table: Table
+    requests: str
+    askers: str
+    seeds: int
+
+
+@dataclass(frozen=True)
+class Slices:
+    """The lift in every slice, beside the guard."""
+
+    warnings: tuple[str, ...]
+    figure: Markup
+    table: Table
+    corrections: str
+    guard: str
+
+
+def arms(data: Mapping[str, Any], metric: str) -> Arms:
+    """The arms for the deciding metric, and for each of the others."""
+    refused = dict.fromkeys(
+        (row["ranker"], row["refused"]) for row in data["baselines"] if "refused" in row
+    )
+    left_out = data["arms_left_out"]
+    reasons = dict.fromkeys(left_out.values())
+    return Arms(
+        figure=_arms(data, metric, 0),
+        others=tuple(
+            (other, _arms(data, other, number))
+            for number, other in enumerate(data["settings"]["metrics"][1:], 1)
+        ),
+        refused=tuple(refused),
+        left_out=tuple(
+            (listed([f"“{arm}”" for arm in left_out if left_out[arm] == reason]), reason)
+            for reason in reasons
+        ),
+        training=_training(data),
+    )
+
+
+def comparisons(data: Mapping[str, Any], metric: str) -> Comparisons:
+    """Every pair of arms on the deciding metric, and the decisive pairs on the others."""
+    whole = [r for r in data["comparisons"] if r["slice"] == "all"]
+    ties = ("ties",) if len(data["modes"]) > 1 else ()
+    others = [r for r in whole if r["metric"] != metric and r["ties"] == data["decisive"]["ties"]]
+    return Comparisons(
+        table=compared([r for r in whole if r["metric"] == metric], (*ties, "arm", "against")),
+        others=compared(others, ("metric", "arm", "against")) if others else None,
+        corrections=_corrections(others),
+    )
+
+
+def power(data: Mapping[str, Any]) -> Power:
+    """What could have been found against each control and what it would take to find more."""
+    rows = [
+        (
+            row["against"],
+            percent(row["detectable_lift"]),
+            percent(row["effect_lift"]),
+            *(("–" if row["power"] is None else f"{row['power']:.0%}",) if row["named"] else ()),
+            _count(row["requests_needed"], row["effect"]),
+            _count(row["seeds_needed"], row["effect"]),
+        )
+        for row in data["power"]
+    ]
+    named = any(row["named"] for row in data["power"])
+    who = askers(data)
+    header = (
+        "against",
+        "found in 80 %",
+        "named lift" if named else "observed lift",
+        *(("power",) if named else ()),
+        f"{who} for it",
+        "seeds for it",
+    )
+    first = data["power"][0]
+    return Power(table(header, rows), f"{first['requests']:,}", who, first["seeds"])
+
+
+def slices(data: Mapping[str, Any], metric: str) -> Slices:
+    """The lift in every slice, with p-values for the number of slices."""
+    ties, guard = data["decisive"]["ties"], data["guard"]
+    rows = [
+        r
+        for r in data["comparisons"]
+        if (r["ties"], r["metric"], r["arm"], r["against"]) == (ties, metric, MIXED, REAL)
+        and r["slice"] != "all"
+    ]
+    return Slices(
+        warnings=tuple(guard["warnings"]),
+        figure=drawn(figures.slices(data["comparisons"], metric, MIXED, REAL), "slices"),
+        table=compared(rows, ("slice", "requests")),
+        corrections=_corrections(rows),
+        guard=f"{guard['guard']:.0%}",
+    )
+
+
+def _arms(data: Mapping[str, Any], metric: str, number: int) -> Markup:
+    return drawn(figures.arms(data["arms"], data["baselines"], metric), f"arms-{number}")
+
+
+def _training(data: Mapping[str, Any]) -> Training:
+    """What each arm was trained on."""
+    rows = [row for row in data["training"] if row["ties"] == data["decisive"]["ties"]]
+    what = "judgments" if data.get("kind") == "search" else "events"
+    header = ["arm", f"{what} trained on, mean of seeds"]
+    shown = [
+        [row["arm"], round(sum(row["events"]) / len(row["events"])) if "events" in row else None]
+        for row in rows
+    ]
+    updates = any("updates" in row for row in rows)
+    if updates:
+        header.append("gradient updates, by seed")
+        for cells, row in zip(shown, rows, strict=True):
+            counts = row.get("updates")
+            cells.append(None if counts is None else ", ".join(f"{count:,}" for count in counts))
+    return Training(table(header, shown), data["settings"]["ranker"], updates)
+
+
+def _corrections(rows: Sequence[Mapping[str, Any]]) -> str:
+    """By whom the p-values were adjusted."""
+    names = (CORRECTIONS.get(row["correction"]) for row in rows)
+    return " or ".join(dict.fromkeys(name for name in names if name))
+
+
+def _count(needed: int | None, effect: float) -> str:
+    if effect <= 0:
+        return "–"
+    return f"{needed:,}" if needed else "not by this alone"
