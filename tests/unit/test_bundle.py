@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -195,7 +196,7 @@ def test_a_recipe_may_be_toml(tmp_path: Path) -> None:
         ("als", {"embedding_size": 4}, small_shop),
         ("sasrec", TINY, small_shop),
         ("bm25", {"spelling": True}, search_shop),
-        ("two_stage", {}, search_shop),
+        ("lambdamart", {"trees": 5}, search_shop),
     ],
 )
 def test_the_same_input_gives_the_same_bytes(
@@ -224,6 +225,36 @@ def test_a_bundle_is_replaced_as_a_whole_and_nothing_else_is(tmp_path: Path) -> 
     (tmp_path / "other" / "letter.txt").write_text("dear")
     with pytest.raises(OutputError, match=r"it has no bundle\.json"):
         written(tmp_path / "other", fitted("popularity", shop), shop)
+
+
+MAKE = """
+import sys
+from conftest import small_shop
+from wareloom.bundle import write_bundle
+from wareloom.core.family import RANKERS, RERANKERS
+from wareloom.core.run import Run
+shop = small_shop()
+ranker = RANKERS.make("bm25", spelling=True).fit(shop, Run(seed=1, threads=1))
+more = dict(recipe={"a": 1}, choice={}, proof=None, seed=1, reranker=RERANKERS.make("dpp"))
+print(write_bundle(sys.argv[1], ranker=ranker, shop=shop, **more).id)
+"""
+
+
+def test_another_process_writes_the_same_bundle(tmp_path: Path) -> None:
+    """Sets and hashes of text go another way in each process."""
+    here = Path(__file__).parents[1]
+    ids = {
+        subprocess.run(
+            [sys.executable, "-c", MAKE, tmp_path / seed],
+            capture_output=True,
+            text=True,
+            check=True,
+            cwd=here,
+            env=os.environ | {"PYTHONHASHSEED": seed},
+        ).stdout
+        for seed in ("1", "2")
+    }
+    assert len(ids) == 1
 
 
 # What is not written
@@ -396,6 +427,22 @@ def test_a_manifest_that_is_none_is_refused(text: str, message: str, copy: Path)
     refused(copy, message)
 
 
+def test_a_file_that_cannot_be_read_is_named(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def denied(file: Any, kind: str) -> Any:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(hashlib, "file_digest", denied)
+    refused(copy, r"items\.parquet cannot be read: Permission denied")
+    (copy / MANIFEST).unlink()
+    (copy / MANIFEST).mkdir()
+    refused(copy, r"bundle\.json cannot be read: Is a directory")
+
+
+def test_what_is_no_plain_file_is_refused(copy: Path) -> None:
+    os.mkfifo(copy / "ranker" / "pipe")
+    refused(copy, "pipe is no plain file", check="sizes")
+
+
 def test_there_is_no_bundle_where_there_is_none(tmp_path: Path) -> None:
     refused(tmp_path / "none", "There is no bundle at .*: no such folder")
     refused(tmp_path, r"is not a bundle, or was not copied whole: it has no bundle\.json")
@@ -539,6 +586,11 @@ def test_a_brand_is_no_package(tmp_path: Path) -> None:
     [
         ("ranker/algorithm.json", lambda h: h.update(family="mixer"), "it describes no ranker"),
         ("ranker/algorithm.json", lambda h: h.pop("name"), "it describes no ranker"),
+        (
+            "ranker/state.json",
+            lambda h: h["kinds"].update(more_="array"),
+            "cannot be restored: .*more_.* It was written by Wareloom",
+        ),
         ("reranker/algorithm.json", lambda h: h.update(settings=[]), "it describes no reranker"),
         (
             "ranker/algorithm.json",
