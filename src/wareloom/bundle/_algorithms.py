@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import re
+import sys
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -119,8 +120,9 @@ def _broken(folder: Path, file: str, why: str) -> SourceError:
 def _importable(word: str) -> bool:
     if not OUTSIDE.fullmatch(word):
         return False
+    package = word.partition(":")[0].partition(".")[0]
     # Looking for a package that lies in no other imports nothing.
-    return importlib.util.find_spec(word.partition(":")[0].partition(".")[0]) is not None
+    return package in sys.modules or importlib.util.find_spec(package) is not None
 
 
 def _words(value: Any) -> Iterator[str]:

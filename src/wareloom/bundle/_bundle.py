@@ -75,10 +75,9 @@ class Bundle:
         folder = Path(folder)
         id_, manifest = read_manifest(folder)
         check_files(folder, manifest.files, whole=check == "whole")
-        known_whole = (
-            contextlib.nullcontext() if check == "whole" else _blaming_damage(folder, manifest)
-        )
-        with known_whole, _saying_whose(folder, manifest):
+        unread = check == "sizes"
+        damage = _blaming_damage(folder, manifest) if unread else contextlib.nullcontext()
+        with damage, _saying_whose(folder, manifest):
             found = algorithms(folder, manifest.files)
             check_code(folder, found, [allow_code] if isinstance(allow_code, str) else allow_code)
             load_classes(found)
@@ -212,8 +211,9 @@ def _saying_whose(folder: Path, manifest: Manifest) -> Iterator[None]:
         raise MissingExtraError(f"The bundle {folder} cannot be opened here: {error}") from error
     except SourceError:
         raise
-    except (InputError, KeyError, AttributeError, TypeError) as error:
+    except (InputError, KeyError, AttributeError, TypeError, OSError) as error:
+        why = str(error).rstrip(".")
         raise SourceError(
-            f"The bundle {folder} cannot be restored: {error} It was written by Wareloom {manifest.wareloom}, this is "
+            f"The bundle {folder} cannot be restored: {why}. It was written by Wareloom {manifest.wareloom}, this is "
             f"{__version__}: use that version, or make the bundle anew."
         ) from error

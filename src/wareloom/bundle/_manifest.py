@@ -165,6 +165,10 @@ def _read(folder: Path) -> tuple[Any, bool]:
         raise SourceError(
             f"{folder} is not a bundle, or was not copied whole: it has no {MANIFEST}. Copy it again."
         ) from None
+    except OSError as error:
+        raise SourceError(
+            f"{path} cannot be read: {error.strerror}. Look at its permissions and its disk."
+        ) from error
     except (ValueError, RecursionError) as error:
         raise SourceError(
             f"{path} is not valid JSON: {error}. Was its writing cut short? Copy the bundle again."

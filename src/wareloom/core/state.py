@@ -94,11 +94,7 @@ def load_state(folder: Path) -> dict[str, Any]:
         raise SourceError(
             f"{folder} was written by a newer Wareloom (state version {head['version']}): upgrade to read it."
         )
-    arrays = (
-        np.load(folder / "arrays.npz", allow_pickle=False)
-        if (folder / "arrays.npz").exists()
-        else {}
-    )
+    arrays = _arrays(folder / "arrays.npz")
     state: dict[str, Any] = {}
     for name, kind in head["kinds"].items():
         if kind == "array":
@@ -116,6 +112,14 @@ def load_state(folder: Path) -> dict[str, Any]:
         else:
             state[name] = head["plain"][name]
     return state
+
+
+def _arrays(path: Path) -> dict[str, np.ndarray]:
+    """The arrays of an npz file, none where there is no such file."""
+    if not path.exists():
+        return {}
+    with np.load(path, allow_pickle=False) as held:
+        return dict(held)
 
 
 def _plain(value: object) -> object:
