@@ -118,9 +118,10 @@ def configure(cls: type[Any], values: Mapping[str, Any]) -> Any:
     if lacking:
         raise SettingError(f"{cls.__name__}: give a value for {', '.join(lacking)}.")
     if getattr(cls, "__post_init__", None) is not Settings.__post_init__:
+        # Its own may look at values before they are what their types say.
+        owner = cls._owner(object.__new__(cls)) if issubclass(cls, Settings) else cls.__name__
         given = {
-            name: _fitted(cls.__name__, name, value, *adapters[name])
-            for name, value in given.items()
+            name: _fitted(owner, name, value, *adapters[name]) for name, value in given.items()
         }
     return cls(**given)
 

@@ -29,6 +29,12 @@ class Esci(Reader):
     locale: str = "us"
     """The shop: us, es, jp; or all, where an item's id is its locale, a colon and its product id."""
 
+    def _check(self) -> None:
+        if self.locale not in LOCALES:
+            raise SettingError(
+                f"esci: locale={self.locale!r} is not known.{near(self.locale, LOCALES)} Known: {', '.join(LOCALES)}."
+            )
+
     @classmethod
     def detect(cls, source: str) -> bool:
         """Whether both files are there."""
@@ -37,10 +43,6 @@ class Esci(Reader):
 
     def tables(self, source: str, intake: Intake) -> dict[str, pl.LazyFrame]:
         """Return items and judgments."""
-        if self.locale not in LOCALES:
-            raise SettingError(
-                f"locale={self.locale!r} is not known.{near(self.locale, LOCALES)} Known: {', '.join(LOCALES)}."
-            )
         found, frames = pieces(source), []
         for pattern in ("*examples.parquet", "*products.parquet"):
             if not (chosen := pick(found, pattern)):

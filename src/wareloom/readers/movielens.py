@@ -8,7 +8,7 @@ from typing import ClassVar
 import polars as pl
 
 from wareloom.errors import SourceError
-from wareloom.preparing.cells import LIST
+from wareloom.preparing.values import LIST
 from wareloom.readers import Intake, Reader
 from wareloom.readers._scan import delimited, need, pairs, trace
 from wareloom.readers._text import Piece, first_line, known, pick, pieces

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from wareloom.errors import SourceError
-from wareloom.preparing.cells import LIST
+from wareloom.preparing.values import LIST
 from wareloom.readers import Intake, Reader
 from wareloom.readers._scan import need, trace
 from wareloom.readers._shape import event_names

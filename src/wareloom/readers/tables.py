@@ -52,6 +52,12 @@ class Tables(Reader):
     quote: str = '"'
     """The sign around fields that hold separators; none where such signs mean nothing."""
 
+    def _check(self) -> None:
+        if self.event not in EVENTS:
+            raise SettingError(
+                f"tables: event={self.event!r} is not known.{near(self.event, EVENTS)} Known: {', '.join(EVENTS)}."
+            )
+
     @classmethod
     def detect(cls, source: str) -> bool:
         """Whether there is any file of a known ending."""
@@ -61,10 +67,6 @@ class Tables(Reader):
 
     def tables(self, source: str, intake: Intake) -> dict[str, pl.LazyFrame]:
         """Return the tables that are recognised; files that are not are noted."""
-        if self.event not in EVENTS:
-            raise SettingError(
-                f"event={self.event!r} is not known.{near(self.event, EVENTS)} Known: {', '.join(EVENTS)}."
-            )
         entries = load(self.map)
         frames: dict[str, list[pl.LazyFrame]] = {}
         seen: dict[str, list[str]] = {}
