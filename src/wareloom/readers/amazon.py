@@ -55,6 +55,10 @@ class Amazon(Reader):
     """
 
     meta: ClassVar[dict[str, str]] = {"currency": "USD", "language": "en"}
+    example: ClassVar[dict[str, str]] = {
+        "Beauty.json": '{"reviewerID": "R1", "asin": "B1", "overall": 5.0, "unixReviewTime": 1500000000}\n',
+        "meta_Beauty.json": '{"asin": "B1", "title": "Soap", "category": ["Beauty"], "price": "$5.99"}\n',
+    }
 
     event: str = "purchase"
     """The kind of event that a review is taken for."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import polars as pl
 
@@ -30,6 +30,10 @@ class Bio(Reader):
     A title is an item; its first part that is a brand becomes the brand, all other parts become attributes under the
     names that `tags` gives their tags. Items are numbered file by file.
     """
+
+    example: ClassVar[dict[str, str]] = {
+        "titles.txt": ("红 B-HPPX\n豆 I-HPPX\n女 B-HCCX\n鞋 I-HCCX\n\nA O\n1 B-XH\n"),
+    }
 
     tags: dict[str, str] = field(default_factory=lambda: dict(TAGS))
     """What a tag means; "brand" is the column. A tag that is not named keeps its own name."""

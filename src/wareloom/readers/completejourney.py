@@ -38,6 +38,18 @@ class CompleteJourney(Reader):
     """
 
     meta: ClassVar[dict[str, str]] = {"currency": "USD", "language": "en"}
+    example: ClassVar[dict[str, str]] = {
+        "transactions.parquet": (
+            '{"household_id": 900, "basket_id": 31, "product_id": 1, "quantity": 2, '
+            '"sales_value": 0.5, "transaction_timestamp": "2017-01-01 11:53:26", "week": 1}\n'
+        ),
+        "products.parquet": (
+            '{"product_id": 1, "manufacturer_id": 2, "department": "GROCERY", "brand": '
+            '"National", "product_category": "ICE", "product_type": "ICE", "package_size": '
+            '"22 LB"}\n'
+        ),
+        "demographics.parquet": '{"household_id": 900, "age": "65+"}\n',
+    }
 
     folder: str = ""
     """The folder of Parquet files, where it is not the source itself."""

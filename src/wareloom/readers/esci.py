@@ -25,6 +25,16 @@ class Esci(Reader):
     """
 
     meta: ClassVar[dict[str, str]] = {}
+    example: ClassVar[dict[str, str]] = {
+        "shopping_queries_dataset_examples.parquet": (
+            '{"query": "mug", "product_id": "1", "esci_label": "E", "product_locale": "us"}\n'
+            '{"query": "mug", "product_id": "2", "esci_label": "I", "product_locale": "us"}\n'
+        ),
+        "shopping_queries_dataset_products.parquet": (
+            '{"product_id": "1", "product_title": "Mug", "product_locale": "us"}\n'
+            '{"product_id": "2", "product_title": "Lid", "product_locale": "us"}\n'
+        ),
+    }
 
     locale: str = "us"
     """The shop: us, es, jp; or all, where an item's id is its locale, a colon and its product id."""

@@ -27,6 +27,13 @@ class HomeDepot(Reader):
     """
 
     meta: ClassVar[dict[str, str]] = {"currency": "USD", "language": "en"}
+    example: ClassVar[dict[str, str]] = {
+        "train.csv": (
+            '"id","product_uid","product_title","search_term","relevance"\n'
+            '2,100001,"Angle","angle bracket",3\n'
+            '3,100001,"Angle","l bracket",2.33\n'
+        ),
+    }
 
     encoding: str = "latin-1"
     """The encoding of the files."""

@@ -31,6 +31,10 @@ class MovieLens(Reader):
     """
 
     meta: ClassVar[dict[str, str]] = {"language": "en"}
+    example: ClassVar[dict[str, str]] = {
+        "ratings.csv": ("userId,movieId,rating,timestamp\n1,2,3.5,1112486027\n"),
+        "movies.csv": ("movieId,title,genres\n2,Jumanji (1995),Adventure|Children\n"),
+    }
 
     event: str = "purchase"
     """The kind of event that a rating is taken for."""

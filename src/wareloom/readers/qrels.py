@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import ClassVar
 
 import polars as pl
 
@@ -26,6 +27,11 @@ class Qrels(Reader):
     items are those that were judged. Grades are mapped linearly from 0 … the highest found, or from `top`, to 0 … 3;
     negative ones are 0. A judgment whose query has no text is set aside.
     """
+
+    example: ClassVar[dict[str, str]] = {
+        "topics.txt": "q1\tred shoes\n",
+        "qrels.txt": ("q1\t0\ta\t2\nq1\t0\tb\t0\n"),
+    }
 
     top: Count = 0
     """The grade that means perfect; 0 takes the highest found."""

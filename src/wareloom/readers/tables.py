@@ -34,6 +34,14 @@ class Tables(Reader):
     """
 
     generality: ClassVar[int] = 9
+    example: ClassVar[dict[str, str]] = {
+        "items.csv": ("item_id,title,price\na,Mug,9.5\nb,Jug,12\n"),
+        "events.csv": (
+            "user_id,item_id,time,event\n"
+            "u1,a,2020-01-01 10:00:00,purchase\n"
+            "u1,b,2020-01-02 10:00:00,view_item\n"
+        ),
+    }
 
     map: str = ""
     """A TOML file that says which file is which table and how its columns are called, see `docs/formats.md`."""
