@@ -62,7 +62,7 @@ class Settings:
 
     def __post_init__(self) -> None:
         """Check every field and turn it into what its type says; then call `_check`."""
-        adapters = _adapters(type(self))
+        adapters = _adapters(type(self))  # type: ignore[arg-type]
         for field in dataclasses.fields(self):  # type: ignore[arg-type]
             if not field.init:
                 continue
@@ -86,7 +86,7 @@ def configure(cls: type[Any], values: Mapping[str, Any]) -> Any:
     Text with commas is a tuple where the field is one. Raises `SettingError` with the near names for a wrong name, and
     with the expected type or the limits for a wrong value.
     """
-    adapters = _adapters(cls)
+    adapters = _adapters(cls)  # type: ignore[arg-type]
     renamed = getattr(cls, "renamed", {})
     given = {}
     for name, value in values.items():

@@ -32,6 +32,7 @@ DATABASES = (".sqlite", ".db")
 DAMAGES: Mapping[str, Callable[[bytes], bytes]] = {
     "half of it": lambda data: data[: len(data) // 2],
     "its first byte": lambda data: data[:1],
+    "nothing": lambda data: b"",
     "other bytes": lambda data: bytes(range(256)) * 4,
     "zeros": lambda data: bytes(len(data)),
     "another encoding": lambda data: "ÄÖÜ,é\n".encode("utf-16-le") + data,
@@ -86,7 +87,7 @@ def detects_without_raising(cls: type[Reader]) -> None:
             assert cls.detect(asked) in (True, False), asked
         for path in sorted(place.iterdir()):
             whole = path.read_bytes()
-            for damage in (*DAMAGES.values(), lambda _: b""):
+            for damage in DAMAGES.values():
                 path.write_bytes(damage(whole))
                 assert cls.detect(source) in (True, False), path.name
                 assert cls.detect(str(path)) in (True, False), path.name
