@@ -1,4 +1,4 @@
-"""Folders written beside and renamed, so that one of a name is always whole."""
+"""Files and folders written beside and renamed, so that one of a name is always whole."""
 
 from __future__ import annotations
 
@@ -9,6 +9,21 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from wareloom.errors import OutputError
+
+
+@contextlib.contextmanager
+def beside(path: Path) -> Iterator[Path]:
+    """Yield a name beside the file `path`, which takes what was written there when the block ends well.
+
+    The folder is made. Whoever reads `path` finds it whole or not at all, also where several processes write it.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
+    try:
+        yield partial
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import numpy as np
 
+from wareloom.core.files import beside
 from wareloom.core.run import Run
 from wareloom.core.settings import Size
 from wareloom.language.embedders import Embedder, normalised
@@ -63,11 +63,8 @@ class MiniLM(Embedder):
                 return found
         vectors = self._encode(texts, folder, run)
         if kept is not None:
-            kept.parent.mkdir(parents=True, exist_ok=True)
-            partial = kept.with_suffix(f".{os.getpid()}.partial")
-            with partial.open("wb") as file:
+            with beside(kept) as partial, partial.open("wb") as file:
                 np.save(file, vectors, allow_pickle=False)
-            partial.replace(kept)
         return vectors
 
     def _where(self) -> Path:
