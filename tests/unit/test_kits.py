@@ -138,20 +138,22 @@ def test_a_reader_of_ones_own_keeps_the_contract() -> None:
 @pytest.mark.parametrize(
     ("cls", "law", "words"),
     [
-        (Undocumented, "every_setting_is_documented", "first paragraph"),
-        (Silent, "every_setting_is_documented", "without a text in the line under them: till"),
-        (Nosy, "detects_without_raising", "Error"),
-        (Careless, "refuses_empty_files", ""),
-        (Littering, "writes_nothing_but_the_shop", "its source was changed"),
-        (Fickle, "reading_twice_gives_the_same", ""),
-        (Exampleless, "recognises_its_own_example", "it has no example"),
-        (Vague, "refuses_empty_files", "does not name the source"),
+        (Undocumented, "every setting is documented", "no sentence"),
+        (Silent, "every setting is documented", "nothing is said of the settings .'till'."),
+        (Nosy, "detects without raising", "Error"),
+        (Careless, "refuses empty files", ""),
+        (Littering, "writes nothing but the shop", "its source was changed"),
+        (Fickle, "reading twice gives the same", ""),
+        (Exampleless, "recognises its own example", "it has no example"),
+        (Vague, "refuses empty files", "the message is 'Something is wrong"),
     ],
 )
 def test_a_reader_that_breaks_a_law_fails_by_its_name(
     cls: type[Reader], law: str, words: str
 ) -> None:
-    with pytest.raises(AssertionError, match=f"{cls.__name__} breaks the law '{law}': .*{words}"):
+    with pytest.raises(
+        AssertionError, match=f"{cls.__name__} breaks the law '{law}': (?s:.*){words}"
+    ):
         check(cls)
 
 
@@ -195,7 +197,7 @@ def test_an_embedder_of_ones_own_keeps_the_contract() -> None:
 
 @pytest.mark.parametrize(
     ("cls", "law"),
-    [(Sharing, "what_it_returns_is_the_callers"), (Batched, "the_same_text_has_the_same_vector")],
+    [(Sharing, "what it returns is the callers"), (Batched, "the same text has the same vector")],
 )
 def test_an_embedder_that_breaks_a_law_fails_by_its_name(cls: type[Embedder], law: str) -> None:
     with pytest.raises(AssertionError, match=f"{cls.__name__} breaks the law '{law}'"):
@@ -234,7 +236,7 @@ def test_a_text_model_of_ones_own_keeps_the_contract(small: dict[str, Any]) -> N
 
 
 def test_a_text_model_that_breaks_a_law_fails_by_its_name(small: dict[str, Any]) -> None:
-    with pytest.raises(AssertionError, match="Loose breaks the law 'writes_within_its_budget'"):
+    with pytest.raises(AssertionError, match="Loose breaks the law 'writes within its budget'"):
         check(Loose)
-    with pytest.raises(AssertionError, match="Boasting names laws that there are not: writes_well"):
+    with pytest.raises(AssertionError, match=r"Boasting.laws names .'writes_well'."):
         check(Boasting)

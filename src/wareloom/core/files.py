@@ -1,4 +1,4 @@
-"""Files and folders written beside and renamed, so that one of a name is always whole."""
+"""Folders written beside and renamed, so that one of a name is always whole."""
 
 from __future__ import annotations
 

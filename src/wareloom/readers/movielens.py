@@ -23,8 +23,7 @@ UNIT = "\x1f"
 
 @dataclass(kw_only=True, eq=False)
 class MovieLens(Reader):
-    """MovieLens: u.data and u.item (100K), ratings.dat and movies.dat (1M, 10M), ratings.csv and movies.csv (20M and
-    later).
+    """MovieLens: u.data and u.item (100K), ratings.dat and movies.dat (1M, 10M), ratings.csv and movies.csv (20M on).
 
     A rating is an event of the kind of the setting `event`, with its stars in `rating`. Users' data is read where it
     is there.
