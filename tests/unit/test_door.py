@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wareloom.errors import SchemaError, SettingError, UnknownNameError
-from wareloom.preparing.cells import LIST, clock
 from wareloom.preparing.door import admit
+from wareloom.preparing.values import LIST, clock
 
 
 def lazy(**columns: list) -> pl.LazyFrame:

@@ -268,7 +268,7 @@ def test_what_is_asked_beyond_the_text_is_not_counted() -> None:
     [
         ("concurrency", 0, "1 or more"),
         ("retries", -1, "0 or more"),
-        ("timeout", 0, "more than 0"),
+        ("timeout", 0, "a number above 0"),
         ("price_in", -1, "0 or"),
     ],
 )

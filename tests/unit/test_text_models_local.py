@@ -228,9 +228,9 @@ def test_json_fits_its_schema_or_is_invalid(model: HuggingFace) -> None:
     [
         ({"max_tokens": 0}, "max_tokens is 0; give 1 or more"),
         ({"temperature": -1}, "temperature is -1; give 0 or more"),
-        ({"top_p": 0}, "top_p is 0; give more than 0 and at most 1"),
+        ({"top_p": 0}, "top_p is 0; give a number above 0, at most 1"),
         ({"top_k": -1}, "top_k is -1; give 0 or more"),
-        ({"stop": ("",)}, "stop is .*; give texts that are not empty"),
+        ({"stop": ("",)}, "stop.0. is ''; give a text that is not empty"),
     ],
 )
 def test_sampling_is_checked(settings: dict[str, Any], message: str) -> None:

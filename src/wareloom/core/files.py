@@ -12,6 +12,21 @@ from wareloom.errors import OutputError
 
 
 @contextlib.contextmanager
+def beside(path: Path) -> Iterator[Path]:
+    """Yield a name beside the file `path`, which takes what was written there when the block ends well.
+
+    The folder is made. Whoever reads `path` finds it whole or not at all, also where several processes write it.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
+    try:
+        yield partial
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
 def replacing(path: Path, marker: str = "shop.json") -> Iterator[Path]:
     """Yield an empty folder beside `path` that takes its name when the block ends well, and goes when it does not.
 

@@ -62,7 +62,7 @@ class Settings:
 
     def __post_init__(self) -> None:
         """Check every field and turn it into what its type says; then call `_check`."""
-        adapters = _adapters(type(self))
+        adapters = _adapters(type(self))  # type: ignore[arg-type]
         for field in dataclasses.fields(self):  # type: ignore[arg-type]
             if not field.init:
                 continue
@@ -86,7 +86,7 @@ def configure(cls: type[Any], values: Mapping[str, Any]) -> Any:
     Text with commas is a tuple where the field is one. Raises `SettingError` with the near names for a wrong name, and
     with the expected type or the limits for a wrong value.
     """
-    adapters = _adapters(cls)
+    adapters = _adapters(cls)  # type: ignore[arg-type]
     renamed = getattr(cls, "renamed", {})
     given = {}
     for name, value in values.items():
@@ -118,9 +118,10 @@ def configure(cls: type[Any], values: Mapping[str, Any]) -> Any:
     if lacking:
         raise SettingError(f"{cls.__name__}: give a value for {', '.join(lacking)}.")
     if getattr(cls, "__post_init__", None) is not Settings.__post_init__:
+        # Its own may look at values before they are what their types say.
+        owner = cls._owner(object.__new__(cls)) if issubclass(cls, Settings) else cls.__name__
         given = {
-            name: _fitted(cls.__name__, name, value, *adapters[name])
-            for name, value in given.items()
+            name: _fitted(owner, name, value, *adapters[name]) for name, value in given.items()
         }
     return cls(**given)
 

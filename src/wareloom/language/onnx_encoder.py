@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 import warnings
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from wareloom.core.files import beside
 from wareloom.core.run import Run
 from wareloom.errors import SettingError, missing_extra
 from wareloom.language.encoder import States, fingerprint, load_encoder
@@ -71,11 +71,11 @@ def _file(folder: Path, bits: int, run: Run, spare: Path, who: str) -> Path:
         return wanted
     source = shipped or whole
     if not source.exists():
-        _export(folder, partial := whole.with_suffix(f".{os.getpid()}.partial"), run, who)
-        partial.replace(whole)
+        with beside(whole) as partial:
+            _export(folder, partial, run, who)
     if bits == 8:
-        _quantise(source, partial := small.with_suffix(f".{os.getpid()}.partial"))
-        partial.replace(small)
+        with beside(small) as partial:
+            _quantise(source, partial)
     return wanted
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from wareloom._version import __version__
+from wareloom.core.files import beside
 from wareloom.core.run import Run
 from wareloom.errors import SourceError
 from wareloom.neural import torch
@@ -75,14 +76,9 @@ def save_checkpoint(
     if torch.cuda.is_available():
         tensors["random.cuda"] = torch.cuda.get_rng_state()
     said = {"progress": json.dumps(vars(progress)), "history": json.dumps(history)}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial")
-    save_file(
-        {name: value.detach().cpu().clone().contiguous() for name, value in tensors.items()},
-        partial,
-        said,
-    )
-    partial.rename(path)
+    whole = {name: value.detach().cpu().clone().contiguous() for name, value in tensors.items()}
+    with beside(path) as partial:
+        save_file(whole, partial, said)
 
 
 def load_checkpoint(

@@ -5,9 +5,8 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -15,7 +14,7 @@ import polars as pl
 from wareloom.core.files import replacing
 from wareloom.core.run import Run
 from wareloom.core.state import write_json
-from wareloom.errors import SettingError
+from wareloom.preparing.clean_settings import CleanSettings
 from wareloom.preparing.cleaning_events import (
     CODE_OF,
     REASONS,
@@ -23,8 +22,14 @@ from wareloom.preparing.cleaning_events import (
     impossible_amount,
     narrow_columns,
 )
-from wareloom.preparing.cleaning_text import TextSettings, cleaned
-from wareloom.preparing.resolution import add_histogram, arrays_of, future_bound
+from wareloom.preparing.cleaning_text import cleaned
+from wareloom.preparing.resolution import (
+    add_histogram,
+    arrays_of,
+    future_bound,
+    log_bins,
+    robust_bounds,
+)
 from wareloom.shop import schema
 from wareloom.shop.buckets import CODE, bucketed, coded, in_file_order, sink, user_hash
 from wareloom.shop.shop import Shop
@@ -40,80 +45,6 @@ TEXT = {
 MUST_HAVE = {"searches": "query", "judgments": "query", "dialogues": "text"}
 """The text without which a row says nothing."""
 _DAY = 86_400 * 1_000_000
-
-
-@dataclass(frozen=True, kw_only=True)
-class CleanSettings:
-    """Which steps of cleaning are taken, and how strictly."""
-
-    missing_keys: bool = True
-    """Reject rows without their keys: events without item (searches excepted) or without user and session."""
-    times: bool = True
-    """Reject events and searches at impossible times: before `earliest`, after `now`, or far in the future of the
-    bulk."""
-    earliest: datetime = datetime(1990, 1, 1)
-    """No event was earlier than this (UTC)."""
-    now: datetime | None = None
-    """No event is later than this (UTC). None asks no clock: only times far in the future of the bulk are rejected."""
-    amounts: bool = True
-    """Reject events with a negative or infinite value or quantity; blank such prices of items."""
-    zero_amounts: bool = False
-    """Treat a price, value or quantity of zero as impossible too."""
-    orphans: bool = True
-    """Reject events, judgments and images of unknown items; add unknown users; forget unknown items of dialogues."""
-    duplicates: Literal["auto", "all", "none"] = "auto"
-    """Reject exact repeats of an event. "auto" does so only where times have seconds: two equal rows of one day (or
-    without time) may be two events, and where the log has no quantity, equal lines of a basket say how many were
-    bought."""
-    near_seconds: float = 3.0
-    """Reject an event that repeats one of the same user, session, item, kind, search and position within so many
-    seconds (a double click); 0 takes no such step. Only where times have seconds; lines of one basket stay."""
-    outlier_z: float = 10.0
-    """Reject events whose value or quantity, and blank prices of items, with a robust z-score on the log scale beyond
-    this; 0: none."""
-    activity_z: float = 6.0
-    """Reject users whose number of events has a robust z-score on the log scale beyond this; 0: none."""
-    robot_z: float = 5.0
-    """Reject users whose events per active hour (day, where times are days) have a robust z-score beyond this; 0:
-    none."""
-    robot_events: int = 500
-    """Fewer events do not make a robot."""
-    core_users: int = 0
-    """Keep events of users with at least so many interactions only, iterated with `core_items`; 0 takes no such
-    step."""
-    core_items: int = 0
-    """Keep events on items with at least so many interactions only; the items themselves stay in the catalogue."""
-    unicode: bool = True
-    """Bring titles, descriptions, brands, categories, queries and dialogues to Unicode's form NFKC."""
-    html: bool = True
-    """Remove HTML tags from them and turn entities into characters."""
-    spaces: bool = True
-    """Fold runs of white space in them into one space, and remove invisible characters."""
-
-    def __post_init__(self) -> None:
-        for name in (
-            "near_seconds",
-            "outlier_z",
-            "activity_z",
-            "robot_z",
-            "robot_events",
-            "core_users",
-            "core_items",
-        ):
-            if not getattr(self, name) >= 0:
-                raise SettingError(
-                    f"CleanSettings: {name}={getattr(self, name)!r} must be 0 (off) or more."
-                )
-
-    @property
-    def text(self) -> TextSettings:
-        """What is done to text."""
-        return TextSettings(unicode=self.unicode, html=self.html, spaces=self.spaces)
-
-    def impossible_time(self, time: pl.Expr) -> pl.Expr:
-        """Whether a time (microseconds since 1970) is before `earliest` or after `now`."""
-        early = time < _micros(self.earliest)
-        return early if self.now is None else early | (time > _micros(self.now))
 
 
 @dataclass
@@ -302,8 +233,6 @@ def _blank_prices(
     work: _Work, frame: pl.LazyFrame, codes: np.ndarray
 ) -> tuple[pl.LazyFrame, dict[str, int]]:
     """Null the prices of items that are impossible or outliers, and write what they were to `blanked/items.parquet`."""
-    from wareloom.preparing.resolution import log_bins, robust_bounds
-
     s = work.settings
     if "price" not in frame.collect_schema().names() or not (s.amounts or s.outlier_z):
         return frame, {}
@@ -375,11 +304,6 @@ def _clean_users(work: _Work, name: str) -> None:
 
 
 _STEPS: Mapping[str, Any] = {"events": _clean_events, "users": _clean_users}
-
-
-def _micros(moment: datetime) -> int:
-    """Microseconds since 1970 of a naive time in UTC."""
-    return int(np.datetime64(moment, "us").astype(np.int64))
 
 
 __all__ = ["CleanSettings", "clean"]

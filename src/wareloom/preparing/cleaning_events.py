@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
 
+from wareloom.preparing.clean_settings import CleanSettings
 from wareloom.preparing.resolution import (
     DAY,
     LOG_BINS,
@@ -22,9 +22,6 @@ from wareloom.preparing.resolution import (
 )
 from wareloom.shop.buckets import ROW, USER, Buckets
 from wareloom.shop.schema import EVENTS, INTERACTIONS
-
-if TYPE_CHECKING:
-    from wareloom.preparing.cleaning import CleanSettings
 
 REASONS = (
     "",

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from wareloom.core.settings import Settings
+
 ENTITY = r"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});"
 """An entity with its semicolon; without one, "black&notebook" would lose a word."""
 _NAMES = (
@@ -27,7 +29,7 @@ _PATIENCE = 20
 
 
 @dataclass(frozen=True, kw_only=True)
-class TextSettings:
+class TextSettings(Settings):
     """What is done to text."""
 
     unicode: bool = True

@@ -10,8 +10,8 @@ import polars as pl
 
 from wareloom.core.files import replacing
 from wareloom.core.run import Run
+from wareloom.core.settings import Positive, Settings, Size
 from wareloom.core.state import write_json
-from wareloom.errors import SettingError
 from wareloom.shop.buckets import sink, user_key
 from wareloom.shop.schema import IMPRESSION, INTERACTIONS
 from wareloom.shop.shop import Shop
@@ -29,21 +29,15 @@ _TYPES = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class FeatureSettings:
+class FeatureSettings(Settings):
     """What is measured."""
 
-    categories: int = 3
+    categories: Size = 3
     """Categories named for each user, those with most of its interactions."""
-    half_life: float = 30.0
+    half_life: Positive = 30.0
     """Days after which an interaction counts half in the recency-decayed popularity."""
     events: bool = False
     """Measure each event, too: hour, weekday, days since the user's previous event."""
-
-    def __post_init__(self) -> None:
-        if self.categories < 1 or not self.half_life > 0:
-            raise SettingError(
-                f"FeatureSettings: categories={self.categories} and half_life={self.half_life} must be above 0."
-            )
 
 
 def features(

@@ -8,6 +8,7 @@ from datetime import datetime
 
 import polars as pl
 
+from wareloom.core.settings import Settings
 from wareloom.errors import InputError, SettingError, near
 from wareloom.shop.buckets import user_key
 from wareloom.shop.schema import EVENTS
@@ -15,7 +16,7 @@ from wareloom.shop.shop import Shop
 
 
 @dataclass(frozen=True, kw_only=True)
-class SegmentSettings:
+class SegmentSettings(Settings):
     """Whose events, and which; what is said must all hold."""
 
     where: dict[str, str] = field(default_factory=dict)
@@ -29,12 +30,15 @@ class SegmentSettings:
     events: tuple[str, ...] = ()
     """Kinds of event; none named takes all."""
 
-    def __post_init__(self) -> None:
+    def _check(self) -> None:
         for name in ("since", "until"):
             _time(name, getattr(self, name))
         for kind in self.events:
             if kind not in EVENTS:
                 raise SettingError(f"segment: there is no event {kind!r}.{near(kind, EVENTS)}")
+
+    def _owner(self) -> str:
+        return "segment"
 
 
 def segment(shop: Shop, settings: SegmentSettings) -> Shop:

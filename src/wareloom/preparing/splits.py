@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -16,11 +16,11 @@ from wareloom.core.files import replacing
 from wareloom.core.run import Run
 from wareloom.core.state import read_json, write_json
 from wareloom.errors import SchemaError, SettingError
+from wareloom.preparing.split_settings import SplitSettings
 from wareloom.preparing.splits_by import hashed, keyed, last_out
 from wareloom.preparing.splits_time import cut_times, part_of_time, to_datetime
 from wareloom.shop.buckets import CODE, coded, sink
 from wareloom.shop.queries import normal_query
-from wareloom.shop.schema import INTERACTIONS
 from wareloom.shop.shop import Shop
 from wareloom.shop.storage import write_head
 
@@ -28,51 +28,6 @@ PARTS = ("train", "validation", "test")
 """The parts, in order; the code of a row is a place in this list."""
 SHARED = ("items", "users", "images")
 """Tables that every part has whole: the catalogue and who the customers are is known to all."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class SplitSettings:
-    """How a shop is split."""
-
-    by: Literal["time", "leave-last-out", "user", "query"] = "time"
-    """`time`: at two dates for everybody. `leave-last-out`: each user's last interaction is for the test, the one
-    before for validation. `user`: whole users. `query`: whole queries, with their searches and judgments."""
-    parts: tuple[float, float, float] = (6.0, 2.0, 2.0)
-    """Shares of train, validation and test; only their ratio counts. Validation and test may be 0."""
-    share: Literal["events", "span"] = "events"
-    """What `parts` are shares of when splitting by time: the number of events, or the span from first to last."""
-    dates: tuple[datetime, datetime] | None = None
-    """Split by time at these dates (UTC): where validation begins and where the test begins."""
-    last: str | None = None
-    """Split by time so that the test is the last stretch, such as "14d", and validation as long a stretch before it."""
-    shuffle_ties: int | None = None
-    """Leave-last-out: a seed that draws the order of a user's events of one time, as `Log.of` does; None: file
-    order."""
-    kinds: tuple[str, ...] = INTERACTIONS
-    """Leave-last-out: the events that count as interactions; others go with the interaction that follows them."""
-    seed: int = 0
-    """Decides which users, queries and dialogues fall in which part, on any machine and in any version."""
-
-    def __post_init__(self) -> None:
-        if (
-            len(self.parts) != 3
-            or min(self.parts) < 0
-            or self.parts[0] <= 0
-            or not np.isfinite(self.parts).all()
-        ):
-            raise SettingError(
-                f"SplitSettings: parts={self.parts!r} must be three shares, the first of them above 0."
-            )
-        if self.by != "time" and (self.dates or self.last):
-            raise SettingError(
-                f"SplitSettings: dates and last are for by='time', not by={self.by!r}."
-            )
-        if self.dates and self.last:
-            raise SettingError("SplitSettings: give dates or last, not both.")
-        if self.dates and not self.dates[0] <= self.dates[1]:
-            raise SettingError(
-                f"SplitSettings: dates={self.dates!r} must be in order: validation begins, test begins."
-            )
 
 
 @dataclass(frozen=True)
@@ -269,3 +224,6 @@ def _jsonable(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_jsonable(one) for one in value]
     return value.isoformat() if isinstance(value, datetime) else value
+
+
+__all__ = ["PARTS", "SHARED", "Split", "SplitSettings", "split", "together"]

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import re
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
 
 from wareloom.errors import SettingError
-
-if TYPE_CHECKING:
-    from wareloom.preparing.splits import SplitSettings
+from wareloom.preparing.split_settings import SplitSettings
 
 DAY = 86_400_000_000
 """Microseconds of a day."""

@@ -39,12 +39,18 @@ def warnings_of(found: dict[str, Any]) -> list[str]:
 def _of_events(events: dict[str, Any] | None, tables: dict[str, Any]) -> list[str]:
     if not events:
         return ["There are no events: nothing can be learnt about behaviour."]
-    said = []
-    time = events["time"]["resolution"]
     if not events["interactions"]:
         return [
             "No event says that somebody chose an item (a click, a view, a cart or a purchase)."
         ]
+    unknown = tables["events"]["missing"].get("time", 0.0)
+    return [*_of_time(events, unknown), *_of_users_and_items(events)]
+
+
+def _of_time(events: dict[str, Any], unknown: float) -> list[str]:
+    """What to know of the events' times, of which the share `unknown` is missing."""
+    said = []
+    time = events["time"]["resolution"]
     if time == "none":
         said.append(
             "Events have no times: their order is that of the file, and a split by time is not possible."
@@ -58,7 +64,6 @@ def _of_events(events: dict[str, Any] | None, tables: dict[str, Any]) -> list[st
             f"{events['last_ties']:.0%} of last events share their predecessor's time: their order is an artefact "
             f"of the file. Evaluate with shuffled ties, too."
         )
-    unknown = tables["events"]["missing"].get("time", 0.0)
     if time != "none" and unknown:
         said.append(
             f"{unknown:.1%} of the events have no time: a split by time puts them into train."
@@ -71,6 +76,12 @@ def _of_events(events: dict[str, Any] | None, tables: dict[str, Any]) -> list[st
         said.append(
             f"The earliest event is of {events['time']['first'][:10]}: are times in seconds read as something else?"
         )
+    return said
+
+
+def _of_users_and_items(events: dict[str, Any]) -> list[str]:
+    """What to know of how interactions spread over users and items."""
+    said = []
     if events["events_per_user"]["0.5"] < 3:
         said.append(
             f"Half of the users have at most {events['events_per_user']['0.5']:g} interactions: "

@@ -84,6 +84,9 @@ class Reader(Algorithm, ABC):
     """Whether the source is a URL; else it is a file or folder"""
     meta: ClassVar[Mapping[str, str]] = {}
     """What is known of every shop of this format: currency, language"""
+    example: ClassVar[Mapping[str, str]] = {}
+    """The smallest source of this format, text by file name: JSON lines for a Parquet file, SQL for a database.
+    `wareloom.testing` holds the reader to its contract by it"""
 
     @classmethod
     @abstractmethod
@@ -121,30 +124,30 @@ def read(
     source: str | Path,
     *,
     to: str | Path,
-    as_: str = "auto",
+    as_: str | type[Reader] = "auto",
     settings: Mapping[str, Any] | None = None,
     on_error: str = "stop",
     run: Run | None = None,
 ) -> Shop:
     """Read `source` into the shop folder `to` and return that shop.
 
-    `as_`: a reader's name, or "auto". `settings`: the reader's settings. `on_error`: what malformed cells do, "stop"
-    (raise) or
-    "reject" (their rows go to `rejected/TABLE.parquet` with a reason, as rows without a key or on unknown items always
-    do).
-    `read.json` in the folder says what came, was taken and set aside. Raises `SourceError`, `SchemaError`,
-    `SettingError`, and `OutputError` where `to` cannot be written; then nothing is left there.
+    `as_`: a reader's name or class, or "auto". `settings`: the reader's settings. `on_error`: what malformed cells do,
+    "stop" (raise) or "reject" (their rows go to `rejected/TABLE.parquet` with a reason, as rows without a key or on
+    unknown items always do). `read.json` in the folder says what came, was taken and set aside. Raises `SourceError`,
+    `SchemaError`, `SettingError`, and `OutputError` where `to` cannot be written; then nothing is left there.
     """
     source, to, run = str(source), Path(to), run or Run()
-    cls: type[Reader] | None = None if as_ == "auto" else READERS.load(as_)
+    cls: type[Reader] | None = None
+    if as_ != "auto":
+        cls = READERS.load(as_) if isinstance(as_, str) else as_
     if "://" not in source:
         _must_exist(source)
     cls = cls or find(source)
+    reader: Reader = configure(cls, dict(settings or {}))
     if "://" in source and not cls.urls:
         raise SourceError(
-            f"The reader {as_!r} reads files, and {_shown(source)} is a URL; databases are read with --as sql."
+            f"The reader {reader.name!r} reads files, and {_shown(source)} is a URL; databases are read with --as sql."
         )
-    reader: Reader = configure(cls, dict(settings or {}))
     try:
         with replacing(to) as partial, run.task(f"read {_shown(source)} as {reader.name}"):
             _fill(partial, reader, source, on_error, run)

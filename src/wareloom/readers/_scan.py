@@ -13,8 +13,8 @@ import numpy as np
 import polars as pl
 
 from wareloom.errors import SchemaError, SourceError, near
-from wareloom.preparing.cells import LIST
 from wareloom.preparing.door import BROKEN, FILE, ROW, guarded
+from wareloom.preparing.values import LIST
 from wareloom.readers._text import CHUNK, Text
 
 EXTRA = "more fields"

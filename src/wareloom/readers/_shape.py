@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 import polars as pl
 
 from wareloom.errors import SchemaError, SettingError, near
-from wareloom.preparing.cells import EMPTY, amount
 from wareloom.preparing.door import ITEM, ROW, guarded
+from wareloom.preparing.values import EMPTY, amount
 from wareloom.readers import Intake
 from wareloom.readers._map import Entry
 from wareloom.readers._names import EVENT_NAMES, LATER, USUAL, of_items, plain, recognise, table_of

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import polars as pl
 
 from wareloom.errors import SourceError
-from wareloom.preparing.cells import LIST
+from wareloom.preparing.values import LIST
 from wareloom.readers import Intake, Reader
 from wareloom.readers._scan import TRACE, pairs, trace
 from wareloom.readers._text import Piece, first_line, known, pieces
@@ -55,6 +55,10 @@ class Amazon(Reader):
     """
 
     meta: ClassVar[dict[str, str]] = {"currency": "USD", "language": "en"}
+    example: ClassVar[dict[str, str]] = {
+        "Beauty.json": '{"reviewerID": "R1", "asin": "B1", "overall": 5.0, "unixReviewTime": 1500000000}\n',
+        "meta_Beauty.json": '{"asin": "B1", "title": "Soap", "category": ["Beauty"], "price": "$5.99"}\n',
+    }
 
     event: str = "purchase"
     """The kind of event that a review is taken for."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import polars as pl
 
@@ -24,12 +24,15 @@ _LATIN = re.compile(r"[a-zA-Z0-9]{2}")
 
 @dataclass(kw_only=True, eq=False)
 class Bio(Reader):
-    """Titles in CoNLL's columns, as Taobao's marked ones are: B- begins a part, I- goes on, O is none (Ramshaw and
-    Marcus 1995).
+    """Titles in CoNLL's columns, as Taobao's marked ones are: B- begins a part, I- goes on, O is none.
 
-    A title is an item; its first part that is a brand becomes the brand, all other parts become attributes under the
-    names that `tags` gives their tags. Items are numbered file by file.
+    After Ramshaw and Marcus (1995). A title is an item; its first part that is a brand becomes the brand, all other parts
+    become attributes under the names that `tags` gives their tags. Items are numbered file by file.
     """
+
+    example: ClassVar[dict[str, str]] = {
+        "titles.txt": ("红 B-HPPX\n豆 I-HPPX\n女 B-HCCX\n鞋 I-HCCX\n\nA O\n1 B-XH\n"),
+    }
 
     tags: dict[str, str] = field(default_factory=lambda: dict(TAGS))
     """What a tag means; "brand" is the column. A tag that is not named keeps its own name."""

@@ -9,6 +9,7 @@ from typing import ClassVar
 
 import polars as pl
 
+from wareloom.core.settings import Size
 from wareloom.errors import SettingError, SourceError
 from wareloom.readers import Intake, Reader
 from wareloom.readers._scan import need, pairs, trace
@@ -37,13 +38,31 @@ class CompleteJourney(Reader):
     """
 
     meta: ClassVar[dict[str, str]] = {"currency": "USD", "language": "en"}
+    example: ClassVar[dict[str, str]] = {
+        "transactions.parquet": (
+            '{"household_id": 900, "basket_id": 31, "product_id": 1, "quantity": 2, '
+            '"sales_value": 0.5, "transaction_timestamp": "2017-01-01 11:53:26", "week": 1}\n'
+        ),
+        "products.parquet": (
+            '{"product_id": 1, "manufacturer_id": 2, "department": "GROCERY", "brand": '
+            '"National", "product_category": "ICE", "product_type": "ICE", "package_size": '
+            '"22 LB"}\n'
+        ),
+        "demographics.parquet": '{"household_id": 900, "age": "65+"}\n',
+    }
 
     folder: str = ""
     """The folder of Parquet files, where it is not the source itself."""
-    first_week: int = 1
+    first_week: Size = 1
     """The first week of the year that is read."""
-    last_week: int = 53
+    last_week: Size = 53
     """The last week of the year that is read."""
+
+    def _check(self) -> None:
+        if self.first_week > self.last_week:
+            raise SettingError(
+                f"completejourney: weeks {self.first_week} to {self.last_week} are none; give 1 to 53, in order."
+            )
 
     @classmethod
     def detect(cls, source: str) -> bool:
@@ -55,10 +74,6 @@ class CompleteJourney(Reader):
         """Return items, events and users."""
         found = pieces(self.folder or (_installed() if source == "completejourney" else source))
         bought = intake.parquet(_one(found, "transactions.parquet", source))
-        if not 1 <= self.first_week <= self.last_week:
-            raise SettingError(
-                f"completejourney: weeks {self.first_week} to {self.last_week} are none; give 1 to 53, in order."
-            )
         wanted = [
             "household_id",
             "basket_id",

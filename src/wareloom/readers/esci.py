@@ -25,9 +25,25 @@ class Esci(Reader):
     """
 
     meta: ClassVar[dict[str, str]] = {}
+    example: ClassVar[dict[str, str]] = {
+        "shopping_queries_dataset_examples.parquet": (
+            '{"query": "mug", "product_id": "1", "esci_label": "E", "product_locale": "us"}\n'
+            '{"query": "mug", "product_id": "2", "esci_label": "I", "product_locale": "us"}\n'
+        ),
+        "shopping_queries_dataset_products.parquet": (
+            '{"product_id": "1", "product_title": "Mug", "product_locale": "us"}\n'
+            '{"product_id": "2", "product_title": "Lid", "product_locale": "us"}\n'
+        ),
+    }
 
     locale: str = "us"
     """The shop: us, es, jp; or all, where an item's id is its locale, a colon and its product id."""
+
+    def _check(self) -> None:
+        if self.locale not in LOCALES:
+            raise SettingError(
+                f"esci: locale={self.locale!r} is not known.{near(self.locale, LOCALES)} Known: {', '.join(LOCALES)}."
+            )
 
     @classmethod
     def detect(cls, source: str) -> bool:
@@ -37,10 +53,6 @@ class Esci(Reader):
 
     def tables(self, source: str, intake: Intake) -> dict[str, pl.LazyFrame]:
         """Return items and judgments."""
-        if self.locale not in LOCALES:
-            raise SettingError(
-                f"locale={self.locale!r} is not known.{near(self.locale, LOCALES)} Known: {', '.join(LOCALES)}."
-            )
         found, frames = pieces(source), []
         for pattern in ("*examples.parquet", "*products.parquet"):
             if not (chosen := pick(found, pattern)):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import polars as pl
 
@@ -35,6 +35,14 @@ class Ga4(Reader):
     user_pseudo_id, a session that and ga_session_id. Events with a search_term become searches. Items are those of
     the events.
     """
+
+    example: ClassVar[dict[str, str]] = {
+        "events_20210101.json": (
+            '{"event_name": "purchase", "event_timestamp": "1609459200000000", '
+            '"user_pseudo_id": "P", "event_params": [], "items": [{"item_id": "G1", '
+            '"item_name": "Mug", "price": 9.5, "quantity": "2"}]}\n'
+        ),
+    }
 
     encoding: str = "utf-8"
     """The encoding of the files."""

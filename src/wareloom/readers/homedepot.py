@@ -19,14 +19,20 @@ WANTED = ["product_uid", "product_title", "search_term", "relevance"]
 
 @dataclass(kw_only=True, eq=False)
 class HomeDepot(Reader):
-    """Home Depot's train.csv, and product_descriptions.csv and attributes.csv where they lie beside it; plain or
-    zipped.
+    """Home Depot's train.csv, with product_descriptions.csv and attributes.csv beside it; plain or zipped.
 
     Relevance 1–3 becomes grade 0–3, linearly. The attribute "MFG Brand Name" is the brand. Items are the products of
     train.csv (and test.csv, whose pairs have no relevance).
     """
 
     meta: ClassVar[dict[str, str]] = {"currency": "USD", "language": "en"}
+    example: ClassVar[dict[str, str]] = {
+        "train.csv": (
+            '"id","product_uid","product_title","search_term","relevance"\n'
+            '2,100001,"Angle","angle bracket",3\n'
+            '3,100001,"Angle","l bracket",2.33\n'
+        ),
+    }
 
     encoding: str = "latin-1"
     """The encoding of the files."""

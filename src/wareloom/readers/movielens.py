@@ -8,7 +8,7 @@ from typing import ClassVar
 import polars as pl
 
 from wareloom.errors import SourceError
-from wareloom.preparing.cells import LIST
+from wareloom.preparing.values import LIST
 from wareloom.readers import Intake, Reader
 from wareloom.readers._scan import delimited, need, pairs, trace
 from wareloom.readers._text import Piece, first_line, known, pick, pieces
@@ -23,14 +23,17 @@ UNIT = "\x1f"
 
 @dataclass(kw_only=True, eq=False)
 class MovieLens(Reader):
-    """MovieLens: u.data and u.item (100K), ratings.dat and movies.dat (1M, 10M), ratings.csv and movies.csv (20M and
-    later).
+    """MovieLens: u.data and u.item (100K), ratings.dat and movies.dat (1M, 10M), ratings.csv and movies.csv (20M on).
 
     A rating is an event of the kind of the setting `event`, with its stars in `rating`. Users' data is read where it
     is there.
     """
 
     meta: ClassVar[dict[str, str]] = {"language": "en"}
+    example: ClassVar[dict[str, str]] = {
+        "ratings.csv": ("userId,movieId,rating,timestamp\n1,2,3.5,1112486027\n"),
+        "movies.csv": ("movieId,title,genres\n2,Jumanji (1995),Adventure|Children\n"),
+    }
 
     event: str = "purchase"
     """The kind of event that a rating is taken for."""

@@ -24,6 +24,13 @@ class OpenBandit(Reader):
     """
 
     meta: ClassVar[dict[str, str]] = {"currency": "JPY", "language": "ja"}
+    example: ClassVar[dict[str, str]] = {
+        "all.csv": (
+            ",timestamp,item_id,position,click,propensity_score\n"
+            "0,2019-11-24 00:00:18.004101+00:00,5,3,0,0.0125\n"
+            "1,2019-11-24 00:00:19+00:00,6,1,1,0.0125\n"
+        ),
+    }
 
     encoding: str = "utf-8"
     """The encoding of the files."""

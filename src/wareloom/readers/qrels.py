@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import ClassVar
 
 import polars as pl
 
-from wareloom.errors import SettingError, SourceError
+from wareloom.core.settings import Count
+from wareloom.errors import SourceError
 from wareloom.readers import Intake, Reader
 from wareloom.readers._scan import trace
 from wareloom.readers._text import Piece, first_line, known, pieces
@@ -26,7 +28,12 @@ class Qrels(Reader):
     negative ones are 0. A judgment whose query has no text is set aside.
     """
 
-    top: int = 0
+    example: ClassVar[dict[str, str]] = {
+        "topics.txt": "q1\tred shoes\n",
+        "qrels.txt": ("q1\t0\ta\t2\nq1\t0\tb\t0\n"),
+    }
+
+    top: Count = 0
     """The grade that means perfect; 0 takes the highest found."""
     encoding: str = "utf-8"
     """The encoding of the files."""
@@ -39,10 +46,6 @@ class Qrels(Reader):
 
     def tables(self, source: str, intake: Intake) -> dict[str, pl.LazyFrame]:
         """Return judgments, and items where there is a file of them."""
-        if self.top < 0:
-            raise SettingError(
-                f"qrels: top is {self.top}; give the grade that means perfect, or 0 for the highest found."
-            )
         found = pieces(source)
         judged = [p for p in found if _judged(p)]
         asked = [p for p in found if _named(p, QUERY_FILE) and not _judged(p)]

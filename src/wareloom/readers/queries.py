@@ -30,6 +30,9 @@ class Queries(Reader):
     """
 
     generality: ClassVar[int] = 5
+    example: ClassVar[dict[str, str]] = {
+        "queries.txt": ("1\tred shoes\n2\t连衣裙\n"),
+    }
 
     encoding: str = "utf-8"
     """The encoding of the files."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import polars as pl
 
 from wareloom.errors import SourceError
-from wareloom.preparing.cells import LIST
+from wareloom.preparing.values import LIST
 from wareloom.readers import Intake, Reader
 from wareloom.readers._scan import need, trace
 from wareloom.readers._shape import event_names
@@ -25,6 +26,18 @@ class RetailRocket(Reader):
     from the root to the first category it was given. Other properties are hashed and change with time: they are not
     read.
     """
+
+    example: ClassVar[dict[str, str]] = {
+        "events.csv": (
+            "timestamp,visitorid,event,itemid,transactionid\n"
+            "1433221332117,257597,view,1,\n"
+            "1433224214164,992329,transaction,1,4000\n"
+        ),
+        "item_properties_part1.csv": (
+            "timestamp,itemid,property,value\n1431226800000,1,categoryid,20\n"
+        ),
+        "category_tree.csv": ("categoryid,parentid\n20,10\n10,\n"),
+    }
 
     encoding: str = "utf-8"
     """The encoding of the files."""

@@ -30,6 +30,14 @@ class Sql(Reader):
     """
 
     urls: ClassVar[bool] = True
+    example: ClassVar[dict[str, str]] = {
+        "shop.sqlite": (
+            "create table products (product_id integer, title text);"
+            " create table orders (customer text, product_id integer, ordered timestamp);"
+            " insert into products values (1, 'Mug');"
+            " insert into orders values ('u1', 1, '2020-01-01 10:00:00');"
+        ),
+    }
 
     items: str = ""
     """The query, or table, of items."""
@@ -119,7 +127,11 @@ class Sql(Reader):
             yield f"{entry.table} query {number}", _select(entry.query), entry.table, entry
         if not asked:
             quote = "`" if backend in ("mysql", "mariadb") else '"'
-            for name in sorted(inspector.get_table_names()):
+            names = sorted(inspector.get_table_names())
+            if not names:
+                shown = inspector.engine.url.render_as_string(hide_password=True)
+                raise SourceError(f"The database {shown} has no tables.")
+            for name in names:
                 yield name, f"select * from {quote}{name}{quote}", "", None
 
 

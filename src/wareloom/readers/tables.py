@@ -34,6 +34,14 @@ class Tables(Reader):
     """
 
     generality: ClassVar[int] = 9
+    example: ClassVar[dict[str, str]] = {
+        "items.csv": ("item_id,title,price\na,Mug,9.5\nb,Jug,12\n"),
+        "events.csv": (
+            "user_id,item_id,time,event\n"
+            "u1,a,2020-01-01 10:00:00,purchase\n"
+            "u1,b,2020-01-02 10:00:00,view_item\n"
+        ),
+    }
 
     map: str = ""
     """A TOML file that says which file is which table and how its columns are called, see `docs/formats.md`."""
@@ -52,6 +60,12 @@ class Tables(Reader):
     quote: str = '"'
     """The sign around fields that hold separators; none where such signs mean nothing."""
 
+    def _check(self) -> None:
+        if self.event not in EVENTS:
+            raise SettingError(
+                f"tables: event={self.event!r} is not known.{near(self.event, EVENTS)} Known: {', '.join(EVENTS)}."
+            )
+
     @classmethod
     def detect(cls, source: str) -> bool:
         """Whether there is any file of a known ending."""
@@ -61,10 +75,6 @@ class Tables(Reader):
 
     def tables(self, source: str, intake: Intake) -> dict[str, pl.LazyFrame]:
         """Return the tables that are recognised; files that are not are noted."""
-        if self.event not in EVENTS:
-            raise SettingError(
-                f"event={self.event!r} is not known.{near(self.event, EVENTS)} Known: {', '.join(EVENTS)}."
-            )
         entries = load(self.map)
         frames: dict[str, list[pl.LazyFrame]] = {}
         seen: dict[str, list[str]] = {}

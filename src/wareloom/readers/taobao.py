@@ -27,6 +27,9 @@ class Taobao(Reader):
     """
 
     meta: ClassVar[dict[str, str]] = {"currency": "CNY", "language": "zh"}
+    example: ClassVar[dict[str, str]] = {
+        "UserBehavior.csv": ("1,22,7,pv,1511544070\n1,33,7,buy,1511593493\n"),
+    }
 
     encoding: str = "utf-8"
     """The encoding of the file."""

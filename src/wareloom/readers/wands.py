@@ -26,6 +26,11 @@ class Wands(Reader):
     """
 
     meta: ClassVar[dict[str, str]] = {"currency": "USD", "language": "en"}
+    example: ClassVar[dict[str, str]] = {
+        "product.csv": ("product_id\tproduct_name\n0\tsolid bed\n"),
+        "query.csv": ("query_id\tquery\n0\tbed\n"),
+        "label.csv": ("id\tquery_id\tproduct_id\tlabel\n0\t0\t0\tExact\n"),
+    }
 
     encoding: str = "utf-8"
     """The encoding of the files."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import ClassVar
 
 import polars as pl
 
@@ -26,6 +27,11 @@ class YooChoose(Reader):
     processed files train_full comes before test, and train_tr and train_valid, which are parts of it, are not read
     again.
     """
+
+    example: ClassVar[dict[str, str]] = {
+        "yoochoose-clicks.dat": "1,2014-04-07T10:51:09.277Z,214536502,0\n",
+        "yoochoose-buys.dat": "1,2014-04-07T10:54:09.868Z,214536502,12462,2\n",
+    }
 
     encoding: str = "utf-8"
     """The encoding of the files."""

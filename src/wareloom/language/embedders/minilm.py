@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import numpy as np
 
+from wareloom.core.files import beside
 from wareloom.core.run import Run
-from wareloom.errors import SettingError
+from wareloom.core.settings import Size
 from wareloom.language.embedders import Embedder, normalised
 from wareloom.language.encoder import (
     States,
@@ -44,21 +44,14 @@ class MiniLM(Embedder):
     """A folder with another encoder: config.json, tokenizer and weights; empty for all-MiniLM-L6-v2."""
     pooling: Literal["mean", "cls"] = "mean"
     """How words become one vector: mean, or cls for encoders trained on their first word."""
-    longest: int = 128
+    longest: Size = 128
     """Pieces of a word that a text is cut to."""
-    batch_size: int = 64
+    batch_size: Size = 64
     """Texts encoded at once; ONNX Runtime takes 16 at most, as more are slower."""
     runtime: Literal["torch", "onnx", "int8"] = "torch"
     """What computes: torch in the run's arithmetic; onnx, with the same vectors, twice as fast on some
     processors and a little slower on others; int8, weights of 8 bits, faster, with vectors that differ a little (cosine
     .99). The latter two need the extra `onnx`."""
-
-    def __post_init__(self) -> None:
-        for name in ("longest", "batch_size"):
-            if getattr(self, name) < 1:
-                raise SettingError(f"minilm: {name} is {getattr(self, name)!r}; give 1 or more.")
-        if self.runtime not in ("torch", "onnx", "int8"):
-            raise SettingError(f"minilm: runtime is {self.runtime!r}; give torch, onnx or int8.")
 
     def _embed(self, texts: list[str], run: Run) -> np.ndarray:
         folder = self._where()
@@ -70,11 +63,8 @@ class MiniLM(Embedder):
                 return found
         vectors = self._encode(texts, folder, run)
         if kept is not None:
-            kept.parent.mkdir(parents=True, exist_ok=True)
-            partial = kept.with_suffix(f".{os.getpid()}.partial")
-            with partial.open("wb") as file:
+            with beside(kept) as partial, partial.open("wb") as file:
                 np.save(file, vectors, allow_pickle=False)
-            partial.replace(kept)
         return vectors
 
     def _where(self) -> Path:

@@ -11,7 +11,8 @@ import polars as pl
 from scipy import sparse
 
 from wareloom.core.run import Run
-from wareloom.errors import InputError, SettingError
+from wareloom.core.settings import Count, Size
+from wareloom.errors import InputError
 from wareloom.language.embedders import Embedder, clean
 from wareloom.language.tokenise import ngrams, tokenise_all
 from wareloom.shop import Vocabulary
@@ -32,22 +33,16 @@ class TfIdf(Embedder):
     Memory: 12 bytes an entry of the sparse matrix; for `embed` 4 × terms × `embedding_size` bytes more.
     """
 
-    ngrams: int = 2
+    ngrams: Size = 2
     """Longest run of words that makes a term; 1 takes single words only."""
     sublinear: bool = True
     """Whether the tenth mention of a word counts less than the first: 1 + ln(count) instead of the count."""
-    minimum: int = 1
+    minimum: Size = 1
     """Texts that must have a term; terms of fewer are left out."""
     stem: bool = False
     """Whether English plurals are taken for their singular."""
-    embedding_size: int = 128
+    embedding_size: Count = 128
     """Dimensions of `embed`, fewer where the texts have fewer; 0 learns none, `embed` then has one for each term."""
-
-    def __post_init__(self) -> None:
-        for name, least in (("ngrams", 1), ("minimum", 1), ("embedding_size", 0)):
-            value = getattr(self, name)
-            if value < least:
-                raise SettingError(f"tfidf: {name} is {value!r}; give {least} or more.")
 
     def _fit(self, texts: list[str], run: Run) -> None:
         terms = ngrams(tokenise_all(texts, stem=self.stem), self.ngrams).unique()

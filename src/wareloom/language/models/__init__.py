@@ -10,7 +10,8 @@ from typing import Any, ClassVar, Self
 
 from wareloom.core.family import TEXT_MODELS, Algorithm, Family
 from wareloom.core.run import Run
-from wareloom.errors import InputError, require
+from wareloom.core.settings import Count, NonNegative
+from wareloom.errors import InputError
 from wareloom.language.models._budget import Budget, Need
 from wareloom.language.models._cache import Calls, calls_in
 from wareloom.language.models._calls import (
@@ -45,14 +46,13 @@ class TextModel(Algorithm, ABC):
     """Whether a prompt is a user's message, put into the model's chat template; else it is continued as it stands."""
     system: str = ""
     """The system's message before it; empty for the model's own."""
-    token_budget: int = 0
+    token_budget: Count = 0
     """Tokens read and written by this object in all, before it stops; 0 sets no bound."""
-    cost_budget: float = 0.0
+    cost_budget: NonNegative = 0.0
     """What they may cost, in the currency of the prices; 0 sets no bound."""
 
     def __post_init__(self) -> None:
-        for name in ("token_budget", "cost_budget"):
-            require(self.name, name, getattr(self, name), getattr(self, name) >= 0, "0 or more")
+        super().__post_init__()
         self._budget = Budget(self.token_budget, self.cost_budget)
 
     @property

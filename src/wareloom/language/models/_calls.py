@@ -8,35 +8,31 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from wareloom.errors import SettingError, missing_extra, require
+from wareloom.core.settings import Count, Factor, NonNegative, Settings, Size, Text
+from wareloom.errors import SettingError, missing_extra
 
 Finish = Literal["stop", "length", "invalid"]
 
 
 @dataclass(frozen=True)
-class Sampling:
+class Sampling(Settings):
     """How an answer is drawn; the seed comes from the run."""
 
-    max_tokens: int = 64
+    max_tokens: Size = 64
     """Tokens of the answer at most."""
-    temperature: float = 1.0
+    temperature: NonNegative = 1.0
     """Divides the logits; 0 takes the likeliest token each time."""
-    top_p: float = 1.0
+    top_p: Factor = 1.0
     """Draws from the likeliest tokens that together have this probability (nucleus)."""
-    top_k: int = 0
+    top_k: Count = 0
     """Draws from so many of the likeliest tokens; 0 from all."""
-    stop: tuple[str, ...] = ()
+    stop: tuple[Text, ...] = ()
     """Texts before which the answer ends."""
     schema: Mapping[str, Any] | None = None
     """JSON schema the answer has to fit; one that does not is "invalid" and never repaired."""
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "stop", tuple(self.stop))
-        require("sampling", "max_tokens", self.max_tokens, self.max_tokens >= 1, "1 or more")
-        require("sampling", "temperature", self.temperature, self.temperature >= 0, "0 or more")
-        require("sampling", "top_p", self.top_p, 0 < self.top_p <= 1, "more than 0 and at most 1")
-        require("sampling", "top_k", self.top_k, self.top_k >= 0, "0 or more")
-        require("sampling", "stop", self.stop, all(self.stop), "texts that are not empty")
+    def _owner(self) -> str:
+        return "sampling"
 
 
 @dataclass(frozen=True)

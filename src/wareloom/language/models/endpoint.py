@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from wareloom.core.run import Run
-from wareloom.errors import BudgetError, InputError, SettingError, missing_extra, require
+from wareloom.core.settings import Count, NonNegative, Positive, Size
+from wareloom.errors import BudgetError, InputError, SettingError, missing_extra
 from wareloom.language.models import Done, TextModel
 from wareloom.language.models._calls import (
     Ask,
@@ -45,41 +46,22 @@ class Endpoint(TextModel):
     """Name of the model on the server."""
     api_key_env: str = "OPENAI_API_KEY"
     """Name of the environment variable that holds the key, which is kept nowhere; unset where none is needed."""
-    concurrency: int = 64
+    concurrency: Size = 64
     """Calls under way at once, at most."""
-    timeout: float = 120.0
+    timeout: Positive = 120.0
     """Seconds that one answer may take."""
-    retries: int = 5
+    retries: Count = 5
     """Tries after the first that failed for a moment."""
-    requests_per_minute: float = 0.0
+    requests_per_minute: NonNegative = 0.0
     """Calls that a minute may hold, evenly spread; 0 sets no bound."""
-    tokens_per_minute: float = 0.0
+    tokens_per_minute: NonNegative = 0.0
     """Tokens that a minute may hold, the longest answers counted; 0 sets no bound."""
-    price_in: float = 0.0
+    price_in: NonNegative = 0.0
     """Price of a million tokens read."""
-    price_out: float = 0.0
+    price_out: NonNegative = 0.0
     """Price of a million tokens written."""
     logprobs: bool = False
     """Whether the server is asked for the log-probabilities of its answers; not all servers take that."""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        for name, least in (
-            ("concurrency", 1),
-            ("retries", 0),
-            ("requests_per_minute", 0),
-            ("tokens_per_minute", 0),
-        ):
-            require(
-                self.name,
-                name,
-                getattr(self, name),
-                getattr(self, name) >= least,
-                f"{least} or more",
-            )
-        for name in ("price_in", "price_out"):
-            require(self.name, name, getattr(self, name), getattr(self, name) >= 0, "0 or more")
-        require(self.name, "timeout", self.timeout, self.timeout > 0, "more than 0")
 
     def identity(self, run: Run) -> dict[str, Any]:
         """The server's address, the model's name, and what is put around a prompt."""

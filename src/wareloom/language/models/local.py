@@ -15,13 +15,13 @@ from pathlib import Path
 from typing import Any, Literal
 
 from wareloom.core.run import Run
+from wareloom.core.settings import Count
 from wareloom.errors import (
     InputError,
     MissingExtraError,
     SettingError,
     SourceError,
     missing_extra,
-    require,
 )
 from wareloom.language.models import Done, TextModel
 from wareloom.language.models._budget import Need
@@ -38,14 +38,13 @@ HERE = "@@the prompt@@"
 class LocalModel(TextModel, ABC):
     """A decoder in Hugging Face's layout, computed here. One implements `_folder` and `_source`."""
 
-    batch_size: int = 0
+    batch_size: Count = 0
     """Texts written at once; 0 takes 32 on a processor, 128 on a GPU."""
     dtype: Literal["auto", "fp32", "bf16", "4bit"] = "auto"
     """Arithmetic; auto is the run's precision, or bf16 on a GPU and fp32 on a CPU. 4bit needs bitsandbytes and CUDA."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require(self.name, "batch_size", self.batch_size, self.batch_size >= 0, "0 or more")
         self._loaded: dict[tuple[str, ...], _Loaded] = {}
 
     @abstractmethod

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from wareloom.core.run import Run
+from wareloom.core.settings import Size
 from wareloom.errors import InputError, SettingError, SourceError, missing_extra, require
 from wareloom.language.models import Done, TextModel, checked
 from wareloom.language.models._calls import Ask, Sampling
@@ -28,12 +29,11 @@ class Masked(TextModel):
 
     folder: str = ""
     """A folder with a masked language model: config.json, tokenizer and weights."""
-    batch_size: int = 32
+    batch_size: Size = 32
     """Texts read at once."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require("masked", "batch_size", self.batch_size, self.batch_size >= 1, "1 or more")
         self._loaded: dict[str, tuple[Any, Any]] = {}
 
     def identity(self, run: Run) -> dict[str, Any]:
