@@ -67,6 +67,19 @@ def tasks(leaves: int, sleep: float = 0.0, **more: Any) -> list[Task]:
     ]
 
 
+def one(does: str) -> list[Task]:
+    """A single task that behaves in some way."""
+    return [Task("one", {"key": "one", "value": 5, "after": [], "does": does}, label="the one")]
+
+
+def expected(leaves: int) -> dict[str, bytes]:
+    """What `tasks` leave in the store."""
+    sums = {f"leaf-{i}": i * i for i in range(leaves)}
+    sums |= {f"sum-{k}": 1000 + sum(i * i for i in range(k, leaves, 4)) for k in range(4)}
+    sums["top"] = 4000 + sum(i * i for i in range(leaves))
+    return {key: str(value).encode() for key, value in sums.items()}
+
+
 def job(folder: Path) -> Job:
     told = {"store": str(folder / "store"), "marks": str(folder / "marks")}
     return Job("executor_work:opened", told)
@@ -106,6 +119,22 @@ def workers(folder: Path) -> list[int]:
         for path in (folder / "marks").glob("now.*")
         if path.suffix != ".tmp"
     ]
+
+
+def alive(process: int) -> bool:
+    """Whether a process runs; one that has ended and waits for its parent does not."""
+    try:
+        state = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return state != "Z"
+
+
+def wait_until(holds: Callable[[], object], seconds: float = 30.0) -> None:
+    until = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < until
+        time.sleep(0.02)
 
 
 if __name__ == "__main__":

@@ -87,7 +87,7 @@ def _serve(ray: Any, channel: Channel, job: Said) -> None:
 
 
 def _outcome(ray: Any, ended: Any) -> Said:
-    """What became of a task: "seconds", "raised", "crashed" (with a traceback), "died" or "lost" (with its whole Ray)."""
+    """What became of a task: "seconds", "raised", "crashed", "died" or "lost" (with its whole Ray)."""
     try:
         found: Said = ray.get(ended)
         return found
