@@ -16,7 +16,7 @@ import pytest
 import executor_work
 from executor_work import alive, begun, compute, expected, one, tasks, wait_until, workers
 from wareloom.errors import MissingExtraError, ServiceError, SettingError, WorkerError
-from wareloom.experiment.executors import Executor, _ray, executor_for
+from wareloom.experiment.executors import _ray, executor_for
 
 ON = "ray-local[2]"
 # A Ray that has lost its own notices it in two seconds instead of fifteen.
@@ -37,6 +37,12 @@ def rays() -> set[int]:
     }
 
 
+def children(executor: _ray.OnRay) -> set[int]:
+    """Those of one executor: they are of one group."""
+    assert executor._gate is not None
+    return {process for process in rays() if os.getpgid(process) == executor._gate.child.pid}
+
+
 def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()
@@ -44,16 +50,20 @@ def _read(path: Path) -> bytes:
         return b""
 
 
-@pytest.fixture
-def executor(tmp_path: Path) -> Iterator[Executor]:
-    """Two processes of a Ray of its own, of which nothing is left afterwards."""
+@pytest.fixture(scope="module")
+def executor(tmp_path_factory: pytest.TempPathFactory) -> Iterator[_ray.OnRay]:
+    """Two processes of one Ray for all tests here, of which nothing is left afterwards."""
     before, folders = rays(), set(Path("/tmp").glob("wl-ray-*"))
-    yield executor_for(ON, 1, tmp_path / "logs")
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in NOTICE.items():
+            patch.setenv(name, value)
+        with _ray.OnRay("local", 2, tmp_path_factory.mktemp("ray") / "logs") as held:
+            yield held
     wait_until(lambda: rays() <= before, 10)
     assert set(Path("/tmp").glob("wl-ray-*")) <= folders
 
 
-def run(executor: Executor, folder: Path, listed: list[executor_work.Task]) -> dict[str, bytes]:
+def run(executor: _ray.OnRay, folder: Path, listed: list[executor_work.Task]) -> dict[str, bytes]:
     """Compute; where this machine is too busy to start a Ray twice in its time, nothing is tested."""
     try:
         return compute(executor, folder, listed)
@@ -64,12 +74,12 @@ def run(executor: Executor, folder: Path, listed: list[executor_work.Task]) -> d
 
 
 def test_the_same_bytes_on_ray_and_an_error_of_ours_as_it_is(
-    tmp_path: Path, executor: Executor
+    tmp_path: Path, executor: _ray.OnRay
 ) -> None:
     assert run(executor, tmp_path, tasks(12)) == expected(12)
     assert sorted(begun(tmp_path)) == sorted(expected(12))
     assert os.getpid() not in workers(tmp_path)
-    assert list((tmp_path / "logs").iterdir()) == []
+    assert len(list(executor.logs.iterdir())) == 1
     with pytest.raises(SettingError) as caught:
         run(executor, tmp_path, one("refuse"))
     assert type(caught.value) is SettingError
@@ -77,36 +87,32 @@ def test_the_same_bytes_on_ray_and_an_error_of_ours_as_it_is(
 
 
 def test_any_other_error_is_a_crash_with_its_traceback_and_logs(
-    tmp_path: Path, executor: Executor
+    tmp_path: Path, executor: _ray.OnRay
 ) -> None:
     with pytest.raises(WorkerError) as caught:
         run(executor, tmp_path, one("crash"))
     assert "the one crashed" in str(caught.value)
     assert "KeyError: 'no such column'" in str(caught.value)
     assert "\x1b" not in str(caught.value)
-    (kept,) = (path for path in (tmp_path / "logs").iterdir() if path.is_dir())
+    (kept,) = (path for path in executor.logs.iterdir() if path.is_dir())
     assert str(kept) in str(caught.value)
     assert list(kept.glob("worker-*.err"))
 
 
-def test_a_worker_of_rays_that_dies_is_tried_again(tmp_path: Path, executor: Executor) -> None:
-    listed = tasks(12, does="die once")
-    assert run(executor, tmp_path, listed) == expected(12)
+def test_a_worker_of_rays_that_dies_is_tried_again(tmp_path: Path, executor: _ray.OnRay) -> None:
+    listed = tasks(4, does="die once")
+    assert run(executor, tmp_path, listed) == expected(4)
     assert sorted(begun(tmp_path)) == sorted(
-        [*expected(12), *(key for key in expected(12) if key.startswith("leaf"))]
+        [*expected(4), *(key for key in expected(4) if key.startswith("leaf"))]
     )
 
 
-def test_a_raylet_that_is_killed_is_replaced_once(
-    tmp_path: Path, executor: Executor, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name, value in NOTICE.items():
-        monkeypatch.setenv(name, value)
-    before, killed = rays(), threading.Event()
+def test_a_raylet_that_is_killed_is_replaced_once(tmp_path: Path, executor: _ray.OnRay) -> None:
+    killed = threading.Event()
 
     def kill() -> None:
         wait_until(lambda: len(list((tmp_path / "store").glob("leaf*"))) >= 2, 150)
-        for process in rays() - before:
+        for process in children(executor):
             if "raylet/raylet" in _read(Path(f"/proc/{process}/cmdline")).decode().split("\0")[0]:
                 os.kill(process, signal.SIGKILL)
                 killed.set()
