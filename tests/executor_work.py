@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import sys
 import time
 import uuid
@@ -38,6 +39,9 @@ def acts(call: dict[str, Any], marks: Path) -> None:
         case "print":
             print("{this is no answer}")
             os.system("echo neither is this")
+        case "begin":
+            other = subprocess.Popen(["sleep", "60"])
+            (marks / f"begun-{other.pid}").touch()
         case "refuse":
             raise SettingError("Shop: size is 0; give 1 or more.")
         case "crash":

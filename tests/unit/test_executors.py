@@ -15,7 +15,7 @@ import pytest
 
 import executor_work
 from executor_work import alive, begun, compute, expected, job, one, tasks, wait_until, workers
-from wareloom.errors import SettingError, WorkerError
+from wareloom.errors import OutputError, SettingError, WorkerError
 from wareloom.experiment.executors import RETRIES, Job, Task, executor_for
 
 
@@ -87,6 +87,18 @@ def test_a_worker_that_always_dies_is_tried_again_and_named(
 
 def test_a_worker_that_prints_disturbs_nothing(tmp_path: Path) -> None:
     assert compute(executor_for("local", 2, tmp_path), tmp_path, one("print")) == {"one": b"5"}
+
+
+def test_a_place_for_logs_that_cannot_be_written_is_said(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError, match="Cannot write logs of workers"):
+        compute(executor_for("local", 2, tmp_path / "file"), tmp_path, one(""))
+
+
+def test_what_a_worker_began_ends_with_it(tmp_path: Path) -> None:
+    compute(executor_for("local", 2, tmp_path), tmp_path, one("begin"))
+    (path,) = (tmp_path / "marks").glob("begun-*")
+    assert not alive(int(path.name[6:]))
 
 
 def test_tasks_that_wait_for_each_other_are_refused(tmp_path: Path) -> None:

@@ -65,6 +65,9 @@ def test_what_was_put_first_is_kept_until_it_is_discarded(store: Store) -> None:
     assert store.get("b.json") == b""
     assert store.get("c") == bytes(range(256)) * 5000
     assert sorted(store.keys()) == ["a", "b.json", "c"]
+    if isinstance(store, FolderStore):
+        (store.path / "folder").mkdir()
+        assert sorted(store.keys()) == ["a", "b.json", "c"]
     store.discard("a")
     assert store.get("a") is None
     store.put("a", b"third")
@@ -169,6 +172,42 @@ def test_a_wrong_bucket_is_refused(address: str) -> None:
 def test_another_kind_of_address_is_refused() -> None:
     with pytest.raises(SettingError, match="cannot be kept at gs://"):
         store_at("gs://bucket/prefix")
+
+
+@pytest.mark.usefixtures("server")
+@pytest.mark.parametrize(
+    ("answers", "outcome"),
+    [
+        (["409", "409", ""], None),
+        (["409", "412"], None),
+        (["409"] * store_module.CONFLICTS, r"\(ConditionalRequestConflict\)"),
+        (["403"], r"\(AccessDenied\)"),
+    ],
+)
+def test_a_write_that_crosses_ours_is_waited_for_and_not_for_ever(
+    monkeypatch: pytest.MonkeyPatch, answers: list[str], outcome: str | None
+) -> None:
+    stub = pytest.importorskip("botocore.stub")
+    codes = {
+        "409": "ConditionalRequestConflict",
+        "412": "PreconditionFailed",
+        "403": "AccessDenied",
+    }
+    store, waited = BucketStore("s3://pieces/x"), list[float]()
+    monkeypatch.setattr(store_module.time, "sleep", waited.append)
+    with stub.Stubber(store._client) as stubbed:
+        for answer in answers:
+            if answer:
+                stubbed.add_client_error("put_object", codes[answer], http_status_code=int(answer))
+            else:
+                stubbed.add_response("put_object", {})
+        if outcome is None:
+            store.put("a", b"value")
+        else:
+            with pytest.raises(ServiceError, match=outcome):
+                store.put("a", b"value")
+        stubbed.assert_no_pending_responses()
+    assert len(waited) == min(answers.count("409"), store_module.CONFLICTS - 1)
 
 
 @pytest.mark.usefixtures("server")
