@@ -15,7 +15,7 @@ import pytest
 
 import executor_work
 from executor_work import alive, begun, compute, expected, one, tasks, wait_until, workers
-from wareloom.errors import MissingExtraError, ServiceError, SettingError, WorkerError
+from wareloom.errors import MissingExtraError, OutputError, ServiceError, SettingError, WorkerError
 from wareloom.experiment.executors import _ray, executor_for
 
 ON = "ray-local[2]"
@@ -179,6 +179,14 @@ def test_a_ray_that_does_not_answer_is_ended_with_all_it_began(
     begun_by_ray = [int(path.name[4:]) for path in tmp_path.glob("pid-*")]
     assert len(begun_by_ray) == _ray.STARTS
     assert not any(alive(process) for process in begun_by_ray)
+
+
+def test_a_place_for_logs_that_cannot_be_written_is_said(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    folders = set(Path("/tmp").glob("wl-ray-*"))
+    with pytest.raises(OutputError, match="Cannot write logs of workers"):
+        compute(executor_for(ON, 1, tmp_path / "file"), tmp_path, one(""))
+    assert set(Path("/tmp").glob("wl-ray-*")) <= folders
 
 
 def test_without_ray_the_message_says_how_to_get_it(

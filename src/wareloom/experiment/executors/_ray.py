@@ -6,13 +6,12 @@ import importlib.util
 import re
 import shutil
 import tempfile
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from queue import Empty, SimpleQueue
 
 from wareloom.core import logging
-from wareloom.errors import ServiceError, WorkerError, missing_extra
+from wareloom.errors import OutputError, ServiceError, WorkerError, missing_extra
 from wareloom.experiment.executors._attempt import again, tail
 from wareloom.experiment.executors._channel import PATIENCE, Child, Said, log_path, stop
 from wareloom.experiment.executors._line import RETRIES, Job, Line, Task
@@ -90,7 +89,12 @@ class OnRay:
             short = "/tmp" if Path("/tmp").is_dir() else None
             folder = Path(tempfile.mkdtemp(prefix="wl-ray-", dir=short)) if own else None
             first = {"address": self.address, "processes": self.processes}
-            self._gate = _Gate({**first, "folder": str(folder or "")}, self.logs, folder)
+            try:
+                self._gate = _Gate({**first, "folder": str(folder or "")}, self.logs, folder)
+            except OutputError:
+                if folder is not None:
+                    folder.rmdir()
+                raise
             self._gate.wait_until_ready()
         return self._gate
 
@@ -118,9 +122,9 @@ class _Gate:
         )
 
     def wait_until_ready(self) -> None:
-        until = time.monotonic() + WAIT
+        """Wait until there is a Ray; raises `_Gone`."""
         try:
-            self.next(max(0.0, until - time.monotonic()))
+            self.next(WAIT)
         except Empty:
             raise _Gone(f"no answer within {WAIT:.0f} s") from None
         self.well = True
