@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import sys
 import time
 import uuid
@@ -38,6 +39,9 @@ def acts(call: dict[str, Any], marks: Path) -> None:
         case "print":
             print("{this is no answer}")
             os.system("echo neither is this")
+        case "begin":
+            other = subprocess.Popen(["sleep", "60"])
+            (marks / f"begun-{other.pid}").touch()
         case "refuse":
             raise SettingError("Shop: size is 0; give 1 or more.")
         case "crash":
@@ -65,6 +69,19 @@ def tasks(leaves: int, sleep: float = 0.0, **more: Any) -> list[Task]:
         Task(t.key, {**t.call, "key": t.key, "after": list(t.after)}, t.after, t.label)
         for t in listed
     ]
+
+
+def one(does: str) -> list[Task]:
+    """A single task that behaves in some way."""
+    return [Task("one", {"key": "one", "value": 5, "after": [], "does": does}, label="the one")]
+
+
+def expected(leaves: int) -> dict[str, bytes]:
+    """What `tasks` leave in the store."""
+    sums = {f"leaf-{i}": i * i for i in range(leaves)}
+    sums |= {f"sum-{k}": 1000 + sum(i * i for i in range(k, leaves, 4)) for k in range(4)}
+    sums["top"] = 4000 + sum(i * i for i in range(leaves))
+    return {key: str(value).encode() for key, value in sums.items()}
 
 
 def job(folder: Path) -> Job:
@@ -106,6 +123,22 @@ def workers(folder: Path) -> list[int]:
         for path in (folder / "marks").glob("now.*")
         if path.suffix != ".tmp"
     ]
+
+
+def alive(process: int) -> bool:
+    """Whether a process runs; one that has ended and waits for its parent does not."""
+    try:
+        state = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return state != "Z"
+
+
+def wait_until(holds: Callable[[], object], seconds: float = 30.0) -> None:
+    until = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < until
+        time.sleep(0.02)
 
 
 if __name__ == "__main__":

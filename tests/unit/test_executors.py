@@ -9,48 +9,20 @@ import signal
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 import executor_work
-from executor_work import begun, compute, job, tasks, workers
-from wareloom.errors import SettingError, WorkerError
+from executor_work import alive, begun, compute, expected, job, one, tasks, wait_until, workers
+from wareloom.errors import OutputError, SettingError, WorkerError
 from wareloom.experiment.executors import RETRIES, Job, Task, executor_for
-
-SUMS = {f"leaf-{i}": i * i for i in range(12)}
-SUMS |= {f"sum-{k}": 1000 + sum(i * i for i in range(k, 12, 4)) for k in range(4)}
-SUMS |= {"top": 4000 + sum(i * i for i in range(12))}
-EXPECTED = {key: str(value).encode() for key, value in SUMS.items()}
-
-
-def alive(process: int) -> bool:
-    """Whether a process runs; one that has ended and waits for its parent does not."""
-    try:
-        state = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
-    except FileNotFoundError:
-        return False
-    return state != "Z"
-
-
-def wait_until(holds: Callable[[], bool], seconds: float = 30.0) -> None:
-    until = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < until
-        time.sleep(0.02)
-
-
-def one(does: str, **call: object) -> list[Task]:
-    told = {"key": "one", "value": 5, "after": [], "does": does, **call}
-    return [Task("one", told, label="the one")]
 
 
 @pytest.mark.parametrize("jobs", [1, 3])
 def test_the_same_bytes_here_and_in_processes(tmp_path: Path, jobs: int) -> None:
-    assert compute(executor_for("", jobs, tmp_path / "logs"), tmp_path, tasks(12)) == EXPECTED
-    assert sorted(begun(tmp_path)) == sorted(EXPECTED)
+    assert compute(executor_for("", jobs, tmp_path / "logs"), tmp_path, tasks(12)) == expected(12)
+    assert sorted(begun(tmp_path)) == sorted(expected(12))
     assert (set(workers(tmp_path)) == {os.getpid()}) is (jobs == 1)
     assert not any(alive(process) for process in workers(tmp_path) if process != os.getpid())
     assert list((tmp_path / "logs").glob("*")) == []
@@ -115,6 +87,18 @@ def test_a_worker_that_always_dies_is_tried_again_and_named(
 
 def test_a_worker_that_prints_disturbs_nothing(tmp_path: Path) -> None:
     assert compute(executor_for("local", 2, tmp_path), tmp_path, one("print")) == {"one": b"5"}
+
+
+def test_a_place_for_logs_that_cannot_be_written_is_said(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError, match="Cannot write logs of workers"):
+        compute(executor_for("local", 2, tmp_path / "file"), tmp_path, one(""))
+
+
+def test_what_a_worker_began_ends_with_it(tmp_path: Path) -> None:
+    compute(executor_for("local", 2, tmp_path), tmp_path, one("begin"))
+    (path,) = (tmp_path / "marks").glob("begun-*")
+    assert not alive(int(path.name[6:]))
 
 
 def test_tasks_that_wait_for_each_other_are_refused(tmp_path: Path) -> None:

@@ -101,7 +101,9 @@ class FolderStore:
     def keys(self) -> Iterator[str]:
         """Yield the files' names; those being written begin with a dot and are none."""
         if self.path.is_dir():
-            yield from (entry.name for entry in self.path.iterdir() if KEY.fullmatch(entry.name))
+            with os.scandir(self.path) as entries:
+                names = [e.name for e in entries if KEY.fullmatch(e.name) and e.is_file()]
+            yield from names
 
     def _sweep(self) -> None:
         """Remove what killed processes left half-written, once."""

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from wareloom.errors import OutputError
 from wareloom.experiment.executors._attempt import tail
 
 Said = dict[str, Any]
@@ -25,7 +26,10 @@ PATIENCE = 5.0
 
 
 class Child:
-    """A process that is begun here: it is told JSON lines, and each one it says is posted, None when it has ended."""
+    """A process that is begun here: it is told JSON lines, and each one it says is posted, None when it has ended.
+
+    It leads a group of its own, which ends with it: what it began does not outlive it.
+    """
 
     def __init__(
         self,
@@ -35,9 +39,18 @@ class Child:
         post: Callable[[Child, Said | None], None],
         environment: dict[str, str] | None = None,
     ) -> None:
-        """Begin `python -m module` with a first line; what it writes to standard error goes to the file `log`."""
-        log.parent.mkdir(parents=True, exist_ok=True)
+        """Begin `python -m module` with a first line; what it writes to standard error goes to the file `log`.
+
+        Raises `OutputError` where that file cannot be written.
+        """
         self.log = log
+        try:
+            log.parent.mkdir(parents=True, exist_ok=True)
+            log.touch()
+        except OSError as error:
+            raise OutputError(
+                f"Cannot write logs of workers to {log.parent}: {error.strerror or error}."
+            ) from error
         # It imports what this process can. Its group is its own: Ctrl-C comes here alone, which then stops it.
         paths = os.pathsep.join(path or os.getcwd() for path in sys.path)
         with log.open("ab") as errors:

@@ -28,7 +28,7 @@ MEMORY = 80 * 2**20
 def main() -> None:
     """Hand tasks to Ray until standard input ends. What fails here is told to the driver, and ends this process."""
     channel = Channel()
-    job = channel.first
+    place = channel.first
 
     def failed(
         kind: type[BaseException], error: BaseException, trace: TracebackType | None
@@ -37,33 +37,33 @@ def main() -> None:
         sys.__excepthook__(kind, error, trace)
 
     sys.excepthook = failed
-    if job["folder"]:
-        channel.before_leaving = lambda: shutil.rmtree(job["folder"], ignore_errors=True)
+    if place["folder"]:
+        channel.before_leaving = lambda: shutil.rmtree(place["folder"], ignore_errors=True)
     # Nothing is sent to Ray's makers, and a task sees the GPUs that this process sees.
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     os.environ["RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO"] = "0"
     ray = needed("ray", "cluster", "Computing on Ray")
-    if job["address"] == "local":
+    if place["address"] == "local":
         ray.init(
             address="local",
-            num_cpus=job["processes"],
+            num_cpus=place["processes"],
             include_dashboard=False,
             log_to_driver=False,
             object_store_memory=MEMORY,
-            _temp_dir=job["folder"],
+            _temp_dir=place["folder"],
         )
     else:
-        ray.init(address=job["address"], log_to_driver=False)
+        ray.init(address=place["address"], log_to_driver=False)
     channel.say({"ready": True})
     try:
-        _serve(ray, channel, job)
+        _serve(ray, channel)
     finally:
         ray.shutdown()
 
 
-def _serve(ray: Any, channel: Channel, job: Said) -> None:
+def _serve(ray: Any, channel: Channel) -> None:
+    """Hand out tasks of the job that was said last, and tell what becomes of them."""
     remote = ray.remote(attempt).options(max_retries=0, num_cpus=1)
-    told = json.dumps(job["told"])
     lines: SimpleQueue[Said | None] = SimpleQueue()
 
     def listen() -> None:
@@ -72,22 +72,25 @@ def _serve(ray: Any, channel: Channel, job: Said) -> None:
         lines.put(None)
 
     threading.Thread(target=listen, daemon=True).start()
+    opener = told = ""
     running: dict[Any, str] = {}
     while True:
         try:
             line = lines.get(block=not running)
-            if line is None:
-                return
-            running[remote.remote(job["opener"], told, line["key"], line["call"])] = line["key"]
-            continue
         except Empty:
-            pass
-        for ended in ray.wait(list(running), num_returns=1, timeout=LOOK)[0]:
-            channel.say({"key": running.pop(ended), **_outcome(ray, ended)})
+            for ended in ray.wait(list(running), num_returns=1, timeout=LOOK)[0]:
+                channel.say({"key": running.pop(ended), **_outcome(ray, ended)})
+            continue
+        if line is None:
+            return
+        if "opener" in line:
+            opener, told = line["opener"], json.dumps(line["told"])
+        else:
+            running[remote.remote(opener, told, line["key"], line["call"])] = line["key"]
 
 
 def _outcome(ray: Any, ended: Any) -> Said:
-    """What became of a task: "seconds", "raised", "crashed" (with a traceback), "died" or "lost" with its whole Ray."""
+    """What became of a task: "seconds", "raised", "crashed", "died" or "lost" (with its whole Ray)."""
     try:
         found: Said = ray.get(ended)
         return found

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import importlib.util
 import re
 import shutil
 import tempfile
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from queue import Empty, SimpleQueue
 
 from wareloom.core import logging
-from wareloom.errors import ServiceError, WorkerError, missing_extra
+from wareloom.errors import OutputError, ServiceError, WorkerError, missing_extra
 from wareloom.experiment.executors._attempt import again, tail
 from wareloom.experiment.executors._channel import PATIENCE, Child, Said, log_path, stop
 from wareloom.experiment.executors._line import RETRIES, Job, Line, Task
@@ -50,6 +48,18 @@ class OnRay:
         if importlib.util.find_spec("ray") is None:
             raise missing_extra("ray", "cluster", "Computing on Ray")
         self.address, self.processes, self.logs = address, processes, logs
+        self._gate: _Gate | None = None
+        self._held = False
+
+    def __enter__(self) -> OnRay:
+        """Let several runs share one Ray, until the block ends."""
+        self._held = True
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """End what is left of it."""
+        self._held = False
+        self._close()
 
     def run(self, job: Job, tasks: Sequence[Task], done: Callable[[Task], None]) -> None:
         """See `Executor.run`. Raises `ServiceError` where Ray cannot be started or reached, or ends, twice."""
@@ -58,8 +68,7 @@ class OnRay:
             if not line:
                 return
             try:
-                with self._gate(job) as gate:
-                    _pass_through(gate, line, done)
+                _pass_through(self._open(), job, line, done)
             except _Gone as error:
                 log.warning("Ray is gone (%s)%s", error, "; tried once more" if left else "")
                 if not left:
@@ -67,31 +76,38 @@ class OnRay:
                         f"Ray ({self.address}) could not be started or reached, or ended: {error}. What is finished "
                         "is kept; try again, or choose --on local."
                     ) from None
+            finally:
+                # What others are still at would answer into the next run.
+                if self._gate and not (self._held and self._gate.well and not self._gate.running):
+                    self._close()
 
-    @contextlib.contextmanager
-    def _gate(self, job: Job) -> Iterator[_Gate]:
-        """Start or reach a Ray; of one of its own nothing is left after the block but logs of what died."""
-        own = self.address == "local"
-        # Names of sockets are short, and lie below.
-        short = "/tmp" if Path("/tmp").is_dir() else None
-        folder = Path(tempfile.mkdtemp(prefix="wl-ray-", dir=short)) if own else None
-        first = {
-            "opener": job.opener,
-            "told": job.told,
-            "address": self.address,
-            "processes": self.processes,
-            "folder": str(folder or ""),
-        }
-        gate = _Gate(first, self.logs, folder)
-        try:
-            gate.wait_until_ready()
-            yield gate
-        finally:
-            stop([gate.child], PATIENCE if gate.well else 0.0)
-            if gate.well:
-                gate.child.log.unlink(missing_ok=True)
-            if folder is not None:
-                shutil.rmtree(folder, ignore_errors=True)
+    def _open(self) -> _Gate:
+        """Start or reach a Ray, unless one is held."""
+        if self._gate is None:
+            own = self.address == "local"
+            # Names of sockets are short, and lie below.
+            short = "/tmp" if Path("/tmp").is_dir() else None
+            folder = Path(tempfile.mkdtemp(prefix="wl-ray-", dir=short)) if own else None
+            first = {"address": self.address, "processes": self.processes}
+            try:
+                self._gate = _Gate({**first, "folder": str(folder or "")}, self.logs, folder)
+            except OutputError:
+                if folder is not None:
+                    folder.rmdir()
+                raise
+            self._gate.wait_until_ready()
+        return self._gate
+
+    def _close(self) -> None:
+        """End a Ray of its own at once, or take leave of another; of one that went well not even a log is left."""
+        gate, self._gate = self._gate, None
+        if gate is None:
+            return
+        stop([gate.child], PATIENCE if gate.well and gate.folder is None else 0.0)
+        if gate.well:
+            gate.child.log.unlink(missing_ok=True)
+        if gate.folder is not None:
+            shutil.rmtree(gate.folder, ignore_errors=True)
 
 
 class _Gate:
@@ -106,9 +122,9 @@ class _Gate:
         )
 
     def wait_until_ready(self) -> None:
-        until = time.monotonic() + WAIT
+        """Wait until there is a Ray; raises `_Gone`."""
         try:
-            self.next(max(0.0, until - time.monotonic()))
+            self.next(WAIT)
         except Empty:
             raise _Gone(f"no answer within {WAIT:.0f} s") from None
         self.well = True
@@ -134,8 +150,9 @@ class _Gate:
         return f"its log is in {place}"
 
 
-def _pass_through(gate: _Gate, line: Line, done: Callable[[Task], None]) -> None:
+def _pass_through(gate: _Gate, job: Job, line: Line, done: Callable[[Task], None]) -> None:
     """Hand out what is ready and hear what becomes of it, until the line is empty."""
+    gate.child.tell({"opener": job.opener, "told": job.told})
     try:
         while line:
             while (task := line.next()) is not None:
