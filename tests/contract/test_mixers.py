@@ -231,7 +231,7 @@ def test_refuses_what_is_wrong(name: str, real: Shop, synthetic: Shop) -> None:
     with pytest.raises(InputError, match="table 'events' is empty"):
         make(name).mix(real, synthetic.with_tables(events=synthetic.table("events").clear()))
     for setting in ("ratio", "weight", "head"):
-        with pytest.raises(SettingError, match="must not be negative"):
+        with pytest.raises(SettingError, match=f"{setting} is -1.0; give a number from 0"):
             make(name, **{setting: -1.0})
-        with pytest.raises(SettingError, match="must be finite"):
+        with pytest.raises(SettingError, match=f"{setting} is nan; give a number from 0"):
             make(name, **{setting: float("nan")})

@@ -8,7 +8,8 @@ import numpy as np
 import polars as pl
 
 from wareloom.core.run import Run
-from wareloom.errors import InputError, require
+from wareloom.core.settings import Size
+from wareloom.errors import InputError
 from wareloom.mixing._draw import Pool, UserMixer
 from wareloom.shop import Shop
 
@@ -24,12 +25,8 @@ class Fresh(UserMixer):
     it beat plain concatenation nowhere: users seen again taught more than as many new ones.
     """
 
-    pools: int = 5
+    pools: Size = 5
     """Pools, and slices of the training."""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        require(self.name, "pools", self.pools, self.pools >= 1, "1 or more")
 
     @property
     def supply(self) -> float:

@@ -1,10 +1,9 @@
-"""Users as latent vectors: how histories are read into them, and how items are drawn from them."""
+"""Users as latent vectors: what is known of those to draw, and how items are drawn from their vectors."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Any, NamedTuple, Self
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba import njit
@@ -12,11 +11,7 @@ from threadpoolctl import threadpool_limits
 
 from wareloom.core.kernel import kernel
 from wareloom.core.run import Run
-from wareloom.errors import require
-from wareloom.neural import torch
-from wareloom.neural.training import Training, seeded, train
-from wareloom.neural.weights import loaded
-from wareloom.shop import Log
+from wareloom.neural.training import seeded
 from wareloom.synthesis.behaviour._fill import new_marks, outlined, proposed, put
 from wareloom.synthesis.behaviour._outline import Outline
 from wareloom.synthesis.behaviour._shelves import Shelves
@@ -33,150 +28,12 @@ from wareloom.synthesis.behaviour._walk import (
     new_state,
 )
 
-F = torch.nn.functional
 BLOCK = 512
 """Users that are decoded at a time, at most"""
 CHANCES = 8_000_000
 """Chances of items that a thread holds at a time: 32 MB"""
 LIFTS = 8
 """Draws among which one is chosen by how much more a user likes it than others do"""
-
-
-Rule = tuple[str, Callable[[Any], bool], str]
-"""A setting, what must hold of it, and how that is said"""
-
-
-def checked(name: str, settings: Any, *rules: Rule) -> None:
-    """Raise `SettingError` for the first setting that its rule does not hold of."""
-    for field, holds, wanted in rules:
-        require(name, field, getattr(settings, field), holds(getattr(settings, field)), wanted)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Coding:
-    """How the coder is made and learns: the settings of `vae`, which see."""
-
-    latent_size: int
-    hidden_size: int
-    beta: float
-    dropout: float
-    epochs: int
-    batch_size: int
-    learning_rate: float
-    anneal: float = 0.5
-
-    @classmethod
-    def of(cls, settings: Any) -> Self:
-        """Take these fields from the settings of a synthesizer; what it lacks is as `vae` has it."""
-        return cls(
-            **{
-                name: getattr(settings, name)
-                for name in cls.__dataclass_fields__
-                if hasattr(settings, name)
-            }
-        )
-
-    def net(self, items: int, weights: dict[str, np.ndarray] | None = None) -> Coder:
-        """A coder over so many items, new or with the given weights."""
-        net = Coder(items, self.hidden_size, self.latent_size, self.dropout)
-        return loaded(net, weights) if weights else net.eval()
-
-    def fit(self, log: Log, run: Run, purpose: str) -> tuple[Coder, list[dict[str, float]]]:
-        """Train a coder on users who all have events: the coder and how its loss went. Call it where torch is seeded.
-
-        `run` must have one thread for the same bytes everywhere.
-        """
-        net = self.net(len(log.items))
-
-        def batches(epoch: int) -> Iterator[tuple[Any, ...]]:
-            share = 1.0 if self.anneal == 0 else min(1.0, epoch / (self.anneal * self.epochs))
-            order = run.rng(purpose, "epoch", epoch).permutation(len(log.users))
-            for start in range(0, len(order), self.batch_size):
-                part = log.select(order[start : start + self.batch_size])
-                yield (*bags(part.offsets, part.item), torch.tensor(self.beta * share))
-
-        how = Training(learning_rate=self.learning_rate, epochs=self.epochs)
-        history = train(net, batches, net.loss, how, run)
-        return net.cpu(), history
-
-
-RULES: tuple[Rule, ...] = (
-    *(
-        (name, lambda v: v >= 1, "1 or more")
-        for name in ("latent_size", "hidden_size", "epochs", "batch_size")
-    ),
-    *((name, lambda v: v > 0, "a number above 0") for name in ("temperature", "learning_rate")),
-    ("beta", lambda v: v >= 0, "0 or more"),
-    ("dropout", lambda v: 0 <= v < 1, "a share below 1"),
-    ("order", lambda v: 0 <= v <= 1, "a share"),
-)
-"""What holds of the settings of all who have a coder"""
-
-
-class Coder(torch.nn.Module):  # type: ignore[misc]
-    """Encoder and decoder over bags of items: a multinomial autoencoder. Liang et al. (2018)."""
-
-    def __init__(self, items: int, hidden: int, latent: int, dropout: float) -> None:
-        super().__init__()
-        self.dropout = dropout
-        self.item = torch.nn.EmbeddingBag(items, hidden, mode="sum", include_last_offset=False)
-        self.code = torch.nn.Linear(hidden, 2 * latent)
-        self.wide, self.out = torch.nn.Linear(latent, hidden), torch.nn.Linear(hidden, items)
-        torch.nn.init.normal_(self.item.weight, std=hidden**-0.5)
-
-    def encode(self, item: Any, start: Any) -> tuple[Any, Any]:
-        """Items [events] and where each user begins [users] → mean and log variance, each [users, latent].
-
-        A user's items are added up and divided by the root of their number; some are hidden in training.
-        """
-        weight = torch.ones(len(item), device=item.device)
-        if self.training and self.dropout:
-            weight = (torch.rand(len(item), device=item.device) >= self.dropout).float() / (
-                1 - self.dropout
-            )
-        size = _sizes(item, start).clamp_min(1).float()
-        read = self.item(item, start, per_sample_weights=weight) / size.sqrt()[:, None]
-        mean, log_variance = self.code(torch.tanh(read)).chunk(2, dim=1)
-        return mean, log_variance.clamp(-10, 5)
-
-    def decode(self, z: Any) -> Any:
-        """Latent vectors [users, latent] → logits of all items [users, items]."""
-        return self.out(torch.tanh(self.wide(z)))
-
-    def loss(self, batch: tuple[Any, ...]) -> Any:
-        """Negative log likelihood of the users' items, less for long users, and `beta` times the divergence."""
-        item, start, beta = batch
-        mean, log_variance = self.encode(item, start)
-        z = mean + torch.randn_like(mean) * (0.5 * log_variance).exp()
-        user = torch.repeat_interleave(
-            torch.arange(len(start), device=item.device), _sizes(item, start)
-        )
-        chance = F.log_softmax(self.decode(z), dim=1)[user, item]
-        likelihood = torch.zeros(len(start), device=item.device).index_add(0, user, chance)
-        return -likelihood.mean() + beta * divergence(mean, log_variance).mean()
-
-    def read(self, offsets: np.ndarray, item: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Mean and standard deviation of the latent vector of each user: float32 [users, latent]."""
-        self.eval()
-        with torch.inference_mode():
-            mean, log_variance = self.encode(*bags(offsets, item))
-            return mean.numpy(), (0.5 * log_variance).exp().numpy()
-
-
-def _sizes(item: Any, start: Any) -> Any:
-    return torch.diff(start, append=torch.tensor([len(item)], device=start.device))
-
-
-def divergence(mean: Any, log_variance: Any) -> Any:
-    """Kullback-Leibler divergence of N(mean, exp(log_variance)) from N(0, 1), summed over the numbers: [users]."""
-    return 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).sum(dim=1)
-
-
-def bags(offsets: np.ndarray, item: np.ndarray) -> tuple[Any, Any]:
-    """Items user after user, and where each user begins."""
-    return torch.from_numpy(item.astype(np.int64)), torch.from_numpy(
-        np.asarray(offsets[:-1], dtype=np.int64)
-    )
 
 
 def gather(

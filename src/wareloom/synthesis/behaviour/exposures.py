@@ -37,7 +37,7 @@ class Exposures(Synthesizer):
     settings_of_model: dict[str, Any] = field(default_factory=dict)
     """Settings of the logistic regression."""
 
-    def __post_init__(self) -> None:
+    def _check(self) -> None:
         if self.clicks != "logistic" and self.settings_of_model:
             raise SettingError(
                 f"exposures: settings_of_model are for clicks='logistic', not for {self.clicks!r}."

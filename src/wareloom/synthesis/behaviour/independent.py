@@ -20,8 +20,7 @@ class Independent(Markov):
     structure: Literal["outline", "chain"] = "chain"
     """Drawn one by one: an outline would keep categories together."""
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
+    def _check(self) -> None:
         if self.structure != "chain":
             raise SettingError(
                 "independent: items know nothing of one another, so that structure is always 'chain'."

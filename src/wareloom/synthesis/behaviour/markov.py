@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from copy import copy
 from dataclasses import dataclass, replace
-from typing import Literal, NamedTuple, Self
+from typing import Annotated, Literal, NamedTuple, Self
 
 import numpy as np
 import polars as pl
+from annotated_types import Ge, Lt
 from scipy import sparse
 
 from wareloom.core.run import Run
+from wareloom.core.settings import Size
 from wareloom.core.state import flattened, unflattened
-from wareloom.errors import InputError, require
+from wareloom.errors import InputError
 from wareloom.shop import Log, Shop, Vocabulary
 from wareloom.shop.log import NO_TIME
 from wareloom.shop.pairs import follow_counts, recency
@@ -76,20 +78,10 @@ class Markov(Synthesizer):
     structure: Literal["outline", "chain"] = "outline"
     """Whether a new shopper's sessions, times, kinds of event, repeats and pattern of categories are those of a real
     user drawn at random and moved in time, to be filled with other items, or are drawn one by one."""
-    jitter: float = 0.2
+    jitter: Annotated[float, Ge(0), Lt(np.inf)] = 0.2
     """How far gaps of an outline are stretched or shrunk: the standard deviation of the logarithm."""
-    look_ahead: int = 15
+    look_ahead: Size = 15
     """Items that are tried at most, where an outline's next item is known to follow, until one leads on to such."""
-
-    def __post_init__(self) -> None:
-        require(self.name, "look_ahead", self.look_ahead, self.look_ahead >= 1, "1 or more")
-        require(
-            self.name,
-            "jitter",
-            self.jitter,
-            0 <= self.jitter < np.inf,
-            "a number that is not negative",
-        )
 
     def fit(self, shop: Shop, run: Run | None = None) -> Self:
         """Learn from the events of `shop`; raises `InputError` where it has none on known items."""

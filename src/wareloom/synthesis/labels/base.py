@@ -12,6 +12,7 @@ import polars as pl
 
 from wareloom.core.family import RANKERS, SYNTHESIZERS
 from wareloom.core.run import Run
+from wareloom.core.settings import Count, ShareBelowOne, Size
 from wareloom.core.top import best_columns
 from wareloom.errors import InputError, SettingError, require
 from wareloom.rankers.search.base import SearchRanker
@@ -49,23 +50,19 @@ class LabelSynthesizer(Synthesizer, ABC):
     """The ranker of search that finds products for a query."""
     retriever_settings: dict[str, Any] = field(default_factory=dict)
     """Its settings."""
-    round_trip: int = 50
+    round_trip: Count = 50
     """Place at which the product that was meant has to be found; 0 keeps every query."""
-    graded: int = 8
+    graded: Count = 8
     """Products graded for each query beside the one that was meant."""
-    near: int = 10
+    near: Size = 10
     """Half of them are drawn among so many first found …"""
-    far: int = 100
+    far: Size = 100
     """… and half among the others of so many."""
-    least: float = 0.0
+    least: ShareBelowOne = 0.0
     """Confidence, from 0 to 1, below which no label is given."""
 
-    def __post_init__(self) -> None:
-        for name in ("round_trip", "graded"):
-            require(self.name, name, getattr(self, name), getattr(self, name) >= 0, "0 or more")
-        require(self.name, "near", self.near, self.near >= 1, "1 or more")
+    def _check(self) -> None:
         require(self.name, "far", self.far, self.far >= self.near, "no less than near")
-        require(self.name, "least", self.least, 0 <= self.least < 1, "a share from 0, below 1")
         if not issubclass(SYNTHESIZERS.load(self.queries), QuerySynthesizer):
             raise SettingError(
                 f"{self.name}: queries is {self.queries!r}, which writes no queries: take attributes, say."

@@ -11,6 +11,7 @@ import numpy as np
 
 from wareloom.core.family import EMBEDDERS, SYNTHESIZERS
 from wareloom.core.run import Run
+from wareloom.core.settings import Positive, Size
 from wareloom.errors import InputError, SettingError, require
 from wareloom.language.embedders import Embedder
 from wareloom.rankers.search.judged import judged
@@ -45,26 +46,19 @@ class Distilled(LabelSynthesizer):
     """The synthesizer of labels that is learned from; empty for the shop's real judgments."""
     teacher_settings: dict[str, Any] = field(default_factory=dict)
     """Its settings."""
-    lessons: int = 500
+    lessons: Size = 500
     """Queries that the teacher labels."""
     embedder: str = "minilm"
     """What makes the vectors whose cosine is seen; empty for none."""
     fields: str = "title category brand"
     """Columns of items that are read; those a shop lacks are passed over."""
-    ridges: tuple[float, ...] = (0.003, 0.03, 0.3)
+    ridges: tuple[Positive, ...] = (0.003, 0.03, 0.3)
     """Penalties among which cross-validation chooses."""
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
+    def _check(self) -> None:
+        super()._check()
         parse_fields(self.fields, self.name)
-        require("distilled", "lessons", self.lessons, self.lessons >= 1, "1 or more")
-        require(
-            "distilled",
-            "ridges",
-            self.ridges,
-            bool(self.ridges) and min(self.ridges) > 0,
-            "numbers above 0",
-        )
+        require(self.name, "ridges", self.ridges, bool(self.ridges), "one number above 0, or more")
         if self.teacher and not _gives_labels(self.teacher):
             raise SettingError(
                 f"distilled: the teacher {self.teacher!r} gives no labels: take lexical or judge."

@@ -12,7 +12,7 @@ import polars as pl
 
 from wareloom.core.family import TEXT_MODELS
 from wareloom.core.run import Run
-from wareloom.errors import require
+from wareloom.core.settings import Count, NonNegative, Size
 from wareloom.language.models import Sampling, TextModel
 from wareloom.language.safety import as_data
 from wareloom.rankers.search.judged import judged
@@ -60,20 +60,17 @@ class Judge(LabelSynthesizer):
     """Its settings."""
     by: Literal["score", "text"] = "score"
     """Whether the model's probabilities or its answers are taken."""
-    votes: int = 1
+    votes: Size = 1
     """How often each pair is asked, each time with the examples in another order."""
-    examples: int = 4
+    examples: Count = 4
     """Graded pairs that are shown."""
-    temperature: float = 0.7
+    temperature: NonNegative = 0.7
     """Temperature of the answers of "text", where there are several votes."""
     rubric: str = RUBRIC
     """What the grades mean."""
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        require("judge", "votes", self.votes, self.votes >= 1, "1 or more")
-        require("judge", "examples", self.examples, self.examples >= 0, "0 or more")
-        require("judge", "temperature", self.temperature, self.temperature >= 0, "0 or more")
+    def _check(self) -> None:
+        super()._check()
         self._model: TextModel = TEXT_MODELS.make(self.model, **self.model_settings)
 
     def _learn(self, shop: Shop, run: Run) -> None:

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 import polars as pl
+from annotated_types import Ge
 
 from wareloom.core.family import SYNTHESIZERS, TEXT_MODELS
 from wareloom.core.run import Run
-from wareloom.errors import SettingError, SourceError, require
+from wareloom.core.settings import Count, NonNegative, ShareBelowOne, Size
+from wareloom.errors import SettingError, SourceError
 from wareloom.language.models import Estimate, Sampling, estimate
 from wareloom.language.models.local import LocalModel, _Loaded, fingerprint, load
 from wareloom.language.safety import as_data
@@ -52,7 +54,7 @@ class Tuned(QuerySynthesizer):
     """Its settings."""
     tuning: Literal["lora", "adalora", "adapter", "prefix", "full"] = "lora"
     """Which weights are learned: those of LoRA, AdaLoRA, bottleneck adapters or a prefix, or all."""
-    tuning_size: int = 8
+    tuning_size: Size = 8
     """Rank of LoRA, mean rank AdaLoRA ends with, width of an adapter, length of a prefix."""
     merged: bool = True
     """Whether LoRA is folded into the weights for sampling, which is faster; kept apart otherwise."""
@@ -60,27 +62,27 @@ class Tuned(QuerySynthesizer):
     """The synthesizer that is learned from where the shop has too few real queries."""
     query_settings: dict[str, Any] = field(default_factory=dict)
     """Its settings."""
-    lessons: int = 2_000
+    lessons: Size = 2_000
     """Queries it writes for that."""
-    fewest: int = 50
+    fewest: Size = 50
     """Real queries with a product from which the shop's own are learned from."""
     by_category: bool = True
     """Whether a product's category is read beside its title, where the shop has categories."""
-    longest: int = 160
+    longest: Annotated[int, Ge(16)] = 160
     """Bytes of a title that are read: a Latin letter is one, a Chinese sign three."""
-    pretrain_epochs: int = 0
+    pretrain_epochs: Count = 0
     """Passes over the shop's titles before, by causal pre-training of what is tuned."""
-    epochs: int = 2
+    epochs: Size = 2
     """Passes over the pairs, at most."""
-    batch_size: int = 16
+    batch_size: Size = 16
     """Pairs an update."""
-    learning_rate: float = 0.0
+    learning_rate: NonNegative = 0.0
     """Highest step size; 0 takes one that suits the tuning."""
-    weight_decay: float = 0.0
+    weight_decay: NonNegative = 0.0
     """Decoupled decay of the weights."""
-    patience: int = 3
+    patience: Count = 3
     """Evaluations, of ten in all, without a better value after which training stops; 0 never stops early."""
-    validation: float = 0.05
+    validation: ShareBelowOne = 0.05
     """Share of products held out, with all pairs of their queries; none where it comes to fewer than 20 pairs."""
     temperature: float = 1.0
     """Above 1 queries are freer, below 1 stricter."""
@@ -88,36 +90,25 @@ class Tuned(QuerySynthesizer):
     """Share of the likeliest words that are drawn from."""
     max_tokens: int = 24
     """Pieces of words a query has at most."""
-    tries: int = 4
+    tries: Size = 4
     """Queries drawn for a product, of which one is taken."""
-    penalty: float = 2.0
+    penalty: NonNegative = 2.0
     """What likeness to earlier queries of a kind of product takes off the mean log-probability; 0 nothing."""
     block: tuple[str, ...] = ()
     """Words that no query may have."""
 
-    def __post_init__(self) -> None:
-        name = "tuned"
-        if self.tuning not in TUNINGS:
-            raise SettingError(
-                f"{name}: tuning is {self.tuning!r}; give one of {', '.join(TUNINGS)}."
-            )
-        for setting in ("tuning_size", "lessons", "fewest", "epochs", "batch_size", "tries"):
-            require(name, setting, getattr(self, setting), getattr(self, setting) >= 1, "1 or more")
-        for setting in ("pretrain_epochs", "learning_rate", "weight_decay", "patience", "penalty"):
-            require(name, setting, getattr(self, setting), getattr(self, setting) >= 0, "0 or more")
-        require(name, "longest", self.longest, self.longest >= 16, "16 or more")
-        require(name, "validation", self.validation, 0 <= self.validation < 1, "a share below 1")
+    def _check(self) -> None:
         self._sampling()
         made = TEXT_MODELS.make(self.model, **self.model_settings)
         if not isinstance(made, LocalModel):
             raise SettingError(
-                f"{name}: the text model {self.model!r} is not computed here: take embedded or huggingface."
+                f"tuned: the text model {self.model!r} is not computed here: take embedded or huggingface."
             )
         self._model: LocalModel = made
         teacher = SYNTHESIZERS.load(self.queries)
         if not issubclass(teacher, QuerySynthesizer) or issubclass(teacher, Tuned):
             raise SettingError(
-                f"{name}: {self.queries!r} writes no queries to learn from: take attributes or prompted."
+                f"tuned: {self.queries!r} writes no queries to learn from: take attributes or prompted."
             )
 
     def _sampling(self) -> Sampling:

@@ -10,11 +10,13 @@ import polars as pl
 
 from wareloom.core.family import SYNTHESIZERS
 from wareloom.core.run import Run
-from wareloom.errors import InputError, SettingError, require
+from wareloom.core.settings import NonNegative, Share, Size
+from wareloom.errors import InputError, SettingError
 from wareloom.shop import Shop, Vocabulary
 from wareloom.shop.impressions import has_impressions, impressions
 from wareloom.synthesis import Given, Synthesizer
 from wareloom.synthesis.behaviour._clicks import examination
+from wareloom.synthesis.labels.base import LabelSynthesizer
 from wareloom.synthesis.queries.base import QuerySynthesizer
 from wareloom.synthesis.searches._sessions import Sessions
 
@@ -45,37 +47,24 @@ class SearchLog(Synthesizer):
     """The synthesizer of labels that writes the queries, finds and grades."""
     label_settings: dict[str, Any] = field(default_factory=dict)
     """Its settings; the queries' and the ranker's among them."""
-    shown: int = 10
+    shown: Size = 10
     """Items shown for each query."""
     clicks: Literal["position", "cascade"] = "position"
     """How shoppers read a list."""
-    bias: float = 1.0
+    bias: NonNegative = 1.0
     """How soon attention falls with the place where no impressions say."""
-    noise: float = 0.05
+    noise: Share = 0.05
     """Attraction of what is irrelevant."""
-    satisfied: float = 0.8
+    satisfied: Share = 0.8
     """Chance that somebody who clicked what attracts fully looks no further; of "cascade"."""
-    again: float = 0.5
+    again: Share = 0.5
     """Chance that somebody who clicked nothing tries another query."""
-    tries: int = 3
+    tries: Size = 3
     """Queries of a session at most."""
 
-    def __post_init__(self) -> None:
-        for name in ("shown", "tries"):
-            require("search_log", name, getattr(self, name), getattr(self, name) >= 1, "1 or more")
-        for name in ("noise", "satisfied", "again"):
-            require(
-                "search_log",
-                name,
-                getattr(self, name),
-                0 <= getattr(self, name) <= 1,
-                "a share from 0 to 1",
-            )
-        require("search_log", "bias", self.bias, self.bias >= 0, "0 or more")
-        if self.clicks not in ("position", "cascade"):
-            raise SettingError(f"search_log: clicks is {self.clicks!r}; give position or cascade.")
+    def _check(self) -> None:
         made = SYNTHESIZERS.make(self.labels, **self.label_settings)
-        if not hasattr(made, "label"):
+        if not isinstance(made, LabelSynthesizer):
             raise SettingError(
                 f"search_log: the synthesizer {self.labels!r} gives no labels: take lexical, say."
             )
