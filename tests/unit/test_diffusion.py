@@ -14,7 +14,7 @@ from wareloom.neural import torch
 from wareloom.shop import Log, Shop
 from wareloom.synthesis import Given
 from wareloom.synthesis.behaviour._coder import Coder
-from wareloom.synthesis.behaviour._latent import Asked
+from wareloom.synthesis.behaviour._latent import UserBlock
 from wareloom.synthesis.behaviour._vectors import Average, back, conditions, scaled, space
 from wareloom.synthesis.behaviour.diffusion import (
     WAVES,
@@ -115,7 +115,7 @@ def test_vectors_are_scaled_together_and_back() -> None:
 def test_a_condition_says_whether_there_is_one() -> None:
     torch.manual_seed(1)
     coder, of = Coder(9, 8, 3, 0.0), space(np.zeros((2, 3)), np.ones((2, 3)))
-    asked = Asked(
+    asked = UserBlock(
         np.arange(3), np.array([True, False, True]), np.array([0, 2, 3]), np.array([1, 2, 5])
     )
     c = conditions(coder, of, asked)

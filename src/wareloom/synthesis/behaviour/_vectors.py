@@ -17,7 +17,7 @@ from wareloom.neural.training import seeded
 from wareloom.neural.weights import arrays
 from wareloom.shop import Log, Shop
 from wareloom.synthesis.behaviour._coder import Coder, Coding
-from wareloom.synthesis.behaviour._latent import Asked, gather, walked
+from wareloom.synthesis.behaviour._latent import UserBlock, gather, walked
 from wareloom.synthesis.behaviour._walk import Plan
 
 BLANK = 0.3
@@ -48,7 +48,7 @@ class Vectors:
         shown[rng.random(n) < BLANK] = 0
         some = shown > 0
         offsets, item = gather(self.log.offsets, self.log.item, users[some], shown[some])
-        c = conditions(self.coder, self.space, Asked(users, some, offsets, item))
+        c = conditions(self.coder, self.space, UserBlock(users, some, offsets, item))
         return torch.from_numpy(x), torch.from_numpy(c)
 
 
@@ -97,7 +97,7 @@ class Imagining(Coding, ABC):
     def _walked(self, plan: Plan, run: Run) -> tuple[np.ndarray, np.ndarray]:
         coder, net = self._nets
 
-        def latents(asked: Asked) -> np.ndarray:
+        def latents(asked: UserBlock) -> np.ndarray:
             # The noise hangs on where the block begins, so that the number of threads changes nothing.
             shape, block = (len(asked.rows), self.latent_size), int(asked.rows[0])
             noise = run.rng(self.name, "noise", block).standard_normal(shape, dtype=np.float32)
@@ -137,7 +137,7 @@ def back(of: np.ndarray, x: np.ndarray) -> np.ndarray:
     return np.asarray(x * scale(of) + of[0], dtype=np.float32)
 
 
-def conditions(coder: Coder, of: np.ndarray, asked: Asked) -> np.ndarray:
+def conditions(coder: Coder, of: np.ndarray, asked: UserBlock) -> np.ndarray:
     """What the encoder says of what users had, scaled, and 1; zeros for those of whom nothing is known."""
     c = np.zeros((len(asked.rows), len(of)), dtype=np.float32)
     if asked.known.any():

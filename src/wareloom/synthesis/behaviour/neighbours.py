@@ -62,7 +62,7 @@ class Neighbours(Markov):
         seen, event = self._skeleton(plan, run)
         of = Neighbourhood(self.table_, float(self.forget_[0]), int(self.forget_[1]))
         knowledge = pack([(of, 1.0)], np.zeros(self.table_.shape[0], dtype=np.float32))
-        how = self._model().start, Draw(self.top, 1.0 / self.temperature, self.uniform)
+        draw = Draw(self._model().start, self.top, 1.0 / self.temperature, self.uniform)
         return teach(
-            knowledge, plan, seen, how, np.uint64(run.seed_for("neighbours", "items")), run.cores
+            knowledge, plan, seen, draw, np.uint64(run.seed_for("neighbours", "items")), run.cores
         ), event

@@ -139,6 +139,6 @@ class Teacher(Markov):
 
     def _walked(self, plan: Plan, run: Run) -> tuple[np.ndarray, np.ndarray]:
         seen, event = self._skeleton(plan, run)
-        how = self._model().start, Draw(self.top, 1.0 / self.temperature, self.uniform)
+        draw = Draw(self._model().start, self.top, 1.0 / self.temperature, self.uniform)
         seed = np.uint64(run.seed_for("teacher", "items"))
-        return teach(self._knowledge, plan, seen, how, seed, run.cores), event
+        return teach(self._knowledge, plan, seen, draw, seed, run.cores), event

@@ -14,7 +14,7 @@ from wareloom.neural.training import seeded
 from wareloom.neural.weights import arrays
 from wareloom.shop import Log, Shop
 from wareloom.synthesis.behaviour._coder import Coder, Coding
-from wareloom.synthesis.behaviour._latent import Asked, walked
+from wareloom.synthesis.behaviour._latent import UserBlock, walked
 from wareloom.synthesis.behaviour._walk import Plan
 from wareloom.synthesis.behaviour.markov import Markov
 
@@ -66,7 +66,7 @@ class VAE(Coding, Markov):
         noise = rng.standard_normal((n, self.latent_size)).astype(np.float32)
         whose = rng.integers(len(self.mean_), size=n)
 
-        def latents(asked: Asked) -> np.ndarray:
+        def latents(asked: UserBlock) -> np.ndarray:
             mean, spread = self.mean_[whose[asked.rows]], self.spread_[whose[asked.rows]]
             if self.latent == "prior":
                 mean, spread = np.zeros_like(mean), np.ones_like(spread)
