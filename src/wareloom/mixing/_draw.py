@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import numpy as np
 import polars as pl
@@ -143,6 +143,10 @@ def in_head(counts: np.ndarray) -> np.ndarray:
 @dataclass(kw_only=True, eq=False)
 class UserMixer(Mixer):
     """Base of mixers that add whole synthetic users to the real shop."""
+
+    laws: ClassVar[frozenset[str]] = frozenset(
+        {"another seed", "amounts", "ratio and weight", "the head", "rows stay", "other columns"}
+    )
 
     ratio: Amount = 1.0
     """Synthetic events for each real one; fewer are added where fewer are given."""

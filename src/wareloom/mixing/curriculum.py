@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import polars as pl
@@ -24,6 +25,8 @@ class Curriculum(UserMixer):
     Bengio et al. (2009), with easy examples first; synthetic first and real last is also pretraining and fine-tuning in
     one training, with one schedule of learning rates.
     """
+
+    laws: ClassVar[frozenset[str]] = UserMixer.laws - {"rows stay"} | {"rows come and go"}
 
     until: Factor = 0.7
     """Share of the training after which synthetic rows are gone; 1 keeps them to the end."""

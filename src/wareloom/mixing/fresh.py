@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import numpy as np
 import polars as pl
@@ -24,6 +26,9 @@ class Fresh(UserMixer):
     `InputError` where the synthetic shop has too few events for all pools. Where it was measured (docs/experiments.md)
     it beat plain concatenation nowhere: users seen again taught more than as many new ones.
     """
+
+    laws: ClassVar[frozenset[str]] = UserMixer.laws - {"rows stay"} | {"rows come and go"}
+    plain: ClassVar[Mapping[str, Any]] = {"pools": 1}
 
     pools: Size = 5
     """Pools, and slices of the training."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import polars as pl
@@ -31,6 +31,8 @@ class Labels(UserMixer):
     """
 
     alone: ClassVar[bool] = False
+    adds: ClassVar[Literal["events", "soft_labels"]] = "soft_labels"
+    laws: ClassVar[frozenset[str]] = frozenset({"amounts"})
 
     ranker: str = "transitions"
     """The ranker fitted on the synthetic users; it must add up rows of a table over the history."""

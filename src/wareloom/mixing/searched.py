@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import polars as pl
@@ -49,6 +50,12 @@ class Searched(UserMixer):
     copy. So rows of Wareloom's synthesizers, known by their origin, are sampled anew for the trials, from one fitted
     without these events; of other rows, users that know a step which only held-back events take are left out of them.
     """
+
+    at_most: ClassVar[bool] = True
+    quick: ClassVar[Mapping[str, Any]] = {"margin": 0.0}
+    laws: ClassVar[frozenset[str]] = frozenset(
+        {"amounts", "ratio and weight at most", "rows stay", "other columns"}
+    )
 
     ranker: str = "transitions"
     """The ranker that mixes are tried with."""

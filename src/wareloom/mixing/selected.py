@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -33,6 +35,8 @@ class Selected(UserMixer):
     A generator that was fitted on all real events has seen those held back here, so the selection also favours what it
     remembers of them; that the worth of a step hangs on few numbers an item limits this, and does not exclude it.
     """
+
+    plain: ClassVar[Mapping[str, Any]] = {"keep": 1.0}
 
     keep: Factor = 0.5
     """Share of the synthetic users that is kept, the best ones; `ratio` is drawn from these."""

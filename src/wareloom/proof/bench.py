@@ -140,7 +140,7 @@ class Bench:
     def _work(self, cell: Cell, part: str, updates: int | None) -> Evaluation:
         run, settings = self.run_of(cell.seed), self.settings
         if cell.arm == TEACHER:
-            ranker = self.pool(cell).teachers[0].as_ranker()  # type: ignore[attr-defined]
+            ranker = self.pool(cell).teachers[0].as_ranker()
             return evaluate(ranker, self.task(part), settings.metrics, run)
         train = self.train(cell)
         data = train

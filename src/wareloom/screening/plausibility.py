@@ -13,7 +13,7 @@ from wareloom.core.run import Run
 from wareloom.errors import SettingError, near
 from wareloom.screening import Screen, Screened, reject_users
 from wareloom.screening._chances import Chances
-from wareloom.screening._judge import judge
+from wareloom.screening._discriminator import judge
 from wareloom.shop import Log, Shop
 
 JUDGES = ("likelihood", "discriminator")

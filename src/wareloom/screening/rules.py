@@ -12,7 +12,8 @@ from wareloom.core.run import Run
 from wareloom.screening import Screen, Screened, divide
 from wareloom.screening._breaks import CannotJudge, Facts, breaks
 from wareloom.screening._learned import learned
-from wareloom.screening._rules import Rule, as_toml, read_rules
+from wareloom.screening._rule_files import as_toml, read_rules
+from wareloom.screening._rule_kinds import Rule
 from wareloom.shop import Shop
 
 

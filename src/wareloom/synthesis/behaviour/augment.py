@@ -84,11 +84,7 @@ class Augment(Synthesizer):
 
     def sample(self, n: int, run: Run | None = None, given: Given | None = None) -> Shop:
         """Draw `n` real users with replacement, called ORIGIN/0, ORIGIN/1, …, and change each in one way."""
-        self._checked(n)
-        if given is not None and given != Given():
-            raise InputError(
-                "The synthesizer 'augment' cannot be conditioned; sample it without `given`."
-            )
+        self._checked(n, given)
         run = run or Run()
         rng, items = run.rng("augment"), self.catalogue_["item_id"]
         offsets = np.append(

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
@@ -37,6 +37,16 @@ class Diffusion(Imagining, Markov):
     that the same seed gives the same bytes on any machine. Ho et al. (2020); Nichol and Dhariwal (2021); Song et al.
     (2021); Ho and Salimans (2022); over latent vectors Rombach et al. (2022).
     """
+
+    quick: ClassVar[Mapping[str, Any]] = {
+        "epochs": 3,
+        "hidden_size": 8,
+        "latent_size": 4,
+        "updates": 20,
+        "width": 8,
+        "batch_size": 32,
+        "steps": 4,
+    }
 
     steps: Size = 8
     """Steps in which noise becomes a vector."""

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 
@@ -51,6 +51,15 @@ class GAN(Imagining, Markov):
     gives the same bytes on any machine. Goodfellow et al. (2014); Gulrajani et al. (2017); Lin et al. (2018); Huang et
     al. (2024).
     """
+
+    quick: ClassVar[Mapping[str, Any]] = {
+        "epochs": 3,
+        "hidden_size": 8,
+        "latent_size": 4,
+        "updates": 20,
+        "width": 8,
+        "batch_size": 32,
+    }
 
     loss: Literal["relativistic", "wasserstein"] = "relativistic"
     """How the players are judged: by pairs of a real and a generated pack, or by the distance of their means."""

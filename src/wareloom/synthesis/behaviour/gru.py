@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -20,6 +21,8 @@ class GRU(Autoregressive):
     What was read is kept as the hidden state alone, so that long users cost no more a step than short ones. Cho et al.
     (2014); Hidasi et al. (2016); the rest is said at `Autoregressive`.
     """
+
+    quick: ClassVar[Mapping[str, Any]] = {"epochs": 2, "embedding_size": 8, "hidden_size": 8}
 
     hidden_size: Size = 64
     """Numbers the network remembers from one event to the next."""

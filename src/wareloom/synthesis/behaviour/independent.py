@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 from scipy import sparse
@@ -16,6 +16,9 @@ from wareloom.synthesis.behaviour.markov import Markov
 @dataclass(kw_only=True, eq=False)
 class Independent(Markov):
     """Shoppers with real activity and real clocks whose items know nothing of one another: a control arm."""
+
+    conditions: ClassVar[frozenset[str]] = frozenset({"histories", "start_items", "length"})
+    laws: ClassVar[frozenset[str]] = frozenset()
 
     structure: Literal["outline", "chain"] = "chain"
     """Drawn one by one: an outline would keep categories together."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Self
 
@@ -37,6 +38,8 @@ class Joint(Synthesizer):
     """
 
     knows: ClassVar[frozenset[str]] = frozenset({"behaviour", "text"})
+    conditions: ClassVar[frozenset[str]] = frozenset({"histories", "start_items", "length", "like"})
+    quick: ClassVar[Mapping[str, Any]] = {"members": ("neighbours", "markov"), "validation": 1.0}
 
     members: tuple[str, ...] = ("teacher", "neighbours", "markov")
     """The synthesizers that are put together."""
@@ -114,8 +117,7 @@ class Joint(Synthesizer):
             raise InputError(
                 f"joint: of its members {', '.join(self.members_)} {len(able)} can rank; it takes one."
             )
-        found: Ranker = able[0].as_ranker()  # type: ignore[attr-defined]
-        return found
+        return able[0].as_ranker()
 
     def fit(self, shop: Shop, run: Run | None = None) -> Self:
         """Learn what each member is worth where, and fit those that are worth something.
@@ -217,7 +219,7 @@ class Joint(Synthesizer):
         A member that cannot be conditioned raises its `InputError` where something is given. Where a member does not
         reach a slice, others of its users make up for those that lack.
         """
-        self._checked(n)
+        self._checked(n, given)
         run, given = run or Run(), given or Given()
         if given.histories is not None:
             return self._continued(n, run, given)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from copy import copy
 from dataclasses import dataclass, replace
-from typing import Annotated, Literal, NamedTuple, Self
+from typing import Annotated, ClassVar, Literal, NamedTuple, Self
 
 import numpy as np
 import polars as pl
@@ -68,6 +68,9 @@ class Markov(Synthesizer):
     continue given histories or have a given length.
     """
 
+    conditions: ClassVar[frozenset[str]] = frozenset({"histories", "start_items", "length", "like"})
+    laws: ClassVar[frozenset[str]] = frozenset({"each of those given is drawn once"})
+
     window: int = 2
     """Items this many places apart still count as following one another; for chains."""
     decay: float = 0.5
@@ -117,7 +120,7 @@ class Markov(Synthesizer):
         last event, by one session or by `given.length` events. With `given.like` they have outlines of that shop's
         users.
         """
-        self._checked(n)
+        self._checked(n, given)
         run, given = run or Run(), given or Given()
         check_length(given)
         if given.like is not None:

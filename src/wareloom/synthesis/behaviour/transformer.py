@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numba import njit
@@ -25,6 +26,8 @@ class Transformer(Autoregressive):
     is full, it begins anew from the last half, as in training. Kang and McAuley (2018) for the encoder; the rest is
     said at `Autoregressive`.
     """
+
+    quick: ClassVar[Mapping[str, Any]] = {"epochs": 2, "embedding_size": 8, "layers": 1}
 
     layers: Size = 2
     """Layers of self-attention."""

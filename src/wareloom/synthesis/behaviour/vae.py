@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 
@@ -31,6 +32,8 @@ class VAE(Coding, Markov):
     from the decoder, none twice. Given histories, and items to begin with, are read by the encoder. Trained on one
     thread, so that the same seed gives the same bytes on any machine. Liang et al. (2018); Kingma and Welling (2014).
     """
+
+    quick: ClassVar[Mapping[str, Any]] = {"epochs": 3, "hidden_size": 8, "latent_size": 4}
 
     beta: NonNegative = 0.2
     """Weight of the divergence at the end; 1 is the evidence bound."""

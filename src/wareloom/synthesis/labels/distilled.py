@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -42,11 +42,17 @@ class Distilled(LabelSynthesizer):
     judgments, or those of another synthesizer of labels (`teacher`) on synthetic queries.
     """
 
+    quick: ClassVar[Mapping[str, Any]] = {**LabelSynthesizer.quick, "embedder": ""}
+    renamed: ClassVar[Mapping[str, str]] = {
+        **LabelSynthesizer.renamed,
+        "lessons": "training_queries",
+    }
+
     teacher: str = ""
     """The synthesizer of labels that is learned from; empty for the shop's real judgments."""
     teacher_settings: dict[str, Any] = field(default_factory=dict)
     """Its settings."""
-    lessons: Size = 500
+    training_queries: Size = 500
     """Queries that the teacher labels."""
     embedder: str = "minilm"
     """What makes the vectors whose cosine is seen; empty for none."""
@@ -82,13 +88,13 @@ class Distilled(LabelSynthesizer):
             every = item_texts(shop, self.fields)
             self.embedders_ = {"text": EMBEDDERS.make(self.embedder).fit(every, run)}
             self.vectors_ = self.embedders_["text"].embed(every, run)
-        self._fit_grades(self._lessons(shop, run), run)
+        self._fit_grades(self._graded_pairs(shop, run), run)
 
-    def _lessons(self, shop: Shop, run: Run) -> Any:
+    def _graded_pairs(self, shop: Shop, run: Run) -> Any:
         """The graded pairs: query, said, item, grade."""
         if self.teacher:
             taught = SYNTHESIZERS.make(self.teacher, **self.teacher_settings).fit(shop, run)
-            shop = taught.sample(self.lessons, run)
+            shop = taught.sample(self.training_queries, run)
             rows = judged(shop, Vocabulary(self.catalogue_["item_id"]))
         else:
             rows = judged(shop, Vocabulary(self.catalogue_["item_id"]))

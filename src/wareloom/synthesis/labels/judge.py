@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import polars as pl
@@ -53,6 +53,11 @@ class Judge(LabelSynthesizer):
     "text", for models that give no probabilities, it answers in JSON; an answer that is no such JSON gives no label,
     and of several votes the grade is the mean and the confidence their agreement (self-consistency: Wang et al. 2022).
     The pairs that are shown are real ones where the shop has such. Needs the extra `text`."""
+
+    quick: ClassVar[Mapping[str, Any]] = {
+        **LabelSynthesizer.quick,
+        "model": "wareloom.testing.text_models:Echo",
+    }
 
     model: str = "embedded"
     """The text model that is asked: embedded, huggingface, endpoint, or package.module:Class."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import polars as pl
@@ -31,6 +31,8 @@ class Prompted(QuerySynthesizer):
     twelve words, with a letter, no copy of the title, without personal data, words of `block`, or a brand or a number
     that neither product nor kind accounts for. With the run's cache folder a stopped job asks nothing twice. Brown et
     al. (2020); Bonifacio et al. (2022) write queries so. Needs the extra `text`."""
+
+    quick: ClassVar[Mapping[str, Any]] = {"model": "wareloom.testing.text_models:Echo"}
 
     model: str = "embedded"
     """The text model that is asked: embedded, huggingface, endpoint, or package.module:Class."""

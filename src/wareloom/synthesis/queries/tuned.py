@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import numpy as np
 import polars as pl
@@ -20,7 +20,7 @@ from wareloom.language.models.local import LocalModel, _Loaded, fingerprint, loa
 from wareloom.language.safety import as_data
 from wareloom.language.titles import HEAD, TitleReader
 from wareloom.shop import Shop, Vocabulary
-from wareloom.synthesis import Given
+from wareloom.synthesis import GivenItems
 from wareloom.synthesis.queries._clean import first_query, foreign_numbers
 from wareloom.synthesis.queries._varied import Written
 from wareloom.synthesis.queries._writer import Writer, hash_of
@@ -39,14 +39,33 @@ HELD = 20
 class Tuned(QuerySynthesizer):
     """Tune a text model on products and their queries, and let it write queries for any product of the shop.
 
-    It learns from the shop's real queries with the products that answered them; where these are fewer than `fewest`,
-    from `lessons` queries of another synthesizer (`report_` says which). Of `tries` drawn queries a product gets the
-    likeliest, less `penalty` times its likeness to what was written for products of its kind, since plain sampling
-    repeats itself. An answer is kept as by `prompted`: twelve words at most, no copy of the title, no personal data, no
-    word of `block`, no number that the title lacks. Only what was tuned is saved: one restored needs the same text
-    model. With the run's cache folder stopped training goes on where it was. Nogueira and Lin (2019) write queries so
-    from documents. Needs the extra `text`.
+    It learns from the shop's real queries with the products that answered them; where these are fewer than
+    `min_real_queries`, from `training_queries` of another synthesizer (`report_` says which). Of `tries` drawn queries
+    a product gets the likeliest, less `penalty` times its likeness to what was written for products of its kind, since
+    plain sampling repeats itself. An answer is kept as by `prompted`: twelve words at most, no copy of the title, no
+    personal data, no word of `block`, no number that the title lacks. Only what was tuned is saved: one restored needs
+    the same text model. With the run's cache folder stopped training goes on where it was. Nogueira and Lin (2019)
+    write queries so from documents. Needs the extra `text`.
     """
+
+    quick: ClassVar[Mapping[str, Any]] = {
+        "model": "huggingface",
+        "model_settings": "<taught decoder>",
+        "tuning_size": 2,
+        "training_queries": 64,
+        "min_real_queries": 4,
+        "epochs": 1,
+        "learning_rate": 1e-4,
+        "max_tokens": 16,
+        "tries": 2,
+        # Hardly taught and drawn freely it now and then writes a sign that nobody types.
+        "temperature": 0.7,
+        "top_p": 0.8,
+    }
+    renamed: ClassVar[Mapping[str, str]] = {
+        "lessons": "training_queries",
+        "fewest": "min_real_queries",
+    }
 
     model: str = "embedded"
     """The text model that is tuned: embedded, huggingface, or package.module:Class of a local one."""
@@ -62,9 +81,9 @@ class Tuned(QuerySynthesizer):
     """The synthesizer that is learned from where the shop has too few real queries."""
     query_settings: dict[str, Any] = field(default_factory=dict)
     """Its settings."""
-    lessons: Size = 2_000
+    training_queries: Size = 2_000
     """Queries it writes for that."""
-    fewest: Size = 50
+    min_real_queries: Size = 50
     """Real queries with a product from which the shop's own are learned from."""
     by_category: bool = True
     """Whether a product's category is read beside its title, where the shop has categories."""
@@ -116,7 +135,7 @@ class Tuned(QuerySynthesizer):
             max_tokens=self.max_tokens, temperature=self.temperature, top_p=self.top_p, stop=("\n",)
         )
 
-    def sample(self, n: int, run: Run | None = None, given: Given | None = None) -> Shop:
+    def sample(self, n: int, run: Run | None = None, given: GivenItems | None = None) -> Shop:
         """Write `n` queries; what counts as written before is that of this call."""
         self._written: Written | None = Written()
         try:
@@ -146,7 +165,7 @@ class Tuned(QuerySynthesizer):
     def _before_tuning(self, shop: Shop, run: Run) -> tuple[pl.DataFrame, pl.DataFrame, int, str]:
         """Pairs that are learned from, pairs held out, updates, and whose queries these are."""
         self.kinds_, self.shown_ = self._kinds()
-        rows, source = self._lessons(shop, run)
+        rows, source = self._pairs_to_learn(shop, run)
         told, held = _parted(rows, self.validation, run.rng("tuned", "held"))
         how, titles = self._plan(len(told)), self._titles() if self.pretrain_epochs else []
         updates = how.updates(len(told)) + self._before(how).updates(len(titles)) * bool(titles)
@@ -173,16 +192,16 @@ class Tuned(QuerySynthesizer):
         }
         self._draw_by(net, loaded)
 
-    def _lessons(self, shop: Shop, run: Run) -> tuple[pl.DataFrame, str]:
+    def _pairs_to_learn(self, shop: Shop, run: Run) -> tuple[pl.DataFrame, str]:
         """What is learned from: item (code into the catalogue) and query; and whose queries these are."""
         real = real_queries(shop).filter(
             pl.col("item_id").is_not_null() & pl.col("query").str.contains(r"\w")
         )
         rows, source = self._coded(real), "real queries"
-        if len(rows) < self.fewest:
+        if len(rows) < self.min_real_queries:
             teacher = SYNTHESIZERS.make(self.queries, **self.query_settings).fit(shop, run)
             rows, source = (
-                self._coded(teacher.sample(self.lessons, run).table("judgments")),
+                self._coded(teacher.sample(self.training_queries, run).table("judgments")),
                 self.queries,
             )
         return rows, source

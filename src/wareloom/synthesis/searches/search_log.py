@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, Self
 
@@ -11,10 +12,10 @@ import polars as pl
 from wareloom.core.family import SYNTHESIZERS
 from wareloom.core.run import Run
 from wareloom.core.settings import NonNegative, Share, Size
-from wareloom.errors import InputError, SettingError
+from wareloom.errors import SettingError
 from wareloom.shop import Shop, Vocabulary
 from wareloom.shop.impressions import has_impressions, impressions
-from wareloom.synthesis import Given, Synthesizer
+from wareloom.synthesis import Condition, GivenItems, Synthesizer
 from wareloom.synthesis.behaviour._clicks import examination
 from wareloom.synthesis.labels.base import LabelSynthesizer
 from wareloom.synthesis.queries.base import QuerySynthesizer
@@ -41,7 +42,11 @@ class SearchLog(Synthesizer):
     """
 
     knows: ClassVar[frozenset[str]] = frozenset({"behaviour", "text"})
-    of: ClassVar[str] = "queries"
+    of: ClassVar[Literal["behaviour", "queries", "labels", "searches"]] = "searches"
+    counts: ClassVar[Literal["users", "queries"]] = "queries"
+    takes: ClassVar[type[Condition]] = GivenItems
+    conditions: ClassVar[frozenset[str]] = frozenset({"items"})
+    quick: ClassVar[Mapping[str, Any]] = {"label_settings": {"round_trip": 0}, "shown": 6}
 
     labels: str = "lexical"
     """The synthesizer of labels that writes the queries, finds and grades."""
@@ -73,7 +78,7 @@ class SearchLog(Synthesizer):
         """Learn from a shop's items, and from its log where it has one."""
         run = run or Run()
         self.catalogue_, self.meta_ = shop.table("items"), dict(shop.meta)
-        self.judges_ = {
+        self.judges_: dict[str, LabelSynthesizer] = {
             "labels": SYNTHESIZERS.make(self.labels, **self.label_settings).fit(shop, run)
         }
         self.attention_ = self._attention(shop)
@@ -97,16 +102,11 @@ class SearchLog(Synthesizer):
         rest = usual[len(fitted) :] * fitted[-1] / usual[len(fitted) - 1]
         return np.concatenate([fitted, rest])
 
-    def sample(self, n: int, run: Run | None = None, given: Given | None = None) -> Shop:
+    def sample(self, n: int, run: Run | None = None, given: GivenItems | None = None) -> Shop:
         """Draw `n` search sessions; `given.items` names the only products that are wanted."""
-        self._checked(n)
-        given = given or Given()
-        if given != Given(items=given.items):
-            raise InputError(
-                "The synthesizer 'search_log' draws shoppers who search: of `given` it knows the items alone."
-            )
+        self._checked(n, given)
         run = run or Run()
-        labels: Any = self.judges_["labels"]
+        labels = self.judges_["labels"]
         writer: QuerySynthesizer = labels.writers_["queries"]
         first = writer.sample(n, run.with_(seed=run.seed_for("search_log", 0)), given).table(
             "judgments"
@@ -140,7 +140,7 @@ class SearchLog(Synthesizer):
         run: Run,
     ) -> np.ndarray:
         """Show each of some sessions a list and write down what is done; returns who clicked: bool [sessions]."""
-        labels: Any = self.judges_["labels"]
+        labels = self.judges_["labels"]
         found = labels._retrieve(said)[:, : self.shown]
         row, place = np.nonzero(found >= 0)
         item = found[row, place]

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, ClassVar, Self
 
 import numpy as np
 import polars as pl
@@ -59,6 +59,8 @@ class Autoregressive(Synthesizer):
     `_clusters`); earlier ones by a softmax over the user's own. Trained on one thread, so that the same seed gives the
     same bytes on any machine.
     """
+
+    conditions: ClassVar[frozenset[str]] = frozenset({"histories", "start_items", "length"})
 
     embedding_size: Size = 64
     """Numbers in an item's vector and in the network's state."""
@@ -199,13 +201,9 @@ class Autoregressive(Synthesizer):
         With `given.histories` the first `n` users of that shop are continued instead: under their own ids, after their
         last event, by one session or by `given.length` events.
         """
-        self._checked(n)
+        self._checked(n, given)
         run, given = run or Run(), given or Given()
         check_length(given)
-        if given.like is not None:
-            raise InputError(
-                f"{self.name}: it writes users of its own; given.like is for synthesizers with outlines."
-            )
         with run.task(f"{self.name}: sample {n:,} users"):
             known = continued(given, n, known_items(self))
             past = self._past(known) if known is not None else _nothing(n)
