@@ -191,7 +191,7 @@ def judgments(cls: type[QuerySynthesizer], shop: AnyShop) -> None:
     assert (rows["query"] == rows["query"].str.strip_chars().str.replace_all(r"\s+", " ")).all()
     assert set(rows["item_id"]) <= {f"i{n}" for n in range(len(TITLES))}, "no title, no query"
     many = rows["item_id"].value_counts()["count"]
-    assert int(many.max()) - int(many.min()) <= 5, "the catalogue is covered evenly"  # type: ignore[arg-type]
+    assert int(many.max()) - int(many.min()) <= 5, "the catalogue is covered evenly"
 
 
 for kind, shop in SHOPS.items():

@@ -12,7 +12,7 @@ from wareloom.language.models import Generated, Sampling, TextModel
 
 @dataclass(kw_only=True, eq=False)
 class Echo(TextModel):
-    """Answers with the last words of the product, and judges a title by the words of the query that it holds."""
+    """Answers with the last word of the product, and judges a title by the words of the query that it holds."""
 
     def identity(self, run: Run) -> dict[str, Any]:
         """Its name says all."""
@@ -20,8 +20,9 @@ class Echo(TextModel):
 
     def _generate(self, asks: Sequence[Any], settings: Sampling, run: Run, done: Any) -> None:
         for ask in asks:
-            title = ask.prompt.rsplit("<<", 1)[1].partition(">>")[0].split()
-            done(ask, Generated(" ".join(title[-2:]), len(ask.prompt) // 4, 3, None, "stop"))
+            title = ask.prompt.rsplit("<<", 1)[1].partition(">>")[0]
+            words = [word for word in title.split() if word.isalnum()] or [""]
+            done(ask, Generated(words[-1], len(ask.prompt) // 4, 3, None, "stop"))
 
     def _score(self, asks: Sequence[Any], run: Run, done: Any) -> None:
         for ask in asks:

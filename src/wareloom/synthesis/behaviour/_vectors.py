@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from abc import ABC, abstractmethod
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
@@ -59,8 +59,9 @@ class Imagining(Coding, ABC):
     builds it of these anew, and `_made`, which turns noise into vectors by it.
     """
 
-    name: str
-    catalogue_: pl.DataFrame
+    if TYPE_CHECKING:
+        name: str
+        catalogue_: pl.DataFrame
 
     @abstractmethod
     def _learn_from(self, vectors: Vectors, run: Run) -> None:
