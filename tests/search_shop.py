@@ -12,6 +12,9 @@ from wareloom.core.run import Run
 from wareloom.shop import Shop
 from wareloom.synthesis import Given, Synthesizer
 from wareloom.synthesis.queries.base import QuerySynthesizer
+from wareloom.testing.search_shops import search_shop
+
+__all__ = ["Elsewhere", "TitleQueries", "search_shop"]
 
 
 @dataclass(kw_only=True, eq=False)
@@ -45,25 +48,6 @@ class TitleQueries(Synthesizer):
         return Shop(
             {"items": self.items_, "judgments": frame.head(0) if self.cheat == "none" else frame}
         )
-
-
-def search_shop(queries: int = 150, seed: int = 0) -> Shop:
-    """Titles of colour, size and thing; people grade half a point for each shared word, and mostly the thing."""
-    rng = np.random.default_rng(seed)
-    colours, things = ["red", "blue", "green", "black"], [f"thing{i}" for i in range(10)]
-    titles = [f"{a} {b}" for a in colours for b in things]
-    ids = [f"i{i}" for i in range(len(titles))]
-    rows = []
-    for q in range(queries):
-        wanted = titles[rng.integers(len(titles))].split()
-        for place in rng.choice(len(titles), 6, replace=False):
-            held = [word in titles[place].split() for word in wanted]
-            rows.append((f"{' '.join(wanted)} {q}q", ids[place], 1.0 * held[0] + 2.0 * held[1]))
-    judgments = pl.DataFrame(rows, schema=["query", "item_id", "grade"], orient="row")
-    return Shop(
-        {"items": pl.DataFrame({"item_id": ids, "title": titles}), "judgments": judgments},
-        {"name": "words"},
-    )
 
 
 @dataclass(kw_only=True, eq=False)

@@ -19,6 +19,8 @@ from wareloom._version import __version__
 
 _HOMES = {
     "Given": "wareloom.synthesis",
+    "GivenItems": "wareloom.synthesis",
+    "GivenQueries": "wareloom.synthesis",
     "Log": "wareloom.shop",
     "Proof": "wareloom.experiment.result",
     "Recipe": "wareloom.recipe",
@@ -78,7 +80,7 @@ if TYPE_CHECKING:
     from wareloom.recipe import Recipe, run_recipe
     from wareloom.report import write_report
     from wareloom.shop import Log, Requests, Shop
-    from wareloom.synthesis import Given
+    from wareloom.synthesis import Given, GivenItems, GivenQueries
 
 
 def __getattr__(name: str) -> Any:

@@ -34,7 +34,7 @@ from wareloom.sampling.rejection import sample_screened
 from wareloom.screening import Screened, screen_all
 from wareloom.screening import made as made_screens
 from wareloom.shop import Shop
-from wareloom.synthesis import Given, Synthesizer
+from wareloom.synthesis import Condition, Synthesizer
 
 SCREENS = Generator().screens
 
@@ -98,7 +98,7 @@ def sample(
     *,
     screens: Sequence[str] = SCREENS,
     settings: Mapping[str, Mapping[str, Any]] | None = None,
-    given: Given | None = None,
+    given: Condition | None = None,
     run: Run | None = None,
 ) -> Screened:
     """Sample `users` users that pass the screens: draw, screen, and draw again until there are as many.

@@ -22,7 +22,7 @@ from wareloom.core.settings import configure
 from wareloom.errors import InputError, SettingError
 from wareloom.evaluation.agreement import kappa, whole
 from wareloom.shop import Shop
-from wareloom.synthesis import Given
+from wareloom.synthesis import GivenQueries
 from wareloom.synthesis.labels._ordinal import chances, fit_ordinal
 
 RUN = Run(seed=3, threads=1)
@@ -95,7 +95,7 @@ def test_labels_are_a_shop_of_judgments(name: str, tmp_path: Path) -> None:
     assert sample.fingerprint != made.sample(30, RUN.with_(seed=9)).fingerprint
     made.save(tmp_path / name)
     assert SYNTHESIZERS.restore(tmp_path / name).sample(30, RUN).fingerprint == sample.fingerprint
-    given = made.sample(2, RUN, Given(queries=("red thing1", "blue"))).table("judgments")
+    given = made.sample(2, RUN, GivenQueries(queries=("red thing1", "blue"))).table("judgments")
     assert set(given["query"]) <= {"red thing1", "blue"}
 
 
@@ -152,7 +152,7 @@ def test_what_cannot_be_learned_is_refused() -> None:
 
 def test_a_teacher_takes_the_place_of_people() -> None:
     shop = search_shop(60).with_tables(judgments=None)
-    how = {"teacher_settings": {"round_trip": 0}, "lessons": 60, "round_trip": 0}
+    how = {"teacher_settings": {"round_trip": 0}, "training_queries": 60, "round_trip": 0}
     made = SYNTHESIZERS.make("distilled", teacher="lexical", **how, **FEW).fit(shop, RUN)
     rule = SYNTHESIZERS.make("lexical").fit(shop, RUN)
     queries = ["red thing1"] * 4

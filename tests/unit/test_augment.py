@@ -137,7 +137,7 @@ def test_only_what_is_asked_for_is_drawn_and_sequences_learn_from_it() -> None:
         ({"operations": {"corp": 1.0}}, r"no operation 'corp'\. Did you mean 'crop'"),
         ({"operations": {"crop": 0.0}}, "no weight above 0"),
         ({"operations": {"crop": -1.0}}, "crop=-1.0; give a number that is not negative"),
-        ({"mask": 0.0}, "mask is 0.0; give a share above 0"),
+        ({"mask": 0.0}, "mask is 0.0; give a number above 0, at most 1"),
         ({"neighbours": 0}, "neighbours is 0; give 1 or more"),
     ],
 )

@@ -13,7 +13,8 @@ from wareloom.errors import SettingError
 from wareloom.neural import torch
 from wareloom.shop import Log, Shop
 from wareloom.synthesis import Given
-from wareloom.synthesis.behaviour._latent import Asked, Coder
+from wareloom.synthesis.behaviour._coder import Coder
+from wareloom.synthesis.behaviour._latent import UserBlock
 from wareloom.synthesis.behaviour._vectors import Average, back, conditions, scaled, space
 from wareloom.synthesis.behaviour.diffusion import (
     WAVES,
@@ -114,7 +115,7 @@ def test_vectors_are_scaled_together_and_back() -> None:
 def test_a_condition_says_whether_there_is_one() -> None:
     torch.manual_seed(1)
     coder, of = Coder(9, 8, 3, 0.0), space(np.zeros((2, 3)), np.ones((2, 3)))
-    asked = Asked(
+    asked = UserBlock(
         np.arange(3), np.array([True, False, True]), np.array([0, 2, 3]), np.array([1, 2, 5])
     )
     c = conditions(coder, of, asked)
@@ -218,9 +219,9 @@ def test_outlines_keep_their_categories_whatever_the_vector() -> None:
     [
         ({"steps": 0}, "diffusion: steps is 0; give 1 or more"),
         ({"guidance": -1.0}, "diffusion: guidance is -1.0; give 0 or more"),
-        ({"average": 1.0}, "diffusion: average is 1.0; give a share below 1"),
+        ({"average": 1.0}, "diffusion: average is 1.0; give a number from 0, below 1"),
         ({"denoiser_rate": 0.0}, "diffusion: denoiser_rate is 0.0; give a number above 0"),
-        ({"order": 2.0}, "diffusion: order is 2.0; give a share"),
+        ({"order": 2.0}, "diffusion: order is 2.0; give a number from 0 to 1"),
         ({"latent_size": 0}, "diffusion: latent_size is 0; give 1 or more"),
     ],
 )

@@ -207,7 +207,7 @@ def test_every_setting_is_documented_where_it_is_defined(kind: str, name: str) -
     cls = FAMILIES[kind].load(name)
     documented = set()
     for base in cls.__mro__:
-        if issubclass(base, Algorithm):
+        if dataclasses.is_dataclass(base):
             tree = ast.parse(
                 Path(str(sys.modules[base.__module__].__file__)).read_text(encoding="utf-8")
             )

@@ -302,7 +302,7 @@ def test_too_few_users_weigh_all_alike() -> None:
         ({"weights": {"markov": {"head": 1.0}}}, "give some member a weight above 0 in middle"),
         ({"slices": 0}, "joint: slices is 0; give 1 or more"),
         ({"k": 0}, "joint: k is 0; give 1 or more"),
-        ({"validation": 0.0}, r"joint: validation is 0.0; give a share above 0"),
+        ({"validation": 0.0}, r"joint: validation is 0.0; give a number above 0, at most 1"),
         ({"held": 0}, "joint: held is 0; give 1 or more"),
         ({"ranker_settings": {"no_such": 1}}, "Transitions has no setting 'no_such'"),
     ],

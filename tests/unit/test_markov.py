@@ -19,7 +19,7 @@ from wareloom.errors import InputError
 from wareloom.shop import Log, Shop
 from wareloom.shop.schema import EVENTS
 from wareloom.synthesis import Given
-from wareloom.synthesis.behaviour._walk import alias_table
+from wareloom.synthesis.behaviour._walk import alias_tables
 
 
 def shop_of(
@@ -109,7 +109,7 @@ def test_an_alias_table_holds_its_distribution(rows: list[list[float]]) -> None:
     matrix = sparse.lil_matrix((len(rows), 12))
     for r, row in enumerate(rows):
         matrix[r, : len(row)] = row
-    table = alias_table(matrix.tocsr())
+    table = alias_tables(matrix.tocsr())
     for r, row in enumerate(rows):
         a, b = table.indptr[r], table.indptr[r + 1]
         assert b - a == len(row)

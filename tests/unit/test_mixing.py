@@ -325,7 +325,7 @@ def test_mixers_say_how_much_they_choose_from() -> None:
 @pytest.mark.parametrize(
     ("name", "values", "said"),
     [
-        ("curriculum", {"until": 0.0}, "until is 0.0; give a share above 0"),
+        ("curriculum", {"until": 0.0}, "until is 0.0; give a number above 0, at most 1"),
         ("curriculum", {"until": 0.3, "fade": 0.4}, "fade is 0.4"),
         (
             "curriculum",
@@ -333,12 +333,12 @@ def test_mixers_say_how_much_they_choose_from() -> None:
             "from 0 to 0.3, where users begin to leave",
         ),
         ("fresh", {"pools": 0}, "pools is 0; give 1 or more"),
-        ("selected", {"keep": 0.0}, "keep is 0.0; give a share above 0"),
+        ("selected", {"keep": 0.0}, "keep is 0.0; give a number above 0, at most 1"),
         ("selected", {"steps": 0}, "steps is 0; give 1 or more"),
         ("searched", {"shares": ()}, "give one number or more"),
-        ("searched", {"shares": (2.0,)}, "give shares of at most 1"),
-        ("searched", {"weights": (-1.0,)}, r"weights\[0\]=-1.0 must not be negative"),
-        ("searched", {"margin": -1.0}, "margin is -1.0; give 0 or more"),
+        ("searched", {"shares": (2.0,)}, "give a number from 0 to 1"),
+        ("searched", {"weights": (-1.0,)}, r"weights is \(-1.0,\); give a number from 0"),
+        ("searched", {"margin": -1.0}, "margin is -1.0; give a number from 0"),
     ],
 )
 def test_settings_are_checked(name: str, values: dict[str, object], said: str) -> None:

@@ -11,14 +11,15 @@ import pytest
 from scipy import sparse
 
 from conftest import small_shop
+from outline_page import tables
 from wareloom.core.family import SYNTHESIZERS
 from wareloom.core.run import Run
 from wareloom.errors import InputError, SettingError
 from wareloom.shop import Log, Shop
 from wareloom.shop.log import NO_TIME
 from wareloom.synthesis import Given
-from wareloom.synthesis.behaviour._outline import bands
-from wareloom.synthesis.behaviour._shelves import _followers, _steps, entry
+from wareloom.synthesis.behaviour._candidates import _followers, _steps, entry
+from wareloom.synthesis.behaviour._outline import popularity_buckets
 from wareloom.synthesis.behaviour._walk import _stream
 from wareloom.synthesis.behaviour.markov import Markov
 
@@ -172,7 +173,7 @@ def test_what_only_the_user_did_is_not_known() -> None:
     ]
     model = fitted(bought(rows, pl.DataFrame({"item_id": list("abcd")})))
     # u1 and u2 each know of the other that b follows a, and c b; nobody else went from d to b; no mark on had items.
-    assert model._outline().after.tolist() == [0, 1, 1, 0, 0, 0, 1, 1, 0, 0, 0]
+    assert model._outline().predecessors.tolist() == [0, 1, 1, 0, 0, 0, 1, 1, 0, 0, 0]
 
 
 def test_events_of_one_time_follow_one_another_in_any_order() -> None:
@@ -197,9 +198,9 @@ def test_own_steps_are_counted_as_everybodys_are() -> None:
     )
     items = pl.DataFrame({"item_id": [f"i{i}" for i in range(12)]})
     alone = fitted(Shop({"items": items, "events": frame}))
-    assert not alone._outline().after.any()
+    assert not alone._outline().predecessors.any()
     two = pl.concat([frame, frame.with_columns(user_id=pl.lit("v"))])
-    assert fitted(Shop({"items": items, "events": two}))._outline().after.any()
+    assert fitted(Shop({"items": items, "events": two}))._outline().predecessors.any()
 
 
 def test_what_is_stretched_within_a_day_leaves_other_days_their_hours() -> None:
@@ -233,8 +234,17 @@ def test_what_is_stretched_within_a_day_leaves_other_days_their_hours() -> None:
     assert 0.2 < (found[:, ::2] != 19).mean() < 0.9
 
 
-def test_bands_are_powers_of_two() -> None:
-    assert bands(np.array([0, 1, 2, 3, 4, 7, 8, 10**9])).tolist() == [0, 1, 2, 2, 3, 3, 4, 19]
+def test_popularity_buckets_are_powers_of_two() -> None:
+    assert popularity_buckets(np.array([0, 1, 2, 3, 4, 7, 8, 10**9])).tolist() == [
+        0,
+        1,
+        2,
+        2,
+        3,
+        3,
+        4,
+        19,
+    ]
 
 
 def test_users_are_moved_by_whole_weeks_and_hours_stay() -> None:
@@ -414,3 +424,9 @@ def test_old_outlines_are_drawn_less_often_where_old_events_weigh_less() -> None
 def test_the_naive_control_takes_no_outlines() -> None:
     with pytest.raises(SettingError, match=r"independent: .* always 'chain'"):
         SYNTHESIZERS.make("independent", structure="outline")
+
+
+def test_the_page_on_outlines_shows_what_is_drawn() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "outlines.md").read_text(encoding="utf-8")
+    for table in tables():
+        assert table in page, "docs/outlines.md: print its tables anew by tests/outline_page.py"

@@ -17,7 +17,7 @@ from wareloom.errors import SettingError
 from wareloom.language.models import Sampling, TextModel
 from wareloom.language.models._calls import Ask, Generated, check_schema, fits
 from wareloom.shop import Shop
-from wareloom.synthesis import Given
+from wareloom.synthesis import GivenQueries
 
 RUN = Run(seed=4, threads=1)
 ME = "test_prompted"
@@ -169,7 +169,7 @@ def test_the_judge_grades_as_its_model_does() -> None:
     assert grade[2] < 0.4
     assert 0.7 < grade[3] < 1.3
     assert ((sure >= 0) & (sure <= 1)).all()
-    sample = made.sample(3, RUN, Given(queries=("glass lamp",))).table("judgments")
+    sample = made.sample(3, RUN, GivenQueries(queries=("glass lamp",))).table("judgments")
     assert set(sample["query"]) == {"glass lamp"}
     assert sample.sort("grade")["item_id"][-1] == "i1"
 
@@ -183,6 +183,6 @@ def test_an_answer_that_is_no_grade_gives_no_label() -> None:
         ('{{"grade": 2', 0),
     ):
         made = SYNTHESIZERS.make("judge", model_settings={"says": says}, **how).fit(shop(), RUN)
-        labels = made.sample(1, RUN, Given(queries=("oak table",))).table("judgments")
+        labels = made.sample(1, RUN, GivenQueries(queries=("oak table",))).table("judgments")
         assert len(labels) == (kept if kept == 0 else len(labels))
         assert set(labels["grade"]) == ({2.0} if kept else set())

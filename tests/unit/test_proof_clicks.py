@@ -185,8 +185,8 @@ def test_a_metric_of_clicks_is_refused_for_rankings() -> None:
 
 
 def test_settings_of_no_model_are_refused() -> None:
-    with pytest.raises(SettingError, match="settings_of_model are for clicks='logistic'"):
-        SYNTHESIZERS.make("exposures", clicks="position", settings_of_model={"max_steps": 3})
+    with pytest.raises(SettingError, match="click_settings are for clicks='logistic'"):
+        SYNTHESIZERS.make("exposures", clicks="position", click_settings={"max_steps": 3})
 
 
 def test_mixed_arm_has_more_rows_than_real(proof: Proof) -> None:

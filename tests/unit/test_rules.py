@@ -14,7 +14,8 @@ import pytest
 from wareloom.core.family import SCREENS
 from wareloom.errors import SettingError, SourceError
 from wareloom.screening import Screened
-from wareloom.screening._rules import KINDS, Rule, as_toml, moment, read_rules
+from wareloom.screening._rule_files import as_toml, read_rules
+from wareloom.screening._rule_kinds import KINDS, Rule, moment
 from wareloom.shop import Shop
 
 MONDAY = datetime(2024, 5, 6, 12)

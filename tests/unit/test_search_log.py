@@ -14,7 +14,7 @@ from wareloom.core.run import Run
 from wareloom.errors import SettingError
 from wareloom.shop import Shop
 from wareloom.shop.impressions import impressions
-from wareloom.synthesis import Given
+from wareloom.synthesis import GivenItems
 from wareloom.synthesis.behaviour._clicks import examination
 
 RUN = Run(seed=5, threads=1)
@@ -80,7 +80,7 @@ def test_a_log_is_whole_and_of_one_piece(how: str, tmp_path: Path) -> None:
 
 def test_the_top_is_clicked_most_and_what_is_wanted_more_than_what_is_not() -> None:
     made = SYNTHESIZERS.make("search_log", **FEW).fit(catalogue(), RUN)
-    events = made.sample(2_000, RUN, Given(items=("i3",))).table("events")
+    events = made.sample(2_000, RUN, GivenItems(items=("i3",))).table("events")
     share = clicks(events)
     assert share[0] > share[2] > share[5]
     hits = events.filter(pl.col("event") == "select_item")["item_id"].value_counts(sort=True)

@@ -29,7 +29,7 @@ from wareloom.neural.decoders import (
 from wareloom.neural.training import seeded
 from wareloom.neural.tuning import put_weights, tuned_weights
 from wareloom.shop import Shop
-from wareloom.synthesis import Given
+from wareloom.synthesis import GivenItems
 from wareloom.synthesis.queries._clean import first_query, foreign_numbers
 from wareloom.synthesis.queries._varied import Written
 from wareloom.synthesis.queries.tuned import _parted
@@ -40,7 +40,7 @@ FAST: dict[str, Any] = {
     "tuning": "full",
     "learning_rate": 1e-2,
     "epochs": 6,
-    "lessons": 120,
+    "training_queries": 120,
     "max_tokens": 12,
 }
 
@@ -353,7 +353,7 @@ def test_a_category_is_read_where_there_is_one() -> None:
 
 
 def test_titles_can_be_read_first_and_a_killed_fit_goes_on(tmp_path: Path) -> None:
-    how: dict[str, Any] = {"pretrain_epochs": 2, "epochs": 2, "lessons": 60}
+    how: dict[str, Any] = {"pretrain_epochs": 2, "epochs": 2, "training_queries": 60}
     whole = tuned(**how).fit(shop(), RUN)
     without = tuned(**how | {"pretrain_epochs": 0}).fit(shop(), RUN)
     assert not all(
@@ -441,7 +441,9 @@ def test_the_state_of_ranks_goes_round() -> None:
 
 
 def test_it_writes_for_the_items_that_are_given(fitted: Any) -> None:
-    assert set(fitted.sample(6, RUN, Given(items=("i3", "i5"))).table("judgments")["item_id"]) == {
+    assert set(
+        fitted.sample(6, RUN, GivenItems(items=("i3", "i5"))).table("judgments")["item_id"]
+    ) == {
         "i3",
         "i5",
     }

@@ -13,7 +13,7 @@ from wareloom.errors import SettingError
 from wareloom.neural import torch
 from wareloom.shop import Log, Shop
 from wareloom.synthesis import Given
-from wareloom.synthesis.behaviour._latent import Coder, divergence
+from wareloom.synthesis.behaviour._coder import Coder, divergence
 from wareloom.synthesis.behaviour.vae import VAE
 
 QUICK = {
@@ -134,7 +134,7 @@ def test_a_given_history_is_read(fitted: VAE) -> None:
         ({"epochs": 0}, "vae: epochs is 0; give 1 or more"),
         ({"beta": -1.0}, "vae: beta is -1.0; give 0 or more"),
         ({"temperature": 0.0}, "vae: temperature is 0.0; give a number above 0"),
-        ({"dropout": 1.0}, "vae: dropout is 1.0; give a share below 1"),
+        ({"dropout": 1.0}, "vae: dropout is 1.0; give a number from 0, below 1"),
     ],
 )
 def test_wrong_settings_are_named(settings: dict[str, object], said: str) -> None:

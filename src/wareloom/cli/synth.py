@@ -25,7 +25,7 @@ from wareloom.cli._shared import (
 if TYPE_CHECKING:
     from wareloom.core.run import Run
     from wareloom.shop import Shop
-    from wareloom.synthesis import Given, Synthesizer
+    from wareloom.synthesis import Condition, GivenItems, Synthesizer
 
 
 Named = Annotated[
@@ -116,7 +116,7 @@ def main(
     from wareloom.sampling.rejection import sample_screened
     from wareloom.screening import made, save_screened
     from wareloom.shop import Log, Shop
-    from wareloom.synthesis import Given
+    from wareloom.synthesis import Given, GivenItems
 
     named = made(listed(screens), settings_of(listed(screens), screen_set, "--screen-set"))
     run, real = run_of(seed, quiet).with_(cache=cache), Shop.open(shop)
@@ -126,11 +126,12 @@ def main(
         _planned(made_of, real, queries or real.rows("items"), run, as_json)
         return
     fitted = made_of.fit(real, run)
-    if fitted.of == "queries" and preview:
-        _look(fitted, preview, Given(items=tuple(for_item or ())), run, as_json)
+    if fitted.counts == "queries" and preview:
+        _look(fitted, preview, GivenItems(tuple(for_item or ())), run, as_json)
         return
-    if fitted.of == "queries":
-        count, given = queries or real.rows("items"), Given(items=tuple(for_item or ()))
+    if fitted.counts == "queries":
+        count = queries or real.rows("items")
+        given: Condition = GivenItems(tuple(for_item or ()))
     else:
         histories = Shop.open(continue_) if continue_ else None
         count = users or len(Log.of(histories or real).users)
@@ -148,7 +149,7 @@ def main(
 
 def _planned(synthesizer: Synthesizer, shop: Shop, count: int, run: Run, as_json: bool) -> None:
     """Say what a language model would be asked for so many queries, and what it would take to tune one."""
-    need = synthesizer.planned(shop, count, run) if synthesizer.of == "queries" else None
+    need = synthesizer.planned(shop, count, run) if synthesizer.counts == "queries" else None
     told = (
         {"queries": count, **asdict(need)}
         if need
@@ -157,7 +158,7 @@ def _planned(synthesizer: Synthesizer, shop: Shop, count: int, run: Run, as_json
     show(told, as_json)
 
 
-def _look(fitted: Synthesizer, count: int, given: Given, run: Run, as_json: bool) -> None:
+def _look(fitted: Synthesizer, count: int, given: GivenItems, run: Run, as_json: bool) -> None:
     """Show some queries and the titles they were written for."""
     made = fitted.sample(count, run, given)
     titles = made.table("items").select("item_id", "title")

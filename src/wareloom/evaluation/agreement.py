@@ -99,10 +99,10 @@ def agree(
             train, own
         )
         grade, sure = made.label(said, np.arange(len(said)), test["item_id"].to_list(), own)
-        given = (sure >= made.least) & (sure >= 0)
+        given = (sure >= made.min_confidence) & (sure >= 0)
         if not given.any():
             raise InputError(
-                f"The synthesizer {settings.labels!r} gave no label at all: lower its setting least."
+                f"The synthesizer {settings.labels!r} gave no label at all: lower its setting min_confidence."
             )
         found.append(
             _measure(grade[given], sure[given], human[given], query[given], own.rng("bootstrap"))

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar, Literal
 
 from wareloom.core.family import MIXERS, Algorithm, Family
 from wareloom.core.run import Run
@@ -18,6 +19,12 @@ class Mixer(Algorithm, ABC):
     family: ClassVar[Family] = MIXERS
     alone: ClassVar[bool] = True
     """Whether what it adds can be learned from without the real rows"""
+    adds: ClassVar[Literal["events", "soft_labels"]] = "events"
+    """The table that it adds rows to"""
+    at_most: ClassVar[bool] = False
+    """Whether it may take less than was asked for, or nothing"""
+    plain: ClassVar[Mapping[str, Any]] = {}
+    """Settings under which it draws from all synthetic users, and for the whole of a training"""
 
     @abstractmethod
     def mix(self, real: Shop, synthetic: Shop, run: Run | None = None) -> Shop:

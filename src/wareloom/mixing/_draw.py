@@ -5,12 +5,14 @@ from __future__ import annotations
 from abc import abstractmethod
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Annotated, ClassVar
 
 import numpy as np
 import polars as pl
+from annotated_types import Ge, Lt
 
 from wareloom.core.run import Run
-from wareloom.errors import InputError, SettingError
+from wareloom.errors import InputError
 from wareloom.mixing import Mixer
 from wareloom.shop import Log, Shop
 from wareloom.shop.buckets import user_key
@@ -21,11 +23,8 @@ HEAD = 1 / 3
 OWNER = "owner"
 
 
-def check_amounts(mixer: str, **amounts: float) -> None:
-    """Raise `SettingError` unless all of `amounts`, by setting, are finite and not below 0."""
-    if not all(0 <= value < np.inf for value in amounts.values()):
-        said = ", ".join(f"{name}={value}" for name, value in amounts.items())
-        raise SettingError(f"{mixer}: {said} must not be negative, and must be finite.")
+Amount = Annotated[float, Ge(0), Lt(np.inf)]
+"""A finite number from 0"""
 
 
 @dataclass(frozen=True)
@@ -145,16 +144,17 @@ def in_head(counts: np.ndarray) -> np.ndarray:
 class UserMixer(Mixer):
     """Base of mixers that add whole synthetic users to the real shop."""
 
-    ratio: float = 1.0
+    laws: ClassVar[frozenset[str]] = frozenset(
+        {"another seed", "amounts", "ratio and weight", "the head", "rows stay", "other columns"}
+    )
+
+    ratio: Amount = 1.0
     """Synthetic events for each real one; fewer are added where fewer are given."""
-    weight: float = 1.0
+    weight: Amount = 1.0
     """Weight of each synthetic row; a real one weighs 1."""
-    head: float = 1.0
+    head: Amount = 1.0
     """Factor on the weight of synthetic rows whose item is in the head: the most popular items, with a third of the
     real events between them. Below 1 leaves what is popular to the real rows."""
-
-    def __post_init__(self) -> None:
-        check_amounts(self.name, ratio=self.ratio, weight=self.weight, head=self.head)
 
     def mix(self, real: Shop, synthetic: Shop, run: Run | None = None) -> Shop:
         """Return the real shop with synthetic events, and their users, added."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import polars as pl
 
 from wareloom.core.run import Run
+from wareloom.core.settings import Factor, Share, ShareBelowOne
 from wareloom.errors import InputError, require
 from wareloom.mixing._draw import Pool, UserMixer
 from wareloom.shop import Shop
@@ -24,32 +26,21 @@ class Curriculum(UserMixer):
     one training, with one schedule of learning rates.
     """
 
-    until: float = 0.7
+    laws: ClassVar[frozenset[str]] = UserMixer.laws - {"rows stay"} | {"rows come and go"}
+
+    until: Factor = 0.7
     """Share of the training after which synthetic rows are gone; 1 keeps them to the end."""
-    fade: float = 0.0
+    fade: Share = 0.0
     """Share of the training, before `until`, over which synthetic users leave one after the other; 0: all at once."""
-    real_from: float = 0.0
+    real_from: ShareBelowOne = 0.0
     """Share of the training from which real rows take part; 0: from the beginning."""
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        require(self.name, "until", self.until, 0 < self.until <= 1, "a share above 0, at most 1")
-        require(
-            self.name,
-            "fade",
-            self.fade,
-            0 <= self.fade <= self.until,
-            "a share from 0 to that of `until`",
-        )
+    def _check(self) -> None:
+        wanted = "a share from 0 to that of `until`"
+        require(self.name, "fade", self.fade, self.fade <= self.until, wanted)
         start = self.until - self.fade
-        fits = 0 <= self.real_from <= start and self.real_from < 1
-        require(
-            self.name,
-            "real_from",
-            self.real_from,
-            fits,
-            f"a share from 0 to {start:g}, where users begin to leave",
-        )
+        wanted = f"a share from 0 to {start:g}, where users begin to leave"
+        require(self.name, "real_from", self.real_from, self.real_from <= start, wanted)
 
     def _mix(self, pool: Pool, run: Run) -> Shop:
         drawn = pool.draw(self.ratio, pool.order(run))

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import numpy as np
 import polars as pl
 
 from wareloom.core.run import Run
-from wareloom.errors import InputError, require
+from wareloom.core.settings import Size
+from wareloom.errors import InputError
 from wareloom.mixing._draw import Pool, UserMixer
 from wareloom.shop import Shop
 
@@ -24,12 +27,11 @@ class Fresh(UserMixer):
     it beat plain concatenation nowhere: users seen again taught more than as many new ones.
     """
 
-    pools: int = 5
-    """Pools, and slices of the training."""
+    laws: ClassVar[frozenset[str]] = UserMixer.laws - {"rows stay"} | {"rows come and go"}
+    plain: ClassVar[Mapping[str, Any]] = {"pools": 1}
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        require(self.name, "pools", self.pools, self.pools >= 1, "1 or more")
+    pools: Size = 5
+    """Pools, and slices of the training."""
 
     @property
     def supply(self) -> float:

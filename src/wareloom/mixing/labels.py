@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import polars as pl
@@ -11,7 +11,8 @@ from numba import get_num_threads, njit, prange
 
 from wareloom.core.family import RANKERS
 from wareloom.core.run import Run
-from wareloom.errors import InputError, require
+from wareloom.core.settings import Positive, Share, Size
+from wareloom.errors import InputError
 from wareloom.mixing._draw import Pool, UserMixer, in_head
 from wareloom.rankers import Ranker, into
 from wareloom.rankers.neighbourhood import Neighbourhood, put_in_order
@@ -30,27 +31,23 @@ class Labels(UserMixer):
     """
 
     alone: ClassVar[bool] = False
+    adds: ClassVar[Literal["events", "soft_labels"]] = "soft_labels"
+    laws: ClassVar[frozenset[str]] = frozenset({"amounts"})
 
     ranker: str = "transitions"
     """The ranker fitted on the synthetic users; it must add up rows of a table over the history."""
     ranker_settings: dict[str, Any] = field(default_factory=dict)
     """Its settings, where they are not the defaults."""
-    users: float = 0.0
+    users: Share = 0.0
     """Share of the `ratio` that is mixed in as whole synthetic users beside the labels; 0 adds labels alone."""
-    labels: int = 8
+    labels: Size = 8
     """Labels of each event, at most."""
-    temperature: float = 0.5
+    temperature: Positive = 0.5
     """Below 1 the best labels weigh more, above 1 all more alike."""
     repeats: bool = False
     """Whether an item of the history may be a label."""
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        require(self.name, "users", self.users, 0 <= self.users <= 1, "a share")
-        require(self.name, "labels", self.labels, self.labels >= 1, "1 or more")
-        require(
-            self.name, "temperature", self.temperature, self.temperature > 0, "a number above 0"
-        )
+    def _check(self) -> None:
         RANKERS.make(self.ranker, **self.ranker_settings)
 
     def _mix(self, pool: Pool, run: Run) -> Shop:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import polars as pl
 
 from wareloom.core.family import RANKERS
 from wareloom.core.run import Run
+from wareloom.core.settings import Share, Size
 from wareloom.errors import InputError, require
-from wareloom.mixing._draw import OWNER, Pool, UserMixer, check_amounts
+from wareloom.mixing._draw import OWNER, Amount, Pool, UserMixer
 from wareloom.mixing._inner import unknowing
 from wareloom.rankers import Ranker, into
 from wareloom.rankers.members import FEWEST, Held, hold_back, ndcg_of_held
@@ -49,39 +51,37 @@ class Searched(UserMixer):
     without these events; of other rows, users that know a step which only held-back events take are left out of them.
     """
 
+    at_most: ClassVar[bool] = True
+    quick: ClassVar[Mapping[str, Any]] = {"margin": 0.0}
+    laws: ClassVar[frozenset[str]] = frozenset(
+        {"amounts", "ratio and weight at most", "rows stay", "other columns"}
+    )
+
     ranker: str = "transitions"
     """The ranker that mixes are tried with."""
     ranker_settings: dict[str, Any] = field(default_factory=dict)
     """Its settings, where they are not the defaults."""
-    shares: tuple[float, ...] = (0.25, 0.5, 1.0)
+    shares: tuple[Share, ...] = (0.25, 0.5, 1.0)
     """Parts of `ratio` that are tried."""
-    weights: tuple[float, ...] = (0.3, 1.0)
+    weights: tuple[Amount, ...] = (0.3, 1.0)
     """Parts of `weight` that are tried; ratio and source are tried with the last of them."""
-    heads: tuple[float, ...] = (0.0, 1.0)
+    heads: tuple[Amount, ...] = (0.0, 1.0)
     """Parts of `head` that are tried; the others are tried with the last of them."""
     synthesizer_settings: dict[str, dict[str, Any]] = field(default_factory=dict)
     """Settings, by name, of the synthesizers that the rows come from, where they are not the defaults."""
     independent: bool = False
     """Whether rows of other origins come from a generator that was not fitted on these events; all then take part."""
-    margin: float = 2.0
+    margin: Amount = 2.0
     """Standard errors of the difference by which a mix must be better than no mix; at 2 luck does it once in 40."""
-    held: int = 5_000
+    held: Size = 5_000
     """Real users, at most, whose last events are held back."""
-    k: int = 10
+    k: Size = 10
     """Length of the list that is judged."""
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
+    def _check(self) -> None:
         for name in ("shares", "weights", "heads"):
             values = getattr(self, name)
             require(self.name, name, values, len(values) > 0, "one number or more")
-            check_amounts(
-                self.name, **{f"{name}[{place}]": value for place, value in enumerate(values)}
-            )
-        require(self.name, "shares", self.shares, max(self.shares) <= 1, "shares of at most 1")
-        require(self.name, "margin", self.margin, 0 <= self.margin < np.inf, "0 or more")
-        for name in ("held", "k"):
-            require(self.name, name, getattr(self, name), getattr(self, name) >= 1, "1 or more")
         RANKERS.make(self.ranker, **self.ranker_settings)
 
     def _mix(self, pool: Pool, run: Run) -> Shop:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import numpy as np
 
 from wareloom.core.run import Run
-from wareloom.errors import InputError, require
+from wareloom.core.settings import Factor, Size
+from wareloom.errors import InputError
 from wareloom.mixing._draw import OWNER, Pool, UserMixer
 from wareloom.mixing._influence import Bilinear, item_vectors
 from wareloom.rankers import into
@@ -33,22 +36,16 @@ class Selected(UserMixer):
     remembers of them; that the worth of a step hangs on few numbers an item limits this, and does not exclude it.
     """
 
-    keep: float = 0.5
-    """Share of the synthetic users that is kept, the best ones; `ratio` is drawn from these."""
-    held: float = 0.2
-    """Share of the real users whose last events are held back."""
-    embedding_size: int = 32
-    """Numbers in an item's vector."""
-    steps: int = 5
-    """Steps of gradient ascent at which gradients are compared."""
+    plain: ClassVar[Mapping[str, Any]] = {"keep": 1.0}
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        for name in ("keep", "held"):
-            value = getattr(self, name)
-            require(self.name, name, value, 0 < value <= 1, "a share above 0, at most 1")
-        for name in ("embedding_size", "steps"):
-            require(self.name, name, getattr(self, name), getattr(self, name) >= 1, "1 or more")
+    keep: Factor = 0.5
+    """Share of the synthetic users that is kept, the best ones; `ratio` is drawn from these."""
+    held: Factor = 0.2
+    """Share of the real users whose last events are held back."""
+    embedding_size: Size = 32
+    """Numbers in an item's vector."""
+    steps: Size = 5
+    """Steps of gradient ascent at which gradients are compared."""
 
     @property
     def supply(self) -> float:

@@ -140,7 +140,7 @@ class Recommendation(Study):
 
     def reference(self, cell: Cell, pool: Callable[[], Pool]) -> Ranker | None:
         """The generator itself as a ranker, in the arm of that name."""
-        return pool().teachers[0].as_ranker() if cell.arm == TEACHER else None  # type: ignore[attr-defined]
+        return pool().teachers[0].as_ranker() if cell.arm == TEACHER else None
 
     def evaluate(self, ranker: Ranker, task: Task, run: Run) -> Evaluation:
         """Rank the whole catalogue for every request."""

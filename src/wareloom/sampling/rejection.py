@@ -15,7 +15,7 @@ from wareloom.errors import InputError, RefusedError
 from wareloom.screening import OWNED, Screen, Screened, of_owners, owners, screen_all
 from wareloom.shop import Shop
 from wareloom.shop.buckets import user_key
-from wareloom.synthesis import Given, Synthesizer
+from wareloom.synthesis import Condition, Given, Synthesizer
 
 ROUNDS = 10
 """Draws at most."""
@@ -65,24 +65,24 @@ def sample_screened(
     screens: Mapping[str, Screen],
     parts: tuple[Shop, Shop | None],
     run: Run,
-    given: Given | None = None,
+    given: Condition | None = None,
 ) -> Screened:
     """Sample `users` users from a fitted synthesizer that pass all screens; see `fill`.
 
     `parts`: what it was fitted on, and the held-out part for the leak screen. Where `given` has histories, users that
     were not kept are continued anew.
     """
-    given = given or Given()
+    histories = given.histories if isinstance(given, Given) else None
 
     def draw(n: int, run: Run, kept: pl.Series) -> Shop:
         now = given
-        if given.histories is not None and len(kept):
-            events = given.histories.scan("events")
+        if isinstance(given, Given) and histories is not None and len(kept):
+            events = histories.scan("events")
             others = events.filter(~user_key(events).is_in(kept.implode()).fill_null(False))
-            now = replace(given, histories=given.histories.with_tables(events=others))
+            now = replace(given, histories=histories.with_tables(events=others))
         return fitted.sample(n, run, now)
 
-    return fill(draw, users, screens, parts, run, own_ids=given.histories is not None)
+    return fill(draw, users, screens, parts, run, own_ids=histories is not None)
 
 
 def fill(

@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 
 from wareloom.errors import SettingError, near
-from wareloom.screening._rules import (
+from wareloom.screening._rule_kinds import (
     DAYS,
     Forbidden,
     Funnel,

@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 
 from wareloom.screening._breaks import DAY, HOUR, Facts, breaks
-from wareloom.screening._rules import Funnel, Hours, Most, Never, Range, Rule
+from wareloom.screening._rule_kinds import Funnel, Hours, Most, Never, Range, Rule
 from wareloom.shop.schema import EVENTS
 
 NUMBERS = ("quantity", "value", "rating")

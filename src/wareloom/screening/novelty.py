@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import polars as pl
+from annotated_types import Ge, Le, Lt
 
 from wareloom.core.run import Run
-from wareloom.errors import require
+from wareloom.core.settings import Factor, Size
 from wareloom.screening import Screen, Screened, reject_users
 from wareloom.screening._nearest import LONGEST_RUN, longest_runs, nearest, rarity, sets
 from wareloom.shop import Log, Shop
@@ -51,27 +53,16 @@ class Novelty(Screen):
     another stays.
     """
 
-    jaccard: float = 0.5
+    jaccard: Annotated[float, Ge(0.3), Le(1)] = 0.5
     """Similarity of the items from which a user is near at all."""
-    length: int = 4
+    length: Annotated[int, Ge(2), Le(LONGEST_RUN)] = 4
     """Items in a row from which a run counts."""
-    shortest: int = 3
+    shortest: Size = 3
     """Users with fewer different items are too common to be called copies."""
-    rare: float = 0.05
+    rare: Factor = 0.05
     """Share of real users up to which it takes so few to be so near that it counts; 1 counts every degree."""
-    tolerance: float = 1.0
+    tolerance: Annotated[float, Ge(0), Lt(math.inf)] = 1.0
     """How frequent near-copies may be, in multiples of their share among real users; 0 takes every one."""
-
-    def __post_init__(self) -> None:
-        for name, low, high in (
-            ("jaccard", 0.3, 1.0),
-            ("length", 2, LONGEST_RUN),
-            ("shortest", 1, np.inf),
-        ):
-            value, until = getattr(self, name), f", at most {high}" if high < np.inf else ""
-            require(self.name, name, value, low <= value <= high, f"{low} or more{until}")
-        require(self.name, "rare", self.rare, 0 < self.rare <= 1, "a share above 0, at most 1")
-        require(self.name, "tolerance", self.tolerance, 0 <= self.tolerance < np.inf, "0 or more")
 
     def screen(
         self, synthetic: Shop, train: Shop, holdout: Shop | None = None, run: Run | None = None

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import polars as pl
+from annotated_types import Gt, Lt
 
 from wareloom.core.run import Run
-from wareloom.errors import SettingError, near, require
+from wareloom.errors import SettingError, near
 from wareloom.screening import Screen, Screened, reject_users
 from wareloom.screening._chances import Chances
-from wareloom.screening._judge import judge
+from wareloom.screening._discriminator import judge
 from wareloom.shop import Log, Shop
 
 JUDGES = ("likelihood", "discriminator")
@@ -39,10 +40,10 @@ class Plausibility(Screen):
 
     judges: tuple[str, ...] = ("likelihood",)
     """Who judges: likelihood, discriminator (pip install 'wareloom[learned]'), or both."""
-    quantile: float = 0.01
+    quantile: Annotated[float, Gt(0), Lt(0.5)] = 0.01
     """Share of real users that each judge would take."""
 
-    def __post_init__(self) -> None:
+    def _check(self) -> None:
         for name in self.judges:
             if name not in JUDGES:
                 raise SettingError(
@@ -52,13 +53,6 @@ class Plausibility(Screen):
             raise SettingError(
                 f"plausibility: judges is empty; name {' or '.join(JUDGES)}, or leave the screen out."
             )
-        require(
-            self.name,
-            "quantile",
-            self.quantile,
-            0 < self.quantile < 0.5,
-            "a share above 0 and below 0.5",
-        )
 
     def screen(
         self, synthetic: Shop, train: Shop, holdout: Shop | None = None, run: Run | None = None

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import polars as pl
+from annotated_types import Ge
 
 from wareloom.core.run import Run
-from wareloom.errors import require
 from wareloom.screening import Screen, Screened, divide
 from wareloom.screening._breaks import CannotJudge, Facts, breaks
 from wareloom.screening._learned import learned
-from wareloom.screening._rules import Rule, as_toml, read_rules
+from wareloom.screening._rule_files import as_toml, read_rules
+from wareloom.screening._rule_kinds import Rule
 from wareloom.shop import Shop
 
 
@@ -31,12 +32,8 @@ class Rules(Screen):
     """The file of rules; docs/rules.md says what it may hold."""
     learn: bool = False
     """Whether rules that the training part never breaks are kept, too; the report shows them."""
-    support: int = 200
+    support: Annotated[int, Ge(20)] = 200
     """Events that by chance would break a rule before it is learned."""
-
-    def __post_init__(self) -> None:
-        wanted = "20 or more, or chance is taken for a rule"
-        require(self.name, "support", self.support, self.support >= 20, wanted)
 
     def screen(
         self, synthetic: Shop, train: Shop, holdout: Shop | None = None, run: Run | None = None

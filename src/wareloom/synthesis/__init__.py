@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Self
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from wareloom._version import __version__
 from wareloom.core.family import SYNTHESIZERS, Algorithm, Family
@@ -14,11 +14,21 @@ from wareloom.shop import Shop
 
 if TYPE_CHECKING:
     from wareloom.language.models import Estimate
+    from wareloom.rankers import Ranker
 
 
 @dataclass(frozen=True)
-class Given:
-    """What a sample is to be conditional on."""
+class Condition:
+    """What a sample is to be conditional on; each kind of synthesizer takes one of its own."""
+
+    def asked(self) -> list[str]:
+        """Names of what is given."""
+        return [one.name for one in fields(self) if getattr(self, one.name) not in (None, ())]
+
+
+@dataclass(frozen=True)
+class Given(Condition):
+    """What a sample of shoppers is to be conditional on."""
 
     histories: Shop | None = None
     """Continue the users of this shop: one synthetic user for each, or `n` of them round robin."""
@@ -28,8 +38,20 @@ class Given:
     """Every synthetic user has exactly this many events."""
     like: Shop | None = None
     """Shoppers of the kind of this shop's users: a segment, a season, a campaign. Its items are of the fitted shop."""
+
+
+@dataclass(frozen=True)
+class GivenItems(Condition):
+    """What a sample of queries, or of searches, is to be conditional on."""
+
     items: tuple[str, ...] = ()
     """Queries are for these items alone: new ones, say, or a category."""
+
+
+@dataclass(frozen=True)
+class GivenQueries(GivenItems):
+    """What a sample of labels is to be conditional on."""
+
     queries: tuple[str, ...] = ()
     """Labels are for these queries, instead of synthetic ones."""
 
@@ -39,19 +61,28 @@ class Synthesizer(Algorithm, ABC):
     """Base of all synthesizers."""
 
     family: ClassVar[Family] = SYNTHESIZERS
+    of: ClassVar[Literal["behaviour", "queries", "labels", "searches"]] = "behaviour"
+    """What it is for: shoppers' events, queries for products, grades of pairs, or a log of searches."""
+    counts: ClassVar[Literal["users", "queries"]] = "users"
+    """What `sample` counts."""
+    takes: ClassVar[type[Condition]] = Given
+    """What `sample` can be given."""
+    conditions: ClassVar[frozenset[str]] = frozenset()
+    """What of that it keeps to, by name; the rest it refuses."""
     knows: ClassVar[frozenset[str]] = frozenset({"behaviour"})
     """What it draws on: "behaviour", "text", "images", "world"."""
-
-    of: ClassVar[str] = "users"
-    """What `sample` counts: "users" or "queries"."""
 
     def draws_on(self) -> frozenset[str]:
         """What it draws on under its settings: what it `knows`, unless it is made of others."""
         return self.knows
 
     def can_rank(self) -> bool:
-        """Whether it is a ranker too, which its method `as_ranker` returns when it is fitted."""
-        return hasattr(self, "as_ranker")
+        """Whether it is a ranker too, which `as_ranker` returns when it is fitted."""
+        return type(self).as_ranker is not Synthesizer.as_ranker
+
+    def as_ranker(self) -> Ranker:
+        """Return the ranker that it is, fitted; raises `InputError` where it is none."""
+        raise InputError(f"The synthesizer {self.name!r} is no ranker: take teacher, say.")
 
     @property
     def origin(self) -> str:
@@ -71,13 +102,30 @@ class Synthesizer(Algorithm, ABC):
         return self.fit(shop, run).plan(n, run)
 
     @abstractmethod
-    def sample(self, n: int, run: Run | None = None, given: Given | None = None) -> Shop:
+    def sample(self, n: int, run: Run | None = None, given: Any = None) -> Shop:
         """Draw `n` synthetic users; returns a shop with the tables and columns that were fitted, keys intact.
 
         A synthesizer of queries, or of labels, draws `n` queries and returns their judgments beside the items.
+        `given`: a `Condition` of the type that it `takes`.
         """
 
-    def _checked(self, n: int) -> None:
+    def _checked(self, n: int, given: Condition | None = None) -> None:
+        """Raise where it is not fitted, where nothing is asked for, or where it cannot keep to what is given."""
         self.check_fitted()
         if n < 1:
-            raise InputError(f"Asked to sample {n} {self.of}; ask for at least 1.")
+            raise InputError(f"Asked to sample {n} {self.counts}; ask for at least 1.")
+        asked = given.asked() if given is not None else []
+        if given is not None and not isinstance(given, self.takes):
+            raise InputError(
+                f"The synthesizer {self.name!r} draws {self.of}: give it a {self.takes.__name__}, not a "
+                f"{type(given).__name__}."
+            )
+        if asked and not self.conditions:
+            raise InputError(
+                f"The synthesizer {self.name!r} cannot be conditioned; sample it without `given`."
+            )
+        if strange := [name for name in asked if name not in self.conditions]:
+            raise InputError(
+                f"The synthesizer {self.name!r} cannot keep to {', '.join(strange)} of `given`; it can to "
+                f"{', '.join(sorted(self.conditions))}."
+            )

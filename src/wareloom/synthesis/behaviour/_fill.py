@@ -8,11 +8,12 @@ import numpy as np
 from numba import njit
 
 from wareloom.core.kernel import kernel
-from wareloom.synthesis.behaviour._outline import BANDS, Outline
-from wareloom.synthesis.behaviour._shelves import REACH, Shelves, entry, followed, followers
+from wareloom.synthesis.behaviour._candidates import REACH, Candidates, entry, followed, followers
+from wareloom.synthesis.behaviour._outline import POPULARITY_BUCKETS, Outline
 from wareloom.synthesis.behaviour._walk import (
     TRIES,
     Plan,
+    Users,
     _begin,
     _draw,
     _next,
@@ -27,100 +28,135 @@ MANY = 30
 MATCHES = 8
 """Followers among which one is sought that followed the earlier items, too"""
 NEAR = 1
-"""Bands by which an item that is known to follow may differ from the outline's"""
+"""Popularity buckets by which an item that is known to follow may differ from the outline's"""
+NEW = -1
+"""Category of a slot whose category the user has not had"""
 HERE = -2
-"""Category of the next item where it is the category of the item before it, which is yet to be drawn"""
+"""Category of the next slot where it is that of the item before it, which is yet to be drawn"""
 
 
-class Marks(NamedTuple):
-    """Who had what last, so that one look tells whether a user did."""
+class Latest(NamedTuple):
+    """Who had what last, so that one look tells whether a user did, and nothing is cleared between users."""
 
     item: np.ndarray
     """int32 [items], the latest user to have each item; -1 for none"""
-    shelf: np.ndarray
+    category: np.ndarray
     """int32 [categories], the same"""
 
 
+class Slot(NamedTuple):
+    """What an outline says of the item of one event."""
+
+    category: int
+    """Or `NEW`, or `HERE`"""
+    parent: int
+    """Parent category"""
+    bucket: int
+    """Popularity bucket"""
+    peak: int
+    """Highest popularity bucket of the user's events in the category"""
+
+
+class Event(NamedTuple):
+    """Where an event stands."""
+
+    user: int
+    """Place of the user in the plan"""
+    first: int
+    """Place of the user's first event in the output"""
+    place: int
+    """Place of the event itself"""
+
+
+class Wanted(NamedTuple):
+    """What a new item has to be like."""
+
+    slot: Slot
+    predecessors: int
+    """Bits: which of the events before it the item is known to follow, the nearest the lowest"""
+    next_slot: Slot
+    """That of the next event whose nearest known predecessor is this one"""
+    ahead: int
+    """How far off that event is; 0 where there is none"""
+
+
 def fill(
-    shelves: Shelves, outline: Outline, plan: Plan, how: tuple[int, np.uint64, int]
+    candidates: Candidates, outline: Outline, plan: Plan, tries: int, seed: np.uint64, cores: int
 ) -> np.ndarray:
     """Draw the items of the planned outlines: int32 [events], the same whatever the number of cores.
 
-    `how`: (tries of an item that others follow as the outline has it, seed, cores).
+    `tries`: items that are drawn at most until one leads on to what is known to follow it.
     """
-    tries, seed, cores = how
     items = np.empty(plan.offsets[-1], dtype=np.int32)
 
     def part(first: int, last: int) -> None:
-        _fill(
-            shelves,
-            outline,
-            plan,
-            (seed, first, last, tries),
-            (new_state(), new_marks(shelves)),
-            items,
-        )
+        users, latest = Users(seed, first, last), new_latest(candidates)
+        _fill(candidates, outline, plan, users, tries, new_state(), latest, items)
 
     in_threads(part, len(plan.template), cores)
     return items
 
 
-def new_marks(shelves: Shelves) -> Marks:
-    """Marks of nobody."""
-    return Marks(
-        np.full(len(shelves.shelf), -1, np.int32), np.full(len(shelves.aisle), -1, np.int32)
+def new_latest(candidates: Candidates) -> Latest:
+    """Nobody had anything."""
+    return Latest(
+        np.full(len(candidates.category), -1, np.int32),
+        np.full(len(candidates.parent), -1, np.int32),
     )
 
 
 @njit(inline="always")
-def put(shelves, marks, items, u, e, item):  # type: ignore[no-untyped-def]
-    """Write down that the event e of user u is on an item."""
-    items[e] = item
-    marks.item[item] = u
-    marks.shelf[shelves.shelf[item]] = u
+def put(candidates, latest, items, event, item):  # type: ignore[no-untyped-def]
+    """Write down that an event is on an item."""
+    items[event.place] = item
+    latest.item[item] = event.user
+    latest.category[candidates.category[item]] = event.user
 
 
 @njit(inline="always")
-def _suits(shelves, marks, u, shelf, peak):  # type: ignore[no-untyped-def]
+def _suits(candidates, latest, user, category, peak):  # type: ignore[no-untyped-def]
     """Whether a category is new to the user and has items as popular as the most popular that the user will take."""
-    return marks.shelf[shelf] != u and shelves.fit[shelf, peak] > 0.0
+    return latest.category[category] != user and candidates.fit[category, peak] > 0.0
 
 
 @kernel
-def _follower(shelves, marks, row, u, place, tries, state):  # type: ignore[no-untyped-def]
-    """Draw an item that followed the item `row` by its count less the discount, of those that the outline admits.
+def _follower(candidates, latest, row, user, slot, tries, state):  # type: ignore[no-untyped-def]
+    """Draw an item that followed the item `row`, of those that the slot admits; -1 where none is met in some tries.
 
-    `place`: (category, or -1 for a new one; level above; band of popularity; the highest band of the user's events in
-    that category). -1 where none is met in so many tries.
+    Each follower is as likely as its count less the discount: what was taken off is for what has not been seen, and
+    says that none is met (Ney, Essen and Kneser 1994). Rejection, one draw after the other, keeps these shares among
+    the admitted without adding them up: what is admitted differs from user to user, so that no table could be kept.
     """
-    shelf, aisle, band, peak = place
-    steps, found = shelves.next_item, -1
-    low, high = followers(steps, row, shelf, shelves.aisle[shelf] if shelf >= 0 else aisle)
+    steps, found, category = candidates.next_item, -1, slot.category
+    parent = candidates.parent[category] if category >= 0 else slot.parent
+    low, high = followers(steps, row, category, parent)
     for _ in range(tries if low < high else 0):
         k, item, unseen = entry(steps, low, high, state)
-        fits = not unseen and abs(shelves.band[item] - band) <= NEAR and marks.item[item] != u
-        if fits and (shelf >= 0 or _suits(shelves, marks, u, steps.group[k], peak)):
+        near = abs(candidates.bucket[item] - slot.bucket) <= NEAR
+        fits = not unseen and near and latest.item[item] != user
+        if fits and (category >= 0 or _suits(candidates, latest, user, steps.group[k], slot.peak)):
             found = item
             break
     return found
 
 
 @njit(inline="always")
-def _known(shelves, marks, items, u, e, place, after, state):  # type: ignore[no-untyped-def]
-    """Draw a follower of the nearest of the events `after` before the event e, best one of all of them; -1 for none."""
-    nearest, found, best = lowest(after), -1, -1
-    rest, wanted = after & (after - 1), 0
+def _known(candidates, latest, items, event, wanted, state):  # type: ignore[no-untyped-def]
+    """Draw a follower of the nearest known predecessor, best one of all of them; -1 for none."""
+    user, _, e = event
+    nearest, found, best = lowest(wanted.predecessors), -1, -1
+    rest, others = wanted.predecessors & (wanted.predecessors - 1), 0
     for back in range(nearest + 1, REACH + 1):
-        wanted += rest >> (back - 1) & 1
+        others += rest >> (back - 1) & 1
     for _ in range(MATCHES if rest else 1):
-        item = _follower(shelves, marks, items[e - nearest], u, place, MANY, state)
-        have = 0
+        item = _follower(candidates, latest, items[e - nearest], user, wanted.slot, MANY, state)
+        met = 0
         for back in range(nearest + 1, REACH + 1 if item >= 0 else 0):
-            if rest >> (back - 1) & 1 and followed(shelves, items[e - back], item, 0):
-                have += 1
-        if item >= 0 and have > best:
-            found, best = item, have
-        if item < 0 or have == wanted:
+            if rest >> (back - 1) & 1 and followed(candidates, items[e - back], item, 0):
+                met += 1
+        if item >= 0 and met > best:
+            found, best = item, met
+        if item < 0 or met == others:
             break
     return found
 
@@ -135,158 +171,168 @@ def lowest(mask):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _new_shelf(shelves, marks, before, u, place, state):  # type: ignore[no-untyped-def]
-    """Draw a category of the level above that the user has not had, one in which items are about as popular.
+def _new_category(candidates, latest, before, user, slot, state):  # type: ignore[no-untyped-def]
+    """Draw a category below the slot's parent that the user has not had, one in which items are about as popular.
 
-    `before`: the user's item before; -1 for none.
+    `before`: the user's item before; -1 for none. What followed that item's category is tried first, kept as often as
+    it has items of the bucket; then any, by its events in the bucket. A category without items of the highest bucket
+    that the user will take there would leave a later event without an item.
     """
-    _, aisle, band, peak = place
     found, suits = -1, False
     if before >= 0:
-        low, high = followers(shelves.next_shelf, shelves.shelf[before], -1, aisle)
+        steps = candidates.next_category
+        low, high = followers(steps, candidates.category[before], -1, slot.parent)
         for _ in range(FEW if low < high else 0):
-            _, found, unseen = entry(shelves.next_shelf, low, high, state)
+            _, found, unseen = entry(steps, low, high, state)
             if unseen:
                 break
-            suits = _next(state) < shelves.fit[found, band] and _suits(
-                shelves, marks, u, found, peak
+            suits = _next(state) < candidates.fit[found, slot.bucket] and _suits(
+                candidates, latest, user, found, slot.peak
             )
             if suits:
                 break
-    for known in (band, peak):
+    for bucket in (slot.bucket, slot.peak):
         if not suits:
-            row = _stocked(shelves.shelves, aisle * BANDS, known, state)
+            row = _stocked(candidates.categories, slot.parent * POPULARITY_BUCKETS, bucket, state)
             for _ in range(TRIES):
-                found = _draw(shelves.shelves, row, state)
-                suits = _suits(shelves, marks, u, found, peak)
+                found = _draw(candidates.categories, row, state)
+                suits = _suits(candidates, latest, user, found, slot.peak)
                 if suits:
                     break
     return found
 
 
 @kernel
-def _stocked(table, row, band, state):  # type: ignore[no-untyped-def]
-    """The row of the band nearest to `band` that is not empty, of those that begin with `row`."""
+def _stocked(table, row, bucket, state):  # type: ignore[no-untyped-def]
+    """The row of the bucket nearest to `bucket` that is not empty, of those that begin with `row`."""
     side = 1 if _next(state) < 0.5 else -1
-    for far in range(BANDS):
-        for near in (band + side * far, band - side * far):
-            if 0 <= near < BANDS and table.indptr[row + near + 1] > table.indptr[row + near]:
+    for far in range(POPULARITY_BUCKETS):
+        for near in (bucket + side * far, bucket - side * far):
+            full = 0 <= near < POPULARITY_BUCKETS
+            if full and table.indptr[row + near + 1] > table.indptr[row + near]:
                 return row + near
-    return row + band
+    return row + bucket
 
 
 @kernel
-def _other_item(shelves, marks, u, shelf, band, state):  # type: ignore[no-untyped-def]
-    """Draw an item of the category by its popularity that the user has not had, of the band or one near it."""
+def _other_item(candidates, latest, user, category, bucket, state):  # type: ignore[no-untyped-def]
+    """Draw an item of a category by its popularity that the user has not had, of the bucket or one near it.
+
+    Of two buckets as near, chance says which comes first: always the more popular, say, would drift upwards.
+    """
     side = 1 if _next(state) < 0.5 else -1
-    for far in range(BANDS):
+    for far in range(POPULARITY_BUCKETS):
         for turn in range(2 if far else 1):
-            near = band + far * (side - 2 * side * turn)
-            row = shelf * BANDS + near
-            low, high = shelves.items.indptr[row], shelves.items.indptr[row + 1]
-            if not 0 <= near < BANDS or low == high:
+            near = bucket + far * (side - 2 * side * turn)
+            row = category * POPULARITY_BUCKETS + near
+            low, high = candidates.items.indptr[row], candidates.items.indptr[row + 1]
+            if not 0 <= near < POPULARITY_BUCKETS or low == high:
                 continue
             for _ in range(TRIES):
-                item = _draw(shelves.items, row, state)
-                if marks.item[item] != u:
+                item = _draw(candidates.items, row, state)
+                if latest.item[item] != user:
                     return item
             # Nearly all of them are had: the first that is not, from anywhere on.
             begin = int(_next(state) * (high - low))
             for k in range(high - low):
-                item = shelves.items.value[low + (begin + k) % (high - low)]
-                if marks.item[item] != u:
+                item = candidates.items.value[low + (begin + k) % (high - low)]
+                if latest.item[item] != user:
                     return item
     for _ in range(TRIES):
-        item = int(_next(state) * len(shelves.shelf))
-        if marks.item[item] != u:
+        item = int(_next(state) * len(candidates.category))
+        if latest.item[item] != user:
             return item
     return item
 
 
 @njit(inline="always")
-def _place(shelves, outline, items, a, e, at):  # type: ignore[no-untyped-def]
-    """`place` of `_follower` as the outline has it at the place `at`, for a user whose events a … e - 1 are filled."""
-    shelf, first = -1, outline.shelf[at]
-    if first == e - a:
-        shelf = HERE
-    elif 0 <= first < e - a:
-        shelf = shelves.shelf[items[a + first]]
-    return shelf, outline.aisle[at], outline.band[at], outline.peak[at]
+def _slot(candidates, outline, items, event, at):  # type: ignore[no-untyped-def]
+    """The slot at the row `at` of the outlines, for a user whose events before `event` are filled."""
+    category, first = NEW, outline.same_category[at]
+    if first == event.place - event.first:
+        category = HERE
+    elif 0 <= first < event.place - event.first:
+        category = candidates.category[items[event.first + first]]
+    return Slot(category, outline.parent[at], outline.bucket[at], outline.peak[at])
 
 
 @njit(inline="always")
-def outlined(shelves, outline, plan, items, u, e, state):  # type: ignore[no-untyped-def]
-    """What the outline of user u says of its event e: (item, or -1 where a new one is wanted; what is wanted).
-
-    What is wanted: (`place` of `_follower`, which of the events before it is known to follow, `place` of the next event
-    whose nearest known step is from this one, and how far off it is, 0 where none is).
-    """
-    a = plan.offsets[u]
-    at = outline.offsets[plan.template[u]] + e - a
-    item, heir = -1, 0
-    if outline.same[at] >= 0:
-        item = items[a + outline.same[at]]
-    elif e == a and len(plan.start):
+def outlined(candidates, outline, plan, items, event, state):  # type: ignore[no-untyped-def]
+    """What the outline says of an event: (item, or -1 where a new one is wanted; what is `Wanted`)."""
+    user, first, e = event
+    at = outline.offsets[plan.template[user]] + e - first
+    item, ahead = -1, 0
+    if outline.same_item[at] >= 0:
+        item = items[first + outline.same_item[at]]
+    elif e == first and len(plan.start):
         item = plan.start[int(_next(state) * len(plan.start))]
-    for far in range(1, min(REACH, plan.offsets[u + 1] - 1 - e) + 1 if item < 0 else 0):
-        if lowest(outline.after[at + far]) == far:
-            heir = far
+    for far in range(1, min(REACH, plan.offsets[user + 1] - 1 - e) + 1 if item < 0 else 0):
+        if lowest(outline.predecessors[at + far]) == far:
+            ahead = far
             break
-    here = _place(shelves, outline, items, a, e, at)
-    return item, (here, outline.after[at], _place(shelves, outline, items, a, e, at + heir), heir)
+    slot = _slot(candidates, outline, items, event, at)
+    next_slot = _slot(candidates, outline, items, event, at + ahead)
+    return item, Wanted(slot, outline.predecessors[at], next_slot, ahead)
 
 
 @njit(inline="always")
-def _leads(shelves, marks, item, u, place, state):  # type: ignore[no-untyped-def]
-    """Whether one draw of what follows the item is such as `place` wants: so often as it is, the item is kept."""
-    shelf, aisle, band, peak = place
-    if shelf == HERE:
-        shelf = shelves.shelf[item]
-    return _follower(shelves, marks, item, u, (shelf, aisle, band, peak), 1, state) >= 0
+def _leads(candidates, latest, item, user, slot, state):  # type: ignore[no-untyped-def]
+    """Whether one draw of what follows the item fits the next slot: so often as it does, the item is kept."""
+    category = candidates.category[item] if slot.category == HERE else slot.category
+    own = Slot(category, slot.parent, slot.bucket, slot.peak)
+    return _follower(candidates, latest, item, user, own, 1, state) >= 0
 
 
 @njit(inline="always")
-def _drawn(shelves, marks, items, u, span, place, after, state):  # type: ignore[no-untyped-def]
-    """Draw an item for the event e of user u; `span`: (where the user's events begin, e)."""
-    (a, e), item = span, -1
-    if after:
-        item = _known(shelves, marks, items, u, e, place, after, state)
-        for back in range(1, min(REACH, e - a) + 1):
+def _candidate(candidates, latest, items, event, wanted, state):  # type: ignore[no-untyped-def]
+    """Draw an item that fits its slot: such as followed the events before it, else any of its category and bucket."""
+    user, first, e = event
+    item = -1
+    if wanted.predecessors:
+        item = _known(candidates, latest, items, event, wanted, state)
+        for back in range(1, min(REACH, e - first) + 1):
             if item < 0:
-                item = _follower(shelves, marks, items[e - back], u, place, MANY, state)
+                row = items[e - back]
+                item = _follower(candidates, latest, row, user, wanted.slot, MANY, state)
     if item < 0:
-        shelf, _, band, _ = place
-        if shelf < 0:
-            shelf = _new_shelf(shelves, marks, items[e - 1] if e > a else -1, u, place, state)
-        item = _other_item(shelves, marks, u, shelf, band, state)
+        category = wanted.slot.category
+        if category < 0:
+            before = items[e - 1] if e > first else -1
+            category = _new_category(candidates, latest, before, user, wanted.slot, state)
+        item = _other_item(candidates, latest, user, category, wanted.slot.bucket, state)
     return item
 
 
 @njit(inline="always")
-def proposed(shelves, marks, items, u, span, wanted, tries, state):  # type: ignore[no-untyped-def]
-    """Draw an item for the event e of user u that leads on to the next where that is known to follow it.
+def proposed(candidates, latest, items, event, wanted, tries, state):  # type: ignore[no-untyped-def]
+    """Draw an item that leads on to the next where that is known to follow it; `tries`: how many are drawn at most.
 
-    `span`: (where the user's events begin, e); `wanted`: see `outlined`; `tries`: how many are drawn at most until one
-    leads on.
+    A candidate is kept with the chance that what follows it fits the next slot: rejection makes the two a pair as
+    likely as it is in the log, though they are drawn one after the other, and needs no table of pairs.
     """
-    place, after, then, heir = wanted
     item = -1
-    for t in range(tries if heir else 1):
-        item = _drawn(shelves, marks, items, u, span, place, after, state)
-        if heir == 0 or t == tries - 1 or _leads(shelves, marks, item, u, then, state):
+    for t in range(tries if wanted.ahead else 1):
+        item = _candidate(candidates, latest, items, event, wanted, state)
+        last = wanted.ahead == 0 or t == tries - 1
+        if last or _leads(candidates, latest, item, event.user, wanted.next_slot, state):
             break
     return item
 
 
 @kernel
-def _fill(shelves, outline, plan, part, buffers, items):  # type: ignore[no-untyped-def]
-    """Fill the outlines first … last - 1 of `part` = (seed, first, last, tries); `buffers`: (state, marks)."""
-    (seed, first, last, tries), (state, marks) = part, buffers
-    for u in range(first, last):
-        _begin(state, seed, u)
-        a = plan.offsets[u]
-        for e in range(a, plan.offsets[u + 1]):
-            item, wanted = outlined(shelves, outline, plan, items, u, e, state)
+def _fill(candidates, outline, plan, users, tries, state, latest, items):  # type: ignore[no-untyped-def]
+    """Fill the outlines of some users.
+
+    Why outlines: how a person shops, when, how often again, how broadly and how much off the beaten track, hangs
+    together over all events, and whatever draws them one by one loses it. An outline keeps it whole and leaves open
+    which items, which is what must not be copied. Event after event gets the item it had before, or a new candidate.
+    """
+    for u in range(users.first, users.last):
+        _begin(state, users.seed, u)
+        first = plan.offsets[u]
+        for e in range(first, plan.offsets[u + 1]):
+            event = Event(u, first, e)
+            item, wanted = outlined(candidates, outline, plan, items, event, state)
             if item < 0:
-                item = proposed(shelves, marks, items, u, (a, e), wanted, tries, state)
-            put(shelves, marks, items, u, e, item)
+                item = proposed(candidates, latest, items, event, wanted, tries, state)
+            put(candidates, latest, items, event, item)

@@ -1,10 +1,9 @@
-"""Users as latent vectors: how histories are read into them, and how items are drawn from them."""
+"""Users as latent vectors: what is known of those to draw, and how items are drawn from their vectors."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Any, NamedTuple, Self
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba import njit
@@ -12,19 +11,16 @@ from threadpoolctl import threadpool_limits
 
 from wareloom.core.kernel import kernel
 from wareloom.core.run import Run
-from wareloom.errors import require
-from wareloom.neural import torch
-from wareloom.neural.training import Training, seeded, train
-from wareloom.neural.weights import loaded
-from wareloom.shop import Log
-from wareloom.synthesis.behaviour._fill import new_marks, outlined, proposed, put
+from wareloom.neural.training import seeded
+from wareloom.synthesis.behaviour._candidates import Candidates
+from wareloom.synthesis.behaviour._fill import Event, Latest, new_latest, outlined, proposed, put
 from wareloom.synthesis.behaviour._outline import Outline
-from wareloom.synthesis.behaviour._shelves import Shelves
 from wareloom.synthesis.behaviour._walk import (
     TRIES,
+    AliasTables,
     Model,
     Plan,
-    Table,
+    Users,
     _begin,
     _draw,
     _next,
@@ -33,150 +29,12 @@ from wareloom.synthesis.behaviour._walk import (
     new_state,
 )
 
-F = torch.nn.functional
 BLOCK = 512
 """Users that are decoded at a time, at most"""
 CHANCES = 8_000_000
 """Chances of items that a thread holds at a time: 32 MB"""
 LIFTS = 8
 """Draws among which one is chosen by how much more a user likes it than others do"""
-
-
-Rule = tuple[str, Callable[[Any], bool], str]
-"""A setting, what must hold of it, and how that is said"""
-
-
-def checked(name: str, settings: Any, *rules: Rule) -> None:
-    """Raise `SettingError` for the first setting that its rule does not hold of."""
-    for field, holds, wanted in rules:
-        require(name, field, getattr(settings, field), holds(getattr(settings, field)), wanted)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Coding:
-    """How the coder is made and learns: the settings of `vae`, which see."""
-
-    latent_size: int
-    hidden_size: int
-    beta: float
-    dropout: float
-    epochs: int
-    batch_size: int
-    learning_rate: float
-    anneal: float = 0.5
-
-    @classmethod
-    def of(cls, settings: Any) -> Self:
-        """Take these fields from the settings of a synthesizer; what it lacks is as `vae` has it."""
-        return cls(
-            **{
-                name: getattr(settings, name)
-                for name in cls.__dataclass_fields__
-                if hasattr(settings, name)
-            }
-        )
-
-    def net(self, items: int, weights: dict[str, np.ndarray] | None = None) -> Coder:
-        """A coder over so many items, new or with the given weights."""
-        net = Coder(items, self.hidden_size, self.latent_size, self.dropout)
-        return loaded(net, weights) if weights else net.eval()
-
-    def fit(self, log: Log, run: Run, purpose: str) -> tuple[Coder, list[dict[str, float]]]:
-        """Train a coder on users who all have events: the coder and how its loss went. Call it where torch is seeded.
-
-        `run` must have one thread for the same bytes everywhere.
-        """
-        net = self.net(len(log.items))
-
-        def batches(epoch: int) -> Iterator[tuple[Any, ...]]:
-            share = 1.0 if self.anneal == 0 else min(1.0, epoch / (self.anneal * self.epochs))
-            order = run.rng(purpose, "epoch", epoch).permutation(len(log.users))
-            for start in range(0, len(order), self.batch_size):
-                part = log.select(order[start : start + self.batch_size])
-                yield (*bags(part.offsets, part.item), torch.tensor(self.beta * share))
-
-        how = Training(learning_rate=self.learning_rate, epochs=self.epochs)
-        history = train(net, batches, net.loss, how, run)
-        return net.cpu(), history
-
-
-RULES: tuple[Rule, ...] = (
-    *(
-        (name, lambda v: v >= 1, "1 or more")
-        for name in ("latent_size", "hidden_size", "epochs", "batch_size")
-    ),
-    *((name, lambda v: v > 0, "a number above 0") for name in ("temperature", "learning_rate")),
-    ("beta", lambda v: v >= 0, "0 or more"),
-    ("dropout", lambda v: 0 <= v < 1, "a share below 1"),
-    ("order", lambda v: 0 <= v <= 1, "a share"),
-)
-"""What holds of the settings of all who have a coder"""
-
-
-class Coder(torch.nn.Module):  # type: ignore[misc]
-    """Encoder and decoder over bags of items: a multinomial autoencoder. Liang et al. (2018)."""
-
-    def __init__(self, items: int, hidden: int, latent: int, dropout: float) -> None:
-        super().__init__()
-        self.dropout = dropout
-        self.item = torch.nn.EmbeddingBag(items, hidden, mode="sum", include_last_offset=False)
-        self.code = torch.nn.Linear(hidden, 2 * latent)
-        self.wide, self.out = torch.nn.Linear(latent, hidden), torch.nn.Linear(hidden, items)
-        torch.nn.init.normal_(self.item.weight, std=hidden**-0.5)
-
-    def encode(self, item: Any, start: Any) -> tuple[Any, Any]:
-        """Items [events] and where each user begins [users] → mean and log variance, each [users, latent].
-
-        A user's items are added up and divided by the root of their number; some are hidden in training.
-        """
-        weight = torch.ones(len(item), device=item.device)
-        if self.training and self.dropout:
-            weight = (torch.rand(len(item), device=item.device) >= self.dropout).float() / (
-                1 - self.dropout
-            )
-        size = _sizes(item, start).clamp_min(1).float()
-        read = self.item(item, start, per_sample_weights=weight) / size.sqrt()[:, None]
-        mean, log_variance = self.code(torch.tanh(read)).chunk(2, dim=1)
-        return mean, log_variance.clamp(-10, 5)
-
-    def decode(self, z: Any) -> Any:
-        """Latent vectors [users, latent] → logits of all items [users, items]."""
-        return self.out(torch.tanh(self.wide(z)))
-
-    def loss(self, batch: tuple[Any, ...]) -> Any:
-        """Negative log likelihood of the users' items, less for long users, and `beta` times the divergence."""
-        item, start, beta = batch
-        mean, log_variance = self.encode(item, start)
-        z = mean + torch.randn_like(mean) * (0.5 * log_variance).exp()
-        user = torch.repeat_interleave(
-            torch.arange(len(start), device=item.device), _sizes(item, start)
-        )
-        chance = F.log_softmax(self.decode(z), dim=1)[user, item]
-        likelihood = torch.zeros(len(start), device=item.device).index_add(0, user, chance)
-        return -likelihood.mean() + beta * divergence(mean, log_variance).mean()
-
-    def read(self, offsets: np.ndarray, item: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Mean and standard deviation of the latent vector of each user: float32 [users, latent]."""
-        self.eval()
-        with torch.inference_mode():
-            mean, log_variance = self.encode(*bags(offsets, item))
-            return mean.numpy(), (0.5 * log_variance).exp().numpy()
-
-
-def _sizes(item: Any, start: Any) -> Any:
-    return torch.diff(start, append=torch.tensor([len(item)], device=start.device))
-
-
-def divergence(mean: Any, log_variance: Any) -> Any:
-    """Kullback-Leibler divergence of N(mean, exp(log_variance)) from N(0, 1), summed over the numbers: [users]."""
-    return 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).sum(dim=1)
-
-
-def bags(offsets: np.ndarray, item: np.ndarray) -> tuple[Any, Any]:
-    """Items user after user, and where each user begins."""
-    return torch.from_numpy(item.astype(np.int64)), torch.from_numpy(
-        np.asarray(offsets[:-1], dtype=np.int64)
-    )
 
 
 def gather(
@@ -187,8 +45,8 @@ def gather(
     return places, item[np.repeat(offsets[users] - places[:-1], sizes) + np.arange(places[-1])]
 
 
-class Asked(NamedTuple):
-    """Some users whose latent vectors are wanted."""
+class UserBlock(NamedTuple):
+    """Users whose latent vectors are wanted at once."""
 
     rows: np.ndarray
     """int64 [users], their places in the plan"""
@@ -200,7 +58,37 @@ class Asked(NamedTuple):
     """int32, what the known ones had"""
 
 
-Latents = Callable[[Asked], np.ndarray]
+class Likes(NamedTuple):
+    """How much the users of a block like the items."""
+
+    chance: np.ndarray
+    """float32 [users, items], unnormalised chances under their vectors"""
+    usual: np.ndarray
+    """float32 [items], chances by popularity"""
+    order: float
+    """In chains, the share of known steps that lead where others went; in outlines, the power that lifts count to"""
+
+
+class Sums(NamedTuple):
+    """Room to draw from chances."""
+
+    state: np.ndarray
+    """uint64 [1], of the random stream"""
+    running: np.ndarray
+    """float64 [items], running sums of one user's chances"""
+
+
+class Room(NamedTuple):
+    """Room to fill outlines, and how long each item is sought."""
+
+    tries: int
+    """Items drawn at most until one leads on"""
+    state: np.ndarray
+    """uint64 [1], of the random stream"""
+    latest: Latest
+
+
+Latents = Callable[[UserBlock], np.ndarray]
 """Gives the vectors of a block of users: float32 [users, latent]"""
 
 
@@ -219,38 +107,35 @@ def walked(of: Any, plan: Plan, latents: Latents, run: Run) -> tuple[np.ndarray,
     usual = _usual(model.popular, of.weights_)
     size = max(1, min(BLOCK, CHANCES // len(usual)))
     seen, event = of._skeleton(plan, run)
-    outlines: tuple[Shelves, Outline] | None = of._fill() if len(plan.template) else None
+    outlines: tuple[Candidates, Outline] | None = of._fill() if len(plan.template) else None
 
     def work(first: int, last: int) -> None:
         for begin in range(first * size, min(n, last * size), size):
-            asked = _asked(plan, seed, np.arange(begin, min(n, begin + size)))
-            chance = _chances(latents(asked), of.weights_, of.temperature)
+            block = Users(seed, begin, min(n, begin + size))
+            known = _known_of(plan, seed, np.arange(block.first, block.last))
+            chance = _chances(latents(known), of.weights_, of.temperature)
             if outlines is None:
-                sums = new_state(), np.empty(chance.shape[1])
-                _choose(chance, plan, seen, (seed, begin, of.order), sums, (model, usual, items))
+                sums = Sums(new_state(), np.empty(chance.shape[1]))
+                likes = Likes(chance, usual, of.order)
+                _choose(likes, model, plan, seen, block, sums, items)
             else:
-                marks = new_state(), new_marks(outlines[0])
-                _fit_in(
-                    chance,
-                    plan,
-                    outlines,
-                    (seed, begin, 1.0 - of.order, of.look_ahead),
-                    marks,
-                    (usual, items),
-                )
+                likes = Likes(chance, usual, 1.0 - of.order)
+                latest = new_latest(outlines[0])
+                tries, state = of.look_ahead, new_state()
+                _fit_in(likes, *outlines, plan, block, Room(tries, state, latest), items)
 
     with threadpool_limits(1), seeded(run.with_(threads=1), "latent"):
         in_threads(work, -(-n // size), run.cores)
     return items, event
 
 
-def _asked(plan: Plan, seed: np.uint64, rows: np.ndarray) -> Asked:
+def _known_of(plan: Plan, seed: np.uint64, rows: np.ndarray) -> UserBlock:
     """Gather what the users of a block had, or begin with."""
     sizes = np.diff(plan.past_offsets)[rows]
     new = sizes == 0
     offsets, item = gather(plan.past_offsets, plan.past_item, rows[~new], sizes[~new])
     if len(plan.start) == 0 or not new.any():
-        return Asked(rows, ~new, offsets, item)
+        return UserBlock(rows, ~new, offsets, item)
     first = np.array([_first(plan.start, seed, u) for u in rows[new]], dtype=np.int32)
     sizes[new] = 1
     offsets = np.concatenate([[0], np.cumsum(sizes)])
@@ -258,7 +143,7 @@ def _asked(plan: Plan, seed: np.uint64, rows: np.ndarray) -> Asked:
     at_start = np.zeros(len(both), dtype=bool)
     at_start[offsets[:-1][new]] = True
     both[at_start], both[~at_start] = first, item
-    return Asked(rows, np.ones(len(rows), dtype=bool), offsets, both)
+    return UserBlock(rows, np.ones(len(rows), dtype=bool), offsets, both)
 
 
 def _chances(z: np.ndarray, w: dict[str, np.ndarray], temperature: float) -> np.ndarray:
@@ -270,7 +155,7 @@ def _chances(z: np.ndarray, w: dict[str, np.ndarray], temperature: float) -> np.
     return np.exp(logits, out=logits)
 
 
-def _usual(table: Table, weights: dict[str, np.ndarray]) -> np.ndarray:
+def _usual(table: AliasTables, weights: dict[str, np.ndarray]) -> np.ndarray:
     """The items' chances where nothing is known of a user, by popularity: float32 [items], all above 0."""
     share = np.zeros(len(weights["out.bias"]))
     np.add.at(share, table.value, table.accept)
@@ -285,14 +170,17 @@ def _first(start, seed, user):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _choose(chance, plan, seen, part, buffers, of):  # type: ignore[no-untyped-def]
-    """Draw the new items of a block of users from their chances, none twice if it can be helped; `buffers`: (state,
-    running sums)."""
-    (seed, first, order), (state, running), (model, usual, items) = part, buffers, of
+def _choose(likes, model, plan, seen, users, sums, items):  # type: ignore[no-untyped-def]
+    """Draw the new items of a block of users from their chances, none twice if it can be helped.
+
+    A vector says what a user likes, not in which order: so some steps, `likes.order` of those the log knows, lead where
+    others went from the last item, among what this user likes. What was had is drawn again a few times, and then taken.
+    """
+    chance, usual, state, running = likes.chance, likes.usual, sums.state, sums.running
     width = chance.shape[1]
     for r in range(chance.shape[0]):
-        u = first + r
-        _begin(state, seed, u)
+        u = users.first + r
+        _begin(state, users.seed, u)
         total = 0.0
         for i in range(width):
             total += chance[r, i]
@@ -308,11 +196,11 @@ def _choose(chance, plan, seen, part, buffers, of):  # type: ignore[no-untyped-d
                 items[e] = plan.start[int(_next(state) * len(plan.start))]
                 continue
             last = -1
-            if order > 0.0 and have + e > begin:
+            if likes.order > 0.0 and have + e > begin:
                 last = items[e - 1] if e > begin else plan.past_item[past + have - 1]
             for _ in range(TRIES):
                 item = -1
-                if last >= 0 and _next(state) < order * (1.0 - model.backoff[last]):
+                if last >= 0 and _next(state) < likes.order * (1.0 - model.backoff[last]):
                     item = _led(model.follow, last, chance[r], usual, state)
                 if item < 0:
                     item = min(
@@ -329,7 +217,9 @@ def _choose(chance, plan, seen, part, buffers, of):  # type: ignore[no-untyped-d
 
 
 @njit(inline="always")
-def _led(follow: Table, last: int, chance: np.ndarray, usual: np.ndarray, state: np.ndarray) -> int:
+def _led(
+    follow: AliasTables, last: int, chance: np.ndarray, usual: np.ndarray, state: np.ndarray
+) -> int:
     """Draw what follows `last`, times how much likelier it is for this user than for others; -1 where nothing does.
 
     The product is sampled by importance: some draws of what follows, one of them chosen by its lift.
@@ -347,25 +237,26 @@ def _led(follow: Table, last: int, chance: np.ndarray, usual: np.ndarray, state:
 
 
 @kernel
-def _fit_in(chance, plan, outlines, part, buffers, of):  # type: ignore[no-untyped-def]
-    """Fill the outlines of a block of users with items that fit both outline and user; `buffers`: (state, marks)."""
-    (shelves, outline), (seed, first, power, tries), (state, marks), (usual, items) = (
-        outlines,
-        part,
-        buffers,
-        of,
-    )
+def _fit_in(likes, candidates, outline, plan, users, room, items):  # type: ignore[no-untyped-def]
+    """Fill the outlines of a block of users with items that fit both outline and user.
+
+    What the outline admits cannot be added up, item by item, for each slot. So some candidates are drawn as `markov`
+    draws them, and one of these is chosen by how much likelier the vector makes it than popularity does: importance
+    sampling of the product of both.
+    """
+    chance, usual, state, latest = likes.chance, likes.usual, room.state, room.latest
     for r in range(chance.shape[0]):
-        u = first + r
-        _begin(state, seed, u)
-        a = plan.offsets[u]
-        for e in range(a, plan.offsets[u + 1]):
-            item, wanted = outlined(shelves, outline, plan, items, u, e, state)
+        u = users.first + r
+        _begin(state, users.seed, u)
+        first = plan.offsets[u]
+        for e in range(first, plan.offsets[u + 1]):
+            event = Event(u, first, e)
+            item, wanted = outlined(candidates, outline, plan, items, event, state)
             total = 0.0
             for _ in range(LIFTS if item < 0 else 0):
-                other = proposed(shelves, marks, items, u, (a, e), wanted, tries, state)
-                lift = (chance[r, other] / usual[other] + 1e-30) ** power
+                other = proposed(candidates, latest, items, event, wanted, room.tries, state)
+                lift = (chance[r, other] / usual[other] + 1e-30) ** likes.order
                 total += lift
                 if item < 0 or _next(state) * total < lift:
                     item = other
-            put(shelves, marks, items, u, e, item)
+            put(candidates, latest, items, event, item)

@@ -12,10 +12,10 @@ from wareloom.shop import Log
 from wareloom.shop.categories import path_codes, telling_codes
 from wareloom.shop.log import NO_TIME
 from wareloom.synthesis.behaviour._rhythm import resolution, session_starts
-from wareloom.synthesis.behaviour._walk import Plan, _begin, _next, in_threads, new_state
+from wareloom.synthesis.behaviour._walk import Plan, Users, _begin, _next, in_threads, new_state
 
-BANDS = 20
-"""Bands of popularity by powers of two: 0 for items that nobody chose, 1 for one event, 2 for two or three, …"""
+POPULARITY_BUCKETS = 20
+"""Buckets of popularity by powers of two: 0 for items that nobody chose, 1 for one event, 2 for two or three, …"""
 DAY = 86_400_000_000
 """Microseconds of a day"""
 
@@ -31,63 +31,64 @@ class Outline(NamedTuple):
     """bool [events], whether a session begins"""
     event: np.ndarray
     """int8 [events], kinds"""
-    same: np.ndarray
+    same_item: np.ndarray
     """int32 [events], place of the user's first event on the same item; -1 where the item is new"""
-    shelf: np.ndarray
+    same_category: np.ndarray
     """int32 [events], place of the user's first event in the same category; -1 where it is new"""
-    aisle: np.ndarray
-    """int32 [events], category at the level above"""
-    band: np.ndarray
-    """int8 [events], popularity of the item among the others"""
+    parent: np.ndarray
+    """int32 [events], parent category"""
+    bucket: np.ndarray
+    """int8 [events], popularity bucket of the item among the other users"""
     peak: np.ndarray
-    """int8 [events], highest band of the user's events in the category"""
-    after: np.ndarray
-    """uint8 [events], which of the events before it the item is known to follow with others, see `known_before`"""
+    """int8 [events], highest popularity bucket of the user's events in the category"""
+    predecessors: np.ndarray
+    """uint8 [events], which of the events before it the item is known to follow, see `known_predecessors`"""
     weight: np.ndarray
     """float64 [users], how often each is drawn beside the others"""
     bounds: np.ndarray
     """int64 [4]: earliest and latest time, resolution, and by which step users are moved in time (0: not at all)"""
 
 
-def bands(counts: np.ndarray) -> np.ndarray:
-    """Band of popularity of items with so many events: int8."""
-    return np.minimum(np.ceil(np.log2(np.maximum(counts, 0) + 1.0)), BANDS - 1).astype(np.int8)
+def popularity_buckets(counts: np.ndarray) -> np.ndarray:
+    """Popularity bucket of items with so many events: int8."""
+    bucket = np.ceil(np.log2(np.maximum(counts, 0) + 1.0))
+    return np.minimum(bucket, POPULARITY_BUCKETS - 1).astype(np.int8)
 
 
-def places(catalogue: pl.DataFrame, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Category of each item, and the level above of each category: int32 [items], int32 [categories].
+def categories_of(catalogue: pl.DataFrame, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Category of each item, and parent of each category: int32 [items], int32 [categories].
 
-    Items without a category are one category. The level above is the first that tells items apart.
+    Items without a category are one category. The parent is of the first level that tells items apart.
     """
     if "category" not in catalogue.columns:
         return np.zeros(len(counts), np.int32), np.zeros(1, np.int32)
     above = telling_codes(catalogue["category"], counts)
     above = np.zeros(len(counts), np.int32) if above is None else above + 1
-    names, shelf = np.unique(path_codes(catalogue["category"]), return_inverse=True)
-    aisle = np.zeros(len(names), np.int32)
-    aisle[shelf] = above
-    return shelf.astype(np.int32), aisle
+    names, category = np.unique(path_codes(catalogue["category"]), return_inverse=True)
+    parent = np.zeros(len(names), np.int32)
+    parent[category] = above
+    return category.astype(np.int32), parent
 
 
 def fit_outline(
-    log: Log, places: tuple[np.ndarray, np.ndarray], counts: np.ndarray, weight: np.ndarray
+    log: Log, categories: tuple[np.ndarray, np.ndarray], counts: np.ndarray, weight: np.ndarray
 ) -> Outline:
     """Take the outlines of all users with events; a user is drawn as often as its last event weighs, float [events].
 
-    `places`: category of each item and the level above, see `places`; `counts`: events of each item. `after` is left
-    empty.
+    `categories`: of each item, and the parent of each, see `categories_of`; `counts`: events of each item.
+    `predecessors` is left empty. The bucket is that of the others' events: a user who alone bought an item, often,
+    would else be told by its popularity.
     """
-    shelf, aisle = places
+    category, parent = categories
     users = np.flatnonzero(log.lengths() > 0)
     whose = weight[log.offsets[users + 1] - 1].astype(np.float64)
     log = log.select(users)
     user, item = log.user, log.item
-    rows = pl.DataFrame({"u": user, "i": item, "s": shelf[item], "all": counts[item]})
+    rows = pl.DataFrame({"u": user, "i": item, "c": category[item], "all": counts[item]})
     rows = rows.with_columns(others=pl.col("all") - pl.len().over("u", "i"))
-    band = bands(rows["others"].to_numpy())
-    peak = (
-        rows.with_columns(band=band).select(pl.col("band").max().over("u", "s"))["band"].to_numpy()
-    )
+    bucket = popularity_buckets(rows["others"].to_numpy())
+    rows = rows.with_columns(bucket=bucket)
+    peak = rows.select(pl.col("bucket").max().over("u", "c"))["bucket"].to_numpy()
     known = log.time[log.time != NO_TIME]
     bounds = np.array([0, 0, 1, 0], dtype=np.int64)
     if log.timed and len(known):
@@ -100,9 +101,9 @@ def fit_outline(
         session_starts(log),
         log.event,
         _first_with(user, item, log.offsets),
-        _first_with(user, shelf[item], log.offsets),
-        aisle[shelf[item]],
-        band,
+        _first_with(user, category[item], log.offsets),
+        parent[category[item]],
+        bucket,
         peak,
         np.zeros(len(item), np.uint8),
         whose,
@@ -163,7 +164,7 @@ def clock_outlines(
     """
     times = np.empty(plan.offsets[-1], dtype=np.int64)
     in_threads(
-        lambda a, b: _time(outline, plan, (seed, a, b, jitter), new_state(), times),
+        lambda a, b: _time(outline, plan, Users(seed, a, b), jitter, new_state(), times),
         len(plan.template),
         cores,
     )
@@ -191,11 +192,16 @@ def _stretched(gap, steps, factor, state):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _time(outline, plan, part, state, times):  # type: ignore[no-untyped-def]
-    seed, first, last, jitter = part
+def _time(outline, plan, users, jitter, state, times):  # type: ignore[no-untyped-def]
+    """Time some users of a plan: the last event first, and back from it gap by gap.
+
+    A log that grows is cut off at its end, so that last events are the surer anchor. A shopper keeps the rhythm of a
+    real one, hours and weekdays too, which no table of gaps would give; moved and stretched it is that user's no more.
+    What would begin before the first time fitted keeps the real times: to squeeze it would make gaps that nobody had.
+    """
     earliest, latest, resolution, step = outline.bounds
-    for u in range(first, last):
-        _begin(state, seed, u)
+    for u in range(users.first, users.last):
+        _begin(state, users.seed, u)
         a, b, t = plan.offsets[u], plan.offsets[u + 1], outline.offsets[plan.template[u]]
         end = outline.time[t + b - a - 1]
         if end == NO_TIME:

@@ -12,6 +12,7 @@ from wareloom.shop import Log
 from wareloom.shop.log import NO_TIME
 from wareloom.synthesis.behaviour._walk import (
     BUCKETS,
+    Users,
     _begin,
     _bucket,
     _next,
@@ -148,7 +149,7 @@ def clock(rhythm: Rhythm, visits: Visits, seed: np.uint64, cores: int) -> np.nda
     """
     times = np.empty(visits.offsets[-1], dtype=np.int64)
     in_threads(
-        lambda a, b: _clock(rhythm, visits, (seed, a, b), new_state(), times),
+        lambda a, b: _clock(rhythm, visits, Users(seed, a, b), new_state(), times),
         len(visits.after),
         cores,
     )
@@ -156,12 +157,14 @@ def clock(rhythm: Rhythm, visits: Visits, seed: np.uint64, cores: int) -> np.nda
 
 
 @kernel
-def _clock(rhythm, visits, part, state, times):  # type: ignore[no-untyped-def]
-    """Time the users first … last - 1 of `part` = (seed, first, last)."""
-    seed, first, last = part
+def _clock(rhythm, visits, users, state, times):  # type: ignore[no-untyped-def]
+    """Time the events of some users: gaps are added up first, and then moved to where the user ends or goes on.
+
+    How far apart sessions are is drawn by how many there are: who comes often comes soon again.
+    """
     earliest, resolution = rhythm.bounds[0], rhythm.bounds[1]
-    for u in range(first, last):
-        _begin(state, seed, u)
+    for u in range(users.first, users.last):
+        _begin(state, users.seed, u)
         bucket = _bucket(visits.sessions[u + 1] - visits.sessions[u])
         fresh = visits.after[u] < 0
         end = _quantile(rhythm.last[bucket], state) if fresh else 0.0

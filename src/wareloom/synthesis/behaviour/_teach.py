@@ -10,7 +10,9 @@ from numba import njit
 from wareloom.core.kernel import kernel
 from wareloom.rankers.neighbourhood import Neighbourhood, put_in_order
 from wareloom.synthesis.behaviour._walk import (
+    AliasTables,
     Plan,
+    Users,
     _begin,
     _draw,
     _next,
@@ -49,6 +51,8 @@ class Knowledge(NamedTuple):
 class Draw(NamedTuple):
     """How an item is drawn from the scores."""
 
+    starts: AliasTables
+    """One row: first items"""
     top: int
     """Best items that can be drawn"""
     power: float
@@ -100,38 +104,6 @@ def _same_before(offsets, items, past_offsets, past, found):  # type: ignore[no-
                         break
 
 
-def teach(
-    knowledge: Knowledge,
-    plan: Plan,
-    seen: np.ndarray,
-    starts: tuple[object, Draw],
-    seed: np.uint64,
-    cores: int,
-) -> np.ndarray:
-    """Draw the items of all users of `plan`: int32 [events], the same whatever the number of cores.
-
-    `seen`: what `same_before` says, so that events on one item stay on one item; `starts`: the alias table of first
-    items and how to draw.
-    """
-    items = np.empty(plan.offsets[-1], dtype=np.int32)
-    width, longest = len(knowledge.prior), longest_history(plan)
-    none = -1 if len(knowledge.item) * MANY > width * width else 0
-
-    def part(first: int, last: int) -> None:
-        best = np.empty(starts[1].top, np.int32), np.empty(starts[1].top, np.float64)
-        buffers = (
-            new_state(),
-            np.empty(longest, np.int32),
-            _new_sums(knowledge),
-            np.full(width, -1, np.int32),
-            best,
-        )
-        _teach(knowledge, plan, (seen, *starts, none), (seed, first, last), buffers, items)
-
-    in_threads(part, len(plan.offsets) - 1, cores)
-    return items
-
-
 class Sums(NamedTuple):
     """Sums of the tables' rows over a user's history, kept from event to event: one row a table and event is added."""
 
@@ -147,6 +119,50 @@ class Sums(NamedTuple):
     """float32 [items], room for all tables together"""
 
 
+class Room(NamedTuple):
+    """Room to draw the items of one user after the other."""
+
+    state: np.ndarray
+    """uint64 [1], of the random stream"""
+    history: np.ndarray
+    """int32 [longest history], the user's items so far, oldest first"""
+    latest: np.ndarray
+    """int32 [items], the latest user to have each item; -1 for none"""
+    best: np.ndarray
+    """int32 [top], the items with the highest scores"""
+    score: np.ndarray
+    """float64 [top], their scores"""
+    none: int
+    """How many items have sums where none has: 0, or -1 where it is not kept which have, and all are looked at"""
+
+
+def teach(
+    knowledge: Knowledge, plan: Plan, seen: np.ndarray, draw: Draw, seed: np.uint64, cores: int
+) -> np.ndarray:
+    """Draw the items of all users of `plan`: int32 [events], the same whatever the number of cores.
+
+    `seen`: what `same_before` says, so that events on one item stay on one item.
+    """
+    items = np.empty(plan.offsets[-1], dtype=np.int32)
+    width, longest = len(knowledge.prior), longest_history(plan)
+    none = -1 if len(knowledge.item) * MANY > width * width else 0
+
+    def part(first: int, last: int) -> None:
+        room = Room(
+            new_state(),
+            np.empty(longest, np.int32),
+            np.full(width, -1, np.int32),
+            np.empty(draw.top, np.int32),
+            np.empty(draw.top, np.float64),
+            none,
+        )
+        sums = _new_sums(knowledge)
+        _teach(knowledge, plan, seen, draw, Users(seed, first, last), room, sums, items)
+
+    in_threads(part, len(plan.offsets) - 1, cores)
+    return items
+
+
 def _new_sums(knowledge: Knowledge) -> Sums:
     width, tables = len(knowledge.prior), len(knowledge.decay)
     return Sums(
@@ -159,44 +175,41 @@ def _new_sums(knowledge: Knowledge) -> Sums:
 
 
 @kernel
-def _teach(knowledge, plan, how, part, buffers, items):  # type: ignore[no-untyped-def]
-    """Walk the users first … last - 1 of `part` = (seed, first, last).
+def _teach(knowledge, plan, seen, draw, users, room, sums, items):  # type: ignore[no-untyped-def]
+    """Walk some users of a plan.
 
-    `how`: (as `teach` has it, the table of first items, how to draw, how many items have sums where none has: -1 where
-    all are looked at); `buffers`: (state, memory, sums, latest user who had each item, (best items, their scores)).
+    A ranker says best what to show next, and so what a likely shopper would take next: each new item is drawn among
+    its best ones. To take always the first would make all shoppers alike; the power says how far from that. Sums go on
+    from event to event, so that a step costs a row of each table, however long the history.
     """
-    (seen, starts, draw, none), (seed, first, last), (state, memory, sums, had, best) = (
-        how,
-        part,
-        buffers,
-    )
+    state, had = room.state, room.history
     width = len(knowledge.prior)
-    for u in range(first, last):
-        _begin(state, seed, u)
+    for u in range(users.first, users.last):
+        _begin(state, users.seed, u)
         a, b = plan.offsets[u], plan.offsets[u + 1]
         pa, pb = plan.past_offsets[u], plan.past_offsets[u + 1]
-        have, summed, n = pb - pa, 0, none
+        have, summed, n = pb - pa, 0, room.none
         for k in range(have):
-            memory[k] = plan.past_item[pa + k]
-            had[memory[k]] = u
+            had[k] = plan.past_item[pa + k]
+            room.latest[had[k]] = u
         for place in range(a, b):
             if seen[place] >= 0:
-                item = memory[seen[place]]
+                item = had[seen[place]]
             elif have == 0:
                 if len(plan.start):
                     item = plan.start[int(_next(state) * len(plan.start))]
                 elif _next(state) < draw.uniform:
                     item = int(_next(state) * width)
                 else:
-                    item = _draw(starts, 0, state)
+                    item = _draw(draw.starts, 0, state)
             else:
-                n = _sum(knowledge, memory, (summed, have), u, sums, n)
+                n = _sum(knowledge, had, (summed, have), u, sums, n)
                 summed = have
-                item = _pick_best(knowledge.prior, sums, n, had, u, best, draw.power, state)
+                item = _pick_best(knowledge.prior, sums, n, room, u, draw.power)
                 if item < 0:
-                    item = _draw(starts, 0, state)
-            items[place] = memory[have] = item
-            had[item] = u
+                    item = _draw(draw.starts, 0, state)
+            items[place] = had[have] = item
+            room.latest[item] = u
             have += 1
         _forget(sums, n)
 
@@ -260,9 +273,9 @@ def _add(knowledge, t, row, weight, u, sums, n):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _pick_best(prior, sums, n, had, u, buffers, power, state):  # type: ignore[no-untyped-def]
+def _pick_best(prior, sums, n, room, u, power):  # type: ignore[no-untyped-def]
     """Draw one of the best items of user u's sums by its score to a power; -1 where there is none."""
-    best, score = buffers
+    best, score, had = room.best, room.score, room.latest
     value, unit, told, width, filled = sums.value, sums.unit, sums.score, len(prior), 0
     if n >= 0:
         for k in range(n):
@@ -296,7 +309,7 @@ def _pick_best(prior, sums, n, had, u, buffers, power, state):  # type: ignore[n
     for i in range(filled):
         score[i] = score[i] ** power
         total += score[i]
-    at = _next(state) * total
+    at = _next(room.state) * total
     for i in range(filled):
         at -= score[i]
         if at < 0.0:

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import copy
-from typing import Any
+from abc import ABC, abstractmethod
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import polars as pl
 from scipy.spatial.distance import cdist
 
 from wareloom.core.run import Run
 from wareloom.neural import torch
-from wareloom.shop import Log
-from wareloom.synthesis.behaviour._latent import Asked, Coder, gather
+from wareloom.neural.training import seeded
+from wareloom.neural.weights import arrays
+from wareloom.shop import Log, Shop
+from wareloom.synthesis.behaviour._coder import Coder, Coding
+from wareloom.synthesis.behaviour._latent import UserBlock, gather, walked
+from wareloom.synthesis.behaviour._walk import Plan
 
 BLANK = 0.3
 """Share of the users of a batch, beside those drawn before their first event, of whom nothing is shown"""
@@ -41,8 +48,66 @@ class Vectors:
         shown[rng.random(n) < BLANK] = 0
         some = shown > 0
         offsets, item = gather(self.log.offsets, self.log.item, users[some], shown[some])
-        c = conditions(self.coder, self.space, Asked(users, some, offsets, item))
+        c = conditions(self.coder, self.space, UserBlock(users, some, offsets, item))
         return torch.from_numpy(x), torch.from_numpy(c)
+
+
+class Imagining(Coding, ABC):
+    """What those share that learn how users' vectors lie, and make new ones of noise; mixed in before `Markov`.
+
+    One implements `_learn_from`, which trains the network that makes them and keeps its weights, `_network`, which
+    builds it of these anew, and `_made`, which turns noise into vectors by it.
+    """
+
+    if TYPE_CHECKING:
+        name: str
+        catalogue_: pl.DataFrame
+
+    @abstractmethod
+    def _learn_from(self, vectors: Vectors, run: Run) -> None:
+        """Train on the vectors of real users, and keep what was learned."""
+
+    @abstractmethod
+    def _network(self) -> Any:
+        """The network that makes vectors, as it was trained."""
+
+    @abstractmethod
+    def _made(self, net: Any, noise: Any, c: Any) -> Any:
+        """Vectors, scaled [users, latent], of noise of that shape and conditions [users, latent + 1]."""
+
+    def _learn_vectors(self, shop: Shop, run: Run) -> None:
+        """Learn the autoencoder and then how its vectors lie.
+
+        On one thread: sums are of another order with more, and the same seed is to give the same bytes everywhere.
+        """
+        run = run.with_(threads=1)
+        log = Log.of(shop)
+        log = log.select(np.flatnonzero(log.lengths() > 0))
+        with run.limits(), seeded(run, self.name):
+            coder, self.coding_ = self.fitted_coder(log, run, self.name)
+            vectors = Vectors(coder, log)
+            self._learn_from(vectors, run)
+        self.weights_, self.space_ = arrays(coder), vectors.space
+        vars(self).pop("_nets", None)
+
+    @cached_property
+    def _nets(self) -> tuple[Coder, Any]:
+        """Coder and network, built anew once from the saved weights: a live session has no time for it."""
+        return self.coder(len(self.catalogue_), self.weights_), self._network()
+
+    def _walked(self, plan: Plan, run: Run) -> tuple[np.ndarray, np.ndarray]:
+        coder, net = self._nets
+
+        def latents(asked: UserBlock) -> np.ndarray:
+            # The noise hangs on where the block begins, so that the number of threads changes nothing.
+            shape, block = (len(asked.rows), self.latent_size), int(asked.rows[0])
+            noise = run.rng(self.name, "noise", block).standard_normal(shape, dtype=np.float32)
+            c = conditions(coder, self.space_, asked)
+            with torch.inference_mode():
+                x = self._made(net, torch.from_numpy(noise), torch.from_numpy(c))
+            return back(self.space_, x.numpy())
+
+        return walked(self, plan, latents, run)
 
 
 def space(mean: np.ndarray, spread: np.ndarray) -> np.ndarray:
@@ -73,7 +138,7 @@ def back(of: np.ndarray, x: np.ndarray) -> np.ndarray:
     return np.asarray(x * scale(of) + of[0], dtype=np.float32)
 
 
-def conditions(coder: Coder, of: np.ndarray, asked: Asked) -> np.ndarray:
+def conditions(coder: Coder, of: np.ndarray, asked: UserBlock) -> np.ndarray:
     """What the encoder says of what users had, scaled, and 1; zeros for those of whom nothing is known."""
     c = np.zeros((len(asked.rows), len(of)), dtype=np.float32)
     if asked.known.any():
@@ -142,13 +207,3 @@ def diversity(real: np.ndarray, fake: np.ndarray) -> dict[str, float]:
         "spread": float(own.sum() / max(among.sum(), 1e-12)),
         "energy": float(2 * between.mean() - (among.sum() + own.sum()) / pairs),
     }
-
-
-def begun(of: Any, coder: Coder, asked: Asked, run: Run) -> tuple[Any, Any]:
-    """What a block of users is made from: standard normal noise [users, latent], and conditions [users, latent + 1].
-
-    `of`: the synthesizer, with its `space_`. The noise hangs on where the block begins.
-    """
-    shape = len(asked.rows), of.latent_size
-    noise = run.rng(of.name, "noise", int(asked.rows[0])).standard_normal(shape, dtype=np.float32)
-    return torch.from_numpy(noise), torch.from_numpy(conditions(coder, of.space_, asked))

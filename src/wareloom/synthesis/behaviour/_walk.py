@@ -20,7 +20,7 @@ BUCKETS = 16
 """Buckets of a count by its power of two."""
 
 
-class Table(NamedTuple):
+class AliasTables(NamedTuple):
     """Alias tables (Walker 1977; Vose 1991) of many discrete distributions, row after row."""
 
     indptr: np.ndarray
@@ -36,11 +36,11 @@ class Table(NamedTuple):
 class Model(NamedTuple):
     """Everything a walk draws from."""
 
-    follow: Table
+    follow: AliasTables
     """Next item by item"""
-    popular: Table
+    popular: AliasTables
     """One row: items by popularity"""
-    start: Table
+    start: AliasTables
     """One row: first items"""
     backoff: np.ndarray
     """float32 [items], chance that the next item is drawn by popularity instead"""
@@ -69,16 +69,36 @@ class Plan(NamedTuple):
     """int64 [users], the outline that each user is to fill; empty where structure is drawn one by one"""
 
 
-def alias_table(counts: sparse.csr_matrix) -> Table:
+class Users(NamedTuple):
+    """Users of a plan that a kernel works on, and the seed of their random streams."""
+
+    seed: np.uint64
+    first: int
+    """Place of the first in the plan"""
+    last: int
+    """Place behind the last"""
+
+
+class Memory(NamedTuple):
+    """Room that a kernel needs while it walks one user after the other."""
+
+    state: np.ndarray
+    """uint64 [1], of the random stream"""
+    items: np.ndarray
+    """int32 [longest history], the user's items so far, oldest first"""
+
+
+def alias_tables(counts: sparse.csr_matrix) -> AliasTables:
     """Build the alias tables of the rows of `counts` (non-negative, need not sum to one)."""
     counts = counts.tocsr()
     indptr = counts.indptr.astype(np.int64)
     accept, alias = _alias(indptr, counts.data.astype(np.float64))
-    return Table(indptr, counts.indices.astype(np.int32), accept, alias)
+    return AliasTables(indptr, counts.indices.astype(np.int32), accept, alias)
 
 
 @njit(cache=True)
 def _alias(indptr: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Vose's method, row by row: what is too small is filled up by what is too large, in time linear in the entries."""
     accept = np.ones(len(weight), dtype=np.float32)
     alias = np.zeros(len(weight), dtype=np.int32)
     for r in range(len(indptr) - 1):
@@ -138,7 +158,8 @@ def _stream(seed: np.uint64, user: int) -> np.ndarray:
 
 
 @njit(inline="always")
-def _draw(table: Table, row: int, state: np.ndarray) -> int:
+def _draw(table: AliasTables, row: int, state: np.ndarray) -> int:
+    """Draw from one distribution by one random number: which column, and whether itself or its alias."""
     a = table.indptr[row]
     n = table.indptr[row + 1] - a
     u = _next(state) * n
@@ -150,6 +171,7 @@ def _draw(table: Table, row: int, state: np.ndarray) -> int:
 
 @njit(inline="always")
 def _pick(cumulative: np.ndarray, state: np.ndarray) -> int:
+    """Draw a place by cumulative chances."""
     u = _next(state) * cumulative[-1]
     for i in range(len(cumulative)):
         if u < cumulative[i]:
@@ -159,6 +181,7 @@ def _pick(cumulative: np.ndarray, state: np.ndarray) -> int:
 
 @njit(inline="always")
 def _bucket(n: int) -> int:
+    """Bucket of a count by its power of two."""
     b = 0
     while n > 1 and b < BUCKETS - 1:
         n >>= 1
@@ -167,12 +190,17 @@ def _bucket(n: int) -> int:
 
 
 @kernel
-def _other(model: Model, memory: np.ndarray, have: int, state: np.ndarray) -> int:
-    """Draw an item other than the last: one of the user's own, or a new one by what follows the last."""
-    last = memory[have - 1]
+def _other(model: Model, had: np.ndarray, have: int, state: np.ndarray) -> int:
+    """Draw an item other than the last: one of the user's own, or a new one by what follows the last.
+
+    What follows an item is backed off to popularity the more, the fewer times it was seen (Witten and Bell 1991). New
+    means new: what the user had is drawn again, from popularity at the end, but not for ever, since some shops are
+    smaller than their users' baskets.
+    """
+    last = had[have - 1]
     if _next(state) < model.repeat[_bucket(have)]:
         for _ in range(TRIES):
-            item = memory[have - 1 - int(_next(state) * min(have, LOOK_BACK))]
+            item = had[have - 1 - int(_next(state) * min(have, LOOK_BACK))]
             if item != last:
                 return item
     item = last
@@ -184,7 +212,7 @@ def _other(model: Model, memory: np.ndarray, have: int, state: np.ndarray) -> in
             item = _draw(model.popular, 0, state)
         seen = False
         for k in range(have - 1, max(-1, have - 1 - LOOK_BACK), -1):
-            if memory[k] == item:
+            if had[k] == item:
                 seen = True
                 break
         if not seen:
@@ -199,13 +227,8 @@ def walk(model: Model, plan: Plan, seed: np.uint64, cores: int) -> tuple[np.ndar
     longest = longest_history(plan)
 
     def part(first: int, last: int) -> None:
-        _walk(
-            model,
-            plan,
-            (seed, first, last),
-            (new_state(), np.empty(longest, np.int32)),
-            (items, events),
-        )
+        memory = Memory(new_state(), np.empty(longest, np.int32))
+        _walk(model, plan, Users(seed, first, last), memory, items, events)
 
     in_threads(part, len(plan.offsets) - 1, cores)
     return items, events
@@ -230,18 +253,20 @@ def in_threads(work: Callable[[int, int], None], users: int, cores: int) -> None
 
 
 @kernel
-def _walk(model, plan, part, buffers, found):  # type: ignore[no-untyped-def]
-    """Walk the users first … last - 1 of `part` = (seed, first, last); `buffers`: (state, memory), `found`: see
-    `walk`."""
-    (seed, first, last), (state, memory), (items, events) = part, buffers, found
-    kinds = len(model.first)
-    for u in range(first, last):
-        _begin(state, seed, u)
+def _walk(model, plan, users, memory, items, events):  # type: ignore[no-untyped-def]
+    """Walk some users of a plan, and write down their items and kinds of event.
+
+    The kind comes first, since it says whether the item is the same again: carts follow views of one item. Each user
+    has a stream of its own, so that it is the same whoever else is drawn, and by however many threads.
+    """
+    kinds, state, had = len(model.first), memory.state, memory.items
+    for u in range(users.first, users.last):
+        _begin(state, users.seed, u)
         a, b = plan.offsets[u], plan.offsets[u + 1]
         pa, pb = plan.past_offsets[u], plan.past_offsets[u + 1]
         have = pb - pa
         for k in range(have):
-            memory[k] = plan.past_item[pa + k]
+            had[k] = plan.past_item[pa + k]
         event = int(plan.past_event[pb - 1]) if have else 0
         for place in range(a, b):
             if have == 0:
@@ -253,7 +278,7 @@ def _walk(model, plan, part, buffers, found):  # type: ignore[no-untyped-def]
             else:
                 outcome = _pick(model.chain[event], state)
                 event = outcome % kinds
-                item = memory[have - 1] if outcome < kinds else _other(model, memory, have, state)
+                item = had[have - 1] if outcome < kinds else _other(model, had, have, state)
             items[place], events[place] = item, event
-            memory[have] = item
+            had[have] = item
             have += 1

@@ -11,6 +11,7 @@ from numba import njit
 
 from wareloom.core.family import RANKERS
 from wareloom.core.run import Run
+from wareloom.core.settings import Factor, Size
 from wareloom.errors import InputError, SettingError, near
 from wareloom.shop import Log, Shop
 from wareloom.shop.buckets import user_key
@@ -34,20 +35,20 @@ class Augment(Synthesizer):
 
     operations: dict[str, float] = field(default_factory=lambda: dict.fromkeys(OPERATIONS, 1.0))
     """How often each of crop, mask, reorder, substitute and insert is drawn, beside the others."""
-    crop: float = 0.6
+    crop: Factor = 0.6
     """Share of a history that is kept."""
-    mask: float = 0.3
+    mask: Factor = 0.3
     """Share of events that are dropped."""
-    reorder: float = 0.5
+    reorder: Factor = 0.5
     """Share of a history that is shuffled, in one run."""
-    substitute: float = 0.3
+    substitute: Factor = 0.3
     """Share of events whose item is changed for a related one."""
-    insert: float = 0.3
+    insert: Factor = 0.3
     """Share of events behind which a related item is put, at the same time."""
-    neighbours: int = 30
+    neighbours: Size = 30
     """Related items of each item; they are drawn by their similarity."""
 
-    def __post_init__(self) -> None:
+    def _check(self) -> None:
         for name, weight in self.operations.items():
             if name not in OPERATIONS:
                 raise SettingError(
@@ -59,13 +60,6 @@ class Augment(Synthesizer):
                 )
         if not sum(self.operations.values()) > 0:
             raise SettingError("augment: operations has no weight above 0: there is nothing to do.")
-        for name in OPERATIONS:
-            if not 0 < getattr(self, name) <= 1:
-                raise SettingError(
-                    f"augment: {name} is {getattr(self, name)}; give a share above 0, at most 1."
-                )
-        if self.neighbours < 1:
-            raise SettingError(f"augment: neighbours is {self.neighbours}; give 1 or more.")
 
     def fit(self, shop: Shop, run: Run | None = None) -> Self:
         """Keep events on known items, and learn which items are related; raises `InputError` where there are none."""
@@ -90,11 +84,7 @@ class Augment(Synthesizer):
 
     def sample(self, n: int, run: Run | None = None, given: Given | None = None) -> Shop:
         """Draw `n` real users with replacement, called ORIGIN/0, ORIGIN/1, …, and change each in one way."""
-        self._checked(n)
-        if given is not None and given != Given():
-            raise InputError(
-                "The synthesizer 'augment' cannot be conditioned; sample it without `given`."
-            )
+        self._checked(n, given)
         run = run or Run()
         rng, items = run.rng("augment"), self.catalogue_["item_id"]
         offsets = np.append(

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
 from wareloom.core.run import Run
+from wareloom.core.settings import NonNegative, Positive, ShareBelowOne, Size
 from wareloom.neural import torch
-from wareloom.neural.training import Training, seeded, train
+from wareloom.neural.training import Training, train
 from wareloom.neural.weights import arrays, loaded
-from wareloom.shop import Log, Shop
-from wareloom.synthesis.behaviour._latent import RULES, Asked, Coder, Coding, checked, walked
-from wareloom.synthesis.behaviour._vectors import Average, Perceptron, Vectors, back, begun
-from wareloom.synthesis.behaviour._walk import Plan
+from wareloom.shop import Shop
+from wareloom.synthesis.behaviour._vectors import Average, Imagining, Perceptron, Vectors
 from wareloom.synthesis.behaviour.markov import Markov
 
 OFFSET = 0.008
@@ -27,7 +26,7 @@ EVALUATIONS = 10
 
 
 @dataclass(kw_only=True, eq=False)
-class Diffusion(Markov):
+class Diffusion(Imagining, Markov):
     """Shoppers whose latent vectors are noise from which a network has taken the noise away, step by step.
 
     The autoencoder of `vae` reads users into vectors and draws items from them; a diffusion model learns where in that
@@ -39,106 +38,60 @@ class Diffusion(Markov):
     (2021); Ho and Salimans (2022); over latent vectors Rombach et al. (2022).
     """
 
-    steps: int = 8
-    """Steps in which noise becomes a vector."""
-    guidance: float = 1.0
-    """Weight of what was known of a user before: 1 as learned, above 1 more, 0 none."""
-    width: int = 256
-    """Width of the denoising network."""
-    depth: int = 2
-    """Its residual layers."""
-    updates: int = 4_000
-    """Its training steps, of `batch_size` users each."""
-    average: float = 0.999
-    """Decay of the moving average of its weights, which is what samples."""
-    denoiser_rate: float = 1e-3
-    """Highest step size of its training."""
-    latent_size: int = 64
-    """Numbers in a latent vector."""
-    hidden_size: int = 128
-    """Width of the autoencoder's layers."""
-    beta: float = 0.05
-    """Weight of the autoencoder's divergence from the normal; small leaves users further apart."""
-    dropout: float = 0.3
-    """Share of a user's items that are hidden from the encoder while it learns."""
-    epochs: int = 30
-    """Passes of the autoencoder over the users."""
-    batch_size: int = 256
-    """Users of an update."""
-    learning_rate: float = 2e-3
-    """Highest step size of the autoencoder."""
-    temperature: float = 0.9
-    """Below 1 likely items are drawn more often."""
-    order: float = 0.5
-    """How much it counts where others went next, 0 to 1: of outlines, what the user likes counts to the power of 1 less
-    this; in chains it is the share of steps known to the log that lead where others went, among what the user likes."""
+    quick: ClassVar[Mapping[str, Any]] = {
+        "epochs": 3,
+        "hidden_size": 8,
+        "latent_size": 4,
+        "updates": 20,
+        "width": 8,
+        "batch_size": 32,
+        "steps": 4,
+    }
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        ones = tuple(
-            (name, lambda v: v >= 1, "1 or more") for name in ("steps", "width", "depth", "updates")
-        )
-        checked(
-            "diffusion",
-            self,
-            *RULES,
-            *ones,
-            ("guidance", lambda v: v >= 0, "0 or more"),
-            ("average", lambda v: 0 <= v < 1, "a share below 1"),
-            ("denoiser_rate", lambda v: v > 0, "a number above 0"),
-        )
-        self._ready: tuple[Coder, Perceptron] | None = None
+    steps: Size = 8
+    """Steps in which noise becomes a vector."""
+    guidance: NonNegative = 1.0
+    """Weight of what was known of a user before: 1 as learned, above 1 more, 0 none."""
+    width: Size = 256
+    """Width of the denoising network."""
+    depth: Size = 2
+    """Its residual layers."""
+    updates: Size = 4_000
+    """Its training steps, of `batch_size` users each."""
+    average: ShareBelowOne = 0.999
+    """Decay of the moving average of its weights, which is what samples."""
+    denoiser_rate: Positive = 1e-3
+    """Highest step size of its training."""
 
     def fit(self, shop: Shop, run: Run | None = None) -> Self:
         """Learn structure and clock as `markov` does, the autoencoder, and the diffusion over its vectors."""
         super().fit(shop, run)
-        run = (run or Run()).with_(threads=1)
-        log = Log.of(shop)
-        log = log.select(np.flatnonzero(log.lengths() > 0))
-        with run.limits(), seeded(run, "diffusion"):
-            coder, self.coding_ = Coding.of(self).fit(log, run, "diffusion")
-            vectors = Vectors(coder, log)
-            net = _Denoising(self._net(), self.average)
-            how = Training(
-                learning_rate=self.denoiser_rate, epochs=EVALUATIONS, updates=self.updates
-            )
-
-            def batches(epoch: int) -> Iterator[Any]:
-                rng = run.rng("diffusion", "batches", epoch)
-                for _ in range(100):
-                    yield vectors.draw(self.batch_size, rng)
-
-            self.training_ = train(net, batches, net.loss, how, run)
-        self.weights_, self.space_, self.denoiser_ = (
-            arrays(coder),
-            vectors.space,
-            arrays(net.average.net),
-        )
-        self._ready = None
+        self._learn_vectors(shop, run or Run())
         return self
 
-    def _net(self) -> Perceptron:
+    def _learn_from(self, vectors: Vectors, run: Run) -> None:
+        """Train the denoiser; leaves `training_` and the average of its weights."""
+        net = _Denoising(self._untrained(), self.average)
+        how = Training(learning_rate=self.denoiser_rate, epochs=EVALUATIONS, updates=self.updates)
+
+        def batches(epoch: int) -> Iterator[Any]:
+            rng = run.rng("diffusion", "batches", epoch)
+            for _ in range(100):
+                yield vectors.draw(self.batch_size, rng)
+
+        self.training_ = train(net, batches, net.loss, how, run)
+        self.denoiser_ = arrays(net.average.net)
+
+    def _network(self) -> Any:
+        return loaded(self._untrained(), self.denoiser_)
+
+    def _untrained(self) -> Perceptron:
         return Perceptron(
             2 * self.latent_size + 1 + 2 * WAVES, self.width, self.depth, self.latent_size
         )
 
-    def _nets(self) -> tuple[Coder, Perceptron]:
-        """Coder and denoiser, built anew once from the saved weights: a live session has no time for it."""
-        if self._ready is None:
-            coder = Coding.of(self).net(len(self.catalogue_), self.weights_)
-            self._ready = coder, loaded(self._net(), self.denoiser_)
-        return self._ready
-
-    def _walked(self, plan: Plan, run: Run) -> tuple[np.ndarray, np.ndarray]:
-        coder, net = self._nets()
-
-        def latents(asked: Asked) -> np.ndarray:
-            noise, c = begun(self, coder, asked, run)
-            with torch.inference_mode():
-                x = ddim(lambda x, t: self._velocity(net, x, t, c), noise, self.steps)
-            return back(self.space_, x.numpy())
-
-        return walked(self, plan, latents, run)
+    def _made(self, net: Any, noise: Any, c: Any) -> Any:
+        return ddim(lambda x, t: self._velocity(net, x, t, c), noise, self.steps)
 
     def _velocity(self, net: Any, x: Any, t: float, c: Any) -> Any:
         """What the network says under its condition, drawn away from what it says without one."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 import polars as pl
@@ -31,16 +32,18 @@ class Exposures(Synthesizer):
     impressions has only those. What it adds to a log is what the model believes, and nothing that is not in the log.
     """
 
+    renamed: ClassVar[Mapping[str, str]] = {"settings_of_model": "click_settings"}
+
     clicks: Literal["logistic", "position", "constant"] = "logistic"
     """The model of clicks: logistic regression over all features, examination by position × attraction by item, or the
     share of clicks alone."""
-    settings_of_model: dict[str, Any] = field(default_factory=dict)
+    click_settings: dict[str, Any] = field(default_factory=dict)
     """Settings of the logistic regression."""
 
-    def __post_init__(self) -> None:
-        if self.clicks != "logistic" and self.settings_of_model:
+    def _check(self) -> None:
+        if self.clicks != "logistic" and self.click_settings:
             raise SettingError(
-                f"exposures: settings_of_model are for clicks='logistic', not for {self.clicks!r}."
+                f"exposures: click_settings are for clicks='logistic', not for {self.clicks!r}."
             )
 
     def fit(self, shop: Shop, run: Run | None = None) -> Self:
@@ -81,16 +84,12 @@ class Exposures(Synthesizer):
             return np.full(len(label), label.mean())
         if self.clicks == "position":
             return position_model(shown["position"], shown["item_id"], label)
-        model = RANKERS.make("logistic", **self.settings_of_model).fit(shop, run)
+        model = RANKERS.make("logistic", **self.click_settings).fit(shop, run)
         return np.asarray(model.predict(shop))
 
     def sample(self, n: int, run: Run | None = None, given: Given | None = None) -> Shop:
         """Show what `n` users, drawn with replacement, were shown, and draw their clicks."""
-        self._checked(n)
-        if given is not None and given != Given():
-            raise InputError(
-                "The synthesizer 'exposures' cannot be conditioned; sample it without `given`."
-            )
+        self._checked(n, given)
         rng = (run or Run()).rng("exposures")
         owners = self.events_["owner"].unique().sort()
         drawn = pl.DataFrame(

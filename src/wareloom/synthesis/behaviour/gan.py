@@ -3,29 +3,27 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 
 from wareloom.core.run import Run
+from wareloom.core.settings import NonNegative, Positive, ShareBelowOne, Size
 from wareloom.neural import torch
-from wareloom.neural.training import Training, seeded, train
+from wareloom.neural.training import Training, train
 from wareloom.neural.weights import arrays, loaded
-from wareloom.shop import Log, Shop
-from wareloom.synthesis.behaviour._latent import RULES, Asked, Coder, Coding, checked, walked
+from wareloom.shop import Shop
 from wareloom.synthesis.behaviour._vectors import (
     Average,
+    Imagining,
     Perceptron,
     Vectors,
-    back,
-    begun,
     diversity,
     scale,
 )
-from wareloom.synthesis.behaviour._walk import Plan
 from wareloom.synthesis.behaviour.markov import Markov
 
 F = torch.nn.functional
@@ -38,7 +36,7 @@ COVERAGE, SPREAD = 0.25, 0.5
 
 
 @dataclass(kw_only=True, eq=False)
-class GAN(Markov):
+class GAN(Imagining, Markov):
     """Shoppers whose latent vectors a generator made that a critic could not tell from those of real users.
 
     Items are many and discrete, so that no gradient passes through a choice of them: the game is played over the
@@ -54,57 +52,33 @@ class GAN(Markov):
     al. (2024).
     """
 
+    quick: ClassVar[Mapping[str, Any]] = {
+        "epochs": 3,
+        "hidden_size": 8,
+        "latent_size": 4,
+        "updates": 20,
+        "width": 8,
+        "batch_size": 32,
+    }
+
     loss: Literal["relativistic", "wasserstein"] = "relativistic"
     """How the players are judged: by pairs of a real and a generated pack, or by the distance of their means."""
-    pack: int = 2
+    pack: Size = 2
     """Users that the critic judges together."""
-    critic_steps: int = 2
+    critic_steps: Size = 2
     """Steps of the critic for each of the generator; for the Wasserstein loss rather 5."""
-    penalty: float = 0.2
+    penalty: NonNegative = 0.2
     """Weight of the penalty on the critic's gradient; for the Wasserstein loss rather 10."""
-    width: int = 256
+    width: Size = 256
     """Width of both networks."""
-    depth: int = 2
+    depth: Size = 2
     """Their layers."""
-    updates: int = 6_000
+    updates: Size = 6_000
     """Training steps of both players together, of `batch_size` packs each."""
-    average: float = 0.99
+    average: ShareBelowOne = 0.99
     """Decay of the moving average of the generator's weights, which is what samples."""
-    player_rate: float = 1e-3
+    player_rate: Positive = 1e-3
     """Highest step size of both players."""
-    latent_size: int = 64
-    """Numbers in a latent vector."""
-    hidden_size: int = 128
-    """Width of the autoencoder's layers."""
-    beta: float = 0.05
-    """Weight of the autoencoder's divergence from the normal; small leaves users further apart."""
-    dropout: float = 0.3
-    """Share of a user's items that are hidden from the encoder while it learns."""
-    epochs: int = 30
-    """Passes of the autoencoder over the users."""
-    batch_size: int = 256
-    """Users of an update."""
-    learning_rate: float = 2e-3
-    """Highest step size of the autoencoder."""
-    temperature: float = 0.9
-    """Below 1 likely items are drawn more often."""
-    order: float = 0.5
-    """How much it counts where others went next, 0 to 1: of outlines, what the user likes counts to the power of 1 less
-    this; in chains it is the share of steps known to the log that lead where others went, among what the user likes."""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        names = ("pack", "critic_steps", "width", "depth", "updates")
-        checked(
-            "gan",
-            self,
-            *RULES,
-            *((name, lambda v: v >= 1, "1 or more") for name in names),
-            ("penalty", lambda v: v >= 0, "0 or more"),
-            ("average", lambda v: 0 <= v < 1, "a share below 1"),
-            ("player_rate", lambda v: v > 0, "a number above 0"),
-        )
-        self._ready: tuple[Coder, Generator] | None = None
 
     def fit(self, shop: Shop, run: Run | None = None) -> Self:
         """Learn structure and clock as `markov` does, the autoencoder, and the generator against its critic.
@@ -112,57 +86,40 @@ class GAN(Markov):
         Warns where the generator has collapsed.
         """
         super().fit(shop, run)
-        run = (run or Run()).with_(threads=1)
-        log = Log.of(shop)
-        log = log.select(np.flatnonzero(log.lengths() > 0))
-        with run.limits(), seeded(run, "gan"):
-            coder, self.coding_ = Coding.of(self).fit(log, run, "gan")
-            vectors = Vectors(coder, log)
-            players = _Players(self, vectors.space)
-            how = Training(
-                learning_rate=self.player_rate,
-                epochs=EVALUATIONS,
-                updates=self.updates,
-                betas=(0.0, 0.9),
-            )
-
-            def batches(epoch: int) -> Iterator[Any]:
-                rng = run.rng("gan", "batches", epoch)
-                for step in range(20 * (self.critic_steps + 1)):
-                    generate = step % (self.critic_steps + 1) == self.critic_steps
-                    yield (torch.tensor(generate), *vectors.draw(self.batch_size * self.pack, rng))
-
-            judge = _Judge(players, vectors, run)
-            history = train(players, batches, players.loss, how, run, judge)
-            players.cpu()
-            self.training_ = [
-                {"step": e["step"], **told} for e, told in zip(history, judge.told, strict=True)
-            ]
-            self.kept_ = judge.measured()
-        self.weights_, self.space_, self.generator_ = (
-            arrays(coder),
-            vectors.space,
-            arrays(players.average.net),
-        )
-        self._ready = None
+        self._learn_vectors(shop, run or Run())
         warn_of_collapse(self.kept_)
         return self
 
-    def _nets(self) -> tuple[Coder, Generator]:
-        """Coder and generator, built anew once from the saved weights: a live session has no time for it."""
-        if self._ready is None:
-            coder = Coding.of(self).net(len(self.catalogue_), self.weights_)
-            self._ready = coder, loaded(Generator(self, self.space_), self.generator_)
-        return self._ready
+    def _learn_from(self, vectors: Vectors, run: Run) -> None:
+        """Play the game; leaves `training_`, `kept_` and the average of the generator's weights."""
+        players = _Players(self, vectors.space)
+        how = Training(
+            learning_rate=self.player_rate,
+            epochs=EVALUATIONS,
+            updates=self.updates,
+            betas=(0.0, 0.9),
+        )
 
-    def _walked(self, plan: Plan, run: Run) -> tuple[np.ndarray, np.ndarray]:
-        coder, net = self._nets()
+        def batches(epoch: int) -> Iterator[Any]:
+            rng = run.rng("gan", "batches", epoch)
+            for step in range(20 * (self.critic_steps + 1)):
+                generate = step % (self.critic_steps + 1) == self.critic_steps
+                yield (torch.tensor(generate), *vectors.draw(self.batch_size * self.pack, rng))
 
-        def latents(asked: Asked) -> np.ndarray:
-            with torch.inference_mode():
-                return back(self.space_, net(*begun(self, coder, asked, run)).numpy())
+        judge = _Judge(players, vectors, run)
+        history = train(players, batches, players.loss, how, run, judge)
+        players.cpu()
+        self.training_ = [
+            {"step": e["step"], **told} for e, told in zip(history, judge.told, strict=True)
+        ]
+        self.kept_ = judge.measured()
+        self.generator_ = arrays(players.average.net)
 
-        return walked(self, plan, latents, run)
+    def _network(self) -> Generator:
+        return loaded(Generator(self, self.space_), self.generator_)
+
+    def _made(self, net: Any, noise: Any, c: Any) -> Any:
+        return net(noise, c)
 
 
 class Generator(torch.nn.Module):  # type: ignore[misc]

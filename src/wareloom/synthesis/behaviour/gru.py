@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
-from wareloom.errors import require
+from wareloom.core.settings import Size
 from wareloom.neural import torch
 from wareloom.rankers.sequence.gru import _Recurrent
 from wareloom.synthesis.behaviour._writing.autoregressive import Autoregressive
@@ -21,17 +22,12 @@ class GRU(Autoregressive):
     (2014); Hidasi et al. (2016); the rest is said at `Autoregressive`.
     """
 
-    hidden_size: int = 64
-    """Numbers the network remembers from one event to the next."""
-    layers: int = 1
-    """Recurrent layers, one on the other."""
+    quick: ClassVar[Mapping[str, Any]] = {"epochs": 2, "embedding_size": 8, "hidden_size": 8}
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        for setting in ("hidden_size", "layers"):
-            require(
-                "gru", setting, getattr(self, setting), getattr(self, setting) >= 1, "1 or more"
-            )
+    hidden_size: Size = 64
+    """Numbers the network remembers from one event to the next."""
+    layers: Size = 1
+    """Recurrent layers, one on the other."""
 
     def _encoder(self) -> Any:
         return _Recurrent(self.embedding_size, self.hidden_size, self.layers, self.dropout)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 from scipy import sparse
@@ -17,11 +17,13 @@ from wareloom.synthesis.behaviour.markov import Markov
 class Independent(Markov):
     """Shoppers with real activity and real clocks whose items know nothing of one another: a control arm."""
 
+    conditions: ClassVar[frozenset[str]] = frozenset({"histories", "start_items", "length"})
+    laws: ClassVar[frozenset[str]] = frozenset()
+
     structure: Literal["outline", "chain"] = "chain"
     """Drawn one by one: an outline would keep categories together."""
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
+    def _check(self) -> None:
         if self.structure != "chain":
             raise SettingError(
                 "independent: items know nothing of one another, so that structure is always 'chain'."

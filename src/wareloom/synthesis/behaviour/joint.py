@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Self
 
@@ -9,6 +10,7 @@ import numpy as np
 
 from wareloom.core.family import RANKERS, SYNTHESIZERS
 from wareloom.core.run import Run
+from wareloom.core.settings import Factor, Size
 from wareloom.errors import InputError, SettingError, require
 from wareloom.rankers import Ranker, into
 from wareloom.rankers.members import Held, hold_back, ndcg_of_held
@@ -36,6 +38,8 @@ class Joint(Synthesizer):
     """
 
     knows: ClassVar[frozenset[str]] = frozenset({"behaviour", "text"})
+    conditions: ClassVar[frozenset[str]] = frozenset({"histories", "start_items", "length", "like"})
+    quick: ClassVar[Mapping[str, Any]] = {"members": ("neighbours", "markov"), "validation": 1.0}
 
     members: tuple[str, ...] = ("teacher", "neighbours", "markov")
     """The synthesizers that are put together."""
@@ -43,38 +47,27 @@ class Joint(Synthesizer):
     """Settings by member, where they are not the defaults."""
     weights: dict[str, float | dict[str, float]] = field(default_factory=dict)
     """Weights by member, or by member and slice; where none is given they are learned."""
-    slices: int = 3
+    slices: Size = 3
     """Slices of the catalogue by popularity, of as many events each: head, middle and tail."""
     ranker: str = "transitions"
     """The ranker that members are judged by."""
     ranker_settings: dict[str, Any] = field(default_factory=dict)
     """Its settings, where they are not the defaults."""
-    k: int = 10
+    k: Size = 10
     """Length of the list that is judged."""
-    validation: float = 0.5
+    validation: Factor = 0.5
     """Share of the real users whose last events are held back."""
-    held: int = 20_000
+    held: Size = 20_000
     """Users, at most, whose last events are held back."""
 
-    def __post_init__(self) -> None:
+    def _check(self) -> None:
         different = len(set(self.members)) == len(self.members) > 0
+        among = f"names among {list(self.members)}"
         for name, holds, wanted in (
             ("members", different, "different synthesizers, one or more"),
             ("members", "joint" not in self.members, "synthesizers other than itself"),
-            (
-                "member_settings",
-                set(self.member_settings) <= set(self.members),
-                f"names among {list(self.members)}",
-            ),
-            (
-                "weights",
-                set(self.weights) <= set(self.members),
-                f"names among {list(self.members)}",
-            ),
-            ("slices", self.slices >= 1, "1 or more"),
-            ("k", self.k >= 1, "1 or more"),
-            ("validation", 0 < self.validation <= 1, "a share above 0"),
-            ("held", self.held >= 1, "1 or more"),
+            ("member_settings", set(self.member_settings) <= set(self.members), among),
+            ("weights", set(self.weights) <= set(self.members), among),
         ):
             require(self.name, name, getattr(self, name), holds, wanted)
         self._check_weights()
@@ -124,8 +117,7 @@ class Joint(Synthesizer):
             raise InputError(
                 f"joint: of its members {', '.join(self.members_)} {len(able)} can rank; it takes one."
             )
-        found: Ranker = able[0].as_ranker()  # type: ignore[attr-defined]
-        return found
+        return able[0].as_ranker()
 
     def fit(self, shop: Shop, run: Run | None = None) -> Self:
         """Learn what each member is worth where, and fit those that are worth something.
@@ -227,7 +219,7 @@ class Joint(Synthesizer):
         A member that cannot be conditioned raises its `InputError` where something is given. Where a member does not
         reach a slice, others of its users make up for those that lack.
         """
-        self._checked(n)
+        self._checked(n, given)
         run, given = run or Run(), given or Given()
         if given.histories is not None:
             return self._continued(n, run, given)

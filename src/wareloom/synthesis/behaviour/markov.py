@@ -4,36 +4,38 @@ from __future__ import annotations
 
 from copy import copy
 from dataclasses import dataclass, replace
-from typing import Literal, NamedTuple, Self
+from typing import Annotated, ClassVar, Literal, NamedTuple, Self
 
 import numpy as np
 import polars as pl
+from annotated_types import Ge, Lt
 from scipy import sparse
 
 from wareloom.core.run import Run
+from wareloom.core.settings import Size
 from wareloom.core.state import flattened, unflattened
-from wareloom.errors import InputError, require
+from wareloom.errors import InputError
 from wareloom.shop import Log, Shop, Vocabulary
 from wareloom.shop.log import NO_TIME
 from wareloom.shop.pairs import follow_counts, recency
 from wareloom.shop.schema import EVENTS
 from wareloom.synthesis import Given, Synthesizer
+from wareloom.synthesis.behaviour._candidates import Candidates, fit_candidates, known_predecessors
 from wareloom.synthesis.behaviour._fill import fill
 from wareloom.synthesis.behaviour._frames import Walked, build, fit_columns
 from wareloom.synthesis.behaviour._given import check_length, coded, continued, known_items, starts
 from wareloom.synthesis.behaviour._outline import (
     Outline,
+    categories_of,
     clock_outlines,
     draw_outlines,
     fit_outline,
-    places,
     rows_of,
     sessions_of,
 )
 from wareloom.synthesis.behaviour._rhythm import Rhythm, Visits, clock, draw_shapes, fit_rhythm
-from wareloom.synthesis.behaviour._shelves import Shelves, fit_shelves, known_before
 from wareloom.synthesis.behaviour._teach import same_before
-from wareloom.synthesis.behaviour._walk import BUCKETS, Model, Plan, Table, alias_table, walk
+from wareloom.synthesis.behaviour._walk import BUCKETS, AliasTables, Model, Plan, alias_tables, walk
 
 
 class _Past(NamedTuple):
@@ -66,6 +68,9 @@ class Markov(Synthesizer):
     continue given histories or have a given length.
     """
 
+    conditions: ClassVar[frozenset[str]] = frozenset({"histories", "start_items", "length", "like"})
+    laws: ClassVar[frozenset[str]] = frozenset({"each of those given is drawn once"})
+
     window: int = 2
     """Items this many places apart still count as following one another; for chains."""
     decay: float = 0.5
@@ -76,20 +81,10 @@ class Markov(Synthesizer):
     structure: Literal["outline", "chain"] = "outline"
     """Whether a new shopper's sessions, times, kinds of event, repeats and pattern of categories are those of a real
     user drawn at random and moved in time, to be filled with other items, or are drawn one by one."""
-    jitter: float = 0.2
+    jitter: Annotated[float, Ge(0), Lt(np.inf)] = 0.2
     """How far gaps of an outline are stretched or shrunk: the standard deviation of the logarithm."""
-    look_ahead: int = 15
+    look_ahead: Size = 15
     """Items that are tried at most, where an outline's next item is known to follow, until one leads on to such."""
-
-    def __post_init__(self) -> None:
-        require(self.name, "look_ahead", self.look_ahead, self.look_ahead >= 1, "1 or more")
-        require(
-            self.name,
-            "jitter",
-            self.jitter,
-            0 <= self.jitter < np.inf,
-            "a number that is not negative",
-        )
 
     def fit(self, shop: Shop, run: Run | None = None) -> Self:
         """Learn from the events of `shop`; raises `InputError` where it has none on known items."""
@@ -103,10 +98,10 @@ class Markov(Synthesizer):
             weight = recency(log, self.half_life)
             counts = self._follow(log, weight)
             heads = log.offsets[:-1][log.lengths() > 0]
-            self._keep("follow", alias_table(counts))
-            self._keep("popular", alias_table(_one_row(log.item, weight, len(log.items))))
+            self._keep("follow", alias_tables(counts))
+            self._keep("popular", alias_tables(_one_row(log.item, weight, len(log.items))))
             self._keep(
-                "start", alias_table(_one_row(log.item[heads], weight[heads], len(log.items)))
+                "start", alias_tables(_one_row(log.item[heads], weight[heads], len(log.items)))
             )
             distinct, total = np.diff(counts.indptr), np.asarray(counts.sum(axis=1)).ravel()
             self.backoff_ = (distinct / np.maximum(distinct + total, 1e-12)).astype(np.float32)
@@ -125,7 +120,7 @@ class Markov(Synthesizer):
         last event, by one session or by `given.length` events. With `given.like` they have outlines of that shop's
         users.
         """
-        self._checked(n)
+        self._checked(n, given)
         run, given = run or Run(), given or Given()
         check_length(given)
         if given.like is not None:
@@ -164,9 +159,9 @@ class Markov(Synthesizer):
     def _walked(self, plan: Plan, run: Run) -> tuple[np.ndarray, np.ndarray]:
         """Items and kinds of event of the planned users."""
         if len(plan.template):
-            shelves, outline = self._fill()
-            how = self.look_ahead, np.uint64(run.seed_for("markov", "fill")), run.cores
-            items = fill(shelves, outline, plan, how)
+            candidates, outline = self._fill()
+            seed = np.uint64(run.seed_for("markov", "fill"))
+            items = fill(candidates, outline, plan, self.look_ahead, seed, run.cores)
             return items, outline.event[rows_of(outline, plan.template)]
         return self._chained(plan, run)
 
@@ -179,7 +174,7 @@ class Markov(Synthesizer):
         if len(plan.template):
             outline = self._outline()
             rows = rows_of(outline, plan.template)
-            return outline.same[rows].astype(np.int64), outline.event[rows]
+            return outline.same_item[rows].astype(np.int64), outline.event[rows]
         items, event = self._chained(plan, run)
         return same_before(plan.offsets, items, plan.past_offsets, plan.past_item), event
 
@@ -187,18 +182,18 @@ class Markov(Synthesizer):
         found: Outline = unflattened(Outline, "outline", self)
         return found
 
-    def _fill(self) -> tuple[Shelves, Outline]:
+    def _fill(self) -> tuple[Candidates, Outline]:
         """The outlines, and what they are filled from."""
-        return unflattened(Shelves, "shelves", self), self._outline()
+        return unflattened(Candidates, "candidates", self), self._outline()
 
     def _sketch(self, shop: Shop, run: Run) -> None:
         """Keep the users' outlines, and what they are filled from."""
         log = _ordered(shop, run)
         log = log.keep(log.weight > 0)
         self.counts_ = log.counts()
-        shelves = fit_shelves(log, *places(shop.table("items"), self.counts_))
-        self._keep("shelves", shelves)
-        self._keep("outline", self._outlines(log, shelves))
+        candidates = fit_candidates(log, *categories_of(shop.table("items"), self.counts_))
+        self._keep("candidates", candidates)
+        self._keep("outline", self._outlines(log, candidates))
 
     def _like(self, given: Given, run: Run) -> Self:
         """Return a copy that has the outlines of other users."""
@@ -217,14 +212,15 @@ class Markov(Synthesizer):
         if len(log) == 0:
             raise InputError(f"{self.name}: the shop of given.like has no events on known items.")
         other = copy(self)
-        other._keep("outline", self._outlines(log, unflattened(Shelves, "shelves", self)))
+        other._keep("outline", self._outlines(log, unflattened(Candidates, "candidates", self)))
         return other
 
-    def _outlines(self, log: Log, shelves: Shelves) -> Outline:
+    def _outlines(self, log: Log, candidates: Candidates) -> Outline:
         """The outlines of the users of a log."""
         weight = recency(log, self.half_life)
-        outline = fit_outline(log, (shelves.shelf, shelves.aisle), self.counts_, weight)
-        return outline._replace(after=known_before(shelves, outline, log))
+        categories = candidates.category, candidates.parent
+        outline = fit_outline(log, categories, self.counts_, weight)
+        return outline._replace(predecessors=known_predecessors(candidates, outline, log))
 
     def _shapes(self, past: _Past, given: Given, n: int, run: Run) -> tuple[np.ndarray, np.ndarray]:
         """Sessions of n users, drawn one by one: where each user's begin, and the events of each."""
@@ -259,7 +255,7 @@ class Markov(Synthesizer):
 
     def _model(self) -> Model:
         follow, popular, start = (
-            unflattened(Table, name, self) for name in ("follow", "popular", "start")
+            unflattened(AliasTables, name, self) for name in ("follow", "popular", "start")
         )
         return Model(follow, popular, start, self.backoff_, self.repeat_, self.chain_, self.first_)
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from wareloom.core.family import RANKERS
 from wareloom.core.run import Run
-from wareloom.errors import require
+from wareloom.core.settings import Positive, Share, Size
 from wareloom.rankers import Ranker
 from wareloom.rankers.neighbourhood import Neighbourhood
 from wareloom.shop import Log, Shop
@@ -33,24 +33,16 @@ class Neighbours(Markov):
     """What is walked."""
     ranker_settings: dict[str, Any] = field(default_factory=dict)
     """Its settings, where they are not the defaults."""
-    neighbours: int = 100
+    neighbours: Size = 100
     """Items kept for each item of EASE and ALS."""
-    top: int = 20
+    top: Size = 20
     """Best items among which the next one is drawn."""
-    temperature: float = 0.5
+    temperature: Positive = 0.5
     """Below 1 the best items are drawn more often, above 1 all of the `top` alike."""
-    uniform: float = 0.0
+    uniform: Share = 0.0
     """Share of walks that begin anywhere in the catalogue instead of where real users begin."""
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        for name, holds, wanted in (
-            ("neighbours", self.neighbours >= 1, "1 or more"),
-            ("top", self.top >= 1, "1 or more"),
-            ("temperature", self.temperature > 0, "a number above 0"),
-            ("uniform", 0 <= self.uniform <= 1, "a share"),
-        ):
-            require(self.name, name, getattr(self, name), holds, wanted)
+    def _check(self) -> None:
         RANKERS.make(self.ranker, **self.ranker_settings)
 
     def fit(self, shop: Shop, run: Run | None = None) -> Self:
@@ -70,7 +62,7 @@ class Neighbours(Markov):
         seen, event = self._skeleton(plan, run)
         of = Neighbourhood(self.table_, float(self.forget_[0]), int(self.forget_[1]))
         knowledge = pack([(of, 1.0)], np.zeros(self.table_.shape[0], dtype=np.float32))
-        how = self._model().start, Draw(self.top, 1.0 / self.temperature, self.uniform)
+        draw = Draw(self._model().start, self.top, 1.0 / self.temperature, self.uniform)
         return teach(
-            knowledge, plan, seen, how, np.uint64(run.seed_for("neighbours", "items")), run.cores
+            knowledge, plan, seen, draw, np.uint64(run.seed_for("neighbours", "items")), run.cores
         ), event

@@ -22,7 +22,7 @@ class Shuffled(Synthesizer):
         """Keep the events on known items; raises `InputError` where there are none."""
         if len(Log.of(shop)) == 0:
             raise InputError(
-                "The synthesizer 'shuffled' has nothing to deal: the shop has no events on known items."
+                f"The synthesizer {self.name!r} has nothing to deal: the shop has no events on known items."
             )
         self.catalogue_ = shop.table("items")
         known = pl.col("item_id").is_in(self.catalogue_["item_id"].implode())
@@ -31,11 +31,7 @@ class Shuffled(Synthesizer):
 
     def sample(self, n: int, run: Run | None = None, given: Given | None = None) -> Shop:
         """Deal the items of the whole log anew and return `n` of its users, drawn with replacement."""
-        self._checked(n)
-        if given is not None and given != Given():
-            raise InputError(
-                "The synthesizer 'shuffled' cannot be conditioned; sample it without `given`."
-            )
+        self._checked(n, given)
         rng = (run or Run()).rng("shuffled")
         keys = [name for name in ("user_id", "session_id") if name in self.events_.columns]
         events = self.events_.with_columns(

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Self
+from functools import cached_property
+from typing import Annotated, Any, ClassVar, Self
 
 import numpy as np
 import polars as pl
+from annotated_types import Gt, Lt
 
 from wareloom.core.family import RANKERS
 from wareloom.core.run import Run
-from wareloom.errors import SettingError, require
+from wareloom.core.settings import Count, Positive, Share, Size
+from wareloom.errors import SettingError
 from wareloom.rankers import Ranker
 from wareloom.rankers.members import prior
 from wareloom.rankers.neighbourhood import highest
@@ -48,36 +51,25 @@ class Teacher(Markov):
     """Settings by member, where they are not the defaults."""
     weights: dict[str, float] = field(default_factory=dict)
     """Weights by member, and of "popularity"; where none is given they are learned."""
-    neighbours: int = 0
+    neighbours: Count = 0
     """Highest entries of each row of the members' tables that a walk adds up; 0 takes all. A hundred walk twice
     as fast, and teach a little less: what several events hint at weakly is lost."""
-    top: int = 20
+    top: Size = 20
     """Best items among which the next one is drawn."""
-    temperature: float = 0.3
+    temperature: Positive = 0.3
     """Below 1 the best items are drawn more often, above 1 all of the `top` alike."""
-    uniform: float = 0.3
+    uniform: Share = 0.3
     """Share of walks that begin anywhere in the catalogue instead of where real users begin."""
 
     other_shops: tuple[str, ...] = ()
     """Folders of other shops that are learned from as well, through the texts of their items and these."""
-    other_weight: float = 1.0
+    other_weight: Annotated[float, Gt(0), Lt(np.inf)] = 1.0
     """What an event of another shop weighs beside one of this shop's."""
-    alike: int = 5
+    alike: Size = 5
     """Items here that read most like one of another shop, among which its translation is drawn."""
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self._packed: Knowledge | None = None
+    def _check(self) -> None:
         self._stack()
-        for name, holds, wanted in (
-            ("neighbours", self.neighbours >= 0, "0 or more"),
-            ("top", self.top >= 1, "1 or more"),
-            ("temperature", self.temperature > 0, "a number above 0"),
-            ("uniform", 0 <= self.uniform <= 1, "a share"),
-            ("other_weight", 0 < self.other_weight < np.inf, "a number above 0"),
-            ("alike", self.alike >= 1, "1 or more"),
-        ):
-            require(self.name, name, getattr(self, name), holds, wanted)
 
     def _stack(self) -> Ranker:
         made: Ranker = RANKERS.make(
@@ -93,7 +85,7 @@ class Teacher(Markov):
         run = run or Run()
         shop = self._with_others(shop, run)
         super().fit(shop, run)
-        self._packed = None
+        vars(self).pop("_knowledge", None)
         self.ensemble_ = {"stack": self._stack().fit(shop, run)}
         for name, ranker in self.ensemble_["stack"].members_.items():  # type: ignore[attr-defined]
             if neighbourhood_of(ranker, 1) is None:
@@ -130,13 +122,9 @@ class Teacher(Markov):
         self.check_fitted()
         return self.ensemble_["stack"]
 
+    @cached_property
     def _knowledge(self) -> Knowledge:
         """All tables of the ensemble, laid out once: a live session has no time for it."""
-        if self._packed is None:
-            self._packed = self._laid_out()
-        return self._packed
-
-    def _laid_out(self) -> Knowledge:
         stack: Any = self.ensemble_["stack"]
         parts = []
         for name, ranker in stack.members_.items():
@@ -151,6 +139,6 @@ class Teacher(Markov):
 
     def _walked(self, plan: Plan, run: Run) -> tuple[np.ndarray, np.ndarray]:
         seen, event = self._skeleton(plan, run)
-        how = self._model().start, Draw(self.top, 1.0 / self.temperature, self.uniform)
+        draw = Draw(self._model().start, self.top, 1.0 / self.temperature, self.uniform)
         seed = np.uint64(run.seed_for("teacher", "items"))
-        return teach(self._knowledge(), plan, seen, how, seed, run.cores), event
+        return teach(self._knowledge, plan, seen, draw, seed, run.cores), event

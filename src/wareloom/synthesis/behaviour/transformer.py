@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numba import njit
 
+from wareloom.core.settings import Size
 from wareloom.errors import require
 from wareloom.neural import torch
 from wareloom.neural.transformer import CausalEncoder
@@ -25,16 +27,17 @@ class Transformer(Autoregressive):
     said at `Autoregressive`.
     """
 
-    layers: int = 2
+    quick: ClassVar[Mapping[str, Any]] = {"epochs": 2, "embedding_size": 8, "layers": 1}
+
+    layers: Size = 2
     """Layers of self-attention."""
-    heads: int = 2
+    heads: Size = 2
     """Attention heads; they divide `embedding_size`."""
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        require("transformer", "layers", self.layers, self.layers >= 1, "1 or more")
-        fits = self.heads >= 1 and self.embedding_size % self.heads == 0
-        require("transformer", "heads", self.heads, fits, "a divisor of embedding_size")
+    def _check(self) -> None:
+        super()._check()
+        fits = self.embedding_size % self.heads == 0
+        require(self.name, "heads", self.heads, fits, "a divisor of embedding_size")
 
     def _encoder(self) -> Any:
         return CausalEncoder(

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, Self
+from functools import cached_property
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 
 from wareloom.core.run import Run
+from wareloom.core.settings import NonNegative, Positive, Share, ShareBelowOne
 from wareloom.neural.training import seeded
 from wareloom.neural.weights import arrays
 from wareloom.shop import Log, Shop
-from wareloom.synthesis.behaviour._latent import RULES, Asked, Coder, Coding, checked, walked
+from wareloom.synthesis.behaviour._coder import Coder, Coding
+from wareloom.synthesis.behaviour._latent import UserBlock, walked
 from wareloom.synthesis.behaviour._walk import Plan
 from wareloom.synthesis.behaviour.markov import Markov
 
 
 @dataclass(kw_only=True, eq=False)
-class VAE(Markov):
+class VAE(Coding, Markov):
     """Shoppers whose items are drawn together from a latent vector: a multinomial autoencoder with an annealed prior.
 
     An encoder reads which items a user had, a decoder gives the chances of all items; what is learned is the likelihood
@@ -29,34 +33,18 @@ class VAE(Markov):
     thread, so that the same seed gives the same bytes on any machine. Liang et al. (2018); Kingma and Welling (2014).
     """
 
-    latent_size: int = 64
-    """Numbers in a latent vector."""
-    hidden_size: int = 128
-    """Width of the layers before and behind it."""
-    beta: float = 0.2
+    quick: ClassVar[Mapping[str, Any]] = {"epochs": 3, "hidden_size": 8, "latent_size": 4}
+
+    beta: NonNegative = 0.2
     """Weight of the divergence at the end; 1 is the evidence bound."""
-    anneal: float = 0.5
+    anneal: Share = 0.5
     """Share of the training over which `beta` rises from 0."""
     latent: Literal["users", "prior"] = "users"
     """Whether a shopper starts from a real user's vector, close to the shop, or from the prior, far from users."""
-    temperature: float = 1.0
+    temperature: Positive = 1.0
     """Below 1 likely items are drawn more often."""
-    order: float = 0.5
-    """How much it counts where others went next, 0 to 1: of outlines, what the user likes counts to the power of 1 less
-    this; in chains it is the share of steps known to the log that lead where others went, among what the user likes."""
-    dropout: float = 0.5
+    dropout: ShareBelowOne = 0.5
     """Share of a user's items that are hidden from the encoder while it learns."""
-    epochs: int = 30
-    """Passes over the users."""
-    batch_size: int = 256
-    """Users of an update."""
-    learning_rate: float = 2e-3
-    """Highest step size."""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        checked("vae", self, *RULES, ("anneal", lambda v: 0 <= v <= 1, "a share"))
-        self._ready: Coder | None = None
 
     def fit(self, shop: Shop, run: Run | None = None) -> Self:
         """Learn structure and clock as `markov` does, and the autoencoder."""
@@ -65,24 +53,23 @@ class VAE(Markov):
         log = Log.of(shop)
         log = log.select(np.flatnonzero(log.lengths() > 0))
         with run.limits(), seeded(run, "vae"):
-            net, self.training_ = Coding.of(self).fit(log, run, "vae")
+            net, self.training_ = self.fitted_coder(log, run, "vae", self.anneal)
             self.weights_ = arrays(net)
             self.mean_, self.spread_ = net.read(log.offsets, log.item)
-        self._ready = None
+        vars(self).pop("_net", None)
         return self
 
+    @cached_property
     def _net(self) -> Coder:
         """The coder, built anew once from the saved weights: a live session has no time for it."""
-        if self._ready is None:
-            self._ready = Coding.of(self).net(len(self.catalogue_), self.weights_)
-        return self._ready
+        return self.coder(len(self.catalogue_), self.weights_)
 
     def _walked(self, plan: Plan, run: Run) -> tuple[np.ndarray, np.ndarray]:
-        net, rng, n = self._net(), run.rng("vae", "latent"), len(plan.offsets) - 1
+        net, rng, n = self._net, run.rng("vae", "latent"), len(plan.offsets) - 1
         noise = rng.standard_normal((n, self.latent_size)).astype(np.float32)
         whose = rng.integers(len(self.mean_), size=n)
 
-        def latents(asked: Asked) -> np.ndarray:
+        def latents(asked: UserBlock) -> np.ndarray:
             mean, spread = self.mean_[whose[asked.rows]], self.spread_[whose[asked.rows]]
             if self.latent == "prior":
                 mean, spread = np.zeros_like(mean), np.ones_like(spread)

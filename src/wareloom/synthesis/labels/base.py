@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 import polars as pl
 
 from wareloom.core.family import RANKERS, SYNTHESIZERS
 from wareloom.core.run import Run
+from wareloom.core.settings import Count, ShareBelowOne, Size
 from wareloom.core.top import best_columns
 from wareloom.errors import InputError, SettingError, require
 from wareloom.rankers.search.base import SearchRanker
 from wareloom.shop import Shop, Vocabulary
 from wareloom.shop.queries import normal_query
-from wareloom.synthesis import Given, Synthesizer
+from wareloom.synthesis import Condition, GivenItems, GivenQueries, Synthesizer
 from wareloom.synthesis.queries.base import QuerySynthesizer
 
 HIGHEST = 3.0
@@ -35,11 +36,16 @@ class LabelSynthesizer(Synthesizer, ABC):
     and grades the product that was meant and `graded` others: half of them among the first `near` found, half among the
     first `far`, so that the hard cases are there. A query stays only if its own product is among the first `round_trip`
     found (Dai et al. 2023 call it round-trip consistency); other queries take the place of those that go. A label of a
-    confidence below `least` is not given.
+    confidence below `min_confidence` is not given.
     """
 
     knows: ClassVar[frozenset[str]] = frozenset({"text"})
-    of: ClassVar[str] = "queries"
+    of: ClassVar[Literal["behaviour", "queries", "labels", "searches"]] = "labels"
+    counts: ClassVar[Literal["users", "queries"]] = "queries"
+    takes: ClassVar[type[Condition]] = GivenItems
+    conditions: ClassVar[frozenset[str]] = frozenset({"items", "queries"})
+    quick: ClassVar[Mapping[str, Any]] = {"graded": 6, "near": 3, "far": 12, "round_trip": 12}
+    renamed: ClassVar[Mapping[str, str]] = {"least": "min_confidence"}
 
     queries: str = "attributes"
     """The synthesizer that writes the queries."""
@@ -49,23 +55,19 @@ class LabelSynthesizer(Synthesizer, ABC):
     """The ranker of search that finds products for a query."""
     retriever_settings: dict[str, Any] = field(default_factory=dict)
     """Its settings."""
-    round_trip: int = 50
+    round_trip: Count = 50
     """Place at which the product that was meant has to be found; 0 keeps every query."""
-    graded: int = 8
+    graded: Count = 8
     """Products graded for each query beside the one that was meant."""
-    near: int = 10
+    near: Size = 10
     """Half of them are drawn among so many first found …"""
-    far: int = 100
+    far: Size = 100
     """… and half among the others of so many."""
-    least: float = 0.0
+    min_confidence: ShareBelowOne = 0.0
     """Confidence, from 0 to 1, below which no label is given."""
 
-    def __post_init__(self) -> None:
-        for name in ("round_trip", "graded"):
-            require(self.name, name, getattr(self, name), getattr(self, name) >= 0, "0 or more")
-        require(self.name, "near", self.near, self.near >= 1, "1 or more")
+    def _check(self) -> None:
         require(self.name, "far", self.far, self.far >= self.near, "no less than near")
-        require(self.name, "least", self.least, 0 <= self.least < 1, "a share from 0, below 1")
         if not issubclass(SYNTHESIZERS.load(self.queries), QuerySynthesizer):
             raise SettingError(
                 f"{self.name}: queries is {self.queries!r}, which writes no queries: take attributes, say."
@@ -123,12 +125,12 @@ class LabelSynthesizer(Synthesizer, ABC):
             )
         return self._grade(list(queries), np.asarray(query, dtype=np.int64), code, run or Run())
 
-    def sample(self, n: int, run: Run | None = None, given: Given | None = None) -> Shop:
-        """Grade products for `n` synthetic queries, or for `given.queries`."""
-        self._checked(n)
-        run, given = run or Run(), given or Given()
-        if given.queries:
-            if given != Given(queries=given.queries):
+    def sample(self, n: int, run: Run | None = None, given: GivenItems | None = None) -> Shop:
+        """Grade products for `n` synthetic queries, or for the queries of a `GivenQueries`."""
+        self._checked(n, given)
+        run, given = run or Run(), given or GivenItems()
+        if isinstance(given, GivenQueries) and given.queries:
+            if given.items:
                 raise InputError(
                     f"The synthesizer {self.name!r} labels given queries as they are: give nothing else."
                 )
@@ -141,10 +143,12 @@ class LabelSynthesizer(Synthesizer, ABC):
                 self._retrieve(asked),
             )
         else:
-            query, own, found = self._write(n, run, given)
+            query, own, found = self._write(n, run, GivenItems(given.items))
         return self._shop(query, own, found, run)
 
-    def _write(self, n: int, run: Run, given: Given) -> tuple[list[str], np.ndarray, np.ndarray]:
+    def _write(
+        self, n: int, run: Run, given: GivenItems
+    ) -> tuple[list[str], np.ndarray, np.ndarray]:
         """Write queries until `n` have come back: the queries, the items meant and the items found, best first."""
         writer: QuerySynthesizer = self.writers_["queries"]
         known = Vocabulary(self.catalogue_["item_id"])
@@ -193,7 +197,7 @@ class LabelSynthesizer(Synthesizer, ABC):
     def _shop(self, queries: list[str], own: np.ndarray, found: np.ndarray, run: Run) -> Shop:
         query, item = self._pairs(own, found, run.rng(self.name, "windows"))
         grade, sure = self._grade(queries, query, item, run)
-        kept = sure >= self.least
+        kept = sure >= self.min_confidence
         judgments = pl.DataFrame(
             {
                 "query": pl.Series(queries, dtype=pl.String).gather(query[kept]),

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from wareloom.core.family import EMBEDDERS, SYNTHESIZERS
 from wareloom.core.run import Run
+from wareloom.core.settings import Positive, Size
 from wareloom.errors import InputError, SettingError, require
 from wareloom.language.embedders import Embedder
 from wareloom.rankers.search.judged import judged
@@ -41,30 +42,29 @@ class Distilled(LabelSynthesizer):
     judgments, or those of another synthesizer of labels (`teacher`) on synthetic queries.
     """
 
+    quick: ClassVar[Mapping[str, Any]] = {**LabelSynthesizer.quick, "embedder": ""}
+    renamed: ClassVar[Mapping[str, str]] = {
+        **LabelSynthesizer.renamed,
+        "lessons": "training_queries",
+    }
+
     teacher: str = ""
     """The synthesizer of labels that is learned from; empty for the shop's real judgments."""
     teacher_settings: dict[str, Any] = field(default_factory=dict)
     """Its settings."""
-    lessons: int = 500
+    training_queries: Size = 500
     """Queries that the teacher labels."""
     embedder: str = "minilm"
     """What makes the vectors whose cosine is seen; empty for none."""
     fields: str = "title category brand"
     """Columns of items that are read; those a shop lacks are passed over."""
-    ridges: tuple[float, ...] = (0.003, 0.03, 0.3)
+    ridges: tuple[Positive, ...] = (0.003, 0.03, 0.3)
     """Penalties among which cross-validation chooses."""
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
+    def _check(self) -> None:
+        super()._check()
         parse_fields(self.fields, self.name)
-        require("distilled", "lessons", self.lessons, self.lessons >= 1, "1 or more")
-        require(
-            "distilled",
-            "ridges",
-            self.ridges,
-            bool(self.ridges) and min(self.ridges) > 0,
-            "numbers above 0",
-        )
+        require(self.name, "ridges", self.ridges, bool(self.ridges), "one number above 0, or more")
         if self.teacher and not _gives_labels(self.teacher):
             raise SettingError(
                 f"distilled: the teacher {self.teacher!r} gives no labels: take lexical or judge."
@@ -88,13 +88,13 @@ class Distilled(LabelSynthesizer):
             every = item_texts(shop, self.fields)
             self.embedders_ = {"text": EMBEDDERS.make(self.embedder).fit(every, run)}
             self.vectors_ = self.embedders_["text"].embed(every, run)
-        self._fit_grades(self._lessons(shop, run), run)
+        self._fit_grades(self._graded_pairs(shop, run), run)
 
-    def _lessons(self, shop: Shop, run: Run) -> Any:
+    def _graded_pairs(self, shop: Shop, run: Run) -> Any:
         """The graded pairs: query, said, item, grade."""
         if self.teacher:
             taught = SYNTHESIZERS.make(self.teacher, **self.teacher_settings).fit(shop, run)
-            shop = taught.sample(self.lessons, run)
+            shop = taught.sample(self.training_queries, run)
             rows = judged(shop, Vocabulary(self.catalogue_["item_id"]))
         else:
             rows = judged(shop, Vocabulary(self.catalogue_["item_id"]))

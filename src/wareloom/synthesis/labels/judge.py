@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import polars as pl
 
 from wareloom.core.family import TEXT_MODELS
 from wareloom.core.run import Run
-from wareloom.errors import require
+from wareloom.core.settings import Count, NonNegative, Size
 from wareloom.language.models import Sampling, TextModel
 from wareloom.language.safety import as_data
 from wareloom.rankers.search.judged import judged
@@ -54,26 +54,28 @@ class Judge(LabelSynthesizer):
     and of several votes the grade is the mean and the confidence their agreement (self-consistency: Wang et al. 2022).
     The pairs that are shown are real ones where the shop has such. Needs the extra `text`."""
 
+    quick: ClassVar[Mapping[str, Any]] = {
+        **LabelSynthesizer.quick,
+        "model": "wareloom.testing.echo:Echo",
+    }
+
     model: str = "embedded"
     """The text model that is asked: embedded, huggingface, endpoint, or package.module:Class."""
     model_settings: dict[str, Any] = field(default_factory=dict)
     """Its settings."""
     by: Literal["score", "text"] = "score"
     """Whether the model's probabilities or its answers are taken."""
-    votes: int = 1
+    votes: Size = 1
     """How often each pair is asked, each time with the examples in another order."""
-    examples: int = 4
+    examples: Count = 4
     """Graded pairs that are shown."""
-    temperature: float = 0.7
+    temperature: NonNegative = 0.7
     """Temperature of the answers of "text", where there are several votes."""
     rubric: str = RUBRIC
     """What the grades mean."""
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        require("judge", "votes", self.votes, self.votes >= 1, "1 or more")
-        require("judge", "examples", self.examples, self.examples >= 0, "0 or more")
-        require("judge", "temperature", self.temperature, self.temperature >= 0, "0 or more")
+    def _check(self) -> None:
+        super()._check()
         self._model: TextModel = TEXT_MODELS.make(self.model, **self.model_settings)
 
     def _learn(self, shop: Shop, run: Run) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from wareloom.core.run import Run
-from wareloom.errors import require
+from wareloom.core.settings import Positive, Share
 from wareloom.language.titles import HEAD, NOUN, TitleReader
 from wareloom.language.tokenise import tokenise, tokenise_all
 from wareloom.rankers.search.index import at_pairs, counted, idf, learn_terms
@@ -30,27 +30,18 @@ class Lexical(LabelSynthesizer):
     of it where the head stands elsewhere.
     """
 
-    strictness: float = 1.0
+    strictness: Positive = 1.0
     """Above 1 a missing word costs more."""
-    elsewhere: float = 0.35
+    elsewhere: Share = 0.35
     """What is taken off where the head noun stands elsewhere in the text."""
-    absent: float = 0.3
+    absent: Share = 0.3
     """What is left where the head noun is missing."""
     fields: str = "title category brand"
     """Columns of items that are read; those a shop lacks are passed over."""
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
+    def _check(self) -> None:
+        super()._check()
         parse_fields(self.fields, self.name)
-        require("lexical", "strictness", self.strictness, self.strictness > 0, "a number above 0")
-        for name in ("elsewhere", "absent"):
-            require(
-                "lexical",
-                name,
-                getattr(self, name),
-                0 <= getattr(self, name) <= 1,
-                "a share from 0 to 1",
-            )
 
     def _learn(self, shop: Shop, run: Run) -> None:
         self.__dict__.pop("_codes", None)

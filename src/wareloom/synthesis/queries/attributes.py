@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 
 from wareloom.core.run import Run
+from wareloom.core.settings import NonNegative, Positive, Share
 from wareloom.errors import require
 from wareloom.language.titles import BRAND, DESCRIBES, HEAD, MODEL, NOUN, SIZE, Title, TitleReader
 from wareloom.shop import Shop, Vocabulary
@@ -38,37 +39,21 @@ class Attributes(QuerySynthesizer):
     probabilities that go by odds (Gumbel top-k: Kool et al. 2019). English and Chinese.
     """
 
-    length: float = 0.0
+    length: NonNegative = 0.0
     """Words of a query in the mean; 0 as the shop's own queries, or as usual."""
-    typos: float = 0.05
+    typos: Share = 0.05
     """Share of the queries with one slip of the hand."""
-    variants: float = 0.4
+    variants: Share = 0.4
     """Share of the measures that are not written in the commonest way: '3 ft' as "3'"."""
     learn_queries: bool = True
     """Whether real queries are learned from where there are any: what is written is more like them, and teaches no
     more."""
-    temperature: float = 1.0
+    temperature: Positive = 1.0
     """Above 1 the choice of words is freer, below 1 stricter."""
 
-    def __post_init__(self) -> None:
-        for name in ("typos", "variants"):
-            require(
-                "attributes",
-                name,
-                getattr(self, name),
-                0 <= getattr(self, name) <= 1,
-                "a share from 0 to 1",
-            )
-        require(
-            "attributes",
-            "length",
-            self.length,
-            self.length == 0 or self.length >= 1,
-            "0, or 1 or more",
-        )
-        require(
-            "attributes", "temperature", self.temperature, self.temperature > 0, "a number above 0"
-        )
+    def _check(self) -> None:
+        fits = self.length == 0 or self.length >= 1
+        require(self.name, "length", self.length, fits, "0, or 1 or more")
 
     def _learn(self, shop: Shop, run: Run) -> None:
         for kept in ("_ways", "_spelt"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Self
+from typing import ClassVar, Literal, Self
 
 import numpy as np
 import polars as pl
@@ -13,7 +13,7 @@ import polars as pl
 from wareloom.core.run import Run
 from wareloom.errors import InputError
 from wareloom.shop import Shop, Vocabulary
-from wareloom.synthesis import Given, Synthesizer
+from wareloom.synthesis import Condition, GivenItems, Synthesizer
 
 MEANT = 3.0
 """The grade of the product that a query was written for"""
@@ -30,7 +30,10 @@ class QuerySynthesizer(Synthesizer, ABC):
     """
 
     knows: ClassVar[frozenset[str]] = frozenset({"text"})
-    of: ClassVar[str] = "queries"
+    of: ClassVar[Literal["behaviour", "queries", "labels", "searches"]] = "queries"
+    counts: ClassVar[Literal["users", "queries"]] = "queries"
+    takes: ClassVar[type[Condition]] = GivenItems
+    conditions: ClassVar[frozenset[str]] = frozenset({"items"})
     lacks: ClassVar[str] = "they have no title"
     """What items have to lack for nothing to be written for them"""
 
@@ -66,14 +69,14 @@ class QuerySynthesizer(Synthesizer, ABC):
                 f"The synthesizer {self.name!r} writes queries from titles, but no item's title has a word."
             )
 
-    def sample(self, n: int, run: Run | None = None, given: Given | None = None) -> Shop:
+    def sample(self, n: int, run: Run | None = None, given: GivenItems | None = None) -> Shop:
         """Write `n` queries; `given.items` names the only products they are for.
 
         Raises `InputError` where products are unknown or without words, and where not one query could be written.
         """
-        self._checked(n)
+        self._checked(n, given)
         run = run or Run()
-        wanted = self._wanted(given or Given())
+        wanted = self._wanted(given or GivenItems())
         parts, missing = list[pl.DataFrame](), n
         for turn in range(ROUNDS):
             if missing <= 0:
@@ -99,11 +102,7 @@ class QuerySynthesizer(Synthesizer, ABC):
         written = pl.DataFrame({"query": self._write(items, run)}, schema={"query": pl.String})
         return written.with_columns(grade=pl.lit(MEANT), source=pl.lit(self.name))
 
-    def _wanted(self, given: Given) -> np.ndarray:
-        if given != Given(items=given.items):
-            raise InputError(
-                f"The synthesizer {self.name!r} writes queries: of `given` it knows the items alone."
-            )
+    def _wanted(self, given: GivenItems) -> np.ndarray:
         if not given.items:
             return self.writable_
         codes = (
@@ -163,7 +162,5 @@ def real_queries(shop: Shop) -> pl.DataFrame:
         else:
             rows = rows.with_columns(item_id=pl.lit(None, dtype=pl.String))
         parts.append(rows.select("query", "item_id", grade=pl.lit(MEANT)))
-    schema = {"query": pl.String, "item_id": pl.String, "grade": pl.Float64}
-    return (
-        pl.concat([part.cast(schema) for part in parts]) if parts else pl.DataFrame(schema=schema)
-    )  # type: ignore[arg-type]
+    schema = pl.Schema({"query": pl.String, "item_id": pl.String, "grade": pl.Float64})
+    return pl.concat([part.cast(schema) for part in parts]) if parts else schema.to_frame()

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 import polars as pl
+from annotated_types import Ge, Le
 
 from wareloom.core.family import SYNTHESIZERS, TEXT_MODELS
 from wareloom.core.run import Run
+from wareloom.core.settings import NonNegative, Size
 from wareloom.errors import SettingError, near, require
 from wareloom.language.models import Estimate, TextModel, estimate
 from wareloom.language.titles import TitleReader
@@ -49,12 +51,12 @@ class Edits(QuerySynthesizer):
     """The synthesizer whose queries are edited where the shop has none of its own."""
     query_settings: dict[str, Any] = field(default_factory=dict)
     """Its settings."""
-    mix: dict[str, float] = field(default_factory=lambda: dict(MIX))
+    mix: dict[str, NonNegative] = field(default_factory=lambda: dict(MIX))
     """How often each kind is tried first: typo, homophone, swap, number, units, synonym, drop, masked,
     translated."""
-    edits: int = 1
+    edits: Size = 1
     """Edits of a query."""
-    doubt: float = 1.0
+    doubt: Annotated[float, Ge(0), Le(MEANT)] = 1.0
     """What is taken off the grade for each edit that may change what is meant."""
     masked: str = ""
     """A folder with a masked language model, for the kind masked."""
@@ -63,22 +65,13 @@ class Edits(QuerySynthesizer):
     translator_settings: dict[str, Any] = field(default_factory=dict)
     """Its settings."""
 
-    def __post_init__(self) -> None:
+    def _check(self) -> None:
         for kind in self.mix:
             if kind not in KINDS:
                 raise SettingError(
                     f"edits: there is no kind of edit {kind!r}.{near(kind, KINDS)} Kinds: {', '.join(KINDS)}."
                 )
-        require(
-            "edits",
-            "mix",
-            self.mix,
-            bool(self.mix) and min(self.mix.values()) >= 0,
-            "shares from 0",
-        )
-        require("edits", "mix", self.mix, sum(self.mix.values()) > 0, "one share above 0")
-        require("edits", "edits", self.edits, self.edits >= 1, "1 or more")
-        require("edits", "doubt", self.doubt, 0 <= self.doubt <= MEANT, "a number from 0 to 3")
+        require(self.name, "mix", self.mix, sum(self.mix.values()) > 0, "one share above 0")
         if self.mix.get("masked", 0.0) > 0 and not self.masked:
             raise SettingError(
                 "edits: the kind masked needs a model; give its folder: masked=FOLDER."

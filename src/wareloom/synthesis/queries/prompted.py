@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import polars as pl
 
 from wareloom.core.family import TEXT_MODELS
 from wareloom.core.run import Run
+from wareloom.core.settings import Count, NonNegative
 from wareloom.errors import SettingError, near, require
 from wareloom.language.models import Estimate, Sampling, TextModel, estimate
 from wareloom.language.safety import as_data
@@ -31,17 +32,19 @@ class Prompted(QuerySynthesizer):
     that neither product nor kind accounts for. With the run's cache folder a stopped job asks nothing twice. Brown et
     al. (2020); Bonifacio et al. (2022) write queries so. Needs the extra `text`."""
 
+    quick: ClassVar[Mapping[str, Any]] = {"model": "wareloom.testing.echo:Echo"}
+
     model: str = "embedded"
     """The text model that is asked: embedded, huggingface, endpoint, or package.module:Class."""
     model_settings: dict[str, Any] = field(default_factory=dict)
     """Its settings."""
-    mix: dict[str, float] = field(default_factory=lambda: dict(MIX))
+    mix: dict[str, NonNegative] = field(default_factory=lambda: dict(MIX))
     """Shares of the kinds of query: broad, specific, attribute, use, question, comparison, misspelt."""
     personas: tuple[str, ...] = ()
     """Who is looking, drawn for each query: "a student", "a professional plumber"; nobody in particular where empty."""
     seasons: tuple[str, ...] = ()
     """When, drawn for each query: "before Christmas"; at no time in particular where empty."""
-    examples: int = 3
+    examples: Count = 3
     """Products with queries that are shown."""
     temperature: float = 0.8
     """Above 1 answers are freer, below 1 stricter."""
@@ -52,21 +55,13 @@ class Prompted(QuerySynthesizer):
     block: tuple[str, ...] = ()
     """Words that no query may have."""
 
-    def __post_init__(self) -> None:
+    def _check(self) -> None:
         for kind in self.mix:
             if kind not in KINDS:
                 raise SettingError(
                     f"prompted: there is no kind of query {kind!r}.{near(kind, KINDS)} Kinds: {', '.join(KINDS)}."
                 )
-        require(
-            "prompted",
-            "mix",
-            self.mix,
-            bool(self.mix) and min(self.mix.values()) >= 0,
-            "shares from 0",
-        )
-        require("prompted", "mix", self.mix, sum(self.mix.values()) > 0, "one share above 0")
-        require("prompted", "examples", self.examples, self.examples >= 0, "0 or more")
+        require(self.name, "mix", self.mix, sum(self.mix.values()) > 0, "one share above 0")
         self._model: TextModel = TEXT_MODELS.make(self.model, **self.model_settings)
         self._sampling()
 

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from wareloom.core.run import Run
-from wareloom.errors import require
+from wareloom.core.settings import Size
 from wareloom.language.tokenise import tokenise_all
 from wareloom.shop import Shop
 from wareloom.synthesis.queries._forms import joined
@@ -23,11 +23,8 @@ class Spans(QuerySynthesizer):
     The inverse cloze task on titles (Lee, Chang and Toutanova 2019): a control, as `independent` is for behaviour.
     """
 
-    longest: int = 5
+    longest: Size = 5
     """Words of a query at most."""
-
-    def __post_init__(self) -> None:
-        require("spans", "longest", self.longest, self.longest >= 1, "1 or more")
 
     def _learn(self, shop: Shop, run: Run) -> None:
         self.words_ = pl.DataFrame(

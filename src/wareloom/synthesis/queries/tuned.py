@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import numpy as np
 import polars as pl
+from annotated_types import Ge
 
 from wareloom.core.family import SYNTHESIZERS, TEXT_MODELS
 from wareloom.core.run import Run
-from wareloom.errors import SettingError, SourceError, require
+from wareloom.core.settings import Count, NonNegative, ShareBelowOne, Size
+from wareloom.errors import SettingError, SourceError
 from wareloom.language.models import Estimate, Sampling, estimate
 from wareloom.language.models.local import LocalModel, _Loaded, fingerprint, load
 from wareloom.language.safety import as_data
 from wareloom.language.titles import HEAD, TitleReader
 from wareloom.shop import Shop, Vocabulary
-from wareloom.synthesis import Given
+from wareloom.synthesis import GivenItems
 from wareloom.synthesis.queries._clean import first_query, foreign_numbers
 from wareloom.synthesis.queries._varied import Written
 from wareloom.synthesis.queries._writer import Writer, hash_of
@@ -37,14 +39,33 @@ HELD = 20
 class Tuned(QuerySynthesizer):
     """Tune a text model on products and their queries, and let it write queries for any product of the shop.
 
-    It learns from the shop's real queries with the products that answered them; where these are fewer than `fewest`,
-    from `lessons` queries of another synthesizer (`report_` says which). Of `tries` drawn queries a product gets the
-    likeliest, less `penalty` times its likeness to what was written for products of its kind, since plain sampling
-    repeats itself. An answer is kept as by `prompted`: twelve words at most, no copy of the title, no personal data, no
-    word of `block`, no number that the title lacks. Only what was tuned is saved: one restored needs the same text
-    model. With the run's cache folder stopped training goes on where it was. Nogueira and Lin (2019) write queries so
-    from documents. Needs the extra `text`.
+    It learns from the shop's real queries with the products that answered them; where these are fewer than
+    `min_real_queries`, from `training_queries` of another synthesizer (`report_` says which). Of `tries` drawn queries
+    a product gets the likeliest, less `penalty` times its likeness to what was written for products of its kind, since
+    plain sampling repeats itself. An answer is kept as by `prompted`: twelve words at most, no copy of the title, no
+    personal data, no word of `block`, no number that the title lacks. Only what was tuned is saved: one restored needs
+    the same text model. With the run's cache folder stopped training goes on where it was. Nogueira and Lin (2019)
+    write queries so from documents. Needs the extra `text`.
     """
+
+    quick: ClassVar[Mapping[str, Any]] = {
+        "model": "huggingface",
+        "model_settings": "<taught decoder>",
+        "tuning_size": 2,
+        "training_queries": 64,
+        "min_real_queries": 4,
+        "epochs": 1,
+        "learning_rate": 1e-4,
+        "max_tokens": 16,
+        "tries": 2,
+        # Hardly taught and drawn freely it now and then writes a sign that nobody types.
+        "temperature": 0.7,
+        "top_p": 0.8,
+    }
+    renamed: ClassVar[Mapping[str, str]] = {
+        "lessons": "training_queries",
+        "fewest": "min_real_queries",
+    }
 
     model: str = "embedded"
     """The text model that is tuned: embedded, huggingface, or package.module:Class of a local one."""
@@ -52,7 +73,7 @@ class Tuned(QuerySynthesizer):
     """Its settings."""
     tuning: Literal["lora", "adalora", "adapter", "prefix", "full"] = "lora"
     """Which weights are learned: those of LoRA, AdaLoRA, bottleneck adapters or a prefix, or all."""
-    tuning_size: int = 8
+    tuning_size: Size = 8
     """Rank of LoRA, mean rank AdaLoRA ends with, width of an adapter, length of a prefix."""
     merged: bool = True
     """Whether LoRA is folded into the weights for sampling, which is faster; kept apart otherwise."""
@@ -60,27 +81,27 @@ class Tuned(QuerySynthesizer):
     """The synthesizer that is learned from where the shop has too few real queries."""
     query_settings: dict[str, Any] = field(default_factory=dict)
     """Its settings."""
-    lessons: int = 2_000
+    training_queries: Size = 2_000
     """Queries it writes for that."""
-    fewest: int = 50
+    min_real_queries: Size = 50
     """Real queries with a product from which the shop's own are learned from."""
     by_category: bool = True
     """Whether a product's category is read beside its title, where the shop has categories."""
-    longest: int = 160
+    longest: Annotated[int, Ge(16)] = 160
     """Bytes of a title that are read: a Latin letter is one, a Chinese sign three."""
-    pretrain_epochs: int = 0
+    pretrain_epochs: Count = 0
     """Passes over the shop's titles before, by causal pre-training of what is tuned."""
-    epochs: int = 2
+    epochs: Size = 2
     """Passes over the pairs, at most."""
-    batch_size: int = 16
+    batch_size: Size = 16
     """Pairs an update."""
-    learning_rate: float = 0.0
+    learning_rate: NonNegative = 0.0
     """Highest step size; 0 takes one that suits the tuning."""
-    weight_decay: float = 0.0
+    weight_decay: NonNegative = 0.0
     """Decoupled decay of the weights."""
-    patience: int = 3
+    patience: Count = 3
     """Evaluations, of ten in all, without a better value after which training stops; 0 never stops early."""
-    validation: float = 0.05
+    validation: ShareBelowOne = 0.05
     """Share of products held out, with all pairs of their queries; none where it comes to fewer than 20 pairs."""
     temperature: float = 1.0
     """Above 1 queries are freer, below 1 stricter."""
@@ -88,36 +109,25 @@ class Tuned(QuerySynthesizer):
     """Share of the likeliest words that are drawn from."""
     max_tokens: int = 24
     """Pieces of words a query has at most."""
-    tries: int = 4
+    tries: Size = 4
     """Queries drawn for a product, of which one is taken."""
-    penalty: float = 2.0
+    penalty: NonNegative = 2.0
     """What likeness to earlier queries of a kind of product takes off the mean log-probability; 0 nothing."""
     block: tuple[str, ...] = ()
     """Words that no query may have."""
 
-    def __post_init__(self) -> None:
-        name = "tuned"
-        if self.tuning not in TUNINGS:
-            raise SettingError(
-                f"{name}: tuning is {self.tuning!r}; give one of {', '.join(TUNINGS)}."
-            )
-        for setting in ("tuning_size", "lessons", "fewest", "epochs", "batch_size", "tries"):
-            require(name, setting, getattr(self, setting), getattr(self, setting) >= 1, "1 or more")
-        for setting in ("pretrain_epochs", "learning_rate", "weight_decay", "patience", "penalty"):
-            require(name, setting, getattr(self, setting), getattr(self, setting) >= 0, "0 or more")
-        require(name, "longest", self.longest, self.longest >= 16, "16 or more")
-        require(name, "validation", self.validation, 0 <= self.validation < 1, "a share below 1")
+    def _check(self) -> None:
         self._sampling()
         made = TEXT_MODELS.make(self.model, **self.model_settings)
         if not isinstance(made, LocalModel):
             raise SettingError(
-                f"{name}: the text model {self.model!r} is not computed here: take embedded or huggingface."
+                f"tuned: the text model {self.model!r} is not computed here: take embedded or huggingface."
             )
         self._model: LocalModel = made
         teacher = SYNTHESIZERS.load(self.queries)
         if not issubclass(teacher, QuerySynthesizer) or issubclass(teacher, Tuned):
             raise SettingError(
-                f"{name}: {self.queries!r} writes no queries to learn from: take attributes or prompted."
+                f"tuned: {self.queries!r} writes no queries to learn from: take attributes or prompted."
             )
 
     def _sampling(self) -> Sampling:
@@ -125,7 +135,7 @@ class Tuned(QuerySynthesizer):
             max_tokens=self.max_tokens, temperature=self.temperature, top_p=self.top_p, stop=("\n",)
         )
 
-    def sample(self, n: int, run: Run | None = None, given: Given | None = None) -> Shop:
+    def sample(self, n: int, run: Run | None = None, given: GivenItems | None = None) -> Shop:
         """Write `n` queries; what counts as written before is that of this call."""
         self._written: Written | None = Written()
         try:
@@ -155,7 +165,7 @@ class Tuned(QuerySynthesizer):
     def _before_tuning(self, shop: Shop, run: Run) -> tuple[pl.DataFrame, pl.DataFrame, int, str]:
         """Pairs that are learned from, pairs held out, updates, and whose queries these are."""
         self.kinds_, self.shown_ = self._kinds()
-        rows, source = self._lessons(shop, run)
+        rows, source = self._pairs_to_learn(shop, run)
         told, held = _parted(rows, self.validation, run.rng("tuned", "held"))
         how, titles = self._plan(len(told)), self._titles() if self.pretrain_epochs else []
         updates = how.updates(len(told)) + self._before(how).updates(len(titles)) * bool(titles)
@@ -182,16 +192,16 @@ class Tuned(QuerySynthesizer):
         }
         self._draw_by(net, loaded)
 
-    def _lessons(self, shop: Shop, run: Run) -> tuple[pl.DataFrame, str]:
+    def _pairs_to_learn(self, shop: Shop, run: Run) -> tuple[pl.DataFrame, str]:
         """What is learned from: item (code into the catalogue) and query; and whose queries these are."""
         real = real_queries(shop).filter(
             pl.col("item_id").is_not_null() & pl.col("query").str.contains(r"\w")
         )
         rows, source = self._coded(real), "real queries"
-        if len(rows) < self.fewest:
+        if len(rows) < self.min_real_queries:
             teacher = SYNTHESIZERS.make(self.queries, **self.query_settings).fit(shop, run)
             rows, source = (
-                self._coded(teacher.sample(self.lessons, run).table("judgments")),
+                self._coded(teacher.sample(self.training_queries, run).table("judgments")),
                 self.queries,
             )
         return rows, source

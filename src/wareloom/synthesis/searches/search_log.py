@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, Self
 
@@ -10,11 +11,13 @@ import polars as pl
 
 from wareloom.core.family import SYNTHESIZERS
 from wareloom.core.run import Run
-from wareloom.errors import InputError, SettingError, require
+from wareloom.core.settings import NonNegative, Share, Size
+from wareloom.errors import SettingError
 from wareloom.shop import Shop, Vocabulary
 from wareloom.shop.impressions import has_impressions, impressions
-from wareloom.synthesis import Given, Synthesizer
+from wareloom.synthesis import Condition, GivenItems, Synthesizer
 from wareloom.synthesis.behaviour._clicks import examination
+from wareloom.synthesis.labels.base import LabelSynthesizer
 from wareloom.synthesis.queries.base import QuerySynthesizer
 from wareloom.synthesis.searches._sessions import Sessions
 
@@ -39,43 +42,34 @@ class SearchLog(Synthesizer):
     """
 
     knows: ClassVar[frozenset[str]] = frozenset({"behaviour", "text"})
-    of: ClassVar[str] = "queries"
+    of: ClassVar[Literal["behaviour", "queries", "labels", "searches"]] = "searches"
+    counts: ClassVar[Literal["users", "queries"]] = "queries"
+    takes: ClassVar[type[Condition]] = GivenItems
+    conditions: ClassVar[frozenset[str]] = frozenset({"items"})
+    quick: ClassVar[Mapping[str, Any]] = {"label_settings": {"round_trip": 0}, "shown": 6}
 
     labels: str = "lexical"
     """The synthesizer of labels that writes the queries, finds and grades."""
     label_settings: dict[str, Any] = field(default_factory=dict)
     """Its settings; the queries' and the ranker's among them."""
-    shown: int = 10
+    shown: Size = 10
     """Items shown for each query."""
     clicks: Literal["position", "cascade"] = "position"
     """How shoppers read a list."""
-    bias: float = 1.0
+    bias: NonNegative = 1.0
     """How soon attention falls with the place where no impressions say."""
-    noise: float = 0.05
+    noise: Share = 0.05
     """Attraction of what is irrelevant."""
-    satisfied: float = 0.8
+    satisfied: Share = 0.8
     """Chance that somebody who clicked what attracts fully looks no further; of "cascade"."""
-    again: float = 0.5
+    again: Share = 0.5
     """Chance that somebody who clicked nothing tries another query."""
-    tries: int = 3
+    tries: Size = 3
     """Queries of a session at most."""
 
-    def __post_init__(self) -> None:
-        for name in ("shown", "tries"):
-            require("search_log", name, getattr(self, name), getattr(self, name) >= 1, "1 or more")
-        for name in ("noise", "satisfied", "again"):
-            require(
-                "search_log",
-                name,
-                getattr(self, name),
-                0 <= getattr(self, name) <= 1,
-                "a share from 0 to 1",
-            )
-        require("search_log", "bias", self.bias, self.bias >= 0, "0 or more")
-        if self.clicks not in ("position", "cascade"):
-            raise SettingError(f"search_log: clicks is {self.clicks!r}; give position or cascade.")
+    def _check(self) -> None:
         made = SYNTHESIZERS.make(self.labels, **self.label_settings)
-        if not hasattr(made, "label"):
+        if not isinstance(made, LabelSynthesizer):
             raise SettingError(
                 f"search_log: the synthesizer {self.labels!r} gives no labels: take lexical, say."
             )
@@ -84,7 +78,7 @@ class SearchLog(Synthesizer):
         """Learn from a shop's items, and from its log where it has one."""
         run = run or Run()
         self.catalogue_, self.meta_ = shop.table("items"), dict(shop.meta)
-        self.judges_ = {
+        self.judges_: dict[str, LabelSynthesizer] = {
             "labels": SYNTHESIZERS.make(self.labels, **self.label_settings).fit(shop, run)
         }
         self.attention_ = self._attention(shop)
@@ -108,16 +102,11 @@ class SearchLog(Synthesizer):
         rest = usual[len(fitted) :] * fitted[-1] / usual[len(fitted) - 1]
         return np.concatenate([fitted, rest])
 
-    def sample(self, n: int, run: Run | None = None, given: Given | None = None) -> Shop:
+    def sample(self, n: int, run: Run | None = None, given: GivenItems | None = None) -> Shop:
         """Draw `n` search sessions; `given.items` names the only products that are wanted."""
-        self._checked(n)
-        given = given or Given()
-        if given != Given(items=given.items):
-            raise InputError(
-                "The synthesizer 'search_log' draws shoppers who search: of `given` it knows the items alone."
-            )
+        self._checked(n, given)
         run = run or Run()
-        labels: Any = self.judges_["labels"]
+        labels = self.judges_["labels"]
         writer: QuerySynthesizer = labels.writers_["queries"]
         first = writer.sample(n, run.with_(seed=run.seed_for("search_log", 0)), given).table(
             "judgments"
@@ -151,7 +140,7 @@ class SearchLog(Synthesizer):
         run: Run,
     ) -> np.ndarray:
         """Show each of some sessions a list and write down what is done; returns who clicked: bool [sessions]."""
-        labels: Any = self.judges_["labels"]
+        labels = self.judges_["labels"]
         found = labels._retrieve(said)[:, : self.shown]
         row, place = np.nonzero(found >= 0)
         item = found[row, place]

@@ -6,16 +6,18 @@ from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
-from typing import Any, Self
+from functools import cached_property, partial
+from typing import Annotated, Any, ClassVar, Self
 
 import numpy as np
 import polars as pl
+from annotated_types import Ge, Le
 from threadpoolctl import threadpool_limits
 
 from wareloom.core.run import Run
+from wareloom.core.settings import Count, Factor, Positive, ShareBelowOne, Size
 from wareloom.core.state import flattened, unflattened
-from wareloom.errors import InputError, require
+from wareloom.errors import InputError
 from wareloom.neural import torch
 from wareloom.neural.training import Training, seeded, train
 from wareloom.neural.weights import arrays, loaded
@@ -58,62 +60,44 @@ class Autoregressive(Synthesizer):
     same bytes on any machine.
     """
 
-    embedding_size: int = 64
+    conditions: ClassVar[frozenset[str]] = frozenset({"histories", "start_items", "length"})
+
+    embedding_size: Size = 64
     """Numbers in an item's vector and in the network's state."""
-    max_length: int = 50
+    max_length: Annotated[int, Ge(4)] = 50
     """Events that are read at most."""
     text: str = "none"
     """Embedder of the items' texts, such as tfidf or minilm, of which a learned map is added to the items' vectors, so
     that items without events are written, too; none learns from behaviour alone."""
-    bins: int = 32
+    bins: Annotated[int, Ge(1), Le(MOST_BINS)] = 32
     """Classes of gaps within a session, and as many between sessions, at most."""
-    negatives: int = 512
+    negatives: Count = 512
     """Items drawn for the loss; 0, or a catalogue hardly larger, takes all items into the softmax."""
     power: float = 0.5
     """They are drawn by popularity to this power."""
-    temperature: float = 1.0
+    temperature: Positive = 1.0
     """Below 1 likely items are drawn more often; it is part of what is fitted."""
-    top_k: int = 0
+    top_k: Count = 0
     """New items are drawn among so many of the likeliest; 0 for all."""
-    top_p: float = 1.0
+    top_p: Factor = 1.0
     """New items are drawn among the fewest that hold this share of the probability; 1 for all."""
-    dropout: float = 0.2
+    dropout: ShareBelowOne = 0.2
     """Share of the network's numbers that are left out while it learns."""
-    epochs: int = 20
+    epochs: Size = 20
     """Passes over the log, at most."""
-    batch_size: int = 2048
+    batch_size: Size = 2048
     """Events of an update, padding included."""
-    learning_rate: float = 2e-3
+    learning_rate: Positive = 2e-3
     """Highest step size."""
     weight_decay: float = 0.0
     """Decoupled decay of the weights."""
-    patience: int = 4
+    patience: Count = 4
     """Passes without a better likelihood of the users held back after which training stops; 0 never stops early."""
-    validation: float = 0.05
+    validation: ShareBelowOne = 0.05
     """Share of users held back to stop early; none where it comes to fewer than 20."""
 
-    def __post_init__(self) -> None:
-        require(self.name, "bins", self.bins, 1 <= self.bins <= MOST_BINS, f"1 to {MOST_BINS:,}")
-        for name in ("embedding_size", "epochs", "batch_size"):
-            require(self.name, name, getattr(self, name), getattr(self, name) >= 1, "1 or more")
-        for name in ("negatives", "top_k", "patience"):
-            require(self.name, name, getattr(self, name), getattr(self, name) >= 0, "0 or more")
-        for name in ("temperature", "learning_rate"):
-            require(
-                self.name, name, getattr(self, name), getattr(self, name) > 0, "a number above 0"
-            )
-        require(self.name, "max_length", self.max_length, self.max_length >= 4, "4 or more")
-        require(self.name, "top_p", self.top_p, 0 < self.top_p <= 1, "a share above 0")
-        for name in ("dropout", "validation"):
-            require(
-                self.name,
-                name,
-                getattr(self, name),
-                0 <= getattr(self, name) < 1,
-                "a share below 1",
-            )
+    def _check(self) -> None:
         check_embedder(self.text)
-        self._ready: Writer | None = None
 
     @abstractmethod
     def _encoder(self) -> Any:
@@ -217,13 +201,9 @@ class Autoregressive(Synthesizer):
         With `given.histories` the first `n` users of that shop are continued instead: under their own ids, after their
         last event, by one session or by `given.length` events.
         """
-        self._checked(n)
+        self._checked(n, given)
         run, given = run or Run(), given or Given()
         check_length(given)
-        if given.like is not None:
-            raise InputError(
-                f"{self.name}: it writes users of its own; given.like is for synthesizers with outlines."
-            )
         with run.task(f"{self.name}: sample {n:,} users"):
             known = continued(given, n, known_items(self))
             past = self._past(known) if known is not None else _nothing(n)
@@ -294,7 +274,7 @@ class Autoregressive(Synthesizer):
 
     def _written(self, rules: Rules, past: Past, run: Run) -> Written:
         """Write all users in blocks; the blocks do not hang on the number of threads, nor do the random streams."""
-        n, writer = len(past.offsets) - 1, self._writer()
+        n, writer = len(past.offsets) - 1, self._writer
         seed = np.uint64(run.seed_for(self.name, "events"))
         size = min(max(BLOCK[0], -(-n // 8)), BLOCK[1])
         blocks = [np.arange(a, min(n, a + size)) for a in range(0, n, size)]
@@ -320,7 +300,7 @@ class Autoregressive(Synthesizer):
             unflattened(Grammar, "grammar", self),
             self.hazard_,
             np.array([self.longest_, *limits], dtype=np.int64),
-            len(self._writer().choice.clusters.code),
+            len(self._writer.choice.clusters.code),
             np.zeros(0, dtype=np.int32) if start is None else start,
             (self.top_k, self.top_p),
             max(self.max_length, LOOK_BACK),
@@ -335,27 +315,22 @@ class Autoregressive(Synthesizer):
         time = log.time if log.timed else np.full(len(log), NO_TIME)
         return Past(log.offsets, log.item, log.event.astype(np.int64), time, kind)
 
+    @cached_property
     def _writer(self) -> Writer:
-        """What writes, built anew from the saved weights where this was restored."""
-        if self._ready is None:
-            clusters = Clusters(
-                *(np.array(getattr(self, f"clusters_{name}_")) for name in Clusters._fields)
-            )
-            weights, items = self.weights_, len(self.catalogue_)
-            prior = Prior(*(np.array(weights[f"prior_{name}"]) for name in Prior._fields))
-            net = EventNet(items, self.embedding_size, self._encoder(), prior, np.zeros(items))
-            guess = Guess(self.embedding_size, clusters)
-            net, guess = loaded(net, weights), loaded(guess, self.guess_)
-            vectors = np.array(weights["item.own.weight"][1:])
-            widest = int(np.diff(clusters.start).max())
-            age, pair, age_remind = (
-                np.array(weights[name]) for name in ("age", "pair", "age_remind")
-            )
-            choice = Choice(clusters, vectors, age, pair, age_remind, widest)
-            memory = partial(self._memory, net.encoder)
-            writer = Writer(net, guess, choice, memory, self.max_length)
-            self._ready = writer
-        return self._ready
+        """What writes, built anew once from the saved weights: a live session has no time for it."""
+        clusters = Clusters(
+            *(np.array(getattr(self, f"clusters_{name}_")) for name in Clusters._fields)
+        )
+        weights, items = self.weights_, len(self.catalogue_)
+        prior = Prior(*(np.array(weights[f"prior_{name}"]) for name in Prior._fields))
+        net = EventNet(items, self.embedding_size, self._encoder(), prior, np.zeros(items))
+        guess = Guess(self.embedding_size, clusters)
+        net, guess = loaded(net, weights), loaded(guess, self.guess_)
+        vectors = np.array(weights["item.own.weight"][1:])
+        widest = int(np.diff(clusters.start).max())
+        age, pair, age_remind = (np.array(weights[name]) for name in ("age", "pair", "age_remind"))
+        choice = Choice(clusters, vectors, age, pair, age_remind, widest)
+        return Writer(net, guess, choice, partial(self._memory, net.encoder), self.max_length)
 
 
 def _nothing(n: int) -> Past:

@@ -1,4 +1,4 @@
-"""Where items stand and how popular they are, and what is known to follow what: what outlines are filled from."""
+"""What outlines are filled from: items by category and popularity, and what is known to follow what."""
 
 from __future__ import annotations
 
@@ -10,8 +10,12 @@ from scipy import sparse
 
 from wareloom.shop import Log
 from wareloom.shop.log import NO_TIME
-from wareloom.synthesis.behaviour._outline import BANDS, Outline, bands
-from wareloom.synthesis.behaviour._walk import Table, _next, alias_table
+from wareloom.synthesis.behaviour._outline import (
+    POPULARITY_BUCKETS,
+    Outline,
+    popularity_buckets,
+)
+from wareloom.synthesis.behaviour._walk import AliasTables, _next, alias_tables
 
 REACH = 4
 """Latest items of a shopper that are asked what follows them"""
@@ -32,56 +36,60 @@ class Steps(NamedTuple):
     """float64 [1], taken off each count for what has not been seen"""
 
 
-class Shelves(NamedTuple):
-    """Where items stand, how popular they are, and what follows what."""
+class Candidates(NamedTuple):
+    """The items of a shop, and its categories, as candidates for the slots of outlines."""
 
-    shelf: np.ndarray
-    """int32 [items], category"""
-    aisle: np.ndarray
-    """int32 [categories], category at a level above"""
-    band: np.ndarray
-    """int8 [items], popularity"""
-    items: Table
-    """Items by category and band: row category · BANDS + band"""
-    shelves: Table
-    """Categories by the level above and band: row level · BANDS + band"""
+    category: np.ndarray
+    """int32 [items]"""
+    parent: np.ndarray
+    """int32 [categories], parent category"""
+    bucket: np.ndarray
+    """int8 [items], popularity bucket"""
+    items: AliasTables
+    """Items by category and popularity bucket: row category · POPULARITY_BUCKETS + bucket"""
+    categories: AliasTables
+    """Categories by parent and popularity bucket: row parent · POPULARITY_BUCKETS + bucket"""
     next_item: Steps
-    """Followers of items, grouped by category and the level above"""
-    next_shelf: Steps
-    """Followers of categories, grouped by the level above"""
+    """Followers of items, grouped by category and parent category"""
+    next_category: Steps
+    """Followers of categories, grouped by parent category"""
     fit: np.ndarray
-    """float32 [categories, BANDS], share of a band among a category's events beside the highest share of any"""
+    """float32 [categories, POPULARITY_BUCKETS], share of a bucket among a category's events beside the highest share
+    of any category"""
 
 
-def fit_shelves(log: Log, shelf: np.ndarray, aisle: np.ndarray) -> Shelves:
-    """Count what stands where and what follows what."""
-    n, shelves = len(log.items), len(aisle)
+def fit_candidates(log: Log, category: np.ndarray, parent: np.ndarray) -> Candidates:
+    """Count what items there are of each category and popularity, and what follows what."""
+    n, categories = len(log.items), len(parent)
     counts = np.bincount(log.item, minlength=n)
-    row = shelf.astype(np.int64) * BANDS + bands(counts)
-    where = sparse.csr_matrix(
-        (np.maximum(counts, 1.0), (row, np.arange(n))), shape=(shelves * BANDS, n)
+    bucket = popularity_buckets(counts)
+    row = category.astype(np.int64) * POPULARITY_BUCKETS + bucket
+    # An item that nobody chose counts once, so that its category and bucket are not empty.
+    times = np.maximum(counts, 1.0)
+    by_category = sparse.csr_matrix(
+        (times, (row, np.arange(n))), shape=(categories * POPULARITY_BUCKETS, n)
     )
-    mass = np.bincount(row, weights=np.maximum(counts, 1.0), minlength=shelves * BANDS).reshape(
-        shelves, BANDS
-    )
-    where_above = (aisle[:, None].astype(np.int64) * BANDS + np.arange(BANDS)).ravel()
-    place = where_above, np.repeat(np.arange(shelves), BANDS)
-    above = sparse.csr_matrix(
-        (mass.ravel(), place), shape=((int(aisle.max()) + 1) * BANDS, shelves)
-    )
-    above.eliminate_zeros()
+    mass = np.bincount(row, weights=times, minlength=categories * POPULARITY_BUCKETS)
+    mass = mass.reshape(categories, POPULARITY_BUCKETS)
+    rows = parent[:, None].astype(np.int64) * POPULARITY_BUCKETS + np.arange(POPULARITY_BUCKETS)
+    place = rows.ravel(), np.repeat(np.arange(categories), POPULARITY_BUCKETS)
+    parents = (int(parent.max()) + 1) * POPULARITY_BUCKETS
+    by_parent = sparse.csr_matrix((mass.ravel(), place), shape=(parents, categories))
+    by_parent.eliminate_zeros()
     share = mass / mass.sum(axis=1, keepdims=True)
     follow = _followers(log)
-    of = sparse.csr_matrix((np.ones(n, np.float32), (np.arange(n), shelf)), shape=(n, shelves))
+    of = sparse.csr_matrix(
+        (np.ones(n, np.float32), (np.arange(n), category)), shape=(n, categories)
+    )
     between = (of.T @ follow @ of).tocsr()
-    return Shelves(
-        shelf,
-        aisle,
-        bands(counts),
-        alias_table(where),
-        alias_table(above),
-        _steps(follow, shelf, aisle[shelf]),
-        _steps(between, aisle, aisle),
+    return Candidates(
+        category,
+        parent,
+        bucket,
+        alias_tables(by_category),
+        alias_tables(by_parent),
+        _steps(follow, category, parent[category]),
+        _steps(between, parent, parent),
         (share / np.maximum(share.max(axis=0), 1e-9)).astype(np.float32),
     )
 
@@ -121,30 +129,36 @@ def _steps(counts: sparse.csr_matrix, group: np.ndarray, above: np.ndarray) -> S
     return Steps(ends[counts.indptr], value, groups, groups_above, np.array([discount]))
 
 
-def known_before(shelves: Shelves, outline: Outline, log: Log) -> np.ndarray:
+def known_predecessors(candidates: Candidates, outline: Outline, log: Log) -> np.ndarray:
     """Which of the `REACH` events before each its item is known to follow: uint8 [events], the nearest the lowest bit.
 
-    Known is what followed with others: of the counts of `shelves` those of the user's own are taken off. `outline`: of
-    these users; where it has an event on an item that the user had, nothing is marked.
+    Known is what followed with others: of the counts of `candidates` those of the user's own are taken off. `outline`:
+    of these users; where it has an event on an item that the user had, nothing is marked.
     """
-    after = np.zeros(len(log.item), np.uint8)
+    predecessors = np.zeros(len(log.item), np.uint8)
     users = np.flatnonzero(log.lengths() > 0)
     offsets = np.concatenate([log.offsets[users], log.offsets[-1:]])
-    _mark(shelves, offsets, log.item, log.time, outline.same, after)
-    return after
+    _mark(candidates, offsets, log.item, log.time, outline.same_item, predecessors)
+    return predecessors
 
 
 @njit(cache=True, nogil=True)
-def _mark(shelves, offsets, item, time, same, after):  # type: ignore[no-untyped-def]
+def _mark(candidates, offsets, item, time, same_item, predecessors):  # type: ignore[no-untyped-def]
+    """Write `predecessors` of `known_predecessors`.
+
+    A user's own steps do not count: were they known, an outline would lead back to the items it was taken from, and
+    whoever sees what was drawn could tell who bought what.
+    """
+    n = len(candidates.category)
     for u in range(len(offsets) - 1):
         a, b = offsets[u], offsets[u + 1]
-        own = _own_steps(item[a:b].astype(np.int64), time[a:b], len(shelves.shelf))
+        own = _own_steps(item[a:b].astype(np.int64), time[a:b], n)
         for e in range(a + 1, b):
-            for back in range(1, min(REACH, e - a) + 1 if same[e] < 0 else 0):
-                key = np.int64(item[e - back]) * len(shelves.shelf) + item[e]
+            for back in range(1, min(REACH, e - a) + 1 if same_item[e] < 0 else 0):
+                key = np.int64(item[e - back]) * n + item[e]
                 once = np.searchsorted(own, key, side="right") - np.searchsorted(own, key)
-                if followed(shelves, item[e - back], item[e], once):
-                    after[e] |= 1 << (back - 1)
+                if followed(candidates, item[e - back], item[e], once):
+                    predecessors[e] |= 1 << (back - 1)
 
 
 @njit(cache=True, nogil=True)
@@ -206,10 +220,10 @@ def entry(steps, low, high, state):  # type: ignore[no-untyped-def]
 
 
 @njit(inline="always")
-def followed(shelves, row, item, times):  # type: ignore[no-untyped-def]
+def followed(candidates, row, item, times):  # type: ignore[no-untyped-def]
     """Whether an item followed the item `row` more than so many times."""
-    steps, shelf = shelves.next_item, shelves.shelf[item]
-    low, end = followers(steps, row, shelf, shelves.aisle[shelf])
+    steps, category = candidates.next_item, candidates.category[item]
+    low, end = followers(steps, row, category, candidates.parent[category])
     high = end
     while low < high:
         middle = (low + high) >> 1
