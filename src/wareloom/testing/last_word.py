@@ -11,7 +11,7 @@ from wareloom.language.models import Generated, Sampling, TextModel
 
 
 @dataclass(kw_only=True, eq=False)
-class Echo(TextModel):
+class LastWord(TextModel):
     """Answers with the last word of the product, and judges a title by the words of the query that it holds."""
 
     def identity(self, run: Run) -> dict[str, Any]:
