@@ -273,7 +273,8 @@ def _modern(raw: dict[str, Any]) -> dict[str, Any]:
         if isinstance(own := prove.pop("set", None), dict):
             _old("[prove.set]", "[prove]")
             prove |= own
-        if members := prove.pop("members", None):
+        if isinstance(prove.get("members"), list | tuple):
+            members = prove.pop("members")
             _old("members in [prove]", "members in [synthesize]")
             raw["synthesize"] = {"members": members} | (synthesize or {})
     if isinstance(synthesize, dict) and synthesize.pop("users", None) is not None:
