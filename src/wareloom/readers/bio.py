@@ -26,8 +26,8 @@ _LATIN = re.compile(r"[a-zA-Z0-9]{2}")
 class Bio(Reader):
     """Titles in CoNLL's columns, as Taobao's marked ones are: B- begins a part, I- goes on, O is none.
 
-    After Ramshaw and Marcus (1995). A title is an item; its first part that is a brand becomes the brand, all other parts
-    become attributes under the names that `tags` gives their tags. Items are numbered file by file.
+    After Ramshaw and Marcus (1995). A title is an item; its first part that is a brand becomes the brand, all other
+    parts become attributes under the names that `tags` gives their tags. Items are numbered file by file.
     """
 
     example: ClassVar[dict[str, str]] = {

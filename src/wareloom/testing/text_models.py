@@ -69,7 +69,7 @@ def what_is_no_list_of_texts_is_refused(cls: type[TextModel]) -> None:
         (["a\ud83d"], "Text 0 holds half a character at 1"),
     ):
         with refused(InputError, words):
-            model.generate(prompts, Run())  # type: ignore[arg-type]
+            model.generate(prompts, Run())
     with refused(InputError, "was given 2 prompts and 1 continuations"):
         model.score(["a", "b"], ["c"], Run())
 
