@@ -10,7 +10,7 @@ from typing import Annotated, Any, get_type_hints
 import jsonschema
 import pytest
 from annotated_types import Ge
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from test_settings import Every, Outer
 
@@ -88,6 +88,7 @@ JSON = st.recursive(
 
 
 @pytest.mark.parametrize("cls", [Every, Outer])
+@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(data=st.data(), value=JSON)
 def test_what_the_schema_takes_the_types_take(cls: type[Any], data: Any, value: Any) -> None:
     name = data.draw(st.sampled_from([f.name for f in dataclasses.fields(cls)]))

@@ -10,7 +10,7 @@ from typing import Annotated, Any, ClassVar, Literal, get_type_hints
 import numpy as np
 import pytest
 from annotated_types import Ge, Gt, Interval, Le, Lt, MinLen
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import AllowInfNan
 
@@ -105,6 +105,7 @@ def test_what_is_no_number_is_refused_with_its_name_and_value(name: str, value: 
     assert "; give " in said or "does not fit" in said
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.sampled_from(sorted(HOLDS)),
     st.one_of(
@@ -127,6 +128,7 @@ def test_whatever_is_accepted_lies_within_the_limits(name: str, value: Any) -> N
     assert made == float(value)
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(st.floats(allow_nan=False, allow_infinity=False), st.sampled_from(sorted(HOLDS)))
 def test_whatever_lies_within_the_limits_is_accepted(value: float, name: str) -> None:
     whole = name in ("size", "count", "whole")
