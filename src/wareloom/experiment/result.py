@@ -6,10 +6,11 @@ import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, NotRequired, TypedDict
+from typing import Any, Literal, NotRequired
 
 import numpy as np
 import polars as pl
+from typing_extensions import TypedDict
 
 from wareloom.core.files import replacing
 from wareloom.core.state import read_json, write_json
@@ -266,7 +267,7 @@ class Proof:
         from pydantic import TypeAdapter, ValidationError
 
         try:
-            TypeAdapter(ProofData).validate_python(data)
+            TypeAdapter(ProofData).validate_python(data, strict=True)
         except ValidationError as error:
             first = error.errors()[0]
             where = ".".join(map(str, first["loc"]))
