@@ -25,7 +25,7 @@ from wareloom.experiment.plan import ARMS, CONTROLS, MIXED, NAIVE, REAL, REPEATE
 from wareloom.experiment.result import Proof
 from wareloom.preparing.splits import Split, SplitSettings, split
 from wareloom.proof.arms import training_data
-from wareloom.proof.decide import decide
+from wareloom.proof.decide import Question, decide
 from wareloom.proof.prove import prove
 from wareloom.proof.recommendation import ProofSettings
 from wareloom.rankers import mask_seen
@@ -37,6 +37,7 @@ from wareloom.synthesis import Given
 from wareloom.synthesis.behaviour.markov import Markov
 
 START = datetime(2024, 1, 1)
+ASKED = Question(ties="file", metric="ndcg@10")
 Asked = dict[str, tuple[list[str], set[str]]]
 
 
@@ -397,7 +398,7 @@ def test_synthesis_helps_only_where_it_beats_every_control(weak: str | None) -> 
     rows = [comparison(c, "no evidence" if c == weak else "helps") for c in CONTROLS]
     noise = [comparison(NAIVE, "hurts", slice="tail"), comparison(REAL, "hurts", ties="shuffled")]
     noise += [comparison(REAL, "hurts", metric="mrr"), comparison(REAL, "hurts", arm=SYNTHETIC)]
-    found = decide(noise + rows, "file", "ndcg@10")
+    found = decide(noise + rows, ASKED)
     assert found["verdict"] == ("helps" if weak is None else "no evidence")
     assert weak is None or found["decisive"]["against"] == weak
     assert found["sentence"].startswith(
@@ -408,8 +409,7 @@ def test_synthesis_helps_only_where_it_beats_every_control(weak: str | None) -> 
 def test_synthesis_hurts_where_real_data_alone_is_better() -> None:
     found = decide(
         [comparison(REAL, "hurts"), *(comparison(c, "helps") for c in CONTROLS[1:])],
-        "file",
-        "ndcg@10",
+        ASKED,
     )
     assert found["verdict"] == "hurts"
     assert "−30.0% against real (95 % interval −50.0% to −10.0%" in found["sentence"]
@@ -418,12 +418,12 @@ def test_synthesis_hurts_where_real_data_alone_is_better() -> None:
         comparison(REPEATED, "hurts"),
         comparison(NAIVE, "helps"),
     ]
-    assert decide(worse_than_copies, "file", "ndcg@10")["verdict"] == "no evidence"
+    assert decide(worse_than_copies, ASKED)["verdict"] == "no evidence"
 
 
 def test_a_verdict_needs_no_lift() -> None:
     """Where real data alone reaches nothing, the difference has no percentage."""
-    found = decide([comparison(c, "no evidence", base=None) for c in CONTROLS], "file", "ndcg@10")
+    found = decide([comparison(c, "no evidence", base=None) for c in CONTROLS], ASKED)
     assert found["verdict"] == "no evidence"
     assert "None" not in found["sentence"]
 
@@ -633,9 +633,14 @@ def test_a_leak_stops_the_proof() -> None:
 
 
 def test_a_proof_of_nothing_is_refused() -> None:
-    for wrong in ({"seeds": 0}, {"ratios": ()}, {"ratios": (0.0,)}, {"metrics": ()}):
-        with pytest.raises(SettingError, match="at least one seed, one metric, and ratios above 0"):
-            prove(ring(), settings_of(**wrong))
+    for wrong, said in (
+        ({"seeds": 0}, "seeds is 0; give 1 or more"),
+        ({"ratios": ()}, "at least one ratio and one metric"),
+        ({"ratios": (0.0,)}, r"ratios\[0\] is 0.0; give a number above 0"),
+        ({"metrics": ()}, "at least one ratio and one metric"),
+    ):
+        with pytest.raises(SettingError, match=said):
+            settings_of(**wrong)
     with pytest.raises(InputError, match="A proof needs the table 'events'"):
         prove(ring().with_tables(events=None), settings_of())
     with pytest.raises(

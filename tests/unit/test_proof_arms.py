@@ -11,11 +11,11 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import polars as pl
 import pytest
-from wareloom.proof.bench import Bench, Cell
 
 from conftest import small_shop
 from wareloom.core.run import Run
 from wareloom.errors import SettingError, UnknownNameError
+from wareloom.experiment.engine import Bench, Piece
 from wareloom.experiment.plan import (
     CONTROLS,
     FEATURES,
@@ -27,10 +27,11 @@ from wareloom.experiment.plan import (
     TEACHER,
 )
 from wareloom.experiment.result import Proof
+from wareloom.experiment.study import Cell
 from wareloom.preparing.splits import SplitSettings
 from wareloom.proof.arms import plan, training_data
-from wareloom.proof.prove import bench, prove
-from wareloom.proof.recommendation import SHARES, ProofSettings
+from wareloom.proof.prove import prove
+from wareloom.proof.recommendation import SHARES, ProofSettings, Recommendation
 from wareloom.rankers import Ranker
 from wareloom.rankers.baseline.transitions import Transitions
 from wareloom.report import write_report
@@ -184,7 +185,12 @@ def test_knowledge_is_proved_beside_a_placebo_features_and_the_teacher(
 
 
 def bench_of(settings: ProofSettings) -> Bench:
-    return bench("file", small_shop(users=120), settings, Run(seed=3))
+    return Bench(Recommendation(small_shop(users=120), settings, Run(seed=3)), "file", None)
+
+
+def shown(of: Bench, seed: int, share: float) -> pl.DataFrame:
+    """The real events that an arm of a seed is trained on, of a share of the users."""
+    return of.study.share_of(of.parts.train, share, of.run_of(seed)).table("events")
 
 
 def origins(shop: Shop) -> dict[str, int]:
@@ -195,33 +201,30 @@ def origins(shop: Shop) -> dict[str, int]:
 def test_members_share_the_users_between_them() -> None:
     members = (Member(synthesizer="markov", share=3), Member(synthesizer="shuffled"))
     of = bench_of(settings_of(generator=Generator(members=members, screens=SCREENS)))
-    generator, train = of.settings.generator, of.split.train
-    found = generator.pool(train, of.split.test, 80, Run(seed=1)).screened.kept
+    generator, train = of.settings.generator, of.parts.train
+    found = generator.pool(train, of.parts.test, 80, Run(seed=1)).screened.kept
     assert origins(found) == {"markov": 60, "shuffled": 20}
     assert origins(
-        generator.without("markov").pool(train, of.split.test, 80, Run(seed=1)).screened.kept
+        generator.without("markov").pool(train, of.parts.test, 80, Run(seed=1)).screened.kept
     ) == {"shuffled": 80}
     twins = Generator(
         members=(Member(synthesizer="markov"), Member(synthesizer="markov", settings={"window": 1}))
     )
     assert list(twins.named()) == ["markov", "markov (2)"]
     assert twins.without("markov").members[0].settings == {"window": 1}
-    kept = replace(twins, screens=SCREENS).pool(train, of.split.test, 40, Run(seed=1)).screened.kept
+    kept = replace(twins, screens=SCREENS).pool(train, of.parts.test, 40, Run(seed=1)).screened.kept
     assert kept.scan("events").select(pl.col("user_id").n_unique()).collect().item() == 40
 
 
 def test_a_share_is_of_whole_users_and_holds_the_smaller_ones() -> None:
     of = bench_of(settings_of())
-    users = [
-        set(of.train(Cell(arm=REAL, seed=1, share=share)).table("events")["user_id"])
-        for share in (0.1, 0.25, 0.5, 1.0)
-    ]
+    users = [set(shown(of, seed=1, share=share)["user_id"]) for share in (0.1, 0.25, 0.5, 1.0)]
     assert [len(own) for own in users] == [12, 30, 60, 120]
     assert users[0] < users[1] < users[2] < users[3]
-    part = of.train(Cell(arm=REAL, seed=1, share=0.25)).table("events")
-    whole = of.split.train.table("events")
+    part = shown(of, seed=1, share=0.25)
+    whole = of.parts.train.table("events")
     assert part.equals(whole.filter(pl.col("user_id").is_in(list(users[1]))))
-    assert users[1] != set(of.train(Cell(arm=REAL, seed=0, share=0.25)).table("events")["user_id"])
+    assert users[1] != set(shown(of, seed=0, share=0.25)["user_id"])
 
 
 @pytest.fixture(scope="module")
@@ -287,9 +290,10 @@ def test_more_curves_redo_no_cell(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     shares: list[float] = []
     work = Bench._work
 
-    def noted(self: Bench, cell: Cell, *rest: Any) -> Any:
-        shares.append(cell.share)
-        return work(self, cell, *rest)
+    def noted(self: Bench, piece: Piece) -> Any:
+        assert isinstance(piece, Cell), "nothing beside the arms is redone either"
+        shares.append(piece.share)
+        return work(self, piece)
 
     monkeypatch.setattr(Bench, "_work", noted)
     more = prove(small_shop(), settings_of(shares=(0.5, 1.0), guard=0.2, effect=0.1), run)
@@ -300,9 +304,10 @@ def test_more_curves_redo_no_cell(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 @pytest.mark.parametrize(
     ("wrong", "words"),
     [
-        ({"guard": 5.0}, "guard=5.0 is no share"),
-        ({"effect": -0.1}, "effect=-0.1 is no lift"),
-        ({"shares": (0.5, 1.2)}, "Shares of the training users lie above 0"),
+        ({"guard": 5.0}, "guard is 5.0; give a number from 0 to 1"),
+        ({"effect": -0.1}, "effect is -0.1; give a number above 0"),
+        ({"shares": (0.5, 1.2)}, r"shares\[1\] is 1.2; give a number from 0 to 1"),
+        ({"shares": (0.0, 0.5)}, "Shares of the training users lie above 0"),
         ({"leave_out": True}, "at least two synthesizers"),
         (
             {"generator": Generator(members=(Member(synthesizer="markov", share=0.0),))},
@@ -331,7 +336,7 @@ def test_controls_have_as_much_as_what_they_control() -> None:
     of = bench_of(settings_of())
     pool = of.pool(Cell(arm=MIXED, seed=0))
     sizes = {
-        arm: training_data(of.settings.generator, arm, of.split.train, pool, 0.5, Run(seed=1)).rows(
+        arm: training_data(of.settings.generator, arm, of.parts.train, pool, 0.5, Run(seed=1)).rows(
             "events"
         )
         for arm in (NAIVE, PLACEBO, MIXED)

@@ -84,7 +84,16 @@ def test_everything_can_be_asked_on_the_command_line(tmp_path: Path) -> None:
             r"must say whose setting it is, such as markov\.window",
         ),
         (["--with", "markov,shuffled", "--set", "markof.window=1"], "Did you mean 'markov'"),
-        (["--shares", "half"], "--shares takes numbers with commas"),
+        (
+            ["--shares", "half"],
+            "--shares takes numbers with commas, such as 0.5,1, or auto, not 'half'",
+        ),
+        (
+            ["--ratios", "0.5,half"],
+            "--ratios takes numbers with commas, such as 0.5,1, not '0.5,half'",
+        ),
+        (["--ratios", "0.5,0"], r"ratios\[1\] is 0.0; give a number above 0"),
+        (["--shares", "0.5,2"], r"shares\[1\] is 2.0; give a number from 0 to 1"),
         (["--leave-out"], "at least two synthesizers"),
     ],
 )
@@ -97,11 +106,11 @@ def test_wrong_questions_are_refused(words: list[str], said: str, tmp_path: Path
 def test_a_recipe_asks_the_same_and_is_written_whole(tmp_path: Path) -> None:
     (tmp_path / "r.toml").write_text(
         '[read]\nsource = "x"\n[prove]\nshares = "auto"\nguard = 0.1\neffect = 0.02\nlift_by_ratio = true\n'
-        'leave_out = true\n[[prove.members]]\nsynthesizer = "markov"\nshare = 2\n'
-        '[[prove.members]]\nsynthesizer = "shuffled"\n',
+        'leave_out = true\n[[synthesize.members]]\nsynthesizer = "markov"\nshare = 2\n'
+        '[[synthesize.members]]\nsynthesizer = "shuffled"\n',
     )
     recipe = Recipe.load(tmp_path / "r.toml")
-    asked = recipe.proof()
+    asked = recipe.settings
     assert asked.generator.members == (
         Member(synthesizer="markov", share=2.0),
         Member(synthesizer="shuffled"),
@@ -113,7 +122,13 @@ def test_a_recipe_asks_the_same_and_is_written_whole(tmp_path: Path) -> None:
         True,
     )
     (tmp_path / "again.toml").write_text(recipe.toml())
-    assert Recipe.load(tmp_path / "again.toml").proof() == asked
+    assert Recipe.load(tmp_path / "again.toml").settings == asked
+    before = (tmp_path / "r.toml").read_text().replace("synthesize.members", "prove.members")
+    (tmp_path / "before.toml").write_text(before)
+    with pytest.warns(
+        FutureWarning, match=r"members in \[prove\] is written as members in \[synth"
+    ):
+        assert Recipe.load(tmp_path / "before.toml").settings == asked
 
 
 @pytest.mark.parametrize(

@@ -59,7 +59,7 @@ def test_has_the_form_of_every_proof(proof: Proof, tmp_path: Path) -> None:
     assert set(proof.arms()["metric"]) == {"ndcg@10", "recall@10", "recall@100"}
     assert {row["ranker"] for row in proof.data["baselines"]} == {"bm25"}
     assert proof.headline().height == 4
-    rows = {row["arm"]: row["events"] for row in proof.data["training"]}
+    rows = {row["arm"]: row["judgments"] for row in proof.data["training"]}
     assert all(abs(n - 2 * rows["real"][0]) <= 6 for arm in ARMS[1:4] for n in rows[arm]), (
         "as much in every arm"
     )
@@ -84,7 +84,7 @@ def test_random_grades_are_not_said_to_help() -> None:
     assert found.verdict in ("hurts", "no evidence")
     made = found.data["modes"][0]["synthetic"]
     assert made["origin"].startswith(f"{OUTSIDER}@")
-    assert sum(made["grades"].values()) == made["events"]
+    assert sum(made["grades"].values()) == made["judgments"]
 
 
 def test_the_measure_is_ndcg_of_judged_items_alone() -> None:
@@ -162,11 +162,11 @@ def test_a_ranker_is_judged_on_what_it_is_made_for() -> None:
         ({"labelled": 0}, "set queries, such as 10000"),
         ({"queries": -1}, "give 0 or more"),
         (
-            {"decides": "catalogue", "catalogue_metrics": ()},
+            {"primary": "catalogue", "catalogue_metrics": ()},
             "needs a metric among catalogue_metrics",
         ),
-        ({"relevant": 0.0}, "is no grade"),
-        ({"seeds": 0}, "at least one seed"),
+        ({"relevant": 0.0}, "relevant is 0.0; give a number above 0, at most 3"),
+        ({"seeds": 0}, "seeds is 0; give 1 or more"),
     ],
 )
 def test_what_cannot_be_asked_is_refused(changes: dict[str, Any], said: str) -> None:
@@ -202,26 +202,26 @@ def test_a_recipe_says_what_is_proved(tmp_path: Path) -> None:
         "stages": ["read", "clean", "split", "prove"],
     }
     recipe = Recipe.of(base)
-    asked = recipe.proof()
+    asked = recipe.settings
     assert isinstance(asked, QueryProofSettings)
     assert (asked.metrics, list(asked.baselines)) == (("ndcg@10",), ["bm25"])
     (tmp_path / "again.toml").write_text(recipe.toml())
-    assert Recipe.load(tmp_path / "again.toml").proof() == asked
+    assert Recipe.load(tmp_path / "again.toml").settings == asked
     clicks = {
         "read": {"source": "x"},
         "synthesize": {"name": "exposures"},
         "train": {"name": "logistic"},
         "prove": {"of": "clicks", "seeds": 2},
     }
-    asked_clicks = Recipe.of(clicks).proof()
+    asked_clicks = Recipe.of(clicks).settings
     assert isinstance(asked_clicks, ClickProofSettings)
     assert asked_clicks.generator.screens == ("schema", "impossible", "leak")
     assert (asked_clicks.seeds, asked_clicks.metrics[0]) == (2, "log_loss")
+    with pytest.warns(FutureWarning, match="written as make, which comes after prove now"):
+        before = Recipe.of(base | {"stages": ["read", "synthesize", "prove"]})
+    assert before.stages == ("read", "prove", "make"), "what is made is made of judgments, too"
     for changed, said in (
-        (
-            base | {"stages": ["read", "synthesize", "prove"]},
-            "The stage 'synthesize' blends events",
-        ),
+        (base | {"stages": ["read", "make"]}, "The stage 'make' needs the stage 'prove' before"),
         (
             clicks | {"prove": {"of": "clicks", "leave_out": True}},
             "A proof of clicks has no setting 'leave_out'",
@@ -259,10 +259,10 @@ def unlabelled(**changes: Any) -> QueryProofSettings:
         "queries": 60,
     }
     more = {
-        "decides": "catalogue",
+        "primary": "catalogue",
         "catalogue_metrics": ("ndcg@10", "recall@10"),
         "gain": "exponential",
-        "untold": True,
+        "single_grade": True,
     }
     return QueryProofSettings(generator=made, **(few | more | changes))
 
@@ -272,7 +272,7 @@ def test_without_a_label_the_ranker_is_compared_with_itself_untaught() -> None:
     assert set(found.arms()["arm"]) == {"real", "real + naive", "real + synthetic"}
     assert set(found.arms()["metric"]) == {"ndcg@10", "ndcg@10, all items", "recall@10"}
     assert found.data["decisive"]["metric"] == "ndcg@10, all items"
-    rows = {row["arm"]: row["events"] for row in found.data["training"]}
+    rows = {row["arm"]: row["judgments"] for row in found.data["training"]}
     assert rows["real"] == [0, 0]
     assert all(
         1 <= a / b < 1.2
@@ -302,7 +302,7 @@ def test_without_a_label_the_ranker_is_compared_with_itself_untaught() -> None:
 
 def test_some_labelled_queries_and_all_arms_of_one_size() -> None:
     found = prove(search_shop(), unlabelled(labelled=20), RUN)
-    rows = {row["arm"]: row["events"] for row in found.data["training"]}
+    rows = {row["arm"]: row["judgments"] for row in found.data["training"]}
     assert set(rows["real"]) == {120}, "20 queries with 6 judgments each"
     assert all(abs(n - rows["real + synthetic"][0]) <= 6 for n in rows["real, repeated"])
     told = {
@@ -328,7 +328,7 @@ def test_a_query_whose_items_are_all_alike_counts_if_it_is_asked_to() -> None:
         }
     )
     assert QueryTask.of(shop, "test", 2.0).queries == ["a"]
-    every = QueryTask.of(shop, "test", 2.0, untold=True, gain="exponential")
+    every = QueryTask.of(shop, "test", 2.0, single_grade=True, gain="exponential")
     assert every.queries == ["a", "b"]
     assert every.left_out == 1
     assert every.gain.tolist() == [1.0, 7.0, 3.0, 3.0]

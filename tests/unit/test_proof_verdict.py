@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from wareloom.core.run import Run
 from wareloom.experiment.plan import CONTROLS, MIXED, NAIVE, REAL, REPEATED
 from wareloom.experiment.result import Proof
 from wareloom.preparing.splits import SplitSettings
-from wareloom.proof.decide import BUT, decide, guarded, listed
+from wareloom.proof.decide import BUT, Question, decide, guarded, listed
 from wareloom.proof.prove import prove
 from wareloom.proof.recommendation import ProofSettings
 from wareloom.proof.story import lines, meaning, story
@@ -44,6 +45,7 @@ def row(
     return found | {"lift": lift, "lift_low": low, "lift_high": high}
 
 
+ASKED = Question(ties="file", metric="ndcg@10")
 GOOD = [row(0.02, 0.06, against=control) for control in CONTROLS]
 
 
@@ -63,7 +65,7 @@ def test_a_fall_beyond_the_guard_takes_helps_back(
     part: dict[str, Any], falls: bool, warned: bool
 ) -> None:
     """It falls where the estimate is beyond the guard and the interval below zero, however small the slice."""
-    found = decide([*GOOD, part], "file", "ndcg@10", guard=0.05)
+    found = decide([*GOOD, part], replace(ASKED, guard=0.05))
     assert found["verdict"] == (BUT if falls else "helps")
     assert [fall["slice"] for fall in found["guard"]["falls"]] == ["head"] * falls
     assert [fall["slice"] for fall in found["guard"]["not_excluded"]] == ["head"] * warned
@@ -71,7 +73,7 @@ def test_a_fall_beyond_the_guard_takes_helps_back(
         "Synthetic data helps, but the head falls: " if falls else "Synthetic data helps:"
     )
     assert ("not excluded for the head" in found["sentence"]) is warned
-    assert decide([*GOOD, part], "file", "ndcg@10", guard=1.0)["verdict"] == "helps"
+    assert decide([*GOOD, part], replace(ASKED, guard=1.0))["verdict"] == "helps"
 
 
 def test_the_guard_looks_at_real_data_alone_and_at_the_deciding_metric_and_ties() -> None:
@@ -82,7 +84,7 @@ def test_the_guard_looks_at_real_data_alone_and_at_the_deciding_metric_and_ties(
         row(-0.3, -0.2, "head") | {"arm": "synthetic only"},
         row(-0.3, -0.2, "head") | {"lift": None, "lift_low": None, "lift_high": None},
     ]
-    assert decide(GOOD + elsewhere, "file", "ndcg@10")["guard"]["falls"] == []
+    assert decide(GOOD + elsewhere, ASKED)["guard"]["falls"] == []
 
 
 def test_the_worst_fall_is_named_first() -> None:
@@ -95,8 +97,7 @@ def test_the_worst_fall_is_named_first() -> None:
 def test_a_guard_says_nothing_of_what_does_not_help() -> None:
     found = decide(
         [row(-0.01, 0.02, against=c) for c in CONTROLS] + [row(-0.3, -0.2, "head")],
-        "file",
-        "ndcg@10",
+        ASKED,
     )
     assert found["verdict"] == "no evidence"
     assert "head" not in found["sentence"]
@@ -105,9 +106,9 @@ def test_a_guard_says_nothing_of_what_does_not_help() -> None:
 
 def test_every_control_named_decides() -> None:
     placebo = row(-0.01, 0.03, against="real + placebo")
-    found = decide([*GOOD, placebo], "file", "ndcg@10", (*CONTROLS, "real + placebo"))
+    found = decide([*GOOD, placebo], replace(ASKED, controls=(*CONTROLS, "real + placebo")))
     assert (found["verdict"], found["decisive"]["against"]) == ("no evidence", "real + placebo")
-    assert decide([*GOOD, placebo], "file", "ndcg@10")["verdict"] == "helps"
+    assert decide([*GOOD, placebo], ASKED)["verdict"] == "helps"
 
 
 @pytest.fixture(scope="module")
@@ -120,6 +121,12 @@ def proved() -> Proof:
         generator=Generator(screens=("schema", "impossible")),
     )
     return prove(small_shop(users=80), asked, Run(seed=1))
+
+
+def asked_of(data: dict[str, Any]) -> Question:
+    """The question that a proof answered."""
+    decisive = data["decisive"]
+    return Question(ties=decisive["ties"], metric="ndcg@10", controls=decisive["controls"])
 
 
 def told(proved: Proof, lifts: dict[str, tuple[float, float]], **power: Any) -> dict[str, Any]:
@@ -135,9 +142,7 @@ def told(proved: Proof, lifts: dict[str, tuple[float, float]], **power: Any) -> 
             }
             each |= {"low": lifts[key][0] / 10, "high": lifts[key][1] / 10}
     data["power"] = [each | power for each in data["power"]]
-    data |= decide(
-        data["comparisons"], data["decisive"]["ties"], "ndcg@10", data["decisive"]["controls"]
-    )
+    data |= decide(data["comparisons"], asked_of(data))
     data["story"] = story(data)
     return data
 
@@ -239,9 +244,7 @@ def test_a_page_needs_no_lift(proved: Proof) -> None:
         each |= {"lift": None, "lift_low": None, "lift_high": None}
     for each in data["power"]:
         each |= {"detectable_lift": None, "effect_lift": None}
-    data |= decide(
-        data["comparisons"], data["decisive"]["ties"], "ndcg@10", data["decisive"]["controls"]
-    )
+    data |= decide(data["comparisons"], asked_of(data))
     data["story"] = story(data)
     assert "there is no lift to draw" in render(data)
 

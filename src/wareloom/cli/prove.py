@@ -142,13 +142,13 @@ def main(
 
     of_generator, of_ranker, of_proof = _parted(settings(set))
     asked = {
-        "ratios": ratios,
+        "ratios": _numbers(ratios, "--ratios"),
         "seeds": seeds,
         "metrics": metrics,
         "ties": ties,
         "guard": guard,
         "effect": effect,
-        "shares": shares if shares in ("", "auto") else listed(shares),
+        "shares": shares if shares == "auto" else _numbers(shares, "--shares", " or auto"),
         "lift_by_ratio": lift_by_ratio,
         "leave_out": leave_out,
     }
@@ -186,6 +186,18 @@ def told(proof: Proof) -> list[str]:
         if row["lift"] is not None
     ]
     return [str(proof), "", *lines(proof.data), "", *compared]
+
+
+def _numbers(text: str, option: str, else_: str = "") -> tuple[float, ...] | str:
+    """Read "0.5,1"; "" says nothing. `else_`: what the option takes instead, for the message."""
+    from wareloom.errors import SettingError
+
+    try:
+        return tuple(map(float, listed(text))) or text
+    except ValueError:
+        raise SettingError(
+            f"{option} takes numbers with commas, such as 0.5,1{else_ and f',{else_}'}, not {text!r}."
+        ) from None
 
 
 def _synthesize(

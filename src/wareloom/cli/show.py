@@ -15,12 +15,12 @@ def main(
     name: Annotated[
         str,
         typer.Argument(
-            help="An algorithm of any family, for example 'ease' or 'markov', or a proof's folder."
+            help="An algorithm of any family, such as 'ease' or 'markov'; 'recipe'; or a proof's folder."
         ),
     ],
     as_json: AsJson = False,
 ) -> None:
-    """Show an algorithm and its settings with defaults, as JSON their schema too; or a proof: its verdict."""
+    """Show an algorithm or a recipe: settings with defaults, as JSON their schema; or a proof: its verdict."""
     from wareloom.core.family import FAMILIES
     from wareloom.core.schema import schema_of
     from wareloom.errors import unknown
@@ -31,6 +31,11 @@ def main(
 
         proof = Proof.open(name)
         show_value(proof.data, as_json, "\n".join(told(proof)))
+        return
+    if name == "recipe":
+        from wareloom.recipe.schema import outline, recipe_schema
+
+        show_value(recipe_schema(), as_json, "\n".join(outline()))
         return
     holders = [family for family in FAMILIES.values() if name in family.names()]
     if not holders:

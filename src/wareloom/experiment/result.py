@@ -267,7 +267,7 @@ class Proof:
         from pydantic import TypeAdapter, ValidationError
 
         try:
-            TypeAdapter(ProofData).validate_python(data)
+            TypeAdapter(ProofData).validate_python(data, strict=True)
         except ValidationError as error:
             first = error.errors()[0]
             where = ".".join(map(str, first["loc"]))

@@ -51,10 +51,10 @@ def study_of(of: str) -> type[Study]:
 
 
 def study_for(settings: ExperimentSettings) -> type[Study]:
-    """Return the study whose settings these are."""
-    for name in kinds():
-        if study_of(name).settings_of is type(settings):
-            return study_of(name)
+    """Return the study whose settings these are: one of the house, or one of others that is imported."""
+    for cls in (*map(study_of, kinds()), *Study.__subclasses__()):
+        if cls.settings_of is type(settings):
+            return cls
     raise SettingError(
         f"No kind of proof takes {type(settings).__name__}: call prove_study with its study."
     )
