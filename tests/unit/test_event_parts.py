@@ -19,7 +19,10 @@ from wareloom.neural import torch
 from wareloom.shop import Log, Shop
 from wareloom.synthesis.behaviour._writing.clusters import (
     DRAWN,
+    Best,
     Clusters,
+    DrawRoom,
+    ProbeRoom,
     draw_best,
     draw_item,
     fit_clusters,
@@ -125,13 +128,13 @@ def drawn(
 ) -> np.ndarray:
     """How often each item came in n draws for query q."""
     clusters, guess, queries = index
-    large = np.empty(800, np.float32), np.empty(800, np.int64), np.empty(guess.shape[1])
-    small = (
+    large = ProbeRoom(np.empty(800, np.float32), np.empty(800, np.int64), np.empty(guess.shape[1]))
+    small = DrawRoom(
         np.empty(guess.shape[1]),
         np.empty((1 + DRAWN, int(np.diff(clusters.start).max())), dtype=np.float32),
     )
     out = np.empty(n, dtype=np.int64)
-    draw_many(clusters, guess[q], queries[q], best, (large, small), never, out)
+    draw_many(clusters, guess[q], queries[q], Best(*best), (large, small), never, out)
     return np.bincount(out, minlength=800)
 
 

@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 from scipy import sparse
 
+import wareloom as wl
 from conftest import small_shop
 from outline_page import tables
 from wareloom.core.family import SYNTHESIZERS
@@ -430,3 +431,30 @@ def test_the_page_on_outlines_shows_what_is_drawn() -> None:
     page = (Path(__file__).parents[2] / "docs" / "outlines.md").read_text(encoding="utf-8")
     for table in tables():
         assert table in page, "docs/outlines.md: print its tables anew by tests/outline_page.py"
+
+
+def test_what_an_earlier_version_saved_is_read() -> None:
+    made = wl.synthesizer("markov").fit(lively(40, 1), wl.Run(seed=1))
+    old = {
+        "candidates_category_": "shelves_shelf_",
+        "candidates_parent_": "shelves_aisle_",
+        "candidates_bucket_": "shelves_band_",
+        "candidates_fit_": "shelves_fit_",
+        "outline_same_item_": "outline_same_",
+        "outline_same_category_": "outline_shelf_",
+        "outline_parent_": "outline_aisle_",
+        "outline_bucket_": "outline_band_",
+        "outline_predecessors_": "outline_after_",
+    }
+    for part in ("indptr", "value", "accept", "alias"):
+        old[f"candidates_items_{part}_"] = f"shelves_items_{part}_"
+        old[f"candidates_categories_{part}_"] = f"shelves_shelves_{part}_"
+    for part in ("indptr", "value", "group", "above", "discount"):
+        old[f"candidates_next_item_{part}_"] = f"shelves_next_item_{part}_"
+        old[f"candidates_next_category_{part}_"] = f"shelves_next_shelf_{part}_"
+    state = made.state()
+    assert set(old) <= set(state)
+    for values in (state, {old.get(name, name): value for name, value in state.items()}):
+        again = type(made).restore(made.settings(), values)
+        assert set(again.state()) == set(state)
+        assert again.sample(30).fingerprint == made.sample(30).fingerprint

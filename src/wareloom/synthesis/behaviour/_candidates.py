@@ -146,8 +146,7 @@ def known_predecessors(candidates: Candidates, outline: Outline, log: Log) -> np
 def _mark(candidates, offsets, item, time, same_item, predecessors):  # type: ignore[no-untyped-def]
     """Write `predecessors` of `known_predecessors`.
 
-    A user's own steps do not count: were they known, an outline would lead back to the items it was taken from, and
-    whoever sees what was drawn could tell who bought what.
+    A user's own steps do not count: were they known, an outline would lead back to the items it was taken from.
     """
     n = len(candidates.category)
     for u in range(len(offsets) - 1):

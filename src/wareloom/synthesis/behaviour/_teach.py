@@ -203,7 +203,7 @@ def _teach(knowledge, plan, seen, draw, users, room, sums, items):  # type: igno
                 else:
                     item = _draw(draw.starts, 0, state)
             else:
-                n = _sum(knowledge, had, (summed, have), u, sums, n)
+                n = _sum(knowledge, had, summed, have, u, sums, n)
                 summed = have
                 item = _pick_best(knowledge.prior, sums, n, room, u, draw.power)
                 if item < 0:
@@ -226,13 +226,12 @@ def _forget(sums, n):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _sum(knowledge, memory, events, u, sums, n):  # type: ignore[no-untyped-def]
-    """Add what the `events` = (first, end) of user u name to sums of n items; return of how many items there are then.
+def _sum(knowledge, history, first, end, u, sums, n):  # type: ignore[no-untyped-def]
+    """Add what the events first … end - 1 of user u name to sums of n items; return of how many items there are then.
 
     Where n < 0 it is not kept which items have sums: rows are long beside the catalogue, and all items are looked at.
     What has decayed below `NOTHING` is not added, what has left a table's window is taken off again.
     """
-    first, end = events
     for t in range(len(knowledge.decay)):
         decay = knowledge.decay[t]
         sums.unit[t] *= np.float32(decay ** (end - first))
@@ -247,10 +246,10 @@ def _sum(knowledge, memory, events, u, sums, n):  # type: ignore[no-untyped-def]
             reach = knowledge.last[t]
             for h in range(max(0, first - reach), min(first, end - reach)):
                 n = _add(
-                    knowledge, t, memory[h], -(decay ** (end - 1 - h)) / sums.unit[t], u, sums, n
+                    knowledge, t, history[h], -(decay ** (end - 1 - h)) / sums.unit[t], u, sums, n
                 )
         for h in range(max(first, end - reach), end):
-            n = _add(knowledge, t, memory[h], decay ** (end - 1 - h) / sums.unit[t], u, sums, n)
+            n = _add(knowledge, t, history[h], decay ** (end - 1 - h) / sums.unit[t], u, sums, n)
     return n
 
 

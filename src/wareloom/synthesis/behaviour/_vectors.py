@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import copy
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any, ClassVar
 
 import numpy as np
-import polars as pl
 from scipy.spatial.distance import cdist
 
 from wareloom.core.run import Run
+from wareloom.core.settings import Size
 from wareloom.neural import torch
 from wareloom.neural.training import seeded
 from wareloom.neural.weights import arrays
@@ -52,6 +54,7 @@ class Vectors:
         return torch.from_numpy(x), torch.from_numpy(c)
 
 
+@dataclass(kw_only=True, eq=False)
 class Imagining(Coding, ABC):
     """What those share that learn how users' vectors lie, and make new ones of noise; mixed in before `Markov`.
 
@@ -59,9 +62,19 @@ class Imagining(Coding, ABC):
     builds it of these anew, and `_made`, which turns noise into vectors by it.
     """
 
-    if TYPE_CHECKING:
-        name: str
-        catalogue_: pl.DataFrame
+    quick: ClassVar[Mapping[str, Any]] = {
+        "epochs": 3,
+        "hidden_size": 8,
+        "latent_size": 4,
+        "updates": 20,
+        "width": 8,
+        "batch_size": 32,
+    }
+
+    width: Size = 256
+    """Width of the networks that learn how the vectors lie."""
+    depth: Size = 2
+    """Layers of these."""
 
     @abstractmethod
     def _learn_from(self, vectors: Vectors, run: Run) -> None:
@@ -83,8 +96,8 @@ class Imagining(Coding, ABC):
         run = run.with_(threads=1)
         log = Log.of(shop)
         log = log.select(np.flatnonzero(log.lengths() > 0))
-        with run.limits(), seeded(run, self.name):
-            coder, self.coding_ = self.fitted_coder(log, run, self.name)
+        with run.limits(), seeded(run, self._owner()):
+            coder, self.coding_ = self.fitted_coder(log, run, self._owner())
             vectors = Vectors(coder, log)
             self._learn_from(vectors, run)
         self.weights_, self.space_ = arrays(coder), vectors.space
@@ -93,7 +106,8 @@ class Imagining(Coding, ABC):
     @cached_property
     def _nets(self) -> tuple[Coder, Any]:
         """Coder and network, built anew once from the saved weights: a live session has no time for it."""
-        return self.coder(len(self.catalogue_), self.weights_), self._network()
+        items = len(self.weights_["out.bias"])
+        return self.coder(items, self.weights_), self._network()
 
     def _walked(self, plan: Plan, run: Run) -> tuple[np.ndarray, np.ndarray]:
         coder, net = self._nets
@@ -101,7 +115,7 @@ class Imagining(Coding, ABC):
         def latents(asked: UserBlock) -> np.ndarray:
             # The noise hangs on where the block begins, so that the number of threads changes nothing.
             shape, block = (len(asked.rows), self.latent_size), int(asked.rows[0])
-            noise = run.rng(self.name, "noise", block).standard_normal(shape, dtype=np.float32)
+            noise = run.rng(self._owner(), "noise", block).standard_normal(shape, dtype=np.float32)
             c = conditions(coder, self.space_, asked)
             with torch.inference_mode():
                 x = self._made(net, torch.from_numpy(noise), torch.from_numpy(c))

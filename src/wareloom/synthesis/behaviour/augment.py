@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import ClassVar, Self
+from typing import ClassVar, NamedTuple, Self
 
 import numpy as np
 import polars as pl
@@ -16,7 +16,7 @@ from wareloom.errors import InputError, SettingError, near
 from wareloom.shop import Log, Shop
 from wareloom.shop.buckets import user_key
 from wareloom.synthesis import Given, Synthesizer
-from wareloom.synthesis.behaviour._walk import _next, _stream, in_threads
+from wareloom.synthesis.behaviour._walk import Users, _next, _stream, in_threads
 
 OPERATIONS = ("crop", "mask", "reorder", "substitute", "insert")
 
@@ -98,20 +98,22 @@ class Augment(Synthesizer):
         item = self.events_.select("item_id").join(
             code, on="item_id", how="left", maintain_order="left"
         )["code"]
+        # An event that is inserted stands beside its own: each user may become twice as long.
         first = np.concatenate([[0], np.cumsum(2 * np.diff(offsets)[chosen])])
-        out = tuple(np.full(first[-1], -1, dtype=np.int64) for _ in range(3))
+        out = Changed(*(np.full(first[-1], -1, dtype=np.int64) for _ in range(3)))
         shares = np.array([getattr(self, name) for name in OPERATIONS])
-        log = offsets, item.to_numpy().astype(np.int64), (chosen, how, first)
+        log = Originals(offsets, item.to_numpy().astype(np.int64), chosen, how, first)
         seed = np.uint64(run.seed_for("augment", "users"))
         in_threads(
-            lambda a, b: _change(log, self._drawn_by(), shares, (seed, a, b), out), n, run.cores
+            lambda a, b: _change(log, self._drawn_by(), shares, Users(seed, a, b), out),
+            n,
+            run.cores,
         )
         return self._built(np.repeat(np.arange(n), np.diff(first)), *out)
 
-    def _drawn_by(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Related items by item, and the running sum of their similarities within each."""
+    def _drawn_by(self) -> Related:
         table = self.related_
-        return (
+        return Related(
             table.indptr.astype(np.int64),
             table.indices.astype(np.int64),
             np.cumsum(table.data.astype(np.float64)),
@@ -149,10 +151,46 @@ class Augment(Synthesizer):
         return Shop({**tables, "events": rows.drop("user")})
 
 
+class Originals(NamedTuple):
+    """The real users that are changed."""
+
+    offsets: np.ndarray
+    """int64 [real users + 1]"""
+    item: np.ndarray
+    """int64 [real events]"""
+    chosen: np.ndarray
+    """int64 [users], the real user of each"""
+    how: np.ndarray
+    """int64 [users], which of `OPERATIONS` is done to each"""
+    first: np.ndarray
+    """int64 [users + 1], where the events of each are to stand"""
+
+
+class Changed(NamedTuple):
+    """Events of changed users, each int64, -1 where there is none."""
+
+    row: np.ndarray
+    """Real events they are like"""
+    place: np.ndarray
+    """Real events whose times they have"""
+    item: np.ndarray
+
+
+class Related(NamedTuple):
+    """Related items by item."""
+
+    start: np.ndarray
+    """int64 [items + 1]"""
+    item: np.ndarray
+    """int64 [pairs]"""
+    running: np.ndarray
+    """float64 [pairs], running sum of their similarities"""
+
+
 @njit(cache=True)
-def _related(table, item, state):  # type: ignore[no-untyped-def]
+def _related(related, item, state):  # type: ignore[no-untyped-def]
     """Draw an item that is related to `item`, by similarity; itself where there is none."""
-    start, code, running = table
+    start, code, running = related.start, related.item, related.running
     a, b = start[item], start[item + 1]
     if a == b:
         return item
@@ -162,13 +200,16 @@ def _related(table, item, state):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _change(log, related, shares, part, out):  # type: ignore[no-untyped-def]
-    """Write rows, rows whose times are taken, and items of the users of a part; each has twice its events as room."""
-    offsets, item, (chosen, how, first) = log
-    row, place, made = out
-    seed, begin, end = part
-    for k in range(begin, end):
-        state = _stream(seed, k)
+def _change(log, related, shares, users, out):  # type: ignore[no-untyped-def]
+    """Change some users, each in one way, and write their events down.
+
+    One way each, so that a user stays near enough to a real one to be one: the ways are those of contrastive learning,
+    which a user is to be recognised through. Times are never made up: an event keeps a real one's, in order.
+    """
+    offsets, item, chosen, how, first = log
+    row, place, made = out.row, out.place, out.item
+    for k in range(users.first, users.last):
+        state = _stream(users.seed, k)
         a, b = offsets[chosen[k]], offsets[chosen[k] + 1]
         size, at, share = b - a, first[k], shares[how[k]]
         run = max(1, min(size, int(np.round(share * size))))

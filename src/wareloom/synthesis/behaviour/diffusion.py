@@ -38,24 +38,12 @@ class Diffusion(Imagining, Markov):
     (2021); Ho and Salimans (2022); over latent vectors Rombach et al. (2022).
     """
 
-    quick: ClassVar[Mapping[str, Any]] = {
-        "epochs": 3,
-        "hidden_size": 8,
-        "latent_size": 4,
-        "updates": 20,
-        "width": 8,
-        "batch_size": 32,
-        "steps": 4,
-    }
+    quick: ClassVar[Mapping[str, Any]] = {**Imagining.quick, "steps": 4}
 
     steps: Size = 8
     """Steps in which noise becomes a vector."""
     guidance: NonNegative = 1.0
     """Weight of what was known of a user before: 1 as learned, above 1 more, 0 none."""
-    width: Size = 256
-    """Width of the denoising network."""
-    depth: Size = 2
-    """Its residual layers."""
     updates: Size = 4_000
     """Its training steps, of `batch_size` users each."""
     average: ShareBelowOne = 0.999

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 
@@ -52,15 +52,6 @@ class GAN(Imagining, Markov):
     al. (2024).
     """
 
-    quick: ClassVar[Mapping[str, Any]] = {
-        "epochs": 3,
-        "hidden_size": 8,
-        "latent_size": 4,
-        "updates": 20,
-        "width": 8,
-        "batch_size": 32,
-    }
-
     loss: Literal["relativistic", "wasserstein"] = "relativistic"
     """How the players are judged: by pairs of a real and a generated pack, or by the distance of their means."""
     pack: Size = 2
@@ -69,10 +60,6 @@ class GAN(Imagining, Markov):
     """Steps of the critic for each of the generator; for the Wasserstein loss rather 5."""
     penalty: NonNegative = 0.2
     """Weight of the penalty on the critic's gradient; for the Wasserstein loss rather 10."""
-    width: Size = 256
-    """Width of both networks."""
-    depth: Size = 2
-    """Their layers."""
     updates: Size = 6_000
     """Training steps of both players together, of `batch_size` packs each."""
     average: ShareBelowOne = 0.99

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from copy import copy
 from dataclasses import dataclass, replace
-from typing import Annotated, ClassVar, Literal, NamedTuple, Self
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self
 
 import numpy as np
 import polars as pl
@@ -34,6 +34,7 @@ from wareloom.synthesis.behaviour._outline import (
     sessions_of,
 )
 from wareloom.synthesis.behaviour._rhythm import Rhythm, Visits, clock, draw_shapes, fit_rhythm
+from wareloom.synthesis.behaviour._saved import with_new_names
 from wareloom.synthesis.behaviour._teach import same_before
 from wareloom.synthesis.behaviour._walk import BUCKETS, AliasTables, Model, Plan, alias_tables, walk
 
@@ -112,6 +113,11 @@ class Markov(Synthesizer):
             vars(self).update(fit_columns(shop, log.items))
         self.catalogue_ = shop.table("items")
         return self
+
+    @classmethod
+    def restore(cls, settings: dict[str, Any], values: dict[str, Any]) -> Self:
+        """Build an instance from its settings and its state; one that an earlier version saved is read, too."""
+        return super().restore(settings, with_new_names(values))
 
     def sample(self, n: int, run: Run | None = None, given: Given | None = None) -> Shop:
         """Draw `n` users, called ORIGIN/0, ORIGIN/1, ….

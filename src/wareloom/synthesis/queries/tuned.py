@@ -329,8 +329,9 @@ class Tuned(QuerySynthesizer):
 
     def _writer(self, run: Run) -> Writer:
         """What queries are drawn from, built anew from the text model and the weights where this was restored."""
-        if hasattr(self, "_drawn_by"):
-            return self._drawn_by
+        kept: Writer | None = vars(self).get("_drawn_by")
+        if kept is not None:
+            return kept
         from wareloom.neural.training import seeded
         from wareloom.neural.tuning import put_weights
 
@@ -349,7 +350,7 @@ class Tuned(QuerySynthesizer):
         answers = self._writer(run).generate(prompts, run, settings=self._sampling())
         titles = self.catalogue_["title"].gather(items).to_list()
         kinds, said = self.kinds_.gather(items).to_list(), []
-        written = getattr(self, "_written", None) or Written()
+        written: Written = vars(self).get("_written") or Written()
         for place, (title, kind) in enumerate(zip(titles, kinds, strict=True)):
             drawn = answers[place * self.tries : (place + 1) * self.tries]
             queries = [self._query(answer.text, title) for answer in drawn]

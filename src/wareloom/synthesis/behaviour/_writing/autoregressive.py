@@ -30,8 +30,14 @@ from wareloom.synthesis import Given, Synthesizer
 from wareloom.synthesis.behaviour._frames import Walked, build, fit_columns
 from wareloom.synthesis.behaviour._given import check_length, continued, known_items, starts
 from wareloom.synthesis.behaviour._walk import LOOK_BACK
-from wareloom.synthesis.behaviour._writing.choose import Choice, Rules
-from wareloom.synthesis.behaviour._writing.clusters import STATES, Clusters, Guess, fit_clusters
+from wareloom.synthesis.behaviour._writing.choose import Choice, Limits, Rules
+from wareloom.synthesis.behaviour._writing.clusters import (
+    STATES,
+    Best,
+    Clusters,
+    Guess,
+    fit_clusters,
+)
 from wareloom.synthesis.behaviour._writing.decode import Past, Writer, Written
 from wareloom.synthesis.behaviour._writing.event_net import EventNet, Prior, priors
 from wareloom.synthesis.behaviour._writing.grammar import KINDS, NEW, Grammar, fit_grammar
@@ -207,9 +213,10 @@ class Autoregressive(Synthesizer):
         with run.task(f"{self.name}: sample {n:,} users"):
             known = continued(given, n, known_items(self))
             past = self._past(known) if known is not None else _nothing(n)
-            limits = (given.length or 0, int(known is not None and given.length is None), 0)
             rules = self._rules(
-                limits, starts(given, known_items(self)) if given.start_items else None
+                given.length or 0,
+                one_session=known is not None and given.length is None,
+                start=starts(given, known_items(self)) if given.start_items else None,
             )
             found = self._written(rules, past, run)
             users = (
@@ -244,7 +251,7 @@ class Autoregressive(Synthesizer):
         """
         self._checked(n)
         code = known_items(self).encode(items)
-        rules, m = self._rules((n, 0, 1), None), len(code)
+        rules, m = self._rules(n, goes_on=True), len(code)
         often = rules.grammar.follow.reshape(KINDS + 1, 3, KINDS).sum(axis=(0, 1))
         said = list(kinds) if kinds is not None else [EVENTS[int(np.argmax(often))]] * m
         if np.any(code < 0):
@@ -294,21 +301,28 @@ class Autoregressive(Synthesizer):
                 parts = list(pool.map(write, blocks))
         return Written(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
 
-    def _rules(self, limits: tuple[int, int, int], start: np.ndarray | None) -> Rules:
+    def _rules(
+        self,
+        length: int = 0,
+        *,
+        one_session: bool = False,
+        goes_on: bool = False,
+        start: np.ndarray | None = None,
+    ) -> Rules:
         return Rules(
             unflattened(Pace, "pace", self),
             unflattened(Grammar, "grammar", self),
             self.hazard_,
-            np.array([self.longest_, *limits], dtype=np.int64),
+            Limits(self.longest_, length, int(one_session), int(goes_on)),
             len(self._writer.choice.clusters.code),
             np.zeros(0, dtype=np.int32) if start is None else start,
-            (self.top_k, self.top_p),
+            Best(self.top_k, self.top_p),
             max(self.max_length, LOOK_BACK),
         )
 
     def _past(self, log: Log) -> Past:
         """The users' past events, with the classes of the gaps before them."""
-        pace = self._rules((0, 0, 0), None).pace
+        pace = self._rules().pace
         gap, fresh, there = gaps(log)
         kind = classify(pace, gap, fresh)
         kind[~there] = 0

@@ -9,7 +9,15 @@ from numba import njit
 
 from wareloom.shop.log import NO_TIME
 from wareloom.synthesis.behaviour._walk import TRIES, _next
-from wareloom.synthesis.behaviour._writing.clusters import DRAWN, Clusters, draw_best, draw_item
+from wareloom.synthesis.behaviour._writing.clusters import (
+    DRAWN,
+    Best,
+    Clusters,
+    DrawRoom,
+    ProbeRoom,
+    draw_best,
+    draw_item,
+)
 from wareloom.synthesis.behaviour._writing.event_net import AGES
 from wareloom.synthesis.behaviour._writing.grammar import (
     ACTIONS,
@@ -62,6 +70,19 @@ class Lines(NamedTuple):
     """int64 [rows], of the next event"""
 
 
+class Limits(NamedTuple):
+    """How long users are to be."""
+
+    longest: int
+    """Events at which every user stops"""
+    length: int
+    """Events each is to have; 0 as it comes"""
+    one_session: int
+    """1 where each is to have one session more"""
+    goes_on: int
+    """1 where the session at hand goes on"""
+
+
 class Rules(NamedTuple):
     """What choices go by."""
 
@@ -69,15 +90,12 @@ class Rules(NamedTuple):
     grammar: Grammar
     hazard: np.ndarray
     """float64 [COUNTS], NaN where no user was"""
-    limits: np.ndarray
-    """int64 [4]: events at which every user stops; events each is to have (0: as it comes); whether there is to be one
-    session more; whether the session at hand goes on"""
+    limits: Limits
     possible: int
     """Items that can be drawn"""
     start: np.ndarray
     """int32, items to begin with; empty for the learned ones"""
-    best: tuple[int, float]
-    """top_k and top_p"""
+    best: Best
     window: int
     """Events among which repeats are looked for"""
 
@@ -100,8 +118,14 @@ class Choice(NamedTuple):
 
 @njit(cache=True, nogil=True)
 def choose_pace(lines, rules, stop, pace):  # type: ignore[no-untyped-def]
-    """Decide who stops, and the gap before the next event of the others, from logits [rows] and [rows, classes]."""
-    longest, length, one, on = rules.limits
+    """Decide who stops, and the gap before the next event of the others, from logits [rows] and [rows, classes].
+
+    Whether and when come before what, as the network was taught: each is given those before it. Where at a number of
+    events nobody, or everybody, of the log stopped, no logit is asked. A gap is drawn among the classes that leave room
+    before the log's end, since nothing later was ever seen.
+    """
+    limits = rules.limits
+    length, one = limits.length, limits.one_session
     within, between = rules.pace.split
     for r in range(len(lines.done)):
         if lines.done[r]:
@@ -121,11 +145,15 @@ def choose_pace(lines, rules, stop, pace):  # type: ignore[no-untyped-def]
         if free:
             share = rules.hazard[lines.number[r]]
             chance = 1.0 / (1.0 + np.exp(-stop[r]))
-            if count >= longest or share >= 1.0 or (not share <= 0.0 and _next(state) < chance):
+            if (
+                count >= limits.longest
+                or share >= 1.0
+                or (not share <= 0.0 and _next(state) < chance)
+            ):
                 lines.done[r] = True
                 continue
         low, high = 0, within + between
-        if on == 1 and within > 0:
+        if limits.goes_on == 1 and within > 0:
             high = within
         elif one == 1 and made == 0 and between > 0:
             low = within
@@ -178,7 +206,11 @@ def remind(lines, rules, choice, query, out):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def choose_action(lines, rules, logits):  # type: ignore[no-untyped-def]
-    """Decide kind and relation of the next event (see `_grammar`) from logits [rows, actions]."""
+    """Decide kind and relation of the next event (see `_grammar`) from logits [rows, actions].
+
+    What the log never has, a purchase without a view where there is none such, is left out before the draw: a network
+    leaves everything some chance, and a shop's rules know none.
+    """
     may = np.empty(ACTIONS, dtype=np.bool_)
     for r in range(len(lines.done)):
         if lines.done[r]:
@@ -198,7 +230,7 @@ def choose_action(lines, rules, logits):  # type: ignore[no-untyped-def]
                 total += weight
                 if _next(state) * total < weight:
                     chosen = a
-        if chosen < 0 and not first and rules.limits[1] == 0 and have > lines.past[r]:
+        if chosen < 0 and not first and rules.limits.length == 0 and have > lines.past[r]:
             lines.done[r] = True
             continue
         if chosen < 0:
@@ -245,16 +277,17 @@ def _pick_weight(weights, state):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def choose_item(lines, rules, choice, guess, query, again):  # type: ignore[no-untyped-def]
-    """Decide the item of the next event and write the event down, from queries [rows, size] and cluster logits."""
+    """Decide the item of the next event and write the event down, from queries [rows, size] and cluster logits.
+
+    The softmax over all items would cost more than the network itself. So a new item is drawn from a few clusters, with
+    weights that make up for those not looked at (see `draw_item`), and drawn again where the user had it.
+    """
     widest = choice.widest
-    small = np.empty(guess.shape[1]), np.empty((1 + DRAWN, widest), dtype=np.float32)
-    many = rules.best[0] > 0 or rules.best[1] < 1.0
+    share = np.empty(guess.shape[1])
+    small = DrawRoom(share, np.empty((1 + DRAWN, widest), dtype=np.float32))
+    many = rules.best.top_k > 0 or rules.best.top_p < 1.0
     size = len(choice.clusters.code) if many else 1
-    large = (
-        np.empty(size, dtype=np.float32),
-        np.empty(size, dtype=np.int64),
-        np.empty(guess.shape[1]),
-    )
+    large = ProbeRoom(np.empty(size, dtype=np.float32), np.empty(size, dtype=np.int64), share)
     for r in range(len(lines.done)):
         if lines.done[r]:
             continue

@@ -45,6 +45,35 @@ class Clusters(NamedTuple):
     """float32 [items], over the temperature"""
 
 
+class Best(NamedTuple):
+    """Among which items a new one is drawn."""
+
+    top_k: int
+    """So many of the likeliest; 0 for all"""
+    top_p: float
+    """The fewest that hold this share of the probability; 1 for all"""
+
+
+class DrawRoom(NamedTuple):
+    """Room to draw an item from a few clusters."""
+
+    share: np.ndarray
+    """float64 [clusters]"""
+    chance: np.ndarray
+    """float32 [1 + DRAWN, items of the largest cluster]"""
+
+
+class ProbeRoom(NamedTuple):
+    """Room to look through clusters."""
+
+    logits: np.ndarray
+    """float32 [items]"""
+    place: np.ndarray
+    """int64 [items], places in `Clusters.code`"""
+    share: np.ndarray
+    """float64 [clusters]"""
+
+
 def halved(vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Divide rows into about √n clusters of equal size: (order int64 [n], starts int64 [clusters + 1]).
 
@@ -166,14 +195,14 @@ def _logits(clusters, c, query, out):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def draw_item(clusters, guess, query, buffers, state):  # type: ignore[no-untyped-def]
+def draw_item(clusters, guess, query, room, state):  # type: ignore[no-untyped-def]
     """Draw an item from the softmax over all: int code.
 
     What the cluster guessed to be the heaviest holds is computed, and that of some others, drawn by the guess; one of
     them is kept by what they hold, the others standing for all the rest (importance resampling, Rubin 1987). Within it
     the softmax is exact.
     """
-    share, chance = buffers
+    share, chance = room.share, room.chance
     total = softened(guess, share)
     c = int(np.argmax(guess))
     top = guess[c]
@@ -218,13 +247,13 @@ def _exponents(logits, n, top):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def probe(clusters, guess, query, coverage, buffers):  # type: ignore[no-untyped-def]
+def probe(clusters, guess, query, coverage, room):  # type: ignore[no-untyped-def]
     """Look through the clusters that are guessed to hold most: at least `PROBED` and a share `coverage` of the softmax.
 
     Writes logits and places (into `clusters.code`); returns how many, the highest logit, and, over its exponential, the
     sum of what was found and what the rest is guessed to hold.
     """
-    logits, place, share = buffers
+    logits, place, share = room.logits, room.place, room.share
     total = softened(guess, share)
     n, covered, looked = 0, 0.0, 0
     while looked < len(guess) and (looked < PROBED or covered < coverage * total):
@@ -245,16 +274,16 @@ def probe(clusters, guess, query, coverage, buffers):  # type: ignore[no-untyped
 
 
 @njit(cache=True)
-def draw_best(clusters, guess, query, best, buffers, never, state):  # type: ignore[no-untyped-def]
-    """Draw one of the `best` = (top_k, top_p) items by the softmax, none of the codes `never`; -1 where none is left.
+def draw_best(clusters, guess, query, best, room, never, state):  # type: ignore[no-untyped-def]
+    """Draw one of the `best` items by the softmax, none of the codes `never`; -1 where none is left.
 
     top_k, 0 for all: so many of the likeliest; top_p: the fewest that hold this share of the softmax, or of the top_k
     where both are given (Holtzman et al. 2020).
     """
-    top_k, top_p = best
-    logits, place, _ = buffers
+    top_k, top_p = best.top_k, best.top_p
+    logits, place = room.logits, room.place
     n, top, held, rest = probe(
-        clusters, guess, query, 1.0 - (1.0 - top_p) / 4 if top_p < 1.0 else 0.0, buffers
+        clusters, guess, query, 1.0 - (1.0 - top_p) / 4 if top_p < 1.0 else 0.0, room
     )
     for i in range(n):
         for code in never:

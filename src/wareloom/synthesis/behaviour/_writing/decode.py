@@ -73,6 +73,16 @@ class Past(NamedTuple):
     gap: np.ndarray
 
 
+class TokenVectors(NamedTuple):
+    """What an event's vector is the sum of, beside its item's: each float32 [values, size]."""
+
+    kinds: np.ndarray
+    gaps: np.ndarray
+    counts: np.ndarray
+    dates: np.ndarray
+    """Of the numbers by which a time is told"""
+
+
 @dataclass(frozen=True)
 class Writer:
     """Writes users with a fitted network."""
@@ -86,11 +96,11 @@ class Writer:
     """Tokens an encoder reads at most"""
 
     @cached_property
-    def tables(self) -> tuple[np.ndarray, ...]:
-        """Vectors of kinds, gaps and counts, and of the numbers by which a time is told."""
+    def tables(self) -> TokenVectors:
+        """The vectors that the network learned."""
         net = self.net
         parts = (net.kind.weight, net.gap.weight, net.count.weight, net.calendar.weight.T)
-        return tuple(np.ascontiguousarray(part.detach().numpy()) for part in parts)
+        return TokenVectors(*(np.ascontiguousarray(part.detach().numpy()) for part in parts))
 
     def write(self, rules: Rules, past: Past, users: np.ndarray, seed: np.uint64) -> Written:
         """Write the users with these numbers, which decide their random streams; `past` has one of each."""
@@ -228,7 +238,7 @@ def _seed(seed, users, out):  # type: ignore[no-untyped-def]
 @njit(cache=True, nogil=True)
 def _sum_last(lines, pace, vectors, tables, rows, out):  # type: ignore[no-untyped-def]
     """Write the vector of each row's last token, as `EventNet.read` adds it up."""
-    kinds, gaps, counts, dates = tables
+    kinds, gaps, counts, dates = tables.kinds, tables.gaps, tables.counts, tables.dates
     told = np.empty(DATED, dtype=np.float32)
     for i in range(len(rows)):
         r = rows[i]
