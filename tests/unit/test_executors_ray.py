@@ -197,7 +197,7 @@ def test_a_ray_that_does_not_answer_is_ended_with_all_it_began(
     assert time.monotonic() - start < 30
     begun_by_ray = [int(path.name[4:]) for path in tmp_path.glob("pid-*")]
     assert len(begun_by_ray) == _ray.STARTS
-    assert not any(alive(process) for process in begun_by_ray)
+    wait_until(lambda: not any(alive(process) for process in begun_by_ray), 5)
 
 
 def test_a_place_for_logs_that_cannot_be_written_is_said(
