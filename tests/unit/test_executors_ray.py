@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
 import threading
 import time
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,27 +22,39 @@ from wareloom.experiment.executors import _ray, executor_for
 
 ON = "ray-local[2]"
 # A Ray that has lost its own notices it in two seconds instead of fifteen.
-NOTICE = {
-    "RAY_health_check_initial_delay_ms": "500",
-    "RAY_health_check_period_ms": "500",
-    "RAY_health_check_timeout_ms": "500",
-    "RAY_health_check_failure_threshold": "3",
-}
+NOTICE = (
+    "RAY_health_check_initial_delay_ms=500",
+    "RAY_health_check_period_ms=500",
+    "RAY_health_check_timeout_ms=500",
+    "RAY_health_check_failure_threshold=3",
+)
+MINE = f"WARELOOM_TEST_OF_RAY={uuid.uuid4().hex}"
+"""What all processes that begin here have in their environment"""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def marked() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        for setting in (MINE, *NOTICE):
+            patch.setenv(*setting.split("="))
+        yield
 
 
 def rays() -> set[int]:
-    """Process ids of all Rays begun by this kind of executor on this machine by this user's tests."""
+    """Process ids of all parts of Rays that were begun here."""
     return {
         int(path.parent.name)
-        for path in Path("/proc").glob("[0-9]*/cmdline")
-        if b"wl-ray-" in _read(path) and alive(int(path.parent.name))
+        for path in Path("/proc").glob("[0-9]*/environ")
+        if MINE.encode() in _read(path)
+        and b"ray" in _read(path.with_name("cmdline"))
+        and alive(int(path.parent.name))
     }
 
 
-def children(executor: _ray.OnRay) -> set[int]:
-    """Those of one executor: they are of one group."""
-    assert executor._gate is not None
-    return {process for process in rays() if os.getpgid(process) == executor._gate.child.pid}
+def folders() -> set[Path]:
+    """The folders of these Rays."""
+    lines = (_read(Path(f"/proc/{process}/cmdline")).decode() for process in rays())
+    return {Path(name) for line in lines for name in re.findall(r"/tmp/wl-ray-\w+", line)}
 
 
 def _read(path: Path) -> bytes:
@@ -53,14 +67,12 @@ def _read(path: Path) -> bytes:
 @pytest.fixture(scope="module")
 def executor(tmp_path_factory: pytest.TempPathFactory) -> Iterator[_ray.OnRay]:
     """Two processes of one Ray for all tests here, of which nothing is left afterwards."""
-    before, folders = rays(), set(Path("/tmp").glob("wl-ray-*"))
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in NOTICE.items():
-            patch.setenv(name, value)
-        with _ray.OnRay("local", 2, tmp_path_factory.mktemp("ray") / "logs") as held:
-            yield held
-    wait_until(lambda: rays() <= before, 10)
-    assert set(Path("/tmp").glob("wl-ray-*")) <= folders
+    with _ray.OnRay("local", 2, tmp_path_factory.mktemp("ray") / "logs") as held:
+        yield held
+        left = folders()
+    assert left
+    wait_until(lambda: not rays(), 10)
+    assert not any(folder.exists() for folder in left)
 
 
 def run(executor: _ray.OnRay, folder: Path, listed: list[executor_work.Task]) -> dict[str, bytes]:
@@ -108,35 +120,42 @@ def test_a_worker_of_rays_that_dies_is_tried_again(tmp_path: Path, executor: _ra
 
 
 def test_a_raylet_that_is_killed_is_replaced_once(tmp_path: Path, executor: _ray.OnRay) -> None:
-    killed = threading.Event()
+    killed, over = threading.Event(), threading.Event()
 
     def kill() -> None:
-        wait_until(lambda: len(list((tmp_path / "store").glob("leaf*"))) >= 2, 150)
-        for process in children(executor):
+        while len(list((tmp_path / "store").glob("leaf*"))) < 2:
+            if over.wait(0.02):
+                return
+        for process in rays():
             if "raylet/raylet" in _read(Path(f"/proc/{process}/cmdline")).decode().split("\0")[0]:
                 os.kill(process, signal.SIGKILL)
                 killed.set()
 
     killer = threading.Thread(target=kill)
     killer.start()
-    found = run(executor, tmp_path, tasks(12, 0.5))
-    killer.join()
+    try:
+        found = run(executor, tmp_path, tasks(12, 0.5))
+    finally:
+        over.set()
+        killer.join()
     assert killed.is_set()
     assert found == expected(12)
 
 
 def test_a_killed_driver_leaves_no_ray_behind(tmp_path: Path) -> None:
-    before, folders = rays(), set(Path("/tmp").glob("wl-ray-*"))
+    others = rays(), folders()
     command = [sys.executable, executor_work.__file__, str(tmp_path), ON, "1"]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     with subprocess.Popen(command, env=environment) as driver:
         wait_until(
             lambda: driver.poll() is not None or list((tmp_path / "store").glob("leaf*")), 150
         )
+        begun_here = rays() - others[0], folders() - others[1]
         driver.send_signal(signal.SIGKILL)
-    wait_until(lambda: rays() <= before, 10)
+    assert all(begun_here)
+    wait_until(lambda: not rays() & begun_here[0], 10)
     wait_until(lambda: not any(alive(process) for process in workers(tmp_path)), 10)
-    assert set(Path("/tmp").glob("wl-ray-*")) <= folders
+    assert not any(folder.exists() for folder in begun_here[1])
     found = compute(executor_for("local", 2, tmp_path / "logs"), tmp_path, tasks(20))
     assert found == expected(20)
 
@@ -178,15 +197,24 @@ def test_a_ray_that_does_not_answer_is_ended_with_all_it_began(
     assert time.monotonic() - start < 30
     begun_by_ray = [int(path.name[4:]) for path in tmp_path.glob("pid-*")]
     assert len(begun_by_ray) == _ray.STARTS
-    assert not any(alive(process) for process in begun_by_ray)
+    wait_until(lambda: not any(alive(process) for process in begun_by_ray), 5)
 
 
-def test_a_place_for_logs_that_cannot_be_written_is_said(tmp_path: Path) -> None:
+def test_a_place_for_logs_that_cannot_be_written_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "file").touch()
-    folders = set(Path("/tmp").glob("wl-ray-*"))
+    made: list[Path] = []
+
+    def make(**told: str) -> str:
+        made.append(tmp_path / "ray")
+        made[0].mkdir()
+        return str(made[0])
+
+    monkeypatch.setattr(_ray.tempfile, "mkdtemp", make)
     with pytest.raises(OutputError, match="Cannot write logs of workers"):
         compute(executor_for(ON, 1, tmp_path / "file"), tmp_path, one(""))
-    assert set(Path("/tmp").glob("wl-ray-*")) <= folders
+    assert [path.exists() for path in made] == [False]
 
 
 def test_without_ray_the_message_says_how_to_get_it(
