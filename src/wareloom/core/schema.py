@@ -70,4 +70,4 @@ def plain(value: Any) -> Any:
         return {str(name): plain(inner) for name, inner in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
         return [plain(inner) for inner in value]
-    return value
+    return value.isoformat() if hasattr(value, "isoformat") else value

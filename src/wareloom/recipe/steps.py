@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
-from wareloom.core.settings import Settings
+from wareloom.core.settings import Settings, Size
 from wareloom.proof.leaderboard import LeaderboardSettings
+from wareloom.proof.recommendation import TIES
 from wareloom.sampling.generator import Member
 
 STAGES = ("read", "clean", "split", "prove", "make", "leaderboard")
@@ -112,7 +113,12 @@ class LeaderboardStep(Settings):
     rankers: dict[str, dict[str, Any]] = field(
         default_factory=lambda: dict(LeaderboardSettings().rankers)
     )
-    seeds: int = 3
+    """Settings by label; a label is the ranker's name, unless the settings name another `ranker`."""
+    seeds: Size = 3
+    """How often everything that is random is drawn anew."""
     metrics: tuple[str, ...] = LeaderboardSettings().metrics
+    """The first is the one that orders the table."""
     repeats: Literal["auto", "rank", "mask"] = "auto"
-    ties: tuple[str, ...] = LeaderboardSettings().ties
+    """Whether items of the history are ranked again: where the log repeats, always, or never."""
+    ties: tuple[TIES, ...] = LeaderboardSettings().ties
+    """How events of one user and one time are ordered."""
