@@ -74,6 +74,11 @@ def fit_columns(shop: Shop, items: Vocabulary) -> dict[str, Any]:
     return learned
 
 
+def new_users(origin: str, n: int) -> pl.Series:
+    """Ids of new users: ORIGIN/0, ORIGIN/1, …"""
+    return f"{origin}/" + pl.Series(np.arange(n)).cast(pl.String)
+
+
 def build(
     learned: dict[str, Any],
     catalogue: pl.DataFrame,

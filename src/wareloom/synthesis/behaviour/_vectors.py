@@ -20,6 +20,7 @@ from wareloom.neural.weights import arrays
 from wareloom.shop import Log, Shop
 from wareloom.synthesis.behaviour._coder import Coder, Coding
 from wareloom.synthesis.behaviour._latent import UserBlock, gather, walked
+from wareloom.synthesis.behaviour._learned_from import active
 from wareloom.synthesis.behaviour._walk import Plan
 
 BLANK = 0.3
@@ -94,8 +95,7 @@ class Imagining(Coding, ABC):
         On one thread: sums are of another order with more, and the same seed is to give the same bytes everywhere.
         """
         run = run.with_(threads=1)
-        log = Log.of(shop)
-        log = log.select(np.flatnonzero(log.lengths() > 0))
+        log = active(Log.of(shop))
         with run.limits(), seeded(run, self._owner()):
             coder, self.coding_ = self.fitted_coder(log, run, self._owner())
             vectors = Vectors(coder, log)

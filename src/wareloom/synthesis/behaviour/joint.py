@@ -20,6 +20,7 @@ from wareloom.shop.log import stacked, without_last
 from wareloom.shop.popularity import slice_names, slices_of
 from wareloom.synthesis import Given, Synthesizer
 from wareloom.synthesis.behaviour import _gains
+from wareloom.synthesis.behaviour._learned_from import active, learnable
 from wareloom.synthesis.behaviour._shares import Drawn, apportion, draw, gathered, leaning
 
 
@@ -124,16 +125,13 @@ class Joint(Synthesizer):
 
         Raises `InputError` where the shop has no events on known items, or no member can learn from it.
         """
-        run, log, named = run or Run(), Log.of(shop), slice_names(self.slices)
-        if not log.weight.any():
-            raise InputError(
-                "The synthesizer 'joint' has nothing to learn from: the shop has no events on known items."
-            )
+        run, named = run or Run(), slice_names(self.slices)
+        log = learnable(self.name, shop)
         self.catalogue_ = shop.table("items")
         self.slice_ = slices_of(log.counts(), self.slices)
-        active = log.select(np.flatnonzero(log.lengths() > 0))
+        there = active(log)
         real = leaning(
-            active.user.astype(np.int64), self.slice_[active.item], len(active.users), self.slices
+            there.user.astype(np.int64), self.slice_[there.item], len(there.users), self.slices
         )
         self.share_ = np.bincount(real, minlength=self.slices) / len(real)
         weights = self._learn(shop, log, run)

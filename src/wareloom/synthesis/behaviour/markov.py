@@ -22,8 +22,9 @@ from wareloom.shop.schema import EVENTS
 from wareloom.synthesis import Given, Synthesizer
 from wareloom.synthesis.behaviour._candidates import Candidates, fit_candidates, known_predecessors
 from wareloom.synthesis.behaviour._fill import fill
-from wareloom.synthesis.behaviour._frames import Walked, build, fit_columns
+from wareloom.synthesis.behaviour._frames import Walked, build, fit_columns, new_users
 from wareloom.synthesis.behaviour._given import check_length, coded, continued, known_items, starts
+from wareloom.synthesis.behaviour._learned_from import learnable
 from wareloom.synthesis.behaviour._outline import (
     Outline,
     categories_of,
@@ -90,11 +91,7 @@ class Markov(Synthesizer):
     def fit(self, shop: Shop, run: Run | None = None) -> Self:
         """Learn from the events of `shop`; raises `InputError` where it has none on known items."""
         run = run or Run()
-        log = Log.of(shop)
-        if not log.weight.any():
-            raise InputError(
-                f"The synthesizer {self.name!r} has nothing to learn from: the shop has no events on known items."
-            )
+        log = learnable(self.name, shop)
         with run.limits(), run.task(f"{self.name}: fit"):
             weight = recency(log, self.half_life)
             counts = self._follow(log, weight)
@@ -146,11 +143,7 @@ class Markov(Synthesizer):
             plan = Plan(offsets, past.offsets, past.item, past.event, self._starts(given), template)
             item, event = self._walked(plan, run)
             time = self._times(plan, Visits(sessions, sizes, offsets, past.last), run)
-            users = (
-                past.users
-                if past.users is not None
-                else f"{self.origin}/" + pl.Series(np.arange(n)).cast(pl.String)
-            )
+            users = past.users if past.users is not None else new_users(self.origin, n)
             user = np.repeat(np.arange(n, dtype=np.int32), np.diff(offsets))
             walked = Walked(user, item, event, time, np.repeat(np.arange(len(sizes)), sizes))
             return build(

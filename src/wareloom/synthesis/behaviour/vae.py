@@ -16,6 +16,7 @@ from wareloom.neural.weights import arrays
 from wareloom.shop import Log, Shop
 from wareloom.synthesis.behaviour._coder import Coder, Coding
 from wareloom.synthesis.behaviour._latent import UserBlock, walked
+from wareloom.synthesis.behaviour._learned_from import active
 from wareloom.synthesis.behaviour._walk import Plan
 from wareloom.synthesis.behaviour.markov import Markov
 
@@ -50,8 +51,7 @@ class VAE(Coding, Markov):
         """Learn structure and clock as `markov` does, and the autoencoder."""
         super().fit(shop, run)
         run = (run or Run()).with_(threads=1)
-        log = Log.of(shop)
-        log = log.select(np.flatnonzero(log.lengths() > 0))
+        log = active(Log.of(shop))
         with run.limits(), seeded(run, "vae"):
             net, self.training_ = self.fitted_coder(log, run, "vae", self.anneal)
             self.weights_ = arrays(net)

@@ -27,8 +27,9 @@ from wareloom.shop import Log, Shop
 from wareloom.shop.log import NO_TIME
 from wareloom.shop.schema import EVENTS, INTERACTIONS
 from wareloom.synthesis import Given, Synthesizer
-from wareloom.synthesis.behaviour._frames import Walked, build, fit_columns
+from wareloom.synthesis.behaviour._frames import Walked, build, fit_columns, new_users
 from wareloom.synthesis.behaviour._given import check_length, continued, known_items, starts
+from wareloom.synthesis.behaviour._learned_from import active, learnable
 from wareloom.synthesis.behaviour._walk import LOOK_BACK
 from wareloom.synthesis.behaviour._writing.choose import Choice, Limits, Rules
 from wareloom.synthesis.behaviour._writing.clusters import (
@@ -118,13 +119,8 @@ class Autoregressive(Synthesizer):
     def fit(self, shop: Shop, run: Run | None = None) -> Self:
         """Learn from the events of `shop`; raises `InputError` where it has none on known items."""
         run = (run or Run()).with_(threads=1)
-        log = Log.of(shop)
-        log = log.keep(log.weight > 0)
-        if not len(log):
-            raise InputError(
-                f"The synthesizer {self.name!r} has nothing to learn from: the shop has no events on known items."
-            )
-        log = log.select(np.flatnonzero(log.lengths() > 0))
+        log = learnable(self.name, shop)
+        log = active(log.keep(log.weight > 0))
         with run.limits(), seeded(run, self.name):
             pace = fit_pace(log, self.bins)
             grammar, action = fit_grammar(log)
@@ -219,11 +215,7 @@ class Autoregressive(Synthesizer):
                 start=starts(given, known_items(self)) if given.start_items else None,
             )
             found = self._written(rules, past, run)
-            users = (
-                known.users.ids
-                if known is not None
-                else f"{self.origin}/" + pl.Series(np.arange(n)).cast(pl.String)
-            )
+            users = known.users.ids if known is not None else new_users(self.origin, n)
             fresh = found.gap > rules.pace.split[0]
             fresh[np.searchsorted(found.user, np.arange(n))] = True
             time = found.time if rules.pace.bounds[3] else np.full(len(found.item), NO_TIME)
