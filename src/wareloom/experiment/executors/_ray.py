@@ -6,6 +6,7 @@ import importlib.util
 import re
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -106,8 +107,13 @@ class OnRay:
         stop([gate.child], PATIENCE if gate.well and gate.folder is None else 0.0)
         if gate.well:
             gate.child.log.unlink(missing_ok=True)
-        if gate.folder is not None:
+        until = time.monotonic() + PATIENCE
+        while gate.folder is not None and gate.folder.exists():
+            # What was killed may still have been writing.
             shutil.rmtree(gate.folder, ignore_errors=True)
+            if time.monotonic() > until:
+                break
+            time.sleep(0.02)
 
 
 class _Gate:
