@@ -291,11 +291,11 @@ def test_diversity_rises_as_the_weight_of_relevance_falls(name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "settings", "said"),
     [
-        ("mmr", {"relevance": 1.5}, "relevance is 1.5; give a weight from 0 to 1"),
+        ("mmr", {"relevance": 1.5}, "relevance is 1.5; give a number from 0 to 1"),
         ("mmr", {"similarity": "categry"}, "by 'categry'. Did you mean 'category'"),
         ("dpp", {"similarity": "brand^0"}, "'0' is no weight"),
         ("dpp", {"ridge": 2.0}, "ridge is 2.0"),
-        ("calibrated", {"facet": "colour"}, "facet is 'colour'; give category or brand"),
+        ("calibrated", {"facet": "colour"}, "facet='colour' does not fit"),
         ("calibrated", {"smoothing": 0.0}, "smoothing is 0.0"),
         ("exposure", {"shares": {}}, "one group or more"),
         (

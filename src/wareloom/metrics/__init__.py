@@ -9,7 +9,8 @@ from typing import ClassVar
 import numpy as np
 
 from wareloom.core.family import METRICS, Algorithm, Family
-from wareloom.errors import InputError, SettingError
+from wareloom.core.settings import Size
+from wareloom.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -95,22 +96,16 @@ class Metric(Algorithm, ABC):
 class ListMetric(Metric):
     """Base of the metrics of all lists together."""
 
-    k: int = 10
+    k: Size = 10
     """Length of the list that is judged."""
-
-    def __post_init__(self) -> None:
-        check_length(self.name, self.k)
 
 
 @dataclass(kw_only=True, eq=False)
 class RequestMetric(Metric):
     """Base of the metrics that are a mean over requests."""
 
-    k: int = 10
+    k: Size = 10
     """Length of the list that is judged."""
-
-    def __post_init__(self) -> None:
-        check_length(self.name, self.k)
 
     @abstractmethod
     def per_request(self, ranked: Ranked) -> np.ndarray:
@@ -194,12 +189,6 @@ def weighted_mean(values: np.ndarray, weight: np.ndarray) -> float:
     """Mean of `values` by `weight`; NaN where nothing weighs anything."""
     total = weight.sum()
     return float(values @ weight / total) if total > 0 else float("nan")
-
-
-def check_length(name: str, k: int) -> None:
-    """Raise `SettingError` for a list of no length."""
-    if k < 1:
-        raise SettingError(f"{name}: k is {k}; give the length of the list, 1 or more.")
 
 
 def share(part: np.ndarray, whole: np.ndarray) -> np.ndarray:

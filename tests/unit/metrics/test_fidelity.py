@@ -484,9 +484,9 @@ def test_the_network_tells_the_order_of_items(real: Shop, held: Shop, honest: pl
         (
             "tail_share",
             {"head": 1.5},
-            "tail_share: head is 1.5; give a share of the catalogue between 0 and 1",
+            "tail_share: head is 1.5; give a number between 0 and 1",
         ),
-        ("near_copies", {"length": 1}, "near_copies: length is 1 and shortest 3; give 2 and 1"),
+        ("near_copies", {"length": 1}, "near_copies: length is 1; give 2 or more"),
         ("discriminator", {"folds": 1}, "discriminator: folds is 1; give 2 or more"),
         (
             "sequence_discriminator",

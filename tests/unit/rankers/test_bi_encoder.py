@@ -415,14 +415,14 @@ def test_rows_come_and_go(encoder: str) -> None:
         ({"longest": 2}, "bi_encoder: longest is 2; give 3 or more"),
         ({"temperature": 0.0}, "bi_encoder: temperature is 0.0; give 0.01 or more"),
         ({"negatives": -1}, "bi_encoder: negatives is -1; give 0 or more"),
-        ({"validation": 1.0}, "bi_encoder: validation is 1.0; give a share below 1"),
+        ({"validation": 1.0}, "bi_encoder: validation is 1.0; give a number from 0, below 1"),
         ({"fields": "title^2 brand"}, "a text has no weights: write 'title' alone"),
     ],
 )
 def test_settings_that_cannot_be_are_refused(settings: dict[str, Any], message: str) -> None:
     with pytest.raises(SettingError, match=message):
         RANKERS.make("bi_encoder", **settings)
-    with pytest.raises(SettingError, match="tuning is 'qlora'; give one of none, lora"):
+    with pytest.raises(SettingError, match="tuning='qlora' does not fit"):
         BiEncoder(tuning="qlora")  # type: ignore[arg-type]
 
 

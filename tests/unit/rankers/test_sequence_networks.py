@@ -72,7 +72,7 @@ def test_the_filters_of_caser_are_those_of_its_windows() -> None:
         ("gru", {"layers": 0}, "gru: layers is 0; give 1 or more"),
         ("caser", {"window": 0}, "caser: window is 0; give 1 or more"),
         ("caser", {"vertical": 0}, "caser: vertical is 0; give 1 or more"),
-        ("bert4rec", {"mask": 1.0}, "bert4rec: mask is 1.0; give a share between 0 and 1"),
+        ("bert4rec", {"mask": 1.0}, "bert4rec: mask is 1.0; give a number between 0 and 1"),
         ("bert4rec", {"heads": 3}, "bert4rec: heads is 3; give a divisor of embedding_size"),
         ("gru", {"events": "buy=1"}, "gru: events is 'buy=1', but 'buy' is no kind of event"),
         ("gru", {"events": "purchas=1"}, "Did you mean 'purchase'"),

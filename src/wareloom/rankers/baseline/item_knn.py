@@ -10,7 +10,7 @@ from numba import get_num_threads, njit, prange
 from scipy import sparse
 
 from wareloom.core.run import Run
-from wareloom.errors import require
+from wareloom.core.settings import Count, Factor, NonNegative, Size
 from wareloom.rankers import Ranker
 from wareloom.rankers.history import popularity, recency, tail
 from wareloom.rankers.neighbourhood import keep_best, sum_neighbours, to_table
@@ -34,22 +34,16 @@ class ItemKNN(Ranker):
 
     random: ClassVar[bool] = False
 
-    neighbours: int = 200
+    neighbours: Size = 200
     """Similar items kept for each item."""
-    shrink: float = 20.0
+    shrink: NonNegative = 20.0
     """Added to the denominator, so that items with few users in common are not taken for alike."""
     weighting: Literal["none", "tfidf", "bm25"] = "none"
     """How values are weighed before: none; tfidf, users with many items say less; bm25, so do popular items."""
-    decay: float = 0.7
+    decay: Factor = 0.7
     """Factor for each step back in the history that is scored; 1 counts all events alike."""
-    last: int = 0
+    last: Count = 0
     """Events of the history that count, the latest ones; 0 takes all."""
-
-    def __post_init__(self) -> None:
-        require("item_knn", "neighbours", self.neighbours, self.neighbours >= 1, "1 or more")
-        require("item_knn", "shrink", self.shrink, self.shrink >= 0, "0 or more")
-        require("item_knn", "decay", self.decay, 0 < self.decay <= 1, "a factor above 0, at most 1")
-        require("item_knn", "last", self.last, self.last >= 0, "0 or more")
 
     def _fit(self, log: Log, shop: Shop | None, run: Run) -> None:
         self.popularity_ = popularity(log)

@@ -10,7 +10,7 @@ from numba import get_num_threads, njit, prange
 from scipy import sparse
 
 from wareloom.core.run import Run
-from wareloom.errors import require
+from wareloom.core.settings import Factor, Share, Size
 from wareloom.rankers import Ranker
 from wareloom.rankers.history import popularity, tail
 from wareloom.rankers.neighbourhood import keep_best
@@ -35,29 +35,16 @@ class TIFUKNN(Ranker):
 
     random: ClassVar[bool] = False
 
-    neighbours: int = 300
+    neighbours: Size = 300
     """Most similar users that vote."""
-    own: float = 0.7
+    own: Share = 0.7
     """Share of the user's own vector in the score, the rest is the neighbours'."""
-    decay: float = 0.98
+    decay: Factor = 0.98
     """Factor for each basket back within a group."""
-    group: int = 7
+    group: Size = 7
     """Baskets of a group, counted from the latest."""
-    group_decay: float = 0.8
+    group_decay: Factor = 0.8
     """Factor for each group back."""
-
-    def __post_init__(self) -> None:
-        for name in ("neighbours", "group"):
-            require("tifu_knn", name, getattr(self, name), getattr(self, name) >= 1, "1 or more")
-        for name in ("decay", "group_decay"):
-            require(
-                "tifu_knn",
-                name,
-                getattr(self, name),
-                0 < getattr(self, name) <= 1,
-                "a factor above 0, at most 1",
-            )
-        require("tifu_knn", "own", self.own, 0 <= self.own <= 1, "a share from 0 to 1")
 
     def _fit(self, log: Log, shop: Shop | None, run: Run) -> None:
         self.popularity_ = popularity(log)

@@ -9,7 +9,7 @@ import numpy as np
 from numba import get_num_threads, njit, prange
 
 from wareloom.core.run import Run
-from wareloom.errors import require
+from wareloom.core.settings import Count, Factor, NonNegative, Size
 from wareloom.rankers import Ranker
 from wareloom.rankers.history import popularity, recency, tail
 from wareloom.rankers.neighbourhood import keep_best, sum_neighbours, to_table
@@ -31,31 +31,22 @@ class Transitions(Ranker):
 
     random: ClassVar[bool] = False
 
-    window: int = 6
+    window: Size = 6
     """Places after an item within which another is said to follow it."""
-    window_decay: float = 0.7
+    window_decay: Factor = 0.7
     """Factor for each further place between the two items of a pair."""
-    reverse: float = 0.3
+    reverse: NonNegative = 0.3
     """Share of a pair's weight that counts the other way round; 0 keeps the order, 1 forgets it."""
-    decay: float = 0.5
+    decay: Factor = 0.5
     """Factor for each step back in the history that is scored; 1 counts all events alike."""
-    last: int = 20
+    last: Count = 20
     """Events of the history that count, the latest ones; 0 takes all."""
-    neighbours: int = 100
+    neighbours: Size = 100
     """Followers kept for each item."""
-    row_power: float = 0.5
+    row_power: NonNegative = 0.5
     """Division by the weight of the item gone from: 0 none, 1 lets frequent items say no more than rare ones."""
-    column_power: float = 0.0
+    column_power: NonNegative = 0.0
     """Division by the weight of the item gone to: 0 favours popular followers, 1 unexpected ones."""
-
-    def __post_init__(self) -> None:
-        for name in ("window", "neighbours"):
-            require("transitions", name, getattr(self, name), getattr(self, name) >= 1, "1 or more")
-        for name in ("window_decay", "decay"):
-            value = getattr(self, name)
-            require("transitions", name, value, 0 < value <= 1, "a factor above 0, at most 1")
-        for name in ("reverse", "last", "row_power", "column_power"):
-            require("transitions", name, getattr(self, name), getattr(self, name) >= 0, "0 or more")
 
     def _fit(self, log: Log, shop: Shop | None, run: Run) -> None:
         counts = popularity(log)

@@ -9,7 +9,7 @@ import numpy as np
 from numba import get_num_threads, njit, prange
 
 from wareloom.core.run import Run
-from wareloom.errors import require
+from wareloom.core.settings import Count, Factor, NonNegative, Size
 from wareloom.rankers import Ranker
 from wareloom.rankers.history import merged, popularity, rarity, recency, tail
 from wareloom.rankers.neighbourhood import keep_best
@@ -32,22 +32,16 @@ class UserKNN(Ranker):
 
     random: ClassVar[bool] = False
 
-    neighbours: int = 200
+    neighbours: Size = 200
     """Most similar users that vote."""
-    shrink: float = 0.0
+    shrink: NonNegative = 0.0
     """Added to the denominator, so that users with few items count less."""
-    idf: float = 1.0
+    idf: NonNegative = 1.0
     """Power of the rarity of items in the similarity; 0 counts all items alike."""
-    decay: float = 0.6
+    decay: Factor = 0.6
     """Factor for each step back in the history that is scored; 1 counts all events alike."""
-    last: int = 0
+    last: Count = 0
     """Events of the history that count, the latest ones; 0 takes all."""
-
-    def __post_init__(self) -> None:
-        require("user_knn", "neighbours", self.neighbours, self.neighbours >= 1, "1 or more")
-        for name in ("shrink", "idf", "last"):
-            require("user_knn", name, getattr(self, name), getattr(self, name) >= 0, "0 or more")
-        require("user_knn", "decay", self.decay, 0 < self.decay <= 1, "a factor above 0, at most 1")
 
     def _fit(self, log: Log, shop: Shop | None, run: Run) -> None:
         self.popularity_ = popularity(log)

@@ -11,7 +11,8 @@ import numpy as np
 from scipy.special import expit
 
 from wareloom.core.run import Run
-from wareloom.errors import InputError, require
+from wareloom.core.settings import Factor, Fraction, Size
+from wareloom.errors import InputError
 from wareloom.rankers import Ranker
 from wareloom.rankers.clicks import _calibration as calibration_
 from wareloom.rankers.clicks._features import Encoded, Encoder, learn
@@ -57,34 +58,16 @@ class ClickRanker(Ranker, ABC):
 
     calibration: Literal["none", "platt", "isotonic"] = "none"
     """How probabilities are made right on a held-back share of training."""
-    validation: float = 0.1
+    validation: Fraction = 0.1
     """Share of users (or sessions) held back for calibration and for stopping early; none where neither is wanted."""
-    negatives: int = 4
+    negatives: Size = 4
     """Items drawn beside each interaction, where the shop has no impressions."""
-    negative_rate: float = 1.0
+    negative_rate: Factor = 1.0
     """Share of impressions without a click that are learnt from; probabilities are corrected for it."""
-    max_rows: int = 2_000_000
+    max_rows: Size = 2_000_000
     """Rows learnt from at most: of more, fewer unclicked ones, or fewer interactions, are taken at random."""
-    min_count: int = 1
+    min_count: Size = 1
     """Values that fewer training rows have count as unknown."""
-
-    def __post_init__(self) -> None:
-        require(
-            self.name,
-            "validation",
-            self.validation,
-            0 < self.validation < 1,
-            "a share between 0 and 1",
-        )
-        require(
-            self.name,
-            "negative_rate",
-            self.negative_rate,
-            0 < self.negative_rate <= 1,
-            "a share in (0, 1]",
-        )
-        for name in ("negatives", "max_rows", "min_count"):
-            require(self.name, name, getattr(self, name), getattr(self, name) >= 1, "1 or more")
 
     @abstractmethod
     def _learn(
@@ -130,7 +113,7 @@ class ClickRanker(Ranker, ABC):
             kept = kept.select(np.flatnonzero(kept.lengths() > 0))
             rows = from_log(kept, self.negatives, self.max_rows, rng)
             self.popularity_ = popularity(kept)
-        self._check(rows)
+        self._check_rows(rows)
         encoder, encoded = learn(rows, shop, items, self.min_count, run.rng(self.name, "folds"))
         for name, value in encoder.state().items():
             setattr(self, name, value)
@@ -158,7 +141,7 @@ class ClickRanker(Ranker, ABC):
             score = self._logits(late.rows)
             self.curve_ = calibration_.learn(self.calibration, score, late.label, late.weight)
 
-    def _check(self, rows: Rows) -> None:
+    def _check_rows(self, rows: Rows) -> None:
         clicks = int(rows.label.sum())
         if clicks in (0, len(rows)):
             raise InputError(

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from wareloom.core.run import Run
-from wareloom.errors import require
+from wareloom.core.settings import Count, NonNegative, Positive, ShareBelowOne, Size
 from wareloom.neural import torch
 from wareloom.neural.weights import loaded
 from wareloom.rankers.clicks._features import Encoded
@@ -28,39 +28,32 @@ class DCN(ClickRanker):
 
     gradient: ClassVar[bool] = True
 
-    embedding_size: int = 8
+    embedding_size: Size = 8
     """Numbers each value of a field is described by."""
-    crosses: int = 2
+    crosses: Size = 2
     """Cross layers: each raises the degree of the products by one."""
-    hidden_size: int = 64
+    hidden_size: Size = 64
     """Width of the layers of the perceptron."""
-    layers: int = 2
+    layers: Size = 2
     """Layers of the perceptron."""
-    dropout: float = 0.1
+    dropout: ShareBelowOne = 0.1
     """Share of activations dropped in training."""
     text: str = "none"
     """Embedder of the items' texts, such as tfidf or minilm, at which their vectors start; none: at random."""
-    epochs: int = 10
+    epochs: Size = 10
     """Passes over the rows, at most; 2 where too few clicks are held back to know when to stop."""
-    batch_size: int = 256
+    batch_size: Size = 256
     """Rows of one update."""
-    learning_rate: float = 2e-3
+    learning_rate: Positive = 2e-3
     """Highest step size."""
-    weight_decay: float = 1e-2
+    weight_decay: NonNegative = 1e-2
     """Decoupled decay of the weights."""
-    patience: int = 3
+    patience: Count = 3
     """Passes without a better held-back log loss after which training stops; 0 never stops early."""
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
+    def _check(self) -> None:
+        super()._check()
         check_embedder(self.text)
-        for name in ("embedding_size", "crosses", "hidden_size", "layers", "epochs", "batch_size"):
-            require("dcn", name, getattr(self, name), getattr(self, name) >= 1, "1 or more")
-        require("dcn", "dropout", self.dropout, 0 <= self.dropout < 1, "a share below 1")
-        require(
-            "dcn", "learning_rate", self.learning_rate, self.learning_rate > 0, "a number above 0"
-        )
-        require("dcn", "weight_decay", self.weight_decay, self.weight_decay >= 0, "0 or more")
 
     @property
     def _stops_early(self) -> bool:

@@ -11,7 +11,8 @@ import numpy as np
 from scipy import sparse
 
 from wareloom.core.run import Run
-from wareloom.errors import InputError, require
+from wareloom.core.settings import Count, Factor
+from wareloom.errors import InputError
 from wareloom.rankers import Ranker
 from wareloom.rankers.history import popularity, recency, tail
 from wareloom.rankers.neighbourhood import sum_neighbours
@@ -26,14 +27,10 @@ class ContentKNN(Ranker):
     needs: ClassVar[str]
     """What a shop must have for it, as the error for a log alone says"""
 
-    decay: float = 0.6
+    decay: Factor = 0.6
     """Factor for each step back in the history that is scored; 1 counts all events alike."""
-    last: int = 0
+    last: Count = 0
     """Events of the history that count, the latest ones; 0 takes all."""
-
-    def __post_init__(self) -> None:
-        require(self.name, "decay", self.decay, 0 < self.decay <= 1, "a factor above 0, at most 1")
-        require(self.name, "last", self.last, self.last >= 0, "0 or more")
 
     @abstractmethod
     def _alike(self, shop: Shop, log: Log, run: Run) -> sparse.csr_matrix:

@@ -8,7 +8,7 @@ import numpy as np
 from numba import njit, prange
 
 from wareloom.core.run import Run
-from wareloom.errors import require
+from wareloom.core.settings import Factor, Positive, Size
 from wareloom.rankers import Ranker
 from wareloom.rankers.history import Columns, merged, popularity, recency, tail
 from wareloom.shop import Log, Requests, Shop
@@ -25,23 +25,16 @@ class ALS(Ranker):
     Training is `implicit`'s (conjugate gradients, C++). Hu, Koren and Volinsky (2008); Takács et al. (2011).
     """
 
-    embedding_size: int = 128
+    embedding_size: Size = 128
     """Length of the vector of each item."""
-    regularization: float = 0.1
+    regularization: Positive = 0.1
     """Penalty on the squared length of the vectors."""
-    alpha: float = 40.0
+    alpha: Positive = 40.0
     """Confidence an event of weight 1 adds."""
-    epochs: int = 15
+    epochs: Size = 15
     """Rounds over users and items."""
-    decay: float = 0.7
+    decay: Factor = 0.7
     """Factor for each step back in the history that is scored; 1 counts all events alike."""
-
-    def __post_init__(self) -> None:
-        for name in ("embedding_size", "epochs"):
-            require("als", name, getattr(self, name), getattr(self, name) >= 1, "1 or more")
-        for name in ("regularization", "alpha"):
-            require("als", name, getattr(self, name), getattr(self, name) > 0, "a number above 0")
-        require("als", "decay", self.decay, 0 < self.decay <= 1, "a factor above 0, at most 1")
 
     def _fit(self, log: Log, shop: Shop | None, run: Run) -> None:
         from implicit.cpu.als import AlternatingLeastSquares

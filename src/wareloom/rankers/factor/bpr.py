@@ -8,7 +8,7 @@ import numpy as np
 from numba import njit
 
 from wareloom.core.run import Run
-from wareloom.errors import require
+from wareloom.core.settings import Factor, NonNegative, Positive, Size
 from wareloom.rankers import Ranker
 from wareloom.rankers.history import popularity, recency, tail
 from wareloom.rankers.neighbourhood import sum_rows
@@ -35,29 +35,20 @@ class BPR(Ranker):
     criterion, Kabbur et al. (2013) for users as sums of items, Zhang et al. (2013) for the choice of negatives.
     """
 
-    embedding_size: int = 64
+    embedding_size: Size = 64
     """Length of each of the two vectors of an item."""
-    epochs: int = 40
+    epochs: Size = 40
     """Passes over the events."""
-    learning_rate: float = 0.05
+    learning_rate: Positive = 0.05
     """Step size of AdaGrad."""
-    regularization: float = 0.002
+    regularization: NonNegative = 0.002
     """Penalty on the squared length of the vectors that an update touches."""
-    negatives: int = 32
+    negatives: Size = 32
     """Items drawn an update, of which the highest scoring is taken; 1 is the paper's uniform sampling."""
-    decay: float = 0.7
+    decay: Factor = 0.7
     """Factor for each step back in the history, in training and at scoring; 1 counts all events alike."""
-    last: int = 20
+    last: Size = 20
     """Events of the history that count, the latest ones."""
-
-    def __post_init__(self) -> None:
-        for name in ("embedding_size", "epochs", "negatives", "last"):
-            require("bpr", name, getattr(self, name), getattr(self, name) >= 1, "1 or more")
-        require(
-            "bpr", "learning_rate", self.learning_rate, self.learning_rate > 0, "a number above 0"
-        )
-        require("bpr", "regularization", self.regularization, self.regularization >= 0, "0 or more")
-        require("bpr", "decay", self.decay, 0 < self.decay <= 1, "a factor above 0, at most 1")
 
     def _fit(self, log: Log, shop: Shop | None, run: Run) -> None:
         log = log.keep(log.weight > 0)

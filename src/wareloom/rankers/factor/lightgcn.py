@@ -10,7 +10,7 @@ import numpy as np
 from scipy import sparse
 
 from wareloom.core.run import Run
-from wareloom.errors import require
+from wareloom.core.settings import Factor, NonNegative, Positive, Size
 from wareloom.neural import torch
 from wareloom.neural.training import Training, seeded, train
 from wareloom.rankers import Ranker
@@ -37,39 +37,28 @@ class LightGCN(Ranker):
     bytes. He et al. (2020); sampled softmax in place of BPR as in Wu et al. (2024).
     """
 
-    embedding_size: int = 64
+    embedding_size: Size = 64
     """Numbers an item is described by."""
-    layers: int = 1
+    layers: Size = 1
     """Steps from items to users and back to items."""
-    epochs: int = 12
+    epochs: Size = 12
     """Passes over the log."""
-    batch_size: int = 4096
+    batch_size: Size = 4096
     """Events a batch."""
-    learning_rate: float = 0.02
+    learning_rate: Positive = 0.02
     """Highest step size."""
-    weight_decay: float = 0.0
+    weight_decay: NonNegative = 0.0
     """Decoupled decay of the vectors."""
-    temperature: float = 0.1
+    temperature: Positive = 0.1
     """Cosines are divided by this in training; the lower, the more the items count that score highest."""
-    negatives: int = 1024
+    negatives: Size = 1024
     """Items drawn for each batch."""
-    power: float = 0.5
+    power: NonNegative = 0.5
     """Negatives are drawn by popularity to this power."""
-    decay: float = 0.7
+    decay: Factor = 0.7
     """Factor for each step back in the history, in training and at scoring; 1 counts all events alike."""
-    last: int = 20
+    last: Size = 20
     """Events of the history that count, the latest ones."""
-
-    def __post_init__(self) -> None:
-        for name in ("embedding_size", "layers", "epochs", "batch_size", "negatives", "last"):
-            require("lightgcn", name, getattr(self, name), getattr(self, name) >= 1, "1 or more")
-        for name in ("learning_rate", "temperature"):
-            require(
-                "lightgcn", name, getattr(self, name), getattr(self, name) > 0, "a number above 0"
-            )
-        for name in ("weight_decay", "power"):
-            require("lightgcn", name, getattr(self, name), getattr(self, name) >= 0, "0 or more")
-        require("lightgcn", "decay", self.decay, 0 < self.decay <= 1, "a factor above 0, at most 1")
 
     def _fit(self, log: Log, shop: Shop | None, run: Run) -> None:
         log = log.keep(log.weight > 0)

@@ -9,7 +9,8 @@ import polars as pl
 from numba import njit, prange
 
 from wareloom.core.run import Run
-from wareloom.errors import InputError, require
+from wareloom.core.settings import Count, Positive, Size
+from wareloom.errors import InputError
 from wareloom.rankers import Ranker
 from wareloom.shop import Log, Requests, Shop, Vocabulary
 from wareloom.shop.buckets import user_key
@@ -25,24 +26,14 @@ class Rating(Ranker):
     ratings it predicts how often a user comes back to an item. Koren, Bell and Volinsky (2009); Zhou et al. (2008).
     """
 
-    embedding_size: int = 16
+    embedding_size: Count = 16
     """Length of the vectors; 0 learns biases alone."""
-    regularization: float = 0.1
+    regularization: Positive = 0.1
     """Penalty on squared vectors, for each rating of the user or item."""
-    bias_regularization: float = 5.0
+    bias_regularization: Positive = 5.0
     """Ratings at the mean that every bias starts from."""
-    epochs: int = 15
+    epochs: Size = 15
     """Rounds over users and items."""
-
-    def __post_init__(self) -> None:
-        require(
-            "rating", "embedding_size", self.embedding_size, self.embedding_size >= 0, "0 or more"
-        )
-        require("rating", "epochs", self.epochs, self.epochs >= 1, "1 or more")
-        for name in ("regularization", "bias_regularization"):
-            require(
-                "rating", name, getattr(self, name), getattr(self, name) > 0, "a number above 0"
-            )
 
     def predict(self, shop: Shop) -> np.ndarray:
         """Return the rating predicted for each event of `shop` that has one, in their order: float64 [ratings]."""

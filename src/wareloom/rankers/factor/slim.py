@@ -10,7 +10,8 @@ from numba import get_num_threads, njit, prange
 from scipy import sparse
 
 from wareloom.core.run import Run
-from wareloom.errors import MemoryLimitError, require
+from wareloom.core.settings import Count, Factor, NonNegative, Positive, Size
+from wareloom.errors import MemoryLimitError
 from wareloom.rankers import Ranker
 from wareloom.rankers.history import distinct, popularity, recency, tail
 from wareloom.rankers.neighbourhood import sum_neighbours
@@ -39,41 +40,26 @@ class SLIM(Ranker):
 
     random: ClassVar[bool] = False
 
-    l1: float = 0.1
+    l1: NonNegative = 0.1
     """Penalty on the absolute weights; more keeps fewer of them."""
-    l2: float = 50.0
+    l2: NonNegative = 50.0
     """Penalty on the squared weights; more for sparse logs, less for dense ones."""
     non_negative: bool = True
     """Whether weights below 0 are ruled out."""
-    neighbours: int = 300
+    neighbours: Size = 300
     """Items, of the highest cosine, that an item may be predicted from."""
-    decay: float = 0.7
+    decay: Factor = 0.7
     """Factor for each step back in the history that is scored; 1 counts all events alike, as the paper does."""
-    last: int = 0
+    last: Count = 0
     """Events of the history that count, the latest ones; 0 takes all."""
-    pair_decay: float = 0.8
+    pair_decay: Factor = 0.8
     """Factor for each place between two items of one user in training; 1 counts all pairs alike, as the paper does."""
-    epochs: int = 100
+    epochs: Size = 100
     """Sweeps over the weights of an item, at most."""
-    max_items: int = 0
+    max_items: Count = 0
     """Learn the most popular items only, the others go below all by popularity; 0 takes all."""
-    memory_limit: float = 4.0
+    memory_limit: Positive = 4.0
     """GiB that the Gram matrix and the weights may take."""
-
-    def __post_init__(self) -> None:
-        for name in ("l1", "l2", "last", "max_items"):
-            require("slim", name, getattr(self, name), getattr(self, name) >= 0, "0 or more")
-        for name in ("neighbours", "epochs"):
-            require("slim", name, getattr(self, name), getattr(self, name) >= 1, "1 or more")
-        for name in ("decay", "pair_decay"):
-            require(
-                "slim",
-                name,
-                getattr(self, name),
-                0 < getattr(self, name) <= 1,
-                "a factor above 0, at most 1",
-            )
-        require("slim", "memory_limit", self.memory_limit, self.memory_limit > 0, "GiB above 0")
 
     def _fit(self, log: Log, shop: Shop | None, run: Run) -> None:
         self.popularity_ = popularity(log)

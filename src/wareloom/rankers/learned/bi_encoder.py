@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 import numpy as np
 import polars as pl
+from annotated_types import Ge
 
 from wareloom.core.run import Run
-from wareloom.errors import InputError, SettingError, SourceError, require
+from wareloom.core.settings import Count, NonNegative, ShareBelowOne, Size
+from wareloom.errors import InputError, SettingError, SourceError
 from wareloom.language.embedders import normalised
 from wareloom.language.embedders.minilm import MiniLM
 from wareloom.language.encoder import States, encode, encoder_folder, fingerprint, load_encoder
@@ -52,62 +54,44 @@ class BiEncoder(SearchRanker):
     """A folder with another encoder: config.json, tokenizer and weights; empty for all-MiniLM-L6-v2, of English."""
     tuning: Literal["none", "lora", "adapter", "prefix", "full"] = "lora"
     """Which weights are learned: none, those of LoRA, of bottleneck adapters or of a prefix, or all of the encoder."""
-    tuning_size: int = 16
+    tuning_size: Size = 16
     """Rank of LoRA, width of an adapter, length of a prefix."""
     learn_from: Literal["both", "judgments", "events"] = "both"
     """What is learned from where a shop has it."""
     relevant: float = 2.0
     """The grade, of 0 to 3, from which a judged item is right; lower ones of its query are what it is told from."""
-    negatives: int = 1
+    negatives: Count = 1
     """Items judged lower that each judged item is compared with, drawn anew in each pass."""
-    history: int = 5
+    history: Size = 5
     """Latest items of a history that are read."""
-    longest: int = 64
+    longest: Annotated[int, Ge(3)] = 64
     """Pieces of words that a text is cut to."""
     correct: bool = True
     """Whether other requests' items count less the likelier they are to be in a batch (logQ correction)."""
-    temperature: float = 0.05
+    temperature: Annotated[float, Ge(0.01)] = 0.05
     """What inner products are divided by at first; it is learned where the encoder is tuned."""
-    dropout: float = 0.0
+    dropout: ShareBelowOne = 0.0
     """Share of activations dropped in training."""
-    epochs: int = 2
+    epochs: Size = 2
     """Passes over the pairs, at most."""
-    batch_size: int = 64
+    batch_size: Size = 64
     """Pairs a batch."""
-    learning_rate: float = 0.0
+    learning_rate: NonNegative = 0.0
     """Highest step size; 0 takes one that suits the tuning."""
-    weight_decay: float = 0.0
+    weight_decay: NonNegative = 0.0
     """Decoupled decay of the weights."""
-    patience: int = 4
+    patience: Count = 4
     """Evaluations, of ten in all, without a better value after which training stops; 0 never stops early."""
-    validation: float = 0.05
+    validation: ShareBelowOne = 0.05
     """Share of queries and users that stop the training early; none where it comes to fewer than 20."""
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        name = self.name
-        odd = [n for n, weight in parse_fields(self.fields, name).items() if weight != 1]
+    def _check(self) -> None:
+        super()._check()
+        weights = parse_fields(self.fields, self.name)
+        odd = [name for name, weight in weights.items() if weight != 1]
         if odd:
             raise SettingError(
-                f"{name}: fields is {self.fields!r}, but a text has no weights: write {odd[0]!r} alone."
-            )
-        if self.tuning not in RATES:
-            raise SettingError(
-                f"{name}: tuning is {self.tuning!r}; give one of {', '.join(RATES)}."
-            )
-        for setting in ("tuning_size", "history", "epochs", "batch_size"):
-            require(name, setting, getattr(self, setting), getattr(self, setting) >= 1, "1 or more")
-        require(name, "longest", self.longest, self.longest >= 3, "3 or more")
-        require(name, "temperature", self.temperature, self.temperature >= 0.01, "0.01 or more")
-        for setting in ("negatives", "learning_rate", "weight_decay", "patience"):
-            require(name, setting, getattr(self, setting), getattr(self, setting) >= 0, "0 or more")
-        for setting in ("dropout", "validation"):
-            require(
-                name,
-                setting,
-                getattr(self, setting),
-                0 <= getattr(self, setting) < 1,
-                "a share below 1",
+                f"{self.name}: fields is {self.fields!r}, but a text has no weights: write {odd[0]!r} alone."
             )
 
     def untaught(self) -> Self:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 import numpy as np
 import polars as pl
+from annotated_types import Ge
 
 from wareloom.core.family import RANKERS
 from wareloom.core.run import Run
+from wareloom.core.settings import NonNegative, Size
 from wareloom.core.top import top_k
-from wareloom.errors import InputError, SettingError, SourceError, require
+from wareloom.errors import InputError, SettingError, SourceError
 from wareloom.language.encoder import encoder_folder, fingerprint, load_encoder, pooled
 from wareloom.neural import torch
 from wareloom.neural.checkpoint import kept_at
@@ -46,41 +48,31 @@ class CrossEncoder(SearchRanker):
     """A folder with another encoder: config.json, tokenizer and weights; empty for all-MiniLM-L6-v2, of English."""
     tuning: Literal["lora", "adapter", "full"] = "full"
     """Which weights are learned beside those of the map."""
-    tuning_size: int = 16
+    tuning_size: Size = 16
     """Rank of LoRA, width of an adapter."""
     retriever: str = "bm25"
     """The ranker of search whose best items are read."""
     retriever_settings: dict[str, Any] = field(default_factory=dict)
     """Its settings."""
-    candidates: int = 50
+    candidates: Size = 50
     """Items of each query that are read."""
-    listed: int = 8
+    listed: Annotated[int, Ge(2)] = 8
     """Items of a query that are compared with each other in training."""
-    lessons: int = 3_000
+    lessons: Size = 3_000
     """Queries, at most, that are learned from."""
-    longest: int = 96
+    longest: Annotated[int, Ge(8)] = 96
     """Pieces of words that query and item are cut to, the item's end first."""
-    epochs: int = 1
+    epochs: Size = 1
     """Passes over the queries."""
-    batch_size: int = 8
+    batch_size: Size = 8
     """Queries a batch."""
-    learning_rate: float = 0.0
+    learning_rate: NonNegative = 0.0
     """Highest step size; 0 takes one that suits the tuning."""
-    weight_decay: float = 0.01
+    weight_decay: NonNegative = 0.01
     """Decoupled decay of the weights."""
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.tuning not in RATES:
-            raise SettingError(
-                f"{self.name}: tuning is {self.tuning!r}; give one of {', '.join(RATES)}."
-            )
-        for name in ("tuning_size", "candidates", "lessons", "epochs", "batch_size"):
-            require(self.name, name, getattr(self, name), getattr(self, name) >= 1, "1 or more")
-        require(self.name, "listed", self.listed, self.listed >= 2, "2 or more")
-        require(self.name, "longest", self.longest, self.longest >= 8, "8 or more")
-        for name in ("learning_rate", "weight_decay"):
-            require(self.name, name, getattr(self, name), getattr(self, name) >= 0, "0 or more")
+    def _check(self) -> None:
+        super()._check()
         kind = RANKERS.load(self.retriever)
         if not issubclass(kind, SearchRanker) or kind is type(self):
             raise SettingError(

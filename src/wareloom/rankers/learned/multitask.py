@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 
 from wareloom.core.run import Run
+from wareloom.core.settings import Count, NonNegative, Positive, ShareBelowOne, Size
 from wareloom.errors import InputError, require
 from wareloom.neural.weights import loaded
 from wareloom.rankers.clicks import _calibration as calibration_
@@ -61,51 +62,35 @@ class Multitask(ClickRanker):
     balance: Literal["fixed", "uncertainty"] = "fixed"
     """Whether losses count by the weights of `tasks`, or by a variance learned for each (Kendall, Gal and Cipolla
     2018); the weights then only choose when to stop."""
-    experts: int = 4
+    experts: Size = 4
     """Perceptrons that the tasks mix, each by a gate of its own; 1 is a shared bottom."""
-    embedding_size: int = 8
+    embedding_size: Size = 8
     """Numbers each value of a field is described by."""
-    hidden_size: int = 64
+    hidden_size: Size = 64
     """Width of the layers of the experts; the towers' are half as wide."""
-    layers: int = 1
+    layers: Size = 1
     """Layers of each expert."""
-    dropout: float = 0.1
+    dropout: ShareBelowOne = 0.1
     """Share of activations dropped in training."""
     text: str = "none"
     """Embedder of the items' texts, such as tfidf or minilm, at which their vectors start; none: at random."""
-    epochs: int = 10
+    epochs: Size = 10
     """Passes over the rows, at most; 2 where too few clicks are held back to know when to stop."""
-    batch_size: int = 256
+    batch_size: Size = 256
     """Rows of one update."""
-    learning_rate: float = 2e-3
+    learning_rate: Positive = 2e-3
     """Highest step size."""
-    weight_decay: float = 1e-2
+    weight_decay: NonNegative = 1e-2
     """Decoupled decay of the weights."""
-    patience: int = 3
+    patience: Count = 3
     """Passes without a better held-back loss after which training stops; 0 never stops early."""
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
+    def _check(self) -> None:
+        super()._check()
         check_embedder(self.text)
-        for name in ("experts", "embedding_size", "hidden_size", "layers", "epochs", "batch_size"):
-            require("multitask", name, getattr(self, name), getattr(self, name) >= 1, "1 or more")
-        require("multitask", "dropout", self.dropout, 0 <= self.dropout < 1, "a share below 1")
-        require(
-            "multitask",
-            "learning_rate",
-            self.learning_rate,
-            self.learning_rate > 0,
-            "a number above 0",
-        )
-        require("multitask", "weight_decay", self.weight_decay, self.weight_decay >= 0, "0 or more")
-        named = [name for name, weight in self._wanted().items() if weight and name != "rating"]
-        require(
-            "multitask",
-            "tasks",
-            self.tasks,
-            bool(named),
-            f"one of {', '.join(DEPTHS)} a weight above 0",
-        )
+        named = any(weight for name, weight in self._wanted().items() if name != "rating")
+        wanted = f"one of {', '.join(DEPTHS)} a weight above 0"
+        require("multitask", "tasks", self.tasks, named, wanted)
         Aims.parse("multitask", self.objective)
 
     def _wanted(self) -> dict[str, float]:

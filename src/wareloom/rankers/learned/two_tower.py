@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from wareloom.core.run import Run
-from wareloom.errors import require
+from wareloom.core.settings import Size
 from wareloom.neural import torch
 from wareloom.neural.dropout import dropout
 from wareloom.neural.items import ItemTable
@@ -46,21 +46,10 @@ class TwoTower(SequenceRanker):
     """Embedder of the items' texts; none, or a shop without text, leaves it out."""
     pool: Literal["recency", "attention"] = "attention"
     """Whether items of the history count by their age alone, or by what they are, too."""
-    hidden_size: int = 128
+    hidden_size: Size = 128
     """Width of the towers' perceptrons."""
-    bands: int = 8
+    bands: Size = 8
     """Price bands, of about equally many items each."""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        for setting in ("hidden_size", "bands"):
-            require(
-                "two_tower",
-                setting,
-                getattr(self, setting),
-                getattr(self, setting) >= 1,
-                "1 or more",
-            )
 
     def _encoder(self) -> Any:
         return _UserTower(

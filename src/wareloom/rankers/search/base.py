@@ -13,7 +13,8 @@ import polars as pl
 
 from wareloom.core.family import RANKERS
 from wareloom.core.run import Run
-from wareloom.errors import InputError, require
+from wareloom.core.settings import NonNegative
+from wareloom.errors import InputError
 from wareloom.language.spelling import Speller
 from wareloom.language.tokenise import tokenise
 from wareloom.language.wishes import Wishes, read_wishes
@@ -46,14 +47,13 @@ class SearchRanker(Ranker, ABC):
     wishes: bool = False
     """Whether "under $50" and "给女儿" are read as what it may cost and for whom it is: items of another price stand
     below all others, those without a price stay."""
-    personal: float = 0.0
+    personal: NonNegative = 0.0
     """Weight of the history's items beside the query, both in units of their spread; 0 answers everybody alike."""
     behaviour: str = "item_knn"
     """The ranker that says what goes with a history, where there is a weight."""
 
-    def __post_init__(self) -> None:
+    def _check(self) -> None:
         parse_fields(self.fields, self.name)
-        require(self.name, "personal", self.personal, self.personal >= 0, "0 or more")
         if self.personal:
             RANKERS.load(self.behaviour)
 

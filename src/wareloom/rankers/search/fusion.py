@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 
 from wareloom.core.run import Run
+from wareloom.core.settings import Positive, Size
 from wareloom.core.top import top_k
 from wareloom.errors import require
 from wareloom.rankers.search.base import SearchRanker, scaled
@@ -47,26 +48,18 @@ class Fusion(Members, SearchRanker):
     """Weights by member; 1 where nothing is said."""
     learn: bool = False
     """Whether the weights are learned from the judgments, where there are any."""
-    constant: float = 60.0
+    constant: Positive = 60.0
     """What is added to a place before it is inverted."""
-    depth: int = 1_000
+    depth: Size = 1_000
     """Places of each member that count."""
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
+    def _check(self) -> None:
+        super()._check()
         self._check_members()
-        known = {*self.weights} <= {*self.members} and all(
-            weight >= 0 for weight in self.weights.values()
-        )
-        require(
-            "fusion",
-            "weights",
-            self.weights,
-            known,
-            f"numbers from 0, for names among {', '.join(self.members)}",
-        )
-        require("fusion", "constant", self.constant, self.constant > 0, "a number above 0")
-        require("fusion", "depth", self.depth, self.depth >= 1, "1 or more")
+        known = {*self.weights} <= {*self.members}
+        known = known and all(weight >= 0 for weight in self.weights.values())
+        wanted = f"numbers from 0, for names among {', '.join(self.members)}"
+        require("fusion", "weights", self.weights, known, wanted)
 
     def _learn(
         self, texts: dict[str, list[str]], weights: dict[str, float], shop: Shop, run: Run

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import polars as pl
+from annotated_types import Ge
 
 from wareloom.core.family import RANKERS
 from wareloom.core.run import Run
+from wareloom.core.settings import Count, Factor, NonNegative, Positive, Size
 from wareloom.core.top import top_k
-from wareloom.errors import require
 from wareloom.rankers.search._trees import lightgbm, taught
 from wareloom.rankers.search.base import SearchRanker, lifted, scaled
 from wareloom.rankers.search.judged import Mining, judged, with_lower
@@ -40,51 +41,36 @@ class TwoStage(Members, SearchRanker):
     """The rankers of search that are asked."""
     member_settings: dict[str, dict[str, Any]] = field(default_factory=dict)
     """Settings by member, where they are not the defaults."""
-    trees: int = 150
+    trees: Size = 150
     """Trees that are added up."""
-    leaves: int = 15
+    leaves: Annotated[int, Ge(2)] = 15
     """Leaves of a tree at most."""
-    learning_rate: float = 0.05
+    learning_rate: Positive = 0.05
     """Share of each tree that counts."""
-    min_rows: int = 50
+    min_rows: Size = 50
     """Judgments a leaf has at least."""
-    sample: float = 0.8
+    sample: Factor = 0.8
     """Share of the judgments, and of the numbers, that each tree sees."""
-    candidates: int = 100
+    candidates: Size = 100
     """Best items of each member that are put in order."""
-    trust: float = 0.5
+    trust: NonNegative = 0.5
     """Weight of the trees beside the sum of the members."""
-    mined: int = 16
+    mined: Count = 16
     """Items that members find for a query for which only right ones were judged, that are taken for wrong, or for every
     query where all have lower ones, too: lists of what people judged alone lead astray in a whole catalogue; 0 none."""
-    lessons: int = 3_000
+    lessons: Size = 3_000
     """Queries, at most, for which items are found."""
-    reads: int = 0
+    reads: Count = 0
     """Best items of a query that a cross-encoder reads beside it; 0 none. Twenty take a tenth of a second on one core
     where it computes in bf16, and minutes to be taught. Needs the extra `text`."""
     reader: dict[str, Any] = field(default_factory=dict)
     """Settings of the cross-encoder, where they are not its defaults."""
-    heed: float = 0.5
+    heed: NonNegative = 0.5
     """Weight of what it says (a logit) beside the order so far, in units of the spread of what is read."""
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
+    def _check(self) -> None:
+        super()._check()
         self._check_members()
-        for name in ("trees", "min_rows", "candidates", "lessons"):
-            require("two_stage", name, getattr(self, name), getattr(self, name) >= 1, "1 or more")
-        require("two_stage", "leaves", self.leaves, self.leaves >= 2, "2 or more")
-        require(
-            "two_stage",
-            "learning_rate",
-            self.learning_rate,
-            self.learning_rate > 0,
-            "a number above 0",
-        )
-        require(
-            "two_stage", "sample", self.sample, 0 < self.sample <= 1, "a share above 0, at most 1"
-        )
-        for name in ("trust", "mined", "reads", "heed"):
-            require("two_stage", name, getattr(self, name), getattr(self, name) >= 0, "0 or more")
         self._reader()
 
     def _reader(self) -> Any:

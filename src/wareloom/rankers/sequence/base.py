@@ -6,11 +6,13 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
+from annotated_types import Ge
 
 from wareloom.core.run import Run
+from wareloom.core.settings import Count, NonNegative, Positive, Share, ShareBelowOne, Size
 from wareloom.errors import InputError, require
 from wareloom.neural import torch
 from wareloom.neural.batches import padded, windows
@@ -62,17 +64,17 @@ class SequenceRanker(Ranker, ABC):
     per_shop: ClassVar[tuple[str, ...]] = ("item.own", "item.features", "bias")
     """Weights that belong to a shop's own catalogue, by the beginnings of their names"""
 
-    embedding_size: int = 64
+    embedding_size: Size = 64
     """Numbers an item is described by."""
-    dropout: float = 0.4
+    dropout: ShareBelowOne = 0.4
     """Share of activations dropped in training."""
-    max_length: int = 50
+    max_length: Annotated[int, Ge(2)] = 50
     """Latest events of a history that are read."""
     loss: Literal["softmax", "gbce"] = "softmax"
     """Cross-entropy over items, or generalised binary cross-entropy (gSASRec)."""
-    calibration: float = 0.75
+    calibration: Share = 0.75
     """For gbce: 0 is the plain binary loss, 1 as calibrated as the softmax."""
-    negatives: int = 512
+    negatives: Count = 512
     """Items drawn for the loss; 0, or a catalogue hardly larger, takes all items into the softmax."""
     power: float = 0.5
     """Negatives of the softmax are drawn by popularity to this power; those of gbce uniformly."""
@@ -86,34 +88,26 @@ class SequenceRanker(Ranker, ABC):
     start_from: str = ""
     """Folder of a saved ranker of the same kind, perhaps of another shop, whose weights the training starts from; items
     are matched by their ids, and by their text where it is used as features."""
-    epochs: int = 80
+    epochs: Size = 80
     """Passes over the log, at most."""
-    batch_size: int = 2048
+    batch_size: Size = 2048
     """Events a batch, padding included."""
-    accumulate: int = 1
+    accumulate: Size = 1
     """Batches whose gradients are added up before each update."""
-    learning_rate: float = 2e-3
+    learning_rate: Positive = 2e-3
     """Highest step size."""
     schedule: Literal["cosine", "constant"] = "cosine"
     """What the learning rate does after the warm-up."""
-    weight_decay: float = 0.0
+    weight_decay: NonNegative = 0.0
     """Decoupled decay of the weights."""
-    patience: int = 20
+    patience: Count = 20
     """Evaluations without a better validation value after which training stops; 0 never stops early."""
-    validation: float = 0.05
+    validation: ShareBelowOne = 0.05
     """Share of users whose last event stops the training early; none where it comes to fewer than 20."""
 
-    def __post_init__(self) -> None:
-        name = self.name
-        for setting in ("embedding_size", "epochs", "batch_size", "accumulate"):
-            require(name, setting, getattr(self, setting), getattr(self, setting) >= 1, "1 or more")
-        require(name, "max_length", self.max_length, self.max_length >= 2, "2 or more")
-        require(name, "negatives", self.negatives, self.negatives >= 0, "0 or more")
-        require(name, "dropout", self.dropout, 0 <= self.dropout < 1, "a share below 1")
-        require(name, "calibration", self.calibration, 0 <= self.calibration <= 1, "a share")
-        require(name, "validation", self.validation, 0 <= self.validation < 1, "a share below 1")
+    def _check(self) -> None:
         check_embedder(self.text)
-        kind_weights(name, self.events)
+        kind_weights(self.name, self.events)
 
     @abstractmethod
     def _encoder(self) -> Any:
@@ -352,3 +346,8 @@ class SequenceRanker(Ranker, ABC):
             states = self._states(net, Asked(laid[0], laid[1:], times[rows]))
             scores[rows] = torch.addmm(bias, states, table.T).cpu().numpy()
         return scores
+
+
+def heads_divide(ranker: str, heads: int, size: int) -> None:
+    """Raise `SettingError` unless the vectors of items, of `size` numbers, can be dealt to `heads` attention heads."""
+    require(ranker, "heads", heads, size % heads == 0, "a divisor of embedding_size")

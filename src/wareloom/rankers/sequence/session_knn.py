@@ -11,7 +11,7 @@ import polars as pl
 from numba import get_num_threads, njit, prange
 
 from wareloom.core.run import Run
-from wareloom.errors import require
+from wareloom.core.settings import Count, Factor, NonNegative, Positive, Size
 from wareloom.rankers import Ranker
 from wareloom.rankers.history import popularity, rarity, recency, tail
 from wareloom.rankers.neighbourhood import keep_best
@@ -43,35 +43,24 @@ class SessionKNN(Ranker):
 
     unit: Literal["user", "session"] = "user"
     """What is compared: all events of a user in a row, or each session alone. A log without users has sessions only."""
-    sample: int = 5000
+    sample: Size = 5000
     """Latest sessions sharing an item that are compared."""
-    neighbours: int = 200
+    neighbours: Size = 200
     """Most similar sessions that vote."""
-    decay: float = 0.5
+    decay: Factor = 0.5
     """Factor for each step back in the history that is scored; 1 counts all events alike."""
-    last: int = 20
+    last: Count = 20
     """Events of the history that count, the latest ones; 0 takes all."""
-    distance_decay: float = 0.8
+    distance_decay: Factor = 0.8
     """Factor for each further place between the shared item and the one voted for; 1 counts all places alike."""
-    reverse: float = 0.3
+    reverse: NonNegative = 0.3
     """Share of a vote for an item before the shared one; 0 keeps the order, 1 forgets it."""
-    again: float = 1.0
+    again: NonNegative = 1.0
     """Share of a vote for the shared item itself; of weight only where items of the history may be ranked again."""
-    idf: float = 2.0
+    idf: NonNegative = 2.0
     """Power of the rarity of shared items; 0 counts all alike."""
-    half_life: float | None = None
+    half_life: Positive | None = None
     """Days after which a session's votes count half, seen from the log's last event; None counts all alike."""
-
-    def __post_init__(self) -> None:
-        for name in ("sample", "neighbours"):
-            require("session_knn", name, getattr(self, name), getattr(self, name) >= 1, "1 or more")
-        for name in ("decay", "distance_decay"):
-            value = getattr(self, name)
-            require("session_knn", name, value, 0 < value <= 1, "a factor above 0, at most 1")
-        for name in ("last", "reverse", "again", "idf"):
-            require("session_knn", name, getattr(self, name), getattr(self, name) >= 0, "0 or more")
-        fine = self.half_life is None or self.half_life > 0
-        require("session_knn", "half_life", self.half_life, fine, "days above 0, or None")
 
     def _fit(self, log: Log, shop: Shop | None, run: Run) -> None:
         log = log.keep(log.weight > 0)
