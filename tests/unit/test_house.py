@@ -15,6 +15,7 @@ import pytest
 import wareloom
 from wareloom.cli import HERE as COMMANDS
 from wareloom.core.family import FAMILIES, HERE, Algorithm, algorithms_in
+from wareloom.core.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
 FILES = sorted(HERE.rglob("*.py"))
@@ -109,7 +110,7 @@ def test_every_setting_is_documented_where_it_is_defined(kind: str, name: str) -
     cls = FAMILIES[kind].load(name)
     documented = set()
     for base in cls.__mro__:
-        if issubclass(base, Algorithm):
+        if issubclass(base, Settings):
             tree = ast.parse(
                 Path(str(sys.modules[base.__module__].__file__)).read_text(encoding="utf-8")
             )

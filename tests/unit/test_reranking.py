@@ -17,7 +17,7 @@ from wareloom.core.family import RANKERS, RERANKERS
 from wareloom.core.run import Run
 from wareloom.errors import InputError, SettingError
 from wareloom.reranking import Catalogue, Lists
-from wareloom.reranking._catalogue import Similarity
+from wareloom.reranking.catalogue import Similarity
 from wareloom.reranking.exposure import exposed, members
 from wareloom.shop import Log, Requests, Shop
 

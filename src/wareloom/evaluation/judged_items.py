@@ -181,7 +181,7 @@ def evaluate_queries(
             per_request[f"{label}/{part}"] = np.where(held, values, np.nan)
     training = {} if rows is None else {"events": rows}
     if rows is not None and model.by_updates():
-        training["updates"] = int(getattr(model, "updates_", 0))
+        training["updates"] = model.updates or 0
     return Evaluation(per_request, overall, training)
 
 

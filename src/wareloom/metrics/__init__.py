@@ -75,9 +75,19 @@ class Ranked:
 
 @dataclass(kw_only=True, eq=False)
 class Metric(Algorithm, ABC):
-    """Base of the metrics of a ranking."""
+    """Base of the metrics of a ranking. A metric implements `measure`; those that are means derive from others below.
+
+    @dataclass(kw_only=True, eq=False)
+    class FirstIsRight(RequestMetric):
+        '''Share of requests whose first item is relevant.'''
+
+        def per_request(self, ranked: Ranked) -> np.ndarray:
+            return share(ranked.hits(1), ranked.relevant > 0)
+    """
 
     family: ClassVar[Family] = METRICS
+    judges: ClassVar[str] = "rankings"
+    """What it judges: "rankings", "clicks", "users" (synthetic ones beside real ones) or "queries" (likewise)"""
     higher_is_better: ClassVar[bool] = True
 
     def per_request(self, ranked: Ranked) -> np.ndarray | None:
@@ -93,7 +103,7 @@ class Metric(Algorithm, ABC):
 
 
 @dataclass(kw_only=True, eq=False)
-class ListMetric(Metric):
+class ListMetric(Metric, ABC):
     """Base of the metrics of all lists together."""
 
     k: Size = 10
@@ -101,7 +111,7 @@ class ListMetric(Metric):
 
 
 @dataclass(kw_only=True, eq=False)
-class RequestMetric(Metric):
+class RequestMetric(Metric, ABC):
     """Base of the metrics that are a mean over requests."""
 
     k: Size = 10
@@ -171,6 +181,7 @@ class ClickMetric(Algorithm, ABC):
     """Base of the metrics of predictions, one an impression or rating."""
 
     family: ClassVar[Family] = METRICS
+    judges: ClassVar[str] = "clicks"
     higher_is_better: ClassVar[bool] = False
 
     def per_row(self, predicted: Predicted) -> np.ndarray | None:
@@ -183,6 +194,11 @@ class ClickMetric(Algorithm, ABC):
 
     def check_fitted(self) -> None:
         """A metric needs no fit."""
+
+
+def metrics_of(what: str) -> list[str]:
+    """Names of the metrics that judge `what`, see `Metric.judges`, sorted."""
+    return [name for name in METRICS.names() if METRICS.load(name).judges == what]
 
 
 def weighted_mean(values: np.ndarray, weight: np.ndarray) -> float:

@@ -157,6 +157,6 @@ class Bench:
             ranker.fit(data, told)
         found = evaluate(ranker, self.task(part), settings.metrics, run)
         training = {"events": data.rows("events")}
-        if (taken := getattr(ranker, "updates_", None)) is not None:
-            training["updates"] = int(taken)
+        if ranker.updates is not None:
+            training["updates"] = ranker.updates
         return replace(found, training=training)

@@ -204,8 +204,8 @@ class _Experiment:
             with run.task(f"seed {seed}: {self.settings.ranker} on {arm}"):
                 fitted = model.fit(data, run if updates is None else run.with_(updates=updates))
             training = {"events": data.rows("events")}
-            if (taken := getattr(fitted, "updates_", None)) is not None:
-                training["updates"] = int(taken)
+            if fitted.updates is not None:
+                training["updates"] = fitted.updates
             return part.evaluate(
                 fitted.predict(part.shop, part.earlier), self.settings.metrics, training
             )

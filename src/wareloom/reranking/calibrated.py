@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
@@ -11,7 +12,7 @@ from wareloom.core.settings import Count, Factor, Fraction, Share
 from wareloom.errors import InputError
 from wareloom.rankers.history import recency
 from wareloom.reranking import Lists, Reranker, greedy
-from wareloom.reranking._catalogue import Catalogue
+from wareloom.reranking.catalogue import Catalogue
 
 
 @dataclass(kw_only=True, eq=False)
@@ -22,6 +23,8 @@ class Calibrated(Reranker):
     the history and q its share in the list. An item without a category takes a place but has no share; an empty
     history leaves the order. Scores are brought to [0, 1] within each list. Steck (2018).
     """
+
+    faithful: ClassVar[Mapping[str, Any]] = {"relevance": 1.0}
 
     relevance: Share = 0.5
     """Weight of the scores; 1 keeps the order."""

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import numpy as np
 
 from wareloom.core.settings import Share
 from wareloom.reranking import Lists, Reranker, greedy
-from wareloom.reranking._catalogue import Catalogue, Similarity, parse_likeness
+from wareloom.reranking.catalogue import Catalogue, Similarity, parse_likeness
 
 FLOOR = 1e-10
 """What is left of an item that the chosen ones span altogether."""
@@ -24,6 +26,8 @@ class DPP(Reranker):
     [0, 1] within each list. Memory: 1024 × candidates × k × 8 bytes. Chen, Zhang and Zhou (2018), with their θ in the
     place of `relevance`.
     """
+
+    faithful: ClassVar[Mapping[str, Any]] = {"relevance": 1.0}
 
     relevance: Share = 0.9
     """Weight of the score, θ; 1 keeps the order."""

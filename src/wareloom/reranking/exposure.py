@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import polars as pl
@@ -11,7 +12,7 @@ import polars as pl
 from wareloom.core.settings import NonNegative
 from wareloom.errors import InputError, near, require
 from wareloom.reranking import Lists, Reranker
-from wareloom.reranking._catalogue import Catalogue
+from wareloom.reranking.catalogue import Catalogue
 
 STEPS = 30
 """Halvings of the bonus: it is found to a billionth of the range of scores."""
@@ -29,6 +30,9 @@ class Exposure(Reranker):
     drawn at random. A bonus for each list, or one for all lists together, of which the mean then has the share.
     Several groups get theirs in turns. Where the candidates have too few items of a group, it gets what there is.
     """
+
+    faithful: ClassVar[Mapping[str, Any]] = {"shares": {"new": 0.0}}
+    moving: ClassVar[Mapping[str, Any]] = {"shares": {"category:Arc 2": 0.3}}
 
     whole: ClassVar[bool] = True
 

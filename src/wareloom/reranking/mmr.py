@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import numpy as np
 
 from wareloom.core.settings import Share
 from wareloom.reranking import Lists, Reranker, greedy
-from wareloom.reranking._catalogue import Catalogue, Similarity, parse_likeness
+from wareloom.reranking.catalogue import Catalogue, Similarity, parse_likeness
 
 
 @dataclass(kw_only=True, eq=False)
@@ -18,6 +20,8 @@ class MMR(Reranker):
     Scores are brought to [0, 1] within each list. Maximal marginal relevance of Carbonell and Goldstein (1998), whose λ
     the setting `relevance` is.
     """
+
+    faithful: ClassVar[Mapping[str, Any]] = {"relevance": 1.0}
 
     relevance: Share = 0.7
     """Weight of the score, λ; 1 keeps the order, 0 looks at likeness alone."""

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import numpy as np
 
 from wareloom.core.settings import NonNegative
 from wareloom.errors import require
 from wareloom.reranking import Lists, Reranker, greedy
-from wareloom.reranking._catalogue import Catalogue, Similarity, parse_likeness
+from wareloom.reranking.catalogue import Catalogue, Similarity, parse_likeness
 
 
 @dataclass(kw_only=True, eq=False)
@@ -20,6 +22,8 @@ class Objective(Reranker):
     value is 0; unlikeness is the mean of 1 - similarity to the items above. A sum of weighted aims, each on its own
     scale; with diversity the greedy rule for max-sum diversification (Borodin, Lee and Ye 2012).
     """
+
+    faithful: ClassVar[Mapping[str, Any]] = {"margin": 0.0, "diversity": 0.0}
 
     relevance: NonNegative = 1.0
     """Weight of the score."""

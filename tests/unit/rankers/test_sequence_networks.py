@@ -140,7 +140,7 @@ def test_bert4rec_never_reads_what_it_is_to_guess() -> None:
     ranker = RANKERS.make("bert4rec", **quick(epochs=1, dropout=0.0, mask=0.5)).fit(
         small_shop(), Run(seed=1)
     )
-    net, items = ranker._network(), torch.randint(1, 31, (50, 6))
+    net, items = ranker._net, torch.randint(1, 31, (50, 6))
     seeds = []
     for seed in range(2):
         torch.manual_seed(4)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from wareloom.core.settings import Size
 from wareloom.metrics import ClickMetric, Predicted, weighted_mean
@@ -16,6 +17,8 @@ class CalibrationError(ClickMetric):
     Rows are put in order of their probability and cut into bins of equal weight; equal probabilities stay in one bin.
     With few clicks chance alone makes it larger than 0. Naeini, Cooper and Hauskrecht (2015).
     """
+
+    laws: ClassVar[frozenset[str]] = frozenset({"refuses what is no click"})
 
     bins: Size = 10
     """Bins at most; equal probabilities may leave fewer."""

@@ -13,7 +13,7 @@ from wareloom.core.run import Run
 from wareloom.core.settings import Count, Factor, NonNegative, Size
 from wareloom.rankers import Ranker
 from wareloom.rankers.history import popularity, recency, tail
-from wareloom.rankers.neighbourhood import keep_best, sum_neighbours, to_table
+from wareloom.rankers.neighbourhood import Neighbourhood, keep_best, sum_neighbours, to_table
 from wareloom.shop import Log, Requests, Shop
 
 K1, B = 1.2, 0.75
@@ -32,6 +32,15 @@ class ItemKNN(Ranker):
     similarity matrix is never built. Sarwar et al. (2001), Deshpande and Karypis (2004).
     """
 
+    laws: ClassVar[frozenset[str]] = frozenset(
+        {
+            "strangers get the popular",
+            "events of no weight teach nothing",
+            "moved by history",
+            "weighted users",
+            "weighted events",
+        }
+    )
     random: ClassVar[bool] = False
 
     neighbours: Size = 200
@@ -59,6 +68,10 @@ class ItemKNN(Ranker):
             min(len(log.items), 8 * get_num_threads()),
         )
         self.table_ = to_table(parts, len(log.items))
+
+    def neighbourhood(self) -> Neighbourhood:
+        """Return the table whose rows it adds up over the history."""
+        return Neighbourhood(self.table_, self.decay, self.last)
 
     def _score(self, requests: Requests) -> np.ndarray:
         assert requests.histories is not None

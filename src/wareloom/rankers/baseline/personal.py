@@ -22,6 +22,9 @@ class Personal(Ranker):
     repeat, as in groceries (Hu et al. 2020; Li et al. 2023); where seen items are masked it is popularity.
     """
 
+    laws: ClassVar[frozenset[str]] = frozenset(
+        {"strangers get the popular", "events of no weight teach nothing"}
+    )
     random: ClassVar[bool] = False
 
     decay: Factor = 0.999

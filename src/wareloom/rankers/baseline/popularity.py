@@ -21,6 +21,14 @@ class Popularity(Ranker):
     The score is the sum of the event weights, each halved for every `half_life` before the latest event.
     """
 
+    laws: ClassVar[frozenset[str]] = frozenset(
+        {
+            "strangers get the popular",
+            "events of no weight teach nothing",
+            "weighted users",
+            "weighted events",
+        }
+    )
     random: ClassVar[bool] = False
 
     half_life: Positive | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
@@ -33,6 +34,14 @@ class TIFUKNN(Ranker):
     information for next-basket recommendation".
     """
 
+    laws: ClassVar[frozenset[str]] = frozenset(
+        {
+            "strangers get the popular",
+            "events of no weight teach nothing",
+            "moved by history",
+            "weighted users",
+        }
+    )
     random: ClassVar[bool] = False
 
     neighbours: Size = 300
@@ -74,27 +83,26 @@ class TIFUKNN(Ranker):
         matrix.eliminate_zeros()
         return matrix
 
+    @cached_property
     def _index(self) -> tuple[Any, ...]:
         """The users of each item with their shares, and the length of each user's vector; built once, not saved."""
-        if not hasattr(self, "_built"):
-            by_item = self.users_.tocsc()
-            length = np.sqrt(
-                np.asarray(self.users_.multiply(self.users_).sum(axis=1), dtype=np.float64).ravel()
-            )
-            self._built = (
-                by_item.indptr.astype(np.int64),
-                by_item.indices.astype(np.int32),
-                by_item.data,
-                length,
-            )
-        return self._built
+        by_item = self.users_.tocsc()
+        length = np.sqrt(
+            np.asarray(self.users_.multiply(self.users_).sum(axis=1), dtype=np.float64).ravel()
+        )
+        return (
+            by_item.indptr.astype(np.int64),
+            by_item.indices.astype(np.int32),
+            by_item.data,
+            length,
+        )
 
     def _score(self, requests: Requests) -> np.ndarray:
         assert requests.histories is not None
         asked = self._shares(requests.histories.keep(requests.histories.weight > 0))
         scores: np.ndarray = _vote(
             (asked.indptr.astype(np.int64), asked.indices.astype(np.int32), asked.data),
-            self._index(),
+            self._index,
             (
                 self.users_.indptr.astype(np.int64),
                 self.users_.indices.astype(np.int32),

@@ -12,7 +12,7 @@ from wareloom.core.run import Run
 from wareloom.core.settings import Count, Factor, NonNegative, Size
 from wareloom.rankers import Ranker
 from wareloom.rankers.history import popularity, recency, tail
-from wareloom.rankers.neighbourhood import keep_best, sum_neighbours, to_table
+from wareloom.rankers.neighbourhood import Neighbourhood, keep_best, sum_neighbours, to_table
 from wareloom.shop import Log, Requests, Shop
 
 
@@ -29,6 +29,14 @@ class Transitions(Ranker):
     (2010) and of the sequential rules of Ludewig and Jannach (2018), without training.
     """
 
+    laws: ClassVar[frozenset[str]] = frozenset(
+        {
+            "strangers get the popular",
+            "events of no weight teach nothing",
+            "moved by history",
+            "weighted users",
+        }
+    )
     random: ClassVar[bool] = False
 
     window: Size = 6
@@ -66,6 +74,10 @@ class Transitions(Ranker):
         )
         self.table_ = to_table(parts, len(log.items))
         self.popularity_ = counts
+
+    def neighbourhood(self) -> Neighbourhood:
+        """Return the table whose rows it adds up over the history."""
+        return Neighbourhood(self.table_, self.decay, self.last)
 
     def _score(self, requests: Requests) -> np.ndarray:
         assert requests.histories is not None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
@@ -30,6 +31,15 @@ class UserKNN(Ranker):
     items of its history. Herlocker et al. (1999).
     """
 
+    laws: ClassVar[frozenset[str]] = frozenset(
+        {
+            "strangers get the popular",
+            "events of no weight teach nothing",
+            "moved by history",
+            "weighted users",
+            "weighted events",
+        }
+    )
     random: ClassVar[bool] = False
 
     neighbours: Size = 200
@@ -49,19 +59,18 @@ class UserKNN(Ranker):
         self.users_.eliminate_zeros()
         self.rarity_ = rarity(self.popularity_, self.idf)
 
+    @cached_property
     def _index(self) -> tuple[Any, ...]:
         """The users of each item, and the length of each user's vector; built once, not saved."""
-        if not hasattr(self, "_built"):
-            by_item = self.users_.tocsc()
-            square = self.users_.copy()
-            square.data = self.rarity_[square.indices] ** 2
-            length = np.sqrt(np.asarray(square.sum(axis=1), dtype=np.float64).ravel())
-            self._built = (
-                by_item.indptr.astype(np.int64),
-                by_item.indices.astype(np.int32),
-                length,
-            )
-        return self._built
+        by_item = self.users_.tocsc()
+        square = self.users_.copy()
+        square.data = self.rarity_[square.indices] ** 2
+        length = np.sqrt(np.asarray(square.sum(axis=1), dtype=np.float64).ravel())
+        return (
+            by_item.indptr.astype(np.int64),
+            by_item.indices.astype(np.int32),
+            length,
+        )
 
     def _score(self, requests: Requests) -> np.ndarray:
         assert requests.histories is not None
@@ -75,7 +84,7 @@ class UserKNN(Ranker):
         )
         scores: np.ndarray = _vote(
             (offsets, items, values * self.rarity_[items]),
-            self._index(),
+            self._index,
             users,
             (self.rarity_, self.shrink, min(self.neighbours, self.users_.shape[0])),
             tail(self.popularity_),

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
+from functools import cached_property
+from typing import Annotated, Any
 
 import numpy as np
 from annotated_types import Ge
@@ -11,8 +12,8 @@ from annotated_types import Ge
 from wareloom.core.run import Run
 from wareloom.core.settings import Count, NonNegative, Positive, Size
 from wareloom.errors import needed
-from wareloom.rankers.clicks._features import Encoded
-from wareloom.rankers.clicks.base import FEWEST, ClickRanker, Examples
+from wareloom.rankers.clicks.base import FEWEST, ClickRanker
+from wareloom.rankers.clicks.rows import Encoded, Examples
 from wareloom.shop import Shop
 
 BLIND = 20
@@ -78,9 +79,12 @@ class Boosting(ClickRanker):
         self.trees_ = model.model_to_string()
         self._model = model
 
+    @cached_property
+    def _model(self) -> Any:
+        """The trees, read from their text where this was restored."""
+        return needed(*LIGHTGBM).Booster(model_str=self.trees_)
+
     def _logits(self, rows: Encoded) -> np.ndarray:
-        if not hasattr(self, "_model"):
-            self._model = needed(*LIGHTGBM).Booster(model_str=self.trees_)
         return np.asarray(
             self._model.predict(_table(rows), raw_score=True, num_threads=1), dtype=np.float64
         )

@@ -11,8 +11,8 @@ from scipy.special import expit
 
 from wareloom.core.run import Run
 from wareloom.core.settings import Positive, Size
-from wareloom.rankers.clicks._features import Encoded
-from wareloom.rankers.clicks.base import ClickRanker, Examples, one_hot
+from wareloom.rankers.clicks.base import ClickRanker, one_hot
+from wareloom.rankers.clicks.rows import Encoded, Examples
 from wareloom.shop import Shop
 
 

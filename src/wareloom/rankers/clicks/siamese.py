@@ -3,24 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
-from wareloom.core.run import Run
-from wareloom.core.settings import Count, NonNegative, Positive, ShareBelowOne, Size
 from wareloom.neural import torch
-from wareloom.neural.weights import loaded
-from wareloom.rankers.clicks._features import Encoded
-from wareloom.rankers.clicks._networks import Fields, layers, learn, logits
 from wareloom.rankers.clicks._numbers import DECAY
-from wareloom.rankers.clicks.base import ClickRanker, Examples
-from wareloom.rankers.vectors import check_embedder
-from wareloom.shop import Shop
+from wareloom.rankers.clicks.base import ClickRanker
+from wareloom.rankers.clicks.network import ClickNetwork, Fields, layers
 
 
 @dataclass(kw_only=True, eq=False)
-class Siamese(ClickRanker):
+class Siamese(ClickNetwork, ClickRanker):
     """Put each item of the history and the candidate through one shared tower; what they have in common counts.
 
     The user's vector is the mean of the tower's outputs over the latest items of the history, later ones counting more,
@@ -28,54 +22,11 @@ class Siamese(ClickRanker):
     vector, scaled, plus a linear part. Bromley et al. (1993); Huang et al. (2013).
     """
 
-    gradient: ClassVar[bool] = True
-
-    embedding_size: Size = 8
-    """Numbers each value of a field is described by."""
-    hidden_size: Size = 64
-    """Width of the layers of the perceptron."""
-    layers: Size = 2
-    """Layers of the perceptron."""
-    dropout: ShareBelowOne = 0.1
-    """Share of activations dropped in training."""
-    text: str = "none"
-    """Embedder of the items' texts, such as tfidf or minilm, at which their vectors start; none: at random."""
-    epochs: Size = 10
-    """Passes over the rows, at most; 2 where too few clicks are held back to know when to stop."""
-    batch_size: Size = 256
-    """Rows of one update."""
-    learning_rate: Positive = 2e-3
-    """Highest step size."""
-    weight_decay: NonNegative = 1e-2
-    """Decoupled decay of the weights."""
-    patience: Count = 3
-    """Passes without a better held-back log loss after which training stops; 0 never stops early."""
-
-    def _check(self) -> None:
-        super()._check()
-        check_embedder(self.text)
-
-    @property
-    def _stops_early(self) -> bool:
-        return self.patience > 0
-
-    def _learn(
-        self, train: Examples, held: Examples | None, sizes: np.ndarray, shop: Shop | None, run: Run
-    ) -> None:
-        self.numbers_ = train.rows.dense.shape[1]
-        self.weights_, self.updates_ = learn(self, train, held, shop, run)
-        self._net = loaded(self._build(), self.weights_)
-
     def _build(self) -> Any:
-        return _Net(self.sizes_, self.item_codes_, self.numbers_, self)
-
-    def _logits(self, rows: Encoded) -> np.ndarray:
-        if not hasattr(self, "_net"):
-            self._net = loaded(self._build(), self.weights_)
-        return logits(self._net, rows)
+        return TowerNetwork(self.sizes_, self.item_codes_, self.numbers_, self)
 
 
-class _Net(torch.nn.Module):  # type: ignore[misc]
+class TowerNetwork(torch.nn.Module):  # type: ignore[misc]
     """Towers over fields of items and fields of requests."""
 
     def __init__(

@@ -33,6 +33,14 @@ class Attributes(Ranker):
     (1961) on the rule; Pazzani and Billsus (2007) on its use for recommendation.
     """
 
+    laws: ClassVar[frozenset[str]] = frozenset(
+        {
+            "strangers get the popular",
+            "events of no weight teach nothing",
+            "moved by history",
+            "weighted users",
+        }
+    )
     random: ClassVar[bool] = False
 
     facets: str = "brand category parent price"

@@ -10,8 +10,8 @@ from scipy import sparse
 from wareloom.core.run import Run
 from wareloom.core.settings import Size
 from wareloom.errors import InputError
-from wareloom.rankers.content._knn import ContentKNN
 from wareloom.rankers.content._pictures import picture_vectors
+from wareloom.rankers.content.base import ContentKNN
 from wareloom.rankers.content.nearest import nearest
 from wareloom.shop import Log, Shop
 

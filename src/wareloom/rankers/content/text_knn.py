@@ -12,7 +12,7 @@ from wareloom.core.family import EMBEDDERS
 from wareloom.core.run import Run
 from wareloom.core.settings import Count, Size
 from wareloom.language.embedders import LEAN
-from wareloom.rankers.content._knn import ContentKNN
+from wareloom.rankers.content.base import ContentKNN
 from wareloom.rankers.content.nearest import nearest
 from wareloom.shop import Log, Shop
 from wareloom.shop.texts import DEFAULT, field_texts, item_texts, parse_fields, present

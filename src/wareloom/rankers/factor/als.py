@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, ClassVar
 
 import numpy as np
 from numba import njit, prange
@@ -24,6 +27,11 @@ class ALS(Ranker):
 
     Training is `implicit`'s (conjugate gradients, C++). Hu, Koren and Volinsky (2008); Takács et al. (2011).
     """
+
+    laws: ClassVar[frozenset[str]] = frozenset(
+        {"strangers get the popular", "moved by history", "weighted events"}
+    )
+    quick: ClassVar[Mapping[str, Any]] = {"embedding_size": 8, "epochs": 3}
 
     embedding_size: Size = 128
     """Length of the vector of each item."""
@@ -58,16 +66,15 @@ class ALS(Ranker):
         self.gram_ = wide.T @ wide + self.regularization * np.eye(self.embedding_size)
         self.inverse_ = np.linalg.inv(self.gram_)
 
+    @cached_property
     def _spread(self) -> np.ndarray:
         """V (VᵀV + λI)⁻¹; built once, not saved."""
-        if not hasattr(self, "_built"):
-            self._built: np.ndarray = self.vectors_ @ self.inverse_
-        return self._built
+        return self.vectors_ @ self.inverse_
 
     def _score(self, requests: Requests) -> np.ndarray:
         assert requests.histories is not None
         history = merged(recency(requests.histories, self.decay, 0), len(self.vectors_))
-        users = fold_in(history, self.vectors_, (self.gram_, self._spread()), self.alpha)
+        users = fold_in(history, self.vectors_, (self.gram_, self._spread), self.alpha)
         scores: np.ndarray = users @ self.vectors_.T
         scores[np.diff(history[0]) == 0] = tail(self.popularity_)
         return scores

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import numpy as np
 from numba import njit
@@ -34,6 +36,11 @@ class BPR(Ranker):
     × (last + negatives) × embedding_size steps. Memory: items × embedding_size × 8 bytes. Rendle et al. (2009) for the
     criterion, Kabbur et al. (2013) for users as sums of items, Zhang et al. (2013) for the choice of negatives.
     """
+
+    laws: ClassVar[frozenset[str]] = frozenset(
+        {"strangers get the popular", "events of no weight teach nothing", "moved by history"}
+    )
+    quick: ClassVar[Mapping[str, Any]] = {"embedding_size": 16}
 
     embedding_size: Size = 64
     """Length of each of the two vectors of an item."""

@@ -33,6 +33,15 @@ class EASE(Ranker):
     above `memory_limit`. Steck (2019), "Embarrassingly shallow autoencoders for sparse data".
     """
 
+    laws: ClassVar[frozenset[str]] = frozenset(
+        {
+            "strangers get the popular",
+            "events of no weight teach nothing",
+            "moved by history",
+            "weighted users",
+            "weighted events",
+        }
+    )
     random: ClassVar[bool] = False
 
     regularization: Positive = 100.0

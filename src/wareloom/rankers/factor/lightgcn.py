@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from scipy import sparse
@@ -37,6 +37,10 @@ class LightGCN(Ranker):
     bytes. He et al. (2020); sampled softmax in place of BPR as in Wu et al. (2024).
     """
 
+    laws: ClassVar[frozenset[str]] = frozenset(
+        {"strangers get the popular", "events of no weight teach nothing", "moved by history"}
+    )
+
     embedding_size: Size = 64
     """Numbers an item is described by."""
     layers: Size = 1
@@ -66,7 +70,7 @@ class LightGCN(Ranker):
         graph, degree = normalised(log)
         scale = np.where(degree > 0, 1 / np.sqrt(np.maximum(degree, 1e-30)), 0.0).astype(np.float32)
         with seeded(run, "lightgcn"):
-            net = _Net(graph, self)
+            net = GraphNetwork(graph, self)
             data = _Data(log, scale, self, run)
             if len(data.asked):
                 updates = self.epochs * -(-len(data.asked) // self.batch_size)
@@ -136,7 +140,7 @@ class _Smooth(torch.autograd.Function):  # type: ignore[misc]
         return _Smooth.apply(gradient, *context.saved_tensors, context.layers), None, None, None
 
 
-class _Net(torch.nn.Module):  # type: ignore[misc]
+class GraphNetwork(torch.nn.Module):  # type: ignore[misc]
     """The item vectors and the graph."""
 
     def __init__(self, graph: sparse.csr_matrix, settings: LightGCN) -> None:

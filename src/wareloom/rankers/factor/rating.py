@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import polars as pl
@@ -25,6 +26,8 @@ class Rating(Ranker):
     is unknown has bias 0, so a stranger's scores are the items' means, drawn towards the mean of all. In a shop without
     ratings it predicts how often a user comes back to an item. Koren, Bell and Volinsky (2009); Zhou et al. (2008).
     """
+
+    laws: ClassVar[frozenset[str]] = frozenset({"events of no weight teach nothing"})
 
     embedding_size: Count = 16
     """Length of the vectors; 0 learns biases alone."""

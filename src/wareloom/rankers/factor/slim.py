@@ -14,7 +14,7 @@ from wareloom.core.settings import Count, Factor, NonNegative, Positive, Size
 from wareloom.errors import MemoryLimitError
 from wareloom.rankers import Ranker
 from wareloom.rankers.history import distinct, popularity, recency, tail
-from wareloom.rankers.neighbourhood import sum_neighbours
+from wareloom.rankers.neighbourhood import Neighbourhood, sum_neighbours
 from wareloom.shop import Log, Requests, Shop
 
 GIB = 1 << 30
@@ -38,6 +38,15 @@ class SLIM(Ranker):
     descent as in Friedman et al. (2010).
     """
 
+    laws: ClassVar[frozenset[str]] = frozenset(
+        {
+            "strangers get the popular",
+            "events of no weight teach nothing",
+            "moved by history",
+            "weighted users",
+            "weighted events",
+        }
+    )
     random: ClassVar[bool] = False
 
     l1: NonNegative = 0.1
@@ -104,6 +113,10 @@ class SLIM(Ranker):
                 f"more than memory_limit={self.memory_limit:g}. Set max_items to learn the most popular ones only, or "
                 f"memory_limit={needed * 1.01:.2g} if the machine has it."
             )
+
+    def neighbourhood(self) -> Neighbourhood:
+        """Return the table whose rows it adds up over the history."""
+        return Neighbourhood(self.table_, self.decay, self.last)
 
     def _score(self, requests: Requests) -> np.ndarray:
         assert requests.histories is not None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -41,6 +41,10 @@ class Blend(Ranker):
     to learn from is left out; `left_out_` says why. Memory: members × a block of requests × items, and the projection
     of the text, terms × embedding_size × 4 bytes. Raises `InputError` where items have no text.
     """
+
+    laws: ClassVar[frozenset[str]] = frozenset(
+        {"strangers get the popular", "events of no weight teach nothing", "moved by history"}
+    )
 
     collaborative: tuple[str, ...] = ("transitions", "item_knn")
     """The rankers that know behaviour; their weights are shares of 1."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -28,6 +28,10 @@ class Stack(Ranker):
 
     Time: each member is fitted twice, what hangs on the items alone once. Memory: members × requests a block × items.
     """
+
+    laws: ClassVar[frozenset[str]] = frozenset(
+        {"strangers get the popular", "events of no weight teach nothing", "moved by history"}
+    )
 
     members: tuple[str, ...] = ("transitions", "item_knn", "text_knn", "attributes")
     """The rankers that are added up."""

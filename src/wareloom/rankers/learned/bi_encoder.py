@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
 
@@ -23,7 +24,7 @@ from wareloom.neural.training import Training, seeded, train
 from wareloom.neural.tuning import put_weights, tuned, tuned_weights
 from wareloom.rankers import BLOCK_BYTES
 from wareloom.rankers.learned._network import TextNetwork
-from wareloom.rankers.learned._pairs import EVALUATIONS, PairData, history_text
+from wareloom.rankers.learned._pairs import EVALUATIONS, Layout, PairData, Reading, history_text
 from wareloom.rankers.search.base import SearchRanker
 from wareloom.shop import Log, Requests, Shop
 from wareloom.shop.texts import field_texts, parse_fields, present
@@ -48,6 +49,18 @@ class BiEncoder(SearchRanker):
     extra `text`. Reimers and Gurevych (2019); Yi et al. (2019).
     """
 
+    laws: ClassVar[frozenset[str]] = frozenset(
+        {"strangers get the popular", "events of no weight teach nothing", "moved by history"}
+    )
+    quick: ClassVar[Mapping[str, Any]] = {
+        "model": "<encoder>",
+        "tuning": "full",
+        "fields": "title",
+        "history": 1,
+        "epochs": 4,
+        "learning_rate": 0.02,
+        "temperature": 0.1,
+    }
     gradient: ClassVar[bool] = True
 
     model: str = ""
@@ -155,8 +168,29 @@ class BiEncoder(SearchRanker):
             .to(run.device)
         )
 
+    def _reading(self) -> Reading:
+        return Reading(
+            texts=self._texts,
+            names=self._names,
+            tokenizer=self._tokenizer,
+            longest=self.longest,
+            history=self.history,
+        )
+
+    def layout(self) -> Layout:
+        """How pairs are laid out for its training."""
+        return Layout(
+            learn_from=self.learn_from,
+            relevant=self.relevant,
+            negatives=self.negatives,
+            correct=self.correct,
+            epochs=self.epochs,
+            batch_size=self.batch_size,
+            validation=self.validation,
+        )
+
     def _train(self, log: Log, shop: Shop, run: Run) -> None:
-        data = PairData(log, shop, self, run)
+        data = PairData(log, shop, self._reading(), self.layout(), run)
         self._check_there_is_something(data, log)
         self.updates_ = data.updates
         if not data.updates:
@@ -217,25 +251,29 @@ class BiEncoder(SearchRanker):
             run, [self.name, self.settings(), self.base_, data.queries, data.texts], columns
         )
 
-    def _network(self) -> TextNetwork:
-        """The network, built anew from encoder and saved weights where this was restored."""
-        if not hasattr(self, "_net"):
-            folder = encoder_folder(self.model, WHO)
-            if (found := fingerprint(folder)) != self.base_["fingerprint"]:
-                raise SourceError(
-                    f"The {WHO} was fitted on the encoder {self.base_['model']!r} with the fingerprint "
-                    f"{self.base_['fingerprint']}, but that at {folder} has {found}: put the one it knew back, or fit "
-                    "it again."
-                )
-            with seeded(Run(), self.name):
-                net = self._build(folder, Run())
-            put_weights(net, self.weights_, f"the {WHO}")
-            self._net, self._names = net, self.names_.to_list()
-        return self._net
+    @cached_property
+    def _net(self) -> TextNetwork:
+        """The network, built anew from encoder and saved weights where this was restored; sets `_tokenizer`, too."""
+        folder = encoder_folder(self.model, WHO)
+        if (found := fingerprint(folder)) != self.base_["fingerprint"]:
+            raise SourceError(
+                f"The {WHO} was fitted on the encoder {self.base_['model']!r} with the fingerprint "
+                f"{self.base_['fingerprint']}, but that at {folder} has {found}: put the one it knew back, or fit "
+                "it again."
+            )
+        with seeded(Run(), self.name):
+            net = self._build(folder, Run())
+        put_weights(net, self.weights_, f"the {WHO}")
+        return net
+
+    @cached_property
+    def _names(self) -> list[str]:
+        """What each item is called in a history."""
+        return self.names_.to_list()
 
     def _vectors(self, texts: Sequence[str], run: Run | None = None) -> np.ndarray:
         """Unit vectors of texts, float32 [texts, size]; zeros where there is no word."""
-        net, run = self._network(), run or Run()
+        net, run = self._net, run or Run()
         states = States.by_torch(net.encoder, run)
         return normalised(
             encode(texts, self._tokenizer, states, run, longest=self.longest, batch_size=READ)
@@ -257,14 +295,10 @@ class BiEncoder(SearchRanker):
 
     def _texts_of(self, requests: Requests) -> list[str]:
         assert requests.histories is not None
-        log, names, said = requests.histories, self._known_names(), super()._texts_of(requests)
+        log, names, said = requests.histories, self._names, super()._texts_of(requests)
         for row, (start, stop) in enumerate(zip(log.offsets[:-1], log.offsets[1:], strict=True)):
             said[row] = said[row] or history_text(log.item[start:stop], names, self.history)
         return said
-
-    def _known_names(self) -> list[str]:
-        self._network()
-        return self._names
 
 
 def _moved(value: Any, device: str) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
@@ -14,7 +15,7 @@ from wareloom.neural.dropout import dropout
 from wareloom.neural.items import ItemTable
 from wareloom.rankers.content.attributes import facet_codes
 from wareloom.rankers.history import popularity
-from wareloom.rankers.sequence.base import Asked, SequenceRanker
+from wareloom.rankers.sequence.base import SequenceQuery, SequenceRanker
 from wareloom.shop import Log, Shop
 from wareloom.shop.log import NO_TIME
 from wareloom.shop.texts import FIELDS
@@ -40,6 +41,7 @@ class TwoTower(SequenceRanker):
     learned. Covington et al. (2016); Yi et al. (2019).
     """
 
+    quick: ClassVar[Mapping[str, Any]] = {**SequenceRanker.quick, "learning_rate": 0.01}
     per_shop: ClassVar[tuple[str, ...]] = (*SequenceRanker.per_shop, "item.facets")
 
     text: str = "tfidf"
@@ -109,7 +111,7 @@ class TwoTower(SequenceRanker):
         )
         return states[there], target[there], weight[:, 1:][there]
 
-    def _states(self, net: Any, asked: Asked) -> Any:
+    def _states(self, net: Any, asked: SequenceQuery) -> Any:
         when, kinds = None, asked.beside
         if self.clock_:
             kinds = asked.beside[:-2]

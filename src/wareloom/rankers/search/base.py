@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Self
+from typing import ClassVar, Self
 
 import numpy as np
 import polars as pl
@@ -35,8 +35,25 @@ PAIRS = {"first": pl.String, "second": pl.String, "texts": pl.Int64}
 class SearchRanker(Ranker, ABC):
     """Base of rankers that answer a query. A ranker implements `_learn` and `_match`, and `_match_pairs` to be quick.
 
+        @dataclass(kw_only=True, eq=False)
+        class Mentions(SearchRanker):
+            '''Count the items' texts that hold the query as it stands.'''
+
+            def _learn(self, texts, weights, shop, run):
+                self.texts_ = pl.Series([" ".join(parts) for parts in zip(*texts.values(), strict=True)])
+
+            def _match(self, queries):
+                held = [self.texts_.str.count_matches(query, literal=True) for query in queries]
+                return np.stack([column.to_numpy() for column in held]).astype(np.float32)
+
+    Judgments to learn from are read by `judged`; rankers made of others take `Members`, too.
+
     A request without a query is answered by popularity. A shop needs no events: its items' texts are enough.
     """
+
+    laws: ClassVar[frozenset[str]] = frozenset(
+        {"strangers get the popular", "events of no weight teach nothing"}
+    )
 
     fields: str = DEFAULT
     """Columns of items that are read, some of title, category, brand, attributes and description; those that are
@@ -85,6 +102,7 @@ class SearchRanker(Ranker, ABC):
                 if shop.has("events")
                 else shop.with_tables(events=pl.DataFrame(schema=NO_EVENTS))
             )
+        self._forget()
         self.items_ = log.items.ids
         with run.limits():
             self._fit(log, shop, run)
@@ -141,7 +159,6 @@ class SearchRanker(Ranker, ABC):
         self.popularity_ = popularity(log)
         weights = present(shop, parse_fields(self.fields, self.name))
         texts = {name: field_texts(shop, name) for name in weights}
-        self.__dict__.pop("_speller", None)
         if self.spelling:
             learned = Speller.learn(
                 " \n ".join(parts) for parts in zip(*texts.values(), strict=True)

@@ -25,6 +25,9 @@ class BM25(SearchRanker):
     Robertson et al. (1994); Robertson and Zaragoza (2009).
     """
 
+    laws: ClassVar[frozenset[str]] = frozenset(
+        {"strangers get the popular", "events of no weight teach nothing", "weighted users"}
+    )
     random: ClassVar[bool] = False
 
     k1: NonNegative = 1.2

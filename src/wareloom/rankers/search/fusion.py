@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
@@ -35,13 +35,14 @@ class Fusion(Members, SearchRanker):
     equal, or learned from the judgments: those of the highest mean nDCG@10 of judged items, one member after the other.
     """
 
+    laws: ClassVar[frozenset[str]] = frozenset(
+        {"strangers get the popular", "events of no weight teach nothing", "weighted users"}
+    )
+    quick: ClassVar[Mapping[str, Any]] = {"members": ("bm25", "lambdamart")}
+
     spelling: bool = True
     """Whether words of a query that hardly an item has are taken for slips and corrected by those items have. Needs the
     extra `text`."""
-    members: tuple[str, ...] = ("bm25", "bi_encoder")
-    """The rankers of search that are asked."""
-    member_settings: dict[str, dict[str, Any]] = field(default_factory=dict)
-    """Settings by member, where they are not the defaults."""
     by: Literal["zscore", "rrf"] = "zscore"
     """What is added up: scores in units of their spread, or reciprocal ranks."""
     weights: dict[str, float] = field(default_factory=dict)
@@ -55,7 +56,6 @@ class Fusion(Members, SearchRanker):
 
     def _check(self) -> None:
         super()._check()
-        self._check_members()
         known = {*self.weights} <= {*self.members}
         known = known and all(weight >= 0 for weight in self.weights.values())
         wanted = f"numbers from 0, for names among {', '.join(self.members)}"

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 from annotated_types import Ge
@@ -33,6 +33,14 @@ class LambdaMART(SearchRanker):
     it goes by BM25. Needs the extra `learned`. Burges (2010); Ke et al. (2017).
     """
 
+    laws: ClassVar[frozenset[str]] = frozenset(
+        {"strangers get the popular", "events of no weight teach nothing", "weighted users"}
+    )
+    renamed: ClassVar[Mapping[str, str]] = {
+        "lessons": "training_queries",
+        "mined": "hard_negatives",
+    }
+
     trees: Size = 50
     """Trees that are added up; more suit many thousands of labelled queries."""
     leaves: Annotated[int, Ge(2)] = 15
@@ -45,10 +53,10 @@ class LambdaMART(SearchRanker):
     """Share of the judgments, and of the numbers, that each tree sees."""
     candidates: Size = 200
     """Items found by BM25 that are put in order."""
-    mined: Count = 16
+    hard_negatives: Count = 16
     """Items that BM25 finds for a query, that are taken for wrong: where only right ones were judged, or for every
     query where all have lower ones, too; lists of what people judged say nothing of the rest of a catalogue."""
-    lessons: Size = 3_000
+    training_queries: Size = 3_000
     """Queries, at most, for which items are found."""
     k1: NonNegative = 1.2
     """As in the ranker bm25."""
@@ -58,15 +66,15 @@ class LambdaMART(SearchRanker):
     def _learn(
         self, texts: dict[str, list[str]], weights: dict[str, float], shop: Shop, run: Run
     ) -> None:
-        for name in ("_matcher", "_matrices", "_trees"):
-            self.__dict__.pop(name, None)
         for name, value in Matcher.learn(texts, self.k1, self.b).state().items():
             setattr(self, name, value)
         self.trees_ = ""
         rows = judged(shop, Vocabulary(self.items_))
         if len(rows):
             rows = with_lower(
-                rows, Mining(self._found, self.mined, self.lessons), run.rng("lambdamart", "mined")
+                rows,
+                Mining(self._found, self.hard_negatives, self.training_queries),
+                run.rng("lambdamart", "mined"),
             )
         if len(rows) == 0:
             return

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -30,15 +31,15 @@ from wareloom.neural.weights import arrays, loaded
 from wareloom.rankers import BLOCK_BYTES, Ranker, mask_seen
 from wareloom.rankers.history import popularity, tail
 from wareloom.rankers.sequence._kinds import CODES, kind_weights
-from wareloom.rankers.sequence._start import TextSpace, begin_from, saved_ranker
-from wareloom.rankers.sequence.data import Negatives, SequenceData
+from wareloom.rankers.sequence._start import PARTS, TextSpace, begin_from, origin_of, saved_ranker
+from wareloom.rankers.sequence.data import Layout, Negatives, SequenceData
 from wareloom.rankers.vectors import check_embedder
 from wareloom.shop import Log, Requests, Shop
 from wareloom.shop.log import NO_TIME
 
 
 @dataclass(frozen=True)
-class Asked:
+class SequenceQuery:
     """Requests whose histories are equally long."""
 
     items: Any
@@ -53,10 +54,35 @@ class Asked:
 class SequenceRanker(Ranker, ABC):
     """Base of networks that read a history and score items by the inner product with their vectors.
 
-    A subclass gives the encoder. A share of the users' last events is kept back from training to stop early. An empty
+    A subclass gives the encoder. It may change what is read (`_beside`), what is predicted
+    (`_predicted`) and asked for (`_states`):
+
+        @dataclass(kw_only=True, eq=False)
+        class MeanOfHistory(SequenceRanker):
+            '''What comes next is near the mean of what came before.'''
+
+            def _encoder(self):
+                return RunningMean()
+
+        class RunningMean(torch.nn.Module):
+            def forward(self, x):  # [requests, places, size], each place sees itself and those before it
+                count = torch.arange(1, x.shape[1] + 1, device=x.device)[:, None]
+                return x.cumsum(dim=1) / count
+
+    A share of the users' last events is kept back from training to stop early. An empty
     history ranks by popularity.
     """
 
+    laws: ClassVar[frozenset[str]] = frozenset(
+        {"strangers get the popular", "events of no weight teach nothing", "moved by history"}
+    )
+    quick: ClassVar[Mapping[str, Any]] = {
+        "epochs": 30,
+        "embedding_size": 16,
+        "batch_size": 256,
+        "learning_rate": 0.02,
+        "dropout": 0.1,
+    }
     gradient: ClassVar[bool] = True
     soft: ClassVar[bool] = True
     extra: ClassVar[int] = 0
@@ -129,8 +155,9 @@ class SequenceRanker(Ranker, ABC):
             self.text_size_ = 0 if vectors is None or self.text_as == "start" else vectors.shape[1]
             net = self._build(len(log.items), vectors)
             if source is not None:
-                begin_from(net, source, self)
-            data = SequenceData(log, self, run)
+                origin = origin_of(source, self, self.start_from, self.per_shop)
+                begin_from(net, origin, log.items)
+            data = SequenceData(log, self.layout(), run)
             how = Training(
                 learning_rate=self.learning_rate,
                 epochs=self.epochs,
@@ -146,7 +173,19 @@ class SequenceRanker(Ranker, ABC):
             self.training_ = train(net, data.batches, loss, how, run, check, checkpoint=kept)
         self.updates_ = data.updates
         self.weights_ = arrays(net)
-        self._net, self._every = net.cpu(), None
+        self._net = net.cpu()
+
+    def layout(self) -> Layout:
+        """How a log is laid out for its training."""
+        return Layout(
+            max_length=self.max_length,
+            epochs=self.epochs,
+            batch_size=self.batch_size,
+            accumulate=self.accumulate,
+            validation=self.validation,
+            worth=self._worth,
+            beside=self._beside,
+        )
 
     def _worth(self, log: Log) -> np.ndarray:
         """What each event counts as a target: float32 [events]."""
@@ -169,11 +208,14 @@ class SequenceRanker(Ranker, ABC):
             )
         size = self.embedding_size if self.text_as == "start" else 2 * self.embedding_size
         if source is not None:
-            space = TextSpace.of(source)
+            space = TextSpace.of(source.name, source.text, source.state())
             vectors = space.vectors(shop, run)
         else:
             space, vectors = TextSpace.fit(shop, self.text, size, run)
-        space.keep_in(self)
+        for name in [name for name in vars(self) if name.startswith(PARTS)]:
+            delattr(self, name)
+        for name, value in space.state().items():
+            setattr(self, name, value)
         return vectors
 
     def _build(self, items: int, vectors: np.ndarray | None = None) -> Any:
@@ -282,7 +324,7 @@ class SequenceRanker(Ranker, ABC):
         )
         return states[there], target[there], weight[:, 1:][there]
 
-    def _states(self, net: Any, asked: Asked) -> Any:
+    def _states(self, net: Any, asked: SequenceQuery) -> Any:
         """Encode what follows each history: [requests, size]."""
         return net["encoder"](self._read(net, asked.items, *asked.beside))[:, -1]
 
@@ -316,18 +358,19 @@ class SequenceRanker(Ranker, ABC):
 
         return kept_at(run, [self.name, self.settings()], columns())
 
-    def _network(self) -> Any:
+    @cached_property
+    def _net(self) -> Any:
         """The network, built anew from the saved weights where this was restored."""
-        if not hasattr(self, "_net"):
-            self._net, self._every = loaded(self._build(len(self.popularity_)), self.weights_), None
-        return self._net
+        return loaded(self._build(len(self.popularity_)), self.weights_)
+
+    @cached_property
+    def _every(self) -> Any:
+        """Vectors of all items: [items, size]."""
+        return self._net["item"].every()
 
     def _score(self, requests: Requests) -> np.ndarray:
         with torch.no_grad():
-            net = self._network()
-            if self._every is None:
-                self._every = net["item"].every()
-            return self._scored(net, requests, self._every)
+            return self._scored(self._net, requests, self._every)
 
     def _scored(self, net: Any, requests: Requests, table: Any) -> np.ndarray:
         """Scores where the vectors of all items are `table` [items, size]."""
@@ -343,7 +386,7 @@ class SequenceRanker(Ranker, ABC):
             rows = asked[sizes[asked] == length]
             where = starts[rows], sizes[rows]
             laid = [torch.from_numpy(padded(column, *where)).to(bias.device) for column in columns]
-            states = self._states(net, Asked(laid[0], laid[1:], times[rows]))
+            states = self._states(net, SequenceQuery(laid[0], laid[1:], times[rows]))
             scores[rows] = torch.addmm(bias, states, table.T).cpu().numpy()
         return scores
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 from wareloom.core.settings import Fraction, Size
 from wareloom.neural import torch
 from wareloom.neural.transformer import BothWaysEncoder
-from wareloom.rankers.sequence.base import Asked, SequenceRanker, heads_divide
+from wareloom.rankers.sequence.base import SequenceQuery, SequenceRanker, heads_divide
 
 LAST = 0.3
 """Share of histories that are cut at random and whose last item alone is masked, as it is when they are scored."""
@@ -24,6 +25,13 @@ class BERT4Rec(SequenceRanker):
     Petrov and Macdonald (2022) on how long it takes.
     """
 
+    quick: ClassVar[Mapping[str, Any]] = {
+        **SequenceRanker.quick,
+        "epochs": 60,
+        "layers": 1,
+        "learning_rate": 0.01,
+        "dropout": 0.0,
+    }
     extra: ClassVar[int] = 1
 
     layers: Size = 2
@@ -69,7 +77,7 @@ class BERT4Rec(SequenceRanker):
         states = net["encoder"](self._read(net, read, *kinds), there)
         return states[masked], items[masked], weight[masked]
 
-    def _states(self, net: Any, asked: Asked) -> Any:
+    def _states(self, net: Any, asked: SequenceQuery) -> Any:
         one = (len(asked.items), 1)
         items = torch.cat([asked.items, asked.items.new_full(one, net["item"].items + 1)], dim=1)
         kinds = [torch.cat([column, column.new_zeros(one)], dim=1) for column in asked.beside]

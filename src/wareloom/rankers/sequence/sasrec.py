@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from wareloom.core.settings import Size
 from wareloom.neural.transformer import CausalEncoder
@@ -18,6 +19,8 @@ class SASRec(SequenceRanker):
     with the logQ correction; not by the paper's binary loss, which is far weaker. Kang and McAuley (2018); Klenitskiy
     and Vasilev (2023).
     """
+
+    quick: ClassVar[Mapping[str, Any]] = {**SequenceRanker.quick, "layers": 1}
 
     layers: Size = 2
     """Layers of self-attention."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -39,6 +40,14 @@ class SessionKNN(Ranker):
     with the weights of STAN (Garg et al. 2019).
     """
 
+    laws: ClassVar[frozenset[str]] = frozenset(
+        {
+            "strangers get the popular",
+            "events of no weight teach nothing",
+            "moved by history",
+            "weighted users",
+        }
+    )
     random: ClassVar[bool] = False
 
     unit: Literal["user", "session"] = "user"
@@ -73,20 +82,17 @@ class SessionKNN(Ranker):
         self.offsets_, self.item_, self.weight_ = log.offsets, log.item, log.weight
         self.factor_ = faded(time[newest], self.half_life)
 
+    @cached_property
     def _index(self) -> tuple[Any, ...]:
         """The sessions of each item, newest first, its last place in each, and √ of the sessions' distinct items."""
-        if not hasattr(self, "_built"):
-            session = np.repeat(
-                np.arange(len(self.factor_), dtype=np.int32), np.diff(self.offsets_)
-            )
-            place = np.argsort(self.item_, kind="stable")
-            item, owner = self.item_[place], session[place]
-            final = np.ones(len(place), dtype=bool)
-            final[:-1] = (item[1:] != item[:-1]) | (owner[1:] != owner[:-1])
-            starts = np.searchsorted(item[final], np.arange(len(self.popularity_) + 1))
-            size = np.sqrt(np.bincount(owner[final], minlength=len(self.factor_)))
-            self._built = (starts, owner[final], place[final], size)
-        return self._built
+        session = np.repeat(np.arange(len(self.factor_), dtype=np.int32), np.diff(self.offsets_))
+        place = np.argsort(self.item_, kind="stable")
+        item, owner = self.item_[place], session[place]
+        final = np.ones(len(place), dtype=bool)
+        final[:-1] = (item[1:] != item[:-1]) | (owner[1:] != owner[:-1])
+        starts = np.searchsorted(item[final], np.arange(len(self.popularity_) + 1))
+        size = np.sqrt(np.bincount(owner[final], minlength=len(self.factor_)))
+        return (starts, owner[final], place[final], size)
 
     def _score(self, requests: Requests) -> np.ndarray:
         assert requests.histories is not None
@@ -97,7 +103,7 @@ class SessionKNN(Ranker):
             reach = min(reach, math.ceil(math.log(NEGLIGIBLE) / math.log(self.distance_decay)))
         scores: np.ndarray = _vote(
             (offsets, items, values),
-            self._index(),
+            self._index,
             (self.offsets_, self.item_, self.weight_, self.factor_),
             (self.distance_decay ** np.arange(reach, dtype=np.float64), self.reverse, self.again),
             (self.sample, min(self.neighbours, max(1, len(self.factor_)))),

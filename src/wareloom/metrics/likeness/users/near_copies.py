@@ -26,6 +26,8 @@ class NearCopies(Measure):
 
     unit: ClassVar[str] = "share"
 
+    laws: ClassVar[frozenset[str]] = frozenset({"the floor is of the real users alone"})
+
     length: Annotated[int, Ge(2)] = 5
     """Items in a row that make a copy."""
     shortest: Size = 3
