@@ -374,3 +374,22 @@ def test_the_command_reranks(tmp_path: Path) -> None:
     assert other.schema == plain.schema
     assert len(other) == len(plain)
     assert not other.equals(plain)
+
+
+def test_lists_are_checked() -> None:
+    item = np.array([[0, 1]], dtype=np.int32)
+    with pytest.raises(InputError, match="not in the order of their scores"):
+        Lists(item, np.array([[1.0, 2.0]]))
+    with pytest.raises(InputError, match="no finite number"):
+        Lists(item, np.array([[np.nan, 2.0]]))
+    with pytest.raises(InputError, match="two like tables"):
+        Lists(item, np.zeros((1, 3)))
+    with pytest.raises(InputError, match="2 histories for 1 requests"):
+        Lists(item, np.zeros((1, 2)), Requests.sessions([[], []]).histories)
+
+
+def test_a_ranking_of_another_shop_is_refused() -> None:
+    ring = small_shop()
+    ranking = RANKERS.make("popularity").fit(ring).rank(Requests.sessions([["i1"]]), k=5)
+    with pytest.raises(InputError, match="names the item 'else'"):
+        Lists.of(ranking.with_columns(item_id=pl.lit("else")), Catalogue(ring))

@@ -129,7 +129,7 @@ def _tokenizer(vocabulary: dict[str, int]) -> dict[str, object]:
 
 @cache
 def tiny_encoder() -> str:
-    """The folder of an encoder that knows the words of the small shops of tests; it goes when the tests are over."""
+    """The folder of an encoder that knows the words of the small shops; it goes when the process ends."""
     kept = tempfile.mkdtemp(prefix="encoder-")
     atexit.register(shutil.rmtree, kept, ignore_errors=True)
     things = [f"thing{i}" for i in range(12)]

@@ -1,4 +1,4 @@
-"""Pictures that are drawn, for tests of what is made of pictures."""
+"""Pictures that are drawn, for what is made of pictures."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-from PIL import Image
+
+from wareloom.errors import needed
 
 
 def encoded(pixels: np.ndarray, kind: str = "PNG", **how: Any) -> bytes:
-    file = io.BytesIO()
-    Image.fromarray(pixels).save(file, kind, **how)
+    """The file of a picture: pixels uint8 [rows, columns, 3]."""
+    images, file = needed("PIL.Image", "images", "A drawn picture"), io.BytesIO()
+    images.fromarray(pixels).save(file, kind, **how)
     return file.getvalue()
 
 

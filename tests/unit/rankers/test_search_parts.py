@@ -323,3 +323,25 @@ def test_the_cross_encoder_says_that_it_has_nothing_to_learn_from() -> None:
     low = shop.with_tables(judgments=shop.table("judgments").with_columns(grade=pl.lit(0.0)))
     with pytest.raises(InputError, match="has nothing to learn from"):
         RANKERS.make("cross_encoder", model=tiny_encoder(), fields="title").fit(low, RUN)
+
+
+@pytest.mark.parametrize(
+    ("ranker", "old", "new", "value"),
+    [
+        (name, old, new, value)
+        for name, others in {
+            "cross_encoder": {},
+            "lambdamart": {"mined": ("hard_negatives", 3)},
+            "two_stage": {"mined": ("hard_negatives", 3), "heed": ("reader_weight", 0.25)},
+        }.items()
+        for old, (new, value) in (others | {"lessons": ("training_queries", 7)}).items()
+    ],
+)
+def test_settings_are_still_read_by_their_old_names(
+    ranker: str, old: str, new: str, value: float
+) -> None:
+    with pytest.warns(FutureWarning, match=f"'{old}' is called '{new}' now"):
+        made = RANKERS.make(ranker, **{old: value})
+    assert made.settings()[new] == value
+    with pytest.raises(SettingError, match=f"'{old}' is the old name of '{new}'"):
+        RANKERS.make(ranker, **{old: value, new: value})
