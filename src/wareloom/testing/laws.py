@@ -101,7 +101,7 @@ def again(made: Algorithm) -> Any:
 @contextmanager
 def refused(kind: type[Exception], message: str) -> Iterator[None]:
     """Pass where what is inside raises `kind` with a message that holds the pattern; `AssertionError` else."""
-    said = None
+    said: str | None = None
     try:
         yield
     except kind as error:

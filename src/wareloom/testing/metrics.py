@@ -15,9 +15,12 @@ from wareloom.errors import InputError
 from wareloom.metrics import ClickMetric, Metric, Predicted, Ranked, RequestMetric
 from wareloom.metrics.collect import Collector
 from wareloom.metrics.likeness.measure import Figure, Measure
+from wareloom.metrics.likeness.queries.measure import QueryMeasure
+from wareloom.metrics.likeness.queries.samples import QueryTrio, gathered_queries
 from wareloom.metrics.likeness.samples import Trio, gathered
 from wareloom.shop import Shop
 from wareloom.testing import laws as kit
+from wareloom.testing.asked import asked, typed
 from wareloom.testing.laws import Law, again, law, make, near, refused
 from wareloom.testing.lively import lively, lively_events
 
@@ -210,10 +213,13 @@ def saved_and_restored_of_users(cls: type[Measure]) -> None:
 @law(USERS, "figures are numbers with intervals")
 def figures_are_numbers_with_intervals(cls: type[Measure]) -> None:
     """Figures bear its name, and are finite, from 0, with value and floor in their intervals, and JSON."""
-    found = figures(cls, trio())
+    _told_well(make(cls).name, figures(cls, trio()))
+
+
+def _told_well(name: str, found: list[Figure]) -> None:
     assert len({figure.name for figure in found}) == len(found) >= 1
     for figure in found:
-        assert figure.name.partition(".")[0] == make(cls).name
+        assert figure.name.partition(".")[0] == name
         assert figure.unit
         ends = figure.low, figure.high, figure.floor_low, figure.floor_high
         numbers = (figure.value, figure.floor, *ends)
@@ -306,3 +312,44 @@ def the_floor_is_of_the_real_users_alone(cls: type[Measure]) -> None:
     """Another synthetic sample leaves the floor where it was."""
     for one, two in zip(figures(cls, trio()), figures(cls, _other()), strict=True):
         near(one.floor, two.floor)
+
+
+@cache
+def query_trio() -> QueryTrio:
+    """Samples of queries as they are typed: real, held out, and others in their manner."""
+    made, seeds = "made@1", (1, 2, 3)
+    real, held, fake = (typed(120, seed) for seed in seeds)
+    return gathered_queries(asked(real), asked(fake, made), asked(held), 10, RUN)
+
+
+def query_figures(cls: type[QueryMeasure]) -> list[Figure]:
+    """What a measure finds in samples that have all it needs."""
+    found = make(cls).compare(query_trio(), RUN)
+    assert isinstance(found, list), found
+    return found
+
+
+@law(QUERIES, "saved and restored")
+def saved_and_restored_of_queries(cls: type[QueryMeasure]) -> None:
+    """Saved and restored, it has the same settings."""
+    assert again(make(cls)).settings() == make(cls).settings()
+
+
+@law(QUERIES, "figures are numbers with intervals")
+def figures_of_queries_are_numbers_with_intervals(cls: type[QueryMeasure]) -> None:
+    """Figures bear its name, and are finite, from 0, with value and floor in their intervals, and JSON."""
+    _told_well(make(cls).name, query_figures(cls))
+
+
+@law(QUERIES, "the same seed")
+def the_same_seed_of_queries(cls: type[QueryMeasure]) -> None:
+    """With the same seed it finds exactly the same."""
+    assert query_figures(cls) == query_figures(cls)
+
+
+@law(QUERIES, "its input stays")
+def its_queries_stay(cls: type[QueryMeasure]) -> None:
+    """What it compares is as it was before."""
+    before = [sample.text for sample in query_trio().samples]
+    query_figures(cls)
+    assert [sample.text for sample in query_trio().samples] == before

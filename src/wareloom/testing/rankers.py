@@ -172,7 +172,8 @@ def strangers_are_served(cls: type[Ranker]) -> None:
 @law(FURTHER, "strangers get the popular")
 def strangers_get_the_popular(cls: type[Ranker]) -> None:
     """An unknown user, and an empty history, get the items in the order of their popularity."""
-    popular = fitted(RANKERS.load("popularity")).score(Requests.sessions([[]]))[0]
+    popularity: type[Ranker] = RANKERS.load("popularity")
+    popular = fitted(popularity).score(Requests.sessions([[]]))[0]
     for stranger in STRANGERS:
         scores = fitted(cls).score(stranger())[0]
         assert (np.diff(popular[np.argsort(-scores, kind="stable")]) <= 0).all()

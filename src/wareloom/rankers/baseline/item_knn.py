@@ -107,6 +107,8 @@ def _similar(users, items, norm, shrink, k, chunks):  # type: ignore[no-untyped-
     columns = np.zeros((n_items, k), dtype=np.int32)
     values = np.zeros((n_items, k), dtype=np.float32)
     for c in prange(chunks):
+        # One dense row a thread, and a list of where it was touched: what is cleared is what was filled (Gustavson
+        # 1978), so that a row costs the pairs it has, not the size of the catalogue.
         sums = np.zeros(n_items)
         touched = np.empty(n_items, dtype=np.int32)
         for i in range(n_items * c // chunks, n_items * (c + 1) // chunks):

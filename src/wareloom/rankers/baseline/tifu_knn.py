@@ -142,6 +142,7 @@ def _vote(asked, index, users, how, tail, chunks):  # type: ignore[no-untyped-de
             for u in touched[:n]:
                 like[u] /= np.sqrt(square) * length[u]
             n = keep_best(like, touched[:n], k, near, how_near)
+            # A neighbour is heard as often as it weighs, so that a user of weight 2 is two such neighbours.
             total = 0.0
             for u in range(n):
                 total += how_near[u] * heard[near[u]]

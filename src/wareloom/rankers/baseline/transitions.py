@@ -105,6 +105,7 @@ def _followers(log, gains, scales, k, chunks):  # type: ignore[no-untyped-def]
                         other = e + d if side == 0 else e - d
                         if other < first[e] or other >= stop[e]:
                             continue
+                        # √wᵢ √wⱼ: where all events of a user weigh the same, a pair counts as that user does.
                         gain = (ahead[d - 1] if side == 0 else back[d - 1]) * root[e] * root[other]
                         if gain <= 0.0:
                             continue

@@ -103,6 +103,7 @@ def _vote(history, index, users, how, tail, chunks):  # type: ignore[no-untyped-
     requests, width = len(offsets) - 1, len(tail)
     out = np.empty((requests, width), dtype=np.float32)
     for c in prange(chunks):
+        # Only users who share an item are touched, and `keep_best` clears them again: the buffer is never swept.
         like = np.zeros(len(length))
         touched = np.empty(len(length), dtype=np.int32)
         near, how_near = np.empty(k, dtype=np.int32), np.empty(k, dtype=np.float32)

@@ -50,6 +50,7 @@ class TowerNetwork(torch.nn.Module):  # type: ignore[misc]
 
     def _had(self, history: Any) -> Any:
         """Mean of the tower's outputs over each history, later items counting more: [rows, hidden]."""
+        # Each distinct item goes through the tower once, however many histories hold it; a matrix then mixes them.
         known, place = torch.unique(history, return_inverse=True)
         codes = self.by_code.to(history.device)[known]
         vectors = self.item(

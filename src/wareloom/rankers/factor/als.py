@@ -83,6 +83,8 @@ class ALS(Ranker):
 @njit(cache=True, fastmath={"reassoc", "contract"})
 def _short(items, extra, vectors, spread, out):  # type: ignore[no-untyped-def]
     """Solve in the size of the history by Cholesky; loops, as calls of LAPACK cost more than so small a sum."""
+    # Woodbury: with A = VᵀV + λI, K = V_h A⁻¹ V_hᵀ over the items of the history, c = 1 + extra and D = diag(extra),
+    # x = A⁻¹ V_hᵀ (c - (K + D⁻¹)⁻¹ K c): a system of the history's size instead of the vectors'.
     n, size = len(items), vectors.shape[1]
     inner, factor, right = np.empty((n, n)), np.empty((n, n)), np.zeros(n)
     for i in range(n):

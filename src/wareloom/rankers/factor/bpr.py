@@ -146,6 +146,7 @@ def learn(events, drawn, log, had, model, squares, how):  # type: ignore[no-unty
     for t in range(len(events)):
         e = events[t]
         first, i = max(begin[e], e - last), item[e]
+        # Who asks is the decayed mean of what was had before the event: no user has a vector of their own.
         user[:] = 0.0
         total, share = 0.0, 1.0
         for k in range(e - 1, first - 1, -1):
@@ -157,6 +158,8 @@ def learn(events, drawn, log, had, model, squares, how):  # type: ignore[no-unty
         if j < 0:
             continue
         apart[:] = target[i] - target[j]
+        # The gradient of weight × ln σ(difference): next to nothing where the pair is told apart already. `apart` is
+        # taken before the targets move, so that all vectors step from where they stood.
         pull = np.float32(weight[e] / (1.0 + np.exp(bias[i] - bias[j] + _dot(user, apart))))
         for side in range(2):
             other, sign = (i, pull) if side == 0 else (j, -pull)

@@ -100,8 +100,10 @@ class EASE(Ranker):
 
 @njit(cache=True, parallel=True)
 def _gram(users, events, kept, decay):  # type: ignore[no-untyped-def]
+    """Add up the lower triangle; a pair of one user's items counts decay^(places apart)."""
     offsets, item, root = users
     starts, order, owner = events
+    # A row is of one thread, which meets its pairs in the order of events: no number of threads changes a sum.
     out = np.zeros((kept, kept), dtype=np.float32)
     for i in prange(kept):
         row = out[i]
@@ -126,6 +128,8 @@ def gram(log: Log, place: np.ndarray, kept: int, decay: float) -> np.ndarray:
 @njit(cache=True, parallel=True)
 def _spread(p, diagonal):  # type: ignore[no-untyped-def]
     """Turn the lower triangle of P into B = -P / diag(P) with a zero diagonal, in place, tile by tile."""
+    # Column j is divided by its own diagonal: both halves differ, and are written from the one that is known. Tiles
+    # keep the writes across the diagonal in the cache.
     n, tile = len(p), 64
     tiles = (n + tile - 1) // tile
     for a in prange(tiles):

@@ -159,6 +159,7 @@ class GraphNetwork(torch.nn.Module):  # type: ignore[misc]
             F.embedding_bag(items, smooth, offsets, mode="sum", per_sample_weights=shares), dim=1
         )
         own = (users * F.normalize(smooth[target], dim=1)).sum(1) / self.temperature
+        # Popular items are drawn oftener, and would be pushed down for it: log q is taken off (Yi et al. 2019).
         others = users @ F.normalize(smooth[negatives], dim=1).T / self.temperature - log_q
         others = others.masked_fill(target[:, None] == negatives[None, :], float("-inf"))
         losses = torch.logsumexp(torch.cat([own[:, None], others], dim=1), dim=1) - own

@@ -154,6 +154,7 @@ def _solve(offsets, order, other, value, weight, fixed, out, penalty):  # type: 
         rows = order[offsets[r] : offsets[r + 1]]
         left, right, total = np.zeros((size, size)), np.zeros(size), 0.0
         for k in rows:
+            # The bias is solved for as one more number, against a constant 1; the other side's is taken off first.
             x = fixed[other[k]].copy()
             target = (value[k] - x[0]) * weight[k]
             x[0] = 1.0

@@ -141,6 +141,7 @@ def _count(users, events, chunks):  # type: ignore[no-untyped-def]
     items = len(starts) - 1
     count = np.zeros(items, dtype=np.int64)
     for c in prange(chunks):
+        # `mark` keeps the row that met an item last: nothing is swept between rows.
         mark = np.full(items, -1, dtype=np.int64)
         for i in range(items * c // chunks, items * (c + 1) // chunks):
             for e in order[starts[i] : starts[i + 1]]:
@@ -205,6 +206,7 @@ def _descend(gram, how, k, chunks):  # type: ignore[no-untyped-def]
     columns = np.zeros((items, k), dtype=np.int32)
     values = np.zeros((items, k), dtype=np.float32)
     for c in prange(chunks):
+        # G w, which every step keeps up to date: a step costs one row of G, and none where the weight stays.
         product = np.zeros(items)
         for j in range(items * c // chunks, items * (c + 1) // chunks):
             row = _candidates(start, column, value, diagonal, j, k)
@@ -215,6 +217,7 @@ def _descend(gram, how, k, chunks):  # type: ignore[no-untyped-def]
                 for t in range(len(row)):
                     i = column[row[t]]
                     pull = value[row[t]] - product[i] + diagonal[i] * weight[t]
+                    # The soft threshold: the minimum over this weight alone, all others held.
                     wanted = max(pull - l1, 0.0)
                     if not non_negative and pull < -l1:
                         wanted = pull + l1

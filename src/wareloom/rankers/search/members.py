@@ -74,7 +74,7 @@ class Members(Settings):
     def untaught(self) -> Self:
         """Return the same with members that need no judgments."""
         own = {name: made.untaught().settings() for name, made in self._made().items()}
-        return replace(self, member_settings=own)  # type: ignore[type-var]
+        return replace(self, member_settings=own)
 
     def _fit(self, log: Log, shop: Shop | None, run: Run) -> None:
         assert shop is not None

@@ -143,6 +143,8 @@ def _alike(history, index, limit, memory, like, anchor, touched):  # type: ignor
     starts, owner, place, _ = index
     mark, r = memory
     n = 0
+    # From the latest event backwards, so that the first place noted of a session is that of the latest shared item.
+    # `mark` keeps the request that met an item last: nothing is swept between requests.
     for h in range(len(items) - 1, -1, -1):
         item = items[h]
         if mark[item] == r:
@@ -186,6 +188,7 @@ def _vote(history, index, sessions, gains, limits, tail, chunks):  # type: ignor
                 like[s] /= size[s]
             for u in range(keep_best(like, touched[:n], k, near, how_near)):
                 s = near[u]
+                # Events of a session lie in a row: a distance in places is one in the array, cut to the session.
                 p, vote = anchor[s], how_near[u] * factor[s]
                 for e in range(max(start[s], p - reach), min(start[s + 1], p + reach + 1)):
                     if e > p:

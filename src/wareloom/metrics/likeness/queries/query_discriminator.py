@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
@@ -44,6 +44,7 @@ class QueryDiscriminator(QueryMeasure):
     """
 
     unit: ClassVar[str] = "AUC"
+    quick: ClassVar[Mapping[str, Any]] = {"queries": 60, "folds": 2}
 
     queries: Annotated[int, Ge(10)] = 5_000
     """Queries of each kind that are judged, at most."""
