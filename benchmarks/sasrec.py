@@ -51,7 +51,7 @@ def prepare(folder: Path, seed: int) -> tuple[Log, int]:
     whole = Log.of(read(data("amazon_beauty"), to=folder / "shop"))
     place = np.arange(len(whole)) - np.repeat(whole.offsets[:-1], whole.lengths())
     log = whole.keep(place < np.repeat(whole.lengths() - 2, whole.lengths()))
-    held = SequenceData(log, SASRec(), Run(seed=seed))
+    held = SequenceData(log, SASRec().layout(), Run(seed=seed))
     np.savez(
         folder / "events.npz",
         user=held.log.user,

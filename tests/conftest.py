@@ -25,6 +25,8 @@ for variable, value in {
 
 import pytest  # noqa: E402
 
+pytest.register_assert_rewrite("wareloom.testing")
+
 from wareloom.shop import Shop  # noqa: E402
 from wareloom.testing.shops import exposures, small_shop  # noqa: E402, F401
 

@@ -130,7 +130,7 @@ def test_what_cannot_be_learned_from_is_refused(encoder: str, tmp_path: Path) ->
         pretrain(catalogue(), tmp_path / "to", model=str(tmp_path))
     with pytest.raises(SettingError, match="has no mark for a gap: it is no masked language model"):
         pretrain(catalogue(), tmp_path / "to", model=tiny_lm())
-    with pytest.raises(SettingError, match=r"share is 1\.0; give a share above 0 and below 1"):
+    with pytest.raises(SettingError, match=r"share is 1\.0; give a number between 0 and 1"):
         pretrain(catalogue(), tmp_path / "to", share=1.0)
     assert not (tmp_path / "to").exists()
 

@@ -17,7 +17,7 @@ from wareloom.core.family import RANKERS, RERANKERS
 from wareloom.core.run import Run
 from wareloom.errors import InputError, SettingError
 from wareloom.reranking import Catalogue, Lists
-from wareloom.reranking._catalogue import Similarity
+from wareloom.reranking.catalogue import Similarity
 from wareloom.reranking.exposure import exposed, members
 from wareloom.shop import Log, Requests, Shop
 
@@ -291,11 +291,11 @@ def test_diversity_rises_as_the_weight_of_relevance_falls(name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "settings", "said"),
     [
-        ("mmr", {"relevance": 1.5}, "relevance is 1.5; give a weight from 0 to 1"),
+        ("mmr", {"relevance": 1.5}, "relevance is 1.5; give a number from 0 to 1"),
         ("mmr", {"similarity": "categry"}, "by 'categry'. Did you mean 'category'"),
         ("dpp", {"similarity": "brand^0"}, "'0' is no weight"),
         ("dpp", {"ridge": 2.0}, "ridge is 2.0"),
-        ("calibrated", {"facet": "colour"}, "facet is 'colour'; give category or brand"),
+        ("calibrated", {"facet": "colour"}, "facet='colour' does not fit"),
         ("calibrated", {"smoothing": 0.0}, "smoothing is 0.0"),
         ("exposure", {"shares": {}}, "one group or more"),
         (
@@ -374,3 +374,22 @@ def test_the_command_reranks(tmp_path: Path) -> None:
     assert other.schema == plain.schema
     assert len(other) == len(plain)
     assert not other.equals(plain)
+
+
+def test_lists_are_checked() -> None:
+    item = np.array([[0, 1]], dtype=np.int32)
+    with pytest.raises(InputError, match="not in the order of their scores"):
+        Lists(item, np.array([[1.0, 2.0]]))
+    with pytest.raises(InputError, match="no finite number"):
+        Lists(item, np.array([[np.nan, 2.0]]))
+    with pytest.raises(InputError, match="two like tables"):
+        Lists(item, np.zeros((1, 3)))
+    with pytest.raises(InputError, match="2 histories for 1 requests"):
+        Lists(item, np.zeros((1, 2)), Requests.sessions([[], []]).histories)
+
+
+def test_a_ranking_of_another_shop_is_refused() -> None:
+    ring = small_shop()
+    ranking = RANKERS.make("popularity").fit(ring).rank(Requests.sessions([["i1"]]), k=5)
+    with pytest.raises(InputError, match="names the item 'else'"):
+        Lists.of(ranking.with_columns(item_id=pl.lit("else")), Catalogue(ring))

@@ -15,6 +15,7 @@ from wareloom.core.family import METRICS
 from wareloom.core.run import Run
 from wareloom.core.state import read_json
 from wareloom.errors import InputError, MissingExtraError, OutputError, SettingError, near
+from wareloom.metrics import metrics_of
 from wareloom.metrics.likeness.measure import BEYOND, CHANCE, WITHIN, Figure, Measure
 from wareloom.metrics.likeness.queries.measure import QueryMeasure
 from wareloom.metrics.likeness.queries.samples import QueryTrio, gathered_queries, has_queries
@@ -66,17 +67,12 @@ class CompareSettings:
 
 def query_measures() -> list[str]:
     """Names of all measures of queries, sorted."""
-    return sorted(name for name, path in METRICS.files.items() if path.parent.name == "queries")
+    return metrics_of("queries")
 
 
 def measures() -> list[str]:
     """Names of all measures of users, sorted."""
-    rooms = {name: path.parent.name for name, path in sorted(METRICS.files.items())}
-    return [
-        name
-        for name, room in rooms.items()
-        if room == "users" or (room == "diversity" and issubclass(METRICS.load(name), Measure))
-    ]
+    return metrics_of("users")
 
 
 @dataclass(frozen=True)

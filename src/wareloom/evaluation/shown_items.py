@@ -11,7 +11,7 @@ import polars as pl
 from wareloom.core.family import METRICS
 from wareloom.errors import InputError, SettingError, near
 from wareloom.evaluation.ranking import Evaluation
-from wareloom.metrics import ClickMetric, Metric, Predicted, weighted_mean
+from wareloom.metrics import ClickMetric, Metric, Predicted, metrics_of, weighted_mean
 from wareloom.metrics.clicks.curves import entropy
 from wareloom.metrics.clicks.log_loss import LogLoss
 from wareloom.metrics.clicks.normalised_entropy import NormalisedEntropy
@@ -30,7 +30,7 @@ def click_metric(name: str) -> ClickMetric:
     stem = name.partition("@")[0]
     made = METRICS.make(stem)
     if not isinstance(made, ClickMetric) or stem != name:
-        known = [n for n in METRICS.names() if ".clicks." in METRICS.describe(n).module]
+        known = metrics_of("clicks")
         kind = "rankings" if isinstance(made, Metric) or stem != name else "synthetic shops"
         raise SettingError(
             f"{name!r} judges {kind}, not clicks.{near(name, known)} Known: {', '.join(known)}."

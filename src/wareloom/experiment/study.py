@@ -181,8 +181,7 @@ class Study(ABC):
 
     def updates_of(self, ranker: Ranker) -> int | None:
         """Gradient updates that the last training took; None where it takes none."""
-        taken = getattr(ranker, "updates_", None)
-        return None if taken is None else int(taken)
+        return ranker.updates
 
     @property
     def beside(self) -> dict[str, dict[str, Any]]:

@@ -9,7 +9,8 @@ from typing import ClassVar
 import numpy as np
 
 from wareloom.core.family import METRICS, Algorithm, Family
-from wareloom.errors import InputError, SettingError
+from wareloom.core.settings import Size
+from wareloom.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -74,9 +75,19 @@ class Ranked:
 
 @dataclass(kw_only=True, eq=False)
 class Metric(Algorithm, ABC):
-    """Base of the metrics of a ranking."""
+    """Base of the metrics of a ranking. A metric implements `measure`; those that are means derive from others below.
+
+    @dataclass(kw_only=True, eq=False)
+    class FirstIsRight(RequestMetric):
+        '''Share of requests whose first item is relevant.'''
+
+        def per_request(self, ranked: Ranked) -> np.ndarray:
+            return share(ranked.hits(1), ranked.relevant > 0)
+    """
 
     family: ClassVar[Family] = METRICS
+    judges: ClassVar[str] = "rankings"
+    """What it judges: "rankings", "clicks", "users" (synthetic ones beside real ones) or "queries" (likewise)"""
     higher_is_better: ClassVar[bool] = True
 
     def per_request(self, ranked: Ranked) -> np.ndarray | None:
@@ -92,25 +103,19 @@ class Metric(Algorithm, ABC):
 
 
 @dataclass(kw_only=True, eq=False)
-class ListMetric(Metric):
+class ListMetric(Metric, ABC):
     """Base of the metrics of all lists together."""
 
-    k: int = 10
+    k: Size = 10
     """Length of the list that is judged."""
-
-    def __post_init__(self) -> None:
-        check_length(self.name, self.k)
 
 
 @dataclass(kw_only=True, eq=False)
-class RequestMetric(Metric):
+class RequestMetric(Metric, ABC):
     """Base of the metrics that are a mean over requests."""
 
-    k: int = 10
+    k: Size = 10
     """Length of the list that is judged."""
-
-    def __post_init__(self) -> None:
-        check_length(self.name, self.k)
 
     @abstractmethod
     def per_request(self, ranked: Ranked) -> np.ndarray:
@@ -176,6 +181,7 @@ class ClickMetric(Algorithm, ABC):
     """Base of the metrics of predictions, one an impression or rating."""
 
     family: ClassVar[Family] = METRICS
+    judges: ClassVar[str] = "clicks"
     higher_is_better: ClassVar[bool] = False
 
     def per_row(self, predicted: Predicted) -> np.ndarray | None:
@@ -190,16 +196,15 @@ class ClickMetric(Algorithm, ABC):
         """A metric needs no fit."""
 
 
+def metrics_of(what: str) -> list[str]:
+    """Names of the metrics that judge `what`, see `Metric.judges`, sorted."""
+    return [name for name in METRICS.names() if METRICS.load(name).judges == what]
+
+
 def weighted_mean(values: np.ndarray, weight: np.ndarray) -> float:
     """Mean of `values` by `weight`; NaN where nothing weighs anything."""
     total = weight.sum()
     return float(values @ weight / total) if total > 0 else float("nan")
-
-
-def check_length(name: str, k: int) -> None:
-    """Raise `SettingError` for a list of no length."""
-    if k < 1:
-        raise SettingError(f"{name}: k is {k}; give the length of the list, 1 or more.")
 
 
 def share(part: np.ndarray, whole: np.ndarray) -> np.ndarray:

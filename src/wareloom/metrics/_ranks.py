@@ -42,6 +42,8 @@ def _compare(scores, offsets, items, tie, depth, lanes):  # type: ignore[no-unty
     rank, candidates = np.empty(len(items), dtype=np.int64), np.empty(requests, dtype=np.int64)
     top = np.empty((requests, depth), dtype=np.int32)
     for r in prange(requests):
+        # Comparing with all scores is linear and vectorised: for few answers it beats sorting. NaN compares as false,
+        # so that it is no candidate.
         row = scores[r]
         finite = np.int32(-1)
         for e in range(offsets[r], offsets[r + 1]):

@@ -203,7 +203,7 @@ class Search(Study):
     def updates_of(self, ranker: Ranker) -> int | None:
         """Gradient updates of the ranker, or of the member that took most."""
         assert isinstance(ranker, SearchRanker)
-        return int(getattr(ranker, "updates_", 0)) if ranker.by_updates() else None
+        return (ranker.updates or 0) if ranker.by_updates() else None
 
     def task(self, parts: Split, part: str) -> QueryTask:
         """The queries of the part."""

@@ -24,14 +24,32 @@ is to stay in the processor's cache until its best are found, and to be large en
 
 @dataclass(kw_only=True, eq=False)
 class Ranker(Algorithm, ABC):
-    """Base of all rankers. A ranker implements `_fit` and `_score`; the rest is here."""
+    """Base of all rankers. A ranker implements `_fit` and `_score`; top-k, blocks, masks and checks are here.
+
+        @dataclass(kw_only=True, eq=False)
+        class Latest(Ranker):
+            '''Order items by how lately anybody had them.'''
+
+            random: ClassVar[bool] = False
+
+            def _fit(self, log: Log, shop: Shop | None, run: Run) -> None:
+                self.latest_ = np.zeros(len(log.items), dtype=np.float32)
+                np.maximum.at(self.latest_, log.item, np.arange(len(log), dtype=np.float32))
+
+            def _score(self, requests: Requests) -> np.ndarray:
+                return np.tile(self.latest_, (len(requests), 1))
+
+    Commands and recipes then call it `my_module:Latest`; `wareloom.testing.check(Latest)` holds it to the contract.
+    What is made of what was learned, and not saved, stands in attributes that begin with an underscore: a new fit
+    drops them.
+    """
 
     family: ClassVar[Family] = RANKERS
     random: ClassVar[bool] = True
     """Whether the seed changes what is learned; false for closed forms and counts."""
     gradient: ClassVar[bool] = False
-    """Whether it is taught by gradient updates: then `updates_` says how many were planned, `Run.updates` sets it, and
-    rows may come and go while it is taught (`Log.span`)."""
+    """Whether it is taught by gradient updates: then it keeps in `updates_` how many were planned, `Run.updates` sets
+    it, and rows may come and go while it is taught (`Log.span`)."""
     soft: ClassVar[bool] = False
     """Whether it can be taught soft labels (`Log.label_item`)."""
 
@@ -58,10 +76,22 @@ class Ranker(Algorithm, ABC):
                 f"The ranker {self.name!r} cannot be taught soft labels, but the shop has a table soft_labels: use a "
                 "sequence network such as sasrec, or another mixer than labels."
             )
+        self._forget()
         self.items_ = log.items.ids
         with run.limits():
             self._fit(log, None if isinstance(shop, Log) else shop, run)
         return self
+
+    @property
+    def updates(self) -> int | None:
+        """Gradient updates the last fit took; None where it takes none, or was not fitted."""
+        found = self.state().get("updates_")
+        return None if found is None else int(found)
+
+    def _forget(self) -> None:
+        """Drop what was made of an earlier fit and is not saved: attributes that begin with an underscore."""
+        for name in [name for name in vars(self) if name.startswith("_")]:
+            delattr(self, name)
 
     def with_events(self, log: Log) -> Self | None:
         """Return this fitted ranker with other events of the same shop, where all else it learned is of the items.
@@ -99,7 +129,8 @@ class Ranker(Algorithm, ABC):
         """
         if k < 1:
             raise InputError(f"k is {k}; ask for at least 1 item.")
-        width = min(k, len(self.items_)) if hasattr(self, "items_") else k
+        self.check_fitted()
+        width = min(k, len(self.items_))
         best = np.empty((len(requests), width), dtype=np.int32)
         value = np.empty(best.shape, dtype=np.float32)
         for start, block, scores in self.blocks(requests):
@@ -130,8 +161,7 @@ class Ranker(Algorithm, ABC):
 
     def neighbourhood(self) -> Neighbourhood | None:
         """Return the table whose rows it adds up over the history; None for one that works otherwise."""
-        table = getattr(self, "table_", None)
-        return None if table is None else Neighbourhood(table, self.decay, self.last)  # type: ignore[attr-defined]
+        return None
 
     def _remembered(self, requests: Requests) -> Log:
         """Histories by user id where none are given: here empty, as a ranker keeps no histories of its own."""

@@ -97,9 +97,12 @@ def to_table(parts: tuple[np.ndarray, np.ndarray, np.ndarray], items: int) -> sp
 
 @njit(cache=True, parallel=True)
 def _sum(offsets, items, weights, start, column, value, tail, chunks):  # type: ignore[no-untyped-def]
+    """Add up rows of a table over each history, in a buffer of each thread; `tail` where nothing is added."""
     requests, width = len(offsets) - 1, len(tail)
     out = np.empty((requests, width), dtype=np.float32)
     for c in prange(chunks):
+        # The buffer stays in the cache while the rows of the table are scattered into it; the answer is then written
+        # once, in order. Adding up in `out` itself would miss the cache at every entry.
         sums = np.zeros(width, dtype=np.float32)
         for r in range(requests * c // chunks, requests * (c + 1) // chunks):
             for h in range(offsets[r], offsets[r + 1]):

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import polars as pl
@@ -13,10 +13,10 @@ import polars as pl
 from wareloom.core.family import RERANKERS, Algorithm, Family
 from wareloom.errors import InputError
 from wareloom.rankers import into
-from wareloom.reranking._catalogue import Catalogue
+from wareloom.reranking.catalogue import Catalogue, Similarity, parse_likeness
 from wareloom.shop import Log, Requests
 
-__all__ = ["Catalogue", "Lists", "Reranker", "greedy"]
+__all__ = ["Catalogue", "Lists", "Reranker", "Similarity", "greedy", "parse_likeness"]
 
 BLOCK = 1024
 """Lists that are put in order at a time."""
@@ -98,9 +98,28 @@ class Lists:
 
 @dataclass(kw_only=True, eq=False)
 class Reranker(Algorithm, ABC):
-    """Base of all rerankers. One implements `_rerank`; checks and blocks are here."""
+    """Base of all rerankers. One implements `_rerank`; checks and blocks are here.
+
+    @dataclass(kw_only=True, eq=False)
+    class CheapFirst(Reranker):
+        '''Take next the item with the highest score less `weight` × its price.'''
+
+        faithful: ClassVar[Mapping[str, Any]] = {"weight": 0.0}
+
+        weight: NonNegative = 0.01
+        '''What a unit of money costs of the scores, which lie in [0, 1].'''
+
+        def _rerank(self, lists: Lists, catalogue: Catalogue, k: int) -> np.ndarray:
+            price = np.nan_to_num(catalogue.number("price"))[np.maximum(lists.item, 0)]
+            worth = lists.relevance() - self.weight * price
+            return greedy(lists, k, lambda place: worth, lambda place, chosen: None)
+    """
 
     family: ClassVar[Family] = RERANKERS
+    faithful: ClassVar[Mapping[str, Any]] = {}
+    """Settings under which scores alone count, so that the order stays"""
+    moving: ClassVar[Mapping[str, Any]] = {}
+    """Settings under which the lists of the contract kit are put into another order"""
     whole: ClassVar[bool] = False
     """Whether it looks at all lists together."""
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from wareloom.errors import InputError, require
+from wareloom.core.settings import Count, Factor, Fraction, Share
+from wareloom.errors import InputError
 from wareloom.rankers.history import recency
 from wareloom.reranking import Lists, Reranker, greedy
-from wareloom.reranking._catalogue import Catalogue
+from wareloom.reranking.catalogue import Catalogue
 
 
 @dataclass(kw_only=True, eq=False)
@@ -21,43 +24,18 @@ class Calibrated(Reranker):
     history leaves the order. Scores are brought to [0, 1] within each list. Steck (2018).
     """
 
-    relevance: float = 0.5
-    """Weight of the scores; 1 keeps the order."""
-    facet: str = "category"
-    """Whose mix counts: category or brand."""
-    level: int = 0
-    """Parts of the category's path that count, from the top; 0 takes the whole path."""
-    decay: float = 1.0
-    """Factor for each step back in the history; 1 counts all events alike."""
-    smoothing: float = 0.01
-    """Share of the history's mix that is added to the list's, so that no category of the history has share 0."""
+    faithful: ClassVar[Mapping[str, Any]] = {"relevance": 1.0}
 
-    def __post_init__(self) -> None:
-        require(
-            "calibrated",
-            "relevance",
-            self.relevance,
-            0 <= self.relevance <= 1,
-            "a weight from 0 to 1",
-        )
-        require(
-            "calibrated",
-            "facet",
-            self.facet,
-            self.facet in ("category", "brand"),
-            "category or brand",
-        )
-        require("calibrated", "level", self.level, self.level >= 0, "0 or more")
-        require(
-            "calibrated", "decay", self.decay, 0 < self.decay <= 1, "a factor above 0, at most 1"
-        )
-        require(
-            "calibrated",
-            "smoothing",
-            self.smoothing,
-            0 < self.smoothing < 1,
-            "a share between 0 and 1",
-        )
+    relevance: Share = 0.5
+    """Weight of the scores; 1 keeps the order."""
+    facet: Literal["category", "brand"] = "category"
+    """Whose mix counts: category or brand."""
+    level: Count = 0
+    """Parts of the category's path that count, from the top; 0 takes the whole path."""
+    decay: Factor = 1.0
+    """Factor for each step back in the history; 1 counts all events alike."""
+    smoothing: Fraction = 0.01
+    """Share of the history's mix that is added to the list's, so that no category of the history has share 0."""
 
     def _rerank(self, lists: Lists, catalogue: Catalogue, k: int) -> np.ndarray:
         group = catalogue.brand if self.facet == "brand" else catalogue.level(self.level)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import numpy as np
 
-from wareloom.errors import require
+from wareloom.core.settings import Share
 from wareloom.reranking import Lists, Reranker, greedy
-from wareloom.reranking._catalogue import Catalogue, Similarity, parse_likeness
+from wareloom.reranking.catalogue import Catalogue, Similarity, parse_likeness
 
 FLOOR = 1e-10
 """What is left of an item that the chosen ones span altogether."""
@@ -25,22 +27,20 @@ class DPP(Reranker):
     place of `relevance`.
     """
 
-    relevance: float = 0.9
+    faithful: ClassVar[Mapping[str, Any]] = {"relevance": 1.0}
+
+    relevance: Share = 0.9
     """Weight of the score, θ; 1 keeps the order."""
     similarity: str = "category brand"
     """What items are alike in, with weights if wanted, as in "category^2 text": category (the path), leaf (the whole
     path or nothing), brand, text. What the shop lacks is passed over."""
-    ridge: float = 0.1
+    ridge: Share = 0.1
     """Share of the identity in the likenesses: the more, the less two items that are alike throughout exclude each
     other."""
     embedder: str = "tfidf"
     """What makes the vectors of the texts, where they are compared."""
 
-    def __post_init__(self) -> None:
-        require(
-            "dpp", "relevance", self.relevance, 0 <= self.relevance <= 1, "a weight from 0 to 1"
-        )
-        require("dpp", "ridge", self.ridge, 0 <= self.ridge <= 1, "a share from 0 to 1")
+    def _check(self) -> None:
         parse_likeness("dpp", self.similarity)
 
     def _rerank(self, lists: Lists, catalogue: Catalogue, k: int) -> np.ndarray:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import polars as pl
 
+from wareloom.core.settings import NonNegative
 from wareloom.errors import InputError, near, require
 from wareloom.reranking import Lists, Reranker
-from wareloom.reranking._catalogue import Catalogue
+from wareloom.reranking.catalogue import Catalogue
 
 STEPS = 30
 """Halvings of the bonus: it is found to a billionth of the range of scores."""
@@ -29,34 +31,28 @@ class Exposure(Reranker):
     Several groups get theirs in turns. Where the candidates have too few items of a group, it gets what there is.
     """
 
+    faithful: ClassVar[Mapping[str, Any]] = {"shares": {"new": 0.0}}
+    moving: ClassVar[Mapping[str, Any]] = {"shares": {"category:Arc 2": 0.3}}
+
     whole: ClassVar[bool] = True
 
     shares: dict[str, float] = field(default_factory=lambda: {"new": 0.1})
     """Least share by group: "new", or "brand:NAME" or "category:NAME" (NAME anywhere in the path)."""
-    new: float = 5.0
+    new: NonNegative = 5.0
     """Items of at most this weight of events are new."""
     over: Literal["list", "all"] = "list"
     """Whether each list keeps to the shares, or their mean."""
 
-    def __post_init__(self) -> None:
+    def _check(self) -> None:
         require("exposure", "shares", self.shares, len(self.shares) > 0, "one group or more")
         for group, share in self.shares.items():
             kind, colon, name = group.partition(":")
             good = group == "new" or (kind in ("brand", "category") and bool(colon and name))
-            require(
-                "exposure", "shares", group, good, "groups such as new, brand:NAME or category:NAME"
-            )
+            wanted = "groups such as new, brand:NAME or category:NAME"
+            require("exposure", "shares", group, good, wanted)
             require("exposure", f"shares[{group!r}]", share, 0 <= share <= 1, "a share from 0 to 1")
-        total = sum(self.shares.values())
-        require(
-            "exposure",
-            "shares",
-            self.shares,
-            total <= 1 + ENOUGH,
-            "shares that add up to 1 at most",
-        )
-        require("exposure", "new", self.new, self.new >= 0, "0 or more")
-        require("exposure", "over", self.over, self.over in ("list", "all"), "list or all")
+        fits = sum(self.shares.values()) <= 1 + ENOUGH
+        require("exposure", "shares", self.shares, fits, "shares that add up to 1 at most")
 
     def _rerank(self, lists: Lists, catalogue: Catalogue, k: int) -> np.ndarray:
         here = lists.item >= 0

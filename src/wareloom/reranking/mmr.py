@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import numpy as np
 
-from wareloom.errors import require
+from wareloom.core.settings import Share
 from wareloom.reranking import Lists, Reranker, greedy
-from wareloom.reranking._catalogue import Catalogue, Similarity, parse_likeness
+from wareloom.reranking.catalogue import Catalogue, Similarity, parse_likeness
 
 
 @dataclass(kw_only=True, eq=False)
@@ -19,7 +21,9 @@ class MMR(Reranker):
     the setting `relevance` is.
     """
 
-    relevance: float = 0.7
+    faithful: ClassVar[Mapping[str, Any]] = {"relevance": 1.0}
+
+    relevance: Share = 0.7
     """Weight of the score, λ; 1 keeps the order, 0 looks at likeness alone."""
     similarity: str = "category brand"
     """What items are alike in, with weights if wanted, as in "category^2 text": category (the path), leaf (the whole
@@ -27,10 +31,7 @@ class MMR(Reranker):
     embedder: str = "tfidf"
     """What makes the vectors of the texts, where they are compared."""
 
-    def __post_init__(self) -> None:
-        require(
-            "mmr", "relevance", self.relevance, 0 <= self.relevance <= 1, "a weight from 0 to 1"
-        )
+    def _check(self) -> None:
         parse_likeness("mmr", self.similarity)
 
     def _rerank(self, lists: Lists, catalogue: Catalogue, k: int) -> np.ndarray:

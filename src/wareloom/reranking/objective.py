@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import numpy as np
 
+from wareloom.core.settings import NonNegative
 from wareloom.errors import require
 from wareloom.reranking import Lists, Reranker, greedy
-from wareloom.reranking._catalogue import Catalogue, Similarity, parse_likeness
+from wareloom.reranking.catalogue import Catalogue, Similarity, parse_likeness
 
 
 @dataclass(kw_only=True, eq=False)
@@ -20,11 +23,13 @@ class Objective(Reranker):
     scale; with diversity the greedy rule for max-sum diversification (Borodin, Lee and Ye 2012).
     """
 
-    relevance: float = 1.0
+    faithful: ClassVar[Mapping[str, Any]] = {"margin": 0.0, "diversity": 0.0}
+
+    relevance: NonNegative = 1.0
     """Weight of the score."""
-    margin: float = 0.2
+    margin: NonNegative = 0.2
     """Weight of the value."""
-    diversity: float = 0.2
+    diversity: NonNegative = 0.2
     """Weight of the unlikeness."""
     value: str = "price"
     """What an item is worth to the shop: price, or the name of an attribute that holds numbers."""
@@ -34,9 +39,7 @@ class Objective(Reranker):
     embedder: str = "tfidf"
     """What makes the vectors of the texts, where they are compared."""
 
-    def __post_init__(self) -> None:
-        for name in ("relevance", "margin", "diversity"):
-            require("objective", name, getattr(self, name), getattr(self, name) >= 0, "0 or more")
+    def _check(self) -> None:
         total = self.relevance + self.margin + self.diversity
         require("objective", "relevance, margin and diversity", 0, total > 0, "one of them above 0")
         parse_likeness("objective", self.similarity)

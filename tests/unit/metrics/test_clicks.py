@@ -10,7 +10,7 @@ from sklearn.metrics import brier_score_loss, confusion_matrix, log_loss, roc_au
 
 from wareloom.core.family import METRICS
 from wareloom.errors import InputError, SettingError
-from wareloom.metrics import Predicted
+from wareloom.metrics import Predicted, metrics_of
 from wareloom.metrics.clicks import confusion, reliability
 from wareloom.metrics.clicks.curves import entropy
 
@@ -103,3 +103,17 @@ def test_bad_input() -> None:
         METRICS.make("calibration_error", bins=0)
     with pytest.raises(InputError, match="threshold is 2; give a probability"):
         confusion(Predicted.of(np.array([1.0]), np.array([0.5])), 2)
+
+
+def test_there_are_metrics_of_clicks() -> None:
+    known = {"log_loss", "normalised_entropy", "click_auc", "calibration_error", "brier", "rmse"}
+    assert set(metrics_of("clicks")) >= known
+
+
+def test_columns_that_do_not_fit_are_refused() -> None:
+    with pytest.raises(InputError, match=r"one length; they are \(2,\), \(3,\), \(2,\)"):
+        Predicted.of(np.zeros(2), np.zeros(3))
+    with pytest.raises(InputError, match="prediction of row 1 is nan"):
+        Predicted.of(np.zeros(2), np.array([0.1, np.nan]))
+    with pytest.raises(InputError, match="weight of row 0 is -1"):
+        Predicted.of(np.zeros(1), np.zeros(1), np.array([-1.0]))

@@ -20,6 +20,8 @@ from lively import HOUR, lively, lively_events
 from wareloom.core.family import METRICS
 from wareloom.core.run import Run
 from wareloom.errors import SettingError
+from wareloom.evaluation.compare import SLOW, measures
+from wareloom.metrics import metrics_of
 from wareloom.metrics.likeness.measure import Figure, counted, jackknifed, wilson
 from wareloom.metrics.likeness.samples import Trio, by_silence, gathered
 from wareloom.metrics.likeness.users.discriminators import auc, judged
@@ -484,9 +486,9 @@ def test_the_network_tells_the_order_of_items(real: Shop, held: Shop, honest: pl
         (
             "tail_share",
             {"head": 1.5},
-            "tail_share: head is 1.5; give a share of the catalogue between 0 and 1",
+            "tail_share: head is 1.5; give a number between 0 and 1",
         ),
-        ("near_copies", {"length": 1}, "near_copies: length is 1 and shortest 3; give 2 and 1"),
+        ("near_copies", {"length": 1}, "near_copies: length is 1; give 2 or more"),
         ("discriminator", {"folds": 1}, "discriminator: folds is 1; give 2 or more"),
         (
             "sequence_discriminator",
@@ -500,3 +502,19 @@ def test_settings_that_cannot_work_are_refused(
 ) -> None:
     with pytest.raises(SettingError, match=message):
         METRICS.make(name, **settings)
+
+
+def test_a_comparison_knows_all_measures() -> None:
+    assert measures() == metrics_of("users")
+    assert set(SLOW) <= set(measures())
+    assert len(measures()) >= 17
+
+
+def test_a_user_of_two_shops_is_two_users() -> None:
+    """Ids of synthetic users may be those of real ones."""
+    real, held = lively(80, 1), lively(60, 2, "h")
+    same, apart = (gathered(real, lively(70, 3, prefix), held, 10, RUN) for prefix in ("u", "f"))
+    one, two = (METRICS.make("activity").compare(trio, RUN)[0] for trio in (same, apart))
+    assert one.value == two.value
+    assert len(same.synthetic) == 60
+    assert pl.Series(same.synthetic.log.users.ids).str.starts_with("u").all()

@@ -237,7 +237,7 @@ def test_undefined_is_not_a_number() -> None:
 
 @pytest.mark.parametrize("name", ["recall", "coverage"])
 def test_a_list_of_no_length_is_refused(name: str) -> None:
-    with pytest.raises(SettingError, match=f"{name}: k is 0; give the length of the list"):
+    with pytest.raises(SettingError, match=f"{name}: k is 0; give 1 or more"):
         METRICS.make(name, k=0)
 
 

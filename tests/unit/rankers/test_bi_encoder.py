@@ -125,7 +125,7 @@ def test_as_it_is_it_is_the_embedder_s_similarity(encoder: str) -> None:
 
 def frozen(ranker: BiEncoder) -> dict[str, np.ndarray]:
     """The encoder's own weights as they are now, under the names of its file."""
-    named = ranker._network().encoder.state_dict().items()
+    named = ranker._net.encoder.state_dict().items()
     clean = {
         k.removeprefix("base_model.").removeprefix("model.").replace(".base_layer", ""): v
         for k, v in named
@@ -156,7 +156,7 @@ def test_only_what_is_tuned_is_learned_and_kept(
     for tuning, count in wanted.items():
         kept = learned[tuning].weights_
         assert sum(value.size for value in kept.values()) == count + 1, "and the temperature"
-        assert set(learned[tuning]._network().state_dict()) == set(kept)
+        assert set(learned[tuning]._net.state_dict()) == set(kept)
     now = frozen(learned["full"])
     assert all(
         not np.array_equal(now[name], whole[name])
@@ -254,7 +254,7 @@ def test_the_loss_is_the_corrected_softmax_pair_by_pair(encoder: str, correct: b
             events=pl.DataFrame(schema=dict.fromkeys(("user_id", "item_id", "event"), pl.String))
         )
     )
-    data, net = PairData(log, shop, ranker, RUN), ranker._network()
+    data, net = PairData(log, shop, ranker._reading(), ranker.layout(), RUN), ranker._net
     grades = {
         (q.casefold(), int(i[1:])): g
         for q, i, g in shop.table("judgments")["query", "item_id", "grade"].iter_rows()
@@ -363,7 +363,7 @@ def data_of(encoder: str, shop: Shop, **settings: Any) -> PairData:
     ranker = make(encoder, "lora", **settings)
     ranker._build(Path(encoder), RUN)
     ranker._texts = ranker._names = shop.table("items")["title"].to_list()
-    return PairData(Log.of(shop), shop, ranker, RUN)
+    return PairData(Log.of(shop), shop, ranker._reading(), ranker.layout(), RUN)
 
 
 def test_queries_and_users_are_held_back_whole(encoder: str) -> None:
@@ -386,7 +386,7 @@ def test_queries_and_users_are_held_back_whole(encoder: str) -> None:
     log, last = data.log, np.flatnonzero(data.held.group >= queries)[0]
     rows = slice(*log.offsets[data.held.group[last] - queries :][:2])
     names = [shop.table("items")["title"][int(item)] for item in log.item[rows]]
-    said = data.held.texts(data.names, 2)[last]
+    said = data.held.texts(data.reading.names, 2)[last]
     assert said == "history: " + "; ".join(names[:-1][::-1][:2])
     assert shop.table("items")["title"][int(data.held.item[last])] == names[-1]
     assert history_text(np.array([0, 1]), ["", " "], 2) == ""
@@ -415,14 +415,14 @@ def test_rows_come_and_go(encoder: str) -> None:
         ({"longest": 2}, "bi_encoder: longest is 2; give 3 or more"),
         ({"temperature": 0.0}, "bi_encoder: temperature is 0.0; give 0.01 or more"),
         ({"negatives": -1}, "bi_encoder: negatives is -1; give 0 or more"),
-        ({"validation": 1.0}, "bi_encoder: validation is 1.0; give a share below 1"),
+        ({"validation": 1.0}, "bi_encoder: validation is 1.0; give a number from 0, below 1"),
         ({"fields": "title^2 brand"}, "a text has no weights: write 'title' alone"),
     ],
 )
 def test_settings_that_cannot_be_are_refused(settings: dict[str, Any], message: str) -> None:
     with pytest.raises(SettingError, match=message):
         RANKERS.make("bi_encoder", **settings)
-    with pytest.raises(SettingError, match="tuning is 'qlora'; give one of none, lora"):
+    with pytest.raises(SettingError, match="tuning='qlora' does not fit"):
         BiEncoder(tuning="qlora")  # type: ignore[arg-type]
 
 

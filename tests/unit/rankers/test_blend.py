@@ -20,9 +20,9 @@ from wareloom.shop import Log, Requests
 START = _maps.Start(np.array([0.7, 0.3]), np.array([0.4]), np.array([0.6, 0.4]))
 
 
-def net(size: int = 5, hidden: int = 3) -> _maps._Net:
+def net(size: int = 5, hidden: int = 3) -> _maps.MixingNetwork:
     torch.manual_seed(3)
-    made = _maps._Net(size, hidden, START)
+    made = _maps.MixingNetwork(size, hidden, START)
     with torch.no_grad():
         made.shares.weight.normal_()
         made.content.weight.normal_()

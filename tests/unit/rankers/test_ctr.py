@@ -17,12 +17,12 @@ from wareloom.core.family import METRICS, RANKERS
 from wareloom.core.run import Run
 from wareloom.errors import InputError, SettingError, UnknownNameError
 from wareloom.metrics import Predicted
-from wareloom.rankers.clicks import _calibration as calibration
+from wareloom.rankers.clicks import calibration
 from wareloom.rankers.clicks._features import learn
 from wareloom.rankers.clicks._numbers import rates
-from wareloom.rankers.clicks._rows import from_impressions, from_log, spread
 from wareloom.rankers.clicks.base import ClickRanker
 from wareloom.rankers.clicks.logistic import fit_logistic
+from wareloom.rankers.clicks.rows import from_impressions, from_log, spread
 from wareloom.shop import Log, Requests, Shop, Vocabulary
 from wareloom.shop.impressions import before, impressions
 

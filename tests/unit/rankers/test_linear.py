@@ -105,11 +105,11 @@ def test_als_with_another_seed_differs() -> None:
     ("name", "setting", "value", "wanted"),
     [
         ("ease", "regularization", 0.0, "a number above 0"),
-        ("ease", "decay", 1.5, "a factor above 0, at most 1"),
+        ("ease", "decay", 1.5, "a number above 0, at most 1"),
         ("als", "epochs", 0, "1 or more"),
         ("transitions", "window", 0, "1 or more"),
         ("item_knn", "shrink", -1.0, "0 or more"),
-        ("popularity", "half_life", 0.0, "days above 0, or None"),
+        ("popularity", "half_life", 0.0, "a number above 0, or None"),
     ],
 )
 def test_impossible_settings_are_named(name: str, setting: str, value: float, wanted: str) -> None:

@@ -15,7 +15,7 @@ from wareloom.core.family import RANKERS
 from wareloom.core.run import Run
 from wareloom.errors import InputError, SettingError
 from wareloom.neural import torch
-from wareloom.rankers.clicks._rows import from_impressions
+from wareloom.rankers.clicks.rows import from_impressions
 from wareloom.rankers.learned._aims import relevance
 from wareloom.rankers.learned._experts import Experts, Lesson, Shape, chained, followed
 from wareloom.rankers.learned._tasks import deepest_from, depths

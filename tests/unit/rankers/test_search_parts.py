@@ -110,7 +110,12 @@ def test_two_stages_learn_what_people_judged(tmp_path: Path) -> None:
 def test_where_only_right_items_were_judged_lower_ones_are_found() -> None:
     shop = search_shop(80)
     best = shop.table("judgments").filter(pl.col("grade") == 3.0)
-    members = {"members": ("bm25", "lambdamart"), "min_rows": 5, "candidates": 12, "mined": 4}
+    members = {
+        "members": ("bm25", "lambdamart"),
+        "min_rows": 5,
+        "candidates": 12,
+        "hard_negatives": 4,
+    }
     made = RANKERS.make("two_stage", **members).fit(shop.with_tables(judgments=best), RUN)
     assert made.trees_
     rows = judged(shop.with_tables(judgments=best), Vocabulary(made.items_))
@@ -120,7 +125,7 @@ def test_where_only_right_items_were_judged_lower_ones_are_found() -> None:
     assert rows.select("query", "item").is_unique().all(), (
         "what was judged right is not taken for wrong"
     )
-    none = RANKERS.make("two_stage", **members | {"mined": 0}).fit(
+    none = RANKERS.make("two_stage", **members | {"hard_negatives": 0}).fit(
         shop.with_tables(judgments=best), RUN
     )
     assert not none.trees_
@@ -151,10 +156,10 @@ def test_a_reader_puts_the_best_in_another_order(tmp_path: Path) -> None:
     how = {
         "members": ("bm25",),
         "trust": 0.0,
-        "mined": 0,
+        "hard_negatives": 0,
         "fields": "title",
         "reader": reader,
-        "heed": 50.0,
+        "reader_weight": 50.0,
     }
     plain = RANKERS.make("two_stage", **how).fit(shop, RUN)
     made = RANKERS.make("two_stage", **how | {"reads": 30}).fit(shop, RUN)
@@ -181,7 +186,7 @@ def test_a_reader_puts_the_best_in_another_order(tmp_path: Path) -> None:
 
 
 def test_a_reader_takes_as_many_updates_in_every_arm() -> None:
-    reader = {"model": tiny_encoder(), "lessons": 24, "batch_size": 4}
+    reader = {"model": tiny_encoder(), "training_queries": 24, "batch_size": 4}
     made = RANKERS.make("two_stage", members=("bm25",), fields="title", reads=5, reader=reader)
     own = made.fit(search_shop(60), RUN).readers_["reader"].updates_
     assert own == 6
@@ -318,3 +323,25 @@ def test_the_cross_encoder_says_that_it_has_nothing_to_learn_from() -> None:
     low = shop.with_tables(judgments=shop.table("judgments").with_columns(grade=pl.lit(0.0)))
     with pytest.raises(InputError, match="has nothing to learn from"):
         RANKERS.make("cross_encoder", model=tiny_encoder(), fields="title").fit(low, RUN)
+
+
+@pytest.mark.parametrize(
+    ("ranker", "old", "new", "value"),
+    [
+        (name, old, new, value)
+        for name, others in {
+            "cross_encoder": {},
+            "lambdamart": {"mined": ("hard_negatives", 3)},
+            "two_stage": {"mined": ("hard_negatives", 3), "heed": ("reader_weight", 0.25)},
+        }.items()
+        for old, (new, value) in (others | {"lessons": ("training_queries", 7)}).items()
+    ],
+)
+def test_settings_are_still_read_by_their_old_names(
+    ranker: str, old: str, new: str, value: float
+) -> None:
+    with pytest.warns(FutureWarning, match=f"'{old}' is called '{new}' now"):
+        made = RANKERS.make(ranker, **{old: value})
+    assert made.settings()[new] == value
+    with pytest.raises(SettingError, match=f"'{old}' is the old name of '{new}'"):
+        RANKERS.make(ranker, **{old: value, new: value})

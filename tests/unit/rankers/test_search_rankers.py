@@ -180,7 +180,7 @@ def test_the_numbers_of_a_pair_by_hand() -> None:
 
 
 def test_what_is_wrong_is_said() -> None:
-    with pytest.raises(SettingError, match=r"bm25: b is 2\.0; give a share from 0 to 1"):
+    with pytest.raises(SettingError, match=r"bm25: b is 2\.0; give a number from 0 to 1"):
         RANKERS.make("bm25", b=2.0)
     with pytest.raises(SettingError, match=r"bm25: fields is 'titel'.* Did you mean 'title'"):
         RANKERS.make("bm25", fields="titel")

@@ -72,7 +72,7 @@ def test_the_filters_of_caser_are_those_of_its_windows() -> None:
         ("gru", {"layers": 0}, "gru: layers is 0; give 1 or more"),
         ("caser", {"window": 0}, "caser: window is 0; give 1 or more"),
         ("caser", {"vertical": 0}, "caser: vertical is 0; give 1 or more"),
-        ("bert4rec", {"mask": 1.0}, "bert4rec: mask is 1.0; give a share between 0 and 1"),
+        ("bert4rec", {"mask": 1.0}, "bert4rec: mask is 1.0; give a number between 0 and 1"),
         ("bert4rec", {"heads": 3}, "bert4rec: heads is 3; give a divisor of embedding_size"),
         ("gru", {"events": "buy=1"}, "gru: events is 'buy=1', but 'buy' is no kind of event"),
         ("gru", {"events": "purchas=1"}, "Did you mean 'purchase'"),
@@ -140,7 +140,7 @@ def test_bert4rec_never_reads_what_it_is_to_guess() -> None:
     ranker = RANKERS.make("bert4rec", **quick(epochs=1, dropout=0.0, mask=0.5)).fit(
         small_shop(), Run(seed=1)
     )
-    net, items = ranker._network(), torch.randint(1, 31, (50, 6))
+    net, items = ranker._net, torch.randint(1, 31, (50, 6))
     seeds = []
     for seed in range(2):
         torch.manual_seed(4)

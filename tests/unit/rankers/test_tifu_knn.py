@@ -74,9 +74,9 @@ def test_what_is_bought_in_every_basket_stands_first() -> None:
 @pytest.mark.parametrize(
     ("setting", "value", "wanted"),
     [
-        ("own", 1.5, "a share from 0 to 1"),
+        ("own", 1.5, "a number from 0 to 1"),
         ("group", 0, "1 or more"),
-        ("decay", 0.0, "a factor above 0, at most 1"),
+        ("decay", 0.0, "a number above 0, at most 1"),
     ],
 )
 def test_settings_out_of_range_are_named(setting: str, value: float, wanted: str) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
-from wareloom.errors import SettingError
+from wareloom.core.settings import Size
 from wareloom.metrics import ClickMetric, Predicted, weighted_mean
 from wareloom.metrics.clicks.curves import reliability
 
@@ -17,12 +18,10 @@ class CalibrationError(ClickMetric):
     With few clicks chance alone makes it larger than 0. Naeini, Cooper and Hauskrecht (2015).
     """
 
-    bins: int = 10
-    """Bins at most; equal probabilities may leave fewer."""
+    laws: ClassVar[frozenset[str]] = frozenset({"refuses what is no click"})
 
-    def __post_init__(self) -> None:
-        if self.bins < 1:
-            raise SettingError(f"calibration_error: bins is {self.bins}; give 1 or more.")
+    bins: Size = 10
+    """Bins at most; equal probabilities may leave fewer."""
 
     def measure(self, predicted: Predicted) -> float:
         curve = reliability(predicted, self.bins)

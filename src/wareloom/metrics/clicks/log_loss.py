@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -15,6 +16,8 @@ SMALLEST = 1e-15
 @dataclass(kw_only=True, eq=False)
 class LogLoss(ClickMetric):
     """Mean of −ln of the probability that was given to what happened, in nats; lower is better."""
+
+    laws: ClassVar[frozenset[str]] = frozenset({"refuses what is no click"})
 
     def per_row(self, predicted: Predicted) -> np.ndarray:
         chance = np.clip(predicted.clicks().value, SMALLEST, 1 - SMALLEST)

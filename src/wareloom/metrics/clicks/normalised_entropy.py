@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from wareloom.metrics import ClickMetric, Predicted, weighted_mean
 from wareloom.metrics.clicks.curves import entropy
@@ -15,6 +16,8 @@ class NormalisedEntropy(ClickMetric):
 
     Not defined where all or none were clicked. He et al. (2014).
     """
+
+    laws: ClassVar[frozenset[str]] = frozenset({"refuses what is no click"})
 
     def measure(self, predicted: Predicted) -> float:
         best = entropy(weighted_mean(predicted.clicks().label, predicted.weight))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from wareloom.errors import SettingError
+from wareloom.core.settings import Fraction
 from wareloom.metrics.likeness.measure import Counted, Counts, by_item
 from wareloom.metrics.likeness.samples import Sample, Trio
 from wareloom.stats.distances import shares
@@ -17,14 +17,8 @@ from wareloom.stats.distances import shares
 class TailShare(Counted):
     """Difference between shares of events on what is not among the most popular items, each sample by its own order."""
 
-    head: float = 0.2
+    head: Fraction = 0.2
     """Share of the catalogue that is the head."""
-
-    def __post_init__(self) -> None:
-        if not 0 < self.head < 1:
-            raise SettingError(
-                f"tail_share: head is {self.head}; give a share of the catalogue between 0 and 1."
-            )
 
     def count(self, samples: Sequence[Sample], trio: Trio) -> dict[str, Counts] | str:
         return {"": by_item(samples)}

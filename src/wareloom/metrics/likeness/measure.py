@@ -74,9 +74,24 @@ def _by(above: float, below: float) -> float | None:
 
 @dataclass(kw_only=True, eq=False)
 class Measure(Algorithm, ABC):
-    """Base of the measures that compare samples of users. Lower is better in all of them."""
+    """Base of the measures that compare samples of users. Lower is better in all of them.
+
+    Most are a distance between counts, and derive from `Counted`:
+
+        @dataclass(kw_only=True, eq=False)
+        class Kinds(Counted):
+            '''Total variation between shares of kinds of event.'''
+
+            def count(self, samples: Sequence[Sample], trio: Trio) -> dict[str, Counts] | str:
+                kinds = [sample.log.event for sample in samples]
+                return {"": fixed(kinds, [s.group for s in samples], samples[0].groups, len(EVENTS))}
+
+            def distance(self, figure: str, a: np.ndarray, b: np.ndarray, counts: Counts) -> float:
+                return float(abs(a / a.sum() - b / b.sum()).sum() / 2)
+    """
 
     family: ClassVar[Family] = METRICS
+    judges: ClassVar[str] = "users"
     higher_is_better: ClassVar[bool] = False
     needs: ClassVar[tuple[str, ...]] = ()
     """Which of times, sessions and categories it cannot do without"""
@@ -230,6 +245,8 @@ class Distances(ABC):
 @dataclass(kw_only=True, eq=False)
 class Counted(Distances, Measure, ABC):
     """Base of the measures that are a distance between counts of users."""
+
+    laws: ClassVar[frozenset[str]] = frozenset({"the floor is of the real users alone"})
 
     @abstractmethod
     def count(self, samples: Sequence[Sample], trio: Trio) -> dict[str, Counts] | str:

@@ -10,10 +10,10 @@ from numba import get_num_threads, njit, prange
 from scipy import sparse
 
 from wareloom.core.run import Run
-from wareloom.errors import require
+from wareloom.core.settings import Count, Factor, NonNegative, Size
 from wareloom.rankers import Ranker
 from wareloom.rankers.history import popularity, recency, tail
-from wareloom.rankers.neighbourhood import keep_best, sum_neighbours, to_table
+from wareloom.rankers.neighbourhood import Neighbourhood, keep_best, sum_neighbours, to_table
 from wareloom.shop import Log, Requests, Shop
 
 K1, B = 1.2, 0.75
@@ -32,24 +32,27 @@ class ItemKNN(Ranker):
     similarity matrix is never built. Sarwar et al. (2001), Deshpande and Karypis (2004).
     """
 
+    laws: ClassVar[frozenset[str]] = frozenset(
+        {
+            "strangers get the popular",
+            "events of no weight teach nothing",
+            "moved by history",
+            "weighted users",
+            "weighted events",
+        }
+    )
     random: ClassVar[bool] = False
 
-    neighbours: int = 200
+    neighbours: Size = 200
     """Similar items kept for each item."""
-    shrink: float = 20.0
+    shrink: NonNegative = 20.0
     """Added to the denominator, so that items with few users in common are not taken for alike."""
     weighting: Literal["none", "tfidf", "bm25"] = "none"
     """How values are weighed before: none; tfidf, users with many items say less; bm25, so do popular items."""
-    decay: float = 0.7
+    decay: Factor = 0.7
     """Factor for each step back in the history that is scored; 1 counts all events alike."""
-    last: int = 0
+    last: Count = 0
     """Events of the history that count, the latest ones; 0 takes all."""
-
-    def __post_init__(self) -> None:
-        require("item_knn", "neighbours", self.neighbours, self.neighbours >= 1, "1 or more")
-        require("item_knn", "shrink", self.shrink, self.shrink >= 0, "0 or more")
-        require("item_knn", "decay", self.decay, 0 < self.decay <= 1, "a factor above 0, at most 1")
-        require("item_knn", "last", self.last, self.last >= 0, "0 or more")
 
     def _fit(self, log: Log, shop: Shop | None, run: Run) -> None:
         self.popularity_ = popularity(log)
@@ -65,6 +68,10 @@ class ItemKNN(Ranker):
             min(len(log.items), 8 * get_num_threads()),
         )
         self.table_ = to_table(parts, len(log.items))
+
+    def neighbourhood(self) -> Neighbourhood:
+        """Return the table whose rows it adds up over the history."""
+        return Neighbourhood(self.table_, self.decay, self.last)
 
     def _score(self, requests: Requests) -> np.ndarray:
         assert requests.histories is not None
@@ -100,6 +107,8 @@ def _similar(users, items, norm, shrink, k, chunks):  # type: ignore[no-untyped-
     columns = np.zeros((n_items, k), dtype=np.int32)
     values = np.zeros((n_items, k), dtype=np.float32)
     for c in prange(chunks):
+        # One dense row a thread, and a list of where it was touched: what is cleared is what was filled (Gustavson
+        # 1978), so that a row costs the pairs it has, not the size of the catalogue.
         sums = np.zeros(n_items)
         touched = np.empty(n_items, dtype=np.int32)
         for i in range(n_items * c // chunks, n_items * (c + 1) // chunks):

@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from wareloom.core.run import Run
-from wareloom.errors import require
+from wareloom.core.settings import Count, Factor
 from wareloom.rankers import Ranker
 from wareloom.rankers.history import popularity, recency, tail
 from wareloom.shop import Log, Requests, Shop
@@ -22,16 +22,15 @@ class Personal(Ranker):
     repeat, as in groceries (Hu et al. 2020; Li et al. 2023); where seen items are masked it is popularity.
     """
 
+    laws: ClassVar[frozenset[str]] = frozenset(
+        {"strangers get the popular", "events of no weight teach nothing"}
+    )
     random: ClassVar[bool] = False
 
-    decay: float = 0.999
+    decay: Factor = 0.999
     """Factor for each step back in the history; 1 counts all events alike."""
-    last: int = 0
+    last: Count = 0
     """Events of the history that count, the latest ones; 0 takes all."""
-
-    def __post_init__(self) -> None:
-        require("personal", "decay", self.decay, 0 < self.decay <= 1, "a factor above 0, at most 1")
-        require("personal", "last", self.last, self.last >= 0, "0 or more")
 
     def _fit(self, log: Log, shop: Shop | None, run: Run) -> None:
         self.popularity_ = popularity(log)

@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from wareloom.core.run import Run
-from wareloom.errors import require
+from wareloom.core.settings import Positive
 from wareloom.rankers import Ranker
 from wareloom.rankers.history import popularity
 from wareloom.shop import Log, Requests, Shop
@@ -21,14 +21,18 @@ class Popularity(Ranker):
     The score is the sum of the event weights, each halved for every `half_life` before the latest event.
     """
 
+    laws: ClassVar[frozenset[str]] = frozenset(
+        {
+            "strangers get the popular",
+            "events of no weight teach nothing",
+            "weighted users",
+            "weighted events",
+        }
+    )
     random: ClassVar[bool] = False
 
-    half_life: float | None = None
+    half_life: Positive | None = None
     """Days after which an event counts half; None counts all alike, as does a log without times."""
-
-    def __post_init__(self) -> None:
-        holds = self.half_life is None or self.half_life > 0
-        require("popularity", "half_life", self.half_life, holds, "days above 0, or None")
 
     def _fit(self, log: Log, shop: Shop | None, run: Run) -> None:
         self.popularity_ = popularity(log, self.half_life)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
@@ -10,7 +11,7 @@ from numba import get_num_threads, njit, prange
 from scipy import sparse
 
 from wareloom.core.run import Run
-from wareloom.errors import require
+from wareloom.core.settings import Factor, Share, Size
 from wareloom.rankers import Ranker
 from wareloom.rankers.history import popularity, tail
 from wareloom.rankers.neighbourhood import keep_best
@@ -33,31 +34,26 @@ class TIFUKNN(Ranker):
     information for next-basket recommendation".
     """
 
+    laws: ClassVar[frozenset[str]] = frozenset(
+        {
+            "strangers get the popular",
+            "events of no weight teach nothing",
+            "moved by history",
+            "weighted users",
+        }
+    )
     random: ClassVar[bool] = False
 
-    neighbours: int = 300
+    neighbours: Size = 300
     """Most similar users that vote."""
-    own: float = 0.7
+    own: Share = 0.7
     """Share of the user's own vector in the score, the rest is the neighbours'."""
-    decay: float = 0.98
+    decay: Factor = 0.98
     """Factor for each basket back within a group."""
-    group: int = 7
+    group: Size = 7
     """Baskets of a group, counted from the latest."""
-    group_decay: float = 0.8
+    group_decay: Factor = 0.8
     """Factor for each group back."""
-
-    def __post_init__(self) -> None:
-        for name in ("neighbours", "group"):
-            require("tifu_knn", name, getattr(self, name), getattr(self, name) >= 1, "1 or more")
-        for name in ("decay", "group_decay"):
-            require(
-                "tifu_knn",
-                name,
-                getattr(self, name),
-                0 < getattr(self, name) <= 1,
-                "a factor above 0, at most 1",
-            )
-        require("tifu_knn", "own", self.own, 0 <= self.own <= 1, "a share from 0 to 1")
 
     def _fit(self, log: Log, shop: Shop | None, run: Run) -> None:
         self.popularity_ = popularity(log)
@@ -87,27 +83,26 @@ class TIFUKNN(Ranker):
         matrix.eliminate_zeros()
         return matrix
 
+    @cached_property
     def _index(self) -> tuple[Any, ...]:
         """The users of each item with their shares, and the length of each user's vector; built once, not saved."""
-        if not hasattr(self, "_built"):
-            by_item = self.users_.tocsc()
-            length = np.sqrt(
-                np.asarray(self.users_.multiply(self.users_).sum(axis=1), dtype=np.float64).ravel()
-            )
-            self._built = (
-                by_item.indptr.astype(np.int64),
-                by_item.indices.astype(np.int32),
-                by_item.data,
-                length,
-            )
-        return self._built
+        by_item = self.users_.tocsc()
+        length = np.sqrt(
+            np.asarray(self.users_.multiply(self.users_).sum(axis=1), dtype=np.float64).ravel()
+        )
+        return (
+            by_item.indptr.astype(np.int64),
+            by_item.indices.astype(np.int32),
+            by_item.data,
+            length,
+        )
 
     def _score(self, requests: Requests) -> np.ndarray:
         assert requests.histories is not None
         asked = self._shares(requests.histories.keep(requests.histories.weight > 0))
         scores: np.ndarray = _vote(
             (asked.indptr.astype(np.int64), asked.indices.astype(np.int32), asked.data),
-            self._index(),
+            self._index,
             (
                 self.users_.indptr.astype(np.int64),
                 self.users_.indices.astype(np.int32),
@@ -147,6 +142,7 @@ def _vote(asked, index, users, how, tail, chunks):  # type: ignore[no-untyped-de
             for u in touched[:n]:
                 like[u] /= np.sqrt(square) * length[u]
             n = keep_best(like, touched[:n], k, near, how_near)
+            # A neighbour is heard as often as it weighs, so that a user of weight 2 is two such neighbours.
             total = 0.0
             for u in range(n):
                 total += how_near[u] * heard[near[u]]

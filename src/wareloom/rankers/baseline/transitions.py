@@ -9,10 +9,10 @@ import numpy as np
 from numba import get_num_threads, njit, prange
 
 from wareloom.core.run import Run
-from wareloom.errors import require
+from wareloom.core.settings import Count, Factor, NonNegative, Size
 from wareloom.rankers import Ranker
 from wareloom.rankers.history import popularity, recency, tail
-from wareloom.rankers.neighbourhood import keep_best, sum_neighbours, to_table
+from wareloom.rankers.neighbourhood import Neighbourhood, keep_best, sum_neighbours, to_table
 from wareloom.shop import Log, Requests, Shop
 
 
@@ -29,33 +29,32 @@ class Transitions(Ranker):
     (2010) and of the sequential rules of Ludewig and Jannach (2018), without training.
     """
 
+    laws: ClassVar[frozenset[str]] = frozenset(
+        {
+            "strangers get the popular",
+            "events of no weight teach nothing",
+            "moved by history",
+            "weighted users",
+        }
+    )
     random: ClassVar[bool] = False
 
-    window: int = 6
+    window: Size = 6
     """Places after an item within which another is said to follow it."""
-    window_decay: float = 0.7
+    window_decay: Factor = 0.7
     """Factor for each further place between the two items of a pair."""
-    reverse: float = 0.3
+    reverse: NonNegative = 0.3
     """Share of a pair's weight that counts the other way round; 0 keeps the order, 1 forgets it."""
-    decay: float = 0.5
+    decay: Factor = 0.5
     """Factor for each step back in the history that is scored; 1 counts all events alike."""
-    last: int = 20
+    last: Count = 20
     """Events of the history that count, the latest ones; 0 takes all."""
-    neighbours: int = 100
+    neighbours: Size = 100
     """Followers kept for each item."""
-    row_power: float = 0.5
+    row_power: NonNegative = 0.5
     """Division by the weight of the item gone from: 0 none, 1 lets frequent items say no more than rare ones."""
-    column_power: float = 0.0
+    column_power: NonNegative = 0.0
     """Division by the weight of the item gone to: 0 favours popular followers, 1 unexpected ones."""
-
-    def __post_init__(self) -> None:
-        for name in ("window", "neighbours"):
-            require("transitions", name, getattr(self, name), getattr(self, name) >= 1, "1 or more")
-        for name in ("window_decay", "decay"):
-            value = getattr(self, name)
-            require("transitions", name, value, 0 < value <= 1, "a factor above 0, at most 1")
-        for name in ("reverse", "last", "row_power", "column_power"):
-            require("transitions", name, getattr(self, name), getattr(self, name) >= 0, "0 or more")
 
     def _fit(self, log: Log, shop: Shop | None, run: Run) -> None:
         counts = popularity(log)
@@ -75,6 +74,10 @@ class Transitions(Ranker):
         )
         self.table_ = to_table(parts, len(log.items))
         self.popularity_ = counts
+
+    def neighbourhood(self) -> Neighbourhood:
+        """Return the table whose rows it adds up over the history."""
+        return Neighbourhood(self.table_, self.decay, self.last)
 
     def _score(self, requests: Requests) -> np.ndarray:
         assert requests.histories is not None
@@ -102,6 +105,7 @@ def _followers(log, gains, scales, k, chunks):  # type: ignore[no-untyped-def]
                         other = e + d if side == 0 else e - d
                         if other < first[e] or other >= stop[e]:
                             continue
+                        # √wᵢ √wⱼ: where all events of a user weigh the same, a pair counts as that user does.
                         gain = (ahead[d - 1] if side == 0 else back[d - 1]) * root[e] * root[other]
                         if gain <= 0.0:
                             continue

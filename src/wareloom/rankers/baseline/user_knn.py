@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
 from numba import get_num_threads, njit, prange
 
 from wareloom.core.run import Run
-from wareloom.errors import require
+from wareloom.core.settings import Count, Factor, NonNegative, Size
 from wareloom.rankers import Ranker
 from wareloom.rankers.history import merged, popularity, rarity, recency, tail
 from wareloom.rankers.neighbourhood import keep_best
@@ -30,24 +31,27 @@ class UserKNN(Ranker):
     items of its history. Herlocker et al. (1999).
     """
 
+    laws: ClassVar[frozenset[str]] = frozenset(
+        {
+            "strangers get the popular",
+            "events of no weight teach nothing",
+            "moved by history",
+            "weighted users",
+            "weighted events",
+        }
+    )
     random: ClassVar[bool] = False
 
-    neighbours: int = 200
+    neighbours: Size = 200
     """Most similar users that vote."""
-    shrink: float = 0.0
+    shrink: NonNegative = 0.0
     """Added to the denominator, so that users with few items count less."""
-    idf: float = 1.0
+    idf: NonNegative = 1.0
     """Power of the rarity of items in the similarity; 0 counts all items alike."""
-    decay: float = 0.6
+    decay: Factor = 0.6
     """Factor for each step back in the history that is scored; 1 counts all events alike."""
-    last: int = 0
+    last: Count = 0
     """Events of the history that count, the latest ones; 0 takes all."""
-
-    def __post_init__(self) -> None:
-        require("user_knn", "neighbours", self.neighbours, self.neighbours >= 1, "1 or more")
-        for name in ("shrink", "idf", "last"):
-            require("user_knn", name, getattr(self, name), getattr(self, name) >= 0, "0 or more")
-        require("user_knn", "decay", self.decay, 0 < self.decay <= 1, "a factor above 0, at most 1")
 
     def _fit(self, log: Log, shop: Shop | None, run: Run) -> None:
         self.popularity_ = popularity(log)
@@ -55,19 +59,18 @@ class UserKNN(Ranker):
         self.users_.eliminate_zeros()
         self.rarity_ = rarity(self.popularity_, self.idf)
 
+    @cached_property
     def _index(self) -> tuple[Any, ...]:
         """The users of each item, and the length of each user's vector; built once, not saved."""
-        if not hasattr(self, "_built"):
-            by_item = self.users_.tocsc()
-            square = self.users_.copy()
-            square.data = self.rarity_[square.indices] ** 2
-            length = np.sqrt(np.asarray(square.sum(axis=1), dtype=np.float64).ravel())
-            self._built = (
-                by_item.indptr.astype(np.int64),
-                by_item.indices.astype(np.int32),
-                length,
-            )
-        return self._built
+        by_item = self.users_.tocsc()
+        square = self.users_.copy()
+        square.data = self.rarity_[square.indices] ** 2
+        length = np.sqrt(np.asarray(square.sum(axis=1), dtype=np.float64).ravel())
+        return (
+            by_item.indptr.astype(np.int64),
+            by_item.indices.astype(np.int32),
+            length,
+        )
 
     def _score(self, requests: Requests) -> np.ndarray:
         assert requests.histories is not None
@@ -81,7 +84,7 @@ class UserKNN(Ranker):
         )
         scores: np.ndarray = _vote(
             (offsets, items, values * self.rarity_[items]),
-            self._index(),
+            self._index,
             users,
             (self.rarity_, self.shrink, min(self.neighbours, self.users_.shape[0])),
             tail(self.popularity_),
@@ -100,6 +103,7 @@ def _vote(history, index, users, how, tail, chunks):  # type: ignore[no-untyped-
     requests, width = len(offsets) - 1, len(tail)
     out = np.empty((requests, width), dtype=np.float32)
     for c in prange(chunks):
+        # Only users who share an item are touched, and `keep_best` clears them again: the buffer is never swept.
         like = np.zeros(len(length))
         touched = np.empty(len(length), dtype=np.int32)
         near, how_near = np.empty(k, dtype=np.int32), np.empty(k, dtype=np.float32)

@@ -18,7 +18,7 @@ from wareloom.rankers.clicks._numbers import (
     rates,
     stacked,
 )
-from wareloom.rankers.clicks._rows import Asked, Rows, spread
+from wareloom.rankers.clicks.rows import ClickQuery, Encoded, Rows, spread
 from wareloom.shop import Shop, Vocabulary
 from wareloom.shop.log import NO_TIME
 
@@ -28,27 +28,6 @@ BANDS = 10
 NUMBERS = 20
 """A text column of numbers with more distinct values is cut into bands."""
 HOUR = 3_600_000_000
-
-
-@dataclass(frozen=True)
-class Encoded:
-    """Rows as a model reads them."""
-
-    codes: np.ndarray
-    """int32 [rows, fields], 0 where unknown"""
-    dense: np.ndarray
-    """float32 [rows, numbers], standardised"""
-    history: np.ndarray
-    """int32 [requests, HISTORY], codes of the field item_id, latest first, 0 behind the last"""
-    request: np.ndarray
-    """int64 [rows], places in `history`"""
-
-    def __len__(self) -> int:
-        return len(self.codes)
-
-    def take(self, rows: np.ndarray) -> Encoded:
-        """Return some of the rows."""
-        return Encoded(self.codes[rows], self.dense[rows], self.history, self.request[rows])
 
 
 @dataclass(frozen=True)
@@ -92,11 +71,11 @@ class Encoder:
         """Number of fields of items."""
         return self.item_codes.shape[1]
 
-    def pairs(self, asked: Asked, request: np.ndarray, item: np.ndarray) -> Encoded:
+    def pairs(self, asked: ClickQuery, request: np.ndarray, item: np.ndarray) -> Encoded:
         """Encode rows of a request and an item (-1: unknown) each."""
         return self._joined(asked, request, item, self._numbers(asked, request, item))
 
-    def grid(self, asked: Asked) -> Encoded:
+    def grid(self, asked: ClickQuery) -> Encoded:
         """Encode every request with every item, request after request."""
         n, items = len(asked), len(self.item_codes) - 1
         request, item = np.repeat(np.arange(n), items), np.tile(np.arange(items), n)
@@ -108,19 +87,19 @@ class Encoder:
             asked, request, item, stacked(self.rate[item], per_pair, count, request)
         )
 
-    def _numbers(self, asked: Asked, request: np.ndarray, item: np.ndarray) -> np.ndarray:
+    def _numbers(self, asked: ClickQuery, request: np.ndarray, item: np.ndarray) -> np.ndarray:
         near, count = histories(asked, len(self.item_codes) - 1)
         per_pair = looked_up(near, count, self.follow, self.category, request, item)
         return stacked(self.rate[item], per_pair, count, request)
 
     def _joined(
-        self, asked: Asked, request: np.ndarray, item: np.ndarray, numbers: np.ndarray
+        self, asked: ClickQuery, request: np.ndarray, item: np.ndarray, numbers: np.ndarray
     ) -> Encoded:
         codes = np.concatenate([self.item_codes[item], self.request_codes(asked)[request]], axis=1)
         dense = ((numbers - self.centre) / self.scale).astype(np.float32)
         return Encoded(codes, dense, self._recent(asked), request)
 
-    def request_codes(self, asked: Asked) -> np.ndarray:
+    def request_codes(self, asked: ClickQuery) -> np.ndarray:
         """Codes of the fields of requests: int32 [requests, request fields]."""
         raw, text = (
             _raw(asked),
@@ -139,7 +118,7 @@ class Encoder:
                 )
         return np.stack(columns, axis=1).astype(np.int32)
 
-    def _recent(self, asked: Asked) -> np.ndarray:
+    def _recent(self, asked: ClickQuery) -> np.ndarray:
         place = asked.ends[:, None] - 1 - np.arange(HISTORY)
         there = place >= asked.starts[:, None]
         recent = np.zeros(place.shape, dtype=np.int32)
@@ -219,7 +198,7 @@ UNKNOWN = np.iinfo(np.int64).max
 """The raw number of what is unknown: beyond every map's end, which is its last entry, 0."""
 
 
-def _raw(asked: Asked) -> dict[str, np.ndarray]:
+def _raw(asked: ClickQuery) -> dict[str, np.ndarray]:
     """The fields of requests that are numbers, `UNKNOWN` where unknown."""
     timed, length = asked.time != NO_TIME, asked.ends - asked.starts
     last = np.full(len(asked), UNKNOWN)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from wareloom.rankers.clicks._rows import Asked, Rows
+from wareloom.rankers.clicks.rows import ClickQuery, Rows
 from wareloom.shop import Log
 from wareloom.shop.pairs import follow_counts
 
@@ -23,7 +23,7 @@ BLOCK = 1 << 16
 """Rows whose items are looked up at a time."""
 
 
-def histories(asked: Asked, items: int) -> tuple[Any, Any]:
+def histories(asked: ClickQuery, items: int) -> tuple[Any, Any]:
     """Each request's latest events, CSR [requests, items]: decayed by their age, and how often each item is there."""
     size = np.minimum(asked.ends - asked.starts, HISTORY)
     offsets = np.concatenate([[0], np.cumsum(size)])

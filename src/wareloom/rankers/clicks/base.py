@@ -4,18 +4,27 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from scipy.special import expit
 
 from wareloom.core.run import Run
-from wareloom.errors import InputError, require
+from wareloom.core.settings import Factor, Fraction, Size
+from wareloom.errors import InputError
 from wareloom.rankers import Ranker
-from wareloom.rankers.clicks import _calibration as calibration_
-from wareloom.rankers.clicks._features import Encoded, Encoder, learn
-from wareloom.rankers.clicks._rows import Asked, Rows, from_impressions, from_log, thinned
+from wareloom.rankers.clicks import calibration as calibration_
+from wareloom.rankers.clicks._features import Encoder, learn
+from wareloom.rankers.clicks.rows import (
+    ClickQuery,
+    Encoded,
+    Examples,
+    Rows,
+    from_impressions,
+    from_log,
+    thinned,
+)
 from wareloom.rankers.history import popularity
 from wareloom.shop import Log, Requests, Shop, Vocabulary
 from wareloom.shop.impressions import CLICK, has_impressions
@@ -27,64 +36,45 @@ PAIRS = 1 << 18
 """Requests × items that are encoded and scored at a time."""
 
 
-@dataclass(frozen=True)
-class Examples:
-    """Encoded rows with their labels."""
-
-    rows: Encoded
-    label: np.ndarray
-    weight: np.ndarray
-    more: dict[str, np.ndarray] = field(default_factory=dict)
-    """What else is known of the rows, each [rows, …]"""
-
-    def __len__(self) -> int:
-        return len(self.label)
-
-    def take(self, rows: np.ndarray) -> Examples:
-        """Return some of them."""
-        more = {name: value[rows] for name, value in self.more.items()}
-        return Examples(self.rows.take(rows), self.label[rows], self.weight[rows], more)
-
-
 @dataclass(kw_only=True, eq=False)
 class ClickRanker(Ranker, ABC):
-    """Base of click models. A model implements `_learn` and `_logits`.
+    """Base of click models. A model implements `_learn` and `_logits`; rows, features and calibration are here.
+
+        @dataclass(kw_only=True, eq=False)
+        class ByItem(ClickRanker):
+            '''The log-odds of each item's share of clicks, one click more on either side.'''
+
+            def _learn(self, train, held, sizes, shop, run):
+                item, n = train.rows.codes[:, 0], int(sizes[0])
+                clicks = np.bincount(item, train.weight * train.label, n) + 1
+                self.odds_ = np.log(clicks / (np.bincount(item, train.weight, n) + 2 - clicks))
+
+            def _logits(self, rows):
+                return self.odds_[rows.codes[:, 0]]
+
+    `Encoded` and `Examples`, what a model reads, are in `rows`; networks take `ClickNetwork` of `network`, too.
 
     Fitted on impressions and their clicks where the shop has them; else on interactions, each beside `negatives` items
     drawn evenly from all others. Then a probability is that of an interaction being on this item, and a request of
     which nothing at all is known goes by popularity.
     """
 
+    laws: ClassVar[frozenset[str]] = frozenset(
+        {"strangers get the popular", "events of no weight teach nothing", "moved by history"}
+    )
+
     calibration: Literal["none", "platt", "isotonic"] = "none"
     """How probabilities are made right on a held-back share of training."""
-    validation: float = 0.1
+    validation: Fraction = 0.1
     """Share of users (or sessions) held back for calibration and for stopping early; none where neither is wanted."""
-    negatives: int = 4
+    negatives: Size = 4
     """Items drawn beside each interaction, where the shop has no impressions."""
-    negative_rate: float = 1.0
+    negative_rate: Factor = 1.0
     """Share of impressions without a click that are learnt from; probabilities are corrected for it."""
-    max_rows: int = 2_000_000
+    max_rows: Size = 2_000_000
     """Rows learnt from at most: of more, fewer unclicked ones, or fewer interactions, are taken at random."""
-    min_count: int = 1
+    min_count: Size = 1
     """Values that fewer training rows have count as unknown."""
-
-    def __post_init__(self) -> None:
-        require(
-            self.name,
-            "validation",
-            self.validation,
-            0 < self.validation < 1,
-            "a share between 0 and 1",
-        )
-        require(
-            self.name,
-            "negative_rate",
-            self.negative_rate,
-            0 < self.negative_rate <= 1,
-            "a share in (0, 1]",
-        )
-        for name in ("negatives", "max_rows", "min_count"):
-            require(self.name, name, getattr(self, name), getattr(self, name) >= 1, "1 or more")
 
     @abstractmethod
     def _learn(
@@ -130,7 +120,7 @@ class ClickRanker(Ranker, ABC):
             kept = kept.select(np.flatnonzero(kept.lengths() > 0))
             rows = from_log(kept, self.negatives, self.max_rows, rng)
             self.popularity_ = popularity(kept)
-        self._check(rows)
+        self._check_rows(rows)
         encoder, encoded = learn(rows, shop, items, self.min_count, run.rng(self.name, "folds"))
         for name, value in encoder.state().items():
             setattr(self, name, value)
@@ -158,7 +148,7 @@ class ClickRanker(Ranker, ABC):
             score = self._logits(late.rows)
             self.curve_ = calibration_.learn(self.calibration, score, late.label, late.weight)
 
-    def _check(self, rows: Rows) -> None:
+    def _check_rows(self, rows: Rows) -> None:
         clicks = int(rows.label.sum())
         if clicks in (0, len(rows)):
             raise InputError(
@@ -183,7 +173,7 @@ class ClickRanker(Ranker, ABC):
 
     def _score(self, requests: Requests) -> np.ndarray:
         """Log-odds before an isotonic curve, which keeps the order but makes ties."""
-        asked, n = Asked.of(requests), len(self.items_)
+        asked, n = ClickQuery.of(requests), len(self.items_)
         scores = np.empty((len(asked), n), dtype=np.float32)
         for part, rows in self._grids(asked):
             odds = self._odds(rows) if self.calibration != "isotonic" else self._logits(rows)
@@ -193,7 +183,7 @@ class ClickRanker(Ranker, ABC):
             scores[nothing_known(asked)] = np.log(share / (1 - share))
         return scores
 
-    def _grids(self, asked: Asked) -> Iterator[tuple[np.ndarray, Encoded]]:
+    def _grids(self, asked: ClickQuery) -> Iterator[tuple[np.ndarray, Encoded]]:
         """Encode some requests at a time (their places) with every item."""
         encoder, size = Encoder.of(self), max(1, PAIRS // len(self.items_))
         for start in range(0, len(asked), size):
@@ -205,7 +195,7 @@ class ClickRanker(Ranker, ABC):
         return (self.popularity_ + 0.5) / (self.popularity_.sum() + 0.5 * len(self.items_) + 1.0)
 
 
-def nothing_known(asked: Asked) -> np.ndarray:
+def nothing_known(asked: ClickQuery) -> np.ndarray:
     """Mark requests without history, time and context: bool [requests]."""
     return (asked.ends == asked.starts) & (asked.time == NO_TIME) & (asked.context.width == 0)
 

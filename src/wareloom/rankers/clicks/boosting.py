@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Annotated, Any
 
 import numpy as np
+from annotated_types import Ge
 
 from wareloom.core.run import Run
-from wareloom.errors import needed, require
-from wareloom.rankers.clicks._features import Encoded
-from wareloom.rankers.clicks.base import FEWEST, ClickRanker, Examples
+from wareloom.core.settings import Count, NonNegative, Positive, Size
+from wareloom.errors import needed
+from wareloom.rankers.clicks.base import FEWEST, ClickRanker
+from wareloom.rankers.clicks.rows import Encoded, Examples
 from wareloom.shop import Shop
 
 BLIND = 20
@@ -25,34 +29,18 @@ class Boosting(ClickRanker):
     Needs the extra `learned`. The same on any number of threads. Ke et al. (2017); Friedman (2001).
     """
 
-    trees: int = 100
+    trees: Size = 100
     """Trees that are added up, at most; 20 where too few clicks are held back to know when to stop."""
-    leaves: int = 15
+    leaves: Annotated[int, Ge(2)] = 15
     """Leaves of a tree at most."""
-    learning_rate: float = 0.05
+    learning_rate: Positive = 0.05
     """Share of each tree that counts."""
-    min_rows: int = 20
+    min_rows: Size = 20
     """Rows a leaf has at least."""
-    regularization: float = 10.0
+    regularization: NonNegative = 10.0
     """Penalty on the squared values of leaves."""
-    patience: int = 20
+    patience: Count = 20
     """Trees without a better held-back log loss after which no more are added; 0 never stops early."""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        for name in ("trees", "min_rows"):
-            require("boosting", name, getattr(self, name), getattr(self, name) >= 1, "1 or more")
-        require("boosting", "leaves", self.leaves, self.leaves >= 2, "2 or more")
-        require(
-            "boosting",
-            "learning_rate",
-            self.learning_rate,
-            self.learning_rate > 0,
-            "a number above 0",
-        )
-        require(
-            "boosting", "regularization", self.regularization, self.regularization >= 0, "0 or more"
-        )
 
     @property
     def _stops_early(self) -> bool:
@@ -91,9 +79,12 @@ class Boosting(ClickRanker):
         self.trees_ = model.model_to_string()
         self._model = model
 
+    @cached_property
+    def _model(self) -> Any:
+        """The trees, read from their text where this was restored."""
+        return needed(*LIGHTGBM).Booster(model_str=self.trees_)
+
     def _logits(self, rows: Encoded) -> np.ndarray:
-        if not hasattr(self, "_model"):
-            self._model = needed(*LIGHTGBM).Booster(model_str=self.trees_)
         return np.asarray(
             self._model.predict(_table(rows), raw_score=True, num_threads=1), dtype=np.float64
         )

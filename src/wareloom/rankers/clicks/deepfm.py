@@ -3,87 +3,29 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
-from wareloom.core.run import Run
-from wareloom.errors import require
 from wareloom.neural import torch
-from wareloom.neural.weights import loaded
-from wareloom.rankers.clicks._features import Encoded
-from wareloom.rankers.clicks._networks import Fields, last_layer, layers, learn, logits
-from wareloom.rankers.clicks.base import ClickRanker, Examples
-from wareloom.rankers.vectors import check_embedder
-from wareloom.shop import Shop
+from wareloom.rankers.clicks.base import ClickRanker
+from wareloom.rankers.clicks.network import ClickNetwork, Fields, last_layer, layers
 
 
 @dataclass(kw_only=True, eq=False)
-class DeepFM(ClickRanker):
+class DeepFM(ClickNetwork, ClickRanker):
     """Add the inner products of all pairs of fields' embeddings to a perceptron's and a linear part.
 
     The sum over pairs is ½ (|Σ v|² − Σ |v|²), over fields and numbers alike. Guo et al. (2017); Rendle (2010).
     """
 
-    gradient: ClassVar[bool] = True
-
-    embedding_size: int = 8
-    """Numbers each value of a field is described by."""
-    hidden_size: int = 64
-    """Width of the layers of the perceptron."""
-    layers: int = 2
-    """Layers of the perceptron."""
-    dropout: float = 0.1
-    """Share of activations dropped in training."""
-    text: str = "none"
-    """Embedder of the items' texts, such as tfidf or minilm, at which their vectors start; none: at random."""
-    epochs: int = 10
-    """Passes over the rows, at most; 2 where too few clicks are held back to know when to stop."""
-    batch_size: int = 256
-    """Rows of one update."""
-    learning_rate: float = 2e-3
-    """Highest step size."""
-    weight_decay: float = 1e-2
-    """Decoupled decay of the weights."""
-    patience: int = 3
-    """Passes without a better held-back log loss after which training stops; 0 never stops early."""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_embedder(self.text)
-        for name in ("embedding_size", "hidden_size", "layers", "epochs", "batch_size"):
-            require("deepfm", name, getattr(self, name), getattr(self, name) >= 1, "1 or more")
-        require("deepfm", "dropout", self.dropout, 0 <= self.dropout < 1, "a share below 1")
-        require(
-            "deepfm",
-            "learning_rate",
-            self.learning_rate,
-            self.learning_rate > 0,
-            "a number above 0",
-        )
-        require("deepfm", "weight_decay", self.weight_decay, self.weight_decay >= 0, "0 or more")
-
-    @property
-    def _stops_early(self) -> bool:
-        return self.patience > 0
-
-    def _learn(
-        self, train: Examples, held: Examples | None, sizes: np.ndarray, shop: Shop | None, run: Run
-    ) -> None:
-        self.numbers_ = train.rows.dense.shape[1]
-        self.weights_, self.updates_ = learn(self, train, held, shop, run)
-        self._net = loaded(self._build(), self.weights_)
-
     def _build(self) -> Any:
-        return _Net(self.sizes_, self.numbers_, self)
-
-    def _logits(self, rows: Encoded) -> np.ndarray:
-        if not hasattr(self, "_net"):
-            self._net = loaded(self._build(), self.weights_)
-        return logits(self._net, rows)
+        return FactorisationNetwork(self.sizes_, self.numbers_, self)
 
 
-class _Net(torch.nn.Module):  # type: ignore[misc]
+class FactorisationNetwork(torch.nn.Module):  # type: ignore[misc]
+    """A factorisation machine and a perceptron over the same embeddings."""
+
     def __init__(self, sizes: np.ndarray, numbers: int, settings: DeepFM) -> None:
         super().__init__()
         self.fields = Fields(sizes, numbers, settings.embedding_size)

@@ -10,9 +10,9 @@ from scipy.optimize import minimize
 from scipy.special import expit
 
 from wareloom.core.run import Run
-from wareloom.errors import require
-from wareloom.rankers.clicks._features import Encoded
-from wareloom.rankers.clicks.base import ClickRanker, Examples, one_hot
+from wareloom.core.settings import Positive, Size
+from wareloom.rankers.clicks.base import ClickRanker, one_hot
+from wareloom.rankers.clicks.rows import Encoded, Examples
 from wareloom.shop import Shop
 
 
@@ -24,21 +24,10 @@ class Logistic(ClickRanker):
     seed changes it where nothing is drawn. Richardson, Dominowska and Ragno (2007).
     """
 
-    regularization: float = 10.0
+    regularization: Positive = 10.0
     """Penalty on squared weights; the larger, the nearer to the constant share of clicks."""
-    max_steps: int = 500
+    max_steps: Size = 500
     """Steps of L-BFGS at most."""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        require(
-            "logistic",
-            "regularization",
-            self.regularization,
-            self.regularization > 0,
-            "a number above 0",
-        )
-        require("logistic", "max_steps", self.max_steps, self.max_steps >= 1, "1 or more")
 
     def _learn(
         self, train: Examples, held: Examples | None, sizes: np.ndarray, shop: Shop | None, run: Run

@@ -3,24 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
-from wareloom.core.run import Run
-from wareloom.errors import require
 from wareloom.neural import torch
-from wareloom.neural.weights import loaded
-from wareloom.rankers.clicks._features import Encoded
-from wareloom.rankers.clicks._networks import Fields, layers, learn, logits
 from wareloom.rankers.clicks._numbers import DECAY
-from wareloom.rankers.clicks.base import ClickRanker, Examples
-from wareloom.rankers.vectors import check_embedder
-from wareloom.shop import Shop
+from wareloom.rankers.clicks.base import ClickRanker
+from wareloom.rankers.clicks.network import ClickNetwork, Fields, layers
 
 
 @dataclass(kw_only=True, eq=False)
-class Siamese(ClickRanker):
+class Siamese(ClickNetwork, ClickRanker):
     """Put each item of the history and the candidate through one shared tower; what they have in common counts.
 
     The user's vector is the mean of the tower's outputs over the latest items of the history, later ones counting more,
@@ -28,65 +22,11 @@ class Siamese(ClickRanker):
     vector, scaled, plus a linear part. Bromley et al. (1993); Huang et al. (2013).
     """
 
-    gradient: ClassVar[bool] = True
-
-    embedding_size: int = 8
-    """Numbers each value of a field is described by."""
-    hidden_size: int = 64
-    """Width of the layers of the perceptron."""
-    layers: int = 2
-    """Layers of the perceptron."""
-    dropout: float = 0.1
-    """Share of activations dropped in training."""
-    text: str = "none"
-    """Embedder of the items' texts, such as tfidf or minilm, at which their vectors start; none: at random."""
-    epochs: int = 10
-    """Passes over the rows, at most; 2 where too few clicks are held back to know when to stop."""
-    batch_size: int = 256
-    """Rows of one update."""
-    learning_rate: float = 2e-3
-    """Highest step size."""
-    weight_decay: float = 1e-2
-    """Decoupled decay of the weights."""
-    patience: int = 3
-    """Passes without a better held-back log loss after which training stops; 0 never stops early."""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_embedder(self.text)
-        for name in ("embedding_size", "hidden_size", "layers", "epochs", "batch_size"):
-            require("siamese", name, getattr(self, name), getattr(self, name) >= 1, "1 or more")
-        require("siamese", "dropout", self.dropout, 0 <= self.dropout < 1, "a share below 1")
-        require(
-            "siamese",
-            "learning_rate",
-            self.learning_rate,
-            self.learning_rate > 0,
-            "a number above 0",
-        )
-        require("siamese", "weight_decay", self.weight_decay, self.weight_decay >= 0, "0 or more")
-
-    @property
-    def _stops_early(self) -> bool:
-        return self.patience > 0
-
-    def _learn(
-        self, train: Examples, held: Examples | None, sizes: np.ndarray, shop: Shop | None, run: Run
-    ) -> None:
-        self.numbers_ = train.rows.dense.shape[1]
-        self.weights_, self.updates_ = learn(self, train, held, shop, run)
-        self._net = loaded(self._build(), self.weights_)
-
     def _build(self) -> Any:
-        return _Net(self.sizes_, self.item_codes_, self.numbers_, self)
-
-    def _logits(self, rows: Encoded) -> np.ndarray:
-        if not hasattr(self, "_net"):
-            self._net = loaded(self._build(), self.weights_)
-        return logits(self._net, rows)
+        return TowerNetwork(self.sizes_, self.item_codes_, self.numbers_, self)
 
 
-class _Net(torch.nn.Module):  # type: ignore[misc]
+class TowerNetwork(torch.nn.Module):  # type: ignore[misc]
     """Towers over fields of items and fields of requests."""
 
     def __init__(
@@ -110,6 +50,7 @@ class _Net(torch.nn.Module):  # type: ignore[misc]
 
     def _had(self, history: Any) -> Any:
         """Mean of the tower's outputs over each history, later items counting more: [rows, hidden]."""
+        # Each distinct item goes through the tower once, however many histories hold it; a matrix then mixes them.
         known, place = torch.unique(history, return_inverse=True)
         codes = self.by_code.to(history.device)[known]
         vectors = self.item(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import polars as pl
@@ -128,6 +128,21 @@ def _parts(shop: Shop, rows: int) -> Iterator[pl.DataFrame]:
         yield frame.slice(start, AT_ONCE).collect()
 
 
+@runtime_checkable
+class _ReadsPictures(Protocol):
+    """A model of pictures and texts, such as CLIP."""
+
+    def get_image_features(self, pixel_values: Any) -> Any:
+        """Vectors of pictures, or what holds them as `pooler_output`."""
+
+
+@runtime_checkable
+class _Pooled(Protocol):
+    """What a model says of whole pictures beside what it says of their parts."""
+
+    pooler_output: Any
+
+
 class _Model:
     """A vision model in a folder: ViT, DINOv2, CLIP, SigLIP and others."""
 
@@ -156,9 +171,10 @@ class _Model:
         return _unit(told.float().cpu().numpy())
 
     def _seen(self, pixels: Any) -> Any:
-        if hasattr(self.model, "get_image_features"):
+        if isinstance(self.model, _ReadsPictures):
             told = self.model.get_image_features(pixel_values=pixels)
             return told if self.torch.is_tensor(told) else told.pooler_output
         told = self.model(pixel_values=pixels)
-        pooled = getattr(told, "pooler_output", None)
-        return told.last_hidden_state.mean(dim=1) if pooled is None else pooled.flatten(1)
+        if isinstance(told, _Pooled) and told.pooler_output is not None:
+            return told.pooler_output.flatten(1)
+        return told.last_hidden_state.mean(dim=1)

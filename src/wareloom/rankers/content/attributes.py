@@ -11,7 +11,8 @@ from scipy import sparse
 
 from wareloom.core.family import weighted
 from wareloom.core.run import Run
-from wareloom.errors import InputError, require
+from wareloom.core.settings import Factor, Positive, Size
+from wareloom.errors import InputError
 from wareloom.rankers import Ranker
 from wareloom.rankers.history import popularity, recency
 from wareloom.shop import Log, Requests, Shop
@@ -32,30 +33,30 @@ class Attributes(Ranker):
     (1961) on the rule; Pazzani and Billsus (2007) on its use for recommendation.
     """
 
+    laws: ClassVar[frozenset[str]] = frozenset(
+        {
+            "strangers get the popular",
+            "events of no weight teach nothing",
+            "moved by history",
+            "weighted users",
+        }
+    )
     random: ClassVar[bool] = False
 
     facets: str = "brand category parent price"
     """What is looked at, with weights if wanted, as in "brand^2 price": brand, category (the whole path), parent (the
     path without its last part), price (a band). Those that the shop lacks are passed over."""
-    bands: int = 8
+    bands: Size = 8
     """Price bands, of about equally many items each."""
-    smoothing: float = 5.0
+    smoothing: Positive = 5.0
     """Events, spread as all events are, that are added to every history."""
-    decay: float = 0.6
+    decay: Factor = 0.6
     """Factor for each step back in the history that is scored; 1 counts all events alike."""
-    prior: float = 0.5
+    prior: Positive = 0.5
     """Weight of the item's own popularity beside the facets; above 0, so that an empty history has an order."""
 
-    def __post_init__(self) -> None:
+    def _check(self) -> None:
         parse_facets(self.facets)
-        require("attributes", "bands", self.bands, self.bands >= 1, "1 or more")
-        require(
-            "attributes", "decay", self.decay, 0 < self.decay <= 1, "a factor above 0, at most 1"
-        )
-        for name in ("smoothing", "prior"):
-            require(
-                "attributes", name, getattr(self, name), getattr(self, name) > 0, "a number above 0"
-            )
 
     def _fit(self, log: Log, shop: Shop | None, run: Run) -> None:
         if shop is None:

@@ -8,9 +8,10 @@ from typing import ClassVar
 from scipy import sparse
 
 from wareloom.core.run import Run
-from wareloom.errors import InputError, require
-from wareloom.rankers.content._knn import ContentKNN
+from wareloom.core.settings import Size
+from wareloom.errors import InputError
 from wareloom.rankers.content._pictures import picture_vectors
+from wareloom.rankers.content.base import ContentKNN
 from wareloom.rankers.content.nearest import nearest
 from wareloom.shop import Log, Shop
 
@@ -38,12 +39,8 @@ class ImageKNN(ContentKNN):
     model: str = ""
     """A folder with a vision model in Hugging Face's layout, such as ViT, DINOv2 or CLIP; empty takes colours and
     edges."""
-    neighbours: int = 200
+    neighbours: Size = 200
     """Similar items kept for each item."""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        require("image_knn", "neighbours", self.neighbours, self.neighbours >= 1, "1 or more")
 
     def _alike(self, shop: Shop, log: Log, run: Run) -> sparse.csr_matrix:
         if not shop.rows("images"):

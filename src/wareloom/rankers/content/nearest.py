@@ -153,6 +153,7 @@ def _keep_highest(sums, touched, n, k):  # type: ignore[no-untyped-def]
 def _look_up(i, rows, sums, touched, own):  # type: ignore[no-untyped-def]
     """Set the sums of the rows `touched` to their whole product with row i; `own` is zeros, one for each term."""
     row_start, row_term, row_value = rows
+    # Row i is laid out densely once; each product then reads the other row alone.
     for e in range(row_start[i], row_start[i + 1]):
         own[row_term[e]] = row_value[e]
     for j in touched:

@@ -10,9 +10,9 @@ from scipy import sparse
 
 from wareloom.core.family import EMBEDDERS
 from wareloom.core.run import Run
-from wareloom.errors import require
+from wareloom.core.settings import Count, Size
 from wareloom.language.embedders import LEAN
-from wareloom.rankers.content._knn import ContentKNN
+from wareloom.rankers.content.base import ContentKNN
 from wareloom.rankers.content.nearest import nearest
 from wareloom.shop import Log, Shop
 from wareloom.shop.texts import DEFAULT, field_texts, item_texts, parse_fields, present
@@ -44,17 +44,14 @@ class TextKNN(ContentKNN):
     missing are passed over. With weights, as in "title^2 brand", similarity is the weighted mean over the fields."""
     embedder: str = "tfidf"
     """What makes vectors of the texts: "tfidf", "minilm" or another embedder."""
-    ngrams: int = 1
+    ngrams: Size = 1
     """Longest run of words that makes a term of tf-idf; other embedders have no such thing."""
-    neighbours: int = 0
+    neighbours: Count = 0
     """Similar items kept for each item; 0 keeps 1,000, in catalogues of more than 200,000 items as many as come to 200
     million in all."""
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
+    def _check(self) -> None:
         parse_fields(self.fields)
-        require("text_knn", "ngrams", self.ngrams, self.ngrams >= 1, "1 or more")
-        require("text_knn", "neighbours", self.neighbours, self.neighbours >= 0, "0 or more")
 
     def _alike(self, shop: Shop, log: Log, run: Run) -> sparse.csr_matrix:
         kept = self.neighbours or max(1, min(NEIGHBOURS, ENTRIES // max(1, len(log.items))))

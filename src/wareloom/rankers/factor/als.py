@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, ClassVar
 
 import numpy as np
 from numba import njit, prange
 
 from wareloom.core.run import Run
-from wareloom.errors import require
+from wareloom.core.settings import Factor, Positive, Size
 from wareloom.rankers import Ranker
 from wareloom.rankers.history import Columns, merged, popularity, recency, tail
 from wareloom.shop import Log, Requests, Shop
@@ -25,23 +28,21 @@ class ALS(Ranker):
     Training is `implicit`'s (conjugate gradients, C++). Hu, Koren and Volinsky (2008); Takács et al. (2011).
     """
 
-    embedding_size: int = 128
-    """Length of the vector of each item."""
-    regularization: float = 0.1
-    """Penalty on the squared length of the vectors."""
-    alpha: float = 40.0
-    """Confidence an event of weight 1 adds."""
-    epochs: int = 15
-    """Rounds over users and items."""
-    decay: float = 0.7
-    """Factor for each step back in the history that is scored; 1 counts all events alike."""
+    laws: ClassVar[frozenset[str]] = frozenset(
+        {"strangers get the popular", "moved by history", "weighted events"}
+    )
+    quick: ClassVar[Mapping[str, Any]] = {"embedding_size": 8, "epochs": 3}
 
-    def __post_init__(self) -> None:
-        for name in ("embedding_size", "epochs"):
-            require("als", name, getattr(self, name), getattr(self, name) >= 1, "1 or more")
-        for name in ("regularization", "alpha"):
-            require("als", name, getattr(self, name), getattr(self, name) > 0, "a number above 0")
-        require("als", "decay", self.decay, 0 < self.decay <= 1, "a factor above 0, at most 1")
+    embedding_size: Size = 128
+    """Length of the vector of each item."""
+    regularization: Positive = 0.1
+    """Penalty on the squared length of the vectors."""
+    alpha: Positive = 40.0
+    """Confidence an event of weight 1 adds."""
+    epochs: Size = 15
+    """Rounds over users and items."""
+    decay: Factor = 0.7
+    """Factor for each step back in the history that is scored; 1 counts all events alike."""
 
     def _fit(self, log: Log, shop: Shop | None, run: Run) -> None:
         from implicit.cpu.als import AlternatingLeastSquares
@@ -65,16 +66,15 @@ class ALS(Ranker):
         self.gram_ = wide.T @ wide + self.regularization * np.eye(self.embedding_size)
         self.inverse_ = np.linalg.inv(self.gram_)
 
+    @cached_property
     def _spread(self) -> np.ndarray:
         """V (VᵀV + λI)⁻¹; built once, not saved."""
-        if not hasattr(self, "_built"):
-            self._built: np.ndarray = self.vectors_ @ self.inverse_
-        return self._built
+        return self.vectors_ @ self.inverse_
 
     def _score(self, requests: Requests) -> np.ndarray:
         assert requests.histories is not None
         history = merged(recency(requests.histories, self.decay, 0), len(self.vectors_))
-        users = fold_in(history, self.vectors_, (self.gram_, self._spread()), self.alpha)
+        users = fold_in(history, self.vectors_, (self.gram_, self._spread), self.alpha)
         scores: np.ndarray = users @ self.vectors_.T
         scores[np.diff(history[0]) == 0] = tail(self.popularity_)
         return scores
@@ -83,6 +83,8 @@ class ALS(Ranker):
 @njit(cache=True, fastmath={"reassoc", "contract"})
 def _short(items, extra, vectors, spread, out):  # type: ignore[no-untyped-def]
     """Solve in the size of the history by Cholesky; loops, as calls of LAPACK cost more than so small a sum."""
+    # Woodbury: with A = VᵀV + λI, K = V_h A⁻¹ V_hᵀ over the items of the history, c = 1 + extra and D = diag(extra),
+    # x = A⁻¹ V_hᵀ (c - (K + D⁻¹)⁻¹ K c): a system of the history's size instead of the vectors'.
     n, size = len(items), vectors.shape[1]
     inner, factor, right = np.empty((n, n)), np.empty((n, n)), np.zeros(n)
     for i in range(n):

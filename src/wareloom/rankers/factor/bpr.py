@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import numpy as np
 from numba import njit
 
 from wareloom.core.run import Run
-from wareloom.errors import require
+from wareloom.core.settings import Factor, NonNegative, Positive, Size
 from wareloom.rankers import Ranker
 from wareloom.rankers.history import popularity, recency, tail
 from wareloom.rankers.neighbourhood import sum_rows
@@ -35,29 +37,25 @@ class BPR(Ranker):
     criterion, Kabbur et al. (2013) for users as sums of items, Zhang et al. (2013) for the choice of negatives.
     """
 
-    embedding_size: int = 64
-    """Length of each of the two vectors of an item."""
-    epochs: int = 40
-    """Passes over the events."""
-    learning_rate: float = 0.05
-    """Step size of AdaGrad."""
-    regularization: float = 0.002
-    """Penalty on the squared length of the vectors that an update touches."""
-    negatives: int = 32
-    """Items drawn an update, of which the highest scoring is taken; 1 is the paper's uniform sampling."""
-    decay: float = 0.7
-    """Factor for each step back in the history, in training and at scoring; 1 counts all events alike."""
-    last: int = 20
-    """Events of the history that count, the latest ones."""
+    laws: ClassVar[frozenset[str]] = frozenset(
+        {"strangers get the popular", "events of no weight teach nothing", "moved by history"}
+    )
+    quick: ClassVar[Mapping[str, Any]] = {"embedding_size": 16}
 
-    def __post_init__(self) -> None:
-        for name in ("embedding_size", "epochs", "negatives", "last"):
-            require("bpr", name, getattr(self, name), getattr(self, name) >= 1, "1 or more")
-        require(
-            "bpr", "learning_rate", self.learning_rate, self.learning_rate > 0, "a number above 0"
-        )
-        require("bpr", "regularization", self.regularization, self.regularization >= 0, "0 or more")
-        require("bpr", "decay", self.decay, 0 < self.decay <= 1, "a factor above 0, at most 1")
+    embedding_size: Size = 64
+    """Length of each of the two vectors of an item."""
+    epochs: Size = 40
+    """Passes over the events."""
+    learning_rate: Positive = 0.05
+    """Step size of AdaGrad."""
+    regularization: NonNegative = 0.002
+    """Penalty on the squared length of the vectors that an update touches."""
+    negatives: Size = 32
+    """Items drawn an update, of which the highest scoring is taken; 1 is the paper's uniform sampling."""
+    decay: Factor = 0.7
+    """Factor for each step back in the history, in training and at scoring; 1 counts all events alike."""
+    last: Size = 20
+    """Events of the history that count, the latest ones."""
 
     def _fit(self, log: Log, shop: Shop | None, run: Run) -> None:
         log = log.keep(log.weight > 0)
@@ -148,6 +146,7 @@ def learn(events, drawn, log, had, model, squares, how):  # type: ignore[no-unty
     for t in range(len(events)):
         e = events[t]
         first, i = max(begin[e], e - last), item[e]
+        # Who asks is the decayed mean of what was had before the event: no user has a vector of their own.
         user[:] = 0.0
         total, share = 0.0, 1.0
         for k in range(e - 1, first - 1, -1):
@@ -159,6 +158,8 @@ def learn(events, drawn, log, had, model, squares, how):  # type: ignore[no-unty
         if j < 0:
             continue
         apart[:] = target[i] - target[j]
+        # The gradient of weight × ln σ(difference): next to nothing where the pair is told apart already. `apart` is
+        # taken before the targets move, so that all vectors step from where they stood.
         pull = np.float32(weight[e] / (1.0 + np.exp(bias[i] - bias[j] + _dot(user, apart))))
         for side in range(2):
             other, sign = (i, pull) if side == 0 else (j, -pull)

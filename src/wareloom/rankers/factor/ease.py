@@ -9,7 +9,8 @@ import numpy as np
 from numba import njit, prange
 
 from wareloom.core.run import Run
-from wareloom.errors import InputError, MemoryLimitError, require
+from wareloom.core.settings import Count, Factor, Positive
+from wareloom.errors import InputError, MemoryLimitError
 from wareloom.rankers import Ranker
 from wareloom.rankers.history import distinct, popularity, recency, tail
 from wareloom.rankers.neighbourhood import sum_rows
@@ -32,40 +33,29 @@ class EASE(Ranker):
     above `memory_limit`. Steck (2019), "Embarrassingly shallow autoencoders for sparse data".
     """
 
+    laws: ClassVar[frozenset[str]] = frozenset(
+        {
+            "strangers get the popular",
+            "events of no weight teach nothing",
+            "moved by history",
+            "weighted users",
+            "weighted events",
+        }
+    )
     random: ClassVar[bool] = False
 
-    regularization: float = 100.0
+    regularization: Positive = 100.0
     """Ridge penalty; more for sparse logs, less for dense ones."""
-    decay: float = 0.7
+    decay: Factor = 0.7
     """Factor for each step back in the history that is scored; 1 counts all events alike, as the paper does."""
-    last: int = 0
+    last: Count = 0
     """Events of the history that count, the latest ones; 0 takes all."""
-    pair_decay: float = 0.8
+    pair_decay: Factor = 0.8
     """Factor for each place between two items of one user in training; 1 counts all pairs alike, as the paper does."""
-    max_items: int = 0
+    max_items: Count = 0
     """Learn the most popular items only, the others go below all by popularity; 0 takes all."""
-    memory_limit: float = 4.0
+    memory_limit: Positive = 4.0
     """GiB the weights may take."""
-
-    def __post_init__(self) -> None:
-        require(
-            "ease",
-            "regularization",
-            self.regularization,
-            self.regularization > 0,
-            "a number above 0",
-        )
-        for name in ("decay", "pair_decay"):
-            require(
-                "ease",
-                name,
-                getattr(self, name),
-                0 < getattr(self, name) <= 1,
-                "a factor above 0, at most 1",
-            )
-        for name in ("last", "max_items"):
-            require("ease", name, getattr(self, name), getattr(self, name) >= 0, "0 or more")
-        require("ease", "memory_limit", self.memory_limit, self.memory_limit > 0, "GiB above 0")
 
     def _fit(self, log: Log, shop: Shop | None, run: Run) -> None:
         self.popularity_ = popularity(log)
@@ -110,8 +100,10 @@ class EASE(Ranker):
 
 @njit(cache=True, parallel=True)
 def _gram(users, events, kept, decay):  # type: ignore[no-untyped-def]
+    """Add up the lower triangle; a pair of one user's items counts decay^(places apart)."""
     offsets, item, root = users
     starts, order, owner = events
+    # A row is of one thread, which meets its pairs in the order of events: no number of threads changes a sum.
     out = np.zeros((kept, kept), dtype=np.float32)
     for i in prange(kept):
         row = out[i]
@@ -136,6 +128,8 @@ def gram(log: Log, place: np.ndarray, kept: int, decay: float) -> np.ndarray:
 @njit(cache=True, parallel=True)
 def _spread(p, diagonal):  # type: ignore[no-untyped-def]
     """Turn the lower triangle of P into B = -P / diag(P) with a zero diagonal, in place, tile by tile."""
+    # Column j is divided by its own diagonal: both halves differ, and are written from the one that is known. Tiles
+    # keep the writes across the diagonal in the cache.
     n, tile = len(p), 64
     tiles = (n + tile - 1) // tile
     for a in prange(tiles):

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from scipy import sparse
 
 from wareloom.core.run import Run
-from wareloom.errors import require
+from wareloom.core.settings import Factor, NonNegative, Positive, Size
 from wareloom.neural import torch
 from wareloom.neural.training import Training, seeded, train
 from wareloom.rankers import Ranker
@@ -37,39 +37,32 @@ class LightGCN(Ranker):
     bytes. He et al. (2020); sampled softmax in place of BPR as in Wu et al. (2024).
     """
 
-    embedding_size: int = 64
-    """Numbers an item is described by."""
-    layers: int = 1
-    """Steps from items to users and back to items."""
-    epochs: int = 12
-    """Passes over the log."""
-    batch_size: int = 4096
-    """Events a batch."""
-    learning_rate: float = 0.02
-    """Highest step size."""
-    weight_decay: float = 0.0
-    """Decoupled decay of the vectors."""
-    temperature: float = 0.1
-    """Cosines are divided by this in training; the lower, the more the items count that score highest."""
-    negatives: int = 1024
-    """Items drawn for each batch."""
-    power: float = 0.5
-    """Negatives are drawn by popularity to this power."""
-    decay: float = 0.7
-    """Factor for each step back in the history, in training and at scoring; 1 counts all events alike."""
-    last: int = 20
-    """Events of the history that count, the latest ones."""
+    laws: ClassVar[frozenset[str]] = frozenset(
+        {"strangers get the popular", "events of no weight teach nothing", "moved by history"}
+    )
 
-    def __post_init__(self) -> None:
-        for name in ("embedding_size", "layers", "epochs", "batch_size", "negatives", "last"):
-            require("lightgcn", name, getattr(self, name), getattr(self, name) >= 1, "1 or more")
-        for name in ("learning_rate", "temperature"):
-            require(
-                "lightgcn", name, getattr(self, name), getattr(self, name) > 0, "a number above 0"
-            )
-        for name in ("weight_decay", "power"):
-            require("lightgcn", name, getattr(self, name), getattr(self, name) >= 0, "0 or more")
-        require("lightgcn", "decay", self.decay, 0 < self.decay <= 1, "a factor above 0, at most 1")
+    embedding_size: Size = 64
+    """Numbers an item is described by."""
+    layers: Size = 1
+    """Steps from items to users and back to items."""
+    epochs: Size = 12
+    """Passes over the log."""
+    batch_size: Size = 4096
+    """Events a batch."""
+    learning_rate: Positive = 0.02
+    """Highest step size."""
+    weight_decay: NonNegative = 0.0
+    """Decoupled decay of the vectors."""
+    temperature: Positive = 0.1
+    """Cosines are divided by this in training; the lower, the more the items count that score highest."""
+    negatives: Size = 1024
+    """Items drawn for each batch."""
+    power: NonNegative = 0.5
+    """Negatives are drawn by popularity to this power."""
+    decay: Factor = 0.7
+    """Factor for each step back in the history, in training and at scoring; 1 counts all events alike."""
+    last: Size = 20
+    """Events of the history that count, the latest ones."""
 
     def _fit(self, log: Log, shop: Shop | None, run: Run) -> None:
         log = log.keep(log.weight > 0)
@@ -77,7 +70,7 @@ class LightGCN(Ranker):
         graph, degree = normalised(log)
         scale = np.where(degree > 0, 1 / np.sqrt(np.maximum(degree, 1e-30)), 0.0).astype(np.float32)
         with seeded(run, "lightgcn"):
-            net = _Net(graph, self)
+            net = GraphNetwork(graph, self)
             data = _Data(log, scale, self, run)
             if len(data.asked):
                 updates = self.epochs * -(-len(data.asked) // self.batch_size)
@@ -147,7 +140,7 @@ class _Smooth(torch.autograd.Function):  # type: ignore[misc]
         return _Smooth.apply(gradient, *context.saved_tensors, context.layers), None, None, None
 
 
-class _Net(torch.nn.Module):  # type: ignore[misc]
+class GraphNetwork(torch.nn.Module):  # type: ignore[misc]
     """The item vectors and the graph."""
 
     def __init__(self, graph: sparse.csr_matrix, settings: LightGCN) -> None:
@@ -166,6 +159,7 @@ class _Net(torch.nn.Module):  # type: ignore[misc]
             F.embedding_bag(items, smooth, offsets, mode="sum", per_sample_weights=shares), dim=1
         )
         own = (users * F.normalize(smooth[target], dim=1)).sum(1) / self.temperature
+        # Popular items are drawn oftener, and would be pushed down for it: log q is taken off (Yi et al. 2019).
         others = users @ F.normalize(smooth[negatives], dim=1).T / self.temperature - log_q
         others = others.masked_fill(target[:, None] == negatives[None, :], float("-inf"))
         losses = torch.logsumexp(torch.cat([own[:, None], others], dim=1), dim=1) - own

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import polars as pl
 from numba import njit, prange
 
 from wareloom.core.run import Run
-from wareloom.errors import InputError, require
+from wareloom.core.settings import Count, Positive, Size
+from wareloom.errors import InputError
 from wareloom.rankers import Ranker
 from wareloom.shop import Log, Requests, Shop, Vocabulary
 from wareloom.shop.buckets import user_key
@@ -25,24 +27,16 @@ class Rating(Ranker):
     ratings it predicts how often a user comes back to an item. Koren, Bell and Volinsky (2009); Zhou et al. (2008).
     """
 
-    embedding_size: int = 16
-    """Length of the vectors; 0 learns biases alone."""
-    regularization: float = 0.1
-    """Penalty on squared vectors, for each rating of the user or item."""
-    bias_regularization: float = 5.0
-    """Ratings at the mean that every bias starts from."""
-    epochs: int = 15
-    """Rounds over users and items."""
+    laws: ClassVar[frozenset[str]] = frozenset({"events of no weight teach nothing"})
 
-    def __post_init__(self) -> None:
-        require(
-            "rating", "embedding_size", self.embedding_size, self.embedding_size >= 0, "0 or more"
-        )
-        require("rating", "epochs", self.epochs, self.epochs >= 1, "1 or more")
-        for name in ("regularization", "bias_regularization"):
-            require(
-                "rating", name, getattr(self, name), getattr(self, name) > 0, "a number above 0"
-            )
+    embedding_size: Count = 16
+    """Length of the vectors; 0 learns biases alone."""
+    regularization: Positive = 0.1
+    """Penalty on squared vectors, for each rating of the user or item."""
+    bias_regularization: Positive = 5.0
+    """Ratings at the mean that every bias starts from."""
+    epochs: Size = 15
+    """Rounds over users and items."""
 
     def predict(self, shop: Shop) -> np.ndarray:
         """Return the rating predicted for each event of `shop` that has one, in their order: float64 [ratings]."""
@@ -160,6 +154,7 @@ def _solve(offsets, order, other, value, weight, fixed, out, penalty):  # type: 
         rows = order[offsets[r] : offsets[r + 1]]
         left, right, total = np.zeros((size, size)), np.zeros(size), 0.0
         for k in rows:
+            # The bias is solved for as one more number, against a constant 1; the other side's is taken off first.
             x = fixed[other[k]].copy()
             target = (value[k] - x[0]) * weight[k]
             x[0] = 1.0

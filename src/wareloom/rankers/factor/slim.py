@@ -10,10 +10,11 @@ from numba import get_num_threads, njit, prange
 from scipy import sparse
 
 from wareloom.core.run import Run
-from wareloom.errors import MemoryLimitError, require
+from wareloom.core.settings import Count, Factor, NonNegative, Positive, Size
+from wareloom.errors import MemoryLimitError
 from wareloom.rankers import Ranker
 from wareloom.rankers.history import distinct, popularity, recency, tail
-from wareloom.rankers.neighbourhood import sum_neighbours
+from wareloom.rankers.neighbourhood import Neighbourhood, sum_neighbours
 from wareloom.shop import Log, Requests, Shop
 
 GIB = 1 << 30
@@ -37,43 +38,37 @@ class SLIM(Ranker):
     descent as in Friedman et al. (2010).
     """
 
+    laws: ClassVar[frozenset[str]] = frozenset(
+        {
+            "strangers get the popular",
+            "events of no weight teach nothing",
+            "moved by history",
+            "weighted users",
+            "weighted events",
+        }
+    )
     random: ClassVar[bool] = False
 
-    l1: float = 0.1
+    l1: NonNegative = 0.1
     """Penalty on the absolute weights; more keeps fewer of them."""
-    l2: float = 50.0
+    l2: NonNegative = 50.0
     """Penalty on the squared weights; more for sparse logs, less for dense ones."""
     non_negative: bool = True
     """Whether weights below 0 are ruled out."""
-    neighbours: int = 300
+    neighbours: Size = 300
     """Items, of the highest cosine, that an item may be predicted from."""
-    decay: float = 0.7
+    decay: Factor = 0.7
     """Factor for each step back in the history that is scored; 1 counts all events alike, as the paper does."""
-    last: int = 0
+    last: Count = 0
     """Events of the history that count, the latest ones; 0 takes all."""
-    pair_decay: float = 0.8
+    pair_decay: Factor = 0.8
     """Factor for each place between two items of one user in training; 1 counts all pairs alike, as the paper does."""
-    epochs: int = 100
+    epochs: Size = 100
     """Sweeps over the weights of an item, at most."""
-    max_items: int = 0
+    max_items: Count = 0
     """Learn the most popular items only, the others go below all by popularity; 0 takes all."""
-    memory_limit: float = 4.0
+    memory_limit: Positive = 4.0
     """GiB that the Gram matrix and the weights may take."""
-
-    def __post_init__(self) -> None:
-        for name in ("l1", "l2", "last", "max_items"):
-            require("slim", name, getattr(self, name), getattr(self, name) >= 0, "0 or more")
-        for name in ("neighbours", "epochs"):
-            require("slim", name, getattr(self, name), getattr(self, name) >= 1, "1 or more")
-        for name in ("decay", "pair_decay"):
-            require(
-                "slim",
-                name,
-                getattr(self, name),
-                0 < getattr(self, name) <= 1,
-                "a factor above 0, at most 1",
-            )
-        require("slim", "memory_limit", self.memory_limit, self.memory_limit > 0, "GiB above 0")
 
     def _fit(self, log: Log, shop: Shop | None, run: Run) -> None:
         self.popularity_ = popularity(log)
@@ -119,6 +114,10 @@ class SLIM(Ranker):
                 f"memory_limit={needed * 1.01:.2g} if the machine has it."
             )
 
+    def neighbourhood(self) -> Neighbourhood:
+        """Return the table whose rows it adds up over the history."""
+        return Neighbourhood(self.table_, self.decay, self.last)
+
     def _score(self, requests: Requests) -> np.ndarray:
         assert requests.histories is not None
         history = recency(requests.histories, self.decay, self.last)
@@ -142,6 +141,7 @@ def _count(users, events, chunks):  # type: ignore[no-untyped-def]
     items = len(starts) - 1
     count = np.zeros(items, dtype=np.int64)
     for c in prange(chunks):
+        # `mark` keeps the row that met an item last: nothing is swept between rows.
         mark = np.full(items, -1, dtype=np.int64)
         for i in range(items * c // chunks, items * (c + 1) // chunks):
             for e in order[starts[i] : starts[i + 1]]:
@@ -206,6 +206,7 @@ def _descend(gram, how, k, chunks):  # type: ignore[no-untyped-def]
     columns = np.zeros((items, k), dtype=np.int32)
     values = np.zeros((items, k), dtype=np.float32)
     for c in prange(chunks):
+        # G w, which every step keeps up to date: a step costs one row of G, and none where the weight stays.
         product = np.zeros(items)
         for j in range(items * c // chunks, items * (c + 1) // chunks):
             row = _candidates(start, column, value, diagonal, j, k)
@@ -216,6 +217,7 @@ def _descend(gram, how, k, chunks):  # type: ignore[no-untyped-def]
                 for t in range(len(row)):
                     i = column[row[t]]
                     pull = value[row[t]] - product[i] + diagonal[i] * weight[t]
+                    # The soft threshold: the minimum over this weight alone, all others held.
                     wanted = max(pull - l1, 0.0)
                     if not non_negative and pull < -l1:
                         wanted = pull + l1

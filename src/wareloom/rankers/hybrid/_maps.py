@@ -63,7 +63,7 @@ class Teaching:
     batch_size: int
 
 
-class _Net(torch.nn.Module):  # type: ignore[misc]
+class MixingNetwork(torch.nn.Module):  # type: ignore[misc]
     """One hidden layer for a and one for b, and the matrices W and V with their constants."""
 
     def __init__(
@@ -138,7 +138,7 @@ def constant(start: Start, size: int) -> dict[str, np.ndarray]:
     """Return the weights of maps that were taught nothing: those of `start` for all requests and items."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        return _Net(size, 1, start).weights()
+        return MixingNetwork(size, 1, start).weights()
 
 
 def likeliest(found: Candidates, scores: np.ndarray) -> tuple[float, float, float]:
@@ -170,47 +170,23 @@ def teach(
     floor)^power, both learned, and P_collaborative alike with the collaborative scores alone. Requests whose right item
     is no candidate say nothing.
     """
-    split = len(start.collaborative)
-    features = held.found.features
-    alone = features[:, :split] @ start.alone.astype(np.float32)
-    begun = features @ np.concatenate([start.collaborative, start.content]).astype(np.float32)
-    power, floor, _ = likeliest(held.found, alone)
-    teacher = power * np.log(np.maximum(alone, 0.0) + np.float32(floor))
     asked = np.flatnonzero(held.found.right >= 0)
     order = run.rng("blend", "judged").permutation(asked)
     judged, taught = np.split(order, [round(JUDGED * len(order))])
+    laid = _Batches(held, _teacher(held, start), how.batch_size)
+    begun = held.found.features @ np.concatenate([start.collaborative, start.content]).astype(
+        np.float32
+    )
     with seeded(run, "blend"):
-        net = _Net(held.queries.shape[1], how.hidden, start, *likeliest(held.found, begun)[:2])
-
-        def loss(batch: dict[str, Any]) -> Any:
-            logits = net.logits(net(batch["query"], batch["product"], batch["features"]).float())
-            logs = F.log_softmax(logits.masked_fill(batch["missing"], -1e9), dim=1)
-            right = -logs.gather(1, batch["right"][:, None]).mean()
-            return (
-                right
-                if how.kl == 0
-                else right + how.kl * _divergence(batch["teacher"], batch["missing"], logs)
-            )
+        net = MixingNetwork(
+            held.queries.shape[1], how.hidden, start, *likeliest(held.found, begun)[:2]
+        )
 
         def batches(epoch: int) -> Iterator[dict[str, Any]]:
-            drawn = run.rng("blend", "batches", epoch).permutation(taught)
-            for first in range(0, len(drawn), how.batch_size):
-                yield _batch(held, teacher, drawn[first : first + how.batch_size])
+            return laid.of(run.rng("blend", "batches", epoch).permutation(taught))
 
         def worth() -> float:
-            """Mean of 1 / log2(1 + rank) of the judged requests' right ones, as `Candidates.gain`."""
-            device, gains = net.power.device, []
-            for first in range(0, len(judged), how.batch_size):
-                rows = judged[first : first + how.batch_size]
-                batch = {
-                    name: tensor.to(device) for name, tensor in _batch(held, teacher, rows).items()
-                }
-                scores = net(batch["query"], batch["product"], batch["features"]).masked_fill(
-                    batch["missing"], -1e9
-                )
-                own = scores.gather(1, batch["right"][:, None])
-                gains.append(1 / torch.log2(1.0 + (scores >= own).sum(dim=1).double()))
-            return float(torch.cat(gains).mean()) if gains else 0.0
+            return _gain(net, laid.of(judged))
 
         with torch.no_grad():
             begin, untaught = worth(), net.weights()
@@ -220,11 +196,42 @@ def teach(
             weight_decay=how.weight_decay,
             warmup=min(50, how.epochs * max(1, len(taught) // how.batch_size) // 10),
         )
-        train(net, batches, loss, training, run, worth)
+        train(net, batches, lambda batch: _loss(net, batch, how.kl), training, run, worth)
         with torch.no_grad():
             end = worth()
     report = {"judged": float(len(judged)), "gain at the start": begin, "gain at the end": end}
     return (net.weights() if end > begin else untaught), report
+
+
+def _teacher(held: Held, start: Start) -> np.ndarray:
+    """Logits of the candidates by the collaborative scores alone, as likely as they can be: float32 [candidates]."""
+    shares = start.alone.astype(np.float32)
+    alone = held.found.features[:, : len(shares)] @ shares
+    power, floor, _ = likeliest(held.found, alone)
+    logits: np.ndarray = power * np.log(np.maximum(alone, 0.0) + np.float32(floor))
+    return logits
+
+
+def _loss(net: MixingNetwork, batch: dict[str, Any], kl: float) -> Any:
+    """Mean over requests of -log P(right item), and `kl` times the divergence from the collaborative scores."""
+    logits = net.logits(net(batch["query"], batch["product"], batch["features"]).float())
+    logs = F.log_softmax(logits.masked_fill(batch["missing"], -1e9), dim=1)
+    right = -logs.gather(1, batch["right"][:, None]).mean()
+    if kl == 0:
+        return right
+    return right + kl * _divergence(batch["teacher"], batch["missing"], logs)
+
+
+def _gain(net: MixingNetwork, batches: Iterator[dict[str, Any]]) -> float:
+    """Mean of 1 / log2(1 + rank) of the requests' right items, as `Candidates.gain`."""
+    gains = []
+    for batch in batches:
+        here = {name: tensor.to(net.power.device) for name, tensor in batch.items()}
+        scores = net(here["query"], here["product"], here["features"])
+        scores = scores.masked_fill(here["missing"], -1e9)
+        own = scores.gather(1, here["right"][:, None])
+        gains.append(1 / torch.log2(1.0 + (scores >= own).sum(dim=1).double()))
+    return float(torch.cat(gains).mean()) if gains else 0.0
 
 
 def _divergence(teacher: Any, missing: Any, logs: Any) -> Any:
@@ -233,18 +240,34 @@ def _divergence(teacher: Any, missing: Any, logs: Any) -> Any:
     return (wanted.exp() * (wanted - logs)).masked_fill(missing, 0.0).sum(dim=1).mean()
 
 
-def _batch(held: Held, teacher: np.ndarray, requests: np.ndarray) -> dict[str, Any]:
-    """Pad the candidates of some requests to one width."""
-    starts, sizes = held.found.offsets[requests], np.diff(held.found.offsets)[requests]
-    place = np.arange(sizes.max())
-    missing = place >= sizes[:, None]
-    rows = np.where(missing, starts[:, None], starts[:, None] + place)
-    columns = {
-        "query": held.queries[requests],
-        "product": held.products[held.found.item[rows]],
-        "features": held.found.features[rows],
-        "teacher": teacher[rows],
-        "missing": missing,
-        "right": held.found.right[requests] - starts,
-    }
-    return {name: torch.from_numpy(np.ascontiguousarray(value)) for name, value in columns.items()}
+@dataclass(frozen=True)
+class _Batches:
+    """Held-back requests laid out in batches, the candidates of each padded to one width."""
+
+    held: Held
+    teacher: np.ndarray
+    """float32 [candidates], logits that the maps are to stay near"""
+    size: int
+
+    def of(self, requests: np.ndarray) -> Iterator[dict[str, Any]]:
+        """Yield some requests, int64 [requests], in the given order."""
+        for first in range(0, len(requests), self.size):
+            yield self._one(requests[first : first + self.size])
+
+    def _one(self, requests: np.ndarray) -> dict[str, Any]:
+        held, found = self.held, self.held.found
+        starts, sizes = found.offsets[requests], np.diff(found.offsets)[requests]
+        place = np.arange(sizes.max())
+        missing = place >= sizes[:, None]
+        rows = np.where(missing, starts[:, None], starts[:, None] + place)
+        columns = {
+            "query": held.queries[requests],
+            "product": held.products[found.item[rows]],
+            "features": found.features[rows],
+            "teacher": self.teacher[rows],
+            "missing": missing,
+            "right": found.right[requests] - starts,
+        }
+        return {
+            name: torch.from_numpy(np.ascontiguousarray(value)) for name, value in columns.items()
+        }

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from wareloom.core.family import EMBEDDERS
 from wareloom.core.run import Run
+from wareloom.core.settings import Count, Factor, NonNegative, Positive, Size
 from wareloom.core.top import top_k
 from wareloom.errors import InputError, require
 from wareloom.rankers import Ranker
@@ -41,6 +42,10 @@ class Blend(Ranker):
     of the text, terms × embedding_size × 4 bytes. Raises `InputError` where items have no text.
     """
 
+    laws: ClassVar[frozenset[str]] = frozenset(
+        {"strangers get the popular", "events of no weight teach nothing", "moved by history"}
+    )
+
     collaborative: tuple[str, ...] = ("transitions", "item_knn")
     """The rankers that know behaviour; their weights are shares of 1."""
     content: tuple[str, ...] = ("text_knn",)
@@ -49,58 +54,37 @@ class Blend(Ranker):
     """Settings by member, where they are not the defaults."""
     embedder: str = "tfidf"
     """What makes the vectors of the texts: "tfidf", "minilm" or another embedder."""
-    embedding_size: int = 64
+    embedding_size: Size = 64
     """Numbers a text is described by."""
-    hidden: int = 16
+    hidden: Size = 16
     """Numbers that a and b have each."""
-    decay: float = 0.7
+    decay: Factor = 0.7
     """Factor for each step back in the history that q is the mean of."""
-    kl: float = 0.1
+    kl: NonNegative = 0.1
     """Weight of the divergence from the collaborative members alone."""
-    weight_decay: float = 1.0
+    weight_decay: NonNegative = 1.0
     """Decoupled decay of the maps, W and V, but not of their constants."""
-    learning_rate: float = 0.001
+    learning_rate: Positive = 0.001
     """Highest step size."""
-    epochs: int = 10
+    epochs: Size = 10
     """Passes over the held-back events."""
-    batch_size: int = 64
+    batch_size: Size = 64
     """Requests an update."""
-    candidates: int = 100
+    candidates: Size = 100
     """Items of each member that are mixed."""
-    held: int = 5_000
+    held: Count = 5_000
     """Users, at most, whose last events are learned from."""
 
-    def __post_init__(self) -> None:
+    def _check(self) -> None:
+        for setting, members in (("collaborative", self.collaborative), ("content", self.content)):
+            require("blend", setting, members, len(members) > 0, "one ranker or more")
         every = (*self.collaborative, *self.content)
-        require(
-            "blend",
-            "collaborative",
-            self.collaborative,
-            len(self.collaborative) > 0,
-            "one ranker or more",
-        )
-        require("blend", "content", self.content, len(self.content) > 0, "one ranker or more")
-        different = len(set(every)) == len(every) and "blend" not in every
-        require(
-            "blend",
-            "collaborative and content",
-            every,
-            different,
-            "different rankers other than itself",
-        )
-        known = set(every)
-        names = self.member_settings
-        require(
-            "blend", "member_settings", names, set(names) <= known, f"names among {sorted(known)}"
-        )
-        for name in ("embedding_size", "hidden", "epochs", "batch_size", "candidates"):
-            require("blend", name, getattr(self, name), getattr(self, name) >= 1, "1 or more")
-        for name in ("kl", "weight_decay", "held"):
-            require("blend", name, getattr(self, name), getattr(self, name) >= 0, "0 or more")
-        require(
-            "blend", "learning_rate", self.learning_rate, self.learning_rate > 0, "a number above 0"
-        )
-        require("blend", "decay", self.decay, 0 < self.decay <= 1, "a factor above 0, at most 1")
+        different = len({*every}) == len(every) and "blend" not in every
+        wanted = "different rankers other than itself"
+        require("blend", "collaborative and content", every, different, wanted)
+        named = {*self.member_settings} <= {*every}
+        wanted = f"names among {sorted(every)}"
+        require("blend", "member_settings", self.member_settings, named, wanted)
 
     def _fit(self, log: Log, shop: Shop | None, run: Run) -> None:
         if shop is None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from wareloom.core.run import Run
+from wareloom.core.settings import Count, Size
 from wareloom.errors import require
 from wareloom.rankers import Ranker
 from wareloom.rankers.candidates import climb
@@ -28,46 +29,31 @@ class Stack(Ranker):
     Time: each member is fitted twice, what hangs on the items alone once. Memory: members × requests a block × items.
     """
 
+    laws: ClassVar[frozenset[str]] = frozenset(
+        {"strangers get the popular", "events of no weight teach nothing", "moved by history"}
+    )
+
     members: tuple[str, ...] = ("transitions", "item_knn", "text_knn", "attributes")
     """The rankers that are added up."""
     member_settings: dict[str, dict[str, Any]] = field(default_factory=dict)
     """Settings by member, where they are not the defaults."""
     weights: dict[str, float] = field(default_factory=dict)
     """Weights by member, and of "popularity"; where none is given they are learned."""
-    candidates: int = 100
+    candidates: Size = 100
     """Items of each member that take part in the learning of the weights."""
-    held: int = 5_000
+    held: Count = 5_000
     """Users, at most, whose last events the weights are learned from."""
 
-    def __post_init__(self) -> None:
-        require(
-            "stack",
-            "members",
-            self.members,
-            len(set(self.members)) == len(self.members) > 0,
-            "different rankers",
-        )
-        require(
-            "stack",
-            "members",
-            self.members,
-            "stack" not in self.members,
-            "rankers other than itself",
-        )
+    def _check(self) -> None:
+        different = len({*self.members}) == len(self.members) > 0
+        require("stack", "members", self.members, different, "different rankers")
+        others = "stack" not in self.members
+        require("stack", "members", self.members, others, "rankers other than itself")
         known = {*self.members, "popularity"}
-        for setting, names in (
-            ("weights", self.weights),
-            ("member_settings", self.member_settings),
-        ):
-            require(
-                "stack",
-                setting,
-                getattr(self, setting),
-                set(names) <= known,
-                f"names among {sorted(known)}",
-            )
-        require("stack", "candidates", self.candidates, self.candidates >= 1, "1 or more")
-        require("stack", "held", self.held, self.held >= 0, "0 or more")
+        wanted = f"names among {sorted(known)}"
+        require("stack", "weights", self.weights, {*self.weights} <= known, wanted)
+        named = {*self.member_settings} <= known
+        require("stack", "member_settings", self.member_settings, named, wanted)
 
     def _fit(self, log: Log, shop: Shop | None, run: Run) -> None:
         asked = {name: self.member_settings.get(name, {}) for name in self.members}

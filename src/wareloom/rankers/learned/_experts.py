@@ -12,8 +12,8 @@ from wareloom.core.run import Run
 from wareloom.neural import torch
 from wareloom.neural.training import Training, seeded, train
 from wareloom.neural.weights import arrays
-from wareloom.rankers.clicks._networks import BLOCK, Batches, Fields, last_layer, layers, tensors
-from wareloom.rankers.clicks.base import Examples
+from wareloom.rankers.clicks.network import BLOCK, Batches, Fields, last_layer, layers, tensors
+from wareloom.rankers.clicks.rows import Examples
 
 F = torch.nn.functional
 

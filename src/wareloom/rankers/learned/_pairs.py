@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import Any, Literal
 
 import numpy as np
 import polars as pl
@@ -17,9 +17,6 @@ from wareloom.neural.loss import log_drawn
 from wareloom.rankers.search.judged import judged
 from wareloom.shop import Log, Shop
 from wareloom.shop.schema import REAL
-
-if TYPE_CHECKING:
-    from wareloom.rankers.learned.bi_encoder import BiEncoder
 
 HELD = (20, 2_000)
 """Queries and users that are held back, at least (else none) and at most."""
@@ -76,24 +73,51 @@ class Pairs:
         return said
 
 
+@dataclass(frozen=True, kw_only=True)
+class Reading:
+    """The texts of the items, and how they are read."""
+
+    texts: list[str]
+    """What is read of each item"""
+    names: list[str]
+    """What an item is called in a history"""
+    tokenizer: Any
+    longest: int
+    """Pieces of words that a text is cut to"""
+    history: int
+    """Latest items of a history that are read"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Layout:
+    """What pairs are made of, and how they are laid out in batches."""
+
+    learn_from: Literal["both", "judgments", "events"]
+    relevant: float
+    """The grade from which a judged item is right"""
+    negatives: int
+    """Items judged lower that each judged item is compared with"""
+    correct: bool
+    """Whether other requests' items count less the likelier they are to be in a batch"""
+    epochs: int
+    batch_size: int
+    validation: float
+
+
 class PairData:
     """Judgments and events of a shop in batches of pairs; a share of the real queries and users is held back."""
 
-    def __init__(self, log: Log, shop: Shop, settings: BiEncoder, run: Run) -> None:
-        self.settings, self.run = settings, run
-        self.texts, self.names, self.tokenizer = (
-            settings._texts,
-            settings._names,
-            settings._tokenizer,
-        )
+    def __init__(self, log: Log, shop: Shop, reading: Reading, how: Layout, run: Run) -> None:
+        self.reading, self.how, self.run = reading, how, run
+        self.texts = reading.texts
         self.items = len(self.texts)
         self.there = np.array([bool(text.strip()) for text in self.texts])
         self.log = log.keep((log.weight > 0) & self.there[log.item])
-        self._read(judged(shop, log.items) if settings.learn_from != "events" else pl.DataFrame())
+        self._read(judged(shop, log.items) if how.learn_from != "events" else pl.DataFrame())
         self.all = self._all()
         self._hold_back()
-        batches = -(-self._count() // settings.batch_size)
-        self.updates = 0 if not len(self.all) else run.updates or settings.epochs * batches
+        batches = -(-self._count() // how.batch_size)
+        self.updates = 0 if not len(self.all) else run.updates or how.epochs * batches
         """Gradient updates that are planned"""
 
     def _read(self, rows: pl.DataFrame) -> None:
@@ -119,7 +143,7 @@ class PairData:
             .to_list()
         )
         query, item = code.to_numpy(), rows["item"].cast(pl.Int64).to_numpy()
-        right = rows["grade"].to_numpy() >= self.settings.relevant
+        right = rows["grade"].to_numpy() >= self.how.relevant
         kept = (rows[name].to_numpy() for name in ("weight", "real"))
         weight, real = kept
         parts = (
@@ -138,7 +162,7 @@ class PairData:
     def _all(self, done: float | None = None) -> Pairs:
         """All pairs that are learned from when a share `done` of the training is over; with None at any time."""
         log = self.log
-        if self.settings.learn_from == "judgments":
+        if self.how.learn_from == "judgments":
             return self.judged
         if log.span is not None and done is not None:
             log = log.keep((log.span[:, 0] <= done) & (done < log.span[:, 1]))
@@ -158,7 +182,7 @@ class PairData:
 
     def _count(self) -> int:
         """Pairs in a pass, on average where rows come and go."""
-        if self.log.span is None or self.settings.learn_from == "judgments":
+        if self.log.span is None or self.how.learn_from == "judgments":
             return len(self._learned(self.all))
         shares = (np.arange(EVALUATIONS) + 0.5) / EVALUATIONS
         return max(
@@ -169,7 +193,7 @@ class PairData:
         """Choose the queries and users that stop the training early: each query's right items, each user's last."""
         pairs, rng = self.all, self.run.rng("bi_encoder", "validation")
         groups = np.unique(pairs.group[pairs.real])
-        wanted = min(int(self.settings.validation * len(groups)), HELD[1])
+        wanted = min(int(self.how.validation * len(groups)), HELD[1])
         self.groups = np.sort(rng.permutation(groups)[: wanted if wanted >= HELD[0] else 0])
         held = np.flatnonzero(np.isin(pairs.group, self.groups) & pairs.real)
         last = np.append(np.diff(pairs.group[held]) != 0, True)[: len(held)]
@@ -195,7 +219,7 @@ class PairData:
 
     def _laid(self, pairs: Pairs, rng: np.random.Generator) -> Iterator[dict[str, Any]]:
         counts = np.bincount(pairs.item, minlength=self.items) if len(pairs) else np.ones(1)
-        order, size = rng.permutation(len(pairs)), self.settings.batch_size
+        order, size = rng.permutation(len(pairs)), self.how.batch_size
         for start in range(0, len(order), size):
             yield self._batch(pairs.keep(order[start : start + size]), counts, rng)
 
@@ -204,7 +228,7 @@ class PairData:
 
         The items are those that are right for some request of the batch, then what people judged lower for one.
         """
-        settings = self.settings
+        reading = self.reading
         right, own = np.unique(pairs.item, return_inverse=True)
         low = self._lower(pairs.request, rng)
         more = np.setdiff1d(low[low >= 0], right)
@@ -217,7 +241,7 @@ class PairData:
         )
         never |= (low[:, :, None] == right).any(axis=1)
         log_q = torch.zeros(len(right))
-        if settings.correct:
+        if self.how.correct:
             # The items that can be met are those with a pair; the average share is theirs.
             known = np.flatnonzero(counts)
             shares = torch.from_numpy(counts[known] / counts.sum())
@@ -225,18 +249,17 @@ class PairData:
                 torch.from_numpy(np.searchsorted(known, right))
             ]
         return {
-            "requests": words_of(
-                pairs.texts(self.names, settings.history), self.tokenizer, settings.longest
-            ),
-            "items": words_of(
-                [self.texts[item] for item in items], self.tokenizer, settings.longest
-            ),
+            "requests": self._words(pairs.texts(reading.names, reading.history)),
+            "items": self._words([reading.texts[item] for item in items]),
             "own": torch.from_numpy(own.astype(np.int64)),
             "low": torch.from_numpy(place[np.maximum(low, 0)]),
             "never": torch.from_numpy(np.concatenate([never, low < 0], axis=1)),
             "log_q": log_q,
             "weight": torch.from_numpy(pairs.weight),
         }
+
+    def _words(self, texts: list[str]) -> dict[str, Any]:
+        return words_of(texts, self.reading.tokenizer, self.reading.longest)
 
     def _is_right(self, keys: np.ndarray) -> np.ndarray:
         """Whether query × items + item was judged right."""
@@ -249,7 +272,7 @@ class PairData:
         start, stop = self.low_from[query], self.low_from[np.minimum(query + 1, len(self.queries))]
         count = np.where(query >= 0, stop - start, 0)
         drawn = start[:, None] + (
-            rng.random((len(request), self.settings.negatives)) * count[:, None]
+            rng.random((len(request), self.how.negatives)) * count[:, None]
         ).astype(np.int64)
         low = (
             self.low[np.minimum(drawn, len(self.low) - 1)]

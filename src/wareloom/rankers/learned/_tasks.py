@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 import polars as pl
 
-from wareloom.rankers.clicks._rows import Rows
+from wareloom.rankers.clicks.rows import Rows
 from wareloom.rankers.factor.rating import rated
 from wareloom.shop import Log, Shop
 from wareloom.shop.schema import EVENTS, INTERACTIONS

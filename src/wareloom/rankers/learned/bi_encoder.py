@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 import numpy as np
 import polars as pl
+from annotated_types import Ge
 
 from wareloom.core.run import Run
-from wareloom.errors import InputError, SettingError, SourceError, require
+from wareloom.core.settings import Count, NonNegative, ShareBelowOne, Size
+from wareloom.errors import InputError, SettingError, SourceError
 from wareloom.language.embedders import normalised
 from wareloom.language.embedders.minilm import MiniLM
 from wareloom.language.encoder import States, encode, encoder_folder, fingerprint, load_encoder
@@ -21,7 +24,7 @@ from wareloom.neural.training import Training, seeded, train
 from wareloom.neural.tuning import put_weights, tuned, tuned_weights
 from wareloom.rankers import BLOCK_BYTES
 from wareloom.rankers.learned._network import TextNetwork
-from wareloom.rankers.learned._pairs import EVALUATIONS, PairData, history_text
+from wareloom.rankers.learned._pairs import EVALUATIONS, Layout, PairData, Reading, history_text
 from wareloom.rankers.search.base import SearchRanker
 from wareloom.shop import Log, Requests, Shop
 from wareloom.shop.texts import field_texts, parse_fields, present
@@ -46,68 +49,62 @@ class BiEncoder(SearchRanker):
     extra `text`. Reimers and Gurevych (2019); Yi et al. (2019).
     """
 
+    laws: ClassVar[frozenset[str]] = frozenset(
+        {"strangers get the popular", "events of no weight teach nothing", "moved by history"}
+    )
+    quick: ClassVar[Mapping[str, Any]] = {
+        "model": "<encoder>",
+        "tuning": "full",
+        "fields": "title",
+        "history": 1,
+        "epochs": 4,
+        "learning_rate": 0.02,
+        "temperature": 0.1,
+    }
     gradient: ClassVar[bool] = True
 
     model: str = ""
     """A folder with another encoder: config.json, tokenizer and weights; empty for all-MiniLM-L6-v2, of English."""
     tuning: Literal["none", "lora", "adapter", "prefix", "full"] = "lora"
     """Which weights are learned: none, those of LoRA, of bottleneck adapters or of a prefix, or all of the encoder."""
-    tuning_size: int = 16
+    tuning_size: Size = 16
     """Rank of LoRA, width of an adapter, length of a prefix."""
     learn_from: Literal["both", "judgments", "events"] = "both"
     """What is learned from where a shop has it."""
     relevant: float = 2.0
     """The grade, of 0 to 3, from which a judged item is right; lower ones of its query are what it is told from."""
-    negatives: int = 1
+    negatives: Count = 1
     """Items judged lower that each judged item is compared with, drawn anew in each pass."""
-    history: int = 5
+    history: Size = 5
     """Latest items of a history that are read."""
-    longest: int = 64
+    longest: Annotated[int, Ge(3)] = 64
     """Pieces of words that a text is cut to."""
     correct: bool = True
     """Whether other requests' items count less the likelier they are to be in a batch (logQ correction)."""
-    temperature: float = 0.05
+    temperature: Annotated[float, Ge(0.01)] = 0.05
     """What inner products are divided by at first; it is learned where the encoder is tuned."""
-    dropout: float = 0.0
+    dropout: ShareBelowOne = 0.0
     """Share of activations dropped in training."""
-    epochs: int = 2
+    epochs: Size = 2
     """Passes over the pairs, at most."""
-    batch_size: int = 64
+    batch_size: Size = 64
     """Pairs a batch."""
-    learning_rate: float = 0.0
+    learning_rate: NonNegative = 0.0
     """Highest step size; 0 takes one that suits the tuning."""
-    weight_decay: float = 0.0
+    weight_decay: NonNegative = 0.0
     """Decoupled decay of the weights."""
-    patience: int = 4
+    patience: Count = 4
     """Evaluations, of ten in all, without a better value after which training stops; 0 never stops early."""
-    validation: float = 0.05
+    validation: ShareBelowOne = 0.05
     """Share of queries and users that stop the training early; none where it comes to fewer than 20."""
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        name = self.name
-        odd = [n for n, weight in parse_fields(self.fields, name).items() if weight != 1]
+    def _check(self) -> None:
+        super()._check()
+        weights = parse_fields(self.fields, self.name)
+        odd = [name for name, weight in weights.items() if weight != 1]
         if odd:
             raise SettingError(
-                f"{name}: fields is {self.fields!r}, but a text has no weights: write {odd[0]!r} alone."
-            )
-        if self.tuning not in RATES:
-            raise SettingError(
-                f"{name}: tuning is {self.tuning!r}; give one of {', '.join(RATES)}."
-            )
-        for setting in ("tuning_size", "history", "epochs", "batch_size"):
-            require(name, setting, getattr(self, setting), getattr(self, setting) >= 1, "1 or more")
-        require(name, "longest", self.longest, self.longest >= 3, "3 or more")
-        require(name, "temperature", self.temperature, self.temperature >= 0.01, "0.01 or more")
-        for setting in ("negatives", "learning_rate", "weight_decay", "patience"):
-            require(name, setting, getattr(self, setting), getattr(self, setting) >= 0, "0 or more")
-        for setting in ("dropout", "validation"):
-            require(
-                name,
-                setting,
-                getattr(self, setting),
-                0 <= getattr(self, setting) < 1,
-                "a share below 1",
+                f"{self.name}: fields is {self.fields!r}, but a text has no weights: write {odd[0]!r} alone."
             )
 
     def untaught(self) -> Self:
@@ -171,8 +168,29 @@ class BiEncoder(SearchRanker):
             .to(run.device)
         )
 
+    def _reading(self) -> Reading:
+        return Reading(
+            texts=self._texts,
+            names=self._names,
+            tokenizer=self._tokenizer,
+            longest=self.longest,
+            history=self.history,
+        )
+
+    def layout(self) -> Layout:
+        """How pairs are laid out for its training."""
+        return Layout(
+            learn_from=self.learn_from,
+            relevant=self.relevant,
+            negatives=self.negatives,
+            correct=self.correct,
+            epochs=self.epochs,
+            batch_size=self.batch_size,
+            validation=self.validation,
+        )
+
     def _train(self, log: Log, shop: Shop, run: Run) -> None:
-        data = PairData(log, shop, self, run)
+        data = PairData(log, shop, self._reading(), self.layout(), run)
         self._check_there_is_something(data, log)
         self.updates_ = data.updates
         if not data.updates:
@@ -233,25 +251,29 @@ class BiEncoder(SearchRanker):
             run, [self.name, self.settings(), self.base_, data.queries, data.texts], columns
         )
 
-    def _network(self) -> TextNetwork:
-        """The network, built anew from encoder and saved weights where this was restored."""
-        if not hasattr(self, "_net"):
-            folder = encoder_folder(self.model, WHO)
-            if (found := fingerprint(folder)) != self.base_["fingerprint"]:
-                raise SourceError(
-                    f"The {WHO} was fitted on the encoder {self.base_['model']!r} with the fingerprint "
-                    f"{self.base_['fingerprint']}, but that at {folder} has {found}: put the one it knew back, or fit "
-                    "it again."
-                )
-            with seeded(Run(), self.name):
-                net = self._build(folder, Run())
-            put_weights(net, self.weights_, f"the {WHO}")
-            self._net, self._names = net, self.names_.to_list()
-        return self._net
+    @cached_property
+    def _net(self) -> TextNetwork:
+        """The network, built anew from encoder and saved weights where this was restored; sets `_tokenizer`, too."""
+        folder = encoder_folder(self.model, WHO)
+        if (found := fingerprint(folder)) != self.base_["fingerprint"]:
+            raise SourceError(
+                f"The {WHO} was fitted on the encoder {self.base_['model']!r} with the fingerprint "
+                f"{self.base_['fingerprint']}, but that at {folder} has {found}: put the one it knew back, or fit "
+                "it again."
+            )
+        with seeded(Run(), self.name):
+            net = self._build(folder, Run())
+        put_weights(net, self.weights_, f"the {WHO}")
+        return net
+
+    @cached_property
+    def _names(self) -> list[str]:
+        """What each item is called in a history."""
+        return self.names_.to_list()
 
     def _vectors(self, texts: Sequence[str], run: Run | None = None) -> np.ndarray:
         """Unit vectors of texts, float32 [texts, size]; zeros where there is no word."""
-        net, run = self._network(), run or Run()
+        net, run = self._net, run or Run()
         states = States.by_torch(net.encoder, run)
         return normalised(
             encode(texts, self._tokenizer, states, run, longest=self.longest, batch_size=READ)
@@ -273,14 +295,10 @@ class BiEncoder(SearchRanker):
 
     def _texts_of(self, requests: Requests) -> list[str]:
         assert requests.histories is not None
-        log, names, said = requests.histories, self._known_names(), super()._texts_of(requests)
+        log, names, said = requests.histories, self._names, super()._texts_of(requests)
         for row, (start, stop) in enumerate(zip(log.offsets[:-1], log.offsets[1:], strict=True)):
             said[row] = said[row] or history_text(log.item[start:stop], names, self.history)
         return said
-
-    def _known_names(self) -> list[str]:
-        self._network()
-        return self._names
 
 
 def _moved(value: Any, device: str) -> Any:

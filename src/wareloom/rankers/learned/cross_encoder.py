@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar, Literal, Self
+from functools import cached_property
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 import numpy as np
 import polars as pl
+from annotated_types import Ge
 
 from wareloom.core.family import RANKERS
 from wareloom.core.run import Run
+from wareloom.core.settings import NonNegative, Size
 from wareloom.core.top import top_k
-from wareloom.errors import InputError, SettingError, SourceError, require
+from wareloom.errors import InputError, SettingError, SourceError
 from wareloom.language.encoder import encoder_folder, fingerprint, load_encoder, pooled
 from wareloom.neural import torch
 from wareloom.neural.checkpoint import kept_at
@@ -40,47 +43,43 @@ class CrossEncoder(SearchRanker):
     drawn at random count as grade 0. Without judgments the order is the other ranker's. Reading all candidates takes
     its time, some 100 to 300 a second on one core. Nogueira and Cho (2019). Needs the extra `text`."""
 
+    laws: ClassVar[frozenset[str]] = frozenset(
+        {"strangers get the popular", "events of no weight teach nothing", "weighted users"}
+    )
+    quick: ClassVar[Mapping[str, Any]] = {"model": "<encoder>", "tuning": "full"}
     gradient: ClassVar[bool] = True
+
+    renamed: ClassVar[Mapping[str, str]] = {"lessons": "training_queries"}
 
     model: str = ""
     """A folder with another encoder: config.json, tokenizer and weights; empty for all-MiniLM-L6-v2, of English."""
     tuning: Literal["lora", "adapter", "full"] = "full"
     """Which weights are learned beside those of the map."""
-    tuning_size: int = 16
+    tuning_size: Size = 16
     """Rank of LoRA, width of an adapter."""
     retriever: str = "bm25"
     """The ranker of search whose best items are read."""
     retriever_settings: dict[str, Any] = field(default_factory=dict)
     """Its settings."""
-    candidates: int = 50
+    candidates: Size = 50
     """Items of each query that are read."""
-    listed: int = 8
+    listed: Annotated[int, Ge(2)] = 8
     """Items of a query that are compared with each other in training."""
-    lessons: int = 3_000
+    training_queries: Size = 3_000
     """Queries, at most, that are learned from."""
-    longest: int = 96
+    longest: Annotated[int, Ge(8)] = 96
     """Pieces of words that query and item are cut to, the item's end first."""
-    epochs: int = 1
+    epochs: Size = 1
     """Passes over the queries."""
-    batch_size: int = 8
+    batch_size: Size = 8
     """Queries a batch."""
-    learning_rate: float = 0.0
+    learning_rate: NonNegative = 0.0
     """Highest step size; 0 takes one that suits the tuning."""
-    weight_decay: float = 0.01
+    weight_decay: NonNegative = 0.01
     """Decoupled decay of the weights."""
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.tuning not in RATES:
-            raise SettingError(
-                f"{self.name}: tuning is {self.tuning!r}; give one of {', '.join(RATES)}."
-            )
-        for name in ("tuning_size", "candidates", "lessons", "epochs", "batch_size"):
-            require(self.name, name, getattr(self, name), getattr(self, name) >= 1, "1 or more")
-        require(self.name, "listed", self.listed, self.listed >= 2, "2 or more")
-        require(self.name, "longest", self.longest, self.longest >= 8, "8 or more")
-        for name in ("learning_rate", "weight_decay"):
-            require(self.name, name, getattr(self, name), getattr(self, name) >= 0, "0 or more")
+    def _check(self) -> None:
+        super()._check()
         kind = RANKERS.load(self.retriever)
         if not issubclass(kind, SearchRanker) or kind is type(self):
             raise SettingError(
@@ -106,7 +105,7 @@ class CrossEncoder(SearchRanker):
     ) -> None:
         rows = judged(shop, Vocabulary(self.items_))
         if len(rows):
-            mining = Mining(self._found, self.listed - 1, self.lessons)
+            mining = Mining(self._found, self.listed - 1, self.training_queries)
             rows = with_lower(rows, mining, run.rng(self.name, "mined"))
             if not len(rows):
                 raise InputError(
@@ -157,7 +156,7 @@ class CrossEncoder(SearchRanker):
         if not len(lists):
             raise InputError(f"The {WHO} has nothing to learn from: no judgment is above grade 0.")
         lists = lists[
-            np.sort(run.rng(self.name, "lessons").permutation(len(lists))[: self.lessons])
+            np.sort(run.rng(self.name, "lessons").permutation(len(lists))[: self.training_queries])
         ]
         self.updates_ = run.updates or self.epochs * -(-len(lists) // self.batch_size)
         said = [each[0] for each in lists["said"].to_list()]
@@ -211,20 +210,19 @@ class CrossEncoder(SearchRanker):
             self._tokenizer(queries, texts, padding=True, return_attention_mask=True, **how)
         )
 
-    def _network(self) -> Any:
+    @cached_property
+    def _net(self) -> Any:
         """The network, built anew from encoder and saved weights where this was restored."""
-        if not hasattr(self, "_net"):
-            folder = encoder_folder(self.model, WHO)
-            if fingerprint(folder) != self.base_["fingerprint"]:
-                raise SourceError(
-                    f"The {WHO} was fitted on the encoder {self.base_['model']!r}, but that at {folder} is another: "
-                    "put the one it knew back, or fit it again."
-                )
-            with seeded(Run(), self.name):
-                net = self._build(folder, Run())
-            put_weights(net, self.weights_, f"the {WHO}")
-            self._net = net.eval()
-        return self._net
+        folder = encoder_folder(self.model, WHO)
+        if fingerprint(folder) != self.base_["fingerprint"]:
+            raise SourceError(
+                f"The {WHO} was fitted on the encoder {self.base_['model']!r}, but that at {folder} is another: "
+                "put the one it knew back, or fit it again."
+            )
+        with seeded(Run(), self.name):
+            net = self._build(folder, Run())
+        put_weights(net, self.weights_, f"the {WHO}")
+        return net.eval()
 
     def _match_pairs(
         self, queries: Sequence[str], query: np.ndarray, item: np.ndarray
@@ -232,7 +230,7 @@ class CrossEncoder(SearchRanker):
         if not self.weights_:
             retriever: SearchRanker = self.retrievers_["retriever"]
             return retriever._match_pairs(retriever._read(queries), query, item)
-        net, found = self._network(), np.zeros(len(query))
+        net, found = self._net, np.zeros(len(query))
         texts = self.texts_.gather(item).to_list()
         order = np.argsort([-len(text) for text in texts], kind="stable")
         half = self.arithmetic_ == "bf16"

@@ -4,31 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 import numpy as np
 import polars as pl
 
 from wareloom.core.run import Run
+from wareloom.core.settings import Size
 from wareloom.errors import InputError, require
 from wareloom.neural.weights import loaded
-from wareloom.rankers.clicks import _calibration as calibration_
-from wareloom.rankers.clicks._features import Encoded
-from wareloom.rankers.clicks._networks import BLIND, Batches, begin_with_text, logits
-from wareloom.rankers.clicks._rows import Asked, Rows
-from wareloom.rankers.clicks.base import ClickRanker, Examples, nothing_known
+from wareloom.rankers.clicks import calibration as calibration_
+from wareloom.rankers.clicks.base import ClickRanker, nothing_known
+from wareloom.rankers.clicks.network import BLIND, Batches, ClickNetwork, begin_with_text, logits
+from wareloom.rankers.clicks.rows import ClickQuery, Encoded, Examples, Rows
 from wareloom.rankers.learned._aims import Aims, relevance
 from wareloom.rankers.learned._experts import Experts, Lesson, Shape, columns, teach
 from wareloom.rankers.learned._tasks import DEPTHS, TASKS, depths, ratings, steps
 from wareloom.rankers.named import named_weights, worths
-from wareloom.rankers.vectors import check_embedder
 from wareloom.shop import Requests, Shop
 from wareloom.shop.impressions import CLICK
 from wareloom.shop.schema import INTERACTIONS
 
 
 @dataclass(kw_only=True, eq=False)
-class Multitask(ClickRanker):
+class Multitask(ClickNetwork, ClickRanker):
     """Learn what becomes of an item in a session, click, cart, purchase and rating, by shared experts and a head each.
 
     A row is positive for a step where its item was chosen and came that far in the session, or beyond: a purchase is a
@@ -43,8 +42,6 @@ class Multitask(ClickRanker):
     of all choices to the power n (after Steck 2011). diversity=d adds to the loss d times the squared correlation,
     within a batch, of chosen rows' log-odds with the logarithm of popularity (Zhu et al. 2021).
     """
-
-    gradient: ClassVar[bool] = True
 
     tasks: str = "click=1 cart=1 purchase=1 rating=1"
     """What is learned where the shop has it, with its weight in the loss; a task that is not named is not learned."""
@@ -61,51 +58,18 @@ class Multitask(ClickRanker):
     balance: Literal["fixed", "uncertainty"] = "fixed"
     """Whether losses count by the weights of `tasks`, or by a variance learned for each (Kendall, Gal and Cipolla
     2018); the weights then only choose when to stop."""
-    experts: int = 4
+    experts: Size = 4
     """Perceptrons that the tasks mix, each by a gate of its own; 1 is a shared bottom."""
-    embedding_size: int = 8
-    """Numbers each value of a field is described by."""
-    hidden_size: int = 64
+    hidden_size: Size = 64
     """Width of the layers of the experts; the towers' are half as wide."""
-    layers: int = 1
+    layers: Size = 1
     """Layers of each expert."""
-    dropout: float = 0.1
-    """Share of activations dropped in training."""
-    text: str = "none"
-    """Embedder of the items' texts, such as tfidf or minilm, at which their vectors start; none: at random."""
-    epochs: int = 10
-    """Passes over the rows, at most; 2 where too few clicks are held back to know when to stop."""
-    batch_size: int = 256
-    """Rows of one update."""
-    learning_rate: float = 2e-3
-    """Highest step size."""
-    weight_decay: float = 1e-2
-    """Decoupled decay of the weights."""
-    patience: int = 3
-    """Passes without a better held-back loss after which training stops; 0 never stops early."""
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_embedder(self.text)
-        for name in ("experts", "embedding_size", "hidden_size", "layers", "epochs", "batch_size"):
-            require("multitask", name, getattr(self, name), getattr(self, name) >= 1, "1 or more")
-        require("multitask", "dropout", self.dropout, 0 <= self.dropout < 1, "a share below 1")
-        require(
-            "multitask",
-            "learning_rate",
-            self.learning_rate,
-            self.learning_rate > 0,
-            "a number above 0",
-        )
-        require("multitask", "weight_decay", self.weight_decay, self.weight_decay >= 0, "0 or more")
-        named = [name for name, weight in self._wanted().items() if weight and name != "rating"]
-        require(
-            "multitask",
-            "tasks",
-            self.tasks,
-            bool(named),
-            f"one of {', '.join(DEPTHS)} a weight above 0",
-        )
+    def _check(self) -> None:
+        super()._check()
+        named = any(weight for name, weight in self._wanted().items() if name != "rating")
+        wanted = f"one of {', '.join(DEPTHS)} a weight above 0"
+        require("multitask", "tasks", self.tasks, named, wanted)
         Aims.parse("multitask", self.objective)
 
     def _wanted(self) -> dict[str, float]:
@@ -138,7 +102,7 @@ class Multitask(ClickRanker):
         In a shop without impressions the probability is that of an interaction being on this item and coming so far.
         """
         self.check_fitted()
-        asked = Asked.of(self._ready(requests))
+        asked = ClickQuery.of(self._ready(requests))
         found = {name: np.empty((len(asked), len(self.items_))) for name in self.tasks_}
         for part, rows in self._grids(asked):
             for name, value in self._outlook(rows).items():
@@ -199,10 +163,6 @@ class Multitask(ClickRanker):
         )
         self.worth_ -= np.log(self.counts_ @ np.exp(self.worth_) / self.counts_.sum())
 
-    @property
-    def _stops_early(self) -> bool:
-        return self.patience > 0
-
     def _learn(
         self, train: Examples, held: Examples | None, sizes: np.ndarray, shop: Shop | None, run: Run
     ) -> None:
@@ -253,8 +213,6 @@ class Multitask(ClickRanker):
         return Experts(shape)
 
     def _outputs(self, rows: Encoded) -> np.ndarray:
-        if not hasattr(self, "_net"):
-            self._net = loaded(self._build(), self.weights_)
         return logits(self._net, rows)
 
     def _logits(self, rows: Encoded) -> np.ndarray:
@@ -310,7 +268,7 @@ class Multitask(ClickRanker):
 
     def _score(self, requests: Requests) -> np.ndarray:
         """The logarithm of the sum or product of the tasks, times worth^margin, over popularity^novelty."""
-        asked, aims = Asked.of(requests), Aims.parse(self.name, self.objective)
+        asked, aims = ClickQuery.of(requests), Aims.parse(self.name, self.objective)
         weights, (low, high) = aims.of(self.name, self.tasks_), self.rating_scale_[2:]
         share = (self.counts_ + 0.5) / (self.counts_.sum() + 0.5 * len(self.items_))
         beside = self.worth_ - aims.novelty * np.log(share)

@@ -5,12 +5,15 @@ from __future__ import annotations
 import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from annotated_types import Ge
 
 from wareloom.core.files import replacing
 from wareloom.core.run import Run
+from wareloom.core.settings import Fraction, Positive, Settings, ShareBelowOne, Size
 from wareloom.core.state import write_json
-from wareloom.errors import InputError, SettingError, SourceError, missing_extra, require
+from wareloom.errors import InputError, SettingError, SourceError, missing_extra
 from wareloom.language.encoder import encoder_folder, fingerprint, load_tokenizer
 from wareloom.language.quiet import still
 from wareloom.neural.checkpoint import kept_at
@@ -25,35 +28,28 @@ FEWEST = 20
 
 
 @dataclass(frozen=True, kw_only=True)
-class PretrainSettings:
+class PretrainSettings(Settings):
     """How an encoder goes on learning from a shop's texts."""
 
     model: str = ""
     """A folder with the encoder to begin with: config.json, tokenizer and weights; empty for all-MiniLM-L6-v2."""
     fields: str = DEFAULT
     """Fields of the items that are read, as rankers of text take them."""
-    share: float = 0.15
+    share: Fraction = 0.15
     """Share of the words that are left out and guessed."""
-    passes: int = 1
+    passes: Size = 1
     """Passes over the texts."""
-    batch_size: int = 32
+    batch_size: Size = 32
     """Texts a batch."""
-    learning_rate: float = 5e-5
+    learning_rate: Positive = 5e-5
     """Highest step size."""
-    longest: int = 64
+    longest: Annotated[int, Ge(3)] = 64
     """Pieces of words that a text is cut to."""
-    validation: float = 0.02
+    validation: ShareBelowOne = 0.02
     """Share of the texts that is held out to stop early; none where it comes to fewer than 20."""
 
-    def __post_init__(self) -> None:
-        for name in ("passes", "batch_size"):
-            require(WHO, name, getattr(self, name), getattr(self, name) >= 1, "1 or more")
-        require(WHO, "longest", self.longest, self.longest >= 3, "3 or more")
-        require(
-            WHO, "learning_rate", self.learning_rate, self.learning_rate > 0, "a number above 0"
-        )
-        require(WHO, "share", self.share, 0 < self.share < 1, "a share above 0 and below 1")
-        require(WHO, "validation", self.validation, 0 <= self.validation < 1, "a share below 1")
+    def _owner(self) -> str:
+        return WHO
 
 
 def pretrain(shop: Shop, settings: PretrainSettings, to: Path, run: Run) -> dict[str, Any]:

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 import numpy as np
 
 from wareloom.core.run import Run
-from wareloom.errors import require
+from wareloom.core.settings import Size
 from wareloom.neural import torch
 from wareloom.neural.dropout import dropout
 from wareloom.neural.items import ItemTable
 from wareloom.rankers.content.attributes import facet_codes
 from wareloom.rankers.history import popularity
-from wareloom.rankers.sequence.base import Asked, SequenceRanker
+from wareloom.rankers.sequence.base import SequenceQuery, SequenceRanker
 from wareloom.shop import Log, Shop
 from wareloom.shop.log import NO_TIME
 from wareloom.shop.texts import FIELDS
@@ -40,27 +41,17 @@ class TwoTower(SequenceRanker):
     learned. Covington et al. (2016); Yi et al. (2019).
     """
 
+    quick: ClassVar[Mapping[str, Any]] = {**SequenceRanker.quick, "learning_rate": 0.01}
     per_shop: ClassVar[tuple[str, ...]] = (*SequenceRanker.per_shop, "item.facets")
 
     text: str = "tfidf"
     """Embedder of the items' texts; none, or a shop without text, leaves it out."""
     pool: Literal["recency", "attention"] = "attention"
     """Whether items of the history count by their age alone, or by what they are, too."""
-    hidden_size: int = 128
+    hidden_size: Size = 128
     """Width of the towers' perceptrons."""
-    bands: int = 8
+    bands: Size = 8
     """Price bands, of about equally many items each."""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        for setting in ("hidden_size", "bands"):
-            require(
-                "two_tower",
-                setting,
-                getattr(self, setting),
-                getattr(self, setting) >= 1,
-                "1 or more",
-            )
 
     def _encoder(self) -> Any:
         return _UserTower(
@@ -120,7 +111,7 @@ class TwoTower(SequenceRanker):
         )
         return states[there], target[there], weight[:, 1:][there]
 
-    def _states(self, net: Any, asked: Asked) -> Any:
+    def _states(self, net: Any, asked: SequenceQuery) -> Any:
         when, kinds = None, asked.beside
         if self.clock_:
             kinds = asked.beside[:-2]

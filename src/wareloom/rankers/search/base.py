@@ -6,14 +6,15 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Self
+from typing import ClassVar, Self
 
 import numpy as np
 import polars as pl
 
 from wareloom.core.family import RANKERS
 from wareloom.core.run import Run
-from wareloom.errors import InputError, require
+from wareloom.core.settings import NonNegative
+from wareloom.errors import InputError
 from wareloom.language.spelling import Speller
 from wareloom.language.tokenise import tokenise
 from wareloom.language.wishes import Wishes, read_wishes
@@ -34,8 +35,25 @@ PAIRS = {"first": pl.String, "second": pl.String, "texts": pl.Int64}
 class SearchRanker(Ranker, ABC):
     """Base of rankers that answer a query. A ranker implements `_learn` and `_match`, and `_match_pairs` to be quick.
 
+        @dataclass(kw_only=True, eq=False)
+        class Mentions(SearchRanker):
+            '''Count the items' texts that hold the query as it stands.'''
+
+            def _learn(self, texts, weights, shop, run):
+                self.texts_ = pl.Series([" ".join(parts) for parts in zip(*texts.values(), strict=True)])
+
+            def _match(self, queries):
+                held = [self.texts_.str.count_matches(query, literal=True) for query in queries]
+                return np.stack([column.to_numpy() for column in held]).astype(np.float32)
+
+    Judgments to learn from are read by `judged`; rankers made of others take `Members`, too.
+
     A request without a query is answered by popularity. A shop needs no events: its items' texts are enough.
     """
+
+    laws: ClassVar[frozenset[str]] = frozenset(
+        {"strangers get the popular", "events of no weight teach nothing"}
+    )
 
     fields: str = DEFAULT
     """Columns of items that are read, some of title, category, brand, attributes and description; those that are
@@ -46,14 +64,13 @@ class SearchRanker(Ranker, ABC):
     wishes: bool = False
     """Whether "under $50" and "给女儿" are read as what it may cost and for whom it is: items of another price stand
     below all others, those without a price stay."""
-    personal: float = 0.0
+    personal: NonNegative = 0.0
     """Weight of the history's items beside the query, both in units of their spread; 0 answers everybody alike."""
     behaviour: str = "item_knn"
     """The ranker that says what goes with a history, where there is a weight."""
 
-    def __post_init__(self) -> None:
+    def _check(self) -> None:
         parse_fields(self.fields, self.name)
-        require(self.name, "personal", self.personal, self.personal >= 0, "0 or more")
         if self.personal:
             RANKERS.load(self.behaviour)
 
@@ -85,6 +102,7 @@ class SearchRanker(Ranker, ABC):
                 if shop.has("events")
                 else shop.with_tables(events=pl.DataFrame(schema=NO_EVENTS))
             )
+        self._forget()
         self.items_ = log.items.ids
         with run.limits():
             self._fit(log, shop, run)
@@ -141,7 +159,6 @@ class SearchRanker(Ranker, ABC):
         self.popularity_ = popularity(log)
         weights = present(shop, parse_fields(self.fields, self.name))
         texts = {name: field_texts(shop, name) for name in weights}
-        self.__dict__.pop("_speller", None)
         if self.spelling:
             learned = Speller.learn(
                 " \n ".join(parts) for parts in zip(*texts.values(), strict=True)

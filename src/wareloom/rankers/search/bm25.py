@@ -9,7 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from wareloom.core.run import Run
-from wareloom.errors import require
+from wareloom.core.settings import NonNegative, Share
 from wareloom.language.tokenise import tokenise_all
 from wareloom.rankers.search.base import SearchRanker
 from wareloom.rankers.search.index import at_pairs, bm25, counted, learn_terms
@@ -25,19 +25,17 @@ class BM25(SearchRanker):
     Robertson et al. (1994); Robertson and Zaragoza (2009).
     """
 
+    laws: ClassVar[frozenset[str]] = frozenset(
+        {"strangers get the popular", "events of no weight teach nothing", "weighted users"}
+    )
     random: ClassVar[bool] = False
 
-    k1: float = 1.2
+    k1: NonNegative = 1.2
     """How soon more mentions of a word stop counting; 0 counts the first alone."""
-    b: float = 0.75
+    b: Share = 0.75
     """How far long texts are held against their items: 0 not at all, 1 in full."""
     stem: bool = True
     """Whether English plurals are taken for their singular."""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        require("bm25", "k1", self.k1, self.k1 >= 0, "0 or more")
-        require("bm25", "b", self.b, 0 <= self.b <= 1, "a share from 0 to 1")
 
     def _learn(
         self, texts: dict[str, list[str]], weights: dict[str, float], shop: Shop, run: Run

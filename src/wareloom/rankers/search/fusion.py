@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
 from wareloom.core.run import Run
+from wareloom.core.settings import Positive, Size
 from wareloom.core.top import top_k
 from wareloom.errors import require
 from wareloom.rankers.search.base import SearchRanker, scaled
@@ -34,39 +35,31 @@ class Fusion(Members, SearchRanker):
     equal, or learned from the judgments: those of the highest mean nDCG@10 of judged items, one member after the other.
     """
 
+    laws: ClassVar[frozenset[str]] = frozenset(
+        {"strangers get the popular", "events of no weight teach nothing", "weighted users"}
+    )
+    quick: ClassVar[Mapping[str, Any]] = {"members": ("bm25", "lambdamart")}
+
     spelling: bool = True
     """Whether words of a query that hardly an item has are taken for slips and corrected by those items have. Needs the
     extra `text`."""
-    members: tuple[str, ...] = ("bm25", "bi_encoder")
-    """The rankers of search that are asked."""
-    member_settings: dict[str, dict[str, Any]] = field(default_factory=dict)
-    """Settings by member, where they are not the defaults."""
     by: Literal["zscore", "rrf"] = "zscore"
     """What is added up: scores in units of their spread, or reciprocal ranks."""
     weights: dict[str, float] = field(default_factory=dict)
     """Weights by member; 1 where nothing is said."""
     learn: bool = False
     """Whether the weights are learned from the judgments, where there are any."""
-    constant: float = 60.0
+    constant: Positive = 60.0
     """What is added to a place before it is inverted."""
-    depth: int = 1_000
+    depth: Size = 1_000
     """Places of each member that count."""
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self._check_members()
-        known = {*self.weights} <= {*self.members} and all(
-            weight >= 0 for weight in self.weights.values()
-        )
-        require(
-            "fusion",
-            "weights",
-            self.weights,
-            known,
-            f"numbers from 0, for names among {', '.join(self.members)}",
-        )
-        require("fusion", "constant", self.constant, self.constant > 0, "a number above 0")
-        require("fusion", "depth", self.depth, self.depth >= 1, "1 or more")
+    def _check(self) -> None:
+        super()._check()
+        known = {*self.weights} <= {*self.members}
+        known = known and all(weight >= 0 for weight in self.weights.values())
+        wanted = f"numbers from 0, for names among {', '.join(self.members)}"
+        require("fusion", "weights", self.weights, known, wanted)
 
     def _learn(
         self, texts: dict[str, list[str]], weights: dict[str, float], shop: Shop, run: Run

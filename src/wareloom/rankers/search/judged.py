@@ -22,7 +22,7 @@ class Mining(NamedTuple):
     """Items that are found for each query, as it was typed: codes int32 [any]"""
     most: int
     """Items of a query that are taken for wrong"""
-    lessons: int
+    queries: int
     """Such queries, at most, drawn at random"""
 
 
@@ -58,7 +58,7 @@ def with_lower(rows: pl.DataFrame, mining: Mining, rng: np.random.Generator) -> 
     heads = lacking.group_by("query", "origin", maintain_order=True).agg(
         pl.col("said").first(), pl.col("item")
     )
-    heads = heads[np.sort(rng.permutation(len(heads))[: mining.lessons])]
+    heads = heads[np.sort(rng.permutation(len(heads))[: mining.queries])]
     lower: list[list[int]] = []
     for known, items in zip(
         heads["item"].to_list(), mining.found(heads["said"].to_list()), strict=True

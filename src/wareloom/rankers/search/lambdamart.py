@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
+from annotated_types import Ge
 
 from wareloom.core.run import Run
+from wareloom.core.settings import Count, Factor, NonNegative, Positive, Share, Size
 from wareloom.core.top import top_k
-from wareloom.errors import require
 from wareloom.rankers.search._trees import lightgbm, taught
 from wareloom.rankers.search.base import SearchRanker, lifted
 from wareloom.rankers.search.judged import Mining, judged, with_lower
@@ -32,59 +33,48 @@ class LambdaMART(SearchRanker):
     it goes by BM25. Needs the extra `learned`. Burges (2010); Ke et al. (2017).
     """
 
-    trees: int = 50
+    laws: ClassVar[frozenset[str]] = frozenset(
+        {"strangers get the popular", "events of no weight teach nothing", "weighted users"}
+    )
+    renamed: ClassVar[Mapping[str, str]] = {
+        "lessons": "training_queries",
+        "mined": "hard_negatives",
+    }
+
+    trees: Size = 50
     """Trees that are added up; more suit many thousands of labelled queries."""
-    leaves: int = 15
+    leaves: Annotated[int, Ge(2)] = 15
     """Leaves of a tree at most."""
-    learning_rate: float = 0.05
+    learning_rate: Positive = 0.05
     """Share of each tree that counts."""
-    min_rows: int = 50
+    min_rows: Size = 50
     """Judgments a leaf has at least."""
-    sample: float = 0.8
+    sample: Factor = 0.8
     """Share of the judgments, and of the numbers, that each tree sees."""
-    candidates: int = 200
+    candidates: Size = 200
     """Items found by BM25 that are put in order."""
-    mined: int = 16
+    hard_negatives: Count = 16
     """Items that BM25 finds for a query, that are taken for wrong: where only right ones were judged, or for every
     query where all have lower ones, too; lists of what people judged say nothing of the rest of a catalogue."""
-    lessons: int = 3_000
+    training_queries: Size = 3_000
     """Queries, at most, for which items are found."""
-    k1: float = 1.2
+    k1: NonNegative = 1.2
     """As in the ranker bm25."""
-    b: float = 0.75
+    b: Share = 0.75
     """As in the ranker bm25."""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        for name in ("trees", "min_rows", "candidates", "lessons"):
-            require("lambdamart", name, getattr(self, name), getattr(self, name) >= 1, "1 or more")
-        require("lambdamart", "mined", self.mined, self.mined >= 0, "0 or more")
-        require("lambdamart", "leaves", self.leaves, self.leaves >= 2, "2 or more")
-        require(
-            "lambdamart",
-            "learning_rate",
-            self.learning_rate,
-            self.learning_rate > 0,
-            "a number above 0",
-        )
-        require(
-            "lambdamart", "sample", self.sample, 0 < self.sample <= 1, "a share above 0, at most 1"
-        )
-        require("lambdamart", "k1", self.k1, self.k1 >= 0, "0 or more")
-        require("lambdamart", "b", self.b, 0 <= self.b <= 1, "a share from 0 to 1")
 
     def _learn(
         self, texts: dict[str, list[str]], weights: dict[str, float], shop: Shop, run: Run
     ) -> None:
-        for name in ("_matcher", "_matrices", "_trees"):
-            self.__dict__.pop(name, None)
         for name, value in Matcher.learn(texts, self.k1, self.b).state().items():
             setattr(self, name, value)
         self.trees_ = ""
         rows = judged(shop, Vocabulary(self.items_))
         if len(rows):
             rows = with_lower(
-                rows, Mining(self._found, self.mined, self.lessons), run.rng("lambdamart", "mined")
+                rows,
+                Mining(self._found, self.hard_negatives, self.training_queries),
+                run.rng("lambdamart", "mined"),
             )
         if len(rows) == 0:
             return

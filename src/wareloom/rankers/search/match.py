@@ -86,7 +86,7 @@ class Matcher:
     def _zones(self, whole: sparse.csr_matrix) -> dict[str, sparse.csr_matrix]:
         return {"all": whole, "first": self.first, "rest": self.rest}
 
-    def ask(self, queries: Sequence[str]) -> Asked:
+    def ask(self, queries: Sequence[str]) -> QueryTerms:
         """Read the words of queries."""
         words = tokenise_all(queries, stem=True)
         counts = counted(words, self.terms)
@@ -96,7 +96,7 @@ class Matcher:
         lacking = distinct - np.asarray(there.sum(axis=1)).ravel()
         last = Vocabulary(self.terms).encode(words.list.last())
         runs = unit(counted(trigrams(queries), self.grams), self.gram_rarity)
-        return Asked(
+        return QueryTerms(
             counts,
             there,
             unit(counts, self.rarity[:-1]),
@@ -109,7 +109,7 @@ class Matcher:
     def pairs(
         self,
         matrices: dict[str, sparse.csr_matrix],
-        asked: Asked,
+        asked: QueryTerms,
         query: np.ndarray,
         item: np.ndarray,
     ) -> np.ndarray:
@@ -136,7 +136,7 @@ class Matcher:
 
 
 @dataclass(frozen=True)
-class Asked:
+class QueryTerms:
     """Queries as rows of matrices over terms and trigrams."""
 
     counts: sparse.csr_matrix

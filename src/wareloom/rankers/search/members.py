@@ -3,48 +3,54 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
 from wareloom.core.family import RANKERS
 from wareloom.core.run import Run
+from wareloom.core.settings import Settings
 from wareloom.errors import SettingError, require
 from wareloom.rankers.search.base import SearchRanker
 from wareloom.shop import Log, Shop
 
 
-class Members:
+@dataclass(kw_only=True, eq=False)
+class Members(Settings):
     """What rankers of search that ask others have in common. The members are fitted on the same shop.
 
-    Stands before `SearchRanker` among a ranker's bases; the ranker itself has the settings members and member_settings.
+    Stands before `SearchRanker` among a ranker's bases; the ranker implements `_match`:
+
+        @dataclass(kw_only=True, eq=False)
+        class Highest(Members, SearchRanker):
+            '''The highest score any member gives, each in units of its spread.'''
+
+            def _learn(self, texts, weights, shop, run):
+                self.asked_ = list(self.members_)
+
+            def _match(self, queries):
+                return np.max([scaled(scores) for scores in self._asked(queries)], axis=0)
     """
+
+    members: tuple[str, ...] = ("bm25", "bi_encoder")
+    """The rankers of search that are asked."""
+    member_settings: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Settings by member, where they are not the defaults."""
 
     if TYPE_CHECKING:
         name: str
         items_: Any
         _blocks: Callable[[int], Iterator[tuple[int, int]]]
-        members: tuple[str, ...]
-        member_settings: dict[str, dict[str, Any]]
 
-    def _check_members(self) -> None:
+    def _check(self) -> None:
+        super()._check()
         require(self.name, "members", self.members, len(self.members) > 0, "one ranker or more")
-        require(
-            self.name,
-            "members",
-            self.members,
-            len({*self.members}) == len(self.members),
-            "different rankers",
-        )
-        known = f"names among {', '.join(self.members)}"
-        require(
-            self.name,
-            "member_settings",
-            self.member_settings,
-            {*self.member_settings} <= {*self.members},
-            known,
-        )
+        different = len({*self.members}) == len(self.members)
+        require(self.name, "members", self.members, different, "different rankers")
+        known = {*self.member_settings} <= {*self.members}
+        wanted = f"names among {', '.join(self.members)}"
+        require(self.name, "member_settings", self.member_settings, known, wanted)
         for name, made in self._made().items():
             if not isinstance(made, SearchRanker) or isinstance(made, Members):
                 raise SettingError(
@@ -61,14 +67,14 @@ class Members:
         return any(member.by_updates() for member in self._made().values())
 
     @property
-    def updates_(self) -> int:
-        """Gradient updates of the member that took the most."""
-        return max(int(getattr(member, "updates_", 0)) for member in self.members_.values())
+    def updates(self) -> int | None:
+        """Gradient updates of the member that took the most, 0 where none takes any."""
+        return max(member.updates or 0 for member in self.members_.values())
 
     def untaught(self) -> Self:
         """Return the same with members that need no judgments."""
         own = {name: made.untaught().settings() for name, made in self._made().items()}
-        return replace(self, member_settings=own)  # type: ignore[type-var]
+        return replace(self, member_settings=own)
 
     def _fit(self, log: Log, shop: Shop | None, run: Run) -> None:
         assert shop is not None

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 import polars as pl
+from annotated_types import Ge
 
 from wareloom.core.family import RANKERS
 from wareloom.core.run import Run
+from wareloom.core.settings import Count, Factor, NonNegative, Positive, Size
 from wareloom.core.top import top_k
-from wareloom.errors import require
 from wareloom.rankers.search._trees import lightgbm, taught
 from wareloom.rankers.search.base import SearchRanker, lifted, scaled
 from wareloom.rankers.search.judged import Mining, judged, with_lower
@@ -30,61 +31,52 @@ class TwoStage(Members, SearchRanker):
     text match word by word (as `lambdamart`). What orders the candidates is the sum of the members plus `trust` × what
     the trees say, both in units of their spread among a query's candidates; all other items stand below, by the sum.
     The `reads` best of these are read by a cross-encoder, too, and ordered by both. Without judgments, or where each
-    query has one grade alone and nothing is `mined`, it is the sum. Needs the extra `learned`. Burges (2010); Ke et al.
-    (2017)."""
+    query has one grade alone and `hard_negatives` is 0, it is the sum. Needs the extra `learned`. Burges (2010); Ke et
+    al. (2017).
+    """
+
+    laws: ClassVar[frozenset[str]] = frozenset(
+        {"strangers get the popular", "events of no weight teach nothing", "weighted users"}
+    )
+    quick: ClassVar[Mapping[str, Any]] = {"members": ("bm25", "lambdamart")}
+    renamed: ClassVar[Mapping[str, str]] = {
+        "heed": "reader_weight",
+        "lessons": "training_queries",
+        "mined": "hard_negatives",
+    }
 
     spelling: bool = True
     """Whether words of a query that hardly an item has are taken for slips and corrected by those items have. Needs the
     extra `text`."""
-    members: tuple[str, ...] = ("bm25", "bi_encoder")
-    """The rankers of search that are asked."""
-    member_settings: dict[str, dict[str, Any]] = field(default_factory=dict)
-    """Settings by member, where they are not the defaults."""
-    trees: int = 150
+    trees: Size = 150
     """Trees that are added up."""
-    leaves: int = 15
+    leaves: Annotated[int, Ge(2)] = 15
     """Leaves of a tree at most."""
-    learning_rate: float = 0.05
+    learning_rate: Positive = 0.05
     """Share of each tree that counts."""
-    min_rows: int = 50
+    min_rows: Size = 50
     """Judgments a leaf has at least."""
-    sample: float = 0.8
+    sample: Factor = 0.8
     """Share of the judgments, and of the numbers, that each tree sees."""
-    candidates: int = 100
+    candidates: Size = 100
     """Best items of each member that are put in order."""
-    trust: float = 0.5
+    trust: NonNegative = 0.5
     """Weight of the trees beside the sum of the members."""
-    mined: int = 16
+    hard_negatives: Count = 16
     """Items that members find for a query for which only right ones were judged, that are taken for wrong, or for every
     query where all have lower ones, too: lists of what people judged alone lead astray in a whole catalogue; 0 none."""
-    lessons: int = 3_000
+    training_queries: Size = 3_000
     """Queries, at most, for which items are found."""
-    reads: int = 0
+    reads: Count = 0
     """Best items of a query that a cross-encoder reads beside it; 0 none. Twenty take a tenth of a second on one core
     where it computes in bf16, and minutes to be taught. Needs the extra `text`."""
     reader: dict[str, Any] = field(default_factory=dict)
     """Settings of the cross-encoder, where they are not its defaults."""
-    heed: float = 0.5
+    reader_weight: NonNegative = 0.5
     """Weight of what it says (a logit) beside the order so far, in units of the spread of what is read."""
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self._check_members()
-        for name in ("trees", "min_rows", "candidates", "lessons"):
-            require("two_stage", name, getattr(self, name), getattr(self, name) >= 1, "1 or more")
-        require("two_stage", "leaves", self.leaves, self.leaves >= 2, "2 or more")
-        require(
-            "two_stage",
-            "learning_rate",
-            self.learning_rate,
-            self.learning_rate > 0,
-            "a number above 0",
-        )
-        require(
-            "two_stage", "sample", self.sample, 0 < self.sample <= 1, "a share above 0, at most 1"
-        )
-        for name in ("trust", "mined", "reads", "heed"):
-            require("two_stage", name, getattr(self, name), getattr(self, name) >= 0, "0 or more")
+    def _check(self) -> None:
+        super()._check()
         self._reader()
 
     def _reader(self) -> Any:
@@ -93,13 +85,13 @@ class TwoStage(Members, SearchRanker):
     def _learn(
         self, texts: dict[str, list[str]], weights: dict[str, float], shop: Shop, run: Run
     ) -> None:
-        for name in ("_matcher", "_matrices", "_trees"):
-            self.__dict__.pop(name, None)
         self.trees_, self.readers_ = "", dict[str, Any]()
         rows = judged(shop, Vocabulary(self.items_))
         if len(rows) and (self.trust or self.reads):
             rows = with_lower(
-                rows, Mining(self._found, self.mined, self.lessons), run.rng("two_stage", "mined")
+                rows,
+                Mining(self._found, self.hard_negatives, self.training_queries),
+                run.rng("two_stage", "mined"),
             )
         if len(rows) and self.trust:
             self._grow(texts, rows, run)
@@ -115,12 +107,12 @@ class TwoStage(Members, SearchRanker):
         self.trees_ = taught(self, table, rows, lambda grade: 2.0**grade - 1, run)
 
     def _teach_reader(self, texts: dict[str, list[str]], rows: pl.DataFrame, run: Run) -> None:
-        """Teach the cross-encoder by as many updates as all its lessons take, however few there are.
+        """Teach the cross-encoder by as many updates as all its training queries take, however few there are.
 
         So the arms of a proof, which have more or fewer queries, are equal.
         """
         reader = self._reader()
-        updates = reader.epochs * -(-reader.lessons // reader.batch_size)
+        updates = reader.epochs * -(-reader.training_queries // reader.batch_size)
         reader.teach(texts, rows, run.with_(updates=updates))
         self.readers_ = {"reader": reader}
 
@@ -177,7 +169,7 @@ class TwoStage(Members, SearchRanker):
         row, item = np.repeat(np.arange(len(best)), best.shape[1]), best.ravel()
         heard = self.readers_["reader"]._match_pairs(queries, row, item)
         before = scores[row, item].astype(np.float64)
-        return lifted(scores, row, item, _unit(before, row) + self.heed * heard)
+        return lifted(scores, row, item, _unit(before, row) + self.reader_weight * heard)
 
     def _mixed_with_trees(self, queries: Sequence[str], said: list[np.ndarray]) -> np.ndarray:
         total: np.ndarray = np.sum(said, axis=0)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
+from annotated_types import Ge
 
 from wareloom.core.run import Run
+from wareloom.core.settings import Count, NonNegative, Positive, Share, ShareBelowOne, Size
 from wareloom.errors import InputError, require
 from wareloom.neural import torch
 from wareloom.neural.batches import padded, windows
@@ -28,15 +31,15 @@ from wareloom.neural.weights import arrays, loaded
 from wareloom.rankers import BLOCK_BYTES, Ranker, mask_seen
 from wareloom.rankers.history import popularity, tail
 from wareloom.rankers.sequence._kinds import CODES, kind_weights
-from wareloom.rankers.sequence._start import TextSpace, begin_from, saved_ranker
-from wareloom.rankers.sequence.data import Negatives, SequenceData
+from wareloom.rankers.sequence._start import PARTS, TextSpace, begin_from, origin_of, saved_ranker
+from wareloom.rankers.sequence.data import Layout, Negatives, SequenceData
 from wareloom.rankers.vectors import check_embedder
 from wareloom.shop import Log, Requests, Shop
 from wareloom.shop.log import NO_TIME
 
 
 @dataclass(frozen=True)
-class Asked:
+class SequenceQuery:
     """Requests whose histories are equally long."""
 
     items: Any
@@ -51,10 +54,35 @@ class Asked:
 class SequenceRanker(Ranker, ABC):
     """Base of networks that read a history and score items by the inner product with their vectors.
 
-    A subclass gives the encoder. A share of the users' last events is kept back from training to stop early. An empty
+    A subclass gives the encoder. It may change what is read (`_beside`), what is predicted
+    (`_predicted`) and asked for (`_states`):
+
+        @dataclass(kw_only=True, eq=False)
+        class MeanOfHistory(SequenceRanker):
+            '''What comes next is near the mean of what came before.'''
+
+            def _encoder(self):
+                return RunningMean()
+
+        class RunningMean(torch.nn.Module):
+            def forward(self, x):  # [requests, places, size], each place sees itself and those before it
+                count = torch.arange(1, x.shape[1] + 1, device=x.device)[:, None]
+                return x.cumsum(dim=1) / count
+
+    A share of the users' last events is kept back from training to stop early. An empty
     history ranks by popularity.
     """
 
+    laws: ClassVar[frozenset[str]] = frozenset(
+        {"strangers get the popular", "events of no weight teach nothing", "moved by history"}
+    )
+    quick: ClassVar[Mapping[str, Any]] = {
+        "epochs": 30,
+        "embedding_size": 16,
+        "batch_size": 256,
+        "learning_rate": 0.02,
+        "dropout": 0.1,
+    }
     gradient: ClassVar[bool] = True
     soft: ClassVar[bool] = True
     extra: ClassVar[int] = 0
@@ -62,17 +90,17 @@ class SequenceRanker(Ranker, ABC):
     per_shop: ClassVar[tuple[str, ...]] = ("item.own", "item.features", "bias")
     """Weights that belong to a shop's own catalogue, by the beginnings of their names"""
 
-    embedding_size: int = 64
+    embedding_size: Size = 64
     """Numbers an item is described by."""
-    dropout: float = 0.4
+    dropout: ShareBelowOne = 0.4
     """Share of activations dropped in training."""
-    max_length: int = 50
+    max_length: Annotated[int, Ge(2)] = 50
     """Latest events of a history that are read."""
     loss: Literal["softmax", "gbce"] = "softmax"
     """Cross-entropy over items, or generalised binary cross-entropy (gSASRec)."""
-    calibration: float = 0.75
+    calibration: Share = 0.75
     """For gbce: 0 is the plain binary loss, 1 as calibrated as the softmax."""
-    negatives: int = 512
+    negatives: Count = 512
     """Items drawn for the loss; 0, or a catalogue hardly larger, takes all items into the softmax."""
     power: float = 0.5
     """Negatives of the softmax are drawn by popularity to this power; those of gbce uniformly."""
@@ -86,34 +114,26 @@ class SequenceRanker(Ranker, ABC):
     start_from: str = ""
     """Folder of a saved ranker of the same kind, perhaps of another shop, whose weights the training starts from; items
     are matched by their ids, and by their text where it is used as features."""
-    epochs: int = 80
+    epochs: Size = 80
     """Passes over the log, at most."""
-    batch_size: int = 2048
+    batch_size: Size = 2048
     """Events a batch, padding included."""
-    accumulate: int = 1
+    accumulate: Size = 1
     """Batches whose gradients are added up before each update."""
-    learning_rate: float = 2e-3
+    learning_rate: Positive = 2e-3
     """Highest step size."""
     schedule: Literal["cosine", "constant"] = "cosine"
     """What the learning rate does after the warm-up."""
-    weight_decay: float = 0.0
+    weight_decay: NonNegative = 0.0
     """Decoupled decay of the weights."""
-    patience: int = 20
+    patience: Count = 20
     """Evaluations without a better validation value after which training stops; 0 never stops early."""
-    validation: float = 0.05
+    validation: ShareBelowOne = 0.05
     """Share of users whose last event stops the training early; none where it comes to fewer than 20."""
 
-    def __post_init__(self) -> None:
-        name = self.name
-        for setting in ("embedding_size", "epochs", "batch_size", "accumulate"):
-            require(name, setting, getattr(self, setting), getattr(self, setting) >= 1, "1 or more")
-        require(name, "max_length", self.max_length, self.max_length >= 2, "2 or more")
-        require(name, "negatives", self.negatives, self.negatives >= 0, "0 or more")
-        require(name, "dropout", self.dropout, 0 <= self.dropout < 1, "a share below 1")
-        require(name, "calibration", self.calibration, 0 <= self.calibration <= 1, "a share")
-        require(name, "validation", self.validation, 0 <= self.validation < 1, "a share below 1")
+    def _check(self) -> None:
         check_embedder(self.text)
-        kind_weights(name, self.events)
+        kind_weights(self.name, self.events)
 
     @abstractmethod
     def _encoder(self) -> Any:
@@ -135,8 +155,9 @@ class SequenceRanker(Ranker, ABC):
             self.text_size_ = 0 if vectors is None or self.text_as == "start" else vectors.shape[1]
             net = self._build(len(log.items), vectors)
             if source is not None:
-                begin_from(net, source, self)
-            data = SequenceData(log, self, run)
+                origin = origin_of(source, self, self.start_from, self.per_shop)
+                begin_from(net, origin, log.items)
+            data = SequenceData(log, self.layout(), run)
             how = Training(
                 learning_rate=self.learning_rate,
                 epochs=self.epochs,
@@ -152,7 +173,19 @@ class SequenceRanker(Ranker, ABC):
             self.training_ = train(net, data.batches, loss, how, run, check, checkpoint=kept)
         self.updates_ = data.updates
         self.weights_ = arrays(net)
-        self._net, self._every = net.cpu(), None
+        self._net = net.cpu()
+
+    def layout(self) -> Layout:
+        """How a log is laid out for its training."""
+        return Layout(
+            max_length=self.max_length,
+            epochs=self.epochs,
+            batch_size=self.batch_size,
+            accumulate=self.accumulate,
+            validation=self.validation,
+            worth=self._worth,
+            beside=self._beside,
+        )
 
     def _worth(self, log: Log) -> np.ndarray:
         """What each event counts as a target: float32 [events]."""
@@ -175,11 +208,14 @@ class SequenceRanker(Ranker, ABC):
             )
         size = self.embedding_size if self.text_as == "start" else 2 * self.embedding_size
         if source is not None:
-            space = TextSpace.of(source)
+            space = TextSpace.of(source.name, source.text, source.state())
             vectors = space.vectors(shop, run)
         else:
             space, vectors = TextSpace.fit(shop, self.text, size, run)
-        space.keep_in(self)
+        for name in [name for name in vars(self) if name.startswith(PARTS)]:
+            delattr(self, name)
+        for name, value in space.state().items():
+            setattr(self, name, value)
         return vectors
 
     def _build(self, items: int, vectors: np.ndarray | None = None) -> Any:
@@ -288,7 +324,7 @@ class SequenceRanker(Ranker, ABC):
         )
         return states[there], target[there], weight[:, 1:][there]
 
-    def _states(self, net: Any, asked: Asked) -> Any:
+    def _states(self, net: Any, asked: SequenceQuery) -> Any:
         """Encode what follows each history: [requests, size]."""
         return net["encoder"](self._read(net, asked.items, *asked.beside))[:, -1]
 
@@ -322,18 +358,19 @@ class SequenceRanker(Ranker, ABC):
 
         return kept_at(run, [self.name, self.settings()], columns())
 
-    def _network(self) -> Any:
+    @cached_property
+    def _net(self) -> Any:
         """The network, built anew from the saved weights where this was restored."""
-        if not hasattr(self, "_net"):
-            self._net, self._every = loaded(self._build(len(self.popularity_)), self.weights_), None
-        return self._net
+        return loaded(self._build(len(self.popularity_)), self.weights_)
+
+    @cached_property
+    def _every(self) -> Any:
+        """Vectors of all items: [items, size]."""
+        return self._net["item"].every()
 
     def _score(self, requests: Requests) -> np.ndarray:
         with torch.no_grad():
-            net = self._network()
-            if self._every is None:
-                self._every = net["item"].every()
-            return self._scored(net, requests, self._every)
+            return self._scored(self._net, requests, self._every)
 
     def _scored(self, net: Any, requests: Requests, table: Any) -> np.ndarray:
         """Scores where the vectors of all items are `table` [items, size]."""
@@ -349,6 +386,11 @@ class SequenceRanker(Ranker, ABC):
             rows = asked[sizes[asked] == length]
             where = starts[rows], sizes[rows]
             laid = [torch.from_numpy(padded(column, *where)).to(bias.device) for column in columns]
-            states = self._states(net, Asked(laid[0], laid[1:], times[rows]))
+            states = self._states(net, SequenceQuery(laid[0], laid[1:], times[rows]))
             scores[rows] = torch.addmm(bias, states, table.T).cpu().numpy()
         return scores
+
+
+def heads_divide(ranker: str, heads: int, size: int) -> None:
+    """Raise `SettingError` unless the vectors of items, of `size` numbers, can be dealt to `heads` attention heads."""
+    require(ranker, "heads", heads, size % heads == 0, "a divisor of embedding_size")

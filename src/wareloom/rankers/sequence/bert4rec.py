@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
-from wareloom.errors import require
+from wareloom.core.settings import Fraction, Size
 from wareloom.neural import torch
 from wareloom.neural.transformer import BothWaysEncoder
-from wareloom.rankers.sequence.base import Asked, SequenceRanker
+from wareloom.rankers.sequence.base import SequenceQuery, SequenceRanker, heads_divide
 
 LAST = 0.3
 """Share of histories that are cut at random and whose last item alone is masked, as it is when they are scored."""
@@ -24,29 +25,27 @@ class BERT4Rec(SequenceRanker):
     Petrov and Macdonald (2022) on how long it takes.
     """
 
+    quick: ClassVar[Mapping[str, Any]] = {
+        **SequenceRanker.quick,
+        "epochs": 60,
+        "layers": 1,
+        "learning_rate": 0.01,
+        "dropout": 0.0,
+    }
     extra: ClassVar[int] = 1
 
-    layers: int = 2
+    layers: Size = 2
     """Layers of self-attention."""
-    heads: int = 2
+    heads: Size = 2
     """Attention heads; they divide `embedding_size`."""
-    mask: float = 0.2
+    mask: Fraction = 0.2
     """Share of items that are masked."""
     objective: Literal["masked", "next"] = "masked"
     """Whether items anywhere are masked, or only what comes next: to fine-tune what was trained with masks anywhere."""
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        require("bert4rec", "layers", self.layers, self.layers >= 1, "1 or more")
-        require("bert4rec", "heads", self.heads, self.heads >= 1, "1 or more")
-        require(
-            "bert4rec",
-            "heads",
-            self.heads,
-            self.embedding_size % self.heads == 0,
-            "a divisor of embedding_size",
-        )
-        require("bert4rec", "mask", self.mask, 0 < self.mask < 1, "a share between 0 and 1")
+    def _check(self) -> None:
+        super()._check()
+        heads_divide(self.name, self.heads, self.embedding_size)
 
     def _encoder(self) -> Any:
         return BothWaysEncoder(
@@ -78,7 +77,7 @@ class BERT4Rec(SequenceRanker):
         states = net["encoder"](self._read(net, read, *kinds), there)
         return states[masked], items[masked], weight[masked]
 
-    def _states(self, net: Any, asked: Asked) -> Any:
+    def _states(self, net: Any, asked: SequenceQuery) -> Any:
         one = (len(asked.items), 1)
         items = torch.cat([asked.items, asked.items.new_full(one, net["item"].items + 1)], dim=1)
         kinds = [torch.cat([column, column.new_zeros(one)], dim=1) for column in asked.beside]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from wareloom.errors import require
+from wareloom.core.settings import Size
 from wareloom.neural import torch
 from wareloom.neural.dropout import dropout
 from wareloom.rankers.sequence.base import SequenceRanker
@@ -22,19 +22,12 @@ class Caser(SequenceRanker):
     of the user is left out, so that users who are new are served too. Tang and Wang (2018).
     """
 
-    window: int = 5
+    window: Size = 5
     """Latest items that the filters see."""
-    horizontal: int = 16
+    horizontal: Size = 16
     """Filters of each height from 1 to `window`."""
-    vertical: int = 4
+    vertical: Size = 4
     """Filters over places."""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        for setting in ("window", "horizontal", "vertical"):
-            require(
-                "caser", setting, getattr(self, setting), getattr(self, setting) >= 1, "1 or more"
-            )
 
     def _encoder(self) -> Any:
         return _Filters(

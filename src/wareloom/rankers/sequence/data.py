@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -13,13 +14,29 @@ from wareloom.neural import torch
 from wareloom.neural.batches import bucketed, padded, windows
 from wareloom.shop import Log
 
-if TYPE_CHECKING:
-    from wareloom.rankers.sequence.base import SequenceRanker
-
 HELD = (20, 2_000)
 """Users whose last event is held back, at least (else none) and at most."""
 POSITIONS = 10
 """Where along a training its amount of data is looked at, if that changes."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Layout:
+    """How a log is cut into batches, and what is read of its events."""
+
+    max_length: int
+    """Latest events of a history that are read"""
+    epochs: int
+    batch_size: int
+    """Events a batch, padding included"""
+    accumulate: int
+    """Batches an update"""
+    validation: float
+    """Share of users whose last event is held back"""
+    worth: Callable[[Log], np.ndarray]
+    """What each event counts as a target: float32 [events]"""
+    beside: Callable[[Log], list[np.ndarray]]
+    """What is read beside the items, each int64 [events] from 1"""
 
 
 class SequenceData:
@@ -29,15 +46,15 @@ class SequenceData:
     only (`Log.span`) are in the batches of that part.
     """
 
-    def __init__(self, log: Log, settings: SequenceRanker, run: Run) -> None:
-        self.log, self.settings, self.run = log.keep(log.weight > 0), settings, run
-        self.length = settings.max_length + 1
+    def __init__(self, log: Log, how: Layout, run: Run) -> None:
+        self.log, self.how, self.run = log.keep(log.weight > 0), how, run
+        self.length = how.max_length + 1
         self._hold_back()
         whole = self._count(self.log)
         if self.log.span is not None:
             shares = (np.arange(POSITIONS) + 0.5) / POSITIONS
             whole = round(float(np.mean([self._count(self._active(share)) for share in shares])))
-        self.updates = run.updates or settings.epochs * max(1, whole // settings.accumulate)
+        self.updates = run.updates or how.epochs * max(1, whole // how.accumulate)
         """Gradient updates that are planned"""
 
     def _hold_back(self) -> None:
@@ -45,8 +62,8 @@ class SequenceData:
         log, lengths = self.log, self.log.lengths()
         long = np.flatnonzero(lengths >= 3)
         ends = log.offsets[long + 1] - 1
-        long = long[log.real[ends] & (self.settings._worth(log)[ends] > 0)]
-        wanted = min(int(self.settings.validation * len(long)), HELD[1])
+        long = long[log.real[ends] & (self.how.worth(log)[ends] > 0)]
+        wanted = min(int(self.how.validation * len(long)), HELD[1])
         held = np.sort(self.run.rng("sequence", "validation").permutation(long)[:wanted])
         self.held = len(held) >= HELD[0]
         if not self.held:
@@ -73,7 +90,7 @@ class SequenceData:
     def _count(self, log: Log) -> int:
         """Batches in one pass over `log`."""
         _, sizes = self._layout(log)
-        return sum(1 for _ in bucketed(sizes, self.settings.batch_size, np.random.default_rng(0)))
+        return sum(1 for _ in bucketed(sizes, self.how.batch_size, np.random.default_rng(0)))
 
     def batches(self, epoch: int) -> Iterator[tuple[Any, ...]]:
         """Yield (items, weights, then what the ranker reads beside), each [users, places]; 0 where there is none.
@@ -85,20 +102,18 @@ class SequenceData:
         """
         log, limit = self.log, None
         if self.log.span is not None:
-            limit = max(1, self.updates // self.settings.epochs) * self.settings.accumulate
-            log = self._active(
-                min(1 - 1e-6, epoch * limit / (self.updates * self.settings.accumulate))
-            )
+            limit = max(1, self.updates // self.how.epochs) * self.how.accumulate
+            log = self._active(min(1 - 1e-6, epoch * limit / (self.updates * self.how.accumulate)))
         starts, sizes = self._layout(log)
         columns = [
             log.item.astype(np.int64) + 1,
-            self.settings._worth(log),
-            *self.settings._beside(log),
+            self.how.worth(log),
+            *self.how.beside(log),
         ]
         if log.label_item is not None and log.label_weight is not None:
             columns += [log.label_item.astype(np.int64) + 1, log.label_weight]
         rng = self.run.rng("sequence", "epoch", epoch)
-        for rows in islice(bucketed(sizes, self.settings.batch_size, rng), limit):
+        for rows in islice(bucketed(sizes, self.how.batch_size, rng), limit):
             yield tuple(
                 torch.from_numpy(padded(column, starts[rows], sizes[rows])) for column in columns
             )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from wareloom.errors import require
+from wareloom.core.settings import Size
 from wareloom.neural import torch
 from wareloom.neural.dropout import dropout
 from wareloom.rankers.sequence.base import SequenceRanker
@@ -21,17 +21,10 @@ class GRU(SequenceRanker):
     et al. (2016); Hidasi and Karatzoglou (2018) on sampled cross-entropy and shared vectors.
     """
 
-    hidden_size: int = 128
+    hidden_size: Size = 128
     """Numbers the network remembers from one item to the next."""
-    layers: int = 1
+    layers: Size = 1
     """Recurrent layers, one on the other."""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        for setting in ("hidden_size", "layers"):
-            require(
-                "gru", setting, getattr(self, setting), getattr(self, setting) >= 1, "1 or more"
-            )
 
     def _encoder(self) -> Any:
         return _Recurrent(self.embedding_size, self.hidden_size, self.layers, self.dropout)

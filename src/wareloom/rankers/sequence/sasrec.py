@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
-from wareloom.errors import require
+from wareloom.core.settings import Size
 from wareloom.neural.transformer import CausalEncoder
-from wareloom.rankers.sequence.base import SequenceRanker
+from wareloom.rankers.sequence.base import SequenceRanker, heads_divide
 
 
 @dataclass(kw_only=True, eq=False)
@@ -19,22 +20,16 @@ class SASRec(SequenceRanker):
     and Vasilev (2023).
     """
 
-    layers: int = 2
+    quick: ClassVar[Mapping[str, Any]] = {**SequenceRanker.quick, "layers": 1}
+
+    layers: Size = 2
     """Layers of self-attention."""
-    heads: int = 1
+    heads: Size = 1
     """Attention heads; they divide `embedding_size`."""
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        require("sasrec", "layers", self.layers, self.layers >= 1, "1 or more")
-        require("sasrec", "heads", self.heads, self.heads >= 1, "1 or more")
-        require(
-            "sasrec",
-            "heads",
-            self.heads,
-            self.embedding_size % self.heads == 0,
-            "a divisor of embedding_size",
-        )
+    def _check(self) -> None:
+        super()._check()
+        heads_divide(self.name, self.heads, self.embedding_size)
 
     def _encoder(self) -> Any:
         return CausalEncoder(

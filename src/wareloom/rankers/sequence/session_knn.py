@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -11,7 +12,7 @@ import polars as pl
 from numba import get_num_threads, njit, prange
 
 from wareloom.core.run import Run
-from wareloom.errors import require
+from wareloom.core.settings import Count, Factor, NonNegative, Positive, Size
 from wareloom.rankers import Ranker
 from wareloom.rankers.history import popularity, rarity, recency, tail
 from wareloom.rankers.neighbourhood import keep_best
@@ -39,39 +40,36 @@ class SessionKNN(Ranker):
     with the weights of STAN (Garg et al. 2019).
     """
 
+    laws: ClassVar[frozenset[str]] = frozenset(
+        {
+            "strangers get the popular",
+            "events of no weight teach nothing",
+            "moved by history",
+            "weighted users",
+        }
+    )
     random: ClassVar[bool] = False
 
     unit: Literal["user", "session"] = "user"
     """What is compared: all events of a user in a row, or each session alone. A log without users has sessions only."""
-    sample: int = 5000
+    sample: Size = 5000
     """Latest sessions sharing an item that are compared."""
-    neighbours: int = 200
+    neighbours: Size = 200
     """Most similar sessions that vote."""
-    decay: float = 0.5
+    decay: Factor = 0.5
     """Factor for each step back in the history that is scored; 1 counts all events alike."""
-    last: int = 20
+    last: Count = 20
     """Events of the history that count, the latest ones; 0 takes all."""
-    distance_decay: float = 0.8
+    distance_decay: Factor = 0.8
     """Factor for each further place between the shared item and the one voted for; 1 counts all places alike."""
-    reverse: float = 0.3
+    reverse: NonNegative = 0.3
     """Share of a vote for an item before the shared one; 0 keeps the order, 1 forgets it."""
-    again: float = 1.0
+    again: NonNegative = 1.0
     """Share of a vote for the shared item itself; of weight only where items of the history may be ranked again."""
-    idf: float = 2.0
+    idf: NonNegative = 2.0
     """Power of the rarity of shared items; 0 counts all alike."""
-    half_life: float | None = None
+    half_life: Positive | None = None
     """Days after which a session's votes count half, seen from the log's last event; None counts all alike."""
-
-    def __post_init__(self) -> None:
-        for name in ("sample", "neighbours"):
-            require("session_knn", name, getattr(self, name), getattr(self, name) >= 1, "1 or more")
-        for name in ("decay", "distance_decay"):
-            value = getattr(self, name)
-            require("session_knn", name, value, 0 < value <= 1, "a factor above 0, at most 1")
-        for name in ("last", "reverse", "again", "idf"):
-            require("session_knn", name, getattr(self, name), getattr(self, name) >= 0, "0 or more")
-        fine = self.half_life is None or self.half_life > 0
-        require("session_knn", "half_life", self.half_life, fine, "days above 0, or None")
 
     def _fit(self, log: Log, shop: Shop | None, run: Run) -> None:
         log = log.keep(log.weight > 0)
@@ -84,20 +82,17 @@ class SessionKNN(Ranker):
         self.offsets_, self.item_, self.weight_ = log.offsets, log.item, log.weight
         self.factor_ = faded(time[newest], self.half_life)
 
+    @cached_property
     def _index(self) -> tuple[Any, ...]:
         """The sessions of each item, newest first, its last place in each, and √ of the sessions' distinct items."""
-        if not hasattr(self, "_built"):
-            session = np.repeat(
-                np.arange(len(self.factor_), dtype=np.int32), np.diff(self.offsets_)
-            )
-            place = np.argsort(self.item_, kind="stable")
-            item, owner = self.item_[place], session[place]
-            final = np.ones(len(place), dtype=bool)
-            final[:-1] = (item[1:] != item[:-1]) | (owner[1:] != owner[:-1])
-            starts = np.searchsorted(item[final], np.arange(len(self.popularity_) + 1))
-            size = np.sqrt(np.bincount(owner[final], minlength=len(self.factor_)))
-            self._built = (starts, owner[final], place[final], size)
-        return self._built
+        session = np.repeat(np.arange(len(self.factor_), dtype=np.int32), np.diff(self.offsets_))
+        place = np.argsort(self.item_, kind="stable")
+        item, owner = self.item_[place], session[place]
+        final = np.ones(len(place), dtype=bool)
+        final[:-1] = (item[1:] != item[:-1]) | (owner[1:] != owner[:-1])
+        starts = np.searchsorted(item[final], np.arange(len(self.popularity_) + 1))
+        size = np.sqrt(np.bincount(owner[final], minlength=len(self.factor_)))
+        return (starts, owner[final], place[final], size)
 
     def _score(self, requests: Requests) -> np.ndarray:
         assert requests.histories is not None
@@ -108,7 +103,7 @@ class SessionKNN(Ranker):
             reach = min(reach, math.ceil(math.log(NEGLIGIBLE) / math.log(self.distance_decay)))
         scores: np.ndarray = _vote(
             (offsets, items, values),
-            self._index(),
+            self._index,
             (self.offsets_, self.item_, self.weight_, self.factor_),
             (self.distance_decay ** np.arange(reach, dtype=np.float64), self.reverse, self.again),
             (self.sample, min(self.neighbours, max(1, len(self.factor_)))),
@@ -148,6 +143,8 @@ def _alike(history, index, limit, memory, like, anchor, touched):  # type: ignor
     starts, owner, place, _ = index
     mark, r = memory
     n = 0
+    # From the latest event backwards, so that the first place noted of a session is that of the latest shared item.
+    # `mark` keeps the request that met an item last: nothing is swept between requests.
     for h in range(len(items) - 1, -1, -1):
         item = items[h]
         if mark[item] == r:
@@ -191,6 +188,7 @@ def _vote(history, index, sessions, gains, limits, tail, chunks):  # type: ignor
                 like[s] /= size[s]
             for u in range(keep_best(like, touched[:n], k, near, how_near)):
                 s = near[u]
+                # Events of a session lie in a row: a distance in places is one in the array, cut to the session.
                 p, vote = anchor[s], how_near[u] * factor[s]
                 for e in range(max(start[s], p - reach), min(start[s + 1], p + reach + 1)):
                     if e > p:

@@ -182,7 +182,7 @@ class Joint(Synthesizer):
         users = int((held.rest.lengths() > 0).sum())
         alone, ranker = judged(held.rest, run)
         # One that learns by gradient updates takes as many of them with more data, or it would gain by training longer.
-        told = run.with_(updates=getattr(ranker, "updates_", run.updates))
+        told = run.with_(updates=run.updates if ranker.updates is None else ranker.updates)
         joined = {}
         for name, member in self._fitted(self.members, rest, run).items():
             with run.task(f"joint: judge {name}"):

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
+from annotated_types import Gt
 
-from wareloom.errors import require
 from wareloom.metrics.likeness.measure import Counts
 from wareloom.metrics.likeness.queries._words import by_trait
 from wareloom.metrics.likeness.queries.measure import CountedQueries
@@ -22,11 +23,8 @@ class HeadNounRate(CountedQueries):
     Head nouns are learned from the catalogue of REAL, see `wareloom.language.titles`.
     """
 
-    times: float = 2.0
+    times: Annotated[float, Gt(1)] = 2.0
     """How many times as often as words do in the mean it has to be the last of the main part."""
-
-    def __post_init__(self) -> None:
-        require("head_noun_rate", "times", self.times, self.times > 1, "a number above 1")
 
     def count(self, samples: Sequence[QuerySample], trio: QueryTrio) -> dict[str, Counts] | str:
         if trio.reader is None:

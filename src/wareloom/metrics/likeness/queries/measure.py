@@ -20,6 +20,7 @@ class QueryMeasure(Algorithm, ABC):
     """Base of the measures that compare samples of queries. Lower is better in all of them."""
 
     family: ClassVar[Family] = METRICS
+    judges: ClassVar[str] = "queries"
     higher_is_better: ClassVar[bool] = False
     unit: ClassVar[str] = "share"
     """What its figures are in"""

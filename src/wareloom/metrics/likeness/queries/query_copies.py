@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
+from annotated_types import Ge
 
 from wareloom.core.run import Run
-from wareloom.errors import require
+from wareloom.core.settings import Size
 from wareloom.metrics.likeness.measure import Figure
 from wareloom.metrics.likeness.queries.measure import QueryMeasure, share_figure
 from wareloom.metrics.likeness.queries.samples import QuerySample, QueryTrio
@@ -24,14 +26,10 @@ class QueryCopies(QueryMeasure):
     Wilson's.
     """
 
-    shortest: int = 3
+    shortest: Size = 3
     """Words below which a query is too common to be called a copy."""
-    letters: int = 8
+    letters: Annotated[int, Ge(2)] = 8
     """Characters below which not even a letter may differ."""
-
-    def __post_init__(self) -> None:
-        require("query_copies", "shortest", self.shortest, self.shortest >= 1, "1 or more")
-        require("query_copies", "letters", self.letters, self.letters >= 2, "2 or more")
 
     def compare(self, trio: QueryTrio, run: Run | None = None) -> list[Figure] | str:
         if trio.training is None:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
+from annotated_types import Ge, Le
 from scipy import sparse
 
 from wareloom.core.run import Run
-from wareloom.errors import require
+from wareloom.core.settings import Positive
 from wareloom.metrics.likeness.measure import Figure
 from wareloom.metrics.likeness.queries._signs import BITS, by_form, by_words, hashed, logistic
 from wareloom.metrics.likeness.queries.measure import QueryMeasure
@@ -43,18 +44,14 @@ class QueryDiscriminator(QueryMeasure):
     """
 
     unit: ClassVar[str] = "AUC"
+    quick: ClassVar[Mapping[str, Any]] = {"queries": 60, "folds": 2}
 
-    queries: int = 5_000
+    queries: Annotated[int, Ge(10)] = 5_000
     """Queries of each kind that are judged, at most."""
-    folds: int = 5
+    folds: Annotated[int, Ge(2), Le(10)] = 5
     """Parts of which each in turn is judged by what was learned from the others."""
-    ridge: float = 1.0
+    ridge: Positive = 1.0
     """How much large weights are held back."""
-
-    def __post_init__(self) -> None:
-        require("query_discriminator", "queries", self.queries, self.queries >= 10, "10 or more")
-        require("query_discriminator", "folds", self.folds, 2 <= self.folds <= 10, "2 to 10")
-        require("query_discriminator", "ridge", self.ridge, self.ridge > 0, "a number above 0")
 
     def compare(self, trio: QueryTrio, run: Run | None = None) -> list[Figure] | str:
         run = run or Run()

@@ -21,6 +21,17 @@ FEWEST = 20
 MOST = 20_000
 """Queries of each kind that are drawn at most"""
 
+NOTES = {
+    "halves of real": [
+        "No held-out queries: the floor is taken between two halves of those of REAL, which the synthesizer may "
+        "have seen both. Held-out queries (a split by query) make a sharper test."
+    ],
+    "halves of holdout": [
+        "REAL has no queries: the floor is taken between two halves of those that were held out."
+    ],
+}
+"""What is said of a floor that is not taken between real queries and others that were held out"""
+
 
 @dataclass(frozen=True)
 class QuerySample:
@@ -121,40 +132,19 @@ def gathered_queries(
     A search counts as often as it was asked where every side has a log of searches; else each query counts once, since
     judgments do not say how often it was asked. Raises `InputError` where there are fewer than `FEWEST` of a kind.
     """
-    named = {"REAL": real, "SYNTH": synthetic} | (
-        {"the holdout": holdout} if holdout is not None else {}
-    )
-    named = {name: shop for name, shop in named.items() if has_queries(shop) or name == "SYNTH"}
-    notes: list[str] = []
-    logs = all(shop.rows("searches") for shop in named.values())
-    if not logs:
-        judged = [name for name, shop in named.items() if not shop.rows("searches")]
-        notes.append(
-            f"Each query counts once, however often it was asked: {' and '.join(judged)} "
-            f"{'has' if len(judged) == 1 else 'have'} judgments and no log of searches."
-        )
-    sides = {
-        name: QuerySample(_asked(shop, name == "SYNTH", logs), groups)
-        for name, shop in named.items()
-    }
-    sizes = {name: len(side) for name, side in sides.items()}
+    shops = {"REAL": real, "SYNTH": synthetic}
+    shops |= {} if holdout is None else {"the holdout": holdout}
+    sides, notes = _sides(shops, groups)
     whole, held, fake = sides.get("REAL"), sides.get("the holdout"), sides["SYNTH"]
-    if whole is None and held is None:
+    pool = whole or held
+    if pool is None:
         raise InputError(
             "Neither REAL nor a holdout has a query: there is nothing to hold those of SYNTH beside."
         )
     reference = "held out" if whole and held else "halves of real" if whole else "halves of holdout"
-    if reference != "held out":
-        notes.append(
-            "No held-out queries: the floor is taken between two halves of those of REAL, which the synthesizer may "
-            "have seen both. Held-out queries (a split by query) make a sharper test."
-            if whole
-            else "REAL has no queries: the floor is taken between two halves of those that were held out."
-        )
-    pool = whole or held
-    assert pool is not None
-    room = min(len(whole), len(held)) if whole and held else len(pool) // 2
-    size = min(len(fake), room, most)
+    notes += NOTES.get(reference, [])
+    size = min(len(fake), min(len(whole), len(held)) if whole and held else len(pool) // 2, most)
+    sizes = {name: len(side) for name, side in sides.items()}
     if size < FEWEST:
         told = ", ".join(f"{number:,} of {name}" for name, number in sizes.items())
         raise InputError(
@@ -166,19 +156,35 @@ def gathered_queries(
     drawn = pool.select(order[:size])
     if reference == "held out" and held is not None:
         drawn = held.select(run.rng("compare", "held queries").permutation(len(held))[:size])
+    made = run.rng("compare", "synthetic queries").permutation(len(fake))[:size]
     return QueryTrio(
         real=drawn,
         again=pool.select(order[first : first + size]),
-        synthetic=fake.select(
-            run.rng("compare", "synthetic queries").permutation(len(fake))[:size]
-        ),
+        synthetic=fake.select(made),
         training=whole,
         own=order[:size] if reference == "halves of real" else None,
-        catalogue=_catalogue([real, synthetic, *([holdout] if holdout is not None else [])]),
+        catalogue=_catalogue(list(shops.values())),
         reference=reference,
         sizes=sizes,
         notes=notes,
     )
+
+
+def _sides(shops: dict[str, Shop], groups: int) -> tuple[dict[str, QuerySample], list[str]]:
+    """The queries of each shop that has any, and of SYNTH in any case; and what is to be said of how they count."""
+    asked = {name: shop for name, shop in shops.items() if has_queries(shop) or name == "SYNTH"}
+    judged = [name for name, shop in asked.items() if not shop.rows("searches")]
+    notes = []
+    if judged:
+        notes.append(
+            f"Each query counts once, however often it was asked: {' and '.join(judged)} "
+            f"{'has' if len(judged) == 1 else 'have'} judgments and no log of searches."
+        )
+    sides = {
+        name: QuerySample(_asked(shop, name == "SYNTH", not judged), groups)
+        for name, shop in asked.items()
+    }
+    return sides, notes
 
 
 def _asked(shop: Shop, made: bool, logs: bool) -> tuple[str, ...]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
+from annotated_types import Ge
 
-from wareloom.errors import require
 from wareloom.metrics.likeness.measure import Counts
 from wareloom.metrics.likeness.queries._words import by_word
 from wareloom.metrics.likeness.queries.measure import CountedQueries
@@ -27,11 +27,8 @@ class ZipfSlope(CountedQueries):
     unit: ClassVar[str] = "slope"
     bounded: ClassVar[bool] = False
 
-    ranks: int = 5_000
+    ranks: Annotated[int, Ge(2)] = 5_000
     """Words, the most frequent first, that the line is fitted to, at most."""
-
-    def __post_init__(self) -> None:
-        require("zipf_slope", "ranks", self.ranks, self.ranks >= 2, "2 or more")
 
     def count(self, samples: Sequence[QuerySample], trio: QueryTrio) -> dict[str, Counts] | str:
         if min(sample.flat.n_unique() for sample in samples) < 3:

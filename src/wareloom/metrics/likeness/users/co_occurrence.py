@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from wareloom.errors import SettingError
+from wareloom.core.settings import Size
 from wareloom.metrics.likeness.measure import Counted, Counts, counted
 from wareloom.metrics.likeness.samples import Sample, Trio
 from wareloom.stats.distances import total_variation
@@ -17,12 +17,8 @@ from wareloom.stats.distances import total_variation
 class CoOccurrence(Counted):
     """Total variation between pairs of different items near each other in a user's history, whichever came first."""
 
-    window: int = 3
+    window: Size = 3
     """Places that the two may be apart at most."""
-
-    def __post_init__(self) -> None:
-        if self.window < 1:
-            raise SettingError(f"co_occurrence: window is {self.window}; give 1 or more.")
 
     def count(self, samples: Sequence[Sample], trio: Trio) -> dict[str, Counts] | str:
         keys, groups = zip(*(self._pairs(sample) for sample in samples), strict=True)

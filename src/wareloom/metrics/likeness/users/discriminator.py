@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
+from annotated_types import Ge
 
 from wareloom.core.run import Run
-from wareloom.errors import SettingError, needed
+from wareloom.core.settings import Size
+from wareloom.errors import needed
 from wareloom.metrics.likeness.measure import Figure, Measure
 from wareloom.metrics.likeness.samples import Sample, Trio
 from wareloom.metrics.likeness.users.discriminators import Judged, auc, boosting, judged, spread
@@ -27,23 +30,17 @@ class Discriminator(Measure):
     synthetic ones. Interval: DeLong's, the mean over folds. Needs the extra `learned`. Lopez-Paz and Oquab (2017).
     """
 
+    quick: ClassVar[Mapping[str, Any]] = {"trees": 5, "folds": 2}
     unit: ClassVar[str] = "AUC"
 
-    users: int = 10_000
+    users: Annotated[int, Ge(10)] = 10_000
     """Users of each kind that are judged, at most."""
-    folds: int = 5
+    folds: Annotated[int, Ge(2)] = 5
     """Parts of which each in turn is judged by trees that learned from the others."""
-    trees: int = 100
+    trees: Size = 100
     """Trees that are added up."""
-    leaves: int = 15
+    leaves: Annotated[int, Ge(2)] = 15
     """Leaves of a tree at most."""
-
-    def __post_init__(self) -> None:
-        for name, least in (("users", 10), ("folds", 2), ("trees", 1), ("leaves", 2)):
-            if getattr(self, name) < least:
-                raise SettingError(
-                    f"discriminator: {name} is {getattr(self, name)}; give {least} or more."
-                )
 
     def _compare(self, trio: Trio, run: Run) -> list[Figure] | str:
         lightgbm = needed("lightgbm", "learned", "The measure discriminator")

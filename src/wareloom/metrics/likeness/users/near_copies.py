@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import numpy as np
 import polars as pl
+from annotated_types import Ge
 
 from wareloom.core.run import Run
-from wareloom.errors import SettingError
+from wareloom.core.settings import Size
 from wareloom.metrics.likeness.measure import Figure, Measure, wilson
 from wareloom.metrics.likeness.samples import Sample, Trio
 from wareloom.shop.runs import run_codes, whole_codes
@@ -25,16 +26,12 @@ class NearCopies(Measure):
 
     unit: ClassVar[str] = "share"
 
-    length: int = 5
-    """Items in a row that make a copy."""
-    shortest: int = 3
-    """Users with fewer events are too common to be called copies."""
+    laws: ClassVar[frozenset[str]] = frozenset({"the floor is of the real users alone"})
 
-    def __post_init__(self) -> None:
-        if self.length < 2 or self.shortest < 1:
-            raise SettingError(
-                f"near_copies: length is {self.length} and shortest {self.shortest}; give 2 and 1, or more."
-            )
+    length: Annotated[int, Ge(2)] = 5
+    """Items in a row that make a copy."""
+    shortest: Size = 3
+    """Users with fewer events are too common to be called copies."""
 
     def _compare(self, trio: Trio, run: Run) -> list[Figure] | str:
         real, fake = (self._judged(sample) for sample in (trio.real, trio.synthetic))

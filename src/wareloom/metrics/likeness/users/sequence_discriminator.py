@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
+from annotated_types import Ge
 
 from wareloom.core.run import Run
-from wareloom.errors import SettingError
+from wareloom.core.settings import Size
 from wareloom.metrics.likeness.measure import Figure, Measure
 from wareloom.metrics.likeness.samples import Sample, Trio
 from wareloom.metrics.likeness.users.discriminators import auc, judged, spread
@@ -30,31 +32,19 @@ class SequenceDiscriminator(Measure):
     one. Needs the extra `neural`; slow, so that it is asked for by name. Cho et al. (2014).
     """
 
+    quick: ClassVar[Mapping[str, Any]] = {"updates": 5, "embedding_size": 4}
     unit: ClassVar[str] = "AUC"
 
-    users: int = 5_000
+    users: Annotated[int, Ge(10)] = 5_000
     """Users of each kind, at most."""
-    history: int = 50
+    history: Annotated[int, Ge(2)] = 50
     """Last events of a user that are read."""
-    items: int = 5_000
+    items: Size = 5_000
     """Items with an embedding of their own."""
-    embedding_size: int = 32
+    embedding_size: Size = 32
     """Width of embeddings and of the state."""
-    updates: int = 400
+    updates: Size = 400
     """Steps of the training, on batches of about a thousand events."""
-
-    def __post_init__(self) -> None:
-        for name, least in (
-            ("users", 10),
-            ("history", 2),
-            ("items", 1),
-            ("embedding_size", 1),
-            ("updates", 1),
-        ):
-            if getattr(self, name) < least:
-                raise SettingError(
-                    f"sequence_discriminator: {name} is {getattr(self, name)}; give {least} or more."
-                )
 
     def _compare(self, trio: Trio, run: Run) -> list[Figure] | str:
         sides = judged(trio, self.users, run)

@@ -1,21 +1,25 @@
-"""What the networks of click models share: embeddings of fields, the linear part, training, scoring in blocks."""
+"""The base of click models that are networks: embeddings of fields, the linear part, training, scoring in blocks."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from wareloom.core.run import Run
+from wareloom.core.settings import Count, NonNegative, Positive, Settings, ShareBelowOne, Size
 from wareloom.errors import InputError
 from wareloom.neural import torch
 from wareloom.neural.training import Training, seeded, train
-from wareloom.neural.weights import arrays
-from wareloom.rankers.clicks._features import Encoded
-from wareloom.rankers.clicks.base import FEWEST, Examples
-from wareloom.rankers.vectors import text_vectors
+from wareloom.neural.weights import arrays, loaded
+from wareloom.rankers.clicks.base import FEWEST
+from wareloom.rankers.clicks.rows import Encoded, Examples
+from wareloom.rankers.vectors import check_embedder, text_vectors
 from wareloom.shop import Shop
 
 F = torch.nn.functional
@@ -28,6 +32,86 @@ POSITIONS = 10
 SPREAD = 0.05
 """Standard deviation of the embeddings at the start."""
 Columns = Callable[[Examples, np.ndarray], tuple[Any, ...]]
+
+
+@dataclass(kw_only=True, eq=False)
+class ClickNetwork(Settings, ABC):
+    """What click models that are networks have in common: settings, training, and scoring by the weights learned.
+
+    Stands before `ClickRanker` among a model's bases. A model gives `_build`, a module with the attribute `fields`:
+
+        @dataclass(kw_only=True, eq=False)
+        class Linear(ClickNetwork, ClickRanker):
+            def _build(self) -> torch.nn.Module:
+                return LinearNetwork(self.sizes_, self.numbers_, self.embedding_size)
+
+        class LinearNetwork(torch.nn.Module):
+            def __init__(self, sizes, numbers, size):
+                super().__init__()
+                self.fields = Fields(sizes, numbers, size)
+
+            def forward(self, codes, dense, history):
+                return self.fields(codes, dense)[1]
+    """
+
+    gradient: ClassVar[bool] = True
+
+    embedding_size: Size = 8
+    """Numbers each value of a field is described by."""
+    hidden_size: Size = 64
+    """Width of the layers of the perceptron."""
+    layers: Size = 2
+    """Layers of the perceptron."""
+    dropout: ShareBelowOne = 0.1
+    """Share of activations dropped in training."""
+    text: str = "none"
+    """Embedder of the items' texts, such as tfidf or minilm, at which their vectors start; none: at random."""
+    epochs: Size = 10
+    """Passes over the rows, at most; 2 where too few clicks are held back to know when to stop."""
+    batch_size: Size = 256
+    """Rows of one update."""
+    learning_rate: Positive = 2e-3
+    """Highest step size."""
+    weight_decay: NonNegative = 1e-2
+    """Decoupled decay of the weights."""
+    patience: Count = 3
+    """Passes without a better held-back log loss after which training stops; 0 never stops early."""
+
+    if TYPE_CHECKING:
+        name: str
+        sizes_: np.ndarray
+        item_codes_: np.ndarray
+
+    def _check(self) -> None:
+        super()._check()
+        check_embedder(self.text)
+
+    @abstractmethod
+    def _build(self) -> Any:
+        """Return a module: codes, numbers and histories of rows, as `tensors` gives them → log-odds [rows].
+
+        Its attribute `fields` is a `Fields`. `sizes_` (codes of each field), `numbers_` (numbers of a row) and
+        `item_codes_` (the fields of items) are known when it is called.
+        """
+
+    @property
+    def _stops_early(self) -> bool:
+        return self.patience > 0
+
+    def _learn(
+        self, train: Examples, held: Examples | None, sizes: np.ndarray, shop: Shop | None, run: Run
+    ) -> None:
+        self.numbers_ = train.rows.dense.shape[1]
+        self.weights_, self.updates_ = learn(self, train, held, shop, run)
+        self._net = loaded(self._build(), self.weights_)
+
+    @cached_property
+    def _net(self) -> Any:
+        """The network, built anew from the saved weights where this was restored."""
+        return loaded(self._build(), self.weights_)
+
+    def _logits(self, rows: Encoded) -> np.ndarray:
+        return logits(self._net, rows)
 
 
 class Fields(torch.nn.Module):  # type: ignore[misc]
@@ -101,7 +185,7 @@ class Batches:
     """
 
     def __init__(
-        self, data: Examples, ranker: Any, epochs: int, run: Run, beside: Columns = columns
+        self, data: Examples, ranker: ClickNetwork, epochs: int, run: Run, beside: Columns = columns
     ) -> None:
         self.data, self.size, self.epochs, self.run = data, ranker.batch_size, epochs, run
         self.name, self.beside = ranker.name, beside
@@ -117,7 +201,7 @@ class Batches:
         since, until = self.data.more["span"].T
         return np.flatnonzero((since <= done) & (done < until))
 
-    def how(self, ranker: Any, *, patience: int) -> Training:
+    def how(self, ranker: ClickNetwork, *, patience: int) -> Training:
         """How a network with the ranker's settings is trained on them."""
         return Training(
             learning_rate=ranker.learning_rate,
@@ -139,7 +223,7 @@ class Batches:
 
 
 def learn(
-    ranker: Any, data: Examples, held: Examples | None, shop: Shop | None, run: Run
+    ranker: ClickNetwork, data: Examples, held: Examples | None, shop: Shop | None, run: Run
 ) -> tuple[dict[str, np.ndarray], int]:
     """Fit the network that `ranker._build` makes by log loss; returns its weights and how many updates were planned.
 
@@ -174,7 +258,7 @@ def learn(
     return arrays(net), batches.updates
 
 
-def begin_with_text(net: Any, ranker: Any, shop: Shop | None, run: Run) -> None:
+def begin_with_text(net: Any, ranker: ClickNetwork, shop: Shop | None, run: Run) -> None:
     """Start the vectors of items at their texts', in as many directions as they have numbers, where that is asked for.
 
     Raises `InputError` where there is no shop, or no text.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -21,7 +21,7 @@ MOST_FIELDS = 32
 
 
 @dataclass(frozen=True)
-class Asked:
+class ClickQuery:
     """Who is asked, one row a request; what is unknown is -1, `NO_TIME` or null."""
 
     time: np.ndarray
@@ -41,7 +41,7 @@ class Asked:
     def __len__(self) -> int:
         return len(self.time)
 
-    def take(self, rows: np.ndarray) -> Asked:
+    def take(self, rows: np.ndarray) -> ClickQuery:
         """Return some of the requests."""
         arrays = {
             name: getattr(self, name)[rows] for name in ("time", "position", "starts", "ends")
@@ -50,7 +50,7 @@ class Asked:
         return replace(self, user=self.user.gather(rows), context=context, **arrays)
 
     @classmethod
-    def of(cls, requests: Requests) -> Asked:
+    def of(cls, requests: Requests) -> ClickQuery:
         """Take requests whose histories are in codes of the fitted items."""
         log, n = requests.histories, len(requests)
         assert log is not None
@@ -70,7 +70,7 @@ class Asked:
 class Rows:
     """Labelled rows: each a request and an item that was shown to it or, where nothing was shown, drawn for it."""
 
-    asked: Asked
+    asked: ClickQuery
     request: np.ndarray
     """int64 [rows], places in `asked`"""
     item: np.ndarray
@@ -101,6 +101,46 @@ class Rows:
         return replace(self, span=span, **{name: getattr(self, name)[rows] for name in names})
 
 
+@dataclass(frozen=True)
+class Encoded:
+    """Rows as a model reads them."""
+
+    codes: np.ndarray
+    """int32 [rows, fields], 0 where unknown"""
+    dense: np.ndarray
+    """float32 [rows, numbers], standardised"""
+    history: np.ndarray
+    """int32 [requests, HISTORY], codes of the field item_id, latest first, 0 behind the last"""
+    request: np.ndarray
+    """int64 [rows], places in `history`"""
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+    def take(self, rows: np.ndarray) -> Encoded:
+        """Return some of the rows."""
+        return Encoded(self.codes[rows], self.dense[rows], self.history, self.request[rows])
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Encoded rows with their labels."""
+
+    rows: Encoded
+    label: np.ndarray
+    weight: np.ndarray
+    more: dict[str, np.ndarray] = field(default_factory=dict)
+    """What else is known of the rows, each [rows, …]"""
+
+    def __len__(self) -> int:
+        return len(self.label)
+
+    def take(self, rows: np.ndarray) -> Examples:
+        """Return some of them."""
+        more = {name: value[rows] for name, value in self.more.items()}
+        return Examples(self.rows.take(rows), self.label[rows], self.weight[rows], more)
+
+
 def from_impressions(
     shop: Shop, items: Vocabulary, earlier: Shop | None = None, kinds: Sequence[str] = (CLICK,)
 ) -> Rows:
@@ -112,7 +152,7 @@ def from_impressions(
     log = into(Log.of(_with(shop, earlier)), items)
     time = shown["time"].cast(pl.Int64).fill_null(int(NO_TIME)).to_numpy()
     starts, ends = before(log, shown["owner"], time)
-    asked = Asked(
+    asked = ClickQuery(
         time=time,
         position=shown["position"].fill_null(-1).cast(pl.Int64).to_numpy(),
         user=shown["user_id"],
@@ -153,7 +193,7 @@ def from_log(log: Log, negatives: int, most: int, rng: np.random.Generator) -> R
     others = rng.integers(len(log.items) - 1, size=(n, negatives))
     others += others >= own[:, None]
     user = log.user.astype(np.int64)[chosen]
-    asked = Asked(
+    asked = ClickQuery(
         time=log.time[chosen],
         position=np.full(n, -1),
         user=log.users.ids.gather(user),

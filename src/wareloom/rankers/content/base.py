@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from copy import copy
 from dataclasses import dataclass
 from typing import ClassVar, Self
@@ -11,29 +11,42 @@ import numpy as np
 from scipy import sparse
 
 from wareloom.core.run import Run
-from wareloom.errors import InputError, require
+from wareloom.core.settings import Count, Factor
+from wareloom.errors import InputError
 from wareloom.rankers import Ranker
 from wareloom.rankers.history import popularity, recency, tail
-from wareloom.rankers.neighbourhood import sum_neighbours
+from wareloom.rankers.neighbourhood import Neighbourhood, sum_neighbours
 from wareloom.shop import Log, Requests, Shop
 
 
 @dataclass(kw_only=True, eq=False)
-class ContentKNN(Ranker):
-    """Base of rankers that add up the neighbours of the history's items by a table of likeness, else by popularity."""
+class ContentKNN(Ranker, ABC):
+    """Base of rankers that add up the neighbours of the history's items by a table of likeness, else by popularity.
 
+    @dataclass(kw_only=True, eq=False)
+    class SameBrand(ContentKNN):
+        '''Items of one brand are alike.'''
+
+        needs: ClassVar[str] = "learns from brands: fit it on a shop whose items have one."
+
+        def _alike(self, shop, log, run):
+            brand = shop.table("items")["brand"].rank("dense").fill_null(0).to_numpy()
+            alike = (brand[:, None] == brand) & (brand > 0)[:, None]
+            np.fill_diagonal(alike, False)
+            return sparse.csr_matrix(alike.astype(np.float32))
+    """
+
+    laws: ClassVar[frozenset[str]] = frozenset(
+        {"strangers get the popular", "events of no weight teach nothing", "moved by history"}
+    )
     random: ClassVar[bool] = False
     needs: ClassVar[str]
     """What a shop must have for it, as the error for a log alone says"""
 
-    decay: float = 0.6
+    decay: Factor = 0.6
     """Factor for each step back in the history that is scored; 1 counts all events alike."""
-    last: int = 0
+    last: Count = 0
     """Events of the history that count, the latest ones; 0 takes all."""
-
-    def __post_init__(self) -> None:
-        require(self.name, "decay", self.decay, 0 < self.decay <= 1, "a factor above 0, at most 1")
-        require(self.name, "last", self.last, self.last >= 0, "0 or more")
 
     @abstractmethod
     def _alike(self, shop: Shop, log: Log, run: Run) -> sparse.csr_matrix:
@@ -50,6 +63,10 @@ class ContentKNN(Ranker):
         made = copy(self)
         made.popularity_ = popularity(log)
         return made
+
+    def neighbourhood(self) -> Neighbourhood:
+        """Return the table whose rows it adds up over the history."""
+        return Neighbourhood(self.table_, self.decay, self.last)
 
     def _score(self, requests: Requests) -> np.ndarray:
         assert requests.histories is not None
