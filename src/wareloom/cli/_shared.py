@@ -38,10 +38,11 @@ Track = Annotated[
     ),
 ]
 Cells = Annotated[
-    Path | None,
+    str,
     typer.Option(
         "--cache",
-        help="Keep finished cells here for good: more seeds, or others beside, redo none of them.",
+        help="Keep finished cells here for good, in a folder or s3://bucket/prefix: more seeds, or others beside, "
+        "redo none of them.",
     ),
 ]
 Jobs = Annotated[
@@ -85,6 +86,13 @@ def names(kind: str) -> Callable[[str], list[str]]:
 def run_of(seed: int, quiet: bool, **fields: Any) -> Run:
     """Make the run a command asks for; `fields` are others of `Run`, such as threads."""
     return Run(seed=seed, quiet=quiet, **fields)
+
+
+def cells_at(address: str) -> dict[str, Any]:
+    """The fields of `Run` that say where finished cells are kept: a bucket, a folder, or nowhere for good."""
+    if address.startswith("s3://"):
+        return {"store": address}
+    return {"cache": Path(address)} if address else {}
 
 
 def pairs(given: Sequence[str] | None, option: str = "--set") -> dict[str, str]:

@@ -19,6 +19,7 @@ from wareloom.cli._shared import (
     Threads,
     To,
     Track,
+    cells_at,
     listed,
     names,
     run_of,
@@ -123,7 +124,7 @@ def main(
     lift_by_ratio: ByRatio = False,
     leave_out: LeaveOut = False,
     resume: Resume = False,
-    cache: Cells = None,
+    cache: Cells = "",
     set: SetOf = None,
     threads: Threads = 0,
     jobs: Jobs = 1,
@@ -163,7 +164,7 @@ def main(
         | ({"split": {"by": split}} if split else {})
     )
     how = {"threads": threads, "jobs": jobs, "on": on, "device": device, "precision": precision}
-    run = run_of(seed, quiet, **how, track=track, cache=cache)
+    run = run_of(seed, quiet, **how, track=track, **cells_at(cache))
     proof = prove_and_report(Shop.open(shop), recipe.settings, to, run, resume=resume)
     show(dict(proof.data), as_json, "\n".join([*told(proof), str(to / "report.html")]))
     raise typer.Exit(1 if proof.verdict == "hurts" else 0)

@@ -16,6 +16,7 @@ from wareloom.cli._shared import (
     Precision,
     Quiet,
     Threads,
+    cells_at,
     run_of,
     show_job,
 )
@@ -32,7 +33,7 @@ def main(
     resume: Annotated[
         bool, typer.Option("--resume", help="Continue a job that was stopped.")
     ] = False,
-    cache: Cells = None,
+    cache: Cells = "",
     seed: Annotated[int | None, typer.Option(help="Another seed than the recipe's.")] = None,
     threads: Threads = 0,
     jobs: Jobs = 1,
@@ -62,7 +63,7 @@ def main(
         on=on,
         device=device,
         precision=precision,
-        cache=cache,
+        **cells_at(cache),
     )
     done = run_recipe(loaded, folder, run, resume=resume)
     show_job(done, as_json)

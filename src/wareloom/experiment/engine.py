@@ -11,12 +11,14 @@ import functools
 import importlib
 import json
 import tempfile
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from wareloom.core import logging
 from wareloom.core.run import Run
 from wareloom.core.settings import configure
 from wareloom.errors import MemoryLimitError
@@ -28,6 +30,8 @@ from wareloom.experiment.store import store_at
 from wareloom.experiment.study import Cell, Study
 from wareloom.preparing.splits import Split
 from wareloom.shop import Shop
+
+log = logging.get(__name__)
 
 BESIDE = ("seeds", "baselines", "effect", "guard", "shares", "lift_by_ratio", "leave_out")
 """Settings of a proof that change no finished cell: how many there are, what stands beside, and how it is put"""
@@ -108,7 +112,10 @@ class Bench:
         key = self.key(piece)
         if (kept := self.pieces.get(key)) is not None:
             return kept
-        self.pieces.put(key, self._work(piece))
+        with logging.within(cell=key):
+            start = time.perf_counter()
+            self.pieces.put(key, self._work(piece))
+            log.info("%s: %.1f s", self.label(piece), time.perf_counter() - start)
         return self.pieces.get(key)
 
     def compute(self, call: dict[str, Any]) -> None:

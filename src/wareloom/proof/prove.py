@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from dataclasses import asdict
 from typing import Any
 
+from wareloom.core import logging
 from wareloom.core.run import Run
 from wareloom.experiment.engine import Engine, Found, shippable
 from wareloom.experiment.plan import MIXED, REAL, Plan
@@ -47,7 +50,9 @@ def prove_study(
 ) -> Proof:
     """Prove what a study of any kind asks; see `prove`."""
     settings.check()
-    with shippable(shop, run or Run()) as (held, own):
+    run = run or Run()
+    named = logging.within(run_id=_id(shop, settings, run))
+    with shippable(shop, run) as (held, own), named:
         study = cls(held, settings, own, parts)
         study.check()
         engine = Engine(study)
@@ -55,6 +60,12 @@ def prove_study(
         explored = explore(engine, found[0].ties, found[0].choice["ratio"])
         plan = engine.benches[study.modes[0]].plan
         return summarise(study, plan, found, explored)
+
+
+def _id(shop: Shop, settings: ExperimentSettings, run: Run) -> str:
+    """What a proof is called in the log: the same one for the same shop, settings and seed."""
+    told = json.dumps([asdict(settings), shop.fingerprint, run.seed], default=str, sort_keys=True)
+    return hashlib.sha256(told.encode()).hexdigest()[:12]
 
 
 def summarise(
