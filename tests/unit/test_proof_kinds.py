@@ -214,6 +214,11 @@ def test_the_leader_waits_for_nobody(kind: str) -> None:
         bench.key(Cell(arm=arm, seed=1, ratio=1.0)): (real,) for arm in ARMS if arm != REAL
     }
     assert next(task for task in tasks if task.key == real).after == ()
+    named = Bench(study_of(kind)(shop(), settings(updates=5), RUN), study.modes[0], None)
+    every = named.tasks([Cell(arm=arm, seed=1, ratio=1.0) for arm in ARMS])
+    assert [task.after for task in every] == [()] * len(ARMS), (
+        "a number that is named is waited for by none"
+    )
 
 
 def test_the_published_schema_is_that_of_the_code() -> None:

@@ -70,7 +70,9 @@ def test_has_the_form_of_every_proof(proof: Proof, tmp_path: Path) -> None:
     assert "shoppers" not in said
     page = render(proof.data)
     assert "held-out queries" in page
-    assert "synthetic queries" in page
+    made = proof.data["modes"][0]["synthetic"]
+    assert f"{made['judgments']:,} judgments of {made['queries']:,} synthetic queries" in page
+    assert f">{round(np.mean(rows['real + synthetic'])):,}<" in page, "what arms were trained on"
 
 
 def test_is_the_same_again_and_goes_on(proof: Proof, tmp_path: Path) -> None:

@@ -157,10 +157,11 @@ class Contest:
     def get(self, label: str, seed: int) -> Evaluation | str:
         """Return the evaluation of a ranker with a seed, or why it was refused."""
         key = self.key(label, seed)
-        if self.pieces.get(key) is None:
+        if (kept := self.pieces.get(key)) is None:
             self.pieces.put(key, self._work(label, seed))
-        found: Evaluation | str = self.pieces.get(key)
-        return found
+            kept = self.pieces.get(key)
+        assert isinstance(kept, Evaluation | str)
+        return kept
 
     def _work(self, label: str, seed: int) -> Evaluation | str:
         own = self.run.with_(seed=self.run.seed_for("leaderboard", seed))

@@ -48,7 +48,7 @@ def askers(data: Mapping[str, Any]) -> str:
     return str(data["words"]["askers"])
 
 
-def lines(data: dict[str, Any]) -> list[str]:
+def lines(data: Mapping[str, Any]) -> list[str]:
     """The story as lines, in the order in which it is read."""
     told = data["story"]
     sentences = [
