@@ -98,7 +98,7 @@ def renamed(value: Any, names: dict[str, str]) -> Any:
 @pytest.fixture(scope="module")
 def proofs() -> dict[str, dict[str, Any]]:
     shown, _ = exposures(1500)
-    untold = {"decides": "catalogue", "catalogue_metrics": ("ndcg@10",), "untold": True}
+    untold = {"primary": "catalogue", "catalogue_metrics": ("ndcg@10",), "single_grade": True}
     lexical = Generator(synthesizer="lexical", settings={"round_trip": 0, "graded": 4}, screens=())
     asked = small_shop(users=80), {"shares": (0.5, 1.0), "lift_by_ratio": True}
     found = {

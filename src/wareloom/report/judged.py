@@ -156,7 +156,7 @@ def _training(data: Mapping[str, Any]) -> Training:
     what = "judgments" if data.get("kind") == "search" else "events"
     header = ["arm", f"{what} trained on, mean of seeds"]
     shown = [
-        [row["arm"], round(sum(row["events"]) / len(row["events"])) if "events" in row else None]
+        [row["arm"], round(sum(row[what]) / len(row[what])) if what in row else None]
         for row in rows
     ]
     updates = any("updates" in row for row in rows)

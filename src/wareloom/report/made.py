@@ -59,9 +59,10 @@ def synthetic(data: Mapping[str, Any]) -> Synthetic:
     search = data.get("kind") == "search"
     drawings, looks = ((), _grades(made)) if search else _looks(mode["curves"])
     taken = made.get("sampling")
+    what, who = ("judgments", "queries") if search else ("events", "users")
     return Synthetic(
-        rows=f"{made['events']:,} {'judgments' if search else 'events'}",
-        of=f"{made['users']:,} synthetic {'queries' if search else 'users'}",
+        rows=f"{made[what]:,} {what}",
+        of=f"{made[who]:,} synthetic {who}",
         origin=made["origin"],
         figures=drawings,
         table=looks,
