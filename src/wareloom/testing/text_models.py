@@ -1,7 +1,7 @@
 """The contract of text models: settings, budgets, and what is asked of them.
 
 A text model that cannot write without a server, a download or a folder is held to these laws alone. One that can, with
-the settings in `quick`, names the laws that begin with "writes" in `laws`, one that gives probabilities names "scores texts".
+the settings in `quick`, names in `laws` those that begin with "writes"; one that gives probabilities, "scores texts".
 """
 
 from __future__ import annotations
