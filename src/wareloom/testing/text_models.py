@@ -1,23 +1,20 @@
-"""The contract of text models: settings, budgets, and what is asked of them; and one that answers by a rule.
+"""The contract of text models: settings, budgets, and what is asked of them.
 
 A text model that cannot write without a server, a download or a folder is held to these laws alone. One that can, with
-the settings in `quick`, names the laws that begin with "writes" in `laws`, one that gives probabilities `scores_texts`.
+the settings in `quick`, names in `laws` those that begin with "writes"; one that gives probabilities, "scores texts".
 """
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from wareloom.core import state
 from wareloom.core.family import Algorithm
 from wareloom.core.run import Run
 from wareloom.core.settings import configure
 from wareloom.errors import BudgetError, InputError, SettingError
-from wareloom.language.models import Generated, Sampling, TextModel, estimate
+from wareloom.language.models import Sampling, TextModel, estimate
 from wareloom.testing import laws as kit
 from wareloom.testing.laws import Law, law, make, refused
 
@@ -130,27 +127,3 @@ def _written(
 ) -> list[str]:
     answers = make(cls).generate(prompts, Run(seed=seed), settings=sampling)
     return [answer.text for answer in answers]
-
-
-@dataclass(kw_only=True, eq=False)
-class Echo(TextModel):
-    """Answers with the last word of the product, and judges a title by the words of the query that it holds."""
-
-    def identity(self, run: Run) -> dict[str, Any]:
-        """Its name says all."""
-        return {"name": self.name}
-
-    def _generate(self, asks: Sequence[Any], settings: Sampling, run: Run, done: Any) -> None:
-        for ask in asks:
-            title = ask.prompt.rsplit("<<", 1)[1].partition(">>")[0]
-            words = [word for word in title.split() if word.isalnum()] or [""]
-            done(ask, Generated(words[-1], len(ask.prompt) // 4, 3, None, "stop"))
-
-    def _score(self, asks: Sequence[Any], run: Run, done: Any) -> None:
-        for ask in asks:
-            parts = ask.prompt.rsplit("<<", 2)[1:]
-            query, title = (part.partition(">>")[0].split() for part in parts)
-            shared = len({*query} & {*title}) / max(1, len(query))
-            wanted = ("no", "partly", "mostly", "yes")[round(3 * shared)]
-            likely = query == ["N/A"] or ask.continuation.strip() == wanted
-            done(ask, Generated("", 1, 1, 0.0 if likely else -4.0, "stop"))
