@@ -12,6 +12,16 @@ from pathlib import Path
 import numpy as np
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789红色连衣裙手机壳"
+MARKS = {
+    "pad_token": "[PAD]",
+    "unk_token": "[UNK]",
+    "cls_token": "[CLS]",
+    "sep_token": "[SEP]",
+    "mask_token": "[MASK]",
+}
+"""What the tokenizer calls its special pieces"""
+PLACES = 64
+"""Pieces that are read at most"""
 
 
 def write_encoder(
@@ -20,15 +30,39 @@ def write_encoder(
     """Write an encoder whose words are `words`, and letters for all others."""
     from safetensors.numpy import save_file
 
-    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
     pieces = dict.fromkeys(
-        [*special, *words, *LETTERS, *(f"##{letter}" for letter in LETTERS), *":;,.-"]
+        [*MARKS.values(), *words, *LETTERS, *(f"##{letter}" for letter in LETTERS), *":;,.-"]
     )
     vocabulary = {piece: code for code, piece in enumerate(pieces)}
-    rng, wide, places = np.random.default_rng(seed), 2 * size, 64
+    config = {
+        "model_type": "bert",
+        "architectures": ["BertModel"],
+        "vocab_size": len(vocabulary),
+        "hidden_size": size,
+        "num_hidden_layers": layers,
+        "num_attention_heads": 2,
+        "intermediate_size": 2 * size,
+        "pad_token_id": 0,
+        "max_position_embeddings": PLACES,
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    weights = _weights(len(vocabulary), size, layers, np.random.default_rng(seed))
+    save_file(weights, folder / "model.safetensors", {"format": "pt"})
+    for name, held in (
+        ("config", config),
+        ("tokenizer", _tokenizer(vocabulary)),
+        ("tokenizer_config", {"tokenizer_class": "PreTrainedTokenizerFast"} | MARKS),
+    ):
+        (folder / f"{name}.json").write_text(json.dumps(held))
+    return folder
+
+
+def _weights(words: int, size: int, layers: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    """Weights of a BERT by name, drawn at random."""
+    wide = 2 * size
     shapes = {
-        "embeddings.word_embeddings.weight": (len(vocabulary), size),
-        "embeddings.position_embeddings.weight": (places, size),
+        "embeddings.word_embeddings.weight": (words, size),
+        "embeddings.position_embeddings.weight": (PLACES, size),
         "embeddings.token_type_embeddings.weight": (2, size),
         "pooler.dense.weight": (size, size),
         "pooler.dense.bias": (size,),
@@ -51,35 +85,9 @@ def write_encoder(
         for name, shape in shapes.items()
     }
     for name in norms:
-        weights |= {
-            f"{name}.weight": np.ones(size, np.float32),
-            f"{name}.bias": np.zeros(size, np.float32),
-        }
-    folder.mkdir(parents=True, exist_ok=True)
-    save_file(weights, folder / "model.safetensors", {"format": "pt"})
-    config = {
-        "model_type": "bert",
-        "architectures": ["BertModel"],
-        "vocab_size": len(vocabulary),
-        "hidden_size": size,
-    }
-    config |= {
-        "num_hidden_layers": layers,
-        "num_attention_heads": 2,
-        "intermediate_size": wide,
-        "pad_token_id": 0,
-    }
-    (folder / "config.json").write_text(json.dumps(config | {"max_position_embeddings": places}))
-    (folder / "tokenizer.json").write_text(json.dumps(_tokenizer(vocabulary)))
-    marks = dict(
-        zip(
-            ("pad_token", "unk_token", "cls_token", "sep_token", "mask_token"), special, strict=True
-        )
-    )
-    (folder / "tokenizer_config.json").write_text(
-        json.dumps({"tokenizer_class": "PreTrainedTokenizerFast"} | marks)
-    )
-    return folder
+        weights[f"{name}.weight"] = np.ones(size, np.float32)
+        weights[f"{name}.bias"] = np.zeros(size, np.float32)
+    return weights
 
 
 def _tokenizer(vocabulary: dict[str, int]) -> dict[str, object]:

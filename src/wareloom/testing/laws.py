@@ -126,7 +126,7 @@ def documented(cls: type[Algorithm]) -> None:
     assert summary.endswith("."), f"the docstring begins with {summary!r}, which is no sentence"
     said: dict[str, str] = {}
     for base in reversed(cls.__mro__):
-        if issubclass(base, Settings) and dataclasses.is_dataclass(base):
+        if issubclass(base, Settings):
             said |= _texts(base)
     fields = {field.name: field for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
     silent = [name for name in fields if not said.get(name)]
