@@ -344,6 +344,55 @@ def test_a_broken_class_is_told_which_law_it_breaks(
         check(broken)
 
 
+HEADER = """
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import polars as pl
+
+from wareloom.core.run import Run
+from wareloom.core.settings import NonNegative
+from wareloom.metrics import Ranked, RequestMetric, share
+from wareloom.metrics.likeness.measure import Counted, Counts, fixed
+from wareloom.metrics.likeness.samples import Sample, Trio
+from wareloom.neural import torch
+from wareloom.rankers import Ranker
+from wareloom.rankers.clicks.base import ClickRanker
+from wareloom.rankers.clicks.network import ClickNetwork, Fields
+from wareloom.rankers.search.base import SearchRanker, scaled
+from wareloom.rankers.search.members import Members
+from wareloom.rankers.sequence.base import SequenceRanker
+from wareloom.reranking import Catalogue, Lists, Reranker, greedy
+from wareloom.shop import Log, Requests, Shop
+from wareloom.shop.schema import EVENTS
+"""
+
+
+@pytest.mark.parametrize(
+    ("base", "name"),
+    [
+        ("wareloom.rankers:Ranker", "Reach"),
+        ("wareloom.rankers.clicks.base:ClickRanker", "ByItem"),
+        ("wareloom.rankers.clicks.network:ClickNetwork", "Linear"),
+        ("wareloom.rankers.search.base:SearchRanker", "Mentions"),
+        ("wareloom.rankers.search.members:Members", "Highest"),
+        ("wareloom.rankers.sequence.base:SequenceRanker", "MeanOfHistory"),
+        ("wareloom.metrics:Metric", "FirstIsRight"),
+        ("wareloom.metrics.likeness.measure:Measure", "Kinds"),
+        ("wareloom.reranking:Reranker", "CheapFirst"),
+    ],
+)
+def test_the_example_of_a_base_keeps_the_contract(base: str, name: str, load: Load) -> None:
+    """As it stands in the docstring, with public names alone."""
+    module, _, cls = base.partition(":")
+    lines = (getattr(importlib.import_module(module), cls).__doc__ or "").splitlines()[1:]
+    code = [line for line in lines if line.startswith(" " * 8) or not line.strip()]
+    example = textwrap.dedent("\n".join(code)).replace("'''", '"""')
+    check(getattr(load(f"{HEADER}\n\n{example}\n"), name))
+
+
 def test_a_law_that_there_is_not_is_named(load: Load) -> None:
     change = 'laws: ClassVar[frozenset[str]] = frozenset({"moved by hisotry"})'
     with pytest.raises(AssertionError, match=r"names \['moved by hisotry'\]; the further laws are"):

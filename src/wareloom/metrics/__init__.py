@@ -77,12 +77,14 @@ class Ranked:
 class Metric(Algorithm, ABC):
     """Base of the metrics of a ranking. A metric implements `measure`; those that are means derive from others below.
 
-    @dataclass(kw_only=True, eq=False)
-    class FirstIsRight(RequestMetric):
-        '''Share of requests whose first item is relevant.'''
+        @dataclass(kw_only=True, eq=False)
+        class FirstIsRight(RequestMetric):
+            '''Share of requests whose first item is relevant.'''
 
-        def per_request(self, ranked: Ranked) -> np.ndarray:
-            return share(ranked.hits(1), ranked.relevant > 0)
+            def per_request(self, ranked: Ranked) -> np.ndarray:
+                return share(ranked.hits(1), ranked.relevant > 0)
+
+    It then judges rankings; the bases of what judges clicks, users and queries say so in `judges`.
     """
 
     family: ClassVar[Family] = METRICS

@@ -27,19 +27,19 @@ class Ranker(Algorithm, ABC):
     """Base of all rankers. A ranker implements `_fit` and `_score`; top-k, blocks, masks and checks are here.
 
         @dataclass(kw_only=True, eq=False)
-        class Latest(Ranker):
-            '''Order items by how lately anybody had them.'''
+        class Reach(Ranker):
+            '''Order items by how many users had them.'''
 
             random: ClassVar[bool] = False
 
             def _fit(self, log: Log, shop: Shop | None, run: Run) -> None:
-                self.latest_ = np.zeros(len(log.items), dtype=np.float32)
-                np.maximum.at(self.latest_, log.item, np.arange(len(log), dtype=np.float32))
+                pairs = np.unique(np.stack([log.user, log.item]), axis=1)
+                self.users_ = np.bincount(pairs[1], minlength=len(log.items)).astype(np.float32)
 
             def _score(self, requests: Requests) -> np.ndarray:
-                return np.tile(self.latest_, (len(requests), 1))
+                return np.tile(self.users_, (len(requests), 1))
 
-    Commands and recipes then call it `my_module:Latest`; `wareloom.testing.check(Latest)` holds it to the contract.
+    Commands and recipes then call it `my_module:Reach`; `wareloom.testing.check(Reach)` holds it to the contract.
     What is made of what was learned, and not saved, stands in attributes that begin with an underscore: a new fit
     drops them.
     """

@@ -100,19 +100,21 @@ class Lists:
 class Reranker(Algorithm, ABC):
     """Base of all rerankers. One implements `_rerank`; checks and blocks are here.
 
-    @dataclass(kw_only=True, eq=False)
-    class CheapFirst(Reranker):
-        '''Take next the item with the highest score less `weight` × its price.'''
+        @dataclass(kw_only=True, eq=False)
+        class CheapFirst(Reranker):
+            '''Take next the item with the highest score less `weight` × its price.'''
 
-        faithful: ClassVar[Mapping[str, Any]] = {"weight": 0.0}
+            faithful: ClassVar[Mapping[str, Any]] = {"weight": 0.0}
 
-        weight: NonNegative = 0.01
-        '''What a unit of money costs of the scores, which lie in [0, 1].'''
+            weight: NonNegative = 0.01
+            '''What a unit of money costs of the scores, which lie in [0, 1].'''
 
-        def _rerank(self, lists: Lists, catalogue: Catalogue, k: int) -> np.ndarray:
-            price = np.nan_to_num(catalogue.number("price"))[np.maximum(lists.item, 0)]
-            worth = lists.relevance() - self.weight * price
-            return greedy(lists, k, lambda place: worth, lambda place, chosen: None)
+            def _rerank(self, lists: Lists, catalogue: Catalogue, k: int) -> np.ndarray:
+                price = np.nan_to_num(catalogue.number("price"))[np.maximum(lists.item, 0)]
+                worth = lists.relevance() - self.weight * price
+                return greedy(lists, k, lambda place: worth, lambda place, chosen: None)
+
+    Candidates are codes of the `Catalogue`, which knows their categories, brands, prices, texts and numbers.
     """
 
     family: ClassVar[Family] = RERANKERS

@@ -60,7 +60,7 @@ class ClickRanker(Ranker, ABC):
     """
 
     laws: ClassVar[frozenset[str]] = frozenset(
-        {"strangers get the popular", "events of no weight teach nothing", "moved by history"}
+        {"strangers get the popular", "events of no weight teach nothing"}
     )
 
     calibration: Literal["none", "platt", "isotonic"] = "none"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 from annotated_types import Ge
@@ -28,6 +28,8 @@ class Boosting(ClickRanker):
 
     Needs the extra `learned`. The same on any number of threads. Ke et al. (2017); Friedman (2001).
     """
+
+    laws: ClassVar[frozenset[str]] = ClickRanker.laws | {"moved by history"}
 
     trees: Size = 100
     """Trees that are added up, at most; 20 where too few clicks are held back to know when to stop."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -20,6 +20,8 @@ class DCN(ClickNetwork, ClickRanker):
     A cross layer is x₀ ⊙ (W xₗ + b) + xₗ. A linear part that begins at the share of clicks stands beside, and the last
     layer begins at nothing, so that training starts from the constant. Wang et al. (2021), the parallel form.
     """
+
+    laws: ClassVar[frozenset[str]] = ClickRanker.laws | {"moved by history"}
 
     crosses: Size = 2
     """Cross layers: each raises the degree of the products by one."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -18,6 +18,8 @@ class DeepFM(ClickNetwork, ClickRanker):
 
     The sum over pairs is ½ (|Σ v|² − Σ |v|²), over fields and numbers alike. Guo et al. (2017); Rendle (2010).
     """
+
+    laws: ClassVar[frozenset[str]] = ClickRanker.laws | {"moved by history"}
 
     def _build(self) -> Any:
         return FactorisationNetwork(self.sizes_, self.numbers_, self)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from scipy.optimize import minimize
@@ -23,6 +23,8 @@ class Logistic(ClickRanker):
     Minimises Σ log loss + regularization / 2 · |weights|² by L-BFGS over sparse rows; the intercept is free. Convex: no
     seed changes it where nothing is drawn. Richardson, Dominowska and Ragno (2007).
     """
+
+    laws: ClassVar[frozenset[str]] = ClickRanker.laws | {"moved by history"}
 
     regularization: Positive = 10.0
     """Penalty on squared weights; the larger, the nearer to the constant share of clicks."""

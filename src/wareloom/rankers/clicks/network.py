@@ -42,6 +42,8 @@ class ClickNetwork(Settings, ABC):
 
         @dataclass(kw_only=True, eq=False)
         class Linear(ClickNetwork, ClickRanker):
+            '''The linear part alone.'''
+
             def _build(self) -> torch.nn.Module:
                 return LinearNetwork(self.sizes_, self.numbers_, self.embedding_size)
 

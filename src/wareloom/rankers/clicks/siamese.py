@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -21,6 +21,8 @@ class Siamese(ClickNetwork, ClickRanker):
     plus a perceptron's of the request's own fields. The click's log-odds are its inner product with the candidate's
     vector, scaled, plus a linear part. Bromley et al. (1993); Huang et al. (2013).
     """
+
+    laws: ClassVar[frozenset[str]] = ClickRanker.laws | {"moved by history"}
 
     def _build(self) -> Any:
         return TowerNetwork(self.sizes_, self.item_codes_, self.numbers_, self)

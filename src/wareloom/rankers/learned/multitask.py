@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import polars as pl
@@ -42,6 +42,8 @@ class Multitask(ClickNetwork, ClickRanker):
     of all choices to the power n (after Steck 2011). diversity=d adds to the loss d times the squared correlation,
     within a batch, of chosen rows' log-odds with the logarithm of popularity (Zhu et al. 2021).
     """
+
+    laws: ClassVar[frozenset[str]] = ClickRanker.laws | {"moved by history"}
 
     tasks: str = "click=1 cart=1 purchase=1 rating=1"
     """What is learned where the shop has it, with its weight in the loss; a task that is not named is not learned."""

@@ -158,6 +158,7 @@ class _ItemTower(ItemTable):
         sizes: tuple[int, int],
     ) -> None:
         super().__init__(items, sizes[0], features)
+        self.reads_text = features is not None
         starts = np.concatenate(
             [[0], np.cumsum([int(codes.max(initial=0)) + 1 for codes in facets])]
         ).astype(np.int64)
@@ -176,7 +177,7 @@ class _ItemTower(ItemTable):
         x = self.own(codes) * self.known[codes][..., None] + self.facets(self.codes[codes]).sum(
             dim=-2
         )
-        if hasattr(self, "map"):
+        if self.reads_text:
             x = x + self.map(self.features[codes])
         return self.mix(x) * (codes > 0)[..., None]
 

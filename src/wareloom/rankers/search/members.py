@@ -26,6 +26,8 @@ class Members(Settings):
         class Highest(Members, SearchRanker):
             '''The highest score any member gives, each in units of its spread.'''
 
+            quick: ClassVar[Mapping[str, Any]] = {"members": ("bm25", "lambdamart")}
+
             def _learn(self, texts, weights, shop, run):
                 self.asked_ = list(self.members_)
 
