@@ -108,7 +108,7 @@ def test_writing_reads_what_training_read(
     tokens = Tokens.of(log, pace, fit_grammar(log)[1])
     # A recurrent network is never cut when it writes.
     starts, sizes, skip = tokens.chunks(length if name == "transformer" else 50)
-    net, found = made._writer().net, np.zeros((3, 24, 8), dtype=np.float32)
+    net, found = made._writer.net, np.zeros((3, 24, 8), dtype=np.float32)
     for a, size, context in zip(starts, sizes, skip, strict=True):
         columns = [
             tokens.columns[n][a : a + size].astype(np.int64)

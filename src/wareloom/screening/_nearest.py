@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numba import get_num_threads, njit, prange
@@ -16,8 +16,7 @@ LONGEST_RUN = 20
 """Runs are told apart up to this length."""
 
 
-@dataclass(frozen=True)
-class Sets:
+class Sets(NamedTuple):
     """The distinct items of each user, the rarest first."""
 
     offsets: np.ndarray
@@ -25,10 +24,20 @@ class Sets:
     item: np.ndarray
     """int32, ranks: 0 is the item that fewest have; ranks from `items` on are of items that nobody else knows"""
     items: int
+    """Items that are known"""
 
     def sizes(self) -> np.ndarray:
         """Distinct items of each user, int64 [users]."""
         return np.diff(self.offsets)
+
+
+class Index(NamedTuple):
+    """Which users have an item among their rarest."""
+
+    start: np.ndarray
+    """int64 [items + 1], places in `entries`"""
+    entries: np.ndarray
+    """int32 [entries, 3]: the user, how many distinct items it has, and the item's place among these"""
 
 
 def sets(
@@ -69,13 +78,11 @@ def nearest(mine: Sets, among: Sets, least: float, *, own: bool) -> np.ndarray:
     values, counts = np.unique(theirs, return_counts=True)
     equal = np.isin(code, values[counts > 1] if own else values) & (mine.sizes() > 0)
     index, chunks = _index(among, least), get_num_threads() * 8
-    return _search(
-        (mine.offsets, mine.item), (among.offsets, among.item), index, equal, (least, own), chunks
-    )
+    return _search(mine, among, index, equal, least, own, chunks)
 
 
-def _index(among: Sets, least: float) -> tuple[np.ndarray, np.ndarray]:
-    """Which users have an item among their rarest: starts int64 [items + 1], and (user, size, place) int32 [·, 3]."""
+def _index(among: Sets, least: float) -> Index:
+    """An index over so many of each user's rarest items that two sets of similarity `least` share one of them."""
     sizes = among.sizes()
     first = np.where(sizes > 0, sizes - np.ceil(least * sizes - 1e-9).astype(np.int64) + 1, 0)
     place = np.arange(len(among.item)) - np.repeat(among.offsets[:-1], sizes)
@@ -86,55 +93,47 @@ def _index(among: Sets, least: float) -> tuple[np.ndarray, np.ndarray]:
         np.int64
     )
     entries = np.stack([user, sizes[user].astype(np.int32), place[taken].astype(np.int32)], axis=1)
-    return start, np.ascontiguousarray(entries[order])
+    return Index(start, np.ascontiguousarray(entries[order]))
 
 
 @njit(cache=True, parallel=True)
-def _search(
-    mine: tuple[np.ndarray, np.ndarray],
-    among: tuple[np.ndarray, np.ndarray],
-    index: tuple[np.ndarray, np.ndarray],
-    equal: np.ndarray,
-    how: tuple[float, bool],
-    chunks: int,
-) -> np.ndarray:
-    users, found = len(mine[0]) - 1, np.zeros(len(mine[0]) - 1)
+def _search(mine, among, index, equal, least, own, chunks):  # type: ignore[no-untyped-def]
+    """Search for each user; in chunks, each with a memory of its own of whom it has looked at."""
+    users, found = len(mine.offsets) - 1, np.zeros(len(mine.offsets) - 1)
     for c in prange(chunks):
-        met = np.full(len(among[0]) - 1, -1, dtype=np.int32)
+        met = np.full(len(among.offsets) - 1, -1, dtype=np.int32)
         for u in range(users * c // chunks, users * (c + 1) // chunks):
-            found[u] = 1.0 if equal[u] else _one(u, mine, among, index, met, how)
+            found[u] = 1.0 if equal[u] else _one(u, mine, among, index, met, least, own)
     return found
 
 
 @njit(cache=True)
-def _one(
-    u: int,
-    mine: tuple[np.ndarray, np.ndarray],
-    among: tuple[np.ndarray, np.ndarray],
-    index: tuple[np.ndarray, np.ndarray],
-    met: np.ndarray,
-    how: tuple[float, bool],
-) -> float:
-    """Greatest similarity of one user that is no equal set; `met` says by whom a user was looked at last."""
-    items = mine[1][mine[0][u] : mine[0][u + 1]]
+def _one(u, mine, among, index, met, least, own):  # type: ignore[no-untyped-def]
+    """Greatest similarity of one user that is no equal set; `met` says by whom a user was looked at last.
+
+    Rare items first: few have them, and who shares none of the rarest ones cannot come near. The better the best so
+    far, the fewer are left to be looked at.
+    """
+    items = mine.item[mine.offsets[u] : mine.offsets[u + 1]]
     size, best, seen = len(items), 0.0, 0
     for p in range(size):
         bound = (size - p) / size
-        if bound <= best or bound < how[0] or seen >= MOST_SEEN or items[p] >= len(index[0]) - 1:
+        if bound <= best or bound < least or seen >= MOST_SEEN or items[p] >= len(index.start) - 1:
             break
-        for x in range(index[0][items[p]], index[0][items[p] + 1]):
+        for x in range(index.start[items[p]], index.start[items[p] + 1]):
             seen += 1
             if seen > MOST_SEEN:
                 break
-            v, others, q = index[1][x, 0], index[1][x, 1], index[1][x, 2]
-            least = max(how[0], best)
+            v, others, q = index.entries[x, 0], index.entries[x, 1], index.entries[x, 2]
+            asked = max(least, best)
             # Where this is the first they share, what both can still share is what stands behind it in either.
-            if min(size - p, others - q) < least / (1.0 + least) * (size + others) - 1e-9:
+            if min(size - p, others - q) < asked / (1.0 + asked) * (size + others) - 1e-9:
                 continue
-            if met[v] == u or (how[1] and v == u):
+            if met[v] == u or (own and v == u):
                 continue
             met[v] = u
-            best = max(best, _jaccard(items, among[1][among[0][v] : among[0][v + 1]], least))
+            theirs = among.item[among.offsets[v] : among.offsets[v + 1]]
+            best = max(best, _jaccard(items, theirs, asked))
     return best
 
 
