@@ -21,7 +21,6 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-from wareloom.experiment.cells import Cells
 
 from _common import arguments, data, machine, write
 from wareloom.core.family import RANKERS
@@ -29,7 +28,9 @@ from wareloom.core.run import Run
 from wareloom.errors import InputError
 from wareloom.evaluation.ranking import Evaluation, evaluate
 from wareloom.evaluation.tasks import Task, build_task
+from wareloom.experiment.pieces import Pieces
 from wareloom.experiment.plan import MIXED, REAL
+from wareloom.experiment.store import store_at
 from wareloom.preparing.splits import Split, SplitSettings, split
 from wareloom.proof.table import contrast
 from wareloom.readers import read
@@ -57,11 +58,11 @@ SLICES = ("all", "head", "tail")
 class Beauty:
     """The split, its requests, and what is trained on variants of the training part."""
 
-    def __init__(self, folder: Path, cells: Cells, run: Run, updates: int, share: float) -> None:
+    def __init__(self, folder: Path, pieces: Pieces, run: Run, updates: int, share: float) -> None:
         shop = read(data("amazon_beauty"), to=folder / "shop")
         parts = split(shop, SplitSettings(by="leave-last-out"), None, run)
         self.parts = Split(*(part.in_memory() for part in parts), parts.how)
-        self.cells, self.run, self.updates, self.share = cells, run, updates, share
+        self.pieces, self.run, self.updates, self.share = pieces, run, updates, share
         users = self.parts.train.table("events")["user_id"].unique().sort()
         kept = users.gather(
             np.sort(run.rng("share").permutation(len(users))[: round(share * len(users))])
@@ -84,9 +85,13 @@ class Beauty:
                 work.update(self._train(synthesizer, mixer, ratio, seed))
             return work[part]
 
-        return {
-            part: self.cells.get([part, *key], lambda part=part: done(part)) for part in self.tasks
-        }  # type: ignore[misc]
+        found = {}
+        for part in self.tasks:
+            name = self.pieces.key([part, *key])
+            if self.pieces.get(name) is None:
+                self.pieces.put(name, done(part))
+            found[part] = self.pieces.get(name)
+        return found
 
     def _train(
         self, synthesizer: str, mixer: str, ratio: float, seed: int
@@ -203,7 +208,8 @@ def main() -> None:
     chosen = parser.parse_args()
     run = Run(seed=11, threads=chosen.threads)
     with tempfile.TemporaryDirectory() as folder:
-        of = Beauty(Path(folder), Cells(chosen.cache, "mixers"), run, chosen.updates, chosen.share)
+        pieces = Pieces(store_at(chosen.cache) if chosen.cache else None, "mixers", {})
+        of = Beauty(Path(folder), pieces, run, chosen.updates, chosen.share)
         found = []
         for synthesizer in chosen.synthesizers:
             for one in rows(of, synthesizer, chosen):

@@ -33,7 +33,7 @@ from wareloom.sampling.judgments import real_rows
 from wareloom.shop import Shop
 
 QUERIES = 5_000
-METRICS = QueryProofSettings(catalogue_metrics=("ndcg@10",), gain="exponential", untold=True)
+METRICS = QueryProofSettings(catalogue_metrics=("ndcg@10",), gain="exponential", single_grade=True)
 LABELLED = {"round_trip": 50, "graded": 4}
 
 
@@ -161,7 +161,7 @@ def main() -> None:
         train, test = small(
             Split(*(part.in_memory() for part in parts), parts.how), chosen.items, base
         )
-    task = QueryTask.of(test, "test", METRICS.relevant, untold=True, gain=METRICS.gain)
+    task = QueryTask.of(test, "test", METRICS.relevant, single_grade=True, gain=METRICS.gain)
     found: dict[str, list[dict[str, Any]]] = {}
     for row in dict.fromkeys(["attributes", *chosen.rows]):
         for seed in range(chosen.seeds):
