@@ -16,9 +16,10 @@ from typing import Any
 
 from _common import arguments, data, machine, write
 from wareloom.core.run import Run
-from wareloom.evaluation.agreement import MEASURES, AgreementSettings, agree
+from wareloom.evaluation.agreement import AgreementSettings, agree
 from wareloom.readers import read
 from wareloom.shop import Shop
+from wareloom.stats.agreement import MEASURES
 
 GIVEN = (50, 200, 1_000)
 

@@ -24,7 +24,7 @@ from wareloom.preparing.segments import SegmentSettings
 from wareloom.preparing.segments import segment as segment_shop
 from wareloom.preparing.splits import Split, SplitSettings
 from wareloom.preparing.splits import split as split_shop
-from wareloom.proof.leaderboard import Leaderboard, LeaderboardSettings
+from wareloom.proof.leaderboard import Leaderboard
 from wareloom.proof.leaderboard import leaderboard as compare_rankers
 from wareloom.proof.prove import prove as prove_by
 from wareloom.rankers import Ranker
@@ -200,7 +200,5 @@ def leaderboard(
 ) -> Leaderboard:
     """Train rankers, by name or with settings by label, on real data alone and judge them on the held-out part."""
     asked = rankers if isinstance(rankers, dict) else {name: {} for name in rankers}
-    how = configure(
-        LeaderboardSettings, {"rankers": asked, "split": SplitSettings(by=split), **settings}
-    )  # type: ignore[arg-type]
-    return compare_rankers(shop, how, run)
+    raw = {"leaderboard": {"rankers": asked, **settings}, "split": {"by": split}}
+    return compare_rankers(shop, Recipe.of(raw | {"stages": ("leaderboard",)}).contest(), run)

@@ -20,8 +20,8 @@ from wareloom.core.family import SYNTHESIZERS
 from wareloom.core.run import Run
 from wareloom.core.settings import configure
 from wareloom.errors import InputError, SettingError
-from wareloom.evaluation.agreement import kappa, whole
 from wareloom.shop import Shop
+from wareloom.stats.agreement import kappa, whole
 from wareloom.synthesis import GivenQueries
 from wareloom.synthesis.labels._ordinal import chances, fit_ordinal
 

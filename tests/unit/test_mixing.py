@@ -337,8 +337,8 @@ def test_mixers_say_how_much_they_choose_from() -> None:
         ("selected", {"steps": 0}, "steps is 0; give 1 or more"),
         ("searched", {"shares": ()}, "give one number or more"),
         ("searched", {"shares": (2.0,)}, "give a number from 0 to 1"),
-        ("searched", {"weights": (-1.0,)}, r"weights is \(-1.0,\); give a number from 0"),
-        ("searched", {"margin": -1.0}, "margin is -1.0; give a number from 0"),
+        ("searched", {"weights": (-1.0,)}, r"weights\[0\] is -1.0; give 0 or more"),
+        ("searched", {"margin": -1.0}, "margin is -1.0; give 0 or more"),
     ],
 )
 def test_settings_are_checked(name: str, values: dict[str, object], said: str) -> None:

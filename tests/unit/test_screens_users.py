@@ -235,7 +235,7 @@ def test_novelty_tells_items_apart_that_training_lacks() -> None:
         ("novelty", {"length": 1}, "novelty: length is 1; give a whole number from 2 to 20"),
         ("novelty", {"shortest": 0}, "novelty: shortest is 0; give 1 or more"),
         ("novelty", {"rare": 0.0}, "novelty: rare is 0.0; give a number above 0, at most 1"),
-        ("novelty", {"tolerance": -1.0}, "novelty: tolerance is -1.0; give a number from 0"),
+        ("novelty", {"tolerance": -1.0}, "novelty: tolerance is -1.0; give 0 or more"),
         ("plausibility", {"quantile": 0.7}, "quantile is 0.7; give a number between 0 and 0.5"),
         (
             "plausibility",

@@ -15,6 +15,7 @@ from wareloom.cli._shared import (
     Seed,
     Set,
     To,
+    listed,
     run_of,
     settings_of,
     show,
@@ -50,20 +51,20 @@ def main(
     """
     import polars as pl
 
-    from wareloom.core.settings import configure
-    from wareloom.preparing.splits import SplitSettings
-    from wareloom.proof.leaderboard import LeaderboardSettings, leaderboard
+    from wareloom.proof.leaderboard import leaderboard
+    from wareloom.recipe.load import Recipe
     from wareloom.shop import Shop
 
-    named = rankers.split(",")
+    named = listed(rankers)
     own = settings_of(named, set)
-    how = LeaderboardSettings(
-        rankers={name: own.get(name, {}) for name in named},
-        split=configure(SplitSettings, {"by": split}),
-        seeds=seeds,
-        metrics=tuple(metrics.split(",")),
-        ties=tuple(ties.split(",")),
-    )
+    asked = {
+        "rankers": {name: own.get(name, {}) for name in named},
+        "seeds": seeds,
+        "metrics": metrics,
+        "ties": ties,
+    }
+    raw = {"stages": ("leaderboard",), "leaderboard": asked, "split": {"by": split}}
+    how = Recipe.of(raw).contest()
     found = leaderboard(
         Shop.open(shop), how, run_of(seed, quiet, threads=threads, jobs=jobs, on=on)
     )

@@ -29,6 +29,7 @@ from wareloom.cli._shared import (
 )
 
 if TYPE_CHECKING:
+    from wareloom.core.run import Run
     from wareloom.experiment.result import Proof
 
 
@@ -137,10 +138,6 @@ def main(
     quiet: Quiet = False,
 ) -> None:
     """Train a ranker with and without synthetic data and judge it on real held-out data; exit code 1 where it hurts."""
-    from wareloom.recipe.load import Recipe
-    from wareloom.report import prove_and_report
-    from wareloom.shop import Shop
-
     of_generator, of_ranker, of_proof = _parted(settings(set))
     asked = {
         "ratios": _numbers(ratios, "--ratios"),
@@ -153,21 +150,28 @@ def main(
         "lift_by_ratio": lift_by_ratio,
         "leave_out": leave_out,
     }
-    recipe = Recipe.of(
-        {
-            "stages": ("prove",),
-            "seed": seed,
-            "prove": {"of": of} | said(asked) | of_proof,
-            "synthesize": _synthesize(synthesizer, of_generator, listed(screens), screen_set),
-            "train": said({"name": ranker}) | {"set": of_ranker},
-        }
-        | ({"split": {"by": split}} if split else {})
-    )
+    tables = {
+        "prove": {"of": of} | said(asked) | of_proof,
+        "synthesize": _synthesize(synthesizer, of_generator, listed(screens), screen_set),
+        "train": said({"name": ranker}) | {"set": of_ranker},
+        "split": {"by": split},
+    }
     how = {"threads": threads, "jobs": jobs, "on": on, "device": device, "precision": precision}
     run = run_of(seed, quiet, **how, track=track, **cells_at(cache))
-    proof = prove_and_report(Shop.open(shop), recipe.settings, to, run, resume=resume)
+    proof = _proved(tables, shop, to, run, resume)
     show(dict(proof.data), as_json, "\n".join([*told(proof), str(to / "report.html")]))
     raise typer.Exit(1 if proof.verdict == "hurts" else 0)
+
+
+def _proved(tables: dict[str, Any], shop: Path, to: Path, run: Run, resume: bool) -> Proof:
+    """Prove what a recipe of these tables asks, and write the proof and its page."""
+    from wareloom.recipe.load import Recipe
+    from wareloom.report import prove_and_report
+    from wareloom.shop import Shop
+
+    named = {name: table for name, table in tables.items() if table != {"by": ""}}
+    recipe = Recipe.of(named | {"stages": ("prove",), "seed": run.seed})
+    return prove_and_report(Shop.open(shop), recipe.settings, to, run, resume=resume)
 
 
 def said(values: dict[str, Any]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from scipy import stats
+import polars as pl
 
 from wareloom.core.family import SYNTHESIZERS
 from wareloom.core.run import Run
@@ -14,13 +14,9 @@ from wareloom.errors import InputError, SettingError
 from wareloom.preparing.splits import SplitSettings, split
 from wareloom.shop import Shop, Vocabulary
 from wareloom.shop.queries import labelled, normal_query
+from wareloom.stats.agreement import MEASURES, agreement, reliability
 from wareloom.stats.bootstrap import combine
 from wareloom.synthesis.labels.base import LabelSynthesizer
-
-GRADES = 4
-REPLICATES = 400
-BINS = 10
-MEASURES = ("kappa", "tau", "accuracy", "within_half", "calibration_error")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,131 +85,76 @@ def agree(
             np.sort(run.rng("agreement", "queries").permutation(len(keys))[: settings.most])
         )
         test = test.filter(test["key"].is_in(keys.implode()))
-    query = Vocabulary(keys).encode(test["key"]).astype(np.int64)
-    human, said = test["grade"].to_numpy(), test["query"].to_list()
-    found, rows = [], []
-    for seed in range(settings.seeds):
-        own = run.with_(seed=run.seed_for("agreement", seed))
-        train = labelled(parts.train, settings.labelled, own)
-        made: LabelSynthesizer = SYNTHESIZERS.make(settings.labels, **settings.settings).fit(
-            train, own
-        )
-        grade, sure = made.label(said, np.arange(len(said)), test["item_id"].to_list(), own)
+    labeller = _Labeller(settings, parts.train, test, Vocabulary(keys).encode(test["key"]))
+    seeds = [
+        labeller.judged(run.with_(seed=run.seed_for("agreement", seed)))
+        for seed in range(settings.seeds)
+    ]
+    return Agreement(
+        {
+            "labels": settings.labels,
+            "labelled": settings.labelled,
+            "seeds": settings.seeds,
+            "seed": run.seed,
+            "queries": len(keys),
+            "pairs": len(test),
+            "measures": _intervals([(one.values, one.draws) for one in seeds]),
+            "reliability": seeds[0].bins,
+            "given": float(np.mean([one.given for one in seeds])),
+            "shop": shop.meta,
+        }
+    )
+
+
+@dataclass(frozen=True)
+class _Judged:
+    """What one seed came to."""
+
+    values: np.ndarray
+    """float64 [measures]"""
+    draws: np.ndarray
+    """float64 [replicates, measures]"""
+    bins: list[dict[str, Any]]
+    given: float
+    """Share of the pairs that were given a label"""
+
+
+@dataclass(frozen=True)
+class _Labeller:
+    """Labels the test part's pairs by a synthesizer that is fitted on the training part."""
+
+    settings: AgreementSettings
+    train: Shop
+    test: pl.DataFrame
+    query: np.ndarray
+    """int [pairs]"""
+
+    def judged(self, run: Run) -> _Judged:
+        """Fit and label with one seed, and compare with people; raises `InputError` where no pair gets a label."""
+        settings, test = self.settings, self.test
+        made: LabelSynthesizer = SYNTHESIZERS.make(settings.labels, **settings.settings)
+        made.fit(labelled(self.train, settings.labelled, run), run)
+        said, human = test["query"].to_list(), test["grade"].to_numpy()
+        grade, sure = made.label(said, np.arange(len(said)), test["item_id"].to_list(), run)
         given = (sure >= made.min_confidence) & (sure >= 0)
         if not given.any():
             raise InputError(
                 f"The synthesizer {settings.labels!r} gave no label at all: lower its setting min_confidence."
             )
-        found.append(
-            _measure(grade[given], sure[given], human[given], query[given], own.rng("bootstrap"))
+        query = self.query.astype(np.int64)[given]
+        values, draws = agreement(
+            grade[given], sure[given], human[given], query, run.rng("bootstrap")
         )
-        rows.append(
-            _reliability(sure[given], np.abs(grade - human)[given] <= 0.5 + 1e-9)
-            | {"given": given.mean()}
-        )
-    measures = []
-    for place, name in enumerate(MEASURES):
-        values = np.array([one[0][place] for one in found])
-        replicates = np.mean([one[1][:, place] for one in found], axis=0)
-        interval = combine(float(values.mean()), replicates, values)
-        measures.append(
-            {"measure": name, "mean": interval.mean, "low": interval.low, "high": interval.high}
-        )
-    data: dict[str, Any] = {
-        "labels": settings.labels,
-        "labelled": settings.labelled,
-        "seeds": settings.seeds,
-        "seed": run.seed,
-    }
-    data |= {
-        "queries": len(keys),
-        "pairs": len(test),
-        "measures": measures,
-        "reliability": rows[0]["bins"],
-    }
-    return Agreement(
-        {**data, "given": float(np.mean([row["given"] for row in rows])), "shop": shop.meta}
-    )
+        near = np.abs(grade - human)[given] <= 0.5 + 1e-9
+        return _Judged(values, draws, reliability(sure[given], near)["bins"], float(given.mean()))
 
 
-def whole(grade: np.ndarray) -> np.ndarray:
-    """Round to whole grades, halves up: int64."""
-    return np.clip(np.floor(grade + 0.5), 0, GRADES - 1).astype(np.int64)
-
-
-def kappa(table: np.ndarray) -> np.ndarray:
-    """Cohen's kappa with quadratic weights of tables of counts [..., grades, grades]; 0 where all is one grade."""
-    size = table.shape[-1]
-    apart = (np.arange(size)[:, None] - np.arange(size)[None, :]) ** 2
-    total = np.maximum(table.sum(axis=(-2, -1)), 1e-9)
-    rows, columns = table.sum(axis=-1), table.sum(axis=-2)
-    chance = (rows[..., :, None] * columns[..., None, :] * apart).sum(axis=(-2, -1)) / total
-    seen = (table * apart).sum(axis=(-2, -1))
-    found: np.ndarray = np.where(chance > 1e-9, 1 - seen / np.maximum(chance, 1e-9), 0.0)
-    return found
-
-
-def _measure(
-    grade: np.ndarray,
-    sure: np.ndarray,
-    human: np.ndarray,
-    query: np.ndarray,
-    rng: np.random.Generator,
-) -> tuple[np.ndarray, np.ndarray]:
-    """The measures [measures], and their bootstrap over queries [replicates, measures]."""
-    near = np.abs(grade - human) <= 0.5 + 1e-9
-    pair = whole(grade) * GRADES + whole(human)
-    hit, bins = whole(grade) == whole(human), np.minimum((sure * BINS).astype(int), BINS - 1)
-
-    def of(weight: np.ndarray) -> np.ndarray:
-        total = max(weight.sum(), 1e-9)
-        table = np.bincount(pair, weights=weight, minlength=GRADES**2).reshape(GRADES, GRADES)
-        gaps = np.bincount(bins, weights=weight * (sure - near), minlength=BINS)
-        return np.array(
-            [
-                kappa(table),
-                0.0,
-                weight @ hit / total,
-                weight @ near / total,
-                np.abs(gaps).sum() / total,
-            ]
-        )
-
-    values = of(np.ones(len(grade)))
-    values[1] = stats.kendalltau(grade, human).statistic if np.ptp(grade) and np.ptp(human) else 0.0
-    draws = np.empty((REPLICATES, len(MEASURES)))
-    queries = query.max() + 1
-    for row in range(REPLICATES):
-        weight = rng.poisson(1.0, queries)[query].astype(float)
-        draws[row] = of(weight)
-    draws[:, 1] = _taus(grade, human, query, rng)
-    return values, draws
-
-
-def _taus(
-    grade: np.ndarray, human: np.ndarray, query: np.ndarray, rng: np.random.Generator
-) -> np.ndarray:
-    """Bootstrap of tau over queries, by the normal distribution about 40 replicates' spread, since each takes a
-    sort."""
-    few = []
-    for _ in range(40):
-        rows = np.repeat(np.arange(len(grade)), rng.poisson(1.0, query.max() + 1)[query])
-        few.append(stats.kendalltau(grade[rows], human[rows]).statistic if len(rows) > 1 else 0.0)
-    spread = float(np.nanstd(few, ddof=1))
-    return rng.normal(float(np.nanmean(few)), spread, size=REPLICATES)
-
-
-def _reliability(sure: np.ndarray, near: np.ndarray) -> dict[str, Any]:
-    bins = np.minimum((sure * BINS).astype(int), BINS - 1)
+def _intervals(seeds: list[tuple[np.ndarray, np.ndarray]]) -> list[dict[str, Any]]:
+    """Mean and interval of each measure."""
     rows = []
-    for place in range(BINS):
-        here = bins == place
-        if here.any():
-            rows.append(
-                {
-                    "confidence": float(sure[here].mean()),
-                    "right": float(near[here].mean()),
-                    "pairs": int(here.sum()),
-                }
-            )
-    return {"bins": rows}
+    for place, name in enumerate(MEASURES):
+        values = np.array([one[0][place] for one in seeds])
+        replicates = np.mean([one[1][:, place] for one in seeds], axis=0)
+        found = combine(float(values.mean()), replicates, values)
+        rows.append({"measure": name, "mean": found.mean, "low": found.low, "high": found.high})
+    return rows

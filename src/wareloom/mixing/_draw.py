@@ -5,13 +5,13 @@ from __future__ import annotations
 from abc import abstractmethod
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Annotated, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import polars as pl
-from annotated_types import Ge, Lt
 
 from wareloom.core.run import Run
+from wareloom.core.settings import NonNegative
 from wareloom.errors import InputError
 from wareloom.mixing import Mixer
 from wareloom.shop import Log, Shop
@@ -23,7 +23,7 @@ HEAD = 1 / 3
 OWNER = "owner"
 
 
-Amount = Annotated[float, Ge(0), Lt(np.inf)]
+Amount = NonNegative
 """A finite number from 0"""
 
 

@@ -72,7 +72,7 @@ def summarise(
     study: Study, plan: Plan, found: list[Found], explored: dict[str, list[dict[str, Any]]]
 ) -> Proof:
     """Turn the cells of all orders of ties into arms, comparisons, power and one verdict; the first decides."""
-    settings, shop, seed = study.settings, study.shop, study.run.seed
+    settings, seed = study.settings, study.run.seed
     headline, run, first = settings.headline, Run(seed=study.run.seed), found[0]
     tables = [
         Table(
@@ -100,11 +100,7 @@ def summarise(
         "kind": study.kind,
         "words": asdict(study.words),
         "better": better,
-        "shop": {
-            "meta": shop.meta,
-            "fingerprint": shop.fingerprint,
-            **{name: shop.rows(name) for name in shop.names},
-        },
+        "shop": _about(study.shop),
         "settings": asdict(settings),
         "seed": seed,
         "modes": [
@@ -131,6 +127,12 @@ def summarise(
     }
     data["story"] = story(data)
     return Proof(rounded(data))
+
+
+def _about(shop: Shop) -> dict[str, Any]:
+    """What was proved on: name, fingerprint and rows."""
+    rows = {name: shop.rows(name) for name in shop.names}
+    return {"meta": shop.meta, "fingerprint": shop.fingerprint, **rows}
 
 
 def chosen(study: Study, found: Found) -> Choice:

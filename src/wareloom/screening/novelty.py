@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Annotated, Any
 
 import numpy as np
 import polars as pl
-from annotated_types import Ge, Le, Lt
+from annotated_types import Ge, Le
 
 from wareloom.core.run import Run
-from wareloom.core.settings import Factor, Size
+from wareloom.core.settings import Factor, NonNegative, Size
 from wareloom.screening import Screen, Screened, reject_users
 from wareloom.screening._nearest import LONGEST_RUN, longest_runs, nearest, rarity, sets
 from wareloom.shop import Log, Shop
@@ -61,7 +60,7 @@ class Novelty(Screen):
     """Users with fewer different items are too common to be called copies."""
     rare: Factor = 0.05
     """Share of real users up to which it takes so few to be so near that it counts; 1 counts every degree."""
-    tolerance: Annotated[float, Ge(0), Lt(math.inf)] = 1.0
+    tolerance: NonNegative = 1.0
     """How frequent near-copies may be, in multiples of their share among real users; 0 takes every one."""
 
     def screen(

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from copy import copy
 from dataclasses import dataclass, replace
-from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self
+from typing import Any, ClassVar, Literal, NamedTuple, Self
 
 import numpy as np
 import polars as pl
-from annotated_types import Ge, Lt
 from scipy import sparse
 
 from wareloom.core.run import Run
-from wareloom.core.settings import Size
+from wareloom.core.settings import NonNegative, Size
 from wareloom.core.state import flattened, unflattened
 from wareloom.errors import InputError
 from wareloom.shop import Log, Shop, Vocabulary
@@ -83,7 +82,7 @@ class Markov(Synthesizer):
     structure: Literal["outline", "chain"] = "outline"
     """Whether a new shopper's sessions, times, kinds of event, repeats and pattern of categories are those of a real
     user drawn at random and moved in time, to be filled with other items, or are drawn one by one."""
-    jitter: Annotated[float, Ge(0), Lt(np.inf)] = 0.2
+    jitter: NonNegative = 0.2
     """How far gaps of an outline are stretched or shrunk: the standard deviation of the logarithm."""
     look_ahead: Size = 15
     """Items that are tried at most, where an outline's next item is known to follow, until one leads on to such."""

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Annotated, Any, ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import polars as pl
-from annotated_types import Gt, Lt
 
 from wareloom.core.family import RANKERS
 from wareloom.core.run import Run
@@ -63,7 +62,7 @@ class Teacher(Markov):
 
     other_shops: tuple[str, ...] = ()
     """Folders of other shops that are learned from as well, through the texts of their items and these."""
-    other_weight: Annotated[float, Gt(0), Lt(np.inf)] = 1.0
+    other_weight: Positive = 1.0
     """What an event of another shop weighs beside one of this shop's."""
     alike: Size = 5
     """Items here that read most like one of another shop, among which its translation is drawn."""
