@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Annotated, Any, ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
-from annotated_types import Ge
 
 from wareloom.core.run import Run
-from wareloom.core.settings import Count, Factor, NonNegative, Positive, Share, Size
+from wareloom.core.settings import NonNegative, Share, Size
 from wareloom.core.top import top_k
-from wareloom.rankers.search._trees import lightgbm, taught
 from wareloom.rankers.search.base import SearchRanker, lifted
 from wareloom.rankers.search.judged import Mining, judged, with_lower
 from wareloom.rankers.search.match import Matcher
+from wareloom.rankers.search.trees import Trees, taught
 from wareloom.shop import Shop, Vocabulary
 
 START = 8.0
@@ -24,7 +23,7 @@ START = 8.0
 
 
 @dataclass(kw_only=True, eq=False)
-class LambdaMART(SearchRanker):
+class LambdaMART(Trees, SearchRanker):
     """Add to BM25 small trees over how query and item match, each fitted to what swapped pairs change in nDCG.
 
     They see BM25 by field, shares of words, the cosines of tf-idf and of runs of three characters. Items are first
@@ -36,28 +35,8 @@ class LambdaMART(SearchRanker):
     laws: ClassVar[frozenset[str]] = frozenset(
         {"strangers get the popular", "events of no weight teach nothing", "weighted users"}
     )
-    renamed: ClassVar[Mapping[str, str]] = {
-        "lessons": "training_queries",
-        "mined": "hard_negatives",
-    }
-
-    trees: Size = 50
-    """Trees that are added up; more suit many thousands of labelled queries."""
-    leaves: Annotated[int, Ge(2)] = 15
-    """Leaves of a tree at most."""
-    learning_rate: Positive = 0.05
-    """Share of each tree that counts."""
-    min_rows: Size = 50
-    """Judgments a leaf has at least."""
-    sample: Factor = 0.8
-    """Share of the judgments, and of the numbers, that each tree sees."""
     candidates: Size = 200
     """Items found by BM25 that are put in order."""
-    hard_negatives: Count = 16
-    """Items that BM25 finds for a query, that are taken for wrong: where only right ones were judged, or for every
-    query where all have lower ones, too; lists of what people judged say nothing of the rest of a catalogue."""
-    training_queries: Size = 3_000
-    """Queries, at most, for which items are found."""
     k1: NonNegative = 1.2
     """As in the ranker bm25."""
     b: Share = 0.75
@@ -95,10 +74,6 @@ class LambdaMART(SearchRanker):
     def _matrices(self) -> dict[str, Any]:
         return self._matcher.weighted()
 
-    @cached_property
-    def _trees(self) -> Any:
-        return lightgbm(self.name).Booster(model_str=self.trees_)
-
     def _match_pairs(
         self, queries: Sequence[str], query: np.ndarray, item: np.ndarray
     ) -> np.ndarray:
@@ -107,10 +82,7 @@ class LambdaMART(SearchRanker):
         table = self._matcher.pairs(self._matrices, self._matcher.ask(queries), query, item)
         if not self.trees_:
             return table[:, 0].astype(np.float64)
-        said = np.asarray(
-            self._trees.predict(table, raw_score=True, num_threads=1), dtype=np.float64
-        )
-        return said + START * table[:, 1]
+        return self._grown(table) + START * table[:, 1]
 
     def _found(self, queries: list[str]) -> Iterator[np.ndarray]:
         """The candidates of each query."""

@@ -5,26 +5,25 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Annotated, Any, ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import polars as pl
-from annotated_types import Ge
 
 from wareloom.core.family import RANKERS
 from wareloom.core.run import Run
-from wareloom.core.settings import Count, Factor, NonNegative, Positive, Size
+from wareloom.core.settings import Count, NonNegative, Size
 from wareloom.core.top import top_k
-from wareloom.rankers.search._trees import lightgbm, taught
 from wareloom.rankers.search.base import SearchRanker, lifted, scaled
 from wareloom.rankers.search.judged import Mining, judged, with_lower
 from wareloom.rankers.search.match import Matcher
 from wareloom.rankers.search.members import Members
+from wareloom.rankers.search.trees import Trees, taught
 from wareloom.shop import Shop, Vocabulary
 
 
 @dataclass(kw_only=True, eq=False)
-class TwoStage(Members, SearchRanker):
+class TwoStage(Trees, Members, SearchRanker):
     """Take the `candidates` best items of every member, and order them by LambdaMART and by the members' own scores.
 
     The trees see each member's score in units of the query's spread over the catalogue, their sum, and how query and
@@ -39,34 +38,17 @@ class TwoStage(Members, SearchRanker):
         {"strangers get the popular", "events of no weight teach nothing", "weighted users"}
     )
     quick: ClassVar[Mapping[str, Any]] = {"members": ("bm25", "lambdamart")}
-    renamed: ClassVar[Mapping[str, str]] = {
-        "heed": "reader_weight",
-        "lessons": "training_queries",
-        "mined": "hard_negatives",
-    }
+    renamed: ClassVar[Mapping[str, str]] = {**Trees.renamed, "heed": "reader_weight"}
 
     spelling: bool = True
     """Whether words of a query that hardly an item has are taken for slips and corrected by those items have. Needs the
     extra `text`."""
     trees: Size = 150
     """Trees that are added up."""
-    leaves: Annotated[int, Ge(2)] = 15
-    """Leaves of a tree at most."""
-    learning_rate: Positive = 0.05
-    """Share of each tree that counts."""
-    min_rows: Size = 50
-    """Judgments a leaf has at least."""
-    sample: Factor = 0.8
-    """Share of the judgments, and of the numbers, that each tree sees."""
     candidates: Size = 100
     """Best items of each member that are put in order."""
     trust: NonNegative = 0.5
     """Weight of the trees beside the sum of the members."""
-    hard_negatives: Count = 16
-    """Items that members find for a query for which only right ones were judged, that are taken for wrong, or for every
-    query where all have lower ones, too: lists of what people judged alone lead astray in a whole catalogue; 0 none."""
-    training_queries: Size = 3_000
-    """Queries, at most, for which items are found."""
     reads: Count = 0
     """Best items of a query that a cross-encoder reads beside it; 0 none. Twenty take a tenth of a second on one core
     where it computes in bf16, and minutes to be taught. Needs the extra `text`."""
@@ -133,10 +115,6 @@ class TwoStage(Members, SearchRanker):
     def _matrices(self) -> dict[str, Any]:
         return self._matcher.weighted()
 
-    @cached_property
-    def _trees(self) -> Any:
-        return lightgbm(self.name).Booster(model_str=self.trees_)
-
     def _table(self, queries: Sequence[str], query: np.ndarray, item: np.ndarray) -> np.ndarray:
         """What the trees see of pairs: float32 [pairs, members + 1 + words]."""
         parts = np.zeros((len(query), len(self.members) + 1), dtype=np.float32)
@@ -198,10 +176,7 @@ class TwoStage(Members, SearchRanker):
         table = np.concatenate(
             [np.stack([*parts, total], axis=1).astype(np.float32), words], axis=1
         )
-        judged = np.asarray(
-            self._trees.predict(table, raw_score=True, num_threads=1), dtype=np.float64
-        )
-        return _unit(total.astype(np.float64), row) + self.trust * _unit(judged, row)
+        return _unit(total.astype(np.float64), row) + self.trust * _unit(self._grown(table), row)
 
 
 def _unit(values: np.ndarray, row: np.ndarray) -> np.ndarray:
