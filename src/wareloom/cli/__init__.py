@@ -10,6 +10,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
+from wareloom.core import logging
 from wareloom.errors import WareloomError
 
 HERE = Path(__file__).parent
@@ -68,7 +69,8 @@ def _root(
 def main() -> None:
     """Run the command line; what goes wrong on purpose becomes one message and an exit code."""
     try:
-        app()
+        with logging.to_stream(sys.stderr, logging.WARNING, "warning: %(message)s"):
+            app()
     except WareloomError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(error.exit_code)

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 ROOT = "wareloom"
+WARNING = logging.WARNING
 LAYOUT = "%(asctime)s %(levelname)s %(name)s [%(run_id)s/%(cell)s] %(message)s"
 
 _run_id: ContextVar[str] = ContextVar("wareloom_run_id", default="")
@@ -72,19 +73,19 @@ def to_file(path: Path, level: int = logging.INFO) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def to_stream(stream: TextIO, level: int = logging.INFO) -> Iterator[None]:
+def to_stream(stream: TextIO, level: int = logging.INFO, layout: str = LAYOUT) -> Iterator[None]:
     """Write what is logged in the block to an open stream, from `level` on."""
-    with _heard(logging.StreamHandler(stream), level):
+    with _heard(logging.StreamHandler(stream), level, layout):
         yield
 
 
 @contextlib.contextmanager
-def _heard(handler: logging.Handler, level: int) -> Iterator[None]:
+def _heard(handler: logging.Handler, level: int, layout: str = LAYOUT) -> Iterator[None]:
     root = logging.getLogger(ROOT)
     before = root.level
     handler.setLevel(level)
     # Records of plain loggers and of libraries below the name carry no ids.
-    handler.setFormatter(logging.Formatter(LAYOUT, defaults={"run_id": "", "cell": ""}))
+    handler.setFormatter(logging.Formatter(layout, defaults={"run_id": "", "cell": ""}))
     root.addHandler(handler)
     root.setLevel(min(level, root.getEffectiveLevel()))
     try:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from wareloom.core.files import replacing
+from wareloom.core.files import locked, replacing
 from wareloom.core.run import Run
 from wareloom.core.state import write_json
 from wareloom.errors import OutputError
@@ -49,11 +49,12 @@ def prove_and_report(
     cells = to.with_name(f".{to.name}.cells")
     if not resume:
         shutil.rmtree(cells, ignore_errors=True)
-    proof = prove(shop, settings, run.with_(cache=run.cache or cells))
-    with replacing(to, marker="proof.json") as partial:
-        write_json(partial / "proof.json", proof.data)
-        write_report(proof, partial / "report.html")
-    shutil.rmtree(cells, ignore_errors=True)
+    with locked(to):
+        proof = prove(shop, settings, run.with_(cache=run.cache or cells))
+        with replacing(to, marker="proof.json") as partial:
+            write_json(partial / "proof.json", proof.data)
+            write_report(proof, partial / "report.html")
+        shutil.rmtree(cells, ignore_errors=True)
     return proof
 
 
