@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from wareloom._version import __version__
 
 _HOMES = {
+    "Bundle": "wareloom.bundle",
     "Given": "wareloom.synthesis",
     "GivenItems": "wareloom.synthesis",
     "GivenQueries": "wareloom.synthesis",
@@ -70,6 +71,7 @@ if TYPE_CHECKING:
         split,
         synthesizer,
     )
+    from wareloom.bundle import Bundle
     from wareloom.core.run import Run
     from wareloom.errors import WareloomError
     from wareloom.evaluation.compare import Comparison

@@ -371,37 +371,40 @@ def test_a_recipe_takes_screens_with_settings(tmp_path: Path) -> None:
     events.write_csv(tmp_path / "events.csv")
     (tmp_path / "rules.toml").write_text("[[most]]\nevents = 6\nper = 'user'\n")
     text = """
-        stages = ["read", "split", "synthesize"]
+        stages = ["read", "split", "prove", "make"]
         [read]
         source = "events.csv"
         [split]
         by = "leave-last-out"
         [synthesize]
-        users = 40
         screens = ["schema", "rules", "novelty"]
         [synthesize.screen_settings.rules]
         file = "rules.toml"
         [synthesize.screen_settings.novelty]
         tolerance = 2.0
+        [prove]
+        seeds = 1
+        ratios = [0.5]
+        metrics = ["ndcg@10"]
+        ties = ["file"]
+        baselines = {}
     """
     (tmp_path / "job.toml").write_text(text)
     recipe = wl.Recipe.load(tmp_path / "job.toml")
     job = wl.run_recipe(recipe, tmp_path / "job", Run(threads=1))
     made_ = Shop.open(job.folder / "synthetic")
-    assert made_.rows("users") == 40
-    assert (
-        json.loads((job.folder / "synthetic" / "screen.json").read_text())["sampling"]["kept"] == 40
-    )
-    assert recipe.proof().generator.screen_settings["novelty"] == {"tolerance": 2.0}
+    sampling = json.loads((job.folder / "synthetic" / "screen.json").read_text())["sampling"]
+    assert made_.rows("users") == sampling["kept"] == sampling["asked"] == 34
+    assert recipe.settings.generator.screen_settings["novelty"] == {"tolerance": 2.0}
     assert wl.Recipe.load(job.folder / "recipe.toml").toml() == recipe.toml()
     events = made_.scan("events")
     counts = events.select(user_key(events).value_counts()).collect().to_series()
     assert counts.struct.field("count").max() == 6
     again = wl.run_recipe(recipe, tmp_path / "job", Run(threads=1), resume=True)
-    assert again.seconds["synthesize"] == 0.0
+    assert again.seconds["make"] == 0.0
     (tmp_path / "rules.toml").write_text("[[most]]\nevents = 4\nper = 'user'\n")
     changed = wl.run_recipe(recipe, tmp_path / "job", Run(threads=1), resume=True)
-    assert changed.seconds["synthesize"] > 0.0, "another file of rules, another sample"
+    assert changed.seconds["make"] > 0.0, "another file of rules, another sample"
     for old, new, message in (
         (
             "tolerance = 2.0",

@@ -160,7 +160,7 @@ def amounts(cls: type[Mixer]) -> None:
     """Ratio, weight and what the head is worth are finite numbers from 0, and a misspelt one is told."""
     for setting in AMOUNTS:
         for wrong in (-1.0, math.nan, math.inf):
-            with refused(SettingError, f"{setting} is {wrong}; give a number from 0"):
+            with refused(SettingError, f"{setting} is {wrong}; give 0 or more"):
                 make(cls, **{setting: wrong})
     with refused(SettingError, r"has no setting 'ratoi'\. Did you mean 'ratio'"):
         configure(cls, {"ratoi": 1})

@@ -56,7 +56,7 @@ class Judge(LabelSynthesizer):
 
     quick: ClassVar[Mapping[str, Any]] = {
         **LabelSynthesizer.quick,
-        "model": "wareloom.testing.text_models:Echo",
+        "model": "wareloom.testing.last_word:LastWord",
     }
 
     model: str = "embedded"

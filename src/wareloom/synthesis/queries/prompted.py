@@ -32,7 +32,7 @@ class Prompted(QuerySynthesizer):
     that neither product nor kind accounts for. With the run's cache folder a stopped job asks nothing twice. Brown et
     al. (2020); Bonifacio et al. (2022) write queries so. Needs the extra `text`."""
 
-    quick: ClassVar[Mapping[str, Any]] = {"model": "wareloom.testing.text_models:Echo"}
+    quick: ClassVar[Mapping[str, Any]] = {"model": "wareloom.testing.last_word:LastWord"}
 
     model: str = "embedded"
     """The text model that is asked: embedded, huggingface, endpoint, or package.module:Class."""
