@@ -308,7 +308,7 @@ def test_a_leak_is_exit_code_one(tmp_path: Path) -> None:
         ),
         ("clean {}/shop --to {}/x --set robot=3", "has no setting 'robot'. Did you mean 'robot_z'"),
         ("clean {}/shop --to {}/x --set robot_z", "--set takes NAME=VALUE, not 'robot_z'"),
-        ("split {}/shop --to {}/x --by month", "by='month' does not fit"),
+        ("split {}/shop --to {}/x --by month", "by is 'month'; give 'time'"),
         (
             "synth markof {}/shop --to {}/x",
             "No synthesizer is called 'markof'. Did you mean 'markov'",

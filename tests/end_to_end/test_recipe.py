@@ -275,7 +275,7 @@ def test_a_folder_that_holds_something_is_refused(
             'name = "transition"',
             "No ranker is called 'transition'. Did you mean 'transitions'",
         ),
-        ('"leave-last-out"', '"leave-one-out"', "by='leave-one-out' does not fit"),
+        ('"leave-last-out"', '"leave-one-out"', "by is 'leave-one-out'; give 'time'"),
         (
             '"impossible"]',
             '"imposible"]',

@@ -257,7 +257,7 @@ def test_minilm_takes_an_export_that_the_folder_brings(
 
 def test_minilm_by_onnx_says_what_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(
-        SettingError, match=r"minilm: runtime='cuda' does not fit .*'torch', 'onnx' or 'int8'"
+        SettingError, match=r"minilm: runtime is 'cuda'; give 'torch', 'onnx' or 'int8'"
     ):
         MiniLM(runtime="cuda")  # type: ignore[arg-type]
     with pytest.raises(

@@ -95,7 +95,7 @@ def test_text_changes_nothing() -> None:
 
 def test_wrong_settings_are_named_and_a_full_matrix_too_large_is_refused() -> None:
     for settings, said in (
-        ({"ranker": "sasrec"}, "ranker='sasrec' does not fit"),
+        ({"ranker": "sasrec"}, "ranker is 'sasrec'; give "),
         ({"top": 0}, "top is 0"),
     ):
         with pytest.raises(SettingError, match=said):

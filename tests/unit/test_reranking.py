@@ -295,7 +295,7 @@ def test_diversity_rises_as_the_weight_of_relevance_falls(name: str) -> None:
         ("mmr", {"similarity": "categry"}, "by 'categry'. Did you mean 'category'"),
         ("dpp", {"similarity": "brand^0"}, "'0' is no weight"),
         ("dpp", {"ridge": 2.0}, "ridge is 2.0"),
-        ("calibrated", {"facet": "colour"}, "facet='colour' does not fit"),
+        ("calibrated", {"facet": "colour"}, "facet is 'colour'; give "),
         ("calibrated", {"smoothing": 0.0}, "smoothing is 0.0"),
         ("exposure", {"shares": {}}, "one group or more"),
         (

@@ -229,6 +229,10 @@ def _fitted(owner: str, name: str, value: Any, adapter: Any, hint: Any) -> Any:
             raise SettingError(
                 f"{owner}: {place} is {first['input']!r}; give {wanted or 'a finite number'}."
             ) from error
+        if first["type"] == "literal_error":
+            raise SettingError(
+                f"{owner}: {place} is {first['input']!r}; give {first['ctx']['expected']}."
+            ) from error
         inner = first.get("ctx", {}).get("error")
         if isinstance(inner, SettingError):
             raise SettingError(f"{owner}: {place}: {inner}") from error

@@ -410,7 +410,7 @@ def test_rows_come_and_go(encoder: str) -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"tuning": "qlora"}, "tuning='qlora' does not fit"),
+        ({"tuning": "qlora"}, "tuning is 'qlora'; give "),
         ({"tuning_size": 0}, "bi_encoder: tuning_size is 0; give 1 or more"),
         ({"longest": 2}, "bi_encoder: longest is 2; give 3 or more"),
         ({"temperature": 0.0}, "bi_encoder: temperature is 0.0; give 0.01 or more"),
@@ -422,7 +422,7 @@ def test_rows_come_and_go(encoder: str) -> None:
 def test_settings_that_cannot_be_are_refused(settings: dict[str, Any], message: str) -> None:
     with pytest.raises(SettingError, match=message):
         RANKERS.make("bi_encoder", **settings)
-    with pytest.raises(SettingError, match="tuning='qlora' does not fit"):
+    with pytest.raises(SettingError, match="tuning is 'qlora'; give "):
         BiEncoder(tuning="qlora")  # type: ignore[arg-type]
 
 
