@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import sys
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from wareloom.core.parse import unfit
 from wareloom.core.run import Run
 from wareloom.errors import SettingError, near
 
@@ -108,16 +110,23 @@ def pairs(given: Sequence[str] | None, option: str = "--set") -> dict[str, str]:
 
 def settings(given: Sequence[str] | None) -> dict[str, Any]:
     """Read `name=value` pairs; a value is TOML (0.5, true, [1, 2], {a = 1}) or JSON where it can be, else text."""
-    return {name: _value(text) for name, text in pairs(given).items()}
+    return {name: _fit(name, _value(text)) for name, text in pairs(given).items()}
 
 
 def _value(text: str) -> Any:
-    with contextlib.suppress(tomllib.TOMLDecodeError):
+    # Other than their own errors: for numbers of too many digits, and for what is nested too deeply.
+    with contextlib.suppress(ValueError, RecursionError):
         return tomllib.loads(f"value = {text}")["value"]
     if text.lstrip().startswith(("{", "[")):
-        with contextlib.suppress(json.JSONDecodeError):
+        with contextlib.suppress(ValueError, RecursionError):
             return json.loads(text)
     return text
+
+
+def _fit(name: str, value: Any) -> Any:
+    if why := unfit(value):
+        raise SettingError(f"--set {name} cannot be used: {why}.")
+    return value
 
 
 def settings_of(
@@ -144,7 +153,9 @@ def listed(text: str) -> list[str]:
 def show(value: Mapping[str, Any], as_json: bool, text: str | None = None) -> None:
     """Print a result: JSON for machines, `text` or an indented outline for people."""
     if as_json:
-        typer.echo(json.dumps(value, indent=2, ensure_ascii=False, default=str))
+        # A console in a narrow encoding shows letters that it lacks as JSON's own escapes.
+        narrow = "utf" not in (getattr(sys.stdout, "encoding", None) or "utf-8").lower()
+        typer.echo(json.dumps(value, indent=2, ensure_ascii=narrow, default=str))
     else:
         typer.echo(text if text is not None else "\n".join(outline(value)))
 
