@@ -125,7 +125,8 @@ def ending_of(error: BaseException, arguments: Sequence[str] = ()) -> Ended | No
         return None
     if damaged := next(_damaged(arguments), None):
         path, why = damaged
-        return Ended(2, f"error: {path} is damaged: {why}. Copy it again whole, or make it anew.")
+        named = ascii(str(path))[1:-1] if utf8([str(path)]) else path
+        return Ended(2, f"error: {named} is damaged: {why}. Copy it again whole, or make it anew.")
     return None
 
 
@@ -207,7 +208,9 @@ def _damaged(arguments: Sequence[str]) -> Iterator[tuple[Path, str]]:
                 seen += path.is_file()
                 if seen > LOOKED_AT:
                     return
-                if path.is_file() and (why := _broken(path)):
+                if utf8([str(path)]):
+                    yield path, "its name holds bytes that are no UTF-8, rename it"
+                elif path.is_file() and (why := _broken(path)):
                     yield path, why
 
 

@@ -65,7 +65,8 @@ AllowCode = Annotated[
     typer.Option(
         "--allow-code",
         metavar="PACKAGE",
-        help="A package outside Wareloom whose algorithms a bundle may import; may be given again.",
+        help="A package outside Wareloom whose algorithms the file or folder may name, and that is imported then; "
+        "may be given again.",
     ),
 ]
 Set = Annotated[

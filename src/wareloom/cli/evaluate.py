@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from wareloom.cli._shared import AsJson, Quiet, Seed, run_of, show, table
+from wareloom.cli._shared import AllowCode, AsJson, Quiet, Seed, run_of, show, table
 
 
 def main(
@@ -23,6 +23,7 @@ def main(
     to: Annotated[
         Path | None, typer.Option("--to", help="Also write the figures to this JSON file.")
     ] = None,
+    allow_code: AllowCode = None,
     seed: Seed = 0,
     as_json: AsJson = False,
     quiet: Quiet = False,
@@ -38,7 +39,7 @@ def main(
     from wareloom.preparing.splits import Split
 
     found = judge(
-        RANKERS.restore(model),
+        RANKERS.restore(model, allow_code=tuple(allow_code or ())),
         Split.open(split),
         part,
         metrics.split(",") if metrics else (),

@@ -20,6 +20,7 @@ from wareloom.cli._shared import (
 )
 
 if TYPE_CHECKING:
+    from wareloom.rankers import Ranker
     from wareloom.reranking import Reranker
     from wareloom.shop import Log, Shop
 
@@ -60,7 +61,6 @@ def main(
 ) -> None:
     """Rank the catalogue for users of a shop."""
     from wareloom.bundle import MANIFEST, Bundle
-    from wareloom.core.family import RANKERS
     from wareloom.reranking import Catalogue
     from wareloom.shop import Requests, Shop
 
@@ -77,12 +77,19 @@ def main(
         )
     else:
         depth = max(k, candidates) if order else k
-        ranked = RANKERS.restore(model).rank(requests, depth, exclude_seen=not repeats)
+        ranked = _saved(model, allow_code).rank(requests, depth, exclude_seen=not repeats)
         if order:
             ranked = order.apply(ranked, Catalogue(opened, run), k, requests)
     if to is not None:
         ranked.write_parquet(to)
     show({"ranking": ranked.to_dicts()}, as_json, table(ranked))
+
+
+def _saved(model: Path, allow_code: list[str] | None) -> Ranker:
+    from wareloom.core.family import RANKERS
+
+    found: Ranker = RANKERS.restore(model, allow_code=tuple(allow_code or ()))
+    return found
 
 
 def _reranker(name: str | None, given: list[str] | None) -> Reranker | None:

@@ -195,7 +195,8 @@ def _of_tensors() -> tuple[type[Exception], ...]:
 
 
 def _damaged(path: Path, error: Exception) -> SourceError:
-    why = str(error).strip().splitlines() or [type(error).__name__]
+    said = f"it lacks {error}" if isinstance(error, KeyError) else str(error)
+    why = said.strip().splitlines() or [type(error).__name__]
     return SourceError(
         f"{path} is damaged: {why[0].rstrip('.')}. Copy the folder again whole, or make it anew."
     )
