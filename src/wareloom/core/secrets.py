@@ -9,7 +9,7 @@ from urllib.parse import quote, quote_plus, unquote, unquote_plus
 HIDDEN = "***"
 NAMES = (
     r"[\w.-]*(?:pass(?:word|wd|phrase|code)?|pwd|token|secret|credentials?|signature|auth|(?<![a-z])sig"
-    r"|api[_-]?key|access[_-]?key|account[_-]?key|private[_-]?key|(?<![a-z])key(?:id)?|session)"
+    r"|api[_-]?key|access[_-]?key|account[_-]?key|private[_-]?key|(?<![a-z])key(?:id)?)(?:_\w+)?"
 )
 """Names of values that are secret, in any case"""
 USER = re.compile(r"(?<=://)[^/?#\s'\"]*@")
