@@ -69,6 +69,7 @@ AllowCode = Annotated[
         "may be given again.",
     ),
 ]
+Force = Annotated[bool, typer.Option("--force", help="Write over a file that is there already.")]
 Set = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="NAME=VALUE", help="A setting; may be given again."),
@@ -89,6 +90,13 @@ def names(kind: str) -> Callable[[str], list[str]]:
 def run_of(seed: int, quiet: bool, **fields: Any) -> Run:
     """Make the run a command asks for; `fields` are others of `Run`, such as threads."""
     return Run(seed=seed, quiet=quiet, **fields)
+
+
+def place_of(to: Path | None, force: bool) -> Path | None:
+    """Where a command may write its file, looked at before any work; None where none is asked for."""
+    from wareloom.core.files import free_file
+
+    return None if to is None else free_file(to, force=force)
 
 
 def cells_at(address: str) -> dict[str, Any]:

@@ -8,8 +8,9 @@ import errno
 import os
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from wareloom.errors import OutputError
 
@@ -21,6 +22,9 @@ OWN = (
     r"(json|html|txt)|tokenizer\.model|rejected|synthesizer|train|validation|test|ranker|reranker|.+_"
 )
 """What Wareloom's commands write into the folders that they make; all else beside is somebody's own"""
+PATHS = frozenset({"source", "file", "map", "model", "images", "start_from", "base", "folder"})
+"""Settings whose text may be a path without a separator"""
+LONGEST_PATH = 4096
 AT_CWD = -100
 EXCHANGE = 2
 """AT_FDCWD and RENAME_EXCHANGE of Linux's renameat2"""
@@ -32,13 +36,14 @@ def beside(path: Path) -> Iterator[Path]:
 
     The folder is made. Whoever reads `path` finds it whole or not at all, also where several processes write it.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         yield partial
         partial.replace(path)
     finally:
-        partial.unlink(missing_ok=True)
+        with contextlib.suppress(NotADirectoryError):
+            partial.unlink(missing_ok=True)
 
 
 def free_file(path: str | Path, *, force: bool = False) -> Path:
@@ -46,7 +51,7 @@ def free_file(path: str | Path, *, force: bool = False) -> Path:
 
     A link leads to what it points at.
     """
-    place = _place(Path(path))
+    place = landing(path)
     if place.is_dir():
         raise OutputError(f"{path} is a folder; --to takes a file here.")
     if place.exists() and not force:
@@ -66,7 +71,7 @@ def replacing(path: Path, marker: str = "shop.json") -> Iterator[Path]:
     What a person put into it beside goes over into the new one; in a bundle, which takes no other file, it is refused.
     Where `path` is a link, what it points at is written.
     """
-    given, path = Path(path), _place(Path(path))
+    given, path = Path(path), landing(path)
     _check_free(given, path, marker)
     _heal(path)
     partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
@@ -97,7 +102,7 @@ def locked(folder: Path) -> Iterator[None]:
     """
     from filelock import FileLock, Timeout
 
-    folder = _place(Path(folder))
+    folder = landing(folder)
     lock = FileLock(folder.with_name(f".{folder.name}.lock"), is_singleton=False)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -114,20 +119,9 @@ def locked(folder: Path) -> Iterator[None]:
         lock.release()
 
 
-def disk_full(error: BaseException) -> bool:
-    """Whether an error says that a disk, or a quota of it, is full; not all libraries keep the system's number."""
-    if isinstance(error, OSError) and error.errno is not None:
-        return error.errno in (errno.ENOSPC, errno.EDQUOT)
-    return any(words in str(error).lower() for words in FULL)
-
-
-def canonical(path: str | Path) -> Path:
-    """One path for all spellings of a place: absolute, without links and dots."""
-    return Path(path).expanduser().resolve()
-
-
-def _place(path: Path) -> Path:
-    """Where a result is written: absolute, through a link to what it points at."""
+def landing(path: str | Path) -> Path:
+    """Where a result is written: absolute, through a link to what it points at, never the folder one stands in."""
+    path = Path(path)
     try:
         place = path.resolve() if path.is_symlink() else path.absolute()
         if ".." in place.parts:
@@ -140,6 +134,36 @@ def _place(path: Path) -> Path:
             f"{path} is the folder that you stand in, or one above it: name a folder of its own for --to."
         )
     return place
+
+
+def disk_full(error: BaseException) -> bool:
+    """Whether an error says that a disk, or a quota of it, is full; not all libraries keep the system's number."""
+    if isinstance(error, OSError) and error.errno is not None:
+        return error.errno in (errno.ENOSPC, errno.EDQUOT)
+    return any(words in str(error).lower() for words in FULL)
+
+
+def one_spelling(value: Any) -> Any:
+    """Nested values in which every path to what is there stands in one spelling: absolute, without links and dots.
+
+    Text counts as a path where it is one, or where it stands under a name of PATHS or holds a separator, and exists.
+    """
+    return _spelled("", value)
+
+
+def _spelled(name: str, value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _spelled(str(key), held) for key, held in value.items()}
+    if isinstance(value, list | tuple):
+        return [_spelled(name, held) for held in value]
+    if isinstance(value, Path):
+        return str(value.expanduser().resolve())
+    if isinstance(value, str) and 0 < len(value) < LONGEST_PATH and "://" not in value:
+        named = name in PATHS or "/" in value or os.sep in value
+        with contextlib.suppress(OSError, ValueError, RuntimeError):
+            if named and (place := Path(value).expanduser()).exists():
+                return str(place.resolve())
+    return value
 
 
 def _check_free(given: Path, path: Path, marker: str) -> None:

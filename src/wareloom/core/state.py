@@ -15,6 +15,7 @@ from typing import Any, get_type_hints
 
 import numpy as np
 
+from wareloom.core.files import beside
 from wareloom.core.parse import read_json
 from wareloom.errors import SourceError
 
@@ -27,6 +28,7 @@ __all__ = [
     "save_state",
     "unflattened",
     "write_json",
+    "write_whole",
 ]
 
 SCHEMA_VERSION = 1
@@ -44,6 +46,12 @@ def json_text(value: object) -> str:
 def write_json(path: Path, value: object) -> None:
     """Write `value` as UTF-8 JSON, the same bytes for the same value."""
     path.write_text(json_text(value), encoding="utf-8")
+
+
+def write_whole(path: Path, value: object) -> None:
+    """Write `value` as JSON beside `path`, and then give it the name: no half of it is ever there."""
+    with beside(path) as partial:
+        write_json(partial, value)
 
 
 def save_state(folder: Path, state: dict[str, Any]) -> None:
