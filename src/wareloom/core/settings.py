@@ -27,6 +27,8 @@ Size = Annotated[int, Ge(1)]
 """A whole number from 1"""
 Count = Annotated[int, Ge(0)]
 """A whole number from 0"""
+Repeats = Annotated[int, Ge(1), Le(1000)]
+"""How often something is drawn anew: each takes as long as the first"""
 Positive = Annotated[float, Gt(0)]
 NonNegative = Annotated[float, Ge(0)]
 Share = Annotated[float, Ge(0), Le(1)]
