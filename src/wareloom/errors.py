@@ -117,7 +117,15 @@ def missing_extra(package: str, extra: str, purpose: str) -> MissingExtraError:
 def require(who: str, name: str, value: object, holds: bool, wanted: str) -> None:
     """Raise `SettingError` that names the setting, its value and what is `wanted`, unless it `holds`."""
     if not holds:
-        raise SettingError(f"{who}: {name} is {value!r}; give {wanted}.")
+        raise SettingError(f"{who}: {name} is {shown(value)}; give {wanted}.")
+
+
+def shown(value: object) -> str:
+    """A value as a message shows it: as it is written, cut where it is long; numbers of any length, too."""
+    if isinstance(value, int) and abs(value) >= 10**40:
+        return f"a whole number of {value.bit_length():,} bits"
+    text = repr(value)
+    return text if len(text) <= 200 else f"{text[:190]}…"
 
 
 def needed(module: str, extra: str, purpose: str) -> Any:

@@ -40,7 +40,9 @@ def test_an_outsider_is_loaded_saved_and_restored(shop: Shop, tmp_path: Path) ->
     made = RANKERS.make(name, reverse=True).fit(shop)
     assert made.name == name
     made.save(tmp_path / "mine")
-    again = RANKERS.restore(tmp_path / "mine")
+    with pytest.raises(SourceError, match=r"code from outside Wareloom.*--allow-code"):
+        RANKERS.restore(tmp_path / "mine")
+    again = RANKERS.restore(tmp_path / "mine", allow_code=(__name__,))
     assert isinstance(again, Alphabetical)
     assert again.settings() == {"reverse": True}
     assert again.rank(Requests.sessions([[]]), k=1)["item_id"].to_list() == ["i9"]

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from wareloom.core.run import Run
 from wareloom.errors import MissingExtraError, SchemaError, SettingError, SourceError
 from wareloom.readers import read
 
@@ -175,3 +176,135 @@ def test_postgresql(tmp_path: Path, postgres: str) -> None:
         SourceError, match=r"postgresql\+psycopg://shop:\*\*\*@.*refused: .*does not exist"
     ):
         read(postgres, to=tmp_path / "none", settings={"events": "nix"})
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "delete from orders",
+        "drop table orders",
+        "insert into orders values ('x', 1, null, 1)",
+        "update orders set qty = 0",
+        "pragma user_version = 7",
+        "attach 'other.db' as o",
+        "vacuum into 'copy.db'",
+        "select 1; delete from orders",
+        "/* select */ delete from orders",
+        "-- select\ndelete from orders",
+        "with old as (delete from orders returning *) select * from old",
+        "with old as (select 1) delete from orders",
+        "select * into copies from orders",
+        "select 1 /*! ; drop table orders */",
+        "copy orders to '/tmp/x'",
+        "  ",
+    ],
+)
+def test_a_query_only_reads(query: str, tmp_path: Path, url: str) -> None:
+    before = (tmp_path / "shop.db").read_bytes()
+    text = f'[[table]]\nquery = {json.dumps(query)}\ntable = "events"\n'
+    (tmp_path / "map.toml").write_text(text)
+    asked = [{"items": "products", "events": query}, {"map": str(tmp_path / "map.toml")}]
+    for settings in asked:
+        with pytest.raises(SettingError, match="Give one SELECT"):
+            read(url, to=tmp_path / "shop", settings=settings)
+    assert (tmp_path / "shop.db").read_bytes() == before
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["map.toml", "shop.db"]
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "select customer as user_id, product_id as item_id, 'a; delete from x' as context from orders;",
+        "SELECT customer, product_id, ordered AS time, qty /* update */ FROM orders -- ; drop",
+        "with o as (select * from orders) select customer, product_id, ordered from o",
+        "select customer, product_id, replace(ordered, 'x', 'y') as time, qty as \"insert\" from orders",
+        "(select customer, product_id, ordered from orders)",
+    ],
+)
+def test_queries_that_read_are_taken(query: str) -> None:
+    from wareloom.readers._statements import check_statement
+
+    check_statement(query, "events query")
+
+
+def test_no_sqlite_file_is_made_or_touched(tmp_path: Path) -> None:
+    for form in ("sqlite:///{}", "sqlite:///file:{}?uri=true", "sqlite+pysqlite:///{}"):
+        with pytest.raises(SourceError, match=r"no SQLite file .*nothing\.db"):
+            read(form.format(tmp_path / "nothing.db"), to=tmp_path / "shop", as_="sql")
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(SourceError, match="in memory has nothing"):
+        read("sqlite://", to=tmp_path / "shop", as_="sql")
+    (tmp_path / "text.db").write_text("no database at all, only words and words")
+    with pytest.raises(SourceError, match="is no SQLite file"):
+        read(f"sqlite:///{tmp_path}/text.db", to=tmp_path / "shop")
+
+
+def test_a_file_with_a_log_ahead_is_read_and_gets_none(tmp_path: Path, url: str) -> None:
+    import sqlite3
+
+    with sqlite3.connect(tmp_path / "shop.db") as connection:
+        connection.execute("pragma journal_mode = wal")
+    connection.close()
+    assert [p.name for p in tmp_path.iterdir()] == ["shop.db"]
+    shop = read(url, to=tmp_path / "read", settings={"items": "products", "events": "orders"})
+    assert shop.rows("events") == 2
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["read", "shop.db"]
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "nothing://u:geheim@h/d",
+        "nothing://u:ge@heim@h/d",
+        "nothing://u:geheim%40x@h/d?sslmode=require",
+        "nothing://geheim@h/d",
+        "nothing://h/d?user=u&password=geheim",
+        "nothing://h/d?token=geheim",
+        "nothing://h/d?access_token=geheim&x=1",
+        "nothing://h/d?api_key=geheim;a=b",
+        "nothing://h/d?key=geheim",
+        "nothing://h/d?private_key_path=geheim",
+        "nothing://h/d?PWD=geheim",
+        "nothing://h/d?unheard=geheim",
+        "postgresql+psycopg://u:geheim@127.0.0.1:1/d",
+        "postgresql+psycopg://127.0.0.1:1/d?password=geheim",
+        "postgresql+psycopg://127.0.0.1:1/d?token=geheim",
+        "postgresql+psycopg://127.0.0.1:1/d?options=geheim",
+        "postgresql+psycopg://u:geheim@[::1/d",
+        "postgresql+psycopg://u:geheim@127.0.0.1:port/d",
+    ],
+)
+def test_no_secret_of_a_url_is_shown(
+    source: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SourceError) as caught:
+        read(source, to=tmp_path / "shop", as_="sql", run=Run(quiet=False))
+    said = str(caught.value) + capfd.readouterr().err
+    assert "geheim" not in said
+    assert "heim@" not in said
+    assert caught.value.__cause__ is None
+
+
+def test_postgresql_only_reads(tmp_path: Path, postgres: str) -> None:
+    fill(postgres)
+    engine = sqlalchemy.create_engine(postgres)
+    with engine.begin() as connection:
+        made = (
+            "create function wiped() returns integer language sql as 'delete from orders; select 1'"
+        )
+        connection.execute(sqlalchemy.text(made))
+    where = {"items": "products"}
+    for query in (
+        "select customer, product_id, wiped() as qty from orders",
+        "select customer, product_id, set_config('transaction_read_only', 'off', false) from orders",
+        "with x as (delete from orders returning *) select * from x",
+    ):
+        with pytest.raises((SourceError, SettingError)):
+            read(postgres, to=tmp_path / "shop", settings=where | {"events": query})
+    with engine.connect() as connection:
+        assert connection.execute(sqlalchemy.text("select count(*) from orders")).scalar() == 3
+    engine.dispose()
+    # A server says what it was sent; the password in it is none of anybody's business.
+    with pytest.raises(SourceError) as caught:
+        read(postgres, to=tmp_path / "shop", settings=where | {"events": "select 'geheim'::int"})
+    assert "geheim" not in str(caught.value)

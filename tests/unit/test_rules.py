@@ -320,7 +320,7 @@ def test_a_file_that_is_none(tmp_path: Path) -> None:
         SourceError, match=r"There is no file of rules .*no\.toml: give the screen rules its file"
     ):
         SCREENS.make("rules", file=str(tmp_path / "no.toml")).screen(pool, pool)
-    with pytest.raises(SourceError, match="is a folder; the screen rules takes one TOML file"):
+    with pytest.raises(SourceError, match="is a folder: give the file of rules"):
         SCREENS.make("rules", file=str(tmp_path)).screen(pool, pool)
     with pytest.raises(SourceError, match="is not valid TOML"):
         screened(tmp_path, "[[funnel]", pool)

@@ -105,6 +105,8 @@ def test_a_full_disk_or_a_failed_rename_leaves_the_old_shop_whole(
             raise OSError(28, "No space left on device")
         return rename(self, target)
 
+    # As where the system cannot exchange two names in one step.
+    monkeypatch.setattr("wareloom.core.files._exchanged", lambda *_: False)
     monkeypatch.setattr(Path, "rename", full)
     with pytest.raises(
         OutputError,

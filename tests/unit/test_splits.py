@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 import wareloom as wl
 from wareloom.errors import SchemaError, SettingError
+from wareloom.preparing.split_settings import duration
 from wareloom.preparing.splits import PARTS, Split, SplitSettings, split
 from wareloom.preparing.splits_by import hashed
-from wareloom.preparing.splits_time import duration
 from wareloom.shop import Log, Shop, buckets
 
 START = datetime(2024, 1, 1)

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import importlib.util
-import re
-import sys
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from wareloom.core.family import FAMILIES
+from wareloom.core.foreign import Head, named_by
+from wareloom.core.foreign import check_code as check_named
 from wareloom.core.state import read_json
 from wareloom.errors import SourceError
 
-OUTSIDE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
-"""The name of an algorithm outside Wareloom: package.module:Class"""
 LEARNED = {"table": "{}.parquet", "series": "{}.parquet", "tensors": "{}.safetensors"}
 """Files of what was learned that are called by its name, by kind"""
 
@@ -41,25 +38,14 @@ def algorithms(folder: Path, files: Collection[str]) -> list[Found]:
 
 
 def outsiders(found: Found) -> list[str]:
-    """Names of algorithms outside Wareloom: its own if it is one, and those among its settings.
-
-    Settings hold other words with a colon as well, such as "brand:Acme": there a name counts where a package of
-    that name could be imported.
-    """
-    own = {found.name} if ":" in found.name else set()
-    return sorted(own | {word for word in _words(found.settings) if _importable(word)})
+    """Names of algorithms outside Wareloom: its own if it is one, and those among its settings."""
+    return named_by(Head(found.name, found.settings, ()))
 
 
 def check_code(folder: Path, every: Sequence[Found], allowed: Sequence[str]) -> None:
     """Raise `SourceError` for an algorithm outside Wareloom, unless its package is `allowed`; nothing is imported."""
-    for file, name in ((found.file, name) for found in every for name in outsiders(found)):
-        module = name.partition(":")[0]
-        if not any(module == package or module.startswith(f"{package}.") for package in allowed):
-            package = module.partition(".")[0]
-            raise SourceError(
-                f"{folder / file} names {name!r}, code from outside Wareloom that would run here: if you trust "
-                f"it, allow its package by allow_code=({package!r},), or --allow-code {package}."
-            )
+    for found in every:
+        check_named(folder / found.file, outsiders(found), allowed)
 
 
 def load_classes(every: Sequence[Found]) -> None:
@@ -115,24 +101,3 @@ def _read(folder: Path, files: Collection[str], file: str) -> dict[str, Any]:
 
 def _broken(folder: Path, file: str, why: str) -> SourceError:
     return SourceError(f"{folder / file} cannot be used, {why}: make the bundle anew.")
-
-
-def _importable(word: str) -> bool:
-    if not OUTSIDE.fullmatch(word):
-        return False
-    package = word.partition(":")[0].partition(".")[0]
-    # Looking for a package that lies in no other imports nothing.
-    return package in sys.modules or importlib.util.find_spec(package) is not None
-
-
-def _words(value: Any) -> Iterator[str]:
-    """All strings in nested values, names included."""
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict):
-        for name, held in value.items():
-            yield name
-            yield from _words(held)
-    elif isinstance(value, list):
-        for held in value:
-            yield from _words(held)

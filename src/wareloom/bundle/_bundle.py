@@ -79,15 +79,16 @@ class Bundle:
         damage = _blaming_damage(folder, manifest) if unread else contextlib.nullcontext()
         with damage, _saying_whose(folder, manifest):
             found = algorithms(folder, manifest.files)
-            check_code(folder, found, [allow_code] if isinstance(allow_code, str) else allow_code)
+            allowed = (allow_code,) if isinstance(allow_code, str) else tuple(allow_code)
+            check_code(folder, found, allowed)
             load_classes(found)
             return cls(
                 folder,
                 id_,
                 manifest,
                 recipe=read_json(folder / RECIPE),
-                ranker=_ranker(folder),
-                reranker=_reranker(folder) if manifest.reranker else None,
+                ranker=_ranker(folder, allowed),
+                reranker=_reranker(folder, allowed) if manifest.reranker else None,
                 items=pl.read_parquet(folder / ITEMS),
             )
 
@@ -177,13 +178,13 @@ class Bundle:
         return ranked.with_columns(title=titles)
 
 
-def _ranker(folder: Path) -> Ranker:
-    found: Ranker = RANKERS.restore(folder / "ranker")
+def _ranker(folder: Path, allowed: Sequence[str]) -> Ranker:
+    found: Ranker = RANKERS.restore(folder / "ranker", allow_code=allowed)
     return found
 
 
-def _reranker(folder: Path) -> Reranker:
-    found: Reranker = RERANKERS.restore(folder / "reranker")
+def _reranker(folder: Path, allowed: Sequence[str]) -> Reranker:
+    found: Reranker = RERANKERS.restore(folder / "reranker", allow_code=allowed)
     return found
 
 

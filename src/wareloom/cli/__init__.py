@@ -10,10 +10,11 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
+from wareloom.cli._ending import TRACEBACK, Ending, parted, utf8, widened
 from wareloom.core import logging
-from wareloom.errors import WareloomError
 
 HERE = Path(__file__).parent
+PROGRAM = "wareloom"
 
 
 class Commands(TyperGroup):
@@ -35,13 +36,14 @@ class Commands(TyperGroup):
 
 app = typer.Typer(
     cls=Commands,
-    name="wareloom",
+    name=PROGRAM,
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"max_content_width": 130},
     help="Synthesise what a shop's data lacks, and prove on real held-out data whether it helped.",
-    epilog="Exit codes: 0 done, 1 the answer is no, 2 the input or the call was wrong, 3 it crashed.",
+    epilog="Exit codes: 0 done, 1 the answer is no, 2 the input or the call was wrong, 3 it crashed, "
+    "130 and 143 it was stopped.",
 )
 
 
@@ -62,21 +64,25 @@ def _root(
         is_eager=True,
         help="Print the version and leave.",
     ),
+    traceback: bool = typer.Option(
+        False,
+        TRACEBACK,
+        help="Print the traceback of what goes wrong; before or after the command.",
+    ),
 ) -> None:
+    # What goes wrong in a command is no concern of its own: `main` takes the option out before.
     pass
 
 
 def main() -> None:
-    """Run the command line; what goes wrong on purpose becomes one message and an exit code."""
-    try:
-        with logging.to_stream(sys.stderr, logging.WARNING, "warning: %(message)s"):
-            app()
-    except WareloomError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(error.exit_code)
-    except BrokenPipeError:
-        sys.stderr.close()
-        sys.exit(0)
-    except KeyboardInterrupt:
-        print("stopped; finished stages are kept, and --resume continues a recipe", file=sys.stderr)
-        sys.exit(130)
+    """Run the command line; whatever goes wrong becomes one message and an exit code."""
+    widened(sys.stdout, sys.stderr)
+    arguments, shown = parted(sys.argv[1:])
+    if refused := utf8(arguments):
+        print(refused.sentence, file=sys.stderr)
+        sys.exit(refused.code)
+    with (
+        Ending(arguments, shown),
+        logging.to_stream(sys.stderr, logging.WARNING, "warning: %(message)s"),
+    ):
+        app(arguments, prog_name=PROGRAM)

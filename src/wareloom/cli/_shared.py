@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import sys
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from wareloom.core.parse import unfit
 from wareloom.core.run import Run
 from wareloom.errors import SettingError, near
 
@@ -63,9 +65,11 @@ AllowCode = Annotated[
     typer.Option(
         "--allow-code",
         metavar="PACKAGE",
-        help="A package outside Wareloom whose algorithms a bundle may import; may be given again.",
+        help="A package outside Wareloom whose algorithms the file or folder may name, and that is imported then; "
+        "may be given again.",
     ),
 ]
+Force = Annotated[bool, typer.Option("--force", help="Write over a file that is there already.")]
 Set = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="NAME=VALUE", help="A setting; may be given again."),
@@ -88,6 +92,13 @@ def run_of(seed: int, quiet: bool, **fields: Any) -> Run:
     return Run(seed=seed, quiet=quiet, **fields)
 
 
+def place_of(to: Path | None, force: bool) -> Path | None:
+    """Where a command may write its file, looked at before any work; None where none is asked for."""
+    from wareloom.core.files import free_file
+
+    return None if to is None else free_file(to, force=force)
+
+
 def cells_at(address: str) -> dict[str, Any]:
     """The fields of `Run` that say where finished cells are kept: a bucket, a folder, or nowhere for good."""
     if address.startswith("s3://"):
@@ -108,16 +119,23 @@ def pairs(given: Sequence[str] | None, option: str = "--set") -> dict[str, str]:
 
 def settings(given: Sequence[str] | None) -> dict[str, Any]:
     """Read `name=value` pairs; a value is TOML (0.5, true, [1, 2], {a = 1}) or JSON where it can be, else text."""
-    return {name: _value(text) for name, text in pairs(given).items()}
+    return {name: _fit(name, _value(text)) for name, text in pairs(given).items()}
 
 
 def _value(text: str) -> Any:
-    with contextlib.suppress(tomllib.TOMLDecodeError):
+    # Other than their own errors: for numbers of too many digits, and for what is nested too deeply.
+    with contextlib.suppress(ValueError, RecursionError):
         return tomllib.loads(f"value = {text}")["value"]
     if text.lstrip().startswith(("{", "[")):
-        with contextlib.suppress(json.JSONDecodeError):
+        with contextlib.suppress(ValueError, RecursionError):
             return json.loads(text)
     return text
+
+
+def _fit(name: str, value: Any) -> Any:
+    if why := unfit(value):
+        raise SettingError(f"--set {name} cannot be used: {why}.")
+    return value
 
 
 def settings_of(
@@ -144,7 +162,9 @@ def listed(text: str) -> list[str]:
 def show(value: Mapping[str, Any], as_json: bool, text: str | None = None) -> None:
     """Print a result: JSON for machines, `text` or an indented outline for people."""
     if as_json:
-        typer.echo(json.dumps(value, indent=2, ensure_ascii=False, default=str))
+        # A console in a narrow encoding shows letters that it lacks as JSON's own escapes.
+        narrow = "utf" not in (getattr(sys.stdout, "encoding", None) or "utf-8").lower()
+        typer.echo(json.dumps(value, indent=2, ensure_ascii=narrow, default=str))
     else:
         typer.echo(text if text is not None else "\n".join(outline(value)))
 

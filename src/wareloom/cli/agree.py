@@ -7,7 +7,19 @@ from typing import Annotated
 
 import typer
 
-from wareloom.cli._shared import AsJson, Quiet, Seed, Set, Threads, names, run_of, settings, show
+from wareloom.cli._shared import (
+    AsJson,
+    Force,
+    Quiet,
+    Seed,
+    Set,
+    Threads,
+    names,
+    place_of,
+    run_of,
+    settings,
+    show,
+)
 
 
 def main(
@@ -37,18 +49,20 @@ def main(
     ] = None,
     set: Set = None,
     threads: Threads = 0,
+    force: Force = False,
     seed: Seed = 0,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
     """Measure how far synthetic labels agree with people's on held-out queries: kappa, tau, accuracy, reliability."""
     from wareloom.api import agree
-    from wareloom.core.state import write_json
+    from wareloom.core.state import write_whole
     from wareloom.shop import Shop
 
+    place = place_of(to, force)
     run = run_of(seed, quiet, threads=threads, cache=cache)
     asked = {"labelled": labelled, "most": most, "seeds": seeds, "settings": settings(set)}
     found = agree(Shop.open(shop), labels, run=run, **asked)
-    if to is not None:
-        write_json(to, found.data)
+    if place is not None:
+        write_whole(place, found.data)
     show(found.data, as_json, str(found))

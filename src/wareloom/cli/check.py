@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from wareloom.cli._shared import AsJson, Quiet, Seed, show
+from wareloom.cli._shared import AsJson, Force, Quiet, Seed, place_of, show
 
 
 def main(
@@ -15,16 +15,18 @@ def main(
     to: Annotated[
         Path | None, typer.Option("--to", help="Also write the figures to this JSON file.")
     ] = None,
+    force: Force = False,
     seed: Seed = 0,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
     """Count, measure and warn: sparsity, long tail, activity, sessions, funnel, time span, ties."""
-    from wareloom.core.state import write_json
+    from wareloom.core.state import write_whole
     from wareloom.preparing.statistics import statistics
     from wareloom.shop import Shop
 
+    place = place_of(to, force)
     found = statistics(Shop.open(shop))
-    if to is not None:
-        write_json(to, found)
+    if place is not None:
+        write_whole(place, found)
     show(found, as_json)

@@ -7,7 +7,17 @@ from typing import Annotated
 
 import typer
 
-from wareloom.cli._shared import AsJson, Quiet, Seed, run_of, show, table
+from wareloom.cli._shared import (
+    AllowCode,
+    AsJson,
+    Force,
+    Quiet,
+    Seed,
+    place_of,
+    run_of,
+    show,
+    table,
+)
 
 
 def main(
@@ -23,6 +33,8 @@ def main(
     to: Annotated[
         Path | None, typer.Option("--to", help="Also write the figures to this JSON file.")
     ] = None,
+    allow_code: AllowCode = None,
+    force: Force = False,
     seed: Seed = 0,
     as_json: AsJson = False,
     quiet: Quiet = False,
@@ -33,12 +45,13 @@ def main(
     where it has judgments; every other ranks the whole catalogue for each held-out request.
     """
     from wareloom.core.family import RANKERS
-    from wareloom.core.state import write_json
+    from wareloom.core.state import write_whole
     from wareloom.evaluation.evaluate import judge
     from wareloom.preparing.splits import Split
 
+    place = place_of(to, force)
     found = judge(
-        RANKERS.restore(model),
+        RANKERS.restore(model, allow_code=tuple(allow_code or ())),
         Split.open(split),
         part,
         metrics.split(",") if metrics else (),
@@ -46,8 +59,8 @@ def main(
     )
     result = {"model": str(model), "part": part, "of": found.of, "requests": found.requests}
     result |= {"metrics": found.table.to_dicts()}
-    if to is not None:
-        write_json(to, result)
+    if place is not None:
+        write_whole(place, result)
     show(
         result, as_json, f"{found.requests:,} {found.unit} of the {part} part\n{table(found.table)}"
     )

@@ -10,9 +10,11 @@ import typer
 from wareloom.cli._shared import (
     AllowCode,
     AsJson,
+    Force,
     Quiet,
     Seed,
     names,
+    place_of,
     run_of,
     settings,
     show,
@@ -20,6 +22,7 @@ from wareloom.cli._shared import (
 )
 
 if TYPE_CHECKING:
+    from wareloom.rankers import Ranker
     from wareloom.reranking import Reranker
     from wareloom.shop import Log, Shop
 
@@ -54,17 +57,18 @@ def main(
         int, typer.Option(help="Items a user that the reranker chooses from.")
     ] = 100,
     allow_code: AllowCode = None,
+    force: Force = False,
     seed: Seed = 0,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
     """Rank the catalogue for users of a shop."""
     from wareloom.bundle import MANIFEST, Bundle
-    from wareloom.core.family import RANKERS
+    from wareloom.core.files import beside
     from wareloom.reranking import Catalogue
     from wareloom.shop import Requests, Shop
 
-    run = run_of(seed, quiet)
+    run, place = run_of(seed, quiet), place_of(to, force)
     order = _reranker(rerank, rerank_set)
     opened = Shop.open(shop)
     requests = Requests.of(_histories(opened, user or []))
@@ -77,12 +81,20 @@ def main(
         )
     else:
         depth = max(k, candidates) if order else k
-        ranked = RANKERS.restore(model).rank(requests, depth, exclude_seen=not repeats)
+        ranked = _saved(model, allow_code).rank(requests, depth, exclude_seen=not repeats)
         if order:
             ranked = order.apply(ranked, Catalogue(opened, run), k, requests)
-    if to is not None:
-        ranked.write_parquet(to)
+    if place is not None:
+        with beside(place) as partial:
+            ranked.write_parquet(partial)
     show({"ranking": ranked.to_dicts()}, as_json, table(ranked))
+
+
+def _saved(model: Path, allow_code: list[str] | None) -> Ranker:
+    from wareloom.core.family import RANKERS
+
+    found: Ranker = RANKERS.restore(model, allow_code=tuple(allow_code or ()))
+    return found
 
 
 def _reranker(name: str | None, given: list[str] | None) -> Reranker | None:

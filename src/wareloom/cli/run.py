@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from wareloom.cli._shared import (
+    AllowCode,
     AsJson,
     Cells,
     Device,
@@ -33,6 +34,7 @@ def main(
     resume: Annotated[
         bool, typer.Option("--resume", help="Continue a job that was stopped.")
     ] = False,
+    allow_code: AllowCode = None,
     cache: Cells = "",
     seed: Annotated[int | None, typer.Option(help="Another seed than the recipe's.")] = None,
     threads: Threads = 0,
@@ -49,7 +51,7 @@ def main(
     from wareloom.recipe import Recipe, run_recipe
     from wareloom.recipe.steps import ReadStep
 
-    loaded = Recipe.load(recipe)
+    loaded = Recipe.load(recipe, allow_code=tuple(allow_code or ()))
     if seed is not None:
         loaded = replace(loaded, seed=seed)
     if source is not None:

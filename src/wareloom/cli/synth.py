@@ -118,6 +118,7 @@ def main(
     from wareloom.shop import Log, Shop
     from wareloom.synthesis import Given, GivenItems
 
+    _asked(users=users, queries=queries, preview=preview, length=0 if length is None else length)
     named = made(listed(screens), settings_of(listed(screens), screen_set, "--screen-set"))
     run, real = run_of(seed, quiet).with_(cache=cache), Shop.open(shop)
     held = together([Shop.open(part) for part in holdout]) if holdout else None
@@ -145,6 +146,17 @@ def main(
         sampled = fitted.sample(count, run, given).save(to)
     rows = {table: sampled.rows(table) for table in sampled.names}
     show(told | {"rows": rows, "fingerprint": sampled.fingerprint}, as_json)
+
+
+def _asked(**counts: int) -> None:
+    """Raise for counts that cannot be meant, before anything is fitted."""
+    from wareloom.core.memory import must_fit
+    from wareloom.errors import require
+    from wareloom.synthesis import LEAST_BYTES
+
+    for name, count in counts.items():
+        require(f"--{name}", "it", count, count >= 0, "0 or more")
+        must_fit(count * LEAST_BYTES, f"{count:,} {name}")
 
 
 def _planned(synthesizer: Synthesizer, shop: Shop, count: int, run: Run, as_json: bool) -> None:

@@ -23,7 +23,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
-from wareloom.core import source, state
+from wareloom.core import foreign, source, state
 from wareloom.core.outside import Offered, offered
 from wareloom.core.settings import Settings, configure
 from wareloom.core.source import Setting, algorithms_in
@@ -198,18 +198,28 @@ class Family:
         """Load the class called `name` and build one with `settings`, checked."""
         return configure(self.load(name), settings)
 
-    def restore(self, folder: str | Path) -> Any:
-        """Read one that was saved to `folder`."""
+    def restore(self, folder: str | Path, *, allow_code: Sequence[str] = ()) -> Any:
+        """Read one that was saved to `folder`; raises `SourceError` where it is damaged, or of another kind.
+
+        `allow_code`: packages outside Wareloom whose algorithms the folder may name, and that are then imported.
+        """
         folder = Path(folder)
-        head = state.read_json(folder / "algorithm.json")
-        if head["family"] != self.kind:
-            raise SourceError(f"{folder} holds a {head['family']}, not a {self.kind}.")
+        head = foreign.read_head(folder / foreign.HEAD, self.kind, FAMILIES)
+        foreign.check_code(folder / foreign.HEAD, foreign.named_by(head), allow_code)
+        cls = self.load(head.name)
         values = state.load_state(folder)
-        for attribute, held in head.get("parts", {}).items():
-            values[attribute] = {
-                key: FAMILIES[kind].restore(folder / attribute / key) for key, kind in held
-            }
-        return self.load(head["name"]).restore(head["settings"], values)
+        for part in head.parts:
+            made = FAMILIES[part.kind].restore(folder / part.place, allow_code=allow_code)
+            values.setdefault(part.attribute, {})[part.key] = made
+        try:
+            return cls.restore(head.settings, values)
+        except (KeyError, AttributeError, TypeError, ValueError) as error:
+            if isinstance(error, InputError):
+                raise
+            raise SourceError(
+                f"{folder} cannot be restored: {type(error).__name__}: {error}. Was it edited, or written by another "
+                "version of Wareloom? Make it anew."
+            ) from error
 
     def describe(self, name: str) -> Entry:
         """Summary and settings of `name`, read from its source without importing it."""

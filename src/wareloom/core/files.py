@@ -3,12 +3,31 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
+import errno
 import os
+import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from wareloom.errors import OutputError
+
+FULL = ("no space left on device", "os error 28", "disk is full", "disk quota exceeded")
+"""How libraries that keep no error number say that a disk is full"""
+OWN = (
+    r"(arrays|items|model|.+_)\.(parquet|npz|safetensors)|(shop|read|clean|screen|split|features|compare|proof|leaderboard"
+    r"|bundle|recipe|algorithm|state|pretraining|report|.*config|tokenizer|special_tokens_map|vocab|modules|merges)\."
+    r"(json|html|txt)|tokenizer\.model|rejected|synthesizer|train|validation|test|ranker|reranker|.+_"
+)
+"""What Wareloom's commands write into the folders that they make; all else beside is somebody's own"""
+PATHS = frozenset({"source", "file", "map", "model", "images", "start_from", "base", "folder"})
+"""Settings whose text may be a path without a separator"""
+LONGEST_PATH = 4096
+AT_CWD = -100
+EXCHANGE = 2
+"""AT_FDCWD and RENAME_EXCHANGE of Linux's renameat2"""
 
 
 @contextlib.contextmanager
@@ -17,13 +36,31 @@ def beside(path: Path) -> Iterator[Path]:
 
     The folder is made. Whoever reads `path` finds it whole or not at all, also where several processes write it.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         yield partial
         partial.replace(path)
     finally:
-        partial.unlink(missing_ok=True)
+        with contextlib.suppress(NotADirectoryError):
+            partial.unlink(missing_ok=True)
+
+
+def free_file(path: str | Path, *, force: bool = False) -> Path:
+    """Return the place that a file may be written to; raises `OutputError` where one is already, unless `force`.
+
+    A link leads to what it points at.
+    """
+    place = landing(path)
+    if place.is_dir():
+        raise OutputError(f"{path} is a folder; --to takes a file here.")
+    if place.exists() and not force:
+        raise OutputError(
+            f"{path} exists already: choose another file, or pass --force to write over it."
+        )
+    if place.parent.exists() and not place.parent.is_dir():
+        raise OutputError(f"{place.parent} is a file; choose a folder for {place.name}.")
+    return place
 
 
 @contextlib.contextmanager
@@ -31,34 +68,26 @@ def replacing(path: Path, marker: str = "shop.json") -> Iterator[Path]:
     """Yield an empty folder beside `path` that takes its name when the block ends well, and goes when it does not.
 
     An existing `path` is replaced only if it is empty or holds `marker`, that is, if it is a result of the same kind.
+    What a person put into it beside goes over into the new one; in a bundle, which takes no other file, it is refused.
+    Where `path` is a link, what it points at is written.
     """
-    path = Path(path)
-    if path.exists() and not path.is_dir():
-        raise OutputError(f"{path} is a file; choose a folder for --to.")
-    if path.is_dir() and any(path.iterdir()) and not (path / marker).exists():
-        raise OutputError(
-            f"{path} exists and is not one of Wareloom's folders (it has no {marker}); choose another for --to."
-        )
+    given, path = Path(path), landing(path)
+    _check_free(given, path, marker)
+    _heal(path)
     partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
     shutil.rmtree(partial, ignore_errors=True)
     try:
         partial.mkdir(parents=True)
         yield partial
-        old = path.with_name(f".{path.name}.old-{os.getpid()}")
-        if path.exists():
-            path.rename(old)
-        try:
-            partial.rename(path)
-        except OSError:
-            if old.exists():
-                old.rename(path)
-            raise
-        shutil.rmtree(old, ignore_errors=True)
+        for name in _notes(path):
+            if not (partial / name).exists():
+                _copied(path / name, partial / name)
+        _swap(partial, path)
     except OSError as error:
         if isinstance(error, OutputError) or error.errno is None:
             raise
         raise OutputError(
-            f"Cannot write {path}: {error.strerror}. Nothing was left half-written."
+            f"Cannot write {given}: {error.strerror}. Nothing was left half-written."
         ) from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
@@ -73,7 +102,7 @@ def locked(folder: Path) -> Iterator[None]:
     """
     from filelock import FileLock, Timeout
 
-    folder = Path(folder).absolute()
+    folder = landing(folder)
     lock = FileLock(folder.with_name(f".{folder.name}.lock"), is_singleton=False)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -88,3 +117,143 @@ def locked(folder: Path) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+def landing(path: str | Path) -> Path:
+    """Where a result is written: absolute, through a link to what it points at, never the folder one stands in."""
+    path = Path(path)
+    try:
+        place = path.resolve() if path.is_symlink() else path.absolute()
+        if ".." in place.parts:
+            place = place.resolve()
+    except (OSError, RuntimeError) as error:
+        raise OutputError(f"{path} cannot be written: {error}.") from error
+    here = Path.cwd()
+    if place == here or place in here.parents:
+        raise OutputError(
+            f"{path} is the folder that you stand in, or one above it: name a folder of its own for --to."
+        )
+    return place
+
+
+def disk_full(error: BaseException) -> bool:
+    """Whether an error says that a disk, or a quota of it, is full; not all libraries keep the system's number."""
+    if isinstance(error, OSError) and error.errno is not None:
+        return error.errno in (errno.ENOSPC, errno.EDQUOT)
+    return any(words in str(error).lower() for words in FULL)
+
+
+def one_spelling(value: Any) -> Any:
+    """Nested values in which every path to what is there stands in one spelling: absolute, without links and dots.
+
+    Text counts as a path where it is one, or where it stands under a name of PATHS or holds a separator, and exists.
+    """
+    return _spelled("", value)
+
+
+def _spelled(name: str, value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _spelled(str(key), held) for key, held in value.items()}
+    if isinstance(value, list | tuple):
+        return [_spelled(name, held) for held in value]
+    if isinstance(value, Path):
+        return str(value.expanduser().resolve())
+    if isinstance(value, str) and 0 < len(value) < LONGEST_PATH and "://" not in value:
+        named = name in PATHS or "/" in value or os.sep in value
+        with contextlib.suppress(OSError, ValueError, RuntimeError):
+            if named and (place := Path(value).expanduser()).exists():
+                return str(place.resolve())
+    return value
+
+
+def _check_free(given: Path, path: Path, marker: str) -> None:
+    """Raise `OutputError` where something stands at `path` that is not ours to replace."""
+    if path.exists() and not path.is_dir():
+        raise OutputError(f"{given} is a file; choose a folder for --to.")
+    if path.is_dir() and any(path.iterdir()) and not (path / marker).exists():
+        raise OutputError(
+            f"{given} exists and is not one of Wareloom's folders (it has no {marker}); choose another for --to."
+        )
+    notes = _notes(path)
+    if notes and marker == "bundle.json":
+        raise OutputError(
+            f"{given} holds {', '.join(notes[:5])}, which Wareloom did not write, and a bundle takes no other file: "
+            "put it elsewhere first, or choose another folder for --to."
+        )
+
+
+def _notes(path: Path) -> list[str]:
+    """What somebody put into one of Wareloom's folders, by name."""
+    if not path.is_dir():
+        return []
+    marks = "".join(
+        each.read_text("utf-8", "replace") for each in path.glob("*.json") if each.is_file()
+    )
+    return sorted(
+        each.name
+        for each in path.iterdir()
+        # Tables have any name that the folder's own JSON tells of.
+        if not re.fullmatch(OWN, each.name)
+        and not (each.suffix == ".parquet" and f'"{each.stem}"' in marks)
+    )
+
+
+def _copied(source: Path, target: Path) -> None:
+    if source.is_dir() and not source.is_symlink():
+        shutil.copytree(source, target, symlinks=True)
+    else:
+        shutil.copy2(source, target, follow_symlinks=False)
+
+
+def _swap(partial: Path, path: Path) -> None:
+    """Give `partial` the name `path`; what was there takes a name that is then removed.
+
+    On Linux both change names in one step, so that a process that is killed leaves the old or the new one.
+    """
+    if not path.exists():
+        partial.rename(path)
+        return
+    if _exchanged(partial, path):
+        return
+    old = path.with_name(f".{path.name}.old-{os.getpid()}")
+    path.rename(old)
+    try:
+        partial.rename(path)
+    except OSError:
+        old.rename(path)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _exchanged(one: Path, other: Path) -> bool:
+    """Exchange the names of two folders in one step; False where the system or the disk has no such step."""
+    try:
+        exchange = ctypes.CDLL(None, use_errno=True).renameat2
+    except (OSError, AttributeError, TypeError):
+        return False
+    return exchange(AT_CWD, os.fsencode(one), AT_CWD, os.fsencode(other), EXCHANGE) == 0
+
+
+def _heal(path: Path) -> None:
+    """Clear away what processes that were killed left beside `path`; put back a result that they moved aside."""
+    if not path.parent.is_dir():
+        return
+    for left in path.parent.iterdir():
+        found = re.fullmatch(rf"\.{re.escape(path.name)}\.(partial|old)-(\d+)", left.name)
+        if found is None or _alive(int(found[2])):
+            continue
+        if found[1] == "old" and not path.exists():
+            left.rename(path)
+        else:
+            shutil.rmtree(left, ignore_errors=True)
+
+
+def _alive(process: int) -> bool:
+    """Whether a process of this number runs here."""
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):
+        return True
+    return process != os.getpid()

@@ -5,18 +5,32 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import re
 import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
+
+from wareloom.errors import require
 
 if TYPE_CHECKING:
     import numpy as np
 
 Advance = Callable[..., None]
 """advance(steps=1, **values): so many steps more are done; the values, such as a loss, are shown beside."""
+
+
+DEVICE = re.compile(r"cpu|mps|(cuda|xpu)(:\d{1,4})?")
+WHOLE = (
+    ("seed", -(2**64), 2**64, "a whole number of at most 64 bits"),
+    ("threads", 0, 4096, "0 for the physical cores, or 1 to 4096"),
+    ("jobs", 1, 4096, "a whole number from 1 to 4096"),
+    ("updates", 0, 10**12, "0, or how many there are"),
+)
+"""Fields that are whole numbers: name, limits, and what is wanted"""
 
 
 def physical_cores() -> int:
@@ -73,6 +87,34 @@ class Run:
     """Called with the step, the loss and the validation value while a network is trained; may raise to stop it."""
     updates: int = 0
     """Gradient updates a ranker that learns by them takes in all; 0 leaves it to the ranker's settings."""
+
+    def __post_init__(self) -> None:
+        """Check every field; raises `SettingError` for one that no run can have."""
+        for name, least, most, wanted in WHOLE:
+            value = getattr(self, name)
+            whole = isinstance(value, Integral) and not isinstance(value, bool)
+            require("Run", name, value, whole and least <= value <= most, wanted)
+        for name in ("quiet", "compile"):
+            require(
+                "Run",
+                name,
+                getattr(self, name),
+                isinstance(getattr(self, name), bool),
+                "true or false",
+            )
+        for name in ("on", "device", "store", "track", "precision"):
+            require(
+                "Run", name, getattr(self, name), isinstance(getattr(self, name), str), "a text"
+            )
+        require(
+            "Run", "device", self.device, bool(DEVICE.fullmatch(self.device)), "cpu, cuda or cuda:1"
+        )
+        known = ("auto", "fp32", "bf16")
+        require("Run", "precision", self.precision, self.precision in known, "auto, fp32 or bf16")
+        if self.cache is not None and not isinstance(self.cache, Path):
+            taken = isinstance(self.cache, str) and self.cache != ""
+            require("Run", "cache", self.cache, taken, "a folder, or None")
+            object.__setattr__(self, "cache", Path(self.cache))
 
     @property
     def cores(self) -> int:

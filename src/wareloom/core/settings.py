@@ -21,12 +21,14 @@ from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
 from annotated_types import Ge, GroupedMetadata, Gt, Le, Lt, MinLen
 
-from wareloom.errors import SettingError, near
+from wareloom.errors import SettingError, near, shown
 
 Size = Annotated[int, Ge(1)]
 """A whole number from 1"""
 Count = Annotated[int, Ge(0)]
 """A whole number from 0"""
+Repeats = Annotated[int, Ge(1), Le(1000)]
+"""How often something is drawn anew: each takes as long as the first"""
 Positive = Annotated[float, Gt(0)]
 NonNegative = Annotated[float, Ge(0)]
 Share = Annotated[float, Ge(0), Le(1)]
@@ -215,9 +217,13 @@ def _fitted(owner: str, name: str, value: Any, adapter: Any, hint: Any) -> Any:
 
     values = value if isinstance(value, list | tuple) else (value,)
     if any(isinstance(one, float) and math.isnan(one) for one in values):
-        raise SettingError(f"{owner}: {name} is {value!r}; give {limits_of(hint) or 'a number'}.")
+        raise SettingError(
+            f"{owner}: {name} is {shown(value)}; give {limits_of(hint) or 'a number'}."
+        )
     if any(isinstance(one, bool) for one in values) and not _takes_bools(hint):
-        raise SettingError(f"{owner}: {name} is {value!r}; give {limits_of(hint) or _said(hint)}.")
+        raise SettingError(
+            f"{owner}: {name} is {shown(value)}; give {limits_of(hint) or _said(hint)}."
+        )
     try:
         return adapter.validate_python(value)
     except ValidationError as error:
@@ -227,7 +233,7 @@ def _fitted(owner: str, name: str, value: Any, adapter: Any, hint: Any) -> Any:
         place, wanted = name + where, limits_of(part)
         if first["type"] in OUT_OF_LIMITS:
             raise SettingError(
-                f"{owner}: {place} is {first['input']!r}; give {wanted or 'a finite number'}."
+                f"{owner}: {place} is {shown(first['input'])}; give {wanted or 'a finite number'}."
             ) from error
         if first["type"] == "literal_error":
             raise SettingError(
@@ -237,7 +243,7 @@ def _fitted(owner: str, name: str, value: Any, adapter: Any, hint: Any) -> Any:
         if isinstance(inner, SettingError):
             raise SettingError(f"{owner}: {place}: {inner}") from error
         raise SettingError(
-            f"{owner}: {name}={value!r} does not fit {_said(hint)}: {first['msg']}."
+            f"{owner}: {name}={shown(value)} does not fit {_said(hint)}: {first['msg']}."
         ) from error
 
 

@@ -2,16 +2,37 @@
 
 from __future__ import annotations
 
+import contextlib
+import importlib.util
 import json
+import sys
+import zipfile
+import zlib
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any, get_type_hints
 
 import numpy as np
 
+from wareloom.core.files import beside
+from wareloom.core.parse import read_json
 from wareloom.errors import SourceError
 
+__all__ = [
+    "SCHEMA_VERSION",
+    "flattened",
+    "json_text",
+    "load_state",
+    "read_json",
+    "save_state",
+    "unflattened",
+    "write_json",
+    "write_whole",
+]
+
 SCHEMA_VERSION = 1
+KINDS = ("array", "sparse", "table", "series", "tensors", "plain")
 
 
 def json_text(value: object) -> str:
@@ -27,16 +48,10 @@ def write_json(path: Path, value: object) -> None:
     path.write_text(json_text(value), encoding="utf-8")
 
 
-def read_json(path: Path) -> Any:
-    """Read a JSON file; a missing or broken one raises `SourceError` that names it."""
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise SourceError(f"{path} is not there.") from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise SourceError(
-            f"{path} is not valid JSON: {error}. Was its writing cut short?"
-        ) from error
+def write_whole(path: Path, value: object) -> None:
+    """Write `value` as JSON beside `path`, and then give it the name: no half of it is ever there."""
+    with beside(path) as partial:
+        write_json(partial, value)
 
 
 def save_state(folder: Path, state: dict[str, Any]) -> None:
@@ -85,38 +100,119 @@ def save_state(folder: Path, state: dict[str, Any]) -> None:
 
 
 def load_state(folder: Path) -> dict[str, Any]:
-    """Read what `save_state` wrote."""
-    import polars as pl
+    """Read what `save_state` wrote; raises `SourceError` that names the file for what is damaged or leads elsewhere."""
     from scipy import sparse
 
-    head = read_json(folder / "state.json")
+    place = folder / "state.json"
+    head = read_json(place)
+    kinds, plain = _checked(place, head)
+    state: dict[str, Any] = {}
+    with _naming(folder / "arrays.npz"):
+        arrays = _arrays(folder / "arrays.npz")
+        for name, kind in kinds.items():
+            if kind == "array":
+                state[name] = arrays[name]
+            elif kind == "sparse":
+                parts = (arrays[f"{name}.{part}"] for part in ("data", "indices", "indptr"))
+                shape = tuple(arrays[f"{name}.shape"])
+                state[name] = sparse.csr_matrix(tuple(parts), shape=shape)
+                state[name].check_format()
+    for name, kind in kinds.items():
+        if kind in ("table", "series", "tensors"):
+            state[name] = _read(folder, name, kind)
+        elif kind == "plain":
+            state[name] = plain[name]
+    return {name: state[name] for name in kinds}
+
+
+def learned(name: object) -> bool:
+    """Whether a name is one of what was learned: an identifier that ends in an underscore and begins with none."""
+    return isinstance(name, str) and name.isidentifier() and name[0] != "_" and name[-1] == "_"
+
+
+def inside(folder: Path, name: str) -> Path:
+    """Return the file of a name in a folder; raises `SourceError` where it is a link, or leads out of the folder."""
+    path = folder / name
+    if Path(name).name != name or name in ("", ".", "..") or path.is_symlink():
+        raise SourceError(
+            f"{folder} names {name!r}, which is a link or lies outside of it: it was tampered with, make it anew."
+        )
+    return path
+
+
+def _checked(place: Path, head: Any) -> tuple[dict[str, str], dict[str, Any]]:
+    """The kinds and the plain values that a `state.json` tells of."""
+    if not isinstance(head, dict) or not isinstance(head.get("version"), int):
+        raise SourceError(f"{place} does not say what was learned: make it anew.")
     if head["version"] > SCHEMA_VERSION:
         raise SourceError(
-            f"{folder} was written by a newer Wareloom (state version {head['version']}): upgrade to read it."
+            f"{place.parent} was written by a newer Wareloom (state version {head['version']}): upgrade to read it."
         )
-    arrays = _arrays(folder / "arrays.npz")
-    state: dict[str, Any] = {}
-    for name, kind in head["kinds"].items():
-        if kind == "array":
-            state[name] = arrays[name]
-        elif kind == "sparse":
-            parts = (arrays[f"{name}.data"], arrays[f"{name}.indices"], arrays[f"{name}.indptr"])
-            state[name] = sparse.csr_matrix(parts, shape=tuple(arrays[f"{name}.shape"]))
-        elif kind in ("table", "series"):
-            frame = pl.read_parquet(folder / f"{name}.parquet")
-            state[name] = frame if kind == "table" else frame.to_series()
-        elif kind == "tensors":
+    kinds, plain = head.get("kinds"), head.get("plain")
+    if not isinstance(kinds, dict) or not isinstance(plain, dict):
+        raise SourceError(f"{place} does not say what was learned: make it anew.")
+    for name, kind in kinds.items():
+        if not learned(name):
+            raise SourceError(
+                f"{place} names {name!r}, and what was learned has a name such as 'items_': it was tampered with."
+            )
+        if kind not in KINDS or (kind == "plain" and name not in plain):
+            raise SourceError(f"{place} tells of {name!r} wrongly (kind {kind!r}): make it anew.")
+    return kinds, plain
+
+
+def _read(folder: Path, name: str, kind: str) -> Any:
+    """A table, a series or tensors, from the file of its name."""
+    import polars as pl
+
+    path = inside(folder, f"{name}.{'safetensors' if kind == 'tensors' else 'parquet'}")
+    if not path.is_file():
+        raise SourceError(f"{path} is not there: copy the folder again, whole.")
+    with _naming(path):
+        if kind == "tensors":
             from safetensors.numpy import load_file
 
-            state[name] = load_file(folder / f"{name}.safetensors")
-        else:
-            state[name] = head["plain"][name]
-    return state
+            return load_file(path)
+        # A name is a name here, and no pattern.
+        frame = pl.read_parquet(path, glob=False)
+        return frame if kind == "table" else frame.to_series()
+
+
+@contextlib.contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Say which file it is of where a library cannot read it."""
+    import polars as pl
+
+    try:
+        yield
+    except (pl.exceptions.PolarsError, zipfile.BadZipFile, zlib.error, *_of_tensors()) as error:
+        raise _damaged(path, error) from error
+    except (OSError, ValueError, KeyError, EOFError, IndexError) as error:
+        if isinstance(error, SourceError):
+            raise
+        raise _damaged(path, error) from error
+
+
+def _of_tensors() -> tuple[type[Exception], ...]:
+    """What safetensors raises, where it is installed."""
+    if "safetensors" not in sys.modules and importlib.util.find_spec("safetensors") is None:
+        return ()
+    from safetensors import SafetensorError
+
+    return (SafetensorError,)
+
+
+def _damaged(path: Path, error: Exception) -> SourceError:
+    said = f"it lacks {error}" if isinstance(error, KeyError) else str(error)
+    why = said.strip().splitlines() or [type(error).__name__]
+    return SourceError(
+        f"{path} is damaged: {why[0].rstrip('.')}. Copy the folder again whole, or make it anew."
+    )
 
 
 def _arrays(path: Path) -> dict[str, np.ndarray]:
     """The arrays of an npz file, none where there is no such file."""
-    if not path.exists():
+    if not inside(path.parent, path.name).exists():
         return {}
     with np.load(path, allow_pickle=False) as held:
         return dict(held)

@@ -10,6 +10,7 @@ import polars as pl
 
 from wareloom.core.family import SYNTHESIZERS
 from wareloom.core.run import Run
+from wareloom.core.settings import Repeats
 from wareloom.errors import InputError, SettingError
 from wareloom.preparing.splits import SplitSettings, split
 from wareloom.shop import Shop, Vocabulary
@@ -32,7 +33,7 @@ class AgreementSettings:
     split: SplitSettings = field(default_factory=lambda: SplitSettings(by="query"))
     most: int = 0
     """Queries of the test part that are labelled, drawn at random; 0 all."""
-    seeds: int = 3
+    seeds: Repeats = 3
     """How often the labelled queries, and everything else that is random, are drawn anew."""
 
     def check(self) -> None:

@@ -13,6 +13,7 @@ import numpy as np
 
 from wareloom._version import __version__
 from wareloom.core import logging
+from wareloom.core.files import one_spelling
 from wareloom.evaluation.ranking import Evaluation
 from wareloom.experiment.store import Store
 
@@ -43,7 +44,7 @@ class Pieces:
         `untouched`: settings that do not change the piece, so that experiments which differ in them share it.
         """
         settings = {own: value for own, value in self.settings.items() if own not in untouched}
-        told = [__version__, self.base, settings, name]
+        told = one_spelling([__version__, self.base, settings, name])
         text = json.dumps(told, sort_keys=True, default=str)
         return hashlib.sha256(text.encode()).hexdigest()[:24]
 

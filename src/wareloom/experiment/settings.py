@@ -6,10 +6,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from wareloom.core.family import RANKERS
-from wareloom.core.settings import Count, Positive, Settings, Share, Size
+from wareloom.core.settings import Count, Positive, Repeats, Settings, Share
 from wareloom.errors import SettingError
 from wareloom.preparing.splits import SplitSettings
 from wareloom.sampling.generator import Generator
+
+MOST = 1000
+"""Synthetic rows for each real one, at most"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +31,7 @@ class ExperimentSettings(Settings):
     split: SplitSettings = field(default_factory=SplitSettings)
     ratios: tuple[Positive, ...] = (0.5, 1.0)
     """Synthetic rows for each real one; the best on the validation part is taken."""
-    seeds: Size = 3
+    seeds: Repeats = 3
     """How often everything that is random is drawn anew."""
     metrics: tuple[str, ...]
     """The first is the one that decides."""
@@ -47,6 +50,11 @@ class ExperimentSettings(Settings):
     def _check(self) -> None:
         if not self.ratios or not self.metrics:
             raise SettingError("A proof needs at least one ratio and one metric.")
+        if (most := max(self.ratios)) > MOST:
+            raise SettingError(
+                f"{type(self).__name__}: ratios holds {most:g}: so many synthetic rows for each real one drown the "
+                f"real ones and fit no memory; {MOST} is the most."
+            )
 
     def check(self) -> None:
         """Raise `SettingError` or `UnknownNameError` for names that mean nothing here, before anything is computed."""

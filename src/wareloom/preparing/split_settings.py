@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -9,6 +10,10 @@ from typing import Literal
 from wareloom.core.settings import NonNegative, Positive, Settings
 from wareloom.errors import SettingError
 from wareloom.shop.schema import INTERACTIONS
+
+DAY = 86_400_000_000
+"""Microseconds of a day."""
+UNITS = {"min": DAY // 1440, "h": DAY // 24, "d": DAY, "w": 7 * DAY}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,3 +50,15 @@ class SplitSettings(Settings):
             raise SettingError(
                 f"SplitSettings: dates={self.dates!r} must be in order: validation begins, test begins."
             )
+        if self.last is not None:
+            duration(self.last)
+
+
+def duration(text: str) -> int:
+    """Return the microseconds of a stretch of time such as "14d", "2w", "36h" or "90min"."""
+    match = re.fullmatch(r"\s*(\d{1,9}(?:\.\d{1,9})?)\s*(min|h|d|w)\s*", text)
+    if not match or not (length := round(float(match[1]) * UNITS[match[2]])):
+        raise SettingError(
+            f"{text!r} is not a stretch of time. Write a number and min, h, d or w, such as '14d' or '36h'."
+        )
+    return length

@@ -2,28 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from datetime import datetime, timedelta
 
 import numpy as np
 import polars as pl
 
 from wareloom.errors import SettingError
-from wareloom.preparing.split_settings import SplitSettings
-
-DAY = 86_400_000_000
-"""Microseconds of a day."""
-UNITS = {"min": DAY // 1440, "h": DAY // 24, "d": DAY, "w": 7 * DAY}
-
-
-def duration(text: str) -> int:
-    """Return the microseconds of a stretch of time such as "14d", "2w", "36h" or "90min"."""
-    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(min|h|d|w)\s*", text)
-    if not match or not (length := round(float(match[1]) * UNITS[match[2]])):
-        raise SettingError(
-            f"{text!r} is not a stretch of time. Write a number and min, h, d or w, such as '14d' or '36h'."
-        )
-    return length
+from wareloom.preparing.split_settings import DAY, SplitSettings, duration
 
 
 def to_datetime(micros: int) -> datetime:

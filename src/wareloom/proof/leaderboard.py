@@ -14,7 +14,7 @@ import polars as pl
 from wareloom.core.family import RANKERS
 from wareloom.core.files import replacing
 from wareloom.core.run import Run
-from wareloom.core.settings import Settings, Size, configure
+from wareloom.core.settings import Repeats, Settings, configure
 from wareloom.core.state import write_json
 from wareloom.errors import InputError, MemoryLimitError, SettingError
 from wareloom.evaluation.ranking import DEFAULT_METRICS, Evaluation, evaluate, metric
@@ -41,7 +41,7 @@ class LeaderboardSettings(Settings):
     )
     """Settings by label; a label is the ranker's name, unless the settings name another `ranker`."""
     split: SplitSettings = field(default_factory=SplitSettings)
-    seeds: Size = 3
+    seeds: Repeats = 3
     """How often everything that is random is drawn anew; rankers without chance are fitted once."""
     metrics: tuple[str, ...] = DEFAULT_METRICS
     """The first is the one that orders the table."""

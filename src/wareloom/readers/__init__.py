@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -16,6 +15,7 @@ import polars as pl
 from wareloom.core.family import READERS, Algorithm, Family
 from wareloom.core.files import replacing
 from wareloom.core.run import Run
+from wareloom.core.secrets import scrubbed, secrets_in
 from wareloom.core.settings import configure
 from wareloom.core.state import write_json
 from wareloom.errors import OutputError, SourceError, near
@@ -215,13 +215,8 @@ def _must_exist(source: str) -> None:
 
 
 def _shown(source: str) -> str:
-    """A source as it may be shown: without the password of a URL."""
-    start, mark, rest = source.partition("://")
-    if not mark:
-        return source
-    rest = re.sub(r"(password|pwd)=[^&]*", r"\1=***", rest)
-    login, at, place = rest.rpartition("@")
-    return f"{start}://{login.partition(':')[0]}:***@{place}" if at and ":" in login else source
+    """A source as it may be shown: without what is secret in a URL or a query."""
+    return scrubbed(source, secrets_in(source) if "://" in source else ())
 
 
 def _name(source: str) -> str:

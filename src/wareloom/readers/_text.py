@@ -172,7 +172,7 @@ def read_text(
     Raises `SourceError` for an empty file, a damaged archive, a wrong encoding or a line longer than 16 MiB.
     """
     try:
-        codecs.lookup(encoding or "utf-8")
+        _text_encoding(encoding or "utf-8")
     except LookupError:
         usual = ("utf-8", "utf-16", "latin-1", "cp1252", "gb18030", "big5", "shift_jis")
         raise SettingError(
@@ -193,6 +193,14 @@ def read_text(
             f"{piece.where} is empty (0 bytes): was its writing cut short? Write it again, or leave it out."
         )
     return Text(piece.name, target)
+
+
+def _text_encoding(encoding: str) -> None:
+    """Raise `LookupError` where there is no such encoding, or it is one of bytes such as base64 or rot13."""
+    try:
+        "".encode(encoding)
+    except (ValueError, UnicodeError) as error:
+        raise LookupError(str(error)) from error
 
 
 def _pour(

@@ -15,6 +15,7 @@ from wareloom.readers import Intake, Reader
 from wareloom.readers._map import Entry, load
 from wareloom.readers._scan import BATCH, as_text
 from wareloom.readers._shape import graded, joined, shaped
+from wareloom.readers._statements import address_of, check_statement, connected, hidden
 
 NAME = re.compile(r"^[\w.$]+$")
 
@@ -26,7 +27,8 @@ class Sql(Reader):
     Rows are fetched in pieces of 50,000. Columns are found by their usual names or by the map (its entries have
     `query` in place of
     `file`). Without a query, all tables whose columns are recognised are read. A row's number is its place in the
-    result; add ORDER BY where the order of events matters and they have no time. The URL's password is never shown.
+    result; add ORDER BY where the order of events matters and they have no time. A query is one SELECT, and the
+    connection only reads: nothing is written, and no file is made. No secret of the URL is ever shown.
     """
 
     urls: ClassVar[bool] = True
@@ -76,27 +78,29 @@ class Sql(Reader):
         except ImportError:
             raise missing_extra("sqlalchemy", "sql", "Reading from a database") from None
         try:
-            url = sqlalchemy.make_url(source)
-            engine = sqlalchemy.create_engine(url)
-        except (sqlalchemy.exc.ArgumentError, ImportError) as error:
+            url, engine = connected(sqlalchemy, source)
+        except (sqlalchemy.exc.ArgumentError, ImportError, ValueError) as error:
+            if isinstance(error, SourceError):
+                raise
             raise SourceError(
-                f"The database's URL cannot be used: {_hidden(str(error), source)}. It has the form DIALECT://USER:PASSWORD@HOST/NAME."
+                f"The database's URL cannot be used: {hidden(str(error), source)}. It has the form "
+                "DIALECT://USER:PASSWORD@HOST/NAME."
             ) from None
         frames: dict[str, list[pl.LazyFrame]] = {}
         try:
             with engine.connect() as connection:
                 for name, query, table, entry in self._queries(
-                    sqlalchemy.inspect(engine), str(url.get_backend_name())
+                    sqlalchemy.inspect(engine), str(url.get_backend_name()), source
                 ):
+                    check_statement(query, name)
                     frame = _fetched(connection, sqlalchemy.text(query), name, intake)
                     entry = entry or (Entry(name, table) if table else None)
                     made = shaped(frame, name, entry, event=self.event, intake=intake)
                     if made is not None:
                         frames.setdefault(made[0], []).append(made[1])
         except sqlalchemy.exc.SQLAlchemyError as error:
-            shown = url.render_as_string(hide_password=True)
             raise SourceError(
-                f"The database {shown} refused: {_hidden(str(error), url.password or source)}"
+                f"The database {address_of(url, source)} refused: {hidden(str(error), source)}"
             ) from None
         finally:
             engine.dispose()
@@ -110,7 +114,7 @@ class Sql(Reader):
         return tables
 
     def _queries(
-        self, inspector: Any, backend: str
+        self, inspector: Any, backend: str, source: str
     ) -> Iterator[tuple[str, str, str, Entry | None]]:
         """What is asked: (name, query, table, entry of the map)."""
         asked = False
@@ -129,7 +133,7 @@ class Sql(Reader):
             quote = "`" if backend in ("mysql", "mariadb") else '"'
             names = sorted(inspector.get_table_names())
             if not names:
-                shown = inspector.engine.url.render_as_string(hide_password=True)
+                shown = address_of(inspector.engine.url, source)
                 raise SourceError(f"The database {shown} has no tables.")
             for name in names:
                 yield name, f"select * from {quote}{name}{quote}", "", None
@@ -164,10 +168,3 @@ def _fetched(connection: Any, query: Any, name: str, intake: Intake) -> pl.LazyF
 def _partitions(result: Any) -> Iterator[list[Any]]:
     while rows := result.fetchmany(BATCH):
         yield rows
-
-
-def _hidden(text: str, secret: str) -> str:
-    """The first line of a database's message, without the secret."""
-    return (
-        text.replace(secret, "***").strip().splitlines()[0] if text.strip() else "no reason given"
-    )

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import polars as pl
 
-from wareloom.errors import SchemaError, SettingError, near
+from wareloom.errors import SchemaError, SettingError, near, require
 from wareloom.readers import Intake, Reader
 from wareloom.readers._map import entry_for, load
 from wareloom.readers._orders import with_headers
@@ -20,6 +20,8 @@ from wareloom.shop.schema import EVENTS
 DELIMITED = (".csv", ".tsv", ".tab", ".txt", ".dat")
 JSON = (".jsonl", ".ndjson", ".json")
 PARQUET = (".parquet", ".pq")
+TABS = ("\\t", "tab")
+"""Words for the separator that is hard to give on a command line"""
 
 
 @dataclass(kw_only=True, eq=False)
@@ -61,6 +63,11 @@ class Tables(Reader):
     """The sign around fields that hold separators; none where such signs mean nothing."""
 
     def _check(self) -> None:
+        for name, signs in (("separator", self.separator), ("quote", self.quote)):
+            word = {"separator": TABS, "quote": ("none",)}[name]
+            usual = signs in ("", *word) or len(signs.encode("utf-8", "replace")) == 1
+            wanted = "one plain character, such as ; or ,"
+            require("tables", name, signs, usual and signs not in ("\n", "\r", "\0"), wanted)
         if self.event not in EVENTS:
             raise SettingError(
                 f"tables: event={self.event!r} is not known.{near(self.event, EVENTS)} Known: {', '.join(EVENTS)}."
@@ -120,7 +127,8 @@ class Tables(Reader):
             return intake.json_lines(piece, encoding=self.encoding)
         if name.endswith(DELIMITED):
             line = first_line(piece)
-            separator = self.separator or max("\t,;|", key=line.count)
+            named = "\t" if self.separator in TABS else self.separator
+            separator = named or max("\t,;|", key=line.count)
             quote = None if self.quote in ("", "none") else self.quote
             return intake.delimited(piece, separator, encoding=self.encoding, quote=quote)
         return None

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import copy
-import tomllib
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from wareloom.core.family import RERANKERS
+from wareloom.core.foreign import check_code, outsiders
+from wareloom.core.parse import read_toml
 from wareloom.core.settings import configure
 from wareloom.errors import SettingError, SourceError, near
 from wareloom.experiment.settings import ExperimentSettings
@@ -71,17 +72,16 @@ class Recipe:
     leaderboard: LeaderboardStep = field(default_factory=LeaderboardStep)
 
     @classmethod
-    def load(cls, path: str | Path) -> Recipe:
-        """Read a TOML recipe; unknown tables and settings are refused with the near names."""
+    def load(cls, path: str | Path, *, allow_code: Sequence[str] = ()) -> Recipe:
+        """Read a TOML recipe; unknown tables and settings are refused with the near names.
+
+        `allow_code`: packages outside Wareloom whose algorithms the file may name, and that are then imported.
+        """
         path = Path(path)
-        try:
-            raw = tomllib.loads(path.read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            raise SourceError(f"There is no recipe {path}.") from None
-        except IsADirectoryError:
-            raise SourceError(f"{path} is a folder: give the recipe, a TOML file.") from None
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise SourceError(f"The recipe {path} is not valid TOML: {error}.") from error
+        if not path.exists():
+            raise SourceError(f"There is no recipe {path}.")
+        raw = read_toml(path, "The recipe")
+        check_code(path, outsiders(raw), allow_code)
         if not isinstance(raw.get("read"), dict) or "source" not in raw["read"]:
             raise SettingError(
                 f"The recipe {path} needs a table [read] with a source: it says where the data comes from."

@@ -9,6 +9,7 @@ from typing import Any
 
 from wareloom.bundle import Bundle, ProofNote, write_bundle
 from wareloom.core.family import RERANKERS
+from wareloom.core.foreign import check_code, module_of, outsiders
 from wareloom.core.run import Run
 from wareloom.core.settings import configure
 from wareloom.experiment.plan import MIXED, REAL
@@ -48,6 +49,11 @@ def make(
     data is the training part, with the validation part unless `step` says otherwise: updates grow by as much. The test
     part is shown to the leak screen alone. `recipe`: every value of the job, for the bundle.
     """
+    # The proof is a file by now: it names no algorithm that the recipe did not.
+    allowed = [module_of(name) for name in outsiders(recipe)]
+    check_code(
+        to / "proof" / "proof.json", outsiders([proof.choice, proof.data["settings"]]), allowed
+    )
     own = run.with_(seed=run.seed_for("make"))
     study = study_by(shop, proof, run, parts)
     parts = study.prepare(study.modes[0])

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from wareloom._version import __version__
-from wareloom.core.files import locked, replacing
+from wareloom.core.files import locked, one_spelling, replacing
 from wareloom.core.run import Run
 from wareloom.core.state import read_json, write_json
 from wareloom.errors import OutputError
@@ -101,7 +101,8 @@ class _Job:
         """Do one stage unless it is done; returns the seconds it took."""
         folder = self.to / FOLDERS[name]
         told = [asdict(self.recipe)[table] for table in TABLES_OF[name]]
-        text = json.dumps([self.key, name, told, self._stamp(name)], sort_keys=True, default=str)
+        stamped = [self.key, name, one_spelling(told), self._stamp(name)]
+        text = json.dumps(stamped, sort_keys=True, default=str)
         key = hashlib.sha256(text.encode()).hexdigest()
         if name != "leaderboard":
             self.key = key
@@ -135,7 +136,12 @@ class _Job:
         if not source.exists():
             return []
         found = sorted(source.rglob("*")) if source.is_dir() else [source]
-        return [(p.name, p.stat().st_size, p.stat().st_mtime_ns) for p in found if p.is_file()]
+        root = source if source.is_dir() else source.parent
+        return [
+            (p.relative_to(root).as_posix(), p.stat().st_size, p.stat().st_mtime_ns)
+            for p in found
+            if p.is_file()
+        ]
 
     def _shop(self) -> Shop:
         """What the stages before the split left: the shop, cleaned where it was cleaned."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
-from wareloom.core.settings import Settings, Size
+from wareloom.core.settings import Repeats, Settings
 from wareloom.proof.leaderboard import LeaderboardSettings
 from wareloom.proof.recommendation import TIES
 from wareloom.sampling.generator import Member
@@ -114,7 +114,7 @@ class LeaderboardStep(Settings):
         default_factory=lambda: dict(LeaderboardSettings().rankers)
     )
     """Settings by label; a label is the ranker's name, unless the settings name another `ranker`."""
-    seeds: Size = 3
+    seeds: Repeats = 3
     """How often everything that is random is drawn anew."""
     metrics: tuple[str, ...] = LeaderboardSettings().metrics
     """The first is the one that orders the table."""

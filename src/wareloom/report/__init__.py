@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from wareloom.core.files import locked, replacing
+from wareloom.core.files import landing, locked, replacing
 from wareloom.core.run import Run
 from wareloom.core.state import write_json
 from wareloom.errors import OutputError
@@ -46,7 +46,8 @@ def prove_and_report(
         raise OutputError(
             f"{to} holds a proof already: choose another folder for --to, or pass --resume to replace it."
         )
-    cells = to.with_name(f".{to.name}.cells")
+    place = landing(to)
+    cells = place.with_name(f".{place.name}.cells")
     if not resume:
         shutil.rmtree(cells, ignore_errors=True)
     with locked(to):

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from wareloom.core.parse import read_toml
 from wareloom.core.settings import configure
 from wareloom.errors import SettingError, SourceError, near
 from wareloom.screening._rule_kinds import KINDS, Rule
@@ -20,16 +20,11 @@ def read_rules(path: str | Path) -> list[Rule]:
     names the file, the table with its number, the key, and the remedy.
     """
     path = Path(path)
-    try:
-        raw = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    if not path.exists():
         raise SourceError(
             f"There is no file of rules {path}: give the screen rules its file, or learn = true."
-        ) from None
-    except IsADirectoryError:
-        raise SourceError(f"{path} is a folder; the screen rules takes one TOML file.") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SourceError(f"The file of rules {path} is not valid TOML: {error}.") from error
+        )
+    raw = read_toml(path, "The file of rules")
     found: list[Rule] = []
     for kind, tables in raw.items():
         if kind not in KINDS:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from wareloom._version import __version__
 from wareloom.core.family import SYNTHESIZERS, Algorithm, Family
+from wareloom.core.memory import must_fit
 from wareloom.core.run import Run
 from wareloom.errors import InputError
 from wareloom.shop import Shop
@@ -15,6 +16,9 @@ from wareloom.shop import Shop
 if TYPE_CHECKING:
     from wareloom.language.models import Estimate
     from wareloom.rankers import Ranker
+
+LEAST_BYTES = 64
+"""Memory that one synthetic user or query takes at least: an event's id, item, kind and time"""
 
 
 @dataclass(frozen=True)
@@ -114,6 +118,7 @@ class Synthesizer(Algorithm, ABC):
         self.check_fitted()
         if n < 1:
             raise InputError(f"Asked to sample {n} {self.counts}; ask for at least 1.")
+        must_fit(n * LEAST_BYTES, f"{n:,} {self.counts}")
         asked = given.asked() if given is not None else []
         if given is not None and not isinstance(given, self.takes):
             raise InputError(

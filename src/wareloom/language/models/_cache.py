@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from wareloom.errors import SourceError
+from wareloom.errors import OutputError, SourceError
 from wareloom.language.models._calls import Generated
 
 AT_ONCE = 500
@@ -24,8 +24,8 @@ class Calls:
     Several processes may use one file: it has a write-ahead log, and a writer waits for another.
     """
 
-    def __init__(self, connection: sqlite3.Connection | None) -> None:
-        self.connection = connection
+    def __init__(self, connection: sqlite3.Connection | None, path: Path = Path()) -> None:
+        self.connection, self.path = connection, path
 
     def get(self, keys: Iterable[str]) -> dict[str, Generated]:
         """Return the answers that are kept, by key."""
@@ -36,10 +36,11 @@ class Calls:
         for start in range(0, len(wanted), AT_ONCE):
             part = wanted[start : start + AT_ONCE]
             marks = ", ".join("?" * len(part))
-            rows = self.connection.execute(
-                f"SELECT key, {COLUMNS} FROM calls WHERE key IN ({marks})", part
-            )
-            found |= {key: Generated(*rest) for key, *rest in rows}
+            with _said(self.path):
+                rows = self.connection.execute(
+                    f"SELECT key, {COLUMNS} FROM calls WHERE key IN ({marks})", part
+                )
+                found |= {key: Generated(*rest) for key, *rest in rows}
         return found
 
     def put(self, answers: Sequence[tuple[str, Generated]]) -> None:
@@ -50,7 +51,7 @@ class Calls:
             (key, a.text, a.prompt_tokens, a.tokens, a.log_probability, a.finish)
             for key, a in answers
         ]
-        with self.connection:
+        with _said(self.path), self.connection:
             self.connection.executemany(
                 f"INSERT OR IGNORE INTO calls (key, {COLUMNS}) VALUES (?, ?, ?, ?, ?, ?)", rows
             )
@@ -66,29 +67,46 @@ def calls_in(folder: Path | None) -> Iterator[Calls]:
         yield Calls(None)
         return
     path = Path(folder) / "calls.sqlite"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # The answers of an endpoint come in a thread of their own where a loop runs already; one thread at a time writes.
-    connection = sqlite3.connect(path, timeout=PATIENCE, check_same_thread=False)
+    with _said(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # An endpoint's answers come in a thread of their own where a loop runs already; one thread at a time writes.
+        connection = sqlite3.connect(path, timeout=PATIENCE, check_same_thread=False)
     try:
-        _prepare(connection, path)
-        yield Calls(connection)
+        with _said(path):
+            _prepare(connection)
+        yield Calls(connection, path)
     finally:
         connection.close()
 
 
-def _prepare(connection: sqlite3.Connection, path: Path) -> None:
+@contextlib.contextmanager
+def _said(path: Path) -> Iterator[None]:
+    """Turn what SQLite and the system say of the file into one sentence."""
     try:
-        _log_ahead(connection)
-        connection.execute("PRAGMA synchronous = NORMAL")
-        with connection:
-            connection.execute(
-                "CREATE TABLE IF NOT EXISTS calls (key TEXT PRIMARY KEY, text TEXT NOT NULL, prompt_tokens INTEGER, "
-                "tokens INTEGER, log_probability REAL, finish TEXT NOT NULL) WITHOUT ROWID"
-            )
+        yield
+    except OSError as error:
+        raise OutputError(
+            f"Answers cannot be kept in {path.parent}: {error.strerror or error}. Choose another cache folder."
+        ) from error
+    except sqlite3.OperationalError as error:
+        raise OutputError(
+            f"Answers cannot be kept in {path}: {error}. What was answered before is kept: look at the disk and the "
+            "permissions, or choose another cache folder."
+        ) from error
     except sqlite3.DatabaseError as error:
         raise SourceError(
             f"{path} is no cache of calls: {error}. Delete it, or choose another cache folder."
         ) from error
+
+
+def _prepare(connection: sqlite3.Connection) -> None:
+    _log_ahead(connection)
+    connection.execute("PRAGMA synchronous = NORMAL")
+    with connection:
+        connection.execute(
+            "CREATE TABLE IF NOT EXISTS calls (key TEXT PRIMARY KEY, text TEXT NOT NULL, prompt_tokens INTEGER, "
+            "tokens INTEGER, log_probability REAL, finish TEXT NOT NULL) WITHOUT ROWID"
+        )
 
 
 def _log_ahead(connection: sqlite3.Connection) -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import email.utils
+import json
 import random
 import time
+import zlib
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -13,6 +15,7 @@ from typing import Any, TypeVar
 
 import httpx
 
+from wareloom.core.secrets import scrubbed, secrets_in
 from wareloom.errors import ServiceError
 
 AGAIN = frozenset({408, 409, 429, 500, 502, 503, 504, 520, 522, 524, 529})
@@ -21,6 +24,9 @@ FOR_ALL = frozenset({401, 403, 404})
 """Answers that every other prompt would get as well: a wrong key, a wrong address, a model that is not there"""
 FIRST_WAIT, LONGEST_WAIT = 0.5, 30.0
 """Seconds: the bound of the first random wait, doubled each time, and the bound of all"""
+MOST_BYTES = 16 << 20
+"""Bytes that an answer may have, as it comes and unpacked"""
+REDIRECTS = 3
 LONGEST_ASKED = 600.0
 """Seconds that a server may ask to wait"""
 
@@ -120,14 +126,16 @@ class Client:
 
     def open(self) -> httpx.AsyncClient:
         """Open connections that are kept and used again."""
-        headers = {"Authorization": f"Bearer {self.key}"} if self.key else {}
+        headers = {"Accept-Encoding": "gzip, deflate"}
+        if self.key:
+            headers["Authorization"] = f"Bearer {self.key}"
         limits = httpx.Limits(
             max_connections=self.concurrency, max_keepalive_connections=self.concurrency
         )
         # A call may wait for a free connection as long as it must: it has its own bound on the answer.
         timeout = httpx.Timeout(self.timeout, pool=None)
         return httpx.AsyncClient(
-            headers=headers, limits=limits, timeout=timeout, follow_redirects=True
+            headers=headers, limits=limits, timeout=timeout, follow_redirects=False
         )
 
     async def ask(
@@ -148,35 +156,100 @@ class Client:
                 return parse(await self._once(http, path, body))
             except Passing as error:
                 if tried == self.retries:
-                    raise Final(
-                        f"{error}, after {tried + 1} tries" if tried else str(error)
-                    ) from error
+                    # A server may echo what it was sent.
+                    said = self._shown(str(error))
+                    raise Final(f"{said}, after {tried + 1} tries" if tried else said) from None
                 await asyncio.sleep(self._wait(tried, error.after))
+            except Final as error:
+                raise Final(self._shown(str(error)), for_all=error.for_all) from None
         raise AssertionError("not reached")
 
     async def _once(self, http: httpx.AsyncClient, path: str, body: dict[str, Any]) -> Any:
-        url = self.base_url.rstrip("/") + path
+        url = address(self.base_url, path)
+        said = self._shown(url)
         try:
             # httpx bounds the wait for each piece; a server that drips would hold a place for ever.
-            got = await asyncio.wait_for(http.post(url, json=body), self.timeout)
+            status, after, held = await asyncio.wait_for(
+                self._posted(http, url, body), self.timeout
+            )
         except (httpx.TimeoutException, TimeoutError) as error:
-            raise Passing(f"{url} did not answer within {self.timeout:g} s") from error
+            raise Passing(f"{said} did not answer within {self.timeout:g} s") from error
         except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
-            raise Final(f"{url!r} is no address: {error}", for_all=True) from error
+            why = self._shown(str(error))
+            raise Final(f"{said!r} is no address: {why}", for_all=True) from None
         except httpx.HTTPError as error:
-            raise Passing(f"{url} cannot be reached: {error or type(error).__name__}") from error
-        if got.status_code != 200:
-            said = f"{url} answered {got.status_code}: {message_in(got)}"
-            if got.status_code in AGAIN or got.status_code > 500:
-                after = waits(got.headers.get("retry-after"))
-                if after:
-                    self.pace.pause(after)
-                raise Passing(said, after)
-            raise Final(said, for_all=got.status_code in FOR_ALL)
+            why = self._shown(str(error)) or type(error).__name__
+            raise Passing(f"{said} cannot be reached: {why}") from None
+        if status != 200:
+            told = f"{said} answered {status}: {self._shown(message_in(held))}"
+            if status in AGAIN or status > 500:
+                wait = waits(after)
+                if wait:
+                    self.pace.pause(wait)
+                raise Passing(told, wait)
+            raise Final(told, for_all=status in FOR_ALL)
         try:
-            return got.json()
-        except ValueError as error:
-            raise Passing(f"{url} answered what is no JSON: {got.text[:80]!r}") from error
+            return json.loads(held)
+        except (ValueError, RecursionError):
+            text = self._shown(held[:80].decode("utf-8", "replace"))
+            raise Passing(f"{said} answered what is no JSON: {text!r}") from None
+
+    async def _posted(
+        self, http: httpx.AsyncClient, url: str, body: dict[str, Any]
+    ) -> tuple[int, str | None, bytes]:
+        """Post and return status, Retry-After and body; a redirect is followed within the same server alone."""
+        for _ in range(REDIRECTS + 1):
+            async with http.stream("POST", url, json=body) as got:
+                if not got.is_redirect:
+                    return got.status_code, got.headers.get("retry-after"), await self._body(got)
+                target = str(got.url.join(got.headers.get("location", "")))
+            if _server_of(target) != _server_of(url):
+                raise Final(
+                    f"{self._shown(url)} sends on to {self._shown(target)}, another server, which was not asked: give "
+                    "its address as base_url if you trust it",
+                    for_all=True,
+                )
+            url = target
+        raise Final(f"{self._shown(url)} sends on again and again", for_all=True)
+
+    async def _body(self, got: httpx.Response) -> bytes:
+        """The body of an answer, unpacked; raises `Final` for one that is larger than any answer."""
+        held = bytearray()
+        async for piece in got.aiter_raw():
+            held += piece
+            if len(held) > MOST_BYTES:
+                raise self._too_large(got, "")
+        packed = got.headers.get("content-encoding", "").strip().lower()
+        if packed in ("", "identity"):
+            return bytes(held)
+        if packed not in ("gzip", "x-gzip", "deflate"):
+            raise Final(
+                f"{self._shown(str(got.url))} answered packed by {packed!r}, which was not asked for"
+            )
+        try:
+            return self._unpacked(got, bytes(held), packed)
+        except zlib.error as error:
+            raise Passing(
+                f"{self._shown(str(got.url))} answered what cannot be unpacked: {error}"
+            ) from None
+
+    def _unpacked(self, got: httpx.Response, held: bytes, packed: str) -> bytes:
+        raw = packed == "deflate" and held[:1] != b"\x78"
+        unpack = zlib.decompressobj(-zlib.MAX_WBITS if raw else zlib.MAX_WBITS | 32)
+        body = unpack.decompress(held, MOST_BYTES + 1)
+        if len(body) > MOST_BYTES:
+            raise self._too_large(got, " unpacked")
+        return body
+
+    def _too_large(self, got: httpx.Response, how: str) -> Final:
+        return Final(
+            f"{self._shown(str(got.url))} answered more than {MOST_BYTES >> 20} MiB{how}, which no answer takes: the "
+            "rest was not read"
+        )
+
+    def _shown(self, text: str) -> str:
+        """Text for a message, without the key, and without what is secret in the server's address."""
+        return scrubbed(text, [self.key, *secrets_in(self.base_url)])
 
     def _wait(self, tried: int, asked: float | None) -> float:
         """Back off at random below a bound that doubles (full jitter), never shorter than the server asked."""
@@ -233,11 +306,24 @@ def waits(header: str | None) -> float | None:
     return min(max(seconds, 0.0), LONGEST_ASKED) if seconds == seconds else None
 
 
-def message_in(got: httpx.Response) -> str:
-    """Return what an answer that is an error says."""
+def address(base_url: str, path: str) -> str:
+    """The address of a call: the path after that of the server, and before its query."""
+    base, mark, query = base_url.partition("?")
+    return base.rstrip("/") + path + mark + query
+
+
+def message_in(held: bytes) -> str:
+    """Return what the body of an answer that is an error says."""
     try:
-        said = got.json()
-    except ValueError:
-        return repr(got.text[:200])
+        said = json.loads(held)
+    except (ValueError, RecursionError):
+        return repr(held[:200].decode("utf-8", "replace"))
     error = said.get("error", said) if isinstance(said, dict) else said
     return str(error.get("message", error) if isinstance(error, dict) else error)[:200]
+
+
+def _server_of(url: str) -> tuple[str, str, int | None]:
+    """Scheme, host and port of an address."""
+    parsed = httpx.URL(url)
+    usual = {"http": 80, "https": 443}.get(parsed.scheme)
+    return parsed.scheme, parsed.host, parsed.port or usual

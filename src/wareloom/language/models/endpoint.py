@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from wareloom.core.run import Run
+from wareloom.core.secrets import scrubbed, secrets_in
 from wareloom.core.settings import Count, NonNegative, Positive, Size
 from wareloom.errors import BudgetError, InputError, SettingError, missing_extra
 from wareloom.language.models import Done, TextModel
@@ -26,8 +26,11 @@ from wareloom.language.models._calls import (
 if TYPE_CHECKING:
     from wareloom.language.models._http import Client, Failures
 
+MEANT = 10**15
+"""Counts and logarithms of a server beyond are meant by nobody"""
 
-@dataclass(kw_only=True, eq=False)
+
+@dataclass(kw_only=True, eq=False, repr=False)
 class Endpoint(TextModel):
     """Ask a server, many prompts at once.
 
@@ -41,7 +44,8 @@ class Endpoint(TextModel):
     """
 
     base_url: str = "http://localhost:8000/v1"
-    """Address of the server, up to and without /chat/completions."""
+    """Address of the server, up to and without /chat/completions. A key in it is never shown, but settings are kept in
+    proofs and bundles: name its environment variable in `api_key_env` instead."""
     model: str = ""
     """Name of the model on the server."""
     api_key_env: str = "OPENAI_API_KEY"
@@ -71,6 +75,10 @@ class Endpoint(TextModel):
             )
         known = {"name": self.name, "base_url": self.base_url.rstrip("/"), "model": self.model}
         return known | {"chat": self.chat, "system": self.system, "logprobs": self.logprobs}
+
+    def __repr__(self) -> str:
+        told = self.settings() | {"base_url": scrubbed(self.base_url, secrets_in(self.base_url))}
+        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in told.items())})"
 
     def _cost(self, prompt_tokens: float, tokens: float) -> float:
         return (prompt_tokens * self.price_in + tokens * self.price_out) / 1e6
@@ -232,10 +240,13 @@ def _text(choice: dict[str, Any], chat: bool) -> str:
 
 
 def _counted(said: Any, guess: int) -> int:
-    """Return the server's count, or the guess where it gives none."""
-    return (
-        int(said) if isinstance(said, int | float) and said >= 0 and math.isfinite(said) else guess
-    )
+    """Return the server's count, or the guess where it gives none that can be meant."""
+    return int(said) if _finite(said) and said >= 0 else guess
+
+
+def _finite(said: Any) -> bool:
+    """Whether a server's number is one that can be meant: whole numbers in JSON may have any length."""
+    return isinstance(said, int | float) and not isinstance(said, bool) and -MEANT <= said <= MEANT
 
 
 def _logs(choice: dict[str, Any]) -> float | None:
@@ -249,11 +260,7 @@ def _logs(choice: dict[str, Any]) -> float | None:
         if isinstance(parts, list)
         else given.get("token_logprobs")
     )
-    if (
-        not isinstance(logs, list)
-        or not logs
-        or not all(isinstance(log, int | float) for log in logs)
-    ):
+    if not isinstance(logs, list) or not logs or not all(_finite(log) for log in logs):
         return None
     return float(sum(logs))
 
@@ -284,7 +291,7 @@ def _judged(said: Any, ask: Ask) -> Generated:
         for log, start, end in zip(logs, starts, ends, strict=True)
         if end > begin and start < whole
     ]
-    if not own or not all(isinstance(log, int | float) for log in own):
+    if not own or not all(_finite(log) for log in own):
         raise InputError(
             "The text model 'endpoint': the server left out probabilities of a text: it cannot score."
         )

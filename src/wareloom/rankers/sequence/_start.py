@@ -78,7 +78,8 @@ class TextSpace:
 
 def saved_ranker(folder: str, ranker: AnyRanker) -> AnyRanker:
     """Open the ranker at `folder`; `SettingError` where it is of another kind or reads text otherwise."""
-    source = RANKERS.restore(folder)
+    # One of its own kind runs already.
+    source = RANKERS.restore(folder, allow_code=(type(ranker).__module__,))
     if type(source) is not type(ranker):
         raise SettingError(
             f"{ranker.name}: start_from={folder!r} holds a {source.name}: give a saved {ranker.name}."
