@@ -27,6 +27,7 @@ from wareloom.core import source, state
 from wareloom.core.outside import Offered, offered
 from wareloom.core.settings import Settings, configure
 from wareloom.core.source import Setting, algorithms_in
+from wareloom.core.whole import check_whole, digests
 from wareloom.errors import InputError, NotFittedError, SettingError, SourceError, near, unknown
 
 
@@ -99,8 +100,14 @@ class Algorithm(Settings):
         """Write settings and state to `folder`, which is made."""
         self.check_fitted()
         folder = Path(folder)
-        state.save_state(folder, self.state())
-        head = {"family": self.family.kind, "name": self.name, "settings": self.settings()}
+        learned = self.state()
+        state.save_state(folder, learned)
+        head: dict[str, Any] = {
+            "family": self.family.kind,
+            "name": self.name,
+            "settings": self.settings(),
+            "files": digests(folder, learned),
+        }
         if parts := self.parts():
             head["parts"] = {
                 attribute: [[k, v.family.kind] for k, v in held.items()]
@@ -204,6 +211,7 @@ class Family:
         head = state.read_json(folder / "algorithm.json")
         if head["family"] != self.kind:
             raise SourceError(f"{folder} holds a {head['family']}, not a {self.kind}.")
+        check_whole(folder, state.read_json(folder / "algorithm.json").get("files"))
         values = state.load_state(folder)
         for attribute, held in head.get("parts", {}).items():
             values[attribute] = {

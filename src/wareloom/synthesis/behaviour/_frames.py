@@ -106,7 +106,7 @@ def build(
         unit = learned["unit_value_"][walked.item]
         columns["value"] = pl.Series(unit * columns.get("quantity", 1.0)).fill_nan(None)
     events = pl.DataFrame(columns).with_columns(origin=pl.lit(origin))
-    return Shop(
+    return Shop.trusted(
         {
             "items": catalogue,
             "users": pl.DataFrame({"user_id": users, "origin": [origin] * len(users)}),

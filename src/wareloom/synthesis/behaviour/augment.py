@@ -150,7 +150,7 @@ class Augment(Synthesizer):
         if "user_id" in rows.columns:
             rows = rows.with_columns(user_id=name)
             tables["users"] = rows.select("user_id", "origin").unique(maintain_order=True)
-        return Shop({**tables, "events": rows.drop("user")})
+        return Shop.trusted({**tables, "events": rows.drop("user")})
 
 
 class Originals(NamedTuple):

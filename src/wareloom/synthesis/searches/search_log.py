@@ -135,7 +135,9 @@ class SearchLog(Synthesizer):
             clicked = self._searched(sessions, open_, said, wanted[open_], rng, run)
             open_ = open_[~clicked & (rng.random(len(open_)) < self.again)]
         searches, events = sessions.tables(self.catalogue_["item_id"])
-        return Shop({"items": self.catalogue_, "searches": searches, "events": events}, self.meta_)
+        return Shop.trusted(
+            {"items": self.catalogue_, "searches": searches, "events": events}, self.meta_
+        )
 
     def _searched(
         self,
