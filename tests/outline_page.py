@@ -12,6 +12,7 @@ from wareloom.synthesis.behaviour._candidates import REACH, Candidates, followed
 from wareloom.synthesis.behaviour._fill import NEAR
 from wareloom.synthesis.behaviour._outline import Outline, draw_outlines
 from wareloom.synthesis.behaviour.markov import Markov
+from wareloom.synthesis.draws import mark, new_ids
 
 CATEGORIES = {
     "Kitchen": ("tea", "coffee", "mugs", "kettles"),
@@ -62,7 +63,7 @@ def tables() -> tuple[str, str]:
     template, _ = draw_outlines(outline, USERS, run.rng("markov", "outlines"))
     user = next(u for u in range(USERS) if _shows_all(outline, template[u]))
     rows = range(*outline.offsets[template[user] : template[user] + 2])
-    whose = made.users.encode([f"{model.origin}/{user}"])[0]
+    whose = made.users.encode(new_ids(model.origin, USERS, mark(model, USERS, run))[[user]])[0]
     drawn = range(*made.offsets[whose : whose + 2])
     tops = model.catalogue_["category"].list.first().to_list()
     parents = {int(outline.parent[row]): tops[real.item[row]] for row in rows}

@@ -24,6 +24,7 @@ from wareloom.shop.popularity import slice_names, slices_of
 from wareloom.synthesis import Given, Synthesizer
 from wareloom.synthesis.behaviour import _gains
 from wareloom.synthesis.behaviour._shares import apportion, leaning
+from wareloom.synthesis.draws import mark, new_ids
 
 PAIRS = 40
 NAMED = ("head", "middle", "tail")
@@ -237,7 +238,9 @@ def test_shares_are_kept_to_within_one_and_on_average() -> None:
 def test_a_slice_that_is_never_reached_does_not_keep_it_from_ending(n: int) -> None:
     made = joint(members=(HEAD,), weights={HEAD: 1.0}).fit(cues(), Run(seed=1))
     users = made.sample(n, Run(seed=3)).table("users")
-    assert users["user_id"].to_list() == [f"{made.origin}/{i}" for i in range(n)]
+    assert (
+        users["user_id"].to_list() == new_ids(made.origin, n, mark(made, n, Run(seed=3))).to_list()
+    )
 
 
 def test_one_seed_one_sample(learned: Any) -> None:
@@ -319,7 +322,7 @@ def test_users_with_and_without_sessions_stand_side_by_side() -> None:
     made = joint(members=("shuffled", "markov"), weights={"shuffled": 1.0, "markov": 1.0})
     sample = made.fit(shop.with_tables(events=events), Run(seed=1)).sample(60, Run(seed=2))
     rows = sample.table("events").with_columns(owner=pl.coalesce("user_id", "session_id"))
-    assert set(rows["owner"]) == {f"{made.origin}/{i}" for i in range(60)}
+    assert set(rows["owner"]) == set(new_ids(made.origin, 60, mark(made, 60, Run(seed=2))))
     assert rows.group_by("session_id").agg(pl.col("owner").n_unique())["owner"].max() == 1
     assert 0 < rows["user_id"].null_count() < len(rows)
 

@@ -37,7 +37,9 @@ def shop_of(rows: Rows) -> Shop:
     events = pl.DataFrame(rows, schema=SCHEMA, orient="row").with_columns(
         weight=pl.int_range(pl.len()).cast(pl.Float32)
     )
-    return Shop({"items": pl.DataFrame({"item_id": ["i0", "i1", "i2", "i3"]}), "events": events})
+    return Shop.trusted(
+        {"items": pl.DataFrame({"item_id": ["i0", "i1", "i2", "i3"]}), "events": events}
+    )
 
 
 def slowly(rows: Rows) -> dict[str, list[int]]:

@@ -25,6 +25,8 @@ from wareloom.shop.buckets import user_key
 from wareloom.synthesis import Given, Synthesizer
 
 RUN = Run(seed=1, threads=1)
+LAST = r"(\d)(?:-[0-9a-f]{8})?$"
+"""The last digit of a user's number"""
 
 
 @dataclass(kw_only=True, eq=False)
@@ -38,7 +40,7 @@ class Picky(Screen):
         self, synthetic: Shop, train: Shop, holdout: Shop | None = None, run: Run | None = None
     ) -> Screened:
         ids = owners(synthetic)
-        taken = ids.filter(ids.str.slice(-1).is_in(list(self.digits)))
+        taken = ids.filter(ids.str.extract(LAST).is_in(list(self.digits)))
         named = pl.DataFrame({"owner": taken}).with_columns(reason=pl.lit("a wrong digit"))
         return reject_users(synthetic, named, len(ids))
 
@@ -54,7 +56,11 @@ class OneEach(Screen):
     def screen(
         self, synthetic: Shop, train: Shop, holdout: Shop | None = None, run: Run | None = None
     ) -> Screened:
-        ids = owners(synthetic).to_frame("owner").with_columns(digit=pl.col("owner").str.slice(-1))
+        ids = (
+            owners(synthetic)
+            .to_frame("owner")
+            .with_columns(digit=pl.col("owner").str.extract(LAST))
+        )
         over = ids.filter(pl.int_range(pl.len()).over("digit") >= self.most).select("owner")
         return reject_users(synthetic, over.with_columns(reason=pl.lit("one too many")), len(ids))
 
@@ -90,7 +96,7 @@ def whole(shop: Shop) -> None:
     events, users = shop.table("events"), shop.table("users")
     assert users["user_id"].is_unique().all()
     assert set(users["user_id"]) == set(events["user_id"])
-    assert events["user_id"].str.contains(r"^markov@[\d.]+/\d+$").all()
+    assert events["user_id"].str.contains(r"^markov@[\d.]+/\d+-[0-9a-f]{8}$").all()
     assert events.group_by("session_id").agg(pl.col("user_id").n_unique())["user_id"].max() == 1
 
 
@@ -104,7 +110,7 @@ def test_the_size_is_kept_exactly_and_ids_go_on(markov: Synthesizer, train: Shop
     assert sampling["drawn"] == 200
     assert sampling["acceptance"] == pytest.approx(0.8)
     assert "warning" not in sampling
-    names = [int(name.rpartition("/")[2]) for name in owners(found.kept)]
+    names = [int(name.rpartition("/")[2].partition("-")[0]) for name in owners(found.kept)]
     assert names == [n for n in range(200) if str(n)[-1] not in "37"][:100]
     report = found.report[PICKY]
     assert report["users"] == 40
@@ -124,7 +130,7 @@ def test_where_nothing_is_taken_the_first_draw_is_the_sample(
     same = (
         markov.sample(60, RUN)
         .table("events")
-        .filter(~pl.col("user_id").str.slice(-1).is_in(["3", "7"]))
+        .filter(~pl.col("user_id").str.extract(LAST).is_in(["3", "7"]))
     )
     assert first.head(len(same)).equals(same)
 
@@ -153,7 +159,7 @@ def test_later_draws_have_seeds_of_their_own(markov: Synthesizer, train: Shop) -
 
 def test_screens_of_the_sample_see_all_that_is_kept(markov: Synthesizer, train: Shop) -> None:
     found = sample_screened(markov, 100, made([PICKY, ONE_EACH]), (train, None), RUN)
-    digits = owners(found.kept).str.slice(-1).value_counts()["count"]
+    digits = owners(found.kept).str.extract(LAST).value_counts()["count"]
     assert len(owners(found.kept)) == 96 == 8 * digits.max()
     assert found.sampling["kept"] == 96
     assert found.sampling["warning"].startswith(

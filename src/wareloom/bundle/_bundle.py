@@ -167,7 +167,9 @@ class Bundle:
     @cached_property
     def catalogue(self) -> Catalogue:
         """The items as rerankers look at them."""
-        found = Catalogue(Shop({"items": self.items.drop(EVENTS)}), Run(seed=self.manifest.seed))
+        found = Catalogue(
+            Shop.trusted({"items": self.items.drop(EVENTS)}), Run(seed=self.manifest.seed)
+        )
         found.counts = self.items[EVENTS].to_numpy()
         return found
 

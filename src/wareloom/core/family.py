@@ -27,6 +27,7 @@ from wareloom.core import foreign, source, state
 from wareloom.core.outside import Offered, offered
 from wareloom.core.settings import Settings, configure
 from wareloom.core.source import Setting, algorithms_in
+from wareloom.core.whole import check_whole, digests
 from wareloom.errors import InputError, NotFittedError, SettingError, SourceError, near, unknown
 
 
@@ -99,8 +100,14 @@ class Algorithm(Settings):
         """Write settings and state to `folder`, which is made."""
         self.check_fitted()
         folder = Path(folder)
-        state.save_state(folder, self.state())
-        head = {"family": self.family.kind, "name": self.name, "settings": self.settings()}
+        learned = self.state()
+        state.save_state(folder, learned)
+        head: dict[str, Any] = {
+            "family": self.family.kind,
+            "name": self.name,
+            "settings": self.settings(),
+            "files": digests(folder, learned),
+        }
         if parts := self.parts():
             head["parts"] = {
                 attribute: [[k, v.family.kind] for k, v in held.items()]
@@ -206,6 +213,7 @@ class Family:
         folder = Path(folder)
         head = foreign.read_head(folder / foreign.HEAD, self.kind, FAMILIES)
         foreign.check_code(folder / foreign.HEAD, foreign.named_by(head), allow_code)
+        check_whole(folder, state.read_json(folder / foreign.HEAD).get("files"))
         cls = self.load(head.name)
         values = state.load_state(folder)
         for part in head.parts:

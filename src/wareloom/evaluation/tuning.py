@@ -178,6 +178,7 @@ def search(
     settings, run, to = settings or SearchSettings(), run or Run(), Path(to)
     cls = RANKERS.load(ranker)
     _check(cls, space, settings.fixed)
+    shop.verify()
     parts = split(shop, settings.split, None, run)
     task = build_task(parts, "validation")
     with _optuna() as optuna, run.task(f"tune {ranker}", settings.trials) as advance:

@@ -10,7 +10,7 @@ import re
 import unicodedata
 import warnings
 from collections.abc import Iterable
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 
 import polars as pl
@@ -62,13 +62,37 @@ _LONG = "|".join(
     sorted((re.escape(n) for n in _NAMES if len(n) > 1 and n != "in"), key=len, reverse=True)
 )
 _PART = r"(?:[a-z]*\d[a-z0-9]*|[a-z]{1,3}(?![^\W_]))"
-_TOKEN = re.compile(
-    r"(?P<plain>[a-z]+(?![^\W_]|['./-]))"
-    rf"|(?<![^\W_])(?P<number>{_NUMBER})(?:[\s-]?(?P<unit>{_LONG}|in(?![\s-]\d))|-?(?P<short>[{''.join(_SHORT)}]))(?![a-z0-9])"
-    rf"|(?<![^\W_])(?P<code>{_PART}(?:[-/.]{_PART})+)(?![^\W_])"
-    rf"|(?P<han>[{_HAN}]+)"
-    r"|(?P<word>[^\W_](?:[^\W_]|[\u0300-\u036f\u0900-\u0dff\u0e31-\u0e4e])*(?:'[^\W_]+)*)"
+
+
+def _tokens(marks: str) -> re.Pattern[str]:
+    """The words of a text; `marks` are the characters that belong to the letter before them, as a class holds them."""
+    letter = rf"(?:[^\W_]|[{marks}])" if marks else r"[^\W_]"
+    return re.compile(
+        rf"(?P<plain>[a-z]+(?!{letter}|['./-]))"
+        rf"|(?<![^\W_])(?P<number>{_NUMBER})(?:[\s-]?(?P<unit>{_LONG}|in(?![\s-]\d))|-?(?P<short>[{''.join(_SHORT)}]))(?![a-z0-9])"
+        rf"|(?<![^\W_])(?P<code>{_PART}(?:[-/.]{_PART})+)(?![^\W_])"
+        rf"|(?P<han>[{_HAN}]+)"
+        rf"|(?P<word>[^\W_]{letter}*(?:'{letter}+)*)"
+    )
+
+
+_ASCII = _tokens("")
+_MARKS = range(0x300, 0x1F000)
+"""Characters among which the marks of all scripts are"""
+_NO_LETTERS = (range(0x20D0, 0x2100), range(0xFE00, 0xFE10))
+"""Marks around symbols and figures, and those that choose how a sign is drawn"""
+_POINTS = (
+    *(range(0x0591, 0x05BE), range(0x05BF, 0x05C0), range(0x05C1, 0x05C3), range(0x05C4, 0x05C6)),
+    *(range(0x05C7, 0x05C8), range(0x0610, 0x061B), range(0x0640, 0x0641), range(0x064B, 0x0660)),
+    *(range(0x0670, 0x0671), range(0x06D6, 0x06DD), range(0x06DF, 0x06E5), range(0x06E7, 0x06E9)),
+    *(range(0x06EA, 0x06EE), range(0x08D3, 0x08E2), range(0x08E3, 0x0900)),
 )
+"""Vowel signs of Hebrew and Arabic, which most people leave out, and the stroke that draws an Arabic word out"""
+_UNSEEN = (0x00AD, 0x200C, 0x200D, 0x2060, 0xFEFF)
+"""Soft hyphen, joiners and the byte order mark"""
+_LEFT_OUT = dict.fromkeys([*_UNSEEN, *(code for points in _POINTS for code in points)])
+_TURKISH = (("i\u0307", "i"), ("\u0131", "i"))
+"""Turkish has i with and without its dot, in both cases; many keyboards have but one of them"""
 _HAN_RUN = re.compile(f"[{_HAN}]+")
 _QUOTES = str.maketrans(
     {"\u2019": "'", "\u2018": "'", "\u2032": "'", "\u2033": '"', "\u201d": '"', "\u2044": "/"}
@@ -83,14 +107,17 @@ _ZEROS = re.compile(r"(\.\d*?)0+$")
 
 
 def tokenise(text: str, *, stem: bool = False) -> list[str]:
-    """Return the words of `text` in order, lower-case and in Unicode's form NFKC.
+    """Return the words of `text` in order, with their case folded and in Unicode's form NFKC.
 
-    A number and its unit are one word in one spelling ("3/4 in.", '3/4"', "3/4-inch" → "3/4in"), and so is a model
-    number. Chinese is divided by jieba, which is loaded at the first Chinese character (`MissingExtraError` where it is
-    not installed). `stem` takes the plural's s from English words (Harman 1991).
+    A word is letters of any script with their marks; the vowel signs of Arabic and Hebrew are left out, and the Turkish
+    letters i with and without a dot are one. A number and its unit are one word in one spelling ("3/4 in.", '3/4"',
+    "3/4-inch" → "3/4in"), and so is a model number. Chinese is divided by jieba, which is loaded at the first Chinese
+    character (`MissingExtraError` where it is not installed). `stem` takes the plural's s from English words (Harman
+    1991).
     """
     words: list[str] = []
-    for match in _TOKEN.finditer(_plain(text)):
+    text = _plain(text)
+    for match in (_ASCII if text.isascii() else _marked()).finditer(text):
         kind = match.lastgroup
         if kind == "plain":
             words.append(_singular(match.group()) if stem else match.group())
@@ -133,7 +160,7 @@ def _plain(text: str) -> str:
     """Bring characters, fractions and signs of units to one form."""
     if not text.isascii():
         text = unicodedata.normalize("NFKC", _VULGAR.sub(" ", text)).translate(_QUOTES)
-    text = text.lower()
+    text = text.lower() if text.isascii() else _folded(text)
     if not text.isascii():
         # A language's own letters beside Han characters are words of their own.
         text = _HAN_RUN.sub(r" \g<0> ", text)
@@ -144,6 +171,26 @@ def _plain(text: str) -> str:
     if '"' in text or "'" in text:
         text = _FEET.sub(r"ft \1 ", _INCHES.sub(r"in \1 ", text))
     return _SPREAD.sub(_joined, text)
+
+
+def _folded(text: str) -> str:
+    """Fold case, and what many leave out or cannot type, so that one word has one form in titles and in queries."""
+    text = text.casefold().translate(_LEFT_OUT)
+    for letter, plain in _TURKISH:
+        text = text.replace(letter, plain)
+    return unicodedata.normalize("NFKC", text)
+
+
+@cache
+def _marked() -> re.Pattern[str]:
+    """The words of a text in any script: a mark belongs to the letter before it."""
+    marks = (
+        chr(code)
+        for code in _MARKS
+        if unicodedata.category(chr(code))[0] == "M"
+        and not any(code in left for left in _NO_LETTERS)
+    )
+    return _tokens(re.escape("".join(marks)))
 
 
 def _joined(match: re.Match[str]) -> str:

@@ -39,8 +39,12 @@ class Pool:
     """`OWNER`, events (`len`) and `origin` of each synthetic user, in the order of their first rows"""
 
     @classmethod
-    def of(cls, real: Shop, synthetic: Shop) -> Pool:
-        """Read both; raises `InputError` where there are no synthetic events, or where some say that they are real."""
+    def of(cls, real: Shop, synthetic: Shop, *, continues: bool = True) -> Pool:
+        """Read both; raises `InputError` where there are no synthetic events, where some say that they are real, and
+        where a synthetic user has the id of another user, whose history it would join.
+
+        `continues`: whether synthetic users may go on with the histories of real users of their ids.
+        """
         if not synthetic.has("events"):
             raise InputError(
                 "There are no synthetic events to mix in: the synthetic shop has no table 'events'."
@@ -55,6 +59,7 @@ class Pool:
                 f"{len(wrong):,} rows of the synthetic shop say that they are real; mix only what a synthesizer made."
             )
         events = events.with_columns(user_key(events).alias(OWNER))
+        _check_apart(real, events[OWNER].unique(maintain_order=True), continues=continues)
         users = events.group_by(OWNER, maintain_order=True).agg(pl.len(), pl.col("origin").first())
         return cls(real, synthetic, events, users)
 
@@ -123,6 +128,36 @@ class Pool:
         return self.real.with_tables(**tables)
 
 
+def _check_apart(real: Shop, owners: pl.Series, *, continues: bool) -> None:
+    """Raise `InputError` where users of the real shop have ids of synthetic ones, so that histories would be merged."""
+    if not real.has("events"):
+        return
+    events = real.scan("events")
+    same = events.select(pl.col("origin") == REAL, owner=user_key(events)).filter(
+        pl.col("owner").is_in(owners.implode())
+    )
+    if continues:
+        same = same.filter(~pl.col("origin"))
+    found = same.unique().sort("owner").collect(engine="streaming")
+    if found.is_empty():
+        return
+    made = found.filter(~pl.col("origin"))["owner"].unique(maintain_order=True)
+    if len(made):
+        raise InputError(
+            f"{len(made):,} synthetic users are in the shop already ({_some(made)}): mixed in again, their histories "
+            "would be joined. Mix into the shop without them, sample with another seed, or give them ids of their own."
+        )
+    taken = found["owner"]
+    raise InputError(
+        f"{len(taken):,} synthetic users have ids of real users ({_some(taken)}), whose histories they would join: "
+        "give them ids of their own, or set continues=true where they go on with these histories."
+    )
+
+
+def _some(ids: pl.Series) -> str:
+    return ", ".join(ids.head(3)) + (", …" if len(ids) > 3 else "")
+
+
 def guarded(rows: pl.DataFrame, items: pl.Series, factor: float) -> pl.DataFrame:
     """Return `rows` with the weight of those on some items (ids) multiplied by `factor`."""
     if "item_id" not in rows.columns:
@@ -156,9 +191,12 @@ class UserMixer(Mixer):
     """Factor on the weight of synthetic rows whose item is in the head: the most popular items, with a third of the
     real events between them. Below 1 leaves what is popular to the real rows."""
 
+    continues: bool = False
+    """Whether synthetic users with ids of real ones go on with their histories, as samples of `--continue` do."""
+
     def mix(self, real: Shop, synthetic: Shop, run: Run | None = None) -> Shop:
         """Return the real shop with synthetic events, and their users, added."""
-        pool = Pool.of(real, synthetic)
+        pool = Pool.of(real, synthetic, continues=self.continues)
         if pool.wanted(self.ratio) == 0:
             return real
         return self._mix(pool, run or Run())

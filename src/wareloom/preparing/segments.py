@@ -77,7 +77,7 @@ def segment(shop: Shop, settings: SegmentSettings) -> Shop:
         tables["users"] = (
             shop.scan("users").filter(pl.col("user_id").is_in(users.implode())).collect()
         )
-    return Shop(tables)
+    return Shop.trusted(tables)
 
 
 def _users(shop: Shop, where: dict[str, str]) -> pl.Series:

@@ -88,7 +88,7 @@ def split(
         if to is None:
             whole = {name: shop.scan(name) for name in shop.names if name not in divided.tables}
             made = (
-                Shop(whole | {k: v[p] for k, v in divided.tables.items()}, shop.meta)
+                Shop.trusted(whole | {k: v[p] for k, v in divided.tables.items()}, shop.meta)
                 for p in range(3)
             )
             train, validation, test = made

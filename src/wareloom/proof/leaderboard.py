@@ -102,6 +102,7 @@ def leaderboard(
     """
     settings, run = settings or LeaderboardSettings(), run or Run()
     settings.check()
+    shop.verify()
     if not shop.has("events"):
         raise InputError(
             "A leaderboard needs the table 'events': without it there is no behaviour to hold out."

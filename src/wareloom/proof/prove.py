@@ -50,6 +50,8 @@ def prove_study(
 ) -> Proof:
     """Prove what a study of any kind asks; see `prove`."""
     settings.check()
+    for one in (shop, *((parts.train, parts.validation, parts.test) if parts else ())):
+        one.verify()
     run = run or Run()
     named = logging.within(run_id=_id(shop, settings, run))
     with shippable(shop, run) as (held, own), named:

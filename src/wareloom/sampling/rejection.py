@@ -27,7 +27,7 @@ TINY = 0.1
 """Share of the users kept below which a warning is given."""
 KEYS = ("user_id", "session_id", "search_id")
 NUMBERED = r"^(.*?/)(\d+)(.*)$"
-"""An id with a number: ORIGIN/7, or ORIGIN/7/visit."""
+"""An id with a number: ORIGIN/7-MARK, ORIGIN/7-MARK/visit, or a plain ORIGIN/7."""
 Draw = Callable[[int, Run, pl.Series], Shop]
 """draw(n, run, kept): sample `n` users; `kept` are the ids of those that have been kept so far."""
 

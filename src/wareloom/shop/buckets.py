@@ -61,9 +61,9 @@ class Buckets:
         """Return one piece: `row` (number in the file, ascending), `user` (hash) and the columns asked for."""
         if self.frame is not None:
             return self.frame
-        return pl.read_parquet(sorted(self.paths[place].glob("*.parquet")), memory_map=False).sort(
-            ROW
-        )
+        return pl.read_parquet(
+            sorted(self.paths[place].glob("*.parquet")), memory_map=False, glob=False
+        ).sort(ROW)
 
     def __iter__(self) -> Iterator[pl.DataFrame]:
         return (self[place] for place in range(len(self)))

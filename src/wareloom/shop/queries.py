@@ -11,14 +11,19 @@ from wareloom.shop.shop import Shop
 
 
 def normal_query() -> pl.Expr:
-    """Return the column `query` as it is compared: NFKC, case folded, white space folded."""
+    """Return the column `query` as it is compared: NFKC, case folded, white space folded.
+
+    The Turkish capital I with its dot becomes i.
+    """
 
     def normal(queries: pl.Series) -> pl.Series:
         folded = [
             None
             if q is None
             else " ".join(
-                unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", q).casefold()).split()
+                unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", q).casefold())
+                .replace("i\u0307", "i")
+                .split()
             )
             for q in queries.to_list()
         ]

@@ -12,6 +12,8 @@ from typing import Any
 
 import polars as pl
 
+from wareloom.errors import SchemaError
+
 VERSION = 1
 TIME = pl.Datetime("us")
 MAP = pl.List(pl.Struct({"name": pl.String, "value": pl.String}))
@@ -171,7 +173,9 @@ def conform(name: str, frame: pl.LazyFrame) -> pl.LazyFrame:
     types = TABLES[name].dtypes()
     present = frame.collect_schema().names()
     if unknown := [column for column in present if column not in types]:
-        raise ValueError(f"table {name!r} has no columns {unknown}")
+        raise SchemaError(
+            f"The table {name!r} has no column {unknown[0]!r}; it may have {', '.join(types)}."
+        )
     missing = [
         pl.lit(value, dtype=types[key]).alias(key)
         for key, value in (("origin", REAL), ("weight", 1.0))

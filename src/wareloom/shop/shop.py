@@ -9,10 +9,10 @@ from typing import Any
 import polars as pl
 
 from wareloom.core.files import replacing
-from wareloom.core.state import read_json
-from wareloom.errors import SchemaError, SourceError, unknown
+from wareloom.errors import SchemaError, unknown
 from wareloom.shop import schema
-from wareloom.shop.storage import ROW_GROUP, write_head
+from wareloom.shop.checking import check_tables
+from wareloom.shop.storage import ROW_GROUP, open_tables, read_head, verify, write_head
 
 
 class Shop:
@@ -26,7 +26,29 @@ class Shop:
         tables: Mapping[str, pl.LazyFrame | pl.DataFrame],
         meta: Mapping[str, Any] | None = None,
     ) -> None:
-        """Take tables by name; each is conformed to its schema. `meta`: name, currency, language."""
+        """Take tables by name; each is conformed to its schema and checked. `meta`: name, currency, language.
+
+        Raises `SchemaError` where a value, a key or most foreign keys are not what the schema says.
+        """
+        self._take(tables, meta)
+        check_tables(self._tables)
+
+    @classmethod
+    def trusted(
+        cls,
+        tables: Mapping[str, pl.LazyFrame | pl.DataFrame],
+        meta: Mapping[str, Any] | None = None,
+    ) -> Shop:
+        """Return a shop of tables whose rows were checked before, or were made by what keeps to the schema."""
+        shop = cls.__new__(cls)
+        shop._take(tables, meta)
+        return shop
+
+    def _take(
+        self,
+        tables: Mapping[str, pl.LazyFrame | pl.DataFrame],
+        meta: Mapping[str, Any] | None,
+    ) -> None:
         for name in tables:
             if name not in schema.TABLES:
                 raise unknown("table", name, schema.TABLES)
@@ -40,33 +62,17 @@ class Shop:
         self.meta: dict[str, Any] = dict(meta or {})
         self.path: Path | None = None
         self._fingerprint: str | None = None
+        self._verified = False
 
     @classmethod
     def open(cls, path: str | Path) -> Shop:
-        """Open a shop's folder; tables stay on disk until they are asked for."""
+        """Open a shop's folder; tables stay on disk until they are asked for.
+
+        Sizes and rows of its files are compared with what its `shop.json` says; `SourceError` says what is not whole.
+        """
         path = Path(path)
-        if not path.is_dir():
-            raise SourceError(
-                f"There is no shop at {path}: no such folder. `wareloom read SOURCE --to {path}` makes one."
-            )
-        if not (path / "shop.json").exists():
-            raise SourceError(
-                f"{path} is not a shop: it has no shop.json. `wareloom read {path} --to SHOP` reads raw files."
-            )
-        head = read_json(path / "shop.json")
-        if head["version"] > schema.VERSION:
-            raise SourceError(
-                f"{path} was written by a newer Wareloom (schema {head['version']}): upgrade to read it."
-            )
-        missing = [name for name in head["tables"] if not (path / f"{name}.parquet").exists()]
-        if missing:
-            raise SourceError(
-                f"The shop {path} lacks {missing[0]}.parquet, which its shop.json lists: was it copied whole?"
-            )
-        shop = cls(
-            {name: pl.scan_parquet(path / f"{name}.parquet") for name in head["tables"]},
-            head["meta"],
-        )
+        head = read_head(path)
+        shop = cls.trusted(open_tables(path, head), head["meta"])
         shop.path, shop._fingerprint = path, head["fingerprint"]
         return shop
 
@@ -104,15 +110,21 @@ class Shop:
 
     def in_memory(self) -> Shop:
         """Return this shop with all tables computed and held, for work that reads them many times."""
-        return Shop(
+        return Shop.trusted(
             dict(zip(self.names, pl.collect_all(list(self._tables.values())), strict=True)),
             self.meta,
         )
 
     def with_tables(self, **tables: pl.LazyFrame | pl.DataFrame | None) -> Shop:
-        """Return this shop with some tables replaced; None takes one away."""
+        """Return this shop with some tables replaced, which are not checked; None takes one away."""
         kept = {k: v for k, v in ({**self._tables, **tables}).items() if v is not None}
-        return Shop(kept, self.meta)
+        return Shop.trusted(kept, self.meta)
+
+    def verify(self) -> None:
+        """Raise `SourceError` where the shop lies on disk and a byte of its tables is not what was written; once."""
+        if self.path is not None and not self._verified:
+            verify(self.path)
+            self._verified = True
 
     @property
     def fingerprint(self) -> str:

@@ -9,31 +9,145 @@ from typing import Any
 
 import polars as pl
 
-from wareloom.core.state import write_json
+from wareloom.core.state import read_json, write_json
+from wareloom.errors import SchemaError, SourceError
 from wareloom.shop import schema
 
 ROW_GROUP = 250_000
 """Rows of a row group of Parquet"""
+BLOCK = 1 << 20
+HEAD: dict[str, type] = {
+    "version": int,
+    "meta": dict,
+    "tables": list,
+    "rows": dict,
+    "fingerprint": str,
+}
+"""What every `shop.json` says, and as what; one that was written before 0.1.0 was done lacks "files"."""
+AGAIN = "copy the shop anew, or read its source again."
 
 
 def write_head(folder: Path, meta: Mapping[str, Any]) -> None:
-    """Write `shop.json` for the Parquet tables that lie in `folder`."""
+    """Write `shop.json` for the Parquet tables that lie in `folder`: rows, bytes and SHA-256 of each, and of all."""
     names = [name for name in schema.TABLES if (folder / f"{name}.parquet").exists()]
-    rows = {
-        name: int(pl.scan_parquet(folder / f"{name}.parquet").select(pl.len()).collect().item())
-        for name in names
-    }
-    digest = hashlib.sha256()
-    for name in names:
-        digest.update(name.encode())
-        with (folder / f"{name}.parquet").open("rb") as file:
-            while block := file.read(1 << 20):
-                digest.update(block)
+    files, fingerprint = digests(folder, names)
     head = {
         "version": schema.VERSION,
         "meta": dict(meta),
         "tables": names,
-        "rows": rows,
-        "fingerprint": digest.hexdigest(),
+        "rows": {name: rows(folder / f"{name}.parquet") for name in names},
+        "files": files,
+        "fingerprint": fingerprint,
     }
     write_json(folder / "shop.json", head)
+
+
+def digests(folder: Path, names: list[str]) -> tuple[dict[str, dict[str, Any]], str]:
+    """Bytes and SHA-256 of each table's file, and the SHA-256 over the names and contents of all."""
+    files, whole = {}, hashlib.sha256()
+    for name in names:
+        whole.update(name.encode())
+        own, size = hashlib.sha256(), 0
+        with (folder / f"{name}.parquet").open("rb") as file:
+            while block := file.read(BLOCK):
+                whole.update(block)
+                own.update(block)
+                size += len(block)
+        files[name] = {"bytes": size, "sha256": own.hexdigest()}
+    return files, whole.hexdigest()
+
+
+def rows(path: Path) -> int:
+    """Rows that a Parquet file says it has, by its footer."""
+    return int(pl.scan_parquet(path, glob=False).select(pl.len()).collect().item())
+
+
+def read_head(folder: Path) -> dict[str, Any]:
+    """Read `shop.json`; raises `SourceError` where it is missing, damaged or of a newer Wareloom."""
+    if not folder.is_dir():
+        raise SourceError(
+            f"There is no shop at {folder}: no such folder. `wareloom read SOURCE --to {folder}` makes one."
+        )
+    if not (folder / "shop.json").exists():
+        raise SourceError(
+            f"{folder} is not a shop: it has no shop.json. `wareloom read {folder} --to SHOP` reads raw files."
+        )
+    head: Any = read_json(folder / "shop.json")
+    version = head.get("version") if isinstance(head, dict) else None
+    if isinstance(version, int) and version > schema.VERSION:
+        raise SourceError(
+            f"{folder} was written by a newer Wareloom (schema {version}): upgrade to read it."
+        )
+    for name, kind in HEAD.items():
+        if not isinstance(head, dict) or not isinstance(head.get(name), kind):
+            raise SourceError(
+                f"{folder / 'shop.json'} is damaged: {name!r} is not what a shop says; {AGAIN}"
+            )
+    if strange := [name for name in head["tables"] if name not in schema.TABLES]:
+        raise SourceError(
+            f"{folder / 'shop.json'} is damaged: it lists the table {strange[0]!r}; {AGAIN}"
+        )
+    return head
+
+
+def open_tables(folder: Path, head: Mapping[str, Any]) -> dict[str, pl.LazyFrame]:
+    """Return the tables that a head lists, lazily; raises `SourceError` for a file that is not what it says.
+
+    Sizes and the rows in footers are compared, which reads no rows; `verify` reads all.
+    """
+    tables = {}
+    for name in head["tables"]:
+        path = folder / f"{name}.parquet"
+        if not path.is_file():
+            raise SourceError(
+                f"The shop {folder} lacks {path.name}, which its shop.json lists: was it copied whole?"
+            )
+        said = _said(head, name)
+        if "bytes" in said and path.stat().st_size != said["bytes"]:
+            raise SourceError(
+                f"{path} has {path.stat().st_size:,} bytes and not the {said['bytes']:,} of its shop.json: it was cut "
+                f"short or changed; {AGAIN}"
+            )
+        try:
+            found = rows(path)
+            tables[name] = schema.conform(name, pl.scan_parquet(path, glob=False))
+        except (pl.exceptions.PolarsError, SchemaError, OSError) as error:
+            raise SourceError(
+                f"{path} cannot be read as the table {name!r}: {_first(error)}; {AGAIN}"
+            ) from error
+        if name in head["rows"] and found != head["rows"][name]:
+            raise SourceError(
+                f"{path} has {found:,} rows and not the {head['rows'][name]:,} of its shop.json: it was changed; "
+                f"{AGAIN}"
+            )
+    return tables
+
+
+def verify(folder: Path) -> None:
+    """Read every byte of a shop's tables; raises `SourceError` where they are not those that were written."""
+    head = read_head(folder)
+    files, fingerprint = digests(folder, head["tables"])
+    for name, found in files.items():
+        said = _said(head, name)
+        if said and said["sha256"] != found["sha256"]:
+            raise SourceError(
+                f"{folder / name}.parquet is not what was written: its SHA-256 is another one than shop.json says. "
+                f"It was damaged or edited; {AGAIN}"
+            )
+    if fingerprint != head["fingerprint"]:
+        raise SourceError(
+            f"The tables of {folder} are not those that its shop.json was written for: their SHA-256 is another one. "
+            f"One was damaged or edited; {AGAIN}"
+        )
+
+
+def _said(head: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """What a head says of a table's file; nothing where it is too old to."""
+    files = head.get("files")
+    said = files.get(name) if isinstance(files, dict) else None
+    return said if isinstance(said, dict) and {"bytes", "sha256"} <= said.keys() else {}
+
+
+def _first(error: Exception) -> str:
+    """The first line of a message, without its full stop."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")

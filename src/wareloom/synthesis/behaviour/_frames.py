@@ -11,6 +11,7 @@ import polars as pl
 from wareloom.shop import Shop, Vocabulary
 from wareloom.shop.log import NO_TIME
 from wareloom.shop.schema import EVENTS
+from wareloom.synthesis.draws import numbered
 
 MARGINALS = ("quantity", "rating")
 """Columns of an event that are drawn on their own, from the values that the shop has."""
@@ -74,20 +75,16 @@ def fit_columns(shop: Shop, items: Vocabulary) -> dict[str, Any]:
     return learned
 
 
-def new_users(origin: str, n: int) -> pl.Series:
-    """Ids of new users: ORIGIN/0, ORIGIN/1, …"""
-    return f"{origin}/" + pl.Series(np.arange(n)).cast(pl.String)
-
-
 def build(
     learned: dict[str, Any],
     catalogue: pl.DataFrame,
     walked: Walked,
     users: pl.Series,
     origin: str,
+    mark: str,
     rng: np.random.Generator,
 ) -> Shop:
-    """Assemble the shop of what was walked; `learned` is the state that `fit_columns` made."""
+    """Assemble the shop of what was walked; `learned` is the state that `fit_columns` made, `mark` that of the draw."""
     n = len(walked.item)
     columns: dict[str, Any] = {
         "user_id": users.gather(walked.user),
@@ -96,7 +93,8 @@ def build(
     }
     wanted = learned["columns_"]
     if "session_id" in wanted:
-        columns["session_id"] = f"{origin}/" + pl.Series(walked.session).cast(pl.String)
+        session = numbered(origin, pl.Series(walked.session), mark)
+        columns["session_id"] = pl.select(session.alias("id")).to_series()
     if "time" in wanted:
         columns["time"] = pl.Series(walked.time).replace(int(NO_TIME), None).cast(pl.Datetime("us"))
     for name in MARGINALS:
@@ -108,7 +106,7 @@ def build(
         unit = learned["unit_value_"][walked.item]
         columns["value"] = pl.Series(unit * columns.get("quantity", 1.0)).fill_nan(None)
     events = pl.DataFrame(columns).with_columns(origin=pl.lit(origin))
-    return Shop(
+    return Shop.trusted(
         {
             "items": catalogue,
             "users": pl.DataFrame({"user_id": users, "origin": [origin] * len(users)}),

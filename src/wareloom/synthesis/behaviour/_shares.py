@@ -11,6 +11,7 @@ from wareloom.shop import Shop, Vocabulary
 from wareloom.shop.buckets import user_key
 from wareloom.shop.log import counts_in_log
 from wareloom.shop.schema import INTERACTIONS
+from wareloom.synthesis.draws import numbered
 
 TURNS = 6
 """Times, at most, that a generator is asked for users of the slices that are still lacking"""
@@ -109,17 +110,19 @@ def gathered(
     parts: list[tuple[pl.DataFrame, pl.DataFrame | None]],
     items: pl.DataFrame,
     origin: str,
+    mark: str,
     *,
     renamed: bool,
 ) -> Shop:
-    """Return the shop of the users of several samples in the order of their numbers, called ORIGIN/NUMBER if `renamed`.
+    """Return the shop of the users of several samples in the order of their numbers.
 
-    Sessions become ORIGIN/NUMBER/0, …, but for those without a user, which go by the name of one.
+    They are called ORIGIN/NUMBER-MARK if `renamed`; `mark` is that of the draw. Sessions become ORIGIN/NUMBER-MARK/0,
+    …, but for those without a user, which go by the name of one.
     """
     events = pl.concat([rows for rows, _ in parts], how="diagonal_relaxed").sort(
         NUMBER, maintain_order=True
     )
-    own = pl.format("{}/{}", pl.lit(origin), NUMBER)
+    own = numbered(origin, NUMBER, mark)
     changes: dict[str, pl.Expr] = {"origin": pl.lit(origin)}
     if "session_id" in events.columns:
         place = pl.int_range(pl.len()).over(NUMBER).alias("__session")
@@ -148,4 +151,4 @@ def gathered(
             .with_columns(origin=pl.lit(origin))
         )
         tables["users"] = (users.with_columns(user_id=own) if renamed else users).drop(NUMBER)
-    return Shop(tables)
+    return Shop.trusted(tables)

@@ -17,6 +17,7 @@ from wareloom.shop import Log, Shop
 from wareloom.shop.buckets import user_key
 from wareloom.synthesis import Given, Synthesizer
 from wareloom.synthesis.behaviour._walk import Users, _next, _stream, in_threads
+from wareloom.synthesis.draws import mark, numbered
 
 OPERATIONS = ("crop", "mask", "reorder", "substitute", "insert")
 
@@ -83,7 +84,7 @@ class Augment(Synthesizer):
         return self
 
     def sample(self, n: int, run: Run | None = None, given: Given | None = None) -> Shop:
-        """Draw `n` real users with replacement, called ORIGIN/0, ORIGIN/1, …, and change each in one way."""
+        """Draw `n` real users with replacement, called ORIGIN/0-MARK, ORIGIN/1-MARK, …, and change each in one way."""
         self._checked(n, given)
         run = run or Run()
         rng, items = run.rng("augment"), self.catalogue_["item_id"]
@@ -109,7 +110,8 @@ class Augment(Synthesizer):
             n,
             run.cores,
         )
-        return self._built(np.repeat(np.arange(n), np.diff(first)), *out)
+        user = pl.Series("n", np.repeat(np.arange(n), np.diff(first)))
+        return self._built(user, mark(self, n, run, given), *out)
 
     def _drawn_by(self) -> Related:
         table = self.related_
@@ -120,12 +122,12 @@ class Augment(Synthesizer):
         )
 
     def _built(
-        self, user: np.ndarray, row: np.ndarray, place: np.ndarray, item: np.ndarray
+        self, user: pl.Series, mark: str, row: np.ndarray, place: np.ndarray, item: np.ndarray
     ) -> Shop:
         """The shop of rows of events, at the times of other rows, on items; rows of -1 are none."""
         there = row >= 0
         rows = self.events_[row[there]]
-        name = pl.format("{}/{}", pl.lit(self.origin), pl.Series("n", user[there]))
+        name = numbered(self.origin, user.filter(pl.Series(there)), mark)
         same = pl.Series(
             "same",
             self.events_["item_id"].gather(row[there])
@@ -148,7 +150,7 @@ class Augment(Synthesizer):
         if "user_id" in rows.columns:
             rows = rows.with_columns(user_id=name)
             tables["users"] = rows.select("user_id", "origin").unique(maintain_order=True)
-        return Shop({**tables, "events": rows.drop("user")})
+        return Shop.trusted({**tables, "events": rows.drop("user")})
 
 
 class Originals(NamedTuple):

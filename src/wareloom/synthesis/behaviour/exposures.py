@@ -18,6 +18,7 @@ from wareloom.shop.impressions import CLICK, has_impressions, impressions
 from wareloom.shop.schema import INTERACTIONS
 from wareloom.synthesis import Given, Synthesizer
 from wareloom.synthesis.behaviour._clicks import position_model
+from wareloom.synthesis.draws import mark, numbered
 
 ROW = "__row"
 
@@ -96,7 +97,7 @@ class Exposures(Synthesizer):
             {"owner": owners.gather(rng.integers(len(owners), size=n)), "place": np.arange(n)}
         )
         rows = drawn.join(self.events_, on="owner", how="left", maintain_order="left_right")
-        rows = self._renamed(rows)
+        rows = self._renamed(rows, mark(self, n, run, given))
         loose = pl.col("event").is_in(list(INTERACTIONS)) & pl.col("chance").is_null()
         dealt = self.catalogue_["item_id"].gather(
             rng.choice(len(self.popularity_), len(rows), p=self.popularity_)
@@ -105,10 +106,10 @@ class Exposures(Synthesizer):
         clicked = rng.random(len(rows)) < rows["chance"].fill_null(0.0).to_numpy()
         return self._shop(rows.with_columns(clicked=pl.Series(clicked)))
 
-    def _renamed(self, rows: pl.DataFrame) -> pl.DataFrame:
+    def _renamed(self, rows: pl.DataFrame, mark: str) -> pl.DataFrame:
         """Give users and sessions new ids that belong together."""
         keys = [name for name in ("user_id", "session_id") if name in rows.columns]
-        own = pl.format("{}/{}", pl.lit(self.origin), "place")
+        own = numbered(self.origin, "place", mark)
         owned: dict[str, pl.Expr] = {}
         if "user_id" in keys:
             owned["user_id"] = pl.when(pl.col("user_id").is_not_null()).then(own).otherwise(None)
@@ -141,4 +142,4 @@ class Exposures(Synthesizer):
                 events.select("user_id", "origin").drop_nulls("user_id").unique(maintain_order=True)
             )
             tables["users"] = users
-        return Shop(tables)
+        return Shop.trusted(tables)

@@ -22,6 +22,7 @@ from wareloom.synthesis import Given, Synthesizer
 from wareloom.synthesis.behaviour import _gains
 from wareloom.synthesis.behaviour._learned_from import active, learnable
 from wareloom.synthesis.behaviour._shares import Drawn, apportion, draw, gathered, leaning
+from wareloom.synthesis.draws import mark
 
 
 @dataclass(kw_only=True, eq=False)
@@ -212,7 +213,7 @@ class Joint(Synthesizer):
         return fitted
 
     def sample(self, n: int, run: Run | None = None, given: Given | None = None) -> Shop:
-        """Draw `n` users, called ORIGIN/0, ORIGIN/1, …, or continue the first `n` of `given.histories`.
+        """Draw `n` users, called ORIGIN/0-MARK, ORIGIN/1-MARK, …, or continue the first `n` of `given.histories`.
 
         A member that cannot be conditioned raises its `InputError` where something is given. Where a member does not
         reach a slice, others of its users make up for those that lack.
@@ -234,7 +235,9 @@ class Joint(Synthesizer):
             drawn.take(taken, own)
             for (drawn, taken), own in zip(kept, np.split(numbers, ends[:-1]), strict=True)
         ]
-        return gathered(parts, self.catalogue_, self.origin, renamed=True)
+        return gathered(
+            parts, self.catalogue_, self.origin, mark(self, n, run, given), renamed=True
+        )
 
     def _table(self) -> np.ndarray:
         """Weights as float64 [slices, members]."""
@@ -287,7 +290,9 @@ class Joint(Synthesizer):
             drawn = Drawn(made, Vocabulary(self.catalogue_["item_id"]), self.slice_, self.slices)
             code = log.users.encode(drawn.owners.ids)
             parts.append(drawn.take(np.arange(len(code)), code))
-        return gathered(parts, self.catalogue_, self.origin, renamed=False)
+        return gathered(
+            parts, self.catalogue_, self.origin, mark(self, n, run, given), renamed=False
+        )
 
 
 def _run_of(run: Run, member: str, purpose: object) -> Run:

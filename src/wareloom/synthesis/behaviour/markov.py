@@ -21,7 +21,7 @@ from wareloom.shop.schema import EVENTS
 from wareloom.synthesis import Given, Synthesizer
 from wareloom.synthesis.behaviour._candidates import Candidates, fit_candidates, known_predecessors
 from wareloom.synthesis.behaviour._fill import fill
-from wareloom.synthesis.behaviour._frames import Walked, build, fit_columns, new_users
+from wareloom.synthesis.behaviour._frames import Walked, build, fit_columns
 from wareloom.synthesis.behaviour._given import check_length, coded, continued, known_items, starts
 from wareloom.synthesis.behaviour._learned_from import learnable
 from wareloom.synthesis.behaviour._outline import (
@@ -37,6 +37,7 @@ from wareloom.synthesis.behaviour._rhythm import Rhythm, Visits, clock, draw_sha
 from wareloom.synthesis.behaviour._saved import with_new_names
 from wareloom.synthesis.behaviour._teach import same_before
 from wareloom.synthesis.behaviour._walk import BUCKETS, AliasTables, Model, Plan, alias_tables, walk
+from wareloom.synthesis.draws import mark, new_ids
 
 
 class _Past(NamedTuple):
@@ -116,7 +117,7 @@ class Markov(Synthesizer):
         return super().restore(settings, with_new_names(values))
 
     def sample(self, n: int, run: Run | None = None, given: Given | None = None) -> Shop:
-        """Draw `n` users, called ORIGIN/0, ORIGIN/1, ….
+        """Draw `n` users, called ORIGIN/0-MARK, ORIGIN/1-MARK, ….
 
         With `given.histories` the first `n` users of that shop are continued instead: under their own ids, after their
         last event, by one session or by `given.length` events. With `given.like` they have outlines of that shop's
@@ -142,7 +143,8 @@ class Markov(Synthesizer):
             plan = Plan(offsets, past.offsets, past.item, past.event, self._starts(given), template)
             item, event = self._walked(plan, run)
             time = self._times(plan, Visits(sessions, sizes, offsets, past.last), run)
-            users = past.users if past.users is not None else new_users(self.origin, n)
+            own = mark(self, n, run, given)
+            users = past.users if past.users is not None else new_ids(self.origin, n, own)
             user = np.repeat(np.arange(n, dtype=np.int32), np.diff(offsets))
             walked = Walked(user, item, event, time, np.repeat(np.arange(len(sizes)), sizes))
             return build(
@@ -151,6 +153,7 @@ class Markov(Synthesizer):
                 walked,
                 users,
                 self.origin,
+                own,
                 run.rng("markov", "columns"),
             )
 

@@ -12,6 +12,7 @@ from wareloom.core.run import Run
 from wareloom.errors import InputError
 from wareloom.shop import Log, Shop
 from wareloom.synthesis import Given, Synthesizer
+from wareloom.synthesis.draws import mark, numbered
 
 
 @dataclass(kw_only=True, eq=False)
@@ -41,7 +42,7 @@ class Shuffled(Synthesizer):
         drawn = pl.DataFrame(
             {"user": users.gather(rng.integers(len(users), size=n)), "place": np.arange(n)}
         )
-        renamed = pl.format("{}/{}", pl.lit(self.origin), "place")
+        renamed = numbered(self.origin, "place", mark(self, n, run, given))
         own = drawn.join(events, on="user", how="left", maintain_order="left_right").with_columns(
             renamed.alias(keys[0]),
             *[pl.format("{}/{}", renamed, name).alias(name) for name in keys[1:]],
@@ -50,4 +51,4 @@ class Shuffled(Synthesizer):
         tables = {"items": self.catalogue_, "events": own.drop("user", "place")}
         if keys[0] == "user_id":
             tables["users"] = own.select("user_id", "origin").unique(maintain_order=True)
-        return Shop(tables)
+        return Shop.trusted(tables)

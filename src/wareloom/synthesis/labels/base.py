@@ -212,7 +212,7 @@ class LabelSynthesizer(Synthesizer, ABC):
         rows = merged.agg(
             pl.col("query").first(), pl.col("grade").mean(), *(pl.col(c).first() for c in REST)
         )
-        return Shop({"items": self.catalogue_, "judgments": rows.drop("key")}, self.meta_)
+        return Shop.trusted({"items": self.catalogue_, "judgments": rows.drop("key")}, self.meta_)
 
     def _pairs(
         self, own: np.ndarray, found: np.ndarray, rng: np.random.Generator

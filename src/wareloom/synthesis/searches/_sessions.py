@@ -7,6 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import polars as pl
 
+from wareloom.synthesis.draws import numbered
+
 SECOND = 1_000_000
 STEPS = {"view_item_list": 0, "select_item": 1, "view_item": 2, "add_to_cart": 3, "purchase": 4}
 """What is done, in the order in which it is done with one item"""
@@ -18,10 +20,16 @@ class Sessions:
     """What a number of sessions searched for, were shown and did."""
 
     def __init__(
-        self, origin: str, count: int, span: Sequence[int], rng: np.random.Generator
+        self,
+        origin: str,
+        mark: str,
+        count: int,
+        span: Sequence[int],
+        rng: np.random.Generator,
     ) -> None:
-        """`span`: the first and last time at which a session begins, microseconds; without it there are no times."""
-        self.origin, self.rng = origin, rng
+        """`mark`: that of the draw. `span`: the first and last time at which a session begins, microseconds; without it
+        there are no times."""
+        self.origin, self.mark, self.rng = origin, mark, rng
         self.begin = np.sort(rng.integers(span[0], span[1] + 1, size=count)) if len(span) else None
         self.searches: list[pl.DataFrame] = []
         self.events: list[pl.DataFrame] = []
@@ -79,8 +87,8 @@ class Sessions:
         listed = pl.col("step") == 0
         # A list is shown at once; then its items are looked at one after the other.
         events = events.sort("session", "turn", ~listed, "place", "step")
-        ids = [pl.format("{}/{}", pl.lit(self.origin), "session").alias("session_id")]
-        ids.append(pl.format("{}/{}-{}", pl.lit(self.origin), "session", "turn").alias("search_id"))
+        own = numbered(self.origin, "session", self.mark)
+        ids = [own.alias("session_id"), pl.format("{}-{}", own, "turn").alias("search_id")]
         names = {step: name for name, step in STEPS.items()}
         events = events.with_columns(
             *ids,

@@ -17,6 +17,7 @@ from wareloom.shop import Shop, Vocabulary
 from wareloom.shop.impressions import has_impressions, impressions
 from wareloom.synthesis import Condition, GivenItems, Synthesizer
 from wareloom.synthesis.behaviour._clicks import examination
+from wareloom.synthesis.draws import mark
 from wareloom.synthesis.labels.base import LabelSynthesizer
 from wareloom.synthesis.queries.base import QuerySynthesizer
 from wareloom.synthesis.searches._sessions import Sessions
@@ -114,7 +115,13 @@ class SearchLog(Synthesizer):
         wanted = (
             Vocabulary(self.catalogue_["item_id"]).encode(first["item_id"]).astype(np.int64)[:n]
         )
-        sessions = Sessions(self.origin, len(wanted), self.span_, run.rng("search_log", "times"))
+        sessions = Sessions(
+            self.origin,
+            mark(self, n, run, given),
+            len(wanted),
+            self.span_,
+            run.rng("search_log", "times"),
+        )
         open_, said = np.arange(len(wanted)), first["query"].to_list()[:n]
         for turn in range(self.tries):
             if turn:
@@ -128,7 +135,9 @@ class SearchLog(Synthesizer):
             clicked = self._searched(sessions, open_, said, wanted[open_], rng, run)
             open_ = open_[~clicked & (rng.random(len(open_)) < self.again)]
         searches, events = sessions.tables(self.catalogue_["item_id"])
-        return Shop({"items": self.catalogue_, "searches": searches, "events": events}, self.meta_)
+        return Shop.trusted(
+            {"items": self.catalogue_, "searches": searches, "events": events}, self.meta_
+        )
 
     def _searched(
         self,

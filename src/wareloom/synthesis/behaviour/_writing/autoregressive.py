@@ -27,7 +27,7 @@ from wareloom.shop import Log, Shop
 from wareloom.shop.log import NO_TIME
 from wareloom.shop.schema import EVENTS, INTERACTIONS
 from wareloom.synthesis import Given, Synthesizer
-from wareloom.synthesis.behaviour._frames import Walked, build, fit_columns, new_users
+from wareloom.synthesis.behaviour._frames import Walked, build, fit_columns
 from wareloom.synthesis.behaviour._given import check_length, continued, known_items, starts
 from wareloom.synthesis.behaviour._learned_from import active, learnable
 from wareloom.synthesis.behaviour._walk import LOOK_BACK
@@ -44,6 +44,7 @@ from wareloom.synthesis.behaviour._writing.event_net import EventNet, Prior, pri
 from wareloom.synthesis.behaviour._writing.grammar import KINDS, NEW, Grammar, fit_grammar
 from wareloom.synthesis.behaviour._writing.pace import Pace, classify, fit_pace, gaps
 from wareloom.synthesis.behaviour._writing.tokens import Tokens, hazard, held_back
+from wareloom.synthesis.draws import mark, new_ids
 
 BLOCK = (512, 4_096)
 """Users that are written at a time: an eighth of those asked for, at least and at most so many"""
@@ -198,7 +199,7 @@ class Autoregressive(Synthesizer):
         vars(self).update(flattened("clusters", clusters))
 
     def sample(self, n: int, run: Run | None = None, given: Given | None = None) -> Shop:
-        """Draw `n` users, called ORIGIN/0, ORIGIN/1, ….
+        """Draw `n` users, called ORIGIN/0-MARK, ORIGIN/1-MARK, ….
 
         With `given.histories` the first `n` users of that shop are continued instead: under their own ids, after their
         last event, by one session or by `given.length` events.
@@ -215,7 +216,8 @@ class Autoregressive(Synthesizer):
                 start=starts(given, known_items(self)) if given.start_items else None,
             )
             found = self._written(rules, past, run)
-            users = known.users.ids if known is not None else new_users(self.origin, n)
+            own = mark(self, n, run, given)
+            users = known.users.ids if known is not None else new_ids(self.origin, n, own)
             fresh = found.gap > rules.pace.split[0]
             fresh[np.searchsorted(found.user, np.arange(n))] = True
             time = found.time if rules.pace.bounds[3] else np.full(len(found.item), NO_TIME)
@@ -226,6 +228,7 @@ class Autoregressive(Synthesizer):
                 walked,
                 users,
                 self.origin,
+                own,
                 run.rng(self.name, "columns"),
             )
 
