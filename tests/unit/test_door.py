@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from wareloom.errors import SchemaError, SettingError, UnknownNameError
 from wareloom.preparing.door import admit
-from wareloom.preparing.values import LIST, clock
+from wareloom.preparing.times import clock
+from wareloom.preparing.values import LIST
 
 
 def lazy(**columns: list) -> pl.LazyFrame:
@@ -74,7 +75,7 @@ def test_rows_that_cannot_be_used_are_always_set_aside(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_a_malformed_cell_stops_or_is_set_aside(
+def test_a_malformed_cell_stops_or_is_blanked(
     tmp_path: Path, column: str, cells: list, words: str
 ) -> None:
     items = lazy(item_id=[f"i{n}" for n in range(len(cells))], **{column: cells})
@@ -85,10 +86,14 @@ def test_a_malformed_cell_stops_or_is_set_aside(
     assert f"Table 'items', items, row {len(cells)}, column '{column}'" in message
     assert "--on-error reject" in message
     told = admit({"items": items}, tmp_path, on_error="reject")
-    assert told.taken["items"] == len(cells) - 1
-    aside = table(tmp_path / "rejected", "items")
+    assert told.taken["items"] == len(cells)
+    assert told.rejected["items"] == {}
+    assert sum(told.blanked["items"].values()) == 1
+    assert table(tmp_path, "items")[column][len(cells) - 1] is None
+    aside = table(tmp_path / "blanked", "items")
     assert aside["reason"][0].startswith(f"{column}: ")
     assert aside[column][0] == str(cells[-1]).replace("nan", "NaN")
+    assert aside["source_row"].to_list() == [len(cells)]
 
 
 def test_an_item_id_used_twice_names_both_rows(tmp_path: Path) -> None:
@@ -197,7 +202,14 @@ def test_no_row_is_lost_and_order_is_kept(
         },
         schema=dict.fromkeys(("user_id", "item_id", "value", "event"), pl.String),
     )
-    told = admit({"items": lazy(item_id=["a", "b"]), "events": frame}, folder, on_error="reject")
+    good = [n for n, (i, _) in enumerate(rows) if i in ("a", "b")]
+    tables = {"items": lazy(item_id=["a", "b"]), "events": frame}
+    if not good:
+        with pytest.raises(SchemaError, match="Nothing is left of the table 'events'"):
+            admit(tables, folder, on_error="reject")
+        return
+    told = admit(tables, folder, on_error="reject")
     assert told.taken["events"] + sum(told.rejected["events"].values()) == len(rows)
-    good = [n for n, (i, v) in enumerate(rows) if i in ("a", "b") and v in ("1", "", None)]
-    assert table(folder, "events")["user_id"].to_list() == [f"u{n}" for n in good]
+    kept = table(folder, "events")
+    assert kept["user_id"].to_list() == [f"u{n}" for n in good]
+    assert kept["value"].to_list() == [1.0 if rows[n][1] == "1" else None for n in good]

@@ -2,43 +2,28 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import html
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import polars as pl
 
-from wareloom.errors import SchemaError
+from wareloom.preparing.amounts import MONEY, Marks, amount
+from wareloom.preparing.cleaning_text import ENTITY
+from wareloom.preparing.nothing import EMPTY, NO_NUMBER, SIGNS, no_word
+from wareloom.preparing.times import Clock, time_value
 from wareloom.shop.schema import MAP, TIME, Column
 
 LIST = "\x1f"
 """A text cell that begins with this character is a list; the character stands before each of its values."""
-EMPTY = ("", "NA", "null", "NULL", "None", "nan", "NaN")
-"""How programs write that there is nothing, where no other reading is likely."""
-SCALES = {"s": 1_000_000, "ms": 1_000, "us": 1, "ns": 0}
-"""Microseconds in one tick of a clock; nanoseconds are divided by 1000."""
-PATTERNS = (
-    "%Y-%m-%dT%H:%M:%S%.f",
-    "%Y-%m-%d %H:%M:%S%.f",
-    "%Y-%m-%dT%H:%M:%S%.f%#z",
-    "%Y-%m-%d %H:%M:%S%.f%#z",
-    "%Y-%m-%d %H:%M:%S%.f UTC",
-    "%Y-%m-%d",
-    "%Y-%m-%dT%H:%M",
-    "%Y-%m-%d %H:%M",
-    "%Y/%m/%d %H:%M:%S%.f",
-    "%Y/%m/%d %H:%M",
-    "%Y/%m/%d",
-    "%Y年%m月%d日 %H:%M:%S",
-    "%Y年%m月%d日",
-    "%d.%m.%Y %H:%M:%S",
-    "%d.%m.%Y %H:%M",
-    "%d.%m.%Y",
-)
-"""Forms of a date that are known without being told, the better one first; for those with slashes see `_slashed`."""
-SLASHED = r"^(\d{1,2})/(\d{1,2})/(\d{4}|\d{2})(?:( +)(\d{1,2}):\d{2}(:\d{2}(\.\d+)?)?(?:( ?)([AaPp][Mm]))?)?$"
-"""Dates with slashes: two numbers of which either may be the month, the year, perhaps a time of day."""
-TELLING = r"^\s*(1[3-9]|[23]\d)/\d{1,2}/|^\s*\d{1,2}/(1[3-9]|[23]\d)/"
-"""Those of them that tell which number is the day."""
+IDS = ("item_id", "user_id", "session_id", "search_id", "dialogue_id")
+WORDS = ("title", "description", "query", "text")
+"""Text for people: a word such as none may be meant."""
+UNSEEN = r"[\x00-\x1e\x7f\u{ad}\u{200b}-\u{200f}\u{2060}\u{feff}]"
+"""Characters that nobody sees, and that no id is told apart by."""
+_DEEPEST = 4
 
 
 @dataclass(frozen=True)
@@ -65,131 +50,41 @@ class Cell:
 
 
 @dataclass(frozen=True)
-class Clock:
-    """How a column writes its times: ticks since 1970, or text of one pattern."""
+class Clocks:
+    """How a column writes its times: one form, and by file where one has its own."""
 
-    unit: str = ""
-    pattern: str = ""
-
-    @property
-    def words(self) -> str:
-        """The form in words, for messages."""
-        names = {"s": "seconds", "ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds"}
-        return f"{names[self.unit]} since 1970" if self.unit else f"the form {self.pattern}"
+    usual: Clock
+    files: Mapping[str, Clock] = field(default_factory=dict)
 
 
-def clock(sample: pl.Series, where: str, given: str = "") -> Clock:
-    """Find how the times of `sample` are written; `given` is a pattern, or "s", "ms", "us" or "ns".
-
-    Raises `SchemaError` where no known form fits, or where day and month cannot be told apart.
-    """
-    if given:
-        return Clock(unit=given) if given in SCALES else Clock(pattern=given)
-    text = sample.cast(pl.String).str.strip_chars()
-    text = text.filter(text.is_not_null() & (text != ""))
-    if len(text) == 0:
-        return Clock(unit="s")
-    numbers = text.cast(pl.Float64, strict=False).drop_nulls()
-    if len(numbers) * 2 > len(text):
-        if text.str.contains(r"^(19|20)\d\d(0[1-9]|1[0-2])([0-2]\d|3[01])$").all():
-            return Clock(pattern="%Y%m%d")
-        return Clock(unit=unit_of(float(numbers.abs().median() or 0.0)))  # type: ignore[arg-type]
-    if text.str.contains(SLASHED).sum() * 2 > len(text):
-        return Clock(pattern=_slashed(text.filter(text.str.contains(SLASHED)), where))
-    fits = {pattern: _text_time(text, pattern).is_not_null().sum() for pattern in PATTERNS}
-    best = max(fits.values())
-    if best == 0:
-        raise SchemaError(
-            f"{where}: {text[0]!r} is not a time in any known form; "
-            "say the form, for example --set time_format='%d.%m.%Y %H:%M'."
-        )
-    return Clock(pattern=next(pattern for pattern in PATTERNS if fits[pattern] == best))
+Form = Clocks | Marks | None
+"""How a column of times or numbers is written."""
 
 
-def undecided(sample: pl.Series) -> bool:
-    """Whether `sample` holds dates with slashes, and none that tells which number is the day."""
-    text = sample.cast(pl.String)
-    return (
-        bool(text.str.strip_chars().str.contains(SLASHED).any())
-        and not text.str.contains(TELLING).any()
-    )
-
-
-def _slashed(text: pl.Series, where: str) -> str:
-    """The pattern of dates with slashes: the number above 12 is the day; the rest is as in most cells."""
-    numbers = [text.str.extract(SLASHED, group).cast(pl.Int32) for group in (1, 2)]
-    first, second = (int((n > 12).sum()) for n in numbers)
-    forms = pl.DataFrame({"text": text}).select(
-        year=pl.col("text").str.extract(SLASHED, 3).str.len_chars(),
-        gap=pl.col("text").str.extract(SLASHED, 4),
-        second=pl.col("text").str.extract(SLASHED, 6),
-        noon=pl.col("text").str.extract(SLASHED, 8) + pl.lit("%p"),
-    )
-    forms = forms.with_columns(second=pl.col("second").is_not_null().cast(pl.Int8))
-    kinds = (
-        forms.group_by(pl.all(), maintain_order=True)
-        .len()
-        .sort("len", descending=True, maintain_order=True)
-    )
-    year, gap, seconds, noon, _ = kinds.row(0)
-    hour = (
-        ""
-        if gap is None
-        else gap + ("%I" if noon else "%H") + ":%M" + (":%S%.f" if seconds else "") + (noon or "")
-    )
-    rest = f"/{'%Y' if year == 4 else '%y'}{hour}"
-    if first == second:
-        why = (
-            "no number is above 12" if not first else "as many first as second numbers are above 12"
-        )
-        plain = rest.replace("%.f", "")
-        raise SchemaError(
-            f"{where}: in {text[0]!r} day and month cannot be told apart ({why}); say the form, "
-            f"--set time_format='%m/%d{plain}' or --set time_format='%d/%m{plain}'."
-        )
-    return ("%d/%m" if first > second else "%m/%d") + rest
-
-
-def unit_of(ticks: float) -> str:
-    """Tell the unit of ticks since 1970 from their magnitude."""
-    for unit, limit in (("s", 1e11), ("ms", 1e14), ("us", 1e17)):
-        if ticks < limit:
-            return unit
-    return "ns"
-
-
-def _text_time(text: Any, pattern: str) -> Any:
-    """Parse text (a series or an expression) by `pattern`; what does not fit is null; zones become UTC."""
-    if "z" in pattern:
-        return text.str.to_datetime(
-            pattern, strict=False, time_unit="us", time_zone="UTC"
-        ).dt.replace_time_zone(None)
-    if "%H" in pattern or "%I" in pattern or "%T" in pattern:
-        return text.str.to_datetime(pattern, strict=False, time_unit="us")
-    return text.str.to_date(pattern, strict=False).cast(TIME)
-
-
-def _clean(name: str, dtype: Any) -> pl.Expr:
-    """The column's text without blanks at its ends; an empty cell is null."""
+def _clean(name: str, dtype: Any, nothing: tuple[str, ...] = EMPTY) -> pl.Expr:
+    """The column's text without blanks at its ends; an empty cell and a word for nothing are null."""
     column = pl.col(name)
     if dtype == pl.String:
         text = column.str.strip_chars()
-        return pl.when(text != "").then(text)
+        return pl.when(~text.is_in(nothing)).then(text)
     return column.cast(pl.String)
 
 
-def cell(name: str, column: Column, dtype: Any, time: Clock | None = None) -> Cell:
-    """Build the value and the defects of column `name`, which comes as `dtype`."""
+def cell(name: str, column: Column, dtype: Any, form: Form = None, source: str = "") -> Cell:
+    """Build the value and the defects of column `name`, which comes as `dtype` in the column `source`."""
+    source = source or name
     if column.dtype == TIME:
-        made = _time(name, dtype, time or Clock(unit="s"))
+        made = _time(
+            name, source, dtype, form if isinstance(form, Clocks) else Clocks(Clock(unit="s"))
+        )
     elif column.dtype == pl.String:
-        made = Cell(_string(name, dtype))
+        made = Cell(_string(name, source, dtype))
     elif column.dtype == pl.List(pl.String):
-        made = Cell(_strings(name, dtype))
+        made = Cell(_strings(source, dtype))
     elif column.dtype in (MAP, pl.Binary):
-        made = Cell(pl.col(name).cast(column.dtype))
+        made = Cell(pl.col(source).cast(column.dtype))
     else:
-        made = _number(name, dtype, column)
+        made = _number(name, source, dtype, column, form if isinstance(form, Marks) else None)
     if column.values:
         wrong = made.value.is_not_null() & ~made.value.is_in(list(column.values))
         made = Cell(
@@ -204,24 +99,30 @@ def cell(name: str, column: Column, dtype: Any, time: Clock | None = None) -> Ce
     return made
 
 
-def _string(name: str, dtype: Any) -> pl.Expr:
-    if dtype.is_float():
-        whole = pl.col(name).cast(pl.Int64, strict=False)
-        return (
-            pl.when(whole == pl.col(name))
-            .then(whole.cast(pl.String))
-            .otherwise(pl.col(name).cast(pl.String))
+def _string(name: str, source: str, dtype: Any) -> pl.Expr:
+    column = pl.col(source)
+    if dtype.is_float() or dtype.is_decimal():
+        whole = column.cast(pl.Int64, strict=False)
+        text = (
+            pl.when(whole == column).then(whole.cast(pl.String)).otherwise(column.cast(pl.String))
         )
+        return pl.when(column.is_not_nan()).then(text) if dtype.is_float() else text
     if isinstance(dtype, pl.List):
-        return pl.col(name).cast(pl.List(pl.String)).list.join(" ", ignore_nulls=True)
-    if dtype != pl.String:
-        return _clean(name, dtype)
-    text = pl.col(name).str.replace_all(LIST, " ", literal=True).str.strip_chars()
-    return pl.when(text != "").then(text)
+        return column.cast(pl.List(pl.String)).list.join(" ", ignore_nulls=True)
+    if dtype.is_numeric() or dtype.is_temporal() or dtype == pl.Boolean:
+        return column.cast(pl.String)
+    text = column.cast(pl.String).str.replace_all(LIST, " ", literal=True)
+    if name in IDS:
+        text = text.str.replace_all(UNSEEN, "")
+    text = text.str.strip_chars()
+    return pl.when(~text.is_in(SIGNS if name in WORDS else EMPTY)).then(text)
 
 
 def _strings(name: str, dtype: Any) -> pl.Expr:
-    """A list of text: from a list, from nested lists (each value once), or from text split at ">" or "|"."""
+    """A list of text: from a list, from nested lists (each value once), or from text split at ">" or "|".
+
+    Entities are read before text is split: &gt; separates as > does.
+    """
     if isinstance(dtype, pl.List):
         values = pl.col(name)
         if isinstance(dtype.inner, pl.List):
@@ -229,6 +130,8 @@ def _strings(name: str, dtype: Any) -> pl.Expr:
         values = values.cast(pl.List(pl.String))
     else:
         text = _clean(name, dtype)
+        if dtype == pl.String:
+            text = text.map_batches(_opened, return_dtype=pl.String, is_elementwise=True)
         values = (
             pl.when(text.str.starts_with(LIST))
             .then(text.str.strip_prefix(LIST).str.split(LIST))
@@ -240,30 +143,31 @@ def _strings(name: str, dtype: Any) -> pl.Expr:
         )
         values = pl.when(text.is_not_null()).then(values)
     part = pl.element().str.strip_chars()
-    values = values.list.eval(part.filter(part.is_not_null() & (part != "")))
+    values = values.list.eval(part.filter(part.is_not_null() & ~part.is_in(EMPTY)))
     return values.list.unique(maintain_order=True)
 
 
-def amount(text: pl.Expr) -> pl.Expr:
-    """A sum of money in text as a number, null where it is none; a sign of currency and commas of thousands may be."""
-    plain = text.str.strip_chars().str.replace(r"^[$€£¥￥]\s*", "")
-    grouped = plain.str.contains(r"^\d{1,3}(,\d{3})+(\.\d+)?$")
-    return (
-        pl.when(grouped)
-        .then(plain.str.replace_all(",", ""))
-        .otherwise(plain)
-        .cast(pl.Float64, strict=False)
-    )
+def _opened(text: pl.Series) -> pl.Series:
+    """Text with its entities read, those inside entities, too."""
+    for _ in range(_DEEPEST):
+        where = text.str.contains(ENTITY).fill_null(False).arg_true()
+        if not len(where):
+            break
+        read = [re.sub(ENTITY, lambda m: html.unescape(m[0]), v) for v in text.gather(where)]
+        if read == text.gather(where).to_list():
+            break
+        text = text.scatter(where, pl.Series(read, dtype=pl.String))
+    return text
 
 
-def _number(name: str, dtype: Any, column: Column) -> Cell:
-    text = _clean(name, dtype)
+def _number(name: str, source: str, dtype: Any, column: Column, marks: Marks | None) -> Cell:
+    text = _clean(source, dtype, NO_NUMBER)
     if dtype.is_numeric():
-        value = pl.col(name).cast(pl.Float64)
-    elif name in ("price", "value"):
-        value = amount(text)
-    else:
+        value = pl.col(source).cast(pl.Float64)
+    elif column.dtype.is_integer():
         value = text.cast(pl.Float64, strict=False)
+    else:
+        value = amount(text, marks or Marks(known=True), money=name in MONEY)
     defects = [
         (text.is_not_null() & value.is_null(), Defect(name, "not a number")),
         (~value.is_finite(), Defect(name, "NaN or infinite")),
@@ -278,34 +182,36 @@ def _number(name: str, dtype: Any, column: Column) -> Cell:
     return Cell(value.cast(column.dtype, strict=False), tuple(defects))
 
 
-def _time(name: str, dtype: Any, form: Clock) -> Cell:
+def _time(name: str, source: str, dtype: Any, clocks: Clocks) -> Cell:
+    column = pl.col(source)
     if isinstance(dtype, pl.Datetime):
         value = (
-            pl.col(name).dt.convert_time_zone("UTC").dt.replace_time_zone(None)
+            column.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
             if dtype.time_zone
-            else pl.col(name)
+            else column
         )
         return Cell(value.cast(TIME))
     if dtype == pl.Date:
-        return Cell(pl.col(name).cast(TIME))
-    text = _clean(name, dtype)
-    if form.pattern:
-        value = _text_time(text, form.pattern)
-        return Cell(value, ((text.is_not_null() & value.is_null(), _not_a_time(name, form)),))
-    if dtype.is_integer():
-        ticks, scale = pl.col(name).cast(pl.Int64), SCALES[form.unit]
-        micros = ticks * scale if scale else ticks // 1000
-    else:
-        number = pl.col(name) if dtype.is_float() else text.cast(pl.Float64, strict=False)
-        ticks, scale = pl.when(number.is_finite()).then(number), SCALES[form.unit]
-        micros = (ticks * scale if scale else ticks / 1000).round().cast(pl.Int64, strict=False)
-    limits = {"s": (0, 1e11), "ms": (1e8, 1e14), "us": (1e8, 1e17), "ns": (1e8, 1e19)}
-    low = {"s": 0.0, "ms": 1e11, "us": 1e14, "ns": 1e17}[form.unit]
-    size = ticks.abs()
-    other = ((size >= limits[form.unit][0]) & (size < low)) | (size >= limits[form.unit][1])
-    value = pl.when(~other).then(micros).cast(TIME)
-    return Cell(value, ((text.is_not_null() & value.is_null(), _not_a_time(name, form)),))
+        return Cell(column.cast(TIME))
+    text = _clean(source, dtype)
+    there = text.is_not_null() & no_word(text)
+    if dtype.is_float():
+        there &= column.is_not_nan()
+    value = time_value(source, dtype, text, clocks.usual)
+    defects = []
+    rest = there
+    for form in dict.fromkeys(clocks.files.values()):
+        files = [name for name, own in clocks.files.items() if own == form]
+        mine = pl.col("source_file").is_in(files)
+        value = pl.when(mine).then(time_value(source, dtype, text, form)).otherwise(value)
+        defects.append((mine & there & value.is_null(), _not_a_time(name, form)))
+        rest &= ~mine
+    defects.append((rest & value.is_null(), _not_a_time(name, clocks.usual)))
+    return Cell(value, tuple(defects))
 
 
 def _not_a_time(name: str, form: Clock) -> Defect:
     return Defect(name, f"not a time in {form.words}, as the column's other cells are")
+
+
+__all__ = ["EMPTY", "LIST", "Cell", "Clock", "Clocks", "Defect", "Form", "amount", "cell"]

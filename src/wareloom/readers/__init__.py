@@ -167,7 +167,11 @@ def _fill(partial: Path, reader: Reader, source: str, on_error: str, run: Run) -
     try:
         tables = reader.tables(source, intake)
         told = admit(
-            tables, partial, on_error=on_error, time_format=getattr(reader, "time_format", "")
+            tables,
+            partial,
+            on_error=on_error,
+            time_format=getattr(reader, "time_format", ""),
+            decimal=getattr(reader, "decimal", ""),
         )
     finally:
         shutil.rmtree(intake.folder, ignore_errors=True)
@@ -189,8 +193,13 @@ def _fill(partial: Path, reader: Reader, source: str, on_error: str, run: Run) -
             "on_error": on_error,
             "files": intake.files,
             "tables": came,
+            "warnings": told.warnings,
+            "notes": told.notes,
+            "blanked": told.blanked,
             "derived": told.derived,
             "times": told.times,
+            "decimals": told.decimals,
+            "currencies": told.currencies,
             "items_from_log": intake.items_from_log,
             "value_from": intake.value_from,
             "joined": intake.joined,

@@ -8,8 +8,7 @@ from collections.abc import Mapping, Sequence
 import polars as pl
 
 from wareloom.errors import SchemaError, SettingError, near
-from wareloom.preparing.door import ITEM, ROW, guarded
-from wareloom.preparing.values import EMPTY, amount
+from wareloom.preparing.door import ITEM, ROW, UNIT_PRICE, guarded
 from wareloom.readers import Intake
 from wareloom.readers._map import Entry
 from wareloom.readers._names import EVENT_NAMES, LATER, USUAL, of_items, plain, recognise, table_of
@@ -17,7 +16,6 @@ from wareloom.readers._scan import TRACE, flat, pairs, trace
 from wareloom.shop.schema import EVENTS, TABLES
 
 EXTRAS = {"items": "attributes", "users": "attributes", "events": "context"}
-IDS = ("user_id", "session_id", "item_id", "search_id")
 
 
 def shaped(
@@ -67,7 +65,7 @@ def shaped(
         intake.not_recognised[name] = left
     made = [_cells("items", k, c, schema[c]).alias(ITEM + k) for k, c in about.items()]
     if name in intake.value_from:
-        made.append(_value(about["price"], found.get("quantity")).alias("value"))
+        made.append(pl.col(about["price"]).alias(UNIT_PRICE))
     made += [
         _cells(table, canonical, source, schema[source]) for canonical, source in found.items()
     ]
@@ -82,27 +80,11 @@ def shaped(
 
 
 def _cells(table: str, canonical: str, source: str, dtype: pl.DataType) -> pl.Expr:
-    """A column's cells: ids of events that are missing in words are null, category codes are split at their dots."""
+    """A column's cells: category codes are split at their dots."""
     cells = pl.col(source)
-    if dtype == pl.String and table == "events" and canonical in IDS:
-        cells = pl.when(~cells.str.strip_chars().is_in(EMPTY)).then(cells)
     if dtype == pl.String and canonical == "category" and plain(source) == "categorycode":
         cells = cells.str.replace_all(".", ">", literal=True)
     return cells.alias(canonical)
-
-
-def _value(price: str, quantity: str | None) -> pl.Expr:
-    """Price times quantity (1 where it is not said) as text; a price that is no number, or NaN, stays for the door."""
-    text = pl.col(price).cast(pl.String)
-    text = pl.when(
-        ~text.str.strip_chars().is_in([word for word in EMPTY if word.lower() != "nan"])
-    ).then(text)
-    if quantity is None:
-        return text
-    number = amount(text) * pl.col(quantity).cast(pl.String).str.strip_chars().cast(
-        pl.Float64, strict=False
-    ).fill_null(1)
-    return pl.coalesce(number.cast(pl.String), text)
 
 
 def joined(frames: Mapping[str, list[pl.LazyFrame]], intake: Intake) -> dict[str, pl.LazyFrame]:

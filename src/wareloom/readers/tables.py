@@ -53,6 +53,8 @@ class Tables(Reader):
     """The encoding of text files, for example latin-1 or gb18030."""
     time_format: str = ""
     """How times are written, for example %d.%m.%Y, or s, ms, us, ns since 1970; found from the data where empty."""
+    decimal: str = ""
+    """The decimal mark of numbers, "." or ","; found from the data where empty."""
     grade_scale: str = ""
     """The scale "lo:hi" of grades, mapped linearly to 0–3; found from the data where empty."""
     separator: str = ""
