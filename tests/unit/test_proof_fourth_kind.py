@@ -24,7 +24,7 @@ from wareloom.experiment.study import Cell, Study, Words
 from wareloom.preparing.splits import Split, SplitSettings, split
 from wareloom.proof.arms import training_data
 from wareloom.proof.curves import curves
-from wareloom.proof.kinds import kinds, known_settings, study_for, study_of
+from wareloom.proof.kinds import kinds, study_for, study_of
 from wareloom.proof.prove import prove, prove_study
 from wareloom.rankers import Ranker
 from wareloom.report import write_report
@@ -192,7 +192,6 @@ def test_is_found_by_its_address_by_its_settings_and_in_one_call(proved: Proof) 
     address = f"{__name__}:NextCategory"
     assert study_of(address) is NextCategory
     assert study_for(asked()) is NextCategory
-    assert known_settings(address)["level"] == 1
     assert NextCategory.kind not in kinds(), "the house has no such kind"
     assert prove(small_shop(), asked(), RUN).data == proved.data
     once = wareloom.prove(

@@ -6,7 +6,6 @@ import ast
 import importlib
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 from wareloom.errors import SettingError, near
 from wareloom.experiment.settings import ExperimentSettings
@@ -58,9 +57,3 @@ def study_for(settings: ExperimentSettings) -> type[Study]:
     raise SettingError(
         f"No kind of proof takes {type(settings).__name__}: call prove_study with its study."
     )
-
-
-def known_settings(of: str) -> dict[str, Any]:
-    """Settings of a kind of proof by name, with their defaults."""
-    own = study_of(of).settings_of()  # type: ignore[call-arg]
-    return {name: getattr(own, name) for name in own.__dataclass_fields__}
