@@ -37,7 +37,11 @@ def offered() -> tuple[Offered, ...]:
     # Reading metadata takes longer than all else that is imported here.
     from importlib import metadata
 
-    return tuple(sorted(map(_read, metadata.entry_points(group=GROUP)), key=lambda one: one.name))
+    return tuple(
+        sorted(
+            map(_read, metadata.entry_points(group=GROUP)), key=lambda one: (one.name, one.package)
+        )
+    )
 
 
 def _read(entry: EntryPoint) -> Offered:
