@@ -75,7 +75,8 @@ class Ending:
     ) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)  # type: ignore[arg-type]
-        if self.stopped or isinstance(error, KeyboardInterrupt):
+        asked = isinstance(error, SystemExit) and error.code == 128 + signal.SIGINT
+        if self.stopped or asked or isinstance(error, KeyboardInterrupt):
             _say(STOPPED)
             raise SystemExit(128 + (self.stopped or signal.SIGINT)) from None
         if error is None or isinstance(error, SystemExit):
