@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import os
 import platform
@@ -63,6 +64,7 @@ class Ending:
                 number = getattr(signal, name, None)
                 if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
                     self._before[number] = signal.signal(number, self._stop)
+            atexit.register(_deaf)
         return self
 
     def __exit__(
@@ -73,7 +75,8 @@ class Ending:
     ) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)  # type: ignore[arg-type]
-        if self.stopped or isinstance(error, KeyboardInterrupt):
+        asked = isinstance(error, SystemExit) and error.code == 128 + signal.SIGINT
+        if self.stopped or asked or isinstance(error, KeyboardInterrupt):
             _say(STOPPED)
             raise SystemExit(128 + (self.stopped or signal.SIGINT)) from None
         if error is None or isinstance(error, SystemExit):
@@ -91,7 +94,8 @@ class Ending:
 
     def _stop(self, number: int, frame: FrameType | None) -> None:
         self.stopped = number
-        raise KeyboardInterrupt
+        # No KeyboardInterrupt: where one passes through generated code, Python ends by SIGINT whatever is raised after.
+        raise SystemExit(128 + number)
 
     def _crashed(self, error: BaseException) -> Ended:
         where = _logged(error, self.arguments)
@@ -102,6 +106,13 @@ class Ending:
             3,
             f"Wareloom crashed: {said}. This is a bug of Wareloom, please report it: {kept}{more}.",
         )
+
+
+def _deaf() -> None:
+    """Take no signal while the interpreter ends: what is done is done."""
+    for name in SIGNALS:
+        if number := getattr(signal, name, None):
+            signal.signal(number, signal.SIG_IGN)
 
 
 def ending_of(error: BaseException, arguments: Sequence[str] = ()) -> Ended | None:

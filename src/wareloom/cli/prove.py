@@ -176,7 +176,12 @@ def _proved(tables: dict[str, Any], shop: Path, to: Path, run: Run, resume: bool
 
 def said(values: dict[str, Any]) -> dict[str, Any]:
     """Those values that say something."""
-    return {name: value for name, value in values.items() if value not in ("", None, False)}
+    # Zero says something, though it equals False.
+    return {
+        name: value
+        for name, value in values.items()
+        if value is not None and value is not False and value != ""
+    }
 
 
 def told(proof: Proof) -> list[str]:

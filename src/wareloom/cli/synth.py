@@ -151,11 +151,12 @@ def main(
 def _asked(**counts: int) -> None:
     """Raise for counts that cannot be meant, before anything is fitted."""
     from wareloom.core.memory import must_fit
-    from wareloom.errors import require
+    from wareloom.errors import SettingError
     from wareloom.synthesis import LEAST_BYTES
 
     for name, count in counts.items():
-        require(f"--{name}", "it", count, count >= 0, "0 or more")
+        if count < 0:
+            raise SettingError(f"--{name} is {count}; give 0 or more.")
         must_fit(count * LEAST_BYTES, f"{count:,} {name}")
 
 

@@ -214,7 +214,8 @@ def _arrays(path: Path) -> dict[str, np.ndarray]:
     """The arrays of an npz file, none where there is no such file."""
     if not inside(path.parent, path.name).exists():
         return {}
-    with np.load(path, allow_pickle=False) as held:
+    # By its open file: of a damaged one numpy would leave its own open.
+    with path.open("rb") as file, np.load(file, allow_pickle=False) as held:
         return dict(held)
 
 

@@ -1,0 +1,112 @@
+"""Kills, full disks and a clock set back: nothing half-written, nothing lost, the same bytes after another go.
+
+`WARELOOM_KILLS=60 pytest tests/end_to_end/test_interrupted.py` stops more of them.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import signal
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from tiny_export import wareloom
+
+from interrupted import commands, digest, killed, left, prepared, ran, small_disk
+
+NAMES = ("read", "clean", "synth", "train", "prove", "compare")
+KILLS = int(os.environ.get("WARELOOM_KILLS", "20"))
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals and mounts of POSIX")
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("place")
+
+
+@pytest.fixture(scope="module")
+def right(place: Path) -> dict[str, str]:
+    return prepared(place)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("trial", range(KILLS))
+def test_a_command_that_is_killed(
+    trial: int, place: Path, right: dict[str, str], tmp_path: Path
+) -> None:
+    number = (signal.SIGKILL, signal.SIGINT, signal.SIGTERM)[trial // len(NAMES) % 3]
+    killed(NAMES[trial % len(NAMES)], number, random.Random(trial), place, right, tmp_path)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_full_disk(name: str, place: Path, right: dict[str, str], tmp_path: Path) -> None:
+    command = commands(place)[name]
+    try:
+        with small_disk(tmp_path / "disk", 8 << 10) as disk:
+            to, filler = disk / "made", disk / "filler"
+            words = [*command.words, "--to", to]
+            with filler.open("wb") as file:
+                os.posix_fallocate(file.fileno(), 0, (8 << 20) - (8 << 10))
+            said = wareloom(*words)
+            assert said.code == 2, said.err
+            assert "No space left" in said.err
+            assert not to.exists()
+            assert [n for n in left(disk) if "partial" in n or ".old-" in n] == []
+            filler.unlink()
+            ran(wareloom(*words, *command.resumed))
+            assert digest(to) == right[name]
+            if name == "prove":
+                return
+            # What was there before stays, whole, where the next does not fit.
+            with filler.open("wb") as file:
+                free = os.statvfs(disk)
+                os.posix_fallocate(file.fileno(), 0, free.f_bavail * free.f_frsize - (8 << 10))
+            said = wareloom(*words)
+            assert said.code == 2, said.err
+            assert digest(to) == right[name]
+    except OSError as error:
+        pytest.skip(f"nothing can be mounted here: {error}")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_clock_that_is_set_back(
+    name: str, place: Path, right: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command, to = commands(place)[name], tmp_path / "made"
+    real, real_ns = time.time, time.time_ns
+    monkeypatch.setattr(time, "time", lambda: real() - 400 * 86400.0)
+    monkeypatch.setattr(time, "time_ns", lambda: real_ns() - 400 * 86400 * 10**9)
+    ran(wareloom(*command.words, "--to", to))
+    for path in tmp_path.rglob("*"):
+        os.utime(path, (2e9, 2e9))
+    ran(wareloom(*command.words, "--to", to, *command.resumed))
+    assert digest(to) == right[name]
+
+
+def test_a_job_resumes_by_any_spelling(
+    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(place / "export", tmp_path / "data" / "export")
+    (tmp_path / "link").symlink_to("data/export")
+    (tmp_path / "recipe.toml").write_text(
+        'stages = ["read", "clean", "split"]\n[read]\nsource = "data/export"\n'
+    )
+    ran(wareloom("run", "recipe.toml", "--to", "job"))
+    before = {p: p.stat().st_ino for p in (tmp_path / "job").rglob("*.parquet")}
+    (tmp_path / "alias").symlink_to("job")
+    for recipe, to, source in (
+        ("./recipe.toml", "./job/", None),
+        (str(tmp_path / "recipe.toml"), str(tmp_path / "job"), str(tmp_path / "data" / "export")),
+        ("data/../recipe.toml", "alias", "link"),
+        ("recipe.toml", "data/../job", "./data/export/"),
+    ):
+        more = ["--source", source] if source else []
+        said = wareloom("run", recipe, "--to", to, "--resume", *more)
+        ran(said)
+        assert said.err.count("done before") == 3, said.err
+    assert {p: p.stat().st_ino for p in (tmp_path / "job").rglob("*.parquet")} == before
