@@ -24,7 +24,17 @@ from __future__ import annotations
 import difflib
 import importlib
 from collections.abc import Iterable
+from itertools import islice
 from typing import Any
+
+NEAR = 10
+"""Names of the data that a message offers, at most"""
+LISTED = 120
+"""Names of the house that a message lists, at most"""
+MANY = 2_000
+"""Names that are compared letter by letter, at most"""
+LONGEST = 80
+"""Characters of a name of the data that a message shows"""
 
 
 class WareloomError(Exception):
@@ -95,16 +105,50 @@ class LeakError(RefusedError):
 
 def near(name: str, known: Iterable[str], *, count: int = 3) -> str:
     """Return " Did you mean 'a' or 'b'?" for the names in `known` closest to `name`, or an empty string."""
-    close = difflib.get_close_matches(name, sorted(known), n=count, cutoff=0.5)
+    close = _nearest(name, known, count)
     return f" Did you mean {' or '.join(repr(c) for c in close)}?" if close else ""
+
+
+def _nearest(name: str, known: Iterable[str], count: int) -> list[str]:
+    """Names that are written almost as `name`, nearest first; among very many, those that begin or end as it does."""
+    names = sorted(known)
+    if len(names) > MANY:
+        folded, room = name.casefold(), range(len(name) - 3, len(name) + 4)
+        sure = [one for one in names if one.casefold() == folded]
+        sure += islice((n for n in names if n.startswith(name) and len(n) in room), count)
+        alike = (n for n in names if n.startswith(name[:4]) or n.endswith(name[-4:]))
+        maybe = islice((n for n in alike if len(n) in room), MANY)
+        close = difflib.get_close_matches(name, maybe, n=count, cutoff=0.5)
+        return list(dict.fromkeys([*sure, *close]))[:count]
+    return difflib.get_close_matches(name, names, n=count, cutoff=0.5)
 
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> UnknownNameError:
     """Build the error for a `kind` (for example "ranker") called `name` that does not exist."""
     known = sorted(known)
+    if len(known) > LISTED:
+        return absent(kind, name, known)
     return UnknownNameError(
         f"No {kind} is called {name!r}.{near(name, known)} Known: {', '.join(known) or 'none'}."
     )
+
+
+def absent(kind: str, name: str, known: Iterable[str]) -> UnknownNameError:
+    """Build the error for a `kind` of the data (for example "user") called `name`: near names, and how many there are.
+
+    Those that there are belong to whoever gave the data; a message does not list them.
+    """
+    known = [one for one in known if one is not None]
+    close = _nearest(name, known, NEAR)
+    shown = ", ".join(map(_cut, close or known[:3])) or "none"
+    said = f"Near it {'is' if len(close) == 1 else 'are'}" if close else "They are such as"
+    return UnknownNameError(
+        f"No {kind} is called {_cut(name)!r}; there are {len(known):,}. {said} {shown}."
+    )
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
 
 
 def missing_extra(package: str, extra: str, purpose: str) -> MissingExtraError:

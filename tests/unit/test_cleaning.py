@@ -42,7 +42,7 @@ def shop_of(rows: Sequence[tuple[Any, ...]], **more: pl.DataFrame) -> Shop:
         },
         orient="row",
     )
-    return Shop({"items": ITEMS, "events": events} | more)
+    return Shop.trusted({"items": ITEMS, "events": events} | more)
 
 
 def run_clean(shop: Shop, tmp_path: Path, **changes: Any) -> tuple[Shop, dict[str, Any]]:
@@ -299,7 +299,7 @@ def test_core_is_the_largest_with_enough_events(seed: int, users: int, items: in
 def test_prices_are_blanked_and_items_stay(tmp_path: Path) -> None:
     price = [*np.linspace(1, 20, 30).tolist(), -1.0, 1e12, None]
     items = pl.DataFrame({"item_id": [f"i{k}" for k in range(33)], "price": price})
-    cleaned, facts = run_clean(Shop({"items": items}), tmp_path)
+    cleaned, facts = run_clean(Shop.trusted({"items": items}), tmp_path)
     assert cleaned.table("items")["price"].to_list() == [*price[:30], None, None, None]
     assert facts["tables"]["items"]["blanked"] == {"impossible amount": 1, "outlier": 1}
     blanked = pl.read_parquet(tmp_path / "clean" / "blanked" / "items.parquet")

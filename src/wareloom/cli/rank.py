@@ -116,7 +116,7 @@ def _histories(shop: Shop, users: list[str]) -> Log:
     """The events of some users, of all where none is named; raises `UnknownNameError` for one that there is not."""
     import numpy as np
 
-    from wareloom.errors import unknown
+    from wareloom.errors import absent
     from wareloom.shop import Log
 
     log = Log.of(shop)
@@ -125,5 +125,5 @@ def _histories(shop: Shop, users: list[str]) -> Log:
     codes = log.users.encode(users)
     if (codes < 0).any():
         first = users[int(np.flatnonzero(codes < 0)[0])]
-        raise unknown("user", first, log.users.ids.head(10_000).to_list())
+        raise absent("user", first, log.users.ids)
     return log.select(codes)

@@ -19,6 +19,9 @@ from wareloom.stats.agreement import MEASURES, agreement, reliability
 from wareloom.stats.bootstrap import combine
 from wareloom.synthesis.labels.base import LabelSynthesizer
 
+BOUNDS = {"kappa": (-1.0, 1.0), "tau": (-1.0, 1.0)}
+"""What a measure cannot be below, or above, where that is not 0 and 1"""
+
 
 @dataclass(frozen=True, kw_only=True)
 class AgreementSettings:
@@ -56,7 +59,8 @@ class Agreement:
         """The measures, one a line."""
         head = f"{self.data['labels']}: {self.data['pairs']:,} pairs of {self.data['queries']:,} held-out queries"
         rows = [
-            f"  {m['measure']:<18}{m['mean']:.3f} ({m['low']:.3f} to {m['high']:.3f})"
+            f"  {m['measure']:<18}{m['mean']:.3f}"
+            + ("" if m["low"] is None else f" ({m['low']:.3f} to {m['high']:.3f})")
             for m in self.data["measures"]
         ]
         return "\n".join([head, *rows])
@@ -99,7 +103,7 @@ def agree(
             "seed": run.seed,
             "queries": len(keys),
             "pairs": len(test),
-            "measures": _intervals([(one.values, one.draws) for one in seeds]),
+            "measures": _intervals([(one.values, one.draws) for one in seeds], len(keys)),
             "reliability": seeds[0].bins,
             "given": float(np.mean([one.given for one in seeds])),
             "shop": shop.meta,
@@ -150,12 +154,13 @@ class _Labeller:
         return _Judged(values, draws, reliability(sure[given], near)["bins"], float(given.mean()))
 
 
-def _intervals(seeds: list[tuple[np.ndarray, np.ndarray]]) -> list[dict[str, Any]]:
-    """Mean and interval of each measure."""
+def _intervals(seeds: list[tuple[np.ndarray, np.ndarray]], queries: int) -> list[dict[str, Any]]:
+    """Mean and interval of each measure; of one query there is no interval."""
     rows = []
     for place, name in enumerate(MEASURES):
         values = np.array([one[0][place] for one in seeds])
         replicates = np.mean([one[1][:, place] for one in seeds], axis=0)
-        found = combine(float(values.mean()), replicates, values)
+        found = combine(float(values.mean()), replicates, values, requests=queries)
+        found = found.within(*BOUNDS.get(name, (0.0, 1.0)))
         rows.append({"measure": name, "mean": found.mean, "low": found.low, "high": found.high})
     return rows

@@ -10,7 +10,7 @@ import polars as pl
 from wareloom.core.run import Run
 from wareloom.errors import SettingError
 from wareloom.evaluation.judged_items import RELEVANT, QueryMeasures, QueryTask, evaluate_queries
-from wareloom.evaluation.ranking import DEFAULT_METRICS, Evaluation, evaluate, intervals
+from wareloom.evaluation.ranking import DEFAULT_METRICS, evaluate, intervals
 from wareloom.evaluation.shown_items import DEFAULT_METRICS as CLICK_METRICS
 from wareloom.evaluation.shown_items import ShownItems
 from wareloom.evaluation.tasks import build_task
@@ -53,7 +53,7 @@ def judge(
         earlier = [parts.train] if part == "validation" else [parts.train, parts.validation]
         held = ShownItems(shop, part, together(earlier))
         found = held.evaluate(ranker.predict(shop, held.earlier), metrics or CLICK_METRICS)
-        return Judged("clicks", len(held.label), _upright(found, run))
+        return Judged("clicks", len(held.label), intervals(found, run, turned=True))
     if isinstance(ranker, SearchRanker) and shop.rows("judgments"):
         measures = (
             QueryMeasures(metrics=tuple(metrics), catalogue_metrics=())
@@ -69,15 +69,4 @@ def judge(
         "recommendation",
         len(task_),
         intervals(evaluate(ranker, task_, metrics or DEFAULT_METRICS, run), run),
-    )
-
-
-def _upright(found: Evaluation, run: Run) -> pl.DataFrame:
-    """Give means of clicks, held with their sign turned, their own sign; intervals are over users or sessions."""
-    frame = intervals(found, run)
-    means = pl.col("low").is_not_null()
-    return frame.with_columns(
-        mean=pl.when(means).then(-pl.col("mean")).otherwise("mean"),
-        low=-pl.col("high"),
-        high=-pl.col("low"),
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
@@ -52,6 +54,15 @@ def metric(name: str) -> Metric:
         where = "proofs of clicks" if isinstance(made, ClickMetric) else "`wareloom compare`"
         raise SettingError(f"The metric {name!r} judges {kind}, not rankings: it is for {where}.")
     return made
+
+
+def bounds_of(label: str) -> tuple[float, float]:
+    """What the mean of a metric cannot be below, or above, by what it is called: "recall@10", "ndcg@10, all items"."""
+    stem = re.split(r"@|, | of ", label)[0]
+    known = METRICS.load(stem) if stem in METRICS.names() else None
+    if known is None or not issubclass(known, Metric | ClickMetric):
+        return -math.inf, math.inf
+    return known.bounds
 
 
 def rank_all(ranker: Ranker, task: Task, run: Run | None = None) -> Ranked:
@@ -131,16 +142,28 @@ def only(ranked: Ranked, rows: np.ndarray) -> Ranked:
     )
 
 
-def intervals(evaluation: Evaluation, run: Run | None = None) -> pl.DataFrame:
-    """Columns metric, slice, mean, low, high (95 % over requests), requests; catalogue metrics have no interval."""
+def intervals(
+    evaluation: Evaluation, run: Run | None = None, *, turned: bool = False
+) -> pl.DataFrame:
+    """Columns metric, slice, mean, low, high (95 % over requests), requests.
+
+    Metrics of the whole catalogue have no interval, nor has a single request. `turned`: whether the evaluation holds
+    means with their sign turned; they get their own back.
+    """
     names = list(evaluation.per_request)
     values = np.stack([evaluation.per_request[name] for name in names], axis=1)
     means = resample(values, (run or Run()).rng("bootstrap"))
     rows: list[dict[str, object]] = []
     for column, name in enumerate(names):
         label, _, part = name.partition("/")
-        interval = combine(float(np.nanmean(values[:, column])), means[:, column], np.zeros(1))
         requests = int((~np.isnan(values[:, column])).sum())
+        sign = -1.0 if turned else 1.0
+        interval = combine(
+            sign * float(np.nanmean(values[:, column])),
+            sign * means[:, column],
+            np.zeros(1),
+            requests=requests,
+        ).within(*bounds_of(label))
         rows.append(
             {
                 "metric": label,

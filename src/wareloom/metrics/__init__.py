@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar
@@ -91,6 +92,8 @@ class Metric(Algorithm, ABC):
     judges: ClassVar[str] = "rankings"
     """What it judges: "rankings", "clicks", "users" (synthetic ones beside real ones) or "queries" (likewise)"""
     higher_is_better: ClassVar[bool] = True
+    bounds: ClassVar[tuple[float, float]] = (-math.inf, math.inf)
+    """What its mean cannot be below, or above; intervals end there"""
 
     def per_request(self, ranked: Ranked) -> np.ndarray | None:
         """Return the metric of each request, float64 [requests], NaN where undefined; None where there is none."""
@@ -185,6 +188,8 @@ class ClickMetric(Algorithm, ABC):
     family: ClassVar[Family] = METRICS
     judges: ClassVar[str] = "clicks"
     higher_is_better: ClassVar[bool] = False
+    bounds: ClassVar[tuple[float, float]] = (-math.inf, math.inf)
+    """What its mean cannot be below, or above; intervals end there"""
 
     def per_row(self, predicted: Predicted) -> np.ndarray | None:
         """Return the values, float64 [rows], of which the metric is the weighted mean; None where it is no mean."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -52,7 +53,7 @@ def decide(comparisons: Rows, question: Question) -> dict[str, Any]:
         outcome = "helps"
     else:
         outcome = "hurts" if by[REAL]["verdict"] == "hurts" else "no evidence"
-    against = by[REAL] if outcome == "hurts" else min(rows, key=lambda row: row["low"])
+    against = by[REAL] if outcome == "hurts" else min(rows, key=_lowest)
     beside = [row for row in mine if row["against"] == REAL and row["slice"] != "all"]
     watched = guarded(beside, by[REAL], guard)
     said = SAID[outcome]
@@ -130,6 +131,11 @@ def guarded(slices: Rows, whole: dict[str, Any], guard: float) -> dict[str, Any]
     return {"guard": guard, "falls": short[0], "not_excluded": short[1], "warnings": warnings}
 
 
+def _lowest(row: Row) -> float:
+    """Where the interval of a difference begins; what has none may be anything."""
+    return -math.inf if row["low"] is None else float(row["low"])
+
+
 def signed(lift: float) -> str:
     """A lift with its sign: "+3.1%", "−0.4%"."""
     return f"{lift:+.1%}".replace("-", "−")
@@ -156,6 +162,8 @@ def sized(row: dict[str, Any]) -> str:
 
 def between(row: dict[str, Any]) -> str:
     """The interval and p-value of a difference."""
+    if row["low"] is None:
+        return "no interval: one request"
     if row["lift"] is None:
         ends = f"{row['low']:+.2g} to {row['high']:+.2g}".replace("-", "−")
     else:

@@ -17,7 +17,7 @@ from wareloom.core.run import Run
 from wareloom.core.settings import Repeats, Settings, configure
 from wareloom.core.state import write_json
 from wareloom.errors import InputError, MemoryLimitError, SettingError
-from wareloom.evaluation.ranking import DEFAULT_METRICS, Evaluation, evaluate, metric
+from wareloom.evaluation.ranking import DEFAULT_METRICS, Evaluation, bounds_of, evaluate, metric
 from wareloom.evaluation.tasks import Task, build_task
 from wareloom.experiment.engine import address_of, executor_of, plain, run_from, shippable
 from wareloom.experiment.executors import Job
@@ -26,6 +26,7 @@ from wareloom.experiment.pieces import Pieces
 from wareloom.experiment.store import store_at
 from wareloom.preparing.splits import Split, SplitSettings
 from wareloom.proof.recommendation import BASELINES, TIES, arranged, has_ties
+from wareloom.proof.table import reach
 from wareloom.shop import Shop
 from wareloom.stats.bootstrap import combine, resample
 
@@ -241,9 +242,16 @@ def _rows(
             name, _, part = measure.partition("/")
             seeds = np.array([float(np.nanmean(e.per_request[measure])) for e in found[label]])
             mine = drawn[:, place * len(measures) + at]
-            interval = combine(float(seeds.mean()), mine, seeds)
+            requests = int((~np.isnan(means[label][at])).sum())
+            interval = combine(float(seeds.mean()), mine, seeds, requests=requests)
+            interval = interval.within(*bounds_of(name))
             best = np.array([float(np.nanmean(e.per_request[measure])) for e in found[order[0]]])
-            lack = combine(float(best.mean() - seeds.mean()), drawn[:, at] - mine, best - seeds)
+            lack = combine(
+                float(best.mean() - seeds.mean()),
+                drawn[:, at] - mine,
+                best - seeds,
+                requests=requests,
+            ).within(*reach(name))
             rows.append(
                 {
                     "ties": ties,
@@ -254,7 +262,7 @@ def _rows(
                     "low": interval.low,
                     "high": interval.high,
                     "seeds": seeds.tolist(),
-                    "requests": int((~np.isnan(means[label][at])).sum()),
+                    "requests": requests,
                     "behind": {
                         "difference": lack.mean,
                         "low": lack.low,
@@ -266,10 +274,15 @@ def _rows(
     return rows
 
 
+def _ends(row: dict[str, Any]) -> str:
+    """The interval of a row, in brackets; nothing where there is none."""
+    return "" if row["low"] is None else f" ({row['low']:.4f} to {row['high']:.4f})"
+
+
 def _sentence(rows: list[dict[str, Any]], ties: str, first: str) -> str:
     """Say who is ahead."""
     best = [r for r in rows if (r["ties"], r["metric"], r["slice"]) == (ties, first, "all")][:2]
-    said = [f"{r['ranker']} {r['mean']:.4f} ({r['low']:.4f} to {r['high']:.4f})" for r in best]
+    said = [f"{r['ranker']} {r['mean']:.4f}{_ends(r)}" for r in best]
     return (
         f"{first}, ties {'as in the file' if ties == 'file' else ties}: "
         + ", then ".join(said)

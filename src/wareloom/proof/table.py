@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
-from wareloom.evaluation.ranking import Evaluation
+from wareloom.evaluation.ranking import Evaluation, bounds_of
 from wareloom.experiment.engine import Found
 from wareloom.experiment.plan import REAL, Plan
 from wareloom.stats.bootstrap import Interval, combine, resample, verdict
@@ -16,12 +17,46 @@ from wareloom.stats.power import detectable, power, requests_needed, seeds_neede
 Rows = list[dict[str, Any]]
 
 
-def lifted(difference: float, interval: Interval, base: float) -> dict[str, Any]:
-    """A difference with its interval, the same as a lift over `base` (None where that is 0), p-value and verdict."""
-    size = {"": difference, "_low": interval.low, "_high": interval.high}
-    lift = {f"lift{key}": value / base if base else None for key, value in size.items()}
-    ends = {"difference": difference, "low": interval.low, "high": interval.high}
-    return {**ends, **lift, "p": interval.p, "verdict": verdict(interval)}
+def lifted(
+    difference: float,
+    interval: Interval,
+    base: float,
+    ends: tuple[float, float] = (-math.inf, math.inf),
+) -> dict[str, Any]:
+    """A difference with its interval, the same as a lift over `base`, p-value and verdict.
+
+    There is no lift where the base is 0, or where there is no interval. `ends`: what a lift cannot be below, or above.
+    """
+    lift = Interval(difference, None, None, 1.0)
+    if base and interval.low is not None and interval.high is not None:
+        lift = Interval(difference / base, interval.low / base, interval.high / base, interval.p)
+        lift = lift.within(*ends)
+    return {
+        "difference": difference,
+        "low": interval.low,
+        "high": interval.high,
+        "lift": None if lift.low is None else lift.mean,
+        "lift_low": lift.low,
+        "lift_high": lift.high,
+        "p": interval.p,
+        "verdict": verdict(interval),
+    }
+
+
+def reach(measure: str) -> tuple[float, float]:
+    """What a difference between two means of a metric cannot be below, or above."""
+    low, high = bounds_of(measure.partition("/")[0])
+    return low - high, high - low
+
+
+def lift_ends(measure: str, *, turned: bool = False) -> tuple[float, float]:
+    """What a relative lift over the other arm cannot be below, or above: what is never negative falls by 100 % at most.
+
+    `turned`: whether it is the lift of a mean with its sign turned, so that a fall is a gain.
+    """
+    if bounds_of(measure.partition("/")[0])[0] < 0:
+        return -math.inf, math.inf
+    return (-math.inf, 1.0) if turned else (-1.0, math.inf)
 
 
 def contrast(
@@ -37,9 +72,12 @@ def contrast(
     )
     means = resample((a - b).mean(axis=1)[:, None], rng)[:, 0]
     difference, against = float(np.nanmean(a - b)), float(np.nanmean(b))
-    interval = combine(difference, means, np.nanmean(a - b, axis=0))
-    found = lifted(difference, interval, against if base is None else base)
     requests = int((~np.isnan(a[:, 0])).sum())
+    interval = combine(difference, means, np.nanmean(a - b, axis=0), requests=requests)
+    interval = interval.within(*reach(measure))
+    # Over another base than the second arm a fall may be larger than the whole.
+    ends = lift_ends(measure) if base is None else (-math.inf, math.inf)
+    found = lifted(difference, interval, against if base is None else base, ends)
     return {"mean": float(np.nanmean(a)), "against_mean": against, **found, "requests": requests}
 
 
@@ -97,11 +135,14 @@ class Table:
 
     def _single(self, measure: str, column: int, per_seed: np.ndarray) -> dict[str, Any]:
         values = self.values[:, column]
-        found = combine(float(np.nanmean(values)), self.means[:, column], per_seed)
-        mean, low, high = found.mean, found.low, found.high
-        if self.turned:
-            mean, low, high = -mean, -high, -low
-        return {**self._head(measure, values), "mean": mean, "low": low, "high": high}
+        head, sign = self._head(measure, values), -1.0 if self.turned else 1.0
+        found = combine(
+            sign * float(np.nanmean(values)),
+            sign * self.means[:, column],
+            sign * per_seed,
+            requests=head["requests"],
+        ).within(*bounds_of(head["metric"]))
+        return {**head, "mean": found.mean, "low": found.low, "high": found.high}
 
     def _whole(self, head: dict[str, Any], cells: list[Evaluation]) -> Rows:
         """Metrics of all requests at once, such as coverage or AUC, which have no interval."""
@@ -142,12 +183,18 @@ class Table:
                 base = abs(float(np.nanmean(self.values[:, b])))
                 difference = float(np.nanmean(self.values[:, a] - self.values[:, b]))
                 seeds = self._seeds(arm, measure) - self._seeds(against, measure)
-                interval = combine(difference, self.means[:, a] - self.means[:, b], seeds)
                 head = self._head(measure, self.values[:, a])
+                interval = combine(
+                    difference,
+                    self.means[:, a] - self.means[:, b],
+                    seeds,
+                    requests=head["requests"],
+                ).within(*reach(measure))
+                ends = lift_ends(measure, turned=self.turned)
                 rows.append(
                     {"ties": self.ties, "arm": arm, "against": against}
                     | head
-                    | lifted(difference, interval, base)
+                    | lifted(difference, interval, base, ends)
                 )
         return rows
 

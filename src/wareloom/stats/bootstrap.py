@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import stats
@@ -17,9 +17,19 @@ class Interval:
     """An estimate with its interval and the two-sided p-value of no difference from zero."""
 
     mean: float
-    low: float
-    high: float
+    low: float | None
+    high: float | None
     p: float
+
+    def within(self, low: float, high: float) -> Interval:
+        """Return it without what lies outside [low, high], which the estimate's truth cannot be.
+
+        Who leaves out what cannot be true loses no coverage, and where 0 can be true no verdict changes.
+        """
+        if self.low is None or self.high is None:
+            return self
+        ends = min(max(self.low, low), self.mean), max(min(self.high, high), self.mean)
+        return replace(self, low=ends[0], high=ends[1])
 
 
 def resample(
@@ -44,14 +54,22 @@ def resample(
 
 
 def combine(
-    mean: float, replicates: np.ndarray, per_seed: np.ndarray, level: float = 0.95
+    mean: float,
+    replicates: np.ndarray,
+    per_seed: np.ndarray,
+    level: float = 0.95,
+    *,
+    requests: int = 2,
 ) -> Interval:
     """Join the two sources of chance into one interval: who was asked, and which seed was drawn.
 
     `replicates` [B]: bootstrap means over requests of the seeds' mean; `per_seed` [seeds]: the estimate of each seed.
     The variances add up, sd² = var(replicates) + var(per_seed) / seeds, and the interval is Student's with the degrees
-    of freedom of Welch (1947) and Satterthwaite (1946). With one seed its chance is not seen.
+    of freedom of Welch (1947) and Satterthwaite (1946). With one seed its chance is not seen. Of fewer than two
+    `requests` nothing is known of chance, and there is no interval.
     """
+    if requests < 2:
+        return Interval(mean, None, None, 1.0)
     seeds = len(per_seed)
     who = float(np.var(replicates, ddof=1))
     which = float(np.var(per_seed, ddof=1)) / seeds if seeds > 1 else 0.0
@@ -66,6 +84,8 @@ def combine(
 
 def verdict(interval: Interval) -> str:
     """Say "helps", "hurts" or "no evidence" of an interval of a difference where more is better."""
+    if interval.low is None or interval.high is None:
+        return "no evidence"
     if interval.low > 0:
         return "helps"
     return "hurts" if interval.high < 0 else "no evidence"

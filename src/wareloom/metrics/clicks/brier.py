@@ -14,6 +14,8 @@ from wareloom.metrics import ClickMetric, Predicted, weighted_mean
 class Brier(ClickMetric):
     """Mean squared difference between the probability and what happened; lower is better. Brier (1950)."""
 
+    bounds: ClassVar[tuple[float, float]] = (0.0, 1.0)
+
     laws: ClassVar[frozenset[str]] = frozenset({"refuses what is no click"})
 
     def per_row(self, predicted: Predicted) -> np.ndarray:

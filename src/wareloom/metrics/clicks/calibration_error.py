@@ -18,6 +18,8 @@ class CalibrationError(ClickMetric):
     With few clicks chance alone makes it larger than 0. Naeini, Cooper and Hauskrecht (2015).
     """
 
+    bounds: ClassVar[tuple[float, float]] = (0.0, 1.0)
+
     laws: ClassVar[frozenset[str]] = frozenset({"refuses what is no click"})
 
     bins: Size = 10

@@ -17,6 +17,8 @@ class ClickAUC(ClickMetric):
     Over all impressions together, not within requests; not defined where all or none were clicked. Fawcett (2006).
     """
 
+    bounds: ClassVar[tuple[float, float]] = (0.0, 1.0)
+
     laws: ClassVar[frozenset[str]] = frozenset({"refuses what is no click"})
     higher_is_better: ClassVar[bool] = True
 

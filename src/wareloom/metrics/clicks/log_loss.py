@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -16,6 +17,8 @@ SMALLEST = 1e-15
 @dataclass(kw_only=True, eq=False)
 class LogLoss(ClickMetric):
     """Mean of −ln of the probability that was given to what happened, in nats; lower is better."""
+
+    bounds: ClassVar[tuple[float, float]] = (0.0, math.inf)
 
     laws: ClassVar[frozenset[str]] = frozenset({"refuses what is no click"})
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -16,6 +17,8 @@ class NormalisedEntropy(ClickMetric):
 
     Not defined where all or none were clicked. He et al. (2014).
     """
+
+    bounds: ClassVar[tuple[float, float]] = (0.0, math.inf)
 
     laws: ClassVar[frozenset[str]] = frozenset({"refuses what is no click"})
 

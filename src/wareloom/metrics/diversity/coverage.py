@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from wareloom.metrics import ListMetric, Ranked, exposure
 
@@ -13,6 +14,8 @@ class Coverage(ListMetric):
 
     Ge, Delgado-Battenfeld and Jannach (2010).
     """
+
+    bounds: ClassVar[tuple[float, float]] = (0.0, 1.0)
 
     def measure(self, ranked: Ranked) -> float:
         shown = exposure(ranked, self.k)

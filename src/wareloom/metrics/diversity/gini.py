@@ -17,6 +17,8 @@ class Gini(ListMetric):
     NaN where all lists are empty.
     """
 
+    bounds: ClassVar[tuple[float, float]] = (0.0, 1.0)
+
     higher_is_better: ClassVar[bool] = False
 
     def measure(self, ranked: Ranked) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -16,6 +17,8 @@ class IntraListDiversity(RequestMetric):
     Items without a category (-1) stay out. Undefined for a list with fewer than two such items, and everywhere where
     the shop has no categories. Ziegler et al. (2005), with distance 0 or 1.
     """
+
+    bounds: ClassVar[tuple[float, float]] = (0.0, 1.0)
 
     def per_request(self, ranked: Ranked) -> np.ndarray:
         if ranked.groups is None or len(ranked.groups) == 0:

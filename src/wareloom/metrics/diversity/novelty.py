@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -15,6 +17,8 @@ class Novelty(RequestMetric):
 
     An item without events counts as one event. Undefined for an empty list. Zhou et al. (2010).
     """
+
+    bounds: ClassVar[tuple[float, float]] = (0.0, math.inf)
 
     def per_request(self, ranked: Ranked) -> np.ndarray:
         popularity = np.maximum(ranked.popularity, 1.0)

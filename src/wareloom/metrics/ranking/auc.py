@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -16,6 +17,8 @@ class AUC(Metric):
     Equal scores count by the order in which they were ranked. A relevant item that is no candidate counts as behind
     all. Undefined for a request without relevant items, or without others. Fawcett (2006).
     """
+
+    bounds: ClassVar[tuple[float, float]] = (0.0, 1.0)
 
     def per_request(self, ranked: Ranked) -> np.ndarray:
         inside = (ranked.rank <= ranked.candidates[ranked.request]) & (ranked.grade > 0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -15,6 +16,8 @@ class F1(RequestMetric):
 
     Undefined for a request without relevant items.
     """
+
+    bounds: ClassVar[tuple[float, float]] = (0.0, 1.0)
 
     def per_request(self, ranked: Ranked) -> np.ndarray:
         return share(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -16,6 +17,8 @@ class MAP(RequestMetric):
     The sum is divided by the relevant items, at most k, so that a perfect list has 1. Undefined for a request without
     relevant items.
     """
+
+    bounds: ClassVar[tuple[float, float]] = (0.0, 1.0)
 
     def per_request(self, ranked: Ranked) -> np.ndarray:
         precision = np.where(ranked.hit(self.k), ranked.place / ranked.rank, 0.0)

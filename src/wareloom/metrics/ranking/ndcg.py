@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -16,6 +17,8 @@ class NDCG(RequestMetric):
     DCG = Σ gain / log₂(rank + 1). The best order is cut at k too. Undefined for a request without a grade above 0.
     Järvelin and Kekäläinen (2002); exponential gain: Burges et al. (2005).
     """
+
+    bounds: ClassVar[tuple[float, float]] = (0.0, 1.0)
 
     exponential: bool = False
     """Gain 2^grade - 1 instead of the grade itself."""

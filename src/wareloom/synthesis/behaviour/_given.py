@@ -7,7 +7,7 @@ from typing import Protocol
 import numpy as np
 import polars as pl
 
-from wareloom.errors import InputError
+from wareloom.errors import InputError, near
 from wareloom.shop import Log, Vocabulary
 from wareloom.synthesis import Given
 
@@ -64,7 +64,10 @@ def starts(given: Given, items: Vocabulary) -> np.ndarray:
     codes = items.encode(given.start_items)
     if np.any(codes < 0):
         unknown = given.start_items[int(np.flatnonzero(codes < 0)[0])]
-        raise InputError(f"The start item {unknown!r} is not in the fitted shop's catalogue.")
+        close = near(unknown, items.ids)
+        raise InputError(
+            f"The start item {unknown!r} is not in the fitted shop's catalogue.{close}"
+        )
     # A copy can be written to: compiled code is of another type for an array that cannot.
     return np.array(codes)
 

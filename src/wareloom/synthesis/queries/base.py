@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 
 from wareloom.core.run import Run
-from wareloom.errors import InputError
+from wareloom.errors import InputError, near
 from wareloom.shop import Shop, Vocabulary
 from wareloom.synthesis import Condition, GivenItems, Synthesizer
 
@@ -114,6 +114,7 @@ class QuerySynthesizer(Synthesizer, ABC):
             name = given.items[int(np.flatnonzero(codes < 0)[0])]
             raise InputError(
                 f"Queries were asked for the item {name!r}, which the fitted shop lacks."
+                + near(name, self.catalogue_["item_id"])
             )
         codes = codes[np.isin(codes, self.writable_)]
         if not len(codes):
