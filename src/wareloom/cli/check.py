@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -24,7 +25,7 @@ def main(
     from wareloom.preparing.statistics import statistics
     from wareloom.shop import Shop
 
-    found = statistics(Shop.open(shop))
+    found = statistics(Shop.open(shop), now=datetime.now(UTC).replace(tzinfo=None))
     if to is not None:
         write_json(to, found)
     show(found, as_json)
