@@ -20,6 +20,7 @@ from wareloom.errors import SettingError
 from wareloom.preparing.cleaning import CleanSettings, clean
 from wareloom.preparing.cleaning_text import TextSettings, clean_text
 from wareloom.preparing.resolution import LOG_BINS, future_bound, resolution_of, robust_bounds
+from wareloom.preparing.returns import paired
 from wareloom.shop import Shop, buckets
 
 START = datetime(2024, 1, 1, 12, 34, 56)
@@ -392,3 +393,77 @@ def test_a_shop_is_cleaned_by_settings_in_text(tmp_path: Path) -> None:
         shop_of(background()), tmp_path / "clean", now="2024-01-02T00:00:00", near_seconds="0"
     )
     assert 0 < cleaned.rows("events") < 200
+
+
+def test_repeated_judgments_go_and_contradicting_ones_are_counted(tmp_path: Path) -> None:
+    judgments = pl.DataFrame(
+        {
+            "query": ["red mug"] * 4 + ["mug", "mug", "mug"],
+            "item_id": ["i1", "i2", "i2", "i2", "i3", "i1", "i1"],
+            "grade": [3.0, 1.0, 1.0, 1.0, 0.0, 2.0, 3.0],
+        }
+    )
+    shop = shop_of(background(5), judgments=judgments)
+    cleaned, facts = run_clean(shop, tmp_path)
+    assert cleaned.rows("judgments") == 5
+    assert facts["tables"]["judgments"]["rejected"] == {"exact duplicate": 2}
+    assert facts["tables"]["judgments"]["contradicting"] == 1
+    assert run_clean(cleaned, tmp_path / "again")[0].rows("judgments") == 5
+
+
+def returned_slowly(rows: list[tuple[int, int, float]]) -> tuple[set[int], set[int]]:
+    """Numbers of returns and of what they take back, one after the other, by a stack for each user, item and size."""
+    stacks: dict[tuple[int, float], list[int]] = {}
+    back, taken = set(), set()
+    for place in sorted(range(len(rows)), key=lambda p: (rows[p][1], rows[p][2] < 0, p)):
+        item, _, quantity = rows[place]
+        stack = stacks.setdefault((item, abs(quantity)), [])
+        if quantity > 0:
+            stack.append(place)
+        elif stack:
+            back.add(place)
+            taken.add(stack.pop())
+    return back, taken
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 2), st.integers(0, 9), st.sampled_from([1.0, 2.0, -1.0, -2.0])),
+        max_size=30,
+    )
+)
+def test_each_return_takes_back_one_purchase_before_it(rows: list[tuple[int, int, float]]) -> None:
+    frame = pl.DataFrame(
+        {
+            "row": range(len(rows)),
+            "user": [1] * len(rows),
+            "item": [r[0] for r in rows],
+            "time": [r[1] for r in rows],
+            "quantity": [r[2] for r in rows],
+        },
+        schema={"row": pl.UInt32, "user": pl.UInt64, "item": pl.UInt64, "time": pl.Int64,
+                "quantity": pl.Float32},
+    )  # fmt: skip
+    back, taken = paired(frame)
+    assert (set(back), set(taken)) == returned_slowly(rows)
+
+
+def test_a_return_goes_with_its_purchase(tmp_path: Path) -> None:
+    rows = [
+        ("u1", "i1", "purchase", 10_000, 12.5),
+        ("u1", "i1", "purchase", 90_000, -12.5),
+        ("u1", "i2", "purchase", 90_000, -7.5),
+        ("u2", "i1", "purchase", 10_000, 12.5),
+    ]
+    shop = shop_of(background() + rows)
+    cleaned, facts = run_clean(shop, tmp_path)
+    assert facts["tables"]["events"]["rejected"] == {
+        "return": 1,
+        "returned": 1,
+        "impossible amount": 1,
+    }
+    left = cleaned.table("events").filter(pl.col("value").is_in([12.5, -12.5, -7.5]))
+    assert left["user_id"].to_list() == ["u2"]
+    off = run_clean(shop, tmp_path, returns=False)[1]["tables"]["events"]["rejected"]
+    assert off == {"impossible amount": 2}

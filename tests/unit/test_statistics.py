@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
 
+from wareloom.preparing.cleaning import clean
 from wareloom.preparing.statistics import statistics
 from wareloom.shop import Shop, buckets
 
@@ -134,3 +136,58 @@ def test_an_empty_shop_has_statistics() -> None:
     assert "There are no items: the catalogue is empty." in found["warnings"]
     shown = shop_of().table("events").filter(event="view_item_list")
     assert statistics(empty.with_tables(events=shown))["warnings"][0].startswith("No event says")
+
+
+def odd_shop() -> Shop:
+    """A shop with returns, a repeated line, a guest, postage and an event of next century."""
+    rows = [(f"u{k % 150}", f"i{k % 40}", "purchase", k * 1000, 5.0) for k in range(600)]
+    rows += [("0", f"i{k % 40}", "purchase", k * 999 + 7, 5.0) for k in range(120)]
+    rows += [(f"u{k}", "POST", "purchase", k * 1000 + 1, 3.0) for k in range(150)]
+    rows += [("u1", "i1", "purchase", 5, -5.0), ("u3", "i3", "purchase", 3000, 5.0)]
+    rows += [("u4", "i4", "purchase", 60_000_000, 5.0)]
+    frame = pl.DataFrame(rows, schema=["user_id", "item_id", "event", "s", "value"], orient="row")
+    events = frame.select(
+        "user_id",
+        "item_id",
+        "event",
+        "value",
+        time=pl.lit(START) + pl.duration(seconds=pl.col("s")),
+    )
+    items = pl.DataFrame(
+        {
+            "item_id": [*(f"i{k}" for k in range(40)), "POST"],
+            "title": [*(f"Post card {k}" for k in range(40)), "Postage"],
+        }
+    )
+    return Shop({"items": items, "events": events})
+
+
+def test_what_is_no_purchase_is_named() -> None:
+    found = statistics(odd_shop(), now=START + timedelta(days=100))
+    odd = found["events"]["odd"]
+    assert (odd["returns"], odd["repeated"], odd["later"]) == (1, 1, 1)
+    assert list(odd["owners"]["user"]) == ["0"]
+    assert odd["no_products"] == {"POST": 150}
+    said = " ".join(found["warnings"])
+    for words in ("'0' (14%)", "'POST' (150 events)", "are returns", "repeat another exactly",
+                  "later than the present time (2024-04-10)"):  # fmt: skip
+        assert words in said
+    assert "later" not in statistics(odd_shop())["events"]["odd"]
+
+
+def test_the_robots_of_check_are_those_of_clean(tmp_path: Path) -> None:
+    shop = shop_of(4000, span=40_000_000)
+    robot = pl.DataFrame(
+        {
+            "user_id": ["robot"] * 3000,
+            "item_id": [f"i{k % 30}" for k in range(3000)],
+            "event": ["view_item"] * 3000,
+            "time": [START + timedelta(seconds=6 * k) for k in range(3000)],
+        }
+    )
+    events = pl.concat([shop.table("events").select(robot.columns), robot])
+    shop = shop.with_tables(events=events)
+    assert statistics(shop)["events"]["odd"]["robots"] == {"users": 1, "events": 3000}
+    cleaned = clean(shop, to=tmp_path / "clean")
+    assert "robot" not in cleaned.table("events")["user_id"]
+    assert statistics(cleaned)["events"]["odd"]["robots"]["users"] == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -26,7 +27,7 @@ def main(
     from wareloom.shop import Shop
 
     place = place_of(to, force)
-    found = statistics(Shop.open(shop))
+    found = statistics(Shop.open(shop), now=datetime.now(UTC).replace(tzinfo=None))
     if place is not None:
         write_whole(place, found)
     show(found, as_json)

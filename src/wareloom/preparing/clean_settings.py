@@ -28,6 +28,10 @@ class CleanSettings(Settings):
     """No event is later than this (UTC). None asks no clock: only times far in the future of the bulk are rejected."""
     amounts: bool = True
     """Reject events with a negative or infinite value or quantity; blank such prices of items."""
+    returns: bool = True
+    """Reject purchases with a negative quantity or value, and with each the purchase that it takes back: the last one
+    before it of the same user, item and quantity (else value). A return without its purchase has an impossible
+    amount."""
     zero_amounts: bool = False
     """Treat a price, value or quantity of zero as impossible too."""
     orphans: bool = True

@@ -136,12 +136,22 @@ def _clean_table(work: _Work, name: str) -> None:
         again = alive.filter(~pl.struct(keys).is_first_distinct())["_row"].to_numpy()
         codes[again] = CODE_OF["duplicate key"]
     facts: dict[str, Any] = {"changed": changed, **forgotten}
+    if name == "judgments":
+        kept = coded(frame, codes).filter(pl.col(CODE) == 0)
+        if number := contradicting(kept):
+            facts["contradicting"] = number
     if name == "items":
         frame, facts["blanked"] = _blank_prices(work, frame, codes)
         work.items = (
             in_file_order(frame, "item_id")["item_id"].filter(pl.Series(codes == 0)).hash(seed=2)
         )
     work.write(name, frame, codes, **facts)
+
+
+def contradicting(judgments: pl.LazyFrame) -> int:
+    """Return how many pairs of query and item have several grades; they stay, and count with their mean."""
+    grades = judgments.group_by("query", "item_id").agg(n=pl.col("grade").n_unique())
+    return int(grades.select((pl.col("n") > 1).sum()).collect(engine="streaming").item())
 
 
 def _with_text(work: _Work, name: str) -> tuple[pl.LazyFrame, dict[str, int]]:
@@ -210,7 +220,8 @@ def _checks(work: _Work, name: str, frame: pl.LazyFrame) -> list[tuple[pl.Expr |
         robots = pl.Series(sorted(work.robots), dtype=pl.UInt64)
         checks.append((user_hash(frame).is_in(robots.implode()), "robot"))
     if s.duplicates != "none" and name == "judgments":
-        checks.append((~pl.struct(pl.exclude("weight")).is_first_distinct(), "exact duplicate"))
+        told = [c for c in columns if c != "weight"]
+        checks.append((~pl.struct(told).is_first_distinct(), "exact duplicate"))
     return checks
 
 

@@ -20,6 +20,7 @@ from wareloom.preparing.resolution import (
     robust_bounds,
     robust_high,
 )
+from wareloom.preparing.returns import paired
 from wareloom.shop.buckets import ROW, USER, Buckets
 from wareloom.shop.schema import EVENTS, INTERACTIONS
 
@@ -38,6 +39,8 @@ REASONS = (
     "too few events",
     "duplicate key",
     "empty text",
+    "return",
+    "returned",
 )
 """Why a row is rejected; the code of a row is a place in this list, 0 for a row that is kept."""
 CODE_OF = {reason: code for code, reason in enumerate(REASONS)}
@@ -47,18 +50,20 @@ MICRO = 1_000_000
 HOUR = 3600
 
 
+def row_hash(columns: Sequence[str], seed: int) -> pl.Expr:
+    """Return a 64-bit hash of some columns of a row."""
+    hashes = [pl.col(name).hash(seed=seed + place) for place, name in enumerate(columns)]
+    both = hashes[0]
+    for one in hashes[1:]:
+        both = both.xor(one)
+    return both
+
+
 def narrow_columns(names: list[str], known: pl.Series | None = None) -> dict[str, pl.Expr]:
     """Return what the steps need to know of an event, for `wareloom.shop.buckets.bucketed`.
 
     `item`, `whole` (all columns) and `near` (user, session, item, event, search and position) are 64-bit hashes.
     """
-
-    def mixed(columns: Sequence[str], seed: int) -> pl.Expr:
-        hashes = [pl.col(name).hash(seed=seed + place) for place, name in enumerate(columns)]
-        both = hashes[0]
-        for one in hashes[1:]:
-            both = both.xor(one)
-        return both
 
     blank = [
         pl.col(c).is_null() | (pl.col(c).str.strip_chars() == "")
@@ -74,8 +79,8 @@ def narrow_columns(names: list[str], known: pl.Series | None = None) -> dict[str
     ]
     wanted = {
         "item": pl.when(item.is_not_null()).then(item.hash(seed=2)),
-        "whole": mixed(names, 100),
-        "near": mixed(alike, 200),
+        "whole": row_hash(names, 100),
+        "near": row_hash(alike, 200),
         "kind": pl.col("event").cast(pl.Enum(EVENTS)).to_physical().cast(pl.UInt8),
         "missing": (pl.all_horizontal(blank) if blank else pl.lit(True)) | no_item,
         "time": pl.col("time").cast(pl.Int64) if "time" in names else pl.lit(None, dtype=pl.Int64),
@@ -116,7 +121,7 @@ class EventCleaner:
             bounds = self._bounds(histograms)
             self.found = {
                 "resolution": mode,
-                **{name: _plain(name, b) for name, b in bounds.items()},
+                **{name: plain_bounds(name, b) for name, b in bounds.items()},
             }
             users = self._second_pass(mode, bounds, repeats=mode != before)
             self._reject_users(users, mode)
@@ -152,6 +157,8 @@ class EventCleaner:
                 frame = self.reject(frame, pl.col("missing"), "missing key")
             if s.times:
                 frame = self.reject(frame, s.impossible_time(pl.col("time")), "impossible time")
+            if s.returns and amounts:
+                frame = self._returns(frame)
             if s.amounts and amounts:
                 wrong = [impossible_amount(pl.col(name), zero=s.zero_amounts) for name in amounts]
                 frame = self.reject(frame, pl.any_horizontal(wrong), "impossible amount")
@@ -165,6 +172,13 @@ class EventCleaner:
                 bins = log_bins(frame[name].drop_nulls().to_numpy().astype(np.float64))
                 add_histogram(histograms[name], bins[bins > np.iinfo(np.int64).min])
         return seconds, histograms
+
+    def _returns(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """Reject returns that have their purchase, and that purchase."""
+        bought = frame.filter(pl.col("kind") == PURCHASE)
+        back, taken = paired(bought)
+        frame = self.reject(frame, pl.col(ROW).is_in(back.implode()), "return")
+        return self.reject(frame, pl.col(ROW).is_in(taken.implode()), "returned")
 
     def _bounds(self, histograms: Mapping[str, dict[int, int]]) -> dict[str, tuple[float, float]]:
         bounds = (
@@ -221,19 +235,15 @@ class EventCleaner:
         s = self.settings
         verdicts = []
         if s.robot_z and mode != "none" and len(users):
-            bins = log_bins(users["rate"].to_numpy())
-            high = robust_high(*np.unique(bins, return_counts=True), s.robot_z)
-            robots = users.filter(pl.Series(bins > high) & (pl.col("events") >= s.robot_events))[
-                USER
-            ]
-            self.found["robot_rate"] = _plain("rate", (-np.inf, high))
+            robots, high = robots_of(users, s)
+            self.found["robot_rate"] = plain_bounds("rate", (-np.inf, high))
             self.robots |= set(robots.to_list())
             verdicts.append((robots, "robot"))
             users = users.filter(~pl.col(USER).is_in(robots.implode()))
         if s.activity_z and len(users):
             bins = log_bins(users["events"].to_numpy().astype(np.float64))
             high = robust_high(*np.unique(bins, return_counts=True), s.activity_z)
-            self.found["activity"] = _plain("events", (-np.inf, high))
+            self.found["activity"] = plain_bounds("events", (-np.inf, high))
             verdicts.append((users.filter(pl.Series(bins > high))[USER], "unusual activity"))
         verdicts = [(who, reason) for who, reason in verdicts if len(who)]
         for place in self.pieces() if verdicts else []:
@@ -304,7 +314,18 @@ def activity(frame: pl.DataFrame, mode: str) -> pl.DataFrame:
     )
 
 
-def _plain(name: str, bounds: tuple[float, float]) -> list[float | str | None]:
+def robots_of(users: pl.DataFrame, settings: CleanSettings) -> tuple[pl.Series, float]:
+    """Return which of `users` (of `activity`) are robots, and the rate beyond which they are, in bins of its log.
+
+    A robot has at least `robot_events` events, and far more an active hour (or day) than the bulk of the users.
+    """
+    bins = log_bins(users["rate"].to_numpy())
+    high = robust_high(*np.unique(bins, return_counts=True), settings.robot_z)
+    many = pl.col("events") >= settings.robot_events
+    return users.filter(pl.Series(bins > high) & many)[USER], high
+
+
+def plain_bounds(name: str, bounds: tuple[float, float]) -> list[float | str | None]:
     """Bounds in the units of the column, null where open; days as dates."""
 
     def plain(value: float) -> float | str | None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import polars as pl
 
+from wareloom.preparing.cleaning import contradicting
 from wareloom.preparing.resolution import DAY, resolution_of
+from wareloom.preparing.statistics_odd import Oddities, odd_columns
 from wareloom.preparing.statistics_warnings import warnings_of
 from wareloom.shop.buckets import ROW, USER, bucketed
 from wareloom.shop.log import NO_TIME, SESSION_GAP
@@ -21,22 +24,26 @@ FEW = 5
 """Interactions below which an item has few."""
 
 
-def statistics(shop: Shop) -> dict[str, Any]:
+def statistics(shop: Shop, now: datetime | None = None) -> dict[str, Any]:
     """Return nested, JSON-able statistics of `shop`; the event log is read in buckets and may be larger than memory.
+
+    `now`: the present time (UTC), for a warning of events that come after it; no clock is asked where it is None.
 
     - tables: rows, and the share of missing values by column.
     - events: users, items (with interactions), kinds, density (distinct pairs a possible pair), events_per_user and
       items_per_user (quantiles), repeat_rate (interactions on an item that the user had chosen before), ties
       (interactions that share user and time with the one before; last_ties: of users' last interactions), tail (share
       of interactions on the top 1 % and 20 % of the items, Gini, items with none and with fewer than `FEW`), sessions,
-      time (first, last, days, resolution), funnel (rates from each kind to the next, by events).
+      time (first, last, days, resolution), funnel (rates from each kind to the next, by events), odd (returns, events
+      that repeat another exactly, robots by the rule of `clean`, ids that own much of the log, items that are no
+      products such as postage).
     - items: price quantiles, share in a category. judgments: queries, grades, per query. searches: queries, repeats.
     - warnings: what one should know, in plain words.
     """
     found: dict[str, Any] = {"tables": {name: _table(shop.scan(name)) for name in shop.names}}
     found["items"] = _items(shop)
     if shop.rows("events"):
-        found["events"] = _events(shop, found["tables"]["items"]["rows"])
+        found["events"] = _events(shop, found["tables"]["items"]["rows"], now)
     if shop.rows("judgments"):
         found["judgments"] = _judgments(shop.scan("judgments"))
     if shop.rows("searches"):
@@ -93,7 +100,7 @@ def _quantiles(values: np.ndarray) -> dict[str, float]:
     return found | {"mean": float(values.mean())}
 
 
-def _events(shop: Shop, catalogue: int) -> dict[str, Any]:
+def _events(shop: Shop, catalogue: int, now: datetime | None) -> dict[str, Any]:
     events = shop.scan("events")
     names = events.collect_schema().names()
     null = pl.lit(None, dtype=pl.String)
@@ -108,12 +115,16 @@ def _events(shop: Shop, catalogue: int) -> dict[str, Any]:
             pl.col("time").cast(pl.Int64) if "time" in names else pl.lit(None, dtype=pl.Int64)
         ).fill_null(int(NO_TIME)),
         "session": pl.when(session.is_not_null()).then(session.hash(seed=3)),
+        **odd_columns(names),
     }
-    tally = _Tally()
+    tally, odd = _Tally(), Oddities(now)
     with bucketed(events, columns) as buckets:
         for frame in buckets:
             tally.add(frame)
-    return tally.result(catalogue)
+            odd.add(frame)
+        found = tally.result(catalogue)
+        found["odd"] = odd.result(shop, buckets, found["time"]["resolution"])
+    return found
 
 
 class _Tally:
@@ -255,4 +266,9 @@ def _judgments(frame: pl.LazyFrame) -> dict[str, Any]:
     per_query = frame.group_by("query").len().collect(engine="streaming")["len"].to_numpy()
     grades = frame.group_by("grade").len().collect(engine="streaming").sort("grade")
     histogram = {f"{grade:g}": int(n) for grade, n in grades.iter_rows() if grade is not None}
-    return {"queries": len(per_query), "per_query": _quantiles(per_query), "grades": histogram}
+    return {
+        "queries": len(per_query),
+        "per_query": _quantiles(per_query),
+        "grades": histogram,
+        "contradicting": contradicting(frame),
+    }

@@ -21,6 +21,10 @@ def warnings_of(found: dict[str, Any]) -> list[str]:
         said.append(
             f"All judgments have the grade {next(iter(judgments['grades']))}: without bad results no ranking is judged."
         )
+    if judgments and judgments["contradicting"]:
+        said.append(
+            f"{judgments['contradicting']:,} pairs of query and item have several grades: they count with their mean."
+        )
     for name, table in found["tables"].items():
         if table["synthetic"]:
             said.append(
@@ -44,7 +48,11 @@ def _of_events(events: dict[str, Any] | None, tables: dict[str, Any]) -> list[st
             "No event says that somebody chose an item (a click, a view, a cart or a purchase)."
         ]
     unknown = tables["events"]["missing"].get("time", 0.0)
-    return [*_of_time(events, unknown), *_of_users_and_items(events)]
+    return [
+        *_of_time(events, unknown),
+        *_of_users_and_items(events),
+        *_of_oddities(events["odd"], events["rows"], events["time"]["resolution"]),
+    ]
 
 
 def _of_time(events: dict[str, Any], unknown: float) -> list[str]:
@@ -97,14 +105,52 @@ def _of_users_and_items(events: dict[str, Any]) -> list[str]:
         said.append(
             f"{tail['top_1']:.0%} of the interactions fall on 1 % of the items: popularity will be hard to beat."
         )
-    most = events["events_per_user"]["1"]
-    if most > 1000 and most > 0.01 * events["interactions"]:
-        said.append(
-            f"One user has {most / events['interactions']:.0%} of all interactions "
-            f"({most:,.0f}): a robot? Clean the shop."
-        )
     if events["repeat_rate"] >= 0.3:
         said.append(
             f"{events['repeat_rate']:.0%} of the interactions repeat an item that the user had chosen before."
+        )
+    return said
+
+
+def _of_oddities(odd: dict[str, Any], rows: int, resolution: str) -> list[str]:
+    """What to know of events that are something else than what somebody did."""
+    said = []
+    if odd.get("later"):
+        said.append(
+            f"{odd['later']:,} events are later than the present time ({odd['now']}): is their form of time right, or "
+            "are they bookings? `wareloom clean --set now=DATE` rejects them."
+        )
+    if odd["returns"]:
+        said.append(
+            f"{odd['returns']:,} events ({odd['returns'] / rows:.1%}) are returns (negative quantity or value) and "
+            "count as purchases, as what they gave back does: `wareloom clean` takes both."
+        )
+    if odd["repeated"]:
+        often = (
+            "`wareloom clean` takes them"
+            if resolution == "second"
+            else "they may be pieces bought together; `wareloom clean --set duplicates=all` takes them"
+        )
+        said.append(
+            f"{odd['repeated']:,} events ({odd['repeated'] / rows:.1%}) repeat another exactly: {often}."
+        )
+    if odd["robots"]["users"]:
+        said.append(
+            f"{odd['robots']['users']:,} users look like robots ({odd['robots']['events'] / rows:.0%} of all events): "
+            "Clean the shop."
+        )
+    for kind, owners in odd["owners"].items():
+        who = ", ".join(f"{name!r} ({share:.0%})" for name, share in owners.items())
+        what = (
+            "one person, or a word for nobody, a guest, a till?"
+            if kind == "user"
+            else "one product, or a word for none?"
+        )
+        said.append(f"Much of all events has the {kind} id {who}: {what}")
+    if odd["no_products"]:
+        what = ", ".join(f"{name!r} ({n:,} events)" for name, n in odd["no_products"].items())
+        said.append(
+            f"These items look like no products but like postage, fees or vouchers: {what}. Take them out of the "
+            "source, if they are."
         )
     return said

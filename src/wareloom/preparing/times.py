@@ -23,6 +23,7 @@ EARLIEST = 1995
 """Before this year no shop kept a log: a number that would be an earlier time is none."""
 _LEAST_YEAR = 2026
 """A machine whose clock stands before this year is not believed."""
+_FIRST = datetime(1000, 1, 1)
 _YMD = r"(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])"
 _HOUR, _MINUTE = r"(?:[01]\d|2[0-3])", r"[0-5]\d"
 STAMPS = {
@@ -282,6 +283,14 @@ def parsed(text: Any, pattern: str) -> Any:
     return value
 
 
+def _of_this_age(times: pl.Series) -> pl.Series:
+    """Times without those of the first century, as which %Y reads a year of two digits."""
+    least = times.min()
+    if least is None or least >= _FIRST:  # type: ignore[operator]
+        return times
+    return times.set(times < _FIRST, None)
+
+
 def time_value(name: str, dtype: Any, text: pl.Expr, form: Clock) -> pl.Expr:
     """A column of times as the schema has them; a cell that is no time in `form` is null."""
     if form.pattern:
@@ -289,9 +298,12 @@ def time_value(name: str, dtype: Any, text: pl.Expr, form: Clock) -> pl.Expr:
             text = pl.col(name).cast(pl.Int64, strict=False).cast(pl.String)
         elif form.pattern in STAMPS:
             text = text.str.replace(r"\.0+$", "")
-        value: pl.Expr = parsed(text, form.pattern)
-        # A year of two digits is read by %Y as one of the first century.
-        return pl.when(value >= datetime(1000, 1, 1)).then(value)
+        pattern = form.pattern
+        return text.map_batches(
+            lambda batch: _of_this_age(parsed(batch, pattern)),
+            return_dtype=TIME,
+            is_elementwise=True,
+        )
     if dtype.is_integer():
         ticks: pl.Expr = pl.col(name).cast(pl.Int64, strict=False)
     else:
