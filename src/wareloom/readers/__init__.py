@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import sys
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -20,8 +21,20 @@ from wareloom.core.settings import configure
 from wareloom.core.state import write_json
 from wareloom.errors import OutputError, SourceError, near
 from wareloom.preparing.door import admit
-from wareloom.readers._scan import delimited, json_lines, parquet
-from wareloom.readers._text import Piece, Text, read_text, unpacked
+from wareloom.readers._header import are_signs_only, beginning, head_of, without_lines
+from wareloom.readers._json import LARGEST, json_lines
+from wareloom.readers._map import Form
+from wareloom.readers._scan import delimited, parquet
+from wareloom.readers._text import (
+    LONGEST_LINE,
+    Piece,
+    Text,
+    head,
+    is_backslashed,
+    read_text,
+    unescaped,
+    unpacked,
+)
 from wareloom.shop import Shop
 from wareloom.shop.storage import write_head
 
@@ -49,28 +62,69 @@ class Intake:
     """Rows of the source that are no rows of a shop, by what they are"""
     files: dict[str, int] = field(default_factory=dict)
     """Bytes by name of the files that were read"""
+    said: list[str] = field(default_factory=list)
+    """What was decided for the user, a sentence each, with the remedy"""
+    converted: bool = False
+    """Whether times and amounts were brought to one form file by file, so that the door is told none"""
+
+    def say(self, sentence: str) -> None:
+        """Keep a sentence for the user, once."""
+        if sentence not in self.said:
+            self.said.append(sentence)
 
     def text(
-        self, piece: Piece, *, encoding: str = "utf-8", replace: tuple[bytes, bytes] | None = None
+        self,
+        piece: Piece,
+        *,
+        encoding: str = "utf-8",
+        replace: tuple[bytes, bytes] | None = None,
+        longest: int = LONGEST_LINE,
     ) -> Text:
         """Return a piece of the source as checked UTF-8 text, and note that it is read."""
         self.files[piece.where.rpartition("/")[2]] = piece.path.stat().st_size
-        return read_text(piece, self.folder, encoding=encoding, replace=replace)
+        text = read_text(piece, self.folder, encoding=encoding, replace=replace, longest=longest)
+        for sentence in text.told:
+            self.say(sentence)
+        return text
 
     def delimited(
         self, piece: Piece, separator: str = ",", *, encoding: str = "utf-8", **options: Any
     ) -> pl.LazyFrame:
         """Scan a delimited piece, see `wareloom.readers._scan.delimited`."""
-        return delimited(self.text(piece, encoding=encoding), separator=separator, **options)
+        text = self.text(piece, encoding=encoding)
+        return delimited(text, separator=separator, say=self.say, **options)
+
+    def table(self, piece: Piece, form: Form) -> pl.LazyFrame:
+        """Scan a delimited piece whose separator, quotes and first line are found where `form` does not say them."""
+        text = self.text(piece, encoding=form.encoding)
+        start = head_of(text.name, beginning(text), form.separator, form.skip)
+        if start.told:
+            self.say(start.told)
+        text = without_lines(text, start.skip, self.folder)
+        quote = None if form.quote in ("", "none") else form.quote
+        if quote and start.separator == "\t" and not form.skip and are_signs_only(text, quote):
+            quote = None
+        if quote and form.escape != "none" and (form.escape or is_backslashed(text.path)):
+            self.say(
+                f"{text.name}: quote signs inside fields stand behind a backslash (--set escape=none: they do not)."
+            )
+            text = unescaped(text, self.folder)
+        return delimited(
+            text, separator=start.separator, quote=quote, before=start.skip, say=self.say
+        )
 
     def json_lines(self, piece: Piece, *, encoding: str = "utf-8", **options: Any) -> pl.LazyFrame:
         """Read a piece of JSON lines, see `wareloom.readers._scan.json_lines`."""
-        return json_lines(self.text(piece, encoding=encoding), self.folder, **options)
+        start = head(piece, 64).lstrip(b"\xef\xbb\xbf \t\r\n")[:1]
+        # An array may stand on one line, however long.
+        longest = sys.maxsize if start == b"[" else LARGEST if start == b"{" else LONGEST_LINE
+        text = self.text(piece, encoding=encoding, longest=longest)
+        return json_lines(text, self.folder, **options)
 
     def parquet(self, piece: Piece) -> pl.LazyFrame:
         """Scan a Parquet piece."""
         self.files[piece.where.rpartition("/")[2]] = piece.path.stat().st_size
-        return parquet(unpacked(piece, self.folder), piece.name)
+        return parquet(unpacked(piece, self.folder), piece.name, self.say)
 
 
 @dataclass(kw_only=True, eq=False)
@@ -166,9 +220,8 @@ def _fill(partial: Path, reader: Reader, source: str, on_error: str, run: Run) -
     intake.folder.mkdir()
     try:
         tables = reader.tables(source, intake)
-        told = admit(
-            tables, partial, on_error=on_error, time_format=getattr(reader, "time_format", "")
-        )
+        time_format = "" if intake.converted else getattr(reader, "time_format", "")
+        told = admit(tables, partial, on_error=on_error, time_format=time_format)
     finally:
         shutil.rmtree(intake.folder, ignore_errors=True)
         shutil.rmtree(partial / "staged", ignore_errors=True)
@@ -197,6 +250,7 @@ def _fill(partial: Path, reader: Reader, source: str, on_error: str, run: Run) -
             "not_recognised": intake.not_recognised,
             "left_out": intake.left_out,
             "skipped": intake.skipped,
+            "said": intake.said,
         },
     )
 
