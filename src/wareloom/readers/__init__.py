@@ -31,6 +31,8 @@ from wareloom.readers._text import (
     Text,
     head,
     is_backslashed,
+    opened,
+    pieces,
     read_text,
     unescaped,
     unpacked,
@@ -166,6 +168,11 @@ def find(source: str) -> type[Reader]:
     )
     found: type[Reader] | None = next((reader for reader in readers if reader.detect(source)), None)
     if found is None:
+        if "://" not in source:
+            # What is damaged is known to no reader: it says so itself.
+            for piece in pieces(source):
+                with opened(piece) as file:
+                    file.read(1)
         raise SourceError(
             f"No reader knows {_shown(source)!r}: it is no file or folder of tables (.csv, .tsv, .jsonl, "
             f".parquet; .gz, .zip) and has not the file names or columns of "

@@ -16,6 +16,7 @@ from wareloom.readers._text import CHUNK, Text
 from wareloom.shop.schema import MAP
 
 EXTRA = " more fields"
+PARQUET = (".parquet", ".pq")
 WIDE = 64
 """Columns above which what concerns all of them is worked out batch by batch."""
 TRACE = (ROW, FILE, BROKEN)
@@ -74,22 +75,22 @@ def delimited(
             pl.lit(f"fewer fields than the {len(names)} columns")
         )
         more = pl.coalesce(more, fewer)
-    frame = frame.filter(_holds_something(names))
+    frame = _without_blank(frame, names)
     return frame.with_columns(more.alias(BROKEN), pl.lit(text.name).alias(FILE)).drop(EXTRA)
 
 
-def _holds_something(names: Sequence[str]) -> pl.Expr:
-    """Whether any cell of a row is filled.
+def _without_blank(frame: pl.LazyFrame, names: Sequence[str]) -> pl.LazyFrame:
+    """The rows of which any cell is filled.
 
-    Of a wide file it is asked batch by batch: polars takes gigabytes to plan a condition on thousands of columns.
+    Of a wide file they are found batch by batch: polars takes gigabytes to plan a condition on thousands of columns.
     """
     if len(names) <= WIDE:
-        return ~pl.all_horizontal(pl.col(names).is_null())
+        return frame.filter(~pl.all_horizontal(pl.col(names).is_null()))
 
-    def filled(rows: pl.Series) -> pl.Series:
-        return rows.struct.unnest().select(~pl.all_horizontal(pl.all().is_null())).to_series()
+    def filled(batch: pl.DataFrame) -> pl.DataFrame:
+        return batch.filter(~batch.select(pl.all_horizontal(pl.col(names).is_null())).to_series())
 
-    return pl.struct(names).map_batches(filled, return_dtype=pl.Boolean, is_elementwise=True)
+    return frame.map_batches(filled, streamable=True)
 
 
 def _short_rows(text: Text, separator: bytes, quote: str | None, fields: int) -> list[int]:
@@ -158,6 +159,14 @@ def parquet(path: Path, name: str, say: Callable[[str], None] | None = None) -> 
     return frame.with_columns(pl.lit(name).alias(FILE))
 
 
+def columns_of(path: Path) -> set[str]:
+    """The columns of a Parquet file, for `detect`: none where it cannot be read."""
+    try:
+        return set(pl.read_parquet_schema(path))
+    except (pl.exceptions.PolarsError, OSError):
+        return set()
+
+
 def numbered(
     frame: pl.LazyFrame, there: Sequence[str], name: str, say: Callable[[str], None] | None = None
 ) -> pl.LazyFrame:
@@ -205,8 +214,11 @@ def _plain_text(cells: pl.Expr) -> pl.Expr:
 
 def _long(rows: pl.Series, names: dict[str, str]) -> pl.Series:
     """The map of many columns, made from the long form of a batch: linear in its cells."""
-    batch = rows.struct.unnest().select(_plain_text(pl.all()))
+    batch = rows.struct.unnest()
+    if any(dtype != pl.String for dtype in batch.dtypes):
+        batch = batch.cast(pl.String)
     long = batch.with_row_index(" n").unpivot(index=" n", variable_name="name")
+    long = long.drop_nulls("value").with_columns(_plain_text(pl.col("value")))
     long = long.filter(pl.col("value").is_not_null() & (pl.col("value") != ""))
     long = long.with_columns(pl.col("name").replace_strict(names, return_dtype=pl.String))
     made = (

@@ -161,7 +161,7 @@ def _fetched(connection: Any, query: Any, name: str, intake: Intake) -> pl.LazyF
         pl.DataFrame({**cells, ROW: range(start, start + len(rows))}, schema=types).write_parquet(
             path, compression="lz4"
         )
-        pieces.append(pl.scan_parquet(path))
+        pieces.append(pl.scan_parquet(path, glob=False))
         start += len(rows)
     if not pieces:
         return pl.LazyFrame(schema=types | {FILE: pl.String})

@@ -24,14 +24,13 @@ from wareloom.readers._joins import Part, first_of_each, joined
 from wareloom.readers._map import Entry, Form, check_used, entries_for, load
 from wareloom.readers._orders import Came, with_headers, with_lookups
 from wareloom.readers._pictures import ENDINGS, pictures
-from wareloom.readers._scan import without_trace
+from wareloom.readers._scan import PARQUET, without_trace
 from wareloom.readers._shape import graded, shaped
 from wareloom.readers._text import Piece, known, pieces
 from wareloom.shop.schema import EVENTS
 
 DELIMITED = (".csv", ".tsv", ".tab", ".txt", ".dat", ".inter", ".item", ".user")
 JSON = (".jsonl", ".ndjson", ".json")
-PARQUET = (".parquet", ".pq")
 XML = (".xml",)
 
 
