@@ -19,8 +19,9 @@ from wareloom.core.files import replacing
 from wareloom.core.run import Run
 from wareloom.core.settings import configure
 from wareloom.core.state import write_json
-from wareloom.errors import OutputError, SourceError, near
+from wareloom.errors import OutputError, SettingError, SourceError, near
 from wareloom.preparing.door import admit
+from wareloom.readers._frames import FRAMES, frames_of
 from wareloom.readers._header import are_signs_only, beginning, head_of, without_lines
 from wareloom.readers._json import LARGEST, json_lines
 from wareloom.readers._map import Form
@@ -157,6 +158,14 @@ class Reader(Algorithm, ABC):
         door. Raises `SourceError` for files that cannot be read and `SchemaError` for missing columns.
         """
 
+    def of_frames(
+        self, frames: Mapping[str, pl.LazyFrame], intake: Intake
+    ) -> dict[str, pl.LazyFrame]:
+        """Return what `tables` returns, for frames in memory; raises `SettingError` where only files are read."""
+        raise SettingError(
+            f"The reader {self.name!r} reads no frames; leave `as_` away, or write the frames to files first."
+        )
+
     def check_fitted(self) -> None:
         """A reader needs no fit."""
 
@@ -182,7 +191,7 @@ def find(source: str) -> type[Reader]:
 
 
 def read(
-    source: str | Path,
+    source: Any,
     *,
     to: str | Path,
     as_: str | type[Reader] = "auto",
@@ -192,16 +201,26 @@ def read(
 ) -> Shop:
     """Read `source` into the shop folder `to` and return that shop.
 
-    `as_`: a reader's name or class, or "auto". `settings`: the reader's settings. `on_error`: what malformed cells do,
-    "stop" (raise) or "reject" (their rows go to `rejected/TABLE.parquet` with a reason, as rows without a key or on
-    unknown items always do). `read.json` in the folder says what came, was taken and set aside. Raises `SourceError`,
-    `SchemaError`, `SettingError`, and `OutputError` where `to` cannot be written; then nothing is left there.
+    `source`: a file, folder, pattern, zip archive or URL; or a frame (polars, pandas, or whatever gives Arrow data), or
+    frames by name, which are read as files of those names are. `as_`: a reader's name or class, or "auto". `settings`:
+    the reader's settings. `on_error`: what malformed cells do, "stop" (raise) or "reject" (their rows go to
+    `rejected/TABLE.parquet` with a reason, as rows without a key or on unknown items always do). `read.json` in the
+    folder says what came, was taken and set aside. Raises `SourceError`, `SchemaError`, `SettingError`, and
+    `OutputError` where `to` cannot be written; then nothing is left there.
     """
-    source, to, run = str(source), Path(to), run or Run()
+    to, run = Path(to), run or Run()
+    frames = None if isinstance(source, str | os.PathLike) else frames_of(source)
+    source = FRAMES if frames is not None else str(source)
     cls: type[Reader] | None = None
     if as_ != "auto":
         cls = READERS.load(as_) if isinstance(as_, str) else as_
-    if "://" not in source:
+    if frames is not None:
+        cls = cls or READERS.load("tables")
+        if not hasattr(cls, "of_frames"):
+            raise SettingError(
+                f"The reader {cls.__name__} reads no frames; leave as_ away, or write files first."
+            )
+    elif "://" not in source:
         _must_exist(source)
     cls = cls or find(source)
     reader: Reader = configure(cls, dict(settings or {}))
@@ -211,7 +230,7 @@ def read(
         )
     try:
         with replacing(to) as partial, run.task(f"read {_shown(source)} as {reader.name}"):
-            _fill(partial, reader, source, on_error, run)
+            _fill(partial, reader, source, on_error, run, frames)
     except OSError as error:
         if isinstance(error, OutputError) or error.errno is None:
             raise
@@ -221,12 +240,21 @@ def read(
     return Shop.open(to)
 
 
-def _fill(partial: Path, reader: Reader, source: str, on_error: str, run: Run) -> None:
+def _fill(
+    partial: Path,
+    reader: Reader,
+    source: str,
+    on_error: str,
+    run: Run,
+    frames: Mapping[str, pl.LazyFrame] | None = None,
+) -> None:
     """Make the shop in the empty folder `partial`."""
     intake = Intake(partial / "incoming", run)
     intake.folder.mkdir()
     try:
-        tables = reader.tables(source, intake)
+        tables = (
+            reader.tables(source, intake) if frames is None else reader.of_frames(frames, intake)
+        )
         time_format = "" if intake.converted else getattr(reader, "time_format", "")
         told = admit(tables, partial, on_error=on_error, time_format=time_format)
     finally:

@@ -12,10 +12,11 @@ from wareloom.errors import SourceError
 from wareloom.preparing.door import FILE
 from wareloom.readers import Intake
 from wareloom.readers._json import enumerate_batches
-from wareloom.readers._text import Piece, opened
+from wareloom.readers._text import CHUNK, Piece, head, opened
 
 ENTRIES = ("item", "entry", "product", "offer")
 """Names of the elements of which each is a product"""
+CODECS = ("utf-8", "utf-16-le", "utf-16-be")
 
 
 def feed(piece: Piece, intake: Intake) -> pl.LazyFrame:
@@ -24,11 +25,14 @@ def feed(piece: Piece, intake: Intake) -> pl.LazyFrame:
     Elements that come several times are a list. Raises `SourceError` for what is no XML, or has a document type, by
     which a small file could stand for an endless one.
     """
+    start = head(piece, CHUNK)
+    if any(mark in start for mark in ("<!DOCTYPE".encode(codec) for codec in CODECS)):
+        raise SourceError(f"{piece.where} has a document type (<!DOCTYPE …>): take it out.")
     intake.files[piece.where.rpartition("/")[2]] = piece.path.stat().st_size
     pieces = []
     try:
         with opened(piece) as file:
-            for batch in enumerate_batches(_products(file, piece.where)):
+            for batch in enumerate_batches(_products(file)):
                 path = intake.folder / f"feed-{len(list(intake.folder.iterdir())):06d}.parquet"
                 batch.write_parquet(path, compression="lz4")
                 pieces.append(pl.scan_parquet(path, glob=False))
@@ -43,22 +47,9 @@ def feed(piece: Piece, intake: Intake) -> pl.LazyFrame:
     return pl.concat(pieces, how="diagonal").with_columns(pl.lit(piece.name).alias(FILE))
 
 
-class _NoTypes(ElementTree.TreeBuilder):
-    """A builder that refuses document types."""
-
-    def __init__(self, where: str) -> None:
-        super().__init__()
-        self.where = where
-
-    def doctype(self, name: str, pubid: str | None, system: str | None) -> None:
-        """Refuse."""
-        raise SourceError(f"{self.where} has a document type (<!DOCTYPE {name}>): take it out.")
-
-
-def _products(file: Any, where: str) -> Iterator[dict[str, Any]]:
-    parser = ElementTree.XMLParser(target=_NoTypes(where))
+def _products(file: Any) -> Iterator[dict[str, Any]]:
     depth = 0
-    for moment, element in ElementTree.iterparse(file, events=("start", "end"), parser=parser):
+    for moment, element in ElementTree.iterparse(file, events=("start", "end")):
         depth += 1 if moment == "start" else -1
         if moment != "end" or _local(element.tag) not in ENTRIES or depth > 3:
             continue

@@ -19,7 +19,7 @@ MOST = 200
 SAMPLE = 2000
 """Rows that are looked at"""
 WORDS = {
-    "user_id": "user customer client buyer shopper member visitor household account person cust guest kunde kunden "
+    "user_id": "user customer hh client buyer shopper member visitor household account person cust guest kunde kunden "
     "cliente usuario utilisateur 用户 会员 客户 买家 顾客",
     "session_id": "session visit basket order cart invoice receipt ticket transaction checkout 订单 会话",
     "time": "time date timestamp datetime created ordered occurred datum fecha 时间 日期",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import polars as pl
 
@@ -112,3 +112,25 @@ def spread(frame: pl.LazyFrame, found: dict[str, str], columns: Sequence[str]) -
     found["item_id"] = history
     frame = frame.with_columns(items.alias(history)).explode(history, empty_as_null=True)
     return frame.filter(pl.col(history).is_not_null() & (pl.col(history) != ""))
+
+
+def by_day(
+    frame: pl.LazyFrame, found: Mapping[str, str], columns: Sequence[str], name: str, intake: Intake
+) -> pl.LazyFrame:
+    """Rows in the order of their days, where those are numbers that no calendar knows, and there is no time."""
+    there = {plain(c): c for c in columns}
+    if "time" in found or "day" not in there:
+        return frame
+    numbers = [there[c] for c in ("day", "transtime") if c in there]
+    cells = [
+        pl.col(c).cast(pl.String).str.strip_chars().cast(pl.Int64, strict=False) for c in numbers
+    ]
+    sample = frame.select(cells).head(1000).collect()
+    if any(sample[c].null_count() for c in numbers):
+        return frame
+    intake.say(
+        f"{name}: {' and '.join(numbers)} are no dates: rows are put in their order, and the events have no times."
+    )
+    made = frame.with_columns(c.alias(f" by {n}") for n, c in enumerate(cells))
+    by = [f" by {n}" for n in range(len(cells))]
+    return made.sort(by, nulls_last=True, maintain_order=True).drop(by)

@@ -18,7 +18,7 @@ from wareloom.readers._lines import Lines
 from wareloom.readers._map import Entry
 from wareloom.readers._names import EVENT_NAMES, LATER, USUAL, of_items, plain, recognise, table_of
 from wareloom.readers._near import NEARBY, fitting, suggest
-from wareloom.readers._rows import chosen, reached, spread
+from wareloom.readers._rows import by_day, chosen, reached, spread
 from wareloom.readers._scan import TRACE, flat, pairs, trace
 from wareloom.shop.schema import EVENTS, TABLES
 
@@ -63,6 +63,8 @@ def shaped(
         lines = Lines(frame, name, found, columns)
         lines.mend(entry.drop if entry else None)
         frame, found, used = lines.frame, lines.found, lines.used
+        if "time" not in told:
+            frame = by_day(frame, found, columns, name, intake)
         for sentence in lines.said:
             intake.say(sentence)
         for what, n in lines.skipped.items():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -24,7 +24,7 @@ from wareloom.readers._joins import Part, first_of_each, joined
 from wareloom.readers._map import Entry, Form, check_used, entries_for, load
 from wareloom.readers._orders import Came, with_headers, with_lookups
 from wareloom.readers._pictures import ENDINGS, pictures
-from wareloom.readers._scan import PARQUET, without_trace
+from wareloom.readers._scan import PARQUET, numbered, without_trace
 from wareloom.readers._shape import graded, shaped
 from wareloom.readers._text import Piece, known, pieces
 from wareloom.shop.schema import EVENTS
@@ -106,6 +106,18 @@ class Tables(Reader):
             elif not (self.images and piece.name.lower().endswith(ENDINGS)):
                 intake.not_recognised[piece.name] = []
         return self.made_of(came, source, intake, entries)
+
+    def of_frames(
+        self, frames: Mapping[str, pl.LazyFrame], intake: Intake
+    ) -> dict[str, pl.LazyFrame]:
+        """Return the tables that frames in memory make, read as files of their names are."""
+        entries = load(self.map)
+        check_used(self.map, entries, list(frames))
+        came = [
+            Came(name, numbered(frame, frame.collect_schema().names(), name, intake.say))
+            for name, frame in frames.items()
+        ]
+        return self.made_of(came, "frames", intake, entries)
 
     def made_of(
         self, came: Sequence[Came], source: str, intake: Intake, entries: Sequence[Entry] = ()
