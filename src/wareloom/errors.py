@@ -126,10 +126,9 @@ def _nearest(name: str, known: Iterable[str], count: int) -> list[str]:
 def unknown(kind: str, name: str, known: Iterable[str]) -> UnknownNameError:
     """Build the error for a `kind` (for example "ranker") called `name` that does not exist."""
     known = sorted(known)
-    if len(known) > LISTED:
-        return absent(kind, name, known)
+    listed = f" Known: {', '.join(known) or 'none'}." if len(known) <= LISTED else ""
     return UnknownNameError(
-        f"No {kind} is called {name!r}.{near(name, known)} Known: {', '.join(known) or 'none'}."
+        f"No {kind} is called {_cut(name)!r}.{near(name, known)}{listed or f' There are {len(known):,}.'}"
     )
 
 

@@ -45,4 +45,7 @@ def main(
         on_error=on_error,
         run=run_of(seed, quiet),
     )
-    show(read_json(to / "read.json") | {"shop": str(to)}, as_json)
+    told = read_json(to / "read.json")
+    for sentence in told.get("said", ()):
+        typer.echo(sentence, err=True)
+    show(told | {"shop": str(to)}, as_json)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -18,10 +19,25 @@ from wareloom.core.run import Run
 from wareloom.core.secrets import scrubbed, secrets_in
 from wareloom.core.settings import configure
 from wareloom.core.state import write_json
-from wareloom.errors import OutputError, SourceError, near
+from wareloom.errors import OutputError, SettingError, SourceError, near
 from wareloom.preparing.door import admit
-from wareloom.readers._scan import delimited, json_lines, parquet
-from wareloom.readers._text import Piece, Text, read_text, unpacked
+from wareloom.readers._frames import FRAMES, frames_of
+from wareloom.readers._header import are_signs_only, beginning, head_of, without_lines
+from wareloom.readers._json import LARGEST, json_lines
+from wareloom.readers._map import Form
+from wareloom.readers._scan import delimited, parquet
+from wareloom.readers._text import (
+    LONGEST_LINE,
+    Piece,
+    Text,
+    head,
+    is_backslashed,
+    opened,
+    pieces,
+    read_text,
+    unescaped,
+    unpacked,
+)
 from wareloom.shop import Shop
 from wareloom.shop.storage import write_head
 
@@ -49,28 +65,69 @@ class Intake:
     """Rows of the source that are no rows of a shop, by what they are"""
     files: dict[str, int] = field(default_factory=dict)
     """Bytes by name of the files that were read"""
+    said: list[str] = field(default_factory=list)
+    """What was decided for the user, a sentence each, with the remedy"""
+    converted: bool = False
+    """Whether times and amounts were brought to one form file by file, so that the door is told none"""
+
+    def say(self, sentence: str) -> None:
+        """Keep a sentence for the user, once."""
+        if sentence not in self.said:
+            self.said.append(sentence)
 
     def text(
-        self, piece: Piece, *, encoding: str = "utf-8", replace: tuple[bytes, bytes] | None = None
+        self,
+        piece: Piece,
+        *,
+        encoding: str = "utf-8",
+        replace: tuple[bytes, bytes] | None = None,
+        longest: int = LONGEST_LINE,
     ) -> Text:
         """Return a piece of the source as checked UTF-8 text, and note that it is read."""
         self.files[piece.where.rpartition("/")[2]] = piece.path.stat().st_size
-        return read_text(piece, self.folder, encoding=encoding, replace=replace)
+        text = read_text(piece, self.folder, encoding=encoding, replace=replace, longest=longest)
+        for sentence in text.told:
+            self.say(sentence)
+        return text
 
     def delimited(
         self, piece: Piece, separator: str = ",", *, encoding: str = "utf-8", **options: Any
     ) -> pl.LazyFrame:
         """Scan a delimited piece, see `wareloom.readers._scan.delimited`."""
-        return delimited(self.text(piece, encoding=encoding), separator=separator, **options)
+        text = self.text(piece, encoding=encoding)
+        return delimited(text, separator=separator, say=self.say, **options)
+
+    def table(self, piece: Piece, form: Form) -> pl.LazyFrame:
+        """Scan a delimited piece whose separator, quotes and first line are found where `form` does not say them."""
+        text = self.text(piece, encoding=form.encoding)
+        start = head_of(text.name, beginning(text), form.separator, form.skip)
+        if start.told:
+            self.say(start.told)
+        text = without_lines(text, start.skip, self.folder)
+        quote = None if form.quote in ("", "none") else form.quote
+        if quote and start.separator == "\t" and not form.skip and are_signs_only(text, quote):
+            quote = None
+        if quote and form.escape != "none" and (form.escape or is_backslashed(text.path)):
+            self.say(
+                f"{text.name}: quote signs inside fields stand behind a backslash (--set escape=none: they do not)."
+            )
+            text = unescaped(text, self.folder)
+        return delimited(
+            text, separator=start.separator, quote=quote, before=start.skip, say=self.say
+        )
 
     def json_lines(self, piece: Piece, *, encoding: str = "utf-8", **options: Any) -> pl.LazyFrame:
         """Read a piece of JSON lines, see `wareloom.readers._scan.json_lines`."""
-        return json_lines(self.text(piece, encoding=encoding), self.folder, **options)
+        start = head(piece, 64).lstrip(b"\xef\xbb\xbf \t\r\n")[:1]
+        # An array may stand on one line, however long.
+        longest = sys.maxsize if start == b"[" else LARGEST if start == b"{" else LONGEST_LINE
+        text = self.text(piece, encoding=encoding, longest=longest)
+        return json_lines(text, self.folder, **options)
 
     def parquet(self, piece: Piece) -> pl.LazyFrame:
         """Scan a Parquet piece."""
         self.files[piece.where.rpartition("/")[2]] = piece.path.stat().st_size
-        return parquet(unpacked(piece, self.folder), piece.name)
+        return parquet(unpacked(piece, self.folder), piece.name, self.say)
 
 
 @dataclass(kw_only=True, eq=False)
@@ -101,6 +158,14 @@ class Reader(Algorithm, ABC):
         door. Raises `SourceError` for files that cannot be read and `SchemaError` for missing columns.
         """
 
+    def of_frames(
+        self, frames: Mapping[str, pl.LazyFrame], intake: Intake
+    ) -> dict[str, pl.LazyFrame]:
+        """Return what `tables` returns, for frames in memory; raises `SettingError` where only files are read."""
+        raise SettingError(
+            f"The reader {self.name!r} reads no frames; leave `as_` away, or write the frames to files first."
+        )
+
     def check_fitted(self) -> None:
         """A reader needs no fit."""
 
@@ -112,6 +177,11 @@ def find(source: str) -> type[Reader]:
     )
     found: type[Reader] | None = next((reader for reader in readers if reader.detect(source)), None)
     if found is None:
+        if "://" not in source:
+            # What is damaged is known to no reader: it says so itself.
+            for piece in pieces(source):
+                with opened(piece) as file:
+                    file.read(1)
         raise SourceError(
             f"No reader knows {_shown(source)!r}: it is no file or folder of tables (.csv, .tsv, .jsonl, "
             f".parquet; .gz, .zip) and has not the file names or columns of "
@@ -121,7 +191,7 @@ def find(source: str) -> type[Reader]:
 
 
 def read(
-    source: str | Path,
+    source: Any,
     *,
     to: str | Path,
     as_: str | type[Reader] = "auto",
@@ -131,16 +201,26 @@ def read(
 ) -> Shop:
     """Read `source` into the shop folder `to` and return that shop.
 
-    `as_`: a reader's name or class, or "auto". `settings`: the reader's settings. `on_error`: what malformed cells do,
-    "stop" (raise) or "reject" (their rows go to `rejected/TABLE.parquet` with a reason, as rows without a key or on
-    unknown items always do). `read.json` in the folder says what came, was taken and set aside. Raises `SourceError`,
-    `SchemaError`, `SettingError`, and `OutputError` where `to` cannot be written; then nothing is left there.
+    `source`: a file, folder, pattern, zip archive or URL; or a frame (polars, pandas, or whatever gives Arrow data), or
+    frames by name, which are read as files of those names are. `as_`: a reader's name or class, or "auto". `settings`:
+    the reader's settings. `on_error`: what malformed cells do, "stop" (raise) or "reject" (their rows go to
+    `rejected/TABLE.parquet` with a reason, as rows without a key or on unknown items always do). `read.json` in the
+    folder says what came, was taken and set aside. Raises `SourceError`, `SchemaError`, `SettingError`, and
+    `OutputError` where `to` cannot be written; then nothing is left there.
     """
-    source, to, run = str(source), Path(to), run or Run()
+    to, run = Path(to), run or Run()
+    frames = None if isinstance(source, str | os.PathLike) else frames_of(source)
+    source = FRAMES if frames is not None else str(source)
     cls: type[Reader] | None = None
     if as_ != "auto":
         cls = READERS.load(as_) if isinstance(as_, str) else as_
-    if "://" not in source:
+    if frames is not None:
+        cls = cls or READERS.load("tables")
+        if not hasattr(cls, "of_frames"):
+            raise SettingError(
+                f"The reader {cls.__name__} reads no frames; leave as_ away, or write files first."
+            )
+    elif "://" not in source:
         _must_exist(source)
     cls = cls or find(source)
     reader: Reader = configure(cls, dict(settings or {}))
@@ -150,7 +230,7 @@ def read(
         )
     try:
         with replacing(to) as partial, run.task(f"read {_shown(source)} as {reader.name}"):
-            _fill(partial, reader, source, on_error, run)
+            _fill(partial, reader, source, on_error, run, frames)
     except OSError as error:
         if isinstance(error, OutputError) or error.errno is None:
             raise
@@ -160,19 +240,25 @@ def read(
     return Shop.open(to)
 
 
-def _fill(partial: Path, reader: Reader, source: str, on_error: str, run: Run) -> None:
+def _fill(
+    partial: Path,
+    reader: Reader,
+    source: str,
+    on_error: str,
+    run: Run,
+    frames: Mapping[str, pl.LazyFrame] | None = None,
+) -> None:
     """Make the shop in the empty folder `partial`."""
     intake = Intake(partial / "incoming", run)
     intake.folder.mkdir()
     try:
-        tables = reader.tables(source, intake)
-        told = admit(
-            tables,
-            partial,
-            on_error=on_error,
-            time_format=getattr(reader, "time_format", ""),
-            decimal=getattr(reader, "decimal", ""),
+        tables = (
+            reader.tables(source, intake) if frames is None else reader.of_frames(frames, intake)
         )
+        # What was written in a form of its own file is in plain form already.
+        given = "" if intake.converted else getattr(reader, "time_format", "")
+        decimal = "" if intake.converted else getattr(reader, "decimal", "")
+        told = admit(tables, partial, on_error=on_error, time_format=given, decimal=decimal)
     finally:
         shutil.rmtree(intake.folder, ignore_errors=True)
         shutil.rmtree(partial / "staged", ignore_errors=True)
@@ -206,6 +292,7 @@ def _fill(partial: Path, reader: Reader, source: str, on_error: str, run: Run) -
             "not_recognised": intake.not_recognised,
             "left_out": intake.left_out,
             "skipped": intake.skipped,
+            "said": intake.said,
         },
     )
 

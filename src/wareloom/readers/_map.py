@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import fnmatch
 import tomllib
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,7 +13,58 @@ from typing import Any
 from wareloom.errors import SettingError, SourceError, near
 from wareloom.shop.schema import EVENTS, TABLES
 
-KEYS = ("file", "query", "table", "columns", "constants", "events")
+KEYS = (
+    "file",
+    "query",
+    "table",
+    "columns",
+    "constants",
+    "events",
+    "each",
+    "keep",
+    "drop",
+    "time_format",
+    "decimal",
+    "encoding",
+    "separator",
+    "quote",
+    "escape",
+    "skip",
+)
+
+
+@dataclass(frozen=True)
+class Form:
+    """How one file is written; empty (and 0) is found from the file."""
+
+    encoding: str = "utf-8"
+    separator: str = ""
+    quote: str = '"'
+    """The sign around fields; "none" where such signs mean nothing"""
+    escape: str = ""
+    """A backslash where it stands before a quote sign inside a field; "none" where a backslash means nothing"""
+    skip: int = 0
+    """Lines before the header"""
+    time_format: str = ""
+    decimal: str = ""
+    """"," or ".": the sign before the decimals"""
+
+    def check(self, where: str) -> None:
+        """Raise `SettingError` for what cannot be meant."""
+        for name, value in (("separator", self.separator), ("quote", self.quote)):
+            if len(value.encode()) > 1 and not (name == "quote" and value == "none"):
+                raise SettingError(
+                    f"{where}: {name}={value!r} has to be one plain character"
+                    f"{', or none' if name == 'quote' else ''}."
+                )
+        if self.escape not in ("", "none", "\\"):
+            raise SettingError(
+                f"{where}: escape={self.escape!r} is not known; give a backslash or none."
+            )
+        if self.decimal not in ("", ",", "."):
+            raise SettingError(f"{where}: decimal={self.decimal!r} is not known; give ',' or '.'.")
+        if self.skip < 0:
+            raise SettingError(f"{where}: skip={self.skip} is less than 0; give a number of lines.")
 
 
 @dataclass(frozen=True)
@@ -29,6 +82,21 @@ class Entry:
     """Values of columns that the source lacks"""
     events: dict[str, str] = field(default_factory=dict)
     """Event of the schema by the source's name"""
+    each: str = ""
+    """The path of a list whose elements become rows"""
+    keep: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """Values by column: rows that have no such value are passed over"""
+    drop: dict[str, tuple[str, ...]] | None = None
+    """Values by column: rows that have such a value are passed over; None leaves that to the reader"""
+    form: dict[str, Any] = field(default_factory=dict)
+    """What it says of how the file is written, fields of `Form`"""
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """Columns that it names."""
+        return tuple(
+            dict.fromkeys((*self.columns.values(), *self.extra, *self.keep, *(self.drop or ())))
+        )
 
 
 def load(path: str) -> list[Entry]:
@@ -42,6 +110,11 @@ def load(path: str) -> list[Entry]:
         columns = { user_id = "cust", item_id = "art", context = ["device", "shop"] }
         constants = { event = "purchase" }
         events = { "in den Korb" = "add_to_cart" }
+        each = "properties.products"            # a list in each record: its elements become rows
+        keep = { type = ["track"] }             # only rows with these values; drop = { … } passes rows over
+        time_format = "%d.%m.%Y"                # also decimal, encoding, separator, quote, escape, skip: of this file
+
+    Columns may be dotted paths into nested records: user_id = "context.user.id".
     """
     if not path:
         return []
@@ -87,6 +160,12 @@ def _entry(path: str, number: int, raw: dict[str, Any]) -> Entry:
     events = {k: str(v) for k, v in _texts(path, where, raw, "events").items()}
     for event in events.values():
         _known(path, {event: None}, EVENTS, f"{where}, events")
+    form = {k: raw[k] for k in raw if k in {f.name for f in dataclasses.fields(Form)}}
+    for key, value in form.items():
+        if isinstance(value, bool) or not isinstance(value, int if key == "skip" else str):
+            kind = "a number of lines" if key == "skip" else "text"
+            raise SettingError(f"{path}, {where}: {key} is {value!r}, and should be {kind}.")
+    Form(**form).check(f"{path}, {where}")
     return Entry(
         str(raw.get("file", "*")),
         table,
@@ -95,7 +174,18 @@ def _entry(path: str, number: int, raw: dict[str, Any]) -> Entry:
         tuple(extra),
         constants,
         events,
+        str(raw.get("each", "")),
+        _values(path, where, raw, "keep"),
+        _values(path, where, raw, "drop") if "drop" in raw else None,
+        form,
     )
+
+
+def _values(path: str, where: str, raw: dict[str, Any], key: str) -> dict[str, tuple[str, ...]]:
+    return {
+        column: tuple(map(str, values if isinstance(values, list) else [values]))
+        for column, values in _texts(path, where, raw, key).items()
+    }
 
 
 def _texts(path: str, where: str, raw: dict[str, Any], key: str) -> dict[str, Any]:
@@ -115,13 +205,24 @@ def _known(path: str, given: dict[str, Any], known: tuple[str, ...], where: str)
             )
 
 
-def entry_for(entries: list[Entry], file: str) -> Entry | None:
-    """The first entry whose pattern fits the file's name (with or without .gz)."""
-    return next(
-        (
-            e
-            for e in entries
-            if fnmatch.fnmatch(file, e.file) or fnmatch.fnmatch(f"{file}.gz", e.file)
-        ),
-        None,
-    )
+def entries_for(entries: Sequence[Entry], file: str) -> list[Entry]:
+    """The entries that fit the file's name (with or without .gz): of each table the first one."""
+    found: dict[str, Entry] = {}
+    for entry in entries:
+        if fnmatch.fnmatch(file, entry.file) or fnmatch.fnmatch(f"{file}.gz", entry.file):
+            found.setdefault(entry.table, entry)
+    # A pattern that takes whatever comes does not add a table to a file that is named itself.
+    named = [entry for entry in found.values() if entry.file != "*"]
+    return named or list(found.values())
+
+
+def check_used(path: str, entries: Sequence[Entry], files: Sequence[str]) -> None:
+    """Raise `SettingError` for an entry whose pattern fits none of `files`."""
+    for number, entry in enumerate(entries, start=1):
+        if entry.query:
+            continue
+        if not any(entry in entries_for([entry], file) for file in files):
+            raise SettingError(
+                f"{path}, [[table]] number {number}: no file is called {entry.file!r}.{near(entry.file, files)} "
+                f"There are: {', '.join(files[:20])}{' …' if len(files) > 20 else ''}."
+            )

@@ -2,41 +2,75 @@
 
 from __future__ import annotations
 
+import functools
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 
 _USER = (
     "userid user customerid customer uid visitorid visitor householdid household memberid member buyerid buyer client "
-    "clientid accountid account reviewerid shopperid userpseudoid customerno "
-    "用户 用户id 用户编号 会员 会员id 客户 客户id 顾客 买家"
+    "clientid accountid account reviewerid shopperid shopper userpseudoid customerno "
+    "customeruserid customeruser customernumber customernr customerkey customercode customerhash customeridhash "
+    "customeruniqueid customeraccountid custid cust custno custkey custnum householdkey hhid hhkey personid person "
+    "profileid contactid subscriberid loyaltyid loyaltycardid loyaltycard loyaltycardnumber cardid cardno cardnumber "
+    "memberno memberkey membernumber buyerno clientno clientnumber clientkey userkey userno usernumber usercode "
+    "userhash useridhash guestid patronid anonymousid domainuserid networkuserid fullvisitorid idvisitor visitoruid "
+    "distinctid amplitudeid deviceid "
+    "用户 用户id 用户编号 用户号 会员 会员id 会员号 会员编号 会员卡号 "
+    "客户 客户id 客户编号 客户号 顾客 顾客id 买家 买家id 消费者id"
 )
 _SESSION = (
     "sessionid session usersession visitorsession visitid visit basketid basket orderid order cartid invoiceid invoice "
     "invoiceno cookie cookieid "
-    "会话 会话id 订单 订单号 订单id"
+    "sessionno sessionkey sessionnumber domainsessionid gasessionid idvisit browsersession ordernumber orderno ordernr "
+    "orderkey ordercode orderref orderreference ordername salesorderid salesid saleid purchaseid transactionid "
+    "transactionno transactionnumber transid trxid txnid receiptid receiptno receiptnumber receipt ticketid ticketno "
+    "ticket invoicenumber invoicenr basketno basketkey cartno carttoken checkoutid checkouttoken incrementid billno "
+    "billid tripid 会话 会话id 订单 订单号 订单id 订单编号 交易号 交易id 小票号 流水号"
 )
 _ITEM = (
     "itemid item productid product asin parentasin sku skuid goodsid goods articleid article productuid "
-    "stockcode itemno 商品 商品id 商品编号 商品编码 产品 产品id 货号"
+    "stockcode itemno lineitemsku productsku itemsku variantsku variantid productvariantid productno productnumber "
+    "productkey productcode productnr prodid itemnumber itemcode itemkey articleno articlenumber articlecode artno "
+    "artnr stocknumber materialno materialnumber plu upc ean gtin barcode offerid listingid goodssn spuid "
+    "docid documentid docno documentno doc passageid pid "
+    "商品 商品id 商品编号 商品编码 商品代码 产品 产品id 产品编号 货号 条码 物料编号"
 )
 _TIME = (
     "timestamp time ts datetime date eventtime eventtimestamp eventdate unixtime createdat created purchasedate "
     "orderdate orderpurchasetimestamp invoicedate transactiontimestamp transactiondate tdat purchasedat orderedat "
-    "occurredat 时间 日期 时间戳 下单时间 购买时间"
+    "occurredat createdtime createtime creationdate creationtime datecreated orderdatetime ordertime ordertimestamp "
+    "orderplacedat dateorder dateordered dateoforder placedat paidat processedat purchasetime purchasetimestamp "
+    "purchasedatetime invoicetime invoicedatetime transactiondatetime transactiontime transactionts saledate saletime "
+    "salesdate eventdatetime eventts eventat hittimestamp clienttimestamp servertimestamp servertime collectortstamp "
+    "derivedtstamp dvcecreatedtstamp originaltimestamp sentat loggedat visittime visitdate viewedat addedat "
+    "reviewtime unixreviewtime reviewdate ratingdate daydate "
+    "时间 日期 时间戳 下单时间 购买时间 创建时间 支付时间 交易时间 交易日期 订单日期 下单日期"
 )
-_QUERY = "query searchterm searchquery search keyword keywords querytext q 搜索词 查询 查询词 关键词 搜索"
-_SEARCH = "searchid queryid searchrequestid 搜索id"
+EMAILS = {
+    "email", "emailaddress", "mail", "customeremail", "billingemail", "useremail", "buyeremail", "contactemail",
+    "clientemail", "emailhash", "邮箱",
+}  # fmt: skip
+"""Names of a column of addresses: a user where no other column is, under a pseudonym."""
+_QUERY = (
+    "query searchterm searchquery search keyword keywords querytext q searchkeyword searchphrase querystring topic "
+    "搜索词 查询 查询词 关键词 搜索 搜索关键词"
+)
+_SEARCH = "searchid queryid qid searchrequestid topicid 搜索id 查询id"
 
 USUAL: dict[str, dict[str, str]] = {
     "items": {
         "item_id": _ITEM,
-        "title": "title name productname producttitle prodname itemname itemtitle 标题 名称 商品名称 商品标题 产品名称",
-        "description": "description productdescription detaildesc desc details text 描述 商品描述 详情",
+        "title": "title name productname producttitle prodname itemname itemtitle lineitemname goodsname articlename "
+        "subcommoditydesc 标题 名称 商品名称 商品标题 产品名称 商品名 品名",
+        "description": "description productdescription detaildesc desc details text body bodyhtml shortdescription "
+        "描述 商品描述 详情",
         "category": "categories categorypath categorycode categoryname productcategory productcategoryname "
-        "maincategory producttypename productgroupname departmentname department cat categoryid 类目 分类 类别 品类",
-        "brand": "brand brandname productbrand manufacturer vendor maker 品牌",
-        "price": "price unitprice listprice saleprice 价格 单价 售价",
-        "image": "image imageurl imageurls img imgurl picture 图片",
+        "maincategory category1 producttypename producttype googleproductcategory productgroupname departmentname "
+        "department itemcategory cat categoryid 类目 分类 类别 品类 类目id",
+        "brand": "brand brandname productbrand itembrand manufacturer vendor maker 品牌 品牌名称",
+        "price": "price unitprice listprice saleprice lineitemprice itemprice itemcost variantprice regularprice "
+        "priceperunit productprice sellingprice 价格 单价 售价",
+        "image": "image imageurl imageurls imagelink imagesrc img imgurl picture 图片",
         "launched_at": "launchedat launchdate launched releasedate availablesince 上架时间 上市时间",
     },
     "users": {"user_id": _USER},
@@ -44,12 +78,15 @@ USUAL: dict[str, dict[str, str]] = {
         "user_id": _USER,
         "session_id": _SESSION,
         "item_id": _ITEM,
-        "event": "eventname eventtype action behavior behaviour behaviortype behaviourtype 行为 事件 行为类型 操作",
+        "event": "eventname eventtype eventaction action behavior behaviour behaviortype behaviourtype "
+        "行为 事件 行为类型 操作",
         "time": _TIME,
-        "position": "position slot 位置",
-        "quantity": "quantity qty units 数量 购买数量",
-        "value": "value revenue salesvalue sales amount linetotal total 金额 销售额 总价",
-        "rating": "rating stars overall 评分 星级",
+        "position": "position slot addtocartorder 位置",
+        "quantity": "quantity qty units lineitemquantity quantityrefund qtyordered orderqty orderquantity productqty "
+        "itemquantity quantitysold unitssold 数量 购买数量 件数",
+        "value": "linetotal lineitemtotal orderlinetotal rowtotal linesubtotal itemtotal lineamount linevalue "
+        "productnetrevenue value revenue salesvalue salesamount sales amount total 金额 销售额 总价 小计",
+        "rating": "rating stars overall score starrating 评分 星级",
         "propensity": "propensity propensityscore",
         "search_id": _SEARCH,
     },
@@ -64,7 +101,8 @@ USUAL: dict[str, dict[str, str]] = {
     "judgments": {
         "query": _QUERY,
         "item_id": _ITEM,
-        "grade": "grade relevance label judgment judgement relevancegrade relevancelabel 相关性 等级 标注",
+        "grade": "grade relevance label judgment judgement relevancegrade relevancelabel escilabel rel relevancescore "
+        "relevancejudgment rating score gain 相关性 等级 标注 相关度",
         "source": "source rater annotator",
     },
     "dialogues": {
@@ -114,14 +152,18 @@ LATER = [
 EVENT_NAMES: dict[str, str] = {
     name: event
     for event, names in {
-        "view_item_list": "impression impressions show shown exposure expose exposed viewitemlist 曝光 展示",
-        "select_item": "click clicks clicked selectitem select 点击",
-        "view_item": "view views viewed pv pageview detail detailview productview viewitem browse 浏览 查看 访问",
-        "add_to_wishlist": "fav favorite favourite wishlist like addtowishlist collect 收藏 喜欢",
-        "add_to_cart": "cart addtocart add basket addtobasket 加购 加购物车 加入购物车",
-        "begin_checkout": "checkout begincheckout 结算 下单",
-        "purchase": "purchase purchased buy bought transaction order ordered sale sold pay paid 购买 支付 成交",
-        "search": "search searched query 搜索",
+        "view_item_list": "impression impressions show shown exposure expose exposed viewitemlist productlistviewed "
+        "listview 曝光 展示",
+        "select_item": "click clicks clicked selectitem select productclicked productclick itemclick 点击",
+        "view_item": "view views viewed pv pageview detail detailview productview productviewed productdetailview "
+        "viewitem viewproduct browse ecommerceproductdetailview 浏览 查看 访问",
+        "add_to_wishlist": "fav favorite favourite wishlist like addtowishlist productaddedtowishlist collect "
+        "收藏 喜欢",
+        "add_to_cart": "cart addtocart add basket addtobasket productadded cartadd 加购 加购物车 加入购物车",
+        "begin_checkout": "checkout begincheckout checkoutstarted initiatecheckout 结算 下单",
+        "purchase": "purchase purchased buy bought transaction order ordered sale sold pay paid ordercompleted "
+        "orderplaced placedorder checkoutcompleted ecommerceorder 购买 支付 成交",
+        "search": "search searched query productssearched viewsearchresults sitesearch 搜索",
     }.items()
     for name in names.split()
 }
@@ -137,29 +179,79 @@ FILES = {
     "dialogues": "dialogues conversations 对话",
 }
 """Words in a file's name that tell the table."""
+_TITLES = {"title", "name", "productname", "producttitle", "itemname", "标题", "名称", "商品名称"}
+_GOODS = {
+    "price", "saleprice", "regularprice", "link", "availability", "brand", "gtin", "producttype", "category",
+    "categories", "imagelink", "sku", "description", "价格", "类目", "品牌",
+}  # fmt: skip
+_PEOPLE = {
+    "age", "gender", "birthday", "birthdate", "city", "country", "zip", "postalcode", "firstname", "email",
+}  # fmt: skip
+_KEYS = {
+    "items": set(_ITEM.split()) - {"sku", "gtin", "ean", "upc", "barcode", "item", "product"},
+    "users": set(_USER.split()),
+}
+"""Words by whose company a column `id` is an item's or a user's, and names that go before it."""
 HAPPENING = {"session_id", "time", "event", "quantity"}
 """Columns that a list of items has not, whatever its name."""
 
 
+@functools.lru_cache(maxsize=100_000)
 def plain(name: str) -> str:
-    """A name without capitals, blanks, underscores and signs."""
-    return re.sub(r"[\W_]+", "", name).lower()
+    """A name without capitals, blanks, underscores, signs and the type that RecBole writes behind it."""
+    return re.sub(r"[\W_]+", "", re.sub(r":(token|float)(_seq)?$", "", name)).lower()
 
 
 def recognise(table: str, columns: Iterable[str]) -> dict[str, str]:
     """Return source column by canonical column, for those of `columns` that `table` has under a usual name.
 
-    Where several columns are names of one, the more usual name wins.
+    Where several columns are names of one, the more usual name wins. Names that only some exports give a meaning
+    (`Name` of Shopify's orders, `item_id` of Magento's lines) are in `_by_company`; an address is a user where no
+    other column is.
     """
     there: dict[str, str] = {}
     for column in columns:
         there.setdefault(plain(column), column)
+    own = _by_company(table, there)
     found: dict[str, str] = {}
     for canonical, names in USUAL[table].items():
+        if canonical in own:
+            if own[canonical]:
+                found[canonical] = own[canonical]
+            continue
         choice = next((there[n] for n in (plain(canonical), *names.split()) if n in there), None)
+        if choice is None and canonical == "user_id":
+            choice = next((there[n] for n in there if n in EMAILS), None)
         if choice is not None and choice not in found.values():
             found[canonical] = choice
     return found
+
+
+def _by_company(table: str, there: Mapping[str, str]) -> dict[str, str]:
+    """What a column means in the company of others, by canonical column; "" where it has no meaning."""
+    own: dict[str, str] = {}
+    if table in ("events", "items") and is_line_id("itemid", there):
+        own["item_id"] = there.get("productid") or there.get("sku", "")
+    if table == "events" and {"lineitemname", "name"} <= set(there):
+        own["session_id"] = there["name"]
+    if table in ("items", "users") and "id" in there and not (_KEYS[table] & set(there)):
+        if table == "items" and set(there) & _GOODS and set(there) & _TITLES:
+            own["item_id"] = there["id"]
+        if table == "users" and set(there) & _PEOPLE and not set(there) & _GOODS:
+            own["user_id"] = there["id"]
+    if table == "items" and {"handle", "variantsku"} <= set(there):
+        own["item_id"] = there["variantsku"]
+    return own
+
+
+def is_line_id(name: str, there: Collection[str]) -> bool:
+    """Whether `item_id` is the number of an order's line and not of a product, as in Magento's sales_order_item."""
+    return (
+        name == "itemid"
+        and "itemid" in there
+        and bool({"productid", "sku"} & set(there))
+        and bool({"parentitemid", "qtyordered", "orderitemid", "rowtotal"} & set(there))
+    )
 
 
 def of_items(columns: Iterable[str]) -> dict[str, str]:

@@ -1,48 +1,54 @@
-"""Orders in two files: a header with who and when, and lines with what, joined on the order's id into one log."""
+"""Files that complete each other: order headers (who and when) and lines (what), names of categories by their ids."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence, Set
+from typing import NamedTuple
 
 import polars as pl
 
 from wareloom.readers import Intake
-from wareloom.readers._names import plain, recognise
+from wareloom.readers._lines import ORDER
+from wareloom.readers._names import plain, recognise, table_of
 from wareloom.readers._scan import TRACE
 
-ORDER = {
-    "orderid",
-    "order",
-    "basketid",
-    "invoiceid",
-    "invoiceno",
-    "invoice",
-    "订单",
-    "订单号",
-    "订单id",
-}
-"""Names of the column on which headers and lines are joined."""
+SEQUENCE = {"ordernumber", "orderseq", "ordersequence", "visitnumber"}
+"""Names of a column that counts a user's orders, where there is no time"""
+WITHIN = {"addtocartorder", "linenumber", "lineno", "position"}
+"""Names of a column that counts the lines of an order"""
+NAMED = ("name", "title", "label", "description")
+"""What the column of names is called in a table of ids and names, where it is not called like its id"""
 
 
-def with_headers(
-    frames: Sequence[tuple[str, pl.LazyFrame]], mapped: Set[str], intake: Intake
-) -> list[tuple[str, pl.LazyFrame]]:
-    """Return `frames` (file, frame) with users and times of order headers beside order lines, the headers taken out.
+class Came(NamedTuple):
+    """One file as it came."""
 
-    A header has an order, a user and a time and no item; lines have an order and an item and no user. Files that have
-    an order and neither user nor item (payments, reviews) are taken out too. All else stays as it is, as do files that
-    are `mapped`, and all files where there are no headers or no lines.
+    name: str
+    frame: pl.LazyFrame
+
+
+def with_headers(frames: Sequence[Came], mapped: Set[str], intake: Intake) -> list[Came]:
+    """Return `frames` with users and times of order headers beside order lines, the headers taken out.
+
+    A header has an order, a user and a time (or a number that counts the user's orders, by which the lines are put in
+    order) and no item; lines have an order and an item and no user. Files that have an order and neither user nor item
+    (payments, reviews) are taken out too. All else stays as it is, as do files that are `mapped`, and all files where
+    there are no headers or no lines.
     """
     found = [
         recognise("events", _columns(frame)) if name not in mapped else {} for name, frame in frames
     ]
-    orders = [plain(has.get("session_id", "")) in ORDER for has in found]
+    orders = [
+        _order(has, _columns(frame)) if has else ""
+        for (_, frame), has in zip(frames, found, strict=True)
+    ]
+    counts = [_sequence(o, _columns(f)) for (_, f), o in zip(frames, orders, strict=True)]
     heads = [
-        o and {"user_id", "time"} <= set(has) and "item_id" not in has
-        for o, has in zip(orders, found, strict=True)
+        bool(o) and "user_id" in has and ("time" in has or bool(n)) and "item_id" not in has
+        for o, has, n in zip(orders, found, counts, strict=True)
     ]
     lines = [
-        o and "item_id" in has and "user_id" not in has
+        bool(o) and "item_id" in has and "user_id" not in has
         for o, has in zip(orders, found, strict=True)
     ]
     if not any(heads) or not any(lines):
@@ -50,26 +56,29 @@ def with_headers(
     names = [name for (name, _), head in zip(frames, heads, strict=True) if head]
     known = pl.concat(
         [
-            _header(frame, has)
-            for (_, frame), has, head in zip(frames, found, heads, strict=True)
+            _header(frame, has, order, count)
+            for (_, frame), has, head, order, count in zip(
+                frames, found, heads, orders, counts, strict=True
+            )
             if head
-        ]
+        ],
+        how="diagonal",
     )
     known = known.drop_nulls("order").group_by("order").agg(pl.all().first())
     out = []
     for number, (name, frame) in enumerate(frames):
         has = found[number]
         if lines[number]:
-            out.append((name, _joined(frame, has, known)))
+            out.append(Came(name, _joined(frame, has, orders[number], known)))
             intake.joined[name] = names
         elif heads[number]:
-            used = (has["session_id"], has["user_id"], has["time"])
+            used = (orders[number], has["user_id"], has.get("time"), counts[number])
             if left := [c for c in _columns(frame) if c not in used]:
                 intake.not_recognised[name] = left
         elif orders[number] and not {"user_id", "item_id"} & set(has):
             intake.not_recognised[name] = _columns(frame)
         else:
-            out.append((name, frame))
+            out.append(Came(name, frame))
     return out
 
 
@@ -77,22 +86,91 @@ def _columns(frame: pl.LazyFrame) -> list[str]:
     return [c for c in frame.collect_schema().names() if c not in TRACE]
 
 
+def _order(has: Mapping[str, str], columns: Sequence[str]) -> str:
+    """The column of orders: `entity_id` of Magento's headers, else the session where its name is an order's."""
+    there = {plain(c): c for c in columns}
+    if "entityid" in there and {"customerid", "customeremail"} & set(there):
+        return there["entityid"]
+    session = has.get("session_id", "")
+    return session if plain(session) in ORDER else ""
+
+
+def _sequence(order: str, columns: Sequence[str]) -> str:
+    return next((c for c in columns if plain(c) in SEQUENCE and c != order), "")
+
+
 def _text(column: str) -> pl.Expr:
     return pl.col(column).cast(pl.String).str.strip_chars()
 
 
-def _header(frame: pl.LazyFrame, has: Mapping[str, str]) -> pl.LazyFrame:
-    """The order's id, user and time."""
-    user, time = pl.col(has["user_id"]).cast(pl.String), pl.col(has["time"]).cast(pl.String)
-    return frame.select(
-        _text(has["session_id"]).alias("order"), user.alias("user_id"), time.alias("time")
-    )
-
-
-def _joined(frame: pl.LazyFrame, has: Mapping[str, str], known: pl.LazyFrame) -> pl.LazyFrame:
-    """Lines in their order, with the user and, where they have none, the time of their order."""
+def _header(frame: pl.LazyFrame, has: Mapping[str, str], order: str, count: str) -> pl.LazyFrame:
+    """The order's id, user, and time or number."""
+    made = [_text(order).alias("order"), pl.col(has["user_id"]).cast(pl.String).alias("user_id")]
     if "time" in has:
-        known = known.drop("time")
-    lines = frame.with_columns(_text(has["session_id"]).alias(" order"))
+        made.append(pl.col(has["time"]).cast(pl.String).alias("time"))
+    else:
+        made.append(_text(count).cast(pl.Int64, strict=False).alias(" sequence"))
+    return frame.select(made)
+
+
+def _joined(
+    frame: pl.LazyFrame, has: Mapping[str, str], order: str, known: pl.LazyFrame
+) -> pl.LazyFrame:
+    """Lines in their order, with the user and, where they have none, the time of their order."""
+    columns = frame.collect_schema().names()
+    known = known.drop(["time"] if "time" in has else [])
+    lines = frame.with_columns(_text(order).alias(" order"))
     both = lines.join(known, left_on=" order", right_on="order", how="left", maintain_order="left")
+    if " sequence" in both.collect_schema():
+        within = [_text(c).cast(pl.Int64, strict=False) for c in columns if plain(c) in WITHIN]
+        # Users' first orders come first, then their second ones: the order of each user's events is right.
+        both = both.with_columns(c.alias(f" within {n}") for n, c in enumerate(within))
+        by = [" sequence", *([" order", " within 0"] if within else [])]
+        both = both.sort(by, nulls_last=True, maintain_order=True)
+        both = both.drop([" sequence", *(f" within {n}" for n in range(len(within)))])
     return both.drop(" order")
+
+
+def with_lookups(frames: Sequence[Came], mapped: Set[str], intake: Intake) -> list[Came]:
+    """Return `frames` with the names that small tables of ids and names (aisles, departments) give, those taken out."""
+    tables: dict[str, tuple[str, str, str]] = {}
+    for name, frame in frames:
+        if name in mapped or not (pair := _id_and_name(name, _columns(frame))):
+            continue
+        if any(other != name and pair[0] in _columns(f) for other, f in frames):
+            tables[name] = pair
+    if not tables:
+        return list(frames)
+    by_name = {c.name: c.frame for c in frames}
+    out = []
+    for name, frame in frames:
+        if name in tables:
+            continue
+        there = _columns(frame)
+        for lookup, (key, title, called) in tables.items():
+            if name in mapped or key not in there or called in there:
+                continue
+            names = by_name[lookup].select(
+                _text(key).alias(" key"), pl.col(title).cast(pl.String).alias(called)
+            )
+            names = names.drop_nulls(" key").unique(" key", keep="first", maintain_order=True)
+            frame = frame.with_columns(_text(key).alias(" key")).join(
+                names, on=" key", how="left", maintain_order="left"
+            )
+            frame = frame.drop(" key")
+            intake.joined.setdefault(name, []).append(lookup)
+        out.append(Came(name, frame))
+    return out
+
+
+def _id_and_name(file: str, columns: Sequence[str]) -> tuple[str, str, str] | None:
+    """The column of ids, the column of names, and what the names are called elsewhere; None for any other table."""
+    if len(columns) != 2 or table_of(file, list(columns)) is not None:
+        return None
+    for key, title in (columns, columns[::-1]):
+        stem = plain(key).removesuffix("id")
+        if not stem or stem == plain(key):
+            continue
+        if plain(title) in (stem, f"{stem}name", *NAMED):
+            return key, title, title if plain(title) not in NAMED else stem
+    return None

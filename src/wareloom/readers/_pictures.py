@@ -42,4 +42,4 @@ def pictures(folder: str, intake: Intake) -> pl.LazyFrame:
             pl.DataFrame({"item_id": ids, "image": data}).write_parquet(parts[-1])
             ids, data, size = [], [], 0
     intake.files[root.name] = sum(path.stat().st_size for path in files)
-    return pl.scan_parquet(parts)
+    return pl.scan_parquet(parts, glob=False)

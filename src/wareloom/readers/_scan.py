@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import polars as pl
@@ -15,10 +11,14 @@ import polars as pl
 from wareloom.errors import SchemaError, SourceError, near
 from wareloom.preparing.door import BROKEN, FILE, ROW, guarded
 from wareloom.preparing.values import LIST
+from wareloom.readers._header import apart, header
 from wareloom.readers._text import CHUNK, Text
+from wareloom.shop.schema import MAP
 
-EXTRA = "more fields"
-BATCH = 50_000
+EXTRA = " more fields"
+PARQUET = (".parquet", ".pq")
+WIDE = 64
+"""Columns above which what concerns all of them is worked out batch by batch."""
 TRACE = (ROW, FILE, BROKEN)
 
 
@@ -28,13 +28,21 @@ def delimited(
     separator: str = ",",
     columns: Sequence[str] | None = None,
     quote: str | None = '"',
+    before: int = 0,
+    say: Callable[[str], None] | None = None,
 ) -> pl.LazyFrame:
     """Scan a delimited file. `columns` names the fields of a file without a header.
 
     All cells are text. Rows with more or fewer fields than there are columns carry what is wrong in `source_defect`.
+    `before` lines of the file stand no longer in `text`. What was decided of the header is told to `say`.
     """
     headed = columns is None
-    names = _header(text, separator, quote) if columns is None else list(columns)
+    if columns is None:
+        names, told = header(text, separator, quote)
+        for sentence in told if say else ():
+            say(sentence)  # type: ignore[misc]
+    else:
+        names = list(columns)
     frame = pl.scan_csv(
         text.path,
         has_header=False,
@@ -45,7 +53,7 @@ def delimited(
         extra_columns="ignore",
         missing_columns="insert",
         row_index_name=ROW,
-        row_index_offset=2 if headed else 1,
+        row_index_offset=before + (2 if headed else 1),
         raise_if_empty=False,
         glob=False,
     )
@@ -60,33 +68,29 @@ def delimited(
             )
     if short:
         rows = pl.Series(
-            np.asarray(short, dtype=np.uint32) + np.uint32(1), dtype=frame.collect_schema()[ROW]
+            np.asarray(short, dtype=np.uint32) + np.uint32(before + 1),
+            dtype=frame.collect_schema()[ROW],
         )
         fewer = pl.when(pl.col(ROW).is_in(rows.implode())).then(
             pl.lit(f"fewer fields than the {len(names)} columns")
         )
         more = pl.coalesce(more, fewer)
-    frame = frame.filter(~pl.all_horizontal(pl.col(names).is_null()))
+    frame = _without_blank(frame, names)
     return frame.with_columns(more.alias(BROKEN), pl.lit(text.name).alias(FILE)).drop(EXTRA)
 
 
-def _header(text: Text, separator: str, quote: str | None) -> list[str]:
-    """Names in the first line; a name that is empty or used twice gets its number."""
-    with text.path.open("rb") as file:
-        line = file.readline(1 << 20).decode("utf-8", errors="replace").lstrip("\ufeff")
-    if quote:
-        fields = next(csv.reader(io.StringIO(line), delimiter=separator, quotechar=quote), [])
-    else:
-        fields = line.rstrip("\r\n").split(separator)
-    names: list[str] = []
-    for number, field in enumerate(fields, start=1):
-        name = field.strip()
-        names.append(name if name and name not in names else f"{name or 'column'}_{number}")
-    if not names:
-        raise SourceError(
-            f"{text.name} has an empty first line where its column names should stand."
-        )
-    return names
+def _without_blank(frame: pl.LazyFrame, names: Sequence[str]) -> pl.LazyFrame:
+    """The rows of which any cell is filled.
+
+    Of a wide file they are found batch by batch: polars takes gigabytes to plan a condition on thousands of columns.
+    """
+    if len(names) <= WIDE:
+        return frame.filter(~pl.all_horizontal(pl.col(names).is_null()))
+
+    def filled(batch: pl.DataFrame) -> pl.DataFrame:
+        return batch.filter(~batch.select(pl.all_horizontal(pl.col(names).is_null())).to_series())
+
+    return frame.map_batches(filled, streamable=True)
 
 
 def _short_rows(text: Text, separator: bytes, quote: str | None, fields: int) -> list[int]:
@@ -144,99 +148,35 @@ def _look(
     return record[short].tolist(), int((parity == 0).sum()), bool(parity[-1])
 
 
-def json_lines(
-    text: Text, folder: Path, *, parse: Callable[[str], Any] | None = None, keep: Sequence[str] = ()
-) -> pl.LazyFrame:
-    """Read JSON lines by way of Parquet pieces in `folder`; every cell is text.
-
-    Lists are text that begins with `LIST`; objects stay JSON. `parse` turns a line into a dictionary (JSON by default);
-    `keep` names the fields that are wanted (all by default). A line that is no object carries that in `source_defect`.
-    """
-    parse = parse or _parse
-    pieces: list[pl.LazyFrame] = []
-    for batch in _batches(text, parse, set(keep)):
-        path = folder / f"piece-{len(list(folder.iterdir())):06d}.parquet"
-        batch.write_parquet(path, compression="lz4")
-        pieces.append(pl.scan_parquet(path))
-    if not pieces:
-        raise SourceError(
-            f"{text.name} has no lines: was its writing cut short? Write it again, or leave it out."
-        )
-    return pl.concat(pieces, how="diagonal").with_columns(pl.lit(text.name).alias(FILE))
-
-
-def _parse(line: str) -> Any:
-    return json.loads(line, parse_float=str, parse_int=str, parse_constant=str)
-
-
-def _batches(text: Text, parse: Callable[[str], Any], keep: set[str]) -> Iterator[pl.DataFrame]:
-    columns: dict[str, list[str | None]] = {}
-    rows: list[int] = []
-    broken: list[str | None] = []
-    with text.path.open(encoding="utf-8", newline="\n") as file:
-        for number, line in enumerate(file, start=1):
-            if not line.strip():
-                continue
-            if number == 1 and line.lstrip().startswith("["):
-                raise SourceError(
-                    f"{text.name} holds a JSON array: write one object a line, for example with jq -c '.[]'."
-                )
-            wrong = None
-            try:
-                record = parse(line)
-            except (ValueError, SyntaxError, RecursionError) as error:
-                record, wrong = {}, f"no JSON object ({error})"
-            if not isinstance(record, dict):
-                record, wrong = {}, "no JSON object"
-            for name, value in record.items():
-                if value is not None and (not keep or name in keep):
-                    cells = columns.setdefault(name, [])
-                    cells.extend([None] * (len(rows) - len(cells)))
-                    cells.append(as_text(value))
-            rows.append(number)
-            broken.append(wrong)
-            if len(rows) == BATCH:
-                yield _frame(columns, rows, broken)
-                columns, rows, broken = {}, [], []
-    if rows:
-        yield _frame(columns, rows, broken)
-
-
-def _frame(
-    columns: dict[str, list[str | None]], rows: list[int], broken: list[str | None]
-) -> pl.DataFrame:
-    full = {name: cells + [None] * (len(rows) - len(cells)) for name, cells in columns.items()}
-    schema: dict[str, Any] = dict.fromkeys(full, pl.String) | {ROW: pl.Int64, BROKEN: pl.String}
-    return pl.DataFrame({**full, ROW: rows, BROKEN: broken}, schema=schema)
-
-
-def as_text(value: Any) -> str:
-    """A JSON value as text: lists are flattened behind marks, objects stay JSON."""
-    if isinstance(value, str):
-        return value
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, list) and not any(isinstance(v, dict) for v in value):
-        return "".join(LIST + leaf for leaf in _leaves(value)) or LIST
-    if isinstance(value, list | dict):
-        return json.dumps(value, ensure_ascii=False, sort_keys=True)
-    return str(value)
-
-
-def _leaves(value: list[Any]) -> Iterator[str]:
-    for part in value:
-        if isinstance(part, list):
-            yield from _leaves(part)
-        elif part is not None:
-            yield as_text(part)
-
-
-def parquet(path: Path, name: str) -> pl.LazyFrame:
+def parquet(path: Path, name: str, say: Callable[[str], None] | None = None) -> pl.LazyFrame:
     """Scan a Parquet file that is called `name` outside."""
     with guarded(name):
-        frame = pl.scan_parquet(path, row_index_name=ROW, row_index_offset=1, glob=False)
-        frame.collect_schema()
+        frame = pl.scan_parquet(path, glob=False)
+        there = frame.collect_schema().names()
+    if set(there) & set(TRACE):
+        return numbered(frame, there, name, say)
+    frame = pl.scan_parquet(path, row_index_name=ROW, row_index_offset=1, glob=False)
     return frame.with_columns(pl.lit(name).alias(FILE))
+
+
+def columns_of(path: Path) -> set[str]:
+    """The columns of a Parquet file, for `detect`: none where it cannot be read."""
+    try:
+        return set(pl.read_parquet_schema(path))
+    except (pl.exceptions.PolarsError, OSError):
+        return set()
+
+
+def numbered(
+    frame: pl.LazyFrame, there: Sequence[str], name: str, say: Callable[[str], None] | None = None
+) -> pl.LazyFrame:
+    """A frame whose rows say where they stood; columns `there` with the names of ours get numbers."""
+    names, told = apart(there, name)
+    if told:
+        for sentence in told if say else ():
+            say(sentence)  # type: ignore[misc]
+        frame = frame.rename(dict(zip(there, names, strict=True)))
+    return frame.with_row_index(ROW, offset=1).with_columns(pl.lit(name).alias(FILE))
 
 
 def need(frame: pl.LazyFrame, columns: Sequence[str], where: str) -> list[str]:
@@ -252,18 +192,42 @@ def need(frame: pl.LazyFrame, columns: Sequence[str], where: str) -> list[str]:
 
 def pairs(columns: Sequence[str], names: Sequence[str] | None = None) -> pl.Expr:
     """A map (name, value) of some columns, without those that are empty; null where all are."""
-    made = []
-    for column, name in zip(columns, names or columns, strict=True):
-        text = (
-            pl.col(column)
-            .cast(pl.String)
-            .str.strip_prefix(LIST)
-            .str.replace_all(LIST, ", ", literal=True)
+    names = list(names or columns)
+    if len(columns) > WIDE:
+        called = dict(zip(columns, names, strict=True))
+        return pl.struct(columns).map_batches(
+            lambda rows: _long(rows, called), return_dtype=MAP, is_elementwise=True
         )
-        text = text.str.strip_chars()
+    made = []
+    for column, name in zip(columns, names, strict=True):
+        text = _plain_text(pl.col(column))
         made.append(pl.struct(name=pl.lit(name), value=pl.when(text != "").then(text)))
     full = pl.concat_list(made).list.filter(pl.element().struct.field("value").is_not_null())
     return pl.when(full.list.len() > 0).then(full)
+
+
+def _plain_text(cells: pl.Expr) -> pl.Expr:
+    """Cells as one text each, lists with commas."""
+    text = cells.cast(pl.String).str.strip_prefix(LIST).str.replace_all(LIST, ", ", literal=True)
+    return text.str.strip_chars()
+
+
+def _long(rows: pl.Series, names: dict[str, str]) -> pl.Series:
+    """The map of many columns, made from the long form of a batch: linear in its cells."""
+    batch = rows.struct.unnest()
+    if any(dtype != pl.String for dtype in batch.dtypes):
+        batch = batch.cast(pl.String)
+    long = batch.with_row_index(" n").unpivot(index=" n", variable_name="name")
+    long = long.drop_nulls("value").with_columns(_plain_text(pl.col("value")))
+    long = long.filter(pl.col("value").is_not_null() & (pl.col("value") != ""))
+    long = long.with_columns(pl.col("name").replace_strict(names, return_dtype=pl.String))
+    made = (
+        long.sort(" n", maintain_order=True)
+        .group_by(" n", maintain_order=True)
+        .agg(pl.struct("name", "value").alias("made"))
+    )
+    places = pl.DataFrame({" n": range(len(rows))}, schema={" n": pl.UInt32})
+    return places.join(made, on=" n", how="left", maintain_order="left")["made"]
 
 
 def flat(frame: pl.LazyFrame, columns: Sequence[str]) -> pl.LazyFrame:
@@ -286,3 +250,8 @@ def trace(frame: pl.LazyFrame) -> list[str]:
     """Which of the columns that say where a row stood a frame has."""
     there = frame.collect_schema().names()
     return [name for name in TRACE if name in there]
+
+
+def without_trace(frame: pl.LazyFrame) -> list[str]:
+    """The columns that a file itself has."""
+    return [c for c in frame.collect_schema().names() if c not in TRACE]

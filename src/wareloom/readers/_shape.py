@@ -3,80 +3,204 @@ fixed."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass
 
 import polars as pl
 
 from wareloom.errors import SchemaError, SettingError, near
 from wareloom.preparing.door import ITEM, ROW, UNIT_PRICE, guarded
+from wareloom.preparing.nothing import EMPTY
 from wareloom.readers import Intake
+from wareloom.readers._cells import NUMBERS, TIMES, decimals, is_email, moments, who
+from wareloom.readers._header import UNNAMED
+from wareloom.readers._lines import Lines
 from wareloom.readers._map import Entry
 from wareloom.readers._names import EVENT_NAMES, LATER, USUAL, of_items, plain, recognise, table_of
+from wareloom.readers._near import NEARBY, fitting, suggest
+from wareloom.readers._rows import by_day, chosen, reached, spread
 from wareloom.readers._scan import TRACE, flat, pairs, trace
 from wareloom.shop.schema import EVENTS, TABLES
 
 EXTRAS = {"items": "attributes", "users": "attributes", "events": "context"}
+IDS = ("user_id", "session_id", "item_id", "search_id")
+PATHS = (
+    ("department", "aisle"),
+    ("department", "commoditydesc", "subcommoditydesc"),
+    ("category1", "category2", "category3"),
+    ("category1", "category2"),
+    ("maincategory", "subcategory"),
+)
+"""Columns that are the levels of one category, the widest first"""
 
 
 def shaped(
-    frame: pl.LazyFrame, name: str, entry: Entry | None, *, event: str, intake: Intake
+    frame: pl.LazyFrame,
+    name: str,
+    entry: Entry | None,
+    *,
+    event: str,
+    intake: Intake,
+    forms: Mapping[str, str] | None = None,
 ) -> tuple[str, pl.LazyFrame] | None:
     """Return (table, frame with the schema's columns) for a file called `name`; None where no table is recognised.
 
-    What `entry` says goes before usual names. Columns that are not used are noted in `intake`.
+    What `entry` says goes before usual names. `forms` are the file's own time_format and decimal, where the door is
+    not to find them. Columns that are not used are noted in `intake`.
     """
-    schema = frame.collect_schema()
-    columns = [c for c in schema.names() if c not in TRACE]
+    if entry:
+        frame = chosen(reached(frame, entry), entry, name, intake)
+    columns = [c for c in frame.collect_schema().names() if c not in TRACE]
     table = entry.table if entry else table_of(name, columns)
     if table is None or (table not in USUAL and entry is None):
         intake.not_recognised[name] = columns
         return None
+    found = _found(table, columns, entry, name)
+    told = set(found) | set(entry.constants if entry else ())
+    used: set[str] = set()
+    if table == "events":
+        frame = spread(frame, found, columns)
+        lines = Lines(frame, name, found, columns)
+        lines.mend(entry.drop if entry else None)
+        frame, found, used = lines.frame, lines.found, lines.used
+        if "time" not in told:
+            frame = by_day(frame, found, columns, name, intake)
+        for sentence in lines.said:
+            intake.say(sentence)
+        for what, n in lines.skipped.items():
+            intake.skipped[what] = intake.skipped.get(what, 0) + n
+        told = set(found) | set(entry.constants if entry else ())
+    hint = suggest(frame, table, name, told, columns, found, intake) if table in NEARBY else ""
+    _check_required(table, name, found, entry, columns, hint)
+    return table, _built(
+        Sheet(frame, name, table, found, entry, forms or {}), columns, used, event, intake
+    )
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """One file whose table and columns are known."""
+
+    frame: pl.LazyFrame
+    name: str
+    table: str
+    found: dict[str, str]
+    """Source column by the schema's column"""
+    entry: Entry | None
+    forms: Mapping[str, str]
+
+
+def _found(table: str, columns: Sequence[str], entry: Entry | None, name: str) -> dict[str, str]:
+    """The columns that are known by their names, or that the map names."""
     found = recognise(table, columns) if table in USUAL else {}
     if entry:
-        _check_there(name, [*entry.columns.values(), *entry.extra], columns)
+        _check_there(name, entry.paths, list(columns))
         mapped = set(entry.columns.values()) | set(entry.extra)
         found = {
             k: v for k, v in found.items() if v not in mapped and k not in entry.constants
         } | entry.columns
-    _check_required(table, name, found, entry, columns)
-    rest = [c for c in columns if c not in found.values()]
-    later = [
-        c
-        for c in rest
-        if table == "items" and plain(c) in LATER and not (entry and c in entry.extra)
-    ]
-    rest = [c for c in rest if c not in later]
-    extra = (
-        list(entry.extra) if entry and entry.extra else rest if table in ("items", "users") else []
-    )
+    return found
+
+
+def _built(
+    sheet: Sheet, columns: Sequence[str], used: Set[str], event: str, intake: Intake
+) -> pl.LazyFrame:
+    """The frame with the schema's columns; what is not used is noted."""
+    name, table, found, entry = sheet.name, sheet.table, sheet.found, sheet.entry
+    taken = set(found.values()) | used
+    rest = [c for c in columns if c not in taken]
+    kept = set(entry.extra) if entry else set()
+    later = [c for c in rest if table == "items" and plain(c) in LATER and c not in kept]
     if later:
         intake.left_out[name] = later
-    about: dict[str, str] = {}
-    told = set(found) | set(entry.constants if entry else ())
-    if table == "events":
-        about = {k: c for k, c in of_items(rest).items() if c not in extra}
-        if about:
-            intake.items_from_log[name] = about
-        if "price" in about and "value" not in told:
-            intake.value_from[name] = " × ".join(
-                [about["price"], *([found["quantity"]] if "quantity" in found else [])]
-            )
-    if left := [c for c in rest if c not in extra and c not in about.values()]:
+    gone = set(later) | {c for c in rest if UNNAMED.match(c) and c not in kept}
+    extra: list[str] = []
+    if entry and entry.extra:
+        extra = list(entry.extra)
+    elif table in ("items", "users"):
+        extra = [c for c in rest if c not in gone]
+    about = _about(sheet, rest, extra, intake)
+    using = {*extra, *about.values(), *later}
+    if left := [c for c in rest if c not in using]:
         intake.not_recognised[name] = left
-    made = [_cells("items", k, c, schema[c]).alias(ITEM + k) for k, c in about.items()]
-    if name in intake.value_from:
-        made.append(pl.col(about["price"]).alias(UNIT_PRICE))
-    made += [
-        _cells(table, canonical, source, schema[source]) for canonical, source in found.items()
-    ]
-    made += [
-        pl.lit(value).alias(canonical)
-        for canonical, value in (entry.constants if entry else {}).items()
-    ]
+    made = sheet_cells(sheet, columns, about, name in intake.value_from)
     if extra and table in EXTRAS:
         made.append(pairs(extra).alias(EXTRAS[table]))
-    out = flat(frame, [*extra, *about.values()]).select(*made, *trace(frame))
-    return table, _completed(table, out, event, entry.events if entry else {})
+    frame = flat(sheet.frame, [*extra, *about.values()])
+    out = frame.select(*made, *trace(frame))
+    return _completed(table, out, event, entry.events if entry else {})
+
+
+def _about(
+    sheet: Sheet, rest: Sequence[str], extra: Sequence[str], intake: Intake
+) -> dict[str, str]:
+    """What a log, or judgments, say of their items: source column by column of items."""
+    if sheet.table not in ("events", "judgments"):
+        return {}
+    told = set(sheet.found) | set(sheet.entry.constants if sheet.entry else ())
+    about = {k: c for k, c in of_items(rest).items() if c not in extra}
+    if about:
+        intake.items_from_log[sheet.name] = about
+    if sheet.table == "events" and "price" in about and "value" not in told:
+        quantity = sheet.found.get("quantity")
+        intake.value_from[sheet.name] = " × ".join(
+            [about["price"], *([quantity] if quantity else [])]
+        )
+    return about
+
+
+def sheet_cells(
+    sheet: Sheet, columns: Sequence[str], about: Mapping[str, str], valued: bool
+) -> list[pl.Expr]:
+    """The cells of the schema's columns."""
+    schema = sheet.frame.collect_schema()
+    email = next((c for c in columns if is_email(c)), None)
+    made = [
+        _formed(k, _cells("items", k, c, schema[c]), sheet.forms).alias(ITEM + k)
+        for k, c in about.items()
+    ]
+    if valued:
+        price = _formed("value", pl.col(about["price"]).cast(pl.String), sheet.forms)
+        made.append(price.alias(UNIT_PRICE))
+    levels = _levels(sheet, columns)
+    for canonical, source in sheet.found.items():
+        cells = _cells(sheet.table, canonical, source, schema[source])
+        if canonical == "user_id":
+            cells = _nobody(
+                sheet.table, who(source, email if source != email else None), schema[source]
+            )
+        if canonical == "category" and levels:
+            cells = pl.concat_list([pl.col(c).cast(pl.String) for c in levels]).list.drop_nulls()
+        made.append(_formed(canonical, cells, sheet.forms).alias(canonical))
+    constants = sheet.entry.constants if sheet.entry else {}
+    return [*made, *(pl.lit(value).alias(canonical) for canonical, value in constants.items())]
+
+
+def _levels(sheet: Sheet, columns: Sequence[str]) -> list[str]:
+    """The columns that are the levels of the category, where several are."""
+    if sheet.table != "items" or (sheet.entry and "category" in sheet.entry.columns):
+        return []
+    there = {plain(c): c for c in columns}
+    path = next((p for p in PATHS if set(p) <= set(there)), ())
+    if sheet.found.get("category") not in [there[level] for level in path]:
+        return []
+    return [there[level] for level in path]
+
+
+def _formed(canonical: str, cells: pl.Expr, forms: Mapping[str, str]) -> pl.Expr:
+    """Cells by the file's own forms of times and decimals, where it has some."""
+    if canonical in TIMES and forms.get("time_format"):
+        return moments(cells, forms["time_format"])
+    if canonical in NUMBERS and forms.get("decimal"):
+        return decimals(cells, forms["decimal"])
+    return cells
+
+
+def _nobody(table: str, cells: pl.Expr, dtype: pl.DataType) -> pl.Expr:
+    """Users of a log, null where words say that there is none."""
+    if dtype != pl.String or table != "events":
+        return cells
+    return pl.when(~cells.str.strip_chars().is_in(EMPTY)).then(cells)
 
 
 def _cells(table: str, canonical: str, source: str, dtype: pl.DataType) -> pl.Expr:
@@ -85,22 +209,6 @@ def _cells(table: str, canonical: str, source: str, dtype: pl.DataType) -> pl.Ex
     if dtype == pl.String and canonical == "category" and plain(source) == "categorycode":
         cells = cells.str.replace_all(".", ">", literal=True)
     return cells.alias(canonical)
-
-
-def joined(frames: Mapping[str, list[pl.LazyFrame]], intake: Intake) -> dict[str, pl.LazyFrame]:
-    """Join the frames of each table one after the other.
-
-    Where there is a table of items, what the log says of them is not used, and noted as not recognised.
-    """
-    tables = {table: pl.concat(found, how="diagonal_relaxed") for table, found in frames.items()}
-    if "items" in tables:
-        for name, about in intake.items_from_log.items():
-            used = intake.value_from.get(name, "").partition(" × ")[0]
-            left = [*intake.not_recognised.get(name, []), *(c for c in about.values() if c != used)]
-            if left:
-                intake.not_recognised[name] = left
-        intake.items_from_log.clear()
-    return tables
 
 
 def _completed(
@@ -150,7 +258,12 @@ def _check_there(name: str, wanted: Sequence[str], columns: list[str]) -> None:
 
 
 def _check_required(
-    table: str, name: str, found: Mapping[str, str], entry: Entry | None, columns: list[str]
+    table: str,
+    name: str,
+    found: Mapping[str, str],
+    entry: Entry | None,
+    columns: list[str],
+    hint: str = "",
 ) -> None:
     """Raise `SchemaError` where a column without which the table is nothing was not found."""
     have = set(found) | set(entry.constants if entry else ())
@@ -165,13 +278,13 @@ def _check_required(
         missing.append(rules.any_of[0])
     for column in missing:
         looked = [column, *USUAL.get(table, {}).get(column, "").split()]
-        close = near(column, columns) or next(
-            (n for n in (near(word, columns) for word in looked) if n), ""
-        )
+        rest = [c for c in columns if c not in found.values()]
+        close = fitting(column, rest) or ""
+        close = f" Did you mean {close!r}?" if close else ""
         raise SchemaError(
-            f"{name}, taken for {table}, lacks the column {column!r}. Looked for: {', '.join(looked)}. "
-            f"It has: {', '.join(columns)}."
-            f"{close} Name it in a map file: --set map=MAP.toml."
+            f"{name}, taken for {table}, lacks the column {column!r}. Looked for: {', '.join(looked[:12])}"
+            f"{' …' if len(looked) > 12 else ''}. It has: {', '.join(columns[:60])}{' …' if len(columns) > 60 else ''}."
+            f"{close}{hint} Name it in a map file: --set map=MAP.toml."
         )
 
 

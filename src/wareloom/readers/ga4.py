@@ -1,16 +1,20 @@
-"""Google Analytics 4: the BigQuery export as JSON lines."""
+"""Google Analytics 4: the BigQuery export as JSON lines or Parquet."""
 
 from __future__ import annotations
 
+import json
+from collections import Counter
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar
 
 import polars as pl
 
 from wareloom.errors import SourceError
-from wareloom.preparing.door import FILE, ROW, guarded
+from wareloom.preparing.door import BROKEN, FILE, ROW, guarded
 from wareloom.readers import Intake, Reader
-from wareloom.readers._text import Piece, first_line, known, pieces
+from wareloom.readers._scan import PARQUET, columns_of
+from wareloom.readers._text import Piece, Text, known, pieces, start_of
 from wareloom.shop.schema import EVENTS
 
 LEVELS = ("item_category", "item_category2", "item_category3", "item_category4", "item_category5")
@@ -22,18 +26,22 @@ SCHEMA: dict[str, Any] = {
     "user_pseudo_id": pl.String,
     "event_params": pl.List(pl.Struct({"key": pl.String, "value": VALUE})),
     "items": pl.List(pl.Struct(dict.fromkeys(ITEM, pl.String))),
+    "ecommerce": pl.Struct({"transaction_id": pl.String}),
 }
+NEEDED = ("event_name", "event_timestamp", "user_pseudo_id")
+NOTHING = ("", "(not set)", "(not provided)", "(data not available)")
+"""How Google Analytics writes that there is nothing"""
+PLACE = "_place"
 SEARCHES = ("search", "view_search_results")
 
 
 @dataclass(kw_only=True, eq=False)
 class Ga4(Reader):
-    """Google Analytics 4's BigQuery export as JSON lines (events_*.json).
+    """Google Analytics 4's BigQuery export as JSON lines (events_*.json) or Parquet.
 
     Events of the kinds that a shop knows are kept, one row for each of their items; other kinds are counted as
-    skipped. A user is a
-    user_pseudo_id, a session that and ga_session_id. Events with a search_term become searches. Items are those of
-    the events.
+    skipped. A user is a user_pseudo_id, a session that and ga_session_id. Events with a search_term become searches.
+    Items are those of the events. "(not set)" is nothing; of purchases under one transaction_id the first counts.
     """
 
     example: ClassVar[dict[str, str]] = {
@@ -49,26 +57,30 @@ class Ga4(Reader):
 
     @classmethod
     def detect(cls, source: str) -> bool:
-        """Whether a file's first line has event_name, event_timestamp and user_pseudo_id."""
+        """Whether a file's first line, or its Parquet columns, have event_name, event_timestamp and user_pseudo_id."""
         return any(_fits(piece) for piece in known(source))
 
     def tables(self, source: str, intake: Intake) -> dict[str, pl.LazyFrame]:
         """Return items, events, and searches where there are any."""
         found = [p for p in pieces(source) if _fits(p)]
         if not found:
-            raise SourceError(
-                f"{source} holds no JSON lines with event_name, event_timestamp and user_pseudo_id."
-            )
-        log = pl.concat([self._log(piece, intake) for piece in found])
-        with guarded(source):
-            kinds = dict(log.group_by("event_name").len().sort("event_name").collect().iter_rows())
+            raise SourceError(f"{source} holds no JSON lines or Parquet with {', '.join(NEEDED)}.")
+        logs, kinds, bought = [], Counter[str](), []
+        for place, piece in enumerate(found):
+            log, names, purchases = self._log(piece, intake)
+            logs.append(log.with_columns(pl.lit(place, pl.Int32).alias(PLACE)))
+            kinds.update({name: n for name, n in names.iter_rows() if name is not None})
+            bought.append(purchases.with_columns(pl.lit(place, pl.Int32).alias(PLACE)))
+        log = _once(pl.concat(logs, how="diagonal"), pl.concat(bought), intake)
         kept = [*EVENTS, *SEARCHES]
         intake.skipped |= {
-            f"event {name}": int(n)
-            for name, n in kinds.items()
-            if name not in kept and name is not None
+            f"event {name}": int(n) for name, n in sorted(kinds.items()) if name not in kept
         }
-        log = log.filter(pl.col("event_name").is_null() | pl.col("event_name").is_in(kept))
+        broken = log.filter(pl.col(BROKEN).is_not_null()).select(ROW, FILE, BROKEN)
+        log = log.filter(
+            pl.col(BROKEN).is_null()
+            & (pl.col("event_name").is_null() | pl.col("event_name").is_in(kept))
+        )
         is_search = pl.col("event_name").is_in(SEARCHES)
         number = pl.concat_str(
             pl.lit("s"), pl.col(FILE).str.extract(r"(\d+)").fill_null(""), pl.lit("."), pl.col(ROW)
@@ -79,6 +91,8 @@ class Ga4(Reader):
         searched = log.filter(is_search & pl.col("query").is_not_null())
         base = [ROW, FILE, "user_id", "session_id", "time"]
         rows = log.explode("items", empty_as_null=True).unnest("items")
+        names = ("item_id", "item_name", "item_brand", *LEVELS)
+        rows = rows.with_columns(_said(pl.col(name)).alias(name) for name in names)
         event = pl.when(is_search).then(pl.lit("search")).otherwise("event_name")
         events = rows.select(
             *base,
@@ -92,27 +106,129 @@ class Ga4(Reader):
             value=pl.col("price").cast(pl.Float64, strict=False)
             * pl.col("quantity").cast(pl.Float64, strict=False)
         )
-        tables = {"events": events.drop("price"), "items": _items(rows)}
+        events = pl.concat([events.drop("price"), broken], how="diagonal")
+        tables = {"events": events, "items": _items(rows)}
         if any(name in kinds for name in SEARCHES):
             tables["searches"] = searched.select(*base, "search_id", "query")
         return tables
 
-    def _log(self, piece: Piece, intake: Intake) -> pl.LazyFrame:
+    def _log(self, piece: Piece, intake: Intake) -> tuple[pl.LazyFrame, pl.DataFrame, pl.DataFrame]:
+        """The events of a file, how many there are of each kind, and the purchases with their transactions."""
+        if piece.name.lower().endswith(PARQUET):
+            frame = _log_of(_typed(intake.parquet(piece)), piece.name)
+            with guarded(piece.name):
+                return frame, *_told(frame)
         text = intake.text(piece, encoding=self.encoding)
-        frame = pl.scan_ndjson(text.path, schema=SCHEMA, row_index_name=ROW, row_index_offset=1)
-        session = pl.concat_str(
-            "user_pseudo_id", _param("ga_session_id", "int_value"), separator="."
-        )
-        return frame.select(
-            pl.col(ROW).cast(pl.Int64),
-            pl.lit(piece.name).alias(FILE),
-            "event_name",
-            "items",
-            user_id="user_pseudo_id",
-            session_id=session,
-            time="event_timestamp",
-            query=_param("search_term", "string_value"),
-        )
+        frame = _log_of(_scanned(text.path), piece.name)
+        try:
+            return frame, *_told(frame)
+        except pl.exceptions.PolarsError:
+            frame = _log_of(_mended(text, intake), piece.name)
+        with guarded(piece.name):
+            return frame, *_told(frame)
+
+
+def _log_of(frame: pl.LazyFrame, name: str) -> pl.LazyFrame:
+    """Rows of the export as events with their items still together."""
+    if BROKEN not in frame.collect_schema():
+        frame = frame.with_columns(pl.lit(None, pl.String).alias(BROKEN))
+    session = pl.concat_str("user_pseudo_id", _param("ga_session_id", "int_value"), separator=".")
+    return frame.select(
+        pl.col(ROW).cast(pl.Int64),
+        pl.lit(name).alias(FILE),
+        BROKEN,
+        "event_name",
+        "items",
+        user_id="user_pseudo_id",
+        session_id=session,
+        time="event_timestamp",
+        query=_param("search_term", "string_value"),
+        transaction=_said(
+            pl.coalesce(
+                pl.col("ecommerce").struct.field("transaction_id"),
+                _param("transaction_id", "string_value"),
+            )
+        ),
+    )
+
+
+def _told(log: pl.LazyFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Kinds of events with their numbers, and purchases with their transactions, in one pass."""
+    bought = (pl.col("event_name") == "purchase") & pl.col("transaction").is_not_null()
+    kinds, purchases = pl.collect_all(
+        [
+            log.group_by("event_name").len(),
+            log.filter(bought).select(ROW, "transaction"),
+        ]
+    )
+    return kinds, purchases
+
+
+def _mended(text: Text, intake: Intake) -> pl.LazyFrame:
+    """Events of JSON lines some of which are no objects: those have a defect and nothing else."""
+    mended = intake.folder / f"{len(list(intake.folder.iterdir())):04d}-mended-{text.name}"
+    wrong: dict[int, str] = {}
+    with text.path.open(encoding="utf-8") as file, mended.open("w", encoding="utf-8") as out:
+        for number, line in enumerate((line for line in file if line.strip()), start=1):
+            try:
+                good, why = isinstance(json.loads(line), dict), "no JSON object"
+            except (ValueError, RecursionError) as error:
+                good, why = False, f"no JSON object ({error})"
+            if not good:
+                wrong[number] = why
+            out.write(line if good else "{}\n")
+    frame = _scanned(mended)
+    why = pl.col(ROW).cast(pl.Int64).replace_strict(wrong, default=None, return_dtype=pl.String)
+    return frame.with_columns(why.alias(BROKEN))
+
+
+def _scanned(path: Path) -> pl.LazyFrame:
+    # Without the list the path would be a pattern.
+    return pl.scan_ndjson([path], schema=SCHEMA, row_index_name=ROW, row_index_offset=1)
+
+
+def _typed(frame: pl.LazyFrame) -> pl.LazyFrame:
+    """Columns of a Parquet file as `SCHEMA` has them; what the file lacks is null."""
+    there = frame.collect_schema()
+    made = [
+        _as(pl.col(n), there[n], t) if n in there else pl.lit(None, t) for n, t in SCHEMA.items()
+    ]
+    return frame.select(ROW, *(cells.alias(n) for cells, n in zip(made, SCHEMA, strict=True)))
+
+
+def _as(cells: pl.Expr, have: Any, want: Any) -> pl.Expr:
+    """Nested cells as the type that is wanted, field by field."""
+    if isinstance(want, pl.List) and isinstance(have, pl.List):
+        return cells.list.eval(_as(pl.element(), have.inner, want.inner))
+    if isinstance(want, pl.Struct) and isinstance(have, pl.Struct):
+        fields = {f.name: f.dtype for f in have.fields}
+        parts = [
+            (
+                _as(cells.struct.field(f.name), fields[f.name], f.dtype)
+                if f.name in fields
+                else pl.lit(None, f.dtype)
+            ).alias(f.name)
+            for f in want.fields
+        ]
+        return pl.struct(parts)
+    return pl.lit(None, want) if have.is_nested() or want.is_nested() else cells.cast(want)
+
+
+def _once(log: pl.LazyFrame, bought: pl.DataFrame, intake: Intake) -> pl.LazyFrame:
+    """The log without purchases that were sent again under one transaction_id."""
+    again = bought.sort(PLACE, ROW).filter(~pl.col("transaction").is_first_distinct())
+    if again.is_empty():
+        return log
+    intake.skipped["purchases sent again under one transaction_id"] = len(again)
+    return log.join(
+        again.select(PLACE, ROW).lazy(), on=[PLACE, ROW], how="anti", maintain_order="left"
+    )
+
+
+def _said(cells: pl.Expr) -> pl.Expr:
+    """Cells without the words for nothing."""
+    text = cells.str.strip_chars()
+    return pl.when(~text.is_in(NOTHING)).then(cells)
 
 
 def _param(key: str, kind: str) -> pl.Expr:
@@ -134,10 +250,16 @@ def _items(rows: pl.LazyFrame) -> pl.LazyFrame:
         "price",
         title="item_name",
         brand="item_brand",
-        category=pl.concat_list(LEVELS).list.drop_nulls(),
+        category=pl.when(pl.any_horizontal(pl.col(LEVELS).is_not_null())).then(
+            pl.concat_list(LEVELS).list.drop_nulls()
+        ),
     )
 
 
 def _fits(piece: Piece) -> bool:
-    line = first_line(piece)
-    return all(f'"{name}"' in line for name in ("event_name", "event_timestamp", "user_pseudo_id"))
+    if piece.name.lower().endswith(PARQUET):
+        return not piece.packed and set(NEEDED) <= columns_of(piece.path)
+    # A first line that is broken is no reason to call the file something else.
+    return any(
+        all(f'"{name}"' in line for name in NEEDED) for line in start_of(piece).split("\n")[:3]
+    )

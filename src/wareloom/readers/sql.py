@@ -12,9 +12,12 @@ import polars as pl
 from wareloom.errors import SettingError, SourceError, missing_extra
 from wareloom.preparing.door import FILE, ROW
 from wareloom.readers import Intake, Reader
+from wareloom.readers._header import apart
+from wareloom.readers._joins import Part, joined
+from wareloom.readers._json import BATCH, as_text
 from wareloom.readers._map import Entry, load
-from wareloom.readers._scan import BATCH, as_text
-from wareloom.readers._shape import graded, joined, shaped
+from wareloom.readers._scan import without_trace
+from wareloom.readers._shape import graded, shaped
 from wareloom.readers._statements import address_of, check_statement, connected, hidden
 
 NAME = re.compile(r"^[\w.$]+$")
@@ -86,7 +89,7 @@ class Sql(Reader):
                 f"The database's URL cannot be used: {hidden(str(error), source)}. It has the form "
                 "DIALECT://USER:PASSWORD@HOST/NAME."
             ) from None
-        frames: dict[str, list[pl.LazyFrame]] = {}
+        parts: dict[str, list[Part]] = {}
         try:
             with engine.connect() as connection:
                 for name, query, table, entry in self._queries(
@@ -97,18 +100,20 @@ class Sql(Reader):
                     entry = entry or (Entry(name, table) if table else None)
                     made = shaped(frame, name, entry, event=self.event, intake=intake)
                     if made is not None:
-                        frames.setdefault(made[0], []).append(made[1])
+                        used = frozenset(without_trace(frame))
+                        part = Part(name, made[1], entry is not None, used)
+                        parts.setdefault(made[0], []).append(part)
         except sqlalchemy.exc.SQLAlchemyError as error:
             raise SourceError(
                 f"The database {address_of(url, source)} refused: {hidden(str(error), source)}"
             ) from None
         finally:
             engine.dispose()
-        if not frames:
+        if not parts:
             raise SettingError(
                 "Nothing to read: name a query a table, for example --set events='select * from orders'."
             )
-        tables = joined(frames, intake)
+        tables = joined(parts, intake)
         if "judgments" in tables:
             tables["judgments"] = graded(tables["judgments"], self.grade_scale)
         return tables
@@ -146,7 +151,9 @@ def _select(query: str) -> str:
 def _fetched(connection: Any, query: Any, name: str, intake: Intake) -> pl.LazyFrame:
     """Run a query and keep its rows as pieces on disk, all cells text."""
     result = connection.execution_options(stream_results=True, yield_per=BATCH).execute(query)
-    columns = list(result.keys())
+    columns, told = apart(result.keys(), name)
+    for sentence in told:
+        intake.say(sentence)
     types: dict[str, Any] = dict.fromkeys(columns, pl.String) | {ROW: pl.Int64}
     pieces, start = [], 1
     for rows in _partitions(result):
@@ -158,7 +165,7 @@ def _fetched(connection: Any, query: Any, name: str, intake: Intake) -> pl.LazyF
         pl.DataFrame({**cells, ROW: range(start, start + len(rows))}, schema=types).write_parquet(
             path, compression="lz4"
         )
-        pieces.append(pl.scan_parquet(path))
+        pieces.append(pl.scan_parquet(path, glob=False))
         start += len(rows)
     if not pieces:
         return pl.LazyFrame(schema=types | {FILE: pl.String})

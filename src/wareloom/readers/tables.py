@@ -2,24 +2,36 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 import polars as pl
 
-from wareloom.errors import SchemaError, SettingError, near, require
+from wareloom.core.settings import Count
+from wareloom.errors import SettingError, near, require
 from wareloom.readers import Intake, Reader
-from wareloom.readers._map import entry_for, load
-from wareloom.readers._orders import with_headers
+from wareloom.readers._feed import feed
+from wareloom.readers._files import (
+    in_order,
+    is_note,
+    is_submission,
+    nothing_recognised,
+    unread,
+)
+from wareloom.readers._joins import Part, first_of_each, joined
+from wareloom.readers._map import Entry, Form, check_used, entries_for, load
+from wareloom.readers._orders import Came, with_headers, with_lookups
 from wareloom.readers._pictures import ENDINGS, pictures
-from wareloom.readers._scan import TRACE
-from wareloom.readers._shape import graded, joined, shaped
-from wareloom.readers._text import Piece, first_line, known, pieces
+from wareloom.readers._scan import PARQUET, numbered, without_trace
+from wareloom.readers._shape import graded, shaped
+from wareloom.readers._text import Piece, known, pieces
 from wareloom.shop.schema import EVENTS
 
-DELIMITED = (".csv", ".tsv", ".tab", ".txt", ".dat")
+DELIMITED = (".csv", ".tsv", ".tab", ".txt", ".dat", ".inter", ".item", ".user")
 JSON = (".jsonl", ".ndjson", ".json")
-PARQUET = (".parquet", ".pq")
+XML = (".xml",)
 TABS = ("\\t", "tab")
 """Words for the separator that is hard to give on a command line"""
 
@@ -59,6 +71,10 @@ class Tables(Reader):
     """The scale "lo:hi" of grades, mapped linearly to 0–3; found from the data where empty."""
     separator: str = ""
     """The character between fields; found from the first line where empty."""
+    escape: str = ""
+    """A backslash where it stands before quote signs inside fields; found from the file where empty, none is none."""
+    skip: Count = 0
+    """Lines before the header, such as a report's title; 0 finds them."""
     images: str = ""
     """A folder of pictures of the products, called by item id: ID.jpg, or ID/ANY.jpg where there are several."""
     quote: str = '"'
@@ -74,63 +90,115 @@ class Tables(Reader):
             raise SettingError(
                 f"tables: event={self.event!r} is not known.{near(self.event, EVENTS)} Known: {', '.join(EVENTS)}."
             )
+        self._form().check("tables")
 
     @classmethod
     def detect(cls, source: str) -> bool:
         """Whether there is any file of a known ending."""
         return any(
-            piece.name.lower().endswith((*DELIMITED, *JSON, *PARQUET)) for piece in known(source)
+            piece.name.lower().endswith((*DELIMITED, *JSON, *PARQUET, *XML))
+            for piece in known(source)
         )
 
     def tables(self, source: str, intake: Intake) -> dict[str, pl.LazyFrame]:
         """Return the tables that are recognised; files that are not are noted."""
         entries = load(self.map)
-        frames: dict[str, list[pl.LazyFrame]] = {}
-        seen: dict[str, list[str]] = {}
-        came: list[tuple[str, pl.LazyFrame]] = []
-        for piece in pieces(source):
-            frame = self._frame(piece, intake)
-            if frame is None:
-                if not (self.images and piece.name.lower().endswith(ENDINGS)):
-                    intake.not_recognised[piece.name] = []
+        found = in_order(pieces(source), intake)
+        check_used(self.map, entries, [piece.name for piece in found])
+        came: list[Came] = []
+        for piece in found:
+            frame = self._frame(piece, entries, intake)
+            if frame is not None:
+                came.append(Came(piece.name, frame))
+            elif not (self.images and piece.name.lower().endswith(ENDINGS)):
+                intake.not_recognised[piece.name] = []
+        return self.made_of(came, source, intake, entries)
+
+    def of_frames(
+        self, frames: Mapping[str, pl.LazyFrame], intake: Intake
+    ) -> dict[str, pl.LazyFrame]:
+        """Return the tables that frames in memory make, read as files of their names are."""
+        entries = load(self.map)
+        check_used(self.map, entries, list(frames))
+        came = [
+            Came(name, numbered(frame, frame.collect_schema().names(), name, intake.say))
+            for name, frame in frames.items()
+        ]
+        return self.made_of(came, "frames", intake, entries)
+
+    def made_of(
+        self, came: Sequence[Came], source: str, intake: Intake, entries: Sequence[Entry] = ()
+    ) -> dict[str, pl.LazyFrame]:
+        """Return the tables that frames of text (or of any type) make."""
+        # Where the map gives one file a form of its own, no form is left for the door to find or to be told.
+        intake.converted = any(e.form.keys() & {"time_format", "decimal"} for e in entries)
+        columns = {c.name: without_trace(c.frame) for c in came}
+        mapped = {c.name for c in came if entries_for(entries, c.name)}
+        came = with_lookups(with_headers(came, mapped, intake), mapped, intake)
+        parts: dict[str, list[Part]] = {}
+        for name, frame in came:
+            if is_submission(name, columns[name]):
+                intake.not_recognised[name] = columns[name]
                 continue
-            seen[piece.name] = [c for c in frame.collect_schema().names() if c not in TRACE]
-            came.append((piece.name, frame))
-        for name, frame in with_headers(
-            came, {n for n, _ in came if entry_for(entries, n)}, intake
-        ):
-            made = shaped(frame, name, entry_for(entries, name), event=self.event, intake=intake)
-            if made is not None:
-                frames.setdefault(made[0], []).append(made[1])
-        if not {"items", "events", "judgments"} & set(frames):
-            files = (
-                "; ".join(f"{name}: {', '.join(columns)}" for name, columns in seen.items())
-                or "no tables"
-            )
-            close = next((n for columns in seen.values() if (n := near("item_id", columns))), "")
-            raise SchemaError(
-                f"Nothing in {source} is recognised as a table of a shop: it needs a "
-                "column item_id (or product_id, asin, sku …), "
-                f"with user_id (or customer_id …) for events, or query and grade for judgments. Found {files}.{close} "
-                "Name the columns in a map file: --set map=MAP.toml."
-            )
-        tables = joined(frames, intake)
+            own = entries_for(entries, name)
+            form = self._forms(name, entries) if intake.converted else {}
+            for entry in own or [None]:
+                made = shaped(frame, name, entry, event=self.event, intake=intake, forms=form)
+                if made is None:
+                    continue
+                table, rows = made
+                if table == "items" and len(own) > 1:
+                    rows = first_of_each(rows, "item_id")
+                used = frozenset(columns.get(name, ()))
+                parts.setdefault(table, []).append(Part(name, rows, entry is not None, used))
+            if len(own) > 1:
+                _unused_by_all(name, columns[name], own, intake)
+        if not {"items", "events", "judgments"} & set(parts):
+            raise nothing_recognised(source, columns)
+        unread(columns, parts, intake)
+        tables = joined(parts, intake)
         if self.images:
             tables["images"] = pictures(self.images, intake)
         if "judgments" in tables:
             tables["judgments"] = graded(tables["judgments"], self.grade_scale)
         return tables
 
-    def _frame(self, piece: Piece, intake: Intake) -> pl.LazyFrame | None:
+    def _form(self, name: str = "", entries: Sequence[Entry] = ()) -> Form:
+        """How a file is written: as the map says, else as the settings say."""
+        fields = {f.name: getattr(self, f.name) for f in dataclasses.fields(Form)}
+        for entry in entries_for(entries, name) if name else ():
+            fields |= entry.form
+        if fields["separator"] in TABS:
+            fields["separator"] = "\t"
+        return Form(**fields)
+
+    def _forms(self, name: str, entries: Sequence[Entry]) -> dict[str, str]:
+        form = self._form(name, entries)
+        return {"time_format": form.time_format, "decimal": form.decimal}
+
+    def _frame(self, piece: Piece, entries: Sequence[Entry], intake: Intake) -> pl.LazyFrame | None:
         name = piece.name.lower()
+        own = entries_for(entries, piece.name)
+        form = self._form(piece.name, entries)
         if name.endswith(PARQUET):
             return intake.parquet(piece)
+        if not own and is_note(piece):
+            return None
         if name.endswith(JSON):
-            return intake.json_lines(piece, encoding=self.encoding)
+            paths = tuple(dict.fromkeys(p for e in own for p in e.paths if "." in p))
+            each = next((e.each for e in own if e.each), "")
+            return intake.json_lines(piece, encoding=form.encoding, each=each, paths=paths)
+        if name.endswith(XML):
+            return feed(piece, intake)
         if name.endswith(DELIMITED):
-            line = first_line(piece)
-            named = "\t" if self.separator in TABS else self.separator
-            separator = named or max("\t,;|", key=line.count)
-            quote = None if self.quote in ("", "none") else self.quote
-            return intake.delimited(piece, separator, encoding=self.encoding, quote=quote)
+            return intake.table(piece, form)
         return None
+
+
+def _unused_by_all(name: str, columns: Sequence[str], own: Sequence[Entry], intake: Intake) -> None:
+    """Of a file that is several tables, columns are not recognised that none of them uses."""
+    used = {c for e in own for c in e.paths}
+    if left := [c for c in intake.not_recognised.get(name, []) if c not in used]:
+        intake.not_recognised[name] = left
+    else:
+        intake.not_recognised.pop(name, None)

@@ -1,0 +1,122 @@
+"""The files of a source: their order, which are notes, and what is said of those that are no table."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping, Sequence
+
+from wareloom.errors import SchemaError
+from wareloom.readers import Intake
+from wareloom.readers._json import COLUMNS
+from wareloom.readers._names import FILES, USUAL, plain
+from wareloom.readers._near import fitting
+from wareloom.readers._text import Piece, start_of
+
+PARTS = {
+    "prior": 0,
+    "train": 1, "training": 1, "tr": 1,
+    "valid": 2, "val": 2, "dev": 2, "validation": 2,
+    "test": 3, "testing": 3,
+}  # fmt: skip
+"""Words of names by which the parts of a split come one after the other"""
+NOTES = re.compile(
+    r"^(readme|read_me|notes?|licen[cs]e|provenance|copying|changelog|changes|authors|citations?|about|credits|terms|"
+    r"manifest|checksums?|md5sums?|sha\d+sums?|metadata|package|config|settings|schema|datapackage|dataset_infos?|"
+    r"说明|自述)([-_. ].*)?$",
+    re.IGNORECASE,
+)
+"""Names of files that tell of the others"""
+PLAIN_TEXT = (".txt", ".dat", ".md")
+MARKS = "\t,;|"
+SUBMISSION = re.compile(r"submission", re.IGNORECASE)
+TITLES = set(USUAL["items"]["title"].split()) | {"title"}
+CATALOGUE = TITLES | {"price", "brand", "description", "category"}
+
+
+def in_order(found: Sequence[Piece], intake: Intake) -> list[Piece]:
+    """The files in order of name, but the parts of a split train before validation before test."""
+    ranks = [_rank(piece.name) for piece in found]
+    parts = [piece.name for piece, rank in zip(found, ranks, strict=True) if rank is not None]
+    if len({rank for rank in ranks if rank is not None}) < 2:
+        return list(found)
+    placed = sorted(range(len(found)), key=lambda n: (ranks[n] if ranks[n] is not None else 1, n))
+    ordered = [found[n] for n in placed]
+    names = [piece.name for piece in ordered if piece.name in parts]
+    intake.say(
+        f"{', '.join(names)} are taken for parts of a split and read in this order, which counts where there are no "
+        "times."
+    )
+    return ordered
+
+
+def _rank(name: str) -> int | None:
+    words = [w for w in re.split(r"[\W_\d]+", name.lower().partition(".")[0]) if w]
+    return next((PARTS[word] for word in words if word in PARTS), None)
+
+
+def is_note(piece: Piece) -> bool:
+    """Whether a file tells of the others instead of holding rows: by its name, or as text without columns."""
+    name = piece.name.lower()
+    stem = name.rpartition(".")[0] or name
+    start = start_of(piece)
+    lines = [line for line in start.split("\n")[:20] if line.strip()]
+    if not lines or name.endswith((".csv", ".tsv", ".jsonl", ".ndjson")):
+        return False
+    known = any(plain(word) in COLUMNS for word in re.split(r"[\t,;|\"{}:\[\]]", lines[0]))
+    if NOTES.match(stem) and not known:
+        return True
+    if not name.endswith(PLAIN_TEXT) or known:
+        return False
+    counts = {max(line.count(mark) for mark in MARKS) for line in lines[:-1] or lines}
+    return len(counts) > 1 or counts == {0}
+
+
+def is_submission(name: str, columns: Sequence[str]) -> bool:
+    """Whether a file is the empty form of a competition's answers, as sample_submission.csv is."""
+    return SUBMISSION.search(name) is not None and len(columns) <= 3
+
+
+def nothing_recognised(source: str, seen: Mapping[str, Sequence[str]]) -> SchemaError:
+    """The error for a source without any table; hints name the columns that fit."""
+    files = "; ".join(f"{name}: {_some(columns)}" for name, columns in seen.items()) or "no tables"
+    hints = []
+    for name, columns in seen.items():
+        fits = {c: n for c in ("item_id", "user_id") if (n := fitting(c, columns))}
+        if "item_id" in fits:
+            said = ", ".join(f"{ours} = {theirs!r}" for ours, theirs in fits.items())
+            hints.append(f" In {name}, did you mean {said}?")
+    return SchemaError(
+        f"Nothing in {source} is recognised as a table of a shop: it needs a column item_id (or product_id, asin, sku "
+        f"…), with user_id (or customer_id …) for events, or query and grade for judgments. Found {files}."
+        f"{''.join(hints[:3])} Name the columns in a map file: --set map=MAP.toml."
+    )
+
+
+def _some(columns: Sequence[str]) -> str:
+    more = f" … ({len(columns)} in all)" if len(columns) > 40 else ""
+    return ", ".join(columns[:40]) + more
+
+
+def unread(
+    columns: Mapping[str, Sequence[str]], parts: Mapping[str, Collection[object]], intake: Intake
+) -> None:
+    """Say which files are no table; raise `SchemaError` for one that may be the catalogue where there is no other."""
+    read = {getattr(part, "file", "") for found in parts.values() for part in found}
+    read |= {head for heads in intake.joined.values() for head in heads}
+    for name, there in columns.items():
+        if name in read or is_submission(name, there):
+            continue
+        words = {plain(c) for c in there}
+        named = set(re.split(r"[\W_\d]+", name.lower())) & set(FILES["items"].split())
+        titled = words & TITLES and len(words & CATALOGUE) > 1
+        if "items" not in parts and (titled or (named and words & CATALOGUE)):
+            fit = fitting("item_id", list(there))
+            raise SchemaError(
+                f"{name} may be the catalogue, and none of its columns is known as item_id: {_some(there)}."
+                f"{f' Did you mean {fit!r}?' if fit else ''} Name it in a map file (--set map=MAP.toml), or take the "
+                "file out of the source."
+            )
+        if there:
+            intake.say(
+                f"{name} is not read: no table of a shop has its columns ({_some(there)}). A map can say what it is."
+            )

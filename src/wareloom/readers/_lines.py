@@ -1,0 +1,240 @@
+"""Lines of orders: what an order says on its first line alone, parts of bundles, totals, lines that were taken back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import polars as pl
+
+from wareloom.readers._names import EMAILS, is_line_id, plain
+
+SAMPLE = 20_000
+"""Rows from which it is told how a file writes its orders"""
+ORDER = {
+    "orderid", "order", "basketid", "invoiceid", "invoiceno", "invoice", "ordernumber", "orderno", "ordernr",
+    "orderkey", "ordercode", "ordername", "salesorderid", "purchaseid", "transactionid", "invoicenumber", "incrementid",
+    "receiptid", "订单", "订单号", "订单id", "订单编号",
+}  # fmt: skip
+"""Names of the column that holds the lines of an order together"""
+PARENTS = {
+    "parentitemid": ("itemid", "orderitemid"),
+    "parentorderitemid": ("orderitemid", "itemid"),
+    "parentlineid": ("lineid", "orderlineid"),
+    "parentlineitemid": ("lineitemid",),
+    "bundleparentid": ("orderitemid", "lineid", "itemid"),
+    "parentid": ("lineid", "orderlineid", "orderitemid", "lineitemid"),
+}
+"""Columns that name the line of which a line is a part, and the columns that number the lines"""
+OF_LINE = {
+    "linetotal", "lineitemtotal", "orderlinetotal", "rowtotal", "linesubtotal", "itemtotal", "lineamount", "linevalue",
+    "productnetrevenue", "salesvalue", "小计",
+}  # fmt: skip
+"""Names of a value that is a line's whatever it holds"""
+STATES = ("financialstatus", "orderstatus", "status", "orderstate", "state", "订单状态")
+UNDONE = {
+    "refunded", "cancelled", "canceled", "voided", "failed", "trash", "expired", "wc-refunded", "wc-cancelled",
+    "wc-failed", "wc-trash", "已退款", "已取消",
+}  # fmt: skip
+"""States of orders that came to nothing"""
+BACK = {"qtyrefunded", "qtycanceled", "qtycancelled", "quantityrefunded", "refundedquantity"}
+"""Columns of how many pieces of a line were taken back"""
+KINDS = {"orderitemtype", "lineitemtype", "linetype"}
+"""Columns that tell lines of products from postage and fees"""
+NUMBER = r"^\s*-?[\d.,]+\s*$"
+
+
+class Lines:
+    """The lines of one file, mended step by step; what was done is kept in `said` and `skipped`."""
+
+    def __init__(
+        self, frame: pl.LazyFrame, name: str, found: dict[str, str], columns: Sequence[str]
+    ) -> None:
+        self.frame, self.name, self.found = frame, name, found
+        self.columns = list(columns)
+        self.plain = {plain(c): c for c in reversed(self.columns)}
+        self.order = found.get("session_id", "")
+        self.said: list[str] = []
+        self.skipped: dict[str, int] = {}
+        self.used: set[str] = set()
+        """Columns that were used and are nothing else"""
+
+    @property
+    def are_lines(self) -> bool:
+        """Whether rows are lines of orders."""
+        return bool(self.order) and (
+            plain(self.order) in ORDER
+            or "lineitemname" in self.plain
+            or "lineitemsku" in self.plain
+        )
+
+    def mend(self, drop: Mapping[str, tuple[str, ...]] | None) -> None:
+        """Do all that lines of orders need; `drop` says which rows to pass over in place of undone orders."""
+        if self.are_lines:
+            self._fill()
+            self._only_products()
+            self._only_whole()
+            if drop is None:
+                self._without_undone()
+            self._net_of_refunds()
+            self._names_for_skus()
+        self._value()
+
+    def _fill(self) -> None:
+        """Give every line of an order what only the first one says: who, when, in which state."""
+        wanted = [self.found.get("user_id"), self.found.get("time"), *map(self.plain.get, STATES)]
+        wanted += [self.plain.get(name) for name in EMAILS]
+        columns = [c for c in dict.fromkeys(wanted) if c and c != self.order]
+        if not columns:
+            return
+        sample = self._sample([self.order, *columns])
+        lacking = []
+        for column in columns:
+            by = sample.drop_nulls(self.order).group_by(self.order)
+            lack = by.agg(n=pl.len(), some=pl.col(column).count())
+            if lack.filter((pl.col("some") < pl.col("n")) & (pl.col("some") > 0)).height:
+                lacking.append(column)
+        if not lacking:
+            return
+        order = pl.col(self.order)
+        first = [_text(c).drop_nulls().first().over(order).alias(f" {c}") for c in lacking]
+        self.frame = self.frame.with_columns(first).with_columns(
+            pl.when(order.is_null())
+            .then(_text(c))
+            .otherwise(pl.coalesce(_text(c), f" {c}"))
+            .alias(c)
+            for c in lacking
+        )
+        self.frame = self.frame.drop([f" {c}" for c in lacking])
+        self.said.append(
+            f"{self.name}: what one line of an order says in {', '.join(lacking)} is taken for all of its lines."
+        )
+
+    def _only_products(self) -> None:
+        """Pass over lines of postage, fees and coupons, where a column tells them apart."""
+        column = next((self.plain[name] for name in self.plain if name in KINDS), None)
+        if column is None:
+            return
+        self.used.add(column)
+        if "line_item" in self._sample([column])[column].to_list():
+            self._pass_over("lines that are no products", _text(column) != "line_item")
+
+    def _only_whole(self) -> None:
+        """Pass over lines that are parts of other lines, or a bundle would count twice."""
+        for parent, lines in PARENTS.items():
+            if parent not in self.plain:
+                continue
+            column = self.plain[parent]
+            self.used.add(column)
+            line = next((self.plain[name] for name in lines if name in self.plain), None)
+            if line is None or line == self.found.get("item_id"):
+                continue
+            self.used.add(line)
+            wholes = self.frame.select(_text(line).alias(" whole")).drop_nulls().unique()
+            marked = self.frame.with_columns(_text(column).alias(" whole")).join(
+                wholes.with_columns(pl.lit(True).alias(" part")),
+                on=" whole",
+                how="left",
+                maintain_order="left",
+            )
+            self.frame = marked.drop(" whole")
+            self._pass_over("lines that are parts of a line of the same order", pl.col(" part"))
+            self.frame = self.frame.drop(" part")
+
+    def _without_undone(self) -> None:
+        """Pass over lines of orders that were refunded or cancelled as a whole."""
+        column = next((self.plain[name] for name in STATES if name in self.plain), None)
+        if column is None:
+            return
+        undone = _text(column).str.to_lowercase().is_in(list(UNDONE))
+        if n := self._pass_over("lines of orders that were refunded or cancelled", undone):
+            self.said.append(
+                f"{self.name}: {n} lines are of orders that were refunded or cancelled ({column}) and are passed over; "
+                f"to keep them, write drop = {{}} for this file in the map."
+            )
+
+    def _net_of_refunds(self) -> None:
+        """Take from each line's quantity what was taken back, and pass over lines of which nothing is left."""
+        quantity = self.found.get("quantity")
+        back = [self.plain[name] for name in BACK if name in self.plain]
+        if not quantity or not back:
+            return
+        self.used |= set(back)
+        gone = pl.sum_horizontal([_number(c).fill_null(0) for c in back])
+        left = _number(quantity) - gone
+        touched = gone > 0
+        self.frame = self.frame.with_columns(
+            pl.when(touched).then(left.cast(pl.String)).otherwise(_text(quantity)).alias(quantity),
+            (touched & (left <= 0)).alias(" gone"),
+        )
+        self._pass_over("lines that were taken back as a whole", pl.col(" gone"))
+        self.frame = self.frame.drop(" gone")
+
+    def _names_for_skus(self) -> None:
+        """Where a line has no SKU its name stands for it, as shops without SKUs export it."""
+        name = self.plain.get("lineitemname")
+        item = self.found.get("item_id")
+        if name and item and plain(item) == "lineitemsku":
+            lacks = self._sample([item])[item].null_count()
+            if lacks:
+                self.said.append(f"{self.name}: where {item} is empty, {name} stands for it.")
+            self.frame = self.frame.with_columns(pl.coalesce(_text(item), _text(name)).alias(item))
+
+    def _value(self) -> None:
+        """Drop a value that is its order's total; the price times the quantity goes before any that may be."""
+        column = self.found.get("value")
+        if column is None or not self.order or plain(column) in OF_LINE:
+            return
+        sample = self._sample([self.order, column]).drop_nulls(self.order)
+        orders = (
+            sample.with_columns(pl.col(column).cast(pl.Float64, strict=False).replace(0.0, None))
+            .group_by(self.order, maintain_order=True)
+            .agg(
+                n=pl.len(),
+                some=pl.col(column).count(),
+                kinds=pl.col(column).drop_nulls().n_unique(),
+                first=pl.col(column).first(),
+            )
+            .filter(pl.col("n") > 1)
+        )
+        if orders.is_empty():
+            return
+        once = orders.filter(pl.col("some") > 0)
+        alone = bool(len(once)) and bool(((once["some"] == 1) & once["first"].is_not_null()).all())
+        same = bool((orders["kinds"] <= 1).all()) and len(once) > 1 and once["first"].n_unique() > 1
+        if not alone and not same:
+            return
+        how = (
+            "is filled on the first line of an order alone"
+            if alone
+            else "is the same on all lines of an order"
+        )
+        self.said.append(
+            f"{self.name}: {column} {how}: it is the order's total and no line's value, and is not read."
+        )
+        del self.found["value"]
+
+    def _pass_over(self, what: str, condition: pl.Expr) -> int:
+        """Take rows out and count them."""
+        condition = condition.fill_null(False)
+        gone = int(self.frame.select(condition.sum()).collect(engine="streaming").item() or 0)
+        if gone:
+            self.skipped[what] = self.skipped.get(what, 0) + gone
+            self.frame = self.frame.filter(~condition)
+        return gone
+
+    def _sample(self, columns: Sequence[str]) -> pl.DataFrame:
+        return self.frame.select([_text(c) for c in dict.fromkeys(columns)]).head(SAMPLE).collect()
+
+
+def is_number_of_line(column: str, columns: Sequence[str]) -> bool:
+    """Whether a column called item_id numbers lines, see `wareloom.readers._names.is_line_id`."""
+    return is_line_id(plain(column), {plain(c) for c in columns})
+
+
+def _text(column: str) -> pl.Expr:
+    text = pl.col(column).cast(pl.String).str.strip_chars()
+    return pl.when(text != "").then(text).alias(column)
+
+
+def _number(column: str) -> pl.Expr:
+    return _text(column).cast(pl.Float64, strict=False)

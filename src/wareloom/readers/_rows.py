@@ -1,0 +1,136 @@
+"""Which rows of a file are rows of a table: those that a map keeps, elements of lists, histories in one cell."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import polars as pl
+
+from wareloom.errors import SchemaError, near
+from wareloom.preparing.values import LIST
+from wareloom.readers import Intake
+from wareloom.readers._cells import listed
+from wareloom.readers._map import Entry
+from wareloom.readers._names import plain
+
+HISTORIES = {
+    "history", "items", "itemids", "itemidlist", "itemlist", "itemsequence", "itemseq", "sequence", "historyitemids",
+    "itemhistory", "historyitems", "clickeditems", "basket", "baskets", "productids", "productlist", "articleids",
+    "skus", "goodslist", "hist", "商品列表",
+}  # fmt: skip
+"""Names of a column that holds all items of a session or user, one behind the other"""
+
+
+def chosen(frame: pl.LazyFrame, entry: Entry, name: str, intake: Intake) -> pl.LazyFrame:
+    """The rows that `keep` and `drop` of the map leave; the others are counted as skipped."""
+    conditions = [
+        _is_one_of(frame, name, column, values) for column, values in entry.keep.items()
+    ] + [~_is_one_of(frame, name, c, values) for c, values in (entry.drop or {}).items()]
+    if not conditions:
+        return frame
+    kept = pl.all_horizontal(conditions).fill_null(False)
+    gone = int(frame.select((~kept).sum()).collect(engine="streaming").item() or 0)
+    if gone:
+        intake.skipped[f"rows of {name} that the map passes over"] = gone
+    return frame.filter(kept)
+
+
+def _is_one_of(frame: pl.LazyFrame, name: str, column: str, values: Sequence[str]) -> pl.Expr:
+    there = frame.collect_schema().names()
+    if column not in there:
+        raise SchemaError(
+            f"{name} lacks the column {column!r} that the map names.{near(column, there)} It has: {', '.join(there)}."
+        )
+    return pl.col(column).cast(pl.String).str.strip_chars().is_in(list(values)).fill_null(False)
+
+
+def reached(frame: pl.LazyFrame, entry: Entry) -> pl.LazyFrame:
+    """A frame with nested columns (of Parquet) whose list at `each` is spread over rows, and whose dotted paths are
+    columns."""
+    at = ""
+    for part in entry.each.split(".") if entry.each else ():
+        at = f"{at}.{part}" if at else part
+        frame = _with_path(frame, at)
+        schema = frame.collect_schema()
+        if at in schema and isinstance(schema[at], pl.List):
+            frame = frame.explode(at, empty_as_null=True)
+    for path in entry.paths:
+        frame = _with_path(frame, path)
+    return frame
+
+
+def _with_path(frame: pl.LazyFrame, path: str) -> pl.LazyFrame:
+    """A frame with the dotted path as a column, where its columns are nested so."""
+    schema = frame.collect_schema()
+    if path in schema:
+        return frame
+    parts = path.split(".")
+    for n in range(len(parts) - 1, 0, -1):
+        start, rest = ".".join(parts[:n]), parts[n:]
+        if start not in schema:
+            continue
+        cells, dtype = pl.col(start), schema[start]
+        for part in rest:
+            fields = {f.name: f.dtype for f in dtype.fields} if isinstance(dtype, pl.Struct) else {}
+            if part not in fields:
+                return frame
+            cells, dtype = cells.struct.field(part), fields[part]
+        return frame.with_columns(cells.alias(path))
+    return frame
+
+
+def history_of(columns: Sequence[str]) -> str | None:
+    """The column that holds histories, by its name."""
+    return next((c for c in columns if plain(c) in HISTORIES), None)
+
+
+def spread(frame: pl.LazyFrame, found: dict[str, str], columns: Sequence[str]) -> pl.LazyFrame:
+    """A row for each item where one cell holds the items of a session or user; an item beside it comes last.
+
+    The column of histories is entered in `found`.
+    """
+    history = history_of(columns)
+    target = found.get("item_id")
+    if history is None or (target is not None and plain(history) not in ("itemidlist", "history")):
+        return frame
+    if not ({"user_id", "session_id"} & set(found)):
+        return frame
+    dtype = frame.collect_schema()[history]
+    if (
+        dtype == pl.String
+        and frame.select(
+            pl.col(history).head(100).str.contains(r"^\s*(\[|" + LIST + r")?\s*\{").any()
+        )
+        .collect()
+        .item()
+    ):
+        return frame
+    items = listed(pl.col(history), dtype)
+    if target is not None:
+        last = pl.col(target).cast(pl.String)
+        items = items.fill_null([]).list.concat(pl.concat_list(last))
+    found["item_id"] = history
+    frame = frame.with_columns(items.alias(history)).explode(history, empty_as_null=True)
+    return frame.filter(pl.col(history).is_not_null() & (pl.col(history) != ""))
+
+
+def by_day(
+    frame: pl.LazyFrame, found: Mapping[str, str], columns: Sequence[str], name: str, intake: Intake
+) -> pl.LazyFrame:
+    """Rows in the order of their days, where those are numbers that no calendar knows, and there is no time."""
+    there = {plain(c): c for c in columns}
+    if "time" in found or "day" not in there:
+        return frame
+    numbers = [there[c] for c in ("day", "transtime") if c in there]
+    cells = [
+        pl.col(c).cast(pl.String).str.strip_chars().cast(pl.Int64, strict=False) for c in numbers
+    ]
+    sample = frame.select(cells).head(1000).collect()
+    if any(sample[c].null_count() for c in numbers):
+        return frame
+    intake.say(
+        f"{name}: {' and '.join(numbers)} are no dates: rows are put in their order, and the events have no times."
+    )
+    made = frame.with_columns(c.alias(f" by {n}") for n, c in enumerate(cells))
+    by = [f" by {n}" for n in range(len(cells))]
+    return made.sort(by, nulls_last=True, maintain_order=True).drop(by)
