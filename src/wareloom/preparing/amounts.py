@@ -87,7 +87,7 @@ def _read(number: pl.Expr, mark: str) -> pl.Expr:
     whole, opened = number.str.contains(_WHOLE), number.str.contains(_OPEN)
     is_dot, is_comma = number.str.contains(_DOT), number.str.contains(_COMMA)
     if mark == ".":
-        made = pl.when(is_dot | whole | opened).then(dot)
+        made: pl.Expr = pl.when(is_dot | whole | opened).then(dot)
     elif mark == ",":
         made = pl.when(is_comma | whole | opened).then(comma)
     else:
@@ -144,7 +144,7 @@ def marks_of(sample: pl.Series, *, money: bool, given: str = "") -> Marks | None
 def telling(text: pl.Series, *, money: bool) -> tuple[int, int, int]:
     """How many numbers tell a decimal dot, how many a comma, and how many leave it open."""
     frame = text.to_frame("text").lazy()
-    return frame.select(*_counts(pl.col("text"), money=money)).collect().row(0)  # type: ignore[return-value]
+    return frame.select(*_counts(pl.col("text"), money=money)).collect().row(0)
 
 
 def _counts(text: pl.Expr, *, money: bool) -> list[pl.Expr]:

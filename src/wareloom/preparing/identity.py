@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import polars as pl
 
@@ -117,7 +117,7 @@ def sent_twice(staged: Staged) -> pl.DataFrame:
     return rows.sort("_n").filter(later).select("_n")
 
 
-_CANON = (
+_CANON: tuple[tuple[str, Callable[[pl.Expr], pl.Expr]], ...] = (
     ("an end .0", lambda c: c.str.replace(r"^(\d+)\.0+$", "$1")),
     ("zeros at the front", lambda c: c.str.replace(r"^0*(\d+)(?:\.0+)?$", "$1")),
     ("capitals and blanks", lambda c: c.str.to_lowercase().str.replace_all(r"[\s\x{a0}]+", "")),

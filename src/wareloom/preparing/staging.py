@@ -26,7 +26,7 @@ from wareloom.preparing.staged import (
     guarded,
     sink,
 )
-from wareloom.preparing.values import IDS, Cell, Defect, Form, cell
+from wareloom.preparing.values import IDS, Cell, Clocks, Defect, Form, cell
 from wareloom.shop.schema import TABLES, TIME
 
 
@@ -165,7 +165,7 @@ def _tell(staged: Staged, forms: Mapping[str, Form], found: pl.Schema, told: Adm
     for column, form in forms.items():
         where = f"{staged.name}.{column}"
         told.forms[where] = form
-        if hasattr(form, "usual"):
+        if isinstance(form, Clocks):
             words = list(dict.fromkeys(c.words for c in (form.usual, *form.files.values())))
             told.times[where] = "; ".join(words)
             if form.files:

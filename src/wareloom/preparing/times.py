@@ -236,19 +236,11 @@ def _day_or_month(text: pl.Series, pattern: str, where: str) -> str:
         text.str.extract(r"^\D*(\d{1,2})[/-](\d{1,2})[/-]", g).cast(pl.Int32) for g in (1, 2)
     ]
     first, second = (int((n > 12).sum()) for n in numbers)
-    years = text.str.extract(r"^\D*\d{1,2}([/-])\d{1,2}[/-]\d{2}(?:\D|$)", 1)
-    short = (
-        text.str.extract(r"^\D*\d{1,2}[/-]\d{1,2}[/-](\d{2})(?:\D|$)", 1)
-        .cast(pl.Int32)
-        .drop_nulls()
-    )
-    late = last_year() % 100
     plain = pattern.replace("%.f", "")
     month = plain.replace("%1", "%m").replace("%2", "%d")
     day = plain.replace("%1", "%d").replace("%2", "%m")
     say = f"say the form, --set time_format='{month}' or --set time_format='{day}'"
-    odd = (years == "-").any() or ((short > late) & (short < EARLIEST % 100)).any()
-    if "%y" in pattern and odd:
+    if "%y" in pattern and _year_first(text, *numbers):
         raise SchemaError(
             f"{where}: in {text[0]!r} the year may be the first number or the last; {say}, or, where the year "
             "is the first number, one that begins with %y."
@@ -262,6 +254,14 @@ def _day_or_month(text: pl.Series, pattern: str, where: str) -> str:
         )
     order = ("%d", "%m") if first > second else ("%m", "%d")
     return pattern.replace("%1", order[0]).replace("%2", order[1])
+
+
+def _year_first(text: pl.Series, first: pl.Series, second: pl.Series) -> bool:
+    """Whether dates with a year of two digits may all begin with it, or cannot all end with it."""
+    third = text.str.extract(r"^\D*\d{1,2}[/-]\d{1,2}[/-](\d{2})(?:\D|$)", 1).cast(pl.Int32)
+    late, early = last_year() % 100, EARLIEST % 100
+    may = ((first <= late) | (first >= early)) & (second <= 12) & (third <= 31)
+    return bool(may.all()) or bool(((third > late) & (third < early)).any())
 
 
 def parsed(text: Any, pattern: str) -> Any:
