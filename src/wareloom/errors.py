@@ -29,7 +29,7 @@ from typing import Any
 
 NEAR = 10
 """Names of the data that a message offers, at most"""
-LISTED = 120
+LISTED = 200
 """Names of the house that a message lists, at most"""
 MANY = 2_000
 """Names that are compared letter by letter, at most"""
@@ -126,9 +126,10 @@ def _nearest(name: str, known: Iterable[str], count: int) -> list[str]:
 def unknown(kind: str, name: str, known: Iterable[str]) -> UnknownNameError:
     """Build the error for a `kind` (for example "ranker") called `name` that does not exist."""
     known = sorted(known)
-    listed = f" Known: {', '.join(known) or 'none'}." if len(known) <= LISTED else ""
+    if len(known) > LISTED:
+        return absent(kind, name, known)
     return UnknownNameError(
-        f"No {kind} is called {_cut(name)!r}.{near(name, known)}{listed or f' There are {len(known):,}.'}"
+        f"No {kind} is called {name!r}.{near(name, known)} Known: {', '.join(known) or 'none'}."
     )
 
 

@@ -97,7 +97,8 @@ def test_a_total_of_each_line_is_its_value(tmp_path: Path) -> None:
     assert said(tmp_path) == ""
 
 
-WOO = """Order ID,Order Date,Status,Customer User ID,Billing Email,Item Name,SKU,Quantity (- Refund),Item Cost,Order Line Total
+WOO = """Order ID,Order Date,Status,Customer User ID,Billing Email,Item Name,SKU,Quantity (- Refund),Item Cost,\
+Order Line Total
 10,2024-03-01 10:00,completed,30,a@x.org,Mug,M,2,9.50,19
 11,2024-03-02 10:00,completed,0,b@x.org,Mug,M,1,9.50,9.5
 12,2024-03-03 10:00,completed,0,c@x.org,Cup,C,1,5,5
@@ -141,7 +142,8 @@ def test_lines_of_postage_are_no_products(tmp_path: Path) -> None:
     assert told(tmp_path)["skipped"] == {"lines that are no products": 2}
 
 
-MAGENTO = """item_id,order_id,parent_item_id,created_at,product_id,product_type,sku,name,qty_ordered,qty_refunded,price,row_total
+MAGENTO = """item_id,order_id,parent_item_id,created_at,product_id,product_type,sku,name,qty_ordered,qty_refunded,price,\
+row_total
 1,5,,2024-03-01 10:00:00,70,configurable,TEE-M,Tee,1.0,0,20.00,20.00
 2,5,1,2024-03-01 10:00:00,71,simple,TEE-M,Tee M,1.0,0,0.00,0.00
 3,5,,2024-03-01 10:00:00,80,simple,MUG,Mug,3.0,1,10.00,30.00
@@ -359,6 +361,21 @@ def test_a_path_that_no_record_has(tmp_path: Path) -> None:
     text = '[[table]]\nfile = "*"\ntable = "events"\ncolumns = { item_id = "a.b.c" }\n'
     with pytest.raises(SchemaError, match=r"lacks the column 'a\.b\.c'"):
         shop_of(tmp_path, {"x.jsonl": '{"user_id": "u", "a": {"b": {"d": 1}}}\n', "map.toml": text})
+
+
+def test_judgments_by_the_ids_of_their_queries(tmp_path: Path) -> None:
+    files = {
+        "qrels.csv": "qid,docid,rating\n1,a,2\n2,a,0\n9,b,1\n",
+        "queries.csv": "qid,query\n1,red mug\n2,tea\n",
+        "docs.csv": "docid,title\na,Red mug\nb,Cup\n",
+    }
+    judgments = shop_of(tmp_path, files).table("judgments")
+    assert judgments.select("query", "item_id", "grade").rows() == [
+        ("red mug", "a", 3.0),
+        ("tea", "a", 0.0),
+    ]
+    assert told(tmp_path)["tables"]["judgments"]["rejected"] == {"query: missing": 1}
+    assert told(tmp_path)["joined"] == {"qrels.csv": ["queries.csv"]}
 
 
 def test_a_query_file_setting_that_is_none(tmp_path: Path) -> None:

@@ -116,6 +116,12 @@ USUAL: dict[str, dict[str, str]] = {
 }
 """Column names that are understood, by table and column; written without capitals, blanks and underscores."""
 
+HISTORIES = {
+    "history", "items", "itemids", "itemidlist", "itemlist", "itemsequence", "itemseq", "sequence", "historyitemids",
+    "itemhistory", "historyitems", "clickeditems", "basket", "baskets", "productids", "productlist", "articleids",
+    "skus", "goodslist", "hist", "商品列表",
+}  # fmt: skip
+"""Names of a column that holds all items of a session or user, one behind the other"""
 LOGGED = ("title", "brand", "category", "price", "description", "image")
 """Columns of items that a log may hold, a line for each event."""
 NOT_LOGGED = {"name", "名称", "text", "details", "详情"}
@@ -285,10 +291,12 @@ def table_of(file: str, columns: list[str]) -> str | None:
     words = set(re.split(r"[\W_\d]+", file.lower()))
     named = next((table for table, names in FILES.items() if words & set(names.split())), None)
     has = {table: set(recognise(table, columns)) for table in USUAL}
+    listed = any(plain(c) in HISTORIES for c in columns)
     fits = {
         "judgments": {"query", "item_id", "grade"} <= has["judgments"],
         "dialogues": {"dialogue_id", "turn", "role", "text"} <= has["dialogues"],
-        "events": "item_id" in has["events"] and bool({"user_id", "session_id"} & has["events"]),
+        "events": bool({"user_id", "session_id"} & has["events"])
+        and ("item_id" in has["events"] or (listed and "query" not in has["searches"])),
         "searches": "query" in has["searches"] and "item_id" not in has["events"],
         "items": "item_id" in has["items"],
         "users": "user_id" in has["users"] and "item_id" not in has["items"],

@@ -131,6 +131,44 @@ def _joined(
     return both.drop(" order")
 
 
+def with_queries(frames: Sequence[Came], mapped: Set[str], intake: Intake) -> list[Came]:
+    """Return `frames` with the words of queries beside judgments that have their ids alone, those files taken out."""
+    found = [
+        {} if name in mapped else recognise("judgments", _columns(f)) | _search(_columns(f))
+        for name, f in frames
+    ]
+    needy = [{"search_id", "item_id", "grade"} <= set(has) and "query" not in has for has in found]
+    texts = [{"search_id", "query"} <= set(has) and "item_id" not in has for has in found]
+    if not any(needy) or not any(texts):
+        return list(frames)
+    words = pl.concat(
+        [
+            frame.select(
+                _text(has["search_id"]).alias(" search"), pl.col(has["query"]).alias("query")
+            )
+            for (_, frame), has, text in zip(frames, found, texts, strict=True)
+            if text
+        ]
+    )
+    words = words.drop_nulls(" search").unique(" search", keep="first", maintain_order=True)
+    names = [name for (name, _), text in zip(frames, texts, strict=True) if text]
+    out = []
+    for (name, frame), has, lacks, text in zip(frames, found, needy, texts, strict=True):
+        if lacks:
+            both = frame.with_columns(_text(has["search_id"]).alias(" search"))
+            both = both.join(words, on=" search", how="left", maintain_order="left")
+            out.append(Came(name, both.drop(" search")))
+            intake.joined[name] = names
+        elif not text:
+            out.append(Came(name, frame))
+    return out
+
+
+def _search(columns: Sequence[str]) -> dict[str, str]:
+    search = recognise("searches", columns).get("search_id")
+    return {"search_id": search} if search else {}
+
+
 def with_lookups(frames: Sequence[Came], mapped: Set[str], intake: Intake) -> list[Came]:
     """Return `frames` with the names that small tables of ids and names (aisles, departments) give, those taken out."""
     tables: dict[str, tuple[str, str, str]] = {}

@@ -11,14 +11,7 @@ from wareloom.preparing.values import LIST
 from wareloom.readers import Intake
 from wareloom.readers._cells import listed
 from wareloom.readers._map import Entry
-from wareloom.readers._names import plain
-
-HISTORIES = {
-    "history", "items", "itemids", "itemidlist", "itemlist", "itemsequence", "itemseq", "sequence", "historyitemids",
-    "itemhistory", "historyitems", "clickeditems", "basket", "baskets", "productids", "productlist", "articleids",
-    "skus", "goodslist", "hist", "商品列表",
-}  # fmt: skip
-"""Names of a column that holds all items of a session or user, one behind the other"""
+from wareloom.readers._names import HISTORIES, plain
 
 
 def chosen(frame: pl.LazyFrame, entry: Entry, name: str, intake: Intake) -> pl.LazyFrame:

@@ -22,7 +22,7 @@ from wareloom.readers._files import (
 )
 from wareloom.readers._joins import Part, first_of_each, joined
 from wareloom.readers._map import Entry, Form, check_used, entries_for, load
-from wareloom.readers._orders import Came, with_headers, with_lookups
+from wareloom.readers._orders import Came, with_headers, with_lookups, with_queries
 from wareloom.readers._pictures import ENDINGS, pictures
 from wareloom.readers._scan import PARQUET, numbered, without_trace
 from wareloom.readers._shape import graded, shaped
@@ -134,7 +134,8 @@ class Tables(Reader):
         intake.converted = any(e.form.keys() & {"time_format", "decimal"} for e in entries)
         columns = {c.name: without_trace(c.frame) for c in came}
         mapped = {c.name for c in came if entries_for(entries, c.name)}
-        came = with_lookups(with_headers(came, mapped, intake), mapped, intake)
+        for complete in (with_headers, with_queries, with_lookups):
+            came = complete(came, mapped, intake)
         parts: dict[str, list[Part]] = {}
         for name, frame in came:
             if is_submission(name, columns[name]):
