@@ -174,6 +174,14 @@ def test_a_file_that_may_be_the_catalogue_stops(tmp_path: Path, name: str, words
         shop_of(tmp_path, {"log.csv": LOG, name: "ref,name,price\na,Mug,5\n"})
 
 
+def test_a_spreadsheet_of_products_stops_and_another_is_named(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match=r"products.xlsx may be the catalogue.*write it as CSV"):
+        shop_of(tmp_path, {"log.csv": LOG, "products.xlsx": b"PK\x03\x04"})
+    (tmp_path / "in" / "products.xlsx").rename(tmp_path / "in" / "budget.xlsx")
+    read(tmp_path / "in", to=tmp_path / "shop")
+    assert "budget.xlsx is not read: its kind is not known" in said(tmp_path)
+
+
 def test_a_file_that_is_no_table_is_named(tmp_path: Path) -> None:
     shop_of(tmp_path, {"log.csv": LOG, "stores.csv": "store,region\n1,north\n"})
     assert "stores.csv is not read: no table of a shop has its columns (store, region)" in said(

@@ -142,8 +142,8 @@ def test_lines_of_postage_are_no_products(tmp_path: Path) -> None:
     assert told(tmp_path)["skipped"] == {"lines that are no products": 2}
 
 
-MAGENTO = """item_id,order_id,parent_item_id,created_at,product_id,product_type,sku,name,qty_ordered,qty_refunded,price,\
-row_total
+MAGENTO = """item_id,order_id,parent_item_id,created_at,product_id,product_type,sku,name,qty_ordered,qty_refunded,\
+price,row_total
 1,5,,2024-03-01 10:00:00,70,configurable,TEE-M,Tee,1.0,0,20.00,20.00
 2,5,1,2024-03-01 10:00:00,71,simple,TEE-M,Tee M,1.0,0,0.00,0.00
 3,5,,2024-03-01 10:00:00,80,simple,MUG,Mug,3.0,1,10.00,30.00

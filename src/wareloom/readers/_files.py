@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping, Sequence
 
-from wareloom.errors import SchemaError
+from wareloom.errors import SchemaError, SourceError
 from wareloom.readers import Intake
 from wareloom.readers._json import COLUMNS
 from wareloom.readers._names import FILES, USUAL, plain
@@ -28,6 +28,12 @@ NOTES = re.compile(
 """Names of files that tell of the others"""
 PLAIN_TEXT = (".txt", ".dat", ".md")
 MARKS = "\t,;|"
+OTHERS = (
+    ".xlsx", ".xls", ".xlsm", ".ods", ".numbers", ".feather", ".arrow", ".avro", ".orc", ".h5", ".hdf5", ".sqlite",
+    ".db", ".sql", ".dta", ".sav", ".sas7bdat", ".rds", ".rdata", ".mdb", ".accdb", ".7z", ".rar", ".tar", ".tgz",
+    ".bz2", ".xz", ".zst", ".pkl", ".pickle", ".npz", ".npy",
+)  # fmt: skip
+"""Endings of files that may hold tables and are not read"""
 SUBMISSION = re.compile(r"submission", re.IGNORECASE)
 TITLES = set(USUAL["items"]["title"].split()) | {"title"}
 CATALOGUE = TITLES | {"price", "brand", "description", "category"}
@@ -116,7 +122,16 @@ def unread(
                 f"{f' Did you mean {fit!r}?' if fit else ''} Name it in a map file (--set map=MAP.toml), or take the "
                 "file out of the source."
             )
-        if there:
+        if not there and name.lower().endswith(OTHERS):
+            if named and "items" not in parts:
+                raise SourceError(
+                    f"{name} may be the catalogue, and is of a kind that is not read: write it as CSV, JSON lines or "
+                    "Parquet, or take it out of the source."
+                )
+            intake.say(
+                f"{name} is not read: its kind is not known. Write it as CSV, JSON lines or Parquet."
+            )
+        elif there:
             intake.say(
                 f"{name} is not read: no table of a shop has its columns ({_some(there)}). A map can say what it is."
             )

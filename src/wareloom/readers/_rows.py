@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import polars as pl
 
@@ -52,6 +53,11 @@ def reached(frame: pl.LazyFrame, entry: Entry) -> pl.LazyFrame:
     return frame
 
 
+def _fields(dtype: pl.DataType) -> dict[str, Any]:
+    """Types of what is nested in a column, by name."""
+    return {f.name: f.dtype for f in dtype.fields} if isinstance(dtype, pl.Struct) else {}
+
+
 def _with_path(frame: pl.LazyFrame, path: str) -> pl.LazyFrame:
     """A frame with the dotted path as a column, where its columns are nested so."""
     schema = frame.collect_schema()
@@ -64,7 +70,7 @@ def _with_path(frame: pl.LazyFrame, path: str) -> pl.LazyFrame:
             continue
         cells, dtype = pl.col(start), schema[start]
         for part in rest:
-            fields = {f.name: f.dtype for f in dtype.fields} if isinstance(dtype, pl.Struct) else {}
+            fields = _fields(dtype)
             if part not in fields:
                 return frame
             cells, dtype = cells.struct.field(part), fields[part]

@@ -67,8 +67,8 @@ class Ga4(Reader):
             raise SourceError(f"{source} holds no JSON lines or Parquet with {', '.join(NEEDED)}.")
         logs, kinds, bought = [], Counter[str](), []
         for place, piece in enumerate(found):
-            log, names, purchases = self._log(piece, intake)
-            logs.append(log.with_columns(pl.lit(place, pl.Int32).alias(PLACE)))
+            one, names, purchases = self._log(piece, intake)
+            logs.append(one.with_columns(pl.lit(place, pl.Int32).alias(PLACE)))
             kinds.update({name: n for name, n in names.iter_rows() if name is not None})
             bought.append(purchases.with_columns(pl.lit(place, pl.Int32).alias(PLACE)))
         log = _once(pl.concat(logs, how="diagonal"), pl.concat(bought), intake)
@@ -91,8 +91,8 @@ class Ga4(Reader):
         searched = log.filter(is_search & pl.col("query").is_not_null())
         base = [ROW, FILE, "user_id", "session_id", "time"]
         rows = log.explode("items", empty_as_null=True).unnest("items")
-        names = ("item_id", "item_name", "item_brand", *LEVELS)
-        rows = rows.with_columns(_said(pl.col(name)).alias(name) for name in names)
+        words = ("item_id", "item_name", "item_brand", *LEVELS)
+        rows = rows.with_columns(_said(pl.col(word)).alias(word) for word in words)
         event = pl.when(is_search).then(pl.lit("search")).otherwise("event_name")
         events = rows.select(
             *base,
@@ -178,8 +178,10 @@ def _mended(text: Text, intake: Intake) -> pl.LazyFrame:
                 wrong[number] = why
             out.write(line if good else "{}\n")
     frame = _scanned(mended)
-    why = pl.col(ROW).cast(pl.Int64).replace_strict(wrong, default=None, return_dtype=pl.String)
-    return frame.with_columns(why.alias(BROKEN))
+    row = pl.col(ROW).cast(pl.Int64)
+    return frame.with_columns(
+        row.replace_strict(wrong, default=None, return_dtype=pl.String).alias(BROKEN)
+    )
 
 
 def _scanned(path: Path) -> pl.LazyFrame:

@@ -112,6 +112,8 @@ class Tables(Reader):
                 came.append(Came(piece.name, frame))
             elif not (self.images and piece.name.lower().endswith(ENDINGS)):
                 intake.not_recognised[piece.name] = []
+                if not is_note(piece):
+                    came.append(Came(piece.name, pl.LazyFrame()))
         return self.made_of(came, source, intake, entries)
 
     def of_frames(
@@ -133,6 +135,7 @@ class Tables(Reader):
         # Where the map gives one file a form of its own, no form is left for the door to find or to be told.
         intake.converted = any(e.form.keys() & {"time_format", "decimal"} for e in entries)
         columns = {c.name: without_trace(c.frame) for c in came}
+        came = [c for c in came if columns[c.name]]
         mapped = {c.name for c in came if entries_for(entries, c.name)}
         for complete in (with_headers, with_queries, with_lookups):
             came = complete(came, mapped, intake)
@@ -143,7 +146,8 @@ class Tables(Reader):
                 continue
             own = entries_for(entries, name)
             form = self._forms(name, entries) if intake.converted else {}
-            for entry in own or [None]:
+            asked: Sequence[Entry | None] = own or [None]
+            for entry in asked:
                 made = shaped(frame, name, entry, event=self.event, intake=intake, forms=form)
                 if made is None:
                     continue
@@ -155,7 +159,7 @@ class Tables(Reader):
             if len(own) > 1:
                 _unused_by_all(name, columns[name], own, intake)
         if not {"items", "events", "judgments"} & set(parts):
-            raise nothing_recognised(source, columns)
+            raise nothing_recognised(source, {n: c for n, c in columns.items() if c})
         unread(columns, parts, intake)
         tables = joined(parts, intake)
         if self.images:
