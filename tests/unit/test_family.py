@@ -212,6 +212,7 @@ def test_one_family_does_not_restore_anothers(tmp_path: Path) -> None:
         "ratio": 0.25,
         "weight": 1.0,
         "head": 1.0,
+        "continues": False,
     }
     with pytest.raises(SourceError, match="holds a mixer, not a ranker"):
         RANKERS.restore(tmp_path / "mixer")
