@@ -65,7 +65,8 @@ class QueryTask:
         """
         rows = _judged_once(shop)
         if single_grade is None and (single_grade := _single(rows)):
-            relevant = min(relevant, rows.filter(pl.col("grade") > 0)["grade"].min() or relevant)
+            given = rows["grade"].filter(rows["grade"] > 0).to_numpy()
+            relevant = float(given.min(initial=relevant))
         says = pl.col("grade").max() > 0 if single_grade else pl.col("grade").n_unique() > 1
         told = rows.filter(says.over("key")).sort("key", maintain_order=True)
         if told.is_empty():
