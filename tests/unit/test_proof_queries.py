@@ -188,9 +188,7 @@ def test_what_cannot_be_proved_is_refused() -> None:
             prove(search_shop(60), quick(generator={"cheat": cheat}), RUN)
     level = search_shop(60)
     level = level.with_tables(judgments=level.table("judgments").with_columns(grade=pl.lit(1.0)))
-    with pytest.raises(
-        InputError, match="No query of the validation part has two items of different grades"
-    ):
+    with pytest.raises(InputError, match="No query of the shop has two items of different grades"):
         prove(level, quick(), RUN)
 
 
@@ -334,3 +332,63 @@ def test_a_query_whose_items_are_all_alike_counts_if_it_is_asked_to() -> None:
     assert every.queries == ["a", "b"]
     assert every.left_out == 1
     assert every.gain.tolist() == [1.0, 7.0, 3.0, 3.0]
+
+
+def right_alone(queries: int = 120) -> Shop:
+    """The shop as a log of queries has it: the one item that was chosen, and nobody said what is wrong."""
+    shop = search_shop(queries)
+    rows = shop.table("judgments").sort("query", "grade", descending=[False, True])
+    one = rows.group_by("query", maintain_order=True).first().with_columns(grade=pl.lit(1.0))
+    return shop.with_tables(judgments=one.select(rows.columns)).in_memory()
+
+
+def test_right_items_alone_are_proved_over_the_whole_catalogue() -> None:
+    whole = {"primary": "catalogue", "catalogue_metrics": ("ndcg@10", "recall@10")}
+    found = prove(right_alone(), quick(**whole), RUN)
+    assert found.data["decisive"]["metric"] == "ndcg@10, all items"
+    task = found.data["modes"][0]["task"]
+    assert task["left_out"] == 0
+    assert task["requests"] == task["answers"] > 10
+    means = {
+        row["metric"]: row["mean"]
+        for row in found.data["arms"]
+        if row["arm"] == "real" and row["slice"] == "all"
+    }
+    assert 0 < means["recall@10"] <= 1, "an item of grade 1 is right where there is no other grade"
+    assert 0 < means["ndcg@10, all items"] <= 1
+    assert found.verdict in ("helps", "no evidence", "hurts", "helps, but")
+
+
+def test_the_order_of_single_items_is_not_asked_for() -> None:
+    with pytest.raises(
+        InputError, match=r"No query of the shop has two items .*primary='catalogue'"
+    ):
+        prove(right_alone(40), quick(), RUN)
+
+
+def test_a_ranker_is_judged_over_the_catalogue_where_items_cannot_be_ordered() -> None:
+    parts = split(right_alone(60), SplitSettings(by="query"), None, RUN)
+    model = wareloom.ranker("bm25").fit(parts.train, RUN)
+    found = judge(model, parts, "test", ("ndcg@10",), RUN)
+    assert set(found.table["metric"]) == {"ndcg@10, all items"}
+    assert found.requests == parts.test.table("judgments")["query"].n_unique()
+    assert 0 < found.table["mean"][0] <= 1
+    usual = set(judge(model, parts, "test", (), RUN).table["metric"])
+    assert usual == {"ndcg@10, all items", "recall@10, all items", "recall@100, all items"}
+
+
+def test_one_graded_queries_count_of_themselves_only_where_all_are() -> None:
+    items = pl.DataFrame({"item_id": ["i1", "i2", "i3"]})
+
+    def of(*grades: float) -> Shop:
+        rows = {"query": ["a", "a", "b"], "item_id": ["i1", "i2", "i3"], "grade": grades}
+        return Shop({"items": items, "judgments": pl.DataFrame(rows)})
+
+    assert QueryTask.of(of(1.0, 1.0, 1.0), "test", 2.0).queries == ["a", "b"]
+    assert QueryTask.of(of(1.0, 1.0, 1.0), "test", 2.0).relevant == 1.0
+    assert QueryTask.of(of(3.0, 0.0, 3.0), "test", 2.0).queries == ["a"]
+    assert QueryTask.of(of(3.0, 0.0, 3.0), "test", 2.0).relevant == 2.0
+    with pytest.raises(InputError, match="No query of the test part has two items"):
+        QueryTask.of(of(1.0, 1.0, 1.0), "test", 2.0, single_grade=False)
+    with pytest.raises(InputError, match="has an item of a grade above 0"):
+        QueryTask.of(of(0.0, 0.0, 0.0), "test", 2.0)

@@ -9,7 +9,13 @@ import polars as pl
 
 from wareloom.core.run import Run
 from wareloom.errors import SettingError
-from wareloom.evaluation.judged_items import RELEVANT, QueryMeasures, QueryTask, evaluate_queries
+from wareloom.evaluation.judged_items import (
+    RELEVANT,
+    QueryMeasures,
+    QueryTask,
+    evaluate_queries,
+    single_graded,
+)
 from wareloom.evaluation.ranking import DEFAULT_METRICS, evaluate, intervals
 from wareloom.evaluation.shown_items import DEFAULT_METRICS as CLICK_METRICS
 from wareloom.evaluation.shown_items import ShownItems
@@ -43,7 +49,8 @@ def judge(
 ) -> Judged:
     """Judge on the "validation" or "test" part: clicks, queries, or lists where the part has neither for this ranker.
 
-    `metrics`: those of the kind where there are none. Raises `SettingError` for another part or another kind's metric.
+    `metrics`: those of the kind where there are none. Where no query has two items of different grades, the whole
+    catalogue is ranked for each. Raises `SettingError` for another part or another kind's metric.
     """
     run = run or Run()
     if part not in ("validation", "test"):
@@ -55,11 +62,12 @@ def judge(
         found = held.evaluate(ranker.predict(shop, held.earlier), metrics or CLICK_METRICS)
         return Judged("clicks", len(held.label), intervals(found, run, turned=True))
     if isinstance(ranker, SearchRanker) and shop.rows("judgments"):
-        measures = (
-            QueryMeasures(metrics=tuple(metrics), catalogue_metrics=())
-            if metrics
-            else QueryMeasures()
-        )
+        measures = QueryMeasures()
+        if single_graded(shop):
+            asked = tuple(metrics) or (*measures.metrics, *measures.catalogue_metrics)
+            measures = QueryMeasures(metrics=(), catalogue_metrics=asked)
+        elif metrics:
+            measures = QueryMeasures(metrics=tuple(metrics), catalogue_metrics=())
         task = QueryTask.of(shop, part, RELEVANT)
         return Judged(
             "search", len(task), intervals(evaluate_queries(ranker, task, measures, run), run)

@@ -54,24 +54,28 @@ class QueryTask:
         part: str,
         relevant: float,
         *,
-        single_grade: bool = False,
+        single_grade: bool | None = None,
         gain: Gain = "linear",
     ) -> QueryTask:
         """Read the judgments of a held-out part; an item that was judged twice for a query has its mean grade.
 
-        `single_grade`: whether queries count whose judged items all have one grade above 0; `gain`: the grade, or
-        2^grade - 1.
+        `single_grade`: whether queries count whose judged items all have one grade above 0; None: where no query has
+        two grades, as in logs of queries, each with what was chosen; each such item is then right. `gain`: the grade,
+        or 2^grade - 1.
         """
-        rows = shop.scan("judgments").with_columns(key=normal_query()).collect()
-        rows = rows.group_by("key", "item_id", maintain_order=True).agg(
-            pl.col("query").first(), pl.col("grade").mean()
-        )
+        rows = _judged_once(shop)
+        if single_grade is None and (single_grade := _single(rows)):
+            given = rows["grade"].filter(rows["grade"] > 0).to_numpy()
+            relevant = float(given.min(initial=relevant))
         says = pl.col("grade").max() > 0 if single_grade else pl.col("grade").n_unique() > 1
         told = rows.filter(says.over("key")).sort("key", maintain_order=True)
         if told.is_empty():
+            lacks = (
+                "an item of a grade above 0" if single_grade else "two items of different grades"
+            )
             raise InputError(
-                f"No query of the {part} part has two items of different grades: no order can be judged. Give it a "
-                "larger share of the split."
+                f"No query of the {part} part has {lacks}: nothing can be judged. Choose other parts or another seed "
+                "of the split, or read more judgments."
             )
         queries = told.group_by("key", maintain_order=True).agg(pl.col("query").first(), pl.len())
         offsets = np.concatenate([[0], np.cumsum(queries["len"].to_numpy())]).astype(np.int64)
@@ -155,6 +159,25 @@ class QueryTask:
         return right, graded, said
 
 
+def single_graded(shop: Shop) -> bool:
+    """Whether no query of a shop has two items of different grades, so that no order of judged items says anything."""
+    return _single(_judged_once(shop))
+
+
+def _judged_once(shop: Shop) -> pl.DataFrame:
+    """Columns key, item_id, query and grade; an item that was judged twice for a query has its mean grade."""
+    rows = shop.scan("judgments").with_columns(key=normal_query()).collect()
+    return rows.group_by("key", "item_id", maintain_order=True).agg(
+        pl.col("query").first(), pl.col("grade").mean()
+    )
+
+
+def _single(rows: pl.DataFrame) -> bool:
+    """Whether every key has one grade alone; not so where there are no rows."""
+    grades = rows.group_by("key").agg(pl.col("grade").n_unique())["grade"]
+    return len(grades) > 0 and grades.max() == 1
+
+
 @dataclass(frozen=True, kw_only=True)
 class QueryMeasures:
     """What is measured of a ranker of search."""
@@ -167,8 +190,8 @@ class QueryMeasures:
     """Whether the members of a ranker that is made of others are measured alone, too"""
 
     def called(self, name: str) -> str:
-        """What a catalogue metric is called: a metric that `metrics` has too is "ndcg@10, all items"."""
-        return f"{name}, all items" if name in self.metrics else name
+        """What a catalogue metric is called: "ndcg@10, all items" where `metrics` has it too, or there are none."""
+        return f"{name}, all items" if name in self.metrics or not self.metrics else name
 
 
 def evaluate_queries(

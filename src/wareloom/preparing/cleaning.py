@@ -288,14 +288,14 @@ def _clean_users(work: _Work, name: str) -> None:
         return
     path = work.folder / "users.parquet"
     seen = [
-        pl.scan_parquet(work.folder / f"{table}.parquet")
+        pl.scan_parquet(work.folder / f"{table}.parquet", glob=False)
         for table in ("events", "searches")
         if work.shop.has(table)
     ]
     ids = [frame.select("user_id") for frame in seen if "user_id" in frame.collect_schema().names()]
     if not ids:
         return
-    known = pl.scan_parquet(path)
+    known = pl.scan_parquet(path, glob=False)
     new = (
         pl.concat(ids)
         .drop_nulls()

@@ -18,6 +18,7 @@ from wareloom.evaluation.judged_items import (
     QueryMeasures,
     QueryTask,
     evaluate_queries,
+    single_graded,
 )
 from wareloom.evaluation.ranking import Evaluation, metric
 from wareloom.experiment.plan import CONTROLS, MIXED, NAIVE, REAL, REPEATED, SYNTHETIC, Plan
@@ -79,8 +80,9 @@ class QueryProofSettings(ExperimentSettings):
     """Whether the first of `metrics` or the first of `catalogue_metrics` decides."""
     gain: Gain = "linear"
     """What a grade is worth in ndcg: itself, or 2^grade - 1."""
-    single_grade: bool = False
-    """Whether queries count whose judged items all have one grade: among these every order is as good."""
+    single_grade: bool | None = None
+    """Whether queries count whose judged items all have one grade: among these every order is as good. None: where no
+    query of the shop has two grades, as in logs of queries with what was chosen; the whole catalogue decides then."""
     relevant: Annotated[float, Gt(0), Le(3)] = RELEVANT
     """The grade, of 0 to 3, from which an item is right in the whole catalogue."""
 
@@ -154,6 +156,16 @@ class Search(Study):
             raise InputError(
                 "A proof of search needs the table 'judgments': grades that people gave items for queries."
             )
+        if self.settings.primary == "judged" and self.single:
+            raise InputError(
+                "No query of the shop has two items of different grades, so that the order of its judged items says "
+                "nothing: let the whole catalogue decide, with primary='catalogue'."
+            )
+
+    @cached_property
+    def single(self) -> bool:
+        """Whether no query of the shop has two items of different grades."""
+        return single_graded(self.shop)
 
     @property
     def untaught(self) -> bool:
@@ -208,8 +220,10 @@ class Search(Study):
     def task(self, parts: Split, part: str) -> QueryTask:
         """The queries of the part."""
         of = self.settings
+        # None lets the part say so, which a small part of a shop with several grades must not.
+        single = of.single_grade if of.single_grade is not None or self.single else False
         return QueryTask.of(
-            getattr(parts, part), part, of.relevant, single_grade=of.single_grade, gain=of.gain
+            getattr(parts, part), part, of.relevant, single_grade=single, gain=of.gain
         )
 
     def pool(self, parts: Split, train: Shop, cell: Cell, run: Run) -> JudgmentPool:
