@@ -22,6 +22,8 @@ from wareloom.cli._shared import (
 )
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from wareloom.rankers import Ranker
     from wareloom.reranking import Reranker
     from wareloom.shop import Log, Shop
@@ -64,7 +66,6 @@ def main(
 ) -> None:
     """Rank the catalogue for users of a shop."""
     from wareloom.bundle import MANIFEST, Bundle
-    from wareloom.core.files import beside
     from wareloom.reranking import Catalogue
     from wareloom.shop import Requests, Shop
 
@@ -84,10 +85,17 @@ def main(
         ranked = _saved(model, allow_code).rank(requests, depth, exclude_seen=not repeats)
         if order:
             ranked = order.apply(ranked, Catalogue(opened, run), k, requests)
+    _written(ranked, place)
+    show({"ranking": ranked.to_dicts()}, as_json, table(ranked))
+
+
+def _written(ranked: pl.DataFrame, place: Path | None) -> None:
+    """Write a ranking, whole or not at all."""
+    from wareloom.core.files import beside
+
     if place is not None:
         with beside(place) as partial:
             ranked.write_parquet(partial)
-    show({"ranking": ranked.to_dicts()}, as_json, table(ranked))
 
 
 def _saved(model: Path, allow_code: list[str] | None) -> Ranker:

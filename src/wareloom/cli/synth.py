@@ -144,6 +144,10 @@ def main(
         told |= {"sampling": screened.sampling, "screens": screened.report}
     else:
         sampled = fitted.sample(count, run, given).save(to)
+    _shown(told, sampled, as_json)
+
+
+def _shown(told: dict[str, Any], sampled: Shop, as_json: bool) -> None:
     rows = {table: sampled.rows(table) for table in sampled.names}
     show(told | {"rows": rows, "fingerprint": sampled.fingerprint}, as_json)
 

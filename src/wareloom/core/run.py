@@ -111,10 +111,12 @@ class Run:
         )
         known = ("auto", "fp32", "bf16")
         require("Run", "precision", self.precision, self.precision in known, "auto, fp32 or bf16")
-        if self.cache is not None and not isinstance(self.cache, Path):
-            taken = isinstance(self.cache, str) and self.cache != ""
-            require("Run", "cache", self.cache, taken, "a folder, or None")
-            object.__setattr__(self, "cache", Path(self.cache))
+        cache: object = self.cache
+        if cache is not None and not isinstance(cache, Path):
+            require(
+                "Run", "cache", cache, isinstance(cache, str) and cache != "", "a folder, or None"
+            )
+            object.__setattr__(self, "cache", Path(str(cache)))
 
     @property
     def cores(self) -> int:

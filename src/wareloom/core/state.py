@@ -183,9 +183,15 @@ def _naming(path: Path) -> Iterator[None]:
     """Say which file it is of where a library cannot read it."""
     import polars as pl
 
+    kinds: tuple[type[Exception], ...] = (
+        pl.exceptions.PolarsError,
+        zipfile.BadZipFile,
+        zlib.error,
+        *_of_tensors(),
+    )
     try:
         yield
-    except (pl.exceptions.PolarsError, zipfile.BadZipFile, zlib.error, *_of_tensors()) as error:
+    except kinds as error:
         raise _damaged(path, error) from error
     except (OSError, ValueError, KeyError, EOFError, IndexError) as error:
         if isinstance(error, SourceError):

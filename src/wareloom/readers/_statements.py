@@ -43,10 +43,9 @@ WAL = b"\x02\x02"
 def check_statement(query: str, where: str) -> None:
     """Raise `SettingError` unless a query is one statement that reads: SELECT, or WITH and a SELECT."""
     found = [
-        (kind, text.lower())
+        ("text" if match.lastgroup == "tag" else str(match.lastgroup), match[0].lower())
         for match in TOKEN.finditer(query)
-        if (kind := match.lastgroup if match.lastgroup != "tag" else "text") != "space"
-        for text in [match[0]]
+        if match.lastgroup != "space"
     ]
     while found and found[-1] == ("sign", ";"):
         found.pop()
