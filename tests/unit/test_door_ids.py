@@ -139,4 +139,4 @@ def test_a_transaction_counts_once(tmp_path: Path) -> None:
 
 def test_returns_are_said(tmp_path: Path) -> None:
     told = admit({"events": log(["a", "a"], quantity=["1", "-1"])}, tmp_path)
-    assert "1 events have a negative quantity or value: they are returns" in told.notes[-1]
+    assert "Events with a negative quantity or value: 1. They are returns" in told.notes[-1]

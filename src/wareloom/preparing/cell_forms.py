@@ -72,11 +72,12 @@ def number_form(
     return found or marks_by_file(frame, column, where, money=money)
 
 
-def _first(frame: pl.LazyFrame, column: str, *where: pl.Expr) -> pl.Series:
-    """The first cells of a column that say something."""
+def _first(frame: pl.LazyFrame, column: str, *where: pl.Expr, one_file: bool = False) -> pl.Series:
+    """The first cells of a column that say something, with `one_file` those of the first file."""
     text = pl.col(column).cast(pl.String).str.strip_chars()
     said = frame.filter(*where) if where else frame
-    return said.filter(~text.is_in(EMPTY)).select(column).head(SAMPLE).collect()[column]
+    cells = said.filter(~text.is_in(EMPTY)).select(column, FILE).head(SAMPLE).collect()
+    return cells.filter(pl.col(FILE) == cells[FILE].first())[column] if one_file else cells[column]
 
 
 def _clocks(frame: pl.LazyFrame, column: str, where: str, given: Given) -> Clocks:
@@ -86,7 +87,7 @@ def _clocks(frame: pl.LazyFrame, column: str, where: str, given: Given) -> Clock
     """
     files = {name: clock(pl.Series([]), where, form) for name, form in given.time_formats.items()}
     others = [~pl.col(FILE).is_in(list(files))] if files else []
-    sample = _first(frame, column, *others)
+    sample = _first(frame, column, *others, one_file=not given.time_format)
     if not given.time_format and undecided(sample):
         text = pl.col(column).cast(pl.String)
         telling = frame.select(column).filter(text.str.contains(TELLING))

@@ -9,7 +9,7 @@ import polars as pl
 from wareloom.preparing.amounts import Marks
 from wareloom.preparing.cell_forms import Given, number_form
 from wareloom.preparing.identity import meet
-from wareloom.preparing.staged import ITEM, UNIT_PRICE, Admitted, guarded, sink
+from wareloom.preparing.staged import FILE, ITEM, UNIT_PRICE, Admitted, guarded, sink
 from wareloom.preparing.values import EMPTY, Form, cell
 from wareloom.shop import schema
 from wareloom.shop.schema import TABLES
@@ -34,9 +34,10 @@ def _described(log: pl.LazyFrame, told: Admitted, given: Given) -> pl.DataFrame 
     columns = [c for c in rules if ITEM + c in found]
     if not columns:
         return None
+    if FILE not in found:
+        log = log.with_columns(pl.lit("events").alias(FILE))
     marks = _price_form(log, told, given) if "price" in columns else None
-    names = [c for c in ("source_file",) if c in found]
-    log = log.select("item_id", *names, *(pl.col(ITEM + c).alias(c) for c in columns))
+    log = log.select("item_id", FILE, *(pl.col(ITEM + c).alias(c) for c in columns))
     cells = [cell("item_id", rules["item_id"], found["item_id"]).value.alias("item_id")]
     for column in columns:
         dtype = found[ITEM + column]

@@ -40,6 +40,8 @@ ORDER = ("items", "users", "searches", "events", "judgments", "dialogues", "imag
 ASIDE = "correct the source, or pass --on-error reject to set such rows aside in rejected/"
 BLANK = "correct the source, or pass --on-error reject to blank such cells (their rows stay)"
 _EXAMPLES = 3
+_LONGEST = 100
+"""Characters of a cell that a message shows."""
 log = logging.get(__name__)
 
 
@@ -122,8 +124,14 @@ def _stop_at_defect(staged: Staged) -> None:
         remedy = "say the mark of decimals, --set decimal=, or --set decimal=. , "
     way = BLANK if optional(staged.name, defect.column) else ASIDE
     raise SchemaError(
-        f"{where}, column {defect.column!r}: {value!r} is {defect.text}; {remedy}{way}.{others}"
+        f"{where}, column {defect.column!r}: {_shown(value)} is {defect.text}; {remedy}{way}.{others}"
     )
+
+
+def _shown(value: object) -> str:
+    """A cell for a message, cut where it is long."""
+    text = repr(value)
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
 
 
 def _settle(
@@ -264,8 +272,8 @@ def _write_blanks(staged: Staged, frame: pl.LazyFrame, folder: Path, told: Admit
     example = out.filter(pl.col("reason").str.contains(first, literal=True)).head(1).collect()
     value = example[first.partition(":")[0]][0]
     told.notes.append(
-        f"{number:,} malformed cells of {staged.name} were blanked ({first}: {value!r} in row {example[ROW][0]}); "
-        f"their rows stay. They lie in blanked/{staged.name}.parquet."
+        f"Malformed cells of {staged.name} were blanked, {number:,} in all ({first}: {_shown(value)} in row "
+        f"{example[ROW][0]}); their rows stay. They lie in blanked/{staged.name}.parquet."
     )
 
 
@@ -283,7 +291,7 @@ def _tell_returns(folder: Path, told: Admitted) -> None:
         number = int(back.select(pl.len()).collect(engine="streaming").item())
     if number:
         told.notes.append(
-            f"{number:,} events have a negative quantity or value: they are returns, and count as purchases until "
+            f"Events with a negative quantity or value: {number:,}. They are returns, and count as purchases until "
             "`wareloom clean` takes them and what they gave back."
         )
 

@@ -43,6 +43,8 @@ def stage(
     columns = _columns(name, found)
     if ROW not in found:
         frame = frame.with_row_index(ROW, offset=1)
+    if FILE not in found:
+        frame = frame.with_columns(pl.lit(name).alias(FILE))
     with guarded(f"table {name!r}"):
         forms = forms_of(name, frame, _sources(columns, found), given)
         plan, staged = _plan(name, frame, columns, forms, folder, on_error)
@@ -117,7 +119,7 @@ def _plan(
         *(cells[c].value.alias(c) for c in columns),
         *(_raw(sources[c], found[sources[c]]).alias(f"raw {c}") for c in plain),
         pl.col(ROW).cast(pl.Int64),
-        (pl.col(FILE) if FILE in found else pl.lit(name)).alias(FILE),
+        FILE,
         broken.alias(BROKEN),
         *_beside(sources, found, forms),
         index.alias("_defect"),
