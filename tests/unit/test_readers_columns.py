@@ -216,6 +216,35 @@ def test_two_tables_of_one_file_are_both_read(tmp_path: Path) -> None:
     assert told(tmp_path)["not_recognised"] == {}
 
 
+def test_one_table_twice_from_one_file(tmp_path: Path) -> None:
+    entry = '[[table]]\nfile = "log.csv"\ntable = "events"\n{}\n'
+    text = entry.format('columns = { item_id = "seen" }\nconstants = { event = "view_item" }')
+    text += entry.format('columns = { item_id = "bought" }')
+    shop = shop_of(tmp_path, {"log.csv": "user_id,seen,bought\nu,a,b\n", "map.toml": text})
+    assert shop.table("events").select("item_id", "event").rows() == [
+        ("a", "view_item"),
+        ("b", "purchase"),
+    ]
+
+
+def test_an_entry_that_another_one_hides(tmp_path: Path) -> None:
+    text = (
+        '[[table]]\nfile = "log.csv"\ntable = "events"\n[[table]]\nfile = "l*"\ntable = "items"\n'
+    )
+    with pytest.raises(
+        SettingError, match=r"number 2: 'l\*' fits log.csv, for which other entries"
+    ):
+        shop_of(tmp_path, {"log.csv": "user_id,sku\nu,a\n", "map.toml": text})
+
+
+def test_a_total_that_the_map_calls_a_value_is_heard_and_doubted(tmp_path: Path) -> None:
+    text = '[[table]]\nfile = "o.csv"\ntable = "events"\ncolumns = { value = "total" }\n'
+    orders = "order_id,user_id,sku,total\n1,u,a,35\n1,u,b,\n2,v,a,12\n"
+    shop = shop_of(tmp_path, {"o.csv": orders, "map.toml": text})
+    assert shop.table("events")["value"].to_list() == [35.0, None, 12.0]
+    assert "as an order's total is; the map says" in said(tmp_path)
+
+
 def test_judgments_tell_of_their_items(tmp_path: Path) -> None:
     text = (
         "query,product_id,product_title,price,label\nmug,a,Red mug,5,3\nmug,b,Cup,,0\ntea,a,,5,1\n"

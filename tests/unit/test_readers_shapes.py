@@ -182,6 +182,19 @@ def test_a_spreadsheet_of_products_stops_and_another_is_named(tmp_path: Path) ->
     assert "budget.xlsx is not read: its kind is not known" in said(tmp_path)
 
 
+@pytest.mark.parametrize("name", ["retail.dat", "train.txt"])
+def test_lines_of_ids_stop(tmp_path: Path, name: str) -> None:
+    with pytest.raises(SourceError, match="lines of ids without column names"):
+        shop_of(tmp_path, {"log.csv": LOG, name: "1 2 3\n2 3\n4 5 6 7\n"})
+
+
+def test_text_without_columns_is_said_to_be_a_note(tmp_path: Path) -> None:
+    shop_of(
+        tmp_path, {"log.csv": LOG, "letter.txt": "Dear all,\n\nhere are the orders.\nYours, Jo\n"}
+    )
+    assert "letter.txt is taken for a note" in said(tmp_path)
+
+
 def test_a_file_that_is_no_table_is_named(tmp_path: Path) -> None:
     shop_of(tmp_path, {"log.csv": LOG, "stores.csv": "store,region\n1,north\n"})
     assert "stores.csv is not read: no table of a shop has its columns (store, region)" in said(
@@ -234,6 +247,8 @@ def test_lines_that_end_with_carriage_returns(tmp_path: Path, name: str) -> None
         ("# ----\n# All sessions\n# 20240101-20240131\n\n", ",", 4),
         ("Orders of 2024\n\nmade on Monday\n", ";", 3),
         ("\n\n", ",", 2),
+        ("Report,Orders\nFrom,2024-01-01\nTo,2024-02-01\n\n", ",", 4),
+        ('"Shop, all orders"\n', ",", 1),
     ],
 )
 def test_lines_before_the_header(tmp_path: Path, before: str, separator: str, lines: int) -> None:

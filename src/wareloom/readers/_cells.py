@@ -67,14 +67,17 @@ def _hashed(cells: pl.Series) -> pl.Series:
     )
 
 
-def who(column: str, email: str | None) -> pl.Expr:
+def who(column: str, email: str | None, dtype: pl.DataType) -> pl.Expr:
     """Users: a column of addresses under pseudonyms; guests, who share one number, by their address where there is
     one."""
     if is_email(column):
         return pseudonyms(pl.col(column))
     if email is None:
         return pl.col(column)
-    text = pl.col(column).cast(pl.String).str.strip_chars()
+    cells = pl.col(column)
+    if dtype.is_float():
+        cells = cells.cast(pl.Int64, strict=False)
+    text = cells.cast(pl.String).str.strip_chars()
     known = pl.when(~text.is_in(["", *GUESTS])).then(text)
     return pl.coalesce(known, pseudonyms(pl.col(email)))
 

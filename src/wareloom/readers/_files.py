@@ -7,8 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 from wareloom.errors import SchemaError, SourceError
 from wareloom.readers import Intake
-from wareloom.readers._json import COLUMNS
-from wareloom.readers._names import FILES, USUAL, plain
+from wareloom.readers._names import COLUMNS, FILES, USUAL, plain
 from wareloom.readers._near import fitting
 from wareloom.readers._text import Piece, start_of
 
@@ -27,6 +26,8 @@ NOTES = re.compile(
 )
 """Names of files that tell of the others"""
 PLAIN_TEXT = (".txt", ".dat", ".md")
+IDS = re.compile(r"^\s*-?\d+( +-?\d+)+\s*$")
+"""A line of numbers between blanks, as sets for baskets and next-item recommendation have them"""
 MARKS = "\t,;|"
 OTHERS = (
     ".xlsx", ".xls", ".xlsm", ".ods", ".numbers", ".feather", ".arrow", ".avro", ".orc", ".h5", ".hdf5", ".sqlite",
@@ -60,8 +61,11 @@ def _rank(name: str) -> int | None:
     return next((PARTS[word] for word in words if word in PARTS), None)
 
 
-def is_note(piece: Piece) -> bool:
-    """Whether a file tells of the others instead of holding rows: by its name, or as text without columns."""
+def is_note(piece: Piece, intake: Intake) -> bool:
+    """Whether a file tells of the others instead of holding rows: by its name, or as text without columns (said).
+
+    Raises `SourceError` for lines of bare ids: they may be the whole log, and nothing tells whose they are.
+    """
     name = piece.name.lower()
     stem = name.rpartition(".")[0] or name
     start = start_of(piece)
@@ -73,8 +77,17 @@ def is_note(piece: Piece) -> bool:
         return True
     if not name.endswith(PLAIN_TEXT) or known:
         return False
-    counts = {max(line.count(mark) for mark in MARKS) for line in lines[:-1] or lines}
-    return len(counts) > 1 or counts == {0}
+    lines = lines[:-1] or lines
+    if all(IDS.match(line) for line in lines):
+        raise SourceError(
+            f"{piece.name} has lines of ids without column names ({lines[0][:40]!r}): nothing tells users from items. "
+            'Write a line for each user and item under a header, or lists as JSON, such as {"u1": ["a", "b"]}.'
+        )
+    counts = {max(line.count(mark) for mark in MARKS) for line in lines}
+    if len(counts) > 1 or counts == {0}:
+        intake.say(f"{piece.name} is taken for a note, as text without columns, and is not read.")
+        return True
+    return False
 
 
 def is_submission(name: str, columns: Sequence[str]) -> bool:
@@ -132,6 +145,12 @@ def unread(
                 f"{name} is not read: its kind is not known. Write it as CSV, JSON lines or Parquet."
             )
         elif there:
+            header = (
+                ""
+                if any(map(str.isalpha, "".join(there)))
+                else " It seems to lack a line of column names."
+            )
             intake.say(
-                f"{name} is not read: no table of a shop has its columns ({_some(there)}). A map can say what it is."
+                f"{name} is not read: no table of a shop has its columns ({_some(there)}).{header} A map can say "
+                "what it is."
             )

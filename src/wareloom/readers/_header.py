@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from wareloom.errors import SourceError
 from wareloom.preparing.door import BROKEN, FILE, ROW
+from wareloom.readers._names import COLUMNS, plain
 from wareloom.readers._text import CHUNK, Text
 
 OWN = (ROW, FILE, BROKEN)
@@ -72,10 +73,27 @@ def _before(lines: Sequence[str], separator: str) -> int:
         if rest and not (fields(first) and fields(first) == fields(lines[rest[0]])):
             return rest[0]
         return 0
+    if number := _known(lines, marks):
+        return number
     if fields(first) or '"' in first:
         return 0
     for number, (line, after) in enumerate(itertools.pairwise(lines)):
         if fields(line) and fields(line) == fields(after) and not any(map(fields, lines[:number])):
+            return number
+    return 0
+
+
+def _known(lines: Sequence[str], marks: str) -> int:
+    """The first line that has known names of columns, where the first of all has none; 0 where there is no such."""
+
+    def words(line: str) -> int:
+        return sum(plain(word) in COLUMNS for word in re.split(f"[{re.escape(marks)}]", line))
+
+    if words(lines[0]):
+        return 0
+    for number, (line, after) in enumerate(itertools.pairwise(lines)):
+        alike = [line.count(mark) and line.count(mark) == after.count(mark) for mark in marks]
+        if words(line) > 1 and any(alike):
             return number
     return 0
 

@@ -14,7 +14,7 @@ from wareloom.errors import SourceError
 from wareloom.preparing.door import BROKEN, FILE, ROW
 from wareloom.preparing.values import LIST
 from wareloom.readers._header import OWN
-from wareloom.readers._names import USUAL, plain
+from wareloom.readers._names import COLUMNS, KEYS, plain
 from wareloom.readers._text import CHUNK, Text
 
 BATCH = 50_000
@@ -22,16 +22,6 @@ LARGEST = 1 << 30
 """Bytes of the largest file that is one object, which has to be held in memory as a whole"""
 LONGEST = 64 << 20
 """Characters of the longest element of an array"""
-NAMES = USUAL["events"] | USUAL["judgments"]
-COLUMNS = {"id", *(word for names in USUAL.values() for n in names.values() for word in n.split())}
-KEYS = {
-    "id",
-    "event",
-    *(w for c in ("user_id", "item_id", "time", "query") for w in NAMES[c].split()),
-}
-"""Names of columns that a record has and what is around records has not"""
-COLUMNS |= {plain(column) for names in USUAL.values() for column in names}
-"""Names of columns: an object that has one is no table by id"""
 
 
 def json_lines(

@@ -67,8 +67,11 @@ class Lines:
             or "lineitemsku" in self.plain
         )
 
-    def mend(self, drop: Mapping[str, tuple[str, ...]] | None) -> None:
-        """Do all that lines of orders need; `drop` says which rows to pass over in place of undone orders."""
+    def mend(self, drop: Mapping[str, tuple[str, ...]] | None, *, valued: bool = False) -> None:
+        """Do all that lines of orders need; `drop` says which rows to pass over in place of undone orders.
+
+        A value that the map names (`valued`) stays, whatever it looks like.
+        """
         if self.are_lines:
             self._fill()
             self._only_products()
@@ -77,7 +80,7 @@ class Lines:
                 self._without_undone()
             self._net_of_refunds()
             self._names_for_skus()
-        self._value()
+        self._value(valued)
 
     def _fill(self) -> None:
         """Give every line of an order what only the first one says: who, when, in which state."""
@@ -179,7 +182,7 @@ class Lines:
                 self.said.append(f"{self.name}: where {item} is empty, {name} stands for it.")
             self.frame = self.frame.with_columns(pl.coalesce(_text(item), _text(name)).alias(item))
 
-    def _value(self) -> None:
+    def _value(self, valued: bool) -> None:
         """Drop a value that is its order's total; the price times the quantity goes before any that may be."""
         column = self.found.get("value")
         if column is None or not self.order or plain(column) in OF_LINE:
@@ -208,6 +211,11 @@ class Lines:
             if alone
             else "is the same on all lines of an order"
         )
+        if valued:
+            self.said.append(
+                f"{self.name}: {column} {how}, as an order's total is; the map says that it is each line's value."
+            )
+            return
         self.said.append(
             f"{self.name}: {column} {how}: it is the order's total and no line's value, and is not read."
         )

@@ -206,23 +206,41 @@ def _known(path: str, given: dict[str, Any], known: tuple[str, ...], where: str)
 
 
 def entries_for(entries: Sequence[Entry], file: str) -> list[Entry]:
-    """The entries that fit the file's name (with or without .gz): of each table the first one."""
-    found: dict[str, Entry] = {}
-    for entry in entries:
-        if fnmatch.fnmatch(file, entry.file) or fnmatch.fnmatch(f"{file}.gz", entry.file):
-            found.setdefault(entry.table, entry)
-    # A pattern that takes whatever comes does not add a table to a file that is named itself.
-    named = [entry for entry in found.values() if entry.file != "*"]
-    return named or list(found.values())
+    """The entries for a file (with or without .gz): those with its very name, else those whose patterns fit.
+
+    Of several patterns the first one counts, with all its entries, and further ones for tables that it has not.
+    """
+    fit = [e for e in entries if _fits(file, e.file)]
+    if exact := [e for e in fit if not any(c in e.file for c in "*?[") or e.file == file]:
+        return exact
+    first = [e for e in fit if e.file == fit[0].file]
+    tables = {e.table for e in first}
+    for entry in fit:
+        if entry.table not in tables and entry.file != "*":
+            first.append(entry)
+            tables.add(entry.table)
+    return first
+
+
+def _fits(file: str, pattern: str) -> bool:
+    return pattern in (file, f"{file}.gz") or any(
+        fnmatch.fnmatchcase(name, pattern) for name in (file, f"{file}.gz")
+    )
 
 
 def check_used(path: str, entries: Sequence[Entry], files: Sequence[str]) -> None:
-    """Raise `SettingError` for an entry whose pattern fits none of `files`."""
+    """Raise `SettingError` for an entry that none of `files` is read by."""
+    used = [entry for file in files for entry in entries_for(entries, file)]
     for number, entry in enumerate(entries, start=1):
-        if entry.query:
+        if entry.query or any(entry is other for other in used):
             continue
-        if not any(entry in entries_for([entry], file) for file in files):
+        where = f"{path}, [[table]] number {number}"
+        if taken := [file for file in files if _fits(file, entry.file)]:
             raise SettingError(
-                f"{path}, [[table]] number {number}: no file is called {entry.file!r}.{near(entry.file, files)} "
-                f"There are: {', '.join(files[:20])}{' …' if len(files) > 20 else ''}."
+                f"{where}: {entry.file!r} fits {', '.join(taken[:5])}, for which other entries come first. Give both "
+                "the same file, or take one out."
             )
+        raise SettingError(
+            f"{where}: no file is called {entry.file!r}.{near(entry.file, files)} "
+            f"There are: {', '.join(files[:20])}{' …' if len(files) > 20 else ''}."
+        )

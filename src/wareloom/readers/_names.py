@@ -313,3 +313,14 @@ def table_of(file: str, columns: list[str]) -> str | None:
     if named and (fits[named] or (has[named] and guess in (None, "users", "searches"))):
         return named
     return guess
+
+
+COLUMNS = {"id", *(word for names in USUAL.values() for n in names.values() for word in n.split())}
+COLUMNS |= {plain(column) for names in USUAL.values() for column in names}
+"""All names of columns that are known"""
+KEYS = {"id", "event"} | {
+    word
+    for column in ("user_id", "item_id", "time", "query")
+    for word in (USUAL["events"] | USUAL["judgments"])[column].split()
+}
+"""Names of columns that a record has, and what is around records has not"""

@@ -61,7 +61,9 @@ def shaped(
     if table == "events":
         frame = spread(frame, found, columns)
         lines = Lines(frame, name, found, columns)
-        lines.mend(entry.drop if entry else None)
+        lines.mend(
+            entry.drop if entry else None, valued=entry is not None and "value" in entry.columns
+        )
         frame, found, used = lines.frame, lines.found, lines.used
         if "time" not in told:
             frame = by_day(frame, found, columns, name, intake)
@@ -167,7 +169,9 @@ def sheet_cells(
         cells = _cells(sheet.table, canonical, source, schema[source])
         if canonical == "user_id":
             cells = _nobody(
-                sheet.table, who(source, email if source != email else None), schema[source]
+                sheet.table,
+                who(source, email if source != email else None, schema[source]),
+                schema[source],
             )
         if canonical == "category" and levels:
             cells = pl.concat_list([pl.col(c).cast(pl.String) for c in levels]).list.drop_nulls()

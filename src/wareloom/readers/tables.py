@@ -20,7 +20,7 @@ from wareloom.readers._files import (
     nothing_recognised,
     unread,
 )
-from wareloom.readers._joins import Part, first_of_each, joined
+from wareloom.readers._joins import JOINED, Part, first_of_each, joined
 from wareloom.readers._map import Entry, Form, check_used, entries_for, load
 from wareloom.readers._orders import Came, with_headers, with_lookups, with_queries
 from wareloom.readers._pictures import ENDINGS, pictures
@@ -112,7 +112,7 @@ class Tables(Reader):
                 came.append(Came(piece.name, frame))
             elif not (self.images and piece.name.lower().endswith(ENDINGS)):
                 intake.not_recognised[piece.name] = []
-                if not is_note(piece):
+                if not is_note(piece, intake):
                     came.append(Came(piece.name, pl.LazyFrame()))
         return self.made_of(came, source, intake, entries)
 
@@ -152,8 +152,8 @@ class Tables(Reader):
                 if made is None:
                     continue
                 table, rows = made
-                if table == "items" and len(own) > 1:
-                    rows = first_of_each(rows, "item_id")
+                if table in JOINED and len(own) > 1:
+                    rows = first_of_each(rows, JOINED[table])
                 used = frozenset(columns.get(name, ()))
                 parts.setdefault(table, []).append(Part(name, rows, entry is not None, used))
             if len(own) > 1:
@@ -187,7 +187,7 @@ class Tables(Reader):
         form = self._form(piece.name, entries)
         if name.endswith(PARQUET):
             return intake.parquet(piece)
-        if not own and is_note(piece):
+        if not own and is_note(piece, intake):
             return None
         if name.endswith(JSON):
             paths = tuple(dict.fromkeys(p for e in own for p in e.paths if "." in p))
