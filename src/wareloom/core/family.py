@@ -27,7 +27,7 @@ from wareloom.core import source, state
 from wareloom.core.outside import Offered, offered
 from wareloom.core.settings import Settings, configure
 from wareloom.core.source import Setting, algorithms_in
-from wareloom.core.whole import check_whole, digests
+from wareloom.core.whole import digests, whole
 from wareloom.errors import InputError, NotFittedError, SettingError, SourceError, near, unknown
 
 
@@ -211,8 +211,8 @@ class Family:
         head = state.read_json(folder / "algorithm.json")
         if head["family"] != self.kind:
             raise SourceError(f"{folder} holds a {head['family']}, not a {self.kind}.")
-        check_whole(folder, state.read_json(folder / "algorithm.json").get("files"))
-        values = state.load_state(folder)
+        with whole(folder):
+            values = state.load_state(folder)
         for attribute, held in head.get("parts", {}).items():
             values[attribute] = {
                 key: FAMILIES[kind].restore(folder / attribute / key) for key, kind in held
