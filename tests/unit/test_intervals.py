@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import wareloom as wl
+from conftest import small_shop
 from wareloom.core.family import METRICS
 from wareloom.core.run import Run
 from wareloom.evaluation.evaluate import judge
@@ -19,7 +20,10 @@ from wareloom.experiment.plan import CONTROLS, MIXED, REAL
 from wareloom.metrics import ClickMetric, Metric, metrics_of
 from wareloom.preparing.splits import SplitSettings, split
 from wareloom.proof.decide import Question, between, decide
+from wareloom.proof.prove import prove
+from wareloom.proof.recommendation import ProofSettings
 from wareloom.proof.table import contrast, lift_ends, lifted, reach
+from wareloom.report import render
 from wareloom.stats.bootstrap import Interval, combine, resample, verdict
 
 CASE = Path(__file__).parents[1] / "cases" / "93-interval-over-one" / "data"
@@ -125,3 +129,22 @@ def test_turned_means_get_their_own_sign_and_bounds() -> None:
     row = intervals(Evaluation({"log_loss/all": losses}, {}), turned=True).row(0, named=True)
     assert row["mean"] == pytest.approx(2.03 / 3)
     assert row["low"] == 0.0 < row["mean"] < row["high"]
+
+
+def test_a_proof_with_slices_of_one_request_is_told_whole() -> None:
+    settings = ProofSettings(seeds=2, ratios=(1.0,), ranker="transitions", baselines={})
+    found = prove(small_shop(users=9), settings, Run(seed=1, threads=1))
+    alone = [row for row in found.data["comparisons"] if row["requests"] < 2]
+    assert alone, "there are slices of one request"
+    assert {(row["low"], row["lift_low"], row["verdict"]) for row in alone} == {
+        (None, None, "no evidence")
+    }
+    for row in found.data["comparisons"]:
+        if row["low"] is not None:
+            assert -1 <= row["low"] <= row["difference"] <= row["high"] <= 1
+        if row["lift"] is not None:
+            assert -1 <= row["lift_low"] <= row["lift"] <= row["lift_high"]
+    for row in found.data["arms"]:
+        if row["low"] is not None:
+            assert 0 <= row["low"] <= row["mean"] <= row["high"] <= 1
+    assert "no evidence" in render(found.data).casefold()

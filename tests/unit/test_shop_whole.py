@@ -158,8 +158,8 @@ def test_a_model_that_is_not_whole_is_refused(folder: Path, tmp_path: Path, kind
     for file in (f for f in files if f.name != "algorithm.json"):
         copy = tmp_path / "copy"
         for damage, words in (
-            (lambda p: flipped(p, p.stat().st_size // 2), "is not what was saved"),
-            (cut, "is not what was saved"),
+            (lambda p: flipped(p, p.stat().st_size // 2), "is not (what was saved|valid JSON)"),
+            (cut, "is not (what was saved|valid JSON)"),
             (Path.unlink, "is not there"),
         ):
             shutil.rmtree(copy, ignore_errors=True)
@@ -243,3 +243,11 @@ def test_rows_on_unknown_items_are_counted(tmp_path: Path) -> None:
 def test_what_wareloom_made_itself_is_not_checked_again() -> None:
     events = EVENTS.with_columns(item_id=pl.Series(["a", "zzz"]))
     assert Shop.trusted({"items": ITEMS, "events": events}).rows("events") == 2
+
+
+def test_words_that_were_edited_are_noticed(folder: Path, tmp_path: Path) -> None:
+    RANKERS.make("transitions").fit(Shop.open(folder), Run()).save(tmp_path / "model")
+    path = tmp_path / "model" / "state.json"
+    path.write_text(path.read_text() + " ")
+    with pytest.raises(SourceError, match=r"state\.json is not what was saved"):
+        RANKERS.restore(tmp_path / "model")

@@ -27,7 +27,7 @@ from wareloom.core import foreign, source, state
 from wareloom.core.outside import Offered, offered
 from wareloom.core.settings import Settings, configure
 from wareloom.core.source import Setting, algorithms_in
-from wareloom.core.whole import check_whole, digests
+from wareloom.core.whole import digests, whole
 from wareloom.errors import InputError, NotFittedError, SettingError, SourceError, near, unknown
 
 
@@ -213,9 +213,9 @@ class Family:
         folder = Path(folder)
         head = foreign.read_head(folder / foreign.HEAD, self.kind, FAMILIES)
         foreign.check_code(folder / foreign.HEAD, foreign.named_by(head), allow_code)
-        check_whole(folder, state.read_json(folder / foreign.HEAD).get("files"))
         cls = self.load(head.name)
-        values = state.load_state(folder)
+        with whole(folder):
+            values = state.load_state(folder)
         for part in head.parts:
             made = FAMILIES[part.kind].restore(folder / part.place, allow_code=allow_code)
             values.setdefault(part.attribute, {})[part.key] = made

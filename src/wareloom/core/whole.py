@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from wareloom.core.state import read_json
 from wareloom.errors import SourceError
 
+WORDS = "state.json"
+"""What was learned that is no array and no table, and which of them there are"""
 AGAIN = "Copy the folder again whole, or make it anew."
 
 
@@ -24,18 +28,31 @@ def digests(folder: Path, names: Iterable[str]) -> dict[str, str]:
     return {path.name: digest(path) for path in files}
 
 
-def check_whole(folder: Path, said: object) -> None:
-    """Raise `SourceError` for the first file that is missing, or has another digest than was `said` of it by name.
+@contextlib.contextmanager
+def whole(folder: Path) -> Iterator[None]:
+    """Check the files of a saved algorithm against the digests in its `algorithm.json`; what it holds is read inside.
 
-    What was saved before there were digests says none, and is taken as it is.
+    Its own words, `state.json`, come last: where these are damaged, whoever reads them says it better. What was saved
+    before there were digests says none, and is taken as it is. Raises `SourceError` for a file that is missing or has
+    another digest.
     """
-    for name, expected in said.items() if isinstance(said, Mapping) else ():
-        if Path(name).name != name:
-            raise SourceError(f"{folder} tells of the file {name!r}, which lies elsewhere. {AGAIN}")
-        path = folder / name
-        if not path.is_file():
-            raise SourceError(f"{path} is not there: {folder} was not copied whole. {AGAIN}")
-        if digest(path) != expected:
-            raise SourceError(
-                f"{path} is not what was saved: its SHA-256 is another one. It was damaged or edited. {AGAIN}"
-            )
+    said = read_json(folder / "algorithm.json").get("files")
+    told: dict[str, str] = said if isinstance(said, dict) else {}
+    for name in told:
+        if name != WORDS:
+            _check(folder, name, told[name])
+    yield
+    if WORDS in told:
+        _check(folder, WORDS, told[WORDS])
+
+
+def _check(folder: Path, name: str, expected: str) -> None:
+    path = folder / name
+    if Path(name).name != name:
+        raise SourceError(f"{folder} tells of the file {name!r}, which lies elsewhere. {AGAIN}")
+    if not path.is_file():
+        raise SourceError(f"{path} is not there: {folder} was not copied whole. {AGAIN}")
+    if digest(path) != expected:
+        raise SourceError(
+            f"{path} is not what was saved: its SHA-256 is another one. It was damaged or edited. {AGAIN}"
+        )

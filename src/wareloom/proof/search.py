@@ -159,7 +159,7 @@ class Search(Study):
         if self.settings.primary == "judged" and self.single:
             raise InputError(
                 "No query of the shop has two items of different grades, so that the order of its judged items says "
-                "nothing: let the whole catalogue decide, with primary='catalogue'."
+                "nothing: let the whole catalogue decide, with primary='catalogue' (--set proof.primary=catalogue)."
             )
 
     @cached_property
