@@ -379,3 +379,21 @@ def test_a_narrow_console_shows_escapes(encoding: str, tmp_path: Path) -> None:
     done = subprocess.run([*rank, "\u624b"], env=environment, capture_output=True)
     assert done.returncode == 2
     assert b"Traceback" not in done.stderr
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
+def test_output_that_cannot_be_written() -> None:
+    """Not read to its end: all is well. Onto a full disk, or nowhere: said, and never "the answer is no"."""
+    environment = {**os.environ, "PYTHONPATH": str(SRC)}
+    command = f"{sys.executable} -m wareloom list --json"
+    for line, code in (
+        (f"{command} | head -c 1 > /dev/null; exit ${{PIPESTATUS[0]}}", 0),
+        (f"{command} | true; exit ${{PIPESTATUS[0]}}", 0),
+        (f"{command} > /dev/full", 2),
+        (f"{command} >&-", 0),
+        (f"{sys.executable} -m wareloom show nothing 2>&-", 2),
+    ):
+        done = subprocess.run(["bash", "-c", line], env=environment, capture_output=True)
+        assert done.returncode == code, (line, done.stderr)
+        assert b"Traceback" not in done.stderr, line
+        assert b"Exception ignored" not in done.stderr, line

@@ -9,6 +9,7 @@ import os
 import random
 import shutil
 import signal
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -110,3 +111,32 @@ def test_a_job_resumes_by_any_spelling(
         ran(said)
         assert said.err.count("done before") == 3, said.err
     assert {p: p.stat().st_ino for p in (tmp_path / "job").rglob("*.parquet")} == before
+
+
+@pytest.mark.parametrize("place_of", ["cache", "to"])
+def test_a_disk_that_only_reads(
+    place_of: str, place: Path, right: dict[str, str], tmp_path: Path
+) -> None:
+    try:
+        with small_disk(tmp_path / "disk", 1 << 10) as disk:
+            done = subprocess.run(["mount", "-o", "remount,ro", str(disk)], capture_output=True)
+            assert done.returncode == 0, done.stderr
+            words = commands(place)["prove"].words
+            where = {"cache": tmp_path / "cells", "to": tmp_path / "proof", place_of: disk / "x"}
+            said = wareloom(*words, "--to", where["to"], "--cache", where["cache"])
+            assert said.code == 2, said.err
+            assert "Read-only file system" in said.err
+            assert str(disk) in said.err
+            assert not (tmp_path / "proof").exists()
+    except OSError as error:
+        pytest.skip(f"nothing can be mounted here: {error}")
+
+
+def test_a_name_that_is_no_utf8(place: Path, tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    name = os.path.join(os.fsencode(tmp_path / "folder"), b"events\xff.csv")
+    shutil.copy(place / "export" / "events.csv", name)
+    said = wareloom("read", tmp_path / "folder", "--to", tmp_path / "shop")
+    assert said.code == 2, said.err
+    assert "no UTF-8" in said.err
+    assert "Traceback" not in said.err

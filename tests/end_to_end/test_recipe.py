@@ -287,7 +287,7 @@ def test_a_folder_that_holds_something_is_refused(
             "popular = {}",
             "No ranker is called 'popular'. Did you mean 'popularity'",
         ),
-        ("seeds = 2", "seeds = 0", "seeds is 0; give 1 or more"),
+        ("seeds = 2", "seeds = 0", "seeds is 0; give a whole number from 1 to 1000"),
         (
             "seed = 3",
             'seed = 3\nstages = ["reed"]',

@@ -634,7 +634,7 @@ def test_a_leak_stops_the_proof() -> None:
 
 def test_a_proof_of_nothing_is_refused() -> None:
     for wrong, said in (
-        ({"seeds": 0}, "seeds is 0; give 1 or more"),
+        ({"seeds": 0}, "seeds is 0; give a whole number from 1 to 1000"),
         ({"ratios": ()}, "at least one ratio and one metric"),
         ({"ratios": (0.0,)}, r"ratios\[0\] is 0.0; give a number above 0"),
         ({"metrics": ()}, "at least one ratio and one metric"),

@@ -140,7 +140,7 @@ def test_what_cannot_be_proved_is_refused() -> None:
         prove(shop, ClickProofSettings(metrics=("click_auc",)))
     with pytest.raises(SettingError, match="'ease' gives no probabilities"):
         prove(shop, ClickProofSettings(ranker="ease"))
-    with pytest.raises(SettingError, match="seeds is 0; give 1 or more"):
+    with pytest.raises(SettingError, match="seeds is 0; give a whole number from 1 to 1000"):
         ClickProofSettings(seeds=0)
     views = shop.table("events").filter(
         (pl.col("event") == "view_item_list") | (pl.int_range(pl.len()) < 250)

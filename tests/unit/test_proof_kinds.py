@@ -111,7 +111,7 @@ def test_every_kind_of_the_house_is_tried_here() -> None:
     [
         ("guard", 7, "guard is 7; give a number from 0 to 1."),
         ("effect", -1, "effect is -1; give a number above 0, or None."),
-        ("seeds", 0, "seeds is 0; give 1 or more."),
+        ("seeds", 0, "seeds is 0; give a whole number from 1 to 1000."),
         ("ratios", (-1,), "ratios[0] is -1; give a number above 0."),
         ("ratios", (1.0, 0.0), "ratios[1] is 0.0; give a number above 0."),
         ("ratios", (float("nan"),), "ratios is (nan,); give a number above 0."),

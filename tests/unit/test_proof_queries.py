@@ -168,7 +168,7 @@ def test_a_ranker_is_judged_on_what_it_is_made_for() -> None:
             "needs a metric among catalogue_metrics",
         ),
         ({"relevant": 0.0}, "relevant is 0.0; give a number above 0, at most 3"),
-        ({"seeds": 0}, "seeds is 0; give 1 or more"),
+        ({"seeds": 0}, "seeds is 0; give a whole number from 1 to 1000"),
     ],
 )
 def test_what_cannot_be_asked_is_refused(changes: dict[str, Any], said: str) -> None:

@@ -79,13 +79,19 @@ class Ending:
         if self.stopped or asked or isinstance(error, KeyboardInterrupt):
             _say(STOPPED)
             raise SystemExit(128 + (self.stopped or signal.SIGINT)) from None
-        if error is None or isinstance(error, SystemExit):
-            return
-        if isinstance(error, BrokenPipeError):
-            # Whoever read the output has what it wanted.
-            with contextlib.suppress(OSError):
-                sys.stderr.close()
+        if any(isinstance(each, BrokenPipeError) for each in _chain(error)):
+            # Whoever read the output has what it wanted. A layer below has made a code 1 of it.
+            _silence()
             raise SystemExit(0) from None
+        if error is None or isinstance(error, SystemExit):
+            # Here, where it can be said: at its own end Python would have a code of its own for what cannot be written.
+            unwritten = _flushed()
+            if unwritten is None:
+                return
+            _silence()
+            if isinstance(unwritten, BrokenPipeError):
+                raise SystemExit(getattr(error, "code", None)) from None
+            error = unwritten
         ended = ending_of(error, self.arguments) or self._crashed(error)
         if self.shown:
             _say("".join(traceback.format_exception(error)).rstrip())
@@ -106,6 +112,24 @@ class Ending:
             3,
             f"Wareloom crashed: {said}. This is a bug of Wareloom, please report it: {kept}{more}.",
         )
+
+
+def _flushed() -> OSError | None:
+    """Write out what was printed; returns what cannot be."""
+    # Without one, or with one that was closed before, there is nothing to write.
+    if sys.stdout is None or sys.stdout.closed:
+        return None
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        return error
+    return None
+
+
+def _silence() -> None:
+    """Let nothing more be written to standard output, which nobody reads."""
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _deaf() -> None:
@@ -269,10 +293,10 @@ def _broken_parquet(path: Path) -> str:
     return ""
 
 
-def _chain(error: BaseException) -> Iterator[BaseException]:
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
     """An error and what it came of."""
     seen: set[int] = set()
-    here: BaseException | None = error
+    here = error
     while here is not None and id(here) not in seen:
         seen.add(id(here))
         yield here
@@ -307,5 +331,7 @@ def _logged(error: BaseException, arguments: Sequence[str]) -> Path | None:
 
 
 def _say(text: str) -> None:
+    if sys.stderr is None:
+        return
     with contextlib.suppress(OSError, ValueError):
         print(text, file=sys.stderr, flush=True)

@@ -42,6 +42,7 @@ def main(
     """Run the main job on real grocery purchases: does synthetic data help to find products new to a household?"""
     import importlib.util
 
+    from wareloom.core.files import landing
     from wareloom.recipe import Recipe, run_recipe
 
     again = (to / "recipe.toml").exists()
@@ -54,7 +55,9 @@ def main(
             f"The data package {PACKAGE} is not installed: a generated shop with a known truth takes its place.",
             file=sys.stderr,
         )
-        read = {"source": str(write_example(to.with_name(f"{to.name}-export"))), "format": "tables"}
+        place = landing(to)
+        example = write_example(place.with_name(f"{place.name}-export"))
+        read = {"source": str(example), "format": "tables"}
     recipe = Recipe.of({**JOB, "seed": seed, "read": read})
     done = run_recipe(recipe, to, run_of(seed, quiet), resume=resume or again)
     show_job(done, as_json)

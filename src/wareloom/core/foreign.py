@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from wareloom.core.outside import offered
+from wareloom.core.parse import unfit
 from wareloom.core.state import learned, read_json
 from wareloom.errors import SourceError
 
@@ -48,6 +49,8 @@ def read_head(path: Path, kind: str, kinds: Iterable[str]) -> Head:
     `kinds`: those that there are. Parts lie in folders of their own below that of the file.
     """
     head = read_json(path)
+    if why := unfit(head):
+        raise _broken(path, why)
     family = head.get("family") if isinstance(head, dict) else None
     if isinstance(family, str) and family in kinds and family != kind:
         raise SourceError(f"{path.parent} holds a {family}, not a {kind}.")

@@ -71,6 +71,11 @@ class FolderStore:
             return (self.path / _checked(key)).read_bytes()
         except FileNotFoundError:
             return None
+        except OSError as error:
+            raise OutputError(
+                f"Finished pieces in {self.path} cannot be read: {error.strerror or error}. Choose another folder for "
+                "--cache."
+            ) from error
 
     def put(self, key: str, value: bytes) -> None:
         """Write beside and link; raises `OutputError` where the folder cannot be written."""
@@ -91,12 +96,14 @@ class FolderStore:
                 partial.unlink(missing_ok=True)
         except OSError as error:
             raise OutputError(
-                f"Cannot keep a finished piece in {self.path}: {error.strerror or error}."
+                f"Cannot keep a finished piece in {self.path}: {error.strerror or error}. Those that are kept stay: "
+                "look at the disk and its permissions, or choose another folder."
             ) from error
 
     def discard(self, key: str) -> None:
-        """Remove the file, if it is there."""
-        (self.path / _checked(key)).unlink(missing_ok=True)
+        """Remove the file, if it is there; of a folder that only reads it stays."""
+        with contextlib.suppress(PermissionError, NotADirectoryError):
+            (self.path / _checked(key)).unlink(missing_ok=True)
 
     def keys(self) -> Iterator[str]:
         """Yield the files' names; those being written begin with a dot and are none."""
