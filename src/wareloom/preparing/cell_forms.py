@@ -77,7 +77,9 @@ def _first(frame: pl.LazyFrame, column: str, *where: pl.Expr, one_file: bool = F
     text = pl.col(column).cast(pl.String).str.strip_chars()
     said = frame.filter(*where) if where else frame
     cells = said.filter(~text.is_in(EMPTY)).select(column, FILE).head(SAMPLE).collect()
-    return cells.filter(pl.col(FILE) == cells[FILE].first())[column] if one_file else cells[column]
+    if one_file and len(cells):
+        cells = cells.filter(pl.col(FILE) == cells[FILE][0])
+    return cells[column]
 
 
 def _clocks(frame: pl.LazyFrame, column: str, where: str, given: Given) -> Clocks:
