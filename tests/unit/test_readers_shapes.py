@@ -262,6 +262,14 @@ def test_lines_before_the_header(tmp_path: Path, before: str, separator: str, li
     assert ("before the header" in said(tmp_path)) == (not before.strip('"').startswith("sep="))
 
 
+def test_rows_that_look_like_a_header_are_rows(tmp_path: Path) -> None:
+    text = "who,what\nuser,item\nuser,product\nu,a\n"
+    map_ = '[[table]]\nfile = "log.csv"\ntable = "events"\ncolumns = { user_id = "who", item_id = "what" }\n'
+    (tmp_path / "map.toml").write_text(map_)
+    shop = shop_of(tmp_path, {"log.csv": text}, map=str(tmp_path / "map.toml"))
+    assert shop.rows("events") == 3
+
+
 def test_lines_to_skip_are_said(tmp_path: Path) -> None:
     events = shop_of(tmp_path, {"log.csv": "a,b,c\nd,e,f\n" + LOG}, skip=2).table("events")
     assert events["user_id"].to_list() == ["u", "v"]
