@@ -144,6 +144,18 @@ def test_woocommerce_order_items_and_analytics(tmp_path: Path) -> None:
     ]
 
 
+def test_users_and_items_follow_the_columns_of_the_log(tmp_path: Path) -> None:
+    files = {
+        "orders.csv": "order_id,customer_id,sku\n1,7,M\n2,8,C\n",
+        "wc_customer_lookup.csv": "customer_id,user_id,city\n7,70,Bonn\n8,,Rome\n",
+        "products.csv": "product_id,sku,name\n1,M,Mug\n2,C,Cup\n",
+    }
+    shop = shop_of(tmp_path, files)
+    assert shop.table("users")["user_id"].to_list() == ["7", "8"]
+    assert shop.table("items")["item_id"].to_list() == ["M", "C"]
+    assert shop.rows("events") == 2
+
+
 def test_lines_of_postage_are_no_products(tmp_path: Path) -> None:
     text = (
         "order_item_id,order_id,customer_id,order_item_type,product_id,qty\n"

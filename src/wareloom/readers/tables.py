@@ -22,6 +22,7 @@ from wareloom.readers._files import (
 )
 from wareloom.readers._joins import JOINED, Part, first_of_each, joined
 from wareloom.readers._map import Entry, Form, check_used, entries_for, load
+from wareloom.readers._names import logged_ids
 from wareloom.readers._orders import Came, with_headers, with_lookups, with_queries
 from wareloom.readers._pictures import ENDINGS, pictures
 from wareloom.readers._scan import PARQUET, numbered, without_trace
@@ -132,6 +133,11 @@ class Tables(Reader):
         mapped = {c.name for c in came if entries_for(entries, c.name)}
         for complete in (with_headers, with_queries, with_lookups):
             came = complete(came, mapped, intake)
+        # Lines that were joined to their headers have the users of those, under a name of ours.
+        own = {name: without_trace(f) for name, f in came if name not in mapped}
+        for key, used in logged_ids(own).items():
+            lines = key == "user_id" and key in intake.logged
+            intake.logged.setdefault(key, set()).update(used - {"userid"} if lines else used)
         parts: dict[str, list[Part]] = {}
         for name, frame in came:
             if is_submission(name, columns[name]):
