@@ -182,6 +182,12 @@ def test_parts_of_one_table_stay_one_behind_the_other(tmp_path: Path) -> None:
     assert told(tmp_path)["joined"] == {}
 
 
+def test_files_that_all_repeat_items_are_not_joined(tmp_path: Path) -> None:
+    files = {"items_a.csv": "sku,title\na,A\na,B\n", "items_b.csv": "sku,price\na,1\na,2\n"}
+    with pytest.raises(SchemaError, match="'a' was used before"):
+        shop_of(tmp_path, files)
+
+
 def test_a_file_that_repeats_users_is_no_table_of_them(tmp_path: Path) -> None:
     files = {
         "hh_demographic.csv": "household_key,age\n1,30\n2,40\n",

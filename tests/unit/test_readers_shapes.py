@@ -159,6 +159,35 @@ def test_a_note_never_stops_a_folder(tmp_path: Path, name: str) -> None:
     assert name in told(tmp_path)["not_recognised"]
 
 
+def test_a_note_beside_queries_and_tagged_titles(tmp_path: Path) -> None:
+    note = "These are our queries.\n\nOf 2024.\n"
+    assert (
+        shop_of(tmp_path, {"queries.txt": "red mug\ntea\n", "README.txt": note}).rows("searches")
+        == 2
+    )
+    assert told(tmp_path)["reader"] == "queries"
+
+
+@pytest.mark.parametrize("indent", [None, 1])
+def test_ga4_events_as_an_array(tmp_path: Path, indent: int | None) -> None:
+    events = [
+        {
+            "event_name": name,
+            "event_timestamp": 1709280000000000,
+            "user_pseudo_id": "p",
+            "event_params": [{"key": "ga_session_id", "value": {"int_value": 7}}],
+            "items": [{"item_id": "M", "price": 5, "quantity": 2}],
+        }
+        for name in ("view_item", "purchase")
+    ]
+    shop = shop_of(tmp_path, {"events.json": json.dumps(events, indent=indent)})
+    assert told(tmp_path)["reader"] == "ga4"
+    assert shop.table("events").select("session_id", "item_id", "event", "value").rows() == [
+        ("p.7", "M", "view_item", 10.0),
+        ("p.7", "M", "purchase", 10.0),
+    ]
+
+
 @pytest.mark.parametrize(
     ("name", "words"),
     [
@@ -260,6 +289,14 @@ def test_lines_before_the_header(tmp_path: Path, before: str, separator: str, li
     aside = pl.read_parquet(tmp_path / "shop" / "rejected" / "events.parquet")
     assert aside["source_row"].to_list() == [lines + 4]
     assert ("before the header" in said(tmp_path)) == (not before.strip('"').startswith("sep="))
+
+
+def test_rows_that_look_like_a_header_are_rows(tmp_path: Path) -> None:
+    text = "who,what\nuser,item\nuser,product\nu,a\n"
+    map_ = '[[table]]\nfile = "log.csv"\ntable = "events"\ncolumns = { user_id = "who", item_id = "what" }\n'
+    (tmp_path / "map.toml").write_text(map_)
+    shop = shop_of(tmp_path, {"log.csv": text}, map=str(tmp_path / "map.toml"))
+    assert shop.rows("events") == 3
 
 
 def test_lines_to_skip_are_said(tmp_path: Path) -> None:

@@ -89,6 +89,19 @@ def test_a_total_of_the_order_is_no_value_of_a_line(tmp_path: Path, second: str)
     assert "total" in said(tmp_path)
 
 
+def test_a_total_of_the_order_beside_a_price_of_the_line(tmp_path: Path) -> None:
+    text = "order_id,user_id,sku,price,qty,total\n1,u,a,10,2,25\n1,u,b,5,1,25\n2,v,a,10,1,10\n"
+    events = shop_of(tmp_path, {"orders.csv": text}).table("events")
+    assert events["value"].to_list() == [20.0, 5.0, 10.0]
+
+
+def test_lines_of_one_price_have_their_own_value(tmp_path: Path) -> None:
+    text = "order_id,user_id,sku,price,total\n1,u,a,10,10\n1,u,b,10,10\n2,v,a,4,4\n2,v,b,4,4\n"
+    events = shop_of(tmp_path, {"orders.csv": text}).table("events")
+    assert events["value"].to_list() == [10.0, 10.0, 4.0, 4.0]
+    assert said(tmp_path) == ""
+
+
 def test_a_total_of_each_line_is_its_value(tmp_path: Path) -> None:
     text = "order_id,customer_id,sku,total\n1,u,a,35.00\n1,u,b,3\n2,v,a,35.00\n2,v,c,4\n"
     assert shop_of(tmp_path, {"orders.csv": text}).table("events")["value"].to_list() == [
@@ -129,6 +142,18 @@ def test_woocommerce_order_items_and_analytics(tmp_path: Path) -> None:
         ("3", "10", "7", 2.0, 19.0),
         ("3", "10", "8", 1.0, 5.0),
     ]
+
+
+def test_users_and_items_follow_the_columns_of_the_log(tmp_path: Path) -> None:
+    files = {
+        "orders.csv": "order_id,customer_id,sku\n1,7,M\n2,8,C\n",
+        "wc_customer_lookup.csv": "customer_id,user_id,city\n7,70,Bonn\n8,,Rome\n",
+        "products.csv": "product_id,sku,name\n1,M,Mug\n2,C,Cup\n",
+    }
+    shop = shop_of(tmp_path, files)
+    assert shop.table("users")["user_id"].to_list() == ["7", "8"]
+    assert shop.table("items")["item_id"].to_list() == ["M", "C"]
+    assert shop.rows("events") == 2
 
 
 def test_lines_of_postage_are_no_products(tmp_path: Path) -> None:

@@ -67,6 +67,8 @@ class Intake:
     """Bytes by name of the files that were read"""
     said: list[str] = field(default_factory=list)
     """What was decided for the user, a sentence each, with the remedy"""
+    logged: dict[str, set[str]] = field(default_factory=dict)
+    """Plain names of the columns that logs use, by column of ids: tables of users and items follow them"""
     converted: bool = False
     """Whether times and amounts were brought to one form file by file, so that the door is told none"""
 

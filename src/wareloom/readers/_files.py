@@ -37,7 +37,8 @@ OTHERS = (
 """Endings of files that may hold tables and are not read"""
 SUBMISSION = re.compile(r"submission", re.IGNORECASE)
 TITLES = set(USUAL["items"]["title"].split()) | {"title"}
-CATALOGUE = TITLES | {"price", "brand", "description", "category"}
+GOODS = {*USUAL["items"]["price"].split(), *USUAL["items"]["brand"].split()}
+CATALOGUE = TITLES | GOODS | {"description", "category"}
 
 
 def in_order(found: Sequence[Piece], intake: Intake) -> list[Piece]:
@@ -127,7 +128,7 @@ def unread(
             continue
         words = {plain(c) for c in there}
         named = set(re.split(r"[\W_\d]+", name.lower())) & set(FILES["items"].split())
-        titled = words & TITLES and len(words & CATALOGUE) > 1
+        titled = words & TITLES and words & GOODS
         if "items" not in parts and (titled or (named and words & CATALOGUE)):
             fit = fitting("item_id", list(there))
             raise SchemaError(

@@ -86,6 +86,9 @@ def _before(lines: Sequence[str], separator: str) -> int:
 def _known(lines: Sequence[str], marks: str) -> int:
     """The first line that has known names of columns, where the first of all has none; 0 where there is no such."""
 
+    def fields(line: str) -> int:
+        return max(line.count(mark) for mark in marks)
+
     def words(line: str) -> int:
         return sum(plain(word) in COLUMNS for word in re.split(f"[{re.escape(marks)}]", line))
 
@@ -93,7 +96,9 @@ def _known(lines: Sequence[str], marks: str) -> int:
         return 0
     for number, (line, after) in enumerate(itertools.pairwise(lines)):
         alike = [line.count(mark) and line.count(mark) == after.count(mark) for mark in marks]
-        if words(line) > 1 and any(alike):
+        # A row of the table itself is as wide as its header, and no blank line is before it.
+        apart_from = fields(line) > fields(lines[0]) or not all(map(str.strip, lines[:number]))
+        if words(line) > 1 and any(alike) and apart_from:
             return number
     return 0
 

@@ -68,6 +68,9 @@ def _of_ids(table: str, parts: list[Part], intake: Intake) -> pl.LazyFrame:
             )
             intake.not_recognised[part.file] = sorted(part.columns)
         parts = [p for p, again in zip(parts, repeat, strict=True) if not again or p.mapped]
+    elif any(repeat):
+        # Rows of which none is one of a kind are not to be joined: the door says what is wrong with them.
+        return pl.concat([p.frame for p in parts], how="diagonal_relaxed")
     groups: list[list[Part]] = []
     for part in parts:
         like = next((g for g in groups if g[0].columns == part.columns or not part.columns), None)

@@ -84,6 +84,15 @@ def _records(text: Text, parse: Callable[[str], Any] | None) -> Iterator[Record]
             yield from _line(number, line, parse or _parse, listed)
 
 
+def as_lines(text: Text, folder: Path) -> Text:
+    """JSON of any form as one object a line; what is none stays as it is, for its defect to be found."""
+    target = folder / f"{len(list(folder.iterdir())):04d}-lines-{text.name}"
+    with target.open("w", encoding="utf-8") as out:
+        for _, record, wrong in _records(text, None):
+            out.write(f"{json.dumps(record) if wrong is None else wrong}\n")
+    return Text(text.name, target, text.told)
+
+
 def _line(number: int, line: str, parse: Callable[[str], Any], listed: bool) -> Iterator[Record]:
     """The record of one line, or the ids of one where lines are lists (`listed`)."""
     try:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import polars as pl
 
-from wareloom.readers._names import EMAILS, is_line_id, plain
+from wareloom.readers._names import EMAILS, plain, recognise
 
 SAMPLE = 20_000
 """Rows from which it is told how a file writes its orders"""
@@ -17,12 +17,12 @@ ORDER = {
 }  # fmt: skip
 """Names of the column that holds the lines of an order together"""
 PARENTS = {
-    "parentitemid": ("itemid", "orderitemid"),
-    "parentorderitemid": ("orderitemid", "itemid"),
-    "parentlineid": ("lineid", "orderlineid"),
-    "parentlineitemid": ("lineitemid",),
-    "bundleparentid": ("orderitemid", "lineid", "itemid"),
-    "parentid": ("lineid", "orderlineid", "orderitemid", "lineitemid"),
+    "parentitemid": ("itemid", "orderitemid", "id"),
+    "parentorderitemid": ("orderitemid", "itemid", "id"),
+    "parentlineid": ("lineid", "orderlineid", "id"),
+    "parentlineitemid": ("lineitemid", "id"),
+    "bundleparentid": ("orderitemid", "lineid", "itemid", "id"),
+    "parentid": ("lineid", "orderlineid", "orderitemid", "lineitemid", "id"),
 }
 """Columns that name the line of which a line is a part, and the columns that number the lines"""
 OF_LINE = {
@@ -40,7 +40,6 @@ BACK = {"qtyrefunded", "qtycanceled", "qtycancelled", "quantityrefunded", "refun
 """Columns of how many pieces of a line were taken back"""
 KINDS = {"orderitemtype", "lineitemtype", "linetype"}
 """Columns that tell lines of products from postage and fees"""
-NUMBER = r"^\s*-?[\d.,]+\s*$"
 
 
 class Lines:
@@ -187,39 +186,48 @@ class Lines:
         column = self.found.get("value")
         if column is None or not self.order or plain(column) in OF_LINE:
             return
-        sample = self._sample([self.order, column]).drop_nulls(self.order)
-        orders = (
-            sample.with_columns(pl.col(column).cast(pl.Float64, strict=False).replace(0.0, None))
-            .group_by(self.order, maintain_order=True)
-            .agg(
-                n=pl.len(),
-                some=pl.col(column).count(),
-                kinds=pl.col(column).drop_nulls().n_unique(),
-                first=pl.col(column).first(),
-            )
-            .filter(pl.col("n") > 1)
-        )
-        if orders.is_empty():
-            return
-        once = orders.filter(pl.col("some") > 0)
-        alone = bool(len(once)) and bool(((once["some"] == 1) & once["first"].is_not_null()).all())
-        same = bool((orders["kinds"] <= 1).all()) and len(once) > 1 and once["first"].n_unique() > 1
-        if not alone and not same:
-            return
-        how = (
-            "is filled on the first line of an order alone"
-            if alone
-            else "is the same on all lines of an order"
-        )
-        if valued:
+        how = self._is_total(column)
+        if how and valued:
             self.said.append(
                 f"{self.name}: {column} {how}, as an order's total is; the map says that it is each line's value."
             )
-            return
-        self.said.append(
-            f"{self.name}: {column} {how}: it is the order's total and no line's value, and is not read."
+        elif how:
+            self.said.append(
+                f"{self.name}: {column} {how}: it is the order's total and no line's value, and is not read."
+            )
+            del self.found["value"]
+
+    def _is_total(self, column: str) -> str:
+        """How a column shows that it is a total of orders and no value of lines; empty where it does not."""
+        price, quantity = recognise("items", self.columns).get("price"), self.found.get("quantity")
+        beside = [c for c in (price, quantity) if c]
+        sample = self._sample([self.order, column, *beside]).drop_nulls(self.order)
+        sample = sample.with_columns(
+            pl.col(c).cast(pl.Float64, strict=False) for c in (column, *beside)
         )
-        del self.found["value"]
+        of_line = pl.col(price) if price else pl.lit(None, dtype=pl.Float64)
+        of_line = of_line * (pl.col(quantity).fill_null(1) if quantity else 1)
+        total = pl.col(column).replace(0.0, None)
+        orders = (
+            sample.group_by(self.order, maintain_order=True)
+            .agg(
+                n=pl.len(),
+                some=total.count(),
+                kinds=total.drop_nulls().n_unique(),
+                first=total.first(),
+                own=((pl.col(column) - of_line).abs() < 0.005).all(),
+            )
+            .filter(pl.col("n") > 1)
+        )
+        told = orders.filter(pl.col("some") > 0)
+        if told.is_empty():
+            return ""
+        if ((told["some"] == 1) & told["first"].is_not_null()).all():
+            return "is filled on the first line of an order alone"
+        same = bool((orders["kinds"] <= 1).all())
+        # Lines of one price each have one value, too: their own.
+        likely = not told["own"].all() if price else len(told) > 1 and told["first"].n_unique() > 1
+        return "is the same on all lines of an order" if same and likely else ""
 
     def _pass_over(self, what: str, condition: pl.Expr) -> int:
         """Take rows out and count them."""
@@ -232,11 +240,6 @@ class Lines:
 
     def _sample(self, columns: Sequence[str]) -> pl.DataFrame:
         return self.frame.select([_text(c) for c in dict.fromkeys(columns)]).head(SAMPLE).collect()
-
-
-def is_number_of_line(column: str, columns: Sequence[str]) -> bool:
-    """Whether a column called item_id numbers lines, see `wareloom.readers._names.is_line_id`."""
-    return is_line_id(plain(column), {plain(c) for c in columns})
 
 
 def _text(column: str) -> pl.Expr:

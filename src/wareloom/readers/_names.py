@@ -315,6 +315,18 @@ def table_of(file: str, columns: list[str]) -> str | None:
     return guess
 
 
+def logged_ids(files: Mapping[str, list[str]]) -> dict[str, set[str]]:
+    """Plain names of the columns that logs have for users and items, by column of ids."""
+    used: dict[str, set[str]] = {}
+    for name, columns in files.items():
+        if table_of(name, columns) == "events":
+            found = recognise("events", columns)
+            for key in ("user_id", "item_id"):
+                if key in found:
+                    used.setdefault(key, set()).add(plain(found[key]))
+    return used
+
+
 COLUMNS = {"id", *(word for names in USUAL.values() for n in names.values() for word in n.split())}
 COLUMNS |= {plain(column) for names in USUAL.values() for column in names}
 """All names of columns that are known"""

@@ -31,6 +31,8 @@ NOT_WHO = re.compile(
     re.IGNORECASE,
 )
 """Words of names that tell something about a person or order, and not which one"""
+NOT_WHEN = re.compile(r"birth|dob|expir|launch|releas|valid|since|deliver|ship|due", re.IGNORECASE)
+"""Words of names of times at which no event happened"""
 
 DATE = (
     r"\d{4}[-/.年]\d{1,2}[-/.月]\d{1,2}|\d{1,2}[-/. ]\d{1,2}[-/. ]\d{2,4}|"
@@ -58,13 +60,16 @@ def nearly(column: str, there: Sequence[str], sample: pl.DataFrame) -> str | Non
         score = close + (0.5 if told else 0.0)
         if column != "time" and (NOT_WHO.search(name) or plain(name) in EMAILS):
             continue
+        if column == "time" and NOT_WHEN.search(name):
+            continue
         if score < 0.85 or not _holds(column, sample[name]):
             continue
         if best is None or score > best[0]:
             best = (score, name)
     if best is None and column == "time":
+        usable = [n for n in there if not NOT_WHEN.search(n)]
         return next(
-            (n for n in there if _holds("time", sample[n]) and _is_text_time(sample[n])), None
+            (n for n in usable if _holds("time", sample[n]) and _is_text_time(sample[n])), None
         )
     return best[1] if best else None
 

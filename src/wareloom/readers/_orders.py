@@ -54,6 +54,9 @@ def with_headers(frames: Sequence[Came], mapped: Set[str], intake: Intake) -> li
     if not any(heads) or not any(lines):
         return list(frames)
     names = [name for (name, _), head in zip(frames, heads, strict=True) if head]
+    for has, head in zip(found, heads, strict=True):
+        if head:
+            intake.logged.setdefault("user_id", set()).add(plain(has["user_id"]))
     known = pl.concat(
         [
             _header(frame, has, order, count)

@@ -55,7 +55,7 @@ def shaped(
     if table is None or (table not in USUAL and entry is None):
         intake.not_recognised[name] = columns
         return None
-    found = _found(table, columns, entry, name)
+    found = _found(table, columns, entry, name, intake.logged)
     told = set(found) | set(entry.constants if entry else ())
     used: set[str] = set()
     if table == "events":
@@ -92,7 +92,13 @@ class Sheet:
     forms: Mapping[str, str]
 
 
-def _found(table: str, columns: Sequence[str], entry: Entry | None, name: str) -> dict[str, str]:
+def _found(
+    table: str,
+    columns: Sequence[str],
+    entry: Entry | None,
+    name: str,
+    logged: Mapping[str, Set[str]],
+) -> dict[str, str]:
     """The columns that are known by their names, or that the map names."""
     found = recognise(table, columns) if table in USUAL else {}
     if entry:
@@ -101,6 +107,11 @@ def _found(table: str, columns: Sequence[str], entry: Entry | None, name: str) -
         found = {
             k: v for k, v in found.items() if v not in mapped and k not in entry.constants
         } | entry.columns
+    key = {"users": "user_id", "items": "item_id"}.get(table, "")
+    used = logged.get(key, set())
+    if key in found and not (entry and key in entry.columns) and plain(found[key]) not in used:
+        # Of several columns of ids the one that the log knows, too, is the key.
+        found[key] = next((c for c in columns if plain(c) in used), found[key])
     return found
 
 

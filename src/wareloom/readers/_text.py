@@ -25,6 +25,11 @@ LOOK = 1 << 16
 """Bytes of a file's start that tell its encoding and its line ends."""
 BACKSLASHED = re.compile(rb'\\"(?!["\r\n,;|\t]|$)')
 """A quote sign after a backslash that ends no field: the backslash says that the sign is text."""
+NOTE = re.compile(
+    r"^(readme|read_me|notes?|licen[cs]e|provenance|copying|changelog|authors|citation)([-_ ].*)?(\.(txt|md|rst))?$",
+    re.IGNORECASE,
+)
+"""Names of texts that tell of the files beside them"""
 ESCAPED = re.compile(rb'\\([\\"])')
 
 
@@ -156,10 +161,15 @@ def head(piece: Piece, size: int = 8192) -> bytes:
         return b""
 
 
+def without_notes(found: list[Piece]) -> list[Piece]:
+    """The pieces but for texts that tell of the others (README, NOTES.txt); all where there is nothing else."""
+    return [p for p in found if not NOTE.match(p.name)] or found
+
+
 def known(source: str) -> list[Piece]:
-    """The pieces of a source, for `detect`: none where it is not there or damaged."""
+    """The pieces of a source but for notes, for `detect`: none where it is not there or damaged."""
     try:
-        return pieces(source) if "://" not in source else []
+        return without_notes(pieces(source)) if "://" not in source else []
     except (SourceError, OSError):
         return []
 

@@ -12,7 +12,7 @@ import polars as pl
 from wareloom.errors import SourceError
 from wareloom.readers import Intake, Reader
 from wareloom.readers._scan import TRACE
-from wareloom.readers._text import Piece, Text, first_line, known, pieces
+from wareloom.readers._text import Piece, Text, first_line, known, pieces, without_notes
 from wareloom.shop.schema import MAP
 
 LINE = re.compile(r"^(\S+|\s)[ \t]+(O|[BI]-\S+)$")
@@ -46,7 +46,9 @@ class Bio(Reader):
 
     def tables(self, source: str, intake: Intake) -> dict[str, pl.LazyFrame]:
         """Return the items."""
-        found = [piece for piece in pieces(source) if piece.name.lower().endswith(ENDINGS)]
+        found = [
+            piece for piece in without_notes(pieces(source)) if piece.name.lower().endswith(ENDINGS)
+        ]
         if not found:
             raise SourceError(f"{source} holds no file of tagged titles ({', '.join(ENDINGS)}).")
         return {"items": pl.concat([self._items(piece, intake) for piece in found])}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,8 +14,9 @@ import polars as pl
 from wareloom.errors import SourceError
 from wareloom.preparing.door import BROKEN, FILE, ROW, guarded
 from wareloom.readers import Intake, Reader
+from wareloom.readers._json import as_lines
 from wareloom.readers._scan import PARQUET, columns_of
-from wareloom.readers._text import Piece, Text, known, pieces, start_of
+from wareloom.readers._text import LONGEST_LINE, Piece, Text, known, pieces, start_of
 from wareloom.shop.schema import EVENTS
 
 LEVELS = ("item_category", "item_category2", "item_category3", "item_category4", "item_category5")
@@ -118,7 +120,12 @@ class Ga4(Reader):
             frame = _log_of(_typed(intake.parquet(piece)), piece.name)
             with guarded(piece.name):
                 return frame, *_told(frame)
-        text = intake.text(piece, encoding=self.encoding)
+        listed = start_of(piece, self.encoding).lstrip()[:1] == "["
+        text = intake.text(
+            piece, encoding=self.encoding, longest=sys.maxsize if listed else LONGEST_LINE
+        )
+        if listed:
+            text = as_lines(text, intake.folder)
         frame = _log_of(_scanned(text.path), piece.name)
         try:
             return frame, *_told(frame)
@@ -261,7 +268,7 @@ def _items(rows: pl.LazyFrame) -> pl.LazyFrame:
 def _fits(piece: Piece) -> bool:
     if piece.name.lower().endswith(PARQUET):
         return not piece.packed and set(NEEDED) <= columns_of(piece.path)
-    # A first line that is broken is no reason to call the file something else.
-    return any(
-        all(f'"{name}"' in line for name in NEEDED) for line in start_of(piece).split("\n")[:3]
-    )
+    start = start_of(piece)
+    # A first line that is broken is no reason to call the file something else; an array may have many lines.
+    lines = [start] if start.lstrip()[:1] == "[" else start.split("\n")[:3]
+    return any(all(f'"{name}"' in line for name in NEEDED) for line in lines)

@@ -11,7 +11,7 @@ import polars as pl
 from wareloom.errors import SourceError
 from wareloom.readers import Intake, Reader
 from wareloom.readers._scan import trace
-from wareloom.readers._text import Piece, first_line, known, pieces
+from wareloom.readers._text import Piece, first_line, known, pieces, without_notes
 
 NAMED = re.compile(r"quer(y|ies)|search|keyword|搜索", re.IGNORECASE)
 ENDINGS = (".txt", ".tsv")
@@ -45,7 +45,9 @@ class Queries(Reader):
 
     def tables(self, source: str, intake: Intake) -> dict[str, pl.LazyFrame]:
         """Return the searches, and items without a row."""
-        found = [piece for piece in pieces(source) if piece.name.lower().endswith(ENDINGS)]
+        found = [
+            piece for piece in without_notes(pieces(source)) if piece.name.lower().endswith(ENDINGS)
+        ]
         if any(NAMED.search(piece.name) for piece in found):
             found = [piece for piece in found if NAMED.search(piece.name)]
         if not found:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -22,6 +22,7 @@ from wareloom.readers._files import (
 )
 from wareloom.readers._joins import JOINED, Part, first_of_each, joined
 from wareloom.readers._map import Entry, Form, check_used, entries_for, load
+from wareloom.readers._names import logged_ids
 from wareloom.readers._orders import Came, with_headers, with_lookups, with_queries
 from wareloom.readers._pictures import ENDINGS, pictures
 from wareloom.readers._scan import PARQUET, numbered, without_trace
@@ -139,6 +140,7 @@ class Tables(Reader):
         mapped = {c.name for c in came if entries_for(entries, c.name)}
         for complete in (with_headers, with_queries, with_lookups):
             came = complete(came, mapped, intake)
+        _note_logs(came, mapped, intake)
         parts: dict[str, list[Part]] = {}
         for name, frame in came:
             if is_submission(name, columns[name]):
@@ -198,6 +200,15 @@ class Tables(Reader):
         if name.endswith(DELIMITED):
             return intake.table(piece, form)
         return None
+
+
+def _note_logs(came: Sequence[Came], mapped: Set[str], intake: Intake) -> None:
+    """Note by which columns logs know users and items, for tables of them to follow."""
+    files = {name: without_trace(frame) for name, frame in came if name not in mapped}
+    for key, names in logged_ids(files).items():
+        # Lines that were joined to their headers have the users of those, under a name of ours.
+        joined_here = key == "user_id" and key in intake.logged
+        intake.logged.setdefault(key, set()).update(names - {"userid"} if joined_here else names)
 
 
 def _unused_by_all(name: str, columns: Sequence[str], own: Sequence[Entry], intake: Intake) -> None:
