@@ -31,24 +31,29 @@ def one_form(staged: Mapping[str, Staged], told: Admitted) -> dict[str, Staged]:
         holders = [s for s in staged.values() if column in s.columns]
         if not holders:
             continue
-        ids = pl.concat([s.scan().select(column).drop_nulls().unique() for s in holders])
-        distinct = ids.unique().collect()[column].sort()
-        whole = distinct.str.contains(_INTEGER)
-        tidy = distinct.filter(distinct.str.contains(r"\.0+$"))
-        science = distinct.filter(distinct.str.contains(_SCIENTIFIC))
-        exact = {v: made for v in science if (made := _written_out(v))}
-        rounded = [v for v in science if v not in exact]
-        if rounded and (whole.sum() + len(science)) == len(distinct):
+        ids = pl.concat([s.scan().select(pl.col(column).alias("id")).drop_nulls() for s in holders])
+        whole, science = (pl.col("id").str.contains(form) for form in (_INTEGER, _SCIENTIFIC))
+        tidy = pl.col("id").filter(pl.col("id").str.contains(r"\.0+$")).first()
+        numbers, example = (
+            ids.select((whole | science).all().alias("all"), tidy.alias("first"))
+            .collect(engine="streaming")
+            .row(0)
+        )
+        if not numbers:
+            continue
+        powers = ids.filter(science).unique().collect(engine="streaming")["id"].sort()
+        exact = {v: made for v in powers if (made := _written_out(v))}
+        if rounded := [v for v in powers if v not in exact]:
             told.warnings.append(
                 f"{len(rounded):,} different ids in {column} look rounded by a spreadsheet ({rounded[0]!r}): different "
                 "ids may have become one. Export the column as text, and read again."
             )
-        if not (whole | distinct.is_in(list(exact))).all() or not (len(tidy) or exact):
+        if rounded or not (example or exact):
             continue
         edit = pl.col(column).str.replace(r"\.0+$", "").replace(exact).alias(column)
         for one in holders:
             out[one.name] = out[one.name].edited(edit)
-        example = tidy[0] if len(tidy) else next(iter(exact))
+        example = example or next(iter(exact))
         became = re.sub(r"\.0+$", "", exact.get(example, example))
         told.notes.append(
             f"The ids in {column} are numbers, some of them written as {example!r}: they were read as {became!r}, "
