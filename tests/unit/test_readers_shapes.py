@@ -129,6 +129,12 @@ def test_histories_with_the_item_that_came_next(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize("text", ['["a", "b"]', "[" * 9999, "3\n4\n"])
+def test_json_without_a_record(tmp_path: Path, text: str) -> None:
+    with pytest.raises(InputError, match=r"items.json holds no record"):
+        shop_of(tmp_path, {"items.json": text})
+
+
 def test_a_line_that_is_no_record_among_records(tmp_path: Path) -> None:
     with pytest.raises(SchemaError, match="row 2: no JSON object"):
         shop_of(tmp_path, {"items.json": '{"sku": "a"}\n["b"]\n{"sku": "c"}\n'})

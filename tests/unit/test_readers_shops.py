@@ -388,6 +388,24 @@ def test_a_path_that_no_record_has(tmp_path: Path) -> None:
         shop_of(tmp_path, {"x.jsonl": '{"user_id": "u", "a": {"b": {"d": 1}}}\n', "map.toml": text})
 
 
+def test_orders_that_their_headers_call_cancelled(tmp_path: Path) -> None:
+    files = {
+        "orders.csv": "order_id,customer_id,order_status,order_date\n"
+        "1,u,delivered,2024-01-01\n2,v,canceled,2024-01-02\n",
+        "order_items.csv": "order_id,product_id\n1,a\n2,b\n",
+    }
+    events = shop_of(tmp_path, files).table("events")
+    assert events.select("user_id", "item_id").rows() == [("u", "a")]
+    assert told(tmp_path)["skipped"] == {"lines of orders that were refunded or cancelled": 1}
+
+
+def test_a_list_that_is_not_there(tmp_path: Path) -> None:
+    text = '[[table]]\nfile = "x.jsonl"\ntable = "events"\neach = "product"\n'
+    line = '{"user_id": "u", "products": [{"sku": "a"}]}\n'
+    with pytest.raises(SchemaError, match=r"no list 'product'.*Did you mean 'products'"):
+        shop_of(tmp_path, {"x.jsonl": line, "map.toml": text})
+
+
 def test_judgments_by_the_ids_of_their_queries(tmp_path: Path) -> None:
     files = {
         "qrels.csv": "qid,docid,rating\n1,a,2\n2,a,0\n9,b,1\n",

@@ -44,13 +44,20 @@ def json_lines(
     if each or paths:
         records = _reached(records, each, paths)
     pieces: list[pl.LazyFrame] = []
+    width, wrong = 0, ""
     for batch in _batches(records, set(keep)):
+        width = max(width, batch.width)
+        wrong = wrong or str(batch[BROKEN].drop_nulls().first() or "")
         path = folder / f"piece-{len(list(folder.iterdir())):06d}.parquet"
         batch.write_parquet(path, compression="lz4")
         pieces.append(pl.scan_parquet(path, glob=False))
     if not pieces:
         raise SourceError(
             f"{text.name} has no lines: was its writing cut short? Write it again, or leave it out."
+        )
+    if width <= len((ROW, BROKEN)) and wrong:
+        raise SourceError(
+            f"{text.name} holds no record: {wrong[:200]}. Write one object a line, or an array of objects."
         )
     return pl.concat(pieces, how="diagonal").with_columns(pl.lit(text.name).alias(FILE))
 
@@ -234,7 +241,7 @@ def _spread(record: Any, path: list[str]) -> Iterator[dict[str, Any]]:
     elements = value if isinstance(value, list) else [value]
     for element in elements or [None]:
         for below in _spread(_opened(element), path[1:]) if len(path) > 1 else [element]:
-            yield record | {path[0]: below}
+            yield record | ({path[0]: below} if path[0] in record else {})
 
 
 def value_at(record: Any, path: str) -> Any:

@@ -27,10 +27,12 @@ PARENTS = {
 """Columns that name the line of which a line is a part, and the columns that number the lines"""
 OF_LINE = {
     "linetotal", "lineitemtotal", "orderlinetotal", "rowtotal", "linesubtotal", "itemtotal", "lineamount", "linevalue",
-    "productnetrevenue", "salesvalue", "小计",
+    "productnetrevenue", "productrevenue", "itemrevenue", "salesvalue", "小计",
 }  # fmt: skip
 """Names of a value that is a line's whatever it holds"""
 STATES = ("financialstatus", "orderstatus", "status", "orderstate", "state", "订单状态")
+STATE = "order state"
+"""What the state of an order is called that stands in the order's own file"""
 UNDONE = {
     "refunded", "cancelled", "canceled", "voided", "failed", "trash", "expired", "wc-refunded", "wc-cancelled",
     "wc-failed", "wc-trash", "已退款", "已取消",
@@ -147,11 +149,13 @@ class Lines:
         column = next((self.plain[name] for name in STATES if name in self.plain), None)
         if column is None:
             return
+        if column == STATE:
+            self.used.add(STATE)
         undone = _text(column).str.to_lowercase().is_in(list(UNDONE))
         if n := self._pass_over("lines of orders that were refunded or cancelled", undone):
             self.said.append(
-                f"{self.name}: {n} lines are of orders that were refunded or cancelled ({column}) and are passed over; "
-                f"to keep them, write drop = {{}} for this file in the map."
+                f"{self.name}: lines of orders that were refunded or cancelled ({column}) are passed over: {n}. "
+                f"To keep them, write drop = {{}} for this file in the map."
             )
 
     def _net_of_refunds(self) -> None:

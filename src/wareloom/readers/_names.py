@@ -69,7 +69,7 @@ USUAL: dict[str, dict[str, str]] = {
         "department itemcategory cat categoryid 类目 分类 类别 品类 类目id",
         "brand": "brand brandname productbrand itembrand manufacturer vendor maker 品牌 品牌名称",
         "price": "price unitprice listprice saleprice lineitemprice itemprice itemcost variantprice regularprice "
-        "priceperunit productprice sellingprice 价格 单价 售价",
+        "priceperunit productunitprice itemunitprice soldprice productprice sellingprice 价格 单价 售价",
         "image": "image imageurl imageurls imagelink imagesrc img imgurl picture 图片",
         "launched_at": "launchedat launchdate launched releasedate availablesince 上架时间 上市时间",
     },
@@ -85,7 +85,8 @@ USUAL: dict[str, dict[str, str]] = {
         "quantity": "quantity qty units lineitemquantity quantityrefund qtyordered orderqty orderquantity productqty "
         "itemquantity quantitysold unitssold 数量 购买数量 件数",
         "value": "linetotal lineitemtotal orderlinetotal rowtotal linesubtotal itemtotal lineamount linevalue "
-        "productnetrevenue value revenue salesvalue salesamount sales amount total 金额 销售额 总价 小计",
+        "productnetrevenue productrevenue itemrevenue "
+        "value revenue salesvalue salesamount sales amount total 金额 销售额 总价 小计",
         "rating": "rating stars overall score starrating 评分 星级",
         "propensity": "propensity propensityscore",
         "search_id": _SEARCH,

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import polars as pl
 
 from wareloom.readers import Intake
-from wareloom.readers._lines import ORDER
+from wareloom.readers._lines import ORDER, STATE, STATES
 from wareloom.readers._names import plain, recognise, table_of
 from wareloom.readers._scan import TRACE
 
@@ -113,6 +113,9 @@ def _header(frame: pl.LazyFrame, has: Mapping[str, str], order: str, count: str)
         made.append(pl.col(has["time"]).cast(pl.String).alias("time"))
     else:
         made.append(_text(count).cast(pl.Int64, strict=False).alias(" sequence"))
+    there = {plain(c): c for c in _columns(frame)}
+    if state := next((there[name] for name in STATES if name in there), None):
+        made.append(_text(state).alias(STATE))
     return frame.select(made)
 
 
@@ -122,6 +125,8 @@ def _joined(
     """Lines in their order, with the user and, where they have none, the time of their order."""
     columns = frame.collect_schema().names()
     known = known.drop(["time"] if "time" in has else [])
+    if any(plain(c) in STATES for c in columns):
+        known = known.drop(STATE, strict=False)
     lines = frame.with_columns(_text(order).alias(" order"))
     both = lines.join(known, left_on=" order", right_on="order", how="left", maintain_order="left")
     if " sequence" in both.collect_schema():

@@ -11,6 +11,7 @@ from wareloom.errors import SchemaError, near
 from wareloom.preparing.values import LIST
 from wareloom.readers import Intake
 from wareloom.readers._cells import listed
+from wareloom.readers._header import OWN
 from wareloom.readers._map import Entry
 from wareloom.readers._names import HISTORIES, plain
 
@@ -30,7 +31,7 @@ def chosen(frame: pl.LazyFrame, entry: Entry, name: str, intake: Intake) -> pl.L
 
 
 def _is_one_of(frame: pl.LazyFrame, name: str, column: str, values: Sequence[str]) -> pl.Expr:
-    there = frame.collect_schema().names()
+    there = [c for c in frame.collect_schema().names() if c not in OWN]
     if column not in there:
         raise SchemaError(
             f"{name} lacks the column {column!r} that the map names.{near(column, there)} It has: {', '.join(there)}."
@@ -56,6 +57,16 @@ def reached(frame: pl.LazyFrame, entry: Entry) -> pl.LazyFrame:
 def _fields(dtype: pl.DataType) -> dict[str, Any]:
     """Types of what is nested in a column, by name."""
     return {f.name: f.dtype for f in dtype.fields} if isinstance(dtype, pl.Struct) else {}
+
+
+def check_each(frame: pl.LazyFrame, entry: Entry, name: str) -> None:
+    """Raise `SchemaError` where the list that the map spreads over rows is not there."""
+    there = [c for c in frame.collect_schema().names() if c not in OWN]
+    if entry.each and entry.each.partition(".")[0] not in there:
+        raise SchemaError(
+            f"{name} has no list {entry.each!r}, which the map names as each.{near(entry.each, there)} It has: "
+            f"{', '.join(there)}."
+        )
 
 
 def _with_path(frame: pl.LazyFrame, path: str) -> pl.LazyFrame:

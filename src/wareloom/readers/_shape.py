@@ -18,7 +18,7 @@ from wareloom.readers._lines import Lines
 from wareloom.readers._map import Entry
 from wareloom.readers._names import EVENT_NAMES, LATER, USUAL, of_items, plain, recognise, table_of
 from wareloom.readers._near import NEARBY, fitting, suggest
-from wareloom.readers._rows import by_day, chosen, reached, spread
+from wareloom.readers._rows import by_day, check_each, chosen, reached, spread
 from wareloom.readers._scan import TRACE, flat, pairs, trace
 from wareloom.shop.schema import EVENTS, TABLES
 
@@ -49,6 +49,7 @@ def shaped(
     not to find them. Columns that are not used are noted in `intake`.
     """
     if entry:
+        check_each(frame, entry, name)
         frame = chosen(reached(frame, entry), entry, name, intake)
     columns = [c for c in frame.collect_schema().names() if c not in TRACE]
     table = entry.table if entry else table_of(name, columns)
