@@ -113,6 +113,11 @@ class Synthesizer(Algorithm, ABC):
         `given`: a `Condition` of the type that it `takes`.
         """
 
+    def _forget(self) -> None:
+        """Drop what an earlier fit learned: another shop may lack columns that it had."""
+        for name in [*self.state(), *self.parts()]:
+            del vars(self)[name]
+
     def _checked(self, n: int, given: Condition | None = None) -> None:
         """Raise where it is not fitted, where nothing is asked for, or where it cannot keep to what is given."""
         self.check_fitted()

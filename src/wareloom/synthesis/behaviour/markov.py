@@ -92,6 +92,7 @@ class Markov(Synthesizer):
         """Learn from the events of `shop`; raises `InputError` where it has none on known items."""
         run = run or Run()
         log = learnable(self.name, shop)
+        self._forget()
         with run.limits(), run.task(f"{self.name}: fit"):
             weight = recency(log, self.half_life)
             counts = self._follow(log, weight)

@@ -121,6 +121,7 @@ class Autoregressive(Synthesizer):
         """Learn from the events of `shop`; raises `InputError` where it has none on known items."""
         run = (run or Run()).with_(threads=1)
         log = learnable(self.name, shop)
+        self._forget()
         log = active(log.keep(log.weight > 0))
         with run.limits(), seeded(run, self.name):
             pace = fit_pace(log, self.bins)
