@@ -89,7 +89,7 @@ class Bundle:
                 recipe=read_json(folder / RECIPE),
                 ranker=_ranker(folder, allowed),
                 reranker=_reranker(folder, allowed) if manifest.reranker else None,
-                items=pl.read_parquet(folder / ITEMS),
+                items=pl.read_parquet(folder / ITEMS, glob=False),
             )
 
     def verify(self) -> None:

@@ -287,7 +287,7 @@ def _broken_parquet(path: Path) -> str:
     try:
         columns = pl.read_parquet_schema(path)
         for column in columns:
-            pl.scan_parquet(path).select(pl.col(column).count()).collect()
+            pl.scan_parquet(path, glob=False).select(pl.col(column).count()).collect()
     except (pl.exceptions.PolarsError, OSError) as error:
         return str(error).splitlines()[0].rstrip(".")
     return ""

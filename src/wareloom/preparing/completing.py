@@ -81,7 +81,7 @@ def complete_users(folder: Path, told: Admitted) -> None:
         return
     with guarded("the log"):
         ids = _ids(folder, ("events", "searches"), "user_id")
-        users = pl.read_parquet(path)
+        users = pl.read_parquet(path, glob=False)
         lost = ids.join(users.select("user_id"), on="user_id", how="anti")["user_id"].sort()
         if len(lost) and (edit := meet("the log", "user_id", lost, users, told)) is not None:
             _renamed(folder, edit)
@@ -97,9 +97,9 @@ def _renamed(folder: Path, edit: pl.Expr) -> None:
     """Write the users of the log anew, as the table of users has them."""
     for name in ("events", "searches"):
         path = folder / f"{name}.parquet"
-        if path.exists() and "user_id" in pl.scan_parquet(path).collect_schema():
+        if path.exists() and "user_id" in pl.scan_parquet(path, glob=False).collect_schema():
             beside = path.with_suffix(".renamed")
-            sink(pl.scan_parquet(path).with_columns(edit), beside)
+            sink(pl.scan_parquet(path, glob=False).with_columns(edit), beside)
             beside.replace(path)
 
 
@@ -108,7 +108,7 @@ def _ids(folder: Path, tables: tuple[str, ...], column: str) -> pl.DataFrame:
     frames = []
     for name in tables:
         if (folder / f"{name}.parquet").exists():
-            scan = pl.scan_parquet(folder / f"{name}.parquet")
+            scan = pl.scan_parquet(folder / f"{name}.parquet", glob=False)
             if column in scan.collect_schema():
                 frames.append(scan.select(column).drop_nulls().unique())
     if not frames:

@@ -87,7 +87,7 @@ def admit(
             _settle(one, folder, keys, on_error, told)
             if len(TABLES[name].key) == 1:
                 with guarded(name):
-                    table = pl.scan_parquet(folder / f"{name}.parquet")
+                    table = pl.scan_parquet(folder / f"{name}.parquet", glob=False)
                     keys[name] = table.select(TABLES[name].key[0]).collect()
     finally:
         for one in staged.values():
@@ -282,7 +282,7 @@ def _tell_returns(folder: Path, told: Admitted) -> None:
     path = folder / "events.parquet"
     if not path.exists():
         return
-    events = pl.scan_parquet(path)
+    events = pl.scan_parquet(path, glob=False)
     amounts = [c for c in ("quantity", "value") if c in events.collect_schema()]
     if not amounts:
         return

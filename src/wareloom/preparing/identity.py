@@ -63,7 +63,9 @@ def one_form(staged: Mapping[str, Staged], told: Admitted) -> dict[str, Staged]:
 
 
 def _any(staged: Staged, flag: str) -> bool:
-    return bool(pl.scan_parquet(staged.path).select(pl.col(flag).any()).collect().item())
+    return bool(
+        pl.scan_parquet(staged.path, glob=False).select(pl.col(flag).any()).collect().item()
+    )
 
 
 def _written_out(number: str) -> str:

@@ -78,7 +78,7 @@ class Staged:
 
     def scan(self) -> pl.LazyFrame:
         """The rows with their number `_n` and their `_defect`, an index into `defects`."""
-        frame = pl.scan_parquet(self.path, row_index_name="_n")
+        frame = pl.scan_parquet(self.path, row_index_name="_n", glob=False)
         for edit in self.edits:
             frame = frame.with_columns(edit)
         return frame
@@ -89,7 +89,7 @@ class Staged:
 
     def has(self, column: str) -> bool:
         """Whether a column is there, those that only the door sees included."""
-        return column in pl.scan_parquet(self.path).collect_schema()
+        return column in pl.scan_parquet(self.path, glob=False).collect_schema()
 
 
 @contextmanager

@@ -54,7 +54,9 @@ def stage(
             forms = again
             plan, staged = _plan(name, frame, columns, forms, folder, on_error)
             sink(plan, staged.path)
-        told.came[name] = int(pl.scan_parquet(staged.path).select(pl.len()).collect().item())
+        told.came[name] = int(
+            pl.scan_parquet(staged.path, glob=False).select(pl.len()).collect().item()
+        )
         _tell(staged, forms, found, told)
     return staged
 
