@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import os
 from typing import Any, cast
@@ -9,6 +10,12 @@ from typing import Any, cast
 from wareloom.core.run import Run
 from wareloom.errors import SettingError, missing_extra
 from wareloom.neural import torch
+
+
+def _leave() -> None:
+    """Leave the group of processes, where there is one."""
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
 
 
 class Devices:
@@ -38,6 +45,9 @@ class Devices:
                 "accelerate", "accelerate", "Training with several processes"
             ) from error
         self._accelerator = Accelerator(cpu=run.device == "cpu")
+        # A group that is still joined when the interpreter ends may abort the process: its threads are never waited for.
+        atexit.unregister(_leave)
+        atexit.register(_leave)
         self.world, self.device = self._accelerator.num_processes, self._accelerator.device
 
     @property
