@@ -45,7 +45,7 @@ class Devices:
                 "accelerate", "accelerate", "Training with several processes"
             ) from error
         self._accelerator = Accelerator(cpu=run.device == "cpu")
-        # A group that is still joined when the interpreter ends may abort the process: its threads are never waited for.
+        # A group that is joined when the interpreter ends may abort the process: nobody waits for its threads.
         atexit.unregister(_leave)
         atexit.register(_leave)
         self.world, self.device = self._accelerator.num_processes, self._accelerator.device
