@@ -18,7 +18,7 @@ from wareloom.mixing._influence import Bilinear
 from wareloom.mixing._inner import unknowing
 from wareloom.mixing.fresh import deal
 from wareloom.mixing.selected import held_back, mean_worth
-from wareloom.rankers.members import hold_back
+from wareloom.rankers.held import hold_back
 from wareloom.shop import Log, Shop
 from wareloom.shop.log import stacked, without_last
 
@@ -243,31 +243,32 @@ def test_the_source_that_helps_is_found() -> None:
 
 def test_trials_do_not_know_what_they_are_judged_by() -> None:
     real = small_shop(users=60, items=300)
-    held = hold_back(Log.of(real), 1000, RUN)
-    assert held is not None
+    found = hold_back(Log.of(real), 1000, RUN)
+    assert found is not None
+    rest, _ = found
     copied = named(real, "copies")
     made = SYNTHESIZERS.make("markov").fit(real, RUN).sample(80, RUN)
     events = pl.concat([copied.table("events"), made.table("events")], how="diagonal_relaxed")
     pool = Pool.of(real, real.with_tables(events=events))
-    inner = Log.of(without_last(pool.real, pool.real_log, held.rest))
+    inner = Log.of(without_last(pool.real, pool.real_log, rest))
     ends = inner.offsets[1:]
     assert [inner.item[a:b].tolist() for a, b in pairwise([0, *ends])] == [
-        held.rest.item[a:b].tolist() for a, b in pairwise([0, *held.rest.offsets[1:]])
+        rest.item[a:b].tolist() for a, b in pairwise([0, *rest.offsets[1:]])
     ]
-    secret = _pairs(pool.real_log) - _pairs(held.rest)
+    secret = _pairs(pool.real_log) - _pairs(rest)
     assert secret & _pairs(Log.of(copied))
-    trial = _blind(pool, held.rest)
+    trial = _blind(pool, rest)
     assert {user.partition("/")[0] for user in trial.users.ids} <= {"copies", "markov@0.1.0"}
     of_copies = trial.select(np.flatnonzero(trial.users.ids.str.starts_with("copies")))
     assert not secret & _pairs(of_copies)
-    whole = _blind(pool, held.rest, independent=True)
+    whole = _blind(pool, rest, independent=True)
     assert secret <= _pairs(whole)
     left_out = set(copied.table("events")["user_id"]) - set(of_copies.users.ids)
     for user in left_out:
         rows = copied.with_tables(events=copied.table("events").filter(user_id=user))
         assert secret & _pairs(Log.of(rows)), "only who knows something is left out"
     with pytest.raises(SettingError, match="has no setting"):
-        unknowing(pool, held.rest, {"markov": {"windo": 1}}, RUN)
+        unknowing(pool, rest, {"markov": {"windo": 1}}, RUN)
 
 
 def _blind(pool: Pool, rest: Log, *, independent: bool = False) -> Log:

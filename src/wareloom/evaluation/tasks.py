@@ -10,6 +10,7 @@ import polars as pl
 
 from wareloom.errors import InputError
 from wareloom.preparing.splits import Split
+from wareloom.rankers.held import Held
 from wareloom.shop import Log, Requests, Shop
 from wareloom.shop.popularity import slice_names, slices_of
 from wareloom.shop.schema import REAL
@@ -40,6 +41,12 @@ class Task:
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
+
+    def held(self) -> Held:
+        """The first answer of each request, as what is held out of all that is learned from (`Ranker.fit`)."""
+        assert self.requests.histories is not None
+        first = self.item[self.offsets[:-1]].astype(np.int32)
+        return Held(self.requests.histories, first, self.repeats, self.requests.times)
 
     def about(self) -> dict[str, Any]:
         """What a result says of what was asked."""

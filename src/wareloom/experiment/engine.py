@@ -29,6 +29,7 @@ from wareloom.experiment.plan import MIXED, REAL, TEACHER, WITHOUT_POOL, Plan
 from wareloom.experiment.store import store_at
 from wareloom.experiment.study import Cell, Study
 from wareloom.preparing.splits import Split
+from wareloom.rankers.held import Held
 from wareloom.shop import Shop
 
 log = logging.get(__name__)
@@ -95,6 +96,11 @@ class Bench:
     def plan(self) -> Plan:
         """The arms."""
         return self.study.plan()
+
+    @cached_property
+    def held(self) -> Held | None:
+        """What all arms stop by."""
+        return self.study.held(self.parts)
 
     def task(self, part: str) -> Any:
         """What the "validation" or "test" part asks."""
@@ -224,11 +230,12 @@ class Bench:
             data = study.training(cell, train, lambda: self.pool(cell), run)
         ranker = study.ranker(cell)
         with run.task(self.label(cell)):
-            ranker.fit(data, run.with_(updates=updates) if updates else run)
+            ranker.fit(data, run.with_(updates=updates) if updates else run, held=self.held)
         found = study.evaluate(ranker, self.task(cell.part), run)
         training = {study.rows: data.rows(study.rows)}
         if (taken := study.updates_of(ranker)) is not None:
             training["updates"] = taken
+            training["steps"] = study.steps_of(ranker) or 0
         return replace(found, training=training)
 
 

@@ -76,13 +76,15 @@ class BaselineRow(TypedDict):
 
 
 class TrainingRow(TypedDict):
-    """What an arm was trained on, seed by seed: rows of its table, and gradient updates where its ranker takes any."""
+    """What an arm was trained on, seed by seed: rows of its table, and where its ranker takes any, the gradient updates
+    that were planned, and the steps after which it stopped."""
 
     ties: str
     arm: str
     events: NotRequired[list[int]]
     judgments: NotRequired[list[int]]
     updates: NotRequired[list[int]]
+    steps: NotRequired[list[int]]
 
 
 class ComparisonRow(TypedDict):

@@ -16,6 +16,7 @@ from wareloom.experiment.plan import FEATURES, PLACEBO, REAL, REPEATED, TEACHER,
 from wareloom.experiment.settings import ExperimentSettings, make
 from wareloom.preparing.splits import Split, split, together
 from wareloom.rankers import Ranker
+from wareloom.rankers.held import Held
 from wareloom.shop import Shop
 from wareloom.shop.buckets import user_key
 
@@ -167,6 +168,13 @@ class Study(ABC):
     def training(self, cell: Cell, train: Shop, pool: Callable[[], Any], run: Run) -> Shop:
         """Return the training data of an arm; all arms with added data have as much of it."""
 
+    def held(self, parts: Split) -> Held | None:
+        """What arms stop their training by: in none of what any of them, or a generator, learned from.
+
+        None leaves it to the rankers, which hold a part of their own data back.
+        """
+        return None
+
     def ranker(self, cell: Cell) -> Ranker:
         """Make what the arm trains."""
         return self._made()
@@ -180,8 +188,12 @@ class Study(ABC):
         """Measure a ranker on what a part asks."""
 
     def updates_of(self, ranker: Ranker) -> int | None:
-        """Gradient updates that the last training took; None where it takes none."""
+        """Gradient updates that the last training planned; None where it takes none."""
         return ranker.updates
+
+    def steps_of(self, ranker: Ranker) -> int | None:
+        """Those after which it stopped, which may be earlier."""
+        return ranker.steps
 
     @property
     def beside(self) -> dict[str, dict[str, Any]]:
@@ -192,7 +204,7 @@ class Study(ABC):
         self, name: str, values: dict[str, Any], parts: Split, task: Any, run: Run
     ) -> Evaluation:
         """Train one of `beside` on real data alone, and measure it on the test part."""
-        ranker = make(name, values).fit(parts.train, run)
+        ranker = make(name, values).fit(parts.train, run, held=self.held(parts))
         return self.evaluate(ranker, task, run)
 
     @abstractmethod

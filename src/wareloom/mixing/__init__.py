@@ -23,11 +23,13 @@ class Mixer(Algorithm, ABC):
     """The table that it adds rows to"""
     at_most: ClassVar[bool] = False
     """Whether it may take less than was asked for, or nothing"""
+    draws: ClassVar[bool] = True
+    """Whether it draws from synthetic data; one that does not is called with None in its place"""
     plain: ClassVar[Mapping[str, Any]] = {}
     """Settings under which it draws from all synthetic users, and for the whole of a training"""
 
     @abstractmethod
-    def mix(self, real: Shop, synthetic: Shop, run: Run | None = None) -> Shop:
+    def mix(self, real: Shop, synthetic: Shop | None, run: Run | None = None) -> Shop:
         """Return one shop with rows of both; `origin` tells them apart."""
 
     @property

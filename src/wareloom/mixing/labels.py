@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
 import numpy as np
-import polars as pl
 from numba import get_num_threads, njit, prange
 
 from wareloom.core.family import RANKERS
@@ -14,7 +13,9 @@ from wareloom.core.run import Run
 from wareloom.core.settings import Positive, Share, Size
 from wareloom.errors import InputError
 from wareloom.mixing._draw import Pool, UserMixer, in_head
-from wareloom.rankers import Ranker, into
+from wareloom.mixing._labelled import label_table, shares
+from wareloom.rankers import Ranker
+from wareloom.rankers.history import into
 from wareloom.rankers.neighbourhood import Neighbourhood, put_in_order
 from wareloom.shop import Log, Shop
 
@@ -72,30 +73,9 @@ class Labels(UserMixer):
         if self.head != 1.0:
             share[in_head(log.counts())[item] & (item >= 0)] *= self.head
         beside = pool.draw(self.users * self.ratio, pool.order(run))
+        origin = "+".join(pool.users["origin"].unique().sort())
         return pool.add(beside, self.weight, self.head).with_tables(
-            soft_labels=self._table(pool, item, share)
-        )
-
-    def _table(self, pool: Pool, item: np.ndarray, share: np.ndarray) -> pl.DataFrame:
-        """The labels as rows, those of one event together."""
-        log = pool.real_log
-        event, column = np.nonzero((item >= 0) & (share > 0))
-        user = log.user[event]
-        owner = log.users.ids.gather(user)
-        origins = pool.users["origin"].unique().sort()
-        known = (
-            pool.real.table("events")["user_id"].unique()
-            if pool.real.has("events", "user_id")
-            else None
-        )
-        mine = pl.lit(False) if known is None else pl.col("owner").is_in(known.implode())
-        return pl.DataFrame({"owner": owner}).select(
-            pl.when(mine).then("owner").alias("user_id"),
-            pl.when(~mine).then("owner").alias("session_id"),
-            place=pl.Series(event - log.offsets[user], dtype=pl.Int32),
-            item_id=log.items.ids.gather(item[event, column]),
-            origin=pl.lit("+".join(origins)),
-            weight=pl.Series(share[event, column], dtype=pl.Float32),
+            soft_labels=label_table(pool.real, log, item, share, origin)
         )
 
 
@@ -112,13 +92,7 @@ def soft_labels(
     items, scores = _label(
         log.offsets, log.item, log.weight, starts, (of.decay, of.last, repeats), count, chunks
     )
-    share = (
-        np.where(items >= 0, scores / np.maximum(scores.max(axis=1, keepdims=True), 1e-30), 0.0)
-        ** power
-    )
-    share[items < 0] = 0.0
-    total = share.sum(axis=1, keepdims=True)
-    return items, (share / np.where(total > 0, total, 1.0)).astype(np.float32)
+    return items, shares(items, scores, power)
 
 
 @njit(cache=True, parallel=True)

@@ -15,8 +15,10 @@ from wareloom.core.settings import Share, Size
 from wareloom.errors import InputError, require
 from wareloom.mixing._draw import OWNER, Amount, Pool, UserMixer
 from wareloom.mixing._inner import unknowing
-from wareloom.rankers import Ranker, into
-from wareloom.rankers.members import FEWEST, Held, hold_back, ndcg_of_held
+from wareloom.rankers import Ranker
+from wareloom.rankers.held import FEWEST, Held, hold_back
+from wareloom.rankers.history import into
+from wareloom.rankers.members import ndcg_of_held
 from wareloom.shop import Log, Shop
 from wareloom.shop.log import stacked
 
@@ -94,18 +96,17 @@ class Searched(UserMixer):
 
     def _search(self, pool: Pool, run: Run) -> None:
         """Try the mixes; leaves `chosen_` and `trials_`."""
-        held = hold_back(pool.real_log, self.held, run)
-        if held is None:
+        found = hold_back(pool.real_log, self.held, run)
+        if found is None:
             raise InputError(
                 f"searched: fewer than {FEWEST} real users have a last event that can be held back and judged; give "
                 "more real users, or use the mixer ratio."
             )
-        trial = unknowing(
-            pool, held.rest, self.synthesizer_settings, run, independent=self.independent
-        )
-        made = None if trial is None else into(Log.of(trial.synthetic), held.rest.items)
+        rest, held = found
+        trial = unknowing(pool, rest, self.synthesizer_settings, run, independent=self.independent)
+        made = None if trial is None else into(Log.of(trial.synthetic), rest.items)
         tried: dict[Choice, np.ndarray] = {
-            Choice(0.0, "none", 0.0, 0.0): self._judged(held, held.rest, pool, run)
+            Choice(0.0, "none", 0.0, 0.0): self._judged(held, rest, pool, run)
         }
         best = nothing = next(iter(tried))
         chooses = run.rng("searched", "halves").permutation(len(held.answers)) % 2 == 0
@@ -114,7 +115,7 @@ class Searched(UserMixer):
                 break
             for choice in self._choices(group, best, trial):
                 if choice not in tried and len(drawn := _drawn(trial, choice, run)):
-                    log = stacked(held.rest, self._sample(made, drawn, choice, trial))
+                    log = stacked(rest, self._sample(made, drawn, choice, trial))
                     tried[choice] = self._judged(held, log, pool, run)
             mixes = [choice for choice in tried if choice != nothing]
             if not mixes:

@@ -13,7 +13,7 @@ from wareloom.core.settings import Factor, Size
 from wareloom.errors import InputError
 from wareloom.mixing._draw import OWNER, Pool, UserMixer
 from wareloom.mixing._influence import Bilinear, item_vectors
-from wareloom.rankers import into
+from wareloom.rankers.history import into
 from wareloom.shop import Log, Shop, Vocabulary
 from wareloom.shop.pairs import follow_counts
 

@@ -24,8 +24,9 @@ from wareloom.proof.arms import training_data
 from wareloom.proof.curves import curves
 from wareloom.rankers import Ranker
 from wareloom.rankers.clicks.base import ClickRanker
+from wareloom.rankers.held import Held
 from wareloom.sampling.generator import Generator, Pool
-from wareloom.shop import Shop
+from wareloom.shop import Requests, Shop, Vocabulary
 from wareloom.shop.buckets import user_key
 from wareloom.shop.impressions import impressions
 from wareloom.synthesis.behaviour.exposures import Exposures
@@ -108,6 +109,13 @@ class Clicks(Study):
         """The impressions of the part, and what went before them."""
         earlier = parts.train if part == "validation" else together([parts.train, parts.validation])
         return ShownItems(getattr(parts, part), part, earlier)
+
+    def held(self, parts: Split) -> Held:
+        """What was shown in the validation part, which is in no arm's training."""
+        nothing = Requests.sessions([], Vocabulary(parts.train.table("items")["item_id"])).histories
+        assert nothing is not None
+        answers = np.zeros(0, dtype=np.int32)
+        return Held(nothing, answers, shop=parts.validation, earlier=parts.train)
 
     def pool(self, parts: Split, train: Shop, cell: Cell, run: Run) -> ClickPool:
         """Synthetic exposures of one seed, enough for the largest ratio."""

@@ -22,6 +22,7 @@ from wareloom.preparing.splits import Split, SplitSettings, split
 from wareloom.proof.arms import plan, training_data
 from wareloom.proof.curves import curves
 from wareloom.rankers import Ranker
+from wareloom.rankers.held import Held
 from wareloom.sampling.generator import Pool
 from wareloom.shop import Log, Shop
 
@@ -118,6 +119,10 @@ class Recommendation(Study):
     def task(self, parts: Split, part: str) -> Task:
         """The requests of the part."""
         return build_task(parts, part, self.settings.repeats)
+
+    def held(self, parts: Split) -> Held:
+        """The validation part, which is in no arm's training."""
+        return self.task(parts, "validation").held()
 
     def pool(self, parts: Split, train: Shop, cell: Cell, run: Run) -> Pool:
         """Synthetic shoppers, and the controls' that are drawn when they are asked for."""

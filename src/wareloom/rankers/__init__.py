@@ -14,6 +14,8 @@ from wareloom.core.family import RANKERS, Algorithm, Family
 from wareloom.core.run import Run
 from wareloom.core.top import top_k
 from wareloom.errors import InputError
+from wareloom.rankers.held import Held
+from wareloom.rankers.history import into
 from wareloom.rankers.neighbourhood import Neighbourhood
 from wareloom.shop import Log, Requests, Shop, Vocabulary
 
@@ -53,10 +55,19 @@ class Ranker(Algorithm, ABC):
     soft: ClassVar[bool] = False
     """Whether it can be taught soft labels (`Log.label_item`)."""
 
-    def fit(self, shop: Shop | Log, run: Run | None = None, *, log: Log | None = None) -> Self:
+    def fit(
+        self,
+        shop: Shop | Log,
+        run: Run | None = None,
+        *,
+        log: Log | None = None,
+        held: Held | None = None,
+    ) -> Self:
         """Learn from a shop, or from its log alone where only behaviour is needed.
 
-        `log`: events, on the shop's items, that are learned from instead of the shop's own.
+        `log`: events, on the shop's items, that are learned from instead of the shop's own. `held`: answers that are in
+        nothing that is learned from, nor in what made it; who stops early, or learns weights, does it by these, and
+        takes nothing out of the log. Without it each takes a part of the real rows out, whose copies stay.
 
         Raises `InputError` where there is not one event on an item.
         """
@@ -76,17 +87,32 @@ class Ranker(Algorithm, ABC):
                 f"The ranker {self.name!r} cannot be taught soft labels, but the shop has a table soft_labels: use a "
                 "sequence network such as sasrec, or another mixer than labels."
             )
+        self._fit_within(log, None if isinstance(shop, Log) else shop, run, held)
+        return self
+
+    def _fit_within(self, log: Log, shop: Shop | None, run: Run, held: Held | None) -> None:
+        """Forget what was learned before, and learn within the run's threads."""
         self._forget()
         self.items_ = log.items.ids
-        with run.limits():
-            self._fit(log, None if isinstance(shop, Log) else shop, run)
-        return self
+        self._held = None if held is None else held.into(log.items)
+        """What is held out of all that is learned from, while it is learned"""
+        try:
+            with run.limits():
+                self._fit(log, shop, run)
+        finally:
+            del self._held
 
     @property
     def updates(self) -> int | None:
         """Gradient updates the last fit took; None where it takes none, or was not fitted."""
         found = self.state().get("updates_")
         return None if found is None else int(found)
+
+    @property
+    def steps(self) -> int | None:
+        """Gradient updates after which the last fit stopped, which may be earlier than planned; None as above."""
+        found = self.state().get("steps_")
+        return self.updates if found is None else int(found)
 
     def _forget(self) -> None:
         """Drop what was made of an earlier fit and is not saved: attributes that begin with an underscore."""
@@ -174,17 +200,6 @@ class Ranker(Algorithm, ABC):
     @abstractmethod
     def _score(self, requests: Requests) -> np.ndarray:
         """Return new float32 scores [requests, fitted items]; `requests.histories` is never None here."""
-
-
-def into(histories: Log, items: Vocabulary) -> Log:
-    """Return `histories` in codes of `items`; events on items unknown there fall out."""
-    if histories.items == items:
-        return histories
-    code = items.recode(histories.items)[histories.item] if len(histories) else histories.item
-    known = replace(
-        histories, items=items, item=code.astype(np.int32), label_item=None, label_weight=None
-    )
-    return known.keep(code >= 0)
 
 
 def empty_histories(n: int, items: Vocabulary) -> Log:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from scipy import sparse
 
-from wareloom.shop import Log
+from wareloom.shop import Log, Vocabulary
 from wareloom.shop.pairs import recency as decayed
 
 Columns = tuple[np.ndarray, np.ndarray, np.ndarray]
@@ -75,3 +77,14 @@ def rarity(counts: np.ndarray, power: float) -> np.ndarray:
     """Return log(1 + all weight / the item's)^power, 1 throughout where the power is 0: float32 [items]."""
     rare = np.log1p(counts.sum() / np.maximum(counts, 1e-12))
     return np.power(rare, power).astype(np.float32)
+
+
+def into(histories: Log, items: Vocabulary) -> Log:
+    """Return `histories` in codes of `items`; events on items unknown there fall out."""
+    if histories.items == items:
+        return histories
+    code = items.recode(histories.items)[histories.item] if len(histories) else histories.item
+    known = replace(
+        histories, items=items, item=code.astype(np.int32), label_item=None, label_weight=None
+    )
+    return known.keep(code >= 0)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,47 +14,8 @@ from wareloom.core.top import top_k
 from wareloom.errors import InputError
 from wareloom.rankers import BLOCK_BYTES, Ranker, mask_seen
 from wareloom.rankers.candidates import Candidates
+from wareloom.rankers.held import Held
 from wareloom.shop import Log, Requests, Shop
-
-REPEATED = 0.01
-"""Where more than this share of the held-back items were in the history, items of the history are candidates."""
-FEWEST = 20
-"""Held-back events below which nothing is learned from them."""
-
-
-@dataclass(frozen=True)
-class Held:
-    """A log without some users' last events, their histories, and those events' items."""
-
-    rest: Log
-    histories: Log
-    answers: np.ndarray
-    """int32 [held users]"""
-    repeats: bool
-
-
-def hold_back(log: Log, most: int, run: Run) -> Held | None:
-    """Take the last event of up to `most` real users with at least two out of `log`; None where they are too few."""
-    lengths = log.lengths()
-    long = np.flatnonzero(lengths >= 2)
-    last = log.offsets[long + 1] - 1
-    long = long[log.real[last] & (log.weight[last] > 0)]
-    picked = np.sort(run.rng("hold back").permutation(long)[:most])
-    if len(picked) < FEWEST:
-        return None
-    rows = np.ones(len(log), dtype=bool)
-    rows[log.offsets[picked + 1] - 1] = False
-    rest, answers = log.keep(rows), log.item[log.offsets[picked + 1] - 1]
-    histories = rest.select(picked)
-    again = np.zeros(len(picked), dtype=bool)
-    again[histories.user[histories.item == answers[histories.user]]] = True
-    repeats = float(again.mean()) > REPEATED
-    if repeats:
-        return Held(rest, histories, answers, True)
-    fresh = np.flatnonzero(~again)
-    return (
-        Held(rest, histories.select(fresh), answers[fresh], False) if len(fresh) >= FEWEST else None
-    )
 
 
 def ndcg_of_held(ranker: Ranker, held: Held, k: int) -> np.ndarray:
@@ -75,19 +36,28 @@ def fit_members(
     shop: Shop | None,
     run: Run,
     before: dict[str, Ranker] | None = None,
+    *,
+    real_alone: Collection[str] = (),
+    held: Held | None = None,
 ) -> tuple[dict[str, Ranker], dict[str, str]]:
     """Fit each ranker; returns them and, by name, why others could not learn from this shop.
 
-    `before`: the same rankers, fitted to other events of this shop; what they learned of the items alone is kept.
+    A second one of the same ranker is called "sasrec (text)": what stands in brackets only tells it apart. Members that
+    cannot be taught soft labels are fitted without them. `before`: the same rankers, fitted to other events of this
+    shop; what they learned of the items alone is kept. `real_alone`: names of those that learn from real rows and from
+    no label. `held`: see `Ranker.fit`.
     """
+    plain = replace(log, label_item=None, label_weight=None)
+    real = plain if log.real.all() else plain.keep(log.real)
     fitted, refused = dict[str, Ranker](), {}
     for name, settings in members.items():
-        if before and name in before and (again := before[name].with_events(log)):
-            fitted[name] = again
-            continue
         try:
-            made: Ranker = RANKERS.make(name, **settings)
-            fitted[name] = made.fit(log, run) if shop is None else made.fit(shop, run, log=log)
+            made: Ranker = RANKERS.make(name.partition(" (")[0], **settings)
+            own = real if name in real_alone else log if made.soft else plain
+            if before and name in before and (again := before[name].with_events(own)):
+                fitted[name] = again
+                continue
+            fitted[name] = made.fit(own if shop is None else shop, run, log=own, held=held)
         except InputError as error:
             refused[name] = str(error)
     if not fitted:

@@ -12,7 +12,7 @@ import polars as pl
 
 from wareloom.core.family import RERANKERS, Algorithm, Family
 from wareloom.errors import InputError
-from wareloom.rankers import into
+from wareloom.rankers.history import into
 from wareloom.reranking.catalogue import Catalogue, Similarity, parse_likeness
 from wareloom.shop import Log, Requests
 

@@ -104,6 +104,15 @@ class Log:
             **self._columns(rows),
         )
 
+    def before(self, events: np.ndarray, most: int) -> Log:
+        """Return a log with one user for each of some events (places): the latest `most` that came before it."""
+        starts = np.maximum(self.offsets[self.user[events]], events - most)
+        lengths = events - starts
+        offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+        rows = np.repeat(starts - offsets[:-1], lengths) + np.arange(offsets[-1])
+        users = Vocabulary(pl.int_range(len(events), eager=True).cast(pl.String))
+        return replace(self, users=users, offsets=offsets, **self._columns(rows))
+
     def keep(self, rows: np.ndarray) -> Log:
         """Return the log of all users with some of their events: bool [events]."""
         offsets = np.concatenate([[0], np.cumsum(rows)])[self.offsets].astype(np.int64)

@@ -14,7 +14,8 @@ from wareloom.errors import InputError, SettingError
 from wareloom.rankers.candidates import Candidates, climb
 from wareloom.rankers.content import text_knn
 from wareloom.rankers.content.nearest import nearest
-from wareloom.rankers.members import hold_back, prior
+from wareloom.rankers.held import hold_back
+from wareloom.rankers.members import prior
 from wareloom.shop import Log, Requests
 
 
@@ -60,9 +61,10 @@ def test_climbing_beats_each_alone_and_comes_near_the_best_of_a_grid() -> None:
 
 def test_the_last_event_is_held_back_and_only_of_real_users() -> None:
     log = Log.of(small_shop(users=80))
-    held = hold_back(log, 30, Run(seed=1))
-    assert held is not None
-    assert len(held.rest) == len(log) - 30
+    found = hold_back(log, 30, Run(seed=1))
+    assert found is not None
+    rest, held = found
+    assert len(rest) == len(log) - 30
     for row, user in enumerate(held.histories.users.ids.to_list()):
         code = log.users.ids.index_of(user)
         assert code is not None

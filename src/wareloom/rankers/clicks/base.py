@@ -127,11 +127,9 @@ class ClickRanker(Ranker, ABC):
         self.sizes_, self.item_codes_ = encoder.sizes, encoder.item_codes
         self.kept_ = rows.rate
         examples = Examples(encoded, rows.label, rows.weight, self._more(rows, shop))
-        held = self._held_back(rows, run)
-        late = examples.take(np.flatnonzero(held)) if held.any() else None
-        early = examples.take(np.flatnonzero(~held))
+        early, late = self._parted(examples, rows, run)
         self._learn(early, late if self._stops_early else None, encoder.sizes, shop, run)
-        self._calibrate(None if self.calibration == "none" else examples.take(np.flatnonzero(held)))
+        self._calibrate(None if self.calibration == "none" else late)
 
     def _clicks(self, shop: Shop) -> Sequence[str]:
         """The kinds of event that count as clicks on what was shown."""
@@ -140,6 +138,27 @@ class ClickRanker(Ranker, ABC):
     def _more(self, rows: Rows, shop: Shop | None) -> dict[str, np.ndarray]:
         """What a model learns from beside clicks, each [rows, …]; `span` where rows come and go."""
         return {} if rows.span is None else {"span": rows.span}
+
+    def _parted(self, examples: Examples, rows: Rows, run: Run) -> tuple[Examples, Examples | None]:
+        """What is learned from, and what is held back of it for calibration and for stopping early.
+
+        What was shown in the part that is held out of everything (`Ranker.fit`, `held`) takes the place of the latter.
+        """
+        out = self._held
+        part = None if out is None else out.shop
+        if out is None or part is None or not has_impressions(part) or len(self.popularity_):
+            held = self._held_back(rows, run)
+            late = examples.take(np.flatnonzero(held))
+            return examples.take(np.flatnonzero(~held)), late if held.any() else None
+        if self.calibration == "none" and not self._stops_early:
+            return examples, None
+        shown = from_impressions(part, Vocabulary(self.items_), out.earlier, self._clicks(part))
+        shown = shown.take(np.flatnonzero((shown.weight > 0) & (shown.item >= 0)))
+        shown = thinned(shown, self.negative_rate, self.max_rows, run.rng(self.name, "held"))
+        if self.calibration == "none" and shown.label.sum() < FEWEST:
+            return examples, None
+        read = Encoder.of(self).pairs(shown.asked, shown.request, shown.item)
+        return examples, Examples(read, shown.label, shown.weight, self._more(shown, part))
 
     def _calibrate(self, late: Examples | None) -> None:
         """Learn from rows held back how to make probabilities right; None where that is not asked for."""

@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from wareloom.errors import InputError
-from wareloom.rankers import into
+from wareloom.rankers.history import into
 from wareloom.shop import Log, Requests, Shop, Vocabulary
 from wareloom.shop.impressions import CLICK, before, impressions
 from wareloom.shop.log import NO_TIME

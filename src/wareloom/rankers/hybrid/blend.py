@@ -14,9 +14,10 @@ from wareloom.core.top import top_k
 from wareloom.errors import InputError, require
 from wareloom.rankers import Ranker
 from wareloom.rankers.candidates import climb
+from wareloom.rankers.held import FEWEST, Held, hold_back
 from wareloom.rankers.history import popularity, recency, tail
 from wareloom.rankers.hybrid import _maps
-from wareloom.rankers.members import fit_members, gather, hold_back, member_scores, prior
+from wareloom.rankers.members import fit_members, gather, member_scores, prior
 from wareloom.rankers.neighbourhood import sum_rows
 from wareloom.rankers.vectors import axes, projected, unit_rows
 from wareloom.shop import Log, Requests, Shop
@@ -105,7 +106,8 @@ class Blend(Ranker):
             name: self.member_settings.get(name, {})
             for name in (*self.collaborative, *self.content)
         }
-        self.members_, self.left_out_ = fit_members(asked, log, shop, run)
+        stopping, weighing = (None, None) if self._held is None else self._held.halves(run)
+        self.members_, self.left_out_ = fit_members(asked, log, shop, run, held=stopping)
         self.popularity_ = popularity(log)
         taking_part = {name: asked[name] for name in self.members_}
         if not set(self.collaborative) & set(taking_part):
@@ -113,22 +115,36 @@ class Blend(Ranker):
                 "None of the collaborative members can learn from this shop: "
                 + "; ".join(self.left_out_.values())
             )
-        self._learn(taking_part, log, shop, run)
+        self._learn(taking_part, log, shop, weighing, run)
 
-    def _learn(self, asked: dict[str, dict[str, Any]], log: Log, shop: Shop, run: Run) -> None:
+    def _learn(
+        self,
+        asked: dict[str, dict[str, Any]],
+        log: Log,
+        shop: Shop,
+        held: Held | None,
+        run: Run,
+    ) -> None:
         """Find the scale of the columns and teach the maps; equal weights where there is too little to hold back."""
         columns, split = self._columns(asked)
         self.scale_, self.report_ = np.ones(len(columns), dtype=np.float32), dict[str, float]()
         even = np.append(np.ones(split - 1), 0.0)
         start = _start(np.append(even, np.ones(len(columns) - split)), even, split)
         self.maps_ = _maps.constant(start, self.vectors_.shape[1])
-        held = hold_back(log, self.held, run)
-        if held is None or len(held.rest) == 0:
+        fitted, rest = self.members_, log
+        if held is not None:
+            held = held.draw(self.held, run)
+        else:
+            parted = hold_back(log, self.held, run)
+            if parted is None or len(parted[0]) == 0:
+                return
+            rest, held = parted
+            fitted, refused = fit_members(asked, rest, shop, run, self.members_)
+            if refused:
+                return
+        if len(held) < FEWEST:
             return
-        fitted, refused = fit_members(asked, held.rest, shop, run, self.members_)
-        if refused:
-            return
-        found, scale = gather(fitted, held, prior(popularity(held.rest)), self.candidates)
+        found, scale = gather(fitted, held, prior(popularity(rest)), self.candidates)
         own = [*fitted, "popularity"]
         order = [own.index(name) for name in columns]
         found = replace(found, features=np.ascontiguousarray(found.features[:, order]))

@@ -12,8 +12,9 @@ from wareloom.core.settings import Count, Size
 from wareloom.errors import require
 from wareloom.rankers import Ranker
 from wareloom.rankers.candidates import climb
+from wareloom.rankers.held import FEWEST, Held, hold_back
 from wareloom.rankers.history import popularity, tail
-from wareloom.rankers.members import fit_members, gather, hold_back, member_scores, prior
+from wareloom.rankers.members import fit_members, gather, member_scores, prior
 from wareloom.shop import Log, Requests, Shop
 
 
@@ -22,21 +23,29 @@ class Stack(Ranker):
     """Add up the scores of several rankers and popularity.
 
     The members are fitted without the last events of some users; the weights are those under which the sum ranks these
-    events highest (coordinate ascent on the metric itself); then the members are fitted anew on all. Each member's
-    scores count as they are, in units of the mean of its highest, so that a member that knows little of a request says
-    little. A member that the shop gives nothing to learn from, such as text, is left out; `left_out_` says why.
+    events highest (coordinate ascent on the metric itself); then the members are fitted anew on all. Where events are
+    held out of everything (`Ranker.fit`, `held`), the members are fitted once; one half of these events stops the
+    training of networks, the other gives the weights. Each member's scores count as they are, in units of the mean of
+    its highest, so that a member that knows little of a request says little. A member that the shop gives nothing to
+    learn from, such as text, is left out; `left_out_` says why.
+
+    Synthetic rows and soft labels teach the members that `real_alone` does not name.
 
     Time: each member is fitted twice, what hangs on the items alone once. Memory: members × requests a block × items.
     """
 
+    soft: ClassVar[bool] = True
     laws: ClassVar[frozenset[str]] = frozenset(
         {"strangers get the popular", "events of no weight teach nothing", "moved by history"}
     )
 
     members: tuple[str, ...] = ("transitions", "item_knn", "text_knn", "attributes")
-    """The rankers that are added up."""
+    """The rankers that are added up. A second one of the same ranker is called "sasrec (text)": what stands in brackets
+    only tells it apart."""
     member_settings: dict[str, dict[str, Any]] = field(default_factory=dict)
     """Settings by member, where they are not the defaults."""
+    real_alone: tuple[str, ...] = ()
+    """Members that learn from the real rows alone, where there are synthetic ones or soft labels."""
     weights: dict[str, float] = field(default_factory=dict)
     """Weights by member, and of "popularity"; where none is given they are learned."""
     candidates: Size = 100
@@ -47,35 +56,71 @@ class Stack(Ranker):
     def _check(self) -> None:
         different = len({*self.members}) == len(self.members) > 0
         require("stack", "members", self.members, different, "different rankers")
-        others = "stack" not in self.members
+        others = "stack" not in {name.partition(" (")[0] for name in self.members}
         require("stack", "members", self.members, others, "rankers other than itself")
         known = {*self.members, "popularity"}
         wanted = f"names among {sorted(known)}"
         require("stack", "weights", self.weights, {*self.weights} <= known, wanted)
         named = {*self.member_settings} <= known
         require("stack", "member_settings", self.member_settings, named, wanted)
+        mine = {*self.real_alone} <= {*self.members}
+        wanted = f"names among {sorted(self.members)}"
+        require("stack", "real_alone", self.real_alone, mine, wanted)
 
     def _fit(self, log: Log, shop: Shop | None, run: Run) -> None:
         asked = {name: self.member_settings.get(name, {}) for name in self.members}
-        scale, weights, before = self._learn(asked, log, shop, run)
-        self.members_, self.left_out_ = fit_members(asked, log, shop, run, before)
-        self.popularity_ = popularity(log)
+        self.popularity_ = popularity(self._real(log))
+        if self._held is None:
+            scale, weights, before = self._learn(asked, log, shop, run)
+            self.members_, self.left_out_ = self._fitted(asked, log, shop, run, before)
+        else:
+            stopping, weighing = self._held.halves(run)
+            self.members_, self.left_out_ = self._fitted(asked, log, shop, run, held=stopping)
+            scale, weights = self._weigh(self.members_, weighing.draw(self.held, run), log)
         names = [*self.members_, "popularity"]
         self.scale_ = {name: float(scale.get(name, 1.0)) for name in names}
         self.weights_ = {name: float(weights.get(name, 0.0)) for name in names}
+        taken = [ranker.updates for ranker in self.members_.values() if ranker.updates is not None]
+        if taken:
+            self.updates_ = max(taken)
+
+    def _real(self, log: Log) -> Log:
+        """The events whose popularity counts: the real ones where some members learn from these alone."""
+        return log.keep(log.real) if self.real_alone and log.real.any() else log
+
+    def _fitted(
+        self,
+        asked: dict[str, dict[str, Any]],
+        log: Log,
+        shop: Shop | None,
+        run: Run,
+        before: dict[str, Ranker] | None = None,
+        held: Held | None = None,
+    ) -> tuple[dict[str, Ranker], dict[str, str]]:
+        return fit_members(asked, log, shop, run, before, real_alone=self.real_alone, held=held)
 
     def _learn(
         self, asked: dict[str, dict[str, Any]], log: Log, shop: Shop | None, run: Run
     ) -> tuple[dict[str, float], dict[str, float], dict[str, Ranker]]:
         """Scale and weight by member, alike for all where there is too little to hold back; and who told of them."""
-        held = hold_back(log, self.held, run)
-        if held is None or len(held.rest) == 0:
+        parted = hold_back(log, self.held, run)
+        if parted is None or len(parted[0]) == 0:
             return {}, self.weights or dict.fromkeys(asked, 1.0), {}
-        fitted, _ = fit_members(asked, held.rest, shop, run)
-        found, scale = gather(fitted, held, prior(popularity(held.rest)), self.candidates)
+        rest, held = parted
+        fitted, _ = self._fitted(asked, rest, shop, run)
+        return (*self._weigh(fitted, held, rest), fitted)
+
+    def _weigh(
+        self, fitted: dict[str, Ranker], held: Held, log: Log
+    ) -> tuple[dict[str, float], dict[str, float]]:
+        """Scale and weight by member from events that were held out of `log`; alike for all where they are too few."""
         names = [*fitted, "popularity"]
+        if len(held) < FEWEST:
+            return {}, self.weights or dict.fromkeys(fitted, 1.0)
+        popular = prior(popularity(self._real(log)))
+        found, scale = gather(fitted, held, popular, self.candidates)
         learned = self.weights or dict(zip(names, climb(found), strict=True))
-        return dict(zip(names, scale, strict=True)), learned, fitted
+        return dict(zip(names, scale, strict=True)), learned
 
     def _score(self, requests: Requests) -> np.ndarray:
         total = np.tile(self.weights_["popularity"] * prior(self.popularity_), (len(requests), 1))

@@ -19,6 +19,7 @@ from wareloom.language.spelling import Speller
 from wareloom.language.tokenise import tokenise
 from wareloom.language.wishes import Wishes, read_wishes
 from wareloom.rankers import BLOCK_BYTES, Ranker
+from wareloom.rankers.held import Held
 from wareloom.rankers.history import popularity
 from wareloom.shop import Log, Requests, Shop, Vocabulary
 from wareloom.shop.texts import DEFAULT, field_texts, parse_fields, present
@@ -84,7 +85,14 @@ class SearchRanker(Ranker, ABC):
     def _match(self, queries: Sequence[str]) -> np.ndarray:
         """Score all items for each query: float32 [queries, items]."""
 
-    def fit(self, shop: Shop | Log, run: Run | None = None, *, log: Log | None = None) -> Self:
+    def fit(
+        self,
+        shop: Shop | Log,
+        run: Run | None = None,
+        *,
+        log: Log | None = None,
+        held: Held | None = None,
+    ) -> Self:
         """Learn from a shop's items, judgments and events; of the three only items are needed.
 
         Raises `InputError` where there is a table of events without one on an item, and no judgments either.
@@ -95,17 +103,14 @@ class SearchRanker(Ranker, ABC):
             )
         run = run or Run()
         if shop.has("events") and not shop.rows("judgments"):
-            return super().fit(shop, run, log=log)
+            return super().fit(shop, run, log=log, held=held)
         if log is None:
             log = Log.of(
                 shop
                 if shop.has("events")
                 else shop.with_tables(events=pl.DataFrame(schema=NO_EVENTS))
             )
-        self._forget()
-        self.items_ = log.items.ids
-        with run.limits():
-            self._fit(log, shop, run)
+        self._fit_within(log, shop, run, held)
         return self
 
     def by_updates(self) -> bool:

@@ -157,7 +157,7 @@ class SequenceRanker(Ranker, ABC):
             if source is not None:
                 origin = origin_of(source, self, self.start_from, self.per_shop)
                 begin_from(net, origin, log.items)
-            data = SequenceData(log, self.layout(), run)
+            data = SequenceData(log, self.layout(), run, self._held)
             how = Training(
                 learning_rate=self.learning_rate,
                 epochs=self.epochs,
@@ -172,6 +172,7 @@ class SequenceRanker(Ranker, ABC):
             kept = self._checkpoint(log, run, net if self.start_from else None)
             self.training_ = train(net, data.batches, loss, how, run, check, checkpoint=kept)
         self.updates_ = data.updates
+        self.steps_ = int(self.training_[-1]["step"]) if self.training_ else 0
         self.weights_ = arrays(net)
         self._net = net.cpu()
 
@@ -352,8 +353,9 @@ class SequenceRanker(Ranker, ABC):
             yield from (
                 () if net is None else (value.cpu().numpy() for value in net.state_dict().values())
             )
+            out = None if self._held is None else self._held.answers
             yield from (
-                column for column in (log.label_item, log.label_weight) if column is not None
+                column for column in (log.label_item, log.label_weight, out) if column is not None
             )
 
         return kept_at(run, [self.name, self.settings()], columns())

@@ -12,6 +12,7 @@ import numpy as np
 from wareloom.core.run import Run
 from wareloom.neural import torch
 from wareloom.neural.batches import bucketed, padded, windows
+from wareloom.rankers.held import Held
 from wareloom.shop import Log
 
 HELD = (20, 2_000)
@@ -42,14 +43,21 @@ class Layout:
 class SequenceData:
     """Histories of a log in batches of like length.
 
-    The last events of a share of the real users are held back. Rows that are learned from for a part of the training
-    only (`Log.span`) are in the batches of that part.
+    The last events of a share of the real users are held back, unless others are held out. Rows that are learned from
+    for a part of the training only (`Log.span`) are in the batches of that part.
     """
 
-    def __init__(self, log: Log, how: Layout, run: Run) -> None:
+    def __init__(self, log: Log, how: Layout, run: Run, held: Held | None = None) -> None:
+        """`held`: what is held out of the log already; then nothing is taken out of it."""
         self.log, self.how, self.run = log.keep(log.weight > 0), how, run
         self.length = how.max_length + 1
-        self._hold_back()
+        if held is None:
+            self._hold_back()
+        elif worthy := how.validation > 0 and len(held) >= HELD[0]:
+            held = held.draw(HELD[1], run, "sequence")
+            self.histories, self.answers, self.asked = held.histories, held.answers, held.times
+        if held is not None:
+            self.held = worthy
         whole = self._count(self.log)
         if self.log.span is not None:
             shares = (np.arange(POSITIONS) + 0.5) / POSITIONS

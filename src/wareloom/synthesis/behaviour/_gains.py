@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from wareloom.rankers.members import FEWEST
+from wareloom.rankers.held import FEWEST
 
 ALL = "all"
 """The slice of all items together"""

@@ -12,8 +12,10 @@ from wareloom.core.family import RANKERS, SYNTHESIZERS
 from wareloom.core.run import Run
 from wareloom.core.settings import Factor, Size
 from wareloom.errors import InputError, SettingError, require
-from wareloom.rankers import Ranker, into
-from wareloom.rankers.members import Held, hold_back, ndcg_of_held
+from wareloom.rankers import Ranker
+from wareloom.rankers.held import Held, hold_back
+from wareloom.rankers.history import into
+from wareloom.rankers.members import ndcg_of_held
 from wareloom.shop import Log, Shop, Vocabulary
 from wareloom.shop.buckets import user_key
 from wareloom.shop.log import stacked, without_last
@@ -151,46 +153,47 @@ class Joint(Synthesizer):
         if self.weights:
             return _gains.given(self.weights, list(self.members), named)
         most = min(self.held, int(np.ceil(self.validation * (log.lengths() >= 2).sum())))
-        held = hold_back(log, most, run)
-        if held is None or len(held.rest) == 0:
+        found = hold_back(log, most, run)
+        if found is None or len(found[0]) == 0:
             self.gains_["notes"].append(
                 f"{most} users are too few to hold events back of: all members weigh the same"
             )
             return _gains.even(list(self.members), named)
-        place = slices_of(held.rest.counts(), self.slices)[held.answers]
-        alone, joined = self._judged(without_last(shop, log, held.rest), held, run)
-        found = _gains.gains(
+        rest, held = found
+        place = slices_of(rest.counts(), self.slices)[held.answers]
+        alone, joined = self._judged(without_last(shop, log, rest), rest, held, run)
+        gains = _gains.gains(
             alone, joined, {name: place == number for number, name in enumerate(named)}
         )
-        weights, notes = _gains.weigh(found, named)
+        weights, notes = _gains.weigh(gains, named)
         self.gains_ = {
             "measure": f"ndcg@{self.k}",
             "ranker": self.ranker,
-            "slices": found,
+            "slices": gains,
             "notes": notes,
         }
         return weights
 
-    def _judged(self, rest: Shop, held: Held, run: Run) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    def _judged(
+        self, shop: Shop, rest: Log, held: Held, run: Run
+    ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
         """NDCG@k of each held-back event, by the ranker taught real events alone, and with each member's users."""
 
         def judged(log: Log, run: Run) -> tuple[np.ndarray, Ranker]:
             ranker: Ranker = RANKERS.make(self.ranker, **self.ranker_settings)
-            ranker.fit(rest, run, log=log)
+            ranker.fit(shop, run, log=log)
             with run.limits():
                 return ndcg_of_held(ranker, held, self.k), ranker
 
-        users = int((held.rest.lengths() > 0).sum())
-        alone, ranker = judged(held.rest, run)
+        users = int((rest.lengths() > 0).sum())
+        alone, ranker = judged(rest, run)
         # One that learns by gradient updates takes as many of them with more data, or it would gain by training longer.
         told = run.with_(updates=run.updates if ranker.updates is None else ranker.updates)
         joined = {}
-        for name, member in self._fitted(self.members, rest, run).items():
+        for name, member in self._fitted(self.members, shop, run).items():
             with run.task(f"joint: judge {name}"):
-                made = into(
-                    Log.of(member.sample(users, _run_of(run, name, "trial"))), held.rest.items
-                )
-                joined[name] = judged(stacked(held.rest, made), told)[0]
+                made = into(Log.of(member.sample(users, _run_of(run, name, "trial"))), rest.items)
+                joined[name] = judged(stacked(rest, made), told)[0]
         return alone, joined
 
     def _fitted(
