@@ -34,7 +34,17 @@ from wareloom.shop import Shop
 
 log = logging.get(__name__)
 
-BESIDE = ("seeds", "baselines", "effect", "guard", "shares", "lift_by_ratio", "leave_out")
+BESIDE = (
+    "seeds",
+    "baselines",
+    "effect",
+    "guard",
+    "shares",
+    "lift_by_ratio",
+    "leave_out",
+    "longer",
+    "references",
+)
 """Settings of a proof that change no finished cell: how many there are, what stands beside, and how it is put"""
 OF_SYNTHESIS = ("generator", "ratios")
 """Settings that do not touch what is trained on real data alone: proofs of several generators share it"""
@@ -153,9 +163,11 @@ class Bench:
     def leader(self, cell: Cell) -> Cell | None:
         """The cell whose gradient updates this one takes; None where it takes its own, or a number that is named."""
         leads = self.plan.leader
-        if self.settings.updates or not self.study.gradient or cell.arm in (leads, TEACHER):
+        if not self.study.gradient or cell.arm == TEACHER or (leads == MIXED and cell.arm == REAL):
             return None
-        return None if leads == MIXED and cell.arm == REAL else replace(cell, arm=leads)
+        if cell.longer != 1.0:
+            return replace(cell, arm=leads, longer=1.0)
+        return None if self.settings.updates or cell.arm == leads else replace(cell, arm=leads)
 
     def tasks(self, pieces: Iterable[Piece]) -> list[Task]:
         """What an executor is given: the pieces that are not there yet, and those that they wait for."""
@@ -202,7 +214,7 @@ class Bench:
         if isinstance(piece, Cell):
             return self._train(piece)
         if isinstance(piece, Told):
-            return self.study.told(self.parts, self.pool(Cell(arm=MIXED, seed=0)))
+            return self.study.told(self.parts, lambda: self.pool(Cell(arm=MIXED, seed=0)))
         run = self.run_of(0)
         try:
             with run.task(self.label(piece)):
@@ -220,7 +232,7 @@ class Bench:
         run, study = self.run_of(cell.seed), self.study
         updates = self.settings.updates
         if leader := self.leader(cell):
-            updates = self.get(leader).training.get("updates", 0)
+            updates = round(self.get(leader).training.get("updates", 0) * cell.longer)
         ranker = study.reference(cell, lambda: self.pool(cell))
         if ranker is not None:
             return study.evaluate(ranker, self.task(cell.part), run)
@@ -228,9 +240,9 @@ class Bench:
         data = train
         if cell.arm not in WITHOUT_POOL:
             data = study.training(cell, train, lambda: self.pool(cell), run)
-        ranker = study.ranker(cell)
         with run.task(self.label(cell)):
-            ranker.fit(data, run.with_(updates=updates) if updates else run, held=self.held)
+            told = run.with_(updates=updates) if updates else run
+            ranker = study.fit(cell, data, self.held, told)
         found = study.evaluate(ranker, self.task(cell.part), run)
         training = {study.rows: data.rows(study.rows)}
         if (taken := study.updates_of(ranker)) is not None:
@@ -265,9 +277,12 @@ class Engine:
         bench, study = self.benches[mode], self.study
         choice = self.choose(mode)
         named = (REAL, *(arm for arm in bench.plan.arms if arm != REAL))
-        ratio, seeds = choice["ratio"], range(study.settings.seeds)
+        seeds = range(study.settings.seeds)
+        ratios = {arm: ratio_of(choice, bench.plan.ratio_of(arm)) for arm in named}
         cells = {
-            (arm, seed): Cell(arm=arm, seed=seed, ratio=ratio) for seed in seeds for arm in named
+            (arm, seed): Cell(arm=arm, seed=seed, ratio=ratios[arm])
+            for seed in seeds
+            for arm in named
         }
         beside = {name: Beside(name) for name in study.beside}
         # What is told of the first seed's pool comes first, while that pool is still at hand.
@@ -293,13 +308,25 @@ class Engine:
         if not ratios:
             return {"ratio": 1.0, "metric": headline, "tried": [], "real": None}
         plain = Cell(arm=REAL, seed=0, part="validation")
-        asked = [plain, *(replace(plain, arm=MIXED, ratio=ratio) for ratio in ratios)]
+        arms = bench.plan.weighed
+        asked = [plain, *(replace(plain, arm=a, ratio=ratio) for a in arms for ratio in ratios)]
         self.ahead(mode, asked)
         real, *found = (bench.get(cell).overall[headline] for cell in asked)
-        tried = [{"ratio": r, "value": v} for r, v in zip(ratios, found, strict=True)]
         sign = -1 if self.study.better()[headline] == "lower" else 1
-        best = max(tried, key=lambda entry: (sign * entry["value"], -entry["ratio"]))
-        return {"ratio": best["ratio"], "metric": headline, "tried": tried, "real": real}
+        choices = []
+        for place in range(len(arms)):
+            values = found[place * len(ratios) : (place + 1) * len(ratios)]
+            tried = [{"ratio": r, "value": v} for r, v in zip(ratios, values, strict=True)]
+            best = max(tried, key=lambda entry: (sign * entry["value"], -entry["ratio"]))
+            choices.append({"ratio": best["ratio"], "tried": tried})
+        others = dict(zip(arms[1:], choices[1:], strict=True))
+        more = {"others": others} if others else {}
+        return {**choices[0], "metric": headline, "real": real, **more}
+
+
+def ratio_of(choice: dict[str, Any], arm: str) -> float:
+    """The ratio that was chosen for an arm."""
+    return float(choice.get("others", {}).get(arm, choice)["ratio"])
 
 
 def job_of(study: Study) -> Job:

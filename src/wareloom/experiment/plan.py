@@ -1,4 +1,4 @@
-"""The arms of an experiment: what a ranker is trained on, and which arms are compared."""
+"""The arms of an experiment: what real + synthetic data is compared with."""
 
 from __future__ import annotations
 
@@ -6,11 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 REAL, REPEATED, NAIVE, PLACEBO = "real", "real, repeated", "real + naive", "real + placebo"
+ANYWHERE = "real + anywhere"
 MIXED, SYNTHETIC = "real + synthetic", "synthetic only"
-FEATURES, TEACHER = "real, features", "teacher"
+DIRECT, BEHAVIOUR_LABELS = "real, direct labels", "real, behaviour labels"
+FEATURES, FEATURES_MIXED = "real, features", "real + synthetic, features"
+TEACHER = "teacher"
 CONTROLS = (REAL, REPEATED, NAIVE)
-"""What real + synthetic has to beat, each of them, before synthesis is said to help; and the placebo where there is
-one."""
+"""What real + synthetic has to beat, each of them, before synthesis is said to help; and the placebo, and walks that
+begin anywhere, where there are such."""
 ARMS = (*CONTROLS, MIXED, SYNTHETIC)
 """The arms of every proof."""
 WITHOUT_POOL = (REAL, FEATURES)
@@ -23,22 +26,36 @@ class Plan:
 
     controls: tuple[str, ...] = CONTROLS
     """What real + synthetic has to beat, all of them"""
+    rows: str = ""
+    """The arm that has the same knowledge without synthetic rows; rows help where it is beaten, too"""
     references: tuple[str, ...] = ()
     """Other uses of the same knowledge, shown beside"""
     left_out: Mapping[str, str] = field(default_factory=dict)
     """Reasons, by arm"""
     leader: str = REAL
     """The arm whose gradient updates every other arm takes"""
+    weighed: tuple[str, ...] = (MIXED,)
+    """Arms whose ratio is chosen on the validation part, `MIXED` first; all others take its ratio"""
+    further: tuple[tuple[str, str], ...] = ()
+    """More pairs (arm, against) to compare"""
 
     @property
     def arms(self) -> tuple[str, ...]:
         """All arms, the controls first."""
-        every = (*self.controls, MIXED, SYNTHETIC, *self.references)
+        rows = (self.rows,) if self.rows else ()
+        every = (*self.controls, MIXED, SYNTHETIC, *rows, *self.references)
         return tuple(arm for arm in every if arm not in self.left_out)
+
+    def ratio_of(self, arm: str) -> str:
+        """The arm whose ratio an arm takes."""
+        like = DIRECT if arm == BEHAVIOUR_LABELS else arm
+        return like if like in self.weighed else MIXED
 
     @property
     def comparisons(self) -> tuple[tuple[str, str], ...]:
         """Pairs (arm, against)."""
-        beside = [pair for name in self.references for pair in ((name, REAL), (MIXED, name))]
+        others = (*((self.rows,) if self.rows else ()), *self.references)
+        beside = [pair for name in others for pair in ((name, REAL), (MIXED, name))]
         alone = [(SYNTHETIC, REAL)] if SYNTHETIC not in self.left_out else []
-        return (*((MIXED, control) for control in self.controls), *alone, *beside)
+        decisive = ((MIXED, control) for control in self.controls)
+        return (*decisive, *alone, *beside, *self.further)

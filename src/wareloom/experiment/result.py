@@ -16,7 +16,7 @@ from wareloom.core.files import replacing
 from wareloom.core.state import read_json, write_json
 from wareloom.errors import SourceError
 
-VERSION = 3
+VERSION = 4
 """Of what `proof.json` holds"""
 Verdict = Literal["helps", "helps, but", "no evidence", "hurts"]
 
@@ -28,6 +28,13 @@ class Tried(TypedDict):
     value: float | None
 
 
+class ArmRatio(TypedDict):
+    """The ratio of an arm that has one of its own."""
+
+    ratio: float
+    tried: list[Tried]
+
+
 class RatioChoice(TypedDict):
     """The ratio that was taken; nothing was tried where there was nothing to choose."""
 
@@ -35,6 +42,7 @@ class RatioChoice(TypedDict):
     metric: str
     tried: list[Tried]
     real: float | None
+    others: NotRequired[dict[str, ArmRatio]]
 
 
 class Mode(TypedDict):
@@ -137,6 +145,14 @@ class Decisive(TypedDict):
     controls: list[str]
 
 
+class RowsVerdict(TypedDict):
+    """Whether rows help beyond what the same knowledge gives without them."""
+
+    against: str
+    verdict: Literal["rows help", "no evidence", "distil"]
+    sentence: str
+
+
 class Guard(TypedDict):
     """Slices that fall, or may fall, beyond the guard."""
 
@@ -152,6 +168,7 @@ class Story(TypedDict):
     finding: str
     controls: str
     slices: str
+    rows: str
     references: list[str]
     power: str
     next: list[str]
@@ -200,6 +217,7 @@ class ProofData(TypedDict):
     verdict: Verdict
     sentence: str
     decisive: Decisive
+    rows: NotRequired[RowsVerdict]
     guard: Guard
     choice: Choice
     story: Story

@@ -12,7 +12,18 @@ import numpy as np
 
 from wareloom.core.run import Run
 from wareloom.evaluation.ranking import Evaluation
-from wareloom.experiment.plan import FEATURES, PLACEBO, REAL, REPEATED, TEACHER, Plan
+from wareloom.experiment.plan import (
+    ANYWHERE,
+    BEHAVIOUR_LABELS,
+    DIRECT,
+    FEATURES,
+    FEATURES_MIXED,
+    PLACEBO,
+    REAL,
+    REPEATED,
+    TEACHER,
+    Plan,
+)
 from wareloom.experiment.settings import ExperimentSettings, make
 from wareloom.preparing.splits import Split, split, together
 from wareloom.rankers import Ranker
@@ -36,6 +47,8 @@ class Cell:
     """Part of the training users that generator and ranker are shown"""
     without: str = ""
     """The member of the generator that is left out"""
+    longer: float = 1.0
+    """Gradient updates in multiples of those that all arms take"""
     part: str = "test"
     """"validation" or "test\""""
 
@@ -62,7 +75,11 @@ class Words:
             REPEATED: "the real data repeated",
             "real + naive": "naive data drawn from popularity",
             PLACEBO: "a generator that knows behaviour alone",
+            ANYWHERE: "such walks that begin anywhere in the catalogue",
+            DIRECT: "direct labels of the same knowledge, no shopper synthesised",
+            BEHAVIOUR_LABELS: "direct labels of behaviour alone",
             FEATURES: "the ranker with the text as features",
+            FEATURES_MIXED: "synthetic data and the text as features",
             TEACHER: "the generator itself as a ranker",
         }
     )
@@ -179,6 +196,10 @@ class Study(ABC):
         """Make what the arm trains."""
         return self._made()
 
+    def fit(self, cell: Cell, data: Shop, held: Held | None, run: Run) -> Ranker:
+        """Train what `ranker` makes; a study may share parts of it between arms, where the outcome is the same."""
+        return self.ranker(cell).fit(data, run, held=held)
+
     def reference(self, cell: Cell, pool: Callable[[], Any]) -> Ranker | None:
         """Return the arm's ranker where it is trained already, such as the generator itself."""
         return None
@@ -208,7 +229,7 @@ class Study(ABC):
         return self.evaluate(ranker, task, run)
 
     @abstractmethod
-    def told(self, parts: Split, pool: Any) -> dict[str, Any]:
+    def told(self, parts: Split, pool: Callable[[], Any]) -> dict[str, Any]:
         """What `proof.json` says of the synthetic data: "synthetic", and "curves" where it is drawn beside the real."""
 
     def share_of(self, train: Shop, share: float, run: Run) -> Shop:

@@ -29,7 +29,7 @@ class Mixer(Algorithm, ABC):
     """Settings under which it draws from all synthetic users, and for the whole of a training"""
 
     @abstractmethod
-    def mix(self, real: Shop, synthetic: Shop | None, run: Run | None = None) -> Shop:
+    def mix(self, real: Shop, synthetic: Shop, run: Run | None = None) -> Shop:
         """Return one shop with rows of both; `origin` tells them apart."""
 
     @property

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
@@ -40,7 +40,7 @@ class Distil(Mixer):
     alone: ClassVar[bool] = False
     adds: ClassVar[Literal["events", "soft_labels"]] = "soft_labels"
     draws: ClassVar[bool] = False
-    laws: ClassVar[frozenset[str]] = frozenset({"labels weigh the ratio"})
+    quick: ClassVar[Mapping[str, Any]] = {"ranker": "transitions", "folds": 2}
 
     ratio: NonNegative = 1.0
     """What the labels of an event weigh together, where the event weighs 1."""

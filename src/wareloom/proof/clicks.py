@@ -127,7 +127,7 @@ class Clicks(Study):
 
     def training(self, cell: Cell, train: Shop, pool: Callable[[], Pool], run: Run) -> Shop:
         """The real events with those that the arm adds."""
-        return training_data(self.settings.generator, cell.arm, train, pool(), cell.ratio, run)
+        return training_data(self.settings.generator, cell.arm, train, pool, cell.ratio, run)
 
     def evaluate(self, ranker: Ranker, task: ShownItems, run: Run) -> Evaluation:
         """Predict every impression of the part."""
@@ -148,9 +148,10 @@ class Clicks(Study):
             return super().baseline(name, values, parts, task, run)
         return task.evaluate(plain(impressions(parts.train), task.position), self.settings.metrics)
 
-    def told(self, parts: Split, pool: Pool) -> dict[str, Any]:
+    def told(self, parts: Split, pool: Callable[[], Pool]) -> dict[str, Any]:
         """How much was made, what the screens took of it, and how it looks beside the real log."""
-        screened, kept = pool.screened, pool.screened.kept
+        made = pool()
+        screened, kept = made.screened, made.screened.kept
         shown = impressions(kept)
         return {
             "synthetic": {
@@ -162,7 +163,7 @@ class Clicks(Study):
                 "sampling": screened.sampling,
                 "origin": kept.scan("events").select("origin").first().collect().item(),
             },
-            "curves": curves({REAL: parts.train, "synthetic": kept, "naive": pool.naive}),
+            "curves": curves({REAL: parts.train, "synthetic": kept, "naive": made.naive}),
         }
 
 

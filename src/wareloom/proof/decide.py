@@ -74,6 +74,28 @@ def decide(comparisons: Rows, question: Question) -> dict[str, Any]:
     }
 
 
+def decide_rows(comparisons: Rows, question: Question, against: str) -> dict[str, Any]:
+    """Say whether synthetic rows help beyond what the same knowledge gives as direct labels, the arm `against`."""
+    asked = (question.ties, question.metric, MIXED, against, "all")
+    names = ("ties", "metric", "arm", "against", "slice")
+    row = next(row for row in comparisons if tuple(row[name] for name in names) == asked)
+    size = f"{question.metric} {sized(row)} ({between(row)})"
+    if row["verdict"] == "helps":
+        found, said = "rows help", f"Rows help beyond direct labels of the same knowledge: {size}."
+    elif row["verdict"] == "hurts":
+        found, said = (
+            "distil",
+            f"Distil, do not synthesise: beside direct labels of the same knowledge, synthetic rows stand at {size}.",
+        )
+    else:
+        found, said = (
+            "no evidence",
+            "No evidence that rows help beyond direct labels of the same knowledge, which cost less: "
+            f"{size}.",
+        )
+    return {"against": against, "verdict": found, "sentence": said}
+
+
 def _lifted(
     said: str, outcome: str, against: Row, watched: dict[str, Any], question: Question
 ) -> str:

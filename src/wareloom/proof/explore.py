@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from wareloom.evaluation.ranking import Evaluation
-from wareloom.experiment.engine import Bench, Engine
+from wareloom.experiment.engine import Bench, Engine, ratio_of
 from wareloom.experiment.plan import MIXED, REAL
 from wareloom.experiment.study import Cell
 from wareloom.proof.table import contrast
@@ -53,9 +53,9 @@ class Asking:
 
 
 def explore(engine: Engine, mode: str, ratio: float) -> dict[str, Rows]:
-    """Do what the settings ask for, on the deciding metric; p-values are Holm's within each of the three.
+    """Do what the settings ask for, on the deciding metric; p-values are Holm's within each of the four.
 
-    Kinds of proof whose settings have none of the three are asked nothing.
+    Kinds of proof whose settings have none of the four are asked nothing.
     """
     of, found = Asking(engine, mode), dict[str, Rows]()
     if getattr(of.settings, "curve", ()):
@@ -64,6 +64,8 @@ def explore(engine: Engine, mode: str, ratio: float) -> dict[str, Rows]:
         found["ratios"] = by_ratio(of)
     if getattr(of.settings, "leave_out", False):
         found["members"] = by_member(of, ratio)
+    if getattr(of.settings, "longer", 0.0) and of.bench.study.gradient:
+        found["longer"] = by_updates(of, ratio)
     for rows in found.values():
         adjust(rows)
     return found
@@ -98,6 +100,22 @@ def by_ratio(of: Asking) -> Rows:
         rows.append(
             {"ratio": ratio, "part": "validation", **of.contrast((ours, theirs), "ratios", ratio)}
         )
+    return rows
+
+
+def by_updates(of: Asking, ratio: float) -> Rows:
+    """Lift over each control, and over direct labels, where all arms take so many times the updates.
+
+    A lift that more training of the other arm would give as well is no lift of the data.
+    """
+    plan, times = of.bench.plan, of.settings.longer
+    ours = of.seeds(MIXED, ratio=ratio, longer=times)
+    rows = []
+    for against in (*plan.controls, *((plan.rows,) if plan.rows else ())):
+        own = ratio_of(of.engine.choose(of.mode), plan.ratio_of(against))
+        theirs = of.seeds(against, ratio=own, longer=times)
+        row = of.contrast((ours, theirs), "longer", against)
+        rows.append({"times": times, "against": against, **row})
     return rows
 
 

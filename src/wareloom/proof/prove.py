@@ -15,7 +15,7 @@ from wareloom.experiment.result import VERSION, Choice, Proof, rounded
 from wareloom.experiment.settings import ExperimentSettings
 from wareloom.experiment.study import Study
 from wareloom.preparing.splits import Split
-from wareloom.proof.decide import Question, decide
+from wareloom.proof.decide import Question, decide, decide_rows
 from wareloom.proof.explore import explore
 from wareloom.proof.families import correct
 from wareloom.proof.kinds import study_for
@@ -127,6 +127,8 @@ def summarise(
         "choice": chosen(study, first),
         **decide(comparisons, question),
     }
+    if plan.rows:
+        data["rows"] = decide_rows(comparisons, question, plan.rows)
     data["story"] = story(data)
     return Proof(rounded(data))
 

@@ -9,17 +9,17 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from wareloom.core.family import RANKERS
+from wareloom.core.family import MIXERS, RANKERS
 from wareloom.core.run import Run
-from wareloom.core.settings import Share, configure
+from wareloom.core.settings import NonNegative, Share, configure
 from wareloom.errors import InputError, SettingError
 from wareloom.evaluation.ranking import DEFAULT_METRICS, Evaluation, evaluate, metric
 from wareloom.evaluation.tasks import Task, build_task
-from wareloom.experiment.plan import FEATURES, REAL, TEACHER, Plan
+from wareloom.experiment.plan import FEATURES, FEATURES_MIXED, REAL, TEACHER, Plan
 from wareloom.experiment.settings import ExperimentSettings
 from wareloom.experiment.study import Cell, Study
 from wareloom.preparing.splits import Split, SplitSettings, split
-from wareloom.proof.arms import plan, training_data
+from wareloom.proof.arms import labeller, plan, training_data
 from wareloom.proof.curves import curves
 from wareloom.rankers import Ranker
 from wareloom.rankers.held import Held
@@ -56,6 +56,11 @@ class ProofSettings(ExperimentSettings):
     """Whether the lift of every ratio is measured on the validation part, with all seeds."""
     leave_out: bool = False
     """Whether a generator of several synthesizers is tried without each of them."""
+
+    longer: NonNegative = 0.0
+    """How many times the updates the deciding arms take once more, such as 3; 0 asks nothing of it."""
+    references: bool = True
+    """Whether other uses of the same knowledge stand beside: direct labels, features, the generator as a ranker."""
 
     @property
     def curve(self) -> tuple[float, ...]:
@@ -105,7 +110,8 @@ class Recommendation(Study):
 
     def plan(self) -> Plan:
         """The arms that apply to the generator and the ranker."""
-        return plan(self.settings.generator, self.settings.ranker, self.settings.ranker_settings)
+        of = self.settings
+        return plan(of.generator, of.ranker, of.ranker_settings, references=of.references)
 
     def prepare(self, mode: str) -> Split:
         """Split the shop with its ties "shuffled" or in the order of the "file"."""
@@ -135,11 +141,12 @@ class Recommendation(Study):
 
     def training(self, cell: Cell, train: Shop, pool: Callable[[], Pool], run: Run) -> Shop:
         """The real events with those that the arm adds."""
-        return training_data(self.settings.generator, cell.arm, train, pool(), cell.ratio, run)
+        return training_data(self.settings.generator, cell.arm, train, pool, cell.ratio, run)
 
     def ranker(self, cell: Cell) -> Ranker:
         """The ranker; with the text as features in the arm of that name."""
-        own = {"text": self.settings.features} if cell.arm == FEATURES else {}
+        featured = cell.arm in (FEATURES, FEATURES_MIXED)
+        own = {"text": self.settings.features} if featured else {}
         made: Ranker = RANKERS.make(self.settings.ranker, **self.settings.ranker_settings | own)
         return made
 
@@ -151,9 +158,14 @@ class Recommendation(Study):
         """Rank the whole catalogue for every request."""
         return evaluate(ranker, task, self.settings.metrics, run)
 
-    def told(self, parts: Split, pool: Pool) -> dict[str, Any]:
+    def told(self, parts: Split, pool: Callable[[], Pool]) -> dict[str, Any]:
         """How much the generator made, what the screens took of it, and how it looks beside the real log."""
-        screened, kept = pool.screened, pool.screened.kept
+        if not MIXERS.load(self.settings.generator.mixer).draws:
+            origin = f"labels of {labeller(self.settings.generator)[0]}"
+            none = {"users": 0, "events": 0, "screens": {}, "sampling": {}, "origin": origin}
+            return {"synthetic": none}
+        made = pool()
+        screened, kept = made.screened, made.screened.kept
         origins = kept.scan("events").select("origin").unique(maintain_order=True).collect()
         return {
             "synthetic": {
@@ -163,7 +175,7 @@ class Recommendation(Study):
                 "sampling": screened.sampling,
                 "origin": ", ".join(origins.to_series().to_list()),
             },
-            "curves": curves({REAL: parts.train, "synthetic": kept, "naive": pool.naive}),
+            "curves": curves({REAL: parts.train, "synthetic": kept, "naive": made.naive}),
         }
 
 

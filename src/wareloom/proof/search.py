@@ -262,6 +262,6 @@ class Search(Study):
         model.fit(parts.train, run)
         return self.evaluate(model, task, run)
 
-    def told(self, parts: Split, pool: JudgmentPool) -> dict[str, Any]:
+    def told(self, parts: Split, pool: Callable[[], JudgmentPool]) -> dict[str, Any]:
         """What was made, and what was taken of it."""
-        return {"synthetic": pool.about()}
+        return {"synthetic": pool().about()}

@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from wareloom.experiment.plan import FEATURES, MIXED, REAL, TEACHER
+from wareloom.experiment.plan import (
+    BEHAVIOUR_LABELS,
+    FEATURES,
+    FEATURES_MIXED,
+    MIXED,
+    REAL,
+    TEACHER,
+)
 from wareloom.proof.decide import BUT, listed, name_of, signed
 from wareloom.stats.power import POWER
 
@@ -25,12 +32,13 @@ Row = dict[str, Any]
 
 
 def story(data: dict[str, Any]) -> dict[str, Any]:
-    """Return the "finding", "controls", "slices" and "references" in sentences, "power", and what to do "next"."""
+    """Return "finding", "controls", "slices", "rows" and "references" in sentences, "power", and what to do "next"."""
     rows = _headline(data)
     return {
         "finding": _finding(data, rows[MIXED, REAL]),
         "controls": _controls(data, rows),
         "slices": _slices(data),
+        "rows": data["rows"]["sentence"] if "rows" in data else "",
         "references": _references(data, rows),
         "power": _power(data),
         "next": _next(data, rows),
@@ -54,6 +62,7 @@ def lines(data: Mapping[str, Any]) -> list[str]:
     sentences = [
         told["finding"],
         told["controls"],
+        told["rows"],
         told["slices"],
         *told["references"],
         told["power"],
@@ -143,7 +152,9 @@ def _references(data: dict[str, Any], rows: dict[tuple[str, str], Row]) -> list[
     """What other uses of the same knowledge gave."""
     said = []
     for name, what in (
+        (BEHAVIOUR_LABELS, "Direct labels of behaviour alone"),
         (FEATURES, "Giving the text to the ranker as features instead"),
+        (FEATURES_MIXED, "Giving it the text as features beside synthetic data"),
         (TEACHER, "Ranking with the generator itself"),
     ):
         if (row := rows.get((name, REAL))) is not None and row["lift"] is not None:
@@ -189,7 +200,14 @@ def _next(data: dict[str, Any], rows: dict[tuple[str, str], Row]) -> list[str]:
     verdict, settings, steps = data["verdict"], data["settings"], []
     choice, ratios = data["modes"][0]["choice"], settings["ratios"]
     ratio, chosen = choice["ratio"], bool(choice["tried"])
-    if verdict == "helps":
+    if (
+        verdict in ("helps", BUT)
+        and data.get("rows", {}).get("verdict", "rows help") != "rows help"
+    ):
+        steps.append(
+            "Distil, do not synthesise: train on direct labels of the same knowledge (the mixer distil) and prove that."
+        )
+    elif verdict == "helps":
         how = f"the mix at a ratio of {ratio:g}" if chosen else "the mix"
         steps.append(f"Train on {how} and try it on live traffic.")
     elif verdict == BUT:

@@ -82,7 +82,7 @@ class Ranker(Algorithm, ABC):
                 f"The ranker {self.name!r} learns from all rows at once, but the shop has rows for parts of a training "
                 "only (columns since and until): use a ranker that takes gradient updates, or the mixer ratio."
             )
-        if log.label_item is not None and not self.soft:
+        if log.label_item is not None and not self.takes_labels():
             raise InputError(
                 f"The ranker {self.name!r} cannot be taught soft labels, but the shop has a table soft_labels: use a "
                 "sequence network such as sasrec, or another mixer than labels."
@@ -101,6 +101,10 @@ class Ranker(Algorithm, ABC):
                 self._fit(log, shop, run)
         finally:
             del self._held
+
+    def takes_labels(self) -> bool:
+        """Whether it, or what it is made of, can be taught soft labels under its settings."""
+        return self.soft
 
     @property
     def updates(self) -> int | None:

@@ -39,13 +39,14 @@ def fit_members(
     *,
     real_alone: Collection[str] = (),
     held: Held | None = None,
+    several: bool = True,
 ) -> tuple[dict[str, Ranker], dict[str, str]]:
     """Fit each ranker; returns them and, by name, why others could not learn from this shop.
 
     A second one of the same ranker is called "sasrec (text)": what stands in brackets only tells it apart. Members that
     cannot be taught soft labels are fitted without them. `before`: the same rankers, fitted to other events of this
     shop; what they learned of the items alone is kept. `real_alone`: names of those that learn from real rows and from
-    no label. `held`: see `Ranker.fit`.
+    no label. `held`: see `Ranker.fit`. Raises `InputError` where none can learn, unless these are not all (`several`).
     """
     plain = replace(log, label_item=None, label_weight=None)
     real = plain if log.real.all() else plain.keep(log.real)
@@ -60,7 +61,7 @@ def fit_members(
             fitted[name] = made.fit(own if shop is None else shop, run, log=own, held=held)
         except InputError as error:
             refused[name] = str(error)
-    if not fitted:
+    if not fitted and several:
         raise InputError(
             "None of the members can learn from this shop: " + "; ".join(refused.values())
         )

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from wareloom.bundle import Bundle, ProofNote, write_bundle
-from wareloom.core.family import RERANKERS
+from wareloom.core.family import MIXERS, RERANKERS
 from wareloom.core.foreign import check_code, module_of, outsiders
 from wareloom.core.run import Run
 from wareloom.core.settings import configure
@@ -64,17 +64,21 @@ def make(
     )
     data = held.train
     shutil.rmtree(to / "synthetic", ignore_errors=True)
-    if mixing:
+    if mixing and MIXERS.load(proof.choice["mixer"]).draws:
         pool = study.pool(held, held.train, cell, own)
         save_pool(pool, held.train, to / "synthetic")
         data = study.training(cell, held.train, lambda: pool, own)
+    elif mixing:
+        data = study.training(cell, held.train, lambda: None, own)
     data = data.save(to / "mixed")
     ranker = study.ranker(cell)
     updates = proof.choice["updates"]
     with own.task(f"{study.settings.ranker}: fit"):
         before = parts.train.rows(study.rows)
         grown = held.train.rows(study.rows) / before if before else 1.0
-        ranker.fit(data, own.with_(updates=round(updates * grown)) if updates else own)
+        stop = study.held(parts) if step.data == "train" else None
+        told = own.with_(updates=round(updates * grown)) if updates else own
+        ranker.fit(data, told, held=stop)
     reranker = RERANKERS.make(step.rerank, **step.rerank_settings) if step.rerank else None
     bundle = write_bundle(
         to / "bundle",

@@ -17,7 +17,7 @@ Rows = Sequence[Mapping[str, Any]]
 
 @dataclass(frozen=True)
 class Explored:
-    """Something that was asked beyond the verdict: `kind` is "shares", "ratios" or "members"."""
+    """Something that was asked beyond the verdict: `kind` is "shares", "ratios", "members" or "longer"."""
 
     kind: str
     figure: Markup
@@ -68,6 +68,9 @@ def explored(found: Mapping[str, list[dict[str, Any]]], metric: str) -> tuple[Ex
         )
         shown = figures.members(rows, metric)
         parts.append(Explored("members", drawn(shown, "members"), members))
+    if rows := found.get("longer"):
+        longer = compared([r | {"times": f"{r['times']:g}"} for r in rows], ("against", "times"))
+        parts.append(Explored("longer", Markup(), longer))
     return tuple(parts)
 
 

@@ -160,11 +160,14 @@ def _training(data: Mapping[str, Any]) -> Training:
         for row in rows
     ]
     updates = any("updates" in row for row in rows)
-    if updates:
-        header.append("gradient updates, by seed")
-        for cells, row in zip(shown, rows, strict=True):
-            counts = row.get("updates")
-            cells.append(None if counts is None else ", ".join(f"{count:,}" for count in counts))
+    for key, said in (("updates", "updates planned, by seed"), ("steps", "stopped after")):
+        if any(key in row for row in rows):
+            header.append(said)
+            for cells, row in zip(shown, rows, strict=True):
+                counts = row.get(key)
+                cells.append(
+                    None if counts is None else ", ".join(f"{count:,}" for count in counts)
+                )
     return Training(table(header, shown), data["settings"]["ranker"], updates)
 
 

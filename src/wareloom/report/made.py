@@ -19,6 +19,8 @@ LOOKS = {
     "items": "items with events",
 }
 
+NONE: tuple[Markup, ...] = ()
+
 
 @dataclass(frozen=True)
 class Sampling:
@@ -57,7 +59,12 @@ def synthetic(data: Mapping[str, Any]) -> Synthetic:
     mode = data["modes"][0]
     made = mode["synthetic"]
     search = data.get("kind") == "search"
-    drawings, looks = ((), _grades(made)) if search else _looks(mode["curves"])
+    if search:
+        drawings, looks = NONE, _grades(made)
+    elif "curves" not in mode:
+        drawings, looks = NONE, table(("what", ""), [("rows", "none: labels of real events alone")])
+    else:
+        drawings, looks = _looks(mode["curves"])
     taken = made.get("sampling")
     what, who = ("judgments", "queries") if search else ("events", "users")
     return Synthetic(

@@ -41,7 +41,13 @@ def summary(data: Mapping[str, Any]) -> Summary:
     story, shop, settings = data["story"], data["shop"], data["settings"]
     generator = settings["generator"]
     made = " + ".join(m["synthesizer"] for m in generator["members"]) or generator["synthesizer"]
-    sentences = (story["finding"], story["controls"], story["slices"], *story["references"])
+    sentences = (
+        story["finding"],
+        story["controls"],
+        story["rows"],
+        story["slices"],
+        *story["references"],
+    )
     decisive = data["decisive"]
     power = next(row for row in data["power"] if row["against"] == decisive["against"])
     detectable = power["detectable_lift"]

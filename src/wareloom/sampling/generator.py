@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from wareloom.core.family import MIXERS, SYNTHESIZERS
@@ -16,6 +17,7 @@ from wareloom.mixing import Mixer
 from wareloom.sampling.rejection import fill
 from wareloom.screening import Screened, made
 from wareloom.shop import Shop
+from wareloom.shop.buckets import user_key
 from wareloom.synthesis import Synthesizer
 
 SCREENS = ("schema", "impossible", "copies", "leak")
@@ -47,6 +49,24 @@ class Pool:
         """
         return replace(self, run=self.run.with_(seed=self.run.seed_for("placebo")))._drawn(
             "markov", structure="chain"
+        )
+
+    @cached_property
+    def anywhere(self) -> Shop:
+        """The placebo's walks, of which as many as the generator's begin at any item of the catalogue alike.
+
+        Who begins anywhere touches items that nobody has had; this says what touching them is worth by itself.
+        """
+        share = max(float(getattr(one, "uniform", 0.0)) for one in self.fitted)
+        rng, events = self.run.rng("anywhere"), self.placebo.table("events")
+        owner = events.select(user_key(events).alias("owner"))["owner"]
+        first = owner.is_first_distinct().to_numpy()
+        at = np.flatnonzero(first)
+        at = at[rng.random(len(at)) < share]
+        items = self.train.table("items")["item_id"]
+        drawn = items.gather(rng.integers(len(items), size=len(at)))
+        return self.placebo.with_tables(
+            events=events.with_columns(events["item_id"].scatter(at, drawn))
         )
 
     def _drawn(self, name: str, **settings: str) -> Shop:

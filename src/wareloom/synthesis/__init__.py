@@ -88,6 +88,10 @@ class Synthesizer(Algorithm, ABC):
         """Return the ranker that it is, fitted; raises `InputError` where it is none."""
         raise InputError(f"The synthesizer {self.name!r} is no ranker: take teacher, say.")
 
+    def ensemble(self) -> tuple[str, dict[str, Any]] | None:
+        """Name and settings of the ranker whose knowledge its samples carry; None where it has none."""
+        return None
+
     @property
     def origin(self) -> str:
         """What its rows carry in the column `origin`."""

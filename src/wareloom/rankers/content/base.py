@@ -72,3 +72,8 @@ class ContentKNN(Ranker, ABC):
         assert requests.histories is not None
         history = recency(requests.histories, self.decay, self.last)
         return sum_neighbours(history, self.table_, tail(self.popularity_))
+
+
+def of_content(ranker: type) -> bool:
+    """Whether a ranker goes by what items are, not by behaviour alone: it is one of this room."""
+    return ranker.__module__.startswith(__name__.rpartition(".")[0])

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from wareloom.core.family import RANKERS
 from wareloom.core.run import Run
 from wareloom.core.settings import Count, Size
 from wareloom.errors import require
 from wareloom.rankers import Ranker
 from wareloom.rankers.candidates import climb
+from wareloom.rankers.content.base import of_content
 from wareloom.rankers.held import FEWEST, Held, hold_back
 from wareloom.rankers.history import popularity, tail
 from wareloom.rankers.members import fit_members, gather, member_scores, prior
@@ -67,9 +69,23 @@ class Stack(Ranker):
         wanted = f"names among {sorted(self.members)}"
         require("stack", "real_alone", self.real_alone, mine, wanted)
 
+    def of_behaviour(self) -> dict[str, Any]:
+        """Its settings without the members that go by what items are; transitions where no other is left."""
+        left = {m for m in self.members if of_content(RANKERS.load(m.partition(" (")[0]))}
+        kept = tuple(name for name in self.members if name not in left) or ("transitions",)
+        settings: dict[str, Any] = {**self.settings(), "members": kept}
+        for name in ("member_settings", "weights"):
+            settings[name] = {k: v for k, v in settings[name].items() if k not in left}
+        settings["real_alone"] = tuple(name for name in self.real_alone if name in kept)
+        return settings
+
+    def takes_labels(self) -> bool:
+        """Whether a member takes them that is not taught by real rows alone."""
+        taught = (name for name in self.members if name not in self.real_alone)
+        return any(RANKERS.load(name.partition(" (")[0]).soft for name in taught)
+
     def _fit(self, log: Log, shop: Shop | None, run: Run) -> None:
         asked = {name: self.member_settings.get(name, {}) for name in self.members}
-        self.popularity_ = popularity(self._real(log))
         if self._held is None:
             scale, weights, before = self._learn(asked, log, shop, run)
             self.members_, self.left_out_ = self._fitted(asked, log, shop, run, before)
@@ -77,6 +93,24 @@ class Stack(Ranker):
             stopping, weighing = self._held.halves(run)
             self.members_, self.left_out_ = self._fitted(asked, log, shop, run, held=stopping)
             scale, weights = self._weigh(self.members_, weighing.draw(self.held, run), log)
+        self._put_together(log, scale, weights)
+
+    def of(self, members: dict[str, Ranker], log: Log, held: Held, run: Run) -> Self:
+        """Put fitted members together, with weights learned on what is held out of `log`; see `Ranker.fit`.
+
+        Their training was stopped by the first of `held.halves(run)`; the second is looked at here.
+        """
+        self._forget()
+        self.items_ = log.items.ids
+        self.members_, self.left_out_ = members, {}
+        with run.limits():
+            _, weighing = held.into(log.items).halves(run)
+            scale, weights = self._weigh(members, weighing.draw(self.held, run), log)
+            self._put_together(log, scale, weights)
+        return self
+
+    def _put_together(self, log: Log, scale: dict[str, float], weights: dict[str, float]) -> None:
+        self.popularity_ = popularity(self._real(log))
         names = [*self.members_, "popularity"]
         self.scale_ = {name: float(scale.get(name, 1.0)) for name in names}
         self.weights_ = {name: float(weights.get(name, 0.0)) for name in names}

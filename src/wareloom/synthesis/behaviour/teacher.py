@@ -71,13 +71,14 @@ class Teacher(Markov):
         self._stack()
 
     def _stack(self) -> Ranker:
-        made: Ranker = RANKERS.make(
-            "stack",
-            members=self.members,
-            member_settings=self.member_settings,
-            weights=self.weights,
-        )
+        name, values = self.ensemble()
+        made: Ranker = RANKERS.make(name, **values)
         return made
+
+    def ensemble(self) -> tuple[str, dict[str, Any]]:
+        """See `Synthesizer.ensemble`: the stack of its members."""
+        names = ("members", "member_settings", "weights")
+        return "stack", {name: getattr(self, name) for name in names}
 
     def fit(self, shop: Shop, run: Run | None = None) -> Self:
         """Learn structure and clock as `markov` does, and the ensemble with its weights; other shops are opened."""
