@@ -352,7 +352,8 @@ def test_arms_have_equal_amounts_of_what_they_say(ratio: float) -> None:
     train, run, generator = parts.train, Run(seed=1), Generator(screens=("schema", "impossible"))
     pool = generator.pool(train, parts.test, 300, run)
     data = {
-        arm: training_data(generator, arm, train, pool, ratio, run).table("events") for arm in ARMS
+        arm: training_data(generator, arm, train, lambda: pool, ratio, run).table("events")
+        for arm in ARMS
     }
     real, wanted = train.table("events"), round(ratio * train.rows("events"))
     longest = 12
@@ -505,11 +506,11 @@ def counted(patch: pytest.MonkeyPatch, stop_after: int | None = None) -> list[in
     whole: Callable[..., Any] = Transitions.fit
     fits = [0]
 
-    def fit(self: Transitions, *args: Any) -> Transitions:
+    def fit(self: Transitions, *args: Any, **held: Any) -> Transitions:
         if fits[0] == stop_after:
             raise Stopped
         fits[0] += 1
-        fitted: Transitions = whole(self, *args)
+        fitted: Transitions = whole(self, *args, **held)
         return fitted
 
     patch.setattr(Transitions, "fit", fit)

@@ -17,8 +17,12 @@ from wareloom.core.run import Run
 from wareloom.errors import SettingError, UnknownNameError
 from wareloom.experiment.engine import Bench, Piece
 from wareloom.experiment.plan import (
+    ANYWHERE,
+    BEHAVIOUR_LABELS,
     CONTROLS,
+    DIRECT,
     FEATURES,
+    FEATURES_MIXED,
     MIXED,
     NAIVE,
     PLACEBO,
@@ -40,6 +44,9 @@ from wareloom.shop import Log, Shop
 from wareloom.synthesis.behaviour.markov import Markov
 
 SCREENS = ("schema", "impossible")
+NO_LABELS = (DIRECT, BEHAVIOUR_LABELS, ANYWHERE)
+"""Arms that a ranker without soft labels, or a generator that begins where real users do, cannot have"""
+NO_FEATURES = (FEATURES, FEATURES_MIXED)
 
 
 @dataclass(kw_only=True, eq=False)
@@ -131,19 +138,25 @@ def test_a_generator_of_behaviour_needs_no_placebo() -> None:
     found = plan(Generator(), "transitions", {})
     assert found.controls == CONTROLS
     assert found.references == ()
-    assert set(found.left_out) == {PLACEBO, FEATURES, TEACHER}
+    assert set(found.left_out) == {PLACEBO, TEACHER, *NO_LABELS, *NO_FEATURES}
 
 
 @pytest.mark.parametrize(
     ("generator", "ranker", "own", "references", "reasons"),
     [
-        (Generator(synthesizer=READER), STEPPING, {}, (FEATURES, TEACHER), {}),
-        (Generator(synthesizer=READER), "transitions", {}, (TEACHER,), {FEATURES: "no setting text"}),
-        (Generator(synthesizer=READER), STEPPING, {"text": "tfidf"}, (TEACHER,), {FEATURES: "text in every arm"}),
-        (Generator(synthesizer=f"{__name__}:Seer"), STEPPING, {}, (), {FEATURES: "images", TEACHER: "cannot rank"}),
+        (Generator(synthesizer=READER), STEPPING, {}, (FEATURES, FEATURES_MIXED, TEACHER), {}),
+        (Generator(synthesizer=READER), "transitions", {}, (TEACHER,), dict.fromkeys(NO_FEATURES, "no setting text")),
+        (
+            Generator(synthesizer=READER), STEPPING, {"text": "tfidf"}, (TEACHER,),
+            dict.fromkeys(NO_FEATURES, "text in every arm"),
+        ),
+        (
+            Generator(synthesizer=f"{__name__}:Seer"), STEPPING, {}, (),
+            {**dict.fromkeys(NO_FEATURES, "images"), TEACHER: "cannot rank"},
+        ),
         (
             Generator(members=(Member(synthesizer=READER), Member(synthesizer="markov"))),
-            STEPPING, {}, (FEATURES,), {TEACHER: "several"},
+            STEPPING, {}, NO_FEATURES, {TEACHER: "several"},
         ),
     ],
 )  # fmt: skip
@@ -157,7 +170,9 @@ def test_outside_knowledge_has_controls_of_its_own(
     found = plan(generator, ranker, own)
     assert found.controls == (*CONTROLS, PLACEBO)
     assert found.references == references
-    assert set(found.left_out) == set(reasons)
+    assert "cannot be taught soft labels" in found.left_out[DIRECT]
+    assert "begin where real ones do" in found.left_out[ANYWHERE]
+    assert set(found.left_out) == {*reasons, *NO_LABELS}
     assert all(word in found.left_out[arm] for arm, word in reasons.items())
     assert (MIXED, PLACEBO) in found.comparisons
 
@@ -168,9 +183,9 @@ def test_knowledge_is_proved_beside_a_placebo_features_and_the_teacher(
     generator = Generator(synthesizer=READER, screens=SCREENS)
     proof = prove(small_shop(), settings_of(ranker=STEPPING, generator=generator), Run(seed=1))
     assert proof.data["decisive"]["controls"] == [*CONTROLS, PLACEBO]
-    assert proof.data["arms_left_out"] == {}
+    assert set(proof.data["arms_left_out"]) == {*NO_LABELS}
     whole = proof.arms().filter(metric="ndcg@10", slice="all")
-    assert set(whole["arm"]) == {*CONTROLS, PLACEBO, MIXED, SYNTHETIC, FEATURES, TEACHER}
+    assert set(whole["arm"]) == {*CONTROLS, PLACEBO, MIXED, SYNTHETIC, *NO_FEATURES, TEACHER}
     events = {row["arm"]: row.get("events", [None])[0] for row in proof.data["training"]}
     assert events[FEATURES] == events[REAL]
     assert events[TEACHER] is None
@@ -178,7 +193,7 @@ def test_knowledge_is_proved_beside_a_placebo_features_and_the_teacher(
     beside = proof.headline().filter(arm=MIXED, against=PLACEBO)
     assert beside["lift"].item() != 0, "the placebo is a draw of its own"
     said = proof.data["story"]["references"]
-    assert len(said) == 2
+    assert len(said) == 3
     assert said[0].startswith("Giving the text to the ranker as features instead gave")
     write_report(proof, tmp_path / "page.html")
     assert "Ranking with the generator itself gave" in (tmp_path / "page.html").read_text()
@@ -336,9 +351,9 @@ def test_controls_have_as_much_as_what_they_control() -> None:
     of = bench_of(settings_of())
     pool = of.pool(Cell(arm=MIXED, seed=0))
     sizes = {
-        arm: training_data(of.settings.generator, arm, of.parts.train, pool, 0.5, Run(seed=1)).rows(
-            "events"
-        )
+        arm: training_data(
+            of.settings.generator, arm, of.parts.train, lambda: pool, 0.5, Run(seed=1)
+        ).rows("events")
         for arm in (NAIVE, PLACEBO, MIXED)
     }
     assert np.ptp(list(sizes.values())) < 15

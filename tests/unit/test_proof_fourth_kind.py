@@ -103,7 +103,7 @@ class NextCategory(Study):
         values = np.array(hits, dtype=np.float64)
         return Evaluation({f"{HIT}/all": values}, {HIT: float(values.mean())})
 
-    def told(self, parts: Split, pool: Pool) -> dict[str, Any]:
+    def told(self, parts: Split, pool: Callable[[], Pool]) -> dict[str, Any]:
         """How many visitors were made, and how they look beside the real ones."""
         kept = pool.screened.kept
         made = {"users": len(Log.of(kept).users), "events": kept.rows("events"), "origin": "markov"}

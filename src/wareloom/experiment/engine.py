@@ -23,6 +23,7 @@ from wareloom.core.run import Run
 from wareloom.core.settings import configure
 from wareloom.errors import MemoryLimitError
 from wareloom.evaluation.ranking import Evaluation
+from wareloom.experiment.choosing import chosen, ratio_of
 from wareloom.experiment.executors import Executor, Job, Task, executor_for
 from wareloom.experiment.pieces import Pieces
 from wareloom.experiment.plan import MIXED, REAL, TEACHER, WITHOUT_POOL, Plan
@@ -299,34 +300,14 @@ class Engine:
         )
 
     def choose(self, mode: str) -> dict[str, Any]:
-        """Evaluate each ratio with the first seed on the validation part; nothing is chosen where there are none."""
-        bench, headline, ratios = (
-            self.benches[mode],
-            self.study.settings.headline,
-            self.study.ratios,
-        )
-        if not ratios:
-            return {"ratio": 1.0, "metric": headline, "tried": [], "real": None}
-        plain = Cell(arm=REAL, seed=0, part="validation")
-        arms = bench.plan.weighed
-        asked = [plain, *(replace(plain, arm=a, ratio=ratio) for a in arms for ratio in ratios)]
-        self.ahead(mode, asked)
-        real, *found = (bench.get(cell).overall[headline] for cell in asked)
-        sign = -1 if self.study.better()[headline] == "lower" else 1
-        choices = []
-        for place in range(len(arms)):
-            values = found[place * len(ratios) : (place + 1) * len(ratios)]
-            tried = [{"ratio": r, "value": v} for r, v in zip(ratios, values, strict=True)]
-            best = max(tried, key=lambda entry: (sign * entry["value"], -entry["ratio"]))
-            choices.append({"ratio": best["ratio"], "tried": tried})
-        others = dict(zip(arms[1:], choices[1:], strict=True))
-        more = {"others": others} if others else {}
-        return {**choices[0], "metric": headline, "real": real, **more}
+        """Choose the ratios on the validation part; see `choosing.chosen`."""
+        bench = self.benches[mode]
+        return chosen(self.study, bench.plan, lambda cells: self._had(mode, cells))
 
-
-def ratio_of(choice: dict[str, Any], arm: str) -> float:
-    """The ratio that was chosen for an arm."""
-    return float(choice.get("others", {}).get(arm, choice)["ratio"])
+    def _had(self, mode: str, cells: Sequence[Cell]) -> list[Evaluation]:
+        """Have cells computed, and return them."""
+        self.ahead(mode, cells)
+        return [self.benches[mode].get(cell) for cell in cells]
 
 
 def job_of(study: Study) -> Job:

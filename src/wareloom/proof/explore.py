@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from wareloom.evaluation.ranking import Evaluation
-from wareloom.experiment.engine import Bench, Engine, ratio_of
+from wareloom.experiment.choosing import ratio_of
+from wareloom.experiment.engine import Bench, Engine
 from wareloom.experiment.plan import MIXED, REAL
 from wareloom.experiment.study import Cell
 from wareloom.proof.table import contrast

@@ -74,21 +74,10 @@ def summarise(
     study: Study, plan: Plan, found: list[Found], explored: dict[str, list[dict[str, Any]]]
 ) -> Proof:
     """Turn the cells of all orders of ties into arms, comparisons, power and one verdict; the first decides."""
-    settings, seed = study.settings, study.run.seed
-    headline, run, first = settings.headline, Run(seed=study.run.seed), found[0]
-    tables = [
-        Table(
-            one,
-            settings.seeds,
-            plan,
-            run.rng("bootstrap", study.stream(one.ties)),
-            turned=study.turned,
-        )
-        for one in found
-    ]
+    settings, first = study.settings, found[0]
+    headline, better, tables = settings.headline, study.better(), tables_of(study, plan, found)
     comparisons = [row for table in tables for row in table.comparisons()]
     correct(comparisons, headline, plan.controls)
-    better = study.better()
     question = Question(
         ties=first.ties,
         metric=headline,
@@ -104,7 +93,7 @@ def summarise(
         "better": better,
         "shop": _about(study.shop),
         "settings": asdict(settings),
-        "seed": seed,
+        "seed": study.run.seed,
         "modes": [
             {
                 "ties": one.ties,
@@ -131,6 +120,21 @@ def summarise(
         data["rows"] = decide_rows(comparisons, question, plan.rows)
     data["story"] = story(data)
     return Proof(rounded(data))
+
+
+def tables_of(study: Study, plan: Plan, found: list[Found]) -> list[Table]:
+    """The figures of every order of ties."""
+    run = Run(seed=study.run.seed)
+    return [
+        Table(
+            one,
+            study.settings.seeds,
+            plan,
+            run.rng("bootstrap", study.stream(one.ties)),
+            turned=study.turned,
+        )
+        for one in found
+    ]
 
 
 def _about(shop: Shop) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 from wareloom.core.family import RANKERS
 from wareloom.core.run import Run
+from wareloom.core.settings import Positive
 from wareloom.errors import SettingError
 from wareloom.experiment.plan import (
     DIRECT,
@@ -64,7 +65,7 @@ class SystemProofSettings(ProofSettings):
     """Its settings."""
     baselines: dict[str, dict[str, Any]] = field(default_factory=dict)
     """Other rankers, with their settings, that stand beside on real data alone."""
-    ratios: tuple[float, ...] = (4.0,)
+    ratios: tuple[Positive, ...] = (4.0,)
     """Synthetic rows, or weight of labels, for each real event; the best on the validation part is taken."""
 
     def check(self) -> None:
