@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from wareloom.experiment.result import Proof
 
 
-Of = Annotated[str, typer.Option(help="What is proved: recommendation, clicks or search.")]
+Of = Annotated[str, typer.Option(help="What is proved: recommendation, system, clicks or search.")]
 Synthesizer = Annotated[
     str,
     typer.Option(
@@ -86,6 +86,16 @@ Shares = Annotated[
 ByRatio = Annotated[
     bool, typer.Option("--lift-by-ratio", help="Measure the lift of every ratio on validation.")
 ]
+Longer = Annotated[
+    float,
+    typer.Option(
+        help="Train the deciding arms once more with so many times the updates, such as 3."
+    ),
+]
+System = Annotated[
+    bool,
+    typer.Option("--system", help="Prove the best system, an ensemble with networks: --of system."),
+]
 LeaveOut = Annotated[
     bool, typer.Option("--leave-out", help="Try several synthesizers without each of them.")
 ]
@@ -124,6 +134,8 @@ def main(
     shares: Shares = "",
     lift_by_ratio: ByRatio = False,
     leave_out: LeaveOut = False,
+    longer: Longer = 0.0,
+    system: System = False,
     resume: Resume = False,
     cache: Cells = "",
     set: SetOf = None,
@@ -149,9 +161,10 @@ def main(
         "shares": shares if shares == "auto" else _numbers(shares, "--shares", " or auto"),
         "lift_by_ratio": lift_by_ratio,
         "leave_out": leave_out,
+        "longer": longer or None,
     }
     tables = {
-        "prove": {"of": of} | said(asked) | of_proof,
+        "prove": {"of": "system" if system else of} | said(asked) | of_proof,
         "synthesize": _synthesize(synthesizer, of_generator, listed(screens), screen_set),
         "train": said({"name": ranker}) | {"set": of_ranker},
         "split": {"by": split},

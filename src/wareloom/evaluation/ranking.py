@@ -119,13 +119,18 @@ def evaluate(
 
 
 def _slices(task: Task, ranker: Ranker, ranked: Ranked) -> dict[str, np.ndarray]:
-    """Rows of the answers by slice, in the order of `ranked`; an answer that the ranker does not know is cold."""
+    """Rows of the answers by slice, in the order of `ranked`; an answer that the ranker does not know is cold.
+
+    Where some answers are cold, the others are a slice, too: what no training event is on can be guessed by that alone.
+    """
     assert task.requests.histories is not None
     fitted = Vocabulary(ranker.items_)
     code = fitted.recode(task.requests.histories.items)
     by_item = {}
     for name, items in task.item_slices().items():
         by_item[name] = np.append(_moved(items, code, len(fitted)), name == "cold")[ranked.item]
+    if by_item["cold"].any():
+        by_item["warm"] = ~by_item["cold"]
     by_user = {name: flag[ranked.request] for name, flag in task.flags.items()}
     return {name: rows for name, rows in (by_item | by_user).items() if rows.any()}
 
