@@ -76,6 +76,9 @@ def test_a_system_has_every_arm_and_is_compared_with_the_best_on_real_data(prove
     assert proved.data["decisive"]["controls"] == [REAL, FEATURES, DIRECT]
     pairs = {(row["arm"], row["against"]) for row in proved.data["comparisons"]}
     assert {(MIXED, REAL), (MIXED, FEATURES), (MIXED, DIRECT), (ALL, BOTH)} <= pairs
+    weights = {row["arm"]: row["weights"][0] for row in proved.data["training"]}
+    assert {"sasrec (real)", "sasrec (real, features)"} <= weights[BOTH].keys()
+    assert max(weights[BOTH].values()) == 1.0
     updates = {row["arm"]: row.get("updates") for row in proved.data["training"]}
     assert updates.pop(ENSEMBLE) is None
     assert len({tuple(each) for each in updates.values() if each}) == 1, "equal updates"

@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -33,7 +34,7 @@ class Evaluation:
     """float64 [requests] by "metric/slice", NaN where it says nothing"""
     overall: dict[str, float]
     """By metric, over all requests"""
-    training: dict[str, int] = field(default_factory=dict)
+    training: dict[str, Any] = field(default_factory=dict)
     """What the ranker was given in a proof: "events", and "updates" where it takes gradient updates"""
 
     def table(self) -> pl.DataFrame:

@@ -174,6 +174,11 @@ class System(Recommendation, Study):
             overall=found.overall | overall,
         )
 
+    def of_training(self, ranker: Ranker) -> dict[str, Any]:
+        """What each member weighs: 0 says that the others know all it knows."""
+        assert isinstance(ranker, Stack)
+        return {"weights": {name: round(value, 4) for name, value in ranker.weights_.items()}}
+
     def better(self) -> dict[str, str]:
         """All of them rise."""
         names = [*self.settings.metrics, *(f"{name}{ALONE}" for name in self.settings.metrics)]
