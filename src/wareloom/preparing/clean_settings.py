@@ -30,8 +30,8 @@ class CleanSettings(Settings):
     """Reject events with a negative or infinite value or quantity; blank such prices of items."""
     returns: bool = True
     """Reject purchases with a negative quantity or value, and with each the purchase that it takes back: the last one
-    before it of the same user, item and quantity (else value). A return without its purchase has an impossible
-    amount."""
+    before it of the same user, item and quantity (else value). Where there is none, what was given back is taken from
+    the purchases before it of that user and item. A return without its purchase has an impossible amount."""
     zero_amounts: bool = False
     """Treat a price, value or quantity of zero as impossible too."""
     orphans: bool = True
