@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import wareloom as wl
+from wareloom.core.settings import configure
 from wareloom.errors import SettingError
 from wareloom.preparing.cleaning import CleanSettings, clean
 from wareloom.preparing.cleaning_text import TextSettings, clean_text
@@ -410,6 +411,21 @@ def test_repeated_judgments_go_and_contradicting_ones_are_counted(tmp_path: Path
     assert facts["tables"]["judgments"]["rejected"] == {"exact duplicate": 2}
     assert facts["tables"]["judgments"]["contradicting"] == 1
     assert run_clean(cleaned, tmp_path / "again")[0].rows("judgments") == 5
+
+
+def test_today_is_asked_once_and_written_down(tmp_path: Path) -> None:
+    late = (datetime.now() + timedelta(days=40) - START).total_seconds()
+    shop = shop_of([*background(20), ("u1", "i1", "purchase", int(late), 10.0)])
+    settings = configure(CleanSettings, {"now": "today"})
+    clean(shop, settings, to=tmp_path / "clean")
+    facts = json.loads((tmp_path / "clean" / "clean.json").read_text())
+    assert facts["tables"]["events"]["rejected"] == {"impossible time": 1}
+    day = facts["settings"]["now"]
+    clean(shop, configure(CleanSettings, {"now": day}), to=tmp_path / "again")
+    for name in ("events.parquet", "clean.json", "rejected/events.parquet"):
+        assert (tmp_path / "again" / name).read_bytes() == (tmp_path / "clean" / name).read_bytes()
+    with pytest.raises(SettingError, match="now='tomorrow'"):
+        configure(CleanSettings, {"now": "tomorrow"})
 
 
 def returned_slowly(rows: list[tuple[int, int, float]]) -> tuple[set[int], dict[int, float]]:

@@ -93,7 +93,8 @@ def clean(
     cleaning what was cleaned changes nothing. Items never go for lack of events. The event log may be larger than
     memory. Raises `OutputError` where `to` holds something else.
     """
-    settings, run = settings or CleanSettings(), run or Run()
+    # The day is asked once, and written down: to clean with that day gives the same bytes.
+    settings, run = (settings or CleanSettings()).dated(), run or Run()
     with replacing(Path(to)) as folder, run.task("clean", total=len(shop.names)) as advance:
         work = _Work(shop, settings, folder)
         for name in ("items", "events", "searches", "judgments", "dialogues", "images", "users"):
