@@ -69,8 +69,10 @@ class Intake:
     """What was decided for the user, a sentence each, with the remedy"""
     logged: dict[str, set[str]] = field(default_factory=dict)
     """Plain names of the columns that logs use, by column of ids: tables of users and items follow them"""
-    converted: bool = False
-    """Whether times and amounts were brought to one form file by file, so that the door is told none"""
+    time_formats: dict[str, str] = field(default_factory=dict)
+    """Forms of times that a map says, by file"""
+    decimals: dict[str, str] = field(default_factory=dict)
+    """Decimal marks that a map says, by file"""
 
     def say(self, sentence: str) -> None:
         """Keep a sentence for the user, once."""
@@ -257,9 +259,8 @@ def _fill(
         tables = (
             reader.tables(source, intake) if frames is None else reader.of_frames(frames, intake)
         )
-        # What was written in a form of its own file is in plain form already.
-        given = "" if intake.converted else getattr(reader, "time_format", "")
-        decimal = "" if intake.converted else getattr(reader, "decimal", "")
+        given = {"": getattr(reader, "time_format", ""), **intake.time_formats}
+        decimal = {"": getattr(reader, "decimal", ""), **intake.decimals}
         told = admit(tables, partial, on_error=on_error, time_format=given, decimal=decimal)
     finally:
         shutil.rmtree(intake.folder, ignore_errors=True)

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 import polars as pl
 
 from wareloom.errors import SchemaError, SettingError, near
+from wareloom.preparing.cell_forms import numbers
 from wareloom.preparing.door import ITEM, ROW, UNIT_PRICE, guarded
 from wareloom.preparing.nothing import EMPTY
 from wareloom.readers import Intake
-from wareloom.readers._cells import NUMBERS, TIMES, decimals, is_email, moments, who
+from wareloom.readers._cells import is_email, who
 from wareloom.readers._header import UNNAMED
 from wareloom.readers._lines import Lines
 from wareloom.readers._map import Entry
@@ -41,12 +42,10 @@ def shaped(
     *,
     event: str,
     intake: Intake,
-    forms: Mapping[str, str] | None = None,
 ) -> tuple[str, pl.LazyFrame] | None:
     """Return (table, frame with the schema's columns) for a file called `name`; None where no table is recognised.
 
-    What `entry` says goes before usual names. `forms` are the file's own time_format and decimal, where the door is
-    not to find them. Columns that are not used are noted in `intake`.
+    What `entry` says goes before usual names. Columns that are not used are noted in `intake`.
     """
     if entry:
         check_each(frame, entry, name)
@@ -75,9 +74,7 @@ def shaped(
         told = set(found) | set(entry.constants if entry else ())
     hint = suggest(frame, table, name, told, columns, found, intake) if table in NEARBY else ""
     _check_required(table, name, found, entry, columns, hint)
-    return table, _built(
-        Sheet(frame, name, table, found, entry, forms or {}), columns, used, event, intake
-    )
+    return table, _built(Sheet(frame, name, table, found, entry), columns, used, event, intake)
 
 
 @dataclass(frozen=True)
@@ -90,7 +87,6 @@ class Sheet:
     found: dict[str, str]
     """Source column by the schema's column"""
     entry: Entry | None
-    forms: Mapping[str, str]
 
 
 def _found(
@@ -169,13 +165,9 @@ def sheet_cells(
     """The cells of the schema's columns."""
     schema = sheet.frame.collect_schema()
     email = next((c for c in columns if is_email(c)), None)
-    made = [
-        _formed(k, _cells("items", k, c, schema[c]), sheet.forms).alias(ITEM + k)
-        for k, c in about.items()
-    ]
+    made = [_cells("items", k, c, schema[c]).alias(ITEM + k) for k, c in about.items()]
     if valued:
-        price = _formed("value", pl.col(about["price"]).cast(pl.String), sheet.forms)
-        made.append(price.alias(UNIT_PRICE))
+        made.append(pl.col(about["price"]).cast(pl.String).alias(UNIT_PRICE))
     levels = _levels(sheet, columns)
     for canonical, source in sheet.found.items():
         cells = _cells(sheet.table, canonical, source, schema[source])
@@ -187,7 +179,7 @@ def sheet_cells(
             )
         if canonical == "category" and levels:
             cells = pl.concat_list([pl.col(c).cast(pl.String) for c in levels]).list.drop_nulls()
-        made.append(_formed(canonical, cells, sheet.forms).alias(canonical))
+        made.append(cells.alias(canonical))
     constants = sheet.entry.constants if sheet.entry else {}
     return [*made, *(pl.lit(value).alias(canonical) for canonical, value in constants.items())]
 
@@ -201,15 +193,6 @@ def _levels(sheet: Sheet, columns: Sequence[str]) -> list[str]:
     if sheet.found.get("category") not in [there[level] for level in path]:
         return []
     return [there[level] for level in path]
-
-
-def _formed(canonical: str, cells: pl.Expr, forms: Mapping[str, str]) -> pl.Expr:
-    """Cells by the file's own forms of times and decimals, where it has some."""
-    if canonical in TIMES and forms.get("time_format"):
-        return moments(cells, forms["time_format"])
-    if canonical in NUMBERS and forms.get("decimal"):
-        return decimals(cells, forms["decimal"])
-    return cells
 
 
 def _nobody(table: str, cells: pl.Expr, dtype: pl.DataType) -> pl.Expr:
@@ -304,9 +287,16 @@ def _check_required(
         )
 
 
-def graded(frame: pl.LazyFrame, scale: str) -> pl.LazyFrame:
-    """Map the column grade linearly from `scale` ("lo:hi"; found from the data where empty) to 0–3."""
-    number = pl.col("grade").cast(pl.Float64, strict=False)
+def graded(frame: pl.LazyFrame, scale: str, decimal: str, intake: Intake) -> pl.LazyFrame:
+    """Map the column grade linearly from `scale` ("lo:hi"; found from the data where empty) to 0–3.
+
+    Where all grades are one number above 0, as of queries with their right items alone, it is 3, and that is said.
+    `decimal` is the decimal mark, found from the data where empty and where the map says none.
+    """
+    with guarded("the judgments"):
+        number = numbers(
+            frame, "grade", "Table 'judgments', column 'grade'", decimal, intake.decimals
+        )
     if scale:
         low, mark, high = scale.partition(":")
         try:
@@ -318,17 +308,13 @@ def graded(frame: pl.LazyFrame, scale: str) -> pl.LazyFrame:
                 f"grade_scale={scale!r} is not of the form lo:hi, for example --set grade_scale=1:5."
             )
     else:
-        with guarded("the judgments"):
-            finite = frame.select(number.filter(number.is_finite()).alias("grade"))
-            lo, hi = (
-                finite.select(pl.col("grade").min().alias("lo"), pl.col("grade").max().alias("hi"))
-                .collect()
-                .row(0)
+        lo, hi = _ends(frame, number)
+        if lo == hi and hi > 0:
+            intake.say(
+                f"All grades are {hi:g}: they are taken for the highest, 3, as of right items alone. "
+                f"If {hi:g} is less on its scale, say the scale, for example --set grade_scale=0:3."
             )
-        if lo is None or hi <= lo:
-            raise SchemaError(
-                f"All grades are {lo}: their scale cannot be found. Say it, for example --set grade_scale=0:3."
-            )
+            lo = 0.0
     mapped = (number - lo) / (hi - lo) * 3.0
     text = (
         pl.when(number.is_finite())
@@ -336,3 +322,17 @@ def graded(frame: pl.LazyFrame, scale: str) -> pl.LazyFrame:
         .otherwise(pl.col("grade").cast(pl.String))
     )
     return frame.with_columns(text.alias("grade"))
+
+
+def _ends(frame: pl.LazyFrame, number: pl.Expr) -> tuple[float, float]:
+    """The lowest and the highest grade; raises `SchemaError` where there is none, or where all are 0 or less."""
+    with guarded("the judgments"):
+        finite = frame.select(number.filter(number.is_finite()).alias("grade")).select(
+            pl.col("grade").min().alias("lo"), pl.col("grade").max().alias("hi")
+        )
+        lo, hi = finite.collect().row(0)
+    if lo is None or lo == hi <= 0:
+        raise SchemaError(
+            f"All grades are {lo}: their scale cannot be found. Say it, for example --set grade_scale=0:3."
+        )
+    return float(lo), float(hi)

@@ -115,7 +115,7 @@ class Sql(Reader):
             )
         tables = joined(parts, intake)
         if "judgments" in tables:
-            tables["judgments"] = graded(tables["judgments"], self.grade_scale)
+            tables["judgments"] = graded(tables["judgments"], self.grade_scale, "", intake)
         return tables
 
     def _queries(

@@ -113,7 +113,7 @@ class Tables(Reader):
                 came.append(Came(piece.name, frame))
             elif not (self.images and piece.name.lower().endswith(ENDINGS)):
                 intake.not_recognised[piece.name] = []
-                if not is_note(piece, intake):
+                if not is_note(piece, intake, self._form(piece.name, entries).encoding):
                     came.append(Came(piece.name, pl.LazyFrame()))
         return self.made_of(came, source, intake, entries)
 
@@ -133,8 +133,6 @@ class Tables(Reader):
         self, came: Sequence[Came], source: str, intake: Intake, entries: Sequence[Entry] = ()
     ) -> dict[str, pl.LazyFrame]:
         """Return the tables that frames of text (or of any type) make."""
-        # Where the map gives one file a form of its own, no form is left for the door to find or to be told.
-        intake.converted = any(e.form.keys() & {"time_format", "decimal"} for e in entries)
         columns = {c.name: without_trace(c.frame) for c in came}
         came = [c for c in came if columns[c.name]]
         mapped = {c.name for c in came if entries_for(entries, c.name)}
@@ -147,10 +145,14 @@ class Tables(Reader):
                 intake.not_recognised[name] = columns[name]
                 continue
             own = entries_for(entries, name)
-            form = self._forms(name, entries) if intake.converted else {}
+            for entry in own:
+                if form := entry.form.get("time_format"):
+                    intake.time_formats[name] = form
+                if mark := entry.form.get("decimal"):
+                    intake.decimals[name] = mark
             asked: Sequence[Entry | None] = own or [None]
             for entry in asked:
-                made = shaped(frame, name, entry, event=self.event, intake=intake, forms=form)
+                made = shaped(frame, name, entry, event=self.event, intake=intake)
                 if made is None:
                     continue
                 table, rows = made
@@ -167,7 +169,9 @@ class Tables(Reader):
         if self.images:
             tables["images"] = pictures(self.images, intake)
         if "judgments" in tables:
-            tables["judgments"] = graded(tables["judgments"], self.grade_scale)
+            tables["judgments"] = graded(
+                tables["judgments"], self.grade_scale, self.decimal, intake
+            )
         return tables
 
     def _form(self, name: str = "", entries: Sequence[Entry] = ()) -> Form:
@@ -179,17 +183,13 @@ class Tables(Reader):
             fields["separator"] = "\t"
         return Form(**fields)
 
-    def _forms(self, name: str, entries: Sequence[Entry]) -> dict[str, str]:
-        form = self._form(name, entries)
-        return {"time_format": form.time_format, "decimal": form.decimal}
-
     def _frame(self, piece: Piece, entries: Sequence[Entry], intake: Intake) -> pl.LazyFrame | None:
         name = piece.name.lower()
         own = entries_for(entries, piece.name)
         form = self._form(piece.name, entries)
         if name.endswith(PARQUET):
             return intake.parquet(piece)
-        if not own and is_note(piece, intake):
+        if not own and is_note(piece, intake, form.encoding):
             return None
         if name.endswith(JSON):
             paths = tuple(dict.fromkeys(p for e in own for p in e.paths if "." in p))
