@@ -105,7 +105,7 @@ def _line(number: int, line: str, parse: Callable[[str], Any], listed: bool) -> 
     try:
         record = parse(line)
     except (ValueError, SyntaxError, RecursionError) as error:
-        yield number, {}, f"no JSON object ({error})"
+        yield number, {}, f"{'no JSON object' if parse is _parse else 'no record'} ({error})"
         return
     if listed and isinstance(record, list):
         yield from _element(number, record)
