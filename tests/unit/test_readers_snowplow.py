@@ -13,7 +13,7 @@ import pytest
 from wareloom.errors import SchemaError, SourceError
 from wareloom.readers import find, read
 
-NAMES = """app_id platform etl_tstamp collector_tstamp dvce_created_tstamp event event_id txn_id name_tracker v_tracker
+HEADER = """app_id platform etl_tstamp collector_tstamp dvce_created_tstamp event event_id txn_id name_tracker v_tracker
 v_collector v_etl user_id user_ipaddress user_fingerprint domain_userid domain_sessionidx network_userid geo_country
 geo_region geo_city geo_zipcode geo_latitude geo_longitude geo_region_name ip_isp ip_organization ip_domain ip_netspeed
 page_url page_title page_referrer page_urlscheme page_urlhost page_urlport page_urlpath page_urlquery page_urlfragment
@@ -27,7 +27,8 @@ br_features_silverlight br_cookies br_colordepth br_viewwidth br_viewheight os_n
 os_timezone dvce_type dvce_ismobile dvce_screenwidth dvce_screenheight doc_charset doc_width doc_height tr_currency
 tr_total_base tr_tax_base tr_shipping_base ti_currency ti_price_base base_currency geo_timezone mkt_clickid mkt_network
 etl_tags dvce_sent_tstamp refr_domain_userid refr_dvce_tstamp derived_contexts domain_sessionid derived_tstamp
-event_vendor event_name event_format event_version event_fingerprint true_tstamp""".split()
+event_vendor event_name event_format event_version event_fingerprint true_tstamp"""
+NAMES = HEADER.split()
 OURS = "com.snowplowanalytics.snowplow"
 GOOGLE = "com.google.analytics.enhanced-ecommerce"
 

@@ -228,19 +228,20 @@ def _alike(values: list[dict[str, Any]]) -> bool:
 def _reached(records: Iterator[Record], each: str, paths: Sequence[str]) -> Iterator[Record]:
     """Records spread over the elements of the list at `each`, with a field for each of the dotted `paths`."""
     for number, record, wrong in records:
-        for row in _spread(record, each.split(".") if each else []):
+        for row in spread_at(record, each.split(".") if each else []):
             found = {path: value_at(row, path) for path in paths if path not in row}
             yield number, row | {path: v for path, v in found.items() if v is not None}, wrong
 
 
-def _spread(record: Any, path: list[str]) -> Iterator[dict[str, Any]]:
+def spread_at(record: Any, path: list[str]) -> Iterator[dict[str, Any]]:
+    """A record for each element of the lists along a path; one without the element where there is none."""
     if not path or not isinstance(record, dict):
         yield record if isinstance(record, dict) else {}
         return
-    value = _opened(record.get(path[0]))
+    value = opened(record.get(path[0]))
     elements = value if isinstance(value, list) else [value]
     for element in elements or [None]:
-        for below in _spread(_opened(element), path[1:]) if len(path) > 1 else [element]:
+        for below in spread_at(opened(element), path[1:]) if len(path) > 1 else [element]:
             yield record | ({path[0]: below} if path[0] in record else {})
 
 
@@ -248,7 +249,7 @@ def value_at(record: Any, path: str) -> Any:
     """The value at a dotted path; numbers in it count the elements of lists; None where there is none."""
     parts = path.split(".")
     for n, part in enumerate(parts):
-        record = _opened(record)
+        record = opened(record)
         if isinstance(record, dict):
             rest = ".".join(parts[n:])
             if rest in record:
@@ -261,7 +262,7 @@ def value_at(record: Any, path: str) -> Any:
     return record
 
 
-def _opened(value: Any) -> Any:
+def opened(value: Any) -> Any:
     """A value; text that is itself JSON is read."""
     if isinstance(value, str) and value[:1] in ("{", "["):
         try:

@@ -1,9 +1,8 @@
-"""Which rows of a file are rows of a table: those that a map keeps, elements of lists, histories in one cell."""
+"""Which rows of a file are rows of a table: those that a map keeps, histories in one cell, days in their order."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import polars as pl
 
@@ -37,56 +36,6 @@ def _is_one_of(frame: pl.LazyFrame, name: str, column: str, values: Sequence[str
             f"{name} lacks the column {column!r} that the map names.{near(column, there)} It has: {', '.join(there)}."
         )
     return pl.col(column).cast(pl.String).str.strip_chars().is_in(list(values)).fill_null(False)
-
-
-def reached(frame: pl.LazyFrame, entry: Entry) -> pl.LazyFrame:
-    """A frame with nested columns (of Parquet) whose list at `each` is spread over rows, and whose dotted paths are
-    columns."""
-    at = ""
-    for part in entry.each.split(".") if entry.each else ():
-        at = f"{at}.{part}" if at else part
-        frame = _with_path(frame, at)
-        schema = frame.collect_schema()
-        if at in schema and isinstance(schema[at], pl.List):
-            frame = frame.explode(at, empty_as_null=True)
-    for path in entry.paths:
-        frame = _with_path(frame, path)
-    return frame
-
-
-def _fields(dtype: pl.DataType) -> dict[str, Any]:
-    """Types of what is nested in a column, by name."""
-    return {f.name: f.dtype for f in dtype.fields} if isinstance(dtype, pl.Struct) else {}
-
-
-def check_each(frame: pl.LazyFrame, entry: Entry, name: str) -> None:
-    """Raise `SchemaError` where the list that the map spreads over rows is not there."""
-    there = [c for c in frame.collect_schema().names() if c not in OWN]
-    if entry.each and entry.each.partition(".")[0] not in there:
-        raise SchemaError(
-            f"{name} has no list {entry.each!r}, which the map names as each.{near(entry.each, there)} It has: "
-            f"{', '.join(there)}."
-        )
-
-
-def _with_path(frame: pl.LazyFrame, path: str) -> pl.LazyFrame:
-    """A frame with the dotted path as a column, where its columns are nested so."""
-    schema = frame.collect_schema()
-    if path in schema:
-        return frame
-    parts = path.split(".")
-    for n in range(len(parts) - 1, 0, -1):
-        start, rest = ".".join(parts[:n]), parts[n:]
-        if start not in schema:
-            continue
-        cells, dtype = pl.col(start), schema[start]
-        for part in rest:
-            fields = _fields(dtype)
-            if part not in fields:
-                return frame
-            cells, dtype = cells.struct.field(part), fields[part]
-        return frame.with_columns(cells.alias(path))
-    return frame
 
 
 def history_of(columns: Sequence[str]) -> str | None:

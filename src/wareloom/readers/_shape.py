@@ -18,7 +18,8 @@ from wareloom.readers._lines import Lines
 from wareloom.readers._map import Entry
 from wareloom.readers._names import EVENT_NAMES, LATER, USUAL, of_items, plain, recognise, table_of
 from wareloom.readers._near import NEARBY, fitting, suggest
-from wareloom.readers._rows import by_day, check_each, chosen, reached, spread
+from wareloom.readers._nested import check_each, reached
+from wareloom.readers._rows import by_day, chosen, spread
 from wareloom.readers._scan import TRACE, flat, pairs, trace
 from wareloom.shop.schema import EVENTS, TABLES
 

@@ -23,6 +23,7 @@ from wareloom.readers._files import (
 from wareloom.readers._joins import JOINED, Part, first_of_each, joined
 from wareloom.readers._map import Entry, Form, check_used, entries_for, load
 from wareloom.readers._names import logged_ids
+from wareloom.readers._nested import check_each
 from wareloom.readers._orders import Came, with_headers, with_lookups, with_queries
 from wareloom.readers._pictures import ENDINGS, pictures
 from wareloom.readers._scan import PARQUET, numbered, without_trace
@@ -108,9 +109,9 @@ class Tables(Reader):
         check_used(self.map, entries, [piece.name for piece in found])
         came: list[Came] = []
         for piece in found:
-            frame = self._frame(piece, entries, intake)
-            if frame is not None:
-                came.append(Came(piece.name, frame))
+            one = self._came(piece, entries, intake)
+            if one is not None:
+                came.append(one)
             elif not (self.images and piece.name.lower().endswith(ENDINGS)):
                 intake.not_recognised[piece.name] = []
                 if not is_note(piece, intake):
@@ -142,7 +143,7 @@ class Tables(Reader):
             came = complete(came, mapped, intake)
         _note_logs(came, mapped, intake)
         parts: dict[str, list[Part]] = {}
-        for name, frame in came:
+        for name, frame, spread in came:
             if is_submission(name, columns[name]):
                 intake.not_recognised[name] = columns[name]
                 continue
@@ -150,6 +151,10 @@ class Tables(Reader):
             form = self._forms(name, entries) if intake.converted else {}
             asked: Sequence[Entry | None] = own or [None]
             for entry in asked:
+                if entry and spread:
+                    frame = spread[entry.each]
+                    check_each(frame, entry, name)
+                    entry = dataclasses.replace(entry, each="")
                 made = shaped(frame, name, entry, event=self.event, intake=intake, forms=form)
                 if made is None:
                     continue
@@ -183,28 +188,32 @@ class Tables(Reader):
         form = self._form(name, entries)
         return {"time_format": form.time_format, "decimal": form.decimal}
 
-    def _frame(self, piece: Piece, entries: Sequence[Entry], intake: Intake) -> pl.LazyFrame | None:
+    def _came(self, piece: Piece, entries: Sequence[Entry], intake: Intake) -> Came | None:
+        """A file as it came; None for one that is no table."""
         name = piece.name.lower()
         own = entries_for(entries, piece.name)
         form = self._form(piece.name, entries)
         if name.endswith(PARQUET):
-            return intake.parquet(piece)
+            return Came(piece.name, intake.parquet(piece))
         if not own and is_note(piece, intake):
             return None
         if name.endswith(JSON):
             paths = tuple(dict.fromkeys(p for e in own for p in e.paths if "." in p))
-            each = next((e.each for e in own if e.each), "")
-            return intake.json_lines(piece, encoding=form.encoding, each=each, paths=paths)
+            frames = {
+                each: intake.json_lines(piece, encoding=form.encoding, each=each, paths=paths)
+                for each in dict.fromkeys([e.each for e in own] or [""])
+            }
+            return Came(piece.name, next(iter(frames.values())), frames if own else {})
         if name.endswith(XML):
-            return feed(piece, intake)
+            return Came(piece.name, feed(piece, intake))
         if name.endswith(DELIMITED):
-            return intake.table(piece, form)
+            return Came(piece.name, intake.table(piece, form))
         return None
 
 
 def _note_logs(came: Sequence[Came], mapped: Set[str], intake: Intake) -> None:
     """Note by which columns logs know users and items, for tables of them to follow."""
-    files = {name: without_trace(frame) for name, frame in came if name not in mapped}
+    files = {name: without_trace(frame) for name, frame, _ in came if name not in mapped}
     for key, names in logged_ids(files).items():
         # Lines that were joined to their headers have the users of those, under a name of ours.
         joined_here = key == "user_id" and key in intake.logged
