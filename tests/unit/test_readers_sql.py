@@ -298,6 +298,8 @@ def test_postgresql_only_reads(tmp_path: Path, postgres: str) -> None:
         "select customer, product_id, wiped() as qty from orders",
         "select customer, product_id, set_config('transaction_read_only', 'off', false) from orders",
         "with x as (delete from orders returning *) select * from x",
+        # A backslash ends no text here: what follows it would be statements of their own.
+        "select '\\'; set session characteristics as transaction read write; commit; delete from orders; commit; --'",
     ):
         with pytest.raises((SourceError, SettingError)):
             read(postgres, to=tmp_path / "shop", settings=where | {"events": query})

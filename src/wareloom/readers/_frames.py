@@ -125,8 +125,6 @@ def _text(value: Any) -> str:
         value = value.tolist()
     if isinstance(value, str):
         return value
-    if isinstance(value, bytes):
-        return value.decode("utf-8", errors="replace")
     if isinstance(value, set | frozenset | tuple):
         value = list(value)
     if isinstance(value, float | Decimal) and value % 1 == 0:

@@ -315,9 +315,11 @@ def _is_text(value: str) -> bool:
 
 
 def as_text(value: Any) -> str:
-    """A JSON value as text: lists are flattened behind marks, objects stay JSON."""
+    """A value as text: lists are flattened behind marks, objects stay JSON; bytes that are no text are hexadecimal."""
     if isinstance(value, str):
         return value
+    if isinstance(value, bytes | bytearray | memoryview):
+        return _of_bytes(bytes(value))
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, list) and not any(isinstance(v, dict) for v in value):
@@ -325,6 +327,14 @@ def as_text(value: Any) -> str:
     if isinstance(value, list | dict):
         return json.dumps(value, ensure_ascii=False, sort_keys=True)
     return str(value)
+
+
+def _of_bytes(value: bytes) -> str:
+    try:
+        text = value.decode("utf-8")
+    except UnicodeDecodeError:
+        return value.hex()
+    return text if text.isprintable() else value.hex()
 
 
 def _leaves(value: list[Any]) -> Iterator[str]:

@@ -18,9 +18,11 @@ from wareloom.readers._json import BATCH, as_text
 from wareloom.readers._map import Entry, load
 from wareloom.readers._scan import without_trace
 from wareloom.readers._shape import graded, shaped
-from wareloom.readers._statements import address_of, check_statement, connected, hidden
+from wareloom.readers._statements import MYSQL, address_of, check_statement, connected, hidden
 
 NAME = re.compile(r"^[\w.$]+$")
+COLON = re.compile(r"(?<![:\w\\]):(?=[\w$]+(?![:\w$]))")
+"""A colon that SQLAlchemy would take for the sign of a parameter"""
 
 
 @dataclass(kw_only=True, eq=False)
@@ -85,18 +87,25 @@ class Sql(Reader):
         except (sqlalchemy.exc.ArgumentError, ImportError, ValueError) as error:
             if isinstance(error, SourceError):
                 raise
+            driver = (
+                " Install that driver, or name another one, such as mysql+pymysql://."
+                if isinstance(error, ImportError)
+                else ""
+            )
             raise SourceError(
                 f"The database's URL cannot be used: {hidden(str(error), source)}. It has the form "
-                "DIALECT://USER:PASSWORD@HOST/NAME."
+                f"DIALECT://USER:PASSWORD@HOST/NAME.{driver}"
             ) from None
         parts: dict[str, list[Part]] = {}
         try:
             with engine.connect() as connection:
-                for name, query, table, entry in self._queries(
-                    sqlalchemy.inspect(engine), str(url.get_backend_name()), source
-                ):
-                    check_statement(query, name)
-                    frame = _fetched(connection, sqlalchemy.text(query), name, intake)
+                backend = str(url.get_backend_name())
+                inspector = sqlalchemy.inspect(engine)
+                for name, query, table, entry in self._queries(inspector, backend, source):
+                    check_statement(query, name, backend)
+                    # Without the backslash a colon inside of text would begin a parameter.
+                    text = sqlalchemy.text(COLON.sub(r"\\:", query))
+                    frame = _fetched(connection, text, name, intake)
                     entry = entry or (Entry(name, table) if table else None)
                     made = shaped(frame, name, entry, event=self.event, intake=intake)
                     if made is not None:
@@ -135,7 +144,9 @@ class Sql(Reader):
             asked = True
             yield f"{entry.table} query {number}", _select(entry.query), entry.table, entry
         if not asked:
-            quote = "`" if backend in ("mysql", "mariadb") else '"'
+            if backend in MYSQL and not inspector.default_schema_name:
+                raise SourceError("The URL names no database: write it behind the host, …/NAME.")
+            quote = "`" if backend in MYSQL else '"'
             names = sorted(inspector.get_table_names())
             if not names:
                 shown = address_of(inspector.engine.url, source)
