@@ -69,8 +69,10 @@ class Intake:
     """What was decided for the user, a sentence each, with the remedy"""
     logged: dict[str, set[str]] = field(default_factory=dict)
     """Plain names of the columns that logs use, by column of ids: tables of users and items follow them"""
+    time_formats: dict[str, str] = field(default_factory=dict)
+    """How times are written, by file, where it was said"""
     converted: bool = False
-    """Whether times and amounts were brought to one form file by file, so that the door is told none"""
+    """Whether amounts were brought to one form file by file, so that the door is told none"""
 
     def say(self, sentence: str) -> None:
         """Keep a sentence for the user, once."""
@@ -257,10 +259,10 @@ def _fill(
         tables = (
             reader.tables(source, intake) if frames is None else reader.of_frames(frames, intake)
         )
-        # What was written in a form of its own file is in plain form already.
-        given = "" if intake.converted else getattr(reader, "time_format", "")
+        times = {"": getattr(reader, "time_format", ""), **intake.time_formats}
+        # Amounts in a form of their own file are in plain form already.
         decimal = "" if intake.converted else getattr(reader, "decimal", "")
-        told = admit(tables, partial, on_error=on_error, time_format=given, decimal=decimal)
+        told = admit(tables, partial, on_error=on_error, time_format=times, decimal=decimal)
     finally:
         shutil.rmtree(intake.folder, ignore_errors=True)
         shutil.rmtree(partial / "staged", ignore_errors=True)

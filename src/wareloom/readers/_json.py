@@ -10,10 +10,11 @@ from typing import Any
 
 import polars as pl
 
-from wareloom.errors import SourceError
+from wareloom.errors import SourceError, near
 from wareloom.preparing.door import BROKEN, FILE, ROW
 from wareloom.preparing.values import LIST
 from wareloom.readers._header import OWN
+from wareloom.readers._map import NothingTaken
 from wareloom.readers._names import COLUMNS, KEYS, plain
 from wareloom.readers._text import CHUNK, Text
 
@@ -42,7 +43,7 @@ def json_lines(
     """
     records = _records(text, parse)
     if each or paths:
-        records = _reached(records, each, paths)
+        records = _reached(records, each, paths, text.name)
     pieces: list[pl.LazyFrame] = []
     width, wrong = 0, ""
     for batch in _batches(records, set(keep)):
@@ -225,12 +226,37 @@ def _alike(values: list[dict[str, Any]]) -> bool:
     return len(values) > 1 and 2 * len(common) >= min(map(len, values[:50])) > 0
 
 
-def _reached(records: Iterator[Record], each: str, paths: Sequence[str]) -> Iterator[Record]:
-    """Records spread over the elements of the list at `each`, with a field for each of the dotted `paths`."""
+def _reached(
+    records: Iterator[Record], each: str, paths: Sequence[str], where: str
+) -> Iterator[Record]:
+    """Records spread over the elements of the list at `each`, with a field for each of the dotted `paths`.
+
+    Raises `NothingTaken` where no record has such a list.
+    """
+    lacks, names = bool(each), dict[str, None]()
     for number, record, wrong in records:
+        if lacks and wrong is None:
+            lacks = not has_list(record, each.split("."))
+            names |= dict.fromkeys(record)
         for row in spread_at(record, each.split(".") if each else []):
             found = {path: value_at(row, path) for path in paths if path not in row}
             yield number, row | {path: v for path, v in found.items() if v is not None}, wrong
+    if lacks and names:
+        raise NothingTaken(no_list(where, each, list(names)))
+
+
+def no_list(where: str, each: str, there: Sequence[str]) -> str:
+    """The words for a list that is not there."""
+    close = "" if each in there else near(each, there)
+    return f"{where} has no list {each!r}, which the map names as each.{close} It has: {', '.join(there)}."
+
+
+def has_list(record: Any, path: Sequence[str]) -> bool:
+    """Whether a record has a list, or a record in place of one, at the end of a path."""
+    value = opened(record.get(path[0])) if isinstance(record, dict) else None
+    if len(path) == 1:
+        return isinstance(value, list | dict)
+    return any(has_list(part, path[1:]) for part in (value if isinstance(value, list) else [value]))
 
 
 def spread_at(record: Any, path: list[str]) -> Iterator[dict[str, Any]]:

@@ -8,10 +8,9 @@ from typing import Any
 
 import polars as pl
 
-from wareloom.errors import SchemaError, near
 from wareloom.readers._header import OWN
-from wareloom.readers._json import as_text, opened, spread_at, value_at
-from wareloom.readers._map import Entry
+from wareloom.readers._json import as_text, has_list, no_list, opened, spread_at, value_at
+from wareloom.readers._map import Entry, NothingTaken
 
 Inside = tuple[str, str]
 """A column of text, and the dotted path inside of it"""
@@ -19,16 +18,19 @@ SAMPLE = 20_000
 """Rows in which a path is looked for first"""
 
 
-def reached(frame: pl.LazyFrame, entry: Entry) -> pl.LazyFrame:
+def reached(frame: pl.LazyFrame, entry: Entry, name: str) -> pl.LazyFrame:
     """A frame whose list at `each` is spread over rows, and whose dotted paths are columns.
 
     Paths lead into structs and lists of Parquet, and into text that is JSON. A path that no row has becomes no column.
+    Raises `NothingTaken` where no row has the list.
     """
     own = frame.collect_schema().names()
-    frame = _spread_lists(frame, entry.each)
+    frame, nested = _spread_lists(frame, entry.each)
     for path in entry.paths:
         frame = _with_path(frame, path)
     frame, each = _inside_text(frame, entry.each)
+    if entry.each and not nested and not (each and _has_list(frame, each)):
+        raise NothingTaken(no_list(name, entry.each, [c for c in own if c not in OWN]))
     inside: dict[str, Inside] = {}
     for path in entry.paths:
         if path not in frame.collect_schema():
@@ -42,27 +44,32 @@ def reached(frame: pl.LazyFrame, entry: Entry) -> pl.LazyFrame:
     return frame.select([c for c in frame.collect_schema() if c in own or c in entry.paths])
 
 
-def check_each(frame: pl.LazyFrame, entry: Entry, name: str) -> None:
-    """Raise `SchemaError` where the list that the map spreads over rows is not there."""
-    there = [c for c in frame.collect_schema().names() if c not in OWN]
-    found = [c for c in there if entry.each == c or entry.each.startswith(f"{c}.")]
-    if entry.each and not found:
-        raise SchemaError(
-            f"{name} has no list {entry.each!r}, which the map names as each.{near(entry.each, there)} It has: "
-            f"{', '.join(there)}."
-        )
-
-
-def _spread_lists(frame: pl.LazyFrame, each: str) -> pl.LazyFrame:
-    """A frame whose columns that are lists along a path are spread over rows."""
-    at = ""
+def _spread_lists(frame: pl.LazyFrame, each: str) -> tuple[pl.LazyFrame, bool]:
+    """A frame whose columns that are lists along a path are spread over rows; whether the path ends in one, or in a
+    record."""
+    at, found = "", False
     for part in each.split(".") if each else ():
         at = f"{at}.{part}" if at else part
         frame = _with_path(frame, at)
         schema = frame.collect_schema()
-        if at in schema and isinstance(schema[at], pl.List):
+        found = at in schema and schema[at].is_nested()
+        if found and isinstance(schema[at], pl.List):
             frame = frame.explode(at, empty_as_null=True)
-    return frame
+    return frame, found
+
+
+def _has_list(frame: pl.LazyFrame, each: Inside) -> bool:
+    """Whether any cell of text has a list at the path inside of it."""
+    column, rest = each
+    path = [column, *(rest.split(".") if rest else [])]
+
+    def some(cells: pl.Series) -> pl.Series:
+        return pl.Series([any(has_list({column: _read(cell)}, path) for cell in cells)])
+
+    found = pl.col(column).map_batches(some, return_dtype=pl.Boolean, returns_scalar=True)
+    return bool(
+        frame.head(SAMPLE).select(found).collect().item() or frame.select(found).collect().item()
+    )
 
 
 def _inside_text(frame: pl.LazyFrame, path: str) -> tuple[pl.LazyFrame, Inside | None]:

@@ -9,6 +9,7 @@ import polars as pl
 
 from wareloom.readers import Intake
 from wareloom.readers._lines import ORDER, STATE, STATES
+from wareloom.readers._map import NothingTaken
 from wareloom.readers._names import plain, recognise, table_of
 from wareloom.readers._scan import TRACE
 
@@ -25,8 +26,8 @@ class Came(NamedTuple):
 
     name: str
     frame: pl.LazyFrame
-    spread: Mapping[str, pl.LazyFrame] = {}
-    """Frames of JSON whose lists were spread over rows as it was read, by the path of the list"""
+    spread: Mapping[str, pl.LazyFrame | NothingTaken] = {}
+    """Frames of JSON whose lists were spread over rows as it was read, by the path of the list; or why there is none"""
 
 
 def with_headers(frames: Sequence[Came], mapped: Set[str], intake: Intake) -> list[Came]:

@@ -11,7 +11,7 @@ from wareloom.preparing.values import LIST
 from wareloom.readers import Intake
 from wareloom.readers._cells import listed
 from wareloom.readers._header import OWN
-from wareloom.readers._map import Entry
+from wareloom.readers._map import Entry, NothingTaken
 from wareloom.readers._names import HISTORIES, plain
 
 
@@ -23,10 +23,28 @@ def chosen(frame: pl.LazyFrame, entry: Entry, name: str, intake: Intake) -> pl.L
     if not conditions:
         return frame
     kept = pl.all_horizontal(conditions).fill_null(False)
-    gone = int(frame.select((~kept).sum()).collect(engine="streaming").item() or 0)
+    counted = frame.select(n=pl.len(), gone=(~kept).sum()).collect(engine="streaming")
+    rows, gone = counted.row(0)
+    if gone == rows:
+        raise NothingTaken(_none_left(frame, entry, name))
     if gone:
         intake.skipped[f"rows of {name} that the map passes over"] = gone
     return frame.filter(kept)
+
+
+def _none_left(frame: pl.LazyFrame, entry: Entry, name: str) -> str:
+    """Why no row is left of a file: what its columns have in place of what the map looks for."""
+    told = []
+    for column in (*entry.keep, *(entry.drop or ())):
+        cells = (
+            frame.select(pl.col(column).cast(pl.String)).drop_nulls().unique(maintain_order=True)
+        )
+        some = cells.head(6).collect()[column].to_list()
+        told.append(f"{column!r} has {', '.join(map(repr, some)) or 'nothing'}")
+    return (
+        f"{name}: keep and drop in the map leave none of its rows: {'; '.join(told)}. Name values that are there, or "
+        "take the entry out."
+    )
 
 
 def _is_one_of(frame: pl.LazyFrame, name: str, column: str, values: Sequence[str]) -> pl.Expr:

@@ -12,13 +12,13 @@ from wareloom.errors import SchemaError, SettingError, near
 from wareloom.preparing.door import ITEM, ROW, UNIT_PRICE, guarded
 from wareloom.preparing.nothing import EMPTY
 from wareloom.readers import Intake
-from wareloom.readers._cells import NUMBERS, TIMES, decimals, is_email, moments, who
+from wareloom.readers._cells import NUMBERS, decimals, is_email, who
 from wareloom.readers._header import UNNAMED
 from wareloom.readers._lines import Lines
 from wareloom.readers._map import Entry
 from wareloom.readers._names import EVENT_NAMES, LATER, USUAL, of_items, plain, recognise, table_of
 from wareloom.readers._near import NEARBY, fitting, suggest
-from wareloom.readers._nested import check_each, reached
+from wareloom.readers._nested import reached
 from wareloom.readers._rows import by_day, chosen, spread
 from wareloom.readers._scan import TRACE, flat, pairs, trace
 from wareloom.shop.schema import EVENTS, TABLES
@@ -42,16 +42,15 @@ def shaped(
     *,
     event: str,
     intake: Intake,
-    forms: Mapping[str, str] | None = None,
+    mark: str = "",
 ) -> tuple[str, pl.LazyFrame] | None:
     """Return (table, frame with the schema's columns) for a file called `name`; None where no table is recognised.
 
-    What `entry` says goes before usual names. `forms` are the file's own time_format and decimal, where the door is
-    not to find them. Columns that are not used are noted in `intake`.
+    What `entry` says goes before usual names. `mark` is the file's own mark of decimals, where the door is not to find
+    it. Columns that are not used are noted in `intake`.
     """
     if entry:
-        check_each(frame, entry, name)
-        frame = chosen(reached(frame, entry), entry, name, intake)
+        frame = chosen(reached(frame, entry, name), entry, name, intake)
     columns = [c for c in frame.collect_schema().names() if c not in TRACE]
     table = entry.table if entry else table_of(name, columns)
     if table is None or (table not in USUAL and entry is None):
@@ -77,7 +76,7 @@ def shaped(
     hint = suggest(frame, table, name, told, columns, found, intake) if table in NEARBY else ""
     _check_required(table, name, found, entry, columns, hint)
     return table, _built(
-        Sheet(frame, name, table, found, entry, forms or {}), columns, used, event, intake
+        Sheet(frame, name, table, found, entry, mark), columns, used, event, intake
     )
 
 
@@ -91,7 +90,8 @@ class Sheet:
     found: dict[str, str]
     """Source column by the schema's column"""
     entry: Entry | None
-    forms: Mapping[str, str]
+    mark: str
+    """The file's own mark of decimals; empty where the door finds it"""
 
 
 def _found(
@@ -134,11 +134,11 @@ def _built(
         extra = list(entry.extra)
     elif table in ("items", "users"):
         extra = [c for c in rest if c not in gone]
-    about = _about(sheet, rest, extra, intake)
+    about, valued = _about(sheet, rest, extra, intake)
     using = {*extra, *about.values(), *later}
     if left := [c for c in rest if c not in using]:
         intake.not_recognised[name] = left
-    made = sheet_cells(sheet, columns, about, name in intake.value_from)
+    made = sheet_cells(sheet, columns, about, valued)
     if extra and table in EXTRAS:
         made.append(pairs(extra).alias(EXTRAS[table]))
     frame = flat(sheet.frame, [*extra, *about.values()])
@@ -148,20 +148,21 @@ def _built(
 
 def _about(
     sheet: Sheet, rest: Sequence[str], extra: Sequence[str], intake: Intake
-) -> dict[str, str]:
-    """What a log, or judgments, say of their items: source column by column of items."""
+) -> tuple[dict[str, str], bool]:
+    """What a log, or judgments, say of their items: source column by column of items; whether the price is a value."""
     if sheet.table not in ("events", "judgments"):
-        return {}
+        return {}, False
     told = set(sheet.found) | set(sheet.entry.constants if sheet.entry else ())
     about = {k: c for k, c in of_items(rest).items() if c not in extra}
     if about:
         intake.items_from_log[sheet.name] = about
-    if sheet.table == "events" and "price" in about and "value" not in told:
+    valued = sheet.table == "events" and "price" in about and "value" not in told
+    if valued:
         quantity = sheet.found.get("quantity")
         intake.value_from[sheet.name] = " × ".join(
             [about["price"], *([quantity] if quantity else [])]
         )
-    return about
+    return about, valued
 
 
 def sheet_cells(
@@ -171,11 +172,11 @@ def sheet_cells(
     schema = sheet.frame.collect_schema()
     email = next((c for c in columns if is_email(c)), None)
     made = [
-        _formed(k, _cells("items", k, c, schema[c]), sheet.forms).alias(ITEM + k)
+        _formed(k, _cells("items", k, c, schema[c]), sheet.mark).alias(ITEM + k)
         for k, c in about.items()
     ]
     if valued:
-        price = _formed("value", pl.col(about["price"]).cast(pl.String), sheet.forms)
+        price = _formed("value", pl.col(about["price"]).cast(pl.String), sheet.mark)
         made.append(price.alias(UNIT_PRICE))
     levels = _levels(sheet, columns)
     for canonical, source in sheet.found.items():
@@ -188,7 +189,7 @@ def sheet_cells(
             )
         if canonical == "category" and levels:
             cells = pl.concat_list([pl.col(c).cast(pl.String) for c in levels]).list.drop_nulls()
-        made.append(_formed(canonical, cells, sheet.forms).alias(canonical))
+        made.append(_formed(canonical, cells, sheet.mark).alias(canonical))
     constants = sheet.entry.constants if sheet.entry else {}
     return [*made, *(pl.lit(value).alias(canonical) for canonical, value in constants.items())]
 
@@ -204,13 +205,9 @@ def _levels(sheet: Sheet, columns: Sequence[str]) -> list[str]:
     return [there[level] for level in path]
 
 
-def _formed(canonical: str, cells: pl.Expr, forms: Mapping[str, str]) -> pl.Expr:
-    """Cells by the file's own forms of times and decimals, where it has some."""
-    if canonical in TIMES and forms.get("time_format"):
-        return moments(cells, forms["time_format"])
-    if canonical in NUMBERS and forms.get("decimal"):
-        return decimals(cells, forms["decimal"])
-    return cells
+def _formed(canonical: str, cells: pl.Expr, mark: str) -> pl.Expr:
+    """Cells by the file's own mark of decimals, where it has one."""
+    return decimals(cells, mark) if mark and canonical in NUMBERS else cells
 
 
 def _nobody(table: str, cells: pl.Expr, dtype: pl.DataType) -> pl.Expr:
@@ -294,7 +291,7 @@ def _check_required(
     if rules.any_of and not have & set(rules.any_of):
         missing.append(rules.any_of[0])
     for column in missing:
-        looked = [column, *USUAL.get(table, {}).get(column, "").split()]
+        looked = list(dict.fromkeys([column, *USUAL.get(table, {}).get(column, "").split()]))
         rest = [c for c in columns if c not in found.values()]
         close = fitting(column, rest) or ""
         close = f" Did you mean {close!r}?" if close else ""

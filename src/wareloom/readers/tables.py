@@ -21,9 +21,8 @@ from wareloom.readers._files import (
     unread,
 )
 from wareloom.readers._joins import JOINED, Part, first_of_each, joined
-from wareloom.readers._map import Entry, Form, check_used, entries_for, load
+from wareloom.readers._map import TABS, Entry, Form, NothingTaken, check_used, entries_for, load
 from wareloom.readers._names import logged_ids
-from wareloom.readers._nested import check_each
 from wareloom.readers._orders import Came, with_headers, with_lookups, with_queries
 from wareloom.readers._pictures import ENDINGS, pictures
 from wareloom.readers._scan import PARQUET, numbered, without_trace
@@ -34,8 +33,6 @@ from wareloom.shop.schema import EVENTS
 DELIMITED = (".csv", ".tsv", ".tab", ".txt", ".dat", ".inter", ".item", ".user")
 JSON = (".jsonl", ".ndjson", ".json")
 XML = (".xml",)
-TABS = ("\\t", "tab")
-"""Words for the separator that is hard to give on a command line"""
 
 
 @dataclass(kw_only=True, eq=False)
@@ -134,8 +131,11 @@ class Tables(Reader):
         self, came: Sequence[Came], source: str, intake: Intake, entries: Sequence[Entry] = ()
     ) -> dict[str, pl.LazyFrame]:
         """Return the tables that frames of text (or of any type) make."""
-        # Where the map gives one file a form of its own, no form is left for the door to find or to be told.
-        intake.converted = any(e.form.keys() & {"time_format", "decimal"} for e in entries)
+        # Where the map gives one file a mark of its own, none is left for the door to find or to be told.
+        intake.converted = any("decimal" in e.form for e in entries)
+        for name in (c.name for c in came):
+            for said in (e.form.get("time_format") for e in entries_for(entries, name)):
+                intake.time_formats |= {name: str(said)} if said else {}
         columns = {c.name: without_trace(c.frame) for c in came}
         came = [c for c in came if columns[c.name]]
         mapped = {c.name for c in came if entries_for(entries, c.name)}
@@ -143,19 +143,26 @@ class Tables(Reader):
             came = complete(came, mapped, intake)
         _note_logs(came, mapped, intake)
         parts: dict[str, list[Part]] = {}
+        without = Without()
         for name, frame, spread in came:
             if is_submission(name, columns[name]):
                 intake.not_recognised[name] = columns[name]
                 continue
             own = entries_for(entries, name)
-            form = self._forms(name, entries) if intake.converted else {}
+            mark = self._form(name, entries).decimal if intake.converted else ""
             asked: Sequence[Entry | None] = own or [None]
             for entry in asked:
-                if entry and spread:
-                    frame = spread[entry.each]
-                    check_each(frame, entry, name)
-                    entry = dataclasses.replace(entry, each="")
-                made = shaped(frame, name, entry, event=self.event, intake=intake, forms=form)
+                rows = spread[entry.each] if entry and spread else frame
+                # What was spread as it was read is not to be spread again.
+                what = dataclasses.replace(entry, each="") if entry and spread else entry
+                try:
+                    if isinstance(rows, NothingTaken):
+                        raise rows
+                    made = shaped(rows, name, what, event=self.event, intake=intake, mark=mark)
+                except NothingTaken as error:
+                    without.note(entry, error)
+                    continue
+                without.note(entry, None)
                 if made is None:
                     continue
                 table, rows = made
@@ -165,6 +172,7 @@ class Tables(Reader):
                 parts.setdefault(table, []).append(Part(name, rows, entry is not None, used))
             if len(own) > 1:
                 _unused_by_all(name, columns[name], own, intake)
+        without.check(intake)
         if not {"items", "events", "judgments"} & set(parts):
             raise nothing_recognised(source, {n: c for n, c in columns.items() if c})
         unread(columns, parts, intake)
@@ -184,10 +192,6 @@ class Tables(Reader):
             fields["separator"] = "\t"
         return Form(**fields)
 
-    def _forms(self, name: str, entries: Sequence[Entry]) -> dict[str, str]:
-        form = self._form(name, entries)
-        return {"time_format": form.time_format, "decimal": form.decimal}
-
     def _came(self, piece: Piece, entries: Sequence[Entry], intake: Intake) -> Came | None:
         """A file as it came; None for one that is no table."""
         name = piece.name.lower()
@@ -199,16 +203,48 @@ class Tables(Reader):
             return None
         if name.endswith(JSON):
             paths = tuple(dict.fromkeys(p for e in own for p in e.paths if "." in p))
-            frames = {
-                each: intake.json_lines(piece, encoding=form.encoding, each=each, paths=paths)
-                for each in dict.fromkeys([e.each for e in own] or [""])
-            }
-            return Came(piece.name, next(iter(frames.values())), frames if own else {})
+            frames: dict[str, pl.LazyFrame | NothingTaken] = {}
+            for each in dict.fromkeys([e.each for e in own] or [""]):
+                try:
+                    frames[each] = intake.json_lines(
+                        piece, encoding=form.encoding, each=each, paths=paths
+                    )
+                except NothingTaken as error:
+                    frames[each] = error
+            one = next((f for f in frames.values() if isinstance(f, pl.LazyFrame)), None)
+            if one is None:
+                one = intake.json_lines(piece, encoding=form.encoding)
+            return Came(piece.name, one, frames if own else {})
         if name.endswith(XML):
             return Came(piece.name, feed(piece, intake))
         if name.endswith(DELIMITED):
             return Came(piece.name, intake.table(piece, form))
         return None
+
+
+class Without:
+    """Files of which an entry of the map takes nothing: a fault where it takes nothing of any file."""
+
+    def __init__(self) -> None:
+        self._told: list[tuple[Entry, list[NothingTaken | None]]] = []
+
+    def note(self, entry: Entry | None, error: NothingTaken | None) -> None:
+        """Note that an entry took something of a file, or the error that says why it did not."""
+        if entry is not None:
+            found = next((told for other, told in self._told if other is entry), None)
+            if found is None:
+                self._told.append((entry, [error]))
+            else:
+                found.append(error)
+
+    def check(self, intake: Intake) -> None:
+        """Say of which files nothing was taken; raise `NothingTaken` for an entry that took nothing at all."""
+        for _, told in self._told:
+            errors = [error for error in told if error is not None]
+            if len(errors) == len(told):
+                raise errors[0]
+            for error in errors:
+                intake.say(str(error))
 
 
 def _note_logs(came: Sequence[Came], mapped: Set[str], intake: Intake) -> None:
