@@ -9,6 +9,7 @@ import polars as pl
 
 from wareloom.readers import Intake
 from wareloom.readers._lines import ORDER, STATE, STATES
+from wareloom.readers._map import NothingTaken
 from wareloom.readers._names import plain, recognise, table_of
 from wareloom.readers._scan import TRACE
 
@@ -25,6 +26,8 @@ class Came(NamedTuple):
 
     name: str
     frame: pl.LazyFrame
+    spread: Mapping[str, pl.LazyFrame | NothingTaken] = {}
+    """Frames of JSON whose lists were spread over rows as it was read, by the path of the list; or why there is none"""
 
 
 def with_headers(frames: Sequence[Came], mapped: Set[str], intake: Intake) -> list[Came]:
@@ -36,13 +39,14 @@ def with_headers(frames: Sequence[Came], mapped: Set[str], intake: Intake) -> li
     there are no headers or no lines.
     """
     found = [
-        recognise("events", _columns(frame)) if name not in mapped else {} for name, frame in frames
+        recognise("events", _columns(frame)) if name not in mapped else {}
+        for name, frame, _ in frames
     ]
     orders = [
         _order(has, _columns(frame)) if has else ""
-        for (_, frame), has in zip(frames, found, strict=True)
+        for (_, frame, _), has in zip(frames, found, strict=True)
     ]
-    counts = [_sequence(o, _columns(f)) for (_, f), o in zip(frames, orders, strict=True)]
+    counts = [_sequence(o, _columns(f)) for (_, f, _), o in zip(frames, orders, strict=True)]
     heads = [
         bool(o) and "user_id" in has and ("time" in has or bool(n)) and "item_id" not in has
         for o, has, n in zip(orders, found, counts, strict=True)
@@ -53,14 +57,14 @@ def with_headers(frames: Sequence[Came], mapped: Set[str], intake: Intake) -> li
     ]
     if not any(heads) or not any(lines):
         return list(frames)
-    names = [name for (name, _), head in zip(frames, heads, strict=True) if head]
+    names = [name for (name, *_), head in zip(frames, heads, strict=True) if head]
     for has, head in zip(found, heads, strict=True):
         if head:
             intake.logged.setdefault("user_id", set()).add(plain(has["user_id"]))
     known = pl.concat(
         [
             _header(frame, has, order, count)
-            for (_, frame), has, head, order, count in zip(
+            for (_, frame, _), has, head, order, count in zip(
                 frames, found, heads, orders, counts, strict=True
             )
             if head
@@ -69,8 +73,8 @@ def with_headers(frames: Sequence[Came], mapped: Set[str], intake: Intake) -> li
     )
     known = known.drop_nulls("order").group_by("order").agg(pl.all().first())
     out = []
-    for number, (name, frame) in enumerate(frames):
-        has = found[number]
+    for number, came in enumerate(frames):
+        name, frame, has = came.name, came.frame, found[number]
         if lines[number]:
             out.append(Came(name, _joined(frame, has, orders[number], known)))
             intake.joined[name] = names
@@ -81,7 +85,7 @@ def with_headers(frames: Sequence[Came], mapped: Set[str], intake: Intake) -> li
         elif orders[number] and not {"user_id", "item_id"} & set(has):
             intake.not_recognised[name] = _columns(frame)
         else:
-            out.append(Came(name, frame))
+            out.append(came)
     return out
 
 
@@ -143,7 +147,7 @@ def with_queries(frames: Sequence[Came], mapped: Set[str], intake: Intake) -> li
     """Return `frames` with the words of queries beside judgments that have their ids alone, those files taken out."""
     found = [
         {} if name in mapped else recognise("judgments", _columns(f)) | _search(_columns(f))
-        for name, f in frames
+        for name, f, _ in frames
     ]
     needy = [{"search_id", "item_id", "grade"} <= set(has) and "query" not in has for has in found]
     texts = [{"search_id", "query"} <= set(has) and "item_id" not in has for has in found]
@@ -154,21 +158,22 @@ def with_queries(frames: Sequence[Came], mapped: Set[str], intake: Intake) -> li
             frame.select(
                 _text(has["search_id"]).alias(" search"), pl.col(has["query"]).alias("query")
             )
-            for (_, frame), has, text in zip(frames, found, texts, strict=True)
+            for (_, frame, _), has, text in zip(frames, found, texts, strict=True)
             if text
         ]
     )
     words = words.drop_nulls(" search").unique(" search", keep="first", maintain_order=True)
-    names = [name for (name, _), text in zip(frames, texts, strict=True) if text]
+    names = [name for (name, *_), text in zip(frames, texts, strict=True) if text]
     out = []
-    for (name, frame), has, lacks, text in zip(frames, found, needy, texts, strict=True):
+    for came, has, lacks, text in zip(frames, found, needy, texts, strict=True):
+        name, frame = came.name, came.frame
         if lacks:
             both = frame.with_columns(_text(has["search_id"]).alias(" search"))
             both = both.join(words, on=" search", how="left", maintain_order="left")
             out.append(Came(name, both.drop(" search")))
             intake.joined[name] = names
         elif not text:
-            out.append(Came(name, frame))
+            out.append(came)
     return out
 
 
@@ -180,16 +185,17 @@ def _search(columns: Sequence[str]) -> dict[str, str]:
 def with_lookups(frames: Sequence[Came], mapped: Set[str], intake: Intake) -> list[Came]:
     """Return `frames` with the names that small tables of ids and names (aisles, departments) give, those taken out."""
     tables: dict[str, tuple[str, str, str]] = {}
-    for name, frame in frames:
+    for name, frame, _ in frames:
         if name in mapped or not (pair := _id_and_name(name, _columns(frame))):
             continue
-        if any(other != name and pair[0] in _columns(f) for other, f in frames):
+        if any(other != name and pair[0] in _columns(f) for other, f, _ in frames):
             tables[name] = pair
     if not tables:
         return list(frames)
     by_name = {c.name: c.frame for c in frames}
     out = []
-    for name, frame in frames:
+    for came in frames:
+        name, frame = came.name, came.frame
         if name in tables:
             continue
         there = _columns(frame)
@@ -205,7 +211,7 @@ def with_lookups(frames: Sequence[Came], mapped: Set[str], intake: Intake) -> li
             )
             frame = frame.drop(" key")
             intake.joined.setdefault(name, []).append(lookup)
-        out.append(Came(name, frame))
+        out.append(came._replace(frame=frame))
     return out
 
 

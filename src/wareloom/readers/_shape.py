@@ -19,7 +19,8 @@ from wareloom.readers._lines import Lines
 from wareloom.readers._map import Entry
 from wareloom.readers._names import EVENT_NAMES, LATER, USUAL, of_items, plain, recognise, table_of
 from wareloom.readers._near import NEARBY, fitting, suggest
-from wareloom.readers._rows import by_day, check_each, chosen, reached, spread
+from wareloom.readers._nested import reached
+from wareloom.readers._rows import by_day, chosen, spread
 from wareloom.readers._scan import TRACE, flat, pairs, trace
 from wareloom.shop.schema import EVENTS, TABLES
 
@@ -48,8 +49,7 @@ def shaped(
     What `entry` says goes before usual names. Columns that are not used are noted in `intake`.
     """
     if entry:
-        check_each(frame, entry, name)
-        frame = chosen(reached(frame, entry), entry, name, intake)
+        frame = chosen(reached(frame, entry, name), entry, name, intake)
     columns = [c for c in frame.collect_schema().names() if c not in TRACE]
     table = entry.table if entry else table_of(name, columns)
     if table is None or (table not in USUAL and entry is None):
@@ -129,11 +129,11 @@ def _built(
         extra = list(entry.extra)
     elif table in ("items", "users"):
         extra = [c for c in rest if c not in gone]
-    about = _about(sheet, rest, extra, intake)
+    about, valued = _about(sheet, rest, extra, intake)
     using = {*extra, *about.values(), *later}
     if left := [c for c in rest if c not in using]:
         intake.not_recognised[name] = left
-    made = sheet_cells(sheet, columns, about, name in intake.value_from)
+    made = sheet_cells(sheet, columns, about, valued)
     if extra and table in EXTRAS:
         made.append(pairs(extra).alias(EXTRAS[table]))
     frame = flat(sheet.frame, [*extra, *about.values()])
@@ -143,20 +143,21 @@ def _built(
 
 def _about(
     sheet: Sheet, rest: Sequence[str], extra: Sequence[str], intake: Intake
-) -> dict[str, str]:
-    """What a log, or judgments, say of their items: source column by column of items."""
+) -> tuple[dict[str, str], bool]:
+    """What a log, or judgments, say of their items: source column by column of items; whether the price is a value."""
     if sheet.table not in ("events", "judgments"):
-        return {}
+        return {}, False
     told = set(sheet.found) | set(sheet.entry.constants if sheet.entry else ())
     about = {k: c for k, c in of_items(rest).items() if c not in extra}
     if about:
         intake.items_from_log[sheet.name] = about
-    if sheet.table == "events" and "price" in about and "value" not in told:
+    valued = sheet.table == "events" and "price" in about and "value" not in told
+    if valued:
         quantity = sheet.found.get("quantity")
         intake.value_from[sheet.name] = " × ".join(
             [about["price"], *([quantity] if quantity else [])]
         )
-    return about
+    return about, valued
 
 
 def sheet_cells(
@@ -276,7 +277,7 @@ def _check_required(
     if rules.any_of and not have & set(rules.any_of):
         missing.append(rules.any_of[0])
     for column in missing:
-        looked = [column, *USUAL.get(table, {}).get(column, "").split()]
+        looked = list(dict.fromkeys([column, *USUAL.get(table, {}).get(column, "").split()]))
         rest = [c for c in columns if c not in found.values()]
         close = fitting(column, rest) or ""
         close = f" Did you mean {close!r}?" if close else ""
