@@ -25,7 +25,7 @@ class Command(NamedTuple):
 
     words: tuple[str, ...]
     seconds: float
-    resumed: tuple[str, ...] = ()
+    resumed: tuple[str, ...] = ("--force",)
 
 
 def commands(place: Path) -> dict[str, Command]:
@@ -88,9 +88,10 @@ def killed(
         (to / "NOTES.txt").write_text("mine")
         old = digest(to)
     words = [*command.words, "--to", str(to)]
+    first = [*words, *command.resumed] if old else words
     environment = {**os.environ, "PYTHONPATH": str(SRC)}
     process = subprocess.Popen(
-        [sys.executable, "-m", "wareloom", *words],
+        [sys.executable, "-m", "wareloom", *first],
         env=environment,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,

@@ -15,7 +15,7 @@ import polars as pl
 import pytest
 from tiny_export import Said, wareloom, write_export
 
-from interrupted import SRC
+from interrupted import SRC, digest
 
 CASES = Path(__file__).resolve().parents[1] / "cases"
 
@@ -360,6 +360,72 @@ def test_files_are_written_over_with_force_alone(made: Path, tmp_path: Path) -> 
         assert wareloom(*words, "--to", link, "--force").code == 0
         assert place.read_bytes() == whole
         assert link.is_symlink()
+
+
+def test_folders_are_replaced_with_force_alone(copy: Path) -> None:
+    """Every command that writes a folder: not unasked, with --force the same again, what lies beside stays."""
+    parts, fake, shop = copy / "parts", copy / "fake", copy / "shop"
+    for words in (
+        ("read", copy / "export"),
+        ("clean", shop),
+        ("split", shop, "--by", "user"),
+        ("segment", shop, "--event", "purchase"),
+        ("features", shop),
+        ("synth", "markov", shop, "--users", 30),
+        ("screen", fake, parts / "train"),
+        ("mix", parts / "train", fake),
+        ("compare", parts / "train", fake, "--measures", "popularity"),
+        ("train", "popularity", shop),
+        ("leaderboard", shop, "--rankers", "popularity", "--seeds", 1),
+        ("prove", shop, "--seeds", 1, "--ratios", 0.5, "--ties", "file"),
+    ):
+        to = copy / {"split": "parts", "synth": "fake"}.get(words[0], f"to-{words[0]}")
+        assert wareloom(*words, "--to", to, "-q").code == 0, words
+        whole = digest(to)
+        (to / "NOTES.txt").write_text("mine")
+        assert "--force" in sentence(wareloom(*words, "--to", to, "-q")), words
+        assert wareloom(*words, "--to", to, "-q", "--force").code == 0, words
+        assert (to / "NOTES.txt").read_text() == "mine"
+        (to / "NOTES.txt").unlink()
+        assert digest(to) == whole, words
+        assert "choose another" in sentence(wareloom(*words, "--to", copy, "-q", "--force"))
+    assert (copy / "export" / "events.csv").exists()
+
+
+def test_a_proof_is_gone_on_with_by_the_same_call_alone(made: Path, tmp_path: Path) -> None:
+    words = (
+        "prove",
+        made / "shop",
+        "--ratios",
+        0.5,
+        "--ties",
+        "file",
+        "--to",
+        tmp_path / "p",
+        "-q",
+    )
+    assert wareloom(*words, "--seeds", 1).code == 0
+    whole = digest(tmp_path / "p")
+    assert wareloom(*words, "--seeds", 1, "--resume").code == 0
+    for more in (("--seeds", 2), ("--seeds", 1, "--seed", 5), ("--seeds", 1, "--with", "shuffled")):
+        assert "--force" in sentence(wareloom(*words, *more, "--resume"))
+    assert digest(tmp_path / "p") == whole
+
+
+def test_a_search_is_given_up_with_force_alone(made: Path, tmp_path: Path) -> None:
+    words = ("tune", made / "shop", "--ranker", "item_knn", "--trials", 1, "-q")
+    space, other = ("--space", "neighbours=1..9"), ("--space", "neighbours=1..5")
+    assert wareloom(*words, *space, "--to", tmp_path / "t").code == 0
+    whole = (tmp_path / "t" / "tune.json").read_bytes()
+    assert wareloom(*words, *space, "--to", tmp_path / "t").code == 0
+    assert "--force" in sentence(wareloom(*words, *other, "--to", tmp_path / "t"))
+    assert (tmp_path / "t" / "tune.json").read_bytes() == whole
+    assert wareloom(*words, *other, "--to", tmp_path / "t", "--force").code == 0
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "best.toml").write_text("mine")
+    said = wareloom(*words, *space, "--to", tmp_path / "mine", "--force")
+    assert "is not one of Wareloom's folders" in sentence(said)
+    assert [path.name for path in (tmp_path / "mine").iterdir()] == ["best.toml"]
 
 
 @pytest.mark.parametrize("encoding", ["cp1252", "latin-1", "gb18030", "utf-8"])

@@ -66,7 +66,7 @@ def test_a_full_disk(name: str, place: Path, right: dict[str, str], tmp_path: Pa
             with filler.open("wb") as file:
                 free = os.statvfs(disk)
                 os.posix_fallocate(file.fileno(), 0, free.f_bavail * free.f_frsize - (8 << 10))
-            said = wareloom(*words)
+            said = wareloom(*words, *command.resumed)
             assert said.code == 2, said.err
             assert digest(to) == right[name]
     except OSError as error:

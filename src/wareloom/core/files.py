@@ -63,13 +63,26 @@ def free_file(path: str | Path, *, force: bool = False) -> Path:
     return place
 
 
+def free_folder(path: str | Path, marker: str = "shop.json", *, force: bool = False) -> None:
+    """Raise `OutputError` where a result's folder may not be written to.
+
+    That is where a result is already, unless `force`, and where something else is in any case; see `replacing`.
+    """
+    place = landing(path)
+    _check_free(Path(path), place, marker)
+    if not force and place.is_dir() and any(place.iterdir()):
+        raise OutputError(
+            f"{path} holds a result already: choose another folder for --to, or pass --force to replace it."
+        )
+
+
 @contextlib.contextmanager
 def replacing(path: Path, marker: str = "shop.json") -> Iterator[Path]:
     """Yield an empty folder beside `path` that takes its name when the block ends well, and goes when it does not.
 
-    An existing `path` is replaced only if it is empty or holds `marker`, that is, if it is a result of the same kind.
-    What a person put into it beside goes over into the new one; in a bundle, which takes no other file, it is refused.
-    Where `path` is a link, what it points at is written.
+    An existing `path` is replaced only if it is empty or holds `marker`, that is, if it is a result of the same kind;
+    commands ask `free_folder` before. What a person put into it beside goes over into the new one; in a bundle, which
+    takes no other file, it is refused. Where `path` is a link, what it points at is written.
     """
     given, path = Path(path), landing(path)
     _check_free(given, path, marker)

@@ -7,6 +7,7 @@ import json
 import shutil
 import sys
 import time
+import tomllib
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -65,18 +66,19 @@ def run_recipe(
 ) -> Done:
     """Do a whole job into the folder `to`, one folder a stage.
 
-    A stage is written beside and renamed when it is whole. With `resume`, stages that finished with the same settings,
-    data and version are kept; without it a folder that holds a job is refused. Times go to `log.txt`, so that all else
-    is the same bytes for the same recipe, seed and data.
+    A stage is written beside and renamed when it is whole. Stages that finished with the same settings, data and
+    version are kept. A folder that holds a job of another recipe is refused, unless `resume`. Times go to `log.txt`, so
+    that all else is the same bytes for the same recipe, seed and data.
     """
     to, run = Path(to), (run or Run()).with_(seed=recipe.seed)
     if to.exists() and not to.is_dir():
         raise OutputError(f"{to} is a file; choose a folder for --to.")
     if to.is_dir() and any(to.iterdir()) and not (to / "recipe.toml").exists():
         raise OutputError(f"{to} is not empty and holds no job; choose another folder for --to.")
-    if (to / "recipe.toml").exists() and not resume:
+    if (to / "recipe.toml").exists() and not resume and not _same(recipe, to / "recipe.toml"):
         raise OutputError(
-            f"{to} holds a job already: pass --resume to continue it, or choose another folder for --to."
+            f"{to} holds a job of another recipe: pass --resume to do anew what differs, or choose another folder for "
+            "--to."
         )
     with locked(to):
         to.mkdir(parents=True, exist_ok=True)
@@ -88,6 +90,15 @@ def run_recipe(
     proof = Proof.open(to / "proof") if (to / "proof" / "proof.json").exists() else None
     note = note_of(proof, recipe.make) if proof and "make" in recipe.stages else ""
     return Done(to, seconds, proof, note)
+
+
+def _same(recipe: Recipe, path: Path) -> bool:
+    """Whether a recipe is the one that a job kept, however its paths are spelled."""
+    try:
+        kept = tomllib.loads(path.read_text("utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError):
+        return False
+    return bool(one_spelling(kept) == one_spelling(tomllib.loads(recipe.toml())))
 
 
 class _Job:
