@@ -17,7 +17,7 @@ import tomli_w
 
 from wareloom._version import __version__
 from wareloom.core.family import RANKERS
-from wareloom.core.files import beside, free_folder, landing, locked
+from wareloom.core.files import beside, free_folder, landing, locked, one_spelling
 from wareloom.core.run import Run
 from wareloom.core.settings import configure
 from wareloom.core.state import write_whole
@@ -240,7 +240,8 @@ def _key(shop: Shop, ranker: str, space: Space, settings: SearchSettings, run: R
     """Name of a search: all that decides its trials, but not their number."""
     said = dataclasses.asdict(settings) | {"trials": 0}
     spans = {name: [type(part).__name__, dataclasses.asdict(part)] for name, part in space.items()}
-    whole = [__version__, shop.fingerprint, ranker, spans, said, run.seed, run.updates]
+    asked = one_spelling([spans, said])
+    whole = [__version__, shop.fingerprint, ranker, *asked, run.seed, run.updates]
     return hashlib.sha256(json.dumps(whole, sort_keys=True, default=str).encode()).hexdigest()[:24]
 
 

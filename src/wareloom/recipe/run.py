@@ -8,7 +8,7 @@ import shutil
 import sys
 import time
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from wareloom.proof.prove import prove
 from wareloom.readers import read
 from wareloom.recipe.load import Recipe, rules_of
 from wareloom.recipe.make import make, note_of
+from wareloom.recipe.sources import digests_of
 from wareloom.report import write_report
 from wareloom.shop import Shop
 
@@ -67,8 +68,8 @@ def run_recipe(
     """Do a whole job into the folder `to`, one folder a stage.
 
     A stage is written beside and renamed when it is whole. Stages that finished with the same settings, data and
-    version are kept. A folder that holds a job of another recipe is refused, unless `resume`. Times go to `log.txt`, so
-    that all else is the same bytes for the same recipe, seed and data.
+    version are kept. A folder that holds a job of another recipe is refused, unless `resume`. Times go to
+    `log.txt` and `.sources.json`, so that all else is the same bytes for the same recipe, seed and data.
     """
     to, run = Path(to), (run or Run()).with_(seed=recipe.seed)
     if to.exists() and not to.is_dir():
@@ -136,23 +137,14 @@ class _Job:
         if not self.run.quiet:
             print(line, file=sys.stderr, flush=True)
 
-    def _stamp(self, stage: str) -> list[Any]:
+    def _stamp(self, stage: str) -> Sequence[Any]:
         """What a stage reads from outside the job, so that it is done anew where that was changed."""
         if stage == "prove":
             files = [Path(str(own["file"])) for own in rules_of(asdict(self.recipe))]
             return [path.read_text("utf-8") for path in files if path.is_file()]
         if stage != "read" or self.recipe.read is None:
             return []
-        source = Path(self.recipe.read.source)
-        if not source.exists():
-            return []
-        found = sorted(source.rglob("*")) if source.is_dir() else [source]
-        root = source if source.is_dir() else source.parent
-        return [
-            (p.relative_to(root).as_posix(), p.stat().st_size, p.stat().st_mtime_ns)
-            for p in found
-            if p.is_file()
-        ]
+        return digests_of(self.recipe.read, self.to / ".sources.json")
 
     def _shop(self) -> Shop:
         """What the stages before the split left: the shop, cleaned where it was cleaned."""

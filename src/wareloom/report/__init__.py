@@ -9,7 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from wareloom.core.files import free_folder, landing, locked, replacing
+from wareloom.core.files import free_folder, landing, locked, one_spelling, replacing
 from wareloom.core.run import Run
 from wareloom.core.state import read_json, write_json
 from wareloom.experiment.result import Proof, rounded
@@ -73,8 +73,8 @@ def _same(to: Path, shop: Shop, settings: ExperimentSettings, run: Run) -> bool:
     if not isinstance(held, dict) or not isinstance(held.get("shop"), dict):
         return False
     asked = json.loads(json.dumps(rounded(asdict(settings)), default=str))
-    found = (held["shop"].get("fingerprint"), held.get("seed"), held.get("settings"))
-    return found == (shop.fingerprint, run.seed, asked)
+    found = (held["shop"].get("fingerprint"), held.get("seed"), one_spelling(held.get("settings")))
+    return found == (shop.fingerprint, run.seed, one_spelling(asked))
 
 
 __all__ = ["prove_and_report", "render", "write_report"]
