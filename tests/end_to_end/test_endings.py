@@ -176,6 +176,49 @@ def test_a_model_that_says_something_else(head: Any, copy: Path) -> None:
     assert f"{copy / 'model' / 'algorithm.json'} cannot be used" in said
 
 
+SHOP_HEADS: dict[str, Any] = {
+    "an empty table": lambda head: {},
+    "a list": lambda head: [],
+    "a number": lambda head: 3,
+    "nothing": lambda head: None,
+    "deep": lambda head: json.loads("[" * 150 + "]" * 150),
+    "no tables": lambda head: head | {"tables": None},
+    "tables of tables": lambda head: head | {"tables": [["events"]]},
+    "rows of words": lambda head: head | {"rows": {"events": "many"}},
+    "fewer than none": lambda head: head | {"rows": {"events": -1}},
+    "files of nothing": lambda head: head | {"files": {"events": None}},
+    "bytes in a list": lambda head: head | {"files": {"events": {"bytes": [1], "sha256": ""}}},
+    "meta of words": lambda head: head | {"meta": "x"},
+    "another version": lambda head: head | {"version": "1"},
+}
+
+
+@pytest.mark.parametrize("name", SHOP_HEADS)
+def test_a_shop_that_says_something_else(name: str, copy: Path) -> None:
+    """Each command that opens a shop says so in one sentence, and leaves nothing."""
+    path, to = copy / "shop" / "shop.json", ("--to", copy / "made")
+    path.write_text(json.dumps(SHOP_HEADS[name](json.loads(path.read_text()))))
+    for words in (
+        ("check", copy / "shop"),
+        ("clean", copy / "shop", *to),
+        ("split", copy / "shop", *to),
+        ("segment", copy / "shop", *to),
+        ("features", copy / "shop", *to),
+        ("synth", "shuffled", copy / "shop", *to),
+        ("mix", copy / "shop", copy / "shop", *to),
+        ("screen", copy / "shop", copy / "shop", *to),
+        ("compare", copy / "shop", copy / "shop", *to),
+        ("train", "popularity", copy / "shop", *to),
+        ("tune", copy / "shop", "--ranker", "item_knn", "--space", "neighbours=1..9", *to),
+        ("rank", copy / "model", "--shop", copy / "shop"),
+        ("agree", "lexical", copy / "shop"),
+        ("leaderboard", copy / "shop", *to),
+        ("prove", copy / "shop", *to),
+    ):
+        assert f"{path} is damaged: " in sentence(wareloom(*words)), words
+    assert not (copy / "made").exists()
+
+
 def hurt(path: Path, how: str) -> None:
     """Cut, empty, overwrite or shorten a file."""
     held = path.read_bytes()

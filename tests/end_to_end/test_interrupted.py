@@ -17,9 +17,12 @@ from pathlib import Path
 import pytest
 from tiny_export import wareloom, write_export
 
-from interrupted import commands, digest, killed, left, prepared, ran, small_disk
+from interrupted import commands, digest, killed, prepared, ran, small_disk
 
 NAMES = ("read", "clean", "synth", "train", "prove", "compare")
+GOING_ON = ("tune", "run")
+"""What goes on in its folder by the same call: finished pieces stay there"""
+EVERY = (*NAMES, "split", "features", "mix", *GOING_ON)
 KILLS = int(os.environ.get("WARELOOM_KILLS", "20"))
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals and mounts of POSIX")
 
@@ -43,7 +46,7 @@ def test_a_command_that_is_killed(
     killed(NAMES[trial % len(NAMES)], number, random.Random(trial), place, right, tmp_path)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", EVERY)
 def test_a_full_disk(name: str, place: Path, right: dict[str, str], tmp_path: Path) -> None:
     command = commands(place)[name]
     try:
@@ -55,12 +58,13 @@ def test_a_full_disk(name: str, place: Path, right: dict[str, str], tmp_path: Pa
             said = wareloom(*words)
             assert said.code == 2, said.err
             assert "No space left" in said.err
-            assert not to.exists()
-            assert [n for n in left(disk) if "partial" in n or ".old-" in n] == []
+            assert "Traceback" not in said.err
+            assert name in GOING_ON or not to.exists()
+            assert [p for p in disk.rglob(".*") if "partial" in p.name or ".old-" in p.name] == []
             filler.unlink()
             ran(wareloom(*words, *command.resumed))
             assert digest(to) == right[name]
-            if name == "prove":
+            if name == "prove" or name in GOING_ON:
                 return
             # What was there before stays, whole, where the next does not fit.
             with filler.open("wb") as file:
@@ -162,6 +166,34 @@ def test_a_disk_that_only_reads(
             assert "Read-only file system" in said.err
             assert str(disk) in said.err
             assert not (tmp_path / "proof").exists()
+    except OSError as error:
+        pytest.skip(f"nothing can be mounted here: {error}")
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_a_folder_that_only_reads(
+    name: str, place: Path, right: dict[str, str], tmp_path: Path
+) -> None:
+    """A new result, a result in the place of an old one, and a folder in the place of one that is missing."""
+    try:
+        with small_disk(tmp_path / "disk", 8 << 10) as disk:
+            shutil.copytree(place / "right" / name, disk / "old")
+            before = sorted(disk.rglob("*"))
+            done = subprocess.run(["mount", "-o", "remount,ro", str(disk)], capture_output=True)
+            assert done.returncode == 0, done.stderr
+            command = commands(place)[name]
+            for to, more in (
+                (disk / "x", ()),
+                (disk / "deep" / "x", ()),
+                (disk / "old", command.resumed),
+            ):
+                said = wareloom(*command.words, "--to", to, *more)
+                assert said.code == 2, said.err
+                (line,) = [one for one in said.err.splitlines() if not one.startswith("warning: ")]
+                assert line.startswith("error: "), line
+                assert "read-only file system" in line.lower(), line
+            assert sorted(disk.rglob("*")) == before
+            assert digest(disk / "old") == right[name]
     except OSError as error:
         pytest.skip(f"nothing can be mounted here: {error}")
 

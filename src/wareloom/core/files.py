@@ -16,6 +16,8 @@ from wareloom.errors import OutputError
 
 FULL = ("no space left on device", "os error 28", "disk is full", "disk quota exceeded")
 """How libraries that keep no error number say that a disk is full"""
+LITTLE = 1 << 20
+"""Bytes free below which a disk is full for what writes tables"""
 OWN = (
     r"(arrays|items|model|.+_)\.(parquet|npz|safetensors)|(shop|read|clean|screen|split|features|compare|proof|leaderboard"
     r"|bundle|recipe|algorithm|state|pretraining|report|.*config|tokenizer|special_tokens_map|vocab|modules|merges)\."
@@ -39,7 +41,8 @@ def beside(path: Path) -> Iterator[Path]:
     partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        yield partial
+        with _space_told(path):
+            yield partial
         partial.replace(path)
     finally:
         with contextlib.suppress(NotADirectoryError):
@@ -91,7 +94,8 @@ def replacing(path: Path, marker: str = "shop.json") -> Iterator[Path]:
     shutil.rmtree(partial, ignore_errors=True)
     try:
         partial.mkdir(parents=True)
-        yield partial
+        with _space_told(path):
+            yield partial
         for name in _notes(path):
             if not (partial / name).exists():
                 _copied(path / name, partial / name)
@@ -154,6 +158,23 @@ def disk_full(error: BaseException) -> bool:
     if isinstance(error, OSError) and error.errno is not None:
         return error.errno in (errno.ENOSPC, errno.EDQUOT)
     return any(words in str(error).lower() for words in FULL)
+
+
+@contextlib.contextmanager
+def _space_told(path: Path) -> Iterator[None]:
+    """Let what polars raises in the block be `OSError` where the disk of `path` is full: polars keeps no such reason.
+
+    Seen here, before what was half-written goes and there is space again.
+    """
+    try:
+        yield
+    except Exception as error:
+        if type(error).__module__.partition(".")[0] != "polars" or disk_full(error):
+            raise
+        disk = shutil.disk_usage(path.parent)
+        if disk.free >= LITTLE:
+            raise
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path)) from error
 
 
 def one_spelling(value: Any) -> Any:
