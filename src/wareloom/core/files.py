@@ -73,6 +73,9 @@ def free_folder(path: str | Path, marker: str = "shop.json", *, force: bool = Fa
     """
     place = landing(path)
     _check_free(Path(path), place, marker)
+    above = next((one for one in place.parents if one.exists()), place)
+    if not above.is_dir():
+        raise OutputError(f"{above} is a file; choose a folder for {place.name}.")
     if not force and place.is_dir() and any(place.iterdir()):
         raise OutputError(
             f"{path} holds a result already: choose another folder for --to, or pass --force to replace it."
