@@ -240,7 +240,7 @@ def test_prove_writes_a_proof_and_its_page(work: Path) -> None:
     assert proof["sentence"] in (work / "proof" / "report.html").read_text()
     taken = wareloom(*words)
     assert taken.code == 2
-    assert "holds a proof already: choose another folder for --to, or pass --resume" in taken.err
+    assert "holds a result already: choose another folder for --to, or pass --force" in taken.err
     assert json.loads(wareloom(*words, "--resume", "--json").out) == proof
 
 

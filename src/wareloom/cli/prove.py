@@ -11,6 +11,7 @@ from wareloom.cli._shared import (
     AsJson,
     Cells,
     Device,
+    Force,
     Jobs,
     On,
     Precision,
@@ -110,7 +111,7 @@ SetOf = Annotated[
 ]
 Seeds = Annotated[int, typer.Option(help="How often everything random is drawn anew.")]
 Resume = Annotated[
-    bool, typer.Option("--resume", help="Keep the cells of a proof that was stopped.")
+    bool, typer.Option("--resume", help="Go on with the same proof where it was stopped.")
 ]
 
 
@@ -145,6 +146,7 @@ def main(
     device: Device = "cpu",
     precision: Precision = "auto",
     track: Track = "",
+    force: Force = False,
     seed: Seed = 0,
     as_json: AsJson = False,
     quiet: Quiet = False,
@@ -171,12 +173,14 @@ def main(
     }
     how = {"threads": threads, "jobs": jobs, "on": on, "device": device, "precision": precision}
     run = run_of(seed, quiet, **how, track=track, **cells_at(cache))
-    proof = _proved(tables, shop, to, run, resume)
+    proof = _proved(tables, shop, to, run, resume=resume, force=force)
     show(dict(proof.data), as_json, "\n".join([*told(proof), str(to / "report.html")]))
     raise typer.Exit(1 if proof.verdict == "hurts" else 0)
 
 
-def _proved(tables: dict[str, Any], shop: Path, to: Path, run: Run, resume: bool) -> Proof:
+def _proved(
+    tables: dict[str, Any], shop: Path, to: Path, run: Run, *, resume: bool, force: bool
+) -> Proof:
     """Prove what a recipe of these tables asks, and write the proof and its page."""
     from wareloom.recipe.load import Recipe
     from wareloom.report import prove_and_report
@@ -184,7 +188,7 @@ def _proved(tables: dict[str, Any], shop: Path, to: Path, run: Run, resume: bool
 
     named = {name: table for name, table in tables.items() if table != {"by": ""}}
     recipe = Recipe.of(named | {"stages": ("prove",), "seed": run.seed})
-    return prove_and_report(Shop.open(shop), recipe.settings, to, run, resume=resume)
+    return prove_and_report(Shop.open(shop), recipe.settings, to, run, resume=resume, force=force)
 
 
 def said(values: dict[str, Any]) -> dict[str, Any]:

@@ -16,7 +16,7 @@ import polars as pl
 from wareloom.core.family import READERS, Algorithm, Family
 from wareloom.core.files import replacing
 from wareloom.core.run import Run
-from wareloom.core.secrets import scrubbed, secrets_in
+from wareloom.core.secrets import filled, scrubbed, secrets_in
 from wareloom.core.settings import configure
 from wareloom.core.state import write_json
 from wareloom.errors import OutputError, SettingError, SourceError, near
@@ -257,7 +257,9 @@ def _fill(
     intake.folder.mkdir()
     try:
         tables = (
-            reader.tables(source, intake) if frames is None else reader.of_frames(frames, intake)
+            reader.tables(filled(source), intake)
+            if frames is None
+            else reader.of_frames(frames, intake)
         )
         given = {"": getattr(reader, "time_format", ""), **intake.time_formats}
         decimal = {"": getattr(reader, "decimal", ""), **intake.decimals}

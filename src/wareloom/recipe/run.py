@@ -7,7 +7,8 @@ import json
 import shutil
 import sys
 import time
-from collections.abc import Callable
+import tomllib
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from wareloom.proof.prove import prove
 from wareloom.readers import read
 from wareloom.recipe.load import Recipe, rules_of
 from wareloom.recipe.make import make, note_of
+from wareloom.recipe.sources import digests_of
 from wareloom.report import write_report
 from wareloom.shop import Shop
 
@@ -65,18 +67,19 @@ def run_recipe(
 ) -> Done:
     """Do a whole job into the folder `to`, one folder a stage.
 
-    A stage is written beside and renamed when it is whole. With `resume`, stages that finished with the same settings,
-    data and version are kept; without it a folder that holds a job is refused. Times go to `log.txt`, so that all else
-    is the same bytes for the same recipe, seed and data.
+    A stage is written beside and renamed when it is whole. Stages that finished with the same settings, data and
+    version are kept. A folder that holds a job of another recipe is refused, unless `resume`. Times go to
+    `log.txt` and `.sources.json`, so that all else is the same bytes for the same recipe, seed and data.
     """
     to, run = Path(to), (run or Run()).with_(seed=recipe.seed)
     if to.exists() and not to.is_dir():
         raise OutputError(f"{to} is a file; choose a folder for --to.")
     if to.is_dir() and any(to.iterdir()) and not (to / "recipe.toml").exists():
         raise OutputError(f"{to} is not empty and holds no job; choose another folder for --to.")
-    if (to / "recipe.toml").exists() and not resume:
+    if (to / "recipe.toml").exists() and not resume and not _same(recipe, to / "recipe.toml"):
         raise OutputError(
-            f"{to} holds a job already: pass --resume to continue it, or choose another folder for --to."
+            f"{to} holds a job of another recipe: pass --resume to do anew what differs, or choose another folder for "
+            "--to."
         )
     with locked(to):
         to.mkdir(parents=True, exist_ok=True)
@@ -88,6 +91,15 @@ def run_recipe(
     proof = Proof.open(to / "proof") if (to / "proof" / "proof.json").exists() else None
     note = note_of(proof, recipe.make) if proof and "make" in recipe.stages else ""
     return Done(to, seconds, proof, note)
+
+
+def _same(recipe: Recipe, path: Path) -> bool:
+    """Whether a recipe is the one that a job kept, however its paths are spelled."""
+    try:
+        kept = tomllib.loads(path.read_text("utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError):
+        return False
+    return bool(one_spelling(kept) == one_spelling(tomllib.loads(recipe.toml())))
 
 
 class _Job:
@@ -125,23 +137,14 @@ class _Job:
         if not self.run.quiet:
             print(line, file=sys.stderr, flush=True)
 
-    def _stamp(self, stage: str) -> list[Any]:
+    def _stamp(self, stage: str) -> Sequence[Any]:
         """What a stage reads from outside the job, so that it is done anew where that was changed."""
         if stage == "prove":
             files = [Path(str(own["file"])) for own in rules_of(asdict(self.recipe))]
             return [path.read_text("utf-8") for path in files if path.is_file()]
         if stage != "read" or self.recipe.read is None:
             return []
-        source = Path(self.recipe.read.source)
-        if not source.exists():
-            return []
-        found = sorted(source.rglob("*")) if source.is_dir() else [source]
-        root = source if source.is_dir() else source.parent
-        return [
-            (p.relative_to(root).as_posix(), p.stat().st_size, p.stat().st_mtime_ns)
-            for p in found
-            if p.is_file()
-        ]
+        return digests_of(self.recipe.read, self.to / ".sources.json")
 
     def _shop(self) -> Shop:
         """What the stages before the split left: the shop, cleaned where it was cleaned."""
