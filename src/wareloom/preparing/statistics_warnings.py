@@ -106,9 +106,9 @@ def _of_users_and_items(events: dict[str, Any]) -> list[str]:
         )
     if tail["least"] >= CORE and events["items"] >= MANY:
         said.append(
-            f"No item that is chosen at all has fewer than {tail['least']} interactions: the log seems filtered to such "
-            "items over all time. After a split by time an item without an event yet is then sure to sell: read warm answers "
-            "apart, and cold ones beside the ranker newcomers."
+            f"No item that is chosen at all has fewer than {tail['least']} interactions: the log seems filtered to "
+            "such items over all time. After a split by time an item without an event yet is then sure to sell: "
+            "read warm answers apart, and cold ones beside the ranker newcomers."
         )
     if tail["top_1"] >= 0.5:
         said.append(
