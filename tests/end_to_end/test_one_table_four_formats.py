@@ -17,7 +17,7 @@ from wareloom.errors import WareloomError
 from wareloom.readers import read
 from written import Source, sources
 
-EXAMPLES = int(os.environ.get("WARELOOM_EXAMPLES", "80"))
+EXAMPLES = int(os.environ.get("WARELOOM_EXAMPLES", "60"))
 """How many shops are written and read."""
 
 
