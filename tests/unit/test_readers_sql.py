@@ -205,7 +205,7 @@ def test_a_query_only_reads(query: str, tmp_path: Path, url: str) -> None:
     (tmp_path / "map.toml").write_text(text)
     asked = [{"items": "products", "events": query}, {"map": str(tmp_path / "map.toml")}]
     for settings in asked:
-        with pytest.raises(SettingError, match="Give one SELECT|should be text"):
+        with pytest.raises(SettingError, match=r"Give one SELECT|should be text"):
             read(url, to=tmp_path / "shop", settings=settings)
     assert (tmp_path / "shop.db").read_bytes() == before
     assert sorted(p.name for p in tmp_path.iterdir()) == ["map.toml", "shop.db"]

@@ -158,9 +158,13 @@ class Tables(Reader):
                 try:
                     if isinstance(rows, NothingTaken):
                         raise rows
-                    made = shaped(rows, name, what, event=self.event, intake=intake, mark=mark)
+                    alone = len(own) < 2 and not (entry and entry.each)
+                    made = shaped(
+                        rows, name, what, event=self.event, intake=intake, mark=mark, alone=alone
+                    )
                 except NothingTaken as error:
                     without.note(entry, error)
+                    without.files.add(name)
                     continue
                 without.note(entry, None)
                 if made is None:
@@ -175,7 +179,7 @@ class Tables(Reader):
         without.check(intake)
         if not {"items", "events", "judgments"} & set(parts):
             raise nothing_recognised(source, {n: c for n, c in columns.items() if c})
-        unread(columns, parts, intake)
+        unread({n: c for n, c in columns.items() if n not in without.files}, parts, intake)
         tables = joined(parts, intake)
         if self.images:
             tables["images"] = pictures(self.images, intake)
@@ -227,6 +231,7 @@ class Without:
 
     def __init__(self) -> None:
         self._told: list[tuple[Entry, list[NothingTaken | None]]] = []
+        self.files: set[str] = set()
 
     def note(self, entry: Entry | None, error: NothingTaken | None) -> None:
         """Note that an entry took something of a file, or the error that says why it did not."""
