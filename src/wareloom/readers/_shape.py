@@ -168,7 +168,7 @@ def _built(
     name, table, found, entry = sheet.name, sheet.table, sheet.found, sheet.entry
     taken = set(found.values()) | used
     if table == "events" and "user_id" in found:
-        taken |= {c for c in columns if c == _address(columns)}
+        taken |= {_address(columns) or ""}
     rest = [c for c in columns if c not in taken]
     kept = set(entry.extra) if entry else set()
     later = [c for c in rest if table == "items" and plain(c) in LATER and c not in kept]
