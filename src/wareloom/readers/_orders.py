@@ -53,15 +53,7 @@ def with_headers(frames: Sequence[Came], mapped: Set[str], intake: Intake) -> li
         bool(o) and "user_id" in has and ("time" in has or bool(n)) and "item_id" not in has
         for o, has, n in zip(orders, found, counts, strict=True)
     ]
-    told = any(
-        head and _state(_columns(came.frame)) for came, head in zip(frames, heads, strict=True)
-    )
-    lines = [
-        bool(o)
-        and "item_id" in has
-        and ("user_id" not in has or (told and not _state(_columns(came.frame))))
-        for came, o, has in zip(frames, orders, found, strict=True)
-    ]
+    lines = _lines(frames, found, orders, heads)
     if not any(heads) or not any(lines):
         return list(frames)
     names = [name for (name, *_), head in zip(frames, heads, strict=True) if head]
@@ -96,6 +88,21 @@ def with_headers(frames: Sequence[Came], mapped: Set[str], intake: Intake) -> li
         else:
             out.append(came)
     return out
+
+
+def _lines(
+    frames: Sequence[Came],
+    found: Sequence[Mapping[str, str]],
+    orders: Sequence[str],
+    heads: Sequence[bool],
+) -> list[bool]:
+    """Which files are lines of orders that lack what headers say: their user, or their state."""
+    states = [bool(_state(_columns(came.frame))) for came in frames]
+    told = any(head and state for head, state in zip(heads, states, strict=True))
+    return [
+        bool(order) and "item_id" in has and ("user_id" not in has or (told and not state))
+        for order, has, state in zip(orders, found, states, strict=True)
+    ]
 
 
 def _columns(frame: pl.LazyFrame) -> list[str]:

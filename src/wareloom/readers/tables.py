@@ -20,13 +20,14 @@ from wareloom.readers._files import (
     nothing_recognised,
     unread,
 )
+from wareloom.readers._grades import graded
 from wareloom.readers._joins import JOINED, Part, first_of_each, joined
 from wareloom.readers._map import TABS, Entry, Form, NothingTaken, check_used, entries_for, load
 from wareloom.readers._names import logged_ids
 from wareloom.readers._orders import Came, with_headers, with_lookups, with_queries
 from wareloom.readers._pictures import ENDINGS, pictures
 from wareloom.readers._scan import PARQUET, numbered, without_trace
-from wareloom.readers._shape import graded, shaped
+from wareloom.readers._shape import shaped
 from wareloom.readers._text import Piece, known, pieces
 from wareloom.shop.schema import EVENTS
 
