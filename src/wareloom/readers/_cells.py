@@ -6,7 +6,7 @@ import hashlib
 
 import polars as pl
 
-from wareloom.preparing.values import LIST
+from wareloom.preparing.values import EMPTY, LIST
 from wareloom.readers._names import EMAILS, plain
 
 GUESTS = ("0", "-1", "guest", "Guest", "GUEST", "anonymous")
@@ -47,7 +47,7 @@ def who(column: str, email: str | None, dtype: pl.DataType) -> pl.Expr:
     if dtype.is_float():
         cells = cells.cast(pl.Int64, strict=False)
     text = cells.cast(pl.String).str.strip_chars()
-    known = pl.when(~text.is_in(["", *GUESTS])).then(text)
+    known = pl.when(~text.is_in([*EMPTY, *GUESTS])).then(text)
     return pl.coalesce(known, pseudonyms(pl.col(email)))
 
 

@@ -14,12 +14,13 @@ SAMPLE = 20_000
 ORDER = {
     "orderid", "order", "basketid", "invoiceid", "invoiceno", "invoice", "ordernumber", "orderno", "ordernr",
     "orderkey", "ordercode", "ordername", "salesorderid", "purchaseid", "transactionid", "invoicenumber", "incrementid",
-    "receiptid", "订单", "订单号", "订单id", "订单编号",
+    "receiptid", "amazonorderid", "订单", "订单号", "订单id", "订单编号",
 }  # fmt: skip
 """Names of the column that holds the lines of an order together"""
 OF_LINE = {
     "linetotal", "lineitemtotal", "orderlinetotal", "rowtotal", "linesubtotal", "itemtotal", "lineamount", "linevalue",
-    "productnetrevenue", "productrevenue", "itemrevenue", "salesvalue", "小计",
+    "productnetrevenue", "productrevenue", "itemrevenue", "salesvalue", "dollarsales",
+    "小计",
 }  # fmt: skip
 """Names of a value that is a line's whatever it holds"""
 STATES = ("financialstatus", "orderstatus", "status", "orderstate", "state", "订单状态")
@@ -32,7 +33,7 @@ UNDONE = {
 """States of orders that came to nothing"""
 BACK = {"qtyrefunded", "qtycanceled", "qtycancelled", "quantityrefunded", "refundedquantity"}
 """Columns of how many pieces of a line were taken back"""
-KINDS = {"orderitemtype", "lineitemtype", "linetype"}
+KINDS = {"orderitemtype", "lineitemtype", "linetype", "itemtype"}
 """Columns that tell lines of products from postage and fees"""
 
 
@@ -233,6 +234,7 @@ class Lines:
     def _is_total(self, column: str) -> str:
         """How a column shows that it is a total of orders and no value of lines; empty where it does not."""
         price, quantity = recognise("items", self.columns).get("price"), self.found.get("quantity")
+        price = None if price == column else price
         beside = [c for c in (price, quantity) if c]
         sample = self._sample([self.order, column, *beside]).drop_nulls(self.order)
         sample = sample.with_columns(

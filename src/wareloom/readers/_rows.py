@@ -98,7 +98,7 @@ def by_day(
     there = {plain(c): c for c in columns}
     if "time" in found or "day" not in there:
         return frame
-    numbers = [there[c] for c in ("day", "transtime") if c in there]
+    numbers = [there[c] for c in ("day", "transtime", "timeoftransaction") if c in there]
     cells = [
         pl.col(c).cast(pl.String).str.strip_chars().cast(pl.Int64, strict=False) for c in numbers
     ]

@@ -8,18 +8,28 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from wareloom.errors import SchemaError, SettingError, near
-from wareloom.preparing.cell_forms import numbers
-from wareloom.preparing.door import ITEM, ROW, UNIT_PRICE, guarded
+from wareloom.errors import SchemaError, near
+from wareloom.preparing.door import ITEM, ROW, UNIT_PRICE
 from wareloom.preparing.nothing import EMPTY
+from wareloom.preparing.values import LIST
 from wareloom.readers import Intake
 from wareloom.readers._cells import is_email, who
 from wareloom.readers._header import UNNAMED
 from wareloom.readers._lines import Lines
 from wareloom.readers._map import Entry
-from wareloom.readers._names import EVENT_NAMES, LATER, USUAL, of_items, plain, recognise, table_of
+from wareloom.readers._names import (
+    ANONYMOUS,
+    EVENT_NAMES,
+    LATER,
+    USUAL,
+    of_items,
+    plain,
+    recognise,
+    table_of,
+)
 from wareloom.readers._near import NEARBY, fitting, suggest
 from wareloom.readers._nested import reached
+from wareloom.readers._products import variants
 from wareloom.readers._rows import by_day, chosen, spread
 from wareloom.readers._scan import TRACE, flat, pairs, trace
 from wareloom.shop.schema import EVENTS, TABLES
@@ -43,10 +53,12 @@ def shaped(
     *,
     event: str,
     intake: Intake,
+    alone: bool = True,
 ) -> tuple[str, pl.LazyFrame] | None:
     """Return (table, frame with the schema's columns) for a file called `name`; None where no table is recognised.
 
-    What `entry` says goes before usual names. Columns that are not used are noted in `intake`.
+    What `entry` says goes before usual names; where the file is not this table `alone`, only what it names becomes an
+    attribute. Columns that are not used are noted in `intake`.
     """
     if entry:
         frame = chosen(reached(frame, entry, name), entry, name, intake)
@@ -58,6 +70,8 @@ def shaped(
     found = _found(table, columns, entry, name, intake.logged)
     told = set(found) | set(entry.constants if entry else ())
     used: set[str] = set()
+    if table == "items":
+        frame = variants(frame, columns, name, intake)
     if table == "events":
         frame = spread(frame, found, columns)
         lines = Lines(frame, name, found, columns)
@@ -74,7 +88,32 @@ def shaped(
         told = set(found) | set(entry.constants if entry else ())
     hint = suggest(frame, table, name, told, columns, found, intake) if table in NEARBY else ""
     _check_required(table, name, found, entry, columns, hint)
-    return table, _built(Sheet(frame, name, table, found, entry), columns, used, event, intake)
+    anonymous = _anonymous(frame, table, found, entry, columns)
+    if anonymous:
+        used = used | {anonymous}
+        intake.say(f"{name}: where {found['user_id']} is empty, {anonymous} stands for it.")
+    sheet = Sheet(frame, name, table, found, entry, anonymous, alone)
+    return table, _built(sheet, columns, used, event, intake)
+
+
+def _anonymous(
+    frame: pl.LazyFrame,
+    table: str,
+    found: Mapping[str, str],
+    entry: Entry | None,
+    columns: Sequence[str],
+) -> str:
+    """The column of visitors who are not logged in, where that of users is empty for some; empty where none is."""
+    user = found.get("user_id", "")
+    said = entry is not None and "user_id" in entry.columns
+    if table not in ("events", "searches") or not user or said or plain(user) in ANONYMOUS:
+        return ""
+    other = next((c for c in columns if plain(c) in ANONYMOUS and c not in found.values()), "")
+    if not other:
+        return ""
+    text = pl.col(user).cast(pl.String).str.strip_chars()
+    empty = text.is_null() | text.is_in(EMPTY)
+    return other if frame.select(empty.any()).collect(engine="streaming").item() else ""
 
 
 @dataclass(frozen=True)
@@ -87,6 +126,10 @@ class Sheet:
     found: dict[str, str]
     """Source column by the schema's column"""
     entry: Entry | None
+    anonymous: str = ""
+    """The column that stands where that of users is empty"""
+    alone: bool = True
+    """Whether the file is this table and no other"""
 
 
 def _found(
@@ -104,6 +147,8 @@ def _found(
         found = {
             k: v for k, v in found.items() if v not in mapped and k not in entry.constants
         } | entry.columns
+    if table == "items" and "title" not in found and not entry and "description" in found:
+        found["title"] = found.pop("description")
     key = {"users": "user_id", "items": "item_id"}.get(table, "")
     used = logged.get(key, set())
     if key in found and not (entry and key in entry.columns) and plain(found[key]) not in used:
@@ -118,6 +163,8 @@ def _built(
     """The frame with the schema's columns; what is not used is noted."""
     name, table, found, entry = sheet.name, sheet.table, sheet.found, sheet.entry
     taken = set(found.values()) | used
+    if table == "events" and "user_id" in found:
+        taken |= {_address(columns) or ""}
     rest = [c for c in columns if c not in taken]
     kept = set(entry.extra) if entry else set()
     later = [c for c in rest if table == "items" and plain(c) in LATER and c not in kept]
@@ -127,7 +174,7 @@ def _built(
     extra: list[str] = []
     if entry and entry.extra:
         extra = list(entry.extra)
-    elif table in ("items", "users"):
+    elif table in ("items", "users") and sheet.alone:
         extra = [c for c in rest if c not in gone]
     about, valued = _about(sheet, rest, extra, intake)
     using = {*extra, *about.values(), *later}
@@ -148,7 +195,9 @@ def _about(
     if sheet.table not in ("events", "judgments"):
         return {}, False
     told = set(sheet.found) | set(sheet.entry.constants if sheet.entry else ())
-    about = {k: c for k, c in of_items(rest).items() if c not in extra}
+    about = {
+        k: c for k, c in of_items(rest, sheet.frame.collect_schema()).items() if c not in extra
+    }
     if about:
         intake.items_from_log[sheet.name] = about
     valued = sheet.table == "events" and "price" in about and "value" not in told
@@ -165,7 +214,7 @@ def sheet_cells(
 ) -> list[pl.Expr]:
     """The cells of the schema's columns."""
     schema = sheet.frame.collect_schema()
-    email = next((c for c in columns if is_email(c)), None)
+    email = _address(columns)
     made = [_cells("items", k, c, schema[c]).alias(ITEM + k) for k, c in about.items()]
     if valued:
         made.append(pl.col(about["price"]).cast(pl.String).alias(UNIT_PRICE))
@@ -178,11 +227,20 @@ def sheet_cells(
                 who(source, email if source != email else None, schema[source]),
                 schema[source],
             )
+            if sheet.anonymous:
+                cells = pl.coalesce(cells.cast(pl.String), pl.col(sheet.anonymous).cast(pl.String))
+        if canonical in ("category", "price"):
+            cells = pl.coalesce(cells, *_instead(sheet, canonical, columns))
         if canonical == "category" and levels:
             cells = pl.concat_list([pl.col(c).cast(pl.String) for c in levels]).list.drop_nulls()
         made.append(cells.alias(canonical))
     constants = sheet.entry.constants if sheet.entry else {}
     return [*made, *(pl.lit(value).alias(canonical) for canonical, value in constants.items())]
+
+
+def _address(columns: Sequence[str]) -> str | None:
+    """The column of addresses, by which guests are told apart."""
+    return next((c for c in columns if is_email(c)), None)
 
 
 def _levels(sheet: Sheet, columns: Sequence[str]) -> list[str]:
@@ -196,6 +254,19 @@ def _levels(sheet: Sheet, columns: Sequence[str]) -> list[str]:
     return [there[level] for level in path]
 
 
+def _instead(sheet: Sheet, canonical: str, columns: Sequence[str]) -> list[pl.Expr]:
+    """Cells that stand where those of a column are empty: Google's own category (no number), the regular price."""
+    there = {plain(c): c for c in columns}
+    chosen = plain(sheet.found.get(canonical, ""))
+    made: list[pl.Expr] = []
+    if (canonical, chosen) == ("category", "producttype") and "googleproductcategory" in there:
+        text = pl.col(there["googleproductcategory"]).cast(pl.String).str.strip_chars()
+        made.append(pl.when(text.str.contains(r"\D")).then(text))
+    if (canonical, chosen) == ("price", "saleprice") and "regularprice" in there:
+        made.append(pl.col(there["regularprice"]))
+    return made
+
+
 def _nobody(table: str, cells: pl.Expr, dtype: pl.DataType) -> pl.Expr:
     """Users of a log, null where words say that there is none."""
     if dtype != pl.String or table != "events":
@@ -204,11 +275,36 @@ def _nobody(table: str, cells: pl.Expr, dtype: pl.DataType) -> pl.Expr:
 
 
 def _cells(table: str, canonical: str, source: str, dtype: pl.DataType) -> pl.Expr:
-    """A column's cells: category codes are split at their dots."""
+    """A column's cells: ids without the apostrophe of spreadsheets, of several categories the first."""
     cells = pl.col(source)
-    if dtype == pl.String and canonical == "category" and plain(source) == "categorycode":
-        cells = cells.str.replace_all(".", ">", literal=True)
+    if dtype == pl.String and canonical in IDS:
+        # Spreadsheets are told by an apostrophe that digits are text.
+        cells = (
+            pl.when(cells.str.starts_with("'"))
+            .then(cells.str.replace(r"^'(\d)", "$1"))
+            .otherwise(cells)
+        )
+    if dtype == pl.String and canonical == "category":
+        cells = _one_path(cells, plain(source))
+    if dtype == pl.String and canonical == "image":
+        # Of several pictures the first.
+        cells = cells.str.strip_prefix(LIST).str.extract(
+            r"^\s*(.*?)\s*(?:,\s*https?://.*|\x1f.*)?$", 1
+        )
     return cells.alias(canonical)
+
+
+def _one_path(cells: pl.Expr, name: str) -> pl.Expr:
+    """Of several paths of categories the first: codes are split at their dots, paths in feeds lie behind commas."""
+    if name == "categorycode":
+        return cells.str.replace_all(".", ">", literal=True)
+    listed = cells.str.starts_with(LIST) & cells.str.contains(">", literal=True)
+    first = cells.str.strip_prefix(LIST).str.split(LIST).list.first()
+    cells = pl.when(listed).then(first).otherwise(cells)
+    if name in ("producttype", "categories"):
+        several = cells.str.contains(r">[^>,]*,[^>]*>")
+        cells = pl.when(several).then(cells.str.extract(r"^([^>]*>[^,]*),", 1)).otherwise(cells)
+    return cells
 
 
 def _completed(
@@ -286,54 +382,3 @@ def _check_required(
             f"{' …' if len(looked) > 12 else ''}. It has: {', '.join(columns[:60])}{' …' if len(columns) > 60 else ''}."
             f"{close}{hint} Name it in a map file: --set map=MAP.toml."
         )
-
-
-def graded(frame: pl.LazyFrame, scale: str, decimal: str, intake: Intake) -> pl.LazyFrame:
-    """Map the column grade linearly from `scale` ("lo:hi"; found from the data where empty) to 0–3.
-
-    Where all grades are one number above 0, as of queries with their right items alone, it is 3, and that is said.
-    `decimal` is the decimal mark, found from the data where empty and where the map says none.
-    """
-    with guarded("the judgments"):
-        number = numbers(
-            frame, "grade", "Table 'judgments', column 'grade'", decimal, intake.decimals
-        )
-    if scale:
-        low, mark, high = scale.partition(":")
-        try:
-            lo, hi = float(low), float(high)
-        except ValueError:
-            lo = hi = 0.0
-        if not mark or not hi > lo:
-            raise SettingError(
-                f"grade_scale={scale!r} is not of the form lo:hi, for example --set grade_scale=1:5."
-            )
-    else:
-        lo, hi = _ends(frame, number)
-        if lo == hi and hi > 0:
-            intake.say(
-                f"All grades are {hi:g}: they are taken for the highest, 3, as of right items alone. "
-                f"If {hi:g} is less on its scale, say the scale, for example --set grade_scale=0:3."
-            )
-            lo = 0.0
-    mapped = (number - lo) / (hi - lo) * 3.0
-    text = (
-        pl.when(number.is_finite())
-        .then(mapped.cast(pl.String))
-        .otherwise(pl.col("grade").cast(pl.String))
-    )
-    return frame.with_columns(text.alias("grade"))
-
-
-def _ends(frame: pl.LazyFrame, number: pl.Expr) -> tuple[float, float]:
-    """The lowest and the highest grade; raises `SchemaError` where there is none, or where all are 0 or less."""
-    with guarded("the judgments"):
-        finite = frame.select(number.filter(number.is_finite()).alias("grade")).select(
-            pl.col("grade").min().alias("lo"), pl.col("grade").max().alias("hi")
-        )
-        lo, hi = finite.collect().row(0)
-    if lo is None or lo == hi <= 0:
-        raise SchemaError(
-            f"All grades are {lo}: their scale cannot be found. Say it, for example --set grade_scale=0:3."
-        )
-    return float(lo), float(hi)

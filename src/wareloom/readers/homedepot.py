@@ -9,8 +9,8 @@ import polars as pl
 
 from wareloom.errors import SourceError
 from wareloom.readers import Intake, Reader
+from wareloom.readers._grades import graded
 from wareloom.readers._scan import need, trace
-from wareloom.readers._shape import graded
 from wareloom.readers._text import first_line, known, pick, pieces
 from wareloom.shop.schema import MAP
 

@@ -20,13 +20,14 @@ from wareloom.readers._files import (
     nothing_recognised,
     unread,
 )
+from wareloom.readers._grades import graded
 from wareloom.readers._joins import JOINED, Part, first_of_each, joined
 from wareloom.readers._map import TABS, Entry, Form, NothingTaken, check_used, entries_for, load
 from wareloom.readers._names import logged_ids
 from wareloom.readers._orders import Came, with_headers, with_lookups, with_queries
 from wareloom.readers._pictures import ENDINGS, pictures
 from wareloom.readers._scan import PARQUET, numbered, without_trace
-from wareloom.readers._shape import graded, shaped
+from wareloom.readers._shape import shaped
 from wareloom.readers._text import Piece, known, pieces
 from wareloom.shop.schema import EVENTS
 
@@ -157,9 +158,11 @@ class Tables(Reader):
                 try:
                     if isinstance(rows, NothingTaken):
                         raise rows
-                    made = shaped(rows, name, what, event=self.event, intake=intake)
+                    alone = len(own) < 2 and not (entry and entry.each)
+                    made = shaped(rows, name, what, event=self.event, intake=intake, alone=alone)
                 except NothingTaken as error:
                     without.note(entry, error)
+                    without.files.add(name)
                     continue
                 without.note(entry, None)
                 if made is None:
@@ -174,7 +177,7 @@ class Tables(Reader):
         without.check(intake)
         if not {"items", "events", "judgments"} & set(parts):
             raise nothing_recognised(source, {n: c for n, c in columns.items() if c})
-        unread(columns, parts, intake)
+        unread({n: c for n, c in columns.items() if n not in without.files}, parts, intake)
         tables = joined(parts, intake)
         if self.images:
             tables["images"] = pictures(self.images, intake)
@@ -228,6 +231,7 @@ class Without:
 
     def __init__(self) -> None:
         self._told: list[tuple[Entry, list[NothingTaken | None]]] = []
+        self.files: set[str] = set()
 
     def note(self, entry: Entry | None, error: NothingTaken | None) -> None:
         """Note that an entry took something of a file, or the error that says why it did not."""
