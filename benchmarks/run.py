@@ -113,6 +113,24 @@ BENCHMARKS = {
         "but for chance, within .1 of it.",
         _tables.gate_planted,
     ),
+    "gate_sasrec": Benchmark(
+        "The gate's calibration: a ranker that is trained by gradients",
+        ("gate.py", "--of", "noise", "aa", "planted", "--ranker", "sasrec"),
+        "The three of above with a small SASRec (one block, embeddings of 16, 20 updates) on a shop of 100 users and 40 "
+        "items, where a seed's luck with each request is most of what differs between trainings. All of the planted "
+        "synthetic users walk as the real ones do. The bars are those of above; *power* is the mean of the chances, "
+        "computed in each run, that the effect is found.",
+        _tables.gate_kinds,
+    ),
+    "gate_seeds": Benchmark(
+        "The gate's calibration: where seeds dominate",
+        ("gate.py", "--of", "seeds"),
+        "Nothing is trained: what each of 200 users and each seed is worth with an arm is drawn, and the whole gate "
+        "judges it. *A/A*: no arm is better. *An effect*: “real + synthetic” is, by what is found with the power .8. "
+        "Bars: against naive “helps” and “hurts” each in 2.5 % of the A/A runs or less, but for chance; the share of "
+        "“helps” of an effect, but for chance, within .1 of the power.",
+        _tables.gate_kinds,
+    ),
     "rankers": Benchmark(
         "Rankers on Amazon Beauty",
         ("rankers.py",),
