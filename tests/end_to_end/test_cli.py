@@ -168,6 +168,7 @@ def test_the_same_seed_writes_the_same_shop(work: Path, said: Any) -> None:
             90,
             "--seed",
             seed,
+            "--force",
         )
         assert (again["fingerprint"] == said["synth"]["fingerprint"]) is same
 
