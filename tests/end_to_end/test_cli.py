@@ -168,6 +168,7 @@ def test_the_same_seed_writes_the_same_shop(work: Path, said: Any) -> None:
             90,
             "--seed",
             seed,
+            "--force",
         )
         assert (again["fingerprint"] == said["synth"]["fingerprint"]) is same
 
@@ -489,6 +490,6 @@ def test_search_is_trained_evaluated_and_proved(tmp_path: Path) -> None:
         (("--with", "markov"), "The shop has no table 'events'"),
         (("--of", "serch"), "No proof is of 'serch'. Did you mean 'search'"),
     ):
-        refused = wareloom(*words, *more, "--resume")
+        refused = wareloom(*words, *more, "--force")
         assert refused.code == 2
         assert message in refused.err

@@ -16,6 +16,7 @@ import pytest
 from tiny_export import Said, wareloom, write_export
 
 from interrupted import SRC, digest
+from wareloom.cli import _ending
 
 CASES = Path(__file__).resolve().parents[1] / "cases"
 
@@ -174,6 +175,16 @@ def test_a_model_that_says_something_else(head: Any, copy: Path) -> None:
     (copy / "model" / "algorithm.json").write_text(json.dumps(head))
     said = sentence(wareloom("rank", copy / "model", "--shop", copy / "shop"))
     assert f"{copy / 'model' / 'algorithm.json'} cannot be used" in said
+
+
+def test_nobody_waits_for_the_end_of_a_large_folder(tmp_path: Path) -> None:
+    """What is damaged is looked for folder by folder: one that is made later is still found."""
+    below = _ending._below(tmp_path)
+    assert next(below) == tmp_path
+    (tmp_path / "later" / "deep").mkdir(parents=True)
+    assert next(below) == tmp_path / "later"
+    (tmp_path / "later" / "deep" / "a.json").touch()
+    assert [*below] == [tmp_path / "later" / "deep", tmp_path / "later" / "deep" / "a.json"]
 
 
 SHOP_HEADS: dict[str, Any] = {

@@ -163,6 +163,12 @@ def test_a_search_is_the_same_by_any_spelling_of_a_path(
     assert len(trained) == 1
 
 
+@pytest.mark.parametrize("trials", [0, -5, 10_001, 10**30])
+def test_a_number_of_trials_that_nobody_waits_for(trials: int) -> None:
+    with pytest.raises(SettingError, match="give a whole number from 1 to 10000"):
+        SearchSettings(trials=trials)
+
+
 def test_the_test_part_is_never_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The search goes through where the test part is a thing that cannot be asked anything."""
 

@@ -31,6 +31,9 @@ from wareloom.shop import Shop
 RANDOM = 8
 """Trials drawn at random before those that learn from the earlier ones; as many are never cut short."""
 
+MOST = 10_000
+"""Trials of one search: each takes as long as the first"""
+
 
 @dataclass(frozen=True)
 class Range:
@@ -68,8 +71,10 @@ class SearchSettings:
     """Whether a training that does worse than half of the earlier ones at the same evaluation is cut short."""
 
     def __post_init__(self) -> None:
-        if self.trials < 1:
-            raise SettingError(f"SearchSettings: trials is {self.trials}; give 1 or more.")
+        if not 1 <= self.trials <= MOST:
+            raise SettingError(
+                f"SearchSettings: trials is {self.trials}; give a whole number from 1 to {MOST}."
+            )
 
     @property
     def sign(self) -> int:
