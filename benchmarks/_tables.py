@@ -159,9 +159,7 @@ def gate_kinds(figures: Figures) -> list[str]:
         )
         for row in figures["rows"]
     ]
-    head = (
-        "synthetic data | proofs | runs | helps | no evidence | hurts | 95 % of helps | 95 % of hurts | effect | power"
-    )
+    head = "synthetic data | proofs | runs | helps | no evidence | hurts | 95 % of helps | 95 % of hurts | effect | power"
     return [*table(head, rows), "", f"Bar {'held' if figures['held'] else '**missed**'}."]
 
 

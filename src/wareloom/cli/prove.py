@@ -88,7 +88,7 @@ ByRatio = Annotated[
     bool, typer.Option("--lift-by-ratio", help="Measure the lift of every ratio on validation.")
 ]
 Longer = Annotated[
-    float,
+    float | None,
     typer.Option(
         help="Train the deciding arms once more with so many times the updates, such as 3."
     ),
@@ -135,7 +135,7 @@ def main(
     shares: Shares = "",
     lift_by_ratio: ByRatio = False,
     leave_out: LeaveOut = False,
-    longer: Longer = 0.0,
+    longer: Longer = None,
     system: System = False,
     resume: Resume = False,
     cache: Cells = "",
@@ -154,6 +154,7 @@ def main(
     """Train a ranker with and without synthetic data and judge it on real held-out data; exit code 1 where it hurts."""
     of_generator, of_ranker, of_proof = _parted(settings(set))
     asked = {
+        "of": "system" if system else of,
         "ratios": _numbers(ratios, "--ratios"),
         "seeds": seeds,
         "metrics": metrics,
@@ -163,17 +164,14 @@ def main(
         "shares": shares if shares == "auto" else _numbers(shares, "--shares", " or auto"),
         "lift_by_ratio": lift_by_ratio,
         "leave_out": leave_out,
-        "longer": longer or None,
+        "longer": longer,
     }
-    tables = {
-        "prove": {"of": "system" if system else of} | said(asked) | of_proof,
-        "synthesize": _synthesize(synthesizer, of_generator, listed(screens), screen_set),
-        "train": said({"name": ranker}) | {"set": of_ranker},
-        "split": {"by": split},
-    }
+    made_by = _synthesize(synthesizer, of_generator, listed(screens), screen_set)
+    trained = said({"name": ranker}) | {"set": of_ranker}
+    tables = {"prove": said(asked) | of_proof, "synthesize": made_by, "train": trained}
     how = {"threads": threads, "jobs": jobs, "on": on, "device": device, "precision": precision}
-    run = run_of(seed, quiet, **how, track=track, **cells_at(cache))
-    proof = _proved(tables, shop, to, run, resume=resume, force=force)
+    own = run_of(seed, quiet, **how, track=track, **cells_at(cache))
+    proof = _proved(tables | {"split": {"by": split}}, shop, to, own, resume=resume, force=force)
     show(dict(proof.data), as_json, "\n".join([*told(proof), str(to / "report.html")]))
     raise typer.Exit(1 if proof.verdict == "hurts" else 0)
 

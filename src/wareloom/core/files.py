@@ -169,10 +169,12 @@ def _space_told(path: Path) -> Iterator[None]:
 
     Seen here, before what was half-written goes and there is space again.
     """
+    import polars as pl
+
     try:
         yield
-    except Exception as error:
-        if type(error).__module__.partition(".")[0] != "polars" or disk_full(error):
+    except pl.exceptions.PolarsError as error:
+        if disk_full(error):
             raise
         disk = shutil.disk_usage(path.parent)
         if disk.free >= LITTLE:
