@@ -159,7 +159,8 @@ def gate_kinds(figures: Figures) -> list[str]:
         )
         for row in figures["rows"]
     ]
-    head = "synthetic data | proofs | runs | helps | no evidence | hurts | 95 % of helps | 95 % of hurts | effect | power"
+    of = "helps | no evidence | hurts | 95 % of helps | 95 % of hurts"
+    head = f"synthetic data | proofs | runs | {of} | effect | power"
     return [*table(head, rows), "", f"Bar {'held' if figures['held'] else '**missed**'}."]
 
 
