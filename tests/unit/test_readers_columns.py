@@ -323,3 +323,12 @@ def test_hints_name_a_column_that_fits(tmp_path: Path) -> None:
     text = "Name,Email,Article ref,Notes\n1,x@y.z,a,n\n"
     with pytest.raises(SchemaError, match="item_id = 'Article ref'"):
         shop_of(tmp_path, {"x.csv": text})
+
+
+def test_lines_before_a_header_are_found_where_quote_signs_are_text(tmp_path: Path) -> None:
+    """A title with a quote sign, and every mark that could part fields, in a file without quotes."""
+    rows = 'Export\nall of it\nSKU\tProduct Title\tprice\n7\tP0;," #\t9.50\n'
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "items.csv").write_text(rows)
+    shop = read(tmp_path / "in", to=tmp_path / "shop", settings={"quote": "none"})
+    assert shop.table("items").select("item_id", "title", "price").row(0) == ("7", 'P0;," #', 9.5)

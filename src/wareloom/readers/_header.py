@@ -36,13 +36,14 @@ class Head(NamedTuple):
     """What was decided, in a sentence"""
 
 
-def head_of(name: str, start: str, separator: str, skip: int) -> Head:
+def head_of(name: str, start: str, separator: str, skip: int, *, quoted: bool = True) -> Head:
     """Find the header of the file called `name`, of which `start` are the first characters.
 
     `separator` and `skip` are what was said of it; empty and 0 find them. A line `sep=;`, lines behind "#", blank lines
-    and a report's title above the table are passed over.
+    and a report's title above the table are passed over. Where fields are not `quoted`, a quote sign is text as any
+    other.
     """
-    lines = start.split("\n")[:LOOKED]
+    lines = (start if quoted else start.replace('"', "")).split("\n")[:LOOKED]
     first = lines[0].strip().strip('"')
     if not skip and first.lower().startswith("sep=") and len(first) <= 5:
         mark = first[4:] or "\t"
