@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from wareloom.core.family import EMBEDDERS
-from wareloom.testing.embedders import laws_of
+from wareloom.testing import laws_of
 
 CASES = [(name, law) for name in EMBEDDERS.names() for law in laws_of(EMBEDDERS.load(name))]
 

@@ -12,7 +12,7 @@ from types import ModuleType
 import pytest
 
 from wareloom.core.family import FAMILIES
-from wareloom.testing import check, kit_of
+from wareloom.testing import check, laws_of
 from wareloom.testing import laws as kit
 
 Load = Callable[[str], ModuleType]
@@ -410,7 +410,7 @@ def test_every_law_says_what_it_asks_for(kind: str) -> None:
     family = FAMILIES[kind]
     for name in family.names():
         cls = family.load(name)
-        for law in kit_of(cls).laws_of(cls).values():
+        for law in laws_of(cls).values():
             assert (law.__doc__ or "").strip().endswith("."), law
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from wareloom.core.family import METRICS
-from wareloom.testing.metrics import laws_of
+from wareloom.testing import laws_of
 
 CASES = [(name, law) for name in METRICS.names() for law in laws_of(METRICS.load(name))]
 

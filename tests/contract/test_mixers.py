@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 
 from wareloom.core.family import MIXERS
-from wareloom.testing import laws
-from wareloom.testing.mixers import laws_of
+from wareloom.testing import laws, laws_of
 
 CASES = [(name, law) for name in MIXERS.names() for law in laws_of(MIXERS.load(name))]
 

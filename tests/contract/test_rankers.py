@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from wareloom.core.family import RANKERS
-from wareloom.testing.rankers import laws_of
+from wareloom.testing import laws_of
 
 CASES = [(name, law) for name in RANKERS.names() for law in laws_of(RANKERS.load(name))]
 

@@ -6,7 +6,8 @@ import pytest
 
 from wareloom.core.family import READERS
 from wareloom.readers import find
-from wareloom.testing.readers import example_of, laws_of
+from wareloom.testing import laws_of
+from wareloom.testing.readers import example_of
 
 CASES = [(name, law) for name in READERS.names() for law in laws_of(READERS.load(name))]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from wareloom.core.family import RERANKERS
-from wareloom.testing.rerankers import laws_of
+from wareloom.testing import laws_of
 
 CASES = [(name, law) for name in RERANKERS.names() for law in laws_of(RERANKERS.load(name))]
 

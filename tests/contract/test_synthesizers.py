@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 
 from wareloom.core.family import SYNTHESIZERS
-from wareloom.testing import laws
-from wareloom.testing.synthesizers import laws_of
+from wareloom.testing import laws, laws_of
 
 CASES = [(name, law) for name in SYNTHESIZERS.names() for law in laws_of(SYNTHESIZERS.load(name))]
 

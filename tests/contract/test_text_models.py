@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from wareloom.core.family import TEXT_MODELS
-from wareloom.testing.text_models import laws_of
+from wareloom.testing import laws_of
 
 CASES = [(name, law) for name in TEXT_MODELS.names() for law in laws_of(TEXT_MODELS.load(name))]
 

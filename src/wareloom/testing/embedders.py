@@ -6,7 +6,6 @@ from functools import lru_cache
 
 import numpy as np
 
-from wareloom.core.family import Algorithm
 from wareloom.core.run import Run
 from wareloom.errors import InputError, NotFittedError
 from wareloom.language.embedders import Embedder
@@ -32,16 +31,6 @@ LAWS: dict[str, Law] = {
 """What every embedder keeps to"""
 FURTHER: dict[str, Law] = {}
 """What those keep to that name it in `laws`"""
-
-
-def laws_of(cls: type[Algorithm]) -> dict[str, Law]:
-    """The laws that a class is held to, by name."""
-    return kit.chosen(cls, LAWS, FURTHER)
-
-
-def check(cls: type[Algorithm]) -> None:
-    """Hold an embedder to the contract; raises `AssertionError` that names the first law that is broken."""
-    kit.run(cls, laws_of(cls))
 
 
 @law(LAWS, "vectors are 32 bits and of length one")

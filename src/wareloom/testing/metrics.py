@@ -47,11 +47,6 @@ def laws_of(cls: type[Algorithm]) -> dict[str, Law]:
     return kit.chosen(cls, LAWS | KINDS[judges], FURTHER)
 
 
-def check(cls: type[Algorithm]) -> None:
-    """Hold a metric to the contract; raises `AssertionError` that names the first law that is broken."""
-    kit.run(cls, laws_of(cls))
-
-
 def ranked(seed: int = 0, requests: int = 40, items: int = 25) -> Ranked:
     """Random scores, masked places, up to three graded relevant items a request."""
     rng = np.random.default_rng(seed)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from wareloom.core.family import RANKERS, SYNTHESIZERS, Algorithm
+from wareloom.core.family import RANKERS, SYNTHESIZERS
 from wareloom.core.run import Run
 from wareloom.core.settings import configure
 from wareloom.errors import InputError, SettingError
@@ -25,16 +25,6 @@ LAWS: dict[str, Law] = {}
 FURTHER: dict[str, Law] = {}
 """What those keep to that name it in `laws`"""
 AMOUNTS = ("ratio", "weight", "head")
-
-
-def laws_of(cls: type[Algorithm]) -> dict[str, Law]:
-    """The laws that a class is held to, by name."""
-    return kit.chosen(cls, LAWS, FURTHER)
-
-
-def check(cls: type[Algorithm]) -> None:
-    """Hold a mixer to the contract; raises `AssertionError` that names the first law that is broken."""
-    kit.run(cls, laws_of(cls))
 
 
 @cache

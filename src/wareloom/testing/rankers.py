@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import polars as pl
 
-from wareloom.core.family import RANKERS, Algorithm
+from wareloom.core.family import RANKERS
 from wareloom.core.run import Run
 from wareloom.errors import InputError, NotFittedError
 from wareloom.rankers import Ranker
@@ -26,16 +26,6 @@ LAWS: dict[str, Law] = {}
 """What every ranker keeps to"""
 FURTHER: dict[str, Law] = {}
 """What those keep to that name it in `laws`"""
-
-
-def laws_of(cls: type[Algorithm]) -> dict[str, Law]:
-    """The laws that a class is held to, by name."""
-    return kit.chosen(cls, LAWS, FURTHER)
-
-
-def check(cls: type[Algorithm]) -> None:
-    """Hold a ranker to the contract; raises `AssertionError` that names the first law that is broken."""
-    kit.run(cls, laws_of(cls))
 
 
 def ring(*args: Any, **settings: Any) -> Shop:

@@ -16,7 +16,6 @@ from pathlib import Path
 
 import polars as pl
 
-from wareloom.core.family import Algorithm
 from wareloom.errors import InputError, SourceError
 from wareloom.readers import Reader, read
 from wareloom.shop import Shop
@@ -44,16 +43,6 @@ LAWS: dict[str, Law] = {
 """What every reader keeps to"""
 FURTHER: dict[str, Law] = {}
 """What those keep to that name it in `laws`"""
-
-
-def laws_of(cls: type[Algorithm]) -> dict[str, Law]:
-    """The laws that a class is held to, by name."""
-    return kit.chosen(cls, LAWS, FURTHER)
-
-
-def check(cls: type[Algorithm]) -> None:
-    """Hold a reader to the contract; raises `AssertionError` that names the first law that is broken."""
-    kit.run(cls, laws_of(cls))
 
 
 @contextmanager

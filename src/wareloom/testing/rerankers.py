@@ -7,7 +7,7 @@ from functools import cache
 import numpy as np
 import polars as pl
 
-from wareloom.core.family import RANKERS, Algorithm
+from wareloom.core.family import RANKERS
 from wareloom.core.run import Run
 from wareloom.core.settings import configure
 from wareloom.errors import InputError
@@ -25,16 +25,6 @@ LAWS: dict[str, Law] = {
 """What every reranker keeps to"""
 FURTHER: dict[str, Law] = {}
 """What those keep to that name it in `laws`"""
-
-
-def laws_of(cls: type[Algorithm]) -> dict[str, Law]:
-    """The laws that a class is held to, by name."""
-    return kit.chosen(cls, LAWS, FURTHER)
-
-
-def check(cls: type[Algorithm]) -> None:
-    """Hold a reranker to the contract; raises `AssertionError` that names the first law that is broken."""
-    kit.run(cls, laws_of(cls))
 
 
 @cache

@@ -7,7 +7,6 @@ import json
 import numpy as np
 import polars as pl
 
-from wareloom.core.family import Algorithm
 from wareloom.core.run import Run
 from wareloom.screening import Screen
 from wareloom.shop import Shop
@@ -19,16 +18,6 @@ LAWS: dict[str, Law] = {}
 FURTHER: dict[str, Law] = {}
 """What those keep to that name it in `laws`"""
 ITEMS = 200
-
-
-def laws_of(cls: type[Algorithm]) -> dict[str, Law]:
-    """The laws that a class is held to, by name."""
-    return kit.chosen(cls, LAWS, FURTHER)
-
-
-def check(cls: type[Algorithm]) -> None:
-    """Hold a screen to the contract; raises `AssertionError` that names the first law that is broken."""
-    kit.run(cls, laws_of(cls))
 
 
 def strolls(users: int, seed: int, origin: str = "real", name: str = "u") -> Shop:

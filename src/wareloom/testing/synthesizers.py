@@ -24,8 +24,3 @@ def laws_of(cls: type[Algorithm]) -> dict[str, Law]:
     assert issubclass(cls, Synthesizer), f"{cls.__name__} is no synthesizer"
     assert cls.of in LAWS, f"{cls.__name__}.of is {cls.of!r}; it is one of {', '.join(LAWS)}"
     return kit.chosen(cls, LAWS[cls.of], FURTHER)
-
-
-def check(cls: type[Algorithm]) -> None:
-    """Hold a synthesizer to the contract; raises `AssertionError` that names the first law that is broken."""
-    kit.run(cls, laws_of(cls))

@@ -10,7 +10,6 @@ import tempfile
 from pathlib import Path
 
 from wareloom.core import state
-from wareloom.core.family import Algorithm
 from wareloom.core.run import Run
 from wareloom.core.settings import configure
 from wareloom.errors import BudgetError, InputError, SettingError
@@ -26,16 +25,6 @@ LAWS: dict[str, Law] = {
 """What every text model keeps to"""
 FURTHER: dict[str, Law] = {}
 """What those keep to that name it in `laws`"""
-
-
-def laws_of(cls: type[Algorithm]) -> dict[str, Law]:
-    """The laws that a class is held to, by name."""
-    return kit.chosen(cls, LAWS, FURTHER)
-
-
-def check(cls: type[Algorithm]) -> None:
-    """Hold a text model to the contract; raises `AssertionError` that names the first law that is broken."""
-    kit.run(cls, laws_of(cls))
 
 
 @law(LAWS, "saved and restored has the same settings")
