@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wareloom.errors import SchemaError, SettingError
-from wareloom.preparing.amounts import Marks, amount, currency
+from wareloom.preparing.amounts import Marks, amount, currency, marks_of
 from wareloom.preparing.door import UNIT_PRICE, admit
 from wareloom.preparing.times import clock
 
@@ -299,3 +299,9 @@ def test_entities_are_read_before_categories_are_split(tmp_path: Path) -> None:
     admit({"items": pl.LazyFrame({"item_id": list("abcde"), "category": cells})}, tmp_path)
     found = table(tmp_path, "items")["category"].to_list()
     assert found == [["Home", "Mugs & Cups"], ["A", "B"], ["R&D", "X"], None, None]
+
+
+@pytest.mark.parametrize("value", ["1.185", "-1.185", "+1.185"])
+def test_a_sign_tells_no_decimal_mark(value: str) -> None:
+    assert marks_of(pl.Series([value]), money=True) is None
+    assert marks_of(pl.Series([value, "-2.5"]), money=True) == Marks(known=True, mark=".")

@@ -136,7 +136,8 @@ def marks_of(sample: pl.Series, *, money: bool, given: str = "") -> Marks | None
         if opened and dot == comma:
             return None
         return Marks(plain=False, mark="" if dot == comma else "." if dot else ",")
-    if text.str.contains(_DOT).any() or text.str.contains(r"^-\d*\.\d").any():
+    # A sign tells nothing of the mark behind it: −1.185 is as open as 1.185.
+    if text.str.strip_chars_start("+-").str.contains(_DOT).any():
         return Marks(known=True, mark=".")
     return None if text.str.contains(_OPEN_DOT).any() else Marks()
 
