@@ -271,8 +271,7 @@ def test_one_byte_of_the_code_takes_the_stamp(
     code = Path(str(wl.__file__)).parent
     ignored = shutil.ignore_patterns("__pycache__")
     copy = Path(shutil.copytree(code, tmp_path / "code" / "wareloom", ignore=ignored))
-    home = SimpleNamespace(__file__=str(copy / "__init__.py"))
-    monkeypatch.setattr("wareloom.recipe.digests.wareloom", home)
+    monkeypatch.setattr("wareloom.recipe.digests.HERE", copy)
     table = copy / "proof" / "table.py"
     table.write_bytes(table.read_bytes() + b"\n")
     start(recipe)

@@ -152,11 +152,6 @@ class Reader(Algorithm, ABC):
     def detect(cls, source: str) -> bool:
         """Whether `source` looks like this format; looks at names and first lines only."""
 
-    @classmethod
-    def files(cls, source: str) -> list[Path]:
-        """The files that `source` is made of, in order of name, archives whole; none for a URL."""
-        return [] if "://" in source else sorted({piece.path for piece in pieces(source)})
-
     @abstractmethod
     def tables(self, source: str, intake: Intake) -> dict[str, pl.LazyFrame]:
         """Return frames by table, with the schema's column names, cells still as they came, and where each row stood.

@@ -70,11 +70,6 @@ class CompleteJourney(Reader):
         names = {piece.name for piece in known(source)}
         return source == "completejourney" or {"transactions.parquet", "products.parquet"} <= names
 
-    @classmethod
-    def files(cls, source: str) -> list[Path]:
-        """The files of the folder, or those of the installed package."""
-        return super().files(str(_installed()) if source == "completejourney" else source)
-
     def tables(self, source: str, intake: Intake) -> dict[str, pl.LazyFrame]:
         """Return items, events and users."""
         found = pieces(self.folder or (_installed() if source == "completejourney" else source))

@@ -12,10 +12,10 @@ from typing import Any
 
 from typing_extensions import TypedDict
 
-import wareloom
 from wareloom.core.family import READERS
 from wareloom.core.files import one_spelling
 from wareloom.core.foreign import module_of, outsiders
+from wareloom.core.source import HERE
 from wareloom.errors import SourceError
 from wareloom.readers import Reader, find
 from wareloom.recipe.load import Recipe
@@ -49,7 +49,7 @@ def of_recipe(recipe: Recipe) -> Digest:
 def of_code(recipe: Recipe) -> Digest:
     """Every file of Wareloom, and of the packages outside it whose algorithms the recipe names."""
     names = {module_of(word).partition(".")[0] for word in outsiders(recipe.plain())}
-    roots = {"wareloom": [Path(str(wareloom.__file__)).parent]}
+    roots = {"wareloom": [HERE]}
     roots |= {name: _homes(name) for name in sorted(names)}
     return digest_of(
         {
