@@ -141,6 +141,29 @@ def gate_planted(figures: Figures) -> list[str]:
     return [*table(head, rows), "", f"Bar {'held' if figures['held'] else '**missed**'}."]
 
 
+def gate_kinds(figures: Figures) -> list[str]:
+    """What was said how often of each kind of synthetic data, and of what was planted what was promised."""
+    kinds = {"noise": "noise", "aa": "A/A", "planted": "an effect"}
+    rows = [
+        (
+            kinds[row["data"]],
+            f"{row['ranker']}: {row['of'] if row['of'] == 'verdict' else 'against ' + row['of']}",
+            row["runs"],
+            *(row[name] for name in VERDICTS),
+            *(
+                f"{row[f'{side}_low']:.1%} – {row[f'{side}_high']:.1%}"
+                for side in ("helps", "hurts")
+            ),
+            f"{row['effect']:+.4f}" if "promised" in row else "",
+            f"{row['promised']:.1%}" if "promised" in row else "",
+        )
+        for row in figures["rows"]
+    ]
+    of = "helps | no evidence | hurts | 95 % of helps | 95 % of hurts"
+    head = f"synthetic data | proofs | runs | {of} | effect | power"
+    return [*table(head, rows), "", f"Bar {'held' if figures['held'] else '**missed**'}."]
+
+
 def rankers(figures: Figures) -> list[str]:
     """Quality and seconds of each."""
     rows = [

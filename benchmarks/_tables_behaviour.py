@@ -120,3 +120,43 @@ def other_shop(figures: Figures) -> list[str]:
 
 def _lift(row: dict[str, Any]) -> str:
     return f"{row['lift']:+.1%} ({row['lift_low']:+.1%} – {row['lift_high']:+.1%})"
+
+
+def best_system(figures: Figures) -> list[str]:
+    """Systems by measures with intervals, then the differences that decide, and what members weigh."""
+    measures = ("ndcg@10", "recall@50", "ndcg@10/tail", "ndcg@10, alone", "recall@50, alone")
+    rows = []
+    for arm, reached in figures["arms"].items():
+        cells = [
+            f"{value:.4f} ({low:.4f} – {high:.4f})" if m == "ndcg@10" else f"{value:.4f}"
+            for m in measures
+            if m in reached
+            for value, low, high in [reached[m]]
+        ]
+        weights = (figures["weights"].get(arm) or [{}])[0]
+        networks = [f"{weight:.2f}" for name, weight in weights.items() if name.endswith(")")]
+        rows.append([arm, *cells, ", ".join(networks) or "–"])
+    head = " | ".join(["system", *measures, "weights of its networks, first seed"])
+    lifts = [
+        (
+            f"{row['arm']} over {row['against']}",
+            f"{row['lift']:+.1%}",
+            f"{row['lift_low']:+.1%} – {row['lift_high']:+.1%}",
+            row["verdict"],
+        )
+        for row in figures["lifts"]
+        if row["metric"] == "ndcg@10"
+    ]
+    bars = [
+        f"{what}: {which}, {value:.4f}; bar {bar}: {'held' if value >= bar else '**missed**'}."
+        for what, (which, value, bar) in figures["bars"].items()
+    ]
+    return [
+        *table(head, rows),
+        "",
+        *table("difference in NDCG@10 | lift | 95 % interval | verdict", lifts),
+        "",
+        f"{figures['seeds']} seeds. {figures['sentence']} {' '.join(figures['story'])}",
+        "",
+        *bars,
+    ]

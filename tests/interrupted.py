@@ -20,12 +20,16 @@ from tiny_export import Said, wareloom, write_export
 SRC = Path(__file__).resolve().parents[1] / "src"
 
 
+CLOCKS = ("log.txt", "study.db")
+"""Files that hold times: seconds of stages, moments of trials"""
+
+
 class Command(NamedTuple):
     """One command: its words but for --to, and how long it takes at most, in seconds."""
 
     words: tuple[str, ...]
     seconds: float
-    resumed: tuple[str, ...] = ()
+    resumed: tuple[str, ...] = ("--force",)
 
 
 def commands(place: Path) -> dict[str, Command]:
@@ -40,6 +44,25 @@ def commands(place: Path) -> dict[str, Command]:
             ("prove", shop, "--seeds", "1", "--ratios", "0.5", "-q"), 5.5, ("--resume",)
         ),
         "compare": Command(("compare", train, str(place / "synth"), "-q"), 3.5),
+        "split": Command(("split", shop, "-q"), 1.8),
+        "features": Command(("features", shop, "-q"), 1.8),
+        "mix": Command(("mix", train, str(place / "synth"), "-q"), 1.8),
+        "tune": Command(
+            (
+                "tune",
+                shop,
+                "--ranker",
+                "item_knn",
+                "--space",
+                "neighbours=1..9",
+                "--trials",
+                "2",
+                "-q",
+            ),
+            4.0,
+            (),
+        ),
+        "run": Command(("run", str(place / "recipe.toml"), "-q"), 3.0, ()),
     }
 
 
@@ -51,6 +74,9 @@ def prepared(place: Path) -> dict[str, str]:
     train = place / "parts" / "train"
     ran(wareloom("synth", "markov", train, "--to", place / "synth", "--users", 30, "-q"))
     (place / "right").mkdir()
+    (place / "recipe.toml").write_text(
+        'stages = ["read", "clean", "split"]\n[read]\nsource = "export"\n'
+    )
     for name, command in commands(place).items():
         ran(wareloom(*command.words, "--to", place / "right" / name))
     return {name: digest(place / "right" / name) for name in commands(place)}
@@ -61,11 +87,11 @@ def ran(said: Said) -> None:
 
 
 def digest(folder: Path) -> str:
-    """SHA-256 over all files of a folder, by their names; "" where there is none."""
+    """SHA-256 over all files of a folder, by their names; "" where there is none. Those that tell the time are left."""
     if not folder.exists():
         return ""
     whole = hashlib.sha256()
-    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+    for path in sorted(p for p in folder.rglob("*") if p.is_file() and p.name not in CLOCKS):
         whole.update(path.relative_to(folder).as_posix().encode() + b"\0")
         whole.update(path.read_bytes())
     return whole.hexdigest()
@@ -88,9 +114,10 @@ def killed(
         (to / "NOTES.txt").write_text("mine")
         old = digest(to)
     words = [*command.words, "--to", str(to)]
+    first = [*words, *command.resumed] if old else words
     environment = {**os.environ, "PYTHONPATH": str(SRC)}
     process = subprocess.Popen(
-        [sys.executable, "-m", "wareloom", *words],
+        [sys.executable, "-m", "wareloom", *first],
         env=environment,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,

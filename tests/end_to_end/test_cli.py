@@ -168,6 +168,7 @@ def test_the_same_seed_writes_the_same_shop(work: Path, said: Any) -> None:
             90,
             "--seed",
             seed,
+            "--force",
         )
         assert (again["fingerprint"] == said["synth"]["fingerprint"]) is same
 
@@ -240,7 +241,7 @@ def test_prove_writes_a_proof_and_its_page(work: Path) -> None:
     assert proof["sentence"] in (work / "proof" / "report.html").read_text()
     taken = wareloom(*words)
     assert taken.code == 2
-    assert "holds a proof already: choose another folder for --to, or pass --resume" in taken.err
+    assert "holds a result already: choose another folder for --to, or pass --force" in taken.err
     assert json.loads(wareloom(*words, "--resume", "--json").out) == proof
 
 
@@ -489,6 +490,6 @@ def test_search_is_trained_evaluated_and_proved(tmp_path: Path) -> None:
         (("--with", "markov"), "The shop has no table 'events'"),
         (("--of", "serch"), "No proof is of 'serch'. Did you mean 'search'"),
     ):
-        refused = wareloom(*words, *more, "--resume")
+        refused = wareloom(*words, *more, "--force")
         assert refused.code == 2
         assert message in refused.err

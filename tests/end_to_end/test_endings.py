@@ -15,7 +15,8 @@ import polars as pl
 import pytest
 from tiny_export import Said, wareloom, write_export
 
-from interrupted import SRC
+from interrupted import SRC, digest
+from wareloom.cli import _ending
 
 CASES = Path(__file__).resolve().parents[1] / "cases"
 
@@ -174,6 +175,59 @@ def test_a_model_that_says_something_else(head: Any, copy: Path) -> None:
     (copy / "model" / "algorithm.json").write_text(json.dumps(head))
     said = sentence(wareloom("rank", copy / "model", "--shop", copy / "shop"))
     assert f"{copy / 'model' / 'algorithm.json'} cannot be used" in said
+
+
+def test_nobody_waits_for_the_end_of_a_large_folder(tmp_path: Path) -> None:
+    """What is damaged is looked for folder by folder: one that is made later is still found."""
+    below = _ending._below(tmp_path)
+    assert next(below) == tmp_path
+    (tmp_path / "later" / "deep").mkdir(parents=True)
+    assert next(below) == tmp_path / "later"
+    (tmp_path / "later" / "deep" / "a.json").touch()
+    assert [*below] == [tmp_path / "later" / "deep", tmp_path / "later" / "deep" / "a.json"]
+
+
+SHOP_HEADS: dict[str, Any] = {
+    "an empty table": lambda head: {},
+    "a list": lambda head: [],
+    "a number": lambda head: 3,
+    "nothing": lambda head: None,
+    "deep": lambda head: json.loads("[" * 150 + "]" * 150),
+    "no tables": lambda head: head | {"tables": None},
+    "tables of tables": lambda head: head | {"tables": [["events"]]},
+    "rows of words": lambda head: head | {"rows": {"events": "many"}},
+    "fewer than none": lambda head: head | {"rows": {"events": -1}},
+    "files of nothing": lambda head: head | {"files": {"events": None}},
+    "bytes in a list": lambda head: head | {"files": {"events": {"bytes": [1], "sha256": ""}}},
+    "meta of words": lambda head: head | {"meta": "x"},
+    "another version": lambda head: head | {"version": "1"},
+}
+
+
+@pytest.mark.parametrize("name", SHOP_HEADS)
+def test_a_shop_that_says_something_else(name: str, copy: Path) -> None:
+    """Each command that opens a shop says so in one sentence, and leaves nothing."""
+    path, to = copy / "shop" / "shop.json", ("--to", copy / "made")
+    path.write_text(json.dumps(SHOP_HEADS[name](json.loads(path.read_text()))))
+    for words in (
+        ("check", copy / "shop"),
+        ("clean", copy / "shop", *to),
+        ("split", copy / "shop", *to),
+        ("segment", copy / "shop", *to),
+        ("features", copy / "shop", *to),
+        ("synth", "shuffled", copy / "shop", *to),
+        ("mix", copy / "shop", copy / "shop", *to),
+        ("screen", copy / "shop", copy / "shop", *to),
+        ("compare", copy / "shop", copy / "shop", *to),
+        ("train", "popularity", copy / "shop", *to),
+        ("tune", copy / "shop", "--ranker", "item_knn", "--space", "neighbours=1..9", *to),
+        ("rank", copy / "model", "--shop", copy / "shop"),
+        ("agree", "lexical", copy / "shop"),
+        ("leaderboard", copy / "shop", *to),
+        ("prove", copy / "shop", *to),
+    ):
+        assert f"{path} is damaged: " in sentence(wareloom(*words)), words
+    assert not (copy / "made").exists()
 
 
 def hurt(path: Path, how: str) -> None:
@@ -360,6 +414,72 @@ def test_files_are_written_over_with_force_alone(made: Path, tmp_path: Path) -> 
         assert wareloom(*words, "--to", link, "--force").code == 0
         assert place.read_bytes() == whole
         assert link.is_symlink()
+
+
+def test_folders_are_replaced_with_force_alone(copy: Path) -> None:
+    """Every command that writes a folder: not unasked, with --force the same again, what lies beside stays."""
+    parts, fake, shop = copy / "parts", copy / "fake", copy / "shop"
+    for words in (
+        ("read", copy / "export"),
+        ("clean", shop),
+        ("split", shop, "--by", "user"),
+        ("segment", shop, "--event", "purchase"),
+        ("features", shop),
+        ("synth", "markov", shop, "--users", 30),
+        ("screen", fake, parts / "train"),
+        ("mix", parts / "train", fake),
+        ("compare", parts / "train", fake, "--measures", "popularity"),
+        ("train", "popularity", shop),
+        ("leaderboard", shop, "--rankers", "popularity", "--seeds", 1),
+        ("prove", shop, "--seeds", 1, "--ratios", 0.5, "--ties", "file"),
+    ):
+        to = copy / {"split": "parts", "synth": "fake"}.get(words[0], f"to-{words[0]}")
+        assert wareloom(*words, "--to", to, "-q").code == 0, words
+        whole = digest(to)
+        (to / "NOTES.txt").write_text("mine")
+        assert "--force" in sentence(wareloom(*words, "--to", to, "-q")), words
+        assert wareloom(*words, "--to", to, "-q", "--force").code == 0, words
+        assert (to / "NOTES.txt").read_text() == "mine"
+        (to / "NOTES.txt").unlink()
+        assert digest(to) == whole, words
+        assert "choose another" in sentence(wareloom(*words, "--to", copy, "-q", "--force"))
+    assert (copy / "export" / "events.csv").exists()
+
+
+def test_a_proof_is_gone_on_with_by_the_same_call_alone(made: Path, tmp_path: Path) -> None:
+    words = (
+        "prove",
+        made / "shop",
+        "--ratios",
+        0.5,
+        "--ties",
+        "file",
+        "--to",
+        tmp_path / "p",
+        "-q",
+    )
+    assert wareloom(*words, "--seeds", 1).code == 0
+    whole = digest(tmp_path / "p")
+    assert wareloom(*words, "--seeds", 1, "--resume").code == 0
+    for more in (("--seeds", 2), ("--seeds", 1, "--seed", 5), ("--seeds", 1, "--with", "shuffled")):
+        assert "--force" in sentence(wareloom(*words, *more, "--resume"))
+    assert digest(tmp_path / "p") == whole
+
+
+def test_a_search_is_given_up_with_force_alone(made: Path, tmp_path: Path) -> None:
+    words = ("tune", made / "shop", "--ranker", "item_knn", "--trials", 1, "-q")
+    space, other = ("--space", "neighbours=1..9"), ("--space", "neighbours=1..5")
+    assert wareloom(*words, *space, "--to", tmp_path / "t").code == 0
+    whole = (tmp_path / "t" / "tune.json").read_bytes()
+    assert wareloom(*words, *space, "--to", tmp_path / "t").code == 0
+    assert "--force" in sentence(wareloom(*words, *other, "--to", tmp_path / "t"))
+    assert (tmp_path / "t" / "tune.json").read_bytes() == whole
+    assert wareloom(*words, *other, "--to", tmp_path / "t", "--force").code == 0
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "best.toml").write_text("mine")
+    said = wareloom(*words, *space, "--to", tmp_path / "mine", "--force")
+    assert "is not one of Wareloom's folders" in sentence(said)
+    assert [path.name for path in (tmp_path / "mine").iterdir()] == ["best.toml"]
 
 
 @pytest.mark.parametrize("encoding", ["cp1252", "latin-1", "gb18030", "utf-8"])

@@ -19,7 +19,6 @@ from wareloom.core.files import one_spelling
 from wareloom.errors import OutputError, SettingError, SourceError
 from wareloom.experiment.result import Proof, schema
 from wareloom.proof.frozen import frozen as told
-from wareloom.readers import Reader
 from wareloom.recipe import Done, Recipe, run_recipe
 from wareloom.recipe import run as running
 from wareloom.recipe.digests import differing, of_code, of_data, of_recipe
@@ -529,7 +528,7 @@ def test_the_command(recipe: Path) -> None:
     [
         ('stages = ["read", "split", "prove"]', 'stages = ["read"]', "has no stage 'prove'"),
         ('"export"', '"sqlite:///shop.db"', "is no file or folder that is there"),
-        ('"export"', '"nowhere"', "No reader knows 'nowhere'"),
+        ('"export"', '"nowhere"', "is no file or folder that is there"),
     ],
 )
 def test_what_cannot_be_frozen(old: str, new: str, message: str, recipe: Path) -> None:
@@ -544,7 +543,7 @@ def test_digests_are_of_what_decides_and_of_nothing_else(real: Path, tmp_path: P
     export = real.parent / "export"
     assert of_data(own) is not None
     assert of_data(own)["parts"] == {  # type: ignore[index]
-        name: f"{len(text)} {hashlib.sha256(text).hexdigest()}"
+        name: hashlib.sha256(text).hexdigest()
         for name in ("events.csv", "products.csv")
         for text in [(export / name).read_bytes()]
     }
@@ -568,16 +567,6 @@ def test_a_lone_slash_is_no_folder(recipe: Path) -> None:
     change(recipe, '"export"', '"export"\nset = {category_separator = "/"}')
     raw = {"read": {"source": "x", "set": {"map": "/"}}}
     assert of_recipe(Recipe.of(raw))["parts"]["[read.set] map"] == "/"
-
-
-def test_every_reader_tells_its_files(tmp_path: Path) -> None:
-    (tmp_path / "a").mkdir()
-    for name in ("a/b.csv", "c.csv", "d.txt"):
-        (tmp_path / name).write_text("x")
-    below = [tmp_path / name for name in ("a/b.csv", "c.csv", "d.txt")]
-    assert Reader.files(str(tmp_path)) == below
-    assert Reader.files(str(tmp_path / "*.csv")) == [tmp_path / "c.csv"]
-    assert Reader.files("sqlite:///x.db") == []
 
 
 def test_what_differs_is_named_on_either_side() -> None:

@@ -15,11 +15,14 @@ import time
 from pathlib import Path
 
 import pytest
-from tiny_export import wareloom
+from tiny_export import wareloom, write_export
 
-from interrupted import commands, digest, killed, left, prepared, ran, small_disk
+from interrupted import commands, digest, killed, prepared, ran, small_disk
 
 NAMES = ("read", "clean", "synth", "train", "prove", "compare")
+GOING_ON = ("tune", "run")
+"""What goes on in its folder by the same call: finished pieces stay there"""
+EVERY = (*NAMES, "split", "features", "mix", *GOING_ON)
 KILLS = int(os.environ.get("WARELOOM_KILLS", "20"))
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals and mounts of POSIX")
 
@@ -43,7 +46,7 @@ def test_a_command_that_is_killed(
     killed(NAMES[trial % len(NAMES)], number, random.Random(trial), place, right, tmp_path)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", EVERY)
 def test_a_full_disk(name: str, place: Path, right: dict[str, str], tmp_path: Path) -> None:
     command = commands(place)[name]
     try:
@@ -55,18 +58,19 @@ def test_a_full_disk(name: str, place: Path, right: dict[str, str], tmp_path: Pa
             said = wareloom(*words)
             assert said.code == 2, said.err
             assert "No space left" in said.err
-            assert not to.exists()
-            assert [n for n in left(disk) if "partial" in n or ".old-" in n] == []
+            assert "Traceback" not in said.err
+            assert name in GOING_ON or not to.exists()
+            assert [p for p in disk.rglob(".*") if "partial" in p.name or ".old-" in p.name] == []
             filler.unlink()
             ran(wareloom(*words, *command.resumed))
             assert digest(to) == right[name]
-            if name == "prove":
+            if name == "prove" or name in GOING_ON:
                 return
             # What was there before stays, whole, where the next does not fit.
             with filler.open("wb") as file:
                 free = os.statvfs(disk)
                 os.posix_fallocate(file.fileno(), 0, free.f_bavail * free.f_frsize - (8 << 10))
-            said = wareloom(*words)
+            said = wareloom(*words, *command.resumed)
             assert said.code == 2, said.err
             assert digest(to) == right[name]
     except OSError as error:
@@ -88,11 +92,9 @@ def test_a_clock_that_is_set_back(
     assert digest(to) == right[name]
 
 
-def test_a_job_resumes_by_any_spelling(
-    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_job_resumes_by_any_spelling(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    shutil.copytree(place / "export", tmp_path / "data" / "export")
+    write_export(tmp_path / "data" / "export")
     (tmp_path / "link").symlink_to("data/export")
     (tmp_path / "recipe.toml").write_text(
         'stages = ["read", "clean", "split"]\n[read]\nsource = "data/export"\n'
@@ -113,6 +115,42 @@ def test_a_job_resumes_by_any_spelling(
     assert {p: p.stat().st_ino for p in (tmp_path / "job").rglob("*.parquet")} == before
 
 
+def test_a_job_reads_anew_what_was_edited_alone(tmp_path: Path) -> None:
+    """By bytes: a touched file and a copy in its place are the same, an edit is seen though size and time are not."""
+    export = write_export(tmp_path / "export")
+    source, words = (
+        export / "events.csv",
+        ("run", tmp_path / "recipe.toml", "--to", tmp_path / "job"),
+    )
+    (tmp_path / "recipe.toml").write_text('stages = ["read", "clean"]\n[read]\nsource = "export"\n')
+    ran(wareloom(*words))
+    held = source.read_bytes()
+
+    def done() -> int:
+        said = wareloom(*words)
+        ran(said)
+        return said.err.count("done before")
+
+    assert done() == 2
+    os.utime(source, (2e9, 2e9))
+    assert done() == 2
+    source.unlink()
+    source.write_bytes(held)
+    assert done() == 2
+    (tmp_path / "job" / ".sources.json").write_text("{")
+    assert done() == 2
+    before, line = source.stat(), held.splitlines()[1]
+    changed = line.replace(line.split(b",")[0], b"x" * len(line.split(b",")[0]), 1)
+    source.write_bytes(held.replace(line, changed, 1))
+    os.utime(source, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert source.stat().st_size == before.st_size
+    assert done() == 0
+    assert done() == 2
+    source.write_bytes(held)
+    assert done() == 0
+    assert [p.name for p in (tmp_path / "job").glob(".*.partial-*")] == []
+
+
 @pytest.mark.parametrize("place_of", ["cache", "to"])
 def test_a_disk_that_only_reads(
     place_of: str, place: Path, right: dict[str, str], tmp_path: Path
@@ -128,6 +166,34 @@ def test_a_disk_that_only_reads(
             assert "Read-only file system" in said.err
             assert str(disk) in said.err
             assert not (tmp_path / "proof").exists()
+    except OSError as error:
+        pytest.skip(f"nothing can be mounted here: {error}")
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_a_folder_that_only_reads(
+    name: str, place: Path, right: dict[str, str], tmp_path: Path
+) -> None:
+    """A new result, a result in the place of an old one, and a folder in the place of one that is missing."""
+    try:
+        with small_disk(tmp_path / "disk", 8 << 10) as disk:
+            shutil.copytree(place / "right" / name, disk / "old")
+            before = sorted(disk.rglob("*"))
+            done = subprocess.run(["mount", "-o", "remount,ro", str(disk)], capture_output=True)
+            assert done.returncode == 0, done.stderr
+            command = commands(place)[name]
+            for to, more in (
+                (disk / "x", ()),
+                (disk / "deep" / "x", ()),
+                (disk / "old", command.resumed),
+            ):
+                said = wareloom(*command.words, "--to", to, *more)
+                assert said.code == 2, said.err
+                (line,) = [one for one in said.err.splitlines() if not one.startswith("warning: ")]
+                assert line.startswith("error: "), line
+                assert "read-only file system" in line.lower(), line
+            assert sorted(disk.rglob("*")) == before
+            assert digest(disk / "old") == right[name]
     except OSError as error:
         pytest.skip(f"nothing can be mounted here: {error}")
 

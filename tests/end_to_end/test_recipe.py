@@ -11,6 +11,7 @@ import sys
 import time
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -225,11 +226,13 @@ def test_a_folder_that_holds_something_is_refused(
     recipe: Path, undisturbed: Done, tmp_path: Path
 ) -> None:
     job = Recipe.load(recipe)
+    # The same job is gone on with; another one is refused.
+    assert set(run_recipe(job, undisturbed.folder).seconds.values()) == {0.0}
     with pytest.raises(
         OutputError,
-        match="holds a job already: pass --resume to continue it, or choose another folder",
+        match="holds a job of another recipe: pass --resume to do anew what differs, or choose",
     ):
-        run_recipe(job, undisturbed.folder)
+        run_recipe(replace(job, seed=job.seed + 1), undisturbed.folder)
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").write_text("precious")
     for resume in (False, True):

@@ -16,11 +16,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import wareloom as wl
+from wareloom.core.settings import configure
 from wareloom.errors import SettingError
 from wareloom.preparing.cleaning import CleanSettings, clean
 from wareloom.preparing.cleaning_text import TextSettings, clean_text
 from wareloom.preparing.resolution import LOG_BINS, future_bound, resolution_of, robust_bounds
-from wareloom.preparing.returns import paired
+from wareloom.preparing.returns import taken_back
 from wareloom.shop import Shop, buckets
 
 START = datetime(2024, 1, 1, 12, 34, 56)
@@ -216,6 +217,7 @@ def test_each_wrong_event_has_its_reason(tmp_path: Path) -> None:
         "orphans": False,
         "outlier_z": 0,
         "near_seconds": 0,
+        "returns": False,
     }
     assert run_clean(shop, tmp_path, **off)[1]["tables"]["events"]["rejected"] == {}
 
@@ -411,29 +413,65 @@ def test_repeated_judgments_go_and_contradicting_ones_are_counted(tmp_path: Path
     assert run_clean(cleaned, tmp_path / "again")[0].rows("judgments") == 5
 
 
-def returned_slowly(rows: list[tuple[int, int, float]]) -> tuple[set[int], set[int]]:
-    """Numbers of returns and of what they take back, one after the other, by a stack for each user, item and size."""
+def test_today_is_asked_once_and_written_down(tmp_path: Path) -> None:
+    late = (datetime.now() + timedelta(days=40) - START).total_seconds()
+    shop = shop_of([*background(20), ("u1", "i1", "purchase", int(late), 10.0)])
+    settings = configure(CleanSettings, {"now": "today"})
+    clean(shop, settings, to=tmp_path / "clean")
+    facts = json.loads((tmp_path / "clean" / "clean.json").read_text())
+    assert facts["tables"]["events"]["rejected"] == {"impossible time": 1}
+    day = facts["settings"]["now"]
+    clean(shop, configure(CleanSettings, {"now": day}), to=tmp_path / "again")
+    for name in ("events.parquet", "clean.json", "rejected/events.parquet"):
+        assert (tmp_path / "again" / name).read_bytes() == (tmp_path / "clean" / name).read_bytes()
+    with pytest.raises(SettingError, match="now='tomorrow'"):
+        configure(CleanSettings, {"now": "tomorrow"})
+
+
+def returned_slowly(rows: list[tuple[int, int, float]]) -> tuple[set[int], dict[int, float]]:
+    """Numbers of returns, and what is left of the purchases that they touch, one after the other.
+
+    First a stack for each user, item and size, then a stack of single pieces for each user and item.
+    """
+    order = sorted(range(len(rows)), key=lambda p: (rows[p][1], rows[p][2] < 0, p))
     stacks: dict[tuple[int, float], list[int]] = {}
-    back, taken = set(), set()
-    for place in sorted(range(len(rows)), key=lambda p: (rows[p][1], rows[p][2] < 0, p)):
+    back, left = set(), {}
+    for place in order:
         item, _, quantity = rows[place]
         stack = stacks.setdefault((item, abs(quantity)), [])
         if quantity > 0:
             stack.append(place)
         elif stack:
             back.add(place)
-            taken.add(stack.pop())
-    return back, taken
+            left[stack.pop()] = 0.0
+    pieces: dict[int, list[int]] = {}
+    for place in (p for p in order if p not in back and p not in left):
+        item, _, quantity = rows[place]
+        stack = pieces.setdefault(item, [])
+        if quantity > 0:
+            stack += [place] * int(quantity)
+        elif len(stack) >= -quantity:
+            back.add(place)
+            for _ in range(int(-quantity)):
+                bought = stack.pop()
+                left[bought] = left.get(bought, rows[bought][2]) - 1
+    return back, left
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(
     st.lists(
-        st.tuples(st.integers(0, 2), st.integers(0, 9), st.sampled_from([1.0, 2.0, -1.0, -2.0])),
+        st.tuples(
+            st.integers(0, 2),
+            st.integers(0, 9),
+            st.sampled_from([1.0, 2.0, 3.0, 5.0, -1.0, -2.0, -4.0]),
+        ),
         max_size=30,
     )
 )
-def test_each_return_takes_back_one_purchase_before_it(rows: list[tuple[int, int, float]]) -> None:
+def test_each_return_takes_back_what_was_bought_before_it(
+    rows: list[tuple[int, int, float]],
+) -> None:
     frame = pl.DataFrame(
         {
             "row": range(len(rows)),
@@ -443,10 +481,39 @@ def test_each_return_takes_back_one_purchase_before_it(rows: list[tuple[int, int
             "quantity": [r[2] for r in rows],
         },
         schema={"row": pl.UInt32, "user": pl.UInt64, "item": pl.UInt64, "time": pl.Int64,
-                "quantity": pl.Float32},
+                "quantity": pl.Float64},
     )  # fmt: skip
-    back, taken = paired(frame)
-    assert (set(back), set(taken)) == returned_slowly(rows)
+    back, whole, left = taken_back(frame)
+    found = dict.fromkeys(whole, 0.0) | dict(left.select("row", "quantity").iter_rows())
+    assert (set(back), found) == returned_slowly(rows)
+
+
+def test_a_return_in_part_leaves_the_rest_of_its_purchase(tmp_path: Path) -> None:
+    events = shop_of(background()).table("events").with_columns(quantity=pl.lit(1.0))
+    bought = (
+        shop_of(
+            [
+                ("u1", "i1", "purchase", 10_000, 30.0),
+                ("u1", "i1", "purchase", 90_000, -10.0),
+                ("u2", "i1", "purchase", 10_000, 12.0),
+                ("u2", "i1", "purchase", 90_000, None),
+                ("u1", "i2", "purchase", 10_000, 12.5),
+                ("u1", "i2", "purchase", 90_000, -25.0),
+            ]
+        )
+        .table("events")
+        .with_columns(quantity=pl.Series([3.0, -1.0, 4.0, -3.0, 1.0, -2.0]))
+    )
+    shop = Shop.trusted({"items": ITEMS, "events": pl.concat([events, bought])})
+    cleaned, facts = run_clean(shop, tmp_path)
+    assert facts["tables"]["events"]["rejected"] == {"return": 2, "impossible amount": 1}
+    assert facts["tables"]["events"]["reduced"] == 2
+    assert cleaned.table("events").tail(3).select("quantity", "value").rows() == [
+        (2.0, 20.0), (1.0, 3.0), (1.0, 12.5),
+    ]  # fmt: skip
+    again, facts = run_clean(cleaned, tmp_path / "again")
+    assert again.table("events").equals(cleaned.table("events"))
+    assert "reduced" not in facts["tables"]["events"]
 
 
 def test_a_return_goes_with_its_purchase(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from conftest import small_shop
 from wareloom.core.family import MIXERS, RANKERS
 from wareloom.core.run import Run
 from wareloom.errors import InputError, SettingError
-from wareloom.shop import Log, Shop
+from wareloom.shop import Log, Requests, Shop
 
 RUN = Run(seed=3, threads=1)
 
@@ -50,8 +50,6 @@ def test_labels_are_the_best_of_a_ranker_that_did_not_see_the_user() -> None:
             asked = plain.select(np.array([user]))
             keep = np.zeros(len(asked), dtype=bool)
             keep[: len(history)] = True
-            from wareloom.shop import Requests
-
             scores = np.maximum(ranker.score(Requests.of(asked.keep(keep)))[0], 0)
             scores[history] = 0
             best = np.argsort(-scores, kind="stable")[:2]

@@ -149,6 +149,33 @@ def test_each_file_has_its_own_clock(tmp_path: Path) -> None:
     assert table(tmp_path, "events")["time"][0] == dt.datetime(2024, 5, 6)
 
 
+def test_dates_that_leave_day_and_month_open_ask_files_of_their_shape(tmp_path: Path) -> None:
+    def moments(**files: str) -> list:
+        frame = log(time=[*files.values()], source_file=[*files])
+        told.append(admit({"events": frame}, tmp_path).notes)
+        return table(tmp_path, "events")["time"].dt.month().to_list()
+
+    told: list[list[str]] = []
+    assert moments(a="03/04/2024", b="13/04/2024") == [4, 4]
+    assert any("were read as b has them, the form %d/%m/%Y" in note for note in told[0])
+    assert moments(a="04/13/2024", b="03/04/2024 10:00", c="04/13/2024 09:00") == [4, 3, 4]
+    for files in (
+        {"a": "03-04-2024", "b": "13/04/2024"},
+        {"a": "03/04/2024", "b": "13/04/2024 10:00"},
+        {"a": "13/04/2024", "b": "04/13/2024", "c": "03/04/2024"},
+        {"a": "03/04/2024", "b": "13/04/2024", "c": "04/13/2024"},
+    ):
+        with pytest.raises(SchemaError, match="day and month cannot be told apart"):
+            moments(**files)
+
+
+def test_a_mark_is_not_taken_from_files_that_differ(tmp_path: Path) -> None:
+    frame = {"item_id": ["a", "b", "c", "d"], "price": ["1.299", "1,50", "2,50", "3.50"]}
+    files = pl.LazyFrame({**frame, "source_file": ["w", "x", "y", "z"]})
+    with pytest.raises(SchemaError, match="no cell of w tells which, and other files differ"):
+        admit({"items": files}, tmp_path)
+
+
 def test_clock_of_day_and_month() -> None:
     assert clock(pl.Series(["13-04-2024", "03-04-2024"]), "here").pattern == "%d-%m-%Y"
     for cells in (["03-04-2024"], ["24/03/01"], ["13/12/10"], ["03/04/55"]):

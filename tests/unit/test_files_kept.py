@@ -10,7 +10,7 @@ import pytest
 
 from conftest import small_shop
 from wareloom.core import files
-from wareloom.core.files import free_file, landing, one_spelling, replacing
+from wareloom.core.files import free_file, free_folder, landing, one_spelling, replacing
 from wareloom.errors import OutputError
 from wareloom.shop import Shop
 
@@ -24,6 +24,22 @@ def test_a_file_is_not_written_over_unasked(tmp_path: Path) -> None:
     assert free_file(place, force=True) == place
     with pytest.raises(OutputError, match="is a folder"):
         free_file(tmp_path, force=True)
+
+
+def test_a_folder_is_not_replaced_unasked(tmp_path: Path) -> None:
+    place = tmp_path / "deep" / "a"
+    free_folder(place)
+    small_shop().save(place)
+    with pytest.raises(OutputError, match=r"a holds a result already.*--force"):
+        free_folder(place)
+    free_folder(place, force=True)
+    with pytest.raises(OutputError, match="is not one of Wareloom's folders"):
+        free_folder(place, "split.json", force=True)
+    with pytest.raises(OutputError, match=r"shop\.json is a file; choose a folder for b"):
+        free_folder(place / "shop.json" / "deep" / "b", force=True)
+    (tmp_path / "link").symlink_to(place)
+    with pytest.raises(OutputError, match=r"link holds a result already"):
+        free_folder(tmp_path / "link")
 
 
 def test_a_link_leads_to_what_it_points_at(tmp_path: Path) -> None:

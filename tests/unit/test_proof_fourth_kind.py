@@ -83,7 +83,7 @@ class NextCategory(Study):
 
     def training(self, cell: Cell, train: Shop, pool: Callable[[], Pool], run: Run) -> Shop:
         """The real events with those that the arm adds."""
-        return training_data(self.settings.generator, cell.arm, train, pool(), cell.ratio, run)
+        return training_data(self.settings.generator, cell.arm, train, pool, cell.ratio, run)
 
     def evaluate(self, ranker: Ranker, task: Task, run: Run) -> Evaluation:
         """1 where the first item is of the category of an answer, else 0."""
@@ -105,11 +105,12 @@ class NextCategory(Study):
 
     def told(self, parts: Split, pool: Callable[[], Pool]) -> dict[str, Any]:
         """How many visitors were made, and how they look beside the real ones."""
-        kept = pool.screened.kept
+        drawn = pool()
+        kept = drawn.screened.kept
         made = {"users": len(Log.of(kept).users), "events": kept.rows("events"), "origin": "markov"}
         return {
-            "synthetic": made | {"screens": pool.screened.report},
-            "curves": curves({REAL: parts.train, "synthetic": kept, "naive": pool.naive}),
+            "synthetic": made | {"screens": drawn.screened.report},
+            "curves": curves({REAL: parts.train, "synthetic": kept, "naive": drawn.naive}),
         }
 
 

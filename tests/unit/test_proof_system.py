@@ -12,6 +12,7 @@ import pytest
 from conftest import small_shop
 from wareloom.core.run import Run
 from wareloom.errors import SettingError
+from wareloom.evaluation.ranking import evaluate
 from wareloom.experiment.engine import Bench
 from wareloom.experiment.plan import (
     ANYWHERE,
@@ -75,6 +76,9 @@ def test_a_system_has_every_arm_and_is_compared_with_the_best_on_real_data(prove
     assert proved.data["decisive"]["controls"] == [REAL, FEATURES, DIRECT]
     pairs = {(row["arm"], row["against"]) for row in proved.data["comparisons"]}
     assert {(MIXED, REAL), (MIXED, FEATURES), (MIXED, DIRECT), (ALL, BOTH)} <= pairs
+    weights = {row["arm"]: row["weights"][0] for row in proved.data["training"]}
+    assert {"sasrec (real)", "sasrec (real, features)"} <= weights[BOTH].keys()
+    assert max(weights[BOTH].values()) == 1.0
     updates = {row["arm"]: row.get("updates") for row in proved.data["training"]}
     assert updates.pop(ENSEMBLE) is None
     assert len({tuple(each) for each in updates.values() if each}) == 1, "equal updates"
@@ -95,6 +99,22 @@ def test_what_is_shared_between_systems_changes_no_figure(shop: Shop) -> None:
         assert bench.held is not None
         asked = Requests.of(bench.held.histories)
         np.testing.assert_array_equal(shared.score(asked), fresh.score(asked))
+
+
+def test_the_network_is_measured_alone_too(shop: Shop, proved: Proof) -> None:
+    study = System(shop, SYSTEM, RUN)
+    bench = Bench(study, "file", None)
+    cell = Cell(arm=REAL, seed=0)
+    ranker = study.fit(cell, bench.parts.train, bench.held, bench.run_of(0).with_(updates=5))
+    found = study.evaluate(ranker, bench.task("test"), RUN)
+    network = ranker.members_["sasrec (real)"]  # type: ignore[attr-defined]
+    alone = evaluate(network, bench.task("test"), SYSTEM.metrics, RUN)
+    for name, values in alone.per_request.items():
+        metric, _, part = name.partition("/")
+        np.testing.assert_array_equal(found.per_request[f"{metric}, alone/{part}"], values)
+    rows = proved.arms().filter(arm=ENSEMBLE, slice="all")
+    means = dict(rows.select("metric", "mean").iter_rows())
+    assert means["ndcg@10, alone"] == means["ndcg@10"]
 
 
 def test_members_on_real_data_see_neither_rows_nor_labels(shop: Shop) -> None:

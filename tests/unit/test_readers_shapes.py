@@ -11,7 +11,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from wareloom.errors import InputError, SchemaError, SettingError, SourceError
+from wareloom.errors import InputError, SchemaError, SourceError
 from wareloom.readers import read
 from wareloom.shop import Shop
 
@@ -358,65 +358,3 @@ def test_what_is_wrong_with_an_archive_is_said(tmp_path: Path) -> None:
         pass
     with pytest.raises(SourceError, match=r"none.zip is a zip archive without files"):
         read(tmp_path / "none.zip", to=tmp_path / "shop")
-
-
-class OfPandas:
-    """What a frame of pandas shows of itself."""
-
-    def __init__(self, cells: dict[Any, list[Any]]) -> None:
-        self.cells, self.columns = cells, list(cells)
-
-    def to_dict(self, orient: str) -> dict[Any, list[Any]]:
-        assert orient == "list"
-        return self.cells
-
-
-class OfArrow:
-    """What gives Arrow data and nothing else."""
-
-    def __init__(self, frame: pl.DataFrame) -> None:
-        self.frame = frame
-
-    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
-        return self.frame.__arrow_c_stream__(requested_schema)
-
-
-@pytest.mark.parametrize("kind", ["polars", "lazy", "pandas", "arrow"])
-def test_a_frame_is_read_like_a_file(tmp_path: Path, kind: str) -> None:
-    cells = {"customer": ["u", None, "v"], "sku": [1.0, 2.0, 3.0], "price": [5.0, None, 7.0]}
-    frame: Any = pl.DataFrame(cells)
-    if kind == "pandas":
-        frame = OfPandas(
-            {k: [float("nan") if v is None else v for v in vs] for k, vs in cells.items()}
-        )
-    elif kind == "lazy":
-        frame = frame.lazy()
-    elif kind == "arrow":
-        frame = OfArrow(frame)
-    shop = read(frame, to=tmp_path / "shop")
-    assert shop.table("events").select("user_id", "item_id", "value").rows() == [
-        ("u", "1", 5.0),
-        ("v", "3", 7.0),
-    ]
-    assert told(tmp_path)["tables"]["events"]["rejected"] == {"user_id: missing": 1}
-
-
-def test_frames_by_name(tmp_path: Path) -> None:
-    frames = {
-        "items": pl.DataFrame({"id": [1, 2], "name": ["A", "B"], "price": [1.0, 2.0]}),
-        "orders": pl.DataFrame({"user_id": ["u"], "item_id": [2]}),
-    }
-    shop = read(frames, to=tmp_path / "shop")
-    assert (shop.rows("items"), shop.rows("events")) == (2, 1)
-
-
-@pytest.mark.parametrize("wrong", [3, {}, {"log": 3}, OfPandas({"a": [1], 1: [2], "1": [3]})])
-def test_what_is_no_frame(tmp_path: Path, wrong: Any) -> None:
-    with pytest.raises(InputError):
-        read(wrong, to=tmp_path / "shop")
-    assert not (tmp_path / "shop").exists()
-
-
-def test_frames_are_for_tables_alone(tmp_path: Path) -> None:
-    with pytest.raises(SettingError, match="reads no frames"):
-        read(pl.DataFrame({"a": [1]}), to=tmp_path / "shop", as_="ga4")

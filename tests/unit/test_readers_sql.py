@@ -205,7 +205,7 @@ def test_a_query_only_reads(query: str, tmp_path: Path, url: str) -> None:
     (tmp_path / "map.toml").write_text(text)
     asked = [{"items": "products", "events": query}, {"map": str(tmp_path / "map.toml")}]
     for settings in asked:
-        with pytest.raises(SettingError, match="Give one SELECT"):
+        with pytest.raises(SettingError, match=r"Give one SELECT|should be text"):
             read(url, to=tmp_path / "shop", settings=settings)
     assert (tmp_path / "shop.db").read_bytes() == before
     assert sorted(p.name for p in tmp_path.iterdir()) == ["map.toml", "shop.db"]
@@ -298,6 +298,8 @@ def test_postgresql_only_reads(tmp_path: Path, postgres: str) -> None:
         "select customer, product_id, wiped() as qty from orders",
         "select customer, product_id, set_config('transaction_read_only', 'off', false) from orders",
         "with x as (delete from orders returning *) select * from x",
+        # A backslash ends no text here: what follows it would be statements of their own.
+        "select '\\'; set session characteristics as transaction read write; commit; delete from orders; commit; --'",
     ):
         with pytest.raises((SourceError, SettingError)):
             read(postgres, to=tmp_path / "shop", settings=where | {"events": query})
@@ -308,3 +310,74 @@ def test_postgresql_only_reads(tmp_path: Path, postgres: str) -> None:
     with pytest.raises(SourceError) as caught:
         read(postgres, to=tmp_path / "shop", settings=where | {"events": "select 'geheim'::int"})
     assert "geheim" not in str(caught.value)
+
+
+def made(folder: Path, *statements: str) -> str:
+    url = f"sqlite:///{folder}/made.db"
+    engine = sqlalchemy.create_engine(url)
+    with engine.begin() as connection:
+        for statement in statements:
+            connection.execute(sqlalchemy.text(statement))
+    engine.dispose()
+    return url
+
+
+ORDERS = (
+    "create table orders (order_id integer, customer_id text, created_at text, status text)",
+    "create table order_items (order_id integer, sku text, qty integer, price real)",
+    "create table customers (customer_id text, city text)",
+    "create table loyalty (customer_id text, tier text)",
+    "create table products (sku text, title text, aisle_id integer)",
+    "create table stock (sku text, colour text)",
+    "create table aisles (aisle_id integer, aisle text)",
+    "insert into orders values (1, 'u', '2024-03-01 10:00', 'paid'), (2, 'v', '2024-03-02 10:00', 'cancelled')",
+    "insert into order_items values (1, 'a', 2, 4.5), (1, 'b', 1, 3), (2, 'a', 1, 4.5)",
+    "insert into customers values ('u', 'Bonn'), ('v', 'Rome')",
+    "insert into loyalty values ('v', 'gold')",
+    "insert into products values ('a', 'Mug', 1), ('b', 'Jug', 2)",
+    "insert into stock values ('b', 'red')",
+    "insert into aisles values (1, 'mugs'), (2, 'jugs')",
+)
+
+
+def test_tables_of_a_database_complete_each_other_as_files_do(tmp_path: Path) -> None:
+    shop = read(made(tmp_path, *ORDERS), to=tmp_path / "shop")
+    events = shop.table("events").select("user_id", "session_id", "item_id", "value").rows()
+    assert events == [("u", "1", "a", 9.0), ("u", "1", "b", 3.0)]
+    assert [t.hour for t in shop.table("events")["time"]] == [10, 10]
+    told = {
+        name: [
+            {a["name"]: a["value"] for a in row or []}
+            for row in shop.table(name)["attributes"].to_list()
+        ]
+        for name in ("items", "users")
+    }
+    assert told["users"] == [{"city": "Bonn"}, {"city": "Rome", "tier": "gold"}]
+    assert told["items"][1]["colour"] == "red"
+    assert told["items"][0]["aisle"] == "mugs"
+    words = json.loads((tmp_path / "shop" / "read.json").read_text())
+    assert words["joined"]["order_items"] == ["orders"]
+    assert words["skipped"] == {"lines of orders that were refunded or cancelled": 1}
+
+
+def test_a_query_s_own_form_of_times(tmp_path: Path) -> None:
+    url = made(
+        tmp_path,
+        "create table log (user_id text, sku text, at text, price text)",
+        "insert into log values ('u', 'a', '02.03.2024', '1.234')",
+    )
+    text = '[[table]]\nquery = "log"\ntable = "events"\ncolumns = { time = "at" }\n'
+    text += 'time_format = "%d.%m.%Y"\ndecimal = ","\n'
+    (tmp_path / "map.toml").write_text(text)
+    shop = read(url, to=tmp_path / "shop", settings={"map": str(tmp_path / "map.toml")})
+    assert str(shop.table("events")["time"][0]) == "2024-03-02 00:00:00"
+    assert shop.table("events")["value"].to_list() == [1234.0]
+
+
+def test_a_table_with_a_quote_sign_in_its_name(tmp_path: Path) -> None:
+    url = made(
+        tmp_path,
+        'create table "my ""log""" (user_id text, sku text)',
+        'insert into "my ""log""" values (\'u\', \'a\')',
+    )
+    assert read(url, to=tmp_path / "shop").rows("events") == 1

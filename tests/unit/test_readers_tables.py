@@ -167,11 +167,29 @@ def test_grades_of_any_scale(
 
 
 def test_grades_whose_scale_cannot_be_found(tmp_path: Path) -> None:
-    (tmp_path / "j.csv").write_text("query,item_id,relevance\nq,a,2\n")
-    with pytest.raises(SchemaError, match=r"All grades are 2.0.*grade_scale=0:3"):
+    (tmp_path / "j.csv").write_text("query,item_id,relevance\nq,a,0\n")
+    with pytest.raises(SchemaError, match=r"All grades are 0.0.*grade_scale=0:3"):
         read(tmp_path / "j.csv", to=tmp_path / "shop")
     with pytest.raises(SettingError, match="grade_scale='5' is not of the form lo:hi"):
         read(tmp_path / "j.csv", to=tmp_path / "shop", settings={"grade_scale": "5"})
+
+
+@pytest.mark.parametrize("grade", ["1", "2.0", "0,5"])
+def test_one_grade_above_zero_is_that_of_right_items_alone(tmp_path: Path, grade: str) -> None:
+    (tmp_path / "j.tsv").write_text(f"query\titem_id\trelevance\nq\ta\t{grade}\nr\tb\t{grade}\n")
+    shop = read(tmp_path / "j.tsv", to=tmp_path / "shop")
+    assert shop.table("judgments")["grade"].to_list() == [3.0, 3.0]
+    said = json.loads((tmp_path / "shop" / "read.json").read_text())["said"]
+    assert any("taken for the highest, 3, as of right items alone" in words for words in said)
+    told = read(tmp_path / "j.tsv", to=tmp_path / "told", settings={"grade_scale": "0:4"})
+    wanted = float(grade.replace(",", ".")) * 3 / 4
+    assert told.table("judgments")["grade"].to_list() == [wanted, wanted]
+
+
+def test_grades_with_a_decimal_comma_are_on_the_scale_of_the_others(tmp_path: Path) -> None:
+    (tmp_path / "j.tsv").write_text("query\titem_id\trelevance\nq\ta\t1\nq\tb\t2,5\nq\tc\t4\n")
+    shop = read(tmp_path / "j.tsv", to=tmp_path / "shop")
+    assert shop.table("judgments")["grade"].to_list() == [0.0, 1.5, 3.0]
 
 
 MAP = """

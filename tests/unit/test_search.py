@@ -19,6 +19,7 @@ from wareloom.evaluation import tuning as module
 from wareloom.evaluation.ranking import evaluate
 from wareloom.evaluation.tasks import build_task
 from wareloom.evaluation.tuning import Choice, Range, SearchSettings, parse_space, search
+from wareloom.neural.checkpoint import kept_at
 from wareloom.preparing.splits import Split, SplitSettings, split
 from wareloom.shop import Shop
 
@@ -140,6 +141,32 @@ def test_a_stopped_search_comes_to_the_same(
     assert len(calls) == before
     with pytest.raises(OutputError, match="holds another search"):
         search(shop, "item_knn", SPACE, asked, to=tmp_path / "parts", run=Run(seed=2))
+
+
+def test_a_search_is_the_same_by_any_spelling_of_a_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "kept").mkdir()
+    (tmp_path / "link").symlink_to("kept")
+    shop, space = small_shop(), {"layers": Range(1, 2, whole=True)}
+    keys = {
+        module._key(shop, "sasrec", space, SearchSettings(fixed={"start_from": path}), Run())
+        for path in ("kept", "./kept", "kept/", str(tmp_path / "kept"), "link", "kept/../link")
+    }
+    assert len(keys) == 1
+    other = SearchSettings(fixed={"start_from": str(tmp_path)})
+    assert module._key(shop, "sasrec", space, other, Run()) not in keys
+    trained = {
+        kept_at(Run(cache=tmp_path), ["sasrec", {"start_from": path}]) for path in ("kept", "link/")
+    }
+    assert len(trained) == 1
+
+
+@pytest.mark.parametrize("trials", [0, -5, 10_001, 10**30])
+def test_a_number_of_trials_that_nobody_waits_for(trials: int) -> None:
+    with pytest.raises(SettingError, match="give a whole number from 1 to 10000"):
+        SearchSettings(trials=trials)
 
 
 def test_the_test_part_is_never_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

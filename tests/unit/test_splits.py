@@ -15,10 +15,14 @@ import wareloom as wl
 from wareloom.errors import SchemaError, SettingError
 from wareloom.preparing.split_settings import duration
 from wareloom.preparing.splits import PARTS, Split, SplitSettings, split
-from wareloom.preparing.splits_by import hashed
+from wareloom.preparing.splits_by import dealt, hashed
+from wareloom.preparing.splits_time import cut_times, part_of_time
 from wareloom.shop import Log, Shop, buckets
 
 START = datetime(2024, 1, 1)
+SHARES = st.sampled_from(
+    [(6.0, 2.0, 2.0), (1.0, 1.0, 3.0), (8.0, 0.0, 1.0), (1.0, 0.0, 0.0), (1.0, 9.0, 0.0)]
+)
 
 
 def shop_of(
@@ -137,13 +141,15 @@ def test_time_parts_have_the_shares_and_follow_each_other() -> None:
 )
 def test_cuts_are_the_nearest_possible(hours: list[int], parts: tuple[float, float, float]) -> None:
     shop = shop_of([(0, 0, hour) for hour in hours])
-    try:
-        made = split(shop, SplitSettings(parts=parts))
-    except SettingError:
+    # A time is left for each of the other parts.
+    cuts = sorted({*hours})[1:-1]
+    if not cuts:
+        with pytest.raises(SettingError, match=r"leaves .* without events"):
+            split(shop, SplitSettings(parts=parts))
         return
-    train = made.train.rows("events")
+    train = split(shop, SplitSettings(parts=parts)).train.rows("events")
     ordered = np.sort(hours)
-    possible = [int((ordered < cut).sum()) for cut in {*hours, 61}]
+    possible = [int((ordered < cut).sum()) for cut in cuts]
     target = len(hours) * parts[0] / sum(parts)
     assert abs(train - target) == pytest.approx(min(abs(one - target) for one in possible))
 
@@ -247,6 +253,57 @@ def test_hashes_are_the_same_everywhere() -> None:
         hashed(ids, (6, 2, 2), (0, "user")).tolist() == hashed(ids, (3, 1, 1), (0, "user")).tolist()
     )
     assert hashed(ids, (6, 2, 2), (0, "user")).tolist() == [0, 0, 0, 0, 2, 0]
+
+
+@given(st.integers(0, 12), SHARES, st.integers(0, 99))
+def test_no_part_is_empty_where_there_are_enough_queries(
+    queries: int, parts: tuple[float, float, float], seed: int
+) -> None:
+    """Those that are moved are as many as parts were empty, and all rows of a query go together."""
+    ids = pl.Series("id", [f"q{n}" for n in range(queries)], dtype=pl.String)
+    plain = hashed(ids, parts, (seed, "query"))
+    found = dealt(ids, np.ones(queries, dtype=bool), parts, (seed, "query"))
+    asked = [place for place in range(3) if parts[place] > 0]
+    lacking = [place for place in asked if place not in plain]
+    assert len({*found.tolist()}) == min(queries, len(asked))
+    assert {*found.tolist()} <= {*asked}
+    assert int((found != plain).sum()) <= len(lacking)
+    order = np.random.default_rng(seed).permutation(queries)
+    again = dealt(ids[order], np.ones(queries, dtype=bool), parts, (seed, "query"))
+    assert again.tolist() == found[order].tolist()
+
+
+@given(st.lists(st.integers(0, 8), min_size=1, max_size=12), SHARES)
+def test_no_part_is_empty_where_there_are_enough_times(
+    hours: list[int], parts: tuple[float, float, float]
+) -> None:
+    times = [datetime(2020, 1, 1) + timedelta(hours=6 * hour) for hour in hours]
+    settings = SplitSettings(parts=parts)
+    cuts = cut_times(pl.LazyFrame({"time": times}), settings)
+    code = part_of_time(pl.col("time"), cuts)
+    found = pl.DataFrame({"time": times}).select(code=code)["code"].to_list()
+    asked = [place for place in range(3) if parts[place] > 0]
+    if len({*hours}) >= len(asked):
+        assert {*asked} <= {*found}
+    assert [code for _, code in sorted(zip(hours, found, strict=True))] == sorted(found)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_a_query_is_in_one_part_in_searches_and_judgments(seed: int) -> None:
+    """Four judged queries, of which a part may have got none by chance, searched for among many others."""
+    words = [f"q{n}" for n in range(4)]
+    judged = pl.DataFrame({"query": words, "item_id": ["i0"] * 4, "grade": [1.0, 2.0, 3.0, 0.0]})
+    every = [*words, *(f"other {n}" for n in range(9))]
+    searches = pl.DataFrame(
+        {"search_id": [f"s{n}" for n in range(13)], "query": every, "user_id": ["u"] * 13}
+    )
+    shop = shop_of([(0, 0, 0)]).with_tables(judgments=judged, searches=searches)
+    parts = split(shop, SplitSettings(by="query", parts=(1.0, 1.0, 1.0), seed=seed))
+    held = [{*part.table("judgments")["query"]} for part in parts]
+    assert all(held)
+    assert sorted(set.union(*held)) == words
+    for own, part in zip(held, parts, strict=True):
+        assert {*part.table("searches")["query"]} & {*words} == own
 
 
 def test_on_disk_equals_in_memory(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from wareloom.preparing.cleaning import clean
 from wareloom.preparing.statistics import statistics
+from wareloom.preparing.statistics_warnings import warnings_of
 from wareloom.shop import Shop, buckets
 
 START = datetime(2024, 1, 1)
@@ -191,3 +192,27 @@ def test_the_robots_of_check_are_those_of_clean(tmp_path: Path) -> None:
     cleaned = clean(shop, to=tmp_path / "clean")
     assert "robot" not in cleaned.table("events")["user_id"]
     assert statistics(cleaned)["events"]["odd"]["robots"]["users"] == 0
+
+
+def test_a_log_that_was_filtered_over_all_time_is_named() -> None:
+    """Every item with five events: by time, one without an event yet is sure to sell."""
+    rng = np.random.default_rng(0)
+    items = np.repeat(np.arange(600), 5)
+    rng.shuffle(items)
+    events = pl.DataFrame(
+        {
+            "user_id": [f"u{n % 300}" for n in range(len(items))],
+            "item_id": [f"i{item}" for item in items],
+            "event": "purchase",
+            "time": pl.datetime_range(
+                datetime(2024, 1, 1), datetime(2025, 1, 1), "2h", eager=True
+            ).head(len(items)),
+        }
+    )
+    catalogue = pl.DataFrame({"item_id": [f"i{item}" for item in range(600)]})
+    filtered = warnings_of(statistics(Shop({"items": catalogue, "events": events})))
+    assert any("No item that is chosen at all has fewer than 5" in said for said in filtered)
+    whole = events.filter(pl.col("item_id") != "i7")
+    one = pl.concat([whole, events.filter(item_id="i7").head(1)])
+    plain = warnings_of(statistics(Shop({"items": catalogue, "events": one})))
+    assert not any("filtered" in said for said in plain)

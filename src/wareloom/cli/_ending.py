@@ -239,14 +239,22 @@ def _damaged(arguments: Sequence[str]) -> Iterator[tuple[Path, str]]:
     for argument in arguments:
         place = Path(argument.partition("=")[2] or argument)
         with contextlib.suppress(OSError, ValueError):
-            for path in sorted(place.rglob("*")) if place.is_dir() else [place]:
-                seen += path.is_file()
+            for path in _below(place):
+                seen += 1
                 if seen > LOOKED_AT:
                     return
                 if utf8([str(path)]):
                     yield path, "its name holds bytes that are no UTF-8, rename it"
                 elif path.is_file() and (why := _broken(path)):
                     yield path, why
+
+
+def _below(place: Path) -> Iterator[Path]:
+    """A place, and what is below it, one after the other: nobody waits for the end of a large folder."""
+    yield place
+    for folder, inner, names in os.walk(place):
+        inner.sort()
+        yield from (Path(folder) / name for name in sorted([*inner, *names]))
 
 
 def _broken(path: Path) -> str:

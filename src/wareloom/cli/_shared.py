@@ -69,7 +69,7 @@ AllowCode = Annotated[
         "may be given again.",
     ),
 ]
-Force = Annotated[bool, typer.Option("--force", help="Write over a file that is there already.")]
+Force = Annotated[bool, typer.Option("--force", help="Replace a result that is there already.")]
 Set = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="NAME=VALUE", help="A setting; may be given again."),
@@ -90,6 +90,13 @@ def names(kind: str) -> Callable[[str], list[str]]:
 def run_of(seed: int, quiet: bool, **fields: Any) -> Run:
     """Make the run a command asks for; `fields` are others of `Run`, such as threads."""
     return Run(seed=seed, quiet=quiet, **fields)
+
+
+def free(to: Path, force: bool, marker: str = "shop.json") -> None:
+    """Look, before any work, whether a command may write its folder; see `free_folder`."""
+    from wareloom.core.files import free_folder
+
+    free_folder(to, marker, force=force)
 
 
 def place_of(to: Path | None, force: bool) -> Path | None:

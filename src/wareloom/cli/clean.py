@@ -7,13 +7,25 @@ from typing import Annotated
 
 import typer
 
-from wareloom.cli._shared import AsJson, Quiet, Seed, Set, To, run_of, settings, show
+from wareloom.cli._shared import (
+    AsJson,
+    Force,
+    Quiet,
+    Seed,
+    Set,
+    To,
+    free,
+    run_of,
+    settings,
+    show,
+)
 
 
 def main(
     shop: Annotated[Path, typer.Argument(help="The shop's folder.")],
     to: To,
     set: Set = None,
+    force: Force = False,
     seed: Seed = 0,
     as_json: AsJson = False,
     quiet: Quiet = False,
@@ -24,5 +36,6 @@ def main(
     from wareloom.preparing.cleaning import CleanSettings, clean
     from wareloom.shop import Shop
 
+    free(to, force)
     clean(Shop.open(shop), configure(CleanSettings, settings(set)), to, run_of(seed, quiet))
     show(read_json(to / "clean.json") | {"shop": str(to)}, as_json)

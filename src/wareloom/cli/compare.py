@@ -10,12 +10,14 @@ import typer
 from wareloom.cli._shared import (
     AsJson,
     Device,
+    Force,
     Precision,
     Quiet,
     Seed,
     Set,
     Threads,
     To,
+    free,
     run_of,
     settings,
     show,
@@ -51,6 +53,7 @@ def main(
     threads: Threads = 0,
     device: Device = "cpu",
     precision: Precision = "auto",
+    force: Force = False,
     seed: Seed = 0,
     as_json: AsJson = False,
     quiet: Quiet = False,
@@ -59,9 +62,10 @@ def main(
 
     --set MEASURE.NAME=VALUE sets a setting of a measure.
     """
-    from wareloom.evaluation.compare import CompareSettings, compare_paths, must_be_free
+    from wareloom.evaluation.compare import CompareSettings, compare_paths
     from wareloom.report.comparison import save_comparison
 
+    free(to, force, "compare.json")
     own: dict[str, dict[str, Any]] = {}
     for key, value in settings(set).items():
         whose, _, name = key.rpartition(".")
@@ -73,7 +77,6 @@ def main(
         tolerance=tolerance,
     )
     wanted.chosen()
-    must_be_free(to)
     run = run_of(seed, quiet, threads=threads, device=device, precision=precision)
     found = compare_paths(real, synthetic, tuple(holdout or ()), wanted, run=run)
     save_comparison(found, to)

@@ -7,12 +7,22 @@ from typing import Annotated
 
 import typer
 
-from wareloom.cli._shared import AsJson, Quiet, Seed, To, run_of, show
+from wareloom.cli._shared import (
+    AsJson,
+    Force,
+    Quiet,
+    Seed,
+    To,
+    free,
+    run_of,
+    show,
+)
 
 
 def main(
     shop: Annotated[Path, typer.Argument(help="The shop's folder.")],
     to: To,
+    force: Force = False,
     seed: Seed = 0,
     as_json: AsJson = False,
     quiet: Quiet = False,
@@ -21,6 +31,7 @@ def main(
     from wareloom.preparing.features import features, save_features
     from wareloom.shop import Shop
 
+    free(to, force, "features.json")
     made = features(Shop.open(shop), run_of(seed, quiet))
     save_features(made, to)
     show(

@@ -9,12 +9,14 @@ import typer
 
 from wareloom.cli._shared import (
     AsJson,
+    Force,
     Jobs,
     On,
     Quiet,
     Seed,
     Set,
     To,
+    free,
     listed,
     run_of,
     settings_of,
@@ -41,6 +43,7 @@ def main(
     jobs: Jobs = 1,
     on: On = "local",
     set: Set = None,
+    force: Force = False,
     seed: Seed = 0,
     as_json: AsJson = False,
     quiet: Quiet = False,
@@ -55,6 +58,7 @@ def main(
     from wareloom.recipe.load import Recipe
     from wareloom.shop import Shop
 
+    free(to, force, "leaderboard.json")
     named = listed(rankers)
     own = settings_of(named, set)
     asked = {

@@ -7,7 +7,19 @@ from typing import Annotated
 
 import typer
 
-from wareloom.cli._shared import AsJson, Quiet, Seed, Set, To, names, run_of, settings, show
+from wareloom.cli._shared import (
+    AsJson,
+    Force,
+    Quiet,
+    Seed,
+    Set,
+    To,
+    free,
+    names,
+    run_of,
+    settings,
+    show,
+)
 
 
 def main(
@@ -21,6 +33,7 @@ def main(
         ),
     ] = "ratio",
     set: Set = None,
+    force: Force = False,
     seed: Seed = 0,
     as_json: AsJson = False,
     quiet: Quiet = False,
@@ -31,6 +44,7 @@ def main(
     from wareloom.core.family import MIXERS
     from wareloom.shop import Shop
 
+    free(to, force)
     mixed = (
         MIXERS.make(mixer, **settings(set))
         .mix(Shop.open(real), Shop.open(synthetic), run_of(seed, quiet))

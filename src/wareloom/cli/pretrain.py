@@ -10,6 +10,7 @@ import typer
 from wareloom.cli._shared import (
     AsJson,
     Device,
+    Force,
     Precision,
     Quiet,
     Seed,
@@ -17,6 +18,7 @@ from wareloom.cli._shared import (
     Threads,
     To,
     Track,
+    free,
     run_of,
     settings,
     show,
@@ -37,6 +39,7 @@ def main(
     device: Device = "cpu",
     precision: Precision = "auto",
     track: Track = "",
+    force: Force = False,
     seed: Seed = 0,
     as_json: AsJson = False,
     quiet: Quiet = False,
@@ -45,6 +48,7 @@ def main(
     from wareloom.api import pretrain
     from wareloom.shop import Shop
 
+    free(to, force, "config.json")
     run = run_of(
         seed, quiet, threads=threads, device=device, precision=precision, track=track, cache=cache
     )

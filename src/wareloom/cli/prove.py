@@ -11,6 +11,7 @@ from wareloom.cli._shared import (
     AsJson,
     Cells,
     Device,
+    Force,
     Jobs,
     On,
     Precision,
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from wareloom.experiment.result import Proof
 
 
-Of = Annotated[str, typer.Option(help="What is proved: recommendation, clicks or search.")]
+Of = Annotated[str, typer.Option(help="What is proved: recommendation, system, clicks or search.")]
 Synthesizer = Annotated[
     str,
     typer.Option(
@@ -86,6 +87,16 @@ Shares = Annotated[
 ByRatio = Annotated[
     bool, typer.Option("--lift-by-ratio", help="Measure the lift of every ratio on validation.")
 ]
+Longer = Annotated[
+    float | None,
+    typer.Option(
+        help="Train the deciding arms once more with so many times the updates, such as 3."
+    ),
+]
+System = Annotated[
+    bool,
+    typer.Option("--system", help="Prove the best system, an ensemble with networks: --of system."),
+]
 LeaveOut = Annotated[
     bool, typer.Option("--leave-out", help="Try several synthesizers without each of them.")
 ]
@@ -100,7 +111,7 @@ SetOf = Annotated[
 ]
 Seeds = Annotated[int, typer.Option(help="How often everything random is drawn anew.")]
 Resume = Annotated[
-    bool, typer.Option("--resume", help="Keep the cells of a proof that was stopped.")
+    bool, typer.Option("--resume", help="Go on with the same proof where it was stopped.")
 ]
 
 
@@ -124,6 +135,8 @@ def main(
     shares: Shares = "",
     lift_by_ratio: ByRatio = False,
     leave_out: LeaveOut = False,
+    longer: Longer = None,
+    system: System = False,
     resume: Resume = False,
     cache: Cells = "",
     set: SetOf = None,
@@ -133,6 +146,7 @@ def main(
     device: Device = "cpu",
     precision: Precision = "auto",
     track: Track = "",
+    force: Force = False,
     seed: Seed = 0,
     as_json: AsJson = False,
     quiet: Quiet = False,
@@ -140,6 +154,7 @@ def main(
     """Train a ranker with and without synthetic data and judge it on real held-out data; exit code 1 where it hurts."""
     of_generator, of_ranker, of_proof = _parted(settings(set))
     asked = {
+        "of": "system" if system else of,
         "ratios": _numbers(ratios, "--ratios"),
         "seeds": seeds,
         "metrics": metrics,
@@ -149,21 +164,21 @@ def main(
         "shares": shares if shares == "auto" else _numbers(shares, "--shares", " or auto"),
         "lift_by_ratio": lift_by_ratio,
         "leave_out": leave_out,
+        "longer": longer,
     }
-    tables = {
-        "prove": {"of": of} | said(asked) | of_proof,
-        "synthesize": _synthesize(synthesizer, of_generator, listed(screens), screen_set),
-        "train": said({"name": ranker}) | {"set": of_ranker},
-        "split": {"by": split},
-    }
+    made_by = _synthesize(synthesizer, of_generator, listed(screens), screen_set)
+    trained = said({"name": ranker}) | {"set": of_ranker}
+    tables = {"prove": said(asked) | of_proof, "synthesize": made_by, "train": trained}
     how = {"threads": threads, "jobs": jobs, "on": on, "device": device, "precision": precision}
-    run = run_of(seed, quiet, **how, track=track, **cells_at(cache))
-    proof = _proved(tables, shop, to, run, resume)
+    own = run_of(seed, quiet, **how, track=track, **cells_at(cache))
+    proof = _proved(tables | {"split": {"by": split}}, shop, to, own, resume=resume, force=force)
     show(dict(proof.data), as_json, "\n".join([*told(proof), str(to / "report.html")]))
     raise typer.Exit(1 if proof.verdict == "hurts" else 0)
 
 
-def _proved(tables: dict[str, Any], shop: Path, to: Path, run: Run, resume: bool) -> Proof:
+def _proved(
+    tables: dict[str, Any], shop: Path, to: Path, run: Run, *, resume: bool, force: bool
+) -> Proof:
     """Prove what a recipe of these tables asks, and write the proof and its page."""
     from wareloom.recipe.load import Recipe
     from wareloom.report import prove_and_report
@@ -171,7 +186,7 @@ def _proved(tables: dict[str, Any], shop: Path, to: Path, run: Run, resume: bool
 
     named = {name: table for name, table in tables.items() if table != {"by": ""}}
     recipe = Recipe.of(named | {"stages": ("prove",), "seed": run.seed})
-    return prove_and_report(Shop.open(shop), recipe.settings, to, run, resume=resume)
+    return prove_and_report(Shop.open(shop), recipe.settings, to, run, resume=resume, force=force)
 
 
 def said(values: dict[str, Any]) -> dict[str, Any]:

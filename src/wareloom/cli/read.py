@@ -6,7 +6,19 @@ from typing import Annotated
 
 import typer
 
-from wareloom.cli._shared import AsJson, Quiet, Seed, Set, To, names, run_of, settings, show
+from wareloom.cli._shared import (
+    AsJson,
+    Force,
+    Quiet,
+    Seed,
+    Set,
+    To,
+    free,
+    names,
+    run_of,
+    settings,
+    show,
+)
 
 
 def main(
@@ -29,6 +41,7 @@ def main(
         str, typer.Option(help="On malformed cells: 'stop', or 'reject' the row and go on.")
     ] = "stop",
     set: Set = None,
+    force: Force = False,
     seed: Seed = 0,
     as_json: AsJson = False,
     quiet: Quiet = False,
@@ -37,6 +50,7 @@ def main(
     from wareloom.core.state import read_json
     from wareloom.readers import read
 
+    free(to, force)
     read(
         source,
         to=to,

@@ -32,7 +32,10 @@ def main(
         str | None, typer.Option(help="Another source than the recipe's: your own export.")
     ] = None,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Continue a job that was stopped.")
+        bool,
+        typer.Option(
+            "--resume", help="Go on with the job of another recipe, and do anew what differs."
+        ),
     ] = False,
     allow_code: AllowCode = None,
     cache: Cells = "",

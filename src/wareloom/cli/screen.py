@@ -7,7 +7,18 @@ from typing import Annotated
 
 import typer
 
-from wareloom.cli._shared import AsJson, Quiet, Seed, To, listed, run_of, settings_of, show
+from wareloom.cli._shared import (
+    AsJson,
+    Force,
+    Quiet,
+    Seed,
+    To,
+    free,
+    listed,
+    run_of,
+    settings_of,
+    show,
+)
 
 
 def main(
@@ -27,6 +38,7 @@ def main(
             "--set", metavar="SCREEN.NAME=VALUE", help="A setting of a screen; may be given again."
         ),
     ] = None,
+    force: Force = False,
     seed: Seed = 0,
     as_json: AsJson = False,
     quiet: Quiet = False,
@@ -36,6 +48,7 @@ def main(
     from wareloom.screening import made, save_screened, screen_all
     from wareloom.shop import Shop
 
+    free(to, force)
     named = made(listed(screens), settings_of(listed(screens), set))
     held = together([Shop.open(part) for part in holdout]) if holdout else None
     screened = screen_all(named, Shop.open(synthetic), Shop.open(train), held, run_of(seed, quiet))

@@ -7,7 +7,16 @@ from typing import Annotated
 
 import typer
 
-from wareloom.cli._shared import AsJson, To, pairs, show
+from wareloom.cli._shared import (
+    AsJson,
+    Force,
+    Quiet,
+    Seed,
+    To,
+    free,
+    pairs,
+    show,
+)
 
 
 def main(
@@ -28,12 +37,16 @@ def main(
     event: Annotated[
         list[str] | None, typer.Option(help="Events of this kind; may be given again.")
     ] = None,
+    force: Force = False,
+    seed: Seed = 0,
     as_json: AsJson = False,
+    quiet: Quiet = False,
 ) -> None:
     """Take the users of a segment, a season or a campaign out of a shop; `wareloom synth --like` wants them so."""
     from wareloom.preparing.segments import SegmentSettings, segment
     from wareloom.shop import Log, Shop
 
+    free(to, force)
     how = SegmentSettings(
         where=pairs(where, "--where"),
         since=since,

@@ -7,7 +7,18 @@ from typing import Annotated
 
 import typer
 
-from wareloom.cli._shared import AsJson, Quiet, Seed, Set, To, run_of, settings, show
+from wareloom.cli._shared import (
+    AsJson,
+    Force,
+    Quiet,
+    Seed,
+    Set,
+    To,
+    free,
+    run_of,
+    settings,
+    show,
+)
 
 
 def main(
@@ -15,6 +26,7 @@ def main(
     to: To,
     by: Annotated[str, typer.Option(help="time, leave-last-out, user or query.")] = "time",
     set: Set = None,
+    force: Force = False,
     seed: Seed = 0,
     as_json: AsJson = False,
     quiet: Quiet = False,
@@ -24,6 +36,7 @@ def main(
     from wareloom.preparing.splits import SplitSettings, split
     from wareloom.shop import Shop
 
+    free(to, force, "split.json")
     parts = split(
         Shop.open(shop),
         configure(SplitSettings, {"by": by, **settings(set)}),

@@ -10,10 +10,12 @@ import typer
 
 from wareloom.cli._shared import (
     AsJson,
+    Force,
     Quiet,
     Seed,
     Set,
     To,
+    free,
     listed,
     names,
     run_of,
@@ -24,8 +26,9 @@ from wareloom.cli._shared import (
 
 if TYPE_CHECKING:
     from wareloom.core.run import Run
+    from wareloom.screening import Screen
     from wareloom.shop import Shop
-    from wareloom.synthesis import Condition, GivenItems, Synthesizer
+    from wareloom.synthesis import Condition, Synthesizer
 
 
 Named = Annotated[
@@ -103,6 +106,7 @@ def main(
     screen_set: ScreenSet = None,
     holdout: Holdout = None,
     set: Set = None,
+    force: Force = False,
     seed: Seed = 0,
     as_json: AsJson = False,
     quiet: Quiet = False,
@@ -113,10 +117,9 @@ def main(
     """
     from wareloom.core.family import SYNTHESIZERS
     from wareloom.preparing.splits import together
-    from wareloom.sampling.rejection import sample_screened
-    from wareloom.screening import made, save_screened
+    from wareloom.screening import made
     from wareloom.shop import Log, Shop
-    from wareloom.synthesis import Given, GivenItems
+    from wareloom.synthesis import GivenItems
 
     _asked(users=users, queries=queries, preview=preview, length=0 if length is None else length)
     named = made(listed(screens), settings_of(listed(screens), screen_set, "--screen-set"))
@@ -126,25 +129,51 @@ def main(
     if dry_run:
         _planned(made_of, real, queries or real.rows("items"), run, as_json)
         return
+    if not (preview and made_of.counts == "queries"):
+        free(to, force)
     fitted = made_of.fit(real, run)
-    if fitted.counts == "queries" and preview:
-        _look(fitted, preview, GivenItems(tuple(for_item or ())), run, as_json)
-        return
     if fitted.counts == "queries":
-        count = queries or real.rows("items")
         given: Condition = GivenItems(tuple(for_item or ()))
+        if preview:
+            _look(fitted, preview, given, run, as_json)
+            return
+        count = queries or real.rows("items")
     else:
         histories = Shop.open(continue_) if continue_ else None
         count = users or len(Log.of(histories or real).users)
-        given = Given(histories, tuple(start or ()), length, Shop.open(like) if like else None)
-    told: dict[str, Any] = {"shop": str(to), "origin": fitted.origin}
-    if named:
-        screened = sample_screened(fitted, count, named, (real, held), run, given)
-        sampled = save_screened(screened, to)
-        told |= {"sampling": screened.sampling, "screens": screened.report}
-    else:
-        sampled = fitted.sample(count, run, given).save(to)
+        given = _given(histories, start, length, like)
+    sampled, told = _sampled((fitted, count, given), named, (real, held), run, to)
     _shown(told, sampled, as_json)
+
+
+def _sampled(
+    draw: tuple[Synthesizer, int, Condition],
+    screens: dict[str, Screen],
+    real: tuple[Shop, Shop | None],
+    run: Run,
+    to: Path,
+) -> tuple[Shop, dict[str, Any]]:
+    """Draw, screen where there are screens, and write; returns what was written and what is told of it."""
+    from wareloom.sampling.rejection import sample_screened
+    from wareloom.screening import save_screened
+
+    fitted, count, given = draw
+    told: dict[str, Any] = {"shop": str(to), "origin": fitted.origin}
+    if not screens:
+        return fitted.sample(count, run, given).save(to), told
+    screened = sample_screened(fitted, count, screens, real, run, given)
+    told |= {"sampling": screened.sampling, "screens": screened.report}
+    return save_screened(screened, to), told
+
+
+def _given(
+    histories: Shop | None, start: list[str] | None, length: int | None, like: Path | None
+) -> Condition:
+    """What shoppers are to be conditional on."""
+    from wareloom.shop import Shop
+    from wareloom.synthesis import Given
+
+    return Given(histories, tuple(start or ()), length, Shop.open(like) if like else None)
 
 
 def _shown(told: dict[str, Any], sampled: Shop, as_json: bool) -> None:
@@ -175,7 +204,7 @@ def _planned(synthesizer: Synthesizer, shop: Shop, count: int, run: Run, as_json
     show(told, as_json)
 
 
-def _look(fitted: Synthesizer, count: int, given: GivenItems, run: Run, as_json: bool) -> None:
+def _look(fitted: Synthesizer, count: int, given: Condition, run: Run, as_json: bool) -> None:
     """Show some queries and the titles they were written for."""
     made = fitted.sample(count, run, given)
     titles = made.table("items").select("item_id", "title")

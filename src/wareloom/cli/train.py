@@ -10,6 +10,7 @@ import typer
 from wareloom.cli._shared import (
     AsJson,
     Device,
+    Force,
     Precision,
     Quiet,
     Seed,
@@ -17,6 +18,7 @@ from wareloom.cli._shared import (
     Threads,
     To,
     Track,
+    free,
     names,
     run_of,
     settings,
@@ -45,6 +47,7 @@ def main(
             help="Keep the state of training here: the same call goes on where it stopped.",
         ),
     ] = None,
+    force: Force = False,
     seed: Seed = 0,
     as_json: AsJson = False,
     quiet: Quiet = False,
@@ -54,6 +57,7 @@ def main(
     from wareloom.core.files import replacing
     from wareloom.shop import Shop
 
+    free(to, force, "algorithm.json")
     run = run_of(
         seed, quiet, threads=threads, device=device, precision=precision, track=track, cache=cache
     )

@@ -7,7 +7,19 @@ from typing import Annotated
 
 import typer
 
-from wareloom.cli._shared import AsJson, Quiet, Seed, Set, To, names, run_of, settings, show, table
+from wareloom.cli._shared import (
+    AsJson,
+    Force,
+    Quiet,
+    Seed,
+    Set,
+    To,
+    names,
+    run_of,
+    settings,
+    show,
+    table,
+)
 
 Ranker = Annotated[
     str, typer.Option(help="The ranker whose settings are tried.", autocompletion=names("ranker"))
@@ -35,6 +47,7 @@ def main(
     split: Annotated[str, typer.Option("--split", help="time, leave-last-out or user.")] = "time",
     no_prune: Prune = False,
     set: Set = None,
+    force: Force = False,
     seed: Seed = 0,
     as_json: AsJson = False,
     quiet: Quiet = False,
@@ -56,7 +69,13 @@ def main(
         prune=not no_prune,
     )
     found = search(
-        Shop.open(shop), ranker, parse_space(ranker, space), asked, to=to, run=run_of(seed, quiet)
+        Shop.open(shop),
+        ranker,
+        parse_space(ranker, space),
+        asked,
+        to=to,
+        run=run_of(seed, quiet),
+        force=force,
     )
     best = f"best {metric} {found.value:.4f} on the validation part\n\n{found.toml()}"
     told = {"ranker": ranker, "metric": metric, "value": found.value, "best": found.best}

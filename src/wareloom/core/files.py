@@ -16,6 +16,8 @@ from wareloom.errors import OutputError
 
 FULL = ("no space left on device", "os error 28", "disk is full", "disk quota exceeded")
 """How libraries that keep no error number say that a disk is full"""
+LITTLE = 1 << 20
+"""Bytes free below which a disk is full for what writes tables"""
 OWN = (
     r"(arrays|items|model|.+_)\.(parquet|npz|safetensors)|(shop|read|clean|screen|split|features|compare|proof|leaderboard"
     r"|bundle|recipe|algorithm|state|pretraining|report|.*config|tokenizer|special_tokens_map|vocab|modules|merges)\."
@@ -41,7 +43,8 @@ def beside(path: Path) -> Iterator[Path]:
     partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        yield partial
+        with _space_told(path):
+            yield partial
         partial.replace(path)
     finally:
         with contextlib.suppress(NotADirectoryError):
@@ -65,13 +68,29 @@ def free_file(path: str | Path, *, force: bool = False) -> Path:
     return place
 
 
+def free_folder(path: str | Path, marker: str = "shop.json", *, force: bool = False) -> None:
+    """Raise `OutputError` where a result's folder may not be written to.
+
+    That is where a result is already, unless `force`, and where something else is in any case; see `replacing`.
+    """
+    place = landing(path)
+    _check_free(Path(path), place, marker)
+    above = next((one for one in place.parents if one.exists()), place)
+    if not above.is_dir():
+        raise OutputError(f"{above} is a file; choose a folder for {place.name}.")
+    if not force and place.is_dir() and any(place.iterdir()):
+        raise OutputError(
+            f"{path} holds a result already: choose another folder for --to, or pass --force to replace it."
+        )
+
+
 @contextlib.contextmanager
 def replacing(path: Path, marker: str = "shop.json") -> Iterator[Path]:
     """Yield an empty folder beside `path` that takes its name when the block ends well, and goes when it does not.
 
-    An existing `path` is replaced only if it is empty or holds `marker`, that is, if it is a result of the same kind.
-    What a person put into it beside goes over into the new one; in a bundle, which takes no other file, it is refused.
-    Where `path` is a link, what it points at is written.
+    An existing `path` is replaced only if it is empty or holds `marker`, that is, if it is a result of the same kind;
+    commands ask `free_folder` before. What a person put into it beside goes over into the new one; in a bundle, which
+    takes no other file, it is refused. Where `path` is a link, what it points at is written.
     """
     given, path = Path(path), landing(path)
     _check_free(given, path, marker)
@@ -80,7 +99,8 @@ def replacing(path: Path, marker: str = "shop.json") -> Iterator[Path]:
     shutil.rmtree(partial, ignore_errors=True)
     try:
         partial.mkdir(parents=True)
-        yield partial
+        with _space_told(path):
+            yield partial
         for name in _notes(path):
             if not (partial / name).exists():
                 _copied(path / name, partial / name)
@@ -143,6 +163,25 @@ def disk_full(error: BaseException) -> bool:
     if isinstance(error, OSError) and error.errno is not None:
         return error.errno in (errno.ENOSPC, errno.EDQUOT)
     return any(words in str(error).lower() for words in FULL)
+
+
+@contextlib.contextmanager
+def _space_told(path: Path) -> Iterator[None]:
+    """Let what polars raises in the block be `OSError` where the disk of `path` is full: polars keeps no such reason.
+
+    Seen here, before what was half-written goes and there is space again.
+    """
+    import polars as pl
+
+    try:
+        yield
+    except pl.exceptions.PolarsError as error:
+        if disk_full(error):
+            raise
+        disk = shutil.disk_usage(path.parent)
+        if disk.free >= LITTLE:
+            raise
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path)) from error
 
 
 def one_spelling(value: Any, spelled: Callable[[Path], str] = str) -> Any:

@@ -1,10 +1,15 @@
-"""Passwords, tokens and keys taken out of what is shown: messages, logs, addresses."""
+"""Passwords, tokens and keys: taken out of what is shown, refused in what is kept, named by ${NAME} in addresses."""
 
 from __future__ import annotations
 
+import dataclasses
+import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 from urllib.parse import quote, quote_plus, unquote, unquote_plus
+
+from wareloom.errors import SettingError
 
 HIDDEN = "***"
 NAMES = (
@@ -22,6 +27,9 @@ NAMED = re.compile(
 BEARER = re.compile(r"(?i)\b(bearer|basic)\s+[A-Za-z0-9._~+/=-]{6,}")
 KEYS = re.compile(r"\b(?:sk|pk|rk|ghp|gho|hf|xox[a-z]|AKIA|ASIA)[-_]?[A-Za-z0-9_-]{12,}")
 """Forms of well-known keys, which need no name to be one"""
+ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+PLACE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+"""Where an address names the environment variable whose value belongs there: ${NAME}"""
 SHORTEST = 3
 """A secret below this many letters is not looked for in other words: it would be found everywhere"""
 
@@ -61,6 +69,45 @@ def secrets_in(url: str) -> list[str]:
         if re.fullmatch(f"(?i){NAMES}", unquote(name)):
             found.append(value)
     return [form for one in found for form in (one, unquote_plus(one)) if form]
+
+
+def with_secret(value: Any) -> str:
+    """The first address within a value, at any depth, that holds a secret itself; as it may be shown, "" where none."""
+    if isinstance(value, str):
+        if not ADDRESS.match(value):
+            return ""
+        bare = PLACE.sub(HIDDEN, value)
+        told = scrubbed(bare, secrets_in(bare))
+        return told if told != bare else ""
+    inner: Iterable[Any] = ()
+    if isinstance(value, Mapping):
+        inner = value.values()
+    elif isinstance(value, list | tuple | set | frozenset):
+        inner = value
+    elif dataclasses.is_dataclass(value) and not isinstance(value, type):
+        inner = (getattr(value, field.name, None) for field in dataclasses.fields(value))
+    return next(filter(None, map(with_secret, inner)), "")
+
+
+def named_in(address: str) -> dict[str, str]:
+    """The values of the environment variables that an address names as ${NAME}, by name.
+
+    Raises `SettingError` for one that is not set.
+    """
+    found = {}
+    for name in PLACE.findall(address) if ADDRESS.match(address) else ():
+        if name not in os.environ:
+            raise SettingError(
+                f"{scrubbed(address)} names the environment variable {name}, which is not set: export it first."
+            )
+        found[name] = os.environ[name]
+    return found
+
+
+def filled(address: str) -> str:
+    """An address with the values of the environment variables that it names, escaped; see `named_in`."""
+    values = named_in(address)
+    return PLACE.sub(lambda place: quote(values[place[1]], safe=""), address) if values else address
 
 
 def _without_password(found: re.Match[str]) -> str:

@@ -21,6 +21,7 @@ from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
 from annotated_types import Ge, GroupedMetadata, Gt, Le, Lt, MinLen
 
+from wareloom.core.secrets import with_secret
 from wareloom.errors import SettingError, near, shown
 
 Size = Annotated[int, Ge(1)]
@@ -72,6 +73,11 @@ class Settings:
             found = _fitted(self._owner(), field.name, value, *adapters[field.name])
             if found is not value:
                 object.__setattr__(self, field.name, found)
+            if address := with_secret(found):
+                raise SettingError(
+                    f"{self._owner()}: {field.name} holds a password or a key ({address}), and settings are kept in "
+                    "files. Write ${NAME} in its place: the environment variable NAME that holds it."
+                )
         self._check()
 
     def _check(self) -> None:

@@ -14,7 +14,7 @@ import polars as pl
 from wareloom.core.family import METRICS
 from wareloom.core.run import Run
 from wareloom.core.state import read_json
-from wareloom.errors import InputError, MissingExtraError, OutputError, SettingError, near
+from wareloom.errors import InputError, MissingExtraError, SettingError, near
 from wareloom.metrics import metrics_of
 from wareloom.metrics.likeness.measure import BEYOND, CHANCE, WITHIN, Figure, Measure
 from wareloom.metrics.likeness.queries.measure import QueryMeasure
@@ -278,13 +278,3 @@ def compare_paths(
         ]
         held = together(sides[2:]) if holdout else None
         return compare(sides[0], sides[1], held, settings, run=run)
-
-
-def must_be_free(folder: Path) -> None:
-    """Raise `OutputError` before anything is computed where the result could not be written to `folder`."""
-    if folder.is_file():
-        raise OutputError(f"{folder} is a file; choose a folder for --to.")
-    if folder.is_dir() and any(folder.iterdir()) and not (folder / "compare.json").exists():
-        raise OutputError(
-            f"{folder} holds something that is no comparison; choose another folder for --to."
-        )

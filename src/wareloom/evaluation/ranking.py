@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -33,7 +34,7 @@ class Evaluation:
     """float64 [requests] by "metric/slice", NaN where it says nothing"""
     overall: dict[str, float]
     """By metric, over all requests"""
-    training: dict[str, int] = field(default_factory=dict)
+    training: dict[str, Any] = field(default_factory=dict)
     """What the ranker was given in a proof: "events", and "updates" where it takes gradient updates"""
 
     def table(self) -> pl.DataFrame:
@@ -119,13 +120,18 @@ def evaluate(
 
 
 def _slices(task: Task, ranker: Ranker, ranked: Ranked) -> dict[str, np.ndarray]:
-    """Rows of the answers by slice, in the order of `ranked`; an answer that the ranker does not know is cold."""
+    """Rows of the answers by slice, in the order of `ranked`; an answer that the ranker does not know is cold.
+
+    Where some answers are cold, the others are a slice, too: what no training event is on can be guessed by that alone.
+    """
     assert task.requests.histories is not None
     fitted = Vocabulary(ranker.items_)
     code = fitted.recode(task.requests.histories.items)
     by_item = {}
     for name, items in task.item_slices().items():
         by_item[name] = np.append(_moved(items, code, len(fitted)), name == "cold")[ranked.item]
+    if by_item["cold"].any():
+        by_item["warm"] = ~by_item["cold"]
     by_user = {name: flag[ranked.request] for name, flag in task.flags.items()}
     return {name: rows for name, rows in (by_item | by_user).items() if rows.any()}
 

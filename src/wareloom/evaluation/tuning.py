@@ -17,9 +17,10 @@ import tomli_w
 
 from wareloom._version import __version__
 from wareloom.core.family import RANKERS
+from wareloom.core.files import beside, free_folder, landing, locked, one_spelling
 from wareloom.core.run import Run
 from wareloom.core.settings import configure
-from wareloom.core.state import write_json
+from wareloom.core.state import write_whole
 from wareloom.errors import InputError, OutputError, SettingError, near, needed
 from wareloom.evaluation.ranking import evaluate
 from wareloom.evaluation.ranking import metric as named_metric
@@ -29,6 +30,9 @@ from wareloom.shop import Shop
 
 RANDOM = 8
 """Trials drawn at random before those that learn from the earlier ones; as many are never cut short."""
+
+MOST = 10_000
+"""Trials of one search: each takes as long as the first"""
 
 
 @dataclass(frozen=True)
@@ -67,8 +71,10 @@ class SearchSettings:
     """Whether a training that does worse than half of the earlier ones at the same evaluation is cut short."""
 
     def __post_init__(self) -> None:
-        if self.trials < 1:
-            raise SettingError(f"SearchSettings: trials is {self.trials}; give 1 or more.")
+        if not 1 <= self.trials <= MOST:
+            raise SettingError(
+                f"SearchSettings: trials is {self.trials}; give a whole number from 1 to {MOST}."
+            )
 
     @property
     def sign(self) -> int:
@@ -167,22 +173,29 @@ def search(
     *,
     to: str | Path,
     run: Run | None = None,
+    force: bool = False,
 ) -> Search:
     """Try settings of `ranker` on the training part and judge them on the validation part; the test part is not read.
 
     Proposals by tree-structured Parzen estimators (Bergstra et al. 2011; Optuna), after `RANDOM` random ones, the first
     of all being the ranker's own defaults where they lie in the space. Trainings that report values are cut short by
     the median rule (Golovin et al. 2017). The trials are kept in `to/study.db`; a search that was stopped goes on there
-    and comes to the same. Writes `tune.json` and `best.toml`. Raises `OutputError` where `to` holds another search.
+    and comes to the same. Writes `tune.json` and `best.toml`. Raises `OutputError` where `to` holds anything but this
+    search; with `force` another search there is given up.
     """
-    settings, run, to = settings or SearchSettings(), run or Run(), Path(to)
+    settings, run, to = settings or SearchSettings(), run or Run(), landing(to)
     cls = RANKERS.load(ranker)
     _check(cls, space, settings.fixed)
     shop.verify()
     parts = split(shop, settings.split, None, run)
     task = build_task(parts, "validation")
-    with _optuna() as optuna, run.task(f"tune {ranker}", settings.trials) as advance:
-        study = _study(optuna, to, _key(shop, ranker, space, settings, run))
+    free_folder(to, "study.db", force=True)
+    with (
+        locked(to),
+        _optuna() as optuna,
+        run.task(f"tune {ranker}", settings.trials) as advance,
+    ):
+        study = _study(optuna, to, _key(shop, ranker, space, settings, run), force)
         _go_on(study, cls, space, settings)
         while len(done := _done(study)) < settings.trials:
             # A sampler for each trial, so that a search that was stopped draws what it would have drawn.
@@ -191,8 +204,10 @@ def search(
             _try(optuna, study, (cls, space, settings), parts.train, task, run)
             advance(1)
         found = _result(study, ranker, settings)
-    write_json(to / "tune.json", dataclasses.asdict(found) | {"trials": found.trials.to_dicts()})
-    (to / "best.toml").write_text(found.toml(), encoding="utf-8")
+        told = dataclasses.asdict(found) | {"trials": found.trials.to_dicts()}
+        write_whole(to / "tune.json", told)
+        with beside(to / "best.toml") as partial:
+            partial.write_text(found.toml(), encoding="utf-8")
     return found
 
 
@@ -230,19 +245,24 @@ def _key(shop: Shop, ranker: str, space: Space, settings: SearchSettings, run: R
     """Name of a search: all that decides its trials, but not their number."""
     said = dataclasses.asdict(settings) | {"trials": 0}
     spans = {name: [type(part).__name__, dataclasses.asdict(part)] for name, part in space.items()}
-    whole = [__version__, shop.fingerprint, ranker, spans, said, run.seed, run.updates]
+    asked = one_spelling([spans, said])
+    whole = [__version__, shop.fingerprint, ranker, *asked, run.seed, run.updates]
     return hashlib.sha256(json.dumps(whole, sort_keys=True, default=str).encode()).hexdigest()[:24]
 
 
-def _study(optuna: Any, to: Path, key: str) -> Any:
-    """Open the study of this search, or begin it."""
+def _study(optuna: Any, to: Path, key: str, force: bool) -> Any:
+    """Open the study of this search, or begin it; with `force` instead of another."""
     to.mkdir(parents=True, exist_ok=True)
     storage = optuna.storages.RDBStorage(f"sqlite:///{(to / 'study.db').resolve()}")
     names = optuna.get_all_study_names(storage)
     if names and key not in names:
-        raise OutputError(
-            f"{to} holds another search: of another shop, ranker, space or seed. Give another folder, or delete it."
-        )
+        if not force:
+            raise OutputError(
+                f"{to} holds another search: of another shop, ranker, space or seed. Choose another folder for --to, "
+                "or pass --force to give that search up."
+            )
+        for name in names:
+            optuna.delete_study(study_name=name, storage=storage)
     pruner = optuna.pruners.MedianPruner(n_startup_trials=RANDOM, n_warmup_steps=2)
     return optuna.create_study(
         storage=storage, study_name=key, direction="maximize", pruner=pruner, load_if_exists=True

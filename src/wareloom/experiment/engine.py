@@ -249,6 +249,7 @@ class Bench:
         if (taken := study.updates_of(ranker)) is not None:
             training["updates"] = taken
             training["steps"] = study.steps_of(ranker) or 0
+        training |= study.of_training(ranker)
         return replace(found, training=training)
 
 

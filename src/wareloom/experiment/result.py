@@ -85,7 +85,7 @@ class BaselineRow(TypedDict):
 
 class TrainingRow(TypedDict):
     """What an arm was trained on, seed by seed: rows of its table, and where its ranker takes any, the gradient updates
-    that were planned, and the steps after which it stopped."""
+    that were planned, and the steps after which it stopped; of a system the weights of its members."""
 
     ties: str
     arm: str
@@ -93,6 +93,7 @@ class TrainingRow(TypedDict):
     judgments: NotRequired[list[int]]
     updates: NotRequired[list[int]]
     steps: NotRequired[list[int]]
+    weights: NotRequired[list[dict[str, float]]]
 
 
 class ComparisonRow(TypedDict):

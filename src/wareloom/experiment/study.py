@@ -216,6 +216,10 @@ class Study(ABC):
         """Those after which it stopped, which may be earlier."""
         return ranker.steps
 
+    def of_training(self, ranker: Ranker) -> dict[str, Any]:
+        """What else `training` in `proof.json` says of a trained ranker, as JSON values."""
+        return {}
+
     @property
     def beside(self) -> dict[str, dict[str, Any]]:
         """Rankers that stand beside on real data alone, with their settings."""

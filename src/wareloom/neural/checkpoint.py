@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from wareloom._version import __version__
-from wareloom.core.files import beside
+from wareloom.core.files import beside, one_spelling
 from wareloom.core.run import Run
 from wareloom.errors import SourceError
 from wareloom.neural import torch
@@ -42,12 +42,14 @@ def kept_at(run: Run, said: list[Any], columns: Iterable[np.ndarray] = ()) -> Pa
     """Where a training keeps its state in the run's cache; None where it has none.
 
     Told apart by version, seed, number of updates, arithmetic, by what is `said` (settings and what else is plain) and
-    by the `columns` that are learned from, which are not asked for without a cache.
+    by the `columns` that are learned from, which are not asked for without a cache. Paths count in any spelling.
     """
     if run.cache is None:
         return None
     text = json.dumps(
-        [__version__, run.seed, run.updates, run.arithmetic, said], sort_keys=True, default=str
+        [__version__, run.seed, run.updates, run.arithmetic, one_spelling(said)],
+        sort_keys=True,
+        default=str,
     )
     key = hashlib.sha256(text.encode())
     for column in columns:

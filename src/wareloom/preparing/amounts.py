@@ -174,15 +174,20 @@ def marks_by_file(frame: pl.LazyFrame, column: str, where: str, *, money: bool) 
         .sort("file")
     )
     dots, commas = int((found["dot"] > 0).sum()), int((found["comma"] > 0).sum())
-    usual = "," if commas > dots else "." if dots > commas else ""
+    usual = "" if bool(dots) == bool(commas) else "," if commas else "."
     marks: dict[str, str] = {}
     for file, dot, comma, opened, example in found.iter_rows():
         if bool(dot) != bool(comma):
             marks[file] = "." if dot else ","
         elif not dot and opened and not usual:
+            tells = (
+                f"no cell of {file} tells which, and other files differ"
+                if dots
+                else ("no cell of the column tells which")
+            )
             raise SchemaError(
-                f"{where}: {example!r} may have a decimal mark or a sign of thousands, and no cell of the column tells "
-                'which. Say the mark of decimals, --set decimal=. or --set decimal=, (in a map: decimal = ",").'
+                f"{where}: {example!r} may have a decimal mark or a sign of thousands, and {tells}. "
+                'Say the mark of decimals, --set decimal=. or --set decimal=, (in a map: decimal = ",").'
             )
         else:
             marks[file] = "" if dot else usual

@@ -61,40 +61,73 @@ def forms_of(
 
 
 def number_form(
-    frame: pl.LazyFrame, column: str, where: str, *, money: bool, given: Given
+    frame: pl.LazyFrame, column: str, where: str, *, money: bool, given: Given, whole: bool = False
 ) -> Marks:
-    """Return how the numbers of a column of text are written."""
+    """Return how the numbers of a column of text are written, by its first cells or, with `whole`, by all of them."""
+    others = frame
     if given.decimals:
-        usual = given.decimal or "."
-        return Marks(plain=False, mark=usual, files=given.decimals)
-    sample = _first(frame, column)
-    found = marks_of(sample, money=money, given=given.decimal)
-    return found or marks_by_file(frame, column, where, money=money)
+        others = frame.filter(~pl.col(FILE).is_in(list(given.decimals)))
+    found = None
+    if whole and given.decimal:
+        found = Marks(plain=False, mark=given.decimal)
+    elif not whole:
+        found = marks_of(_first(others, column), money=money, given=given.decimal)
+    found = found or marks_by_file(others, column, where, money=money)
+    if not given.decimals:
+        return found
+    mark = found.mark or ("." if found.plain and found.known else "")
+    return Marks(plain=False, mark=mark, files={**found.files, **given.decimals})
 
 
-def _first(frame: pl.LazyFrame, column: str, *where: pl.Expr, one_file: bool = False) -> pl.Series:
-    """The first cells of a column that say something, with `one_file` those of the first file."""
-    text = pl.col(column).cast(pl.String).str.strip_chars()
-    said = frame.filter(*where) if where else frame
-    cells = said.filter(~text.is_in(EMPTY)).select(column, FILE).head(SAMPLE).collect()
-    if one_file and len(cells):
-        cells = cells.filter(pl.col(FILE) == cells[FILE][0])
-    return cells[column]
+def numbers(
+    frame: pl.LazyFrame, column: str, where: str, decimal: str, decimals: Mapping[str, str]
+) -> pl.Expr:
+    """Numbers of a column of any type, null where there is none; `decimal` and `decimals` (by file) as `admit` takes.
+
+    Raises `SchemaError` where the decimal mark cannot be told.
+    """
+    found = frame.collect_schema()
+    if found[column] != pl.String:
+        return pl.col(column).cast(pl.Float64, strict=False)
+    if FILE not in found:
+        frame = frame.with_columns(pl.lit("").alias(FILE))
+    given = Given.of("", {"": decimal, **decimals})
+    form = number_form(frame, column, where, money=False, given=given)
+    return amount(pl.col(column).str.strip_chars(), form, money=False)
+
+
+def _first(frame: pl.LazyFrame, column: str) -> pl.Series:
+    """The first cells of a column that say something."""
+    return _said(frame, column).select(column).head(SAMPLE).collect()[column]
+
+
+def _said(frame: pl.LazyFrame, column: str) -> pl.LazyFrame:
+    """The rows in which a column says something."""
+    return frame.filter(~pl.col(column).cast(pl.String).str.strip_chars().is_in(EMPTY))
 
 
 def _clocks(frame: pl.LazyFrame, column: str, where: str, given: Given) -> Clocks:
-    """Find how a column of times is written.
+    """Find how a column of times is written, from the first cells of its first file.
 
-    Where its first cells are dates whose days are all below 13, the first 100 cells that tell day from month count too.
+    Where these are dates whose days are all below 13, cells of the column that tell day from month count, too.
     """
     files = {name: clock(pl.Series([]), where, form) for name, form in given.time_formats.items()}
-    others = [~pl.col(FILE).is_in(list(files))] if files else []
-    sample = _first(frame, column, *others, one_file=not given.time_format)
-    if not given.time_format and undecided(sample):
-        text = pl.col(column).cast(pl.String)
-        telling = frame.select(column).filter(text.str.contains(TELLING))
-        sample = sample.append(telling.head(100).collect(engine="streaming")[column])
-    return Clocks(clock(sample, where, given.time_format), files)
+    if given.time_format:
+        return Clocks(clock(pl.Series([]), where, given.time_format), files)
+    others = frame.filter(~pl.col(FILE).is_in(list(files))) if files else frame
+    cells = _said(others, column).select(column, FILE).head(SAMPLE).collect()
+    file = cells[FILE][0] if len(cells) else ""
+    sample = cells.filter(pl.col(FILE) == file)[column]
+    telling = _telling(others, column) if undecided(sample) else {}
+    return Clocks(clock(sample, where, file=file, telling=telling), files)
+
+
+def _telling(frame: pl.LazyFrame, column: str) -> dict[str, pl.Series]:
+    """Dates that tell day from month, by file in their order."""
+    text = pl.col(column).cast(pl.String).str.strip_chars()
+    found = frame.filter(text.str.contains(TELLING)).group_by(FILE).agg(text.head(100))
+    rows = found.collect(engine="streaming").sort(FILE).iter_rows()
+    return {name: pl.Series(cells, dtype=pl.String) for name, cells in rows}
 
 
 def second_look(
@@ -111,21 +144,24 @@ def second_look(
         if bad is None:
             continue
         where = f"Table {staged.name!r}, column {column!r}"
-        if isinstance(form, Marks) and not given.decimals:
+        if isinstance(form, Marks):
             money = column in MONEY
-            text = bad.select(pl.col("raw").str.strip_chars().alias("raw"))
+            text = bad.filter(~pl.col(FILE).is_in(list(given.decimals))).select(
+                pl.col("raw").str.strip_chars().alias("raw")
+            )
             own = amount(pl.col("raw"), Marks(plain=False, mark=given.decimal), money=money)
             open_ = pl.col("raw").str.contains(r"\d[.,]\d{3}(\D|$)")
             if not text.select((own.is_not_null() | open_).any()).item():
                 continue
-            again[column] = (
-                Marks(plain=False, mark=given.decimal)
-                if given.decimal
-                else marks_by_file(frame, sources[column], where, money=money)
+            again[column] = number_form(
+                frame, sources[column], where, money=money, given=given, whole=True
             )
-        elif isinstance(form, Clocks) and not given.time_format and not form.files:
-            files = _own_clocks(frame, sources[column], bad[FILE].unique().to_list(), where)
-            again[column] = Clocks(form.usual, {f: c for f, c in files.items() if c != form.usual})
+        elif isinstance(form, Clocks) and not given.time_format:
+            misfits = [f for f in bad[FILE].unique() if f not in form.files]
+            others = frame.filter(~pl.col(FILE).is_in(list(form.files)))
+            files = _own_clocks(others, sources[column], form.usual, misfits, where)
+            own_clocks = {f: c for f, c in files.items() if c != form.usual}
+            again[column] = Clocks(form.usual, {**form.files, **own_clocks})
     return again
 
 
@@ -155,15 +191,33 @@ def _misfits(staged: Staged, column: str) -> pl.DataFrame | None:
     return None if frame.is_empty() else frame
 
 
-def _own_clocks(frame: pl.LazyFrame, column: str, files: list[str], where: str) -> dict[str, Clock]:
-    """The form of each file by its own first cells."""
-    if FILE not in frame.collect_schema():
-        return {}
-    text = pl.col(column).cast(pl.String).str.strip_chars()
-    said = frame.filter(pl.col(FILE).is_in(files), ~text.is_in(EMPTY))
-    cells = said.group_by(FILE).agg(pl.col(column).head(SAMPLE)).collect(engine="streaming")
-    return {
-        name: clock(sample, f"{where}, {name}")
-        for name, sample in cells.sort(FILE).iter_rows()
-        for sample in [pl.Series(sample)]
+def _own_clocks(
+    frame: pl.LazyFrame, column: str, usual: Clock, files: list[str], where: str
+) -> dict[str, Clock]:
+    """The form of each file by its own first cells.
+
+    Raises `SchemaError` where files mean different things by dates of one shape, and another file has such dates that
+    do not tell which.
+    """
+    cells = _said(frame, column).group_by(FILE).agg(pl.col(column).head(SAMPLE))
+    samples = {
+        name: pl.Series(sample)
+        for name, sample in cells.collect(engine="streaming").sort(FILE).iter_rows()
     }
+    telling = _telling(frame, column)
+
+    def own(name: str) -> Clock:
+        place = f"{where}, {name}"
+        return clock(samples[name], place, file=name, telling=telling)
+
+    made = {name: own(name) for name in sorted(files)}
+    patterns = {c.pattern for c in (usual, *made.values()) if c.pattern}
+    if any(_turned(pattern) in patterns for pattern in patterns):
+        for name in (n for n, sample in samples.items() if n not in made and undecided(sample)):
+            own(name)
+    return made
+
+
+def _turned(pattern: str) -> str:
+    """A pattern with day and month exchanged."""
+    return pattern.replace("%d", "%0").replace("%m", "%d").replace("%0", "%m")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, time
 from typing import Literal
 
 import numpy as np
@@ -24,14 +24,15 @@ class CleanSettings(Settings):
     bulk."""
     earliest: datetime = datetime(1990, 1, 1)
     """No event was earlier than this (UTC)."""
-    now: datetime | None = None
-    """No event is later than this (UTC). None asks no clock: only times far in the future of the bulk are rejected."""
+    now: datetime | Literal["today"] | None = None
+    """No event is later than this (UTC); "today" is the end of the day on which the shop is cleaned, which clean.json
+    then names. None asks no clock: only times far in the future of the bulk are rejected."""
     amounts: bool = True
     """Reject events with a negative or infinite value or quantity; blank such prices of items."""
     returns: bool = True
     """Reject purchases with a negative quantity or value, and with each the purchase that it takes back: the last one
-    before it of the same user, item and quantity (else value). A return without its purchase has an impossible
-    amount."""
+    before it of the same user, item and quantity (else value). Where there is none, what was given back is taken from
+    the purchases before it of that user and item. A return without its purchase has an impossible amount."""
     zero_amounts: bool = False
     """Treat a price, value or quantity of zero as impossible too."""
     orphans: bool = True
@@ -70,10 +71,16 @@ class CleanSettings(Settings):
         """What is done to text."""
         return TextSettings(unicode=self.unicode, html=self.html, spaces=self.spaces)
 
-    def impossible_time(self, time: pl.Expr) -> pl.Expr:
+    def dated(self) -> CleanSettings:
+        """These settings with the last moment of the present day (UTC) where `now` is "today"."""
+        if self.now != "today":
+            return self
+        return replace(self, now=datetime.combine(datetime.now(UTC).date(), time.max))
+
+    def impossible_time(self, when: pl.Expr) -> pl.Expr:
         """Whether a time (microseconds since 1970) is before `earliest` or after `now`."""
-        early = time < _micros(self.earliest)
-        return early if self.now is None else early | (time > _micros(self.now))
+        early, last = when < _micros(self.earliest), self.dated().now
+        return early | (when > _micros(last)) if isinstance(last, datetime) else early
 
 
 def _micros(moment: datetime) -> int:

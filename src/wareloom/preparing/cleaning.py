@@ -31,7 +31,7 @@ from wareloom.preparing.resolution import (
     robust_bounds,
 )
 from wareloom.shop import schema
-from wareloom.shop.buckets import CODE, bucketed, coded, in_file_order, sink, user_hash
+from wareloom.shop.buckets import CODE, ROW, bucketed, coded, in_file_order, sink, user_hash
 from wareloom.shop.shop import Shop
 from wareloom.shop.storage import write_head
 
@@ -93,7 +93,8 @@ def clean(
     cleaning what was cleaned changes nothing. Items never go for lack of events. The event log may be larger than
     memory. Raises `OutputError` where `to` holds something else.
     """
-    settings, run = settings or CleanSettings(), run or Run()
+    # The day is asked once, and written down: to clean with that day gives the same bytes.
+    settings, run = (settings or CleanSettings()).dated(), run or Run()
     with replacing(Path(to)) as folder, run.task("clean", total=len(shop.names)) as advance:
         work = _Work(shop, settings, folder)
         for name in ("items", "events", "searches", "judgments", "dialogues", "images", "users"):
@@ -117,7 +118,26 @@ def _clean_events(work: _Work, name: str) -> None:
         cleaner = EventCleaner(work.settings, buckets, work.items)
         codes = cleaner.run()
     work.robots, work.found = cleaner.robots, cleaner.found
-    work.write(name, events, codes, rounds=cleaner.rounds)
+    facts = {"rounds": cleaner.rounds}
+    if cleaner.left is not None:
+        left = cleaner.left.filter(pl.Series(codes[cleaner.left[ROW].to_numpy()] == 0))
+        events = _reduced(events, left)
+        facts["reduced"] = len(left)
+    work.write(name, events, codes, **facts)
+
+
+def _reduced(events: pl.LazyFrame, left: pl.DataFrame) -> pl.LazyFrame:
+    """The events with what is `left` (`row` and amounts) of purchases of which a part was given back."""
+    columns, place = events.collect_schema().names(), " row"
+    new = left.rename({name: f" {name}" for name in left.columns}).lazy()
+    new = new.with_columns(pl.col(place).cast(pl.UInt32))
+    rows = events.with_row_index(place).join(new, on=place, how="left", maintain_order="left")
+    changed = [name for name in left.columns if name != ROW]
+    here = pl.any_horizontal([pl.col(f" {name}").is_not_null() for name in changed])
+    return rows.with_columns(
+        pl.when(here).then(pl.col(f" {name}")).otherwise(pl.col(name)).alias(name)
+        for name in changed
+    ).select(columns)
 
 
 def _clean_table(work: _Work, name: str) -> None:

@@ -20,7 +20,7 @@ from wareloom.preparing.resolution import (
     robust_bounds,
     robust_high,
 )
-from wareloom.preparing.returns import paired
+from wareloom.preparing.returns import taken_back
 from wareloom.shop.buckets import ROW, USER, Buckets
 from wareloom.shop.schema import EVENTS, INTERACTIONS
 
@@ -85,7 +85,7 @@ def narrow_columns(names: list[str], known: pl.Series | None = None) -> dict[str
         "missing": (pl.all_horizontal(blank) if blank else pl.lit(True)) | no_item,
         "time": pl.col("time").cast(pl.Int64) if "time" in names else pl.lit(None, dtype=pl.Int64),
     }
-    return wanted | {name: pl.col(name).cast(pl.Float32) for name in AMOUNTS if name in names}
+    return wanted | {name: pl.col(name).cast(pl.Float64) for name in AMOUNTS if name in names}
 
 
 @dataclass
@@ -106,6 +106,8 @@ class EventCleaner:
     robots: set[int] = field(default_factory=set)
     """Hashes of the users rejected as robots"""
     rounds: int = 0
+    left: pl.DataFrame | None = None
+    """`row`, value and quantity of the purchases of which a part was given back: what is left of them"""
 
     def __post_init__(self) -> None:
         self.codes = np.zeros(self.buckets.rows, dtype=np.uint8)
@@ -143,7 +145,10 @@ class EventCleaner:
     def _kept(self, place: int) -> pl.DataFrame:
         frame = self.buckets[place]
         alive = self.codes[frame[ROW].to_numpy()] == 0
-        return frame if alive.all() else frame.filter(pl.Series(alive))
+        frame = frame if alive.all() else frame.filter(pl.Series(alive))
+        if self.left is None:
+            return frame
+        return frame.update(self.left, on=ROW, include_nulls=True)
 
     def _first_pass(self) -> tuple[np.ndarray, dict[str, dict[int, int]]]:
         """Reject what is wrong on its own, and count times and amounts of the rest."""
@@ -174,11 +179,15 @@ class EventCleaner:
         return seconds, histograms
 
     def _returns(self, frame: pl.DataFrame) -> pl.DataFrame:
-        """Reject returns that have their purchase, and that purchase."""
-        bought = frame.filter(pl.col("kind") == PURCHASE)
-        back, taken = paired(bought)
-        frame = self.reject(frame, pl.col(ROW).is_in(back.implode()), "return")
-        return self.reject(frame, pl.col(ROW).is_in(taken.implode()), "returned")
+        """Reject returns that have their purchase, and that purchase; where they took a part, keep what is left."""
+        taken = taken_back(frame.filter(pl.col("kind") == PURCHASE))
+        frame = self.reject(frame, pl.col(ROW).is_in(taken.back.implode()), "return")
+        frame = self.reject(frame, pl.col(ROW).is_in(taken.whole.implode()), "returned")
+        if taken.left.is_empty():
+            return frame
+        before = [] if self.left is None else [self.left.join(taken.left, on=ROW, how="anti")]
+        self.left = pl.concat([*before, taken.left])
+        return frame.update(taken.left, on=ROW, include_nulls=True)
 
     def _bounds(self, histograms: Mapping[str, dict[int, int]]) -> dict[str, tuple[float, float]]:
         bounds = (

@@ -17,9 +17,9 @@ from wareloom.core.run import Run
 from wareloom.core.state import read_json, write_json
 from wareloom.errors import SchemaError, SettingError
 from wareloom.preparing.split_settings import SplitSettings
-from wareloom.preparing.splits_by import hashed, keyed, last_out
+from wareloom.preparing.splits_by import dealt, keyed, last_out
 from wareloom.preparing.splits_time import cut_times, part_of_time, to_datetime
-from wareloom.shop.buckets import CODE, coded, sink
+from wareloom.shop.buckets import CODE, coded, sink, user_key
 from wareloom.shop.queries import normal_query
 from wareloom.shop.shop import Shop
 from wareloom.shop.storage import write_head
@@ -75,7 +75,8 @@ def split(
 
     Items, users and images are in every part. Events, searches, judgments and dialogues are each in exactly one: events
     and searches as `by` says; judgments always by query, all of a query's in one part; dialogues always by dialogue.
-    Rows keep their order. Events of unknown time go to train. With `to`, the parts are written to `to/train`,
+    Rows keep their order. Events of unknown time go to train. No part that has a share is left empty where there are
+    users, queries or times enough for all. With `to`, the parts are written to `to/train`,
     `to/validation`, `to/test` with `split.json`, streaming; without, they are lazy views of `shop`. Raises
     `SchemaError` where the shop lacks what `by` needs, `SettingError` where a part would be empty.
     """
@@ -127,10 +128,10 @@ class _Divided:
             "user": self.by_user,
             "query": self.by_query,
         }[settings.by]()
-        if shop.has("judgments"):
-            self.by_key("judgments", normal_query(), "query")
+        if shop.has("judgments") and "judgments" not in self.tables:
+            self.by_key({"judgments": normal_query()}, "query")
         if shop.has("dialogues"):
-            self.by_key("dialogues", pl.col("dialogue_id"), "dialogue")
+            self.by_key({"dialogues": pl.col("dialogue_id")}, "dialogue")
         self.check("judgments" if settings.by == "query" and shop.rows("judgments") else need[-1])
 
     def check(self, table: str) -> None:
@@ -149,14 +150,21 @@ class _Divided:
         number = np.bincount(codes, minlength=3)
         self.rows[table] = {part: int(n) for part, n in zip(PARTS, number, strict=True)}
 
-    def by_key(self, table: str, key: pl.Expr, purpose: str) -> None:
-        """Divide `table` by a hash of `key`."""
-        frame = self.shop.scan(table).select(key.alias("key"))
-        ids = frame.unique().drop_nulls().collect(engine="streaming")["key"]
-        self.put(
-            table,
-            keyed(frame, ids, hashed(ids, self.settings.parts, (self.settings.seed, purpose))),
+    def by_key(self, keys: dict[str, pl.Expr], purpose: str) -> None:
+        """Divide tables by a hash of their keys, a key alike in all; no part lacks keys of the first with rows."""
+        frames = {name: self.shop.scan(name).select(key=key) for name, key in keys.items()}
+        first = next((name for name in keys if self.shop.rows(name)), "")
+        told = pl.concat(frame.with_columns(first=name == first) for name, frame in frames.items())
+        found = (
+            told.drop_nulls("key")
+            .group_by("key")
+            .agg(pl.col("first").any())
+            .collect(engine="streaming")
         )
+        salt = (self.settings.seed, purpose)
+        parts = dealt(found["key"], found["first"].to_numpy(), self.settings.parts, salt)
+        for name, frame in frames.items():
+            self.put(name, keyed(frame, found["key"], parts))
 
     def by_time(self) -> None:
         if not self.shop.has("events", "time"):
@@ -189,20 +197,12 @@ class _Divided:
             self.put("searches", searches)
 
     def by_user(self) -> None:
-        from wareloom.shop.buckets import user_key
-
-        frames = {
-            name: self.shop.scan(name) for name in ("events", "searches") if self.shop.has(name)
-        }
-        keys = {name: frame.select(user_key(frame).alias("key")) for name, frame in frames.items()}
-        users = pl.concat(keys.values()).unique().drop_nulls().collect(engine="streaming")["key"]
-        parts = hashed(users, self.settings.parts, (self.settings.seed, "user"))
-        for name, frame in keys.items():
-            self.put(name, keyed(frame, users, parts))
+        named = [name for name in ("events", "searches") if self.shop.has(name)]
+        self.by_key({name: user_key(self.shop.scan(name)) for name in named}, "user")
 
     def by_query(self) -> None:
-        if self.shop.has("searches"):
-            self.by_key("searches", normal_query(), "query")
+        named = [name for name in ("judgments", "searches") if self.shop.has(name)]
+        self.by_key({name: normal_query() for name in named}, "query")
         if not self.shop.has("events"):
             return
         codes = np.zeros(self.shop.rows("events"), dtype=np.uint8)

@@ -31,15 +31,43 @@ LEAST = 3
 
 def hashed(ids: pl.Series, parts: Sequence[float], salt: tuple[object, ...]) -> np.ndarray:
     """Return the part of each id: uint8 [ids], in the shares `parts` by BLAKE2b of the id, the same everywhere."""
+    return _of_places(_places(ids, salt), parts)
+
+
+def dealt(
+    ids: pl.Series, counted: np.ndarray, parts: Sequence[float], salt: tuple[object, ...]
+) -> np.ndarray:
+    """Return the part of each id as `hashed` does, but with no part empty that has a share: uint8 [ids].
+
+    A part that got none of the `counted` ids (bool [ids]) gets the one whose hash lies nearest to its own stretch, from
+    a part that keeps another. Where there are fewer such ids than parts, one stays empty.
+    """
+    places = _places(ids, salt)
+    codes = _of_places(places, parts)
+    edges = np.concatenate([[0.0], np.cumsum(parts) / np.sum(parts)])
+    for part in np.flatnonzero(np.asarray(parts) > 0):
+        held = np.bincount(codes[counted], minlength=3)
+        spared = np.flatnonzero(counted & (held[codes] > 1))
+        if held[part] or not len(spared):
+            continue
+        away = np.maximum(edges[part] - places[spared], places[spared] - edges[part + 1])
+        codes[spared[np.argmin(away)]] = part
+    return codes
+
+
+def _places(ids: pl.Series, salt: tuple[object, ...]) -> np.ndarray:
+    """Where each id's hash lies between 0 and 1: float64 [ids]."""
     key = hashlib.blake2b("\x1f".join(map(str, salt)).encode(), digest_size=32).digest()
     places = [
         int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8, key=key).digest(), "little")
         for name in ids.to_list()
     ]
+    return np.array(places, dtype=np.uint64) / 2.0**64
+
+
+def _of_places(places: np.ndarray, parts: Sequence[float]) -> np.ndarray:
     bounds = np.cumsum(parts)[:2] / np.sum(parts)
-    return np.searchsorted(
-        bounds, np.array(places, dtype=np.uint64) / 2.0**64, side="right"
-    ).astype(np.uint8)
+    return np.searchsorted(bounds, places, side="right").astype(np.uint8)
 
 
 def keyed(frame: pl.LazyFrame, ids: pl.Series, parts: np.ndarray) -> np.ndarray:

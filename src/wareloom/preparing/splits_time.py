@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 import numpy as np
@@ -51,7 +52,29 @@ def cut_times(times: pl.LazyFrame, settings: SplitSettings) -> tuple[int, int]:
         begin, end = (first + round((last + 1 - first) * float(share)) for share in shares[:2])
         return begin, end
     begin, end = _cuts_by_events(micros, shares[:2])
-    return begin, end
+    before, after = pl.col("time") < begin, pl.col("time") >= end
+    counts = micros.select(a=before.sum(), b=(~before & ~after).sum(), c=after.sum())
+    found = counts.collect(engine="streaming").row(0)
+    if all(rows or not share for rows, share in zip(found, settings.parts, strict=True)):
+        return begin, end
+    return _apart(micros, (begin, end), [share > 0 for share in settings.parts[1:]])
+
+
+def _apart(micros: pl.LazyFrame, cuts: tuple[int, int], held: Sequence[bool]) -> tuple[int, int]:
+    """Return cuts moved by as few times as leave no part empty; those given where there are too few times.
+
+    `held`: whether validation and test are to have events.
+    """
+    times = micros.unique().collect(engine="streaming")["time"].sort().to_numpy()
+    validation, test = map(int, held)
+    most = len(times) - test
+    if most < 1 + validation:
+        return cuts
+    begin, end = np.searchsorted(times, cuts).tolist()
+    begin = max(1, min(begin, most - validation))
+    end = max(begin + validation, min(end, most))
+    ends = [*times.tolist(), int(times[-1]) + 1]
+    return ends[begin], ends[end]
 
 
 def _cuts_by_events(micros: pl.LazyFrame, shares: np.ndarray) -> list[int]:

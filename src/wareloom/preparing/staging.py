@@ -178,6 +178,12 @@ def _tell(staged: Staged, forms: Mapping[str, Form], found: pl.Schema, told: Adm
                     + "; ".join(f"{name}: {c.words}" for name, c in list(form.files.items())[:5])
                     + ". Another form is said by time_format in a map."
                 )
+            for name, own in {"the first file": form.usual, **form.files}.items():
+                if own.told_by:
+                    told.notes.append(
+                        f"In the dates of {where}, {name}, no number is above 12: day and month were read as "
+                        f"{own.told_by} has them, {own.words}. Another form is said by time_format."
+                    )
         elif form is not None and ("," in (form.mark, *form.files.values())):
             files = [name for name, mark in form.files.items() if mark == ","]
             told.decimals[where] = ","

@@ -230,7 +230,7 @@ def _new_session(chosen: pl.DataFrame) -> pl.Series:
     return chosen.select((another_user | changed.fill_null(True)).alias("new"))["new"]
 
 
-def _tail(counts: np.ndarray, catalogue: int) -> dict[str, float]:
+def _tail(counts: np.ndarray, catalogue: int) -> dict[str, Any]:
     """How unevenly interactions fall on the items of the catalogue."""
     whole = np.zeros(max(catalogue, len(counts)))
     whole[: len(counts)] = np.sort(counts)[::-1]
@@ -248,6 +248,7 @@ def _tail(counts: np.ndarray, catalogue: int) -> dict[str, float]:
         "gini": gini,
         "items_with_none": float((whole == 0).mean()),
         "items_with_few": few,
+        "least": int(whole[whole > 0].min()),
     }
 
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+CORE, MANY = 3, 500
+"""Interactions of the rarest item, and items, from which a log looks filtered: else some item has one"""
+
 
 def warnings_of(found: dict[str, Any]) -> list[str]:
     """Return sentences for what `wareloom.preparing.statistics.statistics` found, the gravest first."""
@@ -100,6 +103,12 @@ def _of_users_and_items(events: dict[str, Any]) -> list[str]:
         said.append(
             f"{tail['items_with_few']:.0%} of the items have fewer than 5 interactions "
             f"({tail['items_with_none']:.0%} have none)."
+        )
+    if tail["least"] >= CORE and events["items"] >= MANY:
+        said.append(
+            f"No item that is chosen at all has fewer than {tail['least']} interactions: the log seems filtered to "
+            "such items over all time. After a split by time an item without an event yet is then sure to sell: "
+            "read warm answers apart, and cold ones beside the ranker newcomers."
         )
     if tail["top_1"] >= 0.5:
         said.append(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -85,6 +86,8 @@ class Clock:
     pattern: str = ""
     given: bool = False
     """Whether somebody said so: then a number may be any time."""
+    told_by: str = field(default="", compare=False)
+    """The file whose dates tell day from month, where it is another one"""
 
     @property
     def words(self) -> str:
@@ -106,10 +109,19 @@ def window() -> tuple[int, int]:
     return int(first) * 1_000_000, int(last) * 1_000_000
 
 
-def clock(sample: pl.Series, where: str, given: str = "") -> Clock:
+def clock(
+    sample: pl.Series,
+    where: str,
+    given: str = "",
+    *,
+    file: str = "",
+    telling: Mapping[str, pl.Series] | None = None,
+) -> Clock:
     """Find how the times of `sample` are written; `given` is a pattern, or "s", "ms", "us", "ns" or "serial".
 
-    Raises `SchemaError` where no known form fits, or where what fits is no plausible time or leaves day and month open.
+    `telling` holds dates of all files that tell day from month. They count where the sample, which is of `file`, does
+    not tell: those of its own file, else those of others, of the same shape and of one mind. Raises `SchemaError` where
+    no known form fits, or where what fits is no plausible time or leaves day and month open.
     """
     if given:
         return _given(given)
@@ -121,7 +133,7 @@ def clock(sample: pl.Series, where: str, given: str = "") -> Clock:
     numbers = whole.cast(pl.Float64, strict=False).drop_nulls()
     if len(numbers) * 2 > len(text):
         return _numeric(whole, numbers, text, where)
-    return Clock(pattern=_written(text, where))
+    return _written(text, where, file, telling or {})
 
 
 def _given(given: str) -> Clock:
@@ -181,7 +193,7 @@ def _likely(text: pl.Series, middle: float, where: str) -> str:
     )
 
 
-def _written(text: pl.Series, where: str) -> str:
+def _written(text: pl.Series, where: str, file: str, telling: Mapping[str, pl.Series]) -> Clock:
     """The pattern that most cells of text have."""
     shapes = [shape(cell) for cell in text.to_list()]
     counted = Counter(s for s in shapes if s)
@@ -191,10 +203,24 @@ def _written(text: pl.Series, where: str) -> str:
             "say the form, for example --set time_format='%d.%m.%Y %H:%M'."
         )
     best = counted.most_common(1)[0][0]
-    if "%1" in best:
-        same = text.filter(pl.Series([s is not None and "%1" in s for s in shapes]))
-        return _day_or_month(same, best, where)
-    return best
+    if "%1" not in best:
+        return Clock(pattern=best)
+    same = text.filter(pl.Series([s is not None and "%1" in s for s in shapes]))
+    if not undecided(same):
+        return Clock(pattern=_day_or_month(same, best, where))
+    alike = {
+        name: cells.filter(pl.Series([shape(c.strip()) == best for c in cells], dtype=pl.Boolean))
+        for name, cells in telling.items()
+    }
+    alike = {name: cells for name, cells in alike.items() if len(cells)}
+    if file in alike:
+        return Clock(pattern=_day_or_month(same.append(alike[file]), best, where))
+    orders = {_day_or_month(cells, best, where) for cells in alike.values()}
+    if len(orders) != 1:
+        # This says what cannot be told.
+        return Clock(pattern=_day_or_month(same, best, where))
+    told_by = next(iter(alike))
+    return Clock(pattern=_day_or_month(same.append(alike[told_by]), best, where), told_by=told_by)
 
 
 def shape(cell: str) -> str | None:

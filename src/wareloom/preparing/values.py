@@ -82,8 +82,10 @@ def cell(name: str, column: Column, dtype: Any, form: Form = None, source: str =
         made = Cell(_string(name, source, dtype))
     elif column.dtype == pl.List(pl.String):
         made = Cell(_strings(source, dtype))
-    elif column.dtype in (MAP, pl.Binary):
-        made = Cell(pl.col(source).cast(column.dtype))
+    elif column.dtype == MAP:
+        made = Cell(_map(source))
+    elif column.dtype == pl.Binary:
+        made = Cell(pl.col(source).cast(pl.Binary))
     else:
         made = _number(name, source, dtype, column, form if isinstance(form, Marks) else None)
     if column.values:
@@ -155,6 +157,14 @@ def _strings(name: str, dtype: Any) -> pl.Expr:
     part = pl.element().str.strip_chars()
     values = values.list.eval(part.filter(part.is_not_null() & ~part.is_in(EMPTY)))
     return values.list.unique(maintain_order=True)
+
+
+def _map(name: str) -> pl.Expr:
+    """A map without the names whose value says nothing; null where none is left."""
+    value = pl.element().struct.field("value")
+    said = pl.element().filter(value.is_not_null() & ~value.str.strip_chars().is_in(EMPTY))
+    values = pl.col(name).cast(MAP).list.eval(said)
+    return pl.when(values.list.len() > 0).then(values)
 
 
 def _opened(text: pl.Series) -> pl.Series:

@@ -27,6 +27,7 @@ from wareloom.experiment.store import store_at
 from wareloom.preparing.splits import Split, SplitSettings
 from wareloom.proof.recommendation import BASELINES, TIES, arranged, has_ties
 from wareloom.proof.table import reach
+from wareloom.rankers.held import Held
 from wareloom.shop import Shop
 from wareloom.stats.bootstrap import combine, resample
 
@@ -147,6 +148,14 @@ class Contest:
         """The requests of the test part."""
         return build_task(self.parts, "test", self.settings.repeats)
 
+    @cached_property
+    def held(self) -> Held | None:
+        """What rankers stop by: the validation part, where somebody can be asked there."""
+        try:
+            return build_task(self.parts, "validation", self.settings.repeats).held()
+        except InputError:
+            return None
+
     def seeds(self, label: str) -> range:
         """Seeds of a ranker; one where chance changes nothing in it."""
         return range(self.settings.seeds if self.settings.make(label).random else 1)
@@ -169,7 +178,7 @@ class Contest:
         own = self.run.with_(seed=self.run.seed_for("leaderboard", seed))
         try:
             with own.task(f"{label}, seed {seed}"):
-                ranker = self.settings.make(label).fit(self.parts.train, own)
+                ranker = self.settings.make(label).fit(self.parts.train, own, held=self.held)
             return evaluate(ranker, self.task, self.settings.metrics, own)
         except MemoryLimitError as error:
             return str(error)

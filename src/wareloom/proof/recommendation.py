@@ -158,6 +158,13 @@ class Recommendation(Study):
         """Rank the whole catalogue for every request."""
         return evaluate(ranker, task, self.settings.metrics, run)
 
+    @property
+    def beside(self) -> dict[str, dict[str, Any]]:
+        """The baselines; after a split by time, with what is gained by naming items that nobody has had at random."""
+        own = self.settings.baselines
+        how = self.settings.split.by if self.parts is None else self.parts.how["settings"]["by"]
+        return {**own, "newcomers": {}} if own and how == "time" else own
+
     def told(self, parts: Split, pool: Callable[[], Pool]) -> dict[str, Any]:
         """How much the generator made, what the screens took of it, and how it looks beside the real log."""
         if not MIXERS.load(self.settings.generator.mixer).draws:

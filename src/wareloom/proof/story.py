@@ -28,6 +28,8 @@ MEANS = {
     "normalised_entropy": "its surprise beside that of one who knows the share of clicks alone; lower is better",
 }
 """What metrics say, for those who do not know their names"""
+BLIND = 0.5
+"""Lift that has to be told with fair power before a proof says anything of the generator"""
 Row = dict[str, Any]
 
 
@@ -39,7 +41,7 @@ def story(data: dict[str, Any]) -> dict[str, Any]:
         "controls": _controls(data, rows),
         "slices": _slices(data),
         "rows": data["rows"]["sentence"] if "rows" in data else "",
-        "references": _references(data, rows),
+        "references": [*_references(data, rows), *_best(data)],
         "power": _power(data),
         "next": _next(data, rows),
     }
@@ -166,6 +168,20 @@ def _references(data: dict[str, Any], rows: dict[tuple[str, str], Row]) -> list[
     return said
 
 
+def _best(data: dict[str, Any]) -> list[str]:
+    """Which of the systems is the best, with synthetic data and without."""
+    if data["kind"] != "system":
+        return []
+    own = [row for row in data["arms"] if _decides(row, data["decisive"])]
+    by = sorted(own, key=lambda row: -float(row["mean"]))
+    plain = next(row for row in by if "synthetic" not in row["arm"])
+    names = {MIXED: "the ensemble and a network on synthetic data", **named(data)}
+    best = f"The best system without synthetic data is {names[plain['arm']]}: {plain['mean']:.4f}"
+    if by[0] is plain:
+        return [f"{best}; none with synthetic data is above it."]
+    return [f"{best}; with it {names[by[0]['arm']]}: {by[0]['mean']:.4f}."]
+
+
 def _power(data: dict[str, Any]) -> str:
     """What could have been found against the decisive control, and what it would take to find more."""
     row = next(row for row in data["power"] if row["against"] == data["decisive"]["against"])
@@ -237,6 +253,15 @@ def _next(data: dict[str, Any], rows: dict[tuple[str, str], Row]) -> list[str]:
 def _undecided(data: dict[str, Any], rows: dict[tuple[str, str], Row]) -> list[str]:
     """What to do where nothing was shown: look harder, or look elsewhere."""
     open_ = [row for row in data["power"] if rows[MIXED, row["against"]]["verdict"] != "helps"]
+    blind = [
+        row for row in open_ if row["detectable_lift"] is None or row["detectable_lift"] > BLIND
+    ]
+    if blind:
+        asked = f"{blind[0]['requests']:,} {askers(data)} asked"
+        return [
+            f"Ask more {askers(data)}, or take more seeds: with {asked} and {_seeds(blind[0]['seeds'])} nothing below "
+            f"{BLIND:.0%} could be told, so that this says nothing of the generator."
+        ]
     if any(row["effect"] <= 0 for row in open_):
         behind = [named(data)[row["against"]] for row in open_ if row["effect"] <= 0]
         return [f"Change the generator or its settings: it is not ahead of {listed(behind)}."]

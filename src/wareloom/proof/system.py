@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 from wareloom.core.family import RANKERS
 from wareloom.core.run import Run
 from wareloom.core.settings import Positive
 from wareloom.errors import SettingError
+from wareloom.evaluation.ranking import Evaluation
+from wareloom.evaluation.tasks import Task
 from wareloom.experiment.plan import (
     DIRECT,
     FEATURES,
@@ -44,6 +46,8 @@ NETWORKS: dict[str, tuple[str, ...]] = {
     ALL: (REAL, FEATURES, MIXED),
 }
 """The networks of each arm's system, called by the data that they are taught on"""
+ALONE = ", alone"
+"""What follows the name of a metric of the network without the ensemble"""
 WITH_TEXT = (FEATURES, FEATURES_MIXED)
 
 
@@ -148,6 +152,37 @@ class System(Recommendation, Study):
         }
         made: Ranker = RANKERS.make("stack", **settings)
         return made
+
+    def evaluate(self, ranker: Ranker, task: Task, run: Run) -> Evaluation:
+        """Rank the whole catalogue by the system, and by its last network alone: "ndcg@10, alone".
+
+        A system without a network stands for itself there.
+        """
+        assert isinstance(ranker, Stack)
+        found = super().evaluate(ranker, task, run)
+        networks = [one for name, one in ranker.members_.items() if name.endswith(")")]
+        alone = super().evaluate(networks[-1], task, run) if networks else found
+        per_request = {
+            f"{metric}{ALONE}/{part}": values
+            for name, values in alone.per_request.items()
+            for metric, _, part in [name.partition("/")]
+        }
+        overall = {f"{name}{ALONE}": value for name, value in alone.overall.items()}
+        return replace(
+            found,
+            per_request=found.per_request | per_request,
+            overall=found.overall | overall,
+        )
+
+    def of_training(self, ranker: Ranker) -> dict[str, Any]:
+        """What each member weighs: 0 says that the others know all it knows."""
+        assert isinstance(ranker, Stack)
+        return {"weights": {name: round(value, 4) for name, value in ranker.weights_.items()}}
+
+    def better(self) -> dict[str, str]:
+        """All of them rise."""
+        names = [*self.settings.metrics, *(f"{name}{ALONE}" for name in self.settings.metrics)]
+        return dict.fromkeys(names, "higher")
 
     def _network(self, name: str) -> dict[str, Any]:
         """Settings of the network that is taught on some data."""

@@ -16,7 +16,7 @@ import polars as pl
 from wareloom.core.family import READERS, Algorithm, Family
 from wareloom.core.files import replacing
 from wareloom.core.run import Run
-from wareloom.core.secrets import scrubbed, secrets_in
+from wareloom.core.secrets import filled, scrubbed, secrets_in
 from wareloom.core.settings import configure
 from wareloom.core.state import write_json
 from wareloom.errors import OutputError, SettingError, SourceError, near
@@ -69,8 +69,10 @@ class Intake:
     """What was decided for the user, a sentence each, with the remedy"""
     logged: dict[str, set[str]] = field(default_factory=dict)
     """Plain names of the columns that logs use, by column of ids: tables of users and items follow them"""
-    converted: bool = False
-    """Whether times and amounts were brought to one form file by file, so that the door is told none"""
+    time_formats: dict[str, str] = field(default_factory=dict)
+    """Forms of times that a map says, by file"""
+    decimals: dict[str, str] = field(default_factory=dict)
+    """Decimal marks that a map says, by file"""
 
     def say(self, sentence: str) -> None:
         """Keep a sentence for the user, once."""
@@ -255,11 +257,12 @@ def _fill(
     intake.folder.mkdir()
     try:
         tables = (
-            reader.tables(source, intake) if frames is None else reader.of_frames(frames, intake)
+            reader.tables(filled(source), intake)
+            if frames is None
+            else reader.of_frames(frames, intake)
         )
-        # What was written in a form of its own file is in plain form already.
-        given = "" if intake.converted else getattr(reader, "time_format", "")
-        decimal = "" if intake.converted else getattr(reader, "decimal", "")
+        given = {"": getattr(reader, "time_format", ""), **intake.time_formats}
+        decimal = {"": getattr(reader, "decimal", ""), **intake.decimals}
         told = admit(tables, partial, on_error=on_error, time_format=given, decimal=decimal)
     finally:
         shutil.rmtree(intake.folder, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""Cells of one file on their way to the door: its own forms of times and decimals, pseudonyms, lists of items."""
+"""Cells of one file on their way to the door: pseudonyms, guests, lists of items."""
 
 from __future__ import annotations
 
@@ -6,42 +6,11 @@ import hashlib
 
 import polars as pl
 
-from wareloom.preparing.values import LIST
+from wareloom.preparing.values import EMPTY, LIST
 from wareloom.readers._names import EMAILS, plain
 
-NUMBERS = ("price", "value", "quantity", "rating", "propensity", "grade")
-TIMES = ("time", "launched_at")
-TICKS = {"s": 1_000_000, "ms": 1_000, "us": 1}
 GUESTS = ("0", "-1", "guest", "Guest", "GUEST", "anonymous")
 """Ids under which shop systems put everybody who has no account"""
-
-
-def decimals(cells: pl.Expr, sign: str) -> pl.Expr:
-    """Amounts with `sign` before their decimals as plain numbers; what is none stays as it is."""
-    text = cells.cast(pl.String)
-    digits = text.str.extract(r"(-?\d[\d.,'’  ]*)", 1)
-    other = r"[.'’  ]" if sign == "," else r"[,'’  ]"
-    digits = digits.str.replace_all(other, "").str.replace(sign, ".", literal=True)
-    number = digits.cast(pl.Float64, strict=False).cast(pl.String)
-    # Three decimals could be thousands: a fourth one says that they are not.
-    plainly = pl.when(number.str.contains(r"\.\d{3}$")).then(number + "0").otherwise(number)
-    return pl.coalesce(plainly, text)
-
-
-def moments(cells: pl.Expr, form: str) -> pl.Expr:
-    """Times of one form as ISO 8601; what does not fit stays as it is."""
-    text = cells.cast(pl.String).str.strip_chars()
-    if form in TICKS or form == "ns":
-        ticks = text.cast(pl.Int64, strict=False)
-        made = (ticks * TICKS[form] if form in TICKS else ticks // 1000).cast(pl.Datetime("us"))
-    elif "%z" in form or "%#z" in form:
-        made = text.str.to_datetime(form, strict=False, time_unit="us", time_zone="UTC")
-        made = made.dt.replace_time_zone(None)
-    elif any(mark in form for mark in ("%H", "%I", "%T", "%R", "%c", "%s")):
-        made = text.str.to_datetime(form, strict=False, time_unit="us")
-    else:
-        made = text.str.to_date(form, strict=False).cast(pl.Datetime("us"))
-    return pl.coalesce(made.dt.strftime("%Y-%m-%dT%H:%M:%S%.6f"), text)
 
 
 def is_email(column: str) -> bool:
@@ -78,7 +47,7 @@ def who(column: str, email: str | None, dtype: pl.DataType) -> pl.Expr:
     if dtype.is_float():
         cells = cells.cast(pl.Int64, strict=False)
     text = cells.cast(pl.String).str.strip_chars()
-    known = pl.when(~text.is_in(["", *GUESTS])).then(text)
+    known = pl.when(~text.is_in([*EMPTY, *GUESTS])).then(text)
     return pl.coalesce(known, pseudonyms(pl.col(email)))
 
 

@@ -55,13 +55,20 @@ def _products(file: Any) -> Iterator[dict[str, Any]]:
             continue
         record: dict[str, Any] = dict(element.attrib.items())
         for child in element:
-            text = "".join(child.itertext()).strip() or child.attrib.get("href", "")
+            text = _text(child) or child.attrib.get("href", "")
             if text:
                 record.setdefault(_local(child.tag), []).append(text)
         yield {
             k: v if isinstance(v, str) else v[0] if len(v) == 1 else v for k, v in record.items()
         }
         element.clear()
+
+
+def _text(element: ElementTree.Element) -> str:
+    """The text of an element, and of those in it behind blanks."""
+    if len(element) == 0:
+        return (element.text or "").strip()
+    return " ".join(part.strip() for part in element.itertext() if part.strip())
 
 
 def _local(tag: str) -> str:

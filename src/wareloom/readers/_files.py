@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 from wareloom.errors import SchemaError, SourceError
 from wareloom.readers import Intake
+from wareloom.readers._header import head_of
 from wareloom.readers._names import COLUMNS, FILES, USUAL, plain
 from wareloom.readers._near import fitting
 from wareloom.readers._text import Piece, start_of
@@ -62,15 +63,17 @@ def _rank(name: str) -> int | None:
     return next((PARTS[word] for word in words if word in PARTS), None)
 
 
-def is_note(piece: Piece, intake: Intake) -> bool:
+def is_note(piece: Piece, intake: Intake, encoding: str = "utf-8") -> bool:
     """Whether a file tells of the others instead of holding rows: by its name, or as text without columns (said).
 
-    Raises `SourceError` for lines of bare ids: they may be the whole log, and nothing tells whose they are.
+    Lines before a table's header do not make a note of it. Raises `SourceError` for lines of bare ids: they may be the
+    whole log, and nothing tells whose they are.
     """
     name = piece.name.lower()
     stem = name.rpartition(".")[0] or name
-    start = start_of(piece)
-    lines = [line for line in start.split("\n")[:20] if line.strip()]
+    start = start_of(piece, encoding)
+    rest = start.split("\n")[head_of(piece.name, start, "", 0).skip :]
+    lines = [line for line in rest[:20] if line.strip()]
     if not lines or name.endswith((".csv", ".tsv", ".jsonl", ".ndjson")):
         return False
     known = any(plain(word) in COLUMNS for word in re.split(r"[\t,;|\"{}:\[\]]", lines[0]))

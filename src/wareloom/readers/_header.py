@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
-import itertools
 import re
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,6 +20,8 @@ OWN = (ROW, FILE, BROKEN)
 UNNAMED = re.compile(r"^(unnamed(: ?|_)?\d+|column_\d+)$", re.IGNORECASE)
 """Names of columns that have none: a spreadsheet's numbers of rows, mostly."""
 SEPARATORS = "\t,;|"
+ESCAPED = r"\\."
+"""A character behind a backslash"""
 LOOKED = 30
 """Lines among which the header is looked for"""
 
@@ -62,49 +63,79 @@ def head_of(name: str, start: str, separator: str, skip: int) -> Head:
 def _before(lines: Sequence[str], separator: str) -> int:
     """How many lines stand before the header: comments, blank lines, a title."""
     marks = separator or SEPARATORS
-
-    def fields(line: str) -> int:
-        return max(line.count(mark) for mark in marks)
-
     first = lines[0]
     if first.startswith("#"):
         rest = [n for n, line in enumerate(lines) if line.strip() and not line.startswith("#")]
         # A header may stand behind the sign itself: "# user_id,item_id".
-        if rest and not (fields(first) and fields(first) == fields(lines[rest[0]])):
+        if rest and not (
+            _most(first, marks) and _most(first, marks) == _most(lines[rest[0]], marks)
+        ):
             return rest[0]
         return 0
     if number := _known(lines, marks):
         return number
-    if fields(first) or '"' in first:
+    if _most(first, marks) or '"' in first:
         return 0
-    for number, (line, after) in enumerate(itertools.pairwise(lines)):
-        if fields(line) and fields(line) == fields(after) and not any(map(fields, lines[:number])):
-            return number
+    for number, line in enumerate(lines[:-1]):
+        if _most(line, marks) and any(
+            _most(line, marks) == max(map(after.count, marks)) for after in _bare(lines, number + 1)
+        ):
+            return number if not any(_most(before, marks) for before in lines[:number]) else 0
     return 0
 
 
 def _known(lines: Sequence[str], marks: str) -> int:
     """The first line that has known names of columns, where the first of all has none; 0 where there is no such."""
 
-    def fields(line: str) -> int:
-        return max(line.count(mark) for mark in marks)
-
     def words(line: str) -> int:
         return sum(plain(word) in COLUMNS for word in re.split(f"[{re.escape(marks)}]", line))
 
     if words(lines[0]):
         return 0
-    for number, (line, after) in enumerate(itertools.pairwise(lines)):
-        alike = [line.count(mark) and line.count(mark) == after.count(mark) for mark in marks]
+    for number, line in enumerate(lines[:-1]):
+        if words(line) < 2:
+            continue
+        after = _bare(lines, number + 1)
+        alike = [
+            _fields(line, mark) and any(_fields(line, mark) == one.count(mark) for one in after)
+            for mark in marks
+        ]
         # A row of the table itself is as wide as its header, and no blank line is before it.
-        apart_from = fields(line) > fields(lines[0]) or not all(map(str.strip, lines[:number]))
-        if words(line) > 1 and any(alike) and apart_from:
+        apart_from = _most(line, marks) > _most(lines[0], marks) or not all(
+            map(str.strip, lines[:number])
+        )
+        if any(alike) and apart_from:
             return number
     return 0
 
 
+def _bare(lines: Sequence[str], number: int) -> Iterator[str]:
+    """What stands outside quotes in the record that begins at a line, as doubled quotes are read, and as escaped ones.
+
+    A quote that stays open goes on in the lines that follow.
+    """
+    for inside in ("", ESCAPED):
+        record = ""
+        for line in lines[number:]:
+            record += re.sub(inside, "", line) if inside else line
+            if record.count('"') % 2 == 0:
+                break
+        yield "".join(record.split('"')[::2])
+
+
+def _fields(line: str, mark: str) -> int:
+    """How often a mark stands in a line outside quotes; anywhere in it, where a quote stays open."""
+    parts = line.split('"')
+    return sum(part.count(mark) for part in (parts[::2] if len(parts) % 2 else parts))
+
+
+def _most(line: str, marks: str) -> int:
+    """How often the most frequent of the marks stands in a line."""
+    return max(_fields(line, mark) for mark in marks)
+
+
 def _separator(line: str) -> str:
-    return max(SEPARATORS, key=line.count)
+    return max(SEPARATORS, key=lambda mark: _fields(line, mark))
 
 
 def header(text: Text, separator: str, quote: str | None) -> tuple[list[str], list[str]]:

@@ -10,10 +10,11 @@ from typing import Any
 
 import polars as pl
 
-from wareloom.errors import SourceError
+from wareloom.errors import SourceError, near
 from wareloom.preparing.door import BROKEN, FILE, ROW
 from wareloom.preparing.values import LIST
 from wareloom.readers._header import OWN
+from wareloom.readers._map import NothingTaken
 from wareloom.readers._names import COLUMNS, KEYS, plain
 from wareloom.readers._text import CHUNK, Text
 
@@ -42,7 +43,7 @@ def json_lines(
     """
     records = _records(text, parse)
     if each or paths:
-        records = _reached(records, each, paths)
+        records = _reached(records, each, paths, text.name)
     pieces: list[pl.LazyFrame] = []
     width, wrong = 0, ""
     for batch in _batches(records, set(keep)):
@@ -105,7 +106,7 @@ def _line(number: int, line: str, parse: Callable[[str], Any], listed: bool) -> 
     try:
         record = parse(line)
     except (ValueError, SyntaxError, RecursionError) as error:
-        yield number, {}, f"no JSON object ({error})"
+        yield number, {}, f"{'no JSON object' if parse is _parse else 'no record'} ({error})"
         return
     if listed and isinstance(record, list):
         yield from _element(number, record)
@@ -225,22 +226,48 @@ def _alike(values: list[dict[str, Any]]) -> bool:
     return len(values) > 1 and 2 * len(common) >= min(map(len, values[:50])) > 0
 
 
-def _reached(records: Iterator[Record], each: str, paths: Sequence[str]) -> Iterator[Record]:
-    """Records spread over the elements of the list at `each`, with a field for each of the dotted `paths`."""
+def _reached(
+    records: Iterator[Record], each: str, paths: Sequence[str], where: str
+) -> Iterator[Record]:
+    """Records spread over the elements of the list at `each`, with a field for each of the dotted `paths`.
+
+    Raises `NothingTaken` where no record has such a list.
+    """
+    lacks, names = bool(each), dict[str, None]()
     for number, record, wrong in records:
-        for row in _spread(record, each.split(".") if each else []):
+        if lacks and wrong is None:
+            lacks = not has_list(record, each.split("."))
+            names |= dict.fromkeys(record)
+        for row in spread_at(record, each.split(".") if each else []):
             found = {path: value_at(row, path) for path in paths if path not in row}
             yield number, row | {path: v for path, v in found.items() if v is not None}, wrong
+    if lacks and names:
+        raise NothingTaken(no_list(where, each, list(names)))
 
 
-def _spread(record: Any, path: list[str]) -> Iterator[dict[str, Any]]:
+def no_list(where: str, each: str, there: Sequence[str]) -> str:
+    """The words for a list that is not there."""
+    close = "" if each in there else near(each, there)
+    return f"{where} has no list {each!r}, which the map names as each.{close} It has: {', '.join(there)}."
+
+
+def has_list(record: Any, path: Sequence[str]) -> bool:
+    """Whether a record has a list, or a record in place of one, at the end of a path."""
+    value = opened(record.get(path[0])) if isinstance(record, dict) else None
+    if len(path) == 1:
+        return isinstance(value, list | dict)
+    return any(has_list(part, path[1:]) for part in (value if isinstance(value, list) else [value]))
+
+
+def spread_at(record: Any, path: list[str]) -> Iterator[dict[str, Any]]:
+    """A record for each element of the lists along a path; one without the element where there is none."""
     if not path or not isinstance(record, dict):
         yield record if isinstance(record, dict) else {}
         return
-    value = _opened(record.get(path[0]))
+    value = opened(record.get(path[0]))
     elements = value if isinstance(value, list) else [value]
     for element in elements or [None]:
-        for below in _spread(_opened(element), path[1:]) if len(path) > 1 else [element]:
+        for below in spread_at(opened(element), path[1:]) if len(path) > 1 else [element]:
             yield record | ({path[0]: below} if path[0] in record else {})
 
 
@@ -248,7 +275,7 @@ def value_at(record: Any, path: str) -> Any:
     """The value at a dotted path; numbers in it count the elements of lists; None where there is none."""
     parts = path.split(".")
     for n, part in enumerate(parts):
-        record = _opened(record)
+        record = opened(record)
         if isinstance(record, dict):
             rest = ".".join(parts[n:])
             if rest in record:
@@ -261,7 +288,7 @@ def value_at(record: Any, path: str) -> Any:
     return record
 
 
-def _opened(value: Any) -> Any:
+def opened(value: Any) -> Any:
     """A value; text that is itself JSON is read."""
     if isinstance(value, str) and value[:1] in ("{", "["):
         try:
@@ -314,9 +341,11 @@ def _is_text(value: str) -> bool:
 
 
 def as_text(value: Any) -> str:
-    """A JSON value as text: lists are flattened behind marks, objects stay JSON."""
+    """A value as text: lists are flattened behind marks, objects stay JSON; bytes that are no text are hexadecimal."""
     if isinstance(value, str):
         return value
+    if isinstance(value, bytes | bytearray | memoryview):
+        return _of_bytes(bytes(value))
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, list) and not any(isinstance(v, dict) for v in value):
@@ -324,6 +353,14 @@ def as_text(value: Any) -> str:
     if isinstance(value, list | dict):
         return json.dumps(value, ensure_ascii=False, sort_keys=True)
     return str(value)
+
+
+def _of_bytes(value: bytes) -> str:
+    try:
+        text = value.decode("utf-8")
+    except UnicodeDecodeError:
+        return value.hex()
+    return text if text.isprintable() else value.hex()
 
 
 def _leaves(value: list[Any]) -> Iterator[str]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import polars as pl
 
+from wareloom.readers._bundles import COMMA, OWN_PRICE, amounts, links, parts_of
 from wareloom.readers._names import EMAILS, plain, recognise
 
 SAMPLE = 20_000
@@ -13,21 +14,13 @@ SAMPLE = 20_000
 ORDER = {
     "orderid", "order", "basketid", "invoiceid", "invoiceno", "invoice", "ordernumber", "orderno", "ordernr",
     "orderkey", "ordercode", "ordername", "salesorderid", "purchaseid", "transactionid", "invoicenumber", "incrementid",
-    "receiptid", "订单", "订单号", "订单id", "订单编号",
+    "receiptid", "amazonorderid", "订单", "订单号", "订单id", "订单编号",
 }  # fmt: skip
 """Names of the column that holds the lines of an order together"""
-PARENTS = {
-    "parentitemid": ("itemid", "orderitemid", "id"),
-    "parentorderitemid": ("orderitemid", "itemid", "id"),
-    "parentlineid": ("lineid", "orderlineid", "id"),
-    "parentlineitemid": ("lineitemid", "id"),
-    "bundleparentid": ("orderitemid", "lineid", "itemid", "id"),
-    "parentid": ("lineid", "orderlineid", "orderitemid", "lineitemid", "id"),
-}
-"""Columns that name the line of which a line is a part, and the columns that number the lines"""
 OF_LINE = {
     "linetotal", "lineitemtotal", "orderlinetotal", "rowtotal", "linesubtotal", "itemtotal", "lineamount", "linevalue",
-    "productnetrevenue", "productrevenue", "itemrevenue", "salesvalue", "小计",
+    "productnetrevenue", "productrevenue", "itemrevenue", "salesvalue", "dollarsales",
+    "小计",
 }  # fmt: skip
 """Names of a value that is a line's whatever it holds"""
 STATES = ("financialstatus", "orderstatus", "status", "orderstate", "state", "订单状态")
@@ -40,8 +33,12 @@ UNDONE = {
 """States of orders that came to nothing"""
 BACK = {"qtyrefunded", "qtycanceled", "qtycancelled", "quantityrefunded", "refundedquantity"}
 """Columns of how many pieces of a line were taken back"""
-KINDS = {"orderitemtype", "lineitemtype", "linetype"}
+KINDS = {"orderitemtype", "lineitemtype", "linetype", "itemtype"}
 """Columns that tell lines of products from postage and fees"""
+
+
+MADE = " value"
+"""A column of values that is made of prices and quantities"""
 
 
 class Lines:
@@ -123,26 +120,59 @@ class Lines:
             self._pass_over("lines that are no products", _text(column) != "line_item")
 
     def _only_whole(self) -> None:
-        """Pass over lines that are parts of other lines, or a bundle would count twice."""
-        for parent, lines in PARENTS.items():
-            if parent not in self.plain:
+        """Pass over lines that are parts of others, or a bundle would count twice; their prices go to the whole."""
+        item = self.found.get("item_id", "")
+        own = next((self.plain[name] for name in OWN_PRICE if name in self.plain), "")
+        for link in links(self.plain, item):
+            self.used |= {c for c in (*link, own) if c and c != item}
+            parts = parts_of(self.frame, self.order, link, self._amount(), own)
+            if parts.is_empty():
                 continue
-            column = self.plain[parent]
-            self.used.add(column)
-            line = next((self.plain[name] for name in lines if name in self.plain), None)
-            if line is None or line == self.found.get("item_id"):
-                continue
-            self.used.add(line)
-            wholes = self.frame.select(_text(line).alias(" whole")).drop_nulls().unique()
-            marked = self.frame.with_columns(_text(column).alias(" whole")).join(
-                wholes.with_columns(pl.lit(True).alias(" part")),
-                on=" whole",
-                how="left",
-                maintain_order="left",
+            what = "lines that are parts of a line of the same order"
+            self.skipped[what] = self.skipped.get(what, 0) + len(parts)
+            self.frame = self.frame.with_row_index(" n")
+            more = parts.filter(pl.col("more") != 0).group_by("whole").agg(pl.col("more").sum())
+            if len(more):
+                self._add(more.select(pl.col("whole").alias(" n"), pl.col("more").alias(" more")))
+            gone = parts.select(pl.col("n").alias(" n")).lazy()
+            self.frame = self.frame.join(gone, on=" n", how="anti", maintain_order="left").drop(
+                " n"
             )
-            self.frame = marked.drop(" whole")
-            self._pass_over("lines that are parts of a line of the same order", pl.col(" part"))
-            self.frame = self.frame.drop(" part")
+
+    def _amount(self) -> pl.Expr:
+        """What a line came to: its value, else its price times its quantity; null where neither is known."""
+        value, price = self._own_value(), recognise("items", self.columns).get("price")
+        if value:
+            return amounts(value)
+        return self._priced(price) if price else pl.lit(None, pl.Float64)
+
+    def _priced(self, price: str) -> pl.Expr:
+        quantity = self.found.get("quantity")
+        return amounts(price) * (_number(quantity).fill_null(1) if quantity else 1)
+
+    def _own_value(self) -> str:
+        """The column of the lines' values, where it is no total of orders."""
+        column = self.found.get("value", "")
+        return "" if column and plain(column) not in OF_LINE and self._is_total(column) else column
+
+    def _add(self, more: pl.DataFrame) -> None:
+        """Add amounts ("more") to the values of lines (by number "n")."""
+        column, price = self._own_value(), recognise("items", self.columns).get("price", "")
+        self.frame = self.frame.join(more.lazy(), on=" n", how="left", maintain_order="left")
+        total = self._amount().fill_null(0) + pl.col(" more")
+        if column:
+            cells = self._sample([column])[column]
+            made = _written(total, comma=bool(cells.str.contains(COMMA).any()))
+            made = pl.when(pl.col(" more").is_not_null()).then(made).otherwise(_text(column))
+        else:
+            column, self.found["value"] = MADE, MADE
+            rest = pl.coalesce(_written(self._priced(price), comma=False), _text(price))
+            made = pl.when(pl.col(" more").is_not_null()).then(_written(total, comma=False))
+            made = made.otherwise(rest)
+        self.frame = self.frame.with_columns(made.alias(column)).drop(" more")
+        self.said.append(
+            f"{self.name}: {len(more)} lines have no price beside their parts' prices, which are added up for them."
+        )
 
     def _without_undone(self) -> None:
         """Pass over lines of orders that were refunded or cancelled as a whole."""
@@ -188,7 +218,7 @@ class Lines:
     def _value(self, valued: bool) -> None:
         """Drop a value that is its order's total; the price times the quantity goes before any that may be."""
         column = self.found.get("value")
-        if column is None or not self.order or plain(column) in OF_LINE:
+        if column is None or column == MADE or not self.order or plain(column) in OF_LINE:
             return
         how = self._is_total(column)
         if how and valued:
@@ -204,6 +234,7 @@ class Lines:
     def _is_total(self, column: str) -> str:
         """How a column shows that it is a total of orders and no value of lines; empty where it does not."""
         price, quantity = recognise("items", self.columns).get("price"), self.found.get("quantity")
+        price = None if price == column else price
         beside = [c for c in (price, quantity) if c]
         sample = self._sample([self.order, column, *beside]).drop_nulls(self.order)
         sample = sample.with_columns(
@@ -253,3 +284,10 @@ def _text(column: str) -> pl.Expr:
 
 def _number(column: str) -> pl.Expr:
     return _text(column).cast(pl.Float64, strict=False)
+
+
+def _written(amount: pl.Expr, *, comma: bool) -> pl.Expr:
+    """Amounts as text; three decimals, which could be thousands, have a fourth one."""
+    text = amount.round(6).cast(pl.String)
+    text = pl.when(text.str.contains(r"\.\d{3}$")).then(text + "0").otherwise(text)
+    return text.str.replace(".", ",", literal=True) if comma else text

@@ -5,14 +5,22 @@ from __future__ import annotations
 import dataclasses
 import fnmatch
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from wareloom.errors import SettingError, SourceError, near
+from wareloom.errors import SchemaError, SettingError, SourceError, near
 from wareloom.shop.schema import EVENTS, TABLES
 
+PLAIN = ("file", "query", "table", "each")
+"""Keys whose values are text"""
+MAPS = ("attributes", "context")
+"""Columns that take a list of the source's"""
+OF_QUERIES = ("time_format", "decimal")
+"""What may be said of how the cells of a query are written"""
+TABS = ("tab", "\\t")
+"""Words for the separator that is hard to write"""
 KEYS = (
     "file",
     "query",
@@ -33,6 +41,10 @@ KEYS = (
 )
 
 
+class NothingTaken(SchemaError):
+    """A file of which a map takes nothing; no fault where other files of the same entry have something."""
+
+
 @dataclass(frozen=True)
 class Form:
     """How one file is written; empty (and 0) is found from the file."""
@@ -51,11 +63,13 @@ class Form:
 
     def check(self, where: str) -> None:
         """Raise `SettingError` for what cannot be meant."""
-        for name, value in (("separator", self.separator), ("quote", self.quote)):
-            if len(value.encode()) > 1 and not (name == "quote" and value == "none"):
+        for name, value, words in (
+            ("separator", self.separator, TABS),
+            ("quote", self.quote, ("none",)),
+        ):
+            if value not in ("", *words) and (len(value.encode()) > 1 or value in "\n\r\0"):
                 raise SettingError(
-                    f"{where}: {name}={value!r} has to be one plain character"
-                    f"{', or none' if name == 'quote' else ''}."
+                    f"{where}: {name}={value!r} has to be one plain character, or {' or '.join(words)}."
                 )
         if self.escape not in ("", "none", "\\"):
             raise SettingError(
@@ -122,6 +136,8 @@ def load(path: str) -> list[Entry]:
         content = tomllib.loads(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise SourceError(f"The map file {path} is not there.") from None
+    except OSError as error:
+        raise SourceError(f"The map file {path} cannot be read: {error.strerror}.") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingError(f"The map file {path} is not valid TOML: {error}.") from error
     _known(path, content, ("table",), "the top")
@@ -130,62 +146,119 @@ def load(path: str) -> list[Entry]:
         raise SettingError(
             f"The map file {path} has no [[table]] entry; give one for each file, with file, table and columns."
         )
-    return [_entry(path, number, entry) for number, entry in enumerate(entries, start=1)]
+    made: list[Entry] = []
+    for number, raw in enumerate(entries, start=1):
+        entry = _entry(path, number, raw)
+        if entry in made:
+            raise SettingError(
+                f"{path}, [[table]] number {number} says the same as number {made.index(entry) + 1}: its rows would "
+                "count twice. Take one out."
+            )
+        made.append(entry)
+    return made
 
 
 def _entry(path: str, number: int, raw: dict[str, Any]) -> Entry:
     where = f"[[table]] number {number}"
     _known(path, raw, KEYS, where)
-    table = raw.get("table", "")
+    text = {key: _text(path, where, key, raw[key]) for key in PLAIN if key in raw}
+    table = text.get("table", "")
     if table not in TABLES:
         raise SettingError(
-            f"{path}, {where}: there is no table {table!r}.{near(str(table), TABLES)} Known: {', '.join(TABLES)}."
+            f"{path}, {where}: there is no table {table!r}.{near(table, TABLES)} Known: {', '.join(TABLES)}."
         )
-    columns, extra = {}, []
-    names = TABLES[table].columns
-    for canonical, source in _texts(path, where, raw, "columns").items():
-        _known(path, {canonical: source}, tuple(names), f"{where}, columns")
-        if isinstance(source, list):
-            if canonical not in ("attributes", "context"):
-                raise SettingError(
-                    f"{path}, {where}: {canonical} takes the name of one column, not the list {source!r}."
-                )
-            extra += [str(name) for name in source]
-        elif canonical in ("attributes", "context"):
-            extra.append(source)
-        else:
-            columns[canonical] = source
-    constants = {k: str(v) for k, v in _texts(path, where, raw, "constants").items()}
-    _known(path, constants, tuple(names), f"{where}, constants")
-    events = {k: str(v) for k, v in _texts(path, where, raw, "events").items()}
-    for event in events.values():
-        _known(path, {event: None}, EVENTS, f"{where}, events")
+    columns, extra = _columns(path, where, raw, TABLES[table].columns)
+    constants = _constants(path, where, raw, table)
+    if both := next((name for name in constants if name in columns), ""):
+        raise SettingError(
+            f"{path}, {where}: {both} is the column {columns[both]!r} and the constant {constants[both]!r}; take one "
+            "out."
+        )
+    events = {}
+    for theirs, ours in _texts(path, where, raw, "events").items():
+        events[theirs] = _text(path, f"{where}, events", theirs, ours)
+        _known(path, {events[theirs]: None}, EVENTS, f"{where}, events")
     form = {k: raw[k] for k in raw if k in {f.name for f in dataclasses.fields(Form)}}
     for key, value in form.items():
         if isinstance(value, bool) or not isinstance(value, int if key == "skip" else str):
             kind = "a number of lines" if key == "skip" else "text"
             raise SettingError(f"{path}, {where}: {key} is {value!r}, and should be {kind}.")
     Form(**form).check(f"{path}, {where}")
+    if "query" in text and (
+        odd := [k for k in ("file", *form) if k in raw and k not in OF_QUERIES]
+    ):
+        raise SettingError(
+            f"{path}, {where}: {odd[0]} says how a file is written, and this entry has a query; take one out."
+        )
     return Entry(
-        str(raw.get("file", "*")),
+        text.get("file", "*"),
         table,
-        str(raw.get("query", "")),
+        text.get("query", ""),
         columns,
-        tuple(extra),
+        extra,
         constants,
         events,
-        str(raw.get("each", "")),
+        text.get("each", ""),
         _values(path, where, raw, "keep"),
         _values(path, where, raw, "drop") if "drop" in raw else None,
         form,
     )
 
 
+def _columns(
+    path: str, where: str, raw: dict[str, Any], known: Mapping[str, Any]
+) -> tuple[dict[str, str], tuple[str, ...]]:
+    """The columns of the table that are named, and those that go to its map of further ones."""
+    columns, extra = {}, []
+    for canonical, source in _texts(path, where, raw, "columns").items():
+        _known(path, {canonical: source}, tuple(known), f"{where}, columns")
+        names = source if isinstance(source, list) else [source]
+        if isinstance(source, list) and canonical not in MAPS:
+            raise SettingError(
+                f"{path}, {where}: {canonical} takes the name of one column, not the list {source!r}."
+            )
+        for name in names:
+            _text(path, f"{where}, columns", canonical, name)
+        if canonical in MAPS:
+            extra += names
+        else:
+            columns[canonical] = source
+    return columns, tuple(dict.fromkeys(extra))
+
+
+def _constants(path: str, where: str, raw: dict[str, Any], table: str) -> dict[str, str]:
+    given = _texts(path, where, raw, "constants")
+    _known(path, given, tuple(TABLES[table].columns), f"{where}, constants")
+    for name, value in given.items():
+        if isinstance(value, list | dict) or value != value:
+            raise SettingError(
+                f"{path}, {where}, constants: {name} is {value!r}, and should be one text or number."
+            )
+    if table == "events" and "event" in given:
+        _known(path, {str(given["event"]): None}, EVENTS, f"{where}, constants, event")
+    return {name: str(value) for name, value in given.items()}
+
+
 def _values(path: str, where: str, raw: dict[str, Any], key: str) -> dict[str, tuple[str, ...]]:
-    return {
-        column: tuple(map(str, values if isinstance(values, list) else [values]))
-        for column, values in _texts(path, where, raw, key).items()
-    }
+    found = {}
+    for column, values in _texts(path, where, raw, key).items():
+        listed = values if isinstance(values, list) else [values]
+        if not listed or any(isinstance(value, list | dict) for value in listed):
+            raise SettingError(
+                f"{path}, {where}, {key}: {column} is {values!r}, and should be a list of values, such as ['track']."
+            )
+        found[column] = tuple(_as_cell(value) for value in listed)
+    return found
+
+
+def _as_cell(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _text(path: str, where: str, key: str, value: Any) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise SettingError(f"{path}, {where}: {key} is {value!r}, and should be text.")
+    return value
 
 
 def _texts(path: str, where: str, raw: dict[str, Any], key: str) -> dict[str, Any]:
@@ -232,9 +305,11 @@ def check_used(path: str, entries: Sequence[Entry], files: Sequence[str]) -> Non
     """Raise `SettingError` for an entry that none of `files` is read by."""
     used = [entry for file in files for entry in entries_for(entries, file)]
     for number, entry in enumerate(entries, start=1):
-        if entry.query or any(entry is other for other in used):
-            continue
         where = f"{path}, [[table]] number {number}"
+        if entry.query:
+            raise SettingError(f"{where}: a query is for a database; name a file here.")
+        if any(entry is other for other in used):
+            continue
         if taken := [file for file in files if _fits(file, entry.file)]:
             raise SettingError(
                 f"{where}: {entry.file!r} fits {', '.join(taken[:5])}, for which other entries come first. Give both "

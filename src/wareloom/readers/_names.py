@@ -23,7 +23,8 @@ _SESSION = (
     "invoiceno cookie cookieid "
     "sessionno sessionkey sessionnumber domainsessionid gasessionid idvisit browsersession ordernumber orderno ordernr "
     "orderkey ordercode orderref orderreference ordername salesorderid salesid saleid purchaseid transactionid "
-    "transactionno transactionnumber transid trxid txnid receiptid receiptno receiptnumber receipt ticketid ticketno "
+    "amazonorderid transactionno transactionnumber transid trxid txnid receiptid receiptno receiptnumber receipt "
+    "ticketid ticketno "
     "ticket invoicenumber invoicenr basketno basketkey cartno carttoken checkoutid checkouttoken incrementid billno "
     "billid tripid 会话 会话id 订单 订单号 订单id 订单编号 交易号 交易id 小票号 流水号"
 )
@@ -51,6 +52,18 @@ EMAILS = {
     "clientemail", "emailhash", "邮箱",
 }  # fmt: skip
 """Names of a column of addresses: a user where no other column is, under a pseudonym."""
+ORDERS = {"orderid", "ordernumber", "orderno", "salesorderid"}
+"""Names of a column of orders beside which `item_id` is a line's number, where there is a product's, too"""
+ANONYMOUS = {
+    "anonymousid",
+    "domainuserid",
+    "networkuserid",
+    "visitorid",
+    "fullvisitorid",
+    "deviceid",
+    "amplitudeid",
+}
+"""Names of a column of visitors who may not be logged in"""
 _QUERY = (
     "query searchterm searchquery search keyword keywords querytext q searchkeyword searchphrase querystring topic "
     "搜索词 查询 查询词 关键词 搜索 搜索关键词"
@@ -67,10 +80,10 @@ USUAL: dict[str, dict[str, str]] = {
         "category": "categories categorypath categorycode categoryname productcategory productcategoryname "
         "maincategory category1 producttypename producttype googleproductcategory productgroupname departmentname "
         "department itemcategory cat categoryid 类目 分类 类别 品类 类目id",
-        "brand": "brand brandname productbrand itembrand manufacturer vendor maker 品牌 品牌名称",
+        "brand": "brand brandname brands productbrand itembrand manufacturer vendor maker 品牌 品牌名称",
         "price": "price unitprice listprice saleprice lineitemprice itemprice itemcost variantprice regularprice "
         "priceperunit productunitprice itemunitprice soldprice productprice sellingprice 价格 单价 售价",
-        "image": "image imageurl imageurls imagelink imagesrc img imgurl picture 图片",
+        "image": "image imageurl imageurls imagelink imagesrc img imgurl picture images 图片",
         "launched_at": "launchedat launchdate launched releasedate availablesince 上架时间 上市时间",
     },
     "users": {"user_id": _USER},
@@ -85,7 +98,7 @@ USUAL: dict[str, dict[str, str]] = {
         "quantity": "quantity qty units lineitemquantity quantityrefund qtyordered orderqty orderquantity productqty "
         "itemquantity quantitysold unitssold 数量 购买数量 件数",
         "value": "linetotal lineitemtotal orderlinetotal rowtotal linesubtotal itemtotal lineamount linevalue "
-        "productnetrevenue productrevenue itemrevenue "
+        "dollarsales productnetrevenue productrevenue itemrevenue "
         "value revenue salesvalue salesamount sales amount total 金额 销售额 总价 小计",
         "rating": "rating stars overall score starrating 评分 星级",
         "propensity": "propensity propensityscore",
@@ -127,6 +140,8 @@ LOGGED = ("title", "brand", "category", "price", "description", "image")
 """Columns of items that a log may hold, a line for each event."""
 NOT_LOGGED = {"name", "名称", "text", "details", "详情"}
 """Names of items' columns that in a log rather tell of a customer, a review or an event."""
+WAY_OF_SALE = {"producttype", "description", "text", "details"}
+"""Names of items' columns that in the lines of Magento's orders tell nothing of the product"""
 REVIEW = {"text", "reviewtext", "review", "reviewbody", "reviewtitle", "comment", "summary", "评论"}
 """Where a log has one of these, a title, description or image is rather the review's."""
 
@@ -239,6 +254,8 @@ def _by_company(table: str, there: Mapping[str, str]) -> dict[str, str]:
     own: dict[str, str] = {}
     if table in ("events", "items") and is_line_id("itemid", there):
         own["item_id"] = there.get("productid") or there.get("sku", "")
+    if table == "events" and {"amazonorderid", "itemprice"} <= set(there):
+        own["value"] = there["itemprice"]
     if table == "events" and {"lineitemname", "name"} <= set(there):
         own["session_id"] = there["name"]
     if table in ("items", "users") and "id" in there and not (_KEYS[table] & set(there)):
@@ -252,22 +269,28 @@ def _by_company(table: str, there: Mapping[str, str]) -> dict[str, str]:
 
 
 def is_line_id(name: str, there: Collection[str]) -> bool:
-    """Whether `item_id` is the number of an order's line and not of a product, as in Magento's sales_order_item."""
+    """Whether `item_id` is the number of an order's line and not of a product, as in Magento's and WooCommerce's."""
     return (
         name == "itemid"
         and "itemid" in there
         and bool({"productid", "sku"} & set(there))
-        and bool({"parentitemid", "qtyordered", "orderitemid", "rowtotal"} & set(there))
+        and (
+            bool({"parentitemid", "qtyordered", "orderitemid", "rowtotal"} & set(there))
+            or ("productid" in there and bool(ORDERS & set(there)))
+        )
     )
 
 
-def of_items(columns: Iterable[str]) -> dict[str, str]:
+def of_items(columns: Iterable[str], beside: Iterable[str] = ()) -> dict[str, str]:
     """Return source column by column of items for those of a log's `columns` that describe the item of each event.
 
-    A description is the title where there is no other.
+    `beside` are all columns of the file, where `columns` are not. A description is the title where there is no other.
     """
     there = list(columns)
-    usable = [c for c in there if plain(c) not in NOT_LOGGED]
+    words = {plain(c) for c in (*there, *beside)}
+    # In the lines of Magento's orders `name` is the product's, and `product_type` is how it is sold.
+    lines = is_line_id("itemid", words)
+    usable = [c for c in there if plain(c) not in (WAY_OF_SALE if lines else NOT_LOGGED)]
     if any(plain(c) in REVIEW for c in there):
         usable = [
             c

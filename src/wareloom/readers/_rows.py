@@ -1,9 +1,8 @@
-"""Which rows of a file are rows of a table: those that a map keeps, elements of lists, histories in one cell."""
+"""Which rows of a file are rows of a table: those that a map keeps, histories in one cell, days in their order."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import polars as pl
 
@@ -12,7 +11,7 @@ from wareloom.preparing.values import LIST
 from wareloom.readers import Intake
 from wareloom.readers._cells import listed
 from wareloom.readers._header import OWN
-from wareloom.readers._map import Entry
+from wareloom.readers._map import Entry, NothingTaken
 from wareloom.readers._names import HISTORIES, plain
 
 
@@ -24,10 +23,28 @@ def chosen(frame: pl.LazyFrame, entry: Entry, name: str, intake: Intake) -> pl.L
     if not conditions:
         return frame
     kept = pl.all_horizontal(conditions).fill_null(False)
-    gone = int(frame.select((~kept).sum()).collect(engine="streaming").item() or 0)
+    counted = frame.select(n=pl.len(), gone=(~kept).sum()).collect(engine="streaming")
+    rows, gone = counted.row(0)
+    if gone == rows:
+        raise NothingTaken(_none_left(frame, entry, name))
     if gone:
         intake.skipped[f"rows of {name} that the map passes over"] = gone
     return frame.filter(kept)
+
+
+def _none_left(frame: pl.LazyFrame, entry: Entry, name: str) -> str:
+    """Why no row is left of a file: what its columns have in place of what the map looks for."""
+    told = []
+    for column in (*entry.keep, *(entry.drop or ())):
+        cells = (
+            frame.select(pl.col(column).cast(pl.String)).drop_nulls().unique(maintain_order=True)
+        )
+        some = cells.head(6).collect()[column].to_list()
+        told.append(f"{column!r} has {', '.join(map(repr, some)) or 'nothing'}")
+    return (
+        f"{name}: keep and drop in the map leave none of its rows: {'; '.join(told)}. Name values that are there, or "
+        "take the entry out."
+    )
 
 
 def _is_one_of(frame: pl.LazyFrame, name: str, column: str, values: Sequence[str]) -> pl.Expr:
@@ -37,56 +54,6 @@ def _is_one_of(frame: pl.LazyFrame, name: str, column: str, values: Sequence[str
             f"{name} lacks the column {column!r} that the map names.{near(column, there)} It has: {', '.join(there)}."
         )
     return pl.col(column).cast(pl.String).str.strip_chars().is_in(list(values)).fill_null(False)
-
-
-def reached(frame: pl.LazyFrame, entry: Entry) -> pl.LazyFrame:
-    """A frame with nested columns (of Parquet) whose list at `each` is spread over rows, and whose dotted paths are
-    columns."""
-    at = ""
-    for part in entry.each.split(".") if entry.each else ():
-        at = f"{at}.{part}" if at else part
-        frame = _with_path(frame, at)
-        schema = frame.collect_schema()
-        if at in schema and isinstance(schema[at], pl.List):
-            frame = frame.explode(at, empty_as_null=True)
-    for path in entry.paths:
-        frame = _with_path(frame, path)
-    return frame
-
-
-def _fields(dtype: pl.DataType) -> dict[str, Any]:
-    """Types of what is nested in a column, by name."""
-    return {f.name: f.dtype for f in dtype.fields} if isinstance(dtype, pl.Struct) else {}
-
-
-def check_each(frame: pl.LazyFrame, entry: Entry, name: str) -> None:
-    """Raise `SchemaError` where the list that the map spreads over rows is not there."""
-    there = [c for c in frame.collect_schema().names() if c not in OWN]
-    if entry.each and entry.each.partition(".")[0] not in there:
-        raise SchemaError(
-            f"{name} has no list {entry.each!r}, which the map names as each.{near(entry.each, there)} It has: "
-            f"{', '.join(there)}."
-        )
-
-
-def _with_path(frame: pl.LazyFrame, path: str) -> pl.LazyFrame:
-    """A frame with the dotted path as a column, where its columns are nested so."""
-    schema = frame.collect_schema()
-    if path in schema:
-        return frame
-    parts = path.split(".")
-    for n in range(len(parts) - 1, 0, -1):
-        start, rest = ".".join(parts[:n]), parts[n:]
-        if start not in schema:
-            continue
-        cells, dtype = pl.col(start), schema[start]
-        for part in rest:
-            fields = _fields(dtype)
-            if part not in fields:
-                return frame
-            cells, dtype = cells.struct.field(part), fields[part]
-        return frame.with_columns(cells.alias(path))
-    return frame
 
 
 def history_of(columns: Sequence[str]) -> str | None:
@@ -131,7 +98,7 @@ def by_day(
     there = {plain(c): c for c in columns}
     if "time" in found or "day" not in there:
         return frame
-    numbers = [there[c] for c in ("day", "transtime") if c in there]
+    numbers = [there[c] for c in ("day", "transtime", "timeoftransaction") if c in there]
     cells = [
         pl.col(c).cast(pl.String).str.strip_chars().cast(pl.Int64, strict=False) for c in numbers
     ]

@@ -154,9 +154,26 @@ def parquet(path: Path, name: str, say: Callable[[str], None] | None = None) -> 
         frame = pl.scan_parquet(path, glob=False)
         there = frame.collect_schema().names()
     if set(there) & set(TRACE):
-        return numbered(frame, there, name, say)
+        return simple(numbered(frame, there, name, say))
     frame = pl.scan_parquet(path, row_index_name=ROW, row_index_offset=1, glob=False)
-    return frame.with_columns(pl.lit(name).alias(FILE))
+    return simple(frame.with_columns(pl.lit(name).alias(FILE)))
+
+
+def simple(frame: pl.LazyFrame) -> pl.LazyFrame:
+    """A frame whose columns every stage takes: categories and lengths of time as text, as are objects of Python."""
+    made = []
+    for name, dtype in frame.collect_schema().items():
+        if isinstance(dtype, pl.Categorical | pl.Enum):
+            made.append(pl.col(name).cast(pl.String))
+        elif isinstance(dtype, pl.Duration):
+            made.append(pl.col(name).dt.to_string("iso"))
+        elif isinstance(dtype, pl.Object):
+            made.append(pl.col(name).map_batches(_words, return_dtype=pl.String))
+    return frame.with_columns(made) if made else frame
+
+
+def _words(cells: pl.Series) -> pl.Series:
+    return pl.Series(cells.name, [None if v is None else str(v) for v in cells], dtype=pl.String)
 
 
 def columns_of(path: Path) -> set[str]:

@@ -8,17 +8,29 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from wareloom.errors import SchemaError, SettingError, near
-from wareloom.preparing.door import ITEM, ROW, UNIT_PRICE, guarded
+from wareloom.errors import SchemaError, near
+from wareloom.preparing.door import ITEM, ROW, UNIT_PRICE
 from wareloom.preparing.nothing import EMPTY
+from wareloom.preparing.values import LIST
 from wareloom.readers import Intake
-from wareloom.readers._cells import NUMBERS, TIMES, decimals, is_email, moments, who
+from wareloom.readers._cells import is_email, who
 from wareloom.readers._header import UNNAMED
 from wareloom.readers._lines import Lines
 from wareloom.readers._map import Entry
-from wareloom.readers._names import EVENT_NAMES, LATER, USUAL, of_items, plain, recognise, table_of
+from wareloom.readers._names import (
+    ANONYMOUS,
+    EVENT_NAMES,
+    LATER,
+    USUAL,
+    of_items,
+    plain,
+    recognise,
+    table_of,
+)
 from wareloom.readers._near import NEARBY, fitting, suggest
-from wareloom.readers._rows import by_day, check_each, chosen, reached, spread
+from wareloom.readers._nested import reached
+from wareloom.readers._products import variants
+from wareloom.readers._rows import by_day, chosen, spread
 from wareloom.readers._scan import TRACE, flat, pairs, trace
 from wareloom.shop.schema import EVENTS, TABLES
 
@@ -41,16 +53,15 @@ def shaped(
     *,
     event: str,
     intake: Intake,
-    forms: Mapping[str, str] | None = None,
+    alone: bool = True,
 ) -> tuple[str, pl.LazyFrame] | None:
     """Return (table, frame with the schema's columns) for a file called `name`; None where no table is recognised.
 
-    What `entry` says goes before usual names. `forms` are the file's own time_format and decimal, where the door is
-    not to find them. Columns that are not used are noted in `intake`.
+    What `entry` says goes before usual names; where the file is not this table `alone`, only what it names becomes an
+    attribute. Columns that are not used are noted in `intake`.
     """
     if entry:
-        check_each(frame, entry, name)
-        frame = chosen(reached(frame, entry), entry, name, intake)
+        frame = chosen(reached(frame, entry, name), entry, name, intake)
     columns = [c for c in frame.collect_schema().names() if c not in TRACE]
     table = entry.table if entry else table_of(name, columns)
     if table is None or (table not in USUAL and entry is None):
@@ -59,6 +70,8 @@ def shaped(
     found = _found(table, columns, entry, name, intake.logged)
     told = set(found) | set(entry.constants if entry else ())
     used: set[str] = set()
+    if table == "items":
+        frame = variants(frame, columns, name, intake)
     if table == "events":
         frame = spread(frame, found, columns)
         lines = Lines(frame, name, found, columns)
@@ -75,9 +88,32 @@ def shaped(
         told = set(found) | set(entry.constants if entry else ())
     hint = suggest(frame, table, name, told, columns, found, intake) if table in NEARBY else ""
     _check_required(table, name, found, entry, columns, hint)
-    return table, _built(
-        Sheet(frame, name, table, found, entry, forms or {}), columns, used, event, intake
-    )
+    anonymous = _anonymous(frame, table, found, entry, columns)
+    if anonymous:
+        used = used | {anonymous}
+        intake.say(f"{name}: where {found['user_id']} is empty, {anonymous} stands for it.")
+    sheet = Sheet(frame, name, table, found, entry, anonymous, alone)
+    return table, _built(sheet, columns, used, event, intake)
+
+
+def _anonymous(
+    frame: pl.LazyFrame,
+    table: str,
+    found: Mapping[str, str],
+    entry: Entry | None,
+    columns: Sequence[str],
+) -> str:
+    """The column of visitors who are not logged in, where that of users is empty for some; empty where none is."""
+    user = found.get("user_id", "")
+    said = entry is not None and "user_id" in entry.columns
+    if table not in ("events", "searches") or not user or said or plain(user) in ANONYMOUS:
+        return ""
+    other = next((c for c in columns if plain(c) in ANONYMOUS and c not in found.values()), "")
+    if not other:
+        return ""
+    text = pl.col(user).cast(pl.String).str.strip_chars()
+    empty = text.is_null() | text.is_in(EMPTY)
+    return other if frame.select(empty.any()).collect(engine="streaming").item() else ""
 
 
 @dataclass(frozen=True)
@@ -90,7 +126,10 @@ class Sheet:
     found: dict[str, str]
     """Source column by the schema's column"""
     entry: Entry | None
-    forms: Mapping[str, str]
+    anonymous: str = ""
+    """The column that stands where that of users is empty"""
+    alone: bool = True
+    """Whether the file is this table and no other"""
 
 
 def _found(
@@ -108,6 +147,8 @@ def _found(
         found = {
             k: v for k, v in found.items() if v not in mapped and k not in entry.constants
         } | entry.columns
+    if table == "items" and "title" not in found and not entry and "description" in found:
+        found["title"] = found.pop("description")
     key = {"users": "user_id", "items": "item_id"}.get(table, "")
     used = logged.get(key, set())
     if key in found and not (entry and key in entry.columns) and plain(found[key]) not in used:
@@ -122,6 +163,8 @@ def _built(
     """The frame with the schema's columns; what is not used is noted."""
     name, table, found, entry = sheet.name, sheet.table, sheet.found, sheet.entry
     taken = set(found.values()) | used
+    if table == "events" and "user_id" in found:
+        taken |= {_address(columns) or ""}
     rest = [c for c in columns if c not in taken]
     kept = set(entry.extra) if entry else set()
     later = [c for c in rest if table == "items" and plain(c) in LATER and c not in kept]
@@ -131,13 +174,13 @@ def _built(
     extra: list[str] = []
     if entry and entry.extra:
         extra = list(entry.extra)
-    elif table in ("items", "users"):
+    elif table in ("items", "users") and sheet.alone:
         extra = [c for c in rest if c not in gone]
-    about = _about(sheet, rest, extra, intake)
+    about, valued = _about(sheet, rest, extra, intake)
     using = {*extra, *about.values(), *later}
     if left := [c for c in rest if c not in using]:
         intake.not_recognised[name] = left
-    made = sheet_cells(sheet, columns, about, name in intake.value_from)
+    made = sheet_cells(sheet, columns, about, valued)
     if extra and table in EXTRAS:
         made.append(pairs(extra).alias(EXTRAS[table]))
     frame = flat(sheet.frame, [*extra, *about.values()])
@@ -147,20 +190,23 @@ def _built(
 
 def _about(
     sheet: Sheet, rest: Sequence[str], extra: Sequence[str], intake: Intake
-) -> dict[str, str]:
-    """What a log, or judgments, say of their items: source column by column of items."""
+) -> tuple[dict[str, str], bool]:
+    """What a log, or judgments, say of their items: source column by column of items; whether the price is a value."""
     if sheet.table not in ("events", "judgments"):
-        return {}
+        return {}, False
     told = set(sheet.found) | set(sheet.entry.constants if sheet.entry else ())
-    about = {k: c for k, c in of_items(rest).items() if c not in extra}
+    about = {
+        k: c for k, c in of_items(rest, sheet.frame.collect_schema()).items() if c not in extra
+    }
     if about:
         intake.items_from_log[sheet.name] = about
-    if sheet.table == "events" and "price" in about and "value" not in told:
+    valued = sheet.table == "events" and "price" in about and "value" not in told
+    if valued:
         quantity = sheet.found.get("quantity")
         intake.value_from[sheet.name] = " × ".join(
             [about["price"], *([quantity] if quantity else [])]
         )
-    return about
+    return about, valued
 
 
 def sheet_cells(
@@ -168,14 +214,10 @@ def sheet_cells(
 ) -> list[pl.Expr]:
     """The cells of the schema's columns."""
     schema = sheet.frame.collect_schema()
-    email = next((c for c in columns if is_email(c)), None)
-    made = [
-        _formed(k, _cells("items", k, c, schema[c]), sheet.forms).alias(ITEM + k)
-        for k, c in about.items()
-    ]
+    email = _address(columns)
+    made = [_cells("items", k, c, schema[c]).alias(ITEM + k) for k, c in about.items()]
     if valued:
-        price = _formed("value", pl.col(about["price"]).cast(pl.String), sheet.forms)
-        made.append(price.alias(UNIT_PRICE))
+        made.append(pl.col(about["price"]).cast(pl.String).alias(UNIT_PRICE))
     levels = _levels(sheet, columns)
     for canonical, source in sheet.found.items():
         cells = _cells(sheet.table, canonical, source, schema[source])
@@ -185,11 +227,20 @@ def sheet_cells(
                 who(source, email if source != email else None, schema[source]),
                 schema[source],
             )
+            if sheet.anonymous:
+                cells = pl.coalesce(cells.cast(pl.String), pl.col(sheet.anonymous).cast(pl.String))
+        if canonical in ("category", "price"):
+            cells = pl.coalesce(cells, *_instead(sheet, canonical, columns))
         if canonical == "category" and levels:
             cells = pl.concat_list([pl.col(c).cast(pl.String) for c in levels]).list.drop_nulls()
-        made.append(_formed(canonical, cells, sheet.forms).alias(canonical))
+        made.append(cells.alias(canonical))
     constants = sheet.entry.constants if sheet.entry else {}
     return [*made, *(pl.lit(value).alias(canonical) for canonical, value in constants.items())]
+
+
+def _address(columns: Sequence[str]) -> str | None:
+    """The column of addresses, by which guests are told apart."""
+    return next((c for c in columns if is_email(c)), None)
 
 
 def _levels(sheet: Sheet, columns: Sequence[str]) -> list[str]:
@@ -203,13 +254,17 @@ def _levels(sheet: Sheet, columns: Sequence[str]) -> list[str]:
     return [there[level] for level in path]
 
 
-def _formed(canonical: str, cells: pl.Expr, forms: Mapping[str, str]) -> pl.Expr:
-    """Cells by the file's own forms of times and decimals, where it has some."""
-    if canonical in TIMES and forms.get("time_format"):
-        return moments(cells, forms["time_format"])
-    if canonical in NUMBERS and forms.get("decimal"):
-        return decimals(cells, forms["decimal"])
-    return cells
+def _instead(sheet: Sheet, canonical: str, columns: Sequence[str]) -> list[pl.Expr]:
+    """Cells that stand where those of a column are empty: Google's own category (no number), the regular price."""
+    there = {plain(c): c for c in columns}
+    chosen = plain(sheet.found.get(canonical, ""))
+    made: list[pl.Expr] = []
+    if (canonical, chosen) == ("category", "producttype") and "googleproductcategory" in there:
+        text = pl.col(there["googleproductcategory"]).cast(pl.String).str.strip_chars()
+        made.append(pl.when(text.str.contains(r"\D")).then(text))
+    if (canonical, chosen) == ("price", "saleprice") and "regularprice" in there:
+        made.append(pl.col(there["regularprice"]))
+    return made
 
 
 def _nobody(table: str, cells: pl.Expr, dtype: pl.DataType) -> pl.Expr:
@@ -220,11 +275,36 @@ def _nobody(table: str, cells: pl.Expr, dtype: pl.DataType) -> pl.Expr:
 
 
 def _cells(table: str, canonical: str, source: str, dtype: pl.DataType) -> pl.Expr:
-    """A column's cells: category codes are split at their dots."""
+    """A column's cells: ids without the apostrophe of spreadsheets, of several categories the first."""
     cells = pl.col(source)
-    if dtype == pl.String and canonical == "category" and plain(source) == "categorycode":
-        cells = cells.str.replace_all(".", ">", literal=True)
+    if dtype == pl.String and canonical in IDS:
+        # Spreadsheets are told by an apostrophe that digits are text.
+        cells = (
+            pl.when(cells.str.starts_with("'"))
+            .then(cells.str.replace(r"^'(\d)", "$1"))
+            .otherwise(cells)
+        )
+    if dtype == pl.String and canonical == "category":
+        cells = _one_path(cells, plain(source))
+    if dtype == pl.String and canonical == "image":
+        # Of several pictures the first.
+        cells = cells.str.strip_prefix(LIST).str.extract(
+            r"^\s*(.*?)\s*(?:,\s*https?://.*|\x1f.*)?$", 1
+        )
     return cells.alias(canonical)
+
+
+def _one_path(cells: pl.Expr, name: str) -> pl.Expr:
+    """Of several paths of categories the first: codes are split at their dots, paths in feeds lie behind commas."""
+    if name == "categorycode":
+        return cells.str.replace_all(".", ">", literal=True)
+    listed = cells.str.starts_with(LIST) & cells.str.contains(">", literal=True)
+    first = cells.str.strip_prefix(LIST).str.split(LIST).list.first()
+    cells = pl.when(listed).then(first).otherwise(cells)
+    if name in ("producttype", "categories"):
+        several = cells.str.contains(r">[^>,]*,[^>]*>")
+        cells = pl.when(several).then(cells.str.extract(r"^([^>]*>[^,]*),", 1)).otherwise(cells)
+    return cells
 
 
 def _completed(
@@ -293,7 +373,7 @@ def _check_required(
     if rules.any_of and not have & set(rules.any_of):
         missing.append(rules.any_of[0])
     for column in missing:
-        looked = [column, *USUAL.get(table, {}).get(column, "").split()]
+        looked = list(dict.fromkeys([column, *USUAL.get(table, {}).get(column, "").split()]))
         rest = [c for c in columns if c not in found.values()]
         close = fitting(column, rest) or ""
         close = f" Did you mean {close!r}?" if close else ""
@@ -302,37 +382,3 @@ def _check_required(
             f"{' …' if len(looked) > 12 else ''}. It has: {', '.join(columns[:60])}{' …' if len(columns) > 60 else ''}."
             f"{close}{hint} Name it in a map file: --set map=MAP.toml."
         )
-
-
-def graded(frame: pl.LazyFrame, scale: str) -> pl.LazyFrame:
-    """Map the column grade linearly from `scale` ("lo:hi"; found from the data where empty) to 0–3."""
-    number = pl.col("grade").cast(pl.Float64, strict=False)
-    if scale:
-        low, mark, high = scale.partition(":")
-        try:
-            lo, hi = float(low), float(high)
-        except ValueError:
-            lo = hi = 0.0
-        if not mark or not hi > lo:
-            raise SettingError(
-                f"grade_scale={scale!r} is not of the form lo:hi, for example --set grade_scale=1:5."
-            )
-    else:
-        with guarded("the judgments"):
-            finite = frame.select(number.filter(number.is_finite()).alias("grade"))
-            lo, hi = (
-                finite.select(pl.col("grade").min().alias("lo"), pl.col("grade").max().alias("hi"))
-                .collect()
-                .row(0)
-            )
-        if lo is None or hi <= lo:
-            raise SchemaError(
-                f"All grades are {lo}: their scale cannot be found. Say it, for example --set grade_scale=0:3."
-            )
-    mapped = (number - lo) / (hi - lo) * 3.0
-    text = (
-        pl.when(number.is_finite())
-        .then(mapped.cast(pl.String))
-        .otherwise(pl.col("grade").cast(pl.String))
-    )
-    return frame.with_columns(text.alias("grade"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import re
 import sqlite3
@@ -12,19 +13,21 @@ from urllib.parse import quote, unquote
 from wareloom.core.secrets import scrubbed, secrets_in
 from wareloom.errors import SettingError, SourceError
 
-TOKEN = re.compile(
-    r"""(?P<space>\s+|--[^\n]*|/\*(?!!).*?\*/)
-    |(?P<text>[eE]?'(?:[^'\\]|''|\\.)*'|\$(?P<tag>\w*)\$.*?\$(?P=tag)\$)
-    |(?P<name>"(?:[^"]|"")*"|`(?:[^`]|``)*`|\[[^\]\n]*\])
-    |(?P<word>[^\W\d]\w*)
-    |(?P<sign>.)""",
-    re.VERBOSE | re.DOTALL,
-)
+MYSQL = ("mysql", "mariadb")
+ESCAPED = (*MYSQL, "bigquery", "snowflake")
+"""Databases in which a backslash escapes inside text"""
+DOLLARS = ("postgresql", "duckdb")
+"""Databases that take text between $tag$ and $tag$"""
+TICKS = (*MYSQL, "sqlite", "bigquery")
+"""Databases that take names between backticks"""
+BRACKETS = ("sqlite", "mssql")
+"""Databases that take names between brackets"""
 WRITING = frozenset({"insert", "update", "delete", "merge", "replace"})
 READ_ONLY = {
-    "postgresql": "SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY",
-    "mysql": "SET SESSION TRANSACTION READ ONLY",
-    "mariadb": "SET SESSION TRANSACTION READ ONLY",
+    "postgresql": ("SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY",),
+    # Without modes its quotes and backslashes mean what `_tokens` takes them for.
+    "mysql": ("SET SESSION sql_mode = ''", "SET SESSION TRANSACTION READ ONLY"),
+    "mariadb": ("SET SESSION sql_mode = ''", "SET SESSION TRANSACTION READ ONLY"),
 }
 """What a connection is told first, by database"""
 HARMLESS = frozenset(
@@ -40,11 +43,40 @@ WAL = b"\x02\x02"
 """Bytes 18 and 19 of an SQLite file that has a log ahead of it"""
 
 
-def check_statement(query: str, where: str) -> None:
-    """Raise `SettingError` unless a query is one statement that reads: SELECT, or WITH and a SELECT."""
+@functools.cache
+def _tokens(backend: str) -> re.Pattern[str]:
+    """The words of a database's language: what it takes for text, names and comments can hide nothing."""
+    mysql = backend in MYSQL
+    spaces = [r"\s+", r"/\*(?!M?!).*?\*/", r"--(?=\s|$)[^\n]*" if mysql else r"--[^\n]*"]
+    texts = [
+        r"'(?:[^'\\]|''|\\.)*'"
+        if backend in ESCAPED
+        else r"[eE]'(?:[^'\\]|''|\\.)*'|'(?:[^']|'')*'"
+    ]
+    names = []
+    if mysql:
+        spaces.append(r"\#[^\n]*")
+        texts.append(r'"(?:[^"\\]|""|\\.)*"')
+    else:
+        names.append(r'"(?:[^"]|"")*"')
+    if backend in DOLLARS:
+        texts.append(r"\$(?P<tag>\w*)\$.*?\$(?P=tag)\$")
+    if backend in TICKS:
+        names.append(r"`(?:[^`]|``)*`")
+    if backend in BRACKETS:
+        names.append(r"\[[^\]\n]*\]")
+    parts = {"space": spaces, "text": texts, "name": names, "word": [r"[^\W\d]\w*"], "sign": ["."]}
+    return re.compile("|".join(f"(?P<{k}>{'|'.join(v)})" for k, v in parts.items()), re.DOTALL)
+
+
+def check_statement(query: str, where: str, backend: str = "") -> None:
+    """Raise `SettingError` unless a query is one statement that reads: SELECT, or WITH and a SELECT.
+
+    `backend` is SQLAlchemy's name of the database, in whose language the query is read.
+    """
     found = [
         ("text" if match.lastgroup == "tag" else str(match.lastgroup), match[0].lower())
-        for match in TOKEN.finditer(query)
+        for match in _tokens(backend).finditer(query)
         if match.lastgroup != "space"
     ]
     while found and found[-1] == ("sign", ";"):
@@ -56,7 +88,7 @@ def check_statement(query: str, where: str) -> None:
 
 
 def connected(sqlalchemy: Any, source: str) -> tuple[Any, Any]:
-    """Return the URL and an engine whose connections only read; raises `SourceError` for an SQLite file that lacks."""
+    """Return the URL and an engine whose connections only read; raises `SourceError` for a file that is not there."""
     url = sqlalchemy.make_url(source)
     backend = str(url.get_backend_name())
     more: dict[str, Any] = {"poolclass": sqlalchemy.pool.NullPool}
@@ -64,6 +96,7 @@ def connected(sqlalchemy: Any, source: str) -> tuple[Any, Any]:
         address = _sqlite(url)
         more["creator"] = lambda: sqlite3.connect(address, uri=True)
     elif backend == "duckdb":
+        url = _duckdb(url)
         more["connect_args"] = {"read_only": True}
     engine = sqlalchemy.create_engine(url, **more)
     if backend in READ_ONLY:
@@ -71,7 +104,8 @@ def connected(sqlalchemy: Any, source: str) -> tuple[Any, Any]:
         @sqlalchemy.event.listens_for(engine, "connect")
         def only_read(connection: Any, record: Any) -> None:
             cursor = connection.cursor()
-            cursor.execute(READ_ONLY[backend])
+            for statement in READ_ONLY[backend]:
+                cursor.execute(statement)
             cursor.close()
             connection.commit()
 
@@ -129,3 +163,13 @@ def _sqlite(url: Any) -> str:
     # Such a file without its log would get one, and an index of it, by being opened.
     logged = head[18:20] == WAL and not path.with_name(f"{path.name}-wal").exists()
     return f"file:{quote(str(path.absolute()))}?mode=ro{'&immutable=1' if logged else ''}"
+
+
+def _duckdb(url: Any) -> Any:
+    """The URL of a DuckDB file that is there, without what would let its connection write."""
+    named = str(url.database or "")
+    if not named or named == ":memory:":
+        raise SourceError("A database in memory has nothing to read: give duckdb:///FILE.")
+    if not named.startswith(("md:", "motherduck:")) and not Path(named).is_file():
+        raise SourceError(f"There is no DuckDB file {named}: nothing is made by reading.")
+    return url.difference_update_query(["access_mode", "read_only"])

@@ -14,6 +14,7 @@ import polars as pl
 from wareloom.errors import SourceError
 from wareloom.preparing.door import BROKEN, FILE, ROW, guarded
 from wareloom.readers import Intake, Reader
+from wareloom.readers._joins import first_of_each
 from wareloom.readers._json import as_lines
 from wareloom.readers._scan import PARQUET, columns_of
 from wareloom.readers._text import LONGEST_LINE, Piece, Text, known, pieces, start_of
@@ -106,7 +107,7 @@ class Ga4(Reader):
             position="item_list_index",
         ).with_columns(
             value=pl.col("price").cast(pl.Float64, strict=False)
-            * pl.col("quantity").cast(pl.Float64, strict=False)
+            * pl.col("quantity").cast(pl.Float64, strict=False).fill_null(1)
         )
         events = pl.concat([events.drop("price"), broken], how="diagonal")
         tables = {"events": events, "items": _items(rows)}
@@ -250,11 +251,8 @@ def _param(key: str, kind: str) -> pl.Expr:
 
 
 def _items(rows: pl.LazyFrame) -> pl.LazyFrame:
-    """The items of the events, each as it was seen first."""
-    good = rows.filter(pl.col("item_id").is_not_null()).unique(
-        "item_id", keep="first", maintain_order=True
-    )
-    return good.select(
+    """The items of the events: of each the first of what is said of it."""
+    made = rows.select(
         "item_id",
         "price",
         title="item_name",
@@ -263,6 +261,7 @@ def _items(rows: pl.LazyFrame) -> pl.LazyFrame:
             pl.concat_list(LEVELS).list.drop_nulls()
         ),
     )
+    return first_of_each(made, "item_id")
 
 
 def _fits(piece: Piece) -> bool:

@@ -9,8 +9,8 @@ import polars as pl
 
 from wareloom.errors import SourceError
 from wareloom.readers import Intake, Reader
+from wareloom.readers._grades import graded
 from wareloom.readers._scan import need, trace
-from wareloom.readers._shape import graded
 from wareloom.readers._text import first_line, known, pick, pieces
 from wareloom.shop.schema import MAP
 
@@ -79,7 +79,7 @@ class HomeDepot(Reader):
             long = intake.delimited(piece, encoding=self.encoding)
             need(long, ["product_uid", "name", "value"], piece.name)
             items = items.join(_attributes(long), on="item_id", how="left", maintain_order="left")
-        return {"items": items, "judgments": graded(judged, "1:3")}
+        return {"items": items, "judgments": graded(judged, "1:3", ".", intake)}
 
 
 def _attributes(long: pl.LazyFrame) -> pl.LazyFrame:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,14 +14,15 @@ from wareloom.errors import SettingError, SourceError, missing_extra
 from wareloom.preparing.door import FILE, ROW
 from wareloom.readers import Intake, Reader
 from wareloom.readers._header import apart
-from wareloom.readers._joins import Part, joined
 from wareloom.readers._json import BATCH, as_text
 from wareloom.readers._map import Entry, load
-from wareloom.readers._scan import without_trace
-from wareloom.readers._shape import graded, shaped
-from wareloom.readers._statements import address_of, check_statement, connected, hidden
+from wareloom.readers._orders import Came
+from wareloom.readers._statements import MYSQL, address_of, check_statement, connected, hidden
+from wareloom.readers.tables import Tables
 
 NAME = re.compile(r"^[\w.$]+$")
+COLON = re.compile(r"(?<![:\w\\]):(?=[\w$]+(?![:\w$]))")
+"""A colon that SQLAlchemy would take for the sign of a parameter"""
 
 
 @dataclass(kw_only=True, eq=False)
@@ -85,63 +87,66 @@ class Sql(Reader):
         except (sqlalchemy.exc.ArgumentError, ImportError, ValueError) as error:
             if isinstance(error, SourceError):
                 raise
+            driver = (
+                " Install that driver, or name another one, such as mysql+pymysql://."
+                if isinstance(error, ImportError)
+                else ""
+            )
             raise SourceError(
                 f"The database's URL cannot be used: {hidden(str(error), source)}. It has the form "
-                "DIALECT://USER:PASSWORD@HOST/NAME."
+                f"DIALECT://USER:PASSWORD@HOST/NAME.{driver}"
             ) from None
-        parts: dict[str, list[Part]] = {}
+        came: list[Came] = []
+        entries: list[Entry] = []
         try:
             with engine.connect() as connection:
-                for name, query, table, entry in self._queries(
-                    sqlalchemy.inspect(engine), str(url.get_backend_name()), source
-                ):
-                    check_statement(query, name)
-                    frame = _fetched(connection, sqlalchemy.text(query), name, intake)
-                    entry = entry or (Entry(name, table) if table else None)
-                    made = shaped(frame, name, entry, event=self.event, intake=intake)
-                    if made is not None:
-                        used = frozenset(without_trace(frame))
-                        part = Part(name, made[1], entry is not None, used)
-                        parts.setdefault(made[0], []).append(part)
+                backend = str(url.get_backend_name())
+                inspector = sqlalchemy.inspect(engine)
+                for name, query, entry in self._queries(inspector, backend, source):
+                    check_statement(query, name, backend)
+                    # Without the backslash a colon inside of text would begin a parameter.
+                    text = sqlalchemy.text(COLON.sub(r"\\:", query))
+                    came.append(Came(name, _fetched(connection, text, name, intake)))
+                    entries += [entry] if entry else []
         except sqlalchemy.exc.SQLAlchemyError as error:
             raise SourceError(
                 f"The database {address_of(url, source)} refused: {hidden(str(error), source)}"
             ) from None
         finally:
             engine.dispose()
-        if not parts:
-            raise SettingError(
-                "Nothing to read: name a query a table, for example --set events='select * from orders'."
-            )
-        tables = joined(parts, intake)
-        if "judgments" in tables:
-            tables["judgments"] = graded(tables["judgments"], self.grade_scale)
-        return tables
+        as_files = Tables(
+            event=self.event, grade_scale=self.grade_scale, time_format=self.time_format
+        )
+        return as_files.made_of(came, address_of(url, source), intake, entries)
 
     def _queries(
         self, inspector: Any, backend: str, source: str
-    ) -> Iterator[tuple[str, str, str, Entry | None]]:
-        """What is asked: (name, query, table, entry of the map)."""
+    ) -> Iterator[tuple[str, str, Entry | None]]:
+        """What is asked: (name, query, what is said of its columns)."""
         asked = False
         for table in ("items", "users", "events", "searches", "judgments"):
             if query := getattr(self, table):
                 asked = True
-                yield f"{table} query", _select(query), table, None
+                yield f"{table} query", _select(query), Entry(f"{table} query", table)
         for number, entry in enumerate(load(self.map), start=1):
             if not entry.query:
                 raise SettingError(
                     f'{self.map}, [[table]] number {number}: give its query, such as query = "select * from orders".'
                 )
             asked = True
-            yield f"{entry.table} query {number}", _select(entry.query), entry.table, entry
+            name = f"{entry.table} query {number}"
+            yield name, _select(entry.query), dataclasses.replace(entry, file=name)
         if not asked:
-            quote = "`" if backend in ("mysql", "mariadb") else '"'
+            if backend in MYSQL and not inspector.default_schema_name:
+                raise SourceError("The URL names no database: write it behind the host, …/NAME.")
+            quote = "`" if backend in MYSQL else '"'
             names = sorted(inspector.get_table_names())
             if not names:
                 shown = address_of(inspector.engine.url, source)
                 raise SourceError(f"The database {shown} has no tables.")
             for name in names:
-                yield name, f"select * from {quote}{name}{quote}", "", None
+                quoted = name.replace(quote, 2 * quote)
+                yield name, f"select * from {quote}{quoted}{quote}", None
 
 
 def _select(query: str) -> str:

@@ -20,21 +20,20 @@ from wareloom.readers._files import (
     nothing_recognised,
     unread,
 )
+from wareloom.readers._grades import graded
 from wareloom.readers._joins import JOINED, Part, first_of_each, joined
-from wareloom.readers._map import Entry, Form, check_used, entries_for, load
+from wareloom.readers._map import TABS, Entry, Form, NothingTaken, check_used, entries_for, load
 from wareloom.readers._names import logged_ids
 from wareloom.readers._orders import Came, with_headers, with_lookups, with_queries
 from wareloom.readers._pictures import ENDINGS, pictures
 from wareloom.readers._scan import PARQUET, numbered, without_trace
-from wareloom.readers._shape import graded, shaped
+from wareloom.readers._shape import shaped
 from wareloom.readers._text import Piece, known, pieces
 from wareloom.shop.schema import EVENTS
 
 DELIMITED = (".csv", ".tsv", ".tab", ".txt", ".dat", ".inter", ".item", ".user")
 JSON = (".jsonl", ".ndjson", ".json")
 XML = (".xml",)
-TABS = ("\\t", "tab")
-"""Words for the separator that is hard to give on a command line"""
 
 
 @dataclass(kw_only=True, eq=False)
@@ -108,12 +107,12 @@ class Tables(Reader):
         check_used(self.map, entries, [piece.name for piece in found])
         came: list[Came] = []
         for piece in found:
-            frame = self._frame(piece, entries, intake)
-            if frame is not None:
-                came.append(Came(piece.name, frame))
+            one = self._came(piece, entries, intake)
+            if one is not None:
+                came.append(one)
             elif not (self.images and piece.name.lower().endswith(ENDINGS)):
                 intake.not_recognised[piece.name] = []
-                if not is_note(piece, intake):
+                if not is_note(piece, intake, self._form(piece.name, entries).encoding):
                     came.append(Came(piece.name, pl.LazyFrame()))
         return self.made_of(came, source, intake, entries)
 
@@ -133,8 +132,6 @@ class Tables(Reader):
         self, came: Sequence[Came], source: str, intake: Intake, entries: Sequence[Entry] = ()
     ) -> dict[str, pl.LazyFrame]:
         """Return the tables that frames of text (or of any type) make."""
-        # Where the map gives one file a form of its own, no form is left for the door to find or to be told.
-        intake.converted = any(e.form.keys() & {"time_format", "decimal"} for e in entries)
         columns = {c.name: without_trace(c.frame) for c in came}
         came = [c for c in came if columns[c.name]]
         mapped = {c.name for c in came if entries_for(entries, c.name)}
@@ -142,15 +139,32 @@ class Tables(Reader):
             came = complete(came, mapped, intake)
         _note_logs(came, mapped, intake)
         parts: dict[str, list[Part]] = {}
-        for name, frame in came:
+        without = Without()
+        for name, frame, spread in came:
             if is_submission(name, columns[name]):
                 intake.not_recognised[name] = columns[name]
                 continue
             own = entries_for(entries, name)
-            form = self._forms(name, entries) if intake.converted else {}
+            for of in own:
+                if form := of.form.get("time_format"):
+                    intake.time_formats[name] = str(form)
+                if mark := of.form.get("decimal"):
+                    intake.decimals[name] = str(mark)
             asked: Sequence[Entry | None] = own or [None]
             for entry in asked:
-                made = shaped(frame, name, entry, event=self.event, intake=intake, forms=form)
+                rows = spread[entry.each] if entry and spread else frame
+                # What was spread as it was read is not to be spread again.
+                what = dataclasses.replace(entry, each="") if entry and spread else entry
+                try:
+                    if isinstance(rows, NothingTaken):
+                        raise rows
+                    alone = len(own) < 2 and not (entry and entry.each)
+                    made = shaped(rows, name, what, event=self.event, intake=intake, alone=alone)
+                except NothingTaken as error:
+                    without.note(entry, error)
+                    without.files.add(name)
+                    continue
+                without.note(entry, None)
                 if made is None:
                     continue
                 table, rows = made
@@ -160,14 +174,17 @@ class Tables(Reader):
                 parts.setdefault(table, []).append(Part(name, rows, entry is not None, used))
             if len(own) > 1:
                 _unused_by_all(name, columns[name], own, intake)
+        without.check(intake)
         if not {"items", "events", "judgments"} & set(parts):
             raise nothing_recognised(source, {n: c for n, c in columns.items() if c})
-        unread(columns, parts, intake)
+        unread({n: c for n, c in columns.items() if n not in without.files}, parts, intake)
         tables = joined(parts, intake)
         if self.images:
             tables["images"] = pictures(self.images, intake)
         if "judgments" in tables:
-            tables["judgments"] = graded(tables["judgments"], self.grade_scale)
+            tables["judgments"] = graded(
+                tables["judgments"], self.grade_scale, self.decimal, intake
+            )
         return tables
 
     def _form(self, name: str = "", entries: Sequence[Entry] = ()) -> Form:
@@ -179,32 +196,65 @@ class Tables(Reader):
             fields["separator"] = "\t"
         return Form(**fields)
 
-    def _forms(self, name: str, entries: Sequence[Entry]) -> dict[str, str]:
-        form = self._form(name, entries)
-        return {"time_format": form.time_format, "decimal": form.decimal}
-
-    def _frame(self, piece: Piece, entries: Sequence[Entry], intake: Intake) -> pl.LazyFrame | None:
+    def _came(self, piece: Piece, entries: Sequence[Entry], intake: Intake) -> Came | None:
+        """A file as it came; None for one that is no table."""
         name = piece.name.lower()
         own = entries_for(entries, piece.name)
         form = self._form(piece.name, entries)
         if name.endswith(PARQUET):
-            return intake.parquet(piece)
-        if not own and is_note(piece, intake):
+            return Came(piece.name, intake.parquet(piece))
+        if not own and is_note(piece, intake, form.encoding):
             return None
         if name.endswith(JSON):
             paths = tuple(dict.fromkeys(p for e in own for p in e.paths if "." in p))
-            each = next((e.each for e in own if e.each), "")
-            return intake.json_lines(piece, encoding=form.encoding, each=each, paths=paths)
+            frames: dict[str, pl.LazyFrame | NothingTaken] = {}
+            for each in dict.fromkeys([e.each for e in own] or [""]):
+                try:
+                    frames[each] = intake.json_lines(
+                        piece, encoding=form.encoding, each=each, paths=paths
+                    )
+                except NothingTaken as error:
+                    frames[each] = error
+            one = next((f for f in frames.values() if isinstance(f, pl.LazyFrame)), None)
+            if one is None:
+                one = intake.json_lines(piece, encoding=form.encoding)
+            return Came(piece.name, one, frames if own else {})
         if name.endswith(XML):
-            return feed(piece, intake)
+            return Came(piece.name, feed(piece, intake))
         if name.endswith(DELIMITED):
-            return intake.table(piece, form)
+            return Came(piece.name, intake.table(piece, form))
         return None
+
+
+class Without:
+    """Files of which an entry of the map takes nothing: a fault where it takes nothing of any file."""
+
+    def __init__(self) -> None:
+        self._told: list[tuple[Entry, list[NothingTaken | None]]] = []
+        self.files: set[str] = set()
+
+    def note(self, entry: Entry | None, error: NothingTaken | None) -> None:
+        """Note that an entry took something of a file, or the error that says why it did not."""
+        if entry is not None:
+            found = next((told for other, told in self._told if other is entry), None)
+            if found is None:
+                self._told.append((entry, [error]))
+            else:
+                found.append(error)
+
+    def check(self, intake: Intake) -> None:
+        """Say of which files nothing was taken; raise `NothingTaken` for an entry that took nothing at all."""
+        for _, told in self._told:
+            errors = [error for error in told if error is not None]
+            if len(errors) == len(told):
+                raise errors[0]
+            for error in errors:
+                intake.say(str(error))
 
 
 def _note_logs(came: Sequence[Came], mapped: Set[str], intake: Intake) -> None:
     """Note by which columns logs know users and items, for tables of them to follow."""
-    files = {name: without_trace(frame) for name, frame in came if name not in mapped}
+    files = {name: without_trace(frame) for name, frame, _ in came if name not in mapped}
     for key, names in logged_ids(files).items():
         # Lines that were joined to their headers have the users of those, under a name of ours.
         joined_here = key == "user_id" and key in intake.logged

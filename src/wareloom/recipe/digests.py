@@ -5,20 +5,19 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import json
-import os
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from typing_extensions import TypedDict
 
-from wareloom.core.family import READERS
 from wareloom.core.files import one_spelling
 from wareloom.core.foreign import module_of, outsiders
 from wareloom.core.source import HERE
 from wareloom.errors import SourceError
-from wareloom.readers import Reader, find
 from wareloom.recipe.load import Recipe
+from wareloom.recipe.sources import digests_of
 
 SHOWN = 5
 """Names of what differs that a sentence lists, at most"""
@@ -62,25 +61,20 @@ def of_code(recipe: Recipe) -> Digest:
 
 
 def of_data(recipe: Recipe) -> Digest | None:
-    """The files that the stage `read` reads: size and SHA-256 by name; None for a URL."""
-    files = files_of(recipe)
-    return (
-        digest_of({name: f"{p.stat().st_size} {_sha(p)}" for name, p in files}) if files else None
-    )
+    """SHA-256 by name of every file of the source; None where it is none, such as a database.
 
-
-def files_of(recipe: Recipe) -> list[tuple[str, Path]]:
-    """The files of a recipe's source, with names below its folder; none for a URL, or where there are none."""
-    if recipe.read is None or "://" in (source := recipe.read.source):
-        return []
-    own = recipe.read.format
-    reader: type[Reader] = find(source) if own == "auto" else READERS.load(own)
-    found = reader.files(source)
-    if not found:
-        return []
-    home = Path(source)
-    root = home if home.is_dir() else Path(os.path.commonpath([p.parent for p in found]))
-    return [(_name(p.relative_to(root)), p) for p in found]
+    Hidden files are not read, and decide nothing.
+    """
+    if recipe.read is None:
+        return None
+    # Files that settings name are values of the recipe.
+    found = digests_of(replace(recipe.read, set={}))
+    shown = {
+        _name(Path(name)): sha
+        for name, sha in found
+        if not any(part[0] == "." for part in Path(name).parts)
+    }
+    return digest_of(shown) if shown else None
 
 
 def differing(then: Digest, now: Digest) -> list[str]:

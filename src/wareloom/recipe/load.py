@@ -135,7 +135,7 @@ class Recipe:
         return replace(
             self,
             split=settings.split,
-            train=replace(self.train, name=settings.ranker),
+            train=replace(self.train, name=settings.ranker, set=settings.ranker_settings),
             synthesize=replace(
                 self.synthesize, name=generator.synthesizer, screens=generator.screens
             ),
@@ -156,7 +156,9 @@ class Recipe:
                     f"A proof of {self.prove.of} has no setting {name!r}.{near(name, known)} "
                     f"Its settings: {', '.join(sorted(known - set(OWN_TABLES)))}."
                 )
-        more: dict[str, Any] = {"ranker_settings": self.train.set, "generator": self._generator()}
+        more: dict[str, Any] = {"generator": self._generator()}
+        if self.train.name or self.train.set:
+            more["ranker_settings"] = self.train.set
         if self.train.name:
             more["ranker"] = self.train.name
         more["split"] = self.split or SplitSettings(by=study.default_split)  # type: ignore[arg-type]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import shutil
 import sys
 import time
-from collections.abc import Callable
+import tomllib
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from wareloom._version import __version__
 from wareloom.core.files import locked, one_spelling, replacing
 from wareloom.core.run import Run
 from wareloom.core.state import read_json, write_json
-from wareloom.errors import OutputError, SourceError
+from wareloom.errors import OutputError
 from wareloom.experiment.result import FrozenNote, Proof
 from wareloom.preparing.cleaning import clean
 from wareloom.preparing.splits import Split, split
@@ -25,11 +25,11 @@ from wareloom.proof.frozen import frozen as told_of_freeze
 from wareloom.proof.leaderboard import leaderboard
 from wareloom.proof.prove import prove
 from wareloom.readers import read
-from wareloom.recipe.digests import files_of
 from wareloom.recipe.freeze import Freeze
 from wareloom.recipe.load import Recipe, rules_of
 from wareloom.recipe.looks import Witness
 from wareloom.recipe.make import make, note_of
+from wareloom.recipe.sources import digests_of
 from wareloom.report import write_report
 from wareloom.shop import Shop
 
@@ -77,9 +77,10 @@ def run_recipe(
 ) -> Done:
     """Do a whole job into the folder `to`, one folder a stage.
 
-    A stage is written beside and renamed when it is whole. With `resume`, stages that finished with the same settings,
-    data and version are kept; without it a folder that holds a job is refused. Times go to `log.txt`, so that all else
-    is the same bytes for the same recipe, seed and data. `looks.jsonl` gets a line before the test part is read.
+    A stage is written beside and renamed when it is whole. Stages that finished with the same settings, data and
+    version are kept. A folder that holds a job of another recipe is refused, unless `resume`. Times go to
+    `log.txt` and `.sources.json`, so that all else is the same bytes for the same recipe, seed and data.
+    `looks.jsonl` gets a line before the test part is read.
 
     `frozen`: the file that `wareloom.freeze` wrote of this recipe. The proof then says whether it was frozen.
     """
@@ -89,9 +90,10 @@ def run_recipe(
         raise OutputError(f"{to} is a file; choose a folder for --to.")
     if to.is_dir() and any(to.iterdir()) and not (to / "recipe.toml").exists():
         raise OutputError(f"{to} is not empty and holds no job; choose another folder for --to.")
-    if (to / "recipe.toml").exists() and not resume:
+    if (to / "recipe.toml").exists() and not resume and not _same(recipe, to / "recipe.toml"):
         raise OutputError(
-            f"{to} holds a job already: pass --resume to continue it, or choose another folder for --to."
+            f"{to} holds a job of another recipe: pass --resume to do anew what differs, or choose another folder for "
+            "--to."
         )
     with locked(to):
         to.mkdir(parents=True, exist_ok=True)
@@ -114,12 +116,21 @@ def _of_freeze(proof: Proof | None, freeze: Freeze | None) -> str:
     )
 
 
+def _same(recipe: Recipe, path: Path) -> bool:
+    """Whether a recipe is the one that a job kept, however its paths are spelled."""
+    try:
+        kept = tomllib.loads(path.read_text("utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError):
+        return False
+    return bool(one_spelling(kept) == one_spelling(tomllib.loads(recipe.toml())))
+
+
 class _Job:
     """The stages of one job over its folder."""
 
     def __init__(self, recipe: Recipe, to: Path, run: Run, witness: Witness) -> None:
         self.recipe, self.to, self.run, self.witness = recipe, to, run, witness
-        self.stamps: dict[str, list[Any]] = {}
+        self.stamps: dict[str, Sequence[Any]] = {}
         self.key = hashlib.sha256(f"{__version__} {recipe.seed}".encode()).hexdigest()
 
     def stage(self, name: str) -> float:
@@ -151,18 +162,14 @@ class _Job:
         if not self.run.quiet:
             print(line, file=sys.stderr, flush=True)
 
-    def _stamp(self, stage: str) -> list[Any]:
+    def _stamp(self, stage: str) -> Sequence[Any]:
         """What a stage reads from outside the job, so that it is done anew where that was changed."""
         if stage == "prove":
             files = [Path(str(own["file"])) for own in rules_of(asdict(self.recipe))]
             return [path.read_text("utf-8") for path in files if path.is_file()]
-        if stage != "read":
+        if stage != "read" or self.recipe.read is None:
             return []
-        # What is missing or damaged, the stage itself says.
-        with contextlib.suppress(SourceError):
-            found = files_of(self.recipe)
-            return [(name, p.stat().st_size, p.stat().st_mtime_ns) for name, p in found]
-        return []
+        return digests_of(self.recipe.read, self.to / ".sources.json")
 
     def _shop(self) -> Shop:
         """What the stages before the split left: the shop, cleaned where it was cleaned."""

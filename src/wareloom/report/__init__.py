@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from wareloom.core.files import landing, locked, replacing
+from wareloom.core.files import free_folder, landing, locked, one_spelling, replacing
 from wareloom.core.run import Run
-from wareloom.core.state import write_json
-from wareloom.errors import OutputError
-from wareloom.experiment.result import Proof
+from wareloom.core.state import read_json, write_json
+from wareloom.experiment.result import Proof, rounded
 from wareloom.experiment.settings import ExperimentSettings
 from wareloom.proof.prove import prove
 from wareloom.shop import Shop
@@ -34,18 +35,23 @@ def write_report(proof: Proof, path: str | Path, *, cleaned: dict[str, Any] | No
 
 
 def prove_and_report(
-    shop: Shop, settings: ExperimentSettings, to: str | Path, run: Run, *, resume: bool = False
+    shop: Shop,
+    settings: ExperimentSettings,
+    to: str | Path,
+    run: Run,
+    *,
+    resume: bool = False,
+    force: bool = False,
 ) -> Proof:
     """Run a proof, of what `settings` are of, and write `proof.json` and `report.html` to the folder `to`.
 
     Finished cells are kept beside the folder until it is whole; `resume` uses those of a run that was stopped. With
-    `run.cache` they are kept there for good: more seeds, or others beside, redo none of them.
+    `run.cache` they are kept there for good: more seeds, or others beside, redo none of them. Raises `OutputError`
+    where a proof is there already, unless `force`, or unless `resume` finds one of the same shop, settings and seed.
     """
     to = Path(to)
-    if (to / "proof.json").exists() and not resume:
-        raise OutputError(
-            f"{to} holds a proof already: choose another folder for --to, or pass --resume to replace it."
-        )
+    again = resume and _same(to, shop, settings, run)
+    free_folder(to, "proof.json", force=force or again)
     place = landing(to)
     cells = place.with_name(f".{place.name}.cells")
     if not resume:
@@ -57,6 +63,18 @@ def prove_and_report(
             write_report(proof, partial / "report.html")
         shutil.rmtree(cells, ignore_errors=True)
     return proof
+
+
+def _same(to: Path, shop: Shop, settings: ExperimentSettings, run: Run) -> bool:
+    """Whether the folder `to` holds a proof that is asked for again: of the same shop, settings and seed."""
+    if not (to / "proof.json").is_file():
+        return False
+    held: Any = read_json(to / "proof.json")
+    if not isinstance(held, dict) or not isinstance(held.get("shop"), dict):
+        return False
+    asked = json.loads(json.dumps(rounded(asdict(settings)), default=str))
+    found = (held["shop"].get("fingerprint"), held.get("seed"), one_spelling(held.get("settings")))
+    return found == (shop.fingerprint, run.seed, one_spelling(asked))
 
 
 __all__ = ["prove_and_report", "render", "write_report"]

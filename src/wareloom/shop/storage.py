@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NotRequired
 
 import polars as pl
+from typing_extensions import TypedDict
 
+from wareloom.core.settings import Count
 from wareloom.core.state import read_json, write_json
 from wareloom.errors import SchemaError, SourceError
 from wareloom.shop import schema
@@ -16,15 +18,25 @@ from wareloom.shop import schema
 ROW_GROUP = 250_000
 """Rows of a row group of Parquet"""
 BLOCK = 1 << 20
-HEAD: dict[str, type] = {
-    "version": int,
-    "meta": dict,
-    "tables": list,
-    "rows": dict,
-    "fingerprint": str,
-}
-"""What every `shop.json` says, and as what; one that was written before 0.1.0 was done lacks "files"."""
 AGAIN = "copy the shop anew, or read its source again."
+
+
+class SaidOfFile(TypedDict):
+    """What `shop.json` says of a table's file."""
+
+    bytes: Count
+    sha256: str
+
+
+class Head(TypedDict):
+    """What `shop.json` says; one that was written before 0.1.0 was done lacks `files`."""
+
+    version: int
+    meta: dict[str, Any]
+    tables: list[str]
+    rows: dict[str, Count]
+    files: NotRequired[dict[str, SaidOfFile]]
+    fingerprint: str
 
 
 def write_head(folder: Path, meta: Mapping[str, Any]) -> None:
@@ -78,16 +90,21 @@ def read_head(folder: Path) -> dict[str, Any]:
         raise SourceError(
             f"{folder} was written by a newer Wareloom (schema {version}): upgrade to read it."
         )
-    for name, kind in HEAD.items():
-        if not isinstance(head, dict) or not isinstance(head.get(name), kind):
-            raise SourceError(
-                f"{folder / 'shop.json'} is damaged: {name!r} is not what a shop says; {AGAIN}"
-            )
+    from pydantic import TypeAdapter, ValidationError
+
+    try:
+        TypeAdapter(Head).validate_python(head, strict=True)
+    except ValidationError as error:
+        where = ".".join(map(str, error.errors()[0]["loc"])) or "it"
+        raise SourceError(
+            f"{folder / 'shop.json'} is damaged: {where!r} is not what a shop says; {AGAIN}"
+        ) from error
     if strange := [name for name in head["tables"] if name not in schema.TABLES]:
         raise SourceError(
             f"{folder / 'shop.json'} is damaged: it lists the table {strange[0]!r}; {AGAIN}"
         )
-    return head
+    found: dict[str, Any] = head
+    return found
 
 
 def open_tables(folder: Path, head: Mapping[str, Any]) -> dict[str, pl.LazyFrame]:

@@ -10,14 +10,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cache
 
 import numpy as np
-from scipy import optimize, stats
+from scipy import optimize, special
+
+from wareloom.stats.bootstrap import half_width
 
 POWER = 0.8
 """The usual chance with which an effect that is there is to be found"""
 MOST = 10**9
 """More users or seeds than this are as good as none"""
+WIDEST, NODES = 7.0, 256
+"""How far from the middle a spread between seeds is reckoned with, and by how many points in between"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,19 +61,39 @@ def spread(differences: np.ndarray) -> Spread:
 
 
 def power(effect: float, of: Spread, *, level: float = 0.95) -> float:
-    """Chance that the interval of a true `effect` above zero lies above zero: a tail of the noncentral t."""
+    """Chance that the interval of a true `effect` above zero lies above zero.
+
+    The mean over all chances of the seeds' spread, whose square is χ² with seeds − 1 degrees of freedom, of the normal
+    chance that the estimate lies more than `half_width` above zero.
+    """
     n, s = of.requests, of.seeds
     who, which = (of.user + of.both / s) / n, (of.seed + of.both / n) / s if s > 1 else 0.0
-    variance, true = who + which, of.user / n + of.seed / s + of.both / (n * s)
-    if variance <= 1e-24:
+    if who + which <= 1e-24:
         return float(effect > 0)
-    freedom = variance**2 / max(which**2 / max(s - 1, 1) + who**2 / 1e6, 1e-300)
-    bar = float(stats.t.ppf(0.5 + level / 2, freedom)) * (variance / true) ** 0.5
-    shift = effect / true**0.5
-    # Far out the noncentral t underflows, and with so many degrees of freedom it is the normal distribution.
-    if freedom > 1e4 or shift > 30:
-        return float(stats.norm.sf(bar - shift))
-    return float(stats.nct.sf(bar, freedom, shift))
+    true = of.user / n + of.seed / s + of.both / (n * s)
+    ratio, weight = _estimates(s) if which > 0 else (np.ones(1), np.ones(1))
+    half = half_width(0.5 - level / 2, who, which * ratio, s)
+    return float(weight @ special.ndtr((effect - half) / true**0.5))
+
+
+@cache
+def _estimates(seeds: int) -> tuple[np.ndarray, np.ndarray]:
+    """What a variance of `seeds` normal values may be estimated at, over its true value, and the weight of each.
+
+    Gauss–Legendre quadrature over χ with seeds − 1 degrees of freedom, whose standard deviation is at most .71.
+    """
+    freedom = seeds - 1
+    low, high = max(0.0, freedom**0.5 - WIDEST), freedom**0.5 + WIDEST
+    node, weight = _legendre()
+    chi = low + (high - low) * (node + 1) / 2
+    logs = (freedom - 1) * np.log(chi) - chi**2 / 2
+    weight = weight * np.exp(logs - logs.max())
+    return chi**2 / freedom, weight / weight.sum()
+
+
+@cache
+def _legendre() -> tuple[np.ndarray, np.ndarray]:
+    return np.polynomial.legendre.leggauss(NODES)
 
 
 def detectable(of: Spread, wanted: float = POWER, *, level: float = 0.95) -> float:

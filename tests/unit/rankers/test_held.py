@@ -47,18 +47,22 @@ def layout(log: Log) -> Layout:
     )
 
 
-def copies_of_what_stops(data: SequenceData, log: Log) -> int:
-    """Held-back steps, the last item and the answer, that a user in training took too after the same history."""
-    taken = {tuple(data.log.item[a:b]) for a, b in ends(data.log)}
+def copies_of_what_stops(data: SequenceData) -> int:
+    """Users held back whose copy in training has their whole history, and the answer after it."""
+    taken = {
+        user.rpartition("/")[2]: data.log.item[a:b].tolist()
+        for user, a, b in rows(data.log)
+        if user.startswith("repeated")
+    }
     own = [
-        (*data.histories.item[a:b], answer)
-        for (a, b), answer in zip(ends(data.histories), data.answers, strict=True)
+        (user, [*data.histories.item[a:b].tolist(), int(answer)])
+        for (user, a, b), answer in zip(rows(data.histories), data.answers, strict=True)
     ]
-    return sum(tuple(history) in taken for history in own)
+    return sum(taken.get(user) == events for user, events in own)
 
 
-def ends(log: Log) -> list[tuple[int, int]]:
-    return list(zip(log.offsets[:-1], log.offsets[1:], strict=True))
+def rows(log: Log) -> list[tuple[str, int, int]]:
+    return list(zip(log.users.ids.to_list(), log.offsets[:-1], log.offsets[1:], strict=True))
 
 
 def test_copies_hold_what_a_ranker_holds_back_of_its_own_rows(parts: Split, held: Held) -> None:
@@ -73,10 +77,10 @@ def test_copies_hold_what_a_ranker_holds_back_of_its_own_rows(parts: Split, held
     )
     leaking = SequenceData(twice, layout(twice), RUN)
     assert leaking.held
-    assert copies_of_what_stops(leaking, twice) == len(leaking.answers), "the planted hole"
+    assert copies_of_what_stops(leaking) == len(leaking.answers), "the planted hole"
     clean = SequenceData(twice, layout(twice), RUN, held.into(twice.items))
     assert clean.held
-    assert copies_of_what_stops(clean, twice) == 0
+    assert copies_of_what_stops(clean) == 0
     assert len(clean.log) == len(twice), "nothing is taken out of what is learned from"
 
 

@@ -121,6 +121,8 @@ class Client:
     retries: int
     concurrency: int
     pace: Pace
+    hidden: tuple[str, ...] = ()
+    """Values in the address that are shown nowhere"""
     chance: random.Random = field(default_factory=random.Random)
     """For the waits alone; they change no answer, and servers are better off where they differ each time."""
 
@@ -249,7 +251,7 @@ class Client:
 
     def _shown(self, text: str) -> str:
         """Text for a message, without the key, and without what is secret in the server's address."""
-        return scrubbed(text, [self.key, *secrets_in(self.base_url)])
+        return scrubbed(text, [self.key, *self.hidden, *secrets_in(self.base_url)])
 
     def _wait(self, tried: int, asked: float | None) -> float:
         """Back off at random below a bound that doubles (full jitter), never shorter than the server asked."""

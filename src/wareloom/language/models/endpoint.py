@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from wareloom.core.run import Run
-from wareloom.core.secrets import scrubbed, secrets_in
+from wareloom.core.secrets import filled, named_in
 from wareloom.core.settings import Count, NonNegative, Positive, Size
 from wareloom.errors import BudgetError, InputError, SettingError, missing_extra
 from wareloom.language.models import Done, TextModel
@@ -30,7 +30,7 @@ MEANT = 10**15
 """Counts and logarithms of a server beyond are meant by nobody"""
 
 
-@dataclass(kw_only=True, eq=False, repr=False)
+@dataclass(kw_only=True, eq=False)
 class Endpoint(TextModel):
     """Ask a server, many prompts at once.
 
@@ -44,8 +44,8 @@ class Endpoint(TextModel):
     """
 
     base_url: str = "http://localhost:8000/v1"
-    """Address of the server, up to and without /chat/completions. A key in it is never shown, but settings are kept in
-    proofs and bundles: name its environment variable in `api_key_env` instead."""
+    """Address of the server, up to and without /chat/completions. A password or key within it stands as ${NAME}, the
+    environment variable that holds it: settings are kept in files, and one that is spelled out is refused."""
     model: str = ""
     """Name of the model on the server."""
     api_key_env: str = "OPENAI_API_KEY"
@@ -75,10 +75,6 @@ class Endpoint(TextModel):
             )
         known = {"name": self.name, "base_url": self.base_url.rstrip("/"), "model": self.model}
         return known | {"chat": self.chat, "system": self.system, "logprobs": self.logprobs}
-
-    def __repr__(self) -> str:
-        told = self.settings() | {"base_url": scrubbed(self.base_url, secrets_in(self.base_url))}
-        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in told.items())})"
 
     def _cost(self, prompt_tokens: float, tokens: float) -> float:
         return (prompt_tokens * self.price_in + tokens * self.price_out) / 1e6
@@ -120,7 +116,8 @@ class Endpoint(TextModel):
             raise missing_extra(str(error.name), "text", "The text model 'endpoint'") from error
         pace = Pace(self.requests_per_minute, self.tokens_per_minute)
         key = os.environ.get(self.api_key_env) if self.api_key_env else None
-        client = Client(self.base_url, key, self.timeout, self.retries, self.concurrency, pace)
+        url, hidden = filled(self.base_url), tuple(named_in(self.base_url).values())
+        client = Client(url, key, self.timeout, self.retries, self.concurrency, pace, hidden)
         failures = Failures(max(self.concurrency, 3))
         refused: list[BudgetError] = []
         finish(self._work(client, asks, (path, call, run, done), failures, refused))

@@ -1,0 +1,118 @@
+"""The front of the page of benchmarks: what is claimed, the figure with its interval, the bar, held or missed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+from _tables import Figures, table
+
+
+class Claim(NamedTuple):
+    """One line of the front page."""
+
+    claim: str
+    figure: str
+    bar: str
+    held: bool | None
+    """None where no bar is set"""
+
+
+def rows(found: dict[str, Figures]) -> list[str]:
+    """One table of all claims whose benchmarks have left figures, each with the day it was measured."""
+    lines = []
+    for name, claims in CLAIMS.items():
+        if name not in found:
+            continue
+        for claim in claims(found[name]):
+            said = {True: "held", False: "**missed**", None: "–"}[claim.held]
+            lines.append((*claim[:3], said, found[name]["about"]["date"]))
+    return table("claim | figure | bar | | measured", lines)
+
+
+def _start(figures: Figures) -> Iterator[Claim]:
+    beyond = f"{figures['beyond']:.3f} s"
+    yield Claim("Importing, beyond a bare interpreter", beyond, "0.1 s", figures["held"])
+
+
+def _scale(figures: Figures) -> Iterator[Claim]:
+    for log in figures["logs"]:
+        said = f"{log['seconds']:.1f} s, {log['peak_gib']:.2f} GiB"
+        yield Claim(f"{log['log']}: read, clean, split", said, str(log["bar"]), log["held"])
+
+
+def _gate(what: str) -> Callable[[Figures], Iterator[Claim]]:
+    def claims(figures: Figures) -> Iterator[Claim]:
+        yield Claim(f"Gate, {what}", f"{figures['runs']} proofs a row", "as below", figures["held"])
+
+    return claims
+
+
+def _fidelity(figures: Figures) -> Iterator[Claim]:
+    bar = figures["bar"]["auc"]
+    for data in dict.fromkeys(row["data"] for row in figures["rows"]):
+        own = [r for r in figures["rows"] if r["data"] == data and r["generator"] == "markov"]
+        for row in own:
+            claim = f"{data}: `markov` told from real shoppers by a sequence network (area)"
+            yield Claim(claim, f"{row['auc']:.3f}", f"{bar:.2f}", row["auc"] <= bar)
+
+
+def _useful(figures: Figures) -> Iterator[Claim]:
+    for proof in figures["proofs"].values():
+        lifts = [x for x in proof["lifts"] if x["slice"] == "all" and x["against"] in DECISIVE]
+        least = min(lifts, key=lambda x: x["lift"])
+        ends = f"{least['lift']:+.1%} ({least['lift_low']:+.1%} to {least['lift_high']:+.1%})"
+        unasked = "" if "real, direct labels" in proof["arms"] else " (direct labels not asked)"
+        claim = f"{proof['title']}: SASRec with `teacher` over {least['against']}{unasked}"
+        yield Claim(claim, ends, "above 0", least["lift_low"] > 0)
+
+
+DECISIVE = ("real", "real, repeated", "real + naive", "real + placebo", "real + anywhere")
+
+
+def _system(figures: Figures) -> Iterator[Claim]:
+    for what, (which, value, bar) in figures["bars"].items():
+        share = what.startswith("synthetic")
+        said, wanted = (f"{value:+.1%}", f"{bar:.0%}") if share else (f"{value:.4f}", f"{bar}")
+        yield Claim(f"Amazon Beauty, {what} ({which})", said, wanted, value >= bar)
+
+
+def _search(figures: Figures) -> Iterator[Claim]:
+    for proof in figures["proofs"].values():
+        helps = proof["verdict"].startswith("helps")
+        yield Claim(f"{proof['title']}: synthetic queries", proof["sentence"], "helps", helps)
+
+
+def _speed(figures: Figures) -> Iterator[Claim]:
+    missed = ", ".join(figures["missed"])
+    said = f"below the bar: {missed}" if missed else "all above it"
+    yield Claim("Events a second of the generators", said, "as below", not missed)
+
+
+def _held(claim: str, bar: str) -> Callable[[Figures], Iterator[Claim]]:
+    def claims(figures: Figures) -> Iterator[Claim]:
+        yield Claim(claim, "see below", bar, figures["held"])
+
+    return claims
+
+
+CLAIMS: dict[str, Callable[[Any], Iterator[Claim]]] = {
+    "best_system": _system,
+    "behaviour_useful": _useful,
+    "search_useful": _search,
+    "behaviour_fidelity": _fidelity,
+    "leak": _held("Leak screen: planted held-out users are found, honest generators pass", "all"),
+    "gate": _gate("noise"),
+    "gate_aa": _gate("two draws of one shop"),
+    "gate_planted": _gate("planted effects"),
+    "gate_sasrec": _gate("a gradient-trained ranker"),
+    "gate_seeds": _gate("planted variance between seeds"),
+    "rankers": _held("Rankers beside the bare product of matrices", "1.5 ×"),
+    "speed": _held("Algorithms grow linearly and stay near their limits", "as below"),
+    "behaviour_speed": _speed,
+    "compare": _held("A million events of each shop are compared", "60 s, 2 GiB"),
+    "start": _start,
+    "shop_scale": _scale,
+    "shop_scale_large": _scale,
+}
+"""By benchmark, the most important first"""
