@@ -35,6 +35,7 @@ _HOMES = {
     "compare": "wareloom.api",
     "evaluate": "wareloom.api",
     "features": "wareloom.preparing.features",
+    "freeze": "wareloom.recipe.freeze",
     "mix": "wareloom.api",
     "leaderboard": "wareloom.api",
     "pretrain": "wareloom.api",
@@ -80,6 +81,7 @@ if TYPE_CHECKING:
     from wareloom.preparing.statistics import statistics
     from wareloom.readers import read
     from wareloom.recipe import Recipe, run_recipe
+    from wareloom.recipe.freeze import freeze
     from wareloom.report import write_report
     from wareloom.shop import Log, Requests, Shop
     from wareloom.synthesis import Given, GivenItems, GivenQueries

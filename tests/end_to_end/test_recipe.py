@@ -57,11 +57,13 @@ baselines = {popularity = {}}
 
 
 def files(folder: Path) -> dict[str, bytes]:
-    """Every file but the log with its bytes."""
-    found = (
-        path for path in sorted(folder.rglob("*")) if path.is_file() and path.name != "log.txt"
-    )
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in found}
+    """Every file but those with times, the log and the looks, with its bytes."""
+    found = (path for path in sorted(folder.rglob("*")) if path.is_file())
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in found
+        if path.name not in ("log.txt", "looks.jsonl")
+    }
 
 
 def stages_done(folder: Path) -> list[str]:

@@ -185,7 +185,10 @@ def show_job(done: Done, as_json: bool) -> None:
         "seconds": done.seconds,
         "folder": str(folder),
     }
-    lines = [told["sentence"], f"{sum(done.seconds.values()):.0f} s; everything lies in {folder}"]
+    if done.frozen:
+        told["frozen"] = proof.data.get("frozen") if proof else None
+    lines = [told["sentence"], *filter(None, [done.frozen])]
+    lines.append(f"{sum(done.seconds.values()):.0f} s; everything lies in {folder}")
     if proof:
         lines.append(f"Report: {folder / 'proof' / 'report.html'}")
     if (folder / "bundle").exists():

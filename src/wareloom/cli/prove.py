@@ -202,6 +202,7 @@ def said(values: dict[str, Any]) -> dict[str, Any]:
 def told(proof: Proof) -> list[str]:
     """The lines in which a proof is told on a terminal: its verdict, its story, its comparisons."""
     from wareloom.proof.decide import signed
+    from wareloom.proof.frozen import frozen
     from wareloom.proof.story import lines
 
     compared = [
@@ -210,7 +211,7 @@ def told(proof: Proof) -> list[str]:
         for row in proof.headline().iter_rows(named=True)
         if row["lift"] is not None
     ]
-    return [str(proof), "", *lines(proof.data), "", *compared]
+    return [str(proof), "", *lines(proof.data), *frozen(proof.data), "", *compared]
 
 
 def _numbers(text: str, option: str, else_: str = "") -> tuple[float, ...] | str:

@@ -52,6 +52,7 @@ def main(
     from dataclasses import replace
 
     from wareloom.recipe import Recipe, run_recipe
+    from wareloom.recipe.freeze import beside
     from wareloom.recipe.steps import ReadStep
 
     loaded = Recipe.load(recipe, allow_code=tuple(allow_code or ()))
@@ -70,6 +71,7 @@ def main(
         precision=precision,
         **cells_at(cache),
     )
-    done = run_recipe(loaded, folder, run, resume=resume)
+    frozen = beside(recipe) if beside(recipe).exists() else None
+    done = run_recipe(loaded, folder, run, resume=resume, frozen=frozen)
     show_job(done, as_json)
     raise typer.Exit(1 if done.proof and done.proof.verdict == "hurts" else 0)

@@ -8,7 +8,7 @@ import errno
 import os
 import re
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,9 @@ OWN = (
     r"(json|html|txt)|tokenizer\.model|rejected|synthesizer|train|validation|test|ranker|reranker|.+_"
 )
 """What Wareloom's commands write into the folders that they make; all else beside is somebody's own"""
-PATHS = frozenset({"source", "file", "map", "model", "images", "start_from", "base", "folder"})
+PATHS = frozenset(
+    {"source", "file", "map", "model", "images", "start_from", "base", "folder", "other_shops"}
+)
 """Settings whose text may be a path without a separator"""
 LONGEST_PATH = 4096
 AT_CWD = -100
@@ -182,27 +184,36 @@ def _space_told(path: Path) -> Iterator[None]:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path)) from error
 
 
-def one_spelling(value: Any) -> Any:
+def one_spelling(value: Any, spelled: Callable[[Path], str] = str) -> Any:
     """Nested values in which every path to what is there stands in one spelling: absolute, without links and dots.
 
     Text counts as a path where it is one, or where it stands under a name of PATHS or holds a separator, and exists.
+    `spelled`: what stands for such a path instead, such as a digest of what is there.
     """
-    return _spelled("", value)
+    return _spelled("", value, spelled)
 
 
-def _spelled(name: str, value: Any) -> Any:
+def _spelled(name: str, value: Any, spelled: Callable[[Path], str]) -> Any:
     if isinstance(value, Mapping):
-        return {str(key): _spelled(str(key), held) for key, held in value.items()}
+        return {str(key): _spelled(str(key), held, spelled) for key, held in value.items()}
     if isinstance(value, list | tuple):
-        return [_spelled(name, held) for held in value]
-    if isinstance(value, Path):
+        return [_spelled(name, held, spelled) for held in value]
+    if isinstance(value, Path) and not value.expanduser().exists():
         return str(value.expanduser().resolve())
-    if isinstance(value, str) and 0 < len(value) < LONGEST_PATH and "://" not in value:
-        named = name in PATHS or "/" in value or os.sep in value
-        with contextlib.suppress(OSError, ValueError, RuntimeError):
-            if named and (place := Path(value).expanduser()).exists():
-                return str(place.resolve())
-    return value
+    place = _place(name, value) if isinstance(value, str | Path) else None
+    return value if place is None else spelled(place)
+
+
+def _place(name: str, value: str | Path) -> Path | None:
+    """What is there at a path, without links and dots; None where the value is no path."""
+    text = str(value)
+    if not 0 < len(text) < LONGEST_PATH or "://" in text:
+        return None
+    named = isinstance(value, Path) or name in PATHS or "/" in text or os.sep in text
+    with contextlib.suppress(OSError, ValueError, RuntimeError):
+        if named and (place := Path(value).expanduser()).exists():
+            return place.resolve()
+    return None
 
 
 def _check_free(given: Path, path: Path, marker: str) -> None:

@@ -183,6 +183,27 @@ class TellingWords(TypedDict):
     arms: dict[str, str]
 
 
+class FrozenNote(TypedDict):
+    """Whether recipe, code and data were written down before the test part was read, as far as the job's folder knows.
+
+    `frozen` is true only where all three are what was frozen, and the folder's ledger knows of no look outside of that
+    freeze; `why` says so, or what stands against it.
+    """
+
+    frozen: bool
+    why: str
+    at: str
+    """When the recipe was frozen, in UTC"""
+    recipe: str
+    """Digests of what ran"""
+    code: str
+    data: str | None
+    looks: int
+    """Looks at the test part in the folder's ledger that were no repeats of this proof"""
+    seen: list[str]
+    """What was declared as seen before"""
+
+
 class Choice(TypedDict):
     """What the proof chose, and what is made by it: generator, ratio, mixer, ranker."""
 
@@ -222,6 +243,7 @@ class ProofData(TypedDict):
     guard: Guard
     choice: Choice
     story: Story
+    frozen: NotRequired[FrozenNote]
 
 
 @dataclass(frozen=True)

@@ -18,13 +18,16 @@ from wareloom.core.files import locked, one_spelling, replacing
 from wareloom.core.run import Run
 from wareloom.core.state import read_json, write_json
 from wareloom.errors import OutputError
-from wareloom.experiment.result import Proof
+from wareloom.experiment.result import FrozenNote, Proof
 from wareloom.preparing.cleaning import clean
 from wareloom.preparing.splits import Split, split
+from wareloom.proof.frozen import frozen as told_of_freeze
 from wareloom.proof.leaderboard import leaderboard
 from wareloom.proof.prove import prove
 from wareloom.readers import read
+from wareloom.recipe.freeze import Freeze
 from wareloom.recipe.load import Recipe, rules_of
+from wareloom.recipe.looks import Witness
 from wareloom.recipe.make import make, note_of
 from wareloom.recipe.sources import digests_of
 from wareloom.report import write_report
@@ -60,18 +63,29 @@ class Done:
     proof: Proof | None
     note: str = ""
     """What a person should know of the model that was made"""
+    frozen: str = ""
+    """What the proof says of the recipe's freeze; nothing where there is none"""
 
 
 def run_recipe(
-    recipe: Recipe, to: str | Path, run: Run | None = None, *, resume: bool = False
+    recipe: Recipe,
+    to: str | Path,
+    run: Run | None = None,
+    *,
+    resume: bool = False,
+    frozen: str | Path | None = None,
 ) -> Done:
     """Do a whole job into the folder `to`, one folder a stage.
 
     A stage is written beside and renamed when it is whole. Stages that finished with the same settings, data and
     version are kept. A folder that holds a job of another recipe is refused, unless `resume`. Times go to
     `log.txt` and `.sources.json`, so that all else is the same bytes for the same recipe, seed and data.
+    `looks.jsonl` gets a line before the test part is read.
+
+    `frozen`: the file that `wareloom.freeze` wrote of this recipe. The proof then says whether it was frozen.
     """
     to, run = Path(to), (run or Run()).with_(seed=recipe.seed)
+    freeze = Freeze.open(Path(frozen)) if frozen is not None else None
     if to.exists() and not to.is_dir():
         raise OutputError(f"{to} is a file; choose a folder for --to.")
     if to.is_dir() and any(to.iterdir()) and not (to / "recipe.toml").exists():
@@ -86,11 +100,20 @@ def run_recipe(
         for stale in (*to.glob(".*.partial-*"), *to.glob(".*.old-*")):
             shutil.rmtree(stale, ignore_errors=True)
         (to / "recipe.toml").write_text(recipe.toml(), encoding="utf-8")
-        job = _Job(recipe, to, run)
+        job = _Job(recipe, to, run, Witness(recipe, freeze, to))
         seconds = {stage: job.stage(stage) for stage in recipe.stages}
     proof = Proof.open(to / "proof") if (to / "proof" / "proof.json").exists() else None
     note = note_of(proof, recipe.make) if proof and "make" in recipe.stages else ""
-    return Done(to, seconds, proof, note)
+    return Done(to, seconds, proof, note, _of_freeze(proof, freeze))
+
+
+def _of_freeze(proof: Proof | None, freeze: Freeze | None) -> str:
+    """What a job says of its freeze."""
+    if proof is None or (freeze is None and "frozen" not in proof.data):
+        return ""
+    return " ".join(told_of_freeze(proof.data)) or (
+        "The proof was finished before it was run with this freeze, and claims nothing of it."
+    )
 
 
 def _same(recipe: Recipe, path: Path) -> bool:
@@ -105,15 +128,17 @@ def _same(recipe: Recipe, path: Path) -> bool:
 class _Job:
     """The stages of one job over its folder."""
 
-    def __init__(self, recipe: Recipe, to: Path, run: Run) -> None:
-        self.recipe, self.to, self.run = recipe, to, run
+    def __init__(self, recipe: Recipe, to: Path, run: Run, witness: Witness) -> None:
+        self.recipe, self.to, self.run, self.witness = recipe, to, run, witness
+        self.stamps: dict[str, Sequence[Any]] = {}
         self.key = hashlib.sha256(f"{__version__} {recipe.seed}".encode()).hexdigest()
 
     def stage(self, name: str) -> float:
         """Do one stage unless it is done; returns the seconds it took."""
         folder = self.to / FOLDERS[name]
         told = [asdict(self.recipe)[table] for table in TABLES_OF[name]]
-        stamped = [self.key, name, one_spelling(told), self._stamp(name)]
+        self.stamps[name] = self._stamp(name)
+        stamped = [self.key, name, one_spelling(told), self.stamps[name]]
         text = json.dumps(stamped, sort_keys=True, default=str)
         key = hashlib.sha256(text.encode()).hexdigest()
         if name != "leaderboard":
@@ -159,6 +184,14 @@ class _Job:
         cells = self.to / name
         return self.run.with_(cache=self.run.cache or cells), cells
 
+    def _look(self, stage: str) -> FrozenNote | None:
+        """Write down that a stage reads the test part, before it does."""
+        moved = "read" in self.stamps and self.stamps["read"] != self._stamp("read")
+        note = self.witness.look(stage, moved=moved)
+        if note and stage == "prove":
+            self._say(f"{stage}: {note['why']}")
+        return note
+
     def _read(self, folder: Path) -> None:
         step = self.recipe.read
         assert step is not None
@@ -179,7 +212,10 @@ class _Job:
 
     def _prove(self, folder: Path) -> None:
         run, cells = self._cells(".cells")
+        note = self._look("prove")
         proof = prove(self._shop(), self.recipe.settings, run, self._parts())
+        if note := self.witness.kept(note):
+            proof = Proof({**proof.data, "frozen": note})
         told = self.to / "clean" / "clean.json"
         cleaned = read_json(told) if told.exists() else None
         with replacing(folder, marker="proof.json") as partial:
@@ -196,5 +232,6 @@ class _Job:
 
     def _leaderboard(self, folder: Path) -> None:
         run, cells = self._cells(".leaderboard-cells")
+        self._look("leaderboard")
         leaderboard(self._shop(), self.recipe.contest(), run).save(folder)
         shutil.rmtree(cells, ignore_errors=True)

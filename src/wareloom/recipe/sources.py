@@ -15,13 +15,14 @@ from wareloom.errors import SourceError
 from wareloom.recipe.steps import ReadStep
 
 
-def digests_of(step: ReadStep, memo: Path) -> list[tuple[str, str]]:
+def digests_of(step: ReadStep, memo: Path | None = None) -> list[tuple[str, str]]:
     """Name and SHA-256 of every file that a step reads: of its source, and of files that its settings name.
 
     The file `memo` keeps the digests. That of a file whose size, times of change and place on the disk stand is taken
-    from there, all others are read. What is no file, such as a database behind an address, says nothing.
+    from there, all others are read; without it, all are. What is no file, such as a database behind an address, says
+    nothing.
     """
-    known = _known(memo)
+    known = {} if memo is None else _known(memo)
     found, kept = list[tuple[str, str]](), dict[str, Any]()
     for path, name in _files(step):
         status = path.stat()
@@ -32,7 +33,7 @@ def digests_of(step: ReadStep, memo: Path) -> list[tuple[str, str]]:
         own = held[1] if held is not None and held[0] == seen else digest(path)
         kept[place] = [seen, own]
         found.append((name, own))
-    if kept != known:
+    if memo is not None and kept != known:
         write_whole(memo, kept)
     return found
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from markupsafe import Markup
 
+from wareloom.proof.frozen import frozen
 from wareloom.report import proof_figures as figures
 from wareloom.report.figures import drawn
 from wareloom.report.words import BUT, MIXED, listed, name_of, named
@@ -47,6 +48,7 @@ def summary(data: Mapping[str, Any]) -> Summary:
         story["rows"],
         story["slices"],
         *story["references"],
+        *frozen(data),
     )
     decisive = data["decisive"]
     power = next(row for row in data["power"] if row["against"] == decisive["against"])
