@@ -9,8 +9,7 @@ import numpy as np
 
 from wareloom.metrics.likeness.samples import Sample, Trio
 from wareloom.metrics.likeness.users.discriminator import Discriminator
-from wareloom.metrics.likeness.users.features import Known, features
-from wareloom.metrics.likeness.users.item_features import KnownItems, item_features
+from wareloom.metrics.likeness.users.item_features import describing
 
 
 @dataclass(kw_only=True, eq=False)
@@ -24,8 +23,4 @@ class ItemDiscriminator(Discriminator):
     """
 
     def _describing(self, known: Sample, trio: Trio) -> Callable[[Sample], dict[str, np.ndarray]]:
-        of_users, of_items = Known(known), KnownItems(known, trio)
-        return lambda sample: {
-            **features(sample, of_users, trio),
-            **item_features(sample, of_items),
-        }
+        return describing(known, trio)

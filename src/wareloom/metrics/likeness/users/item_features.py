@@ -5,11 +5,14 @@ What is known of items is learned from other real users and from the catalogue, 
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import polars as pl
 from scipy import sparse
 
 from wareloom.metrics.likeness.samples import Sample, Trio
+from wareloom.metrics.likeness.users.features import Known, features
 from wareloom.shop.log import NO_TIME
 
 DAY = 86_400_000_000
@@ -155,6 +158,18 @@ def beside(user: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def _key(one: np.ndarray, other: np.ndarray, items: int) -> np.ndarray:
     low, high = np.minimum(one, other).astype(np.int64), np.maximum(one, other).astype(np.int64)
     return low * items + high
+
+
+def describing(known: Sample, trio: Trio) -> Callable[[Sample], dict[str, np.ndarray]]:
+    """Return what describes the users of a sample by all features, of sequences and of items.
+
+    What is known of items is learned from the `known` users, who should not be described themselves.
+    """
+    of_steps, of_items = Known(known), KnownItems(known, trio)
+    return lambda sample: {
+        **features(sample, of_steps, trio),
+        **item_features(sample, of_items),
+    }
 
 
 def item_features(sample: Sample, known: KnownItems) -> dict[str, np.ndarray]:
