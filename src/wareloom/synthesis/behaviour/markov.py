@@ -60,7 +60,9 @@ class Markov(Synthesizer):
 
     With `structure` "outline" a shopper has the outline of a real user drawn at random: sessions and gaps, moved and
     stretched a little in time, kinds of event, which events are on one item or in one category, the level above each
-    category, how popular each item is, and which of the four before it others had it after, too. New items fill it:
+    category, how popular each item is, and which of the four before it others had it after, too; also whether its brand
+    is new, how dear it is for its category, and where it lies among the dates at which others chose it, so that items
+    are taken when they were sold. New items fill it:
     where an item is to follow one before it, such as followed that one, by their counts less an absolute discount for
     what was not seen (Ney, Essen and Kneser 1994), else others of the category and popularity; one that is to be
     followed is drawn as often as it would be. No item is copied, but a fitted model holds the outlines of all users:
