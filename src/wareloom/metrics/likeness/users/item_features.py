@@ -42,7 +42,7 @@ class Dates:
         return len(self.moments) + 1
 
     def _at(self, time: np.ndarray, side: str) -> np.ndarray:
-        return np.searchsorted(self.moments, time, side=side)  # type: ignore[call-overload, no-any-return]
+        return np.searchsorted(self.moments, time, side=side)  # type: ignore[call-overload]
 
     def before(self, item: np.ndarray, time: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Places in `time` behind the item's dates that are earlier, and behind those that are no later: int64."""
