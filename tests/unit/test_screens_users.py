@@ -18,9 +18,10 @@ from wareloom.core.run import Run
 from wareloom.errors import SettingError
 from wareloom.screening import Screened, owners, reject_users
 from wareloom.screening._chances import Chances
-from wareloom.screening._nearest import longest_runs, nearest, rarity, sets
+from wareloom.screening._runs import longest_runs
 from wareloom.screening.novelty import _over
 from wareloom.shop import Log, Shop
+from wareloom.shop.item_sets import nearest, rarity, sets
 
 START = datetime(2024, 5, 1)
 MADE = "made@1"
@@ -168,10 +169,10 @@ def test_nearest_and_longest_runs_agree_with_a_slow_search(
     logs = [
         Log.of(shop_of({f"u{n}": h for n, h in enumerate(side)}, items=6)) for side in (real, fake)
     ]
-    rank = rarity(logs[0])
+    rank = rarity(logs[0].user, logs[0].item, 6)
     coded = [sets(log.user, log.item, len(log.users), rank, log.item) for log in logs]
     for least in (0.3, 0.5, 0.8, 1.0):
-        found = nearest(coded[1], coded[0], least, own=own)
+        found = nearest(coded[1], coded[0], least, np.arange(len(real)) if own else None)
         for n, mine in enumerate(fake):
             others = [set(h) for m, h in enumerate(real) if not (own and m == n)]
             best = max((len(set(mine) & h) / len(set(mine) | h) for h in others), default=0.0)

@@ -162,12 +162,20 @@ def _users(figure: Mapping[str, Any]) -> Betrayed:
     """What the discriminator of users went by."""
     about = figure["about"]
     rows = [
-        (r["feature"], f"{r['gain']:.0%}", figured(r["real"]), figured(r["synthetic"]))
+        (
+            r["feature"],
+            figured(r.get("area")),
+            f"{r['gain']:.0%}",
+            figured(r["real"]),
+            figured(r["synthetic"]),
+        )
         for r in about["betray"]
     ]
     return Betrayed(
         name=figure["name"],
-        table=table(("feature of a user", "share of gain", "real", "synthetic"), rows),
+        table=table(
+            ("feature of a user", "area alone", "share of gain", "real", "synthetic"), rows
+        ),
         judged=f"{about['users']:,}",
         known=f"{about['known_users']:,}",
         area=f"{figure['value']:.3f}",

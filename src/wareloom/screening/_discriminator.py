@@ -12,12 +12,14 @@ from wareloom.core.run import Run
 from wareloom.errors import needed
 from wareloom.metrics.likeness.samples import Sample, everybody
 from wareloom.metrics.likeness.users.discriminators import boosting
-from wareloom.metrics.likeness.users.features import Known, features
+from wareloom.metrics.likeness.users.item_features import describing
 from wareloom.shop import Shop
 
 FOLDS, TREES, LEAVES = 5, 100, 15
 MOST = 10_000
 """Users of each kind that the trees learn from, at most, and real ones that are judged."""
+BLOCK = 20_000
+"""Users that are described at a time: pairs of their items take memory"""
 FEWEST = 40
 """Users of each kind below which nobody is judged."""
 
@@ -38,9 +40,10 @@ class Judgment:
 
 
 def judge(synthetic: Shop, train: Shop, run: Run) -> Judgment | None:
-    """Cross-fit trees on features of sequences, real users of the training part against synthetic ones.
+    """Cross-fit trees on features of sequences and items, real users of the training part against synthetic ones.
 
-    Which items are popular and which steps known is said by half of the real users, who are not judged. None where
+    Which items are popular, what follows what and when items are sold is said by half of the real users, who are not
+    judged; what a shop's catalogue says of brands, prices and titles is looked at, too. None where
     there are fewer than `FEWEST` users of a kind. Needs the extra `learned`.
     """
     lightgbm = needed("lightgbm", "learned", "The screen plausibility by its discriminator")
@@ -52,10 +55,12 @@ def judge(synthetic: Shop, train: Shop, run: Run) -> Judgment | None:
     if min(len(judged), len(whole.synthetic)) < FEWEST:
         return None
     real = whole.training.select(judged)
-    about = Known(whole.training.select(known))
+    describe = describing(whole.training.select(known), whole)
 
     def rows(sample: Sample) -> np.ndarray:
-        return np.stack(list(features(sample, about, whole).values()), axis=1)
+        parts = np.array_split(np.arange(len(sample)), len(sample) // BLOCK + 1)
+        found = [describe(sample.select(part)) for part in parts]
+        return np.concatenate([np.stack(list(each.values()), axis=1) for each in found])
 
     sides = (rows(real), rows(whole.synthetic))
     scores = _crossed(lightgbm, sides, run, rng)

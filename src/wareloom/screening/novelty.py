@@ -12,8 +12,9 @@ from annotated_types import Ge, Le
 from wareloom.core.run import Run
 from wareloom.core.settings import Factor, NonNegative, Size
 from wareloom.screening import Screen, Screened, reject_users
-from wareloom.screening._nearest import LONGEST_RUN, longest_runs, nearest, rarity, sets
+from wareloom.screening._runs import LONGEST_RUN, longest_runs
 from wareloom.shop import Log, Shop
+from wareloom.shop.item_sets import nearest, rarity, sets
 
 SAME, NEAR, RUN = (
     "the same items as a real user",
@@ -90,11 +91,12 @@ class Novelty(Screen):
 
     def _near(self, real: Log, fake: Log) -> tuple[_Near, _Near]:
         """How near real users are to the nearest other, and synthetic ones to the nearest real one."""
-        rank = rarity(real)
+        rank = rarity(real.user, real.item, len(real.items))
         item = real.items.recode(fake.items)[fake.item] if len(fake) else fake.item
         ours = sets(real.user, real.item, len(real.users), rank, real.item)
         theirs = sets(fake.user, item, len(fake.users), rank, fake.item)
-        near = [nearest(each, ours, self.jaccard, own=each is ours) for each in (ours, theirs)]
+        itself = np.arange(len(real.users))
+        near = nearest(ours, ours, self.jaccard, itself), nearest(theirs, ours, self.jaccard)
         runs = longest_runs(real.item, real.offsets, real, self.length, own=True)
         others = longest_runs(item, fake.offsets, real, self.length, own=False)
         return _Near(ours.sizes(), near[0], runs), _Near(theirs.sizes(), near[1], others)

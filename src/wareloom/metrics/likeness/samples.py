@@ -15,6 +15,8 @@ from wareloom.shop.categories import telling_codes
 from wareloom.shop.log import NO_TIME, SESSION_GAP
 from wareloom.shop.schema import EVENTS, IMPRESSION, INTERACTIONS
 
+DESCRIBED = ("title", "brand", "price")
+"""Columns of items that a comparison looks at"""
 FEWEST = 20
 """Users of each kind below which nothing can be said."""
 
@@ -87,6 +89,8 @@ class Trio:
     """int64, places in `training` of the users that are neither in `real` nor in `again`"""
     category: np.ndarray | None
     """int32 [items], category of each item, -1 where unknown; None where there are none to tell apart"""
+    catalogue: pl.DataFrame
+    """What the catalogues say of each item, those of `DESCRIBED` that REAL has: a row an item, in the order of codes"""
     lacks: dict[str, str]
     """Why there are no times, sessions or categories to compare, by which of them"""
     notes: list[str] = field(default_factory=list)
@@ -149,6 +153,7 @@ def gathered(real: Shop, synthetic: Shop, holdout: Shop | None, groups: int, run
         own=own,
         rest=order[first + size :],
         category=category,
+        catalogue=_catalogue(list(named.values()), items),
         lacks=lacks,
         notes=notes,
     )
@@ -164,7 +169,17 @@ def everybody(real: Shop, synthetic: Shop, run: Run) -> Trio:
     whole, fake = (side.sample for side in sides)
     category = _categories([real, synthetic], items, whole.log.counts())
     nobody = np.zeros(0, dtype=np.int64)
-    return Trio(whole, whole, fake, whole, own=None, rest=nobody, category=category, lacks=lacks)
+    return Trio(
+        whole,
+        whole,
+        fake,
+        whole,
+        own=None,
+        rest=nobody,
+        category=category,
+        catalogue=_catalogue([real, synthetic], items),
+        lacks=lacks,
+    )
 
 
 def _sides(
@@ -298,3 +313,19 @@ def _categories(shops: list[Shop], items: Vocabulary, counts: np.ndarray) -> np.
         both, on="item_id", how="left", maintain_order="left"
     )["category"]
     return telling_codes(paths, counts)
+
+
+def _catalogue(shops: list[Shop], items: Vocabulary) -> pl.DataFrame:
+    """What the first catalogue with an item says of it: the columns of `DESCRIBED` that the first shop has."""
+    wanted = [name for name in DESCRIBED if shops[0].has("items", name)]
+    frames = [
+        shop.scan("items").select("item_id", *[n for n in wanted if shop.has("items", n)])
+        for shop in shops
+    ]
+    both = (
+        pl.concat(frames, how="diagonal")
+        .collect()
+        .unique("item_id", keep="first", maintain_order=True)
+    )
+    found = pl.DataFrame({"item_id": items.ids})
+    return found.join(both, on="item_id", how="left", maintain_order="left").drop("item_id")

@@ -10,6 +10,8 @@ from scipy import sparse
 
 from wareloom.shop import Log
 from wareloom.shop.log import NO_TIME
+from wareloom.synthesis.behaviour._brands import Brands, fit_brands
+from wareloom.synthesis.behaviour._dates import Dates, fit_dates
 from wareloom.synthesis.behaviour._outline import (
     POPULARITY_BUCKETS,
     Outline,
@@ -56,10 +58,18 @@ class Candidates(NamedTuple):
     fit: np.ndarray
     """float32 [categories, POPULARITY_BUCKETS], share of a bucket among a category's events beside the highest share
     of any category"""
+    dates: Dates
+    """When the items are sold"""
+    brands: Brands
+    """Which brands they are of"""
+    price: np.ndarray
+    """int8 [items], bands of prices, see `price_bands`"""
 
 
-def fit_candidates(log: Log, category: np.ndarray, parent: np.ndarray) -> Candidates:
-    """Count what items there are of each category and popularity, and what follows what."""
+def fit_candidates(
+    log: Log, category: np.ndarray, parent: np.ndarray, brand: np.ndarray, price: np.ndarray
+) -> Candidates:
+    """Count what items there are of each category, popularity and brand, when, and what follows what."""
     n, categories = len(log.items), len(parent)
     counts = np.bincount(log.item, minlength=n)
     bucket = popularity_buckets(counts)
@@ -91,6 +101,9 @@ def fit_candidates(log: Log, category: np.ndarray, parent: np.ndarray) -> Candid
         _steps(follow, category, parent[category]),
         _steps(between, parent, parent),
         (share / np.maximum(share.max(axis=0), 1e-9)).astype(np.float32),
+        fit_dates(log, row, categories * POPULARITY_BUCKETS),
+        fit_brands(brand, category, parent, times),
+        price,
     )
 
 
@@ -178,7 +191,7 @@ def _own_steps(item, time, n):  # type: ignore[no-untyped-def]
 
 
 @njit(inline="always")
-def _first(values, low, high, value):  # type: ignore[no-untyped-def]
+def first_of(values, low, high, value):  # type: ignore[no-untyped-def]
     """The first of the places low … high - 1 of rising values whose value is not below; `high` where there is none."""
     while low < high:
         middle = (low + high) >> 1
@@ -190,21 +203,21 @@ def _first(values, low, high, value):  # type: ignore[no-untyped-def]
 
 
 @njit(inline="always")
-def _segment(values, low, high, value):  # type: ignore[no-untyped-def]
+def segment(values, low, high, value):  # type: ignore[no-untyped-def]
     """Where a whole number stands among rising ones at the places low … high - 1: (first, one behind the last)."""
     if low < high and values[low] < value:
-        low = _first(values, low, high, value)
+        low = first_of(values, low, high, value)
     if low < high and values[high - 1] > value:
-        high = _first(values, low, high, value + 1)
+        high = first_of(values, low, high, value + 1)
     return low, high
 
 
 @njit(inline="always")
 def followers(steps, row, group, above):  # type: ignore[no-untyped-def]
     """Where the followers of a row stand that are of a group, or with -1 of a group above: (first, behind the last)."""
-    low, high = _segment(steps.above, steps.indptr[row], steps.indptr[row + 1], above)
+    low, high = segment(steps.above, steps.indptr[row], steps.indptr[row + 1], above)
     if group >= 0:
-        low, high = _segment(steps.group, low, high, group)
+        low, high = segment(steps.group, low, high, group)
     return low, high
 
 

@@ -2,14 +2,32 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 from numba import njit
 
 from wareloom.core.kernel import kernel
-from wareloom.synthesis.behaviour._candidates import REACH, Candidates, entry, followed, followers
-from wareloom.synthesis.behaviour._outline import POPULARITY_BUCKETS, Outline
+from wareloom.synthesis.behaviour._candidates import (
+    REACH,
+    Candidates,
+    entry,
+    first_of,
+    followed,
+    followers,
+    segment,
+)
+from wareloom.synthesis.behaviour._dates import AFTER, BEFORE, UNKNOWN, as_old, sold
+from wareloom.synthesis.behaviour._outline import ANY, POPULARITY_BUCKETS, Outline
+from wareloom.synthesis.behaviour._slots import (
+    HERE,
+    Event,
+    Wanted,
+    as_dear,
+    freely,
+    new_latest,
+    on_sale,
+    slot_of,
+    suitable,
+)
 from wareloom.synthesis.behaviour._walk import (
     TRIES,
     Plan,
@@ -21,6 +39,10 @@ from wareloom.synthesis.behaviour._walk import (
     new_state,
 )
 
+WIDER = 4
+"""Stretches of time, each four times as long as the one before, in which an item of a date is sought"""
+DATED = 12
+"""Events of such a stretch that are tried"""
 FEW = 6
 """Draws before something likelier is given up"""
 MANY = 30
@@ -29,55 +51,6 @@ MATCHES = 8
 """Followers among which one is sought that followed the earlier items, too"""
 NEAR = 1
 """Popularity buckets by which an item that is known to follow may differ from the outline's"""
-NEW = -1
-"""Category of a slot whose category the user has not had"""
-HERE = -2
-"""Category of the next slot where it is that of the item before it, which is yet to be drawn"""
-
-
-class Latest(NamedTuple):
-    """Who had what last, so that one look tells whether a user did, and nothing is cleared between users."""
-
-    item: np.ndarray
-    """int32 [items], the latest user to have each item; -1 for none"""
-    category: np.ndarray
-    """int32 [categories], the same"""
-
-
-class Slot(NamedTuple):
-    """What an outline says of the item of one event."""
-
-    category: int
-    """Or `NEW`, or `HERE`"""
-    parent: int
-    """Parent category"""
-    bucket: int
-    """Popularity bucket"""
-    peak: int
-    """Highest popularity bucket of the user's events in the category"""
-
-
-class Event(NamedTuple):
-    """Where an event stands."""
-
-    user: int
-    """Place of the user in the plan"""
-    first: int
-    """Place of the user's first event in the output"""
-    place: int
-    """Place of the event itself"""
-
-
-class Wanted(NamedTuple):
-    """What a new item has to be like."""
-
-    slot: Slot
-    predecessors: int
-    """Bits: which of the events before it the item is known to follow, the nearest the lowest"""
-    next_slot: Slot
-    """That of the next event whose nearest known predecessor is this one"""
-    ahead: int
-    """How far off that event is; 0 where there is none"""
 
 
 def fill(
@@ -97,26 +70,13 @@ def fill(
     return items
 
 
-def new_latest(candidates: Candidates) -> Latest:
-    """Nobody had anything."""
-    return Latest(
-        np.full(len(candidates.category), -1, np.int32),
-        np.full(len(candidates.parent), -1, np.int32),
-    )
-
-
 @njit(inline="always")
 def put(candidates, latest, items, event, item):  # type: ignore[no-untyped-def]
     """Write down that an event is on an item."""
     items[event.place] = item
     latest.item[item] = event.user
     latest.category[candidates.category[item]] = event.user
-
-
-@njit(inline="always")
-def _suits(candidates, latest, user, category, peak):  # type: ignore[no-untyped-def]
-    """Whether a category is new to the user and has items as popular as the most popular that the user will take."""
-    return latest.category[category] != user and candidates.fit[category, peak] > 0.0
+    latest.brand[candidates.brands.of[item]] = event.user
 
 
 @kernel
@@ -134,14 +94,17 @@ def _follower(candidates, latest, row, user, slot, tries, state):  # type: ignor
         k, item, unseen = entry(steps, low, high, state)
         near = abs(candidates.bucket[item] - slot.bucket) <= NEAR
         fits = not unseen and near and latest.item[item] != user
-        if fits and (category >= 0 or _suits(candidates, latest, user, steps.group[k], slot.peak)):
+        fits = fits and on_sale(candidates, latest, item, user, slot)
+        if fits and (
+            category >= 0 or suitable(candidates, latest, user, steps.group[k], slot.peak)
+        ):
             found = item
             break
     return found
 
 
 @njit(inline="always")
-def _known(candidates, latest, items, event, wanted, state):  # type: ignore[no-untyped-def]
+def _known(candidates, latest, items, event, wanted, slot, state):  # type: ignore[no-untyped-def]
     """Draw a follower of the nearest known predecessor, best one of all of them; -1 for none."""
     user, _, e = event
     nearest, found, best = lowest(wanted.predecessors), -1, -1
@@ -149,7 +112,7 @@ def _known(candidates, latest, items, event, wanted, state):  # type: ignore[no-
     for back in range(nearest + 1, REACH + 1):
         others += rest >> (back - 1) & 1
     for _ in range(MATCHES if rest else 1):
-        item = _follower(candidates, latest, items[e - nearest], user, wanted.slot, MANY, state)
+        item = _follower(candidates, latest, items[e - nearest], user, slot, MANY, state)
         met = 0
         for back in range(nearest + 1, REACH + 1 if item >= 0 else 0):
             if rest >> (back - 1) & 1 and followed(candidates, items[e - back], item, 0):
@@ -186,7 +149,7 @@ def _new_category(candidates, latest, before, user, slot, state):  # type: ignor
             _, found, unseen = entry(steps, low, high, state)
             if unseen:
                 break
-            suits = _next(state) < candidates.fit[found, slot.bucket] and _suits(
+            suits = _next(state) < candidates.fit[found, slot.bucket] and suitable(
                 candidates, latest, user, found, slot.peak
             )
             if suits:
@@ -196,7 +159,7 @@ def _new_category(candidates, latest, before, user, slot, state):  # type: ignor
             row = _stocked(candidates.categories, slot.parent * POPULARITY_BUCKETS, bucket, state)
             for _ in range(TRIES):
                 found = _draw(candidates.categories, row, state)
-                suits = _suits(candidates, latest, user, found, slot.peak)
+                suits = suitable(candidates, latest, user, found, slot.peak)
                 if suits:
                     break
     return found
@@ -215,21 +178,79 @@ def _stocked(table, row, bucket, state):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _other_item(candidates, latest, user, category, bucket, state):  # type: ignore[no-untyped-def]
-    """Draw an item of a category by its popularity that the user has not had, of the bucket or one near it.
+def _of_brand(candidates, latest, user, slot, state):  # type: ignore[no-untyped-def]
+    """Draw an item of the slot's brand and category by its popularity that the user has not had; -1 where none is met.
 
-    Of two buckets as near, chance says which comes first: always the more popular, say, would drift upwards.
+    For a new category, one of any below the slot's parent that suits.
     """
-    side = 1 if _next(state) < 0.5 else -1
+    brands, found, category = candidates.brands, -1, slot.category
+    parent = candidates.parent[category] if category >= 0 else slot.parent
+    low, high = brands.start[parent], brands.start[parent + 1]
+    low, high = segment(brands.brand, low, high, slot.brand.wanted)
+    if category >= 0:
+        low, high = segment(brands.category, low, high, category)
+    least, most = brands.ends[low], brands.ends[high]
+    for t in range(2 * TRIES if low < high else 0):
+        at = first_of(brands.ends, low + 1, high, least + (most - least) * _next(state)) - 1
+        item = brands.item[at]
+        near = t >= TRIES or abs(candidates.bucket[item] - slot.bucket) <= NEAR
+        fits = near and latest.item[item] != user
+        if fits and category < 0:
+            fits = suitable(candidates, latest, user, brands.category[at], slot.peak)
+        if fits and sold(candidates.dates, item, slot.date):
+            found = item
+            break
+    return found
+
+
+@kernel
+def _near_date(candidates, latest, user, row, slot, state):  # type: ignore[no-untyped-def]
+    """Draw an item of a row by its events about as far from the slot's time as it wants; -1 where none is met.
+
+    All events up to twice as far are alike; where none of them will do, those ever further are tried.
+    """
+    dates, found, far = candidates.dates, -1, 2 * slot.date.apart
+    low, high = dates.start[row], dates.start[row + 1]
+    for _ in range(WIDER if low < high else 0):
+        early = slot.date.time if slot.date.where == BEFORE else slot.date.time - far
+        late = slot.date.time if slot.date.where == AFTER else slot.date.time + far
+        begin = first_of(dates.time, low, high, early)
+        end = first_of(dates.time, begin, high, late + 1)
+        for _ in range(DATED if begin < end else 0):
+            item = dates.item[begin + int(_next(state) * (end - begin))]
+            if latest.item[item] != user and on_sale(candidates, latest, item, user, slot):
+                found = item
+                if as_old(dates, item, slot.date) and as_dear(candidates, item, slot):
+                    return found
+        if begin == low and end == high:
+            break
+        far *= 4.0
+    return found
+
+
+@kernel
+def _other_item(candidates, latest, user, category, slot, state):  # type: ignore[no-untyped-def]
+    """Draw an item of a category by its popularity that the user has not had, of the slot's bucket or one near it.
+
+    Of two buckets as near, chance says which comes first: always the more popular, say, would drift upwards. Events
+    near the slot's time are tried first, then all.
+    """
+    side, bucket = 1 if _next(state) < 0.5 else -1, slot.bucket
+    row = category * POPULARITY_BUCKETS
+    for turn in range(1 + 2 * NEAR if slot.date.where != UNKNOWN else 0):
+        near = bucket + (turn + 1) // 2 * (side if turn % 2 else -side)
+        if 0 <= near < POPULARITY_BUCKETS:
+            item = _near_date(candidates, latest, user, row + near, slot, state)
+            if item >= 0:
+                return item
     for far in range(POPULARITY_BUCKETS):
         for turn in range(2 if far else 1):
             near = bucket + far * (side - 2 * side * turn)
-            row = category * POPULARITY_BUCKETS + near
-            low, high = candidates.items.indptr[row], candidates.items.indptr[row + 1]
+            low, high = candidates.items.indptr[row + near], candidates.items.indptr[row + near + 1]
             if not 0 <= near < POPULARITY_BUCKETS or low == high:
                 continue
             for _ in range(TRIES):
-                item = _draw(candidates.items, row, state)
+                item = _draw(candidates.items, row + near, state)
                 if latest.item[item] != user:
                     return item
             # Nearly all of them are had: the first that is not, from anywhere on.
@@ -246,17 +267,6 @@ def _other_item(candidates, latest, user, category, bucket, state):  # type: ign
 
 
 @njit(inline="always")
-def _slot(candidates, outline, items, event, at):  # type: ignore[no-untyped-def]
-    """The slot at the row `at` of the outlines, for a user whose events before `event` are filled."""
-    category, first = NEW, outline.same_category[at]
-    if first == event.place - event.first:
-        category = HERE
-    elif 0 <= first < event.place - event.first:
-        category = candidates.category[items[event.first + first]]
-    return Slot(category, outline.parent[at], outline.bucket[at], outline.peak[at])
-
-
-@njit(inline="always")
 def outlined(candidates, outline, plan, items, event, state):  # type: ignore[no-untyped-def]
     """What the outline says of an event: (item, or -1 where a new one is wanted; what is `Wanted`)."""
     user, first, e = event
@@ -270,8 +280,8 @@ def outlined(candidates, outline, plan, items, event, state):  # type: ignore[no
         if lowest(outline.predecessors[at + far]) == far:
             ahead = far
             break
-    slot = _slot(candidates, outline, items, event, at)
-    next_slot = _slot(candidates, outline, items, event, at + ahead)
+    slot = slot_of(candidates, outline, plan, items, event, at)
+    next_slot = slot_of(candidates, outline, plan, items, event, at + ahead)
     return item, Wanted(slot, outline.predecessors[at], next_slot, ahead)
 
 
@@ -279,7 +289,7 @@ def outlined(candidates, outline, plan, items, event, state):  # type: ignore[no
 def _leads(candidates, latest, item, user, slot, state):  # type: ignore[no-untyped-def]
     """Whether one draw of what follows the item fits the next slot: so often as it does, the item is kept."""
     category = candidates.category[item] if slot.category == HERE else slot.category
-    own = Slot(category, slot.parent, slot.bucket, slot.peak)
+    own = freely(slot, category, UNKNOWN)
     return _follower(candidates, latest, item, user, own, 1, state) >= 0
 
 
@@ -287,19 +297,25 @@ def _leads(candidates, latest, item, user, slot, state):  # type: ignore[no-unty
 def _candidate(candidates, latest, items, event, wanted, state):  # type: ignore[no-untyped-def]
     """Draw an item that fits its slot: such as followed the events before it, else any of its category and bucket."""
     user, first, e = event
-    item = -1
+    item, slot = -1, wanted.slot
     if wanted.predecessors:
-        item = _known(candidates, latest, items, event, wanted, state)
+        item = _known(candidates, latest, items, event, wanted, slot, state)
+        if item < 0 and (slot.brand.wanted != ANY or slot.date.where != UNKNOWN):
+            free = freely(slot, slot.category, UNKNOWN)
+            item = _known(candidates, latest, items, event, wanted, free, state)
         for back in range(1, min(REACH, e - first) + 1):
             if item < 0:
                 row = items[e - back]
-                item = _follower(candidates, latest, row, user, wanted.slot, MANY, state)
+                item = _follower(candidates, latest, row, user, slot, MANY, state)
+    if item < 0 and slot.brand.wanted >= 0:
+        item = _of_brand(candidates, latest, user, slot, state)
+        slot = freely(slot, slot.category, slot.date.where)
     if item < 0:
-        category = wanted.slot.category
+        category = slot.category
         if category < 0:
             before = items[e - 1] if e > first else -1
-            category = _new_category(candidates, latest, before, user, wanted.slot, state)
-        item = _other_item(candidates, latest, user, category, wanted.slot.bucket, state)
+            category = _new_category(candidates, latest, before, user, slot, state)
+        item = _other_item(candidates, latest, user, category, slot, state)
     return item
 
 

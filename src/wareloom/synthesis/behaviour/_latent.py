@@ -13,8 +13,9 @@ from wareloom.core.kernel import kernel
 from wareloom.core.run import Run
 from wareloom.neural.training import seeded
 from wareloom.synthesis.behaviour._candidates import Candidates
-from wareloom.synthesis.behaviour._fill import Event, Latest, new_latest, outlined, proposed, put
+from wareloom.synthesis.behaviour._fill import outlined, proposed, put
 from wareloom.synthesis.behaviour._outline import Outline
+from wareloom.synthesis.behaviour._slots import Event, Latest, new_latest
 from wareloom.synthesis.behaviour._walk import (
     TRIES,
     AliasTables,

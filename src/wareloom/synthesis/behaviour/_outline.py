@@ -11,11 +11,18 @@ from wareloom.core.kernel import kernel
 from wareloom.shop import Log
 from wareloom.shop.categories import path_codes, telling_codes
 from wareloom.shop.log import NO_TIME
+from wareloom.synthesis.behaviour._dates import UNKNOWN
 from wareloom.synthesis.behaviour._rhythm import resolution, session_starts
 from wareloom.synthesis.behaviour._walk import Plan, Users, _begin, _next, in_threads, new_state
 
 POPULARITY_BUCKETS = 20
 """Buckets of popularity by powers of two: 0 for items that nobody chose, 1 for one event, 2 for two or three, …"""
+NEW = -1
+"""A category or a brand that the user has not had"""
+ANY = -3
+"""Whatever brand"""
+UNPRICED = 127
+"""Band of an unknown price"""
 DAY = 86_400_000_000
 """Microseconds of a day"""
 
@@ -35,6 +42,13 @@ class Outline(NamedTuple):
     """int32 [events], place of the user's first event on the same item; -1 where the item is new"""
     same_category: np.ndarray
     """int32 [events], place of the user's first event in the same category; -1 where it is new"""
+    same_brand: np.ndarray
+    """int32 [events], place of the user's first event of the same brand; `NEW` where it is new, `ANY` where brands are
+    not told apart"""
+    brand_below: np.ndarray
+    """int16 [events], how many items of that brand and parent category the user chose"""
+    brand_within: np.ndarray
+    """int16 [events], and how many of that brand and category"""
     parent: np.ndarray
     """int32 [events], parent category"""
     bucket: np.ndarray
@@ -43,6 +57,14 @@ class Outline(NamedTuple):
     """int8 [events], highest popularity bucket of the user's events in the category"""
     predecessors: np.ndarray
     """uint8 [events], which of the events before it the item is known to follow, see `known_predecessors`"""
+    price: np.ndarray
+    """int8 [events], band of the item's price beside its category's, see `price_bands`"""
+    where: np.ndarray
+    """int8 [events], where the event lies among others' dates of its item, see `beside_others`"""
+    apart: np.ndarray
+    """int64 [events], microseconds from the nearest of these"""
+    middle: np.ndarray
+    """int64 [events], microseconds after the median of these"""
     weight: np.ndarray
     """float64 [users], how often each is drawn beside the others"""
     bounds: np.ndarray
@@ -70,14 +92,34 @@ def categories_of(catalogue: pl.DataFrame, counts: np.ndarray) -> tuple[np.ndarr
     return category.astype(np.int32), parent
 
 
+def price_bands(catalogue: pl.DataFrame, category: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """Band of each item's price beside its category's geometric mean, two a doubling: int8 [items].
+
+    `category` and `counts`, events, of each item. `UNPRICED` where the price is unknown or 0.
+    """
+    if "price" not in catalogue.columns:
+        return np.full(len(catalogue), UNPRICED, np.int8)
+    price = catalogue["price"].cast(pl.Float64).fill_null(0.0).fill_nan(0.0).to_numpy()
+    known = (price > 0) & np.isfinite(price)
+    level, times = np.log2(np.where(known, price, 1.0)), np.where(known, counts + 1.0, 0.0)
+    total = np.maximum(np.bincount(category, weights=times), 1e-9)
+    usual = np.bincount(category, weights=times * level) / total
+    band = np.clip(np.round(2 * (level - usual[category])), -126, 126)
+    return np.where(known, band, UNPRICED).astype(np.int8)
+
+
 def fit_outline(
-    log: Log, categories: tuple[np.ndarray, np.ndarray], counts: np.ndarray, weight: np.ndarray
+    log: Log,
+    categories: tuple[np.ndarray, np.ndarray],
+    brand: np.ndarray,
+    counts: np.ndarray,
+    weight: np.ndarray,
 ) -> Outline:
     """Take the outlines of all users with events; a user is drawn as often as its last event weighs, float [events].
 
-    `categories`: of each item, and the parent of each, see `categories_of`; `counts`: events of each item.
-    `predecessors` is left empty. The bucket is that of the others' events: a user who alone bought an item, often,
-    would else be told by its popularity.
+    `categories`: of each item, and the parent of each, see `categories_of`; `brand`: that of each item; `counts`:
+    events of each. `predecessors`, `price`, `where`, `apart` and `middle` are left unknown. The bucket is that of the
+    others' events: a user who alone bought an item, often, would else be told by its popularity.
     """
     category, parent = categories
     users = np.flatnonzero(log.lengths() > 0)
@@ -102,10 +144,19 @@ def fit_outline(
         log.event,
         _first_with(user, item, log.offsets),
         _first_with(user, category[item], log.offsets),
+        _first_with(user, brand[item], log.offsets)
+        if brand.any()
+        else np.full(len(item), ANY, np.int32),
+        _chosen(user, item, brand[item], parent[category[item]]),
+        _chosen(user, item, brand[item], category[item]),
         parent[category[item]],
         bucket,
         peak,
         np.zeros(len(item), np.uint8),
+        np.full(len(item), UNPRICED, np.int8),
+        np.full(len(item), UNKNOWN, np.int8),
+        np.zeros(len(item), np.int64),
+        np.zeros(len(item), np.int64),
         whose,
         bounds,
     )
@@ -116,6 +167,13 @@ def _first_with(user: np.ndarray, value: np.ndarray, offsets: np.ndarray) -> np.
     row = pl.DataFrame({"u": user, "v": value, "row": np.arange(len(user))})
     first = row.select(pl.col("row").min().over("u", "v"))["row"].to_numpy()
     return np.where(first == np.arange(len(user)), -1, first - offsets[user]).astype(np.int32)
+
+
+def _chosen(user: np.ndarray, item: np.ndarray, brand: np.ndarray, group: np.ndarray) -> np.ndarray:
+    """How many different items each event's user has of its brand and group: int16 [events]."""
+    rows = pl.DataFrame({"u": user, "i": item, "b": brand, "g": group})
+    number = rows.select(pl.col("i").n_unique().over("u", "b", "g").clip(0, 2**15 - 1))["i"]
+    return number.to_numpy().astype(np.int16)
 
 
 def draw_outlines(

@@ -67,6 +67,8 @@ class Plan(NamedTuple):
     """int32, items to begin with, drawn evenly; empty for the fitted ones"""
     template: np.ndarray = np.zeros(0, np.int64)
     """int64 [users], the outline that each user is to fill; empty where structure is drawn one by one"""
+    time: np.ndarray = np.zeros(0, np.int64)
+    """int64 [events], the time of each, `NO_TIME` where unknown; empty where items are drawn without looking at it"""
 
 
 class Users(NamedTuple):

@@ -19,7 +19,9 @@ from wareloom.shop.log import NO_TIME
 from wareloom.shop.pairs import follow_counts, recency
 from wareloom.shop.schema import EVENTS
 from wareloom.synthesis import Given, Synthesizer
+from wareloom.synthesis.behaviour._brands import brand_codes
 from wareloom.synthesis.behaviour._candidates import Candidates, fit_candidates, known_predecessors
+from wareloom.synthesis.behaviour._dates import beside_others
 from wareloom.synthesis.behaviour._fill import fill
 from wareloom.synthesis.behaviour._frames import Walked, build, fit_columns
 from wareloom.synthesis.behaviour._given import check_length, coded, continued, known_items, starts
@@ -30,6 +32,7 @@ from wareloom.synthesis.behaviour._outline import (
     clock_outlines,
     draw_outlines,
     fit_outline,
+    price_bands,
     rows_of,
     sessions_of,
 )
@@ -57,7 +60,9 @@ class Markov(Synthesizer):
 
     With `structure` "outline" a shopper has the outline of a real user drawn at random: sessions and gaps, moved and
     stretched a little in time, kinds of event, which events are on one item or in one category, the level above each
-    category, how popular each item is, and which of the four before it others had it after, too. New items fill it:
+    category, how popular each item is, and which of the four before it others had it after, too; also whether its brand
+    is new, how dear it is for its category, and where it lies among the dates at which others chose it, so that items
+    are taken when they were sold. New items fill it:
     where an item is to follow one before it, such as followed that one, by their counts less an absolute discount for
     what was not seen (Ney, Essen and Kneser 1994), else others of the category and popularity; one that is to be
     followed is drawn as often as it would be. No item is copied, but a fitted model holds the outlines of all users:
@@ -142,8 +147,8 @@ class Markov(Synthesizer):
                 )
                 offsets = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)[sessions]
             plan = Plan(offsets, past.offsets, past.item, past.event, self._starts(given), template)
-            item, event = self._walked(plan, run)
             time = self._times(plan, Visits(sessions, sizes, offsets, past.last), run)
+            item, event = self._walked(plan._replace(time=time), run)
             own = mark(self, n, run, given)
             users = past.users if past.users is not None else new_ids(self.origin, n, own)
             user = np.repeat(np.arange(n, dtype=np.int32), np.diff(offsets))
@@ -193,7 +198,10 @@ class Markov(Synthesizer):
         log = _ordered(shop, run)
         log = log.keep(log.weight > 0)
         self.counts_ = log.counts()
-        candidates = fit_candidates(log, *categories_of(shop.table("items"), self.counts_))
+        items = shop.table("items")
+        categories = categories_of(items, self.counts_)
+        price = price_bands(items, categories[0], self.counts_)
+        candidates = fit_candidates(log, *categories, brand_codes(items), price)
         self._keep("candidates", candidates)
         self._keep("outline", self._outlines(log, candidates))
 
@@ -221,8 +229,15 @@ class Markov(Synthesizer):
         """The outlines of the users of a log."""
         weight = recency(log, self.half_life)
         categories = candidates.category, candidates.parent
-        outline = fit_outline(log, categories, self.counts_, weight)
-        return outline._replace(predecessors=known_predecessors(candidates, outline, log))
+        outline = fit_outline(log, categories, candidates.brands.of, self.counts_, weight)
+        where, apart, middle = beside_others(candidates.dates, log)
+        return outline._replace(
+            predecessors=known_predecessors(candidates, outline, log),
+            price=candidates.price[log.item],
+            where=where,
+            apart=np.maximum(apart, outline.bounds[2]),
+            middle=middle,
+        )
 
     def _shapes(self, past: _Past, given: Given, n: int, run: Run) -> tuple[np.ndarray, np.ndarray]:
         """Sessions of n users, drawn one by one: where each user's begin, and the events of each."""

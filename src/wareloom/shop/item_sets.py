@@ -1,4 +1,4 @@
-"""How near each user is to a user of another shop: sets of items, and runs of items in a row."""
+"""Sets of items by user, and how near each is to the nearest of others: exact duplicates and near ones."""
 
 from __future__ import annotations
 
@@ -7,13 +7,10 @@ from typing import NamedTuple
 import numpy as np
 from numba import get_num_threads, njit, prange
 
-from wareloom.shop import Log
-from wareloom.shop.runs import run_codes, whole_codes
+from wareloom.shop.runs import whole_codes
 
 MOST_SEEN = 5_000
 """Entries of the index that are looked at for one user, those of its rarest items first."""
-LONGEST_RUN = 20
-"""Runs are told apart up to this length."""
 
 
 class Sets(NamedTuple):
@@ -50,35 +47,46 @@ def sets(
     known = item >= 0
     place = np.where(known, rank[item] if len(rank) else 0, len(rank) + strange).astype(np.int64)
     width = int(place.max(initial=0)) + 1
-    both = _distinct(user.astype(np.int64) * width + place)
+    both = distinct(user.astype(np.int64) * width + place)
     offsets = np.searchsorted(both, np.arange(users + 1, dtype=np.int64) * width).astype(np.int64)
     return Sets(offsets, (both % width).astype(np.int32), len(rank))
 
 
-def rarity(log: Log) -> np.ndarray:
-    """Rank of each item by how many users have it, the rarest 0: int64 [items]."""
-    n = len(log.items)
-    having = np.bincount(
-        _distinct(log.user.astype(np.int64) * n + log.item) % max(1, n), minlength=n
-    )
-    rank = np.empty(n, dtype=np.int64)
-    rank[np.argsort(having, kind="stable")] = np.arange(n)
+def rarity(user: np.ndarray, item: np.ndarray, items: int) -> np.ndarray:
+    """Rank of each of so many items by how many users have it, the rarest 0: int64 [items]; an entry an event."""
+    having = distinct(user.astype(np.int64) * items + item) % max(1, items)
+    rank = np.empty(items, dtype=np.int64)
+    rank[np.argsort(np.bincount(having, minlength=items), kind="stable")] = np.arange(items)
     return rank
 
 
-def nearest(mine: Sets, among: Sets, least: float, *, own: bool) -> np.ndarray:
+def occurrence(user: np.ndarray, item: np.ndarray) -> np.ndarray:
+    """How often the user of each event had its item before: int64 [events].
+
+    Items told apart by it are sets again: two multisets share as many entries as such sets share items.
+    """
+    order = np.lexsort((item, user))
+    same = (np.diff(user[order], prepend=-1) == 0) & (np.diff(item[order], prepend=-1) == 0)
+    place = np.arange(len(order))
+    before = np.empty(len(order), dtype=np.int64)
+    before[order] = place - np.maximum.accumulate(np.where(same, 0, place))
+    return before
+
+
+def nearest(mine: Sets, among: Sets, least: float, own: np.ndarray | None = None) -> np.ndarray:
     """Return the greatest Jaccard similarity of each user's items to those of a user of `among`: float64 [users].
 
-    0 where it is below `least`. `own`: the two are the same users, and each is held beside all others. Two sets of
-    similarity t share one of the (1 - t) · size + 1 rarest items of each, so that an index over these finds all
-    (Chaudhuri, Ganti and Kaushik 2006); of more than `MOST_SEEN` that do, the first are looked at. Equal sets
-    are always found.
+    0 where it is below `least`. `own`: places in `among` of the users themselves, int64 [users]; each is then held
+    beside all others. Two sets of similarity t share one of the (1 - t) · size + 1 rarest items of each, so that an
+    index over these finds all (Chaudhuri, Ganti and Kaushik 2006); of more than `MOST_SEEN` that do, the first are
+    looked at. Equal sets are always found.
     """
     code, theirs = whole_codes(mine.item, mine.offsets), whole_codes(among.item, among.offsets)
     values, counts = np.unique(theirs, return_counts=True)
-    equal = np.isin(code, values[counts > 1] if own else values) & (mine.sizes() > 0)
+    equal = np.isin(code, values if own is None else values[counts > 1]) & (mine.sizes() > 0)
     index, chunks = _index(among, least), get_num_threads() * 8
-    return _search(mine, among, index, equal, least, own, chunks)
+    itself = np.full(len(code), -1, dtype=np.int64) if own is None else own
+    return _search(mine, among, index, equal, least, itself, chunks)
 
 
 def _index(among: Sets, least: float) -> Index:
@@ -103,7 +111,7 @@ def _search(mine, among, index, equal, least, own, chunks):  # type: ignore[no-u
     for c in prange(chunks):
         met = np.full(len(among.offsets) - 1, -1, dtype=np.int32)
         for u in range(users * c // chunks, users * (c + 1) // chunks):
-            found[u] = 1.0 if equal[u] else _one(u, mine, among, index, met, least, own)
+            found[u] = 1.0 if equal[u] else _one(u, mine, among, index, met, least, own[u])
     return found
 
 
@@ -129,7 +137,7 @@ def _one(u, mine, among, index, met, least, own):  # type: ignore[no-untyped-def
             # Where this is the first they share, what both can still share is what stands behind it in either.
             if min(size - p, others - q) < asked / (1.0 + asked) * (size + others) - 1e-9:
                 continue
-            if met[v] == u or (own and v == u):
+            if met[v] == u or v == own:
                 continue
             met[v] = u
             theirs = among.item[among.offsets[v] : among.offsets[v + 1]]
@@ -154,51 +162,9 @@ def _jaccard(a: np.ndarray, b: np.ndarray, least: float) -> float:
     return both / (len(a) + len(b) - both) if both >= need else 0.0
 
 
-def longest_runs(
-    item: np.ndarray, offsets: np.ndarray, log: Log, least: int, *, own: bool
-) -> np.ndarray:
-    """Return how many items in a row each user shares, in order, with a user of `log` at most: int64 [users].
-
-    0 where there are fewer than `least`, and `LONGEST_RUN` where there are more. `own`: as in `nearest`.
-    """
-    users = len(offsets) - 1
-    longest = np.zeros(users, dtype=np.int64)
-    user = np.repeat(np.arange(users), np.diff(offsets))
-    theirs_user = log.user
-    for length in range(least, LONGEST_RUN + 1):
-        theirs = run_codes(log.item, log.offsets, length)
-        known = (
-            _shared(theirs[theirs != 0], theirs_user[theirs != 0])
-            if own
-            else _distinct(theirs[theirs != 0])
-        )
-        codes = run_codes(item, offsets, length)
-        still = np.flatnonzero((codes != 0) & ((length == least) | (longest[user] == length - 1)))
-        shared = _distinct(user[still[_among(codes[still], known)]])
-        if not len(shared):
-            break
-        longest[shared] = length
-    return longest
-
-
-def _distinct(values: np.ndarray) -> np.ndarray:
+def distinct(values: np.ndarray) -> np.ndarray:
     """The different values, sorted; sorting is faster than hashing where nearly all are different."""
     ordered = np.sort(values)
     first = np.ones(len(ordered), dtype=bool)
     first[1:] = ordered[1:] != ordered[:-1]
     return ordered[first]
-
-
-def _shared(codes: np.ndarray, user: np.ndarray) -> np.ndarray:
-    """The codes that two different users have, sorted; `user` never falls."""
-    order = np.argsort(codes, kind="stable")
-    code, whose = codes[order], user[order]
-    return _distinct(code[1:][(code[1:] == code[:-1]) & (whose[1:] != whose[:-1])])
-
-
-def _among(values: np.ndarray, known: np.ndarray) -> np.ndarray:
-    """Whether each value is one of `known`, which is sorted: bool."""
-    if not len(known):
-        return np.zeros(len(values), dtype=bool)
-    found: np.ndarray = known[np.minimum(np.searchsorted(known, values), len(known) - 1)] == values
-    return found
