@@ -14,7 +14,7 @@ from wareloom.core.run import Run
 from wareloom.errors import InputError, SettingError, SourceError
 from wareloom.rankers.content.nearest import nearest_among
 from wareloom.shop import Shop
-from wareloom.synthesis.behaviour._translate import translated
+from wareloom.synthesis.translation import translated
 
 RUN = Run(seed=3, threads=1)
 WORDS = ("apple", "bread", "cheese", "dates", "eggs", "flour", "grapes", "honey", "ice", "jam")
@@ -50,7 +50,7 @@ HERE = selling([f"{word} in a box" for word in reversed(WORDS)], "b")
 
 def test_each_item_becomes_the_one_that_shares_its_word() -> None:
     made = translated(ring("a"), HERE, "tfidf", (1, 1.0), RUN)
-    assert set(made.columns) == {"weight", "user_id", "item_id", "event"}
+    assert set(made.columns) == {"weight", "origin", "user_id", "item_id", "event"}
     given = ring("a").table("events")["item_id"].str.slice(1).cast(pl.Int64)
     assert made["item_id"].str.slice(1).cast(pl.Int64).equals(9 - given)
 
