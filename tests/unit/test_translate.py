@@ -90,10 +90,10 @@ def test_columns_are_those_of_the_shop() -> None:
         {"items": alike, "events": sessions.with_columns(item_id=pl.format("x{}", "item_id"))}
     )
     events = translated(timed, mine, "tfidf", (3, 3.0), RUN)
-    assert set(events.columns) == {"weight", "session_id", "item_id", "event", "time"}
+    assert set(events.columns) == {"weight", "origin", "session_id", "item_id", "event", "time"}
     assert events["session_id"].is_not_null().all()
     back = translated(mine, timed, "tfidf", (3, 3.0), RUN)
-    assert set(back.columns) == {"weight", "user_id", "item_id", "event", "time"}
+    assert set(back.columns) == {"weight", "origin", "user_id", "item_id", "event", "time"}
     untimed = mine.with_tables(events=mine.table("events").drop("time"))
     assert translated(untimed, timed, "tfidf", (3, 3.0), RUN)["time"].is_null().all()
 

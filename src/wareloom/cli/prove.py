@@ -33,7 +33,18 @@ if TYPE_CHECKING:
     from wareloom.experiment.result import Proof
 
 
-Of = Annotated[str, typer.Option(help="What is proved: recommendation, clicks or search.")]
+Of = Annotated[
+    str, typer.Option(help="What is proved: recommendation, clicks, search or transfer.")
+]
+From = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--from",
+        metavar="OTHER",
+        help="The folder of another shop whose shoppers are synthesised for this one, a proof of transfer; may be "
+        "given again.",
+    ),
+]
 Synthesizer = Annotated[
     str,
     typer.Option(
@@ -109,7 +120,8 @@ def main(
         Path, typer.Argument(help="The shop's folder, whole: the proof splits it itself.")
     ],
     to: To,
-    of: Of = "recommendation",
+    of: Of = "",
+    from_: From = None,
     synthesizer: Synthesizer = "",
     ranker: Ranker = "",
     split: Split = "",
@@ -151,7 +163,7 @@ def main(
         "leave_out": leave_out,
     }
     tables = {
-        "prove": {"of": of} | said(asked) | of_proof,
+        "prove": _of(of, from_) | said(asked) | of_proof,
         "synthesize": _synthesize(synthesizer, of_generator, listed(screens), screen_set),
         "train": said({"name": ranker}) | {"set": of_ranker},
         "split": {"by": split},
@@ -161,6 +173,19 @@ def main(
     proof = _proved(tables, shop, to, run, resume)
     show(dict(proof.data), as_json, "\n".join([*told(proof), str(to / "report.html")]))
     raise typer.Exit(1 if proof.verdict == "hurts" else 0)
+
+
+def _of(of: str, others: list[Path] | None) -> dict[str, Any]:
+    """What is proved: of transfer where other shops are named, else recommendation where nothing is said."""
+    from wareloom.errors import SettingError
+
+    if not others:
+        return {"of": of or "recommendation"}
+    if of not in ("", "transfer"):
+        raise SettingError(
+            f"--from names other shops, which a proof of {of} does not learn from: leave --of out."
+        )
+    return {"of": "transfer", "others": tuple(map(str, others))}
 
 
 def _proved(tables: dict[str, Any], shop: Path, to: Path, run: Run, resume: bool) -> Proof:

@@ -39,6 +39,7 @@ from wareloom.proof.other_shops import (
 from wareloom.proof.recommendation import TIES, arranged, has_ties
 from wareloom.proof.transfer_pool import Asked, TransferPool, added, drawn, end_of, users_of
 from wareloom.rankers import Ranker
+from wareloom.sampling.generator import Generator
 from wareloom.shop import Shop
 from wareloom.stats.bootstrap import combine, resample
 
@@ -64,6 +65,8 @@ class TransferProofSettings(ExperimentSettings):
 
     others: tuple[str, ...] = ()
     """Folders of other shops, on whose logs the generator is fitted, on each by itself."""
+    generator: Generator = field(default_factory=lambda: Generator(settings={"structure": "chain"}))
+    """How each other shop synthesises. Chains know how often what follows what; outlines of single users, too."""
     own: Factor = 1.0
     """Share of this shop's training users that all arms have, drawn anew with each seed: what if it were younger?"""
     draws: Size = 8
