@@ -51,7 +51,7 @@ class TransferPool(Pool):
     def placebo(self) -> Shop:
         """A walk from anywhere in the catalogue to what reads alike; lengths and times are those of this shop."""
         walk = SYNTHESIZERS.make(
-            "teacher", members=("text_knn",), weights={"text_knn": 1.0}, uniform=1.0
+            "teacher", members=("text_knn",), weights={"text_knn": 1.0}, uniform=1.0, neighbours=100
         )
         walk.fit(self.train, self.run)
         each = self.train.rows("events") / max(1, users_of(self.train))
