@@ -138,8 +138,7 @@ class Transfer(Study):
     @cached_property
     def bridge(self) -> Bridge:
         """How other catalogues are put on this one."""
-        items = Shop.trusted({"items": self.shop.scan("items"), "events": self.shop.scan("events")})
-        return Bridge(items, self.settings.matching, self.settings.embedder)
+        return Bridge(self.shop, self.settings.matching, self.settings.embedder)
 
     @cached_property
     def others(self) -> tuple[Other, ...]:
