@@ -34,18 +34,18 @@ METRIC = "ndcg@10"
 
 
 class Case(NamedTuple):
-    """A log, the members of the system, and how often all is drawn anew."""
+    """A log, the members of the system, how often all is drawn anew, and the generators where none are named."""
 
     title: str
     members: tuple[str, ...]
     seeds: int
+    generators: tuple[str, ...]
 
 
+BEAUTY = ("transitions", "item_knn", "text_knn", "attributes")
 CASES = {
-    "amazon_beauty": Case(
-        "Amazon Beauty", ("transitions", "item_knn", "text_knn", "attributes"), 1
-    ),
-    "yoochoose100k": Case("YooChoose", ("transitions", "session_knn"), 3),
+    "amazon_beauty": Case("Amazon Beauty", BEAUTY, 1, ("chain",)),
+    "yoochoose100k": Case("YooChoose", ("transitions", "session_knn"), 3, ("chain", "outlines")),
 }
 GENERATORS = {
     "chain": Generator(settings={"structure": "chain"}),
@@ -83,9 +83,7 @@ def main() -> None:
     parser = arguments(__doc__)
     parser.add_argument("--only", nargs="+", choices=list(CASES), default=list(CASES))
     parser.add_argument("--shares", type=float, nargs="+", default=[0.05, 0.2])
-    parser.add_argument(
-        "--generators", nargs="+", choices=list(GENERATORS), default=list(GENERATORS)
-    )
+    parser.add_argument("--generators", nargs="+", choices=list(GENERATORS))
     parser.add_argument("--draws", type=int, default=TransferProofSettings().draws)
     parser.add_argument("--runs", type=Path, help="where finished cells are kept")
     chosen = parser.parse_args()
@@ -95,7 +93,7 @@ def main() -> None:
             case, runs = CASES[name], (chosen.runs or Path(folder)) / name
             here, there = halves(read(data(name), to=f"{folder}/{name}").in_memory())
             there.save(runs / "other")
-            for generator in chosen.generators:
+            for generator in chosen.generators or case.generators:
                 for share in chosen.shares:
                     settings = TransferProofSettings(
                         others=(str(runs / "other"),),
