@@ -118,6 +118,41 @@ def other_shop(figures: Figures) -> list[str]:
     return table(head, rows)
 
 
+def transfer(figures: Figures) -> list[str]:
+    """A row by log, generator and share of the own users."""
+    rows = []
+    for row in figures["rows"]:
+        base = row["alone"]
+        lifts = {(r["arm"], r["against"]): r for r in row["lifts"]}
+        ours = lifts["real + synthetic", "real"]
+        beside = ("real + other shops' logs", "real + naive", "real + placebo", "synthetic only")
+        arms = [row["arms"].get(arm) for arm in beside]
+        limit, *others = ("–" if mean is None else f"{mean / base - 1:+.0%}" for mean in arms)
+        kept = {r["arm"]: r for r in row["kept"]}["real + synthetic"]
+        share = (
+            f"{kept['share']:.0%} ({kept['low']:.0%} – {kept['high']:.0%})"
+            if kept["share"]
+            else "–"
+        )
+        own = f"{row['share']:.0%}"
+        shown = (
+            row["data"],
+            row["generator"],
+            own,
+            f"{base:.4f}",
+            limit,
+            _lift(ours),
+            share,
+            *others,
+        )
+        rows.append((*shown, f"{row['ratio']:g}", row["seeds"]))
+    head = (
+        "log | generator | own users | NDCG@10 alone | + the other log (the limit) | + its sample | "
+        "keeps of the limit | + its popularity | + a walk of texts | the sample alone | ratio | seeds"
+    )
+    return table(head, rows)
+
+
 def _lift(row: dict[str, Any]) -> str:
     return f"{row['lift']:+.1%} ({row['lift_low']:+.1%} – {row['lift_high']:+.1%})"
 

@@ -213,6 +213,17 @@ BENCHMARKS = {
         "seeds.",
         _tables_behaviour.other_shop,
     ),
+    "transfer": Benchmark(
+        "What of another shop travels as a sample",
+        ("transfer.py",),
+        "A log's users dealt to two shops of one catalogue; this one has a share of its own training users. `stack` "
+        "(Beauty: transitions, item_knn, text_knn, attributes; YooChoose: transitions, session_knn) with weights "
+        "learned on its own last events, with what a generator fitted on the other log drew (8 events for each of "
+        "its), and with that log itself, the limit. Controls weigh as much: items drawn by their popularity in the "
+        "other log, a walk to what reads alike. Leave-last-out, whole catalogue, the ratio chosen on validation; "
+        "intervals over users and, where there are several, seeds. Bar: 70 % of the limit.",
+        _tables_behaviour.transfer,
+    ),
     "search_useful": Benchmark(
         "Do synthetic queries make search better that nobody labelled?",
         ("search_useful.py",),

@@ -166,10 +166,11 @@ def prove(
     run: Run | None = None,
     **settings: Any,
 ) -> Proof:
-    """Find out whether synthetic data lifts a ranker on real held-out data: `of` recommendation, clicks or search.
+    """Find out whether synthetic data lifts a ranker on real held-out data.
 
-    `settings` are those of `ProofSettings`, `ClickProofSettings` or `QueryProofSettings`; what is not named takes the
-    kind's own: markov and transitions by time, exposures and logistic by time, lambdamart by query.
+    `of`: recommendation, clicks, search or transfer. `settings` are those of `ProofSettings`, `ClickProofSettings`,
+    `QueryProofSettings` or `TransferProofSettings`, such as others=["shops/other"]; what is not named takes the kind's
+    own: markov and transitions by time, exposures and logistic by time, lambdamart by query, markov and stack by time.
     """
     named = {"of": of, "synthesizer": synthesizer, "ranker": ranker, "split": split}
     recipe = Recipe.of(

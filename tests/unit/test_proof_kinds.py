@@ -6,9 +6,12 @@ import copy
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, ClassVar
 
+import polars as pl
 import pytest
 from jsonschema import Draft202012Validator
 
@@ -28,6 +31,7 @@ from wareloom.proof.kinds import kinds, study_for, study_of
 from wareloom.proof.prove import prove
 from wareloom.proof.recommendation import ProofSettings
 from wareloom.proof.search import QueryProofSettings
+from wareloom.proof.transfer import TransferProofSettings
 from wareloom.rankers.baseline.transitions import Transitions
 from wareloom.rankers.search.bm25 import BM25
 from wareloom.sampling.generator import Generator
@@ -66,6 +70,28 @@ class Taught(BM25):
         Taught.told.append((rows, run.updates))
 
 
+@cache
+def other_shop() -> str:
+    """The folder of another shop on the same ring, with users of its own."""
+    HELD.append(TemporaryDirectory())
+    shop = small_shop(seed=1)
+    events = shop.table("events").with_columns(user_id=pl.format("other-{}", "user_id"))
+    folder = Path(HELD[0].name) / "other"
+    shop.with_tables(events=events).save(folder)
+    return str(folder)
+
+
+HELD: list[TemporaryDirectory[str]] = []
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _other_shops_go() -> Iterator[None]:
+    yield
+    while HELD:
+        HELD.pop().cleanup()
+    other_shop.cache_clear()
+
+
 TWICE: dict[str, Any] = {"ratios": (1.0,), "seeds": 2, "baselines": {}}
 TITLES = Generator(synthesizer="search_shop:TitleQueries", screens=())
 TINY = {
@@ -91,10 +117,27 @@ CASES: dict[str, tuple[Callable[[], Shop], Callable[..., ExperimentSettings]]] =
             **{"ranker": f"{__name__}:Taught", "generator": TITLES} | TWICE | more
         ),
     ),
+    "transfer": (
+        small_shop,
+        lambda **more: TransferProofSettings(
+            others=(other_shop(),),
+            ranker=f"{__name__}:Stepping",
+            split=SplitSettings(by="leave-last-out"),
+            generator=Generator(screens=("schema", "impossible")),
+            draws=1,
+            **TWICE | more,
+        ),
+    ),
 }
 """A shop, and settings with a ranker that is taught by gradient updates, of each kind that has the arms of all"""
 ELSEWHERE = {"system"}
 """Kinds whose arms are others, and that have a test file of their own"""
+
+
+def arms_of(kind: str) -> tuple[str, ...]:
+    """The arms that the case of a kind has: those of every proof, and of transfer two more."""
+    shop, settings = CASES[kind]
+    return study_of(kind)(shop(), settings(), RUN).plan().arms
 
 
 @pytest.fixture(scope="module", params=CASES)
@@ -147,7 +190,9 @@ def test_every_kind_says_the_same_of_itself(proved: Proof) -> None:
     assert choice["updates"] == next(r for r in data["training"] if r["arm"] == REAL)["updates"][0]
     named = {f"{row['ties']} {row['arm']}" for row in data["training"]}
     assert all(study.rows in row for row in data["training"])
-    assert named == {f"{mode['ties']} {arm}" for mode in data["modes"] for arm in ARMS}
+    assert named == {
+        f"{mode['ties']} {arm}" for mode in data["modes"] for arm in arms_of(data["kind"])
+    }
 
 
 def by_itself(kind: str, seed: int) -> int:
@@ -168,7 +213,9 @@ def test_every_arm_takes_the_updates_of_real_data(proved: Proof) -> None:
     study = study_of(proved.data["kind"])
     rows = {row["arm"]: row for row in proved.data["training"]}
     assert rows[MIXED][study.rows][0] > 1.5 * rows[REAL][study.rows][0]  # type: ignore[literal-required]
-    assert {arm: row["updates"] for arm, row in rows.items()} == dict.fromkeys(ARMS, own)
+    assert {arm: row["updates"] for arm, row in rows.items()} == dict.fromkeys(
+        arms_of(proved.data["kind"]), own
+    )
 
 
 @pytest.mark.parametrize("kind", CASES)
@@ -176,7 +223,7 @@ def test_updates_that_are_named_are_those_of_every_arm(kind: str) -> None:
     shop, settings = CASES[kind]
     found = prove(shop(), settings(updates=11, seeds=1), RUN)
     assert {row["arm"]: row["updates"] for row in found.data["training"]} == {
-        arm: [11] for arm in ARMS
+        arm: [11] for arm in arms_of(kind)
     }
     assert found.choice["updates"] == 11
 

@@ -14,7 +14,7 @@ from wareloom.core.run import Run
 from wareloom.errors import InputError, SettingError, SourceError
 from wareloom.rankers.content.nearest import nearest_among
 from wareloom.shop import Shop
-from wareloom.synthesis.behaviour._translate import translated
+from wareloom.synthesis.translation import translated
 
 RUN = Run(seed=3, threads=1)
 WORDS = ("apple", "bread", "cheese", "dates", "eggs", "flour", "grapes", "honey", "ice", "jam")
@@ -50,7 +50,7 @@ HERE = selling([f"{word} in a box" for word in reversed(WORDS)], "b")
 
 def test_each_item_becomes_the_one_that_shares_its_word() -> None:
     made = translated(ring("a"), HERE, "tfidf", (1, 1.0), RUN)
-    assert set(made.columns) == {"weight", "user_id", "item_id", "event"}
+    assert set(made.columns) == {"weight", "origin", "user_id", "item_id", "event"}
     given = ring("a").table("events")["item_id"].str.slice(1).cast(pl.Int64)
     assert made["item_id"].str.slice(1).cast(pl.Int64).equals(9 - given)
 
@@ -90,10 +90,10 @@ def test_columns_are_those_of_the_shop() -> None:
         {"items": alike, "events": sessions.with_columns(item_id=pl.format("x{}", "item_id"))}
     )
     events = translated(timed, mine, "tfidf", (3, 3.0), RUN)
-    assert set(events.columns) == {"weight", "session_id", "item_id", "event", "time"}
+    assert set(events.columns) == {"weight", "origin", "session_id", "item_id", "event", "time"}
     assert events["session_id"].is_not_null().all()
     back = translated(mine, timed, "tfidf", (3, 3.0), RUN)
-    assert set(back.columns) == {"weight", "user_id", "item_id", "event", "time"}
+    assert set(back.columns) == {"weight", "origin", "user_id", "item_id", "event", "time"}
     untimed = mine.with_tables(events=mine.table("events").drop("time"))
     assert translated(untimed, timed, "tfidf", (3, 3.0), RUN)["time"].is_null().all()
 

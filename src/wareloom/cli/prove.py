@@ -34,7 +34,19 @@ if TYPE_CHECKING:
     from wareloom.experiment.result import Proof
 
 
-Of = Annotated[str, typer.Option(help="What is proved: recommendation, system, clicks or search.")]
+Of = Annotated[
+    str,
+    typer.Option(help="What is proved: recommendation, system, clicks, search or transfer."),
+]
+From = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--from",
+        metavar="OTHER",
+        help="The folder of another shop whose shoppers are synthesised for this one, a proof of transfer; may be "
+        "given again.",
+    ),
+]
 Synthesizer = Annotated[
     str,
     typer.Option(
@@ -120,7 +132,8 @@ def main(
         Path, typer.Argument(help="The shop's folder, whole: the proof splits it itself.")
     ],
     to: To,
-    of: Of = "recommendation",
+    of: Of = "",
+    from_: From = None,
     synthesizer: Synthesizer = "",
     ranker: Ranker = "",
     split: Split = "",
@@ -154,7 +167,6 @@ def main(
     """Train a ranker with and without synthetic data and judge it on real held-out data; exit code 1 where it hurts."""
     of_generator, of_ranker, of_proof = _parted(settings(set))
     asked = {
-        "of": "system" if system else of,
         "ratios": _numbers(ratios, "--ratios"),
         "seeds": seeds,
         "metrics": metrics,
@@ -168,12 +180,27 @@ def main(
     }
     made_by = _synthesize(synthesizer, of_generator, listed(screens), screen_set)
     trained = said({"name": ranker}) | {"set": of_ranker}
-    tables = {"prove": said(asked) | of_proof, "synthesize": made_by, "train": trained}
+    proved = _of(of, from_, system=system) | said(asked) | of_proof
+    tables = {"prove": proved, "synthesize": made_by, "train": trained}
     how = {"threads": threads, "jobs": jobs, "on": on, "device": device, "precision": precision}
     own = run_of(seed, quiet, **how, track=track, **cells_at(cache))
     proof = _proved(tables | {"split": {"by": split}}, shop, to, own, resume=resume, force=force)
     show(dict(proof.data), as_json, "\n".join([*told(proof), str(to / "report.html")]))
     raise typer.Exit(1 if proof.verdict == "hurts" else 0)
+
+
+def _of(of: str, others: list[Path] | None, *, system: bool) -> dict[str, Any]:
+    """What is proved: of transfer where other shops are named, else recommendation where nothing is said."""
+    from wareloom.errors import SettingError
+
+    of = "system" if system else of
+    if not others:
+        return {"of": of or "recommendation"}
+    if of not in ("", "transfer"):
+        raise SettingError(
+            f"--from names other shops, which a proof of {of} does not learn from: leave --of out."
+        )
+    return {"of": "transfer", "others": tuple(map(str, others))}
 
 
 def _proved(

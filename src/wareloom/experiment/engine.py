@@ -93,6 +93,7 @@ class Bench:
         self.study, self.mode, self.settings, self.run = study, mode, study.settings, study.run
         how = study.parts.how["settings"] if study.parts else None
         base = [study.kind, mode, study.shop.fingerprint, study.run.seed, study.run.arithmetic, how]
+        base += study.stamp
         keyed = {name: value for name, value in asdict(self.settings).items() if name not in BESIDE}
         self.pieces = Pieces(None if address is None else store_at(address), base, keyed)
         self._tasks: dict[str, Any] = {}

@@ -119,6 +119,11 @@ class Study(ABC):
     def check(self) -> None:  # noqa: B027
         """Raise `InputError` where the shop lacks what is judged."""
 
+    @property
+    def stamp(self) -> list[str]:
+        """What decides the cells beside shop, settings and seed, such as the fingerprints of other shops."""
+        return []
+
     @cached_property
     def modes(self) -> tuple[str, ...]:
         """Orders of the events of one time in which all is done; the first decides."""
@@ -235,6 +240,16 @@ class Study(ABC):
     @abstractmethod
     def told(self, parts: Split, pool: Callable[[], Any]) -> dict[str, Any]:
         """What `proof.json` says of the synthetic data: "synthetic", and "curves" where it is drawn beside the real."""
+
+    def beyond(
+        self, cells: Mapping[tuple[str, int], Evaluation]
+    ) -> dict[str, list[dict[str, Any]]]:
+        """What "explored" says that this kind alone has, from the cells by arm and seed on the test part."""
+        return {}
+
+    def sentences(self, data: Mapping[str, Any]) -> list[str]:
+        """What the story says among its references that this kind alone has; `data`: what `proof.json` holds."""
+        return []
 
     def share_of(self, train: Shop, share: float, run: Run) -> Shop:
         """Return the events of a share of the users, those of a smaller share among those of a larger one."""

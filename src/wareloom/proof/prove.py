@@ -60,6 +60,7 @@ def prove_study(
         engine = Engine(study)
         found = [engine.found(mode) for mode in study.modes]
         explored = explore(engine, found[0].ties, found[0].choice["ratio"])
+        explored |= study.beyond(found[0].cells)
         plan = engine.benches[study.modes[0]].plan
         return summarise(study, plan, found, explored)
 
@@ -119,6 +120,7 @@ def summarise(
     if plan.rows:
         data["rows"] = decide_rows(comparisons, question, plan.rows)
     data["story"] = story(data)
+    data["story"]["references"] += study.sentences(data)
     return Proof(rounded(data))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from functools import cached_property
 from pathlib import Path
@@ -92,6 +92,7 @@ class Recipe:
         for own in rules_of(raw):
             if (file := path.parent / str(own["file"])).exists():
                 own["file"] = str(file)
+        _place(raw, lambda other: path.parent / other)
         recipe = cls.of(raw)
         if "read" not in recipe.stages:
             raise SettingError(f"The stages of the recipe {path} must begin with 'read'.")
@@ -137,7 +138,10 @@ class Recipe:
             split=settings.split,
             train=replace(self.train, name=settings.ranker, set=settings.ranker_settings),
             synthesize=replace(
-                self.synthesize, name=generator.synthesizer, screens=generator.screens
+                self.synthesize,
+                name=generator.synthesizer,
+                set=generator.settings,
+                screens=generator.screens,
             ),
             prove=replace(self.prove, settings=resolved),
         )
@@ -171,7 +175,7 @@ class Recipe:
         own: Generator = study_of(self.prove.of).settings_of().generator  # type: ignore[call-arg]
         return Generator(
             synthesizer=step.name or own.synthesizer,
-            settings=step.set,
+            settings=step.set if step.name else own.settings | step.set,
             members=step.members,
             screens=own.screens if step.screens is None else step.screens,
             screen_settings=step.screen_settings,
@@ -199,6 +203,7 @@ class Recipe:
         for own in rules_of(raw):
             if Path(str(own["file"])).exists():
                 own["file"] = str(Path(str(own["file"])).resolve())
+        _place(raw, lambda other: Path(other).resolve())
         return tomli_w.dumps(raw)
 
 
@@ -298,6 +303,13 @@ def rules_of(raw: Mapping[str, Any]) -> list[dict[str, Any]]:
     named = step.get("screen_settings", {}) if isinstance(step, dict) else {}
     own = named.values() if isinstance(named, dict) else ()
     return [each for each in own if isinstance(each, dict) and each.get("file")]
+
+
+def _place(raw: Mapping[str, Any], at: Callable[[str], Path]) -> None:
+    """Say where the other shops of [prove] lie, in place: what is no folder there stays as it was written."""
+    table = raw.get("prove")
+    if isinstance(table, dict) and isinstance(named := table.get("others"), list | tuple):
+        table["others"] = [str(at(str(one))) if at(str(one)).is_dir() else one for one in named]
 
 
 def without_none(value: Any) -> Any:

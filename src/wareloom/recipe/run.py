@@ -166,7 +166,9 @@ class _Job:
         """What a stage reads from outside the job, so that it is done anew where that was changed."""
         if stage == "prove":
             files = [Path(str(own["file"])) for own in rules_of(asdict(self.recipe))]
-            return [path.read_text("utf-8") for path in files if path.is_file()]
+            told: list[Any] = [path.read_text("utf-8") for path in files if path.is_file()]
+            others = self.recipe.prove.settings.get("others", ())
+            return told + [Shop.open(other).fingerprint for other in others]
         if stage != "read" or self.recipe.read is None:
             return []
         return digests_of(self.recipe.read, self.to / ".sources.json")

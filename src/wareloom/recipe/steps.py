@@ -80,12 +80,12 @@ class TrainStep(Settings):
 class ProveStep(Settings):
     """What is proved, and how hard.
 
-    In a recipe the settings of the kind stand beside `of`: those of `ProofSettings`, `ClickProofSettings` or
-    `QueryProofSettings` but for generator, ranker and split, which have tables of their own.
+    In a recipe the settings of the kind stand beside `of`: those of `ProofSettings`, `ClickProofSettings`,
+    `QueryProofSettings` or `TransferProofSettings` but for generator, ranker and split, which have tables of their own.
     """
 
     of: str = "recommendation"
-    """What is proved: recommendation, clicks or search."""
+    """What is proved: recommendation, clicks, search or transfer."""
     settings: dict[str, Any] = field(default_factory=dict)
     """Settings of that kind of proof."""
 

@@ -147,7 +147,7 @@ class Generator:
             self, members=tuple(member for other, member in self.named().items() if other != name)
         )
 
-    def pool(self, train: Shop, holdout: Shop, users: int, run: Run) -> Pool:
+    def pool(self, train: Shop, holdout: Shop | None, users: int, run: Run) -> Pool:
         """Fit on the training part and sample `users` shoppers that pass the screens, see `rejection.fill`.
 
         Only the leak screen sees the held-out part. Raises `LeakError` where it finds a leak, and `RefusedError` where

@@ -19,9 +19,9 @@ from wareloom.rankers.neighbourhood import highest
 from wareloom.shop import Shop
 from wareloom.synthesis.behaviour._tables import neighbourhood_of
 from wareloom.synthesis.behaviour._teach import Draw, Knowledge, pack, teach
-from wareloom.synthesis.behaviour._translate import translated
 from wareloom.synthesis.behaviour._walk import Plan
 from wareloom.synthesis.behaviour.markov import Markov
+from wareloom.synthesis.translation import translated
 
 FEW = 200
 """Neighbours that are walked of members that are not tables themselves, `ease` and `als`, where no number is given"""

@@ -1,4 +1,4 @@
-"""Shoppers of another shop, their items changed for those of this shop that read alike."""
+"""What shoppers of another shop would do here: their items changed for those of this shop that read alike."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ from wareloom.shop.texts import item_texts
 def translated(
     other: Shop, shop: Shop, embedder: str, draw: tuple[int, float], run: Run
 ) -> pl.DataFrame:
-    """The events of another shop on items of `shop`: whose, item, event and time, as the shop has them, and weight.
+    """The events of another shop on items of `shop`: whose, item, event and time, as the shop has them, weight and
+    origin.
 
     Each item of a user is changed for one of the n items that read most alike, drawn with probability ∝ cosine^power;
     the event then weighs cosine^power of what it did, so that a shop of other things says little. `draw` = (n, power).
@@ -52,20 +53,19 @@ def translated(
             "Not one event of the other shop is on an item that reads like one of this shop's: their texts share no "
             "word. Shops in two languages need an embedder that knows both."
         )
-    return _rows(events, shop)
+    here_id = shop.table("items")["item_id"].gather(events["item"])
+    return in_form_of(events.with_columns(item_id=here_id), shop)
 
 
-def _rows(events: pl.DataFrame, shop: Shop) -> pl.DataFrame:
-    """Translated events with the columns that the shop's own have; those of the other shop where it has no events."""
+def in_form_of(events: pl.DataFrame, shop: Shop) -> pl.DataFrame:
+    """Events of another shop with the columns that the shop's own have; with their own where it has no events."""
     had = set(shop.columns("events")) if shop.has("events") else set(events.columns)
     given, owner = set(events.columns), "user_id" if "user_id" in had else "session_id"
     columns = {
         "session_id": pl.col("session_id") if "session_id" in given else pl.lit(None, pl.String),
-        owner: pl.col(owner) if owner in given else pl.col("owner"),
+        owner: pl.col(owner) if owner in given else user_key(events),
         "event": pl.col("event"),
         "time": pl.col("time") if "time" in given else pl.lit(None, pl.Datetime("us")),
     }
-    kept = events.select(
-        "weight", **{name: column for name, column in columns.items() if name in had}
-    )
-    return kept.with_columns(item_id=shop.table("items")["item_id"].gather(events["item"]))
+    kept = {name: column for name, column in columns.items() if name in had}
+    return events.select("item_id", "weight", "origin", **kept)
