@@ -273,15 +273,15 @@ def some_amounts(
     told = [marks_in(some) for some in cells]
     every = set().union(*(tells for tells, _ in told))
     for place, ((tells, openly), style) in enumerate(zip(told, used, strict=True)):
-        if not openly or tells:
-            continue
-        if len(every) != 1:
-            typed = {"typed"} & {*used}
-            (source.may if typed else source.must).append("may have a decimal mark or a sign of")
-        elif style[0] not in every:
+        if openly and not tells and len(every) == 1 and style[0] not in every:
             # What other files tell would be wrong of this one, and nobody could know: it tells itself.
             truth[place][0] = 12.25
             cells[place][0] = 12.25 if style == "typed" else amount_text(12.25, style, 2)
+    told = [marks_in(some) for some in cells]
+    every = set().union(*(tells for tells, _ in told))
+    if len(every) != 1 and any(openly and not tells for tells, openly in told):
+        typed = {"typed"} & {*used}
+        (source.may if typed else source.must).append("may have a decimal mark or a sign of")
     return truth, cells
 
 

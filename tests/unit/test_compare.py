@@ -281,13 +281,13 @@ def test_the_command(real: Shop, fake: Shop, tmp_path: Path) -> None:
     assert data == Comparison.open(tmp_path / "out").data
     assert data["settings"]["settings"] == {"co_occurrence": {"window": 2}}
     assert (tmp_path / "out" / "compare.html").exists()
-    text = CliRunner().invoke(app, [*words, "--to", str(tmp_path / "out"), "--quiet"])
+    text = CliRunner().invoke(app, [*words, "--to", str(tmp_path / "out"), "--quiet", "--force"])
     assert "co_occurrence" in text.stdout
     assert "compare.html" in text.stdout
     (tmp_path / "out" / "compare.json").unlink()
-    again = CliRunner().invoke(app, [*words, "--to", str(tmp_path / "out")])
+    again = CliRunner().invoke(app, [*words, "--to", str(tmp_path / "out"), "--force"])
     assert isinstance(again.exception, OutputError)
-    assert "holds something that is no comparison" in str(again.exception)
+    assert "is not one of Wareloom's folders (it has no compare.json)" in str(again.exception)
 
 
 def test_the_order_of_ties_is_not_the_one_that_a_synthesizer_saw() -> None:

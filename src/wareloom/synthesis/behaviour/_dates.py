@@ -77,13 +77,14 @@ def beside_others(dates: Dates, log: Log) -> tuple[np.ndarray, np.ndarray, np.nd
     own = np.lexsort((log.time, log.item, log.user))
     where, apart = np.full(len(log), UNKNOWN, np.int8), np.zeros(len(log), np.int64)
     middle = np.zeros(len(log), np.int64)
-    _beside(start, time, own, log.user, log.item, log.time, where, apart, middle)
+    _beside(start, time, own, (log.user, log.item, log.time), where, apart, middle)
     return where, apart, middle
 
 
 @njit(cache=True, nogil=True)
-def _beside(start, time, own, user, item, when, where, apart, middle):  # type: ignore[no-untyped-def]
-    """Write what `beside_others` returns; `own`: rows of events, by user, item and time."""
+def _beside(start, time, own, log, where, apart, middle):  # type: ignore[no-untyped-def]
+    """Write what `beside_others` returns; `own`: rows of events, by user, item and time; `log`: these three."""
+    user, item, when = log
     a = 0
     while a < len(own):
         b = a
