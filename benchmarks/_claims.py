@@ -43,7 +43,9 @@ def _scale(figures: Figures) -> Iterator[Claim]:
 
 def _gate(what: str) -> Callable[[Figures], Iterator[Claim]]:
     def claims(figures: Figures) -> Iterator[Claim]:
-        yield Claim(f"Gate, {what}", f"{figures['runs']} proofs a row", "as below", figures["held"])
+        own = {(r.get("ranker"), r.get("data")): r["runs"] for r in figures["rows"]}
+        runs = sum(own.values())
+        yield Claim(f"Gate, {what}", f"{runs:,} proofs", "2.5 % false “helps”", figures["held"])
 
     return claims
 
@@ -77,6 +79,20 @@ def _system(figures: Figures) -> Iterator[Claim]:
         yield Claim(f"Amazon Beauty, {what} ({which})", said, wanted, value >= bar)
 
 
+def _transfer(figures: Figures) -> Iterator[Claim]:
+    for row in figures["rows"]:
+        kept = row.get("kept", [])
+        own = next((k for k in kept if k["arm"] == "real + synthetic" and k["share"]), None)
+        if own is None:
+            continue
+        claim = (
+            f"{row['data']}, {row['share']:.0%} of own users: share of the lift of another shop's log that a sample of "
+            f"it keeps ({row['generator']})"
+        )
+        figure = f"{own['share']:.0%} ({own['low']:.0%} to {own['high']:.0%})"
+        yield Claim(claim, figure, "70 %", own["share"] >= 0.7)
+
+
 def _search(figures: Figures) -> Iterator[Claim]:
     for proof in figures["proofs"].values():
         helps = proof["verdict"].startswith("helps")
@@ -99,6 +115,7 @@ def _held(claim: str, bar: str) -> Callable[[Figures], Iterator[Claim]]:
 CLAIMS: dict[str, Callable[[Any], Iterator[Claim]]] = {
     "best_system": _system,
     "behaviour_useful": _useful,
+    "transfer": _transfer,
     "search_useful": _search,
     "behaviour_fidelity": _fidelity,
     "leak": _held("Leak screen: planted held-out users are found, honest generators pass", "all"),
