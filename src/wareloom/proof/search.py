@@ -13,6 +13,7 @@ from wareloom.core.run import Run
 from wareloom.core.settings import Count
 from wareloom.errors import InputError, SettingError
 from wareloom.evaluation.judged_items import (
+    CATALOGUE,
     RELEVANT,
     Gain,
     QueryMeasures,
@@ -25,6 +26,7 @@ from wareloom.experiment.plan import CONTROLS, MIXED, NAIVE, REAL, REPEATED, SYN
 from wareloom.experiment.settings import ExperimentSettings, make
 from wareloom.experiment.study import Cell, Study, Words
 from wareloom.metrics import RequestMetric
+from wareloom.metrics.ranking.judged import Judged
 from wareloom.preparing.splits import Split, SplitSettings
 from wareloom.rankers import Ranker
 from wareloom.rankers.search.base import SearchRanker
@@ -72,10 +74,11 @@ class QueryProofSettings(ExperimentSettings):
     queries: Count = 0
     """Synthetic queries that are mixed in; 0 goes by `ratios`. It has to be named where no query is labelled."""
     metrics: tuple[str, ...] = ("ndcg@10",)
-    """What is measured on each query's judged items alone, by grade."""
-    catalogue_metrics: tuple[str, ...] = ("recall@10", "recall@100")
+    """What is measured, by grade, on each query's list with all that nobody judged taken out (a condensed list)."""
+    catalogue_metrics: tuple[str, ...] = CATALOGUE
     """What is measured with the whole catalogue ranked: ndcg by grade, all others by `relevant`. Items that nobody
-    judged count as wrong there. A metric that `metrics` has too is called "ndcg@10, all items"."""
+    judged count as wrong there; "judged@10" says which share of the first ten somebody judged. A metric that `metrics`
+    has too is called "ndcg@10, all items"."""
     primary: Literal["judged", "catalogue"] = "judged"
     """Whether the first of `metrics` or the first of `catalogue_metrics` decides."""
     gain: Gain = "linear"
@@ -131,6 +134,11 @@ class QueryProofSettings(ExperimentSettings):
                 raise SettingError(
                     f"The metric {name!r} is no mean over queries: take one such as ndcg@10."
                 )
+        if isinstance(metric(self.headline.partition(",")[0]), Judged):
+            raise SettingError(
+                f"The metric {self.headline!r} says what people looked at, not what is better: name one such as "
+                "ndcg@10 first, which then decides."
+            )
         super().check()
 
     def check_ranker(self, label: str, ranker: Any) -> None:

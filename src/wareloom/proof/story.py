@@ -16,6 +16,7 @@ MEANS = {
     "hit_rate": "the share of lists whose first {k} hold a right item",
     "mrr": "how near the top the first right item stands",
     "map": "how well the right items are gathered at the top of the first {k}",
+    "judged": "the share of the first {k} that people judged at all",
     "auc": "how often a right item stands above a wrong one",
     "log_loss": "how surprised the ranker is by what was clicked; lower is better",
     "normalised_entropy": "its surprise beside that of one who knows the share of clicks alone; lower is better",
@@ -28,7 +29,7 @@ def story(data: dict[str, Any]) -> dict[str, Any]:
     """Return the "finding", "controls", "slices" and "references" in sentences, "power", and what to do "next"."""
     rows = _headline(data)
     return {
-        "finding": _finding(data, rows[MIXED, REAL]),
+        "finding": _finding(data, rows[MIXED, REAL]) + _unjudged(data),
         "controls": _controls(data, rows),
         "slices": _slices(data),
         "references": _references(data, rows),
@@ -104,6 +105,31 @@ def _finding(data: dict[str, Any], row: Row) -> str:
     ends = f"with 95 % confidence between {signed(row['lift_low'])} and {signed(row['lift_high'])}"
     gain = "a gain of " if _lower(data) else ""
     return f"With synthetic {askers(data)} added, {change}: {gain}{signed(row['lift'])}, {ends}.{explained}"
+
+
+def _unjudged(data: dict[str, Any]) -> str:
+    """How far a finding of search rests on what nobody judged, and what it is without that."""
+    ties = data["decisive"]["ties"]
+    means = {
+        (row["metric"], row["arm"]): row["mean"]
+        for row in data["arms"]
+        if (row["ties"], row["slice"]) == (ties, "all")
+    }
+    shares = [metric for metric, arm in means if metric.startswith("judged@") and arm == REAL]
+    if not shares:
+        return ""
+    before, after = means[shares[0], REAL], means[shares[0], MIXED]
+    k = shares[0].partition("@")[2].partition(",")[0]
+    said = f" People had judged {before:.0%} of the first {k}, and {after:.0%} with synthetic {askers(data)}"
+    stem, _, over = data["decisive"]["metric"].partition(", ")
+    other = stem if over else f"{stem}, all items"
+    for row in data["comparisons"]:
+        key = (row["ties"], row["metric"], row["slice"], row["arm"], row["against"])
+        if key == (ties, other, "all", MIXED, REAL) and row["lift"] is not None:
+            how = "taken out of the lists" if over else "taken for wrong in the whole catalogue"
+            ends = f"{signed(row['lift_low'])} to {signed(row['lift_high'])}"
+            return f"{said}: with what nobody judged {how}, the lift is {signed(row['lift'])} ({ends})."
+    return f"{said}."
 
 
 def _controls(data: dict[str, Any], rows: dict[tuple[str, str], Row]) -> str:
