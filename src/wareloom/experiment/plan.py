@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 REAL, REPEATED, NAIVE, PLACEBO = "real", "real, repeated", "real + naive", "real + placebo"
 MIXED, SYNTHETIC = "real + synthetic", "synthetic only"
-FEATURES, TEACHER = "real, features", "teacher"
+FEATURES, TEACHER, OWN = "real, features", "teacher", "real + own queries"
 CONTROLS = (REAL, REPEATED, NAIVE)
 """What real + synthetic has to beat, each of them, before synthesis is said to help; and the placebo where there is
 one."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from wareloom.experiment.plan import FEATURES, MIXED, REAL, TEACHER
+from wareloom.experiment.plan import FEATURES, MIXED, OWN, REAL, TEACHER
 from wareloom.proof.decide import BUT, listed, name_of, signed
 from wareloom.stats.power import POWER
 
@@ -171,13 +171,16 @@ def _references(data: dict[str, Any], rows: dict[tuple[str, str], Row]) -> list[
     for name, what in (
         (FEATURES, "Giving the text to the ranker as features instead"),
         (TEACHER, "Ranking with the generator itself"),
+        (OWN, "Teaching on the shop's own queries, labelled by the ranker untaught,"),
     ):
         if (row := rows.get((name, REAL))) is not None and row["lift"] is not None:
             beside = rows[MIXED, name]
             which = {"helps": "synthetic data gave more", "hurts": "synthetic data gave less"}
             end = which.get(beside["verdict"], "what synthetic data gave cannot be told from it")
             ends = f"{signed(row['lift_low'])} to {signed(row['lift_high'])}"
-            said.append(f"{what} gave {signed(row['lift'])} ({ends}) over real data alone; {end}.")
+            said.append(
+                f"{what} gave {signed(row['lift'])} ({ends}) over {named(data)[REAL]}; {end}."
+            )
     return said
 
 
