@@ -96,8 +96,7 @@ def test_a_synthesizer_from_outside_lends_its_grades() -> None:
 
     naive, mixed = lists(arms[NAIVE]), lists(arms[MIXED])
     assert len(naive) > 3
-    assert {*naive} <= {*mixed} | {each for each in naive if naive[each] == 1}
-    assert max(naive) == max(mixed)
+    assert {*naive} <= {*mixed}
 
 
 def test_each_query_of_a_synthesizer_of_queries_has_one_product_in_every_arm() -> None:

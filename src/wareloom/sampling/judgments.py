@@ -22,7 +22,7 @@ from wareloom.synthesis.queries.base import QuerySynthesizer
 
 CUT = "spans"
 """The synthesizer whose queries are the naive ones"""
-SPARE = 1.25
+SPARE = 1.5
 """Naive queries for each synthetic one: held-out ones are taken, and whole queries are drawn until there are enough"""
 COLUMNS = ("query", "item_id", "grade", "origin", "weight")
 NOTHING = pl.DataFrame(

@@ -15,7 +15,7 @@ class Judged(RequestMetric):
     """Share of the first k places that hold an item with a grade, be it 0; of all places where a list is shorter.
 
     It says how far a figure of the whole catalogue rests on what people looked at: what nobody judged counts as wrong
-    there. Undefined for a request without candidates. Yilmaz, Kanoulas and Aslam (2008) say judgments are missing so.
+    there. Undefined for a request without candidates.
     """
 
     bounds: ClassVar[tuple[float, float]] = (0.0, 1.0)
