@@ -79,7 +79,8 @@ def test_naive_queries_are_labelled_by_the_labeller_of_the_synthetic_ones() -> N
     assert sizes[0] == pytest.approx(sizes[1], rel=0.15), "as many products a query"
     hard = [shares_words(rows.filter(LOWER), shop) for rows in (naive, mixed)]
     assert hard[0] > 0.9 * hard[1] > 0.5, "what is to be told apart is as hard"
-    assert 1 <= len(naive) / len(mixed) < 1.2
+    # Titles of two words have few runs, and a run of words is labelled once a product.
+    assert 0.9 < len(naive) / len(mixed) < 1.2
 
 
 def test_a_synthesizer_from_outside_lends_its_grades() -> None:
