@@ -82,7 +82,7 @@ def small(parts: Split, items: int, run: Run) -> tuple[Shop, Shop]:
 def cell(row: str, train: Shop, task: QueryTask, updates: int, run: Run) -> dict[str, Any]:
     """Make judgments, teach the encoder, and rank for the test queries."""
     start = time.perf_counter()
-    settings: dict[str, Any] = {"batch_size": 128, "validation": 0.0, "epochs": 1}
+    settings: dict[str, Any] = {"batch_size": 128, "validation": 0.0, "epochs": 1, "strength": 1.0}
     bare = train.with_tables(judgments=None)
     if row in LIMITS:
         shop = train if row == "people" else bare

@@ -1,20 +1,23 @@
-"""A small shop with judged queries, and a synthesizer of queries from outside the package."""
+"""A small shop with judged queries, a synthesizer of queries and a ranker from outside the package."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import ClassVar, Self
 
 import numpy as np
 import polars as pl
 
 from wareloom.core.run import Run
+from wareloom.rankers.search.base import SearchRanker
+from wareloom.rankers.search.members import Members
 from wareloom.shop import Shop
 from wareloom.synthesis import Given, Synthesizer
 from wareloom.synthesis.queries.base import QuerySynthesizer
 from wareloom.testing.search_shops import search_shop
 
-__all__ = ["Elsewhere", "TitleQueries", "search_shop"]
+__all__ = ["Elsewhere", "TitleQueries", "Told", "search_shop"]
 
 
 @dataclass(kw_only=True, eq=False)
@@ -59,3 +62,21 @@ class Elsewhere(QuerySynthesizer):
 
     def _write(self, items: np.ndarray, run: Run) -> list[str]:
         return ["zzz"] * len(items)
+
+
+@dataclass(kw_only=True, eq=False)
+class Told(Members, SearchRanker):
+    """What its member says; it learns nothing and remembers what it was given to learn from, in order."""
+
+    seen: ClassVar[list[pl.DataFrame]] = []
+
+    members: tuple[str, ...] = ("bm25",)
+    """The rankers of search that are asked."""
+
+    def _learn(
+        self, texts: dict[str, list[str]], weights: dict[str, float], shop: Shop, run: Run
+    ) -> None:
+        Told.seen.append(shop.table("judgments") if shop.rows("judgments") else pl.DataFrame())
+
+    def _match(self, queries: Sequence[str]) -> np.ndarray:
+        return self._asked(queries)[0]

@@ -64,7 +64,7 @@ def judge(
     if isinstance(ranker, SearchRanker) and shop.rows("judgments"):
         measures = QueryMeasures()
         if single_graded(shop):
-            asked = tuple(metrics) or (*measures.metrics, *measures.catalogue_metrics)
+            asked = tuple(metrics) or measures.catalogue_metrics
             measures = QueryMeasures(metrics=(), catalogue_metrics=asked)
         elif metrics:
             measures = QueryMeasures(metrics=tuple(metrics), catalogue_metrics=())

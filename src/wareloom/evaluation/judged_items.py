@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from dataclasses import dataclass, replace
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import polars as pl
@@ -22,6 +22,8 @@ from wareloom.shop.queries import normal_query
 RELEVANT = 2.0
 """The grade, of 0 to 3, from which an item is right, where nothing else is said"""
 Gain = Literal["linear", "exponential"]
+CATALOGUE = ("ndcg@10", "recall@10", "recall@100", "judged@10")
+"""What is measured with the whole catalogue ranked, where nothing else is said"""
 LONG = 3
 """Words from which a query is a long one, where words are divided by spaces"""
 
@@ -126,37 +128,45 @@ class QueryTask:
             self.offsets, rank, self.gain[order], item, counts, none, np.zeros(len(score))
         )
 
-    def rank_all(self, ranker: SearchRanker, run: Run) -> tuple[Ranked, Ranked, np.ndarray]:
-        """Rank the whole catalogue for each query, what nobody judged being worth nothing.
+    def rank_all(self, ranker: SearchRanker, run: Run) -> Outcome:
+        """Rank the whole catalogue for each query; equal scores go by a permutation drawn from the seed.
 
-        Returns where the items stand that were graded `relevant` or more, all alike, where all that were judged stand,
-        by what they are worth, and the scores of these, float32 [judged], -inf where the ranker does not know them.
+        An item that the ranker does not know, or cannot score, stands behind all others.
         """
-        said = np.full(len(self.item), -np.inf, dtype=np.float32)
         items = Vocabulary(ranker.items_)
         code, tie = items.encode(self.item), run.rng("ties").permutation(len(items))
-        found = []
-        for worth in ((self.grade >= self.relevant).astype(np.float64), self.gain):
-            kept = worth > 0
-            offsets = np.concatenate([[0], np.cumsum(kept)])[self.offsets]
-            found.append(
-                (
-                    Collector(np.zeros(len(items)), depth=1, tie=tie),
-                    offsets,
-                    code[kept],
-                    worth[kept],
-                )
-            )
+        collector, row = Collector(np.zeros(len(items)), depth=1, tie=tie), np.arange(len(code))
         for start, _, scores in ranker.blocks(without_history(self.queries)):
-            first, last = self.offsets[start], self.offsets[start + len(scores)]
-            row, known = self.query[first:last] - start, code[first:last] >= 0
-            said[first:last][known] = scores[row[known], code[first:last][known]]
-            for collector, offsets, item, worth in found:
-                part = offsets[start : start + len(scores) + 1]
-                rows = slice(part[0], part[-1])
-                collector.add(scores, part - part[0], item[rows], worth[rows])
-        right, graded = (collector.finish() for collector, *_ in found)
-        return right, graded, said
+            offsets = self.offsets[start : start + len(scores) + 1]
+            part = slice(offsets[0], offsets[-1])
+            collector.add(scores, offsets - offsets[0], code[part], row[part])
+        found = collector.finish()
+        # Rows of a query come back in the order of their ranks: what was handed in as a grade says which row is which.
+        row = found.grade.astype(np.int64)
+        graded = replace(found, grade=self.gain[row])
+        right = replace(found, grade=(self.grade[row] >= self.relevant).astype(np.float64))
+        last = run.rng("ties", "unknown").permutation(len(row))[row]
+        order = np.lexsort((last, found.rank, self.query))
+        place = np.arange(len(row)) - self.offsets[self.query] + 1
+        condensed = replace(
+            graded,
+            rank=place,
+            grade=graded.grade[order],
+            item=graded.item[order],
+            candidates=np.diff(self.offsets),
+        )
+        return Outcome(right, graded, condensed)
+
+
+class Outcome(NamedTuple):
+    """Where the judged items of each query stand, in three views of one ranking; rows [judged], best rank first."""
+
+    right: Ranked
+    """In the whole catalogue; items graded `relevant` or more are worth 1, all others nothing"""
+    graded: Ranked
+    """In the whole catalogue, each worth its gain; what nobody judged is worth nothing"""
+    condensed: Ranked
+    """In the list with all that nobody judged taken out, each worth its gain (condensed lists: Sakai 2007)"""
 
 
 def single_graded(shop: Shop) -> bool:
@@ -183,9 +193,10 @@ class QueryMeasures:
     """What is measured of a ranker of search."""
 
     metrics: tuple[str, ...] = ("ndcg@10",)
-    """On each query's judged items alone, by grade"""
-    catalogue_metrics: tuple[str, ...] = ("recall@10", "recall@100")
-    """With the whole catalogue ranked"""
+    """On each query's list with all that nobody judged taken out (a condensed list), by grade"""
+    catalogue_metrics: tuple[str, ...] = CATALOGUE
+    """With the whole catalogue ranked, what nobody judged being worth nothing; "judged@10" is the share of the first
+    ten that somebody judged"""
     members: bool = False
     """Whether the members of a ranker that is made of others are measured alone, too"""
 
@@ -197,7 +208,10 @@ class QueryMeasures:
 def evaluate_queries(
     model: SearchRanker, task: QueryTask, measures: QueryMeasures, run: Run
 ) -> Evaluation:
-    """Measure a ranker on held-out queries: on their judged items, and with the whole catalogue ranked."""
+    """Measure a ranker on held-out queries: on condensed lists, and with the whole catalogue ranked.
+
+    Where the catalogue is ranked, its lists are condensed; else each judged pair is scored by itself.
+    """
     measured = _outcomes(model, task, measures, run)
     if measures.members and isinstance(model, Members):
         for name, member in model.members_.items():
@@ -225,10 +239,8 @@ def _outcomes(
         judged = task.rank_judged(model, run)
         return [(name + whose, name, judged) for name in measures.metrics]
     with run.limits():
-        right, graded, said = task.rank_all(model, run)
-    # Members are asked for the whole catalogue anyhow; other rankers may judge pairs otherwise than they find them.
-    judged = task.placed(said, run) if isinstance(model, Members) else task.rank_judged(model, run)
-    found = [(name + whose, name, judged) for name in measures.metrics]
+        right, graded, condensed = task.rank_all(model, run)
+    found = [(name + whose, name, condensed) for name in measures.metrics]
     outcome = {
         name: graded if name.startswith("ndcg") else right for name in measures.catalogue_metrics
     }

@@ -10,7 +10,7 @@ ANYWHERE = "real + anywhere"
 MIXED, SYNTHETIC = "real + synthetic", "synthetic only"
 DIRECT, BEHAVIOUR_LABELS = "real, direct labels", "real, behaviour labels"
 FEATURES, FEATURES_MIXED = "real, features", "real + synthetic, features"
-TEACHER = "teacher"
+TEACHER, OWN = "teacher", "real + own queries"
 CONTROLS = (REAL, REPEATED, NAIVE)
 """What real + synthetic has to beat, each of them, before synthesis is said to help; and the placebo, and walks that
 begin anywhere, where there are such."""

@@ -6,9 +6,11 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from itertools import pairwise
 
 from wareloom.errors import needed
+from wareloom.language.encoder import encoder_folder
 from wareloom.language.pinyin import HAN, sound
 from wareloom.language.tokenise import in_dictionary, tokenise
 
@@ -27,10 +29,11 @@ class Speller:
     """Replaces words of a query that the catalogue lacks, and joins or parts those it writes the other way.
 
     A word is kept where `enough` texts hold it, in singular or plural, where it has fewer than four letters, or
-    anything but letters. Else it becomes the likeliest of: the words within one edit (Damerau-Levenshtein; two from six
-    letters on), by ln(texts that hold it) less `cost` for the second edit and for another first letter; and the two
-    words it falls into that stand side by side in `enough` texts. Where there is none it stays. Kernighan, Church and
-    Gale (1990) give the reasoning: how often a word is meant times how likely the slip is.
+    anything but letters. A word of English that nobody sells is a wish and no slip, as "couch" is none of "coach": it
+    may be parted, no more. Else a word becomes the likeliest of: the words within one edit (Damerau-Levenshtein; two
+    from six letters on), by ln(texts that hold it) less `cost` for the second edit and for another first letter; and
+    the two words it falls into that stand side by side in `enough` texts. Where there is none it stays. Kernighan,
+    Church and Gale (1990) give the reasoning: how often a word is meant times how likely the slip is.
 
     Chinese words that neither the catalogue nor the language has, and characters that nowhere stand side by side in it,
     become the word most texts hold of those that sound the same (pinyin without tones); so does pinyin that was sent
@@ -128,7 +131,8 @@ class Speller:
         if meant := self._sounds().get(word):
             return (meant,)
         best, choice = -math.inf, tuple[str, ...]((word,))
-        for near, edits in self._near(word, 1 if len(word) < SHORTEST + 2 else 2):
+        reach = 0 if is_english(word) else 1 if len(word) < SHORTEST + 2 else 2
+        for near, edits in self._near(word, reach) if reach else ():
             chance = math.log(self.held[near]) - self.cost * (edits - 1 + (near[0] != word[0]))
             if chance > best:
                 best, choice = chance, (near,)
@@ -157,3 +161,19 @@ class Speller:
             word, self._words, scorer=DamerauLevenshtein.distance, score_cutoff=reach, limit=CHOICES
         )
         return [(known, int(edits)) for known, edits, _ in near]
+
+
+def is_english(word: str) -> bool:
+    """Whether a word, in small letters, or what it is the plural of, is one that English texts have often.
+
+    Those are what MiniLM's vocabulary holds whole: slips fall into pieces there. `MissingExtraError` without "text".
+    """
+    words = _english()
+    singular = (word.removesuffix("s"), word.removesuffix("es"))
+    return word in words or any(one in words for one in singular if len(one) >= SHORTEST)
+
+
+@cache
+def _english() -> frozenset[str]:
+    held = (encoder_folder("", "speller") / "vocab.txt").read_text(encoding="utf-8").split()
+    return frozenset(word for word in held if word.isalpha() and len(word) >= SHORTEST)

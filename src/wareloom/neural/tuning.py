@@ -24,6 +24,8 @@ AFTER = (
 ModernBERT"""
 ASKED = ("self.query", "self.value", "attn.q", "attn.v", "q_lin", "v_lin", "attn.Wqkv")
 """Ends of the names of the projections that LoRA changes: those of queries and values"""
+READS = (".lora_A.", ".adapter.down.")
+"""In the names of what reads for another matrix, which starts at nothing: what both change goes by the latter alone"""
 NEAR = 0.1
 """Spread of a prefix at the start. At 1, PEFT's own start, MiniLM's vectors had a cosine of .92 with the encoder's, at
 this .99."""
@@ -87,6 +89,20 @@ def put_weights(model: Any, weights: dict[str, np.ndarray], where: str) -> None:
     with torch.no_grad():
         for name, value in own.items():
             value.copy_(torch.from_numpy(np.array(weights[name])))
+
+
+def draw_back(model: Any, start: dict[str, np.ndarray], strength: float) -> None:
+    """Leave the learned weights only the share `strength` of their way from `start`, as `tuned_weights` gave them.
+
+    Weights between those before and after fine-tuning (WiSE-FT, Wortsman et al. 2022) keep most of what either knows.
+    LoRA and adapters add the product of two maps, the second 0 at first: there the second alone is drawn back, so that
+    what is added is exactly `strength` times as large.
+    """
+    with torch.no_grad():
+        for name, value in model.named_parameters():
+            if value.requires_grad and not any(part in name for part in READS):
+                before = torch.from_numpy(start[name]).to(value)
+                value.copy_(before + strength * (value - before))
 
 
 def hang_adapters(encoder: Any, after: tuple[str, ...], size: int, who: str) -> None:

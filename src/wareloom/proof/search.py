@@ -7,12 +7,14 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Annotated, Any, ClassVar, Literal
 
+import numpy as np
 from annotated_types import Gt, Le
 
 from wareloom.core.run import Run
 from wareloom.core.settings import Count
-from wareloom.errors import InputError, SettingError
+from wareloom.errors import InputError, MissingExtraError, SettingError
 from wareloom.evaluation.judged_items import (
+    CATALOGUE,
     RELEVANT,
     Gain,
     QueryMeasures,
@@ -21,15 +23,19 @@ from wareloom.evaluation.judged_items import (
     single_graded,
 )
 from wareloom.evaluation.ranking import Evaluation, metric
-from wareloom.experiment.plan import CONTROLS, MIXED, NAIVE, REAL, REPEATED, SYNTHETIC, Plan
+from wareloom.experiment.plan import CONTROLS, MIXED, NAIVE, OWN, REAL, REPEATED, SYNTHETIC, Plan
 from wareloom.experiment.settings import ExperimentSettings, make
 from wareloom.experiment.study import Cell, Study, Words
+from wareloom.language.encoder import encoder_folder
 from wareloom.metrics import RequestMetric
+from wareloom.metrics.ranking.judged import Judged
 from wareloom.preparing.splits import Split, SplitSettings
 from wareloom.rankers import Ranker
 from wareloom.rankers.search.base import SearchRanker
+from wareloom.rankers.search.members import Members
 from wareloom.sampling.generator import Generator
 from wareloom.sampling.judgments import NOTHING, JudgmentPool, added, make_pool, real_rows
+from wareloom.sampling.own_queries import best_found, own_queries, pseudo_labelled
 from wareloom.shop import Shop
 from wareloom.shop.queries import labelled
 
@@ -72,10 +78,11 @@ class QueryProofSettings(ExperimentSettings):
     queries: Count = 0
     """Synthetic queries that are mixed in; 0 goes by `ratios`. It has to be named where no query is labelled."""
     metrics: tuple[str, ...] = ("ndcg@10",)
-    """What is measured on each query's judged items alone, by grade."""
-    catalogue_metrics: tuple[str, ...] = ("recall@10", "recall@100")
+    """What is measured, by grade, on each query's list with all that nobody judged taken out (a condensed list)."""
+    catalogue_metrics: tuple[str, ...] = CATALOGUE
     """What is measured with the whole catalogue ranked: ndcg by grade, all others by `relevant`. Items that nobody
-    judged count as wrong there. A metric that `metrics` has too is called "ndcg@10, all items"."""
+    judged count as wrong there; "judged@10" says which share of the first ten somebody judged. A metric that `metrics`
+    has too is called "ndcg@10, all items"."""
     primary: Literal["judged", "catalogue"] = "judged"
     """Whether the first of `metrics` or the first of `catalogue_metrics` decides."""
     gain: Gain = "linear"
@@ -131,6 +138,11 @@ class QueryProofSettings(ExperimentSettings):
                 raise SettingError(
                     f"The metric {name!r} is no mean over queries: take one such as ndcg@10."
                 )
+        if isinstance(metric(self.headline.partition(",")[0]), Judged):
+            raise SettingError(
+                f"The metric {self.headline!r} says what people looked at, not what is better: name one such as "
+                "ndcg@10 first, which then decides."
+            )
         super().check()
 
     def check_ranker(self, label: str, ranker: Any) -> None:
@@ -175,15 +187,59 @@ class Search(Study):
     @property
     def words(self) -> Words:
         """Queries are asked, and queries are synthesised."""
-        naive = "real queries with items and grades drawn at random"
         arms = dict(Words().arms)
         if self.untaught:
-            arms[REAL], naive = "the ranker untaught", "runs of words cut out of titles"
-        return Words(askers="queries", arms=arms | {NAIVE: naive})
+            arms[REAL] = "the ranker untaught"
+        own = "the shop's own queries, labelled by the ranker untaught"
+        return Words(
+            askers="queries", arms=arms | {NAIVE: "runs of words cut out of titles", OWN: own}
+        )
 
     def plan(self) -> Plan:
-        """The arms of every proof; where nothing is labelled, those that do not need labels."""
-        return UNLABELLED if self.untaught else Plan()
+        """The arms of every proof; where nothing is labelled, those that do not need labels.
+
+        Beside them stands the arm of the shop's own queries that nobody labelled, where there are such.
+        """
+        base = UNLABELLED if self.untaught else Plan()
+        if lacks := self._lacks_own():
+            return replace(base, left_out={**base.left_out, OWN: lacks})
+        return replace(base, references=(OWN,))
+
+    def _lacks_own(self) -> str:
+        """Why there is no arm of the shop's own queries; nothing where there is one."""
+        if not self.own:
+            return "the shop has no query, beside those that are judged by, that nobody labelled"
+        if not isinstance(self._made(), Members):
+            try:
+                encoder_folder("", "two stages")
+            except MissingExtraError:
+                return (
+                    "the two stages, which would label the shop's own queries, need the extra text"
+                )
+        return ""
+
+    @cached_property
+    def own(self) -> list[str]:
+        """The shop's own queries of the training part that nobody labelled, none of validation and test."""
+        return own_queries(self._whole, self._labelled(self._whole.train))
+
+    @cached_property
+    def _found(self) -> np.ndarray:
+        """What the two stages, untaught and told no label, find for these: codes of items [queries, any]."""
+        made = self._made()
+        stages = made if isinstance(made, Members) else make("two_stage", {})
+        assert isinstance(stages, SearchRanker)
+        bare = self._whole.train.with_tables(judgments=None)
+        return best_found(stages.untaught().fit(bare, self.run), self.own)
+
+    @cached_property
+    def _whole(self) -> Split:
+        """The parts with all that people labelled."""
+        return super().prepare(self.modes[0])
+
+    def _labelled(self, train: Shop) -> Shop:
+        """The training part with so many labelled queries as were asked for."""
+        return labelled(train, self.settings.labelled, self.run)
 
     def better(self) -> dict[str, str]:
         """All of them rise."""
@@ -193,8 +249,7 @@ class Search(Study):
 
     def prepare(self, mode: str) -> Split:
         """The parts, with so many labelled queries in the training part as were asked for."""
-        parts = super().prepare(mode)
-        return replace(parts, train=labelled(parts.train, self.settings.labelled, self.run))
+        return replace(self._whole, train=self._labelled(self._whole.train))
 
     def enlarged(self, parts: Split) -> Split:
         """Labels that were left out of the training part stay out of a model that is kept, those of validation, too."""
@@ -236,9 +291,12 @@ class Search(Study):
         made = pool()
         real = real_rows(train) if train.rows("judgments") else NOTHING
         rows = {REPEATED: made.repeated, NAIVE: made.naive}.get(cell.arm, made.kept)
+        if cell.arm == OWN:
+            items, rng = train.table("items")["item_id"], run.rng("judgments", "own")
+            rows = pseudo_labelled(self.own, self._found, items, made.lists, rng)
         count = len(made.kept) if self.settings.queries else cell.ratio * len(real)
         more = added(rows, count, run.rng("judgments", "mix"))
-        beside = cell.arm in (*CONTROLS, MIXED)
+        beside = cell.arm in (*CONTROLS, MIXED, OWN)
         return train.with_tables(judgments=real.vstack(more) if beside else more)
 
     def ranker(self, cell: Cell) -> Ranker:

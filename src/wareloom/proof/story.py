@@ -10,6 +10,7 @@ from wareloom.experiment.plan import (
     FEATURES,
     FEATURES_MIXED,
     MIXED,
+    OWN,
     REAL,
     TEACHER,
 )
@@ -23,6 +24,7 @@ MEANS = {
     "hit_rate": "the share of lists whose first {k} hold a right item",
     "mrr": "how near the top the first right item stands",
     "map": "how well the right items are gathered at the top of the first {k}",
+    "judged": "the share of the first {k} that people judged at all",
     "auc": "how often a right item stands above a wrong one",
     "log_loss": "how surprised the ranker is by what was clicked; lower is better",
     "normalised_entropy": "its surprise beside that of one who knows the share of clicks alone; lower is better",
@@ -37,7 +39,7 @@ def story(data: dict[str, Any]) -> dict[str, Any]:
     """Return "finding", "controls", "slices", "rows" and "references" in sentences, "power", and what to do "next"."""
     rows = _headline(data)
     return {
-        "finding": _finding(data, rows[MIXED, REAL]),
+        "finding": _finding(data, rows[MIXED, REAL]) + _unjudged(data),
         "controls": _controls(data, rows),
         "slices": _slices(data),
         "rows": data["rows"]["sentence"] if "rows" in data else "",
@@ -117,6 +119,31 @@ def _finding(data: dict[str, Any], row: Row) -> str:
     return f"With synthetic {askers(data)} added, {change}: {gain}{signed(row['lift'])}, {ends}.{explained}"
 
 
+def _unjudged(data: dict[str, Any]) -> str:
+    """How far a finding of search rests on what nobody judged, and what it is without that."""
+    ties = data["decisive"]["ties"]
+    means = {
+        (row["metric"], row["arm"]): row["mean"]
+        for row in data["arms"]
+        if (row["ties"], row["slice"]) == (ties, "all")
+    }
+    shares = [metric for metric, arm in means if metric.startswith("judged@") and arm == REAL]
+    if not shares:
+        return ""
+    before, after = means[shares[0], REAL], means[shares[0], MIXED]
+    k = shares[0].partition("@")[2].partition(",")[0]
+    said = f" People had judged {before:.0%} of the first {k}, and {after:.0%} with synthetic {askers(data)}"
+    stem, _, over = data["decisive"]["metric"].partition(", ")
+    other = stem if over else f"{stem}, all items"
+    for row in data["comparisons"]:
+        key = (row["ties"], row["metric"], row["slice"], row["arm"], row["against"])
+        if key == (ties, other, "all", MIXED, REAL) and row["lift"] is not None:
+            how = "taken out of the lists" if over else "taken for wrong in the whole catalogue"
+            ends = f"{signed(row['lift_low'])} to {signed(row['lift_high'])}"
+            return f"{said}: with what nobody judged {how}, the lift is {signed(row['lift'])} ({ends})."
+    return f"{said}."
+
+
 def _controls(data: dict[str, Any], rows: dict[tuple[str, str], Row]) -> str:
     """Which fair controls were beaten."""
     mine = [rows[MIXED, control] for control in data["decisive"]["controls"]]
@@ -158,13 +185,16 @@ def _references(data: dict[str, Any], rows: dict[tuple[str, str], Row]) -> list[
         (FEATURES, "Giving the text to the ranker as features instead"),
         (FEATURES_MIXED, "Giving it the text as features beside synthetic data"),
         (TEACHER, "Ranking with the generator itself"),
+        (OWN, "Teaching on the shop's own queries, labelled by the ranker untaught,"),
     ):
         if (row := rows.get((name, REAL))) is not None and row["lift"] is not None:
             beside = rows[MIXED, name]
             which = {"helps": "synthetic data gave more", "hurts": "synthetic data gave less"}
             end = which.get(beside["verdict"], "what synthetic data gave cannot be told from it")
             ends = f"{signed(row['lift_low'])} to {signed(row['lift_high'])}"
-            said.append(f"{what} gave {signed(row['lift'])} ({ends}) over real data alone; {end}.")
+            said.append(
+                f"{what} gave {signed(row['lift'])} ({ends}) over {named(data)[REAL]}; {end}."
+            )
     return said
 
 

@@ -14,6 +14,8 @@ from wareloom.report.figures import drawn
 from wareloom.report.views import Table, percent, table
 from wareloom.report.words import MIXED, REAL, askers, listed
 
+SHARE = "judged@"
+"""Begins the names of the shares of the first places that people judged"""
 CORRECTIONS = {"holm": "Holm", "benjamini-hochberg": "Benjamini and Hochberg"}
 
 
@@ -35,6 +37,8 @@ class Arms:
     refused: tuple[tuple[str, str], ...]
     left_out: tuple[tuple[str, str], ...]
     training: Training
+    views: Table | None
+    """Of search: condensed lists, the whole catalogue and the share that was judged, side by side"""
 
 
 @dataclass(frozen=True)
@@ -86,6 +90,7 @@ def arms(data: Mapping[str, Any], metric: str) -> Arms:
             for reason in reasons
         ),
         training=_training(data),
+        views=_views(data),
     )
 
 
@@ -93,7 +98,14 @@ def comparisons(data: Mapping[str, Any], metric: str) -> Comparisons:
     """Every pair of arms on the deciding metric, and the decisive pairs on the others."""
     whole = [r for r in data["comparisons"] if r["slice"] == "all"]
     ties = ("ties",) if len(data["modes"]) > 1 else ()
-    others = [r for r in whole if r["metric"] != metric and r["ties"] == data["decisive"]["ties"]]
+    # More that was judged is neither better nor worse: it has no comparison.
+    others = [
+        r
+        for r in whole
+        if r["metric"] != metric
+        and r["ties"] == data["decisive"]["ties"]
+        and not r["metric"].startswith(SHARE)
+    ]
     return Comparisons(
         table=compared([r for r in whole if r["metric"] == metric], (*ties, "arm", "against")),
         others=compared(others, ("metric", "arm", "against")) if others else None,
@@ -148,6 +160,33 @@ def slices(data: Mapping[str, Any], metric: str) -> Slices:
 
 def _arms(data: Mapping[str, Any], metric: str, number: int) -> Markup:
     return drawn(figures.arms(data["arms"], data["baselines"], metric), f"arms-{number}")
+
+
+def _views(data: Mapping[str, Any]) -> Table | None:
+    """How much of a figure of search rests on what nobody judged; nothing where one of the views was not measured."""
+    if data.get("kind") != "search" or not data["settings"]["metrics"]:
+        return None
+    shares = [m for m in data["settings"]["catalogue_metrics"] if m.startswith(SHARE)]
+    condensed = data["settings"]["metrics"][0]
+    shown = (condensed, f"{condensed}, all items", *shares[:1])
+    means: dict[str, dict[str, str]] = {}
+    for row in (*data["arms"], *data["baselines"]):
+        if row.get("slice") == "all" and row["ties"] == data["decisive"]["ties"]:
+            figure = ".1%" if row["metric"].startswith(SHARE) else ".4f"
+            ends = (
+                "" if row["low"] is None else f" ({row['low']:{figure}} to {row['high']:{figure}})"
+            )
+            name = row.get("arm") or f"{row['ranker']}, on real data"
+            means.setdefault(name, {})[row["metric"]] = f"{row['mean']:{figure}}{ends}"
+    if len(shown) < 3 or any(metric not in told for told in means.values() for metric in shown):
+        return None
+    header = (
+        "arm",
+        f"Condensed lists: {condensed}",
+        f"Whole catalogue: {condensed}",
+        "Share judged",
+    )
+    return table(header, ((name, *(told[m] for m in shown)) for name, told in means.items()))
 
 
 def _training(data: Mapping[str, Any]) -> Training:

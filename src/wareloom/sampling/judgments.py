@@ -16,7 +16,14 @@ from wareloom.sampling.generator import Generator
 from wareloom.shop import Shop
 from wareloom.shop.queries import normal_query
 from wareloom.shop.schema import REAL
+from wareloom.synthesis import Synthesizer
+from wareloom.synthesis.labels.base import LabelSynthesizer
+from wareloom.synthesis.queries.base import QuerySynthesizer
 
+CUT = "spans"
+"""The synthesizer whose queries are the naive ones"""
+SPARE = 1.5
+"""Naive queries for each synthetic one: held-out ones are taken, and whole queries are drawn until there are enough"""
 COLUMNS = ("query", "item_id", "grade", "origin", "weight")
 NOTHING = pl.DataFrame(
     schema={
@@ -38,6 +45,8 @@ class JudgmentPool:
     repeated: pl.DataFrame
     naive: pl.DataFrame
     origin: str
+    lists: list[list[float]]
+    """The grades that each synthetic query was given, the highest first"""
     report: dict[str, Any]
     """What was taken of the sample, and why"""
 
@@ -64,9 +73,10 @@ def make_pool(
     """Fit the synthesizer on the training part and sample judgments of `queries` queries, or `most` for each real one.
 
     Where no number is named it is asked for so many queries as `most` takes at the real number of judgments a query.
-    Rows on items that the catalogue lacks and of queries that are held out are taken. Where there is no real judgment,
-    the naive ones are runs of words cut out of titles, with the item they came from and items drawn at random. Raises
-    `InputError` where a sample has no judgments, or passes for real.
+    Rows on items that the catalogue lacks and of queries that are held out are taken. The naive judgments are of runs
+    of words cut out of titles, graded as the synthetic ones are, so that an arm differs by its queries alone; without
+    titles they are the real queries with items and grades drawn at random. Raises `InputError` where a sample has no
+    judgments, or passes for real.
     """
     real = real_rows(parts.train) if parts.train.rows("judgments") else NOTHING
     queries = (
@@ -89,14 +99,25 @@ def make_pool(
         raise InputError(
             f"Nothing is left of the judgments of {fitted.name!r}: {report['reasons']}."
         )
+    lists = grade_lists(kept, fitted)
     if not len(real):
-        return JudgmentPool(kept, NOTHING, _cut(kept, parts, run), fitted.origin, report)
-    times = max(most, len(kept) / len(real))
-    naive = _naive(real, parts.train, int(np.ceil(times)) + 1, run.rng("judgments", "naive"))
-    copies = [
-        real.with_columns(origin=pl.lit(f"repeated-{copy}")) for copy in range(int(np.ceil(times)))
-    ]
-    return JudgmentPool(kept, pl.concat(copies), naive, fitted.origin, report)
+        naive = _cut(kept, lists, fitted, parts, run)
+        return JudgmentPool(kept, NOTHING, naive, fitted.origin, lists, report)
+    times = int(np.ceil(max(most, len(kept) / len(real))))
+    if _titled(parts.train):
+        naive = _cut(kept, lists, fitted, parts, run)
+    else:
+        naive = _naive(real, parts.train, times + 1, run.rng("judgments", "naive"))
+    copies = [real.with_columns(origin=pl.lit(f"repeated-{copy}")) for copy in range(times)]
+    return JudgmentPool(kept, pl.concat(copies), naive, fitted.origin, lists, report)
+
+
+def _titled(shop: Shop) -> bool:
+    """Whether a title has a word, so that queries can be cut out of titles."""
+    words = pl.col("title").str.contains(r"\w")
+    return shop.has("items", "title") and bool(
+        shop.scan("items").select(words.any()).collect().item()
+    )
 
 
 def _screened(made: pl.DataFrame, parts: Split) -> tuple[pl.DataFrame, dict[str, Any]]:
@@ -119,20 +140,49 @@ def _screened(made: pl.DataFrame, parts: Split) -> tuple[pl.DataFrame, dict[str,
     return made.filter(~taken), {"seen": len(made), "rejected": int(taken.sum()), "reasons": counts}
 
 
-def _cut(kept: pl.DataFrame, parts: Split, run: Run) -> pl.DataFrame:
-    """Runs of words of titles, with the item they came from and others drawn at random, more of them than were kept."""
-    queries = kept["query"].n_unique()
-    made = SYNTHESIZERS.make("spans").fit(parts.train, run).sample(2 * queries, run)
-    rows, _ = _screened(real_rows(made), parts)
-    others = round(len(kept) / queries) - 1
-    if others < 1:
-        return rows
-    items, rng = parts.train.table("items")["item_id"], run.rng("judgments", "cut")
-    drawn = pl.concat([rows] * others).with_columns(grade=pl.lit(0.0))
-    drawn = drawn.with_columns(item_id=items.gather(rng.integers(len(items), size=len(drawn))))
-    return pl.concat([rows, drawn]).sort(
-        "query", "grade", descending=[False, True], maintain_order=True
-    )
+def _cut(
+    kept: pl.DataFrame, lists: list[list[float]], fitted: Synthesizer, parts: Split, run: Run
+) -> pl.DataFrame:
+    """Runs of words of titles, labelled as the synthetic queries are: what teaches by them takes the same loss.
+
+    A synthesizer of labels grades them itself, found and screened by its own settings. Else each takes the grades of a
+    synthetic query: the product that it came from the highest, others drawn at random the rest.
+    """
+    own = run.with_(seed=run.seed_for("judgments", "naive"))
+    queries = int(np.ceil(SPARE * kept["query"].n_unique()))
+    if isinstance(fitted, LabelSynthesizer):
+        settings = fitted.settings() | {"queries": CUT, "query_settings": {}}
+        made = SYNTHESIZERS.make(fitted.name, **settings).fit(parts.train, own)
+        rows = real_rows(made.sample(queries, own)).with_columns(origin=pl.lit("naive"))
+        return _screened(rows, parts)[0]
+    count, rng = int(np.ceil(SPARE * len(lists))), run.rng("judgments", "cut")
+    rows = real_rows(SYNTHESIZERS.make(CUT).fit(parts.train, own).sample(count, own))
+    grades = [lists[place] for place in rng.integers(len(lists), size=len(rows))]
+    items = parts.train.table("items")["item_id"]
+    first = pl.Series([each[0] for each in grades], dtype=pl.Float64)
+    others = pl.Series([each[1:] for each in grades], dtype=pl.List(pl.Float64))
+    more = rows.with_columns(grade=others).explode("grade", empty_as_null=False)
+    more = more.with_columns(item_id=items.gather(rng.integers(len(items), size=len(more))))
+    every = pl.concat([rows.with_columns(grade=first), more.select(rows.columns)])
+    every = every.with_columns(origin=pl.lit("naive"))
+    # An item drawn for the query that it came from keeps the grade of the one that was meant.
+    every = every.unique(("query", "item_id"), keep="first", maintain_order=True)
+    order = {"descending": [False, True], "maintain_order": True}
+    return _screened(every.sort("query", "grade", **order), parts)[0]
+
+
+def grade_lists(kept: pl.DataFrame, fitted: Synthesizer) -> list[list[float]]:
+    """The grades that each synthetic query was given, the highest first.
+
+    A query of a synthesizer of queries is written for one product; the same words for another are another query.
+    """
+    if isinstance(fitted, QuerySynthesizer):
+        return [[grade] for grade in kept["grade"].to_list()]
+    by_query = kept.group_by(normal_query(), "origin", maintain_order=True)
+    lists: list[list[float]] = by_query.agg(pl.col("grade").sort(descending=True))[
+        "grade"
+    ].to_list()
+    return lists
 
 
 def _naive(real: pl.DataFrame, train: Shop, copies: int, rng: np.random.Generator) -> pl.DataFrame:

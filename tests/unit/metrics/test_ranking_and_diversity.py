@@ -246,3 +246,15 @@ def test_the_mean_skips_undefined_requests() -> None:
     metric = METRICS.make("recall", k=1)
     assert isinstance(metric, RequestMetric)
     assert metric.measure(ranked) == 1.0
+
+
+@settings(max_examples=40, deadline=None)
+@given(seed=SEEDS, k=st.integers(1, 16))
+def test_the_share_judged_counts_any_grade(seed: int, k: int) -> None:
+    lists, judged = draw(seed)
+    expected = [
+        len(set(ordered[:k]) & set(graded)) / len(ordered[:k])
+        for ordered, graded in zip(lists, judged, strict=True)
+    ]
+    found = METRICS.make("judged", k=k).per_request(ranked_of(lists, judged))
+    np.testing.assert_allclose(found, expected)

@@ -199,6 +199,61 @@ def test_adapters_and_lora_start_at_the_encoder_and_a_prefix_near_it(encoder: st
     assert 0.8 < (vectors["prefix"] * vectors["none"]).sum(axis=1).min() < 0.99999
 
 
+def effective(ranker: BiEncoder) -> dict[str, np.ndarray]:
+    """What each weight of the encoder comes to, with what was learned beside it added: of LoRA and of all weights."""
+    found = {name: value.copy() for name, value in frozen(ranker).items()}
+    for name, first in list(found.items()):
+        if ".lora_A." in name:
+            second = found[name.replace(".lora_A.", ".lora_B.")]
+            found[name.partition(".lora_A.")[0] + ".weight"] += 2 * second @ first
+    return {name: value for name, value in found.items() if ".lora_" not in name}
+
+
+@pytest.mark.parametrize("tuning", ["lora", "full"])
+def test_a_share_of_the_way_is_that_share_of_every_weight_s_change(
+    tuning: str, encoder: str, learned: dict[str, BiEncoder]
+) -> None:
+    shop, whole = synonyms(COLOURS[:3]), load_file(Path(encoder) / "model.safetensors")
+    some = make(encoder, tuning, strength=0.25).fit(shop, RUN)
+    ends, between = effective(learned[tuning]), effective(some)
+    moved = 0.0
+    for name, start in whole.items():
+        np.testing.assert_allclose(
+            between[name], start + 0.25 * (ends[name] - start), atol=2e-5, err_msg=name
+        )
+        moved = max(moved, float(np.abs(ends[name] - start).max()))
+    assert moved > 1e-3, "something was learned"
+    assert (some.strength_, learned[tuning].strength_) == (0.25, 1.0)
+
+
+def test_adapters_are_drawn_back_at_their_end_alone(
+    encoder: str, learned: dict[str, BiEncoder]
+) -> None:
+    some = make(encoder, "adapter", strength=0.5).fit(synonyms(COLOURS[:3]), RUN).weights_
+    for name, value in learned["adapter"].weights_.items():
+        if ".adapter." in name:
+            share = 1.0 if ".down." in name else 0.5
+            np.testing.assert_allclose(some[name], share * value, atol=1e-6, err_msg=name)
+
+
+def test_with_nothing_real_it_goes_three_tenths_of_the_way(encoder: str) -> None:
+    """The least step is nearest to the encoder as it comes; one real judgment goes all the way."""
+    shop = synonyms(COLOURS[:3])
+    rows = shop.table("judgments")
+    made = shop.with_tables(judgments=rows.with_columns(origin=pl.lit("attributes@1")))
+    one = pl.when(pl.int_range(pl.len()) > 0).then(pl.lit("attributes@1")).otherwise(pl.lit("real"))
+    mixed = shop.with_tables(judgments=rows.with_columns(origin=one))
+    plain = make(encoder, "none").fit(shop, RUN).vectors_
+    far = []
+    for judged, strength in ((made, 0.3), (mixed, 1.0)):
+        ranker = make(encoder, "lora").fit(judged, RUN)
+        assert ranker.strength_ == strength
+        far.append(float(np.linalg.norm(ranker.vectors_ - plain)))
+    assert 0 < far[0] < 0.7 * far[1]
+    with pytest.raises(SettingError, match="strength"):
+        make(encoder, "lora", strength=0.0)
+
+
 def test_a_prefix_is_keys_and_values_before_a_text_that_stays_in_its_place(encoder: str) -> None:
     """Against the encoder given a past by hand, its positions counted from 0."""
     from transformers import AutoModel, DynamicCache

@@ -246,6 +246,17 @@ def test_the_speller_writes_as_the_catalogue_does() -> None:
     assert parted.correct(["toolbox"]) == ["tool", "box"]
 
 
+def test_a_word_of_the_language_that_nobody_sells_is_no_slip() -> None:
+    """Against a catalogue in which each has a neighbour of one letter."""
+    sold = ["leather coach", "red coach", "steel drill bit", "drill", "tool box", "big tool box"]
+    speller = Speller.learn([*sold, "garden house", "green house"])
+    assert speller.correct(["couch"]) == ["couch"]
+    assert speller.correct(["couches"]) == ["couches"], "nor is its plural"
+    assert speller.correct(["horse"]) == ["horse"]
+    assert speller.correct(["coahc", "dril"]) == ["coach", "drill"], "what is no word is one"
+    assert speller.correct(["toolbox"]) == ["tool", "box"], "to part changes no meaning"
+
+
 def test_the_speller_hears_chinese_words() -> None:
     titles = ["哑光口红正品", "保湿口红", "婴儿推车", "折叠婴儿推车", "无线耳机", "无线耳机充电"]
     speller = Speller.learn(titles)
@@ -345,3 +356,20 @@ def test_settings_are_still_read_by_their_old_names(
     assert made.settings()[new] == value
     with pytest.raises(SettingError, match=f"'{old}' is the old name of '{new}'"):
         RANKERS.make(ranker, **{old: value, new: value})
+
+
+def test_made_up_labels_move_the_plain_fusion_three_tenths_as_far() -> None:
+    shop = search_shop(80)
+    how = {"members": ("bm25", "lambdamart"), "min_rows": 5, "trees": 20}
+    made = shop.with_tables(
+        judgments=shop.table("judgments").with_columns(origin=pl.lit("lexical@1"))
+    )
+    bare, queries = shop.with_tables(judgments=None), shop.table("judgments")["query"].to_list()
+    untaught = RANKERS.make("two_stage", **how).fit(bare, RUN)
+    plain = RANKERS.make("fusion", members=how["members"]).fit(bare, RUN)
+    np.testing.assert_allclose(untaught.match_all(queries), plain.match_all(queries), rtol=1e-5)
+    taught, real = (RANKERS.make("two_stage", **how).fit(one, RUN) for one in (made, shop))
+    assert (untaught.trees_ == "", taught.trees_ == real.trees_) == (True, True)
+    assert (taught.trust_, real.trust_) == (pytest.approx(0.15), 0.5)
+    again = RANKERS.make("two_stage", **how | {"trust": 0.15}).fit(shop, RUN)
+    np.testing.assert_allclose(taught.match_all(queries), again.match_all(queries), rtol=1e-5)

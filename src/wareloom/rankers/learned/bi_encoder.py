@@ -13,7 +13,7 @@ import polars as pl
 from annotated_types import Ge
 
 from wareloom.core.run import Run
-from wareloom.core.settings import Count, NonNegative, ShareBelowOne, Size
+from wareloom.core.settings import Count, Factor, NonNegative, ShareBelowOne, Size
 from wareloom.errors import InputError, SettingError, SourceError
 from wareloom.language.embedders import normalised
 from wareloom.language.embedders.minilm import MiniLM
@@ -21,11 +21,12 @@ from wareloom.language.encoder import States, encode, encoder_folder, fingerprin
 from wareloom.neural import torch
 from wareloom.neural.checkpoint import kept_at
 from wareloom.neural.training import Training, seeded, train
-from wareloom.neural.tuning import put_weights, tuned, tuned_weights
+from wareloom.neural.tuning import draw_back, put_weights, tuned, tuned_weights
 from wareloom.rankers import BLOCK_BYTES
 from wareloom.rankers.learned._network import TextNetwork
 from wareloom.rankers.learned._pairs import EVALUATIONS, Layout, PairData, Reading, history_text
 from wareloom.rankers.search.base import SearchRanker
+from wareloom.rankers.search.judged import UNCHECKED
 from wareloom.shop import Log, Requests, Shop
 from wareloom.shop.texts import field_texts, parse_fields, present
 
@@ -46,7 +47,7 @@ class BiEncoder(SearchRanker):
     popular come first. The encoder (all-MiniLM-L6-v2, or one in a folder) stays as it is, or is tuned on judgments and
     on what came next in histories, by a softmax over the items of the batch. The items' vectors are kept, so that
     ranking reads the requests alone. Only what was tuned is saved: a ranker restored needs the same encoder. Needs the
-    extra `text`. Reimers and Gurevych (2019); Yi et al. (2019).
+    extra `text`. Reimers and Gurevych (2019); Yi et al. (2019); weights between both ends: Wortsman et al. (2022).
     """
 
     laws: ClassVar[frozenset[str]] = frozenset(
@@ -97,6 +98,10 @@ class BiEncoder(SearchRanker):
     """Evaluations, of ten in all, without a better value after which training stops; 0 never stops early."""
     validation: ShareBelowOne = 0.05
     """Share of queries and users that stop the training early; none where it comes to fewer than 20."""
+    strength: Factor | Literal["auto"] = "auto"
+    """Share of the way from the encoder as it comes to the tuned one, in its weights. auto goes all of it where any
+    judgment or event is real, three tenths where none is: with no label nothing says how far to go, and the whole way
+    loses on a shop that the encoder knows well already."""
 
     def _check(self) -> None:
         super()._check()
@@ -127,7 +132,7 @@ class BiEncoder(SearchRanker):
         with seeded(run, self.name):
             self._net = self._build(folder, run)
             self.training_: list[dict[str, float]] = []
-            self.updates_ = 0
+            self.updates_, self.strength_ = 0, 0.0
             if self.tuning != "none":
                 self._train(log, shop, run)
         self.weights_ = tuned_weights(self._net)
@@ -214,10 +219,18 @@ class BiEncoder(SearchRanker):
             ]
             return -float(np.average(losses, weights=sizes))
 
-        kept = self._checkpoint(data, run)
+        kept, start = self._checkpoint(data, run), tuned_weights(net)
         self.training_ = train(
             net, data.batches, net.loss, how, run, check if held else None, checkpoint=kept
         )
+        self.strength_ = self._strength(data)
+        draw_back(net, start, self.strength_)
+
+    def _strength(self, data: PairData) -> float:
+        """The share of the way that is gone."""
+        if self.strength != "auto":
+            return float(self.strength)
+        return 1.0 if data.all.real.any() else UNCHECKED
 
     def _check_there_is_something(self, data: PairData, log: Log) -> None:
         """Refuse to tune on nothing, rather than to leave the encoder as it is without a word."""

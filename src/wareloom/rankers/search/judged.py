@@ -10,9 +10,13 @@ import polars as pl
 
 from wareloom.shop import Shop, Vocabulary
 from wareloom.shop.queries import normal_query
+from wareloom.shop.schema import REAL
 
 RIGHT = 2.0
 """The grade from which an item is right"""
+UNCHECKED = 0.3
+"""How far goes what nothing real taught: three tenths of the way from the ranker untaught. With no label there is
+nothing to choose it by, and the whole way loses on shops that the ranker knows well already."""
 
 
 class Mining(NamedTuple):
@@ -75,3 +79,8 @@ def with_lower(rows: pl.DataFrame, mining: Mining, rng: np.random.Generator) -> 
         heads.select("query", "origin"), on=["query", "origin"], how="semi", maintain_order="left"
     )
     return pl.concat([told, kept, wrong]).sort("query", "origin", maintain_order=True)
+
+
+def any_real(rows: pl.DataFrame) -> bool:
+    """Whether a person gave one of the judgments, as `judged` returns them."""
+    return bool(len(rows)) and bool((rows["origin"] == REAL).any())

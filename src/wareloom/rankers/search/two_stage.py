@@ -15,7 +15,7 @@ from wareloom.core.run import Run
 from wareloom.core.settings import Count, NonNegative, Size
 from wareloom.core.top import top_k
 from wareloom.rankers.search.base import SearchRanker, lifted, scaled
-from wareloom.rankers.search.judged import Mining, judged, with_lower
+from wareloom.rankers.search.judged import UNCHECKED, Mining, any_real, judged, with_lower
 from wareloom.rankers.search.match import Matcher
 from wareloom.rankers.search.members import Members
 from wareloom.rankers.search.trees import Trees, taught
@@ -30,8 +30,8 @@ class TwoStage(Trees, Members, SearchRanker):
     text match word by word (as `lambdamart`). What orders the candidates is the sum of the members plus `trust` × what
     the trees say, both in units of their spread among a query's candidates; all other items stand below, by the sum.
     The `reads` best of these are read by a cross-encoder, too, and ordered by both. Without judgments, or where each
-    query has one grade alone and `hard_negatives` is 0, it is the sum. Needs the extra `learned`. Burges (2010); Ke et
-    al. (2017).
+    query has one grade alone and `hard_negatives` is 0, it is the sum: the plain fusion of its members by z-scores.
+    Needs the extra `learned`. Burges (2010); Ke et al. (2017).
     """
 
     laws: ClassVar[frozenset[str]] = frozenset(
@@ -48,7 +48,8 @@ class TwoStage(Trees, Members, SearchRanker):
     candidates: Size = 100
     """Best items of each member that are put in order."""
     trust: NonNegative = 0.5
-    """Weight of the trees beside the sum of the members."""
+    """Weight of the trees beside the sum of the members; three tenths of it where no person gave a judgment, as nothing
+    says then whether they serve this shop."""
     reads: Count = 0
     """Best items of a query that a cross-encoder reads beside it; 0 none. Twenty take a tenth of a second on one core
     where it computes in bf16, and minutes to be taught. Needs the extra `text`."""
@@ -69,6 +70,7 @@ class TwoStage(Trees, Members, SearchRanker):
     ) -> None:
         self.trees_, self.readers_ = "", dict[str, Any]()
         rows = judged(shop, Vocabulary(self.items_))
+        self.trust_ = self.trust * (1.0 if any_real(rows) else UNCHECKED)
         if len(rows) and (self.trust or self.reads):
             rows = with_lower(
                 rows,
@@ -176,7 +178,7 @@ class TwoStage(Trees, Members, SearchRanker):
         table = np.concatenate(
             [np.stack([*parts, total], axis=1).astype(np.float32), words], axis=1
         )
-        return _unit(total.astype(np.float64), row) + self.trust * _unit(self._grown(table), row)
+        return _unit(total.astype(np.float64), row) + self.trust_ * _unit(self._grown(table), row)
 
 
 def _unit(values: np.ndarray, row: np.ndarray) -> np.ndarray:
