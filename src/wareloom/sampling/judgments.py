@@ -167,8 +167,8 @@ def _cut(
     every = every.with_columns(origin=pl.lit("naive"))
     # An item drawn for the query that it came from keeps the grade of the one that was meant.
     every = every.unique(("query", "item_id"), keep="first", maintain_order=True)
-    order = {"descending": [False, True], "maintain_order": True}
-    return _screened(every.sort("query", "grade", **order), parts)[0]
+    every = every.sort("query", "grade", descending=[False, True], maintain_order=True)
+    return _screened(every, parts)[0]
 
 
 def grade_lists(kept: pl.DataFrame, fitted: Synthesizer) -> list[list[float]]:

@@ -75,8 +75,10 @@ def pseudo_labelled(
     ):
         there = best[best >= 0]
         grades = lists[place][: len(there)]
-        lower = np.sort(1 + rng.permutation(len(there) - 1)[: len(grades) - 1]) if grades else []
-        places = [0, *lower] if grades else []
+        if not grades:
+            continue
+        lower = np.sort(1 + rng.permutation(len(there) - 1)[: len(grades) - 1])
+        places = [0, *lower.tolist()]
         rows += [(query, int(there[at]), grade) for at, grade in zip(places, grades, strict=True)]
     made = pl.DataFrame(
         rows, {"query": pl.String, "item": pl.Int64, "grade": pl.Float64}, orient="row"
