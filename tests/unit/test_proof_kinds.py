@@ -21,7 +21,7 @@ from wareloom.core.run import Run
 from wareloom.core.settings import configure
 from wareloom.errors import SettingError, SourceError
 from wareloom.experiment.engine import Bench
-from wareloom.experiment.plan import ARMS, MIXED, NAIVE, REAL
+from wareloom.experiment.plan import ARMS, MIXED, NAIVE, OWN, REAL
 from wareloom.experiment.result import VERSION, Proof, schema
 from wareloom.experiment.settings import ExperimentSettings
 from wareloom.experiment.study import Cell
@@ -240,7 +240,7 @@ def test_where_nothing_is_labelled_real_with_synthetic_leads(taught: list[tuple[
     words = Generator(synthesizer="lexical", settings={"round_trip": 0, "graded": 4}, screens=())
     found = prove(shop(), settings(labelled=0, queries=30, generator=words), RUN)
     rows = {row["arm"]: row for row in found.data["training"]}
-    assert set(rows) == {REAL, NAIVE, MIXED}
+    assert set(rows) == {REAL, NAIVE, MIXED, OWN}
     seeds = [RUN.seed_for("proof", seed) for seed in range(2)]
     mixed = rows[MIXED]["judgments"]
     assert min(mixed) > 0
@@ -249,7 +249,7 @@ def test_where_nothing_is_labelled_real_with_synthetic_leads(taught: list[tuple[
     assert found.choice["updates"] == own[0]
     assert (rows[REAL]["judgments"], rows[REAL]["updates"]) == ([0, 0], [0, 0]), "it is untaught"
     free = {judgments for judgments, updates in taught if updates == 0}
-    assert free == {0, *mixed}, "naive data is told how many"
+    assert free == {0, *mixed}, "naive data and own queries are told how many"
 
 
 @pytest.mark.parametrize("kind", CASES)
