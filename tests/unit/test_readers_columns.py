@@ -332,3 +332,11 @@ def test_lines_before_a_header_are_found_where_quote_signs_are_text(tmp_path: Pa
     (tmp_path / "in" / "items.csv").write_text(rows)
     shop = read(tmp_path / "in", to=tmp_path / "shop", settings={"quote": "none"})
     assert shop.table("items").select("item_id", "title", "price").row(0) == ("7", 'P0;," #', 9.5)
+
+
+def test_a_table_behind_a_title_is_no_note_where_quote_signs_are_text(tmp_path: Path) -> None:
+    rows = 'Report of orders\n\nproductId\tProduct Name\tprice\n7\tP0 a">\t9.50\n8\tP1\t1.25\n'
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "items.txt").write_text(rows)
+    shop = read(tmp_path / "in", to=tmp_path / "shop", settings={"quote": "none"})
+    assert shop.table("items")["title"].to_list() == ['P0 a">', "P1"]

@@ -104,13 +104,12 @@ class Intake:
     def table(self, piece: Piece, form: Form) -> pl.LazyFrame:
         """Scan a delimited piece whose separator, quotes and first line are found where `form` does not say them."""
         text = self.text(piece, encoding=form.encoding)
-        quoted = form.quote not in ("", "none")
         begins = beginning(text)
-        start = head_of(text.name, begins, form.separator, form.skip, quoted=quoted)
+        start = head_of(text.name, begins, form.separator, form.skip, quoted=form.quoted)
         if start.told:
             self.say(start.told)
         text = without_lines(text, start.skip, self.folder)
-        quote = form.quote if quoted else None
+        quote = form.quote if form.quoted else None
         if quote and start.separator == "\t" and not form.skip and are_signs_only(text, quote):
             quote = None
         if quote and form.escape != "none" and (form.escape or is_backslashed(text.path)):

@@ -63,7 +63,7 @@ def _rank(name: str) -> int | None:
     return next((PARTS[word] for word in words if word in PARTS), None)
 
 
-def is_note(piece: Piece, intake: Intake, encoding: str = "utf-8") -> bool:
+def is_note(piece: Piece, intake: Intake, encoding: str = "utf-8", *, quoted: bool = True) -> bool:
     """Whether a file tells of the others instead of holding rows: by its name, or as text without columns (said).
 
     Lines before a table's header do not make a note of it. Raises `SourceError` for lines of bare ids: they may be the
@@ -72,7 +72,7 @@ def is_note(piece: Piece, intake: Intake, encoding: str = "utf-8") -> bool:
     name = piece.name.lower()
     stem = name.rpartition(".")[0] or name
     start = start_of(piece, encoding)
-    rest = start.split("\n")[head_of(piece.name, start, "", 0).skip :]
+    rest = start.split("\n")[head_of(piece.name, start, "", 0, quoted=quoted).skip :]
     lines = [line for line in rest[:20] if line.strip()]
     if not lines or name.endswith((".csv", ".tsv", ".jsonl", ".ndjson")):
         return False

@@ -61,6 +61,11 @@ class Form:
     decimal: str = ""
     """"," or ".": the sign before the decimals"""
 
+    @property
+    def quoted(self) -> bool:
+        """Whether signs may stand around fields."""
+        return self.quote not in ("", "none")
+
     def check(self, where: str) -> None:
         """Raise `SettingError` for what cannot be meant."""
         for name, value, words in (

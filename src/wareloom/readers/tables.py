@@ -112,7 +112,8 @@ class Tables(Reader):
                 came.append(one)
             elif not (self.images and piece.name.lower().endswith(ENDINGS)):
                 intake.not_recognised[piece.name] = []
-                if not is_note(piece, intake, self._form(piece.name, entries).encoding):
+                form = self._form(piece.name, entries)
+                if not is_note(piece, intake, form.encoding, quoted=form.quoted):
                     came.append(Came(piece.name, pl.LazyFrame()))
         return self.made_of(came, source, intake, entries)
 
@@ -203,7 +204,7 @@ class Tables(Reader):
         form = self._form(piece.name, entries)
         if name.endswith(PARQUET):
             return Came(piece.name, intake.parquet(piece))
-        if not own and is_note(piece, intake, form.encoding):
+        if not own and is_note(piece, intake, form.encoding, quoted=form.quoted):
             return None
         if name.endswith(JSON):
             paths = tuple(dict.fromkeys(p for e in own for p in e.paths if "." in p))
