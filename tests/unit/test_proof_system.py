@@ -33,6 +33,7 @@ from wareloom.proof.prove import prove
 from wareloom.proof.recommendation import ProofSettings
 from wareloom.proof.system import ALL, BOTH, ENSEMBLE, System, SystemProofSettings
 from wareloom.rankers.hybrid.stack import Stack
+from wareloom.rankers.sequence.sasrec import SASRec
 from wareloom.sampling.generator import Generator
 from wareloom.shop import Log, Requests, Shop
 
@@ -242,3 +243,17 @@ def test_labels_alone_are_a_proof_of_their_own(shop: Shop) -> None:
     trained = {row["arm"]: row["events"] for row in data["training"]}
     assert len({tuple(rows) for rows in trained.values()}) == 1
     assert pl.DataFrame(data["arms"]).height
+
+
+def test_a_network_is_trained_once_a_seed(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    trained: list[tuple[str, bool]] = []
+    fit = SASRec._fit
+
+    def counted(self: SASRec, log: Log, shop: Shop | None, run: Run) -> None:
+        trained.append((self.text, bool((~log.real).any() or log.label_item is not None)))
+        fit(self, log, shop, run)
+
+    monkeypatch.setattr(SASRec, "_fit", counted)
+    prove(shop, replace(SYSTEM, seeds=1), RUN)
+    real, features = trained.count(("none", False)), trained.count(("tfidf", False))
+    assert (real, features) == (1, 1), "as leader, beside another network, and on validation data"

@@ -216,6 +216,9 @@ class System(Recommendation, Study):
                 if not fitted:
                     continue
                 kept[key] = fitted[name]
+                if network:
+                    # The leading arm plans the updates that all others are told to take.
+                    kept[(*key[:-1], fitted[name].updates)] = fitted[name]
             members[name] = kept[key]
         put = stack.of(members, log, held, run)
         put.left_out_ = refused
