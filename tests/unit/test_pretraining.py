@@ -149,5 +149,6 @@ def test_the_command(encoder: str, tmp_path: Path) -> None:
     said = CliRunner().invoke(app, [*call, "--set", "validation=0.2", "--set", "batch_size=64"])
     assert said.exit_code == 0
     assert "103 texts, 2 updates; perplexity of words left out of 25 other texts:" in said.output
-    again = json.loads(CliRunner().invoke(app, [*call, "--set", "batch_size=64", "--json"]).output)
+    more = [*call, "--set", "batch_size=64", "--json", "--force"]
+    again = json.loads(CliRunner().invoke(app, more).output)
     assert (again["texts"], again["held_out"], again["perplexity"]) == (128, 0, None)

@@ -355,7 +355,7 @@ def test_the_commands_take_screens_and_their_settings(
         "rules",
     )
     assert told(*again, "--set", file)["rules"]["rejected"] == 0
-    assert "sampling" not in told(*synth)
+    assert "sampling" not in told(*synth, "--force")
     wrong: list[tuple[tuple[object, ...], str]] = [
         (
             (*again, "--set", "rulse.file=x"),
@@ -369,7 +369,7 @@ def test_the_commands_take_screens_and_their_settings(
     ]
     for words, message in wrong:
         with pytest.raises(SettingError, match=message):
-            told(*words)
+            told(*words, "--force")
 
 
 def test_a_recipe_takes_screens_with_settings(tmp_path: Path) -> None:

@@ -66,5 +66,6 @@ def test_an_encoder_learns_from_queries_that_were_made(shop: Shop) -> None:
     taught, asked = made.sample(1_500, RUN), made.sample(300, RUN.with_(seed=7))
     how = {"model": tiny_encoder(), "fields": "title", "longest": 48}
     untaught = RANKERS.make("bi_encoder", tuning="none", **how).fit(shop, RUN)
-    tuned = RANKERS.make("bi_encoder", tuning="full", learning_rate=0.01, epochs=3, **how)
+    whole = {"tuning": "full", "learning_rate": 0.01, "epochs": 3, "strength": 1.0}
+    tuned = RANKERS.make("bi_encoder", **whole, **how)
     assert found(tuned.fit(taught, RUN), shop, asked) > 1.2 * found(untaught, shop, asked)
