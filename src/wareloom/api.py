@@ -168,9 +168,10 @@ def prove(
 ) -> Proof:
     """Find out whether synthetic data lifts a ranker on real held-out data.
 
-    `of`: recommendation, system, clicks, search or transfer. `settings` are those of `ProofSettings`, `ClickProofSettings`,
-    `QueryProofSettings` or `TransferProofSettings`, such as others=["shops/other"]; what is not named takes the kind's
-    own: markov and transitions by time, exposures and logistic by time, lambdamart by query, markov and stack by time.
+    `of`: recommendation, system, clicks, search or transfer. `settings` are those of `ProofSettings`,
+    `SystemProofSettings`, `ClickProofSettings`, `QueryProofSettings` or `TransferProofSettings`, such as
+    others=["shops/other"]; what is not named takes the kind's own: markov and transitions by time, exposures and
+    logistic by time, lambdamart by query, markov and stack by time.
     """
     named = {"of": of, "synthesizer": synthesizer, "ranker": ranker, "split": split}
     recipe = Recipe.of(
