@@ -86,9 +86,7 @@ def copies(
         )
         gap = _gap_gains(block.gap, told, slips[-1], width)
         costs = (float(np.log(slips[-1])), 1 / (2 * width * width))
-        mean[users], best[users] = _search(
-            block, fakes, match, gap, costs, get_num_threads() * 16
-        )
+        mean[users], best[users] = _search(block, fakes, match, gap, costs, get_num_threads() * 16)
     return mean - np.log(many + 1.0), best
 
 

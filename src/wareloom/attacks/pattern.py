@@ -40,7 +40,9 @@ class Pattern(Attack):
         slips = self._slips(case)
         found = weighed(sides, [*slips, self.slip], self.width)
         if case.timed:
-            both = [_beside(side, times(p, dated=True)) for side, p in zip(sides, people, strict=True)]
+            both = [
+                _beside(side, times(p, dated=True)) for side, p in zip(sides, people, strict=True)
+            ]
             found += weighed(both, [*slips, self.slip, self.slip, self.blur, self.slip], self.width)
         return np.column_stack(found)
 
