@@ -20,6 +20,7 @@ from wareloom.preparing.split_settings import SplitSettings
 from wareloom.preparing.splits_by import dealt, keyed, last_out
 from wareloom.preparing.splits_time import cut_times, part_of_time, to_datetime
 from wareloom.shop.buckets import CODE, ROW, coded, sink, user_key
+from wareloom.shop.keeps import worst_of
 from wareloom.shop.queries import normal_query
 from wareloom.shop.shop import Shop
 from wareloom.shop.storage import write_head
@@ -62,7 +63,7 @@ def together(parts: Sequence[Shop]) -> Shop:
     for table in ("events", "searches", "judgments"):
         if frames := [part.scan(table) for part in parts if part.has(table)]:
             tables[table] = pl.concat(frames, how="diagonal")
-    return parts[0].with_tables(**tables)
+    return parts[0].with_tables(**tables).keeping(worst_of(parts))
 
 
 def split(
@@ -89,7 +90,9 @@ def split(
         if to is None:
             whole = {name: shop.scan(name) for name in shop.names if name not in divided.tables}
             made = (
-                Shop.trusted(whole | {k: v[p] for k, v in divided.tables.items()}, shop.meta)
+                Shop.trusted(
+                    whole | {k: v[p] for k, v in divided.tables.items()}, shop.meta
+                ).keeping(shop.keeps)
                 for p in range(3)
             )
             train, validation, test = made
@@ -104,7 +107,7 @@ def split(
                     }
                 )
             for part in PARTS:
-                write_head(folder / part, shop.meta)
+                write_head(folder / part, shop.meta, shop.keeps)
             write_json(folder / "split.json", how)
     return Split.open(to)
 
