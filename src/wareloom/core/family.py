@@ -89,6 +89,10 @@ class Algorithm(Settings):
             k: v for k, v in held.items() if all(isinstance(part, Algorithm) for part in v.values())
         }
 
+    def said(self) -> dict[str, Any]:
+        """What `algorithm.json` says besides name, settings, files and parts."""
+        return {}
+
     def check_fitted(self) -> None:
         """Raise `NotFittedError` where nothing was learned yet."""
         if not self.state():
@@ -107,6 +111,7 @@ class Algorithm(Settings):
             "name": self.name,
             "settings": self.settings(),
             "files": digests(folder, learned),
+            **self.said(),
         }
         if parts := self.parts():
             head["parts"] = {
