@@ -244,7 +244,7 @@ class Ledger:
             self.path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise OutputError(f"{self.path.parent} cannot be made: {error.strerror}.") from error
-        with FileLock(self.path.with_suffix(".lock")):
+        with FileLock(self.path.with_suffix(".lock"), poll_interval=0.01):
             yield
 
 
