@@ -236,7 +236,7 @@ def test_costs_survive_a_round_through_json() -> None:
         Chance(1e-9),
     ):
         assert cost_of(cost.to_json()) == cost
-    with pytest.raises(InputError, match="gausian.*Did you mean 'gaussian'"):
+    with pytest.raises(InputError, match=r"gausian.*Did you mean 'gaussian'"):
         cost_of({"kind": "gausian"})
     with pytest.raises(InputError, match="cannot have the numbers"):
         cost_of({"kind": "pure", "mu": 3})
@@ -244,13 +244,13 @@ def test_costs_survive_a_round_through_json() -> None:
 
 @pytest.mark.parametrize("delta", [0.0, -1e-6, 1.0, math.nan])
 def test_no_delta_of_nought(delta: float) -> None:
-    with pytest.raises(SettingError, match="delta is .*; give a number above 0"):
+    with pytest.raises(SettingError, match=r"delta is .*; give a number above 0"):
         compose([Gaussian(1.0)], delta)
 
 
 @pytest.mark.parametrize("epsilon", [0.0, -1.0, math.inf, math.nan])
 def test_no_epsilon_of_nought(epsilon: float) -> None:
-    with pytest.raises(SettingError, match="epsilon is .*; give a number above 0"):
+    with pytest.raises(SettingError, match=r"epsilon is .*; give a number above 0"):
         gaussian.mu_of(epsilon, 1e-6)
 
 

@@ -46,14 +46,13 @@ def test_ten_small_releases_do_not_dodge_the_budget(tmp_path: Path) -> None:
     ledger = begun(tmp_path, epsilon=1.0)
     small = Gaussian(0.08)
     done = 0
+    while compose([small] * (done + 1), 1e-6).epsilon <= 1.0:
+        Ledger.open(tmp_path, SHOP).spend("release", small)
+        done += 1
+    assert done > 5
     with pytest.raises(BudgetError, match=r"from ε 0\.\d+ to 1\.\d+ at δ 1e-06; the budget .* ε 1"):
-        for _ in range(50):
-            Ledger.open(tmp_path, SHOP).spend("release", small)
-            done += 1
-    assert done == len(ledger.entries()) > 5
-    assert (
-        compose([small] * done, 1e-6).epsilon <= 1.0 < compose([small] * (done + 1), 1e-6).epsilon
-    )
+        Ledger.open(tmp_path, SHOP).spend("release", small)
+    assert len(ledger.entries()) == done
     # What was refused took nothing, and less still fits.
     ledger.spend("little", Gaussian(0.001))
 
@@ -71,7 +70,7 @@ def test_a_budget_grows_by_force_alone_and_never_below_what_was_spent(tmp_path: 
         ledger.allow(3.0, 1e-6)
     with pytest.raises(BudgetError, match="--force raises it"):
         ledger.allow(2.0, 1e-5)
-    with pytest.raises(BudgetError, match="has spent ε 1.*cannot be allowed"):
+    with pytest.raises(BudgetError, match=r"has spent ε 1.*cannot be allowed"):
         ledger.allow(0.5, 1e-6)
     ledger.allow(1.5, 1e-6)
     ledger.allow(3.0, 1e-6, force=True)
@@ -223,15 +222,17 @@ def test_what_a_killed_process_was_told_is_spent_stays_spent(tmp_path: Path) -> 
         process = spender(tmp_path, str(attempt))
         ready(process)
         go(process)
-        time.sleep(0.03 + 0.05 * attempt)
+        assert process.stdout
+        process.stdout.readline()
+        time.sleep(0.013 * (attempt + 1))
         process.send_signal(signal.SIGKILL)
         out, _ = process.communicate()
-        told += len(out.split())
+        told += 1 + len(out.split())
         entries = Ledger.open(tmp_path, SHOP).entries()
         # One spending may be on the disk and its process dead before it could tell.
         assert told <= len(entries) <= told + attempt + 1
     Ledger.open(tmp_path, SHOP).spend("after", Gaussian(0.05))
-    assert told > 0
+    assert told > 4
 
 
 def test_a_mechanism_is_not_run_where_its_spending_cannot_be_written(
