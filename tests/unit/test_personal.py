@@ -182,8 +182,8 @@ def test_one_digit_that_is_wrong_makes_it_no_number(right: str, wrong: str) -> N
 
 @pytest.mark.parametrize(
     "piece",
-    ["a", " ", "\n", "9", "order ", "Mr. A", "a@", "a at ", "中", "12 Ab ", "A-", "+1", "市", "区路", "John ", "DE89 ", "一",
-     "李伟 ", "1 3 ", "dot ", "(0", "村1"],
+    ["a", " ", "\n", "9", "order ", "Mr. A", "a@", "a at ", "中", "12 Ab ", "A-", "+1", "市", "区路", "John ", "DE89 ",
+     "一", "李伟 ", "1 3 ", "dot ", "(0", "村1"],
 )  # fmt: skip
 def test_a_text_of_any_length_takes_no_time_to_speak_of(piece: str) -> None:
     """What grew with the square of the length would take hours."""
