@@ -89,6 +89,10 @@ class Algorithm(Settings):
             k: v for k, v in held.items() if all(isinstance(part, Algorithm) for part in v.values())
         }
 
+    def said(self) -> dict[str, Any]:
+        """What `algorithm.json` says besides name, settings, files and parts."""
+        return {}
+
     def check_fitted(self) -> None:
         """Raise `NotFittedError` where nothing was learned yet."""
         if not self.state():
@@ -107,6 +111,7 @@ class Algorithm(Settings):
             "name": self.name,
             "settings": self.settings(),
             "files": digests(folder, learned),
+            **self.said(),
         }
         if parts := self.parts():
             head["parts"] = {
@@ -280,6 +285,7 @@ MIXERS = Family("mixer", "wareloom.mixing")
 RANKERS = Family("ranker", "wareloom.rankers")
 METRICS = Family("metric", "wareloom.metrics")
 RERANKERS = Family("reranker", "wareloom.reranking")
+ATTACKS = Family("attack", "wareloom.attacks")
 EMBEDDERS = Family("embedder", "wareloom.language.embedders")
 TEXT_MODELS = Family("text model", "wareloom.language.models")
 FAMILIES = {
@@ -294,6 +300,7 @@ FAMILIES = {
         EMBEDDERS,
         TEXT_MODELS,
         RERANKERS,
+        ATTACKS,
     )
 }
 

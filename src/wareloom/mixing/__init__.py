@@ -7,13 +7,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
-from wareloom.core.family import MIXERS, Algorithm, Family
+from wareloom.core.family import MIXERS, Family
 from wareloom.core.run import Run
 from wareloom.shop import Shop
+from wareloom.shop.keeps import Keeping
 
 
 @dataclass(kw_only=True, eq=False)
-class Mixer(Algorithm, ABC):
+class Mixer(Keeping, ABC):
     """Base of all mixers."""
 
     family: ClassVar[Family] = MIXERS

@@ -107,7 +107,7 @@ def clean(
             "tables": work.tables,
         }
         write_json(folder / "clean.json", head)
-        write_head(folder, shop.meta)
+        write_head(folder, shop.meta, shop.keeps)
     return Shop.open(to)
 
 

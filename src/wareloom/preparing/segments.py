@@ -77,7 +77,7 @@ def segment(shop: Shop, settings: SegmentSettings) -> Shop:
         tables["users"] = (
             shop.scan("users").filter(pl.col("user_id").is_in(users.implode())).collect()
         )
-    return Shop.trusted(tables)
+    return Shop.trusted(tables).keeping(shop.keeps)
 
 
 def _users(shop: Shop, where: dict[str, str]) -> pl.Series:

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import polars as pl
 
-from wareloom.core.family import RANKERS, Algorithm, Family
+from wareloom.core.family import RANKERS, Family
 from wareloom.core.run import Run
 from wareloom.core.top import top_k
 from wareloom.errors import InputError
@@ -18,6 +18,7 @@ from wareloom.rankers.held import Held
 from wareloom.rankers.history import into
 from wareloom.rankers.neighbourhood import Neighbourhood
 from wareloom.shop import Log, Requests, Shop, Vocabulary
+from wareloom.shop.keeps import Keeping
 
 BLOCK_BYTES = 24 << 20
 """Scores are computed in blocks of requests of about this size, so that memory does not grow with their number. A block
@@ -25,7 +26,7 @@ is to stay in the processor's cache until its best are found, and to be large en
 
 
 @dataclass(kw_only=True, eq=False)
-class Ranker(Algorithm, ABC):
+class Ranker(Keeping, ABC):
     """Base of all rankers. A ranker implements `_fit` and `_score`; top-k, blocks, masks and checks are here.
 
         @dataclass(kw_only=True, eq=False)

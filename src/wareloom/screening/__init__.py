@@ -221,7 +221,7 @@ def save_screened(screened: Screened, folder: Path, fitted: Algorithm | None = N
             screened.kept.scan(name).sink_parquet(
                 partial / f"{name}.parquet", row_group_size=ROW_GROUP, maintain_order=True
             )
-        write_head(partial, screened.kept.meta)
+        write_head(partial, screened.kept.meta, screened.kept.keeps)
         (partial / "rejected").mkdir()
         for name, rows in screened.rejected.items():
             rows.write_parquet(partial / "rejected" / f"{name}.parquet")

@@ -22,6 +22,9 @@ MAP = pl.List(pl.Struct({"name": pl.String, "value": pl.String}))
 REAL = "real"
 PROVENANCE: dict[str, Any] = {"origin": pl.String(), "weight": pl.Float32()}
 
+CATALOGUE = ("items", "images")
+"""The tables that say what is sold; all others say what people did"""
+
 IMPRESSION = "view_item_list"
 EVENTS = (
     IMPRESSION,

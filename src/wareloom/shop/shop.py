@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
@@ -14,12 +14,18 @@ from wareloom.shop import schema
 from wareloom.shop.checking import check_tables
 from wareloom.shop.storage import ROW_GROUP, open_tables, read_head, verify, write_head
 
+if TYPE_CHECKING:
+    from wareloom.shop.keeps import Keeps
+
 
 class Shop:
     """What a shop has: typed tables, read lazily from a folder or held in memory.
 
-    A shop never changes; methods return new ones. All tables but `items` are optional.
+    A shop never changes; methods return new ones. All tables but `items` are optional. `keeps`: what a sample holds of
+    the real users it was made from; None for a real shop, and where it is not known, which counts as "people".
     """
+
+    keeps: Keeps | None = None
 
     def __init__(
         self,
@@ -74,6 +80,7 @@ class Shop:
         head = read_head(path)
         shop = cls.trusted(open_tables(path, head), head["meta"])
         shop.path, shop._fingerprint = path, head["fingerprint"]
+        shop.keeps = head.get("keeps")
         return shop
 
     @property
@@ -113,12 +120,22 @@ class Shop:
         return Shop.trusted(
             dict(zip(self.names, pl.collect_all(list(self._tables.values())), strict=True)),
             self.meta,
-        )
+        ).keeping(self.keeps)
 
     def with_tables(self, **tables: pl.LazyFrame | pl.DataFrame | None) -> Shop:
-        """Return this shop with some tables replaced, which are not checked; None takes one away."""
+        """Return this shop with some tables replaced, which are not checked; None takes one away.
+
+        It says that it keeps what this one keeps: who brings rows of another says so by `keeping`.
+        """
         kept = {k: v for k, v in ({**self._tables, **tables}).items() if v is not None}
-        return Shop.trusted(kept, self.meta)
+        return Shop.trusted(kept, self.meta).keeping(self.keeps)
+
+    def keeping(self, keeps: Keeps | None) -> Shop:
+        """Return this shop, said to keep so much of real users: what its generator keeps, or the worst of its parts."""
+        shop = Shop.trusted(self._tables, self.meta)
+        shop.path, shop._fingerprint, shop._verified = self.path, self._fingerprint, self._verified
+        shop.keeps = keeps
+        return shop
 
     def verify(self) -> None:
         """Raise `SourceError` where the shop lies on disk and a byte of its tables is not what was written; once."""
@@ -149,5 +166,5 @@ class Shop:
                 frame.sink_parquet(
                     partial / f"{name}.parquet", row_group_size=ROW_GROUP, maintain_order=True
                 )
-            write_head(partial, self.meta)
+            write_head(partial, self.meta, self.keeps)
         return Shop.open(path)

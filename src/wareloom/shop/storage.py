@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NotRequired
+from typing import Any, Literal, NotRequired
 
 import polars as pl
 from typing_extensions import TypedDict
@@ -29,7 +29,7 @@ class SaidOfFile(TypedDict):
 
 
 class Head(TypedDict):
-    """What `shop.json` says; one that was written before 0.1.0 was done lacks `files`."""
+    """What `shop.json` says; one that was written before 0.1.0 was done lacks `files`, a real shop's lacks `keeps`."""
 
     version: int
     meta: dict[str, Any]
@@ -37,10 +37,14 @@ class Head(TypedDict):
     rows: dict[str, Count]
     files: NotRequired[dict[str, SaidOfFile]]
     fingerprint: str
+    keeps: NotRequired[Literal["private", "counts", "people"]]
 
 
-def write_head(folder: Path, meta: Mapping[str, Any]) -> None:
-    """Write `shop.json` for the Parquet tables that lie in `folder`: rows, bytes and SHA-256 of each, and of all."""
+def write_head(folder: Path, meta: Mapping[str, Any], keeps: str | None = None) -> None:
+    """Write `shop.json` for the Parquet tables that lie in `folder`: rows, bytes and SHA-256 of each, and of all.
+
+    `keeps`: what they hold of real users, see `wareloom.shop.keeps`. Rows of a real log's behaviour are people's.
+    """
     names = [name for name in schema.TABLES if (folder / f"{name}.parquet").exists()]
     files, fingerprint = digests(folder, names)
     head = {
@@ -51,7 +55,21 @@ def write_head(folder: Path, meta: Mapping[str, Any]) -> None:
         "files": files,
         "fingerprint": fingerprint,
     }
+    if keeps is not None:
+        head["keeps"] = "people" if _real_behaviour(folder, names) else keeps
     write_json(folder / "shop.json", head)
+
+
+def _real_behaviour(folder: Path, names: list[str]) -> bool:
+    """Whether a row of a table other than the catalogue's says that it is real."""
+    return any(
+        pl.scan_parquet(folder / f"{name}.parquet", glob=False)
+        .select((pl.col("origin") == schema.REAL).any())
+        .collect(engine="streaming")
+        .item()
+        for name in names
+        if name not in schema.CATALOGUE
+    )
 
 
 def digests(folder: Path, names: list[str]) -> tuple[dict[str, dict[str, Any]], str]:

@@ -7,11 +7,12 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from wareloom._version import __version__
-from wareloom.core.family import SYNTHESIZERS, Algorithm, Family
+from wareloom.core.family import SYNTHESIZERS, Family
 from wareloom.core.memory import must_fit
 from wareloom.core.run import Run
 from wareloom.errors import InputError
 from wareloom.shop import Shop
+from wareloom.shop.keeps import Keeping
 
 if TYPE_CHECKING:
     from wareloom.language.models import Estimate
@@ -61,7 +62,7 @@ class GivenQueries(GivenItems):
 
 
 @dataclass(kw_only=True, eq=False)
-class Synthesizer(Algorithm, ABC):
+class Synthesizer(Keeping, ABC):
     """Base of all synthesizers."""
 
     family: ClassVar[Family] = SYNTHESIZERS
