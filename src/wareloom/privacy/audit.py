@@ -1,8 +1,8 @@
 """Is the printed ε right? What draws on neighbouring shops show at least, and what one run shows with planted users.
 
-A lower bound above the printed ε is a bug. One far below is no proof: draws can show less than there is, and `visible` says
-how much. White box: Jagielski, Ullman & Oprea (2020), with Clopper-Pearson limits. One run: Steinke, Nasr & Jagielski,
-“Privacy auditing with one (1) training run” (2023), theorem 5.2.
+A lower bound above the printed ε is a bug. One far below is no proof: draws can show less than there is, and `visible`
+says how much. White box: Jagielski, Ullman & Oprea (2020), with Clopper-Pearson limits. One run: Steinke, Nasr &
+Jagielski, “Privacy auditing with one (1) training run” (2023), theorem 5.2.
 """
 
 from __future__ import annotations
@@ -101,14 +101,14 @@ def _threshold(
     return chosen
 
 
-def one_run_p_value(
-    planted: int, guessed: int, right: int, epsilon: float, delta: float
-) -> float:
+def one_run_p_value(planted: int, guessed: int, right: int, epsilon: float, delta: float) -> float:
     """Chance, at most, to guess `right` of `guessed` coins right under (ε, δ), of `planted` users each in by a coin.
 
     Each guess is right with e^ε / (1 + e^ε) at best; δ adds what `planted` users can each lose (theorem 5.2).
     """
-    require(WHO, "right", right, 0 <= right <= guessed <= planted, "at most the guesses, of at most all")
+    require(
+        WHO, "right", right, 0 <= right <= guessed <= planted, "at most the guesses, of at most all"
+    )
     chance = 1 / (1 + math.exp(-epsilon))
     tail = float(binom.sf(right - 1, guessed, chance))
     steps = np.arange(1, right + 1)
