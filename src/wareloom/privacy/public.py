@@ -22,7 +22,8 @@ BEHAVIOUR = re.compile(
     r"\bsales\b|best ?sell|\bviews?\b|\bviewed\b|click|purchas|\border(s|ed)?\b|bought|\bbuyers?\b|"
     r"\bratings?\b|\breviews?\b|\bstars?\b|\bscores?\b|trend|\bhot\b|"
     r"\blast (sold|seen|sale|view)|\bstock\b|"
-    r"inventory|\bhits?\b|\bvotes?\b|conversion|\bctr\b|\bcvr\b|revenue|turnover|favou?rite|\bwish|\bcart\b|\blikes?\b|demand|\breturns\b|\btop ?\d|"
+    r"inventory|\bhits?\b|\bvotes?\b|conversion|\bctr\b|\bcvr\b|revenue|turnover|favou?rite|\bwish|\bcart\b|"
+    r"\blikes?\b|demand|\breturns\b|\btop ?\d|"
     r"销量|销售|排名|排行|评分|评论|评价|热度|人气|浏览|点击|收藏|库存|热销|热门|购买|成交|好评|推荐"
 )
 """Names of attributes that are made of what customers did"""

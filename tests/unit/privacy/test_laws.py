@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from shops import START, crowd, shop_of
+from shops import PUBLIC, START, crowd, shop_of
 
 from wareloom.privacy.laws import local
 from wareloom.privacy.rows import Answer, Rows
@@ -55,7 +55,8 @@ def words(rows: Rows) -> tuple[np.ndarray, pl.Series]:
 
 @pytest.mark.parametrize("question", [hours, lengths, steps])
 def test_questions_of_each_user_alone_pass(question: Any) -> None:
-    assert local(question, shop_of(crowd(60)))
+    shop = shop_of(crowd(60))
+    assert local(question, shop, PUBLIC.items(shop))
 
 
 @pytest.mark.parametrize(
@@ -69,7 +70,21 @@ def test_questions_of_each_user_alone_pass(question: Any) -> None:
     ],
 )
 def test_questions_that_look_at_others_do_not(question: Any) -> None:
-    assert not local(question, shop_of(crowd(60)))
+    shop = shop_of(crowd(60))
+    assert not local(question, shop, PUBLIC.items(shop))
+
+
+def test_codes_of_items_are_no_cells_where_the_catalogue_is_not_public() -> None:
+    def coded(rows: Rows) -> Answer:
+        return rows.all, rows.log.item
+
+    def named(rows: Rows) -> tuple[np.ndarray, pl.Series]:
+        return rows.all, rows.log.items.ids.gather(rows.log.item)
+
+    shop = shop_of(crowd(60))
+    assert local(coded, shop, PUBLIC.items(shop))
+    assert not local(coded, shop)
+    assert local(named, shop)
 
 
 def test_tables_beside_the_log_can_be_asked() -> None:
