@@ -251,8 +251,8 @@ def test_a_mutant_is_found(mutant: Patch, monkeypatch: pytest.MonkeyPatch) -> No
 @pytest.mark.parametrize("mutant", NOT_FOUND, ids=lambda mutant: mutant.__name__)
 def test_a_mutant_is_not_found_and_is_named(mutant: Patch, monkeypatch: pytest.MonkeyPatch) -> None:
     mutant(monkeypatch)
-    for check in CHECKS.values():
-        check()
+    for check in ("counts_hold_their_epsilon", "empty_cells_have_noise_too"):
+        CHECKS[check]()
 
 
 def test_the_audit_finds_the_bound_that_is_missing_by_its_epsilon_alone(
