@@ -4,7 +4,8 @@
 
 White box: a Clopper-Pearson lower bound on ε at δ = 1e-6 beside the ε that was paid and beside what so many draws can
 show at all, the mean over repeats; and the μ that draws show (as many as tell it to 1 %) beside the one that was paid.
-One run: planted users, each in by a coin, are sought in the noisy counts of one private release, end to end through ledger, bounds and noise.
+One run: planted users, each in by a coin, are sought in the noisy counts of one private release, end to end through
+ledger, bounds and noise.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """What mechanisms cost, and what they cost together: the tightest ε that any valid way of composing gives.
 
 Three ways: μ² adds up (exact for Gaussian noise, any adaptive order), Rényi divergences add up (all mechanisms), and
-the distributions of the privacy loss are convolved (all but the discrete Gaussian; prices fixed beforehand). Where all have
-δ = 0, their ε also add up.
+the distributions of the privacy loss are convolved (all but the discrete Gaussian; prices fixed beforehand). Where all
+have δ = 0, their ε also add up.
 """
 
 from __future__ import annotations
