@@ -60,7 +60,8 @@ def main(
     from wareloom.privacy.ledger import Ledger, ledgers_folder
     from wareloom.release.certificate import NAME
     from wareloom.release.evidence import Evidence
-    from wareloom.release.issue import inside_of, judged, release
+    from wareloom.release.issue import judged, release
+    from wareloom.release.places import inside_of
     from wareloom.release.policy import Policy
     from wareloom.shop import Shop
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from wareloom._version import __version__
 from wareloom.core.parse import read_json
 from wareloom.core.state import json_text
-from wareloom.errors import InputError, RefusedError, SettingError, SourceError, needed
+from wareloom.errors import RefusedError, SettingError, SourceError, needed
 from wareloom.privacy.ledger import UNIT
 from wareloom.release.policy import Policy
 
@@ -247,14 +247,4 @@ def _files(folder: Path, said: Mapping[str, Any]) -> None:
         if _digest(folder / name) != wanted:
             raise RefusedError(
                 f"{folder / name} was changed since the certificate was written: its SHA-256 is another one."
-            )
-
-
-def checked_key(path: Path, *folders: Path) -> None:
-    """Raise `InputError` where a secret key lies in a folder that leaves or is read."""
-    place = path.resolve()
-    for folder in folders:
-        if folder.resolve() in place.parents:
-            raise InputError(
-                f"The key {path} lies in {folder}: keep it elsewhere, a folder that is passed on takes it along."
             )

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from wareloom.errors import SettingError, SourceError
+from wareloom.errors import SourceError
 from wareloom.privacy.accounting import Spent
 from wareloom.release.evidence import Evidence
 from wareloom.release.texts import Bad
@@ -62,7 +62,7 @@ def epsilon(of: Evidence) -> Check | None:
     if spent is None:
         remedy = "sample with a private generator, after wareloom budget SHOP --epsilon E --delta D"
         return Check("epsilon", False, math.inf, limit, f"{why}, so that its ε is infinite", remedy)
-    said = f"ε {spent.epsilon:.4g} was spent of this shop at δ {spent.delta:g}, in all releases; the policy takes {limit:g}"
+    said = f"ε {spent.epsilon:.4g} was spent of this shop at δ {spent.delta:g}, in all; the policy takes {limit:g}"
     remedy = (
         f"raise epsilon to {spent.epsilon:.3g} in the policy; what is spent does not come back, "
         "a smaller sample of the same generator costs as much"
@@ -97,9 +97,10 @@ def attack_area(of: Evidence) -> Check | None:
         f"the worst of {len(of.attacks.evidence)} attacks, {worst.name}, tells members with an area of "
         f"{worst.area.value:.3f}; upper ends reach {high:.3f}, the policy takes {limit:g}"
     )
-    return Check(
-        "attack_area", high <= limit, high, limit, said, _less_told(of, worst.area.value, limit)
-    )
+    value = worst.area.value
+    times = ((high - value) / (limit - value)) ** 2 if value < limit else math.inf
+    remedy = _less_told(of, value, limit, times)
+    return Check("attack_area", high <= limit, high, limit, said, remedy)
 
 
 def attack_tpr(of: Evidence) -> Check | None:
@@ -110,16 +111,19 @@ def attack_tpr(of: Evidence) -> Check | None:
     high = of.attacks.tpr_high()
     value = max(one.tpr(0.001).value for one in of.attacks.evidence)
     said = (
-        f"attacks tell {value:.2%} of members at one false alarm in a thousand; upper ends reach {high:.2%}, the policy "
-        f"takes {limit:.2%}"
+        f"attacks tell {value:.2%} of members at one false alarm in a thousand; upper ends reach {high:.2%}, "
+        f"the policy takes {limit:.2%}"
     )
-    return Check("attack_tpr", high <= limit, high, limit, said, _less_told(of, value, limit))
+    remedy = _less_told(of, value, limit, high / limit if limit else math.inf)
+    return Check("attack_tpr", high <= limit, high, limit, said, remedy)
 
 
-def _less_told(of: Evidence, value: float, limit: float) -> str:
+def _less_told(of: Evidence, value: float, limit: float, times: float) -> str:
+    """`times`: how many times the targets would make the interval narrow enough, where the figure itself is."""
     if value <= limit:
         users = min(of.attacks.worst.members, of.attacks.worst.others)
-        return f"the interval is wide and not the figure: give more users to --holdout than these {users:,} targets"
+        needed = f", about {math.ceil(users * times):,}" if math.isfinite(times) else ""
+        return f"the interval is wide and not the figure: more users in SHOP and --holdout than these {users:,}{needed}"
     if of.keeps == "people":
         return "sample with structure = learned: --set structure=learned"
     return "sample with min_users = 2, 3, 5 or 10: --set min_users=5, or with a private generator"
@@ -173,7 +177,7 @@ def fidelity(of: Evidence) -> Check | None:
     over = {n: r for n, r in ratios.items() if r is None or r > limits[n]}
     shown = ", ".join(f"{n} {_times(ratios[n])} (at most {limits[n]:g})" for n in over or ratios)
     said = f"times the floor: {shown}"
-    remedy = "take a generator nearer to the real log, or raise the floor in the policy: likeness is paid for in privacy"
+    remedy = "take a generator nearer to the real log, or raise the bar in the policy: likeness costs privacy"
     return Check("fidelity", not over, ratios, dict(limits), said, remedy)
 
 
@@ -252,7 +256,7 @@ def _account(of: Evidence) -> tuple[str, Spent | None]:
         if stamp.get("ledger") != of.ledger.id:
             return "the sample's account is of the ledger of another shop", None
         return "", of.ledger.total(float(stamp["delta"]))
-    except (SourceError, KeyError, TypeError, SettingError) as error:
+    except (KeyError, TypeError, ValueError) as error:
         return f"the sample's account cannot be held beside this shop's ledger ({error})", None
 
 

@@ -12,6 +12,7 @@ from wareloom.errors import GateError, InputError, OutputError
 from wareloom.release import certificate
 from wareloom.release.evidence import RELEASE, Evidence
 from wareloom.release.gates import GATES, Check
+from wareloom.release.places import check_key, inside_of
 from wareloom.release.tables import written
 from wareloom.shop import Shop
 
@@ -66,12 +67,6 @@ def refused(checks: tuple[Check, ...], policy: str) -> GateError:
     )
 
 
-def inside_of(to: str | Path) -> Path:
-    """Where what was measured on real users is written: beside the release, never in it."""
-    place = landing(to)
-    return place.with_name(f"{place.name}.inside.json")
-
-
 def release(evidence: Evidence, to: str | Path, key: Path | None = None) -> Released:
     """Write the release of a sample to the folder `to`, or raise `GateError` and write nothing.
 
@@ -82,7 +77,7 @@ def release(evidence: Evidence, to: str | Path, key: Path | None = None) -> Rele
     _check_places(to, evidence)
     signer = None
     if key is not None:
-        certificate.checked_key(key, to, *_folders(evidence))
+        check_key(key, to, *_folders(evidence))
         signer = certificate.private_key(key)
     for shop in (evidence.shop, evidence.synth):
         shop.verify()
