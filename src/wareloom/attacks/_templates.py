@@ -8,6 +8,7 @@ drawn by shares alone, and added up over all whose copy it may be.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -65,68 +66,27 @@ def shares(*sides: Traits) -> Shares:
     return Shares(found[0], found[1], edges, density, none)
 
 
-class _Gains(NamedTuple):
-    """What each event of a user adds to the logarithm, by how far a template's agrees."""
-
-    match: np.ndarray
-    """float64 [events, sorts, 3]: neither, the coarser form, both"""
-    gap: np.ndarray
-    """float64 [events]: of an equal positive gap, or of none where there is none; 0 where it is unknown"""
-
-
-def _gains(traits: Traits, told: Shares, slip: float, width: float) -> _Gains:
-    match = np.empty((*traits.fine.shape, 3))
-    for sort in range(traits.fine.shape[1]):
-        fine = _share(traits.fine[:, sort], *told.fine[sort])
-        coarse = _share(traits.coarse[:, sort], *told.coarse[sort])
-        match[:, sort, 0] = np.log(slip)
-        match[:, sort, 1] = np.log(slip + (1 - slip) * (1 - FINE) / coarse)
-        match[:, sort, 2] = np.log(slip + (1 - slip) * (FINE / fine + (1 - FINE) / coarse))
-    known, positive = ~np.isnan(traits.gap), traits.gap >= 0
-    place = np.clip(
-        np.searchsorted(told.edges, np.where(positive, traits.gap, 0), "right") - 1,
-        0,
-        len(told.density) - 1,
-    )
-    peak = (1 - slip) / (width * np.sqrt(2 * np.pi) * told.density[place] * (1 - told.none))
-    gap = np.where(positive, np.log(slip + peak), np.log(slip + (1 - slip) / told.none))
-    return _Gains(match, np.where(known, gap, 0.0))
-
-
-def _share(values: np.ndarray, known: np.ndarray, share: np.ndarray) -> np.ndarray:
-    place = np.minimum(np.searchsorted(known, values), len(known) - 1)
-    return np.where(known[place] == values, share[place], share.min())
-
-
 def copies(
-    mine: Traits, among: Traits, told: Shares, *, slip: float = 0.05, width: float = 0.3
+    mine: Traits, among: Traits, told: Shares, slips: Sequence[float], width: float
 ) -> tuple[np.ndarray, np.ndarray]:
     """How likely each user is a changed copy of one of `among`: (mean over all, of the best) as logarithms.
 
     float64 [users] each, beside a user drawn by shares alone. One more template is such a draw: both are finite.
-    `slip`: chance that a value is not the template's; `width`: standard deviation of the logarithm of a gap's stretch.
+    `slips`: chance that a value of each sort, and last a gap, is not the template's; `width`: standard deviation of the
+    logarithm of a gap's stretch.
     """
-    gains = _gains(mine, told, slip, width)
     mean, best = np.empty(len(mine.offsets) - 1), np.empty(len(mine.offsets) - 1)
     many = len(among.offsets) - 1
     length, theirs = (np.minimum(np.diff(side.offsets), LONGEST) for side in (mine, among))
-    loss = float(np.log(slip))
     for size in np.unique(length):
         users, others = np.flatnonzero(length == size), np.flatnonzero(theirs == size)
-        rows, rows_of_others = (
-            side.offsets[whose + 1][:, None] - 1 - np.arange(size)
-            for side, whose in ((mine, users), (among, others))
+        block, fakes = _block(mine, users, size), _block(among, others, size)
+        match = np.stack(
+            [_gains(block, told, s, slip) for s, slip in enumerate(slips[:-1])], axis=2
         )
-        mean[users], best[users] = _search(
-            _Block(mine.fine[rows], mine.coarse[rows], mine.gap[rows]),
-            _Block(
-                among.fine[rows_of_others], among.coarse[rows_of_others], among.gap[rows_of_others]
-            ),
-            gains.match[rows],
-            gains.gap[rows],
-            (loss, 1 / (2 * width * width)),
-            get_num_threads() * 16,
-        )
+        gap = _gap_gains(block.gap, told, slips[-1], width)
+        costs = (float(np.log(slips[-1])), 1 / (2 * width * width))
+        mean[users], best[users] = _search(block, fakes, match, gap, costs, get_num_threads() * 16)
     return mean - np.log(many + 1.0), best
 
 
@@ -134,8 +94,48 @@ class _Block(NamedTuple):
     """Users of one length, the last event first."""
 
     fine: np.ndarray
+    """int64 [users, events, sorts]"""
     coarse: np.ndarray
     gap: np.ndarray
+    """float64 [users, events]"""
+
+
+def _block(traits: Traits, users: np.ndarray, size: int) -> _Block:
+    rows = traits.offsets[users + 1][:, None] - 1 - np.arange(size)
+    return _Block(traits.fine[rows], traits.coarse[rows], traits.gap[rows])
+
+
+def _gains(block: _Block, told: Shares, sort: int, slip: float) -> np.ndarray:
+    """What each event adds to the logarithm: float32 [users, events, 3], for neither form equal, the coarser, both."""
+    fine = _share(block.fine[:, :, sort], *told.fine[sort])
+    coarse = _share(block.coarse[:, :, sort], *told.coarse[sort])
+    both = slip + (1 - slip) * (FINE / fine + (1 - FINE) / coarse)
+    neither = np.full(fine.shape, slip)
+    some = np.minimum(slip + (1 - slip) * (1 - FINE) / coarse, both)
+    return np.log(np.stack([neither, some, both], axis=2)).astype(np.float32)
+
+
+def _gap_gains(gap: np.ndarray, told: Shares, slip: float, width: float) -> np.ndarray:
+    """What an equal positive gap adds, or no gap where there is none: float64 [users, events], 0 where unknown."""
+    positive = gap >= 0
+    place = np.searchsorted(told.edges, np.where(positive, gap, 0.0), "right") - 1
+    density = told.density[np.clip(place, 0, len(told.density) - 1)] * (1 - told.none)
+    peak = np.log(slip + (1 - slip) / (width * np.sqrt(2 * np.pi) * density))
+    found = np.where(positive, peak, np.log(slip + (1 - slip) / told.none))
+    return np.where(np.isnan(gap), 0.0, found)
+
+
+def _share(values: np.ndarray, known: np.ndarray, share: np.ndarray) -> np.ndarray:
+    place = np.minimum(np.searchsorted(known, values), len(known) - 1)
+    return np.where(known[place] == values, share[place], share.min())
+
+
+def weighed(sides: list[Traits], slips: Sequence[float], width: float) -> list[np.ndarray]:
+    """Likelihood of targets as copies of SYNTH's users over that as copies of others': of all, and of the best."""
+    mine, fake, others = sides
+    told = shares(mine, others)
+    by_fake, by_others = (copies(mine, side, told, slips, width) for side in (fake, others))
+    return [a - b for a, b in zip(by_fake, by_others, strict=True)]
 
 
 @njit(cache=True, parallel=True)
@@ -171,7 +171,7 @@ def _one(u, mine, among, match, gap, costs, rest):  # type: ignore[no-untyped-de
                 elif mine.coarse[u, e, s] == among.coarse[v, e, s]:
                     sum_ += match[u, e, s, 1]
                 else:
-                    sum_ += loss
+                    sum_ += match[u, e, s, 0]
             sum_ += _gap(mine.gap[u, e], among.gap[v, e], gap[u, e], loss, curve)
             e += 1
         if e == size and sum_ > best - APART:

@@ -89,6 +89,14 @@ class Case:
         codes = telling_codes(self.items["category"], self.others.log.counts())
         return self.category if codes is None else codes
 
+    @cached_property
+    def brands(self) -> list[np.ndarray]:
+        """Brand of each item, int64 [items], each unknown one another; nothing where no brand is known."""
+        if "brand" not in self.items.columns or not self.items["brand"].count():
+            return []
+        codes = self.items["brand"].rank("dense").cast(pl.Int64).fill_null(0).to_numpy()
+        return [np.where(codes > 0, codes, -1 - np.arange(len(codes)))]
+
     @property
     def timed(self) -> bool:
         """Whether times are known on all sides."""

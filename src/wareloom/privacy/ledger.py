@@ -1,8 +1,8 @@
 """The ledger of a shop: what its users' privacy was spent on, written down before it is spent.
 
 One file of JSON lines for each shop, found by the shop's fingerprint. Lines are only ever added. Each has a running
-hash over all bytes before it, so a ledger that was edited or belongs to another shop is refused. It guards against accidents
-and second thoughts, not against somebody who writes the whole file anew: hashes have no key.
+hash over all bytes before it, so a ledger that was edited or belongs to another shop is refused. It guards against
+accidents and second thoughts, not against somebody who writes the whole file anew: hashes have no key.
 """
 
 from __future__ import annotations
@@ -253,7 +253,7 @@ class Ledger:
             self.path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise OutputError(f"{self.path.parent} cannot be made: {error.strerror}.") from error
-        with FileLock(self.path.with_suffix(".lock")):
+        with FileLock(self.path.with_suffix(".lock"), poll_interval=0.01):
             yield
 
 

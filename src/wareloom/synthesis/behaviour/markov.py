@@ -15,6 +15,7 @@ from wareloom.core.settings import NonNegative, Size
 from wareloom.core.state import flattened, unflattened
 from wareloom.errors import InputError
 from wareloom.shop import Log, Shop, Vocabulary
+from wareloom.shop.keeps import Keeps
 from wareloom.shop.log import NO_TIME
 from wareloom.shop.pairs import follow_counts, recency
 from wareloom.shop.schema import EVENTS
@@ -75,6 +76,7 @@ class Markov(Synthesizer):
     continue given histories or have a given length.
     """
 
+    keeps: ClassVar[Keeps] = "people"
     conditions: ClassVar[frozenset[str]] = frozenset({"histories", "start_items", "length", "like"})
     laws: ClassVar[frozenset[str]] = frozenset({"each of those given is drawn once"})
 
@@ -122,6 +124,10 @@ class Markov(Synthesizer):
         """Build an instance from its settings and its state; one that an earlier version saved is read, too."""
         return super().restore(settings, with_new_names(values))
 
+    def holds(self) -> Keeps:
+        """What it keeps of the users: outlines are people, what is drawn one by one are counts."""
+        return "people" if self.structure == "outline" else "counts"
+
     def sample(self, n: int, run: Run | None = None, given: Given | None = None) -> Shop:
         """Draw `n` users, called ORIGIN/0-MARK, ORIGIN/1-MARK, ….
 
@@ -153,15 +159,9 @@ class Markov(Synthesizer):
             users = past.users if past.users is not None else new_ids(self.origin, n, own)
             user = np.repeat(np.arange(n, dtype=np.int32), np.diff(offsets))
             walked = Walked(user, item, event, time, np.repeat(np.arange(len(sizes)), sizes))
-            return build(
-                self.state(),
-                self.catalogue_,
-                walked,
-                users,
-                self.origin,
-                own,
-                run.rng("markov", "columns"),
-            )
+            rng = run.rng("markov", "columns")
+            made = build(self.state(), self.catalogue_, walked, users, self.origin, own, rng)
+        return self._stamped(made, given)
 
     def _walked(self, plan: Plan, run: Run) -> tuple[np.ndarray, np.ndarray]:
         """Items and kinds of event of the planned users."""
