@@ -10,6 +10,7 @@ import polars as pl
 
 from wareloom.errors import InputError
 from wareloom.privacy.noise import Noise, source_of
+from wareloom.privacy.public import Public
 from wareloom.release.policy import Policy
 from wareloom.shop import Shop
 from wareloom.shop.storage import ROW_GROUP, write_head
@@ -69,14 +70,10 @@ def _meta(synth: Shop) -> dict[str, object]:
 def _items(
     synth: Shop, policy: Policy, real: Shop, tables: dict[str, pl.LazyFrame | pl.DataFrame]
 ) -> pl.LazyFrame | pl.DataFrame:
-    """The catalogue as far as it is public; where nothing of it is, the ids that rows have."""
+    """The catalogue as far as it is public, and the ids that rows have."""
     if policy.columns == "all":
         wanted = [c for c in synth.columns("items") if c not in ("origin", "weight")]
         return synth.scan("items").select(wanted)
-    if policy.public:
-        from wareloom.privacy.public import Public
-
-        return Public.of(policy.public).items(real)
     ids = [pl.Series("item_id", [], dtype=pl.String).to_frame().lazy()]
     for table in tables.values():
         frame = table.lazy()
@@ -85,7 +82,12 @@ def _items(
             ids.append(frame.select("item_id"))
         if "results" in names:
             ids.append(frame.select(pl.col("results").explode().alias("item_id")))
-    return pl.concat(ids).drop_nulls().unique().sort("item_id")
+    named = pl.concat(ids).drop_nulls().unique().sort("item_id").collect()
+    if not policy.public:
+        return named
+    # Rows may have items that are in no public catalogue: their ids leave with the rows, and nothing of them.
+    known = Public.of(policy.public).items(real)
+    return pl.concat([known, named.join(known, on="item_id", how="anti")], how="diagonal")
 
 
 def written(shop: Shop, folder: Path, noise: Noise | None = None) -> None:
