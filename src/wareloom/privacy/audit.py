@@ -55,10 +55,19 @@ def epsilon_shown(
     more: int, fewer: int, draws: int, delta: float, confidence: float = CONFIDENCE
 ) -> float:
     """Lower bound on ε where something happened `more` times of `draws` with one neighbour, `fewer` with the other."""
+    return float(_bounds(np.array([more]), np.array([fewer]), draws, delta, confidence)[0])
+
+
+def _bounds(
+    more: np.ndarray, fewer: np.ndarray, draws: int, delta: float, confidence: float
+) -> np.ndarray:
+    """The same for many pairs of numbers: float64 [pairs]."""
     tail = (1 - confidence) / 2
-    low = float(beta.ppf(tail, more, draws - more + 1)) if more > 0 else 0.0
-    high = float(beta.ppf(1 - tail, fewer + 1, draws - fewer)) if fewer < draws else 1.0
-    return max(0.0, math.log((low - delta) / high)) if low > delta else 0.0
+    with np.errstate(invalid="ignore", divide="ignore"):
+        low = np.where(more > 0, beta.ppf(tail, more, draws - more + 1), 0.0)
+        high = np.where(fewer < draws, beta.ppf(1 - tail, fewer + 1, draws - fewer), 1.0)
+        shown = np.where(low > delta, np.log(np.maximum(low - delta, 1e-300) / high), 0.0)
+    return np.maximum(shown, 0.0)
 
 
 def mu_shown(inside: np.ndarray, outside: np.ndarray) -> float:
@@ -76,10 +85,7 @@ def visible(mu: float, delta: float, draws: int = 200_000, confidence: float = C
     at = np.linspace(-4, mu + 6, 2001)
     true = np.rint(norm.sf(at - mu) * draws).astype(int)
     false = np.rint(norm.sf(at) * draws).astype(int)
-    return max(
-        epsilon_shown(int(t), int(f), draws, delta, confidence)
-        for t, f in zip(true, false, strict=True)
-    )
+    return float(_bounds(true, false, draws, delta, confidence).max())
 
 
 def _threshold(
@@ -92,13 +98,10 @@ def _threshold(
     inside, outside, draws = np.sort(inside), np.sort(outside), len(inside)
     true = draws - np.searchsorted(inside, values, side="right")
     false = draws - np.searchsorted(outside, values, side="right")
-    best, chosen = -1.0, (float(values[0]), True)
-    for value, t, f in zip(values, true, false, strict=True):
-        for alarm, more, fewer in ((True, t, f), (False, draws - f, draws - t)):
-            bound = epsilon_shown(int(more), int(fewer), draws, delta, confidence)
-            if bound > best:
-                best, chosen = bound, (float(value), alarm)
-    return chosen
+    passed = _bounds(true, false, draws, delta, confidence)
+    stayed = _bounds(draws - false, draws - true, draws, delta, confidence)
+    alarm = bool(passed.max() >= stayed.max())
+    return float(values[int(np.argmax(passed if alarm else stayed))]), alarm
 
 
 def one_run_p_value(planted: int, guessed: int, right: int, epsilon: float, delta: float) -> float:
