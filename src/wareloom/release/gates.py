@@ -15,6 +15,9 @@ from wareloom.release.texts import Bad
 from wareloom.shop.keeps import ORDER
 
 DAY = datetime.timedelta(days=1)
+NO_BEHAVIOUR = (
+    "no events leave: attacks on histories have nothing to look at, and min_users holds the queries"
+)
 USERS_A_DELTA = 10
 """δ is at most 1 over so many times the users"""
 
@@ -92,6 +95,8 @@ def attack_area(of: Evidence) -> Check | None:
     limit = of.policy.attack_area
     if limit == "off":
         return None
+    if _no_behaviour(of):
+        return Check("attack_area", True, None, limit, NO_BEHAVIOUR)
     worst, high = of.attacks.worst, of.attacks.high
     said = (
         f"the worst of {len(of.attacks.evidence)} attacks, {worst.name}, tells members with an area of "
@@ -108,6 +113,8 @@ def attack_tpr(of: Evidence) -> Check | None:
     limit = of.policy.attack_tpr
     if limit == "off":
         return None
+    if _no_behaviour(of):
+        return Check("attack_tpr", True, None, limit, NO_BEHAVIOUR)
     high = of.attacks.tpr_high()
     value = max(one.tpr(0.001).value for one in of.attacks.evidence)
     said = (
@@ -116,6 +123,11 @@ def attack_tpr(of: Evidence) -> Check | None:
     )
     remedy = _less_told(of, value, limit, high / limit if limit else math.inf)
     return Check("attack_tpr", high <= limit, high, limit, said, remedy)
+
+
+def _no_behaviour(of: Evidence) -> bool:
+    """Whether no history leaves that an attack could look at; then queries must be held by `min_users`."""
+    return not of.synth.rows("events") and of.policy.min_users != "off"
 
 
 def _less_told(of: Evidence, value: float, limit: float, times: float) -> str:

@@ -157,6 +157,17 @@ def test_a_gate_of_attacks_needs_a_holdout_that_is_no_member(of: Leaving, ledger
         asked("attack_area", both, of.honest, ledgers, attack_area=0.6)
 
 
+def test_queries_alone_are_held_by_their_users(of: Leaving, ledgers: Path) -> None:
+    synth = of.honest.with_tables(events=None)
+    bars = {"attack_area": 0.55, "attack_tpr": 0.005, "holdout": False}
+    for name in ("attack_area", "attack_tpr"):
+        found = asked(name, of, synth, ledgers, min_users=5, **bars)
+        assert found.passed
+        assert "no events leave" in found.said
+        with pytest.raises(InputError, match="give --holdout"):
+            asked(name, of, synth, ledgers, min_users="off", **bars)
+
+
 def test_queries_of_few_users_do_not_leave(of: Leaving, ledgers: Path) -> None:
     rare = searches([f"u{i}" for i in range(40)], *["lamp"] * 38, "my uncle's odd lamp", "rug")
     real = of._replace(real=of.real.with_tables(searches=rare))
