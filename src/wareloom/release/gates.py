@@ -15,9 +15,6 @@ from wareloom.release.texts import Bad
 from wareloom.shop.keeps import ORDER
 
 DAY = datetime.timedelta(days=1)
-NO_BEHAVIOUR = (
-    "no events leave: attacks on histories have nothing to look at, and min_users holds the queries"
-)
 USERS_A_DELTA = 10
 """δ is at most 1 over so many times the users"""
 
@@ -95,8 +92,6 @@ def attack_area(of: Evidence) -> Check | None:
     limit = of.policy.attack_area
     if limit == "off":
         return None
-    if _no_behaviour(of):
-        return Check("attack_area", True, None, limit, NO_BEHAVIOUR)
     worst, high = of.attacks.worst, of.attacks.high
     said = (
         f"the worst of {len(of.attacks.evidence)} attacks, {worst.name}, tells members with an area of "
@@ -113,8 +108,6 @@ def attack_tpr(of: Evidence) -> Check | None:
     limit = of.policy.attack_tpr
     if limit == "off":
         return None
-    if _no_behaviour(of):
-        return Check("attack_tpr", True, None, limit, NO_BEHAVIOUR)
     high = of.attacks.tpr_high()
     value = max(one.tpr(0.001).value for one in of.attacks.evidence)
     said = (
@@ -123,11 +116,6 @@ def attack_tpr(of: Evidence) -> Check | None:
     )
     remedy = _less_told(of, value, limit, high / limit if limit else math.inf)
     return Check("attack_tpr", high <= limit, high, limit, said, remedy)
-
-
-def _no_behaviour(of: Evidence) -> bool:
-    """Whether no history leaves that an attack could look at; then queries must be held by `min_users`."""
-    return not of.synth.rows("events") and of.policy.min_users != "off"
 
 
 def _less_told(of: Evidence, value: float, limit: float, times: float) -> str:
@@ -246,7 +234,7 @@ def releases(of: Evidence) -> Check | None:
     limit = of.policy.releases
     if limit == "off":
         return None
-    number = of.releases + 1
+    number = of.releases() + 1
     said = f"this is release {number} of this shop, by its ledger; the policy takes {limit}"
     remedy = "release no more of this shop: each draw tells more of the same users; a private generator pays for that"
     return Check("releases", number <= limit, number, limit, said, remedy)
