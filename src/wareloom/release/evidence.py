@@ -109,9 +109,22 @@ class Evidence:
         )
 
     @cached_property
+    def ledgers(self) -> tuple[Ledger, ...]:
+        """The ledgers that a release is written into: the shop's, and that of the whole shop that it is a part of."""
+        told = self.shop.path.resolve().parent / "split.json" if self.shop.path else None
+        if told is None or not told.is_file():
+            return (self.ledger,)
+        whole = read_json(told).get("of")
+        if not isinstance(whole, str) or whole == self.ledger.fingerprint:
+            return (self.ledger,)
+        return self.ledger, Ledger.open(self.ledger.path.parent, whole)
+
     def releases(self) -> int:
-        """Releases of this shop until now."""
-        return sum(entry.purpose.startswith(RELEASE) for entry in self.ledger.entries())
+        """Releases of this shop until now, and of other parts of the same one."""
+        return max(
+            sum(entry.purpose.startswith(RELEASE) for entry in ledger.entries())
+            for ledger in self.ledgers
+        )
 
     @cached_property
     def lift(self) -> dict[str, Any]:

@@ -234,7 +234,7 @@ def releases(of: Evidence) -> Check | None:
     limit = of.policy.releases
     if limit == "off":
         return None
-    number = of.releases + 1
+    number = of.releases() + 1
     said = f"this is release {number} of this shop, by its ledger; the policy takes {limit}"
     remedy = "release no more of this shop: each draw tells more of the same users; a private generator pays for that"
     return Check("releases", number <= limit, number, limit, said, remedy)

@@ -157,6 +157,22 @@ def test_a_gate_of_attacks_needs_a_holdout_that_is_no_member(of: Leaving, ledger
         asked("attack_area", both, of.honest, ledgers, attack_area=0.6)
 
 
+def test_queries_alone_are_attacked_as_queries(of: Leaving, ledgers: Path) -> None:
+    """A sample that repeats what members asked, and one that asks what everybody does."""
+    kinds = [f"lamp of kind {i} for room {i * 7}" for i in range(120)]
+    own = searches([f"u{i}" for i in range(60)], *kinds[::2])
+    others = searches([f"h{i}" for i in range(60)], *kinds[1::2])
+    bare = of._replace(
+        real=of.real.with_tables(events=None, searches=own),
+        holdout=of.holdout.with_tables(events=None, searches=others),
+    )
+    bars = {"attack_area": 0.9, "attack_tpr": 0.9, "min_users": "off"}
+    replayed = of.honest.with_tables(events=None, searches=own)
+    assert asked("attack_area", bare, replayed, ledgers, **bars).measured > 0.95
+    usual = of.honest.with_tables(events=None, searches=searches(["a", "b"], "lamp", "rug"))
+    assert asked("attack_area", bare, usual, ledgers, **bars).passed
+
+
 def test_queries_of_few_users_do_not_leave(of: Leaving, ledgers: Path) -> None:
     rare = searches([f"u{i}" for i in range(40)], *["lamp"] * 38, "my uncle's odd lamp", "rug")
     real = of._replace(real=of.real.with_tables(searches=rare))

@@ -27,6 +27,7 @@ from wareloom.errors import (
     SettingError,
     SourceError,
 )
+from wareloom.preparing.splits import SplitSettings, split
 from wareloom.privacy.ledger import Ledger
 from wareloom.privacy.private import Private, Release
 from wareloom.release.certificate import verify
@@ -188,7 +189,7 @@ def test_what_a_private_generator_says_of_itself_is_understood(
     ledger.allow(3.0, 1e-5)
     private = Private(of.real, ledger, Release(epsilon=2.0, delta=1e-5), users=USERS)
     private.bounded(5)
-    private.histogram("events", lambda rows: (rows.user, rows.user * 0), 1, share=0.5)
+    private.histogram("events", lambda rows: (rows.all, rows.all * 0), 1, share=0.5)
     synth = of.private.keeping("private")
     synth.meta = {STAMP: private.stamp()}
     release(evidence(of, synth, tmp_path / "own", preset="public"), out)
@@ -201,7 +202,7 @@ def test_what_a_private_generator_says_of_itself_is_understood(
     )
     other = Private(of.real, ledger, Release(epsilon=1.0, delta=1e-5), users=USERS)
     other.bounded(5)
-    other.histogram("events again", lambda rows: (rows.user, rows.user * 0), 1, share=1.0)
+    other.histogram("events again", lambda rows: (rows.all, rows.all * 0), 1, share=1.0)
     with pytest.raises(GateError, match="was spent of this shop"):
         release(
             evidence(of, synth, tmp_path / "own", preset="public", epsilon=tight),
@@ -240,6 +241,20 @@ def test_ten_small_releases_are_ten_releases(
     shutil.copytree(of.place / "real", tmp_path / "copy")
     with pytest.raises(GateError, match="this is release 4"):
         released(of._replace(real=Shop.open(tmp_path / "copy")), ledgers, out, releases=3)
+
+
+def test_parts_of_one_shop_are_one_shop(
+    of: Leaving, ledgers: Path, out: Path, tmp_path: Path
+) -> None:
+    """Users dealt anew make other parts with other fingerprints, and tell of the same people."""
+    for seed in range(3):
+        split(of.real, SplitSettings(by="user", seed=seed), tmp_path / f"parts{seed}")
+    parts = [Shop.open(tmp_path / f"parts{seed}" / "train") for seed in range(3)]
+    assert len({part.fingerprint for part in parts}) == 3
+    for number, part in enumerate(parts[:2]):
+        released(of._replace(real=part), ledgers, tmp_path / f"out{number}", releases=2)
+    with pytest.raises(GateError, match="this is release 3 of this shop"):
+        released(of._replace(real=parts[2]), ledgers, out, releases=2)
 
 
 def test_a_folder_of_another_kind_is_never_replaced(of: Leaving, ledgers: Path, out: Path) -> None:
