@@ -221,7 +221,8 @@ def compose(costs: Sequence[Cost], delta: float) -> Spent:
     known = [mu for mu in mus if mu is not None]
     if len(known) == len(mus):
         ways["mu"] = gaussian.epsilon_of(left, math.sqrt(math.fsum(mu**2 for mu in known)))
-    if not all(isinstance(cost, Gaussian | Chance) for cost in costs):
+    # A Gaussian, or what is priced as one, gains nothing by it.
+    if any(isinstance(cost, SampledGaussian) or type(cost) is Pure for cost in costs):
         losses = [loss for cost in costs if (loss := cost.loss()) is not None]
         if len(losses) == len(costs):
             ways["pld"] = pld.epsilon_of(_joined(losses), left)

@@ -3,10 +3,12 @@
     private = Private(shop, ledger, Release(epsilon=3, delta=1e-6), public=Public.of("items.title,items.category"))
     users = private.size(share=0.01)
     private.bound(share=0.02, most=50)
-    hours = private.histogram("hour × weekday", lambda rows: (rows.user, hour_of(rows)), 168, share=0.1)
+    hours = private.histogram("hour × weekday", lambda rows: (rows.all, hour_of(rows)), 168, share=0.1)
 
-A question is a function of `Rows`. It is called with the bounded rows, which are shut when it returns; what it says of
-users and cells is clipped, counted and noised here. A generator that holds a `Private` holds no shop and no log.
+A question is a function of `Rows`. It is called with the bounded rows, which are shut when it returns. It returns
+places of rows and a cell, a key or a value of each; whose rows they are is looked up here, and what it returns is
+clipped, counted and noised here. Its one duty: what it says of a user's rows hangs on no other user (`laws.local` tries
+that). A generator that holds a `Private` holds no shop and no log.
 """
 
 from __future__ import annotations
@@ -35,7 +37,7 @@ from wareloom.privacy.integers import Kind
 from wareloom.privacy.ledger import ROUNDING, UNIT, Ledger
 from wareloom.privacy.noise import NOT_PRIVATE, source_of
 from wareloom.privacy.public import Public
-from wareloom.privacy.rows import Answer, Rows
+from wareloom.privacy.rows import LOG, Answer, Rows
 from wareloom.shop import Shop
 
 WHO = "Private"
@@ -196,14 +198,16 @@ class Private:
         *,
         per_user: int | None = None,
         per_cell: int | None = None,
+        of: str = LOG,
     ) -> np.ndarray:
         """Noisy counts over `size` cells that are public, int64 [size]; may be below 0.
 
-        `question` returns (user, cell), a row each. Of a user's rows at most `per_user` are counted (the bound on rows,
-        unless told) and `per_cell` in one cell (as many, unless told): the noise grows with the root of their product.
+        `question` returns (row, cell): places of rows of the log, or of the table `of`, and a cell of each. Of a user's
+        rows at most `per_user` are counted (the bound on rows, unless told) and `per_cell` in one cell (as many, unless
+        told): the noise grows with the root of their product.
         """
         limits = self._limits(per_user, per_cell)
-        user, cell = self._asked(question)
+        user, cell = self._asked(question, of)
         sigma = mechanisms.sigma_of(self._pay(purpose, share), mechanisms.sensitivity_of(*limits))
         return mechanisms.histogram(
             user, cell, size, sigma=sigma, bounds=limits, noise=self._noise, kind=self.release.kind
@@ -228,14 +232,16 @@ class Private:
         *,
         per_user: int,
         of_delta: float = 1.0,
+        of: str = LOG,
     ) -> pl.DataFrame:
         """Keys that enough users have, with noisy numbers of users: a frame (key, count), ordered by key.
 
-        `question` returns (user, key), a row each. A user counts for `per_user` keys, once for each. `of_delta`: share
-        of the release's δ for disclosure that this one takes. Keys below `forecast` users do not appear.
+        `question` returns (row, key): places of rows and a key of each, text or whole number. A user counts for
+        `per_user` keys, once for each. `of_delta`: share of the release's δ for disclosure that this one takes. Keys
+        below `forecast` users do not appear.
         """
         limits = self._limits(per_user, 1)
-        user, key = self._asked(question)
+        user, key = self._asked(question, of)
         sigma = self.sigma(share, limits[0], 1)
         threshold = self.forecast(share, limits[0], of_delta=of_delta)
         chance = mechanisms.chance_of(threshold, sigma, limits[0], self.release.kind)
@@ -257,9 +263,14 @@ class Private:
         grid: Sequence[float],
         at: float,
         share: float,
+        *,
+        of: str = LOG,
     ) -> float:
-        """A point of the public `grid` near the quantile `at`; of each user's values one counts, by chance."""
-        user, value = self._asked(question)
+        """A point of the public `grid` near the quantile `at`; of each user's values one counts, by chance.
+
+        `question` returns (row, value).
+        """
+        user, value = self._asked(question, of)
         epsilon = self._pay_choice(purpose, share)
         return mechanisms.quantile(user, value, grid, at, epsilon=epsilon, noise=self._noise)
 
@@ -271,6 +282,7 @@ class Private:
         *,
         per_user: int | None = None,
         expected: Sequence[float] | None = None,
+        of: str = LOG,
     ) -> int:
         """The place of a candidate whose counts an estimate misses most, by a paid choice (as AIM takes its marginals).
 
@@ -278,7 +290,7 @@ class Private:
         each, taken off its score.
         """
         limits = self._limits(per_user, None)
-        answers = [self._asked(question) for question, _ in candidates]
+        answers = [self._asked(question, of) for question, _ in candidates]
         epsilon = self._pay_choice(purpose, share)
         off = expected if expected is not None else [0.0] * len(candidates)
         scores = []
@@ -324,13 +336,17 @@ class Private:
         whole = self.most if per_user is None else min(per_user, self.most)
         return whole, whole if per_cell is None else min(per_cell, whole)
 
-    def _asked(self, question: Callable[[Rows], Any]) -> tuple[Any, Any]:
+    def _asked(self, question: Callable[[Rows], Any], of: str) -> tuple[Any, Any]:
+        """Who said what: users and cells, as many; the question names rows, and whose they are is known here."""
         if self._rows is None:
             raise self._no_bound()
         with self._rows.shown() as rows:
-            user, cell = question(rows)
-        require(WHO, "question", len(user), len(user) == len(cell), "as many users as cells")
-        return user, cell
+            row, cell = question(rows)
+            owner = rows.owner(of)
+        row = np.asarray(row)
+        fits = len(row) == len(cell) and (not len(row) or 0 <= row.min() <= row.max() < len(owner))
+        require(WHO, "question", len(row), bool(fits), "places of rows, and as many cells")
+        return owner[row.astype(np.int64)], cell
 
     def _pay(self, purpose: str, share: float, *others: Cost) -> float:
         mu = self.mu(share)

@@ -18,10 +18,12 @@ from wareloom.shop import Shop
 from wareloom.shop.schema import TABLES
 
 BEHAVIOUR = re.compile(
-    r"popular|rank|count|\bnum(ber)?\b|sold|\bsales?\b|\bsell|seller|views?\b|viewed|click|purchas|order|bought|buyers?|"
-    r"rating|review|stars?\b|score|trend|\bhot\b|last (sold|seen|sale|view)|stock|inventor|\bhits?\b|votes?\b|"
-    r"conver|\bctr\b|\bcvr\b|revenue|turnover|favou?rit|wish|\bcart|likes?\b|demand|repeat|returns?\b|"
-    r"recommend|bestsell|top ?\d|"
+    r"popular|\brank|\bcounts?(?![a-z])|\bnum(ber)? of\b|\bnum (sold|reviews|ratings|views|orders)\b|\bsold\b|"
+    r"\bsales\b|best ?sell|\bviews?\b|\bviewed\b|click|purchas|\border(s|ed)?\b|bought|\bbuyers?\b|"
+    r"\bratings?\b|\breviews?\b|\bstars?\b|\bscores?\b|trend|\bhot\b|"
+    r"\blast (sold|seen|sale|view)|\bstock\b|"
+    r"inventory|\bhits?\b|\bvotes?\b|conversion|\bctr\b|\bcvr\b|revenue|turnover|favou?rite|\bwish|\bcart\b|"
+    r"\blikes?\b|demand|\breturns\b|\btop ?\d|"
     r"销量|销售|排名|排行|评分|评论|评价|热度|人气|浏览|点击|收藏|库存|热销|热门|购买|成交|好评|推荐"
 )
 """Names of attributes that are made of what customers did"""

@@ -15,11 +15,13 @@ from wareloom.shop import Log, Shop
 from wareloom.shop.schema import INTERACTIONS
 
 Answer = tuple[np.ndarray, np.ndarray]
-"""(user, cell): a row each"""
+"""(row, cell): places of rows, and a cell of each"""
+LOG = "log"
+"""The rows of the log, where a table may be named"""
 
 
 class Rows:
-    """Bounded rows of a shop: `log` (events on public items), `user` of each event, other tables with user codes.
+    """Bounded rows of a shop: `log` (events on public items), and tables whose rows are users'.
 
     They are open while a question is asked. Anything asked of them later raises `RefusedError`.
     """
@@ -55,7 +57,7 @@ class Rows:
 
     @contextlib.contextmanager
     def shown(self) -> Iterator[Rows]:
-        """Open them for the length of a block."""
+        """Open them for the length of a block. For `Private` and tests: a generator has no `Rows` to open."""
         shown = Rows(self._tables, self._log)
         shown._open = True
         try:
@@ -72,12 +74,24 @@ class Rows:
         return self._log
 
     @property
-    def user(self) -> np.ndarray:
-        """User of each event of the log, int32 [events]."""
-        return self.log.user
+    def all(self) -> np.ndarray:
+        """Places of all rows of the log, int64 [events]."""
+        return np.arange(len(self.log))
+
+    @property
+    def first(self) -> np.ndarray:
+        """Places of the first row of each user with events, int64 [users]: where one number is said of a user."""
+        log = self.log
+        return log.offsets[:-1][log.lengths() > 0]
+
+    def owner(self, of: str = LOG) -> np.ndarray:
+        """The user of each row of the log or of a table: int64 codes, over all users of the shop's tables."""
+        if of != LOG:
+            return self.table(of)["user"].to_numpy().astype(np.int64)
+        return self.log.user.astype(np.int64)
 
     def table(self, name: str) -> pl.DataFrame:
-        """A table whose rows are users', with the column `user`: codes over all tables, not those of the log."""
+        """A table whose rows are users', with the column `user`: a code over all tables."""
         self._check()
         if name not in self._tables:
             raise RefusedError(
