@@ -13,12 +13,13 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from wareloom.attacks.cases import Arena, Case, People
+from wareloom.attacks.cases import Arena, Case
 from wareloom.attacks.combining import combined
+from wareloom.attacks.people import People
 from wareloom.attacks.report import AttackReport, Outcome, Span, outcome
 from wareloom.core.family import ATTACKS, Algorithm, Family
 from wareloom.core.run import Run
@@ -41,6 +42,8 @@ class Attack(Algorithm, ABC):
     """Whether it looks into the saved model, and is left out where none is given"""
     slow: ClassVar[bool] = False
     """Whether it is made only where it is asked for"""
+    reads: ClassVar[Literal["events", "queries"]] = "events"
+    """What it looks at: it is left out where not all sides have it"""
 
     @abstractmethod
     def score(self, case: Case, run: Run) -> np.ndarray | str:
@@ -56,6 +59,8 @@ class Attack(Algorithm, ABC):
 
     def attack(self, arena: Arena, run: Run) -> Outcome | str:
         """Score the targets of all cases, and judge the scores; or say why that cannot be."""
+        if why := self._lacks(arena):
+            return why
         scores: list[np.ndarray] = []
         for case in arena.cases:
             found = self.score(case, run)
@@ -74,6 +79,20 @@ class Attack(Algorithm, ABC):
             evidence=self.evidence,
             about=self.told(arena, scores),
         )
+
+    def _lacks(self, arena: Arena) -> str:
+        """What of what it looks at is not there, as a reason; "" where all is."""
+        case = arena.cases[0]
+        if self.white_box and case.model is None:
+            return "it looks into the saved model, and none was given"
+        if self.reads == "events":
+            return "" if arena.behaved else "not all sides have events"
+        sides = {
+            "REAL or the holdout": case.targets,
+            "SYNTH": case.synth,
+            "the holdout": case.others,
+        }
+        return next((f"{name} has no queries" for name, p in sides.items() if not len(p.asked)), "")
 
     def _finite(self, scores: np.ndarray, case: Case) -> np.ndarray:
         if len(scores) != len(case.targets) or not np.isfinite(scores).all():
@@ -121,7 +140,7 @@ def run_attacks(
         outcomes, left_out = list[Outcome](), dict[str, str]()
         for name, one in made.items():
             with run.task(name):
-                found = one.attack(arena, run) if place or not one.white_box else NO_MODEL
+                found = one.attack(arena, run)
             if isinstance(found, str):
                 left_out[name] = found
             else:
@@ -139,11 +158,13 @@ def run_attacks(
     )
 
 
-NO_MODEL = "it looks into the saved model, and none was given"
-
-
 def _blind(arena: Arena) -> Outcome:
     """What length, dates and popularity of a target alone tell: no look is taken at SYNTH."""
+    if not arena.behaved:
+        scores = [np.log1p(each)[:, None] for each in arena.lengths]
+        return outcome(
+            "blind", combined(scores, arena.truth), arena.truth, arena.lengths, evidence=False
+        )
     scores = []
     for case in arena.cases:
         log, lengths = case.targets.log, case.targets.log.lengths()

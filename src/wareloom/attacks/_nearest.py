@@ -21,33 +21,43 @@ class Near(NamedTuple):
     second: np.ndarray
 
 
-def nearest(mine: Log, among: Log, weight: np.ndarray) -> Near:
-    """Weighted Jaccard similarity of users' items to those of the two nearest of `among`.
+Sets = tuple[np.ndarray, np.ndarray, int]
+"""The user of each entry and its item, int64, each pair once and users rising; and how many users there are"""
 
-    `weight` [items]: what an item counts; where all are alike it is the plain similarity. Of items that more than
-    `FREQUENT` people have, one that is shared counts with such people alone as share a rarer one.
+
+def nearest(mine: Log, among: Log, weight: np.ndarray) -> Near:
+    """How similar the items of users are to those of the nearest of `among`, see `nearest_sets`."""
+    return nearest_sets(_sets(mine), _sets(among), weight)
+
+
+def nearest_sets(mine: Sets, among: Sets, weight: np.ndarray) -> Near:
+    """Weighted Jaccard similarity of sets of items to the two nearest of `among`.
+
+    `weight` [items]: what an item counts, above 0; where all are alike it is the plain similarity. Of items that more
+    than `FREQUENT` people have, one that is shared counts with such people alone as share a rarer one.
     """
-    own, theirs = _sets(mine), _sets(among)
-    by_item = np.argsort(theirs[1], kind="stable")
-    start = np.concatenate([[0], np.cumsum(np.bincount(theirs[1], minlength=len(weight)))])
-    user = np.repeat(np.arange(len(among.users)), np.diff(theirs[0]))[by_item]
-    total = np.bincount(
-        np.repeat(np.arange(len(among.users)), np.diff(theirs[0])),
-        weights=weight[theirs[1]],
-        minlength=len(among.users),
-    )
+    user, item, users = among
+    by_item = np.argsort(item, kind="stable")
+    start = np.concatenate([[0], np.cumsum(np.bincount(item, minlength=len(weight)))])
+    total = np.bincount(user, weights=weight[item], minlength=users)
+    offsets = np.searchsorted(mine[0], np.arange(mine[2] + 1))
     found = _search(
-        *own, start.astype(np.int64), user.astype(np.int64), total, weight, get_num_threads() * 8
+        offsets.astype(np.int64),
+        mine[1],
+        start.astype(np.int64),
+        user[by_item],
+        total,
+        weight,
+        get_num_threads() * 8,
     )
     return Near(*found)
 
 
-def _sets(log: Log) -> tuple[np.ndarray, np.ndarray]:
-    """Distinct items of each user: (offsets int64 [users + 1], items int64)."""
+def _sets(log: Log) -> Sets:
+    """Distinct items of each user."""
     width = len(log.items)
     both = distinct(log.user.astype(np.int64) * width + log.item)
-    offsets = np.searchsorted(both, np.arange(len(log.users) + 1, dtype=np.int64) * width)
-    return offsets.astype(np.int64), both % width
+    return both // width, both % width, len(log.users)
 
 
 @njit(cache=True, parallel=True)

@@ -80,17 +80,13 @@ def copies(
     length, theirs = (np.minimum(np.diff(side.offsets), LONGEST) for side in (mine, among))
     for size in np.unique(length):
         users, others = np.flatnonzero(length == size), np.flatnonzero(theirs == size)
-        block, fakes = _block(mine, users, size), _block(among, others, size)
-        match = np.stack(
-            [_gains(block, told, s, slip) for s, slip in enumerate(slips[:-1])], axis=2
-        )
-        gap = _gap_gains(block.gap, told, slips[-1], width)
-        costs = (float(np.log(slips[-1])), 1 / (2 * width * width))
-        mean[users], best[users] = _search(block, fakes, match, gap, costs, get_num_threads() * 16)
+        block, fakes = block_of(mine, users, size), block_of(among, others, size)
+        worth = worth_of(block, told, slips, width)
+        mean[users], best[users] = _search(block, fakes, *worth, get_num_threads() * 16)
     return mean - np.log(many + 1.0), best
 
 
-class _Block(NamedTuple):
+class Block(NamedTuple):
     """Users of one length, the last event first."""
 
     fine: np.ndarray
@@ -100,12 +96,21 @@ class _Block(NamedTuple):
     """float64 [users, events]"""
 
 
-def _block(traits: Traits, users: np.ndarray, size: int) -> _Block:
+def block_of(traits: Traits, users: np.ndarray, size: int) -> Block:
     rows = traits.offsets[users + 1][:, None] - 1 - np.arange(size)
-    return _Block(traits.fine[rows], traits.coarse[rows], traits.gap[rows])
+    return Block(traits.fine[rows], traits.coarse[rows], traits.gap[rows])
 
 
-def _gains(block: _Block, told: Shares, sort: int, slip: float) -> np.ndarray:
+def worth_of(
+    block: Block, told: Shares, slips: Sequence[float], width: float
+) -> tuple[np.ndarray, np.ndarray, tuple[float, float]]:
+    """What equal values and gaps add, and (what another gap adds, by what a gap's distance costs): see `copies`."""
+    sorts = [_gains(block, told, s, slip) for s, slip in enumerate(slips[:-1])]
+    costs = (float(np.log(slips[-1])), 1 / (2 * width * width))
+    return np.stack(sorts, axis=2), _gap_gains(block.gap, told, slips[-1], width), costs
+
+
+def _gains(block: Block, told: Shares, sort: int, slip: float) -> np.ndarray:
     """What each event adds to the logarithm: float32 [users, events, 3], for neither form equal, the coarser, both."""
     fine = _share(block.fine[:, :, sort], *told.fine[sort])
     coarse = _share(block.coarse[:, :, sort], *told.coarse[sort])
@@ -172,7 +177,7 @@ def _one(u, mine, among, match, gap, costs, rest):  # type: ignore[no-untyped-de
                     sum_ += match[u, e, s, 1]
                 else:
                     sum_ += match[u, e, s, 0]
-            sum_ += _gap(mine.gap[u, e], among.gap[v, e], gap[u, e], loss, curve)
+            sum_ += gap_gain(mine.gap[u, e], among.gap[v, e], gap[u, e], loss, curve)
             e += 1
         if e == size and sum_ > best - APART:
             if sum_ > best:
@@ -184,7 +189,7 @@ def _one(u, mine, among, match, gap, costs, rest):  # type: ignore[no-untyped-de
 
 
 @njit(cache=True)
-def _gap(mine, theirs, gain, loss, curve):  # type: ignore[no-untyped-def]
+def gap_gain(mine, theirs, gain, loss, curve):  # type: ignore[no-untyped-def]
     """What a gap beside the template's adds."""
     if np.isnan(mine) or np.isnan(theirs):
         return 0.0

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from wareloom.attacks.combining import Combined
 from wareloom.errors import SettingError, near
 from wareloom.stats.correction import holm
-from wareloom.stats.roc import Alarms, Area, advantage, alarms, area, newcombe, threshold
+from wareloom.stats.roc import Alarms, Area, advantage, alarms, area, mean_area, newcombe, threshold
 
 FALSE_ALARMS = (0.001, 0.01)
 """Shares of others that may be taken for members"""
@@ -73,33 +74,42 @@ class Outcome:
 
 def outcome(
     name: str,
-    scores: Sequence[np.ndarray],
+    scores: Combined,
     truth: Sequence[np.ndarray],
     lengths: Sequence[np.ndarray],
     *,
     evidence: bool = True,
     about: Mapping[str, float] | None = None,
 ) -> Outcome:
-    """Judge the scores of an attack, part of the targets by part: float64 [targets]; `truth`: whether members.
+    """Judge the scores of an attack, part of the targets by part; `truth`: whether members, bool [targets].
 
     `lengths`: events of each target. The threshold of `advantage` is chosen on the other parts.
     """
-    score, member = np.concatenate(list(scores)), np.concatenate(list(truth))
-    inside, outside = score[member], score[~member]
-    found = area(inside, outside)
-    rates = {f"{share:g}": alarms(inside, outside, share) for share in FALSE_ALARMS}
+    score, sharp, member = (np.concatenate(list(s)) for s in (scores.even, scores.sharp, truth))
+    rates = {f"{s:g}": alarms(sharp[member], sharp[~member], s) for s in FALSE_ALARMS}
+    if scores.learned:
+        found = mean_area([(s[t], s[~t]) for s, t in zip(scores.even, truth, strict=True)])
+        rates = {k: replace(rate, p=_p_apart(scores.sharp, truth, k)) for k, rate in rates.items()}
+    else:
+        found = area(score[member], score[~member])
     return Outcome(
         name,
-        len(inside),
-        len(outside),
+        int(member.sum()),
+        int((~member).sum()),
         found,
         rates,
-        _advantage(scores, truth),
+        _advantage(scores.even, truth),
         _by_length(score, member, np.concatenate(list(lengths))),
         p=min(1.0, (1 + len(rates)) * min(found.p, *(rate.p for rate in rates.values()))),
         evidence=evidence,
         about=dict(about or {}),
     )
+
+
+def _p_apart(scores: Sequence[np.ndarray], truth: Sequence[np.ndarray], share: str) -> float:
+    """p of alarms of scores that were learned on one another: the least of the parts', times how many they are."""
+    p = [alarms(s[t], s[~t], float(share)).p for s, t in zip(scores, truth, strict=True)]
+    return min(1.0, len(p) * min(p))
 
 
 def _advantage(scores: Sequence[np.ndarray], truth: Sequence[np.ndarray]) -> float:

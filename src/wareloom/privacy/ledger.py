@@ -152,6 +152,15 @@ class Ledger:
             self._add({"purpose": purpose, "costs": [cost.to_json() for cost in costs]})
             return Entry(number, purpose, tuple(costs))
 
+    def note(self, purpose: str) -> Entry:
+        """Write down what costs nothing that is counted in ε, such as a release without noise; needs no budget."""
+        with self._locked():
+            lines = self._read()
+            if not lines:
+                self._add({"format": FORMAT, "shop": self.fingerprint, "id": secrets.token_hex(8)})
+            self._add({"purpose": purpose, "costs": []})
+            return Entry(len(_entries(lines)) + 1, purpose, ())
+
     def to_json(self) -> dict[str, Any]:
         """What was allowed and spent, for those inside."""
         lines, budget = self._read(), self.budget

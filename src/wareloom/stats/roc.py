@@ -5,6 +5,7 @@ Greater scores say "member". What is called a member and what another is the cal
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,6 +24,8 @@ class Area:
     high: float
     p: float
     """One-sided, of an area that is no greater than a half"""
+    error: float = 0.0
+    """Standard error, DeLong's"""
 
 
 @dataclass(frozen=True)
@@ -50,12 +53,30 @@ def area(members: np.ndarray, others: np.ndarray) -> Area:
     variance = sum(
         float(np.var(part, ddof=1)) / len(part) for part in (above, below) if len(part) > 1
     )
+    error = float(np.sqrt(max(0.0, variance)))
+    return Area(value, *_ends(value, error, m, n), _p_of_ranks(whole, value, m, n), error)
+
+
+def _ends(value: float, error: float, m: int, n: int) -> tuple[float, float]:
     if value in (0.0, 1.0):
-        low, high = newcombe(value, m, n)
-    else:
-        half = float(stats.norm.ppf(0.5 + LEVEL / 2)) * np.sqrt(variance) / (value * (1 - value))
-        low, high = special.expit(special.logit(value) + np.array([-half, half]))
-    return Area(value, float(low), float(high), _p_of_ranks(whole, value, m, n))
+        return newcombe(value, m, n)
+    half = float(stats.norm.ppf(0.5 + LEVEL / 2)) * error / (value * (1 - value))
+    low, high = special.expit(special.logit(value) + np.array([-half, half]))
+    return float(low), float(high)
+
+
+def mean_area(parts: Sequence[tuple[np.ndarray, np.ndarray]]) -> Area:
+    """The mean area of some parts, (members, others) each, that may hang on one another in any way.
+
+    Where the score of one part is learned on another and the other way round, both err to one side: the sign of a score
+    of noise is right in both parts or wrong in both. So the standard error is the mean of theirs, as it is at most, and
+    p the least of theirs times how many they are.
+    """
+    found = [area(members, others) for members, others in parts]
+    value, error = (float(np.mean([getattr(one, k) for one in found])) for k in ("value", "error"))
+    m, n = (sum(len(part[side]) for part in parts) for side in (0, 1))
+    p = min(1.0, len(found) * min(one.p for one in found))
+    return Area(value, *_ends(value, error, m, n), p, error)
 
 
 def _p_of_ranks(ranks: np.ndarray, value: float, m: int, n: int) -> float:

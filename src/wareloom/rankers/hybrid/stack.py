@@ -57,7 +57,7 @@ class Stack(Ranker):
     held: Count = 5_000
     """Users, at most, whose last events the weights are learned from."""
     halves: Size = 1
-    """Random halves of them whose weights are averaged, which steadies what few users say; 1 learns from all at once."""
+    """Random halves of them whose weights are averaged, to steady what few users say; 1 learns from all at once."""
 
     def _check(self) -> None:
         different = len({*self.members}) == len(self.members) > 0
