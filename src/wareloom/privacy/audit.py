@@ -18,6 +18,8 @@ from wareloom.errors import require
 
 WHO = "Audit"
 CONFIDENCE = 0.95
+ALMOST = 0.75
+"""Share of the best bound in pilot draws at which the threshold for normal noise is taken: the best is mostly luck"""
 Draws = Callable[[int], np.ndarray]
 """So many independent draws of a statistic of what a mechanism returns, float64 [draws]; higher with the user"""
 
@@ -80,7 +82,7 @@ def mu_shown(inside: np.ndarray, outside: np.ndarray) -> float:
 def visible(mu: float, delta: float, draws: int = 200_000, confidence: float = CONFIDENCE) -> float:
     """The lower bound that draws of a Gaussian mechanism with `mu` are expected to show at the best threshold.
 
-    It is far below ε: at δ = 1e-6 and 200,000 draws .24, .56, 1.85 and 4.56 where ε is .5, 1, 3 and 8.
+    It is far below ε: at δ = 1e-6 and 200,000 draws .24, .56, 1.86 and 4.60 where ε is .5, 1, 3 and 8.
     """
     return float(_expected(mu, delta, draws, confidence)[1].max())
 
@@ -93,10 +95,6 @@ def _expected(
     true = np.rint(norm.sf(at - mu) * draws).astype(int)
     false = np.rint(norm.sf(at) * draws).astype(int)
     return at, _bounds(true, false, draws, delta, confidence)
-
-
-ALMOST = 0.75
-"""Share of the best bound in pilot draws at which the threshold for normal noise is taken: the best is mostly luck"""
 
 
 def _threshold(
