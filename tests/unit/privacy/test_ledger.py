@@ -238,16 +238,15 @@ def test_what_a_killed_process_was_told_is_spent_stays_spent(tmp_path: Path) -> 
     begun(tmp_path, epsilon=50.0)
     told = 0
     for attempt in range(4):
-        process = spender(tmp_path, str(attempt))
-        ready(process)
-        go(process)
-        assert process.stdout
-        process.stdout.readline()
-        time.sleep(0.013 * (attempt + 1))
-        process.send_signal(signal.SIGKILL)
-        # Not `communicate`: it would lose what `readline` has read ahead.
-        told += 1 + len(process.stdout.read().split())
-        process.wait()
+        with spender(tmp_path, str(attempt)) as process:
+            ready(process)
+            go(process)
+            assert process.stdout
+            process.stdout.readline()
+            time.sleep(0.013 * (attempt + 1))
+            process.send_signal(signal.SIGKILL)
+            # Not `communicate`: it would lose what `readline` has read ahead.
+            told += 1 + len(process.stdout.read().split())
         entries = Ledger.open(tmp_path, SHOP).entries()
         # One spending may be on the disk and its process dead before it could tell.
         assert told <= len(entries) <= told + attempt + 1
