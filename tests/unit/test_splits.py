@@ -352,3 +352,33 @@ def test_a_shop_is_split_by_settings_in_text() -> None:
     )
     with pytest.raises(SettingError, match="Did you mean 'dates'"):
         wl.split(shop, date="2024-01-01")
+
+
+def test_validation_of_a_share_of_the_users_leaves_the_others_whole() -> None:
+    rows = [(user, item, 10 * user + item) for user in range(200) for item in range(6)]
+    shop = shop_of(rows, events="mixed")
+    whole = split(shop, SplitSettings(by="leave-last-out"))
+    some = split(shop, SplitSettings(by="leave-last-out", validation_users=0.3))
+    for name in ("events", "searches"):
+        here, there = (set(p.validation.table(name)["user_id"]) for p in (some, whole))
+        assert 0.2 < len(here) / len(there) < 0.4
+        assert some.test.table(name).equals(whole.test.table(name))
+        mine = pl.col("user_id").is_in(sorted(here))
+        assert some.validation.table(name).equals(whole.validation.table(name).filter(mine))
+        assert some.train.rows(name) + some.validation.rows(name) == (
+            whole.train.rows(name) + whole.validation.rows(name)
+        )
+    again = split(shop, SplitSettings(by="leave-last-out", validation_users=0.3, seed=1))
+    assert set(again.validation.table("events")["user_id"]) != set(
+        some.validation.table("events")["user_id"]
+    )
+
+
+def test_validation_of_a_share_of_the_users_is_for_leave_last_out_and_never_empty() -> None:
+    with pytest.raises(SettingError, match="leave-last-out"):
+        SplitSettings(by="time", validation_users=0.3)
+    with pytest.raises(SettingError, match="validation_users"):
+        SplitSettings(by="leave-last-out", validation_users=0.0)
+    shop = shop_of([(user, item, item) for user in range(3) for item in range(3)])
+    parts = split(shop, SplitSettings(by="leave-last-out", validation_users=0.001))
+    assert parts.validation.table("events")["user_id"].n_unique() == 1

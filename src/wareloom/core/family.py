@@ -288,6 +288,7 @@ MIXERS = Family("mixer", "wareloom.mixing")
 RANKERS = Family("ranker", "wareloom.rankers")
 METRICS = Family("metric", "wareloom.metrics")
 RERANKERS = Family("reranker", "wareloom.reranking")
+ATTACKS = Family("attack", "wareloom.attacks")
 EMBEDDERS = Family("embedder", "wareloom.language.embedders")
 TEXT_MODELS = Family("text model", "wareloom.language.models")
 FAMILIES = {
@@ -302,6 +303,7 @@ FAMILIES = {
         EMBEDDERS,
         TEXT_MODELS,
         RERANKERS,
+        ATTACKS,
     )
 }
 

@@ -220,8 +220,8 @@ class Bench:
         run = self.run_of(0)
         try:
             with run.task(self.label(piece)):
-                values = self.study.beside[piece.name]
-                return self.study.baseline(piece.name, values, self.parts, self.task("test"), run)
+                task = self.task("test")
+                return self.study.baseline(piece.name, self.parts.train, task, self.held, run)
         except MemoryLimitError as error:
             return str(error)
 

@@ -231,10 +231,10 @@ class Study(ABC):
         return self.settings.baselines
 
     def baseline(
-        self, name: str, values: dict[str, Any], parts: Split, task: Any, run: Run
+        self, name: str, train: Shop, task: Any, held: Held | None, run: Run
     ) -> Evaluation:
-        """Train one of `beside` on real data alone, and measure it on the test part."""
-        ranker = make(name, values).fit(parts.train, run, held=self.held(parts))
+        """Train one of `beside` on real data alone, and measure it on the test part, `task`."""
+        ranker = make(name, self.beside[name]).fit(train, run, held=held)
         return self.evaluate(ranker, task, run)
 
     @abstractmethod

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from wareloom.core.settings import NonNegative, Positive, Settings
+from wareloom.core.settings import Factor, NonNegative, Positive, Settings
 from wareloom.errors import SettingError
 from wareloom.shop.schema import INTERACTIONS
 
@@ -36,6 +36,9 @@ class SplitSettings(Settings):
     order."""
     kinds: tuple[str, ...] = INTERACTIONS
     """Leave-last-out: the events that count as interactions; others go with the interaction that follows them."""
+    validation_users: Factor = 1.0
+    """Leave-last-out: the share of users whose last event but one is for validation; of the others it stays in train.
+    Where users are many, a part of them tells settings apart as well, and training loses fewer events."""
     seed: int = 0
     """Decides which users, queries and dialogues fall in which part, on any machine and in any version."""
 
@@ -43,6 +46,10 @@ class SplitSettings(Settings):
         if self.by != "time" and (self.dates or self.last):
             raise SettingError(
                 f"SplitSettings: dates and last are for by='time', not by={self.by!r}."
+            )
+        if self.by != "leave-last-out" and self.validation_users < 1:
+            raise SettingError(
+                f"SplitSettings: validation_users is for by='leave-last-out', not by={self.by!r}."
             )
         if self.dates and self.last:
             raise SettingError("SplitSettings: give dates or last, not both.")

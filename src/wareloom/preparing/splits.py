@@ -19,7 +19,7 @@ from wareloom.errors import SchemaError, SettingError
 from wareloom.preparing.split_settings import SplitSettings
 from wareloom.preparing.splits_by import dealt, keyed, last_out
 from wareloom.preparing.splits_time import cut_times, part_of_time, to_datetime
-from wareloom.shop.buckets import CODE, coded, sink, user_key
+from wareloom.shop.buckets import CODE, ROW, coded, sink, user_key
 from wareloom.shop.keeps import worst_of
 from wareloom.shop.queries import normal_query
 from wareloom.shop.shop import Shop
@@ -108,7 +108,9 @@ def split(
                 )
             for part in PARTS:
                 write_head(folder / part, shop.meta, shop.keeps)
-            write_json(folder / "split.json", how)
+            # What is released of a part is counted against the shop that it is a part of.
+            of = {"of": shop.fingerprint} if shop.path is not None else {}
+            write_json(folder / "split.json", how | of)
     return Split.open(to)
 
 
@@ -195,9 +197,25 @@ class _Divided:
             raise SettingError(
                 "A split by leave-last-out needs a user with at least 3 interactions, and there is none."
             )
-        self.put("events", codes)
-        if searches is not None:
-            self.put("searches", searches)
+        for table, found in (("events", codes), ("searches", searches)):
+            if found is not None:
+                self.put(table, self._spared(table, found))
+
+    def _spared(self, table: str, codes: np.ndarray) -> np.ndarray:
+        """Put the validation rows of users that are not drawn for it back into train: uint8 [rows]."""
+        share, seed = self.settings.validation_users, self.settings.seed
+        rows = np.flatnonzero(codes == 1)
+        if share >= 1 or not len(rows):
+            return codes
+        asked = pl.DataFrame({ROW: rows}, schema_overrides={ROW: pl.get_index_type()}).lazy()
+        frame = self.shop.scan(table)
+        users = frame.select(user=user_key(frame)).with_row_index(ROW).join(asked, on=ROW)
+        found = users.collect(engine="streaming")
+        ids = found["user"].unique().sort()
+        parts = dealt(ids, np.ones(len(ids), bool), (share, 1 - share, 0), ("validation", seed))
+        spared = found["user"].is_in(ids.filter(pl.Series(parts == 1)).implode())
+        codes[found[ROW].filter(spared).to_numpy()] = 0
+        return codes
 
     def by_user(self) -> None:
         named = [name for name in ("events", "searches") if self.shop.has(name)]

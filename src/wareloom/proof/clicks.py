@@ -140,13 +140,13 @@ class Clicks(Study):
         return {"constant": {}, "position": {}, **self.settings.baselines}
 
     def baseline(
-        self, name: str, values: dict[str, Any], parts: Split, task: ShownItems, run: Run
+        self, name: str, train: Shop, task: ShownItems, held: Held | None, run: Run
     ) -> Evaluation:
         """Predict by the shares of the training part, or by a model taught on it."""
         plain = {"constant": constant, "position": by_position}.get(name)
         if plain is None or name in self.settings.baselines:
-            return super().baseline(name, values, parts, task, run)
-        return task.evaluate(plain(impressions(parts.train), task.position), self.settings.metrics)
+            return super().baseline(name, train, task, held, run)
+        return task.evaluate(plain(impressions(train), task.position), self.settings.metrics)
 
     def told(self, parts: Split, pool: Callable[[], Pool]) -> dict[str, Any]:
         """How much was made, what the screens took of it, and how it looks beside the real log."""

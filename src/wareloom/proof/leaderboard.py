@@ -25,8 +25,9 @@ from wareloom.experiment.executors import Task as Piece
 from wareloom.experiment.pieces import Pieces
 from wareloom.experiment.store import store_at
 from wareloom.preparing.splits import Split, SplitSettings
-from wareloom.proof.recommendation import BASELINES, TIES, arranged, has_ties
+from wareloom.proof.recommendation import BASELINES
 from wareloom.proof.table import reach
+from wareloom.proof.ties import TIES, arranged, orders
 from wareloom.rankers.held import Held
 from wareloom.shop import Shop
 from wareloom.stats.bootstrap import combine, resample
@@ -110,7 +111,7 @@ def leaderboard(
             "A leaderboard needs the table 'events': without it there is no behaviour to hold out."
         )
     with shippable(shop, run) as (held, own):
-        modes = settings.ties if has_ties(held) else ("file",)
+        modes = orders(held, settings.ties)
         rows: Rows = []
         refused: dict[str, str] = {}
         for mode in modes:

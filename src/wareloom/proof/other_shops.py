@@ -17,7 +17,7 @@ from wareloom.core.run import Run
 from wareloom.errors import InputError, LeakError, SettingError
 from wareloom.language.embedders import LEAN
 from wareloom.preparing.splits import Split
-from wareloom.proof.recommendation import deal_ties
+from wareloom.proof.ties import deal_ties
 from wareloom.shop import Log, Shop
 from wareloom.shop.buckets import user_key
 from wareloom.shop.pairs import follow_counts

@@ -11,16 +11,17 @@ import numpy as np
 
 from wareloom.core.family import MIXERS, RANKERS
 from wareloom.core.run import Run
-from wareloom.core.settings import NonNegative, Share, configure
+from wareloom.core.settings import NonNegative, Share
 from wareloom.errors import InputError, SettingError
 from wareloom.evaluation.ranking import DEFAULT_METRICS, Evaluation, evaluate, metric
 from wareloom.evaluation.tasks import Task, build_task
 from wareloom.experiment.plan import FEATURES, FEATURES_MIXED, REAL, TEACHER, Plan
 from wareloom.experiment.settings import ExperimentSettings
 from wareloom.experiment.study import Cell, Study
-from wareloom.preparing.splits import Split, SplitSettings, split
+from wareloom.preparing.splits import Split
 from wareloom.proof.arms import labeller, plan, training_data
 from wareloom.proof.curves import curves
+from wareloom.proof.ties import TIES, orders, with_dealt_ties
 from wareloom.rankers import Ranker
 from wareloom.rankers.held import Held
 from wareloom.sampling.generator import Pool
@@ -29,7 +30,6 @@ from wareloom.shop import Log, Shop
 BASELINES = ("popularity", "personal", "transitions", "item_knn", "ease")
 SHARES = (0.05, 0.1, 0.2, 0.5, 1.0)
 """Shares of the training users of a learning curve, where none are named"""
-TIES = Literal["shuffled", "file"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,7 +102,7 @@ class Recommendation(Study):
     @cached_property
     def modes(self) -> tuple[str, ...]:
         """The orders of ties that were asked for; one where no user has two events of one time."""
-        return self.settings.ties if has_ties(self.shop) else ("file",)
+        return orders(self.shop, self.settings.ties)
 
     def stream(self, mode: str) -> str:
         """Each order of ties has random numbers of its own."""
@@ -115,12 +115,7 @@ class Recommendation(Study):
 
     def prepare(self, mode: str) -> Split:
         """Split the shop with its ties "shuffled" or in the order of the "file"."""
-        if mode == "file":
-            return super().prepare(mode)
-        how = self.settings.split
-        if self.parts is not None:
-            how = configure(SplitSettings, self.parts.how["settings"])
-        return arranged(self.shop, how, mode, self.run)
+        return super().prepare(mode) if mode == "file" else with_dealt_ties(self)
 
     def task(self, parts: Split, part: str) -> Task:
         """The requests of the part."""
@@ -184,26 +179,3 @@ class Recommendation(Study):
             },
             "curves": curves({REAL: parts.train, "synthetic": kept, "naive": made.naive}),
         }
-
-
-def arranged(shop: Shop, how: SplitSettings, mode: str, run: Run) -> Split:
-    """Split a shop with its ties "shuffled" or in the order of the "file", into parts held in memory."""
-    dealt = deal_ties(shop, run.seed_for("ties")) if mode == "shuffled" else shop
-    parts = split(dealt, how, None, run)
-    train, validation, test = (part.in_memory() for part in parts)
-    return Split(train, validation, test, parts.how)
-
-
-def has_ties(shop: Shop) -> bool:
-    """Whether a user has two events of one time."""
-    if not shop.has("events", "time"):
-        return False
-    log = Log.of(shop)
-    inner = log.user[1:] == log.user[:-1]
-    return bool(np.any(inner & (log.time[1:] == log.time[:-1])))
-
-
-def deal_ties(shop: Shop, seed: int) -> Shop:
-    """Put the rows of a timed log in random order, so that a sort by time leaves events of one time in random order."""
-    events = shop.table("events")
-    return shop.with_tables(events=events[np.random.default_rng(seed).permutation(len(events))])

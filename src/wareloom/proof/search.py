@@ -31,6 +31,7 @@ from wareloom.metrics import RequestMetric
 from wareloom.metrics.ranking.judged import Judged
 from wareloom.preparing.splits import Split, SplitSettings
 from wareloom.rankers import Ranker
+from wareloom.rankers.held import Held
 from wareloom.rankers.search.base import SearchRanker
 from wareloom.rankers.search.members import Members
 from wareloom.sampling.generator import Generator
@@ -311,13 +312,13 @@ class Search(Study):
         return evaluate_queries(ranker, task, self.settings.measures, run)
 
     def baseline(
-        self, name: str, values: dict[str, Any], parts: Split, task: QueryTask, run: Run
+        self, name: str, train: Shop, task: QueryTask, held: Held | None, run: Run
     ) -> Evaluation:
         """Train a ranker on the labelled queries; untaught where there are none."""
-        model: SearchRanker = make(name, values)
+        model: SearchRanker = make(name, self.beside[name])
         if self.untaught:
             model = model.untaught()
-        model.fit(parts.train, run)
+        model.fit(train, run)
         return self.evaluate(model, task, run)
 
     def told(self, parts: Split, pool: Callable[[], JudgmentPool]) -> dict[str, Any]:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, ClassVar, Literal
 
 import numpy as np
 
 from wareloom.core.run import Run
-from wareloom.core.settings import Factor, Positive, Size, configure
+from wareloom.core.settings import Factor, Positive, Size
 from wareloom.errors import InputError, SettingError
 from wareloom.evaluation.ranking import DEFAULT_METRICS, Evaluation, evaluate, metric
 from wareloom.evaluation.tasks import Task, build_task
@@ -26,7 +26,7 @@ from wareloom.experiment.plan import (
 )
 from wareloom.experiment.settings import ExperimentSettings
 from wareloom.experiment.study import Cell, Study, Words
-from wareloom.preparing.splits import Split, SplitSettings
+from wareloom.preparing.splits import Split
 from wareloom.proof.arms import repeated, without_real
 from wareloom.proof.curves import curves
 from wareloom.proof.decide import listed, signed
@@ -36,9 +36,10 @@ from wareloom.proof.other_shops import (
     Other,
     opened,
 )
-from wareloom.proof.recommendation import TIES, arranged, has_ties
+from wareloom.proof.ties import TIES, orders, with_dealt_ties
 from wareloom.proof.transfer_pool import Asked, TransferPool, added, drawn, end_of, users_of
 from wareloom.rankers import Ranker
+from wareloom.rankers.held import Held
 from wareloom.sampling.generator import Generator
 from wareloom.shop import Shop
 from wareloom.stats.bootstrap import combine, resample
@@ -149,7 +150,7 @@ class Transfer(Study):
     @cached_property
     def modes(self) -> tuple[str, ...]:
         """The orders of ties that were asked for; one where no user has two events of one time."""
-        return self.settings.ties if has_ties(self.shop) else ("file",)
+        return orders(self.shop, self.settings.ties)
 
     @cached_property
     def random(self) -> bool:
@@ -186,12 +187,7 @@ class Transfer(Study):
 
     def prepare(self, mode: str) -> Split:
         """Split this shop, its ties in the order that `mode` names."""
-        if mode == "file":
-            return super().prepare(mode)
-        how = self.settings.split
-        if self.parts is not None:
-            how = configure(SplitSettings, self.parts.how["settings"])
-        return arranged(self.shop, how, mode, self.run)
+        return super().prepare(mode) if mode == "file" else with_dealt_ties(self)
 
     def share_of(self, train: Shop, share: float, run: Run) -> Shop:
         """Return the events of a share of the users that all arms have."""
@@ -231,11 +227,10 @@ class Transfer(Study):
         return evaluate(ranker, task, self.settings.metrics, run)
 
     def baseline(
-        self, name: str, values: dict[str, Any], parts: Split, task: Task, run: Run
+        self, name: str, train: Shop, task: Task, held: Held | None, run: Run
     ) -> Evaluation:
         """Train one of `beside` on what this shop has of its own, and measure it on the test part."""
-        own = replace(parts, train=self.share_of(parts.train, 1.0, run))
-        return super().baseline(name, values, own, task, run)
+        return super().baseline(name, self.share_of(train, 1.0, run), task, held, run)
 
     def told(self, parts: Split, pool: Callable[[], TransferPool]) -> dict[str, Any]:
         """What was drawn in the other shops, what the screens took of it, and how it looks beside this shop's log."""

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal
 
 from wareloom.core.settings import Repeats, Settings
 from wareloom.proof.leaderboard import LeaderboardSettings
-from wareloom.proof.recommendation import TIES
+from wareloom.proof.ties import TIES
 from wareloom.sampling.generator import Member
 
 STAGES = ("read", "clean", "split", "prove", "make", "leaderboard")

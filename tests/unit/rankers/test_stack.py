@@ -11,7 +11,7 @@ from conftest import small_shop
 from wareloom.core.family import RANKERS
 from wareloom.core.run import Run
 from wareloom.errors import InputError, SettingError
-from wareloom.rankers.candidates import Candidates, climb
+from wareloom.rankers.candidates import Candidates, climb, climb_often
 from wareloom.rankers.content import text_knn
 from wareloom.rankers.content.nearest import nearest
 from wareloom.rankers.held import hold_back
@@ -57,6 +57,32 @@ def test_climbing_beats_each_alone_and_comes_near_the_best_of_a_grid() -> None:
     assert weights.max() == pytest.approx(1.0)
     assert total > max(alone) + 0.05
     assert total >= max(grid) - 0.01
+
+
+def test_requests_that_are_taken_keep_their_candidates_and_their_right_one() -> None:
+    found, rows = planted(40), np.array([3, 10, 39])
+    taken = found.take(rows)
+    for place, row in enumerate(rows):
+        mine = slice(found.offsets[row], found.offsets[row + 1])
+        own = slice(taken.offsets[place], taken.offsets[place + 1])
+        np.testing.assert_array_equal(taken.features[own], found.features[mine])
+        right = found.right[row]
+        assert taken.right[place] == (-1 if right < 0 else right - mine.start + own.start)
+
+
+def test_the_mean_of_several_climbs_on_few_requests_lies_nearer_to_what_many_say() -> None:
+    many = planted(6_000, seed=9)
+
+    def worth(weights: np.ndarray) -> float:
+        return many.gain(many.features @ weights.astype(np.float32))
+
+    once, often = [], []
+    for seed in range(20):
+        few = planted(24, seed=seed)
+        once.append(worth(climb(few)))
+        often.append(worth(climb_often(few, 8, np.random.default_rng(seed))))
+    assert np.mean(often) > np.mean(once) + 0.002
+    assert climb_often(many, 1, np.random.default_rng(0)).tolist() == climb(many).tolist()
 
 
 def test_the_last_event_is_held_back_and_only_of_real_users() -> None:

@@ -12,7 +12,7 @@ from wareloom.core.run import Run
 from wareloom.core.settings import Count, Size
 from wareloom.errors import require
 from wareloom.rankers import Ranker
-from wareloom.rankers.candidates import climb
+from wareloom.rankers.candidates import climb_often
 from wareloom.rankers.content.base import of_content
 from wareloom.rankers.held import FEWEST, Held, hold_back
 from wareloom.rankers.history import popularity, tail
@@ -56,6 +56,8 @@ class Stack(Ranker):
     """Items of each member that take part in the learning of the weights."""
     held: Count = 5_000
     """Users, at most, whose last events the weights are learned from."""
+    halves: Size = 1
+    """Random halves of them whose weights are averaged, to steady what few users say; 1 learns from all at once."""
 
     def _check(self) -> None:
         different = len({*self.members}) == len(self.members) > 0
@@ -94,7 +96,7 @@ class Stack(Ranker):
         else:
             stopping, weighing = self._held.halves(run)
             self.members_, self.left_out_ = self._fitted(asked, log, shop, run, held=stopping)
-            scale, weights = self._weigh(self.members_, weighing.draw(self.held, run), log)
+            scale, weights = self._weigh(self.members_, weighing.draw(self.held, run), log, run)
         self._put_together(log, scale, weights)
 
     def of(self, members: dict[str, Ranker], log: Log, held: Held, run: Run) -> Self:
@@ -107,7 +109,7 @@ class Stack(Ranker):
         self.members_, self.left_out_ = members, {}
         with run.limits():
             _, weighing = held.into(log.items).halves(run)
-            scale, weights = self._weigh(members, weighing.draw(self.held, run), log)
+            scale, weights = self._weigh(members, weighing.draw(self.held, run), log, run)
             self._put_together(log, scale, weights)
         return self
 
@@ -144,10 +146,10 @@ class Stack(Ranker):
             return {}, self.weights or dict.fromkeys(asked, 1.0), {}
         rest, held = parted
         fitted, _ = self._fitted(asked, rest, shop, run)
-        return (*self._weigh(fitted, held, rest), fitted)
+        return (*self._weigh(fitted, held, rest, run), fitted)
 
     def _weigh(
-        self, fitted: dict[str, Ranker], held: Held, log: Log
+        self, fitted: dict[str, Ranker], held: Held, log: Log, run: Run
     ) -> tuple[dict[str, float], dict[str, float]]:
         """Scale and weight by member from events that were held out of `log`; alike for all where they are too few."""
         names = [*fitted, "popularity"]
@@ -155,8 +157,10 @@ class Stack(Ranker):
             return {}, self.weights or dict.fromkeys(fitted, 1.0)
         popular = prior(popularity(self._real(log)))
         found, scale = gather(fitted, held, popular, self.candidates)
-        learned = self.weights or dict(zip(names, climb(found), strict=True))
-        return dict(zip(names, scale, strict=True)), learned
+        if self.weights:
+            return dict(zip(names, scale, strict=True)), self.weights
+        learned = climb_often(found, self.halves, run.rng("stack", "halves"))
+        return dict(zip(names, scale, strict=True)), dict(zip(names, learned, strict=True))
 
     def _score(self, requests: Requests) -> np.ndarray:
         total = np.tile(self.weights_["popularity"] * prior(self.popularity_), (len(requests), 1))

@@ -1,0 +1,199 @@
+"""Was a user a template of somebody? Chances of a history as a changed copy of each of many others.
+
+A user's last events are held beside those of everybody with as many. Each event has values of several sorts, each
+with a finer and a coarser form. With the chance `slip` a copy has a value by its share among all, else that of its
+template; gaps are the template's, stretched. The likelihood of a user as a copy of one is divided by that of a user
+drawn by shares alone, and added up over all whose copy it may be.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numba import get_num_threads, njit, prange
+
+LONGEST = 16
+"""Events of a user that are looked at, the last ones"""
+FINE = 0.7
+"""Share of the finer form in a match"""
+APART = 9.0
+"""Nats below the best, from which a template adds nothing"""
+
+
+class Traits(NamedTuple):
+    """What the events of some users are like."""
+
+    offsets: np.ndarray
+    """int64 [users + 1]"""
+    fine: np.ndarray
+    """int64 [events, sorts]"""
+    coarse: np.ndarray
+    """int64 [events, sorts]; equal wherever `fine` is"""
+    gap: np.ndarray
+    """float64 [events]: logarithm of the microseconds since the event before; -1 for none at all, NaN where unknown"""
+
+
+class Shares(NamedTuple):
+    """How frequent values are, by which a match is surprising or not."""
+
+    fine: list[tuple[np.ndarray, np.ndarray]]
+    """For each sort: values, rising, and their shares"""
+    coarse: list[tuple[np.ndarray, np.ndarray]]
+    edges: np.ndarray
+    """Of bins of positive gaps"""
+    density: np.ndarray
+    """Of positive gaps in each bin, over the logarithm; float64 [bins]"""
+    none: float
+    """Share of gaps of nothing"""
+
+
+def shares(*sides: Traits) -> Shares:
+    """The shares of values among the events of some people; one of each value more, so that none is 0."""
+    found: list[list[tuple[np.ndarray, np.ndarray]]] = [[], []]
+    for form, kept in zip(("fine", "coarse"), found, strict=True):
+        whole = np.concatenate([getattr(side, form) for side in sides])
+        for sort in range(whole.shape[1]):
+            values, counts = np.unique(whole[:, sort], return_counts=True)
+            kept.append((values, (counts + 1.0) / (counts.sum() + len(counts))))
+    gap = np.concatenate([side.gap for side in sides])
+    gap = gap[~np.isnan(gap)]
+    positive = gap[gap >= 0]
+    edges = np.arange(0.0, 40.0, 0.25)
+    density = (np.histogram(positive, edges)[0] + 0.1) / (len(positive) + 0.1 * len(edges)) / 0.25
+    none = (float((gap < 0).sum()) + 1.0) / (len(gap) + 2.0)
+    return Shares(found[0], found[1], edges, density, none)
+
+
+def copies(
+    mine: Traits, among: Traits, told: Shares, slips: Sequence[float], width: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """How likely each user is a changed copy of one of `among`: (mean over all, of the best) as logarithms.
+
+    float64 [users] each, beside a user drawn by shares alone. One more template is such a draw: both are finite.
+    `slips`: chance that a value of each sort, and last a gap, is not the template's; `width`: standard deviation of the
+    logarithm of a gap's stretch.
+    """
+    mean, best = np.empty(len(mine.offsets) - 1), np.empty(len(mine.offsets) - 1)
+    many = len(among.offsets) - 1
+    length, theirs = (np.minimum(np.diff(side.offsets), LONGEST) for side in (mine, among))
+    for size in np.unique(length):
+        users, others = np.flatnonzero(length == size), np.flatnonzero(theirs == size)
+        block, fakes = block_of(mine, users, size), block_of(among, others, size)
+        worth = worth_of(block, told, slips, width)
+        mean[users], best[users] = _search(block, fakes, *worth, get_num_threads() * 16)
+    return mean - np.log(many + 1.0), best
+
+
+class Block(NamedTuple):
+    """Users of one length, the last event first."""
+
+    fine: np.ndarray
+    """int64 [users, events, sorts]"""
+    coarse: np.ndarray
+    gap: np.ndarray
+    """float64 [users, events]"""
+
+
+def block_of(traits: Traits, users: np.ndarray, size: int) -> Block:
+    rows = traits.offsets[users + 1][:, None] - 1 - np.arange(size)
+    return Block(traits.fine[rows], traits.coarse[rows], traits.gap[rows])
+
+
+def worth_of(
+    block: Block, told: Shares, slips: Sequence[float], width: float
+) -> tuple[np.ndarray, np.ndarray, tuple[float, float]]:
+    """What equal values and gaps add, and (what another gap adds, by what a gap's distance costs): see `copies`."""
+    sorts = [_gains(block, told, s, slip) for s, slip in enumerate(slips[:-1])]
+    costs = (float(np.log(slips[-1])), 1 / (2 * width * width))
+    return np.stack(sorts, axis=2), _gap_gains(block.gap, told, slips[-1], width), costs
+
+
+def _gains(block: Block, told: Shares, sort: int, slip: float) -> np.ndarray:
+    """What each event adds to the logarithm: float32 [users, events, 3], for neither form equal, the coarser, both."""
+    fine = _share(block.fine[:, :, sort], *told.fine[sort])
+    coarse = _share(block.coarse[:, :, sort], *told.coarse[sort])
+    both = slip + (1 - slip) * (FINE / fine + (1 - FINE) / coarse)
+    neither = np.full(fine.shape, slip)
+    some = np.minimum(slip + (1 - slip) * (1 - FINE) / coarse, both)
+    return np.log(np.stack([neither, some, both], axis=2)).astype(np.float32)
+
+
+def _gap_gains(gap: np.ndarray, told: Shares, slip: float, width: float) -> np.ndarray:
+    """What an equal positive gap adds, or no gap where there is none: float64 [users, events], 0 where unknown."""
+    positive = gap >= 0
+    place = np.searchsorted(told.edges, np.where(positive, gap, 0.0), "right") - 1
+    density = told.density[np.clip(place, 0, len(told.density) - 1)] * (1 - told.none)
+    peak = np.log(slip + (1 - slip) / (width * np.sqrt(2 * np.pi) * density))
+    found = np.where(positive, peak, np.log(slip + (1 - slip) / told.none))
+    return np.where(np.isnan(gap), 0.0, found)
+
+
+def _share(values: np.ndarray, known: np.ndarray, share: np.ndarray) -> np.ndarray:
+    place = np.minimum(np.searchsorted(known, values), len(known) - 1)
+    return np.where(known[place] == values, share[place], share.min())
+
+
+def weighed(sides: list[Traits], slips: Sequence[float], width: float) -> list[np.ndarray]:
+    """Likelihood of targets as copies of SYNTH's users over that as copies of others': of all, and of the best."""
+    mine, fake, others = sides
+    told = shares(mine, others)
+    by_fake, by_others = (copies(mine, side, told, slips, width) for side in (fake, others))
+    return [a - b for a, b in zip(by_fake, by_others, strict=True)]
+
+
+@njit(cache=True, parallel=True)
+def _search(mine, among, match, gap, costs, chunks):  # type: ignore[no-untyped-def]
+    """Hold each user of a block beside all of another."""
+    users = mine.gap.shape[0]
+    mean, best = np.empty(users), np.empty(users)
+    for c in prange(chunks):
+        rest = np.empty(mine.gap.shape[1] + 1)
+        for u in range(users * c // chunks, users * (c + 1) // chunks):
+            mean[u], best[u] = _one(u, mine, among, match, gap, costs, rest)
+    return mean, best
+
+
+@njit(cache=True)
+def _one(u, mine, among, match, gap, costs, rest):  # type: ignore[no-untyped-def]
+    """Logarithm of the sum over templates, and of the best; one is left as soon as it must stay far below the best."""
+    loss, curve = costs
+    size, sorts = mine.fine.shape[1], mine.fine.shape[2]
+    rest[size] = 0.0
+    for e in range(size - 1, -1, -1):
+        most = gap[u, e]
+        for s in range(sorts):
+            most += match[u, e, s, 2]
+        rest[e] = rest[e + 1] + most
+    best, total = 0.0, 1.0
+    for v in range(among.gap.shape[0]):
+        sum_, e = 0.0, 0
+        while e < size and sum_ + rest[e] > best - APART:
+            for s in range(sorts):
+                if mine.fine[u, e, s] == among.fine[v, e, s]:
+                    sum_ += match[u, e, s, 2]
+                elif mine.coarse[u, e, s] == among.coarse[v, e, s]:
+                    sum_ += match[u, e, s, 1]
+                else:
+                    sum_ += match[u, e, s, 0]
+            sum_ += gap_gain(mine.gap[u, e], among.gap[v, e], gap[u, e], loss, curve)
+            e += 1
+        if e == size and sum_ > best - APART:
+            if sum_ > best:
+                total = total * np.exp(best - sum_) + 1.0
+                best = sum_
+            else:
+                total += np.exp(sum_ - best)
+    return best + np.log(total), best
+
+
+@njit(cache=True)
+def gap_gain(mine, theirs, gain, loss, curve):  # type: ignore[no-untyped-def]
+    """What a gap beside the template's adds."""
+    if np.isnan(mine) or np.isnan(theirs):
+        return 0.0
+    if mine < 0.0 or theirs < 0.0:
+        return gain if mine < 0.0 and theirs < 0.0 else loss
+    apart = mine - theirs
+    return max(loss, gain - curve * apart * apart)

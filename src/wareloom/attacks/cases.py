@@ -1,0 +1,125 @@
+"""What an attacker is shown: targets, not whether they are members; SYNTH; and the histories of others."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from wareloom.attacks.people import People, joined, read_people, refuse_members
+from wareloom.core.run import Run
+from wareloom.errors import InputError
+from wareloom.shop import Shop
+from wareloom.shop.categories import path_codes, telling_codes
+
+FEWEST = 40
+"""Members, and others, below which nothing can be said: each part has half of them"""
+PARTS = 2
+"""Parts of the targets: what is learned on one is judged on the other"""
+
+
+@dataclass(frozen=True)
+class Case:
+    """What an attacker works on: it knows the whole history of each target, and not whether SYNTH was made of it."""
+
+    targets: People
+    """In random order and without ids"""
+    synth: People
+    others: People
+    """Users that are known not to be members, and are no targets: what people do of whom SYNTH knows nothing"""
+    items: pl.DataFrame
+    """The catalogue, a row an item, in the order of codes: item_id, and category, title, brand, price where known"""
+    model: Path | None = None
+    """The folder of the saved generator, for attacks that look into it"""
+
+    @cached_property
+    def category(self) -> np.ndarray | None:
+        """Leaf category of each item, int32 [items], -1 unknown; None where none is known."""
+        if "category" not in self.items.columns:
+            return None
+        codes = path_codes(self.items["category"])
+        return codes if (codes >= 0).any() else None
+
+    @cached_property
+    def shelf(self) -> np.ndarray:
+        """Category at the first level that tells items apart, int32 [items]; the leaf where none does."""
+        assert self.category is not None
+        codes = telling_codes(self.items["category"], self.others.log.counts())
+        return self.category if codes is None else codes
+
+    @cached_property
+    def brands(self) -> list[np.ndarray]:
+        """Brand of each item, int64 [items], each unknown one another; nothing where no brand is known."""
+        if "brand" not in self.items.columns or not self.items["brand"].count():
+            return []
+        codes = self.items["brand"].rank("dense").cast(pl.Int64).fill_null(0).to_numpy()
+        return [np.where(codes > 0, codes, -1 - np.arange(len(codes)))]
+
+    @property
+    def timed(self) -> bool:
+        """Whether times are known on all sides."""
+        return self.targets.timed and self.synth.timed and self.others.timed
+
+
+@dataclass(frozen=True)
+class Arena:
+    """The cases of an attack, and what no attacker is shown: which targets are members."""
+
+    cases: tuple[Case, ...]
+    truth: tuple[np.ndarray, ...]
+    """bool [targets], of each case"""
+    users: dict[str, int]
+    behaved: bool
+    """Whether there are events on all sides; else there are queries alone"""
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def lengths(self) -> tuple[np.ndarray, ...]:
+        """Events of each target, or queries where there are no events: int64, of each case."""
+        if self.behaved:
+            return tuple(case.targets.log.lengths() for case in self.cases)
+        return tuple(
+            np.bincount(case.targets.asked["user"], minlength=len(case.targets))
+            for case in self.cases
+        )
+
+    @classmethod
+    def of(
+        cls, real: Shop, synth: Shop, holdout: Shop, run: Run, model: Path | None = None
+    ) -> Arena:
+        """Deal members and holdout users into parts by the run's seed, as many of either.
+
+        The users of one part of the holdout are the other part's `others`; those that are too many are in both.
+        Raises `InputError` where there are too few, or where the holdout has members, under whatever names.
+        """
+        shops = {"REAL": real, "SYNTH": synth, "the holdout": holdout}
+        (members, fake, held), items, behaved = read_people(shops, run)
+        notes = refuse_members(members.log, held.log)
+        size = min(len(members), len(held))
+        if size < FEWEST:
+            raise InputError(
+                f"An attack takes {FEWEST} members and {FEWEST} others or more; REAL has {len(members):,} users with "
+                f"events, the holdout {len(held):,}. Hold out more: wareloom split SHOP --by user."
+            )
+        if size < 1000:
+            notes.append(
+                f"With {size:,} users of either sort, told “at one false alarm in a thousand” is told at none."
+            )
+        inside, outside = (
+            run.rng("attack", name).permutation(len(side))
+            for name, side in (("members", members), ("holdout", held))
+        )
+        cases, truth = [], []
+        for part in range(PARTS):
+            taken, mine = inside[:size][part::PARTS], outside[:size][part::PARTS]
+            both = joined(members.select(taken), held.select(mine))
+            order = run.rng("attack", "order", part).permutation(len(both))
+            rest = np.setdiff1d(np.arange(len(held)), mine)
+            cases.append(Case(both.select(order).nameless(), fake, held.select(rest), items, model))
+            truth.append(order < len(taken))
+        users = {"real": len(members), "holdout": len(held), "synthetic": len(fake)}
+        users |= {"members": size, "others": size}
+        return cls(tuple(cases), tuple(truth), users, behaved, notes)

@@ -1,0 +1,112 @@
+"""Attack a synthetic shop."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from wareloom.cli._shared import (
+    AsJson,
+    Force,
+    Quiet,
+    Seed,
+    Threads,
+    listed,
+    names,
+    place_of,
+    run_of,
+    settings_of,
+    show,
+    table,
+)
+
+MOST = 0.55
+
+
+def main(
+    real: Annotated[
+        Path,
+        typer.Argument(help="What the generator was fitted on: a shop, or a folder of tables."),
+    ],
+    synthetic: Annotated[
+        Path, typer.Argument(help="What it made: a shop, or any tool's folder of tables.")
+    ],
+    holdout: Annotated[
+        list[Path],
+        typer.Option(
+            help="Other users of the same draw, whom it never saw; may be given again.",
+            show_default=False,
+        ),
+    ],
+    model: Annotated[
+        Path | None,
+        typer.Option(help="The folder of the saved generator, for attacks that look into it."),
+    ] = None,
+    only: Annotated[
+        str,
+        typer.Option(
+            help="Attacks, with commas; all that are not slow where none are named.",
+            autocompletion=names("attack"),
+        ),
+    ] = "",
+    most: Annotated[
+        float,
+        typer.Option(
+            min=0.5, max=1.0, help="Area up to which the upper end of every attack passes."
+        ),
+    ] = MOST,
+    set: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="ATTACK.NAME=VALUE", help="A setting of an attack; may be given again."
+        ),
+    ] = None,
+    to: Annotated[
+        Path | None, typer.Option("--to", help="Also write the report to this JSON file.")
+    ] = None,
+    threads: Threads = 0,
+    force: Force = False,
+    seed: Seed = 0,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Try to tell whom a synthetic shop was made of; exit code 1 where an attack may pass the bar."""
+    import tempfile
+
+    from wareloom.attacks import chosen, run_attacks
+    from wareloom.core.family import ATTACKS
+    from wareloom.core.state import write_whole
+    from wareloom.evaluation.compare import shop_at
+    from wareloom.preparing.splits import together
+
+    place, wanted = place_of(to, force), listed(only)
+    own = settings_of(wanted or ATTACKS.names(), set)
+    chosen(wanted, own)
+    run = run_of(seed, quiet, threads=threads)
+    with tempfile.TemporaryDirectory(prefix="wareloom-") as folder:
+        shops = [
+            shop_at(source, Path(folder) / str(i), run)
+            for i, source in enumerate((real, synthetic, *holdout))
+        ]
+        report = run_attacks(
+            shops[0], shops[1], together(shops[2:]), run, names=wanted, settings=own, model=model
+        )
+    found = report.to_json() | {"most": most, "passes": report.high <= most}
+    if place is not None:
+        write_whole(place, found)
+    lines = [str(report), "", table(report.table()), ""]
+    lines += [f"  without {name}: {why}" for name, why in sorted(report.left_out.items())]
+    lines += [f"  {note}" for note in report.notes]
+    over = [one.name for one in report.evidence if one.area.high > most]
+    if not report.evidence:
+        lines.append("No attack could be made: that says nothing of privacy.")
+    elif over:
+        lines.append(f"The upper end is above {most:g} for {', '.join(over)}: this may not leave.")
+    else:
+        lines.append(
+            f"The upper end of no attack is above {most:g}. Attacks are no proof of privacy."
+        )
+    show(found, as_json, "\n".join(lines))
+    raise typer.Exit(0 if found["passes"] else 1)

@@ -1,0 +1,40 @@
+"""Look at, or set, what may be spent of a shop's users' privacy."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from wareloom.cli._shared import AsJson, show
+
+
+def main(
+    shop: Annotated[Path, typer.Argument(help="The shop's folder.")],
+    epsilon: Annotated[
+        float | None, typer.Option(help="Set the most that may ever be spent; 1 to 3 is usual.")
+    ] = None,
+    delta: Annotated[
+        float | None, typer.Option(help="With --epsilon: at most 1 / (10 · users).")
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Raise a budget; the ledger says so for good.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Say what was spent of a shop's privacy budget and what is left, or set the budget (--epsilon, --delta)."""
+    from wareloom.errors import SettingError
+    from wareloom.privacy.ledger import Ledger, ledgers_folder
+    from wareloom.shop import Shop
+
+    ledger = Ledger.open(ledgers_folder(), Shop.open(shop).fingerprint)
+    if (epsilon is None) != (delta is None):
+        raise SettingError("A budget is two numbers: give --epsilon and --delta together.")
+    if epsilon is not None and delta is not None:
+        ledger.allow(epsilon, delta, force=force)
+    said = ledger.to_json()
+    if said["budget"] is None and not as_json:
+        show(said, False, f"{shop} has no privacy budget yet: --epsilon and --delta set it.")
+    else:
+        show(said, as_json)
