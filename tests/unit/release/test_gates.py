@@ -200,6 +200,23 @@ def test_values_of_attributes_of_few_users_do_not_leave(of: Leaving, ledgers: Pa
     assert left["user_id"].to_list() == ["u0", "u2"]
 
 
+def test_what_one_user_has_together_does_not_leave(of: Leaving, ledgers: Path) -> None:
+    """Each value alone is many users', and both together are one's."""
+
+    def users(*rows: tuple[str, str]) -> pl.DataFrame:
+        maps = [
+            [{"name": "job", "value": job}, {"name": "town", "value": town}] for job, town in rows
+        ]
+        names = [f"u{i}" for i in range(len(rows))]
+        return pl.DataFrame({"user_id": names, "attributes": maps})
+
+    many = [("clerk", "A")] * 5 + [("baker", "B")] * 5
+    real = of._replace(real=of.real.with_tables(users=users(*many, ("clerk", "B"))))
+    drawn = users(("clerk", "A"), ("clerk", "B"), ("baker", "A"))
+    found = asked("min_users", real, of.honest.with_tables(users=drawn), ledgers, min_users=3)
+    assert (found.passed, found.measured) == (False, 1)
+
+
 def test_personal_data_does_not_leave(of: Leaving, ledgers: Path) -> None:
     drawn = searches(["a", "b", "c"], "lamp", "call 415-555-0132 or a@b.com", "13812345678 李雷收")
     synth = of.honest.with_tables(searches=drawn)
@@ -211,6 +228,14 @@ def test_personal_data_does_not_leave(of: Leaving, ledgers: Path) -> None:
     left = evidence(of, synth, ledgers, leave_out=True).goes
     assert left.table("searches")["query"].to_list() == ["lamp"]
     assert GATES["personal_data"](evidence(of, synth, ledgers, personal_data="allowed")) is None
+
+
+def test_names_in_the_catalogue_are_no_persons_data(of: Leaving, ledgers: Path) -> None:
+    titled = of.honest.table("items").with_columns(
+        title=pl.lit("Paul Hargreaves shampoo, tel. 415-555-0132")
+    )
+    synth = of.honest.with_tables(items=titled)
+    assert asked("personal_data", of, synth, ledgers, columns="all").passed
 
 
 def test_fidelity_is_held_beside_its_floor(of: Leaving, ledgers: Path) -> None:

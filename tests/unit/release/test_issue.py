@@ -141,6 +141,15 @@ def test_ids_are_numbered_at_random_and_not_by_a_seed(
     assert first(out) != first(tmp_path / "again")
 
 
+def test_inside_all_columns_stay_but_who_made_them(of: Leaving, ledgers: Path, out: Path) -> None:
+    released(of, ledgers, out, preset="inside")
+    events = pl.read_parquet(out / "events.parquet")
+    assert {"propensity", "weight"} <= set(events.columns)
+    assert events["weight"].unique().to_list() == [2.0]
+    assert events["origin"].unique().to_list() == ["synthetic"]
+    assert "price" in pl.read_parquet(out / "items.parquet").columns
+
+
 def test_public_columns_of_items_leave_where_they_are_named(
     of: Leaving, ledgers: Path, out: Path
 ) -> None:
