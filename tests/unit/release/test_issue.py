@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from leaving import USERS, Leaving, built, evidence
+from leaving import USERS, Leaving, built, evidence, stamp
 from wareloom.core.state import json_text
 from wareloom.errors import (
     GateError,
@@ -28,10 +28,13 @@ from wareloom.errors import (
     SourceError,
 )
 from wareloom.preparing.splits import SplitSettings, split
+from wareloom.privacy import STAMP
+from wareloom.privacy.accounting import Gaussian, compose
 from wareloom.privacy.ledger import Ledger
 from wareloom.privacy.private import Private, Release
 from wareloom.release.certificate import verify
-from wareloom.release.evidence import RELEASE, STAMP
+from wareloom.release.evidence import RELEASE
+from wareloom.release.gates import GATES
 from wareloom.release.issue import Released, release
 from wareloom.release.places import inside_of
 from wareloom.shop import Shop
@@ -264,6 +267,23 @@ def test_parts_of_one_shop_are_one_shop(
         released(of._replace(real=part), ledgers, tmp_path / f"out{number}", releases=2)
     with pytest.raises(GateError, match="this is release 3 of this shop"):
         released(of._replace(real=parts[2]), ledgers, out, releases=2)
+
+
+def test_what_was_spent_of_the_whole_counts_for_its_parts(
+    of: Leaving, ledgers: Path, tmp_path: Path
+) -> None:
+    split(of.real, SplitSettings(by="user"), tmp_path / "parts")
+    part = Shop.open(tmp_path / "parts" / "train")
+    ledger = Ledger.open(ledgers, part.fingerprint)
+    ledger.allow(3.0, 1e-5)
+    ledger.spend("histogram", Gaussian(0.5))
+    synth = of.private.keeping("private")
+    synth.meta = {STAMP: stamp(ledger)}
+    found = GATES["epsilon"](evidence(of._replace(real=part), synth, ledgers, epsilon=8.0))
+    both = compose([Gaussian(0.5), Gaussian(0.5)], 1e-5).epsilon
+    assert found is not None
+    assert found.measured == pytest.approx(both)
+    assert both > ledger.total(1e-5).epsilon
 
 
 def test_a_folder_of_another_kind_is_never_replaced(of: Leaving, ledgers: Path, out: Path) -> None:
