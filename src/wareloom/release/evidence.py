@@ -43,8 +43,9 @@ class Evidence:
 
     @property
     def keeps(self) -> Keeps:
-        """What the sample says that it holds of real users."""
-        return self.synth.keeps or "people"
+        """What the sample says that it holds of real users; who says "private" has to bring an account of it."""
+        said = self.synth.keeps or "people"
+        return "counts" if said == "private" and self.stamp is None else said
 
     @property
     def stamp(self) -> Mapping[str, Any] | None:

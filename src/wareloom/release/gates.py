@@ -49,6 +49,8 @@ def keeps(of: Evidence) -> Check:
         "private": "",
     }[found]
     unknown = "" if of.synth.keeps else ": its shop.json does not say, and unknown counts as people"
+    if of.synth.keeps == "private" != found:
+        unknown = ": it says private, and carries no account of a ledger"
     said = f"the sample keeps {found}{unknown}; the policy takes {limit} or less"
     return Check("keeps", ORDER.index(found) <= ORDER.index(limit), found, limit, said, remedy)
 

@@ -13,7 +13,7 @@ import pytest
 
 from leaving import Leaving, built, evidence, sample, searches, stamp
 from wareloom.core.settings import configure
-from wareloom.errors import InputError, SettingError, SourceError, UnknownNameError
+from wareloom.errors import InputError, RefusedError, SettingError, SourceError, UnknownNameError
 from wareloom.privacy.accounting import Gaussian
 from wareloom.privacy.ledger import Ledger
 from wareloom.release import gates
@@ -67,12 +67,20 @@ def test_a_gate_that_is_off_says_nothing(of: Leaving, ledgers: Path) -> None:
 def test_what_is_kept_may_not_be_worse(
     of: Leaving, ledgers: Path, kept: Any, wanted: str, passed: bool
 ) -> None:
-    found = asked("keeps", of, of.honest.keeping(kept), ledgers, keeps=wanted)
+    synth = of.private if kept == "private" else of.honest.keeping(kept)
+    found = asked("keeps", of, synth, ledgers, keeps=wanted)
     assert found.passed is passed
     if kept in ("people", None):
         assert "structure=learned" in found.remedy
     if kept is None:
         assert "unknown counts as people" in found.said
+
+
+def test_who_says_private_brings_an_account(of: Leaving, ledgers: Path) -> None:
+    found = asked("keeps", of, of.honest.keeping("private"), ledgers, keeps="private")
+    assert (found.passed, found.measured) == (False, "counts")
+    assert "carries no account of a ledger" in found.said
+    assert asked("keeps", of, of.honest.keeping("private"), ledgers, keeps="counts").passed
 
 
 def test_epsilon_is_what_the_ledger_says_of_all_releases(of: Leaving, tmp_path: Path) -> None:
@@ -331,6 +339,7 @@ def test_a_policy_is_read_from_a_file(tmp_path: Path) -> None:
         ("min_users = 0", "give 1 or more"),
         ("fidelity = {hours = -1}", "give a number above 0"),
         ("epsilon = ", "not valid TOML"),
+        ('public = ["items.titel"]', "items have no column 'titel'. Did you mean 'title'"),
     ],
 )
 def test_a_policy_that_cannot_be_is_refused(tmp_path: Path, text: str, said: str) -> None:
@@ -339,7 +348,14 @@ def test_a_policy_that_cannot_be_is_refused(tmp_path: Path, text: str, said: str
     with pytest.raises(InputError) as error:
         Policy.of(path)
     assert said in str(error.value)
-    assert str(path) in str(error.value)
+
+
+def test_behaviour_is_not_public(tmp_path: Path) -> None:
+    path = tmp_path / "policy.toml"
+    for name in ("events.time", "items.attributes.sales_rank"):
+        path.write_text(f'public = ["{name}"]')
+        with pytest.raises(RefusedError):
+            Policy.of(path)
 
 
 def test_a_preset_or_file_that_is_not_there_is_refused(tmp_path: Path) -> None:

@@ -37,7 +37,7 @@ from wareloom.release.evidence import RELEASE
 from wareloom.release.gates import GATES
 from wareloom.release.issue import Released, release
 from wareloom.release.places import inside_of
-from wareloom.shop import Shop
+from wareloom.shop import Log, Shop
 
 SRC = Path(__file__).resolve().parents[3] / "src"
 
@@ -107,6 +107,7 @@ def test_a_release_holds_rows_and_nothing_of_how_they_were_made(
     opened = Shop.open(out)
     opened.verify()
     assert opened.keeps == "counts"
+    assert len(Log.of(opened)) == of.honest.rows("events")
 
 
 def test_the_rows_are_those_of_the_sample_under_other_names(
@@ -145,7 +146,10 @@ def test_ids_are_numbered_at_random_and_not_by_a_seed(
 
 
 def test_inside_all_columns_stay_but_who_made_them(of: Leaving, ledgers: Path, out: Path) -> None:
-    released(of, ledgers, out, preset="inside")
+    made = released(of, ledgers, out, preset="inside")
+    assert "note" not in made.certificate
+    real = evidence(of, of.honest.keeping("people"), ledgers, preset="inside")
+    assert release(real, out).certificate["note"] == "holds real users"
     events = pl.read_parquet(out / "events.parquet")
     assert {"propensity", "weight"} <= set(events.columns)
     assert events["weight"].unique().to_list() == [2.0]
@@ -224,6 +228,11 @@ def test_what_a_private_generator_says_of_itself_is_understood(
     synth.meta = {STAMP: seeded.stamp()}
     with pytest.raises(GateError, match="the noise came from a seed"):
         release(evidence(of, synth, tmp_path / "own", preset="public"), tmp_path / "fourth")
+
+
+def test_what_only_says_private_leaves_as_counts(of: Leaving, ledgers: Path, out: Path) -> None:
+    release(evidence(of, of.honest.keeping("private"), ledgers), out)
+    assert verify(out)["keeps"] == Shop.open(out).keeps == "counts"
 
 
 def test_people_may_not_leave_and_nothing_is_written(of: Leaving, ledgers: Path, out: Path) -> None:
@@ -428,7 +437,7 @@ sys.path.insert(0, {tests!r})
 from leaving import Leaving, evidence
 from wareloom.privacy.ledger import Ledger
 from wareloom.release import certificate, issue, tables
-from wareloom.shop import Shop
+from wareloom.shop import Log, Shop
 
 def die(*args, **kwargs):
     os.kill(os.getpid(), signal.SIGKILL)
