@@ -13,8 +13,9 @@
     ├── NotFittedError        asked to sample or score before `fit`      (exit code 2)
     ├── WorkerError           a process that computed crashed             (exit code 3)
     └── RefusedError          the answer is no                            (exit code 1)
-        ├── BudgetError       the next call would pass the budget of tokens or cost
-        └── LeakError         synthetic data knows the held-out part
+        ├── BudgetError       the next call would pass the budget of tokens, cost or privacy
+        ├── LeakError         synthetic data knows the held-out part
+        └── GateError         a sample may not leave by its policy
 
 Every message names the value, where it stands, and the remedy.
 """
@@ -96,11 +97,15 @@ class RefusedError(WareloomError):
 
 
 class BudgetError(RefusedError):
-    """The next call would pass the budget of tokens or cost; said before it is made."""
+    """The next call would pass the budget of tokens, of cost or of privacy; said before it is made."""
 
 
 class LeakError(RefusedError):
     """Synthetic data agrees with the held-out part more than the training part explains."""
+
+
+class GateError(RefusedError):
+    """A sample may not leave by its policy; the message says which gates failed, by how much, and the remedies."""
 
 
 def near(name: str, known: Iterable[str], *, count: int = 3) -> str:

@@ -36,24 +36,25 @@ class Pattern(Attack):
         """Two scores, or four with times: the mean and the best likelihood."""
         people = (case.targets, case.synth, case.others)
         popular = np.log2(1.0 + case.synth.log.counts() + case.others.log.counts())
-        sides = [_traits(side, case, popular) for side in people]
-        slips = self._slips(case)
+        sides = [traits_of(side, case, popular) for side in people]
+        slips = slips_of(case, self.slip, self.blur)
         found = weighed(sides, [*slips, self.slip], self.width)
         if case.timed:
             both = [
-                _beside(side, times(p, dated=True)) for side, p in zip(sides, people, strict=True)
+                beside(side, times(p, dated=True)) for side, p in zip(sides, people, strict=True)
             ]
             found += weighed(both, [*slips, self.slip, self.slip, self.blur, self.slip], self.width)
         return np.column_stack(found)
 
-    def _slips(self, case: Case) -> list[float]:
-        """Chances that a value is not the template's, of each sort of `_traits`."""
-        kinds = [self.slip, self.slip, self.blur]
-        kinds += [] if case.category is None else [self.slip, self.slip]
-        return [*kinds, *[self.slip for _ in case.brands]]
+
+def slips_of(case: Case, slip: float, blur: float) -> list[float]:
+    """Chances that a value is not the template's, of each sort of `traits_of`; `blur` that of popularity."""
+    kinds = [slip, slip, blur]
+    kinds += [] if case.category is None else [slip, slip]
+    return [*kinds, *[slip for _ in case.brands]]
 
 
-def _traits(people: People, case: Case, popular: np.ndarray) -> Traits:
+def traits_of(people: People, case: Case, popular: np.ndarray) -> Traits:
     """Of each event: category and the level above, kind, which event before was on the item, or in the category."""
     log = people.log
     bucket = np.ceil(popular[log.item]).astype(np.int64)
@@ -81,7 +82,7 @@ def _first(
     return ago, (ago > 0).astype(np.int64)
 
 
-def _beside(what: Traits, when: Traits) -> Traits:
+def beside(what: Traits, when: Traits) -> Traits:
     """What events are like, and when they were."""
     return Traits(
         what.offsets,

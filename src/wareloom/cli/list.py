@@ -38,5 +38,7 @@ def main(
 
 
 def _told(entry: Entry) -> str:
-    """What an algorithm is, and the package that brought it where it is not of the house."""
-    return f"{entry.summary} [{entry.package}]" if entry.package else entry.summary
+    """What an algorithm is, what it keeps of real users, and the package that brought it."""
+    kept = f" Keeps {entry.keeps}." if entry.keeps else ""
+    brought = f" [{entry.package}]" if entry.package else ""
+    return f"{entry.summary}{brought}{kept}"

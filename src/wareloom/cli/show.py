@@ -57,6 +57,9 @@ def main(
             "summary": entry.summary,
             "settings": settings,
         }
+        if entry.keeps:
+            shown["keeps"] = entry.keeps
+            lines.insert(1, f"  keeps {entry.keeps} of a real log, under these settings")
         if entry.package:
             shown["package"] = entry.package
         if as_json:

@@ -42,6 +42,8 @@ class Entry:
     settings: tuple[Setting, ...]
     package: str = ""
     """The package that offers it, with its version; "" for the house"""
+    keeps: str = ""
+    """What it keeps of real users under its default settings; "" for those that are shown none"""
 
 
 class Algorithm(Settings):
@@ -244,7 +246,8 @@ class Family:
         else:
             raise unknown(self.kind, name, self.names())
         settings = tuple(place.settings().values())
-        return Entry(self.kind, name, place.source.module, place.summary(), settings, package)
+        module, summary, keeps = place.source.module, place.summary(), place.constant("keeps")
+        return Entry(self.kind, name, module, summary, settings, package, keeps)
 
     def entries(self) -> list[Entry]:
         """`describe` for all names."""

@@ -20,7 +20,7 @@ LITTLE = 1 << 20
 """Bytes free below which a disk is full for what writes tables"""
 OWN = (
     r"(arrays|items|model|.+_)\.(parquet|npz|safetensors)|(shop|read|clean|screen|split|features|compare|proof|leaderboard"
-    r"|bundle|recipe|algorithm|state|pretraining|report|.*config|tokenizer|special_tokens_map|vocab|modules|merges)\."
+    r"|bundle|certificate|recipe|algorithm|state|pretraining|report|.*config|tokenizer|special_tokens_map|vocab|modules|merges)\."
     r"(json|html|txt)|tokenizer\.model|rejected|synthesizer|train|validation|test|ranker|reranker|.+_"
 )
 """What Wareloom's commands write into the folders that they make; all else beside is somebody's own"""
@@ -28,6 +28,8 @@ PATHS = frozenset(
     {"source", "file", "map", "model", "images", "start_from", "base", "folder", "other_shops"}
 )
 """Settings whose text may be a path without a separator"""
+WHOLE = {"bundle.json": "a bundle", "certificate.json": "a release"}
+"""Folders, by what marks them, whose manifest lists every file"""
 LONGEST_PATH = 4096
 AT_CWD = -100
 EXCHANGE = 2
@@ -89,8 +91,8 @@ def replacing(path: Path, marker: str = "shop.json") -> Iterator[Path]:
     """Yield an empty folder beside `path` that takes its name when the block ends well, and goes when it does not.
 
     An existing `path` is replaced only if it is empty or holds `marker`, that is, if it is a result of the same kind;
-    commands ask `free_folder` before. What a person put into it beside goes over into the new one; in a bundle, which
-    takes no other file, it is refused. Where `path` is a link, what it points at is written.
+    commands ask `free_folder` before. What a person put into it beside goes over into the new one; in a bundle or a
+    release, which take no other file, it is refused. Where `path` is a link, what it points at is written.
     """
     given, path = Path(path), landing(path)
     _check_free(given, path, marker)
@@ -225,10 +227,10 @@ def _check_free(given: Path, path: Path, marker: str) -> None:
             f"{given} exists and is not one of Wareloom's folders (it has no {marker}); choose another for --to."
         )
     notes = _notes(path)
-    if notes and marker == "bundle.json":
+    if notes and marker in WHOLE:
         raise OutputError(
-            f"{given} holds {', '.join(notes[:5])}, which Wareloom did not write, and a bundle takes no other file: "
-            "put it elsewhere first, or choose another folder for --to."
+            f"{given} holds {', '.join(notes[:5])}, which Wareloom did not write, and {WHOLE[marker]} takes no other "
+            "file: put it elsewhere first, or choose another folder for --to."
         )
 
 

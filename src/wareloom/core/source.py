@@ -82,6 +82,17 @@ class Place(NamedTuple):
                 return node.value.id
         return next((found for place in self.above() if (found := place.family())), "")
 
+    def constant(self, name: str) -> str:
+        """The text that a class variable holds, its own or a base's; "" where none is to be read."""
+        for node in self.node.body:
+            if (
+                isinstance(node, ast.AnnAssign)
+                and ast.unparse(node.target) == name
+                and isinstance(node.value, ast.Constant)
+            ):
+                return str(node.value.value)
+        return next((found for place in self.above() if (found := place.constant(name))), "")
+
     def summary(self) -> str:
         """The first line of what it says about itself."""
         return (ast.get_docstring(self.node) or "").partition("\n")[0]

@@ -1,4 +1,4 @@
-"""What must not go into a prompt or come out of a model: personal data, blocked words, instructions, invented facts.
+"""What must not go into a prompt or come out of a model: blocked words, instructions, invented facts.
 
 Rules over text, in English and Chinese: nothing is learned and nothing is asked. They find what has a form. A name
 without a salutation, or an order to a model in words of its own, passes.
@@ -6,12 +6,11 @@ without a salutation, or an order to a model in words of its own, passes.
 
 from __future__ import annotations
 
-import datetime
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 
+from wareloom.language._flat import UNSEEN
 from wareloom.language.tokenise import tokenise
 
 LONGEST = 2_000
@@ -19,129 +18,6 @@ LONGEST = 2_000
 OPEN, CLOSE = "<< ", " >>"
 """Stand round a text that is data; `as_data` sees to it that the text holds neither"""
 _HAN = r"[\u4e00-\u9fff]"
-_SURNAMES = (
-    "王李张刘陈杨黄赵吴周徐孙马朱胡郭何高林罗郑梁谢宋唐许韩冯邓曹彭曾萧田董袁潘于蒋蔡余杜叶程苏魏吕丁任沈姚卢姜崔钟谭"
-    "陆汪范金石廖贾夏韦付方白邹孟熊秦邱江尹薛闫段雷侯龙史陶黎贺顾毛郝龚邵万钱严覃武戴莫孔汤"
-)
-_NAME = r"[A-Z][a-zà-ÿ]{0,20}[’'-]?[A-Za-zà-ÿ]{1,20}"
-_SURE = r"Street|St|Avenue|Ave|Road|Rd|Boulevard|Blvd|Lane|Ln|Terrace|Highway|Hwy|Parkway|Pkwy"
-_UNSURE = r"Drive|Dr|Court|Ct|Place|Pl|Way|Square|Sq|Circle|Cir"
-"""Ends of streets that products end in as well: they count before a comma or at the end alone"""
-
-_FORMS: tuple[tuple[str, re.Pattern[str]], ...] = (
-    ("email", re.compile(r"(?<![\w.+-])[\w.+-]{1,64}@[\w-]{1,64}(?:\.[\w-]{1,64}){1,5}")),
-    ("id", re.compile(r"(?<![\dA-Za-z])\d{17}[\dXx](?![\dA-Za-z])")),
-    ("card", re.compile(r"(?<![\w-])[2-6]\d{3}(?:[ -]?\d{4}){3}(?![\w-])")),
-    ("card", re.compile(r"(?<![\w-])3[47]\d{2}[ -]?\d{6}[ -]?\d{5}(?![\w-])")),
-    ("order", re.compile(r"(?<![\w-])\d{3}-\d{7}-\d{7}(?![\w-])")),
-    (
-        "order",
-        re.compile(
-            r"(?:\b(?:order|invoice|tracking|shipment|bestellung|rechnung)\b|订单|运单|快递单|发票)"
-            r"\s{0,3}(?:number|num\b|no\b|nr\b|id\b|code|编号|号码|号)?\.?\s{0,3}(?:is\b|是|为)?\s{0,3}[:：#]?\s{0,3}#?\s{0,3}"
-            r"(?P<own>(?=[A-Z-]*\d(?:[A-Z-]*\d){3})[A-Z0-9][A-Z0-9-]{5,})",
-            re.IGNORECASE,
-        ),
-    ),
-    (
-        "phone",
-        re.compile(r"(?<![\w.-])(?:\+?86[- ]?)?1[3-9]\d[- ]?\d{4}[- ]?\d{4}(?![\w-])", re.ASCII),
-    ),
-    ("phone", re.compile(r"(?<![\w.])0\d{2,3}-\d{7,8}(?![\w-])", re.ASCII)),
-    ("phone", re.compile(r"(?<![\w.])\+\d{1,3}(?:[ .-]?\(?\d{1,4}\)?){2,6}(?!\w)", re.ASCII)),
-    (
-        "phone",
-        re.compile(
-            r"(?<![\w.-])(?:1[-. ])?(?:\(\d{3}\) ?|\d{3}[-. ])\d{3}[-. ]\d{4}(?![\w-])", re.ASCII
-        ),
-    ),
-    (
-        "address",
-        re.compile(
-            rf"\b\d{{1,5}}[A-Za-z]?\s{{1,3}}(?:[NSEW]\.?\s{{1,3}})?(?:(?:[A-Z][a-z]+|\d+(?:st|nd|rd|th))\s{{1,3}}){{1,3}}"
-            rf"(?:(?:{_SURE})\b(?!\s{{1,3}}[a-z])|(?:{_UNSURE})\b(?=\s{{0,3}}(?:,|\.\s{{0,3}}$|$|\s(?:Apt|Unit|Suite))))",
-            re.MULTILINE,
-        ),
-    ),
-    (
-        "address",
-        re.compile(
-            r"\b[A-ZÄÖÜ][a-zäöüß]+(?:straße|strasse|str\.|gasse|allee|platz)\s{1,3}\d{1,4}[a-z]?\b"
-        ),
-    ),
-    (
-        "address",
-        re.compile(
-            rf"{_HAN}{{2,20}}?(?:大道|胡同|路|街|道|巷|弄)\s?\d{{1,5}}\s?[号弄](?:[\u4e00-\u9fff\d-]{{0,12}}(?:室|楼|单元|栋))?"
-        ),
-    ),
-    (
-        "name",
-        re.compile(
-            rf"\b(?:Mr|Mrs|Ms|Mx|Dr|Prof|Herr|Frau|Monsieur|Madame)\b\.?\s{{1,3}}(?P<own>{_NAME}(?:\s{{1,3}}{_NAME})?)(?!\w)"
-        ),
-    ),
-    (
-        "name",
-        re.compile(
-            rf"\b(?:Dear|Hi|Hello|Hey)\s{{1,3}}(?P<own>{_NAME}(?:\s{{1,3}}{_NAME})?)(?=\s{{0,3}}[,!:])"
-        ),
-    ),
-    (
-        "name",
-        re.compile(
-            rf"\b(?:[Rr]egards|[Ss]incerely|[Cc]heers|[Tt]hanks),\s{{0,3}}(?P<own>{_NAME}(?:\s{{1,3}}{_NAME})?)\s{{0,3}}$",
-            re.M,
-        ),
-    ),
-    ("name", re.compile(rf"(?<!{_HAN})[{_SURNAMES}]{_HAN}{{0,2}}(?:先生|女士|小姐(?!姐)|太太)")),
-    (
-        "name",
-        re.compile(
-            rf"(?:收件人|收货人|联系人|姓名)\s{{0,3}}[:：是]\s{{0,3}}(?P<own>{_HAN}{{2,4}})"
-        ),
-    ),
-)
-_NOBODY = frozenset(
-    (
-        "customer",
-        "customers",
-        "sir",
-        "madam",
-        "team",
-        "all",
-        "friend",
-        "friends",
-        "everyone",
-        "there",
-        "valued",
-    )
-)
-_COUNTED = frozenset(
-    (
-        "piece",
-        "pieces",
-        "pack",
-        "packs",
-        "inch",
-        "count",
-        "light",
-        "set",
-        "way",
-        "outlet",
-        "speed",
-        "gallon",
-        "drawer",
-    )
-)
-"""Words that follow the number of a product and not that of a house"""
-
-_UNSEEN = re.compile(
-    "[\u00ad\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufeff\ufff9-\ufffb"
-    "\U000e0000-\U000e007f]"
-)
-"""Characters that turn the direction of a text or are not seen"""
-
 _ORDERS = tuple(
     re.compile(form)
     for form in (
@@ -168,40 +44,6 @@ _ORDERS = tuple(
 )
 
 
-@dataclass(frozen=True)
-class Finding:
-    """One piece of personal data in a text."""
-
-    kind: str
-    """email, phone, address, order, card, id or name."""
-    text: str
-    """As it stands there."""
-    start: int
-    """Where it begins, in characters."""
-
-
-def personal_data(text: str, brands: Iterable[str] = ()) -> list[Finding]:
-    """Return what identifies a person in a text, in order, none of it twice.
-
-    Numbers of cards count where Luhn's check holds, Chinese identity numbers where theirs and the date of birth do.
-    Names count after a salutation, before 先生 or 女士, and in a greeting; those that begin with one of `brands`, such
-    as "Dr. Martens", do not.
-    """
-    known = tuple(brand.casefold() for brand in brands if brand)
-    found: list[Finding] = []
-    for kind, form in _FORMS:
-        for match in form.finditer(text):
-            group = "own" if "own" in form.groupindex else 0
-            said, start = match[group], match.start(group)
-            if any(start < f.start + len(f.text) and f.start < start + len(said) for f in found):
-                continue
-            if _holds(kind, said) and not (
-                kind == "name" and known and match[0].casefold().startswith(known)
-            ):
-                found.append(Finding(kind, said, start))
-    return sorted(found, key=lambda finding: finding.start)
-
-
 def blocked(text: str, words: Iterable[str]) -> list[str]:
     """Return which of the words or phrases stand in a text, whatever their case and width.
 
@@ -221,7 +63,7 @@ def as_data(text: str, longest: int = LONGEST) -> str:
     text = "".join(
         " " if unicodedata.category(c) in ("Cc", "Zl", "Zp") else c for c in text[: 4 * longest]
     )
-    text = re.sub(r"<\s*<[<\s]*", "<", re.sub(r">\s*>[>\s]*", ">", _UNSEEN.sub("", text)))
+    text = re.sub(r"<\s*<[<\s]*", "<", re.sub(r">\s*>[>\s]*", ">", UNSEEN.sub("", text)))
     text = " ".join(text.split())
     if len(text) > longest:
         text = text[: longest - 1] + "…"
@@ -256,43 +98,9 @@ def unsupported(text: str, facts: str | Sequence[str], brands: Iterable[str] = (
     return list(dict.fromkeys(found))
 
 
-def _holds(kind: str, said: str) -> bool:
-    """Say whether what has the form of personal data is some."""
-    digits = [int(letter) for letter in said if letter.isdecimal()]
-    if kind == "card":
-        return _luhn(digits)
-    if kind == "id":
-        return _identity(said.upper())
-    if kind == "phone":
-        return 7 <= len(digits) <= 15
-    if kind == "name":
-        return said.split()[0].casefold() not in _NOBODY and "任何" not in said
-    if kind == "address":
-        return not _COUNTED & {word.casefold() for word in said.split()[1:-1]}
-    return True
-
-
-def _luhn(digits: Sequence[int]) -> bool:
-    doubled = [
-        digit if place % 2 == 0 else sum(divmod(2 * digit, 10))
-        for place, digit in enumerate(reversed(digits))
-    ]
-    return len(set(digits)) > 1 and sum(doubled) % 10 == 0
-
-
-def _identity(said: str) -> bool:
-    """Check a Chinese identity number: date of birth and ISO 7064 MOD 11-2."""
-    try:
-        born = datetime.date(int(said[6:10]), int(said[10:12]), int(said[12:14]))
-    except ValueError:
-        return False
-    weighed = sum(int(digit) * pow(2, 17 - place, 11) for place, digit in enumerate(said[:17]))
-    return born.year >= 1900 and "10X98765432"[weighed % 11] == said[17]
-
-
 def _plain(text: str) -> str:
     """Bring a text to one width and case, without what is unseen and with single blanks; line breaks stay."""
-    text = unicodedata.normalize("NFKC", _UNSEEN.sub("", text)).casefold().replace("’", "'")
+    text = unicodedata.normalize("NFKC", UNSEEN.sub("", text)).casefold().replace("’", "'")
     return re.sub(r" ?\n\s*", "\n", re.sub(r"[^\S\n]+", " ", text)).strip()
 
 

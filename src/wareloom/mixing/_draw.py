@@ -16,6 +16,7 @@ from wareloom.errors import InputError
 from wareloom.mixing import Mixer
 from wareloom.shop import Log, Shop
 from wareloom.shop.buckets import user_key
+from wareloom.shop.keeps import worst_of
 from wareloom.shop.schema import REAL
 
 HEAD = 1 / 3
@@ -199,7 +200,7 @@ class UserMixer(Mixer):
         pool = Pool.of(real, synthetic, continues=self.continues)
         if pool.wanted(self.ratio) == 0:
             return real
-        return self._mix(pool, run or Run())
+        return self._mix(pool, run or Run()).keeping(worst_of((real, synthetic)))
 
     @abstractmethod
     def _mix(self, pool: Pool, run: Run) -> Shop:

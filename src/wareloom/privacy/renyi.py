@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 from scipy.special import gammaln, logsumexp
@@ -59,7 +60,12 @@ def sampled_gaussian(
         return np.zeros(len(orders))
     if rate == 1:
         return gaussian(1 / noise_multiplier, orders)
-    return np.array([_one(noise_multiplier, rate, alpha) for alpha in orders])
+    return np.array(_at(noise_multiplier, rate, tuple(map(float, orders))))
+
+
+@lru_cache(maxsize=256)
+def _at(sigma: float, rate: float, orders: tuple[float, ...]) -> tuple[float, ...]:
+    return tuple(_one(sigma, rate, alpha) for alpha in orders)
 
 
 def _one(sigma: float, rate: float, alpha: float) -> float:

@@ -73,6 +73,7 @@ class Ranker(Keeping, ABC):
         Raises `InputError` where there is not one event on an item.
         """
         run = run or Run()
+        other = log is not None or held is not None
         log = shop if isinstance(shop, Log) else log or Log.of(shop)
         if len(log) == 0:
             raise InputError(
@@ -89,6 +90,7 @@ class Ranker(Keeping, ABC):
                 "sequence network such as sasrec, or another mixer than labels."
             )
         self._fit_within(log, None if isinstance(shop, Log) else shop, run, held)
+        self._fitted_on(shop if isinstance(shop, Shop) and not other else None)
         return self
 
     def _fit_within(self, log: Log, shop: Shop | None, run: Run, held: Held | None) -> None:

@@ -16,6 +16,8 @@ Keeps = Literal["private", "counts", "people"]
 private: every number of the real log went through the ledger. counts: sums over users, without noise. people: rows of
 single users, such as their timelines, lengths, items or latent vectors."""
 ORDER: tuple[Keeps, ...] = get_args(Keeps)
+FITTED_ON = "keeps_"
+"""Where an algorithm that was fitted on a sample has what that keeps; part of its state, so that it is saved"""
 HOLDS_PEOPLE = "holds real users"
 """What a model's folder says where it keeps people"""
 
@@ -43,11 +45,24 @@ class Keeping(Algorithm):
     """Base of the families whose algorithms may hold what a real log says of its users."""
 
     keeps: ClassVar[Keeps] = "people"
-    """The most it keeps of the real log under any settings, in what it learned or in what it returns"""
+    """What it keeps of a real log under its default settings, in what it learned or in what it returns; who says
+    nothing keeps people"""
+
+    def holds(self) -> Keeps:
+        """What it keeps of a real log under its settings, apart from the algorithms that it is made of."""
+        return self.keeps
 
     def kept(self) -> Keeps:
-        """What it keeps under its settings, and of what it was fitted on: never more than `keeps`."""
-        return self.keeps
+        """What it keeps of real users: the worst of itself and its parts, and no more than what it was fitted on."""
+        parts = [part for held in self.parts().values() for part in held.values()]
+        own = worst(self.holds(), *(part.kept() for part in parts if isinstance(part, Keeping)))
+        return least(own, vars(self).get(FITTED_ON))
+
+    def _fitted_on(self, shop: Shop | None) -> None:
+        """Write down what a shop that it was fitted on keeps; None, where other events than a shop's were looked at."""
+        vars(self).pop(FITTED_ON, None)
+        if shop is not None and shop.keeps is not None:
+            vars(self)[FITTED_ON] = shop.keeps
 
     def said(self) -> dict[str, Any]:
         """What `algorithm.json` says besides settings and files: what it keeps, in one word and for who reads it."""

@@ -12,7 +12,7 @@ from wareloom.core.memory import must_fit
 from wareloom.core.run import Run
 from wareloom.errors import InputError
 from wareloom.shop import Shop
-from wareloom.shop.keeps import Keeping
+from wareloom.shop.keeps import Keeping, worst
 
 if TYPE_CHECKING:
     from wareloom.language.models import Estimate
@@ -122,6 +122,12 @@ class Synthesizer(Keeping, ABC):
         """Drop what an earlier fit learned: another shop may lack columns that it had."""
         for name in [*self.state(), *self.parts()]:
             del vars(self)[name]
+
+    def _stamped(self, made: Shop, given: Condition | None = None) -> Shop:
+        """A sample that says what it keeps: what its synthesizer does, or what was given where that keeps more."""
+        asked = [getattr(given, name) for name in given.asked()] if given is not None else []
+        beside = [shop.keeps for shop in asked if isinstance(shop, Shop)]
+        return made.keeping(worst(self.kept(), *beside))
 
     def _checked(self, n: int, given: Condition | None = None) -> None:
         """Raise where it is not fitted, where nothing is asked for, or where it cannot keep to what is given."""

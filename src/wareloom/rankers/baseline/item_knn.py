@@ -15,6 +15,7 @@ from wareloom.rankers import Ranker
 from wareloom.rankers.history import popularity, recency, tail
 from wareloom.rankers.neighbourhood import Neighbourhood, keep_best, sum_neighbours, to_table
 from wareloom.shop import Log, Requests, Shop
+from wareloom.shop.keeps import Keeps
 
 K1, B = 1.2, 0.75
 """The usual constants of BM25."""
@@ -32,6 +33,7 @@ class ItemKNN(Ranker):
     similarity matrix is never built. Sarwar et al. (2001), Deshpande and Karypis (2004).
     """
 
+    keeps: ClassVar[Keeps] = "counts"
     laws: ClassVar[frozenset[str]] = frozenset(
         {
             "strangers get the popular",

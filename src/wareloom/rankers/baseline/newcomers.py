@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -10,6 +11,7 @@ from wareloom.core.run import Run
 from wareloom.rankers import Ranker
 from wareloom.rankers.history import popularity, tail
 from wareloom.shop import Log, Requests, Shop
+from wareloom.shop.keeps import Keeps
 
 
 @dataclass(kw_only=True, eq=False)
@@ -19,6 +21,8 @@ class Newcomers(Ranker):
     Where a log was filtered to items with some events over all time, an item without an event yet is a sure bestseller:
     what this reaches on cold answers is known without knowing anything of items or users.
     """
+
+    keeps: ClassVar[Keeps] = "counts"
 
     def _fit(self, log: Log, shop: Shop | None, run: Run) -> None:
         counts = popularity(log)

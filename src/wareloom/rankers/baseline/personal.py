@@ -12,6 +12,7 @@ from wareloom.core.settings import Count, Factor
 from wareloom.rankers import Ranker
 from wareloom.rankers.history import popularity, recency, tail
 from wareloom.shop import Log, Requests, Shop
+from wareloom.shop.keeps import Keeps
 
 
 @dataclass(kw_only=True, eq=False)
@@ -22,6 +23,7 @@ class Personal(Ranker):
     repeat, as in groceries (Hu et al. 2020; Li et al. 2023); where seen items are masked it is popularity.
     """
 
+    keeps: ClassVar[Keeps] = "counts"
     laws: ClassVar[frozenset[str]] = frozenset(
         {"strangers get the popular", "events of no weight teach nothing"}
     )

@@ -12,6 +12,7 @@ from wareloom.core.settings import Positive
 from wareloom.rankers import Ranker
 from wareloom.rankers.history import popularity
 from wareloom.shop import Log, Requests, Shop
+from wareloom.shop.keeps import Keeps
 
 
 @dataclass(kw_only=True, eq=False)
@@ -21,6 +22,7 @@ class Popularity(Ranker):
     The score is the sum of the event weights, each halved for every `half_life` before the latest event.
     """
 
+    keeps: ClassVar[Keeps] = "counts"
     laws: ClassVar[frozenset[str]] = frozenset(
         {
             "strangers get the popular",

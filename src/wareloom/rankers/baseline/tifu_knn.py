@@ -16,6 +16,7 @@ from wareloom.rankers import Ranker
 from wareloom.rankers.history import popularity, tail
 from wareloom.rankers.neighbourhood import keep_best
 from wareloom.shop import Log, Requests, Shop
+from wareloom.shop.keeps import Keeps
 
 
 @dataclass(kw_only=True, eq=False)
@@ -34,6 +35,7 @@ class TIFUKNN(Ranker):
     information for next-basket recommendation".
     """
 
+    keeps: ClassVar[Keeps] = "people"
     laws: ClassVar[frozenset[str]] = frozenset(
         {
             "strangers get the popular",

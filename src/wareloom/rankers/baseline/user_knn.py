@@ -15,6 +15,7 @@ from wareloom.rankers import Ranker
 from wareloom.rankers.history import merged, popularity, rarity, recency, tail
 from wareloom.rankers.neighbourhood import keep_best
 from wareloom.shop import Log, Requests, Shop
+from wareloom.shop.keeps import Keeps
 
 
 @dataclass(kw_only=True, eq=False)
@@ -31,6 +32,7 @@ class UserKNN(Ranker):
     items of its history. Herlocker et al. (1999).
     """
 
+    keeps: ClassVar[Keeps] = "people"
     laws: ClassVar[frozenset[str]] = frozenset(
         {
             "strangers get the popular",

@@ -28,6 +28,7 @@ from wareloom.rankers.clicks.rows import (
 from wareloom.rankers.history import popularity
 from wareloom.shop import Log, Requests, Shop, Vocabulary
 from wareloom.shop.impressions import CLICK, has_impressions
+from wareloom.shop.keeps import Keeps
 from wareloom.shop.log import NO_TIME
 
 FEWEST = 20
@@ -59,6 +60,7 @@ class ClickRanker(Ranker, ABC):
     which nothing at all is known goes by popularity.
     """
 
+    keeps: ClassVar[Keeps] = "counts"
     laws: ClassVar[frozenset[str]] = frozenset(
         {"strangers get the popular", "events of no weight teach nothing"}
     )

@@ -16,6 +16,7 @@ from wareloom.errors import InputError
 from wareloom.rankers import Ranker
 from wareloom.rankers.history import popularity, recency
 from wareloom.shop import Log, Requests, Shop
+from wareloom.shop.keeps import Keeps
 
 FACETS = ("brand", "category", "parent", "price")
 
@@ -33,6 +34,7 @@ class Attributes(Ranker):
     (1961) on the rule; Pazzani and Billsus (2007) on its use for recommendation.
     """
 
+    keeps: ClassVar[Keeps] = "counts"
     laws: ClassVar[frozenset[str]] = frozenset(
         {
             "strangers get the popular",

@@ -17,6 +17,7 @@ from wareloom.rankers import Ranker
 from wareloom.rankers.history import popularity, recency, tail
 from wareloom.rankers.neighbourhood import Neighbourhood, sum_neighbours
 from wareloom.shop import Log, Requests, Shop
+from wareloom.shop.keeps import Keeps
 
 
 @dataclass(kw_only=True, eq=False)
@@ -36,6 +37,7 @@ class ContentKNN(Ranker, ABC):
             return sparse.csr_matrix(alike.astype(np.float32))
     """
 
+    keeps: ClassVar[Keeps] = "counts"
     laws: ClassVar[frozenset[str]] = frozenset(
         {"strangers get the popular", "events of no weight teach nothing", "moved by history"}
     )

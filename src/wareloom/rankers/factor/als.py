@@ -15,6 +15,7 @@ from wareloom.core.settings import Factor, Positive, Size
 from wareloom.rankers import Ranker
 from wareloom.rankers.history import Columns, merged, popularity, recency, tail
 from wareloom.shop import Log, Requests, Shop
+from wareloom.shop.keeps import Keeps
 
 
 @dataclass(kw_only=True, eq=False)
@@ -28,6 +29,7 @@ class ALS(Ranker):
     Training is `implicit`'s (conjugate gradients, C++). Hu, Koren and Volinsky (2008); Takács et al. (2011).
     """
 
+    keeps: ClassVar[Keeps] = "counts"
     laws: ClassVar[frozenset[str]] = frozenset(
         {"strangers get the popular", "moved by history", "weighted events"}
     )

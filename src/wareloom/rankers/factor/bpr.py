@@ -15,6 +15,7 @@ from wareloom.rankers import Ranker
 from wareloom.rankers.history import popularity, recency, tail
 from wareloom.rankers.neighbourhood import sum_rows
 from wareloom.shop import Log, Requests, Shop
+from wareloom.shop.keeps import Keeps
 
 BLOCK = 1 << 17
 """Events whose negatives are drawn at a time."""
@@ -37,6 +38,7 @@ class BPR(Ranker):
     criterion, Kabbur et al. (2013) for users as sums of items, Zhang et al. (2013) for the choice of negatives.
     """
 
+    keeps: ClassVar[Keeps] = "counts"
     laws: ClassVar[frozenset[str]] = frozenset(
         {"strangers get the popular", "events of no weight teach nothing", "moved by history"}
     )

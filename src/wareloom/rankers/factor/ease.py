@@ -15,6 +15,7 @@ from wareloom.rankers import Ranker
 from wareloom.rankers.history import distinct, popularity, recency, tail
 from wareloom.rankers.neighbourhood import sum_rows
 from wareloom.shop import Log, Requests, Shop
+from wareloom.shop.keeps import Keeps
 
 GIB = 1 << 30
 
@@ -33,6 +34,7 @@ class EASE(Ranker):
     above `memory_limit`. Steck (2019), "Embarrassingly shallow autoencoders for sparse data".
     """
 
+    keeps: ClassVar[Keeps] = "counts"
     laws: ClassVar[frozenset[str]] = frozenset(
         {
             "strangers get the popular",

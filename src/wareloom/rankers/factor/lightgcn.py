@@ -17,6 +17,7 @@ from wareloom.rankers import Ranker
 from wareloom.rankers.history import popularity, recency, tail
 from wareloom.rankers.neighbourhood import sum_rows
 from wareloom.shop import Log, Requests, Shop
+from wareloom.shop.keeps import Keeps
 
 F = torch.nn.functional
 
@@ -37,6 +38,7 @@ class LightGCN(Ranker):
     bytes. He et al. (2020); sampled softmax in place of BPR as in Wu et al. (2024).
     """
 
+    keeps: ClassVar[Keeps] = "counts"
     laws: ClassVar[frozenset[str]] = frozenset(
         {"strangers get the popular", "events of no weight teach nothing", "moved by history"}
     )

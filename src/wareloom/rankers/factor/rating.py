@@ -15,6 +15,7 @@ from wareloom.errors import InputError
 from wareloom.rankers import Ranker
 from wareloom.shop import Log, Requests, Shop, Vocabulary
 from wareloom.shop.buckets import user_key
+from wareloom.shop.keeps import Keeps
 
 
 @dataclass(kw_only=True, eq=False)
@@ -27,6 +28,7 @@ class Rating(Ranker):
     ratings it predicts how often a user comes back to an item. Koren, Bell and Volinsky (2009); Zhou et al. (2008).
     """
 
+    keeps: ClassVar[Keeps] = "people"
     laws: ClassVar[frozenset[str]] = frozenset({"events of no weight teach nothing"})
 
     embedding_size: Count = 16

@@ -16,6 +16,7 @@ from wareloom.rankers import Ranker
 from wareloom.rankers.history import distinct, popularity, recency, tail
 from wareloom.rankers.neighbourhood import Neighbourhood, sum_neighbours
 from wareloom.shop import Log, Requests, Shop
+from wareloom.shop.keeps import Keeps
 
 GIB = 1 << 30
 TOLERANCE = 1e-5
@@ -38,6 +39,7 @@ class SLIM(Ranker):
     descent as in Friedman et al. (2010).
     """
 
+    keeps: ClassVar[Keeps] = "counts"
     laws: ClassVar[frozenset[str]] = frozenset(
         {
             "strangers get the popular",

@@ -21,6 +21,7 @@ from wareloom.rankers.members import fit_members, gather, member_scores, prior
 from wareloom.rankers.neighbourhood import sum_rows
 from wareloom.rankers.vectors import axes, projected, unit_rows
 from wareloom.shop import Log, Requests, Shop
+from wareloom.shop.keeps import Keeps
 from wareloom.shop.texts import item_texts
 
 
@@ -43,6 +44,7 @@ class Blend(Ranker):
     of the text, terms × embedding_size × 4 bytes. Raises `InputError` where items have no text.
     """
 
+    keeps: ClassVar[Keeps] = "counts"
     laws: ClassVar[frozenset[str]] = frozenset(
         {"strangers get the popular", "events of no weight teach nothing", "moved by history"}
     )

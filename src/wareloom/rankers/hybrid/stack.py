@@ -18,6 +18,7 @@ from wareloom.rankers.held import FEWEST, Held, hold_back
 from wareloom.rankers.history import popularity, tail
 from wareloom.rankers.members import fit_members, gather, member_scores, prior
 from wareloom.shop import Log, Requests, Shop
+from wareloom.shop.keeps import Keeps
 
 
 @dataclass(kw_only=True, eq=False)
@@ -36,6 +37,7 @@ class Stack(Ranker):
     Time: each member is fitted twice, what hangs on the items alone once. Memory: members × requests a block × items.
     """
 
+    keeps: ClassVar[Keeps] = "counts"
     soft: ClassVar[bool] = True
     laws: ClassVar[frozenset[str]] = frozenset(
         {"strangers get the popular", "events of no weight teach nothing", "moved by history"}
@@ -55,7 +57,7 @@ class Stack(Ranker):
     held: Count = 5_000
     """Users, at most, whose last events the weights are learned from."""
     halves: Size = 1
-    """Random halves of them whose weights are averaged, which steadies what few users say; 1 learns from all at once."""
+    """Random halves of them whose weights are averaged, to steady what few users say; 1 learns from all at once."""
 
     def _check(self) -> None:
         different = len({*self.members}) == len(self.members) > 0

@@ -22,6 +22,7 @@ from wareloom.rankers import BLOCK_BYTES, Ranker
 from wareloom.rankers.held import Held
 from wareloom.rankers.history import popularity
 from wareloom.shop import Log, Requests, Shop, Vocabulary
+from wareloom.shop.keeps import Keeps
 from wareloom.shop.texts import DEFAULT, field_texts, parse_fields, present
 
 NO_EVENTS = {"user_id": pl.String, "item_id": pl.String, "event": pl.String}
@@ -52,6 +53,7 @@ class SearchRanker(Ranker, ABC):
     A request without a query is answered by popularity. A shop needs no events: its items' texts are enough.
     """
 
+    keeps: ClassVar[Keeps] = "counts"
     laws: ClassVar[frozenset[str]] = frozenset(
         {"strangers get the popular", "events of no weight teach nothing"}
     )
@@ -104,6 +106,7 @@ class SearchRanker(Ranker, ABC):
         run = run or Run()
         if shop.has("events") and not shop.rows("judgments"):
             return super().fit(shop, run, log=log, held=held)
+        other = log is not None or held is not None
         if log is None:
             log = Log.of(
                 shop
@@ -111,6 +114,7 @@ class SearchRanker(Ranker, ABC):
                 else shop.with_tables(events=pl.DataFrame(schema=NO_EVENTS))
             )
         self._fit_within(log, shop, run, held)
+        self._fitted_on(None if other else shop)
         return self
 
     def by_updates(self) -> bool:

@@ -35,6 +35,7 @@ from wareloom.rankers.sequence._start import PARTS, TextSpace, begin_from, origi
 from wareloom.rankers.sequence.data import Layout, Negatives, SequenceData
 from wareloom.rankers.vectors import check_embedder
 from wareloom.shop import Log, Requests, Shop
+from wareloom.shop.keeps import Keeps
 from wareloom.shop.log import NO_TIME
 
 
@@ -73,6 +74,7 @@ class SequenceRanker(Ranker, ABC):
     history ranks by popularity.
     """
 
+    keeps: ClassVar[Keeps] = "counts"
     laws: ClassVar[frozenset[str]] = frozenset(
         {"strangers get the popular", "events of no weight teach nothing", "moved by history"}
     )

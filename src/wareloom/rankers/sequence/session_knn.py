@@ -17,6 +17,7 @@ from wareloom.rankers import Ranker
 from wareloom.rankers.history import popularity, rarity, recency, tail
 from wareloom.rankers.neighbourhood import keep_best
 from wareloom.shop import Log, Requests, Shop, Vocabulary
+from wareloom.shop.keeps import Keeps
 from wareloom.shop.log import NO_TIME
 from wareloom.shop.pairs import DAY
 
@@ -40,6 +41,7 @@ class SessionKNN(Ranker):
     with the weights of STAN (Garg et al. 2019).
     """
 
+    keeps: ClassVar[Keeps] = "people"
     laws: ClassVar[frozenset[str]] = frozenset(
         {
             "strangers get the popular",

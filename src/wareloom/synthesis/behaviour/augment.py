@@ -15,6 +15,7 @@ from wareloom.core.settings import Factor, Size
 from wareloom.errors import InputError, SettingError, near
 from wareloom.shop import Log, Shop
 from wareloom.shop.buckets import user_key
+from wareloom.shop.keeps import Keeps
 from wareloom.synthesis import Given, Synthesizer
 from wareloom.synthesis.behaviour._walk import Users, _next, _stream, in_threads
 from wareloom.synthesis.draws import mark, numbered
@@ -32,6 +33,7 @@ class Augment(Synthesizer):
     screen out, and do not take this for anonymous data. Xie et al. (2022, CL4SRec); Liu et al. (2021, CoSeRec).
     """
 
+    keeps: ClassVar[Keeps] = "people"
     knows: ClassVar[frozenset[str]] = frozenset({"behaviour"})
 
     operations: dict[str, float] = field(default_factory=lambda: dict.fromkeys(OPERATIONS, 1.0))
@@ -150,7 +152,7 @@ class Augment(Synthesizer):
         if "user_id" in rows.columns:
             rows = rows.with_columns(user_id=name)
             tables["users"] = rows.select("user_id", "origin").unique(maintain_order=True)
-        return Shop.trusted({**tables, "events": rows.drop("user")})
+        return self._stamped(Shop.trusted({**tables, "events": rows.drop("user")}))
 
 
 class Originals(NamedTuple):

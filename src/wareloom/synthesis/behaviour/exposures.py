@@ -15,6 +15,7 @@ from wareloom.errors import InputError, SettingError
 from wareloom.shop import Log, Shop
 from wareloom.shop.buckets import user_key
 from wareloom.shop.impressions import CLICK, has_impressions, impressions
+from wareloom.shop.keeps import Keeps
 from wareloom.shop.schema import INTERACTIONS
 from wareloom.synthesis import Given, Synthesizer
 from wareloom.synthesis.behaviour._clicks import position_model
@@ -33,6 +34,7 @@ class Exposures(Synthesizer):
     impressions has only those. What it adds to a log is what the model believes, and nothing that is not in the log.
     """
 
+    keeps: ClassVar[Keeps] = "people"
     renamed: ClassVar[Mapping[str, str]] = {"settings_of_model": "click_settings"}
 
     clicks: Literal["logistic", "position", "constant"] = "logistic"
@@ -142,4 +144,4 @@ class Exposures(Synthesizer):
                 events.select("user_id", "origin").drop_nulls("user_id").unique(maintain_order=True)
             )
             tables["users"] = users
-        return Shop.trusted(tables)
+        return self._stamped(Shop.trusted(tables))

@@ -10,6 +10,7 @@ from scipy import sparse
 
 from wareloom.errors import SettingError
 from wareloom.shop import Log
+from wareloom.shop.keeps import Keeps
 from wareloom.synthesis.behaviour.markov import Markov
 
 
@@ -17,6 +18,7 @@ from wareloom.synthesis.behaviour.markov import Markov
 class Independent(Markov):
     """Shoppers with real activity and real clocks whose items know nothing of one another: a control arm."""
 
+    keeps: ClassVar[Keeps] = "counts"
     conditions: ClassVar[frozenset[str]] = frozenset({"histories", "start_items", "length"})
     laws: ClassVar[frozenset[str]] = frozenset()
 

@@ -18,6 +18,7 @@ from wareloom.rankers.history import into
 from wareloom.rankers.members import ndcg_of_held
 from wareloom.shop import Log, Shop, Vocabulary
 from wareloom.shop.buckets import user_key
+from wareloom.shop.keeps import Keeps
 from wareloom.shop.log import stacked, without_last
 from wareloom.shop.popularity import slice_names, slices_of
 from wareloom.synthesis import Given, Synthesizer
@@ -41,6 +42,7 @@ class Joint(Synthesizer):
     Time: each member is fitted twice, the ranker once more than there are members.
     """
 
+    keeps: ClassVar[Keeps] = "people"
     knows: ClassVar[frozenset[str]] = frozenset({"behaviour", "text"})
     conditions: ClassVar[frozenset[str]] = frozenset({"histories", "start_items", "length", "like"})
     quick: ClassVar[Mapping[str, Any]] = {"members": ("neighbours", "markov"), "validation": 1.0}
@@ -108,6 +110,10 @@ class Joint(Synthesizer):
     def draws_on(self) -> frozenset[str]:
         """All that its members draw on, those that get no weight too: their gains were looked at."""
         return frozenset().union(*(self._made(name).draws_on() for name in self.members))
+
+    def holds(self) -> Keeps:
+        """What it keeps besides its members: what each was worth."""
+        return "counts" if "members_" in vars(self) else self.keeps
 
     def can_rank(self) -> bool:
         """Whether just one of its members can: several are no one ranker."""
@@ -238,9 +244,10 @@ class Joint(Synthesizer):
             drawn.take(taken, own)
             for (drawn, taken), own in zip(kept, np.split(numbers, ends[:-1]), strict=True)
         ]
-        return gathered(
+        made = gathered(
             parts, self.catalogue_, self.origin, mark(self, n, run, given), renamed=True
         )
+        return self._stamped(made, given)
 
     def _table(self) -> np.ndarray:
         """Weights as float64 [slices, members]."""
@@ -293,9 +300,10 @@ class Joint(Synthesizer):
             drawn = Drawn(made, Vocabulary(self.catalogue_["item_id"]), self.slice_, self.slices)
             code = log.users.encode(drawn.owners.ids)
             parts.append(drawn.take(np.arange(len(code)), code))
-        return gathered(
+        made = gathered(
             parts, self.catalogue_, self.origin, mark(self, n, run, given), renamed=False
         )
+        return self._stamped(made, given)
 
 
 def _run_of(run: Run, member: str, purpose: object) -> Run:

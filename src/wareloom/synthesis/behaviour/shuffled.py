@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Self
+from typing import ClassVar, Self
 
 import numpy as np
 import polars as pl
@@ -11,6 +11,7 @@ import polars as pl
 from wareloom.core.run import Run
 from wareloom.errors import InputError
 from wareloom.shop import Log, Shop
+from wareloom.shop.keeps import Keeps
 from wareloom.synthesis import Given, Synthesizer
 from wareloom.synthesis.draws import mark, numbered
 
@@ -18,6 +19,8 @@ from wareloom.synthesis.draws import mark, numbered
 @dataclass(kw_only=True, eq=False)
 class Shuffled(Synthesizer):
     """Real users' events with the items permuted over all of them: every marginal is kept, all knowledge is gone."""
+
+    keeps: ClassVar[Keeps] = "people"
 
     def fit(self, shop: Shop, run: Run | None = None) -> Self:
         """Keep the events on known items; raises `InputError` where there are none."""
@@ -51,4 +54,4 @@ class Shuffled(Synthesizer):
         tables = {"items": self.catalogue_, "events": own.drop("user", "place")}
         if keys[0] == "user_id":
             tables["users"] = own.select("user_id", "origin").unique(maintain_order=True)
-        return Shop.trusted(tables)
+        return self._stamped(Shop.trusted(tables))

@@ -17,6 +17,7 @@ from wareloom.core.top import best_columns
 from wareloom.errors import InputError, SettingError, require
 from wareloom.rankers.search.base import SearchRanker
 from wareloom.shop import Shop, Vocabulary
+from wareloom.shop.keeps import Keeps
 from wareloom.shop.queries import normal_query
 from wareloom.synthesis import Condition, GivenItems, GivenQueries, Synthesizer
 from wareloom.synthesis.queries.base import QuerySynthesizer
@@ -39,6 +40,7 @@ class LabelSynthesizer(Synthesizer, ABC):
     confidence below `min_confidence` is not given.
     """
 
+    keeps: ClassVar[Keeps] = "counts"
     knows: ClassVar[frozenset[str]] = frozenset({"text"})
     of: ClassVar[Literal["behaviour", "queries", "labels", "searches"]] = "labels"
     counts: ClassVar[Literal["users", "queries"]] = "queries"
@@ -212,7 +214,8 @@ class LabelSynthesizer(Synthesizer, ABC):
         rows = merged.agg(
             pl.col("query").first(), pl.col("grade").mean(), *(pl.col(c).first() for c in REST)
         )
-        return Shop.trusted({"items": self.catalogue_, "judgments": rows.drop("key")}, self.meta_)
+        tables = {"items": self.catalogue_, "judgments": rows.drop("key")}
+        return self._stamped(Shop.trusted(tables, self.meta_))
 
     def _pairs(
         self, own: np.ndarray, found: np.ndarray, rng: np.random.Generator

@@ -17,6 +17,7 @@ from wareloom.language.models import Sampling, TextModel
 from wareloom.language.safety import as_data
 from wareloom.rankers.search.judged import judged
 from wareloom.shop import Shop, Vocabulary
+from wareloom.shop.keeps import Keeps
 from wareloom.shop.schema import REAL
 from wareloom.synthesis.labels.base import HIGHEST, LabelSynthesizer
 
@@ -54,6 +55,7 @@ class Judge(LabelSynthesizer):
     and of several votes the grade is the mean and the confidence their agreement (self-consistency: Wang et al. 2022).
     The pairs that are shown are real ones where the shop has such. Needs the extra `text`."""
 
+    keeps: ClassVar[Keeps] = "people"
     quick: ClassVar[Mapping[str, Any]] = {
         **LabelSynthesizer.quick,
         "model": "wareloom.testing.last_word:LastWord",

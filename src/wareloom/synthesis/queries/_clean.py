@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 import unicodedata
 
-from wareloom.language.safety import blocked, injected, personal_data
+from wareloom.language.personal import personal_data
+from wareloom.language.safety import blocked, injected
 from wareloom.language.tokenise import tokenise
 
 LONGEST = 12

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import ClassVar
 
 import numpy as np
 import polars as pl
@@ -14,6 +15,7 @@ from wareloom.core.settings import NonNegative, Positive, Share
 from wareloom.errors import require
 from wareloom.language.titles import BRAND, DESCRIBES, HEAD, MODEL, NOUN, SIZE, Title, TitleReader
 from wareloom.shop import Shop, Vocabulary
+from wareloom.shop.keeps import Keeps
 from wareloom.synthesis.queries._chinese import is_han, tidy, whole
 from wareloom.synthesis.queries._edits import slip
 from wareloom.synthesis.queries._forms import joined, ways
@@ -38,6 +40,8 @@ class Attributes(QuerySynthesizer):
     product that answered them), else what is usual in shops. `k` words are drawn without replacement with
     probabilities that go by odds (Gumbel top-k: Kool et al. 2019). English and Chinese.
     """
+
+    keeps: ClassVar[Keeps] = "counts"
 
     length: NonNegative = 0.0
     """Words of a query in the mean; 0 as the shop's own queries, or as usual."""

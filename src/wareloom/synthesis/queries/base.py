@@ -128,7 +128,8 @@ class QuerySynthesizer(Synthesizer, ABC):
         judgments = rows.select(
             "query", item_id, "grade", "source", origin=pl.lit(self.origin), weight=pl.lit(1.0)
         )
-        return Shop.trusted({"items": self.catalogue_, "judgments": judgments}, self.meta_)
+        tables = {"items": self.catalogue_, "judgments": judgments}
+        return self._stamped(Shop.trusted(tables, self.meta_))
 
 
 def _in_turn(items: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:

@@ -19,6 +19,7 @@ from wareloom.language.models import Estimate, TextModel, estimate
 from wareloom.language.titles import TitleReader
 from wareloom.language.tokenise import tokenise_all
 from wareloom.shop import Shop, Vocabulary
+from wareloom.shop.keeps import Keeps
 from wareloom.synthesis.queries._alike import by_place, by_sound
 from wareloom.synthesis.queries._edits import KINDS, Known, Typed
 from wareloom.synthesis.queries._translate import SAMPLING, prompt, translated
@@ -45,6 +46,7 @@ class Edits(QuerySynthesizer):
     query that no kind can change is not returned. Wei and Zou (2019). Needs the extra `text` for Chinese.
     """
 
+    keeps: ClassVar[Keeps] = "people"
     lacks: ClassVar[str] = "no real query is answered by them, or they have no title"
 
     queries: str = "attributes"

@@ -17,6 +17,7 @@ from wareloom.language.models import Estimate, Sampling, TextModel, estimate
 from wareloom.language.safety import as_data
 from wareloom.language.tokenise import tokenise
 from wareloom.shop import Shop
+from wareloom.shop.keeps import Keeps
 from wareloom.synthesis.queries._clean import first_query, foreign_numbers
 from wareloom.synthesis.queries._shown import EXAMPLES, EXAMPLES_ZH, KINDS, KINDS_ZH, MIX
 from wareloom.synthesis.queries.base import QuerySynthesizer, real_queries
@@ -32,6 +33,7 @@ class Prompted(QuerySynthesizer):
     that neither product nor kind accounts for. With the run's cache folder a stopped job asks nothing twice. Brown et
     al. (2020); Bonifacio et al. (2022) write queries so. Needs the extra `text`."""
 
+    keeps: ClassVar[Keeps] = "people"
     quick: ClassVar[Mapping[str, Any]] = {"model": "wareloom.testing.last_word:LastWord"}
 
     model: str = "embedded"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import polars as pl
@@ -12,6 +13,7 @@ from wareloom.core.run import Run
 from wareloom.core.settings import Size
 from wareloom.language.tokenise import tokenise_all
 from wareloom.shop import Shop
+from wareloom.shop.keeps import Keeps
 from wareloom.synthesis.queries._forms import joined
 from wareloom.synthesis.queries.base import QuerySynthesizer
 
@@ -22,6 +24,8 @@ class Spans(QuerySynthesizer):
 
     The inverse cloze task on titles (Lee, Chang and Toutanova 2019): a control, as `independent` is for behaviour.
     """
+
+    keeps: ClassVar[Keeps] = "counts"
 
     longest: Size = 5
     """Words of a query at most."""

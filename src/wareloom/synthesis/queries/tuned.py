@@ -20,6 +20,7 @@ from wareloom.language.models.local import LocalModel, _Loaded, fingerprint, loa
 from wareloom.language.safety import as_data
 from wareloom.language.titles import HEAD, TitleReader
 from wareloom.shop import Shop, Vocabulary
+from wareloom.shop.keeps import Keeps
 from wareloom.synthesis import GivenItems
 from wareloom.synthesis.queries._clean import first_query, foreign_numbers
 from wareloom.synthesis.queries._varied import Written
@@ -48,6 +49,7 @@ class Tuned(QuerySynthesizer):
     write queries so from documents. Needs the extra `text`.
     """
 
+    keeps: ClassVar[Keeps] = "people"
     quick: ClassVar[Mapping[str, Any]] = {
         "model": "huggingface",
         "model_settings": "<taught decoder>",

@@ -15,6 +15,7 @@ from wareloom.core.settings import NonNegative, Share, Size
 from wareloom.errors import SettingError
 from wareloom.shop import Shop, Vocabulary
 from wareloom.shop.impressions import has_impressions, impressions
+from wareloom.shop.keeps import Keeps
 from wareloom.synthesis import Condition, GivenItems, Synthesizer
 from wareloom.synthesis.behaviour._clicks import examination
 from wareloom.synthesis.draws import mark
@@ -42,6 +43,7 @@ class SearchLog(Synthesizer):
     select_item, view_item, add_to_cart, purchase), with times where the shop's events have them.
     """
 
+    keeps: ClassVar[Keeps] = "counts"
     knows: ClassVar[frozenset[str]] = frozenset({"behaviour", "text"})
     of: ClassVar[Literal["behaviour", "queries", "labels", "searches"]] = "searches"
     counts: ClassVar[Literal["users", "queries"]] = "queries"
@@ -135,9 +137,8 @@ class SearchLog(Synthesizer):
             clicked = self._searched(sessions, open_, said, wanted[open_], rng, run)
             open_ = open_[~clicked & (rng.random(len(open_)) < self.again)]
         searches, events = sessions.tables(self.catalogue_["item_id"])
-        return Shop.trusted(
-            {"items": self.catalogue_, "searches": searches, "events": events}, self.meta_
-        )
+        tables = {"items": self.catalogue_, "searches": searches, "events": events}
+        return self._stamped(Shop.trusted(tables, self.meta_))
 
     def _searched(
         self,

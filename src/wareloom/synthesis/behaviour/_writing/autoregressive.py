@@ -24,6 +24,7 @@ from wareloom.neural.weights import arrays, loaded
 from wareloom.rankers.sequence.data import Negatives
 from wareloom.rankers.vectors import check_embedder, text_vectors
 from wareloom.shop import Log, Shop
+from wareloom.shop.keeps import Keeps
 from wareloom.shop.log import NO_TIME
 from wareloom.shop.schema import EVENTS, INTERACTIONS
 from wareloom.synthesis import Given, Synthesizer
@@ -68,6 +69,7 @@ class Autoregressive(Synthesizer):
     same bytes on any machine.
     """
 
+    keeps: ClassVar[Keeps] = "people"
     conditions: ClassVar[frozenset[str]] = frozenset({"histories", "start_items", "length"})
 
     embedding_size: Size = 64
@@ -223,15 +225,9 @@ class Autoregressive(Synthesizer):
             fresh[np.searchsorted(found.user, np.arange(n))] = True
             time = found.time if rules.pace.bounds[3] else np.full(len(found.item), NO_TIME)
             walked = Walked(found.user, found.item, found.kind, time, np.cumsum(fresh) - 1)
-            return build(
-                vars(self),
-                self.catalogue_,
-                walked,
-                users,
-                self.origin,
-                own,
-                run.rng(self.name, "columns"),
-            )
+            rng = run.rng(self.name, "columns")
+            made = build(vars(self), self.catalogue_, walked, users, self.origin, own, rng)
+        return self._stamped(made, given)
 
     def continue_session(
         self,

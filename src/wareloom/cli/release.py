@@ -1,0 +1,101 @@
+"""Release a sample, or say what stands against it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from wareloom.cli._shared import (
+    AsJson,
+    Force,
+    Quiet,
+    Seed,
+    Threads,
+    To,
+    free,
+    place_of,
+    run_of,
+    show,
+)
+
+if TYPE_CHECKING:
+    from wareloom.release.evidence import Evidence
+
+
+def main(
+    shop: Annotated[Path, typer.Argument(help="The real shop that the sample was made of.")],
+    synthetic: Annotated[Path, typer.Argument(help="The sample's folder.")],
+    to: To,
+    policy: Annotated[
+        str, typer.Option(help="A policy's TOML file, or inside, partner or public.")
+    ] = "public",
+    holdout: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="Other users of the same draw, for attacks; may be given again.",
+            show_default=False,
+        ),
+    ] = None,
+    proof: Annotated[
+        Path | None, typer.Option(help="A proof's folder, where the policy has a floor of lift.")
+    ] = None,
+    key: Annotated[
+        Path | None, typer.Option(help="An Ed25519 key in PEM that signs the certificate.")
+    ] = None,
+    leave_out: Annotated[
+        bool,
+        typer.Option(
+            "--leave-out",
+            help="Leave out rows with personal data, or with what too few users have.",
+        ),
+    ] = False,
+    threads: Threads = 0,
+    force: Force = False,
+    seed: Seed = 0,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Write a sample with a certificate if it passes all gates of a policy; else say why not, with exit code 1."""
+    from wareloom.errors import GateError
+    from wareloom.release.issue import judged, release
+
+    evidence = _evidence(shop, synthetic, policy, holdout or [], to, force)
+    run = run_of(seed, quiet, threads=threads)
+    evidence = replace(evidence, run=run, proof=proof, leave_out=leave_out)
+    try:
+        made = release(evidence, to, key)
+    except GateError:
+        if as_json:
+            checks = [check.to_json() for check in judged(evidence)]
+            show({"passed": False, "release": None, "checks": checks}, True)
+        raise
+    show(made.to_json(), as_json, str(made))
+
+
+def _evidence(
+    shop: Path, synthetic: Path, policy: str, holdout: list[Path], to: Path, force: bool
+) -> Evidence:
+    """What the gates look at; first of all it is looked at whether the release may be written."""
+    from wareloom.core.run import Run
+    from wareloom.preparing.splits import together
+    from wareloom.privacy.ledger import Ledger, ledgers_folder
+    from wareloom.release.certificate import NAME
+    from wareloom.release.evidence import Evidence
+    from wareloom.release.places import inside_of
+    from wareloom.release.policy import Policy
+    from wareloom.shop import Shop
+
+    free(to, force, NAME)
+    place_of(inside_of(to), force)
+    real = Shop.open(shop)
+    return Evidence(
+        shop=real,
+        synth=Shop.open(synthetic),
+        policy=Policy.of(policy),
+        ledger=Ledger.open(ledgers_folder(), real.fingerprint),
+        run=Run(),
+        holdout=together([Shop.open(part) for part in holdout]) if holdout else None,
+    )

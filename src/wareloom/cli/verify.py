@@ -1,0 +1,31 @@
+"""Hold a release beside its certificate."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from wareloom.cli._shared import AsJson, outline, show
+
+
+def main(
+    release: Annotated[Path, typer.Argument(help="The release's folder.")],
+    key: Annotated[
+        Path | None, typer.Option(help="The signer's public Ed25519 key in PEM.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say whether a release is as its certificate says, without the real data; exit code 1 where it was changed."""
+    from wareloom.release.certificate import verify
+
+    told = verify(release, key)
+    if told["known_signer"]:
+        whose = "signed by the key that was given"
+    elif told["signed_by"]:
+        whose = "signed, by a key that --key has yet to confirm"
+    else:
+        whose = "not signed"
+    said = f"{release} is what its certificate was written for: {told['files']} files, {whose}."
+    show(told, as_json, "\n".join([said, *outline(told)]))
