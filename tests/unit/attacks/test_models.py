@@ -31,7 +31,9 @@ def sides() -> tuple[Shop, Shop, Shop]:
     return wide(USERS, 1, "m"), wide(USERS, 2, "h"), wide(USERS, 4, "o")
 
 
-def attacked(name: str, model: Path | None, synth: Shop | None = None, **settings: object) -> Outcome:
+def attacked(
+    name: str, model: Path | None, synth: Shop | None = None, **settings: object
+) -> Outcome:
     members, holdout, others = sides()
     dealt = Arena.of(members, synth or renamed(others), holdout, RUN, model)
     outcome = ATTACKS.make(name, **settings).attack(dealt, RUN)
@@ -69,7 +71,9 @@ def kept(shape: str, folder: Path) -> None:
     folder.mkdir()
     if shape == "times in JSON":
         rows = events.group_by("user_id", maintain_order=True).agg(pl.col("time").cast(pl.Int64))
-        (folder / "x.json").write_text(json.dumps({"a": [{"t": t} for t in rows["time"].to_list()]}))
+        (folder / "x.json").write_text(
+            json.dumps({"a": [{"t": t} for t in rows["time"].to_list()]})
+        )
     elif shape == "times moved by user":
         moved = log.time + 86_400_000_000 * 7 * np.repeat(np.arange(len(log.users)), log.lengths())
         np.savez(folder / "x.npz", seen=moved)
@@ -123,7 +127,9 @@ def test_runs_in_common_are_those_of_plain_loops() -> None:
                 mine = values[a : a + size]
                 if a + size > offsets[user + 1]:
                     continue
-                if any((mine == s[i : i + size]).all() for s in among for i in range(len(s) - size + 1)):
+                if any(
+                    (mine == s[i : i + size]).all() for s in among for i in range(len(s) - size + 1)
+                ):
                     best, longest = max(best, surprise[a : a + size].sum()), max(longest, size)
         assert got.surprise[user] == pytest.approx(best)
         assert got.length[user] == longest
@@ -169,7 +175,9 @@ def test_losses_are_those_of_plain_loops() -> None:
     from wareloom.shop import Requests
 
     for user in range(20):
-        items = people.log.items.ids.gather(people.log.item[slice(*people.log.offsets[user : user + 2])])
+        items = people.log.items.ids.gather(
+            people.log.item[slice(*people.log.offsets[user : user + 2])]
+        )
         scores = ranker.score(Requests.sessions([items.to_list()[:-1]], people.log.items))[0]
         code = ranker.items_.to_list().index(items[-1])
         above, ties = (scores > scores[code]).sum(), (scores == scores[code]).sum()

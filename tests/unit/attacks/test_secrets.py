@@ -216,7 +216,9 @@ def test_halves_have_each_event_once_and_the_odd_one_in_the_first() -> None:
 
 
 def test_shops_without_categories_and_brands_have_no_secrets() -> None:
-    members, holdout, others = (s.with_tables(items=s.table("items").drop("category")) for s in sides())
+    members, holdout, others = (
+        s.with_tables(items=s.table("items").drop("category")) for s in sides()
+    )
     bare = Arena.of(members, renamed(others), holdout, RUN)
     attack: Attack = ATTACKS.make("attribute")
     assert attack.attack(bare, RUN) == "items have no category and no brand"
