@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from personal_sentences import Planted, harmless, planted, wide
+from personal_sentences import PLAIN, WRITTEN, Planted, harmless, planted, wide
 from wareloom.language.personal import Finding, personal_data, without_personal_data
 
 PERSONAL = [
@@ -123,6 +123,15 @@ def test_planted_personal_data_is_found_and_little_else(seed: int) -> None:
     for kind in {one.kind for one in sentences}:
         own = [one for one in sentences if one.kind == kind]
         assert 1 - len([m for m in missed if m.kind == kind]) / len(own) >= 0.95, kind
+
+
+@pytest.mark.parametrize(("text", "kind", "said"), WRITTEN)
+def test_what_people_write_is_found(text: str, kind: str, said: str) -> None:
+    assert covered(Planted(text, kind, said), personal_data(text)), personal_data(text)
+
+
+def test_titles_of_goods_hold_nobody() -> None:
+    assert [text for text in PLAIN if stray(Planted(text), personal_data(text))] == []
 
 
 def test_what_is_planted_is_gone_from_the_text_that_is_left() -> None:

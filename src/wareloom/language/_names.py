@@ -33,7 +33,8 @@ _FULL = (
 )
 _ANY = r"[A-Za-zà-ÿÀ-Þ][A-Za-zà-ÿ'’-]{1,20}"
 _TITLE = re.compile(
-    rf"\b(?:Mr|Mrs|Ms|Mx|Dr|Prof|Professor|Herr|Frau|Monsieur|Madame|Miss)\b\.?\s{{1,3}}(?P<own>{_FULL})"
+    rf"\b(?:Mr|Mrs|Ms|Mx|Dr|Prof|Professor|Herr|Frau|Monsieur|Madame"
+    rf"|Miss)\b\.?\s{{1,3}}(?P<own>(?:[A-Z]\.?\s{{1,2}})?{_FULL})"
 )
 _LOW_TITLE = re.compile(
     rf"\b(?:mr|mrs|ms|mx|dr|prof|miss)\b\.?\s{{1,3}}(?P<own>{_ANY}(?:\s{_ANY})?)", re.IGNORECASE
@@ -56,7 +57,8 @@ _SURE = re.compile(
     r"|husband|son|daughter|mother|father"
     r"|mom|dad|brother|sister|neighbou?r|boss|friend|colleague|cousin|aunt|uncle|grandma"
     r"|grandpa)(?: is)?(?: called| named)?,?)"
-    rf"\s{{1,3}}(?P<own>{_ANY}(?:\s{{1,2}}(?:[A-Z]\.?\s)?(?:(?:de la|de|van|von|del|di|bin|al)\s)?{_ANY}){{0,2}})",
+    rf"\s{{1,3}}(?P<own>(?:[A-Z]\.\s{{1,2}})?{_ANY}(?:,?\s{{1,2}}(?:[A-Z]\.?\s)?(?:(?:de la|de|van|von|del|di"
+    rf"|bin|al)\s)?{_ANY}){{0,2}})",
     re.IGNORECASE,
 )
 _LIKELY = re.compile(
@@ -76,6 +78,7 @@ _END = (
     r"|这|刚|亲|没|还|给|就)"
 )
 _LADY = r"(?:先生|女士(?![帽包鞋裤装内款用手短长羽毛外睡皮])|小姐(?!姐)|太太(?!阳))"
+_ROLE = rf"(?:{_LADY}|经理|老师|师傅|医生|教授|主任)"
 _TOLD = re.compile(
     rf"(?:收件人|收货人|联系人|签收人|姓名|名字|真名|户名|开户名|持卡人|下单人|购买人|订购人|寄件人|发件人|买家|客户|顾客|会员|我叫|名叫|叫做|本人)"
     rf"(?P<mark>\s{{0,3}}(?:名|叫|姓名)?\s{{0,3}}[:是为]?\s{{0,3}})(?P<own>{_FAMILY}(?P<given>{_OWN}{{1,2}})){_END}"
@@ -100,11 +103,11 @@ _CHINESE = (
     ),
     re.compile(rf"(?<!{HAN})(?P<own>{_FAMILY}{HAN}{{0,2}}{_LADY})"),
     re.compile(
-        rf"(?:我是|给|由|麻烦|感谢|谢谢|跟|联系|让)\s?(?P<own>{_FAMILY}{HAN}{{0,2}}{_LADY})"
+        rf"(?:我是|给|由|麻烦|感谢|谢谢|跟|联系|让|转告|告诉|请)\s?(?P<own>{_FAMILY}{HAN}{{0,2}}{_ROLE})"
     ),
 )
 _WEAK = re.compile(
-    rf"(?:我是|这是|给|由|麻烦|感谢|谢谢|联系|让|朋友|同事|邻居|爸爸|妈妈|老公|老婆|儿子|女儿|同学|老板|转交|交给|寄给|送给|送至|找|请)"
+    rf"(?:我是|这是|给|由|麻烦|感谢|谢谢|联系|让|朋友|同事|邻居|爸爸|妈妈|老公|老婆|儿子|女儿|同学|老板|转交|交给|寄给|送给|送至|找|请|快递员|司机|客服|店员|业务员|[,\s]叫)"
     rf"\s?(?P<own>{_FAMILY}(?P<given>{_OWN}{{1,2}})){_END}"
 )
 _ALONE = re.compile(
@@ -175,7 +178,7 @@ def _told(found: re.Match[str]) -> tuple[int, int] | None:
     for word in re.finditer(r"\S+", said):
         own, bare = word[0].rstrip(".,"), word[0].casefold().rstrip(".,'’")
         particle = bare in ("de", "la", "van", "von", "del", "di", "bin", "al")
-        initial = number and len(bare) == 1 and own.isupper()
+        initial = len(bare) == 1 and own.isupper() and (number or word[0].endswith("."))
         if (
             (bare in STOP and not initial)
             or (bare in NOBODY and not number)
@@ -189,7 +192,12 @@ def _told(found: re.Match[str]) -> tuple[int, int] | None:
     listed = words[0] in GIVEN or words[-1] in SURNAMES
     if ("name" in lead and "name on" not in lead) or listed:
         return start, start + end
-    return (start, start + end) if capital and (number > 1 or "my " not in lead) else None
+    # One name after "my husband" and such: the sentence has to go on in lower case, which titles of goods do not.
+    beyond = said[end:].lstrip() or found.string[found.end() :].lstrip()
+    goes_on = not beyond[:1].isupper()
+    return (
+        (start, start + end) if capital and (number > 1 or "my " not in lead or goes_on) else None
+    )
 
 
 def _pairs(text: str) -> Iterator[Span]:

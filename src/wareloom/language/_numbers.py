@@ -21,7 +21,8 @@ _GOODS = re.compile(
 )
 """What stands before the number of a thing"""
 _CALLED = re.compile(
-    r"(?:\b(?:tel|telephone|telefon|phone|cell|cellphone|mobile|handy|fax|call|ring|dial|text|whatsapp|contact"
+    r"(?:\b(?:my (?:new )?(?:number|no\.?)(?:'s|’s)?"
+    r"|tel|telephone|telefon|phone|cell|cellphone|mobile|handy|fax|call|ring|dial|text|whatsapp|contact"
     r"|reach)\b|电话|手机|座机|固话|联系方式|热线|致电|拨打|来电|打给|微信|传真)"
     r"(?:[\s:.,#()]{0,3}(?:(?:me|us|him|her|back|at|on|the|my|his|our|new|number|num|no|nr|is|was|or|text|call)\b"
     r"|号码|号|码|是|为|我|他|她)){0,5}[\s:.#(]{0,4}$",
@@ -59,7 +60,7 @@ _MOBILE = re.compile(
     re.ASCII,
 )
 _LANDLINE = re.compile(
-    r"(?<![\w.-])(?:\(0[1-9]\d{1,2}\) ?|0[1-9]\d{1,2}[- ])(?:\d{7,8}|\d{3,4}[ -]\d{4})(?:(?:-|转"
+    r"(?<![\w.-])(?:\(0[1-9]\d{1,2}\) ?|0[1-9]\d{1,2}[- ])(?:\d{7,8}|\d{3,4}[ -]\d{4})(?:(?:-| ?转 ?"
     r"| ?ext\.? ?)\d{1,5})?(?![\w-])",
     re.ASCII,
 )

@@ -108,7 +108,9 @@ def split(
                 )
             for part in PARTS:
                 write_head(folder / part, shop.meta, shop.keeps)
-            write_json(folder / "split.json", how)
+            # What is released of a part is counted against the shop that it is a part of.
+            of = {"of": shop.fingerprint} if shop.path is not None else {}
+            write_json(folder / "split.json", how | of)
     return Split.open(to)
 
 

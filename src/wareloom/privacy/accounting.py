@@ -1,7 +1,8 @@
 """What mechanisms cost, and what they cost together: the tightest ε that any valid way of composing gives.
 
 Three ways: μ² adds up (exact for Gaussian noise, any adaptive order), Rényi divergences add up (all mechanisms), and
-the distributions of the privacy loss are convolved (all but the discrete Gaussian; prices fixed beforehand).
+the distributions of the privacy loss are convolved (all but the discrete Gaussian; prices fixed beforehand). Where all
+have δ = 0, their ε also add up.
 """
 
 from __future__ import annotations
@@ -221,6 +222,8 @@ def compose(costs: Sequence[Cost], delta: float) -> Spent:
     known = [mu for mu in mus if mu is not None]
     if len(known) == len(mus):
         ways["mu"] = gaussian.epsilon_of(left, math.sqrt(math.fsum(mu**2 for mu in known)))
+    if all(isinstance(cost, Pure | Chance) for cost in costs):
+        ways["sum"] = math.fsum(c.epsilon * c.times for c in costs if isinstance(c, Pure))
     # A Gaussian, or what is priced as one, gains nothing by it.
     if any(isinstance(cost, SampledGaussian) or type(cost) is Pure for cost in costs):
         losses = [loss for cost in costs if (loss := cost.loss()) is not None]

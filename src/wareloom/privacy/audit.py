@@ -18,6 +18,8 @@ from wareloom.errors import require
 
 WHO = "Audit"
 CONFIDENCE = 0.95
+ALMOST = 0.75
+"""Share of the best bound in pilot draws at which the threshold for normal noise is taken: the best is mostly luck"""
 Draws = Callable[[int], np.ndarray]
 """So many independent draws of a statistic of what a mechanism returns, float64 [draws]; higher with the user"""
 
@@ -55,10 +57,19 @@ def epsilon_shown(
     more: int, fewer: int, draws: int, delta: float, confidence: float = CONFIDENCE
 ) -> float:
     """Lower bound on ε where something happened `more` times of `draws` with one neighbour, `fewer` with the other."""
+    return float(_bounds(np.array([more]), np.array([fewer]), draws, delta, confidence)[0])
+
+
+def _bounds(
+    more: np.ndarray, fewer: np.ndarray, draws: int, delta: float, confidence: float
+) -> np.ndarray:
+    """The same for many pairs of numbers: float64 [pairs]."""
     tail = (1 - confidence) / 2
-    low = float(beta.ppf(tail, more, draws - more + 1)) if more > 0 else 0.0
-    high = float(beta.ppf(1 - tail, fewer + 1, draws - fewer)) if fewer < draws else 1.0
-    return max(0.0, math.log((low - delta) / high)) if low > delta else 0.0
+    with np.errstate(invalid="ignore", divide="ignore"):
+        low = np.where(more > 0, beta.ppf(tail, more, draws - more + 1), 0.0)
+        high = np.where(fewer < draws, beta.ppf(1 - tail, fewer + 1, draws - fewer), 1.0)
+        shown = np.where(low > delta, np.log(np.maximum(low - delta, 1e-300) / high), 0.0)
+    return np.maximum(shown, 0.0)
 
 
 def mu_shown(inside: np.ndarray, outside: np.ndarray) -> float:
@@ -71,34 +82,49 @@ def mu_shown(inside: np.ndarray, outside: np.ndarray) -> float:
 def visible(mu: float, delta: float, draws: int = 200_000, confidence: float = CONFIDENCE) -> float:
     """The lower bound that draws of a Gaussian mechanism with `mu` are expected to show at the best threshold.
 
-    It is far below ε: at δ = 1e-6 and 200,000 draws .24, .56, 1.85 and 4.56 where ε is .5, 1, 3 and 8.
+    It is far below ε: at δ = 1e-6 and 200,000 draws .24, .56, 1.86 and 4.60 where ε is .5, 1, 3 and 8.
     """
+    return float(_expected(mu, delta, draws, confidence)[1].max())
+
+
+def _expected(
+    mu: float, delta: float, draws: int, confidence: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Thresholds in standard deviations, and the bound that is expected at each."""
     at = np.linspace(-4, mu + 6, 2001)
     true = np.rint(norm.sf(at - mu) * draws).astype(int)
     false = np.rint(norm.sf(at) * draws).astype(int)
-    return max(
-        epsilon_shown(int(t), int(f), draws, delta, confidence)
-        for t, f in zip(true, false, strict=True)
-    )
+    return at, _bounds(true, false, draws, delta, confidence)
 
 
 def _threshold(
     inside: np.ndarray, outside: np.ndarray, delta: float, confidence: float
 ) -> tuple[float, bool]:
-    """The threshold of the largest bound, and whether it is passing it that tells, or not passing it."""
+    """The threshold to try, and whether it is passing it that tells, or not passing it.
+
+    That of the largest bound in the pilot draws; where normal noise of the same shift has its best threshold, and it
+    does nearly as well in the pilot, that one.
+    """
     values = np.unique(np.concatenate([inside, outside]))
     if len(values) > 1000:
         values = np.unique(np.quantile(values, np.linspace(0, 1, 1000)))
-    inside, outside, draws = np.sort(inside), np.sort(outside), len(inside)
+    draws, mu = len(inside), mu_shown(inside, outside)
+    usual = -1
+    if 0 < mu < math.inf:
+        at, expected = _expected(mu, delta, draws, confidence)
+        spread = math.sqrt((np.var(inside) + np.var(outside)) / 2)
+        best = float(np.mean(outside) + at[int(np.argmax(expected))] * spread)
+        values, usual = np.append(values, best), len(values)
+    inside, outside = np.sort(inside), np.sort(outside)
     true = draws - np.searchsorted(inside, values, side="right")
     false = draws - np.searchsorted(outside, values, side="right")
-    best, chosen = -1.0, (float(values[0]), True)
-    for value, t, f in zip(values, true, false, strict=True):
-        for alarm, more, fewer in ((True, t, f), (False, draws - f, draws - t)):
-            bound = epsilon_shown(int(more), int(fewer), draws, delta, confidence)
-            if bound > best:
-                best, chosen = bound, (float(value), alarm)
-    return chosen
+    passed = _bounds(true, false, draws, delta, confidence)
+    stayed = _bounds(draws - false, draws - true, draws, delta, confidence)
+    most = max(float(passed.max()), float(stayed.max()))
+    if usual >= 0 and passed[usual] >= ALMOST * most:
+        return float(values[usual]), True
+    alarm = bool(passed.max() >= stayed.max())
+    return float(values[int(np.argmax(passed if alarm else stayed))]), alarm
 
 
 def one_run_p_value(planted: int, guessed: int, right: int, epsilon: float, delta: float) -> float:

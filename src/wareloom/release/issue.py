@@ -86,16 +86,16 @@ def release(evidence: Evidence, to: str | Path, key: Path | None = None) -> Rele
         raise refused(checks, evidence.policy.preset)
     inside, policy = inside_of(to), evidence.policy
     with replacing(to, marker=certificate.NAME) as partial:
-        written(evidence.goes, partial)
+        leaves = evidence.goes.keeping(evidence.keeps)
+        written(leaves, partial, weights=policy.columns == "all")
         names = [check.name for check in checks]
         made = certificate.drawn_up(partial, policy, evidence.keeps, evidence.stamp, names)
         made = certificate.signed(made, signer) if signer else made
         made |= {"digest": certificate.digest(made)}
         write_json(partial / certificate.NAME, made)
         # Counted before it is there: a process that is killed here has counted one too many, never one too few.
-        evidence.ledger.note(
-            f"{RELEASE}{policy.preset}, keeps {evidence.keeps}, {made['digest'][:16]}"
-        )
+        for ledger in evidence.ledgers:
+            ledger.note(f"{RELEASE}{policy.preset}, keeps {evidence.keeps}, {made['digest'][:16]}")
         _check_count(evidence)
         write_whole(inside, _measured(evidence, checks, made))
     return Released(to, checks, made, inside)
@@ -104,7 +104,7 @@ def release(evidence: Evidence, to: str | Path, key: Path | None = None) -> Rele
 def _check_count(evidence: Evidence) -> None:
     """Raise `GateError` where another process has released meanwhile and this one is one too many."""
     most = evidence.policy.releases
-    number = sum(entry.purpose.startswith(RELEASE) for entry in evidence.ledger.entries())
+    number = evidence.releases()
     if most != "off" and number > most:
         raise GateError(
             f"Nothing was released: {number} releases of this shop are in its ledger, and the policy takes {most}."

@@ -195,12 +195,18 @@ def screen_all(
     holdout: Shop | None = None,
     run: Run | None = None,
 ) -> Screened:
-    """Apply screens, by name or as `made` gives them, one after the other; the report has one entry a screen."""
+    """Apply screens, by name or as `made` gives them, one after the other; the report has one entry a screen.
+
+    A private sample that was screened beside real users is private no more: it keeps "counts".
+    """
     rejected: dict[str, list[pl.DataFrame]] = {}
     report: dict[str, Any] = {}
     for name, one in (screens if isinstance(screens, Mapping) else made(screens)).items():
         screened = one.screen(synthetic, train, holdout, run)
         synthetic, report[name] = screened.kept, screened.report
+        # Which rows are left says what the screen saw of real users, and nobody paid for that.
+        if synthetic.keeps == "private" and train.keeps != "private":
+            synthetic = synthetic.keeping("counts")
         for table, rows in screened.rejected.items():
             rejected.setdefault(table, []).append(rows.with_columns(screen=pl.lit(name)))
     return Screened(

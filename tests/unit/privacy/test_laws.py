@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from shops import PUBLIC, START, crowd, shop_of
+from private_shops import PUBLIC, START, crowd, shop_of
 
 from wareloom.privacy.laws import local
 from wareloom.privacy.rows import Answer, Rows

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from shops import PUBLIC, START, crowd, events, private, shop_of
+from private_shops import PUBLIC, START, crowd, events, private, shop_of
 
 from wareloom.errors import BudgetError, NotFittedError, RefusedError, SchemaError, SettingError
 from wareloom.privacy import bounds, gaussian, mechanisms
