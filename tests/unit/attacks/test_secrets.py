@@ -221,4 +221,29 @@ def test_shops_without_categories_and_brands_have_no_secrets() -> None:
     )
     bare = Arena.of(members, renamed(others), holdout, RUN)
     attack: Attack = ATTACKS.make("attribute")
-    assert attack.attack(bare, RUN) == "items have no category and no brand"
+    assert "items have no category and no brand" in str(attack.attack(bare, RUN))
+
+
+def paid(shop: Shop, seed: int) -> Shop:
+    """The shop with an income band of each user, and another attribute of some."""
+    users = shop.table("events")["user_id"].unique(maintain_order=True)
+    rng = np.random.default_rng(seed)
+    bands = [
+        [{"name": "income", "value": f"band {rng.integers(4)}"}]
+        + ([{"name": "age", "value": "old"}] if rng.random() < 0.5 else [])
+        for _ in users
+    ]
+    return shop.with_tables(users=pl.DataFrame({"user_id": users, "attributes": bands}))
+
+
+@pytest.mark.parametrize("leak", [True, False])
+def test_an_income_band_is_read_off_where_it_is_in_the_sample(leak: bool) -> None:
+    members, holdout, others = (paid(side, seed) for seed, side in enumerate(sides()))
+    source = members if leak else others
+    users = source.table("users").with_columns(pl.format("s{}", "user_id").alias("user_id"))
+    synth = strangely_named(source).with_tables(users=users)
+    about = ATTACKS.make("attribute").attack(Arena.of(members, synth, holdout, RUN), RUN).about
+    assert (about["income by times, members"] > 0.95) == leak
+    assert about["income by times, others"] < 0.45
+    assert about["income by times, guessed of other people"] < 0.45, "four bands"
+    assert (about["age by half, members"] > 0.95) or not leak
