@@ -13,7 +13,6 @@ from wareloom.attacks._templates import (
     LONGEST,
     Shares,
     Traits,
-    block_of,
     gap_gain,
     worth_of,
 )
@@ -79,7 +78,7 @@ def matches(
         own, others = np.flatnonzero(length == size), np.flatnonzero(theirs == size)
         if not len(others):
             continue
-        block, fakes = block_of(mine.traits, own, size), block_of(among.traits, others, size)
+        block, fakes = _block(mine.traits, own, size), _block(among.traits, others, size)
         worth = worth_of(block, told, guess.slips, guess.width)
         if hidden is not None:
             rows = mine.traits.offsets[own + 1][:, None] - 1 - np.arange(size)
@@ -90,6 +89,21 @@ def matches(
         found.place[own] = np.where(place >= 0, others[place], -1)
         found.gain[own] = gain
     return found
+
+
+class _Block(NamedTuple):
+    """Users of one length, the last event first."""
+
+    fine: np.ndarray
+    """int64 [users, events, sorts]"""
+    coarse: np.ndarray
+    gap: np.ndarray
+    """float64 [users, events]"""
+
+
+def _block(traits: Traits, users: np.ndarray, size: int) -> _Block:
+    rows = traits.offsets[users + 1][:, None] - 1 - np.arange(size)
+    return _Block(traits.fine[rows], traits.coarse[rows], traits.gap[rows])
 
 
 def _date_gains(mine: np.ndarray, among: np.ndarray, guess: Guess) -> np.ndarray:

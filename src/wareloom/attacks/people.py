@@ -77,7 +77,8 @@ def read_people(shops: dict[str, Shop], run: Run) -> tuple[list[People], pl.Data
     if without and not all(asked.values()):
         other = next(name for name, there in asked.items() if not there)
         raise InputError(
-            f"{without[0]} has queries and no events, {other} events and no queries: neither can be held beside the other."
+            f"{without[0]} has queries and no events, {other} has events and no queries: nothing of the one can be "
+            "held beside the other."
         )
     if without:
         ids = [shop.scan("items").select("item_id").collect()["item_id"] for shop in shops.values()]
