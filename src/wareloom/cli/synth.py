@@ -140,10 +140,25 @@ def main(
         count = queries or real.rows("items")
     else:
         histories = Shop.open(continue_) if continue_ else None
-        count = users or len(Log.of(histories or real).users)
+        paid = _paid_size(fitted, users, bool(continue_ or like))
+        count = users or paid or len(Log.of(histories or real).users)
         given = _given(histories, start, length, like)
     sampled, told = _sampled((fitted, count, given), named, (real, held), run, to)
     _shown(told, sampled, as_json)
+
+
+def _paid_size(fitted: Synthesizer, users: int, histories: bool) -> int:
+    """The number of users that a private synthesizer paid for; 0 for others, whose shop may be counted."""
+    from wareloom.privacy.looks import refuse_unpaid
+
+    if fitted.kept() != "private":
+        return 0
+    if histories:
+        refuse_unpaid("private", "histories", fitted.origin)
+    paid = int(getattr(fitted, "users_", 0))
+    if not (users or paid):
+        refuse_unpaid("private", "size", fitted.origin)
+    return paid
 
 
 def _sampled(

@@ -24,6 +24,8 @@ BITS = 192
 MORE = BITS - 64
 REACH = 15
 """Standard deviations that a table reaches; the chance beyond is below 2⁻¹⁶⁰"""
+FAR = 20
+"""Standard deviations beyond which less than 2⁻²⁸⁸ of a normal number lies: nothing, in 192 bits"""
 WIDEST = 5_000.0
 """Largest standard deviation; for more, count in larger units"""
 
@@ -118,8 +120,10 @@ def _rounded(sigma: Fraction, reach: int) -> list[int]:
 
 def _half_erf(x: Fraction) -> int:
     """Φ(x) − ½ for x ≥ 0 in units of 2⁻¹⁹²: φ(x) · (x + x³/3 + x⁵/(3·5) + …), all terms positive."""
-    # The density falls to 2⁻¹⁶⁰ and the sum grows as much: both need the bits.
-    scale = 1 << (BITS + 256)
+    if x > FAR:
+        return 1 << (BITS - 1)
+    # The density falls to 2⁻²⁹⁰ and the sum grows as much: both need the bits.
+    scale = 1 << (BITS + 320)
     square = (x.numerator**2 * scale) // x.denominator**2
     term = (x.numerator * scale) // x.denominator
     total, n = 0, 1
@@ -129,7 +133,7 @@ def _half_erf(x: Fraction) -> int:
         term = term * square // scale // n
     density = _exp_minus(x * x / 2, scale)
     root = math.isqrt(_two_pi(scale) * scale)
-    return (total * density // root) >> 256
+    return (total * density // root) >> 320
 
 
 def _exp_minus(value: Fraction, scale: int) -> int:

@@ -169,15 +169,20 @@ def quantile(
 ) -> float:
     """One of the public `grid`, ascending, near the quantile `at` of the users' values (Smith 2011), one of each user.
 
-    The score of a grid point is minus the number of users by which the share below it is wrong, in hundredths; one user
-    changes it by at most max(at, 1 − at).
+    A grid point stands for the values from the point before it, left out, up to it. Its score is minus the number of
+    users by which the quantile misses them, in hundredths; one user changes it by at most max(at, 1 − at).
     """
     require(WHO, "at", at, 0 < at < 1, "a share above 0 and below 1")
     kept = clipped(np.asarray(user), np.zeros(len(user), dtype=np.int64), 1, 1, noise)
     values = np.sort(np.asarray(value, dtype=np.float64)[kept])
-    below = np.searchsorted(values, np.asarray(grid, dtype=np.float64), side="right")
+    to = np.searchsorted(values, np.asarray(grid, dtype=np.float64), side="right").tolist()
     hundredths = round(100 * at)
-    scores = [-abs(100 * int(n) - hundredths * len(values)) for n in below]
+    wanted = hundredths * len(values)
+    # Of many points above all values the first alone is right.
+    scores = [
+        -max(0, wanted - 100 * n, 100 * before - wanted)
+        for before, n in zip([0, *to[:-1]], to, strict=True)
+    ]
     return float(grid[choose(scores, epsilon, max(hundredths, 100 - hundredths), noise)])
 
 
