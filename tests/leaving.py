@@ -9,9 +9,10 @@ from typing import Any, NamedTuple
 import polars as pl
 
 from wareloom.core.run import Run
+from wareloom.privacy import STAMP
 from wareloom.privacy.accounting import Gaussian
 from wareloom.privacy.ledger import Ledger
-from wareloom.release.evidence import STAMP, Evidence
+from wareloom.release.evidence import Evidence
 from wareloom.release.policy import Policy
 from wareloom.shop import Shop
 from wareloom.testing.shops import small_shop

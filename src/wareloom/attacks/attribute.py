@@ -13,6 +13,7 @@ from wareloom.attacks import Arena, Attack, Case, Outcome, People
 from wareloom.attacks._matching import (
     Guess,
     Matches,
+    Seen,
     halves,
     in_order,
     matches,
@@ -136,8 +137,8 @@ class Attribute(Attack):
     def _looked_up(self, case: Case, mine: Clue, among: Clue, told: Shares) -> Matches:
         """The likeliest templates of all targets, by codes among all users of the side."""
         guess = Guess(mine.slips, self.width)
-        sides = ((clue.traits, clue.last) for clue in (mine, among))
-        found = matches(*sides, told, guess, self.templates, mine.hidden)
+        seen, theirs = (Seen(clue.traits, clue.last) for clue in (mine, among))
+        found = matches(seen, theirs, told, guess, self.templates, mine.hidden)
         place = np.full((len(case.targets), self.templates), -1, dtype=np.int64)
         gain = np.full(place.shape, -np.inf)
         place[mine.users] = np.where(found.place >= 0, among.users[found.place], -1)

@@ -15,6 +15,7 @@ from wareloom.attacks._matching import (
     Guess,
     Half,
     Matches,
+    Seen,
     halves,
     in_order,
     matches,
@@ -73,7 +74,7 @@ class Linkability(Attack):
         """The nearest users of SYNTH, by codes among all of them, of one half of each target."""
         people = [mine.people, fake.people]
         sides, slips = self._traits(case, people)
-        seen = [(side, weeks(one)) for side, one in zip(sides, people, strict=True)]
+        seen = [Seen(side, weeks(one)) for side, one in zip(sides, people, strict=True)]
         guess = Guess(slips, self.width)
         found = matches(seen[0], seen[1], shares(sides[0]), guess, self.neighbours)
         place = np.full((len(case.targets), self.neighbours), -1, dtype=np.int64)

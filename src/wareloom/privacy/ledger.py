@@ -143,21 +143,14 @@ class Ledger:
         Raises `BudgetError` where all together would pass the budget. Nothing is spent then.
         """
         with self._locked():
-            lines = self._read()
-            budget = _budget(lines)
-            if budget is None:
-                raise self._unset()
-            after = compose([*_costs(lines), *costs], budget.delta)
-            if after.epsilon > budget.epsilon * (1 + ROUNDING):
-                before = compose(_costs(lines), budget.delta)
-                raise BudgetError(
-                    f"{purpose!r} would take what was spent from ε {before.epsilon:.4g} to {after.epsilon:.4g} at δ "
-                    f"{budget.delta:g}; the budget of this shop is ε {budget.epsilon:g}. Ask for less or with more "
-                    "noise; a new release does not begin anew."
-                )
+            lines = self._fitting(costs, repr(purpose))
             number = len(_entries(lines)) + 1
             self._add({"purpose": purpose, "costs": [cost.to_json() for cost in costs]})
             return Entry(number, purpose, tuple(costs))
+
+    def check(self, *costs: Cost) -> None:
+        """Raise what `spend` would raise for `costs`, and spend nothing; another may spend in between."""
+        self._fitting(costs, "This")
 
     def note(self, purpose: str) -> Entry:
         """Write down what costs nothing that is counted in ε, such as a release without noise; needs no budget."""
@@ -202,6 +195,22 @@ class Ledger:
             else None,
             "entries": entries,
         }
+
+    def _fitting(self, costs: Sequence[Cost], said: str) -> list[dict[str, Any]]:
+        """All lines, where `costs` would not pass the budget."""
+        lines = self._read()
+        budget = _budget(lines)
+        if budget is None:
+            raise self._unset()
+        after = compose([*_costs(lines), *costs], budget.delta)
+        if after.epsilon > budget.epsilon * (1 + ROUNDING):
+            before = compose(_costs(lines), budget.delta)
+            raise BudgetError(
+                f"{said} would take what was spent from ε {before.epsilon:.4g} to {after.epsilon:.4g} at δ "
+                f"{budget.delta:g}; the budget of this shop is ε {budget.epsilon:g}. Ask for less or with more "
+                "noise; a new release does not begin anew."
+            )
+        return lines
 
     def _unset(self) -> SourceError:
         return SourceError(

@@ -118,6 +118,17 @@ class Private:
         """The public catalogue, ordered by item_id; raises `RefusedError` where none is public."""
         return self.public.items(self._shop)
 
+    def check_budget(self) -> None:
+        """Raise `BudgetError` where the ledger could not pay for the whole release, before any of it is spent."""
+        kind = Gaussian if self.release.kind == "rounded" else DiscreteGaussian
+        disclosure = self.release.delta * self.release.disclosure
+        self._ledger.check(kind(self.release.mu), *([Chance(disclosure)] if disclosure else []))
+
+    @property
+    def knows_users(self) -> bool:
+        """Whether the number of users is public or paid for."""
+        return self._users is not None
+
     @property
     def users(self) -> int:
         """The number of users, public or noisy; raises `NotFittedError` before it was paid for."""

@@ -13,6 +13,7 @@ from wareloom.core.run import Run
 from wareloom.core.state import read_json
 from wareloom.errors import InputError, SettingError, SourceError
 from wareloom.evaluation.compare import CompareSettings, Comparison, compare
+from wareloom.privacy import STAMP
 from wareloom.privacy.ledger import Ledger
 from wareloom.release.policy import Policy
 from wareloom.release.tables import leaving
@@ -20,8 +21,6 @@ from wareloom.release.texts import Bad, rare_cells, with_personal_data, without
 from wareloom.shop import Shop
 from wareloom.shop.keeps import Keeps
 
-STAMP = "privacy"
-"""Where a private sample's `meta` has the stamp of `wareloom.privacy`: mechanisms, ε, δ and the name of the ledger"""
 MIXED = "real + synthetic"
 """The arm that a proof decides by, as `proof.json` calls it"""
 RELEASE = "release: "
@@ -44,8 +43,9 @@ class Evidence:
 
     @property
     def keeps(self) -> Keeps:
-        """What the sample says that it holds of real users."""
-        return self.synth.keeps or "people"
+        """What the sample says that it holds of real users; who says "private" has to bring an account of it."""
+        said = self.synth.keeps or "people"
+        return "counts" if said == "private" and self.stamp is None else said
 
     @property
     def stamp(self) -> Mapping[str, Any] | None:

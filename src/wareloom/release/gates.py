@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from wareloom.errors import SourceError
-from wareloom.privacy.accounting import Spent
+from wareloom.privacy.accounting import Spent, compose
 from wareloom.release.evidence import Evidence
 from wareloom.release.texts import Bad
 from wareloom.shop.keeps import ORDER
@@ -49,6 +49,8 @@ def keeps(of: Evidence) -> Check:
         "private": "",
     }[found]
     unknown = "" if of.synth.keeps else ": its shop.json does not say, and unknown counts as people"
+    if of.synth.keeps == "private" != found:
+        unknown = ": it says private, and carries no account of a ledger"
     said = f"the sample keeps {found}{unknown}; the policy takes {limit} or less"
     return Check("keeps", ORDER.index(found) <= ORDER.index(limit), found, limit, said, remedy)
 
@@ -255,7 +257,8 @@ def _account(of: Evidence) -> tuple[str, Spent | None]:
     try:
         if stamp.get("ledger") != of.ledger.id:
             return "the sample's account is of the ledger of another shop", None
-        return "", of.ledger.total(float(stamp["delta"]))
+        costs = [c for ledger in of.ledgers for entry in ledger.entries() for c in entry.costs]
+        return "", compose(costs, float(stamp["delta"]))
     except (KeyError, TypeError, ValueError) as error:
         return f"the sample's account cannot be held beside this shop's ledger ({error})", None
 

@@ -86,7 +86,8 @@ def release(evidence: Evidence, to: str | Path, key: Path | None = None) -> Rele
         raise refused(checks, evidence.policy.preset)
     inside, policy = inside_of(to), evidence.policy
     with replacing(to, marker=certificate.NAME) as partial:
-        written(evidence.goes, partial)
+        leaves = evidence.goes.keeping(evidence.keeps)
+        written(leaves, partial, weights=policy.columns == "all")
         names = [check.name for check in checks]
         made = certificate.drawn_up(partial, policy, evidence.keeps, evidence.stamp, names)
         made = certificate.signed(made, signer) if signer else made

@@ -12,6 +12,7 @@ from annotated_types import Ge
 from wareloom.core.parse import read_toml
 from wareloom.core.settings import Fraction, Positive, Settings, Share, Size, configure
 from wareloom.errors import SettingError, SourceError, near, unknown
+from wareloom.privacy.public import Public
 from wareloom.shop.keeps import Keeps
 
 Off = Literal["off"]
@@ -55,6 +56,7 @@ class Policy(Settings):
     def _check(self) -> None:
         if self.preset not in PRESETS:
             raise unknown("preset of policies", self.preset, PRESETS)
+        Public.of(self.public)
 
     @classmethod
     def of(cls, given: str | Path) -> Policy:
