@@ -357,8 +357,11 @@ class Private:
             row, cell = question(rows)
             owner = rows.owner(of)
         row = np.asarray(row)
-        fits = len(row) == len(cell) and (not len(row) or 0 <= row.min() <= row.max() < len(owner))
-        require(WHO, "question", len(row), bool(fits), "places of rows, and as many cells")
+        # Ascending: users' codes, which are no places, would repeat.
+        fits = len(row) == len(cell) and bool(np.all(np.diff(row) > 0))
+        fits = fits and (not len(row) or 0 <= row[0] <= row[-1] < len(owner))
+        wanted = "places of rows, ascending and each once, and as many cells"
+        require(WHO, "question", len(row), bool(fits), wanted)
         return owner[row.astype(np.int64)], cell
 
     def _pay(self, purpose: str, share: float, *others: Cost) -> None:

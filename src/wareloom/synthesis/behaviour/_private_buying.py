@@ -12,6 +12,7 @@ import polars as pl
 
 from wareloom.errors import InputError
 from wareloom.privacy.private import Private
+from wareloom.privacy.rows import LOG
 from wareloom.shop.schema import EVENTS
 from wareloom.synthesis.behaviour import _private_questions as ask
 from wareloom.synthesis.behaviour import _private_tables as tables
@@ -127,7 +128,9 @@ class Buyer:
         clock = self._clock() if "time" in self.columns else None
         grids = {"quantity": ask.QUANTITIES, "rating": ask.RATINGS}
         values = {
-            name: self._shares(name, partial(ask.values, column=name, grid=grid), len(grid) + 1)
+            name: self._shares(
+                name, partial(ask.values, column=name, grid=grid), len(grid) + 1, of="events"
+            )
             for name, grid in grids.items()
             if name in self.columns
         }
@@ -146,18 +149,26 @@ class Buyer:
         return max(1, min(most, self.private.most))
 
     def _noisy(
-        self, purpose: str, question: Any, size: int, most: int = MANY, cell: int | None = None
+        self,
+        purpose: str,
+        question: Any,
+        size: int,
+        most: int = MANY,
+        cell: int | None = None,
+        of: str = LOG,
     ) -> tuple[np.ndarray, float]:
         """Noisy counts and the noise's standard deviation."""
         share, limit = self._take(purpose), self._per_user(most)
         counts = self.private.histogram(
-            purpose, question, size, share, per_user=limit, per_cell=cell
+            purpose, question, size, share, per_user=limit, per_cell=cell, of=of
         )
         return counts, self.private.sigma(share, limit, cell)
 
-    def _shares(self, purpose: str, question: Any, size: int, most: int = FEW) -> np.ndarray:
+    def _shares(
+        self, purpose: str, question: Any, size: int, most: int = FEW, of: str = LOG
+    ) -> np.ndarray:
         """Shares of cells, those that noise could have made left out."""
-        return tables.cleared(*self._noisy(purpose, question, size, most))
+        return tables.cleared(*self._noisy(purpose, question, size, most, of=of))
 
     def _habits(self, who: str) -> Habits:
         most, kinds = self.private.most, len(EVENTS)
