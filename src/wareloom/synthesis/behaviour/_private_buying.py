@@ -12,7 +12,6 @@ import polars as pl
 
 from wareloom.errors import InputError
 from wareloom.privacy.private import Private
-from wareloom.privacy.rows import LOG
 from wareloom.shop.schema import EVENTS
 from wareloom.synthesis.behaviour import _private_questions as ask
 from wareloom.synthesis.behaviour import _private_tables as tables
@@ -155,20 +154,20 @@ class Buyer:
         size: int,
         most: int = MANY,
         cell: int | None = None,
-        of: str = LOG,
+        **of: str,
     ) -> tuple[np.ndarray, float]:
         """Noisy counts and the noise's standard deviation."""
         share, limit = self._take(purpose), self._per_user(most)
         counts = self.private.histogram(
-            purpose, question, size, share, per_user=limit, per_cell=cell, of=of
+            purpose, question, size, share, per_user=limit, per_cell=cell, **of
         )
         return counts, self.private.sigma(share, limit, cell)
 
     def _shares(
-        self, purpose: str, question: Any, size: int, most: int = FEW, of: str = LOG
+        self, purpose: str, question: Any, size: int, most: int = FEW, **of: str
     ) -> np.ndarray:
         """Shares of cells, those that noise could have made left out."""
-        return tables.cleared(*self._noisy(purpose, question, size, most, of=of))
+        return tables.cleared(*self._noisy(purpose, question, size, most, None, **of))
 
     def _habits(self, who: str) -> Habits:
         most, kinds = self.private.most, len(EVENTS)
@@ -193,7 +192,8 @@ class Buyer:
             private.quantile(name, ask.times, OFFERED.tolist(), at, self._take(name))
             for name, at in zip(("first day", "last day"), EDGES, strict=True)
         ]
-        since, until = min(days), max(days) + ask.WEEK
+        # A point of the grid stands for the week before it.
+        since, until = min(days) - ask.WEEK, max(days)
         steps = self._shares("clock", ask.clock_steps, len(RESOLUTIONS))
         resolution = RESOLUTIONS[int(np.flatnonzero(steps > 0).max())]
         hours, _ = self._noisy("hours", ask.hours, ask.HOURS + 1, FEW)

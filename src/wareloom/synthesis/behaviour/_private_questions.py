@@ -1,7 +1,6 @@
-"""What is asked of a real log: (row, cell), places of rows and a cell of each. A user's cells hang on that user alone.
+"""What is asked of a real log: (row, cell). The cells of a user's rows hang on that user's rows alone.
 
-So whoever comes or goes changes nothing of what is counted for others; whose a row is, and how much of one user counts,
-is `Private`'s.
+So whoever comes or goes changes nothing of what is counted for others; how much of one user counts, `Private` bounds.
 """
 
 from __future__ import annotations
@@ -50,7 +49,7 @@ RATINGS = np.arange(0.0, 10.25, 0.5)
 
 
 def lengths(rows: Rows, most: int) -> Answer:
-    """Events of each user, one cell a user."""
+    """Events of each user, at the user's first row."""
     length = rows.log.lengths()
     return rows.first, np.minimum(length[length > 0], most) - 1
 
@@ -156,8 +155,8 @@ def popularity(rows: Rows) -> Answer:
 
 def item_keys(rows: Rows) -> tuple[np.ndarray, pl.Series]:
     """Ids of the items that a user has, where it is not public which items there are."""
-    first, item = popularity(rows)
-    return first, rows.log.items.decode(item)
+    row, item = popularity(rows)
+    return row, rows.log.items.decode(item)
 
 
 def pair_keys(rows: Rows) -> tuple[np.ndarray, pl.Series]:
@@ -175,7 +174,7 @@ def values(rows: Rows, column: str, grid: np.ndarray) -> Answer:
 
 
 def steps(rows: Rows) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Places of all steps to another item, items gone from and items gone to."""
+    """Rows, items gone from and items gone to, of all steps to another item."""
     log = rows.log
     at = np.flatnonzero(~_first(log))
     at = at[log.item[at] != log.item[at - 1]]
