@@ -124,12 +124,14 @@ def times_of(clock: Clock, begins: np.ndarray, rng: np.random.Generator) -> np.n
             gap = lower[before] * (upper[before] / lower[before]) ** rng.random(n)
             now = now + np.where(before == 0, 0, gap).astype(np.int64)
         moved = _to_hours(clock.hours, now, np.where(place == 0, WEEK, GAPS[before]), rng)
+        if place == 0:
+            moved = np.where(moved < since, moved + WEEK, moved)
         earliest = found[:, place - 1] if place else np.full(n, since)
         now = np.where(new, np.maximum(moved, earliest), now)
         found[:, place] = now
-    # Who would go on beyond the end began earlier, or goes faster.
-    late = np.maximum(found[:, -1] - until, 0)
-    found -= np.minimum(late, found[:, 0] - since)[:, None]
+    # Who would go on beyond the end began weeks earlier, or goes faster.
+    late = -(-np.maximum(found[:, -1] - until, 0) // WEEK)
+    found -= (np.minimum(late, (found[:, 0] - since) // WEEK) * WEEK)[:, None]
     begin = found[:, :1]
     length = np.maximum(found[:, -1:] - begin, 1)
     pressed = begin + ((found - begin) * ((until - begin) / length)).astype(np.int64)
