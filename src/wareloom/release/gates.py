@@ -142,7 +142,7 @@ def _less_told(of: Evidence, value: float, limit: float, times: float) -> str:
         return f"the interval is wide and not the figure: more users in SHOP and --holdout than these {users:,}{needed}"
     if of.keeps == "people":
         return "sample with structure = learned: --set structure=learned"
-    return "sample with min_users = 2, 3, 5 or 10: --set min_users=5, or with a private generator"
+    return "sample with a larger min_users (--set min_users=10), or with a private generator"
 
 
 def min_users(of: Evidence) -> Check | None:
