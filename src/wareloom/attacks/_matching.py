@@ -50,9 +50,17 @@ class Guess(NamedTuple):
     """Standard deviation of the weeks that a copy's last event is moved by"""
 
 
+class Seen(NamedTuple):
+    """What users' events are like, and when each was there last."""
+
+    traits: Traits
+    last: np.ndarray
+    """float64 [users], weeks; NaN where unknown"""
+
+
 def matches(
-    mine: tuple[Traits, np.ndarray],
-    among: tuple[Traits, np.ndarray],
+    mine: Seen,
+    among: Seen,
     told: Shares,
     guess: Guess,
     k: int,
@@ -60,23 +68,23 @@ def matches(
 ) -> Matches:
     """The k templates of `among` that each user is likeliest a changed copy of, among those with as many events.
 
-    Either side has its traits, and when each user was there last: float64 [users], weeks; NaN where unknown. Of more
-    than `LONGEST` events the last are looked at. `hidden`: which values of users are not known, bool [events, sorts].
+    Of more than `LONGEST` events the last are looked at. `hidden`: which values of users are not known, bool [events,
+    sorts].
     """
-    (mine, when), (among, others_when) = mine, among  # type: ignore[assignment]
-    users = len(when)
+    users = len(mine.last)
     found = Matches(np.full((users, k), -1, dtype=np.int64), np.full((users, k), -np.inf))
-    length, theirs = (np.minimum(np.diff(side.offsets), LONGEST) for side in (mine, among))  # type: ignore[union-attr]
-    peak = _date_gains(when, others_when, guess)
+    length, theirs = (np.minimum(np.diff(side.traits.offsets), LONGEST) for side in (mine, among))
+    peak = _date_gains(mine.last, among.last, guess)
     for size in np.unique(length[length > 0]):
         own, others = np.flatnonzero(length == size), np.flatnonzero(theirs == size)
         if not len(others):
             continue
-        block, fakes = block_of(mine, own, size), block_of(among, others, size)  # type: ignore[arg-type]
+        block, fakes = block_of(mine.traits, own, size), block_of(among.traits, others, size)
         worth = worth_of(block, told, guess.slips, guess.width)
         if hidden is not None:
-            worth[0][hidden[mine.offsets[own + 1][:, None] - 1 - np.arange(size)]] = 0.0  # type: ignore[union-attr]
-        dates = (when[own], others_when[others], peak[own])
+            rows = mine.traits.offsets[own + 1][:, None] - 1 - np.arange(size)
+            worth[0][hidden[rows]] = 0.0
+        dates = (mine.last[own], among.last[others], peak[own])
         rules = (float(np.log(guess.slip)), 1 / (2 * guess.moved**2))
         place, gain = _search(block, fakes, *worth, dates, rules, k, get_num_threads() * 16)
         found.place[own] = np.where(place >= 0, others[place], -1)

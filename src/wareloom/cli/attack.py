@@ -44,6 +44,13 @@ def main(
         Path | None,
         typer.Option(help="The folder of the saved generator, for attacks that look into it."),
     ] = None,
+    generator: Annotated[
+        str,
+        typer.Option(
+            help="The synthesizer that made SYNTH, for attacks that fit it anew (shadow, canaries).",
+            autocompletion=names("synthesizer"),
+        ),
+    ] = "",
     only: Annotated[
         str,
         typer.Option(
@@ -60,8 +67,14 @@ def main(
     set: Annotated[
         list[str] | None,
         typer.Option(
-            "--set", metavar="ATTACK.NAME=VALUE", help="A setting of an attack; may be given again."
+            "--set",
+            metavar="WHOSE.NAME=VALUE",
+            help="A setting of an attack, or of the generator; may be given again.",
         ),
+    ] = None,
+    cache: Annotated[
+        Path | None,
+        typer.Option(help="Keep what shadow made here, so that the same call goes on."),
     ] = None,
     to: Annotated[
         Path | None, typer.Option("--to", help="Also write the report to this JSON file.")
@@ -75,23 +88,30 @@ def main(
     """Try to tell whom a synthetic shop was made of; exit code 1 where an attack may pass the bar."""
     import tempfile
 
-    from wareloom.attacks import chosen, run_attacks
-    from wareloom.core.family import ATTACKS
+    from wareloom.attacks import Maker, chosen, run_attacks
+    from wareloom.core.family import ATTACKS, SYNTHESIZERS
     from wareloom.core.state import write_whole
     from wareloom.evaluation.compare import shop_at
     from wareloom.preparing.splits import together
 
     place, wanted = place_of(to, force), listed(only)
-    own = settings_of(wanted or ATTACKS.names(), set)
+    own = settings_of([*(wanted or ATTACKS.names()), *([generator] if generator else [])], set)
+    maker = Maker(generator, own.pop(generator, {})) if generator else None
     chosen(wanted, own)
-    run = run_of(seed, quiet, threads=threads)
+    if maker is not None:
+        SYNTHESIZERS.make(maker.name, **maker.settings)
+    run = run_of(seed, quiet, threads=threads, cache=cache)
     with tempfile.TemporaryDirectory(prefix="wareloom-") as folder:
         shops = [
             shop_at(source, Path(folder) / str(i), run)
             for i, source in enumerate((real, synthetic, *holdout))
         ]
         report = run_attacks(
-            shops[0], shops[1], together(shops[2:]), run, names=wanted, settings=own, model=model
+            *(shops[0], shops[1], together(shops[2:]), run),
+            names=wanted,
+            settings=own,
+            model=model,
+            generator=maker,
         )
     found = report.to_json() | {"most": most, "passes": report.high <= most}
     if place is not None:

@@ -15,6 +15,7 @@ from wareloom.core.state import json_text
 from wareloom.errors import RefusedError, SettingError, SourceError, needed
 from wareloom.privacy.ledger import UNIT
 from wareloom.release.policy import Policy
+from wareloom.shop.keeps import HOLDS_PEOPLE
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import (
@@ -64,7 +65,7 @@ def drawn_up(
         "files": _digests(folder),
         "limits": LIMITS,
         "signature": None,
-    }
+    } | ({"note": HOLDS_PEOPLE} if keeps == "people" else {})
 
 
 def signed(certificate: dict[str, Any], key: Ed25519PrivateKey) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from wareloom.errors import SourceError
-from wareloom.privacy.accounting import Spent
+from wareloom.privacy.accounting import Spent, compose
 from wareloom.release.evidence import Evidence
 from wareloom.release.texts import Bad
 from wareloom.shop.keeps import ORDER
@@ -49,6 +49,8 @@ def keeps(of: Evidence) -> Check:
         "private": "",
     }[found]
     unknown = "" if of.synth.keeps else ": its shop.json does not say, and unknown counts as people"
+    if of.synth.keeps == "private" != found:
+        unknown = ": it says private, and carries no account of a ledger"
     said = f"the sample keeps {found}{unknown}; the policy takes {limit} or less"
     return Check("keeps", ORDER.index(found) <= ORDER.index(limit), found, limit, said, remedy)
 
@@ -92,6 +94,8 @@ def attack_area(of: Evidence) -> Check | None:
     limit = of.policy.attack_area
     if limit == "off":
         return None
+    if of.policy.earlier == "joined" and of.unseen:
+        return _unseen("attack_area", of, limit)
     worst, high = of.attacks.worst, of.attacks.high
     said = (
         f"the worst of {len(of.attacks.evidence)} attacks, {worst.name}, tells members with an area of "
@@ -108,6 +112,8 @@ def attack_tpr(of: Evidence) -> Check | None:
     limit = of.policy.attack_tpr
     if limit == "off":
         return None
+    if of.policy.earlier == "joined" and of.unseen:
+        return _unseen("attack_tpr", of, limit)
     high = of.attacks.tpr_high()
     value = max(one.tpr(0.001).value for one in of.attacks.evidence)
     said = (
@@ -116,6 +122,16 @@ def attack_tpr(of: Evidence) -> Check | None:
     )
     remedy = _less_told(of, value, limit, high / limit if limit else math.inf)
     return Check("attack_tpr", high <= limit, high, limit, said, remedy)
+
+
+def _unseen(name: str, of: Evidence, limit: float) -> Check:
+    number = len(of.unseen)
+    said = (
+        f"{number} earlier releases of this shop were not shown ({', '.join(of.unseen[:5])}): what left before "
+        "is judged together with what is to leave"
+    )
+    remedy = 'give each with --earlier FOLDER, or say earlier = "ignored" in the policy and count them by releases'
+    return Check(name, False, None, limit, said, remedy)
 
 
 def _less_told(of: Evidence, value: float, limit: float, times: float) -> str:
@@ -255,7 +271,8 @@ def _account(of: Evidence) -> tuple[str, Spent | None]:
     try:
         if stamp.get("ledger") != of.ledger.id:
             return "the sample's account is of the ledger of another shop", None
-        return "", of.ledger.total(float(stamp["delta"]))
+        costs = [c for ledger in of.ledgers for entry in ledger.entries() for c in entry.costs]
+        return "", compose(costs, float(stamp["delta"]))
     except (KeyError, TypeError, ValueError) as error:
         return f"the sample's account cannot be held beside this shop's ledger ({error})", None
 

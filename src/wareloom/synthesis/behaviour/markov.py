@@ -26,7 +26,8 @@ from wareloom.synthesis.behaviour._dates import beside_others
 from wareloom.synthesis.behaviour._fill import fill
 from wareloom.synthesis.behaviour._frames import Walked, build, fit_columns
 from wareloom.synthesis.behaviour._given import check_length, coded, continued, known_items, starts
-from wareloom.synthesis.behaviour._learned_from import learnable
+from wareloom.synthesis.behaviour._learned.learn import Structure, draw_structure, fit_structure
+from wareloom.synthesis.behaviour._learned_from import active, learnable
 from wareloom.synthesis.behaviour._outline import (
     Outline,
     categories_of,
@@ -87,9 +88,12 @@ class Markov(Synthesizer):
     half_life: float | None = None
     """Days after which an event weighs half, counted back from the last event; None weighs all alike. An outline is
     drawn as often as its last event weighs."""
-    structure: Literal["outline", "chain"] = "outline"
+    structure: Literal["outline", "learned", "chain"] = "outline"
     """Whether a new shopper's sessions, times, kinds of event, repeats and pattern of categories are those of a real
-    user drawn at random and moved in time, to be filled with other items, or are drawn one by one."""
+    user drawn at random and moved in time, to be filled with other items; are nobody's, drawn event by event from
+    tables of what users did where, and filled alike; or are drawn one by one, items too."""
+    min_users: Size = 1
+    """Users who must have done something for it to be counted by itself; not for outlines, which are of one each."""
     jitter: NonNegative = 0.2
     """How far gaps of an outline are stretched or shrunk: the standard deviation of the logarithm."""
     look_ahead: Size = 15
@@ -112,7 +116,7 @@ class Markov(Synthesizer):
             distinct, total = np.diff(counts.indptr), np.asarray(counts.sum(axis=1)).ravel()
             self.backoff_ = (distinct / np.maximum(distinct + total, 1e-12)).astype(np.float32)
             self.repeat_, self.chain_, self.first_ = self._habits(log)
-            if self.structure == "outline":
+            if self.structure != "chain":
                 self._sketch(shop, run)
             self._keep("rhythm", fit_rhythm(log))
             vars(self).update(fit_columns(shop, log.items))
@@ -141,11 +145,10 @@ class Markov(Synthesizer):
         if given.like is not None:
             return self._like(given, run).sample(n, run, replace(given, like=None))
         with run.limits(), run.task(f"{self.name}: sample {n:,} users"):
-            past = self._past(given, n)
-            if self.structure == "outline" and past.users is None and given.length is None:
-                outline = self._outline()
-                template, offsets = draw_outlines(outline, n, run.rng("markov", "outlines"))
-                sessions, sizes = sessions_of(outline, template)
+            of, past = self, self._past(given, n)
+            if self.structure != "chain" and past.users is None and given.length is None:
+                of, template, offsets = self._drawn_outlines(n, run)
+                sessions, sizes = sessions_of(of._outline(), template)
             else:
                 template, (sessions, sizes) = (
                     np.zeros(0, np.int64),
@@ -153,8 +156,8 @@ class Markov(Synthesizer):
                 )
                 offsets = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)[sessions]
             plan = Plan(offsets, past.offsets, past.item, past.event, self._starts(given), template)
-            time = self._times(plan, Visits(sessions, sizes, offsets, past.last), run)
-            item, event = self._walked(plan._replace(time=time), run)
+            time = of._times(plan, Visits(sessions, sizes, offsets, past.last), run)
+            item, event = of._walked(plan._replace(time=time), run)
             own = mark(self, n, run, given)
             users = past.users if past.users is not None else new_ids(self.origin, n, own)
             user = np.repeat(np.arange(n, dtype=np.int32), np.diff(offsets))
@@ -186,8 +189,21 @@ class Markov(Synthesizer):
         return same_before(plan.offsets, items, plan.past_offsets, plan.past_item), event
 
     def _outline(self) -> Outline:
+        """The outlines to fill: those of the fitted users, or those just drawn."""
+        if "_drawn" in vars(self):
+            return vars(self)["_drawn"]  # type: ignore[no-any-return]
         found: Outline = unflattened(Outline, "outline", self)
         return found
+
+    def _drawn_outlines(self, n: int, run: Run) -> tuple[Self, np.ndarray, np.ndarray]:
+        """Draw `n` outlines: (who has them, which they are int64 [n], offsets int64 [n + 1])."""
+        rng = run.rng("markov", "outlines")
+        if self.structure == "outline":
+            return self, *draw_outlines(self._outline(), n, rng)
+        structure = unflattened(Structure, "structure", self)
+        other, seed = copy(self), np.uint64(run.seed_for("markov", "structure"))
+        vars(other)["_drawn"] = draw_structure(structure, n, rng, seed, run.cores)
+        return other, np.arange(n), other._outline().offsets
 
     def _fill(self) -> tuple[Candidates, Outline]:
         """The outlines, and what they are filled from."""
@@ -203,7 +219,12 @@ class Markov(Synthesizer):
         price = price_bands(items, categories[0], self.counts_)
         candidates = fit_candidates(log, *categories, brand_codes(items), price)
         self._keep("candidates", candidates)
-        self._keep("outline", self._outlines(log, candidates))
+        outline = self._outlines(log, candidates)
+        if self.structure == "outline":
+            self._keep("outline", outline)
+        else:
+            parents = int(candidates.parent.max()) + 1
+            self._keep("structure", fit_structure(outline, active(log), parents, self.min_users))
 
     def _like(self, given: Given, run: Run) -> Self:
         """Return a copy that has the outlines of other users."""
@@ -256,6 +277,8 @@ class Markov(Synthesizer):
         if not rhythm.bounds[2]:
             return np.full(plan.offsets[-1], NO_TIME)
         if len(plan.template):
+            if self.structure == "learned":
+                return self._outline().time
             return clock_outlines(self._outline(), plan, self.jitter, seed, run.cores)
         return clock(rhythm, visits, seed, run.cores)
 
