@@ -94,6 +94,8 @@ def attack_area(of: Evidence) -> Check | None:
     limit = of.policy.attack_area
     if limit == "off":
         return None
+    if of.policy.earlier == "joined" and of.unseen:
+        return _unseen("attack_area", of, limit)
     worst, high = of.attacks.worst, of.attacks.high
     said = (
         f"the worst of {len(of.attacks.evidence)} attacks, {worst.name}, tells members with an area of "
@@ -110,6 +112,8 @@ def attack_tpr(of: Evidence) -> Check | None:
     limit = of.policy.attack_tpr
     if limit == "off":
         return None
+    if of.policy.earlier == "joined" and of.unseen:
+        return _unseen("attack_tpr", of, limit)
     high = of.attacks.tpr_high()
     value = max(one.tpr(0.001).value for one in of.attacks.evidence)
     said = (
@@ -118,6 +122,16 @@ def attack_tpr(of: Evidence) -> Check | None:
     )
     remedy = _less_told(of, value, limit, high / limit if limit else math.inf)
     return Check("attack_tpr", high <= limit, high, limit, said, remedy)
+
+
+def _unseen(name: str, of: Evidence, limit: float) -> Check:
+    number = len(of.unseen)
+    said = (
+        f"{number} earlier releases of this shop were not shown ({', '.join(of.unseen[:5])}): what left before "
+        "is judged together with what is to leave"
+    )
+    remedy = 'give each with --earlier FOLDER, or say earlier = "ignored" in the policy and count them by releases'
+    return Check(name, False, None, limit, said, remedy)
 
 
 def _less_told(of: Evidence, value: float, limit: float, times: float) -> str:

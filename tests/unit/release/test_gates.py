@@ -17,7 +17,7 @@ from wareloom.errors import InputError, RefusedError, SettingError, SourceError,
 from wareloom.privacy.accounting import Gaussian
 from wareloom.privacy.ledger import Ledger
 from wareloom.release import gates
-from wareloom.release.evidence import RELEASE
+from wareloom.release.earlier import RELEASE
 from wareloom.release.gates import GATES, Check
 from wareloom.release.policy import PRESETS, Policy
 from wareloom.shop import Shop
@@ -43,7 +43,7 @@ def asked(name: str, of: Leaving, synth: Shop, ledgers: Path, **policy: Any) -> 
 def test_every_gate_has_its_line_in_the_policy() -> None:
     fields = set(Policy.__dataclass_fields__)
     assert set(GATES) <= fields
-    assert fields - set(GATES) == {"preset", "attacks", "public", "columns"}
+    assert fields - set(GATES) == {"preset", "attacks", "earlier", "public", "columns"}
 
 
 def test_a_gate_that_is_off_says_nothing(of: Leaving, ledgers: Path) -> None:
