@@ -198,7 +198,8 @@ class Markov(Synthesizer):
     def _outline(self) -> Outline:
         """The outlines to fill: those of the fitted users, or those just drawn."""
         if "_drawn" in vars(self):
-            return vars(self)["_drawn"]  # type: ignore[no-any-return]
+            drawn: Outline = vars(self)["_drawn"]
+            return drawn
         found: Outline = unflattened(Outline, "outline", self)
         return found
 
