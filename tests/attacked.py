@@ -71,7 +71,7 @@ def undated(shop: Shop, seed: int) -> Shop:
 
 
 def memorised(members: Shop, users: int, seed: int, order: int = 8) -> Shop:
-    """Users written item by item after as many before as were seen together, up to `order`: whoever began so goes on."""
+    """Users written item by item after as many before as were seen together, up to `order`: who began so goes on."""
     rng = np.random.default_rng(seed)
     events = members.table("events").sort("user_id", "time")
     grouped = events.group_by("user_id", maintain_order=True)
