@@ -36,9 +36,9 @@ class Traits(NamedTuple):
     offsets: np.ndarray
     """int64 [users + 1]"""
     fine: np.ndarray
-    """int32 [events, sorts]"""
+    """int32 or int64 [events, sorts]"""
     coarse: np.ndarray
-    """int32 [events, sorts]; equal wherever `fine` is"""
+    """likewise [events, sorts]; equal wherever `fine` is"""
     gap: np.ndarray
     """float64 [events]: logarithm of the microseconds since the event before; -1 for none at all, NaN where unknown"""
 
@@ -84,106 +84,88 @@ def copies(
     logarithm of a gap's stretch.
     """
     mean, best = np.empty(len(mine.offsets) - 1), np.empty(len(mine.offsets) - 1)
+    many = len(among.offsets) - 1
     length, theirs = (np.minimum(np.diff(side.offsets), LONGEST) for side in (mine, among))
     for size in np.unique(length):
         users, others = np.flatnonzero(length == size), np.flatnonzero(theirs == size)
-        # Which sort is the key hangs on the targets alone, so that all sides are searched alike.
-        sort = _key_sort(mine, users, slips) if len(users) > MANY else -1
-        values = _key_values((mine, users), (among, others), sort)
-        block, fakes = (
-            _block(side, whose, size, sort, values)
-            for side, whose in ((mine, users), (among, others))
-        )
-        worth = worth_of((block.fine, block.coarse, block.gap), told, slips, width)
-        mean[users], best[users] = _search(block, fakes, *worth, get_num_threads() * 16)
-    return mean - np.log(len(among.offsets)), best
+        block, fakes = block_of(mine, users, size), block_of(among, others, size)
+        worth = worth_of(block, told, slips, width)
+        # By what templates are sought hangs on the targets alone, so that all sides are searched alike.
+        sort = _key_sort(block, slips) if len(users) > MANY else -1
+        keys = _keys(block, fakes, sort)
+        mean[users], best[users] = _search(block, fakes, keys, *worth, get_num_threads() * 16)
+    return mean - np.log(many + 1.0), best
 
 
-class _Block(NamedTuple):
+class Block(NamedTuple):
     """Users of one length, the last event first."""
 
     fine: np.ndarray
-    """int32 [events, users, sorts]"""
+    """int32 or int64 [users, events, sorts]"""
     coarse: np.ndarray
     gap: np.ndarray
-    """float64 [events, users]"""
-    keys: np.ndarray
-    """int64 [2, users], the key of each user's last event, and that of the one before"""
+    """float64 [users, events]"""
+
+
+def block_of(traits: Traits, users: np.ndarray, size: int) -> Block:
+    rows = traits.offsets[users + 1][:, None] - 1 - np.arange(size)
+    return Block(traits.fine[rows], traits.coarse[rows], traits.gap[rows])
+
+
+class _Keys(NamedTuple):
+    """By what the templates of users are sought: first by the last event, then by the one before."""
+
+    mine: np.ndarray
+    """int64 [2, users]"""
+    among: np.ndarray
+    """int64 [2, templates]"""
     order: np.ndarray
-    """int64 [2, users], users by either key"""
+    """int64 [2, templates], by either key"""
     start: np.ndarray
-    """int64 [2, keys + 1], where the users of each key begin in `order`"""
+    """int64 [2, keys + 2], where those of each key begin in `order`; nowhere where there is no second key"""
 
 
-def _key_sort(traits: Traits, users: np.ndarray, slips: Sequence[float]) -> int:
+def _key_sort(block: Block, slips: Sequence[float]) -> int:
     """The sort whose coarser form tells most last events apart; -1 where none tells `FEW` apart.
 
     One that a copy often has otherwise is none.
     """
-    last = traits.coarse[traits.offsets[users + 1] - 1]
-    different = []
-    for sort in range(last.shape[1]):
-        if slips[sort] > min(slips):
-            different.append(0.0)
-            continue
-        share = np.unique(last[:, sort], return_counts=True)[1] / len(users)
-        different.append(float(np.exp(-(share * np.log(share)).sum())))
-    return int(np.argmax(different)) if max(different) >= FEW else -1
+    different = [0.0]
+    for sort in range(block.coarse.shape[2]):
+        share = np.unique(block.coarse[:, 0, sort], return_counts=True)[1] / len(block.coarse)
+        likely = slips[sort] <= min(slips)
+        different.append(float(np.exp(-(share * np.log(share)).sum())) if likely else 0.0)
+    return int(np.argmax(different)) - 1 if max(different) >= FEW else -1
 
 
-def _key_values(
-    mine: tuple[Traits, np.ndarray], among: tuple[Traits, np.ndarray], sort: int
-) -> np.ndarray:
-    """All values of a sort's coarser form among the events of two groups of users, rising."""
-    if sort < 0:
-        return np.zeros(1, dtype=np.int64)
-    return np.unique(np.concatenate([side.coarse[:, sort] for side, _ in (mine, among)]))
-
-
-def _block(traits: Traits, users: np.ndarray, size: int, sort: int, values: np.ndarray) -> _Block:
-    rows = traits.offsets[users + 1] - 1 - np.arange(size)[:, None]
-    keys = np.zeros((2, len(users)), dtype=np.int64)
-    # One key for all: whoever has no second one is no template by it.
-    keys[1] = len(values)
-    if sort >= 0:
-        keys[0] = np.searchsorted(values, traits.coarse[rows[0], sort])
-        if size > 1:
-            keys[1] = np.searchsorted(values, traits.coarse[rows[1], sort])
-    start = np.stack([np.searchsorted(np.sort(k), np.arange(len(values) + 2)) for k in keys])
-    order = np.argsort(keys, axis=1, kind="stable")
-    if sort < 0 or size == 1:
+def _keys(mine: Block, among: Block, sort: int) -> _Keys:
+    """Keys by one sort, or one key for all where it is -1."""
+    places = min(2, mine.coarse.shape[1]) if sort >= 0 else 0
+    whole = [side.coarse[:, :places, sort] for side in (mine, among)]
+    values = np.unique(np.concatenate([each.ravel() for each in whole]))
+    keys = [np.zeros((2, len(each)), dtype=np.int64) for each in whole]
+    for side, each in zip(keys, whole, strict=True):
+        side[:places] = np.searchsorted(values, each.T)
+    bounds = np.arange(len(values) + 2)
+    start = np.stack([np.searchsorted(np.sort(key), bounds) for key in keys[1]])
+    if places < 2:
         start[1] = 0
-    return _Block(traits.fine[rows], traits.coarse[rows], traits.gap[rows], keys, order, start)
+    return _Keys(keys[0], keys[1], np.argsort(keys[1], axis=1, kind="stable"), start)
 
 
 def worth_of(
-    block: tuple[np.ndarray, np.ndarray, np.ndarray],
-    told: Shares,
-    slips: Sequence[float],
-    width: float,
+    block: Block, told: Shares, slips: Sequence[float], width: float
 ) -> tuple[np.ndarray, np.ndarray, tuple[float, float]]:
-    """What equal values and gaps add, and (what another gap adds, by what a gap's distance costs): see `copies`.
-
-    `block`: finer and coarser values, int64 [.., .., sorts], and gaps, float64 [.., ..].
-    """
-    fine, coarse, gap = block
-    sorts = [
-        _gains(fine[:, :, s], coarse[:, :, s], (told.fine[s], told.coarse[s]), slip)
-        for s, slip in enumerate(slips[:-1])
-    ]
+    """What equal values and gaps add, and (what another gap adds, by what a gap's distance costs): see `copies`."""
+    sorts = [_gains(block, told, s, slip) for s, slip in enumerate(slips[:-1])]
     costs = (float(np.log(slips[-1])), 1 / (2 * width * width))
-    return np.stack(sorts, axis=2), _gap_gains(gap, told, slips[-1], width), costs
+    return np.stack(sorts, axis=2), _gap_gains(block.gap, told, slips[-1], width), costs
 
 
-def _gains(
-    values: np.ndarray,
-    coarser: np.ndarray,
-    told: tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]],
-    slip: float,
-) -> np.ndarray:
-    """What each event adds to the logarithm: float32 [events, users, 3], for neither form equal, the coarser, both."""
-    fine = _share(values, *told[0])
-    coarse = _share(coarser, *told[1])
+def _gains(block: Block, told: Shares, sort: int, slip: float) -> np.ndarray:
+    """What each event adds to the logarithm: float32 [users, events, 3], for neither form equal, the coarser, both."""
+    fine = _share(block.fine[:, :, sort], *told.fine[sort])
+    coarse = _share(block.coarse[:, :, sort], *told.coarse[sort])
     both = slip + (1 - slip) * (FINE / fine + (1 - FINE) / coarse)
     neither = np.full(fine.shape, slip)
     some = np.minimum(slip + (1 - slip) * (1 - FINE) / coarse, both)
@@ -191,7 +173,7 @@ def _gains(
 
 
 def _gap_gains(gap: np.ndarray, told: Shares, slip: float, width: float) -> np.ndarray:
-    """What an equal positive gap adds, or no gap where there is none: float64 [events, users], 0 where unknown."""
+    """What an equal positive gap adds, or no gap where there is none: float64 [users, events], 0 where unknown."""
     positive = gap >= 0
     place = np.searchsorted(told.edges, np.where(positive, gap, 0.0), "right") - 1
     density = told.density[np.clip(place, 0, len(told.density) - 1)] * (1 - told.none)
@@ -214,36 +196,36 @@ def weighed(sides: list[Traits], slips: Sequence[float], width: float) -> list[n
 
 
 @njit(cache=True, parallel=True)
-def _search(mine, among, match, gap, costs, chunks):  # type: ignore[no-untyped-def]
+def _search(mine, among, keys, match, gap, costs, chunks):  # type: ignore[no-untyped-def]
     """Hold each user of a block beside those of another that it may be a copy of."""
-    users = mine.gap.shape[1]
+    users = mine.gap.shape[0]
     mean, best = np.empty(users), np.empty(users)
     for c in prange(chunks):
-        rest = np.empty(mine.gap.shape[0] + 1)
+        rest = np.empty(mine.gap.shape[1] + 1)
         for u in range(users * c // chunks, users * (c + 1) // chunks):
-            mean[u], best[u] = _one(u, mine, among, match, gap, costs, rest)
+            mean[u], best[u] = _one(u, mine, among, keys, match, gap, costs, rest)
     return mean, best
 
 
 @kernel
-def _one(u, mine, among, match, gap, costs, rest):  # type: ignore[no-untyped-def]
+def _one(u, mine, among, keys, match, gap, costs, rest):  # type: ignore[no-untyped-def]
     """Logarithm of the sum over templates, and of the best; one is left as soon as it must stay far below the best.
 
     Templates are those of the user's first key, and those of its second that have another first one.
     """
-    size = mine.gap.shape[0]
+    size = mine.gap.shape[1]
     rest[size] = 0.0
     for e in range(size - 1, -1, -1):
-        most = gap[e, u]
+        most = gap[u, e]
         for s in range(match.shape[2]):
-            most += match[e, u, s, 2]
+            most += match[u, e, s, 2]
         rest[e] = rest[e + 1] + most
     best, total = 0.0, 1.0
     for k in range(2):
-        key = mine.keys[k, u]
-        for x in range(among.start[k, key], among.start[k, key + 1]):
-            v = among.order[k, x]
-            if k == 1 and among.keys[0, v] == mine.keys[0, u]:
+        key = keys.mine[k, u]
+        for x in range(keys.start[k, key], keys.start[k, key + 1]):
+            v = keys.order[k, x]
+            if k == 1 and keys.among[0, v] == keys.mine[0, u]:
                 continue
             sum_ = _held(u, v, mine, among, match, gap, costs, rest, best - APART)
             if sum_ > best:
@@ -258,17 +240,17 @@ def _one(u, mine, among, match, gap, costs, rest):  # type: ignore[no-untyped-de
 def _held(u, v, mine, among, match, gap, costs, rest, least):  # type: ignore[no-untyped-def]
     """A user's logarithm as a copy of one template; less than `least` as soon as it must be."""
     sum_ = 0.0
-    for e in range(mine.gap.shape[0]):
+    for e in range(mine.gap.shape[1]):
         if sum_ + rest[e] <= least or (e >= BEGUN and sum_ < HOPELESS):
             return least - 1.0
         for s in range(match.shape[2]):
-            if mine.fine[e, u, s] == among.fine[e, v, s]:
-                sum_ += match[e, u, s, 2]
-            elif mine.coarse[e, u, s] == among.coarse[e, v, s]:
-                sum_ += match[e, u, s, 1]
+            if mine.fine[u, e, s] == among.fine[v, e, s]:
+                sum_ += match[u, e, s, 2]
+            elif mine.coarse[u, e, s] == among.coarse[v, e, s]:
+                sum_ += match[u, e, s, 1]
             else:
-                sum_ += match[e, u, s, 0]
-        sum_ += gap_gain(mine.gap[e, u], among.gap[e, v], gap[e, u], costs[0], costs[1])
+                sum_ += match[u, e, s, 0]
+        sum_ += gap_gain(mine.gap[u, e], among.gap[v, e], gap[u, e], costs[0], costs[1])
     return sum_
 
 

@@ -91,13 +91,13 @@ def test_a_leak_is_not_found_by_an_attack_that_looks_at_something_else(
     leak: str, attack: str
 ) -> None:
     found = report(leak).outcome(attack)
-    assert not found.caught
+    assert found.p > 0.005
     assert found.area.low < 0.5
 
 
 def test_a_shop_of_other_people_is_found_by_none() -> None:
     assert report("nobody").caught == ()
-    assert report("nobody").high < 0.62
+    assert report("nobody").high < 0.65
 
 
 def test_independent_draws_from_a_small_catalogue_are_found_by_none() -> None:
@@ -109,9 +109,9 @@ def test_independent_draws_from_a_small_catalogue_are_found_by_none() -> None:
 
 def test_the_worst_attack_is_named_and_not_the_mean() -> None:
     found = report("outlines")
-    assert found.worst.name in ("rhythm", "pattern", "attribute", "linkability")
+    assert found.worst.name in ("rhythm", "pattern")
     assert found.worst.area.value == max(one.area.value for one in found.evidence)
-    assert f"The worst of {len(found.evidence)} attacks, " in str(found)
+    assert "The worst of 7 attacks, " in str(found)
     assert found.high >= found.worst.area.value
 
 

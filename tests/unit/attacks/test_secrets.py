@@ -181,11 +181,11 @@ def test_the_likeliest_template_is_the_one_that_a_copy_was_made_of() -> None:
 
 def likelihood(a: Seen, b: Seen, user: int, other: int, size: int, told, guess: Guess) -> float:  # type: ignore[no-untyped-def]
     total, date = 0.0, abs(a.last[user] - b.last[other])
-    from wareloom.attacks._matching import _block, _date_gains
-    from wareloom.attacks._templates import worth_of
+    from wareloom.attacks._matching import _date_gains
+    from wareloom.attacks._templates import block_of, worth_of
 
     match, gaps, (loss, curve) = worth_of(
-        _block(a.traits, np.array([user]), size), told, guess.slips, guess.width
+        block_of(a.traits, np.array([user]), size), told, guess.slips, guess.width
     )
     peak = float(_date_gains(a.last, b.last, guess)[user])
     total += max(np.log(guess.slip), peak - date**2 / (2 * guess.moved**2))
