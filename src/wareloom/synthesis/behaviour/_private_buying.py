@@ -67,7 +67,7 @@ _COMMON = {
 }
 PRESETS = {
     "teaching": Preset(
-        _COMMON | {"categories": 0.04, "neighbours": 0.10, "pairs": 0.15}, 2.5, 0.97, False
+        _COMMON | {"categories": 0.04, "neighbours": 0.10, "pairs": 0.15}, 3.0, 0.97, False
     ),
     "faithful": Preset(
         _COMMON | {"categories": 0.20, "neighbours": 0.04, "pairs": 0.05}, 1.0, None, True

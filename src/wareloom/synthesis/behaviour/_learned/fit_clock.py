@@ -61,7 +61,12 @@ def _clock(
 ) -> Clock:
     """A clock that has learned nothing yet."""
     return Clock(
-        *([NOTHING] * 5), days[0], days[1], brief, weekday, np.array(bounds, dtype=np.int64)
+        **dict.fromkeys(ClockSeen._fields, NOTHING),
+        ends=days[0],
+        days=days[1],
+        brief=brief,
+        weekday=weekday,
+        bounds=np.array(bounds, dtype=np.int64),
     )
 
 

@@ -78,7 +78,7 @@ class Habits(NamedTuple):
     middle: np.ndarray
     """How far it lies from their median"""
     again: np.ndarray
-    """float64 [2, LAGS], how often an item is the one of an event so long ago, in this session or not, beside the most"""
+    """float64 [2, LAGS], how often an item is that of an event so long ago, in this session or not, beside the most"""
     back: np.ndarray
     """float64 [2, LAGS], the same of a category"""
     rank: np.ndarray
@@ -126,8 +126,8 @@ class HabitsSeen(NamedTuple):
     LAST_KNOWN,
     SESSION,
 ) = range(18)
-"""Places in the memory of a walk: events of this session; different items, categories, parents, brands so far; sums over
-new items, and of how many; what the last decisions were, from 1; where this session began"""
+"""Places in the memory of a walk: events of this session; different items, categories, parents, brands so far; sums
+over new items, and of how many; what the last decisions were, from 1; where this session began"""
 MEMORY = 20
 
 
@@ -188,7 +188,7 @@ def _had(outline, event, weights, category, room):  # type: ignore[no-untyped-de
 
 @kernel
 def _branded(outline, event, wanted, category, state):  # type: ignore[no-untyped-def]
-    """Draw an event before of another brand than the last one's; `wanted` 1: in the category that began at `category`."""
+    """Draw an event of another brand than the last one's; `wanted` 1: in the category that began at `category`."""
     e, first = event
     last = first_of_brand(outline, first, e - 1)
     begin = max(first, e - LOOK_BACK)
@@ -350,6 +350,9 @@ def _follows(habits, outline, seen, event, of, room, learn):  # type: ignore[no-
     context = ((context * 5 + min(4, e - first)) * 3 + of[1]) * 3 + int(room.memory[LAST_KNOWN])
     known = int(outline.predecessors[e]) if learn else -1
     found = decided(habits.known, seen.known, e, context, known, room.state)
+    if not learn:
+        # What was backed off to wider circumstances may name events before the user's first.
+        found &= (1 << min(4, e - first)) - 1
     outline.predecessors[e] = found
     room.memory[LAST_KNOWN] = 0 if found == 0 else (1 if found & (found - 1) == 0 else 2)
     room.memory[ASKED] += 1

@@ -59,12 +59,12 @@ def fit_structure(outline: Outline, log: Log, parents: int, min_users: int) -> S
         lasts = parents + 1
     bounds = np.array([*outline.bounds[:3], branded, lasts], dtype=np.int64)
     empty = Habits(
-        *([NOTHING] * 11),
-        np.ones((2, h.LAGS)),
-        np.ones((2, h.LAGS)),
-        _ranks(outline.parent, parents),
-        clock.brief,
-        bounds,
+        **dict.fromkeys(HabitsSeen._fields, NOTHING),
+        again=np.ones((2, h.LAGS)),
+        back=np.ones((2, h.LAGS)),
+        rank=_ranks(outline.parent, parents),
+        brief=clock.brief,
+        bounds=bounds,
     )
     seen = HabitsSeen(*(nothing_seen(len(log)) for _ in HabitsSeen._fields))
     users = Users(np.uint64(0), 0, len(size))
