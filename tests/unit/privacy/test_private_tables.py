@@ -130,3 +130,28 @@ def test_draws_go_by_shares() -> None:
     found = np.bincount(drawn(np.array([1.0, 0.0, 3.0]), 40_000, np.random.default_rng(8)))
     assert found[1] == 0
     assert found[2] / found.sum() == pytest.approx(0.75, abs=0.01)
+
+
+@pytest.mark.parametrize(("steps", "sigma"), [(3_000, 1.0), (3_000, 3.0), (30_000, 8.0)])
+def test_the_forecast_is_what_counting_finds(steps: int, sigma: float) -> None:
+    rng, items, near = np.random.default_rng(9), 60, 16
+    neighbour = np.stack([(np.arange(items) + k) % items for k in range(1, near + 1)], axis=1)
+    rank = np.searchsorted(RANKS, np.arange(near), side="right") - 1
+    cell = np.tile(rank * ALIKE, (items, 1)).astype(np.int8)
+    zero = np.zeros(items, np.int32)
+    places = Catalogue(neighbour.astype(np.int32), cell, zero, zero, np.array([1]))
+    popularity = 1.0 / (1 + np.arange(items))
+    rate = np.repeat(1.0 / (1 + RANKS), ALIKE)
+    needed = round(4 * sigma) + 1
+    found = tables.forecast((needed, sigma), places, popularity, (rate, steps / 2, float(steps)))
+    weight = tables.walk_weights(places, popularity, rate, 1.0)
+    going = popularity[:, None] / popularity.sum() * weight / weight.sum(axis=1, keepdims=True)
+    passed, kept = [], []
+    for _ in range(30):
+        counts = rng.poisson(steps / 2 * going)
+        there = noisy(counts, sigma, rng) >= needed
+        passed.append((there & (counts > 0)).sum())
+        kept.append(counts[there].sum() / steps)
+    assert found.share == pytest.approx(np.mean(kept), abs=0.02)
+    assert found.pairs == pytest.approx(np.mean(passed), rel=0.15)
+    assert 0.02 < found.share < 0.5
