@@ -3,7 +3,7 @@
     python benchmarks/privacy_audit.py [--json FILE] [--draws 200000] [--repeats 3]
 
 White box: a Clopper-Pearson lower bound on ε at δ = 1e-6 beside the ε that was paid and beside what so many draws can
-show at all, the mean over repeats; and the μ that draws show (as many as tell it to .8 %) beside the one that was paid.
+show at all, the mean over repeats; and the μ that draws show (as many as tell it to 1 %) beside the one that was paid.
 One run: planted users, each in by a coin, are sought in the noisy counts of one private release, end to end through
 ledger, bounds and noise.
 """
@@ -41,7 +41,7 @@ def histogram(mu: float, bound: tuple[int, int], cells: int) -> Draw:
     sigma = mechanisms.sigma_of(mu, mechanisms.sensitivity_of(*bound))
 
     def draw(count: int, there: bool) -> np.ndarray:
-        rows = bound[0] + cells if there else 0
+        rows = bound[0] + 1 if there else 0
         user = np.repeat(np.arange(count), rows)
         cell = user * cells + np.tile(np.arange(rows) % cells, count)
         found = mechanisms.histogram(
@@ -147,8 +147,8 @@ def white_box(draws: int, repeats: int) -> list[dict[str, Any]]:
 
 
 def _mu(draw: Draw, told: float, draws: int) -> float:
-    """The μ that draws show, as many as tell it to .8 % (one standard error)."""
-    parts = max(1, math.ceil(2 / (0.008 * told) ** 2 / draws))
+    """The μ that draws show, as many as tell it to 1 % (one standard error)."""
+    parts = max(1, math.ceil(2 / (0.01 * told) ** 2 / draws))
     return float(
         np.mean([audit.mu_shown(draw(draws, True), draw(draws, False)) for _ in range(parts)])
     )
