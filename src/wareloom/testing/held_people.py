@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -56,7 +56,7 @@ def planted() -> tuple[Shop, dict[str, list[np.ndarray]]]:
         known["times"].append(gap[1:])
         known["items"].append(item.astype(np.int64))
         known["lengths"].append(sizes)
-    whole = pl.concat([part.select(sorted(part.columns)) for part in parts])
+    whole = pl.concat(parts, how="diagonal")
     return shop.with_tables(events=whole), known
 
 
@@ -67,7 +67,7 @@ def holds_people(made: Algorithm, sample: Shop, known: dict[str, list[np.ndarray
             if _met(array, rows, RUNS[what]):
                 return f"{place} has {RUNS[what]} in a row of a planted user's {what}"
     log = Log.of(sample)
-    order = np.asarray(_codes(log, sample), dtype=np.int64)
+    order = np.array(_codes(log, sample), dtype=np.int64)
     inner = np.diff(log.user) == 0
     gaps = np.where(inner, np.diff(log.time), -1)
     starts = np.flatnonzero(np.diff(log.user.astype(np.int64) * 2**31 + log.session, prepend=-1))
@@ -111,10 +111,10 @@ def _columns(value: Any) -> Iterator[tuple[str, np.ndarray]]:
                 yield f"[{key}]{rest}", array
 
 
-def _codes(log: Log, sample: Shop) -> Iterable[int]:
+def _codes(log: Log, sample: Shop) -> list[int]:
     """Places of the events' items in the catalogue."""
     place = {name: code for code, name in enumerate(sample.table("items")["item_id"])}
-    return (place[name] for name in log.items.ids.gather(log.item))
+    return [place[name] for name in log.items.ids.gather(log.item)]
 
 
 def holds_query(made: Algorithm, sample: Shop) -> str:

@@ -197,10 +197,8 @@ class Markov(Synthesizer):
 
     def _outline(self) -> Outline:
         """The outlines to fill: those of the fitted users, or those just drawn."""
-        if "_drawn" in vars(self):
-            drawn: Outline = vars(self)["_drawn"]
-            return drawn
-        found: Outline = unflattened(Outline, "outline", self)
+        drawn: Outline | None = vars(self).get("_drawn")
+        found: Outline = drawn if drawn is not None else unflattened(Outline, "outline", self)
         return found
 
     def _drawn_outlines(self, n: int, run: Run) -> tuple[Self, np.ndarray, np.ndarray]:

@@ -61,12 +61,16 @@ def _clock(
 ) -> Clock:
     """A clock that has learned nothing yet."""
     return Clock(
-        **dict.fromkeys(ClockSeen._fields, NOTHING),
-        ends=days[0],
-        days=days[1],
-        brief=brief,
-        weekday=weekday,
-        bounds=np.array(bounds, dtype=np.int64),
+        NOTHING,
+        NOTHING,
+        NOTHING,
+        NOTHING,
+        NOTHING,
+        days[0],
+        days[1],
+        brief,
+        weekday,
+        np.array(bounds, dtype=np.int64),
     )
 
 
