@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -22,63 +22,80 @@ from wareloom.cli._shared import (
     table,
 )
 
+if TYPE_CHECKING:
+    from wareloom.attacks import AttackReport
+
 MOST = 0.55
+Real = Annotated[
+    Path, typer.Argument(help="What the generator was fitted on: a shop, or a folder of tables.")
+]
+Synthetic = Annotated[
+    Path, typer.Argument(help="What it made: a shop, or any tool's folder of tables.")
+]
+Holdout = Annotated[
+    list[Path],
+    typer.Option(
+        "--holdout",
+        help="Other users of the same draw, whom it never saw; may be given again.",
+        show_default=False,
+    ),
+]
+Model = Annotated[
+    Path | None,
+    typer.Option(
+        "--model", help="The folder of the saved generator, for attacks that look into it."
+    ),
+]
+Generator = Annotated[
+    str,
+    typer.Option(
+        "--generator",
+        help="The synthesizer that made SYNTH, for attacks that fit it anew (shadow, canaries).",
+        autocompletion=names("synthesizer"),
+    ),
+]
+Only = Annotated[
+    str,
+    typer.Option(
+        "--only",
+        help="Attacks, with commas; all that are not slow where none are named.",
+        autocompletion=names("attack"),
+    ),
+]
+Most = Annotated[
+    float,
+    typer.Option(
+        "--most", min=0.5, max=1.0, help="Area up to which the upper end of every attack passes."
+    ),
+]
+SetAttack = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="WHOSE.NAME=VALUE",
+        help="A setting of an attack, or of the generator; may be given again.",
+    ),
+]
+Kept = Annotated[
+    Path | None,
+    typer.Option("--cache", help="Keep what shadow made here, so that the same call goes on."),
+]
+ToFile = Annotated[
+    Path | None, typer.Option("--to", help="Also write the report to this JSON file.")
+]
 
 
 def main(
-    real: Annotated[
-        Path,
-        typer.Argument(help="What the generator was fitted on: a shop, or a folder of tables."),
-    ],
-    synthetic: Annotated[
-        Path, typer.Argument(help="What it made: a shop, or any tool's folder of tables.")
-    ],
-    holdout: Annotated[
-        list[Path],
-        typer.Option(
-            help="Other users of the same draw, whom it never saw; may be given again.",
-            show_default=False,
-        ),
-    ],
-    model: Annotated[
-        Path | None,
-        typer.Option(help="The folder of the saved generator, for attacks that look into it."),
-    ] = None,
-    generator: Annotated[
-        str,
-        typer.Option(
-            help="The synthesizer that made SYNTH, for attacks that fit it anew (shadow, canaries).",
-            autocompletion=names("synthesizer"),
-        ),
-    ] = "",
-    only: Annotated[
-        str,
-        typer.Option(
-            help="Attacks, with commas; all that are not slow where none are named.",
-            autocompletion=names("attack"),
-        ),
-    ] = "",
-    most: Annotated[
-        float,
-        typer.Option(
-            min=0.5, max=1.0, help="Area up to which the upper end of every attack passes."
-        ),
-    ] = MOST,
-    set: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set",
-            metavar="WHOSE.NAME=VALUE",
-            help="A setting of an attack, or of the generator; may be given again.",
-        ),
-    ] = None,
-    cache: Annotated[
-        Path | None,
-        typer.Option(help="Keep what shadow made here, so that the same call goes on."),
-    ] = None,
-    to: Annotated[
-        Path | None, typer.Option("--to", help="Also write the report to this JSON file.")
-    ] = None,
+    real: Real,
+    synthetic: Synthetic,
+    holdout: Holdout,
+    model: Model = None,
+    generator: Generator = "",
+    only: Only = "",
+    most: Most = MOST,
+    set: SetAttack = None,
+    cache: Kept = None,
+    to: ToFile = None,
     threads: Threads = 0,
     force: Force = False,
     seed: Seed = 0,
@@ -116,17 +133,20 @@ def main(
     found = report.to_json() | {"most": most, "passes": report.high <= most}
     if place is not None:
         write_whole(place, found)
+    show(found, as_json, "\n".join(_lines(report, most)))
+    raise typer.Exit(0 if found["passes"] else 1)
+
+
+def _lines(report: AttackReport, most: float) -> list[str]:
+    """The report as people read it."""
     lines = [str(report), "", table(report.table()), ""]
     lines += [f"  without {name}: {why}" for name, why in sorted(report.left_out.items())]
     lines += [f"  {note}" for note in report.notes]
     over = [one.name for one in report.evidence if one.area.high > most]
     if not report.evidence:
-        lines.append("No attack could be made: that says nothing of privacy.")
+        said = "No attack could be made: that says nothing of privacy."
     elif over:
-        lines.append(f"The upper end is above {most:g} for {', '.join(over)}: this may not leave.")
+        said = f"The upper end is above {most:g} for {', '.join(over)}: this may not leave."
     else:
-        lines.append(
-            f"The upper end of no attack is above {most:g}. Attacks are no proof of privacy."
-        )
-    show(found, as_json, "\n".join(lines))
-    raise typer.Exit(0 if found["passes"] else 1)
+        said = f"The upper end of no attack is above {most:g}. Attacks are no proof of privacy."
+    return [*lines, said]
