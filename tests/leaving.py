@@ -100,6 +100,7 @@ def evidence(
 
     preset = policy.pop("preset", "partner")
     leave_out, proof = policy.pop("leave_out", False), policy.pop("proof", None)
+    earlier = policy.pop("shown", {})
     off = {"attack_area": "off", "attack_tpr": "off"}
     chosen = configure(Policy, {"preset": preset, **PRESETS[preset], **off, **policy})
     return Evidence(
@@ -110,5 +111,6 @@ def evidence(
         run=Run(threads=1),
         holdout=of.holdout if holdout else None,
         proof=proof,
+        earlier=earlier,
         leave_out=leave_out,
     )

@@ -11,7 +11,7 @@ from annotated_types import Gt, Lt
 
 from wareloom.attacks import Arena, Attack, Case, Outcome
 from wareloom.attacks._remaking import scored
-from wareloom.attacks.cases import FEWEST, PARTS
+from wareloom.attacks.cases import FEWEST
 from wareloom.attacks.combining import combined
 from wareloom.attacks.people import read_people
 from wareloom.attacks.planting import canaries, with_some
@@ -21,6 +21,9 @@ from wareloom.errors import InputError
 from wareloom.privacy.audit import one_run
 from wareloom.shop import Shop
 
+LEARNED = 5
+"""One of so many planted users is for learning how to weigh scores; the bound is of the others"""
+
 
 @dataclass(kw_only=True, eq=False)
 class Canaries(Attack):
@@ -29,8 +32,8 @@ class Canaries(Attack):
     The coins are thrown where a generator is named: REAL with those that fell in is what it is fitted on, and its
     sample is attacked instead of SYNTH. Or the users were planted before (`wareloom.attacks.planting`): then `planted`
     is the shop of all of them, and REAL has those that are in. How many coins are guessed right gives a lower bound on
-    ε from one run (Steinke, Nasr and Jagielski 2023, theorem 5.2); the bound is of those whose weights were learned on
-    the others.
+    ε from one run (Steinke, Nasr and Jagielski 2023, theorem 5.2). Scores are weighed as a fifth of the coins says, and
+    the bound is of the others: a guess may know of other users' coins.
     """
 
     slow: ClassVar[bool] = True
@@ -56,7 +59,8 @@ class Canaries(Attack):
         elif generator is not None:
             everyone = canaries(shops["REAL"], self.number, run)
             real, inside = with_some(shops["REAL"], everyone, run)
-            synth = generator.sample(real, arena.users["synthetic"], run)
+            more = 1 + inside.sum() / arena.users["real"]
+            synth = generator.sample(real, round(arena.users["synthetic"] * more), run)
         else:
             return "no users were planted, and no generator is named to plant them in"
         if min(inside.sum(), (~inside).sum()) < FEWEST:
@@ -69,13 +73,13 @@ class Canaries(Attack):
     def _arena(
         self, everyone: Shop, synth: Shop, inside: np.ndarray, arena: Arena, run: Run
     ) -> Arena:
-        """Planted users as targets, in two parts."""
+        """Planted users as targets, in a small part and a large one."""
         shops = {"REAL": everyone, "SYNTH": synth, "the holdout": arena.shops["the holdout"]}
         (planted, fake, held), items, behaved = read_people(shops, run)
         names = everyone.table("events")["user_id"].unique(maintain_order=True)
         truth = inside[names.to_frame("n").with_row_index().sort("n")["index"].to_numpy()]
         order = run.rng("attack", "canaries", "order").permutation(len(planted))
-        parts = [order[part::PARTS] for part in range(PARTS)]
+        parts = np.split(order, [max(len(order) // LEARNED, 2)])
         cases = tuple(
             Case(planted.select(part).nameless(), fake, held, items, arena.cases[0].model)
             for part in parts

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from wareloom.attacks import AttackReport
 
 MOST = 0.55
+
+
 Real = Annotated[
     Path, typer.Argument(help="What the generator was fitted on: a shop, or a folder of tables.")
 ]
@@ -35,21 +37,17 @@ Synthetic = Annotated[
 Holdout = Annotated[
     list[Path],
     typer.Option(
-        "--holdout",
         help="Other users of the same draw, whom it never saw; may be given again.",
         show_default=False,
     ),
 ]
 Model = Annotated[
     Path | None,
-    typer.Option(
-        "--model", help="The folder of the saved generator, for attacks that look into it."
-    ),
+    typer.Option(help="The folder of the saved generator, for attacks that look into it."),
 ]
 Generator = Annotated[
     str,
     typer.Option(
-        "--generator",
         help="The synthesizer that made SYNTH, for attacks that fit it anew (shadow, canaries).",
         autocompletion=names("synthesizer"),
     ),
@@ -57,18 +55,15 @@ Generator = Annotated[
 Only = Annotated[
     str,
     typer.Option(
-        "--only",
         help="Attacks, with commas; all that are not slow where none are named.",
         autocompletion=names("attack"),
     ),
 ]
 Most = Annotated[
     float,
-    typer.Option(
-        "--most", min=0.5, max=1.0, help="Area up to which the upper end of every attack passes."
-    ),
+    typer.Option(min=0.5, max=1.0, help="Area up to which the upper end of every attack passes."),
 ]
-SetAttack = Annotated[
+Set = Annotated[
     list[str] | None,
     typer.Option(
         "--set",
@@ -76,13 +71,11 @@ SetAttack = Annotated[
         help="A setting of an attack, or of the generator; may be given again.",
     ),
 ]
-Kept = Annotated[
+Cache = Annotated[
     Path | None,
-    typer.Option("--cache", help="Keep what shadow made here, so that the same call goes on."),
+    typer.Option(help="Keep what shadow made here, so that the same call goes on."),
 ]
-ToFile = Annotated[
-    Path | None, typer.Option("--to", help="Also write the report to this JSON file.")
-]
+To = Annotated[Path | None, typer.Option("--to", help="Also write the report to this JSON file.")]
 
 
 def main(
@@ -93,9 +86,9 @@ def main(
     generator: Generator = "",
     only: Only = "",
     most: Most = MOST,
-    set: SetAttack = None,
-    cache: Kept = None,
-    to: ToFile = None,
+    set: Set = None,
+    cache: Cache = None,
+    to: To = None,
     threads: Threads = 0,
     force: Force = False,
     seed: Seed = 0,
@@ -133,20 +126,22 @@ def main(
     found = report.to_json() | {"most": most, "passes": report.high <= most}
     if place is not None:
         write_whole(place, found)
-    show(found, as_json, "\n".join(_lines(report, most)))
+    show(found, as_json, _text(report, most))
     raise typer.Exit(0 if found["passes"] else 1)
 
 
-def _lines(report: AttackReport, most: float) -> list[str]:
-    """The report as people read it."""
+def _text(report: AttackReport, most: float) -> str:
+    """The report for who reads it on a terminal."""
     lines = [str(report), "", table(report.table()), ""]
     lines += [f"  without {name}: {why}" for name, why in sorted(report.left_out.items())]
     lines += [f"  {note}" for note in report.notes]
     over = [one.name for one in report.evidence if one.area.high > most]
     if not report.evidence:
-        said = "No attack could be made: that says nothing of privacy."
+        lines.append("No attack could be made: that says nothing of privacy.")
     elif over:
-        said = f"The upper end is above {most:g} for {', '.join(over)}: this may not leave."
+        lines.append(f"The upper end is above {most:g} for {', '.join(over)}: this may not leave.")
     else:
-        said = f"The upper end of no attack is above {most:g}. Attacks are no proof of privacy."
-    return [*lines, said]
+        lines.append(
+            f"The upper end of no attack is above {most:g}. Attacks are no proof of privacy."
+        )
+    return "\n".join(lines)

@@ -39,6 +39,12 @@ def main(
             show_default=False,
         ),
     ] = None,
+    earlier: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="A release of this shop that left before; again for each.", show_default=False
+        ),
+    ] = None,
     proof: Annotated[
         Path | None, typer.Option(help="A proof's folder, where the policy has a floor of lift.")
     ] = None,
@@ -60,11 +66,13 @@ def main(
 ) -> None:
     """Write a sample with a certificate if it passes all gates of a policy; else say why not, with exit code 1."""
     from wareloom.errors import GateError
+    from wareloom.release.earlier import opened
     from wareloom.release.issue import judged, release
 
     evidence = _evidence(shop, synthetic, policy, holdout or [], to, force)
     run = run_of(seed, quiet, threads=threads)
-    evidence = replace(evidence, run=run, proof=proof, leave_out=leave_out)
+    before = opened(earlier or [])
+    evidence = replace(evidence, run=run, proof=proof, earlier=before, leave_out=leave_out)
     try:
         made = release(evidence, to, key)
     except GateError:

@@ -15,7 +15,7 @@ import polars as pl
 from scipy.special import log_ndtr, ndtri
 
 from wareloom.errors import require
-from wareloom.privacy.integers import Kind, whole_numbers
+from wareloom.privacy.integers import WIDEST, Kind, whole_numbers
 from wareloom.privacy.noise import Noise
 
 WHO = "Privacy"
@@ -31,11 +31,17 @@ def sensitivity_of(per_user: int, per_cell: int) -> float:
 
 
 def sigma_of(mu: float, sensitivity: float) -> float:
-    """Standard deviation of the noise for μ, rounded up to 16 bits."""
+    """Standard deviation of the noise for μ, rounded up to 16 bits.
+
+    Raises `SettingError` where it is wider than any noise that is drawn: asked before it is paid.
+    """
     require(WHO, "mu", mu, 0 < mu < math.inf, "a number above 0")
     _, exponent = math.frexp(sensitivity / mu)
     unit = math.ldexp(1.0, exponent - KEYS)
-    return math.ceil(sensitivity / mu / unit * (1 + 1e-12)) * unit
+    sigma = math.ceil(sensitivity / mu / unit * (1 + 1e-12)) * unit
+    wanted = f"a larger share, or count in larger units: {WIDEST:g} is the widest"
+    require(WHO, "standard deviation", sigma, sigma <= WIDEST, wanted)
+    return sigma
 
 
 def clipped(

@@ -11,6 +11,7 @@ from typing import Any
 from wareloom.errors import SourceError
 from wareloom.privacy.accounting import Spent, compose
 from wareloom.release.evidence import Evidence
+from wareloom.release.moment import now
 from wareloom.release.texts import Bad
 from wareloom.shop.keeps import ORDER
 
@@ -94,6 +95,8 @@ def attack_area(of: Evidence) -> Check | None:
     limit = of.policy.attack_area
     if limit == "off":
         return None
+    if of.policy.earlier == "joined" and of.unseen:
+        return _unseen("attack_area", of, limit)
     worst, high = of.attacks.worst, of.attacks.high
     said = (
         f"the worst of {len(of.attacks.evidence)} attacks, {worst.name}, tells members with an area of "
@@ -110,6 +113,8 @@ def attack_tpr(of: Evidence) -> Check | None:
     limit = of.policy.attack_tpr
     if limit == "off":
         return None
+    if of.policy.earlier == "joined" and of.unseen:
+        return _unseen("attack_tpr", of, limit)
     high = of.attacks.tpr_high()
     value = max(one.tpr(0.001).value for one in of.attacks.evidence)
     said = (
@@ -120,6 +125,16 @@ def attack_tpr(of: Evidence) -> Check | None:
     return Check("attack_tpr", high <= limit, high, limit, said, remedy)
 
 
+def _unseen(name: str, of: Evidence, limit: float) -> Check:
+    number = len(of.unseen)
+    said = (
+        f"{number} earlier releases of this shop were not shown ({', '.join(of.unseen[:5])}): what left before "
+        "is judged together with what is to leave"
+    )
+    remedy = 'give each with --earlier FOLDER, or say earlier = "ignored" in the policy and count them by releases'
+    return Check(name, False, None, limit, said, remedy)
+
+
 def _less_told(of: Evidence, value: float, limit: float, times: float) -> str:
     """`times`: how many times the targets would make the interval narrow enough, where the figure itself is."""
     if value <= limit:
@@ -128,7 +143,7 @@ def _less_told(of: Evidence, value: float, limit: float, times: float) -> str:
         return f"the interval is wide and not the figure: more users in SHOP and --holdout than these {users:,}{needed}"
     if of.keeps == "people":
         return "sample with structure = learned: --set structure=learned"
-    return "sample with min_users = 2, 3, 5 or 10: --set min_users=5, or with a private generator"
+    return "sample with a larger min_users (--set min_users=10), or with a private generator"
 
 
 def min_users(of: Evidence) -> Check | None:
@@ -240,11 +255,6 @@ def releases(of: Evidence) -> Check | None:
     said = f"this is release {number} of this shop, by its ledger; the policy takes {limit}"
     remedy = "release no more of this shop: each draw tells more of the same users; a private generator pays for that"
     return Check("releases", number <= limit, number, limit, said, remedy)
-
-
-def now() -> datetime.datetime:
-    """The moment, in UTC."""
-    return datetime.datetime.now(datetime.UTC)
 
 
 def _account(of: Evidence) -> tuple[str, Spent | None]:

@@ -67,7 +67,7 @@ _COMMON = {
 }
 PRESETS = {
     "teaching": Preset(
-        _COMMON | {"categories": 0.04, "neighbours": 0.10, "pairs": 0.15}, 2.5, 0.97, False
+        _COMMON | {"categories": 0.04, "neighbours": 0.10, "pairs": 0.15}, 3.0, 0.97, False
     ),
     "faithful": Preset(
         _COMMON | {"categories": 0.20, "neighbours": 0.04, "pairs": 0.05}, 1.0, None, True
@@ -127,7 +127,9 @@ class Buyer:
         clock = self._clock() if "time" in self.columns else None
         grids = {"quantity": ask.QUANTITIES, "rating": ask.RATINGS}
         values = {
-            name: self._shares(name, partial(ask.values, column=name, grid=grid), len(grid) + 1)
+            name: self._shares(
+                name, partial(ask.values, column=name, grid=grid), len(grid) + 1, of="events"
+            )
             for name, grid in grids.items()
             if name in self.columns
         }
@@ -146,18 +148,26 @@ class Buyer:
         return max(1, min(most, self.private.most))
 
     def _noisy(
-        self, purpose: str, question: Any, size: int, most: int = MANY, cell: int | None = None
+        self,
+        purpose: str,
+        question: Any,
+        size: int,
+        most: int = MANY,
+        cell: int | None = None,
+        **of: str,
     ) -> tuple[np.ndarray, float]:
         """Noisy counts and the noise's standard deviation."""
         share, limit = self._take(purpose), self._per_user(most)
         counts = self.private.histogram(
-            purpose, question, size, share, per_user=limit, per_cell=cell
+            purpose, question, size, share, per_user=limit, per_cell=cell, **of
         )
         return counts, self.private.sigma(share, limit, cell)
 
-    def _shares(self, purpose: str, question: Any, size: int, most: int = FEW) -> np.ndarray:
+    def _shares(
+        self, purpose: str, question: Any, size: int, most: int = FEW, **of: str
+    ) -> np.ndarray:
         """Shares of cells, those that noise could have made left out."""
-        return tables.cleared(*self._noisy(purpose, question, size, most))
+        return tables.cleared(*self._noisy(purpose, question, size, most, None, **of))
 
     def _habits(self, who: str) -> Habits:
         most, kinds = self.private.most, len(EVENTS)
@@ -182,7 +192,8 @@ class Buyer:
             private.quantile(name, ask.times, OFFERED.tolist(), at, self._take(name))
             for name, at in zip(("first day", "last day"), EDGES, strict=True)
         ]
-        since, until = min(days), max(days) + ask.WEEK
+        # A point of the grid stands for the week before it.
+        since, until = min(days) - ask.WEEK, max(days)
         steps = self._shares("clock", ask.clock_steps, len(RESOLUTIONS))
         resolution = RESOLUTIONS[int(np.flatnonzero(steps > 0).max())]
         hours, _ = self._noisy("hours", ask.hours, ask.HOURS + 1, FEW)

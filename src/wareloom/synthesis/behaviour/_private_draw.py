@@ -24,6 +24,8 @@ from wareloom.synthesis.behaviour._private_questions import (
 
 TRIES = 8
 """Draws of an item at most until it is one that the user did not have"""
+GOLDEN = 0.6180339887498949
+"""Step of the sequence that fills an interval most evenly"""
 SPARE = 1e-3
 """Share of its popularity that an item is drawn by beyond what was allotted to it"""
 
@@ -124,12 +126,14 @@ def times_of(clock: Clock, begins: np.ndarray, rng: np.random.Generator) -> np.n
             gap = lower[before] * (upper[before] / lower[before]) ** rng.random(n)
             now = now + np.where(before == 0, 0, gap).astype(np.int64)
         moved = _to_hours(clock.hours, now, np.where(place == 0, WEEK, GAPS[before]), rng)
+        if place == 0:
+            moved = np.where(moved < since, moved + WEEK, moved)
         earliest = found[:, place - 1] if place else np.full(n, since)
         now = np.where(new, np.maximum(moved, earliest), now)
         found[:, place] = now
-    # Who would go on beyond the end began earlier, or goes faster.
-    late = np.maximum(found[:, -1] - until, 0)
-    found -= np.minimum(late, found[:, 0] - since)[:, None]
+    # Who would go on beyond the end began weeks earlier, or goes faster.
+    late = -(-np.maximum(found[:, -1] - until, 0) // WEEK)
+    found -= (np.minimum(late, (found[:, 0] - since) // WEEK) * WEEK)[:, None]
     begin = found[:, :1]
     length = np.maximum(found[:, -1:] - begin, 1)
     pressed = begin + ((found - begin) * ((until - begin) / length)).astype(np.int64)
@@ -190,7 +194,7 @@ def items_of(
     """
     n, longest = turns.shape
     found = np.full((n, longest), -1, dtype=np.int32)
-    drawer = _Drawer(items, walk, int(length.sum()))
+    drawer = _Drawer(items, walk, int(length.sum()), rng)
     for place in range(longest):
         users = np.flatnonzero(length > place)
         if place == 0:
@@ -209,11 +213,12 @@ def items_of(
 class _Drawer:
     """Draws items, by what is left of what was allotted to each."""
 
-    def __init__(self, items: Catalogue, walk: Walk, events: int) -> None:
+    def __init__(self, items: Catalogue, walk: Walk, events: int, rng: np.random.Generator) -> None:
         self.items, self.walk, self.shelves = items, walk, _shelves(items)
         popularity = walk.popularity + SPARE * walk.popularity.mean() + 1e-12
         self.share = popularity / popularity.sum()
         self.left = self.share * events
+        self.phase, self.visits = rng.random(len(self.share)), np.zeros(len(self.share), np.int64)
         self.chain = np.cumsum(walk.category_table, axis=1)
         self.chance = np.zeros(len(self.share))
         full = np.diff(walk.pair_start) > 0
@@ -255,14 +260,31 @@ class _Drawer:
         if ends.shape[1]:
             text = (rng.random(len(last)) < self.walk.text_share[0]) & (ends[last, -1] > 0)
             text &= not far
-            place = drawn_rows(ends[last[text]], rng)
-            found[text] = self.items.neighbour[last[text], place]
+            found[text] = self._neighbour(last[text])
         if len(self.pair_keys):
             u = rng.random(len(last))
             known = u < self.chance[last]
             at = np.searchsorted(self.pair_keys, last[known] + u[known] * 0.999999, side="right")
             found[known] = self.walk.pair_item[np.minimum(at, len(self.pair_keys) - 1)]
         return found
+
+    def _neighbour(self, last: np.ndarray) -> np.ndarray:
+        """A neighbour of each item. Visits to one item are spread over its neighbours, not drawn apart from each other.
+
+        The k-th visit takes the place of u + kφ modulo 1 among the running sums: so few visits come as near to the
+        chances as many independent ones would.
+        """
+        order = np.argsort(last, kind="stable")
+        ordered = last[order]
+        new = np.append(True, np.diff(ordered) != 0) if len(ordered) else np.zeros(0, bool)
+        start = np.maximum.accumulate(np.where(new, np.arange(len(ordered)), 0))
+        visit = np.empty(len(last), dtype=np.int64)
+        visit[order] = self.visits[ordered] + np.arange(len(ordered)) - start
+        self.visits += np.bincount(last, minlength=len(self.visits))
+        ends = self.walk.neighbour_ends[last]
+        at = (self.phase[last] + visit * GOLDEN) % 1.0 * ends[:, -1]
+        place = np.minimum((ends <= at[:, None]).sum(axis=1), ends.shape[1] - 1)
+        return np.asarray(self.items.neighbour[last, place])
 
     def _category_step(self, last: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         here = self.items.category[last]

@@ -1,4 +1,4 @@
-"""What is asked of a real log: (user, cell) of each row. A user's cells hang on that user's rows alone.
+"""What is asked of a real log: (row, cell). The cells of a user's rows hang on that user's rows alone.
 
 So whoever comes or goes changes nothing of what is counted for others; how much of one user counts, `Private` bounds.
 """
@@ -49,10 +49,9 @@ RATINGS = np.arange(0.0, 10.25, 0.5)
 
 
 def lengths(rows: Rows, most: int) -> Answer:
-    """Events of each user, one cell a user."""
+    """Events of each user, at the user's first row."""
     length = rows.log.lengths()
-    user = np.flatnonzero(length > 0)
-    return user, np.minimum(length[user], most) - 1
+    return rows.first, np.minimum(length[length > 0], most) - 1
 
 
 def sessions(rows: Rows, most: int) -> Answer:
@@ -60,14 +59,14 @@ def sessions(rows: Rows, most: int) -> Answer:
     log = rows.log
     starts = np.flatnonzero(_first(log) | _new_session(log))
     size = np.diff(np.append(starts, len(log)))
-    return log.user[starts], np.minimum(size, most) - 1
+    return starts, np.minimum(size, most) - 1
 
 
 def hours(rows: Rows) -> Answer:
     """Hour of the week of each event, from Monday; `HOURS` where the time is unknown."""
     log = rows.log
     known = log.time != NO_TIME
-    return log.user, np.where(known, (log.time + THURSDAY) % WEEK // HOUR, HOURS)
+    return rows.all, np.where(known, (log.time + THURSDAY) % WEEK // HOUR, HOURS)
 
 
 def clock_steps(rows: Rows) -> Answer:
@@ -75,14 +74,14 @@ def clock_steps(rows: Rows) -> Answer:
     log = rows.log
     known = np.flatnonzero(log.time != NO_TIME)
     divides = np.stack([log.time[known] % step == 0 for step in RESOLUTIONS])
-    return log.user[known], np.argmax(divides, axis=0)
+    return known, np.argmax(divides, axis=0)
 
 
 def times(rows: Rows) -> tuple[np.ndarray, np.ndarray]:
     """Known times of events, float64 microseconds."""
     log = rows.log
     known = np.flatnonzero(log.time != NO_TIME)
-    return log.user[known], log.time[known].astype(np.float64)
+    return known, log.time[known].astype(np.float64)
 
 
 def begins(rows: Rows, since: float, until: float) -> Answer:
@@ -90,7 +89,7 @@ def begins(rows: Rows, since: float, until: float) -> Answer:
     log = rows.log
     first = np.flatnonzero(_first(log) & (log.time != NO_TIME))
     share = (log.time[first] - since) / max(until - since, 1.0)
-    return log.user[first], np.clip((share * SLICES).astype(np.int64), 0, SLICES - 1)
+    return first, np.clip((share * SLICES).astype(np.int64), 0, SLICES - 1)
 
 
 def gaps(rows: Rows) -> Answer:
@@ -104,7 +103,7 @@ def gaps(rows: Rows) -> Answer:
     found = np.full(len(log), -1)
     found[inner] = np.searchsorted(GAPS, log.time[inner] - log.time[inner - 1], side="right") - 1
     before = np.where(log.user[inner - 1] == log.user[inner], found[inner - 1], -1)
-    return log.user[inner], (before + 1) * len(GAPS) + found[inner]
+    return inner, (before + 1) * len(GAPS) + found[inner]
 
 
 def kinds(rows: Rows) -> Answer:
@@ -113,7 +112,7 @@ def kinds(rows: Rows) -> Answer:
     before = np.full(len(log), -1)
     before[1:] = log.event[:-1]
     before[_first(log)] = -1
-    return log.user, (before + 1) * len(EVENTS) + log.event
+    return rows.all, (before + 1) * len(EVENTS) + log.event
 
 
 def repeats(rows: Rows) -> Answer:
@@ -122,64 +121,64 @@ def repeats(rows: Rows) -> Answer:
     at = np.flatnonzero(~_first(log))
     same = log.item[at] == log.item[at - 1]
     seen = ~_first_of_pair(log)[at]
-    return log.user[at], np.where(same, LAST, np.where(seen, EARLIER, NEW))
+    return at, np.where(same, LAST, np.where(seen, EARLIER, NEW))
 
 
 def stays(rows: Rows, items: Catalogue) -> Answer:
     """How far each step to another item goes: 0 in the leaf category, 1 in the category, 2 beyond."""
-    user, a, b = steps(rows)
+    at, a, b = steps(rows)
     leaf = (items.leaf[a] == items.leaf[b]) & (items.leaf[a] > 0)
-    return user, np.where(leaf, 0, np.where(items.category[a] == items.category[b], 1, 2))
+    return at, np.where(leaf, 0, np.where(items.category[a] == items.category[b], 1, 2))
 
 
 def category_steps(rows: Rows, items: Catalogue) -> Answer:
     """From which category to which each step to another item goes."""
-    user, a, b = steps(rows)
-    return user, items.category[a].astype(np.int64) * items.categories[0] + items.category[b]
+    at, a, b = steps(rows)
+    return at, items.category[a].astype(np.int64) * items.categories[0] + items.category[b]
 
 
 def neighbours(rows: Rows, items: Catalogue) -> Answer:
     """Class of rank, brand and leaf of each step to one of an item's nearest texts."""
-    user, a, b = steps(rows)
+    at, a, b = steps(rows)
     hit = items.neighbour[a] == b[:, None]
     found = np.flatnonzero(hit.any(axis=1))
     place = hit[found].argmax(axis=1)
-    return user[found], items.cell[a[found], place].astype(np.int64)
+    return at[found], items.cell[a[found], place].astype(np.int64)
 
 
 def popularity(rows: Rows) -> Answer:
     """Each item that a user has, once."""
     log = rows.log
-    first = _first_of_pair(log)
-    return log.user[first], log.item[first].astype(np.int64)
+    first = np.flatnonzero(_first_of_pair(log))
+    return first, log.item[first].astype(np.int64)
 
 
 def item_keys(rows: Rows) -> tuple[np.ndarray, pl.Series]:
     """Ids of the items that a user has, where it is not public which items there are."""
-    user, item = popularity(rows)
-    return user, rows.log.items.decode(item)
+    row, item = popularity(rows)
+    return row, rows.log.items.decode(item)
 
 
 def pair_keys(rows: Rows) -> tuple[np.ndarray, pl.Series]:
     """Each step to another item as one number, from · items + to."""
-    user, a, b = steps(rows)
-    return user, pl.Series(a.astype(np.int64) * len(rows.log.items) + b)
+    at, a, b = steps(rows)
+    return at, pl.Series(a.astype(np.int64) * len(rows.log.items) + b)
 
 
 def values(rows: Rows, column: str, grid: np.ndarray) -> Answer:
-    """A column of events on a public grid, by the nearest point; one cell more for unknown."""
+    """A column of the table of events on a public grid, by the nearest point; one cell more for unknown."""
     events = rows.table("events")
     known = events[column].fill_null(float("nan")).to_numpy()
     nearest = np.abs(np.nan_to_num(known)[:, None] - grid).argmin(axis=1)
-    return events["user"].to_numpy(), np.where(np.isnan(known), len(grid), nearest)
+    return np.arange(len(events)), np.where(np.isnan(known), len(grid), nearest)
 
 
 def steps(rows: Rows) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Users, items gone from and items gone to, of all steps to another item."""
+    """Rows, items gone from and items gone to, of all steps to another item."""
     log = rows.log
     at = np.flatnonzero(~_first(log))
     at = at[log.item[at] != log.item[at - 1]]
-    return log.user[at], log.item[at - 1], log.item[at]
+    return at, log.item[at - 1], log.item[at]
 
 
 def _first(log: Log) -> np.ndarray:

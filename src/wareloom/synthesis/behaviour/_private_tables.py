@@ -189,9 +189,13 @@ def forecast(
     row = weight.sum(axis=1, keepdims=True)
     going = popularity[:, None] / max(popularity.sum(), LEAST_RATE)
     expected = near * going * weight / np.maximum(row, LEAST_RATE)
-    chance = ndtr((expected - users) / np.sqrt(expected + sigma**2))
-    chance = np.where(expected > 0, chance, 0.0)
-    return Forecast(users, float(chance.sum()), float((chance * expected).sum() / max(every, 1.0)))
+    apart = np.sqrt(expected + sigma**2)
+    there = expected > 0
+    pairs = np.where(there, ndtr((expected - users + 0.5) / apart), 0.0)
+    # A step goes along a pair that has it and, besides, as many others as any pair has.
+    steps_kept = np.where(there, ndtr((expected + 1.5 - users) / apart), 0.0)
+    share = float((steps_kept * expected).sum() / max(every, 1.0))
+    return Forecast(users, float(pairs.sum()), share)
 
 
 def walk_weights(

@@ -106,6 +106,9 @@ class PrivateWalk(Synthesizer):
             buyer = Buyer(private, PRESETS[self.preset], columns)
             bought = buyer.bought(catalogue, self.bound, self.name)
             self.stamp_, self.users_ = private.stamp(), private.users
+        if self.noise_seed is not None:
+            # Its ledger was made for this fit alone, and is gone.
+            self.stamp_["ledger"] = None
         self._keep(bought, columns)
         return self
 
