@@ -200,7 +200,7 @@ def show_job(done: Done, as_json: bool) -> None:
 
 def kept_note(keeps: str | None, remedy: str) -> str:
     """What is said of a model, sample or bundle that keeps people, or does not say what it keeps; "" of others."""
-    from wareloom.shop.keeps import HOLDS_PEOPLE
+    from wareloom.shop.keeping import HOLDS_PEOPLE
 
     if keeps in ("private", "counts"):
         return ""

@@ -16,7 +16,7 @@ from wareloom.errors import RefusedError, SettingError, SourceError, needed
 from wareloom.privacy.ledger import UNIT
 from wareloom.release.moment import now
 from wareloom.release.policy import Policy
-from wareloom.shop.keeps import HOLDS_PEOPLE
+from wareloom.shop.keeping import HOLDS_PEOPLE
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import (
