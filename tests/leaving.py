@@ -9,9 +9,10 @@ from typing import Any, NamedTuple
 import polars as pl
 
 from wareloom.core.run import Run
+from wareloom.privacy import STAMP
 from wareloom.privacy.accounting import Gaussian
 from wareloom.privacy.ledger import Ledger
-from wareloom.release.evidence import STAMP, Evidence
+from wareloom.release.evidence import Evidence
 from wareloom.release.policy import Policy
 from wareloom.shop import Shop
 from wareloom.testing.shops import small_shop
@@ -99,6 +100,7 @@ def evidence(
 
     preset = policy.pop("preset", "partner")
     leave_out, proof = policy.pop("leave_out", False), policy.pop("proof", None)
+    earlier = policy.pop("shown", {})
     off = {"attack_area": "off", "attack_tpr": "off"}
     chosen = configure(Policy, {"preset": preset, **PRESETS[preset], **off, **policy})
     return Evidence(
@@ -109,5 +111,6 @@ def evidence(
         run=Run(threads=1),
         holdout=of.holdout if holdout else None,
         proof=proof,
+        earlier=earlier,
         leave_out=leave_out,
     )

@@ -13,7 +13,7 @@
     ├── NotFittedError        asked to sample or score before `fit`      (exit code 2)
     ├── WorkerError           a process that computed crashed             (exit code 3)
     └── RefusedError          the answer is no                            (exit code 1)
-        ├── BudgetError       the next call would pass the budget of tokens or cost
+        ├── BudgetError       the next call would pass the budget of tokens, cost or privacy
         ├── LeakError         synthetic data knows the held-out part
         └── GateError         a sample may not leave by its policy
 
@@ -97,7 +97,7 @@ class RefusedError(WareloomError):
 
 
 class BudgetError(RefusedError):
-    """The next call would pass the budget of tokens or cost; said before it is made."""
+    """The next call would pass the budget of tokens, of cost or of privacy; said before it is made."""
 
 
 class LeakError(RefusedError):

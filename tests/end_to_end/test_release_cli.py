@@ -46,7 +46,11 @@ def test_a_release_is_written_verified_and_counted(of: Leaving, tmp_path: Path) 
     again = wareloom(*words, "--holdout", of.place / "holdout")
     assert again.code == 2
     assert "pass --force" in again.err
-    forced = wareloom(*words, "--holdout", of.place / "holdout", "--force", "--json")
+    words = (*words, "--holdout", of.place / "holdout", "--force")
+    unseen = wareloom(*words)
+    assert unseen.code == 1
+    assert "1 earlier releases of this shop were not shown" in unseen.err
+    forced = wareloom(*words, "--earlier", out, "--json")
     assert forced.code == 0, forced.err
     checks = json.loads(forced.out)["checks"]
     assert next(one for one in checks if one["name"] == "releases")["measured"] == 2

@@ -17,7 +17,7 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from wareloom.attacks.cases import Arena, Case
+from wareloom.attacks.cases import Arena, Case, Maker
 from wareloom.attacks.combining import combined
 from wareloom.attacks.people import People
 from wareloom.attacks.report import AttackReport, Outcome, Span, outcome
@@ -40,6 +40,8 @@ class Attack(Algorithm, ABC):
     """Whether what it finds, or fails to, says anything of privacy"""
     white_box: ClassVar[bool] = False
     """Whether it looks into the saved model, and is left out where none is given"""
+    refits: ClassVar[bool] = False
+    """Whether it fits the generator anew, and is left out where none is named"""
     slow: ClassVar[bool] = False
     """Whether it is made only where it is asked for"""
     reads: ClassVar[Literal["events", "queries"]] = "events"
@@ -85,6 +87,8 @@ class Attack(Algorithm, ABC):
         case = arena.cases[0]
         if self.white_box and case.model is None:
             return "it looks into the saved model, and none was given"
+        if self.refits and case.generator is None:
+            return "it fits the generator anew, and none was named"
         if self.reads == "events":
             return "" if arena.behaved else "not all sides have events"
         sides = {
@@ -126,17 +130,19 @@ def run_attacks(
     names: Sequence[str] | None = None,
     settings: dict[str, dict[str, Any]] | None = None,
     model: str | Path | None = None,
+    generator: Maker | None = None,
 ) -> AttackReport:
     """Attack the synthetic shop that was made of `real`; `holdout`: other users of the same draw, never seen.
 
     `names`: attacks, all that are not slow where None; `settings`: of attacks, by their names; `model`: the folder of
-    the saved generator. Raises `InputError` where the holdout has members, or where users are too few.
+    the saved generator; `generator`: its name and settings, for attacks that fit it anew. Raises `InputError` where the
+    holdout has members, or where users are too few.
     """
     made = chosen(names, settings)
     place = None if model is None else Path(model)
     with run.limits():
         with run.task("read"):
-            arena = Arena.of(real, synth, holdout, run, place)
+            arena = Arena.of(real, synth, holdout, run, place, generator)
         outcomes, left_out = list[Outcome](), dict[str, str]()
         for name, one in made.items():
             with run.task(name):
@@ -184,6 +190,7 @@ __all__ = [
     "Attack",
     "AttackReport",
     "Case",
+    "Maker",
     "Outcome",
     "People",
     "Span",

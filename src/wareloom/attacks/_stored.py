@@ -14,7 +14,7 @@ from wareloom.errors import SourceError
 from wareloom.shop.item_sets import distinct
 from wareloom.shop.runs import run_codes
 
-FEWEST = 8
+FEWEST = 2
 """Numbers below which a sequence is not looked at"""
 
 
@@ -62,7 +62,12 @@ def _read(path: Path) -> Iterator[np.ndarray | pl.Series]:
         for column in pl.read_parquet(path, glob=False):
             yield from _column(column)
     elif kind == ".json":
-        yield from _lists(json.loads(path.read_text(encoding="utf-8")))
+        found = list(_lists(json.loads(path.read_text(encoding="utf-8"))))
+        yield from (one for one in found if isinstance(one, pl.Series))
+        lists = [one for one in found if isinstance(one, np.ndarray)]
+        if lists:
+            # A number that is nobody's between two lists.
+            yield np.concatenate([np.append(one, -(2.0**61)) for one in lists])
 
 
 def _column(column: pl.Series) -> Iterator[np.ndarray | pl.Series]:

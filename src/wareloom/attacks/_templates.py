@@ -14,12 +14,20 @@ from typing import NamedTuple
 import numpy as np
 from numba import get_num_threads, njit, prange
 
+from wareloom.core.kernel import kernel
+
 LONGEST = 16
 """Events of a user that are looked at, the last ones"""
 FINE = 0.7
 """Share of the finer form in a match"""
-APART = 9.0
+APART = 6.0
 """Nats below the best, from which a template adds nothing"""
+BEGUN, HOPELESS = 2, -8.0
+"""Events after which a template is left, too, where it is so many nats less likely than a draw by shares alone"""
+MANY = 5_000
+"""Users of one length, from which on only those are templates that agree in the last event, or in the one before"""
+FEW = 4.0
+"""Kinds of last events, as many as equally frequent ones tell apart, below which that would save nothing"""
 
 
 class Traits(NamedTuple):
@@ -28,9 +36,9 @@ class Traits(NamedTuple):
     offsets: np.ndarray
     """int64 [users + 1]"""
     fine: np.ndarray
-    """int64 [events, sorts]"""
+    """int32 or int64 [events, sorts]"""
     coarse: np.ndarray
-    """int64 [events, sorts]; equal wherever `fine` is"""
+    """likewise [events, sorts]; equal wherever `fine` is"""
     gap: np.ndarray
     """float64 [events]: logarithm of the microseconds since the event before; -1 for none at all, NaN where unknown"""
 
@@ -82,7 +90,10 @@ def copies(
         users, others = np.flatnonzero(length == size), np.flatnonzero(theirs == size)
         block, fakes = block_of(mine, users, size), block_of(among, others, size)
         worth = worth_of(block, told, slips, width)
-        mean[users], best[users] = _search(block, fakes, *worth, get_num_threads() * 16)
+        # By what templates are sought hangs on the targets alone, so that all sides are searched alike.
+        sort = _key_sort(block, slips) if len(users) > MANY else -1
+        keys = _keys(block, fakes, sort)
+        mean[users], best[users] = _search(block, fakes, keys, *worth, get_num_threads() * 16)
     return mean - np.log(many + 1.0), best
 
 
@@ -90,7 +101,7 @@ class Block(NamedTuple):
     """Users of one length, the last event first."""
 
     fine: np.ndarray
-    """int64 [users, events, sorts]"""
+    """int32 or int64 [users, events, sorts]"""
     coarse: np.ndarray
     gap: np.ndarray
     """float64 [users, events]"""
@@ -99,6 +110,47 @@ class Block(NamedTuple):
 def block_of(traits: Traits, users: np.ndarray, size: int) -> Block:
     rows = traits.offsets[users + 1][:, None] - 1 - np.arange(size)
     return Block(traits.fine[rows], traits.coarse[rows], traits.gap[rows])
+
+
+class _Keys(NamedTuple):
+    """By what the templates of users are sought: first by the last event, then by the one before."""
+
+    mine: np.ndarray
+    """int64 [2, users]"""
+    among: np.ndarray
+    """int64 [2, templates]"""
+    order: np.ndarray
+    """int64 [2, templates], by either key"""
+    start: np.ndarray
+    """int64 [2, keys + 2], where those of each key begin in `order`; nowhere where there is no second key"""
+
+
+def _key_sort(block: Block, slips: Sequence[float]) -> int:
+    """The sort whose coarser form tells most last events apart; -1 where none tells `FEW` apart.
+
+    One that a copy often has otherwise is none.
+    """
+    different = [0.0]
+    for sort in range(block.coarse.shape[2]):
+        share = np.unique(block.coarse[:, 0, sort], return_counts=True)[1] / len(block.coarse)
+        likely = slips[sort] <= min(slips)
+        different.append(float(np.exp(-(share * np.log(share)).sum())) if likely else 0.0)
+    return int(np.argmax(different)) - 1 if max(different) >= FEW else -1
+
+
+def _keys(mine: Block, among: Block, sort: int) -> _Keys:
+    """Keys by one sort, or one key for all where it is -1."""
+    places = min(2, mine.coarse.shape[1]) if sort >= 0 else 0
+    whole = [side.coarse[:, :places, sort] for side in (mine, among)]
+    values = np.unique(np.concatenate([each.ravel() for each in whole]))
+    keys = [np.zeros((2, len(each)), dtype=np.int64) for each in whole]
+    for side, each in zip(keys, whole, strict=True):
+        side[:places] = np.searchsorted(values, each.T)
+    bounds = np.arange(len(values) + 2)
+    start = np.stack([np.searchsorted(np.sort(key), bounds) for key in keys[1]])
+    if places < 2:
+        start[1] = 0
+    return _Keys(keys[0], keys[1], np.argsort(keys[1], axis=1, kind="stable"), start)
 
 
 def worth_of(
@@ -144,51 +196,65 @@ def weighed(sides: list[Traits], slips: Sequence[float], width: float) -> list[n
 
 
 @njit(cache=True, parallel=True)
-def _search(mine, among, match, gap, costs, chunks):  # type: ignore[no-untyped-def]
-    """Hold each user of a block beside all of another."""
+def _search(mine, among, keys, match, gap, costs, chunks):  # type: ignore[no-untyped-def]
+    """Hold each user of a block beside those of another that it may be a copy of."""
     users = mine.gap.shape[0]
     mean, best = np.empty(users), np.empty(users)
     for c in prange(chunks):
         rest = np.empty(mine.gap.shape[1] + 1)
         for u in range(users * c // chunks, users * (c + 1) // chunks):
-            mean[u], best[u] = _one(u, mine, among, match, gap, costs, rest)
+            mean[u], best[u] = _one(u, mine, among, keys, match, gap, costs, rest)
     return mean, best
 
 
-@njit(cache=True)
-def _one(u, mine, among, match, gap, costs, rest):  # type: ignore[no-untyped-def]
-    """Logarithm of the sum over templates, and of the best; one is left as soon as it must stay far below the best."""
-    loss, curve = costs
-    size, sorts = mine.fine.shape[1], mine.fine.shape[2]
+@kernel
+def _one(u, mine, among, keys, match, gap, costs, rest):  # type: ignore[no-untyped-def]
+    """Logarithm of the sum over templates, and of the best; one is left as soon as it must stay far below the best.
+
+    Templates are those of the user's first key, and those of its second that have another first one.
+    """
+    size = mine.gap.shape[1]
     rest[size] = 0.0
     for e in range(size - 1, -1, -1):
         most = gap[u, e]
-        for s in range(sorts):
+        for s in range(match.shape[2]):
             most += match[u, e, s, 2]
         rest[e] = rest[e + 1] + most
     best, total = 0.0, 1.0
-    for v in range(among.gap.shape[0]):
-        sum_, e = 0.0, 0
-        while e < size and sum_ + rest[e] > best - APART:
-            for s in range(sorts):
-                if mine.fine[u, e, s] == among.fine[v, e, s]:
-                    sum_ += match[u, e, s, 2]
-                elif mine.coarse[u, e, s] == among.coarse[v, e, s]:
-                    sum_ += match[u, e, s, 1]
-                else:
-                    sum_ += match[u, e, s, 0]
-            sum_ += gap_gain(mine.gap[u, e], among.gap[v, e], gap[u, e], loss, curve)
-            e += 1
-        if e == size and sum_ > best - APART:
+    for k in range(2):
+        key = keys.mine[k, u]
+        for x in range(keys.start[k, key], keys.start[k, key + 1]):
+            v = keys.order[k, x]
+            if k == 1 and keys.among[0, v] == keys.mine[0, u]:
+                continue
+            sum_ = _held(u, v, mine, among, match, gap, costs, rest, best - APART)
             if sum_ > best:
                 total = total * np.exp(best - sum_) + 1.0
                 best = sum_
-            else:
+            elif sum_ > best - APART:
                 total += np.exp(sum_ - best)
     return best + np.log(total), best
 
 
-@njit(cache=True)
+@kernel
+def _held(u, v, mine, among, match, gap, costs, rest, least):  # type: ignore[no-untyped-def]
+    """A user's logarithm as a copy of one template; less than `least` as soon as it must be."""
+    sum_ = 0.0
+    for e in range(mine.gap.shape[1]):
+        if sum_ + rest[e] <= least or (e >= BEGUN and sum_ < HOPELESS):
+            return least - 1.0
+        for s in range(match.shape[2]):
+            if mine.fine[u, e, s] == among.fine[v, e, s]:
+                sum_ += match[u, e, s, 2]
+            elif mine.coarse[u, e, s] == among.coarse[v, e, s]:
+                sum_ += match[u, e, s, 1]
+            else:
+                sum_ += match[u, e, s, 0]
+        sum_ += gap_gain(mine.gap[u, e], among.gap[v, e], gap[u, e], costs[0], costs[1])
+    return sum_
+
+
+@kernel
 def gap_gain(mine, theirs, gain, loss, curve):  # type: ignore[no-untyped-def]
     """What a gap beside the template's adds."""
     if np.isnan(mine) or np.isnan(theirs):

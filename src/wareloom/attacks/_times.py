@@ -29,7 +29,8 @@ def times(people: People, *, dated: bool = False) -> Traits:
     if dated:
         fine.append(time // (8 * WEEK))
         coarse.append(time // (24 * WEEK))
-    return Traits(log.offsets, np.stack(fine, axis=1), np.stack(coarse, axis=1), gaps(people))
+    exact, rough = (np.stack(form, axis=1).astype(np.int32) for form in (fine, coarse))
+    return Traits(log.offsets, exact, rough, gaps(people))
 
 
 def gaps(people: People) -> np.ndarray:

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from typing import Annotated, NamedTuple
 
 import numpy as np
+import polars as pl
 from annotated_types import Gt, Lt
 
 from wareloom.attacks import Arena, Attack, Case, Outcome, People
 from wareloom.attacks._matching import (
     Guess,
     Matches,
+    Seen,
     halves,
     in_order,
     matches,
@@ -60,7 +62,7 @@ class Clue(NamedTuple):
 
 @dataclass(kw_only=True, eq=False)
 class Attribute(Attack):
-    """Guesses categories and brands that a target bought, knowing when it bought, or the earlier half of its events.
+    """Guesses categories, brands and attributes of a target, knowing when it bought, or the earlier half of its events.
 
     The users of SYNTH of whom the target is likeliest a changed copy, by what is known alone, vote with their events in
     the same places. A guess is worth something where it is right more often of members than of people that SYNTH cannot
@@ -85,8 +87,8 @@ class Attribute(Attack):
 
     def score(self, case: Case, run: Run) -> np.ndarray | str:
         """Three scores for each known and sought: share right, share right by others, and how much likelier it was."""
-        if not _secrets(case):
-            return "items have no category and no brand"
+        if not _secrets(case) and not _attributes(case):
+            return "items have no category and no brand, and users no attributes on all sides"
         found: list[np.ndarray] = []
         for known in _known(case):
             found += self._guessed(case, known)
@@ -99,12 +101,12 @@ class Attribute(Attack):
         told, answers = shares(mine.traits, clues[1].traits), []
         for side, theirs in zip(sides[1:], clues, strict=True):
             found = self._looked_up(case, mine, theirs, told)
-            answers.append(
-                [
-                    _answers(sides[0], side, (mine, theirs), found, secret)
-                    for secret in _secrets(case).values()
-                ]
-            )
+            both_ = (mine, theirs)
+            of_items = [_answers(sides[0], side, both_, found, s) for s in _secrets(case).values()]
+            of_users = [
+                _of_users(*_encoded(sides[0], side, name), found) for name in _attributes(case)
+            ]
+            answers.append(of_items + of_users)
         both = zip(*answers, strict=True)
         return [x for (right, sure), (usual, plain) in both for x in (right, usual, sure - plain)]
 
@@ -136,8 +138,8 @@ class Attribute(Attack):
     def _looked_up(self, case: Case, mine: Clue, among: Clue, told: Shares) -> Matches:
         """The likeliest templates of all targets, by codes among all users of the side."""
         guess = Guess(mine.slips, self.width)
-        sides = ((clue.traits, clue.last) for clue in (mine, among))
-        found = matches(*sides, told, guess, self.templates, mine.hidden)
+        seen, theirs = (Seen(clue.traits, clue.last) for clue in (mine, among))
+        found = matches(seen, theirs, told, guess, self.templates, mine.hidden)
         place = np.full((len(case.targets), self.templates), -1, dtype=np.int64)
         gain = np.full(place.shape, -np.inf)
         place[mine.users] = np.where(found.place >= 0, among.users[found.place], -1)
@@ -147,12 +149,14 @@ class Attribute(Attack):
     def told(self, arena: Arena, scores: Sequence[np.ndarray]) -> dict[str, float]:
         """Share right of members and of others, and of members by the same look-up among other real people."""
         told: dict[str, float] = {}
-        names = [
-            (known, what) for known in _known(arena.cases[0]) for what in _secrets(arena.cases[0])
-        ]
+        case = arena.cases[0]
+        sought = [*_secrets(case), *_attributes(case)]
+        names = [(known, what) for known in _known(case) for what in sought]
         for place, (known, what) in enumerate(names):
             least = 1 if known == "times" else 2
             there = [lengths >= least for lengths in arena.lengths]
+            if what in _attributes(case):
+                there = [_told_of(c.targets, what) for c in arena.cases]
             both = np.concatenate([s[t] for s, t in zip(scores, there, strict=True)])
             member = np.concatenate([m[t] for m, t in zip(arena.truth, there, strict=True)])
             right, usual = both[:, 3 * place], both[:, 3 * place + 1]
@@ -179,6 +183,30 @@ def _secrets(case: Case) -> dict[str, np.ndarray]:
     return found
 
 
+def _attributes(case: Case) -> list[str]:
+    """Names of what is known of users on all sides."""
+    tables = [side.attributes for side in (case.targets, case.synth, case.others)]
+    if any(table is None for table in tables):
+        return []
+    first, *rest = (table.columns for table in tables if table is not None)
+    return [name for name in first if all(name in columns for columns in rest)]
+
+
+def _told_of(people: People, name: str) -> np.ndarray:
+    assert people.attributes is not None
+    found: np.ndarray = people.attributes[name].is_not_null().to_numpy()
+    return found
+
+
+def _encoded(targets: People, side: People, name: str) -> tuple[np.ndarray, np.ndarray]:
+    """Values of users as codes, int64, -1 where unknown."""
+    assert targets.attributes is not None
+    assert side.attributes is not None
+    both = pl.concat([targets.attributes[name], side.attributes[name]])
+    codes = both.rank("dense").cast(pl.Int64).fill_null(0).to_numpy() - 1
+    return codes[: len(targets)], codes[len(targets) :]
+
+
 def _answers(
     targets: People, side: People, clues: tuple[Clue, Clue], found: Matches, secret: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -199,15 +227,39 @@ def _answers(
     for k in range(votes.shape[1]):
         at, there = theirs.beside(mine, user, rows, found.place[user, k])
         votes[there, k] = secret[side.log.item[at[there]]]
+    right, gain = _voted(votes, weight, truth, share)
+    number = np.maximum(np.bincount(user, minlength=size), 1)
+    right, gain = (
+        np.bincount(user, weights=each, minlength=size) / number for each in (right, gain)
+    )
+    return right, gain
+
+
+def _of_users(
+    truth: np.ndarray, theirs: np.ndarray, found: Matches
+) -> tuple[np.ndarray, np.ndarray]:
+    """The same of an attribute of users: codes int64 [users] of targets and of the templates' side, -1 unknown."""
+    share = np.bincount(theirs[theirs >= 0], minlength=max(truth.max(), theirs.max()) + 1) + 0.5
+    votes = np.where(found.place >= 0, theirs[found.place], -1)
+    known = truth >= 0
+    right, gain = _voted(votes, FAITH * found.weight(), np.maximum(truth, 0), share / share.sum())
+    return np.where(known, right, 0.0), np.where(known, gain, 0.0)
+
+
+def _voted(
+    votes: np.ndarray, weight: np.ndarray, truth: np.ndarray, share: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Whether what gets most votes is right, and the logarithm of the truth's chance over its share: float64 [secrets].
+
+    `votes`: int64 [secrets, templates], -1 for none, that weigh `weight`; the rest is voted by `share` [values].
+    """
     weight = np.where(votes >= 0, weight, 0.0)
     rest = 1 - weight.sum(axis=1)
-    best = np.full(len(rows), int(np.argmax(share)))
+    best = np.full(len(truth), int(np.argmax(share)))
     most = share[best] * rest + (weight * (votes == best[:, None])).sum(axis=1)
     for vote in votes.T:
         chance = share[vote] * rest + (weight * (votes == vote[:, None])).sum(axis=1)
         better = (vote >= 0) & (chance > most)
         best, most = np.where(better, vote, best), np.where(better, chance, most)
     gain = np.log((weight * (votes == truth[:, None])).sum(axis=1) / share[truth] + rest)
-    number = np.maximum(np.bincount(user, minlength=size), 1)
-    right = np.bincount(user, weights=best == truth, minlength=size) / number
-    return right, np.bincount(user, weights=gain, minlength=size) / number
+    return (best == truth).astype(np.float64), gain

@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
 
 from wareloom.attacks.people import People, joined, read_people, refuse_members
+from wareloom.core.family import SYNTHESIZERS
 from wareloom.core.run import Run
 from wareloom.errors import InputError
 from wareloom.shop import Shop
@@ -19,6 +21,19 @@ FEWEST = 40
 """Members, and others, below which nothing can be said: each part has half of them"""
 PARTS = 2
 """Parts of the targets: what is learned on one is judged on the other"""
+
+
+@dataclass(frozen=True)
+class Maker:
+    """The generator that made SYNTH, as an attacker can make it anew: its name and its settings."""
+
+    name: str
+    settings: dict[str, Any] = field(default_factory=dict)
+
+    def sample(self, shop: Shop, n: int, run: Run) -> Shop:
+        """Fit it to a shop, and draw `n` users."""
+        made: Shop = SYNTHESIZERS.make(self.name, **self.settings).fit(shop, run).sample(n, run)
+        return made
 
 
 @dataclass(frozen=True)
@@ -34,6 +49,10 @@ class Case:
     """The catalogue, a row an item, in the order of codes: item_id, and category, title, brand, price where known"""
     model: Path | None = None
     """The folder of the saved generator, for attacks that look into it"""
+    generator: Maker | None = None
+    """For attacks that fit it anew"""
+    crowd: People | None = None
+    """Users of the same draw that are no targets of this attack, members among them; nobody knows which"""
 
     @cached_property
     def category(self) -> np.ndarray | None:
@@ -75,6 +94,8 @@ class Arena:
     behaved: bool
     """Whether there are events on all sides; else there are queries alone"""
     notes: list[str] = field(default_factory=list)
+    shops: dict[str, Shop] = field(default_factory=dict)
+    """REAL, SYNTH and the holdout, for attacks that plant users in them"""
 
     @property
     def lengths(self) -> tuple[np.ndarray, ...]:
@@ -88,7 +109,13 @@ class Arena:
 
     @classmethod
     def of(
-        cls, real: Shop, synth: Shop, holdout: Shop, run: Run, model: Path | None = None
+        cls,
+        real: Shop,
+        synth: Shop,
+        holdout: Shop,
+        run: Run,
+        model: Path | None = None,
+        generator: Maker | None = None,
     ) -> Arena:
         """Deal members and holdout users into parts by the run's seed, as many of either.
 
@@ -118,8 +145,9 @@ class Arena:
             both = joined(members.select(taken), held.select(mine))
             order = run.rng("attack", "order", part).permutation(len(both))
             rest = np.setdiff1d(np.arange(len(held)), mine)
-            cases.append(Case(both.select(order).nameless(), fake, held.select(rest), items, model))
+            targets, others = both.select(order).nameless(), held.select(rest)
+            cases.append(Case(targets, fake, others, items, model, generator))
             truth.append(order < len(taken))
         users = {"real": len(members), "holdout": len(held), "synthetic": len(fake)}
         users |= {"members": size, "others": size}
-        return cls(tuple(cases), tuple(truth), users, behaved, notes)
+        return cls(tuple(cases), tuple(truth), users, behaved, notes, shops)

@@ -15,6 +15,7 @@ from wareloom.attacks._matching import (
     Guess,
     Half,
     Matches,
+    Seen,
     halves,
     in_order,
     matches,
@@ -63,9 +64,10 @@ class Linkability(Attack):
         best = np.full(len(case.targets), -np.inf)
         for other in range(self.neighbours):
             same = (first.place == second.place[:, [other]]) & (first.place >= 0)
+            same &= np.minimum(first.gain, second.gain[:, [other]]) > 0
             gain = np.where(same, first.gain + second.gain[:, [other]], -np.inf)
             np.maximum(best, gain.max(axis=1), out=best)
-        # The same user of SYNTH is behind both halves, where that is likelier than all other ways taken together.
+        # Either half is likelier a copy of that user than not, and both are, of all users there are.
         best = np.maximum(best - np.log(len(case.synth)), 0.0)
         return np.column_stack([best > 0, best])
 
@@ -73,7 +75,7 @@ class Linkability(Attack):
         """The nearest users of SYNTH, by codes among all of them, of one half of each target."""
         people = [mine.people, fake.people]
         sides, slips = self._traits(case, people)
-        seen = [(side, weeks(one)) for side, one in zip(sides, people, strict=True)]
+        seen = [Seen(side, weeks(one)) for side, one in zip(sides, people, strict=True)]
         guess = Guess(slips, self.width)
         found = matches(seen[0], seen[1], shares(sides[0]), guess, self.neighbours)
         place = np.full((len(case.targets), self.neighbours), -1, dtype=np.int64)

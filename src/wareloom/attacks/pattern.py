@@ -68,7 +68,7 @@ def traits_of(people: People, case: Case, popular: np.ndarray) -> Traits:
         columns += [(leaf, shelf.astype(np.int64)), _first(log.user, leaf, log.offsets)]
     for codes in case.brands:
         columns.append(_first(log.user, codes[log.item], log.offsets))
-    fine, coarse = (np.stack(form, axis=1) for form in zip(*columns, strict=True))
+    fine, coarse = (np.stack(form, axis=1).astype(np.int32) for form in zip(*columns, strict=True))
     return Traits(log.offsets, fine, coarse, np.full(len(log), np.nan))
 
 

@@ -30,6 +30,8 @@ class People:
     queries: pl.DataFrame | None = None
     """Columns user (int64, code into the log's users, -1 for nobody's) and query, as queries are compared; None where
     none are known"""
+    attributes: pl.DataFrame | None = None
+    """What is known of each user, a row a user and a column a name: String; None where nothing is"""
 
     def __len__(self) -> int:
         return len(self.log.users)
@@ -53,7 +55,8 @@ class People:
             new = pl.DataFrame({"user": users, "new": np.arange(len(users))})
             queries = queries.join(new, on="user", maintain_order="left").select("new", "query")
             queries = queries.rename({"new": "user"})
-        return People(self.log.select(users), queries)
+        attributes = None if self.attributes is None else self.attributes[users]
+        return People(self.log.select(users), queries, attributes)
 
     def nameless(self) -> People:
         """Return them without their ids, which may say whose they are."""
@@ -74,7 +77,8 @@ def read_people(shops: dict[str, Shop], run: Run) -> tuple[list[People], pl.Data
     if without and not all(asked.values()):
         other = next(name for name, there in asked.items() if not there)
         raise InputError(
-            f"{without[0]} has queries and no events, {other} events and no queries: neither can be held beside the other."
+            f"{without[0]} has queries and no events, {other} has events and no queries: nothing of the one can be "
+            "held beside the other."
         )
     if without:
         ids = [shop.scan("items").select("item_id").collect()["item_id"] for shop in shops.values()]
@@ -87,7 +91,8 @@ def read_people(shops: dict[str, Shop], run: Run) -> tuple[list[People], pl.Data
     people = []
     for name, log in logs.items():
         coded = replace(log, items=items, item=items.encode(log.items.ids)[log.item])
-        people.append(People(coded, _queries(shops[name], coded.users, own=name != "SYNTH")))
+        queries = _queries(shops[name], coded.users, own=name != "SYNTH")
+        people.append(People(coded, queries, _attributes(shops[name], coded.users)))
     if not np.isin(people[1].log.item, people[0].log.item).any():
         raise InputError(
             f"SYNTH and REAL have no item in common: SYNTH has {logs['SYNTH'].items.ids[0]!r}, REAL "
@@ -121,6 +126,22 @@ def _queries(shop: Shop, users: Vocabulary, *, own: bool) -> pl.DataFrame | None
     rows = pl.concat(frames).with_columns(query=normal_query()).collect()
     rows = rows.select(user=pl.Series(users.encode(rows["user"]).astype(np.int64)), query="query")
     return rows.filter(pl.col("query").is_not_null(), (pl.col("user") >= 0) | (not own))
+
+
+def _attributes(shop: Shop, users: Vocabulary) -> pl.DataFrame | None:
+    """What a shop says of its users, in their order; the first value of a name."""
+    if not shop.has("users", "attributes"):
+        return None
+    long = shop.scan("users").select("user_id", "attributes").explode("attributes")
+    long = long.unnest("attributes").drop_nulls(["name", "value"])
+    rows = long.unique(["user_id", "name"], keep="first", maintain_order=True).collect()
+    if not len(rows):
+        return None
+    named = rows.pivot(on="name", index="user_id", values="value")
+    both = pl.DataFrame({"user_id": users.ids}).join(
+        named, on="user_id", how="left", maintain_order="left"
+    )
+    return both.drop("user_id")
 
 
 def _asking(shops: list[Shop], items: Vocabulary) -> list[People]:
@@ -200,10 +221,14 @@ def joined(first: People, second: People) -> People:
         timed=a.timed and b.timed,
         **both,
     )
+    attributes = None
+    if first.attributes is not None and second.attributes is not None:
+        names_ = [name for name in first.attributes.columns if name in second.attributes.columns]
+        attributes = pl.concat([side.attributes.select(names_) for side in (first, second)])  # type: ignore[union-attr]
     if first.queries is None or second.queries is None:
-        return People(log)
+        return People(log, attributes=attributes)
     later = second.queries.with_columns(pl.col("user") + len(first))
-    return People(log, pl.concat([first.queries, later]))
+    return People(log, pl.concat([first.queries, later]), attributes)
 
 
 def refuse_members(members: Log, held: Log) -> list[str]:

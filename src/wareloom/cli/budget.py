@@ -18,6 +18,12 @@ def main(
     delta: Annotated[
         float | None, typer.Option(help="With --epsilon: at most 1 / (10 · users).")
     ] = None,
+    same_as: Annotated[
+        Path | None,
+        typer.Option(
+            help="A shop of the same users, such as the whole of which this is a part: both have its ledger."
+        ),
+    ] = None,
     force: Annotated[
         bool, typer.Option("--force", help="Raise a budget; the ledger says so for good.")
     ] = False,
@@ -28,7 +34,10 @@ def main(
     from wareloom.privacy.ledger import Ledger, ledgers_folder
     from wareloom.shop import Shop
 
-    ledger = Ledger.open(ledgers_folder(), Shop.open(shop).fingerprint)
+    fingerprint = Shop.open(shop).fingerprint
+    ledger = Ledger.open(ledgers_folder(), fingerprint)
+    if same_as is not None:
+        ledger = Ledger.open(ledgers_folder(), Shop.open(same_as).fingerprint).share(fingerprint)
     if (epsilon is None) != (delta is None):
         raise SettingError("A budget is two numbers: give --epsilon and --delta together.")
     if epsilon is not None and delta is not None:

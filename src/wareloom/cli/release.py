@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -20,6 +21,9 @@ from wareloom.cli._shared import (
     show,
 )
 
+if TYPE_CHECKING:
+    from wareloom.release.evidence import Evidence
+
 
 def main(
     shop: Annotated[Path, typer.Argument(help="The real shop that the sample was made of.")],
@@ -33,6 +37,12 @@ def main(
         typer.Option(
             help="Other users of the same draw, for attacks; may be given again.",
             show_default=False,
+        ),
+    ] = None,
+    earlier: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="A release of this shop that left before; again for each.", show_default=False
         ),
     ] = None,
     proof: Annotated[
@@ -56,28 +66,13 @@ def main(
 ) -> None:
     """Write a sample with a certificate if it passes all gates of a policy; else say why not, with exit code 1."""
     from wareloom.errors import GateError
-    from wareloom.preparing.splits import together
-    from wareloom.privacy.ledger import Ledger, ledgers_folder
-    from wareloom.release.certificate import NAME
-    from wareloom.release.evidence import Evidence
+    from wareloom.release.earlier import opened
     from wareloom.release.issue import judged, release
-    from wareloom.release.places import inside_of
-    from wareloom.release.policy import Policy
-    from wareloom.shop import Shop
 
-    free(to, force, NAME)
-    place_of(inside_of(to), force)
-    real = Shop.open(shop)
-    evidence = Evidence(
-        shop=real,
-        synth=Shop.open(synthetic),
-        policy=Policy.of(policy),
-        ledger=Ledger.open(ledgers_folder(), real.fingerprint),
-        run=run_of(seed, quiet, threads=threads),
-        holdout=together([Shop.open(part) for part in holdout]) if holdout else None,
-        proof=proof,
-        leave_out=leave_out,
-    )
+    evidence = _evidence(shop, synthetic, policy, holdout or [], to, force)
+    run = run_of(seed, quiet, threads=threads)
+    before = opened(earlier or [])
+    evidence = replace(evidence, run=run, proof=proof, earlier=before, leave_out=leave_out)
     try:
         made = release(evidence, to, key)
     except GateError:
@@ -86,3 +81,29 @@ def main(
             show({"passed": False, "release": None, "checks": checks}, True)
         raise
     show(made.to_json(), as_json, str(made))
+
+
+def _evidence(
+    shop: Path, synthetic: Path, policy: str, holdout: list[Path], to: Path, force: bool
+) -> Evidence:
+    """What the gates look at; first of all it is looked at whether the release may be written."""
+    from wareloom.core.run import Run
+    from wareloom.preparing.splits import together
+    from wareloom.privacy.ledger import Ledger, ledgers_folder
+    from wareloom.release.certificate import NAME
+    from wareloom.release.evidence import Evidence
+    from wareloom.release.places import inside_of
+    from wareloom.release.policy import Policy
+    from wareloom.shop import Shop
+
+    free(to, force, NAME)
+    place_of(inside_of(to), force)
+    real = Shop.open(shop)
+    return Evidence(
+        shop=real,
+        synth=Shop.open(synthetic),
+        policy=Policy.of(policy),
+        ledger=Ledger.open(ledgers_folder(), real.fingerprint),
+        run=Run(),
+        holdout=together([Shop.open(part) for part in holdout]) if holdout else None,
+    )

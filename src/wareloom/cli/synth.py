@@ -65,6 +65,13 @@ Start = Annotated[
     list[str] | None, typer.Option(help="Begin every user with this item; may be given again.")
 ]
 Length = Annotated[int | None, typer.Option(help="Events of every user.")]
+Public = Annotated[
+    str,
+    typer.Option(
+        metavar="COLUMNS",
+        help="Columns of items that anybody may see, with commas, for a private synthesizer: items.title,items.brand.",
+    ),
+]
 Like = Annotated[
     Path | None,
     typer.Option(help="Users like those of this shop: a segment, a season, a campaign."),
@@ -103,6 +110,7 @@ def main(
     start: Start = None,
     length: Length = None,
     like: Like = None,
+    public: Public = "",
     screens: Screens = "",
     screen_set: ScreenSet = None,
     holdout: Holdout = None,
@@ -126,7 +134,9 @@ def main(
     named = made(listed(screens), settings_of(listed(screens), screen_set, "--screen-set"))
     run, real = run_of(seed, quiet).with_(cache=cache), Shop.open(shop)
     held = together([Shop.open(part) for part in holdout]) if holdout else None
-    made_of: Synthesizer = SYNTHESIZERS.make(name, **settings(set))
+    chosen = settings(set) | ({"public": public} if public else {})
+    made_of: Synthesizer = SYNTHESIZERS.make(name, **chosen)
+    _unpaid(made_of, bool(named), bool(continue_ or like))
     if dry_run:
         _planned(made_of, real, queries or real.rows("items"), run, as_json)
         return
@@ -141,10 +151,34 @@ def main(
         count = queries or real.rows("items")
     else:
         histories = Shop.open(continue_) if continue_ else None
-        count = users or len(Log.of(histories or real).users)
+        paid = _paid_size(fitted, users)
+        count = users or paid or len(Log.of(histories or real).users)
         given = _given(histories, start, length, like)
     sampled, told = _sampled((fitted, count, given), named, (real, held), run, to)
     _shown(told, sampled, as_json)
+
+
+def _unpaid(made_of: Synthesizer, screens: bool, histories: bool) -> None:
+    """Raise for looks that nobody pays for, before a private synthesizer spends anything."""
+    from wareloom.privacy.looks import refuse_unpaid
+
+    if made_of.kept() == "private":
+        if screens:
+            refuse_unpaid("private", "screens", made_of.origin)
+        if histories:
+            refuse_unpaid("private", "histories", made_of.origin)
+
+
+def _paid_size(fitted: Synthesizer, users: int) -> int:
+    """The number of users that a private synthesizer paid for; 0 for others, whose shop may be counted."""
+    from wareloom.privacy.looks import refuse_unpaid
+
+    if fitted.kept() != "private":
+        return 0
+    paid = int(getattr(fitted, "users_", 0))
+    if not (users or paid):
+        refuse_unpaid("private", "size", fitted.origin)
+    return paid
 
 
 def _sampled(
@@ -160,6 +194,8 @@ def _sampled(
 
     fitted, count, given = draw
     told: dict[str, Any] = {"shop": str(to), "origin": fitted.origin}
+    if stamp := fitted.state().get("stamp_"):
+        told["privacy"] = {name: stamp[name] for name in ("private", "epsilon", "delta", "users")}
     if not screens:
         return fitted.sample(count, run, given).save(to), told
     screened = sample_screened(fitted, count, screens, real, run, given)

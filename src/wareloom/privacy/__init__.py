@@ -2,3 +2,6 @@
 
 It knows shops and no generator. What is written on `Private` touches no real number that was not paid for.
 """
+
+STAMP = "privacy"
+"""Where the `meta` of a private generator's sample has what `Private.stamp` returned: a release reads it there"""

@@ -18,6 +18,8 @@ from wareloom.errors import require
 
 WHO = "Audit"
 CONFIDENCE = 0.95
+ALMOST = 0.5
+"""Share of the best bound in pilot draws at which the threshold for normal noise is taken: the best is mostly luck"""
 Draws = Callable[[int], np.ndarray]
 """So many independent draws of a statistic of what a mechanism returns, float64 [draws]; higher with the user"""
 
@@ -80,26 +82,47 @@ def mu_shown(inside: np.ndarray, outside: np.ndarray) -> float:
 def visible(mu: float, delta: float, draws: int = 200_000, confidence: float = CONFIDENCE) -> float:
     """The lower bound that draws of a Gaussian mechanism with `mu` are expected to show at the best threshold.
 
-    It is far below ε: at δ = 1e-6 and 200,000 draws .24, .56, 1.85 and 4.56 where ε is .5, 1, 3 and 8.
+    It is far below ε: at δ = 1e-6 and 200,000 draws .24, .56, 1.86 and 4.60 where ε is .5, 1, 3 and 8.
     """
+    return float(_expected(mu, delta, draws, confidence)[1].max())
+
+
+def _expected(
+    mu: float, delta: float, draws: int, confidence: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Thresholds in standard deviations, and the bound that is expected at each."""
     at = np.linspace(-4, mu + 6, 2001)
     true = np.rint(norm.sf(at - mu) * draws).astype(int)
     false = np.rint(norm.sf(at) * draws).astype(int)
-    return float(_bounds(true, false, draws, delta, confidence).max())
+    return at, _bounds(true, false, draws, delta, confidence)
 
 
 def _threshold(
     inside: np.ndarray, outside: np.ndarray, delta: float, confidence: float
 ) -> tuple[float, bool]:
-    """The threshold of the largest bound, and whether it is passing it that tells, or not passing it."""
+    """The threshold to try, and whether it is passing it that tells, or not passing it.
+
+    That of the largest bound in the pilot draws; where normal noise of the same shift has its best threshold, and it
+    does nearly as well in the pilot, that one.
+    """
     values = np.unique(np.concatenate([inside, outside]))
     if len(values) > 1000:
         values = np.unique(np.quantile(values, np.linspace(0, 1, 1000)))
-    inside, outside, draws = np.sort(inside), np.sort(outside), len(inside)
+    draws, mu = len(inside), mu_shown(inside, outside)
+    usual = -1
+    if 0 < mu < math.inf:
+        at, expected = _expected(mu, delta, draws, confidence)
+        spread = math.sqrt((np.var(inside) + np.var(outside)) / 2)
+        best = float(np.mean(outside) + at[int(np.argmax(expected))] * spread)
+        values, usual = np.append(values, best), len(values)
+    inside, outside = np.sort(inside), np.sort(outside)
     true = draws - np.searchsorted(inside, values, side="right")
     false = draws - np.searchsorted(outside, values, side="right")
     passed = _bounds(true, false, draws, delta, confidence)
     stayed = _bounds(draws - false, draws - true, draws, delta, confidence)
+    most = max(float(passed.max()), float(stayed.max()))
+    if usual >= 0 and passed[usual] >= ALMOST * most:
+        return float(values[usual]), True
     alarm = bool(passed.max() >= stayed.max())
     return float(values[int(np.argmax(passed if alarm else stayed))]), alarm
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 
-from scipy.special import log_ndtr, ndtri
+from scipy.special import log_ndtr, ndtri_exp
 
 from wareloom.errors import require
 
@@ -61,7 +61,8 @@ def mu_of_pure(epsilon: float) -> float:
     Randomised response is the worst of these; its one corner lies on the trade-off curve of this μ (Dong, Roth & Su).
     """
     require(WHO, "epsilon", epsilon, epsilon >= 0, "a number of at least 0")
-    return -2 * float(ndtri(_logistic(-epsilon)))
+    # By its logarithm: the share itself is 0 in double precision from ε 745 on.
+    return -2 * float(ndtri_exp(-epsilon - math.log1p(math.exp(-epsilon))))
 
 
 def mu_of_range(epsilon: float) -> float:
@@ -88,10 +89,6 @@ def check_epsilon(epsilon: float) -> None:
 def check_delta(delta: float) -> None:
     """Raise `SettingError` unless δ lies between 0 and 1, both left out: no Gaussian noise has δ = 0."""
     require(WHO, "delta", delta, 0 < delta < 1, "a number above 0, at most 1 / (10 · users)")
-
-
-def _logistic(value: float) -> float:
-    return math.exp(value) / (1 + math.exp(value)) if value < 0 else 1 / (1 + math.exp(-value))
 
 
 def _bisected(bad: float, good: float, fits: object) -> float:

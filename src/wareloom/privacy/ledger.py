@@ -25,6 +25,8 @@ FORMAT = "wareloom ledger 1"
 UNIT = "user: all rows in all tables"
 PLACE = "WARELOOM_LEDGERS"
 """Environment variable with the folder that ledgers are kept in"""
+LINK = ".same"
+"""End of the name of a file that says whose ledger a shop has"""
 ROUNDING = 1e-9
 """Relative excess of ε over a budget that is rounding, as where a budget is dealt out to its end"""
 
@@ -61,15 +63,20 @@ class Ledger:
     """What was spent of one shop, and what may be. Several processes may use one at once."""
 
     def __init__(self, path: Path, fingerprint: str) -> None:
+        """`path`: the file; `fingerprint`: the shop that it was opened for, which may have another shop's ledger."""
         self.path, self.fingerprint = path, fingerprint
+        self.owner = path.stem
 
     @classmethod
     def open(cls, folder: str | Path, fingerprint: str) -> Ledger:
         """Open the ledger of the shop with `fingerprint` in `folder`, or a new one whose budget is not yet set.
 
-        Raises `SourceError` where its file was edited, cut or is another shop's.
+        A shop whose users are another's (`share`) has that one's. Raises `SourceError` where its file was edited, cut
+        or is another shop's.
         """
-        ledger = cls(Path(folder) / f"{fingerprint}.jsonl", fingerprint)
+        link = Path(folder) / f"{fingerprint}{LINK}"
+        owner = link.read_text("utf-8").strip() if link.exists() else fingerprint
+        ledger = cls(Path(folder) / f"{owner}.jsonl", fingerprint)
         if ledger.path.exists():
             ledger._read()
         return ledger
@@ -127,7 +134,7 @@ class Ledger:
                     f"{self.path} has spent ε {spent.epsilon:.4g} at δ {delta:g}; it cannot be allowed ε {epsilon:g}."
                 )
             if not lines:
-                self._add({"format": FORMAT, "shop": self.fingerprint, "id": secrets.token_hex(8)})
+                self._add({"format": FORMAT, "shop": self.owner, "id": secrets.token_hex(8)})
             self._add({"epsilon": epsilon, "delta": delta, "unit": UNIT})
 
     def spend(self, purpose: str, *costs: Cost) -> Entry:
@@ -136,21 +143,14 @@ class Ledger:
         Raises `BudgetError` where all together would pass the budget. Nothing is spent then.
         """
         with self._locked():
-            lines = self._read()
-            budget = _budget(lines)
-            if budget is None:
-                raise self._unset()
-            after = compose([*_costs(lines), *costs], budget.delta)
-            if after.epsilon > budget.epsilon * (1 + ROUNDING):
-                before = compose(_costs(lines), budget.delta)
-                raise BudgetError(
-                    f"{purpose!r} would take what was spent from ε {before.epsilon:.4g} to {after.epsilon:.4g} at δ "
-                    f"{budget.delta:g}; the budget of this shop is ε {budget.epsilon:g}. Ask for less or with more "
-                    "noise; a new release does not begin anew."
-                )
+            lines = self._fitting(costs, repr(purpose))
             number = len(_entries(lines)) + 1
             self._add({"purpose": purpose, "costs": [cost.to_json() for cost in costs]})
             return Entry(number, purpose, tuple(costs))
+
+    def check(self, *costs: Cost) -> None:
+        """Raise what `spend` would raise for `costs`, and spend nothing; another may spend in between."""
+        self._fitting(costs, "This")
 
     def note(self, purpose: str) -> Entry:
         """Write down what costs nothing that is counted in ε, such as a release without noise; needs no budget."""
@@ -160,6 +160,24 @@ class Ledger:
                 self._add({"format": FORMAT, "shop": self.fingerprint, "id": secrets.token_hex(8)})
             self._add({"purpose": purpose, "costs": []})
             return Entry(len(_entries(lines)) + 1, purpose, ())
+
+    def share(self, other: str) -> Ledger:
+        """Let the shop with the fingerprint `other` have this ledger, too; returns it opened for that shop.
+
+        For shops of the same users: a part of a split, the log of a month later. What is spent of either is spent of
+        both. Raises `BudgetError` where the other has spent from a ledger of its own.
+        """
+        folder = self.path.parent
+        with self._locked():
+            self._needed()
+            if (folder / f"{other}.jsonl").exists():
+                raise BudgetError(
+                    f"The shop {other[:12]}… has a ledger of its own ({folder / other}.jsonl): what was spent there "
+                    "cannot be moved. Go on with the shop that has the budget."
+                )
+            with beside(folder / f"{other}{LINK}") as partial:
+                partial.write_text(self.owner + "\n", "utf-8")
+        return Ledger.open(folder, other)
 
     def to_json(self) -> dict[str, Any]:
         """What was allowed and spent, for those inside."""
@@ -177,6 +195,22 @@ class Ledger:
             else None,
             "entries": entries,
         }
+
+    def _fitting(self, costs: Sequence[Cost], said: str) -> list[dict[str, Any]]:
+        """All lines, where `costs` would not pass the budget."""
+        lines = self._read()
+        budget = _budget(lines)
+        if budget is None:
+            raise self._unset()
+        after = compose([*_costs(lines), *costs], budget.delta)
+        if after.epsilon > budget.epsilon * (1 + ROUNDING):
+            before = compose(_costs(lines), budget.delta)
+            raise BudgetError(
+                f"{said} would take what was spent from ε {before.epsilon:.4g} to {after.epsilon:.4g} at δ "
+                f"{budget.delta:g}; the budget of this shop is ε {budget.epsilon:g}. Ask for less or with more "
+                "noise; a new release does not begin anew."
+            )
+        return lines
 
     def _unset(self) -> SourceError:
         return SourceError(
@@ -206,10 +240,10 @@ class Ledger:
         first = lines[0]
         if first.get("format") != FORMAT:
             raise SourceError(f"{self.path} is no ledger of this version of Wareloom.")
-        if first.get("shop") != self.fingerprint:
+        if first.get("shop") != self.owner:
             raise SourceError(
                 f"{self.path} is the ledger of another shop ({str(first.get('shop'))[:12]}…), not of "
-                f"{self.fingerprint[:12]}…. Each shop has its own."
+                f"{self.owner[:12]}…. Each shop has its own."
             )
         known = self._head().read_text("utf-8").split() if self._head().exists() else []
         # A process that was killed between the two files leaves the head one line behind, never ahead.

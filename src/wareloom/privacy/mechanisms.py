@@ -15,7 +15,7 @@ import polars as pl
 from scipy.special import log_ndtr, ndtri
 
 from wareloom.errors import require
-from wareloom.privacy.integers import Kind, whole_numbers
+from wareloom.privacy.integers import WIDEST, Kind, whole_numbers
 from wareloom.privacy.noise import Noise
 
 WHO = "Privacy"
@@ -31,11 +31,17 @@ def sensitivity_of(per_user: int, per_cell: int) -> float:
 
 
 def sigma_of(mu: float, sensitivity: float) -> float:
-    """Standard deviation of the noise for μ, rounded up to 16 bits."""
+    """Standard deviation of the noise for μ, rounded up to 16 bits.
+
+    Raises `SettingError` where it is wider than any noise that is drawn: asked before it is paid.
+    """
     require(WHO, "mu", mu, 0 < mu < math.inf, "a number above 0")
     _, exponent = math.frexp(sensitivity / mu)
     unit = math.ldexp(1.0, exponent - KEYS)
-    return math.ceil(sensitivity / mu / unit * (1 + 1e-12)) * unit
+    sigma = math.ceil(sensitivity / mu / unit * (1 + 1e-12)) * unit
+    wanted = f"a larger share, or count in larger units: {WIDEST:g} is the widest"
+    require(WHO, "standard deviation", sigma, sigma <= WIDEST, wanted)
+    return sigma
 
 
 def clipped(
@@ -169,15 +175,20 @@ def quantile(
 ) -> float:
     """One of the public `grid`, ascending, near the quantile `at` of the users' values (Smith 2011), one of each user.
 
-    The score of a grid point is minus the number of users by which the share below it is wrong, in hundredths; one user
-    changes it by at most max(at, 1 − at).
+    A grid point stands for the values from the point before it, left out, up to it. Its score is minus the number of
+    users by which the quantile misses them, in hundredths; one user changes it by at most max(at, 1 − at).
     """
     require(WHO, "at", at, 0 < at < 1, "a share above 0 and below 1")
     kept = clipped(np.asarray(user), np.zeros(len(user), dtype=np.int64), 1, 1, noise)
     values = np.sort(np.asarray(value, dtype=np.float64)[kept])
-    below = np.searchsorted(values, np.asarray(grid, dtype=np.float64), side="right")
+    to = np.searchsorted(values, np.asarray(grid, dtype=np.float64), side="right").tolist()
     hundredths = round(100 * at)
-    scores = [-abs(100 * int(n) - hundredths * len(values)) for n in below]
+    wanted = hundredths * len(values)
+    # Of many points above all values the first alone is right.
+    scores = [
+        -max(0, wanted - 100 * n, 100 * before - wanted)
+        for before, n in zip([0, *to[:-1]], to, strict=True)
+    ]
     return float(grid[choose(scores, epsilon, max(hundredths, 100 - hundredths), noise)])
 
 

@@ -118,6 +118,17 @@ class Private:
         """The public catalogue, ordered by item_id; raises `RefusedError` where none is public."""
         return self.public.items(self._shop)
 
+    def check_budget(self) -> None:
+        """Raise `BudgetError` where the ledger could not pay for the whole release, before any of it is spent."""
+        kind = Gaussian if self.release.kind == "rounded" else DiscreteGaussian
+        disclosure = self.release.delta * self.release.disclosure
+        self._ledger.check(kind(self.release.mu), *([Chance(disclosure)] if disclosure else []))
+
+    @property
+    def knows_users(self) -> bool:
+        """Whether the number of users is public or paid for."""
+        return self._users is not None
+
     @property
     def users(self) -> int:
         """The number of users, public or noisy; raises `NotFittedError` before it was paid for."""
@@ -173,7 +184,8 @@ class Private:
 
     def size(self, share: float) -> int:
         """Pay for the number of users, and return it with noise, at least 1. δ is held against it."""
-        sigma = mechanisms.sigma_of(self._pay("number of users", share), 1.0)
+        sigma = self.sigma(share, 1, 1)
+        self._pay("number of users", share)
         count = bounds.rows_of_users(bounds.owned(self._shop)).height
         zeros = np.zeros(count, dtype=np.int64)
         noisy = mechanisms.histogram(
@@ -208,7 +220,8 @@ class Private:
         """
         limits = self._limits(per_user, per_cell)
         user, cell = self._asked(question, of)
-        sigma = mechanisms.sigma_of(self._pay(purpose, share), mechanisms.sensitivity_of(*limits))
+        sigma = self.sigma(share, *limits)
+        self._pay(purpose, share)
         return mechanisms.histogram(
             user, cell, size, sigma=sigma, bounds=limits, noise=self._noise, kind=self.release.kind
         )
@@ -344,15 +357,16 @@ class Private:
             row, cell = question(rows)
             owner = rows.owner(of)
         row = np.asarray(row)
-        fits = len(row) == len(cell) and (not len(row) or 0 <= row.min() <= row.max() < len(owner))
-        require(WHO, "question", len(row), bool(fits), "places of rows, and as many cells")
+        # Ascending: users' codes, which are no places, would repeat.
+        fits = len(row) == len(cell) and bool(np.all(np.diff(row) > 0))
+        fits = fits and (not len(row) or 0 <= row[0] <= row[-1] < len(owner))
+        wanted = "places of rows, ascending and each once, and as many cells"
+        require(WHO, "question", len(row), bool(fits), wanted)
         return owner[row.astype(np.int64)], cell
 
-    def _pay(self, purpose: str, share: float, *others: Cost) -> float:
-        mu = self.mu(share)
+    def _pay(self, purpose: str, share: float, *others: Cost) -> None:
         kind = Gaussian if self.release.kind == "rounded" else DiscreteGaussian
-        self._spend(purpose, kind(mu), *others)
-        return mu
+        self._spend(purpose, kind(self.mu(share)), *others)
 
     def _pay_choice(self, purpose: str, share: float) -> float:
         # A Rényi price is ε² / 8 to μ² / 2, the price in μ is a little dearer; both stay within the share.

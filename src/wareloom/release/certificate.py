@@ -14,7 +14,9 @@ from wareloom.core.parse import read_json
 from wareloom.core.state import json_text
 from wareloom.errors import RefusedError, SettingError, SourceError, needed
 from wareloom.privacy.ledger import UNIT
+from wareloom.release.moment import now
 from wareloom.release.policy import Policy
+from wareloom.shop.keeps import HOLDS_PEOPLE
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import (
@@ -42,8 +44,6 @@ def drawn_up(
     """
     import polars as pl
 
-    from wareloom.release.gates import now
-
     private = stamp if keeps == "private" and stamp else {}
     return {
         "format": FORMAT,
@@ -64,7 +64,7 @@ def drawn_up(
         "files": _digests(folder),
         "limits": LIMITS,
         "signature": None,
-    }
+    } | ({"note": HOLDS_PEOPLE} if keeps == "people" else {})
 
 
 def signed(certificate: dict[str, Any], key: Ed25519PrivateKey) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -13,19 +13,17 @@ from wareloom.core.run import Run
 from wareloom.core.state import read_json
 from wareloom.errors import InputError, SettingError, SourceError
 from wareloom.evaluation.compare import CompareSettings, Comparison, compare
+from wareloom.privacy import STAMP
 from wareloom.privacy.ledger import Ledger
+from wareloom.release.earlier import joined, left
 from wareloom.release.policy import Policy
 from wareloom.release.tables import leaving
 from wareloom.release.texts import Bad, rare_cells, with_personal_data, without
 from wareloom.shop import Shop
 from wareloom.shop.keeps import Keeps
 
-STAMP = "privacy"
-"""Where a private sample's `meta` has the stamp of `wareloom.privacy`: mechanisms, ε, δ and the name of the ledger"""
 MIXED = "real + synthetic"
 """The arm that a proof decides by, as `proof.json` calls it"""
-RELEASE = "release: "
-"""How the ledger's entries for releases begin"""
 
 
 @dataclass(frozen=True)
@@ -39,13 +37,16 @@ class Evidence:
     run: Run
     holdout: Shop | None = None
     proof: Path | None = None
+    earlier: Mapping[str, Shop] = field(default_factory=dict)
+    """Releases of this shop that left before, by their digests; see `wareloom.release.earlier`"""
     leave_out: bool = False
     """Whether rows that two gates object to are left out beforehand"""
 
     @property
     def keeps(self) -> Keeps:
-        """What the sample says that it holds of real users."""
-        return self.synth.keeps or "people"
+        """What the sample says that it holds of real users; who says "private" has to bring an account of it."""
+        said = self.synth.keeps or "people"
+        return "counts" if said == "private" and self.stamp is None else said
 
     @property
     def stamp(self) -> Mapping[str, Any] | None:
@@ -86,10 +87,11 @@ class Evidence:
 
     @cached_property
     def attacks(self) -> AttackReport:
-        """What attacks tell; raises `InputError` where there is no holdout."""
+        """What attacks tell of this sample, with those that left before; raises `InputError` without a holdout."""
+        synth = joined(self.synth, list(self.earlier.values()))
         report = run_attacks(
             self.shop,
-            self.synth,
+            synth,
             self._held("attacks"),
             self.run,
             names=self.policy.attacks or None,
@@ -121,10 +123,13 @@ class Evidence:
 
     def releases(self) -> int:
         """Releases of this shop until now, and of other parts of the same one."""
-        return max(
-            sum(entry.purpose.startswith(RELEASE) for entry in ledger.entries())
-            for ledger in self.ledgers
-        )
+        return max(len(left(ledger)) for ledger in self.ledgers)
+
+    @cached_property
+    def unseen(self) -> list[str]:
+        """Digests of releases that left before and are not among `earlier`."""
+        gone = {digest for ledger in self.ledgers for digest in left(ledger)}
+        return sorted(gone - set(self.earlier))
 
     @cached_property
     def lift(self) -> dict[str, Any]:

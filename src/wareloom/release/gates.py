@@ -9,8 +9,9 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from wareloom.errors import SourceError
-from wareloom.privacy.accounting import Spent
+from wareloom.privacy.accounting import Spent, compose
 from wareloom.release.evidence import Evidence
+from wareloom.release.moment import now
 from wareloom.release.texts import Bad
 from wareloom.shop.keeps import ORDER
 
@@ -49,6 +50,8 @@ def keeps(of: Evidence) -> Check:
         "private": "",
     }[found]
     unknown = "" if of.synth.keeps else ": its shop.json does not say, and unknown counts as people"
+    if of.synth.keeps == "private" != found:
+        unknown = ": it says private, and carries no account of a ledger"
     said = f"the sample keeps {found}{unknown}; the policy takes {limit} or less"
     return Check("keeps", ORDER.index(found) <= ORDER.index(limit), found, limit, said, remedy)
 
@@ -92,6 +95,8 @@ def attack_area(of: Evidence) -> Check | None:
     limit = of.policy.attack_area
     if limit == "off":
         return None
+    if of.policy.earlier == "joined" and of.unseen:
+        return _unseen("attack_area", of, limit)
     worst, high = of.attacks.worst, of.attacks.high
     said = (
         f"the worst of {len(of.attacks.evidence)} attacks, {worst.name}, tells members with an area of "
@@ -108,6 +113,8 @@ def attack_tpr(of: Evidence) -> Check | None:
     limit = of.policy.attack_tpr
     if limit == "off":
         return None
+    if of.policy.earlier == "joined" and of.unseen:
+        return _unseen("attack_tpr", of, limit)
     high = of.attacks.tpr_high()
     value = max(one.tpr(0.001).value for one in of.attacks.evidence)
     said = (
@@ -118,6 +125,16 @@ def attack_tpr(of: Evidence) -> Check | None:
     return Check("attack_tpr", high <= limit, high, limit, said, remedy)
 
 
+def _unseen(name: str, of: Evidence, limit: float) -> Check:
+    number = len(of.unseen)
+    said = (
+        f"{number} earlier releases of this shop were not shown ({', '.join(of.unseen[:5])}): what left before "
+        "is judged together with what is to leave"
+    )
+    remedy = 'give each with --earlier FOLDER, or say earlier = "ignored" in the policy and count them by releases'
+    return Check(name, False, None, limit, said, remedy)
+
+
 def _less_told(of: Evidence, value: float, limit: float, times: float) -> str:
     """`times`: how many times the targets would make the interval narrow enough, where the figure itself is."""
     if value <= limit:
@@ -126,7 +143,7 @@ def _less_told(of: Evidence, value: float, limit: float, times: float) -> str:
         return f"the interval is wide and not the figure: more users in SHOP and --holdout than these {users:,}{needed}"
     if of.keeps == "people":
         return "sample with structure = learned: --set structure=learned"
-    return "sample with min_users = 2, 3, 5 or 10: --set min_users=5, or with a private generator"
+    return "sample with a larger min_users (--set min_users=10), or with a private generator"
 
 
 def min_users(of: Evidence) -> Check | None:
@@ -240,11 +257,6 @@ def releases(of: Evidence) -> Check | None:
     return Check("releases", number <= limit, number, limit, said, remedy)
 
 
-def now() -> datetime.datetime:
-    """The moment, in UTC."""
-    return datetime.datetime.now(datetime.UTC)
-
-
 def _account(of: Evidence) -> tuple[str, Spent | None]:
     """Why the sample has no account of this shop's ledger, or what was spent of it at the sample's δ."""
     stamp = of.stamp
@@ -255,7 +267,8 @@ def _account(of: Evidence) -> tuple[str, Spent | None]:
     try:
         if stamp.get("ledger") != of.ledger.id:
             return "the sample's account is of the ledger of another shop", None
-        return "", of.ledger.total(float(stamp["delta"]))
+        costs = [c for ledger in of.ledgers for entry in ledger.entries() for c in entry.costs]
+        return "", compose(costs, float(stamp["delta"]))
     except (KeyError, TypeError, ValueError) as error:
         return f"the sample's account cannot be held beside this shop's ledger ({error})", None
 

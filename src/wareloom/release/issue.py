@@ -10,7 +10,8 @@ from wareloom.core.files import landing, replacing
 from wareloom.core.state import write_json, write_whole
 from wareloom.errors import GateError, InputError, OutputError
 from wareloom.release import certificate
-from wareloom.release.evidence import RELEASE, Evidence
+from wareloom.release.earlier import purpose_of
+from wareloom.release.evidence import Evidence
 from wareloom.release.gates import GATES, Check
 from wareloom.release.places import check_key, inside_of
 from wareloom.release.tables import written
@@ -86,7 +87,8 @@ def release(evidence: Evidence, to: str | Path, key: Path | None = None) -> Rele
         raise refused(checks, evidence.policy.preset)
     inside, policy = inside_of(to), evidence.policy
     with replacing(to, marker=certificate.NAME) as partial:
-        written(evidence.goes, partial)
+        leaves = evidence.goes.keeping(evidence.keeps)
+        written(leaves, partial, weights=policy.columns == "all")
         names = [check.name for check in checks]
         made = certificate.drawn_up(partial, policy, evidence.keeps, evidence.stamp, names)
         made = certificate.signed(made, signer) if signer else made
@@ -94,7 +96,7 @@ def release(evidence: Evidence, to: str | Path, key: Path | None = None) -> Rele
         write_json(partial / certificate.NAME, made)
         # Counted before it is there: a process that is killed here has counted one too many, never one too few.
         for ledger in evidence.ledgers:
-            ledger.note(f"{RELEASE}{policy.preset}, keeps {evidence.keeps}, {made['digest'][:16]}")
+            ledger.note(purpose_of(policy.preset, evidence.keeps, made["digest"]))
         _check_count(evidence)
         write_whole(inside, _measured(evidence, checks, made))
     return Released(to, checks, made, inside)

@@ -12,6 +12,7 @@ from annotated_types import Ge
 from wareloom.core.parse import read_toml
 from wareloom.core.settings import Fraction, Positive, Settings, Share, Size, configure
 from wareloom.errors import SettingError, SourceError, near, unknown
+from wareloom.privacy.public import Public
 from wareloom.shop.keeps import Keeps
 
 Off = Literal["off"]
@@ -35,6 +36,8 @@ class Policy(Settings):
     """Most that the upper end of the share of members told may be, at one false alarm in a thousand."""
     attacks: tuple[str, ...] = ()
     """Attacks that are made; all that are not slow where none is named."""
+    earlier: Literal["joined", "ignored"] = "ignored"
+    """Whether attacks look at this sample and all that left before together; each of those has to be shown then."""
     min_users: Size | Off = "off"
     """Real users that a query or a value of an attribute must have, if it is any real user's at all."""
     personal_data: Literal["refused", "allowed"] = "refused"
@@ -55,6 +58,7 @@ class Policy(Settings):
     def _check(self) -> None:
         if self.preset not in PRESETS:
             raise unknown("preset of policies", self.preset, PRESETS)
+        Public.of(self.public)
 
     @classmethod
     def of(cls, given: str | Path) -> Policy:
@@ -104,7 +108,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "personal_data": "allowed",
         "columns": "all",
     },
-    "partner": {**_SHUT, "keeps": "counts", "min_users": 5, "releases": 5},
+    "partner": {**_SHUT, "keeps": "counts", "min_users": 5, "releases": 5, "earlier": "joined"},
     "public": {},
 }
 """Values by preset, over the defaults. public: private samples alone; attacks are a smoke test, not the argument"""

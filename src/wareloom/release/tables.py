@@ -50,7 +50,7 @@ def leaving(synth: Shop, policy: Policy, real: Shop) -> Shop:
     for name in synth.names:
         has = synth.columns(name)
         if policy.columns == "all":
-            wanted = [column for column in has if column not in ("origin", "weight")]
+            wanted = [column for column in has if column != "origin"]
         else:
             wanted = [column for column in LEAVES.get(name, ()) if column in has]
         if wanted and name != "items":
@@ -72,7 +72,7 @@ def _items(
 ) -> pl.LazyFrame | pl.DataFrame:
     """The catalogue as far as it is public, and the ids that rows have."""
     if policy.columns == "all":
-        wanted = [c for c in synth.columns("items") if c not in ("origin", "weight")]
+        wanted = [c for c in synth.columns("items") if c != "origin"]
         return synth.scan("items").select(wanted)
     ids = [pl.Series("item_id", [], dtype=pl.String).to_frame().lazy()]
     for table in tables.values():
@@ -90,7 +90,7 @@ def _items(
     return pl.concat([known, named.join(known, on="item_id", how="anti")], how="diagonal")
 
 
-def written(shop: Shop, folder: Path, noise: Noise | None = None) -> None:
+def written(shop: Shop, folder: Path, *, weights: bool = False, noise: Noise | None = None) -> None:
     """Write what leaves to `folder`: ids numbered at random, rows user after user in that order, by time within.
 
     The numbers come from the operating system: no seed gives away which user was which.
@@ -100,7 +100,8 @@ def written(shop: Shop, folder: Path, noise: Noise | None = None) -> None:
     for name in shop.names:
         frame = shop.table(name)
         # Only of the catalogue does the order say nothing of how the sample was made.
-        frame = frame.select(c for c in frame.columns if c not in ("origin", "weight"))
+        dropped = ("origin",) if weights else ("origin", "weight")
+        frame = frame.select(c for c in frame.columns if c not in dropped)
         if name in ("items", "images"):
             frame = frame.sort("item_id", maintain_order=True)
         else:

@@ -17,9 +17,9 @@ TEXTS: dict[str, tuple[str, ...]] = {
     "dialogues": ("text",),
     "users": ("attributes",),
     "events": ("context",),
-    "items": ("title", "description", "brand", "attributes"),
 }
-"""Columns in which people write, by table; a map from name to value counts by its values"""
+"""Columns in which people write, by table; a map from name to value counts by its values. The catalogue is the shop's
+own word: names in it are makers' and authors'."""
 USER = "user"
 
 
@@ -81,7 +81,7 @@ def columns_of(shop: Shop) -> list[tuple[str, str]]:
 
 
 def without(shop: Shop, *bad: Bad) -> Shop:
-    """Return `shop` without such rows; events of a search that goes lose its id, the table of items keeps its rows."""
+    """Return `shop` without such rows; events of a search that goes lose its id."""
     tables: dict[str, pl.LazyFrame | pl.DataFrame | None] = {}
     for one in bad:
         for table, rows in one.rows.items():
@@ -92,14 +92,7 @@ def without(shop: Shop, *bad: Bad) -> Shop:
                 else shop.table(table).with_row_index("row")
             )
             gone = rows.arg_true()
-            if table == "items":
-                blank = [c for c in TEXTS["items"] if c in held.columns]
-                hit = pl.col("row").is_in(gone.implode())
-                tables[table] = held.with_columns(
-                    pl.when(hit).then(None).otherwise(pl.col(c)).alias(c) for c in blank
-                )
-            else:
-                tables[table] = held.filter(~pl.col("row").is_in(gone.implode()))
+            tables[table] = held.filter(~pl.col("row").is_in(gone.implode()))
     cleaned = {
         table: frame.drop("row")
         for table, frame in tables.items()
@@ -202,17 +195,24 @@ def _few_queries(real: Shop, least: int) -> pl.Series:
 
 
 def _few_attributes(real: Shop, synth: Shop, least: int) -> pl.Series:
-    own = _values(synth)
+    """Users of `synth` with a value, or with all values together, that some real users have, and fewer than `least`."""
     if not real.has("users", "attributes"):
         return pl.repeat(False, synth.rows("users"), eager=True)
-    few = (
-        _values(real)
-        .group_by("name", "value")
-        .agg(n=pl.col("row").n_unique())
-        .filter(pl.col("n") < least)
-    )
-    rows = own.join(few, on=["name", "value"], how="semi").select("row").unique().collect()["row"]
+    found = []
+    for keys, part in ((["name", "value"], _values), (["whole"], _together)):
+        counted = part(real).group_by(keys).agg(n=pl.col("row").n_unique())
+        few = counted.filter(pl.col("n") < least)
+        found.append(part(synth).join(few, on=keys, how="semi").select("row"))
+    rows = pl.concat(found).unique().collect()["row"]
     return pl.int_range(synth.rows("users"), dtype=pl.UInt32, eager=True).is_in(rows.implode())
+
+
+def _together(shop: Shop) -> pl.LazyFrame:
+    """A row for each user with attributes: row, and all of them as one text."""
+    told = pl.concat_str(
+        pl.col("name").fill_null(""), pl.col("value").fill_null(""), separator="\x1f"
+    )
+    return _values(shop).group_by("row").agg(whole=told.sort().str.join("\x1e"))
 
 
 def _values(shop: Shop) -> pl.LazyFrame:

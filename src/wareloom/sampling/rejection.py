@@ -12,6 +12,7 @@ import polars as pl
 
 from wareloom.core.run import Run
 from wareloom.errors import InputError, RefusedError
+from wareloom.privacy.looks import refuse_unpaid
 from wareloom.screening import OWNED, Screen, Screened, of_owners, owners, screen_all
 from wareloom.shop import Shop
 from wareloom.shop.buckets import user_key
@@ -70,8 +71,11 @@ def sample_screened(
     """Sample `users` users from a fitted synthesizer that pass all screens; see `fill`.
 
     `parts`: what it was fitted on, and the held-out part for the leak screen. Where `given` has histories, users that
-    were not kept are continued anew.
+    were not kept are continued anew. Raises `RefusedError` where the synthesizer is private: screens look at real
+    users.
     """
+    if screens:
+        refuse_unpaid(fitted.kept(), "screens", fitted.origin)
     histories = given.histories if isinstance(given, Given) else None
 
     def draw(n: int, run: Run, kept: pl.Series) -> Shop:

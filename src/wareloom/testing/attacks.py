@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import atexit
+import tempfile
 from dataclasses import replace
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import polars as pl
 
-from wareloom.attacks import Arena, Attack, Case
+from wareloom.attacks import Arena, Attack, Case, Maker
+from wareloom.core.family import SYNTHESIZERS
 from wareloom.core.run import Run
 from wareloom.shop import Shop, Vocabulary
 from wareloom.testing import laws as kit
@@ -43,7 +47,15 @@ def arena(users: int = 120) -> Arena:
     """Members, others, and a synthetic shop of yet others: whatever tells members there is luck."""
     sides = (lively(users, seed, name) for seed, name in ((1, "m"), (2, "s"), (3, "h")))
     real, synth, holdout = (asking(shop, seed) for seed, shop in enumerate(sides))
-    return Arena.of(real, synth, holdout, RUN)
+    return Arena.of(real, synth, holdout, RUN, model_of(synth), Maker("independent"))
+
+
+def model_of(shop: Shop) -> Path:
+    """The folder of a generator that was fitted on a shop, gone with this process."""
+    folder = tempfile.TemporaryDirectory(prefix="wareloom-attacks-")
+    atexit.register(folder.cleanup)
+    SYNTHESIZERS.make("markov").fit(shop, RUN).save(Path(folder.name) / "model")
+    return Path(folder.name) / "model"
 
 
 def scores(cls: type[Attack], case: Case) -> np.ndarray:

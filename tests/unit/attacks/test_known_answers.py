@@ -91,13 +91,13 @@ def test_a_leak_is_not_found_by_an_attack_that_looks_at_something_else(
     leak: str, attack: str
 ) -> None:
     found = report(leak).outcome(attack)
-    assert not found.caught
+    assert found.p > 0.005
     assert found.area.low < 0.5
 
 
 def test_a_shop_of_other_people_is_found_by_none() -> None:
     assert report("nobody").caught == ()
-    assert report("nobody").high < 0.6
+    assert report("nobody").high < 0.65
 
 
 def test_independent_draws_from_a_small_catalogue_are_found_by_none() -> None:

@@ -235,7 +235,11 @@ def quantiles_have_the_chances_of_the_formula() -> None:
         mechanisms.quantile(np.arange(8), values, grid, 0.9, epsilon=epsilon, noise=noise)
         for _ in range(4000)
     ]
-    score = np.array([-abs(np.sum(values <= g) - 0.9 * 8) for g in grid])
+    score = np.zeros(6)
+    for g in grid:
+        # The target rank is 7.2: how far it lies outside the ranks of the values in (g − 1, g].
+        first, last = np.sum(values <= g - 1), np.sum(values <= g)
+        score[g] = -max(0.0, first - 7.2, 7.2 - last)
     # One user more below a point moves its score by .1, one above by .9.
     weight = np.exp(epsilon * score / (2 * 0.9))
     seen = np.bincount(np.array(drawn, dtype=int), minlength=6)

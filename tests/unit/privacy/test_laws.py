@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
 import pytest
-from private_shops import PUBLIC, START, crowd, shop_of
+from private_shops import PUBLIC, START, crowd, private, shop_of
 
+from wareloom.errors import SettingError
 from wareloom.privacy.laws import local
 from wareloom.privacy.rows import Answer, Rows
 
@@ -72,6 +74,21 @@ def test_questions_of_each_user_alone_pass(question: Any) -> None:
 def test_questions_that_look_at_others_do_not(question: Any) -> None:
     shop = shop_of(crowd(60))
     assert not local(question, shop, PUBLIC.items(shop))
+
+
+def test_users_in_the_place_of_rows_are_refused(tmp_path: Path) -> None:
+    """Codes of users are numbers of rows, too, but of others' rows: what was counted would be bounded for nobody."""
+    shop = shop_of(crowd(60))
+    asked = private(shop, tmp_path)
+    asked.bounded(5)
+
+    def by_user(rows: Rows) -> Answer:
+        return rows.log.user, (rows.log.time // 3_600_000_000) % 24
+
+    assert not local(by_user, shop, PUBLIC.items(shop))
+    with pytest.raises(SettingError, match="places of rows, ascending and each once"):
+        asked.histogram("hours", by_user, 24, 0.1)
+    assert asked._ledger.entries() == []
 
 
 def test_codes_of_items_are_no_cells_where_the_catalogue_is_not_public() -> None:

@@ -91,6 +91,25 @@ def test_another_shops_ledger_is_refused(tmp_path: Path) -> None:
         Ledger.open(tmp_path, other)
 
 
+def test_shops_of_the_same_users_have_one_ledger(tmp_path: Path) -> None:
+    """A part of a split, or next month's log, is another shop by its bytes; its own ledger would be a new one."""
+    whole, part = begun(tmp_path, epsilon=1.0), "ef" * 32
+    shared = whole.share(part)
+    assert shared.fingerprint == part
+    shared.spend("hours", Gaussian(0.15))
+    Ledger.open(tmp_path, SHOP).spend("days", Gaussian(0.15))
+    with pytest.raises(BudgetError):
+        Ledger.open(tmp_path, part).spend("steps", Gaussian(0.15))
+    # A part of the part has it, too.
+    assert Ledger.open(tmp_path, part).share("0f" * 32).total() == whole.total()
+    own = Ledger.open(tmp_path, "cd" * 32)
+    own.allow(1.0, 1e-6)
+    with pytest.raises(BudgetError, match="has a ledger of its own"):
+        whole.share("cd" * 32)
+    with pytest.raises(SourceError, match="no privacy budget yet"):
+        Ledger.open(tmp_path, "99" * 32).share("98" * 32)
+
+
 def lines_of(ledger: Ledger) -> list[bytes]:
     return ledger.path.read_bytes().splitlines(keepends=True)
 
@@ -219,15 +238,15 @@ def test_what_a_killed_process_was_told_is_spent_stays_spent(tmp_path: Path) -> 
     begun(tmp_path, epsilon=50.0)
     told = 0
     for attempt in range(4):
-        process = spender(tmp_path, str(attempt))
-        ready(process)
-        go(process)
-        assert process.stdout
-        process.stdout.readline()
-        time.sleep(0.013 * (attempt + 1))
-        process.send_signal(signal.SIGKILL)
-        out, _ = process.communicate()
-        told += 1 + len(out.split())
+        with spender(tmp_path, str(attempt)) as process:
+            ready(process)
+            go(process)
+            assert process.stdout
+            process.stdout.readline()
+            time.sleep(0.013 * (attempt + 1))
+            process.send_signal(signal.SIGKILL)
+            # Not `communicate`: it would lose what `readline` has read ahead.
+            told += 1 + len(process.stdout.read().split())
         entries = Ledger.open(tmp_path, SHOP).entries()
         # One spending may be on the disk and its process dead before it could tell.
         assert told <= len(entries) <= told + attempt + 1
@@ -264,6 +283,10 @@ def test_the_command_sets_and_shows(
     told = json.loads(run(app, ["budget", str(tmp_path / "copy"), "--json"]).output)
     assert told["entries"][0]["purpose"] == "hours"
     assert 0 < told["spent"]["epsilon"] < 1
+    part = shop.with_tables(events=shop.table("events").head(50)).save(tmp_path / "part")
+    shared = run(app, ["budget", str(tmp_path / "part"), "--same-as", str(folder), "--json"])
+    assert json.loads(shared.output)["entries"] == told["entries"]
+    assert part.fingerprint != kept.fingerprint
     half = run(app, ["budget", str(folder), "--epsilon", "2"])
     assert isinstance(half.exception, SettingError)
     more = run(app, ["budget", str(folder), "--epsilon", "9", "--delta", "1e-6"])

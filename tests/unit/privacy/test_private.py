@@ -91,6 +91,14 @@ def test_it_is_paid_before_it_is_drawn(tmp_path: Path, monkeypatch: pytest.Monke
     assert [entry.purpose for entry in asked._ledger.entries()] == ["hours"]
 
 
+def test_noise_that_is_too_wide_is_refused_before_it_is_paid(tmp_path: Path) -> None:
+    asked = private(shop_of(crowd()), tmp_path)
+    asked.bounded(200)
+    with pytest.raises(SettingError, match=r"standard deviation is .*; give a larger share"):
+        asked.histogram("hours", hours, 24, 1e-9)
+    assert asked._ledger.entries() == []
+
+
 def test_rows_are_shut_when_the_question_is_answered(tmp_path: Path) -> None:
     asked = private(shop_of(crowd()), tmp_path)
     asked.bounded(5)

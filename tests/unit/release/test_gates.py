@@ -13,11 +13,11 @@ import pytest
 
 from leaving import Leaving, built, evidence, sample, searches, stamp
 from wareloom.core.settings import configure
-from wareloom.errors import InputError, SettingError, SourceError, UnknownNameError
+from wareloom.errors import InputError, RefusedError, SettingError, SourceError, UnknownNameError
 from wareloom.privacy.accounting import Gaussian
 from wareloom.privacy.ledger import Ledger
 from wareloom.release import gates
-from wareloom.release.evidence import RELEASE
+from wareloom.release.earlier import RELEASE
 from wareloom.release.gates import GATES, Check
 from wareloom.release.policy import PRESETS, Policy
 from wareloom.shop import Shop
@@ -43,7 +43,7 @@ def asked(name: str, of: Leaving, synth: Shop, ledgers: Path, **policy: Any) -> 
 def test_every_gate_has_its_line_in_the_policy() -> None:
     fields = set(Policy.__dataclass_fields__)
     assert set(GATES) <= fields
-    assert fields - set(GATES) == {"preset", "attacks", "public", "columns"}
+    assert fields - set(GATES) == {"preset", "attacks", "earlier", "public", "columns"}
 
 
 def test_a_gate_that_is_off_says_nothing(of: Leaving, ledgers: Path) -> None:
@@ -67,12 +67,20 @@ def test_a_gate_that_is_off_says_nothing(of: Leaving, ledgers: Path) -> None:
 def test_what_is_kept_may_not_be_worse(
     of: Leaving, ledgers: Path, kept: Any, wanted: str, passed: bool
 ) -> None:
-    found = asked("keeps", of, of.honest.keeping(kept), ledgers, keeps=wanted)
+    synth = of.private if kept == "private" else of.honest.keeping(kept)
+    found = asked("keeps", of, synth, ledgers, keeps=wanted)
     assert found.passed is passed
     if kept in ("people", None):
         assert "structure=learned" in found.remedy
     if kept is None:
         assert "unknown counts as people" in found.said
+
+
+def test_who_says_private_brings_an_account(of: Leaving, ledgers: Path) -> None:
+    found = asked("keeps", of, of.honest.keeping("private"), ledgers, keeps="private")
+    assert (found.passed, found.measured) == (False, "counts")
+    assert "carries no account of a ledger" in found.said
+    assert asked("keeps", of, of.honest.keeping("private"), ledgers, keeps="counts").passed
 
 
 def test_epsilon_is_what_the_ledger_says_of_all_releases(of: Leaving, tmp_path: Path) -> None:
@@ -132,7 +140,7 @@ def test_delta_is_held_beside_the_policy_and_the_number_of_users(
 
 
 def test_attacks_tell_copied_users_and_not_an_honest_sample(of: Leaving, ledgers: Path) -> None:
-    bars = {"attack_area": 0.62, "attack_tpr": 0.12, "attacks": ["rhythm"]}
+    bars = {"attack_area": 0.65, "attack_tpr": 0.2, "attacks": ["rhythm"]}
     copied = evidence(of, of.copied, ledgers, **bars)
     for name in ("attack_area", "attack_tpr"):
         found = GATES[name](copied)
@@ -200,6 +208,23 @@ def test_values_of_attributes_of_few_users_do_not_leave(of: Leaving, ledgers: Pa
     assert left["user_id"].to_list() == ["u0", "u2"]
 
 
+def test_what_one_user_has_together_does_not_leave(of: Leaving, ledgers: Path) -> None:
+    """Each value alone is many users', and both together are one's."""
+
+    def users(*rows: tuple[str, str]) -> pl.DataFrame:
+        maps = [
+            [{"name": "job", "value": job}, {"name": "town", "value": town}] for job, town in rows
+        ]
+        names = [f"u{i}" for i in range(len(rows))]
+        return pl.DataFrame({"user_id": names, "attributes": maps})
+
+    many = [("clerk", "A")] * 5 + [("baker", "B")] * 5
+    real = of._replace(real=of.real.with_tables(users=users(*many, ("clerk", "B"))))
+    drawn = users(("clerk", "A"), ("clerk", "B"), ("baker", "A"))
+    found = asked("min_users", real, of.honest.with_tables(users=drawn), ledgers, min_users=3)
+    assert (found.passed, found.measured) == (False, 1)
+
+
 def test_personal_data_does_not_leave(of: Leaving, ledgers: Path) -> None:
     drawn = searches(["a", "b", "c"], "lamp", "call 415-555-0132 or a@b.com", "13812345678 李雷收")
     synth = of.honest.with_tables(searches=drawn)
@@ -211,6 +236,14 @@ def test_personal_data_does_not_leave(of: Leaving, ledgers: Path) -> None:
     left = evidence(of, synth, ledgers, leave_out=True).goes
     assert left.table("searches")["query"].to_list() == ["lamp"]
     assert GATES["personal_data"](evidence(of, synth, ledgers, personal_data="allowed")) is None
+
+
+def test_names_in_the_catalogue_are_no_persons_data(of: Leaving, ledgers: Path) -> None:
+    titled = of.honest.table("items").with_columns(
+        title=pl.lit("Paul Hargreaves shampoo, tel. 415-555-0132")
+    )
+    synth = of.honest.with_tables(items=titled)
+    assert asked("personal_data", of, synth, ledgers, columns="all").passed
 
 
 def test_fidelity_is_held_beside_its_floor(of: Leaving, ledgers: Path) -> None:
@@ -306,6 +339,7 @@ def test_a_policy_is_read_from_a_file(tmp_path: Path) -> None:
         ("min_users = 0", "give 1 or more"),
         ("fidelity = {hours = -1}", "give a number above 0"),
         ("epsilon = ", "not valid TOML"),
+        ('public = ["items.titel"]', "items have no column 'titel'. Did you mean 'title'"),
     ],
 )
 def test_a_policy_that_cannot_be_is_refused(tmp_path: Path, text: str, said: str) -> None:
@@ -314,7 +348,14 @@ def test_a_policy_that_cannot_be_is_refused(tmp_path: Path, text: str, said: str
     with pytest.raises(InputError) as error:
         Policy.of(path)
     assert said in str(error.value)
-    assert str(path) in str(error.value)
+
+
+def test_behaviour_is_not_public(tmp_path: Path) -> None:
+    path = tmp_path / "policy.toml"
+    for name in ("events.time", "items.attributes.sales_rank"):
+        path.write_text(f'public = ["{name}"]')
+        with pytest.raises(RefusedError):
+            Policy.of(path)
 
 
 def test_a_preset_or_file_that_is_not_there_is_refused(tmp_path: Path) -> None:

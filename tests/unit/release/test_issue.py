@@ -17,7 +17,9 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from leaving import USERS, Leaving, built, evidence
+from leaving import USERS, Leaving, built, evidence, stamp
+from wareloom.core.family import SYNTHESIZERS
+from wareloom.core.run import Run
 from wareloom.core.state import json_text
 from wareloom.errors import (
     GateError,
@@ -28,13 +30,16 @@ from wareloom.errors import (
     SourceError,
 )
 from wareloom.preparing.splits import SplitSettings, split
+from wareloom.privacy import STAMP
+from wareloom.privacy.accounting import Gaussian, compose
 from wareloom.privacy.ledger import Ledger
 from wareloom.privacy.private import Private, Release
 from wareloom.release.certificate import verify
-from wareloom.release.evidence import RELEASE, STAMP
-from wareloom.release.issue import Released, release
+from wareloom.release.earlier import RELEASE, opened
+from wareloom.release.gates import GATES
+from wareloom.release.issue import Released, judged, release
 from wareloom.release.places import inside_of
-from wareloom.shop import Shop
+from wareloom.shop import Log, Shop
 
 SRC = Path(__file__).resolve().parents[3] / "src"
 
@@ -104,6 +109,7 @@ def test_a_release_holds_rows_and_nothing_of_how_they_were_made(
     opened = Shop.open(out)
     opened.verify()
     assert opened.keeps == "counts"
+    assert len(Log.of(opened)) == of.honest.rows("events")
 
 
 def test_the_rows_are_those_of_the_sample_under_other_names(
@@ -139,6 +145,18 @@ def test_ids_are_numbered_at_random_and_not_by_a_seed(
     sampled = of.honest.table("events").sort("user_id", "time")["item_id"].head(40).to_list()
     assert first(out) != sampled
     assert first(out) != first(tmp_path / "again")
+
+
+def test_inside_all_columns_stay_but_who_made_them(of: Leaving, ledgers: Path, out: Path) -> None:
+    made = released(of, ledgers, out, preset="inside")
+    assert "note" not in made.certificate
+    real = evidence(of, of.honest.keeping("people"), ledgers, preset="inside")
+    assert release(real, out).certificate["note"] == "holds real users"
+    events = pl.read_parquet(out / "events.parquet")
+    assert {"propensity", "weight"} <= set(events.columns)
+    assert events["weight"].unique().to_list() == [2.0]
+    assert events["origin"].unique().to_list() == ["synthetic"]
+    assert "price" in pl.read_parquet(out / "items.parquet").columns
 
 
 def test_public_columns_of_items_leave_where_they_are_named(
@@ -214,6 +232,43 @@ def test_what_a_private_generator_says_of_itself_is_understood(
         release(evidence(of, synth, tmp_path / "own", preset="public"), tmp_path / "fourth")
 
 
+def test_a_private_generator_may_release_what_it_draws(
+    of: Leaving, tmp_path: Path, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From the budget to what somebody else verifies, with nothing made by hand."""
+    monkeypatch.setenv("WARELOOM_LEDGERS", str(tmp_path / "own"))
+    ledger = Ledger.open(tmp_path / "own", of.real.fingerprint)
+    # So few users stand out of the noise by a budget alone that nobody should grant.
+    much = 200.0
+    ledger.allow(much, 1e-5)
+    public = ("items.title", "items.category")
+    settings = {"epsilon": much, "delta": 1e-5, "public": public, "shoppers": USERS}
+    walk = SYNTHESIZERS.make("private_walk", **settings).fit(of.real, Run(threads=1))
+    synth = walk.sample(50, Run(threads=1)).save(tmp_path / "walk")
+    release(
+        evidence(of, synth, tmp_path / "own", preset="public", epsilon=much, public=public), out
+    )
+    told = verify(out)
+    assert (told["keeps"], told["public"]) == ("private", sorted(public))
+    assert told["epsilon"] == pytest.approx(ledger.total().epsilon)
+    assert told["epsilon"] <= much * (1 + 1e-9)
+    assert pl.read_parquet(out / "events.parquet")["user_id"].n_unique() == 50
+    seeded = SYNTHESIZERS.make("private_walk", **settings, noise_seed=1).fit(
+        of.real, Run(threads=1)
+    )
+    drawn = seeded.sample(50, Run(threads=1)).save(tmp_path / "seeded")
+    with pytest.raises(GateError, match="keeps counts"):
+        release(
+            evidence(of, drawn, tmp_path / "own", preset="public", epsilon=much, public=public),
+            tmp_path / "no",
+        )
+
+
+def test_what_only_says_private_leaves_as_counts(of: Leaving, ledgers: Path, out: Path) -> None:
+    release(evidence(of, of.honest.keeping("private"), ledgers), out)
+    assert verify(out)["keeps"] == Shop.open(out).keeps == "counts"
+
+
 def test_people_may_not_leave_and_nothing_is_written(of: Leaving, ledgers: Path, out: Path) -> None:
     ledger = Ledger.open(ledgers, of.real.fingerprint)
     before = len(ledger.entries())
@@ -243,6 +298,60 @@ def test_ten_small_releases_are_ten_releases(
         released(of._replace(real=Shop.open(tmp_path / "copy")), ledgers, out, releases=3)
 
 
+def test_ten_small_releases_are_attacked_as_one(of: Leaving, ledgers: Path, tmp_path: Path) -> None:
+    """Each holds a tenth of the users as they are, among others: alone it passes, and so would all ten."""
+    real, drawn = of.real.table("events"), of.honest.table("events")
+    users = real["user_id"].unique(maintain_order=True)
+    bars: dict[str, Any] = {
+        "attack_area": 0.75,
+        "attack_tpr": 0.35,
+        "attacks": ["rhythm"],
+        "releases": 20,
+    }
+    gone: list[Path] = []
+
+    def small(number: int) -> Shop:
+        slice_ = real.filter(pl.col("user_id").is_in(users[number::10].implode()))
+        copied = slice_.with_columns(origin=pl.lit("markov@1"), user_id="c" + pl.col("user_id"))
+        events = pl.concat(
+            [drawn, copied.select(c for c in drawn.columns if c in copied.columns)], how="diagonal"
+        )
+        return of.honest.with_tables(events=events)
+
+    for number in range(10):
+        alone = evidence(of, small(number), ledgers, earlier="ignored", **bars)
+        assert all(check.passed for check in judged(alone)), (
+            "what a gate sees that looks at one alone"
+        )
+        together = evidence(
+            of, small(number), ledgers, earlier="joined", shown=opened(gone), **bars
+        )
+        try:
+            gone.append(release(together, tmp_path / f"out{number}").folder)
+        except GateError:
+            assert (
+                not GATES["attack_area"](together).passed
+                or not GATES["attack_tpr"](together).passed
+            )  # type: ignore[union-attr]
+            break
+    assert 1 <= len(gone) < 10
+    with pytest.raises(
+        GateError, match=rf"{len(gone)} earlier releases of this shop were not shown"
+    ):
+        release(evidence(of, of.honest, ledgers, earlier="joined", **bars), tmp_path / "other")
+    (gone[0] / "events.parquet").unlink()
+    with pytest.raises(RefusedError, match="is missing"):
+        opened(gone)
+
+
+def test_a_release_that_stays_inside_is_none_that_left(
+    of: Leaving, ledgers: Path, out: Path
+) -> None:
+    released(of, ledgers, out, preset="inside")
+    assert evidence(of, of.honest, ledgers).releases() == 0
+    assert evidence(of, of.honest, ledgers).unseen == []
+
+
 def test_parts_of_one_shop_are_one_shop(
     of: Leaving, ledgers: Path, out: Path, tmp_path: Path
 ) -> None:
@@ -255,6 +364,23 @@ def test_parts_of_one_shop_are_one_shop(
         released(of._replace(real=part), ledgers, tmp_path / f"out{number}", releases=2)
     with pytest.raises(GateError, match="this is release 3 of this shop"):
         released(of._replace(real=parts[2]), ledgers, out, releases=2)
+
+
+def test_what_was_spent_of_the_whole_counts_for_its_parts(
+    of: Leaving, ledgers: Path, tmp_path: Path
+) -> None:
+    split(of.real, SplitSettings(by="user"), tmp_path / "parts")
+    part = Shop.open(tmp_path / "parts" / "train")
+    ledger = Ledger.open(ledgers, part.fingerprint)
+    ledger.allow(3.0, 1e-5)
+    ledger.spend("histogram", Gaussian(0.5))
+    synth = of.private.keeping("private")
+    synth.meta = {STAMP: stamp(ledger)}
+    found = GATES["epsilon"](evidence(of._replace(real=part), synth, ledgers, epsilon=8.0))
+    both = compose([Gaussian(0.5), Gaussian(0.5)], 1e-5).epsilon
+    assert found is not None
+    assert found.measured == pytest.approx(both)
+    assert both > ledger.total(1e-5).epsilon
 
 
 def test_a_folder_of_another_kind_is_never_replaced(of: Leaving, ledgers: Path, out: Path) -> None:
@@ -399,7 +525,7 @@ sys.path.insert(0, {tests!r})
 from leaving import Leaving, evidence
 from wareloom.privacy.ledger import Ledger
 from wareloom.release import certificate, issue, tables
-from wareloom.shop import Shop
+from wareloom.shop import Log, Shop
 
 def die(*args, **kwargs):
     os.kill(os.getpid(), signal.SIGKILL)
