@@ -263,7 +263,9 @@ def _dated(habits, outline, seen, event, room, learn):  # type: ignore[no-untype
     e, span = event[0], max(1, habits.bounds[1] - habits.bounds[0])
     when, mean = 0, 0
     if outline.time[e] != NO_TIME:
-        when = min(DATES - 1, int(DATES * (outline.time[e] - habits.bounds[0]) / span))
+        # A day is drawn whole, so that a time may come before the first that was fitted.
+        when = int(DATES * (outline.time[e] - habits.bounds[0]) / span)
+        when = min(DATES - 1, max(0, when))
     if room.memory[DATED] > 0:
         mean = 1 + min(7, int((room.memory[MIDDLE_SUM] / room.memory[DATED] + 15.0) / 4.0))
     known, side = -1, -1
