@@ -41,7 +41,7 @@ def histogram(mu: float, bound: tuple[int, int], cells: int) -> Draw:
     sigma = mechanisms.sigma_of(mu, mechanisms.sensitivity_of(*bound))
 
     def draw(count: int, there: bool) -> np.ndarray:
-        rows = bound[0] + cells if there else 0
+        rows = bound[0] + 1 if there else 0
         user = np.repeat(np.arange(count), rows)
         cell = user * cells + np.tile(np.arange(rows) % cells, count)
         found = mechanisms.histogram(

@@ -22,7 +22,13 @@ def wide(users: int, seed: int, prefix: str) -> Shop:
         shelves, hour, day = rng.choice(SHELVES, 3), rng.normal(15, 4), int(rng.integers(300))
         for _ in range(int(rng.integers(5, 13))):
             item = int(rng.choice(shelves)) + SHELVES * int(rng.choice(len(zipf), p=zipf))
-            rows.append((f"{prefix}{user}", f"i{item}", int((day * 24 + hour + rng.normal()) * HOUR) + START))
+            rows.append(
+                (
+                    f"{prefix}{user}",
+                    f"i{item}",
+                    int((day * 24 + hour + rng.normal()) * HOUR) + START,
+                )
+            )
             day += int(rng.integers(1, 20))
     events = pl.DataFrame(rows, schema=["user_id", "item_id", "time"], orient="row")
     events = events.with_columns(pl.col("time").cast(pl.Datetime("us")), event=pl.lit("purchase"))
@@ -43,7 +49,9 @@ def renamed(shop: Shop, prefix: str = "s") -> Shop:
 
 def copied(members: Shop, others: Shop, share: float) -> Shop:
     """A shop of `others`, a share of whom is changed for members with all they did, under other names."""
-    whose, spare = (s.table("events")["user_id"].unique(maintain_order=True) for s in (members, others))
+    whose, spare = (
+        s.table("events")["user_id"].unique(maintain_order=True) for s in (members, others)
+    )
     number = round(share * len(whose))
     mine = members.table("events").filter(pl.col("user_id").is_in(whose[:number].implode()))
     rest = others.table("events").filter(pl.col("user_id").is_in(spare[number:].implode()))
@@ -57,13 +65,16 @@ def undated(shop: Shop, seed: int) -> Shop:
     gaps = pl.Series(np.exp(rng.normal(28, 1, len(events)))).cast(pl.Int64)
     events = events.with_columns(gap=gaps)
     time = START + pl.col("gap").cum_sum().over("user_id")
-    return shop.with_tables(events=events.with_columns(time=time.cast(pl.Datetime("us"))).drop("gap"))
+    return shop.with_tables(
+        events=events.with_columns(time=time.cast(pl.Datetime("us"))).drop("gap")
+    )
 
 
 def memorised(members: Shop, users: int, seed: int, order: int = 8) -> Shop:
-    """Users written item by item after as many before as were seen together, up to `order`: whoever began so goes on."""
+    """Users written item by item after as many before as were seen together, up to `order`: who began so goes on."""
     rng = np.random.default_rng(seed)
-    grouped = members.table("events").sort("user_id", "time").group_by("user_id", maintain_order=True)
+    events = members.table("events").sort("user_id", "time")
+    grouped = events.group_by("user_id", maintain_order=True)
     histories = grouped.agg("item_id")["item_id"].to_list()
     after: dict[tuple[str, ...], list[str]] = {}
     for items in histories:
@@ -74,7 +85,9 @@ def memorised(members: Shop, users: int, seed: int, order: int = 8) -> Shop:
     for user in range(users):
         items = [histories[rng.integers(len(histories))][0]]
         while len(items) < 8:
-            past = next(p for n in range(order, -1, -1) if (p := tuple(items[max(0, len(items) - n) :] if n else ())) in after)
+            longest = min(order, len(items))
+            pasts = (tuple(items[len(items) - n :]) for n in range(longest, -1, -1))
+            past = next(past for past in pasts if past in after)
             items.append(after[past][rng.integers(len(after[past]))])
         day = rng.integers(300)
         rows += [(f"s{user}", item, (day + n) * 24 * HOUR + START) for n, item in enumerate(items)]

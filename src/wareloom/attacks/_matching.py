@@ -84,9 +84,10 @@ def matches(
         if hidden is not None:
             rows = mine.traits.offsets[own + 1][:, None] - 1 - np.arange(size)
             worth[0][hidden[rows]] = 0.0
-        dates = (mine.last[own], among.last[others], peak[own])
         rules = (float(np.log(guess.slip)), 1 / (2 * guess.moved**2))
-        place, gain = _search(block, fakes, *worth, dates, rules, k, get_num_threads() * 16)
+        dates = (mine.last[own], among.last[others], peak[own], *rules)
+        place, gain = np.full((len(own), k), -1, dtype=np.int64), np.full((len(own), k), -np.inf)
+        _search(block, fakes, worth, dates, (place, gain), get_num_threads() * 16)
         found.place[own] = np.where(place >= 0, others[place], -1)
         found.gain[own] = gain
     return found
@@ -105,22 +106,26 @@ def _date_gains(mine: np.ndarray, among: np.ndarray, guess: Guess) -> np.ndarray
 
 
 @njit(cache=True, parallel=True)
-def _search(mine, among, match, gap, costs, dates, rules, k, chunks):  # type: ignore[no-untyped-def]
-    """Hold each user of a block beside all of another."""
+def _search(mine, among, worth, dates, out, chunks):  # type: ignore[no-untyped-def]
+    """Hold each user of a block beside all of another, and fill (place, gain) of its best templates."""
+    # Compilers of parallel loops take arrays and numbers, and no tuples of both.
+    match, gap, (loss, curve) = worth
+    when, others, peak, late, far = dates
+    place, gain = out
     users = mine.gap.shape[0]
-    place = np.full((users, k), -1, dtype=np.int64)
-    gain = np.full((users, k), -np.inf)
     for c in prange(chunks):
-        rest = np.empty(mine.gap.shape[1] + 1)
+        rest = np.empty(gap.shape[1] + 1)
         for u in range(users * c // chunks, users * (c + 1) // chunks):
-            _one(u, mine, among, match, gap, costs, dates, rules, rest, place[u], gain[u])
-    return place, gain
+            about, rules = (match, gap, loss, curve), (when, others, peak, late, far)
+            _one(u, mine, among, about, rules, rest, (place[u], gain[u]))
 
 
 @njit(cache=True)
-def _one(u, mine, among, match, gap, costs, dates, rules, rest, place, gain):  # type: ignore[no-untyped-def]
+def _one(u, mine, among, worth, dates, rest, out):  # type: ignore[no-untyped-def]
     """Fill the best templates of a user; one is left as soon as it must stay below the last of these."""
-    loss, curve = costs
+    match, gap, loss, curve = worth
+    when, others, peak, late, far = dates
+    place, gain = out
     size, sorts = mine.fine.shape[1], mine.fine.shape[2]
     rest[size] = 0.0
     for e in range(size - 1, -1, -1):
@@ -130,7 +135,7 @@ def _one(u, mine, among, match, gap, costs, dates, rules, rest, place, gain):  #
         rest[e] = rest[e + 1] + most
     last = len(gain) - 1
     for v in range(among.gap.shape[0]):
-        sum_, e = gap_gain(dates[0][u], dates[1][v], dates[2][u], rules[0], rules[1]), 0
+        sum_, e = gap_gain(when[u], others[v], peak[u], late, far), 0
         while e < size and sum_ + rest[e] > gain[last]:
             for s in range(sorts):
                 if mine.fine[u, e, s] == among.fine[v, e, s]:

@@ -108,6 +108,7 @@ class Block(NamedTuple):
 
 
 def block_of(traits: Traits, users: np.ndarray, size: int) -> Block:
+    """The last `size` events of some users."""
     rows = traits.offsets[users + 1][:, None] - 1 - np.arange(size)
     return Block(traits.fine[rows], traits.coarse[rows], traits.gap[rows])
 
@@ -227,7 +228,7 @@ def _one(u, mine, among, keys, match, gap, costs, rest):  # type: ignore[no-unty
             v = keys.order[k, x]
             if k == 1 and keys.among[0, v] == keys.mine[0, u]:
                 continue
-            sum_ = _held(u, v, mine, among, match, gap, costs, rest, best - APART)
+            sum_ = _held((u, v), mine, among, match, gap, costs, rest, best - APART)
             if sum_ > best:
                 total = total * np.exp(best - sum_) + 1.0
                 best = sum_
@@ -237,9 +238,9 @@ def _one(u, mine, among, keys, match, gap, costs, rest):  # type: ignore[no-unty
 
 
 @kernel
-def _held(u, v, mine, among, match, gap, costs, rest, least):  # type: ignore[no-untyped-def]
+def _held(pair, mine, among, match, gap, costs, rest, least):  # type: ignore[no-untyped-def]
     """A user's logarithm as a copy of one template; less than `least` as soon as it must be."""
-    sum_ = 0.0
+    (u, v), sum_ = pair, 0.0
     for e in range(mine.gap.shape[1]):
         if sum_ + rest[e] <= least or (e >= BEGUN and sum_ < HOPELESS):
             return least - 1.0

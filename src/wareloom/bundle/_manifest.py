@@ -14,6 +14,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from wareloom.core.state import json_text, write_json
 from wareloom.errors import InputError, SourceError
+from wareloom.shop.keeps import Keeps
 
 MANIFEST = "bundle.json"
 """The file that makes a folder a bundle"""
@@ -97,6 +98,9 @@ class Manifest:
     seed: int
     files: dict[str, Stored]
     """All files but `bundle.json` by their paths in the folder, with / between parts"""
+    keeps: Keeps | None = None
+    """What it holds of the real users it was made from; None in a bundle that is too old to say, which counts as
+    people"""
 
     @property
     def size(self) -> int:

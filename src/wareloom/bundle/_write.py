@@ -33,6 +33,7 @@ from wareloom.errors import InputError
 from wareloom.rankers import Ranker
 from wareloom.reranking import Reranker
 from wareloom.shop import Log, Shop, Vocabulary
+from wareloom.shop.keeps import least, worst
 
 
 def write_bundle(
@@ -75,6 +76,7 @@ def write_bundle(
             proof=proof,
             seed=seed,
             files=files,
+            keeps=worst(ranker.kept(), least("counts", shop.keeps)),
         )
         write_manifest(partial, manifest)
         # What is running already may run again: whoever opens the folder later is asked.

@@ -198,6 +198,16 @@ def show_job(done: Done, as_json: bool) -> None:
     show(told, as_json, "\n".join([*lines, *filter(None, [done.note])]))
 
 
+def kept_note(keeps: str | None, remedy: str) -> str:
+    """What is said of a model, sample or bundle that keeps people, or does not say what it keeps; "" of others."""
+    from wareloom.shop.keeping import HOLDS_PEOPLE
+
+    if keeps in ("private", "counts"):
+        return ""
+    said = HOLDS_PEOPLE if keeps else "does not say what it keeps, so that it counts as real users"
+    return f"{said}: keep it inside; for one that may be shown to others {remedy}"
+
+
 def outline(value: Mapping[str, Any], depth: int = 0) -> list[str]:
     """Lay nested values out as indented lines."""
     lines = []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -22,63 +22,73 @@ from wareloom.cli._shared import (
     table,
 )
 
+if TYPE_CHECKING:
+    from wareloom.attacks import AttackReport
+
 MOST = 0.55
 
 
+Real = Annotated[
+    Path, typer.Argument(help="What the generator was fitted on: a shop, or a folder of tables.")
+]
+Synthetic = Annotated[
+    Path, typer.Argument(help="What it made: a shop, or any tool's folder of tables.")
+]
+Holdout = Annotated[
+    list[Path],
+    typer.Option(
+        help="Other users of the same draw, whom it never saw; may be given again.",
+        show_default=False,
+    ),
+]
+Model = Annotated[
+    Path | None,
+    typer.Option(help="The folder of the saved generator, for attacks that look into it."),
+]
+Generator = Annotated[
+    str,
+    typer.Option(
+        help="The synthesizer that made SYNTH, for attacks that fit it anew (shadow, canaries).",
+        autocompletion=names("synthesizer"),
+    ),
+]
+Only = Annotated[
+    str,
+    typer.Option(
+        help="Attacks, with commas; all that are not slow where none are named.",
+        autocompletion=names("attack"),
+    ),
+]
+Most = Annotated[
+    float,
+    typer.Option(min=0.5, max=1.0, help="Area up to which the upper end of every attack passes."),
+]
+Set = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="WHOSE.NAME=VALUE",
+        help="A setting of an attack, or of the generator; may be given again.",
+    ),
+]
+Cache = Annotated[
+    Path | None,
+    typer.Option(help="Keep what shadow made here, so that the same call goes on."),
+]
+To = Annotated[Path | None, typer.Option("--to", help="Also write the report to this JSON file.")]
+
+
 def main(
-    real: Annotated[
-        Path,
-        typer.Argument(help="What the generator was fitted on: a shop, or a folder of tables."),
-    ],
-    synthetic: Annotated[
-        Path, typer.Argument(help="What it made: a shop, or any tool's folder of tables.")
-    ],
-    holdout: Annotated[
-        list[Path],
-        typer.Option(
-            help="Other users of the same draw, whom it never saw; may be given again.",
-            show_default=False,
-        ),
-    ],
-    model: Annotated[
-        Path | None,
-        typer.Option(help="The folder of the saved generator, for attacks that look into it."),
-    ] = None,
-    generator: Annotated[
-        str,
-        typer.Option(
-            help="The synthesizer that made SYNTH, for attacks that fit it anew (shadow, canaries).",
-            autocompletion=names("synthesizer"),
-        ),
-    ] = "",
-    only: Annotated[
-        str,
-        typer.Option(
-            help="Attacks, with commas; all that are not slow where none are named.",
-            autocompletion=names("attack"),
-        ),
-    ] = "",
-    most: Annotated[
-        float,
-        typer.Option(
-            min=0.5, max=1.0, help="Area up to which the upper end of every attack passes."
-        ),
-    ] = MOST,
-    set: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set",
-            metavar="WHOSE.NAME=VALUE",
-            help="A setting of an attack, or of the generator; may be given again.",
-        ),
-    ] = None,
-    cache: Annotated[
-        Path | None,
-        typer.Option(help="Keep what shadow made here, so that the same call goes on."),
-    ] = None,
-    to: Annotated[
-        Path | None, typer.Option("--to", help="Also write the report to this JSON file.")
-    ] = None,
+    real: Real,
+    synthetic: Synthetic,
+    holdout: Holdout,
+    model: Model = None,
+    generator: Generator = "",
+    only: Only = "",
+    most: Most = MOST,
+    set: Set = None,
+    cache: Cache = None,
+    to: To = None,
     threads: Threads = 0,
     force: Force = False,
     seed: Seed = 0,
@@ -116,6 +126,12 @@ def main(
     found = report.to_json() | {"most": most, "passes": report.high <= most}
     if place is not None:
         write_whole(place, found)
+    show(found, as_json, _text(report, most))
+    raise typer.Exit(0 if found["passes"] else 1)
+
+
+def _text(report: AttackReport, most: float) -> str:
+    """The report for who reads it on a terminal."""
     lines = [str(report), "", table(report.table()), ""]
     lines += [f"  without {name}: {why}" for name, why in sorted(report.left_out.items())]
     lines += [f"  {note}" for note in report.notes]
@@ -128,5 +144,4 @@ def main(
         lines.append(
             f"The upper end of no attack is above {most:g}. Attacks are no proof of privacy."
         )
-    show(found, as_json, "\n".join(lines))
-    raise typer.Exit(0 if found["passes"] else 1)
+    return "\n".join(lines)

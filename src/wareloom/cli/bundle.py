@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from wareloom.cli._shared import AllowCode, AsJson, outline, show
+from wareloom.cli._shared import AllowCode, AsJson, kept_note, outline, show
 
 
 def main(
@@ -35,5 +35,7 @@ def main(
     manifest = opened.manifest
     told = {"bundle": str(folder), "id": opened.id, "checked": "sizes" if quick else "whole"}
     told |= dataclasses.asdict(manifest)
+    if note := kept_note(manifest.keeps, "make it with a ranker that keeps counts"):
+        told["note"] = note
     counted = {"files": len(manifest.files), "bytes": manifest.size}
     show(told, as_json, "\n".join(outline(told | counted)))

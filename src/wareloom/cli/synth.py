@@ -16,6 +16,7 @@ from wareloom.cli._shared import (
     Set,
     To,
     free,
+    kept_note,
     listed,
     names,
     run_of,
@@ -214,6 +215,12 @@ def _given(
 
 def _shown(told: dict[str, Any], sampled: Shop, as_json: bool) -> None:
     rows = {table: sampled.rows(table) for table in sampled.names}
+    told |= {"keeps": sampled.keeps or "people"}
+    remedy = (
+        "sample with --set structure=learned, and look at `wareloom attack` and `wareloom release`"
+    )
+    if note := kept_note(told["keeps"], remedy):
+        told["note"] = note
     show(told | {"rows": rows, "fingerprint": sampled.fingerprint}, as_json)
 
 

@@ -19,6 +19,7 @@ from wareloom.cli._shared import (
     To,
     Track,
     free,
+    kept_note,
     names,
     run_of,
     settings,
@@ -65,12 +66,14 @@ def main(
         ranker = RANKERS.make(name, **settings(set)).fit(Shop.open(shop), run)
     with replacing(to, marker="algorithm.json") as partial:
         ranker.save(partial)
-    show(
-        {
-            "model": str(to),
-            "ranker": name,
-            "settings": ranker.settings(),
-            "items": len(ranker.items_),
-        },
-        as_json,
+    told = {
+        "model": str(to),
+        "ranker": name,
+        "settings": ranker.settings(),
+        "items": len(ranker.items_),
+        "keeps": ranker.kept(),
+    }
+    note = kept_note(
+        ranker.kept(), "train one that keeps counts: wareloom list ranker says which do"
     )
+    show(told | ({"note": note} if note else {}), as_json)

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Literal
 from wareloom.core.family import MIXERS, Family
 from wareloom.core.run import Run
 from wareloom.shop import Shop
-from wareloom.shop.keeps import Keeping
+from wareloom.shop.keeping import Keeping
 
 
 @dataclass(kw_only=True, eq=False)

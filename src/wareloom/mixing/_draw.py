@@ -16,7 +16,7 @@ from wareloom.errors import InputError
 from wareloom.mixing import Mixer
 from wareloom.shop import Log, Shop
 from wareloom.shop.buckets import user_key
-from wareloom.shop.keeps import worst_of
+from wareloom.shop.keeps import worst_said
 from wareloom.shop.schema import REAL
 
 HEAD = 1 / 3
@@ -200,7 +200,7 @@ class UserMixer(Mixer):
         pool = Pool.of(real, synthetic, continues=self.continues)
         if pool.wanted(self.ratio) == 0:
             return real
-        return self._mix(pool, run or Run()).keeping(worst_of((real, synthetic)))
+        return self._mix(pool, run or Run()).keeping(worst_said([real.keeps, synthetic.keeps]))
 
     @abstractmethod
     def _mix(self, pool: Pool, run: Run) -> Shop:

@@ -20,7 +20,7 @@ from wareloom.preparing.split_settings import SplitSettings
 from wareloom.preparing.splits_by import dealt, keyed, last_out
 from wareloom.preparing.splits_time import cut_times, part_of_time, to_datetime
 from wareloom.shop.buckets import CODE, ROW, coded, sink, user_key
-from wareloom.shop.keeps import worst_of
+from wareloom.shop.keeps import worst_said
 from wareloom.shop.queries import normal_query
 from wareloom.shop.shop import Shop
 from wareloom.shop.storage import write_head
@@ -63,7 +63,7 @@ def together(parts: Sequence[Shop]) -> Shop:
     for table in ("events", "searches", "judgments"):
         if frames := [part.scan(table) for part in parts if part.has(table)]:
             tables[table] = pl.concat(frames, how="diagonal")
-    return parts[0].with_tables(**tables).keeping(worst_of(parts))
+    return parts[0].with_tables(**tables).keeping(worst_said([part.keeps for part in parts]))
 
 
 def split(

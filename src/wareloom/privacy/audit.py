@@ -18,7 +18,7 @@ from wareloom.errors import require
 
 WHO = "Audit"
 CONFIDENCE = 0.95
-ALMOST = 0.75
+ALMOST = 0.5
 """Share of the best bound in pilot draws at which the threshold for normal noise is taken: the best is mostly luck"""
 Draws = Callable[[int], np.ndarray]
 """So many independent draws of a statistic of what a mechanism returns, float64 [draws]; higher with the user"""

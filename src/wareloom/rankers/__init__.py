@@ -18,7 +18,7 @@ from wareloom.rankers.held import Held
 from wareloom.rankers.history import into
 from wareloom.rankers.neighbourhood import Neighbourhood
 from wareloom.shop import Log, Requests, Shop, Vocabulary
-from wareloom.shop.keeps import Keeping
+from wareloom.shop.keeping import Keeping
 
 BLOCK_BYTES = 24 << 20
 """Scores are computed in blocks of requests of about this size, so that memory does not grow with their number. A block

@@ -14,8 +14,9 @@ from wareloom.core.parse import read_json
 from wareloom.core.state import json_text
 from wareloom.errors import RefusedError, SettingError, SourceError, needed
 from wareloom.privacy.ledger import UNIT
+from wareloom.release.moment import now
 from wareloom.release.policy import Policy
-from wareloom.shop.keeps import HOLDS_PEOPLE
+from wareloom.shop.keeping import HOLDS_PEOPLE
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import (
@@ -42,8 +43,6 @@ def drawn_up(
     No number that was measured on real users is in it: which gates were passed, and nothing of by how much.
     """
     import polars as pl
-
-    from wareloom.release.gates import now
 
     private = stamp if keeps == "private" and stamp else {}
     return {

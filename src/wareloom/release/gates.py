@@ -11,6 +11,7 @@ from typing import Any
 from wareloom.errors import SourceError
 from wareloom.privacy.accounting import Spent, compose
 from wareloom.release.evidence import Evidence
+from wareloom.release.moment import now
 from wareloom.release.texts import Bad
 from wareloom.shop.keeps import ORDER
 
@@ -142,7 +143,7 @@ def _less_told(of: Evidence, value: float, limit: float, times: float) -> str:
         return f"the interval is wide and not the figure: more users in SHOP and --holdout than these {users:,}{needed}"
     if of.keeps == "people":
         return "sample with structure = learned: --set structure=learned"
-    return "sample with min_users = 2, 3, 5 or 10: --set min_users=5, or with a private generator"
+    return "sample with a larger min_users (--set min_users=10), or with a private generator"
 
 
 def min_users(of: Evidence) -> Check | None:
@@ -254,11 +255,6 @@ def releases(of: Evidence) -> Check | None:
     said = f"this is release {number} of this shop, by its ledger; the policy takes {limit}"
     remedy = "release no more of this shop: each draw tells more of the same users; a private generator pays for that"
     return Check("releases", number <= limit, number, limit, said, remedy)
-
-
-def now() -> datetime.datetime:
-    """The moment, in UTC."""
-    return datetime.datetime.now(datetime.UTC)
 
 
 def _account(of: Evidence) -> tuple[str, Spent | None]:

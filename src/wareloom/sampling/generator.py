@@ -18,7 +18,7 @@ from wareloom.sampling.rejection import fill
 from wareloom.screening import Screened, made
 from wareloom.shop import Shop
 from wareloom.shop.buckets import user_key
-from wareloom.shop.keeps import worst_of
+from wareloom.shop.keeps import worst_said
 from wareloom.synthesis import Synthesizer
 
 SCREENS = ("schema", "impossible", "copies", "leak")
@@ -185,4 +185,4 @@ def joined(shops: Iterable[Shop]) -> Shop:
                 apart = [pl.format("{}:{}", pl.lit(number), name).alias(name) for name in keys]
                 parts.setdefault(table, []).append(shop.scan(table).with_columns(*apart))
     whole = {table: pl.concat(frames, how="diagonal_relaxed") for table, frames in parts.items()}
-    return shops[0].with_tables(**whole).keeping(worst_of(shops))
+    return shops[0].with_tables(**whole).keeping(worst_said([shop.keeps for shop in shops]))

@@ -12,7 +12,8 @@ from wareloom.core.memory import must_fit
 from wareloom.core.run import Run
 from wareloom.errors import InputError
 from wareloom.shop import Shop
-from wareloom.shop.keeps import Keeping, worst
+from wareloom.shop.keeping import Keeping
+from wareloom.shop.keeps import worst
 
 if TYPE_CHECKING:
     from wareloom.language.models import Estimate

@@ -13,6 +13,7 @@ from wareloom.core.run import Run
 from wareloom.errors import InputError, NotFittedError
 from wareloom.shop import Log, Shop
 from wareloom.synthesis import Given, Synthesizer
+from wareloom.testing import held_people
 from wareloom.testing import laws as kit
 from wareloom.testing.behaviour_shops import KINDS, variant
 from wareloom.testing.laws import Law, again, law, make, refused
@@ -61,6 +62,18 @@ def provenance(cls: type[Synthesizer]) -> None:
     for table in {"events", "users"} & set(sample.names):
         assert set(sample.table(table)["origin"]) == {made.origin}, f"the table {table}"
     assert (sample.table("events")["weight"] == 1).all()
+
+
+@law(LAWS, "it keeps what it says")
+def keeps_what_it_says(cls: type[Synthesizer]) -> None:
+    """Who says that it keeps no people has no planted user's times, session lengths or run of items in its state or
+    sample, and the sample says what its synthesizer does."""
+    shop, known = held_people.planted()
+    made = make(cls).fit(shop, Run(seed=1))
+    sample = made.sample(60, Run(seed=2))
+    assert (sample.keeps or "people") == made.kept(), "the sample says another thing: `_stamped`"
+    found = held_people.holds_people(made, sample, known) if made.kept() != "people" else ""
+    assert not found, f"it says that it keeps {made.kept()}, and {found}"
 
 
 @law(LAWS, "what goes in stays as it was")

@@ -18,6 +18,7 @@ from wareloom.shop import Shop
 from wareloom.synthesis import Given, GivenItems, GivenQueries, Synthesizer
 from wareloom.synthesis.labels.base import LabelSynthesizer
 from wareloom.synthesis.queries.base import QuerySynthesizer
+from wareloom.testing import held_people
 from wareloom.testing import laws as kit
 from wareloom.testing.decoders import tiny_decoder
 from wareloom.testing.laws import MADE, Law, again, law, make, refused
@@ -99,6 +100,20 @@ def provenance(cls: type[Synthesizer], shop: AnyShop) -> None:
         assert (rows["weight"] == 1).all()
 
 
+def keeps_what_it_says(cls: type[Synthesizer], shop: AnyShop) -> None:
+    """Who says that it keeps no people has no query that one person typed, neither in its state nor in a sample, and
+    the sample says what its synthesizer does."""
+    real = shop()
+    if real.has("judgments"):
+        one = real.scan("judgments").head(1).with_columns(query=pl.lit(held_people.QUERY))
+        real = real.with_tables(judgments=pl.concat([real.scan("judgments"), one]))
+    made = make(cls).fit(real, RUN)
+    sample = made.sample(20, Run(seed=2))
+    assert (sample.keeps or "people") == made.kept(), "the sample says another thing: `_stamped`"
+    found = held_people.holds_query(made, sample) if made.kept() != "people" else ""
+    assert not found, f"it says that it keeps {made.kept()}, and {found}"
+
+
 def inputs_unchanged(cls: type[Synthesizer], shop: AnyShop) -> None:
     """Neither fitting nor sampling changes a table that it was given; the catalogue comes out as it went in."""
     real = shop()
@@ -166,6 +181,7 @@ for laws in (QUERIES, LABELS, SEARCHES):
     laws["every setting is documented"] = kit.documented
     laws["settings go round"] = kit.settings_go_round
 everywhere("unfitted", unfitted)
+everywhere("it keeps what it says", keeps_what_it_says, queries=asked)
 everywhere("provenance", provenance)
 everywhere("what goes in stays as it was", inputs_unchanged)
 everywhere("the same seed", same_seed)

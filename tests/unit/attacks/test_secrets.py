@@ -247,3 +247,28 @@ def test_an_income_band_is_read_off_where_it_is_in_the_sample(leak: bool) -> Non
     assert about["income by times, others"] < 0.45
     assert about["income by times, guessed of other people"] < 0.45, "four bands"
     assert (about["age by half, members"] > 0.95) or not leak
+
+
+def test_what_isolates_is_what_plain_loops_say() -> None:
+    """A predicate of two users of SYNTH, or of two targets, isolates nobody, however rare it is elsewhere."""
+    from wareloom.attacks.singling_out import Facts, _distinct, _isolated
+
+    rng = np.random.default_rng(2)
+    sides = [
+        _distinct(rng.integers(0, 9, 40), rng.integers(0, 60, 40).astype(np.uint64))
+        for _ in range(3)
+    ]
+    mine, fake, others = sides
+
+    def holders(facts: Facts, code: int) -> set[int]:
+        return set(facts.user[facts.code == code].tolist())
+
+    people, expected = len(set(others.user.tolist())), np.zeros(9)
+    for code in range(60):
+        if len(holders(mine, code)) == len(holders(fake, code)) == 1:
+            rarity = np.log((people + 1) / (len(holders(others, code)) + 1))
+            expected[holders(mine, code).pop()] += rarity
+    assert expected.any()
+    assert np.allclose(_isolated(mine, fake, others, 9), expected)
+    naive = [len(holders(mine, c)) * len(holders(fake, c)) > 1 for c in range(60)]
+    assert any(naive), "without the second condition these would count"

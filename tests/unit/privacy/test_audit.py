@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
 from honest import histograms
+from private_shops import crowd, events, private, shop_of
 from scipy.stats import binom
 
 from wareloom.errors import SettingError
@@ -178,3 +180,23 @@ def test_mu_is_the_distance_between_two_normals() -> None:
         0.7, abs=0.03
     )
     assert audit.mu_shown(np.ones(3), np.zeros(3)) == math.inf
+
+
+def test_the_whole_door_shows_the_mu_it_was_paid_for(tmp_path: Path) -> None:
+    """From a shop on the disk to the counts: a user with fifty rows on one item, who may keep four."""
+    draws, shown = 100, {}
+    for there in (True, False):
+        rows = [*crowd(40), *(events("ann", [15] * 50) if there else [])]
+        asked = private(shop_of(rows), tmp_path / str(there), epsilon=200.0, users=40, seed=40)
+        asked.bounded(4)
+        place = asked.items["item_id"].to_list().index("i15")
+        shown[there] = np.array(
+            [
+                asked.histogram(f"items {n}", lambda r: (r.all, r.log.item), 20, 1 / draws)[place]
+                for n in range(draws)
+            ]
+        )
+    told = asked.mu(1 / draws)
+    # Two standard errors of the shift are .28.
+    assert audit.mu_shown(shown[True], shown[False]) == pytest.approx(told, abs=0.3)
+    assert told > 1.5

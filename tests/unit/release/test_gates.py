@@ -140,7 +140,7 @@ def test_delta_is_held_beside_the_policy_and_the_number_of_users(
 
 
 def test_attacks_tell_copied_users_and_not_an_honest_sample(of: Leaving, ledgers: Path) -> None:
-    bars = {"attack_area": 0.62, "attack_tpr": 0.12, "attacks": ["rhythm"]}
+    bars = {"attack_area": 0.65, "attack_tpr": 0.2, "attacks": ["rhythm"]}
     copied = evidence(of, of.copied, ledgers, **bars)
     for name in ("attack_area", "attack_tpr"):
         found = GATES[name](copied)

@@ -18,6 +18,8 @@ from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_pri
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from leaving import USERS, Leaving, built, evidence, stamp
+from wareloom.core.family import SYNTHESIZERS
+from wareloom.core.run import Run
 from wareloom.core.state import json_text
 from wareloom.errors import (
     GateError,
@@ -228,6 +230,38 @@ def test_what_a_private_generator_says_of_itself_is_understood(
     synth.meta = {STAMP: seeded.stamp()}
     with pytest.raises(GateError, match="the noise came from a seed"):
         release(evidence(of, synth, tmp_path / "own", preset="public"), tmp_path / "fourth")
+
+
+def test_a_private_generator_may_release_what_it_draws(
+    of: Leaving, tmp_path: Path, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From the budget to what somebody else verifies, with nothing made by hand."""
+    monkeypatch.setenv("WARELOOM_LEDGERS", str(tmp_path / "own"))
+    ledger = Ledger.open(tmp_path / "own", of.real.fingerprint)
+    # So few users stand out of the noise by a budget alone that nobody should grant.
+    much = 200.0
+    ledger.allow(much, 1e-5)
+    public = ("items.title", "items.category")
+    settings = {"epsilon": much, "delta": 1e-5, "public": public, "shoppers": USERS}
+    walk = SYNTHESIZERS.make("private_walk", **settings).fit(of.real, Run(threads=1))
+    synth = walk.sample(50, Run(threads=1)).save(tmp_path / "walk")
+    release(
+        evidence(of, synth, tmp_path / "own", preset="public", epsilon=much, public=public), out
+    )
+    told = verify(out)
+    assert (told["keeps"], told["public"]) == ("private", sorted(public))
+    assert told["epsilon"] == pytest.approx(ledger.total().epsilon)
+    assert told["epsilon"] <= much * (1 + 1e-9)
+    assert pl.read_parquet(out / "events.parquet")["user_id"].n_unique() == 50
+    seeded = SYNTHESIZERS.make("private_walk", **settings, noise_seed=1).fit(
+        of.real, Run(threads=1)
+    )
+    drawn = seeded.sample(50, Run(threads=1)).save(tmp_path / "seeded")
+    with pytest.raises(GateError, match="keeps counts"):
+        release(
+            evidence(of, drawn, tmp_path / "own", preset="public", epsilon=much, public=public),
+            tmp_path / "no",
+        )
 
 
 def test_what_only_says_private_leaves_as_counts(of: Leaving, ledgers: Path, out: Path) -> None:

@@ -17,6 +17,7 @@ from wareloom.synthesis.behaviour._outline import (
     Outline,
     popularity_buckets,
 )
+from wareloom.synthesis.behaviour._shared import shared_counts, shared_pairs
 from wareloom.synthesis.behaviour._walk import AliasTables, _next, alias_tables
 
 REACH = 4
@@ -67,11 +68,19 @@ class Candidates(NamedTuple):
 
 
 def fit_candidates(
-    log: Log, category: np.ndarray, parent: np.ndarray, brand: np.ndarray, price: np.ndarray
+    log: Log,
+    category: np.ndarray,
+    parent: np.ndarray,
+    brand: np.ndarray,
+    price: np.ndarray,
+    min_users: int = 1,
 ) -> Candidates:
-    """Count what items there are of each category, popularity and brand, when, and what follows what."""
+    """Count what items there are of each category, popularity and brand, when, and what follows what.
+
+    `min_users`: who must have chosen an item, or taken a step, for it to be counted by itself.
+    """
     n, categories = len(log.items), len(parent)
-    counts = np.bincount(log.item, minlength=n)
+    counts = shared_counts(log, np.ones(len(log)), min_users)
     bucket = popularity_buckets(counts)
     row = category.astype(np.int64) * POPULARITY_BUCKETS + bucket
     # An item that nobody chose counts once, so that its category and bucket are not empty.
@@ -87,7 +96,7 @@ def fit_candidates(
     by_parent = sparse.csr_matrix((mass.ravel(), place), shape=(parents, categories))
     by_parent.eliminate_zeros()
     share = mass / mass.sum(axis=1, keepdims=True)
-    follow = _followers(log)
+    follow = _followers(log, min_users)
     of = sparse.csr_matrix(
         (np.ones(n, np.float32), (np.arange(n), category)), shape=(n, categories)
     )
@@ -107,13 +116,13 @@ def fit_candidates(
     )
 
 
-def _followers(log: Log) -> sparse.csr_matrix:
-    """How often item j came next after item i: float32 CSR [items, items].
+def _followers(log: Log, min_users: int = 1) -> sparse.csr_matrix:
+    """How often item j came next after item i, where enough users did that: float32 CSR [items, items].
 
     Events of one time have no order: those up to `REACH` places apart count in either.
     """
     n, user, item = len(log.items), log.user, log.item
-    total = sparse.csr_matrix((n, n), dtype=np.float32)
+    total, made = sparse.csr_matrix((n, n), dtype=np.float32), []
     for far in range(1, REACH + 1):
         later = np.arange(far, len(user))
         later = later[(user[later] == user[later - far]) & (item[later] != item[later - far])]
@@ -121,11 +130,13 @@ def _followers(log: Log) -> sparse.csr_matrix:
         onward = later if far == 1 else tied
         rows = np.concatenate([item[onward - far], item[tied]])
         columns = np.concatenate([item[onward], item[tied - far]])
+        made.append((rows, columns, np.concatenate([user[onward], user[tied]])))
         if len(rows):
             total += sparse.coo_matrix(
                 (np.ones(len(rows), np.float32), (rows, columns)), shape=(n, n)
             ).tocsr()
-    return total
+    source, target, whose = (np.concatenate(parts) for parts in zip(*made, strict=True))
+    return shared_pairs(total, (source, target, whose), min_users)
 
 
 def _steps(counts: sparse.csr_matrix, group: np.ndarray, above: np.ndarray) -> Steps:

@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 
 from wareloom.shop import Shop, Vocabulary
+from wareloom.shop.buckets import user_key
 from wareloom.shop.log import NO_TIME
 from wareloom.shop.schema import EVENTS
 from wareloom.synthesis.draws import numbered
@@ -32,9 +33,13 @@ class Walked:
     """int64, running over all users"""
 
 
-def fit_columns(shop: Shop, items: Vocabulary) -> dict[str, Any]:
-    """Learn which columns events have, the values of `MARGINALS`, and each item's mean value a unit."""
+def fit_columns(shop: Shop, items: Vocabulary, min_users: int = 1) -> dict[str, Any]:
+    """Learn which columns events have, the values of `MARGINALS`, and each item's mean value a unit.
+
+    What fewer than `min_users` users had is left out: a value, and what an item cost.
+    """
     present = shop.columns("events")
+    who = user_key(shop.scan("events"))
     learned: dict[str, Any] = {
         "columns_": [
             c for c in ("session_id", "time", "quantity", "value", "rating") if c in present
@@ -46,7 +51,8 @@ def fit_columns(shop: Shop, items: Vocabulary) -> dict[str, Any]:
                 shop.scan("events")
                 .drop_nulls(name)
                 .group_by(name)
-                .len()
+                .agg(pl.len(), users=who.n_unique())
+                .filter(pl.col("users") >= min_users)
                 .sort("len", name, descending=True)
                 .head(MOST_VALUES)
             )
@@ -64,7 +70,8 @@ def fit_columns(shop: Shop, items: Vocabulary) -> dict[str, Any]:
             .drop_nulls("value")
             .filter(quantity > 0)
             .group_by("item_id")
-            .agg(unit=pl.col("value").sum() / quantity.sum())
+            .agg(unit=pl.col("value").sum() / quantity.sum(), users=who.n_unique())
+            .filter(pl.col("users") >= min_users)
             .sort("item_id")
             .collect()
         )

@@ -213,9 +213,7 @@ def items_of(
 class _Drawer:
     """Draws items, by what is left of what was allotted to each."""
 
-    def __init__(
-        self, items: Catalogue, walk: Walk, events: int, rng: np.random.Generator
-    ) -> None:
+    def __init__(self, items: Catalogue, walk: Walk, events: int, rng: np.random.Generator) -> None:
         self.items, self.walk, self.shelves = items, walk, _shelves(items)
         popularity = walk.popularity + SPARE * walk.popularity.mean() + 1e-12
         self.share = popularity / popularity.sum()

@@ -22,13 +22,14 @@ from wareloom.shop.schema import EVENTS
 from wareloom.synthesis import Given, Synthesizer
 from wareloom.synthesis.behaviour._brands import brand_codes
 from wareloom.synthesis.behaviour._candidates import Candidates, fit_candidates, known_predecessors
-from wareloom.synthesis.behaviour._dates import beside_others
+from wareloom.synthesis.behaviour._dates import beside_others, fit_dates
 from wareloom.synthesis.behaviour._fill import fill
 from wareloom.synthesis.behaviour._frames import Walked, build, fit_columns
 from wareloom.synthesis.behaviour._given import check_length, coded, continued, known_items, starts
 from wareloom.synthesis.behaviour._learned.learn import Structure, draw_structure, fit_structure
 from wareloom.synthesis.behaviour._learned_from import active, learnable
 from wareloom.synthesis.behaviour._outline import (
+    POPULARITY_BUCKETS,
     Outline,
     categories_of,
     clock_outlines,
@@ -40,6 +41,13 @@ from wareloom.synthesis.behaviour._outline import (
 )
 from wareloom.synthesis.behaviour._rhythm import Rhythm, Visits, clock, draw_shapes, fit_rhythm
 from wareloom.synthesis.behaviour._saved import with_new_names
+from wareloom.synthesis.behaviour._shared import (
+    pairs_within,
+    shared_counts,
+    shared_pairs,
+    shared_shapes,
+    with_shared_dates,
+)
 from wareloom.synthesis.behaviour._teach import same_before
 from wareloom.synthesis.behaviour._walk import BUCKETS, AliasTables, Model, Plan, alias_tables, walk
 from wareloom.synthesis.draws import mark, new_ids
@@ -105,21 +113,20 @@ class Markov(Synthesizer):
         log = learnable(self.name, shop)
         self._forget()
         with run.limits(), run.task(f"{self.name}: fit"):
-            weight = recency(log, self.half_life)
-            counts = self._follow(log, weight)
-            heads = log.offsets[:-1][log.lengths() > 0]
+            weight, few = recency(log, self.half_life), self._few()
+            counts = shared_pairs(self._follow(log, weight), pairs_within(log, self.window), few)
+            begins = np.isin(np.arange(len(log)), log.offsets[:-1])
             self._keep("follow", alias_tables(counts))
-            self._keep("popular", alias_tables(_one_row(log.item, weight, len(log.items))))
-            self._keep(
-                "start", alias_tables(_one_row(log.item[heads], weight[heads], len(log.items)))
-            )
+            self._keep("popular", alias_tables(_one_row(shared_counts(log, weight, few))))
+            begun = shared_counts(log.keep(begins), weight[begins], few)
+            self._keep("start", alias_tables(_one_row(begun)))
             distinct, total = np.diff(counts.indptr), np.asarray(counts.sum(axis=1)).ravel()
             self.backoff_ = (distinct / np.maximum(distinct + total, 1e-12)).astype(np.float32)
             self.repeat_, self.chain_, self.first_ = self._habits(log)
             if self.structure != "chain":
                 self._sketch(shop, run)
-            self._keep("rhythm", fit_rhythm(log))
-            vars(self).update(fit_columns(shop, log.items))
+            self._keep("rhythm", self._shapeless(fit_rhythm(log), run))
+            vars(self).update(fit_columns(shop, log.items, few))
         self.catalogue_ = shop.table("items")
         return self
 
@@ -190,9 +197,8 @@ class Markov(Synthesizer):
 
     def _outline(self) -> Outline:
         """The outlines to fill: those of the fitted users, or those just drawn."""
-        if "_drawn" in vars(self):
-            return vars(self)["_drawn"]  # type: ignore[no-any-return]
-        found: Outline = unflattened(Outline, "outline", self)
+        drawn: Outline | None = vars(self).get("_drawn")
+        found: Outline = drawn if drawn is not None else unflattened(Outline, "outline", self)
         return found
 
     def _drawn_outlines(self, n: int, run: Run) -> tuple[Self, np.ndarray, np.ndarray]:
@@ -217,14 +223,20 @@ class Markov(Synthesizer):
         items = shop.table("items")
         categories = categories_of(items, self.counts_)
         price = price_bands(items, categories[0], self.counts_)
-        candidates = fit_candidates(log, *categories, brand_codes(items), price)
-        self._keep("candidates", candidates)
+        brand, few = brand_codes(items), self._few()
+        candidates = fit_candidates(log, *categories, brand, price, few)
         outline = self._outlines(log, candidates)
         if self.structure == "outline":
             self._keep("outline", outline)
         else:
             parents = int(candidates.parent.max()) + 1
-            self._keep("structure", fit_structure(outline, active(log), parents, self.min_users))
+            self._keep("structure", fit_structure(outline, active(log), parents, few))
+            dated = with_shared_dates(log, few, run.rng("markov", "dates"))
+            row = candidates.category.astype(np.int64) * POPULARITY_BUCKETS + candidates.bucket
+            rows = len(candidates.parent) * POPULARITY_BUCKETS
+            candidates = candidates._replace(dates=fit_dates(dated, row, rows))
+            self.counts_ = shared_counts(log, np.ones(len(log)), few)
+        self._keep("candidates", candidates)
 
     def _like(self, given: Given, run: Run) -> Self:
         """Return a copy that has the outlines of other users."""
@@ -282,6 +294,18 @@ class Markov(Synthesizer):
             return clock_outlines(self._outline(), plan, self.jitter, seed, run.cores)
         return clock(rhythm, visits, seed, run.cores)
 
+    def _few(self) -> int:
+        """Users who must have done something for it to be counted by itself."""
+        return 1 if self.structure == "outline" else self.min_users
+
+    def _shapeless(self, rhythm: Rhythm, run: Run) -> Rhythm:
+        """The rhythm without the users' own session lengths, unless their outlines are kept."""
+        if self.structure == "outline":
+            return rhythm
+        rng = run.rng("markov", "session lengths")
+        offsets, shape = shared_shapes(rhythm.shape_offsets, rhythm.shape, self._few(), rng)
+        return rhythm._replace(shape_offsets=offsets, shape=shape)
+
     def _follow(self, log: Log, weight: np.ndarray) -> sparse.csr_matrix:
         """How often which item follows which."""
         return follow_counts(log, window=self.window, decay=self.decay, weight=weight)
@@ -317,9 +341,9 @@ def _ordered(shop: Shop, run: Run) -> Log:
     return Log.of(shop, shuffle_ties=run.seed_for("ties") if shop.has("events", "time") else None)
 
 
-def _one_row(item: np.ndarray, weight: np.ndarray, n: int) -> sparse.csr_matrix:
-    """Summed weight by item as a matrix of one row; items without weight fall out."""
-    return sparse.csr_matrix(np.bincount(item, weights=weight, minlength=n)[None, :])
+def _one_row(weight: np.ndarray) -> sparse.csr_matrix:
+    """Weight by item as a matrix of one row; items without weight fall out."""
+    return sparse.csr_matrix(weight[None, :])
 
 
 def _habits(log: Log) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

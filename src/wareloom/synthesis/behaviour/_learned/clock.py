@@ -155,10 +155,10 @@ def draw_day(low, high, weekday, state):  # type: ignore[no-untyped-def]
     LATEST,
     WEEKENDS,
 ) = range(14)
-"""Places in the memory of a walk: events of this visit, visits after it and their events, sum of the logarithms of their
-gaps and their number, kind of the last gap, class of the last long one, class of the last short one and one more, number
-of short ones, sum of their classes; time of day of the visits after as a sum of directions; hour of the last, and one
-more; visits on weekends"""
+"""Places in the memory of a walk: events of this visit, visits after it and their events, sum of the logarithms of
+their gaps and their number, kind of the last gap, class of the last long one, class of the last short one and one more,
+number of short ones, sum of their classes; time of day of the visits after as a sum of directions; hour of the last,
+and one more; visits on weekends"""
 MEMORY = 16
 
 

@@ -61,7 +61,16 @@ def _clock(
 ) -> Clock:
     """A clock that has learned nothing yet."""
     return Clock(
-        *([NOTHING] * 5), days[0], days[1], brief, weekday, np.array(bounds, dtype=np.int64)
+        NOTHING,
+        NOTHING,
+        NOTHING,
+        NOTHING,
+        NOTHING,
+        days[0],
+        days[1],
+        brief,
+        weekday,
+        np.array(bounds, dtype=np.int64),
     )
 
 

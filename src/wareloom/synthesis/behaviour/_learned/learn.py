@@ -13,12 +13,12 @@ from wareloom.synthesis.behaviour._dates import UNKNOWN
 from wareloom.synthesis.behaviour._learned import clock as c
 from wareloom.synthesis.behaviour._learned import habits as h
 from wareloom.synthesis.behaviour._learned.clock import Clock, Lengths, log_class
+from wareloom.synthesis.behaviour._learned.decisions import _walk_on
 from wareloom.synthesis.behaviour._learned.fit_clock import NOTHING, draw_times, fit_clock
 from wareloom.synthesis.behaviour._learned.habits import (
     Habits,
     HabitsSeen,
     Room,
-    _walk_on,
     first_in,
     first_of_category,
 )
@@ -58,14 +58,7 @@ def fit_structure(outline: Outline, log: Log, parents: int, min_users: int) -> S
     if parents <= MOST_PARENTS:
         lasts = parents + 1
     bounds = np.array([*outline.bounds[:3], branded, lasts], dtype=np.int64)
-    empty = Habits(
-        *([NOTHING] * 11),
-        np.ones((2, h.LAGS)),
-        np.ones((2, h.LAGS)),
-        _ranks(outline.parent, parents),
-        clock.brief,
-        bounds,
-    )
+    empty = _nothing_learned(_ranks(outline.parent, parents), clock.brief, bounds)
     seen = HabitsSeen(*(nothing_seen(len(log)) for _ in HabitsSeen._fields))
     users = Users(np.uint64(0), 0, len(size))
     _walk_on(empty, outline, seen, lengths, users, _room(parents), True)
@@ -96,6 +89,13 @@ def fit_structure(outline: Outline, log: Log, parents: int, min_users: int) -> S
         bounds,
     )
     return Structure(low, high, share, edges, clock, habits)
+
+
+def _nothing_learned(rank: np.ndarray, brief: np.ndarray, bounds: np.ndarray) -> Habits:
+    """Habits before anything is counted."""
+    even, none = np.ones((2, h.LAGS)), NOTHING
+    chances = none, none, none, none, none, none, none, none, none, none, none
+    return Habits(*chances, even, even, rank, brief, bounds)
 
 
 def _ranks(parent: np.ndarray, parents: int) -> np.ndarray:
