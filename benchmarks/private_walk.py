@@ -93,6 +93,9 @@ def unpaid(train: Shop, run: Run) -> Any:
     rank = 1.0 / np.arange(1, near.shape[1] + 1)
     made.walk_neighbour_ends_ = np.cumsum(near * rank**SHARPNESS, axis=1).astype(np.float32)
     made.walk_text_share_ = np.ones(1)
+    made.walk_pair_start_ = np.zeros(len(near) + 1, np.int64)
+    made.walk_pair_item_, made.walk_pair_ends_ = np.zeros(0, np.int32), np.zeros(0)
+    # Kinds, turns, sessions and times of day are still the log's; `transitions` looks at none but the order.
     return made
 
 
