@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from _tables import Figures, table
@@ -44,7 +45,7 @@ def front(figures: Figures) -> list[str]:
                 row["generator"],
                 row["keeps"],
                 f"{lift:+.0%} ({low:+.0%} to {high:+.0%})",
-                f"{row['kept'][0]:.0%}",
+                f"{row['kept'][0]['share']:.0%}",
                 row["worst"],
                 f"{area:.3f} ({below:.3f} to {above:.3f})",
                 f"{row['high']:.3f}",
@@ -70,15 +71,16 @@ def audit(figures: Figures) -> list[str]:
             r["mechanism"],
             f"{r['epsilon']:g}",
             f"{r['shown']:.3f}",
-            f"{r['can']:.3f}",
-            f"{r['mu']:.4f}" if r.get("mu") else "–",
-            f"{r['mu_shown']:.4f}" if r.get("mu_shown") else "–",
+            *(
+                f"{r[key]:.{digits}f}" if r.get(key) is not None else "–"
+                for key, digits in (("can", 3), ("mu", 4), ("mu_shown", 4))
+            ),
         )
         for r in figures["rows"]
     ]
     lines = table("mechanism | ε paid | shown | what draws can show | μ paid | μ shown", rows)
     planted = [
-        (f"{r['epsilon']:g}" if r["epsilon"] != float("inf") else "∞", f"{r['shown']:.3f}")
+        (f"{r['epsilon']:g}" if r["epsilon"] is not None else "∞, no noise", f"{r['shown']:.3f}")
         for r in figures["one_run"]
     ]
     lines += ["", "One release with planted users, each in by a coin:", ""]
@@ -101,66 +103,80 @@ def private_walk(figures: Figures) -> list[str]:
 
 
 WIDE, HIGH, LEFT, TOP, RIGHT, BOTTOM = 720, 420, 64, 24, 24, 56
-COLOURS = {"people": "#c4452d", "counts": "#2b6cb0", "private": "#2f855a"}
+SERIES = {
+    "outlines": ("#c4452d", "outlines of real users (the default inside)"),
+    "chain": ("#2b6cb0", "chains; steps of at least so many users"),
+    "learned": ("#8a4fbf", "learned structure; at least so many users"),
+    "private_walk": ("#2f855a", "private_walk, at ε"),
+    "independent": ("#8a8a8a", "popularity alone"),
+}
+MARKS = (0.5, 0.51, 0.53, 0.55, 0.6, 0.7, 0.8, 0.9, 1.0)
+STYLE = (
+    "text{fill:#333}.axis{stroke:#888}.grid{stroke:#ddd}.safe{fill:#2f855a;opacity:.12}"
+    "@media(prefers-color-scheme:dark){text{fill:#ddd}.grid{stroke:#444}}"
+)
 
 
 def drawn(figures: Figures) -> str:
     """The front as SVG: to the left is safe, above is useful; readable on light and dark ground."""
     rows, limit = figures["rows"], figures["rows"][0]["limit"][0]
-    right = max(0.75, *(row["high"] for row in rows)) + 0.02
-    above = 1.1 * max(limit, *(row["lift"][0] for row in rows))
+    above = 1.1 * max(limit, *(row["lift"][2] for row in rows))
 
     def x(area: float) -> float:
-        return LEFT + (area - 0.5) / (right - 0.5) * (WIDE - LEFT - RIGHT)
+        # By the root: most samples that may leave lie close to guessing.
+        return LEFT + ((max(area, 0.5) - 0.5) / 0.5) ** 0.5 * (WIDE - LEFT - RIGHT)
 
     def y(lift: float) -> float:
         return HIGH - BOTTOM - max(lift, 0.0) / above * (HIGH - TOP - BOTTOM)
 
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDE} {HIGH}" role="img" font-family="sans-serif" '
-        f'font-size="12"><title>Lift of another shop&#39;s system against the worst attack on the sample</title>',
-        "<style>text{fill:#333}.axis{stroke:#888}.grid{stroke:#ddd}.safe{fill:#2f855a;opacity:.12}"
-        "@media(prefers-color-scheme:dark){text{fill:#ddd}.grid{stroke:#444}}</style>",
-        f'<rect class="safe" x="{x(0.5):.0f}" y="{TOP}" width="{x(BAR) - x(0.5):.0f}" '
-        f'height="{HIGH - TOP - BOTTOM}"/>',
+        'font-size="12"><title>Lift of another shop&#39;s system against the worst attack on the sample</title>',
+        f"<style>{STYLE}</style>",
+        f'<rect class="safe" x="{LEFT}" y="{TOP}" width="{x(BAR) - LEFT:.0f}" height="{HIGH - TOP - BOTTOM}"/>',
+        *_axes(x, y, above, limit),
     ]
+    for place, (name, (colour, said)) in enumerate(SERIES.items()):
+        own = [row for row in rows if row["generator"].partition(",")[0] == name]
+        at = [(x(row["high"]), y(row["lift"][0])) for row in own]
+        line = " ".join(f"{across:.0f},{up:.0f}" for across, up in at)
+        parts.append(
+            f'<polyline fill="none" stroke="{colour}" stroke-width="1.5" points="{line}"/>'
+        )
+        for row, (across, up) in zip(own, at, strict=True):
+            low, high = (y(each) for each in row["lift"][1:])
+            mark = "".join(c for c in row["generator"].partition(",")[2] if c.isdigit())
+            below = name == "private_walk"
+            parts.append(
+                f'<line stroke="{colour}" opacity=".5" x1="{across:.0f}" x2="{across:.0f}" y1="{low:.0f}" '
+                f'y2="{high:.0f}"/><circle fill="{colour}" cx="{across:.0f}" cy="{up:.0f}" r="4.5"/>'
+                f'<text x="{across + 7:.0f}" y="{up + (15 if below else -6):.0f}">{mark}</text>'
+            )
+        at_y = HIGH - BOTTOM - 12 - 18 * (len(SERIES) - 1 - place)
+        parts.append(
+            f'<circle fill="{colour}" cx="{WIDE - 300}" cy="{at_y - 4}" r="4.5"/>'
+            f'<text x="{WIDE - 288}" y="{at_y}">{said}</text>'
+        )
+    return "\n".join([*parts, "</svg>"]) + "\n"
+
+
+def _axes(
+    x: Callable[[float], float], y: Callable[[float], float], above: float, limit: float
+) -> Iterator[str]:
+    """Lines of the grid with their numbers, and the limit."""
     step = 0.2 if above > 0.5 else 0.1
     for k in range(int(above / step) + 1):
         at = y(k * step)
-        parts.append(
-            f'<line class="grid" x1="{LEFT}" x2="{WIDE - RIGHT}" y1="{at:.0f}" y2="{at:.0f}"/>'
-        )
-        parts.append(
-            f'<text x="{LEFT - 8}" y="{at + 4:.0f}" text-anchor="end">+{k * step:.0%}</text>'
-        )
-    for tenth in range(5, int(right * 10) + 1):
-        parts.append(
-            f'<text x="{x(tenth / 10):.0f}" y="{HIGH - BOTTOM + 18}" text-anchor="middle">{tenth / 10:g}</text>'
-        )
-    parts.append(
+        yield f'<line class="grid" x1="{LEFT}" x2="{WIDE - RIGHT}" y1="{at:.0f}" y2="{at:.0f}"/>'
+        yield f'<text x="{LEFT - 8}" y="{at + 4:.0f}" text-anchor="end">+{k * step:.0%}</text>'
+    for mark in MARKS:
+        yield f'<text x="{x(mark):.0f}" y="{HIGH - BOTTOM + 18}" text-anchor="middle">{mark:g}</text>'
+    yield (
         f'<text x="{(LEFT + WIDE) / 2:.0f}" y="{HIGH - 14}" text-anchor="middle">upper end of the worst attack&#39;s '
         "area (.5: guessing; green: up to .55)</text>"
     )
     at = y(limit)
-    parts.append(
+    yield (
         f'<line class="axis" stroke-dasharray="5 4" x1="{LEFT}" x2="{WIDE - RIGHT}" y1="{at:.0f}" y2="{at:.0f}"/>'
         f'<text x="{WIDE - RIGHT}" y="{at - 6:.0f}" text-anchor="end">the log itself, the limit</text>'
     )
-    taken: list[tuple[float, float]] = []
-    for row in sorted(rows, key=lambda one: -one["lift"][0]):
-        across, up = x(row["high"]), y(row["lift"][0])
-        colour = COLOURS["private"] if "private" in row["generator"] else COLOURS[row["keeps"]]
-        low, high = y(row["lift"][1]), y(row["lift"][2])
-        label = up + 4
-        while any(abs(label - b) < 13 and abs(across - a) < 150 for a, b in taken):
-            label += 13
-        taken.append((across, label))
-        to_left = across > WIDE - 170
-        place = across - 9 if to_left else across + 9
-        parts.append(
-            f'<line stroke="{colour}" x1="{across:.0f}" x2="{across:.0f}" y1="{low:.0f}" y2="{high:.0f}"/>'
-            f'<circle fill="{colour}" cx="{across:.0f}" cy="{up:.0f}" r="4.5"/>'
-            f'<text x="{place:.0f}" y="{label:.0f}" text-anchor="{"end" if to_left else "start"}">'
-            f"{row['generator']}</text>"
-        )
-    return "\n".join([*parts, "</svg>"]) + "\n"
