@@ -105,6 +105,34 @@ def _speed(figures: Figures) -> Iterator[Claim]:
     yield Claim("Events a second of the generators", said, "as below", not missed)
 
 
+def _front(figures: Figures) -> Iterator[Claim]:
+    """The best sample of either kind that no attack tells beyond .55."""
+    where = f"{figures['title']}, {figures['own']:.0%} of own users: lift by a sample that no attack tells beyond .55"
+    private = [r for r in figures["rows"] if r["generator"].startswith("private_walk, ε 8")]
+    counts = [r for r in figures["rows"] if r["keeps"] == "counts" and "ε" not in r["generator"]]
+    for kind, rows, bar in (("counts", counts, 0.45), ("ε 8", private, 0.30)):
+        safe = [row for row in rows if row["high"] <= 0.55]
+        if not safe:
+            yield Claim(f"{where}, {kind}", "none", f"{bar:.0%}", False)
+            continue
+        best = max(safe, key=lambda row: row["lift"][0])
+        lift, low, high = best["lift"]
+        figure = f"{lift:+.0%} ({low:+.0%} to {high:+.0%}), {best['generator']}"
+        yield Claim(f"{where}, {kind}", figure, f"{bar:.0%}", lift >= bar)
+
+
+def _private_walk(figures: Figures) -> Iterator[Claim]:
+    taught, like = (figures["rows"][f"{preset}, ε 3"] for preset in ("teaching", "faithful"))
+    reached, walk = taught["ndcg@10"], figures["rows"]["public texts alone"]["ndcg@10"]
+    said = f"{reached:.4f}; public texts alone {walk:.4f}"
+    yield Claim("Amazon Beauty, private_walk at ε 3 teaches", said, "0.033", reached >= 0.033)
+    said = f"{like['items']:.2f}, {like['category_steps']:.2f}"
+    held = like["items"] <= 0.24 and like["category_steps"] <= 0.25
+    yield Claim(
+        "Amazon Beauty, private_walk at ε 3: items and category steps apart", said, ".24, .25", held
+    )
+
+
 def _held(claim: str, bar: str) -> Callable[[Figures], Iterator[Claim]]:
     def claims(figures: Figures) -> Iterator[Claim]:
         yield Claim(claim, "see below", bar, figures["held"])
@@ -116,6 +144,9 @@ CLAIMS: dict[str, Callable[[Any], Iterator[Claim]]] = {
     "best_system": _system,
     "behaviour_useful": _useful,
     "transfer": _transfer,
+    "release_front": _front,
+    "private_walk": _private_walk,
+    "privacy_audit": _held("No ε that draws show is above the one that was paid", "all"),
     "search_useful": _search,
     "behaviour_fidelity": _fidelity,
     "leak": _held("Leak screen: planted held-out users are found, honest generators pass", "all"),
