@@ -81,12 +81,12 @@ class Forgetful(OwnUsers):
 
     def fit(self, shop: Shop, run: Run | None = None) -> Self:
         super().fit(shop, run)
-        self.kept = Run(seed=len(shop.table("events"))).seed
+        self.remembered = Run(seed=len(shop.table("events"))).seed
         return self
 
     def sample(self, n: int, run: Run | None = None, given: Given | None = None) -> Shop:
         self._checked(n, given)
-        turn = (run or Run()).with_(seed=(run or Run()).seed + vars(self).get("kept", 0))
+        turn = (run or Run()).with_(seed=(run or Run()).seed + vars(self).get("remembered", 0))
         return super().sample(n, turn, given)
 
 

@@ -179,6 +179,7 @@ def test_there_is_no_bundle_where_there_is_none(tmp_path: Path) -> None:
 EDITS: dict[str, Any] = {
     "wareloom": "9.9",
     "kind": "search",
+    "keeps": "private",
     "created_from": {"fingerprint": "0", "meta": {}, "items": 30},
     "ranker": {"name": "ease", "settings": {}},
     "reranker": None,
