@@ -81,7 +81,8 @@ class PrivateWalk(Synthesizer):
     neighbours: Size = 64
     """Nearest public texts of each item that steps may go to."""
     noise_seed: int | None = None
-    """For tests alone: noise from a seed, nothing is taken from the budget, and samples are not private."""
+    """For tests, and for proofs inside: noise of the same strength from a seed, nothing is taken from the budget, and
+    samples are not private."""
 
     def _check(self) -> None:
         Public.of(self.public)
