@@ -27,6 +27,7 @@ from wareloom.core.run import Run
 from wareloom.report import render
 from wareloom.report.comparison import ComparisonPage, comparison_page, view_of
 from wareloom.report.figures import drawn, library, lines, plain
+from wareloom.report.made import KEEPS
 from wareloom.report.page import ProofPage, proof_page
 from wareloom.report.proof_figures import against
 from wareloom.report.templating import environment, filled
@@ -179,6 +180,18 @@ def test_every_variable_is_there(kind: str, proofs: dict[str, dict[str, Any]]) -
     for each in (data, many(data), unlifted(data)):
         assert render(each) == render(json.loads(json.dumps(each)))
         assert "What was cleaned" in render(each, CLEANED)
+
+
+def test_a_page_says_what_the_synthetic_data_keeps_of_real_users(
+    proofs: dict[str, dict[str, Any]],
+) -> None:
+    data = proofs["recommendation"]
+    assert data["modes"][0]["synthetic"]["keeps"] == "people", "the default has outlines"
+    assert KEEPS["people"] in render(data)
+    counts = json.loads(json.dumps(data))
+    counts["modes"][0]["synthetic"]["keeps"] = "counts"
+    assert KEEPS["counts"] in render(counts)
+    assert KEEPS["people"] not in render(counts)
 
 
 def test_every_variable_of_a_comparison_is_there(compared: dict[str, Any]) -> None:

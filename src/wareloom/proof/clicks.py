@@ -29,6 +29,7 @@ from wareloom.sampling.generator import Generator, Pool
 from wareloom.shop import Requests, Shop, Vocabulary
 from wareloom.shop.buckets import user_key
 from wareloom.shop.impressions import impressions
+from wareloom.shop.keeps import worst
 from wareloom.synthesis.behaviour.exposures import Exposures
 
 SMOOTHING = 5.0
@@ -162,6 +163,7 @@ class Clicks(Study):
                 "screens": screened.report,
                 "sampling": screened.sampling,
                 "origin": kept.scan("events").select("origin").first().collect().item(),
+                "keeps": worst(kept.keeps),
             },
             "curves": curves({REAL: parts.train, "synthetic": kept, "naive": made.naive}),
         }

@@ -26,6 +26,7 @@ from wareloom.rankers import Ranker
 from wareloom.rankers.held import Held
 from wareloom.sampling.generator import Pool
 from wareloom.shop import Log, Shop
+from wareloom.shop.keeps import worst
 
 BASELINES = ("popularity", "personal", "transitions", "item_knn", "ease")
 SHARES = (0.05, 0.1, 0.2, 0.5, 1.0)
@@ -176,6 +177,7 @@ class Recommendation(Study):
                 "screens": screened.report,
                 "sampling": screened.sampling,
                 "origin": ", ".join(origins.to_series().to_list()),
+                "keeps": worst(kept.keeps),
             },
             "curves": curves({REAL: parts.train, "synthetic": kept, "naive": made.naive}),
         }

@@ -42,6 +42,7 @@ from wareloom.rankers import Ranker
 from wareloom.rankers.held import Held
 from wareloom.sampling.generator import Generator
 from wareloom.shop import Shop
+from wareloom.shop.keeps import worst
 from wareloom.stats.bootstrap import combine, resample
 
 LIMIT = "real + other shops' logs"
@@ -244,6 +245,7 @@ class Transfer(Study):
                 "screens": made.screened.report,
                 "sampling": made.screened.sampling,
                 "origin": ", ".join(origins),
+                "keeps": worst(kept.keeps),
                 "own_events": made.train.rows("events"),
                 "others": [one.told for one in made.others],
             },

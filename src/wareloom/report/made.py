@@ -33,6 +33,14 @@ class Sampling:
     warning: str
 
 
+KEEPS = {
+    "people": "It keeps people: rows of single real users are in it, so that it is for use inside.",
+    "counts": "It keeps counts of what real users did, without noise.",
+    "private": "All that it holds of real users was paid for out of the shop's privacy budget.",
+}
+"""What a page says of what the synthetic data holds of real users"""
+
+
 @dataclass(frozen=True)
 class Synthetic:
     """How many rows of whom were made; `table` tells events' distances or judgments' grades."""
@@ -40,6 +48,7 @@ class Synthetic:
     rows: str
     of: str
     origin: str
+    keeps: str
     figures: tuple[Markup, ...]
     table: Table
     sampling: Sampling | None
@@ -71,6 +80,7 @@ def synthetic(data: Mapping[str, Any]) -> Synthetic:
         rows=f"{made[what]:,} {what}",
         of=f"{made[who]:,} synthetic {who}",
         origin=made["origin"],
+        keeps=KEEPS.get(made.get("keeps", ""), ""),
         figures=drawings,
         table=looks,
         sampling=_sampling(taken) if taken and not search else None,
