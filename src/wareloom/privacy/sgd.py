@@ -116,12 +116,13 @@ def teach(
     loss: Loss,
     how: Steps,
     run: Run | None = None,
+    before: Callable[[], None] | None = None,
 ) -> SampledGaussian:
     """Teach `model` in place with what is left of the release of `private`; returns what it cost.
 
     `question` returns (row, code): places of rows of the log in order, and what stands there, from 0. `loss` is
     asked for one user at a time: codes are from 1 there. The model's buffers stay as they are, and it has no layer
-    that mixes users or draws random numbers.
+    that mixes users or draws random numbers. `before` is called before each step, as to draw what `loss` compares with.
 
     The number of users has to be public or paid for (`Private.size`). Raises `BudgetError` where release or ledger
     cannot pay; nothing is taught then.
@@ -141,6 +142,8 @@ def teach(
     run = run or Run()
     with run.task(purpose, how.steps) as advance:
         for _ in range(how.steps):
+            if before is not None:
+                before()
             sample = mechanisms.poisson_sample(len(histories), how.rate, private._noise)
             parts = histories.parts(sample, _at_once(model))
             step = noisy_gradient(model, loss, parts, how.clip, multiplier, private._noise)
