@@ -46,8 +46,11 @@ class PrivateSASRec(Ranker):
 
     Items are vectors of public text, which stay as they are; only the encoder learns, and before it does, it asks for
     what reads like the last item. All steps are paid out of the shop's budget before the first (`wareloom budget`).
-    There is no early stopping and no tuning: both look at users. With `noise_seed` nothing is private. Kang and
-    McAuley (2018); Abadi et al. (2016).
+    There is no early stopping and no tuning: both look at users. With `noise_seed` nothing is private.
+
+    It does not pay yet. On Amazon Beauty (4,000 answers, one seed) NDCG@10 is .0101 at ε 3, .0102 after 80 steps without
+    noise, .0161 untaught: so few steps blur what texts tell, and the noise is not what is in the way. Kang and McAuley
+    (2018); Abadi et al. (2016).
     """
 
     keeps: ClassVar[Keeps] = "private"
