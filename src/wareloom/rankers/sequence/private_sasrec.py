@@ -46,8 +46,11 @@ class PrivateSASRec(Ranker):
 
     Items are vectors of public text, which stay as they are; only the encoder learns, and before it does, it asks for
     what reads like the last item. All steps are paid out of the shop's budget before the first (`wareloom budget`).
-    There is no early stopping and no tuning: both look at users. With `noise_seed` nothing is private. Kang and
-    McAuley (2018); Abadi et al. (2016).
+    There is no early stopping and no tuning: both look at users. With `noise_seed` nothing is private.
+
+    It does not pay yet. On Amazon Beauty (4,000 answers, one seed, rate .03) NDCG@10 is .0161 untaught, .0101 after 120
+    steps at ε 3, .0099 at ε 8, .0102 after 80 steps with the bound and no noise: noise alone is not what is in the
+    way. Kang and McAuley (2018); Abadi et al. (2016).
     """
 
     keeps: ClassVar[Keeps] = "private"
