@@ -17,6 +17,7 @@ from wareloom.core.run import Run
 from wareloom.experiment.plan import MIXED
 from wareloom.experiment.result import Proof
 from wareloom.recipe import Recipe, run_recipe
+from wareloom.recipe.freeze import beside
 
 HERE = Path(__file__).resolve().parent
 RECIPE = "beauty-system"
@@ -77,8 +78,10 @@ def main() -> None:
     chosen = parser.parse_args()
     folder = chosen.runs / RECIPE
     if not (folder / "proof" / "proof.json").exists():
-        recipe = Recipe.load(HERE.parent / "recipes" / f"{RECIPE}.toml")
-        run_recipe(recipe, folder, Run(quiet=False, precision="bf16"), resume=True)
+        path = HERE.parent / "recipes" / f"{RECIPE}.toml"
+        frozen = beside(path) if beside(path).exists() else None
+        run = Run(quiet=False, precision="bf16")
+        run_recipe(Recipe.load(path), folder, run, resume=True, frozen=frozen)
     found = kept(dict(Proof.open(folder / "proof").data))
     print(found["sentence"])
     for arm, reached in found["arms"].items():
