@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import polars as pl
-from annotated_types import Gt, Lt
 
-from wareloom.attacks import Arena, Attack, Case, Outcome, People
+from wareloom.attacks import Arena, Case, People
 from wareloom.attacks._matching import (
     Guess,
     Matches,
@@ -18,14 +17,14 @@ from wareloom.attacks._matching import (
     halves,
     in_order,
     matches,
-    narrowed,
     weeks,
     when,
 )
+from wareloom.attacks._templated import Templated
 from wareloom.attacks._templates import Shares, Traits, shares
 from wareloom.attacks.pattern import beside, slips_of, traits_of
 from wareloom.core.run import Run
-from wareloom.core.settings import Positive, Size
+from wareloom.core.settings import Size
 
 FAITH = 0.9
 """How much of a guess the templates make at most; the rest is made by shares"""
@@ -61,7 +60,7 @@ class Clue(NamedTuple):
 
 
 @dataclass(kw_only=True, eq=False)
-class Attribute(Attack):
+class Attribute(Templated):
     """Guesses categories, brands and attributes of a target, knowing when it bought, or the earlier half of its events.
 
     The users of SYNTH of whom the target is likeliest a changed copy, by what is known alone, vote with their events in
@@ -72,18 +71,6 @@ class Attribute(Attack):
 
     templates: Size = 8
     """Users of SYNTH that vote."""
-    slip: Annotated[float, Gt(0), Lt(1)] = 0.05
-    """Chance that a value of a copy is not its template's."""
-    blur: Annotated[float, Gt(0), Lt(1)] = 0.4
-    """Chance that an item of a copy is not about as popular."""
-    width: Positive = 0.3
-    """How far a copy's gaps are stretched: the standard deviation of the logarithm."""
-    most: Size = 2_500
-    """Targets of each part that are looked at, members and others; all where there are no more."""
-
-    def attack(self, arena: Arena, run: Run) -> Outcome | str:
-        """Look at so many targets as `most` says."""
-        return super().attack(narrowed(arena, self.most), run)
 
     def score(self, case: Case, run: Run) -> np.ndarray | str:
         """Three scores for each known and sought: share right, share right by others, and how much likelier it was."""

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated
 
 import numpy as np
-from annotated_types import Gt, Lt
 
-from wareloom.attacks import Arena, Attack, Case, Outcome, People
+from wareloom.attacks import Arena, Case, People
 from wareloom.attacks._control import beyond_control
 from wareloom.attacks._matching import (
     Guess,
@@ -19,18 +17,18 @@ from wareloom.attacks._matching import (
     halves,
     in_order,
     matches,
-    narrowed,
     weeks,
     when,
 )
+from wareloom.attacks._templated import Templated
 from wareloom.attacks._templates import Traits, shares
 from wareloom.attacks.pattern import beside, slips_of, traits_of
 from wareloom.core.run import Run
-from wareloom.core.settings import Positive, Size
+from wareloom.core.settings import Size
 
 
 @dataclass(kw_only=True, eq=False)
-class Linkability(Attack):
+class Linkability(Templated):
     """Joins the earlier and the later half of a history where both have the same user of SYNTH among their nearest.
 
     Who holds two lists of people, such as one year's buyers and the next year's, and does not know who is who, asks
@@ -41,18 +39,6 @@ class Linkability(Attack):
 
     neighbours: Size = 5
     """Users of SYNTH that are looked up for each half."""
-    slip: Annotated[float, Gt(0), Lt(1)] = 0.05
-    """Chance that a value of a copy is not its template's."""
-    blur: Annotated[float, Gt(0), Lt(1)] = 0.4
-    """Chance that an item of a copy is not about as popular."""
-    width: Positive = 0.3
-    """How far a copy's gaps are stretched: the standard deviation of the logarithm."""
-    most: Size = 2_500
-    """Targets of each part that are looked at, members and others; all where there are no more."""
-
-    def attack(self, arena: Arena, run: Run) -> Outcome | str:
-        """Look at so many targets as `most` says."""
-        return super().attack(narrowed(arena, self.most), run)
 
     def score(self, case: Case, run: Run) -> np.ndarray | str:
         """Two scores: whether the halves are joined, and how much likelier that is than that they are not."""
