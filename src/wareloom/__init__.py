@@ -30,6 +30,8 @@ _HOMES = {
     "Shop": "wareloom.shop",
     "WareloomError": "wareloom.errors",
     "Comparison": "wareloom.evaluation.compare",
+    "Advice": "wareloom.advising",
+    "advise": "wareloom.api",
     "agree": "wareloom.api",
     "clean": "wareloom.api",
     "compare": "wareloom.api",
@@ -56,7 +58,9 @@ _HOMES = {
 __all__ = sorted([*_HOMES, "__version__"])
 
 if TYPE_CHECKING:
+    from wareloom.advising import Advice
     from wareloom.api import (
+        advise,
         agree,
         clean,
         compare,

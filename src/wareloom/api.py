@@ -8,6 +8,8 @@ from typing import Any
 
 import polars as pl
 
+from wareloom.advising import Advice, AdviceSettings
+from wareloom.advising import advise as advise_on
 from wareloom.core.family import MIXERS, RANKERS, SYNTHESIZERS
 from wareloom.core.run import Run
 from wareloom.core.settings import configure
@@ -178,6 +180,26 @@ def prove(
         tables_of({name: v for name, v in named.items() if v is not None} | settings)
     )
     return prove_by(shop, recipe.settings, run)
+
+
+def advise(
+    shop: Shop,
+    to: str | Path,
+    *,
+    minutes: float = 30.0,
+    for_: str = "recommendation",
+    run: Run | None = None,
+    resume: bool = False,
+    force: bool = False,
+    **settings: Any,
+) -> Advice:
+    """Find the best system of a shop in the minutes given, and prove what synthesis adds to it.
+
+    `for_`: recommendation, search or both. Writes page, recipe and model to `to`. `settings` are those of
+    `AdviceSettings`, such as other_shops=["shops/other"]. `resume` goes on with a call that was stopped.
+    """
+    asked = configure(AdviceSettings, {"minutes": minutes, "job": for_, **settings})
+    return advise_on(shop, asked, to, run, resume=resume, force=force)
 
 
 def agree(
