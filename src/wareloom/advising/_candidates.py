@@ -6,10 +6,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from wareloom.advising._look import Look
-from wareloom.sampling.generator import Generator
+from wareloom.sampling.generator import SCREENS, Generator
 
-SPARSE = 20_000
-"""Items from which a table of all pairs, as EASE has it, is limited to the most popular"""
+UNSEEN = tuple(name for name in SCREENS if name != "leak")
+"""Screens of what other shops teach: runs that training lacks are what they are asked for. That their logs do not hold
+this shop's events is looked at before (`_look`)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +67,7 @@ def generators(look: Look) -> tuple[Made, ...]:
         found.append(
             Made(
                 label="teacher with other shops",
-                generator=Generator(synthesizer="teacher", settings=settings),
+                generator=Generator(synthesizer="teacher", settings=settings, screens=UNSEEN),
                 knows="what shoppers of the other shops did, and what products are called",
             )
         )

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import contextlib
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from wareloom.advising._candidates import Made, generators
 from wareloom.advising._data import Worked, share_of
 from wareloom.advising._desk import Desk
-from wareloom.advising._halving import METRICS, WARM
+from wareloom.advising._halving import METRICS
 from wareloom.advising._look import Look
+from wareloom.advising._warm import small
 from wareloom.core.run import Run
 from wareloom.errors import LeakError, MemoryLimitError, RefusedError, WareloomError
 from wareloom.evaluation.ranking import Evaluation
 from wareloom.experiment.engine import Bench, address_of
 from wareloom.experiment.plan import MIXED, REAL
 from wareloom.experiment.study import Cell
+from wareloom.preparing.splits import SplitSettings
 from wareloom.proof.recommendation import ProofSettings, Recommendation
 from wareloom.shop import Shop
 
@@ -60,9 +62,10 @@ class Generators:
         """`seconds`: how long all of it may take."""
         self.worked, self.system, self.desk = worked, system, desk
         self.made = {one.label: one for one in generators(look)}
-        self.ends = desk.clock.spent + seconds
+        self.ends, self.given = desk.clock.spent + seconds, seconds
         self.seconds: dict[str, list[float]] = {}
         """What cells took, by arm"""
+        self.some: Shop | None = None
         self.events = 0
         """Of the shop that they were tried on"""
 
@@ -74,12 +77,13 @@ class Generators:
     def run(self, system_seconds: float) -> dict[str, Any]:
         """Try all at one ratio and the best at others; `system_seconds`: what the ranker takes on all users."""
         rows = self.worked.before.rows("events")
+        self._warm()
+        self.ends = self.desk.clock.spent + self.given
         cells = 1 + len(self.made) + len(OTHERS)
         share = min(1.0, self.left / max(1e-9, 1.5 * cells * system_seconds))
         share = min(1.0, max(share, LEAST / rows))
         self.some = some = share_of(self.worked.before, share, self.desk.run)
         self.events = some.rows("events")
-        self._warm(min(1.0, WARM / rows))
         tried: list[dict[str, Any]] = []
         light: dict[str, Any] = {}
         for made in self.made.values():
@@ -100,6 +104,7 @@ class Generators:
             "tried": tried,
             "label": best["label"],
             "knows": self.made[best["label"]].knows,
+            "world": "world" in self.made[best["label"]].generator.knows(),
             "ratio": best["ratio"],
             "light": light,
             "share": share,
@@ -108,12 +113,14 @@ class Generators:
             "left_out": dict(self.desk.left_out),
         }
 
-    def _warm(self, share: float) -> None:
-        """Have each compile what it needs, on few users; nothing is noted."""
-        some = share_of(self.worked.before, share, self.desk.run)
+    def _warm(self) -> None:
+        """Have each compile what it needs, on a few made-up users; nothing is noted."""
+        how = SplitSettings(by="leave-last-out")
         for made in self.made.values():
-            with contextlib.suppress(WareloomError):
-                self._both(some, settings_of(self.worked, System(LIGHT, {}), made), FIRST)
+            settings = replace(settings_of(self.worked, System(LIGHT, {}), made), split=how)
+            if "other_shops" not in made.generator.settings:
+                with contextlib.suppress(WareloomError):
+                    self._both(small(), settings, FIRST, self.desk.run.with_(quiet=True))
 
     def _knowing(self, tried: list[dict[str, Any]]) -> str:
         """The generator that knows more than the log, where one was tried."""
@@ -147,9 +154,9 @@ class Generators:
         }
 
     def _both(
-        self, shop: Shop, settings: ProofSettings, ratio: float
+        self, shop: Shop, settings: ProofSettings, ratio: float, run: Run | None = None
     ) -> tuple[Evaluation, Evaluation]:
-        own: Run = self.desk.cells
+        own = run or self.desk.cells
         study = Recommendation(shop, settings, own)
         bench = Bench(study, study.modes[0], address_of(own))
         found = []

@@ -14,7 +14,9 @@ from wareloom.advising._candidates import Candidate, ensemble, rankers
 from wareloom.advising._data import Worked, share_of
 from wareloom.advising._desk import Desk
 from wareloom.advising._look import Look
+from wareloom.advising._warm import small
 from wareloom.evaluation.ranking import Evaluation, evaluate
+from wareloom.preparing.splits import SplitSettings
 from wareloom.proof.leaderboard import Contest, LeaderboardSettings
 from wareloom.shop import Shop
 from wareloom.stats.bootstrap import combine, resample
@@ -30,8 +32,6 @@ SLACK = 3.0
 """How many times what was reckoned something may take before it is stopped"""
 NEAR = 0.97
 """Share of the best value from which a simpler ranker is taken instead, where the two cannot be told apart"""
-WARM = 400
-"""Events on which each is tried once before anything is timed, so that no kernel's compiling is taken for its work"""
 LONG = 300.0
 """Seconds in all from which what is slow is tried, too"""
 
@@ -56,13 +56,18 @@ def ladder(events: int) -> tuple[float, ...]:
     return (*(rung / events for rung in RUNGS if rung < 0.6 * events), 1.0)
 
 
+def rungs_first(events: int) -> float:
+    """The share of the first rung, which times alone are taken of."""
+    return ladder(events)[0]
+
+
 class Rankers:
     """The rankers of one shop, tried on more and more of its users before the test part."""
 
     def __init__(self, worked: Worked, look: Look, desk: Desk, seconds: float) -> None:
         """`seconds`: how long all of it may take."""
         self.worked, self.desk = worked, desk
-        self.ends = desk.clock.spent + seconds
+        self.ends, self.given = desk.clock.spent + seconds, seconds
         every = rankers(look)
         self.candidates = [c for c in every if not c.slow or desk.clock.seconds >= LONG]
         for candidate in every:
@@ -71,8 +76,8 @@ class Rankers:
                     f"slow rankers are tried from {LONG / 60:.0f} minutes on"
                 )
         self.trials: dict[str, list[Trial]] = {}
-        self.found: dict[str, Evaluation] = {}
-        """On all users before the test part"""
+        self.found: dict[float, dict[str, Evaluation]] = {}
+        """By share of the users, and ranker"""
 
     @property
     def left(self) -> float:
@@ -81,33 +86,49 @@ class Rankers:
 
     def run(self) -> dict[str, Any]:
         """Climb the rungs; returns the trials, and the system that was taken."""
-        alive = [
-            Candidate(label=c.label, settings=c.settings, member=c.member, content=c.content)
-            for c in self.candidates
-        ]
+        alive = list(self.candidates)
         rows = self.worked.before.rows("events")
-        shares = ladder(rows)
-        self._warm(alive, min(1.0, WARM / rows))
-        for place, share in enumerate(shares):
+        self._warm(alive)
+        self.ends = self.desk.clock.spent + self.given
+        shares = list(ladder(rows))
+        while shares and alive:
+            share = shares.pop(0)
             some = share_of(self.worked.before, share, self.desk.run)
-            label = f"rankers on {some.rows('events'):,} events"
-            self.desk.say(f"{label}: {len(alive)} of them")
+            self.desk.say(f"{len(alive)} rankers on {some.rows('events'):,} events")
             contest = self._contest(some, {c.label: c.settings for c in alive})
-            alive = [c for c in alive if self._tried(c, contest, share) is not None]
-            if 0 < place < len(shares) - 1:
+            alive = [c for c in alive if self._passed(c, contest, share)]
+            if shares and self._all_fit(alive, rows):
+                shares = shares[-1:]
+            elif share > rungs_first(rows) and shares:
                 alive = self._better(alive)
-        self._systems(shares[-1])
+        self._systems()
         return self._taken()
 
-    def _warm(self, alive: list[Candidate], share: float) -> None:
-        """Have each compile what it needs, on few users; nothing is noted."""
-        some = share_of(self.worked.before, share, self.desk.run)
-        contest = self._contest(some, {c.label: c.settings for c in alive})
-        held = contest.held if contest.parts.train.rows("events") else None
+    def _passed(self, candidate: Candidate, contest: Contest, share: float) -> bool:
+        """Whether a ranker stays; one that goes by what items are is tried on few users and on all, not in between."""
+        if candidate.content and share < 1.0 and candidate.label in self.trials:
+            return True
+        return self._tried(candidate, contest, share) is not None
+
+    def _all_fit(self, alive: list[Candidate], rows: int) -> bool:
+        """Whether all of them, and an ensemble of them, fit into what is left if the rungs between are left out."""
+        asked = max(
+            (t.requests / t.share for each in self.trials.values() for t in each), default=0
+        )
+        return 2.5 * sum(self.reckon(c, rows, int(asked)) for c in alive) <= self.left
+
+    def _warm(self, alive: list[Candidate]) -> None:
+        """Have each compile what it needs, on a few made-up users; nothing is noted."""
+        how = LeaderboardSettings(
+            rankers={c.label: c.settings for c in alive},
+            split=SplitSettings(by="leave-last-out"),
+            metrics=METRICS,
+        )
+        contest = Contest(small(), how, "file", self.desk.run.with_(quiet=True))
         for candidate in alive:
             model = contest.settings.make(candidate.label)
-            model.fit(contest.parts.train, self.desk.cells, held=held)
-            evaluate(model, contest.task, METRICS, self.desk.cells)
+            model.fit(contest.parts.train, contest.run, held=contest.held)
+            evaluate(model, contest.task, METRICS, contest.run)
 
     def _contest(self, shop: Shop, asked: dict[str, dict[str, Any]]) -> Contest:
         how = LeaderboardSettings(
@@ -157,8 +178,7 @@ class Rankers:
             contest.pieces.put(key, found)
             told = [fitted, time.perf_counter() - start - fitted]
             contest.pieces.put(f"{key}-s", told)
-        if share == 1.0:
-            self.found[label] = found
+        self.found.setdefault(share, {})[label] = found
         return Trial(
             label=label,
             settings=candidate.settings,
@@ -174,17 +194,17 @@ class Rankers:
         """The better half, the simplest, and three at least."""
         by = sorted(alive, key=lambda c: -self.trials[c.label][-1].value)
         kept = {c.label for c in by[: max(KEPT, math.ceil(len(by) / 2))]} | {alive[0].label}
-        self.members = [c for c in alive if c.member]
         return [c for c in alive if c.label in kept]
 
-    def _systems(self, share: float) -> None:
-        """Try ensembles of all members that fit, on all users."""
+    def _systems(self) -> None:
+        """Try ensembles of all members that fit, on as many users as any ranker was tried on."""
+        share = max(self.found, default=0.0)
         members = [
             c
             for c in self.candidates
             if c.member and c.label in self.trials and c.label not in self.desk.left_out
         ]
-        if len(members) < 2:
+        if len(members) < 2 or not share:
             return
         own = {c.label: c.settings for c in members}
         quick = [c for c in members if not c.slow]
@@ -195,14 +215,14 @@ class Rankers:
             name: {"ranker": "stack", **ensemble([c.label for c in those], own)}
             for name, those in tries.items()
         }
-        contest = self._contest(self.worked.before, asked)
+        contest = self._contest(share_of(self.worked.before, share, self.desk.run), asked)
         for name, those in tries.items():
             events, requests = contest.shop.rows("events"), len(contest.task)
             reckoned = sum(self.reckon(c, events, requests) for c in those)
             if reckoned > self.left:
                 self.desk.left_out[name] = f"it would take about {reckoned:.0f} s"
                 continue
-            self.desk.say(f"{name} of {len(those)} rankers")
+            self.desk.say(f"{name} of {len(those)} rankers, about {reckoned:.0f} s")
             one = Candidate(label=name, settings=asked[name])
             trial = self.desk.tried(name, self.left, partial(self._trial, one, contest, share))
             if trial is not None:
@@ -210,10 +230,13 @@ class Rankers:
 
     def _taken(self) -> dict[str, Any]:
         """The simplest of those that the best is not told from, and what each reached."""
-        order = [name for name in self.trials if name in self.found]
+        share = max(self.found, default=0.0)
+        self.last = self.found.get(share, {})
+        order = [name for name in self.trials if name in self.last]
+        told = {"trials": self._told(), "left_out": dict(self.desk.left_out), "share": share}
         if not order:
-            return {"label": "", "trials": self._told(), "left_out": self.desk.left_out}
-        best = max(order, key=lambda name: self.found[name].overall[METRICS[0]])
+            return {"label": "", **told}
+        best = max(order, key=lambda name: self.last[name].overall[METRICS[0]])
         taken = next(name for name in order if name == best or self._as_good(name, best))
         settings = dict(self.trials[taken][-1].settings)
         return {
@@ -222,9 +245,7 @@ class Rankers:
             "settings": settings,
             "best": best,
             "over_popularity": self._over(taken, "popularity"),
-            "singles": [name for name in order if not name.startswith("ensemble")],
-            "trials": self._told(),
-            "left_out": dict(self.desk.left_out),
+            **told,
         }
 
     def _told(self) -> list[dict[str, Any]]:
@@ -232,15 +253,15 @@ class Rankers:
 
     def _as_good(self, name: str, best: str) -> bool:
         """Whether a ranker cannot be told from the best, and is near it."""
-        mine, its = (self.found[one].overall[METRICS[0]] for one in (name, best))
+        mine, its = (self.last[one].overall[METRICS[0]] for one in (name, best))
         return mine >= NEAR * its and self._over(best, name)["low"] <= 0
 
     def _over(self, name: str, other: str) -> dict[str, float]:
         """What a ranker is ahead of another by, with its interval."""
-        if other not in self.found or name not in self.found or name == other:
+        if other not in self.last or name not in self.last or name == other:
             return {"difference": 0.0, "low": 0.0, "high": 0.0}
         measure = f"{METRICS[0]}/all"
-        gain = self.found[name].per_request[measure] - self.found[other].per_request[measure]
+        gain = self.last[name].per_request[measure] - self.last[other].per_request[measure]
         drawn = resample(gain[:, None], self.desk.run.rng("advice", "choose"))[:, 0]
         mean = float(np.nanmean(gain))
         found = combine(mean, drawn, np.array([mean]), requests=int((~np.isnan(gain)).sum()))

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from wareloom.advising._data import Worked, parted
+from wareloom.advising._look import Look
 from wareloom.core.family import RANKERS
 from wareloom.core.run import Run
 from wareloom.evaluation.ranking import evaluate
@@ -21,10 +22,10 @@ FEWEST = 30
 """Requests below which no spread is believed"""
 
 
-def power_of(worked: Worked, run: Run) -> dict[str, Any]:
+def power_of(worked: Worked, look: Look, run: Run) -> dict[str, Any]:
     """Say what lift could be told on the part that choosing is done on: requests, detectable_lift, needed, too_few.
 
-    The spread is that of the difference between `transitions` and `popularity`, which is larger than that between a
+    The spread is that of the difference between a quick ranker and `popularity`, which is larger than that between a
     ranker with and without synthetic rows: so that "enough" is not said too early.
     """
     found = parted(worked.before, worked.split, worked.ties, run)
@@ -38,11 +39,12 @@ def power_of(worked: Worked, run: Run) -> dict[str, Any]:
         }
     parts, task = found
     values = []
-    for name in ("transitions", "popularity"):
+    for name in ("popularity", "transitions", *(("text_knn",) if look.has["texts"] else ())):
         model = RANKERS.make(name).fit(parts.train, run)
         values.append(evaluate(model, task, (METRIC,), run).per_request[f"{METRIC}/all"])
-    base = float(max(np.nanmean(each) for each in values))
-    of = spread((values[0] - values[1])[:, None])
+    best = max(values[1:], key=lambda each: float(np.nanmean(each)))
+    base = float(max(np.nanmean(values[0]), np.nanmean(best)))
+    of = spread((best - values[0])[:, None])
     least = detectable(of) / base if base else None
     needed = requests_needed(WANTED * base, of) if base and of.user > 0 else None
     few = of.requests < FEWEST or least is None or least > BLIND

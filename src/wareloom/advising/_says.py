@@ -42,7 +42,9 @@ def answer(data: Data) -> str:
     if verdict in ("helps", "helps, but"):
         rows = (proof["rows"] or {}).get("verdict", "rows help")
         better = (proof["against"].get(TEACHER) or {}).get("verdict") == "hurts"
-        return HELPS if rows == "rows help" and not better else DISTIL
+        # What other shops teach is in their logs, which may not travel where their shoppers' likenesses may.
+        distils = better and not data["generators"]["world"]
+        return HELPS if rows == "rows help" and not distils else DISTIL
     if verdict == "hurts":
         return OUT
     return DISTIL if _known_already(data) else NOTHING
@@ -59,8 +61,9 @@ def _known_already(data: Data) -> bool:
 
 
 def _value(data: Data, label: str) -> float | None:
-    """What a ranker reached on all users before the test part."""
-    mine = [t for t in data["rankers"]["trials"] if t["label"] == label and t["share"] == 1.0]
+    """What a ranker reached before the test part, on the most users that any was tried on."""
+    share = data["rankers"].get("share")
+    mine = [t for t in data["rankers"]["trials"] if t["label"] == label and t["share"] == share]
     return float(mine[-1]["value"]) if mine else None
 
 
@@ -193,11 +196,12 @@ def _without(data: Data) -> list[str]:
     if label.startswith("ensemble"):
         members = listed([str(name) for name in rankers["settings"]["members"]])
         said.append(f"It adds up {members}, with weights learned on held-out events.")
-    values = {t["label"]: t["value"] for t in rankers["trials"] if t["share"] == 1.0}
+    values = {t["label"]: t["value"] for t in rankers["trials"] if t["share"] == rankers["share"]}
     shown = sorted(values.items(), key=lambda pair: -pair[1])
     if shown:
         each = ", ".join(f"{name} {value:.4f}" for name, value in shown)
-        said.append(f"Chosen on events before the test part, by ndcg@10: {each}.")
+        some = "" if rankers["share"] == 1 else f", of {rankers['share']:.0%} of the users"
+        said.append(f"Chosen on events before the test part{some}, by ndcg@10: {each}.")
     over = rankers.get("over_popularity")
     if over and (label == "popularity" or over["low"] <= 0):
         said.append(
@@ -246,12 +250,16 @@ def _distils(data: Data) -> list[str]:
             TEACHER: "The generator itself as a ranker",
         }
         for arm, name in names.items():
-            if (row := proof["against"].get(arm)) and row["lift"] is not None:
-                which = {"helps": "less than", "hurts": "more than"}.get(
-                    row["verdict"], "no other than"
-                )
+            row = proof["against"].get(arm)
+            if not row or row["lift"] is None:
+                continue
+            which = {"helps": "less than", "hurts": "more than"}
+            told = which.get(row["verdict"], "no other than")
+            said.append(f"{name} gives {told} its shoppers: they stand at {_lift(row)} beside it.")
+            if arm == TEACHER and told == "more than" and data["generators"]["world"]:
                 said.append(
-                    f"{name} gives {which} its shoppers: they stand at {_lift(row)} beside it."
+                    "Where the other shop's log itself may be used here, take that; its synthetic shoppers are for "
+                    "where it may not."
                 )
     return [one for one in said if one]
 

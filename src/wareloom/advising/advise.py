@@ -106,7 +106,7 @@ def planned(shop: Shop, settings: AdviceSettings, run: Run | None = None) -> dic
     if not seen.interactions:
         raise InputError(_nothing(shop))
     worked = work_on(shop, seen, settings, run)
-    power = power_of(worked, run)
+    power = power_of(worked, seen, run)
     plan = plan_of(worked, seen, clock.left)
     if power["too_few"]:
         plan["stages"] = [s for s in plan["stages"] if s["stage"] == "bundle"]
@@ -183,7 +183,9 @@ class _Work:
         if not seen.interactions:
             raise InputError(_nothing(self.shop))
         worked = work_on(self.shop, seen, self.settings, self.run)
-        power = desk.kept("power", lambda: rounded(power_of(worked, self.run.with_(quiet=True))))
+        power = desk.kept(
+            "power", lambda: rounded(power_of(worked, seen, self.run.with_(quiet=True)))
+        )
         data |= {"look": asdict(seen), "worked": _worked(worked), "power": power}
         plan = desk.kept("plan", lambda: plan_of(worked, seen, desk.clock.left))
         data |= {"plan": plan, "rankers": {"trials": []}, "generators": None, "proof": None}
