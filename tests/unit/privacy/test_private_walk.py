@@ -60,6 +60,23 @@ def allowed(shop: Shop, epsilon: float = 8.0) -> Ledger:
     return ledger
 
 
+def test_each_seed_of_a_run_draws_noise_of_its_own() -> None:
+    """Naive: one draw of the noise for all seeds, so that a proof's interval knows nothing of the noise."""
+    shop = small_shop(users=60)
+
+    def counts(seed: int, noise_seed: int) -> np.ndarray:
+        made = walker(noise_seed=noise_seed, shoppers=60).fit(shop, Run(seed=seed))
+        assert made.kept() == "counts"
+        assert "not private" in made.stamp_["noise"]
+        found: np.ndarray = made.habits_lengths_
+        return found
+
+    first = counts(1, 1)
+    assert (first == counts(1, 1)).all()
+    assert (first != counts(2, 1)).any()
+    assert (first != counts(1, 2)).any()
+
+
 # Nothing else of the log enters
 
 
