@@ -70,8 +70,8 @@ class Bundle:
         """Open a bundle. Raises `SourceError` where it is damaged, edited, newer, or more or less than was written.
 
         `check`: "whole" reads every file and compares digests; "sizes" looks at the list of files and their sizes, and
-        leaves digests to `verify`. `allow_code`: packages outside Wareloom whose algorithms may be imported. `most`: of
-        real users it may hold so much at most, "counts" or "private" for whoever serves others; `RefusedError` beyond it.
+        leaves digests to `verify`. `allow_code`: packages outside Wareloom whose algorithms may be imported. `most`: so
+        much of real users it may hold at most, "counts" or "private" for whoever serves others; `RefusedError` beyond.
         Raises `MissingExtraError` where the ranker needs an optional package that is not installed.
         """
         require("Bundle.open", "check", check, check in ("whole", "sizes"), "'whole' or 'sizes'")
