@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from wareloom.core.files import landing, replacing
+from wareloom.core.keys import check_key
 from wareloom.core.state import write_json, write_whole
 from wareloom.errors import GateError, InputError, OutputError
 from wareloom.release import certificate
 from wareloom.release.earlier import purpose_of
 from wareloom.release.evidence import Evidence
 from wareloom.release.gates import GATES, Check
-from wareloom.release.places import check_key, inside_of
+from wareloom.release.places import inside_of
 from wareloom.release.tables import MARK, written
 from wareloom.shop import Shop
 

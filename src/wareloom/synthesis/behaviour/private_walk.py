@@ -6,6 +6,7 @@ import contextlib
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
@@ -127,7 +128,8 @@ class PrivateWalk(Synthesizer):
             yield private
             return
         with tempfile.TemporaryDirectory() as folder:
-            ledger = Ledger.open(folder, shop.fingerprint)
+            # Without the key of real ledgers, which would hold this one beside the shop's own.
+            ledger = Ledger(Path(folder) / f"{shop.fingerprint}.jsonl", shop.fingerprint)
             ledger.allow(self.epsilon, self.delta)
             yield Private(shop, ledger, release, public=public, users=users)
 
