@@ -24,6 +24,13 @@ def main(
             help="A shop of the same users, such as the whole of which this is a part: both have its ledger."
         ),
     ] = None,
+    seal: Annotated[
+        bool,
+        typer.Option(
+            "--seal",
+            help="Take a ledger that was begun without a key as it stands; the key of WARELOOM_LEDGER_KEY seals it.",
+        ),
+    ] = False,
     force: Annotated[
         bool, typer.Option("--force", help="Raise a budget; the ledger says so for good.")
     ] = False,
@@ -35,6 +42,8 @@ def main(
     from wareloom.shop import Shop
 
     fingerprint = Shop.open(shop).fingerprint
+    if seal:
+        Ledger.unread(ledgers_folder(), fingerprint).seal()
     ledger = Ledger.open(ledgers_folder(), fingerprint)
     if same_as is not None:
         ledger = Ledger.open(ledgers_folder(), Shop.open(same_as).fingerprint).share(fingerprint)
