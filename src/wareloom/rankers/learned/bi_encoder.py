@@ -98,6 +98,8 @@ class BiEncoder(SearchRanker):
     """Evaluations, of ten in all, without a better value after which training stops; 0 never stops early."""
     validation: ShareBelowOne = 0.05
     """Share of queries and users that stop the training early; none where it comes to fewer than 20."""
+    anchor: NonNegative = 0.0
+    """Weight, in training, of how far the order of a batch's items moves from that of the encoder as it comes."""
     strength: Factor | Literal["auto"] = "auto"
     """Share of the way from the encoder as it comes to the tuned one, in its weights. auto goes all of it where any
     judgment or event is real, three tenths where none is: with no label nothing says how far to go, and the whole way
@@ -173,6 +175,11 @@ class BiEncoder(SearchRanker):
             .to(run.device)
         )
 
+    def _as_it_comes(self, run: Run) -> TextNetwork:
+        """The network before anything is learned."""
+        _, _, encoder = load_encoder(encoder_folder(self.model, WHO), run, WHO)
+        return TextNetwork(encoder, self.temperature, learned=False).eval().to(run.device)
+
     def _reading(self) -> Reading:
         return Reading(
             texts=self._texts,
@@ -210,18 +217,18 @@ class BiEncoder(SearchRanker):
             patience=self.patience if held else 0,
         )
         net = self._net
+        loss = net.anchored(self._as_it_comes(run), self.anchor) if self.anchor else net.loss
 
         def check() -> float:
             sizes = [len(batch["own"]) for batch in held]
             losses = [
-                float(net.loss({k: _moved(v, run.device) for k, v in batch.items()}))
-                for batch in held
+                float(loss({k: _moved(v, run.device) for k, v in batch.items()})) for batch in held
             ]
             return -float(np.average(losses, weights=sizes))
 
         kept, start = self._checkpoint(data, run), tuned_weights(net)
         self.training_ = train(
-            net, data.batches, net.loss, how, run, check if held else None, checkpoint=kept
+            net, data.batches, loss, how, run, check if held else None, checkpoint=kept
         )
         self.strength_ = self._strength(data)
         draw_back(net, start, self.strength_)
