@@ -60,6 +60,18 @@ class TextNetwork(torch.nn.Module):  # type: ignore[misc]
 
         return loss
 
+    def order_loss(self, batch: dict[str, Any]) -> Any:
+        """Divergence KL(said ‖ ours) of the softmax over each request's own items, of those said and of our logits."""
+        said = batch["said"]
+        items = self(batch["items"]).view(*said.shape, -1)
+        logits = torch.einsum("qld,qd->ql", items, self(batch["requests"])) * self.scale()
+        return torch.nn.functional.kl_div(
+            torch.log_softmax(logits, dim=1),
+            torch.log_softmax(said, dim=1),
+            reduction="batchmean",
+            log_target=True,
+        )
+
     def _contrast(self, logits: Any, batch: dict[str, Any]) -> Any:
         own = logits.gather(1, batch["own"][:, None])[:, 0]
         others = logits[:, : len(batch["log_q"])] - batch["log_q"]
