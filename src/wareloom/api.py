@@ -6,8 +6,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import polars as pl
-
 from wareloom.core.family import MIXERS, RANKERS, SYNTHESIZERS
 from wareloom.core.run import Run
 from wareloom.core.settings import configure
@@ -15,7 +13,7 @@ from wareloom.evaluation.agreement import Agreement, AgreementSettings
 from wareloom.evaluation.agreement import agree as agree_with_people
 from wareloom.evaluation.compare import CompareSettings, Comparison
 from wareloom.evaluation.compare import compare as compare_shops
-from wareloom.evaluation.evaluate import judge
+from wareloom.evaluation.evaluate import Judged, judge
 from wareloom.experiment.result import Proof
 from wareloom.mixing import Mixer
 from wareloom.preparing.cleaning import CleanSettings
@@ -147,13 +145,13 @@ def evaluate(
     part: str = "test",
     metrics: Sequence[str] = (),
     run: Run | None = None,
-) -> pl.DataFrame:
-    """Measure a ranker on a held-out part: columns metric, slice, mean, low, high, requests.
+) -> Judged:
+    """Measure a ranker on a held-out part; `table` has the columns metric, slice, mean, low, high, requests.
 
     A click model predicts impressions and a ranker of search answers judged queries where the part has such; every
     other ranks all items for each held-out request. `metrics`: the kind's own where none are named.
     """
-    return judge(model, parts, part, metrics, run).table
+    return judge(model, parts, part, metrics, run)
 
 
 def prove(

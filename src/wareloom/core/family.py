@@ -23,7 +23,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
-from wareloom.core import foreign, source, state
+from wareloom.core import foreign, notebook, source, state
 from wareloom.core.outside import Offered, offered
 from wareloom.core.settings import Settings, configure
 from wareloom.core.source import Setting, algorithms_in
@@ -58,6 +58,18 @@ class Algorithm(Settings):
     """Settings under which the contract of `wareloom.testing` takes seconds"""
     laws: ClassVar[frozenset[str]] = frozenset()
     """Laws beyond its family's that it keeps, by their names in `wareloom.testing`"""
+
+    def __init_subclass__(cls, **more: Any) -> None:
+        super().__init_subclass__(**more)
+        # A dataclass writes one of its own for each class that has none, with every setting.
+        if "__repr__" not in vars(cls):
+            cls.__repr__ = Algorithm.__repr__  # type: ignore[method-assign]
+
+    def __repr__(self) -> str:
+        """One line: the settings that are not their defaults, and whether anything was learned."""
+        return notebook.line(
+            type(self).__name__, *_changed(self), "fitted" if _learned(self) else ""
+        )
 
     @property
     def name(self) -> str:
@@ -279,6 +291,22 @@ class Family:
                 f"{name!r} is not a {self.kind}: it must be a subclass of the base in {self.package}."
             )
         return found
+
+
+def _changed(one: Algorithm) -> list[str]:
+    """The settings of an algorithm that are not what they are where nothing is said, as `name=value`."""
+    said = []
+    for each in dataclasses.fields(one):  # type: ignore[arg-type]
+        value, default = getattr(one, each.name, None), each.default
+        if each.default_factory is not dataclasses.MISSING:
+            default = each.default_factory()
+        if value != default:
+            said.append(f"{each.name}={value!r}")
+    return said
+
+
+def _learned(one: Algorithm) -> bool:
+    return any(name.endswith("_") and not name.startswith("_") for name in vars(one))
 
 
 READERS = Family("reader", "wareloom.readers")

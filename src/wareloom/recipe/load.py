@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from wareloom.core import notebook
 from wareloom.core.family import RERANKERS
 from wareloom.core.foreign import check_code, outsiders
 from wareloom.core.parse import read_toml
@@ -192,6 +193,28 @@ class Recipe:
         raw: dict[str, Any] = without_none(asdict(self))
         raw["prove"] = {"of": self.prove.of} | raw["prove"]["settings"]
         return raw
+
+    def __repr__(self) -> str:
+        how = self.settings
+        made = " + ".join(how.generator.named())
+        shown = f"proof of {self.prove.of}: {made}, {self.mix.name}, {how.ranker}"
+        return notebook.line("Recipe", repr(self.name), " → ".join(self.stages), shown)
+
+    def _repr_html_(self) -> str:
+        raw = self.plain()
+        facts = {"stages": " → ".join(self.stages), "seed": self.seed}
+        used = {"read", *self.stages}
+        if "prove" in used:
+            used |= {"split", "synthesize", "mix", "train"}
+        rows = [
+            (table, setting, notebook.text_of(value))
+            for table in TABLES
+            if table in used
+            for setting, value in (raw.get(table) or {}).items()
+            if value not in ({}, [], (), "")
+        ]
+        said = notebook.Table("Settings, all resolved", ("table", "setting", "value"), rows)
+        return notebook.card("Recipe", self.name, facts, [said])
 
     def toml(self) -> str:
         """Write the recipe, every setting resolved, as TOML that `load` reads; a source on disk is made absolute."""
