@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from wareloom.cli._shared import AsJson, show
+from wareloom.cli._summary import Summary
 
 
 def main(
@@ -52,7 +53,22 @@ def main(
     if epsilon is not None and delta is not None:
         ledger.allow(epsilon, delta, force=force)
     said = ledger.to_json()
-    if said["budget"] is None and not as_json:
-        show(said, False, f"{shop} has no privacy budget yet: --epsilon and --delta set it.")
-    else:
-        show(said, as_json)
+    told = Summary(f"{shop} has no privacy budget yet: --epsilon and --delta set it.")
+    if said["budget"] is not None:
+        told = Summary(f"The privacy budget of the users of {shop}")
+        budget, spent = said["budget"], said["spent"] or {"epsilon": 0.0}
+        told.table(
+            ("epsilon", "spent", "left", "delta"),
+            [
+                (
+                    budget["epsilon"],
+                    spent["epsilon"],
+                    budget["epsilon"] - spent["epsilon"],
+                    budget["delta"],
+                )
+            ],
+        )
+    told.fact(
+        "spent on", [entry.get("purpose") for entry in said["entries"] if entry.get("purpose")]
+    )
+    show(said, as_json, told)

@@ -7,7 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
-from wareloom.cli._shared import AllowCode, AsJson, Force, free, kept_note, outline, show
+from wareloom.cli._shared import AllowCode, AsJson, Force, free, kept_note, show
+from wareloom.cli._summary import Summary, counted
 
 
 def main(
@@ -63,5 +64,15 @@ def main(
     remedy = "make it of a release, and write a copy by --of RELEASE --to OUT"
     if note := kept_note(manifest.keeps, remedy):
         told["note"] = note
-    counted = {"files": len(manifest.files), "bytes": manifest.size}
-    show(told, as_json, "\n".join(outline(told | counted)))
+    summary = Summary(
+        f"{folder} is whole: {counted(len(manifest.files), 'file')}, {manifest.size:,} bytes.",
+        "good",
+    )
+    summary.fact("id", opened.id).fact("checked", told["checked"])
+    summary.fact("ranker", manifest.ranker.name)
+    summary.fact("reranker", manifest.reranker.name if manifest.reranker else None)
+    chosen = {name: n for name, n in manifest.choice.items() if isinstance(n, str | int | float)}
+    summary.fact("choice", chosen).fact("keeps", manifest.keeps)
+    summary.note(manifest.proof.sentence if manifest.proof else "")
+    summary.warn(told.get("note", ""))
+    show(told, as_json, summary.next(f"wareloom rank {folder} --shop SHOP"))

@@ -21,8 +21,8 @@ from wareloom.cli._shared import (
     run_of,
     settings,
     show,
-    table,
 )
+from wareloom.cli._summary import Summary
 
 
 def main(
@@ -80,8 +80,18 @@ def main(
     run = run_of(seed, quiet, threads=threads, device=device, precision=precision)
     found = compare_paths(real, synthetic, tuple(holdout or ()), wanted, run=run)
     save_comparison(found, to)
-    left = [f"  without {name}: {why}" for name, why in sorted(found.data["left_out"].items())]
-    shown = table(found.table().select("measure", "value", "floor", "ratio", "verdict", "unit"))
+    beyond = any(figure["verdict"] == "beyond" for figure in found.data["figures"])
+    told = Summary(str(found), "warn" if beyond else "good")
+    rows = found.table().sort("ratio", descending=True, nulls_last=True, maintain_order=True)
+    wanted_columns = ("measure", "value", "floor", "ratio", "verdict", "unit")
+    told.table(
+        ("measure", "value", "floor", "times", "verdict", "unit"),
+        rows.select(wanted_columns).rows(),
+        "measure",
+    )
+    told.warn(*found.data["notes"])
+    told.warn(*(f"without {name}: {why}" for name, why in sorted(found.data["left_out"].items())))
+    told.place(to / "compare.html", name="page")
     show(
-        found.data, as_json, "\n".join([str(found), "", shown, "", *left, str(to / "compare.html")])
+        found.data, as_json, told.next(f"wareloom attack {real} {synthetic} --holdout OTHER_USERS")
     )
