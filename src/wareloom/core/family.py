@@ -67,9 +67,8 @@ class Algorithm(Settings):
 
     def __repr__(self) -> str:
         """One line: the settings that are not their defaults, and whether anything was learned."""
-        return notebook.line(
-            type(self).__name__, *_changed(self), "fitted" if _learned(self) else ""
-        )
+        said = [f"{name}={value!r}" for name, value in self.changed().items()]
+        return notebook.line(type(self).__name__, *said, "fitted" if _learned(self) else "")
 
     @property
     def name(self) -> str:
@@ -85,6 +84,17 @@ class Algorithm(Settings):
     def settings(self) -> dict[str, Any]:
         """Return the settings by name, as plain values."""
         return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}  # type: ignore[arg-type]
+
+    def changed(self) -> dict[str, Any]:
+        """Return the settings that are not what they are where nothing is said, by name."""
+        found = {}
+        for each in dataclasses.fields(self):  # type: ignore[arg-type]
+            value, default = getattr(self, each.name, None), each.default
+            if each.default_factory is not dataclasses.MISSING:
+                default = each.default_factory()
+            if value != default:
+                found[each.name] = value
+        return found
 
     def state(self) -> dict[str, Any]:
         """Return what was learned: the attributes whose names end in one underscore, but for `parts`."""
@@ -291,18 +301,6 @@ class Family:
                 f"{name!r} is not a {self.kind}: it must be a subclass of the base in {self.package}."
             )
         return found
-
-
-def _changed(one: Algorithm) -> list[str]:
-    """The settings of an algorithm that are not what they are where nothing is said, as `name=value`."""
-    said = []
-    for each in dataclasses.fields(one):  # type: ignore[arg-type]
-        value, default = getattr(one, each.name, None), each.default
-        if each.default_factory is not dataclasses.MISSING:
-            default = each.default_factory()
-        if value != default:
-            said.append(f"{each.name}={value!r}")
-    return said
 
 
 def _learned(one: Algorithm) -> bool:

@@ -15,7 +15,7 @@ from wareloom.core import frames, notebook
 from wareloom.core.family import METRICS
 from wareloom.core.run import Run
 from wareloom.core.state import read_json
-from wareloom.errors import InputError, MissingExtraError, SettingError, near
+from wareloom.errors import InputError, MissingExtraError, SettingError, SourceError, near
 from wareloom.metrics import metrics_of
 from wareloom.metrics.likeness.measure import BEYOND, CHANCE, WITHIN, Figure, Measure
 from wareloom.metrics.likeness.queries.measure import QueryMeasure
@@ -84,8 +84,12 @@ class Comparison:
 
     @classmethod
     def open(cls, folder: str | Path) -> Comparison:
-        """Read `compare.json` in a folder."""
-        return cls(read_json(Path(folder) / "compare.json"))
+        """Read `compare.json` in a folder; raises `SourceError` where that is damaged."""
+        path = Path(folder) / "compare.json"
+        data = read_json(path)
+        if not isinstance(data, dict) or not {"figures", "sentence", "left_out"} <= data.keys():
+            raise SourceError(f"{path} is no comparison: was it edited? Compare anew.")
+        return cls(data)
 
     def table(self) -> pl.DataFrame:
         """Columns measure, value, low, high, floor, floor_low, floor_high, ratio, verdict, unit."""
