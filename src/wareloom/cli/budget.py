@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -53,22 +53,16 @@ def main(
     if epsilon is not None and delta is not None:
         ledger.allow(epsilon, delta, force=force)
     said = ledger.to_json()
+    show(said, as_json, _summary(shop, said))
+
+
+def _summary(shop: Path, said: dict[str, Any]) -> Summary:
+    """What matters of a ledger in a few lines."""
     told = Summary(f"{shop} has no privacy budget yet: --epsilon and --delta set it.")
-    if said["budget"] is not None:
+    if (budget := said["budget"]) is not None:
         told = Summary(f"The privacy budget of the users of {shop}")
-        budget, spent = said["budget"], said["spent"] or {"epsilon": 0.0}
-        told.table(
-            ("epsilon", "spent", "left", "delta"),
-            [
-                (
-                    budget["epsilon"],
-                    spent["epsilon"],
-                    budget["epsilon"] - spent["epsilon"],
-                    budget["delta"],
-                )
-            ],
-        )
-    told.fact(
-        "spent on", [entry.get("purpose") for entry in said["entries"] if entry.get("purpose")]
-    )
-    show(said, as_json, told)
+        spent = (said["spent"] or {"epsilon": 0.0})["epsilon"]
+        row = (budget["epsilon"], spent, budget["epsilon"] - spent, budget["delta"])
+        told.table(("epsilon", "spent", "left", "delta"), [row])
+    spending = [entry["purpose"] for entry in said["entries"] if entry.get("purpose")]
+    return told.fact("spent on", spending)
