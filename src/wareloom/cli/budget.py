@@ -59,7 +59,5 @@ def main(
                 )
             ],
         )
-    told.fact(
-        "spent on", [entry.get("purpose") for entry in said["entries"] if entry.get("purpose")]
-    )
+    told.fact("spent on", "; ".join(str(entry["purpose"]) for entry in said["entries"]))
     show(said, as_json, told)
