@@ -62,8 +62,15 @@ def main(
 
     place = place_of(to, force)
     run = run_of(seed, quiet, threads=threads, cache=cache)
-    asked = {"labelled": labelled, "most": most, "seeds": seeds, "settings": settings(set)}
-    found = agree(Shop.open(shop), labels, run=run, **asked)
+    found = agree(
+        Shop.open(shop),
+        labels,
+        run=run,
+        labelled=labelled,
+        most=most,
+        seeds=seeds,
+        settings=settings(set),
+    )
     if place is not None:
         write_whole(place, found.data)
     data = found.data

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -23,6 +23,9 @@ from wareloom.cli._shared import (
     show,
 )
 from wareloom.cli._summary import Summary
+
+if TYPE_CHECKING:
+    from wareloom.evaluation.compare import Comparison
 
 
 def main(
@@ -80,18 +83,18 @@ def main(
     run = run_of(seed, quiet, threads=threads, device=device, precision=precision)
     found = compare_paths(real, synthetic, tuple(holdout or ()), wanted, run=run)
     save_comparison(found, to)
+    after = f"wareloom attack {real} {synthetic} --holdout OTHER_USERS"
+    show(found.data, as_json, _summary(found, to).next(after))
+
+
+def _summary(found: Comparison, to: Path) -> Summary:
+    """The measures, the farthest from their floors first, and what was not taken."""
     beyond = any(figure["verdict"] == "beyond" for figure in found.data["figures"])
     told = Summary(str(found), "warn" if beyond else "good")
     rows = found.table().sort("ratio", descending=True, nulls_last=True, maintain_order=True)
-    wanted_columns = ("measure", "value", "floor", "ratio", "verdict", "unit")
-    told.table(
-        ("measure", "value", "floor", "times", "verdict", "unit"),
-        rows.select(wanted_columns).rows(),
-        "measure",
-    )
+    wanted = ("measure", "value", "floor", "ratio", "verdict", "unit")
+    heads = ("measure", "value", "floor", "times", "verdict", "unit")
+    told.table(heads, rows.select(wanted).rows(), "measure")
     told.warn(*found.data["notes"])
     told.warn(*(f"without {name}: {why}" for name, why in sorted(found.data["left_out"].items())))
-    told.place(to / "compare.html", name="page")
-    show(
-        found.data, as_json, told.next(f"wareloom attack {real} {synthetic} --holdout OTHER_USERS")
-    )
+    return told.place(to / "compare.html", name="page")

@@ -104,12 +104,14 @@ def _evidence(
     from wareloom.core.run import Run
     from wareloom.preparing.splits import together
     from wareloom.privacy.ledger import Ledger, ledgers_folder
+    from wareloom.release.bundles import refuse_models
     from wareloom.release.certificate import NAME
     from wareloom.release.evidence import Evidence
     from wareloom.release.places import inside_of
     from wareloom.release.policy import Policy
     from wareloom.shop import Shop
 
+    refuse_models(synthetic)
     free(to, force, NAME)
     place_of(inside_of(to), force)
     real = Shop.open(shop)

@@ -11,12 +11,13 @@ from typing import Any, Literal
 import numpy as np
 import polars as pl
 
+from wareloom.core import frames, notebook
 from wareloom.core.family import RANKERS
 from wareloom.core.files import replacing
 from wareloom.core.run import Run
 from wareloom.core.settings import Repeats, Settings, configure
-from wareloom.core.state import write_json
-from wareloom.errors import InputError, MemoryLimitError, SettingError
+from wareloom.core.state import read_json, write_json
+from wareloom.errors import InputError, MemoryLimitError, SettingError, SourceError
 from wareloom.evaluation.ranking import DEFAULT_METRICS, Evaluation, bounds_of, evaluate, metric
 from wareloom.evaluation.tasks import Task, build_task
 from wareloom.experiment.engine import address_of, executor_of, plain, run_from, shippable
@@ -86,6 +87,23 @@ class Leaderboard:
         frame = pl.DataFrame(self.data["rows"], infer_schema_length=None)
         return frame.filter(pl.col("slice") == part).drop("slice")
 
+    def to_polars(self, part: str = "all") -> pl.DataFrame:
+        """Return the figures of one slice as a frame of polars: `table` with `behind` as columns `behind.low`, …"""
+        return frames.unnested(self.table(part))
+
+    def to_pandas(self, part: str = "all") -> Any:
+        """Return the figures of one slice as a frame of pandas; raises `MissingExtraError` where that is missing."""
+        return frames.to_pandas(self.table(part))
+
+    @classmethod
+    def open(cls, folder: str | Path) -> Leaderboard:
+        """Read what `save` wrote; raises `SourceError` where that is damaged."""
+        path = Path(folder) / "leaderboard.json"
+        data = read_json(path)
+        if not isinstance(data, dict) or not {"rows", "sentence", "settings"} <= data.keys():
+            raise SourceError(f"{path} is no leaderboard: was it edited? Make it anew.")
+        return cls(data)
+
     def save(self, folder: str | Path) -> None:
         """Write `leaderboard.json` into `folder`, which is made; an older one there is replaced."""
         with replacing(Path(folder), marker="leaderboard.json") as partial:
@@ -93,6 +111,23 @@ class Leaderboard:
 
     def __str__(self) -> str:
         return f"{self.data['sentence']}"
+
+    def __repr__(self) -> str:
+        return notebook.line("Leaderboard", f"{self}")
+
+    def _repr_html_(self) -> str:
+        columns = ("ranker", "metric", "mean", "low", "high", "behind")
+        first = self.data["rows"][0]["ties"] if self.data["rows"] else ""
+        rows = [
+            [*(row[key] for key in columns[:-1]), row["behind"]["difference"]]
+            for row in self.data["rows"]
+            if row["slice"] == "all" and row["ties"] == first
+        ]
+        facts = {"seeds": self.data["settings"].get("seeds"), "ties": first}
+        table = notebook.Table("Rankers on real data alone, best first", columns, rows)
+        refused = self.data.get("refused") or {}
+        note = f"Refused: {', '.join(refused)}." if refused else ""
+        return notebook.card("Leaderboard", f"{self}", facts, [table], note)
 
 
 def leaderboard(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import sys
+import tempfile
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
@@ -209,13 +211,13 @@ def find(source: str) -> type[Reader]:
 def read(
     source: Any,
     *,
-    to: str | Path,
+    to: str | Path | None = None,
     as_: str | type[Reader] = "auto",
     settings: Mapping[str, Any] | None = None,
     on_error: str = "stop",
     run: Run | None = None,
 ) -> Shop:
-    """Read `source` into the shop folder `to` and return that shop.
+    """Read `source` into the shop folder `to` and return that shop; frames may be read without one, into memory.
 
     `source`: a file, folder, pattern, zip archive or URL; or a frame (polars, pandas, or whatever gives Arrow data), or
     frames by name, which are read as files of those names are. `as_`: a reader's name or class, or "auto". `settings`:
@@ -224,8 +226,12 @@ def read(
     folder says what came, was taken and set aside. Raises `SourceError`, `SchemaError`, `SettingError`, and
     `OutputError` where `to` cannot be written; then nothing is left there.
     """
-    to, run = Path(to), run or Run()
     frames = None if isinstance(source, str | os.PathLike) else frames_of(source)
+    if to is None:
+        with _somewhere(frames, source) as place:
+            how: dict[str, Any] = {"as_": as_, "settings": settings, "on_error": on_error}
+            return read(frames, to=place, run=run, **how).in_memory()
+    to, run = Path(to), run or Run()
     source = FRAMES if frames is not None else str(source)
     cls: type[Reader] | None = None
     if as_ != "auto":
@@ -254,6 +260,18 @@ def read(
             f"Cannot write {to}: {error.strerror}. Nothing was left half-written."
         ) from error
     return Shop.open(to)
+
+
+@contextlib.contextmanager
+def _somewhere(frames: Mapping[str, pl.LazyFrame] | None, source: Any) -> Iterator[Path]:
+    """A place for a shop of frames that is to stay in memory; raises `SettingError` for what is no frame."""
+    if frames is None:
+        raise SettingError(
+            f"read: say in which folder the shop shall lie: wl.read({_shown(str(source))!r}, to='shop'). Frames alone "
+            "may be read without one."
+        )
+    with tempfile.TemporaryDirectory(prefix="wareloom-") as folder:
+        yield Path(folder) / "shop"
 
 
 def _fill(
