@@ -217,6 +217,16 @@ def show_job(done: Done, as_json: bool) -> None:
     show(told, as_json, summary)
 
 
+def tracked(track: str) -> Path | None:
+    """Write the page of learning curves where `--track` names one; returns where it is, None without one."""
+    kind, _, folder = track.partition(":")
+    if kind != "page":
+        return None
+    from wareloom.report.curves import save_curves
+
+    return save_curves(folder)
+
+
 def kept_note(keeps: str | None, remedy: str) -> str:
     """What is said of a model, sample or bundle that keeps people, or does not say what it keeps; "" of others."""
     from wareloom.shop.keeping import HOLDS_PEOPLE

@@ -231,6 +231,12 @@ def spark(values: Sequence[float], most: int = 24) -> str:
     return "".join(BLOCKS[round((value - low) / step)] for value in kept)
 
 
+def learned(values: Sequence[float]) -> str:
+    """A learning curve on a line: its shape, where it began and where it ended."""
+    shape = spark(values)
+    return f"{shape} {brief(values[0])} → {brief(values[-1])}" if shape else ""
+
+
 def counted(number: int, one: str, many: str = "") -> str:
     """A number with its noun: "1 row", "2 rows"."""
     return f"{number:,} {one if number == 1 else many or one + 's'}"

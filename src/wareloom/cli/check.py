@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from wareloom.cli._shared import AsJson, Force, Quiet, Seed, place_of, show
+from wareloom.cli._shared import AsJson, Force, Quiet, Seed, free, place_of, run_of, show
 from wareloom.cli._summary import Summary, brief, counted
 
 QUANTILES = {"0": "least", "0.25": "25 %", "0.5": "median", "0.75": "75 %", "0.9": "90 %"}
@@ -36,13 +36,23 @@ def main(
     from wareloom.preparing.statistics import statistics
     from wareloom.shop import Shop
 
-    file = place_of(to, force) if to is not None and to.suffix == ".json" else None
+    alone = to is not None and to.suffix == ".json"
+    if to is not None and not alone:
+        free(to, force, "check.json")
+    file = place_of(to, force) if alone else None
     opened = Shop.open(shop)
-    found = statistics(opened, now=datetime.now(UTC).replace(tzinfo=None))
+    run = run_of(seed, quiet)
+    with run.task("count and measure"):
+        found = statistics(opened, now=datetime.now(UTC).replace(tzinfo=None))
     told = summary_of(found, shop)
     if file is not None:
         write_whole(file, found)
-    told.place(file, name="file")
+        told.place(file, name="file")
+    elif to is not None:
+        from wareloom.report.shop_page import save_check
+
+        save_check(found, str(opened.meta.get("name", shop.name)), to)
+        told.place(to / "check.html", name="page")
     show(found, as_json, told.next(f"wareloom clean {shop} --to CLEAN"))
 
 
@@ -57,7 +67,10 @@ def summary_of(found: dict[str, Any], shop: Path) -> Summary:
             ("interactions a visit", events.get("visits", {}).get("events_per")),
             ("price", found["items"].get("price")),
             ("judgments a query", found.get("judgments", {}).get("per_query")),
-            ("interactions a session", events.get("sessions", {}).get("length")),
+            # Of anonymous visits alone, a session is a visit.
+            ("interactions a session", events.get("sessions", {}).get("length"))
+            if events.get("customers", {}).get("count")
+            else ("", None),
         )
         if of
     ]
