@@ -41,7 +41,8 @@ Precision = Annotated[
 Track = Annotated[
     str,
     typer.Option(
-        help="Where losses go while a network is trained: tensorboard:FOLDER, mlflow:FOLDER, wandb:FOLDER."
+        help="Where learning curves go while networks are trained: page:FOLDER (a page to look at), "
+        "tensorboard:FOLDER, mlflow:FOLDER, wandb:FOLDER."
     ),
 ]
 Cells = Annotated[
@@ -208,11 +209,22 @@ def show_job(done: Done, as_json: bool) -> None:
     summary = told_of(proof) if proof else Summary("Done.", "good")
     summary.warn(done.frozen)
     report, bundle = folder / "proof" / "report.html", folder / "bundle"
-    summary.place(folder).place(report if proof else None, name="report")
+    summary.place(report if proof else folder, name="report" if proof else "folder")
     if bundle.exists():
         told |= {"bundle": str(bundle), "note": done.note}
-        summary.warn(done.note).next(f"wareloom rank {bundle} --shop {folder / 'shop'}")
+        summary.warn(done.note)
+        summary.place(f"wareloom rank {bundle} --shop {folder / 'shop'}", name="model")
     show(told, as_json, summary)
+
+
+def tracked(track: str) -> Path | None:
+    """Write the page of learning curves where `--track` names one; returns where it is, None without one."""
+    kind, _, folder = track.partition(":")
+    if kind != "page":
+        return None
+    from wareloom.report.curves import save_curves
+
+    return save_curves(folder)
 
 
 def kept_note(keeps: str | None, remedy: str) -> str:

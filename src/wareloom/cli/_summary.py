@@ -25,6 +25,7 @@ NARROWEST = 80
 WIDEST = 120
 """Columns that sentences are broken at on a wide terminal"""
 GAP = "  "
+BLOCKS = "▁▂▃▄▅▆▇█"
 Style = Literal["plain", "good", "bad", "warn", "faint", "strong"]
 CODES: dict[Style, str] = {
     "plain": "",
@@ -120,28 +121,33 @@ class Summary:
         said = dict.fromkeys(self.notes)
         notes = [_named("note", w, indent, width, paint, style) for w, style in said]
         room = self.most - len(head) - sum(map(len, (*facts, *ends)))
-        rows = self._rows(room - min(sum(map(len, notes)), 2), width, paint)
-        kept = _fitting(notes, room - len(rows))
-        if len(kept) < len(notes):
-            kept = _fitting(notes, room - len(rows) - 1)
-            more = counted(len(notes) - len(kept), "more note" if kept else "note")
-            kept.append(_named("note", f"{more}: --json says all", indent, width, paint, "faint"))
+        # What is left out, of tables and notes, is said on one line.
+        height = sum(map(len, notes))
+        rows, hidden = self._rows(room, width, paint)
+        if hidden or len(rows) + height > room:
+            urgent = any(style == "warn" for _, style in said)
+            rows, hidden = self._rows(room - 1 - (min(height, 2) if urgent else 0), width, paint)
+        spare = room - len(rows)
+        kept = _fitting(notes, spare)
+        if hidden or len(kept) < len(notes):
+            kept = _fitting(notes, spare - 1)
+            if unsaid := len(notes) - len(kept):
+                hidden = [*hidden, counted(unsaid, "more note" if kept else "note")]
+            kept.append([paint(f"… {' and '.join(hidden)}: --json has all", "faint")])
         body = [line for part in (*facts, *kept, *ends) for line in part]
         return "\n".join(line.rstrip() for line in (*head, *rows, *body))
 
-    def _rows(self, room: int, width: int | None, paint: _Paint) -> list[str]:
-        """The lines of the tables within so many lines; each table has its head and a row at least."""
+    def _rows(self, room: int, width: int | None, paint: _Paint) -> tuple[list[str], list[str]]:
+        """The lines of the tables within so many, and what did not fit; each has its head and a row at least."""
         lines: list[str] = []
+        hidden: list[str] = []
         for number, one in enumerate(self.tables):
             later = 2 * len(self.tables[number + 1 :])
-            most = max(1, room - len(lines) - later - 1)
-            shown = one.rows if len(one.rows) <= most else one.rows[: max(1, most - 1)]
+            shown = one.rows[: max(1, room - len(lines) - later - 1)]
             lines += aligned(one.head, shown, one.left, width, paint)
-            if (more := len(one.rows) - len(shown)) and most > 1:
-                lines.append(
-                    paint(f"… {counted(more, 'more ' + one.what)}: --json has all", "faint")
-                )
-        return lines
+            if more := len(one.rows) - len(shown):
+                hidden.append(counted(more, f"more {one.what}"))
+        return lines, hidden
 
 
 def say(told: Summary) -> None:
@@ -171,9 +177,16 @@ def aligned(
 ) -> list[str]:
     """Lines of a table: words at the left, numbers at the right; cut at the width of a terminal."""
     widths = [max(wide(line[i]) for line in (head, *rows)) for i in range(len(head))]
-    if width is not None and (over := sum(widths) + len(GAP) * (len(widths) - 1) - width) > 0:
-        longest = max(range(len(widths)), key=lambda i: widths[i])
-        widths[longest] = max(8, widths[longest] - over)
+    if width is not None:
+        over = sum(widths) + len(GAP) * (len(widths) - 1) - width
+        # Heads are cut before what stands below them, the widest first.
+        for least in (
+            [max((wide(row[i]) for row in rows), default=0) for i in range(len(head))],
+            [],
+        ):
+            for i in sorted(range(len(widths)), key=lambda i: -widths[i]):
+                cut = min(max(over, 0), max(0, widths[i] - max(4, least[i] if least else 8)))
+                widths[i], over = widths[i] - cut, over - cut
 
     def line(cells: Sequence[str]) -> str:
         parts = []
@@ -204,6 +217,24 @@ def brief(value: Any) -> str:
     if isinstance(value, list | tuple | set | frozenset):
         return ", ".join(brief(entry) for entry in value)
     return str(value)
+
+
+def spark(values: Sequence[float], most: int = 24) -> str:
+    """A curve as one line of blocks, the lowest value the lowest block; nothing for fewer than two values."""
+    kept = [float(v) for v in values if v == v and abs(v) != float("inf")]
+    if len(kept) < 2:
+        return ""
+    places = range(min(most, len(kept)))
+    kept = [kept[round(i * (len(kept) - 1) / (len(places) - 1))] for i in places]
+    low, high = min(kept), max(kept)
+    step = (high - low) / (len(BLOCKS) - 1) or 1.0
+    return "".join(BLOCKS[round((value - low) / step)] for value in kept)
+
+
+def learned(values: Sequence[float]) -> str:
+    """A learning curve on a line: its shape, where it began and where it ended."""
+    shape = spark(values)
+    return f"{shape} {brief(values[0])} → {brief(values[-1])}" if shape else ""
 
 
 def counted(number: int, one: str, many: str = "") -> str:

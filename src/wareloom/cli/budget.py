@@ -64,5 +64,4 @@ def _summary(shop: Path, said: dict[str, Any]) -> Summary:
         spent = (said["spent"] or {"epsilon": 0.0})["epsilon"]
         row = (budget["epsilon"], spent, budget["epsilon"] - spent, budget["delta"])
         told.table(("epsilon", "spent", "left", "delta"), [row])
-    spending = [entry["purpose"] for entry in said["entries"] if entry.get("purpose")]
-    return told.fact("spent on", spending)
+    return told.fact("spent on", "; ".join(str(entry["purpose"]) for entry in said["entries"]))

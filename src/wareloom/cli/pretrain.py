@@ -22,6 +22,7 @@ from wareloom.cli._shared import (
     run_of,
     settings,
     show,
+    tracked,
 )
 from wareloom.cli._summary import Summary
 
@@ -59,7 +60,7 @@ def main(
     if before is not None and after is not None:
         said += f"; perplexity of words left out of {told['held_out']:,} other texts: "
         said += f"{before:,.1f} before, {after:,.1f}"
-    summary = Summary(said, "good").place(to)
+    summary = Summary(said, "good").place(to).place(tracked(track), name="curves")
     show(
         told, as_json, summary.next(f"wareloom train bi_encoder {shop} --set model={to} --to MODEL")
     )

@@ -28,6 +28,7 @@ from wareloom.cli._shared import (
     settings,
     settings_of,
     show,
+    tracked,
 )
 
 if TYPE_CHECKING:
@@ -186,7 +187,9 @@ def main(
     how = {"threads": threads, "jobs": jobs, "on": on, "device": device, "precision": precision}
     own = run_of(seed, quiet, **how, track=track, **cells_at(cache))
     proof = _proved(tables | {"split": {"by": split}}, shop, to, own, resume=resume, force=force)
-    summary = told(proof).place(to / "report.html", name="report")
+    summary = (
+        told(proof).place(to / "report.html", name="report").place(tracked(track), name="curves")
+    )
     show(dict(proof.data), as_json, summary)
     raise typer.Exit(1 if proof.verdict == "hurts" else 0)
 

@@ -77,7 +77,8 @@ class Run:
     compile: bool = False
     """Whether neural models are compiled: worth it for long training on a GPU."""
     track: str = ""
-    """Where losses and validation values go: "tensorboard:FOLDER", "mlflow:FOLDER" or "wandb:FOLDER" (offline)."""
+    """Where losses and validation values go: "page:FOLDER", "tensorboard:FOLDER", "mlflow:FOLDER" or "wandb:FOLDER"
+    (offline)."""
     watch: Callable[[int, dict[str, float]], None] | None = None
     """Called with the step, the loss and the validation value while a network is trained; may raise to stop it."""
     updates: int = 0

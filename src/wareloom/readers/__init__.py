@@ -93,7 +93,16 @@ class Intake:
     ) -> Text:
         """Return a piece of the source as checked UTF-8 text, and note that it is read."""
         self.files[piece.where.rpartition("/")[2]] = piece.path.stat().st_size
-        text = read_text(piece, self.folder, encoding=encoding, replace=replace, longest=longest)
+        size = None if piece.packed else piece.path.stat().st_size
+        with self.run.task(f"bytes of {piece.name}", size) as advance:
+            text = read_text(
+                piece,
+                self.folder,
+                encoding=encoding,
+                replace=replace,
+                longest=longest,
+                advance=advance,
+            )
         for sentence in text.told:
             self.say(sentence)
         return text
@@ -242,7 +251,7 @@ def read(
             f"The reader {reader.name!r} reads files, and {_shown(source)} is a URL; databases are read with --as sql."
         )
     try:
-        with replacing(to) as partial, run.task(f"read {_shown(source)} as {reader.name}"):
+        with replacing(to) as partial, run.task(f"read {_name(source)} as {reader.name}"):
             _fill(partial, reader, source, on_error, run, frames)
     except OSError as error:
         if isinstance(error, OutputError) or error.errno is None:
@@ -284,7 +293,9 @@ def _fill(
         )
         given = {"": getattr(reader, "time_format", ""), **intake.time_formats}
         decimal = {"": getattr(reader, "decimal", ""), **intake.decimals}
-        told = admit(tables, partial, on_error=on_error, time_format=given, decimal=decimal)
+        told = admit(
+            tables, partial, on_error=on_error, time_format=given, decimal=decimal, run=run
+        )
     finally:
         shutil.rmtree(intake.folder, ignore_errors=True)
         shutil.rmtree(partial / "staged", ignore_errors=True)
