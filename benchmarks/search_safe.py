@@ -5,9 +5,11 @@
 
 Home Depot by kind of product (titles in clusters) and by the length of queries, each part a shop of its own with no
 label. The encoder is taught once a shop, on queries of `attributes`, and taken at shares of the way from the encoder as
-it comes; alone, and in the two stages. Beside them BM25 and the plain fusions. nDCG@10 over the whole catalogue and
-over condensed lists, and the share of the first ten that was judged; differences are paired by query, with 95 %
-intervals over queries. Finished shops are kept with `--cache`. Data: `WARELOOM_DATA`, else `../shared/data`.
+it comes, and with a term that holds it to that one (`anchor`); alone, and in the two stages. Beside them BM25 and the
+plain fusions. Signs that need no label are told of every share: which of them would have chosen well?
+nDCG@10 over the whole catalogue and over condensed lists, and the share of the first ten that was judged; differences
+are paired by query, with 95 % intervals over queries. Finished shops are kept with `--cache`. Data: `WARELOOM_DATA`,
+else `../shared/data`.
 """
 
 from __future__ import annotations
@@ -26,6 +28,7 @@ from scipy.sparse.linalg import svds
 
 from _common import arguments, data, machine, write
 from _taught import TAUGHT
+from _unlabelled import SIGNS, Asked, chosen
 from wareloom.core.family import RANKERS, SYNTHESIZERS
 from wareloom.core.run import Run
 from wareloom.evaluation.judged_items import QueryMeasures, QueryTask, evaluate_queries
@@ -47,6 +50,8 @@ SHORT, LONG = 2, 5
 """Words up to which a query is short, and from which it is long"""
 QUERIES = 250
 SHARES = (0.0, UNCHECKED, 0.6, 1.0)
+ANCHORED = "encoder held"
+"""The whole way with a term that holds it to the encoder as it comes"""
 CHOSEN = ("kind 0", "kind 1", "kind 2", "kind 3", "short queries")
 CONFIRMED = ("kind 4", "kind 5", "kind 6", "kind 7", "long queries")
 """Settings are looked for on the former, and confirmed on the latter"""
@@ -124,6 +129,9 @@ def systems(shop: Shop, updates: int, run: Run) -> dict[str, SearchRanker]:
     for share in SHARES:
         TAUGHT[f"{share:g}"] = whole if share == 1.0 else at_share(whole, titles, share, run)
         found[f"encoder {share:g}"] = TAUGHT[f"{share:g}"]
+    found[ANCHORED] = RANKERS.make("bi_encoder", **how, anchor=1.0).fit(
+        synthetic, run.with_(updates=updates)
+    )
     for share in (0.0, UNCHECKED, 1.0):
         own = {"members": ("bm25", member), "member_settings": {member: {"called": f"{share:g}"}}}
         if not share:
@@ -143,10 +151,19 @@ def shop_of(shop: Shop, name: str, kind: np.ndarray, chosen: Any, run: Run) -> d
     own = part(shop, name, kind, chosen.products, run)
     task = QueryTask.of(own, "test", 2.0, single_grade=True, gain="exponential")
     values: dict[str, dict[str, list[float]]] = {}
-    for system, ranker in systems(own, chosen.updates, run).items():
+    fitted = systems(own, chosen.updates, run)
+    asked = Asked(own.with_tables(judgments=None), task.queries, fitted["BM25"], run)
+    encoders = {name: each for name, each in fitted.items() if name.startswith("encoder ")}
+    signs = {name: asked.signs(each) for name, each in encoders.items() if name != ANCHORED}
+    for system, ranker in fitted.items():
         found = evaluate_queries(ranker, task, MEASURES, run).per_request
         values[system] = {view: [round(float(v), 5) for v in found[m]] for view, m in SHOWN.items()}
-    about = {"products": own.rows("items"), "judgments": own.rows("judgments"), "values": values}
+    about = {
+        "products": own.rows("items"),
+        "judgments": own.rows("judgments"),
+        "values": values,
+        "signs": signs,
+    }
     return {"shop": name, "queries": len(task)} | about
 
 
@@ -169,6 +186,7 @@ def told(found: dict[str, Any]) -> dict[str, Any]:
         for system, views in values.items()
     }
     pairs = [(f"encoder {share:g}", "encoder 0") for share in SHARES[1:]]
+    pairs.append((ANCHORED, "encoder 0"))
     plain = max(("BM25", "fusion", "fusion, spelling"), key=lambda name: means[name]["whole"])
     for share in SHARES:
         if f"two stages {share:g}" in means:
@@ -180,7 +198,15 @@ def told(found: dict[str, Any]) -> dict[str, Any]:
         for view in ("whole", "condensed")
     ]
     use = "chosen" if found["shop"] in CHOSEN else "confirmed"
-    return {**found, "use": use, "plain": plain, "means": means, "differences": differences}
+    picks = {sign: chosen(found["signs"], sign) for sign in SIGNS}
+    return {
+        **found,
+        "use": use,
+        "plain": plain,
+        "means": means,
+        "differences": differences,
+        "picks": picks,
+    }
 
 
 def main() -> None:

@@ -20,6 +20,7 @@ from wareloom.cli._shared import (
     settings,
     show,
 )
+from wareloom.cli._summary import Summary
 
 
 def main(
@@ -72,4 +73,17 @@ def main(
     )
     if place is not None:
         write_whole(place, found.data)
-    show(found.data, as_json, str(found))
+    data = found.data
+    told = Summary(
+        f"{data['labels']}: {data['pairs']:,} pairs of {data['queries']:,} held-out queries"
+    )
+    rows = [
+        (
+            m["measure"],
+            f"{m['mean']:.3f}",
+            "" if m["low"] is None else f"{m['low']:.3f} to {m['high']:.3f}",
+        )
+        for m in data["measures"]
+    ]
+    told.table(("measure", "mean", "95 %"), rows, "measure")
+    show(data, as_json, told.place(place, name="file"))

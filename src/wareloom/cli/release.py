@@ -20,9 +20,11 @@ from wareloom.cli._shared import (
     run_of,
     show,
 )
+from wareloom.cli._summary import Summary
 
 if TYPE_CHECKING:
     from wareloom.release.evidence import Evidence
+    from wareloom.release.issue import Released
 
 
 def main(
@@ -80,7 +82,19 @@ def main(
             checks = [check.to_json() for check in judged(evidence)]
             show({"passed": False, "release": None, "checks": checks}, True)
         raise
-    show(made.to_json(), as_json, str(made))
+    show(made.to_json(), as_json, _summary(made))
+
+
+def _summary(made: Released) -> Summary:
+    """What every gate says, and where the release and what stays inside lie."""
+    policy = made.certificate["policy"]["preset"]
+    found = Summary(f"All {len(made.checks)} gates of {policy!r} are passed.", "good")
+    found.table(
+        ("gate", "what it found"), [(check.name, check.said) for check in made.checks], "gate"
+    )
+    found.place(made.folder, name="release").place(made.inside, name="inside")
+    signs = "" if made.certificate["signature"] else "; --key signs the certificate"
+    return found.next(f"wareloom verify {made.folder}{signs}")
 
 
 def _evidence(
@@ -90,12 +104,14 @@ def _evidence(
     from wareloom.core.run import Run
     from wareloom.preparing.splits import together
     from wareloom.privacy.ledger import Ledger, ledgers_folder
+    from wareloom.release.bundles import refuse_models
     from wareloom.release.certificate import NAME
     from wareloom.release.evidence import Evidence
     from wareloom.release.places import inside_of
     from wareloom.release.policy import Policy
     from wareloom.shop import Shop
 
+    refuse_models(synthetic)
     free(to, force, NAME)
     place_of(inside_of(to), force)
     real = Shop.open(shop)

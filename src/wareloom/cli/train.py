@@ -25,6 +25,7 @@ from wareloom.cli._shared import (
     settings,
     show,
 )
+from wareloom.cli._summary import Summary, counted
 
 
 def main(
@@ -76,4 +77,12 @@ def main(
     note = kept_note(
         ranker.kept(), "train one that keeps counts: wareloom list ranker says which do"
     )
-    show(told | ({"note": note} if note else {}), as_json)
+    summary = Summary(
+        f"Fitted {name} on {shop}: it ranks {counted(len(ranker.items_), 'item')}.", "good"
+    )
+    usual = RANKERS.make(name).settings()
+    given = {key: value for key, value in ranker.settings().items() if value != usual.get(key)}
+    summary.fact("settings", given or "as they come: wareloom show " + name)
+    summary.fact("keeps", ranker.kept()).warn(note).place(to)
+    summary.next(f"wareloom evaluate {to} PARTS", f"wareloom rank {to} --shop {shop}")
+    show(told | ({"note": note} if note else {}), as_json, summary)

@@ -210,22 +210,26 @@ def _figures(
 ) -> tuple[list[Figure], dict[str, str]]:
     """The figures of all measures, and by measure why there are none; `queries` may say why there are none of them."""
     figures, left_out = list[Figure](), dict[str, str]()
-    for name, measure in chosen.items():
-        found: list[Figure] | str
-        try:
-            with run.task(name):
-                if isinstance(measure, QueryMeasure):
-                    found = queries if isinstance(queries, str) else measure.compare(queries, run)
-                else:
-                    found = NO_EVENTS if users is None else measure.compare(users, run)
-        except MissingExtraError as error:
-            if name in settings.measures:
-                raise
-            found = str(error)
-        if isinstance(found, str):
-            left_out[name] = found
-        else:
-            figures += found
+    with run.task("measures", len(chosen)) as advance:
+        for name, measure in chosen.items():
+            found: list[Figure] | str
+            try:
+                with run.task(name):
+                    if isinstance(measure, QueryMeasure):
+                        found = (
+                            queries if isinstance(queries, str) else measure.compare(queries, run)
+                        )
+                    else:
+                        found = NO_EVENTS if users is None else measure.compare(users, run)
+            except MissingExtraError as error:
+                if name in settings.measures:
+                    raise
+                found = str(error)
+            if isinstance(found, str):
+                left_out[name] = found
+            else:
+                figures += found
+            advance()
     return figures, left_out
 
 

@@ -215,16 +215,16 @@ class Contest:
         try:
             with own.task(f"{label}, seed {seed}"):
                 ranker = self.settings.make(label).fit(self.parts.train, own, held=self.held)
-            return evaluate(ranker, self.task, self.settings.metrics, own)
+                return evaluate(ranker, self.task, self.settings.metrics, own)
         except MemoryLimitError as error:
             return str(error)
 
     def ahead(self) -> None:
-        """Have the executor compute all that is not there yet."""
+        """Have all that is not there yet computed, by the executor or in this process."""
         executor = executor_of(self.run)
         asked = [(label, seed) for label in self.settings.rankers for seed in self.seeds(label)]
         missing = [each for each in asked if self.pieces.get(self.key(*each)) is None]
-        if executor is None or not missing:
+        if not missing:
             return
         tasks = [
             Piece(
@@ -232,10 +232,15 @@ class Contest:
             )
             for label, seed in missing
         ]
-        told = plain(self.settings, self.shop, self.run) | {"mode": self.mode}
-        job = Job("wareloom.proof.leaderboard:open_contest", told)
-        with self.run.task(f"{len(tasks)} cells", len(tasks)) as advance:
-            executor.run(job, tasks, lambda task: advance(1))
+        with self.run.task(f"rankers, {self.mode} ties", len(tasks)) as advance:
+            if executor is not None:
+                told = plain(self.settings, self.shop, self.run) | {"mode": self.mode}
+                job = Job("wareloom.proof.leaderboard:open_contest", told)
+                executor.run(job, tasks, lambda task: advance(1))
+                return
+            for each in missing:
+                self.get(*each)
+                advance(1)
 
 
 def open_contest(told: dict[str, Any]) -> Callable[[dict[str, Any]], None]:

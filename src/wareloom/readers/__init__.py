@@ -55,6 +55,8 @@ class Intake:
     run: Run
     not_recognised: dict[str, list[str]] = field(default_factory=dict)
     """Columns that nobody asked for, by file"""
+    columns: dict[str, dict[str, str]] = field(default_factory=dict)
+    """What each column was taken for, by file: TABLE.COLUMN by the source's column"""
     items_from_log: dict[str, dict[str, str]] = field(default_factory=dict)
     """Columns of a log that describe its items, by file: source column by column of items"""
     value_from: dict[str, str] = field(default_factory=dict)
@@ -310,6 +312,7 @@ def _fill(
             "times": told.times,
             "decimals": told.decimals,
             "currencies": told.currencies,
+            "columns": intake.columns,
             "items_from_log": intake.items_from_log,
             "value_from": intake.value_from,
             "joined": intake.joined,
