@@ -1,4 +1,4 @@
-"""The code of the tutorials runs as it stands there, in order."""
+"""The code of the tutorials runs as it stands there, in order, and the Chinese pages have the same code."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from tutorial import DOCS, play
+from tutorial import DOCS, blocks, play
 
 from wareloom.shop import example
 
@@ -27,3 +27,9 @@ def test_the_page_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPat
         if str(getattr(sys.modules[name], "__file__", "")).startswith(str(tmp_path)):
             del sys.modules[name]
     importlib.invalidate_caches()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_the_chinese_page_has_the_same_code(page: Path) -> None:
+    theirs = [block.bare() for block in blocks(DOCS / "zh" / page.name)]
+    assert theirs == [block.bare() for block in blocks(page)]
