@@ -58,7 +58,7 @@ def front(figures: Figures) -> list[str]:
         f"{figures['title']}, {figures['own']:.0%} of own users, {figures['seeds']} seeds. The other log itself: "
         f"{limit:+.0%} ({low:+.0%} to {high:+.0%}).",
         "",
-        "![Lift of another shop's system against the worst attack on the sample](release-front.svg)",
+        "![Lift of another shop's system against the worst attack on the sample](../release-front.svg)",
         "",
         *table(head, rows),
     ]
