@@ -63,8 +63,8 @@ class Generators:
         self.worked, self.system, self.desk = worked, system, desk
         self.made = {one.label: one for one in generators(look)}
         self.ends, self.given = desk.clock.spent + seconds, seconds
-        self.seconds: dict[str, list[float]] = {}
-        """What cells took, by arm"""
+        self.seconds: dict[str, dict[str, float]] = {}
+        """What cells took, by arm and key"""
         self.some: Shop | None = None
         self.events = 0
         """Of the shop that they were tried on"""
@@ -109,7 +109,7 @@ class Generators:
             "light": light,
             "share": share,
             "events": self.events,
-            "seconds": {arm: sum(each) / len(each) for arm, each in self.seconds.items()},
+            "seconds": {arm: sum(each.values()) / len(each) for arm, each in self.seconds.items()},
             "left_out": dict(self.desk.left_out),
         }
 
@@ -129,7 +129,7 @@ class Generators:
     def _tried(self, shop: Shop, system: System, made: Made, ratio: float) -> dict[str, Any] | None:
         """What a ranker reaches without and with a generator; None where it does not fit, or may not be."""
         name = f"{made.label} for {system.ranker} at a ratio of {ratio:g}"
-        cost = sum(sum(each) / len(each) for each in self.seconds.values())
+        cost = sum(sum(each.values()) / len(each) for each in self.seconds.values())
         if cost > self.left:
             self.desk.left_out[name] = f"it would take about {cost:.0f} s"
             return None
@@ -161,11 +161,15 @@ class Generators:
         bench = Bench(study, study.modes[0], address_of(own))
         found = []
         for arm in (REAL, MIXED):
-            start = time.perf_counter()
-            known = bench.pieces.get(bench.key(cell := Cell(arm=arm, seed=0, ratio=ratio)))
+            cell = Cell(arm=arm, seed=0, ratio=ratio)
+            key, start = bench.key(cell), time.perf_counter()
+            known = bench.pieces.get(key) is not None
             found.append(bench.get(cell))
-            if known is None and shop is self.some and settings.ranker == self.system.ranker:
-                self.seconds.setdefault(arm, []).append(time.perf_counter() - start)
+            if not known:
+                bench.pieces.put(f"{key}-s", time.perf_counter() - start)
+            took = bench.pieces.get(f"{key}-s")
+            if took is not None and shop is self.some and settings.ranker == self.system.ranker:
+                self.seconds.setdefault(arm, {})[key] = took
         return found[0], found[1]
 
 

@@ -99,7 +99,7 @@ class Rankers:
             alive = [c for c in alive if self._passed(c, contest, share)]
             if shares and self._all_fit(alive, rows):
                 shares = shares[-1:]
-            elif share > rungs_first(rows) and shares:
+            elif alive and shares and share > rungs_first(rows):
                 alive = self._better(alive)
         self._systems()
         return self._taken()
@@ -149,7 +149,7 @@ class Rankers:
                 f"on {contest.shop.rows('events'):,} events it would take about {reckoned:.0f} s"
             )
             return None
-        allowed = max(5.0, SLACK * reckoned) if self.trials.get(label) else self.left / 2
+        allowed = max(20.0, SLACK * reckoned) if self.trials.get(label) else self.left / 2
         trial: Trial | None = self.desk.tried(
             label, min(allowed, self.left), lambda: self._trial(candidate, contest, share)
         )

@@ -81,7 +81,7 @@ def headline(data: Data) -> str:
     if data["answer"] == UNPROVED:
         return f"The best system found is {system}. What synthesis adds to it was not proved in these minutes."
     proof = data["proof"]
-    size = f"{proof['metric']} {_lift(proof['decisive'])} against {proof['decisive']['against']}"
+    size = f"{proof['metric']} {lift(proof['decisive'])} against {proof['decisive']['against']}"
     said = {
         HELPS: f"Synthetic shoppers help {system}: {size}.",
         DISTIL: f"Distil, do not synthesise: {_why_distil(data)}",
@@ -98,12 +98,13 @@ def _why_distil(data: Data) -> str:
             return str(proof["rows"]["sentence"])
         return "the generator itself as a ranker reaches more than its shoppers teach."
     return (
-        f"{system} has the same knowledge without a synthetic row. Synthetic shoppers add {_lift(proof['decisive'])} "
+        f"{system} has the same knowledge without a synthetic row. Synthetic shoppers add {lift(proof['decisive'])} "
         "to it."
     )
 
 
-def _lift(row: Data) -> str:
+def lift(row: Data) -> str:
+    """A lift with its interval, or the difference where there is no lift."""
     if row["lift"] is None:
         return f"{row['difference']:+.2g}".replace("-", "−")
     ends = f"{signed(row['lift_low'])} to {signed(row['lift_high'])}"
@@ -111,20 +112,21 @@ def _lift(row: Data) -> str:
 
 
 def sections(data: Data) -> list[dict[str, Any]]:
-    """The page's sections: a title, and sentences."""
+    """The page's sections: what each is about, by its key in `sentences/advice.toml`, and its sentences."""
     made = [
-        ("What the shop has", _has(data)),
-        ("The best system without synthesis", _without(data)),
-        ("What synthesis adds", _adds(data)),
-        ("Whether distilling does the same", _distils(data)),
-        ("Who is served worse", _worse(data)),
-        ("What could not be told", _untold(data)),
-        ("What data would help most", _wanted(data)),
-        ("What it would cost to be sure", _cost(data)),
-        ("What may leave the building", _leaves(data)),
-        ("What was left out", [f"{name}: {why}." for name, why in data["left_out"].items()]),
+        ("has", _has(data)),
+        ("without", _without(data)),
+        ("adds", _adds(data)),
+        ("distils", _distils(data)),
+        ("worse", _worse(data)),
+        ("untold", _untold(data)),
+        ("wanted", _wanted(data)),
+        ("cost", _cost(data)),
+        ("leaves", _leaves(data)),
+        ("search", data.get("search_says") or []),
+        ("left_out", [f"{name}: {why}." for name, why in data["left_out"].items()]),
     ]
-    return [{"title": title, "sentences": said} for title, said in made if said]
+    return [{"about": about, "sentences": said} for about, said in made if said]
 
 
 def _has(data: Data) -> list[str]:
@@ -219,9 +221,9 @@ def _adds(data: Data) -> list[str]:
     knows = data["generators"]["knows"]
     said = [
         f"The generator {data['generators']['label']}, which knows {knows}, was chosen before the test part was read.",
-        f"With its shoppers the system reaches {proof['means'][MIXED]:.4f}, {_lift(proof['real'])} over real data "
+        f"With its shoppers the system reaches {proof['means'][MIXED]:.4f}, {lift(proof['real'])} over real data "
         "alone.",
-        f"The decisive control is {proof['decisive']['against']}: {_lift(proof['decisive'])}, "
+        f"The decisive control is {proof['decisive']['against']}: {lift(proof['decisive'])}, "
         f"p = {proof['decisive']['p']:.2g}. {proof['sentence']}",
     ]
     rows = proof["rows"]
@@ -255,7 +257,7 @@ def _distils(data: Data) -> list[str]:
                 continue
             which = {"helps": "less than", "hurts": "more than"}
             told = which.get(row["verdict"], "no other than")
-            said.append(f"{name} gives {told} its shoppers: they stand at {_lift(row)} beside it.")
+            said.append(f"{name} gives {told} its shoppers: they stand at {lift(row)} beside it.")
             if arm == TEACHER and told == "more than" and data["generators"]["world"]:
                 said.append(
                     "Where the other shop's log itself may be used here, take that; its synthetic shoppers are for "

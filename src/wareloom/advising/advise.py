@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from wareloom._version import __version__
+from wareloom.advising import _facts as facts
 from wareloom.advising import _says as says
+from wareloom.advising import _search_says as asking
 from wareloom.advising._candidates import Made, generators
 from wareloom.advising._clock import Clock
 from wareloom.advising._data import Worked, undone, work_on
@@ -23,12 +26,12 @@ from wareloom.advising._plan import plan_of, seconds_of
 from wareloom.advising._power import power_of
 from wareloom.advising._proving import Way, prove_within
 from wareloom.advising._recipe import bundle_of, recipe_of, source_of
+from wareloom.advising._search import SearchAdvice
 from wareloom.advising.settings import AdviceSettings
 from wareloom.core.files import landing, locked
 from wareloom.core.run import Run
 from wareloom.core.state import read_json, write_json, write_whole
 from wareloom.errors import InputError, OutputError
-from wareloom.experiment.plan import MIXED
 from wareloom.experiment.result import Proof, rounded
 from wareloom.report import write_report
 from wareloom.report.advice import advice_page
@@ -36,6 +39,13 @@ from wareloom.shop import Shop
 
 VERSION = 1
 NAME = "advice.json"
+OWN = (
+    *(NAME, "advice.html", "recipe.toml", "recipe-search.toml", "log.txt"),
+    *("proof", "proof-search", "bundle", "bundle-search", "shop"),
+)
+"""What is written to the folder"""
+FOR_SEARCH = 0.5
+"""Share of the minutes that search has where both are asked for"""
 ATTACKING = 10.0
 """Seconds that must be left for attacks to be begun"""
 DEFAULT = System("transitions", {})
@@ -57,7 +67,8 @@ class Advice:
     @property
     def bundle(self) -> Path | None:
         """The folder of the best system's model; None where there is none."""
-        place = self.folder / "bundle"
+        name = "bundle-search" if self.data["settings"]["job"] == "search" else "bundle"
+        place = self.folder / name
         return place if place.exists() else None
 
     @classmethod
@@ -99,7 +110,7 @@ def advise(
 
 def planned(shop: Shop, settings: AdviceSettings, run: Run | None = None) -> dict[str, Any]:
     """Look at a shop, and return the plan: stages with seconds, and memory in GiB; nothing is written."""
-    run = run or Run()
+    run = (run or Run()).with_(quiet=True)
     _check(shop)
     clock = Clock(settings.minutes * 60)
     seen = look(shop, settings.other_shops)
@@ -110,7 +121,7 @@ def planned(shop: Shop, settings: AdviceSettings, run: Run | None = None) -> dic
     plan = plan_of(worked, seen, clock.left)
     if power["too_few"]:
         plan["stages"] = [s for s in plan["stages"] if s["stage"] == "bundle"]
-    return {"look": asdict(seen), "power": power, "worked": _worked(worked), **plan}
+    return {"look": asdict(seen), "power": power, "worked": facts.worked(worked), **plan}
 
 
 def _check(shop: Shop) -> None:
@@ -158,9 +169,18 @@ def _desk(shop: Shop, settings: AdviceSettings, place: Path, run: Run, *, resume
             spent = float(read_json(place / WORK / "spent.json")["seconds"])
     else:
         desk.clear()
+        for name in OWN:
+            _removed(place / name)
         write_whole(path, key)
     desk.clock = Clock(settings.minutes * 60, spent)
     return desk
+
+
+def _removed(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 class _Work:
@@ -180,23 +200,77 @@ class _Work:
         desk, data = self.desk, self.data
         desk.say("look")
         seen = Look(**desk.kept("look", lambda: asdict(look(self.shop, self.settings.other_shops))))
+        data |= {"look": asdict(seen), "rankers": {"trials": []}, "generators": None, "proof": None}
+        if self.settings.job == "search":
+            return self._search_alone(seen)
         if not seen.interactions:
             raise InputError(_nothing(self.shop))
-        worked = work_on(self.shop, seen, self.settings, self.run)
-        power = desk.kept(
-            "power", lambda: rounded(power_of(worked, seen, self.run.with_(quiet=True)))
-        )
-        data |= {"look": asdict(seen), "worked": _worked(worked), "power": power}
+        whole = desk.clock.seconds
+        if self.settings.job == "both":
+            desk.clock.seconds = whole - FOR_SEARCH * (whole - desk.clock.spent)
+        run = self.run.with_(quiet=True)
+        worked = work_on(self.shop, seen, self.settings, run)
+        power = desk.kept("power", lambda: rounded(power_of(worked, seen, run)))
+        data |= {"worked": facts.worked(worked), "power": power}
         plan = desk.kept("plan", lambda: plan_of(worked, seen, desk.clock.left))
-        data |= {"plan": plan, "rankers": {"trials": []}, "generators": None, "proof": None}
+        data["plan"] = plan
         system, made = DEFAULT, generators(seen)[0]
         proof: Proof | None = None
         if not power["too_few"]:
             system, made, proof = self._told(worked, seen, plan)
         else:
             data["rankers"] |= {"label": system.ranker}
-        self._finish(worked, seen, (system, made), proof)
+        self._model(worked, seen, (system, made), proof)
+        if self.settings.job == "both":
+            desk.clock.seconds = whole
+            self._search(desk.clock.left)
+        self._page()
         return data
+
+    def _search_alone(self, seen: Look) -> dict[str, Any]:
+        """Advise on search and nothing else."""
+        desk, data = self.desk, self.data
+        if not seen.has["texts"]:
+            raise InputError(
+                "The items have no texts that say what they are: a ranker of search has nothing to read. Read their "
+                "titles, or ask for --for recommendation."
+            )
+        stage = {
+            "stage": "search",
+            "seconds": desk.clock.left,
+            "does": "rankers of search, then one proof",
+        }
+        data["plan"] = {"stages": [stage], "seconds": desk.clock.left, "memory_gib": 1.5}
+        self._search(desk.clock.left)
+        found = data["search"]
+        data["answer"], data["headline"] = asking.answer(found), asking.headline(found)
+        data["next"] = asking.steps(found)
+        data["sections"] = [{"about": "search", "sentences": asking.sentences(found)[1:]}]
+        self._page()
+        return data
+
+    def _search(self, seconds: float) -> None:
+        """Rankers of search; model and recipe beside those of recommendation."""
+        desk, data = self.desk, self.data
+        if not data["look"]["has"]["texts"]:
+            data["search_says"] = [
+                "The items have no texts: a ranker of search has nothing to read."
+            ]
+            return
+        found = SearchAdvice(self.shop, desk, seconds).run()
+        proof, recipe = found.pop("of_proof", None), found.pop("recipe", None)
+        if proof is not None:
+            folder = desk.folder / "proof-search"
+            folder.mkdir(exist_ok=True)
+            write_json(folder / "proof.json", proof.data)
+            write_report(proof, folder / "report.html")
+            found["proof"] = facts.of_proof(proof)
+        if recipe is not None:
+            source = source_of(self.shop, None, desk.folder)
+            whole = replace(recipe, read=replace(recipe.read, source=str(source)))
+            (desk.folder / "recipe-search.toml").write_text(whole.toml(), encoding="utf-8")
+        data["search"] = found
+        data["search_says"] = asking.sentences(found)
 
     def _told(
         self, worked: Worked, seen: Look, plan: Mapping[str, Any]
@@ -212,8 +286,8 @@ class _Work:
         if not found["label"]:
             data["rankers"]["label"] = DEFAULT.ranker
             return DEFAULT, next(iter(every.values())), None
-        system = System(found["ranker"], _tuples(found["settings"]))
-        took = _seconds(found)
+        system = System(found["ranker"], facts.tuples(found["settings"]))
+        took = facts.seconds(found)
         tried = desk.kept(
             "generators",
             lambda: rounded(
@@ -240,13 +314,13 @@ class _Work:
         folder.mkdir(exist_ok=True)
         write_json(folder / "proof.json", proof.data)
         write_report(proof, folder / "report.html")
-        self.data["proof"] = _of_proof(proof)
+        self.data["proof"] = facts.of_proof(proof)
         self.data["way"] = asdict(way)
 
-    def _finish(
+    def _model(
         self, worked: Worked, seen: Look, chosen: tuple[System, Made], proof: Proof | None
     ) -> None:
-        """Recipe, bundle, attacks, page."""
+        """Recipe, bundle and attacks."""
         desk, data, (system, made) = self.desk, self.data, chosen
         touched = seen.sorted_by_item in ("days", "file") or seen.copied > COPIED
         mended = undone(self.shop, seen, self.run) if touched else None
@@ -268,82 +342,20 @@ class _Work:
                 desk.clock.left,
                 lambda: leaving(worked.before, made, self.run.with_(quiet=True)),
             )
-        data["answer"] = says.answer(data)
+
+    def _page(self) -> None:
+        """Say what was found, and write it down."""
+        desk, data = self.desk, self.data
         data["left_out"] = dict(desk.left_out)
-        data["took"] = {
-            "minutes": desk.clock.spent / 60,
-            "memory_gib": peak(),
-            "full_minutes": _full(data),
-            "way": _way(data),
-        }
-        data["headline"] = says.headline(data)
-        data["next"] = says.steps(data)
-        data["sections"] = says.sections(data)
+        data["took"] = {"minutes": desk.clock.spent / 60, "memory_gib": peak()}
+        if self.settings.job == "search":
+            left = [f"{name}: {why}." for name, why in data["left_out"].items()]
+            data["sections"] += [{"about": "left_out", "sentences": left}] if left else []
+        else:
+            data["answer"] = says.answer(data)
+            data["took"] |= {"full_minutes": facts.full(data), "way": facts.way(data)}
+            data["headline"] = says.headline(data)
+            data["next"] = says.steps(data)
+            data["sections"] = says.sections(data)
         write_json(desk.folder / NAME, rounded(data))
         (desk.folder / "advice.html").write_text(advice_page(data), encoding="utf-8")
-
-
-def _worked(worked: Worked) -> dict[str, Any]:
-    return {
-        "split": worked.split.by,
-        "ties": worked.ties,
-        "events": worked.events,
-        "share": worked.share,
-    }
-
-
-def _tuples(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings as they were before they were kept as JSON."""
-    return {k: tuple(v) if isinstance(v, list) else v for k, v in settings.items()}
-
-
-def _seconds(found: Mapping[str, Any]) -> float:
-    """What the system took on all users."""
-    mine = [t for t in found["trials"] if t["label"] == found["label"]]
-    return float(mine[-1]["fit"] + mine[-1]["rank"]) if mine else 1.0
-
-
-def _of_proof(proof: Proof) -> dict[str, Any]:
-    """What the page says of the proof."""
-    data = proof.data
-    told = data["decisive"]
-    at = (told["ties"], told["metric"], "all")
-    rows = [r for r in data["comparisons"] if (r["ties"], r["metric"], r["slice"]) == at]
-    mine = {r["against"]: r for r in rows if r["arm"] == MIXED}
-    means = {
-        r["arm"]: r["mean"] for r in data["arms"] if (r["ties"], r["metric"], r["slice"]) == at
-    }
-    power = next(row for row in data["power"] if row["against"] == told["against"])
-    return {
-        "verdict": proof.verdict,
-        "sentence": data["sentence"],
-        "metric": told["metric"],
-        "decisive": dict(mine[told["against"]]),
-        "real": dict(mine["real"]),
-        "against": {name: dict(row) for name, row in mine.items()},
-        "means": means,
-        "rows": dict(data["rows"]) if "rows" in data else None,
-        "guard": dict(data["guard"]),
-        "power": dict(power),
-        "next": data["story"]["next"],
-        "seeds": data["settings"]["seeds"],
-    }
-
-
-def _full(data: Mapping[str, Any]) -> float | None:
-    """Minutes that the recipe is reckoned to take: three seeds on all users, by what the cells took."""
-    told, way = data.get("generators"), data.get("way")
-    if not told or not way:
-        return None
-    share = way["share"] * data["worked"]["share"]
-    seeds = 3 / way["seeds"] * (1.0 if way["references"] else 1.3)
-    return float(way["seconds"] * seeds / max(share, 1e-6) ** 1.1 / 60)
-
-
-def _way(data: Mapping[str, Any]) -> str:
-    """How strongly it was proved."""
-    way = data.get("way")
-    if not way:
-        return ""
-    users = "all users" if way["share"] == 1 else f"{way['share']:.0%} of the users"
-    return f"The proof took {way['seeds']} seeds and {users}."

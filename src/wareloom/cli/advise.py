@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from wareloom.cli._shared import AsJson, Force, Quiet, Seed, Threads, run_of, show
+from wareloom.cli._summary import Summary
 
 if TYPE_CHECKING:
     from wareloom.advising import Advice
@@ -67,30 +68,26 @@ def main(
     raise typer.Exit(1 if found.answer == "leave it out" else 0)
 
 
-def _plan(plan: dict[str, Any]) -> str:
+def _plan(plan: dict[str, Any]) -> Summary:
     """The plan for who reads it on a terminal."""
-    lines = [
-        f"{stage['stage']:<11}{stage['seconds'] / 60:6.1f} min  {stage['does']}"
-        for stage in plan["stages"]
-    ]
-    if plan["power"]["too_few"]:
-        lines.append(f"Too few to tell: {plan['power']['requests']:,} shoppers can be asked.")
-    return "\n".join([*lines, f"Memory: about {plan['memory_gib']:.1f} GiB"])
+    few = plan["power"]["too_few"]
+    asked = f"{plan['power']['requests']:,} shoppers can be asked"
+    told = Summary(f"Too few to tell: {asked}." if few else f"The plan: {asked}.")
+    rows = [(s["stage"], f"{s['seconds'] / 60:.1f}", s["does"]) for s in plan["stages"]]
+    told.table(("stage", "minutes", "what it does"), rows, "stage")
+    return told.fact("memory", f"about {plan['memory_gib']:.1f} GiB")
 
 
-def _told(found: Advice) -> str:
+def _told(found: Advice) -> Summary:
     """What matters, in ten lines at most."""
-    data, folder = found.data, found.folder
-    lines = [str(found)]
-    lines += [f"Next: {step}" for step in data["next"]]
-    if data["left_out"]:
-        lines.append(f"Left out: {', '.join(data['left_out'])} (why: see the page)")
-    took = data["took"]
-    lines.append(
-        f"{took['minutes']:.1f} of {data['settings']['minutes']:g} minutes, {took['memory_gib']:.2f} GiB"
-    )
-    lines.append(f"Page:   {folder / 'advice.html'}")
-    lines.append(f"Recipe: {folder / 'recipe.toml'}")
-    if found.bundle:
-        lines.append(f"Model:  {found.bundle}")
-    return "\n".join(lines)
+    data, folder, took = found.data, found.folder, found.data["took"]
+    style: Literal["good", "bad", "strong"] = {
+        "synthesis helps": "good",
+        "leave it out": "bad",
+    }.get(found.answer, "strong")  # type: ignore[assignment]
+    told = Summary(str(found), style)
+    told.fact("took", f"{took['minutes']:.1f} of {data['settings']['minutes']:g} minutes")
+    told.fact("memory", f"{took['memory_gib']:.2f} GiB at most")
+    told.fact("left out", ", ".join(data["left_out"]))
+    told.place(folder / "advice.html", name="page").place(folder / "recipe.toml", name="recipe")
+    return told.place(found.bundle, name="model").next(*data["next"][:1])

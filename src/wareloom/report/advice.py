@@ -6,16 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from wareloom.report.proof_figures import COLOURS
+from wareloom.core.sentences import Say
 from wareloom.report.templating import filled
 from wareloom.report.views import Table, table
 
-TONES = {
-    "synthesis helps": "helps",
-    "distil": "helps, but",
-    "leave it out": "hurts",
-}
-"""The verdict whose colour an answer has; any other has that of no evidence"""
+TONES = {"synthesis helps": "helps", "distil": "but", "leave it out": "hurts"}
+"""Tones of answers; any other has that of no evidence"""
 
 
 @dataclass(frozen=True)
@@ -46,26 +42,33 @@ class AdvicePage:
     fingerprint: str
 
 
-def advice_page(data: Mapping[str, Any]) -> str:
+def advice_page(data: Mapping[str, Any], language: str = "en") -> str:
     """Return the page of `advice.json`'s `data`: one HTML file that needs no network."""
-    return filled("advice.html.j2", view_of(data))
+    return filled("advice.html.j2", view_of(data, Say(language)), language)
 
 
-def view_of(data: Mapping[str, Any]) -> AdvicePage:
+def view_of(data: Mapping[str, Any], say: Say) -> AdvicePage:
     """Return what the page of `advice.json`'s `data` says, in plain text and figures."""
-    name = data["shop"]["meta"].get("name", "This shop")
+    answer = say.term("advice", data["answer"])
     return AdvicePage(
-        title=f"Wareloom advice: {data['answer']}",
-        tone=COLOURS[TONES.get(data["answer"], "no evidence")],
-        answer=data["answer"],
-        kicker=f"{name} · {data['settings']['job']} · {data['took']['minutes']:.0f} of "
-        f"{data['settings']['minutes']:g} minutes",
+        title=say("advice.page", answer=answer),
+        tone=TONES.get(data["answer"], "none"),
+        answer=answer,
+        kicker=say(
+            "advice.minutes",
+            name=data["shop"]["meta"].get("name", "–"),
+            job=data["settings"]["job"],
+            took=f"{data['took']['minutes']:.1f}",
+            minutes=f"{data['settings']['minutes']:g}",
+        ),
         headline=data["headline"],
         next=tuple(data["next"]),
-        sections=tuple(Told(s["title"], tuple(s["sentences"])) for s in data["sections"]),
-        tried=_tried(data),
+        sections=tuple(
+            Told(say(f"advice.{s['about']}"), tuple(s["sentences"])) for s in data["sections"]
+        ),
+        tried=_tried(data, say),
         stages=table(
-            ("stage", "minutes at most", "what it does"),
+            [say(f"advice.{name}") for name in ("stage", "most", "does")],
             [(s["stage"], f"{s['seconds'] / 60:.1f}", s["does"]) for s in data["plan"]["stages"]],
         ),
         warnings=tuple(data["look"]["warnings"]),
@@ -74,16 +77,23 @@ def view_of(data: Mapping[str, Any]) -> AdvicePage:
     )
 
 
-def _tried(data: Mapping[str, Any]) -> Table | None:
+def _tried(data: Mapping[str, Any], say: Say) -> Table | None:
     """What was tried, and what it reached."""
+    real = say.term("arm", "real")
     rows: list[tuple[Any, ...]] = [
-        (t["label"], "real data", t["events"], t["value"], t["fit"] + t["rank"])
+        (t["label"], real, t["events"], t["value"], t["fit"] + t["rank"])
         for t in sorted(data["rankers"]["trials"], key=lambda t: (-t["events"], -t["value"]))
     ]
     told = data["generators"] or {"tried": []}
     for one in [*told["tried"], *([told["light"]] if told.get("light") else [])]:
-        ratio = f"real + {one['label']}, {one['ratio']:g} to 1"
-        rows.append((one["ranker"], "real data", told["events"], one["real"], None))
-        rows.append((one["ranker"], ratio, told["events"], one["mixed"], None))
-    heads = ("ranker", "trained on", "events", "ndcg@10", "seconds")
+        mixed = f"{real} + {one['label']}, {one['ratio']:g} : 1"
+        rows.append((one["ranker"], real, told["events"], one["real"], None))
+        rows.append((one["ranker"], mixed, told["events"], one["mixed"], None))
+    heads = [
+        say("advice.ranker"),
+        say("advice.trained"),
+        say("advice.events"),
+        "ndcg@10",
+        say("advice.seconds"),
+    ]
     return table(heads, dict.fromkeys(rows)) if rows else None
