@@ -35,12 +35,12 @@ def rankers(look: Look) -> tuple[Candidate, ...]:
         found += [Candidate(label="personal"), Candidate(label="tifu_knn")]
     found.append(Candidate(label="transitions"))
     found.append(Candidate(label="item_knn"))
-    most = {"max_items": KEPT} if look.rows["items"] > DENSE else {}
-    found.append(Candidate(label="ease", settings=most, fixed=True))
-    if look.has.get("texts"):
-        found.append(Candidate(label="text_knn", fixed=True))
     if look.has.get("categories") or look.has.get("brands"):
         found.append(Candidate(label="attributes", fixed=True))
+    if look.has.get("texts"):
+        found.append(Candidate(label="text_knn", fixed=True))
+    most = {"max_items": KEPT} if look.rows["items"] > DENSE else {}
+    found.append(Candidate(label="ease", settings=most, fixed=True))
     found.append(Candidate(label="lightgcn", slow=True))
     return tuple(found)
 
@@ -48,7 +48,7 @@ def rankers(look: Look) -> tuple[Candidate, ...]:
 def ensemble(members: list[str], settings: dict[str, dict[str, Any]]) -> dict[str, Any]:
     """Settings of the stack of some rankers."""
     own = {name: settings[name] for name in members if settings.get(name)}
-    return {"members": tuple(members), "member_settings": own, "held": 20_000, "halves": 4}
+    return {"members": tuple(members), "member_settings": own, "held": 20_000, "halves": 8}
 
 
 @dataclass(frozen=True, kw_only=True)

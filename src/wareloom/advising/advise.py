@@ -44,6 +44,8 @@ OWN = (
     *("proof", "proof-search", "bundle", "bundle-search", "shop"),
 )
 """What is written to the folder"""
+OVER = 0.06
+"""Share of the minutes that the model may take beyond them"""
 FOR_SEARCH = 0.5
 """Share of the minutes that search has where both are asked for"""
 ATTACKING = 10.0
@@ -102,7 +104,7 @@ def advise(
     with locked(place):
         place.mkdir(parents=True, exist_ok=True)
         desk = _desk(shop, settings, place, run, resume=resume)
-        with run.limits():
+        with run.limits(), desk.shown():
             data = _Work(shop, settings, desk).done()
         desk.clear()
     return Advice(data, place)
@@ -301,14 +303,14 @@ class _Work:
             desk.left_out["the proof"] = "no generator was tried"
             return system, next(iter(every.values())), None
         made = every[tried["label"]]
-        reserve = min(2.0 * took, 0.15 * desk.clock.left) + 1.0
+        reserve = min(2.6 * took, 0.4 * desk.clock.left) + 1.0
         proved = prove_within(worked, system, made, tried, desk, reserve)
         if proved is not None:
             self._keep(*proved)
         if proved is None or proved[1].share < 1:
             data["reached"] = desk.tried(
                 f"{found['label']} on the whole test part",
-                max(0.0, desk.clock.left - reserve),
+                max(0.0, desk.clock.left - reserve / 2),
                 lambda: reached(worked, system, made, desk),
             )
         return system, made, None if proved is None else proved[0]
@@ -336,7 +338,7 @@ class _Work:
         desk.say(f"bundle of {data['rankers'].get('label') or system.ranker}")
         desk.tried(
             "the bundle",
-            max(desk.clock.left, 30.0),
+            max(desk.clock.left, OVER * desk.clock.seconds + 3.0),
             lambda: bundle_of(worked, system, proof, recipe, desk),
         )
         data["leaving"] = None
