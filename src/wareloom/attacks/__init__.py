@@ -151,13 +151,15 @@ def run_attacks(
         with run.task("read"):
             arena = Arena.of(real, synth, holdout, run, place, generator)
         outcomes, left_out = list[Outcome](), dict[str, str]()
-        for name, one in made.items():
-            with run.task(name):
-                found = one.attack(arena, run)
-            if isinstance(found, str):
-                left_out[name] = found
-            else:
-                outcomes.append(found)
+        with run.task("attacks", len(made)) as advance:
+            for name, one in made.items():
+                with run.task(name):
+                    found = one.attack(arena, run)
+                if isinstance(found, str):
+                    left_out[name] = found
+                else:
+                    outcomes.append(found)
+                advance()
         blind = _blind(arena)
     notes = list(arena.notes)
     if blind.area.low > 0.5:

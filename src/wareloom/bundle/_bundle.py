@@ -15,6 +15,7 @@ from wareloom._version import __version__
 from wareloom.bundle._algorithms import algorithms, check_code, load_classes
 from wareloom.bundle._files import check_files
 from wareloom.bundle._manifest import Manifest, read_manifest
+from wareloom.core import notebook
 from wareloom.core.family import RANKERS, RERANKERS
 from wareloom.core.run import Run
 from wareloom.core.state import read_json
@@ -95,6 +96,13 @@ class Bundle:
                 reranker=_reranker(folder, allowed) if manifest.reranker else None,
                 items=pl.read_parquet(folder / ITEMS, glob=False),
             )
+
+    def __repr__(self) -> str:
+        made = (
+            f"{self.ranker.name}, then {self.reranker.name}" if self.reranker else self.ranker.name
+        )
+        said = (f"{len(self.items):,} items", f"id {self.id[:12]}", str(self.folder))
+        return notebook.line("Bundle", self.manifest.kind, made, *said)
 
     def verify(self) -> None:
         """Compare the digest of every file; raises `SourceError` that names the one that is not as it was written."""

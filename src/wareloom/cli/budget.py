@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from wareloom.cli._shared import AsJson, show
+from wareloom.cli._summary import Summary
 
 
 def main(
@@ -52,7 +53,15 @@ def main(
     if epsilon is not None and delta is not None:
         ledger.allow(epsilon, delta, force=force)
     said = ledger.to_json()
-    if said["budget"] is None and not as_json:
-        show(said, False, f"{shop} has no privacy budget yet: --epsilon and --delta set it.")
-    else:
-        show(said, as_json)
+    show(said, as_json, _summary(shop, said))
+
+
+def _summary(shop: Path, said: dict[str, Any]) -> Summary:
+    """What matters of a ledger in a few lines."""
+    told = Summary(f"{shop} has no privacy budget yet: --epsilon and --delta set it.")
+    if (budget := said["budget"]) is not None:
+        told = Summary(f"The privacy budget of the users of {shop}")
+        spent = (said["spent"] or {"epsilon": 0.0})["epsilon"]
+        row = (budget["epsilon"], spent, budget["epsilon"] - spent, budget["delta"])
+        told.table(("epsilon", "spent", "left", "delta"), [row])
+    return told.fact("spent on", "; ".join(str(entry["purpose"]) for entry in said["entries"]))

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from wareloom.cli._shared import AllowCode, AsJson, Force, free, kept_note, outline, show
+from wareloom.cli._shared import AllowCode, AsJson, Force, free, kept_note, show
+from wareloom.cli._summary import Summary, counted
+
+if TYPE_CHECKING:
+    from wareloom.bundle import Bundle
 
 
 def main(
@@ -63,5 +67,18 @@ def main(
     remedy = "make it of a release, and write a copy by --of RELEASE --to OUT"
     if note := kept_note(manifest.keeps, remedy):
         told["note"] = note
-    counted = {"files": len(manifest.files), "bytes": manifest.size}
-    show(told, as_json, "\n".join(outline(told | counted)))
+    show(told, as_json, _summary(folder, opened, told).next(f"wareloom rank {folder} --shop SHOP"))
+
+
+def _summary(folder: Path, opened: Bundle, told: dict[str, Any]) -> Summary:
+    """What matters of a bundle in a few lines."""
+    manifest = opened.manifest
+    size = f"{counted(len(manifest.files), 'file')}, {manifest.size:,} bytes"
+    summary = Summary(f"{folder} is whole: {size}.", "good")
+    summary.fact("id", opened.id).fact("checked", told["checked"])
+    summary.fact("ranker", manifest.ranker.name)
+    summary.fact("reranker", manifest.reranker.name if manifest.reranker else None)
+    chosen = {name: n for name, n in manifest.choice.items() if isinstance(n, str | int | float)}
+    summary.fact("choice", chosen).fact("keeps", manifest.keeps)
+    summary.note(manifest.proof.sentence if manifest.proof else "")
+    return summary.warn(told.get("note", ""))

@@ -23,10 +23,12 @@ from wareloom.cli._shared import (
     settings,
     show,
 )
+from wareloom.cli._summary import Summary
 
 if TYPE_CHECKING:
     from wareloom.attacks import Maker
     from wareloom.release.evidence import Evidence
+    from wareloom.release.issue import Released
 
 
 MadeBy = Annotated[
@@ -98,7 +100,19 @@ def main(
             checks = [check.to_json() for check in judged(evidence)]
             show({"passed": False, "release": None, "checks": checks}, True)
         raise
-    show(made.to_json(), as_json, str(made))
+    show(made.to_json(), as_json, _summary(made))
+
+
+def _summary(made: Released) -> Summary:
+    """What every gate says, and where the release and what stays inside lie."""
+    policy = made.certificate["policy"]["preset"]
+    found = Summary(f"All {len(made.checks)} gates of {policy!r} are passed.", "good")
+    found.table(
+        ("gate", "what it found"), [(check.name, check.said) for check in made.checks], "gate"
+    )
+    found.place(made.folder, name="release").place(made.inside, name="inside")
+    signs = "" if made.certificate["signature"] else "; --key signs the certificate"
+    return found.next(f"wareloom verify {made.folder}{signs}")
 
 
 def _maker(name: str, given: dict[str, Any]) -> Maker | None:
