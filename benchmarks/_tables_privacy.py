@@ -58,10 +58,38 @@ def front(figures: Figures) -> list[str]:
         f"{figures['title']}, {figures['own']:.0%} of own users, {figures['seeds']} seeds. The other log itself: "
         f"{limit:+.0%} ({low:+.0%} to {high:+.0%}).",
         "",
-        "![Lift of another shop's system against the worst attack on the sample](release-front.svg)",
+        "![Lift of another shop's system against the worst attack on the sample](../release-front.svg)",
         "",
         *table(head, rows),
     ]
+
+
+def generators(figures: Figures) -> list[str]:
+    """Likeness, teaching and the worst attack of each generator, a table a log."""
+    lines: list[str] = []
+    for title in dict.fromkeys(r["data"] for r in figures["rows"]):
+        mine = [r for r in figures["rows"] if r["data"] == title]
+        floors = mine[0]["floors"]
+        rows = [
+            (
+                r["generator"],
+                r["keeps"],
+                *(f"{r['areas'][name]:.3f}" for name in floors),
+                f"{r['beyond']} of {r['measures']}",
+                f"{r['teaches']:.0%}",
+                r["worst"],
+                f"{r['area'][0]:.3f}",
+                f"{r['high']:.3f}" if r["high"] > BAR else f"**{r['high']:.3f}**",
+            )
+            for r in mine
+        ]
+        heads = {"discriminator": "judge of sequences", "item_discriminator": "judge of items"}
+        judges = " | ".join(f"{heads[name]} (floor {value:.3f})" for name, value in floors.items())
+        head = (
+            f"sample of | keeps | {judges} | beyond | teaches | worst attack | its area | upper end"
+        )
+        lines += [f"{title}:", "", *table(head, rows), ""]
+    return lines[:-1]
 
 
 def audit(figures: Figures) -> list[str]:

@@ -55,6 +55,14 @@ ANCHORED = "encoder held"
 CHOSEN = ("kind 0", "kind 1", "kind 2", "kind 3", "short queries")
 CONFIRMED = ("kind 4", "kind 5", "kind 6", "kind 7", "long queries")
 """Settings are looked for on the former, and confirmed on the latter"""
+WORDS = ("bm25", "bm25_runs")
+"""What of the two stages reads words"""
+PLAIN = (
+    ("fusion", ("bm25",), False),
+    ("fusion, spelling", ("bm25",), True),
+    ("fusion with runs", WORDS, True),
+)
+"""The plain fusions: what they are called, what reads words in them, and whether slips are corrected"""
 MEASURES = QueryMeasures(metrics=("ndcg@10",), catalogue_metrics=("ndcg@10", "judged@10"))
 SHOWN = {"whole": "ndcg@10, all items/all", "condensed": "ndcg@10/all", "judged": "judged@10/all"}
 
@@ -116,34 +124,42 @@ def at_share(whole: BiEncoder, titles: list[str], share: float, run: Run) -> BiE
 
 
 def systems(shop: Shop, updates: int, run: Run) -> dict[str, SearchRanker]:
-    """What is compared on a shop, fitted without a person's label."""
+    """What is compared on a shop, fitted without a person's label; without updates, what is not taught alone."""
     bare = shop.with_tables(judgments=None)
+    untaught = RANKERS.make("bi_encoder").untaught().fit(bare, run)
+    TAUGHT["0"] = untaught
+    found: dict[str, SearchRanker] = {"BM25": RANKERS.make("bm25").fit(bare, run)}
+    found["encoder 0"] = untaught
+    for name, words, spelling in PLAIN:
+        found[name] = RANKERS.make("fusion", **_of("0", words), spelling=spelling).fit(bare, run)
+    if not updates:
+        return found
     made = real_rows(SYNTHESIZERS.make("attributes").fit(bare, run).sample(5_000, run))
     synthetic = bare.with_tables(judgments=made)
     how: dict[str, Any] = {"batch_size": 64, "epochs": 1, "validation": 0.0, "strength": 1.0}
     whole = RANKERS.make("bi_encoder", **how).fit(synthetic, run.with_(updates=updates))
     assert isinstance(whole, BiEncoder)
     titles = shop.table("items")["title"].fill_null("").to_list()
-    found: dict[str, SearchRanker] = {"BM25": RANKERS.make("bm25").fit(bare, run)}
-    member = "_taught:Taught"
-    for share in SHARES:
+    for share in SHARES[1:]:
         TAUGHT[f"{share:g}"] = whole if share == 1.0 else at_share(whole, titles, share, run)
         found[f"encoder {share:g}"] = TAUGHT[f"{share:g}"]
     found[ANCHORED] = RANKERS.make("bi_encoder", **how, anchor=1.0).fit(
         synthetic, run.with_(updates=updates)
     )
     for share in (0.0, UNCHECKED, 1.0):
-        own = {"members": ("bm25", member), "member_settings": {member: {"called": f"{share:g}"}}}
-        if not share:
-            for spelling in (False, True):
-                name = f"fusion{', spelling' * spelling}"
-                found[name] = RANKERS.make("fusion", **own, spelling=spelling).fit(bare, run)
         # The trees of made-up labels have three tenths of their weight: given back for the whole way.
         trust = 0.5 / UNCHECKED if share == 1.0 else 0.5
+        own = _of(f"{share:g}", WORDS)
         found[f"two stages {share:g}"] = RANKERS.make("two_stage", **own, trust=trust).fit(
             synthetic if share else bare, run
         )
     return found
+
+
+def _of(share: str, words: tuple[str, ...]) -> dict[str, Any]:
+    """Settings of a ranker of rankers: of words, and of the encoder at a share of its way."""
+    member = "_taught:Taught"
+    return {"members": (*words, member), "member_settings": {member: {"called": share}}}
 
 
 def shop_of(shop: Shop, name: str, kind: np.ndarray, chosen: Any, run: Run) -> dict[str, Any]:
@@ -185,9 +201,9 @@ def told(found: dict[str, Any]) -> dict[str, Any]:
         system: {view: float(np.mean(each)) for view, each in views.items()}
         for system, views in values.items()
     }
-    pairs = [(f"encoder {share:g}", "encoder 0") for share in SHARES[1:]]
-    pairs.append((ANCHORED, "encoder 0"))
-    plain = max(("BM25", "fusion", "fusion, spelling"), key=lambda name: means[name]["whole"])
+    pairs = [(name, "encoder 0") for name in means if name.startswith("encoder ")]
+    pairs.append(("fusion with runs", "fusion, spelling"))
+    plain = max(("BM25", *(name for name, _, _ in PLAIN)), key=lambda name: means[name]["whole"])
     for share in SHARES:
         if f"two stages {share:g}" in means:
             pairs += [(f"two stages {share:g}", other) for other in ("two stages 0", plain)]
@@ -214,7 +230,9 @@ def main() -> None:
     names = [*CHOSEN, *CONFIRMED]
     parser.add_argument("--shops", nargs="+", choices=names, default=names, metavar="NAME")
     parser.add_argument("--products", type=int, default=2_000, help="of each shop")
-    parser.add_argument("--updates", type=int, default=40, help="of 64 pairs each")
+    parser.add_argument(
+        "--updates", type=int, default=40, help="of 64 pairs each; 0 teaches nothing"
+    )
     parser.add_argument("--precision", default="auto", choices=["auto", "fp32", "bf16"])
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--cache", type=Path)

@@ -42,6 +42,7 @@ import wareloom.rankers.learned.cross_encoder
 import wareloom.rankers.learned.multitask
 import wareloom.rankers.learned.two_tower
 import wareloom.rankers.search.bm25
+import wareloom.rankers.search.bm25_runs
 import wareloom.rankers.search.fusion
 import wareloom.rankers.search.lambdamart
 import wareloom.rankers.search.two_stage
@@ -564,7 +565,7 @@ def synthesizer(
         bound: Rows of a user that count, over all tables; 0 pays for it, as the quantile .9.
         shoppers: How many users the shop has, where that is public; 0 pays for it. δ is held against it.
         neighbours: Nearest public texts of each item that steps may go to.
-        noise_seed: For tests, and for proofs inside: noise of the same strength from a seed, nothing is taken from the budget, and samples are not private.
+        noise_seed: For tests, and for proofs inside: noise of the same strength from this seed and the run's, so that each seed of a proof draws its own. Nothing is taken from the budget, and samples are not private.
     """
 
 @overload
@@ -756,6 +757,7 @@ def synthesizer(
     max_tokens: int = 24,
     tries: int = 4,
     penalty: float = 2.0,
+    title_penalty: float = 0.0,
     block: Sequence[str] = ...,
 ) -> wareloom.synthesis.queries.tuned.Tuned:
     """Tune a text model on products and their queries, and let it write queries for any product of the shop.
@@ -783,6 +785,7 @@ def synthesizer(
         max_tokens: Pieces of words a query has at most.
         tries: Queries drawn for a product, of which one is taken.
         penalty: What likeness to earlier queries of a kind of product takes off the mean log-probability; 0 nothing.
+        title_penalty: What a query takes off that whose words all stand in its title; half of them half. 0 nothing.
         block: Words that no query may have.
     """
 
@@ -956,6 +959,7 @@ def ranker(
     weight_decay: float = 0.0,
     patience: int = 4,
     validation: float = 0.05,
+    anchor: float = 0.0,
     strength: float | Literal['auto'] = 'auto',
 ) -> wareloom.rankers.learned.bi_encoder.BiEncoder:
     """Score items by the inner product of a trained encoder's unit vectors of the request and of the item's text.
@@ -982,6 +986,7 @@ def ranker(
         weight_decay: Decoupled decay of the weights.
         patience: Evaluations, of ten in all, without a better value after which training stops; 0 never stops early.
         validation: Share of queries and users that stop the training early; none where it comes to fewer than 20.
+        anchor: Weight, in training, of how far the order of a batch's items moves from that of the encoder as it comes.
         strength: Share of the way from the encoder as it comes to the tuned one, in its weights. auto goes all of it where any judgment or event is real, three tenths where none is: with no label nothing says how far to go, and the whole way loses on a shop that the encoder knows well already.
     """
 
@@ -1034,6 +1039,7 @@ def ranker(
     k1: float = 1.2,
     b: float = 0.75,
     stem: bool = True,
+    expansion: float = 0.0,
 ) -> wareloom.rankers.search.bm25.BM25:
     """Add up, over the words of the query, how rare each is and how much of the item's text it makes up.
 
@@ -1045,6 +1051,32 @@ def ranker(
         k1: How soon more mentions of a word stop counting; 0 counts the first alone.
         b: How far long texts are held against their items: 0 not at all, 1 in full.
         stem: Whether English plurals are taken for their singular.
+        expansion: Mentions that a word is worth which all queries of an item use and its text lacks, by the judgments of grade 2 and more; fewer where some of them use it. 0 reads no judgment.
+    """
+
+@overload
+def ranker(
+    name: Literal['bm25_runs'],
+    *,
+    fields: str = 'title category brand',
+    spelling: bool = False,
+    wishes: bool = False,
+    personal: float = 0.0,
+    behaviour: str = 'item_knn',
+    size: int = 3,
+    k1: float = 0.3,
+    b: float = 0.3,
+) -> wareloom.rankers.search.bm25_runs.BM25Runs:
+    """Add up, over the runs of `size` characters of the query, how rare each is and how much of the text it makes up.
+
+        fields: Columns of items that are read, some of title, category, brand, attributes and description; those that are missing are passed over. With weights, as in "title^2 brand", a word there counts so often.
+        spelling: Whether words of a query that hardly an item has are taken for slips and corrected by those items have. Needs the extra `text`.
+        wishes: Whether "under $50" and "给女儿" are read as what it may cost and for whom it is: items of another price stand below all others, those without a price stay.
+        personal: Weight of the history's items beside the query, both in units of their spread; 0 answers everybody alike.
+        behaviour: The ranker that says what goes with a history, where there is a weight.
+        size: Characters of a run.
+        k1: How soon more mentions of a run stop counting; 0 counts the first alone.
+        b: How far long texts are held against their items: 0 not at all, 1 in full.
     """
 
 @overload
@@ -1884,6 +1916,7 @@ def ranker(
     trust: float = 0.5,
     reads: int = 0,
     reader: Mapping[str, Any] = ...,
+    distils: int = 0,
     reader_weight: float = 0.5,
 ) -> wareloom.rankers.search.two_stage.TwoStage:
     """Take the `candidates` best items of every member, and order them by LambdaMART and by the members' own scores.
@@ -1906,6 +1939,7 @@ def ranker(
         trust: Weight of the trees beside the sum of the members; three tenths of it where no person gave a judgment, as nothing says then whether they serve this shop.
         reads: Best items of a query that a cross-encoder reads beside it; 0 none. Twenty take a tenth of a second on one core where it computes in bf16, and minutes to be taught. Needs the extra `text`.
         reader: Settings of the cross-encoder, where they are not its defaults.
+        distils: Updates by which members that are encoders learn the order that the cross-encoder gives items found for its training queries; 0 none. Needs `reads`.
         reader_weight: Weight of what it says (a logit) beside the order so far, in units of the spread of what is read.
     """
 

@@ -186,7 +186,7 @@ def test_a_proof_of_made_parts_is_the_proof_of_their_names_and_settings(
     made = asked(
         monkeypatch,
         synthesizer=wl.synthesizer("markov", structure="chain"),
-        ranker=wl.ranker("transitions", decay=0.5),
+        ranker=wl.ranker("transitions", decay=0.7),
         mixer=wl.mixer("ratio", weight=0.5),
         screens=(),
         seeds=2,
@@ -196,7 +196,7 @@ def test_a_proof_of_made_parts_is_the_proof_of_their_names_and_settings(
         synthesizer="markov",
         synthesizer_settings={"structure": "chain"},
         ranker="transitions",
-        ranker_settings={"decay": 0.5},
+        ranker_settings={"decay": 0.7},
         mixer="ratio",
         mixer_settings={"weight": 0.5},
         screens=[],
@@ -206,7 +206,7 @@ def test_a_proof_of_made_parts_is_the_proof_of_their_names_and_settings(
     assert made.generator.settings == {"structure": "chain"}
     assert made.generator.mixer_settings == {"weight": 0.5}
     assert made.generator.screens == ()
-    assert made.ranker_settings == {"decay": 0.5}
+    assert made.ranker_settings == {"decay": 0.7}
 
 
 def test_settings_beside_a_made_part_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:

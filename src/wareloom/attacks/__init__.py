@@ -60,7 +60,11 @@ class Attack(Algorithm, ABC):
         return {}
 
     def attack(self, arena: Arena, run: Run) -> Outcome | str:
-        """Score the targets of all cases, and judge the scores; or say why that cannot be."""
+        """Score the targets of all cases, and judge the scores; or say why that cannot be.
+
+        An attack with a setting `most` looks at so many targets of each case.
+        """
+        arena = arena.narrowed(self._most()) if self._most() else arena
         if why := self._lacks(arena):
             return why
         scores: list[np.ndarray] = []
@@ -81,6 +85,9 @@ class Attack(Algorithm, ABC):
             evidence=self.evidence,
             about=self.told(arena, scores),
         )
+
+    def _most(self) -> int:
+        return int(vars(self).get("most", 0))
 
     def _lacks(self, arena: Arena) -> str:
         """What of what it looks at is not there, as a reason; "" where all is."""

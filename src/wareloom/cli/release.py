@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,16 +13,20 @@ from wareloom.cli._shared import (
     Force,
     Quiet,
     Seed,
+    Set,
     Threads,
     To,
     free,
+    names,
     place_of,
     run_of,
+    settings,
     show,
 )
 from wareloom.cli._summary import Summary
 
 if TYPE_CHECKING:
+    from wareloom.attacks import Maker
     from wareloom.release.evidence import Evidence
     from wareloom.release.issue import Released
 
@@ -50,6 +54,15 @@ def main(
     proof: Annotated[
         Path | None, typer.Option(help="A proof's folder, where the policy has a floor of lift.")
     ] = None,
+    generator: Annotated[
+        str,
+        typer.Option(
+            "--generator",
+            help="The synthesizer that made the sample: where attacks find too much, more careful ways are tried.",
+            autocompletion=names("synthesizer"),
+        ),
+    ] = "",
+    set: Set = None,
     key: Annotated[
         Path | None, typer.Option(help="An Ed25519 key in PEM that signs the certificate.")
     ] = None,
@@ -74,7 +87,10 @@ def main(
     evidence = _evidence(shop, synthetic, policy, holdout or [], to, force)
     run = run_of(seed, quiet, threads=threads)
     before = opened(earlier or [])
-    evidence = replace(evidence, run=run, proof=proof, earlier=before, leave_out=leave_out)
+    maker = _maker(generator, settings(set))
+    evidence = replace(
+        evidence, run=run, proof=proof, earlier=before, leave_out=leave_out, generator=maker
+    )
     try:
         made = release(evidence, to, key)
     except GateError:
@@ -95,6 +111,22 @@ def _summary(made: Released) -> Summary:
     found.place(made.folder, name="release").place(made.inside, name="inside")
     signs = "" if made.certificate["signature"] else "; --key signs the certificate"
     return found.next(f"wareloom verify {made.folder}{signs}")
+
+
+def _maker(name: str, given: dict[str, Any]) -> Maker | None:
+    """What made the sample, looked at before any work; None where nobody said."""
+    from wareloom.attacks import Maker
+    from wareloom.core.family import SYNTHESIZERS
+    from wareloom.errors import SettingError
+
+    if not name:
+        if given:
+            raise SettingError(
+                "--set says how the sample's generator was set: name it by --generator."
+            )
+        return None
+    SYNTHESIZERS.make(name, **given)
+    return Maker(name, given)
 
 
 def _evidence(
