@@ -180,17 +180,21 @@ def main(
         "leave_out": leave_out,
         "longer": longer,
     }
-    made_by = _synthesize(synthesizer, of_generator, listed(screens), screen_set)
-    trained = said({"name": ranker}) | {"set": of_ranker}
-    proved = _of(of, from_, system=system) | said(asked) | of_proof
-    tables = {"prove": proved, "synthesize": made_by, "train": trained}
+    tables = {
+        "prove": _of(of, from_, system=system) | said(asked) | of_proof,
+        "synthesize": _synthesize(synthesizer, of_generator, listed(screens), screen_set),
+        "train": said({"name": ranker}) | {"set": of_ranker},
+    }
     how = {"threads": threads, "jobs": jobs, "on": on, "device": device, "precision": precision}
     own = run_of(seed, quiet, **how, track=track, **cells_at(cache))
     proof = _proved(tables | {"split": {"by": split}}, shop, to, own, resume=resume, force=force)
-    summary = (
-        told(proof).place(to / "report.html", name="report").place(tracked(track), name="curves")
-    )
-    show(dict(proof.data), as_json, summary)
+    _end(proof, to, track, as_json)
+
+
+def _end(proof: Proof, to: Path, track: str, as_json: bool) -> None:
+    """Say what was found and where it lies; exit code 1 where synthetic data hurts."""
+    summary = told(proof).place(to / "report.html", name="report")
+    show(dict(proof.data), as_json, summary.place(tracked(track), name="curves"))
     raise typer.Exit(1 if proof.verdict == "hurts" else 0)
 
 
