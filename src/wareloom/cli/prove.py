@@ -281,7 +281,7 @@ def _synthesize(
             f"--screen-set {screen_set[0]} sets a screen, and --screens off takes none: leave one of them out."
         )
     of_screens = settings_of(SCREENS if screens is None else screens, screen_set, "--screen-set")
-    own = {} if screens is None else {"screens": tuple(screens)}
+    own: dict[str, Any] = {} if screens is None else {"screens": tuple(screens)}
     own |= {"screen_settings": of_screens}
     several = named.split(",")
     if len(several) == 1:

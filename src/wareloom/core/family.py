@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Self
 
 from wareloom.core import foreign, notebook, source, state
+from wareloom.core.asked import Kind, checked_method
 from wareloom.core.outside import Offered, imported, offered
 from wareloom.core.settings import Settings, configure
 from wareloom.core.source import Setting, algorithms_in
@@ -58,12 +59,17 @@ class Algorithm(Settings):
     """Settings under which the contract of `wareloom.testing` takes seconds"""
     laws: ClassVar[frozenset[str]] = frozenset()
     """Laws beyond its family's that it keeps, by their names in `wareloom.testing`"""
+    arguments: ClassVar[Mapping[str, Mapping[str, Kind]]] = {}
+    """Kinds of arguments by method: a base says them for all classes of its family, see `wareloom.core.asked`"""
 
     def __init_subclass__(cls, **more: Any) -> None:
         super().__init_subclass__(**more)
         # A dataclass writes one of its own for each class that has none, with every setting.
         if "__repr__" not in vars(cls):
             cls.__repr__ = Algorithm.__repr__  # type: ignore[method-assign]
+        for name, kinds in cls.arguments.items():
+            if callable(method := vars(cls).get(name)):
+                setattr(cls, name, checked_method(method, kinds))
 
     def __repr__(self) -> str:
         """One line: the settings that are not their defaults, and whether anything was learned."""
