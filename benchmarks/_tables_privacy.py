@@ -64,6 +64,34 @@ def front(figures: Figures) -> list[str]:
     ]
 
 
+def generators(figures: Figures) -> list[str]:
+    """Likeness, teaching and the worst attack of each generator, a table a log."""
+    lines: list[str] = []
+    for title in dict.fromkeys(r["data"] for r in figures["rows"]):
+        mine = [r for r in figures["rows"] if r["data"] == title]
+        floors = mine[0]["floors"]
+        rows = [
+            (
+                r["generator"],
+                r["keeps"],
+                *(f"{r['areas'][name]:.3f}" for name in floors),
+                f"{r['beyond']} of {r['measures']}",
+                f"{r['teaches']:.0%}",
+                r["worst"],
+                f"{r['area'][0]:.3f}",
+                f"{r['high']:.3f}" if r["high"] > BAR else f"**{r['high']:.3f}**",
+            )
+            for r in mine
+        ]
+        heads = {"discriminator": "judge of sequences", "item_discriminator": "judge of items"}
+        judges = " | ".join(f"{heads[name]} (floor {value:.3f})" for name, value in floors.items())
+        head = (
+            f"sample of | keeps | {judges} | beyond | teaches | worst attack | its area | upper end"
+        )
+        lines += [f"{title}:", "", *table(head, rows), ""]
+    return lines[:-1]
+
+
 def audit(figures: Figures) -> list[str]:
     """What draws can show of the ε that is printed."""
     rows = [

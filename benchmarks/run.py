@@ -346,6 +346,16 @@ BENCHMARKS = {
         "`pattern` .93 at least of outlines, `pairs` .80 of chains; 5 minutes and 2 GiB.",
         _tables_privacy.attacks,
     ),
+    "generators": Benchmark(
+        "Each generator three ways",
+        ("generators.py",),
+        "Leave-last-out with ties shuffled; half of the users are members, on whose training rows alone a generator is "
+        "fitted and as many users sampled, the other half are control and judge. Areas of judges say how well a sample "
+        "is told from real users (.5: not at all), *beyond* how many measures lie beyond 1.25 times their floor; "
+        "*teaches* is the NDCG@10 of `transitions` taught by the sample alone, over that taught by the members; the "
+        "worst attack has the upper end of its interval, bold where it holds the bar of a partner (.55). One seed.",
+        _tables_privacy.generators,
+    ),
     "release_front": Benchmark(
         "What a safer sample costs whom it teaches",
         ("release_front.py", "--seeds", "3"),

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Unpack
 
-import polars as pl
-
-from wareloom.core.family import MIXERS, RANKERS, SYNTHESIZERS
+from wareloom.core.family import Algorithm
 from wareloom.core.run import Run
 from wareloom.core.settings import configure
+from wareloom.errors import SettingError
 from wareloom.evaluation.agreement import Agreement, AgreementSettings
 from wareloom.evaluation.agreement import agree as agree_with_people
 from wareloom.evaluation.compare import CompareSettings, Comparison
 from wareloom.evaluation.compare import compare as compare_shops
-from wareloom.evaluation.evaluate import judge
+from wareloom.evaluation.evaluate import Judged, judge
 from wareloom.experiment.result import Proof
+from wareloom.makers import mixer as named_mixer
 from wareloom.mixing import Mixer
 from wareloom.preparing.cleaning import CleanSettings
 from wareloom.preparing.cleaning import clean as clean_shop
@@ -36,37 +36,41 @@ from wareloom.screening import made as made_screens
 from wareloom.shop import Shop
 from wareloom.synthesis import Condition, Synthesizer
 
+if TYPE_CHECKING:
+    from wareloom.makers import (
+        AgreeOptions,
+        CleanOptions,
+        CompareOptions,
+        LeaderboardOptions,
+        PretrainOptions,
+        ProveOptions,
+        SegmentOptions,
+        SplitOptions,
+    )
+
 SCREENS = Generator().screens
 
 
-def synthesizer(name: str, **settings: Any) -> Synthesizer:
-    """Return the synthesizer called `name`, not fitted yet; `settings` by name, checked."""
-    made: Synthesizer = SYNTHESIZERS.make(name, **settings)
-    return made
-
-
-def ranker(name: str, **settings: Any) -> Ranker:
-    """Return the ranker called `name`, not fitted yet; `settings` by name, checked."""
-    made: Ranker = RANKERS.make(name, **settings)
-    return made
-
-
-def clean(shop: Shop, to: str | Path, run: Run | None = None, **settings: Any) -> Shop:
+def clean(
+    shop: Shop, to: str | Path, run: Run | None = None, **settings: Unpack[CleanOptions]
+) -> Shop:
     """Clean `shop` into the folder `to`; `settings` are those of `CleanSettings`."""
     return clean_shop(shop, configure(CleanSettings, settings), Path(to), run or Run())
 
 
-def split(shop: Shop, to: str | Path | None = None, **settings: Any) -> Split:
+def split(shop: Shop, to: str | Path | None = None, **settings: Unpack[SplitOptions]) -> Split:
     """Split `shop` into train, validation and test; `settings` are `SplitSettings`', for example `last="14d"`."""
     return split_shop(shop, configure(SplitSettings, settings), to)
 
 
-def segment(shop: Shop, **settings: Any) -> Shop:
+def segment(shop: Shop, **settings: Unpack[SegmentOptions]) -> Shop:
     """Return some of a shop's users and events; `settings` are `SegmentSettings`', such as where={"age": "35-44"}."""
     return segment_shop(shop, configure(SegmentSettings, settings))
 
 
-def pretrain(shop: Shop, to: str | Path, run: Run | None = None, **settings: Any) -> dict[str, Any]:
+def pretrain(
+    shop: Shop, to: str | Path, run: Run | None = None, **settings: Unpack[PretrainOptions]
+) -> dict[str, Any]:
     """Let a text encoder learn a shop's words and write it to `to`; `settings` are `PretrainSettings`'."""
     from wareloom.rankers.learned.pretraining import PretrainSettings
     from wareloom.rankers.learned.pretraining import pretrain as learn
@@ -114,12 +118,19 @@ def sample(
 def mix(
     real: Shop,
     synthetic: Shop | Screened,
-    mixer: str = "ratio",
+    mixer: str | Mixer = "ratio",
     run: Run | None = None,
     **settings: Any,
 ) -> Shop:
-    """Blend real and synthetic rows; `settings` are the mixer's, for example `ratio=0.5`."""
-    made: Mixer = MIXERS.make(mixer, **settings)
+    """Blend real and synthetic rows; `settings` are the mixer's, for example `ratio=0.5`.
+
+    `mixer`: a name, or what `wl.mixer` made, which has its settings.
+    """
+    if isinstance(mixer, Mixer) and settings:
+        raise SettingError(
+            f"mix: the mixer {mixer!r} has its settings; give {', '.join(settings)} where it is made: wl.mixer(…)."
+        )
+    made = mixer if isinstance(mixer, Mixer) else named_mixer(mixer, **settings)
     return made.mix(real, synthetic.kept if isinstance(synthetic, Screened) else synthetic, run)
 
 
@@ -129,7 +140,7 @@ def compare(
     holdout: Shop | None = None,
     *,
     run: Run | None = None,
-    **settings: Any,
+    **settings: Unpack[CompareOptions],
 ) -> Comparison:
     """Measure how like real behaviour synthetic behaviour is, each figure beside its floor between real users.
 
@@ -147,41 +158,52 @@ def evaluate(
     part: str = "test",
     metrics: Sequence[str] = (),
     run: Run | None = None,
-) -> pl.DataFrame:
-    """Measure a ranker on a held-out part: columns metric, slice, mean, low, high, requests.
+) -> Judged:
+    """Measure a ranker on a held-out part; `table` has the columns metric, slice, mean, low, high, requests.
 
     A click model predicts impressions and a ranker of search answers judged queries where the part has such; every
     other ranks all items for each held-out request. `metrics`: the kind's own where none are named.
     """
-    return judge(model, parts, part, metrics, run).table
+    return judge(model, parts, part, metrics, run)
 
 
 def prove(
     shop: Shop,
     *,
     of: str = "recommendation",
-    synthesizer: str | None = None,
-    ranker: str | None = None,
-    split: str | None = None,
+    synthesizer: str | Synthesizer | None = None,
+    ranker: str | Ranker | None = None,
+    mixer: str | Mixer | None = None,
+    screens: Sequence[str] | None = None,
+    split: str | Mapping[str, Any] | SplitSettings | None = None,
     run: Run | None = None,
-    **settings: Any,
+    **settings: Unpack[ProveOptions],
 ) -> Proof:
     """Find out whether synthetic data lifts a ranker on real held-out data.
 
-    `of`: recommendation, system, clicks, search or transfer. `settings` are those of `ProofSettings`,
-    `SystemProofSettings`, `ClickProofSettings`, `QueryProofSettings` or `TransferProofSettings`, such as
-    others=["shops/other"]; what is not named takes the kind's own: markov and transitions by time, exposures and
-    logistic by time, lambdamart by query, markov and stack by time.
+    `of`: recommendation, system, clicks, search or transfer. Synthesizer, ranker and mixer are named, or given as
+    `wl.synthesizer`, `wl.ranker` and `wl.mixer` make them, with their settings; `screens=()` screens nothing.
+    `settings` are those of `ProofSettings`, `SystemProofSettings`, `ClickProofSettings`, `QueryProofSettings` or
+    `TransferProofSettings`, such as others=["shops/other"]; what is not named takes the kind's own: markov and
+    transitions by time, exposures and logistic by time, lambdamart by query, markov and stack by time.
     """
-    named = {"of": of, "synthesizer": synthesizer, "ranker": ranker, "split": split}
-    recipe = Recipe.of(
-        tables_of({name: v for name, v in named.items() if v is not None} | settings)
-    )
-    return prove_by(shop, recipe.settings, run)
+    named: dict[str, Any] = {"of": of, "split": split, "screens": screens}
+    parts: dict[str, Any] = {"synthesizer": synthesizer, "ranker": ranker, "mixer": mixer}
+    for part, value in parts.items():
+        if isinstance(value, Algorithm):
+            named |= {part: value.name, f"{part}_settings": value.changed()}
+        else:
+            named[part] = value
+    given = {name: value for name, value in named.items() if value is not None}
+    if twice := next((name for name in given if name in settings), None):
+        raise SettingError(
+            f"prove: {twice} is given, and the {twice.partition('_')[0]} has its settings already."
+        )
+    return prove_by(shop, Recipe.of(tables_of(given | dict(settings))).settings, run)
 
 
 def agree(
-    shop: Shop, labels: str = "lexical", *, run: Run | None = None, **settings: Any
+    shop: Shop, labels: str = "lexical", *, run: Run | None = None, **settings: Unpack[AgreeOptions]
 ) -> Agreement:
     """Compare the labels of a synthesizer with those of people, on queries that it never saw.
 
@@ -194,13 +216,22 @@ def agree(
 
 def leaderboard(
     shop: Shop,
-    rankers: Sequence[str] | dict[str, dict[str, Any]],
+    rankers: Sequence[str | Ranker] | dict[str, dict[str, Any]],
     *,
     split: str = "time",
     run: Run | None = None,
-    **settings: Any,
+    **settings: Unpack[LeaderboardOptions],
 ) -> Leaderboard:
-    """Train rankers, by name or with settings by label, on real data alone and judge them on the held-out part."""
-    asked = rankers if isinstance(rankers, dict) else {name: {} for name in rankers}
+    """Train rankers on real data alone and judge them on the held-out part.
+
+    `rankers`: names, rankers as `wl.ranker` makes them, or settings by label; a label is a ranker's name, unless the
+    settings name another `ranker`.
+    """
+    asked = rankers if isinstance(rankers, dict) else dict(map(_labelled, rankers))
     raw = {"leaderboard": {"rankers": asked, **settings}, "split": {"by": split}}
     return compare_rankers(shop, Recipe.of(raw | {"stages": ("leaderboard",)}).contest(), run)
+
+
+def _labelled(ranker: str | Ranker) -> tuple[str, dict[str, Any]]:
+    """A ranker of a leaderboard: its label and its settings."""
+    return (ranker.name, ranker.changed()) if isinstance(ranker, Ranker) else (ranker, {})

@@ -60,7 +60,11 @@ class Attack(Algorithm, ABC):
         return {}
 
     def attack(self, arena: Arena, run: Run) -> Outcome | str:
-        """Score the targets of all cases, and judge the scores; or say why that cannot be."""
+        """Score the targets of all cases, and judge the scores; or say why that cannot be.
+
+        An attack with a setting `most` looks at so many targets of each case.
+        """
+        arena = arena.narrowed(self._most()) if self._most() else arena
         if why := self._lacks(arena):
             return why
         scores: list[np.ndarray] = []
@@ -81,6 +85,9 @@ class Attack(Algorithm, ABC):
             evidence=self.evidence,
             about=self.told(arena, scores),
         )
+
+    def _most(self) -> int:
+        return int(vars(self).get("most", 0))
 
     def _lacks(self, arena: Arena) -> str:
         """What of what it looks at is not there, as a reason; "" where all is."""
@@ -144,13 +151,15 @@ def run_attacks(
         with run.task("read"):
             arena = Arena.of(real, synth, holdout, run, place, generator)
         outcomes, left_out = list[Outcome](), dict[str, str]()
-        for name, one in made.items():
-            with run.task(name):
-                found = one.attack(arena, run)
-            if isinstance(found, str):
-                left_out[name] = found
-            else:
-                outcomes.append(found)
+        with run.task("attacks", len(made)) as advance:
+            for name, one in made.items():
+                with run.task(name):
+                    found = one.attack(arena, run)
+                if isinstance(found, str):
+                    left_out[name] = found
+                else:
+                    outcomes.append(found)
+                advance()
         blind = _blind(arena)
     notes = list(arena.notes)
     if blind.area.low > 0.5:

@@ -20,6 +20,7 @@ from wareloom.cli._shared import (
     settings,
     show,
 )
+from wareloom.cli._summary import Summary
 
 
 def main(
@@ -61,8 +62,28 @@ def main(
 
     place = place_of(to, force)
     run = run_of(seed, quiet, threads=threads, cache=cache)
-    asked = {"labelled": labelled, "most": most, "seeds": seeds, "settings": settings(set)}
-    found = agree(Shop.open(shop), labels, run=run, **asked)
+    found = agree(
+        Shop.open(shop),
+        labels,
+        run=run,
+        labelled=labelled,
+        most=most,
+        seeds=seeds,
+        settings=settings(set),
+    )
     if place is not None:
         write_whole(place, found.data)
-    show(found.data, as_json, str(found))
+    data = found.data
+    told = Summary(
+        f"{data['labels']}: {data['pairs']:,} pairs of {data['queries']:,} held-out queries"
+    )
+    rows = [
+        (
+            m["measure"],
+            f"{m['mean']:.3f}",
+            "" if m["low"] is None else f"{m['low']:.3f} to {m['high']:.3f}",
+        )
+        for m in data["measures"]
+    ]
+    told.table(("measure", "mean", "95 %"), rows, "measure")
+    show(data, as_json, told.place(place, name="file"))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from wareloom.cli._proof import told
 from wareloom.cli._shared import (
     AsJson,
     Cells,
@@ -27,6 +28,7 @@ from wareloom.cli._shared import (
     settings,
     settings_of,
     show,
+    tracked,
 )
 
 if TYPE_CHECKING:
@@ -185,7 +187,10 @@ def main(
     how = {"threads": threads, "jobs": jobs, "on": on, "device": device, "precision": precision}
     own = run_of(seed, quiet, **how, track=track, **cells_at(cache))
     proof = _proved(tables | {"split": {"by": split}}, shop, to, own, resume=resume, force=force)
-    show(dict(proof.data), as_json, "\n".join([*told(proof), str(to / "report.html")]))
+    summary = (
+        told(proof).place(to / "report.html", name="report").place(tracked(track), name="curves")
+    )
+    show(dict(proof.data), as_json, summary)
     raise typer.Exit(1 if proof.verdict == "hurts" else 0)
 
 
@@ -224,21 +229,6 @@ def said(values: dict[str, Any]) -> dict[str, Any]:
         for name, value in values.items()
         if value is not None and value is not False and value != ""
     }
-
-
-def told(proof: Proof) -> list[str]:
-    """The lines in which a proof is told on a terminal: its verdict, its story, its comparisons."""
-    from wareloom.proof.decide import signed
-    from wareloom.proof.frozen import frozen
-    from wareloom.proof.story import lines
-
-    compared = [
-        f"  {row['arm']} against {row['against']}: {signed(row['lift'])} "
-        f"({signed(row['lift_low'])} to {signed(row['lift_high'])}), p = {row['p']:.2g}: {row['verdict']}"
-        for row in proof.headline().iter_rows(named=True)
-        if row["lift"] is not None
-    ]
-    return [str(proof), "", *lines(proof.data), *frozen(proof.data), "", *compared]
 
 
 def _numbers(text: str, option: str, else_: str = "") -> tuple[float, ...] | str:

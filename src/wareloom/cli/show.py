@@ -26,11 +26,13 @@ def main(
     from wareloom.errors import unknown
 
     if (Path(name) / "proof.json").exists():
-        from wareloom.cli.prove import told
+        from wareloom.cli._proof import told
         from wareloom.experiment.result import Proof
 
         proof = Proof.open(name)
-        show_value(proof.data, as_json, "\n".join(told(proof)))
+        page = Path(name) / "report.html"
+        summary = told(proof).place(page if page.exists() else None, name="report")
+        show_value(proof.data, as_json, summary)
         return
     if name == "recipe":
         from wareloom.recipe.schema import outline, recipe_schema

@@ -24,7 +24,9 @@ from wareloom.cli._shared import (
     run_of,
     settings,
     show,
+    tracked,
 )
+from wareloom.cli._summary import Summary, counted, learned
 
 
 def main(
@@ -76,4 +78,16 @@ def main(
     note = kept_note(
         ranker.kept(), "train one that keeps counts: wareloom list ranker says which do"
     )
-    show(told | ({"note": note} if note else {}), as_json)
+    summary = Summary(
+        f"Fitted {name} on {shop}: it ranks {counted(len(ranker.items_), 'item')}.", "good"
+    )
+    usual = RANKERS.make(name).settings()
+    given = {key: value for key, value in ranker.settings().items() if value != usual.get(key)}
+    summary.fact("settings", given or "as they come: wareloom show " + name)
+    summary.fact("keeps", ranker.kept()).warn(note).place(to)
+    history = getattr(ranker, "training_", None) or []
+    for told_of in ("loss", "value"):
+        summary.fact(told_of, learned([entry[told_of] for entry in history if told_of in entry]))
+    summary.place(tracked(track), name="curves")
+    summary.next(f"wareloom evaluate {to} PARTS", f"wareloom rank {to} --shop {shop}")
+    show(told | ({"note": note} if note else {}), as_json, summary)

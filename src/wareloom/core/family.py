@@ -23,7 +23,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
-from wareloom.core import foreign, source, state
+from wareloom.core import foreign, notebook, source, state
 from wareloom.core.outside import Offered, offered
 from wareloom.core.settings import Settings, configure
 from wareloom.core.source import Setting, algorithms_in
@@ -59,6 +59,17 @@ class Algorithm(Settings):
     laws: ClassVar[frozenset[str]] = frozenset()
     """Laws beyond its family's that it keeps, by their names in `wareloom.testing`"""
 
+    def __init_subclass__(cls, **more: Any) -> None:
+        super().__init_subclass__(**more)
+        # A dataclass writes one of its own for each class that has none, with every setting.
+        if "__repr__" not in vars(cls):
+            cls.__repr__ = Algorithm.__repr__  # type: ignore[method-assign]
+
+    def __repr__(self) -> str:
+        """One line: the settings that are not their defaults, and whether anything was learned."""
+        said = [f"{name}={value!r}" for name, value in self.changed().items()]
+        return notebook.line(type(self).__name__, *said, "fitted" if _learned(self) else "")
+
     @property
     def name(self) -> str:
         """The name it is loaded by: its file's stem, or `package.module:Class` outside Wareloom."""
@@ -73,6 +84,17 @@ class Algorithm(Settings):
     def settings(self) -> dict[str, Any]:
         """Return the settings by name, as plain values."""
         return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}  # type: ignore[arg-type]
+
+    def changed(self) -> dict[str, Any]:
+        """Return the settings that are not what they are where nothing is said, by name."""
+        found = {}
+        for each in dataclasses.fields(self):  # type: ignore[arg-type]
+            value, default = getattr(self, each.name, None), each.default
+            if each.default_factory is not dataclasses.MISSING:
+                default = each.default_factory()
+            if value != default:
+                found[each.name] = value
+        return found
 
     def state(self) -> dict[str, Any]:
         """Return what was learned: the attributes whose names end in one underscore, but for `parts`."""
@@ -279,6 +301,10 @@ class Family:
                 f"{name!r} is not a {self.kind}: it must be a subclass of the base in {self.package}."
             )
         return found
+
+
+def _learned(one: Algorithm) -> bool:
+    return any(name.endswith("_") and not name.startswith("_") for name in vars(one))
 
 
 READERS = Family("reader", "wareloom.readers")

@@ -19,6 +19,7 @@ from wareloom.rankers.history import into
 from wareloom.rankers.neighbourhood import Neighbourhood
 from wareloom.shop import Log, Requests, Shop, Vocabulary
 from wareloom.shop.keeping import Keeping
+from wareloom.shop.keeps import Keeps
 
 BLOCK_BYTES = 24 << 20
 """Scores are computed in blocks of requests of about this size, so that memory does not grow with their number. A block
@@ -90,13 +91,15 @@ class Ranker(Keeping, ABC):
                 "sequence network such as sasrec, or another mixer than labels."
             )
         self._fit_within(log, None if isinstance(shop, Log) else shop, run, held)
-        self._fitted_on(shop if isinstance(shop, Shop) and not other else None)
+        self._fitted_on(shop if isinstance(shop, Shop) and not other else None, *self._begun)
         return self
 
     def _fit_within(self, log: Log, shop: Shop | None, run: Run, held: Held | None) -> None:
         """Forget what was learned before, and learn within the run's threads."""
         self._forget()
         self.items_ = log.items.ids
+        self._begun: tuple[Keeps, ...] = ()
+        """What the models keep whose weights the training begins with"""
         self._held = None if held is None else held.into(log.items)
         """What is held out of all that is learned from, while it is learned"""
         try:

@@ -13,6 +13,7 @@ from typing import Any
 from typing_extensions import TypedDict
 
 from wareloom._version import __version__
+from wareloom.core import notebook
 from wareloom.core.files import free_file
 from wareloom.core.state import read_json, write_whole
 from wareloom.errors import OutputError, SettingError, SourceError
@@ -67,6 +68,9 @@ class Freeze:
 
     path: Path
     data: Frozen
+
+    def __repr__(self) -> str:
+        return notebook.line("Freeze", str(self.path), str(self.data["id"])[:12])
 
     @classmethod
     def open(cls, path: Path) -> Freeze:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from wareloom._version import __version__
+from wareloom.core import notebook
 from wareloom.core.files import locked, one_spelling, replacing
 from wareloom.core.run import Run
 from wareloom.core.state import read_json, write_json
@@ -65,6 +66,9 @@ class Done:
     """What a person should know of the model that was made"""
     frozen: str = ""
     """What the proof says of the recipe's freeze; nothing where there is none"""
+
+    def __repr__(self) -> str:
+        return notebook.line("Done", str(self.folder), str(self.proof or ""))
 
 
 def run_recipe(

@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from wareloom.attacks import AttackReport, run_attacks
+from wareloom.attacks import AttackReport, Maker, run_attacks
 from wareloom.core.run import Run
 from wareloom.core.state import read_json
 from wareloom.errors import InputError, SettingError, SourceError
@@ -17,6 +17,7 @@ from wareloom.privacy import STAMP
 from wareloom.privacy.ledger import Ledger
 from wareloom.release.earlier import joined, left
 from wareloom.release.policy import Policy
+from wareloom.release.remedies import remedy
 from wareloom.release.tables import leaving
 from wareloom.release.texts import Bad, rare_cells, with_personal_data, without
 from wareloom.shop import Shop
@@ -41,6 +42,8 @@ class Evidence:
     """Releases of this shop that left before, by their digests; see `wareloom.release.earlier`"""
     leave_out: bool = False
     """Whether rows that two gates object to are left out beforehand"""
+    generator: Maker | None = None
+    """What made the sample, so that remedies can be measured; None measures none"""
 
     @property
     def keeps(self) -> Keeps:
@@ -101,6 +104,11 @@ class Evidence:
                 f"No attack could be made, so that {self.policy.preset!r} cannot be held: {report.left_out}."
             )
         return report
+
+    @cached_property
+    def remedy(self) -> str:
+        """What would pass the gates of attacks, measured where the generator is known; "" where it is not."""
+        return remedy(self) if self.generator is not None else ""
 
     @cached_property
     def comparison(self) -> Comparison:

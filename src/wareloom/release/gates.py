@@ -141,9 +141,12 @@ def _less_told(of: Evidence, value: float, limit: float, times: float) -> str:
         users = min(of.attacks.worst.members, of.attacks.worst.others)
         needed = f", about {math.ceil(users * times):,}" if math.isfinite(times) else ""
         return f"the interval is wide and not the figure: more users in SHOP and --holdout than these {users:,}{needed}"
+    if of.generator is not None:
+        return of.remedy
+    way = "a larger min_users (--set min_users=10), or with a private generator"
     if of.keeps == "people":
-        return "sample with structure = learned: --set structure=learned"
-    return "sample with a larger min_users (--set min_users=10), or with a private generator"
+        way = "structure = learned: --set structure=learned"
+    return f"sample with {way}; --generator NAME tries such ways, and says what each costs"
 
 
 def min_users(of: Evidence) -> Check | None:

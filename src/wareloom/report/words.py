@@ -2,8 +2,31 @@
 
 from __future__ import annotations
 
-from wareloom.experiment.plan import MIXED, REAL
-from wareloom.proof.decide import BUT, listed, name_of, signed
-from wareloom.proof.story import askers, named
+from wareloom.experiment.plan import (
+    ANYWHERE,
+    DIRECT,
+    MIXED,
+    NAIVE,
+    PLACEBO,
+    REAL,
+    REPEATED,
+    SYNTHETIC,
+)
+from wareloom.proof.decide import BUT, name_of
+from wareloom.proof.story import askers
+from wareloom.proof.transfer import LIMIT
 
-__all__ = ["BUT", "MIXED", "REAL", "askers", "listed", "name_of", "named", "signed"]
+__all__ = [
+    "ANYWHERE",
+    "BUT",
+    "DIRECT",
+    "LIMIT",
+    "MIXED",
+    "NAIVE",
+    "PLACEBO",
+    "REAL",
+    "REPEATED",
+    "SYNTHETIC",
+    "askers",
+    "name_of",
+]

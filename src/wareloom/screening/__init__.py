@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Literal
 
 import polars as pl
 
+from wareloom.core import notebook
 from wareloom.core.family import SCREENS, Algorithm, Family
 from wareloom.core.files import replacing
 from wareloom.core.run import Run
@@ -36,6 +37,29 @@ class Screened:
     """Figures of what was looked at."""
     sampling: dict[str, Any] = field(default_factory=dict)
     """How many users were asked for, drawn and kept, where the sample was filled up; see `proof.rejection`."""
+
+    def to_polars(self, table: str = "events") -> pl.DataFrame:
+        """Return a table of what was kept as a frame of polars."""
+        return self.kept.to_polars(table)
+
+    def to_pandas(self, table: str = "events") -> Any:
+        """Return a table of what was kept as a frame of pandas; raises `MissingExtraError` where that is missing."""
+        return self.kept.to_pandas(table)
+
+    def __repr__(self) -> str:
+        taken = ", ".join(f"{len(rows):,} {name}" for name, rows in self.rejected.items())
+        return notebook.line("Screened", f"kept {self.kept!r}", f"took {taken or 'nothing'}")
+
+    def _repr_html_(self) -> str:
+        rows = [
+            (name, one.get("seen"), one.get("rejected"), ", ".join(one.get("reasons") or ()))
+            for name, one in self.report.items()
+            if isinstance(one, Mapping)
+        ]
+        columns = ("screen", "rows seen", "rows taken", "reasons")
+        facts = {"sampling": notebook.text_of(self.sampling)} if self.sampling else {}
+        tables = [notebook.Table("Screens, in order", columns, rows)] if rows else []
+        return notebook.card("Screened", repr(self.kept), facts, tables)
 
 
 @dataclass(kw_only=True, eq=False)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
+from wareloom.core import notebook
 from wareloom.errors import InputError
 from wareloom.shop.buckets import user_key
 from wareloom.shop.schema import EVENTS, INTERACTIONS, REAL
@@ -59,6 +60,14 @@ class Log:
 
     def __len__(self) -> int:
         return len(self.item)
+
+    def __repr__(self) -> str:
+        return notebook.line(
+            "Log",
+            f"{len(self):,} events",
+            f"{len(self.users):,} users",
+            f"{len(self.items):,} items",
+        )
 
     @property
     def user(self) -> np.ndarray:

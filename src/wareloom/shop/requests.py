@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import polars as pl
 
+from wareloom.core import notebook
 from wareloom.errors import InputError
 from wareloom.shop.log import NO_TIME, Log
 from wareloom.shop.vocabulary import Vocabulary
@@ -48,6 +49,19 @@ class Requests:
             len(self.queries),
             len(self.times),
             0 if self.context is None else len(self.context),
+        )
+
+    def __repr__(self) -> str:
+        has = {
+            "users": self.users,
+            "queries": self.queries,
+            "histories": self.histories,
+            "times": self.times,
+            "context": self.context,
+        }
+        given = [name for name, held in has.items() if held is not None and len(held)]
+        return notebook.line(
+            "Requests", f"{len(self):,}", f"with {' and '.join(given)}" if given else ""
         )
 
     def part(self, start: int, stop: int) -> Requests:

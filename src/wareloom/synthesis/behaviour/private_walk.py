@@ -6,6 +6,7 @@ import contextlib
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
@@ -81,8 +82,8 @@ class PrivateWalk(Synthesizer):
     neighbours: Size = 64
     """Nearest public texts of each item that steps may go to."""
     noise_seed: int | None = None
-    """For tests, and for proofs inside: noise of the same strength from a seed, nothing is taken from the budget, and
-    samples are not private."""
+    """For tests, and for proofs inside: noise of the same strength from this seed and the run's, so that each seed of
+    a proof draws its own. Nothing is taken from the budget, and samples are not private."""
 
     def _check(self) -> None:
         Public.of(self.public)
@@ -99,7 +100,7 @@ class PrivateWalk(Synthesizer):
         """
         run = run or Run()
         self._forget()
-        with run.limits(), run.task(f"{self.name}: fit"), self._private(shop) as private:
+        with run.limits(), run.task(f"{self.name}: fit"), self._private(shop, run) as private:
             columns = shop.columns("events") if shop.has("events") else []
             catalogue = None
             if private.public.catalogue:
@@ -114,9 +115,11 @@ class PrivateWalk(Synthesizer):
         return self
 
     @contextlib.contextmanager
-    def _private(self, shop: Shop) -> Iterator[Private]:
+    def _private(self, shop: Shop, run: Run) -> Iterator[Private]:
         """The door to the shop, its budget looked at."""
-        release = Release(self.epsilon, self.delta, noise_seed=self.noise_seed)
+        # By the run as well, or all seeds of a proof would stand on one draw of the noise.
+        seed = None if self.noise_seed is None else run.seed_for(self.name, self.noise_seed)
+        release = Release(self.epsilon, self.delta, noise_seed=seed)
         public, users = Public.of(self.public), self.shoppers or None
         if self.noise_seed is None:
             ledger = Ledger.open(ledgers_folder(), shop.fingerprint)
@@ -125,7 +128,8 @@ class PrivateWalk(Synthesizer):
             yield private
             return
         with tempfile.TemporaryDirectory() as folder:
-            ledger = Ledger.open(folder, shop.fingerprint)
+            # Without the key of real ledgers, which would hold this one beside the shop's own.
+            ledger = Ledger(Path(folder) / f"{shop.fingerprint}.jsonl", shop.fingerprint)
             ledger.allow(self.epsilon, self.delta)
             yield Private(shop, ledger, release, public=public, users=users)
 
