@@ -121,7 +121,11 @@ class Hit(Struct, omit_defaults=True):
     rank: int
     item_id: str
     score: float
-    title: str = ""
+    title: str | None = None
+    brand: str | None = None
+    price: float | None = None
+    propensity: float = 1.0
+    """How likely the item stood at its place"""
     why: list[Why] = []
 
 
@@ -138,6 +142,17 @@ class Answer(Struct, omit_defaults=True):
     """Whether no proof says that the version does no harm"""
     page: str = ""
     """Ask with this for the next ones"""
+
+
+class Explained(Struct):
+    """Why an item stands where it stands."""
+
+    slot: str
+    version: str
+    item_id: str
+    rank: int | None
+    """Its place among the first k; null where it is not among them"""
+    why: list[Why]
 
 
 class Taken(Struct):
@@ -158,7 +173,6 @@ class Told(Struct, omit_defaults=True):
     """An error: what was wrong, and what to do."""
 
     error: str
-    kind: str = ""
 
 
 ask_of = msgspec.json.Decoder(Ask).decode
