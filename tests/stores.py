@@ -27,7 +27,9 @@ def branded() -> Shop:
     return Shop({"items": shop.table("items").with_columns(names), "events": shop.table("events")})
 
 
-def made_store(folder: Path, ranker: str = "transitions", *, shop: Shop | None = None, **more: Any) -> Path:  # fmt: skip
+def made_store(
+    folder: Path, ranker: str = "transitions", *, shop: Shop | None = None, **more: Any
+) -> Path:
     """Fit, bundle and publish to the slot home."""
     shop = shop or branded()
     settings = more.pop("settings", {})
@@ -51,8 +53,14 @@ class Client:
         headers: dict[str, str] | None = None,
     ) -> tuple[int, Any, dict[str, str]]:
         """Status, content and headers of an answer; JSON is read."""
-        content = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()  # fmt: skip
-        given = {"host": "127.0.0.1", "content-type": "application/json", "content-length": str(len(content))}  # fmt: skip
+        content = (
+            body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
+        )
+        given = {
+            "host": "127.0.0.1",
+            "content-type": "application/json",
+            "content-length": str(len(content)),
+        }
         given |= headers or {}
         scope = {
             "type": "http",
@@ -71,7 +79,11 @@ class Client:
         await self.app(scope, receive, send)
         told = {k.decode(): v.decode() for k, v in sent[0]["headers"]}
         text = sent[1]["body"]
-        return sent[0]["status"], json.loads(text) if told["content-type"] == "application/json" else text.decode(), told  # fmt: skip
+        return (
+            sent[0]["status"],
+            json.loads(text) if told["content-type"] == "application/json" else text.decode(),
+            told,
+        )
 
     async def post(self, path: str, **body: Any) -> Any:
         """The content of an answer that must go well."""

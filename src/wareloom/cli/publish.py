@@ -12,9 +12,7 @@ from wareloom.cli._shared import AllowCode, AsJson, show
 
 def main(
     model: Annotated[Path, typer.Argument(help="The folder of a bundle.")],
-    to: Annotated[
-        Path, typer.Option("--to", help="The store, which is made where there is none.")
-    ],
+    to: Annotated[Path, typer.Option("--to", help="The store, which is made where there is none.")],
     slot: Annotated[str, typer.Option(help="The place in the shop that it answers for.")] = "home",
     unproved: Annotated[
         bool,

@@ -106,7 +106,15 @@ class Answers:
         shown_new: dict[int, tuple[str, float]] = {}
         if new:
             shown_new = self._new(version, ask, entries, history, new, placed, scores)
-        return Shown(version, placed[: ask.k], scores, shown_new, history, degraded, self.token(version, first + ask.k) if extra else "")  # fmt: skip
+        return Shown(
+            version,
+            placed[: ask.k],
+            scores,
+            shown_new,
+            history,
+            degraded,
+            self.token(version, first + ask.k) if extra else "",
+        )
 
     async def _candidates(
         self,
@@ -148,7 +156,9 @@ class Answers:
         rules = version.rules
         if not rules.rules.any:
             codes = found[0].tolist()
-            return [Placed(code) for code in codes[first : first + ask.k]], len(codes) >= first + ask.k  # fmt: skip
+            return [Placed(code) for code in codes[first : first + ask.k]], len(
+                codes
+            ) >= first + ask.k
         out = set(had.tolist())
 
         def allowed(code: int) -> bool:
@@ -173,7 +183,9 @@ class Answers:
             return {}
         if ask.filter is not None:
             new = [n for n in new if version.catalogue.passes(self.stock.items[n], ask.filter)]
-        seen = {int(h) for h in entries["item"]} | {hash_of(n) for n in (*ask.exclude, *(ask.history or ()))}  # fmt: skip
+        seen = {int(h) for h in entries["item"]} | {
+            hash_of(n) for n in (*ask.exclude, *(ask.history or ()))
+        }
         new = [n for n in new if hash_of(n) not in seen]
         if ask.query.strip():
             found = self.stock.found(ask.query, version.idf, version.mean, new)
@@ -181,7 +193,11 @@ class Answers:
             best = sorted(found, key=lambda n: -found[n])[: ask.k]
             told = {}
             for number, name in enumerate(best):
-                at = sum(scores.get(p.code, 0.0) >= found[name] for p in placed) if words else min(NEW_PLACE - 1 + number, len(placed))  # fmt: skip
+                at = (
+                    sum(scores.get(p.code, 0.0) >= found[name] for p in placed)
+                    if words
+                    else min(NEW_PLACE - 1 + number, len(placed))
+                )
                 placed.insert(at, Placed(-2 - number, ("new",)))
                 scores[-2 - number] = found[name]
                 told[-2 - number] = (name, found[name])
@@ -248,15 +264,27 @@ class Answers:
         if shown.next:
             tail += b',"page":"%b"' % shown.next.encode()
         return b'{"request":"%b","slot":"%b","version":"%b","hits":[%b]%b}' % (
-            request.encode(), slot.encode(), version.id.encode(), b",".join(hits), tail)  # fmt: skip
+            request.encode(),
+            slot.encode(),
+            version.id.encode(),
+            b",".join(hits),
+            tail,
+        )
 
     def _card(self, shown: Shown, place: Placed) -> bytes:
         if place.code in shown.new:
             return card_of(self.stock.items[shown.new[place.code][0]])
-        told = self.stock.items.get(shown.version.served.ids.text(place.code)) if self.stock.items else None  # fmt: skip
+        told = (
+            self.stock.items.get(shown.version.served.ids.text(place.code))
+            if self.stock.items
+            else None
+        )
         if told is not None and told.keys() & {"title", "brand", "price"}:
             # What changed since stands beside what was published.
-            return card_of({"item_id": told["item_id"], "title": shown.version.catalogue.title(place.code)} | told)  # fmt: skip
+            return card_of(
+                {"item_id": told["item_id"], "title": shown.version.catalogue.title(place.code)}
+                | told
+            )
         return shown.version.catalogue.card(place.code)
 
     def why(self, shown: Shown, ask: Ask, place: Placed) -> list[Why]:

@@ -1,7 +1,7 @@
 """The application: bodies in, prepared bytes out, over plain ASGI. One is made for each process.
 
-    app = Application(Settings(store="store"))
-    uvicorn.run(app)
+app = Application(Settings(store="store"))
+uvicorn.run(app)
 """
 
 from __future__ import annotations
@@ -61,7 +61,9 @@ class Application:
             events=settings.events_of_session,
             expiry=settings.expiry,
         )
-        self.answers = Answers(self.sessions, Stock(self.store.state / "items.log"), self.store.secret)
+        self.answers = Answers(
+            self.sessions, Stock(self.store.state / "items.log"), self.store.secret
+        )
         self.log = EventLog(self.store.events, most_waiting=settings.most_waiting)
         self.door = Door(settings, self.keys)
         self.running = 0
@@ -118,7 +120,10 @@ class Application:
                     route, rest = self._routes[scope["method"], start], path[len(start) :]
         if route is None:
             known = {p for _, p in self._routes}
-            raise Refused(405 if path in known else 404, f"There is no {scope['method'][:10]} {path[:80]!r} here.")  # fmt: skip
+            raise Refused(
+                405 if path in known else 404,
+                f"There is no {scope['method'][:10]} {path[:80]!r} here.",
+            )
         role, handler = route
         self.door.check(scope, role, self.running)
         body = await self.door.body(scope, receive)
@@ -170,7 +175,13 @@ class Application:
         place = next((p for p in shown.placed if p.code == code), None)
         why = await self._written(version, lambda: self._why(shown, ask, code))
         rank = shown.placed.index(place) + 1 if place else None
-        told = {"slot": ask.slot, "version": version.id, "item_id": ask.item, "rank": rank, "why": why}
+        told = {
+            "slot": ask.slot,
+            "version": version.id,
+            "item_id": ask.item,
+            "rank": rank,
+            "why": why,
+        }
         return 200, JSON, written(told)
 
     def _why(self, shown: Shown, ask: Ask, code: int) -> Any:
@@ -184,7 +195,9 @@ class Application:
         shown = await self.answers.answer(version, ask, now)
         request = f"{now:x}-{self.answers.random.getrandbits(32):08x}"
         if ask.explain:
-            body = await self._written(version, lambda: self.answers.body(shown, ask, request, ask.slot))  # fmt: skip
+            body = await self._written(
+                version, lambda: self.answers.body(shown, ask, request, ask.slot)
+            )
         else:
             body = self.answers.body(shown, ask, request, ask.slot)
         self.counters.add("exposures_total", len(shown.placed))
@@ -215,7 +228,9 @@ class Application:
             return self.slots.live(ask.slot)
         found = self.slots.version(self.answers.page_version(ask.page))
         if found is None:
-            raise Gone("The version that gave the first page is gone: ask for the first page again.")
+            raise Gone(
+                "The version that gave the first page is gone: ask for the first page again."
+            )
         return found
 
     def _exposed(self, shown: Shown, ask: Ask, request: str, now: int) -> None:
@@ -228,7 +243,9 @@ class Application:
             "version": shown.version.id,
             "user_id": ask.user,
             "session_id": ask.session,
-            "items": [ids.text(p.code) if p.code >= 0 else shown.new[p.code][0] for p in shown.placed],
+            "items": [
+                ids.text(p.code) if p.code >= 0 else shown.new[p.code][0] for p in shown.placed
+            ],
             "propensities": [p.propensity for p in shown.placed],
         }
         task = asyncio.create_task(self._noted(written(told)))
@@ -309,7 +326,11 @@ class Application:
     async def _metrics(self, _: bytes, __: str) -> Reply:
         self.counters.add("refused_versions_total", self.slots.refused)
         self.slots.refused = 0
-        gauges = {"sessions": self.sessions.known(), "bytes_waiting": self.log.bytes_waiting, "running": self.running}  # fmt: skip
+        gauges = {
+            "sessions": self.sessions.known(),
+            "bytes_waiting": self.log.bytes_waiting,
+            "running": self.running,
+        }
         return 200, TEXT, self.counters.text(gauges).encode()
 
     async def _health(self, _: bytes, __: str) -> Reply:
@@ -324,7 +345,12 @@ class Application:
         told = {}
         for name in self.store.names():
             version = self.slots.live(name)
-            told[name] = {"version": version.id, "ranker": version.served.ranker, "unproved": version.unproved, "items": len(version.served)}  # fmt: skip
+            told[name] = {
+                "version": version.id,
+                "ranker": version.served.ranker,
+                "unproved": version.unproved,
+                "items": len(version.served),
+            }
         return 200, JSON, written(told)
 
     async def _openapi(self, _: bytes, __: str) -> Reply:
@@ -369,6 +395,3 @@ class Application:
         if self._shadows:
             await asyncio.wait(self._shadows, timeout=5)
         await self.log.close()
-
-
-

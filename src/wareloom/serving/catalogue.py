@@ -120,4 +120,4 @@ def _put_codes(arrays: Arrays, name: str, values: list[str]) -> None:
 
 
 def _texts(arrays: Arrays, name: str) -> tuple[memoryview, np.ndarray]:
-    return memoryview(arrays.get(f"{name}.texts")), arrays.get(f"{name}.bounds")
+    return memoryview(arrays.get(f"{name}.texts").data), arrays.get(f"{name}.bounds")

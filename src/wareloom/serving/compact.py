@@ -118,14 +118,23 @@ def _write(
         pl.DataFrame(hidden, schema=COLUMNS).write_parquet(folder / HIDDEN)
     if exposures:
         pl.DataFrame(exposures, infer_schema_length=None).write_parquet(folder / EXPOSURES)
-    told = {"segments": [s.name for s in segments], "events": events, "rejected": rejected, "repeated": repeated, "differing": differing, "torn": torn}  # fmt: skip
+    told = {
+        "segments": [s.name for s in segments],
+        "events": events,
+        "rejected": rejected,
+        "repeated": repeated,
+        "differing": differing,
+        "torn": torn,
+    }
     write_json(folder / MARKER, told)
     return Compacted(None, events, rejected, repeated, differing, torn)
 
 
 def _shop(rows: list[dict[str, Any]], items: pl.DataFrame | None, to: Path) -> tuple[int, int]:
     """Take events through the door; returns how many came in and how many were set aside."""
-    frame = pl.DataFrame([{name: row.get(name) for name in COLUMNS} for row in rows], schema=COLUMNS)  # fmt: skip
+    frame = pl.DataFrame(
+        [{name: row.get(name) for name in COLUMNS} for row in rows], schema=COLUMNS
+    )
     frame = frame.with_columns(pl.col("time").cast(pl.Datetime("us")))
     filled = [c for c in frame.columns if frame[c].null_count() < len(frame)]
     tables = {"events": frame.select(filled)}
@@ -156,7 +165,9 @@ def _items(store: Store) -> pl.DataFrame | None:
 
 
 def _known(folder: Path) -> pl.Series:
-    parts = [pl.read_parquet(path, glob=False)["id"] for path in sorted(folder.glob(f"part-*/{IDS}"))]  # fmt: skip
+    parts = [
+        pl.read_parquet(path, glob=False)["id"] for path in sorted(folder.glob(f"part-*/{IDS}"))
+    ]
     return pl.concat(parts) if parts else pl.Series("id", [], dtype=pl.String)
 
 

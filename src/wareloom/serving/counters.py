@@ -5,6 +5,7 @@ from __future__ import annotations
 import mmap
 import os
 import struct
+from collections.abc import Mapping
 from pathlib import Path
 
 NAMES = {
@@ -48,13 +49,19 @@ class Counters:
     def total(self, name: str) -> float:
         """The sum over all processes."""
         step, first = len(NAMES) * NUMBER.size, PLACES[name] * NUMBER.size
-        return float(sum(NUMBER.unpack_from(self._map, first + row * step)[0] for row in range(ROWS)))
+        return float(
+            sum(NUMBER.unpack_from(self._map, first + row * step)[0] for row in range(ROWS))
+        )
 
-    def text(self, gauges: dict[str, float]) -> str:
+    def text(self, gauges: Mapping[str, float]) -> str:
         """All of them in the text format of Prometheus; `gauges` as they are."""
         lines = []
         for name, what in NAMES.items():
-            lines += [f"# HELP wareloom_{name} {what}", f"# TYPE wareloom_{name} counter", f"wareloom_{name} {self.total(name):.10g}"]  # fmt: skip
+            lines += [
+                f"# HELP wareloom_{name} {what}",
+                f"# TYPE wareloom_{name} counter",
+                f"wareloom_{name} {self.total(name):.10g}",
+            ]
         for name, value in gauges.items():
             lines += [f"# TYPE wareloom_{name} gauge", f"wareloom_{name} {value:.10g}"]
         return "\n".join(lines) + "\n"

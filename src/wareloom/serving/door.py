@@ -17,11 +17,15 @@ HEADERS = [
     (b"cache-control", b"no-store"),
     (b"x-content-type-options", b"nosniff"),
 ]
+POLICY = (
+    b"default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; base-uri 'none'; "
+    b"form-action 'none'; frame-ancestors 'none'"
+)
 PAGE_HEADERS = [
     *HEADERS,
-    (b"content-security-policy", b"default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"),
+    (b"content-security-policy", POLICY),
     (b"referrer-policy", b"no-referrer"),
-]  # fmt: skip
+]
 BUCKETS = 10_000
 """Keys whose rate is followed"""
 
@@ -48,7 +52,9 @@ class Door:
     def check(self, scope: Any, role: str, running: int) -> None:
         """Raise `Refused` for a request that may not come in; `role` is what its route needs, "" for none."""
         if running > self.settings.most_running:
-            raise Refused(429, "Too much is asked at once: ask again later.", [(b"retry-after", b"1")])  # fmt: skip
+            raise Refused(
+                429, "Too much is asked at once: ask again later.", [(b"retry-after", b"1")]
+            )
         host = key = b""
         size = -1
         kind = b""
@@ -66,7 +72,11 @@ class Door:
         if bare_host(host) not in self._hosts:
             raise Refused(421, "This host name is not served here: start it with --host-name NAME.")
         if size > BODY:
-            raise Refused(413, f"The body is larger than {BODY:,} bytes: send less at once.", [(b"connection", b"close")])  # fmt: skip
+            raise Refused(
+                413,
+                f"The body is larger than {BODY:,} bytes: send less at once.",
+                [(b"connection", b"close")],
+            )
         if scope["method"] in ("POST", "PUT") and not kind.lower().startswith(b"application/json"):
             # A page of another site cannot send this type without asking first.
             raise Refused(415, "Send JSON, with content-type: application/json.")
@@ -80,7 +90,9 @@ class Door:
             raise Refused(404, "The page is shown where no keys are set; ask with a key.")
         word, _, key = given.partition(b" ")
         if word.lower() != b"bearer" or not key:
-            raise Refused(401, "Give a key: authorization: Bearer wl_…", [(b"www-authenticate", b"Bearer")])  # fmt: skip
+            raise Refused(
+                401, "Give a key: authorization: Bearer wl_…", [(b"www-authenticate", b"Bearer")]
+            )
         has = self.keys.role(key.decode("latin-1"))
         if has is None:
             raise Refused(401, "The key is unknown, or over.", [(b"www-authenticate", b"Bearer")])
@@ -107,13 +119,21 @@ class Door:
         message = await self._next(receive)
         if not message.get("more_body"):
             return self._checked(message.get("body", b""))
-        parts, size, until = [message.get("body", b"")], len(message.get("body", b"")), time.monotonic() + self.settings.body_seconds  # fmt: skip
+        parts, size, until = (
+            [message.get("body", b"")],
+            len(message.get("body", b"")),
+            time.monotonic() + self.settings.body_seconds,
+        )
         while message.get("more_body"):
             message = await self._next(receive, until)
             parts.append(message.get("body", b""))
             size += len(parts[-1])
             if size > BODY:
-                raise Refused(413, f"The body is larger than {BODY:,} bytes: send less at once.", [(b"connection", b"close")])  # fmt: skip
+                raise Refused(
+                    413,
+                    f"The body is larger than {BODY:,} bytes: send less at once.",
+                    [(b"connection", b"close")],
+                )
         return b"".join(parts)
 
     async def _next(self, receive: Any, until: float | None = None) -> dict[str, Any]:
@@ -122,7 +142,9 @@ class Door:
             async with asyncio.timeout(left):
                 message: dict[str, Any] = await receive()
         except TimeoutError:
-            raise Refused(408, "The body did not come in time.", [(b"connection", b"close")]) from None  # fmt: skip
+            raise Refused(
+                408, "The body did not come in time.", [(b"connection", b"close")]
+            ) from None
         if message["type"] == "http.disconnect":
             raise Refused(400, "The client left before its body had come.")
         return message

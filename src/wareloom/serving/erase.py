@@ -37,9 +37,14 @@ def erase(store: Store, user: str) -> Erased:
     What a version learned is not unlearned: train and publish anew without the person.
     """
     number, until = next_generation(store.events), time.monotonic() + PATIENCE
-    while any(_older(path, number) for path in set(store.events.glob("*.log")) - set(finished(store.events))):  # fmt: skip
+    while any(
+        _older(path, number)
+        for path in set(store.events.glob("*.log")) - set(finished(store.events))
+    ):
         if time.monotonic() > until:
-            raise OutputError("A process still writes to the log of before: stop it, and delete again.")
+            raise OutputError(
+                "A process still writes to the log of before: stop it, and delete again."
+            )
         time.sleep(0.02)
     folder = store.root / "tables"
     folder.mkdir(exist_ok=True)
@@ -94,7 +99,7 @@ def _from_partition(part: Path, user: str) -> Erased:
     place, events, sessions = part / "shop", 0, set[str]()
     if place.is_dir():
         shop = Shop.open(place).in_memory()
-        tables = {n: shop.table(n) for n in shop.names() if "user_id" in shop.columns(n)}
+        tables = {n: shop.table(n) for n in shop.names if "user_id" in shop.columns(n)}
         kept = {n: t.filter(pl.col("user_id").ne_missing(user)) for n, t in tables.items()}
         if any(len(kept[n]) < len(tables[n]) for n in tables):
             own = tables["events"].filter(pl.col("user_id") == user)

@@ -39,7 +39,9 @@ def why(kind: str, cause: str, language: str, amount: float = 0.0) -> Why:
     return Why(kind, cause, amount, SENTENCES[language][kind].format(cause))
 
 
-def told(parts: Sequence[Part], titles: dict[int, str], ids: dict[int, str], language: str) -> list[Why]:
+def told(
+    parts: Sequence[Part], titles: dict[int, str], ids: dict[int, str], language: str
+) -> list[Why]:
     """Parts in words, the greatest first; what is beyond the most that are told is added up as the last."""
     found = []
     for part in parts:

@@ -100,7 +100,7 @@ class Form(ABC):
         return codes, found
 
     def parts(self, asked: Asked, code: int) -> list[Part]:
-        """What the score of an item is made of: by leaving out one event after the other where nothing else is known."""
+        """What the score of an item is made of: where no more is known, by leaving out one item after the other."""
         whole = float(self.scores(asked)[code])
         found = []
         for cause in dict.fromkeys(asked.codes.tolist()):
@@ -196,7 +196,10 @@ class Words(Rows):
         if not asked.query.strip():
             return self.popular.parts(Asked(), code)
         rows, weights = self.weighed(asked)
-        found = [(r, float(w * kernels.entry(self.table, r, code))) for r, w in zip(rows, weights, strict=True)]  # fmt: skip
+        found = [
+            (r, float(w * kernels.entry(self.table, r, code)))
+            for r, w in zip(rows, weights, strict=True)
+        ]
         return [Part("word", self.terms.text(int(row)), amount) for row, amount in found if amount]
 
 
@@ -241,7 +244,9 @@ class Sum(Form):
             if own <= 0:
                 continue
             if isinstance(form, Rows) and not odds:
-                found += [part._replace(amount=factor * part.amount) for part in form.parts(asked, code)]  # fmt: skip
+                found += [
+                    part._replace(amount=factor * part.amount) for part in form.parts(asked, code)
+                ]
             else:
                 found.append(Part("member", name, factor * own))
         if not found:

@@ -74,10 +74,10 @@ def best_of_rows(rows, weights, table, rest, had, barred, room, best, value):  #
     for j in order:
         if filled == len(best):
             break
-        if mark[j] == 0 or (mark[j] == TOUCHED and not sums[j] > 0.0):
-            if not (shut and barred[j]):
-                best[filled], value[filled] = j, tail[j]
-                filled += 1
+        free = mark[j] == 0 or (mark[j] == TOUCHED and not sums[j] > 0.0)
+        if free and not (shut and barred[j]):
+            best[filled], value[filled] = j, tail[j]
+            filled += 1
     for t in range(n):
         sums[touched[t]] = 0.0
         mark[touched[t]] = 0

@@ -39,7 +39,12 @@ class Keys:
         if any(one["name"] == name for one in self._read()):
             raise InputError(f"There is a key called {name!r} already: revoke it, or name another.")
         key = MARK + secrets.token_urlsafe(32)
-        told = {"name": name, "role": role, "sha256": _digest(key), "until": int(time.time() + days * 86400)}  # fmt: skip
+        told = {
+            "name": name,
+            "role": role,
+            "sha256": _digest(key),
+            "until": int(time.time() + days * 86400),
+        }
         self._write([*self._read(), told])
         return key
 
@@ -77,7 +82,9 @@ class Keys:
                 )
             try:
                 told = json.loads(self.path.read_text(encoding="utf-8"))
-                self._keys = [{n: one[n] for n in ("name", "role", "sha256", "until")} for one in told]  # fmt: skip
+                self._keys = [
+                    {n: one[n] for n in ("name", "role", "sha256", "until")} for one in told
+                ]
             except (ValueError, KeyError, TypeError) as error:
                 raise SourceError(f"{self.path} is no file of keys: {error}.") from error
             self._stamp = stamp

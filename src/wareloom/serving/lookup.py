@@ -22,7 +22,7 @@ class Lookup:
         self, hashes: np.ndarray, order: np.ndarray, bounds: np.ndarray, texts: np.ndarray
     ) -> None:
         self.hashes, self.order, self.bounds = hashes, order, bounds
-        self._texts = memoryview(texts)
+        self._texts = memoryview(texts.data)
 
     def __len__(self) -> int:
         return len(self.order)
@@ -68,7 +68,9 @@ class Lookup:
     @classmethod
     def read(cls, arrays: Arrays, name: str) -> Lookup:
         """Map what `write` laid out."""
-        return cls(*(arrays.get(f"{name}.{part}") for part in ("hashes", "order", "bounds", "texts")))  # fmt: skip
+        return cls(
+            *(arrays.get(f"{name}.{part}") for part in ("hashes", "order", "bounds", "texts"))
+        )
 
 
 def write_texts(arrays: Arrays, name: str, coded: Sequence[bytes]) -> None:

@@ -14,9 +14,15 @@ ROUTES = {
     "/search": ("post", "Items for a query.", wire.Ask, wire.Answer, 200),
     "/similar": ("post", "Items that go with one.", wire.Ask, wire.Answer, 200),
     "/explain": ("post", "Why an item stands where it stands.", wire.Ask, wire.Explained, 200),
-    "/events": ("post", "What shoppers did; on the disk when this answers.", wire.Events, wire.Taken, 202),
+    "/events": (
+        "post",
+        "What shoppers did; on the disk when this answers.",
+        wire.Events,
+        wire.Taken,
+        202,
+    ),
     "/items": ("put", "Products that are new or changed.", wire.Items, wire.Kept, 200),
-}  # fmt: skip
+}
 REFUSALS = {
     400: "The body is no JSON.",
     401: "No key, or one that is unknown or over.",
@@ -36,7 +42,9 @@ def openapi() -> bytes:
     """The description of all routes."""
     types = [*{t for route in ROUTES.values() for t in route[2:4]}, wire.Told]
     types.sort(key=lambda one: one.__name__)
-    (*shapes,), parts = msgspec.json.schema_components(types, ref_template="#/components/schemas/{name}")  # fmt: skip
+    (*shapes,), parts = msgspec.json.schema_components(
+        types, ref_template="#/components/schemas/{name}"
+    )
     by_type = dict(zip(types, shapes, strict=True))
     paths: dict[str, Any] = {}
     for path, (method, summary, asked, answered, status) in ROUTES.items():
@@ -44,14 +52,33 @@ def openapi() -> bytes:
             method: {
                 "summary": summary,
                 "requestBody": {"required": True, "content": _json(by_type[asked])},
-                "responses": {str(status): {"description": summary, "content": _json(by_type[answered])}, **_refusals(by_type)},
+                "responses": {
+                    str(status): {"description": summary, "content": _json(by_type[answered])},
+                    **_refusals(by_type),
+                },
             }
-        }  # fmt: skip
-    for path, summary in {"/users/{id}": "Delete a person.", "/items/{id}": "Delete a product."}.items():  # fmt: skip
-        name = {"name": "id", "in": "path", "required": True, "schema": {"type": "string", "minLength": 1, "maxLength": 128}}  # fmt: skip
-        paths[path] = {"delete": {"summary": summary, "parameters": [name], "responses": {"200": {"description": "Deleted."}, **_refusals(by_type)}}}  # fmt: skip
+        }
+    for path, summary in {
+        "/users/{id}": "Delete a person.",
+        "/items/{id}": "Delete a product.",
+    }.items():
+        name = {
+            "name": "id",
+            "in": "path",
+            "required": True,
+            "schema": {"type": "string", "minLength": 1, "maxLength": 128},
+        }
+        paths[path] = {
+            "delete": {
+                "summary": summary,
+                "parameters": [name],
+                "responses": {"200": {"description": "Deleted."}, **_refusals(by_type)},
+            }
+        }
     for path in ("/healthz", "/readyz", "/metrics", "/slots", "/openapi.json"):
-        paths[path] = {"get": {"summary": f"{path[1:]}.", "responses": {"200": {"description": "How it is."}}}}  # fmt: skip
+        paths[path] = {
+            "get": {"summary": f"{path[1:]}.", "responses": {"200": {"description": "How it is."}}}
+        }
     told = {
         "openapi": "3.1.0",
         "info": {"title": "Wareloom", "version": __version__},
@@ -66,4 +93,7 @@ def _json(shape: dict[str, Any]) -> dict[str, Any]:
 
 
 def _refusals(by_type: dict[Any, dict[str, Any]]) -> dict[str, Any]:
-    return {str(status): {"description": text, "content": _json(by_type[wire.Told])} for status, text in REFUSALS.items()}  # fmt: skip
+    return {
+        str(status): {"description": text, "content": _json(by_type[wire.Told])}
+        for status, text in REFUSALS.items()
+    }

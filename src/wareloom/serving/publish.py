@@ -54,7 +54,9 @@ def publish(
     bundle = Bundle.open(model, allow_code=tuple(allow_code))
     _check_proof(bundle, unproved)
     if bundle.manifest.kind == "clicks":
-        raise InputError(f"{model} estimates clicks; publish a bundle of recommendation or of search.")
+        raise InputError(
+            f"{model} estimates clicks; publish a bundle of recommendation or of search."
+        )
     store = Store.made(to)
     fresh = store.versions / f".new-{os.getpid()}"
     with replacing(fresh, marker=MANIFEST) as partial:
@@ -79,7 +81,9 @@ def _check_proof(bundle: Bundle, unproved: bool) -> None:
             "is then said wherever the version is named."
         )
     if proof is not None and proof.verdict == "hurts":
-        raise InputError(f"The proof of {bundle.folder} says that it hurts: {proof.sentence} It is not published.")  # fmt: skip
+        raise InputError(
+            f"The proof of {bundle.folder} says that it hurts: {proof.sentence} It is not published."
+        )
 
 
 def _write(
@@ -92,7 +96,10 @@ def _write(
     mean = _write_words(bundle, ids, folder / "words")
     write_json(folder / "recipe.json", bundle.recipe)
     files = sorted(path for path in folder.rglob("*") if path.is_file())
-    note = {p.relative_to(folder).as_posix(): {"bytes": p.stat().st_size, "sha256": digest(p)} for p in files}  # fmt: skip
+    note = {
+        p.relative_to(folder).as_posix(): {"bytes": p.stat().st_size, "sha256": digest(p)}
+        for p in files
+    }
     manifest = bundle.manifest
     told: dict[str, Any] = {
         "format": FORMAT,
@@ -125,13 +132,17 @@ def _write_words(bundle: Bundle, ids: pl.Series, folder: Path) -> float | None:
     texts = [name for name in DEFAULT.split() if name in items.columns]
     if not texts or not any(items[name].null_count() < len(items) for name in texts):
         return None
-    shop = Shop.trusted({"items": items.drop("events").filter(pl.col("item_id").is_in(ids.implode()))})  # fmt: skip
+    shop = Shop.trusted(
+        {"items": items.drop("events").filter(pl.col("item_id").is_in(ids.implode()))}
+    )
     ranker: Ranker = RANKERS.make("bm25").fit(shop, Run(seed=0, threads=1, quiet=True))
     order = pl.DataFrame({"item_id": ranker.items_}).join(
         items.select("item_id", "events"), on="item_id", how="left", maintain_order="left"
     )
     if not ranker.items_.equals(ids, check_names=False):
-        raise SourceError(f"{bundle.folder} has items in another order than its ranker: make it anew.")  # fmt: skip
+        raise SourceError(
+            f"{bundle.folder} has items in another order than its ranker: make it anew."
+        )
     ranker.popularity_ = order["events"].fill_null(0.0).to_numpy()  # type: ignore[attr-defined]
     write_served(ranker, folder)
     lengths = np.zeros(len(items))
@@ -170,10 +181,15 @@ def read_smoke(path: Path) -> list[dict[str, Any]]:
     except (OSError, ValueError) as error:
         raise SettingError(f"The smoke queries {path} cannot be read: {error}.") from error
     for one in told if isinstance(told, list) else [None]:
-        if not isinstance(one, dict) or not one or set(one) - SMOKE or not {"has", "lacks"} & set(one):
+        if (
+            not isinstance(one, dict)
+            or not one
+            or set(one) - SMOKE
+            or not {"has", "lacks"} & set(one)
+        ):
             raise SettingError(
                 f"{path} holds {one!r}: give tables [[smoke]] with query or history, and has or lacks."
-            )  # fmt: skip
+            )
     return list(told)
 
 
@@ -187,7 +203,10 @@ def _smoke(version: Version, queries: Sequence[dict[str, Any]]) -> None:
         codes = served.ids.codes([str(item) for item in one.get("history", [])])
         found, _ = served.top(codes[codes >= 0], query, k)
         shown = {served.ids.text(int(code)) for code in found}
-        lacking, odd = [i for i in one.get("has", []) if i not in shown], [i for i in one.get("lacks", []) if i in shown]  # fmt: skip
+        lacking, odd = (
+            [i for i in one.get("has", []) if i not in shown],
+            [i for i in one.get("lacks", []) if i in shown],
+        )
         if lacking or odd:
             said = f"lacks {lacking[0]!r}" if lacking else f"holds {odd[0]!r}"
             raise InputError(

@@ -116,7 +116,15 @@ def _write_sum(ranker: Any, folder: Path, place: str) -> dict[str, Any]:
         if ranker.weights_[name] > 0:
             told = _write_form(member, folder, f"{place}{n}.")
             factor = float(np.float32(ranker.weights_[name] / ranker.scale_[name]))
-            members.append({"name": name, "place": f"{place}{n}.", "factor": factor, "odds": member.gradient, **told})  # fmt: skip
+            members.append(
+                {
+                    "name": name,
+                    "place": f"{place}{n}.",
+                    "factor": factor,
+                    "odds": member.gradient,
+                    **told,
+                }
+            )
     return {"form": "sum", "members": members}
 
 
@@ -142,9 +150,14 @@ def _read_form(
             return forms.Words(room, table(), terms, rest("rest"), bool(told["stem"]))
         case "sum":
             members = [
-                (m["name"], _read_form(m, folder, m["place"], room, allowed), m["factor"], m["odds"])
+                (
+                    m["name"],
+                    _read_form(m, folder, m["place"], room, allowed),
+                    m["factor"],
+                    m["odds"],
+                )
                 for m in told["members"]
-            ]  # fmt: skip
+            ]
             return forms.Sum(room, members, arrays.get(f"{place}base"), arrays.get(f"{place}tail"))
         case _:
             ranker = RANKERS.restore(folder / "rankers" / (place or "whole"), allow_code=allowed)

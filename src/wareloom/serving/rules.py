@@ -126,7 +126,9 @@ class Applied:
     def __init__(self, rules: Rules, catalogue: Any) -> None:
         self.rules = rules
         self._groups = {n: getattr(catalogue, n) for n in rules.at_most}
-        self._boosts = [(_matching(w, catalogue), w.places, w.name or f"boost {_said(w)}") for w in rules.boost]  # fmt: skip
+        self._boosts = [
+            (_matching(w, catalogue), w.places, w.name or f"boost {_said(w)}") for w in rules.boost
+        ]
         self._buries = [(_matching(w, catalogue), w.name or f"bury {_said(w)}") for w in rules.bury]
         self._pins = [(catalogue.ids.code(p.item), p) for p in rules.pin]
 
@@ -153,7 +155,11 @@ class Applied:
             return [Placed(int(code)) for code in codes[:k]]
         moved: dict[int, list[str]] = {}
         order = self._limited(self._moved(codes, moved), moved)
-        pinned = [(code, pin) for code, pin in self._pins if _fits(pin, query) and code >= 0 and allowed(code)]  # fmt: skip
+        pinned = [
+            (code, pin)
+            for code, pin in self._pins
+            if _fits(pin, query) and code >= 0 and allowed(code)
+        ]
         held = {code for code, _ in pinned}
         shown = [code for code in order if code not in held]
         for code, pin in sorted(pinned, key=lambda one: one[1].place):
@@ -182,7 +188,7 @@ class Applied:
         """Leave out what is one too many of its brand or category; what has none is not counted."""
         for name, most in self.rules.at_most.items():
             counts: dict[int, int] = {}
-            kept = []
+            kept: list[int] = []
             for place, code in enumerate(order):
                 group = int(self._groups[name][code])
                 counts[group] = counts.get(group, 0) + 1

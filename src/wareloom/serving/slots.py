@@ -46,7 +46,9 @@ class Slots:
         slot = self._slots.get(name)
         if slot is None:
             if not (self.store.slots / f"{name}.jsonl").is_file():
-                raise InputError(f"There is no slot {name!r}; there are {', '.join(self._slots) or 'none'}.")  # fmt: skip
+                raise InputError(
+                    f"There is no slot {name!r}; there are {', '.join(self._slots) or 'none'}."
+                )
             return self._take(name).live
         if self._stamp(name) != slot.stamp and (slot.opening is None or slot.opening.done()):
             slot.opening = asyncio.ensure_future(self._renew(name))
@@ -84,20 +86,24 @@ class Slots:
         stamp, change = self._stamp(name), self.store.history(name)[-1]
         loop = asyncio.get_running_loop()
         try:
-            live = self._open.get(change.live) or await loop.run_in_executor(None, self._opened, change.live)  # fmt: skip
+            live = await loop.run_in_executor(None, self._opened, change.live)
             shadow = None
             if change.shadow is not None:
-                shadow = self._open.get(change.shadow) or await loop.run_in_executor(None, self._opened, change.shadow)  # fmt: skip
+                shadow = await loop.run_in_executor(None, self._opened, change.shadow)
         except WareloomError as error:
             self.refused += 1
-            log.error("The version %s cannot be opened, %s stays live: %s", change.live, name, error)
+            log.error(
+                "The version %s cannot be opened, %s stays live: %s", change.live, name, error
+            )
             self._slots[name].stamp = stamp
             return
         self._keep(live)
         self._slots[name] = _Slot(stamp, live, shadow)
 
     def _opened(self, version: str) -> Version:
-        return self._open.get(version) or Version.open(self.store.versions / version, allow_code=self.allowed)  # fmt: skip
+        return self._open.get(version) or Version.open(
+            self.store.versions / version, allow_code=self.allowed
+        )
 
     def _keep(self, version: Version) -> None:
         self._open[version.id] = version

@@ -1,4 +1,4 @@
-"""Products that are new or changed since a version was published: a file that all processes read on from where they were.
+"""Products that are new or changed since a version was published: a file that all processes read on.
 
     stock.put(items)        # on the disk when it returns
     stock.refresh()         # before each answer: costs one look at the file's size
@@ -96,7 +96,12 @@ class Stock:
         elif "deleted" in both and not item.get("deleted"):
             both.pop("deleted")
         self.items[name] = both
-        texts = (both.get("title"), both.get("brand"), *(both.get("category") or ()), both.get("description"))  # fmt: skip
+        texts = (
+            both.get("title"),
+            both.get("brand"),
+            *(both.get("category") or ()),
+            both.get("description"),
+        )
         self.words[name] = Counter(
             word for text in texts if text for word in tokenise(text, stem=True)
         )
@@ -129,5 +134,7 @@ class Stock:
 def is_gone(item: dict[str, Any], now: int) -> bool:
     """Whether a product is deleted, out of stock or expired."""
     return bool(
-        item.get("deleted") or item.get("available") is False or item.get("expires", math.inf) <= now
-    )  # fmt: skip
+        item.get("deleted")
+        or item.get("available") is False
+        or item.get("expires", math.inf) <= now
+    )

@@ -45,10 +45,14 @@ class Store:
     def open(cls, root: Path) -> Store:
         """Open a store; raises `SourceError` where there is none."""
         if not (root / MARKER).is_file():
-            raise SourceError(f"{root} is no store: wareloom publish MODEL --slot home --to {root} makes one.")  # fmt: skip
+            raise SourceError(
+                f"{root} is no store: wareloom publish MODEL --slot home --to {root} makes one."
+            )
         told = read_json(root / MARKER)
         if not isinstance(told, dict) or told.get("format") != FORMAT:
-            raise SourceError(f"{root} is a store of another format than {FORMAT}: upgrade to open it.")  # fmt: skip
+            raise SourceError(
+                f"{root} is a store of another format than {FORMAT}: upgrade to open it."
+            )
         return cls(root)
 
     @classmethod
@@ -57,7 +61,9 @@ class Store:
         if (root / MARKER).is_file():
             return cls.open(root)
         if root.exists() and (not root.is_dir() or any(root.iterdir())):
-            raise OutputError(f"{root} is there already and is no store: choose another folder for --to.")  # fmt: skip
+            raise OutputError(
+                f"{root} is there already and is no store: choose another folder for --to."
+            )
         store = cls(root)
         for folder in (store.versions, store.slots, store.events, store.state):
             folder.mkdir(parents=True, exist_ok=True)
@@ -125,11 +131,15 @@ class Store:
                 stack.append(change.live)
         if len(stack) > 1:
             return self.set_live(slot, stack[-2], by="roll back")
-        raise InputError(f"There is nothing to roll back to: {slot!r} had no other version before {past[-1].live}.")  # fmt: skip
+        raise InputError(
+            f"There is nothing to roll back to: {slot!r} had no other version before {past[-1].live}."
+        )
 
     def folder(self, version: str) -> Path:
         """Where a version lies, by its id or the beginning of one; raises `UnknownNameError`."""
-        every = [path.name for path in sorted(self.versions.iterdir()) if (path / MANIFEST).exists()]  # fmt: skip
+        every = [
+            path.name for path in sorted(self.versions.iterdir()) if (path / MANIFEST).exists()
+        ]
         found = [name for name in every if version and name.startswith(version)]
         if len(found) != 1:
             raise absent("version", version, every)

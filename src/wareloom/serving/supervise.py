@@ -44,13 +44,17 @@ def serve(
             "makes one, or serve 127.0.0.1."
         )
     if not store.names():
-        raise InputError(f"{store.root} has no slot: wareloom publish MODEL --slot home --to {store.root}.")  # fmt: skip
+        raise InputError(
+            f"{store.root} has no slot: wareloom publish MODEL --slot home --to {store.root}."
+        )
     for slot in store.names():
         check_version(store.folder(store.history(slot)[-1].live), whole=True)
     listening = _bound(settings.host, settings.port)
     port = listening.getsockname()[1]
     shown = f"[{settings.host}]" if ":" in settings.host else settings.host
-    say(f"Serving {store.root} at http://{shown}:{port} by {workers} processes; slots: {', '.join(store.names())}.")  # fmt: skip
+    say(
+        f"Serving {store.root} at http://{shown}:{port} by {workers} processes; slots: {', '.join(store.names())}."
+    )
     _Workers(settings, workers, compact_every, listening).run()
 
 
@@ -59,7 +63,9 @@ def _bound(host: str, port: int) -> socket.socket:
     try:
         return socket.create_server((host, port), family=family, backlog=2048)
     except OSError as error:
-        raise OutputError(f"{host}:{port} cannot be served: {error.strerror}. Choose another --port.") from error  # fmt: skip
+        raise OutputError(
+            f"{host}:{port} cannot be served: {error.strerror}. Choose another --port."
+        ) from error
 
 
 class _Workers:
@@ -114,8 +120,17 @@ class _Workers:
 
     def _compact(self) -> None:
         if self.compactor is None or self.compactor.poll() is not None:
-            command = [sys.executable, "-m", "wareloom", "compact", str(self.settings.store), "--quiet"]
-            self.compactor = subprocess.Popen(command, stdout=subprocess.DEVNULL, start_new_session=True)  # fmt: skip
+            command = [
+                sys.executable,
+                "-m",
+                "wareloom",
+                "compact",
+                str(self.settings.store),
+                "--quiet",
+            ]
+            self.compactor = subprocess.Popen(
+                command, stdout=subprocess.DEVNULL, start_new_session=True
+            )
         self.compacted = time.monotonic()
 
     def _end(self, number: int, frame: FrameType | None) -> None:

@@ -25,7 +25,9 @@ FORMAT = 1
 class Version:
     """An open version."""
 
-    def __init__(self, folder: Path, told: dict[str, Any], served: Served, words: Served | None) -> None:
+    def __init__(
+        self, folder: Path, told: dict[str, Any], served: Served, words: Served | None
+    ) -> None:
         self.folder, self.told, self.served, self.words = folder, told, served, words
         self.id: str = told["id"]
         self.catalogue = Catalogue(folder / "catalogue", served.ids)
@@ -87,16 +89,26 @@ def check_version(folder: Path, *, whole: bool) -> dict[str, Any]:
             f"{path} is of a format that this Wareloom does not read ({FORMAT}): publish it again."
         )
     if told.get("id") != id_of(told):
-        raise SourceError(f"{path} was edited or damaged, its id is not that of what it says: publish it again.")  # fmt: skip
-    there = {p.relative_to(folder).as_posix() for p in folder.rglob("*") if not p.is_dir() or p.is_symlink()}  # fmt: skip
+        raise SourceError(
+            f"{path} was edited or damaged, its id is not that of what it says: publish it again."
+        )
+    there = {
+        p.relative_to(folder).as_posix()
+        for p in folder.rglob("*")
+        if not p.is_dir() or p.is_symlink()
+    }
     if odd := sorted(there ^ {MANIFEST, *told["files"]}):
-        raise SourceError(f"{folder} is not what was published, look at {odd[0]}: publish it again.")  # fmt: skip
+        raise SourceError(
+            f"{folder} is not what was published, look at {odd[0]}: publish it again."
+        )
     for name, note in told["files"].items():
         file = folder / name
         if file.is_symlink() or file.stat().st_size != note["bytes"]:
             raise SourceError(f"{file} is not what was published: publish it again.")
         if whole and digest(file) != note["sha256"]:
-            raise SourceError(f"{file} was damaged or edited: its SHA-256 is another one. Publish it again.")  # fmt: skip
+            raise SourceError(
+                f"{file} was damaged or edited: its SHA-256 is another one. Publish it again."
+            )
     return told
 
 

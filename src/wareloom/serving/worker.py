@@ -19,8 +19,10 @@ def main() -> int:
     """Serve from a socket that listens already; returns the exit code."""
     settings = taken_up()
     logging.basicConfig(
-        stream=sys.stderr, level=logging.WARNING, format='{"level":"%(levelname)s","said":"%(message)s"}'
-    )  # fmt: skip
+        stream=sys.stderr,
+        level=logging.WARNING,
+        format='{"level":"%(levelname)s","said":"%(message)s"}',
+    )
     uvicorn = needed("uvicorn", "serve", "Serving")
     try:
         from wareloom.serving.app import Application

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,10 +17,10 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def client(store: Path, tmp_path: Path) -> Iterator[Client]:
+def client(store: Path) -> Client:
     for left in (store / "state" / "sessions", store / "state" / "items.log"):
         left.unlink(missing_ok=True)
-    yield Client(store, sessions=800)
+    return Client(store, sessions=800)
 
 
 def ranked(history: list[str], k: int = 10) -> list[str]:
@@ -68,7 +67,12 @@ def test_what_was_bought_or_hidden_never_comes_back(client: Client, event: str) 
     async def work() -> None:
         first = items(await client.post("/recommend", session="a"))[0]
         await client.did(first, event, session_id="a")
-        for asked in ({}, {"repeats": True}, {"query": "item"}, {"history": [first, "i4"], "repeats": True}):
+        for asked in (
+            {},
+            {"repeats": True},
+            {"query": "item"},
+            {"history": [first, "i4"], "repeats": True},
+        ):
             path = "/search" if "query" in asked else "/recommend"
             assert first not in items(await client.post(path, session="a", k=30, **asked))
 
@@ -151,7 +155,11 @@ def test_filters_let_through_all_that_pass_and_nothing_else(client: Client) -> N
         frame = branded().table("items")
         for brand in frame["brand"].drop_nulls().unique().sort():
             pass_ = set(frame.filter(brand=brand)["item_id"])
-            found = items(await client.post("/recommend", k=30, filter={"brand": [brand]}, history=["i3"], repeats=True))  # fmt: skip
+            found = items(
+                await client.post(
+                    "/recommend", k=30, filter={"brand": [brand]}, history=["i3"], repeats=True
+                )
+            )
             assert set(found) == pass_
             assert found == [i for i in ranked_again(["i3"]) if i in pass_]
         low = set(frame.filter(frame["price"] <= 10.0)["item_id"])
@@ -186,7 +194,9 @@ def test_parts_of_a_score_sum_to_it(client: Client) -> None:
     async def work() -> None:
         told = await client.post("/recommend", history=["i3", "i4", "i9", "i4"], explain=True)
         for hit in told["hits"]:
-            assert sum(part["amount"] for part in hit["why"]) == pytest.approx(hit["score"], abs=1e-4)  # fmt: skip
+            assert sum(part["amount"] for part in hit["why"]) == pytest.approx(
+                hit["score"], abs=1e-4
+            )
         assert told["hits"][0]["why"][0]["kind"] == "item"
         zh = await client.post("/recommend", history=["i3"], explain=True, language="zh", k=1)
         assert "您看过" in zh["hits"][0]["why"][0]["sentence"]

@@ -22,7 +22,9 @@ from wareloom.serving.frames import MAGIC, framed, read_records, records_in
 
 
 @given(st.lists(st.binary(max_size=200)), st.data())
-def test_a_cut_leaves_the_whole_records_before_it(records: list[bytes], data: st.DataObject) -> None:
+def test_a_cut_leaves_the_whole_records_before_it(
+    records: list[bytes], data: st.DataObject
+) -> None:
     content = MAGIC + framed(records)
     assert records_in(content) == (records, len(content), 0)
     cut = data.draw(st.integers(len(MAGIC), len(content)))
@@ -44,7 +46,9 @@ def test_a_changed_byte_is_seen(records: list[bytes], data: st.DataObject) -> No
 
 
 def everything(folder: Path) -> list[bytes]:
-    return [record for path in sorted(folder.glob("*.log")) for record in read_records(path).records]
+    return [
+        record for path in sorted(folder.glob("*.log")) for record in read_records(path).records
+    ]
 
 
 def test_groups_form_by_themselves(tmp_path: Path) -> None:
@@ -77,7 +81,9 @@ def test_a_segment_is_finished_when_that_is_asked_for(tmp_path: Path) -> None:
     assert len(finished(tmp_path)) == 2
 
 
-def test_a_slow_disk_sends_events_away_before_memory_grows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
+def test_a_slow_disk_sends_events_away_before_memory_grows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     real = os.fdatasync
 
     def slow(file: int) -> None:
@@ -127,7 +133,9 @@ asyncio.run(work())
 
 def test_a_full_disk_refuses_and_goes_on_when_there_is_room(tmp_path: Path) -> None:
     # A limit on the size of a file stands for a disk that is full.
-    done = subprocess.run([sys.executable, "-c", FULL_DISK, str(tmp_path)], capture_output=True, text=True)  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, "-c", FULL_DISK, str(tmp_path)], capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stderr
     taken, refused = map(int, done.stdout.split())
     assert refused >= 1
@@ -183,5 +191,3 @@ async def _written(folder: Path, records: list[bytes]) -> None:
     log = EventLog(folder)
     await log.append(records)
     await log.close()
-
-

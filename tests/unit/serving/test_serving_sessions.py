@@ -86,7 +86,10 @@ sessions = Sessions(Path(sys.argv[1]), events=400)
 for n in range(150):
     sessions.take("a", entries_of([(int(sys.argv[2]), int(sys.argv[2]) * 1000 + n, n, 2)]), n)
 """
-    work = [subprocess.Popen([sys.executable, "-c", script, str(tmp_path / "s"), str(n)]) for n in (1, 2)]  # fmt: skip
+    work = [
+        subprocess.Popen([sys.executable, "-c", script, str(tmp_path / "s"), str(n)])
+        for n in (1, 2)
+    ]
     assert [process.wait() for process in work] == [0, 0]
     found = sessions.of("a", 200)["item"]
     assert [(found == n).sum() for n in (1, 2)] == [150, 150]

@@ -28,7 +28,9 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_a_proof_that_hurts_is_refused_and_none_only_taken_by_name(bundle: Path, tmp_path: Path) -> None:  # fmt: skip
+def test_a_proof_that_hurts_is_refused_and_none_only_taken_by_name(
+    bundle: Path, tmp_path: Path
+) -> None:
     with pytest.raises(InputError, match="says that it hurts"):
         publish(bundle / "bad", tmp_path / "s", "home", unproved=True)
     with pytest.raises(InputError, match="--unproved"):
@@ -68,7 +70,10 @@ def test_live_roll_back_and_what_was_live_then(bundle: Path, tmp_path: Path) -> 
     assert store.live("home", first.at).live == one
     assert store.live("home", second.at).live == two
     assert store.live("home", "2001-01-01T00:00") is None
-    assert [c.by for c in store.history("home")] == ["publish"] * 3 + ["roll back"] * 2 + ["live", "roll back"]  # fmt: skip
+    assert [c.by for c in store.history("home")] == ["publish"] * 3 + ["roll back"] * 2 + [
+        "live",
+        "roll back",
+    ]
     with pytest.raises(InputError, match="'soon' is no time"):
         store.live("home", "soon")
     with pytest.raises(UnknownNameError, match="No version is called 'ffffffff'"):
@@ -87,7 +92,9 @@ def test_a_half_written_line_of_a_history_is_passed_over(bundle: Path, tmp_path:
     assert store.live("home").live == two
 
 
-def test_a_swap_is_seen_at_the_next_answers_and_a_page_keeps_its_version(bundle: Path, tmp_path: Path) -> None:  # fmt: skip
+def test_a_swap_is_seen_at_the_next_answers_and_a_page_keeps_its_version(
+    bundle: Path, tmp_path: Path
+) -> None:
     one, _ = publish(bundle / "good", tmp_path / "s", "home")
 
     async def work() -> None:
@@ -97,7 +104,9 @@ def test_a_swap_is_seen_at_the_next_answers_and_a_page_keeps_its_version(bundle:
         first = await client.post("/recommend", history=["i3"], k=5)
         two, _ = publish(bundle / "popular", tmp_path / "s", "home")
         until = time.monotonic() + 20
-        while (told := await client.post("/recommend"))["version"] == one and time.monotonic() < until:  # fmt: skip
+        while (told := await client.post("/recommend"))[
+            "version"
+        ] == one and time.monotonic() < until:
             await asyncio.sleep(0.01)
         assert told["version"] == two
         second = await client.post("/recommend", history=["i3"], k=5, page=first["page"])
@@ -180,13 +189,15 @@ def test_an_index_without_its_file_says_so(bundle: Path, tmp_path: Path) -> None
     one, _ = publish(bundle / "good", tmp_path / "s", "home")
     folder = tmp_path / "s" / "versions" / one
     (folder / "served" / "arrays" / "table.value.npy").unlink()
-    with pytest.raises(SourceError, match="table.value"):
+    with pytest.raises(SourceError, match=r"table\.value"):
         Version.open(folder)
 
 
 def test_smoke_queries_are_held_to(bundle: Path, tmp_path: Path) -> None:
     file = tmp_path / "smoke.toml"
-    file.write_text('[[smoke]]\nquery = "Item 3"\nk = 3\nhas = ["i3"]\n[[smoke]]\nhistory = ["i3"]\nlacks = ["i3"]\n')  # fmt: skip
+    file.write_text(
+        '[[smoke]]\nquery = "Item 3"\nk = 3\nhas = ["i3"]\n[[smoke]]\nhistory = ["i3"]\nlacks = ["i3"]\n'
+    )
     one, _ = publish(bundle / "good", tmp_path / "s", "home", smoke=read_smoke(file))
     file.write_text('[[smoke]]\nhistory = ["i3"]\nk = 1\nhas = ["i29"]\n')
     with pytest.raises(InputError, match="lacks 'i29'"):
@@ -224,5 +235,3 @@ def test_wrong_rules_are_refused(tmp_path: Path, text: str, said: str) -> None:
     (tmp_path / "rules.toml").write_text(text)
     with pytest.raises(SettingError, match=said):
         read_rules(tmp_path / "rules.toml")
-
-
