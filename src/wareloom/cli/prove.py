@@ -196,11 +196,8 @@ def main(
 ) -> None:
     """Train a ranker with and without synthetic data and judge it on real held-out data; exit code 1 where it hurts."""
     of_generator, of_ranker, of_proof = _parted(settings(set))
-    asked = {
+    asked = {"seeds": seeds, "metrics": metrics, "ties": ties} | {
         "ratios": _numbers(ratios, "--ratios"),
-        "seeds": seeds,
-        "metrics": metrics,
-        "ties": ties,
         "guard": guard,
         "effect": effect,
         "shares": shares if shares == "auto" else _numbers(shares, "--shares", " or auto"),

@@ -132,8 +132,7 @@ def main(
     from wareloom.synthesis import GivenItems
 
     _asked(users=users, queries=queries, preview=preview, length=0 if length is None else length)
-    asked = screens_of(screens) or []
-    named = made(asked, settings_of(asked, screen_set, "--screen-set"))
+    named = made(asked := screens_of(screens) or [], settings_of(asked, screen_set, "--screen-set"))
     run, real = run_of(seed, quiet).with_(cache=cache), Shop.open(shop)
     held = together([Shop.open(part) for part in holdout]) if holdout else None
     chosen = settings(set) | ({"public": public} if public else {})
