@@ -118,7 +118,7 @@ class Summary:
         facts = [_named(n, _cut(v, indent, width), indent, width, paint) for n, v in self.facts]
         last = sorted(self.ends, key=lambda end: end[0] == "next")
         ends = [_named(n, v, indent, width, paint) for n, v in last]
-        said = dict.fromkeys(self.notes)
+        said = sorted(dict.fromkeys(self.notes), key=lambda note: note[1] != "warn")
         notes = [_named("note", w, indent, width, paint, style) for w, style in said]
         room = self.most - len(head) - sum(map(len, (*facts, *ends)))
         # What is left out, of tables and notes, is said on one line.
