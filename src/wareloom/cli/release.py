@@ -44,6 +44,17 @@ Earlier = Annotated[
 ]
 
 
+MadeBy = Annotated[
+    str,
+    typer.Option(
+        "--generator",
+        help="The synthesizer that made the sample: where attacks find too much, more careful ways are tried.",
+        autocompletion=names("synthesizer"),
+    ),
+]
+Key = Annotated[Path | None, typer.Option(help="An Ed25519 key in PEM that signs the certificate.")]
+
+
 def main(
     shop: Annotated[Path, typer.Argument(help="The real shop that the sample was made of.")],
     synthetic: Annotated[Path, typer.Argument(help="The sample's folder.")],
@@ -56,18 +67,9 @@ def main(
     proof: Annotated[
         Path | None, typer.Option(help="A proof's folder, where the policy has a floor of lift.")
     ] = None,
-    generator: Annotated[
-        str,
-        typer.Option(
-            "--generator",
-            help="The synthesizer that made the sample: where attacks find too much, more careful ways are tried.",
-            autocompletion=names("synthesizer"),
-        ),
-    ] = "",
+    generator: MadeBy = "",
     set: Set = None,
-    key: Annotated[
-        Path | None, typer.Option(help="An Ed25519 key in PEM that signs the certificate.")
-    ] = None,
+    key: Key = None,
     leave_out: Annotated[
         bool,
         typer.Option(
