@@ -22,7 +22,9 @@ def main(
     ] = "en",
     interactive: Annotated[
         bool,
-        typer.Option("--interactive", help="Charts that answer the pointer; the page has 5 MB then."),
+        typer.Option(
+            "--interactive", help="Charts that answer the pointer; the page has 5 MB then."
+        ),
     ] = False,
     to: Annotated[
         Path | None,
