@@ -256,7 +256,8 @@ def test_quiet_is_quiet(work: Path) -> None:
     loud = wareloom("train", "popularity", work / "mixed", "--to", work / "loud")
     quiet = wareloom("train", "popularity", work / "mixed", "--to", work / "quiet", "--quiet")
     assert loud.err.startswith("popularity: fit: ")
-    assert quiet.err == ""
+    assert quiet.err == quiet.out == ""
+    assert loud.out
     assert quiet.code == loud.code == 0
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import typer
 
 from wareloom.cli._shared import AsJson, show
+from wareloom.cli._summary import Summary
 
 PACKAGES = (
     "numpy",
@@ -52,8 +55,21 @@ def main(as_json: AsJson = False) -> None:
         "cores": physical_cores(),
         "memory_gib": pages,
     }
-    show({"wareloom": __version__, "machine": machine, "packages": packages}, as_json)
+    found = {"wareloom": __version__, "machine": machine, "packages": packages}
+    show(found, as_json, _summary(found))
     broken = [
         name for name in PACKAGES if name not in OPTIONAL and packages[name].startswith("missing")
     ]
     raise typer.Exit(2 if broken else 0)
+
+
+def _summary(found: dict[str, Any]) -> Summary:
+    """The machine on a line, what is installed on another, and the remedy for what is missing."""
+    machine, packages = found["machine"], found["packages"]
+    memory = machine["memory_gib"]
+    told = Summary(f"wareloom {found['wareloom']} on Python {machine['python']}")
+    told.fact("system", machine["system"])
+    told.fact("cores", machine["cores"]).fact("memory", f"{memory:.1f} GiB" if memory else "")
+    there = {name: said for name, said in packages.items() if not said.startswith("missing")}
+    told.fact("packages", ", ".join(f"{name} {said}" for name, said in there.items()))
+    return told.warn(*(f"{name}: {said}" for name, said in packages.items() if name not in there))

@@ -43,7 +43,7 @@ from wareloom.rankers import Ranker
 from wareloom.rankers.held import Held
 from wareloom.sampling.generator import Generator
 from wareloom.shop import Shop
-from wareloom.shop.keeps import worst
+from wareloom.shop.keeps import worst, worst_said
 from wareloom.stats.bootstrap import combine, resample
 
 LIMIT = "real + other shops' logs"
@@ -222,7 +222,9 @@ class Transfer(Study):
             return added(train, repeated(train, mass / own).table("events"), mass)
         sources = {NAIVE: "naive", PLACEBO: "placebo"}
         more = getattr(given, sources[cell.arm]) if cell.arm in sources else given.screened.kept
-        mixed = added(train, more.table("events"), mass)
+        mixed = added(train, more.table("events"), mass).keeping(
+            worst_said([train.keeps, more.keeps])
+        )
         return without_real(mixed) if cell.arm == SYNTHETIC else mixed
 
     def evaluate(self, ranker: Ranker, task: Task, run: Run) -> Evaluation:

@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from wareloom._version import __version__
+from wareloom.core import notebook
+from wareloom.core.asked import a_path, a_run, asks, of_class
 from wareloom.core.files import locked, one_spelling, replacing
 from wareloom.core.run import Run
 from wareloom.core.state import read_json, write_json
@@ -66,7 +68,16 @@ class Done:
     frozen: str = ""
     """What the proof says of the recipe's freeze; nothing where there is none"""
 
+    def __repr__(self) -> str:
+        return notebook.line("Done", str(self.folder), str(self.proof or ""))
 
+
+@asks(
+    recipe=of_class("a Recipe: wl.Recipe.load(FILE) reads one", Recipe),
+    to=a_path,
+    run=a_run,
+    frozen=a_path,
+)
 def run_recipe(
     recipe: Recipe,
     to: str | Path,
