@@ -373,6 +373,15 @@ BENCHMARKS = {
         "real log. Goals at ε 3: .033 (teaching), .24 and .25 (faithful).",
         _tables_privacy.private_walk,
     ),
+    "pairs_by_size": Benchmark(
+        "From which size on item pairs survive",
+        ("pairs_by_size.py",),
+        "A made-up shop with known steps, δ 1e-7, at most 10 rows of a user. Steps along the pairs that were bought, "
+        "beside a forecast from the numbers of users and items alone, and the one that the generator makes of what it "
+        "paid for. NDCG@10 of `transitions` taught by the sample, with pairs bought in any case and with their price "
+        "spent on popularity; bold where pairs add more than two standard errors. Noise of full strength, rehearsed.",
+        _tables_privacy.pairs_by_size,
+    ),
     "privacy_audit": Benchmark(
         "Is the printed ε right?",
         ("privacy_audit.py",),
