@@ -130,9 +130,13 @@ def pairs(given: Sequence[str] | None, option: str = "--set") -> dict[str, str]:
     return found
 
 
-def settings(given: Sequence[str] | None) -> dict[str, Any]:
+def settings(given: Sequence[str] | None, option: str = "--set") -> dict[str, Any]:
     """Read `name=value` pairs; a value is TOML (0.5, true, [1, 2], {a = 1}) or JSON where it can be, else text."""
-    return {name: _fit(name, _value(text)) for name, text in pairs(given).items()}
+    found = {name: _value(text) for name, text in pairs(given, option).items()}
+    for name, value in found.items():
+        if why := unfit(value):
+            raise SettingError(f"{option} {name} cannot be used: {why}.")
+    return found
 
 
 def _value(text: str) -> Any:
@@ -145,18 +149,12 @@ def _value(text: str) -> Any:
     return text
 
 
-def _fit(name: str, value: Any) -> Any:
-    if why := unfit(value):
-        raise SettingError(f"--set {name} cannot be used: {why}.")
-    return value
-
-
 def settings_of(
     names: Sequence[str], given: Sequence[str] | None, option: str = "--set"
 ) -> dict[str, dict[str, Any]]:
     """Read `whose.name=value` pairs: settings by name, by whose they are, which must be one of `names`."""
     found: dict[str, dict[str, Any]] = {}
-    for key, value in settings(given).items():
+    for key, value in settings(given, option).items():
         whose, _, name = key.partition(".")
         if whose not in names or not name:
             raise SettingError(
@@ -165,6 +163,13 @@ def settings_of(
             )
         found.setdefault(whose, {})[name] = value
     return found
+
+
+def screens_of(text: str) -> list[str] | None:
+    """Read the names of screens; "off" is none of them, and nothing said is None."""
+    if text.strip().casefold() == "off":
+        return []
+    return listed(text) or None
 
 
 def listed(text: str) -> list[str]:

@@ -30,6 +30,19 @@ if TYPE_CHECKING:
     from wareloom.release.evidence import Evidence
     from wareloom.release.issue import Released
 
+Holdout = Annotated[
+    list[Path] | None,
+    typer.Option(
+        help="Other users of the same draw, for attacks; may be given again.", show_default=False
+    ),
+]
+Earlier = Annotated[
+    list[Path] | None,
+    typer.Option(
+        help="A release of this shop that left before; again for each.", show_default=False
+    ),
+]
+
 
 MadeBy = Annotated[
     str,
@@ -49,19 +62,8 @@ def main(
     policy: Annotated[
         str, typer.Option(help="A policy's TOML file, or inside, partner or public.")
     ] = "public",
-    holdout: Annotated[
-        list[Path] | None,
-        typer.Option(
-            help="Other users of the same draw, for attacks; may be given again.",
-            show_default=False,
-        ),
-    ] = None,
-    earlier: Annotated[
-        list[Path] | None,
-        typer.Option(
-            help="A release of this shop that left before; again for each.", show_default=False
-        ),
-    ] = None,
+    holdout: Holdout = None,
+    earlier: Earlier = None,
     proof: Annotated[
         Path | None, typer.Option(help="A proof's folder, where the policy has a floor of lift.")
     ] = None,

@@ -6,6 +6,7 @@ never put together of pieces: word order differs. Names of the data stand where 
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -28,6 +29,20 @@ def sentences() -> dict[str, dict[str, str]]:
             for key, texts in tomllib.loads(file.read_text(encoding="utf-8")).items():
                 found[f"{topic}.{key}"] = texts
     return found
+
+
+@cache
+def _patterns(topic: str) -> tuple[tuple[str, re.Pattern[str]], ...]:
+    """The English texts of a topic as patterns, those with the fewest placeholders first."""
+    found = []
+    for key, texts in sentences().items():
+        if key.startswith(f"{topic}."):
+            parts = re.split(r"\{(\w+)\}", texts["en"])
+            even = [re.escape(part) for part in parts[::2]]
+            names = [f"(?P<{name}>.+)" for name in parts[1::2]]
+            woven = "".join(a + b for a, b in zip(even, [*names, ""], strict=True))
+            found.append((len(names), key, re.compile(woven, re.DOTALL)))
+    return tuple((key, pattern) for _, key, pattern in sorted(found, key=lambda each: each[:2]))
 
 
 @dataclass(frozen=True)
@@ -59,11 +74,33 @@ class Say:
         texts = sentences().get(f"{topic}.{word}")
         return word if texts is None else texts[self.language]
 
+    def retold(self, topic: str, text: str) -> str:
+        """Return an English sentence of the data, such as a reason, in this language; itself where no pattern fits.
+
+        The patterns are the English texts of the topic; what stands at their placeholders is kept as it is.
+        """
+        if self.language == "en":
+            return text
+        for key, pattern in _patterns(topic):
+            if found := pattern.fullmatch(text):
+                return self(key, **found.groupdict())
+        return text
+
     def listed(self, words: Sequence[str]) -> str:
         """Join words as in a sentence: "a, b and c"."""
         if len(words) < 2:
             return "".join(words)
         return self("list.last", first=self.joined(words[:-1]), last=words[-1])
+
+    def either(self, words: Sequence[str]) -> str:
+        """Join words as in a sentence: "a, b or c"."""
+        if len(words) < 2:
+            return "".join(words)
+        return self("list.either", first=self.joined(words[:-1]), last=words[-1])
+
+    def sentences(self, whole: Sequence[str]) -> str:
+        """Set whole sentences one after the other."""
+        return self("list.sentences", first="", next="").join(whole)
 
     def joined(self, words: Sequence[str]) -> str:
         """Join words with commas."""

@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 
 import polars as pl
 
+from wareloom.core.asked import Kind, a_path, of_class
 from wareloom.core.family import READERS, Algorithm, Family
 from wareloom.core.files import replacing
 from wareloom.core.run import Run
@@ -153,6 +154,12 @@ class Reader(Algorithm, ABC):
     """Base of all readers: one file, one source format."""
 
     family: ClassVar[Family] = READERS
+    arguments: ClassVar[Mapping[str, Mapping[str, Kind]]] = {
+        "tables": {
+            "source": a_path,
+            "intake": of_class("an Intake: wl.read makes one", Intake),
+        }
+    }
     generality: ClassVar[int] = 1
     """Where several readers know a source, the one of the least generality takes it."""
     urls: ClassVar[bool] = False

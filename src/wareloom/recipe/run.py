@@ -15,6 +15,7 @@ from typing import Any
 
 from wareloom._version import __version__
 from wareloom.core import notebook
+from wareloom.core.asked import a_path, a_run, asks, of_class
 from wareloom.core.files import locked, one_spelling, replacing
 from wareloom.core.run import Run
 from wareloom.core.state import read_json, write_json
@@ -71,6 +72,12 @@ class Done:
         return notebook.line("Done", str(self.folder), str(self.proof or ""))
 
 
+@asks(
+    recipe=of_class("a Recipe: wl.Recipe.load(FILE) reads one", Recipe),
+    to=a_path,
+    run=a_run,
+    frozen=a_path,
+)
 def run_recipe(
     recipe: Recipe,
     to: str | Path,

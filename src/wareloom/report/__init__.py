@@ -9,6 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from wareloom.core.asked import a_path, asks, of_class
 from wareloom.core.files import free_folder, landing, locked, one_spelling, replacing
 from wareloom.core.run import Run
 from wareloom.core.state import read_json, write_json
@@ -35,6 +36,7 @@ def render(
     return laid_out(data, cleaned, language, interactive=interactive)
 
 
+@asks(proof=of_class("a Proof, as wl.prove returns it or wl.open(FOLDER)", Proof), path=a_path)
 def write_report(
     proof: Proof,
     path: str | Path,

@@ -177,7 +177,7 @@ def _figures(figures: Figures, say: Say) -> Table:
             figured(figure["ratio"]),
             say.term("verdict", figure["verdict"]),
             _sides(figure, say),
-            figure["unit"],
+            say.term("unit", figure["unit"]),
         )
         for figure in figures
     ]
@@ -216,7 +216,7 @@ def _users(figure: Mapping[str, Any], say: Say) -> Betrayed:
         known=f"{about['known_users']:,}",
         area=f"{figure['value']:.3f}",
         floor=f"{figure['floor']:.3f}",
-        caption=say("compare.betrays_users"),
+        caption=say("compare.betrays_users", name=figure["name"].replace("_", " ")),
     )
 
 
