@@ -213,6 +213,9 @@ class _Job:
     def _read(self, folder: Path) -> None:
         step = self.recipe.read
         assert step is not None
+        if (Path(step.source) / "shop.json").is_file():
+            Shop.open(step.source).save(folder)
+            return
         read(
             step.source,
             to=folder,
