@@ -192,7 +192,7 @@ def show(value: Mapping[str, Any], as_json: bool, told: Summary | str | None = N
 
 def plain(value: Mapping[str, Any]) -> Summary:
     """The summary of a result that has none of its own: its values by name."""
-    found = Summary()
+    found = Summary("" if value else "Nothing yet.")
     for name, each in value.items():
         found.fact(str(name), each)
     return found
