@@ -155,7 +155,10 @@ def settings_of(
     """Read `whose.name=value` pairs: settings by name, by whose they are, which must be one of `names`."""
     found: dict[str, dict[str, Any]] = {}
     for key, value in settings(given, option).items():
-        whose, _, name = key.partition(".")
+        # A name of one's own, package.module:Class, has points of its own.
+        own = [one for one in names if key.startswith(f"{one}.")]
+        whose = max(own, key=len) if own else key.partition(".")[0]
+        name = key[len(whose) + 1 :]
         if whose not in names or not name:
             raise SettingError(
                 f"{option} {key} must name one of {', '.join(names) or 'nothing'} before the setting, such as "
