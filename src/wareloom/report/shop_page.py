@@ -62,7 +62,7 @@ def view_of(found: Mapping[str, Any], name: str, say: Say) -> ShopPage:
         tone="but" if warnings else "helps",
         shop=name,
         told=_told(found, say),
-        warnings=tuple(warnings),
+        warnings=tuple(say.retold("warning", each) for each in warnings),
         charts=tuple(_charts(events, say)) if events else (),
         quantiles=_quantiles(found, say),
         tables=_tables(found["tables"], say),
