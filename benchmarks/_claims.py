@@ -31,7 +31,7 @@ def rows(found: dict[str, Figures], links: dict[str, str]) -> list[str]:
             said = {True: "held", False: "**missed**", None: "–"}[claim.held]
             measured = f"[{found[name]['about']['date']}]({links[name]})"
             lines.append((*claim[:3], said, measured))
-    return table("claim | figure | bar | | measured", lines)
+    return table("claim | figure | bar | held? | measured", lines)
 
 
 def _start(figures: Figures) -> Iterator[Claim]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from wareloom.core.state import read_json
 from wareloom.errors import SourceError
+from wareloom.report.advice import advice_page
 from wareloom.report.attacks import attacks_page
 from wareloom.report.board import leaderboard_page
 from wareloom.report.comparison import comparison_page
@@ -15,6 +16,7 @@ from wareloom.report.page import render
 from wareloom.report.shop_page import check_page
 
 PLACES = {
+    "advice.json": "advice.html",
     "proof.json": "report.html",
     "compare.json": "compare.html",
     "leaderboard.json": "leaderboard.html",
@@ -76,6 +78,7 @@ def _page(data: Any) -> Page | None:
     if not isinstance(data, Mapping):
         return None
     for keys, page in (
+        (("headline", "answer", "sections"), advice_page),
         (("decisive", "arms", "comparisons"), render),
         (("figures", "shops"), comparison_page),
         (("rows", "refused", "settings"), leaderboard_page),
