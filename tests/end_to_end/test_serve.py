@@ -21,7 +21,7 @@ import pytest
 
 from bundles import fitted, written
 from stores import branded, made_store
-from wareloom.serving.compact import compact, partitions, whole_shop
+from wareloom.serving.compact import compact, partitions, told_by, whole_shop
 from wareloom.serving.frames import read_records
 from wareloom.serving.publish import publish
 from wareloom.serving.store import Store
@@ -151,11 +151,8 @@ def test_a_process_that_is_killed_loses_nothing_that_was_acknowledged(tmp_path: 
         stop.set()
         for thread in work:
             thread.join()
-    held = [
-        json.loads(r)["id"]
-        for p in (store / "events").glob("*.log")
-        for r in read_records(p).records
-    ]
+    records = [r for p in (store / "events").glob("*.log") for r in read_records(p).records]
+    held = [event["id"] for event in told_by(records)]
     assert set(acknowledged) <= set(held)
     assert len(held) == len(set(held))
     done = compact(Store.open(store))

@@ -51,6 +51,7 @@ JOBS = (
     Job("pandas", "frames of pandas in and out", ("pandas",), "pandas", 78),
     Job("tuning", "wareloom tune", ("optuna",), "tune", 37),
     Job("tracking", "--track", ("tensorboard", "mlflow", "wandb"), "track", 230),
+    Job("serving", "wareloom serve", ("msgspec", "uvicorn"), "serve", 21),
     Job("onnx", "encoders by ONNX Runtime, in 8 bits", ("onnx", "onnxruntime"), "onnx", 1300),
     Job("serving", "wareloom serve", ("uvicorn", "msgspec", "httptools"), "serve", 18),
     Job("gpus", "training in several processes", ("accelerate",), "accelerate", 850),

@@ -118,15 +118,14 @@ class Summary:
         facts = [_named(n, _cut(v, indent, width), indent, width, paint) for n, v in self.facts]
         last = sorted(self.ends, key=lambda end: end[0] == "next")
         ends = [_named(n, v, indent, width, paint) for n, v in last]
-        said = dict.fromkeys(self.notes)
+        said = sorted(dict.fromkeys(self.notes), key=lambda note: note[1] != "warn")
         notes = [_named("note", w, indent, width, paint, style) for w, style in said]
         room = self.most - len(head) - sum(map(len, (*facts, *ends)))
         # What is left out, of tables and notes, is said on one line.
-        height = sum(map(len, notes))
         rows, hidden = self._rows(room, width, paint)
-        if hidden or len(rows) + height > room:
-            urgent = any(style == "warn" for _, style in said)
-            rows, hidden = self._rows(room - 1 - (min(height, 2) if urgent else 0), width, paint)
+        if hidden or len(rows) + sum(map(len, notes)) > room:
+            urgent = len(notes[0]) if said and said[0][1] == "warn" else 0
+            rows, hidden = self._rows(room - 1 - (urgent if urgent < 4 else 0), width, paint)
         spare = room - len(rows)
         kept = _fitting(notes, spare)
         if hidden or len(kept) < len(notes):

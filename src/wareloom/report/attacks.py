@@ -66,7 +66,7 @@ def attacks_of(data: Mapping[str, Any], say: Say) -> AttacksPage:
         left_out=table((say("head.attack"), say("head.why")), sorted(data["left_out"].items()))
         if data["left_out"]
         else None,
-        notes=tuple(data["notes"]),
+        notes=tuple(say.retold("note", note) for note in data["notes"]),
         who=say(
             "attacks.who",
             **{name: f"{users.get(name, 0):,}" for name in ("real", "holdout", "synthetic")},

@@ -85,7 +85,7 @@ def view_of(data: Mapping[str, Any], say: Say) -> ComparisonPage:
         shop=data["shops"]["real"]["meta"].get("name", say("proof.this_shop")),
         sentence=_sentence(data, say),
         asked=tuple(each for each in asked if each),
-        notes=tuple(data["notes"]),
+        notes=tuple(say.retold("note", note) for note in data["notes"]),
         chart=ratios(figures, data["settings"]["tolerance"], say) if figures else None,
         figures=_figures(figures, say),
         curves=tuple(
@@ -200,7 +200,7 @@ def _users(figure: Mapping[str, Any], say: Say) -> Betrayed:
     about = figure["about"]
     rows = [
         (
-            r["feature"],
+            say.retold("feature", r["feature"]),
             figured(r.get("area")),
             f"{r['gain']:.0%}",
             figured(r["real"]),

@@ -142,9 +142,9 @@ def _upright(at: Sequence[float], place: Place, kind: str) -> Markup:
 
 
 def _axis(axis: Axis, at: Sequence[float], place: Place) -> Markup:
-    return Markup('<li class="axis" aria-hidden="true"><svg>{}</svg></li>\n').format(
-        Markup().join(_below(value, axis, place(value), 15) for value in at)
-    )
+    return Markup(
+        '<li class="axis" aria-hidden="true"><svg aria-hidden="true">{}</svg></li>\n'
+    ).format(Markup().join(_below(value, axis, place(value), 15) for value in at))
 
 
 def _below(value: float, axis: Axis, x: float, y: int) -> Markup:

@@ -266,7 +266,8 @@ class Application:
         for event in batch:
             self._row(event, now, rows)
         before = self.log.syncs
-        await self.log.append([written(event) for event in batch])
+        # One record a batch: a batch is there as a whole, or not at all.
+        await self.log.append([written(batch)])
         repeated = 0
         for who, own in rows.items():
             repeated = max(repeated, self.sessions.take(who, entries_of(own), now))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -74,6 +74,13 @@ def compact(store: Store) -> Compacted:
         return done._replace(partition=place)
 
 
+def told_by(records: Iterable[bytes]) -> Iterator[dict[str, Any]]:
+    """Events and exposures of records: each is one of them, or a batch of events."""
+    for record in records:
+        told = json.loads(record)
+        yield from told if isinstance(told, list) else [told]
+
+
 def partitions(store: Store) -> list[Path]:
     """All partitions, oldest first."""
     return sorted(p for p in (store.root / "tables").glob("part-*") if (p / MARKER).is_file())
@@ -101,8 +108,7 @@ def _write(
     for segment in segments:
         content = read_records(segment)
         torn += content.torn
-        for record in content.records:
-            told = json.loads(record)
+        for told in told_by(content.records):
             if "exposure" in told:
                 exposures.append(told)
             elif told["id"] in before or told["id"] in found:

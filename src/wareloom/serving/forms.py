@@ -17,6 +17,7 @@ from scipy import sparse
 from wareloom.core.top import sizes
 from wareloom.rankers import Ranker
 from wareloom.serving import kernels
+from wareloom.serving.kinds import form_of
 from wareloom.serving.lookup import Lookup
 from wareloom.shop import Log, Requests, Vocabulary
 from wareloom.shop.log import NO_TIME
@@ -144,7 +145,7 @@ class Rows(Form):
         codes, found = np.empty(k, np.int32), np.empty(k, np.float32)
         rest = (self.tail, self.order)
         n = kernels.best_of_rows(
-            rows, weights, self.table, rest, had, barred, self.room.work, codes, found
+            rows, weights, self.table, rest, had, barred, self.room.work, (codes, found)
         )
         return codes[:n], found[:n]
 
@@ -322,16 +323,6 @@ def own_form(ranker: Ranker) -> str:
         plain = not (ranker.spelling or ranker.wishes or ranker.personal)  # type: ignore[attr-defined]
         return kind if plain else "itself"
     return kind
-
-
-OWN = {"bm25": "words", "popularity": "popularity", "stack": "sum"}
-"""Forms by the names of rankers; those with a table of neighbours say so themselves"""
-TABLES = ("item_knn", "transitions", "slim", "text_knn", "image_knn")
-
-
-def form_of(name: str) -> str:
-    """Which form the ranker of a name is served in under its default settings, without importing it."""
-    return "table" if name in TABLES else OWN.get(name, "itself")
 
 
 def check_known(folder: Path, told: dict[str, Any]) -> None:

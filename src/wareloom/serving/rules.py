@@ -155,14 +155,13 @@ class Applied:
             return [Placed(int(code)) for code in codes[:k]]
         moved: dict[int, list[str]] = {}
         order = self._limited(self._moved(codes, moved), moved)
-        pinned = [
-            (code, pin)
-            for code, pin in self._pins
-            if _fits(pin, query) and code >= 0 and allowed(code)
-        ]
-        held = {code for code, _ in pinned}
+        pinned: dict[int, Pin] = {}
+        for code, pin in sorted(self._pins, key=lambda one: one[1].place):
+            if code >= 0 and _fits(pin, query) and allowed(code):
+                pinned.setdefault(code, pin)
+        held = set(pinned)
         shown = [code for code in order if code not in held]
-        for code, pin in sorted(pinned, key=lambda one: one[1].place):
+        for code, pin in pinned.items():
             shown.insert(min(pin.place - 1, len(shown)), code)
             moved.setdefault(code, []).append(pin.name or f"pin {pin.item}")
         return self._explored(shown, k, moved, held, draw)
