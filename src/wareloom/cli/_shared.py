@@ -195,6 +195,10 @@ def show_job(done: Done, as_json: bool) -> None:
         told |= {"bundle": str(folder / "bundle"), "note": done.note}
         lines.append(f"Model:  {folder / 'bundle'}")
         lines.append(f"Try it: wareloom rank {folder / 'bundle'} --shop {folder / 'shop'}")
+        store = folder / "store"
+        lines.append(
+            f"Serve:  wareloom publish {folder / 'bundle'} --to {store} && wareloom serve {store}"
+        )
     show(told, as_json, "\n".join([*lines, *filter(None, [done.note])]))
 
 

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from types import FrameType
 
+from wareloom.core.files import locked
 from wareloom.errors import InputError, OutputError, WorkerError, needed
 from wareloom.serving.config import VARIABLE, Settings, handed_on
 from wareloom.serving.door import LOOPBACK
@@ -32,10 +33,11 @@ def serve(
 ) -> None:
     """Serve a store until SIGTERM or SIGINT.
 
-    Raises `InputError` for an address that others reach where no key is set, `OutputError` where the port is taken,
+    One server at a time: processes of another one might want sessions of another size. Raises `InputError` for an
+    address that others reach where no key is set, `OutputError` where the port is taken,
     and `WorkerError` where processes end as soon as they are begun.
     """
-    for module in ("msgspec", "uvicorn"):
+    for module in ("msgspec", "uvicorn", "httptools"):
         needed(module, "serve", "Serving")
     store = Store.open(settings.store)
     if settings.host not in LOOPBACK and not len(Keys(store.root / "keys.json")):
@@ -49,7 +51,14 @@ def serve(
         )
     for slot in store.names():
         check_version(store.folder(store.history(slot)[-1].live), whole=True)
-    listening = _bound(settings.host, settings.port)
+    with locked(store.state / "serving"):
+        _serve(settings, workers, compact_every, say)
+
+
+def _serve(
+    settings: Settings, workers: int, compact_every: float, say: Callable[[str], None]
+) -> None:
+    store, listening = Store(settings.store), _bound(settings.host, settings.port)
     port = listening.getsockname()[1]
     shown = f"[{settings.host}]" if ":" in settings.host else settings.host
     say(

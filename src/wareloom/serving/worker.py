@@ -24,8 +24,10 @@ def main() -> int:
         format='{"level":"%(levelname)s","said":"%(message)s"}',
     )
     uvicorn = needed("uvicorn", "serve", "Serving")
+    needed("httptools", "serve", "Serving")
     try:
         from wareloom.serving.app import Application
+        from wareloom.serving.protocol import patient
 
         application = Application(settings)
     except WareloomError as error:
@@ -44,7 +46,7 @@ def main() -> int:
         timeout_keep_alive=30,
         timeout_graceful_shutdown=GRACE,
         backlog=2048,
-        h11_max_incomplete_event_size=1 << 16,
+        http=patient(settings.body_seconds),
     )
     with contextlib.closing(socket.socket(fileno=int(sys.argv[1]))) as listening:
         uvicorn.Server(how).run(sockets=[listening])
