@@ -15,6 +15,7 @@ from wareloom.errors import SourceError
 from wareloom.serving.catalogue import Catalogue
 from wareloom.serving.forms import NOTHING, Room, Rows, Words, no_table
 from wareloom.serving.published import Served
+from wareloom.serving.reorder import Reorder
 from wareloom.serving.rules import Applied, rules_of
 from wareloom.serving.stock import Stock
 
@@ -33,6 +34,7 @@ class Version:
         self.catalogue = Catalogue(folder / "catalogue", served.ids)
         self.rules = Applied(rules_of(told["rules"]), self.catalogue)
         self.unproved: bool = told["unproved"]
+        self.reorder: Reorder | None = None
         items = served.form.room.items
         self._popular = Rows(Room(items), no_table(items), self.catalogue.popular, 1.0, 0)
         self.mean = float(told["words"] or 1.0)
@@ -44,7 +46,10 @@ class Version:
         told = check_version(folder, whole=whole)
         served = Served.open(folder / "served", allow_code=allow_code)
         words = folder / "words"
-        return cls(folder, told, served, Served.open(words) if words.is_dir() else None)
+        made = cls(folder, told, served, Served.open(words) if words.is_dir() else None)
+        if told["reranker"] is not None:
+            made.reorder = Reorder(folder, served.ids, int(told["seed"]), allow_code)
+        return made
 
     def idf(self, word: str) -> float:
         """How rare a word is in the catalogue."""

@@ -9,9 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bundles import fitted
+from bundles import fitted, written
 from stores import Client, branded, items, made_store, run
+from wareloom.core.family import RERANKERS
 from wareloom.serving.forms import Asked, Itself
+from wareloom.serving.publish import publish
 from wareloom.shop import Requests
 
 
@@ -82,5 +84,45 @@ def test_without_the_first_named_cause_a_score_falls_more_than_without_another(s
             more += without(first) < np.mean(others)
         assert fell >= 0.8 * len(asked)
         assert more >= 0.8 * len(asked)
+
+    run(work())
+
+
+def test_a_reranker_orders_as_the_bundle_does(tmp_path: Path) -> None:
+    shop = branded()
+    mmr = RERANKERS.make("mmr", relevance=0.5)
+    bundle = written(tmp_path / "b", fitted("transitions", shop), shop, reranker=mmr)
+    publish(tmp_path / "b", tmp_path / "store", "home")
+
+    async def work() -> None:
+        client = Client(tmp_path / "store")
+        for history in ([], ["i3"], ["i3", "i9", "i4"]):
+            wanted = bundle.rank(Requests.sessions([history]), 8)["item_id"].to_list()
+            told = await client.post("/recommend", history=history, k=8)
+            assert items(told) == wanted
+        plain = fitted("transitions", shop).rank(Requests.sessions([["i3"]]), 8)["item_id"]
+        assert items(await client.post("/recommend", history=["i3"], k=8)) != plain.to_list()
+        reorder = client.app.slots.live("home").reorder
+        assert reorder is not None
+        real = reorder.apply
+        reorder.apply = lambda *given: (time.sleep(0.3), real(*given))[1]  # type: ignore[method-assign]
+        told = await client.post("/recommend", history=["i3"], k=8, timeout_ms=20)
+        assert (items(told), told["degraded"]) == (plain.to_list(), ["mmr"])
+
+    run(work())
+
+
+def test_a_page_that_showed_a_new_product_leaves_no_other_out(tmp_path: Path) -> None:
+    store = made_store(tmp_path)
+
+    async def work() -> None:
+        client = Client(store)
+        new = {"item_id": "new", "title": "Item 3"}
+        await client.ask("PUT", "/items", {"items": [new]})
+        one = await client.post("/recommend", history=["i3"], k=6)
+        two = await client.post("/recommend", history=["i3"], k=6, page=one["page"])
+        wanted = fitted("transitions", branded()).rank(Requests.sessions([["i3"]]), 11)["item_id"]
+        assert "new" in items(one)
+        assert [i for i in items(one) + items(two) if i != "new"] == wanted.to_list()
 
     run(work())
