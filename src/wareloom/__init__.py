@@ -12,6 +12,7 @@ Names are loaded on first use; importing the package alone imports nothing heavy
 
 from __future__ import annotations
 
+import builtins
 import importlib
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +31,8 @@ _HOMES = {
     "Shop": "wareloom.shop",
     "WareloomError": "wareloom.errors",
     "Comparison": "wareloom.evaluation.compare",
+    "Advice": "wareloom.advising",
+    "advise": "wareloom.api",
     "agree": "wareloom.api",
     "clean": "wareloom.api",
     "compare": "wareloom.api",
@@ -37,10 +40,13 @@ _HOMES = {
     "features": "wareloom.preparing.features",
     "freeze": "wareloom.recipe.freeze",
     "mix": "wareloom.api",
+    "mixer": "wareloom.makers",
     "leaderboard": "wareloom.api",
+    "list": "wareloom.opening",
+    "open": "wareloom.opening",
     "pretrain": "wareloom.api",
     "prove": "wareloom.api",
-    "ranker": "wareloom.api",
+    "ranker": "wareloom.makers",
     "read": "wareloom.readers",
     "write_report": "wareloom.report",
     "run_recipe": "wareloom.recipe",
@@ -49,14 +55,19 @@ _HOMES = {
     "segment": "wareloom.api",
     "split": "wareloom.api",
     "statistics": "wareloom.preparing.statistics",
-    "synthesizer": "wareloom.api",
+    "synthesizer": "wareloom.makers",
 }
 """Where each public name lives."""
 
-__all__ = sorted([*_HOMES, "__version__"])
+_BUILTINS = ("list", "open")
+"""Names that `from wareloom import *` leaves out: Python has its own"""
+
+__all__ = sorted({*_HOMES, "__version__"} - {*_BUILTINS})
 
 if TYPE_CHECKING:
+    from wareloom.advising import Advice
     from wareloom.api import (
+        advise,
         agree,
         clean,
         compare,
@@ -65,18 +76,18 @@ if TYPE_CHECKING:
         mix,
         pretrain,
         prove,
-        ranker,
         sample,
         screen,
         segment,
         split,
-        synthesizer,
     )
     from wareloom.bundle import Bundle
     from wareloom.core.run import Run
     from wareloom.errors import WareloomError
     from wareloom.evaluation.compare import Comparison
     from wareloom.experiment.result import Proof
+    from wareloom.makers import mixer, ranker, synthesizer
+    from wareloom.opening import list, open
     from wareloom.preparing.features import features
     from wareloom.preparing.statistics import statistics
     from wareloom.readers import read
@@ -95,5 +106,5 @@ def __getattr__(name: str) -> Any:
     return value
 
 
-def __dir__() -> list[str]:
-    return __all__
+def __dir__() -> builtins.list[str]:
+    return sorted([*__all__, *_BUILTINS])

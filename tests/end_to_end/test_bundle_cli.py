@@ -102,8 +102,8 @@ def test_a_bundle_is_shown_and_checked(work: Path) -> None:
     assert {k: found[k] for k in manifest} == manifest
     assert told("bundle", work / "mmr", "--quick")["checked"] == "sizes"
     said = wareloom("bundle", work / "mmr")
-    assert f"id: {found['id']}" in said.out
-    assert f"files: {len(manifest['files'])}\n" in said.out
+    assert found["id"] in said.out
+    assert f"{len(manifest['files'])} files" in said.out
     assert "sha256" not in said.out
 
 

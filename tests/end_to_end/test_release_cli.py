@@ -32,7 +32,6 @@ def test_a_release_is_written_verified_and_counted(of: Leaving, tmp_path: Path) 
         policy,
         "--to",
         out,
-        "-q",
     )
     said = wareloom(*words, "--holdout", of.place / "holdout")
     assert said.code == 0, said.err

@@ -173,7 +173,6 @@ def test_the_command_says_what_it_measured(tmp_path: Path) -> None:
         "0",
         "--seeds",
         "1",
-        "--quiet",
     ]
     shown = CliRunner().invoke(app, [*call, "--to", str(tmp_path / "a.json")])
     assert shown.exit_code == 0, shown.output

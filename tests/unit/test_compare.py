@@ -281,7 +281,7 @@ def test_the_command(real: Shop, fake: Shop, tmp_path: Path) -> None:
     assert data == Comparison.open(tmp_path / "out").data
     assert data["settings"]["settings"] == {"co_occurrence": {"window": 2}}
     assert (tmp_path / "out" / "compare.html").exists()
-    text = CliRunner().invoke(app, [*words, "--to", str(tmp_path / "out"), "--quiet", "--force"])
+    text = CliRunner().invoke(app, [*words, "--to", str(tmp_path / "out"), "--force"])
     assert "co_occurrence" in text.stdout
     assert "compare.html" in text.stdout
     (tmp_path / "out" / "compare.json").unlink()

@@ -61,7 +61,8 @@ def of(*ranges: tuple[int, int]) -> st.SearchStrategy[str]:
             for s in unicodedata.normalize("NFKC", c)
         )
     ]
-    letters = [c for c in signs if unicodedata.category(c)[0] == "L"]
+    # The stroke that draws Arabic letters out is none itself: a word of it alone is no word.
+    letters = [c for c in signs if unicodedata.category(c)[0] == "L" and c != "\u0640"]
     marks = [c for c in signs if unicodedata.category(c)[0] in "LM"]
     return st.builds(str.__add__, st.sampled_from(letters), st.text(marks, max_size=8))
 

@@ -97,7 +97,9 @@ def test_it_is_listed_with_its_package_and_not_imported(
     monkeypatch.setattr(sys, "argv", ["wareloom", "list", "ranker"])
     with pytest.raises(SystemExit):
         main()
-    assert "  tall: Rank the tall ones first. [nextdoor 1.2]" in capsys.readouterr().out
+    listed = capsys.readouterr().out.splitlines()
+    tall = next(line for line in listed if line.startswith("tall "))
+    assert tall.endswith("Rank the tall ones first. [nextdoor 1.2]")
     assert "nextdoor" not in sys.modules
 
 

@@ -144,7 +144,6 @@ def test_the_command(encoder: str, tmp_path: Path) -> None:
         str(tmp_path / "learned"),
         "--model",
         encoder,
-        "--quiet",
     ]
     said = CliRunner().invoke(app, [*call, "--set", "validation=0.2", "--set", "batch_size=64"])
     assert said.exit_code == 0

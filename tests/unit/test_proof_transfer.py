@@ -359,7 +359,6 @@ def test_the_command_line_proves_it_and_the_page_tells_it(tmp_path: Path, other:
         "ndcg@10",
         "--split",
         "leave-last-out",
-        "--quiet",
     ]
     words += [
         "--screens",
@@ -376,8 +375,8 @@ def test_the_command_line_proves_it_and_the_page_tells_it(tmp_path: Path, other:
     assert data["settings"]["others"] == [str(other)]
     page = html.unescape((tmp_path / "proof" / "report.html").read_text())
     for sentence in data["story"]["references"]:
-        assert sentence in done.output
         assert sentence in page
+    assert data["sentence"] in done.output
     wrong = CliRunner().invoke(app, [*words, "--of", "clicks"])
     assert "--from names other shops, which a proof of clicks does not learn from" in str(
         wrong.exception

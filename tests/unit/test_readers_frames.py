@@ -228,3 +228,47 @@ def test_an_object_that_only_looks_like_a_frame(tmp_path: Path) -> None:
 
     with pytest.raises(SourceError, match="frame is a Looks"):
         read(Looks(), to=tmp_path / "shop")
+
+
+def arrow_of(kind: str) -> Any:
+    pa = pytest.importorskip("pyarrow")
+    made = pa.table(LOG | {"price": [1.5, None, 2.0]})
+    if kind == "chunks":
+        return pa.concat_tables([made.slice(0, 1), made.slice(1)])
+    if kind == "dictionary":
+        return made.set_column(0, "user_id", made["user_id"].dictionary_encode())
+    if kind == "batch":
+        return made.to_batches()[0]
+    if kind == "reader":
+        return pa.RecordBatchReader.from_batches(made.schema, made.to_batches())
+    if kind == "pandas":
+        return pd.DataFrame(LOG | {"price": [1.5, None, 2.0]}).convert_dtypes(
+            dtype_backend="pyarrow"
+        )
+    return made
+
+
+@pytest.mark.parametrize("kind", ["table", "chunks", "dictionary", "batch", "reader", "pandas"])
+def test_what_pyarrow_has_is_read_as_the_same_frame_of_polars_is(kind: str) -> None:
+    frame = pl.DataFrame(LOG | {"price": [1.5, None, 2.0]})
+    wanted = read(frame).table("events")
+    assert wanted["value"].to_list() == [1.5, None, 2.0]
+    assert read(arrow_of(kind)).table("events").equals(wanted)
+
+
+def test_frames_of_several_kinds_are_one_shop() -> None:
+    titles = pd.DataFrame({"item_id": [1001, 1002, 1003], "title": ["a", "b", None]})
+    shop = read({"events": pl.DataFrame(LOG), "items": titles})
+    assert shop.table("items")["title"].to_list() == ["a", "b", None]
+    assert shop.rows("events") == 3
+    assert shop.path is None
+
+
+def test_a_file_needs_a_folder_to_be_read_into(tmp_path: Path) -> None:
+    with pytest.raises(SettingError, match=r"wl.read\('orders.csv', to='shop'\). Frames alone"):
+        read("orders.csv")
+
+
+def test_rows_of_python_are_no_frame_and_the_message_says_what_makes_one() -> None:
+    with pytest.raises(SourceError, match=r"a list: give .* polars.DataFrame\(rows\)"):
+        read([{"user_id": "u", "item_id": "i"}])

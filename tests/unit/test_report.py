@@ -13,23 +13,23 @@ from html.parser import HTMLParser
 from importlib.resources import files
 from typing import Any
 
-import plotly.graph_objects as go
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from jinja2 import StrictUndefined, UndefinedError
+from markupsafe import escape
 
 import wareloom as wl
 from conftest import exposures, small_shop
 from lively import lively
 from search_shop import search_shop
 from wareloom.core.run import Run
+from wareloom.core.sentences import LANGUAGES, Say
 from wareloom.report import render
+from wareloom.report.charts import Axis, Bars, Dots, Lines, Mark, Row, Series
 from wareloom.report.comparison import ComparisonPage, comparison_page, view_of
-from wareloom.report.figures import drawn, library, lines, plain
-from wareloom.report.made import KEEPS
+from wareloom.report.interactive import drawn, library, plain
 from wareloom.report.page import ProofPage, proof_page
-from wareloom.report.proof_figures import against
 from wareloom.report.templating import environment, filled
 from wareloom.report.views import Cell, table
 from wareloom.sampling.generator import Generator
@@ -62,11 +62,13 @@ class Read(HTMLParser):
         self.words: list[str] = []
         self.scripts: list[str] = []
         self.inside = ""
-        self.feed(page.replace(library(), ""))
+        self.links: list[str | None] = []
+        self.feed(page)
         self.close()
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.append((tag, tuple(sorted(name for name, _ in attrs))))
+        self.links += [value for name, value in attrs if name in ("src", "href")]
         self.inside = tag
 
     def handle_endtag(self, tag: str) -> None:
@@ -174,12 +176,17 @@ def unlifted(data: dict[str, Any]) -> dict[str, Any]:
     return data
 
 
+@pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("kind", KINDS)
-def test_every_variable_is_there(kind: str, proofs: dict[str, dict[str, Any]]) -> None:
+def test_every_variable_is_there(
+    kind: str, language: str, proofs: dict[str, dict[str, Any]]
+) -> None:
     data = proofs[kind]
     for each in (data, many(data), unlifted(data)):
-        assert render(each) == render(json.loads(json.dumps(each)))
-        assert "What was cleaned" in render(each, CLEANED)
+        page = render(each, CLEANED, language)
+        assert page == render(json.loads(json.dumps(each)), CLEANED, language)
+        assert Say(language)("made.cleaned") in page
+        assert len(page.encode()) < 500_000
 
 
 def test_a_page_says_what_the_synthetic_data_keeps_of_real_users(
@@ -187,11 +194,12 @@ def test_a_page_says_what_the_synthetic_data_keeps_of_real_users(
 ) -> None:
     data = proofs["recommendation"]
     assert data["modes"][0]["synthetic"]["keeps"] == "people", "the default has outlines"
-    assert KEEPS["people"] in render(data)
+    people, counted = (str(escape(Say()(f"made.keeps_{whose}"))) for whose in ("people", "counts"))
+    assert people in render(data)
     counts = json.loads(json.dumps(data))
     counts["modes"][0]["synthetic"]["keeps"] = "counts"
-    assert KEEPS["counts"] in render(counts)
-    assert KEEPS["people"] not in render(counts)
+    assert counted in render(counts)
+    assert people not in render(counts)
 
 
 def test_every_variable_of_a_comparison_is_there(compared: dict[str, Any]) -> None:
@@ -209,10 +217,10 @@ def test_a_variable_that_is_not_there_is_an_error() -> None:
         filled("proof.html.j2", object())
 
 
-def test_no_text_is_marked_safe_but_figures(
+def test_nothing_of_a_view_is_marked_safe(
     proofs: dict[str, dict[str, Any]], compared: dict[str, Any]
 ) -> None:
-    """Read from the views: what a template does not escape holds one of Plotly's figures."""
+    """Views hold plain values and charts as data; what draws them escapes, which is held by the tests below."""
 
     def safe(value: Any) -> list[str]:
         if hasattr(value, "__html__"):
@@ -221,13 +229,12 @@ def test_no_text_is_marked_safe_but_figures(
             return [found for each in value for found in safe(each)]
         if hasattr(value, "__dataclass_fields__"):
             return [found for f in fields(value) for found in safe(getattr(value, f.name))]
-        assert value is None or isinstance(value, str | int | bool)
+        assert value is None or isinstance(value, str | int | float | bool)
         return []
 
     pages: list[ProofPage | ComparisonPage] = [proof_page(many(proofs[kind])) for kind in KINDS]
-    for page in (*pages, view_of(compared)):
-        assert safe(page)
-        assert all("Plotly.newPlot" in found for found in safe(page))
+    for page in (*pages, view_of(compared, Say())):
+        assert safe(page) == []
 
 
 def hostile_pages(
@@ -263,26 +270,54 @@ def test_a_name_is_shown_as_it_stands_and_runs_nothing(
         assert not re.search(r"&(amp|lt|gt|#39|#34|quot);", two.text.replace("&amp; <b>", "")), (
             "escaped once"
         )
-        assert len(two.scripts) == len(one.scripts)
-        assert not {"src", "href", "onerror", "onload"} & {
-            a for _, names in two.tags for a in names
-        }
+        assert two.scripts == one.scripts == []
+        assert all(link is not None and link.startswith("#") for link in two.links)
+        assert not {"onerror", "onload", "style"} & {a for _, names in two.tags for a in names}
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_a_figure_holds_a_hostile_name_as_data(name: str) -> None:
-    figure = go.Figure()
-    figure.add_scatter(x=[1], y=[plain(name)], hovertemplate=f"{plain(name)}: %{{x}}")
-    figure.update_layout(title=name, xaxis_title=lines(name, 20))
-    read = Read(f"<p>{drawn(figure, 'one')}</p>")
-    assert [tag for tag, _ in read.tags] == ["p", "div", "div", "script"]
-    script = "".join(read.scripts)
-    assert not re.search(r"[<>]", script), "no tag can begin or end within the script"
-    found = re.search(r'Plotly\.newPlot\(\s*"one",\s*(\[.*\]),\s*(\{.*\}),\s*\{', script, re.S)
-    assert found
-    (trace,), layout = json.loads(found[1]), json.loads(found[2])
-    assert unescape(trace["y"][0]) == name
-    assert layout["title"]["text"] == name
+def test_an_interactive_chart_holds_a_hostile_name_as_data(name: str) -> None:
+    row = Row(name, (Mark(1.0, 0.5, 1.5),), name, name)
+    line = Series(name, (1.0, 2.0), (1.0, 2.0), (0.5, 1.0), (1.5, 3.0))
+    for chart in (
+        Dots(name, (row,), Axis(name), line=0.0, band=(-1.0, 1.0), series=(("s0", name),)),
+        Bars(name, (row,), Axis(name)),
+        Lines(name, (line,), Axis(name, log=True), Axis(name), line=1.0),
+    ):
+        read = Read(f"<p>{drawn(chart, 'one', Say())}</p>")
+        assert {tag for tag, _ in read.tags} <= {
+            "p",
+            "figure",
+            "figcaption",
+            "div",
+            "script",
+            "details",
+            "summary",
+            "ul",
+            "li",
+        }
+        script = "".join(read.scripts)
+        assert not re.search(r"[<>]", script), "no tag can begin or end within the script"
+        found = re.search(r'Plotly\.newPlot\(\s*"one",\s*(\[.*\]),\s*(\{.*\}),\s*\{', script, re.S)
+        assert found
+        layout = json.loads(found[2])
+        told = unescape(layout["xaxis"]["title"]["text"].replace("<br>", " "))
+        assert told.split() == name.split()
+        assert " ".join(name.split()) in read.text
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_charts_answer_the_pointer_on_request_alone(
+    kind: str, proofs: dict[str, dict[str, Any]]
+) -> None:
+    data = proofs[kind]
+    assert "<script" not in render(data)
+    moving = render(data, interactive=True)
+    assert library() in moving
+    assert moving.count("Plotly.newPlot(") - library().count("Plotly.newPlot(") == render(
+        data
+    ).count("<figure>")
+    assert moving == render(data, interactive=True)
 
 
 @given(st.text())
@@ -300,26 +335,10 @@ def test_templates_ship_with_the_package() -> None:
     folder = files("wareloom.report") / "templates"
     there = sorted(each.name for each in folder.iterdir())
     assert environment().list_templates() == there
-    assert {"proof.html.j2", "comparison.html.j2", "base.html.j2", "style.css.j2"} <= set(there)
+    assert {"proof.html.j2", "comparison.html.j2", "base.html.j2", "style.css"} <= set(there)
     for name in there:
         source = (folder / name).read_text(encoding="utf-8")
         assert not re.search(r"\|\s*safe|autoescape|Markup", source), name
-
-
-def test_the_lift_chart_fits_a_phone() -> None:
-    """Names and figures stand over the bars in short lines, so nothing beside the bars can be cut off."""
-    row = {"lift": 0.5, "lift_low": -1.25, "lift_high": 12.5, "verdict": "no evidence"}
-    name = "real queries with items and grades drawn at random"
-    shown = against([row | {"name": name}, row | {"name": "real"}], 0.1, "ndcg@10")
-    assert [(a.x, a.xref, a.xanchor) for a in shown.layout.annotations] == [
-        (0, "paper", "left")
-    ] * 2
-    said = [re.sub(r"<(?!br>)[^>]*>", "", a.text).split("<br>") for a in shown.layout.annotations]
-    assert said[0] == ["real", "+50.0%  (−125.0% to +1250.0%)"]
-    assert " ".join(said[1][:-1]) == name
-    assert max(len(line) for lines in said for line in lines) <= 34
-    assert shown.layout.margin.r <= 20
-    assert shown.layout.height > against([row | {"name": "real"}] * 2, 0.1, "ndcg@10").layout.height
 
 
 def test_tables_put_numbers_to_the_right() -> None:

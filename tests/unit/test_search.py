@@ -281,7 +281,6 @@ def test_the_command_searches_and_says_what_is_best(
         str(tmp_path / "tuned"),
         "--ranker",
         "item_knn",
-        "--quiet",
     ]
     words += [
         "--space",
@@ -300,7 +299,8 @@ def test_the_command_searches_and_says_what_is_best(
     assert len(told["trials"]) == 3
     again = CliRunner().invoke(app, words)
     assert f"best ndcg@10 {told['value']:.4f} on the validation part" in again.stdout
-    assert "[train.set]" in again.stdout
+    assert "decay = 0.5" in again.stdout
+    assert "[train.set]" in (tmp_path / "tuned" / "best.toml").read_text()
     assert Shop.open(tmp_path / "shop").rows("events")
 
 

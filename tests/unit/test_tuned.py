@@ -30,7 +30,7 @@ from wareloom.neural.training import seeded
 from wareloom.neural.tuning import put_weights, tuned_weights
 from wareloom.shop import Shop
 from wareloom.synthesis import GivenItems
-from wareloom.synthesis.queries._clean import first_query, foreign_numbers
+from wareloom.synthesis.queries._clean import borrowed, first_query, foreign_numbers
 from wareloom.synthesis.queries._varied import Written
 from wareloom.synthesis.queries.tuned import _parted
 
@@ -327,6 +327,25 @@ def test_variety_lowers_repeats(fitted: Any) -> None:
     finally:
         fitted.penalty = 2.0
     assert varied < 0.7 * free
+
+
+def test_queries_are_kept_away_from_the_words_of_their_titles(fitted: Any) -> None:
+    titles = dict(fitted.catalogue_.select("item_id", "title").iter_rows())
+
+    def shared(title_penalty: float) -> float:
+        fitted.title_penalty = title_penalty
+        rows = fitted.sample(60, RUN).table("judgments")
+        pairs = zip(rows["query"].to_list(), rows["item_id"].to_list(), strict=True)
+        return float(np.mean([borrowed(query, titles[item]) for query, item in pairs]))
+
+    try:
+        free, kept_away = shared(0.0), shared(20.0)
+    finally:
+        fitted.title_penalty = 0.0
+    assert kept_away < free - 0.1
+    assert borrowed("oak tables", "Table of oak, 6 ft") == 1.0
+    assert borrowed("oak couch", "Table of oak, 6 ft") == 0.5
+    assert borrowed("", "Table") == 0.0
 
 
 def test_the_choice_is_the_likeliest_that_is_unlike_the_others() -> None:

@@ -10,7 +10,7 @@ without being told which, and gives each a score, or several.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -21,6 +21,7 @@ from wareloom.attacks.cases import Arena, Case, Maker
 from wareloom.attacks.combining import combined
 from wareloom.attacks.people import People
 from wareloom.attacks.report import AttackReport, Outcome, Span, outcome
+from wareloom.core.asked import Kind, a_run, of_class
 from wareloom.core.family import ATTACKS, Algorithm, Family
 from wareloom.core.run import Run
 from wareloom.errors import InputError
@@ -36,6 +37,13 @@ class Attack(Algorithm, ABC):
     """
 
     family: ClassVar[Family] = ATTACKS
+    arguments: ClassVar[Mapping[str, Mapping[str, Kind]]] = {
+        "score": {"case": of_class("a Case: run_attacks makes them of shops", Case), "run": a_run},
+        "attack": {
+            "arena": of_class("an Arena: run_attacks makes one of shops", Arena),
+            "run": a_run,
+        },
+    }
     evidence: ClassVar[bool] = True
     """Whether what it finds, or fails to, says anything of privacy"""
     white_box: ClassVar[bool] = False
@@ -60,7 +68,11 @@ class Attack(Algorithm, ABC):
         return {}
 
     def attack(self, arena: Arena, run: Run) -> Outcome | str:
-        """Score the targets of all cases, and judge the scores; or say why that cannot be."""
+        """Score the targets of all cases, and judge the scores; or say why that cannot be.
+
+        An attack with a setting `most` looks at so many targets of each case.
+        """
+        arena = arena.narrowed(self._most()) if self._most() else arena
         if why := self._lacks(arena):
             return why
         scores: list[np.ndarray] = []
@@ -81,6 +93,9 @@ class Attack(Algorithm, ABC):
             evidence=self.evidence,
             about=self.told(arena, scores),
         )
+
+    def _most(self) -> int:
+        return int(vars(self).get("most", 0))
 
     def _lacks(self, arena: Arena) -> str:
         """What of what it looks at is not there, as a reason; "" where all is."""
@@ -144,13 +159,15 @@ def run_attacks(
         with run.task("read"):
             arena = Arena.of(real, synth, holdout, run, place, generator)
         outcomes, left_out = list[Outcome](), dict[str, str]()
-        for name, one in made.items():
-            with run.task(name):
-                found = one.attack(arena, run)
-            if isinstance(found, str):
-                left_out[name] = found
-            else:
-                outcomes.append(found)
+        with run.task("attacks", len(made)) as advance:
+            for name, one in made.items():
+                with run.task(name):
+                    found = one.attack(arena, run)
+                if isinstance(found, str):
+                    left_out[name] = found
+                else:
+                    outcomes.append(found)
+                advance()
         blind = _blind(arena)
     notes = list(arena.notes)
     if blind.area.low > 0.5:

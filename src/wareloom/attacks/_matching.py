@@ -8,13 +8,14 @@ from typing import NamedTuple
 import numpy as np
 from numba import get_num_threads, njit, prange
 
-from wareloom.attacks import Arena, Case, People
+from wareloom.attacks import Case, People
 from wareloom.attacks._templates import (
     LONGEST,
     Shares,
     Traits,
     block_of,
     gap_gain,
+    value_gain,
     worth_of,
 )
 from wareloom.attacks._times import MINUTE, WEEK, times
@@ -138,12 +139,7 @@ def _one(u, mine, among, worth, dates, rest, out):  # type: ignore[no-untyped-de
         sum_, e = gap_gain(when[u], others[v], peak[u], late, far), 0
         while e < size and sum_ + rest[e] > gain[last]:
             for s in range(sorts):
-                if mine.fine[u, e, s] == among.fine[v, e, s]:
-                    sum_ += match[u, e, s, 2]
-                elif mine.coarse[u, e, s] == among.coarse[v, e, s]:
-                    sum_ += match[u, e, s, 1]
-                else:
-                    sum_ += match[u, e, s, 0]
+                sum_ += value_gain((u, v, e, s), mine, among, match)
             sum_ += gap_gain(mine.gap[u, e], among.gap[v, e], gap[u, e], loss, curve)
             e += 1
         if e < size or sum_ <= gain[last]:
@@ -176,17 +172,6 @@ def _half(people: People, there: np.ndarray) -> Half:
     log = people.log.keep(there)
     users = np.flatnonzero(log.lengths())
     return Half(replace(people, log=log, queries=None).select(users), users)
-
-
-def narrowed(arena: Arena, most: int) -> Arena:
-    """The first `most` targets of each case, which stand in random order; all where there are no more."""
-    if all(len(case.targets) <= most for case in arena.cases):
-        return arena
-    cases = tuple(
-        replace(case, targets=case.targets.select(np.arange(min(most, len(case.targets)))))
-        for case in arena.cases
-    )
-    return replace(arena, cases=cases, truth=tuple(truth[:most] for truth in arena.truth))
 
 
 def weeks(people: People) -> np.ndarray:

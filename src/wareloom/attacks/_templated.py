@@ -8,9 +8,7 @@ from typing import Annotated
 
 from annotated_types import Gt, Lt
 
-from wareloom.attacks import Arena, Attack, Outcome
-from wareloom.attacks._matching import narrowed
-from wareloom.core.run import Run
+from wareloom.attacks import Attack
 from wareloom.core.settings import Positive, Size
 
 
@@ -26,7 +24,3 @@ class Templated(Attack, ABC):
     """How far a copy's gaps are stretched: the standard deviation of the logarithm."""
     most: Size = 2_500
     """Targets of each part that are looked at, members and others; all where there are no more."""
-
-    def attack(self, arena: Arena, run: Run) -> Outcome | str:
-        """Look at so many targets as `most` says."""
-        return super().attack(narrowed(arena, self.most), run)

@@ -245,14 +245,20 @@ def _held(pair, mine, among, match, gap, costs, rest, least):  # type: ignore[no
         if sum_ + rest[e] <= least or (e >= BEGUN and sum_ < HOPELESS):
             return least - 1.0
         for s in range(match.shape[2]):
-            if mine.fine[u, e, s] == among.fine[v, e, s]:
-                sum_ += match[u, e, s, 2]
-            elif mine.coarse[u, e, s] == among.coarse[v, e, s]:
-                sum_ += match[u, e, s, 1]
-            else:
-                sum_ += match[u, e, s, 0]
+            sum_ += value_gain((u, v, e, s), mine, among, match)
         sum_ += gap_gain(mine.gap[u, e], among.gap[v, e], gap[u, e], costs[0], costs[1])
     return sum_
+
+
+@kernel
+def value_gain(at, mine, among, match):  # type: ignore[no-untyped-def]
+    """What a value beside the template's adds; `at`: user, template, event, sort of value."""
+    u, v, e, s = at
+    if mine.fine[u, e, s] == among.fine[v, e, s]:
+        return match[u, e, s, 2]
+    if mine.coarse[u, e, s] == among.coarse[v, e, s]:
+        return match[u, e, s, 1]
+    return match[u, e, s, 0]
 
 
 @kernel

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -96,6 +96,16 @@ class Arena:
     notes: list[str] = field(default_factory=list)
     shops: dict[str, Shop] = field(default_factory=dict)
     """REAL, SYNTH and the holdout, for attacks that plant users in them"""
+
+    def narrowed(self, most: int) -> Arena:
+        """The first `most` targets of each case, which stand in random order; all where there are no more."""
+        if all(len(case.targets) <= most for case in self.cases):
+            return self
+        cases = tuple(
+            replace(case, targets=case.targets.select(np.arange(min(most, len(case.targets)))))
+            for case in self.cases
+        )
+        return replace(self, cases=cases, truth=tuple(truth[:most] for truth in self.truth))
 
     @property
     def lengths(self) -> tuple[np.ndarray, ...]:

@@ -8,8 +8,7 @@ from typing import ClassVar, NamedTuple
 
 import numpy as np
 
-from wareloom.attacks import Arena, Attack, Case, Outcome
-from wareloom.attacks._matching import narrowed
+from wareloom.attacks import Arena, Attack, Case
 from wareloom.attacks._ranked import losses, saved_ranker
 from wareloom.attacks._stored import Stored, in_common, stored
 from wareloom.core.run import Run
@@ -49,10 +48,6 @@ class Model(Attack):
     """Values in a row beyond which a run is no more surprising, and a timeline is taken for recovered."""
     most: Size = 10_000
     """Targets of each part that are looked at, members and others; all where there are no more."""
-
-    def attack(self, arena: Arena, run: Run) -> Outcome | str:
-        """Look at so many targets as `most` says."""
-        return super().attack(narrowed(arena, self.most), run)
 
     def score(self, case: Case, run: Run) -> np.ndarray | str:
         """Scores: runs of times, of gaps, of items and of items by place; the share of times found; two losses."""

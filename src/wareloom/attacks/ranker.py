@@ -6,8 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from wareloom.attacks import Arena, Attack, Case, Outcome
-from wareloom.attacks._matching import narrowed
+from wareloom.attacks import Attack, Case
 from wareloom.attacks._ranked import lists, losses, saved_ranker, vectors
 from wareloom.core.family import RANKERS
 from wareloom.core.run import Run
@@ -29,10 +28,6 @@ class OfRanker(Attack):
     """The ranker that is taught by SYNTH, and the one that is taught by others."""
     most: Size = 2_500
     """Targets of each part that are looked at, members and others; all where there are no more."""
-
-    def attack(self, arena: Arena, run: Run) -> Outcome | str:
-        """Look at so many targets as `most` says."""
-        return super().attack(narrowed(arena, self.most), run)
 
     def score(self, case: Case, run: Run) -> np.ndarray | str:
         """Eight scores: nearness of the list, items listed, both losses; and each less what is to be expected."""

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
-from scipy import special, stats
 
 from wareloom.attacks import Arena, Attack, Case, Outcome, People, outcome
 from wareloom.attacks._remaking import coded, histories, ordered, scored, shop_of
+from wareloom.attacks._shadowing import best_told, normal
 from wareloom.attacks.combining import combined
 from wareloom.attacks.people import joined
 from wareloom.core.family import ATTACKS
@@ -22,9 +22,6 @@ from wareloom.core.files import beside
 from wareloom.core.run import Run
 from wareloom.core.settings import Size
 from wareloom.shop.item_sets import distinct
-
-SHRINK = 0.1
-"""Least share of the diagonal in a covariance"""
 
 
 @dataclass(kw_only=True, eq=False)
@@ -35,7 +32,9 @@ class Shadow(Attack):
     target in half of them. The scores of all other attacks on what each made say how a target looks when it was in, and
     when it was not; SYNTH is judged by the ratio of the likelihoods, calibrated a target: Carlini and others,
     “Membership inference attacks from first principles” (2022), with means that are drawn towards those of all targets
-    as far as their noise says (James and Stein). Nothing is learned of who is a member of SYNTH.
+    as far as their noise says (James and Stein). Where calibration loses more by noise than it gains, one regression
+    for all targets is taken, or a single attack's features: whatever tells most of generators that it did not learn
+    from. Nothing is learned of who is a member of SYNTH.
 
     Features are kept in the run's cache: a stopped attack goes on, and several processes with one cache share the work.
     """
@@ -85,7 +84,7 @@ class Shadow(Attack):
         return np.sort(np.concatenate([rarest, others[: size - len(rarest)]]))
 
     def score(self, case: Case, run: Run) -> np.ndarray | str:
-        """One score: the logarithm of the likelihood of all features with the target, over that without it."""
+        """One score, of those that `best_told` tries the one that told most of the generators that were made here."""
         if case.generator is None:
             return "it fits the generator anew, and none was named"
         targets, place = ordered(case.targets)
@@ -100,9 +99,9 @@ class Shadow(Attack):
         same = [n for n in truth if all(n in s and s[n].shape == truth[n].shape for s in shadows)]
         if not same:
             return "no other attack can be made"
-        real = _normal(np.column_stack([truth[name] for name in same]))
-        many = np.stack([_normal(np.column_stack([s[name] for name in same])) for s in shadows])
-        return likelihood_ratio(real, many, coins)[place]
+        real = {name: normal(truth[name]) for name in same}
+        many = {name: np.stack([normal(s[name]) for s in shadows]) for name in same}
+        return best_told(real, many, coins)[place]
 
     def _features(self) -> list[str]:
         if self.features.strip():
@@ -179,46 +178,4 @@ def _coins(codes: np.ndarray, run: Run, g: int) -> np.ndarray:
     z = (codes ^ salt) * np.uint64(0x9E3779B97F4A7C15)
     z = (z ^ (z >> np.uint64(29))) * np.uint64(0xBF58476D1CE4E5B9)
     found: np.ndarray = ((z ^ (z >> np.uint64(32))) & np.uint64(1)) == g % 2
-    return found
-
-
-def _normal(scores: np.ndarray) -> np.ndarray:
-    """Normal scores of each column's ranks among the targets."""
-    found: np.ndarray = special.ndtri(stats.rankdata(scores, axis=0) / (len(scores) + 1))
-    return found
-
-
-def likelihood_ratio(real: np.ndarray, shadows: np.ndarray, coins: np.ndarray) -> np.ndarray:
-    """Logarithm of the likelihood that each target was in over that it was not: float64 [targets].
-
-    `real`: features of SYNTH, float64 [targets, features]; `shadows`: of each generator, [generators, targets,
-    features]; `coins`: who was in which, bool [generators, targets]. Normal with one covariance within targets; middle
-    and distance of a target's means are drawn towards those of all targets.
-    """
-    inside = coins[:, :, None]
-    number = [np.maximum(side.sum(axis=0), 1) for side in (inside, ~inside)]
-    means = [
-        np.where(side, shadows, 0.0).sum(axis=0) / n
-        for side, n in zip((inside, ~inside), number, strict=True)
-    ]
-    left = shadows - np.where(inside, means[0], means[1])
-    free = max(1, coins.size - 2 * coins.shape[1])
-    noise = (left**2).sum(axis=(0, 1)) / free
-    share = 1 / number[0] + 1 / number[1]
-    middle = _drawn((means[0] + means[1]) / 2, noise * share / 4)
-    apart = _drawn(means[0] - means[1], noise * share)
-    flat = (shadows - middle - np.where(inside, 0.5, -0.5) * apart).reshape(-1, shadows.shape[2])
-    spread = flat.T @ flat / len(flat)
-    shrink = min(1.0, SHRINK + spread.shape[0] / len(flat))
-    diagonal = np.diag(np.diag(spread) + 1e-6)
-    inverse = np.linalg.inv((1 - shrink) * spread + shrink * diagonal)
-    found: np.ndarray = (((real - middle) @ inverse) * apart).sum(axis=1)
-    return found
-
-
-def _drawn(values: np.ndarray, noise: np.ndarray) -> np.ndarray:
-    """Means of targets drawn towards that of all, as far as their noise says: float64 [targets, features]."""
-    whole = values.mean(axis=0)
-    there = np.maximum(values.var(axis=0) - noise.mean(axis=0), 0.0)
-    found: np.ndarray = whole + there / np.maximum(there + noise, 1e-12) * (values - whole)
     return found

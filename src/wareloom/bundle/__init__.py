@@ -8,7 +8,17 @@ A bundle is opened without the rooms that made it: proofs, reports and recipes s
 """
 
 from wareloom.bundle._bundle import Bundle, Difference
-from wareloom.bundle._manifest import MANIFEST, Made, Manifest, Named, ProofNote, Stored
+from wareloom.bundle._files import stored as files_of
+from wareloom.bundle._manifest import (
+    MANIFEST,
+    Made,
+    Manifest,
+    Named,
+    ProofNote,
+    Stored,
+    read_manifest,
+    write_manifest,
+)
 from wareloom.bundle._write import write_bundle
 
 __all__ = [
@@ -20,5 +30,8 @@ __all__ = [
     "Named",
     "ProofNote",
     "Stored",
+    "files_of",
+    "read_manifest",
     "write_bundle",
+    "write_manifest",
 ]

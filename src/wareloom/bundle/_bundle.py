@@ -15,13 +15,16 @@ from wareloom._version import __version__
 from wareloom.bundle._algorithms import algorithms, check_code, load_classes
 from wareloom.bundle._files import check_files
 from wareloom.bundle._manifest import Manifest, read_manifest
+from wareloom.core import notebook
+from wareloom.core.asked import require_kind, texts
 from wareloom.core.family import RANKERS, RERANKERS
 from wareloom.core.run import Run
 from wareloom.core.state import read_json
-from wareloom.errors import InputError, MissingExtraError, SourceError, require
+from wareloom.errors import InputError, MissingExtraError, RefusedError, SourceError, require
 from wareloom.rankers import Ranker
 from wareloom.reranking import Catalogue, Reranker
 from wareloom.shop import Requests, Shop, Vocabulary
+from wareloom.shop.keeps import ORDER, Keeps, worst
 
 ITEMS = "items.parquet"
 RECIPE = "recipe.json"
@@ -64,16 +67,19 @@ class Bundle:
         *,
         check: Literal["whole", "sizes"] = "whole",
         allow_code: Sequence[str] = (),
+        most: Keeps = "people",
     ) -> Bundle:
         """Open a bundle. Raises `SourceError` where it is damaged, edited, newer, or more or less than was written.
 
         `check`: "whole" reads every file and compares digests; "sizes" looks at the list of files and their sizes, and
-        leaves digests to `verify`. `allow_code`: packages outside Wareloom whose algorithms may be imported.
+        leaves digests to `verify`. `allow_code`: packages outside Wareloom whose algorithms may be imported. `most`: so
+        much of real users it may hold at most, "counts" or "private" for whoever serves others; `RefusedError` beyond.
         Raises `MissingExtraError` where the ranker needs an optional package that is not installed.
         """
         require("Bundle.open", "check", check, check in ("whole", "sizes"), "'whole' or 'sizes'")
         folder = Path(folder)
         id_, manifest = read_manifest(folder)
+        _check_keeps(folder, manifest, most)
         check_files(folder, manifest.files, whole=check == "whole")
         unread = check == "sizes"
         damage = _blaming_damage(folder, manifest) if unread else contextlib.nullcontext()
@@ -91,6 +97,13 @@ class Bundle:
                 reranker=_reranker(folder, allowed) if manifest.reranker else None,
                 items=pl.read_parquet(folder / ITEMS, glob=False),
             )
+
+    def __repr__(self) -> str:
+        made = (
+            f"{self.ranker.name}, then {self.reranker.name}" if self.reranker else self.ranker.name
+        )
+        said = (f"{len(self.items):,} items", f"id {self.id[:12]}", str(self.folder))
+        return notebook.line("Bundle", self.manifest.kind, made, *said)
 
     def verify(self) -> None:
         """Compare the digest of every file; raises `SourceError` that names the one that is not as it was written."""
@@ -129,6 +142,7 @@ class Bundle:
 
         Raises `InputError` where the bundle's ranker does not search.
         """
+        require_kind("Bundle.search", "queries", queries, texts)
         if self.manifest.kind != "search":
             raise InputError(
                 f"The bundle {self.folder} is one of {self.manifest.kind}: its ranker {self.ranker.name!r} reads no "
@@ -178,6 +192,17 @@ class Bundle:
             return ranked
         titles = self.items["title"].gather(self.vocabulary.encode(ranked["item_id"]))
         return ranked.with_columns(title=titles)
+
+
+def _check_keeps(folder: Path, manifest: Manifest, most: Keeps) -> None:
+    require("Bundle.open", "most", most, most in ORDER, f"one of {', '.join(ORDER)}")
+    if ORDER.index(worst(manifest.keeps)) > ORDER.index(most):
+        said = f"keeps {manifest.keeps}" if manifest.keeps else "does not say what it keeps"
+        raise RefusedError(
+            f"The bundle {folder} {said}; {most} is the most that was asked for: whoever is served by it could be told "
+            "of real users. Serve one made of a release (wareloom bundle FOLDER --of RELEASE --to OUT), or open it for "
+            "use inside, most='people'."
+        )
 
 
 def _ranker(folder: Path, allowed: Sequence[str]) -> Ranker:

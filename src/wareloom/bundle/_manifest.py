@@ -64,7 +64,7 @@ class Made:
     fingerprint: str
     """Of the training shop"""
     meta: dict[str, Any]
-    """Of the training shop: name, currency, language"""
+    """Of the training shop: name, currency, language; of a sample what it keeps, and by what mark it was released"""
     items: int
 
 

@@ -69,7 +69,7 @@ def write_bundle(
             version=VERSION,
             wareloom=__version__,
             kind=_kind(ranker),
-            created_from=Made(shop.fingerprint, plain("meta of the shop", shop.meta), len(items)),
+            created_from=Made(shop.fingerprint, _meta(shop), len(items)),
             ranker=_named(ranker),
             reranker=None if reranker is None else _named(reranker),
             choice=plain("The choice", dict(choice)),
@@ -84,6 +84,13 @@ def write_bundle(
         here = [name.partition(":")[0] for found in own for name in outsiders(found)]
         made = Bundle.open(partial, check="sizes", allow_code=here)
     return dataclasses.replace(made, folder=folder)
+
+
+def _meta(shop: Shop) -> dict[str, Any]:
+    """What the training shop says of itself, and what it keeps where it says so: a real log does not."""
+    told = shop.meta | ({"keeps": shop.keeps} if shop.keeps else {})
+    found: dict[str, Any] = plain("meta of the shop", told)
+    return found
 
 
 def _values(recipe: Mapping[str, Any] | str) -> dict[str, Any]:

@@ -10,8 +10,8 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
+from wareloom.cli import _bars, _warnings
 from wareloom.cli._ending import TRACEBACK, Ending, parted, utf8, widened
-from wareloom.core import logging
 
 HERE = Path(__file__).parent
 PROGRAM = "wareloom"
@@ -71,7 +71,7 @@ def _root(
     ),
 ) -> None:
     # What goes wrong in a command is no concern of its own: `main` takes the option out before.
-    pass
+    _warnings.hush(False)
 
 
 def main() -> None:
@@ -81,8 +81,5 @@ def main() -> None:
     if refused := utf8(arguments):
         print(refused.sentence, file=sys.stderr)
         sys.exit(refused.code)
-    with (
-        Ending(arguments, shown),
-        logging.to_stream(sys.stderr, logging.WARNING, "warning: %(message)s"),
-    ):
+    with Ending(arguments, shown), _bars.shown(), _warnings.shown():
         app(arguments, prog_name=PROGRAM)

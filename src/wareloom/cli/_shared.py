@@ -12,19 +12,24 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from wareloom.cli._summary import Summary, say
+from wareloom.cli._warnings import hush, hushed
 from wareloom.core.parse import unfit
 from wareloom.core.run import Run
 from wareloom.errors import SettingError, near
 
 if TYPE_CHECKING:
-    import polars as pl
-
     from wareloom.recipe import Done
 
 To = Annotated[Path, typer.Option("--to", help="Folder to write to.", show_default=False)]
 Seed = Annotated[int, typer.Option(help="The one seed of all that is random.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]
+Quiet = Annotated[
+    bool,
+    typer.Option(
+        "--quiet", "-q", callback=hush, help="Say errors only; with --json the result, too."
+    ),
+]
 Threads = Annotated[int, typer.Option(help="Threads to compute with; 0 takes the physical cores.")]
 Device = Annotated[str, typer.Option(help='Where neural models run: "cpu", "cuda" or "cuda:1".')]
 Precision = Annotated[
@@ -36,7 +41,8 @@ Precision = Annotated[
 Track = Annotated[
     str,
     typer.Option(
-        help="Where losses go while a network is trained: tensorboard:FOLDER, mlflow:FOLDER, wandb:FOLDER."
+        help="Where learning curves go while networks are trained: page:FOLDER (a page to look at), "
+        "tensorboard:FOLDER, mlflow:FOLDER, wandb:FOLDER."
     ),
 ]
 Cells = Annotated[
@@ -124,9 +130,13 @@ def pairs(given: Sequence[str] | None, option: str = "--set") -> dict[str, str]:
     return found
 
 
-def settings(given: Sequence[str] | None) -> dict[str, Any]:
+def settings(given: Sequence[str] | None, option: str = "--set") -> dict[str, Any]:
     """Read `name=value` pairs; a value is TOML (0.5, true, [1, 2], {a = 1}) or JSON where it can be, else text."""
-    return {name: _fit(name, _value(text)) for name, text in pairs(given).items()}
+    found = {name: _value(text) for name, text in pairs(given, option).items()}
+    for name, value in found.items():
+        if why := unfit(value):
+            raise SettingError(f"{option} {name} cannot be used: {why}.")
+    return found
 
 
 def _value(text: str) -> Any:
@@ -139,18 +149,12 @@ def _value(text: str) -> Any:
     return text
 
 
-def _fit(name: str, value: Any) -> Any:
-    if why := unfit(value):
-        raise SettingError(f"--set {name} cannot be used: {why}.")
-    return value
-
-
 def settings_of(
     names: Sequence[str], given: Sequence[str] | None, option: str = "--set"
 ) -> dict[str, dict[str, Any]]:
     """Read `whose.name=value` pairs: settings by name, by whose they are, which must be one of `names`."""
     found: dict[str, dict[str, Any]] = {}
-    for key, value in settings(given).items():
+    for key, value in settings(given, option).items():
         whose, _, name = key.partition(".")
         if whose not in names or not name:
             raise SettingError(
@@ -161,23 +165,43 @@ def settings_of(
     return found
 
 
+def screens_of(text: str) -> list[str] | None:
+    """Read the names of screens; "off" is none of them, and nothing said is None."""
+    if text.strip().casefold() == "off":
+        return []
+    return listed(text) or None
+
+
 def listed(text: str) -> list[str]:
     """Read names with commas."""
     return [name.strip() for name in text.split(",") if name.strip()]
 
 
-def show(value: Mapping[str, Any], as_json: bool, text: str | None = None) -> None:
-    """Print a result: JSON for machines, `text` or an indented outline for people."""
+def show(value: Mapping[str, Any], as_json: bool, told: Summary | str | None = None) -> None:
+    """End a command: JSON for machines, a summary or a text for people; with --quiet nothing but JSON."""
     if as_json:
         # A console in a narrow encoding shows letters that it lacks as JSON's own escapes.
         narrow = "utf" not in (getattr(sys.stdout, "encoding", None) or "utf-8").lower()
         typer.echo(json.dumps(value, indent=2, ensure_ascii=narrow, default=str))
-    else:
-        typer.echo(text if text is not None else "\n".join(outline(value)))
+    elif not hushed.get():
+        if isinstance(told, str):
+            typer.echo(told)
+        else:
+            say(told or plain(value))
+
+
+def plain(value: Mapping[str, Any]) -> Summary:
+    """The summary of a result that has none of its own: its values by name."""
+    found = Summary()
+    for name, each in value.items():
+        found.fact(str(name), each)
+    return found
 
 
 def show_job(done: Done, as_json: bool) -> None:
     """Print what a job came to: verdict, where report and model lie, and what to do with the model."""
+    from wareloom.cli._proof import told as told_of
+
     proof, folder = done.proof, done.folder
     told: dict[str, Any] = {
         "verdict": proof.verdict if proof else None,
@@ -187,19 +211,28 @@ def show_job(done: Done, as_json: bool) -> None:
     }
     if done.frozen:
         told["frozen"] = proof.data.get("frozen") if proof else None
-    lines = [told["sentence"], *filter(None, [done.frozen])]
-    lines.append(f"{sum(done.seconds.values()):.0f} s; everything lies in {folder}")
-    if proof:
-        lines.append(f"Report: {folder / 'proof' / 'report.html'}")
-    if (folder / "bundle").exists():
-        told |= {"bundle": str(folder / "bundle"), "note": done.note}
-        lines.append(f"Model:  {folder / 'bundle'}")
-        lines.append(f"Try it: wareloom rank {folder / 'bundle'} --shop {folder / 'shop'}")
+    summary = told_of(proof) if proof else Summary("Done.", "good")
+    summary.warn(done.frozen)
+    report, bundle = folder / "proof" / "report.html", folder / "bundle"
+    summary.place(report if proof else folder, name="report" if proof else "folder")
+    if bundle.exists():
+        told |= {"bundle": str(bundle), "note": done.note}
+        summary.warn(done.note)
+        summary.place(f"wareloom rank {bundle} --shop {folder / 'shop'}", name="model")
         store = folder / "store"
-        lines.append(
-            f"Serve:  wareloom publish {folder / 'bundle'} --to {store} && wareloom serve {store}"
-        )
-    show(told, as_json, "\n".join([*lines, *filter(None, [done.note])]))
+        served = f"wareloom publish {bundle} --to {store} && wareloom serve {store}"
+        summary.place(served, name="serve")
+    show(told, as_json, summary)
+
+
+def tracked(track: str) -> Path | None:
+    """Write the page of learning curves where `--track` names one; returns where it is, None without one."""
+    kind, _, folder = track.partition(":")
+    if kind != "page":
+        return None
+    from wareloom.report.curves import save_curves
+
+    return save_curves(folder)
 
 
 def kept_note(keeps: str | None, remedy: str) -> str:
@@ -210,40 +243,3 @@ def kept_note(keeps: str | None, remedy: str) -> str:
         return ""
     said = HOLDS_PEOPLE if keeps else "does not say what it keeps, so that it counts as real users"
     return f"{said}: keep it inside; for one that may be shown to others {remedy}"
-
-
-def outline(value: Mapping[str, Any], depth: int = 0) -> list[str]:
-    """Lay nested values out as indented lines."""
-    lines = []
-    for key, entry in value.items():
-        if isinstance(entry, Mapping):
-            lines += [f"{'  ' * depth}{key}", *outline(entry, depth + 1)]
-        elif isinstance(entry, list) and any(
-            isinstance(part, str) and " " in part for part in entry
-        ):
-            lines += [f"{'  ' * depth}{key}", *(f"{'  ' * depth}  {part}" for part in entry)]
-        else:
-            lines.append(f"{'  ' * depth}{key}: {_brief(entry)}")
-    return lines
-
-
-def table(frame: pl.DataFrame) -> str:
-    """Lay a frame out as aligned columns."""
-    rows = [list(frame.columns), *([_brief(cell) for cell in row] for row in frame.iter_rows())]
-    widths = [max(len(row[i]) for row in rows) for i in range(len(frame.columns))]
-    return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in rows
-    )
-
-
-def _brief(value: Any) -> str:
-    if isinstance(value, bool) or value is None:
-        return "-" if value is None else str(value).lower()
-    if isinstance(value, float):
-        return f"{value:.4g}" if abs(value) < 1e6 else f"{value:,.0f}"
-    if isinstance(value, int):
-        return f"{value:,}"
-    if isinstance(value, list | tuple):
-        return ", ".join(_brief(entry) for entry in value)
-    return str(value)

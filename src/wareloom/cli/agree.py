@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -20,6 +20,7 @@ from wareloom.cli._shared import (
     settings,
     show,
 )
+from wareloom.cli._summary import Summary
 
 
 def main(
@@ -61,8 +62,31 @@ def main(
 
     place = place_of(to, force)
     run = run_of(seed, quiet, threads=threads, cache=cache)
-    asked = {"labelled": labelled, "most": most, "seeds": seeds, "settings": settings(set)}
-    found = agree(Shop.open(shop), labels, run=run, **asked)
+    found = agree(
+        Shop.open(shop),
+        labels,
+        run=run,
+        labelled=labelled,
+        most=most,
+        seeds=seeds,
+        settings=settings(set),
+    )
     if place is not None:
         write_whole(place, found.data)
-    show(found.data, as_json, str(found))
+    show(found.data, as_json, _summary(found.data).place(place, name="file"))
+
+
+def _summary(data: dict[str, Any]) -> Summary:
+    """Every measure of agreement with its interval."""
+    told = Summary(
+        f"{data['labels']}: {data['pairs']:,} pairs of {data['queries']:,} held-out queries"
+    )
+    rows = [
+        (
+            m["measure"],
+            f"{m['mean']:.3f}",
+            "" if m["low"] is None else f"{m['low']:.3f} to {m['high']:.3f}",
+        )
+        for m in data["measures"]
+    ]
+    return told.table(("measure", "mean", "95 %"), rows, "measure")

@@ -7,7 +7,8 @@ from typing import Annotated, Literal
 
 import typer
 
-from wareloom.cli._shared import AsJson, Force, Set, To, free, outline, place_of, settings, show
+from wareloom.cli._shared import AsJson, Force, Quiet, Set, To, free, place_of, settings, show
+from wareloom.cli._summary import Summary
 
 
 def main(
@@ -24,6 +25,7 @@ def main(
     set: Set = None,
     force: Force = False,
     as_json: AsJson = False,
+    quiet: Quiet = False,
 ) -> None:
     """Take names out of a log: keyed pseudonyms, coarser times and places, texts without personal data, checks.
 
@@ -38,9 +40,14 @@ def main(
     inside = place_of(inside_of(to), force)
     wanted = configure(AnonymiseSettings, {"time": time, "k": k, **settings(set)})
     done = anonymise(Shop.open(shop), to, key, wanted)
-    said = [
-        f"{to} has no names of users; it is a log of real people all the same, and stays where it may be.",
-        *outline({name: done[name] for name in ("coarser", "texts", "rows")}),
-        f"What was done, with who stood out: {inside}",
-    ]
-    show(done, as_json, "\n".join(said))
+    told = Summary(f"{to} has no names of users.", "good")
+    for name in ("rows", "coarser", "texts"):
+        told.fact(
+            name,
+            {key: n for key, n in done[name].items() if n}
+            if isinstance(done[name], dict)
+            else done[name],
+        )
+    told.warn("it is a log of real people all the same, and stays where it may be")
+    told.place(to).place(inside, name="inside")
+    show(done, as_json, told.next(f"wareloom check {to}"))

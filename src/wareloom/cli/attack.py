@@ -19,8 +19,8 @@ from wareloom.cli._shared import (
     run_of,
     settings_of,
     show,
-    table,
 )
+from wareloom.cli._summary import Summary
 
 if TYPE_CHECKING:
     from wareloom.attacks import AttackReport
@@ -126,22 +126,23 @@ def main(
     found = report.to_json() | {"most": most, "passes": report.high <= most}
     if place is not None:
         write_whole(place, found)
-    show(found, as_json, _text(report, most))
+    show(found, as_json, _summary(report, most).place(place, name="file"))
     raise typer.Exit(0 if found["passes"] else 1)
 
 
-def _text(report: AttackReport, most: float) -> str:
-    """The report for who reads it on a terminal."""
-    lines = [str(report), "", table(report.table()), ""]
-    lines += [f"  without {name}: {why}" for name, why in sorted(report.left_out.items())]
-    lines += [f"  {note}" for note in report.notes]
+def _summary(report: AttackReport, most: float) -> Summary:
+    """The worst attacks, and whether the bar holds."""
     over = [one.name for one in report.evidence if one.area.high > most]
+    bad = bool(over) or not report.evidence
+    found = Summary(str(report), "bad" if bad else "good")
+    columns = ("attack", "area", "low", "high", "tpr .1 %", "p", "caught")
+    found.table(columns, report.table().select(columns).rows(), "attack")
     if not report.evidence:
-        lines.append("No attack could be made: that says nothing of privacy.")
+        said = "No attack could be made: that says nothing of privacy."
     elif over:
-        lines.append(f"The upper end is above {most:g} for {', '.join(over)}: this may not leave.")
+        said = f"The upper end is above {most:g} for {', '.join(over)}: this may not leave."
     else:
-        lines.append(
-            f"The upper end of no attack is above {most:g}. Attacks are no proof of privacy."
-        )
-    return "\n".join(lines)
+        said = f"The upper end of no attack is above {most:g}. Attacks are no proof of privacy."
+    found.ends.append(("bar", said))
+    found.warn(*report.notes)
+    return found.warn(*(f"without {name}: {why}" for name, why in sorted(report.left_out.items())))

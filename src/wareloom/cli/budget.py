@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from wareloom.cli._shared import AsJson, show
+from wareloom.cli._summary import Summary
 
 
 def main(
@@ -24,6 +25,13 @@ def main(
             help="A shop of the same users, such as the whole of which this is a part: both have its ledger."
         ),
     ] = None,
+    seal: Annotated[
+        bool,
+        typer.Option(
+            "--seal",
+            help="Take a ledger that was begun without a key as it stands; the key of WARELOOM_LEDGER_KEY seals it.",
+        ),
+    ] = False,
     force: Annotated[
         bool, typer.Option("--force", help="Raise a budget; the ledger says so for good.")
     ] = False,
@@ -35,6 +43,8 @@ def main(
     from wareloom.shop import Shop
 
     fingerprint = Shop.open(shop).fingerprint
+    if seal:
+        Ledger.unread(ledgers_folder(), fingerprint).seal()
     ledger = Ledger.open(ledgers_folder(), fingerprint)
     if same_as is not None:
         ledger = Ledger.open(ledgers_folder(), Shop.open(same_as).fingerprint).share(fingerprint)
@@ -43,7 +53,15 @@ def main(
     if epsilon is not None and delta is not None:
         ledger.allow(epsilon, delta, force=force)
     said = ledger.to_json()
-    if said["budget"] is None and not as_json:
-        show(said, False, f"{shop} has no privacy budget yet: --epsilon and --delta set it.")
-    else:
-        show(said, as_json)
+    show(said, as_json, _summary(shop, said))
+
+
+def _summary(shop: Path, said: dict[str, Any]) -> Summary:
+    """What matters of a ledger in a few lines."""
+    told = Summary(f"{shop} has no privacy budget yet: --epsilon and --delta set it.")
+    if (budget := said["budget"]) is not None:
+        told = Summary(f"The privacy budget of the users of {shop}")
+        spent = (said["spent"] or {"epsilon": 0.0})["epsilon"]
+        row = (budget["epsilon"], spent, budget["epsilon"] - spent, budget["delta"])
+        told.table(("epsilon", "spent", "left", "delta"), [row])
+    return told.fact("spent on", "; ".join(str(entry["purpose"]) for entry in said["entries"]))

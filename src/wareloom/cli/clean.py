@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -19,6 +19,7 @@ from wareloom.cli._shared import (
     settings,
     show,
 )
+from wareloom.cli._summary import Summary, brief, counted
 
 
 def main(
@@ -38,4 +39,37 @@ def main(
 
     free(to, force)
     clean(Shop.open(shop), configure(CleanSettings, settings(set)), to, run_of(seed, quiet))
-    show(read_json(to / "clean.json") | {"shop": str(to)}, as_json)
+    told = read_json(to / "clean.json")
+    show(told | {"shop": str(to)}, as_json, _summary(told, shop, to))
+
+
+def _summary(told: dict[str, Any], shop: Path, to: Path) -> Summary:
+    """Rows before and after by table, and what was taken, blanked or changed for which reason."""
+    tables: dict[str, Any] = told["tables"]
+    before, after = (sum(one[side] for one in tables.values()) for side in ("before", "after"))
+    gone = before - after
+    found = Summary(
+        f"Cleaned {shop}: {after:,} of {counted(before, 'row')} are left"
+        f"{f', {gone:,} were set aside' if gone else ', none was set aside'}.",
+        "good",
+    )
+    rows = [
+        (
+            name,
+            one["before"],
+            one["after"],
+            _said(one.get("rejected")),
+            _said(one.get("blanked")),
+            _said(one.get("changed")),
+        )
+        for name, one in tables.items()
+    ]
+    found.table(("table", "before", "after", "set aside", "blanked", "changed"), rows, "table")
+    return found.place(to).next(
+        f"wareloom split {to} --to PARTS", f"wareloom prove {to} --to PROOF"
+    )
+
+
+def _said(counts: Any) -> str:
+    """Rows or cells by why."""
+    return brief({why: n for why, n in (counts or {}).items() if n})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -21,8 +21,11 @@ from wareloom.cli._shared import (
     run_of,
     settings,
     show,
-    table,
 )
+from wareloom.cli._summary import Summary
+
+if TYPE_CHECKING:
+    from wareloom.evaluation.compare import Comparison
 
 
 def main(
@@ -80,8 +83,18 @@ def main(
     run = run_of(seed, quiet, threads=threads, device=device, precision=precision)
     found = compare_paths(real, synthetic, tuple(holdout or ()), wanted, run=run)
     save_comparison(found, to)
-    left = [f"  without {name}: {why}" for name, why in sorted(found.data["left_out"].items())]
-    shown = table(found.table().select("measure", "value", "floor", "ratio", "verdict", "unit"))
-    show(
-        found.data, as_json, "\n".join([str(found), "", shown, "", *left, str(to / "compare.html")])
-    )
+    after = f"wareloom attack {real} {synthetic} --holdout OTHER_USERS"
+    show(found.data, as_json, _summary(found, to).next(after))
+
+
+def _summary(found: Comparison, to: Path) -> Summary:
+    """The measures, the farthest from their floors first, and what was not taken."""
+    beyond = any(figure["verdict"] == "beyond" for figure in found.data["figures"])
+    told = Summary(str(found), "warn" if beyond else "good")
+    rows = found.table().sort("ratio", descending=True, nulls_last=True, maintain_order=True)
+    wanted = ("measure", "value", "floor", "ratio", "verdict", "unit")
+    heads = ("measure", "value", "floor", "times", "verdict", "unit")
+    told.table(heads, rows.select(wanted).rows(), "measure")
+    told.note(*found.data["notes"])
+    told.note(*(f"without {name}: {why}" for name, why in sorted(found.data["left_out"].items())))
+    return told.place(to / "compare.html", name="page")

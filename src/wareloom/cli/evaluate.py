@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -16,8 +16,8 @@ from wareloom.cli._shared import (
     place_of,
     run_of,
     show,
-    table,
 )
+from wareloom.cli._summary import Summary, brief
 
 
 def main(
@@ -61,6 +61,20 @@ def main(
     result |= {"metrics": found.table.to_dicts()}
     if place is not None:
         write_whole(place, result)
-    show(
-        result, as_json, f"{found.requests:,} {found.unit} of the {part} part\n{table(found.table)}"
-    )
+    summary = Summary(f"{found.requests:,} {found.unit} of the {part} part")
+    summary.table(*_pivoted(found.table.to_dicts()), "metric")
+    show(result, as_json, summary.place(place, name="file"))
+
+
+def _pivoted(rows: list[dict[str, Any]]) -> tuple[list[str], list[list[Any]]]:
+    """A line for each metric: mean and interval over all, then the means of the slices."""
+    slices = list(dict.fromkeys(row["slice"] for row in rows if row["slice"] != "all"))
+    by_place = {(row["metric"], row["slice"]): row for row in rows}
+    lines = []
+    for metric in dict.fromkeys(row["metric"] for row in rows):
+        whole = by_place[metric, "all"]
+        ends = (whole.get("low"), whole.get("high"))
+        interval = "" if None in ends else " to ".join(map(brief, ends))
+        of_slices = [by_place.get((metric, name), {}).get("mean") for name in slices]
+        lines.append([metric, whole["mean"], interval, *of_slices])
+    return ["metric", "mean", "95 %", *slices], lines

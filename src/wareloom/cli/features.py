@@ -17,6 +17,7 @@ from wareloom.cli._shared import (
     run_of,
     show,
 )
+from wareloom.cli._summary import Summary, brief, counted
 
 
 def main(
@@ -34,8 +35,8 @@ def main(
     free(to, force, "features.json")
     made = features(Shop.open(shop), run_of(seed, quiet))
     save_features(made, to)
-    show(
-        {name: {"rows": len(frame), "columns": frame.columns} for name, frame in made.items()}
-        | {"folder": str(to)},
-        as_json,
-    )
+    told = Summary(f"Wrote {counted(len(made), 'feature table')} of {shop}.", "good")
+    for name, frame in made.items():
+        told.fact(name, f"{counted(len(frame), 'row')}: {brief(frame.columns)}")
+    tables = {name: {"rows": len(frame), "columns": frame.columns} for name, frame in made.items()}
+    show(tables | {"folder": str(to)}, as_json, told.place(to))

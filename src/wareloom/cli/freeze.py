@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from wareloom.cli._shared import AllowCode, AsJson, show
+from wareloom.cli._summary import Summary
 
 
 def main(
@@ -32,9 +33,7 @@ def main(
     from wareloom.recipe.freeze import freeze, when
 
     made = freeze(recipe, seen=seen or (), force=force, allow_code=tuple(allow_code or ()))
-    said = [
-        f"Frozen on {when(made.at)}, in {made.path}.",
-        *(f"Declared as seen before: {one}" for one in made.seen),
-        f"Now run it once: wareloom run {recipe}",
-    ]
-    show({"path": str(made.path), **made.data}, as_json, "\n".join(said))
+    told = Summary(f"Frozen on {when(made.at)}.", "good")
+    told.note(*(f"Declared as seen before: {one}" for one in made.seen))
+    told.place(made.path, name="file").next(f"wareloom run {recipe}, once")
+    show({"path": str(made.path), **made.data}, as_json, told)

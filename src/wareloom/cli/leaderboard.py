@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -21,8 +21,11 @@ from wareloom.cli._shared import (
     run_of,
     settings_of,
     show,
-    table,
 )
+from wareloom.cli._summary import Summary, brief
+
+if TYPE_CHECKING:
+    from wareloom.proof.leaderboard import Leaderboard
 
 
 def main(
@@ -52,8 +55,6 @@ def main(
 
     --set RANKER.NAME=VALUE sets a setting of one of them.
     """
-    import polars as pl
-
     from wareloom.proof.leaderboard import leaderboard
     from wareloom.recipe.load import Recipe
     from wareloom.shop import Shop
@@ -73,7 +74,24 @@ def main(
         Shop.open(shop), how, run_of(seed, quiet, threads=threads, jobs=jobs, on=on)
     )
     found.save(to)
-    shown = (
-        found.table().drop("seeds").with_columns(behind=pl.col("behind").struct.field("difference"))
-    )
-    show(found.data, as_json, f"{found}\n\n{table(shown)}\n{to / 'leaderboard.json'}")
+    summary = _summary(found).place(to / "leaderboard.json", name="file")
+    best = found.table()["ranker"][0]
+    show(found.data, as_json, summary.next(f"wareloom prove {shop} --ranker {best} --to PROOF"))
+
+
+def _summary(found: Leaderboard) -> Summary:
+    """A line for each ranker in the order of ties that decides, the best first."""
+    table = found.table()
+    first = table.filter(table["ties"] == table["ties"][0])
+    metrics = first["metric"].unique(maintain_order=True).to_list()
+    told = Summary(str(found), "good")
+    rows = []
+    for (ranker,), of in first.group_by("ranker", maintain_order=True):
+        by_metric = {row["metric"]: row for row in of.iter_rows(named=True)}
+        lead = by_metric[metrics[0]]
+        ends = f"{brief(lead['low'])} to {brief(lead['high'])}" if lead["low"] is not None else ""
+        others = [by_metric[metric]["mean"] for metric in metrics[1:] if metric in by_metric]
+        rows.append((ranker, lead["mean"], ends, lead["behind"]["difference"], *others))
+    told.table(("ranker", metrics[0], "95 %", "behind", *metrics[1:]), rows, "ranker")
+    told.warn(*(f"without {name}: {why}" for name, why in found.data["refused"].items()))
+    return told

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from wareloom.cli._shared import AsJson, show
+from wareloom.cli._summary import Summary
 
 if TYPE_CHECKING:
-    from wareloom.core.family import Entry
+    from wareloom.core.family import Entry, Family
 
 
 def main(
@@ -28,13 +29,30 @@ def main(
     if family is not None and family not in FAMILIES:
         raise unknown("family", family, FAMILIES)
     wanted = {family: FAMILIES[family]} if family else FAMILIES
-    show(
-        {
-            kind: {entry.name: _told(entry) for entry in each.entries()}
-            for kind, each in wanted.items()
-        },
-        as_json,
-    )
+    found = {
+        kind: {entry.name: _told(entry) for entry in each.entries()}
+        for kind, each in wanted.items()
+    }
+    show(found, as_json, _of_all(wanted) if family is None else _of_one(FAMILIES[family]))
+
+
+def _of_all(families: dict[str, Family]) -> Summary:
+    """A line for some families, and how to see all algorithms of one."""
+    rows = [(kind, len(each.names()), ", ".join(each.names())) for kind, each in families.items()]
+    told = Summary().next("wareloom list FAMILY says what each is, wareloom show NAME its settings")
+    told.most = len(rows) + 2
+    return told.table(("family", "", "algorithms"), rows, "family")
+
+
+def _of_one(family: Family) -> Summary:
+    """A line for each algorithm of a family: a list is as long as what it lists."""
+    told = Summary()
+    rows = [
+        (entry.name, entry.keeps, entry.summary + (f" [{entry.package}]" if entry.package else ""))
+        for entry in family.entries()
+    ]
+    told.most = len(rows) + 1
+    return told.table((family.kind, "keeps", "what it is"), rows, "algorithm")
 
 
 def _told(entry: Entry) -> str:

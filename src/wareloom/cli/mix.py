@@ -20,6 +20,7 @@ from wareloom.cli._shared import (
     settings,
     show,
 )
+from wareloom.cli._summary import Summary, counted
 
 
 def main(
@@ -51,4 +52,11 @@ def main(
         .save(to)
     )
     origins = mixed.scan("events").group_by("origin").agg(pl.len()).sort("origin").collect()
-    show({"shop": str(to), "events": dict(origins.iter_rows())}, as_json)
+    counts = dict(origins.iter_rows())
+    told = Summary(f"{mixer} blended {counted(sum(counts.values()), 'event')}.", "good")
+    total = max(1, sum(counts.values()))
+    told.table(
+        ("origin", "events", "share"), [(name, n, f"{n / total:.0%}") for name, n in counts.items()]
+    )
+    told.place(to).next(f"wareloom train ease {to} --to MODEL")
+    show({"shop": str(to), "events": counts}, as_json, told)

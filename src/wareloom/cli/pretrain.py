@@ -22,7 +22,9 @@ from wareloom.cli._shared import (
     run_of,
     settings,
     show,
+    tracked,
 )
+from wareloom.cli._summary import Summary
 
 
 def main(
@@ -58,4 +60,7 @@ def main(
     if before is not None and after is not None:
         said += f"; perplexity of words left out of {told['held_out']:,} other texts: "
         said += f"{before:,.1f} before, {after:,.1f}"
-    show(told, as_json, f"{said}\n{to}: give it as --set model={to} to bi_encoder")
+    summary = Summary(said, "good").place(to).place(tracked(track), name="curves")
+    show(
+        told, as_json, summary.next(f"wareloom train bi_encoder {shop} --set model={to} --to MODEL")
+    )

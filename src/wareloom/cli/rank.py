@@ -18,8 +18,8 @@ from wareloom.cli._shared import (
     run_of,
     settings,
     show,
-    table,
 )
+from wareloom.cli._summary import Summary, brief, counted
 
 if TYPE_CHECKING:
     import polars as pl
@@ -86,7 +86,28 @@ def main(
         if order:
             ranked = order.apply(ranked, Catalogue(opened, run), k, requests)
     _written(ranked, place)
-    show({"ranking": ranked.to_dicts()}, as_json, table(ranked))
+    show({"ranking": ranked.to_dicts()}, as_json, _summary(ranked, place))
+
+
+def _summary(ranked: pl.DataFrame, place: Path | None) -> Summary:
+    """The items of each user on a line, the best first, by title where there are titles."""
+    label = "title" if "title" in ranked.columns else "item_id"
+    who = "user_id" if "user_id" in ranked.columns else "request"
+    groups = [group for _, group in ranked.group_by("request", maintain_order=True)]
+    found = Summary(
+        f"{counted(len(ranked), 'item')} for {counted(len(groups), 'user')}, the best first."
+    )
+    rows = [
+        (
+            group[who][0],
+            ", ".join(
+                f"{one} {brief(score)}" for one, score in group.select(label, "score").iter_rows()
+            ),
+        )
+        for group in groups
+    ]
+    found.table((who, "items with their scores"), rows, "user")
+    return found.place(place, name="file")
 
 
 def _written(ranked: pl.DataFrame, place: Path | None) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,16 +13,46 @@ from wareloom.cli._shared import (
     Force,
     Quiet,
     Seed,
+    Set,
     Threads,
     To,
     free,
+    names,
     place_of,
     run_of,
+    settings,
     show,
 )
+from wareloom.cli._summary import Summary
 
 if TYPE_CHECKING:
+    from wareloom.attacks import Maker
     from wareloom.release.evidence import Evidence
+    from wareloom.release.issue import Released
+
+Holdout = Annotated[
+    list[Path] | None,
+    typer.Option(
+        help="Other users of the same draw, for attacks; may be given again.", show_default=False
+    ),
+]
+Earlier = Annotated[
+    list[Path] | None,
+    typer.Option(
+        help="A release of this shop that left before; again for each.", show_default=False
+    ),
+]
+
+
+MadeBy = Annotated[
+    str,
+    typer.Option(
+        "--generator",
+        help="The synthesizer that made the sample: where attacks find too much, more careful ways are tried.",
+        autocompletion=names("synthesizer"),
+    ),
+]
+Key = Annotated[Path | None, typer.Option(help="An Ed25519 key in PEM that signs the certificate.")]
 
 
 def main(
@@ -32,25 +62,14 @@ def main(
     policy: Annotated[
         str, typer.Option(help="A policy's TOML file, or inside, partner or public.")
     ] = "public",
-    holdout: Annotated[
-        list[Path] | None,
-        typer.Option(
-            help="Other users of the same draw, for attacks; may be given again.",
-            show_default=False,
-        ),
-    ] = None,
-    earlier: Annotated[
-        list[Path] | None,
-        typer.Option(
-            help="A release of this shop that left before; again for each.", show_default=False
-        ),
-    ] = None,
+    holdout: Holdout = None,
+    earlier: Earlier = None,
     proof: Annotated[
         Path | None, typer.Option(help="A proof's folder, where the policy has a floor of lift.")
     ] = None,
-    key: Annotated[
-        Path | None, typer.Option(help="An Ed25519 key in PEM that signs the certificate.")
-    ] = None,
+    generator: MadeBy = "",
+    set: Set = None,
+    key: Key = None,
     leave_out: Annotated[
         bool,
         typer.Option(
@@ -72,7 +91,10 @@ def main(
     evidence = _evidence(shop, synthetic, policy, holdout or [], to, force)
     run = run_of(seed, quiet, threads=threads)
     before = opened(earlier or [])
-    evidence = replace(evidence, run=run, proof=proof, earlier=before, leave_out=leave_out)
+    maker = _maker(generator, settings(set))
+    evidence = replace(
+        evidence, run=run, proof=proof, earlier=before, leave_out=leave_out, generator=maker
+    )
     try:
         made = release(evidence, to, key)
     except GateError:
@@ -80,7 +102,35 @@ def main(
             checks = [check.to_json() for check in judged(evidence)]
             show({"passed": False, "release": None, "checks": checks}, True)
         raise
-    show(made.to_json(), as_json, str(made))
+    show(made.to_json(), as_json, _summary(made))
+
+
+def _summary(made: Released) -> Summary:
+    """What every gate says, and where the release and what stays inside lie."""
+    policy = made.certificate["policy"]["preset"]
+    found = Summary(f"All {len(made.checks)} gates of {policy!r} are passed.", "good")
+    found.table(
+        ("gate", "what it found"), [(check.name, check.said) for check in made.checks], "gate"
+    )
+    found.place(made.folder, name="release").place(made.inside, name="inside")
+    signs = "" if made.certificate["signature"] else "; --key signs the certificate"
+    return found.next(f"wareloom verify {made.folder}{signs}")
+
+
+def _maker(name: str, given: dict[str, Any]) -> Maker | None:
+    """What made the sample, looked at before any work; None where nobody said."""
+    from wareloom.attacks import Maker
+    from wareloom.core.family import SYNTHESIZERS
+    from wareloom.errors import SettingError
+
+    if not name:
+        if given:
+            raise SettingError(
+                "--set says how the sample's generator was set: name it by --generator."
+            )
+        return None
+    SYNTHESIZERS.make(name, **given)
+    return Maker(name, given)
 
 
 def _evidence(
@@ -90,12 +140,14 @@ def _evidence(
     from wareloom.core.run import Run
     from wareloom.preparing.splits import together
     from wareloom.privacy.ledger import Ledger, ledgers_folder
+    from wareloom.release.bundles import refuse_models
     from wareloom.release.certificate import NAME
     from wareloom.release.evidence import Evidence
     from wareloom.release.places import inside_of
     from wareloom.release.policy import Policy
     from wareloom.shop import Shop
 
+    refuse_models(synthetic)
     free(to, force, NAME)
     place_of(inside_of(to), force)
     real = Shop.open(shop)

@@ -17,6 +17,7 @@ from wareloom.cli._shared import (
     pairs,
     show,
 )
+from wareloom.cli._summary import Summary, counted
 
 
 def main(
@@ -56,12 +57,9 @@ def main(
     )
     made = segment(Shop.open(shop), how).save(to)
     rows = {table: made.rows(table) for table in made.names}
-    show(
-        {
-            "shop": str(to),
-            "users": len(Log.of(made).users),
-            "rows": rows,
-            "fingerprint": made.fingerprint,
-        },
-        as_json,
-    )
+    users = len(Log.of(made).users)
+    told = Summary(f"{counted(users, 'user')} of {shop} are in the segment.", "good")
+    told.fact("rows", rows).place(to)
+    told.next(f"wareloom synth markov {shop} --like {to} --to SYNTH")
+    found = {"shop": str(to), "users": users, "rows": rows, "fingerprint": made.fingerprint}
+    show(found, as_json, told)

@@ -15,29 +15,33 @@ def main(
     name: Annotated[
         str,
         typer.Argument(
-            help="An algorithm of any family, such as 'ease' or 'markov'; 'recipe'; or a proof's folder."
+            help="An algorithm of any family, such as 'ease' or 'markov'; one of your own, 'package.module:Class'; "
+            "'recipe'; or a proof's folder."
         ),
     ],
     as_json: AsJson = False,
 ) -> None:
     """Show an algorithm or a recipe: settings with defaults, as JSON their schema; or a proof: its verdict."""
-    from wareloom.core.family import FAMILIES
+    from wareloom.core.family import FAMILIES, family_of
     from wareloom.core.schema import schema_of
     from wareloom.errors import unknown
 
     if (Path(name) / "proof.json").exists():
-        from wareloom.cli.prove import told
+        from wareloom.cli._proof import told
         from wareloom.experiment.result import Proof
 
         proof = Proof.open(name)
-        show_value(proof.data, as_json, "\n".join(told(proof)))
+        page = Path(name) / "report.html"
+        summary = told(proof).place(page if page.exists() else None, name="report")
+        show_value(proof.data, as_json, summary)
         return
     if name == "recipe":
         from wareloom.recipe.schema import outline, recipe_schema
 
         show_value(recipe_schema(), as_json, "\n".join(outline()))
         return
-    holders = [family for family in FAMILIES.values() if name in family.names()]
+    named = [family for family in FAMILIES.values() if name in family.names()]
+    holders = [family_of(name)] if ":" in name else named
     if not holders:
         raise unknown(
             "algorithm", name, [n for family in FAMILIES.values() for n in family.names()]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -19,6 +19,7 @@ from wareloom.cli._shared import (
     settings,
     show,
 )
+from wareloom.cli._summary import Summary
 
 
 def main(
@@ -43,4 +44,20 @@ def main(
         to,
         run_of(seed, quiet),
     )
-    show(parts.how | {"parts": str(to)}, as_json)
+    show(parts.how | {"parts": str(to)}, as_json, _summary(parts.how, shop, to))
+
+
+def _summary(how: dict[str, Any], shop: Path, to: Path) -> Summary:
+    """Rows of each table in each part, and where the cuts are."""
+    rows: dict[str, Any] = how["rows"]
+    names = ("train", "validation", "test")
+    found = Summary(f"Split {shop} by {how['settings']['by']}.", "good")
+    found.table(
+        ("table", *names), [(name, *(of[part] for part in names)) for name, of in rows.items()]
+    )
+    for name, value in how["cuts"].items():
+        found.fact(f"cut {name}", value)
+    return found.place(to).next(
+        f"wareloom synth markov {to / 'train'} --to SYNTH",
+        f"wareloom train ease {to / 'train'} --to MODEL",
+    )

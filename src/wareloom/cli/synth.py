@@ -17,13 +17,14 @@ from wareloom.cli._shared import (
     To,
     free,
     kept_note,
-    listed,
     names,
     run_of,
+    screens_of,
     settings,
     settings_of,
     show,
 )
+from wareloom.cli._summary import Summary, brief, counted
 
 if TYPE_CHECKING:
     from wareloom.core.run import Run
@@ -79,7 +80,7 @@ Like = Annotated[
 Screens = Annotated[
     str,
     typer.Option(
-        help="Screens, with commas; users are drawn until as many pass as were asked for."
+        help="Screens, with commas; users are drawn until as many pass as were asked for. None, or off: no screen."
     ),
 ]
 ScreenSet = Annotated[
@@ -131,7 +132,7 @@ def main(
     from wareloom.synthesis import GivenItems
 
     _asked(users=users, queries=queries, preview=preview, length=0 if length is None else length)
-    named = made(listed(screens), settings_of(listed(screens), screen_set, "--screen-set"))
+    named = made(asked := screens_of(screens) or [], settings_of(asked, screen_set, "--screen-set"))
     run, real = run_of(seed, quiet).with_(cache=cache), Shop.open(shop)
     held = together([Shop.open(part) for part in holdout]) if holdout else None
     chosen = settings(set) | ({"public": public} if public else {})
@@ -155,7 +156,7 @@ def main(
         count = users or paid or len(Log.of(histories or real).users)
         given = _given(histories, start, length, like)
     sampled, told = _sampled((fitted, count, given), named, (real, held), run, to)
-    _shown(told, sampled, as_json)
+    _shown(told, (name, shop, to), sampled, as_json)
 
 
 def _unpaid(made_of: Synthesizer, screens: bool, histories: bool) -> None:
@@ -213,7 +214,11 @@ def _given(
     return Given(histories, tuple(start or ()), length, Shop.open(like) if like else None)
 
 
-def _shown(told: dict[str, Any], sampled: Shop, as_json: bool) -> None:
+def _shown(
+    told: dict[str, Any], asked: tuple[str, Path, Path], sampled: Shop, as_json: bool
+) -> None:
+    """Say what was made: rows, what the screens took, and what it keeps of people."""
+    name, shop, to = asked
     rows = {table: sampled.rows(table) for table in sampled.names}
     told |= {"keeps": sampled.keeps or "people"}
     remedy = (
@@ -221,7 +226,23 @@ def _shown(told: dict[str, Any], sampled: Shop, as_json: bool) -> None:
     )
     if note := kept_note(told["keeps"], remedy):
         told["note"] = note
-    show(told | {"rows": rows, "fingerprint": sampled.fingerprint}, as_json)
+    made = brief({table: n for table, n in rows.items() if table != "items"})
+    found = Summary(f"{name} fitted on {shop} made {made}.", "good")
+    found.fact("origin", told["origin"]).fact("keeps", told["keeps"])
+    found.fact("privacy", told.get("privacy"))
+    found.fact("drawn", told.get("sampling"))
+    screens = told.get("screens", {})
+    found.fact(
+        "screens",
+        {one: f"took {of['rejected']:,}" for one, of in screens.items() if of.get("rejected")},
+    )
+    found.warn(told.get("note", "")).place(to)
+    found.next(
+        f"wareloom screen {to} {shop} --to GOOD"
+        if not screens
+        else f"wareloom mix {shop} {to} --to MIXED"
+    )
+    show(told | {"rows": rows, "fingerprint": sampled.fingerprint}, as_json, found)
 
 
 def _asked(**counts: int) -> None:
@@ -244,7 +265,10 @@ def _planned(synthesizer: Synthesizer, shop: Shop, count: int, run: Run, as_json
         if need
         else {"calls": 0, "note": "no language model is asked"}
     )
-    show(told, as_json)
+    found = Summary("A dry run: nothing was fitted or written.")
+    for key, value in told.items():
+        found.fact(key, value)
+    show(told, as_json, found)
 
 
 def _look(fitted: Synthesizer, count: int, given: Condition, run: Run, as_json: bool) -> None:
@@ -253,5 +277,8 @@ def _look(fitted: Synthesizer, count: int, given: Condition, run: Run, as_json: 
     titles = made.table("items").select("item_id", "title")
     rows = made.table("judgments").join(titles, on="item_id", how="left", maintain_order="left")
     some = rows.select("query", "grade", "item_id", "title").to_dicts()
-    lines = [f"{row['grade']:.2f}  {row['query']}  |  {row['title']}" for row in some]
-    show({"judgments": some}, as_json, "\n".join(lines))
+    told = Summary(f"{counted(len(some), 'query', 'queries')}, a look; nothing was written.")
+    told.table(
+        ("grade", "query", "title"), [(row["grade"], row["query"], row["title"]) for row in some]
+    )
+    show({"judgments": some}, as_json, told)

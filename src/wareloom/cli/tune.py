@@ -18,8 +18,8 @@ from wareloom.cli._shared import (
     run_of,
     settings,
     show,
-    table,
 )
+from wareloom.cli._summary import Summary, brief, counted
 
 Ranker = Annotated[
     str, typer.Option(help="The ranker whose settings are tried.", autocompletion=names("ranker"))
@@ -77,10 +77,21 @@ def main(
         run=run_of(seed, quiet),
         force=force,
     )
-    best = f"best {metric} {found.value:.4f} on the validation part\n\n{found.toml()}"
-    told = {"ranker": ranker, "metric": metric, "value": found.value, "best": found.best}
-    show(
-        told | {"trials": found.trials.to_dicts()},
-        as_json,
-        f"{table(found.trials)}\n\n{best}\n{to / 'best.toml'}",
+    summary = Summary(
+        f"best {metric} {found.value:.4f} on the validation part, of {counted(trials, 'trial')}",
+        "good",
     )
+    names_of = [one for one in found.trials.columns if one not in ("trial", "value", "outcome")]
+    best = found.trials.sort("value", descending=True, nulls_last=True, maintain_order=True)
+    summary.table(
+        ("value", *names_of, "outcome"), best.select("value", *names_of, "outcome").rows(), "trial"
+    )
+    summary.fact(
+        "settings", ", ".join(f"{name} = {brief(value)}" for name, value in found.best.items())
+    )
+    summary.place(to / "best.toml", name="recipe")
+    summary.note(
+        "The value is the best of many trials, and so too good: a proof judges on the test part."
+    )
+    told = {"ranker": ranker, "metric": metric, "value": found.value, "best": found.best}
+    show(told | {"trials": found.trials.to_dicts()}, as_json, summary)

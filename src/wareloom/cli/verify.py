@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from wareloom.cli._shared import AsJson, outline, show
+from wareloom.cli._shared import AsJson, show
+from wareloom.cli._summary import Summary
 
 
 def main(
@@ -28,4 +29,8 @@ def main(
     else:
         whose = "not signed"
     said = f"{release} is what its certificate was written for: {told['files']} files, {whose}."
-    show(told, as_json, "\n".join([said, *outline(told)]))
+    summary = Summary(said, "good")
+    for name in ("keeps", "unit", "epsilon", "delta", "public", "issued"):
+        summary.fact(name, told[name])
+    summary.note(*told["limits"] if isinstance(told["limits"], list | tuple) else [told["limits"]])
+    show(told, as_json, summary.place(release))

@@ -6,22 +6,17 @@ import contextlib
 import hashlib
 import os
 import re
-import sys
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from wareloom.core.progress import Advance, stage
 from wareloom.errors import require
 
 if TYPE_CHECKING:
     import numpy as np
-
-Advance = Callable[..., None]
-"""advance(steps=1, **values): so many steps more are done; the values, such as a loss, are shown beside."""
-
 
 DEVICE = re.compile(r"cpu|mps|(cuda|xpu)(:\d{1,4})?")
 WHOLE = (
@@ -82,7 +77,8 @@ class Run:
     compile: bool = False
     """Whether neural models are compiled: worth it for long training on a GPU."""
     track: str = ""
-    """Where losses and validation values go: "tensorboard:FOLDER", "mlflow:FOLDER" or "wandb:FOLDER" (offline)."""
+    """Where losses and validation values go: "page:FOLDER", "tensorboard:FOLDER", "mlflow:FOLDER" or "wandb:FOLDER"
+    (offline)."""
     watch: Callable[[int, dict[str, float]], None] | None = None
     """Called with the step, the loss and the validation value while a network is trained; may raise to stop it."""
     updates: int = 0
@@ -161,45 +157,9 @@ class Run:
 
     @contextlib.contextmanager
     def task(self, label: str, total: float | None = None) -> Iterator[Advance]:
-        """Show progress of `label` on standard error; yields `advance(steps=1, **values)`.
+        """Tell whoever listens of the progress of `label`; yields `advance(steps=1, **values)`.
 
-        On a terminal a bar with the time left; elsewhere one line at the end with the seconds it took.
+        Who listens decides what is shown, see `wareloom.core.progress`: bars on the command line, else lines.
         """
-        if self.quiet:
-            yield lambda steps=1, **values: None
-        elif sys.stderr.isatty():
-            yield from _bar(label, total)
-        else:
-            start = time.perf_counter()
-            yield lambda steps=1, **values: None
-            print(f"{label}: {time.perf_counter() - start:.1f} s", file=sys.stderr, flush=True)
-
-
-def _bar(label: str, total: float | None) -> Iterator[Advance]:
-    """Draw one rich progress bar."""
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        Progress,
-        SpinnerColumn,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
-
-    columns = (
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=Console(stderr=True)) as progress:
-        bar = progress.add_task(label, total=total)
-
-        def advance(steps: float = 1, **values: float) -> None:
-            said = " ".join(f"{name} {value:.4g}" for name, value in values.items())
-            progress.update(bar, advance=steps, description=f"{label} {said}".strip())
-
-        yield advance
-        progress.update(bar, completed=total or 1, total=total or 1)
+        with stage(label, total, shown=not self.quiet) as advance:
+            yield advance

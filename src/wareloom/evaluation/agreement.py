@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from wareloom.core import frames, notebook
 from wareloom.core.family import SYNTHESIZERS
 from wareloom.core.run import Run
 from wareloom.core.settings import Repeats
@@ -54,6 +55,25 @@ class Agreement:
     """What came out; `data` is plain and goes to JSON."""
 
     data: dict[str, Any]
+
+    def to_polars(self) -> pl.DataFrame:
+        """Return the measures as a frame of polars: measure, mean, low, high, and what else is said of each."""
+        return pl.DataFrame(self.data["measures"], infer_schema_length=None)
+
+    def to_pandas(self) -> Any:
+        """Return the measures as a frame of pandas; raises `MissingExtraError` where pandas is not installed."""
+        return frames.to_pandas(self.to_polars())
+
+    def __repr__(self) -> str:
+        said = [f"{m['measure']} {notebook.text_of(m['mean'])}" for m in self.data["measures"]]
+        return notebook.line("Agreement", str(self.data["labels"]), *said)
+
+    def _repr_html_(self) -> str:
+        title = f"{self.data['labels']} beside people"
+        facts = {"pairs": self.data["pairs"], "queries": self.data["queries"]}
+        found = self.to_polars()
+        rows = notebook.Table("Measures, with 95 % intervals", found.columns, found.iter_rows())
+        return notebook.card("Agreement", title, facts, [rows])
 
     def __str__(self) -> str:
         """The measures, one a line."""

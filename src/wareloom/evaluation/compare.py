@@ -11,10 +11,11 @@ from typing import Any
 
 import polars as pl
 
+from wareloom.core import frames, notebook
 from wareloom.core.family import METRICS
 from wareloom.core.run import Run
 from wareloom.core.state import read_json
-from wareloom.errors import InputError, MissingExtraError, SettingError, near
+from wareloom.errors import InputError, MissingExtraError, SettingError, SourceError, near
 from wareloom.metrics import metrics_of
 from wareloom.metrics.likeness.measure import BEYOND, CHANCE, WITHIN, Figure, Measure
 from wareloom.metrics.likeness.queries.measure import QueryMeasure
@@ -83,8 +84,12 @@ class Comparison:
 
     @classmethod
     def open(cls, folder: str | Path) -> Comparison:
-        """Read `compare.json` in a folder."""
-        return cls(read_json(Path(folder) / "compare.json"))
+        """Read `compare.json` in a folder; raises `SourceError` where that is damaged."""
+        path = Path(folder) / "compare.json"
+        data = read_json(path)
+        if not isinstance(data, dict) or not {"figures", "sentence", "left_out"} <= data.keys():
+            raise SourceError(f"{path} is no comparison: was it edited? Compare anew.")
+        return cls(data)
 
     def table(self) -> pl.DataFrame:
         """Columns measure, value, low, high, floor, floor_low, floor_high, ratio, verdict, unit."""
@@ -96,6 +101,14 @@ class Comparison:
         }
         rows = [{"measure": figure["name"], **figure} for figure in self.data["figures"]]
         return pl.DataFrame(rows, schema=types | {"unit": pl.String()})
+
+    def to_polars(self) -> pl.DataFrame:
+        """Return the figures as a frame of polars, as `table` does."""
+        return self.table()
+
+    def to_pandas(self) -> Any:
+        """Return the figures as a frame of pandas; raises `MissingExtraError` where pandas is not installed."""
+        return frames.to_pandas(self.table())
 
     def figure(self, name: str) -> dict[str, Any]:
         """Return one figure by its name; raises `SettingError` where there is none of it."""
@@ -110,6 +123,19 @@ class Comparison:
 
     def __str__(self) -> str:
         return str(self.data["sentence"])
+
+    def __repr__(self) -> str:
+        return notebook.line("Comparison", str(self))
+
+    def _repr_html_(self) -> str:
+        shops = {side: one["meta"].get("name") for side, one in self.data["shops"].items()}
+        columns = ("measure", "value", "low", "high", "floor", "ratio", "verdict")
+        table = self.table().select(columns)
+        figures = notebook.Table("Figures beside their floor", columns, table.iter_rows())
+        left_out = self.data["left_out"]
+        note = f"Left out: {', '.join(left_out)}." if left_out else ""
+        facts = {side: name for side, name in shops.items() if name}
+        return notebook.card("Comparison", str(self), facts, [figures], note)
 
 
 def compare(
@@ -184,22 +210,26 @@ def _figures(
 ) -> tuple[list[Figure], dict[str, str]]:
     """The figures of all measures, and by measure why there are none; `queries` may say why there are none of them."""
     figures, left_out = list[Figure](), dict[str, str]()
-    for name, measure in chosen.items():
-        found: list[Figure] | str
-        try:
-            with run.task(name):
-                if isinstance(measure, QueryMeasure):
-                    found = queries if isinstance(queries, str) else measure.compare(queries, run)
-                else:
-                    found = NO_EVENTS if users is None else measure.compare(users, run)
-        except MissingExtraError as error:
-            if name in settings.measures:
-                raise
-            found = str(error)
-        if isinstance(found, str):
-            left_out[name] = found
-        else:
-            figures += found
+    with run.task("measures", len(chosen)) as advance:
+        for name, measure in chosen.items():
+            found: list[Figure] | str
+            try:
+                with run.task(name):
+                    if isinstance(measure, QueryMeasure):
+                        found = (
+                            queries if isinstance(queries, str) else measure.compare(queries, run)
+                        )
+                    else:
+                        found = NO_EVENTS if users is None else measure.compare(users, run)
+            except MissingExtraError as error:
+                if name in settings.measures:
+                    raise
+                found = str(error)
+            if isinstance(found, str):
+                left_out[name] = found
+            else:
+                figures += found
+            advance()
     return figures, left_out
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import polars as pl
 
+from wareloom.core import frames, notebook
 from wareloom.core.run import Run
 from wareloom.errors import SettingError
 from wareloom.evaluation.judged_items import (
@@ -37,6 +39,30 @@ class Judged:
     requests: int
     table: pl.DataFrame
     """Columns metric, slice, mean, low, high, requests"""
+
+    def to_polars(self) -> pl.DataFrame:
+        """Return the figures as a frame of polars: metric, slice, mean, low, high, requests."""
+        return self.table
+
+    def to_pandas(self) -> Any:
+        """Return the figures as a frame of pandas; raises `MissingExtraError` where pandas is not installed."""
+        return frames.to_pandas(self.table)
+
+    def __str__(self) -> str:
+        with pl.Config(tbl_rows=-1, tbl_hide_dataframe_shape=True):
+            return str(self.table)
+
+    def __repr__(self) -> str:
+        first = [
+            f"{row['metric']} {notebook.text_of(row['mean'])}"
+            for row in self.table.filter(slice="all").head(3).iter_rows(named=True)
+        ]
+        return notebook.line("Judged", f"{self.requests:,} {self.unit}", *first)
+
+    def _repr_html_(self) -> str:
+        title = f"{self.requests:,} {self.unit}, with 95 % intervals"
+        rows = notebook.Table("By metric and slice", self.table.columns, self.table.iter_rows())
+        return notebook.card(f"Judged on {self.of}", title, {}, [rows])
 
     @property
     def unit(self) -> str:

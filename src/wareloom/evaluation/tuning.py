@@ -8,7 +8,7 @@ import hashlib
 import json
 import typing
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,12 +27,19 @@ from wareloom.evaluation.ranking import metric as named_metric
 from wareloom.evaluation.tasks import Task, build_task
 from wareloom.preparing.splits import SplitSettings, split
 from wareloom.shop import Shop
+from wareloom.shop.keeps import Keeps, least
 
 RANDOM = 8
 """Trials drawn at random before those that learn from the earlier ones; as many are never cut short."""
 
 MOST = 10_000
 """Trials of one search: each takes as long as the first"""
+
+UNPAID = """\
+# Searched for on real users, and not paid for: a model that is trained with these settings is not private, whatever
+# it is trained on.
+"""
+"""How `best.toml` begins where the settings are numbers of a real log"""
 
 
 @dataclass(frozen=True)
@@ -94,11 +101,14 @@ class Search:
     """The best settings, the fixed ones included"""
     value: float
     """What they reached on the validation part: the best of many, and so too good"""
+    keeps: Keeps = "counts"
+    """What the best settings hold of real users: numbers of the log, or no more than the sample that was searched on"""
 
     def toml(self) -> str:
         """The best settings as the stage of a recipe."""
         given = {name: value for name, value in self.best.items() if value is not None}
-        return tomli_w.dumps({"train": {"name": self.ranker, "set": given}})
+        told = "" if self.keeps == "private" else UNPAID
+        return told + tomli_w.dumps({"train": {"name": self.ranker, "set": given}})
 
 
 class _Pruned(Exception):
@@ -203,7 +213,7 @@ def search(
             study.sampler = optuna.samplers.TPESampler(seed=seed, n_startup_trials=RANDOM)
             _try(optuna, study, (cls, space, settings), parts.train, task, run)
             advance(1)
-        found = _result(study, ranker, settings)
+        found = replace(_result(study, ranker, settings), keeps=least("counts", shop.keeps))
         told = dataclasses.asdict(found) | {"trials": found.trials.to_dicts()}
         write_whole(to / "tune.json", told)
         with beside(to / "best.toml") as partial:

@@ -16,9 +16,12 @@ def chosen(
 ) -> dict[str, Any]:
     """Evaluate each ratio of each arm that has one of its own; nothing is chosen where there are none.
 
-    `had` computes cells. The best value is taken, of equal ones the smallest ratio.
+    `had` computes cells. The best value is taken, of equal ones the smallest ratio. Raises `RefusedError` where a
+    synthesizer is private: the choice is a look at held-back users.
     """
     headline, ratios, arms = study.settings.headline, study.ratios, plan.weighed
+    if len(ratios) > 1:
+        study.settings.generator.refuse_unpaid("ratios", study.shop)
     if not ratios:
         return {"ratio": 1.0, "metric": headline, "tried": [], "real": None}
     plain = Cell(arm=REAL, seed=0, part="validation")

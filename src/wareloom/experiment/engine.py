@@ -130,7 +130,7 @@ class Bench:
         key = self.key(piece)
         if (kept := self.pieces.get(key)) is not None:
             return kept
-        with logging.within(cell=key):
+        with logging.within(cell=key), self.run.task(self.label(piece)):
             start = time.perf_counter()
             self.pieces.put(key, self._work(piece))
             log.info("%s: %.1f s", self.label(piece), time.perf_counter() - start)
@@ -219,9 +219,8 @@ class Bench:
             return self.study.told(self.parts, lambda: self.pool(Cell(arm=MIXED, seed=0)))
         run = self.run_of(0)
         try:
-            with run.task(self.label(piece)):
-                task = self.task("test")
-                return self.study.baseline(piece.name, self.parts.train, task, self.held, run)
+            task = self.task("test")
+            return self.study.baseline(piece.name, self.parts.train, task, self.held, run)
         except MemoryLimitError as error:
             return str(error)
 
@@ -242,9 +241,8 @@ class Bench:
         data = train
         if cell.arm not in WITHOUT_POOL:
             data = study.training(cell, train, lambda: self.pool(cell), run)
-        with run.task(self.label(cell)):
-            told = run.with_(updates=updates) if updates else run
-            ranker = study.fit(cell, data, self.held, told)
+        told = run.with_(updates=updates) if updates else run
+        ranker = study.fit(cell, data, self.held, told)
         found = study.evaluate(ranker, self.task(cell.part), run)
         training = {study.rows: data.rows(study.rows)}
         if (taken := study.updates_of(ranker)) is not None:
@@ -268,12 +266,19 @@ class Engine:
         self.benches = {mode: Bench(study, mode, address_of(study.run)) for mode in study.modes}
         self.executor = executor_of(study.run)
 
-    def ahead(self, mode: str, pieces: Sequence[Piece]) -> None:
-        """Have the executor compute what is not there yet; in this process each is computed where it is asked for."""
-        if self.executor is None or not (tasks := self.benches[mode].tasks(pieces)):
+    def ahead(self, mode: str, pieces: Sequence[Piece], what: str) -> None:
+        """Have what is not there yet computed, by the executor or in this process; `what` the pieces are for."""
+        bench = self.benches[mode]
+        if not (tasks := bench.tasks(pieces)):
             return
-        with self.run.task(f"{len(tasks)} cells", len(tasks)) as advance:
-            self.executor.run(job_of(self.study), tasks, lambda task: advance(1))
+        where = f"{mode} ties: " if len(self.study.modes) > 1 else ""
+        with self.run.task(f"{where}{what}", len(tasks)) as advance:
+            if self.executor is not None:
+                self.executor.run(job_of(self.study), tasks, lambda task: advance(1))
+                return
+            for task in tasks:
+                bench.compute({name: task.call[name] for name in task.call if name != "mode"})
+                advance(1)
 
     def found(self, mode: str) -> Found:
         """Choose the ratio on validation data, then evaluate every arm and baseline on the test part."""
@@ -290,7 +295,7 @@ class Engine:
         beside = {name: Beside(name) for name in study.beside}
         # What is told of the first seed's pool comes first, while that pool is still at hand.
         told = Told()
-        self.ahead(mode, [told, *cells.values(), *beside.values()])
+        self.ahead(mode, [told, *cells.values(), *beside.values()], "arms on the test part")
         return Found(
             ties=mode,
             told=bench.get(told),
@@ -308,7 +313,7 @@ class Engine:
 
     def _had(self, mode: str, cells: Sequence[Cell]) -> list[Evaluation]:
         """Have cells computed, and return them."""
-        self.ahead(mode, cells)
+        self.ahead(mode, cells, "ratios on the validation part")
         return [self.benches[mode].get(cell) for cell in cells]
 
 

@@ -6,19 +6,23 @@ import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, NotRequired
+from typing import Any, Literal, NotRequired, get_args
 
 import numpy as np
 import polars as pl
 from typing_extensions import TypedDict
 
+from wareloom.core import frames, notebook
 from wareloom.core.files import replacing
 from wareloom.core.state import read_json, write_json
-from wareloom.errors import SourceError
+from wareloom.errors import SourceError, unknown
+from wareloom.experiment._card import card_of
 
 VERSION = 4
 """Of what `proof.json` holds"""
 Verdict = Literal["helps", "helps, but", "no evidence", "hurts"]
+Tabled = Literal["arms", "comparisons", "power", "headline"]
+"""Tables of a proof"""
 
 
 class Tried(TypedDict):
@@ -293,6 +297,17 @@ class Proof:
         )
         return rows.select("arm", "against", "lift", "lift_low", "lift_high", "p", "verdict")
 
+    def to_polars(self, table: Tabled = "arms") -> pl.DataFrame:
+        """Return a table as a frame of polars: arms, comparisons, power or headline."""
+        if table not in get_args(Tabled):
+            raise unknown("table of a proof", str(table), get_args(Tabled))
+        frame: pl.DataFrame = getattr(self, table)()
+        return frames.unnested(frame)
+
+    def to_pandas(self, table: Tabled = "arms") -> Any:
+        """Return a table as a frame of pandas; raises `MissingExtraError` where pandas is not installed."""
+        return frames.to_pandas(self.to_polars(table))
+
     def save(self, folder: str | Path) -> None:
         """Write `proof.json` into `folder`, which is made; an older proof there is replaced."""
         with replacing(Path(folder), marker="proof.json") as partial:
@@ -321,6 +336,12 @@ class Proof:
 
     def __str__(self) -> str:
         return self.data["sentence"]
+
+    def __repr__(self) -> str:
+        return notebook.line("Proof", self.data["kind"], f"{self.verdict}: {self}")
+
+    def _repr_html_(self) -> str:
+        return card_of(self.data, str(self), self.headline())
 
 
 def schema() -> dict[str, Any]:

@@ -1,16 +1,23 @@
-"""Where a training run tells its losses: TensorBoard, MLflow or Weights & Biases, each into a folder, offline."""
+"""Where a training run tells its losses: a page, TensorBoard, MLflow or Weights & Biases, into a folder, offline."""
 
 from __future__ import annotations
 
 import contextlib
+import itertools
+import json
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from wareloom.core.progress import labels
 from wareloom.core.run import Run
 from wareloom.errors import SettingError, missing_extra, near
 
 Tell = Callable[[int, dict[str, float]], None]
+CURVES = "curves.jsonl"
+"""Where the listener "page" writes: a line with training, name, seed, step, loss and value for each evaluation"""
+_trainings = itertools.count()
 
 
 @contextlib.contextmanager
@@ -93,8 +100,25 @@ def _wandb(folder: Path, run: Run) -> Iterator[Tell]:
         yield lambda step, values: job.log(values, step=step)
 
 
+@contextlib.contextmanager
+def _page(folder: Path, run: Run) -> Iterator[Tell]:
+    """Append a line for each evaluation to `curves.jsonl`; the report room makes a page of them."""
+    folder.mkdir(parents=True, exist_ok=True)
+    named = " · ".join(labels()[:-1]) or "training"
+    mine = f"{os.getpid()}-{next(_trainings)}"
+    with (folder / CURVES).open("a", encoding="utf-8") as file:
+
+        def tell(step: int, values: dict[str, float]) -> None:
+            line = {"training": mine, "name": named, "seed": run.seed, "step": step, **values}
+            file.write(json.dumps(line, ensure_ascii=False) + "\n")
+            file.flush()
+
+        yield tell
+
+
 LISTENERS: dict[str, Callable[[Path, Run], contextlib.AbstractContextManager[Any]]] = {
     "tensorboard": _tensorboard,
     "mlflow": _mlflow,
     "wandb": _wandb,
+    "page": _page,
 }

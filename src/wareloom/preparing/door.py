@@ -14,6 +14,7 @@ from pathlib import Path
 import polars as pl
 
 from wareloom.core import logging
+from wareloom.core.run import Run
 from wareloom.errors import SchemaError, SettingError, near, unknown
 from wareloom.preparing.cell_forms import Given
 from wareloom.preparing.completing import complete_users, derive_items
@@ -52,6 +53,7 @@ def admit(
     on_error: str = "stop",
     time_format: str | Mapping[str, str] = "",
     decimal: str | Mapping[str, str] = "",
+    run: Run | None = None,
 ) -> Admitted:
     """Check `tables` (canonical column names, cells of any type) and write the good rows to `folder`/TABLE.parquet.
 
@@ -75,16 +77,19 @@ def admit(
         )
     told, given = Admitted(), Given.of(time_format, decimal)
     staged: dict[str, Staged] = {}
+    run = run or Run()
     try:
         for name in (n for n in ORDER if n in tables):
-            staged[name] = stage(name, tables[name], folder, told, given, on_error)
+            with run.task(f"check {name}"):
+                staged[name] = stage(name, tables[name], folder, told, given, on_error)
             if on_error == "stop":
                 _stop_at_defect(staged[name])
         with guarded("the ids"):
             staged = no_guests(one_form(staged, told), told)
         keys: dict[str, pl.DataFrame] = {}
         for name, one in staged.items():
-            _settle(one, folder, keys, on_error, told)
+            with run.task(f"write {name}"):
+                _settle(one, folder, keys, on_error, told)
             if len(TABLES[name].key) == 1:
                 with guarded(name):
                     table = pl.scan_parquet(folder / f"{name}.parquet", glob=False)

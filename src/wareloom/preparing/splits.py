@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from wareloom.core import notebook
 from wareloom.core.files import replacing
 from wareloom.core.run import Run
 from wareloom.core.state import read_json, write_json
@@ -43,6 +44,36 @@ class Split:
 
     def __iter__(self) -> Iterator[Shop]:
         return iter((self.train, self.validation, self.test))
+
+    def __repr__(self) -> str:
+        rows = self._rows()
+        table = next((name for name in ("events", "judgments", "searches") if name in rows), "")
+        said = [f"{rows[table][part]:,} {part}" for part in PARTS] if table else []
+        if said:
+            said[-1] += f" {table}"
+        return notebook.line("Split", f"by {self.how['settings']['by']}", *said)
+
+    def _repr_html_(self) -> str:
+        settings = self.how["settings"]
+        facts = {
+            "cut at": notebook.text_of(self.how.get("cuts") or {}),
+            "settings": notebook.text_of({k: v for k, v in settings.items() if v is not None}),
+        }
+        counted = self._rows()
+        rows = [(name, *(counted[name].get(part) for part in PARTS)) for name in counted]
+        rows += [
+            (name, *(part.counted.get(name) for part in self))
+            for name in self.train.names
+            if name not in counted
+        ]
+        table = notebook.Table("Rows of each part", ("table", *PARTS), rows)
+        title = f"{self.train.meta.get('name') or 'shop'} by {settings['by']}"
+        return notebook.card("Split", title, facts, [table])
+
+    def _rows(self) -> dict[str, dict[str, int]]:
+        """Rows of each part, by the tables that were divided."""
+        rows: dict[str, dict[str, int]] = self.how.get("rows") or {}
+        return rows
 
     def held_out(self) -> Shop:
         """Return validation and test together: what a synthesizer must not have seen."""
@@ -91,9 +122,11 @@ def split(
             whole = {name: shop.scan(name) for name in shop.names if name not in divided.tables}
             made = (
                 Shop.trusted(
-                    whole | {k: v[p] for k, v in divided.tables.items()}, shop.meta
+                    whole | {k: v[p] for k, v in divided.tables.items()},
+                    shop.meta,
+                    shop.counted | {k: divided.rows[k][part] for k in divided.tables},
                 ).keeping(shop.keeps)
-                for p in range(3)
+                for p, part in enumerate(PARTS)
             )
             train, validation, test = made
             return Split(train, validation, test, how)

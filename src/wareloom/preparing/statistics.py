@@ -9,34 +9,38 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from wareloom.core.asked import asks
 from wareloom.preparing.cleaning import contradicting
 from wareloom.preparing.resolution import DAY, resolution_of
+from wareloom.preparing.statistics_curves import MICRO, Calendar, at_least, by_rank
 from wareloom.preparing.statistics_odd import Oddities, odd_columns
 from wareloom.preparing.statistics_warnings import warnings_of
+from wareloom.shop.asked import a_shop
 from wareloom.shop.buckets import ROW, USER, bucketed
 from wareloom.shop.log import NO_TIME, SESSION_GAP
 from wareloom.shop.schema import EVENTS, INTERACTIONS
 from wareloom.shop.shop import Shop
 
 QUANTILES = (0.0, 0.1, 0.25, 0.5, 0.75, 0.9, 0.99, 1.0)
-MICRO = 1_000_000
 FEW = 5
 """Interactions below which an item has few."""
 
 
+@asks(shop=a_shop)
 def statistics(shop: Shop, now: datetime | None = None) -> dict[str, Any]:
     """Return nested, JSON-able statistics of `shop`; the event log is read in buckets and may be larger than memory.
 
     `now`: the present time (UTC), for a warning of events that come after it; no clock is asked where it is None.
 
     - tables: rows, and the share of missing values by column.
-    - events: users, items (with interactions), kinds, density (distinct pairs a possible pair), events_per_user and
+    - events: users, items (with interactions), customers and visits (users that have a user_id, and sessions without
+      one: count, interactions, events_per), kinds, density (distinct pairs a possible pair), events_per_user and
       items_per_user (quantiles), repeat_rate (interactions on an item that the user had chosen before), ties
       (interactions that share user and time with the one before; last_ties: of users' last interactions), tail (share
       of interactions on the top 1 % and 20 % of the items, Gini, items with none and with fewer than `FEW`), sessions,
-      time (first, last, days, resolution), funnel (rates from each kind to the next, by events), odd (returns, events
-      that repeat another exactly, robots by the rule of `clean`, ids that own much of the log, items that are no
-      products such as postage).
+      time (first, last, days, resolution), funnel (rates from each kind to the next, by events), curves (events over
+      time, of customers, visits and items), odd (returns, events that repeat another exactly, robots by the rule of
+      `clean`, ids that own much of the log, items that are no products such as postage).
     - items: price quantiles, share in a category. judgments: queries, grades, per query. searches: queries, repeats.
     - warnings: what one should know, in plain words.
     """
@@ -109,6 +113,7 @@ def _events(shop: Shop, catalogue: int, now: datetime | None) -> dict[str, Any]:
         "item": pl.col("item_id").hash(seed=2)
         if "item_id" in names
         else pl.lit(None, dtype=pl.UInt64),
+        "customer": (pl.col("user_id") if "user_id" in names else null).is_not_null(),
         "known": (pl.col("item_id") if "item_id" in names else null).is_not_null(),
         "kind": pl.col("event").cast(pl.Enum(EVENTS)).to_physical().cast(pl.UInt8),
         "time": (
@@ -138,6 +143,7 @@ class _Tally:
             ("interactions", "pairs", "repeats", "ties", "last_ties", "followed"), 0
         )
         self.users: list[pl.DataFrame] = []
+        self.calendar = Calendar()
         self.items: pl.DataFrame | None = None
         self.sessions: list[np.ndarray] = []
         self.timed = 0
@@ -150,6 +156,7 @@ class _Tally:
         self.timed += len(time)
         if len(time):
             self.seconds += np.bincount(time // MICRO % DAY, minlength=DAY)
+            self.calendar.add(time)
             self.first, self.last = (
                 min(self.first, int(time.min())),
                 max(self.last, int(time.max())),
@@ -162,9 +169,12 @@ class _Tally:
         ).fill_null(False)
         chosen = chosen.with_columns(tie=tie, new=_new_session(chosen))
         users = chosen.group_by(USER).agg(
-            events=pl.len(), items=pl.col("item").n_unique(), last=pl.col("tie").last()
+            events=pl.len(),
+            items=pl.col("item").n_unique(),
+            last=pl.col("tie").last(),
+            customer=pl.col("customer").any(),
         )
-        self.users.append(users.select("events", "items"))
+        self.users.append(users.select("events", "items", "customer"))
         for name, value in {
             "interactions": len(chosen),
             "pairs": int(users["items"].sum()),
@@ -185,11 +195,16 @@ class _Tally:
         number = totals["interactions"]
         counts = self.items["len"].to_numpy() if self.items is not None else np.zeros(0)
         sessions = np.concatenate(self.sessions)
+        groups = {
+            name: users.filter(pl.col("customer") == known)["events"].to_numpy()
+            for name, known in (("customers", True), ("visits", False))
+        }
         return {
             "rows": int(self.kinds.sum()),
             "interactions": number,
             "users": len(users),
             "items": len(counts),
+            **{name: _group(of) for name, of in groups.items()},
             "density": totals["pairs"] / (len(users) * catalogue)
             if len(users) and catalogue
             else 0.0,
@@ -203,6 +218,11 @@ class _Tally:
             "sessions": {"count": len(sessions), "length": _quantiles(sessions)},
             "time": self._time(),
             "funnel": _funnel(self.kinds),
+            "curves": {
+                "time": self.calendar.curve(),
+                **{name: at_least(of) for name, of in groups.items()},
+                "items": by_rank(counts),
+            },
         }
 
     def _time(self) -> dict[str, Any]:
@@ -216,6 +236,15 @@ class _Tally:
             "days": days,
             "resolution": resolution_of(self.seconds),
         }
+
+
+def _group(events: np.ndarray) -> dict[str, Any]:
+    """How many customers or visits there are, and what they do."""
+    return {
+        "count": len(events),
+        "interactions": int(events.sum()),
+        "events_per": _quantiles(events),
+    }
 
 
 def _new_session(chosen: pl.DataFrame) -> pl.Series:

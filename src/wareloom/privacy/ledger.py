@@ -1,8 +1,9 @@
 """The ledger of a shop: what its users' privacy was spent on, written down before it is spent.
 
 One file of JSON lines for each shop, found by the shop's fingerprint. Lines are only ever added. Each has a running
-hash over all bytes before it, so a ledger that was edited or belongs to another shop is refused. It guards against
-accidents and second thoughts, not against somebody who writes the whole file anew: hashes have no key.
+hash over all bytes before it, so a ledger that was edited or belongs to another shop is refused. Without a key this
+guards against accidents and second thoughts, not against somebody who writes the whole file anew; with one
+(`WARELOOM_LEDGER_KEY`, see `ledger_key`) who can write the folder alone can do neither that nor cut it.
 """
 
 from __future__ import annotations
@@ -16,10 +17,11 @@ from pathlib import Path
 from typing import Any
 
 from wareloom.core.files import beside
-from wareloom.errors import BudgetError, OutputError, SourceError
+from wareloom.errors import BudgetError, OutputError, SettingError, SourceError
 from wareloom.privacy import gaussian
 from wareloom.privacy.accounting import Cost, Spent, compose, cost_of
-from wareloom.privacy.ledger_lines import HEAD, hashed, lines_of
+from wareloom.privacy.ledger_key import NAMED, LedgerKey
+from wareloom.privacy.ledger_lines import HEAD, SEAL, check_seals, hashed, lines_of
 
 FORMAT = "wareloom ledger 1"
 UNIT = "user: all rows in all tables"
@@ -62,9 +64,9 @@ def ledgers_folder() -> Path:
 class Ledger:
     """What was spent of one shop, and what may be. Several processes may use one at once."""
 
-    def __init__(self, path: Path, fingerprint: str) -> None:
+    def __init__(self, path: Path, fingerprint: str, key: LedgerKey | None = None) -> None:
         """`path`: the file; `fingerprint`: the shop that it was opened for, which may have another shop's ledger."""
-        self.path, self.fingerprint = path, fingerprint
+        self.path, self.fingerprint, self.key = path, fingerprint, key
         self.owner = path.stem
 
     @classmethod
@@ -72,14 +74,21 @@ class Ledger:
         """Open the ledger of the shop with `fingerprint` in `folder`, or a new one whose budget is not yet set.
 
         A shop whose users are another's (`share`) has that one's. Raises `SourceError` where its file was edited, cut
-        or is another shop's.
+        or is another shop's, or where it and the key of the environment do not belong together.
         """
-        link = Path(folder) / f"{fingerprint}{LINK}"
-        owner = link.read_text("utf-8").strip() if link.exists() else fingerprint
-        ledger = cls(Path(folder) / f"{owner}.jsonl", fingerprint)
+        ledger = cls.unread(folder, fingerprint)
         if ledger.path.exists():
             ledger._read()
         return ledger
+
+    @classmethod
+    def unread(cls, folder: str | Path, fingerprint: str) -> Ledger:
+        """The same without a look at what its file holds: for `seal`."""
+        folder = Path(folder)
+        key = LedgerKey.named(folder)
+        link = (key.heads if key else folder) / f"{fingerprint}{LINK}"
+        owner = link.read_text("utf-8").strip() if link.exists() else fingerprint
+        return cls(folder / f"{owner}.jsonl", fingerprint, key)
 
     @property
     def id(self) -> str:
@@ -161,6 +170,26 @@ class Ledger:
             self._add({"purpose": purpose, "costs": []})
             return Entry(len(_entries(lines)) + 1, purpose, ())
 
+    def seal(self) -> None:
+        """Take a ledger that was begun without a key as it stands: from now on the key seals it.
+
+        Raises `SettingError` where no key is named, `SourceError` where the ledger was edited or is not there.
+        """
+        if self.key is None:
+            raise SettingError(
+                f"There is no key to seal by: {NAMED} names its file, which lies outside the folder of ledgers "
+                "(head -c 32 /dev/urandom > FILE makes one)."
+            )
+        with self._locked():
+            bare = Ledger(self.path, self.fingerprint)
+            lines = bare._checked(lines_of(bare._held(), bare.path), bare._head())
+            if not lines:
+                raise self._unset()
+            if any(SEAL in line for line in lines):
+                self._read()
+                return
+            self._add({"sealed": True})
+
     def share(self, other: str) -> Ledger:
         """Let the shop with the fingerprint `other` have this ledger, too; returns it opened for that shop.
 
@@ -175,7 +204,7 @@ class Ledger:
                     f"The shop {other[:12]}… has a ledger of its own ({folder / other}.jsonl): what was spent there "
                     "cannot be moved. Go on with the shop that has the budget."
                 )
-            with beside(folder / f"{other}{LINK}") as partial:
+            with beside((self.key.heads if self.key else folder) / f"{other}{LINK}") as partial:
                 partial.write_text(self.owner + "\n", "utf-8")
         return Ledger.open(folder, other)
 
@@ -223,16 +252,24 @@ class Ledger:
         return lines
 
     def _read(self) -> list[dict[str, Any]]:
-        """All whole lines, checked."""
+        """All whole lines, checked, and held beside the key or its absence."""
+        lines = self._checked(lines_of(self._held(), self.path), self._head())
+        if lines:
+            check_seals(lines, self.key, self.path)
+        return lines
+
+    def _held(self) -> bytes:
         try:
-            held = self.path.read_bytes()
+            return self.path.read_bytes()
         except FileNotFoundError:
-            held = b""
+            return b""
         except OSError as error:
             raise SourceError(f"{self.path} cannot be read: {error.strerror or error}.") from error
-        lines = lines_of(held, self.path)
+
+    def _checked(self, lines: list[dict[str, Any]], head: Path) -> list[dict[str, Any]]:
+        """Raise `SourceError` unless these are the lines of this shop's ledger, with the newest that is known."""
         if not lines:
-            if held or self._head().exists():
+            if self._held() or head.exists():
                 raise SourceError(
                     f"{self.path} has lost its lines. Put the ledger back from a copy."
                 )
@@ -245,7 +282,7 @@ class Ledger:
                 f"{self.path} is the ledger of another shop ({str(first.get('shop'))[:12]}…), not of "
                 f"{self.owner[:12]}…. Each shop has its own."
             )
-        known = self._head().read_text("utf-8").split() if self._head().exists() else []
+        known = head.read_text("utf-8").split() if head.exists() else []
         # A process that was killed between the two files leaves the head one line behind, never ahead.
         if known and known[0] not in {line[HEAD] for line in lines}:
             raise SourceError(
@@ -260,7 +297,8 @@ class Ledger:
             held = self.path.read_bytes() if self.path.exists() else b""
             torn = held[-1:] not in (b"", b"\n")
             piece = b"\n" if torn else b""
-            line, head = hashed(held + piece, values | _moment() | ({"torn": True} if torn else {}))
+            told = values | _moment() | ({"torn": True} if torn else {})
+            line, head = hashed(held + piece, told, self.key)
             with self.path.open("ab") as file:
                 file.write(piece + line)
                 file.flush()
@@ -277,7 +315,8 @@ class Ledger:
             ) from error
 
     def _head(self) -> Path:
-        return self.path.with_suffix(".head")
+        """Where the newest hash is kept: beside the key where there is one, out of reach of who writes the ledger."""
+        return self.key.heads / f"{self.owner}.head" if self.key else self.path.with_suffix(".head")
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:
@@ -285,8 +324,9 @@ class Ledger:
 
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._head().parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise OutputError(f"{self.path.parent} cannot be made: {error.strerror}.") from error
+            raise OutputError(f"{error.filename} cannot be made: {error.strerror}.") from error
         with FileLock(self.path.with_suffix(".lock"), poll_interval=0.01):
             yield
 

@@ -1,7 +1,8 @@
 """The lines of a ledger and their running hash.
 
 Each line says the SHA-256 of all bytes before it ("before") and of that together with its own values ("hash"). A line
-that was cut short by a crash had not been spent; the next line says "torn", and its hash covers the piece.
+that was cut short by a crash had not been spent; the next line says "torn", and its hash covers the piece. With a key
+each line has a seal over its hash as well; the first seal covers all lines before it.
 """
 
 from __future__ import annotations
@@ -12,15 +13,40 @@ from pathlib import Path
 from typing import Any
 
 from wareloom.errors import SourceError
+from wareloom.privacy.ledger_key import NAMED, LedgerKey
 
 HEAD = "hash"
+SEAL = "seal"
 
 
-def hashed(before: bytes, values: dict[str, Any]) -> tuple[bytes, str]:
+def hashed(before: bytes, values: dict[str, Any], key: LedgerKey | None) -> tuple[bytes, str]:
     """The line for `values` behind the bytes `before`, with its end, and its hash."""
     values = values | {"before": hashlib.sha256(before).hexdigest()}
     head = _hash(values)
-    return json.dumps(values | {HEAD: head}, ensure_ascii=False).encode() + b"\n", head
+    marks = {HEAD: head} | ({SEAL: key.seal(head)} if key else {})
+    return json.dumps(values | marks, ensure_ascii=False).encode() + b"\n", head
+
+
+def check_seals(lines: list[dict[str, Any]], key: LedgerKey | None, path: Path) -> None:
+    """Raise `SourceError` where a ledger has seals and no key is there, or a key and not the seals that it gives."""
+    first = next((n for n, line in enumerate(lines) if SEAL in line), None)
+    if key is None:
+        if first is not None:
+            raise SourceError(
+                f"{path} is sealed by a key: name its file by {NAMED}, or nobody can tell whether lines were changed."
+            )
+        return
+    if first is None:
+        raise SourceError(
+            f"{path} has no seal, and {NAMED} names a key: it is older than the key, or was written anew without it. "
+            "Look at it (wareloom budget SHOP without the key); wareloom budget SHOP --seal takes it as it stands."
+        )
+    for number, line in enumerate(lines[first:], start=first + 1):
+        if not key.sealed(line[HEAD], line.get(SEAL)):
+            raise SourceError(
+                f"{path} was changed, or sealed by another key than {NAMED} names: entry {number} has not the seal of "
+                "this key. Put the newest copy back, or name the key that it was sealed by."
+            )
 
 
 def lines_of(held: bytes, path: Path) -> list[dict[str, Any]]:
@@ -36,13 +62,13 @@ def lines_of(held: bytes, path: Path) -> list[dict[str, Any]]:
             # Cut short: fine at the end, and before a line that says so.
             open_piece = number
         else:
-            told = line.pop("hash", "")
+            told, seal = line.pop(HEAD, ""), line.pop(SEAL, None)
             if line.get("before") != running.hexdigest() or told != _hash(line):
                 raise _edited(path, number)
             if open_piece and not line.get("torn"):
                 raise _edited(path, open_piece)
             open_piece = 0
-            lines.append(line | {HEAD: told})
+            lines.append(line | {HEAD: told} | ({} if seal is None else {SEAL: seal}))
         running.update(piece + b"\n")
     if open_piece and held[-1:] == b"\n":
         raise _edited(path, open_piece)

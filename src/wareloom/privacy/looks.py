@@ -11,7 +11,8 @@ Look = Literal["screens", "weights", "ratios", "stopping", "tuning", "histories"
 REMEDIES: dict[str, str] = {
     "screens": "which rows a screen leaves says what it saw of real users. Leave the screens out, or screen the sample "
     "beside another private sample",
-    "weights": "weights that were learned on real rows are numbers of the log. Give the shares as settings",
+    "weights": "weights, slices and shares that were learned on real rows are numbers of the log. Sample its members "
+    "one by one, and mix the samples by ratios that you give",
     "ratios": "a ratio that was chosen on held-back users is a number of the log. Give it as a setting",
     "stopping": "when to stop was told by held-back users. Give the number of steps as a setting",
     "tuning": "settings that were searched for on real users are numbers of the log. Take them from a public or "

@@ -38,7 +38,7 @@ class Asking:
     def seeds(self, arm: str, **cell: Any) -> list[Evaluation]:
         """Evaluate an arm with every seed."""
         asked = [Cell(arm=arm, seed=seed, **cell) for seed in range(self.settings.seeds)]
-        self.engine.ahead(self.mode, asked)
+        self.engine.ahead(self.mode, asked, f"{arm}, tried further")
         return [self.bench.get(each) for each in asked]
 
     def contrast(

@@ -11,12 +11,13 @@ from typing import Any, Literal
 import numpy as np
 import polars as pl
 
+from wareloom.core import frames, notebook
 from wareloom.core.family import RANKERS
 from wareloom.core.files import replacing
 from wareloom.core.run import Run
 from wareloom.core.settings import Repeats, Settings, configure
-from wareloom.core.state import write_json
-from wareloom.errors import InputError, MemoryLimitError, SettingError
+from wareloom.core.state import read_json, write_json
+from wareloom.errors import InputError, MemoryLimitError, SettingError, SourceError
 from wareloom.evaluation.ranking import DEFAULT_METRICS, Evaluation, bounds_of, evaluate, metric
 from wareloom.evaluation.tasks import Task, build_task
 from wareloom.experiment.engine import address_of, executor_of, plain, run_from, shippable
@@ -86,6 +87,23 @@ class Leaderboard:
         frame = pl.DataFrame(self.data["rows"], infer_schema_length=None)
         return frame.filter(pl.col("slice") == part).drop("slice")
 
+    def to_polars(self, part: str = "all") -> pl.DataFrame:
+        """Return the figures of one slice as a frame of polars: `table` with `behind` as columns `behind.low`, …"""
+        return frames.unnested(self.table(part))
+
+    def to_pandas(self, part: str = "all") -> Any:
+        """Return the figures of one slice as a frame of pandas; raises `MissingExtraError` where that is missing."""
+        return frames.to_pandas(self.table(part))
+
+    @classmethod
+    def open(cls, folder: str | Path) -> Leaderboard:
+        """Read what `save` wrote; raises `SourceError` where that is damaged."""
+        path = Path(folder) / "leaderboard.json"
+        data = read_json(path)
+        if not isinstance(data, dict) or not {"rows", "sentence", "settings"} <= data.keys():
+            raise SourceError(f"{path} is no leaderboard: was it edited? Make it anew.")
+        return cls(data)
+
     def save(self, folder: str | Path) -> None:
         """Write `leaderboard.json` into `folder`, which is made; an older one there is replaced."""
         with replacing(Path(folder), marker="leaderboard.json") as partial:
@@ -93,6 +111,23 @@ class Leaderboard:
 
     def __str__(self) -> str:
         return f"{self.data['sentence']}"
+
+    def __repr__(self) -> str:
+        return notebook.line("Leaderboard", f"{self}")
+
+    def _repr_html_(self) -> str:
+        columns = ("ranker", "metric", "mean", "low", "high", "behind")
+        first = self.data["rows"][0]["ties"] if self.data["rows"] else ""
+        rows = [
+            [*(row[key] for key in columns[:-1]), row["behind"]["difference"]]
+            for row in self.data["rows"]
+            if row["slice"] == "all" and row["ties"] == first
+        ]
+        facts = {"seeds": self.data["settings"].get("seeds"), "ties": first}
+        table = notebook.Table("Rankers on real data alone, best first", columns, rows)
+        refused = self.data.get("refused") or {}
+        note = f"Refused: {', '.join(refused)}." if refused else ""
+        return notebook.card("Leaderboard", f"{self}", facts, [table], note)
 
 
 def leaderboard(
@@ -180,16 +215,16 @@ class Contest:
         try:
             with own.task(f"{label}, seed {seed}"):
                 ranker = self.settings.make(label).fit(self.parts.train, own, held=self.held)
-            return evaluate(ranker, self.task, self.settings.metrics, own)
+                return evaluate(ranker, self.task, self.settings.metrics, own)
         except MemoryLimitError as error:
             return str(error)
 
     def ahead(self) -> None:
-        """Have the executor compute all that is not there yet."""
+        """Have all that is not there yet computed, by the executor or in this process."""
         executor = executor_of(self.run)
         asked = [(label, seed) for label in self.settings.rankers for seed in self.seeds(label)]
         missing = [each for each in asked if self.pieces.get(self.key(*each)) is None]
-        if executor is None or not missing:
+        if not missing:
             return
         tasks = [
             Piece(
@@ -197,10 +232,15 @@ class Contest:
             )
             for label, seed in missing
         ]
-        told = plain(self.settings, self.shop, self.run) | {"mode": self.mode}
-        job = Job("wareloom.proof.leaderboard:open_contest", told)
-        with self.run.task(f"{len(tasks)} cells", len(tasks)) as advance:
-            executor.run(job, tasks, lambda task: advance(1))
+        with self.run.task(f"rankers, {self.mode} ties", len(tasks)) as advance:
+            if executor is not None:
+                told = plain(self.settings, self.shop, self.run) | {"mode": self.mode}
+                job = Job("wareloom.proof.leaderboard:open_contest", told)
+                executor.run(job, tasks, lambda task: advance(1))
+                return
+            for each in missing:
+                self.get(*each)
+                advance(1)
 
 
 def open_contest(told: dict[str, Any]) -> Callable[[dict[str, Any]], None]:

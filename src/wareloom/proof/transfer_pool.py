@@ -18,6 +18,7 @@ from wareloom.proof.other_shops import Bridge, Other, check_copied, of_other_ori
 from wareloom.sampling.generator import Generator, Pool
 from wareloom.screening import Screen, Screened, made
 from wareloom.shop import Log, Shop
+from wareloom.shop.keeps import worst_said
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,7 +91,9 @@ def drawn(
         moved, counts = asked.bridge.carry(pools[-1].screened.kept, own)
         events.append(moved)
         told.append(replace(one, told=one.told | counts))
+    said = worst_said([train.keeps, *(each.screened.kept.keeps for each in pools)])
     sample = train.with_tables(events=pl.concat(events, how="diagonal_relaxed"), users=None)
+    sample = sample.keeping(said)
     folders = [one.folder for one in others]
     pool = TransferPool(
         screened=_together([each.screened for each in pools], sample, folders),

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import sys
+import tempfile
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
 import polars as pl
 
+from wareloom.core.asked import Kind, a_path, of_class
 from wareloom.core.family import READERS, Algorithm, Family
 from wareloom.core.files import replacing
 from wareloom.core.run import Run
@@ -53,6 +56,8 @@ class Intake:
     run: Run
     not_recognised: dict[str, list[str]] = field(default_factory=dict)
     """Columns that nobody asked for, by file"""
+    columns: dict[str, dict[str, str]] = field(default_factory=dict)
+    """What each column was taken for, by file: TABLE.COLUMN by the source's column"""
     items_from_log: dict[str, dict[str, str]] = field(default_factory=dict)
     """Columns of a log that describe its items, by file: source column by column of items"""
     value_from: dict[str, str] = field(default_factory=dict)
@@ -89,7 +94,16 @@ class Intake:
     ) -> Text:
         """Return a piece of the source as checked UTF-8 text, and note that it is read."""
         self.files[piece.where.rpartition("/")[2]] = piece.path.stat().st_size
-        text = read_text(piece, self.folder, encoding=encoding, replace=replace, longest=longest)
+        size = None if piece.packed else piece.path.stat().st_size
+        with self.run.task(f"bytes of {piece.name}", size) as advance:
+            text = read_text(
+                piece,
+                self.folder,
+                encoding=encoding,
+                replace=replace,
+                longest=longest,
+                advance=advance,
+            )
         for sentence in text.told:
             self.say(sentence)
         return text
@@ -140,6 +154,12 @@ class Reader(Algorithm, ABC):
     """Base of all readers: one file, one source format."""
 
     family: ClassVar[Family] = READERS
+    arguments: ClassVar[Mapping[str, Mapping[str, Kind]]] = {
+        "tables": {
+            "source": a_path,
+            "intake": of_class("an Intake: wl.read makes one", Intake),
+        }
+    }
     generality: ClassVar[int] = 1
     """Where several readers know a source, the one of the least generality takes it."""
     urls: ClassVar[bool] = False
@@ -198,23 +218,28 @@ def find(source: str) -> type[Reader]:
 def read(
     source: Any,
     *,
-    to: str | Path,
+    to: str | Path | None = None,
     as_: str | type[Reader] = "auto",
     settings: Mapping[str, Any] | None = None,
     on_error: str = "stop",
     run: Run | None = None,
 ) -> Shop:
-    """Read `source` into the shop folder `to` and return that shop.
+    """Read `source` into the shop folder `to` and return that shop; frames may be read without one, into memory.
 
     `source`: a file, folder, pattern, zip archive or URL; or a frame (polars, pandas, or whatever gives Arrow data), or
     frames by name, which are read as files of those names are. `as_`: a reader's name or class, or "auto". `settings`:
-    the reader's settings. `on_error`: what malformed cells do, "stop" (raise) or "reject" (their rows go to
+    the reader's settings. A folder that is a shop already, such as a release, is taken as it stands, with what it says
+    of itself. `on_error`: what malformed cells do, "stop" (raise) or "reject" (their rows go to
     `rejected/TABLE.parquet` with a reason, as rows without a key or on unknown items always do). `read.json` in the
     folder says what came, was taken and set aside. Raises `SourceError`, `SchemaError`, `SettingError`, and
     `OutputError` where `to` cannot be written; then nothing is left there.
     """
-    to, run = Path(to), run or Run()
     frames = None if isinstance(source, str | os.PathLike) else frames_of(source)
+    if to is None:
+        with _somewhere(frames, source) as place:
+            how: dict[str, Any] = {"as_": as_, "settings": settings, "on_error": on_error}
+            return read(frames, to=place, run=run, **how).in_memory()
+    to, run = Path(to), run or Run()
     source = FRAMES if frames is not None else str(source)
     cls: type[Reader] | None = None
     if as_ != "auto":
@@ -227,6 +252,8 @@ def read(
             )
     elif "://" not in source:
         _must_exist(source)
+        if cls is None and (Path(source) / "shop.json").is_file():
+            return _taken(Shop.open(source), to, source)
     cls = cls or find(source)
     reader: Reader = configure(cls, dict(settings or {}))
     if "://" in source and not cls.urls:
@@ -234,7 +261,7 @@ def read(
             f"The reader {reader.name!r} reads files, and {_shown(source)} is a URL; databases are read with --as sql."
         )
     try:
-        with replacing(to) as partial, run.task(f"read {_shown(source)} as {reader.name}"):
+        with replacing(to) as partial, run.task(f"read {_name(source)} as {reader.name}"):
             _fill(partial, reader, source, on_error, run, frames)
     except OSError as error:
         if isinstance(error, OutputError) or error.errno is None:
@@ -242,6 +269,34 @@ def read(
         raise OutputError(
             f"Cannot write {to}: {error.strerror}. Nothing was left half-written."
         ) from error
+    return Shop.open(to)
+
+
+@contextlib.contextmanager
+def _somewhere(frames: Mapping[str, pl.LazyFrame] | None, source: Any) -> Iterator[Path]:
+    """A place for a shop of frames that is to stay in memory; raises `SettingError` for what is no frame."""
+    if frames is None:
+        raise SettingError(
+            f"read: say in which folder the shop shall lie: wl.read({_shown(str(source))!r}, to='shop'). Frames alone "
+            "may be read without one."
+        )
+    with tempfile.TemporaryDirectory(prefix="wareloom-") as folder:
+        yield Path(folder) / "shop"
+
+
+def _taken(shop: Shop, to: Path, source: str) -> Shop:
+    """A shop that was read, made or released before, whole."""
+    shop.verify()
+    rows = {name: shop.rows(name) for name in shop.names}
+    tables = {name: {"came": n, "taken": n, "rejected": {}} for name, n in rows.items()}
+    empty: dict[str, Any] = {name: {} for name in ("settings", "columns", "not_recognised")}
+    empty |= {name: [] for name in ("files", "warnings", "said", "notes")} | {"left_out": {}}
+    with replacing(to) as partial:
+        for name in shop.names:
+            shutil.copyfile(Path(source) / f"{name}.parquet", partial / f"{name}.parquet")
+        write_head(partial, shop.meta, shop.keeps)
+        told = {"source": _shown(source), "reader": "shop", "tables": tables}
+        write_json(partial / "read.json", told | empty)
     return Shop.open(to)
 
 
@@ -264,7 +319,9 @@ def _fill(
         )
         given = {"": getattr(reader, "time_format", ""), **intake.time_formats}
         decimal = {"": getattr(reader, "decimal", ""), **intake.decimals}
-        told = admit(tables, partial, on_error=on_error, time_format=given, decimal=decimal)
+        told = admit(
+            tables, partial, on_error=on_error, time_format=given, decimal=decimal, run=run
+        )
     finally:
         shutil.rmtree(intake.folder, ignore_errors=True)
         shutil.rmtree(partial / "staged", ignore_errors=True)
@@ -292,6 +349,7 @@ def _fill(
             "times": told.times,
             "decimals": told.decimals,
             "currencies": told.currencies,
+            "columns": intake.columns,
             "items_from_log": intake.items_from_log,
             "value_from": intake.value_from,
             "joined": intake.joined,

@@ -49,8 +49,10 @@ def _lazy(name: str, frame: Any) -> pl.LazyFrame:
             return pl.DataFrame(frame).lazy()
         except (ImportError, TypeError, ValueError, pl.exceptions.PolarsError):
             pass
+    rows = " Rows become a frame by polars.DataFrame(rows)." if isinstance(frame, list) else ""
     raise SourceError(
-        f"{name} is a {type(frame).__name__}: give a file, a folder, a frame of polars or pandas, or frames by name."
+        f"{name} is a {type(frame).__name__}: give a file, a folder, a frame of polars, pandas or pyarrow, or "
+        f"frames by name.{rows}"
     )
 
 

@@ -163,6 +163,8 @@ def _built(
     """The frame with the schema's columns; what is not used is noted."""
     name, table, found, entry = sheet.name, sheet.table, sheet.found, sheet.entry
     taken = set(found.values()) | used
+    of_file = intake.columns.setdefault(name, {})
+    of_file |= {source: f"{table}.{column}" for column, source in found.items()}
     if table == "events" and "user_id" in found:
         taken |= {_address(columns) or ""}
     rest = [c for c in columns if c not in taken]
@@ -200,6 +202,8 @@ def _about(
     }
     if about:
         intake.items_from_log[sheet.name] = about
+        of_file = intake.columns.setdefault(sheet.name, {})
+        of_file |= {c: f"items.{k}" for k, c in about.items() if c not in of_file}
     valued = sheet.table == "events" and "price" in about and "value" not in told
     if valued:
         quantity = sheet.found.get("quantity")

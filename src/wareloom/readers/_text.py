@@ -9,7 +9,7 @@ import re
 import shutil
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -206,10 +206,12 @@ def read_text(
     encoding: str = "utf-8",
     replace: tuple[bytes, bytes] | None = None,
     longest: int = LONGEST_LINE,
+    advance: Callable[[int], None] = lambda size: None,
 ) -> Text:
     """Return a piece as UTF-8 text whose lines end with "\\n".
 
-    Packed or re-encoded text, and text in which `replace` is done, is written to `folder`; other text is only checked.
+    `advance` hears of the bytes that were looked at. Packed or re-encoded text, and text in which `replace` is done, is
+    written to `folder`; other text is only checked.
     Raises `SourceError` for an empty file, a damaged archive, a wrong encoding or a line of more than `longest` bytes.
     """
     try:
@@ -231,7 +233,7 @@ def read_text(
         if mac:
             told.append(f"{piece.name} ends its lines with a lone carriage return; it is read so.")
         marked = not piece.packed and (codec != "utf-8-sig" or start.startswith(codecs.BOM_UTF8))
-        pour = _Pour(piece.where, encoding, codec, replace, mac, longest)
+        pour = _Pour(piece.where, encoding, codec, replace, mac, longest, advance)
         if piece.packed or marked or replace or mac or encoding.lower() not in UTF8:
             target = folder / f"{len(list(folder.iterdir())):04d}-{piece.name}"
             with target.open("wb") as out:
@@ -308,6 +310,7 @@ class _Pour:
     returns: bool
     """Whether its lines end with carriage returns alone"""
     longest: int
+    advance: Callable[[int], None]
 
     def run(self, file: IO[bytes], out: IO[bytes] | None) -> int:
         """Check the text of `file` and write it as UTF-8 to `out`; returns its bytes."""
@@ -330,6 +333,7 @@ class _Pour:
                     "ends? A JSON array has to be written as one object a line, for example with jq -c '.[]'."
                 )
             offset, lines = offset + len(chunk), lines + count
+            self.advance(len(chunk))
             if out:
                 held = _write(out, held + body, self.replace)
         try:

@@ -13,6 +13,8 @@ from typing import Any
 from typing_extensions import TypedDict
 
 from wareloom._version import __version__
+from wareloom.core import notebook
+from wareloom.core.asked import a_path, asks
 from wareloom.core.files import free_file
 from wareloom.core.state import read_json, write_whole
 from wareloom.errors import OutputError, SettingError, SourceError
@@ -68,6 +70,9 @@ class Freeze:
     path: Path
     data: Frozen
 
+    def __repr__(self) -> str:
+        return notebook.line("Freeze", str(self.path), str(self.data["id"])[:12])
+
     @classmethod
     def open(cls, path: Path) -> Freeze:
         """Read a freeze file; raises `SourceError` for one that is damaged, was edited, or is of another version."""
@@ -111,6 +116,7 @@ class Freeze:
         return said
 
 
+@asks(recipe=a_path)
 def freeze(
     recipe: str | Path,
     *,

@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from wareloom.core import notebook
 from wareloom.core.family import RERANKERS
 from wareloom.core.foreign import check_code, outsiders
 from wareloom.core.parse import read_toml
@@ -46,6 +47,17 @@ TABLES: dict[str, type[Any]] = {
     "make": MakeStep,
     "leaderboard": LeaderboardStep,
 }
+PARTS = (
+    ("synthesizer", "synthesize", "name"),
+    ("synthesizer_settings", "synthesize", "set"),
+    ("screens", "synthesize", "screens"),
+    ("screen_settings", "synthesize", "screen_settings"),
+    ("mixer", "mix", "name"),
+    ("mixer_settings", "mix", "set"),
+    ("ranker", "train", "name"),
+    ("ranker_settings", "train", "set"),
+)
+"""What a call names, and where a recipe has it"""
 OWN_TABLES = ("generator", "ranker", "ranker_settings", "split")
 """Settings of a proof that a recipe has tables for: [synthesize] and [mix], [train], [split]"""
 
@@ -193,6 +205,28 @@ class Recipe:
         raw["prove"] = {"of": self.prove.of} | raw["prove"]["settings"]
         return raw
 
+    def __repr__(self) -> str:
+        how = self.settings
+        made = " + ".join(how.generator.named())
+        shown = f"proof of {self.prove.of}: {made}, {self.mix.name}, {how.ranker}"
+        return notebook.line("Recipe", repr(self.name), " → ".join(self.stages), shown)
+
+    def _repr_html_(self) -> str:
+        raw = self.plain()
+        facts = {"stages": " → ".join(self.stages), "seed": self.seed}
+        used = {"read", *self.stages}
+        if "prove" in used:
+            used |= {"split", "synthesize", "mix", "train"}
+        rows = [
+            (table, setting, notebook.text_of(value))
+            for table in TABLES
+            if table in used
+            for setting, value in (raw.get(table) or {}).items()
+            if value not in ({}, [], (), "")
+        ]
+        said = notebook.Table("Settings, all resolved", ("table", "setting", "value"), rows)
+        return notebook.card("Recipe", self.name, facts, [said])
+
     def toml(self) -> str:
         """Write the recipe, every setting resolved, as TOML that `load` reads; a source on disk is made absolute."""
         import tomli_w
@@ -208,9 +242,11 @@ class Recipe:
 
 
 def tables_of(said: Mapping[str, Any]) -> dict[str, Any]:
-    """A recipe's tables of a proof that is asked for in one call: `of`, `synthesizer`, `ranker`, `split`, and settings.
+    """A recipe's tables of a proof that is asked for in one call.
 
-    A `generator` and a `split` may be given whole, as their class or as plain values.
+    `of`, `synthesizer`, `ranker`, `mixer` and `screens` name its parts, and `synthesizer_settings`, `ranker_settings`,
+    `mixer_settings` and `screen_settings` hold theirs; all else is the proof's own. A `generator` and a `split` may be
+    given whole, as their class or as plain values.
     """
     rest = dict(said)
     raw: dict[str, Any] = {"stages": ("prove",), "synthesize": {}, "train": {}}
@@ -225,12 +261,9 @@ def tables_of(said: Mapping[str, Any]) -> dict[str, Any]:
             "screen_settings": whole.screen_settings,
         }
         raw["mix"] = {"name": whole.mixer, "set": whole.mixer_settings}
-    if (name := rest.pop("synthesizer", None)) is not None:
-        raw["synthesize"] |= {"name": name}
-    if (ranker := rest.pop("ranker", None)) is not None:
-        raw["train"] |= {"name": ranker}
-    if (own := rest.pop("ranker_settings", None)) is not None:
-        raw["train"] |= {"set": own}
+    for said_as, table, key in PARTS:
+        if (value := rest.pop(said_as, None)) is not None:
+            raw.setdefault(table, {})[key] = value
     if (split := rest.pop("split", None)) is not None:
         raw["split"] = {"by": split} if isinstance(split, str) else split
     return raw | {"prove": rest}

@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from wareloom._version import __version__
+from wareloom.core import notebook
+from wareloom.core.asked import a_path, a_run, asks, of_class
 from wareloom.core.files import locked, one_spelling, replacing
 from wareloom.core.run import Run
 from wareloom.core.state import read_json, write_json
@@ -66,7 +68,16 @@ class Done:
     frozen: str = ""
     """What the proof says of the recipe's freeze; nothing where there is none"""
 
+    def __repr__(self) -> str:
+        return notebook.line("Done", str(self.folder), str(self.proof or ""))
 
+
+@asks(
+    recipe=of_class("a Recipe: wl.Recipe.load(FILE) reads one", Recipe),
+    to=a_path,
+    run=a_run,
+    frozen=a_path,
+)
 def run_recipe(
     recipe: Recipe,
     to: str | Path,
@@ -150,15 +161,20 @@ class _Job:
         mark.unlink(missing_ok=True)
         start = time.perf_counter()
         work: Callable[[Path], None] = getattr(self, f"_{name}")
-        work(folder)
+        stages = self.recipe.stages
+        with self.run.task(f"{name} ({stages.index(name) + 1} of {len(stages)})"):
+            work(folder)
         mark.write_text(key)
         seconds = time.perf_counter() - start
-        self._say(f"{name}: {seconds:.1f} s, in {folder}")
+        self._log(f"{name}: {seconds:.1f} s, in {folder}")
         return seconds
 
-    def _say(self, line: str) -> None:
+    def _log(self, line: str) -> None:
         with (self.to / "log.txt").open("a") as file:
             file.write(line + "\n")
+
+    def _say(self, line: str) -> None:
+        self._log(line)
         if not self.run.quiet:
             print(line, file=sys.stderr, flush=True)
 
@@ -197,6 +213,9 @@ class _Job:
     def _read(self, folder: Path) -> None:
         step = self.recipe.read
         assert step is not None
+        if (Path(step.source) / "shop.json").is_file():
+            Shop.open(step.source).save(folder)
+            return
         read(
             step.source,
             to=folder,

@@ -14,9 +14,10 @@ from typing import Any, Literal
 
 import polars as pl
 
+from wareloom.core.keys import read_key
 from wareloom.core.settings import Settings, Size
 from wareloom.core.state import write_whole
-from wareloom.errors import InputError, RefusedError, SourceError
+from wareloom.errors import RefusedError
 from wareloom.release.attributes import (
     EVERY,
     Offender,
@@ -25,13 +26,11 @@ from wareloom.release.attributes import (
     coarsened,
     offenders,
 )
-from wareloom.release.places import check_key, inside_of
+from wareloom.release.places import inside_of
 from wareloom.release.texts import replaced, with_personal_data, without
 from wareloom.shop import Shop
 from wareloom.shop.schema import CATALOGUE
 
-SHORTEST_KEY = 16
-"""Bytes of a key at least"""
 IDS = ("user_id", "session_id", "search_id", "dialogue_id")
 DIGITS = 32
 """Hexadecimal digits of a pseudonym: 128 bits"""
@@ -61,24 +60,6 @@ class AnonymiseSettings(Settings):
     """Whether users who stand out stop the work, or lose their attributes."""
 
 
-def read_key(path: Path, *folders: Path) -> bytes:
-    """The key of a file; raises `InputError` where it lies in one of `folders` or is short, `SourceError` for none."""
-    check_key(path, *folders)
-    try:
-        key = path.read_bytes()
-    except OSError as error:
-        raise SourceError(
-            f"The key {path} cannot be read: {error.strerror or error}. head -c 32 /dev/urandom > {path} makes one; "
-            "keep it as long as pseudonyms are to be the same."
-        ) from error
-    if len(key) < SHORTEST_KEY:
-        raise InputError(
-            f"The key {path} has {len(key)} bytes; {SHORTEST_KEY} at least make it worth its name: "
-            f"head -c 32 /dev/urandom > {path}."
-        )
-    return key
-
-
 def pseudonym(key: bytes, column: str, value: str) -> str:
     """The pseudonym of an id: HMAC-SHA256 (RFC 2104) over the kind of id and the id, 128 bits of it."""
     told = hmac.new(key, f"{column}\x1f{value}".encode(), hashlib.sha256).hexdigest()
@@ -93,7 +74,8 @@ def anonymise(
     Raises `RefusedError` where users stand out by their attributes, and writes nothing then.
     """
     settings, to = settings or AnonymiseSettings(), Path(to)
-    secret = read_key(key, to, *([shop.path] if shop.path else []))
+    folders = [shop.path] if shop.path else []
+    secret = read_key(key, to, *folders, why="pseudonyms are to be the same")
     tables = {name: _renamed(shop.table(name), secret) for name in shop.names}
     done: dict[str, Any] = {"settings": asdict(settings), "coarser": {}}
     for name, column in (("users", "attributes"), ("events", "context")):

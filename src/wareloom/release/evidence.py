@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from wareloom.attacks import AttackReport, run_attacks
+from wareloom.attacks import AttackReport, Maker, run_attacks
 from wareloom.core.run import Run
 from wareloom.core.state import read_json
 from wareloom.errors import InputError, SettingError, SourceError
@@ -41,6 +41,8 @@ class Evidence:
     """Releases of this shop that left before, by their digests; see `wareloom.release.earlier`"""
     leave_out: bool = False
     """Whether rows that two gates object to are left out beforehand"""
+    generator: Maker | None = None
+    """What made the sample, so that remedies can be measured; None measures none"""
 
     @property
     def keeps(self) -> Keeps:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import secrets
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from wareloom.core.files import landing, replacing
+from wareloom.core.keys import check_key
 from wareloom.core.state import write_json, write_whole
 from wareloom.errors import GateError, InputError, OutputError
 from wareloom.release import certificate
 from wareloom.release.earlier import purpose_of
 from wareloom.release.evidence import Evidence
 from wareloom.release.gates import GATES, Check
-from wareloom.release.places import check_key, inside_of
-from wareloom.release.tables import written
+from wareloom.release.places import inside_of
+from wareloom.release.tables import MARK, written
 from wareloom.shop import Shop
 
 
@@ -87,10 +89,12 @@ def release(evidence: Evidence, to: str | Path, key: Path | None = None) -> Rele
         raise refused(checks, evidence.policy.preset)
     inside, policy = inside_of(to), evidence.policy
     with replacing(to, marker=certificate.NAME) as partial:
-        leaves = evidence.goes.keeping(evidence.keeps)
+        leaves, mark = evidence.goes.keeping(evidence.keeps), _mark(policy.preset)
+        leaves.meta.update(mark)
         written(leaves, partial, weights=policy.columns == "all")
         names = [check.name for check in checks]
         made = certificate.drawn_up(partial, policy, evidence.keeps, evidence.stamp, names)
+        made |= mark
         made = certificate.signed(made, signer) if signer else made
         made |= {"digest": certificate.digest(made)}
         write_json(partial / certificate.NAME, made)
@@ -100,6 +104,11 @@ def release(evidence: Evidence, to: str | Path, key: Path | None = None) -> Rele
         _check_count(evidence)
         write_whole(inside, _measured(evidence, checks, made))
     return Released(to, checks, made, inside)
+
+
+def _mark(preset: str) -> dict[str, str]:
+    """A mark of the release by which what is made of it is known; releases that stay inside have none."""
+    return {} if preset == "inside" else {MARK: secrets.token_hex(8)}
 
 
 def _check_count(evidence: Evidence) -> None:

@@ -39,6 +39,8 @@ IDS = ("user_id", "session_id", "search_id", "dialogue_id")
 ORIGIN = "synthetic"
 """What stands in `origin` of all that left: without a word there, a reader takes rows for real ones"""
 META = ("currency", "language")
+MARK = "release"
+"""Where the folder of a release, its certificate, and what is made of it have the release's mark: a random number"""
 
 
 def leaving(synth: Shop, policy: Policy, real: Shop) -> Shop:

@@ -9,6 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from wareloom.core.asked import a_path, asks, of_class
 from wareloom.core.files import free_folder, landing, locked, one_spelling, replacing
 from wareloom.core.run import Run
 from wareloom.core.state import read_json, write_json
@@ -18,20 +19,39 @@ from wareloom.proof.prove import prove
 from wareloom.shop import Shop
 
 
-def render(data: Mapping[str, Any], cleaned: Mapping[str, Any] | None = None) -> str:
-    """Return the page of `proof.json`'s `data`; `cleaned` is `clean.json`'s."""
+def render(
+    data: Mapping[str, Any],
+    cleaned: Mapping[str, Any] | None = None,
+    language: str = "en",
+    *,
+    interactive: bool = False,
+) -> str:
+    """Return the page of `proof.json`'s `data`; `cleaned` is `clean.json`'s.
+
+    `language`: "en" or "zh". `interactive`: charts that answer the pointer, at 5 MB of script.
+    """
     # Here, not above: whoever proves without a page loads neither Plotly nor Jinja.
     from wareloom.report.page import render as laid_out
 
-    return laid_out(data, cleaned)
+    return laid_out(data, cleaned, language, interactive=interactive)
 
 
-def write_report(proof: Proof, path: str | Path, *, cleaned: dict[str, Any] | None = None) -> None:
+@asks(proof=of_class("a Proof, as wl.prove returns it or wl.open(FOLDER)", Proof), path=a_path)
+def write_report(
+    proof: Proof,
+    path: str | Path,
+    *,
+    cleaned: dict[str, Any] | None = None,
+    language: str = "en",
+    interactive: bool = False,
+) -> None:
     """Write the page of `proof` to `path`: one HTML file that needs no network.
 
-    `cleaned`: what `clean.json` holds, shown where given. The same proof gives the same bytes.
+    `cleaned`: what `clean.json` holds, shown where given; `language`: "en" or "zh"; `interactive`: charts that answer
+    the pointer, at 5 MB of script. The same proof gives the same bytes.
     """
-    Path(path).write_text(render(proof.data, cleaned), encoding="utf-8")
+    page = render(proof.data, cleaned, language, interactive=interactive)
+    Path(path).write_text(page, encoding="utf-8")
 
 
 def prove_and_report(

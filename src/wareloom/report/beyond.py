@@ -6,13 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from markupsafe import Markup
-
+from wareloom.core.sentences import Say
 from wareloom.report import proof_figures as figures
-from wareloom.report.figures import drawn
+from wareloom.report.charts import Chart
 from wareloom.report.views import Table, percent, span, table
 
 Rows = Sequence[Mapping[str, Any]]
+TERMS = {"arm": "arm", "against": "arm", "slice": "slice", "ties": "ties"}
+"""Where the table of sentences has the words of a column"""
 
 
 @dataclass(frozen=True)
@@ -20,58 +21,59 @@ class Explored:
     """Something that was asked beyond the verdict: `kind` is "shares", "ratios", "members" or "longer"."""
 
     kind: str
-    figure: Markup
+    title: str
+    figure: Chart | None
     table: Table
+    note: str
 
 
-def compared(rows: Rows, first: tuple[str, ...]) -> Table:
+def compared(rows: Rows, first: tuple[str, ...], say: Say) -> Table:
     """A table of comparisons: the columns `first`, then lift, interval, p-values and verdict."""
-    names = {"ties": "order of ties"}
     adjusted = any(row["correction"] != "none" for row in rows)
-    head = (
-        *(names.get(name, name) for name in first),
-        "lift",
-        "95 % interval",
-        "p",
-        *(["p adjusted"] * adjusted),
-    )
+    names = (*first, "lift", "interval", "p", *(["p_adjusted"] * adjusted), "verdict")
     body = [
         (
-            *(figures.TIES[row[name]] if name == "ties" else row[name] for name in first),
+            *(say.term(TERMS[name], row[name]) if name in TERMS else row[name] for name in first),
             percent(row["lift"]),
-            span(row["lift_low"], row["lift_high"]),
+            span(row["lift_low"], row["lift_high"], say),
             f"{row['p']:.2g}",
             *([f"{row['p_adjusted']:.2g}"] * adjusted),
-            row["verdict"],
+            say.term("verdict", row["verdict"]),
         )
         for row in rows
     ]
-    return table((*head, "verdict"), body)
+    return table([say(f"head.{name}") for name in names], body)
 
 
-def explored(found: Mapping[str, list[dict[str, Any]]], metric: str) -> tuple[Explored, ...]:
+def explored(
+    found: Mapping[str, list[dict[str, Any]]], metric: str, say: Say
+) -> tuple[Explored, ...]:
     """What each thing that was asked came to."""
     parts = []
     if rows := found.get("shares"):
-        shown = figures.curve(_lifted(rows), "events", "real training events", metric)
-        shown.update_xaxes(type="log")
-        shares = compared([r | {"share": f"{r['share']:.0%}"} for r in rows], ("share",))
-        parts.append(Explored("shares", drawn(shown, "shares"), shares))
-    if rows := found.get("ratios"):
-        shown = figures.curve(_lifted(rows), "ratio", "synthetic events a real one", metric)
-        ratios = compared([r | {"ratio": f"{r['ratio']:g}"} for r in rows], ("ratio",))
-        parts.append(Explored("ratios", drawn(shown, "ratios"), ratios))
-    if rows := found.get("members"):
-        members = compared(
-            [r | {"without it": percent(r["lift_without"])} for r in rows],
-            ("without", "without it"),
+        shown = figures.curve(
+            _lifted(rows), "events", say("explored.events"), metric, say, log=True
         )
-        shown = figures.members(rows, metric)
-        parts.append(Explored("members", drawn(shown, "members"), members))
+        shares = compared([r | {"share": f"{r['share']:.0%}"} for r in rows], ("share",), say)
+        parts.append(_explored("shares", shown, shares, say))
+    if rows := found.get("ratios"):
+        shown = figures.curve(_lifted(rows), "ratio", say("explored.ratio"), metric, say)
+        ratios = compared([r | {"ratio": f"{r['ratio']:g}"} for r in rows], ("ratio",), say)
+        parts.append(_explored("ratios", shown, ratios, say))
+    if rows := found.get("members"):
+        said = [r | {"lift_less": percent(r["lift_without"])} for r in rows]
+        members = compared(said, ("without", "lift_less"), say)
+        parts.append(_explored("members", figures.members(rows, metric, say), members, say))
     if rows := found.get("longer"):
-        longer = compared([r | {"times": f"{r['times']:g}"} for r in rows], ("against", "times"))
-        parts.append(Explored("longer", Markup(), longer))
+        longer = compared(
+            [r | {"times": f"{r['times']:g}"} for r in rows], ("against", "times"), say
+        )
+        parts.append(_explored("longer", None, longer, say))
     return tuple(parts)
+
+
+def _explored(kind: str, figure: Chart | None, shown: Table, say: Say) -> Explored:
+    return Explored(kind, say(f"explored.{kind}"), figure, shown, say(f"explored.{kind}_note"))
 
 
 def _lifted(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from markupsafe import Markup
-
 from wareloom.core.files import replacing
+from wareloom.core.sentences import Say
 from wareloom.core.state import write_json
 from wareloom.evaluation.compare import Comparison
-from wareloom.report.comparison_figures import TONES, curve, figured, ratios
-from wareloom.report.figures import drawn
+from wareloom.report.charts import Chart
+from wareloom.report.comparison_figures import curve, figured, ratios
 from wareloom.report.templating import filled
 from wareloom.report.views import Table, table
 
@@ -32,6 +32,7 @@ class Betrayed:
     """Real users from which it knows what is popular; blank of queries."""
     area: str
     floor: str
+    caption: str
 
 
 @dataclass(frozen=True)
@@ -40,14 +41,14 @@ class ComparisonPage:
 
     title: str
     tone: str
-    """The verdict's colour."""
+    """The verdict's class in the style sheet"""
     shop: str
     sentence: str
-    asked: str
+    asked: tuple[str, ...]
     notes: tuple[str, ...]
-    chart: Markup | None
+    chart: Chart | None
     figures: Table
-    curves: tuple[tuple[str, Markup], ...]
+    curves: tuple[Chart, ...]
     users: tuple[Betrayed, ...]
     queries: tuple[Betrayed, ...]
     left_out: Table | None
@@ -55,40 +56,44 @@ class ComparisonPage:
     settings: str
 
 
-def save_comparison(found: Comparison, folder: str | Path) -> None:
+def save_comparison(
+    found: Comparison, folder: str | Path, language: str = "en", *, interactive: bool = False
+) -> None:
     """Write `compare.json` and `compare.html` to `folder`, which is made; an older comparison there is replaced."""
+    page = comparison_page(found.data, language, interactive=interactive)
     with replacing(Path(folder), marker="compare.json") as partial:
         write_json(partial / "compare.json", found.data)
-        (partial / "compare.html").write_text(comparison_page(found.data), encoding="utf-8")
+        (partial / "compare.html").write_text(page, encoding="utf-8")
 
 
-def comparison_page(data: Mapping[str, Any]) -> str:
+def comparison_page(
+    data: Mapping[str, Any], language: str = "en", *, interactive: bool = False
+) -> str:
     """Return the page of `compare.json`'s `data`: one HTML file that needs no network; the same bytes for the same."""
-    return filled("comparison.html.j2", view_of(data))
+    view = view_of(data, Say(language))
+    return filled("comparison.html.j2", view, language, interactive=interactive)
 
 
-def view_of(data: Mapping[str, Any]) -> ComparisonPage:
-    """Return what the page of `compare.json`'s `data` says, in plain text and figures."""
+def view_of(data: Mapping[str, Any], say: Say) -> ComparisonPage:
+    """Return what the page of `compare.json`'s `data` says, in plain text and charts."""
     figures: Figures = data["figures"]
     beyond = sum(figure["verdict"] == "beyond" for figure in figures)
-    asked = (_of_users(data["users"]), _of_queries(data.get("queries")))
-    curves = [figure for figure in figures if figure["curve"]]
+    asked = (_of_users(data["users"], say), _of_queries(data.get("queries"), say))
     return ComparisonPage(
-        title=f"{beyond} of {len(figures)} figures beyond the floor",
-        tone=TONES["beyond" if beyond else "within"],
-        shop=data["shops"]["real"]["meta"].get("name", "This shop"),
-        sentence=data["sentence"],
-        asked=" ".join(each for each in asked if each),
-        notes=tuple(data["notes"]),
-        chart=drawn(ratios(figures, data["settings"]["tolerance"]), "ratios") if figures else None,
-        figures=_figures(figures),
+        title=say("compare.title", beyond=beyond, count=len(figures)),
+        tone="beyond" if beyond else "within",
+        shop=data["shops"]["real"]["meta"].get("name", say("proof.this_shop")),
+        sentence=_sentence(data, say),
+        asked=tuple(each for each in asked if each),
+        notes=tuple(say.retold("note", note) for note in data["notes"]),
+        chart=ratios(figures, data["settings"]["tolerance"], say) if figures else None,
+        figures=_figures(figures, say),
         curves=tuple(
-            (figure["name"], drawn(curve(figure["curve"]), f"curve-{number}"))
-            for number, figure in enumerate(curves)
+            curve(figure["curve"], figure["name"], say) for figure in figures if figure["curve"]
         ),
-        users=tuple(map(_users, (f for f in figures if f["about"].get("betray") is not None))),
-        queries=tuple(map(_queries, (f for f in figures if f["about"].get("signs")))),
-        left_out=table(("measure", "why"), sorted(data["left_out"].items()))
+        users=tuple(_users(f, say) for f in figures if f["about"].get("betray") is not None),
+        queries=tuple(_queries(f, say) for f in figures if f["about"].get("signs")),
+        left_out=table((say("head.measure"), say("head.why")), sorted(data["left_out"].items()))
         if data["left_out"]
         else None,
         seed=data["seed"],
@@ -96,74 +101,106 @@ def view_of(data: Mapping[str, Any]) -> ComparisonPage:
     )
 
 
-def _of_users(users: Mapping[str, Any] | None) -> str:
+def _sentence(data: Mapping[str, Any], say: Say) -> str:
+    """How many figures are where, and which are furthest; in English the comparison's own sentence."""
+    if say.language == "en":
+        return str(data["sentence"])
+    figures: Figures = data["figures"]
+    if not figures:
+        return say("compare.nothing")
+    number = Counter(figure["verdict"] for figure in figures)
+    said = say(
+        "compare.counts",
+        count=len(figures),
+        within=number["within"],
+        chance=number["chance"],
+        beyond=number["beyond"],
+        tolerance=f"{data['settings']['tolerance']:g}",
+    )
+    worst = sorted(
+        (f for f in figures if f["verdict"] == "beyond"),
+        key=lambda f: -(f["ratio"] or float("inf")),
+    )[:3]
+    if not worst:
+        return said
+    names = [
+        say(
+            "compare.times" if f["ratio"] is not None else "compare.no_ratio",
+            name=f["name"],
+            ratio=figured(f["ratio"]),
+        )
+        for f in worst
+    ]
+    return say("compare.furthest", counts=said, names=say.joined(names))
+
+
+def _of_users(users: Mapping[str, Any] | None, say: Say) -> str:
     """Which users were held beside which."""
     if users is None:
         return ""
-    against = "held-out users" if users["reference"] == "held out" else "real users"
-    return (
-        f"{users['compared']:,} synthetic users with {users['events']['synthetic']:,} events were held beside as many "
-        f"{against}. The floor of a figure is the same figure between two samples of as many real users."
+    key = "held_out" if users["reference"] == "held out" else "real"
+    return say(
+        f"compare.users_{key}",
+        count=f"{users['compared']:,}",
+        events=f"{users['events']['synthetic']:,}",
     )
 
 
-def _of_queries(queries: Mapping[str, Any] | None) -> str:
+def _of_queries(queries: Mapping[str, Any] | None, say: Say) -> str:
     """Which queries were held beside which."""
     if queries is None:
         return ""
-    against = "real queries" if queries["reference"] == "halves of real" else "held-out queries"
-    return (
-        f"{queries['compared']:,} synthetic queries were held beside as many {against}. The floor of a figure of "
-        "queries is the same figure between two samples of as many real queries."
-    )
+    key = "real" if queries["reference"] == "halves of real" else "held_out"
+    return say(f"compare.queries_{key}", count=f"{queries['compared']:,}")
 
 
-def _figures(figures: Figures) -> Table:
+def _figures(figures: Figures, say: Say) -> Table:
     """Every figure with its floor."""
     head = (
         "figure",
         "value",
-        "95 %",
+        "95",
         "floor",
-        "95 % of floors",
-        "times",
+        "95_floors",
+        "ratio_floor",
         "verdict",
-        "real → synthetic",
+        "sides",
         "unit",
     )
     rows = [
         (
             figure["name"],
             figured(figure["value"]),
-            _span(figure["low"], figure["high"]),
+            _span(figure["low"], figure["high"], say),
             figured(figure["floor"]),
-            _span(figure["floor_low"], figure["floor_high"]),
+            _span(figure["floor_low"], figure["floor_high"], say),
             figured(figure["ratio"]),
-            figure["verdict"],
-            _sides(figure),
-            figure["unit"],
+            say.term("verdict", figure["verdict"]),
+            _sides(figure, say),
+            say.term("unit", figure["unit"]),
         )
         for figure in figures
     ]
-    return table(head, rows)
+    return table([say(f"head.{name}") for name in head], rows)
 
 
-def _sides(figure: Mapping[str, Any]) -> str:
+def _sides(figure: Mapping[str, Any], say: Say) -> str:
     if figure["real"] is None:
         return "–"
-    return f"{figured(figure['real'])} → {figured(figure['synthetic'])}"
+    pair = {"real": figured(figure["real"]), "synthetic": figured(figure["synthetic"])}
+    return say("compare.sides", **pair)
 
 
-def _span(low: float, high: float) -> str:
-    return f"{low:.3g} to {high:.3g}"
+def _span(low: float, high: float, say: Say) -> str:
+    return say("figure.to", low=f"{low:.3g}", high=f"{high:.3g}")
 
 
-def _users(figure: Mapping[str, Any]) -> Betrayed:
+def _users(figure: Mapping[str, Any], say: Say) -> Betrayed:
     """What the discriminator of users went by."""
     about = figure["about"]
     rows = [
         (
-            r["feature"],
+            say.retold("feature", r["feature"]),
             figured(r.get("area")),
             f"{r['gain']:.0%}",
             figured(r["real"]),
@@ -171,31 +208,34 @@ def _users(figure: Mapping[str, Any]) -> Betrayed:
         )
         for r in about["betray"]
     ]
+    head = ("feature", "area_alone", "gain", "real", "synthetic")
     return Betrayed(
         name=figure["name"],
-        table=table(
-            ("feature of a user", "area alone", "share of gain", "real", "synthetic"), rows
-        ),
+        table=table([say(f"head.{name}") for name in head], rows),
         judged=f"{about['users']:,}",
         known=f"{about['known_users']:,}",
         area=f"{figure['value']:.3f}",
         floor=f"{figure['floor']:.3f}",
+        caption=say("compare.betrays_users", name=figure["name"].replace("_", " ")),
     )
 
 
-def _queries(figure: Mapping[str, Any]) -> Betrayed:
+def _queries(figure: Mapping[str, Any], say: Say) -> Betrayed:
     """What the discriminator of queries went by."""
     about = figure["about"]
     rows = [
-        (r["sign"], r["kind"], f"{r['real']:.2%}", f"{r['synthetic']:.2%}") for r in about["signs"]
+        (r["sign"], say.term("sign", r["kind"]), f"{r['real']:.2%}", f"{r['synthetic']:.2%}")
+        for r in about["signs"]
     ]
+    head = ("sign", "sign_kind", "real", "synthetic")
     return Betrayed(
         name=figure["name"],
-        table=table(("sign in a query", "kind", "real", "synthetic"), rows),
+        table=table([say(f"head.{name}") for name in head], rows),
         judged=f"{about['queries']:,}",
         known="",
         area=f"{figure['value']:.3f}",
         floor=f"{figure['floor']:.3f}",
+        caption=say("compare.betrays_queries", name=figure["name"].rpartition(".")[2]),
     )
 
 

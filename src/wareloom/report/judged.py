@@ -6,13 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from markupsafe import Markup
-
+from wareloom.core.sentences import Say
 from wareloom.report import proof_figures as figures
 from wareloom.report.beyond import compared
-from wareloom.report.figures import drawn
-from wareloom.report.views import Table, percent, table
-from wareloom.report.words import MIXED, REAL, askers, listed
+from wareloom.report.charts import Dots
+from wareloom.report.views import Table, percent, span, table
+from wareloom.report.words import MIXED, REAL, askers
 
 SHARE = "judged@"
 """Begins the names of the shares of the first places that people judged"""
@@ -32,10 +31,11 @@ class Training:
 class Arms:
     """Every arm for the deciding metric, `others` by metric, the rankers `refused` and the arms `left_out`."""
 
-    figure: Markup
-    others: tuple[tuple[str, Markup], ...]
+    figure: Dots
+    others: tuple[tuple[str, Dots], ...]
     refused: tuple[tuple[str, str], ...]
     left_out: tuple[tuple[str, str], ...]
+    """Pairs of arms, listed, and the reason"""
     training: Training
     views: Table | None
     """Of search: condensed lists, the whole catalogue and the share that was judged, side by side"""
@@ -65,13 +65,13 @@ class Slices:
     """The lift in every slice, beside the guard."""
 
     warnings: tuple[str, ...]
-    figure: Markup
+    figure: Dots
     table: Table
     corrections: str
     guard: str
 
 
-def arms(data: Mapping[str, Any], metric: str) -> Arms:
+def arms(data: Mapping[str, Any], metric: str, say: Say) -> Arms:
     """The arms for the deciding metric, and for each of the others."""
     refused = dict.fromkeys(
         (row["ranker"], row["refused"]) for row in data["baselines"] if "refused" in row
@@ -79,22 +79,31 @@ def arms(data: Mapping[str, Any], metric: str) -> Arms:
     left_out = data["arms_left_out"]
     reasons = dict.fromkeys(left_out.values())
     return Arms(
-        figure=_arms(data, metric, 0),
+        figure=figures.arms(data["arms"], data["baselines"], metric, say),
         others=tuple(
-            (other, _arms(data, other, number))
-            for number, other in enumerate(data["settings"]["metrics"][1:], 1)
+            (other, figures.arms(data["arms"], data["baselines"], other, say))
+            for other in data["settings"]["metrics"][1:]
         ),
-        refused=tuple(refused),
+        refused=tuple((name, say.retold("reason", why)) for name, why in refused),
         left_out=tuple(
-            (listed([f"“{arm}”" for arm in left_out if left_out[arm] == reason]), reason)
+            (
+                say.listed(
+                    [
+                        say("judged.quoted", name=say.term("arm", arm))
+                        for arm in left_out
+                        if left_out[arm] == reason
+                    ]
+                ),
+                say.retold("reason", reason),
+            )
             for reason in reasons
         ),
-        training=_training(data),
-        views=_views(data),
+        training=_training(data, say),
+        views=_views(data, say),
     )
 
 
-def comparisons(data: Mapping[str, Any], metric: str) -> Comparisons:
+def comparisons(data: Mapping[str, Any], metric: str, say: Say) -> Comparisons:
     """Every pair of arms on the deciding metric, and the decisive pairs on the others."""
     whole = [r for r in data["comparisons"] if r["slice"] == "all"]
     ties = ("ties",) if len(data["modes"]) > 1 else ()
@@ -107,22 +116,22 @@ def comparisons(data: Mapping[str, Any], metric: str) -> Comparisons:
         and not r["metric"].startswith(SHARE)
     ]
     return Comparisons(
-        table=compared([r for r in whole if r["metric"] == metric], (*ties, "arm", "against")),
-        others=compared(others, ("metric", "arm", "against")) if others else None,
-        corrections=_corrections(others),
+        table=compared([r for r in whole if r["metric"] == metric], (*ties, "arm", "against"), say),
+        others=compared(others, ("metric", "arm", "against"), say) if others else None,
+        corrections=_corrections(others, say),
     )
 
 
-def power(data: Mapping[str, Any]) -> Power:
+def power(data: Mapping[str, Any], say: Say) -> Power:
     """What could have been found against each control and what it would take to find more."""
     rows = [
         (
-            row["against"],
+            say.term("arm", row["against"]),
             percent(row["detectable_lift"]),
             percent(row["effect_lift"]),
             *(("–" if row["power"] is None else f"{row['power']:.0%}",) if row["named"] else ()),
-            _count(row["requests_needed"], row["effect"]),
-            _count(row["seeds_needed"], row["effect"]),
+            _count(row["requests_needed"], row["effect"], say),
+            _count(row["seeds_needed"], row["effect"], say),
         )
         for row in data["power"]
     ]
@@ -130,17 +139,18 @@ def power(data: Mapping[str, Any]) -> Power:
     who = askers(data)
     header = (
         "against",
-        "found in 80 %",
-        "named lift" if named else "observed lift",
+        "found",
+        "named_lift" if named else "observed_lift",
         *(("power",) if named else ()),
-        f"{who} for it",
-        "seeds for it",
+        f"{who}_needed",
+        "seeds_needed",
     )
     first = data["power"][0]
-    return Power(table(header, rows), f"{first['requests']:,}", who, first["seeds"])
+    told = table([say(f"head.{name}") for name in header], rows)
+    return Power(told, f"{first['requests']:,}", say.term("askers", who), first["seeds"])
 
 
-def slices(data: Mapping[str, Any], metric: str) -> Slices:
+def slices(data: Mapping[str, Any], metric: str, say: Say) -> Slices:
     """The lift in every slice, with p-values for the number of slices."""
     ties, guard = data["decisive"]["ties"], data["guard"]
     rows = [
@@ -150,19 +160,38 @@ def slices(data: Mapping[str, Any], metric: str) -> Slices:
         and r["slice"] != "all"
     ]
     return Slices(
-        warnings=tuple(guard["warnings"]),
-        figure=drawn(figures.slices(data["comparisons"], metric, MIXED, REAL), "slices"),
-        table=compared(rows, ("slice", "requests")),
-        corrections=_corrections(rows),
+        warnings=tuple(warnings(guard, say)),
+        figure=figures.slices(
+            [row for row in data["comparisons"] if row["slice"] != "all"], metric, MIXED, REAL, say
+        ),
+        table=compared(rows, ("slice", "requests"), say),
+        corrections=_corrections(rows, say),
         guard=f"{guard['guard']:.0%}",
     )
 
 
-def _arms(data: Mapping[str, Any], metric: str, number: int) -> Markup:
-    return drawn(figures.arms(data["arms"], data["baselines"], metric), f"arms-{number}")
+def warnings(guard: Mapping[str, Any], say: Say) -> list[str]:
+    """Say which slices fall, and for which a fall is not excluded."""
+    told = []
+    for key in ("falls", "not_excluded"):
+        parts = [
+            say(
+                f"judged.{key}_part",
+                name=say.term("slice", row["slice"]),
+                lift=percent(row["lift"]),
+                low=percent(row["lift_low"]),
+                ends=span(row["lift_low"], row["lift_high"], say),
+            )
+            for row in guard[key]
+        ]
+        if parts:
+            told.append(
+                say(f"judged.{key}", parts=say.listed(parts), guard=f"{guard['guard']:.0%}")
+            )
+    return told
 
 
-def _views(data: Mapping[str, Any]) -> Table | None:
+def _views(data: Mapping[str, Any], say: Say) -> Table | None:
     """How much of a figure of search rests on what nobody judged; nothing where one of the views was not measured."""
     if data.get("kind") != "search" or not data["settings"]["metrics"]:
         return None
@@ -173,35 +202,43 @@ def _views(data: Mapping[str, Any]) -> Table | None:
     for row in (*data["arms"], *data["baselines"]):
         if row.get("slice") == "all" and row["ties"] == data["decisive"]["ties"]:
             figure = ".1%" if row["metric"].startswith(SHARE) else ".4f"
-            ends = (
-                "" if row["low"] is None else f" ({row['low']:{figure}} to {row['high']:{figure}})"
+            ends = ""
+            if row["low"] is not None:
+                low, high = f"{row['low']:{figure}}", f"{row['high']:{figure}}"
+                ends = " " + say("figure.ends", ends=say("figure.to", low=low, high=high))
+            name = (
+                say.term("arm", row["arm"])
+                if "arm" in row
+                else say("figure.on_real", ranker=row["ranker"])
             )
-            name = row.get("arm") or f"{row['ranker']}, on real data"
             means.setdefault(name, {})[row["metric"]] = f"{row['mean']:{figure}}{ends}"
     if len(shown) < 3 or any(metric not in told for told in means.values() for metric in shown):
         return None
     header = (
-        "arm",
-        f"Condensed lists: {condensed}",
-        f"Whole catalogue: {condensed}",
-        "Share judged",
+        say("head.arm"),
+        say("head.condensed", metric=condensed),
+        say("head.whole", metric=condensed),
+        say("head.judged"),
     )
     return table(header, ((name, *(told[m] for m in shown)) for name, told in means.items()))
 
 
-def _training(data: Mapping[str, Any]) -> Training:
+def _training(data: Mapping[str, Any], say: Say) -> Training:
     """What each arm was trained on."""
     rows = [row for row in data["training"] if row["ties"] == data["decisive"]["ties"]]
     what = "judgments" if data.get("kind") == "search" else "events"
-    header = ["arm", f"{what} trained on, mean of seeds"]
+    header = [say("head.arm"), say(f"head.{what}_trained")]
     shown = [
-        [row["arm"], round(sum(row[what]) / len(row[what])) if what in row else None]
+        [
+            say.term("arm", row["arm"]),
+            round(sum(row[what]) / len(row[what])) if what in row else None,
+        ]
         for row in rows
     ]
     updates = any("updates" in row for row in rows)
-    for key, said in (("updates", "updates planned, by seed"), ("steps", "stopped after")):
+    for key in ("updates", "steps"):
         if any(key in row for row in rows):
-            header.append(said)
+            header.append(say(f"head.{key}"))
             for cells, row in zip(shown, rows, strict=True):
                 counts = row.get(key)
                 cells.append(
@@ -210,13 +247,13 @@ def _training(data: Mapping[str, Any]) -> Training:
     return Training(table(header, shown), data["settings"]["ranker"], updates)
 
 
-def _corrections(rows: Sequence[Mapping[str, Any]]) -> str:
+def _corrections(rows: Sequence[Mapping[str, Any]], say: Say) -> str:
     """By whom the p-values were adjusted."""
     names = (CORRECTIONS.get(row["correction"]) for row in rows)
-    return " or ".join(dict.fromkeys(name for name in names if name))
+    return say.joined(list(dict.fromkeys(name for name in names if name)))
 
 
-def _count(needed: int | None, effect: float) -> str:
+def _count(needed: int | None, effect: float, say: Say) -> str:
     if effect <= 0:
         return "–"
-    return f"{needed:,}" if needed else "not by this alone"
+    return f"{needed:,}" if needed else say("judged.not_alone")

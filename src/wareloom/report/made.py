@@ -6,20 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from markupsafe import Markup
-
+from wareloom.core.sentences import Say
 from wareloom.report import proof_figures as figures
-from wareloom.report.figures import drawn
+from wareloom.report.charts import Lines
 from wareloom.report.views import Table, table
 
-LOOKS = {
-    "popularity_tv": "popularity: total variation",
-    "length_ks": "length: KS",
-    "transitions_known": "transitions known from real data",
-    "items": "items with events",
-}
-
-NONE: tuple[Markup, ...] = ()
+LOOKS = ("popularity_tv", "length_ks", "transitions_known", "items")
+KEEPS = ("people", "counts", "private")
+"""What synthetic data may hold of real users"""
 
 
 @dataclass(frozen=True)
@@ -33,14 +27,6 @@ class Sampling:
     warning: str
 
 
-KEEPS = {
-    "people": "It keeps people: rows of single real users are in it, so that it is for use inside.",
-    "counts": "It keeps counts of what real users did, without noise.",
-    "private": "All that it holds of real users was paid for out of the shop's privacy budget.",
-}
-"""What a page says of what the synthetic data holds of real users"""
-
-
 @dataclass(frozen=True)
 class Synthetic:
     """How many rows of whom were made; `table` tells events' distances or judgments' grades."""
@@ -49,7 +35,7 @@ class Synthetic:
     of: str
     origin: str
     keeps: str
-    figures: tuple[Markup, ...]
+    figures: tuple[Lines, ...]
     table: Table
     sampling: Sampling | None
     screens: Table
@@ -60,75 +46,72 @@ class Choice:
     """The ratio that was taken."""
 
     ratio: str
-    figure: Markup
+    figure: Lines | None
+    """Nothing where there was nothing to choose"""
 
 
-def synthetic(data: Mapping[str, Any]) -> Synthetic:
+def synthetic(data: Mapping[str, Any], say: Say) -> Synthetic:
     """Curves, distances (of judgments: grades) and what the screens took."""
     mode = data["modes"][0]
     made = mode["synthetic"]
     search = data.get("kind") == "search"
+    drawings: tuple[Lines, ...] = ()
     if search:
-        drawings, looks = NONE, _grades(made)
+        looks = table((say("head.grade"), say("head.judgments")), made["grades"].items())
     elif "curves" not in mode:
-        drawings, looks = NONE, table(("what", ""), [("rows", "none: labels of real events alone")])
+        looks = table((say("head.what"), say("head.rows")), [(say("made.rows"), say("made.none"))])
     else:
-        drawings, looks = _looks(mode["curves"])
+        drawings, looks = _looks(mode["curves"], say)
     taken = made.get("sampling")
     what, who = ("judgments", "queries") if search else ("events", "users")
     return Synthetic(
-        rows=f"{made[what]:,} {what}",
-        of=f"{made[who]:,} synthetic {who}",
+        rows=say(f"made.{what}", count=f"{made[what]:,}"),
+        of=say(f"made.{who}", count=f"{made[who]:,}"),
         origin=made["origin"],
-        keeps=KEEPS.get(made.get("keeps", ""), ""),
+        keeps=say(f"made.keeps_{made['keeps']}") if made.get("keeps") in KEEPS else "",
         figures=drawings,
         table=looks,
         sampling=_sampling(taken) if taken and not search else None,
         screens=table(
-            ("screen", "rows seen", "rows taken", "why"),
+            [say(f"head.{name}") for name in ("screen", "seen", "taken", "why")],
             (
-                (name, report.get("seen", ""), report.get("rejected", 0), _why(report))
+                (name, report.get("seen", ""), report.get("rejected", 0), _why(report, say))
                 for name, report in made["screens"].items()
             ),
         ),
     )
 
 
-def choice(data: Mapping[str, Any]) -> Choice:
+def choice(data: Mapping[str, Any], say: Say) -> Choice:
     """How the ratio was chosen on the validation part."""
     chosen = data["modes"][0]["choice"]
-    figure = figures.choice(chosen["tried"], chosen["real"], chosen["metric"])
-    return Choice(f"{chosen['ratio']:g}", drawn(figure, "choice"))
+    figure = figures.choice(chosen["tried"], chosen["real"], chosen["metric"], say)
+    return Choice(f"{chosen['ratio']:g}", figure if chosen["tried"] else None)
 
 
-def cleaning(cleaned: Mapping[str, Any]) -> Table:
+def cleaning(cleaned: Mapping[str, Any], say: Say) -> Table:
     """What cleaning did to how many rows of each table."""
     rows: list[tuple[Any, ...]] = []
     for name, counts in cleaned["tables"].items():
-        rows.append((name, "rows before", counts["before"]))
+        rows.append((name, say("made.before"), counts["before"]))
         for kind in ("rejected", "changed", "blanked"):
             rows += [
-                ("", f"{kind}: {what}", count)
+                (name, say(f"made.{kind}", what=what), count)
                 for what, count in counts.get(kind, {}).items()
                 if count
             ]
-        rows.append(("", "rows after", counts["after"]))
-    return table(("table", "what", "rows"), rows)
+        rows.append((name, say("made.after"), counts["after"]))
+    return table([say(f"head.{name}") for name in ("table", "what", "rows")], rows)
 
 
-def _looks(curves: Mapping[str, Any]) -> tuple[tuple[Markup, ...], Table]:
+def _looks(curves: Mapping[str, Any], say: Say) -> tuple[tuple[Lines, ...], Table]:
     """Real, synthetic and naive data beside each other."""
     shown = {name: curves[name] for name in ("real", "synthetic", "naive")}
-    drawings = (
-        drawn(figures.popularity(shown), "popularity"),
-        drawn(figures.lengths(shown), "lengths"),
+    rows = (
+        (say.term("data", name), *(curve[key] for key in LOOKS)) for name, curve in shown.items()
     )
-    rows = ((name, *(curve[key] for key in LOOKS)) for name, curve in shown.items())
-    return drawings, table(("data", *LOOKS.values()), rows)
-
-
-def _grades(made: Mapping[str, Any]) -> Table:
-    return table(("grade, rounded", "judgments"), made["grades"].items())
+    head = [say(f"head.{name}") for name in ("data", *LOOKS)]
+    return (figures.popularity(shown, say), figures.lengths(shown, say)), table(head, rows)
 
 
 def _sampling(taken: Mapping[str, Any]) -> Sampling:
@@ -141,14 +124,17 @@ def _sampling(taken: Mapping[str, Any]) -> Sampling:
     )
 
 
-def _why(report: Mapping[str, Any]) -> str:
+def _why(report: Mapping[str, Any], say: Say) -> str:
     """Say why a screen took rows, or what the leak screen found."""
     if report.get("looked"):
-        explained = f"{report['expected']:.1f} explained by training"
-        return (
-            f"{report['held']:,} of {report['pairs']:,} held-out pairs found, {explained}: no leak"
+        return say(
+            "made.no_leak",
+            held=f"{report['held']:,}",
+            pairs=f"{report['pairs']:,}",
+            expected=f"{report['expected']:.1f}",
         )
-    return (
-        ", ".join(f"{reason}: {count:,}" for reason, count in report.get("reasons", {}).items())
-        or "nothing"
-    )
+    told = [
+        say("made.reason", reason=say.retold("reason", reason), count=f"{count:,}")
+        for reason, count in report.get("reasons", {}).items()
+    ]
+    return say.joined(told) or say("made.nothing")

@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from wareloom.core.sentences import Say
 from wareloom.report.beyond import Explored, explored
+from wareloom.report.conclusion import headline, lift_of
 from wareloom.report.judged import (
     Arms,
     Comparisons,
@@ -19,10 +21,12 @@ from wareloom.report.judged import (
     slices,
 )
 from wareloom.report.made import Choice, Synthetic, choice, cleaning, synthetic
-from wareloom.report.proof_figures import TIES
-from wareloom.report.summary import Summary, summary
+from wareloom.report.summary import Summary, summary, title
 from wareloom.report.templating import filled
 from wareloom.report.views import Table
+from wareloom.report.words import MIXED
+
+ENGLISH = Say()
 
 
 @dataclass(frozen=True)
@@ -62,58 +66,86 @@ class ProofPage:
     repeat: Repeat
 
 
-def render(data: Mapping[str, Any], cleaned: Mapping[str, Any] | None = None) -> str:
+def render(
+    data: Mapping[str, Any],
+    cleaned: Mapping[str, Any] | None = None,
+    language: str = "en",
+    *,
+    interactive: bool = False,
+) -> str:
     """Return the page of `proof.json`'s `data`; `cleaned` is `clean.json`'s."""
-    return filled("proof.html.j2", proof_page(data, cleaned))
+    page = proof_page(data, cleaned, Say(language))
+    return filled("proof.html.j2", page, language, interactive=interactive)
 
 
-def proof_page(data: Mapping[str, Any], cleaned: Mapping[str, Any] | None = None) -> ProofPage:
-    """Return what the page of `proof.json`'s `data` says, in plain text and figures."""
+def proof_page(
+    data: Mapping[str, Any], cleaned: Mapping[str, Any] | None = None, say: Say = ENGLISH
+) -> ProofPage:
+    """Return what the page of `proof.json`'s `data` says, in plain text and charts."""
     metric = data["decisive"]["metric"]
     return ProofPage(
-        title=f"Wareloom proof: {data['verdict']}",
-        summary=summary(data),
-        asked=_asked(data),
-        arms=arms(data, metric),
-        comparisons=comparisons(data, metric),
-        power=power(data),
-        slices=slices(data, metric),
-        explored=explored(data["explored"], metric),
-        synthetic=synthetic(data),
-        choice=choice(data),
-        cleaned=cleaning(cleaned) if cleaned else None,
+        title=say("proof.page", verdict=say.term("verdict", data["verdict"])),
+        summary=summary(data, say),
+        asked=_asked(data, say),
+        arms=arms(data, metric, say),
+        comparisons=comparisons(data, metric, say),
+        power=power(data, say),
+        slices=slices(data, metric, say),
+        explored=explored(data["explored"], metric, say),
+        synthetic=synthetic(data, say),
+        choice=choice(data, say),
+        cleaned=cleaning(cleaned, say) if cleaned else None,
         repeat=_repeat(data),
     )
 
 
-def _asked(data: Mapping[str, Any]) -> Asked:
+def _asked(data: Mapping[str, Any], say: Say) -> Asked:
     shop, settings, mode = data["shop"], data["settings"], data["modes"][0]
-    name = shop["meta"].get("name", "This shop")
-    ties = f", {TIES[mode['ties']]}" if len(data["modes"]) > 1 else ""
-    search = data.get("kind") == "search"
-    rows = f"{shop['judgments']:,} judgments" if search else f"{shop.get('events', 0):,} events"
-    return Asked(
-        sentence=data["sentence"],
-        what=f"{name}: {rows} on {shop['items']:,} items. The ranker {settings['ranker']} was trained with and "
-        f"without data from {mode['synthetic']['origin']}, {settings['seeds']} times, and judged on {_judged(data)} "
-        f"(split: {mode['split']['settings']['by']}{ties}).",
-        controls="; ".join(data["decisive"]["controls"]),
-        guard=f"{data['guard']['guard']:.0%}",
+    kind = "judgments" if data.get("kind") == "search" else "events"
+    rows = say(f"proof.{kind}", count=f"{shop.get(kind, 0):,}", items=f"{shop['items']:,}")
+    by = mode["split"]["settings"]["by"]
+    split = say("proof.split", by=by)
+    if len(data["modes"]) > 1:
+        split = say("proof.split_ties", by=by, ties=say.term("ties", mode["ties"]))
+    what = say(
+        "proof.what",
+        shop=shop["meta"].get("name", say("proof.this_shop")),
+        rows=rows,
+        ranker=settings["ranker"],
+        origin=mode["synthetic"]["origin"],
+        times=say.counted("proof.times", settings["seeds"]),
+        judged=_judged(data, say),
+        split=split,
+    )
+    controls = [say.term("arm", name) for name in data["decisive"]["controls"]]
+    return Asked(_sentence(data, say), what, say.joined(controls), f"{data['guard']['guard']:.0%}")
+
+
+def _sentence(data: Mapping[str, Any], say: Say) -> str:
+    """The verdict with the figures that it hangs on; in English the proof's own."""
+    if say.language == "en":
+        return str(data["sentence"])
+    against = data["decisive"]["against"]
+    row = headline(data)[MIXED, against]
+    return say(
+        "proof.sentence",
+        title=title(data, say),
+        metric=data["decisive"]["metric"],
+        lift=lift_of(row, say),
+        against=say.term("arm", against),
+        p=f"{row['p']:.2g}",
     )
 
 
-def _judged(data: Mapping[str, Any]) -> str:
+def _judged(data: Mapping[str, Any], say: Say) -> str:
     """Say what the rankers were judged on."""
-    task = data["modes"][0]["task"]
-    if data.get("kind") == "clicks":
-        return f"{task['impressions']:,} held-out impressions of {task['requests']:,} shoppers"
-    if data.get("kind") == "search":
-        return (
-            f"{task['requests']:,} held-out queries: their {task['answers']:,} judged items put in order, and the "
-            "whole catalogue ranked"
-        )
-    seen = "items of the history included" if task["repeats"] else "items of the history left out"
-    return f"{task['requests']:,} held-out requests over the whole catalogue, {seen}"
+    task, kind = data["modes"][0]["task"], data.get("kind")
+    requests = f"{task['requests']:,}"
+    if kind == "clicks":
+        return say("proof.on_clicks", impressions=f"{task['impressions']:,}", requests=requests)
+    if kind == "search":
+        return say("proof.on_search", requests=requests, answers=f"{task['answers']:,}")
+    return say("proof.on_repeats" if task["repeats"] else "proof.on_new", requests=requests)
 
 
 def _repeat(data: Mapping[str, Any]) -> Repeat:

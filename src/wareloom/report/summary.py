@@ -1,4 +1,4 @@
-"""The first card of a proof, for those who decide: a verdict, a few plain sentences, one chart, what to do next."""
+"""The first card of a proof, for those who decide: a verdict, four answers, one chart, what to do next."""
 
 from __future__ import annotations
 
@@ -6,18 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from markupsafe import Markup
-
+from wareloom.core.sentences import Say
 from wareloom.proof.frozen import frozen
 from wareloom.report import proof_figures as figures
-from wareloom.report.figures import drawn
-from wareloom.report.words import BUT, MIXED, listed, name_of, named
-
-SAID = {
-    "helps": "Synthetic data helps.",
-    "no evidence": "No evidence that synthetic data helps.",
-    "hurts": "Synthetic data hurts.",
-}
+from wareloom.report.charts import Dots
+from wareloom.report.conclusion import Answer, answers, headline
+from wareloom.report.words import BUT, MIXED, called, story, the_slice, transfer
 
 
 @dataclass(frozen=True)
@@ -26,64 +20,80 @@ class Summary:
 
     verdict: str
     tone: str
-    """The verdict's colour."""
+    """The verdict's class in the style sheet"""
     kicker: str
     title: str
-    sentences: tuple[str, ...]
-    chart: Markup | None
+    lead: str
+    answers: tuple[Answer, ...]
+    chart: Dots | None
     """The lift over each control; nothing where real data alone reaches nothing."""
     detectable: str
+    sentences: tuple[str, ...]
     power: str
     steps: tuple[str, ...]
 
 
-def summary(data: Mapping[str, Any]) -> Summary:
+def summary(data: Mapping[str, Any], say: Say) -> Summary:
     """The card that comes first."""
-    story, shop, settings = data["story"], data["shop"], data["settings"]
+    story, shop, settings = told(data, say), data["shop"], data["settings"]
     generator = settings["generator"]
     made = " + ".join(m["synthesizer"] for m in generator["members"]) or generator["synthesizer"]
     sentences = (
-        story["finding"],
         story["controls"],
         story["rows"],
         story["slices"],
         *story["references"],
-        *frozen(data),
+        *frozen(data, say),
     )
     decisive = data["decisive"]
     power = next(row for row in data["power"] if row["against"] == decisive["against"])
     detectable = power["detectable_lift"]
     return Summary(
-        verdict=data["verdict"],
-        tone=figures.COLOURS[data["verdict"]],
-        kicker=f"{shop['meta'].get('name', 'This shop')} · {settings['ranker']} with data from {made}",
-        title=title(data),
-        sentences=tuple(sentence for sentence in sentences if sentence),
-        chart=_chart(data, detectable),
+        verdict=say.term("verdict", data["verdict"]),
+        tone=figures.TONES[data["verdict"]],
+        kicker=say(
+            "proof.kicker",
+            shop=shop["meta"].get("name", say("proof.this_shop")),
+            ranker=settings["ranker"],
+            generator=made,
+        ),
+        title=title(data, say),
+        lead=story["finding"],
+        answers=answers(data, say),
+        chart=_chart(data, detectable, say),
         detectable="" if detectable is None else f"{detectable:.1%}",
+        sentences=tuple(sentence for sentence in sentences if sentence),
         power=story["power"] or "–",
         steps=tuple(story["next"]),
     )
 
 
-def title(data: Mapping[str, Any]) -> str:
+def title(data: Mapping[str, Any], say: Say) -> str:
     """The verdict in one short sentence."""
     if data["verdict"] != BUT:
-        return SAID[data["verdict"]]
-    falls = [name_of(fall["slice"]) for fall in data["guard"]["falls"]]
-    return f"Synthetic data helps, but {listed(falls)} {'falls' if len(falls) == 1 else 'fall'}."
+        return say(f"proof.{data['verdict'].replace(' ', '_')}")
+    falls = data["guard"]["falls"]
+    names = [say("proof.the_slice", name=the_slice(fall["slice"], say)) for fall in falls]
+    return say.counted("proof.but", len(falls), names=say.listed(names))
 
 
-def _chart(data: Mapping[str, Any], detectable: float | None) -> Markup | None:
-    decisive = data["decisive"]
-    mine = {
-        (row["arm"], row["against"]): row
-        for row in data["comparisons"]
-        if (row["ties"], row["metric"], row["slice"])
-        == (decisive["ties"], decisive["metric"], "all")
-    }
-    names = named(data)
-    rows = [mine[MIXED, control] | {"name": names[control]} for control in decisive["controls"]]
+def told(data: Mapping[str, Any], say: Say) -> Mapping[str, Any]:
+    """The proof's story: in English as it was written, in other languages told anew of the same figures."""
+    if say.language == "en":
+        own: Mapping[str, Any] = data["story"]
+        return own
+    anew = story(dict(data), say)
+    if data["kind"] == "transfer":
+        anew["references"] += transfer.sentences(data, say)
+    return anew
+
+
+def _chart(data: Mapping[str, Any], detectable: float | None, say: Say) -> Dots | None:
+    decisive, by = data["decisive"], headline(data)
+    rows = [
+        {**by[MIXED, control], "name": called(control, data, say)}
+        for control in decisive["controls"]
+    ]
     if any(row["lift"] is None for row in rows):
         return None
-    return drawn(figures.against(rows, detectable, decisive["metric"]), "against")
+    return figures.against(rows, detectable, decisive["metric"], say, decisive["against"])

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 from functools import cache
+from importlib.resources import files
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 
-from wareloom.report.figures import library
+from wareloom.core.sentences import Say
+from wareloom.report import svg
+from wareloom.report.charts import Chart
 
 
 @cache
@@ -22,6 +28,54 @@ def environment() -> Environment:
     )
 
 
-def filled(template: str, page: object) -> str:
-    """Return the HTML of `page`, a view with plain values, laid out by `template`; it needs no network."""
-    return environment().get_template(template).render(page=page, plotly=library())
+@cache
+def style() -> Markup:
+    """The style sheet of all pages."""
+    sheet = files("wareloom.report") / "templates" / "style.css"
+    # Safe: a file of this package, in which nothing of the data stands.
+    return Markup(sheet.read_text(encoding="utf-8"))
+
+
+def filled(template: str, page: object, language: str = "en", *, interactive: bool = False) -> str:
+    """Return the HTML of `page`, a view with plain values and charts, laid out by `template`; it needs no network.
+
+    Templates get `page`, `say` (`core.sentences.Say`) and `drawn`, which draws a chart. `interactive`: as charts that
+    answer the pointer, which takes 5 MB of script; as SVG otherwise, without any script.
+    """
+    say = Say(language)
+    return (
+        environment()
+        .get_template(template)
+        .render(page=page, **_frame(say), **(_interactive(say) if interactive else _still(say)))
+    )
+
+
+def _frame(say: Say) -> dict[str, object]:
+    return {
+        "say": say,
+        "language": {"zh": "zh-Hans"}.get(say.language, say.language),
+        "style": style(),
+    }
+
+
+def _still(say: Say) -> dict[str, object]:
+    """Charts as SVG, and a policy by which a browser runs no script and asks nobody for anything."""
+    digest = base64.b64encode(hashlib.sha256(style().encode()).digest()).decode()
+    policy = f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
+
+    def drawn(chart: Chart) -> Markup:
+        return svg.drawn(chart, say)
+
+    return {"drawn": drawn, "library": "", "policy": policy}
+
+
+def _interactive(say: Say) -> dict[str, object]:
+    from wareloom.report import interactive
+
+    number = iter(range(1_000_000))
+
+    def drawn(chart: Chart) -> Markup:
+        return interactive.drawn(chart, f"chart-{next(number)}", say)
+
+    policy = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:"
+    return {"drawn": drawn, "library": interactive.library(), "policy": policy}

@@ -6,7 +6,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from wareloom.report.words import signed
+from wareloom.core.sentences import Say
+
+FAR = 10.0
+"""A lift this large is said without a digit behind the point"""
 
 
 @dataclass(frozen=True)
@@ -38,12 +41,17 @@ def table(header: Iterable[str], rows: Iterable[Iterable[Any]]) -> Table:
 
 def percent(value: float | None) -> str:
     """A lift with its sign, a dash where there is none."""
-    return "–" if value is None else signed(value)
+    if value is None:
+        return "–"
+    text = f"{value:+,.0%}" if abs(value) >= FAR else f"{value:+.1%}"
+    return "0.0%" if text in ("+0.0%", "-0.0%") else text.replace("-", "−")
 
 
-def span(low: float | None, high: float | None) -> str:
+def span(low: float | None, high: float | None, say: Say) -> str:
     """The ends of an interval of a lift."""
-    return "–" if low is None or high is None else f"{percent(low)} to {percent(high)}"
+    if low is None or high is None:
+        return "–"
+    return say("figure.to", low=percent(low), high=percent(high))
 
 
 def _numbers(column: list[Any]) -> bool:

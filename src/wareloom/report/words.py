@@ -2,8 +2,35 @@
 
 from __future__ import annotations
 
-from wareloom.experiment.plan import MIXED, REAL
-from wareloom.proof.decide import BUT, listed, name_of, signed
-from wareloom.proof.story import askers, named
+from wareloom.experiment.plan import (
+    ANYWHERE,
+    DIRECT,
+    MIXED,
+    NAIVE,
+    PLACEBO,
+    REAL,
+    REPEATED,
+    SYNTHETIC,
+)
+from wareloom.proof import transfer
+from wareloom.proof.decide import BUT
+from wareloom.proof.story import askers, called, story, the_slice
+from wareloom.proof.transfer import LIMIT
 
-__all__ = ["BUT", "MIXED", "REAL", "askers", "listed", "name_of", "named", "signed"]
+__all__ = [
+    "ANYWHERE",
+    "BUT",
+    "DIRECT",
+    "LIMIT",
+    "MIXED",
+    "NAIVE",
+    "PLACEBO",
+    "REAL",
+    "REPEATED",
+    "SYNTHETIC",
+    "askers",
+    "called",
+    "story",
+    "the_slice",
+    "transfer",
+]

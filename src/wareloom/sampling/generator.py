@@ -14,6 +14,7 @@ from wareloom.core.family import MIXERS, SYNTHESIZERS
 from wareloom.core.run import Run
 from wareloom.errors import SettingError
 from wareloom.mixing import Mixer
+from wareloom.privacy.looks import Look, refuse_unpaid
 from wareloom.sampling.rejection import fill
 from wareloom.screening import Screened, made
 from wareloom.shop import Shop
@@ -136,6 +137,15 @@ class Generator:
             for member in self.named().values()
         ]
 
+    def refuse_unpaid(self, look: Look, train: Shop) -> None:
+        """Raise `RefusedError` where a synthesizer is private and `train` is not: nobody pays for this look at it.
+
+        Asked before anything is fitted, and so before anything is spent.
+        """
+        if train.keeps != "private":
+            for one in self.made():
+                refuse_unpaid(one.kept(), look, one.origin)
+
     @property
     def supply(self) -> float:
         """Synthetic data that the mixer chooses from, in multiples of what it mixes in at one time."""
@@ -152,8 +162,9 @@ class Generator:
         """Fit on the training part and sample `users` shoppers that pass the screens, see `rejection.fill`.
 
         Only the leak screen sees the held-out part. Raises `LeakError` where it finds a leak, and `RefusedError` where
-        no shopper passes.
+        no shopper passes, or where a private synthesizer would be looked over by real users; nothing is spent then.
         """
+        self.refuse_unpaid("screens" if self.screens else "size", train)
         members = self.named().values()
         fitted = tuple(
             SYNTHESIZERS.make(m.synthesizer, **m.settings).fit(train, run) for m in members

@@ -71,10 +71,10 @@ def sample_screened(
     """Sample `users` users from a fitted synthesizer that pass all screens; see `fill`.
 
     `parts`: what it was fitted on, and the held-out part for the leak screen. Where `given` has histories, users that
-    were not kept are continued anew. Raises `RefusedError` where the synthesizer is private: screens look at real
-    users.
+    were not kept are continued anew. Raises `RefusedError` where the synthesizer is private and a part is not: screens
+    look at real users then.
     """
-    if screens:
+    if screens and any(part is not None and part.keeps != "private" for part in parts):
         refuse_unpaid(fitted.kept(), "screens", fitted.origin)
     histories = given.histories if isinstance(given, Given) else None
 

@@ -10,12 +10,15 @@ from typing import Any, ClassVar, Literal
 
 import polars as pl
 
+from wareloom.core import notebook
+from wareloom.core.asked import Kind, a_run
 from wareloom.core.family import SCREENS, Algorithm, Family
 from wareloom.core.files import replacing
 from wareloom.core.run import Run
 from wareloom.core.state import write_json
 from wareloom.errors import SettingError, near
 from wareloom.shop import Shop
+from wareloom.shop.asked import a_shop, a_shop_or_none
 from wareloom.shop.buckets import user_key
 from wareloom.shop.storage import ROW_GROUP, write_head
 
@@ -37,12 +40,38 @@ class Screened:
     sampling: dict[str, Any] = field(default_factory=dict)
     """How many users were asked for, drawn and kept, where the sample was filled up; see `proof.rejection`."""
 
+    def to_polars(self, table: str = "events") -> pl.DataFrame:
+        """Return a table of what was kept as a frame of polars."""
+        return self.kept.to_polars(table)
+
+    def to_pandas(self, table: str = "events") -> Any:
+        """Return a table of what was kept as a frame of pandas; raises `MissingExtraError` where that is missing."""
+        return self.kept.to_pandas(table)
+
+    def __repr__(self) -> str:
+        taken = ", ".join(f"{len(rows):,} {name}" for name, rows in self.rejected.items())
+        return notebook.line("Screened", f"kept {self.kept!r}", f"took {taken or 'nothing'}")
+
+    def _repr_html_(self) -> str:
+        rows = [
+            (name, one.get("seen"), one.get("rejected"), ", ".join(one.get("reasons") or ()))
+            for name, one in self.report.items()
+            if isinstance(one, Mapping)
+        ]
+        columns = ("screen", "rows seen", "rows taken", "reasons")
+        facts = {"sampling": notebook.text_of(self.sampling)} if self.sampling else {}
+        tables = [notebook.Table("Screens, in order", columns, rows)] if rows else []
+        return notebook.card("Screened", repr(self.kept), facts, tables)
+
 
 @dataclass(kw_only=True, eq=False)
 class Screen(Algorithm, ABC):
     """Base of all screens."""
 
     family: ClassVar[Family] = SCREENS
+    arguments: ClassVar[Mapping[str, Mapping[str, Kind]]] = {
+        "screen": {"synthetic": a_shop, "train": a_shop, "holdout": a_shop_or_none, "run": a_run}
+    }
     looks_at: ClassVar[Literal["draws", "sample", "end"]] = "draws"
     """What it judges where a sample is filled up draw after draw: each draw on its own; all that is kept so far, since
     what one user did decides on others; or the sample at the end, which it passes or refuses whole."""

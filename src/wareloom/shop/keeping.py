@@ -31,11 +31,14 @@ class Keeping(Algorithm):
         own = worst(self.holds(), *(part.kept() for part in parts if isinstance(part, Keeping)))
         return least(own, vars(self).get(FITTED_ON))
 
-    def _fitted_on(self, shop: Shop | None) -> None:
-        """Write down what a shop that it was fitted on keeps; None, where other events than a shop's were looked at."""
+    def _fitted_on(self, shop: Shop | None, *begun: Keeps) -> None:
+        """Write down what a shop that it was fitted on keeps; None, where other events than a shop's were looked at.
+
+        `begun`: what the models keep whose weights the training began with.
+        """
         vars(self).pop(FITTED_ON, None)
         if shop is not None and shop.keeps is not None:
-            vars(self)[FITTED_ON] = shop.keeps
+            vars(self)[FITTED_ON] = worst(shop.keeps, *begun)
 
     def said(self) -> dict[str, Any]:
         """What `algorithm.json` says besides settings and files: what it keeps, in one word and for who reads it."""

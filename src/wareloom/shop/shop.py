@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from wareloom.core import frames, notebook
+from wareloom.core.asked import a_path, of_class, require_kind
 from wareloom.core.files import replacing
 from wareloom.errors import SchemaError, unknown
 from wareloom.shop import schema
@@ -16,6 +18,13 @@ from wareloom.shop.storage import ROW_GROUP, open_tables, read_head, verify, wri
 
 if TYPE_CHECKING:
     from wareloom.shop.keeps import Keeps
+
+
+_frame = of_class(
+    "a frame of polars; wl.read(frames) makes a shop of those of pandas and pyarrow, too",
+    pl.DataFrame,
+    pl.LazyFrame,
+)
 
 
 class Shop:
@@ -44,10 +53,15 @@ class Shop:
         cls,
         tables: Mapping[str, pl.LazyFrame | pl.DataFrame],
         meta: Mapping[str, Any] | None = None,
+        counted: Mapping[str, int] | None = None,
     ) -> Shop:
-        """Return a shop of tables whose rows were checked before, or were made by what keeps to the schema."""
+        """Return a shop of tables whose rows were checked before, or were made by what keeps to the schema.
+
+        `counted`: rows of its tables, as far as they are known.
+        """
         shop = cls.__new__(cls)
         shop._take(tables, meta)
+        shop.counted |= dict(counted or {})
         return shop
 
     def _take(
@@ -55,9 +69,10 @@ class Shop:
         tables: Mapping[str, pl.LazyFrame | pl.DataFrame],
         meta: Mapping[str, Any] | None,
     ) -> None:
-        for name in tables:
+        for name, frame in tables.items():
             if name not in schema.TABLES:
                 raise unknown("table", name, schema.TABLES)
+            require_kind("Shop", f"the table {name!r}", frame, _frame)
         if "items" not in tables:
             raise SchemaError("A shop needs the table 'items', with at least the column item_id.")
         self._tables = {
@@ -66,6 +81,12 @@ class Shop:
             if name in tables
         }
         self.meta: dict[str, Any] = dict(meta or {})
+        # Counted for whoever prints the shop, which must not compute anything.
+        self.counted: dict[str, int] = {
+            name: len(tables[name])  # type: ignore[arg-type]
+            for name in self._tables
+            if isinstance(tables[name], pl.DataFrame)
+        }
         self.path: Path | None = None
         self._fingerprint: str | None = None
         self._verified = False
@@ -76,9 +97,10 @@ class Shop:
 
         Sizes and rows of its files are compared with what its `shop.json` says; `SourceError` says what is not whole.
         """
+        require_kind("Shop.open", "path", path, a_path)
         path = Path(path)
         head = read_head(path)
-        shop = cls.trusted(open_tables(path, head), head["meta"])
+        shop = cls.trusted(open_tables(path, head), head["meta"], head["rows"])
         shop.path, shop._fingerprint = path, head["fingerprint"]
         shop.keeps = head.get("keeps")
         return shop
@@ -115,6 +137,14 @@ class Shop:
             int(self.scan(table).select(pl.len()).collect().item()) if table in self._tables else 0
         )
 
+    def to_polars(self, table: str = "events") -> pl.DataFrame:
+        """Return a table as a frame of polars, as `table` does."""
+        return self.table(table)
+
+    def to_pandas(self, table: str = "events") -> Any:
+        """Return a table as a frame of pandas; raises `MissingExtraError` where pandas is not installed."""
+        return frames.to_pandas(self.table(table))
+
     def in_memory(self) -> Shop:
         """Return this shop with all tables computed and held, for work that reads them many times."""
         return Shop.trusted(
@@ -128,11 +158,13 @@ class Shop:
         It says that it keeps what this one keeps: who brings rows of another says so by `keeping`.
         """
         kept = {k: v for k, v in ({**self._tables, **tables}).items() if v is not None}
-        return Shop.trusted(kept, self.meta).keeping(self.keeps)
+        same = {k: n for k, n in self.counted.items() if k in kept and k not in tables}
+        new = {k: len(frame) for k, frame in tables.items() if isinstance(frame, pl.DataFrame)}
+        return Shop.trusted(kept, self.meta, same | new).keeping(self.keeps)
 
     def keeping(self, keeps: Keeps | None) -> Shop:
         """Return this shop, said to keep so much of real users: what its generator keeps, or the worst of its parts."""
-        shop = Shop.trusted(self._tables, self.meta)
+        shop = Shop.trusted(self._tables, self.meta, self.counted)
         shop.path, shop._fingerprint, shop._verified = self.path, self._fingerprint, self._verified
         shop.keeps = keeps
         return shop
@@ -168,3 +200,33 @@ class Shop:
                 )
             write_head(partial, self.meta, self.keeps)
         return Shop.open(path)
+
+    def __repr__(self) -> str:
+        name = str(self.meta.get("name") or "")
+        rows = [
+            f"{self.counted[one]:,} {one}" if one in self.counted else one for one in self.names
+        ]
+        return notebook.line("Shop", repr(name) if name else "", *rows)
+
+    def _repr_html_(self) -> str:
+        facts = {
+            "lies in": self.path,
+            "events": self._span(),
+            "keeps of real users": self.keeps,
+            "fingerprint": self._fingerprint and self._fingerprint[:12],
+            **{key: value for key, value in self.meta.items() if key != "name"},
+        }
+        rows = [
+            (name, self.counted.get(name), ", ".join(self.columns(name))) for name in self.names
+        ]
+        tables = notebook.Table("Tables", ("table", "rows", "columns"), rows)
+        name = str(self.meta.get("name") or "in memory")
+        return notebook.card("Shop", name, facts, [tables])
+
+    def _span(self) -> str:
+        """From when to when its events are; "" where that is not known without computing a table."""
+        if "events" not in self.counted or not self.has("events", "time"):
+            return ""
+        time = pl.col("time")
+        first, last = self.scan("events").select(a=time.min(), b=time.max()).collect().row(0)
+        return "" if first is None else f"{first:%Y-%m-%d} to {last:%Y-%m-%d}"

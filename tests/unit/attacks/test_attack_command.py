@@ -33,7 +33,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def attack(folder: Path, synth: str, *more: str) -> subprocess.CompletedProcess[str]:
-    words = [sys.executable, "-m", "wareloom", "attack", "real", synth, "--holdout", "held", "-q"]
+    words = [sys.executable, "-m", "wareloom", "attack", "real", synth, "--holdout", "held"]
     return subprocess.run([*words, *more], cwd=folder, capture_output=True, text=True, check=False)
 
 

@@ -9,15 +9,17 @@ import numpy as np
 import polars as pl
 import pytest
 
-from attacked import wide
+from attacked import memorised, wide
 from wareloom.attacks import Arena, Maker, Outcome, run_attacks
 from wareloom.attacks._remaking import coded, histories, ordered, shop_of
+from wareloom.attacks._shadowing import best_told, likelihood_ratio, regressed
 from wareloom.attacks.planting import canaries, with_some
-from wareloom.attacks.shadow import _coins, likelihood_ratio
+from wareloom.attacks.shadow import _coins
 from wareloom.core.family import ATTACKS, SYNTHESIZERS
 from wareloom.core.run import Run
 from wareloom.errors import InputError, SettingError
 from wareloom.shop import Log, Shop
+from wareloom.stats.roc import area
 from wareloom.testing.lively import lively
 
 RUN = Run(seed=3, threads=1)
@@ -31,6 +33,8 @@ def arena(structure: str, honest: bool = False) -> Arena:
         lively(USERS, seed, name) for seed, name in ((1, "m"), (2, "h"), (4, "o"))
     )
     maker = Maker("markov", {"structure": structure})
+    if structure == "independent":
+        maker = Maker("independent")
     synth = maker.sample(others if honest else members, USERS, RUN)
     return Arena.of(members, synth, holdout, RUN, None, maker)
 
@@ -50,6 +54,60 @@ def test_shadows_tell_members_and_not_provably_less_than_each_attack_that_they_l
     assert shadow.area.high > max(alone)
     assert shadow.p < 1e-3
     assert shadow.about == {"generators": 12.0, "targets": 200.0}
+
+
+class Memoriser(Maker):
+    """Users written two items by two after those that members had together: an attacker can do it again."""
+
+    def sample(self, shop: Shop, n: int, run: Run) -> Shop:
+        """Remember the users of a shop, and write `n`."""
+        return memorised(shop, n, run.seed_for("memoriser") % 2**32, order=2)
+
+
+def test_shadows_tell_no_less_of_a_memoriser_than_each_attack_that_they_look_at() -> None:
+    """Naive: one likelihood of all features, which loses by the noise of the weak ones what the best attack tells."""
+    members, holdout = wide(USERS, 1, "m"), wide(USERS, 2, "h")
+    maker = Memoriser("memoriser")
+    where = Arena.of(members, maker.sample(members, USERS, RUN), holdout, RUN, None, maker)
+    names = ("pairs", "items", "sets", "runs")
+    shadow = found("shadow", where, generators=8, targets=2 * USERS, features=" ".join(names))
+    alone = {name: found(name, where).area.value for name in names}
+    assert max(alone.values()) > 0.84, "a single attack tells much already"
+    assert shadow.area.value >= max(alone.values())
+
+
+@pytest.mark.parametrize("level", [0.0, 10.0])
+def test_the_way_of_telling_is_taken_that_tells_others(level: float) -> None:
+    """Where each target has a level of its own, calibration tells; where none has, one regression loses no less."""
+    rng = np.random.default_rng(5)
+    coins, member = rng.random((6, 200)) < 0.5, rng.random(200) < 0.5
+    own = rng.normal(0, level, 200)
+
+    def seen(inside: np.ndarray) -> dict[str, np.ndarray]:
+        said = {"good": (own + 1.0 * inside + rng.normal(0, 0.4, 200))[:, None]}
+        return said | {f"idle {n}": rng.normal(0, 1, (200, 20)) for n in range(5)}
+
+    made = [seen(coin) for coin in coins]
+    real, many = seen(member), {name: np.stack([one[name] for one in made]) for name in made[0]}
+    both = [np.concatenate(list(side.values()), axis=1 + n) for n, side in enumerate((real, many))]
+    told = best_told(real, many, coins)
+    found, *alone = (
+        area(score[member], score[~member]).value
+        for score in (told, *(way(*both, coins) for way in (likelihood_ratio, regressed)))
+    )
+    assert found > 0.9
+    assert found >= max(alone) - 1e-9
+    assert (alone[1] < 0.7) == (level > 0), "a level of its own hides a target from a regression"
+
+
+@pytest.mark.parametrize("structure", ["learned", "independent"])
+def test_shadows_are_made_of_any_generator(structure: str) -> None:
+    """What members had and others had not shows in popularity and steps; it is found no worse than by one attack."""
+    where = arena(structure)
+    shadow = found("shadow", where, generators=6, features="pairs items")
+    alone = [found(name, where).area.value for name in ("pairs", "items")]
+    assert shadow.area.high > max(alone)
+    assert shadow.about == {"generators": 6.0, "targets": 200.0}
 
 
 def test_shadows_catch_outlines() -> None:

@@ -30,6 +30,7 @@ from wareloom.rankers.search.base import without_history
 from wareloom.shop import Log, Requests, Shop
 
 RUN = Run(seed=1, threads=1)
+NOTHING = {"user_id": pl.String, "item_id": pl.String, "event": pl.String}
 SIZE, LAYERS, THINGS = 32, 2, 8
 COLOURS = ["red", "blue", "green", "black"]
 TUNINGS = ["lora", "adapter", "prefix", "full"]
@@ -524,3 +525,43 @@ def test_encoders_that_cannot_be_tuned_so_are_named() -> None:
         assert any(value.requires_grad for value in model.parameters())
     with pytest.raises(SettingError, match="tuning='adapter' does not know encoders"):
         tuned(torch.nn.Sequential(), "adapter", 2, "ranker 'bi_encoder'")
+
+
+def test_the_anchor_is_the_divergence_from_the_encoder_as_it_comes(
+    encoder: str, learned: dict[str, BiEncoder]
+) -> None:
+    """The loss against numpy on one batch, and the further the weight holds, the less a taught encoder moves."""
+    taught, shop = learned["lora"], synonyms(COLOURS[:3])
+    reader = make(encoder, "lora", batch_size=12)
+    reader._texts = shop.table("items")["title"].to_list()
+    reader._names = reader._texts
+    before = reader._as_it_comes(RUN)
+    reader._net = reader._build(Path(encoder), RUN)
+    data = PairData(
+        Log.of(shop.with_tables(events=pl.DataFrame(schema=NOTHING))),
+        shop,
+        reader._reading(),
+        reader.layout(),
+        RUN,
+    )
+    batch, net = next(data.batches(0)), taught._net
+    with torch.no_grad():
+        plain, held = float(net.loss(batch)), float(net.anchored(before, 2.0)(batch))
+        first, now = (
+            each.logits(batch).numpy().astype(float) / float(each.scale()) / reader.temperature
+            for each in (before, net)
+        )
+    first, now = (x - np.log(np.exp(x).sum(axis=1, keepdims=True)) for x in (first, now))
+    share = batch["weight"].numpy() / batch["weight"].sum().item()
+    apart = (np.exp(first) * (first - now)).sum(axis=1) @ share
+    assert apart > 0.01
+    assert held == pytest.approx(plain + 2.0 * apart, rel=1e-4)
+    asked = ["red word1", "blue word3", "thing2"]
+    moved = [
+        np.abs(
+            make(encoder, "lora", anchor=weight).fit(shop, RUN)._vectors(asked)
+            - learned["none"]._vectors(asked)
+        ).max()
+        for weight in (0.0, 3.0, 30.0)
+    ]
+    assert moved[0] > moved[1] > moved[2]

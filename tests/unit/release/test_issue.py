@@ -103,7 +103,9 @@ def test_a_release_holds_rows_and_nothing_of_how_they_were_made(
     for word in (b"markov", b"edits@1", b"-beef", b"/secret/place", of.real.fingerprint.encode()):
         assert word not in everything
     head = json.loads((out / "shop.json").read_text())
-    assert head["meta"] == {}
+    certificate = json.loads((out / "certificate.json").read_text())
+    # The mark that bundles of it carry: a random number.
+    assert head["meta"] == {"release": certificate["release"]}
     assert head["keeps"] == "counts"
     assert pl.read_parquet(out / "items.parquet").columns == ["item_id", "origin"]
     opened = Shop.open(out)

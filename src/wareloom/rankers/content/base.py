@@ -63,6 +63,8 @@ class ContentKNN(Ranker, ABC):
     def with_events(self, log: Log) -> Self:
         """Return the same with other events: of these only popularity is learned."""
         made = copy(self)
+        # Nobody knows whose events these are.
+        made._fitted_on(None)
         made.popularity_ = popularity(log)
         return made
 

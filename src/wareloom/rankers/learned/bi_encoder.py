@@ -17,16 +17,25 @@ from wareloom.core.settings import Count, Factor, NonNegative, ShareBelowOne, Si
 from wareloom.errors import InputError, SettingError, SourceError
 from wareloom.language.embedders import normalised
 from wareloom.language.embedders.minilm import MiniLM
-from wareloom.language.encoder import States, encode, encoder_folder, fingerprint, load_encoder
+from wareloom.language.encoder import (
+    States,
+    encode,
+    encoder_folder,
+    fingerprint,
+    load_encoder,
+    words_of,
+)
 from wareloom.neural import torch
 from wareloom.neural.checkpoint import kept_at
 from wareloom.neural.training import Training, seeded, train
 from wareloom.neural.tuning import draw_back, put_weights, tuned, tuned_weights
 from wareloom.rankers import BLOCK_BYTES
 from wareloom.rankers.learned._network import TextNetwork
+from wareloom.rankers.learned._order import teach_order
 from wareloom.rankers.learned._pairs import EVALUATIONS, Layout, PairData, Reading, history_text
 from wareloom.rankers.search.base import SearchRanker
 from wareloom.rankers.search.judged import UNCHECKED
+from wareloom.rankers.search.lists import Lists
 from wareloom.shop import Log, Requests, Shop
 from wareloom.shop.texts import field_texts, parse_fields, present
 
@@ -98,6 +107,8 @@ class BiEncoder(SearchRanker):
     """Evaluations, of ten in all, without a better value after which training stops; 0 never stops early."""
     validation: ShareBelowOne = 0.05
     """Share of queries and users that stop the training early; none where it comes to fewer than 20."""
+    anchor: NonNegative = 0.0
+    """Weight, in training, of how far the order of a batch's items moves from that of the encoder as it comes."""
     strength: Factor | Literal["auto"] = "auto"
     """Share of the way from the encoder as it comes to the tuned one, in its weights. auto goes all of it where any
     judgment or event is real, three tenths where none is: with no label nothing says how far to go, and the whole way
@@ -120,12 +131,8 @@ class BiEncoder(SearchRanker):
         assert shop is not None
         folder = encoder_folder(self.model, WHO)
         self.base_ = {"model": self.model or "all-MiniLM-L6-v2", "fingerprint": fingerprint(folder)}
-        columns = [
-            field_texts(shop, name) for name in present(shop, parse_fields(self.fields, self.name))
-        ]
-        self._texts = [
-            "\n".join(part for part in parts if part) for parts in zip(*columns, strict=True)
-        ]
+        columns = self._columns(shop)
+        self._texts = whole(columns)
         self._names = [
             next((p[:NAME] for p in parts if p.strip()), "") for parts in zip(*columns, strict=True)
         ]
@@ -139,6 +146,40 @@ class BiEncoder(SearchRanker):
         self.temperature_ = 1 / float(self._net.scale().detach())
         super()._fit(log, shop, run)
         del self._texts
+
+    def _columns(self, shop: Shop) -> list[list[str]]:
+        """The fields of the items that are read."""
+        wanted = present(shop, parse_fields(self.fields, self.name))
+        return [field_texts(shop, name) for name in wanted]
+
+    def learn_order(self, shop: Shop, lists: Lists, updates: int, run: Run) -> None:
+        """Learn the order that another ranker gives lists of items of the shop it was fitted on, from where it stands.
+
+        It goes as far as it went before: all of the way, or a share. An encoder that is not tuned learns nothing.
+        """
+        if self.tuning == "none" or not len(lists.queries) or not updates:
+            return
+        texts, net = whole(self._columns(shop)), self._net.to(run.device)
+        how = Training(
+            learning_rate=self.learning_rate or RATES[self.tuning],
+            epochs=EVALUATIONS,
+            updates=updates,
+            weight_decay=self.weight_decay,
+            warmup=min(100, 1 + updates // 10),
+        )
+        start = tuned_weights(net)
+        with seeded(run, self.name, "order"):
+
+            def words(read: list[str]) -> dict[str, Any]:
+                return words_of(read, self._tokenizer, self.longest)
+
+            self.training_ += teach_order(net, lists, words, texts, how, run)
+            draw_back(net, start, self.strength_)
+            self.weights_ = tuned_weights(net)
+            self.temperature_ = 1 / float(net.scale().detach())
+            self.updates_ += updates
+            self.vectors_ = self._vectors(texts, run)
+        self._net = net.cpu()
 
     def _learn(
         self, texts: dict[str, list[str]], weights: dict[str, float], shop: Shop, run: Run
@@ -172,6 +213,11 @@ class BiEncoder(SearchRanker):
             .eval()
             .to(run.device)
         )
+
+    def _as_it_comes(self, run: Run) -> TextNetwork:
+        """The network before anything is learned."""
+        _, _, encoder = load_encoder(encoder_folder(self.model, WHO), run, WHO)
+        return TextNetwork(encoder, self.temperature, learned=False).eval().to(run.device)
 
     def _reading(self) -> Reading:
         return Reading(
@@ -210,18 +256,18 @@ class BiEncoder(SearchRanker):
             patience=self.patience if held else 0,
         )
         net = self._net
+        loss = net.anchored(self._as_it_comes(run), self.anchor) if self.anchor else net.loss
 
         def check() -> float:
             sizes = [len(batch["own"]) for batch in held]
             losses = [
-                float(net.loss({k: _moved(v, run.device) for k, v in batch.items()}))
-                for batch in held
+                float(loss({k: _moved(v, run.device) for k, v in batch.items()})) for batch in held
             ]
             return -float(np.average(losses, weights=sizes))
 
         kept, start = self._checkpoint(data, run), tuned_weights(net)
         self.training_ = train(
-            net, data.batches, net.loss, how, run, check if held else None, checkpoint=kept
+            net, data.batches, loss, how, run, check if held else None, checkpoint=kept
         )
         self.strength_ = self._strength(data)
         draw_back(net, start, self.strength_)
@@ -318,3 +364,8 @@ def _moved(value: Any, device: str) -> Any:
     return (
         {k: v.to(device) for k, v in value.items()} if isinstance(value, dict) else value.to(device)
     )
+
+
+def whole(columns: Sequence[Sequence[str]]) -> list[str]:
+    """What is read of each item: its fields one below the other."""
+    return ["\n".join(part for part in parts if part) for parts in zip(*columns, strict=True)]

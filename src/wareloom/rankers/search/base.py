@@ -17,6 +17,7 @@ from wareloom.core.settings import NonNegative
 from wareloom.errors import InputError
 from wareloom.language.spelling import Speller
 from wareloom.language.tokenise import tokenise
+from wareloom.language.typed import Corrected, as_typed
 from wareloom.language.wishes import Wishes, read_wishes
 from wareloom.rankers import BLOCK_BYTES, Ranker
 from wareloom.rankers.held import Held
@@ -145,7 +146,10 @@ class SearchRanker(Ranker, ABC):
         """The queries as they are looked for: with their slips corrected where that is wanted."""
         if not self.spelling:
             return queries
-        return [" ".join(self._speller.correct(tokenise(query))) for query in queries]
+        return [
+            Corrected.of(" ".join(self._speller.correct(tokenise(query))), as_typed(query))
+            for query in queries
+        ]
 
     @cached_property
     def _speller(self) -> Speller:

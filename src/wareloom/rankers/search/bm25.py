@@ -7,13 +7,16 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
+import polars as pl
+from scipy import sparse
 
 from wareloom.core.run import Run
 from wareloom.core.settings import NonNegative, Share
 from wareloom.language.tokenise import tokenise_all
 from wareloom.rankers.search.base import SearchRanker
 from wareloom.rankers.search.index import at_pairs, bm25, counted, learn_terms
-from wareloom.shop import Shop
+from wareloom.rankers.search.judged import RIGHT, judged
+from wareloom.shop import Shop, Vocabulary
 
 
 @dataclass(kw_only=True, eq=False)
@@ -22,7 +25,8 @@ class BM25(SearchRanker):
 
     Σ idf × tf × (k1 + 1) / (tf + k1 × (1 - b + b × length / mean length)), where idf = ln(1 + (N - n + ½) / (n + ½)).
     English and Chinese. A request without a query goes by popularity. Memory: 8 bytes a different word of an item.
-    Robertson et al. (1994); Robertson and Zaragoza (2009).
+    With `expansion`, words that queries use and the text of what was right for them lacks are mentions in it, too.
+    Robertson et al. (1994); Robertson and Zaragoza (2009); expansion: Nogueira et al. (2019).
     """
 
     laws: ClassVar[frozenset[str]] = frozenset(
@@ -36,17 +40,42 @@ class BM25(SearchRanker):
     """How far long texts are held against their items: 0 not at all, 1 in full."""
     stem: bool = True
     """Whether English plurals are taken for their singular."""
+    expansion: NonNegative = 0.0
+    """Mentions that a word is worth which all queries of an item use and its text lacks, by the judgments of grade 2
+    and more; fewer where some of them use it. 0 reads no judgment."""
 
     def _learn(
         self, texts: dict[str, list[str]], weights: dict[str, float], shop: Shop, run: Run
     ) -> None:
         words = {name: tokenise_all(column, stem=self.stem) for name, column in texts.items()}
-        self.terms_ = learn_terms(list(words.values()))
+        rows = pl.DataFrame()
+        if self.expansion:
+            rows = judged(shop, Vocabulary(self.items_))
+            rows = rows.filter(pl.col("grade") >= RIGHT) if len(rows) else rows
+        asked = tokenise_all(rows["said"].to_list() if len(rows) else [], stem=self.stem)
+        self.terms_ = learn_terms([*words.values(), asked])
         counts = sum(
             counted(column, self.terms_) * np.float32(weights[name])
             for name, column in words.items()
-        )
-        self.weights_ = bm25(counts.tocsr(), self.k1, self.b)
+        ).tocsr()
+        if len(rows):
+            counts = counts + np.float32(self.expansion) * self._lacking(counts, asked, rows)
+        self.weights_ = bm25(counts, self.k1, self.b)
+
+    def _lacking(
+        self, counts: sparse.csr_matrix, asked: pl.Series, rows: pl.DataFrame
+    ) -> sparse.csr_matrix:
+        """Of each word that an item's text lacks, the share of its queries that use it: float32 CSR [items, terms]."""
+        used = counted(asked, self.terms_)
+        used.data[:] = 1.0
+        item, weight = rows["item"].to_numpy(), rows["weight"].to_numpy().astype(np.float32)
+        place = (item, np.arange(len(item)))
+        by_item = sparse.csr_matrix((weight, place), shape=(counts.shape[0], len(item)))
+        total = np.maximum(np.asarray(by_item.sum(axis=1)), 1e-12)
+        shares = (by_item @ used).multiply(1 / total).tocsr()
+        held = sparse.csr_matrix((np.ones_like(counts.data), counts.indices, counts.indptr))
+        held.resize(shares.shape)
+        return (shares - shares.multiply(held)).tocsr()
 
     def _match(self, queries: Sequence[str]) -> np.ndarray:
         asked = counted(tokenise_all(queries, stem=self.stem), self.terms_)

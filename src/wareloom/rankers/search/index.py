@@ -12,17 +12,18 @@ from wareloom.language.tokenise import tokenise_all
 from wareloom.shop import Vocabulary
 
 
-def trigrams(texts: Sequence[str]) -> pl.Series:
-    """Return the runs of three characters of each text, spaces at its ends and between its words: lists of strings.
+def trigrams(texts: Sequence[str], size: int = 3) -> pl.Series:
+    """Return the runs of three characters, or of `size`, of each text, spaces at its ends and between its words: lists
+    of strings.
 
     They still agree where a word is misspelt.
     """
     words = tokenise_all(texts).list.join(" ").to_list()
-    return pl.Series([_runs(f" {text} ") for text in words], dtype=pl.List(pl.String))
+    return pl.Series([_runs(f" {text} ", size) for text in words], dtype=pl.List(pl.String))
 
 
-def _runs(text: str) -> list[str]:
-    return [text[i : i + 3] for i in range(len(text) - 2)]
+def _runs(text: str, size: int) -> list[str]:
+    return [text[i : i + size] for i in range(len(text) - size + 1)]
 
 
 def learn_terms(words: Sequence[pl.Series]) -> pl.Series:

@@ -35,7 +35,7 @@ class Members(Settings):
                 return np.max([scaled(scores) for scores in self._asked(queries)], axis=0)
     """
 
-    members: tuple[str, ...] = ("bm25", "bi_encoder")
+    members: tuple[str, ...] = ("bm25", "bm25_runs", "bi_encoder")
     """The rankers of search that are asked."""
     member_settings: dict[str, dict[str, Any]] = field(default_factory=dict)
     """Settings by member, where they are not the defaults."""

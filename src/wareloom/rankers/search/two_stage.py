@@ -14,8 +14,10 @@ from wareloom.core.family import RANKERS
 from wareloom.core.run import Run
 from wareloom.core.settings import Count, NonNegative, Size
 from wareloom.core.top import top_k
+from wareloom.errors import require
 from wareloom.rankers.search.base import SearchRanker, lifted, scaled
-from wareloom.rankers.search.judged import UNCHECKED, Mining, any_real, judged, with_lower
+from wareloom.rankers.search.judged import RIGHT, UNCHECKED, Mining, any_real, judged, with_lower
+from wareloom.rankers.search.lists import LearnsOrder, Lists, of_grades
 from wareloom.rankers.search.match import Matcher
 from wareloom.rankers.search.members import Members
 from wareloom.rankers.search.trees import Trees, taught
@@ -55,12 +57,17 @@ class TwoStage(Trees, Members, SearchRanker):
     where it computes in bf16, and minutes to be taught. Needs the extra `text`."""
     reader: dict[str, Any] = field(default_factory=dict)
     """Settings of the cross-encoder, where they are not its defaults."""
+    distils: Count = 0
+    """Updates by which members that are encoders learn the order that the cross-encoder gives items found for its
+    training queries; 0 none. Needs `reads`."""
     reader_weight: NonNegative = 0.5
     """Weight of what it says (a logit) beside the order so far, in units of the spread of what is read."""
 
     def _check(self) -> None:
         super()._check()
         self._reader()
+        fits = not self.distils or self.reads > 0
+        require(self.name, "distils", self.distils, fits, "0 where reads is 0: no reader is taught")
 
     def _reader(self) -> Any:
         return RANKERS.make("cross_encoder", **self.reader) if self.reads or self.reader else None
@@ -77,10 +84,12 @@ class TwoStage(Trees, Members, SearchRanker):
                 Mining(self._found, self.hard_negatives, self.training_queries),
                 run.rng("two_stage", "mined"),
             )
-        if len(rows) and self.trust:
-            self._grow(texts, rows, run)
         if len(rows) and self.reads:
             self._teach_reader(texts, rows, run)
+        if len(rows) and self.distils:
+            self._teach_members(shop, rows, run)
+        if len(rows) and self.trust:
+            self._grow(texts, rows, run)
 
     def _grow(self, texts: dict[str, list[str]], rows: pl.DataFrame, run: Run) -> None:
         for name, value in Matcher.learn(texts, 1.2, 0.75).state().items():
@@ -99,6 +108,43 @@ class TwoStage(Trees, Members, SearchRanker):
         updates = reader.epochs * -(-reader.training_queries // reader.batch_size)
         reader.teach(texts, rows, run.with_(updates=updates))
         self.readers_ = {"reader": reader}
+
+    def _teach_members(self, shop: Shop, rows: pl.DataFrame, run: Run) -> None:
+        """Teach the encoders among the members the order that the cross-encoder gives items of several grades."""
+        encoders = [each for each in self.members_.values() if isinstance(each, LearnsOrder)]
+        reader, rng = self.readers_["reader"], run.rng("two_stage", "order")
+        heads = rows.group_by("query", maintain_order=True).agg(
+            pl.col("said").first(), pl.col("item").filter(pl.col("grade") >= RIGHT)
+        )
+        heads = heads[np.sort(rng.permutation(len(heads))[: reader.training_queries])]
+        queries = list(self._read(heads["said"].to_list()))
+        best = self._best(queries)
+        lists = [
+            of_grades(found, np.array(right, dtype=np.int64), reader.listed, rng)
+            for found, right in zip(best, heads["item"].to_list(), strict=True)
+        ]
+        full = [place for place, chosen in enumerate(lists) if len(chosen) == reader.listed]
+        if not encoders or not full:
+            return
+        queries, item = [queries[place] for place in full], np.stack([lists[p] for p in full])
+        said = reader._match_pairs(
+            queries, np.repeat(np.arange(len(full)), item.shape[1]), item.ravel()
+        )
+        for each in encoders:
+            each.learn_order(
+                shop, Lists(queries, item, said.reshape(item.shape)), self.distils, run
+            )
+
+    def _best(self, queries: Sequence[str]) -> np.ndarray:
+        """The best items by the sum of the members, best first: int64 [queries, up to candidates]."""
+        parts = [
+            top_k(
+                np.sum(self._said(queries[start:stop]), axis=0),
+                min(self.candidates, len(self.items_)),
+            )
+            for start, stop in self._blocks(len(queries))
+        ]
+        return np.concatenate(parts)
 
     def _found(self, queries: list[str]) -> Iterator[np.ndarray]:
         """The members' best items of each query."""

@@ -77,7 +77,7 @@ class TextSpace:
 
 
 def saved_ranker(folder: str, ranker: AnyRanker) -> AnyRanker:
-    """Open the ranker at `folder`; `SettingError` where it is of another kind or reads text otherwise."""
+    """Open the ranker that `ranker` begins with; `SettingError` where it is of another kind or reads text otherwise."""
     # One of its own kind runs already.
     source = RANKERS.restore(folder, allow_code=(type(ranker).__module__,))
     if type(source) is not type(ranker):
@@ -91,6 +91,7 @@ def saved_ranker(folder: str, ranker: AnyRanker) -> AnyRanker:
                 f"{ranker.name}: {name} is {ours[name]!r}, but {theirs[name]!r} for the ranker at "
                 f"start_from={folder!r}: give it the same."
             )
+    ranker._begun = (source.kept(),)
     return source
 
 

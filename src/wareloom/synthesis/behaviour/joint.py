@@ -12,13 +12,14 @@ from wareloom.core.family import RANKERS, SYNTHESIZERS
 from wareloom.core.run import Run
 from wareloom.core.settings import Factor, Size
 from wareloom.errors import InputError, SettingError, require
+from wareloom.privacy.looks import refuse_unpaid
 from wareloom.rankers import Ranker
 from wareloom.rankers.held import Held, hold_back
 from wareloom.rankers.history import into
 from wareloom.rankers.members import ndcg_of_held
 from wareloom.shop import Log, Shop, Vocabulary
 from wareloom.shop.buckets import user_key
-from wareloom.shop.keeps import Keeps
+from wareloom.shop.keeps import Keeps, worst
 from wareloom.shop.log import stacked, without_last
 from wareloom.shop.popularity import slice_names, slices_of
 from wareloom.synthesis import Given, Synthesizer
@@ -132,9 +133,14 @@ class Joint(Synthesizer):
     def fit(self, shop: Shop, run: Run | None = None) -> Self:
         """Learn what each member is worth where, and fit those that are worth something.
 
-        Raises `InputError` where the shop has no events on known items, or no member can learn from it.
+        Raises `InputError` where the shop has no events on known items, or no member can learn from it; `RefusedError`
+        where all members are private, before any of them spends: what they are put together by is not paid for.
         """
         run, named = run or Run(), slice_names(self.slices)
+        if shop.keeps != "private":
+            # Slices and shares are read off the log, too: with given weights it would keep counts all the same.
+            alone = worst(*(self._made(name).kept() for name in self.members))
+            refuse_unpaid(alone, "weights", f"Every member of {self.name}")
         log = learnable(self.name, shop)
         self.catalogue_ = shop.table("items")
         self.slice_ = slices_of(log.counts(), self.slices)

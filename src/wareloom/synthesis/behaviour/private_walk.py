@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
@@ -14,6 +16,8 @@ import polars as pl
 from wareloom.core.run import Run
 from wareloom.core.settings import Count, Fraction, Positive, Size
 from wareloom.core.state import flattened, unflattened
+from wareloom.errors import require
+from wareloom.privacy import mechanisms
 from wareloom.privacy.ledger import Ledger, ledgers_folder
 from wareloom.privacy.private import Private, Release
 from wareloom.privacy.public import Public
@@ -23,7 +27,7 @@ from wareloom.shop.log import NO_TIME, SESSION_GAP
 from wareloom.shop.schema import EVENTS
 from wareloom.synthesis import Given, Synthesizer
 from wareloom.synthesis.behaviour._given import check_length, known_items, starts
-from wareloom.synthesis.behaviour._private_buying import PRESETS, Bought, Buyer, Habits
+from wareloom.synthesis.behaviour._private_buying import MANY, PRESETS, Bought, Buyer, Habits
 from wareloom.synthesis.behaviour._private_draw import (
     Clock,
     Walk,
@@ -36,6 +40,7 @@ from wareloom.synthesis.behaviour._private_draw import (
 )
 from wareloom.synthesis.behaviour._private_items import Catalogue, catalogue_of
 from wareloom.synthesis.behaviour._private_questions import QUANTITIES, RATINGS
+from wareloom.synthesis.behaviour._private_tables import Forecast, by_size
 from wareloom.synthesis.draws import mark, new_ids, numbered
 
 GRIDS = {"quantity": QUANTITIES, "rating": RATINGS}
@@ -81,8 +86,8 @@ class PrivateWalk(Synthesizer):
     neighbours: Size = 64
     """Nearest public texts of each item that steps may go to."""
     noise_seed: int | None = None
-    """For tests, and for proofs inside: noise of the same strength from a seed, nothing is taken from the budget, and
-    samples are not private."""
+    """For tests, and for proofs inside: noise of the same strength from this seed and the run's, so that each seed of
+    a proof draws its own. Nothing is taken from the budget, and samples are not private."""
 
     def _check(self) -> None:
         Public.of(self.public)
@@ -99,7 +104,7 @@ class PrivateWalk(Synthesizer):
         """
         run = run or Run()
         self._forget()
-        with run.limits(), run.task(f"{self.name}: fit"), self._private(shop) as private:
+        with run.limits(), run.task(f"{self.name}: fit"), self._private(shop, run) as private:
             columns = shop.columns("events") if shop.has("events") else []
             catalogue = None
             if private.public.catalogue:
@@ -113,10 +118,28 @@ class PrivateWalk(Synthesizer):
         self._keep(bought, columns)
         return self
 
+    def expected_pairs(self, users: int, items: int) -> Forecast:
+        """How many pairs of items would survive in a shop of so many users and items: public, and free of charge.
+
+        By these numbers and the settings alone, so that it can be asked before there is a budget; see `by_size`. Raises
+        `SettingError` for numbers below 1.
+        """
+        for name, value in (("users", users), ("items", items)):
+            require(self.name, name, value, value >= 1, "a whole number of at least 1")
+        release = Release(self.epsilon, self.delta)
+        most = max(1, min(MANY, self.bound or MANY) - 1)
+        mu = release.mu * math.sqrt(PRESETS[self.preset].shares["pairs"])
+        sigma = mechanisms.sigma_of(mu, mechanisms.sensitivity_of(most, 1))
+        delta = release.delta * release.disclosure * 0.5
+        needed = mechanisms.threshold_of(sigma, delta, most, release.kind)
+        return by_size((needed, sigma), users, items, most)
+
     @contextlib.contextmanager
-    def _private(self, shop: Shop) -> Iterator[Private]:
+    def _private(self, shop: Shop, run: Run) -> Iterator[Private]:
         """The door to the shop, its budget looked at."""
-        release = Release(self.epsilon, self.delta, noise_seed=self.noise_seed)
+        # By the run as well, or all seeds of a proof would stand on one draw of the noise.
+        seed = None if self.noise_seed is None else run.seed_for(self.name, self.noise_seed)
+        release = Release(self.epsilon, self.delta, noise_seed=seed)
         public, users = Public.of(self.public), self.shoppers or None
         if self.noise_seed is None:
             ledger = Ledger.open(ledgers_folder(), shop.fingerprint)
@@ -125,7 +148,8 @@ class PrivateWalk(Synthesizer):
             yield private
             return
         with tempfile.TemporaryDirectory() as folder:
-            ledger = Ledger.open(folder, shop.fingerprint)
+            # Without the key of real ledgers, which would hold this one beside the shop's own.
+            ledger = Ledger(Path(folder) / f"{shop.fingerprint}.jsonl", shop.fingerprint)
             ledger.allow(self.epsilon, self.delta)
             yield Private(shop, ledger, release, public=public, users=users)
 

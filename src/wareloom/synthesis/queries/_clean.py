@@ -46,3 +46,9 @@ def foreign_numbers(query: str, title: str) -> list[str]:
         for word in tokenise(query)
         if any(sign.isdigit() for sign in word) and word not in known
     ]
+
+
+def borrowed(query: str, title: str) -> float:
+    """Return the share of a query's words that stand in the title, in singular or plural; 0 for a query without one."""
+    words, known = tokenise(query, stem=True), {*tokenise(title, stem=True)}
+    return sum(word in known for word in words) / max(1, len(words))

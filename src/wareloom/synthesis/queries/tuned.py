@@ -22,7 +22,7 @@ from wareloom.language.titles import HEAD, TitleReader
 from wareloom.shop import Shop, Vocabulary
 from wareloom.shop.keeps import Keeps
 from wareloom.synthesis import GivenItems
-from wareloom.synthesis.queries._clean import first_query, foreign_numbers
+from wareloom.synthesis.queries._clean import borrowed, first_query, foreign_numbers
 from wareloom.synthesis.queries._varied import Written
 from wareloom.synthesis.queries._writer import Writer, hash_of
 from wareloom.synthesis.queries.base import QuerySynthesizer, real_queries
@@ -115,6 +115,8 @@ class Tuned(QuerySynthesizer):
     """Queries drawn for a product, of which one is taken."""
     penalty: NonNegative = 2.0
     """What likeness to earlier queries of a kind of product takes off the mean log-probability; 0 nothing."""
+    title_penalty: NonNegative = 0.0
+    """What a query takes off that whose words all stand in its title; half of them half. 0 nothing."""
     block: tuple[str, ...] = ()
     """Words that no query may have."""
 
@@ -356,7 +358,11 @@ class Tuned(QuerySynthesizer):
         for place, (title, kind) in enumerate(zip(titles, kinds, strict=True)):
             drawn = answers[place * self.tries : (place + 1) * self.tries]
             queries = [self._query(answer.text, title) for answer in drawn]
-            worths = [(answer.log_probability or 0.0) / max(1, answer.tokens) for answer in drawn]
+            worths = [
+                (answer.log_probability or 0.0) / max(1, answer.tokens)
+                - self.title_penalty * borrowed(query, title)
+                for answer, query in zip(drawn, queries, strict=True)
+            ]
             said.append(written.choose(queries, worths, kind, self.penalty))
         return said
 
