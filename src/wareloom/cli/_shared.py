@@ -222,6 +222,9 @@ def show_job(done: Done, as_json: bool) -> None:
         told |= {"bundle": str(bundle), "note": done.note}
         summary.warn(done.note)
         summary.place(f"wareloom rank {bundle} --shop {folder / 'shop'}", name="model")
+        store = folder / "store"
+        served = f"wareloom publish {bundle} --to {store} && wareloom serve {store}"
+        summary.place(served, name="serve")
     show(told, as_json, summary)
 
 
