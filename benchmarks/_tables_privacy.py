@@ -130,6 +130,47 @@ def private_walk(figures: Figures) -> list[str]:
     return table("trained on | ndcg@10 | items apart | category steps apart", rows)
 
 
+def pairs_by_size(figures: Figures) -> list[str]:
+    """By size and ε: what a pair needs, what survives beside its forecasts, and what a sample with pairs teaches."""
+    rows = []
+    for row in figures["rows"]:
+        for epsilon, own in row["by_epsilon"].items():
+            (with_, error), (without, other) = own["with"], own["without"]
+            surer = with_ - without > 2 * (error**2 + other**2) ** 0.5
+            rows.append(
+                (
+                    f"{row['users']:,}",
+                    epsilon,
+                    f"{own['needed']:,}",
+                    f"{own['pairs']:,}",
+                    f"{own['share']:.1%}",
+                    f"{own['forecast']['share']:.1%}",
+                    f"{own['paid share']:.1%}",
+                    f"{without:.4f}",
+                    f"**{with_:.4f}**" if surer else f"{with_:.4f}",
+                    f"{row['real'][0]:.4f}",
+                )
+            )
+    heads = (
+        "users | ε | a pair needs | pairs that survive | steps along them | forecast by size | paid forecast | "
+        "ndcg@10 without pairs | with | real log"
+    )
+    return [*table(heads, rows), "", _from_where(figures)]
+
+
+def _from_where(figures: Figures) -> str:
+    """From which size on pairs hold a fiftieth of the steps, by ε."""
+    said = []
+    for epsilon in figures["rows"][0]["by_epsilon"]:
+        enough = [
+            r["users"] for r in figures["rows"] if r["by_epsilon"][epsilon]["share"] >= WORTH_IT
+        ]
+        where = f"from {enough[0]:,} users on" if enough else "at none of these sizes"
+        said.append(f"at ε {epsilon} {where}")
+    return f"Pairs hold {WORTH_IT:.0%} of the steps or more {', '.join(said)}."
+
+
+WORTH_IT = 0.02
 WIDE, HIGH, LEFT, TOP, RIGHT, BOTTOM = 720, 420, 64, 24, 24, 56
 SERIES = {
     "outlines": ("#c4452d", "outlines of real users (the default inside)"),

@@ -25,6 +25,7 @@ import _tables_advise
 import _tables_behaviour
 import _tables_privacy
 import _tables_search
+import _tables_serving
 from _tables import Figures
 
 HERE = Path(__file__).resolve().parent
@@ -138,6 +139,17 @@ BENCHMARKS = {
         "Bars: against naive “helps” and “hurts” each in 2.5 % of the A/A runs or less, but for chance; the share of "
         "“helps” of an effect, but for chance, within .1 of the power.",
         _tables.gate_kinds,
+    ),
+    "serve": Benchmark(
+        "What serving costs",
+        ("serve.py", "--long"),
+        "Amazon Beauty, 12,101 items. Processor time, as the machine is shared. *One request*: the published form "
+        "beside `Ranker._score` and `top_k` called bare, with a history that is in codes already. *POST*: "
+        "processor time of the server for a request over 16 connections, beside a FastAPI route with models of "
+        "the same fields that answers ten hits from memory; the ratio is of rates. *Log*: 64 clients, beside bare "
+        "group commits of the same bytes; the ratio is of processor time. *PSS*: of all processes, with two that "
+        "answer beside one. An event and the answer after it go over two connections to two processes.",
+        _tables_serving.serving,
     ),
     "rankers": Benchmark(
         "Rankers on Amazon Beauty",
@@ -381,6 +393,15 @@ BENCHMARKS = {
         "`transitions` taught by the sample alone, and the total variation of items and of category steps beside the "
         "real log. Goals at ε 3: .033 (teaching), .24 and .25 (faithful).",
         _tables_privacy.private_walk,
+    ),
+    "pairs_by_size": Benchmark(
+        "From which size on item pairs survive",
+        ("pairs_by_size.py",),
+        "A made-up shop with known steps, δ 1e-7, at most 10 rows of a user. Steps along the pairs that were bought, "
+        "beside a forecast from the numbers of users and items alone, and the one that the generator makes of what it "
+        "paid for. NDCG@10 of `transitions` taught by the sample, with pairs bought in any case and with their price "
+        "spent on popularity; bold where pairs add more than two standard errors. Noise of full strength, rehearsed.",
+        _tables_privacy.pairs_by_size,
     ),
     "privacy_audit": Benchmark(
         "Is the printed ε right?",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from wareloom.advising import Advice, AdviceSettings
 from wareloom.advising import advise as advise_on
+from wareloom.core.asked import a_count, a_path, a_run, asks, names, of_class
 from wareloom.core.family import Algorithm
 from wareloom.core.run import Run
 from wareloom.core.settings import configure
@@ -36,6 +37,7 @@ from wareloom.sampling.rejection import sample_screened
 from wareloom.screening import Screened, screen_all
 from wareloom.screening import made as made_screens
 from wareloom.shop import Shop
+from wareloom.shop.asked import a_shop
 from wareloom.synthesis import Condition, Synthesizer
 
 if TYPE_CHECKING:
@@ -51,8 +53,27 @@ if TYPE_CHECKING:
     )
 
 SCREENS = Generator().screens
+SCREEN_NAMES = names("schema")
+NAME = of_class("a name, as wl.list has them", str)
+MIXER = of_class("a name, or what wl.mixer makes", str, Mixer)
+RANKER_OR_NAME = of_class("a name, or what wl.ranker makes", str, Ranker)
+SYNTHESIZER_OR_NAME = of_class("a name, or what wl.synthesizer makes", str, Synthesizer)
+SYNTHESIZER = of_class("a fitted synthesizer: wl.synthesizer(NAME).fit(train)", Synthesizer)
+RANKER = of_class("a fitted ranker: wl.ranker(NAME).fit(parts.train), or wl.open(FOLDER)", Ranker)
+SPLIT = of_class("the whole split, as wl.split(shop) returns it or wl.open(FOLDER)", Split)
 
 
+def sampled(value: object) -> str:
+    """A sample: a shop, or what screens made of one."""
+    return "" if isinstance(value, Screened) else a_shop(value)
+
+
+def contestants(value: object) -> str:
+    """Rankers: names, or settings by label."""
+    return "" if isinstance(value, Mapping) else names("ease")(value)
+
+
+@asks(shop=a_shop, to=a_path, run=a_run)
 def clean(
     shop: Shop, to: str | Path, run: Run | None = None, **settings: Unpack[CleanOptions]
 ) -> Shop:
@@ -60,16 +81,19 @@ def clean(
     return clean_shop(shop, configure(CleanSettings, settings), Path(to), run or Run())
 
 
+@asks(shop=a_shop, to=a_path)
 def split(shop: Shop, to: str | Path | None = None, **settings: Unpack[SplitOptions]) -> Split:
     """Split `shop` into train, validation and test; `settings` are `SplitSettings`', for example `last="14d"`."""
     return split_shop(shop, configure(SplitSettings, settings), to)
 
 
+@asks(shop=a_shop)
 def segment(shop: Shop, **settings: Unpack[SegmentOptions]) -> Shop:
     """Return some of a shop's users and events; `settings` are `SegmentSettings`', such as where={"age": "35-44"}."""
     return segment_shop(shop, configure(SegmentSettings, settings))
 
 
+@asks(shop=a_shop, to=a_path, run=a_run)
 def pretrain(
     shop: Shop, to: str | Path, run: Run | None = None, **settings: Unpack[PretrainOptions]
 ) -> dict[str, Any]:
@@ -80,6 +104,7 @@ def pretrain(
     return learn(shop, configure(PretrainSettings, settings), Path(to), run or Run())
 
 
+@asks(synthetic=a_shop, train=a_shop, holdout=a_shop, screens=SCREEN_NAMES, run=a_run)
 def screen(
     synthetic: Shop,
     train: Shop,
@@ -96,6 +121,14 @@ def screen(
     return screen_all(made_screens(screens, settings), synthetic, train, holdout, run)
 
 
+@asks(
+    fitted=SYNTHESIZER,
+    users=a_count,
+    train=a_shop,
+    holdout=a_shop,
+    screens=SCREEN_NAMES,
+    run=a_run,
+)
 def sample(
     fitted: Synthesizer,
     users: int,
@@ -117,6 +150,7 @@ def sample(
     )
 
 
+@asks(real=a_shop, synthetic=sampled, mixer=MIXER, run=a_run)
 def mix(
     real: Shop,
     synthetic: Shop | Screened,
@@ -136,6 +170,7 @@ def mix(
     return made.mix(real, synthetic.kept if isinstance(synthetic, Screened) else synthetic, run)
 
 
+@asks(real=a_shop, synthetic=a_shop, holdout=a_shop, run=a_run)
 def compare(
     real: Shop,
     synthetic: Shop,
@@ -154,6 +189,7 @@ def compare(
     )
 
 
+@asks(model=RANKER, parts=SPLIT, metrics=names("ndcg@10"), run=a_run)
 def evaluate(
     model: Ranker,
     parts: Split,
@@ -166,9 +202,18 @@ def evaluate(
     A click model predicts impressions and a ranker of search answers judged queries where the part has such; every
     other ranks all items for each held-out request. `metrics`: the kind's own where none are named.
     """
+    model.check_fitted()
     return judge(model, parts, part, metrics, run)
 
 
+@asks(
+    shop=a_shop,
+    synthesizer=SYNTHESIZER_OR_NAME,
+    ranker=RANKER_OR_NAME,
+    mixer=MIXER,
+    screens=SCREEN_NAMES,
+    run=a_run,
+)
 def prove(
     shop: Shop,
     *,
@@ -204,6 +249,7 @@ def prove(
     return prove_by(shop, Recipe.of(tables_of(given | dict(settings))).settings, run)
 
 
+@asks(shop=a_shop, to=a_path, run=a_run)
 def advise(
     shop: Shop,
     to: str | Path,
@@ -224,6 +270,7 @@ def advise(
     return advise_on(shop, asked, to, run, resume=resume, force=force)
 
 
+@asks(shop=a_shop, labels=NAME, run=a_run)
 def agree(
     shop: Shop, labels: str = "lexical", *, run: Run | None = None, **settings: Unpack[AgreeOptions]
 ) -> Agreement:
@@ -236,6 +283,7 @@ def agree(
     )
 
 
+@asks(shop=a_shop, rankers=contestants, run=a_run)
 def leaderboard(
     shop: Shop,
     rankers: Sequence[str | Ranker] | dict[str, dict[str, Any]],

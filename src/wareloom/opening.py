@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, overload
 
+from wareloom.core.asked import a_path, require_kind
 from wareloom.core.family import FAMILIES
 from wareloom.core.foreign import HEAD
 from wareloom.core.state import read_json
@@ -25,6 +26,7 @@ def open(path: str | Path, *, allow_code: Sequence[str] = ()) -> Any:
     packages outside Wareloom whose algorithms a model, a bundle or a recipe may name, and that are then imported.
     Raises `SourceError` for anything else, with what lies there and what opens it.
     """
+    require_kind("wl.open", "path", path, a_path)
     path = Path(path)
     if not path.exists():
         beside = [one.name for one in path.parent.iterdir()] if path.parent.is_dir() else []

@@ -163,3 +163,19 @@ def test_nothing_of_the_site_comes_from_elsewhere() -> None:
     assert not [
         u for key in ("extra_css", "extra_javascript") for u in project.get(key, ()) if "//" in u
     ]
+
+
+@pytest.mark.parametrize("name", ["README.md", "README.zh-CN.md"])
+def test_the_readme_is_short_and_its_figures_stand_among_the_benchmarks(name: str) -> None:
+    text = (ROOT / name).read_text(encoding="utf-8")
+    assert len(text.splitlines()) < 90
+    rows = [line for line in text.splitlines() if line.startswith("| ") and "---" not in line]
+    told = {figure for row in rows for figure in re.findall(r"(?<![\d.])\d*\.?\d+", row)}
+    # What says which question is asked: places of a metric, shares of users, ε, labels, the bar of attacks.
+    told -= {"10", "5", "8", "200", ".55"}
+    measured = "".join(
+        page.read_text(encoding="utf-8") for page in (DOCS / "benchmarks").glob("*.md")
+    )
+    known = {float(figure) for figure in re.findall(r"\d*\.?\d+", measured)}
+    assert len(told) > 10
+    assert [figure for figure in sorted(told) if float(figure) not in known] == []

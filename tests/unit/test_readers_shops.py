@@ -12,6 +12,7 @@ import pytest
 from wareloom.errors import SchemaError, SettingError, SourceError
 from wareloom.readers import read
 from wareloom.shop import Shop
+from wareloom.testing.shops import small_shop
 
 
 def shop_of(tmp_path: Path, files: dict[str, str], on_error: str = "stop", **settings: Any) -> Shop:
@@ -424,3 +425,18 @@ def test_judgments_by_the_ids_of_their_queries(tmp_path: Path) -> None:
 def test_a_query_file_setting_that_is_none(tmp_path: Path) -> None:
     with pytest.raises(SettingError, match="separator is ';;'; give one plain character"):
         shop_of(tmp_path, {"log.csv": "user_id,sku\nu,a\n"}, separator=";;")
+
+
+def test_a_shop_is_taken_as_it_stands_with_what_it_says(tmp_path: Path) -> None:
+    """Naive: the tables are read anew, and a released sample is a real log from then on."""
+    made = small_shop().table("events").with_columns(origin=pl.lit("synthetic"))
+    shop = small_shop().with_tables(events=made).keeping("counts")
+    shop.meta["release"] = "abc"
+    saved = shop.save(tmp_path / "sample")
+    again = read(str(tmp_path / "sample"), to=tmp_path / "shop")
+    assert (again.keeps, again.meta) == ("counts", saved.meta)
+    assert again.fingerprint == saved.fingerprint
+    (tmp_path / "sample" / "events.parquet").write_bytes(b"PAR1")
+    with pytest.raises(SourceError):
+        read(str(tmp_path / "sample"), to=tmp_path / "other")
+    assert not (tmp_path / "other").exists()

@@ -10,7 +10,7 @@ without being told which, and gives each a score, or several.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -21,6 +21,7 @@ from wareloom.attacks.cases import Arena, Case, Maker
 from wareloom.attacks.combining import combined
 from wareloom.attacks.people import People
 from wareloom.attacks.report import AttackReport, Outcome, Span, outcome
+from wareloom.core.asked import Kind, a_run, of_class
 from wareloom.core.family import ATTACKS, Algorithm, Family
 from wareloom.core.run import Run
 from wareloom.errors import InputError
@@ -36,6 +37,13 @@ class Attack(Algorithm, ABC):
     """
 
     family: ClassVar[Family] = ATTACKS
+    arguments: ClassVar[Mapping[str, Mapping[str, Kind]]] = {
+        "score": {"case": of_class("a Case: run_attacks makes them of shops", Case), "run": a_run},
+        "attack": {
+            "arena": of_class("an Arena: run_attacks makes one of shops", Arena),
+            "run": a_run,
+        },
+    }
     evidence: ClassVar[bool] = True
     """Whether what it finds, or fails to, says anything of privacy"""
     white_box: ClassVar[bool] = False

@@ -16,6 +16,7 @@ from wareloom.bundle._algorithms import algorithms, check_code, load_classes
 from wareloom.bundle._files import check_files
 from wareloom.bundle._manifest import Manifest, read_manifest
 from wareloom.core import notebook
+from wareloom.core.asked import require_kind, texts
 from wareloom.core.family import RANKERS, RERANKERS
 from wareloom.core.run import Run
 from wareloom.core.state import read_json
@@ -141,6 +142,7 @@ class Bundle:
 
         Raises `InputError` where the bundle's ranker does not search.
         """
+        require_kind("Bundle.search", "queries", queries, texts)
         if self.manifest.kind != "search":
             raise InputError(
                 f"The bundle {self.folder} is one of {self.manifest.kind}: its ranker {self.ranker.name!r} reads no "

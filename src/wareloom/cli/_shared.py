@@ -130,9 +130,13 @@ def pairs(given: Sequence[str] | None, option: str = "--set") -> dict[str, str]:
     return found
 
 
-def settings(given: Sequence[str] | None) -> dict[str, Any]:
+def settings(given: Sequence[str] | None, option: str = "--set") -> dict[str, Any]:
     """Read `name=value` pairs; a value is TOML (0.5, true, [1, 2], {a = 1}) or JSON where it can be, else text."""
-    return {name: _fit(name, _value(text)) for name, text in pairs(given).items()}
+    found = {name: _value(text) for name, text in pairs(given, option).items()}
+    for name, value in found.items():
+        if why := unfit(value):
+            raise SettingError(f"{option} {name} cannot be used: {why}.")
+    return found
 
 
 def _value(text: str) -> Any:
@@ -145,19 +149,16 @@ def _value(text: str) -> Any:
     return text
 
 
-def _fit(name: str, value: Any) -> Any:
-    if why := unfit(value):
-        raise SettingError(f"--set {name} cannot be used: {why}.")
-    return value
-
-
 def settings_of(
     names: Sequence[str], given: Sequence[str] | None, option: str = "--set"
 ) -> dict[str, dict[str, Any]]:
     """Read `whose.name=value` pairs: settings by name, by whose they are, which must be one of `names`."""
     found: dict[str, dict[str, Any]] = {}
-    for key, value in settings(given).items():
-        whose, _, name = key.partition(".")
+    for key, value in settings(given, option).items():
+        # A name of one's own, package.module:Class, has points of its own.
+        own = [one for one in names if key.startswith(f"{one}.")]
+        whose = max(own, key=len) if own else key.partition(".")[0]
+        name = key[len(whose) + 1 :]
         if whose not in names or not name:
             raise SettingError(
                 f"{option} {key} must name one of {', '.join(names) or 'nothing'} before the setting, such as "
@@ -165,6 +166,13 @@ def settings_of(
             )
         found.setdefault(whose, {})[name] = value
     return found
+
+
+def screens_of(text: str) -> list[str] | None:
+    """Read the names of screens; "off" is none of them, and nothing said is None."""
+    if text.strip().casefold() == "off":
+        return []
+    return listed(text) or None
 
 
 def listed(text: str) -> list[str]:
@@ -187,7 +195,7 @@ def show(value: Mapping[str, Any], as_json: bool, told: Summary | str | None = N
 
 def plain(value: Mapping[str, Any]) -> Summary:
     """The summary of a result that has none of its own: its values by name."""
-    found = Summary()
+    found = Summary("" if value else "Nothing yet.")
     for name, each in value.items():
         found.fact(str(name), each)
     return found
@@ -214,6 +222,9 @@ def show_job(done: Done, as_json: bool) -> None:
         told |= {"bundle": str(bundle), "note": done.note}
         summary.warn(done.note)
         summary.place(f"wareloom rank {bundle} --shop {folder / 'shop'}", name="model")
+        store = folder / "store"
+        served = f"wareloom publish {bundle} --to {store} && wareloom serve {store}"
+        summary.place(served, name="serve")
     show(told, as_json, summary)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -73,7 +73,11 @@ def main(
     )
     if place is not None:
         write_whole(place, found.data)
-    data = found.data
+    show(found.data, as_json, _summary(found.data).place(place, name="file"))
+
+
+def _summary(data: dict[str, Any]) -> Summary:
+    """Every measure of agreement with its interval."""
     told = Summary(
         f"{data['labels']}: {data['pairs']:,} pairs of {data['queries']:,} held-out queries"
     )
@@ -85,5 +89,4 @@ def main(
         )
         for m in data["measures"]
     ]
-    told.table(("measure", "mean", "95 %"), rows, "measure")
-    show(data, as_json, told.place(place, name="file"))
+    return told.table(("measure", "mean", "95 %"), rows, "measure")

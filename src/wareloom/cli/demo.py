@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -30,6 +29,7 @@ def main(
     import importlib.util
 
     from wareloom.advising import AdviceSettings, advise
+    from wareloom.core import logging
     from wareloom.core.files import landing
     from wareloom.core.settings import configure
     from wareloom.preparing.clean_settings import CleanSettings
@@ -44,9 +44,9 @@ def main(
     else:
         from wareloom.shop.example import write_example
 
-        print(
-            f"The data package {PACKAGE} is not installed: a generated shop with a known truth takes its place.",
-            file=sys.stderr,
+        logging.get(__name__).warning(
+            "The data package %s is not installed: a generated shop with a known truth takes its place.",
+            PACKAGE,
         )
         source, reader, how = write_example(place.with_name(f"{place.name}-export")), "tables", {}
     shop = place.with_name(f"{place.name}-shop")

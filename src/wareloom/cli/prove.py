@@ -25,6 +25,7 @@ from wareloom.cli._shared import (
     listed,
     names,
     run_of,
+    screens_of,
     settings,
     settings_of,
     show,
@@ -78,7 +79,31 @@ Ties = Annotated[
 ]
 Screens = Annotated[
     str,
-    typer.Option(help="Screens of what is synthesised, with commas; those of the kind where none."),
+    typer.Option(
+        help="Screens of what is synthesised, with commas, or off for none of them; those of the kind where none is "
+        "named."
+    ),
+]
+Mixer = Annotated[
+    str,
+    typer.Option(
+        help="The mixer of real and synthetic rows; ratio where none is named.",
+        autocompletion=names("mixer"),
+    ),
+]
+MixerSet = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--mixer-set", metavar="NAME=VALUE", help="A setting of the mixer; may be given again."
+    ),
+]
+RankerSet = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--ranker-set",
+        metavar="NAME=VALUE",
+        help="A setting of the ranker, as --set ranker.NAME=VALUE; may be given again.",
+    ),
 ]
 ScreenSet = Annotated[
     list[str] | None,
@@ -138,6 +163,9 @@ def main(
     from_: From = None,
     synthesizer: Synthesizer = "",
     ranker: Ranker = "",
+    ranker_set: RankerSet = None,
+    mixer: Mixer = "",
+    mixer_set: MixerSet = None,
     split: Split = "",
     seeds: Seeds = 3,
     ratios: Ratios = "",
@@ -168,11 +196,8 @@ def main(
 ) -> None:
     """Train a ranker with and without synthetic data and judge it on real held-out data; exit code 1 where it hurts."""
     of_generator, of_ranker, of_proof = _parted(settings(set))
-    asked = {
+    asked = {"seeds": seeds, "metrics": metrics, "ties": ties} | {
         "ratios": _numbers(ratios, "--ratios"),
-        "seeds": seeds,
-        "metrics": metrics,
-        "ties": ties,
         "guard": guard,
         "effect": effect,
         "shares": shares if shares == "auto" else _numbers(shares, "--shares", " or auto"),
@@ -180,17 +205,21 @@ def main(
         "leave_out": leave_out,
         "longer": longer,
     }
-    made_by = _synthesize(synthesizer, of_generator, listed(screens), screen_set)
-    trained = said({"name": ranker}) | {"set": of_ranker}
+    made_by = _synthesize(synthesizer, of_generator, screens_of(screens), screen_set)
+    trained = said({"name": ranker}) | {"set": of_ranker | settings(ranker_set, "--ranker-set")}
+    mixed = said({"name": mixer}) | {"set": settings(mixer_set, "--mixer-set")}
     proved = _of(of, from_, system=system) | said(asked) | of_proof
-    tables = {"prove": proved, "synthesize": made_by, "train": trained}
+    tables = {"prove": proved, "synthesize": made_by, "mix": mixed, "train": trained}
     how = {"threads": threads, "jobs": jobs, "on": on, "device": device, "precision": precision}
     own = run_of(seed, quiet, **how, track=track, **cells_at(cache))
     proof = _proved(tables | {"split": {"by": split}}, shop, to, own, resume=resume, force=force)
-    summary = (
-        told(proof).place(to / "report.html", name="report").place(tracked(track), name="curves")
-    )
-    show(dict(proof.data), as_json, summary)
+    _end(proof, to, track, as_json)
+
+
+def _end(proof: Proof, to: Path, track: str, as_json: bool) -> None:
+    """Say what was found and where it lies; exit code 1 where synthetic data hurts."""
+    summary = told(proof).place(to / "report.html", name="report")
+    show(dict(proof.data), as_json, summary.place(tracked(track), name="curves"))
     raise typer.Exit(1 if proof.verdict == "hurts" else 0)
 
 
@@ -244,14 +273,19 @@ def _numbers(text: str, option: str, else_: str = "") -> tuple[float, ...] | str
 
 
 def _synthesize(
-    named: str, given: dict[str, Any], screens: list[str], screen_set: list[str] | None
+    named: str, given: dict[str, Any], screens: list[str] | None, screen_set: list[str] | None
 ) -> dict[str, Any]:
     """The table [synthesize]: "" for the kind's own, "markov", or "markov,shuffled" with settings as markov.window."""
     from wareloom.errors import SettingError, near
     from wareloom.sampling.generator import SCREENS
 
-    of_screens = settings_of(screens or SCREENS, screen_set, "--screen-set")
-    own = said({"screens": tuple(screens) or None}) | {"screen_settings": of_screens}
+    if screens == [] and screen_set:
+        raise SettingError(
+            f"--screen-set {screen_set[0]} sets a screen, and --screens off takes none: leave one of them out."
+        )
+    of_screens = settings_of(SCREENS if screens is None else screens, screen_set, "--screen-set")
+    own: dict[str, Any] = {} if screens is None else {"screens": tuple(screens)}
+    own |= {"screen_settings": of_screens}
     several = named.split(",")
     if len(several) == 1:
         return said({"name": named}) | {"set": given} | own

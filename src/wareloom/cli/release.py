@@ -30,6 +30,30 @@ if TYPE_CHECKING:
     from wareloom.release.evidence import Evidence
     from wareloom.release.issue import Released
 
+Holdout = Annotated[
+    list[Path] | None,
+    typer.Option(
+        help="Other users of the same draw, for attacks; may be given again.", show_default=False
+    ),
+]
+Earlier = Annotated[
+    list[Path] | None,
+    typer.Option(
+        help="A release of this shop that left before; again for each.", show_default=False
+    ),
+]
+
+
+MadeBy = Annotated[
+    str,
+    typer.Option(
+        "--generator",
+        help="The synthesizer that made the sample: where attacks find too much, more careful ways are tried.",
+        autocompletion=names("synthesizer"),
+    ),
+]
+Key = Annotated[Path | None, typer.Option(help="An Ed25519 key in PEM that signs the certificate.")]
+
 
 def main(
     shop: Annotated[Path, typer.Argument(help="The real shop that the sample was made of.")],
@@ -38,34 +62,14 @@ def main(
     policy: Annotated[
         str, typer.Option(help="A policy's TOML file, or inside, partner or public.")
     ] = "public",
-    holdout: Annotated[
-        list[Path] | None,
-        typer.Option(
-            help="Other users of the same draw, for attacks; may be given again.",
-            show_default=False,
-        ),
-    ] = None,
-    earlier: Annotated[
-        list[Path] | None,
-        typer.Option(
-            help="A release of this shop that left before; again for each.", show_default=False
-        ),
-    ] = None,
+    holdout: Holdout = None,
+    earlier: Earlier = None,
     proof: Annotated[
         Path | None, typer.Option(help="A proof's folder, where the policy has a floor of lift.")
     ] = None,
-    generator: Annotated[
-        str,
-        typer.Option(
-            "--generator",
-            help="The synthesizer that made the sample: where attacks find too much, more careful ways are tried.",
-            autocompletion=names("synthesizer"),
-        ),
-    ] = "",
+    generator: MadeBy = "",
     set: Set = None,
-    key: Annotated[
-        Path | None, typer.Option(help="An Ed25519 key in PEM that signs the certificate.")
-    ] = None,
+    key: Key = None,
     leave_out: Annotated[
         bool,
         typer.Option(

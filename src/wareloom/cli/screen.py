@@ -14,8 +14,8 @@ from wareloom.cli._shared import (
     Seed,
     To,
     free,
-    listed,
     run_of,
+    screens_of,
     settings_of,
     show,
 )
@@ -45,12 +45,19 @@ def main(
     quiet: Quiet = False,
 ) -> None:
     """Reject bad synthetic rows and say why; exit code 1 where the synthetic data knows the held-out part."""
+    from wareloom.core.family import SCREENS
+    from wareloom.errors import SettingError
     from wareloom.preparing.splits import together
     from wareloom.screening import made, save_screened, screen_all
     from wareloom.shop import Shop
 
     free(to, force)
-    named = made(listed(screens), settings_of(listed(screens), set))
+    asked = screens_of(screens)
+    if not asked:
+        raise SettingError(
+            f"wareloom screen --screens {screens!r} names no screen: name some of {', '.join(SCREENS.names())}."
+        )
+    named = made(asked, settings_of(asked, set))
     held = together([Shop.open(part) for part in holdout]) if holdout else None
     screened = screen_all(named, Shop.open(synthetic), Shop.open(train), held, run_of(seed, quiet))
     save_screened(screened, to)

@@ -15,13 +15,14 @@ def main(
     name: Annotated[
         str,
         typer.Argument(
-            help="An algorithm of any family, such as 'ease' or 'markov'; 'recipe'; or a proof's folder."
+            help="An algorithm of any family, such as 'ease' or 'markov'; one of your own, 'package.module:Class'; "
+            "'recipe'; or a proof's folder."
         ),
     ],
     as_json: AsJson = False,
 ) -> None:
     """Show an algorithm or a recipe: settings with defaults, as JSON their schema; or a proof: its verdict."""
-    from wareloom.core.family import FAMILIES
+    from wareloom.core.family import FAMILIES, family_of
     from wareloom.core.schema import schema_of
     from wareloom.errors import unknown
 
@@ -39,7 +40,8 @@ def main(
 
         show_value(recipe_schema(), as_json, "\n".join(outline()))
         return
-    holders = [family for family in FAMILIES.values() if name in family.names()]
+    named = [family for family in FAMILIES.values() if name in family.names()]
+    holders = [family_of(name)] if ":" in name else named
     if not holders:
         raise unknown(
             "algorithm", name, [n for family in FAMILIES.values() for n in family.names()]

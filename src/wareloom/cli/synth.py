@@ -17,9 +17,9 @@ from wareloom.cli._shared import (
     To,
     free,
     kept_note,
-    listed,
     names,
     run_of,
+    screens_of,
     settings,
     settings_of,
     show,
@@ -80,7 +80,7 @@ Like = Annotated[
 Screens = Annotated[
     str,
     typer.Option(
-        help="Screens, with commas; users are drawn until as many pass as were asked for."
+        help="Screens, with commas; users are drawn until as many pass as were asked for. None, or off: no screen."
     ),
 ]
 ScreenSet = Annotated[
@@ -132,7 +132,7 @@ def main(
     from wareloom.synthesis import GivenItems
 
     _asked(users=users, queries=queries, preview=preview, length=0 if length is None else length)
-    named = made(listed(screens), settings_of(listed(screens), screen_set, "--screen-set"))
+    named = made(asked := screens_of(screens) or [], settings_of(asked, screen_set, "--screen-set"))
     run, real = run_of(seed, quiet).with_(cache=cache), Shop.open(shop)
     held = together([Shop.open(part) for part in holdout]) if holdout else None
     chosen = settings(set) | ({"public": public} if public else {})

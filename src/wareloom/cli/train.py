@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -27,6 +27,9 @@ from wareloom.cli._shared import (
     tracked,
 )
 from wareloom.cli._summary import Summary, counted, learned
+
+if TYPE_CHECKING:
+    from wareloom.rankers import Ranker
 
 
 def main(
@@ -78,16 +81,21 @@ def main(
     note = kept_note(
         ranker.kept(), "train one that keeps counts: wareloom list ranker says which do"
     )
-    summary = Summary(
-        f"Fitted {name} on {shop}: it ranks {counted(len(ranker.items_), 'item')}.", "good"
-    )
-    usual = RANKERS.make(name).settings()
-    given = {key: value for key, value in ranker.settings().items() if value != usual.get(key)}
-    summary.fact("settings", given or "as they come: wareloom show " + name)
-    summary.fact("keeps", ranker.kept()).warn(note).place(to)
-    history = getattr(ranker, "training_", None) or []
-    for told_of in ("loss", "value"):
-        summary.fact(told_of, learned([entry[told_of] for entry in history if told_of in entry]))
-    summary.place(tracked(track), name="curves")
+    summary = _summary(ranker, name, shop).warn(note).place(to).place(tracked(track), name="curves")
     summary.next(f"wareloom evaluate {to} PARTS", f"wareloom rank {to} --shop {shop}")
     show(told | ({"note": note} if note else {}), as_json, summary)
+
+
+def _summary(ranker: Ranker, name: str, shop: Path) -> Summary:
+    """What was fitted with which settings, what it keeps, and how a network learned."""
+    found = Summary(
+        f"Fitted {name} on {shop}: it ranks {counted(len(ranker.items_), 'item')}.", "good"
+    )
+    usual = type(ranker)().settings()
+    given = {key: value for key, value in ranker.settings().items() if value != usual.get(key)}
+    found.fact("settings", given or f"as they come: wareloom show {name}")
+    found.fact("keeps", ranker.kept())
+    history = getattr(ranker, "training_", None) or []
+    for told_of in ("loss", "value"):
+        found.fact(told_of, learned([entry[told_of] for entry in history if told_of in entry]))
+    return found

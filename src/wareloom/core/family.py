@@ -24,7 +24,8 @@ from pathlib import Path
 from typing import Any, ClassVar, Self
 
 from wareloom.core import foreign, notebook, source, state
-from wareloom.core.outside import Offered, offered
+from wareloom.core.asked import Kind, checked_method
+from wareloom.core.outside import Offered, imported, offered
 from wareloom.core.settings import Settings, configure
 from wareloom.core.source import Setting, algorithms_in
 from wareloom.core.whole import digests, whole
@@ -58,12 +59,17 @@ class Algorithm(Settings):
     """Settings under which the contract of `wareloom.testing` takes seconds"""
     laws: ClassVar[frozenset[str]] = frozenset()
     """Laws beyond its family's that it keeps, by their names in `wareloom.testing`"""
+    arguments: ClassVar[Mapping[str, Mapping[str, Kind]]] = {}
+    """Kinds of arguments by method: a base says them for all classes of its family, see `wareloom.core.asked`"""
 
     def __init_subclass__(cls, **more: Any) -> None:
         super().__init_subclass__(**more)
         # A dataclass writes one of its own for each class that has none, with every setting.
         if "__repr__" not in vars(cls):
             cls.__repr__ = Algorithm.__repr__  # type: ignore[method-assign]
+        for name, kinds in cls.arguments.items():
+            if callable(method := vars(cls).get(name)):
+                setattr(cls, name, checked_method(method, kinds))
 
     def __repr__(self) -> str:
         """One line: the settings that are not their defaults, and whether anything was learned."""
@@ -259,8 +265,11 @@ class Family:
             ) from error
 
     def describe(self, name: str) -> Entry:
-        """Summary and settings of `name`, read from its source without importing it."""
+        """Summary and settings of `name`, read from its source; only `package.module:Class` is imported for it."""
         outside = self.offers.get(name)
+        if ":" in name:
+            cls = self.load(name)
+            outside = Offered(name, name, "", source.place_of(cls), "")
         if outside is not None and outside.place is not None:
             place, package = outside.place, outside.package
         elif name in self.files:
@@ -287,11 +296,7 @@ class Family:
             )
 
     def _outsider(self, name: str) -> type[Any]:
-        module, _, attribute = name.partition(":")
-        try:
-            found = getattr(importlib.import_module(module), attribute)
-        except (ImportError, AttributeError) as error:
-            raise InputError(f"The {self.kind} {name!r} cannot be imported: {error}.") from error
+        found = imported(self.kind, name)
         if not (
             isinstance(found, type)
             and issubclass(found, Algorithm)
@@ -355,3 +360,14 @@ def weighted(
             )
         found[name] = float(weight or 1)
     return found
+
+
+def family_of(name: str) -> Family:
+    """Return the family of the class at `package.module:Class`, which is imported; an `InputError` for no algorithm."""
+    found = imported("algorithm", name)
+    if not (isinstance(found, type) and issubclass(found, Algorithm) and hasattr(found, "family")):
+        kinds = ", ".join(FAMILIES)
+        raise InputError(
+            f"{name!r} is no algorithm: it must be a class that derives from the base of a family ({kinds})."
+        )
+    return found.family

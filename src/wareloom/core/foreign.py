@@ -5,14 +5,12 @@ A name on the command line or in a call is asked for by itself; one in a model's
 
 from __future__ import annotations
 
-import importlib.util
 import re
-import sys
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from wareloom.core.outside import offered
+from wareloom.core.outside import importable, offered
 from wareloom.core.parse import unfit
 from wareloom.core.state import learned, read_json
 from wareloom.errors import SourceError
@@ -132,12 +130,7 @@ def _plain(key: str) -> bool:
 def _importable(word: str) -> bool:
     if not OUTSIDE.fullmatch(word):
         return False
-    package = word.partition(":")[0].partition(".")[0]
-    try:
-        # Looking for a package that lies in no other imports nothing.
-        return package in sys.modules or importlib.util.find_spec(package) is not None
-    except (ImportError, ValueError):
-        return True
+    return importable(word.partition(":")[0].partition(".")[0])
 
 
 def _words(value: Any) -> Iterator[str]:

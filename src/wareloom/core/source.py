@@ -142,6 +142,15 @@ def find(module: str) -> Source | None:
     return None
 
 
+def place_of(cls: type[Any]) -> Place | None:
+    """Where an imported class is defined; None where its source cannot be read."""
+    path = getattr(sys.modules.get(cls.__module__), "__file__", None)
+    if path is None or not str(path).endswith(".py"):
+        return None
+    places = classes(Source(cls.__module__, Path(path)), cls.__name__)
+    return places[0] if places else None
+
+
 def documentation(cls: type[Any]) -> dict[str, str]:
     """The text in the line under each field of an imported class, by field, those of its bases too."""
     found: dict[str, str] = {}

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 
+from wareloom.core.asked import Kind, of_class
 from wareloom.core.family import METRICS, Algorithm, Family
 from wareloom.core.settings import Size
 from wareloom.errors import InputError
@@ -89,6 +91,11 @@ class Metric(Algorithm, ABC):
     """
 
     family: ClassVar[Family] = METRICS
+    arguments: ClassVar[Mapping[str, Mapping[str, Kind]]] = {
+        "measure": {
+            "ranked": of_class("a Ranked: wl.evaluate makes one of a model's lists", Ranked)
+        }
+    }
     judges: ClassVar[str] = "rankings"
     """What it judges: "rankings", "clicks", "users" (synthetic ones beside real ones) or "queries" (likewise)"""
     higher_is_better: ClassVar[bool] = True
@@ -186,6 +193,9 @@ class ClickMetric(Algorithm, ABC):
     """Base of the metrics of predictions, one an impression or rating."""
 
     family: ClassVar[Family] = METRICS
+    arguments: ClassVar[Mapping[str, Mapping[str, Kind]]] = {
+        "measure": {"predicted": of_class("Predicted.of(labels, predictions)", Predicted)}
+    }
     judges: ClassVar[str] = "clicks"
     higher_is_better: ClassVar[bool] = False
     bounds: ClassVar[tuple[float, float]] = (-math.inf, math.inf)

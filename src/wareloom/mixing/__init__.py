@@ -7,9 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
+from wareloom.core.asked import Kind, a_run
 from wareloom.core.family import MIXERS, Family
 from wareloom.core.run import Run
 from wareloom.shop import Shop
+from wareloom.shop.asked import a_shop, a_shop_or_none
 from wareloom.shop.keeping import Keeping
 
 
@@ -18,6 +20,10 @@ class Mixer(Keeping, ABC):
     """Base of all mixers."""
 
     family: ClassVar[Family] = MIXERS
+    arguments: ClassVar[Mapping[str, Mapping[str, Kind]]] = {
+        # A mixer that draws from no synthetic data is called with None in its place.
+        "mix": {"real": a_shop, "synthetic": a_shop_or_none, "run": a_run}
+    }
     alone: ClassVar[bool] = True
     """Whether what it adds can be learned from without the real rows"""
     adds: ClassVar[Literal["events", "soft_labels"]] = "events"

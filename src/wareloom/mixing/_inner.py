@@ -10,6 +10,7 @@ import polars as pl
 from wareloom.core.family import SYNTHESIZERS
 from wareloom.core.run import Run
 from wareloom.mixing._draw import OWNER, Pool
+from wareloom.privacy.looks import refuse_unpaid
 from wareloom.shop import Log, Shop
 from wareloom.shop.log import without_last
 
@@ -26,17 +27,17 @@ def unknowing(
 
     Rows whose origin is one of Wareloom's synthesizers are sampled anew, by one fitted without these events, with
     `settings` by name. Of others, users that take a step from item to item that only these events take are left out,
-    unless they are `independent` of the real events; None where nobody is left.
+    unless they are `independent` of the real events; None where nobody is left. Raises `RefusedError` where that
+    synthesizer is private: a trial is a look that nobody pays for, and would take from the budget.
     """
     inner, parts = without_last(pool.real, pool.real_log, rest), []
     for (origin,), users in sorted(pool.users.group_by("origin")):
         name = str(origin).partition("@")[0]
         if name in SYNTHESIZERS.names():
-            made: Shop = (
-                SYNTHESIZERS.make(name, **settings.get(name, {}))
-                .fit(inner, run)
-                .sample(len(users), run)
-            )
+            one = SYNTHESIZERS.make(name, **settings.get(name, {}))
+            if pool.real.keeps != "private":
+                refuse_unpaid(one.kept(), "ratios", one.origin)
+            made: Shop = one.fit(inner, run).sample(len(users), run)
             parts.append(made.table("events").with_columns(origin=pl.lit(origin)))
         else:
             mine = pool.synthetic.table("events").with_columns(pool.events[OWNER])

@@ -8,10 +8,12 @@ from pathlib import Path
 
 import polars as pl
 
+from wareloom.core.asked import a_run, asks
 from wareloom.core.files import replacing
 from wareloom.core.run import Run
 from wareloom.core.settings import Positive, Settings, Size
 from wareloom.core.state import write_json
+from wareloom.shop.asked import a_shop
 from wareloom.shop.buckets import sink, user_key
 from wareloom.shop.schema import IMPRESSION, INTERACTIONS
 from wareloom.shop.shop import Shop
@@ -40,6 +42,7 @@ class FeatureSettings(Settings):
     """Measure each event, too: hour, weekday, days since the user's previous event."""
 
 
+@asks(shop=a_shop, run=a_run)
 def features(
     shop: Shop, run: Run | None = None, settings: FeatureSettings | None = None
 ) -> dict[str, pl.DataFrame]:

@@ -9,11 +9,13 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from wareloom.core.asked import asks
 from wareloom.preparing.cleaning import contradicting
 from wareloom.preparing.resolution import DAY, resolution_of
 from wareloom.preparing.statistics_curves import MICRO, Calendar, at_least, by_rank
 from wareloom.preparing.statistics_odd import Oddities, odd_columns
 from wareloom.preparing.statistics_warnings import warnings_of
+from wareloom.shop.asked import a_shop
 from wareloom.shop.buckets import ROW, USER, bucketed
 from wareloom.shop.log import NO_TIME, SESSION_GAP
 from wareloom.shop.schema import EVENTS, INTERACTIONS
@@ -24,6 +26,7 @@ FEW = 5
 """Interactions below which an item has few."""
 
 
+@asks(shop=a_shop)
 def statistics(shop: Shop, now: datetime | None = None) -> dict[str, Any]:
     """Return nested, JSON-able statistics of `shop`; the event log is read in buckets and may be larger than memory.
 

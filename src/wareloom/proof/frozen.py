@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from wareloom.core.sentences import Say
 
-def frozen(data: Mapping[str, Any]) -> list[str]:
+ENGLISH = Say()
+
+
+def frozen(data: Mapping[str, Any], say: Say = ENGLISH) -> list[str]:
     """Whether the recipe was frozen before the test part was read, or why not, and what was declared as seen.
 
     Empty where the recipe was not frozen: then nothing is claimed.
@@ -14,5 +18,8 @@ def frozen(data: Mapping[str, Any]) -> list[str]:
     if "frozen" not in data:
         return []
     note = data["frozen"]
-    seen = f"Declared as seen before: {' / '.join(note['seen'])}" if note["seen"] else ""
-    return [note["why"], *filter(None, [seen])]
+    seen = [say("proof.seen", what=" / ".join(note["seen"]))] if note["seen"] else []
+    if say.language == "en":
+        return [note["why"], *seen]
+    key = "proof.frozen" if note["frozen"] else "proof.not_frozen"
+    return [say(key, at=note["at"], why=note["why"]), *seen]

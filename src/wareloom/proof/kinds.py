@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import ast
-import importlib
 from functools import cache
 from pathlib import Path
 
+from wareloom.core.outside import imported
 from wareloom.errors import SettingError, near
 from wareloom.experiment.settings import ExperimentSettings
 from wareloom.experiment.study import Study
@@ -38,10 +38,7 @@ def study_of(of: str) -> type[Study]:
                 f"No proof is of {of!r}.{near(of, kinds())} There are {', '.join(kinds())}."
             )
         module, name = f"wareloom.proof.{of}", _study_in(HERE / f"{of}.py")
-    try:
-        found = getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError) as error:
-        raise SettingError(f"The kind of proof {of!r} cannot be imported: {error}.") from error
+    found = imported("kind of proof", f"{module}:{name}")
     if not (isinstance(found, type) and issubclass(found, Study)):
         raise SettingError(
             f"{of!r} is no kind of proof: it must be a subclass of wareloom.experiment.study.Study."

@@ -1,10 +1,14 @@
-"""A proof in plain sentences: what was found, how sure it is, what it would take to know more, what to do next."""
+"""A proof in plain sentences: what was found, how sure it is, what it would take to know more, what to do next.
+
+The sentences stand in `wareloom/sentences/story.toml`, in every language of the pages; `proof.json` holds the English.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
+from wareloom.core.sentences import Say
 from wareloom.experiment.plan import (
     BEHAVIOUR_LABELS,
     FEATURES,
@@ -14,38 +18,31 @@ from wareloom.experiment.plan import (
     REAL,
     TEACHER,
 )
-from wareloom.proof.decide import BUT, listed, name_of, signed
+from wareloom.proof.decide import BUT, name_of, signed
 from wareloom.stats.power import POWER
 
-MEANS = {
-    "ndcg": "how near the top of a list of {k} the right items stand",
-    "recall": "the share of the right items among the first {k}",
-    "precision": "the share of right items among the first {k}",
-    "hit_rate": "the share of lists whose first {k} hold a right item",
-    "mrr": "how near the top the first right item stands",
-    "map": "how well the right items are gathered at the top of the first {k}",
-    "judged": "the share of the first {k} that people judged at all",
-    "auc": "how often a right item stands above a wrong one",
-    "log_loss": "how surprised the ranker is by what was clicked; lower is better",
-    "normalised_entropy": "its surprise beside that of one who knows the share of clicks alone; lower is better",
-}
-"""What metrics say, for those who do not know their names"""
+MEANS = (
+    *("ndcg", "recall", "precision", "hit_rate", "mrr", "map", "judged", "auc", "log_loss"),
+    "normalised_entropy",
+)
+"""Metrics that the table of sentences explains to those who do not know their names"""
 BLIND = 0.5
 """Lift that has to be told with fair power before a proof says anything of the generator"""
+ENGLISH = Say()
 Row = dict[str, Any]
 
 
-def story(data: dict[str, Any]) -> dict[str, Any]:
+def story(data: dict[str, Any], say: Say = ENGLISH) -> dict[str, Any]:
     """Return "finding", "controls", "slices", "rows" and "references" in sentences, "power", and what to do "next"."""
     rows = _headline(data)
     return {
-        "finding": _finding(data, rows[MIXED, REAL]) + _unjudged(data),
-        "controls": _controls(data, rows),
-        "slices": _slices(data),
-        "rows": data["rows"]["sentence"] if "rows" in data else "",
-        "references": [*_references(data, rows), *_best(data)],
-        "power": _power(data),
-        "next": _next(data, rows),
+        "finding": _finding(data, rows[MIXED, REAL], say),
+        "controls": _controls(data, rows, say),
+        "slices": _slices(data, say),
+        "rows": _rows(data, rows, say),
+        "references": [*_references(data, rows, say), *_best(data, say)],
+        "power": _power(data, say),
+        "next": _next(data, rows, say),
     }
 
 
@@ -53,6 +50,20 @@ def named(data: Mapping[str, Any]) -> Mapping[str, str]:
     """The arms of a proof, for those who do not know the experiment."""
     arms: Mapping[str, str] = data["words"]["arms"]
     return arms
+
+
+def called(arm: str, data: Mapping[str, Any], say: Say = ENGLISH) -> str:
+    """An arm for those who do not know the experiment; where the table lacks the proof's words, by its short name."""
+    own = named(data).get(arm, arm)
+    if say.language == "en":
+        return own
+    told = say.term("arm_plain", own)
+    return say.term("arm", arm) if told == own else told
+
+
+def the_slice(part: str, say: Say = ENGLISH) -> str:
+    """A slice as a noun, in English with its article."""
+    return name_of(part) if say.language == "en" else say.term("slice_the", part)
 
 
 def askers(data: Mapping[str, Any]) -> str:
@@ -74,52 +85,59 @@ def lines(data: Mapping[str, Any]) -> list[str]:
     return [*(line for line in sentences if line), *(f"Next: {step}" for step in told["next"])]
 
 
-def meaning(metric: str) -> str:
+def meaning(metric: str, say: Say = ENGLISH) -> str:
     """What a metric measures, in plain words; nothing where it has none here."""
     stem, _, k = metric.partition("@")
-    return MEANS.get(stem, "").format(k=k.partition(",")[0] or "all")
+    if stem not in MEANS:
+        return ""
+    return say(f"metric.{stem}", k=k.partition(",")[0] or say("metric.all"))
 
 
-def _called(metric: str) -> str:
+def _called(metric: str, say: Say) -> str:
     """A metric as people write it."""
     name, _, over = metric.partition(", ")
     stem, at, k = name.partition("@")
     known = {"ndcg": "nDCG", "mrr": "MRR", "map": "MAP", "auc": "AUC"}.get(
         stem, stem.replace("_", " ")
     )
-    return known + at + k + (f" over {over}" if over else "")
+    if over:
+        return say("metric.over", metric=known + at + k, over=say.term("metric", over))
+    return known + at + k
 
 
 def _headline(data: dict[str, Any]) -> dict[tuple[str, str], Row]:
-    decisive = data["decisive"]
     return {
         (row["arm"], row["against"]): row
         for row in data["comparisons"]
-        if (row["ties"], row["metric"], row["slice"])
-        == (decisive["ties"], decisive["metric"], "all")
+        if _decides(row, data["decisive"])
     }
 
 
-def _finding(data: dict[str, Any], row: Row) -> str:
-    """How much better or worse the ranker is than on real data alone."""
-    decisive, settings = data["decisive"], data["settings"]
-    metric, says = _called(decisive["metric"]), meaning(decisive["metric"])
-    explained = f" {metric} is {says}." if says else ""
-    means = {
-        arm["arm"]: arm["mean"]
-        for arm in data["arms"]
-        if (arm["ties"], arm["metric"], arm["slice"])
-        == (decisive["ties"], decisive["metric"], "all")
+def _finding(data: dict[str, Any], row: Row, say: Say) -> str:
+    """How much better or worse the ranker is than on real data alone, and of search how far it rests on judgments."""
+    decisive = data["decisive"]
+    means = {arm["arm"]: arm["mean"] for arm in data["arms"] if _decides(arm, decisive)}
+    told = {
+        "askers": say.term("askers", askers(data)),
+        "metric": _called(decisive["metric"], say),
+        "ranker": data["settings"]["ranker"],
+        "real": f"{means[REAL]:.4f}",
+        "mixed": f"{means[MIXED]:.4f}",
     }
-    change = f"{metric} of the ranker {settings['ranker']} went from {means[REAL]:.4f} to {means[MIXED]:.4f}"
     if row["lift"] is None:
-        return f"With synthetic {askers(data)} added, {change}.{explained}"
-    ends = f"with 95 % confidence between {signed(row['lift_low'])} and {signed(row['lift_high'])}"
-    gain = "a gain of " if _lower(data) else ""
-    return f"With synthetic {askers(data)} added, {change}: {gain}{signed(row['lift'])}, {ends}.{explained}"
+        said = [say("story.finding", **told)]
+    else:
+        lift = {"lift": signed(row["lift"]), "low": signed(row["lift_low"])}
+        key = "finding_gain" if _lower(data) else "finding_lift"
+        said = [say(f"story.{key}", high=signed(row["lift_high"]), **lift, **told)]
+    if means_ := meaning(decisive["metric"], say):
+        said.append(say("story.metric_is", metric=told["metric"], meaning=means_))
+    if judged := _unjudged(data, say):
+        said.append(judged)
+    return say.sentences(said)
 
 
-def _unjudged(data: dict[str, Any]) -> str:
+def _unjudged(data: dict[str, Any], say: Say) -> str:
     """How far a finding of search rests on what nobody judged, and what it is without that."""
     ties = data["decisive"]["ties"]
     means = {
@@ -130,179 +148,205 @@ def _unjudged(data: dict[str, Any]) -> str:
     shares = [metric for metric, arm in means if metric.startswith("judged@") and arm == REAL]
     if not shares:
         return ""
-    before, after = means[shares[0], REAL], means[shares[0], MIXED]
-    k = shares[0].partition("@")[2].partition(",")[0]
-    said = f" People had judged {before:.0%} of the first {k}, and {after:.0%} with synthetic {askers(data)}"
+    told = {
+        "before": f"{means[shares[0], REAL]:.0%}",
+        "after": f"{means[shares[0], MIXED]:.0%}",
+        "k": shares[0].partition("@")[2].partition(",")[0],
+        "askers": say.term("askers", askers(data)),
+    }
     stem, _, over = data["decisive"]["metric"].partition(", ")
     other = stem if over else f"{stem}, all items"
     for row in data["comparisons"]:
         key = (row["ties"], row["metric"], row["slice"], row["arm"], row["against"])
         if key == (ties, other, "all", MIXED, REAL) and row["lift"] is not None:
-            how = "taken out of the lists" if over else "taken for wrong in the whole catalogue"
-            ends = f"{signed(row['lift_low'])} to {signed(row['lift_high'])}"
-            return f"{said}: with what nobody judged {how}, the lift is {signed(row['lift'])} ({ends})."
-    return f"{said}."
+            found = "story.judged_condensed" if over else "story.judged_whole"
+            return say(found, **told, **_ends(row))
+    return say("story.judged", **told)
 
 
-def _controls(data: dict[str, Any], rows: dict[tuple[str, str], Row]) -> str:
+def _controls(data: dict[str, Any], rows: dict[tuple[str, str], Row], say: Say) -> str:
     """Which fair controls were beaten."""
     mine = [rows[MIXED, control] for control in data["decisive"]["controls"]]
-    beaten = [row for row in mine if row["verdict"] == "helps"]
-    if len(beaten) == len(mine):
-        return f"It beat every fair control, beyond chance: {listed([named(data)[row['against']] for row in mine])}."
-    worse = [row for row in mine if row["verdict"] == "hurts"]
-    open_ = [row for row in mine if row["verdict"] == "no evidence"]
-    said = []
-    for rows_, verb in (
-        (beaten, "beat"),
-        (open_, "could not be told from"),
-        (worse, "did worse than"),
-    ):
-        if rows_:
-            said.append(f"{verb} {listed([_against(data, row) for row in rows_])}")
-    return f"It {listed(said)}; only what beats all of them is said to help."
+    if all(row["verdict"] == "helps" for row in mine):
+        names = say.listed([called(row["against"], data, say) for row in mine])
+        return say("story.beat_all", names=names)
+    told = []
+    for verdict, key in (("helps", "beat"), ("no evidence", "open"), ("hurts", "worse")):
+        part = [_against(data, row, say) for row in mine if row["verdict"] == verdict]
+        if part:
+            told.append(say(f"story.{key}", names=say.listed(part)))
+    return say("story.beat_some", parts=say.listed(told))
 
 
-def _against(data: Mapping[str, Any], row: Row) -> str:
-    name = named(data)[row["against"]]
-    return name if row["lift"] is None else f"{name} ({signed(row['lift'])})"
+def _against(data: Mapping[str, Any], row: Row, say: Say) -> str:
+    name = called(row["against"], data, say)
+    if row["lift"] is None:
+        return name
+    return say("story.with_lift", name=name, lift=signed(row["lift"]))
 
 
-def _slices(data: dict[str, Any]) -> str:
+def _slices(data: dict[str, Any], say: Say) -> str:
     """Whether anybody pays for it."""
     watched = data["guard"]
-    if watched["warnings"]:
+    if not watched["warnings"]:
+        return say(
+            "story.nobody_lost",
+            askers=say.term("askers", askers(data)),
+            most=f"{watched['guard']:.0%}",
+        )
+    if say.language == "en":
         return " ".join(watched["warnings"])
-    who, most = f"group of items or {askers(data)}", f"{watched['guard']:.0%}"
-    return f"As far as can be told, no {who} lost more than the {most} allowed."
+    told = []
+    for key in ("falls", "not_excluded"):
+        parts = [
+            say(f"story.{key}_part", name=the_slice(row["slice"], say), **_ends(row))
+            for row in watched[key]
+        ]
+        if parts:
+            most = f"{watched['guard']:.0%}"
+            told.append(say(f"story.{key}", parts=say.listed(parts), most=most))
+    return say.sentences(told)
 
 
-def _references(data: dict[str, Any], rows: dict[tuple[str, str], Row]) -> list[str]:
+def _rows(data: dict[str, Any], rows: dict[tuple[str, str], Row], say: Say) -> str:
+    """Whether rows help beyond direct labels of the same knowledge."""
+    if "rows" not in data:
+        return ""
+    if say.language == "en":
+        return str(data["rows"]["sentence"])
+    key = data["rows"]["verdict"].replace(" ", "_")
+    row = rows[MIXED, data["rows"]["against"]]
+    return say(f"story.{key}", metric=_called(data["decisive"]["metric"], say), **_ends(row))
+
+
+def _references(data: dict[str, Any], rows: dict[tuple[str, str], Row], say: Say) -> list[str]:
     """What other uses of the same knowledge gave."""
     said = []
-    for name, what in (
-        (BEHAVIOUR_LABELS, "Direct labels of behaviour alone"),
-        (FEATURES, "Giving the text to the ranker as features instead"),
-        (FEATURES_MIXED, "Giving it the text as features beside synthetic data"),
-        (TEACHER, "Ranking with the generator itself"),
-        (OWN, "Teaching on the shop's own queries, labelled by the ranker untaught,"),
+    for name, key in (
+        (BEHAVIOUR_LABELS, "behaviour_labels"),
+        (FEATURES, "features"),
+        (FEATURES_MIXED, "features_mixed"),
+        (TEACHER, "teacher"),
+        (OWN, "own"),
     ):
         if (row := rows.get((name, REAL))) is not None and row["lift"] is not None:
-            beside = rows[MIXED, name]
-            which = {"helps": "synthetic data gave more", "hurts": "synthetic data gave less"}
-            end = which.get(beside["verdict"], "what synthetic data gave cannot be told from it")
-            ends = f"{signed(row['lift_low'])} to {signed(row['lift_high'])}"
+            which = {"helps": "gave_more", "hurts": "gave_less"}
+            end = which.get(rows[MIXED, name]["verdict"], "gave_same")
             said.append(
-                f"{what} gave {signed(row['lift'])} ({ends}) over {named(data)[REAL]}; {end}."
+                say(
+                    "story.reference",
+                    what=say(f"story.{key}"),
+                    over=called(REAL, data, say),
+                    end=say(f"story.{end}"),
+                    **_ends(row),
+                )
             )
     return said
 
 
-def _best(data: dict[str, Any]) -> list[str]:
+def _best(data: dict[str, Any], say: Say) -> list[str]:
     """Which of the systems is the best, with synthetic data and without."""
     if data["kind"] != "system":
         return []
     own = [row for row in data["arms"] if _decides(row, data["decisive"])]
     by = sorted(own, key=lambda row: -float(row["mean"]))
     plain = next(row for row in by if "synthetic" not in row["arm"])
-    names = {MIXED: "the ensemble and a network on synthetic data", **named(data)}
-    best = f"The best system without synthetic data is {names[plain['arm']]}: {plain['mean']:.4f}"
+    told = {"plain": called(plain["arm"], data, say), "value": f"{plain['mean']:.4f}"}
     if by[0] is plain:
-        return [f"{best}; none with synthetic data is above it."]
-    return [f"{best}; with it {names[by[0]['arm']]}: {by[0]['mean']:.4f}."]
+        return [say("story.best_plain", **told)]
+    first = by[0]["arm"]
+    name = say("story.best_mixed") if first not in named(data) else called(first, data, say)
+    return [say("story.best", name=name, best=f"{by[0]['mean']:.4f}", **told)]
 
 
-def _power(data: dict[str, Any]) -> str:
+def _power(data: dict[str, Any], say: Say) -> str:
     """What could have been found against the decisive control, and what it would take to find more."""
     row = next(row for row in data["power"] if row["against"] == data["decisive"]["against"])
     if row["detectable_lift"] is None:
         return ""
-    found = (
-        f"With {row['requests']:,} {askers(data)} asked and {_seeds(row['seeds'])}, "
-        f"a lift of {row['detectable_lift']:+.1%} "
-        f"or more over {named(data)[row['against']]} would have been found in {POWER:.0%} of such proofs."
+    who, seeds = say.term("askers", askers(data)), say.counted("story.seeds", row["seeds"])
+    found = say(
+        "story.found",
+        requests=f"{row['requests']:,}",
+        askers=who,
+        seeds=seeds,
+        lift=f"{row['detectable_lift']:+.1%}",
+        against=called(row["against"], data, say),
+        power=f"{POWER:.0%}",
     )
     if row["effect"] <= 0:
-        return f"{found} The lift observed is not above zero, so no number of {askers(data)} would show it."
-    size = f"the {'named' if row['named'] else 'observed'} {row['effect_lift']:+.1%}"
+        return say.sentences([found, say("story.not_above", askers=who)])
+    key = "named" if row["named"] else "observed"
+    size = say(f"story.size_{key}", lift=f"{row['effect_lift']:+.1%}")
     if row["effect"] >= row["detectable"]:
-        return f"{found} That was enough for {size}."
+        return say.sentences([found, say("story.enough", size=size)])
     ways = []
     if row["requests_needed"]:
-        ways.append(f"{row['requests_needed']:,} {askers(data)} at {_seeds(row['seeds'])}")
+        count = f"{row['requests_needed']:,}"
+        ways.append(say("story.way_requests", count=count, askers=who, seeds=seeds))
     if row["seeds_needed"]:
-        ways.append(f"{_seeds(row['seeds_needed'])} with these {askers(data)}")
+        more = say.counted("story.seeds", row["seeds_needed"])
+        ways.append(say("story.way_seeds", seeds=more, askers=who))
     if not ways:
-        return f"{found} Neither more {askers(data)} nor more seeds alone would show {size}: more of both are needed."
-    return f"{found} To show {size} takes {' or '.join(ways)}."
+        return say.sentences([found, say("story.both_needed", askers=who, size=size)])
+    return say.sentences([found, say("story.takes", size=size, ways=say.either(ways))])
 
 
-def _seeds(count: int) -> str:
-    return f"{count:,} seed" + ("" if count == 1 else "s")
-
-
-def _next(data: dict[str, Any], rows: dict[tuple[str, str], Row]) -> list[str]:
+def _next(data: dict[str, Any], rows: dict[tuple[str, str], Row], say: Say) -> list[str]:
     """What to do with this verdict."""
     verdict, settings, steps = data["verdict"], data["settings"], []
     choice, ratios = data["modes"][0]["choice"], settings["ratios"]
     ratio, chosen = choice["ratio"], bool(choice["tried"])
-    if (
-        verdict in ("helps", BUT)
-        and data.get("rows", {}).get("verdict", "rows help") != "rows help"
-    ):
-        steps.append(
-            "Distil, do not synthesise: train on direct labels of the same knowledge (the mixer distil) and prove that."
-        )
+    beyond = data.get("rows", {}).get("verdict", "rows help") == "rows help"
+    if verdict in ("helps", BUT) and not beyond:
+        steps.append(say("story.next_distil"))
     elif verdict == "helps":
-        how = f"the mix at a ratio of {ratio:g}" if chosen else "the mix"
-        steps.append(f"Train on {how} and try it on live traffic.")
+        how = (
+            say("story.next_train_ratio", ratio=f"{ratio:g}") if chosen else say("story.next_train")
+        )
+        steps.append(how)
     elif verdict == BUT:
-        fell = listed([name_of(fall["slice"]) for fall in data["guard"]["falls"]])
-        steps.append(
-            f"Do not ship it as it is: find out why {fell} lost, or lower the ratio, and prove it again."
-        )
+        fell = say.listed([the_slice(fall["slice"], say) for fall in data["guard"]["falls"]])
+        steps.append(say("story.next_fell", names=fell))
     elif verdict == "hurts":
-        steps.append("Leave this synthetic data out: it takes away from what the real data says.")
+        steps.append(say("story.next_leave"))
     else:
-        steps += _undecided(data, rows)
-    if (
-        verdict in ("helps", BUT)
-        and chosen
-        and len(ratios) > 1
-        and ratio in (min(ratios), max(ratios))
-    ):
-        where = "larger" if ratio == max(ratios) else "smaller"
-        steps.append(
-            f"The best ratio, {ratio:g}, is the edge of those tried: try {where} ones too."
-        )
-    if stronger := _stronger(data):
+        steps += _undecided(data, rows, say)
+    edge = chosen and len(ratios) > 1 and ratio in (min(ratios), max(ratios))
+    if verdict in ("helps", BUT) and edge:
+        key = "next_larger" if ratio == max(ratios) else "next_smaller"
+        steps.append(say(f"story.{key}", ratio=f"{ratio:g}"))
+    if stronger := _stronger(data, say):
         steps.append(stronger)
     return steps
 
 
-def _undecided(data: dict[str, Any], rows: dict[tuple[str, str], Row]) -> list[str]:
+def _undecided(data: dict[str, Any], rows: dict[tuple[str, str], Row], say: Say) -> list[str]:
     """What to do where nothing was shown: look harder, or look elsewhere."""
+    who = say.term("askers", askers(data))
     open_ = [row for row in data["power"] if rows[MIXED, row["against"]]["verdict"] != "helps"]
     blind = [
         row for row in open_ if row["detectable_lift"] is None or row["detectable_lift"] > BLIND
     ]
     if blind:
-        asked = f"{blind[0]['requests']:,} {askers(data)} asked"
         return [
-            f"Ask more {askers(data)}, or take more seeds: with {asked} and {_seeds(blind[0]['seeds'])} nothing below "
-            f"{BLIND:.0%} could be told, so that this says nothing of the generator."
+            say(
+                "story.next_blind",
+                askers=who,
+                requests=f"{blind[0]['requests']:,}",
+                seeds=say.counted("story.seeds", blind[0]["seeds"]),
+                lift=f"{BLIND:.0%}",
+            )
         ]
     if any(row["effect"] <= 0 for row in open_):
-        behind = [named(data)[row["against"]] for row in open_ if row["effect"] <= 0]
-        return [f"Change the generator or its settings: it is not ahead of {listed(behind)}."]
+        behind = [called(row["against"], data, say) for row in open_ if row["effect"] <= 0]
+        return [say("story.next_change", names=say.listed(behind))]
     if any(row["requests_needed"] or row["seeds_needed"] for row in open_):
-        return [
-            f"Prove it again with more {askers(data)} or more seeds, as many as are said above, or let it be."
-        ]
-    return ["Let it be: an effect this small cannot be shown with such data."]
+        return [say("story.next_again", askers=who)]
+    return [say("story.next_let_be")]
 
 
-def _stronger(data: dict[str, Any]) -> str:
+def _stronger(data: dict[str, Any], say: Say) -> str:
     """Name the best ranker on real data where it is beyond what synthetic data reached."""
     decisive = data["decisive"]
     own = [r for r in data["baselines"] if "refused" not in r and _decides(r, decisive)]
@@ -317,10 +361,18 @@ def _stronger(data: dict[str, Any]) -> str:
         or sign * best[worst] <= sign * mixed[best_end]
     ):
         return ""
-    return (
-        f"The ranker {best['ranker']} on real data alone reaches {best['mean']:.4f}, better than this ranker with or "
-        "without synthetic data: begin with the better ranker."
-    )
+    return say("story.next_stronger", ranker=best["ranker"], value=f"{best['mean']:.4f}")
+
+
+def _ends(row: Row) -> dict[str, str]:
+    """A lift and its interval's ends."""
+    if row["lift"] is None:
+        return dict.fromkeys(("lift", "low", "high"), "–")
+    return {
+        "lift": signed(row["lift"]),
+        "low": signed(row["lift_low"]),
+        "high": signed(row["lift_high"]),
+    }
 
 
 def _lower(data: dict[str, Any]) -> bool:

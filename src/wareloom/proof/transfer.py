@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from wareloom.core.run import Run
+from wareloom.core.sentences import Say
 from wareloom.core.settings import Factor, Positive, Size
 from wareloom.errors import InputError, SettingError
 from wareloom.evaluation.ranking import DEFAULT_METRICS, Evaluation, evaluate, metric
@@ -29,7 +30,7 @@ from wareloom.experiment.study import Cell, Study, Words
 from wareloom.preparing.splits import Split
 from wareloom.proof.arms import repeated, without_real
 from wareloom.proof.curves import curves
-from wareloom.proof.decide import listed, signed
+from wareloom.proof.decide import signed
 from wareloom.proof.other_shops import (
     Bridge,
     Matching,
@@ -50,6 +51,7 @@ LIMIT = "real + other shops' logs"
 MEMBERS = ("transitions", "item_knn", "session_knn", "text_knn", "attributes")
 """Rankers that `stack` adds up where none are named; what the shop gives nothing to learn from is left out"""
 BASELINES = ("popularity", "personal", "transitions", "item_knn")
+ENGLISH = Say()
 WORDS = {
     REAL: "this shop's own log alone",
     REPEATED: "its own log repeated",
@@ -293,7 +295,7 @@ def kept(gain: np.ndarray, most: np.ndarray, rng: np.random.Generator) -> dict[s
     return {"share": share, "low": found.low, "high": found.high}
 
 
-def sentences(data: Mapping[str, Any]) -> list[str]:
+def sentences(data: Mapping[str, Any], say: Say = ENGLISH) -> list[str]:
     """What a proof of transfer tells beside the verdict."""
     decisive, told = data["decisive"], data["modes"][0]["synthetic"]
     asked = (decisive["ties"], decisive["metric"], "all", LIMIT, REAL)
@@ -301,30 +303,41 @@ def sentences(data: Mapping[str, Any]) -> list[str]:
     row = next(r for r in data["comparisons"] if tuple(r[k] for k in keys) == asked)
     said = []
     if row["lift"] is not None:
-        ends = f"{signed(row['lift_low'])} to {signed(row['lift_high'])}"
         said.append(
-            f"The other shops' logs themselves, the limit, gave {signed(row['lift'])} ({ends}) over {WORDS[REAL]}."
+            say(
+                "transfer.limit",
+                lift=signed(row["lift"]),
+                low=signed(row["lift_low"]),
+                high=signed(row["lift_high"]),
+                over=say.term("arm_plain", WORDS[REAL]),
+            )
         )
     shares = [r for r in data["explored"]["kept"] if r["share"] is not None]
     if shares:
-        first, *rest = (f"{r['share']:.0%} ({r['low']:.0%} to {r['high']:.0%})" for r in shares)
-        beside = [f"{WORDS[r['arm']]} {share}" for r, share in zip(shares[1:], rest, strict=True)]
-        said.append(f"The sample keeps {first} of that lift; {listed(beside)}.")
-    else:
-        said.append(
-            "That is not above zero beyond chance, so that there is nothing to keep a share of."
+        first, *rest = (
+            say("transfer.share", **{key: f"{r[key]:.0%}" for key in ("share", "low", "high")})
+            for r in shares
         )
+        beside = [
+            say("transfer.beside", arm=say.term("arm_plain", WORDS[r["arm"]]), share=share)
+            for r, share in zip(shares[1:], rest, strict=True)
+        ]
+        said.append(say("transfer.keeps", share=first, beside=say.listed(beside)))
+    else:
+        said.append(say("transfer.nothing"))
     for one in told["others"]:
-        said.append(_came(one))
+        said.append(_came(one, say))
     return said
 
 
-def _came(one: Mapping[str, Any]) -> str:
+def _came(one: Mapping[str, Any], say: Say) -> str:
     """What became of one other shop's users and events."""
-    return (
-        f"From {one['folder']} came no log: its generator was fitted there, on the {one['fitted_users']:,} of its "
-        f"{one['users']:,} users who are not users here ({one['same_id']:,} by id and {one['same_events']:,} by their "
-        f"events are). Of {one['events_same'] + one['events_translated'] + one['events_left_out']:,} events drawn "
-        f"{one['events_same']:,} are on products of the same id, {one['events_translated']:,} were translated by "
-        f"texts, {one['events_left_out']:,} are on nothing sold here."
-    )
+    counts = {
+        name: f"{one[name]:,}"
+        for name in (
+            *("fitted_users", "users", "same_id", "same_events"),
+            *("events_same", "events_translated", "events_left_out"),
+        )
+    }
+    drawn = one["events_same"] + one["events_translated"] + one["events_left_out"]
+    return say("transfer.came", folder=one["folder"], drawn=f"{drawn:,}", **counts)

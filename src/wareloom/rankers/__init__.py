@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Self
 
 import numpy as np
 import polars as pl
 
+from wareloom.core.asked import Kind, a_count, a_run, texts
 from wareloom.core.family import RANKERS, Family
 from wareloom.core.run import Run
 from wareloom.core.top import top_k
@@ -18,8 +19,11 @@ from wareloom.rankers.held import Held
 from wareloom.rankers.history import into
 from wareloom.rankers.neighbourhood import Neighbourhood
 from wareloom.shop import Log, Requests, Shop, Vocabulary
+from wareloom.shop.asked import a_shop, a_shop_or_none
 from wareloom.shop.keeping import Keeping
 from wareloom.shop.keeps import Keeps
+from wareloom.shop.log import a_log, a_shop_or_log
+from wareloom.shop.requests import requests_asked
 
 BLOCK_BYTES = 24 << 20
 """Scores are computed in blocks of requests of about this size, so that memory does not grow with their number. A block
@@ -54,6 +58,13 @@ class Ranker(Keeping, ABC):
     gradient: ClassVar[bool] = False
     """Whether it is taught by gradient updates: then it keeps in `updates_` how many were planned, `Run.updates` sets
     it, and rows may come and go while it is taught (`Log.span`)."""
+    arguments: ClassVar[Mapping[str, Mapping[str, Kind]]] = {
+        "fit": {"shop": a_shop_or_log, "run": a_run, "log": a_log},
+        "score": {"requests": requests_asked, "items": texts},
+        "blocks": {"requests": requests_asked},
+        "rank": {"requests": requests_asked, "k": a_count},
+        "predict": {"shop": a_shop, "earlier": a_shop_or_none},
+    }
     soft: ClassVar[bool] = False
     """Whether it can be taught soft labels (`Log.label_item`)."""
 

@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 
 import polars as pl
 
+from wareloom.core.asked import Kind, a_path, of_class
 from wareloom.core.family import READERS, Algorithm, Family
 from wareloom.core.files import replacing
 from wareloom.core.run import Run
@@ -153,6 +154,12 @@ class Reader(Algorithm, ABC):
     """Base of all readers: one file, one source format."""
 
     family: ClassVar[Family] = READERS
+    arguments: ClassVar[Mapping[str, Mapping[str, Kind]]] = {
+        "tables": {
+            "source": a_path,
+            "intake": of_class("an Intake: wl.read makes one", Intake),
+        }
+    }
     generality: ClassVar[int] = 1
     """Where several readers know a source, the one of the least generality takes it."""
     urls: ClassVar[bool] = False
@@ -221,7 +228,8 @@ def read(
 
     `source`: a file, folder, pattern, zip archive or URL; or a frame (polars, pandas, or whatever gives Arrow data), or
     frames by name, which are read as files of those names are. `as_`: a reader's name or class, or "auto". `settings`:
-    the reader's settings. `on_error`: what malformed cells do, "stop" (raise) or "reject" (their rows go to
+    the reader's settings. A folder that is a shop already, such as a release, is taken as it stands, with what it says
+    of itself. `on_error`: what malformed cells do, "stop" (raise) or "reject" (their rows go to
     `rejected/TABLE.parquet` with a reason, as rows without a key or on unknown items always do). `read.json` in the
     folder says what came, was taken and set aside. Raises `SourceError`, `SchemaError`, `SettingError`, and
     `OutputError` where `to` cannot be written; then nothing is left there.
@@ -244,6 +252,8 @@ def read(
             )
     elif "://" not in source:
         _must_exist(source)
+        if cls is None and (Path(source) / "shop.json").is_file():
+            return _taken(Shop.open(source), to, source)
     cls = cls or find(source)
     reader: Reader = configure(cls, dict(settings or {}))
     if "://" in source and not cls.urls:
@@ -272,6 +282,22 @@ def _somewhere(frames: Mapping[str, pl.LazyFrame] | None, source: Any) -> Iterat
         )
     with tempfile.TemporaryDirectory(prefix="wareloom-") as folder:
         yield Path(folder) / "shop"
+
+
+def _taken(shop: Shop, to: Path, source: str) -> Shop:
+    """A shop that was read, made or released before, whole."""
+    shop.verify()
+    rows = {name: shop.rows(name) for name in shop.names}
+    tables = {name: {"came": n, "taken": n, "rejected": {}} for name, n in rows.items()}
+    empty: dict[str, Any] = {name: {} for name in ("settings", "columns", "not_recognised")}
+    empty |= {name: [] for name in ("files", "warnings", "said", "notes")} | {"left_out": {}}
+    with replacing(to) as partial:
+        for name in shop.names:
+            shutil.copyfile(Path(source) / f"{name}.parquet", partial / f"{name}.parquet")
+        write_head(partial, shop.meta, shop.keeps)
+        told = {"source": _shown(source), "reader": "shop", "tables": tables}
+        write_json(partial / "read.json", told | empty)
+    return Shop.open(to)
 
 
 def _fill(

@@ -14,6 +14,7 @@ from typing_extensions import TypedDict
 
 from wareloom._version import __version__
 from wareloom.core import notebook
+from wareloom.core.asked import a_path, asks
 from wareloom.core.files import free_file
 from wareloom.core.state import read_json, write_whole
 from wareloom.errors import OutputError, SettingError, SourceError
@@ -115,6 +116,7 @@ class Freeze:
         return said
 
 
+@asks(recipe=a_path)
 def freeze(
     recipe: str | Path,
     *,

@@ -17,7 +17,6 @@ from wareloom.privacy import STAMP
 from wareloom.privacy.ledger import Ledger
 from wareloom.release.earlier import joined, left
 from wareloom.release.policy import Policy
-from wareloom.release.remedies import remedy
 from wareloom.release.tables import leaving
 from wareloom.release.texts import Bad, rare_cells, with_personal_data, without
 from wareloom.shop import Shop
@@ -104,11 +103,6 @@ class Evidence:
                 f"No attack could be made, so that {self.policy.preset!r} cannot be held: {report.left_out}."
             )
         return report
-
-    @cached_property
-    def remedy(self) -> str:
-        """What would pass the gates of attacks, measured where the generator is known; "" where it is not."""
-        return remedy(self) if self.generator is not None else ""
 
     @cached_property
     def comparison(self) -> Comparison:

@@ -12,6 +12,7 @@ from wareloom.errors import SourceError
 from wareloom.privacy.accounting import Spent, compose
 from wareloom.release.evidence import Evidence
 from wareloom.release.moment import now
+from wareloom.release.remedies import remedy
 from wareloom.release.texts import Bad
 from wareloom.shop.keeps import ORDER
 
@@ -142,7 +143,10 @@ def _less_told(of: Evidence, value: float, limit: float, times: float) -> str:
         needed = f", about {math.ceil(users * times):,}" if math.isfinite(times) else ""
         return f"the interval is wide and not the figure: more users in SHOP and --holdout than these {users:,}{needed}"
     if of.generator is not None:
-        return of.remedy
+        held = vars(of)
+        # Both gates of attacks ask, and it takes minutes.
+        held["remedy"] = held.get("remedy") or remedy(of)
+        return str(held["remedy"])
     way = "a larger min_users (--set min_users=10), or with a private generator"
     if of.keeps == "people":
         way = "structure = learned: --set structure=learned"

@@ -9,6 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from wareloom.core.asked import a_path, asks, of_class
 from wareloom.core.files import free_folder, landing, locked, one_spelling, replacing
 from wareloom.core.run import Run
 from wareloom.core.state import read_json, write_json
@@ -21,13 +22,14 @@ from wareloom.shop import Shop
 def render(
     data: Mapping[str, Any],
     cleaned: Mapping[str, Any] | None = None,
-    language: str = "en",
+    language: str = "",
     *,
     interactive: bool = False,
 ) -> str:
     """Return the page of `proof.json`'s `data`; `cleaned` is `clean.json`'s.
 
-    `language`: "en" or "zh". `interactive`: charts that answer the pointer, at 5 MB of script.
+    `language`: "en" or "zh"; blank takes what was asked for. `interactive`: charts that answer the pointer, at 5 MB
+    of script.
     """
     # Here, not above: whoever proves without a page loads neither Plotly nor Jinja.
     from wareloom.report.page import render as laid_out
@@ -35,12 +37,13 @@ def render(
     return laid_out(data, cleaned, language, interactive=interactive)
 
 
+@asks(proof=of_class("a Proof, as wl.prove returns it or wl.open(FOLDER)", Proof), path=a_path)
 def write_report(
     proof: Proof,
     path: str | Path,
     *,
     cleaned: dict[str, Any] | None = None,
-    language: str = "en",
+    language: str = "",
     interactive: bool = False,
 ) -> None:
     """Write the page of `proof` to `path`: one HTML file that needs no network.

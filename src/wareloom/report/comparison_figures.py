@@ -61,8 +61,8 @@ def curve(found: Mapping[str, Any], name: str, say: Say) -> Lines:
     return Lines(
         name,
         tuple(series),
-        Axis(say.term("axis", found["x_title"]), log=log),
-        Axis(say.term("axis", found["y_title"]), log=found["kind"] == "loglog", zero=True),
+        Axis(say.retold("axis", found["x_title"]), log=log),
+        Axis(say.retold("axis", found["y_title"]), log=found["kind"] == "loglog", zero=True),
     )
 
 

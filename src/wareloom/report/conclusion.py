@@ -19,6 +19,7 @@ from wareloom.report.words import (
     REAL,
     REPEATED,
     SYNTHETIC,
+    called,
 )
 
 CONTROLS = (REAL, REPEATED, NAIVE, PLACEBO, ANYWHERE)
@@ -69,17 +70,6 @@ def lift_of(row: Row, say: Say) -> str:
         return "–" if row["difference"] is None else f"{row['difference']:+.3g}".replace("-", "−")
     ends = span(row["lift_low"], row["lift_high"], say)
     return say("conclude.lift", lift=percent(row["lift"]), ends=ends)
-
-
-def called(arm: str, data: Mapping[str, Any], say: Say) -> str:
-    """An arm in plain words: in English the proof's own, else the table's, which may differ by kind of proof."""
-    own = str(data["words"]["arms"].get(arm, arm))
-    if say.language == "en":
-        return own
-    for topic in (f"arm_{data.get('kind', '')}", "arm_plain"):
-        if (told := say.term(topic, own)) != own:
-            return told
-    return say.term("arm", arm)
 
 
 def _helps(data: Mapping[str, Any], say: Say) -> Answer:

@@ -84,7 +84,7 @@ def arms(data: Mapping[str, Any], metric: str, say: Say) -> Arms:
             (other, figures.arms(data["arms"], data["baselines"], other, say))
             for other in data["settings"]["metrics"][1:]
         ),
-        refused=tuple(refused),
+        refused=tuple((name, say.retold("reason", why)) for name, why in refused),
         left_out=tuple(
             (
                 say.listed(
@@ -94,7 +94,7 @@ def arms(data: Mapping[str, Any], metric: str, say: Say) -> Arms:
                         if left_out[arm] == reason
                     ]
                 ),
-                say.term("reason", reason),
+                say.retold("reason", reason),
             )
             for reason in reasons
         ),

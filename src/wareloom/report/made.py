@@ -134,7 +134,7 @@ def _why(report: Mapping[str, Any], say: Say) -> str:
             expected=f"{report['expected']:.1f}",
         )
     told = [
-        say("made.reason", reason=say.term("reason", reason), count=f"{count:,}")
+        say("made.reason", reason=say.retold("reason", reason), count=f"{count:,}")
         for reason, count in report.get("reasons", {}).items()
     ]
     return say.joined(told) or say("made.nothing")

@@ -9,6 +9,7 @@ from typing import Any
 
 from wareloom.core.sentences import Say
 from wareloom.report.beyond import Explored, explored
+from wareloom.report.conclusion import headline, lift_of
 from wareloom.report.judged import (
     Arms,
     Comparisons,
@@ -20,9 +21,10 @@ from wareloom.report.judged import (
     slices,
 )
 from wareloom.report.made import Choice, Synthetic, choice, cleaning, synthetic
-from wareloom.report.summary import Summary, summary
+from wareloom.report.summary import Summary, summary, title
 from wareloom.report.templating import filled
 from wareloom.report.views import Table
+from wareloom.report.words import MIXED
 
 ENGLISH = Say()
 
@@ -67,12 +69,12 @@ class ProofPage:
 def render(
     data: Mapping[str, Any],
     cleaned: Mapping[str, Any] | None = None,
-    language: str = "en",
+    language: str = "",
     *,
     interactive: bool = False,
 ) -> str:
     """Return the page of `proof.json`'s `data`; `cleaned` is `clean.json`'s."""
-    page = proof_page(data, cleaned, Say(language))
+    page = proof_page(data, cleaned, Say.of(language))
     return filled("proof.html.j2", page, language, interactive=interactive)
 
 
@@ -116,7 +118,23 @@ def _asked(data: Mapping[str, Any], say: Say) -> Asked:
         split=split,
     )
     controls = [say.term("arm", name) for name in data["decisive"]["controls"]]
-    return Asked(data["sentence"], what, say.joined(controls), f"{data['guard']['guard']:.0%}")
+    return Asked(_sentence(data, say), what, say.joined(controls), f"{data['guard']['guard']:.0%}")
+
+
+def _sentence(data: Mapping[str, Any], say: Say) -> str:
+    """The verdict with the figures that it hangs on; in English the proof's own."""
+    if say.language == "en":
+        return str(data["sentence"])
+    against = data["decisive"]["against"]
+    row = headline(data)[MIXED, against]
+    return say(
+        "proof.sentence",
+        title=title(data, say),
+        metric=data["decisive"]["metric"],
+        lift=lift_of(row, say),
+        against=say.term("arm", against),
+        p=f"{row['p']:.2g}",
+    )
 
 
 def _judged(data: Mapping[str, Any], say: Say) -> str:

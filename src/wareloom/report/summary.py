@@ -10,8 +10,8 @@ from wareloom.core.sentences import Say
 from wareloom.proof.frozen import frozen
 from wareloom.report import proof_figures as figures
 from wareloom.report.charts import Dots
-from wareloom.report.conclusion import Answer, answers, called, headline
-from wareloom.report.words import BUT, MIXED, name_of
+from wareloom.report.conclusion import Answer, answers, headline
+from wareloom.report.words import BUT, MIXED, called, story, the_slice, transfer
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Summary:
 
 def summary(data: Mapping[str, Any], say: Say) -> Summary:
     """The card that comes first."""
-    story, shop, settings = data["story"], data["shop"], data["settings"]
+    story, shop, settings = told(data, say), data["shop"], data["settings"]
     generator = settings["generator"]
     made = " + ".join(m["synthesizer"] for m in generator["members"]) or generator["synthesizer"]
     sentences = (
@@ -43,7 +43,7 @@ def summary(data: Mapping[str, Any], say: Say) -> Summary:
         story["rows"],
         story["slices"],
         *story["references"],
-        *frozen(data),
+        *frozen(data, say),
     )
     decisive = data["decisive"]
     power = next(row for row in data["power"] if row["against"] == decisive["against"])
@@ -77,10 +77,15 @@ def title(data: Mapping[str, Any], say: Say) -> str:
     return say.counted("proof.but", len(falls), names=say.listed(names))
 
 
-def the_slice(part: str, say: Say) -> str:
-    """A slice as a noun, where the table has it; as the proof's own sentences say it otherwise."""
-    told = say.term("slice_the", part)
-    return name_of(part) if told == part and say.language == "en" else told
+def told(data: Mapping[str, Any], say: Say) -> Mapping[str, Any]:
+    """The proof's story: in English as it was written, in other languages told anew of the same figures."""
+    if say.language == "en":
+        own: Mapping[str, Any] = data["story"]
+        return own
+    anew = story(dict(data), say)
+    if data["kind"] == "transfer":
+        anew["references"] += transfer.sentences(data, say)
+    return anew
 
 
 def _chart(data: Mapping[str, Any], detectable: float | None, say: Say) -> Dots | None:

@@ -12,8 +12,9 @@ from wareloom.experiment.plan import (
     REPEATED,
     SYNTHETIC,
 )
-from wareloom.proof.decide import BUT, name_of
-from wareloom.proof.story import askers
+from wareloom.proof import transfer
+from wareloom.proof.decide import BUT
+from wareloom.proof.story import askers, called, story, the_slice
 from wareloom.proof.transfer import LIMIT
 
 __all__ = [
@@ -28,5 +29,8 @@ __all__ = [
     "REPEATED",
     "SYNTHETIC",
     "askers",
-    "name_of",
+    "called",
+    "story",
+    "the_slice",
+    "transfer",
 ]

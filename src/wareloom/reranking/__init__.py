@@ -10,11 +10,13 @@ from typing import Any, ClassVar
 import numpy as np
 import polars as pl
 
+from wareloom.core.asked import Kind, a_count, of_class
 from wareloom.core.family import RERANKERS, Algorithm, Family
 from wareloom.errors import InputError
 from wareloom.rankers.history import into
 from wareloom.reranking.catalogue import Catalogue, Similarity, parse_likeness
 from wareloom.shop import Log, Requests
+from wareloom.shop.requests import requests_asked
 
 __all__ = ["Catalogue", "Lists", "Reranker", "Similarity", "greedy", "parse_likeness"]
 
@@ -118,6 +120,19 @@ class Reranker(Algorithm, ABC):
     """
 
     family: ClassVar[Family] = RERANKERS
+    arguments: ClassVar[Mapping[str, Mapping[str, Kind]]] = {
+        "rerank": {
+            "lists": of_class("Lists, such as Lists.of(ranking, catalogue)", Lists),
+            "catalogue": of_class("a Catalogue, such as Catalogue(shop)", Catalogue),
+            "k": a_count,
+        },
+        "apply": {
+            "ranking": of_class("the frame that Ranker.rank returned", pl.DataFrame),
+            "catalogue": of_class("a Catalogue, such as Catalogue(shop)", Catalogue),
+            "k": a_count,
+            "requests": requests_asked,
+        },
+    }
     faithful: ClassVar[Mapping[str, Any]] = {}
     """Settings under which scores alone count, so that the order stays"""
     moving: ClassVar[Mapping[str, Any]] = {}

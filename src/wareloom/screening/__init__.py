@@ -11,12 +11,14 @@ from typing import Any, ClassVar, Literal
 import polars as pl
 
 from wareloom.core import notebook
+from wareloom.core.asked import Kind, a_run
 from wareloom.core.family import SCREENS, Algorithm, Family
 from wareloom.core.files import replacing
 from wareloom.core.run import Run
 from wareloom.core.state import write_json
 from wareloom.errors import SettingError, near
 from wareloom.shop import Shop
+from wareloom.shop.asked import a_shop, a_shop_or_none
 from wareloom.shop.buckets import user_key
 from wareloom.shop.storage import ROW_GROUP, write_head
 
@@ -67,6 +69,9 @@ class Screen(Algorithm, ABC):
     """Base of all screens."""
 
     family: ClassVar[Family] = SCREENS
+    arguments: ClassVar[Mapping[str, Mapping[str, Kind]]] = {
+        "screen": {"synthetic": a_shop, "train": a_shop, "holdout": a_shop_or_none, "run": a_run}
+    }
     looks_at: ClassVar[Literal["draws", "sample", "end"]] = "draws"
     """What it judges where a sample is filled up draw after draw: each draw on its own; all that is kept so far, since
     what one user did decides on others; or the sample at the end, which it passes or refuses whole."""

@@ -10,7 +10,9 @@ import numpy as np
 import polars as pl
 
 from wareloom.core import notebook
+from wareloom.core.asked import require_kind
 from wareloom.errors import InputError
+from wareloom.shop.asked import a_shop
 from wareloom.shop.buckets import user_key
 from wareloom.shop.schema import EVENTS, INTERACTIONS, REAL
 from wareloom.shop.vocabulary import Vocabulary
@@ -151,6 +153,7 @@ class Log:
         from it instead of taken from the file, where it is often an artefact. `items`: another catalogue than the
         shop's; `InputError` for an event on an item that it lacks.
         """
+        require_kind("Log.of", "shop", shop, a_shop)
         frame, foreign = _frame(shop, kinds), items is not None
         items = items or Vocabulary(shop.table("items")["item_id"])
         users = Vocabulary(frame["user"].unique().sort())
@@ -195,6 +198,16 @@ class Log:
             span=codes.select("since", "until").to_numpy() if spans else None,
             **labels,
         )
+
+
+def a_log(value: object) -> str:
+    """The kind of an argument that is a log, or None."""
+    return "" if isinstance(value, Log | None) else "a Log, such as Log.of(shop)"
+
+
+def a_shop_or_log(value: object) -> str:
+    """The kind of an argument that is a shop, or its log."""
+    return "" if isinstance(value, Log) else a_shop(value)
 
 
 def stacked(first: Log, second: Log) -> Log:

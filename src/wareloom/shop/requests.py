@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import polars as pl
 
 from wareloom.core import notebook
-from wareloom.errors import InputError
-from wareloom.shop.log import NO_TIME, Log
+from wareloom.core.asked import described, require_kind, texts
+from wareloom.errors import InputError, shown
+from wareloom.shop.log import NO_TIME, Log, a_log
+from wareloom.shop.shop import Shop
 from wareloom.shop.vocabulary import Vocabulary
 
 
@@ -31,6 +33,8 @@ class Requests:
     """One row a request: device, place, …"""
 
     def __post_init__(self) -> None:
+        require_kind("Requests", "users", self.users, texts)
+        require_kind("Requests", "queries", self.queries, texts)
         sizes = {len(self.users), len(self.queries), len(self.times)} - {0}
         if self.histories is not None:
             sizes |= {len(self.histories.users)}
@@ -80,6 +84,7 @@ class Requests:
     @classmethod
     def of(cls, log: Log, *, times: np.ndarray | None = None) -> Requests:
         """One request for each user of `log`, whose events are the history."""
+        require_kind("Requests.of", "log", log, _a_log)
         return cls(
             users=log.users.ids.to_list(),
             histories=log,
@@ -90,8 +95,20 @@ class Requests:
     def sessions(
         cls, histories: Sequence[Sequence[str]], items: Vocabulary | None = None
     ) -> Requests:
-        """One request for each list of item ids, oldest first: a live session of somebody unknown."""
-        flat = pl.Series([item for history in histories for item in history], dtype=pl.String)
+        """One request for each list of item ids, oldest first: a live session of somebody unknown.
+
+        Raises `InputError` for one text or one list of texts, which would be read letter by letter, and for ids that
+        are no texts.
+        """
+        require_kind("Requests.sessions", "histories", histories, _sessions)
+        for place, history in enumerate(histories):
+            require_kind("Requests.sessions", f"history {place}", history, _session)
+        every = [item for history in histories for item in history]
+        if stray := next((item for item in every if not isinstance(item, str | None)), None):
+            raise InputError(
+                f"Requests.sessions: an item id is {described(stray)}; give ids as texts: {str(stray)!r}."
+            )
+        flat = pl.Series(every, dtype=pl.String)
         items = items or Vocabulary(flat.unique(maintain_order=True))
         offsets = np.concatenate([[0], np.cumsum([len(h) for h in histories])]).astype(np.int64)
         n = len(flat)
@@ -108,3 +125,34 @@ class Requests:
             timed=False,
         )
         return cls(histories=log)
+
+
+def requests_asked(value: object) -> str:
+    """The kind of an argument that is requests."""
+    if isinstance(value, Requests):
+        return ""
+    if isinstance(value, str):
+        return f"Requests: wl.Requests.sessions([[{shown(value)}]]) is a session of one item"
+    if isinstance(value, Log):
+        return "Requests: wl.Requests.of(log) asks for each of its users"
+    if isinstance(value, Shop):
+        return "Requests: wl.Requests.of(wl.Log.of(shop)) asks for each of its users"
+    return "Requests, such as wl.Requests.sessions([['sku-1', 'sku-7']])"
+
+
+def _a_log(value: object) -> str:
+    return "a Log: wl.Log.of(shop)" if isinstance(value, Shop | None) else a_log(value)
+
+
+def _sessions(value: object) -> str:
+    wanted = "a list of sessions, each a list of item ids"
+    if isinstance(value, str):
+        return f"{wanted}: [[{shown(value)}]]"
+    return "" if isinstance(value, Iterable) else f"{wanted}, such as [['sku-1', 'sku-7']]"
+
+
+def _session(value: object) -> str:
+    wanted = "a list of item ids for each session"
+    if isinstance(value, str):
+        return f"{wanted}: [[{shown(value)}]] is one session of one item"
+    return "" if isinstance(value, Iterable) else f"{wanted}, such as ['sku-1', 'sku-7']"

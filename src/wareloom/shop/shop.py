@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from wareloom.core import frames, notebook
+from wareloom.core.asked import a_path, of_class, require_kind
 from wareloom.core.files import replacing
 from wareloom.errors import SchemaError, unknown
 from wareloom.shop import schema
@@ -17,6 +18,13 @@ from wareloom.shop.storage import ROW_GROUP, open_tables, read_head, verify, wri
 
 if TYPE_CHECKING:
     from wareloom.shop.keeps import Keeps
+
+
+_frame = of_class(
+    "a frame of polars; wl.read(frames) makes a shop of those of pandas and pyarrow, too",
+    pl.DataFrame,
+    pl.LazyFrame,
+)
 
 
 class Shop:
@@ -61,9 +69,10 @@ class Shop:
         tables: Mapping[str, pl.LazyFrame | pl.DataFrame],
         meta: Mapping[str, Any] | None,
     ) -> None:
-        for name in tables:
+        for name, frame in tables.items():
             if name not in schema.TABLES:
                 raise unknown("table", name, schema.TABLES)
+            require_kind("Shop", f"the table {name!r}", frame, _frame)
         if "items" not in tables:
             raise SchemaError("A shop needs the table 'items', with at least the column item_id.")
         self._tables = {
@@ -88,6 +97,7 @@ class Shop:
 
         Sizes and rows of its files are compared with what its `shop.json` says; `SourceError` says what is not whole.
         """
+        require_kind("Shop.open", "path", path, a_path)
         path = Path(path)
         head = read_head(path)
         shop = cls.trusted(open_tables(path, head), head["meta"], head["rows"])

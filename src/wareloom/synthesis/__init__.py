@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from wareloom._version import __version__
+from wareloom.core.asked import Kind, a_count, a_run, texts
 from wareloom.core.family import SYNTHESIZERS, Family
 from wareloom.core.memory import must_fit
 from wareloom.core.run import Run
 from wareloom.errors import InputError
 from wareloom.shop import Shop
+from wareloom.shop.asked import a_shop
 from wareloom.shop.keeping import Keeping
 from wareloom.shop.keeps import worst
 
@@ -67,6 +70,13 @@ class Synthesizer(Keeping, ABC):
     """Base of all synthesizers."""
 
     family: ClassVar[Family] = SYNTHESIZERS
+    arguments: ClassVar[Mapping[str, Mapping[str, Kind]]] = {
+        "fit": {"shop": a_shop, "run": a_run},
+        "sample": {"n": a_count, "run": a_run},
+        "plan": {"n": a_count, "run": a_run},
+        "planned": {"shop": a_shop, "n": a_count, "run": a_run},
+        "continue_session": {"items": texts, "n": a_count, "run": a_run},
+    }
     of: ClassVar[Literal["behaviour", "queries", "labels", "searches"]] = "behaviour"
     """What it is for: shoppers' events, queries for products, grades of pairs, or a log of searches."""
     counts: ClassVar[Literal["users", "queries"]] = "users"

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from private_shops import crowd, shop_of
 
-from wareloom.core.family import RANKERS, SYNTHESIZERS
+from wareloom.core.family import MIXERS, RANKERS, SYNTHESIZERS
 from wareloom.core.run import Run
 from wareloom.errors import RefusedError
 from wareloom.evaluation.tuning import SearchSettings, parse_space, search
@@ -75,6 +75,19 @@ def test_a_ratio_is_not_chosen_for_a_private_generator(ledger: Ledger) -> None:
     with pytest.raises(RefusedError, match="ratio that was chosen on held-back users"):
         chosen(study, study.plan(), judged)
     assert not ledger.entries()
+
+
+def test_a_mixer_that_searches_fits_no_private_generator_anew(ledger: Ledger) -> None:
+    """Naive: rows of private_walk, known by their origin, are sampled anew for each trial, and paid for again."""
+    walk = SYNTHESIZERS.make("private_walk", **WALK, noise_seed=1).fit(REAL, RUN)
+    sample, own = walk.sample(40, RUN), {"private_walk": WALK}
+    with pytest.raises(RefusedError, match="ratio that was chosen on held-back users"):
+        MIXERS.make("searched", synthesizer_settings=own).mix(REAL, sample, RUN)
+    assert not ledger.entries()
+    seeded = MIXERS.make(
+        "searched", synthesizer_settings={"private_walk": WALK | {"noise_seed": 1}}
+    )
+    assert seeded.mix(REAL, sample, RUN).keeps != "private"
 
 
 @pytest.mark.parametrize("weights", [{}, {"private_walk": 1.0}])

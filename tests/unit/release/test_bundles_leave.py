@@ -65,6 +65,38 @@ def test_a_bundle_of_the_shop_does_not_leave(of: Leaving, released: Path, tmp_pa
     assert not (tmp_path / "out").exists()
 
 
+def test_a_job_on_a_release_makes_a_bundle_that_leaves(released: Path, tmp_path: Path) -> None:
+    """The whole way: a recipe that reads the folder of the release, splits it, proves and makes."""
+    recipe = tmp_path / "recipe.toml"
+    recipe.write_text(
+        f'''
+        stages = ["read", "prove", "make"]
+        [read]
+        source = "{released}"
+        [split]
+        by = "leave-last-out"
+        [synthesize]
+        name = "independent"
+        screens = []
+        [prove]
+        ratios = [0.5]
+        seeds = 1
+        ties = ["file"]
+        [train]
+        name = "item_knn"
+        [make]
+        mix = "helps"
+        '''
+    )
+    done = CliRunner().invoke(app, ["run", str(recipe), "--to", str(tmp_path / "job"), "--quiet"])
+    assert done.exit_code in (0, 1), done.output
+    inside = tmp_path / "job" / "bundle"
+    assert Bundle.open(inside).recipe["read"]["source"] == str(released)
+    given = for_others(inside, tmp_path / "out", released)
+    assert given.keeps == "counts"
+    assert str(released) not in (tmp_path / "out" / "recipe.json").read_text()
+
+
 def test_a_bundle_that_keeps_people_does_not_leave(released: Path, tmp_path: Path) -> None:
     people = Shop.open(released).keeping("people")
     inside = bundle(tmp_path / "inside", people, "user_knn")

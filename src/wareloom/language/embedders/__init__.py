@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from wareloom.core.asked import Kind, a_run
+from wareloom.core.asked import texts as texts_asked
 from wareloom.core.family import EMBEDDERS, Algorithm, Family
 from wareloom.core.run import Run
 from wareloom.errors import InputError
@@ -22,6 +24,11 @@ class Embedder(Algorithm, ABC):
     """Base of all embedders. One implements `_embed` and, where it learns from the texts, `_fit`."""
 
     family: ClassVar[Family] = EMBEDDERS
+    arguments: ClassVar[Mapping[str, Mapping[str, Kind]]] = {
+        "fit": {"texts": texts_asked, "run": a_run},
+        "embed": {"texts": texts_asked, "run": a_run},
+        "vectors": {"texts": texts_asked, "run": a_run},
+    }
     learns: ClassVar[bool] = True
     """Whether it has to be fitted; false for encoders that come trained."""
 

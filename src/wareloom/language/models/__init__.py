@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
+from wareloom.core.asked import Kind, a_run, texts
 from wareloom.core.family import TEXT_MODELS, Algorithm, Family
 from wareloom.core.run import Run
 from wareloom.core.settings import Count, NonNegative
@@ -41,6 +42,10 @@ class TextModel(Algorithm, ABC):
     """
 
     family: ClassVar[Family] = TEXT_MODELS
+    arguments: ClassVar[Mapping[str, Mapping[str, Kind]]] = {
+        "generate": {"prompts": texts, "run": a_run},
+        "score": {"prompts": texts, "continuations": texts, "run": a_run},
+    }
 
     chat: bool = True
     """Whether a prompt is a user's message, put into the model's chat template; else it is continued as it stands."""

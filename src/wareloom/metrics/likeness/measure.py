@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, ClassVar
@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 import numpy as np
 from scipy import stats
 
+from wareloom.core.asked import Kind, a_run, of_class
 from wareloom.core.family import METRICS, Algorithm, Family
 from wareloom.core.run import Run
 from wareloom.metrics.likeness.samples import Sample, Trio
@@ -91,6 +92,12 @@ class Measure(Algorithm, ABC):
     """
 
     family: ClassVar[Family] = METRICS
+    arguments: ClassVar[Mapping[str, Mapping[str, Kind]]] = {
+        "compare": {
+            "trio": of_class("a Trio: wl.compare(real, synthetic) makes one of shops", Trio),
+            "run": a_run,
+        }
+    }
     judges: ClassVar[str] = "users"
     higher_is_better: ClassVar[bool] = False
     needs: ClassVar[tuple[str, ...]] = ()

@@ -155,6 +155,10 @@ def category_table(noisy: np.ndarray, sigma: float, share: np.ndarray) -> np.nda
     return np.asarray(joint / joint.sum(axis=1, keepdims=True))
 
 
+HEAD, FALL, NEAR = 30.0, 0.75, 20
+"""How popularity falls, and how many followers an item has, where nothing of the shop is known"""
+
+
 class Forecast(NamedTuple):
     """What thresholded pairs would give."""
 
@@ -196,6 +200,24 @@ def forecast(
     steps_kept = np.where(there, ndtr((expected + 1.5 - users) / apart), 0.0)
     share = float((steps_kept * expected).sum() / max(every, 1.0))
     return Forecast(users, float(pairs.sum()), share)
+
+
+def by_size(threshold: tuple[int, float], users: int, items: int, most: int) -> Forecast:
+    """The same from what is public alone: how many users and items there are, and how many rows of a user count.
+
+    Items are taken to be had as (rank + HEAD) ** -FALL, about as in Amazon Beauty; half of the steps to go to NEAR
+    followers of each item, to the k-th as 1 / k; and a user to make half of the steps that count. Real shops lie on
+    either side: it says the order of size, and costs nothing.
+    """
+    (needed, sigma), steps = threshold, users * most / 2
+    popular = (np.arange(1, items + 1) + HEAD) ** -FALL
+    follows = 1 / np.arange(1, NEAR + 1)
+    going = 0.5 * np.outer(popular / popular.sum(), follows / follows.sum())
+    expected = steps * going
+    apart = np.sqrt(expected + sigma**2)
+    pairs = ndtr((expected - needed + 0.5) / apart)
+    kept = ndtr((expected + 1.5 - needed) / apart)
+    return Forecast(needed, float(pairs.sum()), float((kept * going).sum()))
 
 
 def walk_weights(

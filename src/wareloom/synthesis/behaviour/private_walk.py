@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ import polars as pl
 from wareloom.core.run import Run
 from wareloom.core.settings import Count, Fraction, Positive, Size
 from wareloom.core.state import flattened, unflattened
+from wareloom.errors import require
+from wareloom.privacy import mechanisms
 from wareloom.privacy.ledger import Ledger, ledgers_folder
 from wareloom.privacy.private import Private, Release
 from wareloom.privacy.public import Public
@@ -24,7 +27,7 @@ from wareloom.shop.log import NO_TIME, SESSION_GAP
 from wareloom.shop.schema import EVENTS
 from wareloom.synthesis import Given, Synthesizer
 from wareloom.synthesis.behaviour._given import check_length, known_items, starts
-from wareloom.synthesis.behaviour._private_buying import PRESETS, Bought, Buyer, Habits
+from wareloom.synthesis.behaviour._private_buying import MANY, PRESETS, Bought, Buyer, Habits
 from wareloom.synthesis.behaviour._private_draw import (
     Clock,
     Walk,
@@ -37,6 +40,7 @@ from wareloom.synthesis.behaviour._private_draw import (
 )
 from wareloom.synthesis.behaviour._private_items import Catalogue, catalogue_of
 from wareloom.synthesis.behaviour._private_questions import QUANTITIES, RATINGS
+from wareloom.synthesis.behaviour._private_tables import Forecast, by_size
 from wareloom.synthesis.draws import mark, new_ids, numbered
 
 GRIDS = {"quantity": QUANTITIES, "rating": RATINGS}
@@ -113,6 +117,22 @@ class PrivateWalk(Synthesizer):
             self.stamp_["ledger"] = None
         self._keep(bought, columns)
         return self
+
+    def expected_pairs(self, users: int, items: int) -> Forecast:
+        """How many pairs of items would survive in a shop of so many users and items: public, and free of charge.
+
+        By these numbers and the settings alone, so that it can be asked before there is a budget; see `by_size`. Raises
+        `SettingError` for numbers below 1.
+        """
+        for name, value in (("users", users), ("items", items)):
+            require(self.name, name, value, value >= 1, "a whole number of at least 1")
+        release = Release(self.epsilon, self.delta)
+        most = max(1, min(MANY, self.bound or MANY) - 1)
+        mu = release.mu * math.sqrt(PRESETS[self.preset].shares["pairs"])
+        sigma = mechanisms.sigma_of(mu, mechanisms.sensitivity_of(most, 1))
+        delta = release.delta * release.disclosure * 0.5
+        needed = mechanisms.threshold_of(sigma, delta, most, release.kind)
+        return by_size((needed, sigma), users, items, most)
 
     @contextlib.contextmanager
     def _private(self, shop: Shop, run: Run) -> Iterator[Private]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 
+from wareloom.core.asked import Kind, a_run, of_class
 from wareloom.core.family import METRICS, Algorithm, Family
 from wareloom.core.run import Run
 from wareloom.metrics.likeness.measure import Counts, Distances, Figure, wilson
@@ -20,6 +21,14 @@ class QueryMeasure(Algorithm, ABC):
     """Base of the measures that compare samples of queries. Lower is better in all of them."""
 
     family: ClassVar[Family] = METRICS
+    arguments: ClassVar[Mapping[str, Mapping[str, Kind]]] = {
+        "compare": {
+            "trio": of_class(
+                "a QueryTrio: wl.compare(real, synthetic) makes one of shops", QueryTrio
+            ),
+            "run": a_run,
+        }
+    }
     judges: ClassVar[str] = "queries"
     higher_is_better: ClassVar[bool] = False
     unit: ClassVar[str] = "share"

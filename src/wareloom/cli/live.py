@@ -1,0 +1,57 @@
+"""Say what is live."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from wareloom.cli._shared import AsJson, show
+
+
+def main(
+    store: Annotated[Path, typer.Argument(help="The store.")],
+    slot: Annotated[str | None, typer.Option(help="One slot; all where not given.")] = None,
+    at: Annotated[
+        str | None, typer.Option("--at", help="What was live then: 2026-11-03T10:00, UTC.")
+    ] = None,
+    set_: Annotated[
+        str | None,
+        typer.Option("--set", help="Make this version live; the beginning of its id is enough."),
+    ] = None,
+    shadow: Annotated[
+        str | None,
+        typer.Option(help="Ask this version beside the live one, unseen; 'none' ends it."),
+    ] = None,
+    roll_back: Annotated[
+        bool, typer.Option("--roll-back", help="Make the version before live again.")
+    ] = False,
+    history: Annotated[
+        bool, typer.Option("--history", help="Show every change, oldest first.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Say which version is live in each slot, or was, and change it."""
+    from wareloom.errors import SettingError
+    from wareloom.serving.store import Store, told_of
+
+    opened = Store.open(store)
+    changes = sum([set_ is not None, shadow is not None, roll_back])
+    if changes > 1 or (changes and (at or history)):
+        raise SettingError("Give one of --set, --shadow, --roll-back, --at and --history.")
+    names = [slot] if slot else opened.names()
+    if changes and len(names) != 1:
+        raise SettingError(f"Say which slot with --slot: {', '.join(names)}.")
+    if set_ is not None:
+        opened.set_live(names[0], opened.folder(set_).name)
+    elif shadow is not None:
+        opened.set_shadow(names[0], None if shadow == "none" else opened.folder(shadow).name)
+    elif roll_back:
+        opened.roll_back(names[0])
+    if history:
+        show({name: [told_of(c) for c in opened.history(name)] for name in names}, as_json)
+        return
+    found = {name: opened.live(name, at) for name in names}
+    show({name: told_of(c) if c else "nothing yet" for name, c in found.items()}, as_json)
+    raise typer.Exit(0 if all(found.values()) else 1)

@@ -1,0 +1,52 @@
+"""Publish a model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from wareloom.cli._shared import AllowCode, AsJson, show
+
+
+def main(
+    model: Annotated[Path, typer.Argument(help="The folder of a bundle.")],
+    to: Annotated[Path, typer.Option("--to", help="The store, which is made where there is none.")],
+    slot: Annotated[str, typer.Option(help="The place in the shop that it answers for.")] = "home",
+    unproved: Annotated[
+        bool,
+        typer.Option(
+            "--unproved", help="Also without a proof; this is then said wherever it is named."
+        ),
+    ] = False,
+    rules: Annotated[
+        Path | None, typer.Option(help="A TOML file of rules: pin, boost, bury, at_most, explore.")
+    ] = None,
+    smoke: Annotated[
+        Path | None,
+        typer.Option(help="A TOML file of queries and histories whose answers must hold."),
+    ] = None,
+    allow_code: AllowCode = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make a bundle a version of a store, checked, and make it live in a slot."""
+    from wareloom.errors import needed
+    from wareloom.serving.store import told_of
+
+    needed("msgspec", "serve", "Publishing")
+    from wareloom.serving.publish import publish, read_smoke
+    from wareloom.serving.rules import read_rules
+
+    version, change = publish(
+        model,
+        to,
+        slot,
+        unproved=unproved,
+        rules=read_rules(rules) if rules else None,
+        smoke=read_smoke(smoke) if smoke else (),
+        allow_code=tuple(allow_code or ()),
+    )
+    told = {"version": version, "slot": slot, **told_of(change)}
+    note = " It has no proof that it does no harm." if unproved else ""
+    show(told, as_json, f"{version} is live in {slot!r}.{note}\nServe it: wareloom serve {to}")

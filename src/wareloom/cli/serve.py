@@ -1,0 +1,65 @@
+"""Serve a store."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from wareloom.cli._shared import AllowCode
+
+
+def main(
+    store: Annotated[Path, typer.Argument(help="The store.")],
+    host: Annotated[
+        str, typer.Option(help="Address; one that others reach wants keys.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port; 0 takes a free one.")] = 8000,
+    workers: Annotated[int, typer.Option(help="Processes that answer side by side.")] = 1,
+    host_name: Annotated[
+        list[str] | None,
+        typer.Option("--host-name", help="A name under which it is asked; may be given again."),
+    ] = None,
+    sessions: Annotated[int, typer.Option(help="Shoppers that are remembered.")] = 1 << 16,
+    session_events: Annotated[
+        int, typer.Option("--session-events", help="Events that are remembered of each.")
+    ] = 50,
+    expiry: Annotated[
+        float, typer.Option(help="Days of silence after which a shopper is forgotten.")
+    ] = 30.0,
+    rate: Annotated[
+        int, typer.Option(help="Requests a second of one key in one process; 0: any number.")
+    ] = 0,
+    compact_every: Annotated[
+        float, typer.Option("--compact-every", help="Seconds between compactions; 0: none.")
+    ] = 300.0,
+    allow_code: AllowCode = None,
+) -> None:
+    """Answer searches and recommendations over HTTP, and take events."""
+    import sys
+
+    from wareloom.core.settings import configure
+    from wareloom.errors import needed, require
+
+    needed("msgspec", "serve", "Serving")
+    from wareloom.serving.config import Settings
+    from wareloom.serving.supervise import serve
+
+    require("serve", "workers", workers, 1 <= workers <= 64, "1 to 64")
+    require("serve", "port", port, 0 <= port <= 65535, "0 to 65535")
+    settings = configure(
+        Settings,
+        {
+            "store": store,
+            "host": host,
+            "port": port,
+            "hosts": tuple(host_name or ()),
+            "sessions": sessions,
+            "events_of_session": session_events,
+            "expiry": expiry * 86400,
+            "rate": rate,
+            "allow_code": tuple(allow_code or ()),
+        },
+    )
+    serve(settings, workers, compact_every, lambda text: print(text, file=sys.stderr, flush=True))

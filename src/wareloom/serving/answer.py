@@ -1,0 +1,378 @@
+"""One path from what is asked to what is shown: candidates, filter, score, rules, exploration, explanation.
+
+Recommendation is search with an empty query.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hmac
+import random
+import secrets
+import struct
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from wareloom.errors import InputError
+from wareloom.language.tokenise import tokenise
+from wareloom.serving import explain
+from wareloom.serving.catalogue import card_of
+from wareloom.serving.forms import NO_ONE, NOTHING, Asked, Found, Itself, Sum
+from wareloom.serving.lookup import hash_of
+from wareloom.serving.published import Served
+from wareloom.serving.reorder import Reorder
+from wareloom.serving.rules import Placed
+from wareloom.serving.sessions import NO_ENTRIES, Sessions, merged
+from wareloom.serving.stock import K1, B, Stock
+from wareloom.serving.version import Version
+from wareloom.serving.wire import PAGES, Ask, Why, written
+from wareloom.shop.schema import EVENTS, INTERACTIONS
+
+KINDS = {name: code for code, name in enumerate((*EVENTS, "hide"))}
+CHOSEN = np.array([name in INTERACTIONS for name in KINDS])
+"""Whether events of a kind are of the history that rankers see"""
+NEVER = np.array([name in ("purchase", "hide") for name in KINDS])
+"""Whether an item with an event of a kind is not shown again, whatever is asked"""
+TOKEN = struct.Struct("<8sH")
+NEW_PLACE = 4
+"""Where a product that the model does not know is put, if its words are like what was looked at"""
+ALIKE = 0.35
+"""Share of what a title scores for itself that a new product must score for it"""
+CANDIDATES = 100
+"""Items, at least, that a reranker chooses from"""
+LATEST = 3
+"""Events of the history whose words new products are compared with"""
+
+
+class Shown(NamedTuple):
+    """An answer before it is written."""
+
+    version: Version
+    placed: list[Placed]
+    scores: dict[int, float]
+    new: dict[int, tuple[str, float]]
+    """Products unknown to the version by the (negative) codes they have in `placed`: id and score"""
+    history: np.ndarray
+    degraded: list[str]
+    next: str
+
+
+class Gone(InputError):
+    """A page token names a version that is no longer there."""
+
+
+class Answers:
+    """Answers requests in one process."""
+
+    def __init__(self, sessions: Sessions, stock: Stock, secret: bytes) -> None:
+        self.sessions, self.stock, self.secret = sessions, stock, secret
+        self.random = random.Random(secrets.randbits(64))
+        self.slow = ThreadPoolExecutor(1, thread_name_prefix="slow")
+
+    def known(self, ask: Ask, now: int) -> np.ndarray:
+        """The events of the user and the session that ask."""
+        user = self.sessions.of(f"u:{ask.user}", now) if ask.user else NO_ENTRIES
+        session = self.sessions.of(f"s:{ask.session}", now) if ask.session else NO_ENTRIES
+        return merged(user, session)
+
+    async def answer(self, version: Version, ask: Ask, now: int) -> Shown:
+        """Answer with a version."""
+        self.stock.refresh()
+        ids = version.served.ids
+        entries = self.known(ask, now) if ask.user or ask.session else NO_ENTRIES
+        codes = ids.of_hashes(entries["item"]) if len(entries) else NOTHING
+        there = codes >= 0
+        kinds = entries["kind"]
+        history = codes[there & CHOSEN[kinds]]
+        never = codes[there & NEVER[kinds]]
+        if ask.history is not None:
+            history = ids.codes(ask.history)
+            history = history[history >= 0]
+        gone, new = version.stock(self.stock, now)
+        parts = [gone, never]
+        if not ask.repeats and not ask.query:
+            parts.append(history)
+        if ask.exclude:
+            parts.append(_known(ids.codes(ask.exclude)))
+        had = np.concatenate(parts) if len(parts) > 2 or len(gone) or len(never) else NOTHING
+        barred = NO_ONE if ask.filter is None else version.catalogue.barred(ask.filter)
+        first = self.offset(ask.page, version)
+        depth = min(version.rules.depth(ask.k) + first, len(version.served))
+        found, degraded = await self._candidates(version, ask, history, depth, had, barred)
+        placed, extra = self._placed(version, ask, found, first, had, barred)
+        scores = dict(zip(found[0].tolist(), found[1].tolist(), strict=True))
+        shown_new: dict[int, tuple[str, float]] = {}
+        if new:
+            shown_new = self._new(version, ask, entries, history, new, placed, scores)
+        shown = placed[: ask.k]
+        further = first + sum(place.code >= 0 for place in shown)
+        page = self.token(version, further) if extra else ""
+        return Shown(version, shown, scores, shown_new, history, degraded, page)
+
+    async def _candidates(
+        self,
+        version: Version,
+        ask: Ask,
+        history: np.ndarray,
+        depth: int,
+        had: np.ndarray,
+        barred: np.ndarray,
+    ) -> tuple[Found, list[str]]:
+        """The best items, by what is there in time; and what was left out."""
+        served = version.searcher() if ask.query.strip() else version.served
+        if served is None:
+            return (NOTHING, np.zeros(0, np.float32)), ["search"]
+        orders = version.reorder if served is version.served else None
+        given = (ask, history, depth if orders is None else max(depth, CANDIDATES), had, barred)
+        if orders is None and not is_slow(served):
+            return _best(served, *given), []
+        loop = asyncio.get_running_loop()
+        work = loop.run_in_executor(self.slow, _ordered, served, orders, depth, *given)
+        limit = None if ask.timeout_ms is None else ask.timeout_ms / 1000
+        try:
+            return await asyncio.wait_for(asyncio.shield(work), limit), []
+        except TimeoutError:
+            work.cancel()
+        if not is_slow(served):
+            assert orders is not None
+            return _best(served, *given), [orders.reranker.name]
+        left = [served.ranker]
+        if ask.query.strip() and version.words is not None and version.words is not served:
+            return _best(version.words, *given), left
+        return version.popular(depth, had, barred), left
+
+    def _placed(
+        self,
+        version: Version,
+        ask: Ask,
+        found: Found,
+        first: int,
+        had: np.ndarray,
+        barred: np.ndarray,
+    ) -> tuple[list[Placed], bool]:
+        """Candidates in the order of the rules, from `first` on; and whether there are more."""
+        rules = version.rules
+        if not rules.rules.any:
+            codes = found[0].tolist()
+            return [Placed(code) for code in codes[first : first + ask.k]], len(
+                codes
+            ) >= first + ask.k
+        out = set(had.tolist())
+
+        def allowed(code: int) -> bool:
+            return code not in out and not (len(barred) and barred[code])
+
+        codes = found[0].tolist()
+        placed = rules.place(codes, first + ask.k, ask.query, allowed, self.random.random)
+        return placed[first:], len(placed) >= first + ask.k
+
+    def _new(
+        self,
+        version: Version,
+        ask: Ask,
+        entries: np.ndarray,
+        history: np.ndarray,
+        new: list[str],
+        placed: list[Placed],
+        scores: dict[int, float],
+    ) -> dict[int, tuple[str, float]]:
+        """Put products that the version does not know among the hits, by their words; changes `placed`."""
+        if ask.page:
+            return {}
+        if ask.filter is not None:
+            new = [n for n in new if version.catalogue.passes(self.stock.items[n], ask.filter)]
+        seen = {int(h) for h in entries["item"]} | {
+            hash_of(n) for n in (*ask.exclude, *(ask.history or ()))
+        }
+        new = [n for n in new if hash_of(n) not in seen]
+        if ask.query.strip():
+            found = self.stock.found(ask.query, version.idf, version.mean, new)
+            words = version.words is not None and version.searcher() is version.words
+            best = sorted(found, key=lambda n: -found[n])[: ask.k]
+            told = {}
+            for number, name in enumerate(best):
+                at = (
+                    sum(scores.get(p.code, 0.0) >= found[name] for p in placed)
+                    if words
+                    else min(NEW_PLACE - 1 + number, len(placed))
+                )
+                placed.insert(at, Placed(-2 - number, ("new",)))
+                scores[-2 - number] = found[name]
+                told[-2 - number] = (name, found[name])
+            return told
+        titles = [version.catalogue.title(int(code)) for code in history[-LATEST:]]
+        for title in reversed(titles):
+            found = self.stock.found(title, version.idf, version.mean, new)
+            own = _of_itself(title, version)
+            best = [n for n in sorted(found, key=lambda n: -found[n]) if found[n] >= ALIKE * own]
+            if best:
+                placed.insert(min(NEW_PLACE - 1, len(placed)), Placed(-2, ("new",)))
+                return {-2: (best[0], found[best[0]])}
+        return {}
+
+    def token(self, version: Version, first: int) -> str:
+        """A page token: the version, where the page begins, and a signature over both."""
+        told = TOKEN.pack(bytes.fromhex(version.id), min(first, 65535))
+        return base64.urlsafe_b64encode(told + self._signed(told)).decode()
+
+    def page_version(self, token: str) -> str:
+        """The version that a token names; raises `InputError` for one that was not given out here."""
+        return self._read(token)[0].hex()
+
+    def offset(self, token: str, version: Version) -> int:
+        """Where a page begins."""
+        if not token:
+            return 0
+        first = self._read(token)[1]
+        if first > PAGES:
+            raise InputError(f"There are no pages beyond {PAGES:,} items: narrow what is asked.")
+        return first
+
+    def _read(self, token: str) -> tuple[bytes, int]:
+        try:
+            content = base64.b64decode(token.encode("ascii"), b"-_", validate=True)
+        except ValueError:
+            content = b""
+        told, signature = content[: TOKEN.size], content[TOKEN.size :]
+        if len(told) < TOKEN.size or not hmac.compare_digest(signature, self._signed(told)):
+            raise InputError("The page token is not one that was given out here: ask without it.")
+        found: tuple[bytes, int] = TOKEN.unpack(told)
+        return found
+
+    def _signed(self, told: bytes) -> bytes:
+        return hmac.digest(self.secret, told, "sha256")[:16]
+
+    def body(self, shown: Shown, ask: Ask, request: str, slot: str) -> bytes:
+        """Write an answer as JSON: prepared cards of the items, with rank and score between."""
+        version, hits = shown.version, []
+        for rank, place in enumerate(shown.placed, 1):
+            card = self._card(shown, place)
+            why = b""
+            if ask.explain or place.rules:
+                why = b',"why":' + written(self.why(shown, ask, place))
+            score = shown.scores.get(place.code)
+            told = b"%.7g" % score if score is not None and np.isfinite(score) else b"0"
+            seldom = b',"propensity":%.6g' % place.propensity if place.propensity < 1 else b""
+            hits.append(b'{"rank":%d,%b,"score":%b%b%b}' % (rank, card, told, seldom, why))
+        tail = b""
+        if shown.degraded:
+            tail += b',"degraded":' + written(shown.degraded)
+        if version.unproved:
+            tail += b',"unproved":true'
+        if shown.next:
+            tail += b',"page":"%b"' % shown.next.encode()
+        return b'{"request":"%b","slot":"%b","version":"%b","hits":[%b]%b}' % (
+            request.encode(),
+            slot.encode(),
+            version.id.encode(),
+            b",".join(hits),
+            tail,
+        )
+
+    def _card(self, shown: Shown, place: Placed) -> bytes:
+        if place.code in shown.new:
+            return card_of(self.stock.items[shown.new[place.code][0]])
+        told = (
+            self.stock.items.get(shown.version.served.ids.text(place.code))
+            if self.stock.items
+            else None
+        )
+        if told is not None and told.keys() & {"title", "brand", "price"}:
+            # What changed since stands beside what was published.
+            return card_of(
+                {"item_id": told["item_id"], "title": shown.version.catalogue.title(place.code)}
+                | told
+            )
+        return shown.version.catalogue.card(place.code)
+
+    def why(self, shown: Shown, ask: Ask, place: Placed) -> list[Why]:
+        """Why a hit stands where it stands: the rules that moved it, then the parts of its score."""
+        rules = [name for name in place.rules if name not in ("new", "exploration")]
+        found = [explain.why("rule", name, ask.language) for name in rules]
+        if "exploration" in place.rules:
+            found.append(explain.why("exploration", "", ask.language))
+        if place.code in shown.new:
+            words = self.stock.words[shown.new[place.code][0]]
+            return [*found, explain.why("new", " ".join([*words][:3]), ask.language)]
+        if not ask.explain:
+            return found
+        version = shown.version
+        served = version.searcher() if ask.query.strip() else version.served
+        assert served is not None
+        parts = served.parts(shown.history, ask.query, place.code)
+        causes = {int(p.cause) for p in parts if p.kind == "item"}
+        titles = {code: version.catalogue.title(code) for code in causes}
+        ids = {code: served.ids.text(code) for code in causes}
+        return found + explain.told(parts, titles, ids, ask.language)
+
+
+def _ordered(
+    served: Served,
+    orders: Reorder | None,
+    depth: int,
+    ask: Ask,
+    history: np.ndarray,
+    most: int,
+    had: np.ndarray,
+    barred: np.ndarray,
+) -> Found:
+    """The best items of a ranker that takes its time, in the order of the version's reranker."""
+    found = _best(served, ask, history, most, had, barred)
+    return found if orders is None else orders.apply(found, history, depth)
+
+
+def exposure(shown: Shown, ask: Ask, request: str, now: int) -> dict[str, Any]:
+    """What was shown, and how likely that was, as the log keeps it."""
+    ids = shown.version.served.ids
+    return {
+        "exposure": request,
+        "time": now,
+        "slot": ask.slot,
+        "version": shown.version.id,
+        "user_id": ask.user,
+        "session_id": ask.session,
+        "items": [ids.text(p.code) if p.code >= 0 else shown.new[p.code][0] for p in shown.placed],
+        "propensities": [p.propensity for p in shown.placed],
+    }
+
+
+def is_slow(served: Served) -> bool:
+    """Whether an answer may take long: a ranker is asked itself."""
+    form = served.form
+    if isinstance(form, Sum):
+        return any(isinstance(member[1], Itself) for member in form.members)
+    return isinstance(form, Itself)
+
+
+def now_us() -> int:
+    """Microseconds since 1970."""
+    return time.time_ns() // 1000
+
+
+def _best(
+    served: Served, ask: Ask, history: np.ndarray, k: int, had: np.ndarray, barred: np.ndarray
+) -> Found:
+    codes, scores = served.form.best(Asked(history, ask.query, ask.user), k, had, barred)
+    if ask.query.strip() and served.form.kind == "words":
+        # What shares no word with the query is no hit.
+        kept = scores > 0
+        return codes[kept], scores[kept]
+    return codes, scores
+
+
+def _known(codes: np.ndarray) -> np.ndarray:
+    found: np.ndarray = codes[codes >= 0]
+    return found
+
+
+def _of_itself(title: str, version: Version) -> float:
+    """What a title scores for itself."""
+    words = Counter(tokenise(title, stem=True))
+    length = sum(words.values())
+    norm = K1 * (1 - B + B * length / version.mean)
+    return sum(n * version.idf(w) * n * (K1 + 1) / (n + norm) for w, n in words.items())

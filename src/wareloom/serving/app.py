@@ -1,0 +1,392 @@
+"""The application: bodies in, prepared bytes out, over plain ASGI. One is made for each process.
+
+app = Application(Settings(store="store"))
+uvicorn.run(app)
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Any
+
+import msgspec
+
+from wareloom.core import logging
+from wareloom.errors import InputError
+from wareloom.serving import door
+from wareloom.serving.answer import CHOSEN, KINDS, Answers, Gone, Shown, exposure, is_slow, now_us
+from wareloom.serving.config import Settings
+from wareloom.serving.counters import Counters
+from wareloom.serving.door import Door, Refused
+from wareloom.serving.erase import erase
+from wareloom.serving.events import Busy, EventLog, Full
+from wareloom.serving.keys import Keys
+from wareloom.serving.lookup import hash_of
+from wareloom.serving.openapi import openapi
+from wareloom.serving.page import FILES, page
+from wareloom.serving.sessions import Sessions, entries_of
+from wareloom.serving.slots import Slots
+from wareloom.serving.stock import Stock
+from wareloom.serving.store import Store
+from wareloom.serving.ubi import events_from, ubi_of
+from wareloom.serving.version import Version
+from wareloom.serving.wire import Ask, Event, Kept, Taken, ask_of, events_of, items_of, written
+
+TICK = 0.2
+"""Seconds after which a process looks whether its part of the log shall be finished"""
+AHEAD = 86_400_000_000
+"""Microseconds that an event's time may lie ahead of ours"""
+log = logging.get(__name__)
+Reply = tuple[int, bytes, bytes]
+"""Status, type of the content, content"""
+JSON, TEXT = b"application/json", b"text/plain; charset=utf-8"
+Handler = Callable[[bytes, str], Awaitable[Reply]]
+
+
+class Application:
+    """Answers HTTP for one store."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.store = Store.open(settings.store)
+        self.keys = Keys(self.store.root / "keys.json")
+        self.slots = Slots(self.store, settings.allow_code)
+        self.counters = Counters(self.store.state / "counters", settings.worker)
+        self.sessions = Sessions(
+            self.store.state / "sessions",
+            sessions=settings.sessions,
+            events=settings.events_of_session,
+            expiry=settings.expiry,
+        )
+        self.answers = Answers(
+            self.sessions, Stock(self.store.state / "items.log"), self.store.secret
+        )
+        self.log = EventLog(self.store.events, most_waiting=settings.most_waiting)
+        self.door = Door(settings, self.keys)
+        self.running = 0
+        self._ticking: asyncio.Task[None] | None = None
+        self._shadows: set[asyncio.Task[None]] = set()
+        self._routes: dict[tuple[str, str], tuple[str, Handler]] = {
+            ("POST", "/recommend"): ("read", self._recommend),
+            ("POST", "/search"): ("read", self._search),
+            ("POST", "/similar"): ("read", self._similar),
+            ("POST", "/explain"): ("read", self._explain),
+            ("POST", "/events"): ("write", self._events),
+            ("POST", "/ubi"): ("write", self._ubi),
+            ("PUT", "/items"): ("write", self._items),
+            ("DELETE", "/users/"): ("admin", self._erase),
+            ("DELETE", "/items/"): ("write", self._drop),
+            ("GET", "/metrics"): ("read", self._metrics),
+            ("GET", "/healthz"): ("", self._health),
+            ("GET", "/readyz"): ("", self._ready),
+            ("GET", "/openapi.json"): ("", self._openapi),
+            ("GET", "/slots"): ("read", self._told_slots),
+        }
+        self._routes |= {("GET", path): ("page", partial(self._page, path)) for path in FILES}
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Take a connection, as ASGI has it."""
+        if scope["type"] == "lifespan":
+            await self._lifespan(receive, send)
+            return
+        if scope["type"] != "http":
+            return
+        begun = time.perf_counter()
+        extra: list[tuple[bytes, bytes]] = []
+        self.running += 1
+        try:
+            reply = await self._answered(scope, receive)
+        except Refused as refused:
+            reply = (refused.status, JSON, written({"error": str(refused)}))
+            extra = refused.headers
+        finally:
+            self.running -= 1
+        status, kind, body = reply
+        self._counted(status, time.perf_counter() - begun)
+        headers = [(b"content-type", kind), (b"content-length", b"%d" % len(body)), *extra]
+        headers += door.HEADERS if kind in (JSON, TEXT) else door.PAGE_HEADERS
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+    async def _answered(self, scope: Any, receive: Any) -> Reply:
+        """Let the door look at a request, and answer it."""
+        path, rest = scope["path"], ""
+        route = self._routes.get((scope["method"], path))
+        if route is None:
+            for start in ("/users/", "/items/"):
+                if path.startswith(start) and (scope["method"], start) in self._routes:
+                    route, rest = self._routes[scope["method"], start], path[len(start) :]
+        if route is None:
+            known = {p for _, p in self._routes}
+            raise Refused(
+                405 if path in known else 404,
+                f"There is no {scope['method'][:10]} {path[:80]!r} here.",
+            )
+        role, handler = route
+        self.door.check(scope, role, self.running)
+        body = await self.door.body(scope, receive)
+        try:
+            return await handler(body, rest)
+        except (msgspec.ValidationError, msgspec.DecodeError, UnicodeError) as error:
+            status = 422 if isinstance(error, msgspec.ValidationError) else 400
+            raise Refused(status, f"The body is not what is taken here: {error}.") from error
+        except RecursionError:
+            raise Refused(400, "The body is nested too deeply.") from None
+        except Gone as error:
+            raise Refused(410, str(error)) from error
+        except Full as error:
+            raise Refused(507, str(error)) from error
+        except Busy as error:
+            raise Refused(429, str(error), [(b"retry-after", b"1")]) from error
+        except InputError as error:
+            raise Refused(422, str(error)) from error
+
+    # -- answers
+
+    async def _recommend(self, body: bytes, _: str) -> Reply:
+        return await self._asked(ask_of(body))
+
+    async def _search(self, body: bytes, _: str) -> Reply:
+        ask = ask_of(body)
+        if not ask.query.strip():
+            raise InputError("Nothing is searched for: give a query, or ask /recommend.")
+        return await self._asked(ask)
+
+    async def _similar(self, body: bytes, _: str) -> Reply:
+        ask = ask_of(body)
+        if ask.item is None:
+            raise InputError("Give the item that others shall be like.")
+        ask.history, ask.query = [ask.item], ""
+        return await self._asked(ask)
+
+    async def _explain(self, body: bytes, _: str) -> Reply:
+        """Explain one item, wherever it stands."""
+        ask = ask_of(body)
+        if ask.item is None:
+            raise InputError("Give the item that is to be explained.")
+        ask.explain = True
+        version = self._version(ask)
+        code = version.served.ids.code(ask.item)
+        if code < 0:
+            raise InputError(f"The version {version.id} does not know the item {ask.item!r}.")
+        shown = await self.answers.answer(version, ask, now_us())
+        place = next((p for p in shown.placed if p.code == code), None)
+        why = await self._written(version, lambda: self._why(shown, ask, code))
+        rank = shown.placed.index(place) + 1 if place else None
+        told = {
+            "slot": ask.slot,
+            "version": version.id,
+            "item_id": ask.item,
+            "rank": rank,
+            "why": why,
+        }
+        return 200, JSON, written(told)
+
+    def _why(self, shown: Shown, ask: Ask, code: int) -> Any:
+        from wareloom.serving.rules import Placed
+
+        place = next((p for p in shown.placed if p.code == code), Placed(code))
+        return self.answers.why(shown, ask, place)
+
+    async def _asked(self, ask: Ask) -> Reply:
+        version, now = self._version(ask), now_us()
+        shown = await self.answers.answer(version, ask, now)
+        request = f"{now:x}-{self.answers.random.getrandbits(32):08x}"
+        if ask.explain:
+            body = await self._written(
+                version, lambda: self.answers.body(shown, ask, request, ask.slot)
+            )
+        else:
+            body = self.answers.body(shown, ask, request, ask.slot)
+        self.counters.add("exposures_total", len(shown.placed))
+        if shown.degraded:
+            self.counters.add("fallback_total")
+        if version.rules.rules.explore is not None:
+            self._exposed(shown, ask, request, now)
+        if (shadow := self.slots.shadow(ask.slot)) is not None:
+            task = asyncio.create_task(self._shadowed(shadow, ask, now))
+            self._shadows.add(task)
+            task.add_done_callback(self._shadows.discard)
+        return 200, JSON, body
+
+    async def _written(self, version: Version, write: Callable[[], Any]) -> Any:
+        """Explanations ask a slow ranker many times: that must not hold up the others."""
+        if is_slow(version.served):
+            return await asyncio.get_running_loop().run_in_executor(self.answers.slow, write)
+        return write()
+
+    async def _shadowed(self, version: Version, ask: Ask, now: int) -> None:
+        """Ask a version whose answers nobody sees."""
+        if not ask.page:
+            with contextlib.suppress(InputError):
+                await self.answers.answer(version, ask, now)
+
+    def _version(self, ask: Ask) -> Version:
+        if not ask.page:
+            return self.slots.live(ask.slot)
+        found = self.slots.version(self.answers.page_version(ask.page))
+        if found is None:
+            raise Gone(
+                "The version that gave the first page is gone: ask for the first page again."
+            )
+        return found
+
+    def _exposed(self, shown: Shown, ask: Ask, request: str, now: int) -> None:
+        """Note what was shown and how likely that was; what does not fit is not waited for."""
+        task = asyncio.create_task(self._noted(written(exposure(shown, ask, request, now))))
+        self._shadows.add(task)
+        task.add_done_callback(self._shadows.discard)
+
+    async def _noted(self, record: bytes) -> None:
+        with contextlib.suppress(Busy, Full):
+            await self.log.append([record])
+
+    # -- what changes
+
+    async def _events(self, body: bytes, _: str) -> Reply:
+        return await self._took(events_of(body).events)
+
+    async def _ubi(self, body: bytes, _: str) -> Reply:
+        return await self._took(events_from(ubi_of(body)))
+
+    async def _took(self, batch: list[Event]) -> Reply:
+        """Write a batch of events; when this returns it is on the disk, and the sessions have it."""
+        now, begun = now_us(), time.perf_counter()
+        rows: dict[str, list[tuple[int, int, int, int]]] = {}
+        for event in batch:
+            self._row(event, now, rows)
+        before = self.log.syncs
+        # One record a batch: a batch is there as a whole, or not at all.
+        await self.log.append([written(batch)])
+        repeated = 0
+        for who, own in rows.items():
+            repeated = max(repeated, self.sessions.take(who, entries_of(own), now))
+        self.counters.add("events_total", len(batch))
+        self.counters.add("event_syncs_total", self.log.syncs - before)
+        self.counters.add("repeated_events_total", repeated)
+        self.counters.add("visible_seconds_total", time.perf_counter() - begun)
+        return 202, JSON, written(Taken(len(batch), repeated))
+
+    def _row(
+        self, event: Event, now: int, rows: dict[str, list[tuple[int, int, int, int]]]
+    ) -> None:
+        """Give an event its time, and note it for the sessions that it is of."""
+        if event.user_id is None and event.session_id is None:
+            raise InputError(f"The event {event.id!r} is nobody's: give user_id or session_id.")
+        if event.time is None or event.time > now + AHEAD:
+            event.time = now
+        kind = KINDS[event.event]
+        if event.item_id is None or not (CHOSEN[kind] or event.event == "hide"):
+            return
+        row = (hash_of(event.item_id), hash_of(event.id), event.time, kind)
+        if event.user_id is not None:
+            rows.setdefault(f"u:{event.user_id}", []).append(row)
+        if event.session_id is not None:
+            rows.setdefault(f"s:{event.session_id}", []).append(row)
+
+    async def _items(self, body: bytes, _: str) -> Reply:
+        items = [msgspec.to_builtins(item) for item in items_of(body).items]
+        await self._put(items)
+        return 200, JSON, written(Kept(len(items)))
+
+    async def _drop(self, _: bytes, name: str) -> Reply:
+        await self._put([{"item_id": door.checked_id(name), "deleted": True}])
+        return 200, JSON, written(Kept(1))
+
+    async def _put(self, items: list[dict[str, Any]]) -> None:
+        try:
+            await asyncio.get_running_loop().run_in_executor(None, self.answers.stock.put, items)
+        except OSError as error:
+            raise Full(f"Products cannot be written: {error.strerror}. Make room.") from error
+
+    async def _erase(self, _: bytes, name: str) -> Reply:
+        """Delete a person: from sessions, from the log, and from what was made of it."""
+        user = door.checked_id(name)
+        self.sessions.forget(f"u:{user}")
+        done = asyncio.get_running_loop().run_in_executor(None, erase, self.store, user)
+        while not done.done():
+            await self.log.roll()
+            await asyncio.sleep(TICK / 4)
+        told = await done
+        for session in told.sessions:
+            self.sessions.forget(f"s:{session}")
+        return 200, JSON, written({"erased_events": told.events})
+
+    # -- how it is
+
+    async def _metrics(self, _: bytes, __: str) -> Reply:
+        self.counters.add("refused_versions_total", self.slots.refused)
+        self.slots.refused = 0
+        gauges = {
+            "sessions": self.sessions.known(),
+            "bytes_waiting": self.log.bytes_waiting,
+            "running": self.running,
+        }
+        return 200, TEXT, self.counters.text(gauges).encode()
+
+    async def _health(self, _: bytes, __: str) -> Reply:
+        return 200, JSON, b'{"ok":true}'
+
+    async def _ready(self, _: bytes, __: str) -> Reply:
+        if not len(self.slots):
+            raise Refused(503, "No slot has a version yet: wareloom publish makes one.")
+        return 200, JSON, b'{"ready":true}'
+
+    async def _told_slots(self, _: bytes, __: str) -> Reply:
+        told = {}
+        for name in self.store.names():
+            version = self.slots.live(name)
+            told[name] = {
+                "version": version.id,
+                "ranker": version.served.ranker,
+                "unproved": version.unproved,
+                "items": len(version.served),
+            }
+        return 200, JSON, written(told)
+
+    async def _openapi(self, _: bytes, __: str) -> Reply:
+        return 200, JSON, openapi()
+
+    async def _page(self, path: str, _: bytes, __: str) -> Reply:
+        return 200, *page(path)
+
+    def _counted(self, status: int, seconds: float) -> None:
+        self.counters.add("requests_total")
+        self.counters.add("seconds_total", seconds)
+        if status == 429:
+            self.counters.add("busy_total")
+        elif status >= 500 and status != 507:
+            self.counters.add("failures_total")
+        elif status >= 400:
+            self.counters.add("errors_total")
+
+    async def _lifespan(self, receive: Any, send: Any) -> None:
+        while True:
+            message = await receive()
+            if message["type"] == "lifespan.startup":
+                self._ticking = asyncio.create_task(self._tick())
+                await send({"type": "lifespan.startup.complete"})
+            else:
+                await self.close()
+                await send({"type": "lifespan.shutdown.complete"})
+                return
+
+    async def _tick(self) -> None:
+        while True:
+            await asyncio.sleep(TICK)
+            try:
+                await self.log.roll()
+            except OSError as error:
+                log.error("The log of events: %s", error)
+
+    async def close(self) -> None:
+        """Write what waits."""
+        if self._ticking is not None:
+            self._ticking.cancel()
+        if self._shadows:
+            await asyncio.wait(self._shadows, timeout=5)
+        await self.log.close()

@@ -1,0 +1,55 @@
+"""Why an item stands where it stands, in figures and in one sentence, English or Chinese.
+
+No sentence says what other people did: a version keeps no counts of people, and such a sentence wants five at least.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from wareloom.serving.forms import Part
+from wareloom.serving.wire import Why
+
+MOST = 5
+"""Parts that are told of a hit"""
+SENTENCES = {
+    "en": {
+        "item": "Goes with “{}”, which you looked at.",
+        "word": "Has the word “{}”.",
+        "popularity": "Liked in this shop.",
+        "member": "Fits what you look at ({}).",
+        "rule": "Placed here by the shop’s rule “{}”.",
+        "exploration": "Shown to learn whether it is liked.",
+        "new": "New, and described with words like “{}”.",
+    },
+    "zh": {
+        "item": "与您看过的“{}”相配。",
+        "word": "含有“{}”一词。",
+        "popularity": "本店受欢迎的商品。",
+        "member": "符合您的浏览偏好（{}）。",
+        "rule": "由店铺规则“{}”安排。",
+        "exploration": "试展示，以了解是否受欢迎。",
+        "new": "新品，描述中含有“{}”等词。",
+    },
+}
+
+
+def why(kind: str, cause: str, language: str, amount: float = 0.0) -> Why:
+    """A part in words."""
+    return Why(kind, cause, amount, SENTENCES[language][kind].format(cause))
+
+
+def told(
+    parts: Sequence[Part], titles: dict[int, str], ids: dict[int, str], language: str
+) -> list[Why]:
+    """Parts in words, the greatest first; what is beyond the most that are told is added up as the last."""
+    found = []
+    for part in parts:
+        if part.kind == "item":
+            code = int(part.cause)
+            one = why("item", titles[code], language, part.amount)
+            one.cause = ids[code]
+        else:
+            one = why(part.kind, str(part.cause), language, part.amount)
+        found.append(one)
+    return found

@@ -1,0 +1,156 @@
+"""What each shopper did last, in memory that all processes of a machine share and that never grows.
+
+A file that is mapped: a fixed number of sessions in sets of eight, a fixed number of events in each. Where a set is
+full, the session that was quiet longest gives way. A process that looks at a set, or changes one, holds a lock of the
+system on that set alone: what one process has written, the next look of any other sees. The file holds digests, no ids,
+and is made anew from nothing: it is what is remembered, not what is kept.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import mmap
+import os
+import struct
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from wareloom.errors import OutputError
+
+WAYS = 8
+"""Sessions of a set"""
+HEAD = struct.Struct("<16sqq")
+"""Of a session: its key, when it was last heard of in microseconds, how many events were ever taken"""
+FILE = struct.Struct("<8sQQ")
+MAGIC = b"WLSESS1\n"
+ENTRY = np.dtype([("item", "<u8"), ("event", "<u8"), ("time", "<i8"), ("kind", "u1")])
+"""Digest of the item, digest of the event's id, microseconds, code of the kind"""
+NO_ENTRIES = np.zeros(0, dtype=ENTRY)
+EMPTY = bytes(16)
+
+
+class Sessions:
+    """The sessions of a store."""
+
+    def __init__(
+        self, path: Path, *, sessions: int = 1 << 16, events: int = 50, expiry: float = 30 * 86400.0
+    ) -> None:
+        """Open the file, or make it; one of other sizes is made anew. `expiry`: seconds of silence."""
+        self.sets, self.events = max(1, -(-sessions // WAYS)), events
+        self.expiry = int(expiry * 1e6)
+        self.slot = HEAD.size + events * ENTRY.itemsize
+        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        size = FILE.size + self.sets * WAYS * self.slot
+        fcntl.lockf(self._file, fcntl.LOCK_EX, 1, 0)
+        try:
+            head = os.pread(self._file, FILE.size, 0)
+            told = FILE.pack(MAGIC, self.sets, events)
+            if head != told or os.fstat(self._file).st_size != size:
+                if head[: len(MAGIC)] not in (MAGIC, b""):
+                    raise OutputError(f"{path} is no file of sessions: move it away.")
+                os.ftruncate(self._file, 0)
+                os.ftruncate(self._file, size)
+                os.pwrite(self._file, told, 0)
+        finally:
+            fcntl.lockf(self._file, fcntl.LOCK_UN, 1, 0)
+        self._map = mmap.mmap(self._file, size)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._map.close()
+        os.close(self._file)
+
+    def take(self, who: str, entries: np.ndarray, now: int) -> int:
+        """Add events (of `ENTRY`, oldest first) to a session; returns how many of their ids it had already."""
+        key = key_of(who)
+        with self._held(key) as start:
+            place = self._find(key, start) or self._oldest(start)
+            known, stamp, count = HEAD.unpack_from(self._map, place)
+            if known != key or stamp < now - self.expiry:
+                count = 0
+            have = self._entries(place, count)
+            fresh = entries[~np.isin(entries["event"], have["event"])]
+            if len(fresh):
+                both = np.concatenate([have, fresh])[-self.events :]
+                content = both.tobytes()
+                self._map[place + HEAD.size : place + HEAD.size + len(content)] = content
+            HEAD.pack_into(self._map, place, key, now, min(self.events, len(have) + len(fresh)))
+            return len(entries) - len(fresh)
+
+    def of(self, who: str, now: int) -> np.ndarray:
+        """The events of a session (of `ENTRY`, oldest first); none of one that is unknown or expired."""
+        key = key_of(who)
+        with self._held(key, fcntl.LOCK_SH) as start:
+            place = self._find(key, start)
+            if place is None:
+                return NO_ENTRIES
+            _, stamp, count = HEAD.unpack_from(self._map, place)
+            return NO_ENTRIES if stamp < now - self.expiry else self._entries(place, count)
+
+    def forget(self, who: str) -> bool:
+        """Delete a session; whether there was one."""
+        key = key_of(who)
+        with self._held(key) as start:
+            place = self._find(key, start)
+            if place is not None:
+                self._map[place : place + self.slot] = bytes(self.slot)
+            return place is not None
+
+    def known(self) -> int:
+        """How many sessions there are."""
+        starts = range(FILE.size, FILE.size + self.sets * WAYS * self.slot, self.slot)
+        return sum(self._map[place : place + 16] != EMPTY for place in starts)
+
+    def _entries(self, place: int, count: int) -> np.ndarray:
+        at = place + HEAD.size
+        count = max(0, min(count, self.events))
+        if not count:
+            return NO_ENTRIES
+        return np.frombuffer(self._map[at : at + count * ENTRY.itemsize], dtype=ENTRY)
+
+    def _find(self, key: bytes, start: int) -> int | None:
+        for place in range(start, start + WAYS * self.slot, self.slot):
+            if self._map[place : place + 16] == key:
+                return place
+        return None
+
+    def _oldest(self, start: int) -> int:
+        places = range(start, start + WAYS * self.slot, self.slot)
+        return min(places, key=lambda place: HEAD.unpack_from(self._map, place)[1])
+
+    @contextlib.contextmanager
+    def _held(self, key: bytes, how: int = fcntl.LOCK_EX) -> Iterator[int]:
+        """Hold the set of a key: its first byte in the file."""
+        number = int.from_bytes(key[:8], "little") % self.sets
+        start = FILE.size + number * WAYS * self.slot
+        fcntl.lockf(self._file, how, 1, start)
+        try:
+            yield start
+        finally:
+            fcntl.lockf(self._file, fcntl.LOCK_UN, 1, start)
+
+
+def key_of(who: str) -> bytes:
+    """The digest by which a session is known."""
+    return hashlib.blake2b(who.encode(), digest_size=16).digest()
+
+
+def entries_of(rows: Sequence[tuple[int, int, int, int]]) -> np.ndarray:
+    """Rows of digest of the item, digest of the id, microseconds and kind, as an array of `ENTRY`."""
+    return np.array(rows, dtype=ENTRY)
+
+
+def merged(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """The events of two sessions, oldest first, each id once."""
+    if not len(other):
+        return one
+    if not len(one):
+        return other
+    both = np.concatenate([one, other])
+    _, first = np.unique(both["event"], return_index=True)
+    both = both[np.sort(first)]
+    return both[np.argsort(both["time"], kind="stable")]

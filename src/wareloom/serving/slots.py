@@ -1,0 +1,112 @@
+"""What is live in each slot, in one process: looked at before each answer, opened beside, exchanged at once."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from wareloom.core import logging
+from wareloom.errors import InputError, WareloomError
+from wareloom.serving.store import Store
+from wareloom.serving.version import Version
+
+KEPT = 4
+"""Versions that stay mapped: the live ones, and those that were so last"""
+log = logging.get(__name__)
+
+
+@dataclass
+class _Slot:
+    stamp: tuple[int, int]
+    live: Version
+    shadow: Version | None
+    opening: asyncio.Task[None] | None = None
+
+
+class Slots:
+    """The slots of a store."""
+
+    def __init__(self, store: Store, allow_code: Sequence[str] = ()) -> None:
+        self.store, self.allowed = store, tuple(allow_code)
+        self._open: OrderedDict[str, Version] = OrderedDict()
+        self._slots: dict[str, _Slot] = {}
+        self.refused = 0
+        """Versions that were made live and could not be opened"""
+        for name in store.names():
+            self._take(name)
+
+    def __len__(self) -> int:
+        return len(self._slots)
+
+    def live(self, name: str) -> Version:
+        """The version that answers in a slot; raises `InputError` for a slot that there is not."""
+        slot = self._slots.get(name)
+        if slot is None:
+            if not (self.store.slots / f"{name}.jsonl").is_file():
+                raise InputError(
+                    f"There is no slot {name!r}; there are {', '.join(self._slots) or 'none'}."
+                )
+            return self._take(name).live
+        if self._stamp(name) != slot.stamp and (slot.opening is None or slot.opening.done()):
+            slot.opening = asyncio.ensure_future(self._renew(name))
+        return slot.live
+
+    def shadow(self, name: str) -> Version | None:
+        """The version that is asked beside the live one."""
+        slot = self._slots.get(name)
+        return slot.shadow if slot else None
+
+    def version(self, name: str) -> Version | None:
+        """A version by its id, None where it is no longer there."""
+        if name not in self._open:
+            if not (self.store.versions / name).is_dir():
+                return None
+            self._keep(Version.open(self.store.versions / name, allow_code=self.allowed))
+        elif not (self.store.versions / name).is_dir():
+            return None
+        return self._open[name]
+
+    def _stamp(self, name: str) -> tuple[int, int]:
+        state = os.stat(self.store.slots / f"{name}.jsonl")
+        return state.st_mtime_ns, state.st_size
+
+    def _take(self, name: str) -> _Slot:
+        stamp, change = self._stamp(name), self.store.history(name)[-1]
+        live = self._opened(change.live)
+        shadow = None if change.shadow is None else self._opened(change.shadow)
+        self._keep(live)
+        self._slots[name] = made = _Slot(stamp, live, shadow)
+        return made
+
+    async def _renew(self, name: str) -> None:
+        """Open what is live now, beside what answers; then exchange them."""
+        stamp, change = self._stamp(name), self.store.history(name)[-1]
+        loop = asyncio.get_running_loop()
+        try:
+            live = await loop.run_in_executor(None, self._opened, change.live)
+            shadow = None
+            if change.shadow is not None:
+                shadow = await loop.run_in_executor(None, self._opened, change.shadow)
+        except WareloomError as error:
+            self.refused += 1
+            log.error(
+                "The version %s cannot be opened, %s stays live: %s", change.live, name, error
+            )
+            self._slots[name].stamp = stamp
+            return
+        self._keep(live)
+        self._slots[name] = _Slot(stamp, live, shadow)
+
+    def _opened(self, version: str) -> Version:
+        return self._open.get(version) or Version.open(
+            self.store.versions / version, allow_code=self.allowed
+        )
+
+    def _keep(self, version: Version) -> None:
+        self._open[version.id] = version
+        self._open.move_to_end(version.id)
+        while len(self._open) > max(KEPT, 2 * len(self._slots)):
+            self._open.popitem(last=False)

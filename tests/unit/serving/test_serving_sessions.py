@@ -1,0 +1,102 @@
+"""What each shopper did last: against a dictionary, bounded, shared by processes."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from wareloom.errors import OutputError
+from wareloom.serving.sessions import WAYS, Sessions, entries_of, merged
+
+HOUR = 3_600_000_000
+
+
+def rows(*items: int, first: int = 0) -> np.ndarray:
+    return entries_of([(item, first + n, n, 2) for n, item in enumerate(items)])
+
+
+def test_against_a_dictionary(tmp_path: Path) -> None:
+    rng, oracle = np.random.default_rng(4), dict[str, list[int]]()
+    sessions = Sessions(tmp_path / "s", sessions=4096, events=5)
+    for step in range(600):
+        who = f"u{rng.integers(40)}"
+        if rng.random() < 0.05:
+            assert sessions.forget(who) == (who in oracle)
+            oracle.pop(who, None)
+        elif rng.random() < 0.6:
+            new = [int(i) for i in rng.integers(0, 99, rng.integers(1, 8))]
+            sessions.take(who, rows(*new, first=step * 100), step)
+            oracle[who] = [*oracle.get(who, []), *new][-5:]
+        assert sessions.of(who, step)["item"].tolist() == oracle.get(who, [])
+    assert sessions.known() == len(oracle)
+
+
+def test_an_id_counts_once_and_events_that_are_too_old_go(tmp_path: Path) -> None:
+    sessions = Sessions(tmp_path / "s", events=3)
+    assert sessions.take("a", rows(1, 2), 10) == 0
+    assert sessions.take("a", rows(1, 2), 11) == 2
+    assert sessions.take("a", rows(1, 2, 3, 4), 12) == 2
+    assert sessions.of("a", 12)["item"].tolist() == [2, 3, 4]
+
+
+def test_it_forgets_after_silence(tmp_path: Path) -> None:
+    sessions = Sessions(tmp_path / "s", expiry=3600)
+    sessions.take("a", rows(1), 0)
+    assert len(sessions.of("a", HOUR)) == 1
+    assert len(sessions.of("a", HOUR + 1)) == 0
+    sessions.take("a", rows(2, first=9), HOUR + 1)
+    assert sessions.of("a", HOUR + 1)["item"].tolist() == [2]
+
+
+def test_the_file_never_grows_and_the_quietest_give_way(tmp_path: Path) -> None:
+    sessions = Sessions(tmp_path / "s", sessions=64, events=4)
+    size = (tmp_path / "s").stat().st_size
+    for n in range(1000):
+        sessions.take(f"u{n}", rows(n), n)
+        assert sessions.of(f"u{n}", n)["item"].tolist() == [n]
+    assert sessions.known() <= 64
+    assert (tmp_path / "s").stat().st_size == size
+    alive = [n for n in range(1000) if len(sessions.of(f"u{n}", 1000))]
+    assert min(alive) > 1000 - 64 * WAYS
+
+
+def test_it_is_kept_and_made_anew_for_other_sizes(tmp_path: Path) -> None:
+    Sessions(tmp_path / "s", events=3).take("a", rows(1), 0)
+    assert len(Sessions(tmp_path / "s", events=3).of("a", 0)) == 1
+    assert len(Sessions(tmp_path / "s", events=4).of("a", 0)) == 0
+
+
+def test_another_file_is_not_written_over(tmp_path: Path) -> None:
+    (tmp_path / "s").write_bytes(b"something else that is mine" * 10)
+    with pytest.raises(OutputError, match="no file of sessions"):
+        Sessions(tmp_path / "s")
+
+
+def test_two_processes_share_it(tmp_path: Path) -> None:
+    sessions = Sessions(tmp_path / "s", events=400)
+    script = """
+import sys
+from pathlib import Path
+from wareloom.serving.sessions import Sessions, entries_of
+sessions = Sessions(Path(sys.argv[1]), events=400)
+for n in range(150):
+    sessions.take("a", entries_of([(int(sys.argv[2]), int(sys.argv[2]) * 1000 + n, n, 2)]), n)
+"""
+    work = [
+        subprocess.Popen([sys.executable, "-c", script, str(tmp_path / "s"), str(n)])
+        for n in (1, 2)
+    ]
+    assert [process.wait() for process in work] == [0, 0]
+    found = sessions.of("a", 200)["item"]
+    assert [(found == n).sum() for n in (1, 2)] == [150, 150]
+
+
+def test_merged_has_each_event_once_in_order_of_time() -> None:
+    one = entries_of([(1, 10, 5, 2), (2, 11, 7, 2)])
+    two = entries_of([(2, 11, 7, 2), (3, 12, 6, 2)])
+    assert merged(one, two)["item"].tolist() == [1, 3, 2]
+    assert merged(one, one[:0]) is one
