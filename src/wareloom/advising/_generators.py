@@ -61,7 +61,7 @@ class Generators:
     ) -> None:
         """`seconds`: how long all of it may take."""
         self.worked, self.system, self.desk = worked, system, desk
-        self.made = {one.label: one for one in generators(look)}
+        self.made = {one.label: one for one in generators(look, desk.clock.seconds)}
         self.ends, self.given = desk.clock.spent + seconds, seconds
         self.seconds: dict[str, dict[str, float]] = {}
         """What cells took, by arm and key"""
