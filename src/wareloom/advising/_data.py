@@ -22,6 +22,10 @@ FEW_BY_TIME, TIMES_MORE = 500, 3
 """Requests below which a split by time asks too few, where leaving the last out asks so many times more"""
 
 
+A_SECOND, LEAST = 2_000, 20_000
+"""Events for each second that is given, at most, and events that are taken however few seconds there are"""
+
+
 @dataclass(frozen=True)
 class Worked:
     """What is worked on."""
@@ -78,18 +82,18 @@ def sampled(shop: Shop, most: int, run: Run) -> tuple[Shop, float]:
 
 def work_on(shop: Shop, look: Look, settings: AdviceSettings, run: Run) -> Worked:
     """Prepare the shop; raises `InputError` where nobody can be asked."""
-    some, share = sampled(shop, settings.most_events, run)
+    most = min(settings.most_events, max(LEAST, round(A_SECOND * 60 * settings.minutes)))
+    some, share = sampled(shop, most, run)
     some = undone(some, look, run).in_memory()
     ties: TIES = "shuffled" if has_ties(some) else "file"
     asked: dict[str, int] = {}
     if settings.split in ("auto", "time") and look.has["times"]:
         asked["time"] = requests(some, SplitSettings(by="time"), ties, run)
-    if settings.split in ("auto", "leave-last-out"):
+    few = asked.get("time", 0) < FEW_BY_TIME
+    if settings.split == "leave-last-out" or (settings.split == "auto" and few):
         asked["leave-last-out"] = requests(some, SplitSettings(by="leave-last-out"), ties, run)
     by = "time" if asked.get("time") else "leave-last-out"
-    if asked.get("time", 0) < FEW_BY_TIME and (
-        asked.get("leave-last-out", 0) >= TIMES_MORE * asked.get("time", 0)
-    ):
+    if few and asked.get("leave-last-out", 0) >= TIMES_MORE * asked.get("time", 0):
         by = "leave-last-out"
     if not asked.get(by):
         raise InputError(

@@ -29,6 +29,8 @@ LIGHT = "transitions"
 """A ranker that knows the log alone: what a generator's knowledge is worth to one that lacks it"""
 LEAST, MOST = 2_000, 100_000
 """Events that generators are tried on, at least and at most: what a generator takes is not known before"""
+A_SECOND = 200
+"""Events for each second that is given, at most"""
 
 
 @dataclass(frozen=True)
@@ -80,8 +82,9 @@ class Generators:
         self._warm()
         self.ends = self.desk.clock.spent + self.given
         cells = 1 + len(self.made) + len(OTHERS)
+        most = min(MOST, A_SECOND * self.desk.clock.seconds)
         share = min(1.0, self.left / max(1e-9, 1.5 * cells * system_seconds))
-        share = min(1.0, max(min(share, MOST / rows), LEAST / rows))
+        share = min(1.0, max(min(share, most / rows), LEAST / rows))
         self.some = some = share_of(self.worked.before, share, self.desk.run)
         self.events = some.rows("events")
         tried: list[dict[str, Any]] = []

@@ -44,6 +44,8 @@ OWN = (
     *("proof", "proof-search", "bundle", "bundle-search", "shop"),
 )
 """What is written to the folder"""
+SPARED = 0.35
+"""Share of what is left that generators have at least, where stages before spared time"""
 OVER = 0.06
 """Share of the minutes that the model may take beyond them"""
 FOR_SEARCH = 0.5
@@ -310,11 +312,10 @@ class _Work:
             return DEFAULT, first, None
         system = System(found["ranker"], facts.tuples(found["settings"]))
         took = facts.seconds(found)
+        given = max(seconds_of(plan, "generators"), SPARED * desk.clock.left)
         tried = desk.kept(
             "generators",
-            lambda: rounded(
-                Generators(worked, seen, system, desk, seconds_of(plan, "generators")).run(took)
-            ),
+            lambda: rounded(Generators(worked, seen, system, desk, given).run(took)),
         )
         desk.left_out |= tried["left_out"]
         data["generators"] = tried if tried["label"] else None
