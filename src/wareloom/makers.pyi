@@ -2204,6 +2204,14 @@ def mixer(name: type[M], **settings: Any) -> M: ...
 @overload
 def mixer(name: str) -> wareloom.mixing.Mixer: ...
 
+class AdviseOptions(TypedDict, total=False):
+    other_shops: Sequence[str]
+    """Folders of other shops that may teach this one."""
+    split: Literal['auto', 'time', 'leave-last-out']
+    """How events are held out: at one date for everybody, or each user's last one. Auto takes a date where it asks enough shoppers."""
+    most_events: int
+    """Events that are worked on at most; of a larger log a sample of users is taken, and that is said."""
+
 class AgreeOptions(TypedDict, total=False):
     settings: Mapping[str, Any]
     """Its settings."""
