@@ -31,6 +31,8 @@ _HOMES = {
     "Shop": "wareloom.shop",
     "WareloomError": "wareloom.errors",
     "Comparison": "wareloom.evaluation.compare",
+    "Advice": "wareloom.advising",
+    "advise": "wareloom.api",
     "agree": "wareloom.api",
     "clean": "wareloom.api",
     "compare": "wareloom.api",
@@ -63,7 +65,9 @@ _BUILTINS = ("list", "open")
 __all__ = sorted({*_HOMES, "__version__"} - {*_BUILTINS})
 
 if TYPE_CHECKING:
+    from wareloom.advising import Advice
     from wareloom.api import (
+        advise,
         agree,
         clean,
         compare,

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
+from wareloom.advising import Advice, AdviceSettings
+from wareloom.advising import advise as advise_on
 from wareloom.core.asked import a_count, a_path, a_run, asks, names, of_class
 from wareloom.core.family import Algorithm
 from wareloom.core.run import Run
@@ -245,6 +247,27 @@ def prove(
             f"prove: {twice} is given, and the {twice.partition('_')[0]} has its settings already."
         )
     return prove_by(shop, Recipe.of(tables_of(given | dict(settings))).settings, run)
+
+
+@asks(shop=a_shop, to=a_path, run=a_run)
+def advise(
+    shop: Shop,
+    to: str | Path,
+    *,
+    minutes: float = 30.0,
+    for_: str = "recommendation",
+    run: Run | None = None,
+    resume: bool = False,
+    force: bool = False,
+    **settings: Any,
+) -> Advice:
+    """Find the best system of a shop in the minutes given, and prove what synthesis adds to it.
+
+    `for_`: recommendation, search or both. Writes page, recipe and model to `to`. `settings` are those of
+    `AdviceSettings`, such as other_shops=["shops/other"]. `resume` goes on with a call that was stopped.
+    """
+    asked = configure(AdviceSettings, {"minutes": minutes, "job": for_, **settings})
+    return advise_on(shop, asked, to, run, resume=resume, force=force)
 
 
 @asks(shop=a_shop, labels=NAME, run=a_run)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from wareloom.core.family import RANKERS
-from wareloom.serving.forms import form_of
+from wareloom.serving.kinds import form_of
 from wareloom.serving.published import Served, write_served
 from wareloom.shop import Requests
 from wareloom.testing.rankers import fitted

@@ -445,7 +445,7 @@ def test_no_look_is_made_that_cannot_be_written_down(recipe: Path, quick: list[i
     ledger(recipe).unlink()
     ledger(recipe).mkdir()
     (recipe.parent / "job" / ".proof.done").unlink()
-    said = start(recipe, "--resume")
+    said = start(recipe, "--resume", "--quiet")
     assert said.code == 2
     assert said.err.startswith(f"error: {ledger(recipe)} cannot be read: Is a directory.")
     assert said.err.count("\n") == 1

@@ -12,6 +12,7 @@ import pytest
 
 from bundles import fitted, names, refused, replaced, whole_bundle, written
 from conftest import small_shop
+from wareloom._version import __version__
 from wareloom.bundle import Bundle
 from wareloom.core.family import RERANKERS, Family
 from wareloom.core.state import json_text
@@ -135,7 +136,7 @@ def test_a_brand_is_no_package(tmp_path: Path) -> None:
         (
             "ranker/algorithm.json",
             lambda h: h.update(name="eas"),
-            "by Wareloom 0.1.0, this is 0.1.0",
+            f"by Wareloom {__version__}, this is {__version__}",
         ),
         (
             "reranker/algorithm.json",

@@ -10,6 +10,7 @@ import pytest
 from scipy import sparse
 
 from conftest import small_shop
+from wareloom._version import __version__
 from wareloom.core.family import MIXERS, SYNTHESIZERS
 from wareloom.core.run import Run
 from wareloom.errors import InputError, SettingError
@@ -258,7 +259,10 @@ def test_trials_do_not_know_what_they_are_judged_by() -> None:
     secret = _pairs(pool.real_log) - _pairs(rest)
     assert secret & _pairs(Log.of(copied))
     trial = _blind(pool, rest)
-    assert {user.partition("/")[0] for user in trial.users.ids} <= {"copies", "markov@0.1.0"}
+    assert {user.partition("/")[0] for user in trial.users.ids} <= {
+        "copies",
+        f"markov@{__version__}",
+    }
     of_copies = trial.select(np.flatnonzero(trial.users.ids.str.starts_with("copies")))
     assert not secret & _pairs(of_copies)
     whole = _blind(pool, rest, independent=True)

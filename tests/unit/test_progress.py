@@ -120,14 +120,14 @@ def test_durations(seconds: float, on_a_clock: str, in_words: str) -> None:
     assert spelled(seconds) == in_words
 
 
-def test_bars_show_three_levels_and_go_away(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_bars_show_four_levels_and_go_away(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERM", "xterm")
     bars = Bars()
-    with shown_by(bars), stage("a", 3) as advance, stage("b"), stage("c"), stage("d"):
+    with shown_by(bars), stage("a", 3) as advance, stage("b"), stage("c"), stage("d"), stage("e"):
         advance(2)
         assert bars.progress is not None
         shown = {task.description.strip(): task for task in bars.progress.tasks}
-        assert list(shown) == ["a", "b", "c"]
+        assert list(shown) == ["a", "b", "c", "d"]
         assert (shown["a"].completed, shown["a"].total) == (2, 3)
         assert shown["b"].total is None
     assert (bars.progress, bars.drawn) == (None, {})

@@ -13,8 +13,8 @@ from wareloom.core.progress import Lines, Listener, Stage, clock, shown_by, spel
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
-DEEPEST = 3
-"""Bars at once: the outermost stage and the two within it that were begun first"""
+DEEPEST = 4
+"""Bars at once: a stage of a job, its cells, one of these, and what that trains or ranks"""
 LONG = 1.0
 """Seconds from which an outermost stage leaves a line behind"""
 

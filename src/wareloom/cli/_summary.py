@@ -1,10 +1,11 @@
 """How a command ends: at most ten lines that matter; the rest is in the folder, and in `--json`.
 
-told = Summary("Read export as tables: 511 rows of 2 tables, none set aside.")
-told.table(("table", "came", "taken"), [("events", 481, 481), ("items", 30, 30)])
-told.fact("columns", "user_id, item_id, event, time")
-told.warn("Times are whole days.")
-told.place(to).next(f"wareloom check {to}")
+    told = Summary("Read export as tables: 511 rows of 2 tables, none set aside.")
+    told.table(("table", "came", "taken"), [("events", 481, 481), ("items", 30, 30)])
+    told.fact("columns", "user_id, item_id, event, time").warn("Times are whole days.")
+    told.place(to).next(f"wareloom check {to}")
+
+In a pipe a summary is plain and no line is broken; on a terminal it is coloured, and ten lines are ten rows.
 """
 
 from __future__ import annotations
@@ -53,8 +54,8 @@ class _Table:
 class Summary:
     """What a command ends in: a sentence, tables, facts by name, warnings, where it lies, and what to do next.
 
-    What has no value is left out. Where it is more than `MOST` lines, warnings go first, rows of tables next; how many
-    are left out is said.
+    What has no value is left out. Rows and notes that do not fit into `MOST` lines are counted on one of them; the
+    first warning keeps its place beside a long table.
     """
 
     head: str = ""
@@ -118,15 +119,14 @@ class Summary:
         facts = [_named(n, _cut(v, indent, width), indent, width, paint) for n, v in self.facts]
         last = sorted(self.ends, key=lambda end: end[0] == "next")
         ends = [_named(n, v, indent, width, paint) for n, v in last]
-        said = dict.fromkeys(self.notes)
+        said = sorted(dict.fromkeys(self.notes), key=lambda note: note[1] != "warn")
         notes = [_named("note", w, indent, width, paint, style) for w, style in said]
         room = self.most - len(head) - sum(map(len, (*facts, *ends)))
         # What is left out, of tables and notes, is said on one line.
-        height = sum(map(len, notes))
         rows, hidden = self._rows(room, width, paint)
-        if hidden or len(rows) + height > room:
-            urgent = any(style == "warn" for _, style in said)
-            rows, hidden = self._rows(room - 1 - (min(height, 2) if urgent else 0), width, paint)
+        if hidden or len(rows) + sum(map(len, notes)) > room:
+            urgent = len(notes[0]) if said and said[0][1] == "warn" else 0
+            rows, hidden = self._rows(room - 1 - (urgent if urgent < 4 else 0), width, paint)
         spare = room - len(rows)
         kept = _fitting(notes, spare)
         if hidden or len(kept) < len(notes):

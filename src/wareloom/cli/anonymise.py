@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from wareloom.cli._shared import AsJson, Force, Set, To, free, place_of, settings, show
+from wareloom.cli._shared import AsJson, Force, Quiet, Set, To, free, place_of, settings, show
 from wareloom.cli._summary import Summary
 
 
@@ -25,6 +25,7 @@ def main(
     set: Set = None,
     force: Force = False,
     as_json: AsJson = False,
+    quiet: Quiet = False,
 ) -> None:
     """Take names out of a log: keyed pseudonyms, coarser times and places, texts without personal data, checks.
 

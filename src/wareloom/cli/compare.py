@@ -95,6 +95,6 @@ def _summary(found: Comparison, to: Path) -> Summary:
     wanted = ("measure", "value", "floor", "ratio", "verdict", "unit")
     heads = ("measure", "value", "floor", "times", "verdict", "unit")
     told.table(heads, rows.select(wanted).rows(), "measure")
-    told.warn(*found.data["notes"])
-    told.warn(*(f"without {name}: {why}" for name, why in sorted(found.data["left_out"].items())))
+    told.note(*found.data["notes"])
+    told.note(*(f"without {name}: {why}" for name, why in sorted(found.data["left_out"].items())))
     return told.place(to / "compare.html", name="page")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -42,6 +41,7 @@ def main(
     """Run the main job on real grocery purchases: does synthetic data help to find products new to a household?"""
     import importlib.util
 
+    from wareloom.core import logging
     from wareloom.core.files import landing
     from wareloom.recipe import Recipe, run_recipe
 
@@ -51,9 +51,9 @@ def main(
     else:
         from wareloom.shop.example import write_example
 
-        print(
-            f"The data package {PACKAGE} is not installed: a generated shop with a known truth takes its place.",
-            file=sys.stderr,
+        logging.get(__name__).warning(
+            "The data package %s is not installed: a generated shop with a known truth takes its place.",
+            PACKAGE,
         )
         place = landing(to)
         example = write_example(place.with_name(f"{place.name}-export"))

@@ -56,7 +56,13 @@ def _of_one(family: Family) -> Summary:
 
 
 def _told(entry: Entry) -> str:
-    """What an algorithm is, what it keeps of real users, and the package that brought it."""
+    """What an algorithm is, what it keeps of real users, the package that brought it, and how it is served."""
     kept = f" Keeps {entry.keeps}." if entry.keeps else ""
     brought = f" [{entry.package}]" if entry.package else ""
-    return f"{entry.summary}{brought}{kept}"
+    served = ""
+    if entry.family == "ranker":
+        from wareloom.serving.kinds import form_of
+
+        form = form_of(entry.name)
+        served = " Served by asking it." if form == "itself" else f" Served as {form}."
+    return f"{entry.summary}{brought}{kept}{served}"

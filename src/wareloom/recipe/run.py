@@ -33,6 +33,7 @@ from wareloom.recipe.looks import Witness
 from wareloom.recipe.make import make, note_of
 from wareloom.recipe.sources import digests_of
 from wareloom.report import write_report
+from wareloom.report.board import save_leaderboard
 from wareloom.shop import Shop
 
 FOLDERS = {
@@ -161,15 +162,20 @@ class _Job:
         mark.unlink(missing_ok=True)
         start = time.perf_counter()
         work: Callable[[Path], None] = getattr(self, f"_{name}")
-        work(folder)
+        stages = self.recipe.stages
+        with self.run.task(f"{name} ({stages.index(name) + 1} of {len(stages)})"):
+            work(folder)
         mark.write_text(key)
         seconds = time.perf_counter() - start
-        self._say(f"{name}: {seconds:.1f} s, in {folder}")
+        self._log(f"{name}: {seconds:.1f} s, in {folder}")
         return seconds
 
-    def _say(self, line: str) -> None:
+    def _log(self, line: str) -> None:
         with (self.to / "log.txt").open("a") as file:
             file.write(line + "\n")
+
+    def _say(self, line: str) -> None:
+        self._log(line)
         if not self.run.quiet:
             print(line, file=sys.stderr, flush=True)
 
@@ -208,6 +214,9 @@ class _Job:
     def _read(self, folder: Path) -> None:
         step = self.recipe.read
         assert step is not None
+        if (Path(step.source) / "shop.json").is_file():
+            Shop.open(step.source).save(folder)
+            return
         read(
             step.source,
             to=folder,
@@ -246,5 +255,5 @@ class _Job:
     def _leaderboard(self, folder: Path) -> None:
         run, cells = self._cells(".leaderboard-cells")
         self._look("leaderboard")
-        leaderboard(self._shop(), self.recipe.contest(), run).save(folder)
+        save_leaderboard(leaderboard(self._shop(), self.recipe.contest(), run), folder)
         shutil.rmtree(cells, ignore_errors=True)

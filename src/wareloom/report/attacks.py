@@ -35,11 +35,9 @@ class AttacksPage:
     seed: int
 
 
-def attacks_page(
-    data: Mapping[str, Any], language: str = "en", *, interactive: bool = False
-) -> str:
+def attacks_page(data: Mapping[str, Any], language: str = "", *, interactive: bool = False) -> str:
     """Return the page of what `wareloom attack --to` wrote: one HTML file that needs no network."""
-    view = attacks_of(data, Say(language))
+    view = attacks_of(data, Say.of(language))
     return filled("attacks.html.j2", view, language, interactive=interactive)
 
 
@@ -66,7 +64,7 @@ def attacks_of(data: Mapping[str, Any], say: Say) -> AttacksPage:
         left_out=table((say("head.attack"), say("head.why")), sorted(data["left_out"].items()))
         if data["left_out"]
         else None,
-        notes=tuple(data["notes"]),
+        notes=tuple(say.retold("note", note) for note in data["notes"]),
         who=say(
             "attacks.who",
             **{name: f"{users.get(name, 0):,}" for name in ("real", "holdout", "synthetic")},

@@ -57,7 +57,7 @@ class ComparisonPage:
 
 
 def save_comparison(
-    found: Comparison, folder: str | Path, language: str = "en", *, interactive: bool = False
+    found: Comparison, folder: str | Path, language: str = "", *, interactive: bool = False
 ) -> None:
     """Write `compare.json` and `compare.html` to `folder`, which is made; an older comparison there is replaced."""
     page = comparison_page(found.data, language, interactive=interactive)
@@ -67,10 +67,10 @@ def save_comparison(
 
 
 def comparison_page(
-    data: Mapping[str, Any], language: str = "en", *, interactive: bool = False
+    data: Mapping[str, Any], language: str = "", *, interactive: bool = False
 ) -> str:
     """Return the page of `compare.json`'s `data`: one HTML file that needs no network; the same bytes for the same."""
-    view = view_of(data, Say(language))
+    view = view_of(data, Say.of(language))
     return filled("comparison.html.j2", view, language, interactive=interactive)
 
 
@@ -85,7 +85,7 @@ def view_of(data: Mapping[str, Any], say: Say) -> ComparisonPage:
         shop=data["shops"]["real"]["meta"].get("name", say("proof.this_shop")),
         sentence=_sentence(data, say),
         asked=tuple(each for each in asked if each),
-        notes=tuple(data["notes"]),
+        notes=tuple(say.retold("note", note) for note in data["notes"]),
         chart=ratios(figures, data["settings"]["tolerance"], say) if figures else None,
         figures=_figures(figures, say),
         curves=tuple(
@@ -200,7 +200,7 @@ def _users(figure: Mapping[str, Any], say: Say) -> Betrayed:
     about = figure["about"]
     rows = [
         (
-            r["feature"],
+            say.retold("feature", r["feature"]),
             figured(r.get("area")),
             f"{r['gain']:.0%}",
             figured(r["real"]),

@@ -43,7 +43,8 @@ def percent(value: float | None) -> str:
     """A lift with its sign, a dash where there is none."""
     if value is None:
         return "–"
-    return (f"{value:+,.0%}" if abs(value) >= FAR else f"{value:+.1%}").replace("-", "−")
+    text = f"{value:+,.0%}" if abs(value) >= FAR else f"{value:+.1%}"
+    return "0.0%" if text in ("+0.0%", "-0.0%") else text.replace("-", "−")
 
 
 def span(low: float | None, high: float | None, say: Say) -> str:

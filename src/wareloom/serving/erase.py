@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,7 +14,7 @@ import polars as pl
 
 from wareloom.core.files import locked
 from wareloom.errors import OutputError
-from wareloom.serving.compact import partitions
+from wareloom.serving.compact import partitions, told_by
 from wareloom.serving.events import finished, next_generation
 from wareloom.serving.frames import MAGIC, framed, read_records
 from wareloom.serving.store import Store
@@ -81,17 +82,27 @@ def _older(path: Path, number: int) -> bool:
 
 def _from_segment(path: Path, user: str) -> Erased:
     content = read_records(path)
-    told = [(record, json.loads(record)) for record in content.records]
-    own = [one for _, one in told if one.get("user_id") == user]
+    own = [one for one in told_by(content.records) if one.get("user_id") == user]
     if not own:
         return Erased(0, frozenset())
     partial = path.with_suffix(".partial")
     with open(partial, "wb") as file:
-        file.write(MAGIC + framed(record for record, one in told if one.get("user_id") != user))
+        file.write(MAGIC + framed(_without(content.records, user)))
         file.flush()
         os.fsync(file.fileno())
     partial.replace(path)
     return Erased(len(own), frozenset(one["session_id"] for one in own if one.get("session_id")))
+
+
+def _without(records: Sequence[bytes], user: str) -> Iterator[bytes]:
+    """Records without a user's events; those of others stay byte by byte."""
+    for record in records:
+        told = list(told_by([record]))
+        left = [one for one in told if one.get("user_id") != user]
+        if len(left) == len(told):
+            yield record
+        elif left:
+            yield json.dumps(left, ensure_ascii=False).encode()
 
 
 def _from_partition(part: Path, user: str) -> Erased:

@@ -17,6 +17,7 @@ from scipy import sparse
 from wareloom.core.top import sizes
 from wareloom.rankers import Ranker
 from wareloom.serving import kernels
+from wareloom.serving.kinds import form_of
 from wareloom.serving.lookup import Lookup
 from wareloom.shop import Log, Requests, Vocabulary
 from wareloom.shop.log import NO_TIME
@@ -144,7 +145,7 @@ class Rows(Form):
         codes, found = np.empty(k, np.int32), np.empty(k, np.float32)
         rest = (self.tail, self.order)
         n = kernels.best_of_rows(
-            rows, weights, self.table, rest, had, barred, self.room.work, codes, found
+            rows, weights, self.table, rest, had, barred, self.room.work, (codes, found)
         )
         return codes[:n], found[:n]
 
@@ -324,16 +325,6 @@ def own_form(ranker: Ranker) -> str:
     return kind
 
 
-OWN = {"bm25": "words", "popularity": "popularity", "stack": "sum"}
-"""Forms by the names of rankers; those with a table of neighbours say so themselves"""
-TABLES = ("item_knn", "transitions", "slim", "text_knn", "image_knn")
-
-
-def form_of(name: str) -> str:
-    """Which form the ranker of a name is served in under its default settings, without importing it."""
-    return "table" if name in TABLES else OWN.get(name, "itself")
-
-
 def check_known(folder: Path, told: dict[str, Any]) -> None:
     """Raise `SourceError` for a form that this version does not know."""
     from wareloom.errors import SourceError
@@ -342,3 +333,17 @@ def check_known(folder: Path, told: dict[str, Any]) -> None:
         raise SourceError(
             f"{folder} is served in the form {told.get('form')!r}, which this Wareloom does not know: publish it again."
         )
+
+
+def warm() -> None:
+    """Load the compiled loops, by answering from a catalogue of two items."""
+    room = Room(2)
+    none, table = (np.zeros(2, np.float32), room.tie), no_table(2)
+    rows = Rows(room, table, none, 0.5, 0)
+    one = Asked(np.zeros(1, dtype=np.int32))
+    for barred in (NO_ONE, np.zeros(2, dtype=np.uint8)):
+        rows.best(one, 1, NOTHING, barred)
+        Form.best(rows, one, 1, NOTHING, barred)
+    Sum(room, [("", rows, 1.0, False)], none[0], none[0]).scores(one)
+    kernels.add_scores(none[0], np.float32(1), none[0], room.mark)
+    kernels.entry(table, 0, 0)

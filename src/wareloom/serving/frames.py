@@ -11,7 +11,7 @@ from typing import NamedTuple
 HEAD = struct.Struct("<II")
 MAGIC = b"WLOG1\n"
 """The first bytes of every file"""
-LONGEST = 1 << 20
+LONGEST = 4 << 20
 """Bytes of a record"""
 
 

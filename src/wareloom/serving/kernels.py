@@ -52,14 +52,15 @@ def add_rows(rows, weights, table, sums, mark, touched):  # type: ignore[no-unty
 
 
 @njit(cache=True)
-def best_of_rows(rows, weights, table, rest, had, barred, room, best, value):  # type: ignore[no-untyped-def]
-    """Fill `best` and `value` with the highest sums of rows, then with `rest`; returns how many were filled.
+def best_of_rows(rows, weights, table, rest, had, barred, room, found):  # type: ignore[no-untyped-def]
+    """Fill `found`, codes and scores, with the highest sums of rows, then with `rest`; returns how many were filled.
 
     `rest`: scores of items that get nothing, all below any sum above 0, and the items in the order of these scores.
     `had`: items that are left out; `barred`: uint8 [items], 1 for others that are, or empty.
     """
     sums, mark, touched = room
     tail, order = rest
+    best, value = found
     n = add_rows(rows, weights, table, sums, mark, touched)
     for h in range(len(had)):
         if mark[had[h]] == 0:

@@ -126,6 +126,8 @@ class Applied:
     def __init__(self, rules: Rules, catalogue: Any) -> None:
         self.rules = rules
         self._groups = {n: getattr(catalogue, n) for n in rules.at_most}
+        names = {"brand": catalogue.brands, "category": catalogue.categories}
+        self._none = {n: names[n].code("") for n in rules.at_most}
         self._boosts = [
             (_matching(w, catalogue), w.places, w.name or f"boost {_said(w)}") for w in rules.boost
         ]
@@ -155,14 +157,13 @@ class Applied:
             return [Placed(int(code)) for code in codes[:k]]
         moved: dict[int, list[str]] = {}
         order = self._limited(self._moved(codes, moved), moved)
-        pinned = [
-            (code, pin)
-            for code, pin in self._pins
-            if _fits(pin, query) and code >= 0 and allowed(code)
-        ]
-        held = {code for code, _ in pinned}
+        pinned: dict[int, Pin] = {}
+        for code, pin in sorted(self._pins, key=lambda one: one[1].place):
+            if code >= 0 and _fits(pin, query) and allowed(code):
+                pinned.setdefault(code, pin)
+        held = set(pinned)
         shown = [code for code in order if code not in held]
-        for code, pin in sorted(pinned, key=lambda one: one[1].place):
+        for code, pin in pinned.items():
             shown.insert(min(pin.place - 1, len(shown)), code)
             moved.setdefault(code, []).append(pin.name or f"pin {pin.item}")
         return self._explored(shown, k, moved, held, draw)
@@ -191,7 +192,7 @@ class Applied:
             kept: list[int] = []
             for place, code in enumerate(order):
                 group = int(self._groups[name][code])
-                counts[group] = counts.get(group, 0) + 1
+                counts[group] = counts.get(group, 0) + (group != self._none[name])
                 if counts[group] <= most:
                     if len(kept) < place and len(kept) < 10:
                         moved.setdefault(code, []).append(f"at most {most} of a {name}")

@@ -289,8 +289,12 @@ class Autoregressive(Synthesizer):
             if len(blocks) == 1:
                 # A session that waits does not pay for looking through all libraries for their threads.
                 return write(blocks[0])
-            with threadpool_limits(1), ThreadPoolExecutor(run.cores) as pool:
-                parts = list(pool.map(write, blocks))
+            parts = list[Written]()
+            told = run.task("blocks of users", len(blocks))
+            with told as advance, threadpool_limits(1), ThreadPoolExecutor(run.cores) as pool:
+                for part in pool.map(write, blocks):
+                    parts.append(part)
+                    advance()
         return Written(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
 
     def _rules(

@@ -1,0 +1,85 @@
+"""What is tried: rankers and generators that a shop has something for, the simplest first."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from wareloom.advising._look import Look
+from wareloom.sampling.generator import SCREENS, Generator
+
+UNSEEN = tuple(name for name in SCREENS if name != "leak")
+"""Screens of what other shops teach: runs that training lacks are what they are asked for. That their logs do not hold
+this shop's events is looked at before (`_look`)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Candidate:
+    """A ranker that is tried, and whether it can be a member of the ensemble."""
+
+    label: str
+    settings: dict[str, Any] = field(default_factory=dict)
+    member: bool = True
+    content: bool = False
+    """Whether its fit takes as long with few events as with many"""
+    slow: bool = False
+    """Whether it is tried only where there is time for it"""
+
+
+def rankers(look: Look) -> tuple[Candidate, ...]:
+    """Rankers of recommendation that the shop has something for, the simplest first."""
+    found = [Candidate(label="popularity", member=False)]
+    if look.repeat_rate > 0.01:
+        found += [Candidate(label="personal"), Candidate(label="tifu_knn")]
+    found.append(Candidate(label="transitions"))
+    found.append(Candidate(label="item_knn"))
+    found.append(Candidate(label="ease"))
+    if look.has.get("texts"):
+        found.append(Candidate(label="text_knn", content=True))
+    if look.has.get("categories") or look.has.get("brands"):
+        found.append(Candidate(label="attributes", content=True))
+    found.append(Candidate(label="lightgcn", slow=True))
+    return tuple(found)
+
+
+def ensemble(members: list[str], settings: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """Settings of the stack of some rankers."""
+    own = {name: settings[name] for name in members if settings.get(name)}
+    return {"members": tuple(members), "member_settings": own, "held": 20_000, "halves": 4}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Made:
+    """A generator that is tried, and what it draws on in plain words."""
+
+    label: str
+    generator: Generator
+    knows: str
+
+
+def generators(look: Look) -> tuple[Made, ...]:
+    """Generators that the shop has something for; those that know more than its own log come first."""
+    found = []
+    members = ("transitions", "item_knn", *(("text_knn",) if look.has.get("texts") else ()))
+    others = tuple(folder for folder, why in look.others.items() if not why)
+    if others and look.has.get("texts"):
+        settings = {"members": members, "other_shops": others}
+        found.append(
+            Made(
+                label="teacher with other shops",
+                generator=Generator(synthesizer="teacher", settings=settings, screens=UNSEEN),
+                knows="what shoppers of the other shops did, and what products are called",
+            )
+        )
+    if look.has.get("texts"):
+        found.append(
+            Made(
+                label="teacher",
+                generator=Generator(synthesizer="teacher", settings={"members": members}),
+                knows="what products are called",
+            )
+        )
+    found.append(
+        Made(label="markov", generator=Generator(synthesizer="markov"), knows="the log alone")
+    )
+    return tuple(found)

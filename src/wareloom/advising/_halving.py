@@ -1,0 +1,269 @@
+"""Successive halving: what does worse on a few users is not tried on all (Jamieson and Talwalkar 2016)."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import asdict, dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from wareloom.advising._candidates import Candidate, ensemble, rankers
+from wareloom.advising._data import Worked, share_of
+from wareloom.advising._desk import Desk
+from wareloom.advising._look import Look
+from wareloom.advising._warm import small
+from wareloom.evaluation.ranking import Evaluation, evaluate
+from wareloom.preparing.splits import SplitSettings
+from wareloom.proof.leaderboard import Contest, LeaderboardSettings
+from wareloom.shop import Shop
+from wareloom.stats.bootstrap import combine, resample
+
+METRICS = ("ndcg@10", "recall@10", "recall@50", "mrr")
+RUNGS = (6_000, 40_000)
+"""Events of the first rungs; all are on the last one"""
+KEPT = 3
+"""Rankers, at least, that are tried on all"""
+GROWS = 1.15
+"""Power of the number of events with which a fit is reckoned to take longer"""
+SLACK = 3.0
+"""How many times what was reckoned something may take before it is stopped"""
+NEAR = 0.97
+"""Share of the best value from which a simpler ranker is taken instead, where the two cannot be told apart"""
+LONG = 300.0
+"""Seconds in all from which what is slow is tried, too"""
+
+
+@dataclass
+class Trial:
+    """One ranker on one rung."""
+
+    label: str
+    settings: dict[str, Any]
+    share: float
+    events: int
+    requests: int
+    value: float
+    fit: float
+    rank: float
+    """Seconds"""
+
+
+def ladder(events: int) -> tuple[float, ...]:
+    """Shares of the users on each rung, the last of which is 1."""
+    return (*(rung / events for rung in RUNGS if rung < 0.6 * events), 1.0)
+
+
+def rungs_first(events: int) -> float:
+    """The share of the first rung, which times alone are taken of."""
+    return ladder(events)[0]
+
+
+class Rankers:
+    """The rankers of one shop, tried on more and more of its users before the test part."""
+
+    def __init__(self, worked: Worked, look: Look, desk: Desk, seconds: float) -> None:
+        """`seconds`: how long all of it may take."""
+        self.worked, self.desk = worked, desk
+        self.ends, self.given = desk.clock.spent + seconds, seconds
+        every = rankers(look)
+        self.candidates = [c for c in every if not c.slow or desk.clock.seconds >= LONG]
+        for candidate in every:
+            if candidate not in self.candidates:
+                desk.left_out[candidate.label] = (
+                    f"slow rankers are tried from {LONG / 60:.0f} minutes on"
+                )
+        self.trials: dict[str, list[Trial]] = {}
+        self.found: dict[float, dict[str, Evaluation]] = {}
+        """By share of the users, and ranker"""
+
+    @property
+    def left(self) -> float:
+        """Seconds that are left for it."""
+        return min(self.desk.clock.left, self.ends - self.desk.clock.spent)
+
+    def run(self) -> dict[str, Any]:
+        """Climb the rungs; returns the trials, and the system that was taken."""
+        alive = list(self.candidates)
+        rows = self.worked.before.rows("events")
+        self._warm(alive)
+        self.ends = self.desk.clock.spent + self.given
+        shares = list(ladder(rows))
+        while shares and alive:
+            share = shares.pop(0)
+            some = share_of(self.worked.before, share, self.desk.run)
+            self.desk.say(f"{len(alive)} rankers on {some.rows('events'):,} events")
+            contest = self._contest(some, {c.label: c.settings for c in alive})
+            alive = [c for c in alive if self._passed(c, contest, share)]
+            if shares and self._all_fit(alive, rows):
+                shares = shares[-1:]
+            elif alive and shares and share > rungs_first(rows):
+                alive = self._better(alive)
+        self._systems()
+        return self._taken()
+
+    def _passed(self, candidate: Candidate, contest: Contest, share: float) -> bool:
+        """Whether a ranker stays; one that goes by what items are is tried on few users and on all, not in between."""
+        if candidate.content and share < 1.0 and candidate.label in self.trials:
+            return True
+        return self._tried(candidate, contest, share) is not None
+
+    def _all_fit(self, alive: list[Candidate], rows: int) -> bool:
+        """Whether all of them, and an ensemble of them, fit into what is left if the rungs between are left out."""
+        asked = max(
+            (t.requests / t.share for each in self.trials.values() for t in each), default=0
+        )
+        return 2.5 * sum(self.reckon(c, rows, int(asked)) for c in alive) <= self.left
+
+    def _warm(self, alive: list[Candidate]) -> None:
+        """Have each compile what it needs, on a few made-up users; nothing is noted."""
+        how = LeaderboardSettings(
+            rankers={c.label: c.settings for c in alive},
+            split=SplitSettings(by="leave-last-out"),
+            metrics=METRICS,
+        )
+        contest = Contest(small(), how, "file", self.desk.run.with_(quiet=True))
+        for candidate in alive:
+            model = contest.settings.make(candidate.label)
+            model.fit(contest.parts.train, contest.run, held=contest.held)
+            evaluate(model, contest.task, METRICS, contest.run)
+
+    def _contest(self, shop: Shop, asked: dict[str, dict[str, Any]]) -> Contest:
+        how = LeaderboardSettings(
+            rankers=asked,
+            split=self.worked.split,
+            seeds=1,
+            metrics=METRICS,
+            ties=(self.worked.ties,),
+        )
+        return Contest(shop, how, self.worked.ties, self.desk.cells)
+
+    def _tried(self, candidate: Candidate, contest: Contest, share: float) -> Trial | None:
+        """Try a ranker on a rung, if what is reckoned fits into what is left."""
+        label = candidate.label
+        reckoned = self.reckon(candidate, contest.shop.rows("events"), len(contest.task))
+        if reckoned > self.left:
+            self.desk.left_out[label] = (
+                f"on {contest.shop.rows('events'):,} events it would take about {reckoned:.0f} s"
+            )
+            return None
+        allowed = max(20.0, SLACK * reckoned) if self.trials.get(label) else self.left / 2
+        trial: Trial | None = self.desk.tried(
+            label, min(allowed, self.left), lambda: self._trial(candidate, contest, share)
+        )
+        if trial is not None:
+            self.trials.setdefault(label, []).append(trial)
+        return trial
+
+    def reckon(self, candidate: Candidate, events: int, requests: int) -> float:
+        """Seconds that a ranker will take, by what it took on a lower rung; 0 where nothing is known yet."""
+        if not (before := self.trials.get(candidate.label)):
+            return 0.0
+        last = before[-1]
+        grown = max(1.0, events / max(1, last.events)) ** GROWS
+        ranked = max(1.0, requests / max(1, last.requests))
+        return last.fit * (1.0 if candidate.content else grown) + last.rank * ranked
+
+    def _trial(self, candidate: Candidate, contest: Contest, share: float) -> Trial | None:
+        label, key = candidate.label, contest.key(candidate.label, 0)
+        told = contest.pieces.get(f"{key}-s")
+        if (found := contest.pieces.get(key)) is None or told is None:
+            start = time.perf_counter()
+            run = contest.run.with_(seed=contest.run.seed_for("leaderboard", 0))
+            model = contest.settings.make(label).fit(contest.parts.train, run, held=contest.held)
+            fitted = time.perf_counter() - start
+            found = evaluate(model, contest.task, METRICS, run)
+            contest.pieces.put(key, found)
+            told = [fitted, time.perf_counter() - start - fitted]
+            contest.pieces.put(f"{key}-s", told)
+        self.found.setdefault(share, {})[label] = found
+        return Trial(
+            label=label,
+            settings=candidate.settings,
+            share=share,
+            events=contest.shop.rows("events"),
+            requests=len(contest.task),
+            value=found.overall[METRICS[0]],
+            fit=told[0],
+            rank=told[1],
+        )
+
+    def _better(self, alive: list[Candidate]) -> list[Candidate]:
+        """The better half, the simplest, and three at least."""
+        by = sorted(alive, key=lambda c: -self.trials[c.label][-1].value)
+        kept = {c.label for c in by[: max(KEPT, math.ceil(len(by) / 2))]} | {alive[0].label}
+        return [c for c in alive if c.label in kept]
+
+    def _systems(self) -> None:
+        """Try ensembles of all members that fit, on as many users as any ranker was tried on."""
+        share = max(self.found, default=0.0)
+        members = [
+            c
+            for c in self.candidates
+            if c.member and c.label in self.trials and c.label not in self.desk.left_out
+        ]
+        if len(members) < 2 or not share:
+            return
+        own = {c.label: c.settings for c in members}
+        quick = [c for c in members if not c.slow]
+        tries = {"ensemble": quick}
+        if len(quick) < len(members):
+            tries["ensemble with all"] = members
+        asked = {
+            name: {"ranker": "stack", **ensemble([c.label for c in those], own)}
+            for name, those in tries.items()
+        }
+        contest = self._contest(share_of(self.worked.before, share, self.desk.run), asked)
+        for name, those in tries.items():
+            events, requests = contest.shop.rows("events"), len(contest.task)
+            reckoned = sum(self.reckon(c, events, requests) for c in those)
+            if reckoned > self.left:
+                self.desk.left_out[name] = f"it would take about {reckoned:.0f} s"
+                continue
+            self.desk.say(f"{name} of {len(those)} rankers, about {reckoned:.0f} s")
+            one = Candidate(label=name, settings=asked[name])
+            trial = self.desk.tried(name, self.left, partial(self._trial, one, contest, share))
+            if trial is not None:
+                self.trials[name] = [trial]
+
+    def _taken(self) -> dict[str, Any]:
+        """The simplest of those that the best is not told from, and what each reached."""
+        share = max(self.found, default=0.0)
+        self.last = self.found.get(share, {})
+        order = [name for name in self.trials if name in self.last]
+        told = {"trials": self._told(), "left_out": dict(self.desk.left_out), "share": share}
+        if not order:
+            return {"label": "", **told}
+        best = max(order, key=lambda name: self.last[name].overall[METRICS[0]])
+        taken = next(name for name in order if name == best or self._as_good(name, best))
+        settings = dict(self.trials[taken][-1].settings)
+        return {
+            "label": taken,
+            "ranker": settings.pop("ranker", taken),
+            "settings": settings,
+            "best": best,
+            "over_popularity": self._over(taken, "popularity"),
+            **told,
+        }
+
+    def _told(self) -> list[dict[str, Any]]:
+        return [asdict(trial) for each in self.trials.values() for trial in each]
+
+    def _as_good(self, name: str, best: str) -> bool:
+        """Whether a ranker cannot be told from the best, and is near it."""
+        mine, its = (self.last[one].overall[METRICS[0]] for one in (name, best))
+        return mine >= NEAR * its and self._over(best, name)["low"] <= 0
+
+    def _over(self, name: str, other: str) -> dict[str, float]:
+        """What a ranker is ahead of another by, with its interval."""
+        if other not in self.last or name not in self.last or name == other:
+            return {"difference": 0.0, "low": 0.0, "high": 0.0}
+        measure = f"{METRICS[0]}/all"
+        gain = self.last[name].per_request[measure] - self.last[other].per_request[measure]
+        drawn = resample(gain[:, None], self.desk.run.rng("advice", "choose"))[:, 0]
+        mean = float(np.nanmean(gain))
+        found = combine(mean, drawn, np.array([mean]), requests=int((~np.isnan(gain)).sum()))
+        low, high = (0.0 if end is None else end for end in (found.low, found.high))
+        return {"difference": mean, "low": low, "high": high}

@@ -1,0 +1,49 @@
+"""The plan: which stages there are, how many of the minutes each may take, and how much memory."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from wareloom.advising._candidates import generators, rankers
+from wareloom.advising._data import Worked
+from wareloom.advising._halving import LONG, ladder
+from wareloom.advising._look import Look
+from wareloom.core.memory import GIB
+
+SHARES = {"rankers": 0.3, "generators": 0.2, "proof": 0.38, "bundle": 0.08, "attacks": 0.04}
+"""Shares of the seconds that are left after the look"""
+AN_EVENT, BASE = 700, 0.45
+"""Bytes that an event takes while a ranker learns from it, at most; GiB that the libraries take"""
+TABLES = 6
+"""Tables of items × items, of which EASE and an ensemble hold so many at a time"""
+MOST_ITEMS = 12_000
+
+
+def plan_of(worked: Worked, look: Look, seconds: float) -> dict[str, Any]:
+    """Return the stages with the seconds each may take, and the memory in GiB that is reckoned with.
+
+    What a stage does not use, those after it may.
+    """
+    rows, items = worked.before.rows("events"), worked.shop.rows("items")
+    named = [c.label for c in rankers(look) if not c.slow or seconds >= LONG]
+    rungs = [f"{share * rows:,.0f}" for share in ladder(rows)]
+    does = {
+        "rankers": f"{', '.join(named)} on {', then '.join(rungs)} events; then ensembles of them",
+        "generators": ", ".join(one.label for one in generators(look)),
+        "proof": "the best of each, on the test part, which is read here alone",
+        "bundle": "the best system, learned from all but the test part",
+        "attacks": "what a sample of the generator tells of the users it was made from",
+    }
+    stages = [
+        {"stage": name, "seconds": round(share * seconds, 1), "does": does[name]}
+        for name, share in SHARES.items()
+    ]
+    tables = TABLES * 4 * min(items, MOST_ITEMS) ** 2
+    memory = BASE + (AN_EVENT * rows + tables) / GIB
+    return {"stages": stages, "memory_gib": round(memory, 2), "seconds": round(seconds, 1)}
+
+
+def seconds_of(plan: Mapping[str, Any], stage: str) -> float:
+    """How many seconds a stage may take."""
+    return float(next(one["seconds"] for one in plan["stages"] if one["stage"] == stage))

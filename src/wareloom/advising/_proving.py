@@ -1,0 +1,117 @@
+"""The one proof that reads the test part: as many seeds, arms and users as the minutes that are left allow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from wareloom.advising._candidates import Made
+from wareloom.advising._data import Worked, share_of
+from wareloom.advising._desk import Desk
+from wareloom.advising._generators import System, settings_of
+from wareloom.experiment.engine import Bench, Beside, Engine, Told
+from wareloom.experiment.plan import MIXED, REAL
+from wareloom.experiment.result import Proof
+from wareloom.experiment.study import Cell
+from wareloom.proof.arms import plan
+from wareloom.proof.prove import prove
+from wareloom.proof.recommendation import ProofSettings, Recommendation
+from wareloom.shop import Shop
+
+SHARES = (1.0, 0.5, 0.25, 0.1)
+LEAST = 1_500
+"""Events below which a proof of a share of the users is not worth it"""
+GROWS = 1.15
+
+
+@dataclass(frozen=True)
+class Way:
+    """One way to prove it."""
+
+    seeds: int
+    references: bool
+    share: float
+    seconds: float
+    """What it is reckoned to take"""
+
+
+def ways(worked: Worked, system: System, made: Made, told: dict[str, Any]) -> Iterator[Way]:
+    """Ways to prove it, the strongest first; `told`: what trying the generators came to."""
+    rows, seconds = worked.shop.rows("events"), told["seconds"]
+    real, mixed = seconds.get(REAL, 1.0), seconds.get(MIXED, seconds.get(REAL, 1.0))
+    for share in SHARES:
+        grown = max(share * rows / max(1, told["events"]), 0.05) ** GROWS
+        if share < 1.0 and share * rows < LEAST:
+            continue
+        for seeds, references in ((3, True), (3, False), (2, False)):
+            _, arms = _settings(worked, system, made, told, seeds, references)
+            yield Way(
+                seeds=seeds,
+                references=references,
+                share=share,
+                seconds=1.2 * grown * (real + mixed * arms * seeds) + 2.0,
+            )
+
+
+def _settings(
+    worked: Worked, system: System, made: Made, told: dict[str, Any], seeds: int, references: bool
+) -> tuple[ProofSettings, int]:
+    """Settings of the proof, and how many arms it has beside real data alone."""
+    settings = settings_of(
+        worked,
+        system,
+        made,
+        ratios=(told["ratio"],),
+        seeds=seeds,
+        references=references,
+        baselines={} if system.ranker == "popularity" else {"popularity": {}},
+    )
+    arms = plan(made.generator, system.ranker, system.settings, references=references).arms
+    return settings, len(arms) - 1
+
+
+def prove_within(
+    worked: Worked, system: System, made: Made, told: dict[str, Any], desk: Desk, reserve: float
+) -> tuple[Proof, Way] | None:
+    """Prove it in the strongest way that fits; None, and why in `left_out`, where none does.
+
+    `reserve`: seconds that are to be left for what comes after.
+    """
+    left = desk.clock.left - reserve
+    way = next((one for one in ways(worked, system, made, told) if one.seconds <= left), None)
+    if way is None:
+        desk.left_out["the proof"] = f"no way to prove it fits into the {left:.0f} s that are left"
+        return None
+    settings, _ = _settings(worked, system, made, told, way.seeds, way.references)
+    shop = share_of(worked.shop, way.share, desk.run)
+    users = "all users" if way.share == 1.0 else f"{way.share:.0%} of the users"
+    desk.say(f"proof with {way.seeds} seeds on {users}, about {way.seconds:.0f} s")
+    proof = desk.tried("the proof", left, lambda: _proved(shop, settings, desk))
+    return None if proof is None else (proof, way)
+
+
+def _proved(shop: Shop, settings: ProofSettings, desk: Desk) -> Proof:
+    """Have the cells computed one by one, each kept and told of; then put them together."""
+    study = Recommendation(shop, settings, desk.cells)
+    study.check()
+    engine = Engine(study)
+    for mode in study.modes:
+        bench = engine.benches[mode]
+        pieces = list(_pieces(bench, engine.choose(mode)["ratio"]))
+        for place, piece in enumerate(pieces):
+            bench.get(piece)
+            desk.note()
+            desk.say(f"proof: {place + 1} of {len(pieces)}, {bench.label(piece)}")
+    return prove(shop, settings, desk.cells)
+
+
+def _pieces(bench: Bench, ratio: float) -> Iterator[Cell | Beside | Told]:
+    """What a proof is made of, in the order in which a pool serves best."""
+    settings = bench.settings
+    arms = (REAL, *(arm for arm in bench.plan.arms if arm != REAL))
+    for seed in range(settings.seeds):
+        yield from (Cell(arm=arm, seed=seed, ratio=ratio) for arm in arms)
+        if seed == 0:
+            yield Told()
+    yield from (Beside(name) for name in bench.study.beside)

@@ -1,0 +1,100 @@
+"""The page of advice: one sentence first, then what a product manager asks, then what an engineer acts on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from wareloom.core.sentences import Say
+from wareloom.report.templating import filled
+from wareloom.report.views import Table, table
+
+TONES = {"synthesis helps": "helps", "distil": "but", "leave it out": "hurts"}
+"""Tones of answers; any other has that of no evidence"""
+
+
+@dataclass(frozen=True)
+class Told:
+    """A section in sentences."""
+
+    title: str
+    sentences: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class AdvicePage:
+    """What the page says, section by section."""
+
+    title: str
+    tone: str
+    """The answer's colour."""
+    answer: str
+    kicker: str
+    headline: str
+    next: tuple[str, ...]
+    sections: tuple[Told, ...]
+    tried: Table | None
+    """Rankers and generators on events before the test part."""
+    stages: Table
+    warnings: tuple[str, ...]
+    seed: int
+    fingerprint: str
+
+
+def advice_page(data: Mapping[str, Any], language: str = "", *, interactive: bool = False) -> str:
+    """Return the page of `advice.json`'s `data`: one HTML file that needs no network."""
+    view = view_of(data, Say.of(language))
+    return filled("advice.html.j2", view, language, interactive=interactive)
+
+
+def view_of(data: Mapping[str, Any], say: Say) -> AdvicePage:
+    """Return what the page of `advice.json`'s `data` says, in plain text and figures."""
+    answer = say.term("advice", data["answer"])
+    return AdvicePage(
+        title=say("advice.page", answer=answer),
+        tone=TONES.get(data["answer"], "none"),
+        answer=answer,
+        kicker=say(
+            "advice.minutes",
+            name=data["shop"]["meta"].get("name", "–"),
+            job=data["settings"]["job"],
+            took=f"{data['took']['minutes']:.1f}",
+            minutes=f"{data['settings']['minutes']:g}",
+        ),
+        headline=data["headline"],
+        next=tuple(data["next"]),
+        sections=tuple(
+            Told(say(f"advice.{s['about']}"), tuple(s["sentences"])) for s in data["sections"]
+        ),
+        tried=_tried(data, say),
+        stages=table(
+            [say(f"advice.{name}") for name in ("stage", "most", "does")],
+            [(s["stage"], f"{s['seconds'] / 60:.1f}", s["does"]) for s in data["plan"]["stages"]],
+        ),
+        warnings=tuple(data["look"]["warnings"]),
+        seed=data["seed"],
+        fingerprint=data["shop"]["fingerprint"][:16],
+    )
+
+
+def _tried(data: Mapping[str, Any], say: Say) -> Table | None:
+    """What was tried, and what it reached."""
+    real = say.term("arm", "real")
+    rows: list[tuple[Any, ...]] = [
+        (t["label"], real, t["events"], t["value"], t["fit"] + t["rank"])
+        for t in sorted(data["rankers"]["trials"], key=lambda t: (-t["events"], -t["value"]))
+    ]
+    told = data["generators"] or {"tried": []}
+    for one in [*told["tried"], *([told["light"]] if told.get("light") else [])]:
+        mixed = f"{real} + {one['label']}, {one['ratio']:g} : 1"
+        rows.append((one["ranker"], real, told["events"], one["real"], None))
+        rows.append((one["ranker"], mixed, told["events"], one["mixed"], None))
+    heads = [
+        say("advice.ranker"),
+        say("advice.trained"),
+        say("advice.events"),
+        "ndcg@10",
+        say("advice.seconds"),
+    ]
+    return table(heads, dict.fromkeys(rows)) if rows else None

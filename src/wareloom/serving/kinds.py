@@ -1,0 +1,12 @@
+"""Which ranker is served in which form, said without importing one."""
+
+from __future__ import annotations
+
+OWN = {"bm25": "words", "popularity": "popularity", "stack": "sum"}
+"""Forms by the names of rankers; those with a table of neighbours say so themselves"""
+TABLES = ("item_knn", "transitions", "slim", "text_knn", "image_knn")
+
+
+def form_of(name: str) -> str:
+    """Which form the ranker of a name is served in under its default settings, without importing it."""
+    return "table" if name in TABLES else OWN.get(name, "itself")

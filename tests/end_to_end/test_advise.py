@@ -1,0 +1,168 @@
+"""`wareloom advise` from the command line and from Python: the plan, a kill and `--resume`, and what is refused."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tiny_export import wareloom
+
+import wareloom as wl
+from advice_shops import few, items_only, ring
+from interrupted import SRC
+from wareloom.advising import AdviceSettings, advise
+from wareloom.advising._clock import Clock, OutOfTime
+from wareloom.core.run import Run
+from wareloom.errors import InputError, SettingError
+from wareloom.recipe import Recipe, run_recipe
+from wareloom.testing.search_shops import catalogue, search_shop
+
+RUN = Run(seed=1, threads=1)
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    place = tmp_path_factory.mktemp("shops") / "ring"
+    ring().save(place)
+    return place
+
+
+@pytest.fixture(scope="module")
+def given(shop: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Any]:
+    """Advice on the shop, from the command line."""
+    place = tmp_path_factory.mktemp("advice") / "advice"
+    said = wareloom(
+        "advise", shop, "--to", place, "--minutes", "4.5", "--json", "-q", "--seed", "1"
+    )
+    assert said.code in (0, 1), said
+    return place, json.loads((place / "advice.json").read_text())
+
+
+def test_the_dry_run_shows_the_plan_and_writes_nothing(shop: Path, tmp_path: Path) -> None:
+    said = wareloom("advise", shop, "--minutes", "10", "--dry-run", "--json")
+    plan = json.loads(said.out)
+    assert [stage["stage"] for stage in plan["stages"]] == [
+        "rankers",
+        "generators",
+        "proof",
+        "bundle",
+        "attacks",
+    ]
+    assert sum(stage["seconds"] for stage in plan["stages"]) <= 600
+    assert plan["memory_gib"] > 0
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_advice_holds_page_recipe_proof_and_model(given: tuple[Path, Any], shop: Path) -> None:
+    place, data = given
+    page = (place / "advice.html").read_text()
+    assert data["headline"] in page
+    assert len(page) < 1_000_000
+    assert wl.Proof.open(place / "proof").verdict == data["proof"]["verdict"]
+    assert {s["about"] for s in data["sections"]} >= {
+        *("has", "without", "adds", "worse", "untold", "wanted", "cost", "leaves"),
+    }
+    said = wareloom("rank", place / "bundle", "--shop", shop, "--user", "u1")
+    assert said.code == 0, said
+    again = wareloom("advise", shop, "--to", place)
+    assert again.code == 2
+    assert "--force" in again.err
+
+
+def test_the_recipe_runs(given: tuple[Path, Any], tmp_path: Path) -> None:
+    place, data = given
+    recipe = Recipe.load(place / "recipe.toml")
+    done = run_recipe(recipe, tmp_path / "job", RUN)
+    assert done.proof is not None
+    assert done.proof.data["settings"]["ranker"] == data["rankers"]["ranker"]
+    assert done.proof.data["settings"]["seeds"] == 3
+
+
+def test_advice_goes_on_after_a_kill(shop: Path, tmp_path: Path) -> None:
+    place = tmp_path / "advice"
+    words = [
+        "advise",
+        str(shop),
+        "--to",
+        str(place),
+        "--minutes",
+        "4.5",
+        "--seed",
+        "1",
+        "--threads",
+        "1",
+    ]
+    command = [sys.executable, "-m", "wareloom", *words]
+    work = subprocess.Popen(
+        command, stderr=subprocess.DEVNULL, env={"PYTHONPATH": str(SRC), "PATH": ""}
+    )
+    while not list(place.glob(".advice/rankers.json")):
+        assert work.poll() is None, "it ended before it was killed"
+        time.sleep(0.05)
+    work.send_signal(signal.SIGKILL)
+    work.wait()
+    kept = (place / ".advice" / "rankers.json").read_bytes()
+    refused = wareloom(*words)
+    assert refused.code == 2
+    assert "--resume" in refused.err
+    found = advise(wl.Shop.open(shop), AdviceSettings(minutes=4.5), place, RUN, resume=True)
+    assert found.data["rankers"]["trials"] == json.loads(kept)["trials"]
+    assert found.answer in ("no evidence", "leave it out")
+    assert not (place / ".advice").exists()
+
+
+@pytest.mark.parametrize("minutes", [0, -1, float("nan")])
+def test_no_minutes_are_refused(minutes: float, tmp_path: Path) -> None:
+    with pytest.raises(SettingError, match="minutes"):
+        wl.advise(few(), tmp_path / "advice", minutes=minutes)
+
+
+def test_a_second_is_enough_to_say_what_did_not_fit(tmp_path: Path) -> None:
+    found = wl.advise(ring(), tmp_path / "advice", minutes=1 / 60, run=RUN)
+    assert found.answer == "not proved"
+    assert "the proof" in found.data["left_out"] or found.data["generators"] is None
+    assert found.bundle is not None
+
+
+def test_search_without_judgments_says_that_nothing_can_be_told(tmp_path: Path) -> None:
+    found = wl.advise(catalogue(), tmp_path / "advice", minutes=3, for_="search", run=RUN)
+    assert found.answer == "not judged"
+    assert found.bundle is not None
+    assert "judge" in found.data["sections"][0]["sentences"][0]
+
+
+def test_search_is_chosen_by_judgments(tmp_path: Path) -> None:
+    shop = search_shop(150)
+    found = wl.advise(shop, tmp_path / "advice", minutes=4.5, for_="search", run=RUN)
+    labels = {trial["label"] for trial in found.data["search"]["trials"]}
+    best = max(found.data["search"]["trials"], key=lambda trial: trial["value"])
+    assert {"bm25"} <= labels
+    assert found.data["search"]["label"] == best["label"]
+    assert 0 < found.data["search"]["test"] <= 1
+
+
+def test_search_of_items_without_words_is_refused(tmp_path: Path) -> None:
+    bare = items_only().with_tables(items=items_only().table("items").select("item_id"))
+    with pytest.raises(InputError, match="no texts"):
+        wl.advise(bare, tmp_path / "advice", for_="search")
+
+
+def test_the_clock_stops_what_takes_longer() -> None:
+    clock = Clock(60)
+
+    def endless() -> None:
+        with clock.within(0.5):
+            while True:
+                sum(range(1000))
+
+    with pytest.raises(OutOfTime):
+        endless()
+    with clock.within(30):
+        pass
+    assert Clock(10, spent=4).left <= 6
