@@ -155,7 +155,10 @@ def settings_of(
     """Read `whose.name=value` pairs: settings by name, by whose they are, which must be one of `names`."""
     found: dict[str, dict[str, Any]] = {}
     for key, value in settings(given, option).items():
-        whose, _, name = key.partition(".")
+        # A name of one's own, package.module:Class, has points of its own.
+        own = [one for one in names if key.startswith(f"{one}.")]
+        whose = max(own, key=len) if own else key.partition(".")[0]
+        name = key[len(whose) + 1 :]
         if whose not in names or not name:
             raise SettingError(
                 f"{option} {key} must name one of {', '.join(names) or 'nothing'} before the setting, such as "
@@ -219,6 +222,9 @@ def show_job(done: Done, as_json: bool) -> None:
         told |= {"bundle": str(bundle), "note": done.note}
         summary.warn(done.note)
         summary.place(f"wareloom rank {bundle} --shop {folder / 'shop'}", name="model")
+        store = folder / "store"
+        served = f"wareloom publish {bundle} --to {store} && wareloom serve {store}"
+        summary.place(served, name="serve")
     show(told, as_json, summary)
 
 

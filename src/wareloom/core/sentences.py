@@ -6,9 +6,12 @@ never put together of pieces: word order differs. Names of the data stand where 
 
 from __future__ import annotations
 
+import os
 import re
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -17,6 +20,8 @@ from wareloom.errors import SettingError, UnknownNameError, unknown
 
 LANGUAGES = {"en": "English", "zh": "简体中文"}
 """Codes and own names of the languages"""
+VARIABLE = "WARELOOM_LANGUAGE"
+"""The environment variable that says in which language pages are"""
 
 
 @cache
@@ -46,6 +51,33 @@ def _patterns(topic: str) -> tuple[tuple[str, re.Pattern[str]], ...]:
 
 
 @dataclass(frozen=True)
+class Pages:
+    """How pages are written where nothing else is said: in which language, and with which charts."""
+
+    language: str = ""
+    """A code; blank takes the environment variable `WARELOOM_LANGUAGE`, else English"""
+    interactive: bool = False
+
+
+_asked: ContextVar[Pages | None] = ContextVar("wareloom_pages", default=None)
+
+
+def pages() -> Pages:
+    """Return how pages are to be written where a call does not say."""
+    return _asked.get() or Pages()
+
+
+@contextmanager
+def writing(language: str = "", *, interactive: bool = False) -> Iterator[None]:
+    """Have pages that are written in the block take this language and these charts where a call does not say."""
+    token = _asked.set(Pages(language, interactive))
+    try:
+        yield
+    finally:
+        _asked.reset(token)
+
+
+@dataclass(frozen=True)
 class Say:
     """Says sentences in one language; raises `UnknownNameError` for a language or a sentence that is not there."""
 
@@ -56,6 +88,11 @@ class Say:
         if self.language not in LANGUAGES:
             known = " or ".join(f"{code} ({name})" for code, name in LANGUAGES.items())
             raise SettingError(f"Pages do not speak {self.language!r}: take {known}.")
+
+    @classmethod
+    def of(cls, language: str = "") -> Say:
+        """Return who says sentences in `language`; blank: what `writing` says, the environment, or English."""
+        return cls(language or pages().language or os.environ.get(VARIABLE, "") or "en")
 
     def __call__(self, key: str, /, **values: object) -> str:
         """Return the sentence `key`, such as "page.skip", with its placeholders filled."""
@@ -107,4 +144,13 @@ class Say:
         return self("list.comma", a="", b="").join(words)
 
 
-__all__ = ["LANGUAGES", "Say", "UnknownNameError", "sentences"]
+__all__ = [
+    "LANGUAGES",
+    "VARIABLE",
+    "Pages",
+    "Say",
+    "UnknownNameError",
+    "pages",
+    "sentences",
+    "writing",
+]

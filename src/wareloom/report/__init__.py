@@ -22,13 +22,14 @@ from wareloom.shop import Shop
 def render(
     data: Mapping[str, Any],
     cleaned: Mapping[str, Any] | None = None,
-    language: str = "en",
+    language: str = "",
     *,
     interactive: bool = False,
 ) -> str:
     """Return the page of `proof.json`'s `data`; `cleaned` is `clean.json`'s.
 
-    `language`: "en" or "zh". `interactive`: charts that answer the pointer, at 5 MB of script.
+    `language`: "en" or "zh"; blank takes what was asked for. `interactive`: charts that answer the pointer, at 5 MB
+    of script.
     """
     # Here, not above: whoever proves without a page loads neither Plotly nor Jinja.
     from wareloom.report.page import render as laid_out
@@ -42,7 +43,7 @@ def write_report(
     path: str | Path,
     *,
     cleaned: dict[str, Any] | None = None,
-    language: str = "en",
+    language: str = "",
     interactive: bool = False,
 ) -> None:
     """Write the page of `proof` to `path`: one HTML file that needs no network.

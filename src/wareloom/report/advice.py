@@ -42,9 +42,10 @@ class AdvicePage:
     fingerprint: str
 
 
-def advice_page(data: Mapping[str, Any], language: str = "en") -> str:
+def advice_page(data: Mapping[str, Any], language: str = "", *, interactive: bool = False) -> str:
     """Return the page of `advice.json`'s `data`: one HTML file that needs no network."""
-    return filled("advice.html.j2", view_of(data, Say(language)), language)
+    view = view_of(data, Say.of(language))
+    return filled("advice.html.j2", view, language, interactive=interactive)
 
 
 def view_of(data: Mapping[str, Any], say: Say) -> AdvicePage:

@@ -43,7 +43,7 @@ class CurvesPage:
     trainings: Table
 
 
-def save_curves(folder: str | Path, language: str = "en") -> Path | None:
+def save_curves(folder: str | Path, language: str = "") -> Path | None:
     """Write `curves.html` beside the log of losses in `folder`, and return it; None where nothing was trained.
 
     Raises `SourceError` for a log whose lines are not as `track` writes them.
@@ -52,7 +52,7 @@ def save_curves(folder: str | Path, language: str = "en") -> Path | None:
     trainings = trainings_of(folder)
     if not trainings:
         return None
-    page = filled("curves.html.j2", view_of(trainings, folder.name, Say(language)), language)
+    page = filled("curves.html.j2", view_of(trainings, folder.name, Say.of(language)), language)
     (folder / NAME).write_text(page, encoding="utf-8")
     return folder / NAME
 

@@ -136,7 +136,7 @@ def _lines(chart: Lines) -> go.Figure:
             x=list(line.x),
             y=list(line.y),
             mode="lines+markers" if line.dots else "lines",
-            line={"color": TONES[line.tone], "width": 2, "shape": "hv" if line.step else "linear"},
+            line={"color": TONES[line.tone], "width": 2, "shape": "hvh" if line.step else "linear"},
             name=plain(line.name),
             showlegend=bool(line.name),
         )

@@ -233,11 +233,13 @@ def _line(line: Series, across: Place, down: Place) -> Markup:
 
 
 def _path(points: Sequence[tuple[float, float]], step: bool) -> str:
-    """A path through points in hundredths; of many that fall on one place, none is drawn twice."""
+    """A path through points in hundredths, whose stairs change half way; none is drawn twice."""
     laid: list[tuple[str, str]] = []
-    for x, y in points:
-        if step and laid:
-            laid.append((_n(x), laid[-1][1]))
+    for place, (x, y) in enumerate(points):
+        if step and place:
+            before = points[place - 1]
+            half = _n((before[0] + x) / 2)
+            laid += [(half, _n(before[1])), (half, _n(y))]
         if not laid or laid[-1] != (_n(x), _n(y)):
             laid.append((_n(x), _n(y)))
     return "M" + "L".join(f"{x} {y}" for x, y in laid) if laid else "M0 0"
