@@ -81,6 +81,7 @@ def cases() -> dict[str, Case]:
         "prove": Case(("prove", shop, *to("proof"), *proved), ("--resume",), (0, 1)),
         "show": Case(("show", place / "proof"), ()),
         "leaderboard": Case(("leaderboard", shop, *to("board"), "--seeds", 1, *few)),
+        "advise": Case(("advise", shop, "--dry-run"), ()),
         "tune": Case(("tune", shop, *to("tuned"), *tuned, "--split", "leave-last-out"), ()),
         "compare": Case(("compare", train, place / "synth", *to("c"), "--measures", MEASURES)),
         "attack": Case(
