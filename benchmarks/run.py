@@ -24,6 +24,7 @@ import _tables
 import _tables_behaviour
 import _tables_privacy
 import _tables_search
+import _tables_serving
 from _tables import Figures
 
 HERE = Path(__file__).resolve().parent
@@ -137,6 +138,17 @@ BENCHMARKS = {
         "Bars: against naive “helps” and “hurts” each in 2.5 % of the A/A runs or less, but for chance; the share of "
         "“helps” of an effect, but for chance, within .1 of the power.",
         _tables.gate_kinds,
+    ),
+    "serve": Benchmark(
+        "What serving costs",
+        ("serve.py", "--long"),
+        "Amazon Beauty, 12,101 items. Processor time, as the machine is shared. *One request*: the published form "
+        "beside `Ranker._score` and `top_k` called bare, with a history that is in codes already. *POST*: "
+        "processor time of the server for a request over 16 connections, beside a FastAPI route with models of "
+        "the same fields that answers ten hits from memory; the ratio is of rates. *Log*: 64 clients, beside bare "
+        "group commits of the same bytes; the ratio is of processor time. *PSS*: of all processes, with two that "
+        "answer beside one. An event and the answer after it go over two connections to two processes.",
+        _tables_serving.serving,
     ),
     "rankers": Benchmark(
         "Rankers on Amazon Beauty",

@@ -22,6 +22,7 @@ import pytest
 from bundles import fitted, written
 from stores import branded, made_store
 from wareloom.serving.compact import compact, partitions, told_by, whole_shop
+from wareloom.serving.config import VARIABLE, Settings, handed_on
 from wareloom.serving.frames import read_records
 from wareloom.serving.publish import publish
 from wareloom.serving.store import Store
@@ -296,3 +297,81 @@ def test_the_page_comes_with_a_policy_and_runs_nothing_inline(store: Path) -> No
         assert (status, told["home"]["items"]) == (200, 30)
         assert "wareloom_requests_total" in asked.ask("GET", "/metrics")[1]
         assert asked.ask("GET", "/readyz") == (200, {"ready": True})
+
+
+@contextlib.contextmanager
+def worker(store: Path, **settings: Any) -> Iterator[int]:
+    """One process that serves, begun as `wareloom serve` begins it."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        told = handed_on(Settings(store=store, **settings))
+        command = [sys.executable, "-m", "wareloom.serving.worker", str(listening.fileno())]
+        environment = os.environ | {VARIABLE: told}
+        with subprocess.Popen(command, pass_fds=[listening.fileno()], env=environment) as process:
+            yield listening.getsockname()[1]
+            process.send_signal(signal.SIGTERM)
+            # uvicorn finishes, and then ends by the signal that asked it to.
+            assert process.wait(15) in (0, -signal.SIGTERM)
+
+
+def test_clients_that_are_slow_endless_or_never_read_take_nothing_from_others(store: Path) -> None:
+    with worker(store, body_seconds=0.5) as port, Asked(port) as asked:
+        assert asked.post("/recommend")["hits"]
+        for sent, answered in (
+            (b"POST /recommend HTTP/1.1\r\nhost: 127.0.0.1\r\n", b""),
+            (b"GET / HTTP/1.1\r\n" + b"x: y\r\n" * 40_000, b""),
+            (HEAD + b"content-length: 20\r\n\r\n{", b"408"),
+            (HEAD + b"content-length: 1073741824\r\n\r\n{", b"413"),
+            (HEAD + b"content-encoding: gzip\r\ncontent-length: 2\r\n\r\n\x1f\x8b", b"415"),
+            (b"GARBAGE\r\n\r\n", b"400"),
+        ):
+            with socket.create_connection(("127.0.0.1", port), 20) as one:
+                with contextlib.suppress(OSError):
+                    one.sendall(sent)
+                got = b""
+                with contextlib.suppress(OSError):
+                    got = one.recv(100)
+                assert got[9:12] == answered, (sent[:40], got)
+        silent = [socket.create_connection(("127.0.0.1", port), 20) for _ in range(20)]
+        for one in silent:
+            one.sendall((HEAD + b"content-length: 8\r\n\r\n" + b'{"k":30}') * 50)
+        assert len(asked.post("/recommend")["hits"]) == 10
+        for one in silent:
+            one.close()
+
+
+HEAD = b"POST /recommend HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\n"
+
+
+def test_what_was_accepted_is_finished_after_sigterm(store: Path) -> None:
+    answers: list[int] = []
+    with served(store, "--workers", "1", "--compact-every", "0") as (port, process):
+        with Asked(port) as asked:
+            asked.post("/recommend")
+
+        def client(number: int) -> None:
+            with contextlib.suppress(OSError, http.client.HTTPException), Asked(port) as asked:
+                for n in range(1000):
+                    event = {
+                        "id": f"t{number}-{n}",
+                        "event": "view_item",
+                        "item_id": "i3",
+                        "session_id": "t",
+                    }
+                    answers.append(asked.ask("POST", "/events", {"events": [event]})[0])
+
+        work = [threading.Thread(target=client, args=(n,)) for n in range(4)]
+        for thread in work:
+            thread.start()
+        until(lambda: len(answers) > 20)
+        process.send_signal(signal.SIGTERM)
+        for thread in work:
+            thread.join()
+        assert process.wait(15) == 0
+    assert set(answers) == {202}
+    records = [r for p in (store / "events").glob("*.log") for r in read_records(p).records]
+    assert sum(event["id"].startswith("t") for event in told_by(records)) >= len(answers)
+
+
+def test_two_servers_of_one_store_do_not_meet(store: Path) -> None:
+    with served(store, "--compact-every", "0"):
+        assert "written by another process" in refused("serve", str(store), "--port", "0")

@@ -155,7 +155,10 @@ def settings_of(
     """Read `whose.name=value` pairs: settings by name, by whose they are, which must be one of `names`."""
     found: dict[str, dict[str, Any]] = {}
     for key, value in settings(given, option).items():
-        whose, _, name = key.partition(".")
+        # A name of one's own, package.module:Class, has points of its own.
+        own = [one for one in names if key.startswith(f"{one}.")]
+        whose = max(own, key=len) if own else key.partition(".")[0]
+        name = key[len(whose) + 1 :]
         if whose not in names or not name:
             raise SettingError(
                 f"{option} {key} must name one of {', '.join(names) or 'nothing'} before the setting, such as "
@@ -192,7 +195,7 @@ def show(value: Mapping[str, Any], as_json: bool, told: Summary | str | None = N
 
 def plain(value: Mapping[str, Any]) -> Summary:
     """The summary of a result that has none of its own: its values by name."""
-    found = Summary()
+    found = Summary("" if value else "Nothing yet.")
     for name, each in value.items():
         found.fact(str(name), each)
     return found
@@ -219,6 +222,9 @@ def show_job(done: Done, as_json: bool) -> None:
         told |= {"bundle": str(bundle), "note": done.note}
         summary.warn(done.note)
         summary.place(f"wareloom rank {bundle} --shop {folder / 'shop'}", name="model")
+        store = folder / "store"
+        served = f"wareloom publish {bundle} --to {store} && wareloom serve {store}"
+        summary.place(served, name="serve")
     show(told, as_json, summary)
 
 

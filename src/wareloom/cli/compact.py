@@ -15,20 +15,34 @@ def main(
     to: Annotated[
         Path | None, typer.Option("--to", help="Also write all events so far to this shop.")
     ] = None,
+    ubi: Annotated[
+        Path | None,
+        typer.Option("--ubi", help="Also write all events so far to this new folder as UBI 1.3."),
+    ] = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
     """Turn finished segments of the log of events into tables, each event once, checked as any source is."""
+    from wareloom.core.files import free_folder
     from wareloom.errors import needed
     from wareloom.serving.store import Store
 
     needed("msgspec", "serve", "Compacting")
-    from wareloom.serving.compact import compact, whole_shop
+    from wareloom.serving.compact import compact, partitions, whole_shop
+    from wareloom.serving.ubi import write_ubi
+    from wareloom.shop import Shop
 
     opened = Store.open(store)
     done = compact(opened)
     told = {key: value for key, value in done._asdict().items() if value is not None}
     if to is not None:
         told["shop"] = str(whole_shop(opened, to).path)
+    if ubi is not None:
+        free_folder(ubi)
+        write_ubi(
+            ubi,
+            [Shop.open(part / "shop") for part in partitions(opened) if (part / "shop").is_dir()],
+        )
+        told["ubi"] = str(ubi)
     if not quiet:
         show(told, as_json)

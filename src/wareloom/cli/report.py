@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from wareloom.cli._shared import Force
+from wareloom.cli._shared import AsJson, Force, Quiet, show
+from wareloom.cli._summary import Summary
 
 
 def main(
@@ -26,6 +27,8 @@ def main(
         ),
     ] = None,
     force: Force = False,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
 ) -> None:
     """Write the page of a result that is there: nothing is computed anew, no test part is read."""
     from wareloom.core.files import beside, free_file
@@ -40,4 +43,8 @@ def main(
     page = page_of(file)
     with beside(place) as partial:
         partial.write_text(page, encoding="utf-8")
-    typer.echo(place)
+    show(
+        {"page": str(place)},
+        as_json,
+        Summary("Wrote the page anew.", "good").place(place, name="page"),
+    )

@@ -14,7 +14,7 @@ import struct
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -25,6 +25,7 @@ from wareloom.serving.catalogue import card_of
 from wareloom.serving.forms import NO_ONE, NOTHING, Asked, Found, Itself, Sum
 from wareloom.serving.lookup import hash_of
 from wareloom.serving.published import Served
+from wareloom.serving.reorder import Reorder
 from wareloom.serving.rules import Placed
 from wareloom.serving.sessions import NO_ENTRIES, Sessions, merged
 from wareloom.serving.stock import K1, B, Stock
@@ -42,6 +43,8 @@ NEW_PLACE = 4
 """Where a product that the model does not know is put, if its words are like what was looked at"""
 ALIKE = 0.35
 """Share of what a title scores for itself that a new product must score for it"""
+CANDIDATES = 100
+"""Items, at least, that a reranker chooses from"""
 LATEST = 3
 """Events of the history whose words new products are compared with"""
 
@@ -106,15 +109,10 @@ class Answers:
         shown_new: dict[int, tuple[str, float]] = {}
         if new:
             shown_new = self._new(version, ask, entries, history, new, placed, scores)
-        return Shown(
-            version,
-            placed[: ask.k],
-            scores,
-            shown_new,
-            history,
-            degraded,
-            self.token(version, first + ask.k) if extra else "",
-        )
+        shown = placed[: ask.k]
+        further = first + sum(place.code >= 0 for place in shown)
+        page = self.token(version, further) if extra else ""
+        return Shown(version, shown, scores, shown_new, history, degraded, page)
 
     async def _candidates(
         self,
@@ -129,18 +127,23 @@ class Answers:
         served = version.searcher() if ask.query.strip() else version.served
         if served is None:
             return (NOTHING, np.zeros(0, np.float32)), ["search"]
-        if not is_slow(served):
-            return _best(served, ask, history, depth, had, barred), []
+        orders = version.reorder if served is version.served else None
+        given = (ask, history, depth if orders is None else max(depth, CANDIDATES), had, barred)
+        if orders is None and not is_slow(served):
+            return _best(served, *given), []
         loop = asyncio.get_running_loop()
-        work = loop.run_in_executor(self.slow, _best, served, ask, history, depth, had, barred)
+        work = loop.run_in_executor(self.slow, _ordered, served, orders, depth, *given)
         limit = None if ask.timeout_ms is None else ask.timeout_ms / 1000
         try:
             return await asyncio.wait_for(asyncio.shield(work), limit), []
         except TimeoutError:
             work.cancel()
+        if not is_slow(served):
+            assert orders is not None
+            return _best(served, *given), [orders.reranker.name]
         left = [served.ranker]
         if ask.query.strip() and version.words is not None and version.words is not served:
-            return _best(version.words, ask, history, depth, had, barred), left
+            return _best(version.words, *given), left
         return version.popular(depth, had, barred), left
 
     def _placed(
@@ -306,6 +309,36 @@ class Answers:
         titles = {code: version.catalogue.title(code) for code in causes}
         ids = {code: served.ids.text(code) for code in causes}
         return found + explain.told(parts, titles, ids, ask.language)
+
+
+def _ordered(
+    served: Served,
+    orders: Reorder | None,
+    depth: int,
+    ask: Ask,
+    history: np.ndarray,
+    most: int,
+    had: np.ndarray,
+    barred: np.ndarray,
+) -> Found:
+    """The best items of a ranker that takes its time, in the order of the version's reranker."""
+    found = _best(served, ask, history, most, had, barred)
+    return found if orders is None else orders.apply(found, history, depth)
+
+
+def exposure(shown: Shown, ask: Ask, request: str, now: int) -> dict[str, Any]:
+    """What was shown, and how likely that was, as the log keeps it."""
+    ids = shown.version.served.ids
+    return {
+        "exposure": request,
+        "time": now,
+        "slot": ask.slot,
+        "version": shown.version.id,
+        "user_id": ask.user,
+        "session_id": ask.session,
+        "items": [ids.text(p.code) if p.code >= 0 else shown.new[p.code][0] for p in shown.placed],
+        "propensities": [p.propensity for p in shown.placed],
+    }
 
 
 def is_slow(served: Served) -> bool:

@@ -18,7 +18,7 @@ import msgspec
 from wareloom.core import logging
 from wareloom.errors import InputError
 from wareloom.serving import door
-from wareloom.serving.answer import CHOSEN, KINDS, Answers, Gone, Shown, is_slow, now_us
+from wareloom.serving.answer import CHOSEN, KINDS, Answers, Gone, Shown, exposure, is_slow, now_us
 from wareloom.serving.config import Settings
 from wareloom.serving.counters import Counters
 from wareloom.serving.door import Door, Refused
@@ -32,6 +32,7 @@ from wareloom.serving.sessions import Sessions, entries_of
 from wareloom.serving.slots import Slots
 from wareloom.serving.stock import Stock
 from wareloom.serving.store import Store
+from wareloom.serving.ubi import events_from, ubi_of
 from wareloom.serving.version import Version
 from wareloom.serving.wire import Ask, Event, Kept, Taken, ask_of, events_of, items_of, written
 
@@ -75,6 +76,7 @@ class Application:
             ("POST", "/similar"): ("read", self._similar),
             ("POST", "/explain"): ("read", self._explain),
             ("POST", "/events"): ("write", self._events),
+            ("POST", "/ubi"): ("write", self._ubi),
             ("PUT", "/items"): ("write", self._items),
             ("DELETE", "/users/"): ("admin", self._erase),
             ("DELETE", "/items/"): ("write", self._drop),
@@ -235,20 +237,7 @@ class Application:
 
     def _exposed(self, shown: Shown, ask: Ask, request: str, now: int) -> None:
         """Note what was shown and how likely that was; what does not fit is not waited for."""
-        ids = shown.version.served.ids
-        told = {
-            "exposure": request,
-            "time": now,
-            "slot": ask.slot,
-            "version": shown.version.id,
-            "user_id": ask.user,
-            "session_id": ask.session,
-            "items": [
-                ids.text(p.code) if p.code >= 0 else shown.new[p.code][0] for p in shown.placed
-            ],
-            "propensities": [p.propensity for p in shown.placed],
-        }
-        task = asyncio.create_task(self._noted(written(told)))
+        task = asyncio.create_task(self._noted(written(exposure(shown, ask, request, now))))
         self._shadows.add(task)
         task.add_done_callback(self._shadows.discard)
 
@@ -259,9 +248,14 @@ class Application:
     # -- what changes
 
     async def _events(self, body: bytes, _: str) -> Reply:
+        return await self._took(events_of(body).events)
+
+    async def _ubi(self, body: bytes, _: str) -> Reply:
+        return await self._took(events_from(ubi_of(body)))
+
+    async def _took(self, batch: list[Event]) -> Reply:
         """Write a batch of events; when this returns it is on the disk, and the sessions have it."""
-        now, batch = now_us(), events_of(body).events
-        begun = time.perf_counter()
+        now, begun = now_us(), time.perf_counter()
         rows: dict[str, list[tuple[int, int, int, int]]] = {}
         for event in batch:
             self._row(event, now, rows)

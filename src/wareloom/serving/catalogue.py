@@ -38,6 +38,10 @@ def write_catalogue(items: pl.DataFrame, ids: pl.Series, folder: Path) -> None:
         paths = [LEVELS.join(p or ()) for p in frame["category"].to_list()]
     _put_codes(arrays, "category", paths)
     price = frame["price"].cast(pl.Float64) if "price" in names else pl.Series([None] * len(frame))
+    counts = frame["events"] if "events" in frame.columns else pl.Series([0.0] * len(frame))
+    popular = counts.cast(pl.Float64).fill_null(0.0).to_numpy().astype(np.float32)
+    arrays.put("popular.scores", popular)
+    arrays.put("popular.order", np.argsort(-popular, kind="stable").astype(np.int32))
     arrays.put("price", price.cast(pl.Float64).fill_null(np.nan).to_numpy())
 
 
@@ -52,6 +56,8 @@ class Catalogue:
         self.brands, self.brand = Lookup.read(arrays, "brand"), arrays.get("brand.of")
         self.categories, self.category = Lookup.read(arrays, "category"), arrays.get("category.of")
         self.price = arrays.get("price")
+        self.popular = arrays.get("popular.scores"), arrays.get("popular.order")
+        """Weight of the events of each item, and the items in the order of it"""
         self._filters: OrderedDict[Filter, np.ndarray] = OrderedDict()
 
     def card(self, code: int) -> bytes:

@@ -37,6 +37,7 @@ COLUMNS: dict[str, Any] = {
     "quantity": pl.Float64,
     "value": pl.Float64,
 }
+ASKED: dict[str, Any] = {"request": pl.String, "query": pl.String}
 
 
 class Compacted(NamedTuple):
@@ -94,6 +95,10 @@ def whole_shop(store: Store, to: Path) -> Shop:
     events = pl.concat([part.table("events") for part in parts], how="diagonal_relaxed")
     items = pl.concat([p.table("items") for p in reversed(parts)], how="diagonal_relaxed")
     tables = {"items": items.unique("item_id", keep="first", maintain_order=True), "events": events}
+    if searches := [part.table("searches") for part in parts if part.has("searches")]:
+        tables["searches"] = pl.concat(searches, how="diagonal_relaxed").unique(
+            "search_id", keep="first", maintain_order=True
+        )
     return Shop.trusted(tables).save(to)
 
 
@@ -137,23 +142,43 @@ def _write(
 
 
 def _shop(rows: list[dict[str, Any]], items: pl.DataFrame | None, to: Path) -> tuple[int, int]:
-    """Take events through the door; returns how many came in and how many were set aside."""
+    """Take events through the door; returns how many came in and how many were set aside.
+
+    Searches are a table of their own; what was done after an answer names the search that it was one of.
+    """
     frame = pl.DataFrame(
-        [{name: row.get(name) for name in COLUMNS} for row in rows], schema=COLUMNS
+        [{n: row.get(n) for n in (*COLUMNS, *ASKED)} for row in rows], schema=COLUMNS | ASKED
     )
     frame = frame.with_columns(pl.col("time").cast(pl.Datetime("us")))
-    filled = [c for c in frame.columns if frame[c].null_count() < len(frame)]
-    tables = {"events": frame.select(filled)}
+    asked = (pl.col("event") == "search") & pl.col("query").is_not_null()
+    searches = frame.filter(asked).select(
+        "user_id", "session_id", "query", "time", search_id="request"
+    )
+    searches = searches.unique("search_id", keep="first", maintain_order=True)
+    named = pl.col("request").is_in(searches["search_id"].implode())
+    done = frame.filter(pl.col("event") != "search").with_columns(
+        search_id=pl.when(named).then(pl.col("request"))
+    )
+    tables = {"events": _filled(done.drop("request", "query"))}
+    if len(searches):
+        tables["searches"] = _filled(searches)
     if items is not None:
         tables["items"] = items
     try:
+        if done.is_empty():
+            raise SchemaError("only searches")
         made = read(tables, to=to, on_error="reject", run=Run(seed=0, quiet=True))
     except SchemaError:
-        # Not one row can be used: all are kept as they came, beside.
+        # Not one event can be used: all are kept as they came, beside.
         frame.write_parquet(to.with_name("refused.parquet"))
         return 0, len(frame)
-    taken = made.rows("events")
+    taken = made.rows("events") + (made.rows("searches") if made.has("searches") else 0)
     return taken, len(frame) - taken
+
+
+def _filled(frame: pl.DataFrame) -> pl.DataFrame:
+    """The columns that are known of some row."""
+    return frame.select(c for c in frame.columns if frame[c].null_count() < len(frame))
 
 
 def _items(store: Store) -> pl.DataFrame | None:

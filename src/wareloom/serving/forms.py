@@ -333,3 +333,17 @@ def check_known(folder: Path, told: dict[str, Any]) -> None:
         raise SourceError(
             f"{folder} is served in the form {told.get('form')!r}, which this Wareloom does not know: publish it again."
         )
+
+
+def warm() -> None:
+    """Load the compiled loops, by answering from a catalogue of two items."""
+    room = Room(2)
+    none, table = (np.zeros(2, np.float32), room.tie), no_table(2)
+    rows = Rows(room, table, none, 0.5, 0)
+    one = Asked(np.zeros(1, dtype=np.int32))
+    for barred in (NO_ONE, np.zeros(2, dtype=np.uint8)):
+        rows.best(one, 1, NOTHING, barred)
+        Form.best(rows, one, 1, NOTHING, barred)
+    Sum(room, [("", rows, 1.0, False)], none[0], none[0]).scores(one)
+    kernels.add_scores(none[0], np.float32(1), none[0], room.mark)
+    kernels.entry(table, 0, 0)

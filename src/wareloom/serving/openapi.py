@@ -8,6 +8,7 @@ import msgspec
 
 from wareloom._version import __version__
 from wareloom.serving import wire
+from wareloom.serving.ubi import Ubi
 
 ROUTES = {
     "/recommend": ("post", "Items for a shopper.", wire.Ask, wire.Answer, 200),
@@ -21,6 +22,7 @@ ROUTES = {
         wire.Taken,
         202,
     ),
+    "/ubi": ("post", "Queries and events as UBI 1.3 has them.", Ubi, wire.Taken, 202),
     "/items": ("put", "Products that are new or changed.", wire.Items, wire.Kept, 200),
 }
 REFUSALS = {

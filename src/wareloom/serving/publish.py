@@ -23,6 +23,7 @@ from wareloom.errors import InputError, SettingError, SourceError
 from wareloom.rankers import Ranker
 from wareloom.serving.catalogue import write_catalogue
 from wareloom.serving.published import Served, write_served
+from wareloom.serving.reorder import ITEMS, RERANKER
 from wareloom.serving.rules import rules_of
 from wareloom.serving.store import Change, Store, check_slot
 from wareloom.serving.version import FORMAT, MANIFEST, Version, check_version, digest, id_of
@@ -56,6 +57,11 @@ def publish(
     if bundle.manifest.kind == "clicks":
         raise InputError(
             f"{model} estimates clicks; publish a bundle of recommendation or of search."
+        )
+    if bundle.reranker is not None and bundle.reranker.whole:
+        raise InputError(
+            f"{model} orders all lists together by {bundle.reranker.name!r}, and a shopper asks for one: make it "
+            "without a reranker, or with one such as mmr."
         )
     store = Store.made(to)
     fresh = store.versions / f".new-{os.getpid()}"
@@ -94,6 +100,9 @@ def _write(
     ids = bundle.ranker.items_
     write_catalogue(bundle.items, ids, folder / "catalogue")
     mean = _write_words(bundle, ids, folder / "words")
+    if bundle.reranker is not None:
+        bundle.reranker.save(folder / RERANKER)
+        bundle.items.write_parquet(folder / ITEMS)
     write_json(folder / "recipe.json", bundle.recipe)
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     note = {
@@ -108,6 +117,7 @@ def _write(
         "kind": manifest.kind,
         "created_from": asdict(manifest.created_from),
         "ranker": asdict(manifest.ranker),
+        "reranker": None if manifest.reranker is None else asdict(manifest.reranker),
         "choice": manifest.choice,
         "proof": None if manifest.proof is None else asdict(manifest.proof),
         "unproved": manifest.proof is None and unproved,

@@ -126,6 +126,8 @@ class Applied:
     def __init__(self, rules: Rules, catalogue: Any) -> None:
         self.rules = rules
         self._groups = {n: getattr(catalogue, n) for n in rules.at_most}
+        names = {"brand": catalogue.brands, "category": catalogue.categories}
+        self._none = {n: names[n].code("") for n in rules.at_most}
         self._boosts = [
             (_matching(w, catalogue), w.places, w.name or f"boost {_said(w)}") for w in rules.boost
         ]
@@ -190,7 +192,7 @@ class Applied:
             kept: list[int] = []
             for place, code in enumerate(order):
                 group = int(self._groups[name][code])
-                counts[group] = counts.get(group, 0) + 1
+                counts[group] = counts.get(group, 0) + (group != self._none[name])
                 if counts[group] <= most:
                     if len(kept) < place and len(kept) < 10:
                         moved.setdefault(code, []).append(f"at most {most} of a {name}")

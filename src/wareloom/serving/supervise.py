@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import dataclasses
 import os
 import signal
@@ -9,11 +11,15 @@ import socket
 import subprocess
 import sys
 import time
+import traceback
 from collections.abc import Callable
 from types import FrameType
+from typing import NoReturn
 
+from wareloom.core.files import locked
 from wareloom.errors import InputError, OutputError, WorkerError, needed
-from wareloom.serving.config import VARIABLE, Settings, handed_on
+from wareloom.serving import worker
+from wareloom.serving.config import Settings
 from wareloom.serving.door import LOOPBACK
 from wareloom.serving.keys import Keys
 from wareloom.serving.store import Store
@@ -25,6 +31,8 @@ QUICK = 5.0
 """A process that ended within so many seconds has hardly begun"""
 DEATHS = 3
 """Quick deaths in a row after which no more is begun"""
+DEATH_SIGNAL = 1
+"""PR_SET_PDEATHSIG of Linux's prctl"""
 
 
 def serve(
@@ -32,10 +40,11 @@ def serve(
 ) -> None:
     """Serve a store until SIGTERM or SIGINT.
 
-    Raises `InputError` for an address that others reach where no key is set, `OutputError` where the port is taken,
+    One server at a time: processes of another one might want sessions of another size. Raises `InputError` for an
+    address that others reach where no key is set, `OutputError` where the port is taken,
     and `WorkerError` where processes end as soon as they are begun.
     """
-    for module in ("msgspec", "uvicorn"):
+    for module in ("msgspec", "uvicorn", "httptools"):
         needed(module, "serve", "Serving")
     store = Store.open(settings.store)
     if settings.host not in LOOPBACK and not len(Keys(store.root / "keys.json")):
@@ -49,13 +58,22 @@ def serve(
         )
     for slot in store.names():
         check_version(store.folder(store.history(slot)[-1].live), whole=True)
-    listening = _bound(settings.host, settings.port)
+    with locked(store.state / "serving"):
+        _serve(settings, workers, compact_every, say)
+
+
+def _serve(
+    settings: Settings, workers: int, compact_every: float, say: Callable[[str], None]
+) -> None:
+    store, listening = Store(settings.store), _bound(settings.host, settings.port)
     port = listening.getsockname()[1]
     shown = f"[{settings.host}]" if ":" in settings.host else settings.host
+    worker.prepare()
+    processes = _Workers(settings, workers, compact_every, listening)
     say(
         f"Serving {store.root} at http://{shown}:{port} by {workers} processes; slots: {', '.join(store.names())}."
     )
-    _Workers(settings, workers, compact_every, listening).run()
+    processes.run()
 
 
 def _bound(host: str, port: int) -> socket.socket:
@@ -69,7 +87,7 @@ def _bound(host: str, port: int) -> socket.socket:
 
 
 class _Workers:
-    """The processes."""
+    """The processes, forked from this one, which has imported all that they need and begun no thread."""
 
     def __init__(
         self, settings: Settings, count: int, compact_every: float, listening: socket.socket
@@ -77,59 +95,70 @@ class _Workers:
         self.settings, self.every, self.listening = settings, compact_every, listening
         self.ending = False
         self.quick = 0
-        self.begun: list[float] = [0.0] * count
-        self.processes = [self._begin(n) for n in range(count)]
+        self.processes: dict[int, tuple[int, float]] = {}
+        """Number and beginning by process"""
+        for one in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(one, self._end)
+        for number in range(count):
+            self._begin(number)
         self.compactor: subprocess.Popen[bytes] | None = None
         self.compacted = time.monotonic()
 
     def run(self) -> None:
         """Look after them until a signal comes."""
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self._end)
         while not self.ending:
             time.sleep(0.1)
-            for n, process in enumerate(self.processes):
-                if process.poll() is not None and not self.ending:
-                    self._renew(n, process)
+            for process in [*self.processes]:
+                code = _ended(process)
+                if code is not None and not self.ending:
+                    self._renew(process, code)
             if time.monotonic() - self.compacted > self.every > 0:
                 self._compact()
         self._finish()
 
-    def _begin(self, number: int) -> subprocess.Popen[bytes]:
-        self.begun[number] = time.monotonic()
+    def _begin(self, number: int) -> None:
         own = dataclasses.replace(self.settings, worker=number)
-        file = self.listening.fileno()
-        environment = os.environ | {VARIABLE: handed_on(own)}
-        return subprocess.Popen(
-            [sys.executable, "-m", "wareloom.serving.worker", str(file)],
-            pass_fds=[file],
-            env=environment,
-            # A terminal's Ctrl-C goes to this process alone, which ends the others in order.
-            start_new_session=True,
-        )
+        sys.stdout.flush()
+        sys.stderr.flush()
+        process = os.fork()
+        if process == 0:
+            self._work(own)
+        self.processes[process] = (number, time.monotonic())
 
-    def _renew(self, number: int, process: subprocess.Popen[bytes]) -> None:
-        lived = time.monotonic() - self.begun[number]
+    def _work(self, own: Settings) -> NoReturn:
+        """What a forked process does; it leaves nothing of this one's to be undone."""
+        code = worker.CRASHED
+        try:
+            for number in (signal.SIGTERM, signal.SIGINT):
+                signal.signal(number, signal.SIG_DFL)
+            # A terminal's Ctrl-C goes to the first process alone, which ends the others in order.
+            os.setsid()
+            _end_with_parent()
+            code = worker.run(own, self.listening)
+        finally:
+            if code == worker.CRASHED:
+                traceback.print_exc()
+            sys.stderr.flush()
+            os._exit(code)
+
+    def _renew(self, process: int, code: int) -> None:
+        number, begun = self.processes.pop(process)
+        lived = time.monotonic() - begun
         self.quick = self.quick + 1 if lived < QUICK else 0
-        if self.quick >= DEATHS or process.returncode == 2:
+        if self.quick >= DEATHS or code == worker.WRONG:
             self._finish()
             raise WorkerError(
-                f"A process that serves ended with {process.returncode} after {lived:.1f} s: see above."
+                f"A process that serves ended with {code} after {lived:.1f} s: see above."
             )
-        self.processes[number] = self._begin(number)
+        self._begin(number)
 
     def _compact(self) -> None:
         if self.compactor is None or self.compactor.poll() is not None:
-            command = [
-                sys.executable,
-                "-m",
-                "wareloom",
-                "compact",
-                str(self.settings.store),
-                "--quiet",
-            ]
+            words = ["compact", str(self.settings.store), "--quiet"]
             self.compactor = subprocess.Popen(
-                command, stdout=subprocess.DEVNULL, start_new_session=True
+                [sys.executable, "-m", "wareloom", *words],
+                stdout=subprocess.DEVNULL,
+                start_new_session=True,
             )
         self.compacted = time.monotonic()
 
@@ -137,15 +166,32 @@ class _Workers:
         self.ending = True
 
     def _finish(self) -> None:
-        every = [*self.processes, *([self.compactor] if self.compactor else [])]
-        for process in every:
-            if process.poll() is None:
-                process.terminate()
+        """End all processes: with a signal first, without asking after a while."""
+        for process in self.processes:
+            os.kill(process, signal.SIGTERM)
+        if self.compactor is not None:
+            self.compactor.terminate()
         until = time.monotonic() + PATIENCE
-        for process in every:
-            try:
-                process.wait(max(0.0, until - time.monotonic()))
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+        while self.processes:
+            late = time.monotonic() > until
+            for process in [*self.processes]:
+                if late:
+                    os.kill(process, signal.SIGKILL)
+                if _ended(process) is not None:
+                    self.processes.pop(process)
+            time.sleep(0.02)
+        if self.compactor is not None:
+            self.compactor.wait()
         self.listening.close()
+
+
+def _ended(process: int) -> int | None:
+    """The exit code of a process, None while it runs; a signal's number below 0."""
+    found, status = os.waitpid(process, os.WNOHANG)
+    return None if found == 0 else os.waitstatus_to_exitcode(status)
+
+
+def _end_with_parent() -> None:
+    """Let Linux end this process when the one that forked it is gone, however that went."""
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None, use_errno=True).prctl(DEATH_SIGNAL, signal.SIGTERM)

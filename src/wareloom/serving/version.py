@@ -13,8 +13,9 @@ import numpy as np
 from wareloom.core.state import json_text, read_json
 from wareloom.errors import SourceError
 from wareloom.serving.catalogue import Catalogue
-from wareloom.serving.forms import NOTHING, Rows, Words
+from wareloom.serving.forms import NOTHING, Room, Rows, Words, no_table
 from wareloom.serving.published import Served
+from wareloom.serving.reorder import Reorder
 from wareloom.serving.rules import Applied, rules_of
 from wareloom.serving.stock import Stock
 
@@ -33,6 +34,9 @@ class Version:
         self.catalogue = Catalogue(folder / "catalogue", served.ids)
         self.rules = Applied(rules_of(told["rules"]), self.catalogue)
         self.unproved: bool = told["unproved"]
+        self.reorder: Reorder | None = None
+        items = served.form.room.items
+        self._popular = Rows(Room(items), no_table(items), self.catalogue.popular, 1.0, 0)
         self.mean = float(told["words"] or 1.0)
         self._gone: tuple[tuple[int, int], np.ndarray, list[str]] | None = None
 
@@ -42,7 +46,10 @@ class Version:
         told = check_version(folder, whole=whole)
         served = Served.open(folder / "served", allow_code=allow_code)
         words = folder / "words"
-        return cls(folder, told, served, Served.open(words) if words.is_dir() else None)
+        made = cls(folder, told, served, Served.open(words) if words.is_dir() else None)
+        if told["reranker"] is not None:
+            made.reorder = Reorder(folder, served.ids, int(told["seed"]), allow_code)
+        return made
 
     def idf(self, word: str) -> float:
         """How rare a word is in the catalogue."""
@@ -59,12 +66,7 @@ class Version:
 
     def popular(self, k: int, had: np.ndarray, barred: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The most popular items: what is left where all else fails."""
-        form = self.words.form if self.words else self.served.form
-        if isinstance(form, Words):
-            return form.popular.best_of(NOTHING, np.zeros(0, np.float32), k, had, barred)
-        if isinstance(form, Rows):
-            return form.best_of(NOTHING, np.zeros(0, np.float32), k, had, barred)
-        return NOTHING, np.zeros(0, np.float32)
+        return self._popular.best_of(NOTHING, np.zeros(0, np.float32), k, had, barred)
 
     def stock(self, stock: Stock, now: int) -> tuple[np.ndarray, list[str]]:
         """Codes of items that are not to be shown, and ids of products that the catalogue lacks and that are."""

@@ -1,4 +1,4 @@
-"""One process that serves, begun by `wareloom serve`: python -m wareloom.serving.worker FILE_NUMBER."""
+"""One process that serves: forked by `wareloom serve`, or begun as python -m wareloom.serving.worker FILE_NUMBER."""
 
 from __future__ import annotations
 
@@ -9,28 +9,44 @@ import socket
 import sys
 
 from wareloom.errors import WareloomError, needed
-from wareloom.serving.config import taken_up
+from wareloom.serving.config import Settings, taken_up
 
 GRACE = 8
 """Seconds in which accepted requests are finished after SIGTERM"""
+WRONG, CRASHED = 2, 3
+"""Exit codes: what was given is wrong; it failed"""
 
 
-def main() -> int:
-    """Serve from a socket that listens already; returns the exit code."""
-    settings = taken_up()
+def prepare() -> None:
+    """Import, and load compiled loops, what every process needs, so that forked ones share it.
+
+    No thread may be begun here, as a forked process has none of them: nothing of polars is called.
+    """
+    needed("uvicorn", "serve", "Serving")
+    needed("httptools", "serve", "Serving")
+    from wareloom.serving.forms import warm
+
+    warm()
+    gc.collect()
+    gc.freeze()
+
+
+def run(settings: Settings, listening: socket.socket) -> int:
+    """Serve from a socket that listens already until SIGTERM; returns the exit code."""
     logging.basicConfig(
         stream=sys.stderr,
         level=logging.WARNING,
         format='{"level":"%(levelname)s","said":"%(message)s"}',
     )
     uvicorn = needed("uvicorn", "serve", "Serving")
-    try:
-        from wareloom.serving.app import Application
+    from wareloom.serving.app import Application
+    from wareloom.serving.protocol import patient
 
+    try:
         application = Application(settings)
     except WareloomError as error:
         print(error, file=sys.stderr)
-        return 2
+        return WRONG
     # What is there now stays: the collector need not look at it again and again.
     gc.freeze()
     gc.set_threshold(20_000, 20, 50)
@@ -44,12 +60,13 @@ def main() -> int:
         timeout_keep_alive=30,
         timeout_graceful_shutdown=GRACE,
         backlog=2048,
-        h11_max_incomplete_event_size=1 << 16,
+        http=patient(settings.body_seconds),
     )
-    with contextlib.closing(socket.socket(fileno=int(sys.argv[1]))) as listening:
+    with contextlib.closing(listening):
         uvicorn.Server(how).run(sockets=[listening])
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    prepare()
+    sys.exit(run(taken_up(), socket.socket(fileno=int(sys.argv[1]))))

@@ -56,9 +56,19 @@ HOSTILE: list[tuple[str, str, Any, int]] = [
     ("nobody's event", "/events", {"events": [{"id": "e", "event": "view_item"}]}, 422),
     ("kind of event", "/events", {"events": [EVENT | {"event": "stolen"}]}, 422),
     ("time before 1970", "/events", {"events": [EVENT | {"time": -1}]}, 422),
-    ("value that is none", "/events", b'{"events":[{"id":"e","event":"purchase","user_id":"u","value":NaN}]}', 400),
-    ("infinite value", "/events", b'{"events":[{"id":"e","event":"purchase","user_id":"u","value":1e999}]}', 422),
-]  # fmt: skip
+    (
+        "value that is none",
+        "/events",
+        b'{"events":[{"id":"e","event":"purchase","user_id":"u","value":NaN}]}',
+        400,
+    ),
+    (
+        "infinite value",
+        "/events",
+        b'{"events":[{"id":"e","event":"purchase","user_id":"u","value":1e999}]}',
+        422,
+    ),
+]
 
 
 @pytest.mark.parametrize(("what", "path", "body", "status"), HOSTILE, ids=[h[0] for h in HOSTILE])
@@ -77,8 +87,16 @@ def test_hostile_bodies_are_refused(
 
 
 @pytest.mark.parametrize(
-    "text", ["'; drop table items; --", "<script>alert(1)</script>", "{{7*7}}", "%00", "a" * 512, "🧵" * 100]
-)  # fmt: skip
+    "text",
+    [
+        "'; drop table items; --",
+        "<script>alert(1)</script>",
+        "{{7*7}}",
+        "%00",
+        "a" * 512,
+        "🧵" * 100,
+    ],
+)
 def test_odd_queries_are_answered(store: Path, text: str) -> None:
     async def work() -> None:
         status, told, headers = await Client(store).ask("POST", "/search", {"query": text})

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
+from conftest import small_shop
 from stores import Client, items, made_store, run
 from wareloom.serving.catalogue import Catalogue
 from wareloom.serving.rules import Applied, Placed, rules_of
@@ -77,6 +78,12 @@ def test_at_most_so_many_of_a_brand(catalogue: Catalogue) -> None:
     found = placed(catalogue, {"at_most": {"category": 3}})
     assert codes(found) == [0, 1, 2, 10, 11, 12, 20, 21, 22]
     assert found[3].rules == ("at most 3 of a category",)
+
+
+def test_items_without_a_brand_are_not_of_one(tmp_path: Path) -> None:
+    store = Store.open(made_store(tmp_path, shop=small_shop()))
+    version = Version.open(store.folder(store.history("home")[-1].live))
+    assert codes(placed(version.catalogue, {"at_most": {"brand": 1}})) == list(range(10))
 
 
 def test_propensities_are_those_of_what_was_drawn(catalogue: Catalogue) -> None:

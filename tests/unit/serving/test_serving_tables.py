@@ -10,14 +10,15 @@ from typing import Any
 
 import pytest
 
-from stores import made_store
+from stores import Client, made_store
 from wareloom.core.files import locked
 from wareloom.errors import OutputError
 from wareloom.serving import compact as compactor
 from wareloom.serving.compact import compact, partitions, whole_shop
 from wareloom.serving.events import EventLog
 from wareloom.serving.store import Store
-from wareloom.shop import Log
+from wareloom.serving.ubi import events_from, read_ubi, write_ubi
+from wareloom.shop import Log, Shop
 
 
 @pytest.fixture(scope="module")
@@ -122,3 +123,77 @@ def test_two_compactors_do_not_meet(store: Store) -> None:
     (store.root / "tables").mkdir()
     with locked(store.root / "tables"), pytest.raises(OutputError, match="written by another"):
         compact(store)
+
+
+def test_searches_are_a_table_and_what_followed_names_them(store: Store) -> None:
+    asked = {
+        "id": "q",
+        "event": "search",
+        "query": "hair oil",
+        "user_id": "u",
+        "time": 5,
+        "request": "q1",
+    }
+    sent(store, asked, event("a", request="q1"), event("b", "i4", 2_000_000, request="elsewhere"))
+    done = compact(store)
+    assert (done.events, done.rejected) == (3, 0)
+    shop = whole_shop(store, store.root / "shop")
+    assert shop.table("searches")["query"].to_list() == ["hair oil"]
+    assert shop.table("events").sort("time")["search_id"].to_list() == ["q1", None]
+
+
+def test_ubi_goes_round(store: Store) -> None:
+    queries = [
+        {
+            "query_id": "q1",
+            "user_query": "hair oil",
+            "client_id": "c",
+            "timestamp": "2026-11-03T10:00:00Z",
+            "query_attributes": {},
+        }
+    ]
+    events = [
+        {
+            "action_name": "click",
+            "client_id": "c",
+            "query_id": "q1",
+            "timestamp": "2026-11-03T10:00:05+00:00",
+            "application": "x",
+            "event_attributes": {"object": {"object_id": "i3"}, "position": {"ordinal": 2}},
+        },
+        {
+            "action_name": "purchase",
+            "client_id": "c",
+            "timestamp": 1793700010000,
+            "event_attributes": {"object": {"object_id": "i4"}},
+        },
+        {"action_name": "logout", "client_id": "c", "timestamp": 1793700010000},
+    ]
+
+    async def work() -> None:
+        client = Client(store.root)
+        told = await client.post("/ubi", queries=queries, events=events)
+        assert told == {"accepted": 3, "repeated": 0}
+        assert (await client.post("/ubi", events=events)) == {"accepted": 2, "repeated": 2}
+        shown = [
+            hit["item_id"] for hit in (await client.post("/recommend", user="c", k=30))["hits"]
+        ]
+        assert not {"i3", "i4"} & set(shown)
+        status, told, _ = await client.ask(
+            "POST", "/ubi", {"queries": [queries[0] | {"timestamp": "soon"}]}
+        )
+        assert (status, "'soon' is no time" in told["error"]) == (422, True)
+        await client.app.close()
+
+    asyncio.run(work())
+    assert compact(store).events == 3
+    shops = [Shop.open(part / "shop") for part in partitions(store)]
+    write_ubi(store.root / "ubi", shops)
+    again = [one for batch in read_ubi(store.root / "ubi") for one in events_from(batch)]
+    assert [(e.event, e.item_id, e.user_id, e.position, e.request) for e in again] == [
+        ("search", None, "c", None, "q1"),
+        ("select_item", "i3", "c", 2, "q1"),
+        ("purchase", "i4", "c", None, None),
+    ]
+    assert again[0].time == 1793700000000000
+    assert again[0].query == "hair oil"
