@@ -11,6 +11,8 @@ import polars as pl
 import pytest
 from tiny_export import Said, wareloom, write_export
 
+from bundles import fitted, written
+from conftest import small_shop
 from leaving import built
 from search_shop import search_shop
 from tiny_encoder import write_encoder
@@ -101,6 +103,11 @@ def cases() -> dict[str, Case]:
         "freeze": Case(("freeze", place / "tiny.toml")),
         "run": Case(("run", place / "tiny.toml", *to("job")), (), (0, 1)),
         "bundle": Case(("bundle", place / "job" / "bundle"), ()),
+        "publish": Case(("publish", place / "served", *to("store")), ()),
+        "live": Case(("live", place / "store"), ()),
+        "keys": Case(("keys", place / "store", "--add", "shop"), ("--revoke", "shop")),
+        "compact": Case(("compact", place / "store"), ()),
+        "serve": Case(("serve", place / "store", "--check"), ()),
         "demo": Case(("demo", *to("job")), ()),
         "report": Case(("report", place / "proof", "--language", "zh"), ()),
         "publish": Case(("publish", place / "job" / "bundle", *to("store"), "--unproved"), ()),
@@ -128,6 +135,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     Shop({"items": titles}).save(place / "titles")
     write_encoder(place / "bert", ["lamp", "rug"])
     (place / "tiny.toml").write_text(RECIPE.replace('"export"', f'"{place / "export"}"'))
+    written(place / "served", fitted("transitions", small_shop()), small_shop())
     (place / "policy.toml").write_text(POLICY)
     (place / "key").write_bytes(b"0123456789abcdef")
     return place

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from wareloom.cli._shared import AllowCode
+from wareloom.cli._shared import AllowCode, AsJson, Quiet, show
+from wareloom.cli._summary import Summary
 
 
 def main(
@@ -34,7 +35,12 @@ def main(
     compact_every: Annotated[
         float, typer.Option("--compact-every", help="Seconds between compactions; 0: none.")
     ] = 300.0,
+    check: Annotated[
+        bool, typer.Option("--check", help="Look whether it could be served, and end.")
+    ] = False,
     allow_code: AllowCode = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
 ) -> None:
     """Answer searches and recommendations over HTTP, and take events."""
     import sys
@@ -44,7 +50,7 @@ def main(
 
     needed("msgspec", "serve", "Serving")
     from wareloom.serving.config import Settings
-    from wareloom.serving.supervise import serve
+    from wareloom.serving.supervise import checked, serve
 
     require("serve", "workers", workers, 1 <= workers <= 64, "1 to 64")
     require("serve", "port", port, 0 <= port <= 65535, "0 to 65535")
@@ -62,4 +68,9 @@ def main(
             "allow_code": tuple(allow_code or ()),
         },
     )
+    if check:
+        names = checked(settings).names()
+        summary = Summary(f"{store} can be served.", "good").fact("slots", ", ".join(names))
+        show({"store": str(store), "slots": names}, as_json, summary)
+        return
     serve(settings, workers, compact_every, lambda text: print(text, file=sys.stderr, flush=True))
