@@ -7,6 +7,7 @@ import http.client
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -17,6 +18,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 
 from bundles import fitted, written
@@ -375,3 +377,32 @@ def test_what_was_accepted_is_finished_after_sigterm(store: Path) -> None:
 def test_two_servers_of_one_store_do_not_meet(store: Path) -> None:
     with served(store, "--compact-every", "0"):
         assert "written by another process" in refused("serve", str(store), "--port", "0")
+
+
+BROWSER = (
+    shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+)
+
+
+@pytest.mark.skipif(BROWSER is None, reason="there is no Chromium")
+def test_the_page_shows_items_with_their_reasons_and_runs_nothing_of_theirs(tmp_path: Path) -> None:
+    shop = branded()
+    hostile = (
+        "<img src=x onerror=\"document.title='RAN'\"></script><script>document.title='RAN'</script>"
+    )
+    titles = shop.table("items").with_columns(title=pl.col("title") + pl.lit(f" {hostile}"))
+    store = made_store(tmp_path, shop=shop.with_tables(items=titles))
+    with served(store, "--compact-every", "0") as (port, _):
+        with Asked(port) as asked:
+            asked.post("/recommend")
+        words = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--dump-dom"]
+        words += [f"--user-data-dir={tmp_path / 'profile'}", "--virtual-time-budget=8000"]
+        assert BROWSER is not None
+        command = [BROWSER, *words, f"http://127.0.0.1:{port}/"]
+        done = subprocess.run(command, capture_output=True, timeout=120)
+    text = done.stdout.decode("utf-8", "replace")
+    assert text.count('class="title"') == 12
+    assert "Liked in this shop." in text
+    assert "12 items · version" in text
+    assert "<title>Wareloom shop</title>" in text
+    assert "&lt;img src=x" in text

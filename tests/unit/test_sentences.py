@@ -76,7 +76,7 @@ def test_the_table_ships_with_the_package() -> None:
     assert {"page.toml", "proof.toml", "compare.toml"} <= names
 
 
-TOLD = ("reason", "note", "warning", "axis", "feature")
+TOLD = ("reason", "note", "warning", "axis", "feature", "advised")
 """Topics whose English is what results bring along: pages find the sentence by it"""
 
 

@@ -53,7 +53,6 @@ JOBS = (
     Job("tracking", "--track", ("tensorboard", "mlflow", "wandb"), "track", 230),
     Job("serving", "wareloom serve", ("msgspec", "uvicorn"), "serve", 21),
     Job("onnx", "encoders by ONNX Runtime, in 8 bits", ("onnx", "onnxruntime"), "onnx", 1300),
-    Job("serving", "wareloom serve", ("uvicorn", "msgspec", "httptools"), "serve", 18),
     Job("gpus", "training in several processes", ("accelerate",), "accelerate", 850),
     Job("cluster", "--on ray://…", ("ray",), "cluster", 240),
     Job("buckets", "--cache s3://…", ("boto3",), "s3", 26),

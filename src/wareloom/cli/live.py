@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from wareloom.cli._shared import AsJson, show
+from wareloom.cli._shared import AsJson, Quiet, show
 
 
 def main(
@@ -31,6 +31,7 @@ def main(
         bool, typer.Option("--history", help="Show every change, oldest first.")
     ] = False,
     as_json: AsJson = False,
+    quiet: Quiet = False,
 ) -> None:
     """Say which version is live in each slot, or was, and change it."""
     from wareloom.errors import SettingError

@@ -38,15 +38,15 @@ def sentences() -> dict[str, dict[str, str]]:
 
 @cache
 def _patterns(topic: str) -> tuple[tuple[str, re.Pattern[str]], ...]:
-    """The English texts of a topic as patterns, those with the fewest placeholders first."""
+    """The English texts of a topic as patterns, those that spell out the most first."""
     found = []
     for key, texts in sentences().items():
         if key.startswith(f"{topic}."):
             parts = re.split(r"\{(\w+)\}", texts["en"])
             even = [re.escape(part) for part in parts[::2]]
-            names = [f"(?P<{name}>.+)" for name in parts[1::2]]
+            names = [f"(?P<{name}>.+?)" for name in parts[1::2]]
             woven = "".join(a + b for a, b in zip(even, [*names, ""], strict=True))
-            found.append((len(names), key, re.compile(woven, re.DOTALL)))
+            found.append((-sum(map(len, even)), key, re.compile(woven, re.DOTALL)))
     return tuple((key, pattern) for _, key, pattern in sorted(found, key=lambda each: each[:2]))
 
 
@@ -120,8 +120,23 @@ class Say:
             return text
         for key, pattern in _patterns(topic):
             if found := pattern.fullmatch(text):
-                return self(key, **found.groupdict())
+                held = {name: self._held(topic, each) for name, each in found.groupdict().items()}
+                return self(key, **held)
         return text
+
+    def _held(self, topic: str, text: str) -> str:
+        """What stands at a placeholder of a retold sentence: an arm, a list, such a sentence, or as it is."""
+        if (told := self.term("arm", text)) != text:
+            return told
+        parts = re.split(", and |, | and ", text)
+        retold = [self._part(part) for part in parts]
+        if all(a != b for a, b in zip(retold, parts, strict=True)):
+            return self.listed(retold)
+        return self.retold(topic, text)
+
+    def _part(self, text: str) -> str:
+        told = self.term("fact", text)
+        return self.retold("part", text) if told == text and text else told
 
     def listed(self, words: Sequence[str]) -> str:
         """Join words as in a sentence: "a, b and c"."""
