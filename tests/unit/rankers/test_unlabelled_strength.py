@@ -13,6 +13,7 @@ from search_shop import search_shop
 from tiny_encoder import tiny_encoder
 from wareloom.core.family import RANKERS
 from wareloom.core.run import Run
+from wareloom.errors import SettingError
 from wareloom.neural import torch
 from wareloom.rankers.learned._agreement import SHARES, agreed, by_words, own_queries, shared
 from wareloom.rankers.learned.bi_encoder import BiEncoder
@@ -67,7 +68,7 @@ def test_what_is_shared_is_counted_among_texts_that_hold_a_word() -> None:
     assert shared(scores[1:], words[1:]) == 0.0
 
 
-def test_only_what_is_made_up_is_taught_a_share_and_only_own_queries_say_which() -> None:
+def test_own_queries_say_how_far_to_go_where_that_is_asked_for() -> None:
     shop = search_shop(80)
     rows = shop.table("judgments")
     made = rows.with_columns(origin=pl.lit("attributes@1"))
@@ -76,16 +77,20 @@ def test_only_what_is_made_up_is_taught_a_share_and_only_own_queries_say_which()
     def log(asked: list[str]) -> pl.DataFrame:
         return pl.DataFrame({"search_id": [f"s{i}" for i in range(len(asked))], "query": asked})
 
-    def strength(shop: Shop) -> float:
+    def gone(shop: Shop, strength: str) -> float:
         how = {"model": tiny_encoder(), "fields": "title", "validation": 0.0, "epochs": 1}
-        fitted = RANKERS.make("bi_encoder", **how, learning_rate=0.01).fit(shop, RUN)
+        fitted = RANKERS.make("bi_encoder", **how, learning_rate=0.01, strength=strength)
         assert isinstance(fitted, BiEncoder)
-        return fitted.strength_
+        return fitted.fit(shop, RUN).strength_
 
     bare = shop.with_tables(judgments=made)
-    assert strength(bare) == SHARES[0]
-    assert strength(bare.with_tables(searches=log(queries[:10]))) == SHARES[0], "too few"
+    assert gone(bare, "agreed") == SHARES[0], "there is no query"
+    assert gone(bare.with_tables(searches=log(queries[:10])), "agreed") == SHARES[0], "too few"
+    assert gone(shop, "agreed") == 1.0
     asked = bare.with_tables(searches=log([*queries, *queries, " "]))
     assert own_queries(asked) == sorted(queries)
-    assert strength(asked) in SHARES
-    assert strength(shop.with_tables(searches=log(queries))) == 1.0
+    assert gone(asked, "agreed") in SHARES
+    assert gone(asked, "auto") == SHARES[0]
+    for odd in ("agree", "0.5x"):
+        with pytest.raises(SettingError, match="strength"):
+            RANKERS.make("bi_encoder", strength=odd)

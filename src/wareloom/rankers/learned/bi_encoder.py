@@ -110,11 +110,11 @@ class BiEncoder(SearchRanker):
     """Share of queries and users that stop the training early; none where it comes to fewer than 20."""
     anchor: NonNegative = 0.0
     """Weight, in training, of how far the order of a batch's items moves from that of the encoder as it comes."""
-    strength: Factor | Literal["auto"] = "auto"
+    strength: Factor | Literal["auto", "agreed"] = "auto"
     """Share of the way from the encoder as it comes to the tuned one, in its weights. auto goes all of it where any
-    judgment or event is real. Where none is, the whole way loses on a shop that the encoder knows well already: auto
-    goes as far as its first ten agree best with those by words on the queries that the shop's searches hold, and three
-    tenths where it has no fifty of them."""
+    judgment or event is real, three tenths where none is: the whole way loses on a shop that the encoder knows well
+    already. agreed goes as far as its first ten agree best with those by words on the queries of the shop's searches;
+    as auto where it has no fifty of them."""
 
     def _check(self) -> None:
         super()._check()
@@ -278,13 +278,11 @@ class BiEncoder(SearchRanker):
         self, data: PairData, start: dict[str, np.ndarray], shop: Shop, run: Run
     ) -> float:
         """The share of the way that is gone."""
-        if self.strength != "auto":
+        if self.strength not in ("auto", "agreed"):
             return float(self.strength)
-        if data.all.real.any():
-            return 1.0
-        queries = own_queries(shop)
+        queries = own_queries(shop) if self.strength == "agreed" else []
         if len(queries) < ENOUGH:
-            return UNCHECKED
+            return 1.0 if data.all.real.any() else UNCHECKED
         return agreed(
             self._net, start, lambda read: self._vectors(read, run), data.texts, queries, run
         )
