@@ -960,7 +960,7 @@ def ranker(
     patience: int = 4,
     validation: float = 0.05,
     anchor: float = 0.0,
-    strength: float | Literal['auto'] = 'auto',
+    strength: float | Literal['auto', 'agreed'] = 'auto',
 ) -> wareloom.rankers.learned.bi_encoder.BiEncoder:
     """Score items by the inner product of a trained encoder's unit vectors of the request and of the item's text.
 
@@ -987,7 +987,7 @@ def ranker(
         patience: Evaluations, of ten in all, without a better value after which training stops; 0 never stops early.
         validation: Share of queries and users that stop the training early; none where it comes to fewer than 20.
         anchor: Weight, in training, of how far the order of a batch's items moves from that of the encoder as it comes.
-        strength: Share of the way from the encoder as it comes to the tuned one, in its weights. auto goes all of it where any judgment or event is real. Where none is, the whole way loses on a shop that the encoder knows well already: auto goes as far as its first ten agree best with those by words on the queries that the shop's searches hold, and three tenths where it has no fifty of them.
+        strength: Share of the way from the encoder as it comes to the tuned one, in its weights. auto goes all of it where any judgment or event is real, three tenths where none is: the whole way loses on a shop that the encoder knows well already. agreed goes as far as its first ten agree best with those by words on the queries of the shop's searches; as auto where it has no fifty of them.
     """
 
 @overload
