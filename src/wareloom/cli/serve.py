@@ -29,6 +29,12 @@ def main(
     expiry: Annotated[
         float, typer.Option(help="Days of silence after which a shopper is forgotten.")
     ] = 30.0,
+    redis: Annotated[
+        str,
+        typer.Option(
+            help="Remember shoppers in this Redis, which several machines may share: redis://HOST:6379/0."
+        ),
+    ] = "",
     rate: Annotated[
         int, typer.Option(help="Requests a second of one key in one process; 0: any number.")
     ] = 0,
@@ -64,6 +70,7 @@ def main(
             "sessions": sessions,
             "events_of_session": session_events,
             "expiry": expiry * 86400,
+            "redis": redis,
             "rate": rate,
             "allow_code": tuple(allow_code or ()),
         },
