@@ -180,14 +180,14 @@ def strides(seed: int = 8) -> Shop:
 
 def taught(folder: Path, seed: int = 9) -> tuple[Shop, str]:
     """A young shop, and the log of another that sells the same by other ids: its shoppers know what these will want."""
-    items = catalogue(120)
-    theirs = log(walks(1500, 120, seed + 1, name="o"))
+    items = catalogue(300)
+    theirs = log(walks(1500, 300, seed + 1, name="o"))
     other = {
         name: frame.with_columns(pl.col("item_id").str.replace("i", "x"))
         for name, frame in (("items", items), ("events", theirs))
     }
     Shop(other, {"name": "other"}).save(folder / "other")
-    events = log(walks(300, 120, seed, length=(3, 5)))
+    events = log(walks(250, 300, seed, length=(5, 8)))
     return Shop({"items": items, "events": events}, {"name": "young"}), str(folder / "other")
 
 

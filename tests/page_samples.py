@@ -1,6 +1,7 @@
 """Results that pages are laid out from in tests, kept as they were written: `python tests/page_samples.py` writes them.
 
-They are small, of made-up shops, and stay when the code that makes results changes: pages of old results have to hold.
+They are small, of made-up shops (that of advice is one of the shops of known truth). They stay when the code that makes
+results changes: pages of old results have to hold.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Any
 
 HERE = Path(__file__).parent / "samples"
 PROOFS = ("recommendation", "clicks", "search", "system", "transfer")
-NAMES = (*PROOFS, "comparison", "leaderboard", "attacks")
+NAMES = (*PROOFS, "comparison", "leaderboard", "attacks", "check", "curves", "advice")
 
 
 def sample(name: str) -> dict[str, Any]:
@@ -24,8 +25,14 @@ def sample(name: str) -> dict[str, Any]:
 
 def page(name: str, language: str = "en", *, interactive: bool = False) -> str:
     """Return the page of a sample."""
+    from wareloom.core.sentences import Say
     from wareloom.report.anything import page_of
+    from wareloom.report.curves import trainings_of, view_of
+    from wareloom.report.templating import filled
 
+    if name == "curves":
+        view = view_of(trainings_of(HERE), "samples", Say(language))
+        return filled("curves.html.j2", view, language, interactive=interactive)
     return page_of(HERE / f"{name}.json", language, interactive=interactive)
 
 
@@ -41,6 +48,7 @@ def main() -> None:
     from unit.test_proof_transfer import asked, walks
     from wareloom.attacks import run_attacks
     from wareloom.core.run import Run
+    from wareloom.preparing.statistics import statistics
     from wareloom.proof.leaderboard import LeaderboardSettings, leaderboard
     from wareloom.proof.prove import prove
 
@@ -74,9 +82,24 @@ def main() -> None:
             lively(60, 1, "r"), lively(50, 2, "f"), run=run, settings=how, measures=measures
         ).data,
         "leaderboard": leaderboard(small_shop(users=80), board, run).data,
+        "check": statistics(lively(60, 1, "r")),
         "attacks": attacks.to_json() | {"most": 0.55, "passes": attacks.high <= 0.55},
     }
     HERE.mkdir(exist_ok=True)
+    told = [
+        {
+            "training": str(seed),
+            "name": "sasrec",
+            "seed": seed,
+            "step": step,
+            "loss": 4 / step + seed,
+        }
+        | ({"value": 0.1 - 0.05 / step} if step % 2 == 0 else {})
+        for seed in range(2)
+        for step in range(1, 9)
+    ]
+    lines = "".join(json.dumps(line) + "\n" for line in told)
+    (HERE / "curves.jsonl").write_text(lines, encoding="utf-8")
     for name, data in found.items():
         text = json.dumps(data, ensure_ascii=False, separators=(",", ":"), default=str)
         (HERE / f"{name}.json").write_text(text + "\n", encoding="utf-8")

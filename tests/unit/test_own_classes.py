@@ -100,7 +100,7 @@ def test_what_is_installed_goes_before_the_current_folder(here: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("shelf_her:Shelf", r"No module named 'shelf_her', neither .* nor in .*PYTHONPATH"),
+        ("shelf_her:Shelf", r"No module named 'shelf_her', neither .*Did you mean 'shelf_here'.*PYTHONPATH"),
         ("packed_here.innr:Shelf", r"No module named 'packed_here.innr'"),
         ("shelf_here:Shelve", r"module 'shelf_here' has no attribute 'Shelve'. Did you mean 'Shelf'"),
         ("broken_here:Shelf", r"broken_here.py, line 1: invalid syntax"),

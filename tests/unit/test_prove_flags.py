@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from conftest import small_shop
 from wareloom.cli import app
 from wareloom.cli import prove as command
-from wareloom.cli._shared import screens_of
+from wareloom.cli._shared import screens_of, settings_of
 from wareloom.errors import WareloomError
 from wareloom.recipe import Recipe
 from wareloom.sampling.generator import SCREENS
@@ -129,3 +129,16 @@ def test_a_proof_without_screens_by_another_mixer_runs(shop: Path, tmp_path: Pat
     data = Proof.open(tmp_path / "proof").data
     assert data["settings"]["generator"]["screens"] == []
     assert data["choice"]["mixer_settings"] == {"weight": 0.5}
+
+
+def test_a_setting_of_a_part_of_ones_own_is_told_from_its_points() -> None:
+    names = ["own.module:Shelf", "own.module:ShelfOfMine", "ease"]
+    given = ["own.module:Shelf.depth=3", "own.module:ShelfOfMine.depth=4", "ease.max_items=5"]
+    assert settings_of(names, given) == {
+        "own.module:Shelf": {"depth": 3},
+        "own.module:ShelfOfMine": {"depth": 4},
+        "ease": {"max_items": 5},
+    }
+    for wrong in ("own.depth=3", "ease=3", "ease.=3", "esae.max_items=3"):
+        with pytest.raises(WareloomError, match=r"must name one of own\.module:Shelf, "):
+            settings_of(names, [wrong])

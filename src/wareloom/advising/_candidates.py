@@ -8,6 +8,8 @@ from typing import Any
 from wareloom.advising._look import Look
 from wareloom.sampling.generator import SCREENS, Generator
 
+DENSE, KEPT = 12_500, 8_000
+"""Items of which EASE holds a table of all pairs, 0.6 GB; of more it learns the most popular ones"""
 UNSEEN = tuple(name for name in SCREENS if name != "leak")
 """Screens of what other shops teach: runs that training lacks are what they are asked for. That their logs do not hold
 this shop's events is looked at before (`_look`)."""
@@ -20,8 +22,8 @@ class Candidate:
     label: str
     settings: dict[str, Any] = field(default_factory=dict)
     member: bool = True
-    content: bool = False
-    """Whether its fit takes as long with few events as with many"""
+    fixed: bool = False
+    """Whether its fit takes as long with few events as with many, so that it is tried on all of them alone"""
     slow: bool = False
     """Whether it is tried only where there is time for it"""
 
@@ -33,11 +35,12 @@ def rankers(look: Look) -> tuple[Candidate, ...]:
         found += [Candidate(label="personal"), Candidate(label="tifu_knn")]
     found.append(Candidate(label="transitions"))
     found.append(Candidate(label="item_knn"))
-    found.append(Candidate(label="ease"))
-    if look.has.get("texts"):
-        found.append(Candidate(label="text_knn", content=True))
     if look.has.get("categories") or look.has.get("brands"):
-        found.append(Candidate(label="attributes", content=True))
+        found.append(Candidate(label="attributes", fixed=True))
+    if look.has.get("texts"):
+        found.append(Candidate(label="text_knn", fixed=True))
+    most = {"max_items": KEPT} if look.rows["items"] > DENSE else {}
+    found.append(Candidate(label="ease", settings=most, fixed=True))
     found.append(Candidate(label="lightgcn", slow=True))
     return tuple(found)
 
@@ -45,7 +48,7 @@ def rankers(look: Look) -> tuple[Candidate, ...]:
 def ensemble(members: list[str], settings: dict[str, dict[str, Any]]) -> dict[str, Any]:
     """Settings of the stack of some rankers."""
     own = {name: settings[name] for name in members if settings.get(name)}
-    return {"members": tuple(members), "member_settings": own, "held": 20_000, "halves": 4}
+    return {"members": tuple(members), "member_settings": own, "held": 20_000, "halves": 8}
 
 
 @dataclass(frozen=True, kw_only=True)

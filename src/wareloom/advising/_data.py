@@ -41,7 +41,7 @@ def undone(shop: Shop, look: Look, run: Run) -> Shop:
     """Return the shop without what is no behaviour: an order by item within days, and copied users."""
     events = shop.scan("events")
     if look.copied > COPIED:
-        events = _without_copies(events)
+        events = _without_copies(events, timed=look.has["times"])
     if look.sorted_by_item == "days":
         events = events.with_columns(pl.col("time").dt.truncate("1d"))
     if look.sorted_by_item == "file":
@@ -50,12 +50,13 @@ def undone(shop: Shop, look: Look, run: Run) -> Shop:
     return shop.with_tables(events=events)
 
 
-def _without_copies(events: pl.LazyFrame) -> pl.LazyFrame:
+def _without_copies(events: pl.LazyFrame, *, timed: bool) -> pl.LazyFrame:
     """Keep the first of the users who did exactly the same, where they did so much."""
-    own = events.with_columns(_user=user_key(events)).drop_nulls("_user")
+    time = [pl.col("time").cast(pl.String)] if timed else []
+    did = pl.concat_str([pl.col("item_id"), *time], separator=" ", ignore_nulls=True)
+    own = events.with_columns(_user=user_key(events), _did=did).drop_nulls(["_user", "item_id"])
     users = own.group_by("_user", maintain_order=True).agg(
-        did=pl.col("item_id").drop_nulls().str.join("\x1f"),
-        long=pl.col("item_id").n_unique() >= LONG,
+        did=pl.col("_did").str.join("\x1f"), long=pl.col("item_id").n_unique() >= LONG
     )
     copied = users.filter(pl.col("long") & ~pl.col("did").is_first_distinct()).collect()["_user"]
     return events.filter(~user_key(events).is_in(copied.implode()).fill_null(False))

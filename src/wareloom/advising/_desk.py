@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,11 @@ class Desk:
     left_out: dict[str, str] = field(default_factory=dict)
     """What did not fit, and why"""
 
+    def __post_init__(self) -> None:
+        """Nothing is shown yet."""
+        self._shown, self._told = contextlib.ExitStack(), 0.0
+        self._moved: Callable[..., None] = lambda *_, **__: None
+
     @property
     def work(self) -> Path:
         """Where finished pieces lie until the advice is whole."""
@@ -69,8 +75,25 @@ class Desk:
         about = f"{left / 60:.0f} min" if left >= 90 else f"{left:.0f} s"
         with (self.folder / "log.txt").open("a", encoding="utf-8") as file:
             file.write(f"{self.clock.spent:.0f} s: {line}\n")
-        if not self.run.quiet:
+        if self.run.quiet:
+            return
+        if sys.stderr.isatty():
+            self._shown.close()
+            self._shown.enter_context(self.run.task(line))
+            self._moved(self.clock.spent - self._told)
+            self._told = self.clock.spent
+        else:
             print(f"{line} · {about} left", file=sys.stderr, flush=True)
+
+    @contextlib.contextmanager
+    def shown(self) -> Iterator[None]:
+        """Show for the length of the block a bar of the seconds that are given, with those that are left."""
+        hidden = self.run.quiet or not sys.stderr.isatty()
+        with self.run.with_(quiet=hidden).task("advice", self.clock.seconds) as self._moved:
+            try:
+                yield
+            finally:
+                self._shown.close()
 
     def tried(self, name: str, seconds: float, work: Callable[[], Any]) -> Any:
         """Return what `work` does within so many seconds; None, and why in `left_out`, where it takes longer."""

@@ -11,6 +11,7 @@ from wareloom.experiment.result import Proof
 
 
 def worked(worked: Worked) -> dict[str, Any]:
+    """What was worked on: split, ties, events, share of the users."""
     return {
         "split": worked.split.by,
         "ties": worked.ties,

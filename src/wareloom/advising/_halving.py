@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import time
 from dataclasses import asdict, dataclass
@@ -15,6 +16,7 @@ from wareloom.advising._data import Worked, share_of
 from wareloom.advising._desk import Desk
 from wareloom.advising._look import Look
 from wareloom.advising._warm import small
+from wareloom.errors import WareloomError
 from wareloom.evaluation.ranking import Evaluation, evaluate
 from wareloom.preparing.splits import SplitSettings
 from wareloom.proof.leaderboard import Contest, LeaderboardSettings
@@ -96,7 +98,7 @@ class Rankers:
             some = share_of(self.worked.before, share, self.desk.run)
             self.desk.say(f"{len(alive)} rankers on {some.rows('events'):,} events")
             contest = self._contest(some, {c.label: c.settings for c in alive})
-            alive = [c for c in alive if self._passed(c, contest, share)]
+            alive = [c for c in alive if self._passed(c, contest, share, last=not shares)]
             if shares and self._all_fit(alive, rows):
                 shares = shares[-1:]
             elif alive and shares and share > rungs_first(rows):
@@ -104,9 +106,9 @@ class Rankers:
         self._systems()
         return self._taken()
 
-    def _passed(self, candidate: Candidate, contest: Contest, share: float) -> bool:
-        """Whether a ranker stays; one that goes by what items are is tried on few users and on all, not in between."""
-        if candidate.content and share < 1.0 and candidate.label in self.trials:
+    def _passed(self, candidate: Candidate, contest: Contest, share: float, *, last: bool) -> bool:
+        """Whether a ranker stays; one whose fit takes as long with few events as with many waits for the last rung."""
+        if candidate.fixed and not last:
             return True
         return self._tried(candidate, contest, share) is not None
 
@@ -126,9 +128,10 @@ class Rankers:
         )
         contest = Contest(small(), how, "file", self.desk.run.with_(quiet=True))
         for candidate in alive:
-            model = contest.settings.make(candidate.label)
-            model.fit(contest.parts.train, contest.run, held=contest.held)
-            evaluate(model, contest.task, METRICS, contest.run)
+            with contextlib.suppress(WareloomError):
+                model = contest.settings.make(candidate.label)
+                model.fit(contest.parts.train, contest.run, held=contest.held)
+                evaluate(model, contest.task, METRICS, contest.run)
 
     def _contest(self, shop: Shop, asked: dict[str, dict[str, Any]]) -> Contest:
         how = LeaderboardSettings(
@@ -150,9 +153,13 @@ class Rankers:
             )
             return None
         allowed = max(20.0, SLACK * reckoned) if self.trials.get(label) else self.left / 2
-        trial: Trial | None = self.desk.tried(
-            label, min(allowed, self.left), lambda: self._trial(candidate, contest, share)
-        )
+        work = partial(self._trial, candidate, contest, share)
+        try:
+            trial: Trial | None = self.desk.tried(label, min(allowed, self.left), work)
+        except WareloomError as error:
+            # What the shop gives nothing to learn from, or memory is too small for, is named and left out.
+            self.desk.left_out[label] = str(error)
+            return None
         if trial is not None:
             self.trials.setdefault(label, []).append(trial)
         return trial
@@ -164,7 +171,7 @@ class Rankers:
         last = before[-1]
         grown = max(1.0, events / max(1, last.events)) ** GROWS
         ranked = max(1.0, requests / max(1, last.requests))
-        return last.fit * (1.0 if candidate.content else grown) + last.rank * ranked
+        return last.fit * (1.0 if candidate.fixed else grown) + last.rank * ranked
 
     def _trial(self, candidate: Candidate, contest: Contest, share: float) -> Trial | None:
         label, key = candidate.label, contest.key(candidate.label, 0)
@@ -191,10 +198,11 @@ class Rankers:
         )
 
     def _better(self, alive: list[Candidate]) -> list[Candidate]:
-        """The better half, the simplest, and three at least."""
-        by = sorted(alive, key=lambda c: -self.trials[c.label][-1].value)
+        """The better half, three at least, the simplest, and those that wait."""
+        known = [c for c in alive if c.label in self.trials]
+        by = sorted(known, key=lambda c: -self.trials[c.label][-1].value)
         kept = {c.label for c in by[: max(KEPT, math.ceil(len(by) / 2))]} | {alive[0].label}
-        return [c for c in alive if c.label in kept]
+        return [c for c in alive if c.label in kept or c.label not in self.trials]
 
     def _systems(self) -> None:
         """Try ensembles of all members that fit, on as many users as any ranker was tried on."""

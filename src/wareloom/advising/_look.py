@@ -16,9 +16,10 @@ ENOUGH = 0.5
 """Share of the items that have to have a text, a brand or a category, before it is something to learn from"""
 LOOKED = 400_000
 """Events, at most, that are looked at for the order of the file and for copied users"""
-SORTED, PAIRS = 0.85, 50
-"""Share of neighbouring events of one day in the order of their items' ids from which that order is no behaviour, and
-pairs that it takes to say so; by chance it is a half"""
+SORTED, UNSORTED, ALWAYS, PAIRS = 0.85, 0.7, 0.99, 50
+"""Share of neighbouring events of one day in the order of their items' ids from which that order is no behaviour, where
+less than so many from day to day are, and of a log without times; and pairs that it takes to say so. By chance it is a
+half"""
 COPIED, LONG = 0.05, 4
 """Share of the users of so many events or more who did exactly what another did, from which they are copies"""
 SHARED = 0.02
@@ -68,7 +69,7 @@ def look(shop: Shop, others: tuple[str, ...] = ()) -> Look:
         sample = _sample(shop)
         found.ties = found.has["times"] and _tied(sample)
         found.sorted_by_item = _sorted(sample, timed=found.has["times"])
-        found.copied = _copied(sample)
+        found.copied = _copied(sample, timed=found.has["times"])
     for folder in others:
         found.others[folder] = _why_not(shop, folder)
     return found
@@ -146,39 +147,55 @@ def _tied(frame: pl.DataFrame) -> bool:
 
 
 def _sorted(frame: pl.DataFrame, *, timed: bool) -> str:
-    """Say where events that follow one another within a day stand in the order of their items' ids."""
+    """Say where events that follow one another within a day stand in the order of their items' ids.
+
+    Where they rise from one day to the next as well, that is how shoppers go on: no artefact of the days.
+    """
     if not timed:
-        return "file" if _rising(frame.sort("user", "row", maintain_order=True), []) else ""
+        return "file" if _rises(frame.sort("user", "row"), [])[0] >= ALWAYS else ""
     frame = frame.drop_nulls("time").with_columns(day=pl.col("time").dt.truncate("1d"))
     frame = frame.sort("user", "time", "row")
-    if _rising(frame, ["time"]):
+    if _rises(frame, ["time"])[0] >= SORTED:
         return "ties"
-    return "days" if _rising(frame, ["day"]) else ""
+    within, across = _rises(frame, ["day"])
+    return "days" if within >= SORTED and across < UNSORTED else ""
 
 
-def _rising(frame: pl.DataFrame, same: list[str]) -> bool:
-    """Whether neighbouring events of a user, alike in `same`, nearly always rise, or nearly always fall, by item id."""
+def _rises(frame: pl.DataFrame, same: list[str]) -> tuple[float, float]:
+    """Share of a user's neighbouring events, alike in `same`, that go one way by item id; and of those not alike.
+
+    A half where there are fewer pairs than `PAIRS`, and 1 where all rise, or all fall.
+    """
     before = pl.col("item").shift()
-    alike = [pl.col(name) == pl.col(name).shift() for name in ("user", *same)]
     number = pl.col("item").str.extract(r"(\d+)$").cast(pl.Int64, strict=False)
+    alike = [pl.col(name) == pl.col(name).shift() for name in same]
     told = frame.select(
-        use=pl.all_horizontal(*alike, pl.col("item") != before),
+        use=(pl.col("user") == pl.col("user").shift()) & (pl.col("item") != before),
+        same=pl.all_horizontal(alike) if alike else pl.lit(True),
         text=pl.col("item") > before,
         number=number > number.shift(),
     ).filter(pl.col("use").fill_null(False))
-    if len(told) < PAIRS:
-        return False
-    shares = [float(told[name].mean() or 0.5) for name in ("text", "number")]  # type: ignore[arg-type]
-    return any(share >= SORTED or share <= 1 - SORTED for share in shares)
+    found = []
+    for rows in (told.filter("same"), told.filter(~pl.col("same"))):
+        if len(rows) < PAIRS:
+            found.append(0.5)
+            continue
+        shares = [float(rows[name].mean() or 0.5) for name in ("text", "number")]  # type: ignore[arg-type]
+        found.append(max(max(share, 1 - share) for share in shares))
+    return found[0], found[1]
 
 
-def _copied(frame: pl.DataFrame) -> float:
-    """Share of the users with `LONG` different items or more whose items, in order, are exactly another's."""
-    users = frame.group_by("user", maintain_order=True).agg(
-        items=pl.col("item"), distinct=pl.col("item").n_unique()
+def _copied(frame: pl.DataFrame, *, timed: bool) -> float:
+    """Share of the users with `LONG` different items or more who did exactly what another did, when the other did."""
+    did = (
+        pl.col("item") if not timed else pl.format("{} {}", "item", pl.col("time").cast(pl.String))
     )
-    users = users.filter(pl.col("distinct") >= LONG).with_columns(pl.col("items").list.join("\x1f"))
-    return int(users["items"].is_duplicated().sum()) / len(users) if len(users) else 0.0
+    users = frame.group_by("user", maintain_order=True).agg(
+        did=did, distinct=pl.col("item").n_unique()
+    )
+    least = LONG if timed else 2 * LONG
+    users = users.filter(pl.col("distinct") >= least).with_columns(pl.col("did").list.join("\x1f"))
+    return int(users["did"].is_duplicated().sum()) / len(users) if len(users) else 0.0
 
 
 def _why_not(shop: Shop, folder: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from wareloom.advising._candidates import generators, rankers
+from wareloom.advising._candidates import DENSE, KEPT, generators, rankers
 from wareloom.advising._data import Worked
 from wareloom.advising._halving import LONG, ladder
 from wareloom.advising._look import Look
@@ -15,9 +15,8 @@ SHARES = {"rankers": 0.3, "generators": 0.2, "proof": 0.38, "bundle": 0.08, "att
 """Shares of the seconds that are left after the look"""
 AN_EVENT, BASE = 700, 0.45
 """Bytes that an event takes while a ranker learns from it, at most; GiB that the libraries take"""
-TABLES = 6
-"""Tables of items × items, of which EASE and an ensemble hold so many at a time"""
-MOST_ITEMS = 12_000
+TABLES = 2
+"""Tables of items × items that EASE and an ensemble hold at a time, at most"""
 
 
 def plan_of(worked: Worked, look: Look, seconds: float) -> dict[str, Any]:
@@ -39,7 +38,7 @@ def plan_of(worked: Worked, look: Look, seconds: float) -> dict[str, Any]:
         {"stage": name, "seconds": round(share * seconds, 1), "does": does[name]}
         for name, share in SHARES.items()
     ]
-    tables = TABLES * 4 * min(items, MOST_ITEMS) ** 2
+    tables = TABLES * 4 * (items if items <= DENSE else KEPT) ** 2
     memory = BASE + (AN_EVENT * rows + tables) / GIB
     return {"stages": stages, "memory_gib": round(memory, 2), "seconds": round(seconds, 1)}
 

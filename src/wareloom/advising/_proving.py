@@ -10,7 +10,7 @@ from wareloom.advising._candidates import Made
 from wareloom.advising._data import Worked, share_of
 from wareloom.advising._desk import Desk
 from wareloom.advising._generators import System, settings_of
-from wareloom.experiment.engine import Bench, Beside, Engine, Told
+from wareloom.experiment.engine import Bench, Beside, Engine, Told, address_of
 from wareloom.experiment.plan import MIXED, REAL
 from wareloom.experiment.result import Proof
 from wareloom.experiment.study import Cell
@@ -89,6 +89,15 @@ def prove_within(
     desk.say(f"proof with {way.seeds} seeds on {users}, about {way.seconds:.0f} s")
     proof = desk.tried("the proof", left, lambda: _proved(shop, settings, desk))
     return None if proof is None else (proof, way)
+
+
+def reached(worked: Worked, system: System, made: Made, desk: Desk) -> float:
+    """What the system reaches on real data alone, of all users and on the whole test part."""
+    settings = settings_of(worked, system, made)
+    desk.say(f"{system.ranker} on the whole test part")
+    study = Recommendation(worked.shop, settings, desk.cells)
+    bench = Bench(study, study.modes[0], address_of(desk.cells))
+    return float(bench.get(Cell(arm=REAL, seed=0)).overall[settings.headline])
 
 
 def _proved(shop: Shop, settings: ProofSettings, desk: Desk) -> Proof:

@@ -192,8 +192,11 @@ def _without(data: Data) -> list[str]:
     proof = data.get("proof")
     if proof:
         real = proof["means"][REAL]
+        where = "the test part" if data["reached"] is None else "its share of the test part"
+        said.append(f"{label} reaches {proof['metric']} {real:.4f} on {where}, on real data alone.")
+    if data["reached"] is not None:
         said.append(
-            f"{label} reaches {proof['metric']} {real:.4f} on the test part, on real data alone."
+            f"On all users it reaches ndcg@10 {data['reached']:.4f} on the whole test part."
         )
     if label.startswith("ensemble"):
         members = listed([str(name) for name in rankers["settings"]["members"]])
@@ -291,7 +294,7 @@ def _untold(data: Data) -> list[str]:
             f"With {row['requests']:,} shoppers asked, a lift below {row['detectable_lift']:.1%} is missed by one "
             "proof in five or more."
         ]
-        if row["requests_needed"]:
+        if (row["requests_needed"] or 0) > row["requests"]:
             said.append(
                 f"To show the lift that was observed takes {row['requests_needed']:,} shoppers."
             )
@@ -315,7 +318,7 @@ def _wanted(data: Data) -> list[str]:
     look, power = data["look"], data["power"]
     has, said = look["has"], []
     few = power["too_few"] or (power["detectable_lift"] or 0) > 0.1
-    if few and power["needed"]:
+    if few and power["needed"] and data["answer"] != HELPS:
         said.append(
             f"More shoppers first: about {power['needed']:,} instead of {power['requests']:,}."
         )
@@ -366,10 +369,14 @@ def _leaves(data: Data) -> list[str]:
     said = [keeps[found["keeps"]]]
     if "why" in found:
         return [*said, f"No attack was tried: {found['why']}."]
-    beyond = "no attack passed" if found["passes"] else "an attack may tell members"
     said.append(
         f"Of {found['users']:,} users and as many others, the worst quick attack ({found['worst']}) has an area of "
-        f"{found['area']:.3f}, at most {found['high']:.3f}; .5 tells nothing: {beyond} the bar of .55."
+        f"{found['area']:.3f}, at most {found['high']:.3f}; .5 tells nothing."
+    )
+    said.append(
+        "No quick attack reaches the bar of .55."
+        if found["passes"]
+        else "That is above the bar of .55: an attack may tell members."
     )
     said.append(
         "`wareloom attack` makes all attacks, and `wareloom release` certifies what may leave."

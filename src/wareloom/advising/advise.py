@@ -24,10 +24,11 @@ from wareloom.advising._leaving import leaving
 from wareloom.advising._look import COPIED, Look, look
 from wareloom.advising._plan import plan_of, seconds_of
 from wareloom.advising._power import power_of
-from wareloom.advising._proving import Way, prove_within
+from wareloom.advising._proving import Way, prove_within, reached
 from wareloom.advising._recipe import bundle_of, recipe_of, source_of
 from wareloom.advising._search import SearchAdvice
 from wareloom.advising.settings import AdviceSettings
+from wareloom.core import notebook
 from wareloom.core.files import landing, locked
 from wareloom.core.run import Run
 from wareloom.core.state import read_json, write_json, write_whole
@@ -44,6 +45,8 @@ OWN = (
     *("proof", "proof-search", "bundle", "bundle-search", "shop"),
 )
 """What is written to the folder"""
+OVER = 0.06
+"""Share of the minutes that the model may take beyond them"""
 FOR_SEARCH = 0.5
 """Share of the minutes that search has where both are asked for"""
 ATTACKING = 10.0
@@ -79,6 +82,9 @@ class Advice:
     def __str__(self) -> str:
         return str(self.data["headline"])
 
+    def __repr__(self) -> str:
+        return notebook.line("Advice", str(self))
+
 
 def advise(
     shop: Shop,
@@ -102,7 +108,7 @@ def advise(
     with locked(place):
         place.mkdir(parents=True, exist_ok=True)
         desk = _desk(shop, settings, place, run, resume=resume)
-        with run.limits():
+        with run.limits(), desk.shown():
             data = _Work(shop, settings, desk).done()
         desk.clear()
     return Advice(data, place)
@@ -201,6 +207,7 @@ class _Work:
         desk.say("look")
         seen = Look(**desk.kept("look", lambda: asdict(look(self.shop, self.settings.other_shops))))
         data |= {"look": asdict(seen), "rankers": {"trials": []}, "generators": None, "proof": None}
+        data["reached"] = None
         if self.settings.job == "search":
             return self._search_alone(seen)
         if not seen.interactions:
@@ -300,13 +307,17 @@ class _Work:
             desk.left_out["the proof"] = "no generator was tried"
             return system, next(iter(every.values())), None
         made = every[tried["label"]]
-        reserve = min(2.0 * took, 0.15 * desk.clock.left) + 1.0
+        reserve = min(2.6 * took, 0.4 * desk.clock.left) + 1.0
         proved = prove_within(worked, system, made, tried, desk, reserve)
-        if proved is None:
-            return system, made, None
-        proof, way = proved
-        self._keep(proof, way)
-        return system, made, proof
+        if proved is not None:
+            self._keep(*proved)
+        if proved is None or proved[1].share < 1:
+            data["reached"] = desk.tried(
+                f"{found['label']} on the whole test part",
+                max(0.0, desk.clock.left - reserve / 2),
+                lambda: reached(worked, system, made, desk),
+            )
+        return system, made, None if proved is None else proved[0]
 
     def _keep(self, proof: Proof, way: Way) -> None:
         """Write the proof with its page, and note what of it is said."""
@@ -331,7 +342,7 @@ class _Work:
         desk.say(f"bundle of {data['rankers'].get('label') or system.ranker}")
         desk.tried(
             "the bundle",
-            max(desk.clock.left, 30.0),
+            max(desk.clock.left, OVER * desk.clock.seconds + 3.0),
             lambda: bundle_of(worked, system, proof, recipe, desk),
         )
         data["leaving"] = None

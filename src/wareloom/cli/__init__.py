@@ -12,6 +12,7 @@ from typer.core import TyperGroup
 
 from wareloom.cli import _bars, _warnings
 from wareloom.cli._ending import TRACEBACK, Ending, parted, utf8, widened
+from wareloom.cli._pages import WRITERS, with_pages
 
 HERE = Path(__file__).parent
 PROGRAM = "wareloom"
@@ -30,7 +31,8 @@ class Commands(TyperGroup):
             return None
         module = importlib.import_module(f"wareloom.cli.{cmd_name}")
         single = typer.Typer(add_completion=False, rich_markup_mode=None)
-        single.command(name=cmd_name)(module.main)
+        main = with_pages(module.main) if cmd_name in WRITERS else module.main
+        single.command(name=cmd_name)(main)
         return typer.main.get_command(single)
 
 

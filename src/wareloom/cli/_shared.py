@@ -155,7 +155,10 @@ def settings_of(
     """Read `whose.name=value` pairs: settings by name, by whose they are, which must be one of `names`."""
     found: dict[str, dict[str, Any]] = {}
     for key, value in settings(given, option).items():
-        whose, _, name = key.partition(".")
+        # A name of one's own, package.module:Class, has points of its own.
+        own = [one for one in names if key.startswith(f"{one}.")]
+        whose = max(own, key=len) if own else key.partition(".")[0]
+        name = key[len(whose) + 1 :]
         if whose not in names or not name:
             raise SettingError(
                 f"{option} {key} must name one of {', '.join(names) or 'nothing'} before the setting, such as "
@@ -192,14 +195,14 @@ def show(value: Mapping[str, Any], as_json: bool, told: Summary | str | None = N
 
 def plain(value: Mapping[str, Any]) -> Summary:
     """The summary of a result that has none of its own: its values by name."""
-    found = Summary()
+    found = Summary("" if value else "Nothing yet.")
     for name, each in value.items():
         found.fact(str(name), each)
     return found
 
 
-def show_job(done: Done, as_json: bool) -> None:
-    """Print what a job came to: verdict, where report and model lie, and what to do with the model."""
+def show_job(done: Done, as_json: bool, track: str = "") -> None:
+    """Print what a job came to: verdict, where report, learning curves and model lie, and what to do with it."""
     from wareloom.cli._proof import told as told_of
 
     proof, folder = done.proof, done.folder
@@ -215,6 +218,7 @@ def show_job(done: Done, as_json: bool) -> None:
     summary.warn(done.frozen)
     report, bundle = folder / "proof" / "report.html", folder / "bundle"
     summary.place(report if proof else folder, name="report" if proof else "folder")
+    summary.place(tracked(track), name="curves")
     if bundle.exists():
         told |= {"bundle": str(bundle), "note": done.note}
         summary.warn(done.note)

@@ -1,10 +1,11 @@
 """How a command ends: at most ten lines that matter; the rest is in the folder, and in `--json`.
 
-told = Summary("Read export as tables: 511 rows of 2 tables, none set aside.")
-told.table(("table", "came", "taken"), [("events", 481, 481), ("items", 30, 30)])
-told.fact("columns", "user_id, item_id, event, time")
-told.warn("Times are whole days.")
-told.place(to).next(f"wareloom check {to}")
+    told = Summary("Read export as tables: 511 rows of 2 tables, none set aside.")
+    told.table(("table", "came", "taken"), [("events", 481, 481), ("items", 30, 30)])
+    told.fact("columns", "user_id, item_id, event, time").warn("Times are whole days.")
+    told.place(to).next(f"wareloom check {to}")
+
+In a pipe a summary is plain and no line is broken; on a terminal it is coloured, and ten lines are ten rows.
 """
 
 from __future__ import annotations
@@ -53,8 +54,8 @@ class _Table:
 class Summary:
     """What a command ends in: a sentence, tables, facts by name, warnings, where it lies, and what to do next.
 
-    What has no value is left out. Where it is more than `MOST` lines, warnings go first, rows of tables next; how many
-    are left out is said.
+    What has no value is left out. Rows and notes that do not fit into `MOST` lines are counted on one of them; the
+    first warning keeps its place beside a long table.
     """
 
     head: str = ""

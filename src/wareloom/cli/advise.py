@@ -64,7 +64,7 @@ def main(
     if to is None:
         raise SettingError("advise needs --to FOLDER for page, recipe and model, or --dry-run.")
     found = advise(Shop.open(shop), settings, to, run, resume=resume, force=force)
-    show(found.data, as_json, _told(found))
+    show(found.data, as_json, told(found))
     raise typer.Exit(1 if found.answer == "leave it out" else 0)
 
 
@@ -78,7 +78,7 @@ def _plan(plan: dict[str, Any]) -> Summary:
     return told.fact("memory", f"about {plan['memory_gib']:.1f} GiB")
 
 
-def _told(found: Advice) -> Summary:
+def told(found: Advice) -> Summary:
     """What matters, in ten lines at most."""
     data, folder, took = found.data, found.folder, found.data["took"]
     style: Literal["good", "bad", "strong"] = {

@@ -57,6 +57,7 @@ def main(
     """
     from wareloom.proof.leaderboard import leaderboard
     from wareloom.recipe.load import Recipe
+    from wareloom.report.board import save_leaderboard
     from wareloom.shop import Shop
 
     free(to, force, "leaderboard.json")
@@ -73,8 +74,8 @@ def main(
     found = leaderboard(
         Shop.open(shop), how, run_of(seed, quiet, threads=threads, jobs=jobs, on=on)
     )
-    found.save(to)
-    summary = _summary(found).place(to / "leaderboard.json", name="file")
+    save_leaderboard(found, to)
+    summary = _summary(found).place(to / "leaderboard.html", name="page")
     best = found.table()["ranker"][0]
     show(found.data, as_json, summary.next(f"wareloom prove {shop} --ranker {best} --to PROOF"))
 

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from wareloom.cli._shared import Force
+from wareloom.cli._shared import AsJson, Force, Quiet, show
+from wareloom.cli._summary import Summary
 
 
 def main(
@@ -17,15 +18,6 @@ def main(
             help="The folder of a proof, a comparison, a leaderboard or a job; or a JSON file of attacks."
         ),
     ],
-    language: Annotated[
-        str, typer.Option(help="en or zh.", envvar="WARELOOM_LANGUAGE", show_envvar=True)
-    ] = "en",
-    interactive: Annotated[
-        bool,
-        typer.Option(
-            "--interactive", help="Charts that answer the pointer; the page has 5 MB then."
-        ),
-    ] = False,
     to: Annotated[
         Path | None,
         typer.Option(
@@ -35,19 +27,24 @@ def main(
         ),
     ] = None,
     force: Force = False,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
 ) -> None:
     """Write the page of a result that is there: nothing is computed anew, no test part is read."""
     from wareloom.core.files import beside, free_file
     from wareloom.core.sentences import Say
     from wareloom.report.anything import named, page_of, result_at
 
-    Say(language)
     file = result_at(result)
-    name = Path(named(file))
-    place = file.with_name(f"{name.stem}.{language}{name.suffix}") if to is None else to
+    name, say = Path(named(file)), Say.of()
+    place = file.with_name(f"{name.stem}.{say.language}{name.suffix}") if to is None else to
     if to is not None:
         free_file(place, force=force)
-    page = page_of(file, language, interactive=interactive)
+    page = page_of(file)
     with beside(place) as partial:
         partial.write_text(page, encoding="utf-8")
-    typer.echo(place)
+    show(
+        {"page": str(place)},
+        as_json,
+        Summary("Wrote the page anew.", "good").place(place, name="page"),
+    )

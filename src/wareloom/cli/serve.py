@@ -60,21 +60,10 @@ def main(
 
     require("serve", "workers", workers, 1 <= workers <= 64, "1 to 64")
     require("serve", "port", port, 0 <= port <= 65535, "0 to 65535")
-    settings = configure(
-        Settings,
-        {
-            "store": store,
-            "host": host,
-            "port": port,
-            "hosts": tuple(host_name or ()),
-            "sessions": sessions,
-            "events_of_session": session_events,
-            "expiry": expiry * 86400,
-            "redis": redis,
-            "rate": rate,
-            "allow_code": tuple(allow_code or ()),
-        },
-    )
+    asked = {"store": store, "host": host, "port": port, "sessions": sessions, "rate": rate}
+    asked |= {"hosts": tuple(host_name or ()), "allow_code": tuple(allow_code or ())}
+    asked |= {"events_of_session": session_events, "expiry": expiry * 86400, "redis": redis}
+    settings = configure(Settings, asked)
     if check:
         names = checked(settings).names()
         summary = Summary(f"{store} can be served.", "good").fact("slots", ", ".join(names))

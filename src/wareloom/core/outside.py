@@ -104,7 +104,8 @@ def _why(error: Exception, module: str) -> str:
     ):
         package = module.partition(".")[0]
         where = f"No module named {missing!r}, neither where Python looks nor in {Path.cwd()}."
-        return f"{where} Go to the folder that holds {package}, or set PYTHONPATH to it."
+        here = near(package, [path.stem for path in Path.cwd().glob("*.py")])
+        return f"{where}{here} Go to the folder that holds {package}, or set PYTHONPATH to it."
     if isinstance(error, SyntaxError):
         return f"{error.filename or module}, line {error.lineno}: {error.msg}."
     return f"{str(error).rstrip('.')}."

@@ -33,6 +33,7 @@ from wareloom.recipe.looks import Witness
 from wareloom.recipe.make import make, note_of
 from wareloom.recipe.sources import digests_of
 from wareloom.report import write_report
+from wareloom.report.board import save_leaderboard
 from wareloom.shop import Shop
 
 FOLDERS = {
@@ -254,5 +255,5 @@ class _Job:
     def _leaderboard(self, folder: Path) -> None:
         run, cells = self._cells(".leaderboard-cells")
         self._look("leaderboard")
-        leaderboard(self._shop(), self.recipe.contest(), run).save(folder)
+        save_leaderboard(leaderboard(self._shop(), self.recipe.contest(), run), folder)
         shutil.rmtree(cells, ignore_errors=True)

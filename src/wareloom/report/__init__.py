@@ -12,6 +12,7 @@ from typing import Any
 from wareloom.core.asked import a_path, asks, of_class
 from wareloom.core.files import free_folder, landing, locked, one_spelling, replacing
 from wareloom.core.run import Run
+from wareloom.core.sentences import Say
 from wareloom.core.state import read_json, write_json
 from wareloom.experiment.result import Proof, rounded
 from wareloom.experiment.settings import ExperimentSettings
@@ -22,13 +23,14 @@ from wareloom.shop import Shop
 def render(
     data: Mapping[str, Any],
     cleaned: Mapping[str, Any] | None = None,
-    language: str = "en",
+    language: str = "",
     *,
     interactive: bool = False,
 ) -> str:
     """Return the page of `proof.json`'s `data`; `cleaned` is `clean.json`'s.
 
-    `language`: "en" or "zh". `interactive`: charts that answer the pointer, at 5 MB of script.
+    `language`: "en" or "zh"; blank takes what was asked for. `interactive`: charts that answer the pointer, at 5 MB
+    of script.
     """
     # Here, not above: whoever proves without a page loads neither Plotly nor Jinja.
     from wareloom.report.page import render as laid_out
@@ -42,7 +44,7 @@ def write_report(
     path: str | Path,
     *,
     cleaned: dict[str, Any] | None = None,
-    language: str = "en",
+    language: str = "",
     interactive: bool = False,
 ) -> None:
     """Write the page of `proof` to `path`: one HTML file that needs no network.
@@ -69,6 +71,8 @@ def prove_and_report(
     `run.cache` they are kept there for good: more seeds, or others beside, redo none of them. Raises `OutputError`
     where a proof is there already, unless `force`, or unless `resume` finds one of the same shop, settings and seed.
     """
+    # A language that no page speaks is refused before any work is done.
+    Say.of()
     to = Path(to)
     again = resume and _same(to, shop, settings, run)
     free_folder(to, "proof.json", force=force or again)

@@ -42,9 +42,10 @@ class AdvicePage:
     fingerprint: str
 
 
-def advice_page(data: Mapping[str, Any], language: str = "en") -> str:
+def advice_page(data: Mapping[str, Any], language: str = "", *, interactive: bool = False) -> str:
     """Return the page of `advice.json`'s `data`: one HTML file that needs no network."""
-    return filled("advice.html.j2", view_of(data, Say(language)), language)
+    view = view_of(data, Say.of(language))
+    return filled("advice.html.j2", view, language, interactive=interactive)
 
 
 def view_of(data: Mapping[str, Any], say: Say) -> AdvicePage:
@@ -61,17 +62,24 @@ def view_of(data: Mapping[str, Any], say: Say) -> AdvicePage:
             took=f"{data['took']['minutes']:.1f}",
             minutes=f"{data['settings']['minutes']:g}",
         ),
-        headline=data["headline"],
-        next=tuple(data["next"]),
+        headline=say.retold("advised", data["headline"]),
+        next=tuple(say.retold("advised", step) for step in data["next"]),
         sections=tuple(
-            Told(say(f"advice.{s['about']}"), tuple(s["sentences"])) for s in data["sections"]
+            Told(
+                say(f"advice.{s['about']}"),
+                tuple(say.retold("advised", each) for each in s["sentences"]),
+            )
+            for s in data["sections"]
         ),
         tried=_tried(data, say),
         stages=table(
             [say(f"advice.{name}") for name in ("stage", "most", "does")],
-            [(s["stage"], f"{s['seconds'] / 60:.1f}", s["does"]) for s in data["plan"]["stages"]],
+            [
+                (s["stage"], f"{s['seconds'] / 60:.1f}", say.retold("advised", s["does"]))
+                for s in data["plan"]["stages"]
+            ],
         ),
-        warnings=tuple(data["look"]["warnings"]),
+        warnings=tuple(say.retold("warning", each) for each in data["look"]["warnings"]),
         seed=data["seed"],
         fingerprint=data["shop"]["fingerprint"][:16],
     )

@@ -8,15 +8,19 @@ from typing import Any
 
 from wareloom.core.state import read_json
 from wareloom.errors import SourceError
+from wareloom.report.advice import advice_page
 from wareloom.report.attacks import attacks_page
 from wareloom.report.board import leaderboard_page
 from wareloom.report.comparison import comparison_page
 from wareloom.report.page import render
+from wareloom.report.shop_page import check_page
 
 PLACES = {
+    "advice.json": "advice.html",
     "proof.json": "report.html",
     "compare.json": "compare.html",
     "leaderboard.json": "leaderboard.html",
+    "check.json": "check.html",
 }
 """Files of results, and what their pages are called"""
 INNER = ("", "proof", "leaderboard")
@@ -37,23 +41,26 @@ def result_at(path: str | Path) -> Path:
             if (path / inner / name).is_file():
                 return path / inner / name
     raise SourceError(
-        f"{path} holds no result: give the folder of a proof, a comparison, a leaderboard or a job, or a JSON "
+        f"{path} holds no result: give the folder of a proof, a comparison, a leaderboard, a check or a job, or a JSON "
         "file of attacks."
     )
 
 
-def page_of(path: str | Path, language: str = "en", *, interactive: bool = False) -> str:
+def page_of(path: str | Path, language: str = "", *, interactive: bool = False) -> str:
     """Return the page of the result at `path`; raises `SourceError` where it is none, or no whole one."""
     file = result_at(path)
     data = read_json(file)
     page = _page(data)
     if page is None:
         raise SourceError(
-            f"{file} is no result that has a page: give one of a proof, a comparison, a leaderboard or attacks."
+            f"{file} is no result that has a page: give one of a proof, a comparison, a leaderboard, "
+            "a check or attacks."
         )
     try:
         if page is render:
             return render(data, _cleaned(file), language, interactive=interactive)
+        if page is check_page:
+            return check_page(data, file.parent.name, language, interactive=interactive)
         return page(data, language, interactive=interactive)
     except (KeyError, TypeError, StopIteration, AttributeError, IndexError) as error:
         raise SourceError(
@@ -71,10 +78,12 @@ def _page(data: Any) -> Page | None:
     if not isinstance(data, Mapping):
         return None
     for keys, page in (
+        (("headline", "answer", "sections"), advice_page),
         (("decisive", "arms", "comparisons"), render),
         (("figures", "shops"), comparison_page),
         (("rows", "refused", "settings"), leaderboard_page),
         (("outcomes", "blind", "users"), attacks_page),
+        (("tables", "warnings", "items"), check_page),
     ):
         if all(key in data for key in keys):
             return page

@@ -35,11 +35,9 @@ class AttacksPage:
     seed: int
 
 
-def attacks_page(
-    data: Mapping[str, Any], language: str = "en", *, interactive: bool = False
-) -> str:
+def attacks_page(data: Mapping[str, Any], language: str = "", *, interactive: bool = False) -> str:
     """Return the page of what `wareloom attack --to` wrote: one HTML file that needs no network."""
-    view = attacks_of(data, Say(language))
+    view = attacks_of(data, Say.of(language))
     return filled("attacks.html.j2", view, language, interactive=interactive)
 
 

@@ -5,9 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+from wareloom.core.files import replacing
 from wareloom.core.sentences import Say
+from wareloom.core.state import write_json
+from wareloom.proof.leaderboard import Leaderboard
 from wareloom.report.charts import Axis, Dots, Mark, Row
 from wareloom.report.templating import filled
 from wareloom.report.views import Table, table
@@ -42,11 +46,19 @@ class BoardPage:
     settings: str
 
 
+def save_leaderboard(found: Leaderboard, folder: str | Path, language: str = "") -> None:
+    """Write `leaderboard.json` and `leaderboard.html` to `folder`, which is made; an older one there is replaced."""
+    page = leaderboard_page(found.data, language)
+    with replacing(Path(folder), marker="leaderboard.json") as partial:
+        write_json(partial / "leaderboard.json", found.data)
+        (partial / "leaderboard.html").write_text(page, encoding="utf-8")
+
+
 def leaderboard_page(
-    data: Mapping[str, Any], language: str = "en", *, interactive: bool = False
+    data: Mapping[str, Any], language: str = "", *, interactive: bool = False
 ) -> str:
     """Return the page of `leaderboard.json`'s `data`: one HTML file that needs no network."""
-    view = board_of(data, Say(language))
+    view = board_of(data, Say.of(language))
     return filled("leaderboard.html.j2", view, language, interactive=interactive)
 
 

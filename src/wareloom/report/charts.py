@@ -84,7 +84,10 @@ class Bars:
 
 @dataclass(frozen=True)
 class Series:
-    """A line through points; `low` and `high` give it a band, `step` makes it stairs, `dots` marks its points."""
+    """A line through points; `low` and `high` give it a band, `dots` marks its points.
+
+    `step` makes it stairs that change half way between two points.
+    """
 
     name: str
     x: tuple[float, ...]

@@ -57,7 +57,7 @@ class ComparisonPage:
 
 
 def save_comparison(
-    found: Comparison, folder: str | Path, language: str = "en", *, interactive: bool = False
+    found: Comparison, folder: str | Path, language: str = "", *, interactive: bool = False
 ) -> None:
     """Write `compare.json` and `compare.html` to `folder`, which is made; an older comparison there is replaced."""
     page = comparison_page(found.data, language, interactive=interactive)
@@ -67,10 +67,10 @@ def save_comparison(
 
 
 def comparison_page(
-    data: Mapping[str, Any], language: str = "en", *, interactive: bool = False
+    data: Mapping[str, Any], language: str = "", *, interactive: bool = False
 ) -> str:
     """Return the page of `compare.json`'s `data`: one HTML file that needs no network; the same bytes for the same."""
-    view = view_of(data, Say(language))
+    view = view_of(data, Say.of(language))
     return filled("comparison.html.j2", view, language, interactive=interactive)
 
 

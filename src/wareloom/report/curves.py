@@ -16,6 +16,8 @@ from wareloom.report.views import Table, table
 NAME = "curves.html"
 LOG = "curves.jsonl"
 """What `track = "page:FOLDER"` writes, a line for each evaluation"""
+DERIVED = 10**9
+"""Seeds from here on are derived from another"""
 TONES = ("s0", "s1", "s2", "s3", "s4")
 """As many trainings are drawn at most"""
 
@@ -41,7 +43,7 @@ class CurvesPage:
     trainings: Table
 
 
-def save_curves(folder: str | Path, language: str = "en") -> Path | None:
+def save_curves(folder: str | Path, language: str = "") -> Path | None:
     """Write `curves.html` beside the log of losses in `folder`, and return it; None where nothing was trained.
 
     Raises `SourceError` for a log whose lines are not as `track` writes them.
@@ -50,7 +52,7 @@ def save_curves(folder: str | Path, language: str = "en") -> Path | None:
     trainings = trainings_of(folder)
     if not trainings:
         return None
-    page = filled("curves.html.j2", view_of(trainings, folder.name, Say(language)), language)
+    page = filled("curves.html.j2", view_of(trainings, folder.name, Say.of(language)), language)
     (folder / NAME).write_text(page, encoding="utf-8")
     return folder / NAME
 
@@ -95,7 +97,7 @@ def view_of(trainings: Sequence[Training], folder: str, say: Say) -> CurvesPage:
 def _chart(trainings: Sequence[Training], name: str, say: Say) -> Chart | None:
     lines = tuple(
         Series(
-            say("shop.seed", name=one.name, seed=one.seed),
+            _named(one, say).rpartition(" · ")[2],
             tuple(x for x, _ in one.told[name]),
             tuple(y for _, y in one.told[name]),
             tone=tone,
@@ -109,11 +111,16 @@ def _chart(trainings: Sequence[Training], name: str, say: Say) -> Chart | None:
     return Lines(say(f"shop.{name}"), lines, Axis(say("shop.update")), Axis())
 
 
+def _named(one: Training, say: Say) -> str:
+    """Its name, with the seed where a person gave it: a seed that was derived has many digits and says nothing."""
+    return one.name if one.seed >= DERIVED else say("shop.seed", name=one.name, seed=one.seed)
+
+
 def _row(one: Training, say: Say) -> tuple[object, ...]:
     losses, values = one.told.get("loss", []), one.told.get("value", [])
     steps = [int(x) for x, _ in (*losses, *values)]
     return (
-        say("shop.seed", name=one.name, seed=one.seed),
+        _named(one, say),
         max(steps, default=0),
         losses[0][1] if losses else None,
         losses[-1][1] if losses else None,

@@ -69,12 +69,12 @@ class ProofPage:
 def render(
     data: Mapping[str, Any],
     cleaned: Mapping[str, Any] | None = None,
-    language: str = "en",
+    language: str = "",
     *,
     interactive: bool = False,
 ) -> str:
     """Return the page of `proof.json`'s `data`; `cleaned` is `clean.json`'s."""
-    page = proof_page(data, cleaned, Say(language))
+    page = proof_page(data, cleaned, Say.of(language))
     return filled("proof.html.j2", page, language, interactive=interactive)
 
 

@@ -35,9 +35,7 @@ class ShopPage:
     tables: Table
 
 
-def save_check(
-    found: Mapping[str, Any], name: str, folder: str | Path, language: str = "en"
-) -> None:
+def save_check(found: Mapping[str, Any], name: str, folder: str | Path, language: str = "") -> None:
     """Write `check.json` and `check.html` to `folder`, which is made; an older check there is replaced.
 
     `found`: what `wareloom.preparing.statistics.statistics` found of the shop called `name`.
@@ -48,9 +46,12 @@ def save_check(
         (partial / "check.html").write_text(page, encoding="utf-8")
 
 
-def check_page(found: Mapping[str, Any], name: str, language: str = "en") -> str:
+def check_page(
+    found: Mapping[str, Any], name: str, language: str = "", *, interactive: bool = False
+) -> str:
     """Return the page of a shop's statistics: one HTML file that needs no network; the same bytes for the same."""
-    return filled("shop.html.j2", view_of(found, name, Say(language)), language)
+    view = view_of(found, name, Say.of(language))
+    return filled("shop.html.j2", view, language, interactive=interactive)
 
 
 def view_of(found: Mapping[str, Any], name: str, say: Say) -> ShopPage:
@@ -61,7 +62,7 @@ def view_of(found: Mapping[str, Any], name: str, say: Say) -> ShopPage:
         tone="but" if warnings else "helps",
         shop=name,
         told=_told(found, say),
-        warnings=tuple(warnings),
+        warnings=tuple(say.retold("warning", each) for each in warnings),
         charts=tuple(_charts(events, say)) if events else (),
         quantiles=_quantiles(found, say),
         tables=_tables(found["tables"], say),

@@ -195,7 +195,7 @@ def _plot(chart: Lines, say: Say) -> Markup:
         '<svg viewBox="0 0 100 100" preserveAspectRatio="none" width="100%" height="100%">{}</svg>'
     ).format(Markup().join(_line(line, across, down) for line in chart.series))
     for line in chart.series:
-        for x, y_of in zip(line.x, line.y, strict=True) if line.dots else ():
+        for x, y_of in zip(line.x, line.y, strict=True) if line.dots or len(line.x) == 1 else ():
             body += Markup('<circle class="dot tone-{}" cx="{}%" cy="{}%" r="5.5"/>').format(
                 line.tone, _n(across(x)), _n(down(y_of))
             )
@@ -233,11 +233,13 @@ def _line(line: Series, across: Place, down: Place) -> Markup:
 
 
 def _path(points: Sequence[tuple[float, float]], step: bool) -> str:
-    """A path through points in hundredths; of many that fall on one place, none is drawn twice."""
+    """A path through points in hundredths, whose stairs change half way; none is drawn twice."""
     laid: list[tuple[str, str]] = []
-    for x, y in points:
-        if step and laid:
-            laid.append((_n(x), laid[-1][1]))
+    for place, (x, y) in enumerate(points):
+        if step and place:
+            before = points[place - 1]
+            half = _n((before[0] + x) / 2)
+            laid += [(half, _n(before[1])), (half, _n(y))]
         if not laid or laid[-1] != (_n(x), _n(y)):
             laid.append((_n(x), _n(y)))
     return "M" + "L".join(f"{x} {y}" for x, y in laid) if laid else "M0 0"

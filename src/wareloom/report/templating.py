@@ -10,7 +10,7 @@ from importlib.resources import files
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from wareloom.core.sentences import Say
+from wareloom.core.sentences import Say, pages
 from wareloom.report import svg
 from wareloom.report.charts import Chart
 
@@ -36,13 +36,14 @@ def style() -> Markup:
     return Markup(sheet.read_text(encoding="utf-8"))
 
 
-def filled(template: str, page: object, language: str = "en", *, interactive: bool = False) -> str:
+def filled(template: str, page: object, language: str = "", *, interactive: bool = False) -> str:
     """Return the HTML of `page`, a view with plain values and charts, laid out by `template`; it needs no network.
 
     Templates get `page`, `say` (`core.sentences.Say`) and `drawn`, which draws a chart. `interactive`: as charts that
     answer the pointer, which takes 5 MB of script; as SVG otherwise, without any script.
     """
-    say = Say(language)
+    say = Say.of(language)
+    interactive = interactive or pages().interactive
     return (
         environment()
         .get_template(template)

@@ -106,7 +106,7 @@ def threads_do_not_change_the_vectors(cls: type[Embedder]) -> None:
 def what_is_no_list_of_texts_is_refused(cls: type[Embedder]) -> None:
     """One string, and what is no text, are named; None is a text that says nothing."""
     fitted = _fitted(cls)
-    with refused(InputError, "was given the one string 'sink': give a list of texts"):
+    with refused(InputError, "the text 'sink'; give a list of texts"):
         fitted.embed("sink")
     with refused(InputError, "Text 1 is 7, a int: give strings, or None for no text"):
         fitted.embed(["sink", 7])  # type: ignore[list-item]

@@ -50,7 +50,7 @@ def what_is_no_list_of_texts_is_refused(cls: type[TextModel]) -> None:
     """One string, what is no text, half a character, and lists of different lengths are named."""
     model = make(cls)
     for prompts, words in (
-        ("sink", "was given the one string 'sink': give a list of texts"),
+        ("sink", "the text 'sink'; give a list of texts"),
         (["sink", 7], "Text 1 is 7, a int: give strings"),
         (["a\ud83d"], "Text 0 holds half a character at 1"),
     ):
