@@ -213,6 +213,11 @@ def test_long_sentences_are_counted() -> None:
     assert long + "." in [*sentences(f"# A title\n\nShort.\n{long}.\n\n| cell | other |\n")]
 
 
+def test_the_journal_is_newest_first_and_its_index_is_whole() -> None:
+    text = JOURNAL.PAGE.read_text(encoding="utf-8")
+    assert text == JOURNAL.ordered(text), "run python tools/journal.py"
+
+
 def test_an_entry_added_at_the_end_of_the_journal_goes_to_the_top_of_its_day() -> None:
     def entry(title: str, question: str = "") -> str:
         asked = f"**Question.** {question}\n\n" if question else ""
