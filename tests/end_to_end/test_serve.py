@@ -23,11 +23,13 @@ import pytest
 
 from bundles import fitted, written
 from stores import branded, made_store
+from wareloom.core.family import RERANKERS
 from wareloom.serving.compact import compact, partitions, told_by, whole_shop
 from wareloom.serving.config import VARIABLE, Settings, handed_on
 from wareloom.serving.frames import read_records
 from wareloom.serving.publish import publish
 from wareloom.serving.store import Store
+from wareloom.shop import Requests
 
 JSON = {"content-type": "application/json"}
 
@@ -406,3 +408,29 @@ def test_the_page_shows_items_with_their_reasons_and_runs_nothing_of_theirs(tmp_
     assert "12 items · version" in text
     assert "<title>Wareloom shop</title>" in text
     assert "&lt;img src=x" in text
+
+
+def test_a_ranker_that_is_asked_itself_and_a_reranker_are_served_by_forked_processes(
+    tmp_path: Path,
+) -> None:
+    shop, mmr = branded(), RERANKERS.make("mmr", relevance=0.5)
+    bundle = written(tmp_path / "bundle", fitted("als", shop), shop, reranker=mmr)
+    publish(tmp_path / "bundle", tmp_path / "store", "home")
+    with served(tmp_path / "store", "--workers", "2", "--compact-every", "0") as (port, _):
+        for history in ([], ["i3"], ["i3", "i9"]):
+            wanted = bundle.rank(Requests.sessions([history]), 8)["item_id"].to_list()
+            for _ in range(4):
+                with Asked(port) as asked:
+                    told = asked.post("/recommend", history=history, k=8, explain=True)
+                assert [hit["item_id"] for hit in told["hits"]] == wanted
+
+
+def test_events_become_tables_while_it_serves(tmp_path: Path) -> None:
+    store = made_store(tmp_path)
+    with served(store, "--compact-every", "0.5") as (port, _), Asked(port) as asked:
+        for n in range(3):
+            event = {"id": f"e{n}", "event": "view_item", "item_id": f"i{n}", "session_id": "a"}
+            asked.post("/events", events=[event])
+        until(lambda: bool(partitions(Store.open(store))), 90)
+        assert whole_shop(Store.open(store), tmp_path / "shop").rows("events") == 3
+        assert asked.post("/recommend", session="a")["hits"]

@@ -24,6 +24,10 @@ VARIABLE = "WARELOOM_LANGUAGE"
 """The environment variable that says in which language pages are"""
 
 
+LONGEST = 2000
+"""Characters beyond which a sentence of the data is kept as it is: patterns take long over long ones"""
+
+
 @cache
 def sentences() -> dict[str, dict[str, str]]:
     """Return every sentence by "topic.key", each by language."""
@@ -116,7 +120,7 @@ class Say:
 
         The patterns are the English texts of the topic; what stands at their placeholders is kept as it is.
         """
-        if self.language == "en":
+        if self.language == "en" or len(text) > LONGEST:
             return text
         for key, pattern in _patterns(topic):
             if found := pattern.fullmatch(text):

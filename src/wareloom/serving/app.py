@@ -205,7 +205,7 @@ class Application:
         self.counters.add("exposures_total", len(shown.placed))
         if shown.degraded:
             self.counters.add("fallback_total")
-        if version.rules.rules.explore is not None:
+        if version.rules.rules.explore is not None or self.slots.divided(ask.slot):
             self._exposed(shown, ask, request, now)
         if (shadow := self.slots.shadow(ask.slot)) is not None:
             task = asyncio.create_task(self._shadowed(shadow, ask, now))
@@ -227,7 +227,7 @@ class Application:
 
     def _version(self, ask: Ask) -> Version:
         if not ask.page:
-            return self.slots.live(ask.slot)
+            return self.slots.arm(ask.slot, ask.user or ask.session)
         found = self.slots.version(self.answers.page_version(ask.page))
         if found is None:
             raise Gone(

@@ -197,3 +197,15 @@ def finished(folder: Path) -> list[Path]:
         finally:
             os.close(file)
     return found
+
+
+def finish(folder: Path, patience: float) -> bool:
+    """Ask all processes to finish what they write, and wait for it so many seconds; whether all did."""
+    number, until = next_generation(folder), time.monotonic() + patience
+    while True:
+        held = set(folder.glob("*.log")) - set(finished(folder))
+        if not any(int(path.name.partition("-")[0]) < number for path in held):
+            return True
+        if time.monotonic() > until:
+            return False
+        time.sleep(0.02)

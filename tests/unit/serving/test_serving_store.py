@@ -7,11 +7,14 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import polars as pl
 import pytest
+from scipy import stats
 
 from bundles import NOTE, fitted, written
 from stores import Client, branded, items, run
 from wareloom.errors import InputError, OutputError, SettingError, SourceError, UnknownNameError
+from wareloom.serving.compact import compact
 from wareloom.serving.publish import publish, read_smoke
 from wareloom.serving.rules import read_rules
 from wareloom.serving.store import Store
@@ -235,3 +238,39 @@ def test_wrong_rules_are_refused(tmp_path: Path, text: str, said: str) -> None:
     (tmp_path / "rules.toml").write_text(text)
     with pytest.raises(SettingError, match=said):
         read_rules(tmp_path / "rules.toml")
+
+
+def test_a_slot_that_is_divided_gives_each_shopper_one_version(
+    bundle: Path, tmp_path: Path
+) -> None:
+    one, _ = publish(bundle / "good", tmp_path / "s", "home")
+    two, _ = publish(bundle / "popular", tmp_path / "s", "other")
+    store = Store.open(tmp_path / "s")
+    store.set_arms("home", {two: 0.25})
+
+    async def work() -> None:
+        client, again = Client(tmp_path / "s"), Client(tmp_path / "s")
+        seen = []
+        for n in range(600):
+            told = await client.post("/recommend", user=f"u{n}", k=2)
+            seen.append(told["version"])
+            if n < 40:
+                assert (await again.post("/recommend", user=f"u{n}", k=2))["version"] == seen[n]
+        assert stats.binomtest(seen.count(two), 600, 0.25).pvalue > 0.001
+        assert (await client.post("/recommend"))["version"] == one
+        await client.app.close()
+        await again.app.close()
+
+    run(work())
+    done = compact(store)
+    assert done.partition is not None
+    shown = pl.read_parquet(done.partition / "exposures.parquet")
+    assert len(shown) == 641
+    assert set(shown["version"]) == {one, two}
+    assert store.set_shadow("home", None).arms == {two: 0.25}
+    assert store.set_arms("home", None).arms is None
+    assert store.set_live("home", two).arms is None
+    assert store.roll_back("home").live == one
+    for arms in ({two: 0.0}, {two: 1.5}, {two: 0.6, one: 0.6}):
+        with pytest.raises(SettingError, match="split"):
+            store.set_arms("home", arms)
