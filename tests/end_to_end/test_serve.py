@@ -82,9 +82,9 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made_store(tmp_path_factory.mktemp("served"))
 
 
-def pairs(port: int, client: int, count: int, batch: int, wrong: list[str]) -> None:
+def pairs(ports: tuple[int, int], client: int, count: int, batch: int, wrong: list[str]) -> None:
     """Send an event, ask on another connection, and look whether the answer has seen it."""
-    with Asked(port) as one, Asked(port) as two:
+    with Asked(ports[0]) as one, Asked(ports[1]) as two:
         for n in range(count):
             who = f"{client}-{batch}-{n // 5}"
             sent = [
@@ -108,7 +108,7 @@ def test_the_next_answer_has_seen_the_click_over_two_processes(store: Path) -> N
         for clients, batch in ((1, 1), (8, 1), (8, 3)):
             wrong: list[str] = []
             work = [
-                threading.Thread(target=pairs, args=(port, c, 120 // clients, batch, wrong))
+                threading.Thread(target=pairs, args=((port, port), c, 120 // clients, batch, wrong))
                 for c in range(clients)
             ]
             for thread in work:

@@ -29,6 +29,12 @@ def main(
     expiry: Annotated[
         float, typer.Option(help="Days of silence after which a shopper is forgotten.")
     ] = 30.0,
+    redis: Annotated[
+        str,
+        typer.Option(
+            help="Remember shoppers in this Redis, which several machines may share: redis://HOST:6379/0."
+        ),
+    ] = "",
     rate: Annotated[
         int, typer.Option(help="Requests a second of one key in one process; 0: any number.")
     ] = 0,
@@ -56,7 +62,7 @@ def main(
     require("serve", "port", port, 0 <= port <= 65535, "0 to 65535")
     asked = {"store": store, "host": host, "port": port, "sessions": sessions, "rate": rate}
     asked |= {"hosts": tuple(host_name or ()), "allow_code": tuple(allow_code or ())}
-    asked |= {"events_of_session": session_events, "expiry": expiry * 86400}
+    asked |= {"events_of_session": session_events, "expiry": expiry * 86400, "redis": redis}
     settings = configure(Settings, asked)
     if check:
         names = checked(settings).names()

@@ -24,10 +24,11 @@ from wareloom.serving import explain
 from wareloom.serving.catalogue import card_of
 from wareloom.serving.forms import NO_ONE, NOTHING, Asked, Found, Itself, Sum
 from wareloom.serving.lookup import hash_of
+from wareloom.serving.memory import ABSENT, Forgotten, Memory, whose
 from wareloom.serving.published import Served
 from wareloom.serving.reorder import Reorder
 from wareloom.serving.rules import Placed
-from wareloom.serving.sessions import NO_ENTRIES, Sessions, merged
+from wareloom.serving.sessions import NO_ENTRIES, merged
 from wareloom.serving.stock import K1, B, Stock
 from wareloom.serving.version import Version
 from wareloom.serving.wire import PAGES, Ask, Why, written
@@ -69,22 +70,27 @@ class Gone(InputError):
 class Answers:
     """Answers requests in one process."""
 
-    def __init__(self, sessions: Sessions, stock: Stock, secret: bytes) -> None:
-        self.sessions, self.stock, self.secret = sessions, stock, secret
+    def __init__(self, memory: Memory, stock: Stock, secret: bytes) -> None:
+        self.memory, self.stock, self.secret = memory, stock, secret
         self.random = random.Random(secrets.randbits(64))
         self.slow = ThreadPoolExecutor(1, thread_name_prefix="slow")
 
-    def known(self, ask: Ask, now: int) -> np.ndarray:
-        """The events of the user and the session that ask."""
-        user = self.sessions.of(f"u:{ask.user}", now) if ask.user else NO_ENTRIES
-        session = self.sessions.of(f"s:{ask.session}", now) if ask.session else NO_ENTRIES
-        return merged(user, session)
+    async def known(self, ask: Ask, now: int) -> tuple[np.ndarray, list[str]]:
+        """The events of the user and the session that ask; and what could not be asked for them."""
+        who = [*whose(ask.user, ask.session)]
+        if not who:
+            return NO_ENTRIES, []
+        try:
+            found = await self.memory.of(who, now)
+        except Forgotten:
+            return NO_ENTRIES, [ABSENT]
+        return merged(found[0], found[-1]) if len(found) > 1 else found[0], []
 
     async def answer(self, version: Version, ask: Ask, now: int) -> Shown:
         """Answer with a version."""
         self.stock.refresh()
         ids = version.served.ids
-        entries = self.known(ask, now) if ask.user or ask.session else NO_ENTRIES
+        entries, lost = await self.known(ask, now)
         codes = ids.of_hashes(entries["item"]) if len(entries) else NOTHING
         there = codes >= 0
         kinds = entries["kind"]
@@ -112,7 +118,7 @@ class Answers:
         shown = placed[: ask.k]
         further = first + sum(place.code >= 0 for place in shown)
         page = self.token(version, further) if extra else ""
-        return Shown(version, shown, scores, shown_new, history, degraded, page)
+        return Shown(version, shown, scores, shown_new, history, lost + degraded, page)
 
     async def _candidates(
         self,
