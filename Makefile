@@ -1,4 +1,4 @@
-# make demo runs the main job, make test passes the tests; each makes its own environment in .venv from these files alone.
+# make demo gives advice on real purchases, make test passes the tests; each makes its own environment in .venv from these files alone.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,6 +11,9 @@ from wareloom.sampling.generator import SCREENS, Generator
 
 DENSE, KEPT = 12_500, 8_000
 """Items of which EASE holds a table of all pairs, 0.6 GB; of more it learns the most popular ones"""
+READ, READ_ITEMS, READ_SHARE = 15.0, 12_000, 0.05
+"""Seconds in which one core compares the texts of so many items with one another, and the share of all seconds that
+it may take: it is done again for every generator and arm"""
 UNSEEN = tuple(name for name in SCREENS if name != "leak")
 """Screens of what other shops teach: runs that training lacks are what they are asked for. That their logs do not hold
 this shop's events is looked at before (`_look`)."""
@@ -28,8 +32,18 @@ class Candidate:
     """Whether it is tried only where there is time for it"""
 
 
-def rankers(look: Look) -> tuple[Candidate, ...]:
-    """Rankers of recommendation that the shop has something for, the simplest first."""
+def reading(look: Look) -> float:
+    """Seconds that comparing all texts with one another takes, about: it cannot be stopped midway."""
+    return READ * (look.rows["items"] / READ_ITEMS) ** 2 if look.has.get("texts") else 0.0
+
+
+def reads(look: Look, seconds: float) -> bool:
+    """Whether there are texts, and time to compare them in `seconds`."""
+    return bool(look.has.get("texts")) and reading(look) <= READ_SHARE * seconds
+
+
+def rankers(look: Look, seconds: float = math.inf) -> tuple[Candidate, ...]:
+    """Rankers of recommendation that the shop has something for in so many seconds, the simplest first."""
     found = [Candidate(label="popularity", member=False)]
     if look.repeat_rate > 0.01:
         found += [Candidate(label="personal"), Candidate(label="tifu_knn")]
@@ -37,7 +51,7 @@ def rankers(look: Look) -> tuple[Candidate, ...]:
     found.append(Candidate(label="item_knn"))
     if look.has.get("categories") or look.has.get("brands"):
         found.append(Candidate(label="attributes", fixed=True))
-    if look.has.get("texts"):
+    if reads(look, seconds):
         found.append(Candidate(label="text_knn", fixed=True))
     most = {"max_items": KEPT} if look.rows["items"] > DENSE else {}
     found.append(Candidate(label="ease", settings=most, fixed=True))
@@ -60,12 +74,13 @@ class Made:
     knows: str
 
 
-def generators(look: Look) -> tuple[Made, ...]:
+def generators(look: Look, seconds: float = math.inf) -> tuple[Made, ...]:
     """Generators that the shop has something for; those that know more than its own log come first."""
     found = []
-    members = ("transitions", "item_knn", *(("text_knn",) if look.has.get("texts") else ()))
+    texts = reads(look, seconds)
+    members = ("transitions", "item_knn", *(("text_knn",) if texts else ()))
     others = tuple(folder for folder, why in look.others.items() if not why)
-    if others and look.has.get("texts"):
+    if others and texts:
         settings = {"members": members, "other_shops": others}
         found.append(
             Made(
@@ -74,7 +89,7 @@ def generators(look: Look) -> tuple[Made, ...]:
                 knows="what shoppers of the other shops did, and what products are called",
             )
         )
-    if look.has.get("texts"):
+    if texts:
         found.append(
             Made(
                 label="teacher",

@@ -27,8 +27,8 @@ FIRST, OTHERS = 1.0, (0.5, 2.0)
 """Synthetic events for each real one that all generators are tried with, and those that the best is tried with, too"""
 LIGHT = "transitions"
 """A ranker that knows the log alone: what a generator's knowledge is worth to one that lacks it"""
-LEAST = 2_000
-"""Events below which no smaller share is tried"""
+LEAST, MOST = 2_000, 100_000
+"""Events that generators are tried on, at least and at most: what a generator takes is not known before"""
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class Generators:
     ) -> None:
         """`seconds`: how long all of it may take."""
         self.worked, self.system, self.desk = worked, system, desk
-        self.made = {one.label: one for one in generators(look)}
+        self.made = {one.label: one for one in generators(look, desk.clock.seconds)}
         self.ends, self.given = desk.clock.spent + seconds, seconds
         self.seconds: dict[str, dict[str, float]] = {}
         """What cells took, by arm and key"""
@@ -81,7 +81,7 @@ class Generators:
         self.ends = self.desk.clock.spent + self.given
         cells = 1 + len(self.made) + len(OTHERS)
         share = min(1.0, self.left / max(1e-9, 1.5 * cells * system_seconds))
-        share = min(1.0, max(share, LEAST / rows))
+        share = min(1.0, max(min(share, MOST / rows), LEAST / rows))
         self.some = some = share_of(self.worked.before, share, self.desk.run)
         self.events = some.rows("events")
         tried: list[dict[str, Any]] = []

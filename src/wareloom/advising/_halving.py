@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from wareloom.advising._candidates import Candidate, ensemble, rankers
+from wareloom.advising._candidates import Candidate, ensemble, rankers, reading, reads
 from wareloom.advising._data import Worked, share_of
 from wareloom.advising._desk import Desk
 from wareloom.advising._look import Look
@@ -70,7 +70,11 @@ class Rankers:
         """`seconds`: how long all of it may take."""
         self.worked, self.desk = worked, desk
         self.ends, self.given = desk.clock.spent + seconds, seconds
-        every = rankers(look)
+        every = rankers(look, desk.clock.seconds)
+        if look.has.get("texts") and not reads(look, desk.clock.seconds):
+            desk.left_out["what reads texts"] = (
+                f"comparing {look.rows['items']:,} texts with one another takes about {reading(look):.0f} s each time"
+            )
         self.candidates = [c for c in every if not c.slow or desk.clock.seconds >= LONG]
         for candidate in every:
             if candidate not in self.candidates:

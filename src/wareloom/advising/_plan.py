@@ -25,11 +25,11 @@ def plan_of(worked: Worked, look: Look, seconds: float) -> dict[str, Any]:
     What a stage does not use, those after it may.
     """
     rows, items = worked.before.rows("events"), worked.shop.rows("items")
-    named = [c.label for c in rankers(look) if not c.slow or seconds >= LONG]
+    named = [c.label for c in rankers(look, seconds) if not c.slow or seconds >= LONG]
     rungs = [f"{share * rows:,.0f}" for share in ladder(rows)]
     does = {
         "rankers": f"{', '.join(named)} on {', then '.join(rungs)} events; then ensembles of them",
-        "generators": ", ".join(one.label for one in generators(look)),
+        "generators": ", ".join(one.label for one in generators(look, seconds)),
         "proof": "the best of each, on the test part, which is read here alone",
         "bundle": "the best system, learned from all but the test part",
         "attacks": "what a sample of the generator tells of the users it was made from",

@@ -238,7 +238,7 @@ class _Work:
         name = f"plan-{self.settings.minutes:g}"
         plan = desk.kept(name, lambda: plan_of(worked, seen, desk.clock.left))
         data["plan"] = plan
-        system, made = DEFAULT, generators(seen)[0]
+        system, made = DEFAULT, generators(seen, desk.clock.seconds)[0]
         proof: Proof | None = None
         if not power["too_few"]:
             system, made, proof = self._told(worked, seen, plan)
@@ -300,7 +300,9 @@ class _Work:
         self, worked: Worked, seen: Look, plan: Mapping[str, Any]
     ) -> tuple[System, Made, Proof | None]:
         """Choose, then prove."""
-        desk, data, every = self.desk, self.data, {one.label: one for one in generators(seen)}
+        desk, data = self.desk, self.data
+        every = {one.label: one for one in generators(seen)}
+        first = generators(seen, desk.clock.seconds)[0]
         found = desk.kept(
             "rankers",
             lambda: rounded(Rankers(worked, seen, desk, seconds_of(plan, "rankers")).run()),
@@ -309,7 +311,7 @@ class _Work:
         data["rankers"] = found
         if not found["label"]:
             data["rankers"]["label"] = DEFAULT.ranker
-            return DEFAULT, next(iter(every.values())), None
+            return DEFAULT, first, None
         system = System(found["ranker"], facts.tuples(found["settings"]))
         took = facts.seconds(found)
         tried = desk.kept(
@@ -322,7 +324,7 @@ class _Work:
         data["generators"] = tried if tried["label"] else None
         if not tried["label"]:
             desk.left_out["the proof"] = "no generator was tried"
-            return system, next(iter(every.values())), None
+            return system, first, None
         made = every[tried["label"]]
         reserve = min(2.6 * took, 0.4 * desk.clock.left) + 1.0
         proved = prove_within(worked, system, made, tried, desk, reserve)

@@ -34,6 +34,8 @@ class AdvicePage:
     headline: str
     next: tuple[str, ...]
     sections: tuple[Told, ...]
+    proofs: tuple[str, ...]
+    """Folders beside the page that hold a proof with its own page."""
     tried: Table | None
     """Rankers and generators on events before the test part."""
     stages: Table
@@ -71,6 +73,7 @@ def view_of(data: Mapping[str, Any], say: Say) -> AdvicePage:
             )
             for s in data["sections"]
         ),
+        proofs=_proofs(data),
         tried=_tried(data, say),
         stages=table(
             [say(f"advice.{name}") for name in ("stage", "most", "does")],
@@ -83,6 +86,11 @@ def view_of(data: Mapping[str, Any], say: Say) -> AdvicePage:
         seed=data["seed"],
         fingerprint=data["shop"]["fingerprint"][:16],
     )
+
+
+def _proofs(data: Mapping[str, Any]) -> tuple[str, ...]:
+    found = {"proof": data.get("proof"), "proof-search": (data.get("search") or {}).get("proof")}
+    return tuple(name for name, proof in found.items() if proof)
 
 
 def _tried(data: Mapping[str, Any], say: Say) -> Table | None:
