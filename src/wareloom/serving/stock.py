@@ -20,6 +20,7 @@ import msgspec
 
 from wareloom.errors import SourceError
 from wareloom.language.tokenise import tokenise
+from wareloom.serving.events import datasync
 from wareloom.serving.frames import MAGIC, framed, records_in
 
 K1, B = 1.2, 0.75
@@ -53,7 +54,7 @@ class Stock:
                 done = 0
                 while done < len(content):
                     done += os.write(self._file, content[done:])
-                os.fdatasync(self._file)
+                datasync(self._file)
             except OSError:
                 os.ftruncate(self._file, size)
                 raise
