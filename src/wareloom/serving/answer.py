@@ -163,7 +163,7 @@ class Answers:
     ) -> tuple[list[Placed], bool]:
         """Candidates in the order of the rules, from `first` on; and whether there are more."""
         rules = version.rules
-        if not rules.rules.any:
+        if not rules.any:
             codes = found[0].tolist()
             return [Placed(code) for code in codes[first : first + ask.k]], len(
                 codes
