@@ -139,3 +139,10 @@ def is_gone(item: dict[str, Any], now: int) -> bool:
         or item.get("available") is False
         or item.get("expires", math.inf) <= now
     )
+
+
+def of_itself(title: str, idf: Any, mean: float) -> float:
+    """What a title scores for itself by BM25."""
+    words = Counter(tokenise(title, stem=True))
+    norm = K1 * (1 - B + B * sum(words.values()) / mean)
+    return float(sum(n * idf(w) * n * (K1 + 1) / (n + norm) for w, n in words.items()))
