@@ -112,7 +112,14 @@ class Answers:
         barred = NO_ONE if ask.filter is None else version.catalogue.barred(ask.filter)
         first = self.offset(ask.page, version)
         depth = min(version.rules.depth(ask.k) + first, len(version.served))
+        before = self.stock.number
         found, degraded = await self._candidates(version, ask, history, depth, had, barred)
+        self.stock.refresh()
+        if self.stock.number != before:
+            # Something went out of stock while a slow ranker was at it.
+            gone, new = version.stock(self.stock, now)
+            kept = ~np.isin(found[0], gone)
+            found = found[0][kept], found[1][kept]
         placed, extra = self._placed(version, ask, found, first, had, barred)
         scores = dict(zip(found[0].tolist(), found[1].tolist(), strict=True))
         shown_new: dict[int, tuple[str, float]] = {}

@@ -141,3 +141,18 @@ def test_more_than_a_slow_ranker_can_take_is_answered_without_it(store: Path) ->
         assert "degraded" not in await client.post("/recommend", history=["i3"])
 
     run(work())
+
+
+def test_an_item_that_is_deleted_while_it_is_ranked_is_not_shown(tmp_path: Path) -> None:
+    store = made_store(tmp_path, "als")
+
+    async def work() -> None:
+        client = Client(store)
+        first = items(await client.post("/recommend", history=["i3"]))[0]
+        slow(client, 0.2)
+        asked = asyncio.create_task(client.post("/recommend", history=["i3"]))
+        await asyncio.sleep(0.05)
+        assert (await client.ask("DELETE", f"/items/{first}"))[0] == 200
+        assert first not in items(await asked)
+
+    run(work())
