@@ -52,7 +52,7 @@ def truths() -> dict[str, Any]:
         with tempfile.TemporaryDirectory() as folder:
             shop, others = made(name, Path(folder))
             start = time.process_time()
-            settings = AdviceSettings(minutes=4.5, other_shops=others)
+            settings = AdviceSettings(minutes=9.9, other_shops=others)
             found = advise(shop, settings, Path(folder) / "advice", Run(seed=1, threads=1))
             seconds = time.process_time() - start
             row = {"shop": name, "answer": found.answer, "wrong": wrong(name, found.data)}
@@ -67,7 +67,7 @@ def noises() -> dict[str, Any]:
         with tempfile.TemporaryDirectory() as folder:
             shop = noise(100 + seed)
             run = Run(seed=seed, threads=1)
-            found = advise(shop, AdviceSettings(minutes=4.5), Path(folder) / "advice", run)
+            found = advise(shop, AdviceSettings(minutes=9.9), Path(folder) / "advice", run)
             answers[found.answer] += 1
             print(f"noise {seed}: {found.answer}", flush=True)
     return {"answers": dict(answers), "shops": SHOPS, "false": _false(answers), "bar": 0}

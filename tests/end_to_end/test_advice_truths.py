@@ -20,7 +20,7 @@ RUN = Run(seed=1, threads=1)
 @pytest.mark.parametrize("name", TRUTHS)
 def test_advice_says_what_is_true_of_a_shop(name: str, tmp_path: Path) -> None:
     shop, others = made(name, tmp_path)
-    found = advise(shop, AdviceSettings(minutes=4.5, other_shops=others), tmp_path / "advice", RUN)
+    found = advise(shop, AdviceSettings(minutes=9.9, other_shops=others), tmp_path / "advice", RUN)
     assert wrong(name, found.data) == []
     assert (tmp_path / "advice" / "advice.html").is_file()
     assert Recipe.load(tmp_path / "advice" / "recipe.toml").stages[-1] == "make"

@@ -38,7 +38,7 @@ def given(shop: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, A
     """Advice on the shop, from the command line."""
     place = tmp_path_factory.mktemp("advice") / "advice"
     said = wareloom(
-        "advise", shop, "--to", place, "--minutes", "4.5", "--json", "-q", "--seed", "1"
+        "advise", shop, "--to", place, "--minutes", "9.9", "--json", "-q", "--seed", "1"
     )
     assert said.code in (0, 1), said
     return place, json.loads((place / "advice.json").read_text())
@@ -92,7 +92,7 @@ def test_advice_goes_on_after_a_kill(shop: Path, tmp_path: Path) -> None:
         "--to",
         str(place),
         "--minutes",
-        "4.5",
+        "9.9",
         "--seed",
         "1",
         "--threads",
@@ -111,7 +111,7 @@ def test_advice_goes_on_after_a_kill(shop: Path, tmp_path: Path) -> None:
     refused = wareloom(*words)
     assert refused.code == 2
     assert "--resume" in refused.err
-    found = advise(wl.Shop.open(shop), AdviceSettings(minutes=4.5), place, RUN, resume=True)
+    found = advise(wl.Shop.open(shop), AdviceSettings(minutes=9.9), place, RUN, resume=True)
     assert found.data["rankers"]["trials"] == json.loads(kept)["trials"]
     assert found.answer in ("no evidence", "leave it out")
     assert not (place / ".advice").exists()
@@ -123,11 +123,14 @@ def test_no_minutes_are_refused(minutes: float, tmp_path: Path) -> None:
         wl.advise(few(), tmp_path / "advice", minutes=minutes)
 
 
-def test_a_second_is_enough_to_say_what_did_not_fit(tmp_path: Path) -> None:
+def test_a_second_says_what_did_not_fit_and_more_minutes_go_on(tmp_path: Path) -> None:
     found = wl.advise(ring(), tmp_path / "advice", minutes=1 / 60, run=RUN)
     assert found.answer == "not proved"
     assert "the proof" in found.data["left_out"] or found.data["generators"] is None
-    assert found.bundle is not None
+    more = wl.advise(ring(), tmp_path / "advice", minutes=9.9, run=RUN, resume=True)
+    assert more.data["look"] == found.data["look"]
+    assert more.answer in ("no evidence", "leave it out")
+    assert more.bundle is not None
 
 
 def test_search_without_judgments_says_that_nothing_can_be_told(tmp_path: Path) -> None:
@@ -139,7 +142,7 @@ def test_search_without_judgments_says_that_nothing_can_be_told(tmp_path: Path) 
 
 def test_search_is_chosen_by_judgments(tmp_path: Path) -> None:
     shop = search_shop(150)
-    found = wl.advise(shop, tmp_path / "advice", minutes=4.5, for_="search", run=RUN)
+    found = wl.advise(shop, tmp_path / "advice", minutes=9.9, for_="search", run=RUN)
     labels = {trial["label"] for trial in found.data["search"]["trials"]}
     best = max(found.data["search"]["trials"], key=lambda trial: trial["value"])
     assert {"bm25"} <= labels

@@ -24,8 +24,8 @@ FENCED = re.compile(r"^( *)```.*?^\1```", re.DOTALL | re.MULTILINE)
 CODE = re.compile(r"`[^`\n]*`")
 
 
-def _tool() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("reference", ROOT / "tools" / "reference.py")
+def _tool(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, ROOT / "tools" / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -33,7 +33,8 @@ def _tool() -> ModuleType:
     return module
 
 
-REFERENCE = _tool()
+REFERENCE = _tool("reference")
+JOURNAL = _tool("journal")
 
 
 @cache
@@ -210,3 +211,21 @@ def test_a_sentence_can_be_read_aloud(page: Path) -> None:
 def test_long_sentences_are_counted() -> None:
     long = " ".join(["word"] * 26)
     assert long + "." in [*sentences(f"# A title\n\nShort.\n{long}.\n\n| cell | other |\n")]
+
+
+def test_an_entry_added_at_the_end_of_the_journal_goes_to_the_top_of_its_day() -> None:
+    def entry(title: str, question: str = "") -> str:
+        asked = f"**Question.** {question}\n\n" if question else ""
+        return f"## {title}\n\n{asked}Text of {title}."
+
+    old = [entry("2026-03-02 Later", "Why?"), entry("2026-03-01 First")]
+    page = JOURNAL.ordered("\n\n".join(["# Journal", JOURNAL.INDEX, *old]))
+    grown = JOURNAL.ordered(
+        page + "\n" + entry("2026-03-02 Added") + "\n\n" + entry("2026-03-02 Last")
+    )
+    titles = re.findall("^## (.*)$", grown, re.MULTILINE)
+    assert titles == ["2026-03-02 Last", "2026-03-02 Added", "2026-03-02 Later", "2026-03-01 First"]
+    rows = re.findall(r"^\| (\S+) \| \[(.*)\]\(#(.*)\) \|$", grown, re.MULTILINE)
+    assert rows[0] == ("2026-03-02", "Last", "2026-03-02-last")
+    assert [asked for _, asked, _ in rows] == ["Last", "Added", "Why?", "First"]
+    assert JOURNAL.ordered(grown) == grown

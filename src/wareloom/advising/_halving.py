@@ -34,7 +34,7 @@ SLACK = 3.0
 """How many times what was reckoned something may take before it is stopped"""
 NEAR = 0.97
 """Share of the best value from which a simpler ranker is taken instead, where the two cannot be told apart"""
-LONG = 300.0
+LONG = 600.0
 """Seconds in all from which what is slow is tried, too"""
 
 

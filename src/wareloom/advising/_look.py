@@ -162,9 +162,10 @@ def _sorted(frame: pl.DataFrame, *, timed: bool) -> str:
 
 
 def _rises(frame: pl.DataFrame, same: list[str]) -> tuple[float, float]:
-    """Share of a user's neighbouring events, alike in `same`, that go one way by item id; and of those not alike.
+    """Share of a user's neighbouring events, alike in `same`, that go one way by item id; and of the others that do.
 
-    A half where there are fewer pairs than `PAIRS`, and 1 where all rise, or all fall.
+    The way is the one that most of the former go, by ids as texts or as numbers. A half stands where there are fewer
+    pairs than `PAIRS`.
     """
     before = pl.col("item").shift()
     number = pl.col("item").str.extract(r"(\d+)$").cast(pl.Int64, strict=False)
@@ -175,14 +176,18 @@ def _rises(frame: pl.DataFrame, same: list[str]) -> tuple[float, float]:
         text=pl.col("item") > before,
         number=number > number.shift(),
     ).filter(pl.col("use").fill_null(False))
-    found = []
-    for rows in (told.filter("same"), told.filter(~pl.col("same"))):
-        if len(rows) < PAIRS:
-            found.append(0.5)
-            continue
-        shares = [float(rows[name].mean() or 0.5) for name in ("text", "number")]  # type: ignore[arg-type]
-        found.append(max(max(share, 1 - share) for share in shares))
-    return found[0], found[1]
+    alike_, others = told.filter("same"), told.filter(~pl.col("same"))
+    ways = []
+    for name in ("text", "number"):
+        within, across = (_mean(rows[name]) for rows in (alike_, others))
+        ways.append((within, across) if within >= 0.5 else (1 - within, 1 - across))
+    return max(ways)
+
+
+def _mean(values: pl.Series) -> float:
+    """Share of what is true; a half of few."""
+    known = values.drop_nulls()
+    return int(known.sum()) / len(known) if len(known) >= PAIRS else 0.5
 
 
 def _copied(frame: pl.DataFrame, *, timed: bool) -> float:

@@ -18,6 +18,8 @@ BLIND = 0.5
 """Lift below which nothing can be told where shoppers are too few"""
 WANTED = 0.05
 """Lift that shoppers should be enough for"""
+FEW_ITEMS = 3_000
+"""Items up to which a ranker that reads their texts is quick"""
 FEWEST = 30
 """Requests below which no spread is believed"""
 
@@ -39,7 +41,8 @@ def power_of(worked: Worked, look: Look, run: Run) -> dict[str, Any]:
         }
     parts, task = found
     values = []
-    for name in ("popularity", "transitions", *(("text_knn",) if look.has["texts"] else ())):
+    reads = look.has["texts"] and look.rows["items"] <= FEW_ITEMS
+    for name in ("popularity", "transitions", *(("text_knn",) if reads else ())):
         model = RANKERS.make(name).fit(parts.train, run)
         values.append(evaluate(model, task, (METRIC,), run).per_request[f"{METRIC}/all"])
     best = max(values[1:], key=lambda each: float(np.nanmean(each)))

@@ -39,18 +39,22 @@ class Way:
 def ways(worked: Worked, system: System, made: Made, told: dict[str, Any]) -> Iterator[Way]:
     """Ways to prove it, the strongest first; `told`: what trying the generators came to."""
     rows, seconds = worked.shop.rows("events"), told["seconds"]
-    real, mixed = seconds.get(REAL, 1.0), seconds.get(MIXED, seconds.get(REAL, 1.0))
+    real = seconds.get(REAL, 1.0)
+    # An arm learns from so many more rows; what is beyond that in the mixed one is the pool, which a seed makes once.
+    arm = real * (1 + told["ratio"])
+    pool = max(0.0, seconds.get(MIXED, arm) - arm)
     for share in SHARES:
         grown = max(share * rows / max(1, told["events"]), 0.05) ** GROWS
         if share < 1.0 and share * rows < LEAST:
             continue
         for seeds, references in ((3, True), (3, False), (2, False)):
             _, arms = _settings(worked, system, made, told, seeds, references)
+            each = grown * (pool + arm * arms)
             yield Way(
                 seeds=seeds,
                 references=references,
                 share=share,
-                seconds=1.2 * grown * (real + mixed * arms * seeds) + 2.0,
+                seconds=1.2 * (grown * real + seeds * each) + 2.0,
             )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from wareloom.advising._power import BLIND
 from wareloom.experiment.plan import DIRECT, FEATURES, MIXED, REAL, TEACHER
 from wareloom.proof.decide import listed, name_of, signed
 
@@ -47,7 +48,15 @@ def answer(data: Data) -> str:
         return HELPS if rows == "rows help" and not distils else DISTIL
     if verdict == "hurts":
         return OUT
+    if _blind(proof):
+        return UNPROVED
     return DISTIL if _known_already(data) else NOTHING
+
+
+def _blind(proof: Data) -> bool:
+    """Whether a proof could tell nothing but a very large lift, so that it says nothing of a smaller one."""
+    least = proof["power"]["detectable_lift"]
+    return least is None or least > BLIND
 
 
 def _known_already(data: Data) -> bool:
@@ -78,6 +87,11 @@ def headline(data: Data) -> str:
             else " How many it would take cannot be reckoned from so few."
         )
         return f"Too few to tell: {power['requests']:,} shoppers can be asked.{more}"
+    if data["answer"] == UNPROVED and data.get("proof"):
+        return (
+            f"The best system found is {system}. The proof that fitted into these minutes asked too few shoppers to "
+            "say what synthesis adds to it."
+        )
     if data["answer"] == UNPROVED:
         return f"The best system found is {system}. What synthesis adds to it was not proved in these minutes."
     proof = data["proof"]

@@ -228,7 +228,7 @@ class SearchAdvice:
         recipe = self._recipe(best)
         fitted = self.desk.tried(
             "the bundle of search",
-            max(self.desk.clock.left, 0.06 * self.desk.clock.seconds + 3.0),
+            max(self.desk.clock.left, 0.06 * self.desk.clock.seconds, 10.0),
             lambda: _made(best).fit(shop, self.desk.cells),
         )
         if fitted is not None:

@@ -110,7 +110,11 @@ def advise(
         desk = _desk(shop, settings, place, run, resume=resume)
         with run.limits(), desk.shown():
             data = _Work(shop, settings, desk).done()
-        desk.clear()
+        if data["answer"] == says.UNPROVED:
+            # With more minutes it goes on from here.
+            _unfinished(desk, data)
+        else:
+            desk.clear()
     return Advice(data, place)
 
 
@@ -151,11 +155,12 @@ def _free(to: Path, *, resume: bool, force: bool) -> Path:
     if place.exists() and not place.is_dir():
         raise OutputError(f"{to} is a file; choose a folder for --to.")
     begun, whole = (place / WORK).is_dir(), (place / NAME).is_file()
+    said = "is not proved yet" if whole else "was stopped"
     if place.is_dir() and any(place.iterdir()) and not (begun or whole):
         raise OutputError(f"{to} is not empty and holds no advice; choose another folder for --to.")
     if begun and not (resume or force):
-        raise OutputError(f"{to} holds advice that was stopped: pass --resume to go on with it.")
-    if whole and not begun and not (force or resume):
+        raise OutputError(f"{to} holds advice that {said}: pass --resume to go on with it.")
+    if whole and not begun and not force:
         raise OutputError(
             f"{to} holds advice already: choose another folder for --to, or pass --force to replace it."
         )
@@ -180,6 +185,16 @@ def _desk(shop: Shop, settings: AdviceSettings, place: Path, run: Run, *, resume
         write_whole(path, key)
     desk.clock = Clock(settings.minutes * 60, spent)
     return desk
+
+
+def _unfinished(desk: Desk, data: Mapping[str, Any]) -> None:
+    """Forget the stages that came to nothing, so that a call with more minutes does them."""
+    whole = data["rankers"].get("share") == 1
+    if not whole or not (data["generators"] or {}).get("label"):
+        (desk.work / "generators.json").unlink(missing_ok=True)
+    if not whole:
+        (desk.work / "rankers.json").unlink(missing_ok=True)
+    desk.note()
 
 
 def _removed(path: Path) -> None:
@@ -219,7 +234,9 @@ class _Work:
         worked = work_on(self.shop, seen, self.settings, run)
         power = desk.kept("power", lambda: rounded(power_of(worked, seen, run)))
         data |= {"worked": facts.worked(worked), "power": power}
-        plan = desk.kept("plan", lambda: plan_of(worked, seen, desk.clock.left))
+        # With other minutes there is another plan; what is done already stays.
+        name = f"plan-{self.settings.minutes:g}"
+        plan = desk.kept(name, lambda: plan_of(worked, seen, desk.clock.left))
         data["plan"] = plan
         system, made = DEFAULT, generators(seen)[0]
         proof: Proof | None = None
@@ -342,7 +359,7 @@ class _Work:
         desk.say(f"bundle of {data['rankers'].get('label') or system.ranker}")
         desk.tried(
             "the bundle",
-            max(desk.clock.left, OVER * desk.clock.seconds + 3.0),
+            max(desk.clock.left, OVER * desk.clock.seconds, 10.0),
             lambda: bundle_of(worked, system, proof, recipe, desk),
         )
         data["leaving"] = None
