@@ -52,6 +52,13 @@ JOBS = (
     Job("tuning", "wareloom tune", ("optuna",), "tune", 37),
     Job("tracking", "--track", ("tensorboard", "mlflow", "wandb"), "track", 230),
     Job("serving", "wareloom serve", ("msgspec", "uvicorn"), "serve", 21),
+    Job(
+        "replicas",
+        "wareloom serve --redis",
+        ("msgspec", "uvicorn", "redis"),
+        "replicas",
+        28,
+    ),
     Job("onnx", "encoders by ONNX Runtime, in 8 bits", ("onnx", "onnxruntime"), "onnx", 1300),
     Job("gpus", "training in several processes", ("accelerate",), "accelerate", 850),
     Job("cluster", "--on ray://…", ("ray",), "cluster", 240),
