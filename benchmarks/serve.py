@@ -207,9 +207,14 @@ def used(processes: list[int]) -> float:
     return ticks / os.sysconf("SC_CLK_TCK")
 
 
-def http(store: Path, items: list[str], requests: int) -> list[Row]:
+def http(store: Path, shop: Shop, requests: int) -> list[Row]:
     """Processor time of a request, taking turns with the bare routes."""
     rng, rows = random.Random(0), []
+    items, titles = (shop.table("items")[name].to_list() for name in ("item_id", "title"))
+
+    def search(n: int) -> bytes:
+        words = (rng.choice(titles) or "hair oil").split()
+        return posted("/search", {"query": " ".join(rng.sample(words, min(2, len(words))))[:100]})
 
     def recommend(n: int) -> bytes:
         return posted("/recommend", {"session": f"s{n % 500}", "k": 10})
@@ -237,6 +242,7 @@ def http(store: Path, items: list[str], requests: int) -> list[Row]:
         for name, content, bar in (
             ("recommend, session", recommend, 0.4),
             ("recommend, history", history, 0.4),
+            ("search, two words", search, 0.4),
             ("events", event, 0.4),
         ):
             found: dict[str, list[float]] = {"own": [], "fastapi": [], "asgi": []}
@@ -610,7 +616,7 @@ def main() -> None:
         store = made(folder, shop) if set(wanted) - {"top", "log", "kill"} else folder
         work: dict[str, Callable[[], Any]] = {
             "top": lambda: top(shop, folder / "top"),
-            "http": lambda: http(store, items, 3000 if long else 1500),
+            "http": lambda: http(store, shop, 3000 if long else 1500),
             "log": lambda: [
                 log(folder, 60_000 if long else 20_000, 1),
                 log(folder / "b", 200_000 if long else 60_000, 20),

@@ -26,6 +26,8 @@ SEGMENT = 16 << 20
 """Bytes after which a new segment begins"""
 GENERATION = "generation"
 """The file that says that segments older than it are to be finished"""
+datasync = getattr(os, "fdatasync", os.fsync)
+"""What waits for the disk; systems without the one have the other"""
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -60,7 +62,7 @@ class Segment:
         try:
             while done < len(content):
                 done += os.write(self.file, content[done:])
-            os.fdatasync(self.file)
+            datasync(self.file)
         except OSError:
             os.ftruncate(self.file, self.size)
             raise

@@ -36,6 +36,7 @@ class Slots:
         self.store, self.allowed = store, tuple(allow_code)
         self._open: OrderedDict[str, Version] = OrderedDict()
         self._slots: dict[str, _Slot] = {}
+        self._places: dict[str, str] = {}
         self.refused = 0
         """Versions that were made live and could not be opened"""
         for name in store.names():
@@ -90,7 +91,11 @@ class Slots:
         return self._open[name]
 
     def _stamp(self, name: str) -> tuple[int, int]:
-        state = os.stat(self.store.slots / f"{name}.jsonl")
+        # Before each answer: a path that is put together anew costs more than the look itself.
+        place = self._places.get(name)
+        if place is None:
+            place = self._places[name] = os.fspath(self.store.slots / f"{name}.jsonl")
+        state = os.stat(place)
         return state.st_mtime_ns, state.st_size
 
     def _take(self, name: str) -> _Slot:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -45,6 +46,15 @@ def test_a_proof_that_hurts_is_refused_and_none_only_taken_by_name(
         assert (await Client(tmp_path / "s").post("/recommend"))["unproved"] is True
 
     run(work())
+
+
+def test_a_bundle_that_was_edited_is_refused(bundle: Path, tmp_path: Path) -> None:
+    shutil.copytree(bundle / "good", tmp_path / "edited")
+    path = tmp_path / "edited" / "recipe.json"
+    path.write_text(path.read_text().replace("mine", "yours"))
+    with pytest.raises(SourceError, match=r"recipe\.json"):
+        publish(tmp_path / "edited", tmp_path / "s", "home")
+    assert not (tmp_path / "s").exists()
 
 
 def test_the_same_bundle_is_the_same_version(bundle: Path, tmp_path: Path) -> None:
@@ -115,8 +125,6 @@ def test_a_swap_is_seen_at_the_next_answers_and_a_page_keeps_its_version(
         second = await client.post("/recommend", history=["i3"], k=5, page=first["page"])
         assert (first["version"], second["version"]) == (one, one)
         assert not set(items(first)) & set(items(second))
-        import shutil
-
         shutil.rmtree(tmp_path / "s" / "versions" / one)
         status, told, _ = await client.ask("POST", "/recommend", {"page": first["page"]})
         assert (status, "gone" in told["error"]) == (410, True)
