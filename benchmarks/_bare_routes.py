@@ -60,6 +60,7 @@ HITS = [
 ]
 
 
+@app.post("/search")
 @app.post("/recommend")
 async def recommend(ask: Ask) -> AnswerModel:
     """Ten hits that are there already."""

@@ -100,7 +100,8 @@ def _transfer(figures: Figures) -> Iterator[Claim]:
         mixed = [r for r in row["lifts"] if r["arm"] == MIXED and r["against"] != LOGS]
         least = min(mixed, key=lambda r: float(r["lift"]))
         yield Claim(
-            f"{row['data']}, {row['share']:.0%} of own users: lift of its system by that sample, over {least['against']}",
+            f"{row['data']}, {row['share']:.0%} of own users: lift of its system by that sample, over "
+            f"{least['against']}",
             f"{least['lift']:+.1%} ({least['lift_low']:+.1%} to {least['lift_high']:+.1%})",
             "3 %",
             least["lift"] >= 0.03 and least["lift_low"] > 0,

@@ -19,7 +19,7 @@ def serving(figures: Figures) -> list[str]:
 
 
 def _beside(row: dict[str, Any]) -> tuple[str, ...]:
-    name = {"top": "one request of `{}`", "http": "`POST /{}`"}.get(row["part"], "{}").format(
+    name = {"top": "one request of `{}`", "http": "`POST` {}"}.get(row["part"], "{}").format(
         row["name"]
     )
     if row["part"] == "top":

@@ -111,7 +111,14 @@ def fitted(shop: Shop, users: int, epsilon: float, run: Run, *, pairs: bool) -> 
     made = PrivateWalk(
         epsilon=epsilon, delta=DELTA, public=PUBLIC, bound=LONGEST, shoppers=users, noise_seed=0
     )
-    with mock.patch.object(_private_buying, "WORTH", -1.0 if pairs else 2.0):
+    tables = _private_buying.tables
+    with (
+        mock.patch.object(_private_buying, "WORTH", -1.0 if pairs else 2.0),
+        # Its own forecast is the greater of two; here the paid one stands alone.
+        mock.patch.object(
+            tables, "by_size", lambda asked, *_: tables.Forecast(asked[0], 0.0, -1.0)
+        ),
+    ):
         return made.fit(shop, run)
 
 

@@ -1,12 +1,13 @@
 """What serving costs, each figure beside its limit in the same run: processor time where the machine is shared.
 
-    python benchmarks/serve.py [--json FILE] [--only top,http,log,pairs,kill,swap,open] [--long]
+    python benchmarks/serve.py [--json FILE] [--only top,http,log,pairs,kill,swap,open,steady] [--long]
 
 Amazon Beauty. `top`: one request of the published form against the bare `_score` and `top_k`. `http`: processor
 seconds of the server for a request, against a bare FastAPI route of the same models. `log`: events a second against
 bare group commits of the same bytes. `pairs`: an event, then an answer that must have seen it. `kill`: acknowledged
 events after kill -9. `swap`: versions exchanged under load. `open`: how long a version takes to open, and what two
-processes share. `--long` takes the numbers of the bars (10,000 pairs, 20 kills, 50 swaps).
+processes share. `steady`: memory at a constant rate. `--long` takes the numbers of the bars: 10,000 pairs, 20 kills,
+50 swaps, ten minutes. With `--only`, what else stands in FILE stays.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ from wareloom.serving.store import Store
 from wareloom.serving.version import Version
 from wareloom.shop import Requests, Shop
 
-PARTS = ("top", "http", "log", "pairs", "kill", "swap", "open")
+PARTS = ("top", "http", "log", "pairs", "kill", "swap", "open", "steady")
 TOP = ("transitions", "item_knn", "popularity", "bm25")
 TURNS = 5
 NOTE = ProofNote("p", "helps", "For a benchmark.", "ndcg@10", 0.1, 0.05, 0.15)
@@ -206,9 +207,14 @@ def used(processes: list[int]) -> float:
     return ticks / os.sysconf("SC_CLK_TCK")
 
 
-def http(store: Path, items: list[str], requests: int) -> list[Row]:
+def http(store: Path, shop: Shop, requests: int) -> list[Row]:
     """Processor time of a request, taking turns with the bare routes."""
     rng, rows = random.Random(0), []
+    items, titles = (shop.table("items")[name].to_list() for name in ("item_id", "title"))
+
+    def search(n: int) -> bytes:
+        words = (rng.choice(titles) or "hair oil").split()
+        return posted("/search", {"query": " ".join(rng.sample(words, min(2, len(words))))[:100]})
 
     def recommend(n: int) -> bytes:
         return posted("/recommend", {"session": f"s{n % 500}", "k": 10})
@@ -236,6 +242,7 @@ def http(store: Path, items: list[str], requests: int) -> list[Row]:
         for name, content, bar in (
             ("recommend, session", recommend, 0.4),
             ("recommend, history", history, 0.4),
+            ("search, two words", search, 0.4),
             ("events", event, 0.4),
         ):
             found: dict[str, list[float]] = {"own": [], "fastapi": [], "asgi": []}
@@ -399,17 +406,7 @@ def pairs(store: Path, items: list[str], count: int) -> list[Row]:
                         "held": seen == count,
                     }
                 )
-    writers = len({p.name.rpartition("-")[2] for p in (store / "events").glob("*.log")})
-    return [
-        *rows,
-        {
-            "part": "pairs",
-            "name": "processes that took events",
-            "seen": writers,
-            "of": 2,
-            "held": writers >= 2,
-        },
-    ]
+    return rows
 
 
 WRITER = """
@@ -511,6 +508,47 @@ def swap(store: Path, times: int) -> list[Row]:
     ]
 
 
+def steady(store: Path, items: list[str], seconds: int) -> Row:
+    """Memory of a process at a constant rate of events and answers of ever new shoppers, after a fifth of the time."""
+    rng, rate, seen = random.Random(0), 100, list[tuple[float, float]]()
+
+    async def work(port: int, process: int) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        begun = time.monotonic()
+        for n in range(rate * seconds):
+            await asyncio.sleep(max(0.0, begun + n / rate - time.monotonic()))
+            who = f"shopper-{rng.random()}"
+            event = {
+                "id": who,
+                "event": "view_item",
+                "item_id": rng.choice(items),
+                "session_id": who,
+            }
+            asked = ("/events", {"events": [event]}) if n % 2 else ("/recommend", {"user": who})
+            writer.write(posted(*asked))
+            assert (await _answer(reader))[0] < 300
+            if n % (5 * rate) == 0 and time.monotonic() - begun > seconds / 5:
+                seen.append((time.monotonic() - begun, _rss(process)))
+        writer.close()
+
+    with serving(store) as (port, processes):
+        asyncio.run(work(port, processes[0]))
+    minutes, megabytes = np.array([t for t, _ in seen]) / 60, np.array([m for _, m in seen])
+    slope = float(np.polyfit(minutes, megabytes, 1)[0])
+    return {
+        "part": "steady",
+        "name": f"memory over {seconds} s at {rate} requests a second",
+        "mb_at_the_end": seen[-1][1],
+        "mb_a_minute": slope,
+        "held": slope < 1,
+    }
+
+
+def _rss(process: int) -> float:
+    text = Path(f"/proc/{process}/status").read_text()
+    return int(re.search(r"^VmRSS:\s+(\d+)", text, re.MULTILINE)[1]) / 1024  # type: ignore[index]
+
+
 def opening(store: Path) -> list[Row]:
     """Seconds until a version is open, and the memory of two processes beside that of one."""
     opened = Store.open(store)
@@ -578,7 +616,7 @@ def main() -> None:
         store = made(folder, shop) if set(wanted) - {"top", "log", "kill"} else folder
         work: dict[str, Callable[[], Any]] = {
             "top": lambda: top(shop, folder / "top"),
-            "http": lambda: http(store, items, 3000 if long else 1500),
+            "http": lambda: http(store, shop, 3000 if long else 1500),
             "log": lambda: [
                 log(folder, 60_000 if long else 20_000, 1),
                 log(folder / "b", 200_000 if long else 60_000, 20),
@@ -587,6 +625,7 @@ def main() -> None:
             "kill": lambda: [kill(folder, 20 if long else 4)],
             "swap": lambda: swap(store, 50 if long else 10),
             "open": lambda: opening(store),
+            "steady": lambda: [steady(store, items, 600 if long else 60)],
         }
         (folder / "b").mkdir()
         (folder / "top").mkdir()
@@ -599,6 +638,12 @@ def main() -> None:
                     if k not in ("part", "name")
                 )
                 print(f"{row['part']:<6} {row['name']:<36} {said}", flush=True)
+    if chosen.json and chosen.json.exists():
+        # What was not run again stays.
+        rows = [
+            r for r in json.loads(chosen.json.read_text())["rows"] if r["part"] not in wanted
+        ] + rows
+    rows.sort(key=lambda row: PARTS.index(row["part"]))
     write(chosen.json, "serve", machine(chosen.note), rows=rows)
 
 

@@ -1,6 +1,7 @@
 """Results that pages are laid out from in tests, kept as they were written: `python tests/page_samples.py` writes them.
 
-They are small, of made-up shops, and stay when the code that makes results changes: pages of old results have to hold.
+They are small, of made-up shops (that of advice is one of the shops of known truth). They stay when the code that makes
+results changes: pages of old results have to hold.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Any
 
 HERE = Path(__file__).parent / "samples"
 PROOFS = ("recommendation", "clicks", "search", "system", "transfer")
-NAMES = (*PROOFS, "comparison", "leaderboard", "attacks", "check", "curves")
+NAMES = (*PROOFS, "comparison", "leaderboard", "attacks", "check", "curves", "advice")
 
 
 def sample(name: str) -> dict[str, Any]:

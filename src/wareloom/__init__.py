@@ -65,37 +65,44 @@ _BUILTINS = ("list", "open")
 __all__ = sorted({*_HOMES, "__version__"} - {*_BUILTINS})
 
 if TYPE_CHECKING:
-    from wareloom.advising import Advice
-    from wareloom.api import (
-        advise,
-        agree,
-        clean,
-        compare,
-        evaluate,
-        leaderboard,
-        mix,
-        pretrain,
-        prove,
-        sample,
-        screen,
-        segment,
-        split,
-    )
-    from wareloom.bundle import Bundle
-    from wareloom.core.run import Run
-    from wareloom.errors import WareloomError
-    from wareloom.evaluation.compare import Comparison
-    from wareloom.experiment.result import Proof
-    from wareloom.makers import mixer, ranker, synthesizer
-    from wareloom.opening import list, open
-    from wareloom.preparing.features import features
-    from wareloom.preparing.statistics import statistics
-    from wareloom.readers import read
-    from wareloom.recipe import Recipe, run_recipe
-    from wareloom.recipe.freeze import freeze
-    from wareloom.report import write_report
-    from wareloom.shop import Log, Requests, Shop
-    from wareloom.synthesis import Given, GivenItems, GivenQueries
+    # By the same name again: to type checkers and editors that says that it is public.
+    from wareloom.advising import Advice as Advice
+    from wareloom.api import advise as advise
+    from wareloom.api import agree as agree
+    from wareloom.api import clean as clean
+    from wareloom.api import compare as compare
+    from wareloom.api import evaluate as evaluate
+    from wareloom.api import leaderboard as leaderboard
+    from wareloom.api import mix as mix
+    from wareloom.api import pretrain as pretrain
+    from wareloom.api import prove as prove
+    from wareloom.api import sample as sample
+    from wareloom.api import screen as screen
+    from wareloom.api import segment as segment
+    from wareloom.api import split as split
+    from wareloom.bundle import Bundle as Bundle
+    from wareloom.core.run import Run as Run
+    from wareloom.errors import WareloomError as WareloomError
+    from wareloom.evaluation.compare import Comparison as Comparison
+    from wareloom.experiment.result import Proof as Proof
+    from wareloom.makers import mixer as mixer
+    from wareloom.makers import ranker as ranker
+    from wareloom.makers import synthesizer as synthesizer
+    from wareloom.opening import list as list
+    from wareloom.opening import open as open
+    from wareloom.preparing.features import features as features
+    from wareloom.preparing.statistics import statistics as statistics
+    from wareloom.readers import read as read
+    from wareloom.recipe import Recipe as Recipe
+    from wareloom.recipe import run_recipe as run_recipe
+    from wareloom.recipe.freeze import freeze as freeze
+    from wareloom.report import write_report as write_report
+    from wareloom.shop import Log as Log
+    from wareloom.shop import Requests as Requests
+    from wareloom.shop import Shop as Shop
+    from wareloom.synthesis import Given as Given
+    from wareloom.synthesis import GivenItems as GivenItems
+    from wareloom.synthesis import GivenQueries as GivenQueries
 
 
 def __getattr__(name: str) -> Any:

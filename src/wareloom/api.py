@@ -42,6 +42,7 @@ from wareloom.synthesis import Condition, Synthesizer
 
 if TYPE_CHECKING:
     from wareloom.makers import (
+        AdviseOptions,
         AgreeOptions,
         CleanOptions,
         CompareOptions,
@@ -259,7 +260,7 @@ def advise(
     run: Run | None = None,
     resume: bool = False,
     force: bool = False,
-    **settings: Any,
+    **settings: Unpack[AdviseOptions],
 ) -> Advice:
     """Find the best system of a shop in the minutes given, and prove what synthesis adds to it.
 

@@ -960,7 +960,7 @@ def ranker(
     patience: int = 4,
     validation: float = 0.05,
     anchor: float = 0.0,
-    strength: float | Literal['auto'] = 'auto',
+    strength: float | Literal['auto', 'agreed'] = 'auto',
 ) -> wareloom.rankers.learned.bi_encoder.BiEncoder:
     """Score items by the inner product of a trained encoder's unit vectors of the request and of the item's text.
 
@@ -987,7 +987,7 @@ def ranker(
         patience: Evaluations, of ten in all, without a better value after which training stops; 0 never stops early.
         validation: Share of queries and users that stop the training early; none where it comes to fewer than 20.
         anchor: Weight, in training, of how far the order of a batch's items moves from that of the encoder as it comes.
-        strength: Share of the way from the encoder as it comes to the tuned one, in its weights. auto goes all of it where any judgment or event is real, three tenths where none is: with no label nothing says how far to go, and the whole way loses on a shop that the encoder knows well already.
+        strength: Share of the way from the encoder as it comes to the tuned one, in its weights. auto goes all of it where any judgment or event is real, three tenths where none is: the whole way loses on a shop that the encoder knows well already. agreed goes as far as its first ten agree best with those by words on the queries of the shop's searches; as auto where it has no fifty of them.
     """
 
 @overload
@@ -2203,6 +2203,14 @@ def mixer(name: type[M], **settings: Any) -> M: ...
 
 @overload
 def mixer(name: str) -> wareloom.mixing.Mixer: ...
+
+class AdviseOptions(TypedDict, total=False):
+    other_shops: Sequence[str]
+    """Folders of other shops that may teach this one."""
+    split: Literal['auto', 'time', 'leave-last-out']
+    """How events are held out: at one date for everybody, or each user's last one. Auto takes a date where it asks enough shoppers."""
+    most_events: int
+    """Events that are worked on at most; of a larger log a sample of users is taken, and that is said."""
 
 class AgreeOptions(TypedDict, total=False):
     settings: Mapping[str, Any]

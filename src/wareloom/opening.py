@@ -19,11 +19,12 @@ LISTED = 8
 
 
 def open(path: str | Path, *, allow_code: Sequence[str] = ()) -> Any:
-    """Open what lies in a folder: a shop, split, model, bundle, proof, leaderboard or comparison; or a recipe's file.
+    """Open what lies in a folder: a shop, split, model, bundle, proof, leaderboard, comparison, advice; or a recipe.
 
     What it is says the file that marks it: `shop.json`, `split.json`, `algorithm.json` (a ranker, synthesizer or other
-    algorithm that was fitted and saved), `bundle.json`, `proof.json`, `leaderboard.json`, `compare.json`. `allow_code`:
-    packages outside Wareloom whose algorithms a model, a bundle or a recipe may name, and that are then imported.
+    algorithm that was fitted and saved), `bundle.json`, `proof.json`, `leaderboard.json`, `compare.json`,
+    `advice.json`. `allow_code`: packages outside Wareloom whose algorithms a model, a bundle or a recipe may name, and
+    that are then imported.
     Raises `SourceError` for anything else, with what lies there and what opens it.
     """
     require_kind("wl.open", "path", path, a_path)
@@ -106,7 +107,14 @@ def _comparison(folder: Path, allowed: Sequence[str]) -> Any:
     return Comparison.open(folder)
 
 
+def _advice(folder: Path, allowed: Sequence[str]) -> Any:
+    from wareloom.advising import Advice
+
+    return Advice.open(folder)
+
+
 MARKERS: dict[str, Callable[[Path, Sequence[str]], Any]] = {
+    "advice.json": _advice,
     "bundle.json": _bundle,
     "shop.json": _shop,
     "split.json": _split,

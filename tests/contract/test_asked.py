@@ -128,6 +128,7 @@ def parts() -> Any:
 A: Any = wl
 """The package for calls that a type checker would not let through"""
 CALLS: dict[str, tuple[Callable[[], Any], str]] = {
+    "advise": (lambda: A.advise("shop", "advice"), r"wl.advise: shop is the text 'shop'"),
     "split": (
         lambda: A.split("shop"),
         r"wl.split: shop is the text 'shop'; give a Shop: wl.open\('shop'\) opens",

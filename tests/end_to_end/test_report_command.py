@@ -24,11 +24,11 @@ def proof(tmp_path: Path) -> Path:
 
 def test_a_page_is_written_anew_in_another_language(proof: Path) -> None:
     said = wareloom("report", proof, "--language", "zh")
-    assert (said.code, said.out.strip()) == (0, str(proof / "report.zh.html"))
+    assert (said.code, str(proof / "report.zh.html") in said.out) == (0, True), said
     assert (proof / "report.zh.html").read_text(encoding="utf-8") == page("search", "zh")
     again = wareloom("report", proof, "--language", "zh")
     assert again.code == 0, "its own page is written over"
-    assert wareloom("report", proof).out.strip().endswith("report.en.html")
+    assert "report.en.html" in wareloom("report", proof).out
 
 
 def test_charts_that_answer_the_pointer(proof: Path, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import http.client
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -17,15 +18,18 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 
 from bundles import fitted, written
 from stores import branded, made_store
+from wareloom.core.family import RERANKERS
 from wareloom.serving.compact import compact, partitions, told_by, whole_shop
 from wareloom.serving.config import VARIABLE, Settings, handed_on
 from wareloom.serving.frames import read_records
 from wareloom.serving.publish import publish
 from wareloom.serving.store import Store
+from wareloom.shop import Requests
 
 JSON = {"content-type": "application/json"}
 
@@ -78,9 +82,9 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made_store(tmp_path_factory.mktemp("served"))
 
 
-def pairs(port: int, client: int, count: int, batch: int, wrong: list[str]) -> None:
+def pairs(ports: tuple[int, int], client: int, count: int, batch: int, wrong: list[str]) -> None:
     """Send an event, ask on another connection, and look whether the answer has seen it."""
-    with Asked(port) as one, Asked(port) as two:
+    with Asked(ports[0]) as one, Asked(ports[1]) as two:
         for n in range(count):
             who = f"{client}-{batch}-{n // 5}"
             sent = [
@@ -104,7 +108,7 @@ def test_the_next_answer_has_seen_the_click_over_two_processes(store: Path) -> N
         for clients, batch in ((1, 1), (8, 1), (8, 3)):
             wrong: list[str] = []
             work = [
-                threading.Thread(target=pairs, args=(port, c, 120 // clients, batch, wrong))
+                threading.Thread(target=pairs, args=((port, port), c, 120 // clients, batch, wrong))
                 for c in range(clients)
             ]
             for thread in work:
@@ -375,3 +379,58 @@ def test_what_was_accepted_is_finished_after_sigterm(store: Path) -> None:
 def test_two_servers_of_one_store_do_not_meet(store: Path) -> None:
     with served(store, "--compact-every", "0"):
         assert "written by another process" in refused("serve", str(store), "--port", "0")
+
+
+BROWSER = (
+    shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+)
+
+
+@pytest.mark.skipif(BROWSER is None, reason="there is no Chromium")
+def test_the_page_shows_items_with_their_reasons_and_runs_nothing_of_theirs(tmp_path: Path) -> None:
+    shop = branded()
+    hostile = (
+        "<img src=x onerror=\"document.title='RAN'\"></script><script>document.title='RAN'</script>"
+    )
+    titles = shop.table("items").with_columns(title=pl.col("title") + pl.lit(f" {hostile}"))
+    store = made_store(tmp_path, shop=shop.with_tables(items=titles))
+    with served(store, "--compact-every", "0") as (port, _):
+        with Asked(port) as asked:
+            asked.post("/recommend")
+        words = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--dump-dom"]
+        words += [f"--user-data-dir={tmp_path / 'profile'}", "--virtual-time-budget=8000"]
+        assert BROWSER is not None
+        command = [BROWSER, *words, f"http://127.0.0.1:{port}/"]
+        done = subprocess.run(command, capture_output=True, timeout=120)
+    text = done.stdout.decode("utf-8", "replace")
+    assert text.count('class="title"') == 12
+    assert "Liked in this shop." in text
+    assert "12 items · version" in text
+    assert "<title>Wareloom shop</title>" in text
+    assert "&lt;img src=x" in text
+
+
+def test_a_ranker_that_is_asked_itself_and_a_reranker_are_served_by_forked_processes(
+    tmp_path: Path,
+) -> None:
+    shop, mmr = branded(), RERANKERS.make("mmr", relevance=0.5)
+    bundle = written(tmp_path / "bundle", fitted("als", shop), shop, reranker=mmr)
+    publish(tmp_path / "bundle", tmp_path / "store", "home")
+    with served(tmp_path / "store", "--workers", "2", "--compact-every", "0") as (port, _):
+        for history in ([], ["i3"], ["i3", "i9"]):
+            wanted = bundle.rank(Requests.sessions([history]), 8)["item_id"].to_list()
+            for _ in range(4):
+                with Asked(port) as asked:
+                    told = asked.post("/recommend", history=history, k=8, explain=True)
+                assert [hit["item_id"] for hit in told["hits"]] == wanted
+
+
+def test_events_become_tables_while_it_serves(tmp_path: Path) -> None:
+    store = made_store(tmp_path)
+    with served(store, "--compact-every", "0.5") as (port, _), Asked(port) as asked:
+        for n in range(3):
+            event = {"id": f"e{n}", "event": "view_item", "item_id": f"i{n}", "session_id": "a"}
+            asked.post("/events", events=[event])
+        until(lambda: bool(partitions(Store.open(store))), 90)
+        assert whole_shop(Store.open(store), tmp_path / "shop").rows("events") == 3
+        assert asked.post("/recommend", session="a")["hits"]

@@ -182,3 +182,10 @@ def test_stairs_change_half_way_and_end_level() -> None:
     assert [x for x, _ in points] == [0, 25, 25, 50, 75, 75, 100]
     assert points[0][1] == points[1][1] < points[2][1] == points[4][1] > points[5][1]
     assert points[-1][1] == points[-2][1]
+
+
+def test_a_line_of_one_point_is_seen() -> None:
+    one = Lines("", (Series("", (1.0,), (2.0,)),), Axis(), Axis())
+    assert len(list(parsed(one).iter("circle"))) == 1
+    two = Lines("", (Series("", (1.0, 2.0), (2.0, 3.0)),), Axis(), Axis())
+    assert list(parsed(two).iter("circle")) == []

@@ -42,6 +42,10 @@ def test_results_are_opened_by_what_lies_there(tmp_path: Path) -> None:
     assert isinstance(wl.open(board), Leaderboard)
     assert isinstance(wl.open(comparison), Comparison)
     assert str(wl.open(comparison)) == "t"
+    advice = tmp_path / "advice"
+    advice.mkdir()
+    (advice / "advice.json").write_text('{"headline": "Leave it out."}')
+    assert repr(wl.open(advice)) == "Advice(Leave it out.)"
 
 
 def test_a_recipe_is_opened(tmp_path: Path) -> None:
@@ -74,7 +78,9 @@ def test_what_is_not_there_is_said_with_near_names(tmp_path: Path) -> None:
 
 def test_a_folder_of_something_else_says_what_lies_there_and_what_reads_it(tmp_path: Path) -> None:
     (tmp_path / "orders.csv").write_text("user_id,item_id\n")
-    with pytest.raises(SourceError, match=r"none of bundle.json, shop.json.* orders.csv. wl.read\('"):  # fmt: skip
+    with pytest.raises(
+        SourceError, match=r"none of advice.json, bundle.json.* orders.csv. wl.read\('"
+    ):
         wl.open(tmp_path)
     with pytest.raises(SourceError, match=r"is a file.* wl.read\('.*orders.csv', to='shop'\)"):
         wl.open(tmp_path / "orders.csv")

@@ -93,7 +93,7 @@ def test_a_chinese_page_has_no_english_sentence(name: str) -> None:
     english = [
         each
         for each in laid.words
-        if len(re.findall(r"\b[A-Za-z]{2,}\b", each)) > 5
+        if len(re.findall(r"\b[A-Za-z]{2,}\b", each)) > 6
         and len(HAN.findall(each)) < 5
         and not re.search(r"[>_+]", each)
     ]

@@ -249,7 +249,7 @@ def test_one_call_proves_it_all() -> None:
     with pytest.raises(SettingError, match=r"A proof of search has no setting 'ties'"):
         wareloom.prove(search_shop(20), of="search", ties=["file"])
     found = wareloom.evaluate(*_fitted(), metrics=["ndcg@10"])
-    assert found["metric"].to_list()[0] == "ndcg@10"
+    assert found.table["metric"].to_list()[0] == "ndcg@10"
 
 
 def _fitted() -> tuple[Ranker, Split]:

@@ -76,7 +76,7 @@ def test_the_table_ships_with_the_package() -> None:
     assert {"page.toml", "proof.toml", "compare.toml"} <= names
 
 
-TOLD = ("reason", "note", "warning", "axis", "feature")
+TOLD = ("reason", "note", "warning", "axis", "feature", "advised")
 """Topics whose English is what results bring along: pages find the sentence by it"""
 
 
@@ -105,3 +105,8 @@ def test_what_results_say_is_what_the_table_waits_for() -> None:
     told = warnings_of({"tables": tables})
     assert len(told) == 2
     assert all(zh.retold("warning", each) != each for each in told)
+
+
+def test_a_long_text_is_kept_and_takes_no_time() -> None:
+    text = "The decisive control is " + ": , p = . " * 5000
+    assert Say("zh").retold("advised", text) == text

@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wareloom.cli import _summary
@@ -78,6 +78,7 @@ def test_chinese_titles_are_aligned_by_what_they_take() -> None:
     assert [wide(line) for line in told] == [9, 9, 9]
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.tuples(CELLS, CELLS, CELLS), max_size=30),
     st.lists(WORDS, max_size=6),

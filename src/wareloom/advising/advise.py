@@ -28,6 +28,7 @@ from wareloom.advising._proving import Way, prove_within, reached
 from wareloom.advising._recipe import bundle_of, recipe_of, source_of
 from wareloom.advising._search import SearchAdvice
 from wareloom.advising.settings import AdviceSettings
+from wareloom.core import notebook
 from wareloom.core.files import landing, locked
 from wareloom.core.run import Run
 from wareloom.core.state import read_json, write_json, write_whole
@@ -82,6 +83,9 @@ class Advice:
 
     def __str__(self) -> str:
         return str(self.data["headline"])
+
+    def __repr__(self) -> str:
+        return notebook.line("Advice", str(self))
 
 
 def advise(

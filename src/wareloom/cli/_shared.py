@@ -201,8 +201,8 @@ def plain(value: Mapping[str, Any]) -> Summary:
     return found
 
 
-def show_job(done: Done, as_json: bool) -> None:
-    """Print what a job came to: verdict, where report and model lie, and what to do with the model."""
+def show_job(done: Done, as_json: bool, track: str = "") -> None:
+    """Print what a job came to: verdict, where report, learning curves and model lie, and what to do with it."""
     from wareloom.cli._proof import told as told_of
 
     proof, folder = done.proof, done.folder
@@ -218,6 +218,7 @@ def show_job(done: Done, as_json: bool) -> None:
     summary.warn(done.frozen)
     report, bundle = folder / "proof" / "report.html", folder / "bundle"
     summary.place(report if proof else folder, name="report" if proof else "folder")
+    summary.place(tracked(track), name="curves")
     if bundle.exists():
         told |= {"bundle": str(bundle), "note": done.note}
         summary.warn(done.note)

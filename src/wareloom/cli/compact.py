@@ -44,5 +44,4 @@ def main(
             [Shop.open(part / "shop") for part in partitions(opened) if (part / "shop").is_dir()],
         )
         told["ubi"] = str(ubi)
-    if not quiet:
-        show(told, as_json)
+    show(told, as_json)

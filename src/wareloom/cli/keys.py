@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from wareloom.cli._shared import AsJson, show
+from wareloom.cli._shared import AsJson, Quiet, show
+from wareloom.cli._summary import Summary
 
 
 def main(
@@ -19,6 +20,7 @@ def main(
     days: Annotated[float, typer.Option(help="Days until it ends.")] = 365.0,
     revoke: Annotated[str | None, typer.Option(help="End the key of this name at once.")] = None,
     as_json: AsJson = False,
+    quiet: Quiet = False,
 ) -> None:
     """Make and end the keys that clients ask with; without an option, list them."""
     import datetime as dt
@@ -31,7 +33,9 @@ def main(
         keys.revoke(revoke)
     if add is not None:
         made = keys.add(add, role, days)
-        show({"name": add, "role": role, "key": made}, as_json, made)
+        summary = Summary(f"The key {add!r} may {role}.", "good").fact("key", made)
+        summary.warn("It is not shown again; clients send authorization: Bearer KEY.")
+        show({"name": add, "role": role, "key": made}, as_json, summary)
         return
     told = {
         name: {"role": role, "until": dt.datetime.fromtimestamp(until, dt.UTC).isoformat()}

@@ -46,12 +46,17 @@ def _of_all(families: dict[str, Family]) -> Summary:
 
 def _of_one(family: Family) -> Summary:
     """A line for each algorithm of a family: a list is as long as what it lists."""
+    from wareloom.serving.kinds import form_of
+
     told = Summary()
     rows = [
         (entry.name, entry.keeps, entry.summary + (f" [{entry.package}]" if entry.package else ""))
         for entry in family.entries()
     ]
     told.most = len(rows) + 1
+    if family.kind == "ranker":
+        served = [(name, keeps, form_of(name), what) for name, keeps, what in rows]
+        return told.table((family.kind, "keeps", "served", "what it is"), served, "algorithm")
     return told.table((family.kind, "keeps", "what it is"), rows, "algorithm")
 
 

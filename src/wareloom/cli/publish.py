@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from wareloom.cli._shared import AllowCode, AsJson, show
+from wareloom.cli._shared import AllowCode, AsJson, Quiet, show
+from wareloom.cli._summary import Summary
 
 
 def main(
@@ -29,6 +30,7 @@ def main(
     ] = None,
     allow_code: AllowCode = None,
     as_json: AsJson = False,
+    quiet: Quiet = False,
 ) -> None:
     """Make a bundle a version of a store, checked, and make it live in a slot."""
     from wareloom.errors import needed
@@ -48,5 +50,7 @@ def main(
         allow_code=tuple(allow_code or ()),
     )
     told = {"version": version, "slot": slot, **told_of(change)}
-    note = " It has no proof that it does no harm." if unproved else ""
-    show(told, as_json, f"{version} is live in {slot!r}.{note}\nServe it: wareloom serve {to}")
+    summary = Summary(f"{version} is live in {slot!r}.", "good")
+    if unproved:
+        summary.warn("It has no proof that it does no harm; every answer says so.")
+    show(told, as_json, summary.place(to, name="store").next(f"wareloom serve {to}"))

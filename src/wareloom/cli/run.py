@@ -17,6 +17,7 @@ from wareloom.cli._shared import (
     Precision,
     Quiet,
     Threads,
+    Track,
     cells_at,
     run_of,
     show_job,
@@ -45,6 +46,7 @@ def main(
     on: On = "local",
     device: Device = "cpu",
     precision: Precision = "auto",
+    track: Track = "",
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
@@ -69,9 +71,10 @@ def main(
         on=on,
         device=device,
         precision=precision,
+        track=track,
         **cells_at(cache),
     )
     frozen = beside(recipe) if beside(recipe).exists() else None
     done = run_recipe(loaded, folder, run, resume=resume, frozen=frozen)
-    show_job(done, as_json)
+    show_job(done, as_json, track)
     raise typer.Exit(1 if done.proof and done.proof.verdict == "hurts" else 0)

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from wareloom.cli._shared import AllowCode
+from wareloom.cli._shared import AllowCode, AsJson, Quiet, show
+from wareloom.cli._summary import Summary
 
 
 def main(
@@ -28,13 +29,24 @@ def main(
     expiry: Annotated[
         float, typer.Option(help="Days of silence after which a shopper is forgotten.")
     ] = 30.0,
+    redis: Annotated[
+        str,
+        typer.Option(
+            help="Remember shoppers in this Redis, which several machines may share: redis://HOST:6379/0."
+        ),
+    ] = "",
     rate: Annotated[
         int, typer.Option(help="Requests a second of one key in one process; 0: any number.")
     ] = 0,
     compact_every: Annotated[
         float, typer.Option("--compact-every", help="Seconds between compactions; 0: none.")
     ] = 300.0,
+    check: Annotated[
+        bool, typer.Option("--check", help="Look whether it could be served, and end.")
+    ] = False,
     allow_code: AllowCode = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
 ) -> None:
     """Answer searches and recommendations over HTTP, and take events."""
     import sys
@@ -44,22 +56,17 @@ def main(
 
     needed("msgspec", "serve", "Serving")
     from wareloom.serving.config import Settings
-    from wareloom.serving.supervise import serve
+    from wareloom.serving.supervise import checked, serve
 
     require("serve", "workers", workers, 1 <= workers <= 64, "1 to 64")
     require("serve", "port", port, 0 <= port <= 65535, "0 to 65535")
-    settings = configure(
-        Settings,
-        {
-            "store": store,
-            "host": host,
-            "port": port,
-            "hosts": tuple(host_name or ()),
-            "sessions": sessions,
-            "events_of_session": session_events,
-            "expiry": expiry * 86400,
-            "rate": rate,
-            "allow_code": tuple(allow_code or ()),
-        },
-    )
+    asked = {"store": store, "host": host, "port": port, "sessions": sessions, "rate": rate}
+    asked |= {"hosts": tuple(host_name or ()), "allow_code": tuple(allow_code or ())}
+    asked |= {"events_of_session": session_events, "expiry": expiry * 86400, "redis": redis}
+    settings = configure(Settings, asked)
+    if check:
+        names = checked(settings).names()
+        summary = Summary(f"{store} can be served.", "good").fact("slots", ", ".join(names))
+        show({"store": str(store), "slots": names}, as_json, summary)
+        return
     serve(settings, workers, compact_every, lambda text: print(text, file=sys.stderr, flush=True))

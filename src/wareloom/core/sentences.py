@@ -24,6 +24,10 @@ VARIABLE = "WARELOOM_LANGUAGE"
 """The environment variable that says in which language pages are"""
 
 
+LONGEST = 2000
+"""Characters beyond which a sentence of the data is kept as it is: patterns take long over long ones"""
+
+
 @cache
 def sentences() -> dict[str, dict[str, str]]:
     """Return every sentence by "topic.key", each by language."""
@@ -38,15 +42,15 @@ def sentences() -> dict[str, dict[str, str]]:
 
 @cache
 def _patterns(topic: str) -> tuple[tuple[str, re.Pattern[str]], ...]:
-    """The English texts of a topic as patterns, those with the fewest placeholders first."""
+    """The English texts of a topic as patterns, those that spell out the most first."""
     found = []
     for key, texts in sentences().items():
         if key.startswith(f"{topic}."):
             parts = re.split(r"\{(\w+)\}", texts["en"])
             even = [re.escape(part) for part in parts[::2]]
-            names = [f"(?P<{name}>.+)" for name in parts[1::2]]
+            names = [f"(?P<{name}>.+?)" for name in parts[1::2]]
             woven = "".join(a + b for a, b in zip(even, [*names, ""], strict=True))
-            found.append((len(names), key, re.compile(woven, re.DOTALL)))
+            found.append((-sum(map(len, even)), key, re.compile(woven, re.DOTALL)))
     return tuple((key, pattern) for _, key, pattern in sorted(found, key=lambda each: each[:2]))
 
 
@@ -116,12 +120,27 @@ class Say:
 
         The patterns are the English texts of the topic; what stands at their placeholders is kept as it is.
         """
-        if self.language == "en":
+        if self.language == "en" or len(text) > LONGEST:
             return text
         for key, pattern in _patterns(topic):
             if found := pattern.fullmatch(text):
-                return self(key, **found.groupdict())
+                held = {name: self._held(topic, each) for name, each in found.groupdict().items()}
+                return self(key, **held)
         return text
+
+    def _held(self, topic: str, text: str) -> str:
+        """What stands at a placeholder of a retold sentence: an arm, a list, such a sentence, or as it is."""
+        if (told := self.term("arm", text)) != text:
+            return told
+        parts = re.split(", and |, | and ", text)
+        retold = [self._part(part) for part in parts]
+        if all(a != b for a, b in zip(retold, parts, strict=True)):
+            return self.listed(retold)
+        return self.retold(topic, text)
+
+    def _part(self, text: str) -> str:
+        told = self.term("fact", text)
+        return self.retold("part", text) if told == text and text else told
 
     def listed(self, words: Sequence[str]) -> str:
         """Join words as in a sentence: "a, b and c"."""

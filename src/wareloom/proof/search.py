@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
+import polars as pl
 from annotated_types import Gt, Le
 
 from wareloom.core.run import Run
@@ -36,7 +37,7 @@ from wareloom.rankers.search.base import SearchRanker
 from wareloom.rankers.search.members import Members
 from wareloom.sampling.generator import Generator
 from wareloom.sampling.judgments import NOTHING, JudgmentPool, added, make_pool, real_rows
-from wareloom.sampling.own_queries import best_found, own_queries, pseudo_labelled
+from wareloom.sampling.own_queries import best_found, logged, own_queries, pseudo_labelled
 from wareloom.shop import Shop
 from wareloom.shop.queries import labelled
 
@@ -298,7 +299,11 @@ class Search(Study):
         count = len(made.kept) if self.settings.queries else cell.ratio * len(real)
         more = added(rows, count, run.rng("judgments", "mix"))
         beside = cell.arm in (*CONTROLS, MIXED, OWN)
-        return train.with_tables(judgments=real.vstack(more) if beside else more)
+        tables: dict[str, pl.DataFrame] = {"judgments": real.vstack(more) if beside else more}
+        if self.own and not train.rows("searches"):
+            # Nobody labelled them, but the shop has them: what is taught without labels may look at them in every arm.
+            tables["searches"] = logged(self.own)
+        return train.with_tables(**tables)
 
     def ranker(self, cell: Cell) -> Ranker:
         """The ranker; untaught on real data alone where there are no labels."""

@@ -93,7 +93,7 @@ def meaning(metric: str, say: Say = ENGLISH) -> str:
     return say(f"metric.{stem}", k=k.partition(",")[0] or say("metric.all"))
 
 
-def _called(metric: str, say: Say) -> str:
+def metric_named(metric: str, say: Say = ENGLISH) -> str:
     """A metric as people write it."""
     name, _, over = metric.partition(", ")
     stem, at, k = name.partition("@")
@@ -119,7 +119,7 @@ def _finding(data: dict[str, Any], row: Row, say: Say) -> str:
     means = {arm["arm"]: arm["mean"] for arm in data["arms"] if _decides(arm, decisive)}
     told = {
         "askers": say.term("askers", askers(data)),
-        "metric": _called(decisive["metric"], say),
+        "metric": metric_named(decisive["metric"], say),
         "ranker": data["settings"]["ranker"],
         "real": f"{means[REAL]:.4f}",
         "mixed": f"{means[MIXED]:.4f}",
@@ -216,7 +216,7 @@ def _rows(data: dict[str, Any], rows: dict[tuple[str, str], Row], say: Say) -> s
         return str(data["rows"]["sentence"])
     key = data["rows"]["verdict"].replace(" ", "_")
     row = rows[MIXED, data["rows"]["against"]]
-    return say(f"story.{key}", metric=_called(data["decisive"]["metric"], say), **_ends(row))
+    return say(f"story.{key}", metric=metric_named(data["decisive"]["metric"], say), **_ends(row))
 
 
 def _references(data: dict[str, Any], rows: dict[tuple[str, str], Row], say: Say) -> list[str]:

@@ -47,8 +47,9 @@ class Tried:
         rehearsed = ", rehearsed" if "noise_seed" in self.maker.settings else ""
         price = ""
         if math.isfinite(self.taught) and now > 0:
+            label = "price" if self.taught < now else "no price"
             price = (
-                f"; price: {RANKER} taught by it reaches {self.taught:.4f} NDCG@{K} on the holdout, by this sample "
+                f"; {label}: {RANKER} taught by it reaches {self.taught:.4f} NDCG@{K} on the holdout, by this sample "
                 f"{now:.4f} ({self.taught / now - 1:+.0%})"
             )
         return (

@@ -12,6 +12,7 @@ from typing import Any
 from wareloom.core.asked import a_path, asks, of_class
 from wareloom.core.files import free_folder, landing, locked, one_spelling, replacing
 from wareloom.core.run import Run
+from wareloom.core.sentences import Say
 from wareloom.core.state import read_json, write_json
 from wareloom.experiment.result import Proof, rounded
 from wareloom.experiment.settings import ExperimentSettings
@@ -70,6 +71,8 @@ def prove_and_report(
     `run.cache` they are kept there for good: more seeds, or others beside, redo none of them. Raises `OutputError`
     where a proof is there already, unless `force`, or unless `resume` finds one of the same shop, settings and seed.
     """
+    # A language that no page speaks is refused before any work is done.
+    Say.of()
     to = Path(to)
     again = resume and _same(to, shop, settings, run)
     free_folder(to, "proof.json", force=force or again)

@@ -64,18 +64,25 @@ def view_of(data: Mapping[str, Any], say: Say) -> AdvicePage:
             took=f"{data['took']['minutes']:.1f}",
             minutes=f"{data['settings']['minutes']:g}",
         ),
-        headline=data["headline"],
-        next=tuple(data["next"]),
+        headline=say.retold("advised", data["headline"]),
+        next=tuple(say.retold("advised", step) for step in data["next"]),
         sections=tuple(
-            Told(say(f"advice.{s['about']}"), tuple(s["sentences"])) for s in data["sections"]
+            Told(
+                say(f"advice.{s['about']}"),
+                tuple(say.retold("advised", each) for each in s["sentences"]),
+            )
+            for s in data["sections"]
         ),
         proofs=_proofs(data),
         tried=_tried(data, say),
         stages=table(
             [say(f"advice.{name}") for name in ("stage", "most", "does")],
-            [(s["stage"], f"{s['seconds'] / 60:.1f}", s["does"]) for s in data["plan"]["stages"]],
+            [
+                (s["stage"], f"{s['seconds'] / 60:.1f}", say.retold("advised", s["does"]))
+                for s in data["plan"]["stages"]
+            ],
         ),
-        warnings=tuple(data["look"]["warnings"]),
+        warnings=tuple(say.retold("warning", each) for each in data["look"]["warnings"]),
         seed=data["seed"],
         fingerprint=data["shop"]["fingerprint"][:16],
     )

@@ -20,6 +20,7 @@ from wareloom.report.words import (
     REPEATED,
     SYNTHETIC,
     called,
+    metric_named,
 )
 
 CONTROLS = (REAL, REPEATED, NAIVE, PLACEBO, ANYWHERE)
@@ -100,7 +101,7 @@ def _decided(data: Mapping[str, Any], say: Say) -> Answer:
     tone = {"helps": "helps", "hurts": "hurts"}.get(row["verdict"], "none")
     why = say(
         f"conclude.decided_{row['verdict'].replace(' ', '_')}",
-        metric=data["decisive"]["metric"],
+        metric=metric_named(data["decisive"]["metric"], say),
         lift=lift_of(row, say),
         p=f"{row['p']:.2g}",
     )

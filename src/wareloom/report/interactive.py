@@ -30,7 +30,7 @@ TONES = {
     "hurts": "#d2554a",
     "beyond": "#d2554a",
 }
-NARROW = 22
+NARROW = 26
 """Characters of a name that stand in a line beside its row"""
 CONFIG = {"displaylogo": False, "responsive": True, "displayModeBar": False}
 FORMATS = {"percent": ".2~%", "lift": "+.1~%", "plain": ""}
@@ -91,7 +91,7 @@ def _rows(chart: Dots | Bars) -> go.Figure:
         _ground(figure, chart)
     figure.update_yaxes(categoryorder="array", categoryarray=names[::-1], dtick=1)
     figure.update_xaxes(**_axis(chart.axis))
-    return _styled(figure, 90 + 40 * len(chart.rows))
+    return _styled(figure, 90 + 44 * len(chart.rows))
 
 
 def _dots(part: list[tuple[str, Mark]]) -> dict[str, Any]:

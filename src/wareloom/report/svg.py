@@ -195,7 +195,7 @@ def _plot(chart: Lines, say: Say) -> Markup:
         '<svg viewBox="0 0 100 100" preserveAspectRatio="none" width="100%" height="100%">{}</svg>'
     ).format(Markup().join(_line(line, across, down) for line in chart.series))
     for line in chart.series:
-        for x, y_of in zip(line.x, line.y, strict=True) if line.dots else ():
+        for x, y_of in zip(line.x, line.y, strict=True) if line.dots or len(line.x) == 1 else ():
             body += Markup('<circle class="dot tone-{}" cx="{}%" cy="{}%" r="5.5"/>').format(
                 line.tone, _n(across(x)), _n(down(y_of))
             )

@@ -14,7 +14,7 @@ from wareloom.experiment.plan import (
 )
 from wareloom.proof import transfer
 from wareloom.proof.decide import BUT
-from wareloom.proof.story import askers, called, story, the_slice
+from wareloom.proof.story import askers, called, metric_named, story, the_slice
 from wareloom.proof.transfer import LIMIT
 
 __all__ = [
@@ -30,6 +30,7 @@ __all__ = [
     "SYNTHETIC",
     "askers",
     "called",
+    "metric_named",
     "story",
     "the_slice",
     "transfer",

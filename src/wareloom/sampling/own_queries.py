@@ -37,6 +37,14 @@ def own_queries(parts: Split, labelled: Shop) -> list[str]:
     return queries
 
 
+def logged(queries: Sequence[str]) -> pl.DataFrame:
+    """Queries as a table of searches, one search each."""
+    return pl.DataFrame(
+        {"search_id": [f"{ORIGIN}/{place}" for place in range(len(queries))], "query": [*queries]},
+        schema={"search_id": pl.String, "query": pl.String},
+    )
+
+
 def _queries(shop: Shop, table: str) -> pl.DataFrame:
     """Columns query and key, the query as it is compared."""
     if not shop.rows(table):

@@ -115,21 +115,23 @@ def fill(
     tally, ids, drawn, rounds = _Tally(), pl.Series(dtype=pl.String), 0, 0
     kept: Shop | None = None
     numbers: dict[str, int] = {}
-    while len(ids) < users and rounds < ROUNDS and drawn < MOST_DRAWN * users:
-        size = _next(users, len(ids), drawn)
-        turn = run if not rounds else run.with_(seed=run.seed_for("rejection", rounds))
-        made = draw(min(size, users - len(ids)) if own_ids else size, turn, ids)
-        if not made.has("events"):
-            return screen_all(screens, made, *parts, run)
-        if not own_ids:
-            made, numbers = _numbered_on(made, numbers, rounds)
-        came = len(owners(made))
-        screened = tally.add(screen_all(by_look["draws"], made, *parts, turn))
-        whole = screened.kept if kept is None else _together(kept, screened.kept)
-        kept = tally.add(screen_all(by_look["sample"], whole, *parts, turn)).kept
-        ids, drawn, rounds = owners(kept), drawn + came, rounds + 1
-        if not came or (rounds == 1 and len(ids) == came):
-            break
+    with run.task("users that pass the screens", users) as advance:
+        while len(ids) < users and rounds < ROUNDS and drawn < MOST_DRAWN * users:
+            size = _next(users, len(ids), drawn)
+            turn = run if not rounds else run.with_(seed=run.seed_for("rejection", rounds))
+            made = draw(min(size, users - len(ids)) if own_ids else size, turn, ids)
+            if not made.has("events"):
+                return screen_all(screens, made, *parts, run)
+            if not own_ids:
+                made, numbers = _numbered_on(made, numbers, rounds)
+            came = len(owners(made))
+            screened = tally.add(screen_all(by_look["draws"], made, *parts, turn))
+            whole = screened.kept if kept is None else _together(kept, screened.kept)
+            kept = tally.add(screen_all(by_look["sample"], whole, *parts, turn)).kept
+            before, ids, drawn, rounds = len(ids), owners(kept), drawn + came, rounds + 1
+            advance(len(ids) - before)
+            if not came or (rounds == 1 and len(ids) == came):
+                break
     if kept is None:
         raise InputError(f"Asked to sample {users} users; ask for at least 1.")
     if drawn and not len(ids):

@@ -12,23 +12,23 @@ import random
 import secrets
 import struct
 import time
-from collections import Counter
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from wareloom.errors import InputError
-from wareloom.language.tokenise import tokenise
 from wareloom.serving import explain
 from wareloom.serving.catalogue import card_of
 from wareloom.serving.forms import NO_ONE, NOTHING, Asked, Found, Itself, Sum
 from wareloom.serving.lookup import hash_of
+from wareloom.serving.memory import ABSENT, Forgotten, Memory, whose
 from wareloom.serving.published import Served
 from wareloom.serving.reorder import Reorder
 from wareloom.serving.rules import Placed
-from wareloom.serving.sessions import NO_ENTRIES, Sessions, merged
-from wareloom.serving.stock import K1, B, Stock
+from wareloom.serving.sessions import NO_ENTRIES, merged
+from wareloom.serving.stock import Stock, of_itself
 from wareloom.serving.version import Version
 from wareloom.serving.wire import PAGES, Ask, Why, written
 from wareloom.shop.schema import EVENTS, INTERACTIONS
@@ -45,6 +45,8 @@ ALIKE = 0.35
 """Share of what a title scores for itself that a new product must score for it"""
 CANDIDATES = 100
 """Items, at least, that a reranker chooses from"""
+MOST_WAITING = 64
+"""Requests that may wait for a ranker that takes its time; what comes then is answered without it, and says so"""
 LATEST = 3
 """Events of the history whose words new products are compared with"""
 
@@ -69,22 +71,29 @@ class Gone(InputError):
 class Answers:
     """Answers requests in one process."""
 
-    def __init__(self, sessions: Sessions, stock: Stock, secret: bytes) -> None:
-        self.sessions, self.stock, self.secret = sessions, stock, secret
+    def __init__(self, memory: Memory, stock: Stock, secret: bytes) -> None:
+        self.memory, self.stock, self.secret = memory, stock, secret
         self.random = random.Random(secrets.randbits(64))
         self.slow = ThreadPoolExecutor(1, thread_name_prefix="slow")
+        self.waiting = 0
+        """Requests that wait for it"""
 
-    def known(self, ask: Ask, now: int) -> np.ndarray:
-        """The events of the user and the session that ask."""
-        user = self.sessions.of(f"u:{ask.user}", now) if ask.user else NO_ENTRIES
-        session = self.sessions.of(f"s:{ask.session}", now) if ask.session else NO_ENTRIES
-        return merged(user, session)
+    async def known(self, ask: Ask, now: int) -> tuple[np.ndarray, list[str]]:
+        """The events of the user and the session that ask; and what could not be asked for them."""
+        who = [*whose(ask.user, ask.session)]
+        if not who:
+            return NO_ENTRIES, []
+        try:
+            found = await self.memory.of(who, now)
+        except Forgotten:
+            return NO_ENTRIES, [ABSENT]
+        return merged(found[0], found[-1]) if len(found) > 1 else found[0], []
 
     async def answer(self, version: Version, ask: Ask, now: int) -> Shown:
         """Answer with a version."""
         self.stock.refresh()
         ids = version.served.ids
-        entries = self.known(ask, now) if ask.user or ask.session else NO_ENTRIES
+        entries, lost = await self.known(ask, now)
         codes = ids.of_hashes(entries["item"]) if len(entries) else NOTHING
         there = codes >= 0
         kinds = entries["kind"]
@@ -103,7 +112,14 @@ class Answers:
         barred = NO_ONE if ask.filter is None else version.catalogue.barred(ask.filter)
         first = self.offset(ask.page, version)
         depth = min(version.rules.depth(ask.k) + first, len(version.served))
+        before = self.stock.number
         found, degraded = await self._candidates(version, ask, history, depth, had, barred)
+        self.stock.refresh()
+        if self.stock.number != before:
+            # Something went out of stock while a slow ranker was at it.
+            gone, new = version.stock(self.stock, now)
+            kept = ~np.isin(found[0], gone)
+            found = found[0][kept], found[1][kept]
         placed, extra = self._placed(version, ask, found, first, had, barred)
         scores = dict(zip(found[0].tolist(), found[1].tolist(), strict=True))
         shown_new: dict[int, tuple[str, float]] = {}
@@ -112,7 +128,7 @@ class Answers:
         shown = placed[: ask.k]
         further = first + sum(place.code >= 0 for place in shown)
         page = self.token(version, further) if extra else ""
-        return Shown(version, shown, scores, shown_new, history, degraded, page)
+        return Shown(version, shown, scores, shown_new, history, lost + degraded, page)
 
     async def _candidates(
         self,
@@ -131,13 +147,9 @@ class Answers:
         given = (ask, history, depth if orders is None else max(depth, CANDIDATES), had, barred)
         if orders is None and not is_slow(served):
             return _best(served, *given), []
-        loop = asyncio.get_running_loop()
-        work = loop.run_in_executor(self.slow, _ordered, served, orders, depth, *given)
-        limit = None if ask.timeout_ms is None else ask.timeout_ms / 1000
-        try:
-            return await asyncio.wait_for(asyncio.shield(work), limit), []
-        except TimeoutError:
-            work.cancel()
+        found = await self._in_time(ask.timeout_ms, _ordered, served, orders, depth, *given)
+        if found is not None:
+            return found, []
         if not is_slow(served):
             assert orders is not None
             return _best(served, *given), [orders.reranker.name]
@@ -145,6 +157,24 @@ class Answers:
         if ask.query.strip() and version.words is not None and version.words is not served:
             return _best(version.words, *given), left
         return version.popular(depth, had, barred), left
+
+    async def _in_time(
+        self, limit: int | None, work: Callable[..., Found], *given: Any
+    ) -> Found | None:
+        """What takes its time, by the one thread for it; None where that is too long, or too much waits already."""
+        if self.waiting >= MOST_WAITING:
+            return None
+        self.waiting += 1
+        done = asyncio.get_running_loop().run_in_executor(self.slow, work, *given)
+        done.add_done_callback(self._done)
+        try:
+            return await asyncio.wait_for(asyncio.shield(done), limit and limit / 1000)
+        except TimeoutError:
+            done.cancel()
+            return None
+
+    def _done(self, _: object) -> None:
+        self.waiting -= 1
 
     def _placed(
         self,
@@ -157,7 +187,7 @@ class Answers:
     ) -> tuple[list[Placed], bool]:
         """Candidates in the order of the rules, from `first` on; and whether there are more."""
         rules = version.rules
-        if not rules.rules.any:
+        if not rules.any:
             codes = found[0].tolist()
             return [Placed(code) for code in codes[first : first + ask.k]], len(
                 codes
@@ -208,7 +238,7 @@ class Answers:
         titles = [version.catalogue.title(int(code)) for code in history[-LATEST:]]
         for title in reversed(titles):
             found = self.stock.found(title, version.idf, version.mean, new)
-            own = _of_itself(title, version)
+            own = of_itself(title, version.idf, version.mean)
             best = [n for n in sorted(found, key=lambda n: -found[n]) if found[n] >= ALIKE * own]
             if best:
                 placed.insert(min(NEW_PLACE - 1, len(placed)), Placed(-2, ("new",)))
@@ -368,11 +398,3 @@ def _best(
 def _known(codes: np.ndarray) -> np.ndarray:
     found: np.ndarray = codes[codes >= 0]
     return found
-
-
-def _of_itself(title: str, version: Version) -> float:
-    """What a title scores for itself."""
-    words = Counter(tokenise(title, stem=True))
-    length = sum(words.values())
-    norm = K1 * (1 - B + B * length / version.mean)
-    return sum(n * version.idf(w) * n * (K1 + 1) / (n + norm) for w, n in words.items())

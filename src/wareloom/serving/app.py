@@ -26,9 +26,10 @@ from wareloom.serving.erase import erase
 from wareloom.serving.events import Busy, EventLog, Full
 from wareloom.serving.keys import Keys
 from wareloom.serving.lookup import hash_of
+from wareloom.serving.memory import ABSENT, Forgotten, memory_of, whose
 from wareloom.serving.openapi import openapi
 from wareloom.serving.page import FILES, page
-from wareloom.serving.sessions import Sessions, entries_of
+from wareloom.serving.sessions import entries_of
 from wareloom.serving.slots import Slots
 from wareloom.serving.stock import Stock
 from wareloom.serving.store import Store
@@ -56,15 +57,9 @@ class Application:
         self.keys = Keys(self.store.root / "keys.json")
         self.slots = Slots(self.store, settings.allow_code)
         self.counters = Counters(self.store.state / "counters", settings.worker)
-        self.sessions = Sessions(
-            self.store.state / "sessions",
-            sessions=settings.sessions,
-            events=settings.events_of_session,
-            expiry=settings.expiry,
-        )
-        self.answers = Answers(
-            self.sessions, Stock(self.store.state / "items.log"), self.store.secret
-        )
+        self.memory = memory_of(settings, self.store.state)
+        stock = Stock(self.store.state / "items.log")
+        self.answers = Answers(self.memory, stock, self.store.secret)
         self.log = EventLog(self.store.events, most_waiting=settings.most_waiting)
         self.door = Door(settings, self.keys)
         self.running = 0
@@ -205,7 +200,7 @@ class Application:
         self.counters.add("exposures_total", len(shown.placed))
         if shown.degraded:
             self.counters.add("fallback_total")
-        if version.rules.rules.explore is not None:
+        if version.rules.rules.explore is not None or self.slots.divided(ask.slot):
             self._exposed(shown, ask, request, now)
         if (shadow := self.slots.shadow(ask.slot)) is not None:
             task = asyncio.create_task(self._shadowed(shadow, ask, now))
@@ -227,7 +222,7 @@ class Application:
 
     def _version(self, ask: Ask) -> Version:
         if not ask.page:
-            return self.slots.live(ask.slot)
+            return self.slots.arm(ask.slot, ask.user or ask.session)
         found = self.slots.version(self.answers.page_version(ask.page))
         if found is None:
             raise Gone(
@@ -262,14 +257,17 @@ class Application:
         before = self.log.syncs
         # One record a batch: a batch is there as a whole, or not at all.
         await self.log.append([written(batch)])
-        repeated = 0
-        for who, own in rows.items():
-            repeated = max(repeated, self.sessions.take(who, entries_of(own), now))
+        repeated, degraded = 0, list[str]()
+        try:
+            repeated = await self.memory.take({w: entries_of(own) for w, own in rows.items()}, now)
+        except Forgotten:
+            # They are on the disk: that is what was promised.
+            degraded.append(ABSENT)
         self.counters.add("events_total", len(batch))
         self.counters.add("event_syncs_total", self.log.syncs - before)
         self.counters.add("repeated_events_total", repeated)
         self.counters.add("visible_seconds_total", time.perf_counter() - begun)
-        return 202, JSON, written(Taken(len(batch), repeated))
+        return 202, JSON, written(Taken(len(batch), repeated, degraded))
 
     def _row(
         self, event: Event, now: int, rows: dict[str, list[tuple[int, int, int, int]]]
@@ -283,10 +281,8 @@ class Application:
         if event.item_id is None or not (CHOSEN[kind] or event.event == "hide"):
             return
         row = (hash_of(event.item_id), hash_of(event.id), event.time, kind)
-        if event.user_id is not None:
-            rows.setdefault(f"u:{event.user_id}", []).append(row)
-        if event.session_id is not None:
-            rows.setdefault(f"s:{event.session_id}", []).append(row)
+        for who in whose(event.user_id, event.session_id):
+            rows.setdefault(who, []).append(row)
 
     async def _items(self, body: bytes, _: str) -> Reply:
         items = [msgspec.to_builtins(item) for item in items_of(body).items]
@@ -306,15 +302,20 @@ class Application:
     async def _erase(self, _: bytes, name: str) -> Reply:
         """Delete a person: from sessions, from the log, and from what was made of it."""
         user = door.checked_id(name)
-        self.sessions.forget(f"u:{user}")
+        await self._forget([f"u:{user}"])
         done = asyncio.get_running_loop().run_in_executor(None, erase, self.store, user)
         while not done.done():
             await self.log.roll()
             await asyncio.sleep(TICK / 4)
         told = await done
-        for session in told.sessions:
-            self.sessions.forget(f"s:{session}")
+        await self._forget([f"s:{session}" for session in told.sessions])
         return 200, JSON, written({"erased_events": told.events})
+
+    async def _forget(self, who: list[str]) -> None:
+        try:
+            await self.memory.forget(who)
+        except Forgotten:
+            raise Refused(503, "Redis does not answer: delete again when it does.") from None
 
     # -- how it is
 
@@ -322,7 +323,7 @@ class Application:
         self.counters.add("refused_versions_total", self.slots.refused)
         self.slots.refused = 0
         gauges = {
-            "sessions": self.sessions.known(),
+            "sessions": self.memory.known(),
             "bytes_waiting": self.log.bytes_waiting,
             "running": self.running,
         }
@@ -390,3 +391,4 @@ class Application:
         if self._shadows:
             await asyncio.wait(self._shadows, timeout=5)
         await self.log.close()
+        await self.memory.close()

@@ -18,6 +18,8 @@ LEVELS = " > "
 """Between the levels of a category"""
 FILTERS = 128
 """Filters whose items are remembered"""
+CARDS = 20_000
+"""Cards that are remembered as they are written"""
 SHOWN = ("title", "brand", "price")
 
 
@@ -58,11 +60,18 @@ class Catalogue:
         self.price = arrays.get("price")
         self.popular = arrays.get("popular.scores"), arrays.get("popular.order")
         """Weight of the events of each item, and the items in the order of it"""
+        self._known: dict[int, bytes] = {}
         self._filters: OrderedDict[Filter, np.ndarray] = OrderedDict()
 
     def card(self, code: int) -> bytes:
         """What is shown of an item, as JSON between its braces."""
-        return bytes(self._cards[self._card_bounds[code] : self._card_bounds[code + 1]])
+        found = self._known.get(code)
+        if found is None:
+            found = bytes(self._cards[self._card_bounds[code] : self._card_bounds[code + 1]])
+            if len(self._known) >= CARDS:
+                self._known.clear()
+            self._known[code] = found
+        return found
 
     def title(self, code: int) -> str:
         """The title of an item, its id where it has none."""

@@ -20,13 +20,15 @@ from wareloom.core.run import Run
 from wareloom.core.state import write_json
 from wareloom.errors import SchemaError
 from wareloom.readers import read
-from wareloom.serving.events import finished
+from wareloom.serving.events import finish, finished
 from wareloom.serving.frames import read_records
 from wareloom.serving.store import Store
 from wareloom.shop import Shop
 
 MARKER = "partition.json"
 IDS, EXPOSURES, HIDDEN = "ids.parquet", "exposures.parquet", "hidden.parquet"
+PATIENCE = 5.0
+"""Seconds in which processes finish the segments that they write"""
 COLUMNS: dict[str, Any] = {
     "user_id": pl.String,
     "session_id": pl.String,
@@ -62,6 +64,8 @@ def compact(store: Store) -> Compacted:
     folder.mkdir(exist_ok=True)
     with locked(folder):
         _cleared(store, folder)
+        # A process that does not let go in time has its segment taken the next time.
+        finish(store.events, PATIENCE)
         segments = finished(store.events)
         if not segments:
             return Compacted(None, 0, 0, 0, 0, 0)

@@ -24,6 +24,8 @@ class Settings:
     """Events that are remembered of each"""
     expiry: Positive = 30 * 86400.0
     """Seconds of silence after which a shopper is forgotten"""
+    redis: str = ""
+    """Address of a Redis that remembers shoppers for several machines; the store's own file where empty"""
     most_waiting: Size = 8 << 20
     """Bytes of events that may wait for the disk; what comes then is sent away"""
     most_running: Size = 512

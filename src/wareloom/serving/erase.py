@@ -15,7 +15,7 @@ import polars as pl
 from wareloom.core.files import locked
 from wareloom.errors import OutputError
 from wareloom.serving.compact import partitions, told_by
-from wareloom.serving.events import finished, next_generation
+from wareloom.serving.events import finish, finished
 from wareloom.serving.frames import MAGIC, framed, read_records
 from wareloom.serving.store import Store
 from wareloom.shop import Shop
@@ -37,16 +37,8 @@ def erase(store: Store, user: str) -> Erased:
 
     What a version learned is not unlearned: train and publish anew without the person.
     """
-    number, until = next_generation(store.events), time.monotonic() + PATIENCE
-    while any(
-        _older(path, number)
-        for path in set(store.events.glob("*.log")) - set(finished(store.events))
-    ):
-        if time.monotonic() > until:
-            raise OutputError(
-                "A process still writes to the log of before: stop it, and delete again."
-            )
-        time.sleep(0.02)
+    if not finish(store.events, PATIENCE):
+        raise OutputError("A process still writes to the log of before: stop it, and delete again.")
     folder = store.root / "tables"
     folder.mkdir(exist_ok=True)
     events, sessions = 0, set[str]()
@@ -74,10 +66,6 @@ def _waiting(folder: Path) -> Any:
             continue
         held.__exit__(None, None, None)
         return locked(folder)
-
-
-def _older(path: Path, number: int) -> bool:
-    return int(path.name.partition("-")[0]) < number
 
 
 def _from_segment(path: Path, user: str) -> Erased:

@@ -26,6 +26,8 @@ SEGMENT = 16 << 20
 """Bytes after which a new segment begins"""
 GENERATION = "generation"
 """The file that says that segments older than it are to be finished"""
+datasync = getattr(os, "fdatasync", os.fsync)
+"""What waits for the disk; systems without the one have the other"""
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -60,7 +62,7 @@ class Segment:
         try:
             while done < len(content):
                 done += os.write(self.file, content[done:])
-            os.fdatasync(self.file)
+            datasync(self.file)
         except OSError:
             os.ftruncate(self.file, self.size)
             raise
@@ -197,3 +199,15 @@ def finished(folder: Path) -> list[Path]:
         finally:
             os.close(file)
     return found
+
+
+def finish(folder: Path, patience: float) -> bool:
+    """Ask all processes to finish what they write, and wait for it so many seconds; whether all did."""
+    number, until = next_generation(folder), time.monotonic() + patience
+    while True:
+        held = set(folder.glob("*.log")) - set(finished(folder))
+        if not any(int(path.name.partition("-")[0]) < number for path in held):
+            return True
+        if time.monotonic() > until:
+            return False
+        time.sleep(0.02)

@@ -25,7 +25,7 @@ class Keys:
     """The keys of a store."""
 
     def __init__(self, path: Path) -> None:
-        self.path = path
+        self.path, self._place = path, os.fspath(path)
         self._stamp: tuple[int, int] | None = None
         self._keys: list[dict[str, object]] = []
 
@@ -70,7 +70,7 @@ class Keys:
     def _read(self) -> list[dict[str, object]]:
         """The keys; raises `SourceError` for a file that others can read, or that is none of keys."""
         try:
-            state = os.lstat(self.path)
+            state = os.lstat(self._place)
         except FileNotFoundError:
             self._stamp, self._keys = None, []
             return self._keys

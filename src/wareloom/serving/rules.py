@@ -124,7 +124,7 @@ class Applied:
     """Rules in codes of a version's catalogue."""
 
     def __init__(self, rules: Rules, catalogue: Any) -> None:
-        self.rules = rules
+        self.rules, self.any = rules, rules.any
         self._groups = {n: getattr(catalogue, n) for n in rules.at_most}
         names = {"brand": catalogue.brands, "category": catalogue.categories}
         self._none = {n: names[n].code("") for n in rules.at_most}
@@ -136,7 +136,7 @@ class Applied:
 
     def depth(self, k: int) -> int:
         """How many candidates are wanted for k hits."""
-        if not self.rules.any:
+        if not self.any:
             return k
         among = self.rules.explore.among if self.rules.explore else 0
         return max(DEPTH, 4 * k, k + among)
@@ -153,7 +153,7 @@ class Applied:
 
         `allowed`: whether a pinned item may be shown. `draw`: uniform numbers from 0, below 1.
         """
-        if not self.rules.any:
+        if not self.any:
             return [Placed(int(code)) for code in codes[:k]]
         moved: dict[int, list[str]] = {}
         order = self._limited(self._moved(codes, moved), moved)

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 from wareloom.core import logging
 from wareloom.errors import InputError, WareloomError
-from wareloom.serving.store import Store
+from wareloom.serving.lookup import hash_of
+from wareloom.serving.store import Change, Store
 from wareloom.serving.version import Version
 
 KEPT = 4
@@ -23,6 +24,8 @@ class _Slot:
     stamp: tuple[int, int]
     live: Version
     shadow: Version | None
+    arms: tuple[tuple[float, Version], ...] = ()
+    """Versions that answer shares of the shoppers, with the ends of their shares"""
     opening: asyncio.Task[None] | None = None
 
 
@@ -33,6 +36,7 @@ class Slots:
         self.store, self.allowed = store, tuple(allow_code)
         self._open: OrderedDict[str, Version] = OrderedDict()
         self._slots: dict[str, _Slot] = {}
+        self._places: dict[str, str] = {}
         self.refused = 0
         """Versions that were made live and could not be opened"""
         for name in store.names():
@@ -54,6 +58,23 @@ class Slots:
             slot.opening = asyncio.ensure_future(self._renew(name))
         return slot.live
 
+    def arm(self, name: str, who: str | None) -> Version:
+        """The version that answers a shopper; raises as `live`.
+
+        By the slot, the versions and the shopper alone: every process on every machine says the same at any time.
+        """
+        live = self.live(name)
+        arms = self._slots[name].arms
+        if not arms or who is None:
+            return live
+        names = ",".join(sorted(version.id for _, version in arms))
+        place = hash_of(f"{name}/{names}/{who}") / 2**64
+        return next((version for end, version in arms if place < end), live)
+
+    def divided(self, name: str) -> bool:
+        """Whether several versions answer."""
+        return bool(self._slots[name].arms)
+
     def shadow(self, name: str) -> Version | None:
         """The version that is asked beside the live one."""
         slot = self._slots.get(name)
@@ -70,7 +91,11 @@ class Slots:
         return self._open[name]
 
     def _stamp(self, name: str) -> tuple[int, int]:
-        state = os.stat(self.store.slots / f"{name}.jsonl")
+        # Before each answer: a path that is put together anew costs more than the look itself.
+        place = self._places.get(name)
+        if place is None:
+            place = self._places[name] = os.fspath(self.store.slots / f"{name}.jsonl")
+        state = os.stat(place)
         return state.st_mtime_ns, state.st_size
 
     def _take(self, name: str) -> _Slot:
@@ -78,8 +103,16 @@ class Slots:
         live = self._opened(change.live)
         shadow = None if change.shadow is None else self._opened(change.shadow)
         self._keep(live)
-        self._slots[name] = made = _Slot(stamp, live, shadow)
+        self._slots[name] = made = _Slot(stamp, live, shadow, self._arms(change))
         return made
+
+    def _arms(self, change: Change) -> tuple[tuple[float, Version], ...]:
+        """Versions in the order of their ids, with the ends of their shares."""
+        made, end = [], 0.0
+        for version, share in sorted((change.arms or {}).items()):
+            end += share
+            made.append((end, self._opened(version)))
+        return tuple(made)
 
     async def _renew(self, name: str) -> None:
         """Open what is live now, beside what answers; then exchange them."""
@@ -90,6 +123,7 @@ class Slots:
             shadow = None
             if change.shadow is not None:
                 shadow = await loop.run_in_executor(None, self._opened, change.shadow)
+            arms = await loop.run_in_executor(None, self._arms, change)
         except WareloomError as error:
             self.refused += 1
             log.error(
@@ -98,7 +132,7 @@ class Slots:
             self._slots[name].stamp = stamp
             return
         self._keep(live)
-        self._slots[name] = _Slot(stamp, live, shadow)
+        self._slots[name] = _Slot(stamp, live, shadow, arms)
 
     def _opened(self, version: str) -> Version:
         return self._open.get(version) or Version.open(

@@ -20,6 +20,7 @@ import msgspec
 
 from wareloom.errors import SourceError
 from wareloom.language.tokenise import tokenise
+from wareloom.serving.events import datasync
 from wareloom.serving.frames import MAGIC, framed, records_in
 
 K1, B = 1.2, 0.75
@@ -53,7 +54,7 @@ class Stock:
                 done = 0
                 while done < len(content):
                     done += os.write(self._file, content[done:])
-                os.fdatasync(self._file)
+                datasync(self._file)
             except OSError:
                 os.ftruncate(self._file, size)
                 raise
@@ -138,3 +139,10 @@ def is_gone(item: dict[str, Any], now: int) -> bool:
         or item.get("available") is False
         or item.get("expires", math.inf) <= now
     )
+
+
+def of_itself(title: str, idf: Any, mean: float) -> float:
+    """What a title scores for itself by BM25."""
+    words = Counter(tokenise(title, stem=True))
+    norm = K1 * (1 - B + B * sum(words.values()) / mean)
+    return float(sum(n * idf(w) * n * (K1 + 1) / (n + norm) for w, n in words.items()))

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from wareloom.core.state import read_json, write_json
-from wareloom.errors import InputError, OutputError, SourceError, absent
+from wareloom.errors import InputError, OutputError, SourceError, absent, require
 from wareloom.serving.version import MANIFEST, check_version
 
 MARKER = "store.json"
@@ -30,7 +30,9 @@ class Change(NamedTuple):
     shadow: str | None
     """Version that is asked beside it and not shown"""
     by: str
-    """publish, live, shadow or roll back"""
+    """publish, live, shadow, split or roll back"""
+    arms: dict[str, float] | None = None
+    """Shares of the shoppers that other versions answer, the live one all others"""
 
 
 class Store:
@@ -119,7 +121,19 @@ class Store:
             check_version(self.folder(version), whole=True)
         now = self.live(slot)
         assert now is not None
-        return self._add(slot, now.live, version, "shadow")
+        return self._add(slot, now.live, version, "shadow", now.arms)
+
+    def set_arms(self, slot: str, arms: dict[str, float] | None) -> Change:
+        """Let other versions answer shares of the shoppers, each always the same ones; None ends that."""
+        for version, share in (arms or {}).items():
+            require("split", version, share, 0 < share < 1, "a share above 0, below 1")
+            check_version(self.folder(version), whole=True)
+        total = sum((arms or {}).values())
+        require("split", "the sum of shares", total, total <= 1, "at most 1")
+        now = self.live(slot)
+        assert now is not None
+        named = {self.folder(version).name: share for version, share in (arms or {}).items()}
+        return self._add(slot, now.live, now.shadow, "split", named or None)
 
     def roll_back(self, slot: str) -> Change:
         """Make the version live that was so before; twice in a row goes one further."""
@@ -127,7 +141,7 @@ class Store:
         for change in past:
             if change.by == "roll back" and stack:
                 stack.pop()
-            if change.by != "shadow" and stack[-1:] != [change.live]:
+            if change.by not in ("shadow", "split") and stack[-1:] != [change.live]:
                 stack.append(change.live)
         if len(stack) > 1:
             return self.set_live(slot, stack[-2], by="roll back")
@@ -145,14 +159,21 @@ class Store:
             raise absent("version", version, every)
         return self.versions / found[0]
 
-    def _add(self, slot: str, live: str, shadow: str | None, by: str) -> Change:
+    def _add(
+        self,
+        slot: str,
+        live: str,
+        shadow: str | None,
+        by: str,
+        arms: dict[str, float] | None = None,
+    ) -> Change:
         path = self.slots / f"{check_slot(slot)}.jsonl"
         live = self.folder(live).name
         shadow = None if shadow is None else self.folder(shadow).name
         file = os.open(path, os.O_CREAT | os.O_RDWR | os.O_APPEND, 0o600)
         try:
             fcntl.flock(file, fcntl.LOCK_EX)
-            change = Change(dt.datetime.now(dt.UTC).isoformat(), live, shadow, by)
+            change = Change(dt.datetime.now(dt.UTC).isoformat(), live, shadow, by, arms)
             size = os.fstat(file).st_size
             begun = b"\n" if size and os.pread(file, 1, size - 1) != b"\n" else b""
             os.write(file, begun + json.dumps(change._asdict()).encode() + b"\n")

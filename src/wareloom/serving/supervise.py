@@ -44,6 +44,13 @@ def serve(
     address that others reach where no key is set, `OutputError` where the port is taken,
     and `WorkerError` where processes end as soon as they are begun.
     """
+    store = checked(settings)
+    with locked(store.state / "serving"):
+        _serve(settings, workers, compact_every, say)
+
+
+def checked(settings: Settings) -> Store:
+    """Look whether a store can be served as the settings say, and return it; raises as `serve` does."""
     for module in ("msgspec", "uvicorn", "httptools"):
         needed(module, "serve", "Serving")
     store = Store.open(settings.store)
@@ -58,8 +65,7 @@ def serve(
         )
     for slot in store.names():
         check_version(store.folder(store.history(slot)[-1].live), whole=True)
-    with locked(store.state / "serving"):
-        _serve(settings, workers, compact_every, say)
+    return store
 
 
 def _serve(

@@ -155,12 +155,14 @@ class Explained(Struct):
     why: list[Why]
 
 
-class Taken(Struct):
+class Taken(Struct, omit_defaults=True):
     """What became of a batch of events."""
 
     accepted: int
     repeated: int
     """Of these, ids that were in the session already"""
+    degraded: list[str] = []
+    """What does not know of them, though they are kept"""
 
 
 class Kept(Struct):

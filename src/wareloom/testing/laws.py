@@ -96,9 +96,12 @@ def again(made: Algorithm) -> Any:
     """Save it and read it back."""
     with tempfile.TemporaryDirectory() as folder:
         made.save(Path(folder) / "kept")
-        # What runs already may run again.
-        own = [module_of(name) for name in named_below(Path(folder))]
-        return made.family.restore(Path(folder) / "kept", allow_code=own)
+        return made.family.restore(Path(folder) / "kept", allow_code=own_code(Path(folder)))
+
+
+def own_code(folder: Path) -> list[str]:
+    """Packages outside Wareloom that what was saved below a folder names: what runs already may run again."""
+    return [module_of(name) for name in named_below(folder)]
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable
 from dataclasses import fields, replace
 from functools import cache
@@ -15,6 +16,7 @@ from wareloom.core.family import RANKERS
 from wareloom.core.run import Run
 from wareloom.errors import InputError, NotFittedError
 from wareloom.rankers import Ranker
+from wareloom.serving.published import Served, write_served
 from wareloom.shop import Log, Requests, Shop
 from wareloom.testing import laws as kit
 from wareloom.testing.laws import Law, again, law, make, refused, same
@@ -187,6 +189,26 @@ def ranks_without_the_seen(cls: type[Ranker]) -> None:
     assert first["item_id"].n_unique() == 28
     whole = fitted(cls).rank(Requests.sessions([["i3", "i4"]]), k=99, exclude_seen=False)
     assert len(whole) == 30
+
+
+@law(LAWS, "served as ranked")
+def served_as_ranked(cls: type[Ranker]) -> None:
+    """Published, and asked in codes, it gives the items that it ranks, in the same order, with the same scores."""
+    ranker, rng = fitted(cls), np.random.default_rng(3)
+    with tempfile.TemporaryDirectory() as folder:
+        write_served(ranker, Path(folder) / "served")
+        served = Served.open(Path(folder) / "served", allow_code=kit.own_code(Path(folder)))
+    for place in range(25):
+        codes = rng.integers(0, 30, rng.integers(0, 13) if place else 0).astype(np.int32)
+        history = [served.ids.text(int(code)) for code in codes]
+        query = ("", "Item 3", "ring 12", "no such word", "  ")[place % 5]
+        request = replace(Requests.sessions([history]), queries=[query])
+        for k, repeats in ((10, False), (40, True)):
+            wanted = ranker.rank(request, k, exclude_seen=not repeats)
+            found, scores = served.top(codes, query, k, repeats=repeats)
+            shown = [served.ids.text(int(code)) for code in found]
+            assert shown == wanted["item_id"].to_list(), (history, query)
+            np.testing.assert_allclose(scores, wanted["score"].to_numpy(), rtol=1e-6, atol=1e-6)
 
 
 @law(FURTHER, "moved by history")

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from wareloom import makers
+from wareloom.advising import AdviceSettings
 from wareloom.core.family import MIXERS, RANKERS, SYNTHESIZERS, Family
 from wareloom.core.source import documentation
 from wareloom.evaluation.agreement import AgreementSettings
@@ -62,6 +63,7 @@ def options() -> dict[str, tuple[type[Any], ...]]:
     """Classes of settings by the name of the dictionary that a public function's settings are."""
     proofs = tuple(study_of(kind).settings_of for kind in kinds())
     return {
+        "AdviseOptions": (AdviceSettings,),
         "AgreeOptions": (AgreementSettings,),
         "CleanOptions": (CleanSettings,),
         "CompareOptions": (CompareSettings,),
@@ -74,6 +76,7 @@ def options() -> dict[str, tuple[type[Any], ...]]:
 
 
 APART: Mapping[str, tuple[str, ...]] = {
+    "AdviseOptions": ("minutes", "job"),
     "AgreeOptions": ("labels",),
     "LeaderboardOptions": ("rankers", "split"),
     "ProveOptions": ("ranker", "split"),

@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 from private_shops import crowd, private, shop_of
 
+from wareloom.core.run import Run
 from wareloom.errors import SettingError
+from wareloom.synthesis.behaviour import _private_tables as tables
 from wareloom.synthesis.behaviour._private_tables import FALL, HEAD, NEAR, by_size
 from wareloom.synthesis.behaviour.private_walk import PrivateWalk
 
@@ -49,6 +51,25 @@ def test_more_users_and_more_epsilon_let_more_survive() -> None:
     for told in (by_users, by_epsilon):
         assert told == sorted(told)
         assert told[0] < 0.01 < told[-1] < 0.5
+
+
+def test_pairs_are_bought_where_size_says_so_and_texts_do_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Naive: only steps between texts that read alike are forecast, so that pairs of others are never bought."""
+    shop = shop_of(crowd(3000))
+
+    def pairs() -> int:
+        walk = PrivateWalk(
+            epsilon=8.0, noise_seed=1, shoppers=3000, bound=6, public=("items.title",), neighbours=1
+        )
+        return len(walk.fit(shop, Run(threads=1)).walk_pair_item_)
+
+    none = tables.Forecast(0, 0.0, 0.0)
+    monkeypatch.setattr(tables, "forecast", lambda *_: none)
+    assert 8 <= pairs() <= 12  # ten steps of the crowd's walk
+    monkeypatch.setattr(tables, "by_size", lambda *_: none)
+    assert pairs() == 0
 
 
 @pytest.mark.parametrize(("users", "items"), [(0, 10), (10, 0), (-5, 10)])

@@ -350,7 +350,7 @@ def test_pairs_are_bought_where_enough_users_have_them_and_nowhere_else() -> Non
     bought = [{m["purpose"] for m in made.stamp_["mechanisms"]} for made in (many, few)]
     assert "pairs" in bought[0]
     assert "pairs" not in bought[1]
-    assert "of your shop's steps about 0.0% survive" in few.forecast_
+    assert "of your shop's steps about 0.1% survive (0 pairs)" in few.forecast_
     assert ring(many.sample(500, Run(seed=2))) > 0.6
     assert ring(few.sample(500, Run(seed=2))) < 0.3
 

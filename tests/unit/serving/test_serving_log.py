@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import random
 import signal
 import subprocess
@@ -84,13 +83,13 @@ def test_a_segment_is_finished_when_that_is_asked_for(tmp_path: Path) -> None:
 def test_a_slow_disk_sends_events_away_before_memory_grows(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = os.fdatasync
+    real = events.datasync
 
     def slow(file: int) -> None:
         time.sleep(0.2)
         real(file)
 
-    monkeypatch.setattr(events.os, "fdatasync", slow)
+    monkeypatch.setattr(events, "datasync", slow)
 
     async def work() -> tuple[int, int, int]:
         log = EventLog(tmp_path, most_waiting=10_000)

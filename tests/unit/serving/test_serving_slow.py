@@ -126,3 +126,33 @@ def test_a_page_that_showed_a_new_product_leaves_no_other_out(tmp_path: Path) ->
         assert [i for i in items(one) + items(two) if i != "new"] == wanted.to_list()
 
     run(work())
+
+
+def test_more_than_a_slow_ranker_can_take_is_answered_without_it(store: Path) -> None:
+    async def work() -> None:
+        client = Client(store)
+        slow(client, 0.01)
+        asked = [client.post("/recommend", history=["i3"], k=5) for _ in range(200)]
+        told = await asyncio.gather(*asked)
+        without = sum("degraded" in one for one in told)
+        assert 100 <= without <= 136
+        assert all(len(one["hits"]) == 5 for one in told)
+        assert client.app.answers.waiting == 0
+        assert "degraded" not in await client.post("/recommend", history=["i3"])
+
+    run(work())
+
+
+def test_an_item_that_is_deleted_while_it_is_ranked_is_not_shown(tmp_path: Path) -> None:
+    store = made_store(tmp_path, "als")
+
+    async def work() -> None:
+        client = Client(store)
+        first = items(await client.post("/recommend", history=["i3"]))[0]
+        slow(client, 0.2)
+        asked = asyncio.create_task(client.post("/recommend", history=["i3"]))
+        await asyncio.sleep(0.05)
+        assert (await client.ask("DELETE", f"/items/{first}"))[0] == 200
+        assert first not in items(await asked)
+
+    run(work())

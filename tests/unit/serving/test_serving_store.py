@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import shutil
 import time
 from dataclasses import replace
 from pathlib import Path
 
+import polars as pl
 import pytest
+from scipy import stats
 
 from bundles import NOTE, fitted, written
 from stores import Client, branded, items, run
 from wareloom.errors import InputError, OutputError, SettingError, SourceError, UnknownNameError
+from wareloom.serving.compact import compact
 from wareloom.serving.publish import publish, read_smoke
 from wareloom.serving.rules import read_rules
 from wareloom.serving.store import Store
@@ -42,6 +46,15 @@ def test_a_proof_that_hurts_is_refused_and_none_only_taken_by_name(
         assert (await Client(tmp_path / "s").post("/recommend"))["unproved"] is True
 
     run(work())
+
+
+def test_a_bundle_that_was_edited_is_refused(bundle: Path, tmp_path: Path) -> None:
+    shutil.copytree(bundle / "good", tmp_path / "edited")
+    path = tmp_path / "edited" / "recipe.json"
+    path.write_text(path.read_text().replace("mine", "yours"))
+    with pytest.raises(SourceError, match=r"recipe\.json"):
+        publish(tmp_path / "edited", tmp_path / "s", "home")
+    assert not (tmp_path / "s").exists()
 
 
 def test_the_same_bundle_is_the_same_version(bundle: Path, tmp_path: Path) -> None:
@@ -112,8 +125,6 @@ def test_a_swap_is_seen_at_the_next_answers_and_a_page_keeps_its_version(
         second = await client.post("/recommend", history=["i3"], k=5, page=first["page"])
         assert (first["version"], second["version"]) == (one, one)
         assert not set(items(first)) & set(items(second))
-        import shutil
-
         shutil.rmtree(tmp_path / "s" / "versions" / one)
         status, told, _ = await client.ask("POST", "/recommend", {"page": first["page"]})
         assert (status, "gone" in told["error"]) == (410, True)
@@ -235,3 +246,39 @@ def test_wrong_rules_are_refused(tmp_path: Path, text: str, said: str) -> None:
     (tmp_path / "rules.toml").write_text(text)
     with pytest.raises(SettingError, match=said):
         read_rules(tmp_path / "rules.toml")
+
+
+def test_a_slot_that_is_divided_gives_each_shopper_one_version(
+    bundle: Path, tmp_path: Path
+) -> None:
+    one, _ = publish(bundle / "good", tmp_path / "s", "home")
+    two, _ = publish(bundle / "popular", tmp_path / "s", "other")
+    store = Store.open(tmp_path / "s")
+    store.set_arms("home", {two: 0.25})
+
+    async def work() -> None:
+        client, again = Client(tmp_path / "s"), Client(tmp_path / "s")
+        seen = []
+        for n in range(600):
+            told = await client.post("/recommend", user=f"u{n}", k=2)
+            seen.append(told["version"])
+            if n < 40:
+                assert (await again.post("/recommend", user=f"u{n}", k=2))["version"] == seen[n]
+        assert stats.binomtest(seen.count(two), 600, 0.25).pvalue > 0.001
+        assert (await client.post("/recommend"))["version"] == one
+        await client.app.close()
+        await again.app.close()
+
+    run(work())
+    done = compact(store)
+    assert done.partition is not None
+    shown = pl.read_parquet(done.partition / "exposures.parquet")
+    assert len(shown) == 641
+    assert set(shown["version"]) == {one, two}
+    assert store.set_shadow("home", None).arms == {two: 0.25}
+    assert store.set_arms("home", None).arms is None
+    assert store.set_live("home", two).arms is None
+    assert store.roll_back("home").live == one
+    for arms in ({two: 0.0}, {two: 1.5}, {two: 0.6, one: 0.6}):
+        with pytest.raises(SettingError, match="split"):
+            store.set_arms("home", arms)

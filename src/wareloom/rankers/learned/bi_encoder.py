@@ -30,6 +30,7 @@ from wareloom.neural.checkpoint import kept_at
 from wareloom.neural.training import Training, seeded, train
 from wareloom.neural.tuning import draw_back, put_weights, tuned, tuned_weights
 from wareloom.rankers import BLOCK_BYTES
+from wareloom.rankers.learned._agreement import ENOUGH, agreed, own_queries
 from wareloom.rankers.learned._network import TextNetwork
 from wareloom.rankers.learned._order import teach_order
 from wareloom.rankers.learned._pairs import EVALUATIONS, Layout, PairData, Reading, history_text
@@ -109,10 +110,11 @@ class BiEncoder(SearchRanker):
     """Share of queries and users that stop the training early; none where it comes to fewer than 20."""
     anchor: NonNegative = 0.0
     """Weight, in training, of how far the order of a batch's items moves from that of the encoder as it comes."""
-    strength: Factor | Literal["auto"] = "auto"
+    strength: Factor | Literal["auto", "agreed"] = "auto"
     """Share of the way from the encoder as it comes to the tuned one, in its weights. auto goes all of it where any
-    judgment or event is real, three tenths where none is: with no label nothing says how far to go, and the whole way
-    loses on a shop that the encoder knows well already."""
+    judgment or event is real, three tenths where none is: the whole way loses on a shop that the encoder knows well
+    already. agreed goes as far as its first ten agree best with those by words on the queries of the shop's searches;
+    as auto where it has no fifty of them."""
 
     def _check(self) -> None:
         super()._check()
@@ -269,14 +271,21 @@ class BiEncoder(SearchRanker):
         self.training_ = train(
             net, data.batches, loss, how, run, check if held else None, checkpoint=kept
         )
-        self.strength_ = self._strength(data)
+        self.strength_ = self._strength(data, start, shop, run)
         draw_back(net, start, self.strength_)
 
-    def _strength(self, data: PairData) -> float:
+    def _strength(
+        self, data: PairData, start: dict[str, np.ndarray], shop: Shop, run: Run
+    ) -> float:
         """The share of the way that is gone."""
-        if self.strength != "auto":
+        if self.strength not in ("auto", "agreed"):
             return float(self.strength)
-        return 1.0 if data.all.real.any() else UNCHECKED
+        queries = own_queries(shop) if self.strength == "agreed" else []
+        if len(queries) < ENOUGH:
+            return 1.0 if data.all.real.any() else UNCHECKED
+        return agreed(
+            self._net, start, lambda read: self._vectors(read, run), data.texts, queries, run
+        )
 
     def _check_there_is_something(self, data: PairData, log: Log) -> None:
         """Refuse to tune on nothing, rather than to leave the encoder as it is without a word."""

@@ -234,6 +234,7 @@ class Buyer:
         return pl.DataFrame({"item_id": found["key"]}), walk, catalogue
 
     def _walk(self, items: Catalogue, habits: Habits) -> tuple[Walk, tables.Forecast]:
+        private = self.private
         size = int(items.categories[0])
         stays, _ = self._noisy("stays", partial(ask.stays, items=items), 3)
         stays = np.maximum(stays, 0).astype(np.float64)
@@ -249,14 +250,18 @@ class Buyer:
         rate = tables.kernel_of(near, noise, items, known)
         steps = max(float(stays.sum()), 1.0)
         going = float(np.clip(near.sum(), 0, steps))
-        per_user = self._per_user(self.private.most - 1)
-        needed = self.private.forecast(pairs, per_user, of_delta=0.5)
-        expected = tables.forecast(
-            (needed, self.private.sigma(pairs, per_user, 1)), items, known, (rate, going, steps)
+        per_user = self._per_user(private.most - 1)
+        needed = private.forecast(pairs, per_user, of_delta=0.5)
+        threshold = needed, private.sigma(pairs, per_user, 1)
+        expected = max(
+            tables.forecast(threshold, items, known, (rate, going, steps)),
+            # The first knows nothing of steps that go beyond neighbours of public text; this one asks no texts.
+            tables.by_size(threshold, private.users, len(known), per_user),
+            key=lambda one: one.share,
         )
         followers = _no_pairs(len(known))
         if expected.share >= WORTH:
-            held = self.private.keys("pairs", ask.pair_keys, pairs, per_user=per_user, of_delta=0.5)
+            held = private.keys("pairs", ask.pair_keys, pairs, per_user=per_user, of_delta=0.5)
             followers = _pairs(held, known / max(known.sum(), 1e-9) * steps)
         else:
             # What pairs would have cost makes popularity better.

@@ -1,0 +1,143 @@
+"""Several servers, each with a store of its own, that remember shoppers in one Redis."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from test_serve import pairs, served
+
+from stores import Client, items, made_store, run
+from wareloom.errors import InputError
+from wareloom.serving.memory import Redis
+from wareloom.serving.sessions import Sessions, entries_of
+
+SERVER = shutil.which("redis-server")
+there = pytest.mark.skipif(SERVER is None, reason="there is no redis-server")
+
+
+@contextlib.contextmanager
+def redis(folder: Path, port: int = 0) -> Iterator[int]:
+    """A Redis of its own that keeps nothing; its port."""
+    port = port or free_port()
+    assert SERVER is not None
+    words = ["--port", str(port), "--save", "", "--appendonly", "no", "--dir", str(folder)]
+    with subprocess.Popen([SERVER, *words], stdout=subprocess.DEVNULL) as process:
+        until = time.monotonic() + 30
+        while time.monotonic() < until:
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+                break
+            time.sleep(0.05)
+        yield port
+        process.terminate()
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        return int(taken.getsockname()[1])
+
+
+@there
+def test_it_remembers_what_the_file_remembers(tmp_path: Path) -> None:
+    async def work(port: int) -> None:
+        memory = Redis(f"redis://127.0.0.1:{port}/0", events=4, expiry=3600)
+        file = Sessions(tmp_path / "file", events=4)
+        for step, (who, ids) in enumerate(
+            [("u:a", [1, 2]), ("u:a", [2, 3]), ("s:b", [4]), ("u:a", [5, 6, 7])]
+        ):
+            rows = entries_of([(10 + n, n, step, 2) for n in ids])
+            assert await memory.take({who: rows}, step) == file.take(who, rows, step)
+            found = await memory.of([who, "u:none"], step)
+            assert found[0]["event"].tolist()[-2:] == file.of(who, step)["event"].tolist()[-2:]
+            assert len(found[1]) == 0
+        await memory.forget(["u:a"])
+        assert len((await memory.of(["u:a"], 9))[0]) == 0
+        assert len((await memory.of(["s:b"], 9))[0]) == 1
+        await memory.close()
+
+    with redis(tmp_path) as port:
+        run(work(port))
+
+
+@there
+def test_an_answer_of_one_server_has_seen_the_click_on_another(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+    stores = [made_store(tmp_path / name) for name in ("one", "two")]
+    with redis(tmp_path) as port:
+        options = ("--redis", f"redis://127.0.0.1:{port}/0", "--compact-every", "0")
+        with served(stores[0], *options) as (first, _), served(stores[1], *options) as (second, _):
+            wrong: list[str] = []
+            threads = [
+                threading.Thread(target=pairs, args=((first, second), c, 40, 2, wrong))
+                for c in range(4)
+            ]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+            assert wrong == []
+    for store in stores:
+        assert list((store / "events").glob("*.log"))
+
+
+def test_without_redis_answers_come_from_what_is_asked_and_say_so(tmp_path: Path) -> None:
+    store = made_store(tmp_path)
+
+    async def work() -> None:
+        client = Client(store, redis=f"redis://127.0.0.1:{free_port()}/0")
+        event = {"id": "e", "event": "view_item", "item_id": "i3", "session_id": "a"}
+        told = await client.post("/events", events=[event])
+        assert told == {"accepted": 1, "repeated": 0, "degraded": ["sessions"]}
+        told = await client.post("/recommend", session="a", history=["i3"])
+        assert told["degraded"] == ["sessions"]
+        assert "i3" not in items(told)
+        assert "degraded" not in await client.post("/recommend", history=["i3"])
+        assert (await client.ask("DELETE", "/users/a"))[0] == 503
+        begun = time.monotonic()
+        for _ in range(20):
+            await client.post("/recommend", session="a")
+        assert time.monotonic() - begun < 20 * 0.25, (
+            "a Redis that is gone is not waited for each time"
+        )
+        await client.app.close()
+
+    run(work())
+
+
+@there
+def test_a_redis_that_comes_back_is_asked_again(tmp_path: Path) -> None:
+    store, port = made_store(tmp_path), free_port()
+
+    async def asked(client: Client) -> object:
+        import asyncio
+
+        until = time.monotonic() + 30
+        while (told := await client.post("/recommend", session="a")).get("degraded"):
+            assert time.monotonic() < until
+            await asyncio.sleep(0.2)
+        return told
+
+    async def work() -> None:
+        client = Client(store, redis=f"redis://127.0.0.1:{port}/0")
+        assert (await client.post("/recommend", session="a"))["degraded"] == ["sessions"]
+        with redis(tmp_path, port):
+            await asked(client)
+            await client.did("i3", "hide", session_id="a")
+            assert "i3" not in items(await client.post("/recommend", session="a", k=30))
+        assert (await client.post("/recommend", session="a"))["degraded"] == ["sessions"]
+        await client.app.close()
+
+    run(work())
+
+
+def test_an_address_that_is_none_is_refused() -> None:
+    with pytest.raises(InputError, match="Sessions cannot be at"):
+        Redis("http://example:1", events=5, expiry=60)
