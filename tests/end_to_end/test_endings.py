@@ -6,8 +6,10 @@ import errno
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -156,6 +158,29 @@ def test_a_stop_says_so(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     said = wareloom("check", made / "shop")
     assert said.code == 130
     assert said.err.startswith("stopped; ")
+
+
+def test_a_stop_within_a_finaliser_stops_all_the_same(capfd: pytest.CaptureFixture[str]) -> None:
+    class Ends:
+        def __del__(self) -> None:
+            signal.raise_signal(signal.SIGTERM)
+            sum(
+                range(10_000)
+            )  # Python calls the handler here, and what it raises ends with this method
+
+    def work() -> None:
+        made = Ends()
+        del made
+        until = time.monotonic() + 20.0
+        while time.monotonic() < until:
+            time.sleep(0.01)
+
+    began = time.monotonic()
+    with pytest.raises(SystemExit) as stopped, _ending.Ending([], shown=False):
+        work()
+    assert stopped.value.code == 128 + signal.SIGTERM
+    assert time.monotonic() - began < 10.0
+    assert "Exception ignored" not in capfd.readouterr().err
 
 
 @pytest.mark.parametrize("place", ["shop/shop.json", "model/state.json", "model/algorithm.json"])

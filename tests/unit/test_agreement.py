@@ -178,4 +178,4 @@ def test_the_command_says_what_it_measured(tmp_path: Path) -> None:
     assert shown.exit_code == 0, shown.output
     assert "kappa" in shown.output
     assert json.loads((tmp_path / "a.json").read_text())["labels"] == "lexical"
-    assert json.loads(CliRunner().invoke(app, [*call, "--json"]).output)["queries"] > 10
+    assert json.loads(CliRunner().invoke(app, [*call, "--json"]).stdout)["queries"] > 10

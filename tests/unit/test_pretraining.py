@@ -149,5 +149,5 @@ def test_the_command(encoder: str, tmp_path: Path) -> None:
     assert said.exit_code == 0
     assert "103 texts, 2 updates; perplexity of words left out of 25 other texts:" in said.output
     more = [*call, "--set", "batch_size=64", "--json", "--force"]
-    again = json.loads(CliRunner().invoke(app, more).output)
+    again = json.loads(CliRunner().invoke(app, more).stdout)
     assert (again["texts"], again["held_out"], again["perplexity"]) == (128, 0, None)

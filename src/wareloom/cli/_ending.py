@@ -35,6 +35,8 @@ MEMORY = (
 SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
 WITHIN_POLARS = re.compile(r"os error (\d+)")
 """How libraries written in Rust name the system's reason: no file stands beside it"""
+AGAIN = 0.05
+"""Seconds after which a stop that nothing heeded is asked for again"""
 LOOKED_AT = 2000
 """Files, at most, that are looked through for one that is damaged"""
 
@@ -57,6 +59,7 @@ class Ending:
         self.arguments, self.shown = list(arguments), shown
         self.stopped = 0
         self._before: dict[int, object] = {}
+        self._unraised = sys.unraisablehook
 
     def __enter__(self) -> Ending:
         if threading.current_thread() is threading.main_thread():
@@ -64,6 +67,7 @@ class Ending:
                 number = getattr(signal, name, None)
                 if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
                     self._before[number] = signal.signal(number, self._stop)
+            sys.unraisablehook = self._swallowed
             atexit.register(_deaf)
         return self
 
@@ -75,6 +79,7 @@ class Ending:
     ) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)  # type: ignore[arg-type]
+        sys.unraisablehook = self._unraised
         asked = isinstance(error, SystemExit) and error.code == 128 + signal.SIGINT
         if self.stopped or asked or isinstance(error, KeyboardInterrupt):
             _say(STOPPED)
@@ -102,6 +107,15 @@ class Ending:
         self.stopped = number
         # No KeyboardInterrupt: where one passes through generated code, Python ends by SIGINT whatever is raised after.
         raise SystemExit(128 + number)
+
+    def _swallowed(self, unraisable: sys.UnraisableHookArgs) -> None:
+        """Stop again where the stop came within a finaliser, out of which nothing is raised."""
+        if not (self.stopped and isinstance(unraisable.exc_value, SystemExit)):
+            self._unraised(unraisable)
+            return
+        again = threading.Timer(AGAIN, os.kill, (os.getpid(), self.stopped))
+        again.daemon = True
+        again.start()
 
     def _crashed(self, error: BaseException) -> Ended:
         where = _logged(error, self.arguments)

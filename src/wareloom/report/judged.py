@@ -136,18 +136,18 @@ def power(data: Mapping[str, Any], say: Say) -> Power:
         for row in data["power"]
     ]
     named = any(row["named"] for row in data["power"])
-    who = askers(data)
+    who = say.term("askers", askers(data))
     header = (
         "against",
         "found",
         "named_lift" if named else "observed_lift",
         *(("power",) if named else ()),
-        f"{who}_needed",
+        "askers_needed",
         "seeds_needed",
     )
     first = data["power"][0]
-    told = table([say(f"head.{name}") for name in header], rows)
-    return Power(told, f"{first['requests']:,}", say.term("askers", who), first["seeds"])
+    told = table([say(f"head.{name}", askers=who) for name in header], rows)
+    return Power(told, f"{first['requests']:,}", who, first["seeds"])
 
 
 def slices(data: Mapping[str, Any], metric: str, say: Say) -> Slices:

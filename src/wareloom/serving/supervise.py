@@ -174,7 +174,7 @@ class _Workers:
     def _finish(self) -> None:
         """End all processes: with a signal first, without asking after a while."""
         for process in self.processes:
-            os.kill(process, signal.SIGTERM)
+            _told(process, signal.SIGTERM)
         if self.compactor is not None:
             self.compactor.terminate()
         until = time.monotonic() + PATIENCE
@@ -182,13 +182,19 @@ class _Workers:
             late = time.monotonic() > until
             for process in [*self.processes]:
                 if late:
-                    os.kill(process, signal.SIGKILL)
+                    _told(process, signal.SIGKILL)
                 if _ended(process) is not None:
                     self.processes.pop(process)
             time.sleep(0.02)
         if self.compactor is not None:
             self.compactor.wait()
         self.listening.close()
+
+
+def _told(process: int, number: signal.Signals) -> None:
+    """Send a process a signal; one that has ended by itself needs none."""
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(process, number)
 
 
 def _ended(process: int) -> int | None:
