@@ -30,7 +30,7 @@ from wareloom.report.charts import Axis, Bars, Dots, Lines, Mark, Row, Series
 from wareloom.report.comparison import ComparisonPage, comparison_page, view_of
 from wareloom.report.interactive import drawn, library, plain
 from wareloom.report.page import ProofPage, proof_page
-from wareloom.report.templating import environment, filled
+from wareloom.report.templating import coded, environment, filled
 from wareloom.report.views import Cell, table
 from wareloom.sampling.generator import Generator
 
@@ -353,3 +353,8 @@ def test_pages_load_their_libraries_when_they_are_drawn() -> None:
     code = "import sys, wareloom.report; print({'plotly', 'jinja2'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
+
+
+def test_code_in_a_sentence_is_marked_and_nothing_else_gets_through() -> None:
+    assert coded("Take `a <b>` & go") == "Take <code>a &lt;b&gt;</code> &amp; go"
+    assert coded("a ` alone, <i>") == "a ` alone, &lt;i&gt;"

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from functools import cache
 from importlib.resources import files
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from wareloom.core.sentences import Say, pages
 from wareloom.report import svg
 from wareloom.report.charts import Chart
 
+CODE = re.compile(r"`([^`\n]{1,200})`")
+
 
 @cache
 def environment() -> Environment:
     """The templates that ship with the package: every value is escaped, and one that is not there is an error."""
-    return Environment(
+    found = Environment(
         loader=PackageLoader("wareloom.report", "templates"),
         autoescape=True,
         undefined=StrictUndefined,
@@ -26,6 +29,14 @@ def environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
+    found.filters["coded"] = coded
+    return found
+
+
+def coded(text: str) -> Markup:
+    """Return a sentence as HTML in which what stands between two backticks is code, as in `wareloom check`."""
+    # Safe: escaped first, and nothing else of it is changed.
+    return Markup(CODE.sub(r"<code>\1</code>", str(escape(text))))
 
 
 @cache
