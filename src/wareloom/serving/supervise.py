@@ -116,7 +116,12 @@ class _Workers:
             time.sleep(0.1)
             for process in [*self.processes]:
                 code = _ended(process)
-                if code is not None and not self.ending:
+                if code is None:
+                    continue
+                # A signal may have come meanwhile: whoever is waited for once is there no more.
+                if self.ending:
+                    self.processes.pop(process)
+                else:
                     self._renew(process, code)
             if time.monotonic() - self.compacted > self.every > 0:
                 self._compact()
