@@ -116,12 +116,7 @@ class _Workers:
             time.sleep(0.1)
             for process in [*self.processes]:
                 code = _ended(process)
-                if code is None:
-                    continue
-                # A signal may have come meanwhile: whoever is waited for once is there no more.
-                if self.ending:
-                    self.processes.pop(process)
-                else:
+                if code is not None:
                     self._renew(process, code)
             if time.monotonic() - self.compacted > self.every > 0:
                 self._compact()
@@ -154,6 +149,8 @@ class _Workers:
 
     def _renew(self, process: int, code: int) -> None:
         number, begun = self.processes.pop(process)
+        if self.ending:
+            return
         lived = time.monotonic() - begun
         self.quick = self.quick + 1 if lived < QUICK else 0
         if self.quick >= DEATHS or code == worker.WRONG:
