@@ -125,7 +125,8 @@ def _front(figures: Figures) -> Iterator[Claim]:
     where = f"{figures['title']}, {figures['own']:.0%} of own users: lift by a sample that no attack tells beyond .55"
     private = [r for r in figures["rows"] if r["generator"].startswith("private_walk, ε 8")]
     counts = [r for r in figures["rows"] if r["keeps"] == "counts" and "ε" not in r["generator"]]
-    for kind, rows, bar in (("counts", counts, 0.45), ("ε 8", private, 0.30)):
+    by_counts, by_noise = (0.45, 0.30) if figures["title"] == "YooChoose" else (0.10, 0.10)
+    for kind, rows, bar in (("counts", counts, by_counts), ("ε 8", private, by_noise)):
         safe = [row for row in rows if row["high"] <= 0.55]
         if not safe:
             yield Claim(f"{where}, {kind}", "none", f"{bar:.0%}", False)
@@ -160,6 +161,7 @@ CLAIMS: dict[str, Callable[[Any], Iterator[Claim]]] = {
     "behaviour_useful": _useful,
     "transfer": _transfer,
     "release_front": _front,
+    "release_front_beauty": _front,
     "private_walk": _private_walk,
     "privacy_audit": _held("No ε that draws show is above the one that was paid", "all"),
     "search_useful": _search,

@@ -33,9 +33,16 @@ def attacks(figures: Figures) -> list[str]:
     return lines
 
 
-def front(figures: Figures) -> list[str]:
+def pictured_front(figures: Figures) -> list[str]:
     """Lift against the worst attack, and the picture of it."""
     PICTURE.write_text(drawn(figures), encoding="utf-8")
+    head, *rest = front(figures)
+    picture = "![Lift of another shop's system against the worst attack on the sample](../release-front.svg)"
+    return [head, "", picture, *rest]
+
+
+def front(figures: Figures) -> list[str]:
+    """Lift against the worst attack."""
     rows = []
     for row in figures["rows"]:
         lift, low, high = row["lift"]
@@ -57,8 +64,6 @@ def front(figures: Figures) -> list[str]:
     return [
         f"{figures['title']}, {figures['own']:.0%} of own users, {figures['seeds']} seeds. The other log itself: "
         f"{limit:+.0%} ({low:+.0%} to {high:+.0%}).",
-        "",
-        "![Lift of another shop's system against the worst attack on the sample](../release-front.svg)",
         "",
         *table(head, rows),
     ]
