@@ -82,7 +82,7 @@ def test_another_shop_that_holds_this_ones_events_is_not_used(tmp_path: Path) ->
 def test_only_what_a_shop_has_is_tried() -> None:
     bare = Look(rows={"items": 60, "events": 100}, has={"texts": False})
     assert {c.label for c in rankers(bare)} == {
-        *("popularity", "transitions", "item_knn", "ease", "lightgcn")
+        *("popularity", "transitions", "item_knn", "ease", "lightgcn", "sasrec")
     }
     assert [g.label for g in generators(bare)] == ["markov"]
     full = Look(rows={"items": DENSE + 1}, has={"texts": True, "brands": True}, repeat_rate=0.2)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from wareloom.advising._says import HELPS, NOTHING, OUT, lift
+from wareloom.advising._facts import lift
+from wareloom.advising._says import HELPS, NOTHING, OUT
 from wareloom.experiment.plan import MIXED
 
 Data = Mapping[str, Any]

@@ -14,18 +14,16 @@ from wareloom._version import __version__
 from wareloom.advising import _facts as facts
 from wareloom.advising import _says as says
 from wareloom.advising import _search_says as asking
-from wareloom.advising._candidates import Made, generators
+from wareloom.advising._candidates import generators
+from wareloom.advising._chosen import DEFAULT, Chosen, choose
 from wareloom.advising._clock import Clock
 from wareloom.advising._data import Worked, undone, work_on
 from wareloom.advising._desk import WORK, Desk, peak
-from wareloom.advising._generators import Generators, System
-from wareloom.advising._halving import Rankers
 from wareloom.advising._leaving import leaving
 from wareloom.advising._look import COPIED, Look, look
-from wareloom.advising._plan import plan_of, seconds_of
+from wareloom.advising._plan import plan_of
 from wareloom.advising._power import power_of
-from wareloom.advising._proving import Way, prove_within, reached
-from wareloom.advising._recipe import bundle_of, recipe_of, source_of
+from wareloom.advising._recipe import keep, recipe_of, source_of
 from wareloom.advising._search import SearchAdvice
 from wareloom.advising.settings import AdviceSettings
 from wareloom.core import notebook
@@ -33,7 +31,7 @@ from wareloom.core.files import landing, locked
 from wareloom.core.run import Run
 from wareloom.core.state import read_json, write_json, write_whole
 from wareloom.errors import InputError, OutputError
-from wareloom.experiment.result import Proof, rounded
+from wareloom.experiment.result import rounded
 from wareloom.report import write_report
 from wareloom.report.advice import advice_page
 from wareloom.shop import Shop
@@ -45,16 +43,10 @@ OWN = (
     *("proof", "proof-search", "bundle", "bundle-search", "shop"),
 )
 """What is written to the folder"""
-SPARED = 0.35
-"""Share of what is left that generators have at least, where stages before spared time"""
-OVER = 0.06
-"""Share of the minutes that the model may take beyond them"""
 FOR_SEARCH = 0.5
 """Share of the minutes that search has where both are asked for"""
 ATTACKING = 10.0
 """Seconds that must be left for attacks to be begun"""
-DEFAULT = System("transitions", {})
-"""The ranker that is kept where nothing can be told of any"""
 
 
 @dataclass(frozen=True)
@@ -240,13 +232,12 @@ class _Work:
         name = f"plan-{self.settings.minutes:g}"
         plan = desk.kept(name, lambda: plan_of(worked, seen, desk.clock.left))
         data["plan"] = plan
-        system, made = DEFAULT, generators(seen, desk.clock.seconds)[0]
-        proof: Proof | None = None
+        chosen = Chosen(DEFAULT, generators(seen, desk.clock.seconds)[0])
         if not power["too_few"]:
-            system, made, proof = self._told(worked, seen, plan)
+            chosen = choose(worked, seen, plan, desk, data)
         else:
-            data["rankers"] |= {"label": system.ranker}
-        self._model(worked, seen, (system, made), proof)
+            data["rankers"] |= {"label": DEFAULT.ranker}
+        self._model(worked, seen, chosen)
         if self.settings.job == "both":
             desk.clock.seconds = whole
             self._search(desk.clock.left)
@@ -298,61 +289,9 @@ class _Work:
         data["search"] = found
         data["search_says"] = asking.sentences(found)
 
-    def _told(
-        self, worked: Worked, seen: Look, plan: Mapping[str, Any]
-    ) -> tuple[System, Made, Proof | None]:
-        """Choose, then prove."""
-        desk, data = self.desk, self.data
-        every = {one.label: one for one in generators(seen)}
-        first = generators(seen, desk.clock.seconds)[0]
-        found = desk.kept(
-            "rankers",
-            lambda: rounded(Rankers(worked, seen, desk, seconds_of(plan, "rankers")).run()),
-        )
-        desk.left_out |= found["left_out"]
-        data["rankers"] = found
-        if not found["label"]:
-            data["rankers"]["label"] = DEFAULT.ranker
-            return DEFAULT, first, None
-        system = System(found["ranker"], facts.tuples(found["settings"]))
-        took = facts.seconds(found)
-        given = max(seconds_of(plan, "generators"), SPARED * desk.clock.left)
-        tried = desk.kept(
-            "generators",
-            lambda: rounded(Generators(worked, seen, system, desk, given).run(took)),
-        )
-        desk.left_out |= tried["left_out"]
-        data["generators"] = tried if tried["label"] else None
-        if not tried["label"]:
-            desk.left_out["the proof"] = "no generator was tried"
-            return system, first, None
-        made = every[tried["label"]]
-        reserve = min(2.6 * took, 0.4 * desk.clock.left) + 1.0
-        proved = prove_within(worked, system, made, tried, desk, reserve)
-        if proved is not None:
-            self._keep(*proved)
-        if proved is None or proved[1].share < 1:
-            data["reached"] = desk.tried(
-                f"{found['label']} on the whole test part",
-                max(0.0, desk.clock.left - reserve / 2),
-                lambda: reached(worked, system, made, desk),
-            )
-        return system, made, None if proved is None else proved[0]
-
-    def _keep(self, proof: Proof, way: Way) -> None:
-        """Write the proof with its page, and note what of it is said."""
-        folder = self.desk.folder / "proof"
-        folder.mkdir(exist_ok=True)
-        write_json(folder / "proof.json", proof.data)
-        write_report(proof, folder / "report.html")
-        self.data["proof"] = facts.of_proof(proof)
-        self.data["way"] = asdict(way)
-
-    def _model(
-        self, worked: Worked, seen: Look, chosen: tuple[System, Made], proof: Proof | None
-    ) -> None:
+    def _model(self, worked: Worked, seen: Look, chosen: Chosen) -> None:
         """Recipe, bundle and attacks."""
-        desk, data, (system, made) = self.desk, self.data, chosen
+        desk, data, system, made = self.desk, self.data, chosen.system, chosen.made
         touched = seen.sorted_by_item in ("days", "file") or seen.copied > COPIED
         mended = undone(self.shop, seen, self.run) if touched else None
         source = source_of(self.shop, mended, desk.folder)
@@ -360,11 +299,7 @@ class _Work:
         recipe = recipe_of(source, worked, system, made, ratio, self.run.seed)
         (desk.folder / "recipe.toml").write_text(recipe.toml(), encoding="utf-8")
         desk.say(f"bundle of {data['rankers'].get('label') or system.ranker}")
-        desk.tried(
-            "the bundle",
-            max(desk.clock.left, OVER * desk.clock.seconds, 10.0),
-            lambda: bundle_of(worked, system, proof, recipe, desk),
-        )
+        keep(worked, chosen, recipe, desk, facts.seconds_of(data["rankers"]))
         data["leaving"] = None
         if not data["power"]["too_few"] and desk.clock.left > ATTACKING:
             desk.say("attacks")
