@@ -10,6 +10,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import polars as pl
+
 from wareloom._version import __version__
 from wareloom.advising import _facts as facts
 from wareloom.advising import _says as says
@@ -24,7 +26,7 @@ from wareloom.advising._look import COPIED, Look, look
 from wareloom.advising._plan import plan_of
 from wareloom.advising._power import power_of
 from wareloom.advising._recipe import keep, recipe_of, source_of
-from wareloom.advising._search import SearchAdvice
+from wareloom.advising._search import FEW, SearchAdvice
 from wareloom.advising.settings import AdviceSettings
 from wareloom.core import notebook
 from wareloom.core.files import landing, locked
@@ -43,6 +45,12 @@ OWN = (
     *("proof", "proof-search", "bundle", "bundle-search", "shop"),
 )
 """What is written to the folder"""
+WORDLESS = (
+    "The items have no texts that say what they are: a ranker of search has nothing to read. Read their titles, or ask "
+    "for --for recommendation."
+)
+SEARCH_GIB = 1.5
+"""Memory that search is reckoned to take"""
 FOR_SEARCH = 0.5
 """Share of the minutes that search has where both are asked for"""
 ATTACKING = 10.0
@@ -118,14 +126,38 @@ def planned(shop: Shop, settings: AdviceSettings, run: Run | None = None) -> dic
     _check(shop)
     clock = Clock(settings.minutes * 60)
     seen = look(shop, settings.other_shops)
+    asks = settings.job != "recommendation" and seen.has["texts"]
+    search = SearchAdvice(shop, Desk(Path(), run, clock), clock.left).plan() if asks else []
+    if settings.job == "search":
+        return _planned_search(shop, seen, search)
     if not seen.interactions:
         raise InputError(_nothing(shop))
-    worked = work_on(shop, seen, settings, run)
+    worked = work_on(shop, seen, settings, run, clock.busy)
     power = power_of(worked, seen, run)
     plan = plan_of(worked, seen, clock.left)
     if power["too_few"]:
         plan["stages"] = [s for s in plan["stages"] if s["stage"] == "bundle"]
+    plan["stages"] += search
     return {"look": asdict(seen), "power": power, "worked": facts.worked(worked), **plan}
+
+
+def _planned_search(shop: Shop, seen: Look, stages: list[dict[str, Any]]) -> dict[str, Any]:
+    """The plan for search alone."""
+    if not stages:
+        raise InputError(WORDLESS)
+    judged = (
+        shop.scan("judgments").select(pl.col("query").n_unique())
+        if shop.rows("judgments")
+        else None
+    )
+    queries = 0 if judged is None else judged.collect().item()
+    return {
+        "look": asdict(seen),
+        "power": {"requests": queries, "too_few": queries < FEW},
+        "stages": stages,
+        "memory_gib": SEARCH_GIB,
+        "seconds": sum(stage["seconds"] for stage in stages),
+    }
 
 
 def _check(shop: Shop) -> None:
@@ -225,7 +257,7 @@ class _Work:
         if self.settings.job == "both":
             desk.clock.seconds = whole - FOR_SEARCH * (whole - desk.clock.spent)
         run = self.run.with_(quiet=True)
-        worked = work_on(self.shop, seen, self.settings, run)
+        worked = work_on(self.shop, seen, self.settings, run, **desk.kept("busy", desk.busy))
         power = desk.kept("power", lambda: rounded(power_of(worked, seen, run)))
         data |= {"worked": facts.worked(worked), "power": power}
         # With other minutes there is another plan; what is done already stays.
@@ -248,16 +280,13 @@ class _Work:
         """Advise on search and nothing else."""
         desk, data = self.desk, self.data
         if not seen.has["texts"]:
-            raise InputError(
-                "The items have no texts that say what they are: a ranker of search has nothing to read. Read their "
-                "titles, or ask for --for recommendation."
-            )
+            raise InputError(WORDLESS)
         stage = {
             "stage": "search",
             "seconds": desk.clock.left,
             "does": "rankers of search, then one proof",
         }
-        data["plan"] = {"stages": [stage], "seconds": desk.clock.left, "memory_gib": 1.5}
+        data["plan"] = {"stages": [stage], "seconds": desk.clock.left, "memory_gib": SEARCH_GIB}
         self._search(desk.clock.left)
         found = data["search"]
         data["answer"], data["headline"] = asking.answer(found), asking.headline(found)

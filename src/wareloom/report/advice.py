@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +11,8 @@ from wareloom.core.sentences import Say
 from wareloom.report.templating import filled
 from wareloom.report.views import Table, table
 
+ENGLISH = re.compile(r"(?:\b[A-Za-z][a-z']+,? ){4}")
+"""A run of English words that is no name"""
 TONES = {"synthesis helps": "helps", "distil": "but", "leave it out": "hurts"}
 """Tones of answers; any other has that of no evidence"""
 
@@ -60,16 +63,16 @@ def view_of(data: Mapping[str, Any], say: Say) -> AdvicePage:
         kicker=say(
             "advice.minutes",
             name=data["shop"]["meta"].get("name", "–"),
-            job=data["settings"]["job"],
+            job=say.retold("advised", data["settings"]["job"]),
             took=f"{data['took']['minutes']:.1f}",
             minutes=f"{data['settings']['minutes']:g}",
         ),
-        headline=say.retold("advised", data["headline"]),
-        next=tuple(say.retold("advised", step) for step in data["next"]),
+        headline=_told(data["headline"], say),
+        next=tuple(_told(step, say) for step in data["next"]),
         sections=tuple(
             Told(
                 say(f"advice.{s['about']}"),
-                tuple(say.retold("advised", each) for each in s["sentences"]),
+                tuple(dict.fromkeys(_told(each, say) for each in s["sentences"])),
             )
             for s in data["sections"]
         ),
@@ -78,7 +81,11 @@ def view_of(data: Mapping[str, Any], say: Say) -> AdvicePage:
         stages=table(
             [say(f"advice.{name}") for name in ("stage", "most", "does")],
             [
-                (s["stage"], f"{s['seconds'] / 60:.1f}", say.retold("advised", s["does"]))
+                (
+                    say.retold("advised", s["stage"]),
+                    f"{s['seconds'] / 60:.1f}",
+                    _told(s["does"], say),
+                )
                 for s in data["plan"]["stages"]
             ],
         ),
@@ -86,6 +93,14 @@ def view_of(data: Mapping[str, Any], say: Say) -> AdvicePage:
         seed=data["seed"],
         fingerprint=data["shop"]["fingerprint"][:16],
     )
+
+
+def _told(text: str, say: Say) -> str:
+    """A sentence in the page's language; one that has no other language is pointed at, so that no page mixes two."""
+    told = say.retold("advised", text)
+    if say.language == "en" or not ENGLISH.search(told):
+        return told
+    return say("advised.other_sentence")
 
 
 def _proofs(data: Mapping[str, Any]) -> tuple[str, ...]:
@@ -97,7 +112,7 @@ def _tried(data: Mapping[str, Any], say: Say) -> Table | None:
     """What was tried, and what it reached."""
     real = say.term("arm", "real")
     rows: list[tuple[Any, ...]] = [
-        (t["label"], real, t["events"], t["value"], t["fit"] + t["rank"])
+        (say.retold("advised", t["label"]), real, t["events"], t["value"], t["fit"] + t["rank"])
         for t in sorted(data["rankers"]["trials"], key=lambda t: (-t["events"], -t["value"]))
     ]
     told = data["generators"] or {"tried": []}
