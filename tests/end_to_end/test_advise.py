@@ -140,6 +140,17 @@ def test_search_without_judgments_says_that_nothing_can_be_told(tmp_path: Path) 
     assert "judge" in found.data["sections"][0]["sentences"][0]
 
 
+def test_the_dry_run_of_search_names_what_is_tried(tmp_path: Path) -> None:
+    search_shop(150).save(tmp_path / "shop")
+    said = wareloom("advise", tmp_path / "shop", "--for", "search", "--dry-run", "--json")
+    plan = json.loads(said.out)
+    names = ["rankers of search", "queries", "proof of search"]
+    assert [stage["stage"] for stage in plan["stages"]] == names
+    assert "bm25" in plan["stages"][0]["does"]
+    assert "spans" in plan["stages"][1]["does"]
+    assert sum(stage["seconds"] for stage in plan["stages"]) <= 1_800
+
+
 def test_search_is_chosen_by_judgments(tmp_path: Path) -> None:
     shop = search_shop(150)
     found = wl.advise(shop, tmp_path / "advice", minutes=9.9, for_="search", run=RUN)
