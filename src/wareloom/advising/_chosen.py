@@ -24,6 +24,8 @@ DEFAULT = System("transitions", {})
 """The ranker that is kept where nothing can be told of any"""
 SPARED = 0.35
 """Share of what is left that generators have at least, where stages before spared time"""
+TO_CHOOSE = 0.6
+"""Share of what is left that they have at most: a generator that is not proved helps nobody"""
 AFTER, MOST = 1.5, 0.6
 """Fits of the best system for which time is kept back behind the proof, and the share of what is left that may be"""
 
@@ -67,7 +69,8 @@ def choose(
     )
     data["proves"] = {key: one[key] for key in ("label", "ranker", "value", "seconds")}
     system = System(one["ranker"], facts.tuples(one["settings"]))
-    given = max(seconds_of(plan, "generators"), SPARED * (desk.clock.left - reserve))
+    free = max(0.0, desk.clock.left - reserve)
+    given = min(max(seconds_of(plan, "generators"), SPARED * free), TO_CHOOSE * free)
     tried = desk.kept(
         "generators",
         lambda: rounded(

@@ -217,7 +217,8 @@ def _unfinished(desk: Desk, data: Mapping[str, Any]) -> None:
     """Forget the stages that came to nothing, so that a call with more minutes does them."""
     whole = data["rankers"].get("share") == 1
     if not whole or not (data["generators"] or {}).get("label"):
-        (desk.work / "generators.json").unlink(missing_ok=True)
+        for name in ("generators", "proves", "search-written"):
+            (desk.work / f"{name}.json").unlink(missing_ok=True)
     if not whole:
         (desk.work / "rankers.json").unlink(missing_ok=True)
     desk.note()
