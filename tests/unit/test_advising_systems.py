@@ -259,6 +259,9 @@ def test_a_page_is_wholly_in_one_language() -> None:
     data = json.loads(SAMPLE.read_text())
     strange = "No table knows this sentence of a later version at all."
     data["sections"].append({"about": "left_out", "sentences": [strange]})
+    each = "two stages, taught by judgments 0.4191, words and runs 0.4000, bm25 0.3600"
+    where = "Chosen on queries before the test part, by nDCG@10 over the whole catalogue"
+    data["sections"].insert(0, {"about": "search", "sentences": [f"{where}: {each}."]})
     before = copy.deepcopy(data)
     english, chinese = view_of(data, Say("en")), view_of(data, Say("zh"))
     assert strange in english.sections[-1].sentences
@@ -269,6 +272,7 @@ def test_a_page_is_wholly_in_one_language() -> None:
     ]
     assert not [each for each in said if ENGLISH.search(each)]
     assert "advice.json" in chinese.sections[-1].sentences[0]
+    assert "词与字符串 0.4000" in said[1 + len(chinese.next)]
     pointed = [each for each in said if "另有一条英文" in each]
     assert len(pointed) == 1, "every sentence of the sample but the strange one has its Chinese"
     assert data == before

@@ -28,7 +28,7 @@ from wareloom.sampling.generator import Generator
 from wareloom.shop import Shop
 
 METRIC = "ndcg@10, all items"
-BM25 = "bm25"
+BM25, RUNS = "bm25", ("bm25", "bm25_runs")
 ASKED, TIMED = 600, 96
 """Queries of the validation part that choosing asks, at most; titles by which the encoder is timed"""
 FEW = 60
@@ -92,7 +92,7 @@ class SearchAdvice:
             name = f"search: {one.label}"
             self.desk.say(name)
             trial = self.desk.kept(
-                f"search-{one.ranker}{'-reader' if one.reader else ''}",
+                f"search-{_called(one)}",
                 partial(self._trial, one, name),
             )
             if trial:
@@ -149,6 +149,11 @@ class SearchAdvice:
         found = [Tried(label=BM25, ranker=BM25, settings={})]
         if self.judged >= FEW and _there("lambdamart"):
             found.append(Tried(label="lambdamart", ranker="lambdamart", settings={}, taught=True))
+        bare = {"members": RUNS, "spelling": _installed("rapidfuzz")}
+        found.append(Tried(label="words and runs", ranker="fusion", settings=bare))
+        if not encodes and self.judged >= FEW and _there("two_stage"):
+            label = "two stages of words and runs"
+            found.append(Tried(label=label, ranker="two_stage", settings=bare, taught=True))
         if encodes:
             own = {"member_settings": {"bi_encoder": {"tuning": "none"}}}
             found.append(Tried(label="fusion", ranker="fusion", settings=own))
@@ -351,11 +356,20 @@ def _made(one: Tried) -> SearchRanker:
     return made if one.taught else made.untaught()
 
 
+def _called(one: Tried) -> str:
+    """What the file of a trial is called."""
+    return one.label.replace(",", "").replace(" ", "-")
+
+
 def _there(name: str) -> bool:
     """Whether what a ranker needs is installed."""
+    return name == BM25 or _installed("lightgbm")
+
+
+def _installed(package: str) -> bool:
     import importlib.util
 
-    return name == BM25 or importlib.util.find_spec("lightgbm") is not None
+    return importlib.util.find_spec(package) is not None
 
 
 def _mean(proof: Proof) -> float | None:

@@ -13,6 +13,15 @@ from wareloom.report.views import Table, table
 
 ENGLISH = re.compile(r"(?:\b[A-Za-z][a-z']+,? ){4}")
 """A run of English words that is no name"""
+LABELS = (
+    "ensemble with all",
+    "ensemble with networks",
+    "words and runs",
+    "two stages of words and runs",
+    "two stages, taught by judgments",
+    "two stages with a reader, taught by judgments",
+)
+"""Systems that are called by several words, wherever a sentence names them"""
 TONES = {"synthesis helps": "helps", "distil": "but", "leave it out": "hurts"}
 """Tones of answers; any other has that of no evidence"""
 
@@ -98,9 +107,11 @@ def view_of(data: Mapping[str, Any], say: Say) -> AdvicePage:
 def _told(text: str, say: Say) -> str:
     """A sentence in the page's language; one that has no other language is pointed at, so that no page mixes two."""
     told = say.retold("advised", text)
-    if say.language == "en" or not ENGLISH.search(told):
+    if say.language == "en":
         return told
-    return say("advised.other_sentence")
+    for english in sorted(LABELS, key=len, reverse=True):
+        told = told.replace(english, say.retold("advised", english))
+    return say("advised.other_sentence") if ENGLISH.search(told) else told
 
 
 def _proofs(data: Mapping[str, Any]) -> tuple[str, ...]:
