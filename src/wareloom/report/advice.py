@@ -11,9 +11,10 @@ from wareloom.core.sentences import Say
 from wareloom.report.templating import filled
 from wareloom.report.views import Table, table
 
-ENGLISH = re.compile(r"(?:\b[A-Za-z][a-z']+,? ){4}")
-"""A run of English words that is no name"""
+ENGLISH = re.compile(r"(?:\b[A-Za-z][a-z']+ ){3}[A-Za-z][a-z']+")
+"""Four English words in a row: a sentence, and no list of names"""
 LABELS = (
+    "teacher with other shops",
     "ensemble with all",
     "ensemble with networks",
     "words and runs",
