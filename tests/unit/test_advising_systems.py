@@ -17,8 +17,10 @@ from wareloom.advising import _look as looking
 from wareloom.advising._candidates import Candidate
 from wareloom.advising._chosen import network_of, takes_over
 from wareloom.advising._clock import BUSIEST, Clock
-from wareloom.advising._data import LEAST, most_events
+from wareloom.advising._data import LEAST, most_events, work_on
+from wareloom.advising._desk import Desk
 from wareloom.advising._distil_says import of_one_network
+from wareloom.advising._generators import Generators, Network, System
 from wareloom.advising._look import look
 from wareloom.advising._look_says import of_shop
 from wareloom.advising._proving import CELLS, to_prove
@@ -186,6 +188,25 @@ def test_labels_and_rows_are_told_apart_for_one_network(
     assert said in sentences[1]
     zh = Say("zh")
     assert all(zh.retold("advised", each) != each for each in sentences)
+
+
+def test_one_network_is_taught_rows_and_labels_where_there_is_time(tmp_path: Path) -> None:
+    shop = ring()
+    seen = look(shop)
+    worked = work_on(shop, seen, AdviceSettings(minutes=5), RUN)
+    desk = Desk(tmp_path, RUN, Clock(300))
+    system = System("sasrec", {"epochs": 3, "embedding_size": 16, "layers": 1, "batch_size": 512})
+    tried = Generators(worked, seen, system, desk, 250.0)
+    tried.some = worked.before
+    made = tried.made["markov"]
+    found = tried._alone(Network("sasrec", system, 1.0), made, 1.0)
+    values = [found[name] for name in ("real", "mixed", "direct")]
+    assert len({*values}) == 3, "each teaches something else"
+    assert all(0 < value <= 1 for value in values)
+    assert len(of_one_network({"generators": {"alone": found}})) == 2
+    slow = tried._alone(Network("sasrec", system, 1e6), made, 1.0)
+    assert "it would take about" in slow["why"]
+    assert "no network" in tried._alone(None, made, 1.0)["why"]
 
 
 def test_labels_that_were_not_tried_are_called_so() -> None:
