@@ -127,14 +127,16 @@ def planned(shop: Shop, settings: AdviceSettings, run: Run | None = None) -> dic
     clock = Clock(settings.minutes * 60)
     seen = look(shop, settings.other_shops)
     asks = settings.job != "recommendation" and seen.has["texts"]
-    search = SearchAdvice(shop, Desk(Path(), run, clock), clock.left).plan() if asks else []
+    part = FOR_SEARCH if settings.job == "both" else 1.0
+    desk = Desk(Path(), run, clock)
+    search = SearchAdvice(shop, desk, part * clock.left).plan() if asks else []
     if settings.job == "search":
         return _planned_search(shop, seen, search)
     if not seen.interactions:
         raise InputError(_nothing(shop))
     worked = work_on(shop, seen, settings, run, clock.busy)
     power = power_of(worked, seen, run)
-    plan = plan_of(worked, seen, clock.left)
+    plan = plan_of(worked, seen, clock.left * (1 - FOR_SEARCH if asks else 1.0))
     if power["too_few"]:
         plan["stages"] = [s for s in plan["stages"] if s["stage"] == "bundle"]
     plan["stages"] += search
