@@ -29,14 +29,14 @@ from wareloom.shop import Shop
 
 METRIC = "ndcg@10, all items"
 BM25, RUNS = "bm25", ("bm25", "bm25_runs")
-ASKED, TIMED = 600, 96
+ASKED, TIMED = 600, (64, 320)
 """Queries of the validation part that choosing asks, at most; titles by which the encoder is timed"""
 FEW = 60
 """Judged queries below which nothing can be told"""
 PROOF, WRITTEN = 9.0, 0.4
 """Fits that a proof with one seed takes, with what is tried before it; share of what is left that synthesizers of
 queries may take"""
-PART = {"encoder": 0.5, "choose": 0.8}
+PART = {"encoder": 0.6, "choose": 0.8}
 """Shares of what is left that reading all titles once may take, and that all choosing may"""
 
 
@@ -121,17 +121,7 @@ class SearchAdvice:
         """Whether the text encoder is there, and reads all titles in the time there is."""
         items = self.shop.rows("items")
         try:
-            model = RANKERS.make("bi_encoder").untaught()
-            some = self.shop.with_tables(items=self.shop.table("items").head(TIMED))
-            bare = some.with_tables(judgments=None, searches=None)
-            model.fit(bare, self.desk.run.with_(quiet=True))
-            start = time.perf_counter()
-            model.fit(bare, self.desk.run.with_(quiet=True))
-            reckoned = (
-                (time.perf_counter() - start)
-                * self.shop.rows("items")
-                / max(1, min(TIMED, self.shop.rows("items")))
-            )
+            reckoned = self._reading() * items
         except MissingExtraError as error:
             self.desk.left_out["the text encoder"] = str(error)
             return False
@@ -143,6 +133,19 @@ class SearchAdvice:
             )
             return False
         return True
+
+    def _reading(self) -> float:
+        """Seconds in which the encoder reads one more title: by few and by more, as loading it takes long, too."""
+        run, took = self.desk.run.with_(quiet=True), []
+        model = RANKERS.make("bi_encoder").untaught()
+        for titles in (TIMED[0], *TIMED):
+            items = self.shop.table("items").head(titles)
+            some = self.shop.with_tables(items=items, judgments=None, searches=None)
+            start = time.perf_counter()
+            model.fit(some, run)
+            took.append(time.perf_counter() - start)
+        more = min(TIMED[1], self.shop.rows("items")) - min(TIMED[0], self.shop.rows("items"))
+        return max(1e-5, took[2] - took[1]) / max(1, more)
 
     def _every(self, encodes: bool) -> list[Tried]:
         """What is tried, the simplest first; the last is taken where nothing can be judged."""
