@@ -136,7 +136,8 @@ class SearchAdvice:
 
     def _reading(self) -> float:
         """Seconds in which the encoder reads one more title: by few and by more, as loading it takes long, too."""
-        run, took = self.desk.run.with_(quiet=True), []
+        run = self.desk.run.with_(quiet=True)
+        took: list[float] = []
         model = RANKERS.make("bi_encoder").untaught()
         for titles in (TIMED[0], *TIMED):
             items = self.shop.table("items").head(titles)
