@@ -4,7 +4,7 @@ from __future__ import annotations
 
 OWN = {"bm25": "words", "popularity": "popularity", "stack": "sum"}
 """Forms by the names of rankers; those with a table of neighbours say so themselves"""
-TABLES = ("item_knn", "transitions", "slim", "text_knn", "image_knn")
+TABLES = ("item_knn", "transitions", "slim", "text_knn", "image_knn", "complements")
 
 
 def form_of(name: str) -> str:
