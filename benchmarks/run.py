@@ -190,7 +190,7 @@ BENCHMARKS = {
     "sasrec": Benchmark(
         "SASRec to the same value as RecTools and RecBole",
         ("sasrec.py",),
-        "Amazon Beauty, the same events, 64 wide, two layers, one head, on one thread each. The peers have sampled losses, "
+        "Amazon Beauty, the same events, 64 wide, two layers, one head, a thread each. The peers have sampled losses, "
         "with 128 negatives where there is a choice, batches and rates as their manuals have them; Wareloom has its "
         "defaults. Processor seconds of training to a value of NDCG@10 on held-back events of the training part. They "
         "read fifty events of a history, or twenty where a row says so, which suits libraries that pad all to one "
