@@ -313,8 +313,8 @@ def sasrec(figures: Figures) -> list[str]:
         factor = quickest["seconds"][highest] / own["seconds"][highest]
         said += [
             "",
-            f"The highest value that a peer came to within the limit of {figures['limit']:.0f} seconds: "
-            f"{values[highest]:.2f}, by {quickest['name']} after {factor:.1f} times the seconds of Wareloom.",
+            f"The highest of these values that a peer came to: {values[highest]:.2f}, by {quickest['name']} after "
+            f"{factor:.1f} times the seconds of Wareloom.",
         ]
     failed = [row for row in figures["rows"] if not row["points"]]
     return [*said, *(x for r in failed for x in ("", f"{r['name']}: **failed**. {r['error']}"))]

@@ -161,7 +161,7 @@ def main() -> None:
                 kept.write_text(json.dumps(found), encoding="utf-8")
             rows.append(summed_up(who, json.loads(kept.read_text(encoding="utf-8"))))
             print(f"{who}: best {rows[-1]['best']}, seconds {rows[-1]['seconds']}", flush=True)
-    figures = {"values": VALUES, "limit": args.limit, "updates": updates, "threads": args.threads}
+    figures = {"values": VALUES, "updates": updates, "threads": args.threads}
     write(args.json, "sasrec", machine(args.note), **figures, rows=rows)
 
 

@@ -131,12 +131,13 @@ class Distil(Mixer):
                     error[events] = wrong
                 advance()
         error[len(whole) :] = 0.0
-        return self._weighed(log, best, score, error)
+        return self._weighed(task, best, score, error)
 
     def _weighed(
-        self, log: Log, best: np.ndarray, score: np.ndarray, error: np.ndarray
+        self, task: Task, best: np.ndarray, score: np.ndarray, error: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
         """Items and weights of labels, the real item last where the ensemble was wrong."""
+        log = task.log
         share = shares(best[:, : self.labels], score, 1 / self.temperature)
         if self.residual:
             wrong = (self.residual * error).astype(np.float32)
@@ -144,7 +145,7 @@ class Distil(Mixer):
             best[:, -1] = np.where(wrong > 0, log.item, -1)
         share *= (self.ratio * self.weight * log.weight)[:, None]
         if self.head != 1.0:
-            share[in_head(log.counts())[best] & (best >= 0)] *= self.head
+            share[in_head(task.learned.counts())[best] & (best >= 0)] *= self.head
         return best, share
 
     def _named(
