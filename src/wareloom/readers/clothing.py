@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path, PurePosixPath
@@ -113,7 +113,7 @@ class Clothing(Reader):
         _say_classes(told, intake)
         return {"items": _items(told).lazy(), "images": _images(frame, told, rest)}
 
-    def _wanted(self, intake: Intake) -> object:
+    def _wanted(self, intake: Intake) -> Callable[[Found], bool]:
         """Whether a picture lies in no folder of another part."""
 
         def wanted(one: Found) -> bool:

@@ -66,12 +66,9 @@ class Look:
 def look(data: bytes | Path, name: str = "The picture") -> Look:
     """Return what a file's head says of the picture; raises `PictureError` for what is none, or passes a limit."""
     with _open(_bytes(data, name), name) as file:
-        return Look(
-            str(file.format),
-            *file.size,
-            int(getattr(file, "n_frames", 1)) if file.format in ("GIF", "WEBP", "PNG") else 1,
-            str(file.mode),
-        )
+        moving = file.format in ("GIF", "WEBP", "PNG", "AVIF", "TIFF")
+        frames = int(getattr(file, "n_frames", 1)) if moving else 1
+        return Look(str(file.format), file.size[0], file.size[1], frames, str(file.mode))
 
 
 def opened(data: bytes | Path, name: str = "The picture", side: int = 0) -> Any:

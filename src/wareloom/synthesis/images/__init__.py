@@ -170,7 +170,7 @@ class PictureSynthesizer(Synthesizer, ABC):
             start += len(part)
 
     def _decoded(self, shop: Shop, chosen: pl.DataFrame, side: int, run: Run) -> Learned:
-        """The pictures at `side` × `side`, both sides scaled on their own; raises `InputError` where none is readable."""
+        """The pictures at `side` × `side`, both sides scaled on their own; `InputError` where none can be read."""
         pixels, classes, aspect = list[np.ndarray](), list[int](), list[float]()
         with run.task(f"{self.name}: real pictures", len(chosen)) as advance:
             for row, data in self._files(shop, chosen):
