@@ -131,7 +131,10 @@ class PictureSynthesizer(Synthesizer, ABC):
         used = pl.concat([made["item_id"], made["mixed_item_id"].drop_nulls()]).unique()
         real = self.items_.filter(pl.col("item_id").is_in(used.implode()))
         new = made.filter("own").select(
-            "item_id", category=pl.concat_list("class"), origin=pl.lit(self.origin)
+            "item_id",
+            category=pl.concat_list("class"),
+            origin=pl.lit(self.origin),
+            weight=pl.lit(1.0, dtype=pl.Float32),
         )
         items = pl.concat([real, new], how="diagonal_relaxed") if len(new) else real
         return self._stamped(Shop.trusted({"items": items, "images": images}, self.meta_))
