@@ -39,7 +39,7 @@ class Scratch(PictureSynthesizer):
     """Base of networks that learn from real pictures and make others from scratch.
 
     They learn for so many `minutes`, or `steps` where these are given, and go on where they stopped if the run has a
-    cache. Only with `steps` does the same seed give the same bytes, on as many threads. One implements `_network`,
+    cache. With `steps` the same seed gives the same bytes: one thread then learns and draws. One implements `_network`,
     `_losses` and `_drawn`. Concrete classes carry the settings below.
     """
 
@@ -67,6 +67,10 @@ class Scratch(PictureSynthesizer):
         """Parameters by learning rate."""
         return [{"params": [p for p in net.parameters() if p.requires_grad]}]
 
+    def _steady(self, run: Run) -> Run:
+        """The run with one thread where bytes shall not hang on how many there are."""
+        return run.with_(threads=1) if self.steps else run
+
     def _check(self) -> None:
         require(
             self.name,
@@ -84,7 +88,7 @@ class Scratch(PictureSynthesizer):
             )
         what = [real.classes, dominant(real.pixels), shape_of(real.aspect)]
         self.told_ = np.stack(what, axis=1).astype(np.int64)
-        with seeded(run, self.name, "training"):
+        with seeded(self._steady(run), self.name, "training"):
             net = self._network().to(run.device)
             self.taught_ = self._taught(net, real.pixels, run)
             self.weights_ = arrays(net.average.net)
@@ -177,7 +181,7 @@ class Scratch(PictureSynthesizer):
         # Colour and shape come together, as some real picture of the class has them.
         rows = np.array([of_class[c][rng.integers(len(of_class[c]))] for c in classes])
         what = self.told_[rows]
-        with seeded(run, self.name, "drawn"), torch.inference_mode():
+        with seeded(self._steady(run), self.name, "drawn"), torch.inference_mode():
             for start in range(0, len(what), DRAWN):
                 noise = run.rng(self.name, "noise", start)
                 told = torch.from_numpy(what[start : start + DRAWN]).to(run.device)
