@@ -20,7 +20,7 @@ import polars as pl
 from wareloom.errors import MissingExtraError, SourceError, needed
 from wareloom.shop.shop import Shop
 
-FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
 """Decoders of Pillow that are tried"""
 LARGEST_FILE = 64 << 20
 """Bytes of a picture's file, at most"""
@@ -326,7 +326,7 @@ def _no_picture(data: bytes, name: str) -> str:
         text = False
     if text:
         return f"{name} is a text, no picture: replace it, or take it out of the folder."
-    known = ", ".join(one for one in FORMATS if one != "MPO")
+    known = ", ".join(FORMATS)
     return f"{name} is no picture that can be read: save it as one of {known}."
 
 
