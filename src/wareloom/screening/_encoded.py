@@ -6,7 +6,19 @@ import numpy as np
 from scipy import optimize, special
 
 from wareloom.core.run import Run
+from wareloom.errors import needed
 from wareloom.shop import Shop
+
+
+def encoded(shop: Shop, run: Run) -> tuple[np.ndarray, np.ndarray]:
+    """Places of the pictures that can be read, and EfficientNet-Lite0's vectors: float32 [pictures, size], as they are.
+
+    Raises `MissingExtraError` where the extra `pictures` is not installed.
+    """
+    needed("torch", "pictures", "Looking at pictures")
+    from wareloom.neural.vision import picture_vectors
+
+    return picture_vectors(shop, run)
 
 
 def fitted_classes(

@@ -31,7 +31,9 @@ class ImageClass(PictureScreen):
     """Weight of the squares of a judge's weights."""
 
     def _judge(self, train: Shop, run: Run) -> Judge:
-        places, vectors = encoded(train, run)
+        places, found = encoded(train, run)
+        mean, scale = found.mean(axis=0), found.std(axis=0) + 1e-3
+        vectors = (found - mean) / scale
         labels = labelled(train).collect()
         kinds = np.array(labels["class"].fill_null("").to_list(), dtype=object)[places]
         names = sorted(set(kinds[kinds != ""].tolist()))
@@ -47,10 +49,11 @@ class ImageClass(PictureScreen):
         limit = float(np.quantile(own, self.share)) if len(own) else 0.0
 
         def judge(shop: Shop) -> list[str | None]:
-            found, made = encoded(shop, run)
+            found, given = encoded(shop, run)
+            made = (given - mean) / scale
             told = labelled(shop).collect()
             other = [1 - half_of.get(item, 2) for item in told["item_id"].gather(found).to_list()]
-            likely = self._likely(judges, made, np.array(other))
+            likely = self._likely(judges, made, np.array(other, dtype=np.int64))
             reasons: list[str | None] = []
             for row, place in enumerate(found):
                 said = [told["class"][int(place)], told["mixed_class"][int(place)]]

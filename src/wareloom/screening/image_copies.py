@@ -34,13 +34,16 @@ class ImageCopies(PictureScreen):
     """Bits of 64 in which the hashes of a copy differ, at most."""
 
     def _judge(self, train: Shop, run: Run) -> Judge:
-        _, real = encoded(train, run)
+        _, found = encoded(train, run)
+        mean = found.mean(axis=0)
+        real = _unit(found - mean)
         _, pixels = seen(train, HASHED)
         marks = np.concatenate([hashes(pixels), hashes(pixels[:, :, ::-1])])
         limit = self._limit(real, run)
 
         def judge(shop: Shop) -> list[str | None]:
-            places, vectors = encoded(shop, run)
+            places, given = encoded(shop, run)
+            vectors = _unit(given - mean)
             _, made = seen(shop, HASHED)
             near = _nearest(vectors, real)
             apart = _apart(hashes(made), marks)
@@ -58,6 +61,11 @@ class ImageCopies(PictureScreen):
         if not len(one) or not len(other):
             return 1.0
         return float(np.quantile(_nearest(real[one], real[other]), 1 - self.share))
+
+
+def _unit(vectors: np.ndarray) -> np.ndarray:
+    length = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return np.asarray(vectors / np.maximum(length, 1e-6), dtype=np.float32)
 
 
 def _apart(one: np.ndarray, others: np.ndarray) -> np.ndarray:
