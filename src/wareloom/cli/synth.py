@@ -251,6 +251,10 @@ def _shown(
         {one: f"took {of['rejected']:,}" for one, of in screens.items() if of.get("rejected")},
     )
     found.warn(told.get("note", "")).place(to)
+    if "images" in rows and "events" not in rows:
+        found.next(f"wareloom gallery {shop} {to} --to gallery.html")
+        show(told | {"rows": rows, "fingerprint": sampled.fingerprint}, as_json, found)
+        return
     found.next(
         f"wareloom screen {to} {shop} --to GOOD"
         if not screens

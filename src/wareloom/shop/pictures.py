@@ -18,6 +18,7 @@ import numpy as np
 import polars as pl
 
 from wareloom.errors import MissingExtraError, SourceError, needed
+from wareloom.shop.schema import REAL
 from wareloom.shop.shop import Shop
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
@@ -227,6 +228,17 @@ def soft_labels(labels: pl.DataFrame, classes: list[str]) -> np.ndarray:
         rows = np.flatnonzero(place >= 0)
         np.add.at(made, (rows, place[rows]), weight[rows])
     return made
+
+
+def training_pictures(shop: Shop) -> pl.DataFrame:
+    """The pictures that are no photos of products, whoever says nothing of it: item_id, image_id, origin, purpose.
+
+    These are all that were made and do not say that they show a product.
+    """
+    rows = labelled(shop).select("item_id", "image_id", "origin", "purpose").collect()
+    made = pl.col("origin") != REAL
+    product = pl.col("purpose").fill_null("") == "product"
+    return rows.filter((pl.col("purpose").fill_null("") == "training") | (made & ~product))
 
 
 def parts(shop: Shop, size: int = AT_ONCE) -> Iterator[pl.DataFrame]:
