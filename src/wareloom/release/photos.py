@@ -60,8 +60,8 @@ def refuse_training(shop: Shop) -> None:
     who = ", ".join(found["origin"].unique().sort().head(3).to_list())
     example = found["image_id"].fill_null(found["item_id"])[0]
     raise GateError(
-        f"{len(found):,} of {shop.rows('images'):,} pictures were made for training by {who} ({example}): they show no "
-        "product that there is, and are no photos to sell by. Put real photos before your own background (wareloom synth "
+        f"{len(found):,} of {shop.rows('images'):,} pictures were made for training by {who} ({example}), and show "
+        "no product that there is. Put real photos before your own background (wareloom synth "
         "image_background SHOP --to DIR), which changes no pixel of a product; or export with --as training."
     )
 

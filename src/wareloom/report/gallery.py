@@ -96,7 +96,8 @@ def _made(made: Shop, say: Say) -> list[Part]:
     for origin in labels["origin"].unique(maintain_order=True).to_list():
         own = labels.filter(pl.col("origin") == origin)
         product = (own["purpose"].fill_null("") == "product").all()
-        lead = say(f"gallery.{'product' if product else 'training'}", count=f"{len(own):,}")
+        kind = "altered" if (own["item_id"] != own["image_id"]).all() else "training"
+        lead = say(f"gallery.{'product' if product else kind}", count=f"{len(own):,}")
         parts.append(Part(say("gallery.made", origin=origin), lead, _shots(made, own, say)))
     taken = _rejected(made)
     if taken is not None:

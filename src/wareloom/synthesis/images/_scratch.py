@@ -103,7 +103,7 @@ class Scratch(PictureSynthesizer):
         at, history = Progress(), list[Any]()
         if place is not None and place.exists():
             at, _, history = load_checkpoint(place, net, optimiser)
-            net.average.count = at.step
+            net.average.count = self._averaged(at.step)
         before = float(history[-1]["seconds"]) if history else 0.0
         start, total = time.monotonic(), self.steps or None
         data = torch.from_numpy(pixels).permute(0, 3, 1, 2)
@@ -164,6 +164,10 @@ class Scratch(PictureSynthesizer):
             turned = run.rng(self.name, "flip", step).random(len(rows)) < 0.5
             x = torch.where(torch.from_numpy(turned)[:, None, None, None], x.flip(3), x)
         return x
+
+    def _averaged(self, steps: int) -> int:
+        """How often the average was taken after so many steps."""
+        return steps
 
     def _followed(self, net: Any, step: int) -> None:
         """Take the weights into their average."""
