@@ -33,7 +33,7 @@ from wareloom.preparing.splits import Split
 from wareloom.preparing.splits_pictures import split_pictures
 from wareloom.rankers.held import Held
 from wareloom.sampling.generator import Generator
-from wareloom.sampling.pictures import (
+from wareloom.sampling.picture_pools import (
     AUGMENT,
     PicturePool,
     first_pictures,

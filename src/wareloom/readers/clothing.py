@@ -81,7 +81,7 @@ class Clothing(Reader):
         return (
             bool(shown)
             and len(tables) == labelled
-            and (labelled or all("/" in name for name in shown))
+            and (labelled or 2 * sum("/" in name for name in shown) > len(shown))
         )
 
     def tables(self, source: str, intake: Intake) -> dict[str, pl.LazyFrame]:
@@ -327,6 +327,9 @@ def _images(frame: pl.LazyFrame, told: pl.DataFrame, rest: pl.DataFrame) -> pl.L
     ).lazy()
     made = frame.drop("name", "source_defect").with_row_index("source_row", offset=1)
     made = made.join(keyed, on="source_row", how="inner", maintain_order="left")
+    made = made.with_columns(
+        pl.when(pl.col("source_defect").is_null()).then("image").alias("image")
+    )
     order = ["item_id", "image_id", "image", "source_row", "source_file", "source_defect"]
     made = made.select(
         pl.col("source_row").cast(pl.Int64) if c == "source_row" else c for c in order

@@ -1,146 +1,98 @@
-"""Synthetic pictures as a proof takes them, with what stands against them: the same photos again, and noisy copies."""
+"""Pictures drawn and screened until as many pass as were asked for."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import cached_property
+import math
+from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 import polars as pl
 
-from wareloom.core.family import SYNTHESIZERS
 from wareloom.core.run import Run
-from wareloom.errors import InputError, SettingError
-from wareloom.preparing.splits import Split
-from wareloom.sampling.generator import Generator
-from wareloom.screening import made as made_screens
+from wareloom.errors import RefusedError
+from wareloom.screening import Screen, Screened, screen_all
 from wareloom.shop import Shop
-from wareloom.shop.keeps import worst_said
-from wareloom.shop.pictures import PictureError, encode, opened
-from wareloom.shop.schema import REAL
-from wareloom.synthesis import Synthesizer
+from wareloom.synthesis import Condition, Synthesizer
 
-NOISE = 12.0
-"""Spread of the noise of naive copies, of 255"""
-SPARE = 1.3
-"""Pictures that are drawn for each that is wanted, where screens may take some"""
-AUGMENT = "image_augment"
-"""The synthesizer that alters real photos: what synthesis from scratch has to beat"""
+ROUNDS = 6
+"""Draws at most"""
+MOST_DRAWN = 5
+"""Pictures drawn in all, at most, in multiples of those asked for"""
+TINY = 0.1
+"""Share of the pictures kept below which a warning is given"""
 
 
-@dataclass(frozen=True, kw_only=True)
-class PicturePool:
-    """Synthetic pictures of one seed, screened, and the control pools of the same size, drawn when asked for."""
+def fill_pictures(
+    fitted: Synthesizer,
+    n: int,
+    screens: Mapping[str, Screen],
+    parts: tuple[Shop, Shop | None],
+    run: Run,
+    given: Condition | None = None,
+) -> Screened:
+    """Draw and screen until `n` pictures are kept, or too many were drawn; later draws have seeds of their own.
 
-    kept: Shop
-    train: Shop
-    size: int
-    origin: str
-    report: dict[str, Any]
-    augment: dict[str, Any]
-    """Settings of the altered copies"""
-    run: Run
-
-    @cached_property
-    def repeated(self) -> Shop:
-        """The real photos again and again."""
-        order = np.concatenate(
-            [
-                self.run.rng("pictures", "repeat", turn).permutation(self.train.rows("images"))
-                for turn in range(-(-self.size // self.train.rows("images")))
-            ]
-        )[: self.size]
-        rows = self.train.table("images")[order].with_columns(origin=pl.lit("repeated"))
-        return self.train.with_tables(images=rows)
-
-    @cached_property
-    def naive(self) -> Shop:
-        """The real photos again, each with noise of its own."""
-        rng = self.run.rng("pictures", "noise")
-        files = [noisy(data, rng) for data in self.repeated.table("images")["image"]]
-        rows = self.repeated.table("images").with_columns(
-            image=pl.Series(files, dtype=pl.Binary), origin=pl.lit("naive")
-        )
-        return self.train.with_tables(images=rows)
-
-    @cached_property
-    def augmented(self) -> Shop:
-        """Altered copies of the real photos."""
-        fitted = SYNTHESIZERS.make(AUGMENT, **self.augment).fit(self.train, self.run)
-        drawn: Shop = fitted.sample(self.size, self.run)
-        return drawn
-
-    def about(self) -> dict[str, Any]:
-        """What `proof.json` says of the sample."""
-        labels = self.kept.scan("images").select(pl.col("item_id").n_unique()).collect().item()
-        return {
-            "pictures": self.kept.rows("images"),
-            "items": int(labels),
-            "screens": self.report,
-            "origin": self.origin,
-            "keeps": self.kept.keeps,
-        }
-
-
-def noisy(data: bytes, rng: np.random.Generator) -> bytes:
-    """A picture with noise on each pixel; itself where it cannot be decoded."""
-    try:
-        pixels = np.asarray(opened(data), dtype=np.float32)
-    except PictureError:
-        return data
-    moved = pixels + rng.normal(0, NOISE, pixels.shape).astype(np.float32)
-    return encode(np.clip(moved, 0, 255).round().astype(np.uint8), "JPEG")
-
-
-def make_picture_pool(
-    generator: Generator, parts: Split, train: Shop, size: int, run: Run, augment: dict[str, Any]
-) -> PicturePool:
-    """Fit the synthesizer on `train` and sample `size` pictures that pass the screens.
-
-    Screens are shown `train` and the validation part, never the test part. Raises `InputError` where nothing passes, or
-    where a sample says that it is real.
+    The report of each screen counts all draws. Raises `RefusedError` where no picture passes.
     """
-    if generator.members:
-        raise SettingError("A proof of pictures takes one synthesizer of pictures: name one alone.")
-    generator.refuse_unpaid("screens" if generator.screens else "size", train)
-    fitted: Synthesizer = SYNTHESIZERS.make(generator.synthesizer, **generator.settings)
-    fitted.fit(train, run)
-    wanted = int(np.ceil(SPARE * size)) if generator.screens else size
-    made, report = fitted.sample(wanted, run), dict[str, Any]()
-    if (made.table("images")["origin"] == REAL).any():
-        raise InputError(f"The synthesizer {fitted.name!r} gives pictures that say they are real.")
-    for name, screen in made_screens(generator.screens, generator.screen_settings).items():
-        found = screen.screen(made, train, parts.validation, run)
-        made, report[name] = found.kept, found.report
-    if not made.rows("images"):
-        raise InputError(
-            f"Screens took every picture of {fitted.name!r} ({report}): teach it longer, or leave one out (--screens)."
+    kept, rejected = list[Shop](), list[pl.DataFrame]()
+    reports = list[dict[str, Any]]()
+    drawn = number = 0
+    while number < n and len(reports) < ROUNDS and drawn < MOST_DRAWN * n:
+        share = number / drawn if drawn else 1.0
+        size = math.ceil(1.1 * (n - number) / max(share, 1 / MOST_DRAWN)) if drawn else n
+        turn = run.with_(seed=run.seed_for("rejection", len(reports))) if reports else run
+        made = fitted.sample(min(size, MOST_DRAWN * n - drawn), turn, given)
+        screened = screen_all(screens, made, *parts, turn)
+        reports.append(screened.report)
+        kept.append(screened.kept)
+        rejected += [rows for table, rows in screened.rejected.items() if table == "images"]
+        drawn, number = drawn + made.rows("images"), number + screened.kept.rows("images")
+    report = {name: _summed([one[name] for one in reports]) for name in screens}
+    if not number:
+        taken = "; ".join(
+            f"{name}, {reason}: {count:,}"
+            for name, one in report.items()
+            for reason, count in one.get("reasons", {}).items()
         )
-    return PicturePool(
-        kept=made,
-        train=train,
-        size=size,
-        origin=fitted.origin,
-        report=report,
-        augment=augment,
-        run=run,
+        raise RefusedError(
+            f"Not one of {drawn:,} pictures passed the screens. Taken: {taken}. Loosen the screen that takes most, "
+            "let it learn for longer, or take image_augment."
+        )
+    told: dict[str, Any] = {"asked": n, "drawn": drawn, "kept": min(n, number)}
+    told |= {"rounds": len(reports), "acceptance": number / drawn}
+    if number < n or number < TINY * drawn:
+        told["warning"] = (
+            f"Of {drawn:,} pictures drawn {number:,} passed the screens; {n:,} were asked for."
+        )
+    return Screened(
+        _together(kept, n),
+        {"images": pl.concat(rejected, how="diagonal_relaxed")} if rejected else {},
+        report,
+        told,
     )
 
 
-def joined_pictures(shops: list[Shop]) -> Shop:
-    """The pictures of several shops, with the items that they are of, each once."""
-    images = pl.concat([shop.scan("images") for shop in shops], how="diagonal_relaxed")
-    items = pl.concat([shop.scan("items") for shop in shops], how="diagonal_relaxed")
-    once = items.unique("item_id", keep="first", maintain_order=True)
-    made = shops[0].with_tables(images=images.collect(), items=once.collect())
-    return made.keeping(worst_said([shop.keeps for shop in shops]))
+def _together(shops: list[Shop], n: int) -> Shop:
+    """The first `n` pictures of some draws, and the items that they are of."""
+    images = (
+        pl.concat([one.scan("images") for one in shops], how="diagonal_relaxed").head(n).collect()
+    )
+    items = pl.concat([one.scan("items") for one in shops], how="diagonal_relaxed").collect()
+    used = [images[c] for c in ("item_id", "mixed_item_id") if c in images.columns]
+    wanted = pl.concat(used).drop_nulls().unique()
+    items = items.filter(
+        pl.col("item_id").is_first_distinct() & pl.col("item_id").is_in(wanted.implode())
+    )
+    return shops[0].with_tables(items=items, images=images)
 
 
-def first_pictures(shop: Shop, count: int) -> Shop:
-    """The first `count` pictures, which are in random order as a synthesizer makes them, again where it has fewer."""
-    have = shop.rows("images")
-    if not 0 < have < count:
-        return shop.with_tables(images=shop.scan("images").head(count).collect())
-    rows = shop.table("images")[np.resize(np.arange(have), count)]
-    return shop.with_tables(images=rows)
+def _summed(reports: list[dict[str, Any]]) -> dict[str, Any]:
+    told = dict(reports[0])
+    for name in ("seen", "rejected"):
+        told[name] = sum(one.get(name, 0) for one in reports)
+    reasons: dict[str, int] = {}
+    for one in reports:
+        for reason, count in one.get("reasons", {}).items():
+            reasons[reason] = reasons.get(reason, 0) + count
+    told["reasons"] = dict(sorted(reasons.items(), key=lambda pair: (-pair[1], pair[0])))
+    return told

@@ -18,9 +18,10 @@ import numpy as np
 import polars as pl
 
 from wareloom.errors import MissingExtraError, SourceError, needed
+from wareloom.shop.schema import REAL
 from wareloom.shop.shop import Shop
 
-FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
 """Decoders of Pillow that are tried"""
 LARGEST_FILE = 64 << 20
 """Bytes of a picture's file, at most"""
@@ -229,6 +230,17 @@ def soft_labels(labels: pl.DataFrame, classes: list[str]) -> np.ndarray:
     return made
 
 
+def training_pictures(shop: Shop) -> pl.DataFrame:
+    """The pictures that are no photos of products, whoever says nothing of it: item_id, image_id, origin, purpose.
+
+    These are all that were made and do not say that they show a product.
+    """
+    rows = labelled(shop).select("item_id", "image_id", "origin", "purpose").collect()
+    made = pl.col("origin") != REAL
+    product = pl.col("purpose").fill_null("") == "product"
+    return rows.filter((pl.col("purpose").fill_null("") == "training") | (made & ~product))
+
+
 def parts(shop: Shop, size: int = AT_ONCE) -> Iterator[pl.DataFrame]:
     """The table images, so many rows at once."""
     images = shop.scan("images")
@@ -326,7 +338,7 @@ def _no_picture(data: bytes, name: str) -> str:
         text = False
     if text:
         return f"{name} is a text, no picture: replace it, or take it out of the folder."
-    known = ", ".join(one for one in FORMATS if one != "MPO")
+    known = ", ".join(FORMATS)
     return f"{name} is no picture that can be read: save it as one of {known}."
 
 

@@ -39,7 +39,7 @@ class Scratch(PictureSynthesizer):
     """Base of networks that learn from real pictures and make others from scratch.
 
     They learn for so many `minutes`, or `steps` where these are given, and go on where they stopped if the run has a
-    cache. Only with `steps` does the same seed give the same bytes, on as many threads. One implements `_network`,
+    cache. With `steps` the same seed gives the same bytes: one thread then learns and draws. One implements `_network`,
     `_losses` and `_drawn`. Concrete classes carry the settings below.
     """
 
@@ -67,6 +67,10 @@ class Scratch(PictureSynthesizer):
         """Parameters by learning rate."""
         return [{"params": [p for p in net.parameters() if p.requires_grad]}]
 
+    def _steady(self, run: Run) -> Run:
+        """The run with one thread where bytes shall not hang on how many there are."""
+        return run.with_(threads=1) if self.steps else run
+
     def _check(self) -> None:
         require(
             self.name,
@@ -84,7 +88,7 @@ class Scratch(PictureSynthesizer):
             )
         what = [real.classes, dominant(real.pixels), shape_of(real.aspect)]
         self.told_ = np.stack(what, axis=1).astype(np.int64)
-        with seeded(run, self.name, "training"):
+        with seeded(self._steady(run), self.name, "training"):
             net = self._network().to(run.device)
             self.taught_ = self._taught(net, real.pixels, run)
             self.weights_ = arrays(net.average.net)
@@ -99,7 +103,7 @@ class Scratch(PictureSynthesizer):
         at, history = Progress(), list[Any]()
         if place is not None and place.exists():
             at, _, history = load_checkpoint(place, net, optimiser)
-            net.average.count = at.step
+            net.average.count = self._averaged(at.step)
         before = float(history[-1]["seconds"]) if history else 0.0
         start, total = time.monotonic(), self.steps or None
         data = torch.from_numpy(pixels).permute(0, 3, 1, 2)
@@ -161,6 +165,10 @@ class Scratch(PictureSynthesizer):
             x = torch.where(torch.from_numpy(turned)[:, None, None, None], x.flip(3), x)
         return x
 
+    def _averaged(self, steps: int) -> int:
+        """How often the average was taken after so many steps."""
+        return steps
+
     def _followed(self, net: Any, step: int) -> None:
         """Take the weights into their average."""
         net.average.follow(net.net)
@@ -177,7 +185,7 @@ class Scratch(PictureSynthesizer):
         # Colour and shape come together, as some real picture of the class has them.
         rows = np.array([of_class[c][rng.integers(len(of_class[c]))] for c in classes])
         what = self.told_[rows]
-        with seeded(run, self.name, "drawn"), torch.inference_mode():
+        with seeded(self._steady(run), self.name, "drawn"), torch.inference_mode():
             for start in range(0, len(what), DRAWN):
                 noise = run.rng(self.name, "noise", start)
                 told = torch.from_numpy(what[start : start + DRAWN]).to(run.device)

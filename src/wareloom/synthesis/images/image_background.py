@@ -135,13 +135,17 @@ class ImageBackground(PictureSynthesizer):
             needed(f"PIL.{name}", "images", "Writing on pictures")
             for name in ("Image", "ImageDraw", "ImageFont")
         )
-        size = max(8, round(STRIP * 0.62 * width / 320))
+        size = max(7, round(STRIP * 0.62 * width / 320))
         type_of = font.load_default(size)
-        while size > 5 and type_of.getlength(self.label) > width - 4:
-            size -= 1
-            type_of = font.load_default(size)
-        made = image.new("RGB", (width, round(size * 1.6)), "white")
-        draw.Draw(made).text((2, size * 0.2), self.label, fill=(70, 70, 70), font=type_of)
+        lines = [""]
+        for word in self.label.split():
+            longer = f"{lines[-1]} {word}".strip()
+            fits = not lines[-1] or type_of.getlength(longer) <= width - 4
+            lines = [*lines[:-1], longer] if fits else [*lines, word]
+        step = round(size * 1.35)
+        made = image.new("RGB", (width, step * len(lines) + 2), "white")
+        for row, line in enumerate(lines):
+            draw.Draw(made).text((2, row * step), line, fill=(70, 70, 70), font=type_of)
         return np.asarray(made)
 
 

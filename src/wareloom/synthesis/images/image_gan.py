@@ -67,6 +67,9 @@ class ImageGAN(Scratch):
         real, fake = net.critic(altered(x), what), net.critic(altered(made), what)
         return F.relu(1 - real).mean() + F.relu(1 + fake).mean()
 
+    def _averaged(self, steps: int) -> int:
+        return steps // 2
+
     def _followed(self, net: Any, step: int) -> None:
         if step % 2:
             net.average.follow(net.net)
