@@ -10,6 +10,8 @@ import numpy as np
 import polars as pl
 
 from wareloom.errors import needed
+from wareloom.shop import Shop
+from wareloom.shop.schema import conform
 
 
 def encoded(pixels: np.ndarray, kind: str = "PNG", **how: Any) -> bytes:
@@ -35,3 +37,37 @@ def ring_of_pictures(items: int) -> pl.DataFrame:
             "image": [spot(i / items, i / items) for i in range(items)],
         }
     )
+
+
+SHAPES = ("bar", "disc", "ring", "stripes")
+"""Classes of drawn photos, by what is drawn"""
+
+
+def drawn(shape: str, rng: np.random.Generator, side: int = 32) -> np.ndarray:
+    """A shape of any colour, place and size on a ground of any light colour, with noise: uint8 [side, side, 3]."""
+    row, column = np.indices((side, side)) / side
+    y, x = rng.uniform(0.4, 0.6, 2)
+    size, away = rng.uniform(0.2, 0.32), np.hypot(row - y, column - x)
+    inside = {
+        "bar": (abs(row - y) < size / 3) & (abs(column - x) < 1.3 * size),
+        "disc": away < size,
+        "ring": (away < size) & (away > 0.6 * size),
+        "stripes": (np.floor((row - y) / size * 3) % 2 == 0) & (away < 1.3 * size),
+    }[shape]
+    ground, colour = rng.uniform(170, 255, 3), rng.uniform(0, 150, 3)
+    pixels = np.where(inside[:, :, None], colour, ground) + rng.normal(0, 6, (side, side, 3))
+    return np.clip(pixels, 0, 255).astype(np.uint8)
+
+
+def photo_shop(per_class: int = 12, seed: int = 0, side: int = 32) -> Shop:
+    """A shop of drawn photos, one an item, whose category is the shape."""
+    rng, rows = np.random.default_rng(seed), list[tuple[str, str, bytes]]()
+    for shape in SHAPES:
+        rows += [
+            (f"{shape}{i}", shape, encoded(drawn(shape, rng, side))) for i in range(per_class)
+        ]
+    frame = pl.DataFrame(rows, ["item_id", "class", "image"], orient="row")
+    items = frame.select("item_id", pl.concat_list("class").alias("category"))
+    images = frame.select("item_id", pl.col("item_id").alias("image_id"), "image")
+    tables = {"items": items.lazy(), "images": images.lazy()}
+    return Shop.trusted({name: conform(name, frame) for name, frame in tables.items()}, {}).in_memory()
