@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -135,7 +136,7 @@ class Network(torch.nn.Module):  # type: ignore[misc]
     def __init__(self, width: int, classes: int, dropout: float) -> None:
         super().__init__()
         sizes, layers = (3, width, 2 * width, 4 * width, 4 * width), list[Any]()
-        for place, (inside, outside) in enumerate(zip(sizes, sizes[1:], strict=False)):
+        for place, (inside, outside) in enumerate(itertools.pairwise(sizes)):
             stride = 1 if place == 1 else 2
             layers += [
                 torch.nn.Conv2d(inside, outside, 3, stride, padding=1, bias=False),

@@ -1,4 +1,4 @@
-"""A split of photos: by the source's own parts where it has them, else class by class, all photos of an item together."""
+"""A split of photos: by the source's own parts where it has them, else class by class, an item's photos together."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ def split_pictures(shop: Shop, settings: SplitSettings) -> Split:
 
     Where photos of a shop name all three parts (the attribute `split` of their items, as the reader `clothing` writes
     it), these are taken, and photos that name none are for training. Else each class is parted by `settings.parts`, in
-    the order of a hash of the item. Raises `SchemaError` where no photo has a class, `SettingError` where a part would be empty.
+    the order of a hash of the item. Raises `SchemaError` where no photo has a class, `SettingError` where a part would
+    be empty.
     """
     labels = labelled(shop).with_row_index("row").collect() if shop.rows("images") else None
     if labels is None or not labels["class"].count():

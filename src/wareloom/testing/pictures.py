@@ -63,11 +63,11 @@ def photo_shop(per_class: int = 12, seed: int = 0, side: int = 32) -> Shop:
     """A shop of drawn photos, one an item, whose category is the shape."""
     rng, rows = np.random.default_rng(seed), list[tuple[str, str, bytes]]()
     for shape in SHAPES:
-        rows += [
-            (f"{shape}{i}", shape, encoded(drawn(shape, rng, side))) for i in range(per_class)
-        ]
+        rows += [(f"{shape}{i}", shape, encoded(drawn(shape, rng, side))) for i in range(per_class)]
     frame = pl.DataFrame(rows, ["item_id", "class", "image"], orient="row")
     items = frame.select("item_id", pl.concat_list("class").alias("category"))
     images = frame.select("item_id", pl.col("item_id").alias("image_id"), "image")
     tables = {"items": items.lazy(), "images": images.lazy()}
-    return Shop.trusted({name: conform(name, frame) for name, frame in tables.items()}, {}).in_memory()
+    return Shop.trusted(
+        {name: conform(name, frame) for name, frame in tables.items()}, {}
+    ).in_memory()
