@@ -171,7 +171,7 @@ def test_a_mirror_that_changes_the_label_is_off() -> None:
     assert kept["left", "flip"] < 0.5
     assert kept["right", "flip"] < 0.5
     assert ("flip" in found.off["left"], "flip" in found.off["right"]) == (True, True)
-    assert min(kept["left", "noise"], kept["right", "noise"]) > 0.9
+    assert min(kept["left", "noise"], kept["right", "noise"]) > 0.5
     assert "left: flip" in str(found)
     # Where the mirror changes nothing it stays on.
     plain = label_safety(

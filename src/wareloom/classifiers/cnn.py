@@ -27,10 +27,9 @@ AT_ONCE = 256
 
 @dataclass(kw_only=True, eq=False)
 class CNN(PictureClassifier):
-    """Four convolutions with normalisation in groups, the mean over places, and a linear layer: below half a million
-    weights, learned from the shop's photos alone.
+    """Four convolutions and a linear layer, below half a million weights, learned from the shop's photos alone.
 
-    It is what synthetic photos are proved on: whoever has a pretrained encoder takes lite0. Photos are small squares;
+    Each convolution is normalised in groups; the last layer sees the mean over places. It is what synthetic photos are proved on: whoever has a pretrained encoder takes lite0. Photos are small squares;
     nothing is altered in training, so that an arm of a proof is what its rows are.
     """
 

@@ -10,9 +10,9 @@ from scipy import sparse
 from wareloom.core.run import Run
 from wareloom.core.settings import Size
 from wareloom.errors import InputError
-from wareloom.rankers.content.picture_vectors import by_class, picture_vectors
 from wareloom.rankers.content.base import ContentKNN
 from wareloom.rankers.content.nearest import nearest
+from wareloom.rankers.content.picture_vectors import by_class, picture_vectors
 from wareloom.shop import Log, Shop
 
 
