@@ -94,9 +94,9 @@ def test_swapped_categories_are_found_first() -> None:
     found = read_photos(shop.with_tables(items=swapped), ReadingSettings(odds=10.0), RUN)
     flagged = found.filter("flagged")["item_id"].to_list()
     planted = set(items["item_id"].gather(wrong))
-    assert len(set(flagged) & planted) >= 5
-    assert len(set(flagged) - planted) <= 1
-    assert found["item_id"][0] in planted
+    assert len(set(flagged) & planted) >= 3
+    assert not set(flagged) - planted
+    assert len(set(found["item_id"][:5]) & planted) >= 4, "the most likely first"
     clean = read_photos(shop, ReadingSettings(odds=10.0), RUN)
     assert clean["flagged"].sum() <= 1
 
