@@ -210,8 +210,11 @@ def test_a_network_learns_what_a_class_looks_like(name: str) -> None:
             "images": pl.DataFrame({"item_id": ids, "image": files}),
         }
     )
-    small = {"image_vae": {"width": 8}, "image_diffusion": {"channels": (16,), "denoising": 8}}
-    made = SYNTHESIZERS.make(name, side=16, steps=70, batch_size=8, average=0.9, **small[name])
+    small = {
+        "image_vae": {"width": 8, "steps": 130},
+        "image_diffusion": {"channels": (16,), "denoising": 8, "steps": 60},
+    }
+    made = SYNTHESIZERS.make(name, side=16, batch_size=8, average=0.9, **small[name])
     made.fit(shop, RUN)
     light = {
         kind: np.mean(

@@ -17,12 +17,13 @@ import polars as pl
 from wareloom.errors import SourceError
 from wareloom.readers import Intake
 from wareloom.shop.pictures import LARGEST_FILE, fault
+from wareloom.shop.storage import row_group
 
 ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif")
 OTHERS = (".svg", ".heic", ".heif")
 """Endings of pictures that are not read as they are: they are set aside, and their reason says what to do"""
 ARCHIVES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".zip")
-AT_ONCE = 64 << 20
+AT_ONCE = 16 << 20
 """Bytes of pictures that are held at once"""
 SCHEMA = {
     "name": pl.String,
@@ -86,7 +87,7 @@ def staged(
     def written() -> None:
         parts.append(intake.folder / f"pictures-{len(list(intake.folder.iterdir()))}.parquet")
         rows = {"name": names, "image": data, "source_defect": defects}
-        pl.DataFrame(rows, schema=SCHEMA).write_parquet(parts[-1], row_group_size=512)
+        pl.DataFrame(rows, schema=SCHEMA).write_parquet(parts[-1], row_group_size=row_group("images"))
 
     with intake.run.task("pictures") as advance:
         for one in found:
