@@ -28,9 +28,9 @@ CNN: dict[str, Any] = {"ranker": "cnn", "ranker_settings": {"width": 16}}
 LITE0: dict[str, Any] = {"ranker": "lite0"}
 PROOFS: dict[str, dict[str, Any]] = {
     "lite0, 5 %": {**LITE0, "labelled": 0.05, "seeds": 5, "ratios": (4.0,)},
-    "cnn, 5 %": {**CNN, "labelled": 0.05, "seeds": 10, "ratios": (4.0,)},
-    "lite0, 20 %": {**LITE0, "labelled": 0.2, "seeds": 5, "ratios": (2.0,)},
-    "lite0, all": {**LITE0, "labelled": 1.0, "seeds": 2, "ratios": (1.0,)},
+    "cnn, 5 %": {**CNN, "labelled": 0.05, "seeds": 6, "ratios": (4.0,)},
+    "lite0, 20 %": {**LITE0, "labelled": 0.2, "seeds": 5, "ratios": (1.0,)},
+    "lite0, all": {**LITE0, "labelled": 1.0, "seeds": 1, "ratios": (0.5,)},
 }
 """Settings by name"""
 GOALS = {
