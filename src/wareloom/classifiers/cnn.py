@@ -29,8 +29,9 @@ AT_ONCE = 256
 class CNN(PictureClassifier):
     """Four convolutions and a linear layer, below half a million weights, learned from the shop's photos alone.
 
-    Each convolution is normalised in groups; the last layer sees the mean over places. It is what synthetic photos are proved on: whoever has a pretrained encoder takes lite0. Photos are small squares;
-    nothing is altered in training, so that an arm of a proof is what its rows are.
+    Each convolution is normalised in groups; the last layer sees the mean over places. It is what synthetic photos are
+    proved on: whoever has a pretrained encoder takes lite0. Photos are small squares; nothing is altered in training,
+    so that an arm of a proof is what its rows are.
     """
 
     gradient: ClassVar[bool] = True
