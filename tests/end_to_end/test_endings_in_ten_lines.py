@@ -75,6 +75,7 @@ def cases() -> dict[str, Case]:
         "synth": Case(("synth", "markov", train, *to("synth"), "--screens", "schema,copies")),
         "gallery": Case(("gallery", place / "photos", *to("gallery.html"))),
         "pictures": Case(("pictures", place / "photos", *to("files"))),
+        "photos": Case(("photos", place / "photos", *to("read")), codes=(0, 1)),
         "screen": Case(("screen", place / "synth", train, *to("good"))),
         "mix": Case(("mix", train, place / "good", *to("mixed"))),
         "train": Case(("train", "transitions", place / "mixed", *to("model"))),

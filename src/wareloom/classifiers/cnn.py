@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -26,11 +27,11 @@ AT_ONCE = 256
 
 @dataclass(kw_only=True, eq=False)
 class CNN(PictureClassifier):
-    """Four convolutions with normalisation in groups, the mean over places, and a linear layer: below half a million
-    weights, learned from the shop's photos alone.
+    """Four convolutions and a linear layer, below half a million weights, learned from the shop's photos alone.
 
-    It is what synthetic photos are proved on: whoever has a pretrained encoder takes lite0. Photos are small squares;
-    nothing is altered in training, so that an arm of a proof is what its rows are.
+    Each convolution is normalised in groups; the last layer sees the mean over places. It is what synthetic photos are
+    proved on: whoever has a pretrained encoder takes lite0. Photos are small squares; nothing is altered in training,
+    so that an arm of a proof is what its rows are.
     """
 
     gradient: ClassVar[bool] = True
@@ -135,7 +136,7 @@ class Network(torch.nn.Module):  # type: ignore[misc]
     def __init__(self, width: int, classes: int, dropout: float) -> None:
         super().__init__()
         sizes, layers = (3, width, 2 * width, 4 * width, 4 * width), list[Any]()
-        for place, (inside, outside) in enumerate(zip(sizes, sizes[1:], strict=False)):
+        for place, (inside, outside) in enumerate(itertools.pairwise(sizes)):
             stride = 1 if place == 1 else 2
             layers += [
                 torch.nn.Conv2d(inside, outside, 3, stride, padding=1, bias=False),

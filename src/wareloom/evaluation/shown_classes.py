@@ -13,7 +13,7 @@ from wareloom.core.family import METRICS
 from wareloom.core.run import Run
 from wareloom.errors import InputError, SettingError, near
 from wareloom.evaluation.ranking import Evaluation
-from wareloom.metrics import ClassMetric, Classified, metrics_of
+from wareloom.metrics import Classified, ClassMetric, metrics_of
 from wareloom.shop import Shop
 from wareloom.shop.pictures import labelled
 

@@ -170,7 +170,7 @@ def _network(source: Path, kept: Path | None, device: str) -> Any:
         weights = folded(torch.load(source, weights_only=True, map_location="cpu"))
         if place is not None:
             with beside(place) as partial:
-                save_file(weights, partial)
+                save_file({name: one.contiguous() for name, one in weights.items()}, partial)
     made = Lite0()
     made.load_state_dict(weights)
     return made.eval().to(device, memory_format=torch.channels_last)

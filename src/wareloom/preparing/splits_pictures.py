@@ -1,15 +1,15 @@
-"""A split of photos: by the source's own parts where it has them, else class by class, all photos of an item together."""
+"""A split of photos: by the source's own parts where it has them, else class by class, an item's photos together."""
 
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 
 import numpy as np
 import polars as pl
 
 from wareloom.errors import SchemaError, SettingError
 from wareloom.preparing.splits import PARTS, Split, SplitSettings
-from wareloom.preparing.splits_by import dealt
 from wareloom.shop.pictures import labelled
 from wareloom.shop.shop import Shop
 
@@ -21,8 +21,9 @@ def split_pictures(shop: Shop, settings: SplitSettings) -> Split:
     """Split the table images into train, validation and test; all other tables are in each part.
 
     Where photos of a shop name all three parts (the attribute `split` of their items, as the reader `clothing` writes
-    it), these are taken, and photos that name none are for training. Else each class is dealt by `settings.parts`, by a
-    hash of the item. Raises `SchemaError` where no photo has a class, `SettingError` where a part would be empty.
+    it), these are taken, and photos that name none are for training. Else each class is parted by `settings.parts`, in
+    the order of a hash of the item. Raises `SchemaError` where no photo has a class, `SettingError` where a part would
+    be empty.
     """
     labels = labelled(shop).with_row_index("row").collect() if shop.rows("images") else None
     if labels is None or not labels["class"].count():
@@ -55,9 +56,17 @@ def split_pictures(shop: Shop, settings: SplitSettings) -> Split:
 def _dealt(labels: pl.DataFrame, settings: SplitSettings) -> np.ndarray:
     """The part of each photo, class by class: int64 [photos]; photos without a class are for training."""
     codes = np.zeros(len(labels), dtype=np.int64)
+    edges = np.cumsum(settings.parts) / np.sum(settings.parts)
     for (kind,), group in labels.drop_nulls("class").group_by("class", maintain_order=True):
-        ids = group["item_id"].unique().sort()
-        parts = dealt(ids, np.ones(len(ids), bool), settings.parts, (settings.seed, "picture", kind))
-        of = dict(zip(ids.to_list(), parts.tolist(), strict=True))
+        ids = sorted(
+            set(group["item_id"]), key=lambda one: _digest(settings.seed, str(kind), str(one))
+        )
+        place = np.searchsorted(np.round(edges[:2] * len(ids)), np.arange(len(ids)), side="right")
+        of = dict(zip(ids, place.tolist(), strict=True))
         codes[group["row"].to_numpy()] = [of[one] for one in group["item_id"].to_list()]
     return codes
+
+
+def _digest(*what: object) -> bytes:
+    """An order that is the same everywhere."""
+    return hashlib.blake2b("\x1f".join(map(str, what)).encode(), digest_size=8).digest()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, ClassVar
 
@@ -42,6 +42,7 @@ from wareloom.sampling.picture_pools import (
 )
 from wareloom.shop import Shop
 from wareloom.shop.pictures import labelled
+from wareloom.synthesis.images.label_safety import LabelSafety, label_safety
 
 AUGMENTED, BOTH = "real + augmented", "real + synthetic, augmented"
 """Altered copies, which synthesis from scratch has to beat; and half of the rows of each"""
@@ -64,6 +65,9 @@ class PictureProofSettings(ExperimentSettings):
     labelled: Share = 1.0
     """Share of the training photos, class by class, that generator and classifier are shown; each seed draws its own.
     At least one of a class is kept."""
+    safe: bool = False
+    """Whether it is measured on the validation photos which operations leave each class as it is, and the others are
+    left out for that class. Takes a pass of the encoder over the validation photos for each operation."""
     ratios: tuple[float, ...] = (1.0, 4.0)
     """Synthetic photos for each real one; the best on the validation part is taken."""
     metrics: tuple[str, ...] = DEFAULT_METRICS
@@ -107,10 +111,15 @@ class Pictures(Study):
     rows: ClassVar[str] = "images"
     random = True  # type: ignore[assignment]
     settings: PictureProofSettings
+    _safety: LabelSafety | None = None
 
     def check(self) -> None:
         """Raise `InputError` where there is no photo whose class is known."""
-        known = labelled(self.shop).select(pl.col("class").count()) if self.shop.rows("images") else None
+        known = (
+            labelled(self.shop).select(pl.col("class").count())
+            if self.shop.rows("images")
+            else None
+        )
         if known is None or not known.collect().item():
             raise InputError(
                 "A proof of pictures needs photos of items with a category (wareloom read FOLDER --as clothing)."
@@ -171,10 +180,21 @@ class Pictures(Study):
 
     def pool(self, parts: Split, train: Shop, cell: Cell, run: Run) -> PicturePool:
         """Synthetic photos of one seed, enough for the largest ratio."""
-        size = int(np.ceil(max(self.settings.ratios) * train.rows("images")))
-        return make_picture_pool(
-            self.settings.generator, parts, train, size, run, self.settings.augment
-        )
+        size, of = int(np.ceil(max(self.settings.ratios) * train.rows("images"))), self.settings
+        generator, augment = of.generator, dict(of.augment)
+        if of.safe:
+            off = {"off": self.safety(parts).off}
+            augment |= off
+            if generator.synthesizer == AUGMENT:
+                generator = replace(generator, settings=generator.settings | off)
+        return make_picture_pool(generator, parts, train, size, run, augment)
+
+    def safety(self, parts: Split) -> LabelSafety:
+        """Which operations leave each class as it is, by a classifier of all training photos on those of validation."""
+        if self._safety is None:
+            run = self.run.with_(seed=self.run.seed_for("label safety"))
+            self._safety = label_safety(parts.train, parts.validation, run)
+        return self._safety
 
     def training(self, cell: Cell, train: Shop, pool: Callable[[], PicturePool], run: Run) -> Shop:
         """The real photos with those that the arm adds; all arms with added photos have as many."""
@@ -217,7 +237,8 @@ class Pictures(Study):
 
     def told(self, parts: Split, pool: Callable[[], PicturePool]) -> dict[str, Any]:
         """What was made, and what the screens took of it."""
-        return {"synthetic": pool().about()}
+        safety = {"label_safety": list(self.safety(parts).rows)} if self.settings.safe else {}
+        return {"synthetic": pool().about() | safety}
 
 
 __all__ = ["AUGMENTED", "BOTH", "MIXED", "PictureProofSettings", "Pictures", "classifier"]

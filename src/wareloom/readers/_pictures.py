@@ -87,7 +87,9 @@ def staged(
     def written() -> None:
         parts.append(intake.folder / f"pictures-{len(list(intake.folder.iterdir()))}.parquet")
         rows = {"name": names, "image": data, "source_defect": defects}
-        pl.DataFrame(rows, schema=SCHEMA).write_parquet(parts[-1], row_group_size=row_group("images"))
+        pl.DataFrame(rows, schema=SCHEMA).write_parquet(
+            parts[-1], row_group_size=row_group("images")
+        )
 
     with intake.run.task("pictures") as advance:
         for one in found:

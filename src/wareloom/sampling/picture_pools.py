@@ -14,6 +14,7 @@ from wareloom.core.run import Run
 from wareloom.errors import InputError, SettingError
 from wareloom.preparing.splits import Split
 from wareloom.sampling.generator import Generator
+from wareloom.sampling.pictures import fill_pictures
 from wareloom.screening import made as made_screens
 from wareloom.shop import Shop
 from wareloom.shop.keeps import worst_said
@@ -23,8 +24,6 @@ from wareloom.synthesis import Synthesizer
 
 NOISE = 12.0
 """Spread of the noise of naive copies, of 255"""
-SPARE = 1.3
-"""Pictures that are drawn for each that is wanted, where screens may take some"""
 AUGMENT = "image_augment"
 """The synthesizer that alters real photos: what synthesis from scratch has to beat"""
 
@@ -77,7 +76,8 @@ class PicturePool:
         return {
             "pictures": self.kept.rows("images"),
             "items": int(labels),
-            "screens": self.report,
+            "screens": {k: v for k, v in self.report.items() if k != "sampling"},
+            "sampling": self.report.get("sampling", {}),
             "origin": self.origin,
             "keeps": self.kept.keeps,
         }
@@ -98,31 +98,24 @@ def make_picture_pool(
 ) -> PicturePool:
     """Fit the synthesizer on `train` and sample `size` pictures that pass the screens.
 
-    Screens are shown `train` and the validation part, never the test part. Raises `InputError` where nothing passes, or
-    where a sample says that it is real.
+    Screens are shown `train` and the validation part, never the test part. Raises `RefusedError` where nothing passes,
+    `InputError` where a sample says that it is real.
     """
     if generator.members:
         raise SettingError("A proof of pictures takes one synthesizer of pictures: name one alone.")
     generator.refuse_unpaid("screens" if generator.screens else "size", train)
     fitted: Synthesizer = SYNTHESIZERS.make(generator.synthesizer, **generator.settings)
-    fitted.fit(train, run)
-    wanted = int(np.ceil(SPARE * size)) if generator.screens else size
-    made, report = fitted.sample(wanted, run), dict[str, Any]()
+    screens = made_screens(generator.screens, generator.screen_settings)
+    found = fill_pictures(fitted.fit(train, run), size, screens, (train, parts.validation), run)
+    made = found.kept
     if (made.table("images")["origin"] == REAL).any():
         raise InputError(f"The synthesizer {fitted.name!r} gives pictures that say they are real.")
-    for name, screen in made_screens(generator.screens, generator.screen_settings).items():
-        found = screen.screen(made, train, parts.validation, run)
-        made, report[name] = found.kept, found.report
-    if not made.rows("images"):
-        raise InputError(
-            f"Screens took every picture of {fitted.name!r} ({report}): teach it longer, or leave one out (--screens)."
-        )
     return PicturePool(
         kept=made,
         train=train,
         size=size,
         origin=fitted.origin,
-        report=report,
+        report=found.report | {"sampling": found.sampling},
         augment=augment,
         run=run,
     )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from wareloom.metrics import ClassMetric, Classified
+from wareloom.metrics import Classified, ClassMetric
 
 
 @dataclass(kw_only=True, eq=False)
