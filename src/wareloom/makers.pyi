@@ -69,6 +69,11 @@ import wareloom.synthesis.behaviour.shuffled
 import wareloom.synthesis.behaviour.teacher
 import wareloom.synthesis.behaviour.transformer
 import wareloom.synthesis.behaviour.vae
+import wareloom.synthesis.images.image_augment
+import wareloom.synthesis.images.image_background
+import wareloom.synthesis.images.image_diffusion
+import wareloom.synthesis.images.image_gan
+import wareloom.synthesis.images.image_vae
 import wareloom.synthesis.labels.distilled
 import wareloom.synthesis.labels.judge
 import wareloom.synthesis.labels.lexical
@@ -359,6 +364,135 @@ def synthesizer(
         validation: Share of users held back to stop early; none where it comes to fewer than 20.
         hidden_size: Numbers the network remembers from one event to the next.
         layers: Recurrent layers, one on the other.
+    """
+
+@overload
+def synthesizer(
+    name: Literal['image_augment'],
+    *,
+    pictures: int = 50000,
+    operations: Sequence[str] = ...,
+    mixed: float = 0.25,
+    strength: float = 1.0,
+    off: Mapping[str, Sequence[str]] = ...,
+    side: int = 96,
+) -> wareloom.synthesis.images.image_augment.ImageAugment:
+    """Altered copies of real photos: crop, flip, rotate, background, colour, blur, noise, erase, mixup and cutmix.
+
+        pictures: Real pictures that it learns from, at most; drawn at random where there are more.
+        operations: What may be done to a photo, each by chance; in any order of names, done in one order.
+        mixed: Share of the pictures that are mixed of two, half by mixup and half by cutmix; 0 mixes none.
+        strength: Factor of how often each operation is done; 0 copies photos as they are.
+        off: Operations that are not done to photos of a class, by class: {"hat": ["flip"]}; mixup and cutmix, too.
+        side: Pixels of the longer side of the pictures that are made, at most.
+    """
+
+@overload
+def synthesizer(
+    name: Literal['image_background'],
+    *,
+    pictures: int = 50000,
+    background: str = 'white',
+    shadow: bool = True,
+    label: str = 'Background made by software',
+) -> wareloom.synthesis.images.image_background.ImageBackground:
+    """Product photos before a background of one's own: a colour, a shading, or a photo; the product stays as it is.
+
+        pictures: Real pictures that it learns from, at most; drawn at random where there are more.
+        background: What stands behind: white, grey, black, #RRGGBB, two such colours from top to bottom (#EEEEEE-#CCCCCC), or the file of a photo.
+        shadow: A soft shadow below the product, drawn beside it alone.
+        label: What the strip below the picture says; there is none where it is empty, and the metadata say it still.
+    """
+
+@overload
+def synthesizer(
+    name: Literal['image_diffusion'],
+    *,
+    pictures: int = 50000,
+    side: int = 32,
+    minutes: float = 20.0,
+    steps: int = 0,
+    batch_size: int = 32,
+    learning_rate: float = 0.001,
+    average: float = 0.999,
+    flip: bool = True,
+    channels: Sequence[int] = ...,
+    denoising: int = 50,
+    guidance: float = 1.5,
+    folder: str = '',
+) -> wareloom.synthesis.images.image_diffusion.ImageDiffusion:
+    """Pictures of a class, in a colour and a shape, by diffusion at 32 × 32 or 64 × 64 pixels; for training alone.
+
+        pictures: Real pictures that it learns from, at most; drawn at random where there are more.
+        side: Pixels of a side: 16, 32, 48 or 64.
+        minutes: How long it learns; the same seed then gives other bytes on a faster machine.
+        steps: Updates, instead of minutes; 0 keeps to the minutes.
+        batch_size: Pictures of an update.
+        learning_rate: Step size, reached after 100 updates.
+        average: Decay of the average of the weights.
+        flip: Learn from mirrored pictures, too; not where left and right differ, as in writing.
+        channels: Width of the network at each of its resolutions.
+        denoising: Steps from noise to picture; 10 are five times as fast and less fine.
+        guidance: How far the difference that the class makes is followed: 1 as learned, more for plainer pictures.
+        folder: A folder of a text-to-image model in diffusers' layout, which is taught by LoRA; needs a GPU.
+    """
+
+@overload
+def synthesizer(
+    name: Literal['image_gan'],
+    *,
+    pictures: int = 50000,
+    side: int = 32,
+    minutes: float = 20.0,
+    steps: int = 0,
+    batch_size: int = 64,
+    learning_rate: float = 0.0004,
+    average: float = 0.995,
+    flip: bool = True,
+    width: int = 32,
+    latent_size: int = 64,
+) -> wareloom.synthesis.images.image_gan.ImageGAN:
+    """Pictures of a class by a generator against a critic with the hinge loss; for training alone.
+
+        pictures: Real pictures that it learns from, at most; drawn at random where there are more.
+        side: Pixels of a side: 16, 32, 48 or 64.
+        minutes: How long it learns; the same seed then gives other bytes on a faster machine.
+        steps: Updates of both players together, instead of minutes; 0 keeps to the minutes.
+        batch_size: Pictures of an update.
+        learning_rate: Step size of the critic, reached after 100 updates; the generator's is half of it (Heusel et al. 2017).
+        average: Decay of the average of the generator's weights.
+        flip: Learn from mirrored pictures, too; not where left and right differ, as in writing.
+        width: Channels of the layer at full size; smaller ones have more.
+        latent_size: Numbers of noise that a picture is made of.
+    """
+
+@overload
+def synthesizer(
+    name: Literal['image_vae'],
+    *,
+    pictures: int = 50000,
+    side: int = 32,
+    minutes: float = 20.0,
+    steps: int = 0,
+    batch_size: int = 64,
+    learning_rate: float = 0.001,
+    average: float = 0.995,
+    flip: bool = True,
+    width: int = 32,
+    latent_size: int = 64,
+) -> wareloom.synthesis.images.image_vae.ImageVAE:
+    """Pictures of a class by a conditional variational autoencoder; for training alone.
+
+        pictures: Real pictures that it learns from, at most; drawn at random where there are more.
+        side: Pixels of a side: 16, 32, 48 or 64.
+        minutes: How long it learns; the same seed then gives other bytes on a faster machine.
+        steps: Updates, instead of minutes; 0 keeps to the minutes.
+        batch_size: Pictures of an update.
+        learning_rate: Step size, reached after 100 updates.
+        average: Decay of the average of the weights.
+        flip: Learn from mirrored pictures, too; not where left and right differ, as in writing.
+        width: Channels of the layer at full size; smaller ones have more.
+        latent_size: Numbers that a picture is laid out by.
     """
 
 @overload
@@ -2396,6 +2530,10 @@ class ProveOptions(TypedDict, total=False):
     """Largest fall, relative, of the deciding metric in a slice beside which "helps" is still said; 1 allows any."""
     effect: float | None
     """Relative lift, such as .02, of which the power is to be told; None tells it of the lift that was observed."""
+    augment: Mapping[str, Any]
+    """Settings of the altered copies that pictures from scratch have to beat."""
+    labelled: float | int | None
+    """Share of the training photos, class by class, that generator and classifier are shown; each seed draws its own. At least one of a class is kept."""
     repeats: Literal['auto', 'rank', 'mask']
     """Whether items of the history are ranked again: where the log repeats, always, or never."""
     ties: Sequence[Literal['shuffled', 'file']]
@@ -2414,8 +2552,6 @@ class ProveOptions(TypedDict, total=False):
     """Whether other uses of the same knowledge stand beside: direct labels, features, the generator as a ranker."""
     members: bool
     """Whether the members of a ranker that is made of others are measured alone, too, on the whole catalogue."""
-    labelled: int | None
-    """How many queries of the training part people have judged, as far as ranker and synthesizer are told; None all of them. With 0 the ranker is compared with itself untaught, and with itself taught on runs of words of titles."""
     queries: int
     """Synthetic queries that are mixed in; 0 goes by `ratios`. It has to be named where no query is labelled."""
     catalogue_metrics: Sequence[str]

@@ -47,6 +47,15 @@ ForItem = Annotated[
     list[str] | None,
     typer.Option("--for", metavar="ITEM", help="Queries for this item alone; may be given again."),
 ]
+Pictures = Annotated[
+    int, typer.Option(help="Synthetic pictures; 0 for as many as there are real ones.")
+]
+Classes = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--class", metavar="CLASS", help="Pictures of this class alone; may be given again."
+    ),
+]
 DryRun = Annotated[
     bool,
     typer.Option(
@@ -104,6 +113,8 @@ def main(
     users: Users = 0,
     queries: Queries = 0,
     for_item: ForItem = None,
+    pictures: Pictures = 0,
+    class_: Classes = None,
     dry_run: DryRun = False,
     preview: Preview = 0,
     cache: Cache = None,
@@ -123,15 +134,16 @@ def main(
 ) -> None:
     """Fit a synthesizer on a shop and sample another from it; with screens, of users that pass them.
 
-    A synthesizer of queries, or of labels, makes queries with their judgments instead of users.
+    A synthesizer of queries, or of labels, makes queries with their judgments instead of users; one of pictures makes
+    pictures.
     """
     from wareloom.core.family import SYNTHESIZERS
     from wareloom.preparing.splits import together
     from wareloom.screening import made
     from wareloom.shop import Log, Shop
-    from wareloom.synthesis import GivenItems
+    from wareloom.synthesis import GivenItems, GivenPictures
 
-    _asked(users=users, queries=queries, preview=preview, length=0 if length is None else length)
+    _asked(users=users, queries=queries, pictures=pictures, preview=preview, length=length or 0)
     named = made(asked := screens_of(screens) or [], settings_of(asked, screen_set, "--screen-set"))
     run, real = run_of(seed, quiet).with_(cache=cache), Shop.open(shop)
     held = together([Shop.open(part) for part in holdout]) if holdout else None
@@ -150,6 +162,8 @@ def main(
             _look(fitted, preview, given, run, as_json)
             return
         count = queries or real.rows("items")
+    elif fitted.counts == "pictures":
+        count, given = pictures or real.rows("images"), GivenPictures(tuple(class_ or ()))
     else:
         histories = Shop.open(continue_) if continue_ else None
         paid = _paid_size(fitted, users)
@@ -237,6 +251,10 @@ def _shown(
         {one: f"took {of['rejected']:,}" for one, of in screens.items() if of.get("rejected")},
     )
     found.warn(told.get("note", "")).place(to)
+    if "images" in rows and "events" not in rows:
+        found.next(f"wareloom gallery {shop} {to} --to gallery.html")
+        show(told | {"rows": rows, "fingerprint": sampled.fingerprint}, as_json, found)
+        return
     found.next(
         f"wareloom screen {to} {shop} --to GOOD"
         if not screens
