@@ -62,7 +62,7 @@ def main(
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Measure how like the real thing synthetic behaviour, queries or pictures are, each figure beside that of real ones.
+    """Measure how like real ones synthetic behaviour, queries or pictures are, each figure beside its floor.
 
     --set MEASURE.NAME=VALUE sets a setting of a measure.
     """
