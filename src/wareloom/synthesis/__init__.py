@@ -77,9 +77,9 @@ class Synthesizer(Keeping, ABC):
         "planned": {"shop": a_shop, "n": a_count, "run": a_run},
         "continue_session": {"items": texts, "n": a_count, "run": a_run},
     }
-    of: ClassVar[Literal["behaviour", "queries", "labels", "searches"]] = "behaviour"
-    """What it is for: shoppers' events, queries for products, grades of pairs, or a log of searches."""
-    counts: ClassVar[Literal["users", "queries"]] = "users"
+    of: ClassVar[Literal["behaviour", "queries", "labels", "searches", "dialogues"]] = "behaviour"
+    """What it is for: shoppers' events, queries for products, grades of pairs, a log of searches, or dialogues."""
+    counts: ClassVar[Literal["users", "queries", "dialogues"]] = "users"
     """What `sample` counts."""
     takes: ClassVar[type[Condition]] = Given
     """What `sample` can be given."""
