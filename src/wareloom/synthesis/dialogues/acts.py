@@ -61,10 +61,10 @@ _WORDS = {
     "zh": (
         ("thank", r"谢谢|多谢|感谢|辛苦了"),
         ("bye", r"^(再见|拜拜|88)\W*$"),
+        ("greet", r"^(你好|您好|亲|在|在不|有人|hi|hello|客服)[\W啊呀的吗么]*$"),
         ("complain", r"投诉|差评|垃圾|骗|什么态度|太慢|无语|坑"),
         (REQUEST, r"[吗呢么?？]|怎么|什么时候|为什么|多久|几天|退货|退款|换货|取消|发票|改地址|发货|价保|降价|催"),
         ("provide", r"\[ORDERID_\d+\]|^\W*\[数字x\]\W*$|订单号"),
-        ("greet", r"^(你好|您好|亲|在|hi|hello|客服)[\W啊呀的]*$"),
         ("reject", r"^(没有了?|没了|不用了?|不需要了?|不要了?|不行|没|算了)[\W啊呀的]*$"),
         ("confirm", r"^(好的?|嗯+|恩+|是的?|对的?|可以的?|行|哦+|ok|知道了|明白了?|好吧|没问题)[\W啊呀呢]*$"),
     ),
@@ -94,6 +94,7 @@ _GOALS = tuple(
         ("complain", r"complain|claim|投诉"),
     )
 )  # fmt: skip
+GOALS = frozenset(goal for goal, _ in _GOALS)
 OTHER = "other"
 """A request that no rule of the shop decides: it is passed on"""
 NEEDS_ORDER = frozenset({"cancel", "return", "refund", "address", "change", "track", "invoice"})
@@ -132,13 +133,29 @@ def act_of_words(text: str, language: str) -> str | None:
     return next((act for act, form in _SAID[language] if form.search(text)), None)
 
 
+_FACTUAL = {
+    "zh": re.compile(
+        "发票|签收|发货|退款|退货|换货|取消|物流|快递|商品|配送|库房|到货|赠品|优惠|截图|京东|点击|评价|已经|小时|分钟"
+    ),
+    "en": re.compile(
+        r"\b(refund|return|cancel|ship|deliver|invoice|price|within|hours?|days?|sent|been)",
+        re.IGNORECASE,
+    ),
+}
+"""Words of sentences that may say a fact"""
+
+
 def agent_act(text: str, language: str) -> str | None:
     """Return the act of an agent's words, of those that say no facts; None for all others."""
+    if _FACTUAL[language].search(text):
+        return None
     return next((act for act, form in _SAID_BY_AGENTS[language] if form.search(text)), None)
 
 
 def goal_of(label: str, text: str = "") -> str:
     """Return what a request is about, by its label, else by its words."""
+    if label in GOALS:
+        return label
     for said in (label, text):
         if said and (found := next((goal for goal, form in _GOALS if form.search(said)), None)):
             return found

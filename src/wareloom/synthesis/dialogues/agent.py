@@ -41,6 +41,8 @@ class Agent:
         self.details: list[tuple[str, ...]] = []
         """Slots that it is going to ask for, a turn each"""
         self.offered = False
+        self.pending: tuple[str, str] | None = None
+        """What was offered when it spoke last"""
         self.said = ""
         self.heard: list[tuple[str, str]] = []
         self.outcome = ""
@@ -86,6 +88,7 @@ class Agent:
         moves += asks[-1:]
         if moves:
             self.said = moves[-1].act
+            self.pending = self.goal if self.said == "offer" else None
             self.closed += self.said == "close"
         return moves
 
@@ -104,13 +107,13 @@ class Agent:
                 return [Move("not_found")]
             return self._go_on(dice)
         if act == "confirm":
-            if self.said == "offer" and self.goal:
+            if self.pending and self.pending == self.goal:
                 return self._do(dice)
             if self.asked:
                 return self._go_on(dice)
             return [Move("close")] if self.said == "close" else self._ask_more()
         if act == "reject":
-            if self.said == "offer" and self.goal:
+            if self.pending and self.pending == self.goal:
                 return self._keep()
             if self.asked:
                 return self._give_up()
@@ -188,7 +191,7 @@ class Agent:
         if self.goal:
             self.last_goal = self.goal
             self.answered.append(self.goal[1])
-        self.goal, self.offered, self.asked = None, False, ()
+        self.goal, self.pending, self.offered, self.asked = None, None, False, ()
         return self._ask_more()
 
     def _keep(self) -> list[Move]:

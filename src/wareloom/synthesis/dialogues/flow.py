@@ -44,6 +44,8 @@ TRIES = 8
 """Draws of a dialogue until one passes the check"""
 STATES_DRAWN = Weighed(STATES, (0.1, 0.3, 0.25, 0.28, 0.03, 0.04))
 """How often an order is in each state when somebody asks about it"""
+OPEN_ENDED = 0.5
+"""Share of dialogues that end without a farewell from which on a log is taken to be cut before their ends"""
 COLUMNS: dict[str, Any] = {
     "dialogue_id": pl.String, "turn": pl.Int32, "role": pl.String, "text": pl.String, "intent": pl.String,
     "item_id": pl.String, "act": pl.String, "slots": SLOTS, "language": pl.String, "order_id": pl.String,
@@ -169,9 +171,11 @@ class Flow(Synthesizer):
         for language in self.languages_:
             own = [talk for talk in talks if talk.language == language and talk.acts]
             acts, turns = [talk.acts for talk in own], [talk.turns for talk in own]
-            ends = sum(len(talk.acts) > 1 for talk in own) > 0 and language != "zh"
+            found = rates(acts, turns)
+            ends = found["abandon"] < OPEN_ENDED
             chain = learned_chain(acts, turns, self._failures(), ends)
-            self.rates_[language] = rates(acts, turns)
+            # Contexts that are cut before their end say nothing of how dialogues end.
+            self.rates_[language] = {k: v for k, v in found.items() if ends or k != "abandon"}
             self.requests_[language] = self._requests(own, language)
             with run.task(f"grammar of {language}"):
                 planner = self._planner(language, chain)
@@ -227,7 +231,7 @@ class Flow(Synthesizer):
     def _planner(self, language: str, chain: Chain) -> Planner:
         writer = self._writer()
         told = self.requests_[language]
-        intents = [(name, self._goal(name, language)) for name in told["intents"]]
+        intents = [(name, goal_of(name)) for name in told["intents"]]
         details = {}
         for name, own in told["details"].items():
             sets = [tuple(tuple(part.split(" ")) for part in key.split("|") if part) for key in own]
@@ -242,11 +246,13 @@ class Flow(Synthesizer):
             writer.has(language, "complain"),
         )
 
-    def _goal(self, intent: str, language: str) -> str:
-        return intent if language == "zh" and intent == goal_of("", intent) else goal_of(intent)
-
     def _writer(self) -> Writer:
-        return Writer(self.bank_, self.replies_, self.values_, Edits(self.typos, self.frames))
+        held = vars(self).get("_held")
+        if held is None or held[0] is not self.bank_:
+            edits = Edits(self.typos, self.frames)
+            made = Writer(self.bank_, self.replies_, self.values_, edits)
+            self._held = held = (self.bank_, made)
+        return held[1]
 
     def _world(self, language: str, dice: Dice) -> World:
         place = dice.whole(0, len(self.sold_) - 1)

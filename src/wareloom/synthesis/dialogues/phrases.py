@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -136,9 +137,14 @@ def delexicalised(text: str, slots: Iterable[Slot]) -> str:
         if slot["start"] < last:
             continue
         hole = "" if slot["name"] == EMOJI else f"{HOLE}{slot['name']}{SHUT}"
-        made += UNSEEN.sub("", text[last : slot["start"]]) + hole
+        made += _plain(text[last : slot["start"]]) + hole
         last = slot["end"]
-    return re.sub(r"\s+", " ", made + UNSEEN.sub("", text[last:])).strip()
+    return re.sub(r"\s+", " ", made + _plain(text[last:])).strip()
+
+
+def _plain(text: str) -> str:
+    """Text without unseen signs and entities."""
+    return UNSEEN.sub("", html.unescape(text) if "&" in text else text)
 
 
 def values_of(shops: Iterable[Shop]) -> dict[str, dict[str, int]]:

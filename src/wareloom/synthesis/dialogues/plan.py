@@ -52,7 +52,7 @@ USUAL = {
 """How customers go on where no log shows it"""
 FEWEST = 50
 """Dialogues of two turns or more below which a log's grammar is not taken"""
-ROUNDS, TRIED = 8, 600
+ROUNDS, TRIED = 8, 800
 """Rounds of calibration, and plans of each"""
 CONTENT = frozenset({REQUEST, "provide", "confirm", "reject"})
 
@@ -156,6 +156,9 @@ def learned_chain(
     counts = pairs_of(long)
     if not ends:
         share = usual[:, CODE[END]] / np.maximum(usual.sum(1), 1e-9)
+        share[[CODE[act] for act in (REQUEST, "provide", "offtopic", "greet", "complain")]] = (
+            failures.leaves / 4
+        )
         counts[:, CODE[END]] = counts[:, : CODE[END]].sum(1) * share / np.maximum(1 - share, 0.1)
     again, seen = followed(talks, turns)
     follow = again / np.maximum(seen, 1)
@@ -208,7 +211,7 @@ class Planner:
             )
             self.chain.again = np.minimum(self.chain.again, 0.9)
             ratio = (self.chain.goal + 1e-4) / (made + 1e-4)
-            self.chain.weight *= np.clip(ratio**0.7, 0.2, 5.0)
+            self.chain.weight *= np.clip(ratio**0.6, 0.2, 5.0)
             self._rows.clear()
 
     def plan(self, world: World, dice: Dice) -> Plan:
@@ -251,13 +254,13 @@ class Planner:
 
 MORE = {
     "greet+": frozenset({REQUEST, "greet"}),
-    f"{REQUEST}+": frozenset({"provide", "complain", "offtopic", END}),
-    "provide+": frozenset({"provide", "confirm", END}),
-    "confirm+": frozenset({"thank", "confirm", "provide", END}),
-    "reject+": frozenset({"thank", "bye", END}),
-    "thank+": frozenset({"bye", "reject", END}),
-    "offtopic+": frozenset({"offtopic", END}),
-    "complain+": frozenset({"offtopic", END}),
+    f"{REQUEST}+": frozenset({REQUEST, "provide", "complain", "offtopic"}),
+    "provide+": frozenset({"provide", "confirm", REQUEST, "thank"}),
+    "confirm+": frozenset({"thank", "confirm", "provide", REQUEST}),
+    "reject+": frozenset({"thank", "bye", "confirm", REQUEST}),
+    "thank+": frozenset({"bye", "reject", "confirm", "thank"}),
+    "offtopic+": frozenset({"offtopic", REQUEST, "confirm"}),
+    "complain+": frozenset({"offtopic", REQUEST, "complain"}),
 }
 """What may follow a customer's message at once"""
 
@@ -312,7 +315,12 @@ class Plan:
         """Add a customer's turn, and let the agent hear it."""
         agent, intent, wants, wrong = self.agent, "", tuple[str, ...](), ""
         if act == REQUEST:
-            if self.repeats == 1:
+            last = self.steps[-1] if self.steps else None
+            if last and last.role == "customer" and last.act == REQUEST and agent.goal:
+                # Another message on the same matter.
+                intent, goal = agent.goal
+                agent.goals -= 1
+            elif self.repeats == 1:
                 intent, goal = agent.last_goal
                 self.repeats = 2
             elif agent.goal and agent.said in ("ask_order", "ask_detail", "redirect"):

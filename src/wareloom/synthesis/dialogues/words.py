@@ -99,6 +99,7 @@ class Writer:
                 key = (language, act, intent, says_order(phrase))
             groups[key].append((phrase, float(times)))
         for key, own in groups.items():
+            own = [(phrase, weight) for phrase, weight in own if any(phrase.parts)]
             self.phrases[key] = Weighed([p for p, _ in own], [w for _, w in own])
         self.frames = frames_of(bank)
         self.starts = sorted(
