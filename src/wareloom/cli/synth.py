@@ -43,6 +43,7 @@ Named = Annotated[
 Trained = Annotated[Path, typer.Argument(help="The training part's folder.")]
 Users = Annotated[int, typer.Option(help="Synthetic users; 0 for as many as are fitted.")]
 Queries = Annotated[int, typer.Option(help="Synthetic queries; 0 for as many as there are items.")]
+Dialogues = Annotated[int, typer.Option(help="Synthetic dialogues; 0 for as many as the shop has.")]
 ForItem = Annotated[
     list[str] | None,
     typer.Option("--for", metavar="ITEM", help="Queries for this item alone; may be given again."),
@@ -103,6 +104,7 @@ def main(
     to: To,
     users: Users = 0,
     queries: Queries = 0,
+    dialogues: Dialogues = 0,
     for_item: ForItem = None,
     dry_run: DryRun = False,
     preview: Preview = 0,
@@ -123,15 +125,18 @@ def main(
 ) -> None:
     """Fit a synthesizer on a shop and sample another from it; with screens, of users that pass them.
 
-    A synthesizer of queries, or of labels, makes queries with their judgments instead of users.
+    A synthesizer of queries, or of labels, makes queries with their judgments instead of users; one of dialogues makes
+    dialogues.
     """
     from wareloom.core.family import SYNTHESIZERS
     from wareloom.preparing.splits import together
     from wareloom.screening import made
     from wareloom.shop import Log, Shop
+    from wareloom.synthesis import Condition as Anything
     from wareloom.synthesis import GivenItems
 
-    _asked(users=users, queries=queries, preview=preview, length=0 if length is None else length)
+    _asked(users=users, queries=queries, dialogues=dialogues, preview=preview)
+    _asked(length=0 if length is None else length)
     named = made(asked := screens_of(screens) or [], settings_of(asked, screen_set, "--screen-set"))
     run, real = run_of(seed, quiet).with_(cache=cache), Shop.open(shop)
     held = together([Shop.open(part) for part in holdout]) if holdout else None
@@ -150,6 +155,8 @@ def main(
             _look(fitted, preview, given, run, as_json)
             return
         count = queries or real.rows("items")
+    elif fitted.counts == "dialogues":
+        given, count = Anything(), dialogues or _dialogues_of(real)
     else:
         histories = Shop.open(continue_) if continue_ else None
         paid = _paid_size(fitted, users)
@@ -157,6 +164,11 @@ def main(
         given = _given(histories, start, length, like)
     sampled, told = _sampled((fitted, count, given), named, (real, held), run, to)
     _shown(told, (name, shop, to), sampled, as_json)
+
+
+def _dialogues_of(shop: Shop) -> int:
+    """The number of dialogues of a shop; at least one."""
+    return max(1, shop.table("dialogues")["dialogue_id"].n_unique()) if shop.has("dialogues") else 1
 
 
 def _unpaid(made_of: Synthesizer, screens: bool, histories: bool) -> None:
@@ -237,6 +249,12 @@ def _shown(
         {one: f"took {of['rejected']:,}" for one, of in screens.items() if of.get("rejected")},
     )
     found.warn(told.get("note", "")).place(to)
+    if refused := sampled.meta.get("dialogues", {}).get("refused"):
+        found.fact("refused", brief(refused))
+    if sampled.rows("dialogues"):
+        found.next(f"wareloom compare {shop} {to} --to COMPARED")
+        show(told | {"rows": rows, "fingerprint": sampled.fingerprint}, as_json, found)
+        return
     found.next(
         f"wareloom screen {to} {shop} --to GOOD"
         if not screens

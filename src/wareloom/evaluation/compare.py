@@ -17,6 +17,12 @@ from wareloom.core.run import Run
 from wareloom.core.state import read_json
 from wareloom.errors import InputError, MissingExtraError, SettingError, SourceError, near
 from wareloom.metrics import metrics_of
+from wareloom.metrics.likeness.dialogues.measure import DialogueMeasure
+from wareloom.metrics.likeness.dialogues.samples import (
+    DialogueTrio,
+    gathered_dialogues,
+    has_dialogues,
+)
 from wareloom.metrics.likeness.measure import BEYOND, CHANCE, WITHIN, Figure, Measure
 from wareloom.metrics.likeness.queries.measure import QueryMeasure
 from wareloom.metrics.likeness.queries.samples import QueryTrio, gathered_queries, has_queries
@@ -27,6 +33,8 @@ from wareloom.shop import Shop
 SLOW = ("sequence_discriminator",)
 """Measures that are taken only where they are asked for."""
 NO_QUERIES = "not both sides have searches or judgments: there are no queries to compare"
+NO_DIALOGUES = "not both sides have dialogues: there are none to compare"
+AnyMeasure = Measure | QueryMeasure | DialogueMeasure
 NO_EVENTS = "not both sides have events: there is no behaviour to compare"
 
 
@@ -35,7 +43,7 @@ class CompareSettings:
     """Which measures are taken, and how they are judged."""
 
     measures: tuple[str, ...] = ()
-    """Names of measures; all quick ones of what SYNTH has, events or queries, where none are named."""
+    """Names of measures; all quick ones of what SYNTH has, events, queries or dialogues, where none are named."""
     gru: bool = False
     """Whether the network that reads sequences, too, tells synthetic users from real ones."""
     settings: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -45,13 +53,13 @@ class CompareSettings:
     groups: int = 20
     """Groups of users, or of queries, by which intervals and floors are found."""
 
-    def chosen(self) -> dict[str, Measure | QueryMeasure]:
+    def chosen(self) -> dict[str, AnyMeasure]:
         """Make the measures; raises `SettingError` or `UnknownNameError` for what could not work."""
         if not 1 <= self.tolerance < float("inf") or not 5 <= self.groups <= 100:
             raise SettingError(
                 f"compare: tolerance is {self.tolerance:g} and groups {self.groups}; give 1 or more, and 5 to 100."
             )
-        known = measures() + query_measures()
+        known = measures() + query_measures() + dialogue_measures()
         names = list(dict.fromkeys(self.measures or [name for name in known if name not in SLOW]))
         names += [name for name in SLOW if self.gru and name not in names]
         for name in (*names, *self.settings):
@@ -69,6 +77,11 @@ class CompareSettings:
 def query_measures() -> list[str]:
     """Names of all measures of queries, sorted."""
     return metrics_of("queries")
+
+
+def dialogue_measures() -> list[str]:
+    """Names of all measures of dialogues, sorted."""
+    return metrics_of("dialogues")
 
 
 def measures() -> list[str]:
@@ -157,14 +170,14 @@ def compare(
     chosen = settings.chosen()
     with run.limits():
         with run.task("read"):
-            users, queries, without = _read(real, synthetic, holdout, settings, run)
+            read_ = _read(real, synthetic, holdout, settings, run)
         taken = {
             name: measure
             for name, measure in chosen.items()
-            if name in settings.measures
-            or ((queries or without) if isinstance(measure, QueryMeasure) else users) is not None
+            if name in settings.measures or read_.there(measure)
         }
-        figures, left_out = _figures(taken, users, queries or without or NO_QUERIES, settings, run)
+        figures, left_out = _figures(taken, read_, settings, run)
+    users, queries, dialogues = read_.users, read_.queries, read_.dialogues
     judged = [_verdict(figure, settings.tolerance) for figure in figures]
     data = {
         "version": 1,
@@ -176,51 +189,83 @@ def compare(
             if shop is not None
         },
         "users": _users(users) if users else None,
-        "queries": _queries(queries) if queries else None,
+        "queries": _queries(queries) if isinstance(queries, QueryTrio) else None,
+        "dialogues": _dialogues(dialogues) if isinstance(dialogues, DialogueTrio) else None,
         "figures": judged,
         "left_out": left_out,
-        "notes": [*(users.notes if users else ()), *(queries.notes if queries else ())],
+        "notes": read_.notes,
         "sentence": _sentence(judged, settings.tolerance),
     }
     return Comparison(data)
 
 
+@dataclass(frozen=True)
+class _Read:
+    """The samples that are compared, or why there are none of a kind."""
+
+    users: Trio | None
+    queries: QueryTrio | str
+    dialogues: DialogueTrio | str
+
+    def of(self, measure: AnyMeasure) -> Trio | QueryTrio | DialogueTrio | str:
+        """Return what a measure compares, or why there is nothing."""
+        if isinstance(measure, QueryMeasure):
+            return self.queries
+        if isinstance(measure, DialogueMeasure):
+            return self.dialogues
+        return NO_EVENTS if self.users is None else self.users
+
+    def there(self, measure: AnyMeasure) -> bool:
+        """Whether a measure is taken that nobody asked for; one that could be, but for its numbers, says why not."""
+        return self.of(measure) not in (NO_EVENTS, NO_QUERIES, NO_DIALOGUES)
+
+    @property
+    def notes(self) -> list[str]:
+        """What one should know of the samples."""
+        trios = (self.users, self.queries, self.dialogues)
+        return [note for trio in trios if trio and not isinstance(trio, str) for note in trio.notes]
+
+
 def _read(
     real: Shop, synthetic: Shop, holdout: Shop | None, settings: CompareSettings, run: Run
-) -> tuple[Trio | None, QueryTrio | None, str | None]:
-    """The samples of users and of queries, where there are such, and why queries that there are cannot be compared."""
-    asked, behaved = has_queries(synthetic), bool(synthetic.rows("events") and real.rows("events"))
+) -> _Read:
+    """The samples of users, queries and dialogues that both sides have; raises `InputError` where there are none."""
+    groups, sources = settings.groups, [shop for shop in (real, holdout) if shop is not None]
+    behaved = bool(synthetic.rows("events") and real.rows("events"))
+    talked = has_dialogues(synthetic) and has_dialogues(real)
+    asked = has_queries(synthetic)
+    if talked and not behaved and not asked:
+        return _Read(None, NO_QUERIES, gathered_dialogues(real, synthetic, holdout, groups, run))
+    dialogues: DialogueTrio | str = NO_DIALOGUES
+    if talked:
+        try:
+            dialogues = gathered_dialogues(real, synthetic, holdout, groups, run)
+        except InputError as error:
+            dialogues = str(error)
     if asked and not behaved:
-        return None, gathered_queries(real, synthetic, holdout, settings.groups, run), None
-    users = gathered(real, synthetic, holdout, settings.groups, run)
-    if not asked or not any(has_queries(shop) for shop in (real, holdout) if shop is not None):
-        return users, None, None
+        return _Read(None, gathered_queries(real, synthetic, holdout, groups, run), dialogues)
+    users = gathered(real, synthetic, holdout, groups, run)
+    if not asked or not any(has_queries(shop) for shop in sources):
+        return _Read(users, NO_QUERIES, dialogues)
     try:
-        return users, gathered_queries(real, synthetic, holdout, settings.groups, run), None
+        queries: QueryTrio | str = gathered_queries(real, synthetic, holdout, groups, run)
     except InputError as error:
-        return users, None, str(error)
+        queries = str(error)
+    return _Read(users, queries, dialogues)
 
 
 def _figures(
-    chosen: dict[str, Measure | QueryMeasure],
-    users: Trio | None,
-    queries: QueryTrio | str,
-    settings: CompareSettings,
-    run: Run,
+    chosen: dict[str, AnyMeasure], read_: _Read, settings: CompareSettings, run: Run
 ) -> tuple[list[Figure], dict[str, str]]:
-    """The figures of all measures, and by measure why there are none; `queries` may say why there are none of them."""
+    """The figures of all measures, and by measure why there are none."""
     figures, left_out = list[Figure](), dict[str, str]()
     with run.task("measures", len(chosen)) as advance:
         for name, measure in chosen.items():
             found: list[Figure] | str
+            of: Any = read_.of(measure)
             try:
                 with run.task(name):
-                    if isinstance(measure, QueryMeasure):
-                        found = (
-                            queries if isinstance(queries, str) else measure.compare(queries, run)
-                        )
-                    else:
-                        found = NO_EVENTS if users is None else measure.compare(users, run)
+                    found = of if isinstance(of, str) else measure.compare(of, run)
             except MissingExtraError as error:
                 if name in settings.measures:
                     raise
@@ -254,6 +299,11 @@ def _queries(trio: QueryTrio) -> dict[str, Any]:
         "reference": trio.reference,
         "shops": {names[name]: number for name, number in trio.sizes.items()},
     }
+
+
+def _dialogues(trio: DialogueTrio) -> dict[str, Any]:
+    """Which dialogues were compared, as JSON has it."""
+    return {"compared": len(trio.real), "reference": trio.reference, "shops": trio.sizes}
 
 
 def _verdict(figure: Figure, tolerance: float) -> dict[str, Any]:

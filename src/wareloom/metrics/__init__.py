@@ -97,7 +97,7 @@ class Metric(Algorithm, ABC):
         }
     }
     judges: ClassVar[str] = "rankings"
-    """What it judges: "rankings", "clicks", "users" (synthetic ones beside real ones) or "queries" (likewise)"""
+    """What it judges: "rankings", "clicks", "users", "queries" or "dialogues" (synthetic ones beside real ones)"""
     higher_is_better: ClassVar[bool] = True
     bounds: ClassVar[tuple[float, float]] = (-math.inf, math.inf)
     """What its mean cannot be below, or above; intervals end there"""

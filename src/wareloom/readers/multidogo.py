@@ -74,8 +74,8 @@ class Multidogo(Reader):
             rows.append((*said, CUSTOMER, text, intent, slots, *place))
         rows += (unseen := _unseen(seen))
         intake.say(
-            f"{piece.name} holds what customers said. {len(unseen):,} turns of agents that nobody sees are rows without "
-            "a text."
+            f"{piece.name} holds what customers said. {len(unseen):,} turns of agents that nobody sees are rows "
+            "without a text."
         )
         if joined:
             intake.say(

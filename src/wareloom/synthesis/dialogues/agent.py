@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from wareloom.synthesis.dialogues.acts import NEEDS_ORDER, OTHER
+from wareloom.language.acts import NEEDS_ORDER, OTHER
 from wareloom.synthesis.dialogues.dice import Dice
 from wareloom.synthesis.dialogues.world import CITIES, World, may
 

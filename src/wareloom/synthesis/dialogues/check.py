@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
+from itertools import pairwise
 
 import numpy as np
 
+from wareloom.language.runs import copied, tokens
 from wareloom.shop.spans import fits
-from wareloom.synthesis.dialogues.runs import copied, tokens
 from wareloom.synthesis.dialogues.words import Turn
 from wareloom.synthesis.dialogues.world import CITIES, MONTHS, MOVES, STATE_WORDS, STATES
 
@@ -92,7 +93,7 @@ def broken_states(said: Sequence[str]) -> list[str]:
     plain = {word: state for words in STATE_WORDS.values() for state, word in words.items()}
     codes = [plain[word] for word in said if word in plain]
     found = []
-    for first, second in zip(codes[:-1], codes[1:], strict=True):
+    for first, second in pairwise(codes):
         reached, open_ = {first}, [first]
         while open_:
             for after in _NEXT[open_.pop()] - reached:

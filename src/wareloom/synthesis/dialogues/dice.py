@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Sequence
 from itertools import accumulate
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 import numpy as np
 
@@ -13,7 +13,7 @@ T = TypeVar("T")
 BUFFER = 4_096
 
 
-class Weighed:
+class Weighed(Generic[T]):
     """Some things to be drawn by their weights."""
 
     __slots__ = ("sums", "things")
@@ -50,11 +50,10 @@ class Dice:
         """Return one of some things, each alike."""
         return things[int(self.share() * len(things))]
 
-    def weighed(self, things: Weighed) -> T:
+    def weighed(self, things: Weighed[T]) -> T:
         """Return one of some things by their weights."""
         place = bisect_right(things.sums, self.share() * things.sums[-1])
-        found: T = things.things[min(place, len(things) - 1)]
-        return found
+        return things.things[min(place, len(things) - 1)]
 
     def digits(self, number: int) -> str:
         """Return so many digits, the first none of 0."""

@@ -13,12 +13,13 @@ from wareloom.core.run import Run
 from wareloom.core.settings import Count, Share, Size
 from wareloom.core.state import json_text
 from wareloom.errors import InputError, near
+from wareloom.language.acts import REQUEST, goal_of
 from wareloom.language.personal import personal_data
+from wareloom.language.runs import LEAST, runs_of
 from wareloom.shop import Shop
 from wareloom.shop.keeps import Keeps
 from wareloom.shop.schema import SLOTS
 from wareloom.synthesis import Condition, Synthesizer
-from wareloom.synthesis.dialogues.acts import REQUEST, goal_of
 from wareloom.synthesis.dialogues.check import check, triples
 from wareloom.synthesis.dialogues.dice import Dice, Weighed
 from wareloom.synthesis.dialogues.phrases import (
@@ -33,7 +34,6 @@ from wareloom.synthesis.dialogues.phrases import (
 )
 from wareloom.synthesis.dialogues.plan import Chain, Failures, Plan, Planner, learned_chain, rates
 from wareloom.synthesis.dialogues.policies import policies_of, read_policies
-from wareloom.synthesis.dialogues.runs import LEAST, runs_of
 from wareloom.synthesis.dialogues.words import Edits, Turn, Writer
 from wareloom.synthesis.dialogues.world import STATES, World, make_world, spoken_title
 from wareloom.synthesis.draws import mark
@@ -152,9 +152,9 @@ class Flow(Synthesizer):
         if not usable:
             told = ", ".join(f"{n:,} in {name}" for name, n in sorted(found.items())) or "none"
             raise InputError(
-                f"too few: the synthesizer {self.name!r} speaks in the log's own phrases and needs {self.min_phrases:,} "
-                f"of a language; of {len(talks):,} dialogues it can use {told}. Add some with --set phrases=SHOP, or "
-                "lower min_phrases and get dialogues that repeat themselves."
+                f"too few: the synthesizer {self.name!r} speaks in the log's own phrases and needs "
+                f"{self.min_phrases:,} of a language; of {len(talks):,} dialogues it can use {told}. Add some with "
+                "--set phrases=SHOP, or lower min_phrases and get dialogues that repeat themselves."
             )
         shares = Counter(talk.language for talk in talks)
         self.languages_ = {name: shares[name] for name in sorted(usable)}

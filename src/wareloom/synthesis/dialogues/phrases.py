@@ -10,12 +10,7 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from wareloom.language.personal import personal_data
-from wareloom.language.safety import injected
-from wareloom.shop import Shop
-from wareloom.shop.schema import AGENT, CUSTOMER, REAL
-from wareloom.shop.spans import Slot
-from wareloom.synthesis.dialogues.acts import (
+from wareloom.language.acts import (
     REQUEST,
     act_of_label,
     act_of_words,
@@ -23,7 +18,12 @@ from wareloom.synthesis.dialogues.acts import (
     goal_of,
     language_of,
 )
-from wareloom.synthesis.dialogues.runs import LEAST, tokens, window
+from wareloom.language.personal import personal_data
+from wareloom.language.runs import LEAST, tokens, window
+from wareloom.language.safety import injected
+from wareloom.shop import Shop
+from wareloom.shop.schema import AGENT, CUSTOMER, REAL
+from wareloom.shop.spans import Slot
 
 HOLE, SHUT = "\ue000", "\ue001"
 """Stand round a slot's name in a phrase; no text that people write has them"""
@@ -185,8 +185,7 @@ def bank_of(talks: Sequence[Talk], values: Mapping[str, object], seen_in: int) -
     where: dict[tuple[str, str, str, str], set[int]] = defaultdict(set)
     times = Counter[tuple[str, str, str, str]]()
     for number, talk in enumerate(talks):
-        rows = zip(talk.acts, talk.intents, talk.templates, strict=True)
-        for act, intent, template in rows:
+        for act, intent, template in zip(talk.acts, talk.intents, talk.templates, strict=True):
             key = (talk.language, act, intent, template)
             where[key].add(number)
             times[key] += 1

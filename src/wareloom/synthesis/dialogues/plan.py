@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from wareloom.synthesis.dialogues.acts import CUSTOMER_ACTS, REQUEST
+from wareloom.language.acts import CUSTOMER_ACTS, REQUEST
 from wareloom.synthesis.dialogues.agent import Agent, Move
 from wareloom.synthesis.dialogues.dice import Dice, Weighed
 from wareloom.synthesis.dialogues.world import World
@@ -121,11 +121,11 @@ class Chain:
     @classmethod
     def of_state(cls, state: Mapping[str, object]) -> Chain:
         """Return the chain of plain values."""
-        arrays = (
+        weight, goal, again, follow = (
             np.array(state[name], dtype=np.float64)
             for name in ("weight", "goal", "again", "follow")
         )
-        return cls(*arrays, bool(state["learned"]))
+        return cls(weight, goal, again, follow, bool(state["learned"]))
 
 
 def pairs_of(talks: Iterable[Sequence[str]]) -> np.ndarray:
@@ -163,8 +163,7 @@ def learned_chain(
     again, seen = followed(talks, turns)
     follow = again / np.maximum(seen, 1)
     # A pair that the log has not may still be needed where an agent's rules leave nothing else.
-    weight = counts + 0.02 * usual
-    return Chain(weight, counts / counts.sum(), follow.copy(), follow, True)
+    return Chain(counts + 0.02 * usual, counts / counts.sum(), follow.copy(), follow, True)
 
 
 def followed(
@@ -185,15 +184,15 @@ class Planner:
 
     chain: Chain
     failures: Failures
-    intents: Weighed
+    intents: Weighed[tuple[str, str]]
     """Pairs (intent, goal) of requests"""
-    details: Mapping[str, Weighed]
+    details: Mapping[str, Weighed[tuple[tuple[str, ...], ...]]]
     """By intent, what customers tell after it: slots a turn, turn by turn, as tuples of tuples of names"""
     orders: Mapping[str, float] = field(default_factory=dict)
     """By intent, the share of requests that say the order's number"""
     offtopic: bool = True
     complains: bool = True
-    _rows: dict[tuple[int, frozenset[str]], Weighed] = field(default_factory=dict)
+    _rows: dict[tuple[int, frozenset[str]], Weighed[str]] = field(default_factory=dict)
 
     def calibrate(self, worlds: Sequence[World], dice: Dice) -> None:
         """Weigh pairs so that plans have the log's shares of them, as far as agents' rules let them."""
@@ -377,7 +376,7 @@ def wrong_number(order_id: str, dice: Dice) -> str:
 def rates(talks: Sequence[Sequence[str]], turns: Sequence[Sequence[int]]) -> dict[str, float]:
     """Return refusals and interruptions a turn, and the share of dialogues that are left open.
 
-    Dialogues of one turn show none of it. Left open is a dialogue whose last act is no thanks, farewell, refusal or consent.
+    Dialogues of one turn show none of it. Left open is one whose last act is no thanks, farewell, refusal or consent.
     """
     pairs = [pair for pair in zip(talks, turns, strict=True) if len(pair[0]) > 1]
     talks, turns = [talk for talk, _ in pairs], [own for _, own in pairs]

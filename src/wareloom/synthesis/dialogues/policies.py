@@ -107,4 +107,5 @@ def read_policies(path: str | Path = "") -> Policies:
 def policies_of(plain: str) -> Policies:
     """Return the policies of plain values, as JSON."""
     values = json.loads(plain)
-    return Policies(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+    made: Policies = configure(Policies, values)
+    return made

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from wareloom.language.acts import REQUEST
 from wareloom.shop.spans import Slot
-from wareloom.synthesis.dialogues.acts import REQUEST
 from wareloom.synthesis.dialogues.agent import Move
 from wareloom.synthesis.dialogues.dice import Dice, Weighed
 from wareloom.synthesis.dialogues.phrases import HOLE, SHUT, WORLD, Phrase, frames_of, is_open
@@ -89,7 +89,7 @@ class Writer:
             name: Weighed(list(own), [float(n) for n in own.values()])
             for name, own in values.items()
         }
-        self.phrases: dict[tuple[str, ...], Weighed] = {}
+        self.phrases: dict[tuple[str, ...], Weighed[Phrase]] = {}
         groups: dict[tuple[str, ...], list[tuple[Phrase, float]]] = defaultdict(list)
         for language, act, intent, template, _, times in bank.iter_rows():
             phrase = Phrase.of(template)

@@ -76,24 +76,43 @@ _SAID = {
 _GOALS = tuple(
     (goal, re.compile(form, re.IGNORECASE))
     for goal, form in (
-        ("policy.cancellation_fee", r"cancell?ation.?(fee|policy)|(fee|cost).?of.?cancel|取消.{0,6}(收费|费用)"),
-        ("policy.refund", r"refund.?policy|return.?policy|money.?back.?policy|几天.{0,4}(退|换)|(能|可以)(无理由)?退.{0,3}(吗|么)"),
-        ("refund", r"track.?refund|refund.?status|退款.{0,8}(到账|多久|什么时候|进度|时候)|(多久|什么时候).{0,8}退款|钱.{0,6}(没|多久)"),
+        (
+            "policy.cancellation_fee",
+            r"cancell?ation.?(fee|policy)|(fee|cost).?of.?cancel|取消.{0,6}(收费|费用)",
+        ),
+        (
+            "policy.refund",
+            r"refund.?policy|return.?policy|money.?back.?policy|几天.{0,4}(退|换)"
+            r"|(能|可以)(无理由)?退.{0,3}(吗|么)",
+        ),
+        (
+            "refund",
+            r"track.?refund|refund.?status|退款.{0,8}(到账|多久|什么时候|进度|时候)"
+            r"|(多久|什么时候).{0,8}退款|钱.{0,6}(没|多久)",
+        ),
         ("cancel", r"cancel|stop.?order|取消|不要了"),
         ("return", r"return|refund|退货|退款|换货|退换|返修"),
-        ("address", r"(chang|edit|updat|set.?up).{0,6}.?(shipping|delivery)?.?address|(改|换|写错).{0,4}地址|地址.{0,6}(改|错)"),
+        (
+            "address",
+            r"(chang|edit|updat|set.?up).{0,6}.?(shipping|delivery)?.?address"
+            r"|(改|换|写错).{0,4}地址|地址.{0,6}(改|错)",
+        ),
         ("change", r"change.?order|edit.?order|modify|updat.{0,3}.?order|改.{0,3}(数量|订单)|多买"),
-        ("track", r"track|order.?status|eta|where.?is|delivery.?period|到哪|什么时候.{0,6}(到|发货|送)|多久.{0,6}(到|发货)|物流|快递|还没(到|发)|没收到|催|发货"),
+        (
+            "track",
+            r"track|order.?status|\beta\b|where.?is|delivery.?period|到哪|什么时候.{0,6}(到|发货|送)"
+            r"|多久.{0,6}(到|发货)|物流|快递|还没(到|发)|没收到|催|发货",
+        ),
         ("policy.shipping", r"delivery.?option|shipping|delivery|运费|邮费|包邮"),
-        ("policy.payment", r"payment|pay|付款|支付|微信|支付宝"),
+        ("policy.payment", r"payment|\bpay|付款|支付|微信|支付宝"),
         ("policy.warranty", r"warranty|guarantee|保修|质保"),
         ("policy.hours", r"customer.?service|opening.?hours|上班|几点"),
-        ("invoice", r"invoice|bill|receipt|发票"),
+        ("invoice", r"invoice|\bbill|receipt|发票"),
         ("price", r"price|cost|promotion|价格|多少钱|价保|降价|便宜|优惠|保价"),
         ("human", r"human|agent|operator|representative|人工|转.{0,3}客服"),
         ("complain", r"complain|claim|投诉"),
     )
-)  # fmt: skip
+)
 GOALS = frozenset(goal for goal, _ in _GOALS)
 OTHER = "other"
 """A request that no rule of the shop decides: it is passed on"""
