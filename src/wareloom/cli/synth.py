@@ -129,6 +129,7 @@ def main(
     dialogues.
     """
     from wareloom.core.family import SYNTHESIZERS
+    from wareloom.core.files import free_file
     from wareloom.preparing.splits import together
     from wareloom.screening import made
     from wareloom.shop import Log, Shop
@@ -148,6 +149,8 @@ def main(
         return
     if not (preview and made_of.counts == "queries"):
         free(to, force)
+    if made_of.counts == "dialogues":
+        free_file(_reading(to), force=force)
     fitted = made_of.fit(real, run)
     if fitted.counts == "queries":
         given: Condition = GivenItems(tuple(for_item or ()))
@@ -164,6 +167,11 @@ def main(
         given = _given(histories, start, length, like)
     sampled, told = _sampled((fitted, count, given), named, (real, held), run, to)
     _shown(told, (name, shop, to), sampled, as_json)
+
+
+def _reading(to: Path) -> Path:
+    """Where the page lies on which dialogues are read: beside the shop, whose folder holds its tables alone."""
+    return to.with_name(f"{to.name}.html")
 
 
 def _dialogues_of(shop: Shop) -> int:
@@ -236,6 +244,8 @@ def _shown(
     remedy = (
         "sample with --set structure=learned, and look at `wareloom attack` and `wareloom release`"
     )
+    if sampled.rows("dialogues"):
+        remedy = "sample with --set seen_in=5, which says phrases of five dialogues alone"
     if note := kept_note(told["keeps"], remedy):
         told["note"] = note
     made = brief({table: n for table, n in rows.items() if table != "items"})
@@ -252,6 +262,10 @@ def _shown(
     if refused := sampled.meta.get("dialogues", {}).get("refused"):
         found.fact("refused", brief(refused))
     if sampled.rows("dialogues"):
+        from wareloom.report.talks import save_talks
+
+        save_talks(sampled, _reading(to))
+        found.place(_reading(to), name="page")
         found.next(f"wareloom compare {shop} {to} --to COMPARED")
         show(told | {"rows": rows, "fingerprint": sampled.fingerprint}, as_json, found)
         return

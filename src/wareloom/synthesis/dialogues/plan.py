@@ -343,7 +343,7 @@ class Plan:
             agent.hear(act)
         if act == REQUEST and not agent.asked and self.repeats != 2:
             told = planner.details.get(intent)
-            agent.details = list(dice.weighed(told)) if told else []
+            agent.details = [*dice.weighed(told)] if told else []
         self.steps.append(Step("customer", act, intent, wants, wrong=wrong))
 
     def answer(self, dice: Dice) -> str:
