@@ -50,10 +50,10 @@ _LABELS = tuple(
 )
 _WORDS = {
     "en": (
+        ("reject", r"^\W*(no|nope|nothing|not now|never ?mind)\b.{0,24}$"),
         ("thank", r"\b(thanks?|thank you|thx|tq|appreciate)\b"),
         ("bye", r"^\W*(bye|goodbye|see you|have a (nice|great|good))"),
         ("greet", r"^\W*(hi|hello|hey|hai|good (morning|afternoon|evening))\b.{0,12}$"),
-        ("reject", r"^\W*(no|nope|nothing|not now|never ?mind)\b.{0,24}$"),
         ("confirm", r"^\W*(yes|yeah|yep|ok|okay|sure|fine|correct|right|alright|please do)\b.{0,24}$"),
         ("complain", r"\b(terrible|horrible|worst|ridiculous|unacceptable|angry|disappointed|scam)\b"),
         ("provide", r"^\W*(\S+\s+){0,5}[A-Za-z-]*\d[\w-]*\W*$"),

@@ -74,16 +74,13 @@ def view_of(shop: Shop, count: int, say: Say) -> TalksPage:
         raise InputError("The shop has no dialogues: there is nothing to read.")
     rows = shop.table("dialogues")
     items = shop.table("items")
-    titles = (
-        dict(items.select("item_id", "title").iter_rows()) if "title" in items.columns else {}
-    )
+    titles = dict(items.select("item_id", "title").iter_rows()) if "title" in items.columns else {}
     held: dict[str, list[dict[str, Any]]] = {}
     for row in rows.sort("dialogue_id", "turn", maintain_order=True).to_dicts():
         held.setdefault(row["dialogue_id"], []).append(row)
     order = rows["dialogue_id"].unique(maintain_order=True).to_list()
     talks = [
-        _talk(held[name], number, titles, say)
-        for number, name in enumerate(order[:count], start=1)
+        _talk(held[name], number, titles, say) for number, name in enumerate(order[:count], start=1)
     ]
     refused = shop.meta.get("dialogues", {}).get("refused", {})
     told = [say("talks.reason", why=why, count=f"{n:,}") for why, n in sorted(refused.items())]

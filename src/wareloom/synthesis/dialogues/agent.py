@@ -132,6 +132,11 @@ class Agent:
             return [Move("apologise"), *(self._go_on(dice) if self.goal else self._ask_more())]
         return [Move("redirect"), *(self._go_on(dice) if self.goal else [Move("ask_goal")])]
 
+    def _ends(self, outcome: str, *before: str) -> None:
+        """How the dialogue ends so far, unless more than some things happened before."""
+        if self.outcome in before:
+            self.outcome = outcome
+
     def _ask_more(self) -> list[Move]:
         return [Move("ask_more")]
 
@@ -196,14 +201,14 @@ class Agent:
 
     def _keep(self) -> list[Move]:
         """The customer does not want it after all."""
-        self.outcome = self.outcome or "kept"
+        self._ends("kept", "", "gave up", "informed")
         moves = [Move("kept"), *self._settled()]
         self.last_goal = ("", "")
         return moves
 
     def _give_up(self) -> list[Move]:
         """The customer does not give what is needed."""
-        self.outcome = self.outcome or "gave up"
+        self._ends("gave up", "")
         moves = [Move("refuse", "nothing"), *self._settled()]
         self.last_goal = ("", "")
         return moves
@@ -224,7 +229,7 @@ class Agent:
             )
         elif order.state in ("placed", "paid"):
             kind = f"{goal}.never"
-        self.outcome = self.outcome or f"refused: {goal}"
+        self._ends(f"refused: {goal}", "", "gave up", "kept", "informed")
         return [Move("refuse", kind), *self._settled()]
 
     def _tell(self, goal: str, dice: Dice) -> list[Move]:
@@ -254,5 +259,5 @@ class Agent:
             kind = "price.unknown"
         elif goal in ("human", "complain"):
             self._register(dice, "handed over" if goal == "human" else "registered")
-        self.outcome = self.outcome or "informed"
+        self._ends("informed", "", "gave up", "kept")
         return [Move("answer", kind), *self._settled()]
