@@ -67,6 +67,7 @@ import wareloom.synthesis.behaviour.shuffled
 import wareloom.synthesis.behaviour.teacher
 import wareloom.synthesis.behaviour.transformer
 import wareloom.synthesis.behaviour.vae
+import wareloom.synthesis.dialogues.flow
 import wareloom.synthesis.labels.distilled
 import wareloom.synthesis.labels.judge
 import wareloom.synthesis.labels.lexical
@@ -253,6 +254,45 @@ def synthesizer(
 
         clicks: The model of clicks: logistic regression over all features, examination by position × attraction by item, or the share of clicks alone.
         click_settings: Settings of the logistic regression.
+    """
+
+@overload
+def synthesizer(
+    name: Literal['flow'],
+    *,
+    policies: str = '',
+    catalogue: str = '',
+    phrases: Sequence[str] = ...,
+    intents: Sequence[str] = ...,
+    language: Literal['', 'en', 'zh'] = '',
+    min_phrases: int = 500,
+    seen_in: int = 1,
+    wrong_number: float = 0.08,
+    asks_twice: float = 0.05,
+    changes_mind: float = 0.05,
+    angry: float = 0.05,
+    off_topic: float = 0.04,
+    leaves: float = 0.04,
+    typos: float = 0.04,
+    frames: float = 0.3,
+) -> wareloom.synthesis.dialogues.flow.Flow:
+    """Write customer-service dialogues in four stages: a world, a plan, words, and a check of all that agents say.
+
+        policies: A TOML file of the shop's policies; the example's where empty.
+        catalogue: A shop whose items are talked about, where the log's own has none.
+        phrases: Further shops whose dialogues lend phrases.
+        intents: Intents that customers come with; all requests of the log where none are named.
+        language: The language of dialogues; as in the log where empty.
+        min_phrases: Phrases of a language below which they are too few to speak in.
+        seen_in: Dialogues that have to have a phrase for it to be said again; 5 or more keeps counts instead of people.
+        wrong_number: Share of order numbers that customers give wrongly at first.
+        asks_twice: Share of answers after which customers ask again.
+        changes_mind: Share of offers that are declined, where the log does not say.
+        angry: Share of requests that turn into complaints, where the log does not say.
+        off_topic: Share of requests after which customers talk of other things, where the log does not say.
+        leaves: Share of turns after which customers leave, where the log does not say.
+        typos: Share of careless customers' phrases with one slip more than the log's.
+        frames: Share of English requests that begin in another way.
     """
 
 @overload
@@ -2265,7 +2305,7 @@ class CleanOptions(TypedDict, total=False):
 
 class CompareOptions(TypedDict, total=False):
     measures: Sequence[str]
-    """Names of measures; all quick ones of what SYNTH has, events or queries, where none are named."""
+    """Names of measures; all quick ones of what SYNTH has, events, queries or dialogues, where none are named."""
     gru: bool
     """Whether the network that reads sequences, too, tells synthetic users from real ones."""
     settings: Mapping[str, Mapping[str, Any]]
