@@ -69,6 +69,7 @@ import wareloom.synthesis.behaviour.shuffled
 import wareloom.synthesis.behaviour.teacher
 import wareloom.synthesis.behaviour.transformer
 import wareloom.synthesis.behaviour.vae
+import wareloom.synthesis.dialogues.flow
 import wareloom.synthesis.images.image_augment
 import wareloom.synthesis.images.image_background
 import wareloom.synthesis.images.image_diffusion
@@ -260,6 +261,45 @@ def synthesizer(
 
         clicks: The model of clicks: logistic regression over all features, examination by position × attraction by item, or the share of clicks alone.
         click_settings: Settings of the logistic regression.
+    """
+
+@overload
+def synthesizer(
+    name: Literal['flow'],
+    *,
+    policies: str = '',
+    catalogue: str = '',
+    phrases: Sequence[str] = ...,
+    intents: Sequence[str] = ...,
+    language: Literal['', 'en', 'zh'] = '',
+    min_phrases: int = 500,
+    seen_in: int = 1,
+    wrong_number: float = 0.08,
+    asks_twice: float = 0.05,
+    changes_mind: float = 0.05,
+    angry: float = 0.05,
+    off_topic: float = 0.04,
+    leaves: float = 0.04,
+    typos: float = 0.04,
+    frames: float = 0.3,
+) -> wareloom.synthesis.dialogues.flow.Flow:
+    """Write customer-service dialogues in four stages: a world, a plan, words, and a check of all that agents say.
+
+        policies: A TOML file of the shop's policies; the example's where empty.
+        catalogue: A shop whose items are talked about, where the log's own has none.
+        phrases: Further shops whose dialogues lend phrases.
+        intents: Intents that customers come with; all requests of the log where none are named.
+        language: The language of dialogues; as in the log where empty.
+        min_phrases: Phrases of a language below which they are too few to speak in.
+        seen_in: Dialogues that have to have a phrase for it to be said again; 5 or more keeps counts instead of people.
+        wrong_number: Share of order numbers that customers give wrongly at first.
+        asks_twice: Share of answers after which customers ask again.
+        changes_mind: Share of offers that are declined, where the log does not say.
+        angry: Share of requests that turn into complaints, where the log does not say.
+        off_topic: Share of requests after which customers talk of other things, where the log does not say.
+        leaves: Share of turns after which customers leave, where the log does not say.
+        typos: Share of careless customers' phrases with one slip more than the log's.
+        frames: Share of English requests that begin in another way.
     """
 
 @overload
@@ -1596,13 +1636,15 @@ def ranker(
     decay: float = 0.6,
     last: int = 0,
     model: str = '',
+    learned: bool = False,
     neighbours: int = 200,
 ) -> wareloom.rankers.content.image_knn.ImageKNN:
     """Score items by how much their pictures look like those of the items of the history.
 
         decay: Factor for each step back in the history that is scored; 1 counts all events alike.
         last: Events of the history that count, the latest ones; 0 takes all.
-        model: A folder with a vision model in Hugging Face's layout, such as ViT, DINOv2 or CLIP; empty takes colours and edges.
+        model: lite0 for the frozen encoder EfficientNet-Lite0 (extra `pictures`), or a folder with a vision model in Hugging Face's layout, such as ViT, DINOv2 or CLIP; empty takes colours and edges.
+        learned: Whether vectors of items of one category are brought nearer to one another, learned from the categories of the catalogue; an item without one is placed by its picture alone.
         neighbours: Similar items kept for each item.
     """
 
@@ -2133,6 +2175,7 @@ def ranker(
     weight_decay: float = 0.0,
     patience: int = 20,
     validation: float = 0.05,
+    pictures: str = 'none',
     pool: Literal['recency', 'attention'] = 'attention',
     hidden_size: int = 128,
     bands: int = 8,
@@ -2158,6 +2201,7 @@ def ranker(
         weight_decay: Decoupled decay of the weights.
         patience: Evaluations without a better validation value after which training stops; 0 never stops early.
         validation: Share of users whose last event stops the training early; none where it comes to fewer than 20.
+        pictures: What sees the items' pictures: lite0, colours (and edges), or a folder with a vision model; none leaves them out.
         pool: Whether items of the history count by their age alone, or by what they are, too.
         hidden_size: Width of the towers' perceptrons.
         bands: Price bands, of about equally many items each.
@@ -2473,7 +2517,7 @@ class CleanOptions(TypedDict, total=False):
 
 class CompareOptions(TypedDict, total=False):
     measures: Sequence[str]
-    """Names of measures; all quick ones of what SYNTH has, events or queries, where none are named."""
+    """Names of measures; all quick ones of what SYNTH has, events, queries, pictures, dialogues, where none are named."""
     gru: bool
     """Whether the network that reads sequences, too, tells synthetic users from real ones."""
     settings: Mapping[str, Mapping[str, Any]]
@@ -2534,6 +2578,8 @@ class ProveOptions(TypedDict, total=False):
     """Settings of the altered copies that pictures from scratch have to beat."""
     labelled: float | int | None
     """Share of the training photos, class by class, that generator and classifier are shown; each seed draws its own. At least one of a class is kept."""
+    safe: bool
+    """Whether it is measured on the validation photos which operations leave each class as it is, and the others are left out for that class. Takes a pass of the encoder over the validation photos for each operation."""
     repeats: Literal['auto', 'rank', 'mask']
     """Whether items of the history are ranked again: where the log repeats, always, or never."""
     ties: Sequence[Literal['shuffled', 'file']]
