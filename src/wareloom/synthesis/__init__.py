@@ -89,7 +89,7 @@ class Synthesizer(Keeping, ABC):
         "continue_session": {"items": texts, "n": a_count, "run": a_run},
     }
     of: ClassVar[Of] = "behaviour"
-    """What it is for: shoppers' events, queries for products, grades of pairs, a log of searches, pictures or dialogues."""
+    """What it is for: shoppers' events, queries for products, grades, a log of searches, pictures, dialogues."""
     counts: ClassVar[Counts] = "users"
     """What `sample` counts."""
     takes: ClassVar[type[Condition]] = Given

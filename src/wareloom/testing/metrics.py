@@ -1,4 +1,4 @@
-"""The contract of metrics: of rankings, clicks and classes, and of likeness to real users, queries, pictures, dialogues."""
+"""The contract of metrics: of rankings, clicks, classes; of likeness to real users, queries, pictures, dialogues."""
 
 from __future__ import annotations
 
@@ -364,7 +364,7 @@ def saved_and_restored_of_dialogues(cls: type[DialogueMeasure]) -> None:
 @law(DIALOGUES, "figures are numbers with intervals")
 def figures_of_dialogues_are_numbers_with_intervals(cls: type[DialogueMeasure]) -> None:
     """Figures bear its name, and are finite, from 0, with value and floor in their intervals, and JSON."""
-    _told_well(make(cls).name, dialogue_figures(cls))
+    told_well(make(cls).name, dialogue_figures(cls))
 
 
 @law(DIALOGUES, "the same seed")
