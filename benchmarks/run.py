@@ -214,7 +214,7 @@ BENCHMARKS = {
         "with 128 negatives where there is a choice, batches and rates as their manuals have them; Wareloom has its "
         "defaults. Processor seconds of training to a value of NDCG@10 on held-back events of the training part. They "
         "read fifty events of a history, or twenty where a row says so, which suits libraries that pad all to one "
-        "length. Each peer ends the pass in which the limit is over; one that comes to no higher value might have, "
+        "length. Each peer ends with a whole pass, after some two to five minutes; where it came no higher it might, "
         "later. Bar: at most half of the peers' seconds to a value that they come to.",
         _tables.sasrec,
     ),
