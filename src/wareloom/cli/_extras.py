@@ -51,7 +51,7 @@ JOBS = (
     Job("pandas", "frames of pandas in and out", ("pandas",), "pandas", 78),
     Job("tuning", "wareloom tune", ("optuna",), "tune", 37),
     Job("tracking", "--track", ("tensorboard", "mlflow", "wandb"), "track", 230),
-    Job("serving", "wareloom serve", ("msgspec", "uvicorn"), "serve", 21),
+    Job("serving", "wareloom serve", ("msgspec", "uvicorn", "argon2"), "serve", 22),
     Job(
         "replicas",
         "wareloom serve --redis",

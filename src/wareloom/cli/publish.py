@@ -28,6 +28,10 @@ def main(
         Path | None,
         typer.Option(help="A TOML file of queries and histories whose answers must hold."),
     ] = None,
+    realtime: Annotated[
+        Path | None,
+        typer.Option(help="A TOML file that says how short sessions are written on in real time."),
+    ] = None,
     allow_code: AllowCode = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
@@ -38,6 +42,7 @@ def main(
 
     needed("msgspec", "serve", "Publishing")
     from wareloom.serving.publish import publish, read_smoke
+    from wareloom.serving.realtime import read_onward
     from wareloom.serving.rules import read_rules
 
     version, change = publish(
@@ -47,6 +52,7 @@ def main(
         unproved=unproved,
         rules=read_rules(rules) if rules else None,
         smoke=read_smoke(smoke) if smoke else (),
+        onward=read_onward(realtime) if realtime else None,
         allow_code=tuple(allow_code or ()),
     )
     told = {"version": version, "slot": slot, **told_of(change)}

@@ -23,11 +23,13 @@ from wareloom.errors import InputError, SettingError, SourceError
 from wareloom.rankers import Ranker
 from wareloom.serving.catalogue import write_catalogue
 from wareloom.serving.published import Served, write_served
+from wareloom.serving.realtime import Onward, made_of, write_onward
 from wareloom.serving.reorder import ITEMS, RERANKER
 from wareloom.serving.rules import rules_of
 from wareloom.serving.store import Change, Store, check_slot
 from wareloom.serving.version import FORMAT, MANIFEST, Version, check_version, digest, id_of
 from wareloom.shop import Requests, Shop
+from wareloom.shop.keeps import worst
 from wareloom.shop.texts import DEFAULT
 
 SAMPLE = 20
@@ -43,6 +45,7 @@ def publish(
     unproved: bool = False,
     rules: dict[str, Any] | None = None,
     smoke: Sequence[dict[str, Any]] = (),
+    onward: Onward | None = None,
     allow_code: Sequence[str] = (),
 ) -> tuple[str, Change]:
     """Write a bundle as a version of a store and make it live in a slot; returns its id and the change.
@@ -54,10 +57,6 @@ def publish(
     rules_of(rules or {}, str(model))
     bundle = Bundle.open(model, allow_code=tuple(allow_code))
     _check_proof(bundle, unproved)
-    if bundle.manifest.kind == "clicks":
-        raise InputError(
-            f"{model} estimates clicks; publish a bundle of recommendation or of search."
-        )
     if bundle.reranker is not None and bundle.reranker.whole:
         raise InputError(
             f"{model} orders all lists together by {bundle.reranker.name!r}, and a shopper asks for one: make it "
@@ -66,9 +65,11 @@ def publish(
     store = Store.made(to)
     fresh = store.versions / f".new-{os.getpid()}"
     with replacing(fresh, marker=MANIFEST) as partial:
-        _write(bundle, partial, unproved, rules or {}, list(smoke))
+        realtime = None if onward is None else _onward(onward, partial, allow_code)
+        _write(bundle, partial, unproved, (rules or {}, realtime), list(smoke))
         version = Version.open(partial, allow_code=allow_code)
-        _compare(bundle.ranker, version.served)
+        plain = version.served
+        _compare(bundle.ranker, Served(plain.ids, plain.form, plain.ranker))
         _smoke(version, smoke)
     place = store.versions / version.id
     if place.exists():
@@ -92,10 +93,21 @@ def _check_proof(bundle: Bundle, unproved: bool) -> None:
         )
 
 
+def _onward(onward: Onward, folder: Path, allow_code: Sequence[str]) -> dict[str, Any]:
+    """Fit or read the generator that writes sessions on, and save it to the version."""
+    folder.mkdir(parents=True, exist_ok=True)
+    return write_onward(onward, made_of(onward, allow_code), folder)
+
+
 def _write(
-    bundle: Bundle, folder: Path, unproved: bool, rules: dict[str, Any], smoke: list[dict[str, Any]]
+    bundle: Bundle,
+    folder: Path,
+    unproved: bool,
+    setting: tuple[dict[str, Any], dict[str, Any] | None],
+    smoke: list[dict[str, Any]],
 ) -> None:
-    """Write all files of a version, and its manifest last."""
+    """Write all files of a version, and its manifest last; `setting`: rules, and real-time synthesis where there is."""
+    rules, realtime = setting
     write_served(bundle.ranker, folder / "served")
     ids = bundle.ranker.items_
     write_catalogue(bundle.items, ids, folder / "catalogue")
@@ -121,13 +133,15 @@ def _write(
         "choice": manifest.choice,
         "proof": None if manifest.proof is None else asdict(manifest.proof),
         "unproved": manifest.proof is None and unproved,
-        "keeps": manifest.keeps,
+        "keeps": manifest.keeps if realtime is None else worst(manifest.keeps, realtime["keeps"]),
         "seed": manifest.seed,
         "rules": rules,
         "smoke": smoke,
         "words": mean,
         "files": note,
     }
+    if realtime is not None:
+        told["realtime"] = realtime
     write_json(folder / MANIFEST, {**told, "id": id_of(told)})
 
 
