@@ -104,7 +104,7 @@ def test_somebody_signs_in_rolls_back_and_signs_out(store: Path, browser: Any) -
         tab.fill("#person", "ann")
         tab.fill("#password", "a wrong password")
         tab.press("#password", "Enter")
-        tab.wait_for_function("document.getElementById('state').textContent.includes('wrong')")
+        tab.wait_for_selector("#state:has-text('wrong')")
         tab.fill("#password", WORD)
         tab.press("#password", "Enter")
         tab.wait_for_selector("#console:not([hidden])")
@@ -112,7 +112,7 @@ def test_somebody_signs_in_rolls_back_and_signs_out(store: Path, browser: Any) -
         tab.click("[aria-label='Roll back home']")
         assert Store(store).history("home")[-1].live == before[-1].live
         tab.click("[aria-label='Roll back home']")
-        tab.wait_for_function("document.getElementById('state').textContent.includes('again')")
+        tab.wait_for_selector("#state:has-text('again')")
         assert Store(store).history("home")[-1].live == before[0].live
         assert tab.is_disabled("[aria-label='Roll back basket']")
         assert not tab.evaluate("document.cookie")

@@ -83,7 +83,7 @@ class Console:
         self._waiting = 0
         self._wrong: dict[str, list[float]] = {}
         self.gauges: Callable[[], dict[str, float]] = dict
-        self._routes = {
+        self._routes: dict[tuple[str, str], Any] = {
             ("GET", "/console/state"): self._state,
             ("POST", "/console/sign-in"): self._sign_in,
             ("POST", "/console/sign-out"): self._sign_out,
@@ -109,7 +109,8 @@ class Console:
             given = headers.get(b"x-csrf-token", b"")
             if not hmac.compare_digest(given, who.token.encode()):
                 raise Refused(403, "The token of this page is not right: load it again.")
-        return await work(who, body)
+        answer: Answer = await work(who, body)
+        return answer
 
     # -- what is asked
 

@@ -42,7 +42,7 @@ class Asked(NamedTuple):
     user: str | None = None
     onward: Drawn | None = None
     """How the session may go on, where the answers over that are averaged"""
-    time: int = NO_TIME
+    time: int = int(NO_TIME)
     """Microseconds since 1970 at which it is asked"""
     context: Mapping[str, str] = NO_CONTEXT
     """Device, place, …"""
@@ -123,7 +123,7 @@ class Form(ABC):
             plain = float(self.scores(asked._replace(onward=None))[code])
             found.append(Part("onward", asked.onward.name, whole - plain))
         if asked.context or asked.time != NO_TIME:
-            anywhere = asked._replace(context=NO_CONTEXT, time=NO_TIME)
+            anywhere = asked._replace(context=NO_CONTEXT, time=int(NO_TIME))
             said = ", ".join(asked.context) or "time"
             found.append(Part("context", said, whole - float(self.scores(anywhere)[code])))
         return found
@@ -149,7 +149,10 @@ class Rows(Form):
         return (codes, weights) if self.decay else (codes[-1:], weights[-1:])
 
     def _averaged(self, asked: Asked, onward: Drawn) -> tuple[np.ndarray, np.ndarray]:
-        """Sums of rows are linear in their weights: the mean over all draws is a sum of the rows of all."""
+        """Sums of rows are linear in their weights: the mean over all draws is a sum of the rows of all.
+
+        An item that some draws lead to and others do not counts 0 for these, not what it gets where nothing does.
+        """
         draws, length = onward.items.shape
         n = len(asked.codes)
         age = np.arange(n + length - 1, -1, -1)

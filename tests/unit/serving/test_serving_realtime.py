@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bundles import TINY
 from stores import Client, branded, items, made_store, run
 from wareloom.core.family import RANKERS, SYNTHESIZERS
 from wareloom.core.run import Run
@@ -38,7 +37,7 @@ def opened(place: Path) -> Version:
     ("ranker", "settings"),
     [
         ("transitions", {}),
-        ("item_knn", {"decay": 0.7}),
+        ("item_knn", {}),
         ("ease", {}),
         ("stack", {"members": ("transitions", "item_knn")}),
     ],
@@ -46,8 +45,6 @@ def opened(place: Path) -> Version:
 def test_what_is_served_is_the_mean_of_the_ranker_over_all_draws(
     tmp_path: Path, ranker: str, settings: dict[str, Any]
 ) -> None:
-    if ranker == "item_knn" and "decay" not in RANKERS.make("item_knn").settings():
-        settings = {}
     version = opened(store(tmp_path, ranker, settings=settings))
     served = version.served
     codes = served.ids.codes(["i3", "i9"])
@@ -59,9 +56,13 @@ def test_what_is_served_is_the_mean_of_the_ranker_over_all_draws(
         served.form.scores(served.asked(codes)._replace(codes=np.append(codes, more), onward=None))
         for more in drawn.items
     ]
-    wanted = 0.5 * plain + 0.5 * np.mean(each, axis=0)
     found = served.form.scores(served.asked(codes))
-    told = np.array([one > 0 for one in [plain, *each]]).any(axis=0)
+    told = np.ones(30, dtype=bool)
+    if ranker != "ease":
+        # What an item has where nothing leads to it only orders such items; in a mean it counts nothing.
+        plain, *each = (np.maximum(one, 0) for one in [plain, *each])
+        told = np.array([one > 0 for one in [plain, *each]]).any(axis=0)
+    wanted = 0.5 * plain + 0.5 * np.mean(each, axis=0)
     np.testing.assert_allclose(found[told], wanted[told], rtol=1e-4, atol=1e-5)
     assert not np.allclose(found[told], plain[told], rtol=1e-3)
 
@@ -148,12 +149,9 @@ def test_a_generator_that_cannot_go_on_is_refused() -> None:
         made_of(Onward(generator="shuffled", shop="nowhere"))
 
 
-@pytest.mark.parametrize("name", ["markov", "teacher", "gru"])
+@pytest.mark.parametrize("name", ["markov", "teacher"])
 def test_generators_go_on_from_the_item_at_hand(name: str) -> None:
-    small = {k: v for k, v in TINY.items() if k in ("embedding_size", "epochs", "max_length")}
-    made = SYNTHESIZERS.make(name, **(small if name == "gru" else {})).fit(
-        branded(), Run(seed=1, threads=1)
-    )
+    made = SYNTHESIZERS.make(name, structure="chain").fit(branded(), Run(seed=1, threads=1))
     past = np.array([3, 4], dtype=np.int32)
     one = made.continuations(past, 16, 3, Run(seed=5, threads=1))
     assert one.shape == (16, 3)

@@ -328,8 +328,11 @@ class Markov(Synthesizer):
         """What walks are drawn from, laid out once: a live session has no time for it."""
         kept = vars(self).get("_laid_out")
         if kept is None or kept.backoff is not self.backoff_:
-            tables = (unflattened(AliasTables, n, self) for n in ("follow", "popular", "start"))
-            kept = Model(*tables, self.backoff_, self.repeat_, self.chain_, self.first_)
+            follow, popular, start = (
+                unflattened(AliasTables, name, self) for name in ("follow", "popular", "start")
+            )
+            habits = self.backoff_, self.repeat_, self.chain_, self.first_
+            kept = Model(follow, popular, start, *habits)
             vars(self)["_laid_out"] = kept
         found: Model = kept
         return found
