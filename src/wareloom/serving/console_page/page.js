@@ -40,7 +40,7 @@ function past(changes) {
   const wide = element("div", undefined, "wide");
   const table = element("table");
   const head = element("tr");
-  for (const name of ["since", "version", "by"]) {
+  for (const name of ["since (UTC)", "version", "by"]) {
     const cell = element("th", name);
     cell.scope = "col";
     head.append(cell);
@@ -48,7 +48,7 @@ function past(changes) {
   table.append(head);
   for (const one of changes) {
     const row = element("tr");
-    row.append(element("td", time(one.at)), element("td", one.live, "version"), element("td", one.by));
+    row.append(element("td", one.at.slice(0, 16).replace("T", " ")), element("td", one.live, "version"), element("td", one.by));
     table.append(row);
   }
   wide.append(table);
