@@ -175,6 +175,29 @@ def _realtime(figures: Figures) -> Iterator[Claim]:
     yield Claim(claim, f"{won} of {len(lifts)} pairs of ranker and generator", bar, None)
 
 
+def _vectors(figures: Figures) -> Iterator[Claim]:
+    filtered = [row for row in figures["rows"] if "control" in row]
+    if filtered:
+        least = min(filtered, key=lambda row: float(row["recall"]))
+        claim = f"Vector search, recall@10 where filters pass little ({least['name']})"
+        figure = f"{least['recall']:.3f} (graph, filtered afterwards: {least['control']:.3f})"
+        yield Claim(claim, figure, "0.98", least["held"])
+    for row in figures["rows"]:
+        if row["part"] == "open" and "s" in row:
+            figure = f"{row['s']:.2f} s of processor time"
+            yield Claim(f"A version of {row['name']}", figure, f"{row['bar']:g} s", row["held"])
+
+
+def _compress(figures: Figures) -> Iterator[Claim]:
+    small = next(row for row in figures["encoders"] if row["name"] == "int8")
+    said, bars = small["verdict"], figures["bars"]
+    figure = (
+        f"{bars['time']['value']:.2f} of the time, {bars['size']['value']:.2f} of the size, nDCG@10 "
+        f"{said['before']:.4f} → {said['after']:.4f}"
+    )
+    yield Claim("An encoder of queries in 8 bits", figure, "0.55, 0.3, 1 %", figures["held"])
+
+
 CLAIMS: dict[str, Callable[[Any], Iterator[Claim]]] = {
     "best_system": _system,
     "behaviour_useful": _useful,
@@ -197,6 +220,8 @@ CLAIMS: dict[str, Callable[[Any], Iterator[Claim]]] = {
     "serve_load": _loaded,
     "realtime": _realtime,
     "compare": _held("A million events of each shop are compared", "60 s, 2 GiB"),
+    "serve_vectors": _vectors,
+    "compress": _compress,
     "start": _start,
     "shop_scale": _scale,
     "shop_scale_large": _scale,

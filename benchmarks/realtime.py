@@ -39,7 +39,7 @@ from wareloom.readers import read
 from wareloom.serving.app import Application
 from wareloom.serving.config import Settings
 from wareloom.serving.forms import NO_ONE, Asked
-from wareloom.serving.publish import publish
+from wareloom.serving.publish import How, publish
 from wareloom.serving.published import Served, write_served
 from wareloom.serving.realtime import Drawn, Onward, Realtime
 from wareloom.shop import Shop
@@ -295,7 +295,7 @@ def cost(folder: Path) -> list[Row]:
             how = Onward(
                 generator=generator, shop=str(folder / "cost"), draws=DRAWS, length=1, share=0.25
             )
-            publish(bundle, place, "home", onward=how)
+            publish(bundle, place, "home", how=How(onward=how))
             fresh = _answers(place, forget=True)
             kept = _answers(place)
             rows.append(

@@ -171,6 +171,25 @@ BENCHMARKS = {
         "chosen on validation sessions. Bar for being on by default: above all, at 95 % over all pairs together.",
         _tables_serving.realtime,
     ),
+    "serve_vectors": Benchmark(
+        "What vectors cost that are served",
+        ("serve_vectors.py",),
+        "Titles of Amazon Beauty read by all-MiniLM-L6-v2 (384 numbers); a million are drawn round them. Processor "
+        "time of one query of 48, two to four words of titles, as the machine is shared. *Exact*: reads eight bits "
+        "first, beside the bare product and top ten of numpy. *Graph*: with its best scored again, beside the graph "
+        "of usearch called bare. *Filtered afterwards*: the control, forty of the bare graph, then the filter. *PSS*: "
+        "of all processes of `wareloom serve`, two that answer beside one.",
+        _tables_serving.vectors,
+    ),
+    "compress": Benchmark(
+        "Smaller encoders of queries",
+        ("compress.py",),
+        "Home Depot, split by query: nDCG@10 over 12,000 products (all that were judged, and others drawn) on queries "
+        "of the validation part, of which nothing was learned; paired 95 % intervals over queries. all-MiniLM-L6-v2 "
+        "by ONNX Runtime on one thread, one query at a time; students read parts of titles. *May serve*: at most 1 % "
+        "of nDCG@10 is lost. The items keep the vectors of the whole encoder. *magnitude* is a control.",
+        _tables_serving.compressed,
+    ),
     "rankers": Benchmark(
         "Rankers on Amazon Beauty",
         ("rankers.py",),

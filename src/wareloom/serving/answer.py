@@ -144,12 +144,13 @@ class Answers:
             return (NOTHING, np.zeros(0, np.float32)), ["search"]
         orders = version.reorder if served is version.served else None
         given = (ask, history, depth if orders is None else max(depth, CANDIDATES), had, barred)
-        if orders is None and not is_slow(served):
+        slow = is_slow(served, history, ask.query)
+        if orders is None and not slow:
             return best(served, *given), []
         found = await self._in_time(ask.timeout_ms, ordered, served, orders, depth, *given)
         if found is not None:
             return found, []
-        if not is_slow(served):
+        if not slow:
             assert orders is not None
             return best(served, *given), [orders.reranker.name]
         left = [served.ranker]

@@ -19,7 +19,6 @@ from wareloom.core import logging
 from wareloom.errors import InputError
 from wareloom.serving import door
 from wareloom.serving.answer import CHOSEN, KINDS, Answers, Gone, Shown, exposure, now_us
-from wareloom.serving.asking import is_slow
 from wareloom.serving.config import Settings
 from wareloom.serving.console import Console
 from wareloom.serving.counters import Counters
@@ -229,7 +228,7 @@ class Application:
 
     async def _written(self, version: Version, write: Callable[[], Any]) -> Any:
         """Explanations ask a slow ranker many times: that must not hold up the others."""
-        if is_slow(version.served):
+        if version.slow:
             return await asyncio.get_running_loop().run_in_executor(self.answers.slow, write)
         return write()
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from wareloom.serving.forms import Asked, Found, Sum
-from wareloom.serving.itself import Itself
+from wareloom.serving.forms import NOTHING, Asked, Found
 from wareloom.serving.published import Served
 from wareloom.serving.reorder import Reorder
 from wareloom.serving.version import Version
@@ -59,11 +58,8 @@ def ordered(
     return found if orders is None else orders.apply(found, history, depth)
 
 
-def is_slow(served: Served) -> bool:
-    """Whether an answer may take long: a ranker is asked itself, or a network writes the session on."""
-    form = served.form
-    if served.realtime is not None and served.realtime.slow:
+def is_slow(served: Served, history: np.ndarray = NOTHING, query: str = "") -> bool:
+    """Whether an answer may take long: a ranker is asked itself, a text is to be read, or a network writes on."""
+    if served.realtime is not None and served.realtime.slow and not query.strip():
         return True
-    if isinstance(form, Sum):
-        return any(isinstance(member[1], Itself) for member in form.members)
-    return isinstance(form, Itself)
+    return served.form.waits(Asked(history, query))

@@ -30,6 +30,7 @@ NO_ONE = np.zeros(0, dtype=np.uint8)
 NO_CONTEXT: Mapping[str, str] = {}
 VIEWED = 2
 """Code of the event that a history is taken to consist of, as in `Requests.sessions`"""
+FORMS = ("table", "words", "popularity", "sum", "vectors", "itself")
 NONE = (np.zeros(0, np.int64), np.zeros(0, np.int32), np.zeros(0, np.float32))
 
 
@@ -95,6 +96,8 @@ class Form(ABC):
     """Whether it answers queries"""
     heeds: frozenset[str] = frozenset()
     """Names of the context that it looks at, and "time" where it looks at when it is asked"""
+    slow = False
+    """Whether some answers may take long"""
 
     def __init__(self, room: Room) -> None:
         self.room = room
@@ -102,6 +105,10 @@ class Form(ABC):
     @abstractmethod
     def scores(self, asked: Asked) -> np.ndarray:
         """Score all items: new float32 [items]."""
+
+    def waits(self, asked: Asked) -> bool:
+        """Whether an answer may take long."""
+        return False
 
     def best(self, asked: Asked, k: int, had: np.ndarray, barred: np.ndarray) -> Found:
         """Return the k best items without those that were `had` (codes) or `barred` (uint8 [items], or empty)."""
@@ -181,7 +188,14 @@ class Rows(Form):
         codes, found = np.empty(k, np.int32), np.empty(k, np.float32)
         rest = (self.tail, self.order)
         n = kernels.best_of_rows(
-            rows, weights, self.table, rest, had, barred, self.room.work, (codes, found)
+            rows,
+            weights,
+            self.table,
+            rest,
+            had,
+            barred,
+            self.room.work,
+            (codes, found, self.room.tie),
         )
         return codes[:n], found[:n]
 
@@ -258,6 +272,10 @@ class Sum(Form):
         self.told = np.zeros(room.items, dtype=np.uint8)
         self.heeds = frozenset[str]().union(*(form.heeds for _, form, _, _ in members))
 
+    def waits(self, asked: Asked) -> bool:
+        """Whether one of the members may take long."""
+        return any(member[1].slow for member in self.members)
+
     def scores(self, asked: Asked) -> np.ndarray:
         """Score all items: new float32 [items]."""
         total = self.base.copy()
@@ -329,19 +347,17 @@ def by_score(scores: np.ndarray) -> np.ndarray:
 
 
 def own_form(ranker: Ranker) -> str:
-    """Which form a fitted ranker is served in: table, words, popularity, sum or itself."""
+    """Which form a fitted ranker is served in: table, words, popularity, sum, vectors or itself."""
     kind = form_of(ranker.name)
-    if kind == "words":
-        plain = not (ranker.spelling or ranker.wishes or ranker.personal)  # type: ignore[attr-defined]
-        return kind if plain else "itself"
-    return kind
+    plain = not any(getattr(ranker, name, 0) for name in ("spelling", "wishes", "personal"))
+    return kind if plain or kind not in ("words", "vectors") else "itself"
 
 
 def check_known(folder: Path, told: dict[str, Any]) -> None:
     """Raise `SourceError` for a form that this version does not know."""
     from wareloom.errors import SourceError
 
-    if told.get("form") not in ("table", "words", "popularity", "sum", "itself"):
+    if told.get("form") not in FORMS:
         raise SourceError(
             f"{folder} is served in the form {told.get('form')!r}, which this Wareloom does not know: publish it again."
         )

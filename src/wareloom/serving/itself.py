@@ -15,6 +15,7 @@ class Itself(Form):
     """A ranker that is asked itself, in codes."""
 
     kind = "itself"
+    slow = True
 
     def __init__(self, room: Room, ranker: Ranker) -> None:
         super().__init__(room)
@@ -24,20 +25,19 @@ class Itself(Form):
         self.reads = hasattr(ranker, "match_all")
         self.heeds = ranker.heeds()
 
+    def waits(self, asked: Asked) -> bool:
+        """Nobody knows how long a ranker takes."""
+        return True
+
     def scores(self, asked: Asked) -> np.ndarray:
         """Score all items: new float32 [items]."""
+        return mean_of(self.ranker._score(self.requests(asked)), asked)
+
+    def requests(self, asked: Asked) -> Requests:
+        """A request as rankers take it; where the session goes on, one more for each way it may."""
         histories = [asked.codes]
         if asked.onward is not None:
             histories += [np.concatenate([asked.codes, drawn]) for drawn in asked.onward.items]
-        found = self._scored(histories, asked)
-        if asked.onward is None:
-            return found[0]
-        share = np.float32(asked.onward.share)
-        mean: np.ndarray = (1 - share) * found[0] + share * found[1:].mean(axis=0)
-        return mean
-
-    def _scored(self, histories: list[np.ndarray], asked: Asked) -> np.ndarray:
-        """Ask for several histories of one request at once: float32 [histories, items]."""
         m, sizes = len(histories), [len(one) for one in histories]
         n = sum(sizes)
         log = Log(
@@ -55,11 +55,19 @@ class Itself(Form):
         users = () if asked.user is None else (asked.user,) * m
         queries = (asked.query,) * m if asked.query else ()
         times = np.zeros(0, np.int64) if asked.time == NO_TIME else np.full(m, asked.time)
-        given = Requests(
+        return Requests(
             users=users, queries=queries, histories=log, times=times, context=_framed(asked, m)
         )
-        found: np.ndarray = self.ranker._score(given)
-        return found
+
+
+def mean_of(found: np.ndarray, asked: Asked) -> np.ndarray:
+    """The mean of what is said of a request's histories, the plain one first: [numbers] of [histories, numbers]."""
+    if asked.onward is None:
+        plain: np.ndarray = found[0]
+        return plain
+    share = np.float32(asked.onward.share)
+    mean: np.ndarray = (1 - share) * found[0] + share * found[1:].mean(axis=0)
+    return mean
 
 
 def _framed(asked: Asked, rows: int) -> pl.DataFrame | None:

@@ -54,6 +54,12 @@ class Version:
             served.realtime = Realtime.open(folder, onward, served.ids, made.id, allow_code)
         return made
 
+    @property
+    def slow(self) -> bool:
+        """Whether some answers may take long."""
+        realtime = self.served.realtime
+        return self.served.form.slow or (realtime is not None and realtime.slow)
+
     def idf(self, word: str) -> float:
         """How rare a word is in the catalogue."""
         form = self.words.form if self.words else None

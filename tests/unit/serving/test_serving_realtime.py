@@ -12,6 +12,7 @@ from stores import Client, branded, items, made_store, run
 from wareloom.core.family import RANKERS, SYNTHESIZERS
 from wareloom.core.run import Run
 from wareloom.errors import InputError, SettingError
+from wareloom.serving.publish import How
 from wareloom.serving.realtime import Drawn, Onward, made_of, read_onward
 from wareloom.serving.store import Store
 from wareloom.serving.version import Version
@@ -25,7 +26,7 @@ def store(folder: Path, ranker: str = "transitions", **more: Any) -> Path:
     shop.save(folder / "shop")
     settings = more.pop("settings", {})
     onward = Onward(generator="markov", shop=str(folder / "shop"), **(HOW | more))
-    return made_store(folder, ranker, shop=shop, onward=onward, settings=settings)
+    return made_store(folder, ranker, shop=shop, how=How(onward=onward), settings=settings)
 
 
 def opened(place: Path) -> Version:
