@@ -181,6 +181,25 @@ def _held(claim: str, bar: str) -> Callable[[Figures], Iterator[Claim]]:
     return claims
 
 
+def _loaded(figures: Figures) -> Iterator[Claim]:
+    bars = {
+        "open": ("p99 at half of capacity, of a bare route's", "≤ {bar:g} ×", "{ratio:.2f} ×"),
+        "overload": ("Goodput at three times the capacity", "≥ {bar:.0%}", "{ratio:.0%}"),
+    }
+    for row in figures["rows"]:
+        if row["part"] in bars and "ratio" in row:
+            claim, bar, found = bars[row["part"]]
+            yield Claim(f"Serving: {claim}", found.format(**row), bar.format(**row), row["held"])
+
+
+def _realtime(figures: Figures) -> Iterator[Claim]:
+    lifts = [row for row in figures["rows"] if row["part"] == "lift"]
+    won = sum(row["beats_all"] for row in lifts)
+    bar = "each, to be on by default"
+    claim = "Writing short sessions on beats ranker, generator and repeated history"
+    yield Claim(claim, f"{won} of {len(lifts)} pairs of ranker and generator", bar, None)
+
+
 def _advice(figures: Figures) -> Iterator[Claim]:
     if found := figures.get("truths"):
         right = f"{found['right']} of {len(found['rows'])} right"
@@ -252,6 +271,8 @@ CLAIMS: dict[str, Callable[[Any], Iterator[Claim]]] = {
     "rankers": _held("Rankers beside the bare product of matrices", "1.5 ×"),
     "speed": _held("Algorithms grow linearly and stay near their limits", "as its page says"),
     "behaviour_speed": _speed,
+    "serve_load": _loaded,
+    "realtime": _realtime,
     "compare": _held("A million events of each shop are compared", "60 s, 2 GiB"),
     "serve_vectors": _vectors,
     "compress": _compress,

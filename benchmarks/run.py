@@ -152,6 +152,26 @@ BENCHMARKS = {
         "answer beside one. An event and the answer after it go over two connections to two processes.",
         _tables_serving.serving,
     ),
+    "serve_load": Benchmark(
+        "Serving under load",
+        ("serve_load.py", "--long"),
+        "Amazon Beauty, one process, loopback, who asks on the same core. *Constant rate*: latency is counted from the "
+        "moment a request was planned for; beside it, in turns, the same rate to a bare FastAPI route. *Thrice the "
+        "capacity*: answers a processor second of the server, beside those of eight connections that ask without a "
+        "pause; what is sent away gets 429 with `retry-after`. *A search*: processor time beside the sum of its parts "
+        "called bare.",
+        _tables_serving.loaded,
+    ),
+    "realtime": Benchmark(
+        "Real-time synthesis",
+        ("realtime.py",),
+        "A generator writes sessions of one to three events on eight times, and the ranker's answers are averaged. "
+        "NDCG@10 of the next event on an item that the session has not had, on the test part by time; differences with "
+        "95 % intervals of a paired bootstrap over sessions. *Generator alone*: its next-item probabilities as a "
+        "ranker. *History repeated*: the same ranker. *Blind draws*: continuations by popularity. All settings were "
+        "chosen on validation sessions. Bar for being on by default: above all, at 95 % over all pairs together.",
+        _tables_serving.realtime,
+    ),
     "serve_vectors": Benchmark(
         "What vectors cost that are served",
         ("serve_vectors.py",),

@@ -60,7 +60,7 @@ JOBS = (
     Job("pandas", "frames of pandas in and out", ("pandas",), "pandas", 78),
     Job("tuning", "wareloom tune", ("optuna",), "tune", 37),
     Job("tracking", "--track", ("tensorboard", "mlflow", "wandb"), "track", 230),
-    Job("serving", "wareloom serve", ("msgspec", "uvicorn", "usearch"), "serve", 83),
+    Job("serving", "wareloom serve", ("msgspec", "uvicorn", "usearch", "argon2"), "serve", 84),
     Job(
         "queries",
         "serving a version that reads queries by an encoder, without torch",

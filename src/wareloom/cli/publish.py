@@ -28,6 +28,10 @@ def main(
         Path | None,
         typer.Option(help="A TOML file of queries and histories whose answers must hold."),
     ] = None,
+    realtime: Annotated[
+        Path | None,
+        typer.Option(help="A TOML file that says how short sessions are written on in real time."),
+    ] = None,
     break_even: Annotated[
         int | None,
         typer.Option(
@@ -64,6 +68,7 @@ def main(
     needed("msgspec", "serve", "Publishing")
     from wareloom.serving.measured import said
     from wareloom.serving.publish import How, publish, read_smoke
+    from wareloom.serving.realtime import read_onward
     from wareloom.serving.rules import read_rules
 
     version, change = publish(
@@ -75,7 +80,12 @@ def main(
         smoke=read_smoke(smoke) if smoke else (),
         allow_code=tuple(allow_code or ()),
         most=cast(Keeps, most),
-        how=How(break_even, encoder, Shop.open(judged) if judged else None),
+        how=How(
+            break_even,
+            encoder,
+            Shop.open(judged) if judged else None,
+            read_onward(realtime) if realtime else None,
+        ),
     )
     vectors = read_json(to / "versions" / version / "version.json").get("vectors")
     told = {"version": version, "slot": slot, **told_of(change)}
