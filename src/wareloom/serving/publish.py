@@ -50,19 +50,18 @@ def publish(
     rules: dict[str, Any] | None = None,
     smoke: Sequence[dict[str, Any]] = (),
     allow_code: Sequence[str] = (),
-    most: Keeps = "people",
     how: How | None = None,
 ) -> tuple[str, Change]:
     """Write a bundle as a version of a store and make it live in a slot; returns its id and the change.
 
-    `most`: so much of real users it may hold at most, see `Bundle.open`. `how`: how vectors are searched and queries
-    read. Raises `InputError` where its proof says that it hurts, where it has none (unless `unproved`), where a smoke
-    query fails, where the published form does not answer as the ranker does, or where vectors are not found well
-    enough; `RefusedError` where it keeps more than `most`. What was live stays live then.
+    Raises `InputError` where its proof says that it hurts, where it has none (unless `unproved`), where a smoke query
+    fails, where the published form does not answer as the ranker does, or where vectors are not found well enough;
+    `RefusedError` where it keeps more of real users than it may. What was live stays live then.
     """
     check_slot(slot)
     rules_of(rules or {}, str(model))
-    bundle = Bundle.open(model, allow_code=tuple(allow_code), most=most)
+    how = how or How()
+    bundle = Bundle.open(model, allow_code=tuple(allow_code), most=how.most)
     _check_proof(bundle, unproved)
     if bundle.manifest.kind == "clicks":
         raise InputError(
@@ -76,8 +75,8 @@ def publish(
     store = Store.made(to)
     fresh = store.versions / f".new-{os.getpid()}"
     with replacing(fresh, marker=MANIFEST) as partial:
-        write_version(bundle, partial, unproved, rules or {}, list(smoke), how or How())
-        if (how or How()).encoder == "f32":
+        write_version(bundle, partial, unproved, rules or {}, list(smoke), how)
+        if how.encoder == "f32":
             _compare(bundle.ranker, Version.open(partial, allow_code=allow_code).served)
         version = Version.open(partial, allow_code=allow_code)
         _smoke(version, smoke)
@@ -92,7 +91,7 @@ def publish(
 
 @dataclass(frozen=True)
 class How:
-    """How vectors are searched, and queries read."""
+    """How vectors are searched and queries read, and what may be served at all."""
 
     break_even: int | None = None
     """Items up to which they are searched exactly; None measures it"""
@@ -100,6 +99,8 @@ class How:
     """f32, int8, or the folder of a variant that `compress` wrote"""
     judged: Shop | None = None
     """Judged queries by which another encoder than f32 is compared; None takes parts of titles"""
+    most: Keeps = "people"
+    """So much of real users the bundle may hold at most, see `Bundle.open`"""
 
 
 def _check_proof(bundle: Bundle, unproved: bool) -> None:

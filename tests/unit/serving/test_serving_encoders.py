@@ -334,4 +334,4 @@ def test_a_bundle_that_keeps_more_than_may_be_served_is_refused(tmp_path: Path) 
     knn = RANKERS.make("user_knn").fit(shop(), Run(quiet=True))
     written(tmp_path / "b", knn, shop())
     with pytest.raises(RefusedError, match=r"keeps people; counts is the most"):
-        publish(tmp_path / "b", tmp_path / "store", "home", most="counts")
+        publish(tmp_path / "b", tmp_path / "store", "home", how=How(most="counts"))
