@@ -156,6 +156,32 @@ def _held(claim: str, bar: str) -> Callable[[Figures], Iterator[Claim]]:
     return claims
 
 
+def _advice(figures: Figures) -> Iterator[Claim]:
+    if found := figures.get("truths"):
+        right = f"{found['right']} of {len(found['rows'])} right"
+        bar = f"{found['bar']} right"
+        yield Claim("Advice on shops of known truth", right, bar, found["right"] >= found["bar"])
+    if found := figures.get("noise"):
+        false = f"{found['false']} of {found['shops']}"
+        yield Claim("Advice on noise: false “helps”", false, "0", found["false"] <= found["bar"])
+    for name, title in (("beauty", "Amazon Beauty"), ("homedepot", "Home Depot")):
+        if found := figures.get(name):
+            share = (found["reached"] or 0.0) / found["full"]
+            claim = (
+                f"{title}: advice in {found['given']:g} minutes, of the full recipes' best system"
+            )
+            held = share >= found["bar"] and found.get("in_time", True)
+            yield Claim(claim, f"{share:.1%}", f"{found['bar']:.0%}", held)
+    if found := figures.get("events"):
+        said = f"{found['minutes']:.1f} minutes, {found['peak_gib']:.2f} GiB"
+        held = found["peak_gib"] <= found["bar"] and found.get("in_time", True)
+        claim, bar = (
+            "Advice on ten million events",
+            f"{found['given']:g} minutes, {found['bar']:g} GiB",
+        )
+        yield Claim(claim, said, bar, held)
+
+
 def _vectors(figures: Figures) -> Iterator[Claim]:
     filtered = [row for row in figures["rows"] if "control" in row]
     if filtered:
@@ -181,6 +207,7 @@ def _compress(figures: Figures) -> Iterator[Claim]:
 
 CLAIMS: dict[str, Callable[[Any], Iterator[Claim]]] = {
     "best_system": _system,
+    "advise": _advice,
     "behaviour_useful": _useful,
     "transfer": _transfer,
     "release_front": _front,

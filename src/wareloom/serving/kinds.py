@@ -16,7 +16,7 @@ VECTORS = (
     "two_tower",
 )
 """Those whose scores are inner products"""
-TABLES = ("item_knn", "transitions", "slim", "text_knn", "image_knn")
+TABLES = ("item_knn", "transitions", "slim", "text_knn", "image_knn", "complements")
 
 
 def form_of(name: str) -> str:
