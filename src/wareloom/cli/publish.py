@@ -10,6 +10,33 @@ import typer
 from wareloom.cli._shared import AllowCode, AsJson, Quiet, show
 from wareloom.cli._summary import Summary
 
+BreakEven = Annotated[
+    int | None,
+    typer.Option(
+        "--break-even",
+        min=0,
+        help="Items up to which vectors are searched exactly, a graph above; measured if left out.",
+    ),
+]
+ReadBy = Annotated[
+    str,
+    typer.Option(
+        help="What reads queries: f32, int8, or a folder of wareloom compress; refused if it loses 1 %."
+    ),
+]
+Judged = Annotated[
+    Path | None,
+    typer.Option(help="A shop with judged queries, by which another encoder is compared."),
+]
+RealTime = Annotated[
+    Path | None,
+    typer.Option(help="A TOML file that says how short sessions are written on in real time."),
+]
+Most = Annotated[
+    str,
+    typer.Option(help="How much of real users it may hold at most: people, counts, private."),
+]
+
 
 def main(
     model: Annotated[Path, typer.Argument(help="The folder of a bundle.")],
@@ -28,32 +55,11 @@ def main(
         Path | None,
         typer.Option(help="A TOML file of queries and histories whose answers must hold."),
     ] = None,
-    realtime: Annotated[
-        Path | None,
-        typer.Option(help="A TOML file that says how short sessions are written on in real time."),
-    ] = None,
-    break_even: Annotated[
-        int | None,
-        typer.Option(
-            "--break-even",
-            min=0,
-            help="Items up to which vectors are searched exactly, a graph above; measured where it is left out.",
-        ),
-    ] = None,
-    encoder: Annotated[
-        str,
-        typer.Option(
-            help="What reads queries: f32, int8, or a folder that wareloom compress wrote. Refused if it loses 1 %."
-        ),
-    ] = "f32",
-    judged: Annotated[
-        Path | None,
-        typer.Option(help="A shop with judged queries, by which another encoder is compared."),
-    ] = None,
-    most: Annotated[
-        str,
-        typer.Option(help="How much of real users it may hold at most: people, counts, private."),
-    ] = "people",
+    realtime: RealTime = None,
+    break_even: BreakEven = None,
+    encoder: ReadBy = "f32",
+    judged: Judged = None,
+    most: Most = "people",
     allow_code: AllowCode = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
@@ -79,12 +85,12 @@ def main(
         rules=read_rules(rules) if rules else None,
         smoke=read_smoke(smoke) if smoke else (),
         allow_code=tuple(allow_code or ()),
-        most=cast(Keeps, most),
         how=How(
             break_even,
             encoder,
             Shop.open(judged) if judged else None,
             read_onward(realtime) if realtime else None,
+            cast(Keeps, most),
         ),
     )
     vectors = read_json(to / "versions" / version / "version.json").get("vectors")
