@@ -156,6 +156,27 @@ def _held(claim: str, bar: str) -> Callable[[Figures], Iterator[Claim]]:
     return claims
 
 
+def _replicas(figures: Figures) -> Iterator[Claim]:
+    of = {
+        part: [r for r in figures["rows"] if r["part"] == part]
+        for part in ("pairs", "kill", "gone")
+    }
+    seen, asked = (sum(row[name] for row in of["pairs"]) for name in ("seen", "of"))
+    all_seen = all(row["held"] for row in of["pairs"])
+    yield Claim(
+        "Two replicas: an answer has seen the click", f"{seen:,} of {asked:,}", "all", all_seen
+    )
+    killed, version, _ = of["kill"]
+    said = f"{killed['lost']} lost, {killed['doubled']} doubled of {killed['acknowledged']:,}"
+    yield Claim("Two replicas: one killed -9 under load", said, "none", killed["held"])
+    said = f"{version['s']:.1f} s"
+    yield Claim("Two replicas: a new version answers on both", said, "5 s", version["held"])
+    held = all(row["held"] for row in of["gone"])
+    yield Claim(
+        "Redis, PostgreSQL or the bucket gone: no request fails", "see its page", "all", held
+    )
+
+
 CLAIMS: dict[str, Callable[[Any], Iterator[Claim]]] = {
     "best_system": _system,
     "behaviour_useful": _useful,
@@ -176,6 +197,7 @@ CLAIMS: dict[str, Callable[[Any], Iterator[Claim]]] = {
     "speed": _held("Algorithms grow linearly and stay near their limits", "as its page says"),
     "behaviour_speed": _speed,
     "compare": _held("A million events of each shop are compared", "60 s, 2 GiB"),
+    "serve_replicas": _replicas,
     "start": _start,
     "shop_scale": _scale,
     "shop_scale_large": _scale,

@@ -151,6 +151,16 @@ BENCHMARKS = {
         "answer beside one. An event and the answer after it go over two connections to two processes.",
         _tables_serving.serving,
     ),
+    "serve_replicas": Benchmark(
+        "Two replicas behind nginx",
+        ("serve_replicas.py", "--long"),
+        "Amazon Beauty; two servers with one Redis, one PostgreSQL and one bucket behind the nginx of `docs/deploy`, all "
+        "on one machine; the bucket is moto's server, so that its times say nothing of S3. An event goes through the "
+        "proxy, then an answer that must have seen it, on whichever replica. *Lost*: acknowledged, and not in "
+        "PostgreSQL or not in the tables; *doubled*: twice in the tables. *Sent again*: what had no answer, under the "
+        "same id.",
+        _tables_serving.replicas,
+    ),
     "rankers": Benchmark(
         "Rankers on Amazon Beauty",
         ("rankers.py",),

@@ -13,7 +13,12 @@ from wareloom.cli._summary import Summary
 
 def main(
     model: Annotated[Path, typer.Argument(help="The folder of a bundle.")],
-    to: Annotated[Path, typer.Option("--to", help="The store, which is made where there is none.")],
+    to: Annotated[
+        str,
+        typer.Option(
+            "--to", help="The store: a folder, made where there is none, or s3://BUCKET/PREFIX."
+        ),
+    ],
     slot: Annotated[str, typer.Option(help="The place in the shop that it answers for.")] = "home",
     unproved: Annotated[
         bool,
@@ -37,12 +42,13 @@ def main(
     from wareloom.serving.store import told_of
 
     needed("msgspec", "serve", "Publishing")
-    from wareloom.serving.publish import publish, read_smoke
+    from wareloom.serving.bucket import publish_to
+    from wareloom.serving.publish import read_smoke
     from wareloom.serving.rules import read_rules
 
-    version, change = publish(
-        model,
+    version, change = publish_to(
         to,
+        model,
         slot,
         unproved=unproved,
         rules=read_rules(rules) if rules else None,
@@ -51,6 +57,7 @@ def main(
     )
     told = {"version": version, "slot": slot, **told_of(change)}
     summary = Summary(f"{version} is live in {slot!r}.", "good")
+    served = f"wareloom serve STORE --versions {to}" if "://" in to else f"wareloom serve {to}"
     if unproved:
         summary.warn("It has no proof that it does no harm; every answer says so.")
-    show(told, as_json, summary.place(to, name="store").next(f"wareloom serve {to}"))
+    show(told, as_json, summary.place(to, name="store").next(served))

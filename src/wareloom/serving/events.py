@@ -19,6 +19,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 from wareloom.errors import OutputError
 from wareloom.serving.frames import HEAD, MAGIC, framed
@@ -113,6 +114,10 @@ class Groups(ABC):
     async def forget(self, user: str) -> tuple[int, frozenset[str]]:
         """Delete a person where events are kept elsewhere; how many, and of which sessions. Raises `Away`."""
         return 0, frozenset()
+
+    async def share(self, items: Sequence[dict[str, Any]]) -> None:
+        """Tell other replicas of products; raises as `append`. Where there are none, nothing is to be done."""
+        return None
 
     def spooled(self) -> int:
         """Bytes that wait on this disk for a place elsewhere."""
