@@ -108,10 +108,12 @@ def test_a_redis_that_comes_back_is_asked_again(tmp_path: Path) -> None:
 
 def test_redis_costs_a_round_trip_a_request(tmp_path: Path) -> None:
     store, trips = made_store(tmp_path), 0
+    carrying: list[asyncio.Task[None] | None] = []
 
     async def work(port: int) -> list[int]:
         async def carried(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             nonlocal trips
+            carrying.append(asyncio.current_task())
             back, forth = await asyncio.open_connection("127.0.0.1", port)
 
             async def answers() -> None:
@@ -139,6 +141,7 @@ def test_redis_costs_a_round_trip_a_request(tmp_path: Path) -> None:
             found.append(trips - before)
         await client.app.close()
         between.close()
+        await asyncio.wait([task for task in carrying if task is not None])
         return found
 
     with redis(tmp_path) as port:

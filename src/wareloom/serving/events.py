@@ -189,7 +189,10 @@ class EventLog(Groups):
             self._segment.write(content)
         except OSError:
             # After a failed sync nobody knows what the disk has: what comes next begins anew.
+            failed = self._segment
             self._finish()
+            if failed.size == len(MAGIC):
+                failed.path.unlink(missing_ok=True)
             raise
 
     def _roll(self) -> None:
