@@ -13,10 +13,11 @@ Each request goes through Ray's proxy to a replica, which costs more than the an
 from __future__ import annotations
 
 import dataclasses
+import importlib
 import os
 from typing import Any
 
-from wareloom.errors import InputError, needed, require
+from wareloom.errors import InputError, MissingExtraError, require
 from wareloom.serving.config import Settings
 
 
@@ -36,7 +37,12 @@ def deployment(settings: Settings, *, replicas: int = 1, gpus: float = 0.0) -> A
         raise InputError(
             f"{replicas} replicas on several nodes remember shoppers together in Redis alone: give redis://HOST:6379/0."
         )
-    serve = needed("ray.serve", "cluster", "Serving on Ray")
+    try:
+        serve = importlib.import_module("ray.serve")
+    except ModuleNotFoundError as error:
+        raise MissingExtraError(
+            f"Serving on Ray needs the package {error.name!r}: pip install 'wareloom[cluster]' 'ray[serve]'"
+        ) from error
 
     def application() -> Any:
         from wareloom.serving.app import Application

@@ -18,7 +18,7 @@ import msgspec
 from wareloom.core import logging
 from wareloom.errors import InputError
 from wareloom.serving import door
-from wareloom.serving.answer import CHOSEN, KINDS, Answers, Gone, Shown, exposure, is_slow, now_us
+from wareloom.serving.answer import CHOSEN, KINDS, Answers, Gone, Shown, exposure, now_us
 from wareloom.serving.config import Settings
 from wareloom.serving.counters import Counters
 from wareloom.serving.door import Door, Refused
@@ -211,7 +211,7 @@ class Application:
 
     async def _written(self, version: Version, write: Callable[[], Any]) -> Any:
         """Explanations ask a slow ranker many times: that must not hold up the others."""
-        if is_slow(version.served):
+        if version.served.form.slow:
             return await asyncio.get_running_loop().run_in_executor(self.answers.slow, write)
         return write()
 

@@ -156,6 +156,11 @@ class Store:
         """Ids, sorted."""
         return [path.name for path in sorted(self.versions.iterdir()) if (path / MANIFEST).exists()]
 
+    def manifest(self, version: str) -> dict[str, Any]:
+        """What a version says of itself, by its whole id."""
+        told: dict[str, Any] = read_json(self.versions / version / MANIFEST)
+        return told
+
     def checked(self, version: str) -> str:
         """The id of a version all of whose files are as they were published; raises `SourceError`."""
         name = self.named(version)

@@ -15,7 +15,8 @@ from wareloom.neural.dropout import dropout
 from wareloom.neural.items import ItemTable
 from wareloom.rankers.content.attributes import facet_codes
 from wareloom.rankers.history import popularity
-from wareloom.rankers.sequence.base import SequenceQuery, SequenceRanker
+from wareloom.rankers.sequence.base import SequenceRanker
+from wareloom.rankers.sequence.data import SequenceQuery
 from wareloom.shop import Log, Shop
 from wareloom.shop.log import NO_TIME
 from wareloom.shop.texts import FIELDS
