@@ -157,8 +157,8 @@ BENCHMARKS = {
         "Amazon Beauty; two servers with one Redis, one PostgreSQL and one bucket behind the nginx of `docs/deploy`, "
         "all on one machine; the bucket is moto's server, so that its times say nothing of S3. An event goes "
         "through the proxy, then an answer that must have seen it, on whichever replica. *Lost*: acknowledged, and "
-        "not in PostgreSQL or not in the tables; *doubled*: twice in the tables. *Sent again*: what had no answer, under the "
-        "same id.",
+        "not in PostgreSQL or not in the tables; *doubled*: twice in the tables. *Sent again*: what had no answer, "
+        "under the same id.",
         _tables_serving.replicas,
     ),
     "serve_vectors": Benchmark(
