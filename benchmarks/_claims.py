@@ -198,6 +198,25 @@ def _realtime(figures: Figures) -> Iterator[Claim]:
     bar = "each, to be on by default"
     claim = "Writing short sessions on beats ranker, generator and repeated history"
     yield Claim(claim, f"{won} of {len(lifts)} pairs of ranker and generator", bar, None)
+def _replicas(figures: Figures) -> Iterator[Claim]:
+    of = {
+        part: [r for r in figures["rows"] if r["part"] == part]
+        for part in ("pairs", "kill", "gone")
+    }
+    seen, asked = (sum(row[name] for row in of["pairs"]) for name in ("seen", "of"))
+    all_seen = all(row["held"] for row in of["pairs"])
+    yield Claim(
+        "Two replicas: an answer has seen the click", f"{seen:,} of {asked:,}", "all", all_seen
+    )
+    killed, version, _ = of["kill"]
+    said = f"{killed['lost']} lost, {killed['doubled']} doubled of {killed['acknowledged']:,}"
+    yield Claim("Two replicas: one killed -9 under load", said, "none", killed["held"])
+    said = f"{version['s']:.1f} s"
+    yield Claim("Two replicas: a new version answers on both", said, "5 s", version["held"])
+    held = all(row["held"] for row in of["gone"])
+    yield Claim(
+        "Redis, PostgreSQL or the bucket gone: no request fails", "see its page", "all", held
+    )
 
 
 def _advice(figures: Figures) -> Iterator[Claim]:
@@ -274,6 +293,7 @@ CLAIMS: dict[str, Callable[[Any], Iterator[Claim]]] = {
     "serve_load": _loaded,
     "realtime": _realtime,
     "compare": _held("A million events of each shop are compared", "60 s, 2 GiB"),
+    "serve_replicas": _replicas,
     "serve_vectors": _vectors,
     "compress": _compress,
     "start": _start,

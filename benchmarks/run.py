@@ -171,6 +171,15 @@ BENCHMARKS = {
         "ranker. *History repeated*: the same ranker. *Blind draws*: continuations by popularity. All settings were "
         "chosen on validation sessions. Bar for being on by default: above all, at 95 % over all pairs together.",
         _tables_serving.realtime,
+    "serve_replicas": Benchmark(
+        "Two replicas behind nginx",
+        ("serve_replicas.py", "--long"),
+        "Amazon Beauty; two servers with one Redis, one PostgreSQL and one bucket behind the nginx of `docs/deploy`, "
+        "all on one machine; the bucket is moto's server, so that its times say nothing of S3. An event goes "
+        "through the proxy, then an answer that must have seen it, on whichever replica. *Lost*: acknowledged, and "
+        "not in PostgreSQL or not in the tables; *doubled*: twice in the tables. *Sent again*: what had no answer, "
+        "under the same id.",
+        _tables_serving.replicas,
     ),
     "serve_vectors": Benchmark(
         "What vectors cost that are served",

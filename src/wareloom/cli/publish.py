@@ -40,7 +40,12 @@ Most = Annotated[
 
 def main(
     model: Annotated[Path, typer.Argument(help="The folder of a bundle.")],
-    to: Annotated[Path, typer.Option("--to", help="The store, which is made where there is none.")],
+    to: Annotated[
+        str,
+        typer.Option(
+            "--to", help="The store: a folder, made where there is none, or s3://BUCKET/PREFIX."
+        ),
+    ],
     slot: Annotated[str, typer.Option(help="The place in the shop that it answers for.")] = "home",
     unproved: Annotated[
         bool,
@@ -65,21 +70,21 @@ def main(
     quiet: Quiet = False,
 ) -> None:
     """Make a bundle a version of a store, checked, and make it live in a slot."""
-    from wareloom.core.state import read_json
     from wareloom.errors import needed
     from wareloom.serving.store import told_of
     from wareloom.shop import Shop
     from wareloom.shop.keeps import Keeps
 
     needed("msgspec", "serve", "Publishing")
+    from wareloom.serving.bucket import opened, publish_to
     from wareloom.serving.measured import said
-    from wareloom.serving.publish import How, publish, read_smoke
+    from wareloom.serving.publish import How, read_smoke
     from wareloom.serving.realtime import read_onward
     from wareloom.serving.rules import read_rules
 
-    version, change = publish(
-        model,
+    version, change = publish_to(
         to,
+        model,
         slot,
         unproved=unproved,
         rules=read_rules(rules) if rules else None,
@@ -93,12 +98,13 @@ def main(
             cast(Keeps, most),
         ),
     )
-    vectors = read_json(to / "versions" / version / "version.json").get("vectors")
+    vectors = opened(to).manifest(version).get("vectors")
     told = {"version": version, "slot": slot, **told_of(change)}
     summary = Summary(f"{version} is live in {slot!r}.", "good")
+    served = f"wareloom serve STORE --versions {to}" if "://" in to else f"wareloom serve {to}"
     if vectors:
         told["vectors"] = vectors
         summary.note(said(vectors))
     if unproved:
         summary.warn("It has no proof that it does no harm; every answer says so.")
-    show(told, as_json, summary.place(to, name="store").next(f"wareloom serve {to}"))
+    show(told, as_json, summary.place(to, name="store").next(served))

@@ -41,6 +41,9 @@ def main(
             help="Keep events here, which several machines may share: postgresql://USER@HOST/NAME."
         ),
     ] = "",
+    versions: Annotated[
+        str, typer.Option(help="Take versions and slots from s3://BUCKET/PREFIX, and follow it.")
+    ] = "",
     spool: Annotated[
         float, typer.Option(help="MB of events that may wait on this disk while that is gone.")
     ] = 1024.0,
@@ -72,7 +75,7 @@ def main(
     asked = {"store": store, "host": host, "port": port, "sessions": sessions, "rate": rate}
     asked |= {"hosts": tuple(host_name or ()), "allow_code": tuple(allow_code or ())}
     asked |= {"events_of_session": session_events, "expiry": expiry * 86400, "redis": redis}
-    asked |= {"events": events, "most_spooled": int(spool * 1e6)}
+    asked |= {"events": events, "most_spooled": int(spool * 1e6), "versions": versions}
     settings = configure(Settings, asked)
     if check:
         names = checked(settings).names()
