@@ -162,9 +162,8 @@ def main(
     elif fitted.counts == "pictures":
         count, given = pictures or real.rows("images"), GivenPictures(tuple(class_ or ()))
     else:
-        histories = Shop.open(continue_) if continue_ else None
-        count = _users_of(fitted, users, histories or real)
-        given = _given(histories, start, length, like)
+        known = Shop.open(continue_) if continue_ else None
+        count, given = _users_of(fitted, users, known or real), _given(known, start, length, like)
     sampled, told = _sampled((fitted, count, given), named, (real, held), run, to)
     _shown(told, (name, shop, to), sampled, as_json)
 
