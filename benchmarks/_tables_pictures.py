@@ -120,8 +120,8 @@ def pictures_search(figures: Figures) -> list[str]:
     return [
         *table(head, rows),
         "",
-        f"{photos['asked']:,} test photos ask among {photos['among']:,}; {photos['altered']:,} altered photos ask among "
-        f"as many. Reading and encoding: {speed['photos_cpu_s']:.0f} photos a second of one thread's own time.",
+        f"{photos['asked']:,} test photos ask among {photos['among']:,}; {photos['altered']:,} altered photos ask "
+        f"among as many. Reading and encoding: {speed['photos_cpu_s']:.0f} photos a second of one thread's own time.",
     ]
 
 

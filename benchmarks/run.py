@@ -353,8 +353,8 @@ BENCHMARKS = {
     "pictures_checks": Benchmark(
         "What checks of pictures find",
         ("pictures_checks.py",),
-        "Planted faults on validation photos and on invented shops. Lower is better in all measures; each stands beside "
-        "its floor, other real photos, and beside what the training photos would score if they were given as synthetic.",
+        "Planted faults on validation photos and on invented shops. Lower is better in all measures; each stands "
+        "beside its floor, other real photos, and beside what training photos would score, given as synthetic.",
         _tables_pictures.pictures_checks,
     ),
     "behaviour_fidelity": Benchmark(

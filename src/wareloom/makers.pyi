@@ -1563,13 +1563,15 @@ def ranker(
     decay: float = 0.6,
     last: int = 0,
     model: str = '',
+    learned: bool = False,
     neighbours: int = 200,
 ) -> wareloom.rankers.content.image_knn.ImageKNN:
     """Score items by how much their pictures look like those of the items of the history.
 
         decay: Factor for each step back in the history that is scored; 1 counts all events alike.
         last: Events of the history that count, the latest ones; 0 takes all.
-        model: A folder with a vision model in Hugging Face's layout, such as ViT, DINOv2 or CLIP; empty takes colours and edges.
+        model: lite0 for the frozen encoder EfficientNet-Lite0 (extra `pictures`), or a folder with a vision model in Hugging Face's layout, such as ViT, DINOv2 or CLIP; empty takes colours and edges.
+        learned: Whether vectors of items of one category are brought nearer to one another, learned from the categories of the catalogue; an item without one is placed by its picture alone.
         neighbours: Similar items kept for each item.
     """
 
@@ -2100,6 +2102,7 @@ def ranker(
     weight_decay: float = 0.0,
     patience: int = 20,
     validation: float = 0.05,
+    pictures: str = 'none',
     pool: Literal['recency', 'attention'] = 'attention',
     hidden_size: int = 128,
     bands: int = 8,
@@ -2125,6 +2128,7 @@ def ranker(
         weight_decay: Decoupled decay of the weights.
         patience: Evaluations without a better validation value after which training stops; 0 never stops early.
         validation: Share of users whose last event stops the training early; none where it comes to fewer than 20.
+        pictures: What sees the items' pictures: lite0, colours (and edges), or a folder with a vision model; none leaves them out.
         pool: Whether items of the history count by their age alone, or by what they are, too.
         hidden_size: Width of the towers' perceptrons.
         bands: Price bands, of about equally many items each.
@@ -2399,7 +2403,7 @@ class CleanOptions(TypedDict, total=False):
 
 class CompareOptions(TypedDict, total=False):
     measures: Sequence[str]
-    """Names of measures; all quick ones of what SYNTH has, events or queries, where none are named."""
+    """Names of measures; all quick ones of what SYNTH has, events, queries or pictures, where none are named."""
     gru: bool
     """Whether the network that reads sequences, too, tells synthetic users from real ones."""
     settings: Mapping[str, Mapping[str, Any]]
@@ -2460,6 +2464,8 @@ class ProveOptions(TypedDict, total=False):
     """Settings of the altered copies that pictures from scratch have to beat."""
     labelled: float | int | None
     """Share of the training photos, class by class, that generator and classifier are shown; each seed draws its own. At least one of a class is kept."""
+    safe: bool
+    """Whether it is measured on the validation photos which operations leave each class as it is, and the others are left out for that class. Takes a pass of the encoder over the validation photos for each operation."""
     repeats: Literal['auto', 'rank', 'mask']
     """Whether items of the history are ranked again: where the log repeats, always, or never."""
     ties: Sequence[Literal['shuffled', 'file']]
