@@ -301,7 +301,7 @@ def test_the_gallery_shows_real_made_and_rejected(tmp_path: Path) -> None:
     rows = made.table("images").head(2).with_columns(reason=pl.lit("blank: one colour"))
     (folder / "rejected").mkdir()
     rows.write_parquet(folder / "rejected" / "images.parquet")
-    for language, words in (("en", "Taken out by screens"), ("zh", "被筛查剔除")):
+    for language, words in (("en", "Taken out by screens: image_augment"), ("zh", "被筛查剔除")):
         page = gallery_page(shop, [Shop.open(folder)], "shapes", language)
         assert page.count("data:image/jpeg;base64,") == 24 + 12 + 2
         assert words in page
