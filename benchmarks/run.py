@@ -388,6 +388,13 @@ BENCHMARKS = {
         "with equal updates. Means over seeds on 372 test photos; intervals over photos and seeds.",
         _tables_pictures.pictures_useful,
     ),
+    "pictures_made": Benchmark(
+        "How fast pictures are made, and what screens of pictures find",
+        ("pictures_made.py",),
+        "Photos of clothes at 96 pixels, processor seconds of one thread; networks make 32 pixels. Screens learn from "
+        "the training photos; they have to let validation photos pass, and to find what was planted in sixty of them.",
+        _tables_pictures.pictures_made,
+    ),
     "pictures_search": Benchmark(
         "Do photos find photos of their class, and themselves altered?",
         ("pictures_search.py",),

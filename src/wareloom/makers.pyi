@@ -2476,6 +2476,7 @@ class CleanOptions(TypedDict, total=False):
 class CompareOptions(TypedDict, total=False):
     measures: Sequence[str]
     """Names of measures; all quick ones of what SYNTH has, events, queries, pictures, dialogues, where none are named."""
+    """Names of measures; all quick ones of what SYNTH has, events, queries or pictures, where none are named."""
     gru: bool
     """Whether the network that reads sequences, too, tells synthetic users from real ones."""
     settings: Mapping[str, Mapping[str, Any]]

@@ -136,14 +136,13 @@ def main(
 ) -> None:
     """Fit a synthesizer on a shop and sample another from it; with screens, of users that pass them.
 
-    A synthesizer of queries, or of labels, makes queries with their judgments instead of users; one of pictures makes
-    pictures, one of dialogues dialogues.
+    One of queries or labels makes queries with their judgments instead, one of pictures or dialogues makes these.
     """
     from wareloom.core.family import SYNTHESIZERS
     from wareloom.core.files import free_file
     from wareloom.preparing.splits import together
     from wareloom.screening import made
-    from wareloom.shop import Log, Shop
+    from wareloom.shop import Shop
     from wareloom.synthesis import Condition as Anything
     from wareloom.synthesis import GivenItems, GivenPictures
 
@@ -154,30 +153,26 @@ def main(
     held = together([Shop.open(part) for part in holdout]) if holdout else None
     chosen = settings(set) | ({"public": public} if public else {})
     made_of: Synthesizer = SYNTHESIZERS.make(name, **chosen)
+    given: Condition
     _unpaid(made_of, bool(named), bool(continue_ or like))
     if dry_run:
-        _planned(made_of, real, queries or real.rows("items"), run, as_json)
-        return
+        return _planned(made_of, real, queries or real.rows("items"), run, as_json)
     if not (preview and made_of.counts == "queries"):
         free(to, force)
     if made_of.counts == "dialogues":
         free_file(_reading(to), force=force)
     fitted = made_of.fit(real, run)
     if fitted.counts == "queries":
-        given: Condition = GivenItems(tuple(for_item or ()))
+        count, given = queries or real.rows("items"), GivenItems(tuple(for_item or ()))
         if preview:
-            _look(fitted, preview, given, run, as_json)
-            return
-        count = queries or real.rows("items")
+            return _look(fitted, preview, given, run, as_json)
     elif fitted.counts == "pictures":
         count, given = pictures or real.rows("images"), GivenPictures(tuple(class_ or ()))
     elif fitted.counts == "dialogues":
         given, count = Anything(), dialogues or _dialogues_of(real)
     else:
-        histories = Shop.open(continue_) if continue_ else None
-        paid = _paid_size(fitted, users)
-        count = users or paid or len(Log.of(histories or real).users)
-        given = _given(histories, start, length, like)
+        known = Shop.open(continue_) if continue_ else None
+        count, given = _users_of(fitted, users, known or real), _given(known, start, length, like)
     sampled, told = _sampled((fitted, count, given), named, (real, held), run, to)
     _shown(told, (name, shop, to), sampled, as_json)
 
@@ -201,6 +196,13 @@ def _unpaid(made_of: Synthesizer, screens: bool, histories: bool) -> None:
             refuse_unpaid("private", "screens", made_of.origin)
         if histories:
             refuse_unpaid("private", "histories", made_of.origin)
+
+
+def _users_of(fitted: Synthesizer, users: int, known: Shop) -> int:
+    """How many users are asked for: as said, as were paid for, or as many as are known."""
+    from wareloom.shop import Log
+
+    return users or _paid_size(fitted, users) or len(Log.of(known).users)
 
 
 def _paid_size(fitted: Synthesizer, users: int) -> int:
