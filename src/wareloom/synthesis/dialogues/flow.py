@@ -34,7 +34,7 @@ from wareloom.synthesis.dialogues.phrases import (
     talks_of,
     values_of,
 )
-from wareloom.synthesis.dialogues.plan import Chain, Failures, Planner, learned_chain, rates
+from wareloom.synthesis.dialogues.plan import TRIED, Chain, Failures, Planner, learned_chain, rates
 from wareloom.synthesis.dialogues.policies import policies_of, read_policies
 from wareloom.synthesis.dialogues.spoken import Draft, chosen_by, need_of, written_by
 from wareloom.synthesis.dialogues.words import Edits, Turn, Writer
@@ -101,11 +101,11 @@ class Flow(Synthesizer):
     frames: Share = 0.3
     """Share of English requests that begin in another way."""
     model: str = ""
-    """A text model behind agents' words: embedded, huggingface, endpoint or package.module:Class; empty: none."""
+    """A text model behind agents' words: embedded, huggingface, endpoint or package.module:Class; none if empty."""
     model_settings: dict[str, Any] = field(default_factory=dict)
     """Its settings, such as base_url and model."""
     model_does: Literal["chooses", "writes"] = "chooses"
-    """Whether it chooses among sentences, or writes round facts that a grammar holds. The embedded one chooses alone."""
+    """Whether it chooses among sentences, or writes round facts that a grammar holds; the embedded one only chooses."""
 
     def _check(self) -> None:
         if self.model == "embedded" and self.model_does == "writes":
@@ -192,7 +192,7 @@ class Flow(Synthesizer):
                 planner = self._planner(language, chain)
                 dice = Dice(run.rng(self.name, "calibration", language))
                 worlds = [self._world(language, dice) for _ in range(BLOCK)]
-                planner.calibrate(worlds, dice)
+                planner.calibrate(worlds, dice, min(TRIED, 4 * len(own)))
             self.chains_[language] = chain.state()
 
     def _failures(self) -> Failures:

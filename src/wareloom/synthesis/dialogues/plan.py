@@ -194,11 +194,14 @@ class Planner:
     complains: bool = True
     _rows: dict[tuple[int, frozenset[str]], Weighed[str]] = field(default_factory=dict)
 
-    def calibrate(self, worlds: Sequence[World], dice: Dice) -> None:
-        """Weigh pairs so that plans have the log's shares of them, as far as agents' rules let them."""
+    def calibrate(self, worlds: Sequence[World], dice: Dice, tried: int = TRIED) -> None:
+        """Weigh pairs so that plans have the log's shares of them, as far as agents' rules let them.
+
+        `tried`: plans of each round; a small log needs few.
+        """
         for _ in range(ROUNDS if self.chain.learned else 0):
             talks, turns = [], []
-            for n in range(TRIED):
+            for n in range(tried):
                 steps = self.plan(_again(worlds[n % len(worlds)]), dice).steps
                 turns.append([at for at, step in enumerate(steps) if step.role == "customer"])
                 talks.append([steps[at].act for at in turns[-1]])
