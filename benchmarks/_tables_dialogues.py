@@ -40,7 +40,7 @@ def dialogues(figures: Figures) -> list[str]:
         lines += [*table("figure | `flow` (95 %) | bag of real turns | copies | floor", rows), ""]
         permuted = own["flow"]["dialogue_discriminator"]["about"]["permuted"]
         lines += [
-            f"Real dialogues with each role's turns in random order are told from real ones with an area of {permuted:.3f}.",
+            f"Real dialogues with each role's turns in random order have an area of {permuted:.3f}.",
             "",
         ]
         real, made = side["rates"]["real"], side["rates"]["flow"]
@@ -58,9 +58,10 @@ def _said(side: Figures) -> str:
     refused = ", ".join(f"{why} {n:,}" for why, n in side["refused"].items()) or "none"
     return (
         f"{side['dialogues']:,} dialogues, {side['per_second']:.0f} a second on one thread; fitted in "
-        f"{side['fit_seconds']:.0f} s; drafts refused: {refused}. Of {side['spans']:,} slots {side['spans_right']:,} are "
-        f"what stands at their spans. Of {facts['planted']:,} planted wrong figures the measure of facts finds "
-        f"{facts['found']:,}; without any it objects to {facts['wrong unplanted']:,} of {facts['dialogues']:,} dialogues."
+        f"{side['fit_seconds']:.0f} s; drafts refused: {refused}. Of {side['spans']:,} slots {side['spans_right']:,} "
+        f"are what stands at their spans. Of {facts['planted']:,} planted wrong figures the measure of facts "
+        f"finds {facts['found']:,}; without any it objects to {facts['wrong unplanted']:,} of "
+        f"{facts['dialogues']:,} dialogues."
     )
 
 

@@ -324,8 +324,8 @@ BENCHMARKS = {
     "dialogues": Benchmark(
         "Do synthetic dialogues look real, and are their facts right?",
         ("dialogues.py",),
-        "MultiDoGO (customers' side) and JDDC (both), half of the dialogues held out. Distances from held-out dialogues, "
-        "so that less is better; areas of .5 cannot tell. The floor: the same between real dialogues. Controls: a bag of "
+        "MultiDoGO (customers' side) and JDDC (both), half of the dialogues held out. Distances from held-out ones, "
+        "so that less is better; areas of .5 cannot tell. The floor: the same between real ones. Controls: a bag of "
         "real turns, which is incoherent, and copies of the training part, which is what a memoriser would make.",
         _tables_dialogues.dialogues,
     ),
