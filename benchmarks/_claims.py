@@ -65,6 +65,28 @@ def _fidelity(figures: Figures) -> Iterator[Claim]:
             yield Claim(claim, f"{row['auc']:.3f}", f"{bar:.2f}", row["auc"] <= bar)
 
 
+def _dialogues(figures: Figures) -> Iterator[Claim]:
+    for side in figures["sides"]:
+        own = {f["name"]: f for f in side["generators"]["flow"]}
+        data, facts = side["data"], own["dialogue_facts"]["value"]
+        speed = side["per_second"]
+        yield Claim(f"{data}: agents' turns with a wrong fact", f"{facts:.2%}", "0", facts == 0)
+        said = f"{speed:.0f} a second"
+        yield Claim(f"{data}: dialogues on one thread", said, "300 a second", speed >= 300)
+        real, made = side["rates"]["real"], side["rates"]["flow"]
+        worst = max(real, key=lambda name: abs(made[name] / real[name] - 1))
+        apart = made[worst] / real[worst] - 1
+        claim = f"{data}: refusals, interruptions, open ends beside the log ({worst})"
+        yield Claim(claim, f"{apart:+.0%}", "within 25 %", abs(apart) <= 0.25)
+        whole = own["dialogue_discriminator"]
+        claim = f"{data}: whole dialogues told from real ones (area)"
+        yield Claim(claim, f"{whole['value']:.3f}, floor {whole['floor']:.3f}", "–", None)
+    for one in figures["assistant"]:
+        claim = f"Rule agent with simulated customers, {one['language']}: planned order state"
+        said = f"{one['success']:.1%}, pass^4 {one['pass'][-1]:.1%}"
+        yield Claim(claim, said, "99 %", one["success"] >= 0.99)
+
+
 def _useful(figures: Figures) -> Iterator[Claim]:
     for proof in figures["proofs"].values():
         lifts = [x for x in proof["lifts"] if x["slice"] == "all" and x["against"] in DECISIVE]
@@ -210,6 +232,8 @@ def _realtime(figures: Figures) -> Iterator[Claim]:
     bar = "each, to be on by default"
     claim = "Writing short sessions on beats ranker, generator and repeated history"
     yield Claim(claim, f"{won} of {len(lifts)} pairs of ranker and generator", bar, None)
+
+
 def _replicas(figures: Figures) -> Iterator[Claim]:
     of = {
         part: [r for r in figures["rows"] if r["part"] == part]
@@ -290,6 +314,7 @@ CLAIMS: dict[str, Callable[[Any], Iterator[Claim]]] = {
     "private_walk": _private_walk,
     "privacy_audit": _held("No ε that draws show is above the one that was paid", "all"),
     "search_useful": _search,
+    "dialogues": _dialogues,
     "behaviour_fidelity": _fidelity,
     "leak": _held("Leak screen: planted held-out users are found, honest generators pass", "all"),
     "gate": _gate("noise"),

@@ -24,6 +24,7 @@ import _tables
 import _tables_advise
 import _tables_behaviour
 import _tables_pictures
+import _tables_dialogues
 import _tables_privacy
 import _tables_search
 import _tables_serving
@@ -372,6 +373,14 @@ BENCHMARKS = {
         "tuned by LoRA on 1,500 real "
         "queries, and the grammar given the same queries beside it; six hundred queries each.",
         _tables_search.query_fidelity,
+    ),
+    "dialogues": Benchmark(
+        "Do synthetic dialogues look real, and are their facts right?",
+        ("dialogues.py",),
+        "MultiDoGO (customers' side) and JDDC (both), half of the dialogues held out. Distances from held-out ones, "
+        "so that less is better; areas of .5 cannot tell. The floor: the same between real ones. Controls: a bag of "
+        "real turns, which is incoherent, and copies of the training part, which is what a memoriser would make.",
+        _tables_dialogues.dialogues,
     ),
     "pictures": Benchmark(
         "Do pictures of one kind of product look alike?",

@@ -281,6 +281,9 @@ def synthesizer(
     leaves: float = 0.04,
     typos: float = 0.04,
     frames: float = 0.3,
+    model: str = '',
+    model_settings: Mapping[str, Any] = ...,
+    model_does: Literal['chooses', 'writes'] = 'chooses',
 ) -> wareloom.synthesis.dialogues.flow.Flow:
     """Write customer-service dialogues in four stages: a world, a plan, words, and a check of all that agents say.
 
@@ -299,6 +302,9 @@ def synthesizer(
         leaves: Share of turns after which customers leave, where the log does not say.
         typos: Share of careless customers' phrases with one slip more than the log's.
         frames: Share of English requests that begin in another way.
+        model: A text model behind agents' words: embedded, huggingface, endpoint or package.module:Class; none if empty.
+        model_settings: Its settings, such as base_url and model.
+        model_does: Whether it chooses among sentences, or writes round facts that a grammar holds; the embedded one only chooses.
     """
 
 @overload
@@ -2475,8 +2481,7 @@ class CleanOptions(TypedDict, total=False):
 
 class CompareOptions(TypedDict, total=False):
     measures: Sequence[str]
-    """Names of measures; all quick ones of what SYNTH has, events, queries, pictures, dialogues, where none are named."""
-    """Names of measures; all quick ones of what SYNTH has, events, queries or pictures, where none are named."""
+    """Names of measures; all quick ones of what SYNTH has (events, queries, …) where none are named."""
     gru: bool
     """Whether the network that reads sequences, too, tells synthetic users from real ones."""
     settings: Mapping[str, Mapping[str, Any]]
