@@ -23,8 +23,8 @@ import _claims
 import _tables
 import _tables_advise
 import _tables_behaviour
-import _tables_pictures
 import _tables_dialogues
+import _tables_pictures
 import _tables_privacy
 import _tables_search
 import _tables_serving
@@ -172,6 +172,7 @@ BENCHMARKS = {
         "ranker. *History repeated*: the same ranker. *Blind draws*: continuations by popularity. All settings were "
         "chosen on validation sessions. Bar for being on by default: above all, at 95 % over all pairs together.",
         _tables_serving.realtime,
+    ),
     "serve_replicas": Benchmark(
         "Two replicas behind nginx",
         ("serve_replicas.py", "--long"),
