@@ -37,29 +37,34 @@ Most = Annotated[
     typer.Option(help="How much of real users it may hold at most: people, counts, private."),
 ]
 
+Unproved = Annotated[
+    bool,
+    typer.Option(
+        "--unproved", help="Also without a proof; this is then said wherever it is named."
+    ),
+]
+Rules = Annotated[
+    Path | None, typer.Option(help="A TOML file of rules: pin, boost, bury, at_most, explore.")
+]
+Smoke = Annotated[
+    Path | None,
+    typer.Option(help="A TOML file of queries and histories whose answers must hold."),
+]
+Store = Annotated[
+    str,
+    typer.Option(
+        "--to", help="The store: a folder, made where there is none, or s3://BUCKET/PREFIX."
+    ),
+]
+
 
 def main(
     model: Annotated[Path, typer.Argument(help="The folder of a bundle.")],
-    to: Annotated[
-        str,
-        typer.Option(
-            "--to", help="The store: a folder, made where there is none, or s3://BUCKET/PREFIX."
-        ),
-    ],
+    to: Store,
     slot: Annotated[str, typer.Option(help="The place in the shop that it answers for.")] = "home",
-    unproved: Annotated[
-        bool,
-        typer.Option(
-            "--unproved", help="Also without a proof; this is then said wherever it is named."
-        ),
-    ] = False,
-    rules: Annotated[
-        Path | None, typer.Option(help="A TOML file of rules: pin, boost, bury, at_most, explore.")
-    ] = None,
-    smoke: Annotated[
-        Path | None,
-        typer.Option(help="A TOML file of queries and histories whose answers must hold."),
-    ] = None,
+    unproved: Unproved = False,
+    rules: Rules = None,
+    smoke: Smoke = None,
     realtime: RealTime = None,
     break_even: BreakEven = None,
     encoder: ReadBy = "f32",

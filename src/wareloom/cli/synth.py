@@ -142,8 +142,6 @@ def main(
     from wareloom.preparing.splits import together
     from wareloom.screening import made
     from wareloom.shop import Shop
-    from wareloom.synthesis import Condition as Anything
-    from wareloom.synthesis import GivenItems, GivenPictures
 
     sizes = {"users": users, "queries": queries, "pictures": pictures, "dialogues": dialogues}
     _asked(**sizes, preview=preview, length=length or 0)
@@ -157,20 +155,28 @@ def main(
         return _planned(made_of, real, _count(made_of, real, sizes), run, as_json)
     _free(made_of, to, bool(preview), force)
     fitted = made_of.fit(real, run)
-    given: Condition = GivenItems(tuple(for_item or ()))
+    given = _given_others(fitted, for_item, class_)
     if preview and fitted.counts == "queries":
         return _look(fitted, preview, given, run, as_json)
+    count = _count(fitted, real, sizes)
     if fitted.counts == "users":
-        given = _given(continue_, start, length, like)
-        count = _users_of(fitted, users, given.histories or real)
-    else:
-        count = _count(fitted, real, sizes)
-        if fitted.counts == "dialogues":
-            given = Anything()
-        elif fitted.counts == "pictures":
-            given = GivenPictures(tuple(class_ or ()))
+        shoppers = _given(continue_, start, length, like)
+        count, given = _users_of(fitted, users, shoppers.histories or real), shoppers
     sampled, told = _sampled((fitted, count, given), named, (real, held), run, to)
     _shown(told, (name, shop, to), sampled, as_json)
+
+
+def _given_others(
+    fitted: Synthesizer, items: list[str] | None, classes: list[str] | None
+) -> Condition:
+    """What queries and pictures are to be conditional on; dialogues on nothing."""
+    from wareloom.synthesis import Condition, GivenItems, GivenPictures
+
+    if fitted.counts == "dialogues":
+        return Condition()
+    if fitted.counts == "pictures":
+        return GivenPictures(tuple(classes or ()))
+    return GivenItems(tuple(items or ()))
 
 
 def _count(made_of: Synthesizer, real: Shop, asked: dict[str, int]) -> int:
