@@ -158,7 +158,8 @@ class Complements(ContentKNN):
             embedder.vectors(kinds, run), embedder.vectors(texts, run), 3 * self.alike
         )
         place = {kind: code for code, kind in enumerate(kinds)}
-        of, kind, rows, columns, values = [], [], [], [], []
+        of, kind = list[int](), list[int]()
+        rows, columns, values = list[np.ndarray](), list[np.ndarray](), list[np.ndarray]()
         for asked, row in enumerate(said):
             for one in row:
                 code = place[one]
