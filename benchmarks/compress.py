@@ -1,6 +1,6 @@
 """What an encoder of queries costs and loses in fewer bits, heads, neurons and layers: Home Depot, judged queries.
 
-    python benchmarks/compress.py [--json FILE] [--queries N] [--products N] [--updates N]
+    python benchmarks/compress.py [--json FILE] [--queries N] [--products N] [--updates N] [--texts N]
 
 all-MiniLM-L6-v2 as it comes, split by query with seed 0; the validation part's queries measure, none is learned from.
 The catalogue: all products judged for them, and others drawn up to `--products`. Students learn on parts of titles.
@@ -50,6 +50,7 @@ def main() -> None:
     parser.add_argument("--queries", type=int, default=1_000)
     parser.add_argument("--products", type=int, default=12_000)
     parser.add_argument("--updates", type=int, default=400)
+    parser.add_argument("--texts", type=int, default=8_000)
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
@@ -64,7 +65,7 @@ def main() -> None:
             folder / "bundle", ranker=ranker, shop=shop, recipe={}, choice={}, proof=NOTE, seed=0
         )
         begun = time.process_time()
-        how = Compression(updates=chosen.updates)
+        how = Compression(updates=chosen.updates, texts=chosen.texts)
         told = compress(folder / "bundle", folder / "small", judged=judged, how=how, run=run)
         seconds = time.process_time() - begun
     whole, *others = told["encoders"]

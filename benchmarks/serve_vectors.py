@@ -51,9 +51,11 @@ Row = dict[str, Any]
 class Beauty:
     """The catalogue, read once: real vectors, and encoder and queries that are at home there."""
 
-    def __init__(self, folder: Path, cache: Path) -> None:
+    def __init__(self, folder: Path, cache: Path, most: int) -> None:
         shop = read(data("amazon_beauty"), to=folder / "shop", run=Run(quiet=True)).in_memory()
-        self.shop = Shop({"items": shop.table("items"), "events": shop.table("events")})
+        items = shop.table("items").head(most)
+        events = shop.table("events").join(items.select("item_id"), on="item_id", how="semi")
+        self.shop = Shop({"items": items, "events": events})
         run = Run(seed=0, threads=1, quiet=True, cache=cache)
         self.ranker: Any = RANKERS.make("bi_encoder", tuning="none", fields="title").fit(
             self.shop, run
@@ -351,8 +353,9 @@ def main() -> None:
     rows: list[Row] = []
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
-        beauty = Beauty(folder, chosen.cache or folder / "cache")
-        for items in map(int, chosen.items.split(",")):
+        sizes = [int(size) for size in chosen.items.split(",")]
+        beauty = Beauty(folder, chosen.cache or folder / "cache", max(sizes))
+        for items in sizes:
             store = large(beauty, items, folder)
             opened = Store.open(store)
             place = opened.folder(opened.history("home")[-1].live)

@@ -180,10 +180,13 @@ def _variants(ranker: Any, titles: list[str], bench: _Bench, how: Compression, r
     keep("f32", whole, small="int8" in how.only)
     if set(how.only) == {"int8"}:
         return
-    texts = readings(titles, how.texts, run.rng("compress", "texts"))
+    count = min(how.texts, max(64, how.updates * shrink.BATCH))
+    texts = readings(titles, count, run.rng("compress", "texts"))
+    taught = bool(how.updates) and {"pruned", "distilled"} & set(how.only)
+    told = shrink.places(whole, texts, pieces) if taught else np.zeros((0, 0))
     if "pruned" in how.only:
         made = shrink.pruned(whole, texts[:256], pieces, how.heads, how.feed_forward)
-        shrink.taught(made, whole, texts, pieces, how.updates, run, "pruned")
+        shrink.taught(made, told, texts, pieces, how.updates, run, "pruned")
         keep(
             "pruned",
             made,
@@ -191,7 +194,7 @@ def _variants(ranker: Any, titles: list[str], bench: _Bench, how: Compression, r
         )
     if "distilled" in how.only:
         made = shrink.shallow(whole, how.layers)
-        shrink.taught(made, whole, texts, pieces, how.updates, run, "distilled")
+        shrink.taught(made, told, texts, pieces, how.updates, run, "distilled")
         keep("distilled", made, note=f"{how.layers} layers")
     if "magnitude" in how.only:
         note = f"{how.zeros:.0%} of the weights are 0: zeros are multiplied as well, and no time is saved"

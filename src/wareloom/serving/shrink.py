@@ -137,23 +137,34 @@ def zeroed(network: Any, share: float) -> Any:
     return made
 
 
-def taught(
-    student: Any, teacher: Any, texts: Sequence[str], pieces: Any, updates: int, run: Run, who: str
-) -> list[dict[str, float]]:
-    """Teach a student in place to put texts where the teacher does: the squared distance of unit vectors.
+def places(teacher: Any, texts: Sequence[str], pieces: Any) -> np.ndarray:
+    """Where a network puts texts: float32 [texts, size]."""
+    told = np.zeros((len(texts), teacher.encoder.config.hidden_size), dtype=np.float32)
+    order = np.argsort([len(text) for text in texts], kind="stable")
+    with torch.inference_mode():
+        for start in range(0, len(order), BATCH):
+            rows = order[start : start + BATCH]
+            told[rows] = teacher(pieces([texts[row] for row in rows])).numpy()
+    return told
 
-    Raises nothing where there is no update to take. Returns the losses.
+
+def taught(
+    student: Any,
+    told: np.ndarray,
+    texts: Sequence[str],
+    pieces: Any,
+    updates: int,
+    run: Run,
+    who: str,
+) -> list[dict[str, float]]:
+    """Teach a student in place to put texts where its teacher does, `told`: by the squared distance of unit vectors.
+
+    Returns the losses.
     """
     if not updates or not len(texts):
         return []
     student.requires_grad_(True)
     with seeded(run, "compress", who):
-        told = np.zeros((len(texts), teacher.encoder.config.hidden_size), dtype=np.float32)
-        order = np.argsort([len(text) for text in texts], kind="stable")
-        with torch.inference_mode():
-            for start in range(0, len(order), BATCH):
-                rows = order[start : start + BATCH]
-                told[rows] = teacher(pieces([texts[row] for row in rows])).numpy()
 
         def batches(epoch: int) -> Iterator[tuple[Any, Any]]:
             # Texts of like length go together, batches in any order.

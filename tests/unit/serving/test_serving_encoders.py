@@ -263,7 +263,8 @@ def test_a_student_comes_nearer_to_its_teacher(model: str) -> None:
     student = shrink.shallow(whole, 1)
     words = pieces(TITLES)
     before = float((student(words) - whole(words)).square().sum(1).mean())
-    shrink.taught(student, whole, texts, pieces, 20, Run(quiet=True), "test")
+    told = shrink.places(whole, texts, pieces)
+    shrink.taught(student, told, texts, pieces, 20, Run(quiet=True), "test")
     after = float((student(words) - whole(words)).square().sum(1).mean())
     assert after < 0.8 * before
     with pytest.raises(
