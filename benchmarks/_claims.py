@@ -149,6 +149,31 @@ def _private_walk(figures: Figures) -> Iterator[Claim]:
     )
 
 
+def _pictures(figures: Figures) -> Iterator[Claim]:
+    for proof in figures["rows"]:
+        means = {one["metric"]: one["mean"] for one in proof["arms"] if one["arm"] == MIXED}
+        if goal := proof.get("goal"):
+            said = f"{means['accuracy']:.3f} / {means['macro_f1']:.3f}"
+            held = means["accuracy"] >= goal[0] and means["macro_f1"] >= goal[1]
+            claim = f"Photos told apart, altered copies, {proof['name']}: accuracy / macro-F1"
+            yield Claim(claim, said, f"{goal[0]:.2f} / {goal[1]:.2f}", held)
+            continue
+        for row in proof["comparisons"]:
+            if (row["arm"], row["against"], row["metric"]) == (MIXED, "real", "macro_f1"):
+                ends = f"{100 * row['low']:+.1f} to {100 * row['high']:+.1f}"
+                said = f"{100 * row['difference']:+.1f} points ({ends})"
+                held = row["difference"] >= 0.04 and row["low"] > 0
+                claim = f"Altered copies of photos, {proof['name']}: macro-F1"
+                yield Claim(claim, said, "+4, interval above 0", held)
+
+
+def _search_of_pictures(figures: Figures) -> Iterator[Claim]:
+    best, goals = figures["rows"][-1], figures["goals"]
+    for key, name in (("p1", "P@1"), ("p10", "P@10"), ("same", "an altered photo finds itself")):
+        claim = f"Visual search, {name}"
+        yield Claim(claim, f"{best[key]:.3f}", f"{goals[key]:.2f}", best[key] >= goals[key])
+
+
 def _held(claim: str, bar: str) -> Callable[[Figures], Iterator[Claim]]:
     def claims(figures: Figures) -> Iterator[Claim]:
         yield Claim(claim, "see its page", bar, figures["held"])
@@ -241,6 +266,8 @@ CLAIMS: dict[str, Callable[[Any], Iterator[Claim]]] = {
     "gate_planted": _gate("planted effects"),
     "gate_sasrec": _gate("a gradient-trained ranker"),
     "gate_seeds": _gate("planted variance between seeds"),
+    "pictures_useful": _pictures,
+    "pictures_search": _search_of_pictures,
     "rankers": _held("Rankers beside the bare product of matrices", "1.5 ×"),
     "speed": _held("Algorithms grow linearly and stay near their limits", "as its page says"),
     "behaviour_speed": _speed,

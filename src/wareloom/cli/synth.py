@@ -43,9 +43,19 @@ Named = Annotated[
 Trained = Annotated[Path, typer.Argument(help="The training part's folder.")]
 Users = Annotated[int, typer.Option(help="Synthetic users; 0 for as many as are fitted.")]
 Queries = Annotated[int, typer.Option(help="Synthetic queries; 0 for as many as there are items.")]
+Dialogues = Annotated[int, typer.Option(help="Synthetic dialogues; 0 for as many as the shop has.")]
 ForItem = Annotated[
     list[str] | None,
     typer.Option("--for", metavar="ITEM", help="Queries for this item alone; may be given again."),
+]
+Pictures = Annotated[
+    int, typer.Option(help="Synthetic pictures; 0 for as many as there are real ones.")
+]
+Classes = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--class", metavar="CLASS", help="Pictures of this class alone; may be given again."
+    ),
 ]
 DryRun = Annotated[
     bool,
@@ -103,7 +113,10 @@ def main(
     to: To,
     users: Users = 0,
     queries: Queries = 0,
+    dialogues: Dialogues = 0,
     for_item: ForItem = None,
+    pictures: Pictures = 0,
+    class_: Classes = None,
     dry_run: DryRun = False,
     preview: Preview = 0,
     cache: Cache = None,
@@ -123,15 +136,19 @@ def main(
 ) -> None:
     """Fit a synthesizer on a shop and sample another from it; with screens, of users that pass them.
 
-    A synthesizer of queries, or of labels, makes queries with their judgments instead of users.
+    A synthesizer of queries, or of labels, makes queries with their judgments instead of users; one of pictures makes
+    pictures, one of dialogues dialogues.
     """
     from wareloom.core.family import SYNTHESIZERS
+    from wareloom.core.files import free_file
     from wareloom.preparing.splits import together
     from wareloom.screening import made
     from wareloom.shop import Log, Shop
-    from wareloom.synthesis import GivenItems
+    from wareloom.synthesis import Condition as Anything
+    from wareloom.synthesis import GivenItems, GivenPictures
 
-    _asked(users=users, queries=queries, preview=preview, length=0 if length is None else length)
+    _asked(users=users, queries=queries, pictures=pictures, dialogues=dialogues, preview=preview)
+    _asked(length=length or 0)
     named = made(asked := screens_of(screens) or [], settings_of(asked, screen_set, "--screen-set"))
     run, real = run_of(seed, quiet).with_(cache=cache), Shop.open(shop)
     held = together([Shop.open(part) for part in holdout]) if holdout else None
@@ -143,6 +160,8 @@ def main(
         return
     if not (preview and made_of.counts == "queries"):
         free(to, force)
+    if made_of.counts == "dialogues":
+        free_file(_reading(to), force=force)
     fitted = made_of.fit(real, run)
     if fitted.counts == "queries":
         given: Condition = GivenItems(tuple(for_item or ()))
@@ -150,6 +169,10 @@ def main(
             _look(fitted, preview, given, run, as_json)
             return
         count = queries or real.rows("items")
+    elif fitted.counts == "pictures":
+        count, given = pictures or real.rows("images"), GivenPictures(tuple(class_ or ()))
+    elif fitted.counts == "dialogues":
+        given, count = Anything(), dialogues or _dialogues_of(real)
     else:
         histories = Shop.open(continue_) if continue_ else None
         paid = _paid_size(fitted, users)
@@ -157,6 +180,16 @@ def main(
         given = _given(histories, start, length, like)
     sampled, told = _sampled((fitted, count, given), named, (real, held), run, to)
     _shown(told, (name, shop, to), sampled, as_json)
+
+
+def _reading(to: Path) -> Path:
+    """Where the page lies on which dialogues are read: beside the shop, whose folder holds its tables alone."""
+    return to.with_name(f"{to.name}.html")
+
+
+def _dialogues_of(shop: Shop) -> int:
+    """The number of dialogues of a shop; at least one."""
+    return max(1, shop.table("dialogues")["dialogue_id"].n_unique()) if shop.has("dialogues") else 1
 
 
 def _unpaid(made_of: Synthesizer, screens: bool, histories: bool) -> None:
@@ -224,6 +257,8 @@ def _shown(
     remedy = (
         "sample with --set structure=learned, and look at `wareloom attack` and `wareloom release`"
     )
+    if sampled.rows("dialogues"):
+        remedy = "sample with --set seen_in=5, which says phrases of five dialogues alone"
     if note := kept_note(told["keeps"], remedy):
         told["note"] = note
     made = brief({table: n for table, n in rows.items() if table != "items"})
@@ -237,6 +272,20 @@ def _shown(
         {one: f"took {of['rejected']:,}" for one, of in screens.items() if of.get("rejected")},
     )
     found.warn(told.get("note", "")).place(to)
+    if "images" in rows and "events" not in rows:
+        found.next(f"wareloom gallery {shop} {to} --to gallery.html")
+        show(told | {"rows": rows, "fingerprint": sampled.fingerprint}, as_json, found)
+        return
+    if refused := sampled.meta.get("dialogues", {}).get("refused"):
+        found.fact("refused", brief(refused))
+    if sampled.rows("dialogues"):
+        from wareloom.report.talks import save_talks
+
+        save_talks(sampled, _reading(to))
+        found.place(_reading(to), name="page")
+        found.next(f"wareloom compare {shop} {to} --to COMPARED")
+        show(told | {"rows": rows, "fingerprint": sampled.fingerprint}, as_json, found)
+        return
     found.next(
         f"wareloom screen {to} {shop} --to GOOD"
         if not screens

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from wareloom.language.models import Estimate
     from wareloom.rankers import Ranker
 
+Of = Literal["behaviour", "queries", "labels", "searches", "pictures", "dialogues"]
+Counts = Literal["users", "queries", "pictures", "dialogues"]
 LEAST_BYTES = 64
 """Memory that one synthetic user or query takes at least: an event's id, item, kind and time"""
 
@@ -60,6 +62,15 @@ class GivenItems(Condition):
 
 
 @dataclass(frozen=True)
+class GivenPictures(Condition):
+    """What a sample of pictures is to be conditional on."""
+
+    classes: tuple[str, ...] = ()
+    """Pictures of these classes alone, in turn; of all that were learned, as often as there are real ones, where none
+    is named"""
+
+
+@dataclass(frozen=True)
 class GivenQueries(GivenItems):
     """What a sample of labels is to be conditional on."""
 
@@ -79,9 +90,9 @@ class Synthesizer(Keeping, ABC):
         "planned": {"shop": a_shop, "n": a_count, "run": a_run},
         "continue_session": {"items": texts, "n": a_count, "run": a_run},
     }
-    of: ClassVar[Literal["behaviour", "queries", "labels", "searches"]] = "behaviour"
-    """What it is for: shoppers' events, queries for products, grades of pairs, or a log of searches."""
-    counts: ClassVar[Literal["users", "queries"]] = "users"
+    of: ClassVar[Of] = "behaviour"
+    """What it is for: shoppers' events, queries for products, grades, a log of searches, pictures, dialogues."""
+    counts: ClassVar[Counts] = "users"
     """What `sample` counts."""
     takes: ClassVar[type[Condition]] = Given
     """What `sample` can be given."""
