@@ -10,6 +10,25 @@ import typer
 from wareloom.cli._shared import AllowCode, AsJson, Quiet, show
 from wareloom.cli._summary import Summary
 
+Sessions = Annotated[
+    str,
+    typer.Option(
+        help="Remember shoppers in this Redis, which several machines may share: redis://HOST:6379/0."
+    ),
+]
+Events = Annotated[
+    str,
+    typer.Option(
+        help="Keep events here, which several machines may share: postgresql://USER@HOST/NAME, or kafka://HOST:PORT/TOPIC."
+    ),
+]
+Versions = Annotated[
+    str, typer.Option(help="Take versions and slots from s3://BUCKET/PREFIX, and follow it.")
+]
+Spool = Annotated[
+    float, typer.Option(help="MB of events that may wait on this disk while that is gone.")
+]
+
 
 def main(
     store: Annotated[Path, typer.Argument(help="The store.")],
@@ -29,24 +48,10 @@ def main(
     expiry: Annotated[
         float, typer.Option(help="Days of silence after which a shopper is forgotten.")
     ] = 30.0,
-    redis: Annotated[
-        str,
-        typer.Option(
-            help="Remember shoppers in this Redis, which several machines may share: redis://HOST:6379/0."
-        ),
-    ] = "",
-    events: Annotated[
-        str,
-        typer.Option(
-            help="Keep events here, which several machines may share: postgresql://USER@HOST/NAME."
-        ),
-    ] = "",
-    versions: Annotated[
-        str, typer.Option(help="Take versions and slots from s3://BUCKET/PREFIX, and follow it.")
-    ] = "",
-    spool: Annotated[
-        float, typer.Option(help="MB of events that may wait on this disk while that is gone.")
-    ] = 1024.0,
+    redis: Sessions = "",
+    events: Events = "",
+    versions: Versions = "",
+    spool: Spool = 1024.0,
     rate: Annotated[
         int, typer.Option(help="Requests a second of one key in one process; 0: any number.")
     ] = 0,
