@@ -370,6 +370,11 @@ def cost(folder: Path, store: Path, shop: Shop, requests: int) -> list[Row]:
     def recommend(n: int) -> bytes:
         return posted("/recommend", {"session": f"s{n % 500}", "k": 10})
 
+    def full(_: int) -> bytes:
+        one = {"event": "view_item", "session_id": "full"}
+        every = [one | {"id": f"{rng.random()}", "item_id": item} for item in items[:50]]
+        return posted("/events", {"events": every})
+
     with postgres() as database, redis(folder) as sessions:
         shared = ["--redis", f"redis://127.0.0.1:{sessions}/0"]
         ways = {"its own files": [], "Redis": shared}
@@ -387,6 +392,7 @@ def cost(folder: Path, store: Path, shop: Shop, requests: int) -> list[Row]:
                         asyncio.run(_clients(server.port, 16, content, requests))
                         spent.append((used([worker]) - before) / requests * 1e3)
                     rows.append({"part": "cost", "name": f"{what}: {name}", "ms": min(spent)})
+                asyncio.run(_clients(server.port, 1, full, 1))
             finally:
                 server.stop()
         told = "select count(*), pg_total_relation_size('wareloom_events') from wareloom_events"
@@ -397,6 +403,11 @@ def cost(folder: Path, store: Path, shop: Shop, requests: int) -> list[Row]:
         rows.append(
             {"part": "cost", "name": "a session of 50 events in Redis", "bytes": _session(sessions)}
         )
+    opened = Store.open(store)
+    live = opened.folder(opened.history("home")[-1].live)
+    size = sum(path.stat().st_size for path in live.rglob("*") if path.is_file())
+    name = "an item of a version of `transitions`, mapped"
+    rows.append({"part": "cost", "name": name, "bytes": size / len(items)})
     return rows
 
 
@@ -503,7 +514,7 @@ def main() -> None:
             "gone": lambda place: gone(place, items, 1500 if long else 100),
         }
         alone: dict[str, Callable[[], list[Row]]] = {
-            "cost": lambda: cost(folder, store, shop, 3000 if long else 300),
+            "cost": lambda: cost(folder, store, shop, 3000 if long else 600),
             "ray": lambda: ray(store, 1000 if long else 200),
         }
 
