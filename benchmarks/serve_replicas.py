@@ -8,7 +8,7 @@ replica killed -9 under load; what was acknowledged, against what PostgreSQL and
 both answer with it; shares of shoppers on both. `gone`: Redis, PostgreSQL and the bucket, each away under load. `cost`:
 processor time of a replica for a request, with the store's own files, with Redis, and with PostgreSQL as well; bytes
 of an event and of a session there. `ray`: the same application on Ray Serve beside uvicorn. `--long` takes 10,000
-pairs. With `--only`, what else stands in FILE stays.
+pairs of 8 clients, 1,000 of one. With `--only`, what else stands in FILE stays.
 """
 
 from __future__ import annotations
@@ -196,16 +196,16 @@ def kept(place: Place, name: str) -> list[str]:
 
 def pairs(place: Place, items: list[str], count: int) -> list[Row]:
     rows = []
-    for clients in (1, 8):
+    for clients, most in ((1, count // 10), (8, count)):
         load = Load(place.port, items, f"pairs{clients}")
-        asyncio.run(load.run(clients, count))
+        asyncio.run(load.run(clients, most))
         rows.append(
             {
                 "part": "pairs",
                 "name": f"through the proxy, {clients} clients",
                 "seen": load.seen,
-                "of": count,
-                "held": load.seen == count,
+                "of": most,
+                "held": load.seen == most,
             }
         )
     return rows
@@ -370,6 +370,11 @@ def cost(folder: Path, store: Path, shop: Shop, requests: int) -> list[Row]:
     def recommend(n: int) -> bytes:
         return posted("/recommend", {"session": f"s{n % 500}", "k": 10})
 
+    def full(_: int) -> bytes:
+        one = {"event": "view_item", "session_id": "full"}
+        every = [one | {"id": f"{rng.random()}", "item_id": item} for item in items[:50]]
+        return posted("/events", {"events": every})
+
     with postgres() as database, redis(folder) as sessions:
         shared = ["--redis", f"redis://127.0.0.1:{sessions}/0"]
         ways = {"its own files": [], "Redis": shared}
@@ -387,6 +392,7 @@ def cost(folder: Path, store: Path, shop: Shop, requests: int) -> list[Row]:
                         asyncio.run(_clients(server.port, 16, content, requests))
                         spent.append((used([worker]) - before) / requests * 1e3)
                     rows.append({"part": "cost", "name": f"{what}: {name}", "ms": min(spent)})
+                asyncio.run(_clients(server.port, 1, full, 1))
             finally:
                 server.stop()
         told = "select count(*), pg_total_relation_size('wareloom_events') from wareloom_events"
@@ -397,6 +403,11 @@ def cost(folder: Path, store: Path, shop: Shop, requests: int) -> list[Row]:
         rows.append(
             {"part": "cost", "name": "a session of 50 events in Redis", "bytes": _session(sessions)}
         )
+    opened = Store.open(store)
+    live = opened.folder(opened.history("home")[-1].live)
+    size = sum(path.stat().st_size for path in live.rglob("*") if path.is_file())
+    name = "an item of a version of `transitions`, mapped"
+    rows.append({"part": "cost", "name": name, "bytes": size / len(items)})
     return rows
 
 
@@ -503,7 +514,7 @@ def main() -> None:
             "gone": lambda place: gone(place, items, 1500 if long else 100),
         }
         alone: dict[str, Callable[[], list[Row]]] = {
-            "cost": lambda: cost(folder, store, shop, 3000 if long else 300),
+            "cost": lambda: cost(folder, store, shop, 3000 if long else 600),
             "ray": lambda: ray(store, 1000 if long else 200),
         }
 

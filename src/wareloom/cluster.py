@@ -6,8 +6,8 @@
 
     serve.run(deployment(Settings(store=Path("/shared/store"), redis="redis://…", events="postgresql://…"), replicas=4))
 
-Each request goes through Ray's proxy to a replica, which costs more than the answer itself:
-`benchmarks/serve_replicas.py` prints both.
+Each request goes through Ray's proxy to a replica; `python benchmarks/serve_replicas.py --only ray` says what that
+costs.
 """
 
 from __future__ import annotations

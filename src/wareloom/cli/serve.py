@@ -19,7 +19,7 @@ Redis = Annotated[
 Events = Annotated[
     str,
     typer.Option(
-        help="Keep events here, which several machines may share: postgresql://USER@HOST/NAME."
+        help="Keep events here, which several machines may share: postgresql://USER@HOST/NAME, or kafka://HOST:PORT/TOPIC."
     ),
 ]
 Versions = Annotated[
