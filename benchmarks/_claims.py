@@ -193,8 +193,58 @@ def _held(claim: str, bar: str) -> Callable[[Figures], Iterator[Claim]]:
     return claims
 
 
+def _advice(figures: Figures) -> Iterator[Claim]:
+    if found := figures.get("truths"):
+        right = f"{found['right']} of {len(found['rows'])} right"
+        bar = f"{found['bar']} right"
+        yield Claim("Advice on shops of known truth", right, bar, found["right"] >= found["bar"])
+    if found := figures.get("noise"):
+        false = f"{found['false']} of {found['shops']}"
+        yield Claim("Advice on noise: false “helps”", false, "0", found["false"] <= found["bar"])
+    for name, title in (("beauty", "Amazon Beauty"), ("homedepot", "Home Depot")):
+        if found := figures.get(name):
+            share = (found["reached"] or 0.0) / found["full"]
+            claim = (
+                f"{title}: advice in {found['given']:g} minutes, of the full recipes' best system"
+            )
+            held = share >= found["bar"] and found.get("in_time", True)
+            yield Claim(claim, f"{share:.1%}", f"{found['bar']:.0%}", held)
+    if found := figures.get("events"):
+        said = f"{found['minutes']:.1f} minutes, {found['peak_gib']:.2f} GiB"
+        held = found["peak_gib"] <= found["bar"] and found.get("in_time", True)
+        claim, bar = (
+            "Advice on ten million events",
+            f"{found['given']:g} minutes, {found['bar']:g} GiB",
+        )
+        yield Claim(claim, said, bar, held)
+
+
+def _vectors(figures: Figures) -> Iterator[Claim]:
+    filtered = [row for row in figures["rows"] if "control" in row]
+    if filtered:
+        least = min(filtered, key=lambda row: float(row["recall"]))
+        claim = f"Vector search, recall@10 where filters pass little ({least['name']})"
+        figure = f"{least['recall']:.3f} (graph, filtered afterwards: {least['control']:.3f})"
+        yield Claim(claim, figure, "0.98", least["held"])
+    for row in figures["rows"]:
+        if row["part"] == "open" and "s" in row:
+            figure = f"{row['s']:.2f} s of processor time"
+            yield Claim(f"A version of {row['name']}", figure, f"{row['bar']:g} s", row["held"])
+
+
+def _compress(figures: Figures) -> Iterator[Claim]:
+    small = next(row for row in figures["encoders"] if row["name"] == "int8")
+    said, bars = small["verdict"], figures["bars"]
+    figure = (
+        f"{bars['time']['value']:.2f} of the time, {bars['size']['value']:.2f} of the size, nDCG@10 "
+        f"{said['before']:.4f} → {said['after']:.4f}"
+    )
+    yield Claim("An encoder of queries in 8 bits", figure, "0.55, 0.3, 1 %", figures["held"])
+
+
 CLAIMS: dict[str, Callable[[Any], Iterator[Claim]]] = {
     "best_system": _system,
+    "advise": _advice,
     "behaviour_useful": _useful,
     "transfer": _transfer,
     "release_front": _front,
@@ -216,6 +266,8 @@ CLAIMS: dict[str, Callable[[Any], Iterator[Claim]]] = {
     "speed": _held("Algorithms grow linearly and stay near their limits", "as its page says"),
     "behaviour_speed": _speed,
     "compare": _held("A million events of each shop are compared", "60 s, 2 GiB"),
+    "serve_vectors": _vectors,
+    "compress": _compress,
     "start": _start,
     "shop_scale": _scale,
     "shop_scale_large": _scale,

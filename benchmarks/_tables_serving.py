@@ -49,3 +49,95 @@ def _counted(row: dict[str, Any]) -> tuple[str, ...]:
     said = ", ".join(f"{k} {v}" for k, v in figures.items())
     name = {"pairs": "event, then answer: {}"}.get(row["part"], "{}").format(row["name"])
     return name, said, "held" if row["held"] else "**missed**"
+
+
+def vectors(figures: Figures) -> list[str]:
+    """What search costs beside its limit, what filters leave of it, and what else must hold."""
+    rows = figures["rows"]
+    beside = [_vectors_beside(row) for row in rows if "limit_ms" in row]
+    filtered = [
+        (
+            row["name"],
+            f"{row['ms']:.2f} ms",
+            f"{row['recall']:.3f}",
+            f"{row['control']:.3f}",
+            f"≥ {row['bar']}",
+            _said(row),
+        )
+        for row in rows
+        if "control" in row
+    ]
+    rest = [_vectors_rest(row) for row in rows if "limit_ms" not in row and "control" not in row]
+    return [
+        *table("what | own | limit, same run | ratio | bar | recall@10 | ", beside),
+        "",
+        *table("filter | own | recall@10 | graph, filtered afterwards | bar | ", filtered),
+        "",
+        *table("what must hold | found | bar | ", rest),
+    ]
+
+
+def _vectors_beside(row: dict[str, Any]) -> tuple[str, ...]:
+    limit = f"{row['limit_ms']:.3f} ms ({row['limit']})"
+    if "torch_ms" in row:
+        limit += f"; torch {row['torch_ms']:.2f}"
+    recall = f"{row['recall']:.3f}" if "recall" in row else "–"
+    own = f"{row['ms']:.3f} ms"
+    return row["name"], own, limit, f"{row['ratio']:.2f}", f"≤ {row['bar']}", recall, _said(row)
+
+
+def _vectors_rest(row: dict[str, Any]) -> tuple[str, ...]:
+    if "mb" in row:
+        found = f"{row['mb'][1]:,.0f} MB beside {row['mb'][0]:,.0f}: {row['ratio']:.2f}"
+    elif "s" in row:
+        found = f"{row['s']:.2f} s of processor time, {row['wall_s']:.2f} s by the clock"
+    elif "apart" in row:
+        found = f"{row['apart']:.2g}"
+    else:
+        found = f"{row['ms']:.4f} ms"
+    return row["name"], found, f"≤ {row['bar']:g}" if "bar" in row else "–", _said(row)
+
+
+def compressed(figures: Figures) -> list[str]:
+    """Each encoder beside the whole one, then the vectors."""
+    whole = figures["encoders"][0]
+    encoders = [
+        (
+            row["name"],
+            f"{row['mebibytes']:.1f} MiB ({row['mebibytes'] / whole['mebibytes']:.2f})",
+            f"{row['ms']:.2f} ms ({row['ms'] / whole['ms']:.2f})",
+            f"{row['verdict']['after']:.4f}",
+            "–" if row is whole else _ends(row["verdict"]["interval"]),
+            "–" if row is whole else "yes" if row["verdict"]["holds"] else "no",
+            row["note"] or " ",
+        )
+        for row in figures["encoders"]
+    ]
+    vectors_ = [
+        (
+            row["name"],
+            f"{row['mebibytes']:.1f} MiB",
+            "–" if row["ms"] is None else f"{row['ms']:.3f} ms",
+            f"{row['recall']:.4f}",
+        )
+        for row in figures["vectors"]
+    ]
+    bars = [
+        (f"int8 beside 32 bits: {name}", f"{one['value']:.2f}", f"≤ {one['bar']}", _said(one))
+        for name, one in figures["bars"].items()
+    ]
+    return [
+        *table("encoder | size | CPU, a query | nDCG@10 | difference | may serve | ", encoders),
+        "",
+        *table("vectors | size | CPU, a search | recall@10", vectors_),
+        "",
+        *table("bar | found | wanted | ", bars),
+    ]
+
+
+def _ends(interval: list[float] | None) -> str:
+    return "–" if interval is None else f"{interval[0]:+.4f} to {interval[1]:+.4f}"
+
+
+def _said(row: dict[str, Any]) -> str:
+    return "held" if row["held"] else "**missed**"

@@ -35,6 +35,15 @@ def main(
             help="Remember shoppers in this Redis, which several machines may share: redis://HOST:6379/0."
         ),
     ] = "",
+    events: Annotated[
+        str,
+        typer.Option(
+            help="Keep events here, which several machines may share: postgresql://USER@HOST/NAME."
+        ),
+    ] = "",
+    spool: Annotated[
+        float, typer.Option(help="MB of events that may wait on this disk while that is gone.")
+    ] = 1024.0,
     rate: Annotated[
         int, typer.Option(help="Requests a second of one key in one process; 0: any number.")
     ] = 0,
@@ -63,6 +72,7 @@ def main(
     asked = {"store": store, "host": host, "port": port, "sessions": sessions, "rate": rate}
     asked |= {"hosts": tuple(host_name or ()), "allow_code": tuple(allow_code or ())}
     asked |= {"events_of_session": session_events, "expiry": expiry * 86400, "redis": redis}
+    asked |= {"events": events, "most_spooled": int(spool * 1e6)}
     settings = configure(Settings, asked)
     if check:
         names = checked(settings).names()

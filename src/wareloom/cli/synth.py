@@ -43,6 +43,7 @@ Named = Annotated[
 Trained = Annotated[Path, typer.Argument(help="The training part's folder.")]
 Users = Annotated[int, typer.Option(help="Synthetic users; 0 for as many as are fitted.")]
 Queries = Annotated[int, typer.Option(help="Synthetic queries; 0 for as many as there are items.")]
+Dialogues = Annotated[int, typer.Option(help="Synthetic dialogues; 0 for as many as the shop has.")]
 ForItem = Annotated[
     list[str] | None,
     typer.Option("--for", metavar="ITEM", help="Queries for this item alone; may be given again."),
@@ -112,6 +113,7 @@ def main(
     to: To,
     users: Users = 0,
     queries: Queries = 0,
+    dialogues: Dialogues = 0,
     for_item: ForItem = None,
     pictures: Pictures = 0,
     class_: Classes = None,
@@ -134,38 +136,47 @@ def main(
 ) -> None:
     """Fit a synthesizer on a shop and sample another from it; with screens, of users that pass them.
 
-    A synthesizer of queries or labels makes queries with their judgments instead, one of pictures makes pictures.
+    A synthesizer of queries or labels makes queries with their judgments instead, others make pictures, or dialogues.
     """
     from wareloom.core.family import SYNTHESIZERS
+    from wareloom.core.files import free_file
     from wareloom.preparing.splits import together
     from wareloom.screening import made
     from wareloom.shop import Shop
-    from wareloom.synthesis import GivenItems, GivenPictures
 
-    _asked(users=users, queries=queries, pictures=pictures, preview=preview, length=length or 0)
+    said = {"users": users, "queries": queries, "pictures": pictures, "dialogues": dialogues}
+    _asked(**said, preview=preview, length=length or 0)
     named = made(asked := screens_of(screens) or [], settings_of(asked, screen_set, "--screen-set"))
     run, real = run_of(seed, quiet).with_(cache=cache), Shop.open(shop)
     held = together([Shop.open(part) for part in holdout]) if holdout else None
     chosen = settings(set) | ({"public": public} if public else {})
     made_of: Synthesizer = SYNTHESIZERS.make(name, **chosen)
-    given: Condition
     _unpaid(made_of, bool(named), bool(continue_ or like))
     if dry_run:
         return _planned(made_of, real, queries or real.rows("items"), run, as_json)
     if not (preview and made_of.counts == "queries"):
         free(to, force)
+    if made_of.counts == "dialogues":
+        free_file(_reading(to), force=force)
     fitted = made_of.fit(real, run)
-    if fitted.counts == "queries":
-        count, given = queries or real.rows("items"), GivenItems(tuple(for_item or ()))
-        if preview:
-            return _look(fitted, preview, given, run, as_json)
-    elif fitted.counts == "pictures":
-        count, given = pictures or real.rows("images"), GivenPictures(tuple(class_ or ()))
-    else:
-        known = Shop.open(continue_) if continue_ else None
-        count, given = _users_of(fitted, users, known or real), _given(known, start, length, like)
+    named_for = {"queries": tuple(for_item or ()), "pictures": tuple(class_ or ())}
+    known = Shop.open(continue_) if continue_ else None
+    given = _given_of(fitted, named_for) or _given(known, start, length, like)
+    if preview and fitted.counts == "queries":
+        return _look(fitted, preview, given, run, as_json)
+    count = said[fitted.counts] or _as_many(fitted, known or real)
     sampled, told = _sampled((fitted, count, given), named, (real, held), run, to)
     _shown(told, (name, shop, to), sampled, as_json)
+
+
+def _reading(to: Path) -> Path:
+    """Where the page lies on which dialogues are read: beside the shop, whose folder holds its tables alone."""
+    return to.with_name(f"{to.name}.html")
+
+
+def _dialogues_of(shop: Shop) -> int:
+    """The number of dialogues of a shop; at least one."""
+    return max(1, shop.table("dialogues")["dialogue_id"].n_unique()) if shop.has("dialogues") else 1
 
 
 def _unpaid(made_of: Synthesizer, screens: bool, histories: bool) -> None:
@@ -179,11 +190,26 @@ def _unpaid(made_of: Synthesizer, screens: bool, histories: bool) -> None:
             refuse_unpaid("private", "histories", made_of.origin)
 
 
-def _users_of(fitted: Synthesizer, users: int, known: Shop) -> int:
-    """How many users are asked for: as said, as were paid for, or as many as are known."""
+def _given_of(fitted: Synthesizer, named: dict[str, tuple[str, ...]]) -> Condition | None:
+    """What a sample of other things than shoppers is conditional on; None for shoppers."""
+    from wareloom.synthesis import Condition, GivenItems, GivenPictures
+
+    if fitted.counts == "queries":
+        return GivenItems(named["queries"])
+    if fitted.counts == "pictures":
+        return GivenPictures(named["pictures"])
+    return Condition() if fitted.counts == "dialogues" else None
+
+
+def _as_many(fitted: Synthesizer, known: Shop) -> int:
+    """How many are made where nobody says it: as many as were paid for, or as are known."""
     from wareloom.shop import Log
 
-    return users or _paid_size(fitted, users) or len(Log.of(known).users)
+    if fitted.counts == "dialogues":
+        return _dialogues_of(known)
+    if fitted.counts != "users":
+        return known.rows("items" if fitted.counts == "queries" else "images")
+    return _paid_size(fitted, 0) or len(Log.of(known).users)
 
 
 def _paid_size(fitted: Synthesizer, users: int) -> int:
@@ -240,6 +266,8 @@ def _shown(
     remedy = (
         "sample with --set structure=learned, and look at `wareloom attack` and `wareloom release`"
     )
+    if sampled.rows("dialogues"):
+        remedy = "sample with --set seen_in=5, which says phrases of five dialogues alone"
     if note := kept_note(told["keeps"], remedy):
         told["note"] = note
     made = brief({table: n for table, n in rows.items() if table != "items"})
@@ -255,6 +283,16 @@ def _shown(
     found.warn(told.get("note", "")).place(to)
     if "images" in rows and "events" not in rows:
         found.next(f"wareloom gallery {shop} {to} --to gallery.html")
+        show(told | {"rows": rows, "fingerprint": sampled.fingerprint}, as_json, found)
+        return
+    if refused := sampled.meta.get("dialogues", {}).get("refused"):
+        found.fact("refused", brief(refused))
+    if sampled.rows("dialogues"):
+        from wareloom.report.talks import save_talks
+
+        save_talks(sampled, _reading(to))
+        found.place(_reading(to), name="page")
+        found.next(f"wareloom compare {shop} {to} --to COMPARED")
         show(told | {"rows": rows, "fingerprint": sampled.fingerprint}, as_json, found)
         return
     found.next(

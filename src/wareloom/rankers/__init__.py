@@ -18,6 +18,7 @@ from wareloom.errors import InputError
 from wareloom.rankers.held import Held
 from wareloom.rankers.history import into
 from wareloom.rankers.neighbourhood import Neighbourhood
+from wareloom.rankers.space import Places, Space
 from wareloom.shop import Log, Requests, Shop, Vocabulary
 from wareloom.shop.asked import a_shop, a_shop_or_none
 from wareloom.shop.keeping import Keeping
@@ -209,6 +210,17 @@ class Ranker(Keeping, ABC):
     def neighbourhood(self) -> Neighbourhood | None:
         """Return the table whose rows it adds up over the history; None for one that works otherwise."""
         return None
+
+    def space(self) -> Space | None:
+        """Return the vectors of the items whose inner products with a request's are its scores; None for other ways.
+
+        `_places` says then where requests stand.
+        """
+        return None
+
+    def _places(self, requests: Requests) -> Places:
+        """Where requests stand in `space`; `requests.histories` is never None here."""
+        raise NotImplementedError
 
     def _remembered(self, requests: Requests) -> Log:
         """Histories by user id where none are given: here empty, as a ranker keeps no histories of its own."""

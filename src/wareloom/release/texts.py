@@ -9,7 +9,8 @@ import polars as pl
 
 from wareloom.language.personal import personal_data, without_personal_data
 from wareloom.shop import Shop
-from wareloom.shop.schema import MAP
+from wareloom.shop.schema import MAP, SLOTS
+from wareloom.shop.spans import moved
 
 TEXTS: dict[str, tuple[str, ...]] = {
     "searches": ("query",),
@@ -124,8 +125,22 @@ def replaced(shop: Shop, brands: tuple[str, ...] = ()) -> tuple[Shop, dict[str, 
                 own.update({kind: number * n for kind, number in found.items()})
         if new:
             counts[f"{table}.{column}"] = dict(sorted(own.items()))
-            tables[table] = frame.with_columns(_mapped(column, values.dtype == MAP, new))
+            made = frame.with_columns(_mapped(column, values.dtype == MAP, new))
+            if "slots" in frame.columns and column == "text":
+                made = made.with_columns(slots=_slots(frame["slots"], values, made["text"]))
+            tables[table] = made
     return shop.with_tables(**tables), counts
+
+
+def _slots(slots: pl.Series, old: pl.Series, new: pl.Series) -> pl.Series:
+    """Slots of texts in which something was replaced; what a slot said of a person goes with it."""
+    made = []
+    for own, before, after in zip(slots.to_list(), old.to_list(), new.to_list(), strict=True):
+        if own and before != after:
+            known = {slot["value"] for slot in own}
+            own = [slot for slot in moved(own, before, after) if slot["value"] in known] or None
+        made.append(own)
+    return pl.Series("slots", made, dtype=SLOTS)
 
 
 def _mapped(column: str, is_map: bool, new: dict[str, str]) -> pl.Expr:

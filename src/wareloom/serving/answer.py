@@ -21,7 +21,7 @@ import numpy as np
 from wareloom.errors import InputError
 from wareloom.serving import explain
 from wareloom.serving.catalogue import card_of
-from wareloom.serving.forms import NO_ONE, NOTHING, Asked, Found, Itself, Sum
+from wareloom.serving.forms import NO_ONE, NOTHING, Asked, Found
 from wareloom.serving.lookup import hash_of
 from wareloom.serving.memory import ABSENT, Forgotten, Memory, whose
 from wareloom.serving.published import Served
@@ -145,12 +145,13 @@ class Answers:
             return (NOTHING, np.zeros(0, np.float32)), ["search"]
         orders = version.reorder if served is version.served else None
         given = (ask, history, depth if orders is None else max(depth, CANDIDATES), had, barred)
-        if orders is None and not is_slow(served):
+        slow = is_slow(served, history, ask.query)
+        if orders is None and not slow:
             return _best(served, *given), []
         found = await self._in_time(ask.timeout_ms, _ordered, served, orders, depth, *given)
         if found is not None:
             return found, []
-        if not is_slow(served):
+        if not slow:
             assert orders is not None
             return _best(served, *given), [orders.reranker.name]
         left = [served.ranker]
@@ -371,12 +372,9 @@ def exposure(shown: Shown, ask: Ask, request: str, now: int) -> dict[str, Any]:
     }
 
 
-def is_slow(served: Served) -> bool:
-    """Whether an answer may take long: a ranker is asked itself."""
-    form = served.form
-    if isinstance(form, Sum):
-        return any(isinstance(member[1], Itself) for member in form.members)
-    return isinstance(form, Itself)
+def is_slow(served: Served, history: np.ndarray = NOTHING, query: str = "") -> bool:
+    """Whether an answer may take long: a ranker is asked itself, or a text is to be read."""
+    return served.form.waits(Asked(history, query))
 
 
 def now_us() -> int:

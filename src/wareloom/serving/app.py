@@ -18,16 +18,17 @@ import msgspec
 from wareloom.core import logging
 from wareloom.errors import InputError
 from wareloom.serving import door
-from wareloom.serving.answer import CHOSEN, KINDS, Answers, Gone, Shown, exposure, is_slow, now_us
+from wareloom.serving.answer import CHOSEN, KINDS, Answers, Gone, Shown, exposure, now_us
 from wareloom.serving.config import Settings
 from wareloom.serving.counters import Counters
 from wareloom.serving.door import Door, Refused
-from wareloom.serving.erase import erase
-from wareloom.serving.events import Busy, EventLog, Full
+from wareloom.serving.erase import forgotten
+from wareloom.serving.events import Away, Busy, Full
 from wareloom.serving.keys import Keys
 from wareloom.serving.lookup import hash_of
 from wareloom.serving.memory import ABSENT, Forgotten, memory_of, whose
 from wareloom.serving.openapi import openapi
+from wareloom.serving.outbox import log_of
 from wareloom.serving.page import FILES, page
 from wareloom.serving.sessions import entries_of
 from wareloom.serving.slots import Slots
@@ -60,7 +61,7 @@ class Application:
         self.memory = memory_of(settings, self.store.state)
         stock = Stock(self.store.state / "items.log")
         self.answers = Answers(self.memory, stock, self.store.secret)
-        self.log = EventLog(self.store.events, most_waiting=settings.most_waiting)
+        self.log = log_of(settings, self.store)
         self.door = Door(settings, self.keys)
         self.running = 0
         self._ticking: asyncio.Task[None] | None = None
@@ -210,7 +211,7 @@ class Application:
 
     async def _written(self, version: Version, write: Callable[[], Any]) -> Any:
         """Explanations ask a slow ranker many times: that must not hold up the others."""
-        if is_slow(version.served):
+        if version.served.form.slow:
             return await asyncio.get_running_loop().run_in_executor(self.answers.slow, write)
         return write()
 
@@ -301,21 +302,13 @@ class Application:
 
     async def _erase(self, _: bytes, name: str) -> Reply:
         """Delete a person: from sessions, from the log, and from what was made of it."""
-        user = door.checked_id(name)
-        await self._forget([f"u:{user}"])
-        done = asyncio.get_running_loop().run_in_executor(None, erase, self.store, user)
-        while not done.done():
-            await self.log.roll()
-            await asyncio.sleep(TICK / 4)
-        told = await done
-        await self._forget([f"s:{session}" for session in told.sessions])
-        return 200, JSON, written({"erased_events": told.events})
-
-    async def _forget(self, who: list[str]) -> None:
         try:
-            await self.memory.forget(who)
+            events = await forgotten(self.store, self.log, self.memory, door.checked_id(name))
         except Forgotten:
             raise Refused(503, "Redis does not answer: delete again when it does.") from None
+        except Away as error:
+            raise Refused(503, str(error)) from error
+        return 200, JSON, written({"erased_events": events})
 
     # -- how it is
 
@@ -325,6 +318,7 @@ class Application:
         gauges = {
             "sessions": self.memory.known(),
             "bytes_waiting": self.log.bytes_waiting,
+            "bytes_spooled": self.log.spooled(),
             "running": self.running,
         }
         return 200, TEXT, self.counters.text(gauges).encode()

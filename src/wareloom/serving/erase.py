@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import shutil
@@ -15,13 +16,18 @@ import polars as pl
 from wareloom.core.files import locked
 from wareloom.errors import OutputError
 from wareloom.serving.compact import partitions, told_by
-from wareloom.serving.events import finish, finished
+from wareloom.serving.events import Groups, finish, finished
 from wareloom.serving.frames import MAGIC, framed, read_records
+from wareloom.serving.memory import Memory
 from wareloom.serving.store import Store
 from wareloom.shop import Shop
 
 PATIENCE = 10.0
 """Seconds within which every process finishes the segment that it writes"""
+
+
+TICK = 0.05
+"""Seconds after which a process lets go of its own segment while it deletes"""
 
 
 class Erased(NamedTuple):
@@ -30,6 +36,22 @@ class Erased(NamedTuple):
     events: int
     sessions: frozenset[str]
     """Sessions that were the person's"""
+
+
+async def forgotten(store: Store, log: Groups, memory: Memory, user: str) -> int:
+    """Delete a user from memory, from what keeps events elsewhere, from the log and the tables; how many events.
+
+    Raises as `erase`, `Forgotten` and `Away`.
+    """
+    await memory.forget([f"u:{user}"])
+    elsewhere, sessions = await log.forget(user)
+    done = asyncio.get_running_loop().run_in_executor(None, erase, store, user)
+    while not done.done():
+        await log.roll()
+        await asyncio.sleep(TICK)
+    told = await done
+    await memory.forget([f"s:{session}" for session in sessions | told.sessions])
+    return elsewhere + told.events
 
 
 def erase(store: Store, user: str) -> Erased:
@@ -50,6 +72,21 @@ def erase(store: Store, user: str) -> Erased:
             found = _from_partition(part, user)
             events, sessions = events + found.events, sessions | found.sessions
     return Erased(events, frozenset(sessions))
+
+
+def erase_digests(parts: Sequence[Path], digests: set[str]) -> None:
+    """Delete from partitions the users of these digests, who were deleted elsewhere."""
+    from wareloom.serving.postgres import digest_of
+
+    for part in parts:
+        users = set[str]()
+        for path in part.rglob("*.parquet"):
+            frame = pl.read_parquet(path, glob=False)
+            if "user_id" in frame.columns:
+                users |= set(frame["user_id"].cast(pl.String).drop_nulls().unique())
+        for user in users:
+            if digest_of(user) in digests:
+                _from_partition(part, user)
 
 
 def _waiting(folder: Path) -> Any:

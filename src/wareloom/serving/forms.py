@@ -26,6 +26,7 @@ NOTHING = np.zeros(0, dtype=np.int32)
 NO_ONE = np.zeros(0, dtype=np.uint8)
 VIEWED = 2
 """Code of the event that a history is taken to consist of, as in `Requests.sessions`"""
+FORMS = ("table", "words", "popularity", "sum", "vectors", "itself")
 NONE = (np.zeros(0, np.int64), np.zeros(0, np.int32), np.zeros(0, np.float32))
 
 
@@ -83,6 +84,8 @@ class Form(ABC):
     """Whether the parts of a score sum to it"""
     reads = False
     """Whether it answers queries"""
+    slow = False
+    """Whether some answers may take long"""
 
     def __init__(self, room: Room) -> None:
         self.room = room
@@ -90,6 +93,10 @@ class Form(ABC):
     @abstractmethod
     def scores(self, asked: Asked) -> np.ndarray:
         """Score all items: new float32 [items]."""
+
+    def waits(self, asked: Asked) -> bool:
+        """Whether an answer may take long."""
+        return False
 
     def best(self, asked: Asked, k: int, had: np.ndarray, barred: np.ndarray) -> Found:
         """Return the k best items without those that were `had` (codes) or `barred` (uint8 [items], or empty)."""
@@ -145,7 +152,14 @@ class Rows(Form):
         codes, found = np.empty(k, np.int32), np.empty(k, np.float32)
         rest = (self.tail, self.order)
         n = kernels.best_of_rows(
-            rows, weights, self.table, rest, had, barred, self.room.work, (codes, found)
+            rows,
+            weights,
+            self.table,
+            rest,
+            had,
+            barred,
+            self.room.work,
+            (codes, found, self.room.tie),
         )
         return codes[:n], found[:n]
 
@@ -221,6 +235,10 @@ class Sum(Form):
         self.members, self.base, self.tail = members, base, tail
         self.told = np.zeros(room.items, dtype=np.uint8)
 
+    def waits(self, asked: Asked) -> bool:
+        """Whether one of the members may take long."""
+        return any(member[1].slow for member in self.members)
+
     def scores(self, asked: Asked) -> np.ndarray:
         """Score all items: new float32 [items]."""
         total = self.base.copy()
@@ -259,6 +277,7 @@ class Itself(Form):
     """A ranker that is asked itself, in codes."""
 
     kind = "itself"
+    slow = True
 
     def __init__(self, room: Room, ranker: Ranker) -> None:
         super().__init__(room)
@@ -267,8 +286,12 @@ class Itself(Form):
         self._one = Vocabulary(["request"])
         self.reads = hasattr(ranker, "match_all")
 
-    def scores(self, asked: Asked) -> np.ndarray:
-        """Score all items: new float32 [items]."""
+    def waits(self, asked: Asked) -> bool:
+        """Nobody knows how long a ranker takes."""
+        return True
+
+    def requests(self, asked: Asked) -> Requests:
+        """A request as rankers take it."""
         n = len(asked.codes)
         log = Log(
             users=self._one,
@@ -284,9 +307,11 @@ class Itself(Form):
         )
         users = () if asked.user is None else (asked.user,)
         queries = (asked.query,) if asked.query else ()
-        found: np.ndarray = self.ranker._score(
-            Requests(users=users, queries=queries, histories=log)
-        )
+        return Requests(users=users, queries=queries, histories=log)
+
+    def scores(self, asked: Asked) -> np.ndarray:
+        """Score all items: new float32 [items]."""
+        found: np.ndarray = self.ranker._score(self.requests(asked))
         return found[0]
 
 
@@ -317,19 +342,17 @@ def by_score(scores: np.ndarray) -> np.ndarray:
 
 
 def own_form(ranker: Ranker) -> str:
-    """Which form a fitted ranker is served in: table, words, popularity, sum or itself."""
+    """Which form a fitted ranker is served in: table, words, popularity, sum, vectors or itself."""
     kind = form_of(ranker.name)
-    if kind == "words":
-        plain = not (ranker.spelling or ranker.wishes or ranker.personal)  # type: ignore[attr-defined]
-        return kind if plain else "itself"
-    return kind
+    plain = not any(getattr(ranker, name, 0) for name in ("spelling", "wishes", "personal"))
+    return kind if plain or kind not in ("words", "vectors") else "itself"
 
 
 def check_known(folder: Path, told: dict[str, Any]) -> None:
     """Raise `SourceError` for a form that this version does not know."""
     from wareloom.errors import SourceError
 
-    if told.get("form") not in ("table", "words", "popularity", "sum", "itself"):
+    if told.get("form") not in FORMS:
         raise SourceError(
             f"{folder} is served in the form {told.get('form')!r}, which this Wareloom does not know: publish it again."
         )

@@ -6,7 +6,7 @@ import os
 import shutil
 import tomllib
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,16 +22,22 @@ from wareloom.core.state import write_json
 from wareloom.errors import InputError, SettingError, SourceError
 from wareloom.rankers import Ranker
 from wareloom.serving.catalogue import write_catalogue
+from wareloom.serving.measured import measure
 from wareloom.serving.published import Served, write_served
 from wareloom.serving.reorder import ITEMS, RERANKER
 from wareloom.serving.rules import rules_of
 from wareloom.serving.store import Change, Store, check_slot
+from wareloom.serving.swap import swap_encoder
+from wareloom.serving.vectors import Vectors
 from wareloom.serving.version import FORMAT, MANIFEST, Version, check_version, digest, id_of
 from wareloom.shop import Requests, Shop
+from wareloom.shop.keeps import Keeps
 from wareloom.shop.texts import DEFAULT
 
 SAMPLE = 20
 """Histories, drawn anew each time alike, on which the published form must agree with the ranker"""
+CLOSE = 1e-5
+"""What scores may differ by, as a share, for all that they were summed in another order"""
 SMOKE = {"query", "history", "k", "has", "lacks"}
 
 
@@ -44,15 +50,19 @@ def publish(
     rules: dict[str, Any] | None = None,
     smoke: Sequence[dict[str, Any]] = (),
     allow_code: Sequence[str] = (),
+    most: Keeps = "people",
+    how: How | None = None,
 ) -> tuple[str, Change]:
     """Write a bundle as a version of a store and make it live in a slot; returns its id and the change.
 
-    Raises `InputError` where its proof says that it hurts, where it has none (unless `unproved`), where a smoke query
-    fails, or where the published form does not answer as the ranker does. What was live stays live then.
+    `most`: so much of real users it may hold at most, see `Bundle.open`. `how`: how vectors are searched and queries
+    read. Raises `InputError` where its proof says that it hurts, where it has none (unless `unproved`), where a smoke
+    query fails, where the published form does not answer as the ranker does, or where vectors are not found well
+    enough; `RefusedError` where it keeps more than `most`. What was live stays live then.
     """
     check_slot(slot)
     rules_of(rules or {}, str(model))
-    bundle = Bundle.open(model, allow_code=tuple(allow_code))
+    bundle = Bundle.open(model, allow_code=tuple(allow_code), most=most)
     _check_proof(bundle, unproved)
     if bundle.manifest.kind == "clicks":
         raise InputError(
@@ -66,9 +76,10 @@ def publish(
     store = Store.made(to)
     fresh = store.versions / f".new-{os.getpid()}"
     with replacing(fresh, marker=MANIFEST) as partial:
-        _write(bundle, partial, unproved, rules or {}, list(smoke))
+        write_version(bundle, partial, unproved, rules or {}, list(smoke), how or How())
+        if (how or How()).encoder == "f32":
+            _compare(bundle.ranker, Version.open(partial, allow_code=allow_code).served)
         version = Version.open(partial, allow_code=allow_code)
-        _compare(bundle.ranker, version.served)
         _smoke(version, smoke)
     place = store.versions / version.id
     if place.exists():
@@ -77,6 +88,18 @@ def publish(
     else:
         fresh.rename(place)
     return version.id, store.set_live(slot, version.id, by="publish")
+
+
+@dataclass(frozen=True)
+class How:
+    """How vectors are searched, and queries read."""
+
+    break_even: int | None = None
+    """Items up to which they are searched exactly; None measures it"""
+    encoder: str = "f32"
+    """f32, int8, or the folder of a variant that `compress` wrote"""
+    judged: Shop | None = None
+    """Judged queries by which another encoder than f32 is compared; None takes parts of titles"""
 
 
 def _check_proof(bundle: Bundle, unproved: bool) -> None:
@@ -92,11 +115,21 @@ def _check_proof(bundle: Bundle, unproved: bool) -> None:
         )
 
 
-def _write(
-    bundle: Bundle, folder: Path, unproved: bool, rules: dict[str, Any], smoke: list[dict[str, Any]]
+def write_version(
+    bundle: Bundle,
+    folder: Path,
+    unproved: bool,
+    rules: dict[str, Any],
+    smoke: list[dict[str, Any]],
+    how: How,
 ) -> None:
     """Write all files of a version, and its manifest last."""
     write_served(bundle.ranker, folder / "served")
+    encoder = None
+    if how.encoder != "f32":
+        encoder = swap_encoder(folder / "served", bundle.ranker, how.encoder, how.judged).told()
+    queries = [str(one["query"]) for one in smoke if one.get("query")]
+    vectors = measure(folder / "served", break_even=how.break_even, queries=queries)
     ids = bundle.ranker.items_
     write_catalogue(bundle.items, ids, folder / "catalogue")
     mean = _write_words(bundle, ids, folder / "words")
@@ -126,6 +159,8 @@ def _write(
         "rules": rules,
         "smoke": smoke,
         "words": mean,
+        "vectors": vectors,
+        "encoder": encoder and {"is": Path(how.encoder).name, **encoder},
         "files": note,
     }
     write_json(folder / MANIFEST, {**told, "id": id_of(told)})
@@ -169,19 +204,39 @@ def _said(text: Any) -> str:
 
 
 def _compare(ranker: Ranker, served: Served) -> None:
-    """Raise `SourceError` where the published form gives other items than the ranker."""
+    """Raise `SourceError` where the published form gives other items than the ranker.
+
+    What a graph leaves out is measured elsewhere: here vectors are searched exactly.
+    """
     rng, n = np.random.default_rng(0), len(served)
+    if isinstance(served.form, Vectors):
+        served.form.near.graph = None
     for _ in range(SAMPLE):
         codes = rng.integers(0, n, rng.integers(0, 8)).astype(np.int32)
         history = [served.ids.text(int(code)) for code in codes]
         wanted = ranker.rank(Requests.sessions([history]), 10)
         found, scores = served.top(codes, k=10)
-        same = [served.ids.text(int(code)) for code in found] == wanted["item_id"].to_list()
-        if not same or not np.allclose(scores, wanted["score"].to_numpy(), rtol=1e-5, atol=1e-5):
+        if not _same(
+            found, scores, served.ids.codes(wanted["item_id"].to_list()), wanted["score"].to_numpy()
+        ):
             raise SourceError(
                 f"The published form of {ranker.name!r} does not answer as the ranker does, after {history}: this is a "
                 "defect of Wareloom, please report it. Nothing was published."
             )
+
+
+def _same(found: np.ndarray, scores: np.ndarray, codes: np.ndarray, wanted: np.ndarray) -> bool:
+    """Whether two answers are one, but for the order of items whose scores only rounding tells apart."""
+    if len(found) != len(codes) or not np.allclose(scores, wanted, rtol=CLOSE, atol=CLOSE):
+        return False
+    near = CLOSE * (1 + np.abs(wanted))
+    for place in np.flatnonzero(found != codes):
+        # Where products of like vectors are summed in another order, they may change places with their neighbours.
+        beside = codes[np.abs(wanted - wanted[place]) <= 2 * near[place]]
+        last = abs(wanted[place] - wanted[-1]) <= 2 * near[place]
+        if found[place] not in beside and not last:
+            return False
+    return True
 
 
 def read_smoke(path: Path) -> list[dict[str, Any]]:

@@ -22,6 +22,7 @@ from wareloom.serving import worker
 from wareloom.serving.config import Settings
 from wareloom.serving.door import LOOPBACK
 from wareloom.serving.keys import Keys
+from wareloom.serving.outbox import sink_at
 from wareloom.serving.store import Store
 from wareloom.serving.version import check_version
 
@@ -54,6 +55,8 @@ def checked(settings: Settings) -> Store:
     for module in ("msgspec", "uvicorn", "httptools"):
         needed(module, "serve", "Serving")
     store = Store.open(settings.store)
+    if settings.events:
+        sink_at(settings.events)
     if settings.host not in LOOPBACK and not len(Keys(store.root / "keys.json")):
         raise InputError(
             f"{settings.host} can be reached by others, and no key is set: wareloom keys {store.root} --add NAME "
@@ -163,6 +166,8 @@ class _Workers:
     def _compact(self) -> None:
         if self.compactor is None or self.compactor.poll() is not None:
             words = ["compact", str(self.settings.store), "--quiet"]
+            # The address with ${NAME} for the password: a list of processes shows what they were begun with.
+            words += ["--events", self.settings.events] if self.settings.events else []
             self.compactor = subprocess.Popen(
                 [sys.executable, "-m", "wareloom", *words],
                 stdout=subprocess.DEVNULL,

@@ -24,9 +24,10 @@ def prepare() -> None:
     """
     needed("uvicorn", "serve", "Serving")
     needed("httptools", "serve", "Serving")
-    from wareloom.serving.forms import warm
+    from wareloom.serving import forms, near
 
-    warm()
+    forms.warm()
+    near.warm()
     gc.collect()
     gc.freeze()
 

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from wareloom.language.models import Estimate
     from wareloom.rankers import Ranker
 
-Of = Literal["behaviour", "queries", "labels", "searches", "pictures"]
-Counts = Literal["users", "queries", "pictures"]
+Of = Literal["behaviour", "queries", "labels", "searches", "pictures", "dialogues"]
+Counts = Literal["users", "queries", "pictures", "dialogues"]
 LEAST_BYTES = 64
 """Memory that one synthetic user or query takes at least: an event's id, item, kind and time"""
 
@@ -89,7 +89,7 @@ class Synthesizer(Keeping, ABC):
         "continue_session": {"items": texts, "n": a_count, "run": a_run},
     }
     of: ClassVar[Of] = "behaviour"
-    """What it is for: shoppers' events, queries for products, grades of pairs, a log of searches, or pictures."""
+    """What it is for: shoppers' events, queries for products, grades, a log of searches, pictures, dialogues."""
     counts: ClassVar[Counts] = "users"
     """What `sample` counts."""
     takes: ClassVar[type[Condition]] = Given

@@ -16,7 +16,8 @@ from wareloom.neural.items import ItemTable
 from wareloom.rankers.content.attributes import facet_codes
 from wareloom.rankers.content.picture_vectors import picture_vectors
 from wareloom.rankers.history import popularity
-from wareloom.rankers.sequence.base import SequenceQuery, SequenceRanker
+from wareloom.rankers.sequence.base import SequenceRanker
+from wareloom.rankers.sequence.data import SequenceQuery
 from wareloom.rankers.vectors import reduced, unit_rows
 from wareloom.shop import Log, Shop, Vocabulary
 from wareloom.shop.log import NO_TIME
