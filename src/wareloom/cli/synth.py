@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from wareloom.core.run import Run
     from wareloom.screening import Screen
     from wareloom.shop import Shop
-    from wareloom.synthesis import Condition, Synthesizer
+    from wareloom.synthesis import Condition, Given, Synthesizer
 
 
 Named = Annotated[
@@ -136,16 +136,15 @@ def main(
 ) -> None:
     """Fit a synthesizer on a shop and sample another from it; with screens, of users that pass them.
 
-    A synthesizer of queries or labels makes queries with their judgments instead, others make pictures, or dialogues.
+    One of queries or labels makes queries with their judgments instead, one of pictures or dialogues makes these.
     """
     from wareloom.core.family import SYNTHESIZERS
-    from wareloom.core.files import free_file
     from wareloom.preparing.splits import together
     from wareloom.screening import made
     from wareloom.shop import Shop
 
-    said = {"users": users, "queries": queries, "pictures": pictures, "dialogues": dialogues}
-    _asked(**said, preview=preview, length=length or 0)
+    sizes = {"users": users, "queries": queries, "pictures": pictures, "dialogues": dialogues}
+    _asked(**sizes, preview=preview, length=length or 0)
     named = made(asked := screens_of(screens) or [], settings_of(asked, screen_set, "--screen-set"))
     run, real = run_of(seed, quiet).with_(cache=cache), Shop.open(shop)
     held = together([Shop.open(part) for part in holdout]) if holdout else None
@@ -153,30 +152,55 @@ def main(
     made_of: Synthesizer = SYNTHESIZERS.make(name, **chosen)
     _unpaid(made_of, bool(named), bool(continue_ or like))
     if dry_run:
-        return _planned(made_of, real, queries or real.rows("items"), run, as_json)
+        return _planned(made_of, real, _count(made_of, real, sizes), run, as_json)
+    _free(made_of, to, bool(preview), force)
+    fitted = made_of.fit(real, run)
+    given = _given_others(fitted, for_item, class_)
+    if preview and fitted.counts == "queries":
+        return _look(fitted, preview, given, run, as_json)
+    count = _count(fitted, real, sizes)
+    if fitted.counts == "users":
+        shoppers = _given(continue_, start, length, like)
+        count, given = _users_of(fitted, users, shoppers.histories or real), shoppers
+    sampled, told = _sampled((fitted, count, given), named, (real, held), run, to)
+    _shown(told, (name, shop, to), sampled, as_json)
+
+
+def _given_others(
+    fitted: Synthesizer, items: list[str] | None, classes: list[str] | None
+) -> Condition:
+    """What queries and pictures are to be conditional on; dialogues on nothing."""
+    from wareloom.synthesis import Condition, GivenItems, GivenPictures
+
+    if fitted.counts == "dialogues":
+        return Condition()
+    if fitted.counts == "pictures":
+        return GivenPictures(tuple(classes or ()))
+    return GivenItems(tuple(items or ()))
+
+
+def _count(made_of: Synthesizer, real: Shop, asked: dict[str, int]) -> int:
+    """How many are asked for; where nobody says, as many dialogues or pictures as the shop has, or queries as items."""
+    if asked[made_of.counts]:
+        return asked[made_of.counts]
+    if made_of.counts == "dialogues" and real.has("dialogues"):
+        return max(1, real.table("dialogues")["dialogue_id"].n_unique())
+    return real.rows("images" if made_of.counts == "pictures" else "items")
+
+
+def _free(made_of: Synthesizer, to: Path, preview: bool, force: bool) -> None:
+    """Raise where something stands at the places of what will be written."""
+    from wareloom.core.files import free_file
+
     if not (preview and made_of.counts == "queries"):
         free(to, force)
     if made_of.counts == "dialogues":
         free_file(_reading(to), force=force)
-    fitted = made_of.fit(real, run)
-    named_for = {"queries": tuple(for_item or ()), "pictures": tuple(class_ or ())}
-    known = Shop.open(continue_) if continue_ else None
-    given = _given_of(fitted, named_for) or _given(known, start, length, like)
-    if preview and fitted.counts == "queries":
-        return _look(fitted, preview, given, run, as_json)
-    count = said[fitted.counts] or _as_many(fitted, known or real)
-    sampled, told = _sampled((fitted, count, given), named, (real, held), run, to)
-    _shown(told, (name, shop, to), sampled, as_json)
 
 
 def _reading(to: Path) -> Path:
     """Where the page lies on which dialogues are read: beside the shop, whose folder holds its tables alone."""
     return to.with_name(f"{to.name}.html")
-
-
-def _dialogues_of(shop: Shop) -> int:
-    """The number of dialogues of a shop; at least one."""
-    return max(1, shop.table("dialogues")["dialogue_id"].n_unique()) if shop.has("dialogues") else 1
 
 
 def _unpaid(made_of: Synthesizer, screens: bool, histories: bool) -> None:
@@ -190,26 +214,11 @@ def _unpaid(made_of: Synthesizer, screens: bool, histories: bool) -> None:
             refuse_unpaid("private", "histories", made_of.origin)
 
 
-def _given_of(fitted: Synthesizer, named: dict[str, tuple[str, ...]]) -> Condition | None:
-    """What a sample of other things than shoppers is conditional on; None for shoppers."""
-    from wareloom.synthesis import Condition, GivenItems, GivenPictures
-
-    if fitted.counts == "queries":
-        return GivenItems(named["queries"])
-    if fitted.counts == "pictures":
-        return GivenPictures(named["pictures"])
-    return Condition() if fitted.counts == "dialogues" else None
-
-
-def _as_many(fitted: Synthesizer, known: Shop) -> int:
-    """How many are made where nobody says it: as many as were paid for, or as are known."""
+def _users_of(fitted: Synthesizer, users: int, known: Shop) -> int:
+    """How many users are asked for: as said, as were paid for, or as many as are known."""
     from wareloom.shop import Log
 
-    if fitted.counts == "dialogues":
-        return _dialogues_of(known)
-    if fitted.counts != "users":
-        return known.rows("items" if fitted.counts == "queries" else "images")
-    return _paid_size(fitted, 0) or len(Log.of(known).users)
+    return users or _paid_size(fitted, users) or len(Log.of(known).users)
 
 
 def _paid_size(fitted: Synthesizer, users: int) -> int:
@@ -247,13 +256,14 @@ def _sampled(
 
 
 def _given(
-    histories: Shop | None, start: list[str] | None, length: int | None, like: Path | None
-) -> Condition:
+    histories: Path | None, start: list[str] | None, length: int | None, like: Path | None
+) -> Given:
     """What shoppers are to be conditional on."""
     from wareloom.shop import Shop
     from wareloom.synthesis import Given
 
-    return Given(histories, tuple(start or ()), length, Shop.open(like) if like else None)
+    shops = [Shop.open(path) if path else None for path in (histories, like)]
+    return Given(shops[0], tuple(start or ()), length, shops[1])
 
 
 def _shown(
@@ -317,9 +327,10 @@ def _asked(**counts: int) -> None:
 
 def _planned(synthesizer: Synthesizer, shop: Shop, count: int, run: Run, as_json: bool) -> None:
     """Say what a language model would be asked for so many queries, and what it would take to tune one."""
-    need = synthesizer.planned(shop, count, run) if synthesizer.counts == "queries" else None
+    kind = synthesizer.counts
+    need = synthesizer.planned(shop, count, run) if kind != "users" else None
     told = (
-        {"queries": count, **asdict(need)}
+        {kind: count, **asdict(need)}
         if need
         else {"calls": 0, "note": "no language model is asked"}
     )
