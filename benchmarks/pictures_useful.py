@@ -24,7 +24,7 @@ from wareloom.proof.prove import prove
 from wareloom.readers import read
 from wareloom.sampling.generator import Generator
 
-CNN: dict[str, Any] = {"ranker": "cnn", "ranker_settings": {"width": 16, "epochs": 30}}
+CNN: dict[str, Any] = {"ranker": "cnn", "ranker_settings": {"width": 16}}
 LITE0: dict[str, Any] = {"ranker": "lite0"}
 PROOFS: dict[str, dict[str, Any]] = {
     "lite0, 5 %": {**LITE0, "labelled": 0.05, "seeds": 5, "ratios": (4.0,)},

@@ -27,6 +27,7 @@ ORDER = (
     "reranker",
     "metric",
     "attack",
+    "classifier",
     "embedder",
     "text model",
 )
@@ -40,6 +41,7 @@ WHAT = {
     "reranker": "A reranker puts the best items of a list in another order.",
     "metric": "A metric says what a ranking, a prediction or a synthetic shop is worth.",
     "attack": "An attack tries to tell whom a sample was made of.",
+    "classifier": "A classifier says which class a photo shows.",
     "embedder": "An embedder turns texts into vectors.",
     "text model": "A text model writes texts, or says how probable they are.",
 }

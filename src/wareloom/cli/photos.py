@@ -21,6 +21,8 @@ from wareloom.cli._shared import (
 from wareloom.cli._summary import Summary, counted
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from wareloom.core.run import Run
     from wareloom.shop import Shop
 
@@ -77,30 +79,33 @@ def main(
     how: Any = configure(ReadingSettings, settings(set))
     opened, run = Shop.open(shop), run_of(seed, quiet, threads=threads)
     read = read_photos(opened, how, run)
-    flagged = read.filter("flagged")
-    found: dict[str, Any] = {
-        "items": len(read),
-        "flagged": flagged.drop("flagged").to_dicts(),
-        "without_category": int(read["by"].is_null().sum()),
-    }
-    named = [
-        (r["item_id"], r["said"], r["shown"], r["odds"]) for r in flagged.head(SHOWN).to_dicts()
-    ]
-    head = f"{counted(len(flagged), 'item')} of {len(read):,} with a photo show something else than is said of them."
-    told = Summary(head, "warn" if len(flagged) else "good")
-    told.table(("item", "said", "photo shows", "odds"), named, "item")
+    found, told = _told(read)
     if to is not None:
         made = filled(opened, read, how)
         before, after = (_categorised(one) for one in (opened, made))
         made.save(to)
         read.write_csv(to / "photos.csv")
         found["filled"] = after - before
-        told.fact("categories filled", f"{after - before:,}").place(to)
+        told.fact("categories filled", found["filled"]).place(to)
     if lift:
         found["lift"] = _lifted(opened, "" if model == "colours" else model, run)
         told.note(found["lift"]["sentence"])
     show(found, as_json, told)
-    raise typer.Exit(1 if len(flagged) else 0)
+    raise typer.Exit(1 if found["flagged"] else 0)
+
+
+def _told(read: pl.DataFrame) -> tuple[dict[str, Any], Summary]:
+    """Whose photos contradict what is said, as JSON and in a few lines."""
+    flagged = read.filter("flagged")
+    found = {
+        "items": len(read),
+        "flagged": flagged.drop("flagged").to_dicts(),
+        "without_category": int(read["by"].is_null().sum()),
+    }
+    rows = flagged.head(SHOWN).select("item_id", "said", "shown", "odds").rows()
+    head = f"{counted(len(flagged), 'item')} of {len(read):,} with a photo show something else than is said of them."
+    told = Summary(head, "warn" if len(flagged) else "good")
+    return found, told.table(("item", "said", "photo shows", "odds"), rows, "item")
 
 
 def _categorised(shop: Shop) -> int:

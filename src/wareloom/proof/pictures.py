@@ -13,7 +13,7 @@ import polars as pl
 from wareloom.classifiers import PictureClassifier
 from wareloom.core.family import CLASSIFIERS, SYNTHESIZERS
 from wareloom.core.run import Run
-from wareloom.core.settings import Share
+from wareloom.core.settings import Positive, Share
 from wareloom.errors import InputError, SettingError
 from wareloom.evaluation.ranking import Evaluation
 from wareloom.evaluation.shown_classes import DEFAULT_METRICS, ShownClasses, class_metric
@@ -68,7 +68,7 @@ class PictureProofSettings(ExperimentSettings):
     safe: bool = False
     """Whether it is measured on the validation photos which operations leave each class as it is, and the others are
     left out for that class. Takes a pass of the encoder over the validation photos for each operation."""
-    ratios: tuple[float, ...] = (1.0, 4.0)
+    ratios: tuple[Positive, ...] = (1.0, 4.0)
     """Synthetic photos for each real one; the best on the validation part is taken."""
     metrics: tuple[str, ...] = DEFAULT_METRICS
     """The first is the one that decides."""
