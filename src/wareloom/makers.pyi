@@ -27,6 +27,7 @@ import wareloom.rankers.clicks.deepfm
 import wareloom.rankers.clicks.logistic
 import wareloom.rankers.clicks.siamese
 import wareloom.rankers.content.attributes
+import wareloom.rankers.content.complements
 import wareloom.rankers.content.image_knn
 import wareloom.rankers.content.text_knn
 import wareloom.rankers.factor.als
@@ -68,6 +69,11 @@ import wareloom.synthesis.behaviour.teacher
 import wareloom.synthesis.behaviour.transformer
 import wareloom.synthesis.behaviour.vae
 import wareloom.synthesis.dialogues.flow
+import wareloom.synthesis.images.image_augment
+import wareloom.synthesis.images.image_background
+import wareloom.synthesis.images.image_diffusion
+import wareloom.synthesis.images.image_gan
+import wareloom.synthesis.images.image_vae
 import wareloom.synthesis.labels.distilled
 import wareloom.synthesis.labels.judge
 import wareloom.synthesis.labels.lexical
@@ -407,6 +413,135 @@ def synthesizer(
 
 @overload
 def synthesizer(
+    name: Literal['image_augment'],
+    *,
+    pictures: int = 50000,
+    operations: Sequence[str] = ...,
+    mixed: float = 0.25,
+    strength: float = 1.0,
+    off: Mapping[str, Sequence[str]] = ...,
+    side: int = 96,
+) -> wareloom.synthesis.images.image_augment.ImageAugment:
+    """Altered copies of real photos: crop, flip, rotate, background, colour, blur, noise, erase, mixup and cutmix.
+
+        pictures: Real pictures that it learns from, at most; drawn at random where there are more.
+        operations: What may be done to a photo, each by chance; in any order of names, done in one order.
+        mixed: Share of the pictures that are mixed of two, half by mixup and half by cutmix; 0 mixes none.
+        strength: Factor of how often each operation is done; 0 copies photos as they are.
+        off: Operations that are not done to photos of a class, by class: {"hat": ["flip"]}; mixup and cutmix, too.
+        side: Pixels of the longer side of the pictures that are made, at most.
+    """
+
+@overload
+def synthesizer(
+    name: Literal['image_background'],
+    *,
+    pictures: int = 50000,
+    background: str = 'white',
+    shadow: bool = True,
+    label: str = 'Background made by software',
+) -> wareloom.synthesis.images.image_background.ImageBackground:
+    """Product photos before a background of one's own: a colour, a shading, or a photo; the product stays as it is.
+
+        pictures: Real pictures that it learns from, at most; drawn at random where there are more.
+        background: What stands behind: white, grey, black, #RRGGBB, two such colours from top to bottom (#EEEEEE-#CCCCCC), or the file of a photo.
+        shadow: A soft shadow below the product, drawn beside it alone.
+        label: What the strip below the picture says; there is none where it is empty, and the metadata say it still.
+    """
+
+@overload
+def synthesizer(
+    name: Literal['image_diffusion'],
+    *,
+    pictures: int = 50000,
+    side: int = 32,
+    minutes: float = 20.0,
+    steps: int = 0,
+    batch_size: int = 32,
+    learning_rate: float = 0.001,
+    average: float = 0.999,
+    flip: bool = True,
+    channels: Sequence[int] = ...,
+    denoising: int = 50,
+    guidance: float = 1.5,
+    folder: str = '',
+) -> wareloom.synthesis.images.image_diffusion.ImageDiffusion:
+    """Pictures of a class, in a colour and a shape, by diffusion at 32 × 32 or 64 × 64 pixels; for training alone.
+
+        pictures: Real pictures that it learns from, at most; drawn at random where there are more.
+        side: Pixels of a side: 16, 32, 48 or 64.
+        minutes: How long it learns; the same seed then gives other bytes on a faster machine.
+        steps: Updates, instead of minutes; 0 keeps to the minutes.
+        batch_size: Pictures of an update.
+        learning_rate: Step size, reached after 100 updates.
+        average: Decay of the average of the weights.
+        flip: Learn from mirrored pictures, too; not where left and right differ, as in writing.
+        channels: Width of the network at each of its resolutions.
+        denoising: Steps from noise to picture; 10 are five times as fast and less fine.
+        guidance: How far the difference that the class makes is followed: 1 as learned, more for plainer pictures.
+        folder: A folder of a text-to-image model in diffusers' layout, which is taught by LoRA; needs a GPU.
+    """
+
+@overload
+def synthesizer(
+    name: Literal['image_gan'],
+    *,
+    pictures: int = 50000,
+    side: int = 32,
+    minutes: float = 20.0,
+    steps: int = 0,
+    batch_size: int = 64,
+    learning_rate: float = 0.0004,
+    average: float = 0.995,
+    flip: bool = True,
+    width: int = 32,
+    latent_size: int = 64,
+) -> wareloom.synthesis.images.image_gan.ImageGAN:
+    """Pictures of a class by a generator against a critic with the hinge loss; for training alone.
+
+        pictures: Real pictures that it learns from, at most; drawn at random where there are more.
+        side: Pixels of a side: 16, 32, 48 or 64.
+        minutes: How long it learns; the same seed then gives other bytes on a faster machine.
+        steps: Updates of both players together, instead of minutes; 0 keeps to the minutes.
+        batch_size: Pictures of an update.
+        learning_rate: Step size of the critic, reached after 100 updates; the generator's is half of it (Heusel et al. 2017).
+        average: Decay of the average of the generator's weights.
+        flip: Learn from mirrored pictures, too; not where left and right differ, as in writing.
+        width: Channels of the layer at full size; smaller ones have more.
+        latent_size: Numbers of noise that a picture is made of.
+    """
+
+@overload
+def synthesizer(
+    name: Literal['image_vae'],
+    *,
+    pictures: int = 50000,
+    side: int = 32,
+    minutes: float = 20.0,
+    steps: int = 0,
+    batch_size: int = 64,
+    learning_rate: float = 0.001,
+    average: float = 0.995,
+    flip: bool = True,
+    width: int = 32,
+    latent_size: int = 64,
+) -> wareloom.synthesis.images.image_vae.ImageVAE:
+    """Pictures of a class by a conditional variational autoencoder; for training alone.
+
+        pictures: Real pictures that it learns from, at most; drawn at random where there are more.
+        side: Pixels of a side: 16, 32, 48 or 64.
+        minutes: How long it learns; the same seed then gives other bytes on a faster machine.
+        steps: Updates, instead of minutes; 0 keeps to the minutes.
+        batch_size: Pictures of an update.
+        learning_rate: Step size, reached after 100 updates.
+        average: Decay of the average of the weights.
+        flip: Learn from mirrored pictures, too; not where left and right differ, as in writing.
+        width: Channels of the layer at full size; smaller ones have more.
+        latent_size: Numbers that a picture is laid out by.
+    """
+
+@overload
+def synthesizer(
     name: Literal['independent'],
     *,
     window: int = 2,
@@ -719,7 +854,7 @@ def synthesizer(
         min_users: Users who must have done something for it to be counted by itself; not for outlines, which are of one each.
         jitter: How far gaps of an outline are stretched or shrunk: the standard deviation of the logarithm.
         look_ahead: Items that are tried at most, where an outline's next item is known to follow, until one leads on to such.
-        members: The rankers of the ensemble; each must add up rows of a table over the history, as transitions, item_knn, ease, als, text_knn and image_knn do. Of ease and als only each item's highest neighbours are walked.
+        members: The rankers of the ensemble; each must add up rows of a table over the history, as transitions, item_knn, ease, als, text_knn, image_knn and complements do. Of ease and als only each item's highest neighbours are walked.
         member_settings: Settings by member, where they are not the defaults.
         weights: Weights by member, and of "popularity"; where none is given they are learned.
         neighbours: Highest entries of each row of the members' tables that a walk adds up; 0 takes all. A hundred walk twice as fast, and teach a little less: what several events hint at weakly is lost.
@@ -1236,6 +1371,37 @@ def ranker(
 
 @overload
 def ranker(
+    name: Literal['complements'],
+    *,
+    decay: float = 0.6,
+    last: int = 0,
+    model: str = 'embedded',
+    model_settings: Mapping[str, Any] = ...,
+    about: Literal['category', 'title'] = 'category',
+    kinds: int = 6,
+    alike: int = 20,
+    embedder: str = 'tfidf',
+    least: float = 1.0,
+    max_tokens: int = 48,
+    block: Sequence[str] = ...,
+) -> wareloom.rankers.content.complements.Complements:
+    """Score items by whether a text model named them as what goes with those of the history.
+
+        decay: Factor for each step back in the history that is scored; 1 counts all events alike.
+        last: Events of the history that count, the latest ones; 0 takes all.
+        model: The text model that is asked: embedded, huggingface, endpoint, or package.module:Class.
+        model_settings: Its settings.
+        about: What a question is about: each leaf of the categories, or each item by its title, which asks far more.
+        kinds: Kinds of product that are taken of an answer at most.
+        alike: Items that read most like a kind, and so are meant by it.
+        embedder: What makes vectors of kinds and items: "tfidf", "minilm" or another embedder.
+        least: How often a pair must have met, as a share of what chance gives, from five users on; 0 keeps all.
+        max_tokens: Tokens of an answer at most.
+        block: Words that no kind may have.
+    """
+
+@overload
+def ranker(
     name: Literal['cross_encoder'],
     *,
     fields: str = 'title category brand',
@@ -1475,13 +1641,15 @@ def ranker(
     decay: float = 0.6,
     last: int = 0,
     model: str = '',
+    learned: bool = False,
     neighbours: int = 200,
 ) -> wareloom.rankers.content.image_knn.ImageKNN:
     """Score items by how much their pictures look like those of the items of the history.
 
         decay: Factor for each step back in the history that is scored; 1 counts all events alike.
         last: Events of the history that count, the latest ones; 0 takes all.
-        model: A folder with a vision model in Hugging Face's layout, such as ViT, DINOv2 or CLIP; empty takes colours and edges.
+        model: lite0 for the frozen encoder EfficientNet-Lite0 (extra `pictures`), or a folder with a vision model in Hugging Face's layout, such as ViT, DINOv2 or CLIP; empty takes colours and edges.
+        learned: Whether vectors of items of one category are brought nearer to one another, learned from the categories of the catalogue; an item without one is placed by its picture alone.
         neighbours: Similar items kept for each item.
     """
 
@@ -2012,6 +2180,7 @@ def ranker(
     weight_decay: float = 0.0,
     patience: int = 20,
     validation: float = 0.05,
+    pictures: str = 'none',
     pool: Literal['recency', 'attention'] = 'attention',
     hidden_size: int = 128,
     bands: int = 8,
@@ -2037,6 +2206,7 @@ def ranker(
         weight_decay: Decoupled decay of the weights.
         patience: Evaluations without a better validation value after which training stops; 0 never stops early.
         validation: Share of users whose last event stops the training early; none where it comes to fewer than 20.
+        pictures: What sees the items' pictures: lite0, colours (and edges), or a folder with a vision model; none leaves them out.
         pool: Whether items of the history count by their age alone, or by what they are, too.
         hidden_size: Width of the towers' perceptrons.
         bands: Price bands, of about equally many items each.
@@ -2311,7 +2481,7 @@ class CleanOptions(TypedDict, total=False):
 
 class CompareOptions(TypedDict, total=False):
     measures: Sequence[str]
-    """Names of measures; all quick ones of what SYNTH has, events, queries or dialogues, where none are named."""
+    """Names of measures; all quick ones of what SYNTH has (events, queries, …) where none are named."""
     gru: bool
     """Whether the network that reads sequences, too, tells synthetic users from real ones."""
     settings: Mapping[str, Mapping[str, Any]]
@@ -2368,6 +2538,12 @@ class ProveOptions(TypedDict, total=False):
     """Largest fall, relative, of the deciding metric in a slice beside which "helps" is still said; 1 allows any."""
     effect: float | None
     """Relative lift, such as .02, of which the power is to be told; None tells it of the lift that was observed."""
+    augment: Mapping[str, Any]
+    """Settings of the altered copies that pictures from scratch have to beat."""
+    labelled: float | int | None
+    """Share of the training photos, class by class, that generator and classifier are shown; each seed draws its own. At least one of a class is kept."""
+    safe: bool
+    """Whether it is measured on the validation photos which operations leave each class as it is, and the others are left out for that class. Takes a pass of the encoder over the validation photos for each operation."""
     repeats: Literal['auto', 'rank', 'mask']
     """Whether items of the history are ranked again: where the log repeats, always, or never."""
     ties: Sequence[Literal['shuffled', 'file']]
@@ -2386,8 +2562,6 @@ class ProveOptions(TypedDict, total=False):
     """Whether other uses of the same knowledge stand beside: direct labels, features, the generator as a ranker."""
     members: bool
     """Whether the members of a ranker that is made of others are measured alone, too, on the whole catalogue."""
-    labelled: int | None
-    """How many queries of the training part people have judged, as far as ranker and synthesizer are told; None all of them. With 0 the ranker is compared with itself untaught, and with itself taught on runs of words of titles."""
     queries: int
     """Synthetic queries that are mixed in; 0 goes by `ratios`. It has to be named where no query is labelled."""
     catalogue_metrics: Sequence[str]

@@ -20,8 +20,10 @@ from tiny_encoder import write_encoder
 from wareloom import cli
 from wareloom.cli import _shared
 from wareloom.cli._summary import MOST, NARROWEST, Summary
-from wareloom.core.family import FAMILIES
+from wareloom.core.family import FAMILIES, RANKERS
+from wareloom.core.run import Run
 from wareloom.shop import Shop
+from wareloom.testing.made_pictures import pictured
 
 COMMANDS = sorted(path.stem for path in cli.HERE.glob("*.py") if not path.stem.startswith("_"))
 POLICY = 'preset = "partner"\nattack_area = 0.9\nattack_tpr = 0.9\nattacks = ["sets"]\n'
@@ -72,6 +74,9 @@ def cases() -> dict[str, Case]:
         "segment": Case(("segment", shop, *to("segment"), "--event", "purchase")),
         "features": Case(("features", shop, *to("features"))),
         "synth": Case(("synth", "markov", train, *to("synth"), "--screens", "schema,copies")),
+        "gallery": Case(("gallery", place / "photos", *to("gallery.html"))),
+        "pictures": Case(("pictures", place / "photos", *to("files"))),
+        "photos": Case(("photos", place / "photos", *to("read")), codes=(0, 1)),
         "screen": Case(("screen", place / "synth", train, *to("good"))),
         "mix": Case(("mix", train, place / "good", *to("mixed"))),
         "train": Case(("train", "transitions", place / "mixed", *to("model"))),
@@ -101,6 +106,9 @@ def cases() -> dict[str, Case]:
         "run": Case(("run", place / "tiny.toml", *to("job")), (), (0, 1)),
         "bundle": Case(("bundle", place / "job" / "bundle"), ()),
         "publish": Case(("publish", place / "served", *to("store")), ()),
+        "compress": Case(
+            ("compress", place / "encoded", *to("small"), "--only", "int8", "--set", "texts=64")
+        ),
         "live": Case(("live", place / "store"), ()),
         "keys": Case(("keys", place / "store", "--add", "shop"), ("--revoke", "shop")),
         "compact": Case(("compact", place / "store"), ()),
@@ -124,11 +132,15 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
         write_export(place / "export")
         built(place / "leaving", place / "ledgers")
     search_shop(60).save(place / "searched")
+    pictured().save(place / "photos")
     titles = pl.DataFrame({"item_id": ["i0", "i1"], "title": ["lamp rug", "rug lamp"]})
     Shop({"items": titles}).save(place / "titles")
     write_encoder(place / "bert", ["lamp", "rug"])
     (place / "tiny.toml").write_text(RECIPE.replace('"export"', f'"{place / "export"}"'))
     written(place / "served", fitted("transitions", small_shop()), small_shop())
+    encoder = RANKERS.make("bi_encoder", model=str(place / "bert"), tuning="none")
+    titled = Shop({"items": titles})
+    written(place / "encoded", encoder.fit(titled, Run(quiet=True)), titled)
     (place / "policy.toml").write_text(POLICY)
     (place / "key").write_bytes(b"0123456789abcdef")
     return place

@@ -48,6 +48,15 @@ ForItem = Annotated[
     list[str] | None,
     typer.Option("--for", metavar="ITEM", help="Queries for this item alone; may be given again."),
 ]
+Pictures = Annotated[
+    int, typer.Option(help="Synthetic pictures; 0 for as many as there are real ones.")
+]
+Classes = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--class", metavar="CLASS", help="Pictures of this class alone; may be given again."
+    ),
+]
 DryRun = Annotated[
     bool,
     typer.Option(
@@ -106,6 +115,8 @@ def main(
     queries: Queries = 0,
     dialogues: Dialogues = 0,
     for_item: ForItem = None,
+    pictures: Pictures = 0,
+    class_: Classes = None,
     dry_run: DryRun = False,
     preview: Preview = 0,
     cache: Cache = None,
@@ -125,18 +136,15 @@ def main(
 ) -> None:
     """Fit a synthesizer on a shop and sample another from it; with screens, of users that pass them.
 
-    A synthesizer of queries, or of labels, makes queries with their judgments instead of users; one of dialogues makes
-    dialogues.
+    One of queries or labels makes queries with their judgments instead, one of pictures or dialogues makes these.
     """
     from wareloom.core.family import SYNTHESIZERS
     from wareloom.preparing.splits import together
     from wareloom.screening import made
-    from wareloom.shop import Log, Shop
-    from wareloom.synthesis import Condition as Anything
-    from wareloom.synthesis import GivenItems
+    from wareloom.shop import Shop
 
-    sizes = {"users": users, "queries": queries, "dialogues": dialogues}
-    _asked(**sizes, preview=preview, length=0 if length is None else length)
+    sizes = {"users": users, "queries": queries, "pictures": pictures, "dialogues": dialogues}
+    _asked(**sizes, preview=preview, length=length or 0)
     named = made(asked := screens_of(screens) or [], settings_of(asked, screen_set, "--screen-set"))
     run, real = run_of(seed, quiet).with_(cache=cache), Shop.open(shop)
     held = together([Shop.open(part) for part in holdout]) if holdout else None
@@ -144,32 +152,40 @@ def main(
     made_of: Synthesizer = SYNTHESIZERS.make(name, **chosen)
     _unpaid(made_of, bool(named), bool(continue_ or like))
     if dry_run:
-        _planned(made_of, real, _count(made_of, real, sizes), run, as_json)
-        return
+        return _planned(made_of, real, _count(made_of, real, sizes), run, as_json)
     _free(made_of, to, bool(preview), force)
     fitted = made_of.fit(real, run)
-    given: Condition = GivenItems(tuple(for_item or ()))
+    given = _given_others(fitted, for_item, class_)
     if preview and fitted.counts == "queries":
-        _look(fitted, preview, given, run, as_json)
-        return
+        return _look(fitted, preview, given, run, as_json)
+    count = _count(fitted, real, sizes)
     if fitted.counts == "users":
-        given = _given(continue_, start, length, like)
-        paid = _paid_size(fitted, users)
-        count = users or paid or len(Log.of(given.histories or real).users)
-    else:
-        given = Anything() if fitted.counts == "dialogues" else given
-        count = _count(fitted, real, sizes)
+        shoppers = _given(continue_, start, length, like)
+        count, given = _users_of(fitted, users, shoppers.histories or real), shoppers
     sampled, told = _sampled((fitted, count, given), named, (real, held), run, to)
     _shown(told, (name, shop, to), sampled, as_json)
 
 
+def _given_others(
+    fitted: Synthesizer, items: list[str] | None, classes: list[str] | None
+) -> Condition:
+    """What queries and pictures are to be conditional on; dialogues on nothing."""
+    from wareloom.synthesis import Condition, GivenItems, GivenPictures
+
+    if fitted.counts == "dialogues":
+        return Condition()
+    if fitted.counts == "pictures":
+        return GivenPictures(tuple(classes or ()))
+    return GivenItems(tuple(items or ()))
+
+
 def _count(made_of: Synthesizer, real: Shop, asked: dict[str, int]) -> int:
-    """How many are asked for; where nobody says, as many dialogues as the shop has, or queries as it has items."""
+    """How many are asked for; where nobody says, as many dialogues or pictures as the shop has, or queries as items."""
     if asked[made_of.counts]:
         return asked[made_of.counts]
     if made_of.counts == "dialogues" and real.has("dialogues"):
         return max(1, real.table("dialogues")["dialogue_id"].n_unique())
-    return real.rows("items")
+    return real.rows("images" if made_of.counts == "pictures" else "items")
 
 
 def _free(made_of: Synthesizer, to: Path, preview: bool, force: bool) -> None:
@@ -196,6 +212,13 @@ def _unpaid(made_of: Synthesizer, screens: bool, histories: bool) -> None:
             refuse_unpaid("private", "screens", made_of.origin)
         if histories:
             refuse_unpaid("private", "histories", made_of.origin)
+
+
+def _users_of(fitted: Synthesizer, users: int, known: Shop) -> int:
+    """How many users are asked for: as said, as were paid for, or as many as are known."""
+    from wareloom.shop import Log
+
+    return users or _paid_size(fitted, users) or len(Log.of(known).users)
 
 
 def _paid_size(fitted: Synthesizer, users: int) -> int:
@@ -268,6 +291,10 @@ def _shown(
         {one: f"took {of['rejected']:,}" for one, of in screens.items() if of.get("rejected")},
     )
     found.warn(told.get("note", "")).place(to)
+    if "images" in rows and "events" not in rows:
+        found.next(f"wareloom gallery {shop} {to} --to gallery.html")
+        show(told | {"rows": rows, "fingerprint": sampled.fingerprint}, as_json, found)
+        return
     if refused := sampled.meta.get("dialogues", {}).get("refused"):
         found.fact("refused", brief(refused))
     if sampled.rows("dialogues"):

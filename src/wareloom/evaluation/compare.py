@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import tempfile
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import polars as pl
 
@@ -24,18 +24,49 @@ from wareloom.metrics.likeness.dialogues.samples import (
     has_dialogues,
 )
 from wareloom.metrics.likeness.measure import BEYOND, CHANCE, WITHIN, Figure, Measure
+from wareloom.metrics.likeness.pictures.measure import PictureMeasure
+from wareloom.metrics.likeness.pictures.samples import PictureTrio, gathered_pictures, has_pictures
 from wareloom.metrics.likeness.queries.measure import QueryMeasure
 from wareloom.metrics.likeness.queries.samples import QueryTrio, gathered_queries, has_queries
 from wareloom.metrics.likeness.samples import Trio, gathered
 from wareloom.readers import read
 from wareloom.shop import Shop
+from wareloom.shop.schema import REAL
 
 SLOW = ("sequence_discriminator",)
 """Measures that are taken only where they are asked for."""
 NO_QUERIES = "not both sides have searches or judgments: there are no queries to compare"
+NO_PICTURES = "not both sides have pictures: there are none to compare"
 NO_DIALOGUES = "not both sides have dialogues: there are none to compare"
-AnyMeasure = Measure | QueryMeasure | DialogueMeasure
 NO_EVENTS = "not both sides have events: there is no behaviour to compare"
+
+
+AnyMeasure = Measure | QueryMeasure | PictureMeasure | DialogueMeasure
+AnyTrio = Trio | QueryTrio | PictureTrio | DialogueTrio
+Side = TypeVar("Side")
+
+
+@dataclass(frozen=True)
+class Sides:
+    """The samples of each kind, or why there are none of it."""
+
+    users: Trio | str
+    queries: QueryTrio | str
+    pictures: PictureTrio | str
+    dialogues: DialogueTrio | str
+
+    def of(self, measure: AnyMeasure) -> AnyTrio | str:
+        """What a measure compares, or why there is nothing for it."""
+        if isinstance(measure, PictureMeasure):
+            return self.pictures
+        if isinstance(measure, DialogueMeasure):
+            return self.dialogues
+        return self.queries if isinstance(measure, QueryMeasure) else self.users
+
+    def there(self) -> list[AnyTrio]:
+        """The samples that there are."""
+        every = (self.users, self.queries, self.pictures, self.dialogues)
+        return [one for one in every if not isinstance(one, str)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +74,7 @@ class CompareSettings:
     """Which measures are taken, and how they are judged."""
 
     measures: tuple[str, ...] = ()
-    """Names of measures; all quick ones of what SYNTH has, events, queries or dialogues, where none are named."""
+    """Names of measures; all quick ones of what SYNTH has (events, queries, …) where none are named."""
     gru: bool = False
     """Whether the network that reads sequences, too, tells synthetic users from real ones."""
     settings: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -59,7 +90,7 @@ class CompareSettings:
             raise SettingError(
                 f"compare: tolerance is {self.tolerance:g} and groups {self.groups}; give 1 or more, and 5 to 100."
             )
-        known = measures() + query_measures() + dialogue_measures()
+        known = measures() + query_measures() + picture_measures() + dialogue_measures()
         names = list(dict.fromkeys(self.measures or [name for name in known if name not in SLOW]))
         names += [name for name in SLOW if self.gru and name not in names]
         for name in (*names, *self.settings):
@@ -72,6 +103,11 @@ class CompareSettings:
                 f"compare: there are settings of {stray[0]}, which is not among the measures taken."
             )
         return {name: METRICS.make(name, **self.settings.get(name, {})) for name in names}
+
+
+def picture_measures() -> list[str]:
+    """Names of all measures of pictures, sorted."""
+    return metrics_of("pictures")
 
 
 def query_measures() -> list[str]:
@@ -170,14 +206,14 @@ def compare(
     chosen = settings.chosen()
     with run.limits():
         with run.task("read"):
-            read_ = _read(real, synthetic, holdout, settings, run)
+            sides = _read(real, synthetic, holdout, settings, run)
+        silent = (NO_EVENTS, NO_QUERIES, NO_PICTURES, NO_DIALOGUES)
         taken = {
             name: measure
             for name, measure in chosen.items()
-            if name in settings.measures or read_.there(measure)
+            if name in settings.measures or sides.of(measure) not in silent
         }
-        figures, left_out = _figures(taken, read_, settings, run)
-    users, queries, dialogues = read_.users, read_.queries, read_.dialogues
+        figures, left_out = _figures(taken, sides, settings, run)
     judged = [_verdict(figure, settings.tolerance) for figure in figures]
     data = {
         "version": 1,
@@ -188,84 +224,78 @@ def compare(
             for name, shop in (("real", real), ("synthetic", synthetic), ("holdout", holdout))
             if shop is not None
         },
-        "users": _users(users) if users else None,
-        "queries": _queries(queries) if isinstance(queries, QueryTrio) else None,
-        "dialogues": _dialogues(dialogues) if isinstance(dialogues, DialogueTrio) else None,
+        "users": None if isinstance(sides.users, str) else _users(sides.users),
+        "queries": None if isinstance(sides.queries, str) else _queries(sides.queries),
+        "pictures": None if isinstance(sides.pictures, str) else _pictures(sides.pictures),
+        "dialogues": None if isinstance(sides.dialogues, str) else _dialogues(sides.dialogues),
         "figures": judged,
         "left_out": left_out,
-        "notes": read_.notes,
+        "notes": [note for side in sides.there() for note in side.notes],
         "sentence": _sentence(judged, settings.tolerance),
     }
     return Comparison(data)
 
 
-@dataclass(frozen=True)
-class _Read:
-    """The samples that are compared, or why there are none of a kind."""
-
-    users: Trio | None
-    queries: QueryTrio | str
-    dialogues: DialogueTrio | str
-
-    def of(self, measure: AnyMeasure) -> Trio | QueryTrio | DialogueTrio | str:
-        """Return what a measure compares, or why there is nothing."""
-        if isinstance(measure, QueryMeasure):
-            return self.queries
-        if isinstance(measure, DialogueMeasure):
-            return self.dialogues
-        return NO_EVENTS if self.users is None else self.users
-
-    def there(self, measure: AnyMeasure) -> bool:
-        """Whether a measure is taken that nobody asked for; one that could be, but for its numbers, says why not."""
-        return self.of(measure) not in (NO_EVENTS, NO_QUERIES, NO_DIALOGUES)
-
-    @property
-    def notes(self) -> list[str]:
-        """What one should know of the samples."""
-        trios = (self.users, self.queries, self.dialogues)
-        return [note for trio in trios if trio and not isinstance(trio, str) for note in trio.notes]
-
-
 def _read(
     real: Shop, synthetic: Shop, holdout: Shop | None, settings: CompareSettings, run: Run
-) -> _Read:
-    """The samples of users, queries and dialogues that both sides have; raises `InputError` where there are none."""
-    groups, sources = settings.groups, [shop for shop in (real, holdout) if shop is not None]
+) -> Sides:
+    """The samples of users, queries, pictures and dialogues, or why there are none.
+
+    What cannot be compared stops nothing where there is something else; alone it raises its own error.
+    """
+    parts, groups = (real, synthetic, holdout), settings.groups
     behaved = bool(synthetic.rows("events") and real.rows("events"))
-    talked = has_dialogues(synthetic) and has_dialogues(real)
     asked = has_queries(synthetic)
-    if talked and not behaved and not asked:
-        return _Read(None, NO_QUERIES, gathered_dialogues(real, synthetic, holdout, groups, run))
-    dialogues: DialogueTrio | str = NO_DIALOGUES
-    if talked:
+    # A shop whose pictures all stand in the real one, as a sample of shoppers' does, has none to compare.
+    pictured = has_pictures(real) and has_pictures(synthetic) and _made_pictures(synthetic)
+    talked = has_dialogues(real) and has_dialogues(synthetic)
+    others = behaved or pictured or talked
+    alone = behaved + asked + pictured + talked == 1
+
+    def side(there: bool, none: str, gather: Callable[[], Side]) -> Side | str:
+        if not there:
+            return none
         try:
-            dialogues = gathered_dialogues(real, synthetic, holdout, groups, run)
-        except InputError as error:
-            dialogues = str(error)
-    if asked and not behaved:
-        return _Read(None, gathered_queries(real, synthetic, holdout, groups, run), dialogues)
-    users = gathered(real, synthetic, holdout, groups, run)
-    if not asked or not any(has_queries(shop) for shop in sources):
-        return _Read(users, NO_QUERIES, dialogues)
-    try:
-        queries: QueryTrio | str = gathered_queries(real, synthetic, holdout, groups, run)
-    except InputError as error:
-        queries = str(error)
-    return _Read(users, queries, dialogues)
+            return gather()
+        except (InputError, MissingExtraError) as error:
+            if alone:
+                raise
+            return str(error)
+
+    users: Trio | str = NO_EVENTS
+    if behaved or not (asked or pictured or talked):
+        users = gathered(*parts, groups, run)
+    both = asked and any(has_queries(shop) for shop in (real, holdout) if shop is not None)
+    return Sides(
+        users,
+        side(
+            both or (asked and not others),
+            NO_QUERIES,
+            lambda: gathered_queries(*parts, groups, run),
+        ),
+        side(pictured, NO_PICTURES, lambda: gathered_pictures(*parts, run)),
+        side(talked, NO_DIALOGUES, lambda: gathered_dialogues(*parts, groups, run)),
+    )
+
+
+def _made_pictures(shop: Shop) -> bool:
+    """Whether a picture was made, or nothing else is there to compare."""
+    origin = shop.scan("images").select((pl.col("origin") != REAL).any()).collect().item()
+    return bool(origin) or not (shop.rows("events") or has_queries(shop) or has_dialogues(shop))
 
 
 def _figures(
-    chosen: dict[str, AnyMeasure], read_: _Read, settings: CompareSettings, run: Run
+    chosen: dict[str, AnyMeasure], sides: Sides, settings: CompareSettings, run: Run
 ) -> tuple[list[Figure], dict[str, str]]:
     """The figures of all measures, and by measure why there are none."""
     figures, left_out = list[Figure](), dict[str, str]()
     with run.task("measures", len(chosen)) as advance:
         for name, measure in chosen.items():
             found: list[Figure] | str
-            of: Any = read_.of(measure)
+            of = sides.of(measure)
             try:
                 with run.task(name):
-                    found = of if isinstance(of, str) else measure.compare(of, run)
+                    found = of if isinstance(of, str) else measure.compare(of, run)  # type: ignore[arg-type]
             except MissingExtraError as error:
                 if name in settings.measures:
                     raise
@@ -298,6 +328,15 @@ def _queries(trio: QueryTrio) -> dict[str, Any]:
         "compared": len(trio.real),
         "reference": trio.reference,
         "shops": {names[name]: number for name, number in trio.sizes.items()},
+    }
+
+
+def _pictures(trio: PictureTrio) -> dict[str, Any]:
+    """Which pictures were compared, as JSON has it."""
+    return {
+        "compared": trio.size,
+        "reference": "held out" if trio.held_out else "halves of real",
+        "shops": trio.sizes,
     }
 
 

@@ -311,7 +311,13 @@ def _aside(staged: Staged, frame: pl.LazyFrame, words: dict[int, str]) -> pl.Laz
         for c in staged.columns
     ]
     reason = pl.col("_defect").replace_strict(words, default=None, return_dtype=pl.String)
-    reason = pl.coalesce(pl.when(reason == "line: broken").then("line: " + pl.col(BROKEN)), reason)
+    reason = (
+        pl.when(reason == "line: broken")
+        .then("line: " + pl.col(BROKEN))
+        .when(reason == "picture: unusable")
+        .then(pl.col(BROKEN))
+        .otherwise(reason)
+    )
     return frame.filter(pl.col("_defect").is_not_null()).select(
         *cells, reason.alias("reason"), FILE, ROW
     )

@@ -109,7 +109,11 @@ def _plan(
                 wrong |= test.fill_null(False)
             cells[column] = Cell(pl.when(~wrong).then(own.value))
     broken = pl.col(BROKEN) if BROKEN in found else pl.lit(None, dtype=pl.String)
-    checks = [(broken.is_not_null(), Defect("line", "broken")), *_row_checks(name, cells)]
+    # A picture that cannot be used is no sign that the source was misread: it is set aside, and the rest is read.
+    whole = (
+        Defect("picture", "unusable", fatal=False) if name == "images" else Defect("line", "broken")
+    )
+    checks = [(broken.is_not_null(), whole), *_row_checks(name, cells)]
     index = pl.coalesce(
         [pl.when(test).then(pl.lit(i, dtype=pl.Int16)) for i, (test, _) in enumerate(checks)]
     )

@@ -55,6 +55,10 @@ INTERACTIONS = (
 """The kinds that say that somebody chose an item."""
 
 
+PURPOSES = ("product", "training")
+"""What a picture is for: to show a product, or for training alone; a real one, which says nothing, shows a product."""
+
+
 @dataclass(frozen=True)
 class Column:
     """One column: its type, and whether a row without it is rejected."""
@@ -165,8 +169,15 @@ TABLES: dict[str, Table] = {
         foreign=(("item_id", "items"),),
     ),
     "images": Table(
-        {"item_id": _KEY, "image": Column(pl.Binary(), required=True)},
-        foreign=(("item_id", "items"),),
+        {
+            "item_id": _KEY,
+            "image_id": _ID,
+            "image": Column(pl.Binary(), required=True),
+            "mixed_item_id": _ID,
+            "mixed_weight": Column(pl.Float32(), minimum=0.0, maximum=1.0),
+            "purpose": Column(pl.String(), values=PURPOSES),
+        },
+        foreign=(("item_id", "items"), ("mixed_item_id", "items")),
     ),
     "soft_labels": Table(
         {
@@ -180,7 +191,9 @@ TABLES: dict[str, Table] = {
     ),
 }
 """Soft labels are items that could have stood at a place of a user's log (0 is the first event) instead of the item
-that did, each with its weight: what a ranker is taught beside the events, never a part of a history."""
+that did, each with its weight: what a ranker is taught beside the events, never a part of a history.
+
+What a picture shows is its item's category; one that was mixed of two has `mixed_weight` of the other item's."""
 
 
 def conform(name: str, frame: pl.LazyFrame) -> pl.LazyFrame:

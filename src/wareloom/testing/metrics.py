@@ -1,10 +1,9 @@
-"""The contract of metrics: of rankings, of clicks, and of likeness to real users, queries and dialogues."""
+"""The contract of metrics: of rankings, clicks, classes; of likeness to real users, queries, pictures, dialogues."""
 
 from __future__ import annotations
 
-import json
 import math
-from dataclasses import asdict, replace
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -23,8 +22,10 @@ from wareloom.metrics.likeness.samples import Trio, gathered
 from wareloom.shop import Shop
 from wareloom.testing import laws as kit
 from wareloom.testing.asked import asked, typed
+from wareloom.testing.figures import told_well
 from wareloom.testing.laws import Law, again, law, make, near, refused
 from wareloom.testing.lively import lively, lively_events
+from wareloom.testing.metrics_pictures import CLASSES, PICTURES
 from wareloom.testing.talks import spoken, talks
 
 RUN = Run(seed=1, threads=1)
@@ -38,13 +39,8 @@ CLICKS: dict[str, Law] = {}
 USERS: dict[str, Law] = {}
 QUERIES: dict[str, Law] = {}
 DIALOGUES: dict[str, Law] = {}
-KINDS = {
-    "rankings": RANKINGS,
-    "clicks": CLICKS,
-    "users": USERS,
-    "queries": QUERIES,
-    "dialogues": DIALOGUES,
-}
+KINDS = {"rankings": RANKINGS, "clicks": CLICKS, "users": USERS, "queries": QUERIES}
+KINDS |= {"classes": CLASSES, "pictures": PICTURES, "dialogues": DIALOGUES}
 """What a metric keeps to beyond, by what it judges"""
 FURTHER: dict[str, Law] = {}
 """What those keep to that name it in `laws`"""
@@ -218,21 +214,7 @@ def saved_and_restored_of_users(cls: type[Measure]) -> None:
 @law(USERS, "figures are numbers with intervals")
 def figures_are_numbers_with_intervals(cls: type[Measure]) -> None:
     """Figures bear its name, and are finite, from 0, with value and floor in their intervals, and JSON."""
-    _told_well(make(cls).name, figures(cls, trio()))
-
-
-def _told_well(name: str, found: list[Figure]) -> None:
-    assert len({figure.name for figure in found}) == len(found) >= 1
-    for figure in found:
-        assert figure.name.partition(".")[0] == name
-        assert figure.unit
-        ends = figure.low, figure.high, figure.floor_low, figure.floor_high
-        numbers = (figure.value, figure.floor, *ends)
-        assert all(math.isfinite(number) for number in numbers)
-        assert 0 <= figure.low <= figure.value <= figure.high
-        assert 0 <= figure.floor_low <= figure.floor_high
-        assert max(numbers) <= 1 or not figure.bounded
-        json.dumps(asdict(figure), allow_nan=False)
+    told_well(make(cls).name, figures(cls, trio()))
 
 
 @law(USERS, "the same seed")
@@ -343,7 +325,7 @@ def saved_and_restored_of_queries(cls: type[QueryMeasure]) -> None:
 @law(QUERIES, "figures are numbers with intervals")
 def figures_of_queries_are_numbers_with_intervals(cls: type[QueryMeasure]) -> None:
     """Figures bear its name, and are finite, from 0, with value and floor in their intervals, and JSON."""
-    _told_well(make(cls).name, query_figures(cls))
+    told_well(make(cls).name, query_figures(cls))
 
 
 @law(QUERIES, "the same seed")
@@ -382,7 +364,7 @@ def saved_and_restored_of_dialogues(cls: type[DialogueMeasure]) -> None:
 @law(DIALOGUES, "figures are numbers with intervals")
 def figures_of_dialogues_are_numbers_with_intervals(cls: type[DialogueMeasure]) -> None:
     """Figures bear its name, and are finite, from 0, with value and floor in their intervals, and JSON."""
-    _told_well(make(cls).name, dialogue_figures(cls))
+    told_well(make(cls).name, dialogue_figures(cls))
 
 
 @law(DIALOGUES, "the same seed")
