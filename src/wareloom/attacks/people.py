@@ -14,6 +14,7 @@ from wareloom.shop.buckets import user_key
 from wareloom.shop.log import NO_TIME
 from wareloom.shop.queries import normal_query
 from wareloom.shop.runs import whole_codes
+from wareloom.shop.schema import CUSTOMER
 
 TELLING = 3
 """Events from which the whole history of a user is taken for its own"""
@@ -68,8 +69,10 @@ def read_people(shops: dict[str, Shop], run: Run) -> tuple[list[People], pl.Data
     """Read REAL, SYNTH and the holdout: their users, the catalogue in the order of codes, and whether events are read.
 
     Where one side has no events, and each has queries, users are those that asked, or each query is a user of its own
-    where nobody is named. Raises `InputError` where neither can be read.
+    where nobody is named. Where all sides have dialogues alone, each is a user, who asked what its customer said.
+    Raises `InputError` where nothing of that can be read.
     """
+    shops = _talking(shops)
     asked = {n: bool(shop.rows("searches") or shop.rows("judgments")) for n, shop in shops.items()}
     without = [name for name, shop in shops.items() if not shop.rows("events")]
     if bare := [name for name in without if not asked[name]]:
@@ -99,6 +102,28 @@ def read_people(shops: dict[str, Shop], run: Run) -> tuple[list[People], pl.Data
             f"{logs['REAL'].items.ids[0]!r}. Both must name items alike."
         )
     return people, _catalogue(list(shops.values()), items), True
+
+
+def _talking(shops: dict[str, Shop]) -> dict[str, Shop]:
+    """Shops of dialogues alone as shops of searches: a dialogue is a user, and what its customer says a query."""
+    others = ("events", "searches", "judgments")
+    if not all(shop.rows("dialogues") for shop in shops.values()):
+        return shops
+    if any(shop.rows(name) for shop in shops.values() for name in others):
+        return shops
+    made = {}
+    for name, shop in shops.items():
+        said = shop.scan("dialogues").filter(
+            pl.col("role") == CUSTOMER, pl.col("text").is_not_null()
+        )
+        searches = said.select(
+            search_id=pl.format("{}/{}", "dialogue_id", "turn"),
+            user_id="dialogue_id",
+            query="text",
+            origin="origin",
+        )
+        made[name] = Shop.trusted({"items": shop.scan("items"), "searches": searches}, shop.meta)
+    return made
 
 
 def _logs(shops: dict[str, Shop], run: Run) -> dict[str, Log]:

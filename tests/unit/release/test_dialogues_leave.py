@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
+from wareloom.attacks import run_attacks
 from wareloom.core.run import Run
 from wareloom.release.texts import (
     few_turns,
@@ -13,6 +14,7 @@ from wareloom.release.texts import (
     with_personal_data,
 )
 from wareloom.shop import Shop
+from wareloom.shop.schema import SLOTS
 from wareloom.shop.spans import fits
 from wareloom.synthesis.dialogues.flow import Flow
 from wareloom.testing.talks import talks
@@ -73,3 +75,30 @@ def test_what_is_replaced_in_a_text_goes_from_its_slots() -> None:
     assert [slot["name"] for slot in row["slots"]] == ["n"]
     assert all(fits(slot, row["text"]) for slot in row["slots"])
     assert "13912345678" not in str(row)
+
+
+def own_words(shop: Shop, mark: str) -> Shop:
+    """The shop with a word of its own in each dialogue's first turn, and ids of its own."""
+    # A digest, so that nothing but the words themselves tells the two sides apart.
+    name = pl.format("{}{}", pl.lit(mark), pl.col("dialogue_id")).hash(seed=1).cast(pl.String)
+    name = name.str.replace_many(list("0123456789"), list("bcdfghjklm"))
+    first = pl.col("turn") == 0
+    rows = shop.table("dialogues").with_columns(
+        dialogue_id=name,
+        text=pl.when(first).then(pl.format("{} {}", "text", name)).otherwise("text"),
+        slots=None,
+    )
+    return Shop({"items": shop.table("items"), "dialogues": rows.cast({"slots": SLOTS})})
+
+
+def test_an_attack_tells_whose_words_a_memoriser_repeats_and_not_of_a_flow() -> None:
+    real, held = own_words(talks(120, 1), "a"), own_words(talks(120, 2), "b")
+    rows = real.table("dialogues").with_columns(origin=pl.lit("copies@1"))
+    copies = real.with_tables(dialogues=rows)
+    careful = Flow(min_phrases=0, seen_in=5).fit(real, Run(seed=1)).sample(100, Run(seed=2))
+    areas = []
+    for synth in (copies, careful):
+        report = run_attacks(real, synth, held, Run(seed=1), names=["queries"])
+        areas.append(report.outcomes[0].area.value)
+    assert areas[0] > 0.95
+    assert areas[1] < 0.65
