@@ -77,6 +77,7 @@ def cases() -> dict[str, Case]:
         "gallery": Case(("gallery", place / "photos", *to("gallery.html"))),
         "pictures": Case(("pictures", place / "photos", *to("files"))),
         "photos": Case(("photos", place / "photos", *to("read")), codes=(0, 1)),
+        "suggest": Case(("suggest", place / "titles", "i0"), ()),
         "screen": Case(("screen", place / "synth", train, *to("good"))),
         "mix": Case(("mix", train, place / "good", *to("mixed"))),
         "train": Case(("train", "transitions", place / "mixed", *to("model"))),

@@ -1,0 +1,75 @@
+"""Suggest a text for an item."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from wareloom.cli._shared import AsJson, Quiet, Seed, run_of, settings, show
+from wareloom.cli._summary import Summary, counted
+
+SHOWN = 4
+"""Claims that are named"""
+
+
+def main(
+    shop: Annotated[Path, typer.Argument(help="The folder of a shop with a catalogue.")],
+    item: Annotated[str, typer.Argument(help="The id of an item.")],
+    kind: Annotated[
+        str, typer.Option("--kind", help="title, description, ad or keywords.")
+    ] = "description",
+    language: Annotated[
+        str, typer.Option("--language", help="en or zh; values stay as the catalogue has them.")
+    ] = "en",
+    model: Annotated[
+        str,
+        typer.Option(
+            help="The text model that writes: endpoint, huggingface or package.module:Class; none puts fields together."
+        ),
+    ] = "",
+    set: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="NAME=VALUE",
+            help="A setting of the text model, as base_url or folder; may be given again.",
+        ),
+    ] = None,
+    cache: Annotated[
+        Path | None, typer.Option("--cache", help="Keep answers here: none is paid for twice.")
+    ] = None,
+    seed: Seed = 0,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Suggest a text for an item, every claim with the field that says so; exit code 1 where nothing can be said."""
+    from wareloom.core.family import TEXT_MODELS
+    from wareloom.errors import SettingError
+    from wareloom.shop import Shop
+    from wareloom.synthesis.texts.suggest import Assistant
+
+    given = settings(set)
+    if given and not model:
+        raise SettingError("--set is for a text model; name one with --model.")
+    writer = TEXT_MODELS.make(model, **given) if model else None
+    found = Assistant(Shop.open(shop), writer).suggest(
+        item, kind, language, run_of(seed, quiet, cache=cache)
+    )
+    if found.text:
+        told = Summary(found.text, "good")
+        told.table(
+            ("claim", "field"),
+            [(one.text, one.field or "-") for one in found.claims[:SHOWN]],
+            "claim",
+        )
+        told.fact("written by", found.how)
+        told.fact("fields said", f"{found.coverage:.0%}")
+    else:
+        told = Summary(f"Nothing can be said of {item}: no field of it may be.", "bad")
+    if found.refused:
+        text, why = found.refused[0]
+        told.warn(f"{counted(len(found.refused), 'claim')} refused, as {text[:60]!r}: {why}.")
+    show(found.data, as_json, told)
+    raise typer.Exit(0 if found.text else 1)

@@ -1,0 +1,27 @@
+"""The command suggest, from a shop on disk."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import polars as pl
+from tiny_export import wareloom
+
+from wareloom.shop import Shop
+
+
+def test_the_command(tmp_path: Path) -> None:
+    items = pl.DataFrame({"item_id": ["a", "z"], "title": ["Delta Chrome Faucet", "Best!"]})
+    Shop({"items": items}).save(tmp_path / "shop")
+    told = wareloom("suggest", tmp_path / "shop", "a", "--kind", "title", "--json")
+    assert told.code == 0
+    assert json.loads(told.out)["claims"][0]["field"] == "title"
+    assert "extractive" in wareloom("suggest", tmp_path / "shop", "a").out
+    none = wareloom("suggest", tmp_path / "shop", "z")
+    assert none.code == 1
+    assert "Nothing can be said of z" in none.out
+    wrong = wareloom("suggest", tmp_path / "shop", "aa", "--set", "model=m")
+    assert wrong.code == 2
+    assert "--model" in wrong.err
+    assert wareloom("suggest", tmp_path / "shop", "nowhere").code == 2
