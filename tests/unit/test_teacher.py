@@ -188,3 +188,16 @@ def test_a_member_without_a_table_is_refused() -> None:
         SYNTHESIZERS.make("teacher", members=("transitions", "popularity")).fit(
             small_shop(), Run(seed=1)
         )
+
+
+def test_where_no_member_weighs_anything_items_are_drawn_as_first_ones_are() -> None:
+    """Weights that are learned on noise may all be 0: the walk then knows how popular items are, and nothing else."""
+    shop = small_shop(users=200)
+    nothing = {"transitions": 0.0, "item_knn": 0.0, "text_knn": 0.0, "popularity": 1.0}
+    silent = SYNTHESIZERS.make("teacher", weights=nothing, uniform=0.0).fit(shop, Run(seed=1))
+    log = Log.of(silent.sample(3_000, Run(seed=2)))
+    assert len(log.users) == 3_000
+    real = Log.of(shop)
+    first = np.bincount(real.item[real.offsets[:-1]], minlength=len(real.items))
+    assert np.corrcoef(first, log.counts())[0, 1] > 0.8
+    assert not log.counts()[first == 0].any()

@@ -13,7 +13,7 @@ import pytest
 from openai_server import Server, prompt_of, said
 from wareloom.core.family import RANKERS
 from wareloom.core.run import Run
-from wareloom.errors import InputError, ServiceError, SettingError
+from wareloom.errors import InputError, ServiceError, SettingError, UnknownNameError
 from wareloom.language.models import Generated, Sampling, TextModel
 from wareloom.rankers.content._complements import Pairs, kinds_in, met, prompt_for
 from wareloom.rankers.content.complements import Complements
@@ -207,7 +207,7 @@ def test_bad_input_is_named_with_the_remedy() -> None:
         named(1).fit(shop.with_tables(items=shop.table("items").select("item_id")))
     with pytest.raises(SettingError, match="kinds"):
         Complements(kinds=0)
-    with pytest.raises(SettingError):
+    with pytest.raises(UnknownNameError, match="no_such_model"):
         Complements(model="no_such_model")
     with Server(fault=lambda prompt, times: "401") as server:
         settings = {"base_url": server.url, "model": "any", "retries": 0}

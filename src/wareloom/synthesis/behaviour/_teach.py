@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numba import njit
+from scipy import sparse
 
 from wareloom.core.kernel import kernel
 from wareloom.rankers.neighbourhood import Neighbourhood, put_in_order
@@ -62,7 +63,10 @@ class Draw(NamedTuple):
 
 
 def pack(parts: list[tuple[Neighbourhood, float]], prior: np.ndarray) -> Knowledge:
-    """Lay weighted neighbourhoods out for the kernel."""
+    """Lay weighted neighbourhoods out for the kernel; without any, one that is empty, so that the prior alone is drawn."""
+    if not parts:
+        none = sparse.csr_matrix((len(prior), len(prior)), dtype=np.float32)
+        parts = [(Neighbourhood(none, 1.0, 0), 0.0)]
     sizes = np.cumsum([0, *(len(part.table.data) for part, _ in parts)])
     return Knowledge(
         np.stack(
