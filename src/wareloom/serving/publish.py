@@ -24,6 +24,7 @@ from wareloom.rankers import Ranker
 from wareloom.serving.catalogue import write_catalogue
 from wareloom.serving.measured import measure
 from wareloom.serving.published import Served, write_served
+from wareloom.serving.realtime import Onward, made_of, write_onward
 from wareloom.serving.reorder import ITEMS, RERANKER
 from wareloom.serving.rules import rules_of
 from wareloom.serving.store import Change, Store, check_slot
@@ -31,7 +32,7 @@ from wareloom.serving.swap import swap_encoder
 from wareloom.serving.vectors import Vectors
 from wareloom.serving.version import FORMAT, MANIFEST, Version, check_version, digest, id_of
 from wareloom.shop import Requests, Shop
-from wareloom.shop.keeps import Keeps
+from wareloom.shop.keeps import Keeps, worst
 from wareloom.shop.texts import DEFAULT
 
 SAMPLE = 20
@@ -63,10 +64,6 @@ def publish(
     how = how or How()
     bundle = Bundle.open(model, allow_code=tuple(allow_code), most=how.most)
     _check_proof(bundle, unproved)
-    if bundle.manifest.kind == "clicks":
-        raise InputError(
-            f"{model} estimates clicks; publish a bundle of recommendation or of search."
-        )
     if bundle.reranker is not None and bundle.reranker.whole:
         raise InputError(
             f"{model} orders all lists together by {bundle.reranker.name!r}, and a shopper asks for one: make it "
@@ -75,9 +72,12 @@ def publish(
     store = Store.made(to)
     fresh = store.versions / f".new-{os.getpid()}"
     with replacing(fresh, marker=MANIFEST) as partial:
-        write_version(bundle, partial, unproved, rules or {}, list(smoke), how)
+        realtime = None if how.onward is None else _onward(how.onward, partial, allow_code)
+        write_version(bundle, partial, unproved, (rules or {}, realtime), list(smoke), how)
         if how.encoder == "f32":
-            _compare(bundle.ranker, Version.open(partial, allow_code=allow_code).served)
+            # Compared without what is drawn in real time: that is no answer of the ranker.
+            plain = Version.open(partial, allow_code=allow_code).served
+            _compare(bundle.ranker, Served(plain.ids, plain.form, plain.ranker))
         version = Version.open(partial, allow_code=allow_code)
         _smoke(version, smoke)
     place = store.versions / version.id
@@ -99,11 +99,17 @@ class How:
     """f32, int8, or the folder of a variant that `compress` wrote"""
     judged: Shop | None = None
     """Judged queries by which another encoder than f32 is compared; None takes parts of titles"""
+    onward: Onward | None = None
+    """How short sessions are written on; None answers them plainly"""
     most: Keeps = "people"
     """So much of real users the bundle may hold at most, see `Bundle.open`"""
 
 
 def _check_proof(bundle: Bundle, unproved: bool) -> None:
+    if bundle.manifest.kind == "clicks":
+        raise InputError(
+            f"{bundle.folder} estimates clicks; publish a bundle of recommendation or of search."
+        )
     proof = bundle.manifest.proof
     if proof is None and not unproved:
         raise InputError(
@@ -116,15 +122,22 @@ def _check_proof(bundle: Bundle, unproved: bool) -> None:
         )
 
 
+def _onward(onward: Onward, folder: Path, allow_code: Sequence[str]) -> dict[str, Any]:
+    """Fit or read the generator that writes sessions on, and save it to the version."""
+    folder.mkdir(parents=True, exist_ok=True)
+    return write_onward(onward, made_of(onward, allow_code), folder)
+
+
 def write_version(
     bundle: Bundle,
     folder: Path,
     unproved: bool,
-    rules: dict[str, Any],
+    setting: tuple[dict[str, Any], dict[str, Any] | None],
     smoke: list[dict[str, Any]],
     how: How,
 ) -> None:
-    """Write all files of a version, and its manifest last."""
+    """Write all files of a version, and its manifest last; `setting`: rules, and real-time synthesis where there is."""
+    rules, realtime = setting
     write_served(bundle.ranker, folder / "served")
     encoder = None
     if how.encoder != "f32":
@@ -155,7 +168,7 @@ def write_version(
         "choice": manifest.choice,
         "proof": None if manifest.proof is None else asdict(manifest.proof),
         "unproved": manifest.proof is None and unproved,
-        "keeps": manifest.keeps,
+        "keeps": manifest.keeps if realtime is None else worst(manifest.keeps, realtime["keeps"]),
         "seed": manifest.seed,
         "rules": rules,
         "smoke": smoke,
@@ -164,6 +177,8 @@ def write_version(
         "encoder": encoder and {"is": Path(how.encoder).name, **encoder},
         "files": note,
     }
+    if realtime is not None:
+        told["realtime"] = realtime
     write_json(folder / MANIFEST, {**told, "id": id_of(told)})
 
 
