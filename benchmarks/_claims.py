@@ -292,6 +292,9 @@ def _vectors(figures: Figures) -> Iterator[Claim]:
         if row["part"] == "open" and "s" in row:
             figure = f"{row['s']:.2f} s of processor time"
             yield Claim(f"A version of {row['name']}", figure, f"{row['bar']:g} s", row["held"])
+        if "mb" in row:
+            figure = f"{row['ratio']:.2f} ({row['mb'][1]:.0f} MB beside {row['mb'][0]:.0f})"
+            yield Claim(f"Vectors, {row['name']}", figure, f"{row['bar']:g}", row["held"])
 
 
 def _compress(figures: Figures) -> Iterator[Claim]:

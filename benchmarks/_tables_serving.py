@@ -147,6 +147,9 @@ def _cost(row: dict[str, Any]) -> tuple[str, str]:
     return row["name"], said
 
 
+FILTERED = "filter | own | recall@10 | graph, filtered afterwards | bar | "
+
+
 def vectors(figures: Figures) -> list[str]:
     """What search costs beside its limit, what filters leave of it, and what else must hold."""
     rows = figures["rows"]
@@ -167,8 +170,7 @@ def vectors(figures: Figures) -> list[str]:
     return [
         *table("what | own | limit, same run | ratio | bar | recall@10 | ", beside),
         "",
-        *table("filter | own | recall@10 | graph, filtered afterwards | bar | ", filtered),
-        "",
+        *([*table(FILTERED, filtered), ""] if filtered else []),
         *table("what must hold | found | bar | ", rest),
     ]
 
