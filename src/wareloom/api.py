@@ -229,11 +229,12 @@ def prove(
 ) -> Proof:
     """Find out whether synthetic data lifts a ranker on real held-out data.
 
-    `of`: recommendation, system, clicks, search or transfer. Synthesizer, ranker and mixer are named, or given as
+    `of`: recommendation, system, clicks, search, transfer or pictures. Synthesizer, ranker and mixer are named, or as
     `wl.synthesizer`, `wl.ranker` and `wl.mixer` make them, with their settings; `screens=()` screens nothing.
-    `settings` are those of `ProofSettings`, `SystemProofSettings`, `ClickProofSettings`, `QueryProofSettings` or
-    `TransferProofSettings`, such as others=["shops/other"]; what is not named takes the kind's own: markov and
-    transitions by time, exposures and logistic by time, lambdamart by query, markov and stack by time.
+    `settings` are those of `ProofSettings`, `SystemProofSettings`, `ClickProofSettings`, `QueryProofSettings`,
+    `TransferProofSettings` or `PictureProofSettings`, such as others=["shops/other"]; what is not named takes the
+    kind's own: markov and transitions by time, exposures and logistic by time, lambdamart by query, markov and stack by
+    time, image_augment and cnn by class.
     """
     named: dict[str, Any] = {"of": of, "split": split, "screens": screens}
     parts: dict[str, Any] = {"synthesizer": synthesizer, "ranker": ranker, "mixer": mixer}

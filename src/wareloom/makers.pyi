@@ -9,7 +9,6 @@ import wareloom.mixing.curriculum
 import wareloom.mixing.distil
 import wareloom.mixing.fresh
 import wareloom.mixing.labels
-import wareloom.mixing.on_policy
 import wareloom.mixing.ratio
 import wareloom.mixing.searched
 import wareloom.mixing.selected
@@ -69,6 +68,12 @@ import wareloom.synthesis.behaviour.shuffled
 import wareloom.synthesis.behaviour.teacher
 import wareloom.synthesis.behaviour.transformer
 import wareloom.synthesis.behaviour.vae
+import wareloom.synthesis.dialogues.flow
+import wareloom.synthesis.images.image_augment
+import wareloom.synthesis.images.image_background
+import wareloom.synthesis.images.image_diffusion
+import wareloom.synthesis.images.image_gan
+import wareloom.synthesis.images.image_vae
 import wareloom.synthesis.labels.distilled
 import wareloom.synthesis.labels.judge
 import wareloom.synthesis.labels.lexical
@@ -259,6 +264,51 @@ def synthesizer(
 
 @overload
 def synthesizer(
+    name: Literal['flow'],
+    *,
+    policies: str = '',
+    catalogue: str = '',
+    phrases: Sequence[str] = ...,
+    intents: Sequence[str] = ...,
+    language: Literal['', 'en', 'zh'] = '',
+    min_phrases: int = 500,
+    seen_in: int = 1,
+    wrong_number: float = 0.08,
+    asks_twice: float = 0.05,
+    changes_mind: float = 0.05,
+    angry: float = 0.05,
+    off_topic: float = 0.04,
+    leaves: float = 0.04,
+    typos: float = 0.04,
+    frames: float = 0.3,
+    model: str = '',
+    model_settings: Mapping[str, Any] = ...,
+    model_does: Literal['chooses', 'writes'] = 'chooses',
+) -> wareloom.synthesis.dialogues.flow.Flow:
+    """Write customer-service dialogues in four stages: a world, a plan, words, and a check of all that agents say.
+
+        policies: A TOML file of the shop's policies; the example's where empty.
+        catalogue: A shop whose items are talked about, where the log's own has none.
+        phrases: Further shops whose dialogues lend phrases.
+        intents: Intents that customers come with; all requests of the log where none are named.
+        language: The language of dialogues; as in the log where empty.
+        min_phrases: Phrases of a language below which they are too few to speak in.
+        seen_in: Dialogues that have to have a phrase for it to be said again; 5 or more keeps counts instead of people.
+        wrong_number: Share of order numbers that customers give wrongly at first.
+        asks_twice: Share of answers after which customers ask again.
+        changes_mind: Share of offers that are declined, where the log does not say.
+        angry: Share of requests that turn into complaints, where the log does not say.
+        off_topic: Share of requests after which customers talk of other things, where the log does not say.
+        leaves: Share of turns after which customers leave, where the log does not say.
+        typos: Share of careless customers' phrases with one slip more than the log's.
+        frames: Share of English requests that begin in another way.
+        model: A text model behind agents' words: embedded, huggingface, endpoint or package.module:Class; none if empty.
+        model_settings: Its settings, such as base_url and model.
+        model_does: Whether it chooses among sentences, or writes round facts that a grammar holds; the embedded one only chooses.
+    """
+
+@overload
+def synthesizer(
     name: Literal['gan'],
     *,
     window: int = 2,
@@ -359,6 +409,135 @@ def synthesizer(
         validation: Share of users held back to stop early; none where it comes to fewer than 20.
         hidden_size: Numbers the network remembers from one event to the next.
         layers: Recurrent layers, one on the other.
+    """
+
+@overload
+def synthesizer(
+    name: Literal['image_augment'],
+    *,
+    pictures: int = 50000,
+    operations: Sequence[str] = ...,
+    mixed: float = 0.25,
+    strength: float = 1.0,
+    off: Mapping[str, Sequence[str]] = ...,
+    side: int = 96,
+) -> wareloom.synthesis.images.image_augment.ImageAugment:
+    """Altered copies of real photos: crop, flip, rotate, background, colour, blur, noise, erase, mixup and cutmix.
+
+        pictures: Real pictures that it learns from, at most; drawn at random where there are more.
+        operations: What may be done to a photo, each by chance; in any order of names, done in one order.
+        mixed: Share of the pictures that are mixed of two, half by mixup and half by cutmix; 0 mixes none.
+        strength: Factor of how often each operation is done; 0 copies photos as they are.
+        off: Operations that are not done to photos of a class, by class: {"hat": ["flip"]}; mixup and cutmix, too.
+        side: Pixels of the longer side of the pictures that are made, at most.
+    """
+
+@overload
+def synthesizer(
+    name: Literal['image_background'],
+    *,
+    pictures: int = 50000,
+    background: str = 'white',
+    shadow: bool = True,
+    label: str = 'Background made by software',
+) -> wareloom.synthesis.images.image_background.ImageBackground:
+    """Product photos before a background of one's own: a colour, a shading, or a photo; the product stays as it is.
+
+        pictures: Real pictures that it learns from, at most; drawn at random where there are more.
+        background: What stands behind: white, grey, black, #RRGGBB, two such colours from top to bottom (#EEEEEE-#CCCCCC), or the file of a photo.
+        shadow: A soft shadow below the product, drawn beside it alone.
+        label: What the strip below the picture says; there is none where it is empty, and the metadata say it still.
+    """
+
+@overload
+def synthesizer(
+    name: Literal['image_diffusion'],
+    *,
+    pictures: int = 50000,
+    side: int = 32,
+    minutes: float = 20.0,
+    steps: int = 0,
+    batch_size: int = 32,
+    learning_rate: float = 0.001,
+    average: float = 0.999,
+    flip: bool = True,
+    channels: Sequence[int] = ...,
+    denoising: int = 50,
+    guidance: float = 1.5,
+    folder: str = '',
+) -> wareloom.synthesis.images.image_diffusion.ImageDiffusion:
+    """Pictures of a class, in a colour and a shape, by diffusion at 32 × 32 or 64 × 64 pixels; for training alone.
+
+        pictures: Real pictures that it learns from, at most; drawn at random where there are more.
+        side: Pixels of a side: 16, 32, 48 or 64.
+        minutes: How long it learns; the same seed then gives other bytes on a faster machine.
+        steps: Updates, instead of minutes; 0 keeps to the minutes.
+        batch_size: Pictures of an update.
+        learning_rate: Step size, reached after 100 updates.
+        average: Decay of the average of the weights.
+        flip: Learn from mirrored pictures, too; not where left and right differ, as in writing.
+        channels: Width of the network at each of its resolutions.
+        denoising: Steps from noise to picture; 10 are five times as fast and less fine.
+        guidance: How far the difference that the class makes is followed: 1 as learned, more for plainer pictures.
+        folder: A folder of a text-to-image model in diffusers' layout, which is taught by LoRA; needs a GPU.
+    """
+
+@overload
+def synthesizer(
+    name: Literal['image_gan'],
+    *,
+    pictures: int = 50000,
+    side: int = 32,
+    minutes: float = 20.0,
+    steps: int = 0,
+    batch_size: int = 64,
+    learning_rate: float = 0.0004,
+    average: float = 0.995,
+    flip: bool = True,
+    width: int = 32,
+    latent_size: int = 64,
+) -> wareloom.synthesis.images.image_gan.ImageGAN:
+    """Pictures of a class by a generator against a critic with the hinge loss; for training alone.
+
+        pictures: Real pictures that it learns from, at most; drawn at random where there are more.
+        side: Pixels of a side: 16, 32, 48 or 64.
+        minutes: How long it learns; the same seed then gives other bytes on a faster machine.
+        steps: Updates of both players together, instead of minutes; 0 keeps to the minutes.
+        batch_size: Pictures of an update.
+        learning_rate: Step size of the critic, reached after 100 updates; the generator's is half of it (Heusel et al. 2017).
+        average: Decay of the average of the generator's weights.
+        flip: Learn from mirrored pictures, too; not where left and right differ, as in writing.
+        width: Channels of the layer at full size; smaller ones have more.
+        latent_size: Numbers of noise that a picture is made of.
+    """
+
+@overload
+def synthesizer(
+    name: Literal['image_vae'],
+    *,
+    pictures: int = 50000,
+    side: int = 32,
+    minutes: float = 20.0,
+    steps: int = 0,
+    batch_size: int = 64,
+    learning_rate: float = 0.001,
+    average: float = 0.995,
+    flip: bool = True,
+    width: int = 32,
+    latent_size: int = 64,
+) -> wareloom.synthesis.images.image_vae.ImageVAE:
+    """Pictures of a class by a conditional variational autoencoder; for training alone.
+
+        pictures: Real pictures that it learns from, at most; drawn at random where there are more.
+        side: Pixels of a side: 16, 32, 48 or 64.
+        minutes: How long it learns; the same seed then gives other bytes on a faster machine.
+        steps: Updates, instead of minutes; 0 keeps to the minutes.
+        batch_size: Pictures of an update.
+        learning_rate: Step size, reached after 100 updates.
+        average: Decay of the average of the weights.
+        flip: Learn from mirrored pictures, too; not where left and right differ, as in writing.
+        width: Channels of the layer at full size; smaller ones have more.
+        latent_size: Numbers that a picture is laid out by.
     """
 
 @overload
@@ -1462,13 +1641,15 @@ def ranker(
     decay: float = 0.6,
     last: int = 0,
     model: str = '',
+    learned: bool = False,
     neighbours: int = 200,
 ) -> wareloom.rankers.content.image_knn.ImageKNN:
     """Score items by how much their pictures look like those of the items of the history.
 
         decay: Factor for each step back in the history that is scored; 1 counts all events alike.
         last: Events of the history that count, the latest ones; 0 takes all.
-        model: A folder with a vision model in Hugging Face's layout, such as ViT, DINOv2 or CLIP; empty takes colours and edges.
+        model: lite0 for the frozen encoder EfficientNet-Lite0 (extra `pictures`), or a folder with a vision model in Hugging Face's layout, such as ViT, DINOv2 or CLIP; empty takes colours and edges.
+        learned: Whether vectors of items of one category are brought nearer to one another, learned from the categories of the catalogue; an item without one is placed by its picture alone.
         neighbours: Similar items kept for each item.
     """
 
@@ -1999,6 +2180,7 @@ def ranker(
     weight_decay: float = 0.0,
     patience: int = 20,
     validation: float = 0.05,
+    pictures: str = 'none',
     pool: Literal['recency', 'attention'] = 'attention',
     hidden_size: int = 128,
     bands: int = 8,
@@ -2024,6 +2206,7 @@ def ranker(
         weight_decay: Decoupled decay of the weights.
         patience: Evaluations without a better validation value after which training stops; 0 never stops early.
         validation: Share of users whose last event stops the training early; none where it comes to fewer than 20.
+        pictures: What sees the items' pictures: lite0, colours (and edges), or a folder with a vision model; none leaves them out.
         pool: Whether items of the history count by their age alone, or by what they are, too.
         hidden_size: Width of the towers' perceptrons.
         bands: Price bands, of about equally many items each.
@@ -2090,7 +2273,6 @@ def mixer(
     labels: int = 8,
     temperature: float = 0.5,
     repeats: bool = False,
-    residual: float = 0.0,
 ) -> wareloom.mixing.distil.Distil:
     """Add soft labels that an ensemble gives real events directly: knowledge distillation, without synthetic users.
 
@@ -2103,7 +2285,6 @@ def mixer(
         labels: Labels of each event, at most.
         temperature: Below 1 the best labels weigh more, above 1 all more alike.
         repeats: Whether an item of the history may be a label.
-        residual: Share of the labels' weight that goes to the real item where the ensemble is wholly wrong; less where it is less wrong. It suits a network that serves beside the ensemble, rather than instead of it.
     """
 
 @overload
@@ -2152,45 +2333,6 @@ def mixer(
         labels: Labels of each event, at most.
         temperature: Below 1 the best labels weigh more, above 1 all more alike.
         repeats: Whether an item of the history may be a label.
-    """
-
-@overload
-def mixer(
-    name: Literal['on_policy'],
-    *,
-    ratio: float = 1.0,
-    weight: float = 1.0,
-    head: float = 1.0,
-    ranker: str = 'stack',
-    ranker_settings: Mapping[str, Any] = ...,
-    folds: int = 5,
-    labels: int = 8,
-    temperature: float = 0.5,
-    repeats: bool = False,
-    residual: float = 0.0,
-    walks: float = 0.5,
-    steps: int = 2,
-    top: int = 10,
-    student: str = 'sasrec',
-    student_settings: Mapping[str, Any] = ...,
-) -> wareloom.mixing.on_policy.OnPolicy:
-    """Add direct labels, also at histories that the student walks on to by itself.
-
-        ratio: What the labels of an event weigh together, where the event weighs 1.
-        weight: Factor on all of them.
-        head: Factor on labels of the head: the most popular items, with a third of the real events between them.
-        ranker: The ranker that names them.
-        ranker_settings: Its settings, where they are not the defaults.
-        folds: Parts of the users; each is labelled by a ranker that was fitted on the others.
-        labels: Labels of each event, at most.
-        temperature: Below 1 the best labels weigh more, above 1 all more alike.
-        repeats: Whether an item of the history may be a label.
-        residual: Share of the labels' weight that goes to the real item where the ensemble is wholly wrong; less where it is less wrong. It suits a network that serves beside the ensemble, rather than instead of it.
-        walks: Share of the users whose histories are walked on.
-        steps: Steps of each walk.
-        top: The student's best items, of which each step takes one.
-        student: The ranker that walks, fitted on the real rows.
-        student_settings: Its settings, where they are not the defaults.
     """
 
 @overload
@@ -2339,7 +2481,7 @@ class CleanOptions(TypedDict, total=False):
 
 class CompareOptions(TypedDict, total=False):
     measures: Sequence[str]
-    """Names of measures; all quick ones of what SYNTH has, events or queries, where none are named."""
+    """Names of measures; all quick ones of what SYNTH has (events, queries, …) where none are named."""
     gru: bool
     """Whether the network that reads sequences, too, tells synthetic users from real ones."""
     settings: Mapping[str, Mapping[str, Any]]
@@ -2396,6 +2538,12 @@ class ProveOptions(TypedDict, total=False):
     """Largest fall, relative, of the deciding metric in a slice beside which "helps" is still said; 1 allows any."""
     effect: float | None
     """Relative lift, such as .02, of which the power is to be told; None tells it of the lift that was observed."""
+    augment: Mapping[str, Any]
+    """Settings of the altered copies that pictures from scratch have to beat."""
+    labelled: float | int | None
+    """Share of the training photos, class by class, that generator and classifier are shown; each seed draws its own. At least one of a class is kept."""
+    safe: bool
+    """Whether it is measured on the validation photos which operations leave each class as it is, and the others are left out for that class. Takes a pass of the encoder over the validation photos for each operation."""
     repeats: Literal['auto', 'rank', 'mask']
     """Whether items of the history are ranked again: where the log repeats, always, or never."""
     ties: Sequence[Literal['shuffled', 'file']]
@@ -2414,8 +2562,6 @@ class ProveOptions(TypedDict, total=False):
     """Whether other uses of the same knowledge stand beside: direct labels, features, the generator as a ranker."""
     members: bool
     """Whether the members of a ranker that is made of others are measured alone, too, on the whole catalogue."""
-    labelled: int | None
-    """How many queries of the training part people have judged, as far as ranker and synthesizer are told; None all of them. With 0 the ranker is compared with itself untaught, and with itself taught on runs of words of titles."""
     queries: int
     """Synthetic queries that are mixed in; 0 goes by `ratios`. It has to be named where no query is labelled."""
     catalogue_metrics: Sequence[str]

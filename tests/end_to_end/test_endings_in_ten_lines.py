@@ -23,6 +23,7 @@ from wareloom.cli._summary import MOST, NARROWEST, Summary
 from wareloom.core.family import FAMILIES, RANKERS
 from wareloom.core.run import Run
 from wareloom.shop import Shop
+from wareloom.testing.made_pictures import pictured
 
 COMMANDS = sorted(path.stem for path in cli.HERE.glob("*.py") if not path.stem.startswith("_"))
 POLICY = 'preset = "partner"\nattack_area = 0.9\nattack_tpr = 0.9\nattacks = ["sets"]\n'
@@ -73,6 +74,9 @@ def cases() -> dict[str, Case]:
         "segment": Case(("segment", shop, *to("segment"), "--event", "purchase")),
         "features": Case(("features", shop, *to("features"))),
         "synth": Case(("synth", "markov", train, *to("synth"), "--screens", "schema,copies")),
+        "gallery": Case(("gallery", place / "photos", *to("gallery.html"))),
+        "pictures": Case(("pictures", place / "photos", *to("files"))),
+        "photos": Case(("photos", place / "photos", *to("read")), codes=(0, 1)),
         "screen": Case(("screen", place / "synth", train, *to("good"))),
         "mix": Case(("mix", train, place / "good", *to("mixed"))),
         "train": Case(("train", "transitions", place / "mixed", *to("model"))),
@@ -128,6 +132,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
         write_export(place / "export")
         built(place / "leaving", place / "ledgers")
     search_shop(60).save(place / "searched")
+    pictured().save(place / "photos")
     titles = pl.DataFrame({"item_id": ["i0", "i1"], "title": ["lamp rug", "rug lamp"]})
     Shop({"items": titles}).save(place / "titles")
     write_encoder(place / "bert", ["lamp", "rug"])

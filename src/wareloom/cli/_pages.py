@@ -11,7 +11,7 @@ import typer
 
 from wareloom.core.sentences import VARIABLE, Say, writing
 
-WRITERS = ("advise", "check", "compare", "demo", "leaderboard", "prove", "report", "run")
+WRITERS = ("advise", "check", "compare", "demo", "gallery", "leaderboard", "prove", "report", "run")
 """Commands that write a page"""
 OPTIONS = {
     "language": Annotated[

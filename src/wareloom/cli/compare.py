@@ -40,7 +40,8 @@ def main(
     holdout: Annotated[
         list[Path] | None,
         typer.Option(
-            help="Real users or queries that it never saw; may be given again.", show_default=False
+            help="Real users, queries or photos that it never saw; may be given again.",
+            show_default=False,
         ),
     ] = None,
     measures: Annotated[
@@ -61,7 +62,7 @@ def main(
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Measure how like the real thing synthetic behaviour or queries are, each figure beside that of real ones.
+    """Measure how like real ones synthetic behaviour, queries or pictures are, each figure beside its floor.
 
     --set MEASURE.NAME=VALUE sets a setting of a measure.
     """

@@ -17,7 +17,7 @@ def main(
     family: Annotated[
         str | None,
         typer.Argument(
-            help="reader, synthesizer, screen, mixer, ranker, metric, embedder or reranker; all where not given."
+            help="reader, synthesizer, screen, mixer, ranker, metric, classifier, embedder, …; all where not given."
         ),
     ] = None,
     as_json: AsJson = False,

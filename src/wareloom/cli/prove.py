@@ -39,7 +39,9 @@ if TYPE_CHECKING:
 
 Of = Annotated[
     str,
-    typer.Option(help="What is proved: recommendation, system, clicks, search or transfer."),
+    typer.Option(
+        help="What is proved: recommendation, system, clicks, search, transfer or pictures."
+    ),
 ]
 From = Annotated[
     list[Path] | None,

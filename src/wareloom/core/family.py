@@ -320,6 +320,7 @@ RANKERS = Family("ranker", "wareloom.rankers")
 METRICS = Family("metric", "wareloom.metrics")
 RERANKERS = Family("reranker", "wareloom.reranking")
 ATTACKS = Family("attack", "wareloom.attacks")
+CLASSIFIERS = Family("classifier", "wareloom.classifiers")
 EMBEDDERS = Family("embedder", "wareloom.language.embedders")
 TEXT_MODELS = Family("text model", "wareloom.language.models")
 FAMILIES = {
@@ -331,6 +332,7 @@ FAMILIES = {
         MIXERS,
         RANKERS,
         METRICS,
+        CLASSIFIERS,
         EMBEDDERS,
         TEXT_MODELS,
         RERANKERS,

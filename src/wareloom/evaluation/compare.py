@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import tempfile
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import polars as pl
 
@@ -17,17 +17,56 @@ from wareloom.core.run import Run
 from wareloom.core.state import read_json
 from wareloom.errors import InputError, MissingExtraError, SettingError, SourceError, near
 from wareloom.metrics import metrics_of
+from wareloom.metrics.likeness.dialogues.measure import DialogueMeasure
+from wareloom.metrics.likeness.dialogues.samples import (
+    DialogueTrio,
+    gathered_dialogues,
+    has_dialogues,
+)
 from wareloom.metrics.likeness.measure import BEYOND, CHANCE, WITHIN, Figure, Measure
+from wareloom.metrics.likeness.pictures.measure import PictureMeasure
+from wareloom.metrics.likeness.pictures.samples import PictureTrio, gathered_pictures, has_pictures
 from wareloom.metrics.likeness.queries.measure import QueryMeasure
 from wareloom.metrics.likeness.queries.samples import QueryTrio, gathered_queries, has_queries
 from wareloom.metrics.likeness.samples import Trio, gathered
 from wareloom.readers import read
 from wareloom.shop import Shop
+from wareloom.shop.schema import REAL
 
 SLOW = ("sequence_discriminator",)
 """Measures that are taken only where they are asked for."""
 NO_QUERIES = "not both sides have searches or judgments: there are no queries to compare"
+NO_PICTURES = "not both sides have pictures: there are none to compare"
+NO_DIALOGUES = "not both sides have dialogues: there are none to compare"
 NO_EVENTS = "not both sides have events: there is no behaviour to compare"
+
+
+AnyMeasure = Measure | QueryMeasure | PictureMeasure | DialogueMeasure
+AnyTrio = Trio | QueryTrio | PictureTrio | DialogueTrio
+Side = TypeVar("Side")
+
+
+@dataclass(frozen=True)
+class Sides:
+    """The samples of each kind, or why there are none of it."""
+
+    users: Trio | str
+    queries: QueryTrio | str
+    pictures: PictureTrio | str
+    dialogues: DialogueTrio | str
+
+    def of(self, measure: AnyMeasure) -> AnyTrio | str:
+        """What a measure compares, or why there is nothing for it."""
+        if isinstance(measure, PictureMeasure):
+            return self.pictures
+        if isinstance(measure, DialogueMeasure):
+            return self.dialogues
+        return self.queries if isinstance(measure, QueryMeasure) else self.users
+
+    def there(self) -> list[AnyTrio]:
+        """The samples that there are."""
+        every = (self.users, self.queries, self.pictures, self.dialogues)
+        return [one for one in every if not isinstance(one, str)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +74,7 @@ class CompareSettings:
     """Which measures are taken, and how they are judged."""
 
     measures: tuple[str, ...] = ()
-    """Names of measures; all quick ones of what SYNTH has, events or queries, where none are named."""
+    """Names of measures; all quick ones of what SYNTH has (events, queries, …) where none are named."""
     gru: bool = False
     """Whether the network that reads sequences, too, tells synthetic users from real ones."""
     settings: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -45,13 +84,13 @@ class CompareSettings:
     groups: int = 20
     """Groups of users, or of queries, by which intervals and floors are found."""
 
-    def chosen(self) -> dict[str, Measure | QueryMeasure]:
+    def chosen(self) -> dict[str, AnyMeasure]:
         """Make the measures; raises `SettingError` or `UnknownNameError` for what could not work."""
         if not 1 <= self.tolerance < float("inf") or not 5 <= self.groups <= 100:
             raise SettingError(
                 f"compare: tolerance is {self.tolerance:g} and groups {self.groups}; give 1 or more, and 5 to 100."
             )
-        known = measures() + query_measures()
+        known = measures() + query_measures() + picture_measures() + dialogue_measures()
         names = list(dict.fromkeys(self.measures or [name for name in known if name not in SLOW]))
         names += [name for name in SLOW if self.gru and name not in names]
         for name in (*names, *self.settings):
@@ -66,9 +105,19 @@ class CompareSettings:
         return {name: METRICS.make(name, **self.settings.get(name, {})) for name in names}
 
 
+def picture_measures() -> list[str]:
+    """Names of all measures of pictures, sorted."""
+    return metrics_of("pictures")
+
+
 def query_measures() -> list[str]:
     """Names of all measures of queries, sorted."""
     return metrics_of("queries")
+
+
+def dialogue_measures() -> list[str]:
+    """Names of all measures of dialogues, sorted."""
+    return metrics_of("dialogues")
 
 
 def measures() -> list[str]:
@@ -157,14 +206,14 @@ def compare(
     chosen = settings.chosen()
     with run.limits():
         with run.task("read"):
-            users, queries, without = _read(real, synthetic, holdout, settings, run)
+            sides = _read(real, synthetic, holdout, settings, run)
+        silent = (NO_EVENTS, NO_QUERIES, NO_PICTURES, NO_DIALOGUES)
         taken = {
             name: measure
             for name, measure in chosen.items()
-            if name in settings.measures
-            or ((queries or without) if isinstance(measure, QueryMeasure) else users) is not None
+            if name in settings.measures or sides.of(measure) not in silent
         }
-        figures, left_out = _figures(taken, users, queries or without or NO_QUERIES, settings, run)
+        figures, left_out = _figures(taken, sides, settings, run)
     judged = [_verdict(figure, settings.tolerance) for figure in figures]
     data = {
         "version": 1,
@@ -175,11 +224,13 @@ def compare(
             for name, shop in (("real", real), ("synthetic", synthetic), ("holdout", holdout))
             if shop is not None
         },
-        "users": _users(users) if users else None,
-        "queries": _queries(queries) if queries else None,
+        "users": None if isinstance(sides.users, str) else _users(sides.users),
+        "queries": None if isinstance(sides.queries, str) else _queries(sides.queries),
+        "pictures": None if isinstance(sides.pictures, str) else _pictures(sides.pictures),
+        "dialogues": None if isinstance(sides.dialogues, str) else _dialogues(sides.dialogues),
         "figures": judged,
         "left_out": left_out,
-        "notes": [*(users.notes if users else ()), *(queries.notes if queries else ())],
+        "notes": [note for side in sides.there() for note in side.notes],
         "sentence": _sentence(judged, settings.tolerance),
     }
     return Comparison(data)
@@ -187,40 +238,64 @@ def compare(
 
 def _read(
     real: Shop, synthetic: Shop, holdout: Shop | None, settings: CompareSettings, run: Run
-) -> tuple[Trio | None, QueryTrio | None, str | None]:
-    """The samples of users and of queries, where there are such, and why queries that there are cannot be compared."""
-    asked, behaved = has_queries(synthetic), bool(synthetic.rows("events") and real.rows("events"))
-    if asked and not behaved:
-        return None, gathered_queries(real, synthetic, holdout, settings.groups, run), None
-    users = gathered(real, synthetic, holdout, settings.groups, run)
-    if not asked or not any(has_queries(shop) for shop in (real, holdout) if shop is not None):
-        return users, None, None
-    try:
-        return users, gathered_queries(real, synthetic, holdout, settings.groups, run), None
-    except InputError as error:
-        return users, None, str(error)
+) -> Sides:
+    """The samples of users, queries, pictures and dialogues, or why there are none.
+
+    What cannot be compared stops nothing where there is something else; alone it raises its own error.
+    """
+    parts, groups = (real, synthetic, holdout), settings.groups
+    behaved = bool(synthetic.rows("events") and real.rows("events"))
+    asked = has_queries(synthetic)
+    # A shop whose pictures all stand in the real one, as a sample of shoppers' does, has none to compare.
+    pictured = has_pictures(real) and has_pictures(synthetic) and _made_pictures(synthetic)
+    talked = has_dialogues(real) and has_dialogues(synthetic)
+    others = behaved or pictured or talked
+    alone = behaved + asked + pictured + talked == 1
+
+    def side(there: bool, none: str, gather: Callable[[], Side]) -> Side | str:
+        if not there:
+            return none
+        try:
+            return gather()
+        except (InputError, MissingExtraError) as error:
+            if alone:
+                raise
+            return str(error)
+
+    users: Trio | str = NO_EVENTS
+    if behaved or not (asked or pictured or talked):
+        users = gathered(*parts, groups, run)
+    both = asked and any(has_queries(shop) for shop in (real, holdout) if shop is not None)
+    return Sides(
+        users,
+        side(
+            both or (asked and not others),
+            NO_QUERIES,
+            lambda: gathered_queries(*parts, groups, run),
+        ),
+        side(pictured, NO_PICTURES, lambda: gathered_pictures(*parts, run)),
+        side(talked, NO_DIALOGUES, lambda: gathered_dialogues(*parts, groups, run)),
+    )
+
+
+def _made_pictures(shop: Shop) -> bool:
+    """Whether a picture was made, or nothing else is there to compare."""
+    origin = shop.scan("images").select((pl.col("origin") != REAL).any()).collect().item()
+    return bool(origin) or not (shop.rows("events") or has_queries(shop) or has_dialogues(shop))
 
 
 def _figures(
-    chosen: dict[str, Measure | QueryMeasure],
-    users: Trio | None,
-    queries: QueryTrio | str,
-    settings: CompareSettings,
-    run: Run,
+    chosen: dict[str, AnyMeasure], sides: Sides, settings: CompareSettings, run: Run
 ) -> tuple[list[Figure], dict[str, str]]:
-    """The figures of all measures, and by measure why there are none; `queries` may say why there are none of them."""
+    """The figures of all measures, and by measure why there are none."""
     figures, left_out = list[Figure](), dict[str, str]()
     with run.task("measures", len(chosen)) as advance:
         for name, measure in chosen.items():
             found: list[Figure] | str
+            of = sides.of(measure)
             try:
                 with run.task(name):
-                    if isinstance(measure, QueryMeasure):
-                        found = (
-                            queries if isinstance(queries, str) else measure.compare(queries, run)
-                        )
-                    else:
-                        found = NO_EVENTS if users is None else measure.compare(users, run)
+                    found = of if isinstance(of, str) else measure.compare(of, run)  # type: ignore[arg-type]
             except MissingExtraError as error:
                 if name in settings.measures:
                     raise
@@ -254,6 +329,20 @@ def _queries(trio: QueryTrio) -> dict[str, Any]:
         "reference": trio.reference,
         "shops": {names[name]: number for name, number in trio.sizes.items()},
     }
+
+
+def _pictures(trio: PictureTrio) -> dict[str, Any]:
+    """Which pictures were compared, as JSON has it."""
+    return {
+        "compared": trio.size,
+        "reference": "held out" if trio.held_out else "halves of real",
+        "shops": trio.sizes,
+    }
+
+
+def _dialogues(trio: DialogueTrio) -> dict[str, Any]:
+    """Which dialogues were compared, as JSON has it."""
+    return {"compared": len(trio.real), "reference": trio.reference, "shops": trio.sizes}
 
 
 def _verdict(figure: Figure, tolerance: float) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from wareloom.core.family import METRICS
 from wareloom.core.run import Run
 from wareloom.errors import SettingError
 from wareloom.evaluation.tasks import Task
-from wareloom.metrics import ClickMetric, Metric, Ranked
+from wareloom.metrics import ClassMetric, ClickMetric, Metric, Ranked
 from wareloom.metrics.collect import Collector
 from wareloom.rankers import Ranker, mask_seen
 from wareloom.shop import Vocabulary
@@ -51,8 +51,11 @@ def metric(name: str) -> Metric:
         )
     made = METRICS.make(stem, **({"k": int(k)} if k else {}))
     if not isinstance(made, Metric):
-        kind = "predictions" if isinstance(made, ClickMetric) else "synthetic shops"
-        where = "proofs of clicks" if isinstance(made, ClickMetric) else "`wareloom compare`"
+        kind, where = "synthetic shops", "`wareloom compare`"
+        if isinstance(made, ClickMetric):
+            kind, where = "predictions", "proofs of clicks"
+        elif isinstance(made, ClassMetric):
+            kind, where = "classes of photos", "proofs of pictures"
         raise SettingError(f"The metric {name!r} judges {kind}, not rankings: it is for {where}.")
     return made
 
@@ -61,7 +64,7 @@ def bounds_of(label: str) -> tuple[float, float]:
     """What the mean of a metric cannot be below, or above, by what it is called: "recall@10", "ndcg@10, all items"."""
     stem = re.split(r"@|, | of ", label)[0]
     known = METRICS.load(stem) if stem in METRICS.names() else None
-    if known is None or not issubclass(known, Metric | ClickMetric):
+    if known is None or not issubclass(known, Metric | ClickMetric | ClassMetric):
         return -math.inf, math.inf
     return known.bounds
 

@@ -95,6 +95,7 @@ class TrainingRow(TypedDict):
     arm: str
     events: NotRequired[list[int]]
     judgments: NotRequired[list[int]]
+    images: NotRequired[list[int]]
     updates: NotRequired[list[int]]
     steps: NotRequired[list[int]]
     weights: NotRequired[list[dict[str, float]]]

@@ -6,6 +6,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import ClassVar
 
 import numpy as np
@@ -97,7 +98,8 @@ class Metric(Algorithm, ABC):
         }
     }
     judges: ClassVar[str] = "rankings"
-    """What it judges: "rankings", "clicks", "users" (synthetic ones beside real ones) or "queries" (likewise)"""
+    """What it judges: "rankings", "clicks", "classes", or "users", "queries", "pictures" and "dialogues", synthetic
+    beside real"""
     higher_is_better: ClassVar[bool] = True
     bounds: ClassVar[tuple[float, float]] = (-math.inf, math.inf)
     """What its mean cannot be below, or above; intervals end there"""
@@ -208,6 +210,55 @@ class ClickMetric(Algorithm, ABC):
     @abstractmethod
     def measure(self, predicted: Predicted) -> float:
         """Return the metric over all rows; NaN where it is not defined."""
+
+    def check_fitted(self) -> None:
+        """A metric needs no fit."""
+
+
+@dataclass(frozen=True)
+class Classified:
+    """What was said of photos beside what they show."""
+
+    truth: np.ndarray
+    """int64 [photos], the class that each shows, from 0"""
+    chance: np.ndarray
+    """float32 [photos, classes], how likely each class was said to be; NaN for a photo that could not be read"""
+
+    @cached_property
+    def said(self) -> np.ndarray:
+        """int64 [photos], the likeliest class, the first of equals; -1 where nothing was said."""
+        nothing = np.isnan(self.chance).any(axis=1)
+        return np.where(nothing, -1, np.nan_to_num(self.chance).argmax(axis=1))
+
+    @property
+    def classes(self) -> int:
+        """Number of classes."""
+        return self.chance.shape[1]
+
+
+@dataclass(kw_only=True, eq=False)
+class ClassMetric(Algorithm, ABC):
+    """Base of the metrics of classes that are said of photos. A metric implements `per_photo`."""
+
+    family: ClassVar[Family] = METRICS
+    arguments: ClassVar[Mapping[str, Mapping[str, Kind]]] = {
+        "measure": {"classified": of_class("Classified(truth, chance)", Classified)}
+    }
+    judges: ClassVar[str] = "classes"
+    higher_is_better: ClassVar[bool] = True
+    bounds: ClassVar[tuple[float, float]] = (0.0, 1.0)
+    """What its mean cannot be below, or above; intervals end there"""
+
+    @abstractmethod
+    def per_photo(self, classified: Classified) -> dict[str, np.ndarray]:
+        """Return values by slice, "all" and places of classes as text: float64 [photos], NaN where not defined.
+
+        Their mean is the metric, and their spread that of the metric, so that a bootstrap over photos may draw them.
+        """
+
+    def measure(self, classified: Classified) -> float:
+        """Return the metric over all photos; NaN where there are none."""
+        return mean(self.per_photo(classified)["all"])
 
     def check_fitted(self) -> None:
         """A metric needs no fit."""

@@ -71,9 +71,9 @@ def admit(
     for name in tables:
         if name not in TABLES:
             raise unknown("table", name, TABLES)
-    if not {"items", "events", "judgments", "images"} & set(tables):
+    if not {"items", "events", "judgments", "images", "dialogues"} & set(tables):
         raise SchemaError(
-            f"A shop needs items, events or judgments; the source has only {', '.join(tables) or 'nothing'}."
+            f"A shop needs items, events, judgments or dialogues; the source has only {', '.join(tables) or 'nothing'}."
         )
     told, given = Admitted(), Given.of(time_format, decimal)
     staged: dict[str, Staged] = {}
@@ -311,7 +311,13 @@ def _aside(staged: Staged, frame: pl.LazyFrame, words: dict[int, str]) -> pl.Laz
         for c in staged.columns
     ]
     reason = pl.col("_defect").replace_strict(words, default=None, return_dtype=pl.String)
-    reason = pl.coalesce(pl.when(reason == "line: broken").then("line: " + pl.col(BROKEN)), reason)
+    reason = (
+        pl.when(reason == "line: broken")
+        .then("line: " + pl.col(BROKEN))
+        .when(reason == "picture: unusable")
+        .then(pl.col(BROKEN))
+        .otherwise(reason)
+    )
     return frame.filter(pl.col("_defect").is_not_null()).select(
         *cells, reason.alias("reason"), FILE, ROW
     )

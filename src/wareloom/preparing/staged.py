@@ -12,7 +12,7 @@ import polars as pl
 
 from wareloom.errors import SourceError
 from wareloom.preparing.values import Defect, Form
-from wareloom.shop.storage import ROW_GROUP
+from wareloom.shop.storage import row_group
 
 ROW = "source_row"
 """Column of a reader's frame: the number of the row in its file, the header counted, from 1."""
@@ -111,4 +111,4 @@ def guarded(what: str) -> Iterator[None]:
 def sink(frame: pl.LazyFrame, path: Path) -> None:
     """Write one frame, streaming and in order."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    frame.sink_parquet(path, row_group_size=ROW_GROUP, maintain_order=True)
+    frame.sink_parquet(path, row_group_size=row_group(path.stem), maintain_order=True)

@@ -27,7 +27,7 @@ from wareloom.preparing.staged import (
     sink,
 )
 from wareloom.preparing.values import IDS, Cell, Clocks, Defect, Form, cell
-from wareloom.shop.schema import TABLES, TIME
+from wareloom.shop.schema import SLOTS, TABLES, TIME
 
 
 def stage(
@@ -109,7 +109,11 @@ def _plan(
                 wrong |= test.fill_null(False)
             cells[column] = Cell(pl.when(~wrong).then(own.value))
     broken = pl.col(BROKEN) if BROKEN in found else pl.lit(None, dtype=pl.String)
-    checks = [(broken.is_not_null(), Defect("line", "broken")), *_row_checks(name, cells)]
+    # A picture that cannot be used is no sign that the source was misread: it is set aside, and the rest is read.
+    whole = (
+        Defect("picture", "unusable", fatal=False) if name == "images" else Defect("line", "broken")
+    )
+    checks = [(broken.is_not_null(), whole), *_row_checks(name, cells)]
     index = pl.coalesce(
         [pl.when(test).then(pl.lit(i, dtype=pl.Int16)) for i, (test, _) in enumerate(checks)]
     )
@@ -215,10 +219,13 @@ def _tell_currencies(staged: Staged, column: str, told: Admitted) -> None:
 
 def is_plain(dtype: Any) -> bool:
     """Whether cells of this type lose their text when they are cast."""
-    return bool(dtype.is_numeric() or dtype == TIME)
+    return bool(dtype.is_numeric() or dtype in (TIME, SLOTS))
 
 
 def _raw(column: str, dtype: Any) -> pl.Expr:
+    if isinstance(dtype, pl.List):
+        cell = pl.col(column).map_elements(lambda one: str(one.to_list()), return_dtype=pl.String)
+        return cell.cast(pl.String)
     return pl.col(column) if dtype == pl.String else pl.col(column).cast(pl.String, strict=False)
 
 

@@ -15,6 +15,7 @@ from wareloom.release.moment import now
 from wareloom.release.remedies import remedy
 from wareloom.release.texts import Bad
 from wareloom.shop.keeps import ORDER
+from wareloom.shop.pictures import training_pictures
 
 DAY = datetime.timedelta(days=1)
 USERS_A_DELTA = 10
@@ -264,6 +265,20 @@ def releases(of: Evidence) -> Check | None:
     return Check("releases", number <= limit, number, limit, said, remedy)
 
 
+def pictures(of: Evidence) -> Check | None:
+    """No picture that was made for training leaves as a product's photo."""
+    if of.policy.pictures == "off" or of.policy.columns != "all" or not of.synth.has("images"):
+        return None
+    found = len(training_pictures(of.synth))
+    rows = of.synth.rows("images")
+    said = f"{found:,} of {rows:,} pictures were made for training, which show no product that there is"
+    remedy = (
+        "leave the table images out, or put real photos before a background of your own: wareloom synth "
+        "image_background SHOP --to DIR changes no pixel of a product"
+    )
+    return Check("pictures", not found, found, 0, said, remedy)
+
+
 def _account(of: Evidence) -> tuple[str, Spent | None]:
     """Why the sample has no account of this shop's ledger, or what was spent of it at the sample's δ."""
     stamp = of.stamp
@@ -288,6 +303,7 @@ GATES: dict[str, Callable[[Evidence], Check | None]] = {
         delta,
         ledger_days,
         releases,
+        pictures,
         personal_data,
         min_users,
         lift,

@@ -40,6 +40,8 @@ class Policy(Settings):
     """Whether attacks look at this sample and all that left before together; each of those has to be shown then."""
     min_users: Size | Off = "off"
     """Real users that a query or a value of an attribute must have, if it is any real user's at all."""
+    pictures: Literal["product", "off"] = "product"
+    """Whether pictures that were made for training may leave as if they showed products; product refuses them."""
     personal_data: Literal["refused", "allowed"] = "refused"
     """Whether texts may hold what recognisers take for personal data."""
     fidelity: dict[str, Positive] = field(default_factory=dict)

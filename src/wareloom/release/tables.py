@@ -13,7 +13,7 @@ from wareloom.privacy.noise import Noise, source_of
 from wareloom.privacy.public import Public
 from wareloom.release.policy import Policy
 from wareloom.shop import Shop
-from wareloom.shop.storage import ROW_GROUP, write_head
+from wareloom.shop.storage import row_group, write_head
 
 LEAVES: dict[str, tuple[str, ...]] = {
     "items": ("item_id",),
@@ -32,7 +32,18 @@ LEAVES: dict[str, tuple[str, ...]] = {
     ),
     "searches": ("search_id", "user_id", "session_id", "query", "time", "results"),
     "judgments": ("query", "item_id", "grade"),
-    "dialogues": ("dialogue_id", "turn", "role", "text", "intent", "item_id"),
+    "dialogues": (
+        "dialogue_id",
+        "turn",
+        "role",
+        "text",
+        "intent",
+        "item_id",
+        "act",
+        "slots",
+        "language",
+        "outcome",
+    ),
 }
 """Columns that leave by table, ids of persons and of sessions under other names; of items those that are public, too"""
 IDS = ("user_id", "session_id", "search_id", "dialogue_id")
@@ -109,7 +120,7 @@ def written(shop: Shop, folder: Path, *, weights: bool = False, noise: Noise | N
         else:
             frame = _renamed(frame, numbers, noise)
         frame.with_columns(origin=pl.lit(ORIGIN)).write_parquet(
-            folder / f"{name}.parquet", row_group_size=ROW_GROUP
+            folder / f"{name}.parquet", row_group_size=row_group(name)
         )
     write_head(folder, shop.meta, shop.keeps)
 

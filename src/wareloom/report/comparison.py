@@ -78,7 +78,11 @@ def view_of(data: Mapping[str, Any], say: Say) -> ComparisonPage:
     """Return what the page of `compare.json`'s `data` says, in plain text and charts."""
     figures: Figures = data["figures"]
     beyond = sum(figure["verdict"] == "beyond" for figure in figures)
-    asked = (_of_users(data["users"], say), _of_queries(data.get("queries"), say))
+    asked = (
+        _of_users(data["users"], say),
+        _of_queries(data.get("queries"), say),
+        *_of_pictures(data, say),
+    )
     return ComparisonPage(
         title=say("compare.title", beyond=beyond, count=len(figures)),
         tone="beyond" if beyond else "within",
@@ -152,6 +156,36 @@ def _of_queries(queries: Mapping[str, Any] | None, say: Say) -> str:
         return ""
     key = "real" if queries["reference"] == "halves of real" else "held_out"
     return say(f"compare.queries_{key}", count=f"{queries['compared']:,}")
+
+
+def _of_pictures(data: Mapping[str, Any], say: Say) -> list[str]:
+    """Which pictures were held beside which, and what training photos would score if they were given for made ones."""
+    pictures = data.get("pictures")
+    if pictures is None:
+        return []
+    key = "held_out" if pictures["reference"] == "held out" else "real"
+    told = [
+        say(
+            "compare.memoriser_part",
+            name=figure["name"].replace("_", " "),
+            value=figured(figure["value"]),
+            floor=figured(figure["floor"]),
+            # A share that is left to 1 is told of photos as the share itself is.
+            copied=figured(_copied(figure)),
+        )
+        for figure in data["figures"]
+        if "training photos" in figure["about"]
+    ]
+    said = [say(f"compare.pictures_{key}", count=f"{pictures['compared']:,}")]
+    return [*said, say("compare.memoriser", parts=say.listed(told))] if told else said
+
+
+def _copied(figure: Mapping[str, Any]) -> float:
+    """What training photos score in a figure, on its own scale: lower is better."""
+    score, about = float(figure["about"]["training photos"]), figure["about"]
+    if "synthetic photos" in about:
+        return max(0.0, 1 - score)
+    return max(0.0, score)
 
 
 def _figures(figures: Figures, say: Say) -> Table:

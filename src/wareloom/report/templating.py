@@ -47,18 +47,30 @@ def style() -> Markup:
     return Markup(sheet.read_text(encoding="utf-8"))
 
 
-def filled(template: str, page: object, language: str = "", *, interactive: bool = False) -> str:
+def filled(
+    template: str,
+    page: object,
+    language: str = "",
+    *,
+    interactive: bool = False,
+    pictures: bool = False,
+) -> str:
     """Return the HTML of `page`, a view with plain values and charts, laid out by `template`; it needs no network.
 
     Templates get `page`, `say` (`core.sentences.Say`) and `drawn`, which draws a chart. `interactive`: as charts that
-    answer the pointer, which takes 5 MB of script; as SVG otherwise, without any script.
+    answer the pointer, which takes 5 MB of script; as SVG otherwise, without any script. `pictures`: whether the page
+    may show pictures that it holds itself.
     """
     say = Say.of(language)
-    interactive = interactive or pages().interactive
+    interactive = (interactive or pages().interactive) and not pictures
     return (
         environment()
         .get_template(template)
-        .render(page=page, **_frame(say), **(_interactive(say) if interactive else _still(say)))
+        .render(
+            page=page,
+            **_frame(say),
+            **(_interactive(say) if interactive else _still(say, pictures)),
+        )
     )
 
 
@@ -70,10 +82,11 @@ def _frame(say: Say) -> dict[str, object]:
     }
 
 
-def _still(say: Say) -> dict[str, object]:
+def _still(say: Say, pictures: bool = False) -> dict[str, object]:
     """Charts as SVG, and a policy by which a browser runs no script and asks nobody for anything."""
     digest = base64.b64encode(hashlib.sha256(style().encode()).digest()).decode()
     policy = f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
+    policy += "; img-src data:" if pictures else ""
 
     def drawn(chart: Chart) -> Markup:
         return svg.drawn(chart, say)

@@ -13,6 +13,7 @@ import polars as pl
 from wareloom.core.run import Run
 from wareloom.errors import InputError, RefusedError
 from wareloom.privacy.looks import refuse_unpaid
+from wareloom.sampling.pictures import fill_pictures
 from wareloom.screening import OWNED, Screen, Screened, of_owners, owners, screen_all
 from wareloom.shop import Shop
 from wareloom.shop.buckets import user_key
@@ -76,6 +77,8 @@ def sample_screened(
     """
     if screens and any(part is not None and part.keeps != "private" for part in parts):
         refuse_unpaid(fitted.kept(), "screens", fitted.origin)
+    if fitted.counts == "pictures":
+        return fill_pictures(fitted, users, screens, parts, run, given)
     histories = given.histories if isinstance(given, Given) else None
 
     def draw(n: int, run: Run, kept: pl.Series) -> Shop:

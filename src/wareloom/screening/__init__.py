@@ -20,7 +20,7 @@ from wareloom.errors import SettingError, near
 from wareloom.shop import Shop
 from wareloom.shop.asked import a_shop, a_shop_or_none
 from wareloom.shop.buckets import user_key
-from wareloom.shop.storage import ROW_GROUP, write_head
+from wareloom.shop.storage import row_group, write_head
 
 OWNED = ("events", "users", "searches", "soft_labels")
 """Tables whose rows belong to a user."""
@@ -254,7 +254,7 @@ def save_screened(screened: Screened, folder: Path, fitted: Algorithm | None = N
     with replacing(folder) as partial:
         for name in screened.kept.names:
             screened.kept.scan(name).sink_parquet(
-                partial / f"{name}.parquet", row_group_size=ROW_GROUP, maintain_order=True
+                partial / f"{name}.parquet", row_group_size=row_group(name), maintain_order=True
             )
         write_head(partial, screened.kept.meta, screened.kept.keeps)
         (partial / "rejected").mkdir()

@@ -15,6 +15,7 @@ from wareloom.errors import SourceError
 from wareloom.serving.catalogue import Catalogue
 from wareloom.serving.forms import NOTHING, Room, Rows, Words, no_table
 from wareloom.serving.published import Served
+from wareloom.serving.realtime import Realtime
 from wareloom.serving.reorder import Reorder
 from wareloom.serving.rules import Applied, rules_of
 from wareloom.serving.stock import Stock
@@ -49,7 +50,15 @@ class Version:
         made = cls(folder, told, served, Served.open(words) if words.is_dir() else None)
         if told["reranker"] is not None:
             made.reorder = Reorder(folder, served.ids, int(told["seed"]), allow_code)
+        if (onward := told.get("realtime")) is not None:
+            served.realtime = Realtime.open(folder, onward, served.ids, made.id, allow_code)
         return made
+
+    @property
+    def slow(self) -> bool:
+        """Whether some answers may take long."""
+        realtime = self.served.realtime
+        return self.served.form.slow or (realtime is not None and realtime.slow)
 
     def idf(self, word: str) -> float:
         """How rare a word is in the catalogue."""

@@ -18,6 +18,11 @@ VERSION = 1
 TIME = pl.Datetime("us")
 MAP = pl.List(pl.Struct({"name": pl.String, "value": pl.String}))
 """A map from name to value, in the order of the source (Parquet's own layout of a map)."""
+SLOTS = pl.List(
+    pl.Struct({"name": pl.String, "value": pl.String, "start": pl.Int32, "end": pl.Int32})
+)
+"""Parts of a text that say something, such as an order's number: `value` is the text from `start` up to and without
+`end`, both counted in characters from 0."""
 
 REAL = "real"
 PROVENANCE: dict[str, Any] = {"origin": pl.String(), "weight": pl.Float32()}
@@ -37,6 +42,8 @@ EVENTS = (
     "search",
 )
 """The kinds of event, by their Google Analytics 4 names, in the order of the funnel ("search" stands apart)."""
+CUSTOMER, AGENT = "customer", "agent"
+"""The roles of dialogues. A turn of an agent that nobody saw has no text: it is unknown, not empty."""
 INTERACTIONS = (
     "select_item",
     "view_item",
@@ -46,6 +53,10 @@ INTERACTIONS = (
     "purchase",
 )
 """The kinds that say that somebody chose an item."""
+
+
+PURPOSES = ("product", "training")
+"""What a picture is for: to show a product, or for training alone; a real one, which says nothing, shows a product."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +70,8 @@ class Column:
     """Values outside [minimum, maximum] are impossible and are rejected."""
     values: tuple[str, ...] = ()
     """Where not empty, the only values there are."""
+    unless: tuple[str, str] | None = None
+    """Another column and its value, (column, value): a row that has it may lack this one, though it is required."""
 
 
 @dataclass(frozen=True)
@@ -142,16 +155,29 @@ TABLES: dict[str, Table] = {
             "dialogue_id": _KEY,
             "turn": Column(pl.Int32(), required=True, minimum=0),
             "role": Column(pl.String(), required=True),
-            "text": Column(pl.String(), required=True),
+            "text": Column(pl.String(), required=True, unless=("role", AGENT)),
             "intent": Column(pl.String()),
             "item_id": _ID,
+            "act": Column(pl.String()),
+            "slots": Column(SLOTS),
+            "language": Column(pl.String()),
+            "order_id": _ID,
+            "facts": Column(pl.List(pl.String)),
+            "outcome": Column(pl.String()),
         },
         key=("dialogue_id", "turn"),
         foreign=(("item_id", "items"),),
     ),
     "images": Table(
-        {"item_id": _KEY, "image": Column(pl.Binary(), required=True)},
-        foreign=(("item_id", "items"),),
+        {
+            "item_id": _KEY,
+            "image_id": _ID,
+            "image": Column(pl.Binary(), required=True),
+            "mixed_item_id": _ID,
+            "mixed_weight": Column(pl.Float32(), minimum=0.0, maximum=1.0),
+            "purpose": Column(pl.String(), values=PURPOSES),
+        },
+        foreign=(("item_id", "items"), ("mixed_item_id", "items")),
     ),
     "soft_labels": Table(
         {
@@ -165,7 +191,9 @@ TABLES: dict[str, Table] = {
     ),
 }
 """Soft labels are items that could have stood at a place of a user's log (0 is the first event) instead of the item
-that did, each with its weight: what a ranker is taught beside the events, never a part of a history."""
+that did, each with its weight: what a ranker is taught beside the events, never a part of a history.
+
+What a picture shows is its item's category; one that was mixed of two has `mixed_weight` of the other item's."""
 
 
 def conform(name: str, frame: pl.LazyFrame) -> pl.LazyFrame:

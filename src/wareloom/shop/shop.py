@@ -14,7 +14,7 @@ from wareloom.core.files import replacing
 from wareloom.errors import SchemaError, unknown
 from wareloom.shop import schema
 from wareloom.shop.checking import check_tables
-from wareloom.shop.storage import ROW_GROUP, open_tables, read_head, verify, write_head
+from wareloom.shop.storage import open_tables, read_head, row_group, verify, write_head
 
 if TYPE_CHECKING:
     from wareloom.shop.keeps import Keeps
@@ -196,7 +196,7 @@ class Shop:
         with replacing(path) as partial:
             for name, frame in self._tables.items():
                 frame.sink_parquet(
-                    partial / f"{name}.parquet", row_group_size=ROW_GROUP, maintain_order=True
+                    partial / f"{name}.parquet", row_group_size=row_group(name), maintain_order=True
                 )
             write_head(partial, self.meta, self.keeps)
         return Shop.open(path)

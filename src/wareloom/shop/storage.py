@@ -17,8 +17,15 @@ from wareloom.shop import schema
 
 ROW_GROUP = 250_000
 """Rows of a row group of Parquet"""
+FEW = {"images": 128}
+"""The same for tables whose rows are large: who reads on from some row reads a group, which has to fit into memory"""
 BLOCK = 1 << 20
 AGAIN = "copy the shop anew, or read its source again."
+
+
+def row_group(table: str) -> int:
+    """Rows of a row group of Parquet for a table."""
+    return FEW.get(table, ROW_GROUP)
 
 
 class SaidOfFile(TypedDict):

@@ -1,10 +1,9 @@
-"""The contract of metrics: of rankings, of clicks, and of likeness to real users and queries."""
+"""The contract of metrics: of rankings, clicks, classes; of likeness to real users, queries, pictures, dialogues."""
 
 from __future__ import annotations
 
-import json
 import math
-from dataclasses import asdict, replace
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -14,6 +13,8 @@ from wareloom.core.run import Run
 from wareloom.errors import InputError
 from wareloom.metrics import ClickMetric, Metric, Predicted, Ranked, RequestMetric
 from wareloom.metrics.collect import Collector
+from wareloom.metrics.likeness.dialogues.measure import DialogueMeasure
+from wareloom.metrics.likeness.dialogues.samples import DialogueTrio, gathered_dialogues
 from wareloom.metrics.likeness.measure import Figure, Measure
 from wareloom.metrics.likeness.queries.measure import QueryMeasure
 from wareloom.metrics.likeness.queries.samples import QueryTrio, gathered_queries
@@ -21,8 +22,11 @@ from wareloom.metrics.likeness.samples import Trio, gathered
 from wareloom.shop import Shop
 from wareloom.testing import laws as kit
 from wareloom.testing.asked import asked, typed
+from wareloom.testing.figures import told_well
 from wareloom.testing.laws import Law, again, law, make, near, refused
 from wareloom.testing.lively import lively, lively_events
+from wareloom.testing.metrics_pictures import CLASSES, PICTURES
+from wareloom.testing.talks import spoken, talks
 
 RUN = Run(seed=1, threads=1)
 LAWS: dict[str, Law] = {
@@ -34,7 +38,9 @@ RANKINGS: dict[str, Law] = {}
 CLICKS: dict[str, Law] = {}
 USERS: dict[str, Law] = {}
 QUERIES: dict[str, Law] = {}
+DIALOGUES: dict[str, Law] = {}
 KINDS = {"rankings": RANKINGS, "clicks": CLICKS, "users": USERS, "queries": QUERIES}
+KINDS |= {"classes": CLASSES, "pictures": PICTURES, "dialogues": DIALOGUES}
 """What a metric keeps to beyond, by what it judges"""
 FURTHER: dict[str, Law] = {}
 """What those keep to that name it in `laws`"""
@@ -208,21 +214,7 @@ def saved_and_restored_of_users(cls: type[Measure]) -> None:
 @law(USERS, "figures are numbers with intervals")
 def figures_are_numbers_with_intervals(cls: type[Measure]) -> None:
     """Figures bear its name, and are finite, from 0, with value and floor in their intervals, and JSON."""
-    _told_well(make(cls).name, figures(cls, trio()))
-
-
-def _told_well(name: str, found: list[Figure]) -> None:
-    assert len({figure.name for figure in found}) == len(found) >= 1
-    for figure in found:
-        assert figure.name.partition(".")[0] == name
-        assert figure.unit
-        ends = figure.low, figure.high, figure.floor_low, figure.floor_high
-        numbers = (figure.value, figure.floor, *ends)
-        assert all(math.isfinite(number) for number in numbers)
-        assert 0 <= figure.low <= figure.value <= figure.high
-        assert 0 <= figure.floor_low <= figure.floor_high
-        assert max(numbers) <= 1 or not figure.bounded
-        json.dumps(asdict(figure), allow_nan=False)
+    told_well(make(cls).name, figures(cls, trio()))
 
 
 @law(USERS, "the same seed")
@@ -333,7 +325,7 @@ def saved_and_restored_of_queries(cls: type[QueryMeasure]) -> None:
 @law(QUERIES, "figures are numbers with intervals")
 def figures_of_queries_are_numbers_with_intervals(cls: type[QueryMeasure]) -> None:
     """Figures bear its name, and are finite, from 0, with value and floor in their intervals, and JSON."""
-    _told_well(make(cls).name, query_figures(cls))
+    told_well(make(cls).name, query_figures(cls))
 
 
 @law(QUERIES, "the same seed")
@@ -348,3 +340,42 @@ def its_queries_stay(cls: type[QueryMeasure]) -> None:
     before = [sample.text for sample in query_trio().samples]
     query_figures(cls)
     assert [sample.text for sample in query_trio().samples] == before
+
+
+@cache
+def dialogue_trio() -> DialogueTrio:
+    """Samples of dialogues: real, held out, and others in their manner, whose agents say facts."""
+    return gathered_dialogues(talks(60, 1), spoken(60, 3), talks(60, 2), 10, RUN)
+
+
+def dialogue_figures(cls: type[DialogueMeasure]) -> list[Figure]:
+    """What a measure finds in samples that have all it needs."""
+    found = make(cls).compare(dialogue_trio(), RUN)
+    assert isinstance(found, list), found
+    return found
+
+
+@law(DIALOGUES, "saved and restored")
+def saved_and_restored_of_dialogues(cls: type[DialogueMeasure]) -> None:
+    """Saved and restored, it has the same settings."""
+    assert again(make(cls)).settings() == make(cls).settings()
+
+
+@law(DIALOGUES, "figures are numbers with intervals")
+def figures_of_dialogues_are_numbers_with_intervals(cls: type[DialogueMeasure]) -> None:
+    """Figures bear its name, and are finite, from 0, with value and floor in their intervals, and JSON."""
+    told_well(make(cls).name, dialogue_figures(cls))
+
+
+@law(DIALOGUES, "the same seed")
+def the_same_seed_of_dialogues(cls: type[DialogueMeasure]) -> None:
+    """With the same seed it finds exactly the same."""
+    assert dialogue_figures(cls) == dialogue_figures(cls)
+
+
+@law(DIALOGUES, "its input stays")
+def its_dialogues_stay(cls: type[DialogueMeasure]) -> None:
+    """What it compares is as it was before."""
+    before = [sample.dialogues for sample in dialogue_trio().samples]
+    dialogue_figures(cls)
+    assert [sample.dialogues for sample in dialogue_trio().samples] == before

@@ -17,9 +17,9 @@ from pictures import encoded, ring_of_pictures, spot
 from wareloom.core.family import RANKERS, SYNTHESIZERS
 from wareloom.core.run import Run
 from wareloom.errors import InputError, SettingError, SourceError
-from wareloom.rankers.content import _pictures
-from wareloom.rankers.content._pictures import described, opened
+from wareloom.rankers.content import picture_vectors as _pictures
 from wareloom.rankers.content.image_knn import ImageKNN
+from wareloom.rankers.content.picture_vectors import described, opened
 from wareloom.shop import Log, Requests, Shop
 
 ITEMS = ("red", "red2", "blue", "blue2", "torn", "none")

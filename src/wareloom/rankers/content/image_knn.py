@@ -10,9 +10,9 @@ from scipy import sparse
 from wareloom.core.run import Run
 from wareloom.core.settings import Size
 from wareloom.errors import InputError
-from wareloom.rankers.content._pictures import picture_vectors
 from wareloom.rankers.content.base import ContentKNN
 from wareloom.rankers.content.nearest import nearest
+from wareloom.rankers.content.picture_vectors import by_class, picture_vectors
 from wareloom.shop import Log, Shop
 
 
@@ -37,14 +37,16 @@ class ImageKNN(ContentKNN):
     )
 
     model: str = ""
-    """A folder with a vision model in Hugging Face's layout, such as ViT, DINOv2 or CLIP; empty takes colours and
-    edges."""
+    """lite0 for the frozen encoder EfficientNet-Lite0 (extra `pictures`), or a folder with a vision model in Hugging
+    Face's layout, such as ViT, DINOv2 or CLIP; empty takes colours and edges."""
+    learned: bool = False
+    """Whether vectors of items of one category are brought nearer to one another, learned from the categories of the
+    catalogue; an item without one is placed by its picture alone."""
     neighbours: Size = 200
     """Similar items kept for each item."""
 
     def _alike(self, shop: Shop, log: Log, run: Run) -> sparse.csr_matrix:
         if not shop.rows("images"):
             raise InputError(f"The ranker {self.name!r} {self.needs}")
-        return nearest(
-            picture_vectors(shop, log.items, self.model, run, self.name), self.neighbours
-        )
+        vectors = picture_vectors(shop, log.items, self.model, run, self.name)
+        return nearest(by_class(vectors, shop) if self.learned else vectors, self.neighbours)

@@ -14,10 +14,12 @@ from wareloom.neural import torch
 from wareloom.neural.dropout import dropout
 from wareloom.neural.items import ItemTable
 from wareloom.rankers.content.attributes import facet_codes
+from wareloom.rankers.content.picture_vectors import picture_vectors
 from wareloom.rankers.history import popularity
 from wareloom.rankers.sequence.base import SequenceRanker
 from wareloom.rankers.sequence.data import SequenceQuery
-from wareloom.shop import Log, Shop
+from wareloom.rankers.vectors import reduced, unit_rows
+from wareloom.shop import Log, Shop, Vocabulary
 from wareloom.shop.log import NO_TIME
 from wareloom.shop.texts import FIELDS
 
@@ -47,6 +49,9 @@ class TwoTower(SequenceRanker):
 
     text: str = "tfidf"
     """Embedder of the items' texts; none, or a shop without text, leaves it out."""
+    pictures: str = "none"
+    """What sees the items' pictures: lite0, colours (and edges), or a folder with a vision model; none leaves them
+    out."""
     pool: Literal["recency", "attention"] = "attention"
     """Whether items of the history count by their age alone, or by what they are, too."""
     hidden_size: Size = 128
@@ -81,9 +86,18 @@ class TwoTower(SequenceRanker):
     def _vectors(
         self, shop: Shop | None, run: Run, source: SequenceRanker | None
     ) -> np.ndarray | None:
-        if shop is None or not set(FIELDS) & set(shop.columns("items")):
+        if shop is None:
             return None
-        return super()._vectors(shop, run, source)
+        texts = None
+        if set(FIELDS) & set(shop.columns("items")):
+            texts = super()._vectors(shop, run, source)
+        if self.pictures == "none" or not shop.rows("images"):
+            return texts
+        model = "" if self.pictures == "colours" else self.pictures
+        items = Vocabulary(shop.table("items")["item_id"])
+        seen = picture_vectors(shop, items, model, run, self.name)
+        seen = unit_rows(reduced(seen, 2 * self.embedding_size, run))
+        return seen if texts is None else np.concatenate([texts, seen], axis=1)
 
     def _build(self, items: int, vectors: np.ndarray | None = None) -> Any:
         net = super()._build(items, vectors)
@@ -96,6 +110,10 @@ class TwoTower(SequenceRanker):
         return _ItemTower(
             items, features, self.facets_, self.known_, (self.embedding_size, self.hidden_size)
         )
+
+    def heeds(self) -> frozenset[str]:
+        """See `Ranker.heeds`: hour and weekday, where the log that it learned from has times."""
+        return frozenset({"time"}) if self.clock_ else frozenset()
 
     def _beside(self, log: Log) -> list[np.ndarray]:
         return [*super()._beside(log), *clock(log.time)] if self.clock_ else super()._beside(log)

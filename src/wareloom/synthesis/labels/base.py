@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import polars as pl
@@ -19,7 +19,7 @@ from wareloom.rankers.search.base import SearchRanker
 from wareloom.shop import Shop, Vocabulary
 from wareloom.shop.keeps import Keeps
 from wareloom.shop.queries import normal_query
-from wareloom.synthesis import Condition, GivenItems, GivenQueries, Synthesizer
+from wareloom.synthesis import Condition, Counts, GivenItems, GivenQueries, Of, Synthesizer
 from wareloom.synthesis.queries.base import QuerySynthesizer
 
 HIGHEST = 3.0
@@ -42,8 +42,8 @@ class LabelSynthesizer(Synthesizer, ABC):
 
     keeps: ClassVar[Keeps] = "counts"
     knows: ClassVar[frozenset[str]] = frozenset({"text"})
-    of: ClassVar[Literal["behaviour", "queries", "labels", "searches"]] = "labels"
-    counts: ClassVar[Literal["users", "queries"]] = "queries"
+    of: ClassVar[Of] = "labels"
+    counts: ClassVar[Counts] = "queries"
     takes: ClassVar[type[Condition]] = GivenItems
     conditions: ClassVar[frozenset[str]] = frozenset({"items", "queries"})
     quick: ClassVar[Mapping[str, Any]] = {"graded": 6, "near": 3, "far": 12, "round_trip": 12}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Literal, Self
+from typing import ClassVar, Self
 
 import numpy as np
 import polars as pl
@@ -13,7 +13,7 @@ import polars as pl
 from wareloom.core.run import Run
 from wareloom.errors import InputError, near
 from wareloom.shop import Shop, Vocabulary
-from wareloom.synthesis import Condition, GivenItems, Synthesizer
+from wareloom.synthesis import Condition, Counts, GivenItems, Of, Synthesizer
 
 MEANT = 3.0
 """The grade of the product that a query was written for"""
@@ -30,8 +30,8 @@ class QuerySynthesizer(Synthesizer, ABC):
     """
 
     knows: ClassVar[frozenset[str]] = frozenset({"text"})
-    of: ClassVar[Literal["behaviour", "queries", "labels", "searches"]] = "queries"
-    counts: ClassVar[Literal["users", "queries"]] = "queries"
+    of: ClassVar[Of] = "queries"
+    counts: ClassVar[Counts] = "queries"
     takes: ClassVar[type[Condition]] = GivenItems
     conditions: ClassVar[frozenset[str]] = frozenset({"items"})
     lacks: ClassVar[str] = "they have no title"

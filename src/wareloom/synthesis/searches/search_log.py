@@ -16,7 +16,7 @@ from wareloom.errors import SettingError
 from wareloom.shop import Shop, Vocabulary
 from wareloom.shop.impressions import has_impressions, impressions
 from wareloom.shop.keeps import Keeps
-from wareloom.synthesis import Condition, GivenItems, Synthesizer
+from wareloom.synthesis import Condition, Counts, GivenItems, Of, Synthesizer
 from wareloom.synthesis.behaviour._clicks import examination
 from wareloom.synthesis.draws import mark
 from wareloom.synthesis.labels.base import LabelSynthesizer
@@ -45,8 +45,8 @@ class SearchLog(Synthesizer):
 
     keeps: ClassVar[Keeps] = "counts"
     knows: ClassVar[frozenset[str]] = frozenset({"behaviour", "text"})
-    of: ClassVar[Literal["behaviour", "queries", "labels", "searches"]] = "searches"
-    counts: ClassVar[Literal["users", "queries"]] = "queries"
+    of: ClassVar[Of] = "searches"
+    counts: ClassVar[Counts] = "queries"
     takes: ClassVar[type[Condition]] = GivenItems
     conditions: ClassVar[frozenset[str]] = frozenset({"items"})
     quick: ClassVar[Mapping[str, Any]] = {"label_settings": {"round_trip": 0}, "shown": 6}

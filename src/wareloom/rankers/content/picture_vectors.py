@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -14,6 +14,7 @@ from wareloom.core.run import Run
 from wareloom.errors import InputError, SourceError, needed
 from wareloom.language.quiet import still
 from wareloom.shop import Shop, Vocabulary
+from wareloom.stats.metric_head import fit_metric_head
 
 AT_ONCE = 256
 """Pictures that are held at once"""
@@ -25,37 +26,35 @@ BROAD = 4
 """Broadest waves of the colours' layout that are kept, in each direction"""
 
 
+LITE0 = "lite0"
+"""The name of the frozen encoder EfficientNet-Lite0"""
+Look = Callable[[list[bytes]], list[np.ndarray | None]]
+"""From files to vectors, None for a file that is no picture"""
+
+
 def picture_vectors(shop: Shop, items: Vocabulary, model: str, run: Run, who: str) -> np.ndarray:
     """Return a vector for each of `items`, the mean of its pictures', of length 1; zeros where none can be read.
 
-    `model`: a folder in Hugging Face's layout, "" for colours and edges. Raises `InputError` where the shop has no
-    picture that can be read of a known item.
+    `model`: "lite0", a folder in Hugging Face's layout, "" for colours and edges. Raises `InputError` where the shop
+    has no picture that can be read of a known item.
     """
     total = np.zeros((len(items), 0), dtype=np.float32)
     count, unread = np.zeros(len(items)), 0
-    seen = _Model(model, run, who) if model else None
+    look = _look(model, run, who)
     known = shop.rows("images")
     with run.task(f"{who}: pictures", known) as advance:
         for part in _parts(shop, known):
             code = items.encode(part["item_id"])
-            pictures = [opened(data, who) for data in part["image"].to_list()]
-            there = np.array([picture is not None for picture in pictures]) & (code >= 0)
-            unread += sum(picture is None for picture in pictures)
-            chosen = [picture for picture, taken in zip(pictures, there, strict=True) if taken]
+            told = look(part["image"].to_list())
+            there = np.array([one is not None for one in told]) & (code >= 0)
+            unread += sum(one is None for one in told)
+            vectors = [one for one, taken in zip(told, there, strict=True) if taken]
             advance(len(part))
-            if not chosen:
+            if not vectors:
                 continue
-            vectors = (
-                seen.vectors(chosen)
-                if seen
-                else np.stack([described(picture) for picture in chosen])
-            )
-            total = (
-                total
-                if total.shape[1]
-                else np.zeros((len(items), vectors.shape[1]), dtype=np.float32)
-            )
-            np.add.at(total, code[there], vectors)
+            if not total.shape[1]:
+                total = np.zeros((len(items), len(vectors[0])), dtype=np.float32)
+            np.add.at(total, code[there], np.stack(vectors))
             np.add.at(count, code[there], 1)
     if not count.any():
         raise InputError(
@@ -64,9 +63,45 @@ def picture_vectors(shop: Shop, items: Vocabulary, model: str, run: Run, who: st
         )
     rows = np.flatnonzero(count)
     means = total[rows] / count[rows, None]
-    vectors = np.zeros_like(total)
-    vectors[rows] = _unit(means - means.mean(axis=0)) if seen else _blocks(means)
-    return vectors
+    vectors_ = np.zeros_like(total)
+    vectors_[rows] = _unit(means - means.mean(axis=0)) if model else _blocks(means)
+    return vectors_
+
+
+def by_class(vectors: np.ndarray, shop: Shop) -> np.ndarray:
+    """Bring vectors of items of one category nearer to one another: float32 [items, size], rows of zeros stay.
+
+    `vectors`: as `picture_vectors` returns them, in the order of the shop's items. See `fit_metric_head`.
+    """
+    rows = np.flatnonzero(vectors.any(axis=1))
+    kinds = pl.Series([None] * len(vectors), dtype=pl.String)
+    if shop.has("items", "category"):
+        kinds = shop.table("items")["category"].list.last()
+    codes = (kinds.rank("dense").cast(pl.Int64) - 1).fill_null(-1).to_numpy()
+    mapped = fit_metric_head(vectors[rows], codes[rows]).apply(vectors[rows])
+    made = np.zeros((len(vectors), mapped.shape[1]), dtype=np.float32)
+    made[rows] = mapped
+    return made
+
+
+def _look(model: str, run: Run, who: str) -> Look:
+    """What makes vectors of files."""
+    if model == LITE0:
+        needed("torch", "pictures", f"{who} with the encoder lite0")
+        from wareloom.neural.vision import vectors_of
+
+        return lambda files: vectors_of(files, run)
+    seen = _Model(model, run, who) if model else None
+
+    def look(files: list[bytes]) -> list[np.ndarray | None]:
+        pictures = [opened(data, who) for data in files]
+        readable = [one for one in pictures if one is not None]
+        if not readable:
+            return [None] * len(files)
+        found = iter(seen.vectors(readable) if seen else [described(one) for one in readable])
+        return [None if one is None else next(found) for one in pictures]
+
+    return look
 
 
 def opened(data: bytes, who: str) -> Any:

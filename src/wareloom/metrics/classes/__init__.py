@@ -1,0 +1,1 @@
+"""What classes that are said of photos are worth."""

@@ -1,0 +1,1 @@
+"""How synthetic pictures look beside real ones, in what a frozen encoder sees."""
