@@ -240,9 +240,10 @@ def _replicas(figures: Figures) -> Iterator[Claim]:
         for part in ("pairs", "kill", "gone")
     }
     seen, asked = (sum(row[name] for row in of["pairs"]) for name in ("seen", "of"))
-    all_seen = all(row["held"] for row in of["pairs"])
+    # The bar is of ten thousand: fewer, all of them seen, neither hold nor miss it.
+    all_seen = all(row["held"] for row in of["pairs"]) and (True if asked >= 10_000 else None)
     yield Claim(
-        "Two replicas: an answer has seen the click", f"{seen:,} of {asked:,}", "all", all_seen
+        "Two replicas: an answer has seen the click", f"{seen:,} of {asked:,}", "10,000", all_seen
     )
     killed, version, _ = of["kill"]
     said = f"{killed['lost']} lost, {killed['doubled']} doubled of {killed['acknowledged']:,}"

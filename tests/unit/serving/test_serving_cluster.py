@@ -1,4 +1,4 @@
-"""The application on Ray Serve: what it is refused for, and what a replica builds. Ray itself runs in the benchmark."""
+"""The application on Ray Serve: what it is refused for, and what a replica builds. no Ray is begun."""
 
 from __future__ import annotations
 
