@@ -124,6 +124,29 @@ def realtime(figures: Figures) -> list[str]:
     ]
 
 
+def replicas(figures: Figures) -> list[str]:
+    """What must hold of two replicas, then what it costs."""
+    counted = [_counted(row) for row in figures["rows"] if "held" in row]
+    costs = [_cost(row) for row in figures["rows"] if row["part"] == "cost"]
+    lines = [*table("what must hold | found | ", counted)]
+    if costs:
+        lines += ["", *table("what one process spends, what one thing takes | ", costs)]
+    for row in figures["rows"]:
+        if row["part"] == "ray":
+            lines += [
+                "",
+                f"On Ray Serve a recommendation takes {row['ms']:.1f} ms of processor time over all of its processes, "
+                f"{row['times']:.0f} times the {row['uvicorn_ms']:.2f} ms under uvicorn; median wait "
+                f"{row['wall_p50_ms']:.0f} ms against {row['uvicorn_wall_p50_ms']:.0f} over 8 connections.",
+            ]
+    return lines
+
+
+def _cost(row: dict[str, Any]) -> tuple[str, str]:
+    said = f"{row['ms']:.2f} ms" if "ms" in row else f"{row['bytes']:,.0f} bytes"
+    return row["name"], said
+
+
 def vectors(figures: Figures) -> list[str]:
     """What search costs beside its limit, what filters leave of it, and what else must hold."""
     rows = figures["rows"]

@@ -73,7 +73,7 @@ class Application:
         self.memory = memory_of(settings, self.store.state)
         stock = Stock(self.store.state / "items.log")
         self.answers = Answers(self.memory, stock, self.store.secret)
-        self.log = log_of(settings, self.store)
+        self.log = log_of(settings, self.store, stock.put)
         self.door = Door(settings, self.keys)
         self.running, self.load = 0, Load()
         self._ticking: asyncio.Task[None] | None = None
@@ -317,6 +317,8 @@ class Application:
             await asyncio.get_running_loop().run_in_executor(None, self.answers.stock.put, items)
         except OSError as error:
             raise Full(f"Products cannot be written: {error.strerror}. Make room.") from error
+        # After they are here: what comes back in the order of all replicas comes later, and decides.
+        await self.log.share(items)
 
     async def _erase(self, _: bytes, name: str) -> Reply:
         """Delete a person: from sessions, from the log, and from what was made of it."""

@@ -51,19 +51,18 @@ def publish(
     rules: dict[str, Any] | None = None,
     smoke: Sequence[dict[str, Any]] = (),
     allow_code: Sequence[str] = (),
-    most: Keeps = "people",
     how: How | None = None,
 ) -> tuple[str, Change]:
     """Write a bundle as a version of a store and make it live in a slot; returns its id and the change.
 
-    `most`: so much of real users it may hold at most, see `Bundle.open`. `how`: how vectors are searched and queries
-    read. Raises `InputError` where its proof says that it hurts, where it has none (unless `unproved`), where a smoke
-    query fails, where the published form does not answer as the ranker does, or where vectors are not found well
-    enough; `RefusedError` where it keeps more than `most`. What was live stays live then.
+    Raises `InputError` where its proof says that it hurts, where it has none (unless `unproved`), where a smoke query
+    fails, where the published form does not answer as the ranker does, or where vectors are not found well enough;
+    `RefusedError` where it keeps more of real users than it may. What was live stays live then.
     """
     check_slot(slot)
     rules_of(rules or {}, str(model))
-    bundle = Bundle.open(model, allow_code=tuple(allow_code), most=most)
+    how = how or How()
+    bundle = Bundle.open(model, allow_code=tuple(allow_code), most=how.most)
     _check_proof(bundle, unproved)
     if bundle.reranker is not None and bundle.reranker.whole:
         raise InputError(
@@ -73,11 +72,10 @@ def publish(
     store = Store.made(to)
     fresh = store.versions / f".new-{os.getpid()}"
     with replacing(fresh, marker=MANIFEST) as partial:
-        given = How() if how is None else how
-        realtime = None if given.onward is None else _onward(given.onward, partial, allow_code)
-        setting = (rules or {}, realtime)
-        write_version(bundle, partial, unproved, setting, list(smoke), given)
-        if given.encoder == "f32":
+        realtime = None if how.onward is None else _onward(how.onward, partial, allow_code)
+        write_version(bundle, partial, unproved, (rules or {}, realtime), list(smoke), how)
+        if how.encoder == "f32":
+            # Compared without what is drawn in real time: that is no answer of the ranker.
             plain = Version.open(partial, allow_code=allow_code).served
             _compare(bundle.ranker, Served(plain.ids, plain.form, plain.ranker))
         version = Version.open(partial, allow_code=allow_code)
@@ -93,7 +91,7 @@ def publish(
 
 @dataclass(frozen=True)
 class How:
-    """How vectors are searched, and queries read."""
+    """How vectors are searched and queries read, and what may be served at all."""
 
     break_even: int | None = None
     """Items up to which they are searched exactly; None measures it"""
@@ -103,9 +101,15 @@ class How:
     """Judged queries by which another encoder than f32 is compared; None takes parts of titles"""
     onward: Onward | None = None
     """How short sessions are written on; None answers them plainly"""
+    most: Keeps = "people"
+    """So much of real users the bundle may hold at most, see `Bundle.open`"""
 
 
 def _check_proof(bundle: Bundle, unproved: bool) -> None:
+    if bundle.manifest.kind == "clicks":
+        raise InputError(
+            f"{bundle.folder} estimates clicks; publish a bundle of recommendation or of search."
+        )
     proof = bundle.manifest.proof
     if proof is None and not unproved:
         raise InputError(

@@ -94,15 +94,7 @@ def check_version(folder: Path, *, whole: bool) -> dict[str, Any]:
     path = folder / MANIFEST
     if path.is_symlink() or not path.is_file():
         raise SourceError(f"{folder} is no version: it has no {MANIFEST}. Publish it again.")
-    told = read_json(path)
-    if not isinstance(told, dict) or told.get("format") != FORMAT:
-        raise SourceError(
-            f"{path} is of a format that this Wareloom does not read ({FORMAT}): publish it again."
-        )
-    if told.get("id") != id_of(told):
-        raise SourceError(
-            f"{path} was edited or damaged, its id is not that of what it says: publish it again."
-        )
+    told = check_told(read_json(path), str(path))
     there = {
         p.relative_to(folder).as_posix()
         for p in folder.rglob("*")
@@ -120,6 +112,19 @@ def check_version(folder: Path, *, whole: bool) -> dict[str, Any]:
             raise SourceError(
                 f"{file} was damaged or edited: its SHA-256 is another one. Publish it again."
             )
+    return told
+
+
+def check_told(told: Any, place: str) -> dict[str, Any]:
+    """Return a manifest; raises `SourceError` unless it is of this format and says what its id is of."""
+    if not isinstance(told, dict) or told.get("format") != FORMAT:
+        raise SourceError(
+            f"{place} is of a format that this Wareloom does not read ({FORMAT}): publish it again."
+        )
+    if told.get("id") != id_of(told):
+        raise SourceError(
+            f"{place} was edited or damaged, its id is not that of what it says: publish it again."
+        )
     return told
 
 
