@@ -95,7 +95,7 @@ class Application:
             ("GET", "/slots"): ("read", self._told_slots),
         }
         self._routes |= {("GET", p): (role, partial(self._page, p)) for p, role in FILES.items()}
-        self.console = Console(self.store, self.slots, self.counters)
+        self.console = Console(self.store, self.slots, self.counters, settings.versions)
         self.console.gauges = self._gauges
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:

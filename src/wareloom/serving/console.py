@@ -74,7 +74,9 @@ class Who(NamedTuple):
 class Console:
     """The console of one process."""
 
-    def __init__(self, store: Store, slots: Slots, counters: Counters) -> None:
+    def __init__(self, store: Store, slots: Slots, counters: Counters, bucket: str = "") -> None:
+        """`bucket`: where slots are taken from, if not from the store."""
+        self.bucket = bucket
         self.store, self.slots, self.counters = store, slots, counters
         self.people = People(store.root / FILE)
         self.ended = Ended(store.state / "signed-out")
@@ -181,6 +183,11 @@ class Console:
         asked = msgspec.json.decode(body, type=Back)
         if asked.slot not in self.store.names():
             raise Refused(404, f"There is no slot {asked.slot!r}.")
+        if self.bucket:
+            raise Refused(
+                409,
+                "What is live is kept in a bucket: wareloom live s3://… --roll-back changes it.",
+            )
         if self.store.history(asked.slot)[-1].live != asked.live:
             raise Refused(409, "Another version is live by now: load the page again.")
         loop = asyncio.get_running_loop()

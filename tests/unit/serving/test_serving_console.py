@@ -153,6 +153,21 @@ def test_what_is_shown_and_rolled_back(client: Client) -> None:
     run(work())
 
 
+def test_a_slot_of_a_bucket_is_rolled_back_there(client: Client) -> None:
+    async def work() -> None:
+        headers = await signed(client)
+        _, told, _ = await state(client, headers)
+        client.app.console.bucket = "s3://shop/wareloom"
+        asked = {"slot": "home", "live": told["slots"][0]["live"]}
+        right = headers | {"x-csrf-token": told["token"]}
+        status, said, _ = await client.ask("POST", "/console/roll-back", asked, right)
+        assert status == 409
+        assert "bucket" in said["error"]
+        assert len(client.app.store.history("home")) == 2
+
+    run(work())
+
+
 def test_nothing_changes_without_the_token_or_from_another_site(client: Client) -> None:
     async def work() -> None:
         headers = await signed(client)
