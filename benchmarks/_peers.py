@@ -1,8 +1,10 @@
 """The peers of `sasrec.py`, each as its manual has it; run by it, in an environment of theirs without Wareloom.
 
-    python _peers.py {rectools,recbole} EVENTS.npz LIMIT_SECONDS TARGET
+    python _peers.py {rectools,recbole} EVENTS.npz LIMIT_SECONDS TARGET SETTINGS
 
-Prints "POINT {json}" after each pass: seconds of processor time of training so far and NDCG@10 on the held-back events.
+SETTINGS is JSON: the loss and what it takes, in the library's own words, and `length`, the events of a history that are
+read. Prints "POINT {json}" after each pass: seconds of processor time of training so far and NDCG@10 on the held-back
+events.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -37,8 +40,11 @@ class Clock:
         return value < self.target and self.spent < self.limit
 
 
-def rectools(events: dict[str, np.ndarray], clock: Clock) -> None:
+def rectools(
+    events: dict[str, np.ndarray], clock: Clock, loss: dict[str, Any], length: int
+) -> None:
     import pandas as pd
+    from pytorch_lightning import seed_everything
     from rectools.dataset import Dataset
     from rectools.models import SASRecModel
 
@@ -48,9 +54,10 @@ def rectools(events: dict[str, np.ndarray], clock: Clock) -> None:
         {"user_id": events["user"], "item_id": events["item"], "weight": 1.0, "datetime": day}
     )
     dataset = Dataset.construct(table)
+    seed_everything(1)
     model = SASRecModel(
-        n_factors=64, n_blocks=2, n_heads=1, session_max_len=50, epochs=1, deterministic=True, loss="softmax",
-        batch_size=128, lr=0.001, dropout_rate=0.2, verbose=0,
+        n_factors=64, n_blocks=2, n_heads=1, session_max_len=length, epochs=1, deterministic=True,
+        batch_size=128, lr=0.001, dropout_rate=0.2, verbose=0, **loss,
     )  # fmt: skip
     asked = events["asked"]
 
@@ -68,7 +75,7 @@ def rectools(events: dict[str, np.ndarray], clock: Clock) -> None:
         going = clock.judge(lists)
 
 
-def recbole(events: dict[str, np.ndarray], clock: Clock) -> None:
+def recbole(events: dict[str, np.ndarray], clock: Clock, loss: dict[str, Any], length: int) -> None:
     import torch
     from recbole.config import Config
     from recbole.data import create_dataset, data_preparation
@@ -87,10 +94,11 @@ def recbole(events: dict[str, np.ndarray], clock: Clock) -> None:
     (folder / "beauty.inter").write_text("\n".join([head, *rows]) + "\n")
     settings = {
         "data_path": "recbole", "load_col": {"inter": ["user_id", "item_id", "timestamp"]}, "use_gpu": False,
-        "MAX_ITEM_LIST_LENGTH": 50, "hidden_size": 64, "inner_size": 256, "n_layers": 2, "n_heads": 1,
-        "loss_type": "CE", "train_neg_sample_args": None, "train_batch_size": 2048, "epochs": 1000,
+        "MAX_ITEM_LIST_LENGTH": length, "hidden_size": 64, "inner_size": 256, "n_layers": 2, "n_heads": 1,
+        "train_batch_size": 2048, "epochs": 1000,
         "eval_args": {"split": {"RS": [1.0, 0.0, 0.0]}, "group_by": "user", "order": "TO", "mode": "full"},
         "show_progress": False, "state": "ERROR", "seed": 1, "checkpoint_dir": "saved",
+        **loss,
     }  # fmt: skip
     config = Config(model="SASRec", dataset="beauty", config_dict=settings)
     init_seed(1, True)
@@ -105,12 +113,12 @@ def recbole(events: dict[str, np.ndarray], clock: Clock) -> None:
     back[0] = -1
     bounds = np.searchsorted(events["user"], [events["asked"], events["asked"] + 1])
     full = [mapped[events["item"][a:b]] for a, b in bounds.T]
-    laid = np.zeros((len(full), 50), dtype=np.int64)
+    laid = np.zeros((len(full), length), dtype=np.int64)
     for row, history in enumerate(full):
-        laid[row, : len(history[-50:])] = history[-50:]
+        laid[row, : len(history[-length:])] = history[-length:]
     asked = Interaction({
         "item_id_list": torch.from_numpy(laid),
-        "item_length": torch.tensor([min(50, len(history)) for history in full]),
+        "item_length": torch.tensor([min(length, len(history)) for history in full]),
     })  # fmt: skip
 
     def lists() -> np.ndarray:
@@ -131,12 +139,14 @@ def recbole(events: dict[str, np.ndarray], clock: Clock) -> None:
 
 
 def main() -> None:
-    name, path, limit, target = sys.argv[1:]
+    name, path, limit, target, said = sys.argv[1:]
+    settings = json.loads(said)
     print("VERSION " + importlib.metadata.version(name), flush=True)
     with np.load(path) as found:
         events = dict(found)
     clock = Clock(events["answers"], float(limit), float(target))
-    {"rectools": rectools, "recbole": recbole}[name](events, clock)
+    train = {"rectools": rectools, "recbole": recbole}[name]
+    train(events, clock, settings["loss"], settings["length"])
 
 
 if __name__ == "__main__":

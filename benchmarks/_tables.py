@@ -284,29 +284,45 @@ def clicks(figures: Figures) -> list[str]:
 
 
 def sasrec(figures: Figures) -> list[str]:
-    """Processor seconds to the value, and the best value within the limit."""
-    own = figures["rows"][0]["seconds"]
-    rows = [
+    """Processor seconds to each value, the best value, and how much slower the quickest peer came to its best."""
+    values, rows = figures["values"], [row for row in figures["rows"] if row["points"]]
+    own, peers = rows[0], rows[1:]
+    words = {"wareloom": "Wareloom", "rectools": "RecTools", "recbole": "RecBole"}
+
+    def named(row: Figures) -> str:
+        first, comma, loss = row["name"].partition(", ")
+        return words[first] + comma + loss
+
+    cells = [
         (
-            f"{row['name']} {row['version'] or ''}".strip(),
-            f"{row['seconds']:.0f}"
-            if row["seconds"]
-            else f"not within {row['points'][-1]['seconds']:.0f}",
-            f"{row['seconds'] / own:.1f}"
-            if row["seconds"]
-            else f"more than {row['points'][-1]['seconds'] / own:.1f}",
+            named(row) + (f" ({row['version']})" if row["version"] else ""),
+            *("–" if seconds is None else f"{seconds:.0f}" for seconds in row["seconds"]),
             f"{row['best']:.4f}",
+            f"{row['points'][-1]['seconds']:.0f}",
             len(row["points"]),
         )
-        for row in figures["rows"]
-        if row["points"]
+        for row in rows
     ]
-    failed = [
-        f"{row['name']}: **failed**. {row['error']}" for row in figures["rows"] if not row["points"]
+    columns = " | ".join(f"to {value:.2f}" for value in values)
+    said = [
+        *table(f"library, loss | {columns} | best NDCG@10 | seconds in all | evaluations", cells)
     ]
-    head = "library | processor seconds to the value | ratio | best NDCG@10 | evaluations"
-    said = f"The value to reach: NDCG@10 {figures['target']:.4f} on held-back events of the training part."
-    return [*table(head, rows), "", said, *(line for text in failed for line in ("", text))]
+    came = [
+        (n, row) for row in peers for n, value in enumerate(row["seconds"]) if value is not None
+    ]
+    if came:
+        highest = max(n for n, _ in came)
+        quickest = min(
+            (row for n, row in came if n == highest), key=lambda r: r["seconds"][highest]
+        )
+        factor = quickest["seconds"][highest] / own["seconds"][highest]
+        said += [
+            "",
+            f"The highest of these values that a peer came to is {values[highest]:.2f}: {named(quickest)}, after "
+            f"{factor:.1f} times the seconds of Wareloom.",
+        ]
+    failed = [row for row in figures["rows"] if not row["points"]]
+    return [*said, *(x for r in failed for x in ("", f"{named(r)}: **failed**. {r['error']}"))]
 
 
 def mixers(figures: Figures) -> list[str]:

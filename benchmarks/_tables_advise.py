@@ -44,17 +44,20 @@ def advise(figures: Figures) -> list[str]:
                     near,
                     time,
                     f"{found['peak_gib']:.2f}",
+                    found.get("proves") or "–",
                     _said(held),
+                    _said(found.get("in_time", True)),
                 )
             )
     if rows:
-        heads = "shop | system | NDCG@10 | of the full recipe's | minutes | peak GiB | 95 %"
+        heads = "shop | system | NDCG@10 | of the full recipe's | minutes | peak GiB | proof of | 95 % | in time"
         lines += [*table(heads, rows), ""]
     if found := figures.get("events"):
         held = found["peak_gib"] <= found["bar"]
         lines += [
             f"{found['events']:,} events, of {found['share']:.1%} of the users: {found['minutes']:.1f} minutes, peak "
-            f"{found['peak_gib']:.2f} GiB; bar {found['bar']:g}: {_said(held)}.",
+            f"{found['peak_gib']:.2f} GiB; bar {found['bar']:g}: {_said(held)}. Bar of the minutes, 110 %: "
+            f"{_said(found.get('in_time', True))}.",
             "",
         ]
     return lines[:-1]

@@ -17,6 +17,7 @@ With --json the parts that are not asked for stay as they are in the file.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -30,6 +31,7 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+import psutil
 
 from _common import arguments, data, machine, write
 from wareloom.advising import AdviceSettings, advise
@@ -43,6 +45,8 @@ from advice_shops import TRUTHS, made, noise, wrong
 FULL = {"beauty": 0.0764, "homedepot": 0.425}
 """nDCG@10 of the full recipes' best system, see best_system.py and search_useful.py"""
 ENOUGH, SHOPS, RIGHT, GIB = 0.95, 50, 11, 2.0
+OVER, EVERY = 1.1, 0.2
+"""Times the minutes that advice may take; seconds between two looks at its memory"""
 EVENTS, USERS, ITEMS = 10_000_000, 1_000_000, 50_000
 
 
@@ -93,7 +97,7 @@ def real(name: str, minutes: float) -> dict[str, Any]:
 def advised(shop: Path, minutes: float, words: tuple[str, ...] = ()) -> dict[str, Any]:
     place = shop.with_name("advice")
     start = time.perf_counter()
-    _wareloom("advise", shop, "--to", place, "--minutes", minutes, *words)
+    peak = _wareloom("advise", shop, "--to", place, "--minutes", minutes, *words)
     seconds = time.perf_counter() - start
     found = json.loads((place / "advice.json").read_text())
     return {
@@ -103,7 +107,10 @@ def advised(shop: Path, minutes: float, words: tuple[str, ...] = ()) -> dict[str
         "reached": _reached(found),
         "minutes": round(seconds / 60, 2),
         "given": minutes,
-        "peak_gib": round(found["took"]["memory_gib"], 2),
+        "in_time": seconds <= OVER * 60 * minutes,
+        "peak_gib": round(peak, 2),
+        "proves": (found.get("proves") or {}).get("label"),
+        "alone": (found.get("generators") or {}).get("alone"),
         "left_out": found["left_out"],
         "share": found.get("worked", {}).get("share"),
     }
@@ -118,10 +125,27 @@ def _reached(found: dict[str, Any]) -> float | None:
     return found["proof"]["means"]["real"] if found["proof"] else None
 
 
-def _wareloom(*words: object) -> None:
-    done = subprocess.run([sys.executable, "-m", "wareloom", *map(str, words)], env=os.environ)
+def _wareloom(*words: object) -> float:
+    """Run a command; returns the most memory, in GiB, that its processes have held together."""
+    command = [sys.executable, "-m", "wareloom", *map(str, words)]
+    done = subprocess.Popen(command, env=os.environ)
+    most, process = 0, psutil.Process(done.pid)
+    while done.poll() is None:
+        most = max(most, _held(process))
+        time.sleep(EVERY)
     if done.returncode not in (0, 1):
         sys.exit(f"wareloom {words[0]} ended with {done.returncode}")
+    return most / 1024**3
+
+
+def _held(process: psutil.Process) -> int:
+    """Resident bytes of a process and all below it; of one that has ended, nothing."""
+    total = 0
+    with contextlib.suppress(psutil.NoSuchProcess):
+        for each in (process, *process.children(recursive=True)):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                total += each.memory_info().rss
+    return total
 
 
 def events(minutes: float) -> dict[str, Any]:
@@ -156,6 +180,19 @@ def events(minutes: float) -> dict[str, Any]:
         return advised(shop, minutes) | {"events": EVENTS, "bar": GIB}
 
 
+def _beside(name: str, found: dict[str, Any]) -> None:
+    """Print what was reached beside the bar."""
+    bar = found["bar"] * found["full"]
+    reached = "nothing" if found["reached"] is None else f"{found['reached']:.4f}"
+    held = found["reached"] is not None and found["reached"] >= bar
+    print(
+        f"{name}: {found['system']} reached {reached}, bar {bar:.4f} ({found['bar']:.0%} of {found['full']:.4f}): "
+        f"{'held' if held else 'missed'}; {found['minutes']:.1f} of {found['given']:g} minutes, "
+        f"{found['peak_gib']:.2f} GiB",
+        flush=True,
+    )
+
+
 def main() -> None:
     parser = arguments(__doc__)
     every = ("truths", "noise", "beauty", "homedepot", "events")
@@ -176,6 +213,8 @@ def main() -> None:
     for name in args.of:
         kept[name] = parts[name]()
         print(name, json.dumps({k: v for k, v in kept[name].items() if k != "rows"}), flush=True)
+        if "full" in kept[name]:
+            _beside(name, kept[name])
         write(args.json, "advise", machine(args.note), **kept)
 
 

@@ -1,13 +1,15 @@
 """SASRec to the same validation NDCG: Wareloom beside RecTools and RecBole, each in a process of its own.
 
-    python benchmarks/sasrec.py [--json FILE] [--peer-python PYTHON] [--only NAME ...] [--share S] [--patience P]
+    python benchmarks/sasrec.py [--json FILE] [--peer-python PYTHON] [--only NAME ...] [--limit S] [--runs DIR]
 
 All learn from the same events of Amazon Beauty, 64 wide, two layers, one head, at most 50 events of a history, and are
-judged on the same held-back last events over the whole catalogue, what was had left out. The clock counts seconds of
-processor time of the process, all its threads together, since a shared machine stretches the others; it stands while a
-model is judged. The value to reach is `--share` of the best that Wareloom comes to; a peer is stopped at `--patience`
-times Wareloom's time. Peers want numpy 1: give the Python of an environment of their own that has `rectools[torch]` and
-`recbole` (the extra `peers`). Data: `WARELOOM_DATA`, else `../shared/data`.
+judged on the same held-back last events over the whole catalogue, what was had left out. Wareloom has its defaults;
+peers have the sampled losses of their own (`PEERS`), the best also with histories of 20 events, as they pad all to one
+length. The clock counts seconds of processor time of the process, all its threads together, since a shared machine
+stretches the others; it stands while a model is judged. Each peer goes on for `--limit` seconds and ends the pass in
+which they are over. Values to reach: `VALUES`, as far as somebody came. `--runs` keeps what each has done, so that a
+stopped benchmark goes on. Peers want numpy 1: give the Python of an environment of their own that has
+`rectools[torch]` and `recbole` (the extra `peers`). Data: `WARELOOM_DATA`, else `../shared/data`.
 """
 
 from __future__ import annotations
@@ -30,7 +32,18 @@ from wareloom.rankers.sequence.sasrec import SASRec
 from wareloom.readers import read
 from wareloom.shop import Log
 
-PEERS = ("rectools", "recbole")
+MANY = {"n_negatives": 128}
+PEERS: dict[str, tuple[str, int, dict[str, Any]]] = {
+    "rectools, sampled softmax": ("rectools", 50, {"loss": "sampled_softmax"} | MANY),
+    "rectools, sampled softmax, 20 events": ("rectools", 20, {"loss": "sampled_softmax"} | MANY),
+    "rectools, gBCE": ("rectools", 50, {"loss": "gBCE", "gbce_t": 0.75} | MANY),
+    "rectools, BCE": ("rectools", 50, {"loss": "BCE", "n_negatives": 1}),
+    "recbole, BPR": ("recbole", 50, {"loss_type": "BPR"}),
+    "recbole, BPR, 20 events": ("recbole", 20, {"loss_type": "BPR"}),
+}
+"""The library, the events of a history that it reads, and its loss"""
+VALUES = (0.01, 0.02, 0.03, 0.04, 0.05, 0.06)
+"""NDCG@10 that the seconds are told to"""
 HERE = Path(__file__).resolve().parent
 
 
@@ -76,21 +89,21 @@ def ours(log: Log, seed: int, threads: int) -> list[dict[str, float]]:
     return points
 
 
-def peer(
-    name: str, folder: Path, python: str, limit: float, target: float, threads: int
-) -> dict[str, Any]:
-    """Run one peer until it comes to `target` or its time is over; what it said on the way."""
+def peer(name: str, folder: Path, python: str, limit: float, threads: int) -> dict[str, Any]:
+    """Run one peer until its time is over; what it said on the way."""
+    library, length, loss = PEERS[name]
     command = [
         python,
         str(HERE / "_peers.py"),
-        name,
+        library,
         str(folder / "events.npz"),
         str(limit),
-        str(target),
+        "1",
+        json.dumps({"loss": loss, "length": length}),
     ]
     environment = os.environ | {"OMP_NUM_THREADS": str(threads), "CUDA_VISIBLE_DEVICES": ""}
-    points, said = [], []
-    with (folder / f"{name}.err").open("w+", encoding="utf-8") as errors:
+    points, version = [], None
+    with (folder / "peer.err").open("w+", encoding="utf-8") as errors:
         with subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=errors, text=True, cwd=folder, env=environment
         ) as job:
@@ -98,15 +111,13 @@ def peer(
             for line in job.stdout:
                 if line.startswith("POINT "):
                     points.append(json.loads(line[6:]))
-                    print(
-                        f"  {name}: {points[-1]['seconds']:.0f} s, {points[-1]['value']:.4f}",
-                        flush=True,
-                    )
+                    seconds, value = points[-1]["seconds"], points[-1]["value"]
+                    print(f"  {name}: {seconds:.0f} s, {value:.4f}", flush=True)
                 elif line.startswith("VERSION "):
-                    said.append(line[8:].strip())
+                    version = line[8:].strip()
         errors.seek(0)
         failed = "" if points else (errors.read().strip().splitlines() or ["said nothing"])[-1]
-    return {"name": name, "version": said[0] if said else None, "points": points, "error": failed}
+    return {"version": version, "points": points, "error": failed, "limit": limit}
 
 
 def reached(points: list[dict[str, float]], target: float) -> float | None:
@@ -114,56 +125,44 @@ def reached(points: list[dict[str, float]], target: float) -> float | None:
     return next((p["seconds"] for p in points if p["value"] >= target), None)
 
 
+def summed_up(name: str, found: dict[str, Any]) -> dict[str, Any]:
+    """A row of the page: the best value, and the seconds to each of `VALUES`."""
+    points = found["points"]
+    best = max((p["value"] for p in points), default=None)
+    return {"name": name, "best": best, "seconds": [reached(points, v) for v in VALUES], **found}
+
+
 def main() -> None:
     parser = arguments(__doc__)
     parser.add_argument("--peer-python", default=sys.executable)
     parser.add_argument("--only", nargs="+", choices=PEERS, default=list(PEERS))
-    parser.add_argument("--share", type=float, default=0.9)
-    parser.add_argument("--patience", type=float, default=2.5)
+    parser.add_argument("--limit", type=float, default=240.0)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--runs", type=Path)
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         log, updates = prepare(folder, args.seed)
-        points = ours(log, args.seed, args.threads)
-        best = max(p["value"] for p in points)
-        target = args.share * best
-        own = reached(points, target)
-        assert own is not None
-        rows = [
-            {
-                "name": "wareloom",
-                "version": None,
-                "seconds": own,
-                "best": best,
-                "points": points,
-                "error": "",
-            }
-        ]
-        print(
-            f"wareloom: {updates} updates planned, best {best:.4f}; {target:.4f} after {own:.0f} s",
-            flush=True,
-        )
-        for name in args.only:
-            found = peer(name, folder, args.peer_python, args.patience * own, target, args.threads)
-            seconds, values = (
-                reached(found["points"], target),
-                [p["value"] for p in found["points"]],
-            )
-            rows.append({**found, "seconds": seconds, "best": max(values, default=None)})
-            said = (
-                found["error"]
-                or f"best {max(values):.4f}; target after {seconds} s of {args.patience * own:.0f}"
-            )
-            print(f"{name} {found['version']}: {said}", flush=True)
-    figures = {
-        "target": target,
-        "limit": args.patience * own,
-        "threads": args.threads,
-        "rows": rows,
-    }
-    write(args.json, "sasrec", machine(args.note), **figures)
+        rows = []
+        for number, who in enumerate(["wareloom", *args.only]):
+            kept = (args.runs or folder) / f"sasrec-{who.replace(', ', '-').replace(' ', '-')}.json"
+            if not kept.exists():
+                found = (
+                    peer(who, folder, args.peer_python, args.limit, args.threads)
+                    if number
+                    else {
+                        "version": None,
+                        "points": ours(log, args.seed, args.threads),
+                        "error": "",
+                    }
+                )
+                kept.parent.mkdir(parents=True, exist_ok=True)
+                kept.write_text(json.dumps(found), encoding="utf-8")
+            rows.append(summed_up(who, json.loads(kept.read_text(encoding="utf-8"))))
+            print(f"{who}: best {rows[-1]['best']}, seconds {rows[-1]['seconds']}", flush=True)
+    figures = {"values": VALUES, "updates": updates, "threads": args.threads}
+    write(args.json, "sasrec", machine(args.note), **figures, rows=rows)
 
 
 if __name__ == "__main__":

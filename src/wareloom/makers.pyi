@@ -27,6 +27,7 @@ import wareloom.rankers.clicks.deepfm
 import wareloom.rankers.clicks.logistic
 import wareloom.rankers.clicks.siamese
 import wareloom.rankers.content.attributes
+import wareloom.rankers.content.complements
 import wareloom.rankers.content.image_knn
 import wareloom.rankers.content.text_knn
 import wareloom.rankers.factor.als
@@ -67,6 +68,7 @@ import wareloom.synthesis.behaviour.shuffled
 import wareloom.synthesis.behaviour.teacher
 import wareloom.synthesis.behaviour.transformer
 import wareloom.synthesis.behaviour.vae
+import wareloom.synthesis.dialogues.flow
 import wareloom.synthesis.images.image_augment
 import wareloom.synthesis.images.image_background
 import wareloom.synthesis.images.image_diffusion
@@ -258,6 +260,51 @@ def synthesizer(
 
         clicks: The model of clicks: logistic regression over all features, examination by position × attraction by item, or the share of clicks alone.
         click_settings: Settings of the logistic regression.
+    """
+
+@overload
+def synthesizer(
+    name: Literal['flow'],
+    *,
+    policies: str = '',
+    catalogue: str = '',
+    phrases: Sequence[str] = ...,
+    intents: Sequence[str] = ...,
+    language: Literal['', 'en', 'zh'] = '',
+    min_phrases: int = 500,
+    seen_in: int = 1,
+    wrong_number: float = 0.08,
+    asks_twice: float = 0.05,
+    changes_mind: float = 0.05,
+    angry: float = 0.05,
+    off_topic: float = 0.04,
+    leaves: float = 0.04,
+    typos: float = 0.04,
+    frames: float = 0.3,
+    model: str = '',
+    model_settings: Mapping[str, Any] = ...,
+    model_does: Literal['chooses', 'writes'] = 'chooses',
+) -> wareloom.synthesis.dialogues.flow.Flow:
+    """Write customer-service dialogues in four stages: a world, a plan, words, and a check of all that agents say.
+
+        policies: A TOML file of the shop's policies; the example's where empty.
+        catalogue: A shop whose items are talked about, where the log's own has none.
+        phrases: Further shops whose dialogues lend phrases.
+        intents: Intents that customers come with; all requests of the log where none are named.
+        language: The language of dialogues; as in the log where empty.
+        min_phrases: Phrases of a language below which they are too few to speak in.
+        seen_in: Dialogues that have to have a phrase for it to be said again; 5 or more keeps counts instead of people.
+        wrong_number: Share of order numbers that customers give wrongly at first.
+        asks_twice: Share of answers after which customers ask again.
+        changes_mind: Share of offers that are declined, where the log does not say.
+        angry: Share of requests that turn into complaints, where the log does not say.
+        off_topic: Share of requests after which customers talk of other things, where the log does not say.
+        leaves: Share of turns after which customers leave, where the log does not say.
+        typos: Share of careless customers' phrases with one slip more than the log's.
+        frames: Share of English requests that begin in another way.
+        model: A text model behind agents' words: embedded, huggingface, endpoint or package.module:Class; none if empty.
+        model_settings: Its settings, such as base_url and model.
+        model_does: Whether it chooses among sentences, or writes round facts that a grammar holds; the embedded one only chooses.
     """
 
 @overload
@@ -807,7 +854,7 @@ def synthesizer(
         min_users: Users who must have done something for it to be counted by itself; not for outlines, which are of one each.
         jitter: How far gaps of an outline are stretched or shrunk: the standard deviation of the logarithm.
         look_ahead: Items that are tried at most, where an outline's next item is known to follow, until one leads on to such.
-        members: The rankers of the ensemble; each must add up rows of a table over the history, as transitions, item_knn, ease, als, text_knn and image_knn do. Of ease and als only each item's highest neighbours are walked.
+        members: The rankers of the ensemble; each must add up rows of a table over the history, as transitions, item_knn, ease, als, text_knn, image_knn and complements do. Of ease and als only each item's highest neighbours are walked.
         member_settings: Settings by member, where they are not the defaults.
         weights: Weights by member, and of "popularity"; where none is given they are learned.
         neighbours: Highest entries of each row of the members' tables that a walk adds up; 0 takes all. A hundred walk twice as fast, and teach a little less: what several events hint at weakly is lost.
@@ -1320,6 +1367,37 @@ def ranker(
         window: Latest items that the filters see.
         horizontal: Filters of each height from 1 to `window`.
         vertical: Filters over places.
+    """
+
+@overload
+def ranker(
+    name: Literal['complements'],
+    *,
+    decay: float = 0.6,
+    last: int = 0,
+    model: str = 'embedded',
+    model_settings: Mapping[str, Any] = ...,
+    about: Literal['category', 'title'] = 'category',
+    kinds: int = 6,
+    alike: int = 20,
+    embedder: str = 'tfidf',
+    least: float = 1.0,
+    max_tokens: int = 48,
+    block: Sequence[str] = ...,
+) -> wareloom.rankers.content.complements.Complements:
+    """Score items by whether a text model named them as what goes with those of the history.
+
+        decay: Factor for each step back in the history that is scored; 1 counts all events alike.
+        last: Events of the history that count, the latest ones; 0 takes all.
+        model: The text model that is asked: embedded, huggingface, endpoint, or package.module:Class.
+        model_settings: Its settings.
+        about: What a question is about: each leaf of the categories, or each item by its title, which asks far more.
+        kinds: Kinds of product that are taken of an answer at most.
+        alike: Items that read most like a kind, and so are meant by it.
+        embedder: What makes vectors of kinds and items: "tfidf", "minilm" or another embedder.
+        least: How often a pair must have met, as a share of what chance gives, from five users on; 0 keeps all.
+        max_tokens: Tokens of an answer at most.
+        block: Words that no kind may have.
     """
 
 @overload
@@ -2403,7 +2481,7 @@ class CleanOptions(TypedDict, total=False):
 
 class CompareOptions(TypedDict, total=False):
     measures: Sequence[str]
-    """Names of measures; all quick ones of what SYNTH has, events, queries or pictures, where none are named."""
+    """Names of measures; all quick ones of what SYNTH has (events, queries, …) where none are named."""
     gru: bool
     """Whether the network that reads sequences, too, tells synthetic users from real ones."""
     settings: Mapping[str, Mapping[str, Any]]

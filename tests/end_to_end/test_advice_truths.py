@@ -10,8 +10,10 @@ from advice_shops import TRUTHS, items_only, made, wrong
 from wareloom.advising import AdviceSettings, advise
 from wareloom.bundle import Bundle
 from wareloom.core.run import Run
+from wareloom.core.sentences import Say
 from wareloom.errors import InputError
 from wareloom.recipe import Recipe
+from wareloom.report.advice import advice_page
 from wareloom.shop import Shop
 
 RUN = Run(seed=1, threads=1)
@@ -23,6 +25,8 @@ def test_advice_says_what_is_true_of_a_shop(name: str, tmp_path: Path) -> None:
     found = advise(shop, AdviceSettings(minutes=9.9, other_shops=others), tmp_path / "advice", RUN)
     assert wrong(name, found.data) == []
     assert (tmp_path / "advice" / "advice.html").is_file()
+    chinese = advice_page(found.data, "zh")
+    assert Say("zh")("advised.other_sentence") not in chinese, "a sentence has no Chinese"
     assert Recipe.load(tmp_path / "advice" / "recipe.toml").stages[-1] == "make"
     bundle = Bundle.open(tmp_path / "advice" / "bundle")
     assert len(bundle.items) == shop.rows("items")

@@ -14,9 +14,9 @@ import pytest
 from tiny_export import wareloom
 
 import wareloom as wl
-from advice_shops import few, items_only, ring
+from advice_shops import few, items_only, reads_alike, ring
 from interrupted import SRC
-from wareloom.advising import AdviceSettings, advise
+from wareloom.advising import AdviceSettings, _proving, _recipe, advise
 from wareloom.advising._clock import Clock, OutOfTime
 from wareloom.core.run import Run
 from wareloom.errors import InputError, SettingError
@@ -133,11 +133,42 @@ def test_a_second_says_what_did_not_fit_and_more_minutes_go_on(tmp_path: Path) -
     assert more.bundle is not None
 
 
+def test_a_lighter_system_is_proved_and_the_best_is_kept_as_it_was_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_proving, "CELLS", 1e9)
+    monkeypatch.setattr(_recipe, "AGAIN", 1e9)
+    found = advise(reads_alike(), AdviceSettings(minutes=9.9), tmp_path / "advice", RUN)
+    best, proves = found.data["rankers"], found.data["proves"]
+    assert proves["label"] != best["label"]
+    assert proves["seconds"] == min(one["seconds"] for one in best["systems"])
+    assert (
+        wl.Proof.open(tmp_path / "advice" / "proof").data["settings"]["ranker"] == proves["ranker"]
+    )
+    assert 0 < found.data["reached"] <= 1
+    assert f"The proof is of {proves['label']}" in str(found.data["sections"])
+    manifest = json.loads((tmp_path / "advice" / "bundle" / "bundle.json").read_text())
+    if not proves.get("takes over"):
+        assert manifest["choice"]["ranker"] == best["ranker"]
+        assert manifest["choice"]["data"] == "train"
+
+
 def test_search_without_judgments_says_that_nothing_can_be_told(tmp_path: Path) -> None:
     found = wl.advise(catalogue(), tmp_path / "advice", minutes=3, for_="search", run=RUN)
     assert found.answer == "not judged"
     assert found.bundle is not None
     assert "judge" in found.data["sections"][0]["sentences"][0]
+
+
+def test_the_dry_run_of_search_names_what_is_tried(tmp_path: Path) -> None:
+    search_shop(150).save(tmp_path / "shop")
+    said = wareloom("advise", tmp_path / "shop", "--for", "search", "--dry-run", "--json")
+    plan = json.loads(said.out)
+    names = ["rankers of search", "queries", "proof of search"]
+    assert [stage["stage"] for stage in plan["stages"]] == names
+    assert "bm25" in plan["stages"][0]["does"]
+    assert "spans" in plan["stages"][1]["does"]
+    assert sum(stage["seconds"] for stage in plan["stages"]) <= 1_800
 
 
 def test_search_is_chosen_by_judgments(tmp_path: Path) -> None:

@@ -20,7 +20,8 @@ from tiny_encoder import write_encoder
 from wareloom import cli
 from wareloom.cli import _shared
 from wareloom.cli._summary import MOST, NARROWEST, Summary
-from wareloom.core.family import FAMILIES
+from wareloom.core.family import FAMILIES, RANKERS
+from wareloom.core.run import Run
 from wareloom.shop import Shop
 from wareloom.testing.made_pictures import pictured
 
@@ -105,6 +106,9 @@ def cases() -> dict[str, Case]:
         "run": Case(("run", place / "tiny.toml", *to("job")), (), (0, 1)),
         "bundle": Case(("bundle", place / "job" / "bundle"), ()),
         "publish": Case(("publish", place / "served", *to("store")), ()),
+        "compress": Case(
+            ("compress", place / "encoded", *to("small"), "--only", "int8", "--set", "texts=64")
+        ),
         "live": Case(("live", place / "store"), ()),
         "keys": Case(("keys", place / "store", "--add", "shop"), ("--revoke", "shop")),
         "compact": Case(("compact", place / "store"), ()),
@@ -134,6 +138,9 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_encoder(place / "bert", ["lamp", "rug"])
     (place / "tiny.toml").write_text(RECIPE.replace('"export"', f'"{place / "export"}"'))
     written(place / "served", fitted("transitions", small_shop()), small_shop())
+    encoder = RANKERS.make("bi_encoder", model=str(place / "bert"), tuning="none")
+    titled = Shop({"items": titles})
+    written(place / "encoded", encoder.fit(titled, Run(quiet=True)), titled)
     (place / "policy.toml").write_text(POLICY)
     (place / "key").write_bytes(b"0123456789abcdef")
     return place

@@ -2,49 +2,21 @@
 
 from __future__ import annotations
 
-import contextlib
-import shutil
-import socket
-import subprocess
+import asyncio
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from test_serve import pairs, served
 
+from services import free_port, redis
 from stores import Client, items, made_store, run
 from wareloom.errors import InputError
 from wareloom.serving.memory import Redis
 from wareloom.serving.sessions import Sessions, entries_of
 
-SERVER = shutil.which("redis-server")
-there = pytest.mark.skipif(SERVER is None, reason="there is no redis-server")
 
-
-@contextlib.contextmanager
-def redis(folder: Path, port: int = 0) -> Iterator[int]:
-    """A Redis of its own that keeps nothing; its port."""
-    port = port or free_port()
-    assert SERVER is not None
-    words = ["--port", str(port), "--save", "", "--appendonly", "no", "--dir", str(folder)]
-    with subprocess.Popen([SERVER, *words], stdout=subprocess.DEVNULL) as process:
-        until = time.monotonic() + 30
-        while time.monotonic() < until:
-            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
-                break
-            time.sleep(0.05)
-        yield port
-        process.terminate()
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        return int(taken.getsockname()[1])
-
-
-@there
 def test_it_remembers_what_the_file_remembers(tmp_path: Path) -> None:
     async def work(port: int) -> None:
         memory = Redis(f"redis://127.0.0.1:{port}/0", events=4, expiry=3600)
@@ -66,7 +38,6 @@ def test_it_remembers_what_the_file_remembers(tmp_path: Path) -> None:
         run(work(port))
 
 
-@there
 def test_an_answer_of_one_server_has_seen_the_click_on_another(tmp_path: Path) -> None:
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
@@ -112,13 +83,10 @@ def test_without_redis_answers_come_from_what_is_asked_and_say_so(tmp_path: Path
     run(work())
 
 
-@there
 def test_a_redis_that_comes_back_is_asked_again(tmp_path: Path) -> None:
     store, port = made_store(tmp_path), free_port()
 
     async def asked(client: Client) -> object:
-        import asyncio
-
         until = time.monotonic() + 30
         while (told := await client.post("/recommend", session="a")).get("degraded"):
             assert time.monotonic() < until
@@ -136,6 +104,49 @@ def test_a_redis_that_comes_back_is_asked_again(tmp_path: Path) -> None:
         await client.app.close()
 
     run(work())
+
+
+def test_redis_costs_a_round_trip_a_request(tmp_path: Path) -> None:
+    store, trips = made_store(tmp_path), 0
+    carrying: list[asyncio.Task[None] | None] = []
+
+    async def work(port: int) -> list[int]:
+        async def carried(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            nonlocal trips
+            carrying.append(asyncio.current_task())
+            back, forth = await asyncio.open_connection("127.0.0.1", port)
+
+            async def answers() -> None:
+                while some := await back.read(1 << 16):
+                    writer.write(some)
+                writer.close()
+
+            answering = asyncio.create_task(answers())
+            while some := await reader.read(1 << 16):
+                trips += 1
+                forth.write(some)
+            forth.close()
+            await answering
+
+        between = await asyncio.start_server(carried, "127.0.0.1", 0)
+        own = between.sockets[0].getsockname()[1]
+        client, found = Client(store, redis=f"redis://127.0.0.1:{own}/0"), []
+        await client.did("i1", user_id="u", session_id="s")
+        for n in range(4):
+            before = trips
+            await client.did(f"i{n}", user_id="u", session_id="s")
+            found.append(trips - before)
+            before = trips
+            assert "degraded" not in await client.post("/recommend", user="u", session="s")
+            found.append(trips - before)
+        await client.app.close()
+        between.close()
+        await asyncio.wait([task for task in carrying if task is not None])
+        return found
+
+    with redis(tmp_path) as port:
+        found = run(work(port))
+    assert set(found) == {1}, "what is sent goes at once, and the bar is two"
 
 
 def test_an_address_that_is_none_is_refused() -> None:

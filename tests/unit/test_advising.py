@@ -15,7 +15,7 @@ from wareloom.advising._candidates import DENSE, generators, rankers
 from wareloom.advising._data import sampled, undone, work_on
 from wareloom.advising._halving import ladder
 from wareloom.advising._look import Look, look
-from wareloom.advising._plan import SHARES, plan_of
+from wareloom.advising._plan import LONGER, SHARES, plan_of
 from wareloom.advising._power import power_of
 from wareloom.advising._says import DISTIL, HELPS, NOTHING, OUT, UNPROVED, answer
 from wareloom.core.run import Run
@@ -82,7 +82,7 @@ def test_another_shop_that_holds_this_ones_events_is_not_used(tmp_path: Path) ->
 def test_only_what_a_shop_has_is_tried() -> None:
     bare = Look(rows={"items": 60, "events": 100}, has={"texts": False})
     assert {c.label for c in rankers(bare)} == {
-        *("popularity", "transitions", "item_knn", "ease", "lightgcn")
+        *("popularity", "transitions", "item_knn", "ease", "lightgcn", "sasrec")
     }
     assert [g.label for g in generators(bare)] == ["markov"]
     full = Look(rows={"items": DENSE + 1}, has={"texts": True, "brands": True}, repeat_rate=0.2)
@@ -126,6 +126,10 @@ def test_the_plan_holds_the_minutes_and_power_falls_with_users() -> None:
     plan = plan_of(worked, seen, 600.0)
     assert sum(stage["seconds"] for stage in plan["stages"]) == pytest.approx(600, rel=1e-3)
     assert sum(SHARES.values()) == pytest.approx(1)
+    assert sum(LONGER.values()) == pytest.approx(1)
+    said = plan["stages"][0]["does"]
+    assert "sasrec" in said
+    assert "sasrec" not in plan_of(worked, seen, 500.0)["stages"][0]["does"], "no time for networks"
     least = [power_of(worked, seen, RUN)["detectable_lift"]]
     few, _ = sampled(shop, 1_500, RUN)
     least.append(power_of(work_on(few, seen, AdviceSettings(), RUN), seen, RUN)["detectable_lift"])

@@ -213,6 +213,12 @@ def test_labels_say_more_than_folders(tmp_path: Path) -> None:
     said = json.loads((tmp_path / "shop" / "read.json").read_text())["said"]
     assert any("1 pictures lie in the folder of another class" in one for one in said)
     assert any("1 pictures are not in labels.csv" in one for one in said)
+    for asked, ids in (("val", ["c", "hat/d"]), ("TRAIN", ["a", "hat/d"])):
+        own = wareloom.read(source, to=tmp_path / asked, settings={"split": asked})
+        assert sorted(own.table("images")["item_id"]) == ids
+    (source / "hat" / "d.png").unlink()
+    with pytest.raises(SourceError, match=r"no picture of the part 'tset'\. Did you mean 'test'"):
+        wareloom.read(source, to=tmp_path / "tset", settings={"split": "tset"})
     (source / "labels.csv").write_text("what,label\na,hat\n")
     with pytest.raises(SourceError, match="no column for the image; it has what, label"):
         wareloom.read(source, to=tmp_path / "other")

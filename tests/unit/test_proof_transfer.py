@@ -132,6 +132,18 @@ def test_the_story_says_what_is_kept_of_the_limit_and_that_no_log_left(
     assert "Synthetic data helps to learn from other shops: ndcg@10" in str(proved)
 
 
+def test_a_network_is_a_member_and_is_taught_the_sample(other: Path) -> None:
+    """The rule is in the other shop alone: with the sample its network knows it, and the system says what it weighs."""
+    network = {"embedding_size": 16, "layers": 1, "learning_rate": 0.02, "validation": 0.0}
+    system = {"members": ("item_knn", "sasrec"), "member_settings": {"sasrec": network}}
+    settings = asked(other, ranker_settings=system, seeds=1, updates=60)
+    proof = prove(HERE, settings, RUN)
+    assert means(proof)[MIXED] > means(proof)[REAL] + 0.1
+    weights = {row["arm"]: row["weights"][0] for row in proof.data["training"]}
+    assert weights[MIXED].keys() == {"item_knn", "sasrec", "popularity"}
+    assert weights[MIXED]["sasrec"] > 0
+
+
 def test_noise_is_no_help(tmp_path: Path) -> None:
     walks(300, 7, "a", rule=False).save(tmp_path / "noise")
     proof = prove(HERE, asked(tmp_path / "noise", own=0.5), RUN)

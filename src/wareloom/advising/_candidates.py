@@ -30,6 +30,8 @@ class Candidate:
     """Whether its fit takes as long with few events as with many, so that it is tried on all of them alone"""
     slow: bool = False
     """Whether it is tried only where there is time for it"""
+    network: bool = False
+    """Whether it is a network that reads histories: tried on all events alone, with as many epochs as fit"""
 
 
 def reading(look: Look) -> float:
@@ -55,13 +57,25 @@ def rankers(look: Look, seconds: float = math.inf) -> tuple[Candidate, ...]:
         found.append(Candidate(label="text_knn", fixed=True))
     most = {"max_items": KEPT} if look.rows["items"] > DENSE else {}
     found.append(Candidate(label="ease", settings=most, fixed=True))
+    if look.has.get("pictures"):
+        found.append(Candidate(label="image_knn", fixed=True))
     found.append(Candidate(label="lightgcn", slow=True))
-    return tuple(found)
+    return (*found, *networks(look, seconds))
+
+
+def networks(look: Look, seconds: float = math.inf) -> tuple[Candidate, ...]:
+    """Networks that read histories, the one that gains most first: with the texts as features, where there are any."""
+    plain = Candidate(label="sasrec", settings={}, slow=True, network=True)
+    if not reads(look, seconds):
+        return (plain,)
+    told = {"ranker": "sasrec", "text": "tfidf"}
+    return (Candidate(label="sasrec (text)", settings=told, slow=True, network=True), plain)
 
 
 def ensemble(members: list[str], settings: dict[str, dict[str, Any]]) -> dict[str, Any]:
     """Settings of the stack of some rankers."""
-    own = {name: settings[name] for name in members if settings.get(name)}
+    told = {n: {k: v for k, v in settings[n].items() if k != "ranker"} for n in members}
+    own = {name: values for name, values in told.items() if values}
     return {"members": tuple(members), "member_settings": own, "held": 20_000, "halves": 8}
 
 

@@ -13,6 +13,8 @@ LEAST = 0.5
 """Seconds below which no work is begun"""
 AGAIN = 1.0
 """Seconds after which the timer rings again, where nothing could be stopped"""
+BUSIEST = 4.0
+"""How many times longer than alone work is reckoned to take at most"""
 COMPILERS = ("numba", "llvmlite")
 """What is not stopped: a kernel that is half compiled cannot be compiled anew in the same process"""
 
@@ -27,6 +29,7 @@ class Clock:
     def __init__(self, seconds: float, spent: float = 0.0) -> None:
         """`seconds`: given in all; `spent`: of which so many are gone."""
         self.seconds, self._begun = seconds, time.perf_counter() - spent
+        self._wall, self._worked = time.perf_counter(), time.process_time()
 
     @property
     def spent(self) -> float:
@@ -37,6 +40,16 @@ class Clock:
     def left(self) -> float:
         """Seconds that are left, 0 at least."""
         return max(0.0, self.seconds - self.spent)
+
+    @property
+    def busy(self) -> float:
+        """How many times longer than its own processor time this process has taken, 1 to `BUSIEST`.
+
+        More than 1 where the machine is busy with others: what is planned by processor time then takes so much longer.
+        """
+        worked = time.process_time() - self._worked
+        wall = time.perf_counter() - self._wall
+        return min(BUSIEST, max(1.0, wall / worked)) if worked > 0.5 else 1.0
 
     @contextlib.contextmanager
     def within(self, seconds: float) -> Iterator[None]:

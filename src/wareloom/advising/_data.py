@@ -24,6 +24,8 @@ FEW_BY_TIME, TIMES_MORE = 500, 3
 
 A_SECOND, LEAST = 2_000, 20_000
 """Events for each second that is given, at most, and events that are taken however few seconds there are"""
+SCORES = 16_000_000
+"""Events × items for each second that is given, at most: rankers score the whole catalogue for what is held out"""
 
 
 @dataclass(frozen=True)
@@ -80,9 +82,18 @@ def sampled(shop: Shop, most: int, run: Run) -> tuple[Shop, float]:
     return shop.with_tables(events=some, users=None), len(kept) / max(1, len(ids))
 
 
-def work_on(shop: Shop, look: Look, settings: AdviceSettings, run: Run) -> Worked:
-    """Prepare the shop; raises `InputError` where nobody can be asked."""
-    most = min(settings.most_events, max(LEAST, round(A_SECOND * 60 * settings.minutes)))
+def most_events(items: int, settings: AdviceSettings, busy: float = 1.0) -> int:
+    """How many events are worked on at most; `busy`: how many times longer than alone this process takes."""
+    seconds = 60 * settings.minutes / max(1.0, busy)
+    able = min(A_SECOND * seconds, SCORES * seconds / max(1, items))
+    return min(settings.most_events, max(LEAST, round(able)))
+
+
+def work_on(
+    shop: Shop, look: Look, settings: AdviceSettings, run: Run, busy: float = 1.0
+) -> Worked:
+    """Prepare the shop; raises `InputError` where nobody can be asked. `busy`: see `most_events`."""
+    most = most_events(shop.rows("items"), settings, busy)
     some, share = sampled(shop, most, run)
     some = undone(some, look, run).in_memory()
     ties: TIES = "shuffled" if has_ties(some) else "file"

@@ -65,6 +65,10 @@ class Desk:
         self.note()
         return found
 
+    def busy(self) -> dict[str, float]:
+        """How busy the machine is: see `Clock.busy`; a call that goes on works on the same events."""
+        return {"busy": round(self.clock.busy, 1)}
+
     def note(self) -> None:
         """Write down how many of the seconds are spent, for a call that goes on."""
         write_whole(self.work / "spent.json", {"seconds": round(self.clock.spent, 1)})

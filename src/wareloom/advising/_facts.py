@@ -8,6 +8,7 @@ from typing import Any
 from wareloom.advising._data import Worked
 from wareloom.experiment.plan import MIXED
 from wareloom.experiment.result import Proof
+from wareloom.proof.decide import signed
 
 
 def worked(worked: Worked) -> dict[str, Any]:
@@ -25,7 +26,7 @@ def tuples(settings: Mapping[str, Any]) -> dict[str, Any]:
     return {k: tuple(v) if isinstance(v, list) else v for k, v in settings.items()}
 
 
-def seconds(found: Mapping[str, Any]) -> float:
+def seconds_of(found: Mapping[str, Any]) -> float:
     """What the system took on all users."""
     mine = [t for t in found["trials"] if t["label"] == found["label"]]
     return float(mine[-1]["fit"] + mine[-1]["rank"]) if mine else 1.0
@@ -65,7 +66,10 @@ def full(data: Mapping[str, Any]) -> float | None:
         return None
     share = way["share"] * data["worked"]["share"]
     seeds = 3 / way["seeds"] * (1.0 if way["references"] else 1.3)
-    return float(way["seconds"] * seeds / max(share, 1e-6) ** 1.1 / 60)
+    heavier = 1.0
+    if (of := data.get("proves")) and of.get("seconds"):
+        heavier = max(1.0, seconds_of(data["rankers"]) / of["seconds"])
+    return float(heavier * way["seconds"] * seeds / max(share, 1e-6) ** 1.1 / 60)
 
 
 def way(data: Mapping[str, Any]) -> str:
@@ -75,3 +79,23 @@ def way(data: Mapping[str, Any]) -> str:
         return ""
     users = "all users" if way["share"] == 1 else f"{way['share']:.0%} of the users"
     return f"The proof took {way['seeds']} seeds and {users}."
+
+
+def proved(data: Mapping[str, Any]) -> str:
+    """The system that the proof is of: the best, or a lighter one where no proof of that fitted."""
+    return str((data.get("proves") or {}).get("label") or data["rankers"].get("label", ""))
+
+
+def value_of(data: Mapping[str, Any], label: str) -> float | None:
+    """What a ranker reached before the test part, on the most users that any was tried on."""
+    share = data["rankers"].get("share")
+    mine = [t for t in data["rankers"]["trials"] if t["label"] == label and t["share"] == share]
+    return float(mine[-1]["value"]) if mine else None
+
+
+def lift(row: Mapping[str, Any]) -> str:
+    """A lift with its interval, or the difference where there is no lift."""
+    if row["lift"] is None:
+        return f"{row['difference']:+.2g}".replace("-", "−")
+    ends = f"{signed(row['lift_low'])} to {signed(row['lift_high'])}"
+    return f"{signed(row['lift'])} ({ends})"

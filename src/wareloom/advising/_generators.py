@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from wareloom.advising._candidates import Made, generators
@@ -17,7 +18,7 @@ from wareloom.core.run import Run
 from wareloom.errors import LeakError, MemoryLimitError, RefusedError, WareloomError
 from wareloom.evaluation.ranking import Evaluation
 from wareloom.experiment.engine import Bench, address_of
-from wareloom.experiment.plan import MIXED, REAL
+from wareloom.experiment.plan import DIRECT, MIXED, REAL
 from wareloom.experiment.study import Cell
 from wareloom.preparing.splits import SplitSettings
 from wareloom.proof.recommendation import ProofSettings, Recommendation
@@ -29,6 +30,8 @@ LIGHT = "transitions"
 """A ranker that knows the log alone: what a generator's knowledge is worth to one that lacks it"""
 LEAST, MOST = 2_000, 100_000
 """Events that generators are tried on, at least and at most: what a generator takes is not known before"""
+ARMS = 4.5
+"""Fits on real data that one network on real data, on rows and on labels takes about"""
 A_SECOND = 200
 """Events for each second that is given, at most"""
 
@@ -55,6 +58,15 @@ def settings_of(worked: Worked, system: System, made: Made, **more: Any) -> Proo
     )
 
 
+@dataclass(frozen=True)
+class Network:
+    """A network that might serve alone, by what it took on all users."""
+
+    label: str
+    system: System
+    seconds: float
+
+
 class Generators:
     """The generators of one shop, tried for one ranker."""
 
@@ -76,8 +88,11 @@ class Generators:
         """Seconds that are left for it."""
         return min(self.desk.clock.left, self.ends - self.desk.clock.spent)
 
-    def run(self, system_seconds: float) -> dict[str, Any]:
-        """Try all at one ratio and the best at others; `system_seconds`: what the ranker takes on all users."""
+    def run(self, system_seconds: float, network: Network | None = None) -> dict[str, Any]:
+        """Try all at one ratio and the best at others; `system_seconds`: what the ranker takes on all users.
+
+        `network`: a network that is taught rows, and direct labels of the same knowledge, where there is time.
+        """
         rows = self.worked.before.rows("events")
         self._warm()
         self.ends = self.desk.clock.spent + self.given
@@ -103,6 +118,7 @@ class Generators:
         best = max(tried, key=_gain)
         if (knowing := self._knowing(tried)) and self.system.ranker != LIGHT:
             light = self._tried(some, System(LIGHT, {}), self.made[knowing], FIRST) or {}
+        alone = self._alone(network, self.made[best["label"]], share)
         return {
             "tried": tried,
             "label": best["label"],
@@ -110,11 +126,41 @@ class Generators:
             "world": "world" in self.made[best["label"]].generator.knows(),
             "ratio": best["ratio"],
             "light": light,
+            "alone": alone,
             "share": share,
             "events": self.events,
             "seconds": {arm: sum(each.values()) / len(each) for arm, each in self.seconds.items()},
             "left_out": dict(self.desk.left_out),
         }
+
+    def _alone(self, network: Network | None, made: Made, share: float) -> dict[str, Any]:
+        """What one network reaches on real data, with shoppers of a generator, and on direct labels of its knowledge.
+
+        "why" where it was not tried.
+        """
+        if network is None:
+            return {"why": "no network was tried in these minutes"}
+        name = f"direct labels for {network.label} alone"
+        reckoned = ARMS * network.seconds * share
+        if reckoned > self.left or self.some is None:
+            self.desk.left_out[name] = f"it would take about {reckoned:.0f} s"
+            return {"why": self.desk.left_out[name], "label": network.label}
+        self.desk.say(f"{network.label} alone on rows and on direct labels, about {reckoned:.0f} s")
+        settings = settings_of(self.worked, network.system, made, references=True)
+        study = Recommendation(self.some, settings, self.desk.cells)
+        bench = Bench(study, study.modes[0], address_of(self.desk.cells))
+        found: dict[str, Any] = {"label": network.label, "generator": made.label}
+        for arm, key in ((REAL, "real"), (MIXED, "mixed"), (DIRECT, "direct")):
+            work = partial(bench.get, Cell(arm=arm, seed=0, ratio=FIRST))
+            try:
+                told = self.desk.tried(name, self.left, work)
+            except WareloomError as error:
+                self.desk.left_out[name] = str(error)
+                told = None
+            if told is None:
+                return {"why": self.desk.left_out[name], "label": network.label}
+            found[key] = told.overall[METRICS[0]]
+        return found
 
     def _warm(self) -> None:
         """Have each compile what it needs, on a few made-up users; nothing is noted."""

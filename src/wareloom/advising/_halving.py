@@ -11,10 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from wareloom.advising._candidates import Candidate, ensemble, rankers, reading, reads
+from wareloom.advising import _systems as systems
+from wareloom.advising._candidates import Candidate, rankers, reading, reads
 from wareloom.advising._data import Worked, share_of
 from wareloom.advising._desk import Desk
 from wareloom.advising._look import Look
+from wareloom.advising._systems import Fitted
 from wareloom.advising._warm import small
 from wareloom.errors import WareloomError
 from wareloom.evaluation.ranking import Evaluation, evaluate
@@ -36,6 +38,8 @@ NEAR = 0.97
 """Share of the best value from which a simpler ranker is taken instead, where the two cannot be told apart"""
 LONG = 600.0
 """Seconds in all from which what is slow is tried, too"""
+LEAST, LAST = 3.0, 0.12
+"""Seconds below which no network is begun; share of what is left that the ensemble with networks may take"""
 
 
 @dataclass
@@ -84,6 +88,8 @@ class Rankers:
         self.trials: dict[str, list[Trial]] = {}
         self.found: dict[float, dict[str, Evaluation]] = {}
         """By share of the users, and ranker"""
+        self.fitted = Fitted()
+        """On the rung that is climbed"""
 
     @property
     def left(self) -> float:
@@ -92,13 +98,14 @@ class Rankers:
 
     def run(self) -> dict[str, Any]:
         """Climb the rungs; returns the trials, and the system that was taken."""
-        alive = list(self.candidates)
+        alive = [c for c in self.candidates if not c.network]
         rows = self.worked.before.rows("events")
-        self._warm(alive)
+        self._warm(self.candidates)
         self.ends = self.desk.clock.spent + self.given
         shares = list(ladder(rows))
         while shares and alive:
             share = shares.pop(0)
+            self.fitted = Fitted(share=share)
             some = share_of(self.worked.before, share, self.desk.run)
             self.desk.say(f"{len(alive)} rankers on {some.rows('events'):,} events")
             contest = self._contest(some, {c.label: c.settings for c in alive})
@@ -107,8 +114,51 @@ class Rankers:
                 shares = shares[-1:]
             elif alive and shares and share > rungs_first(rows):
                 alive = self._better(alive)
-        self._systems()
+        share = max(self.found, default=0.0)
+        if share:
+            if self.fitted.share != share:
+                self.fitted = Fitted(share=share)
+            some = share_of(self.worked.before, share, self.desk.run)
+            self._systems(some, share, (systems.QUICK, systems.ALL))
+            if share == 1.0 and self._networks(some, share):
+                self.ends = max(self.ends, self.desk.clock.spent + LAST * self.desk.clock.left)
+                self._systems(some, share, (systems.NETWORKS,))
+        self.fitted = Fitted()
         return self._taken()
+
+    def _networks(self, shop: Shop, share: float) -> bool:
+        """Try networks on all events, each by as many epochs as there is time for; whether one was tried."""
+        rows, tried, given = shop.rows("events"), False, systems.TRIES * self.desk.clock.left
+        slice_ = share_of(shop, min(1.0, systems.SLICE / rows), self.desk.run)
+        for at, one in enumerate(self.candidates):
+            if not one.network:
+                continue
+            if given < LEAST:
+                self.desk.left_out[one.label] = "the minutes for networks went to another one"
+                continue
+            self.desk.say(f"how long {one.label} takes")
+            contest = self._contest(slice_, {one.label: one.settings})
+            work = partial(systems.epoch_seconds, one, contest, rows)
+            try:
+                each = self.desk.tried(one.label, given, work)
+            except WareloomError as error:
+                self.desk.left_out[one.label] = str(error)
+                continue
+            if each is None:
+                continue
+            if (mine := systems.paced(one, each, given)) is None:
+                self.desk.left_out[one.label] = (
+                    f"{systems.EPOCHS} epochs on {rows:,} events would take about {systems.EPOCHS * each:.0f} s"
+                )
+                continue
+            self.candidates[at] = mine
+            self.desk.say(f"{one.label} on {rows:,} events")
+            # It has what was given to it, whatever the stage has spent: without it the best system may be missed.
+            self.ends = max(self.ends, self.desk.clock.spent + SLACK * given)
+            trial = self._tried(mine, self._contest(shop, {mine.label: mine.settings}), share)
+            given -= 0.0 if trial is None else trial.fit
+            tried = tried or trial is not None
+        return tried
 
     def _passed(self, candidate: Candidate, contest: Contest, share: float, *, last: bool) -> bool:
         """Whether a ranker stays; one whose fit takes as long with few events as with many waits for the last rung."""
@@ -126,7 +176,7 @@ class Rankers:
     def _warm(self, alive: list[Candidate]) -> None:
         """Have each compile what it needs, on a few made-up users; nothing is noted."""
         how = LeaderboardSettings(
-            rankers={c.label: c.settings for c in alive},
+            rankers={c.label: _brief(c) for c in alive},
             split=SplitSettings(by="leave-last-out"),
             metrics=METRICS,
         )
@@ -181,24 +231,32 @@ class Rankers:
         label, key = candidate.label, contest.key(candidate.label, 0)
         told = contest.pieces.get(f"{key}-s")
         if (found := contest.pieces.get(key)) is None or told is None:
+            model = self.fitted.fit(candidate, contest)
             start = time.perf_counter()
-            run = contest.run.with_(seed=contest.run.seed_for("leaderboard", 0))
-            model = contest.settings.make(label).fit(contest.parts.train, run, held=contest.held)
-            fitted = time.perf_counter() - start
-            found = evaluate(model, contest.task, METRICS, run)
+            found = systems.measured(model, contest, METRICS)
             contest.pieces.put(key, found)
-            told = [fitted, time.perf_counter() - start - fitted]
+            told = [self.fitted.seconds[label], time.perf_counter() - start]
             contest.pieces.put(f"{key}-s", told)
-        self.found.setdefault(share, {})[label] = found
+        return self._noted(candidate, contest, share, (found, told))
+
+    def _noted(
+        self,
+        one: Candidate,
+        contest: Contest,
+        share: float,
+        found: tuple[Evaluation, list[float]],
+    ) -> Trial:
+        """Keep what a ranker reached, and in which seconds of fitting and of ranking."""
+        self.found.setdefault(share, {})[one.label] = found[0]
         return Trial(
-            label=label,
-            settings=candidate.settings,
+            label=one.label,
+            settings=one.settings,
             share=share,
             events=contest.shop.rows("events"),
             requests=len(contest.task),
-            value=found.overall[METRICS[0]],
-            fit=told[0],
-            rank=told[1],
+            value=found[0].overall[METRICS[0]],
+            fit=found[1][0],
+            rank=found[1][1],
         )
 
     def _better(self, alive: list[Candidate]) -> list[Candidate]:
@@ -208,37 +266,49 @@ class Rankers:
         kept = {c.label for c in by[: max(KEPT, math.ceil(len(by) / 2))]} | {alive[0].label}
         return [c for c in alive if c.label in kept or c.label not in self.trials]
 
-    def _systems(self) -> None:
+    def _systems(self, shop: Shop, share: float, names: tuple[str, ...]) -> None:
         """Try ensembles of all members that fit, on as many users as any ranker was tried on."""
-        share = max(self.found, default=0.0)
         members = [
             c
             for c in self.candidates
             if c.member and c.label in self.trials and c.label not in self.desk.left_out
         ]
-        if len(members) < 2 or not share:
-            return
-        own = {c.label: c.settings for c in members}
-        quick = [c for c in members if not c.slow]
-        tries = {"ensemble": quick}
-        if len(quick) < len(members):
-            tries["ensemble with all"] = members
-        asked = {
-            name: {"ranker": "stack", **ensemble([c.label for c in those], own)}
-            for name, those in tries.items()
-        }
-        contest = self._contest(share_of(self.worked.before, share, self.desk.run), asked)
-        for name, those in tries.items():
-            events, requests = contest.shop.rows("events"), len(contest.task)
-            reckoned = sum(self.reckon(c, events, requests) for c in those)
+        every = {n: those for n, those in systems.tries(members).items() if n in names}
+        settings = systems.asked(every)
+        contest = self._contest(shop, settings)
+        for name, those in every.items():
+            reckoned = self._to_put_together(those, contest)
             if reckoned > self.left:
                 self.desk.left_out[name] = f"it would take about {reckoned:.0f} s"
                 continue
             self.desk.say(f"{name} of {len(those)} rankers, about {reckoned:.0f} s")
-            one = Candidate(label=name, settings=asked[name])
-            trial = self.desk.tried(name, self.left, partial(self._trial, one, contest, share))
+            one = Candidate(label=name, settings=settings[name])
+            work = partial(self._together, one, those, contest, share)
+            trial = self.desk.tried(name, self.left, work)
             if trial is not None:
                 self.trials[name] = [trial]
+
+    def _to_put_together(self, those: list[Candidate], contest: Contest) -> float:
+        """Seconds that an ensemble of rankers takes, most of which are fitted already."""
+        events, requests = contest.shop.rows("events"), len(contest.task)
+        missing = [c for c in those if c.label not in self.fitted.models]
+        ranking = sum(self.trials[c.label][-1].rank for c in those)
+        return systems.ANEW * ranking + sum(self.reckon(c, events, requests) for c in missing)
+
+    def _together(
+        self, one: Candidate, those: list[Candidate], contest: Contest, share: float
+    ) -> Trial:
+        """Try an ensemble."""
+        key = contest.key(one.label, 0)
+        told = contest.pieces.get(f"{key}-s")
+        if (found := contest.pieces.get(key)) is None or told is None:
+            model, fit = systems.together(those, one.settings, contest, self.fitted)
+            start = time.perf_counter()
+            found = systems.measured(model, contest, METRICS)
+            contest.pieces.put(key, found)
+            told = [fit, time.perf_counter() - start]
+            contest.pieces.put(f"{key}-s", told)
+        return self._noted(one, contest, share, (found, told))
 
     def _taken(self) -> dict[str, Any]:
         """The simplest of those that the best is not told from, and what each reached."""
@@ -257,8 +327,25 @@ class Rankers:
             "settings": settings,
             "best": best,
             "over_popularity": self._over(taken, "popularity"),
+            "systems": self._others(taken),
             **told,
         }
+
+    def _others(self, taken: str) -> list[dict[str, Any]]:
+        """Lighter systems than the one that is taken, the best first: label, ranker, settings, value and seconds."""
+        mine = self.trials[taken][-1]
+        found = []
+        for label in sorted(self.last, key=lambda name: -self.last[name].overall[METRICS[0]]):
+            trial = self.trials[label][-1]
+            if trial.fit < mine.fit and label != taken:
+                settings = dict(trial.settings)
+                ranker = settings.pop("ranker", label)
+                seconds = trial.fit + trial.rank
+                found.append(
+                    {"label": label, "ranker": ranker, "settings": settings}
+                    | {"value": trial.value, "seconds": seconds}
+                )
+        return found
 
     def _told(self) -> list[dict[str, Any]]:
         return [asdict(trial) for each in self.trials.values() for trial in each]
@@ -279,3 +366,8 @@ class Rankers:
         found = combine(mean, drawn, np.array([mean]), requests=int((~np.isnan(gain)).sum()))
         low, high = (0.0 if end is None else end for end in (found.low, found.high))
         return {"difference": mean, "low": low, "high": high}
+
+
+def _brief(candidate: Candidate) -> dict[str, Any]:
+    """Settings by which a ranker is fitted once so that its code is compiled."""
+    return candidate.settings | ({"epochs": 1} if candidate.network else {})

@@ -16,6 +16,8 @@ ENOUGH = 0.5
 """Share of the items that have to have a text, a brand or a category, before it is something to learn from"""
 LOOKED = 400_000
 """Events, at most, that are looked at for the order of the file and for copied users"""
+MANY, SOME = 2_000_000, 1_000_000
+"""Events beyond which rates and warnings are told of a sample of the users, and the events of that sample, about"""
 SORTED, UNSORTED, ALWAYS, PAIRS = 0.85, 0.7, 0.99, 50
 """Share of neighbouring events of one day in the order of their items' ids from which that order is no behaviour, where
 less than so many from day to day are, and of a log without times; and pairs that it takes to say so. By chance it is a
@@ -55,7 +57,8 @@ class Look:
 
 def look(shop: Shop, others: tuple[str, ...] = ()) -> Look:
     """Look at a shop, streaming: its tables are not held in memory."""
-    told = statistics(shop)
+    part = _part(shop)
+    told = statistics(part)
     found = Look(rows={name: shop.rows(name) for name in shop.names}, warnings=told["warnings"])
     found.has = _has(shop, told)
     events = told.get("events") or {}
@@ -66,6 +69,8 @@ def look(shop: Shop, others: tuple[str, ...] = ()) -> Look:
         found.has["times"] = found.resolution != "none"
         found.repeat_rate = float(events.get("repeat_rate") or 0.0)
         found.cold = float(events["tail"]["items_with_none"])
+        if part is not shop:
+            found.interactions, found.users, found.cold = _counted(shop)
         sample = _sample(shop)
         found.ties = found.has["times"] and _tied(sample)
         found.sorted_by_item = _sorted(sample, timed=found.has["times"])
@@ -73,6 +78,31 @@ def look(shop: Shop, others: tuple[str, ...] = ()) -> Look:
     for folder in others:
         found.others[folder] = _why_not(shop, folder)
     return found
+
+
+def _part(shop: Shop) -> Shop:
+    """The shop, or of a large log the events of some users, in memory."""
+    rows = shop.rows("events")
+    if rows <= MANY:
+        return shop
+    events, part = shop.scan("events"), -(-rows // SOME)
+    some = events.filter((user_key(events).hash(seed=7) % part == 0).fill_null(False))
+    return shop.with_tables(events=some.collect(engine="streaming"), users=None)
+
+
+def _counted(shop: Shop) -> tuple[int, int, float]:
+    """Interactions and users of a large log, and the share of the items that nobody has had, counted on all of it."""
+    chosen = shop.scan("events").filter(
+        pl.col("event").is_in(INTERACTIONS) & pl.col("item_id").is_not_null()
+    )
+    rows, users = (
+        chosen.select(rows=pl.len(), users=user_key(chosen).n_unique())
+        .collect(engine="streaming")
+        .row(0)
+    )
+    had = chosen.select("item_id").unique()
+    none = shop.scan("items").join(had, on="item_id", how="anti").select(pl.len())
+    return rows, users, none.collect(engine="streaming").item() / max(1, shop.rows("items"))
 
 
 def _has(shop: Shop, told: dict[str, Any]) -> dict[str, bool]:

@@ -38,6 +38,7 @@ def of_shop(data: Data) -> list[str]:
             "No texts say what products are. So nothing here is learned from texts, and no generator that reads them "
             "was tried."
         )
+    said += _unusual(data)
     said += artefacts(look)
     if worked and worked["share"] < 1:
         said.append(
@@ -54,6 +55,26 @@ def of_shop(data: Data) -> list[str]:
         for folder, why in look["others"].items()
         if why
     ]
+    return said
+
+
+def _unusual(data: Data) -> list[str]:
+    """What is done with pictures and with what was shown."""
+    has, said = data["look"]["has"], []
+    if has["pictures"]:
+        tried = any(t["label"] == "image_knn" for t in data["rankers"]["trials"])
+        why = data["left_out"].get("image_knn", "no ranker was tried")
+        said.append(
+            "There are pictures: image_knn was tried, which ranks by how items look. No generator here learns "
+            "shoppers from pictures."
+            if tried
+            else f"There are pictures, but nothing was learned from them: {why}."
+        )
+    if has["exposures"]:
+        said.append(
+            "The log says what was shown. This advice ranks the whole catalogue and does not learn from it: "
+            "`wareloom prove --of clicks` proves rankers of clicks."
+        )
     return said
 
 

@@ -13,6 +13,8 @@ from wareloom.core.memory import GIB
 
 SHARES = {"rankers": 0.3, "generators": 0.2, "proof": 0.38, "bundle": 0.08, "attacks": 0.04}
 """Shares of the seconds that are left after the look"""
+LONGER = {"rankers": 0.45, "generators": 0.13, "proof": 0.27, "bundle": 0.11, "attacks": 0.04}
+"""The same where networks are tried"""
 AN_EVENT, BASE = 700, 0.45
 """Bytes that an event takes while a ranker learns from it, at most; GiB that the libraries take"""
 TABLES = 2
@@ -25,10 +27,13 @@ def plan_of(worked: Worked, look: Look, seconds: float) -> dict[str, Any]:
     What a stage does not use, those after it may.
     """
     rows, items = worked.before.rows("events"), worked.shop.rows("items")
-    named = [c.label for c in rankers(look, seconds) if not c.slow or seconds >= LONG]
+    tried = [c for c in rankers(look, seconds) if not c.slow or seconds >= LONG]
+    named = [c.label for c in tried if not c.network]
+    networks = " and ".join(c.label for c in tried if c.network)
     rungs = [f"{share * rows:,.0f}" for share in ladder(rows)]
     does = {
-        "rankers": f"{', '.join(named)} on {', then '.join(rungs)} events; then ensembles of them",
+        "rankers": f"{', '.join(named)} on {', then '.join(rungs)} events; then ensembles of them"
+        + (f"; then {networks} beside them, with as many epochs as fit" if networks else ""),
         "generators": ", ".join(one.label for one in generators(look, seconds)),
         "proof": "the best of each, on the test part, which is read here alone",
         "bundle": "the best system, learned from all but the test part",
@@ -36,7 +41,7 @@ def plan_of(worked: Worked, look: Look, seconds: float) -> dict[str, Any]:
     }
     stages = [
         {"stage": name, "seconds": round(share * seconds, 1), "does": does[name]}
-        for name, share in SHARES.items()
+        for name, share in (LONGER if networks else SHARES).items()
     ]
     tables = TABLES * 4 * (items if items <= DENSE else KEPT) ** 2
     memory = BASE + (AN_EVENT * rows + tables) / GIB

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from wareloom.advising._candidates import Made
+from wareloom.advising._chosen import Chosen
 from wareloom.advising._data import Worked
 from wareloom.advising._desk import Desk
 from wareloom.advising._generators import System
@@ -15,10 +16,15 @@ from wareloom.advising._halving import METRICS
 from wareloom.bundle import write_bundle
 from wareloom.core.family import RANKERS
 from wareloom.experiment.result import Proof
+from wareloom.rankers import Ranker
 from wareloom.recipe.load import Recipe
 from wareloom.recipe.make import make
 from wareloom.recipe.steps import MakeStep
 from wareloom.shop import Shop
+
+OVER, AGAIN = 0.06, 2.2
+"""Share of the minutes that the model may take beyond them; fits that learning an ensemble without a validation part
+takes: once for the weights, once of all"""
 
 
 def recipe_of(
@@ -47,6 +53,25 @@ def recipe_of(
     return Recipe.of(raw)
 
 
+def keep(worked: Worked, chosen: Chosen, recipe: Recipe, desk: Desk, seconds: float) -> None:
+    """Write the bundle of what was chosen; `seconds`: what the system took on all but the validation part.
+
+    It learns from all but the test part. Where there is no time for that, the system as it was measured is kept, which
+    has not learned from the validation part; the recipe makes it of all.
+    """
+    given = max(desk.clock.left, OVER * desk.clock.seconds, 10.0)
+    if chosen.proof is None and chosen.fitted is not None and AGAIN * seconds > given:
+        _written(worked, chosen.system, chosen.fitted, recipe, desk, "train")
+        return
+    name = "the bundle"
+    made = desk.tried(
+        name, given, lambda: bundle_of(worked, chosen.system, chosen.proof, recipe, desk)
+    )
+    if made is None and chosen.fitted is not None:
+        desk.left_out[name] = "of all but the test part: there was no time to learn it again"
+        _written(worked, chosen.system, chosen.fitted, recipe, desk, "train")
+
+
 def bundle_of(
     worked: Worked, system: System, proof: Proof | None, recipe: Recipe, desk: Desk
 ) -> Path:
@@ -59,21 +84,28 @@ def bundle_of(
         return target
     own = run.with_(seed=run.seed_for("make"))
     ranker = RANKERS.make(system.ranker, **system.settings).fit(worked.before, own)
-    choice = {
-        "ranker": system.ranker,
-        "ranker_settings": system.settings,
-        "mixed": False,
-        "data": "train+validation",
-        "kind": "recommendation",
-    }
+    return _written(worked, system, ranker, recipe, desk, "train+validation")
+
+
+def _written(
+    worked: Worked, system: System, ranker: Ranker, recipe: Recipe, desk: Desk, of: str
+) -> Path:
+    """Write the bundle of a fitted ranker that has learned from `of`."""
+    target = desk.folder / "bundle"
     write_bundle(
         target,
         ranker=ranker,
         shop=worked.before,
         recipe=recipe.plain(),
-        choice=choice,
+        choice={
+            "ranker": system.ranker,
+            "ranker_settings": system.settings,
+            "mixed": False,
+            "data": of,
+            "kind": "recommendation",
+        },
         proof=None,
-        seed=run.seed,
+        seed=desk.run.seed,
     )
     return target
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from wareloom.advising._distil_says import of_distilling
+from wareloom.advising._facts import lift, proved, value_of
 from wareloom.advising._look_says import of_shop
 from wareloom.advising._power import BLIND
-from wareloom.experiment.plan import DIRECT, FEATURES, MIXED, REAL, TEACHER
+from wareloom.experiment.plan import MIXED, REAL, TEACHER
 from wareloom.proof.decide import listed, name_of, signed
 
 Data = Mapping[str, Any]
@@ -30,6 +32,8 @@ def answer(data: Data) -> str:
         return UNPROVED
     verdict = proof["verdict"]
     if verdict in ("helps", "helps, but"):
+        if proved(data) != data["rankers"]["label"] and not data["proves"].get("takes over"):
+            return NOTHING
         rows = (proof["rows"] or {}).get("verdict", "rows help")
         better = (proof["against"].get(TEACHER) or {}).get("verdict") == "hurts"
         # What other shops teach is in their logs, which may not travel where their shoppers' likenesses may.
@@ -54,15 +58,8 @@ def _known_already(data: Data) -> bool:
     if not light or not light["real"]:
         return False
     gained = light["mixed"] / light["real"] - 1 > 0.05
-    system = _value(data, data["rankers"]["label"])
+    system = value_of(data, proved(data))
     return bool(gained and system is not None and system >= light["mixed"])
-
-
-def _value(data: Data, label: str) -> float | None:
-    """What a ranker reached before the test part, on the most users that any was tried on."""
-    share = data["rankers"].get("share")
-    mine = [t for t in data["rankers"]["trials"] if t["label"] == label and t["share"] == share]
-    return float(mine[-1]["value"]) if mine else None
 
 
 def headline(data: Data) -> str:
@@ -85,17 +82,21 @@ def headline(data: Data) -> str:
         return f"The best system found is {system}. What synthesis adds to it was not proved in these minutes."
     proof = data["proof"]
     size = f"{proof['metric']} {lift(proof['decisive'])} against {proof['decisive']['against']}"
+    of = proved(data)
+    nothing = f"No evidence that synthetic shoppers add to {'it' if of == system else of}: {size}."
+    if proof["verdict"] in ("helps", "helps, but"):
+        nothing = f"Synthetic shoppers help {of}, which is lighter, but do not bring it past that: {size}."
     said = {
-        HELPS: f"Synthetic shoppers help {system}: {size}.",
+        HELPS: f"Synthetic shoppers help {of}: {size}.",
         DISTIL: f"Distil, do not synthesise: {_why_distil(data)}",
-        OUT: f"Leave synthetic shoppers out: they take away from {system}, {size}.",
-        NOTHING: f"Take {system} on real data alone. No evidence that synthetic shoppers add to it: {size}.",
+        OUT: f"Leave synthetic shoppers out: they take away from {of}, {size}.",
+        NOTHING: f"Take {system} on real data alone. {nothing}",
     }
     return said[data["answer"]]
 
 
 def _why_distil(data: Data) -> str:
-    proof, system = data["proof"], data["rankers"]["label"]
+    proof, system = data["proof"], proved(data)
     if proof["verdict"] in ("helps", "helps, but"):
         if proof["rows"]:
             return str(proof["rows"]["sentence"])
@@ -106,21 +107,13 @@ def _why_distil(data: Data) -> str:
     )
 
 
-def lift(row: Data) -> str:
-    """A lift with its interval, or the difference where there is no lift."""
-    if row["lift"] is None:
-        return f"{row['difference']:+.2g}".replace("-", "−")
-    ends = f"{signed(row['lift_low'])} to {signed(row['lift_high'])}"
-    return f"{signed(row['lift'])} ({ends})"
-
-
 def sections(data: Data) -> list[dict[str, Any]]:
     """The page's sections: what each is about, by its key in `sentences/advice.toml`, and its sentences."""
     made = [
         ("has", of_shop(data)),
         ("without", _without(data)),
         ("adds", _adds(data)),
-        ("distils", _distils(data)),
+        ("distils", of_distilling(data)),
         ("worse", _worse(data)),
         ("untold", _untold(data)),
         ("wanted", _wanted(data)),
@@ -140,11 +133,16 @@ def _without(data: Data) -> list[str]:
     proof = data.get("proof")
     if proof:
         real = proof["means"][REAL]
-        where = "the test part" if data["reached"] is None else "its share of the test part"
-        said.append(f"{label} reaches {proof['metric']} {real:.4f} on {where}, on real data alone.")
-    if data["reached"] is not None:
+        whole = data["way"]["share"] == 1
+        where = "the test part" if whole else "the proof's share of the test part"
         said.append(
-            f"On all users it reaches ndcg@10 {data['reached']:.4f} on the whole test part."
+            f"{proved(data)} reaches {proof['metric']} {real:.4f} on {where}, on real data alone."
+        )
+    if data["reached"] is not None:
+        said.append(f"{label} reaches ndcg@10 {data['reached']:.4f} on the whole test part.")
+    if proof and proved(data) != label:
+        said.append(
+            f"The proof is of {proved(data)}: one of {label} did not fit into these minutes. The recipe proves {label}."
         )
     if label.startswith("ensemble"):
         members = listed([str(name) for name in rankers["settings"]["members"]])
@@ -181,40 +179,6 @@ def _adds(data: Data) -> list[str]:
     if rows:
         said.append(str(rows["sentence"]))
     return said
-
-
-def _distils(data: Data) -> list[str]:
-    proof, said = data.get("proof"), []
-    light = (data.get("generators") or {}).get("light") or {}
-    if light and light["real"]:
-        system = data["rankers"]["label"]
-        value = _value(data, system)
-        gain = light["mixed"] / light["real"] - 1
-        said.append(
-            f"Before the test part, shoppers of {light['label']} took {light['ranker']} alone from {light['real']:.4f} "
-            f"to {light['mixed']:.4f} ({signed(gain)}). {system} on real data reached {value:.4f} there."
-            if value is not None
-            else ""
-        )
-    if proof:
-        names = {
-            DIRECT: "Direct labels of the same knowledge",
-            FEATURES: "The same knowledge as features",
-            TEACHER: "The generator itself as a ranker",
-        }
-        for arm, name in names.items():
-            row = proof["against"].get(arm)
-            if not row or row["lift"] is None:
-                continue
-            which = {"helps": "less than", "hurts": "more than"}
-            told = which.get(row["verdict"], "no other than")
-            said.append(f"{name} gives {told} its shoppers: they stand at {lift(row)} beside it.")
-            if arm == TEACHER and told == "more than" and data["generators"]["world"]:
-                said.append(
-                    "Where the other shop's log itself may be used here, take that; its synthetic shoppers are for "
-                    "where it may not."
-                )
-    return [one for one in said if one]
 
 
 def _worse(data: Data) -> list[str]:

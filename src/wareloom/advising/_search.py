@@ -10,6 +10,7 @@ from typing import Any
 import polars as pl
 
 from wareloom.advising._desk import Desk
+from wareloom.advising._search_tries import KINDS, READS, Written, reader_queries
 from wareloom.bundle import write_bundle
 from wareloom.core.family import RANKERS
 from wareloom.errors import MissingExtraError, WareloomError
@@ -27,14 +28,16 @@ from wareloom.sampling.generator import Generator
 from wareloom.shop import Shop
 
 METRIC = "ndcg@10, all items"
-BM25 = "bm25"
-ASKED, TIMED = 600, 96
+BM25, RUNS = "bm25", ("bm25", "bm25_runs")
+ASKED, TIMED = 600, (64, 320)
 """Queries of the validation part that choosing asks, at most; titles by which the encoder is timed"""
 FEW = 60
 """Judged queries below which nothing can be told"""
-PART = {"encoder": 0.5, "choose": 0.8}
+PROOF, WRITTEN = 9.0, 0.4
+"""Fits that a proof with one seed takes, with what is tried before it; share of what is left that synthesizers of
+queries may take"""
+PART = {"encoder": 0.6, "choose": 0.8}
 """Shares of what is left that reading all titles once may take, and that all choosing may"""
-GENERATOR = Generator(synthesizer="attributes", screens=())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +49,8 @@ class Tried:
     settings: dict[str, Any]
     taught: bool = False
     """Whether it learns from judgments"""
+    reader: bool = False
+    """Whether a cross-encoder reads the best items"""
 
 
 class SearchAdvice:
@@ -58,6 +63,10 @@ class SearchAdvice:
         self.desk, self.ends = desk, desk.clock.spent + seconds
         self.judged = self._queries()
         self.parts: Split | None = None
+        self.generator = Generator(synthesizer=KINDS[0], screens=())
+        """What writes queries in the proof"""
+        self.title = 0.0
+        """Seconds in which the encoder reads a title"""
 
     @property
     def left(self) -> float:
@@ -82,16 +91,28 @@ class SearchAdvice:
         for one in every:
             name = f"search: {one.label}"
             self.desk.say(name)
-            trial = self.desk.kept(f"search-{one.ranker}", partial(self._trial, one, name))
+            trial = self.desk.kept(
+                f"search-{_called(one)}",
+                partial(self._trial, one, name),
+            )
             if trial:
                 value[one.label] = trial["value"]
                 told["trials"].append(trial)
         if not value:
             return told | self._kept(every[0], None) | {"judged": False}
         best = max((one for one in every if one.label in value), key=lambda one: value[one.label])
-        taught = [one for one in every if one.taught and one.label in value]
-        learner = max(taught, key=lambda one: value[one.label], default=None)
         took = {t["label"]: float(t["seconds"]) for t in told["trials"]}
+        taught = [one for one in every if one.taught and one.label in value]
+        taught.sort(key=lambda one: -value[one.label])
+        # A proof of a lighter ranker that learns says more than none of the best.
+        fits = [one for one in taught if PROOF * took[one.label] <= self.left]
+        learner = next(iter(fits or taught), None)
+        if learner is not None:
+            told["written"] = self.desk.kept(
+                "search-written", partial(self._written, learner, took[learner.label])
+            )
+            best_of = told["written"]["label"] or KINDS[0]
+            self.generator = Generator(synthesizer=best_of, screens=())
         told |= self._proved(best, learner, took)
         proof = told.pop("of_proof", None)
         return told | self._kept(best, proof) | {"judged": True}
@@ -100,21 +121,12 @@ class SearchAdvice:
         """Whether the text encoder is there, and reads all titles in the time there is."""
         items = self.shop.rows("items")
         try:
-            model = RANKERS.make("bi_encoder").untaught()
-            some = self.shop.with_tables(items=self.shop.table("items").head(TIMED))
-            bare = some.with_tables(judgments=None, searches=None)
-            model.fit(bare, self.desk.run.with_(quiet=True))
-            start = time.perf_counter()
-            model.fit(bare, self.desk.run.with_(quiet=True))
-            reckoned = (
-                (time.perf_counter() - start)
-                * self.shop.rows("items")
-                / max(1, min(TIMED, self.shop.rows("items")))
-            )
+            reckoned = self._reading() * items
         except MissingExtraError as error:
             self.desk.left_out["the text encoder"] = str(error)
             return False
         told["encoder_seconds"] = reckoned
+        self.title = reckoned / max(1, items)
         if reckoned > PART["encoder"] * self.left:
             self.desk.left_out["the text encoder"] = (
                 f"reading {items:,} titles would take about {reckoned / 60:.0f} min"
@@ -122,23 +134,94 @@ class SearchAdvice:
             return False
         return True
 
+    def _reading(self) -> float:
+        """Seconds in which the encoder reads one more title: by few and by more, as loading it takes long, too."""
+        run = self.desk.run.with_(quiet=True)
+        took: list[float] = []
+        model = RANKERS.make("bi_encoder").untaught()
+        for titles in (TIMED[0], *TIMED):
+            items = self.shop.table("items").head(titles)
+            some = self.shop.with_tables(items=items, judgments=None, searches=None)
+            start = time.perf_counter()
+            model.fit(some, run)
+            took.append(time.perf_counter() - start)
+        more = min(TIMED[1], self.shop.rows("items")) - min(TIMED[0], self.shop.rows("items"))
+        return max(1e-5, took[2] - took[1]) / max(1, more)
+
     def _every(self, encodes: bool) -> list[Tried]:
         """What is tried, the simplest first; the last is taken where nothing can be judged."""
         found = [Tried(label=BM25, ranker=BM25, settings={})]
         if self.judged >= FEW and _there("lambdamart"):
             found.append(Tried(label="lambdamart", ranker="lambdamart", settings={}, taught=True))
+        bare = {"members": RUNS, "spelling": _installed("rapidfuzz")}
+        found.append(Tried(label="words and runs", ranker="fusion", settings=bare))
+        if not encodes and self.judged >= FEW and _there("two_stage"):
+            label = "two stages of words and runs"
+            found.append(Tried(label=label, ranker="two_stage", settings=bare, taught=True))
         if encodes:
             own = {"member_settings": {"bi_encoder": {"tuning": "none"}}}
             found.append(Tried(label="fusion", ranker="fusion", settings=own))
             if self.judged >= FEW and _there("two_stage"):
                 label = "two stages, taught by judgments"
                 found.append(Tried(label=label, ranker="two_stage", settings=own, taught=True))
+                found += self._reader(own)
         return found
+
+    def _reader(self, own: dict[str, Any]) -> list[Tried]:
+        """Two stages with a reader, taught on as many queries as there is time for; none where they are too few."""
+        left = self.left - self.title * self.shop.rows("items")
+        queries, seconds = reader_queries(self.title, ASKED + self.judged // 5, left)
+        if not queries:
+            self.desk.left_out["the reader behind two stages"] = (
+                f"it would take about {seconds:.0f} s"
+            )
+            return []
+        settings = {**own, "reads": READS, "reader": {"training_queries": queries}}
+        return [
+            Tried(
+                label="two stages with a reader, taught by judgments",
+                ranker="two_stage",
+                settings=settings,
+                taught=True,
+                reader=True,
+            )
+        ]
+
+    def plan(self) -> list[dict[str, Any]]:
+        """What would be tried, and the seconds it may take; nothing is fitted but the encoder, to a few titles."""
+        every = self._every(self._encodes({}))
+        labels = ", ".join(one.label for one in every)
+        does = {
+            "rankers of search": f"{labels} on judged queries before the test part",
+            "queries": f"{', '.join(KINDS)} and the control spans, for the best ranker that learns",
+            "proof of search": "the best of them, on the test part, which is read here alone",
+        }
+        if self.judged < FEW:
+            does = {
+                "rankers of search": f"{every[-1].label} is kept: {self.judged} queries are judged"
+            }
+        share = PART["choose"] if len(does) > 1 else 1.0
+        seconds = (share, 0.5 * (1 - share), 0.5 * (1 - share))
+        return [
+            {"stage": name, "seconds": round(part * self.left, 1), "does": what}
+            for (name, what), part in zip(does.items(), seconds, strict=False)
+        ]
+
+    def _written(self, learner: Tried, seconds: float) -> dict[str, Any]:
+        """Which synthesizer of queries is worth a proof."""
+
+        def settings(generator: Generator) -> QueryProofSettings:
+            asked = max(FEW, self.judged // 4)
+            return self._settings(learner, queries=asked, generator=generator)
+
+        ends = self.desk.clock.spent + WRITTEN * self.left
+        left = lambda: min(self.left, ends - self.desk.clock.spent)  # noqa: E731
+        return Written(self.shop, self.desk, settings, learner.label, seconds).run(left)
 
     def _settings(self, one: Tried, **more: Any) -> QueryProofSettings:
         how: dict[str, Any] = {"seeds": 1, "queries": 1, "baselines": {}}
+        how["generator"] = self.generator
         return QueryProofSettings(
-            generator=GENERATOR,
             ranker=one.ranker,
             ranker_settings=one.settings,
             metrics=("ndcg@10",),
@@ -255,7 +338,7 @@ class SearchAdvice:
                 "stages": ["read", "split", "prove"],
                 "read": {"source": "shop"},
                 "split": {"by": "query"},
-                "synthesize": {"name": GENERATOR.synthesizer},
+                "synthesize": {"name": self.generator.synthesizer},
                 "train": {"name": ranker.ranker, "set": ranker.settings},
                 "prove": {
                     "of": "search",
@@ -277,11 +360,20 @@ def _made(one: Tried) -> SearchRanker:
     return made if one.taught else made.untaught()
 
 
+def _called(one: Tried) -> str:
+    """What the file of a trial is called."""
+    return one.label.replace(",", "").replace(" ", "-")
+
+
 def _there(name: str) -> bool:
     """Whether what a ranker needs is installed."""
+    return name == BM25 or _installed("lightgbm")
+
+
+def _installed(package: str) -> bool:
     import importlib.util
 
-    return name == BM25 or importlib.util.find_spec("lightgbm") is not None
+    return importlib.util.find_spec(package) is not None
 
 
 def _mean(proof: Proof) -> float | None:

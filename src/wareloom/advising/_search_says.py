@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from wareloom.advising._says import HELPS, NOTHING, OUT, lift
+from wareloom.advising._facts import lift
+from wareloom.advising._says import HELPS, NOTHING, OUT
+from wareloom.advising._search_tries import written_says
 from wareloom.experiment.plan import MIXED
 
 Data = Mapping[str, Any]
@@ -66,6 +68,7 @@ def sentences(found: Data) -> list[str]:
         said.append(
             f"Chosen on queries before the test part, by nDCG@10 over the whole catalogue: {each}."
         )
+    said += written_says(found.get("written"))
     if proof := found["proof"]:
         mixed = proof["means"].get(MIXED)
         said.append(

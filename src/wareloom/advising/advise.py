@@ -10,30 +10,30 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import polars as pl
+
 from wareloom._version import __version__
 from wareloom.advising import _facts as facts
 from wareloom.advising import _says as says
 from wareloom.advising import _search_says as asking
-from wareloom.advising._candidates import Made, generators
+from wareloom.advising._candidates import generators
+from wareloom.advising._chosen import DEFAULT, Chosen, choose
 from wareloom.advising._clock import Clock
 from wareloom.advising._data import Worked, undone, work_on
 from wareloom.advising._desk import WORK, Desk, peak
-from wareloom.advising._generators import Generators, System
-from wareloom.advising._halving import Rankers
 from wareloom.advising._leaving import leaving
 from wareloom.advising._look import COPIED, Look, look
-from wareloom.advising._plan import plan_of, seconds_of
+from wareloom.advising._plan import plan_of
 from wareloom.advising._power import power_of
-from wareloom.advising._proving import Way, prove_within, reached
-from wareloom.advising._recipe import bundle_of, recipe_of, source_of
-from wareloom.advising._search import SearchAdvice
+from wareloom.advising._recipe import keep, recipe_of, source_of
+from wareloom.advising._search import FEW, SearchAdvice
 from wareloom.advising.settings import AdviceSettings
 from wareloom.core import notebook
 from wareloom.core.files import landing, locked
 from wareloom.core.run import Run
 from wareloom.core.state import read_json, write_json, write_whole
 from wareloom.errors import InputError, OutputError
-from wareloom.experiment.result import Proof, rounded
+from wareloom.experiment.result import rounded
 from wareloom.report import write_report
 from wareloom.report.advice import advice_page
 from wareloom.shop import Shop
@@ -45,16 +45,16 @@ OWN = (
     *("proof", "proof-search", "bundle", "bundle-search", "shop"),
 )
 """What is written to the folder"""
-SPARED = 0.35
-"""Share of what is left that generators have at least, where stages before spared time"""
-OVER = 0.06
-"""Share of the minutes that the model may take beyond them"""
+WORDLESS = (
+    "The items have no texts that say what they are: a ranker of search has nothing to read. Read their titles, or ask "
+    "for --for recommendation."
+)
+SEARCH_GIB = 1.5
+"""Memory that search is reckoned to take"""
 FOR_SEARCH = 0.5
 """Share of the minutes that search has where both are asked for"""
 ATTACKING = 10.0
 """Seconds that must be left for attacks to be begun"""
-DEFAULT = System("transitions", {})
-"""The ranker that is kept where nothing can be told of any"""
 
 
 @dataclass(frozen=True)
@@ -126,14 +126,40 @@ def planned(shop: Shop, settings: AdviceSettings, run: Run | None = None) -> dic
     _check(shop)
     clock = Clock(settings.minutes * 60)
     seen = look(shop, settings.other_shops)
+    asks = settings.job != "recommendation" and seen.has["texts"]
+    part = FOR_SEARCH if settings.job == "both" else 1.0
+    desk = Desk(Path(), run, clock)
+    search = SearchAdvice(shop, desk, part * clock.left).plan() if asks else []
+    if settings.job == "search":
+        return _planned_search(shop, seen, search)
     if not seen.interactions:
         raise InputError(_nothing(shop))
-    worked = work_on(shop, seen, settings, run)
+    worked = work_on(shop, seen, settings, run, clock.busy)
     power = power_of(worked, seen, run)
-    plan = plan_of(worked, seen, clock.left)
+    plan = plan_of(worked, seen, clock.left * (1 - FOR_SEARCH if asks else 1.0))
     if power["too_few"]:
         plan["stages"] = [s for s in plan["stages"] if s["stage"] == "bundle"]
+    plan["stages"] += search
     return {"look": asdict(seen), "power": power, "worked": facts.worked(worked), **plan}
+
+
+def _planned_search(shop: Shop, seen: Look, stages: list[dict[str, Any]]) -> dict[str, Any]:
+    """The plan for search alone."""
+    if not stages:
+        raise InputError(WORDLESS)
+    judged = (
+        shop.scan("judgments").select(pl.col("query").n_unique())
+        if shop.rows("judgments")
+        else None
+    )
+    queries = 0 if judged is None else judged.collect().item()
+    return {
+        "look": asdict(seen),
+        "power": {"requests": queries, "too_few": queries < FEW},
+        "stages": stages,
+        "memory_gib": SEARCH_GIB,
+        "seconds": sum(stage["seconds"] for stage in stages),
+    }
 
 
 def _check(shop: Shop) -> None:
@@ -193,7 +219,8 @@ def _unfinished(desk: Desk, data: Mapping[str, Any]) -> None:
     """Forget the stages that came to nothing, so that a call with more minutes does them."""
     whole = data["rankers"].get("share") == 1
     if not whole or not (data["generators"] or {}).get("label"):
-        (desk.work / "generators.json").unlink(missing_ok=True)
+        for name in ("generators", "proves", "search-written"):
+            (desk.work / f"{name}.json").unlink(missing_ok=True)
     if not whole:
         (desk.work / "rankers.json").unlink(missing_ok=True)
     desk.note()
@@ -233,20 +260,19 @@ class _Work:
         if self.settings.job == "both":
             desk.clock.seconds = whole - FOR_SEARCH * (whole - desk.clock.spent)
         run = self.run.with_(quiet=True)
-        worked = work_on(self.shop, seen, self.settings, run)
+        worked = work_on(self.shop, seen, self.settings, run, **desk.kept("busy", desk.busy))
         power = desk.kept("power", lambda: rounded(power_of(worked, seen, run)))
         data |= {"worked": facts.worked(worked), "power": power}
         # With other minutes there is another plan; what is done already stays.
         name = f"plan-{self.settings.minutes:g}"
         plan = desk.kept(name, lambda: plan_of(worked, seen, desk.clock.left))
         data["plan"] = plan
-        system, made = DEFAULT, generators(seen, desk.clock.seconds)[0]
-        proof: Proof | None = None
+        chosen = Chosen(DEFAULT, generators(seen, desk.clock.seconds)[0])
         if not power["too_few"]:
-            system, made, proof = self._told(worked, seen, plan)
+            chosen = choose(worked, seen, plan, desk, data)
         else:
-            data["rankers"] |= {"label": system.ranker}
-        self._model(worked, seen, (system, made), proof)
+            data["rankers"] |= {"label": DEFAULT.ranker}
+        self._model(worked, seen, chosen)
         if self.settings.job == "both":
             desk.clock.seconds = whole
             self._search(desk.clock.left)
@@ -257,16 +283,13 @@ class _Work:
         """Advise on search and nothing else."""
         desk, data = self.desk, self.data
         if not seen.has["texts"]:
-            raise InputError(
-                "The items have no texts that say what they are: a ranker of search has nothing to read. Read their "
-                "titles, or ask for --for recommendation."
-            )
+            raise InputError(WORDLESS)
         stage = {
             "stage": "search",
             "seconds": desk.clock.left,
             "does": "rankers of search, then one proof",
         }
-        data["plan"] = {"stages": [stage], "seconds": desk.clock.left, "memory_gib": 1.5}
+        data["plan"] = {"stages": [stage], "seconds": desk.clock.left, "memory_gib": SEARCH_GIB}
         self._search(desk.clock.left)
         found = data["search"]
         data["answer"], data["headline"] = asking.answer(found), asking.headline(found)
@@ -298,61 +321,9 @@ class _Work:
         data["search"] = found
         data["search_says"] = asking.sentences(found)
 
-    def _told(
-        self, worked: Worked, seen: Look, plan: Mapping[str, Any]
-    ) -> tuple[System, Made, Proof | None]:
-        """Choose, then prove."""
-        desk, data = self.desk, self.data
-        every = {one.label: one for one in generators(seen)}
-        first = generators(seen, desk.clock.seconds)[0]
-        found = desk.kept(
-            "rankers",
-            lambda: rounded(Rankers(worked, seen, desk, seconds_of(plan, "rankers")).run()),
-        )
-        desk.left_out |= found["left_out"]
-        data["rankers"] = found
-        if not found["label"]:
-            data["rankers"]["label"] = DEFAULT.ranker
-            return DEFAULT, first, None
-        system = System(found["ranker"], facts.tuples(found["settings"]))
-        took = facts.seconds(found)
-        given = max(seconds_of(plan, "generators"), SPARED * desk.clock.left)
-        tried = desk.kept(
-            "generators",
-            lambda: rounded(Generators(worked, seen, system, desk, given).run(took)),
-        )
-        desk.left_out |= tried["left_out"]
-        data["generators"] = tried if tried["label"] else None
-        if not tried["label"]:
-            desk.left_out["the proof"] = "no generator was tried"
-            return system, first, None
-        made = every[tried["label"]]
-        reserve = min(2.6 * took, 0.4 * desk.clock.left) + 1.0
-        proved = prove_within(worked, system, made, tried, desk, reserve)
-        if proved is not None:
-            self._keep(*proved)
-        if proved is None or proved[1].share < 1:
-            data["reached"] = desk.tried(
-                f"{found['label']} on the whole test part",
-                max(0.0, desk.clock.left - reserve / 2),
-                lambda: reached(worked, system, made, desk),
-            )
-        return system, made, None if proved is None else proved[0]
-
-    def _keep(self, proof: Proof, way: Way) -> None:
-        """Write the proof with its page, and note what of it is said."""
-        folder = self.desk.folder / "proof"
-        folder.mkdir(exist_ok=True)
-        write_json(folder / "proof.json", proof.data)
-        write_report(proof, folder / "report.html")
-        self.data["proof"] = facts.of_proof(proof)
-        self.data["way"] = asdict(way)
-
-    def _model(
-        self, worked: Worked, seen: Look, chosen: tuple[System, Made], proof: Proof | None
-    ) -> None:
+    def _model(self, worked: Worked, seen: Look, chosen: Chosen) -> None:
         """Recipe, bundle and attacks."""
-        desk, data, (system, made) = self.desk, self.data, chosen
+        desk, data, system, made = self.desk, self.data, chosen.system, chosen.made
         touched = seen.sorted_by_item in ("days", "file") or seen.copied > COPIED
         mended = undone(self.shop, seen, self.run) if touched else None
         source = source_of(self.shop, mended, desk.folder)
@@ -360,11 +331,7 @@ class _Work:
         recipe = recipe_of(source, worked, system, made, ratio, self.run.seed)
         (desk.folder / "recipe.toml").write_text(recipe.toml(), encoding="utf-8")
         desk.say(f"bundle of {data['rankers'].get('label') or system.ranker}")
-        desk.tried(
-            "the bundle",
-            max(desk.clock.left, OVER * desk.clock.seconds, 10.0),
-            lambda: bundle_of(worked, system, proof, recipe, desk),
-        )
+        keep(worked, chosen, recipe, desk, facts.seconds_of(data["rankers"]))
         data["leaving"] = None
         if not data["power"]["too_few"] and desk.clock.left > ATTACKING:
             desk.say("attacks")

@@ -71,7 +71,8 @@ def main(
 def _plan(plan: dict[str, Any]) -> Summary:
     """The plan for who reads it on a terminal."""
     few = plan["power"]["too_few"]
-    asked = f"{plan['power']['requests']:,} shoppers can be asked"
+    asked = f"{plan['power']['requests']:,} "
+    asked += "shoppers can be asked" if "worked" in plan else "queries are judged"
     told = Summary(f"Too few to tell: {asked}." if few else f"The plan: {asked}.")
     rows = [(s["stage"], f"{s['seconds'] / 60:.1f}", s["does"]) for s in plan["stages"]]
     told.table(("stage", "minutes", "what it does"), rows, "stage")

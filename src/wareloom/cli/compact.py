@@ -19,6 +19,9 @@ def main(
         Path | None,
         typer.Option("--ubi", help="Also write all events so far to this new folder as UBI 1.3."),
     ] = None,
+    events: Annotated[
+        str, typer.Option(help="Also read on in this PostgreSQL: postgresql://USER@HOST/NAME.")
+    ] = "",
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
@@ -28,13 +31,16 @@ def main(
     from wareloom.serving.store import Store
 
     needed("msgspec", "serve", "Compacting")
-    from wareloom.serving.compact import compact, partitions, whole_shop
+    from wareloom.serving.compact import compact_all, whole_shop
+    from wareloom.serving.parts import partitions
     from wareloom.serving.ubi import write_ubi
     from wareloom.shop import Shop
 
     opened = Store.open(store)
-    done = compact(opened)
-    told = {key: value for key, value in done._asdict().items() if value is not None}
+    done = compact_all(opened, events)
+    told = {
+        key: value for key, value in done._asdict().items() if value is not None and key != "more"
+    }
     if to is not None:
         told["shop"] = str(whole_shop(opened, to).path)
     if ubi is not None:

@@ -17,7 +17,7 @@ def main(
     family: Annotated[
         str | None,
         typer.Argument(
-            help="reader, synthesizer, screen, mixer, ranker, metric, classifier, embedder or reranker; else all."
+            help="reader, synthesizer, screen, mixer, ranker, metric, classifier, embedder, …; all where not given."
         ),
     ] = None,
     as_json: AsJson = False,

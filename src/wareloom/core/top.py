@@ -11,7 +11,7 @@ HALVINGS = 24
 
 
 @njit(cache=True)
-def _insert(score, column, tie, best, value, filled):  # type: ignore[no-untyped-def]
+def insert(score, column, tie, best, value, filled):  # type: ignore[no-untyped-def]
     """Put a column in its place among the first `filled` of `best`, which are in order; return how many there are."""
     k = len(best)
     if filled == k:
@@ -100,11 +100,11 @@ def best_of_row(row, tie, room, best):  # type: ignore[no-untyped-def]
                     if peak[lane] >= bar:
                         for column in range(lane, len(row), len(peak)):
                             if row[column] >= bar:
-                                filled = _insert(row[column], column, tie, best, value, filled)
+                                filled = insert(row[column], column, tie, best, value, filled)
     else:
         for column in range(len(row)):
             if row[column] > LOWEST:
-                filled = _insert(row[column], column, tie, best, value, filled)
+                filled = insert(row[column], column, tie, best, value, filled)
     best[filled:] = -1
 
 

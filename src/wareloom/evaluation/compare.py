@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import tempfile
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import polars as pl
 
@@ -17,6 +17,12 @@ from wareloom.core.run import Run
 from wareloom.core.state import read_json
 from wareloom.errors import InputError, MissingExtraError, SettingError, SourceError, near
 from wareloom.metrics import metrics_of
+from wareloom.metrics.likeness.dialogues.measure import DialogueMeasure
+from wareloom.metrics.likeness.dialogues.samples import (
+    DialogueTrio,
+    gathered_dialogues,
+    has_dialogues,
+)
 from wareloom.metrics.likeness.measure import BEYOND, CHANCE, WITHIN, Figure, Measure
 from wareloom.metrics.likeness.pictures.measure import PictureMeasure
 from wareloom.metrics.likeness.pictures.samples import PictureTrio, gathered_pictures, has_pictures
@@ -31,10 +37,13 @@ SLOW = ("sequence_discriminator",)
 """Measures that are taken only where they are asked for."""
 NO_QUERIES = "not both sides have searches or judgments: there are no queries to compare"
 NO_PICTURES = "not both sides have pictures: there are none to compare"
+NO_DIALOGUES = "not both sides have dialogues: there are none to compare"
 NO_EVENTS = "not both sides have events: there is no behaviour to compare"
 
 
-AnyMeasure = Measure | QueryMeasure | PictureMeasure
+AnyMeasure = Measure | QueryMeasure | PictureMeasure | DialogueMeasure
+AnyTrio = Trio | QueryTrio | PictureTrio | DialogueTrio
+Side = TypeVar("Side")
 
 
 @dataclass(frozen=True)
@@ -44,16 +53,19 @@ class Sides:
     users: Trio | str
     queries: QueryTrio | str
     pictures: PictureTrio | str
+    dialogues: DialogueTrio | str
 
-    def of(self, measure: AnyMeasure) -> Trio | QueryTrio | PictureTrio | str:
+    def of(self, measure: AnyMeasure) -> AnyTrio | str:
         """What a measure compares, or why there is nothing for it."""
         if isinstance(measure, PictureMeasure):
             return self.pictures
+        if isinstance(measure, DialogueMeasure):
+            return self.dialogues
         return self.queries if isinstance(measure, QueryMeasure) else self.users
 
-    def there(self) -> list[Trio | QueryTrio | PictureTrio]:
+    def there(self) -> list[AnyTrio]:
         """The samples that there are."""
-        every = (self.users, self.queries, self.pictures)
+        every = (self.users, self.queries, self.pictures, self.dialogues)
         return [one for one in every if not isinstance(one, str)]
 
 
@@ -62,7 +74,7 @@ class CompareSettings:
     """Which measures are taken, and how they are judged."""
 
     measures: tuple[str, ...] = ()
-    """Names of measures; all quick ones of what SYNTH has, events, queries or pictures, where none are named."""
+    """Names of measures; all quick ones of what SYNTH has (events, queries, …) where none are named."""
     gru: bool = False
     """Whether the network that reads sequences, too, tells synthetic users from real ones."""
     settings: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -78,7 +90,7 @@ class CompareSettings:
             raise SettingError(
                 f"compare: tolerance is {self.tolerance:g} and groups {self.groups}; give 1 or more, and 5 to 100."
             )
-        known = measures() + query_measures() + picture_measures()
+        known = measures() + query_measures() + picture_measures() + dialogue_measures()
         names = list(dict.fromkeys(self.measures or [name for name in known if name not in SLOW]))
         names += [name for name in SLOW if self.gru and name not in names]
         for name in (*names, *self.settings):
@@ -101,6 +113,11 @@ def picture_measures() -> list[str]:
 def query_measures() -> list[str]:
     """Names of all measures of queries, sorted."""
     return metrics_of("queries")
+
+
+def dialogue_measures() -> list[str]:
+    """Names of all measures of dialogues, sorted."""
+    return metrics_of("dialogues")
 
 
 def measures() -> list[str]:
@@ -190,7 +207,7 @@ def compare(
     with run.limits():
         with run.task("read"):
             sides = _read(real, synthetic, holdout, settings, run)
-        silent = (NO_EVENTS, NO_QUERIES, NO_PICTURES)
+        silent = (NO_EVENTS, NO_QUERIES, NO_PICTURES, NO_DIALOGUES)
         taken = {
             name: measure
             for name, measure in chosen.items()
@@ -210,6 +227,7 @@ def compare(
         "users": None if isinstance(sides.users, str) else _users(sides.users),
         "queries": None if isinstance(sides.queries, str) else _queries(sides.queries),
         "pictures": None if isinstance(sides.pictures, str) else _pictures(sides.pictures),
+        "dialogues": None if isinstance(sides.dialogues, str) else _dialogues(sides.dialogues),
         "figures": judged,
         "left_out": left_out,
         "notes": [note for side in sides.there() for note in side.notes],
@@ -221,40 +239,49 @@ def compare(
 def _read(
     real: Shop, synthetic: Shop, holdout: Shop | None, settings: CompareSettings, run: Run
 ) -> Sides:
-    """The samples of users, of queries and of pictures, or why there are none.
+    """The samples of users, queries, pictures and dialogues, or why there are none.
 
     What cannot be compared stops nothing where there is something else; alone it raises its own error.
     """
-    asked, behaved = has_queries(synthetic), bool(synthetic.rows("events") and real.rows("events"))
-    asked = asked and any(has_queries(shop) for shop in (real, holdout) if shop is not None)
+    parts, groups = (real, synthetic, holdout), settings.groups
+    behaved = bool(synthetic.rows("events") and real.rows("events"))
+    asked = has_queries(synthetic)
     # A shop whose pictures all stand in the real one, as a sample of shoppers' does, has none to compare.
     pictured = has_pictures(real) and has_pictures(synthetic) and _made_pictures(synthetic)
-    users: Trio | str = NO_EVENTS
-    if behaved or not (has_queries(synthetic) or pictured):
-        users = gathered(real, synthetic, holdout, settings.groups, run)
-    queries: QueryTrio | str = NO_QUERIES
-    if asked or (has_queries(synthetic) and not behaved and not pictured):
+    talked = has_dialogues(real) and has_dialogues(synthetic)
+    others = behaved or pictured or talked
+    alone = behaved + asked + pictured + talked == 1
+
+    def side(there: bool, none: str, gather: Callable[[], Side]) -> Side | str:
+        if not there:
+            return none
         try:
-            queries = gathered_queries(real, synthetic, holdout, settings.groups, run)
-        except InputError as error:
-            if not behaved and not pictured:
-                raise
-            queries = str(error)
-    pictures: PictureTrio | str = NO_PICTURES
-    if pictured:
-        try:
-            pictures = gathered_pictures(real, synthetic, holdout, run)
+            return gather()
         except (InputError, MissingExtraError) as error:
-            if not behaved and isinstance(queries, str):
+            if alone:
                 raise
-            pictures = str(error)
-    return Sides(users, queries, pictures)
+            return str(error)
+
+    users: Trio | str = NO_EVENTS
+    if behaved or not (asked or pictured or talked):
+        users = gathered(*parts, groups, run)
+    both = asked and any(has_queries(shop) for shop in (real, holdout) if shop is not None)
+    return Sides(
+        users,
+        side(
+            both or (asked and not others),
+            NO_QUERIES,
+            lambda: gathered_queries(*parts, groups, run),
+        ),
+        side(pictured, NO_PICTURES, lambda: gathered_pictures(*parts, run)),
+        side(talked, NO_DIALOGUES, lambda: gathered_dialogues(*parts, groups, run)),
+    )
 
 
 def _made_pictures(shop: Shop) -> bool:
     """Whether a picture was made, or nothing else is there to compare."""
     origin = shop.scan("images").select((pl.col("origin") != REAL).any()).collect().item()
-    return bool(origin) or not (shop.rows("events") or has_queries(shop))
+    return bool(origin) or not (shop.rows("events") or has_queries(shop) or has_dialogues(shop))
 
 
 def _figures(
@@ -311,6 +338,11 @@ def _pictures(trio: PictureTrio) -> dict[str, Any]:
         "reference": "held out" if trio.held_out else "halves of real",
         "shops": trio.sizes,
     }
+
+
+def _dialogues(trio: DialogueTrio) -> dict[str, Any]:
+    """Which dialogues were compared, as JSON has it."""
+    return {"compared": len(trio.real), "reference": trio.reference, "shops": trio.sizes}
 
 
 def _verdict(figure: Figure, tolerance: float) -> dict[str, Any]:

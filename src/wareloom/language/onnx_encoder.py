@@ -75,14 +75,12 @@ def _file(folder: Path, bits: int, run: Run, spare: Path, who: str) -> Path:
             _export(folder, partial, run, who)
     if bits == 8:
         with beside(small) as partial:
-            _quantise(source, partial)
+            quantise(source, partial)
     return wanted
 
 
 def _export(folder: Path, to: Path, run: Run, who: str) -> None:
     torch, _, model = load_encoder(folder, run, who)
-    # Fused attention has no counterpart among ONNX's operators.
-    model.set_attn_implementation("eager")
 
     class LastLayer(torch.nn.Module):  # type: ignore[misc, name-defined]
         def __init__(self) -> None:
@@ -92,24 +90,39 @@ def _export(folder: Path, to: Path, run: Run, who: str) -> None:
         def forward(self, words: Any, mask: Any) -> Any:
             return self.model(input_ids=words, attention_mask=mask).last_hidden_state
 
+    export(LastLayer(), model, to, {"states": ("texts", "pieces")})
+
+
+def export(network: Any, encoder: Any, to: Path, gives: dict[str, tuple[str, ...]]) -> None:
+    """Write a network of torch, from input_ids and attention_mask, both int64 [texts, pieces], to the file `to`.
+
+    `encoder` is the model of Hugging Face that is in it; `gives`: the output's name, and those of its open axes.
+    Both are left as they are exported: with attention that ONNX has operators for.
+    """
+    import torch
+
+    # Fused attention has no counterpart among ONNX's operators.
+    encoder.set_attn_implementation("eager")
     example = torch.ones(2, 7, dtype=torch.int64)
-    axes = {name: {0: "texts", 1: "pieces"} for name in (*INPUTS, "states")}
+    axes = {name: {0: "texts", 1: "pieces"} for name in INPUTS}
+    axes |= {name: dict(enumerate(open_)) for name, open_ in gives.items()}
     with warnings.catch_warnings():
         # The exporter that traces is called old; the new one cannot leave the number of texts open.
         warnings.simplefilter("ignore")
         torch.onnx.export(
-            LastLayer(),
+            network.eval(),
             (example, example),
             str(to),
             dynamo=False,
             opset_version=OPSET,
             input_names=list(INPUTS),
-            output_names=["states"],
+            output_names=list(gives),
             dynamic_axes=axes,
         )
 
 
-def _quantise(source: Path, to: Path) -> None:
+def quantise(source: Path, to: Path) -> None:
+    """Write an encoder with weights of 8 bits, each column scaled by itself, activations as they come."""
     import logging
 
     from onnxruntime.quantization import quantize_dynamic

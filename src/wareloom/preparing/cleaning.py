@@ -33,6 +33,7 @@ from wareloom.preparing.resolution import (
 from wareloom.shop import schema
 from wareloom.shop.buckets import CODE, ROW, bucketed, coded, in_file_order, sink, user_hash
 from wareloom.shop.shop import Shop
+from wareloom.shop.spans import moved
 from wareloom.shop.storage import write_head
 
 TEXT = {
@@ -185,7 +186,23 @@ def _with_text(work: _Work, name: str) -> tuple[pl.LazyFrame, dict[str, int]]:
         (expr.ne_missing(pl.col(c))).sum().alias(c) for c, expr in texts.items()
     ).collect(engine="streaming")
     changed = {c: n for c, n in counts.row(0, named=True).items() if n}
-    return (frame.with_columns(**{c: texts[c] for c in changed}) if changed else frame), changed
+    if not changed:
+        return frame, changed
+    made = {c: texts[c] for c in changed}
+    if "text" in made and "slots" in dtypes:
+        both = pl.struct("slots", pl.col("text").alias("old"), made["text"].alias("new"))
+        made["slots"] = both.map_batches(_moved, return_dtype=schema.SLOTS, is_elementwise=True)
+    return frame.with_columns(**made), changed
+
+
+def _moved(cells: pl.Series) -> pl.Series:
+    """The slots of texts that were cleaned, at their new spans."""
+    rows = (cells.struct.field(name).to_list() for name in ("slots", "old", "new"))
+    made = [
+        (moved(slots, old or "", new or "") or None) if slots else None
+        for slots, old, new in zip(*rows, strict=True)
+    ]
+    return pl.Series(made, dtype=schema.SLOTS)
 
 
 def _forget_items(
@@ -226,9 +243,10 @@ def _checks(work: _Work, name: str, frame: pl.LazyFrame) -> list[tuple[pl.Expr |
             (pl.col(c).is_null() | (pl.col(c).str.strip_chars() == ""), "missing key") for c in text
         ]
         if name in MUST_HAVE:
-            checks.append(
-                (pl.col(MUST_HAVE[name]).is_null() | (pl.col(MUST_HAVE[name]) == ""), "empty text")
-            )
+            empty = pl.col(MUST_HAVE[name]).is_null() | (pl.col(MUST_HAVE[name]) == "")
+            if unless := schema.TABLES[name].columns[MUST_HAVE[name]].unless:
+                empty &= pl.col(unless[0]).ne_missing(pl.lit(unless[1]))
+            checks.append((empty, "empty text"))
     if s.times and name == "searches" and "time" in columns:
         time = pl.col("time").cast(pl.Int64)
         checks.append((s.impossible_time(time), "impossible time"))

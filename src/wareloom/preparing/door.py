@@ -71,9 +71,9 @@ def admit(
     for name in tables:
         if name not in TABLES:
             raise unknown("table", name, TABLES)
-    if not {"items", "events", "judgments", "images"} & set(tables):
+    if not {"items", "events", "judgments", "images", "dialogues"} & set(tables):
         raise SchemaError(
-            f"A shop needs items, events or judgments; the source has only {', '.join(tables) or 'nothing'}."
+            f"A shop needs items, events, judgments or dialogues; the source has only {', '.join(tables) or 'nothing'}."
         )
     told, given = Admitted(), Given.of(time_format, decimal)
     staged: dict[str, Staged] = {}

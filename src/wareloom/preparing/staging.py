@@ -27,7 +27,7 @@ from wareloom.preparing.staged import (
     sink,
 )
 from wareloom.preparing.values import IDS, Cell, Clocks, Defect, Form, cell
-from wareloom.shop.schema import TABLES, TIME
+from wareloom.shop.schema import SLOTS, TABLES, TIME
 
 
 def stage(
@@ -219,10 +219,13 @@ def _tell_currencies(staged: Staged, column: str, told: Admitted) -> None:
 
 def is_plain(dtype: Any) -> bool:
     """Whether cells of this type lose their text when they are cast."""
-    return bool(dtype.is_numeric() or dtype == TIME)
+    return bool(dtype.is_numeric() or dtype in (TIME, SLOTS))
 
 
 def _raw(column: str, dtype: Any) -> pl.Expr:
+    if isinstance(dtype, pl.List):
+        cell = pl.col(column).map_elements(lambda one: str(one.to_list()), return_dtype=pl.String)
+        return cell.cast(pl.String)
     return pl.col(column) if dtype == pl.String else pl.col(column).cast(pl.String, strict=False)
 
 

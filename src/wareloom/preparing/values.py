@@ -13,8 +13,9 @@ import polars as pl
 from wareloom.preparing.amounts import MONEY, Marks, amount
 from wareloom.preparing.cleaning_text import ENTITY
 from wareloom.preparing.nothing import EMPTY, NO_NUMBER, SIGNS, no_word
+from wareloom.preparing.spans import slot_cells
 from wareloom.preparing.times import Clock, time_value
-from wareloom.shop.schema import MAP, TIME, Column
+from wareloom.shop.schema import MAP, SLOTS, TIME, Column
 
 LIST = "\x1f"
 """A text cell that begins with this character is a list; the character stands before each of its values."""
@@ -84,6 +85,8 @@ def cell(name: str, column: Column, dtype: Any, form: Form = None, source: str =
         made = Cell(_strings(source, dtype))
     elif column.dtype == MAP:
         made = Cell(_map(source))
+    elif column.dtype == SLOTS:
+        made = _slots(name, source)
     elif column.dtype == pl.Binary:
         made = Cell(pl.col(source).cast(pl.Binary))
     else:
@@ -95,10 +98,12 @@ def cell(name: str, column: Column, dtype: Any, form: Form = None, source: str =
             (*made.defects, (wrong, Defect(name, "not one of " + ", ".join(column.values)))),
         )
     if column.required:
-        made = Cell(
-            made.value,
-            (*made.defects, (made.value.is_null(), Defect(name, "missing", fatal=False))),
-        )
+        lacks = made.value.is_null()
+        if column.unless:
+            other, value = column.unless
+            said = pl.col(other).cast(pl.String).str.strip_chars()
+            lacks &= said.ne_missing(pl.lit(value))
+        made = Cell(made.value, (*made.defects, (lacks, Defect(name, "missing", fatal=False))))
     return made
 
 
@@ -165,6 +170,24 @@ def _map(name: str) -> pl.Expr:
     said = pl.element().filter(value.is_not_null() & ~value.str.strip_chars().is_in(EMPTY))
     values = pl.col(name).cast(MAP).list.eval(said)
     return pl.when(values.list.len() > 0).then(values)
+
+
+def _slots(name: str, source: str) -> Cell:
+    """Slots of a text: a list of structs, or JSON of one; a cell with a wrong span is no slots."""
+    both = pl.struct(pl.col(source).alias("slots"), pl.col("text").alias("text"))
+    read = both.map_batches(slot_cells, return_dtype=SLOTS, is_elementwise=True)
+    said = pl.col(source).is_not_null()
+    wrong = said & read.is_null()
+    value = pl.when(read.list.len() > 0).then(read)
+    return Cell(
+        value,
+        (
+            (
+                wrong,
+                Defect(name, "no list of {name, value, start, end} whose spans are in the text"),
+            ),
+        ),
+    )
 
 
 def _opened(text: pl.Series) -> pl.Series:

@@ -41,6 +41,7 @@ from wareloom.proof.ties import TIES, orders, with_dealt_ties
 from wareloom.proof.transfer_pool import Asked, TransferPool, added, drawn, end_of, users_of
 from wareloom.rankers import Ranker
 from wareloom.rankers.held import Held
+from wareloom.rankers.hybrid.stack import Stack
 from wareloom.sampling.generator import Generator
 from wareloom.shop import Shop
 from wareloom.shop.keeps import worst, worst_said
@@ -230,6 +231,12 @@ class Transfer(Study):
     def evaluate(self, ranker: Ranker, task: Task, run: Run) -> Evaluation:
         """Rank the whole catalogue for every request."""
         return evaluate(ranker, task, self.settings.metrics, run)
+
+    def of_training(self, ranker: Ranker) -> dict[str, Any]:
+        """What each member of a stack weighs: 0 says that the others know all it knows."""
+        if not isinstance(ranker, Stack):
+            return {}
+        return {"weights": {name: round(value, 4) for name, value in ranker.weights_.items()}}
 
     def baseline(
         self, name: str, train: Shop, task: Task, held: Held | None, run: Run

@@ -18,6 +18,7 @@ from wareloom.errors import InputError
 from wareloom.rankers.held import Held
 from wareloom.rankers.history import into
 from wareloom.rankers.neighbourhood import Neighbourhood
+from wareloom.rankers.space import Places, Space
 from wareloom.shop import Log, Requests, Shop, Vocabulary
 from wareloom.shop.asked import a_shop, a_shop_or_none
 from wareloom.shop.keeping import Keeping
@@ -119,6 +120,11 @@ class Ranker(Keeping, ABC):
         finally:
             del self._held
 
+    def heeds(self) -> frozenset[str]:
+        """Names of the context of a request that it looks at, and "time" where it looks at when it is asked."""
+        parts = (part for held in self.parts().values() for part in held.values())
+        return frozenset[str]().union(*(p.heeds() for p in parts if isinstance(p, Ranker)))
+
     def takes_labels(self) -> bool:
         """Whether it, or what it is made of, can be taught soft labels under its settings."""
         return self.soft
@@ -209,6 +215,17 @@ class Ranker(Keeping, ABC):
     def neighbourhood(self) -> Neighbourhood | None:
         """Return the table whose rows it adds up over the history; None for one that works otherwise."""
         return None
+
+    def space(self) -> Space | None:
+        """Return the vectors of the items whose inner products with a request's are its scores; None for other ways.
+
+        `_places` says then where requests stand.
+        """
+        return None
+
+    def _places(self, requests: Requests) -> Places:
+        """Where requests stand in `space`; `requests.histories` is never None here."""
+        raise NotImplementedError
 
     def _remembered(self, requests: Requests) -> Log:
         """Histories by user id where none are given: here empty, as a ranker keeps no histories of its own."""

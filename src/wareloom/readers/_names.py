@@ -126,6 +126,12 @@ USUAL: dict[str, dict[str, str]] = {
         "text": "text utterance message 内容 文本",
         "intent": "intent 意图",
         "item_id": _ITEM,
+        "act": "act dialogueact 行为",
+        "slots": "slots entities 槽位",
+        "language": "language lang 语言",
+        "order_id": "orderid ordernumber 订单号 订单编号",
+        "facts": "facts",
+        "outcome": "outcome result 结果",
     },
 }
 """Column names that are understood, by table and column; written without capitals, blanks and underscores."""

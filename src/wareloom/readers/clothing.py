@@ -11,7 +11,7 @@ from typing import ClassVar
 
 import polars as pl
 
-from wareloom.errors import SourceError
+from wareloom.errors import SourceError, near
 from wareloom.readers import Intake, Reader
 from wareloom.readers._pictures import (
     ARCHIVES,
@@ -87,6 +87,7 @@ class Clothing(Reader):
     def tables(self, source: str, intake: Intake) -> dict[str, pl.LazyFrame]:
         """Return the items and their images; raises `SourceError` where there is no picture."""
         others: dict[str, bytes] = {}
+        part = SPLITS.get(self.split.lower(), self.split)
 
         def other(name: str, data: bytes) -> None:
             if PurePosixPath(name).name.lower() in LABELS:
@@ -105,11 +106,19 @@ class Clothing(Reader):
         rest = told.clear()
         if others:
             labels = _labels(others, intake)
-            if self.split and "split" in labels.columns:
-                labels = labels.filter(pl.col("split").fill_null(self.split) == self.split)
-            told, rest = _by_labels(told, labels, intake, strict=not self.split)
-        if self.split:
-            told = told.filter(pl.col("split").fill_null(self.split) == self.split)
+            told, rest = _by_labels(told, labels, intake)
+            if part:
+                # Pictures of other parts were not looked at: that labels name them is no fault.
+                of_part = pl.col("split") == part if "split" in labels.columns else pl.lit(False)
+                rest = rest.join(labels.filter(of_part).select("row"), on="row", how="semi")
+        if part:
+            parts = told["split"].drop_nulls().unique().sort().to_list()
+            told = told.filter(pl.col("split").fill_null(part) == part)
+            if not len(told):
+                raise SourceError(
+                    f"{source} holds no picture of the part {self.split!r}.{near(self.split, parts)} Its parts: "
+                    f"{', '.join(parts) or 'none'}."
+                )
         _say_classes(told, intake)
         return {"items": _items(told).lazy(), "images": _images(frame, told, rest)}
 
@@ -118,7 +127,8 @@ class Clothing(Reader):
 
         def wanted(one: Found) -> bool:
             part = SPLITS.get(one.name.split("/")[0].lower()) if "/" in one.name else None
-            own = not self.split or part is None or part == SPLITS.get(self.split, self.split)
+            asked = SPLITS.get(self.split.lower(), self.split)
+            own = not self.split or part is None or part == asked
             if not own:
                 intake.skipped["pictures of another part"] = (
                     intake.skipped.get("pictures of another part", 0) + 1
@@ -141,6 +151,7 @@ def _some_names(source: Path) -> list[str]:
         return []
     import tarfile
     import zipfile
+    import zlib
 
     try:
         if source.name.lower().endswith(".zip"):
@@ -149,12 +160,8 @@ def _some_names(source: Path) -> list[str]:
         with tarfile.open(source, "r|*") as packed:
             found_names = (one.name.removeprefix("./") for one in packed if one.isfile())
             return list(islice(found_names, LOOK))
-    except (tarfile.TarError, zipfile.BadZipFile, EOFError, OSError):
+    except (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, OSError):
         return []
-    except Exception as error:
-        if type(error).__module__ == "zlib":
-            return []
-        raise
 
 
 def _by_folder(head: pl.DataFrame) -> pl.DataFrame:
@@ -215,7 +222,7 @@ def _labels(others: dict[str, bytes], intake: Intake) -> pl.DataFrame:
 
 
 def _by_labels(
-    told: pl.DataFrame, labels: pl.DataFrame, intake: Intake, *, strict: bool
+    told: pl.DataFrame, labels: pl.DataFrame, intake: Intake
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """What labels say of each picture where they name it, and the rows of labels that name none, or one again."""
     ending = r"(?i)\.(jpe?g|png|webp|gif|bmp|tiff?|avif|svg|hei[cf])$"
@@ -270,7 +277,7 @@ def _by_labels(
                     "{}, row {}: there is no picture {}; add its file, or take the row out.",
                     "file", "row", "image",
                 ),
-            ).head(len(lost) if strict else 0),
+            ),
         ]
     ).sort("row")  # fmt: skip
     return made, rest

@@ -31,7 +31,7 @@ from wareloom.release.texts import replaced, with_personal_data, without
 from wareloom.shop import Shop
 from wareloom.shop.schema import CATALOGUE
 
-IDS = ("user_id", "session_id", "search_id", "dialogue_id")
+IDS = ("user_id", "session_id", "search_id", "dialogue_id", "order_id")
 DIGITS = 32
 """Hexadecimal digits of a pseudonym: 128 bits"""
 NAMED = 20

@@ -32,7 +32,18 @@ LEAVES: dict[str, tuple[str, ...]] = {
     ),
     "searches": ("search_id", "user_id", "session_id", "query", "time", "results"),
     "judgments": ("query", "item_id", "grade"),
-    "dialogues": ("dialogue_id", "turn", "role", "text", "intent", "item_id"),
+    "dialogues": (
+        "dialogue_id",
+        "turn",
+        "role",
+        "text",
+        "intent",
+        "item_id",
+        "act",
+        "slots",
+        "language",
+        "outcome",
+    ),
 }
 """Columns that leave by table, ids of persons and of sessions under other names; of items those that are public, too"""
 IDS = ("user_id", "session_id", "search_id", "dialogue_id")

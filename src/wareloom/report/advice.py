@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +11,18 @@ from wareloom.core.sentences import Say
 from wareloom.report.templating import filled
 from wareloom.report.views import Table, table
 
+ENGLISH = re.compile(r"(?:\b[A-Za-z][a-z']+ ){3}[A-Za-z][a-z']+")
+"""Four English words in a row: a sentence, and no list of names"""
+LABELS = (
+    "teacher with other shops",
+    "ensemble with all",
+    "ensemble with networks",
+    "words and runs",
+    "two stages of words and runs",
+    "two stages, taught by judgments",
+    "two stages with a reader, taught by judgments",
+)
+"""Systems that are called by several words, wherever a sentence names them"""
 TONES = {"synthesis helps": "helps", "distil": "but", "leave it out": "hurts"}
 """Tones of answers; any other has that of no evidence"""
 
@@ -60,16 +73,16 @@ def view_of(data: Mapping[str, Any], say: Say) -> AdvicePage:
         kicker=say(
             "advice.minutes",
             name=data["shop"]["meta"].get("name", "–"),
-            job=data["settings"]["job"],
+            job=say.retold("advised", data["settings"]["job"]),
             took=f"{data['took']['minutes']:.1f}",
             minutes=f"{data['settings']['minutes']:g}",
         ),
-        headline=say.retold("advised", data["headline"]),
-        next=tuple(say.retold("advised", step) for step in data["next"]),
+        headline=_told(data["headline"], say),
+        next=tuple(_told(step, say) for step in data["next"]),
         sections=tuple(
             Told(
                 say(f"advice.{s['about']}"),
-                tuple(say.retold("advised", each) for each in s["sentences"]),
+                tuple(dict.fromkeys(_told(each, say) for each in s["sentences"])),
             )
             for s in data["sections"]
         ),
@@ -78,7 +91,11 @@ def view_of(data: Mapping[str, Any], say: Say) -> AdvicePage:
         stages=table(
             [say(f"advice.{name}") for name in ("stage", "most", "does")],
             [
-                (s["stage"], f"{s['seconds'] / 60:.1f}", say.retold("advised", s["does"]))
+                (
+                    say.retold("advised", s["stage"]),
+                    f"{s['seconds'] / 60:.1f}",
+                    _told(s["does"], say),
+                )
                 for s in data["plan"]["stages"]
             ],
         ),
@@ -86,6 +103,16 @@ def view_of(data: Mapping[str, Any], say: Say) -> AdvicePage:
         seed=data["seed"],
         fingerprint=data["shop"]["fingerprint"][:16],
     )
+
+
+def _told(text: str, say: Say) -> str:
+    """A sentence in the page's language; one that has no other language is pointed at, so that no page mixes two."""
+    told = say.retold("advised", text)
+    if say.language == "en":
+        return told
+    for english in sorted(LABELS, key=len, reverse=True):
+        told = told.replace(english, say.retold("advised", english))
+    return say("advised.other_sentence") if ENGLISH.search(told) else told
 
 
 def _proofs(data: Mapping[str, Any]) -> tuple[str, ...]:
@@ -97,7 +124,7 @@ def _tried(data: Mapping[str, Any], say: Say) -> Table | None:
     """What was tried, and what it reached."""
     real = say.term("arm", "real")
     rows: list[tuple[Any, ...]] = [
-        (t["label"], real, t["events"], t["value"], t["fit"] + t["rank"])
+        (say.retold("advised", t["label"]), real, t["events"], t["value"], t["fit"] + t["rank"])
         for t in sorted(data["rankers"]["trials"], key=lambda t: (-t["events"], -t["value"]))
     ]
     told = data["generators"] or {"tried": []}

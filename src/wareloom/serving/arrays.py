@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +21,20 @@ class Arrays:
         """Write an array of numbers."""
         self.folder.mkdir(parents=True, exist_ok=True)
         np.save(self.folder / f"{name}.npy", np.ascontiguousarray(array), allow_pickle=False)
+
+    @contextlib.contextmanager
+    def begun(self, name: str, shape: tuple[int, ...], kind: type) -> Iterator[np.ndarray]:
+        """Write an array of numbers part by part, for what need not fit into memory."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        path = self.folder / f"{name}.npy"
+        if not all(shape):
+            # Nothing cannot be mapped.
+            self.put(name, np.zeros(shape, dtype=kind))
+            yield np.zeros(shape, dtype=kind)
+            return
+        laid = np.lib.format.open_memmap(path, mode="w+", dtype=np.dtype(kind), shape=shape)
+        yield laid
+        laid.flush()
 
     def get(self, name: str) -> np.ndarray:
         """Map an array; raises `SourceError` where its file is missing, a link, or not what was written.

@@ -17,7 +17,9 @@ from wareloom.serving.wire import Filter
 LEVELS = " > "
 """Between the levels of a category"""
 FILTERS = 128
-"""Filters whose items are remembered"""
+"""Filters whose items are remembered, at most"""
+FILTER_BYTES = 32 << 20
+"""What they may take, a byte an item"""
 CARDS = 20_000
 """Cards that are remembered as they are written"""
 SHOWN = ("title", "brand", "price")
@@ -85,15 +87,17 @@ class Catalogue:
             return self._filters[wanted]
         shut = np.zeros(len(self.ids), dtype=bool)
         if wanted.brand:
-            shut |= ~np.isin(self.brand, self.brands.codes(wanted.brand))
+            shut |= _others(len(self.brands), self.brands.codes(wanted.brand))[self.brand]
         if wanted.category:
-            shut |= ~np.isin(self.category, self._below(wanted.category))
+            below = np.array(self._below(wanted.category), dtype=np.int32)
+            shut |= _others(len(self.categories), below)[self.category]
         if wanted.price_from is not None:
             shut |= ~(self.price >= wanted.price_from)
         if wanted.price_to is not None:
             shut |= ~(self.price <= wanted.price_to)
         self._filters[wanted] = found = shut.astype(np.uint8)
-        if len(self._filters) > FILTERS:
+        most = max(1, min(FILTERS, FILTER_BYTES // max(1, len(found))))
+        while len(self._filters) > most:
             self._filters.popitem(last=False)
         return found
 
@@ -111,6 +115,13 @@ class Catalogue:
     def _below(self, category: str) -> list[int]:
         every = range(len(self.categories))
         return [code for code in every if _within(self.categories.text(code), category)]
+
+
+def _others(count: int, codes: np.ndarray) -> np.ndarray:
+    """Which of so many values are none of those of some codes, -1 for unknown ones: bool [count]."""
+    found = np.ones(count, dtype=bool)
+    found[codes[codes >= 0]] = False
+    return found
 
 
 def _within(path: str, category: str) -> bool:

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,15 +18,17 @@ import polars as pl
 
 from wareloom.core.files import locked
 from wareloom.core.run import Run
+from wareloom.core.secrets import scrubbed
 from wareloom.core.state import write_json
 from wareloom.errors import SchemaError
 from wareloom.readers import read
 from wareloom.serving.events import finish, finished
 from wareloom.serving.frames import read_records
+from wareloom.serving.outbox import sink_at
+from wareloom.serving.parts import MARKER, erase_digests, partitions, told_by
 from wareloom.serving.store import Store
 from wareloom.shop import Shop
 
-MARKER = "partition.json"
 IDS, EXPOSURES, HIDDEN = "ids.parquet", "exposures.parquet", "hidden.parquet"
 PATIENCE = 5.0
 """Seconds in which processes finish the segments that they write"""
@@ -56,39 +59,77 @@ class Compacted(NamedTuple):
     """Of these, those whose content was another one"""
     torn: int
     """Bytes behind the last whole record of segments, that were never acknowledged"""
+    more: bool = False
+    """Whether there is more elsewhere than was taken at once"""
 
 
-def compact(store: Store) -> Compacted:
-    """Make a partition of all finished segments; raises `OutputError` where another process does so."""
+class Taken(NamedTuple):
+    """What a partition is made of."""
+
+    segments: Sequence[Path]
+    rows: Sequence[dict[str, Any]] = ()
+    """From elsewhere"""
+    until: dict[str, str] = {}  # noqa: RUF012
+    """How far those go, by table"""
+
+
+def compact(store: Store, events: str = "") -> Compacted:
+    """Make a partition of all finished segments; raises `OutputError` where another process does so.
+
+    `events`: the address of a PostgreSQL that is read on from where the partitions end; raises `Away` where it is gone.
+    """
     folder = store.root / "tables"
     folder.mkdir(exist_ok=True)
     with locked(folder):
         _cleared(store, folder)
+        elsewhere, more = _elsewhere(store, events) if events else (Taken(()), False)
         # A process that does not let go in time has its segment taken the next time.
         finish(store.events, PATIENCE)
-        segments = finished(store.events)
-        if not segments:
+        taken = elsewhere._replace(segments=finished(store.events))
+        if not taken.segments and not taken.rows:
             return Compacted(None, 0, 0, 0, 0, 0)
         place = folder / f"part-{_next(folder):06d}"
         partial = folder / f".{place.name}.partial"
         _emptied(partial)
-        done = _write(segments, _known(folder), _items(store), partial)
+        done = _write(taken, _known(folder), _items(store), partial)
         partial.rename(place)
-        for segment in segments:
+        for segment in taken.segments:
             segment.unlink()
-        return done._replace(partition=place)
+        return done._replace(partition=place, more=more)
 
 
-def told_by(records: Iterable[bytes]) -> Iterator[dict[str, Any]]:
-    """Events and exposures of records: each is one of them, or a batch of events."""
-    for record in records:
-        told = json.loads(record)
-        yield from told if isinstance(told, list) else [told]
+def compact_all(store: Store, events: str = "") -> Compacted:
+    """Make partitions until nothing is left; what was done in all, with the last partition. Raises as `compact`."""
+    total = done = compact(store, events)
+    while done.more:
+        done = compact(store, events)
+        total = Compacted(
+            done.partition or total.partition,
+            total.events + done.events,
+            total.rejected + done.rejected,
+            total.repeated + done.repeated,
+            total.differing + done.differing,
+            total.torn + done.torn,
+        )
+    return total
 
 
-def partitions(store: Store) -> list[Path]:
-    """All partitions, oldest first."""
-    return sorted(p for p in (store.root / "tables").glob("part-*") if (p / MARKER).is_file())
+def _elsewhere(store: Store, address: str) -> tuple[Taken, bool]:
+    """What was written elsewhere since the last partition; who was deleted there is deleted here."""
+    until: dict[str, str] = {}
+    for part in partitions(store):
+        until |= json.loads((part / MARKER).read_text(encoding="utf-8")).get("until", {})
+    sink = sink_at(address)
+    if not sink.readable:
+        raise SchemaError(f"{scrubbed(address)} is not read from: give --events postgresql://….")
+    try:
+        sink.open()
+        rows = sink.read(until)
+    finally:
+        sink.close()
+    if rows.erased:
+        erase_digests(partitions(store), set(rows.erased))
+    return Taken((), rows.told, rows.until), rows.more
 
 
 def whole_shop(store: Store, to: Path) -> Shop:
@@ -106,26 +147,23 @@ def whole_shop(store: Store, to: Path) -> Shop:
     return Shop.trusted(tables).save(to)
 
 
-def _write(
-    segments: Sequence[Path], known: pl.Series, items: pl.DataFrame | None, folder: Path
-) -> Compacted:
-    """Write what segments hold to a new folder."""
+def _write(taken: Taken, known: pl.Series, items: pl.DataFrame | None, folder: Path) -> Compacted:
+    """Write what was taken to a new folder."""
     folder.mkdir()
-    found: dict[str, tuple[int, dict[str, Any]]] = {}
+    found: dict[str, dict[str, Any]] = {}
     exposures: list[dict[str, Any]] = []
-    before, repeated, differing, torn = set(known.to_list()), 0, 0, 0
-    for segment in segments:
-        content = read_records(segment)
-        torn += content.torn
-        for told in told_by(content.records):
-            if "exposure" in told:
-                exposures.append(told)
-            elif told["id"] in before or told["id"] in found:
-                repeated += 1
-                differing += told["id"] in found and found[told["id"]][1] != told
-            else:
-                found[told["id"]] = (len(found), told)
-    rows = [told for _, told in found.values()]
+    before, repeated, differing = set(known.to_list()), 0, 0
+    contents = [read_records(segment) for segment in taken.segments]
+    torn = sum(content.torn for content in contents)
+    for told in chain(taken.rows, *(told_by(content.records) for content in contents)):
+        if "exposure" in told:
+            exposures.append(told)
+        elif told["id"] in before or told["id"] in found:
+            repeated += 1
+            differing += told["id"] in found and found[told["id"]] != told
+        else:
+            found[told["id"]] = told
+    rows = [*found.values()]
     chosen = [row for row in rows if row["event"] != "hide"]
     events, rejected = _shop(chosen, items, folder / "shop") if chosen else (0, 0)
     pl.DataFrame({"id": [*found]}, schema={"id": pl.String}).write_parquet(folder / IDS)
@@ -134,7 +172,8 @@ def _write(
     if exposures:
         pl.DataFrame(exposures, infer_schema_length=None).write_parquet(folder / EXPOSURES)
     told = {
-        "segments": [s.name for s in segments],
+        "segments": [s.name for s in taken.segments],
+        "until": taken.until,
         "events": events,
         "rejected": rejected,
         "repeated": repeated,

@@ -26,6 +26,12 @@ class Settings:
     """Seconds of silence after which a shopper is forgotten"""
     redis: str = ""
     """Address of a Redis that remembers shoppers for several machines; the store's own file where empty"""
+    events: str = ""
+    """Address of what keeps events for several machines; the store's own folder where empty"""
+    versions: str = ""
+    """Bucket that versions and slots are taken from, s3://BUCKET/PREFIX; the store's own folder where empty"""
+    most_spooled: Size = 1 << 30
+    """Bytes of events that may wait on this disk while what keeps them is gone"""
     most_waiting: Size = 8 << 20
     """Bytes of events that may wait for the disk; what comes then is sent away"""
     most_running: Size = 512

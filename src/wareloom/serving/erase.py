@@ -2,34 +2,44 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
-import shutil
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
-
-import polars as pl
+from typing import Any
 
 from wareloom.core.files import locked
 from wareloom.errors import OutputError
-from wareloom.serving.compact import partitions, told_by
-from wareloom.serving.events import finish, finished
+from wareloom.serving.events import Groups, finish, finished
 from wareloom.serving.frames import MAGIC, framed, read_records
+from wareloom.serving.memory import Memory
+from wareloom.serving.parts import Erased, erase_from, partitions, told_by
 from wareloom.serving.store import Store
-from wareloom.shop import Shop
 
 PATIENCE = 10.0
 """Seconds within which every process finishes the segment that it writes"""
 
 
-class Erased(NamedTuple):
-    """What was deleted."""
+TICK = 0.05
+"""Seconds after which a process lets go of its own segment while it deletes"""
 
-    events: int
-    sessions: frozenset[str]
-    """Sessions that were the person's"""
+
+async def forgotten(store: Store, log: Groups, memory: Memory, user: str) -> int:
+    """Delete a user from memory, from what keeps events elsewhere, from the log and the tables; how many events.
+
+    Raises as `erase`, `Forgotten` and `Away`.
+    """
+    await memory.forget([f"u:{user}"])
+    elsewhere, sessions = await log.forget(user)
+    done = asyncio.get_running_loop().run_in_executor(None, erase, store, user)
+    while not done.done():
+        await log.roll()
+        await asyncio.sleep(TICK)
+    told = await done
+    await memory.forget([f"s:{session}" for session in sessions | told.sessions])
+    return elsewhere + told.events
 
 
 def erase(store: Store, user: str) -> Erased:
@@ -47,7 +57,7 @@ def erase(store: Store, user: str) -> Erased:
             found = _from_segment(path, user)
             events, sessions = events + found.events, sessions | found.sessions
         for part in partitions(store):
-            found = _from_partition(part, user)
+            found = erase_from(part, user)
             events, sessions = events + found.events, sessions | found.sessions
     return Erased(events, frozenset(sessions))
 
@@ -91,33 +101,3 @@ def _without(records: Sequence[bytes], user: str) -> Iterator[bytes]:
             yield record
         elif left:
             yield json.dumps(left, ensure_ascii=False).encode()
-
-
-def _from_partition(part: Path, user: str) -> Erased:
-    """Write a partition's files without a user, each beside and renamed."""
-    place, events, sessions = part / "shop", 0, set[str]()
-    if place.is_dir():
-        shop = Shop.open(place).in_memory()
-        tables = {n: shop.table(n) for n in shop.names if "user_id" in shop.columns(n)}
-        kept = {n: t.filter(pl.col("user_id").ne_missing(user)) for n, t in tables.items()}
-        if any(len(kept[n]) < len(tables[n]) for n in tables):
-            own = tables["events"].filter(pl.col("user_id") == user)
-            events = len(own)
-            if "session_id" in own.columns:
-                sessions = set(own["session_id"].drop_nulls().to_list())
-            rejected = place / "rejected"
-            aside = part / "rejected.partial"
-            if rejected.is_dir():
-                shutil.copytree(rejected, aside, dirs_exist_ok=True)
-            left = {n: t for n, t in kept.items() if len(t) or n == "events"}
-            shop.with_tables(**{**dict.fromkeys(tables, None), **left}).save(place)
-            if aside.is_dir():
-                shutil.rmtree(rejected, ignore_errors=True)
-                aside.rename(rejected)
-    for path in part.rglob("*.parquet"):
-        frame = pl.read_parquet(path, glob=False)
-        if "user_id" in frame.columns and (frame["user_id"].cast(pl.String) == user).any():
-            partial = path.with_suffix(".partial")
-            frame.filter(pl.col("user_id").cast(pl.String).ne_missing(user)).write_parquet(partial)
-            partial.replace(path)
-    return Erased(events, frozenset(sessions))

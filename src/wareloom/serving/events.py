@@ -15,12 +15,14 @@ import errno
 import fcntl
 import os
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 from wareloom.errors import OutputError
-from wareloom.serving.frames import MAGIC, framed
+from wareloom.serving.frames import HEAD, MAGIC, framed
 
 SEGMENT = 16 << 20
 """Bytes after which a new segment begins"""
@@ -37,6 +39,10 @@ class Busy(OutputError):
 
 class Full(OutputError):
     """There is no room for what was to be written."""
+
+
+class Away(OutputError):
+    """What keeps events elsewhere does not answer."""
 
 
 class Segment:
@@ -73,31 +79,83 @@ class Segment:
         os.close(self.file)
 
 
-class EventLog:
-    """Appends records for one process."""
+class Groups(ABC):
+    """What waits to be kept, in groups: a group is what came while the one before was being written."""
 
-    def __init__(self, folder: Path, *, most_waiting: int = 8 << 20) -> None:
-        self.folder, self.most = folder, most_waiting
-        self.waiting: list[tuple[bytes, asyncio.Future[None]]] = []
+    def __init__(self, most_waiting: int) -> None:
+        self.most = most_waiting
+        self.waiting: list[tuple[Sequence[bytes], int, asyncio.Future[None]]] = []
         self.bytes_waiting = 0
         self.records, self.syncs = 0, 0
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="events")
-        self._segment: Segment | None = None
-        self._flushing: asyncio.Task[None] | None = None
         self.sync_seconds = 0.0
+        self._flushing: asyncio.Task[None] | None = None
 
     async def append(self, records: Sequence[bytes]) -> None:
-        """Return when the records are on the disk; raises `Busy` or `Full` where they are not, and will not be."""
+        """Return when the records are kept; raises `Busy` or `Full` where they are not, and will not be."""
         if self.bytes_waiting > self.most:
-            raise Busy("Events come faster than the disk takes them: send them again later.")
-        content = framed(records)
+            raise Busy("Events come faster than they can be kept: send them again later.")
+        size = sum(map(len, records)) + HEAD.size * len(records)
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self.waiting.append((content, done))
-        self.bytes_waiting += len(content)
+        self.waiting.append((records, size, done))
+        self.bytes_waiting += size
         if self._flushing is None or self._flushing.done():
             self._flushing = asyncio.create_task(self._flush())
         await done
         self.records += len(records)
+
+    @abstractmethod
+    async def roll(self) -> None:
+        """Do what is to be done from time to time, also where nothing comes."""
+
+    @abstractmethod
+    async def close(self) -> None:
+        """Keep what waits, and let go."""
+
+    async def forget(self, user: str) -> tuple[int, frozenset[str]]:
+        """Delete a person where events are kept elsewhere; how many, and of which sessions. Raises `Away`."""
+        return 0, frozenset()
+
+    async def share(self, items: Sequence[dict[str, Any]]) -> None:
+        """Tell other replicas of products; raises as `append`. Where there are none, nothing is to be done."""
+        return None
+
+    def spooled(self) -> int:
+        """Bytes that wait on this disk for a place elsewhere."""
+        return 0
+
+    @abstractmethod
+    async def _commit(self, records: list[bytes]) -> None:
+        """Return when a group is kept; raises `Busy` or `Full`."""
+
+    async def _flush(self) -> None:
+        while self.waiting:
+            group, self.waiting = self.waiting, []
+            wrong: Exception | None = None
+            begun = time.perf_counter()
+            try:
+                await self._commit([one for records, _, _ in group for one in records])
+                self.syncs += 1
+            except (Busy, Full) as error:
+                wrong = error
+            self.sync_seconds = time.perf_counter() - begun
+            self.bytes_waiting -= sum(size for _, size, _ in group)
+            for _, _, done in group:
+                if done.cancelled():
+                    continue
+                if wrong is None:
+                    done.set_result(None)
+                else:
+                    done.set_exception(wrong)
+
+
+class EventLog(Groups):
+    """Appends records to segments for one process."""
+
+    def __init__(self, folder: Path, *, most_waiting: int = 8 << 20) -> None:
+        super().__init__(most_waiting)
+        self.folder = folder
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="events")
+        self._segment: Segment | None = None
 
     async def close(self) -> None:
         """Write what waits, and let go of the segment."""
@@ -111,27 +169,17 @@ class EventLog:
         if not self.waiting:
             await asyncio.get_running_loop().run_in_executor(self._thread, self._roll)
 
-    async def _flush(self) -> None:
-        loop = asyncio.get_running_loop()
-        while self.waiting:
-            group, self.waiting = self.waiting, []
-            content = b"".join([one for one, _ in group])
-            wrong: Exception | None = None
-            begun = time.perf_counter()
-            try:
-                await loop.run_in_executor(self._thread, self._write, content)
-                self.syncs += 1
-            except OSError as error:
-                wrong = Full(_said(error)) if error.errno in FULL else Busy(_said(error))
-            self.sync_seconds = time.perf_counter() - begun
-            self.bytes_waiting -= len(content)
-            for _, done in group:
-                if done.cancelled():
-                    continue
-                if wrong is None:
-                    done.set_result(None)
-                else:
-                    done.set_exception(wrong)
+    async def release(self) -> None:
+        """Finish the segment, whatever its generation."""
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._finish)
+
+    async def _commit(self, records: list[bytes]) -> None:
+        content = framed(records)
+        try:
+            await asyncio.get_running_loop().run_in_executor(self._thread, self._write, content)
+        except OSError as error:
+            said = _said(error)
+            raise (Full(said) if error.errno in FULL else Busy(said)) from error
 
     def _write(self, content: bytes) -> None:
         self._roll()
@@ -141,7 +189,10 @@ class EventLog:
             self._segment.write(content)
         except OSError:
             # After a failed sync nobody knows what the disk has: what comes next begins anew.
+            failed = self._segment
             self._finish()
+            if failed.size == len(MAGIC):
+                failed.path.unlink(missing_ok=True)
             raise
 
     def _roll(self) -> None:

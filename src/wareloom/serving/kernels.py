@@ -8,30 +8,10 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from wareloom.core.top import best_of_row, buffers
+from wareloom.core.top import best_of_row, buffers, insert
 
 TOUCHED, HAD = 1, 2
 """Marks of an item while a request is answered: something was added; it was in the history"""
-
-
-@njit(cache=True)
-def _put(score, code, best, value, filled):  # type: ignore[no-untyped-def]
-    """Put a code in its place among the first `filled`, the highest scores first, equal ones by code: how many then."""
-    k = len(best)
-    if filled == k:
-        if score < value[k - 1] or (score == value[k - 1] and code > best[k - 1]):
-            return filled
-    else:
-        filled += 1
-    place = filled - 1
-    while place > 0:
-        above = value[place - 1]
-        if score < above or (score == above and code > best[place - 1]):
-            break
-        best[place], value[place] = best[place - 1], above
-        place -= 1
-    best[place], value[place] = code, score
-    return filled
 
 
 @njit(cache=True)
@@ -55,12 +35,13 @@ def add_rows(rows, weights, table, sums, mark, touched):  # type: ignore[no-unty
 def best_of_rows(rows, weights, table, rest, had, barred, room, found):  # type: ignore[no-untyped-def]
     """Fill `found`, codes and scores, with the highest sums of rows, then with `rest`; returns how many were filled.
 
+    Of equal sums that with the lower `tie`, the third of `found`, comes first.
     `rest`: scores of items that get nothing, all below any sum above 0, and the items in the order of these scores.
     `had`: items that are left out; `barred`: uint8 [items], 1 for others that are, or empty.
     """
     sums, mark, touched = room
     tail, order = rest
-    best, value = found
+    best, value, tie = found
     n = add_rows(rows, weights, table, sums, mark, touched)
     for h in range(len(had)):
         if mark[had[h]] == 0:
@@ -71,7 +52,7 @@ def best_of_rows(rows, weights, table, rest, had, barred, room, found):  # type:
     for t in range(n):
         j = touched[t]
         if mark[j] == TOUCHED and sums[j] > 0.0 and not (shut and barred[j]):
-            filled = _put(sums[j], j, best, value, filled)
+            filled = insert(sums[j], j, tie, best, value, filled)
     for j in order:
         if filled == len(best):
             break

@@ -4,9 +4,23 @@ from __future__ import annotations
 
 OWN = {"bm25": "words", "popularity": "popularity", "stack": "sum"}
 """Forms by the names of rankers; those with a table of neighbours say so themselves"""
-TABLES = ("item_knn", "transitions", "slim", "text_knn", "image_knn")
+VECTORS = (
+    "als",
+    "bert4rec",
+    "bi_encoder",
+    "bpr",
+    "caser",
+    "gru",
+    "lightgcn",
+    "sasrec",
+    "two_tower",
+)
+"""Those whose scores are inner products"""
+TABLES = ("item_knn", "transitions", "slim", "text_knn", "image_knn", "complements")
 
 
 def form_of(name: str) -> str:
     """Which form the ranker of a name is served in under its default settings, without importing it."""
-    return "table" if name in TABLES else OWN.get(name, "itself")
+    if name in TABLES:
+        return "table"
+    return "vectors" if name in VECTORS else OWN.get(name, "itself")

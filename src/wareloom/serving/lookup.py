@@ -73,6 +73,16 @@ class Lookup:
         )
 
 
+class Texts:
+    """Texts by code, mapped, as `write_texts` laid them out."""
+
+    def __init__(self, arrays: Arrays, name: str) -> None:
+        self._texts, self._bounds = arrays.get(f"{name}.texts"), arrays.get(f"{name}.bounds")
+
+    def __getitem__(self, code: int) -> str:
+        return bytes(self._texts[self._bounds[code] : self._bounds[code + 1]]).decode()
+
+
 def write_texts(arrays: Arrays, name: str, coded: Sequence[bytes]) -> None:
     """Lay byte strings out one after the other, with their bounds."""
     lengths = np.fromiter(map(len, coded), dtype=np.int64, count=len(coded))

@@ -6,7 +6,7 @@ import os
 import shutil
 import tomllib
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,16 +22,23 @@ from wareloom.core.state import write_json
 from wareloom.errors import InputError, SettingError, SourceError
 from wareloom.rankers import Ranker
 from wareloom.serving.catalogue import write_catalogue
+from wareloom.serving.measured import measure
 from wareloom.serving.published import Served, write_served
+from wareloom.serving.realtime import Onward, made_of, write_onward
 from wareloom.serving.reorder import ITEMS, RERANKER
 from wareloom.serving.rules import rules_of
 from wareloom.serving.store import Change, Store, check_slot
+from wareloom.serving.swap import swap_encoder
+from wareloom.serving.vectors import Vectors
 from wareloom.serving.version import FORMAT, MANIFEST, Version, check_version, digest, id_of
 from wareloom.shop import Requests, Shop
+from wareloom.shop.keeps import Keeps, worst
 from wareloom.shop.texts import DEFAULT
 
 SAMPLE = 20
 """Histories, drawn anew each time alike, on which the published form must agree with the ranker"""
+CLOSE = 1e-5
+"""What scores may differ by, as a share, for all that they were summed in another order"""
 SMOKE = {"query", "history", "k", "has", "lacks"}
 
 
@@ -44,20 +51,19 @@ def publish(
     rules: dict[str, Any] | None = None,
     smoke: Sequence[dict[str, Any]] = (),
     allow_code: Sequence[str] = (),
+    how: How | None = None,
 ) -> tuple[str, Change]:
     """Write a bundle as a version of a store and make it live in a slot; returns its id and the change.
 
     Raises `InputError` where its proof says that it hurts, where it has none (unless `unproved`), where a smoke query
-    fails, or where the published form does not answer as the ranker does. What was live stays live then.
+    fails, where the published form does not answer as the ranker does, or where vectors are not found well enough;
+    `RefusedError` where it keeps more of real users than it may. What was live stays live then.
     """
     check_slot(slot)
     rules_of(rules or {}, str(model))
-    bundle = Bundle.open(model, allow_code=tuple(allow_code))
+    how = how or How()
+    bundle = Bundle.open(model, allow_code=tuple(allow_code), most=how.most)
     _check_proof(bundle, unproved)
-    if bundle.manifest.kind == "clicks":
-        raise InputError(
-            f"{model} estimates clicks; publish a bundle of recommendation or of search."
-        )
     if bundle.reranker is not None and bundle.reranker.whole:
         raise InputError(
             f"{model} orders all lists together by {bundle.reranker.name!r}, and a shopper asks for one: make it "
@@ -66,9 +72,13 @@ def publish(
     store = Store.made(to)
     fresh = store.versions / f".new-{os.getpid()}"
     with replacing(fresh, marker=MANIFEST) as partial:
-        _write(bundle, partial, unproved, rules or {}, list(smoke))
+        realtime = None if how.onward is None else _onward(how.onward, partial, allow_code)
+        write_version(bundle, partial, unproved, (rules or {}, realtime), list(smoke), how)
+        if how.encoder == "f32":
+            # Compared without what is drawn in real time: that is no answer of the ranker.
+            plain = Version.open(partial, allow_code=allow_code).served
+            _compare(bundle.ranker, Served(plain.ids, plain.form, plain.ranker))
         version = Version.open(partial, allow_code=allow_code)
-        _compare(bundle.ranker, version.served)
         _smoke(version, smoke)
     place = store.versions / version.id
     if place.exists():
@@ -79,7 +89,27 @@ def publish(
     return version.id, store.set_live(slot, version.id, by="publish")
 
 
+@dataclass(frozen=True)
+class How:
+    """How vectors are searched and queries read, and what may be served at all."""
+
+    break_even: int | None = None
+    """Items up to which they are searched exactly; None measures it"""
+    encoder: str = "f32"
+    """f32, int8, or the folder of a variant that `compress` wrote"""
+    judged: Shop | None = None
+    """Judged queries by which another encoder than f32 is compared; None takes parts of titles"""
+    onward: Onward | None = None
+    """How short sessions are written on; None answers them plainly"""
+    most: Keeps = "people"
+    """So much of real users the bundle may hold at most, see `Bundle.open`"""
+
+
 def _check_proof(bundle: Bundle, unproved: bool) -> None:
+    if bundle.manifest.kind == "clicks":
+        raise InputError(
+            f"{bundle.folder} estimates clicks; publish a bundle of recommendation or of search."
+        )
     proof = bundle.manifest.proof
     if proof is None and not unproved:
         raise InputError(
@@ -92,11 +122,28 @@ def _check_proof(bundle: Bundle, unproved: bool) -> None:
         )
 
 
-def _write(
-    bundle: Bundle, folder: Path, unproved: bool, rules: dict[str, Any], smoke: list[dict[str, Any]]
+def _onward(onward: Onward, folder: Path, allow_code: Sequence[str]) -> dict[str, Any]:
+    """Fit or read the generator that writes sessions on, and save it to the version."""
+    folder.mkdir(parents=True, exist_ok=True)
+    return write_onward(onward, made_of(onward, allow_code), folder)
+
+
+def write_version(
+    bundle: Bundle,
+    folder: Path,
+    unproved: bool,
+    setting: tuple[dict[str, Any], dict[str, Any] | None],
+    smoke: list[dict[str, Any]],
+    how: How,
 ) -> None:
-    """Write all files of a version, and its manifest last."""
+    """Write all files of a version, and its manifest last; `setting`: rules, and real-time synthesis where there is."""
+    rules, realtime = setting
     write_served(bundle.ranker, folder / "served")
+    encoder = None
+    if how.encoder != "f32":
+        encoder = swap_encoder(folder / "served", bundle.ranker, how.encoder, how.judged).told()
+    queries = [str(one["query"]) for one in smoke if one.get("query")]
+    vectors = measure(folder / "served", break_even=how.break_even, queries=queries)
     ids = bundle.ranker.items_
     write_catalogue(bundle.items, ids, folder / "catalogue")
     mean = _write_words(bundle, ids, folder / "words")
@@ -121,13 +168,17 @@ def _write(
         "choice": manifest.choice,
         "proof": None if manifest.proof is None else asdict(manifest.proof),
         "unproved": manifest.proof is None and unproved,
-        "keeps": manifest.keeps,
+        "keeps": manifest.keeps if realtime is None else worst(manifest.keeps, realtime["keeps"]),
         "seed": manifest.seed,
         "rules": rules,
         "smoke": smoke,
         "words": mean,
+        "vectors": vectors,
+        "encoder": encoder and {"is": Path(how.encoder).name, **encoder},
         "files": note,
     }
+    if realtime is not None:
+        told["realtime"] = realtime
     write_json(folder / MANIFEST, {**told, "id": id_of(told)})
 
 
@@ -169,19 +220,39 @@ def _said(text: Any) -> str:
 
 
 def _compare(ranker: Ranker, served: Served) -> None:
-    """Raise `SourceError` where the published form gives other items than the ranker."""
+    """Raise `SourceError` where the published form gives other items than the ranker.
+
+    What a graph leaves out is measured elsewhere: here vectors are searched exactly.
+    """
     rng, n = np.random.default_rng(0), len(served)
+    if isinstance(served.form, Vectors):
+        served.form.near.graph = None
     for _ in range(SAMPLE):
         codes = rng.integers(0, n, rng.integers(0, 8)).astype(np.int32)
         history = [served.ids.text(int(code)) for code in codes]
         wanted = ranker.rank(Requests.sessions([history]), 10)
         found, scores = served.top(codes, k=10)
-        same = [served.ids.text(int(code)) for code in found] == wanted["item_id"].to_list()
-        if not same or not np.allclose(scores, wanted["score"].to_numpy(), rtol=1e-5, atol=1e-5):
+        if not _same(
+            found, scores, served.ids.codes(wanted["item_id"].to_list()), wanted["score"].to_numpy()
+        ):
             raise SourceError(
                 f"The published form of {ranker.name!r} does not answer as the ranker does, after {history}: this is a "
                 "defect of Wareloom, please report it. Nothing was published."
             )
+
+
+def _same(found: np.ndarray, scores: np.ndarray, codes: np.ndarray, wanted: np.ndarray) -> bool:
+    """Whether two answers are one, but for the order of items whose scores only rounding tells apart."""
+    if len(found) != len(codes) or not np.allclose(scores, wanted, rtol=CLOSE, atol=CLOSE):
+        return False
+    near = CLOSE * (1 + np.abs(wanted))
+    for place in np.flatnonzero(found != codes):
+        # Where products of like vectors are summed in another order, they may change places with their neighbours.
+        beside = codes[np.abs(wanted - wanted[place]) <= 2 * near[place]]
+        last = abs(wanted[place] - wanted[-1]) <= 2 * near[place]
+        if found[place] not in beside and not last:
+            return False
+    return True
 
 
 def read_smoke(path: Path) -> list[dict[str, Any]]:

@@ -9,6 +9,7 @@ It gives what `Ranker.rank` gives: the same items in the same order.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -23,10 +24,16 @@ from wareloom.rankers.history import tail
 from wareloom.rankers.members import prior
 from wareloom.serving import forms
 from wareloom.serving.arrays import Arrays
-from wareloom.serving.forms import NO_ONE, NOTHING, Asked, Form, Found, Itself, Part, Room, Rows
-from wareloom.serving.lookup import Lookup
+from wareloom.serving.encode import Encoder
+from wareloom.serving.forms import NO_ONE, NOTHING, Asked, Form, Found, Part, Room, Rows
+from wareloom.serving.itself import Itself
+from wareloom.serving.lookup import Lookup, Texts, write_texts
+from wareloom.serving.near import Near, write_near
+from wareloom.serving.realtime import Realtime
+from wareloom.serving.vectors import Asker, ByRanker, ByText, Vectors
 
 HEAD = "served.json"
+ENCODERS = "encoders"
 LARGE = 1 << 16
 """Bytes from which an array of a ranker that is asked itself is mapped"""
 
@@ -44,6 +51,7 @@ class Served:
 
     def __init__(self, ids: Lookup, form: Form, ranker: str) -> None:
         self.ids, self.form, self.ranker = ids, form, ranker
+        self.realtime: Realtime | None = None
 
     @classmethod
     def open(cls, folder: Path, *, allow_code: Sequence[str] = ()) -> Served:
@@ -73,11 +81,17 @@ class Served:
         `barred`: uint8 [items], 1 for items that may not be shown. Those of the history are left out, unless `repeats`.
         """
         had = NOTHING if repeats else codes
-        return self.form.best(Asked(codes, query, user), min(k, len(self)), had, barred)
+        return self.form.best(self.asked(codes, query, user), min(k, len(self)), had, barred)
 
-    def parts(self, codes: np.ndarray, query: str, code: int) -> list[Part]:
+    def asked(self, codes: np.ndarray, query: str = "", user: str | None = None) -> Asked:
+        """A request, written on where this is synthesised in real time and nothing is looked for."""
+        if self.realtime is None or query:
+            return Asked(codes, query, user)
+        return Asked(codes, query, user, self.realtime.onward(codes))
+
+    def parts(self, asked: Asked, code: int) -> list[Part]:
         """What the score of an item is made of, the greatest first."""
-        found = self.form.parts(Asked(codes, query), code)
+        found = self.form.parts(asked, code)
         return sorted(found, key=lambda part: -abs(part.amount))
 
 
@@ -100,6 +114,8 @@ def _write_form(ranker: Ranker, folder: Path, place: str) -> dict[str, Any]:
         return {"form": "words", "stem": ranker.stem}  # type: ignore[attr-defined]
     if kind == "sum":
         return _write_sum(ranker, folder, place)
+    if kind == "vectors":
+        return _write_vectors(ranker, folder, place)
     ranker.save(folder / "rankers" / (place or "whole"))
     large = {n: v for n, v in vars(ranker).items() if _is_large(n, v)}
     for name, value in large.items():
@@ -126,6 +142,35 @@ def _write_sum(ranker: Any, folder: Path, place: str) -> dict[str, Any]:
                 }
             )
     return {"form": "sum", "members": members}
+
+
+def _write_vectors(ranker: Ranker, folder: Path, place: str) -> dict[str, Any]:
+    """Lay out the items' vectors, and what says where a request stands: an encoder of texts, or the ranker itself."""
+    arrays = Arrays(folder / "arrays")
+    if ranker.name == "bi_encoder":
+        from wareloom.serving.export import write_encoder
+
+        reader: Any = ranker
+        network, tokenizer = reader.reader()
+        write_encoder(network, tokenizer, reader.longest, folder / ENCODERS / (place or "whole"))
+        write_texts(arrays, f"{place}names", [name.encode() for name in reader.names_])
+        write_near(arrays, place, reader.vectors_, None)
+        _put_rest(arrays, f"{place}rest", reader.popularity_.astype(np.float32))
+        how = {"by": "text", "history": reader.history, "temperature": reader.temperature_}
+        return {"form": "vectors", "graph": None, **how}
+    space = ranker.space()
+    assert space is not None
+    large = [n for n, v in vars(ranker).items() if _is_large(n, v)]
+    light = copy.copy(ranker)
+    for name in large:
+        arrays.put(f"{place}{name}", getattr(ranker, name))
+        # What is mapped is neither written nor read once more.
+        setattr(light, name, getattr(ranker, name)[:0])
+    light.save(folder / "rankers" / (place or "whole"))
+    write_near(arrays, place, *space)
+    _put_rest(arrays, f"{place}rest", tail(ranker.popularity_))  # type: ignore[attr-defined]
+    how = {"by": "ranker", "mapped": sorted(large), "bias": space.bias is not None}
+    return {"form": "vectors", "graph": None, **how}
 
 
 def _read_form(
@@ -159,11 +204,37 @@ def _read_form(
                 for m in told["members"]
             ]
             return forms.Sum(room, members, arrays.get(f"{place}base"), arrays.get(f"{place}tail"))
+        case "vectors":
+            return _read_vectors(told, folder, place, room, allowed)
         case _:
-            ranker = RANKERS.restore(folder / "rankers" / (place or "whole"), allow_code=allowed)
-            for name in told["mapped"]:
-                setattr(ranker, name, arrays.get(f"{place}{name}"))
-            return Itself(room, ranker)
+            return _read_itself(told, folder, place, room, allowed)
+
+
+def _read_vectors(
+    told: dict[str, Any], folder: Path, place: str, room: Room, allowed: tuple[str, ...]
+) -> Form:
+    arrays = Arrays(folder / "arrays")
+    near = Near.open(arrays, place, told["graph"])
+    asker: Asker
+    if told["by"] == "text":
+        encoder = Encoder(folder / ENCODERS / (place or "whole"))
+        names = Texts(arrays, f"{place}names")
+        asker = ByText(encoder, names, int(told["history"]), float(told["temperature"]))
+    else:
+        itself = _read_itself(told, folder, place, room, allowed)
+        asker = ByRanker(itself, bias=told["bias"])
+    rest = arrays.get(f"{place}rest.scores"), arrays.get(f"{place}rest.order")
+    return Vectors(room, near, asker, rest)
+
+
+def _read_itself(
+    told: dict[str, Any], folder: Path, place: str, room: Room, allowed: tuple[str, ...]
+) -> Itself:
+    arrays = Arrays(folder / "arrays")
+    ranker = RANKERS.restore(folder / "rankers" / (place or "whole"), allow_code=allowed)
+    for name in told["mapped"]:
+        setattr(ranker, name, arrays.get(f"{place}{name}"))
+    return Itself(room, ranker)
 
 
 def _is_large(name: str, value: object) -> bool:

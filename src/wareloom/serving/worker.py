@@ -24,9 +24,10 @@ def prepare() -> None:
     """
     needed("uvicorn", "serve", "Serving")
     needed("httptools", "serve", "Serving")
-    from wareloom.serving.forms import warm
+    from wareloom.serving import forms, near
 
-    warm()
+    forms.warm()
+    near.warm()
     gc.collect()
     gc.freeze()
 
@@ -60,7 +61,7 @@ def run(settings: Settings, listening: socket.socket) -> int:
         timeout_keep_alive=30,
         timeout_graceful_shutdown=GRACE,
         backlog=2048,
-        http=patient(settings.body_seconds),
+        http=patient(settings.body_seconds, application.load),
     )
     with contextlib.closing(listening):
         uvicorn.Server(how).run(sockets=[listening])

@@ -8,7 +8,8 @@ from collections.abc import Mapping
 import polars as pl
 
 from wareloom.errors import SchemaError
-from wareloom.shop.schema import TABLES
+from wareloom.shop.schema import SLOTS, TABLES
+from wareloom.shop.spans import fits
 
 MEND = "Mend the frame, or let `wareloom read` set such rows aside (--on-error reject)."
 
@@ -63,7 +64,13 @@ def _counted(name: str, frame: pl.LazyFrame, tables: Mapping[str, pl.LazyFrame])
             continue
         cell = pl.col(column)
         if of.required:
-            faults[f"{column} is missing"] = cell.is_null()
+            lacks = cell.is_null()
+            if of.unless and of.unless[0] in present:
+                lacks &= pl.col(of.unless[0]).ne_missing(pl.lit(of.unless[1]))
+            faults[f"{column} is missing"] = lacks
+        if of.dtype == SLOTS and "text" in present:
+            both = pl.struct(column, "text").map_batches(_misplaced, return_dtype=pl.Boolean)
+            faults[f"a span of {column} is not its value"] = both
         if of.values:
             faults[f"{column} is none of {', '.join(of.values)}"] = ~cell.is_in(list(of.values))
         if of.minimum is not None:
@@ -97,6 +104,16 @@ def _counted(name: str, frame: pl.LazyFrame, tables: Mapping[str, pl.LazyFrame])
             f"Table {name!r} cannot be brought to the types of a shop: {str(error).splitlines()[0]}. {MEND}"
         ) from error
     return {"rows": int(found[0])} | dict(zip(faults, map(int, found[1:]), strict=False))
+
+
+def _misplaced(cells: pl.Series) -> pl.Series:
+    """Whether a slot's value is not what stands at its span, bool [rows]."""
+    slots, texts = (cells.struct.field(name) for name in cells.struct.schema)
+    found = [
+        any(not fits(slot, text or "") for slot in own or ())
+        for own, text in zip(slots.to_list(), texts.to_list(), strict=True)
+    ]
+    return pl.Series(found, dtype=pl.Boolean)
 
 
 def _example(frame: pl.LazyFrame, column: str) -> str | None:

@@ -18,6 +18,11 @@ VERSION = 1
 TIME = pl.Datetime("us")
 MAP = pl.List(pl.Struct({"name": pl.String, "value": pl.String}))
 """A map from name to value, in the order of the source (Parquet's own layout of a map)."""
+SLOTS = pl.List(
+    pl.Struct({"name": pl.String, "value": pl.String, "start": pl.Int32, "end": pl.Int32})
+)
+"""Parts of a text that say something, such as an order's number: `value` is the text from `start` up to and without
+`end`, both counted in characters from 0."""
 
 REAL = "real"
 PROVENANCE: dict[str, Any] = {"origin": pl.String(), "weight": pl.Float32()}
@@ -37,6 +42,8 @@ EVENTS = (
     "search",
 )
 """The kinds of event, by their Google Analytics 4 names, in the order of the funnel ("search" stands apart)."""
+CUSTOMER, AGENT = "customer", "agent"
+"""The roles of dialogues. A turn of an agent that nobody saw has no text: it is unknown, not empty."""
 INTERACTIONS = (
     "select_item",
     "view_item",
@@ -63,6 +70,8 @@ class Column:
     """Values outside [minimum, maximum] are impossible and are rejected."""
     values: tuple[str, ...] = ()
     """Where not empty, the only values there are."""
+    unless: tuple[str, str] | None = None
+    """Another column and its value, (column, value): a row that has it may lack this one, though it is required."""
 
 
 @dataclass(frozen=True)
@@ -146,9 +155,15 @@ TABLES: dict[str, Table] = {
             "dialogue_id": _KEY,
             "turn": Column(pl.Int32(), required=True, minimum=0),
             "role": Column(pl.String(), required=True),
-            "text": Column(pl.String(), required=True),
+            "text": Column(pl.String(), required=True, unless=("role", AGENT)),
             "intent": Column(pl.String()),
             "item_id": _ID,
+            "act": Column(pl.String()),
+            "slots": Column(SLOTS),
+            "language": Column(pl.String()),
+            "order_id": _ID,
+            "facts": Column(pl.List(pl.String)),
+            "outcome": Column(pl.String()),
         },
         key=("dialogue_id", "turn"),
         foreign=(("item_id", "items"),),

@@ -1,4 +1,4 @@
-"""The contract of metrics: of rankings, clicks and classes, and of likeness to real users, queries and pictures."""
+"""The contract of metrics: of rankings, clicks, classes; of likeness to real users, queries, pictures, dialogues."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from wareloom.core.run import Run
 from wareloom.errors import InputError
 from wareloom.metrics import ClickMetric, Metric, Predicted, Ranked, RequestMetric
 from wareloom.metrics.collect import Collector
+from wareloom.metrics.likeness.dialogues.measure import DialogueMeasure
+from wareloom.metrics.likeness.dialogues.samples import DialogueTrio, gathered_dialogues
 from wareloom.metrics.likeness.measure import Figure, Measure
 from wareloom.metrics.likeness.queries.measure import QueryMeasure
 from wareloom.metrics.likeness.queries.samples import QueryTrio, gathered_queries
@@ -24,6 +26,7 @@ from wareloom.testing.figures import told_well
 from wareloom.testing.laws import Law, again, law, make, near, refused
 from wareloom.testing.lively import lively, lively_events
 from wareloom.testing.metrics_pictures import CLASSES, PICTURES
+from wareloom.testing.talks import spoken, talks
 
 RUN = Run(seed=1, threads=1)
 LAWS: dict[str, Law] = {
@@ -35,8 +38,9 @@ RANKINGS: dict[str, Law] = {}
 CLICKS: dict[str, Law] = {}
 USERS: dict[str, Law] = {}
 QUERIES: dict[str, Law] = {}
+DIALOGUES: dict[str, Law] = {}
 KINDS = {"rankings": RANKINGS, "clicks": CLICKS, "users": USERS, "queries": QUERIES}
-KINDS |= {"classes": CLASSES, "pictures": PICTURES}
+KINDS |= {"classes": CLASSES, "pictures": PICTURES, "dialogues": DIALOGUES}
 """What a metric keeps to beyond, by what it judges"""
 FURTHER: dict[str, Law] = {}
 """What those keep to that name it in `laws`"""
@@ -336,3 +340,42 @@ def its_queries_stay(cls: type[QueryMeasure]) -> None:
     before = [sample.text for sample in query_trio().samples]
     query_figures(cls)
     assert [sample.text for sample in query_trio().samples] == before
+
+
+@cache
+def dialogue_trio() -> DialogueTrio:
+    """Samples of dialogues: real, held out, and others in their manner, whose agents say facts."""
+    return gathered_dialogues(talks(60, 1), spoken(60, 3), talks(60, 2), 10, RUN)
+
+
+def dialogue_figures(cls: type[DialogueMeasure]) -> list[Figure]:
+    """What a measure finds in samples that have all it needs."""
+    found = make(cls).compare(dialogue_trio(), RUN)
+    assert isinstance(found, list), found
+    return found
+
+
+@law(DIALOGUES, "saved and restored")
+def saved_and_restored_of_dialogues(cls: type[DialogueMeasure]) -> None:
+    """Saved and restored, it has the same settings."""
+    assert again(make(cls)).settings() == make(cls).settings()
+
+
+@law(DIALOGUES, "figures are numbers with intervals")
+def figures_of_dialogues_are_numbers_with_intervals(cls: type[DialogueMeasure]) -> None:
+    """Figures bear its name, and are finite, from 0, with value and floor in their intervals, and JSON."""
+    told_well(make(cls).name, dialogue_figures(cls))
+
+
+@law(DIALOGUES, "the same seed")
+def the_same_seed_of_dialogues(cls: type[DialogueMeasure]) -> None:
+    """With the same seed it finds exactly the same."""
+    assert dialogue_figures(cls) == dialogue_figures(cls)
+
+
+@law(DIALOGUES, "its input stays")
+def its_dialogues_stay(cls: type[DialogueMeasure]) -> None:
+    """What it compares is as it was before."""
+    before = [sample.dialogues for sample in dialogue_trio().samples]
+    dialogue_figures(cls)
+    assert [sample.dialogues for sample in dialogue_trio().samples] == before

@@ -1,10 +1,10 @@
-"""The contract of synthesizers, by what they are for: behaviour, queries, labels, searches or pictures."""
+"""The contract of synthesizers, by what they are for: behaviour, queries, labels, searches, pictures or dialogues."""
 
 from __future__ import annotations
 
 from wareloom.core.family import Algorithm
 from wareloom.synthesis import Synthesizer
-from wareloom.testing import behaviour, made_pictures, search
+from wareloom.testing import behaviour, dialogues, made_pictures, search
 from wareloom.testing import laws as kit
 from wareloom.testing.laws import Law
 
@@ -14,6 +14,7 @@ LAWS: dict[str, dict[str, Law]] = {
     "labels": search.LABELS,
     "searches": search.SEARCHES,
     "pictures": made_pictures.LAWS,
+    "dialogues": dialogues.DIALOGUES,
 }
 """What every synthesizer keeps to, by its `of`"""
 FURTHER = behaviour.FURTHER

@@ -20,11 +20,12 @@ from wareloom.core.run import Run
 from wareloom.core.settings import configure
 from wareloom.errors import InputError, SettingError, SourceError
 from wareloom.evaluation.evaluate import judge
+from wareloom.language.histories import history_text
 from wareloom.neural import torch
 from wareloom.neural.loss import log_drawn
 from wareloom.neural.tuning import tuned
 from wareloom.preparing.splits import Split
-from wareloom.rankers.learned._pairs import PairData, history_text
+from wareloom.rankers.learned._pairs import PairData
 from wareloom.rankers.learned.bi_encoder import BiEncoder
 from wareloom.rankers.search.base import without_history
 from wareloom.shop import Log, Requests, Shop

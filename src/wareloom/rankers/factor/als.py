@@ -14,6 +14,7 @@ from wareloom.core.run import Run
 from wareloom.core.settings import Factor, Positive, Size
 from wareloom.rankers import Ranker
 from wareloom.rankers.history import Columns, merged, popularity, recency, tail
+from wareloom.rankers.space import Places, Space
 from wareloom.shop import Log, Requests, Shop
 from wareloom.shop.keeps import Keeps
 
@@ -73,12 +74,20 @@ class ALS(Ranker):
         """V (VᵀV + λI)⁻¹; built once, not saved."""
         return self.vectors_ @ self.inverse_
 
-    def _score(self, requests: Requests) -> np.ndarray:
+    def space(self) -> Space:
+        """Return the items' factors."""
+        return Space(self.vectors_)
+
+    def _places(self, requests: Requests) -> Places:
         assert requests.histories is not None
         history = merged(recency(requests.histories, self.decay, 0), len(self.vectors_))
         users = fold_in(history, self.vectors_, (self.gram_, self._spread), self.alpha)
+        return Places(users, np.diff(history[0]) > 0)
+
+    def _score(self, requests: Requests) -> np.ndarray:
+        users, known = self._places(requests)
         scores: np.ndarray = users @ self.vectors_.T
-        scores[np.diff(history[0]) == 0] = tail(self.popularity_)
+        scores[~known] = tail(self.popularity_)
         return scores
 
 

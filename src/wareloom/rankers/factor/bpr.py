@@ -14,6 +14,7 @@ from wareloom.core.settings import Factor, NonNegative, Positive, Size
 from wareloom.rankers import Ranker
 from wareloom.rankers.history import popularity, recency, tail
 from wareloom.rankers.neighbourhood import sum_rows
+from wareloom.rankers.space import Places, Space
 from wareloom.shop import Log, Requests, Shop
 from wareloom.shop.keeps import Keeps
 
@@ -88,7 +89,11 @@ class BPR(Ranker):
                 advance()
         self.source_, self.target_, self.bias_ = source, target, bias
 
-    def _score(self, requests: Requests) -> np.ndarray:
+    def space(self) -> Space:
+        """Return the vectors of items as what is asked for, and their biases."""
+        return Space(self.target_, self.bias_)
+
+    def _places(self, requests: Requests) -> Places:
         assert requests.histories is not None
         offsets, items, values = recency(requests.histories, self.decay, self.last)
         total = np.concatenate([[0.0], np.cumsum(values, dtype=np.float64)])[offsets]
@@ -96,8 +101,12 @@ class BPR(Ranker):
         users = sum_rows((offsets, items, values), self.source_) / np.maximum(mass, 1e-30)[
             :, None
         ].astype(np.float32)
+        return Places(users, np.diff(offsets) > 0)
+
+    def _score(self, requests: Requests) -> np.ndarray:
+        users, known = self._places(requests)
         scores: np.ndarray = users @ self.target_.T + self.bias_
-        scores[np.diff(offsets) == 0] = tail(self.popularity_)
+        scores[~known] = tail(self.popularity_)
         return scores
 
 

@@ -16,6 +16,7 @@ from wareloom.neural.training import Training, seeded, train
 from wareloom.rankers import Ranker
 from wareloom.rankers.history import popularity, recency, tail
 from wareloom.rankers.neighbourhood import sum_rows
+from wareloom.rankers.space import Places, Space
 from wareloom.shop import Log, Requests, Shop
 from wareloom.shop.keeps import Keeps
 
@@ -86,12 +87,20 @@ class LightGCN(Ranker):
         self.vectors_ = propagate(net.start.weight.detach().cpu().numpy(), graph, self.layers)
         self.scale_ = scale
 
-    def _score(self, requests: Requests) -> np.ndarray:
+    def space(self) -> Space:
+        """Return the directions of the items' vectors."""
+        return Space(_unit(self.vectors_))
+
+    def _places(self, requests: Requests) -> Places:
         assert requests.histories is not None
         offsets, items, values = recency(requests.histories, self.decay, self.last)
         users = sum_rows((offsets, items, values * self.scale_[items]), self.vectors_)
-        scores: np.ndarray = _unit(users) @ _unit(self.vectors_).T
-        scores[np.diff(offsets) == 0] = tail(self.popularity_)
+        return Places(_unit(users), np.diff(offsets) > 0)
+
+    def _score(self, requests: Requests) -> np.ndarray:
+        users, known = self._places(requests)
+        scores: np.ndarray = users @ _unit(self.vectors_).T
+        scores[~known] = tail(self.popularity_)
         return scores
 
 

@@ -12,6 +12,7 @@ import polars as pl
 
 from wareloom.core.run import Run
 from wareloom.language.encoder import words_of
+from wareloom.language.histories import history_text
 from wareloom.neural import torch
 from wareloom.neural.loss import log_drawn
 from wareloom.rankers.search.judged import judged
@@ -24,15 +25,6 @@ HELD_PAIRS = 256
 """Pairs of these that are looked at, at most: reading text takes time."""
 EVALUATIONS = 10
 """How often a training is looked at, and, where rows come and go, how often the rows are chosen anew."""
-HISTORY = "history: "
-"""Begins the text of a request that looks for nothing in particular, so that it is told from a query."""
-
-
-def history_text(items: np.ndarray, names: Sequence[str], last: int) -> str:
-    """The names of the `last` items, the latest first; items [events] in order of time. "" where none has a name."""
-    named = (names[item] for item in items[::-1] if names[item].strip())
-    found = list(islice(named, last))
-    return HISTORY + "; ".join(found) if found else ""
 
 
 @dataclass(frozen=True)

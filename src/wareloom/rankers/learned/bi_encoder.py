@@ -25,6 +25,7 @@ from wareloom.language.encoder import (
     load_encoder,
     words_of,
 )
+from wareloom.language.histories import history_text
 from wareloom.neural import torch
 from wareloom.neural.checkpoint import kept_at
 from wareloom.neural.training import Training, seeded, train
@@ -33,7 +34,7 @@ from wareloom.rankers import BLOCK_BYTES
 from wareloom.rankers.learned._agreement import ENOUGH, agreed, own_queries
 from wareloom.rankers.learned._network import TextNetwork
 from wareloom.rankers.learned._order import teach_order
-from wareloom.rankers.learned._pairs import EVALUATIONS, Layout, PairData, Reading, history_text
+from wareloom.rankers.learned._pairs import EVALUATIONS, Layout, PairData, Reading
 from wareloom.rankers.search.base import SearchRanker
 from wareloom.rankers.search.judged import UNCHECKED
 from wareloom.rankers.search.lists import Lists
@@ -338,6 +339,10 @@ class BiEncoder(SearchRanker):
     def _names(self) -> list[str]:
         """What each item is called in a history."""
         return self.names_.to_list()
+
+    def reader(self) -> tuple[TextNetwork, Any]:
+        """What it reads texts with: the network, and what cuts them into pieces."""
+        return self._net, self._tokenizer
 
     def _vectors(self, texts: Sequence[str], run: Run | None = None) -> np.ndarray:
         """Unit vectors of texts, float32 [texts, size]; zeros where there is no word."""

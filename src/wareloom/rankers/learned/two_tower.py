@@ -16,7 +16,8 @@ from wareloom.neural.items import ItemTable
 from wareloom.rankers.content.attributes import facet_codes
 from wareloom.rankers.content.picture_vectors import picture_vectors
 from wareloom.rankers.history import popularity
-from wareloom.rankers.sequence.base import SequenceQuery, SequenceRanker
+from wareloom.rankers.sequence.base import SequenceRanker
+from wareloom.rankers.sequence.data import SequenceQuery
 from wareloom.rankers.vectors import reduced, unit_rows
 from wareloom.shop import Log, Shop, Vocabulary
 from wareloom.shop.log import NO_TIME
@@ -109,6 +110,10 @@ class TwoTower(SequenceRanker):
         return _ItemTower(
             items, features, self.facets_, self.known_, (self.embedding_size, self.hidden_size)
         )
+
+    def heeds(self) -> frozenset[str]:
+        """See `Ranker.heeds`: hour and weekday, where the log that it learned from has times."""
+        return frozenset({"time"}) if self.clock_ else frozenset()
 
     def _beside(self, log: Log) -> list[np.ndarray]:
         return [*super()._beside(log), *clock(log.time)] if self.clock_ else super()._beside(log)

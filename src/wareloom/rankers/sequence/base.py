@@ -16,7 +16,6 @@ from wareloom.core.run import Run
 from wareloom.core.settings import Count, NonNegative, Positive, Share, ShareBelowOne, Size
 from wareloom.errors import InputError, require
 from wareloom.neural import torch
-from wareloom.neural.batches import padded, windows
 from wareloom.neural.checkpoint import kept_at
 from wareloom.neural.items import SMALL, ItemTable
 from wareloom.neural.loss import (
@@ -31,24 +30,13 @@ from wareloom.neural.weights import arrays, loaded
 from wareloom.rankers import BLOCK_BYTES, Ranker, mask_seen
 from wareloom.rankers.history import popularity, tail
 from wareloom.rankers.sequence._kinds import CODES, kind_weights
+from wareloom.rankers.sequence._places import places_of, space_of, states_of
 from wareloom.rankers.sequence._start import PARTS, TextSpace, begin_from, origin_of, saved_ranker
-from wareloom.rankers.sequence.data import Layout, Negatives, SequenceData
+from wareloom.rankers.sequence.data import Layout, Negatives, SequenceData, SequenceQuery
+from wareloom.rankers.space import Places, Space
 from wareloom.rankers.vectors import check_embedder
 from wareloom.shop import Log, Requests, Shop
 from wareloom.shop.keeps import Keeps
-from wareloom.shop.log import NO_TIME
-
-
-@dataclass(frozen=True)
-class SequenceQuery:
-    """Requests whose histories are equally long."""
-
-    items: Any
-    """int64 [requests, places], codes from 1"""
-    beside: list[Any]
-    """What `_beside` gives, laid out alike"""
-    times: np.ndarray
-    """int64 [requests], `NO_TIME` where unknown"""
 
 
 @dataclass(kw_only=True, eq=False)
@@ -376,21 +364,20 @@ class SequenceRanker(Ranker, ABC):
         with torch.no_grad():
             return self._scored(self._net, requests, self._every)
 
+    def space(self) -> Space:
+        """Return the items' vectors and their biases."""
+        with torch.no_grad():
+            return space_of(self._net, self._every)
+
+    def _places(self, requests: Requests) -> Places:
+        with torch.no_grad():
+            return places_of(self, self._net, requests)
+
     def _scored(self, net: Any, requests: Requests, table: Any) -> np.ndarray:
         """Scores where the vectors of all items are `table` [items, size]."""
-        assert requests.histories is not None
-        log = requests.histories
         scores = np.tile(tail(self.popularity_), (len(requests), 1))
-        starts, sizes = windows(log.offsets, self.max_length)
-        asked = np.flatnonzero(sizes > 0)
         bias = net["bias"].weight[1:, 0]
-        times = requests.times if len(requests.times) else np.full(len(requests), NO_TIME)
-        columns = [log.item.astype(np.int64) + 1, *self._beside(log)]
-        for length in np.unique(sizes[asked]):
-            rows = asked[sizes[asked] == length]
-            where = starts[rows], sizes[rows]
-            laid = [torch.from_numpy(padded(column, *where)).to(bias.device) for column in columns]
-            states = self._states(net, SequenceQuery(laid[0], laid[1:], times[rows]))
+        for rows, states in states_of(self, net, requests):
             scores[rows] = torch.addmm(bias, states, table.T).cpu().numpy()
         return scores
 

@@ -9,7 +9,8 @@ from typing import Any, ClassVar, Literal
 from wareloom.core.settings import Fraction, Size
 from wareloom.neural import torch
 from wareloom.neural.transformer import BothWaysEncoder
-from wareloom.rankers.sequence.base import SequenceQuery, SequenceRanker, heads_divide
+from wareloom.rankers.sequence.base import SequenceRanker, heads_divide
+from wareloom.rankers.sequence.data import SequenceQuery
 
 LAST = 0.3
 """Share of histories that are cut at random and whose last item alone is masked, as it is when they are scored."""

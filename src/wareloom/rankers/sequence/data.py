@@ -21,6 +21,18 @@ POSITIONS = 10
 """Where along a training its amount of data is looked at, if that changes."""
 
 
+@dataclass(frozen=True)
+class SequenceQuery:
+    """Requests whose histories are equally long."""
+
+    items: Any
+    """int64 [requests, places], codes from 1"""
+    beside: list[Any]
+    """What `_beside` gives, laid out alike"""
+    times: np.ndarray
+    """int64 [requests], `NO_TIME` where unknown"""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Layout:
     """How a log is cut into batches, and what is read of its events."""

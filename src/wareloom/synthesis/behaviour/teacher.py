@@ -45,7 +45,7 @@ class Teacher(Markov):
 
     members: tuple[str, ...] = ("transitions", "item_knn", "text_knn")
     """The rankers of the ensemble; each must add up rows of a table over the history, as transitions, item_knn, ease,
-    als, text_knn and image_knn do. Of ease and als only each item's highest neighbours are walked."""
+    als, text_knn, image_knn and complements do. Of ease and als only each item's highest neighbours are walked."""
     member_settings: dict[str, dict[str, Any]] = field(default_factory=dict)
     """Settings by member, where they are not the defaults."""
     weights: dict[str, float] = field(default_factory=dict)
@@ -91,13 +91,15 @@ class Teacher(Markov):
             if neighbourhood_of(ranker, 1) is None:
                 raise SettingError(
                     f"teacher: the member {name!r} adds up no table, so that walks cannot be drawn from it; "
-                    "transitions, item_knn, ease, als, text_knn and image_knn can."
+                    "transitions, item_knn, ease, als, text_knn, image_knn and complements can."
                 )
         return self
 
     def draws_on(self) -> frozenset[str]:
-        """What it draws on: other shops are of the world, and pictures are drawn on where a member looks at them."""
-        more = {"world": bool(self.other_shops), "images": "image_knn" in self.members}
+        """What it draws on: other shops and what a language model knows are of the world; pictures where a member looks
+        at them."""
+        world = bool(self.other_shops) or "complements" in self.members
+        more = {"world": world, "images": "image_knn" in self.members}
         return self.knows | {what for what, there in more.items() if there}
 
     def _with_others(self, shop: Shop, run: Run) -> Shop:

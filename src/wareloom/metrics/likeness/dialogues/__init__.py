@@ -1,0 +1,1 @@
+"""Measures of synthetic dialogues beside real ones."""
