@@ -228,7 +228,9 @@ class Flow(Synthesizer):
                     own = []
                 elif act == "provide":
                     names = sorted(set(Phrase.of(template).names))
-                    if names and all(n in WORLD or n in self.values_ for n in names):
+                    # Agents ask for the order's number by themselves.
+                    asked = not any(WORLD.get(n) == "order.id" for n in names)
+                    if names and asked and all(n in WORLD or n in self.values_ for n in names):
                         own.append(" ".join(names))
         if not counts:
             raise InputError(

@@ -198,8 +198,10 @@ class Planner:
     def calibrate(self, worlds: Sequence[World], dice: Dice, tried: int = TRIED) -> None:
         """Weigh pairs so that plans have the log's shares of them, as far as agents' rules let them.
 
-        `tried`: plans of each round; a small log needs few.
+        `tried`: plans of each round; a small log needs few. What is kept are the weights of the round whose plans were
+        nearest to the log.
         """
+        best, nearest = (self.chain.weight, self.chain.again), float("inf")
         for _ in range(ROUNDS if self.chain.learned else 0):
             talks, turns = [], []
             for n in range(tried):
@@ -208,14 +210,19 @@ class Planner:
                 talks.append([steps[at].act for at in turns[-1]])
             made = pairs_of(talks)
             made /= made.sum()
+            apart = float(np.abs(made - self.chain.goal).sum())
+            if apart < nearest:
+                best, nearest = (self.chain.weight, self.chain.again), apart
             follow, seen = followed(talks, turns)
-            self.chain.again *= np.clip(
+            self.chain.again = self.chain.again * np.clip(
                 (self.chain.follow + 0.01) / (follow / np.maximum(seen, 1) + 0.01), 0.5, 2.0
             )
             self.chain.again = np.minimum(self.chain.again, 0.9)
             ratio = (self.chain.goal + 1e-4) / (made + 1e-4)
-            self.chain.weight *= np.clip(ratio**0.6, 0.2, 5.0)
+            self.chain.weight = self.chain.weight * np.clip(ratio**0.6, 0.2, 5.0)
             self._rows.clear()
+        self.chain.weight, self.chain.again = best
+        self._rows.clear()
 
     def plan(self, world: World, dice: Dice) -> Plan:
         """Draw a plan; what the agent does changes the world's order."""
