@@ -6,7 +6,7 @@ Bitext (27 intents) and MultiDoGO (telecom and software pooled, intents of 40 di
 utterances; repeated; with edited copies (swap, deletion, slip, insertion); with synthetic ones; synthetic ones alone;
 vectors of all-MiniLM-L6-v2, trained by others on other texts, of the real ones and with synthetic ones. One logistic
 regression each, its penalty chosen on validation texts; macro-F1 and accuracy on held-out texts, intervals over draws
-and texts. No text stands in two parts. `told` is the same with beginnings of the arm's own utterances alone.
+and texts. No text stands in two parts. `told` is the same at five with beginnings of the arm's own utterances alone.
 Data: `WARELOOM_DATA`, else `../shared/data`.
 """
 
@@ -40,7 +40,11 @@ def main() -> None:
                 (
                     "told",
                     IntentSettings(
-                        draws=options.draws, most=options.most, unlabelled=False, features=False
+                        draws=options.draws,
+                        most=options.most,
+                        shots=(5,),
+                        unlabelled=False,
+                        features=False,
                     ),
                 ),
             ):

