@@ -48,7 +48,7 @@ def test_every_extra_has_a_job_and_every_job_an_extra() -> None:
 
 @pytest.mark.parametrize("job", JOBS, ids=lambda job: job.name)
 def test_the_extra_brings_what_the_job_needs(job: Any) -> None:
-    names = {"PIL": "pillow", "mlflow": "mlflow-skinny"}
+    names = {"PIL": "pillow", "mlflow": "mlflow-skinny", "argon2": "argon2-cffi"}
     wanted = {names.get(module, module).replace("_", "-") for module in job.modules}
     brought: set[str] = set()
     todo = [job.extra]

@@ -66,7 +66,7 @@ JOBS = (
         "serving a version that reads queries by an encoder, without torch",
         ("msgspec", "uvicorn", "onnxruntime", "tokenizers"),
         "encode",
-        200,
+        201,
     ),
     Job(
         "replicas",
