@@ -24,7 +24,7 @@ from wareloom.core.family import SCREENS, SYNTHESIZERS
 from wareloom.core.run import Run
 from wareloom.readers import read
 from wareloom.shop import Shop
-from wareloom.shop.pictures import batches, decode, encode, labelled
+from wareloom.shop.pictures import batches, decode, encode, labelled, opened
 
 SIDE = 96
 DRAWN = 600
@@ -102,18 +102,30 @@ def planted(train: Shop, held: Shop, run: Run) -> dict[str, Shop]:
     theirs = [class_of["train"][i] for i in copied["item_id"]]
     others = [names[(names.index(k) + int(rng.integers(1, len(names)))) % len(names)] for k in own]
     files, copies = real["image"].to_list(), copied["image"].to_list()
-    again = [encode(decode(one, SIDE), "JPEG") for one in copies]
-    mirrored = [encode(decode(one, SIDE)[:, ::-1], "JPEG") for one in copies]
+    shown = [np.asarray(opened(one)) for one in copies]
+    again = [encode(one, "JPEG") for one in shown]
+    mirrored = [encode(one[:, ::-1], "JPEG") for one in shown]
+    small = [encode(shorter(one, 32)) for one in copies]
     blank = [encode(np.full((32, 32, 3), rng.integers(0, 256), np.uint8)) for _ in files]
     blurred = [encode(blur(decode(one, SIDE))) for one in files]
     return {
         "copies of training photos": sample(again, theirs),
         "mirrored copies": sample(mirrored, theirs),
+        "copies at 32 pixels": sample(small, theirs),
         "said to be another class": sample(files, others),
         "blank": sample(blank, own),
         "blurred": sample(blurred, own),
         "nothing wrong": sample(files, own),
     }
+
+
+def shorter(data: bytes, side: int) -> np.ndarray:
+    """A picture whose shorter side has so many pixels, as networks make them."""
+    picture = opened(data)
+    scale = side / min(picture.size)
+    return np.asarray(
+        picture.resize((round(picture.width * scale), round(picture.height * scale)), 2)
+    )
 
 
 def blur(pixels: np.ndarray) -> np.ndarray:

