@@ -109,7 +109,7 @@ class Pictures(Study):
     kind: ClassVar[str] = "pictures"
     settings_of: ClassVar[type[ExperimentSettings]] = PictureProofSettings
     rows: ClassVar[str] = "images"
-    random = True  # type: ignore[assignment]
+    random = True
     settings: PictureProofSettings
     _safety: LabelSafety | None = None
 
@@ -155,7 +155,8 @@ class Pictures(Study):
     def prepare(self, mode: str) -> Split:
         """Split the photos, all photos of an item together."""
         parts = self.parts or split_pictures(self.shop, self.settings.split)
-        return Split(*(part.in_memory() for part in parts), parts.how)
+        train, validation, test = (part.in_memory() for part in parts)
+        return Split(train, validation, test, parts.how)
 
     @cached_property
     def gradient(self) -> bool:

@@ -48,7 +48,9 @@ def picture_vectors(shop: Shop, items: Vocabulary, model: str, run: Run, who: st
             told = look(part["image"].to_list())
             there = np.array([one is not None for one in told]) & (code >= 0)
             unread += sum(one is None for one in told)
-            vectors = [one for one, taken in zip(told, there, strict=True) if taken]
+            vectors = [
+                one for one, taken in zip(told, there, strict=True) if taken and one is not None
+            ]
             advance(len(part))
             if not vectors:
                 continue
