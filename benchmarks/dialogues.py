@@ -34,7 +34,7 @@ from wareloom.shop import Shop
 from wareloom.shop.spans import fits
 from wareloom.synthesis.dialogues.assistant import check_assistant
 from wareloom.synthesis.dialogues.flow import Flow
-from wareloom.synthesis.dialogues.plan import rates
+from wareloom.synthesis.dialogues.rates import rates
 
 SIDES = {"MultiDoGO": ("multidogo", "en", "USD"), "JDDC": ("jddc_zh", "zh", "CNY")}
 ORDERS = (

@@ -28,8 +28,8 @@ from wareloom.synthesis.dialogues.check import (
 from wareloom.synthesis.dialogues.dice import Dice
 from wareloom.synthesis.dialogues.flow import Flow
 from wareloom.synthesis.dialogues.phrases import bank_of, delexicalised, talks_of
-from wareloom.synthesis.dialogues.plan import rates
 from wareloom.synthesis.dialogues.policies import EXAMPLE, Policies, read_policies
+from wareloom.synthesis.dialogues.rates import rates
 from wareloom.synthesis.dialogues.words import FACT, Turn, shipped
 from wareloom.synthesis.dialogues.world import STATES, World, make_world, may
 from wareloom.testing.talks import talks

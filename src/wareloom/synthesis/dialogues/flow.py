@@ -34,8 +34,9 @@ from wareloom.synthesis.dialogues.phrases import (
     talks_of,
     values_of,
 )
-from wareloom.synthesis.dialogues.plan import TRIED, Chain, Failures, Planner, learned_chain, rates
+from wareloom.synthesis.dialogues.plan import TRIED, Chain, Failures, Planner, learned_chain
 from wareloom.synthesis.dialogues.policies import policies_of, read_policies
+from wareloom.synthesis.dialogues.rates import rates
 from wareloom.synthesis.dialogues.spoken import Draft, chosen_by, need_of, written_by
 from wareloom.synthesis.dialogues.words import Edits, Turn, Writer
 from wareloom.synthesis.dialogues.world import STATES, World, make_world, spoken_title

@@ -383,20 +383,3 @@ def wrong_number(order_id: str, dice: Dice) -> str:
     place = dice.whole(2, len(figures) - 1)
     figures[place] = str((int(figures[place]) + dice.whole(1, 8)) % 10)
     return "".join(figures)
-
-
-def rates(talks: Sequence[Sequence[str]], turns: Sequence[Sequence[int]]) -> dict[str, float]:
-    """Return refusals and interruptions a turn, and the share of dialogues that are left open.
-
-    Dialogues of one turn show none of it. Left open is one whose last act is no thanks, farewell, refusal or consent.
-    """
-    pairs = [pair for pair in zip(talks, turns, strict=True) if len(pair[0]) > 1]
-    talks, turns = [talk for talk, _ in pairs], [own for _, own in pairs]
-    acts = [act for talk in talks for act in talk]
-    follow = [b == a + 1 for own in turns for a, b in pairwise(own)]
-    closed = {"thank", "bye", "reject", "confirm"}
-    return {
-        "refusal": acts.count("reject") / max(1, len(acts)),
-        "interruption": sum(follow) / max(1, len(follow)),
-        "abandon": sum(talk[-1] not in closed for talk in talks if talk) / max(1, len(talks)),
-    }
