@@ -65,6 +65,28 @@ def _fidelity(figures: Figures) -> Iterator[Claim]:
             yield Claim(claim, f"{row['auc']:.3f}", f"{bar:.2f}", row["auc"] <= bar)
 
 
+def _dialogues(figures: Figures) -> Iterator[Claim]:
+    for side in figures["sides"]:
+        own = {f["name"]: f for f in side["generators"]["flow"]}
+        data, facts = side["data"], own["dialogue_facts"]["value"]
+        speed = side["per_second"]
+        yield Claim(f"{data}: agents' turns with a wrong fact", f"{facts:.2%}", "0", facts == 0)
+        said = f"{speed:.0f} a second"
+        yield Claim(f"{data}: dialogues on one thread", said, "300 a second", speed >= 300)
+        real, made = side["rates"]["real"], side["rates"]["flow"]
+        worst = max(real, key=lambda name: abs(made[name] / real[name] - 1))
+        apart = made[worst] / real[worst] - 1
+        claim = f"{data}: refusals, interruptions, open ends beside the log ({worst})"
+        yield Claim(claim, f"{apart:+.0%}", "within 25 %", abs(apart) <= 0.25)
+        whole = own["dialogue_discriminator"]
+        claim = f"{data}: whole dialogues told from real ones (area)"
+        yield Claim(claim, f"{whole['value']:.3f}, floor {whole['floor']:.3f}", "–", None)
+    for one in figures["assistant"]:
+        claim = f"Rule agent with simulated customers, {one['language']}: planned order state"
+        said = f"{one['success']:.1%}, pass^4 {one['pass'][-1]:.1%}"
+        yield Claim(claim, said, "99 %", one["success"] >= 0.99)
+
+
 def _useful(figures: Figures) -> Iterator[Claim]:
     for proof in figures["proofs"].values():
         lifts = [x for x in proof["lifts"] if x["slice"] == "all" and x["against"] in DECISIVE]
@@ -167,6 +189,18 @@ def _pictures(figures: Figures) -> Iterator[Claim]:
                 yield Claim(claim, said, "+4, interval above 0", held)
 
 
+def _pictures_made(figures: Figures) -> Iterator[Claim]:
+    for row in figures["speed"]:
+        if row["bar"]:
+            claim = f"Pictures by {row['job']}, a second on one thread"
+            yield Claim(
+                claim, f"{row['photos_s']:,.1f}", f"{row['bar']:g}", row["photos_s"] >= row["bar"]
+            )
+    worst = min(figures["screens"], key=lambda one: one["real_passed"])
+    claim = f"Real held-out photos that pass the strictest screen ({worst['screen']})"
+    yield Claim(claim, f"{worst['real_passed']:.1%}", "97 %", worst["real_passed"] >= 0.97)
+
+
 def _search_of_pictures(figures: Figures) -> Iterator[Claim]:
     best, goals = figures["rows"][-1], figures["goals"]
     for key, name in (("p1", "P@1"), ("p10", "P@10"), ("same", "an altered photo finds itself")):
@@ -179,6 +213,46 @@ def _held(claim: str, bar: str) -> Callable[[Figures], Iterator[Claim]]:
         yield Claim(claim, "see its page", bar, figures["held"])
 
     return claims
+
+
+def _loaded(figures: Figures) -> Iterator[Claim]:
+    bars = {
+        "open": ("p99 at half of capacity, of a bare route's", "≤ {bar:g} ×", "{ratio:.2f} ×"),
+        "overload": ("Goodput at three times the capacity", "≥ {bar:.0%}", "{ratio:.0%}"),
+    }
+    for row in figures["rows"]:
+        if row["part"] in bars and "ratio" in row:
+            claim, bar, found = bars[row["part"]]
+            yield Claim(f"Serving: {claim}", found.format(**row), bar.format(**row), row["held"])
+
+
+def _realtime(figures: Figures) -> Iterator[Claim]:
+    lifts = [row for row in figures["rows"] if row["part"] == "lift"]
+    won = sum(row["beats_all"] for row in lifts)
+    bar = "each, to be on by default"
+    claim = "Writing short sessions on beats ranker, generator and repeated history"
+    yield Claim(claim, f"{won} of {len(lifts)} pairs of ranker and generator", bar, None)
+
+
+def _replicas(figures: Figures) -> Iterator[Claim]:
+    of = {
+        part: [r for r in figures["rows"] if r["part"] == part]
+        for part in ("pairs", "kill", "gone")
+    }
+    seen, asked = (sum(row[name] for row in of["pairs"]) for name in ("seen", "of"))
+    all_seen = all(row["held"] for row in of["pairs"])
+    yield Claim(
+        "Two replicas: an answer has seen the click", f"{seen:,} of {asked:,}", "all", all_seen
+    )
+    killed, version, _ = of["kill"]
+    said = f"{killed['lost']} lost, {killed['doubled']} doubled of {killed['acknowledged']:,}"
+    yield Claim("Two replicas: one killed -9 under load", said, "none", killed["held"])
+    said = f"{version['s']:.1f} s"
+    yield Claim("Two replicas: a new version answers on both", said, "5 s", version["held"])
+    held = all(row["held"] for row in of["gone"])
+    yield Claim(
+        "Redis, PostgreSQL or the bucket gone: no request fails", "see its page", "all", held
+    )
 
 
 def _advice(figures: Figures) -> Iterator[Claim]:
@@ -240,6 +314,7 @@ CLAIMS: dict[str, Callable[[Any], Iterator[Claim]]] = {
     "private_walk": _private_walk,
     "privacy_audit": _held("No ε that draws show is above the one that was paid", "all"),
     "search_useful": _search,
+    "dialogues": _dialogues,
     "behaviour_fidelity": _fidelity,
     "leak": _held("Leak screen: planted held-out users are found, honest generators pass", "all"),
     "gate": _gate("noise"),
@@ -249,10 +324,14 @@ CLAIMS: dict[str, Callable[[Any], Iterator[Claim]]] = {
     "gate_seeds": _gate("planted variance between seeds"),
     "pictures_useful": _pictures,
     "pictures_search": _search_of_pictures,
+    "pictures_made": _pictures_made,
     "rankers": _held("Rankers beside the bare product of matrices", "1.5 ×"),
     "speed": _held("Algorithms grow linearly and stay near their limits", "as its page says"),
     "behaviour_speed": _speed,
+    "serve_load": _loaded,
+    "realtime": _realtime,
     "compare": _held("A million events of each shop are compared", "60 s, 2 GiB"),
+    "serve_replicas": _replicas,
     "serve_vectors": _vectors,
     "compress": _compress,
     "start": _start,

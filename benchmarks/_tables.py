@@ -287,10 +287,15 @@ def sasrec(figures: Figures) -> list[str]:
     """Processor seconds to each value, the best value, and how much slower the quickest peer came to its best."""
     values, rows = figures["values"], [row for row in figures["rows"] if row["points"]]
     own, peers = rows[0], rows[1:]
+    words = {"wareloom": "Wareloom", "rectools": "RecTools", "recbole": "RecBole"}
+
+    def named(row: Figures) -> str:
+        first, comma, loss = row["name"].partition(", ")
+        return words[first] + comma + loss
+
     cells = [
         (
-            f"{row['name'].replace('rectools', 'RecTools').replace('recbole', 'RecBole')}"
-            + (f" ({row['version']})" if row["version"] else ""),
+            named(row) + (f" ({row['version']})" if row["version"] else ""),
             *("–" if seconds is None else f"{seconds:.0f}" for seconds in row["seconds"]),
             f"{row['best']:.4f}",
             f"{row['points'][-1]['seconds']:.0f}",
@@ -313,11 +318,11 @@ def sasrec(figures: Figures) -> list[str]:
         factor = quickest["seconds"][highest] / own["seconds"][highest]
         said += [
             "",
-            f"The highest of these values that a peer came to: {values[highest]:.2f}, by {quickest['name']} after "
+            f"The highest of these values that a peer came to is {values[highest]:.2f}: {named(quickest)}, after "
             f"{factor:.1f} times the seconds of Wareloom.",
         ]
     failed = [row for row in figures["rows"] if not row["points"]]
-    return [*said, *(x for r in failed for x in ("", f"{r['name']}: **failed**. {r['error']}"))]
+    return [*said, *(x for r in failed for x in ("", f"{named(r)}: **failed**. {r['error']}"))]
 
 
 def mixers(figures: Figures) -> list[str]:

@@ -71,6 +71,39 @@ def pictures_useful(figures: Figures) -> list[str]:
     return lines
 
 
+def pictures_made(figures: Figures) -> list[str]:
+    """Speeds beside their bars, and what each screen takes of what was planted."""
+    rows = [
+        (
+            f"`{one['job']}`" if one["job"].startswith("image_") else one["job"],
+            f"{one['parameters'] / 1e6:.2f} million" if "parameters" in one else "",
+            f"{one['step_s']:.2f}" if "step_s" in one else "",
+            f"{one['photos_s']:,.1f}" if one["photos_s"] < 100 else f"{one['photos_s']:,.0f}",
+            f"{one['bar']:g}" if one["bar"] else "–",
+        )
+        for one in figures["speed"]
+    ]
+    lines = table("job | weights | seconds a training step | photos a second | bar", rows)
+    faults = [
+        name for name in figures["screens"][0] if name not in ("screen", "photos", "real_passed")
+    ]
+    lines += [
+        "",
+        "Share that each screen takes; of validation photos 97 % or more are to pass:",
+        "",
+    ]
+    rows = [
+        (
+            f"`{one['screen']}`",
+            f"{one['real_passed']:.1%}",
+            *(f"{one[name]:.0%}" for name in faults),
+        )
+        for one in figures["screens"]
+    ]
+    lines += table(" | ".join(["screen", "validation photos that pass", *faults]), rows)
+    return lines
+
+
 def pictures_search(figures: Figures) -> list[str]:
     """P@1, P@10 and whether a photo finds itself."""
     head = "vectors | P@1 | P@10 | altered photo finds itself"

@@ -51,6 +51,102 @@ def _counted(row: dict[str, Any]) -> tuple[str, ...]:
     return name, said, "held" if row["held"] else "**missed**"
 
 
+def loaded(figures: Figures) -> list[str]:
+    """Latency at a constant rate, three times too much, and a search beside its parts."""
+    rows = []
+    for row in figures["rows"]:
+        if row["part"] == "overload" and "grown_mb" in row:
+            own = f"{row['grown_mb']:+.1f} MB, {row['recovered_after_s']:.1f} s"
+            limit, ratio, bar = "–", "–", f"≤ {row['bar']}"
+        elif row["part"] == "overload":
+            own = (
+                f"{row['per_cpu_second']:,.0f} answers a processor second, {row['wall_per_second']:,.0f} a second; "
+                f"{row['sent_away']:,} sent away, {row['others']} otherwise"
+            )
+            limit = f"{row['limit_per_cpu_second']:,.0f}; {row['wall_limit']:,.0f}"
+            ratio, bar = f"{row['ratio']:.2f}", f"≥ {row['bar']}"
+        else:
+            own, limit = f"{row['ms']:.3f} ms", f"{row['limit_ms']:.3f} ms"
+            ratio, bar = f"{row['ratio']:.2f}", f"≤ {row['bar']}"
+        rows.append((row["name"], own, limit, ratio, bar, "held" if row["held"] else "**missed**"))
+    lines = table("what | figure | its limit, same run | ratio | bar | ", rows)
+    for row in figures["rows"]:
+        if row["part"] == "open":
+            lines += [
+                "",
+                f"Constant rate: {row['rate']:,.0f} requests a second, {row['requests']:,} in {row['turns']} turns, "
+                f"{row['refused']} of them not answered; p50 {row['p50_ms']:.2f} ms, of the bare route "
+                f"{row['limit_p50_ms']:.2f} ms.",
+            ]
+        if row["part"] == "overload" and "offered_of_capacity" in row:
+            lines += [
+                "",
+                f"Offered: {row['offered_of_capacity']:.1f} times the wall capacity, from the same core.",
+            ]
+    return lines
+
+
+def realtime(figures: Figures) -> list[str]:
+    """The lift of writing short sessions on over each of what it must beat, then what it costs."""
+    lifts = [row for row in figures["rows"] if row["part"] == "lift"]
+    limits = list(lifts[0]["beside"]) if lifts else []
+    rows = []
+    for row in lifts:
+        beside = (row["beside"][name] for name in limits)
+        rows.append(
+            (
+                row["data"],
+                f"`{row['ranker']}`, `{row['generator']}` ({row['length']} × {row['share']})",
+                f"{row['ndcg']:.4f}",
+                *(f"{b['difference']:+.4f} ({b['low']:+.4f} to {b['high']:+.4f})" for b in beside),
+                "yes" if row["beats_all"] else "no",
+            )
+        )
+    head = "data | ranker, generator (events × share) | nDCG@10 | " + " | ".join(
+        f"over {name}" for name in limits
+    )
+    costs = [
+        (
+            f"`{row['ranker']}`, `{row['generator']}`",
+            f"{row['plain_ms']:.3f} ms",
+            f"{row['fresh_ms']:.3f} ms",
+            f"{row['kept_ms']:.3f} ms",
+            f"{row['ratio']:.2f}",
+            "held" if row["held"] else "**missed**",
+        )
+        for row in figures["rows"]
+        if row["part"] == "cost"
+    ]
+    return [
+        *table(f"{head} | beats all", rows),
+        "",
+        *table("cost | plain | new opening | kept opening | ratio of new | ≤ 5", costs),
+    ]
+
+
+def replicas(figures: Figures) -> list[str]:
+    """What must hold of two replicas, then what it costs."""
+    counted = [_counted(row) for row in figures["rows"] if "held" in row]
+    costs = [_cost(row) for row in figures["rows"] if row["part"] == "cost"]
+    lines = [*table("what must hold | found | ", counted)]
+    if costs:
+        lines += ["", *table("what one process spends, what one thing takes | ", costs)]
+    for row in figures["rows"]:
+        if row["part"] == "ray":
+            lines += [
+                "",
+                f"On Ray Serve a recommendation takes {row['ms']:.1f} ms of processor time over all of its processes, "
+                f"{row['times']:.0f} times the {row['uvicorn_ms']:.2f} ms under uvicorn; median wait "
+                f"{row['wall_p50_ms']:.0f} ms against {row['uvicorn_wall_p50_ms']:.0f} over 8 connections.",
+            ]
+    return lines
+
+
+def _cost(row: dict[str, Any]) -> tuple[str, str]:
+    said = f"{row['ms']:.2f} ms" if "ms" in row else f"{row['bytes']:,.0f} bytes"
+    return row["name"], said
+
+
 def vectors(figures: Figures) -> list[str]:
     """What search costs beside its limit, what filters leave of it, and what else must hold."""
     rows = figures["rows"]

@@ -24,11 +24,11 @@ from wareloom.proof.prove import prove
 from wareloom.readers import read
 from wareloom.sampling.generator import Generator
 
-CNN: dict[str, Any] = {"ranker": "cnn", "ranker_settings": {"width": 16}}
+CNN: dict[str, Any] = {"ranker": "cnn", "ranker_settings": {"width": 16, "epochs": 30}}
 LITE0: dict[str, Any] = {"ranker": "lite0"}
 PROOFS: dict[str, dict[str, Any]] = {
     "lite0, 5 %": {**LITE0, "labelled": 0.05, "seeds": 5, "ratios": (4.0,)},
-    "cnn, 5 %": {**CNN, "labelled": 0.05, "seeds": 6, "ratios": (4.0,)},
+    "cnn, 5 %": {**CNN, "labelled": 0.05, "seeds": 5, "ratios": (4.0,)},
     "lite0, 20 %": {**LITE0, "labelled": 0.2, "seeds": 5, "ratios": (1.0,)},
     "lite0, all": {**LITE0, "labelled": 1.0, "seeds": 1, "ratios": (0.5,)},
 }

@@ -23,6 +23,7 @@ import _claims
 import _tables
 import _tables_advise
 import _tables_behaviour
+import _tables_dialogues
 import _tables_pictures
 import _tables_privacy
 import _tables_search
@@ -153,6 +154,36 @@ BENCHMARKS = {
         "answer beside one. An event and the answer after it go over two connections to two processes.",
         _tables_serving.serving,
     ),
+    "serve_load": Benchmark(
+        "Serving under load",
+        ("serve_load.py", "--long"),
+        "Amazon Beauty, one process, loopback, who asks on the same core. *Constant rate*: latency is counted from the "
+        "moment a request was planned for; beside it, in turns, the same rate to a bare FastAPI route. *Thrice the "
+        "capacity*: answers a processor second of the server, beside those of eight connections that ask without a "
+        "pause; what is sent away gets 429 with `retry-after`. *A search*: processor time beside the sum of its parts "
+        "called bare.",
+        _tables_serving.loaded,
+    ),
+    "realtime": Benchmark(
+        "Real-time synthesis",
+        ("realtime.py",),
+        "A generator writes sessions of one to three events on eight times, and the ranker's answers are averaged. "
+        "NDCG@10 of the next event on an item that the session has not had, on the test part by time; differences with "
+        "95 % intervals of a paired bootstrap over sessions. *Generator alone*: its next-item probabilities as a "
+        "ranker. *History repeated*: the same ranker. *Blind draws*: continuations by popularity. All settings were "
+        "chosen on validation sessions. Bar for being on by default: above all, at 95 % over all pairs together.",
+        _tables_serving.realtime,
+    ),
+    "serve_replicas": Benchmark(
+        "Two replicas behind nginx",
+        ("serve_replicas.py", "--long"),
+        "Amazon Beauty; two servers with one Redis, one PostgreSQL and one bucket behind the nginx of `docs/deploy`, "
+        "all on one machine; the bucket is moto's server, so that its times say nothing of S3. An event goes "
+        "through the proxy, then an answer that must have seen it, on whichever replica. *Lost*: acknowledged, and "
+        "not in PostgreSQL or not in the tables; *doubled*: twice in the tables. *Sent again*: what had no answer, "
+        "under the same id.",
+        _tables_serving.replicas,
+    ),
     "serve_vectors": Benchmark(
         "What vectors cost that are served",
         ("serve_vectors.py",),
@@ -215,7 +246,7 @@ BENCHMARKS = {
         "with 128 negatives where there is a choice, batches and rates as their manuals have them; Wareloom has its "
         "defaults. Processor seconds of training to a value of NDCG@10 on held-back events of the training part. They "
         "read fifty events of a history, or twenty where a row says so, which suits libraries that pad all to one "
-        "length. Each peer ends the pass in which the limit is over; one that comes to no higher value might have, "
+        "length. Each peer ends with a whole pass, after some two to five minutes; where it came no higher it might, "
         "later. Bar: at most half of the peers' seconds to a value that they come to.",
         _tables.sasrec,
     ),
@@ -345,6 +376,14 @@ BENCHMARKS = {
         "queries, and the grammar given the same queries beside it; six hundred queries each.",
         _tables_search.query_fidelity,
     ),
+    "dialogues": Benchmark(
+        "Do synthetic dialogues look real, and are their facts right?",
+        ("dialogues.py",),
+        "MultiDoGO (customers' side) and JDDC (both), half of the dialogues held out. Distances from held-out ones, "
+        "so that less is better; areas of .5 cannot tell. The floor: the same between real ones. Controls: a bag of "
+        "real turns, which is incoherent, and copies of the training part, which is what a memoriser would make.",
+        _tables_dialogues.dialogues,
+    ),
     "pictures": Benchmark(
         "Do pictures of one kind of product look alike?",
         ("pictures.py",),
@@ -359,6 +398,13 @@ BENCHMARKS = {
         "on the frozen encoder EfficientNet-Lite0, taught on a share of the training photos that each seed draws anew, "
         "with equal updates. Means over seeds on 372 test photos; intervals over photos and seeds.",
         _tables_pictures.pictures_useful,
+    ),
+    "pictures_made": Benchmark(
+        "How fast pictures are made, and what screens of pictures find",
+        ("pictures_made.py",),
+        "Photos of clothes at 96 pixels, processor seconds of one thread; networks make 32 pixels. Screens learn from "
+        "the training photos; they have to let validation photos pass, and to find what was planted in sixty of them.",
+        _tables_pictures.pictures_made,
     ),
     "pictures_search": Benchmark(
         "Do photos find photos of their class, and themselves altered?",

@@ -14,7 +14,7 @@ from typing import Any
 
 HERE = Path(__file__).parent / "samples"
 PROOFS = ("recommendation", "clicks", "search", "system", "transfer")
-NAMES = (*PROOFS, "comparison", "leaderboard", "attacks", "check", "curves", "advice")
+NAMES = (*PROOFS, "comparison", "leaderboard", "attacks", "check", "curves", "advice", "gallery")
 
 
 def sample(name: str) -> dict[str, Any]:
@@ -30,10 +30,35 @@ def page(name: str, language: str = "en", *, interactive: bool = False) -> str:
     from wareloom.report.curves import trainings_of, view_of
     from wareloom.report.templating import filled
 
+    if name == "gallery":
+        return _gallery(language)
     if name == "curves":
         view = view_of(trainings_of(HERE), "samples", Say(language))
         return filled("curves.html.j2", view, language, interactive=interactive)
     return page_of(HERE / f"{name}.json", language, interactive=interactive)
+
+
+def _gallery(language: str) -> str:
+    """The gallery of drawn pictures, two of which were taken."""
+    import polars as pl
+
+    from wareloom.report.gallery import gallery_page
+    from wareloom.shop import Shop
+    from wareloom.testing.made_pictures import pictured
+
+    real = pictured()
+    said = {"origin": pl.lit("image_vae@0.2.0"), "purpose": pl.lit("training")}
+    made = (
+        real.table("images").head(9).with_columns(image_id=pl.format("{}-made", "item_id"), **said)
+    )
+    reasons = ["blank: one colour", "shows bar, not ball"]
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder) / "made"
+        real.with_tables(images=made).save(place)
+        (place / "rejected").mkdir()
+        taken = made.head(2).with_columns(reason=pl.Series(reasons))
+        taken.write_parquet(place / "rejected" / "images.parquet")
+        return gallery_page(real, [Shop.open(place)], "shapes", language)
 
 
 def main() -> None:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import glob
+import logging
 import os
 import pwd
+import re
 import shutil
 import signal
 import socket
 import subprocess
+import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -125,3 +128,147 @@ def redis(folder: Path, port: int = 0) -> Iterator[int]:
             yield port
         finally:
             process.terminate()
+
+
+class Buckets:
+    """A server that speaks S3, by moto, that may be gone for a while; what it holds stays."""
+
+    def __init__(self) -> None:
+        self.port = free_port()
+        self.start()
+
+    def start(self) -> None:
+        moto = pytest.importorskip("moto.server")
+        self.server = moto.ThreadedMotoServer(ip_address="127.0.0.1", port=self.port, verbose=False)
+        self.server.start()
+
+    def stop(self) -> None:
+        self.server.stop()
+
+
+@contextlib.contextmanager
+def buckets(name: str) -> Iterator[Buckets]:
+    """A server with one bucket, and an environment in which it is found."""
+    boto3 = pytest.importorskip("boto3")
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    made = Buckets()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{made.port}")
+        patch.setenv("AWS_ACCESS_KEY_ID", "someone")
+        patch.setenv("AWS_SECRET_ACCESS_KEY", "c2VjcmV0LW9mLWEtdGVzdA")
+        patch.setenv("AWS_CONFIG_FILE", os.devnull)
+        patch.setenv("AWS_SHARED_CREDENTIALS_FILE", os.devnull)
+        boto3.client("s3", region_name="us-east-1").create_bucket(Bucket=name)
+        yield made
+    made.stop()
+
+
+DEPLOY = Path(__file__).parents[1] / "docs" / "deploy"
+
+
+def nginx_settings(name: str, folder: Path, port: int, upstreams: Sequence[int] = ()) -> Path:
+    """A configuration of docs/deploy as it may run here: other addresses, a certificate, no limit of one client."""
+    text = (DEPLOY / name).read_text()
+    key, certificate = _certificate(folder)
+    text = re.sub(r"listen 443 ssl;", f"listen 127.0.0.1:{port} ssl;", text)
+    text = re.sub(r"ssl_certificate +\S+;", f"ssl_certificate {certificate};", text)
+    text = re.sub(r"ssl_certificate_key +\S+;", f"ssl_certificate_key {key};", text)
+    text = text.replace("rate=50r/s", "rate=100000r/s").replace("burst=100 ", "burst=100000 ")
+    for n, own in enumerate(upstreams):
+        text = text.replace(f"10.0.0.1{n + 1}:8000", f"127.0.0.1:{own}")
+    places = [f"{kind}_temp_path {folder}/{kind};" for kind in ("client_body", "proxy", "fastcgi")]
+    places += [f"{kind}_temp_path {folder}/{kind};" for kind in ("uwsgi", "scgi")]
+    text = text.replace("http {", "http {\n  access_log off;\n  " + "\n  ".join(places), 1)
+    text = f"pid {folder}/nginx.pid;\nerror_log {folder}/error.log;\ndaemon off;\n" + text
+    (folder / "nginx.conf").write_text(text)
+    return folder / "nginx.conf"
+
+
+def nginx_program() -> str:
+    found = shutil.which("nginx") or shutil.which("/usr/sbin/nginx")
+    if found is None:
+        pytest.skip("there is no nginx")
+    return found
+
+
+@contextlib.contextmanager
+def nginx(folder: Path, upstreams: Sequence[int]) -> Iterator[int]:
+    """The proxy of docs/deploy before replicas at these ports; its own port, which speaks TLS."""
+    program, port = nginx_program(), free_port()
+    settings = nginx_settings("nginx-replicas.conf", folder, port, upstreams)
+    with subprocess.Popen(
+        [program, "-c", settings, "-p", folder], stderr=subprocess.DEVNULL
+    ) as one:
+        try:
+            awake(port)
+            yield port
+        finally:
+            one.terminate()
+
+
+class Replica:
+    """`wareloom serve` that may be killed and begun again."""
+
+    def __init__(self, store: Path, *options: str) -> None:
+        self.port = free_port()
+        words = ["serve", str(store), "--port", str(self.port), "--host-name", "shop.example"]
+        self.command = [sys.executable, "-m", "wareloom", *words, *options]
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> Replica:
+        self.process = subprocess.Popen(self.command)
+        return self
+
+    def children(self) -> list[int]:
+        """Those that answer, and what was begun beside them."""
+        assert self.process is not None
+        one = self.process.pid
+        with contextlib.suppress(FileNotFoundError):
+            return [int(n) for n in Path(f"/proc/{one}/task/{one}/children").read_text().split()]
+        return []
+
+    def kill(self) -> None:
+        """kill -9 for all of it at once, as a machine does that loses its power."""
+        assert self.process is not None
+        every = self.children() if self.process.poll() is None else []
+        self.process.kill()
+        for process in every:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process, signal.SIGKILL)
+        self.process.wait()
+        until = time.monotonic() + 10
+        while any(_runs(process) for process in every) and time.monotonic() < until:
+            time.sleep(0.01)
+
+    def stop(self) -> int:
+        assert self.process is not None
+        self.process.terminate()
+        return self.process.wait(20)
+
+
+def _runs(process: int) -> bool:
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def _certificate(folder: Path) -> tuple[Path, Path]:
+    """A key and a certificate that it signs itself."""
+    import datetime as dt
+
+    pytest.importorskip("cryptography")
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    key, name = ec.generate_private_key(ec.SECP256R1()), x509.Name([])
+    now = dt.datetime.now(dt.UTC)
+    made = x509.CertificateBuilder(name, name, key.public_key(), 1, now, now + dt.timedelta(days=1))
+    plain = serialization.NoEncryption()
+    (folder / "key.pem").write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, plain)
+    )
+    signed = made.sign(key, hashes.SHA256())
+    (folder / "cert.pem").write_bytes(signed.public_bytes(serialization.Encoding.PEM))
+    return folder / "key.pem", folder / "cert.pem"

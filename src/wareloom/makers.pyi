@@ -9,7 +9,6 @@ import wareloom.mixing.curriculum
 import wareloom.mixing.distil
 import wareloom.mixing.fresh
 import wareloom.mixing.labels
-import wareloom.mixing.on_policy
 import wareloom.mixing.ratio
 import wareloom.mixing.searched
 import wareloom.mixing.selected
@@ -282,6 +281,9 @@ def synthesizer(
     leaves: float = 0.04,
     typos: float = 0.04,
     frames: float = 0.3,
+    model: str = '',
+    model_settings: Mapping[str, Any] = ...,
+    model_does: Literal['chooses', 'writes'] = 'chooses',
 ) -> wareloom.synthesis.dialogues.flow.Flow:
     """Write customer-service dialogues in four stages: a world, a plan, words, and a check of all that agents say.
 
@@ -300,6 +302,9 @@ def synthesizer(
         leaves: Share of turns after which customers leave, where the log does not say.
         typos: Share of careless customers' phrases with one slip more than the log's.
         frames: Share of English requests that begin in another way.
+        model: A text model behind agents' words: embedded, huggingface, endpoint or package.module:Class; none if empty.
+        model_settings: Its settings, such as base_url and model.
+        model_does: Whether it chooses among sentences, or writes round facts that a grammar holds; the embedded one only chooses.
     """
 
 @overload
@@ -2268,7 +2273,6 @@ def mixer(
     labels: int = 8,
     temperature: float = 0.5,
     repeats: bool = False,
-    residual: float = 0.0,
 ) -> wareloom.mixing.distil.Distil:
     """Add soft labels that an ensemble gives real events directly: knowledge distillation, without synthetic users.
 
@@ -2281,7 +2285,6 @@ def mixer(
         labels: Labels of each event, at most.
         temperature: Below 1 the best labels weigh more, above 1 all more alike.
         repeats: Whether an item of the history may be a label.
-        residual: Share of the labels' weight that goes to the real item where the ensemble is wholly wrong; less where it is less wrong. It suits a network that serves beside the ensemble, rather than instead of it.
     """
 
 @overload
@@ -2330,45 +2333,6 @@ def mixer(
         labels: Labels of each event, at most.
         temperature: Below 1 the best labels weigh more, above 1 all more alike.
         repeats: Whether an item of the history may be a label.
-    """
-
-@overload
-def mixer(
-    name: Literal['on_policy'],
-    *,
-    ratio: float = 1.0,
-    weight: float = 1.0,
-    head: float = 1.0,
-    ranker: str = 'stack',
-    ranker_settings: Mapping[str, Any] = ...,
-    folds: int = 5,
-    labels: int = 8,
-    temperature: float = 0.5,
-    repeats: bool = False,
-    residual: float = 0.0,
-    walks: float = 0.5,
-    steps: int = 2,
-    top: int = 10,
-    student: str = 'sasrec',
-    student_settings: Mapping[str, Any] = ...,
-) -> wareloom.mixing.on_policy.OnPolicy:
-    """Add direct labels, also at histories that the student walks on to by itself.
-
-        ratio: What the labels of an event weigh together, where the event weighs 1.
-        weight: Factor on all of them.
-        head: Factor on labels of the head: the most popular items, with a third of the real events between them.
-        ranker: The ranker that names them.
-        ranker_settings: Its settings, where they are not the defaults.
-        folds: Parts of the users; each is labelled by a ranker that was fitted on the others.
-        labels: Labels of each event, at most.
-        temperature: Below 1 the best labels weigh more, above 1 all more alike.
-        repeats: Whether an item of the history may be a label.
-        residual: Share of the labels' weight that goes to the real item where the ensemble is wholly wrong; less where it is less wrong. It suits a network that serves beside the ensemble, rather than instead of it.
-        walks: Share of the users whose histories are walked on.
-        steps: Steps of each walk.
-        top: The student's best items, of which each step takes one.
-        student: The ranker that walks, fitted on the real rows.
-        student_settings: Its settings, where they are not the defaults.
     """
 
 @overload
@@ -2517,7 +2481,7 @@ class CleanOptions(TypedDict, total=False):
 
 class CompareOptions(TypedDict, total=False):
     measures: Sequence[str]
-    """Names of measures; all quick ones of what SYNTH has, events, queries, pictures, dialogues, where none are named."""
+    """Names of measures; all quick ones of what SYNTH has (events, queries, …) where none are named."""
     gru: bool
     """Whether the network that reads sequences, too, tells synthetic users from real ones."""
     settings: Mapping[str, Mapping[str, Any]]

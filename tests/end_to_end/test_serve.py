@@ -24,9 +24,10 @@ import pytest
 from bundles import fitted, written
 from stores import branded, made_store
 from wareloom.core.family import RERANKERS
-from wareloom.serving.compact import compact, partitions, told_by, whole_shop
+from wareloom.serving.compact import compact, whole_shop
 from wareloom.serving.config import VARIABLE, Settings, handed_on
 from wareloom.serving.frames import read_records
+from wareloom.serving.parts import partitions, told_by
 from wareloom.serving.publish import publish
 from wareloom.serving.store import Store
 from wareloom.shop import Requests

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
 from pathlib import Path
@@ -86,8 +87,6 @@ def test_a_redis_that_comes_back_is_asked_again(tmp_path: Path) -> None:
     store, port = made_store(tmp_path), free_port()
 
     async def asked(client: Client) -> object:
-        import asyncio
-
         until = time.monotonic() + 30
         while (told := await client.post("/recommend", session="a")).get("degraded"):
             assert time.monotonic() < until
@@ -105,6 +104,49 @@ def test_a_redis_that_comes_back_is_asked_again(tmp_path: Path) -> None:
         await client.app.close()
 
     run(work())
+
+
+def test_redis_costs_a_round_trip_a_request(tmp_path: Path) -> None:
+    store, trips = made_store(tmp_path), 0
+    carrying: list[asyncio.Task[None] | None] = []
+
+    async def work(port: int) -> list[int]:
+        async def carried(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            nonlocal trips
+            carrying.append(asyncio.current_task())
+            back, forth = await asyncio.open_connection("127.0.0.1", port)
+
+            async def answers() -> None:
+                while some := await back.read(1 << 16):
+                    writer.write(some)
+                writer.close()
+
+            answering = asyncio.create_task(answers())
+            while some := await reader.read(1 << 16):
+                trips += 1
+                forth.write(some)
+            forth.close()
+            await answering
+
+        between = await asyncio.start_server(carried, "127.0.0.1", 0)
+        own = between.sockets[0].getsockname()[1]
+        client, found = Client(store, redis=f"redis://127.0.0.1:{own}/0"), []
+        await client.did("i1", user_id="u", session_id="s")
+        for n in range(4):
+            before = trips
+            await client.did(f"i{n}", user_id="u", session_id="s")
+            found.append(trips - before)
+            before = trips
+            assert "degraded" not in await client.post("/recommend", user="u", session="s")
+            found.append(trips - before)
+        await client.app.close()
+        between.close()
+        await asyncio.wait([task for task in carrying if task is not None])
+        return found
+
+    with redis(tmp_path) as port:
+        found = run(work(port))
+    assert set(found) == {1}, "what is sent goes at once, and the bar is two"
 
 
 def test_an_address_that_is_none_is_refused() -> None:

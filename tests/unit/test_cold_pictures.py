@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -14,8 +15,10 @@ from wareloom.errors import InputError, SettingError
 from wareloom.evaluation.tasks import Task, build_task
 from wareloom.preparing.picture_colours import COLOURS, colour_of
 from wareloom.preparing.splits import Split, SplitSettings, split
-from wareloom.proof.cold_pictures import dealt, lift_of_neighbours
+from wareloom.proof.cold_pictures import dealt, lift_of_features, lift_of_neighbours
 from wareloom.rankers.content.image_knn import ImageKNN
+from wareloom.rankers.learned.two_tower import TwoTower
+from wareloom.shop.schema import conform
 from wareloom.stats.metric_head import fit_metric_head
 from wareloom.testing.pictures import SHAPES, photo_shop, taste_shop
 
@@ -49,6 +52,34 @@ def test_pictures_of_other_items_lift_nothing() -> None:
         wrong = dealt(fitted(), np.random.default_rng(100 + turn))
         said.append(lift_of_neighbours(wrong, task, RUN.with_(seed=turn)).verdict)
     assert said.count("no evidence") >= 10, said
+
+
+def test_two_towers_find_the_planted_lift_by_what_they_see() -> None:
+    def towers() -> TwoTower:
+        return TwoTower(
+            pictures="colours", text="none", epochs=6, embedding_size=16, learning_rate=0.01
+        )
+
+    parts, task = taste(0)
+    found = lift_of_features(towers, parts.train, task, RUN, seeds=2)
+    assert found.verdict == "helps", str(found)
+    assert found.data["mean"] > 2 * found.data["against_mean"]
+
+
+def test_by_the_encoder_and_by_classes_more_of_the_nearest_are_of_a_class() -> None:
+    shop = photo_shop(10, side=32)
+    item = shop.table("items")["item_id"]
+    event = pl.DataFrame({"user_id": ["u"], "item_id": [item[0]], "event": ["purchase"]})
+    shop = shop.with_tables(events=conform("events", event.lazy()).collect())
+    kind = np.repeat(np.arange(4), 10)
+
+    def alike(**settings: Any) -> float:
+        near = ImageKNN(neighbours=5, **settings).fit(shop, RUN).table_.tocoo()
+        return float((kind[near.row] == kind[near.col]).mean())
+
+    plain, seen = alike(), alike(model="lite0")
+    assert seen > 0.9 > plain
+    assert alike(learned=True) > plain + 0.2
 
 
 def test_without_new_items_it_says_that_there_are_none() -> None:

@@ -17,13 +17,6 @@ from wareloom.language.acts import act_of_label, act_of_words, goal_of
 from wareloom.language.runs import copied, runs_of
 from wareloom.shop import Shop
 from wareloom.shop.spans import fits
-from wareloom.synthesis.dialogues.agent import Move
-from wareloom.synthesis.dialogues.assistant import (
-    AssistantReport,
-    RuleAssistant,
-    Trial,
-    check_assistant,
-)
 from wareloom.synthesis.dialogues.check import (
     broken_states,
     check,
@@ -292,44 +285,3 @@ def test_phrases_of_five_dialogues_keep_counts_alone() -> None:
     assert made.kept() == "counts"
     rows = made.sample(60, Run(seed=2)).table("dialogues")
     assert "odd words of mine" not in rows["text"].to_list()
-
-
-class Deaf(RuleAssistant):
-    """An assistant that takes every request for another one."""
-
-    def intent(self, text: str) -> str:
-        return next(name for name in self.intents if name != super(Deaf, self).intent(text))
-
-
-class Careless(RuleAssistant):
-    """An assistant that cancels whatever it is asked for."""
-
-    def reply(self, text: str) -> list[Move]:
-        moves = super().reply(text)
-        if self.world.order.state in ("placed", "paid"):
-            self.world.order = self.world.order.moved("cancel")
-        return moves
-
-
-def test_an_assistant_is_checked_by_where_orders_end(flow: Flow) -> None:
-    found = check_assistant(flow, 40, 4, Run(seed=1), fewest=1)
-    assert found.success >= 0.99
-    assert found.passes(4) <= found.passes(1) == pytest.approx(found.success)
-    assert str(found).startswith("With simulated customers, ")
-    theirs = flow.bank_
-    for wrong in (Careless(theirs, "en"), Deaf(theirs, "en")):
-        assert check_assistant(flow, 40, 4, Run(seed=1), wrong, fewest=1).success < 0.9
-
-
-def test_pass_k_is_that_of_all_draws_of_k() -> None:
-    trials = [
-        Trial(t, "cancel", done, 1, "", "")
-        for t, own in enumerate(("1110", "1111"))
-        for done in map(int, own)
-    ]
-    report = AssistantReport(tuple(replace(t, done=bool(t.done)) for t in trials), 4)
-    assert report.passes(1) == pytest.approx(7 / 8)
-    assert report.passes(2) == pytest.approx((3 / 6 + 1) / 2)
-    assert report.passes(4) == pytest.approx(0.5)
-    with pytest.raises(InputError, match=r"pass\^5"):
-        report.passes(5)

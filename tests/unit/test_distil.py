@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import polars as pl
 import pytest
@@ -114,77 +112,3 @@ def test_only_who_can_be_taught_labels_takes_them() -> None:
 def test_a_ranker_that_is_none_is_refused() -> None:
     with pytest.raises(SettingError, match="no setting"):
         MIXERS.make("distil", ranker="transitions", ranker_settings={"windo": 1})
-
-
-def loops(users: int = 40) -> Shop:
-    """Users who go round a loop of their own parts of one ring: what comes next is sure for all."""
-    n, items = 6, 12
-    item = (np.arange(users)[:, None] + np.arange(n)) % items
-    events = pl.DataFrame({"user": np.repeat(np.arange(users), n), "item": item.ravel()}).select(
-        user_id=pl.format("u{}", "user"),
-        item_id=pl.format("i{}", "item"),
-        event=pl.lit("purchase"),
-        time=pl.datetime(2024, 1, 1) + pl.duration(days=pl.int_range(users * n)),
-        origin=pl.lit("real"),
-        weight=pl.lit(1.0, pl.Float32),
-    )
-    return Shop({"items": small_shop(items=items).table("items"), "events": events})
-
-
-NEXT: dict[str, Any] = {
-    "ranker": "transitions",
-    "ranker_settings": {"window": 1, "reverse": 0.0, "decay": 0.01},
-}
-
-
-def test_where_the_ensemble_is_right_residual_labels_are_the_plain_ones() -> None:
-    plain, residual = (
-        MIXERS.make("distil", **NEXT, residual=r).mix(loops(), None, RUN).table("soft_labels")
-        for r in (0.0, 1.0)
-    )
-    assert len(plain) > 100
-    assert plain.equals(residual)
-
-
-def test_where_the_ensemble_is_wrong_the_labels_weight_goes_to_what_really_came() -> None:
-    """Half of the users go the other way round at random: every event's labels still weigh 1 together."""
-    real = small_shop(users=60)
-    of = {"ranker": "item_knn", "folds": 3, "labels": 4}
-    plain, log = (
-        Log.of(MIXERS.make("distil", **of, residual=r).mix(real, None, RUN)) for r in (0.0, 0.5)
-    )
-    assert plain.label_weight is not None
-    assert log.label_item is not None
-    assert log.label_weight is not None
-    own = np.where(log.label_item == log.item[:, None], log.label_weight, 0.0)
-    base = np.where(plain.label_item == plain.item[:, None], plain.label_weight, 0.0)
-    named = plain.label_weight.sum(axis=1) > 0
-    np.testing.assert_allclose(log.label_weight[named].sum(axis=1), 1.0, rtol=1e-5)
-    assert plain.label_item is not None
-    first = plain.label_item[:, 0] == plain.item
-    np.testing.assert_allclose(own[named & first].sum(axis=1), base[named & first].sum(axis=1))
-    assert (own.sum(axis=1) > base.sum(axis=1) + 0.1)[named & ~first].mean() > 0.9
-    assert own.sum(axis=1).max() < 1.0
-
-
-def test_the_error_is_that_of_an_ensemble_which_has_not_seen_the_user() -> None:
-    """Everybody has a pair of items of their own: who saw them is right everywhere, who did not knows nothing."""
-    users = 12
-    events = pl.DataFrame({"user": np.repeat(np.arange(users), 2)}).select(
-        user_id=pl.format("u{}", "user"),
-        item_id=pl.format("i{}", pl.int_range(2 * users)),
-        event=pl.lit("purchase"),
-        time=pl.datetime(2024, 1, 1) + pl.duration(days=pl.int_range(2 * users)),
-        origin=pl.lit("real"),
-        weight=pl.lit(1.0, pl.Float32),
-    )
-    shop = Shop({"items": small_shop(items=2 * users).table("items"), "events": events})
-    weight = {}
-    for folds in (1, 4):
-        mixer = MIXERS.make("distil", **NEXT, folds=folds, residual=1.0)
-        rows = mixer.mix(shop, None, RUN).table("soft_labels")
-        weight[folds] = rows.group_by("user_id").agg(pl.col("weight").first())["weight"]
-    np.testing.assert_allclose(weight[1], 1.0, rtol=1e-5)
-    assert len(weight[4]) == users
-    assert (weight[4] > 0.7).all()
-    assert (weight[4] < 0.85).all()

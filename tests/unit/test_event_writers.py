@@ -239,6 +239,18 @@ def test_gaps_and_hours_are_those_of_the_log(visitor: Any) -> None:
     assert not np.any(fake.time % 1_000_000), "on the clock of the log"
 
 
+def test_a_session_goes_on_in_several_ways(visitor: Any) -> None:
+    past = np.array([3, 4], dtype=np.int32)
+    ways = visitor.continuations(past, 40, 2, Run(seed=1))
+    assert ways.shape == (40, 2)
+    np.testing.assert_array_equal(ways, visitor.continuations(past, 40, 2, Run(seed=1)))
+    items = visitor.catalogue_["item_id"]
+    assert np.mean([items[int(code)] in ("i4", "i5") for code in ways[:, 0]]) > 0.4
+    assert len(np.unique(ways, axis=0)) > 5
+    with pytest.raises(InputError, match="at least 1"):
+        visitor.continuations(past[:0], 1, 1, Run())
+
+
 def test_one_session_goes_on(visitor: Any) -> None:
     ahead = visitor.continue_session(
         ["i3", "i4"], 6, kinds=["view_item", "view_item"], run=Run(seed=1)

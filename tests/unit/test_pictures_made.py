@@ -102,15 +102,23 @@ def test_of_the_product_no_byte_changes(tmp_path: Path, background: str, shadow:
     assert sample.table("images")["item_id"].to_list() == ["a"]
 
 
-def test_photos_on_uneven_backgrounds_are_passed_over_and_counted() -> None:
+def test_photos_on_uneven_backgrounds_are_passed_over_and_counted(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     rng = np.random.default_rng(4)
     rug = rng.integers(0, 255, (60, 60, 3)).astype(np.uint8)
     items = pl.DataFrame({"item_id": ["a", "b"], "category": [["box"], ["box"]]})
     images = pl.DataFrame({"item_id": ["a", "b"], "image": [encoded(noisy()), encoded(rug)]})
     shop = Shop({"items": items, "images": images})
-    with pytest.warns(UserWarning, match="passes over 1 of 2 photos, whose border is not even"):
-        made = SYNTHESIZERS.make("image_background").fit(shop, RUN)
+    made = SYNTHESIZERS.make("image_background").fit(shop, RUN)
+    assert "passes over 1 of 2 photos, whose border is not even" in caplog.text
     assert set(made.sample(4, RUN).table("images")["item_id"]) == {"a"}
+    other = shop.with_tables(
+        items=items.with_columns(category=pl.Series([["box"], ["rug"]])), images=images
+    )
+    made = SYNTHESIZERS.make("image_background").fit(other, RUN)
+    with pytest.raises(InputError, match="the class 'rug', which was not learned"):
+        made.sample(1, RUN, GivenPictures(("rug",)))
     none = shop.with_tables(images=images.filter(pl.col("item_id") == "b"))
     with pytest.raises(InputError, match=r"the product in none of 1 photos.*plain wall"):
         SYNTHESIZERS.make("image_background").fit(none, RUN)
@@ -293,7 +301,7 @@ def test_the_gallery_shows_real_made_and_rejected(tmp_path: Path) -> None:
     rows = made.table("images").head(2).with_columns(reason=pl.lit("blank: one colour"))
     (folder / "rejected").mkdir()
     rows.write_parquet(folder / "rejected" / "images.parquet")
-    for language, words in (("en", "Taken out by screens"), ("zh", "被筛查剔除")):
+    for language, words in (("en", "Taken out by screens: image_augment"), ("zh", "被筛查剔除")):
         page = gallery_page(shop, [Shop.open(folder)], "shapes", language)
         assert page.count("data:image/jpeg;base64,") == 24 + 12 + 2
         assert words in page

@@ -245,26 +245,6 @@ def test_labels_alone_are_a_proof_of_their_own(shop: Shop) -> None:
     assert pl.DataFrame(data["arms"]).height
 
 
-def test_labels_that_are_more_than_plain_have_to_beat_plain_ones(shop: Shop) -> None:
-    """The arm has what its mixer makes, the control plain labels of the same ensemble; and they differ."""
-    train, run = shop, RUN
-    for mixer, more in (("distil", {"residual": 1.0}), ("on_policy", {"student": "item_knn"})):
-        generator = Generator(mixer=mixer, mixer_settings={"ranker": "transitions"} | more)
-        assert DIRECT in plan(generator, "sasrec", QUICK).controls
-
-        def none() -> Any:
-            raise AssertionError("no synthetic data is asked for")
-
-        mixed, direct = (
-            training_data(generator, arm, train, none, 1.0, run) for arm in (MIXED, DIRECT)
-        )
-        labels = Generator(mixer="distil", mixer_settings={"ranker": "transitions"})
-        plain = training_data(labels, MIXED, train, none, 1.0, run)
-        assert direct.table("soft_labels").equals(plain.table("soft_labels"))
-        assert not mixed.table("soft_labels").equals(plain.table("soft_labels"))
-    assert DIRECT not in plan(labels, "sasrec", QUICK).controls
-
-
 def test_a_network_is_trained_once_a_seed(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     trained: list[tuple[str, bool]] = []
     fit = SASRec._fit

@@ -31,7 +31,8 @@ def main(
     from wareloom.serving.store import Store
 
     needed("msgspec", "serve", "Compacting")
-    from wareloom.serving.compact import compact_all, partitions, whole_shop
+    from wareloom.serving.compact import compact_all, whole_shop
+    from wareloom.serving.parts import partitions
     from wareloom.serving.ubi import write_ubi
     from wareloom.shop import Shop
 

@@ -61,6 +61,11 @@ def main(
         run=run_of(seed, quiet, threads=threads),
         allow_code=tuple(allow_code or ()),
     )
+    show(told, as_json, _summary(told, model, to))
+
+
+def _summary(told: dict[str, Any], model: Path, to: Path) -> Summary:
+    """The table, and the quickest encoder that loses no more than it may."""
     whole = told["encoders"][0]
     rows = [
         (
@@ -88,7 +93,7 @@ def main(
     summary.place(to)
     if best is not None:
         summary.next(f"wareloom publish {model} --encoder {to / best['name']} --to STORE")
-    show(told, as_json, summary)
+    return summary
 
 
 def _interval(ends: list[float] | None) -> str:

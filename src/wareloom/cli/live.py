@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -11,7 +10,7 @@ from wareloom.cli._shared import AsJson, Quiet, show
 
 
 def main(
-    store: Annotated[Path, typer.Argument(help="The store.")],
+    store: Annotated[str, typer.Argument(help="The store: a folder, or s3://BUCKET/PREFIX.")],
     slot: Annotated[str | None, typer.Option(help="One slot; all where not given.")] = None,
     at: Annotated[
         str | None, typer.Option("--at", help="What was live then: 2026-11-03T10:00, UTC.")
@@ -43,9 +42,10 @@ def main(
 ) -> None:
     """Say which version is live in each slot, or was, and change it."""
     from wareloom.errors import SettingError
-    from wareloom.serving.store import Store, told_of
+    from wareloom.serving.bucket import opened as opened_at
+    from wareloom.serving.store import told_of
 
-    opened = Store.open(store)
+    opened = opened_at(store)
     changes = sum([set_ is not None, shadow is not None, bool(split), roll_back])
     if changes > 1 or (changes and (at or history)):
         raise SettingError("Give one of --set, --shadow, --split, --roll-back, --at and --history.")
@@ -53,9 +53,9 @@ def main(
     if changes and len(names) != 1:
         raise SettingError(f"Say which slot with --slot: {', '.join(names)}.")
     if set_ is not None:
-        opened.set_live(names[0], opened.folder(set_).name)
+        opened.set_live(names[0], opened.named(set_))
     elif shadow is not None:
-        opened.set_shadow(names[0], None if shadow == "none" else opened.folder(shadow).name)
+        opened.set_shadow(names[0], None if shadow == "none" else opened.named(shadow))
     elif split:
         opened.set_arms(names[0], None if split == ["none"] else _shares(split))
     elif roll_back:

@@ -27,37 +27,40 @@ if TYPE_CHECKING:
 SHOWN = 4
 """Items whose photo contradicts what is said of them that are named"""
 
+Filled = Annotated[
+    Path | None,
+    typer.Option(
+        "--to",
+        help="Write the shop here, categories and colours filled where items lack them, and photos.csv.",
+    ),
+]
+Lift = Annotated[
+    bool,
+    typer.Option(
+        "--lift",
+        help="Find out whether pictures lift new items: image_knn beside itself with pictures dealt to others.",
+    ),
+]
+Seen = Annotated[
+    str,
+    typer.Option(help="What sees the pictures for --lift: lite0, colours, or a model's folder."),
+]
+How = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="NAME=VALUE",
+        help="A setting of how photos are read: classifier, folds, odds, least; may be given again.",
+    ),
+]
+
 
 def main(
     shop: Annotated[Path, typer.Argument(help="The folder of a shop with pictures.")],
-    to: Annotated[
-        Path | None,
-        typer.Option(
-            "--to",
-            help="Write the shop here, categories and colours filled where items lack them, and photos.csv.",
-        ),
-    ] = None,
-    lift: Annotated[
-        bool,
-        typer.Option(
-            "--lift",
-            help="Find out whether pictures lift new items: image_knn beside itself with pictures dealt to others.",
-        ),
-    ] = False,
-    model: Annotated[
-        str,
-        typer.Option(
-            help="What sees the pictures for --lift: lite0, colours, or a model's folder."
-        ),
-    ] = "lite0",
-    set: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set",
-            metavar="NAME=VALUE",
-            help="A setting of how photos are read: classifier, folds, odds, least; may be given again.",
-        ),
-    ] = None,
+    to: Filled = None,
+    lift: Lift = False,
+    model: Seen = "lite0",
+    set: How = None,
     threads: Threads = 0,
     force: Force = False,
     seed: Seed = 0,

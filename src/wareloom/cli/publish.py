@@ -10,79 +10,106 @@ import typer
 from wareloom.cli._shared import AllowCode, AsJson, Quiet, show
 from wareloom.cli._summary import Summary
 
+BreakEven = Annotated[
+    int | None,
+    typer.Option(
+        "--break-even",
+        min=0,
+        help="Items up to which vectors are searched exactly, a graph above; measured if left out.",
+    ),
+]
+ReadBy = Annotated[
+    str,
+    typer.Option(
+        help="What reads queries: f32, int8, or a folder of wareloom compress; refused if it loses 1 %."
+    ),
+]
+Judged = Annotated[
+    Path | None,
+    typer.Option(help="A shop with judged queries, by which another encoder is compared."),
+]
+RealTime = Annotated[
+    Path | None,
+    typer.Option(help="A TOML file that says how short sessions are written on in real time."),
+]
+Most = Annotated[
+    str,
+    typer.Option(help="How much of real users it may hold at most: people, counts, private."),
+]
+
+Unproved = Annotated[
+    bool,
+    typer.Option(
+        "--unproved", help="Also without a proof; this is then said wherever it is named."
+    ),
+]
+Rules = Annotated[
+    Path | None, typer.Option(help="A TOML file of rules: pin, boost, bury, at_most, explore.")
+]
+Smoke = Annotated[
+    Path | None,
+    typer.Option(help="A TOML file of queries and histories whose answers must hold."),
+]
+Store = Annotated[
+    str,
+    typer.Option(
+        "--to", help="The store: a folder, made where there is none, or s3://BUCKET/PREFIX."
+    ),
+]
+
 
 def main(
     model: Annotated[Path, typer.Argument(help="The folder of a bundle.")],
-    to: Annotated[Path, typer.Option("--to", help="The store, which is made where there is none.")],
+    to: Store,
     slot: Annotated[str, typer.Option(help="The place in the shop that it answers for.")] = "home",
-    unproved: Annotated[
-        bool,
-        typer.Option(
-            "--unproved", help="Also without a proof; this is then said wherever it is named."
-        ),
-    ] = False,
-    rules: Annotated[
-        Path | None, typer.Option(help="A TOML file of rules: pin, boost, bury, at_most, explore.")
-    ] = None,
-    smoke: Annotated[
-        Path | None,
-        typer.Option(help="A TOML file of queries and histories whose answers must hold."),
-    ] = None,
-    break_even: Annotated[
-        int | None,
-        typer.Option(
-            "--break-even",
-            min=0,
-            help="Items up to which vectors are searched exactly, a graph above; measured where it is left out.",
-        ),
-    ] = None,
-    encoder: Annotated[
-        str,
-        typer.Option(
-            help="What reads queries: f32, int8, or a folder that wareloom compress wrote. Refused if it loses 1 %."
-        ),
-    ] = "f32",
-    judged: Annotated[
-        Path | None,
-        typer.Option(help="A shop with judged queries, by which another encoder is compared."),
-    ] = None,
-    most: Annotated[
-        str,
-        typer.Option(help="How much of real users it may hold at most: people, counts, private."),
-    ] = "people",
+    unproved: Unproved = False,
+    rules: Rules = None,
+    smoke: Smoke = None,
+    realtime: RealTime = None,
+    break_even: BreakEven = None,
+    encoder: ReadBy = "f32",
+    judged: Judged = None,
+    most: Most = "people",
     allow_code: AllowCode = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
     """Make a bundle a version of a store, checked, and make it live in a slot."""
-    from wareloom.core.state import read_json
     from wareloom.errors import needed
     from wareloom.serving.store import told_of
     from wareloom.shop import Shop
     from wareloom.shop.keeps import Keeps
 
     needed("msgspec", "serve", "Publishing")
+    from wareloom.serving.bucket import opened, publish_to
     from wareloom.serving.measured import said
-    from wareloom.serving.publish import How, publish, read_smoke
+    from wareloom.serving.publish import How, read_smoke
+    from wareloom.serving.realtime import read_onward
     from wareloom.serving.rules import read_rules
 
-    version, change = publish(
-        model,
+    version, change = publish_to(
         to,
+        model,
         slot,
         unproved=unproved,
         rules=read_rules(rules) if rules else None,
         smoke=read_smoke(smoke) if smoke else (),
         allow_code=tuple(allow_code or ()),
-        most=cast(Keeps, most),
-        how=How(break_even, encoder, Shop.open(judged) if judged else None),
+        how=How(
+            break_even,
+            encoder,
+            Shop.open(judged) if judged else None,
+            read_onward(realtime) if realtime else None,
+            cast(Keeps, most),
+        ),
     )
-    vectors = read_json(to / "versions" / version / "version.json").get("vectors")
+    vectors = opened(to).manifest(version).get("vectors")
     told = {"version": version, "slot": slot, **told_of(change)}
     summary = Summary(f"{version} is live in {slot!r}.", "good")
+    served = f"wareloom serve STORE --versions {to}" if "://" in to else f"wareloom serve {to}"
     if vectors:
         told["vectors"] = vectors
         summary.note(said(vectors))
     if unproved:
         summary.warn("It has no proof that it does no harm; every answer says so.")
-    show(told, as_json, summary.place(to, name="store").next(f"wareloom serve {to}"))
+    show(told, as_json, summary.place(to, name="store").next(served))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -21,6 +21,13 @@ from wareloom.cli._shared import (
 )
 from wareloom.cli._summary import Summary, brief, counted
 
+if TYPE_CHECKING:
+    from wareloom.screening import Screened
+    from wareloom.shop import Shop
+
+USUAL = "schema,impossible,copies,leak"
+OF_PICTURES = "image_blank,image_class,image_copies"
+
 
 def main(
     synthetic: Annotated[Path, typer.Argument(help="The synthetic shop's folder.")],
@@ -31,8 +38,12 @@ def main(
         typer.Option(help="A held-out part, for the leak screen; give validation and test both."),
     ] = None,
     screens: Annotated[
-        str, typer.Option(help="Screens, in order, with commas.")
-    ] = "schema,impossible,copies,leak",
+        str,
+        typer.Option(
+            help=f"Screens, in order, with commas; {USUAL} where not given, for pictures {OF_PICTURES}.",
+            show_default=False,
+        ),
+    ] = "",
     set: Annotated[
         list[str] | None,
         typer.Option(
@@ -52,27 +63,42 @@ def main(
     from wareloom.shop import Shop
 
     free(to, force)
-    asked = screens_of(screens)
+    shop = Shop.open(synthetic)
+    pictures = shop.has("images") and not (shop.has("events") or shop.has("judgments"))
+    asked = screens_of(screens or (OF_PICTURES if pictures else USUAL))
     if not asked:
         raise SettingError(
             f"wareloom screen --screens {screens!r} names no screen: name some of {', '.join(SCREENS.names())}."
         )
     named = made(asked, settings_of(asked, set))
     held = together([Shop.open(part) for part in holdout]) if holdout else None
-    screened = screen_all(named, Shop.open(synthetic), Shop.open(train), held, run_of(seed, quiet))
+    screened = screen_all(named, shop, Shop.open(train), held, run_of(seed, quiet))
     save_screened(screened, to)
-    report = screened.report
-    kept, came = (
-        one.rows("events") or one.rows("judgments") for one in (Shop.open(to), Shop.open(synthetic))
+    found = _said(screened, (shop, Shop.open(to)), (train, to), pictures)
+    show(screened.report | {"shop": str(to)}, as_json, found)
+
+
+def _said(
+    screened: Screened, shops: tuple[Shop, Shop], places: tuple[Path, Path], pictures: bool
+) -> Summary:
+    """How many passed of what came, and what each screen took; `shops`: before and after."""
+    train, to = places
+    tables = ("images",) if pictures else ("events", "judgments")
+    came, kept = (
+        next((one.rows(table) for table in tables if one.rows(table)), 0) for one in shops
     )
-    told = Summary(f"{kept:,} of {counted(came, 'synthetic row')} passed the screens.", "good")
+    what = "synthetic picture" if pictures else "synthetic row"
+    told = Summary(f"{kept:,} of {counted(came, what)} passed the screens.", "good")
     rows = [
         (name, of.get("seen"), of.get("rejected"), brief(of.get("reasons")), _more(of))
-        for name, of in report.items()
+        for name, of in screened.report.items()
     ]
     told.table(("screen", "seen", "taken out", "reasons", "more"), rows, "screen")
-    told.place(to).next(f"wareloom mix {train} {to} --to MIXED")
-    show(report | {"shop": str(to)}, as_json, told)
+    return told.place(to).next(
+        f"wareloom gallery {train} {to} --to gallery.html"
+        if pictures
+        else f"wareloom mix {train} {to} --to MIXED"
+    )
 
 
 def _more(of: dict[str, Any]) -> str:

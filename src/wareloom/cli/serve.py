@@ -10,6 +10,37 @@ import typer
 from wareloom.cli._shared import AllowCode, AsJson, Quiet, show
 from wareloom.cli._summary import Summary
 
+Redis = Annotated[
+    str,
+    typer.Option(
+        help="Remember shoppers in this Redis, which several machines may share: redis://HOST:6379/0."
+    ),
+]
+Events = Annotated[
+    str,
+    typer.Option(
+        help="Keep events here, which several machines may share: postgresql://USER@HOST/NAME."
+    ),
+]
+Versions = Annotated[
+    str, typer.Option(help="Take versions and slots from s3://BUCKET/PREFIX, and follow it.")
+]
+Spool = Annotated[
+    float, typer.Option(help="MB of events that may wait on this disk while that is gone.")
+]
+HostName = Annotated[
+    list[str] | None,
+    typer.Option("--host-name", help="A name under which it is asked; may be given again."),
+]
+Expiry = Annotated[float, typer.Option(help="Days of silence after which a shopper is forgotten.")]
+SessionEvents = Annotated[
+    int, typer.Option("--session-events", help="Events that are remembered of each.")
+]
+Check = Annotated[bool, typer.Option("--check", help="Look whether it could be served, and end.")]
+CompactEvery = Annotated[
+    float, typer.Option("--compact-every", help="Seconds between compactions; 0: none.")
+]
+
 
 def main(
     store: Annotated[Path, typer.Argument(help="The store.")],
@@ -18,41 +49,19 @@ def main(
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port; 0 takes a free one.")] = 8000,
     workers: Annotated[int, typer.Option(help="Processes that answer side by side.")] = 1,
-    host_name: Annotated[
-        list[str] | None,
-        typer.Option("--host-name", help="A name under which it is asked; may be given again."),
-    ] = None,
+    host_name: HostName = None,
     sessions: Annotated[int, typer.Option(help="Shoppers that are remembered.")] = 1 << 16,
-    session_events: Annotated[
-        int, typer.Option("--session-events", help="Events that are remembered of each.")
-    ] = 50,
-    expiry: Annotated[
-        float, typer.Option(help="Days of silence after which a shopper is forgotten.")
-    ] = 30.0,
-    redis: Annotated[
-        str,
-        typer.Option(
-            help="Remember shoppers in this Redis, which several machines may share: redis://HOST:6379/0."
-        ),
-    ] = "",
-    events: Annotated[
-        str,
-        typer.Option(
-            help="Keep events here, which several machines may share: postgresql://USER@HOST/NAME."
-        ),
-    ] = "",
-    spool: Annotated[
-        float, typer.Option(help="MB of events that may wait on this disk while that is gone.")
-    ] = 1024.0,
+    session_events: SessionEvents = 50,
+    expiry: Expiry = 30.0,
+    redis: Redis = "",
+    events: Events = "",
+    versions: Versions = "",
+    spool: Spool = 1024.0,
     rate: Annotated[
         int, typer.Option(help="Requests a second of one key in one process; 0: any number.")
     ] = 0,
-    compact_every: Annotated[
-        float, typer.Option("--compact-every", help="Seconds between compactions; 0: none.")
-    ] = 300.0,
-    check: Annotated[
-        bool, typer.Option("--check", help="Look whether it could be served, and end.")
-    ] = False,
+    compact_every: CompactEvery = 300.0,
+    check: Check = False,
     allow_code: AllowCode = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
@@ -72,7 +81,7 @@ def main(
     asked = {"store": store, "host": host, "port": port, "sessions": sessions, "rate": rate}
     asked |= {"hosts": tuple(host_name or ()), "allow_code": tuple(allow_code or ())}
     asked |= {"events_of_session": session_events, "expiry": expiry * 86400, "redis": redis}
-    asked |= {"events": events, "most_spooled": int(spool * 1e6)}
+    asked |= {"events": events, "most_spooled": int(spool * 1e6), "versions": versions}
     settings = configure(Settings, asked)
     if check:
         names = checked(settings).names()

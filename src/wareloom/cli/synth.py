@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from wareloom.core.run import Run
     from wareloom.screening import Screen
     from wareloom.shop import Shop
-    from wareloom.synthesis import Condition, Synthesizer
+    from wareloom.synthesis import Condition, Given, Synthesizer
 
 
 Named = Annotated[
@@ -136,19 +136,15 @@ def main(
 ) -> None:
     """Fit a synthesizer on a shop and sample another from it; with screens, of users that pass them.
 
-    A synthesizer of queries, or of labels, makes queries with their judgments instead of users; one of pictures makes
-    pictures, one of dialogues dialogues.
+    One of queries or labels makes queries with their judgments instead, one of pictures or dialogues makes these.
     """
     from wareloom.core.family import SYNTHESIZERS
-    from wareloom.core.files import free_file
     from wareloom.preparing.splits import together
     from wareloom.screening import made
-    from wareloom.shop import Log, Shop
-    from wareloom.synthesis import Condition as Anything
-    from wareloom.synthesis import GivenItems, GivenPictures
+    from wareloom.shop import Shop
 
-    _asked(users=users, queries=queries, pictures=pictures, dialogues=dialogues, preview=preview)
-    _asked(length=length or 0)
+    sizes = {"users": users, "queries": queries, "pictures": pictures, "dialogues": dialogues}
+    _asked(**sizes, preview=preview, length=length or 0)
     named = made(asked := screens_of(screens) or [], settings_of(asked, screen_set, "--screen-set"))
     run, real = run_of(seed, quiet).with_(cache=cache), Shop.open(shop)
     held = together([Shop.open(part) for part in holdout]) if holdout else None
@@ -156,40 +152,55 @@ def main(
     made_of: Synthesizer = SYNTHESIZERS.make(name, **chosen)
     _unpaid(made_of, bool(named), bool(continue_ or like))
     if dry_run:
-        _planned(made_of, real, queries or real.rows("items"), run, as_json)
-        return
+        return _planned(made_of, real, _count(made_of, real, sizes), run, as_json)
+    _free(made_of, to, bool(preview), force)
+    fitted = made_of.fit(real, run)
+    given = _given_others(fitted, for_item, class_)
+    if preview and fitted.counts == "queries":
+        return _look(fitted, preview, given, run, as_json)
+    count = _count(fitted, real, sizes)
+    if fitted.counts == "users":
+        shoppers = _given(continue_, start, length, like)
+        count, given = _users_of(fitted, users, shoppers.histories or real), shoppers
+    sampled, told = _sampled((fitted, count, given), named, (real, held), run, to)
+    _shown(told, (name, shop, to), sampled, as_json)
+
+
+def _given_others(
+    fitted: Synthesizer, items: list[str] | None, classes: list[str] | None
+) -> Condition:
+    """What queries and pictures are to be conditional on; dialogues on nothing."""
+    from wareloom.synthesis import Condition, GivenItems, GivenPictures
+
+    if fitted.counts == "dialogues":
+        return Condition()
+    if fitted.counts == "pictures":
+        return GivenPictures(tuple(classes or ()))
+    return GivenItems(tuple(items or ()))
+
+
+def _count(made_of: Synthesizer, real: Shop, asked: dict[str, int]) -> int:
+    """How many are asked for; where nobody says, as many dialogues or pictures as the shop has, or queries as items."""
+    if asked[made_of.counts]:
+        return asked[made_of.counts]
+    if made_of.counts == "dialogues" and real.has("dialogues"):
+        return max(1, real.table("dialogues")["dialogue_id"].n_unique())
+    return real.rows("images" if made_of.counts == "pictures" else "items")
+
+
+def _free(made_of: Synthesizer, to: Path, preview: bool, force: bool) -> None:
+    """Raise where something stands at the places of what will be written."""
+    from wareloom.core.files import free_file
+
     if not (preview and made_of.counts == "queries"):
         free(to, force)
     if made_of.counts == "dialogues":
         free_file(_reading(to), force=force)
-    fitted = made_of.fit(real, run)
-    if fitted.counts == "queries":
-        given: Condition = GivenItems(tuple(for_item or ()))
-        if preview:
-            _look(fitted, preview, given, run, as_json)
-            return
-        count = queries or real.rows("items")
-    elif fitted.counts == "pictures":
-        count, given = pictures or real.rows("images"), GivenPictures(tuple(class_ or ()))
-    elif fitted.counts == "dialogues":
-        given, count = Anything(), dialogues or _dialogues_of(real)
-    else:
-        histories = Shop.open(continue_) if continue_ else None
-        paid = _paid_size(fitted, users)
-        count = users or paid or len(Log.of(histories or real).users)
-        given = _given(histories, start, length, like)
-    sampled, told = _sampled((fitted, count, given), named, (real, held), run, to)
-    _shown(told, (name, shop, to), sampled, as_json)
 
 
 def _reading(to: Path) -> Path:
     """Where the page lies on which dialogues are read: beside the shop, whose folder holds its tables alone."""
     return to.with_name(f"{to.name}.html")
-
-
-def _dialogues_of(shop: Shop) -> int:
-    """The number of dialogues of a shop; at least one."""
-    return max(1, shop.table("dialogues")["dialogue_id"].n_unique()) if shop.has("dialogues") else 1
 
 
 def _unpaid(made_of: Synthesizer, screens: bool, histories: bool) -> None:
@@ -201,6 +212,13 @@ def _unpaid(made_of: Synthesizer, screens: bool, histories: bool) -> None:
             refuse_unpaid("private", "screens", made_of.origin)
         if histories:
             refuse_unpaid("private", "histories", made_of.origin)
+
+
+def _users_of(fitted: Synthesizer, users: int, known: Shop) -> int:
+    """How many users are asked for: as said, as were paid for, or as many as are known."""
+    from wareloom.shop import Log
+
+    return users or _paid_size(fitted, users) or len(Log.of(known).users)
 
 
 def _paid_size(fitted: Synthesizer, users: int) -> int:
@@ -238,13 +256,14 @@ def _sampled(
 
 
 def _given(
-    histories: Shop | None, start: list[str] | None, length: int | None, like: Path | None
-) -> Condition:
+    histories: Path | None, start: list[str] | None, length: int | None, like: Path | None
+) -> Given:
     """What shoppers are to be conditional on."""
     from wareloom.shop import Shop
     from wareloom.synthesis import Given
 
-    return Given(histories, tuple(start or ()), length, Shop.open(like) if like else None)
+    shops = [Shop.open(path) if path else None for path in (histories, like)]
+    return Given(shops[0], tuple(start or ()), length, shops[1])
 
 
 def _shown(
@@ -308,9 +327,10 @@ def _asked(**counts: int) -> None:
 
 def _planned(synthesizer: Synthesizer, shop: Shop, count: int, run: Run, as_json: bool) -> None:
     """Say what a language model would be asked for so many queries, and what it would take to tune one."""
-    need = synthesizer.planned(shop, count, run) if synthesizer.counts == "queries" else None
+    kind = synthesizer.counts
+    need = synthesizer.planned(shop, count, run) if kind != "users" else None
     told = (
-        {"queries": count, **asdict(need)}
+        {kind: count, **asdict(need)}
         if need
         else {"calls": 0, "note": "no language model is asked"}
     )

@@ -108,12 +108,7 @@ def _no_features(beyond: frozenset[str], ranker: str, settings: dict[str, Any]) 
 
 
 def _without_rows(generator: Generator) -> Plan:
-    """The arms where labels are added and no row: labels by popularity, and by behaviour alone, are the controls.
-
-    Labels that are more than plain ones, weighed by an ensemble's errors or given to walks, have to beat these, too.
-    """
-    more = (DIRECT,) if not plain(generator) else ()
-    weighed = (MIXED, *more)
+    """The arms where labels are added and no row: labels by popularity, and by behaviour alone, are the controls."""
     left_out = {
         REPEATED: "no row is added, so there is nothing to repeat",
         SYNTHETIC: "no row is added, so there is nothing but the real ones",
@@ -121,14 +116,8 @@ def _without_rows(generator: Generator) -> Plan:
     name, settings = labeller(generator, behaviour=False)
     if (name, settings) == labeller(generator, behaviour=True):
         left_out[PLACEBO] = "the labels know the shop's behaviour alone"
-        return Plan(controls=(REAL, NAIVE, *more), weighed=weighed, left_out=left_out)
-    return Plan(controls=(REAL, NAIVE, PLACEBO, *more), weighed=weighed, left_out=left_out)
-
-
-def plain(generator: Generator) -> bool:
-    """Whether the generator's mixer, one that labels real rows, does no more than the arm of direct labels."""
-    mixer: Mixer = MIXERS.make(generator.mixer, **generator.mixer_settings)
-    return type(mixer) is Distil and mixer.residual == 0
+        return Plan(controls=(REAL, NAIVE), left_out=left_out)
+    return Plan(controls=(REAL, NAIVE, PLACEBO), left_out=left_out)
 
 
 def labeller(generator: Generator, *, behaviour: bool = False) -> tuple[str, dict[str, Any]]:
@@ -174,10 +163,9 @@ def training_data(
     if arm in (DIRECT, BEHAVIOUR_LABELS):
         return labelled(generator, train, ratio, run, behaviour=arm == BEHAVIOUR_LABELS)
     if isinstance(mixer, Distil):
-        name, settings = labeller(generator, behaviour=arm == PLACEBO)
         if arm == NAIVE:
-            name, settings = "popularity", {}
-        return replace(mixer, ranker=name, ranker_settings=settings).mix(train, None, run)
+            return replace(mixer, ranker="popularity", ranker_settings={}).mix(train, None, run)
+        return labelled(generator, train, ratio, run, behaviour=arm == PLACEBO)
     if arm == REPEATED:
         return mixer.mix(train, repeated(train, ratio * mixer.supply), run)
     made = pool()

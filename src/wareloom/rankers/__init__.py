@@ -120,6 +120,11 @@ class Ranker(Keeping, ABC):
         finally:
             del self._held
 
+    def heeds(self) -> frozenset[str]:
+        """Names of the context of a request that it looks at, and "time" where it looks at when it is asked."""
+        parts = (part for held in self.parts().values() for part in held.values())
+        return frozenset[str]().union(*(p.heeds() for p in parts if isinstance(p, Ranker)))
+
     def takes_labels(self) -> bool:
         """Whether it, or what it is made of, can be taught soft labels under its settings."""
         return self.soft

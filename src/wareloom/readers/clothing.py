@@ -141,6 +141,7 @@ def _some_names(source: Path) -> list[str]:
         return []
     import tarfile
     import zipfile
+    import zlib
 
     try:
         if source.name.lower().endswith(".zip"):
@@ -149,12 +150,8 @@ def _some_names(source: Path) -> list[str]:
         with tarfile.open(source, "r|*") as packed:
             found_names = (one.name.removeprefix("./") for one in packed if one.isfile())
             return list(islice(found_names, LOOK))
-    except (tarfile.TarError, zipfile.BadZipFile, EOFError, OSError):
+    except (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, OSError):
         return []
-    except Exception as error:
-        if type(error).__module__ == "zlib":
-            return []
-        raise
 
 
 def _by_folder(head: pl.DataFrame) -> pl.DataFrame:

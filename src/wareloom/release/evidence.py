@@ -18,7 +18,13 @@ from wareloom.privacy.ledger import Ledger
 from wareloom.release.earlier import joined, left
 from wareloom.release.policy import Policy
 from wareloom.release.tables import leaving
-from wareloom.release.texts import Bad, rare_cells, with_personal_data, without
+from wareloom.release.texts import (
+    Bad,
+    invented_numbers,
+    rare_cells,
+    with_personal_data,
+    without,
+)
 from wareloom.shop import Shop
 from wareloom.shop.keeps import Keeps
 
@@ -72,7 +78,8 @@ class Evidence:
     @cached_property
     def personal(self) -> Bad:
         """Rows with personal data, of what would leave."""
-        return with_personal_data(self._leaving, self.brands)
+        invented = invented_numbers(self.shop, self.synth)
+        return with_personal_data(self._leaving, self.brands, invented)
 
     @cached_property
     def cells(self) -> Bad:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from dataclasses import dataclass
 
 import polars as pl
 
+from wareloom.language.acts import language_of
 from wareloom.language.personal import personal_data, without_personal_data
+from wareloom.language.runs import copied, runs_of
 from wareloom.shop import Shop
 from wareloom.shop.schema import MAP, SLOTS
 from wareloom.shop.spans import moved
@@ -22,6 +25,9 @@ TEXTS: dict[str, tuple[str, ...]] = {
 """Columns in which people write, by table; a map from name to value counts by its values. The catalogue is the shop's
 own word: names in it are makers' and authors'."""
 USER = "user"
+NUMBER = re.compile(r"[A-Za-z0-9]{4,}")
+NUMBERED = ("order.id", "order_id", "order_number", "invoice_id", "ticket.id")
+"""Slots whose value is a number that a synthesizer makes up"""
 
 
 @dataclass(frozen=True)
@@ -46,8 +52,13 @@ class Bad:
         return self.number / self.of if self.of else 0.0
 
 
-def with_personal_data(shop: Shop, brands: tuple[str, ...] = ()) -> Bad:
-    """Rows of `shop` whose texts hold personal data; each text is looked at once."""
+def with_personal_data(
+    shop: Shop, brands: tuple[str, ...] = (), invented: frozenset[str] = frozenset()
+) -> Bad:
+    """Rows of `shop` whose texts hold personal data; each text is looked at once.
+
+    `invented`: numbers that are nobody's, see `invented_numbers`.
+    """
     found: dict[str, pl.Series] = {}
     kinds, looked = Counter[str](), 0
     for table, column in columns_of(shop):
@@ -55,7 +66,9 @@ def with_personal_data(shop: Shop, brands: tuple[str, ...] = ()) -> Bad:
         looked += len(frame)
         words = _words(frame[column])
         counts = {
-            text: Counter(one.kind for one in personal_data(text, brands))
+            text: Counter(
+                one.kind for one in personal_data(text, brands) if one.text not in invented
+            )
             for text in words.drop_nulls().unique()
         }
         bad = {text for text, own in counts.items() if own}
@@ -69,6 +82,22 @@ def with_personal_data(shop: Shop, brands: tuple[str, ...] = ()) -> Bad:
                 kinds.update(counts[text])
             found[table] = mask | found[table] if table in found else mask
     return Bad(found, dict(sorted(kinds.items())), looked)
+
+
+def invented_numbers(real: Shop, synth: Shop) -> frozenset[str]:
+    """Numbers that a sample's dialogues made up, of orders and of what was passed on: no real dialogue has them."""
+    if not synth.rows("dialogues"):
+        return frozenset()
+    rows = synth.table("dialogues")
+    made = set(rows["order_id"].drop_nulls()) if "order_id" in rows.columns else set()
+    if "slots" in rows.columns:
+        own = [slot for slots in rows["slots"].drop_nulls().to_list() for slot in slots]
+        made |= {slot["value"] for slot in own if slot["name"] in NUMBERED}
+    if real.rows("dialogues"):
+        rows = real.table("dialogues")
+        made -= set(rows["order_id"].drop_nulls()) if "order_id" in rows.columns else set()
+        made -= {word for text in rows["text"].drop_nulls() for word in NUMBER.findall(text)}
+    return frozenset(made)
 
 
 def columns_of(shop: Shop) -> list[tuple[str, str]]:
@@ -167,7 +196,8 @@ def rare_cells(real: Shop, synth: Shop, least: int) -> Bad:
     """Rows of `synth` with a query or an attribute's value that some real users have, and fewer than `least`.
 
     Queries count without case and blanks at their ends; a query of judgments that nobody is known to have asked counts
-    as one user's.
+    as one user's. A dialogue counts as a user: a turn is rare that real dialogues have and fewer than `least`, or that
+    has a run of 12 words which fewer than `LEAST` of them have.
     """
     found: dict[str, pl.Series] = {}
     kinds, looked = dict[str, int](), 0
@@ -179,6 +209,11 @@ def rare_cells(real: Shop, synth: Shop, least: int) -> Bad:
             mask = query.is_in(few.implode()).fill_null(False)
             if mask.any():
                 found[table], kinds["query"] = mask, kinds.get("query", 0) + int(mask.sum())
+    if synth.has("dialogues", "text"):
+        looked += synth.rows("dialogues")
+        mask = few_turns(real, synth, least)
+        if mask.any():
+            found["dialogues"], kinds["turn"] = mask, int(mask.sum())
     if synth.has("users", "attributes"):
         looked += synth.rows("users")
         mask = _few_attributes(real, synth, least)
@@ -189,6 +224,24 @@ def rare_cells(real: Shop, synth: Shop, least: int) -> Bad:
 
 def _folded(column: str) -> pl.Expr:
     return pl.col(column).str.strip_chars().str.to_lowercase().alias(column)
+
+
+def few_turns(real: Shop, synth: Shop, least: int) -> pl.Series:
+    """Turns of `synth` that repeat what few real dialogues say: bool [rows of its dialogues]."""
+    said = synth.scan("dialogues").select("text").collect()["text"]
+    if not real.rows("dialogues"):
+        return pl.repeat(False, len(said), eager=True)
+    rows = real.scan("dialogues").select("dialogue_id", "text", key=_folded("text"))
+    held = rows.filter(pl.col("text").is_not_null()).collect()
+    counts = held.group_by("key").agg(n=pl.col("dialogue_id").n_unique())
+    few = set(counts.filter(pl.col("n") < least)["key"])
+    talks = held.group_by("dialogue_id", maintain_order=True).agg("text")["text"].to_list()
+    runs = runs_of((language_of(own), own) for own in talks)
+    made = [
+        bool(text) and (text.strip().lower() in few or copied(text, language_of([text]), runs))
+        for text in said.to_list()
+    ]
+    return pl.Series(made, dtype=pl.Boolean)
 
 
 def _few_queries(real: Shop, least: int) -> pl.Series:

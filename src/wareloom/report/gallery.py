@@ -106,7 +106,8 @@ def _made(made: Shop, say: Say) -> list[Part]:
             _shot(row["image"], row["origin"], say.retold("reason", row["reason"]), say)
             for row in _in_turn(taken, "reason").to_dicts()
         )
-        parts.append(Part(say("gallery.taken"), lead, shots, _reasons(taken, say)))
+        title = say("gallery.taken", origin=str(taken["origin"][0]))
+        parts.append(Part(title, lead, shots, _reasons(taken, say)))
     return parts
 
 

@@ -20,12 +20,11 @@ import numpy as np
 
 from wareloom.errors import InputError
 from wareloom.serving import explain
+from wareloom.serving.asking import best, ignored, is_slow, ordered, request_of
 from wareloom.serving.catalogue import card_of
-from wareloom.serving.forms import NO_ONE, NOTHING, Asked, Found
+from wareloom.serving.forms import NO_ONE, NOTHING, Found
 from wareloom.serving.lookup import hash_of
 from wareloom.serving.memory import ABSENT, Forgotten, Memory, whose
-from wareloom.serving.published import Served
-from wareloom.serving.reorder import Reorder
 from wareloom.serving.rules import Placed
 from wareloom.serving.sessions import NO_ENTRIES, merged
 from wareloom.serving.stock import Stock, of_itself
@@ -147,16 +146,16 @@ class Answers:
         given = (ask, history, depth if orders is None else max(depth, CANDIDATES), had, barred)
         slow = is_slow(served, history, ask.query)
         if orders is None and not slow:
-            return _best(served, *given), []
-        found = await self._in_time(ask.timeout_ms, _ordered, served, orders, depth, *given)
+            return best(served, *given), []
+        found = await self._in_time(ask.timeout_ms, ordered, served, orders, depth, *given)
         if found is not None:
             return found, []
         if not slow:
             assert orders is not None
-            return _best(served, *given), [orders.reranker.name]
+            return best(served, *given), [orders.reranker.name]
         left = [served.ranker]
         if ask.query.strip() and version.words is not None and version.words is not served:
-            return _best(version.words, *given), left
+            return best(version.words, *given), left
         return version.popular(depth, had, barred), left
 
     async def _in_time(
@@ -293,6 +292,8 @@ class Answers:
         tail = b""
         if shown.degraded:
             tail += b',"degraded":' + written(shown.degraded)
+        if (ask.context or ask.time is not None) and (names := ignored(version, ask)):
+            tail += b',"ignored":' + written(names)
         if version.unproved:
             tail += b',"unproved":true'
         if shown.next:
@@ -335,26 +336,11 @@ class Answers:
         version = shown.version
         served = version.searcher() if ask.query.strip() else version.served
         assert served is not None
-        parts = served.parts(shown.history, ask.query, place.code)
+        parts = served.parts(request_of(served, ask, shown.history), place.code)
         causes = {int(p.cause) for p in parts if p.kind == "item"}
         titles = {code: version.catalogue.title(code) for code in causes}
         ids = {code: served.ids.text(code) for code in causes}
         return found + explain.told(parts, titles, ids, ask.language)
-
-
-def _ordered(
-    served: Served,
-    orders: Reorder | None,
-    depth: int,
-    ask: Ask,
-    history: np.ndarray,
-    most: int,
-    had: np.ndarray,
-    barred: np.ndarray,
-) -> Found:
-    """The best items of a ranker that takes its time, in the order of the version's reranker."""
-    found = _best(served, ask, history, most, had, barred)
-    return found if orders is None else orders.apply(found, history, depth)
 
 
 def exposure(shown: Shown, ask: Ask, request: str, now: int) -> dict[str, Any]:
@@ -372,25 +358,9 @@ def exposure(shown: Shown, ask: Ask, request: str, now: int) -> dict[str, Any]:
     }
 
 
-def is_slow(served: Served, history: np.ndarray = NOTHING, query: str = "") -> bool:
-    """Whether an answer may take long: a ranker is asked itself, or a text is to be read."""
-    return served.form.waits(Asked(history, query))
-
-
 def now_us() -> int:
     """Microseconds since 1970."""
     return time.time_ns() // 1000
-
-
-def _best(
-    served: Served, ask: Ask, history: np.ndarray, k: int, had: np.ndarray, barred: np.ndarray
-) -> Found:
-    codes, scores = served.form.best(Asked(history, ask.query, ask.user), k, had, barred)
-    if ask.query.strip() and served.form.kind == "words":
-        # What shares no word with the query is no hit.
-        kept = scores > 0
-        return codes[kept], scores[kept]
-    return codes, scores
 
 
 def _known(codes: np.ndarray) -> np.ndarray:

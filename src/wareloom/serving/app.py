@@ -20,11 +20,13 @@ from wareloom.errors import InputError
 from wareloom.serving import door
 from wareloom.serving.answer import CHOSEN, KINDS, Answers, Gone, Shown, exposure, now_us
 from wareloom.serving.config import Settings
+from wareloom.serving.console import Console
 from wareloom.serving.counters import Counters
 from wareloom.serving.door import Door, Refused
 from wareloom.serving.erase import forgotten
 from wareloom.serving.events import Away, Busy, Full
 from wareloom.serving.keys import Keys
+from wareloom.serving.load import Load
 from wareloom.serving.lookup import hash_of
 from wareloom.serving.memory import ABSENT, Forgotten, memory_of, whose
 from wareloom.serving.openapi import openapi
@@ -36,15 +38,25 @@ from wareloom.serving.stock import Stock
 from wareloom.serving.store import Store
 from wareloom.serving.ubi import events_from, ubi_of
 from wareloom.serving.version import Version
-from wareloom.serving.wire import Ask, Event, Kept, Taken, ask_of, events_of, items_of, written
+from wareloom.serving.wire import (
+    Ask,
+    Erased,
+    Event,
+    Kept,
+    Taken,
+    ask_of,
+    events_of,
+    items_of,
+    written,
+)
 
 TICK = 0.2
 """Seconds after which a process looks whether its part of the log shall be finished"""
 AHEAD = 86_400_000_000
 """Microseconds that an event's time may lie ahead of ours"""
 log = logging.get(__name__)
-Reply = tuple[int, bytes, bytes]
-"""Status, type of the content, content"""
+Reply = tuple[Any, ...]
+"""Status, type of the content, content, and further headers where there are"""
 JSON, TEXT = b"application/json", b"text/plain; charset=utf-8"
 Handler = Callable[[bytes, str], Awaitable[Reply]]
 
@@ -61,9 +73,9 @@ class Application:
         self.memory = memory_of(settings, self.store.state)
         stock = Stock(self.store.state / "items.log")
         self.answers = Answers(self.memory, stock, self.store.secret)
-        self.log = log_of(settings, self.store)
+        self.log = log_of(settings, self.store, stock.put)
         self.door = Door(settings, self.keys)
-        self.running = 0
+        self.running, self.load = 0, Load()
         self._ticking: asyncio.Task[None] | None = None
         self._shadows: set[asyncio.Task[None]] = set()
         self._routes: dict[tuple[str, str], tuple[str, Handler]] = {
@@ -82,7 +94,9 @@ class Application:
             ("GET", "/openapi.json"): ("", self._openapi),
             ("GET", "/slots"): ("read", self._told_slots),
         }
-        self._routes |= {("GET", path): ("page", partial(self._page, path)) for path in FILES}
+        self._routes |= {("GET", p): (role, partial(self._page, p)) for p, role in FILES.items()}
+        self.console = Console(self.store, self.slots, self.counters)
+        self.console.gauges = self._gauges
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Take a connection, as ASGI has it."""
@@ -91,6 +105,7 @@ class Application:
             return
         if scope["type"] != "http":
             return
+        self.load.begin()
         begun = time.perf_counter()
         extra: list[tuple[bytes, bytes]] = []
         self.running += 1
@@ -101,8 +116,9 @@ class Application:
             extra = refused.headers
         finally:
             self.running -= 1
-        status, kind, body = reply
-        self._counted(status, time.perf_counter() - begun)
+        status, kind, body, *more = reply
+        extra += more[0] if more else []
+        self.counters.answered(status, time.perf_counter() - begun)
         headers = [(b"content-type", kind), (b"content-length", b"%d" % len(body)), *extra]
         headers += door.HEADERS if kind in (JSON, TEXT) else door.PAGE_HEADERS
         await send({"type": "http.response.start", "status": status, "headers": headers})
@@ -112,6 +128,8 @@ class Application:
         """Let the door look at a request, and answer it."""
         path, rest = scope["path"], ""
         route = self._routes.get((scope["method"], path))
+        if route is None and (scope["method"], path) in self.console.routes:
+            route = ("", partial(self.console.answer, scope))
         if route is None:
             for start in ("/users/", "/items/"):
                 if path.startswith(start) and (scope["method"], start) in self._routes:
@@ -211,7 +229,7 @@ class Application:
 
     async def _written(self, version: Version, write: Callable[[], Any]) -> Any:
         """Explanations ask a slow ranker many times: that must not hold up the others."""
-        if version.served.form.slow:
+        if version.slow:
             return await asyncio.get_running_loop().run_in_executor(self.answers.slow, write)
         return write()
 
@@ -299,6 +317,8 @@ class Application:
             await asyncio.get_running_loop().run_in_executor(None, self.answers.stock.put, items)
         except OSError as error:
             raise Full(f"Products cannot be written: {error.strerror}. Make room.") from error
+        # After they are here: what comes back in the order of all replicas comes later, and decides.
+        await self.log.share(items)
 
     async def _erase(self, _: bytes, name: str) -> Reply:
         """Delete a person: from sessions, from the log, and from what was made of it."""
@@ -308,20 +328,23 @@ class Application:
             raise Refused(503, "Redis does not answer: delete again when it does.") from None
         except Away as error:
             raise Refused(503, str(error)) from error
-        return 200, JSON, written({"erased_events": events})
+        return 200, JSON, written(Erased(events))
 
     # -- how it is
 
     async def _metrics(self, _: bytes, __: str) -> Reply:
         self.counters.add("refused_versions_total", self.slots.refused)
         self.slots.refused = 0
-        gauges = {
+        return 200, TEXT, self.counters.text(self._gauges()).encode()
+
+    def _gauges(self) -> dict[str, float]:
+        return {
             "sessions": self.memory.known(),
             "bytes_waiting": self.log.bytes_waiting,
             "bytes_spooled": self.log.spooled(),
             "running": self.running,
+            "most_waiting_requests": self.load.most,
         }
-        return 200, TEXT, self.counters.text(gauges).encode()
 
     async def _health(self, _: bytes, __: str) -> Reply:
         return 200, JSON, b'{"ok":true}'
@@ -332,32 +355,13 @@ class Application:
         return 200, JSON, b'{"ready":true}'
 
     async def _told_slots(self, _: bytes, __: str) -> Reply:
-        told = {}
-        for name in self.store.names():
-            version = self.slots.live(name)
-            told[name] = {
-                "version": version.id,
-                "ranker": version.served.ranker,
-                "unproved": version.unproved,
-                "items": len(version.served),
-            }
-        return 200, JSON, written(told)
+        return 200, JSON, written(self.slots.told())
 
     async def _openapi(self, _: bytes, __: str) -> Reply:
         return 200, JSON, openapi()
 
     async def _page(self, path: str, _: bytes, __: str) -> Reply:
         return 200, *page(path)
-
-    def _counted(self, status: int, seconds: float) -> None:
-        self.counters.add("requests_total")
-        self.counters.add("seconds_total", seconds)
-        if status == 429:
-            self.counters.add("busy_total")
-        elif status >= 500 and status != 507:
-            self.counters.add("failures_total")
-        elif status >= 400:
-            self.counters.add("errors_total")
 
     async def _lifespan(self, receive: Any, send: Any) -> None:
         while True:
@@ -373,6 +377,9 @@ class Application:
     async def _tick(self) -> None:
         while True:
             await asyncio.sleep(TICK)
+            if refused := self.load.measure():
+                self.counters.add("requests_total", refused)
+                self.counters.add("busy_total", refused)
             try:
                 await self.log.roll()
             except OSError as error:

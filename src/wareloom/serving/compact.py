@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -24,10 +24,11 @@ from wareloom.errors import SchemaError
 from wareloom.readers import read
 from wareloom.serving.events import finish, finished
 from wareloom.serving.frames import read_records
+from wareloom.serving.outbox import sink_at
+from wareloom.serving.parts import MARKER, erase_digests, partitions, told_by
 from wareloom.serving.store import Store
 from wareloom.shop import Shop
 
-MARKER = "partition.json"
 IDS, EXPOSURES, HIDDEN = "ids.parquet", "exposures.parquet", "hidden.parquet"
 PATIENCE = 5.0
 """Seconds in which processes finish the segments that they write"""
@@ -115,14 +116,11 @@ def compact_all(store: Store, events: str = "") -> Compacted:
 
 def _elsewhere(store: Store, address: str) -> tuple[Taken, bool]:
     """What was written elsewhere since the last partition; who was deleted there is deleted here."""
-    from wareloom.serving.erase import erase_digests
-    from wareloom.serving.outbox import sink_at
-
     until: dict[str, str] = {}
     for part in partitions(store):
         until |= json.loads((part / MARKER).read_text(encoding="utf-8")).get("until", {})
     sink = sink_at(address)
-    if not hasattr(sink, "read"):
+    if not sink.readable:
         raise SchemaError(f"{scrubbed(address)} is not read from: give --events postgresql://….")
     try:
         sink.open()
@@ -132,18 +130,6 @@ def _elsewhere(store: Store, address: str) -> tuple[Taken, bool]:
     if rows.erased:
         erase_digests(partitions(store), set(rows.erased))
     return Taken((), rows.told, rows.until), rows.more
-
-
-def told_by(records: Iterable[bytes]) -> Iterator[dict[str, Any]]:
-    """Events and exposures of records: each is one of them, or a batch of events."""
-    for record in records:
-        told = json.loads(record)
-        yield from told if isinstance(told, list) else [told]
-
-
-def partitions(store: Store) -> list[Path]:
-    """All partitions, oldest first."""
-    return sorted(p for p in (store.root / "tables").glob("part-*") if (p / MARKER).is_file())
 
 
 def whole_shop(store: Store, to: Path) -> Shop:

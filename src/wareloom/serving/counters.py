@@ -46,6 +46,17 @@ class Counters:
         at = self._start + PLACES[name] * NUMBER.size
         NUMBER.pack_into(self._map, at, NUMBER.unpack_from(self._map, at)[0] + amount)
 
+    def answered(self, status: int, seconds: float) -> None:
+        """Count an answer; a disk that is full is no failure of ours."""
+        self.add("requests_total")
+        self.add("seconds_total", seconds)
+        if status == 429:
+            self.add("busy_total")
+        elif status >= 500 and status != 507:
+            self.add("failures_total")
+        elif status >= 400:
+            self.add("errors_total")
+
     def total(self, name: str) -> float:
         """The sum over all processes."""
         step, first = len(NAMES) * NUMBER.size, PLACES[name] * NUMBER.size

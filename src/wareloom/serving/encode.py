@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import sys
 import threading
 from collections import OrderedDict
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -36,16 +39,11 @@ class Encoder:
                 raise SourceError(
                     f"{folder / name} is not there, or is a link: it was not copied whole. Publish it again."
                 )
-        try:
+        with _blaming_damage(folder):
             self._pieces = tokenizers.Tokenizer.from_file(str(folder / WORDS))
             self._session = runtime.InferenceSession(
                 str(folder / MODEL), _options(runtime), providers=["CPUExecutionProvider"]
             )
-        except Exception as error:
-            # Both libraries raise classes of their own, or plain Exception, for bytes that they cannot read.
-            raise SourceError(
-                f"{folder} holds a damaged encoder: {error}. Publish it again."
-            ) from error
         self._pieces.no_padding()
         self._pieces.enable_truncation(int(told["longest"]))
         self._kept: OrderedDict[str, np.ndarray] = OrderedDict()
@@ -85,3 +83,21 @@ def _options(runtime: Any) -> Any:
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 3
     return options
+
+
+@contextlib.contextmanager
+def _blaming_damage(folder: Path) -> Iterator[None]:
+    """Name the folder where something goes wrong inside.
+
+    Not an `except`: for bytes that they cannot read both libraries raise what they like, plain Exception, too.
+    """
+    well = False
+    try:
+        yield
+        well = True
+    finally:
+        error = sys.exc_info()[1]
+        if not well and isinstance(error, Exception):
+            raise SourceError(
+                f"{folder} holds a damaged encoder: {error}. Publish it again."
+            ) from error

@@ -19,6 +19,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 from wareloom.errors import OutputError
 from wareloom.serving.frames import HEAD, MAGIC, framed
@@ -114,6 +115,10 @@ class Groups(ABC):
         """Delete a person where events are kept elsewhere; how many, and of which sessions. Raises `Away`."""
         return 0, frozenset()
 
+    async def share(self, items: Sequence[dict[str, Any]]) -> None:
+        """Tell other replicas of products; raises as `append`. Where there are none, nothing is to be done."""
+        return None
+
     def spooled(self) -> int:
         """Bytes that wait on this disk for a place elsewhere."""
         return 0
@@ -184,7 +189,10 @@ class EventLog(Groups):
             self._segment.write(content)
         except OSError:
             # After a failed sync nobody knows what the disk has: what comes next begins anew.
+            failed = self._segment
             self._finish()
+            if failed.size == len(MAGIC):
+                failed.path.unlink(missing_ok=True)
             raise
 
     def _roll(self) -> None:

@@ -7,9 +7,10 @@ popularity, and stacks, have one of their own. Every other ranker is asked itsel
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from scipy import sparse
@@ -19,11 +20,14 @@ from wareloom.rankers import Ranker
 from wareloom.serving import kernels
 from wareloom.serving.kinds import form_of
 from wareloom.serving.lookup import Lookup
-from wareloom.shop import Log, Requests, Vocabulary
 from wareloom.shop.log import NO_TIME
+
+if TYPE_CHECKING:
+    from wareloom.serving.realtime import Drawn
 
 NOTHING = np.zeros(0, dtype=np.int32)
 NO_ONE = np.zeros(0, dtype=np.uint8)
+NO_CONTEXT: Mapping[str, str] = {}
 VIEWED = 2
 """Code of the event that a history is taken to consist of, as in `Requests.sessions`"""
 FORMS = ("table", "words", "popularity", "sum", "vectors", "itself")
@@ -37,13 +41,19 @@ class Asked(NamedTuple):
     """int32 [events], the history, oldest first"""
     query: str = ""
     user: str | None = None
+    onward: Drawn | None = None
+    """How the session may go on, where the answers over that are averaged"""
+    time: int = int(NO_TIME)
+    """Microseconds since 1970 at which it is asked"""
+    context: Mapping[str, str] = NO_CONTEXT
+    """Device, place, …"""
 
 
 class Part(NamedTuple):
     """A part of an item's score, and what it comes from."""
 
     kind: str
-    """item, word, popularity, member or all"""
+    """item, word, popularity, member, onward, context or all"""
     cause: int | str
     """Code of the history's item, the word, or a name"""
     amount: float
@@ -84,6 +94,8 @@ class Form(ABC):
     """Whether the parts of a score sum to it"""
     reads = False
     """Whether it answers queries"""
+    heeds: frozenset[str] = frozenset()
+    """Names of the context that it looks at, and "time" where it looks at when it is asked"""
     slow = False
     """Whether some answers may take long"""
 
@@ -114,6 +126,13 @@ class Form(ABC):
         for cause in dict.fromkeys(asked.codes.tolist()):
             left = asked._replace(codes=asked.codes[asked.codes != cause])
             found.append(Part("item", cause, whole - float(self.scores(left)[code])))
+        if asked.onward is not None:
+            plain = float(self.scores(asked._replace(onward=None))[code])
+            found.append(Part("onward", asked.onward.name, whole - plain))
+        if asked.context or asked.time != NO_TIME:
+            anywhere = asked._replace(context=NO_CONTEXT, time=int(NO_TIME))
+            said = ", ".join(asked.context) or "time"
+            found.append(Part("context", said, whole - float(self.scores(anywhere)[code])))
         return found
 
 
@@ -129,10 +148,27 @@ class Rows(Form):
         self.decay, self.last = decay, last
 
     def weighed(self, asked: Asked) -> tuple[np.ndarray, np.ndarray]:
-        """Codes of the events that count, and their weights decay^age."""
+        """Codes of the events that count, and their weights decay^age; the mean of these where the session goes on."""
+        if asked.onward is not None:
+            return self._averaged(asked, asked.onward)
         codes = asked.codes[-self.last :] if self.last else asked.codes
         weights = np.power(self.decay, np.arange(len(codes) - 1, -1, -1)).astype(np.float32)
         return (codes, weights) if self.decay else (codes[-1:], weights[-1:])
+
+    def _averaged(self, asked: Asked, onward: Drawn) -> tuple[np.ndarray, np.ndarray]:
+        """Sums of rows are linear in their weights: the mean over all draws is a sum of the rows of all.
+
+        An item that some draws lead to and others do not counts 0 for these, not what it gets where nothing does.
+        """
+        draws, length = onward.items.shape
+        n = len(asked.codes)
+        age = np.arange(n + length - 1, -1, -1)
+        whole = np.power(self.decay, age) * (age < self.last if self.last else 1.0)
+        weights = np.empty(n + draws * length, dtype=np.float32)
+        # The last n of the whole are the weights that n events have where nothing follows.
+        weights[:n] = (1.0 - onward.share) * whole[-n:] + onward.share * whole[:n]
+        weights[n:] = np.tile(whole[n:] * (onward.share / draws), draws)
+        return np.concatenate([asked.codes, onward.items.ravel()]), weights
 
     def scores(self, asked: Asked) -> np.ndarray:
         """Score all items: new float32 [items]."""
@@ -170,7 +206,7 @@ class Rows(Form):
             if amount := float(weight * kernels.entry(self.table, row, code)):
                 found[int(row)] = found.get(int(row), 0.0) + amount
         if sum(found.values()) > 0:
-            return [Part("item", row, amount) for row, amount in found.items()]
+            return _onward([Part("item", row, amount) for row, amount in found.items()], asked)
         return [Part("popularity", "popularity", float(self.tail[code]))]
 
 
@@ -234,6 +270,7 @@ class Sum(Form):
         super().__init__(room)
         self.members, self.base, self.tail = members, base, tail
         self.told = np.zeros(room.items, dtype=np.uint8)
+        self.heeds = frozenset[str]().union(*(form.heeds for _, form, _, _ in members))
 
     def waits(self, asked: Asked) -> bool:
         """Whether one of the members may take long."""
@@ -273,46 +310,14 @@ class Sum(Form):
         return [*found, Part("popularity", "popularity", float(self.base[code]))]
 
 
-class Itself(Form):
-    """A ranker that is asked itself, in codes."""
-
-    kind = "itself"
-    slow = True
-
-    def __init__(self, room: Room, ranker: Ranker) -> None:
-        super().__init__(room)
-        self.ranker = ranker
-        self._items = Vocabulary(ranker.items_)
-        self._one = Vocabulary(["request"])
-        self.reads = hasattr(ranker, "match_all")
-
-    def waits(self, asked: Asked) -> bool:
-        """Nobody knows how long a ranker takes."""
-        return True
-
-    def requests(self, asked: Asked) -> Requests:
-        """A request as rankers take it."""
-        n = len(asked.codes)
-        log = Log(
-            users=self._one,
-            items=self._items,
-            offsets=np.array([0, n], dtype=np.int64),
-            item=asked.codes,
-            time=np.full(n, NO_TIME),
-            event=np.full(n, VIEWED, dtype=np.int8),
-            session=np.zeros(n, dtype=np.int32),
-            weight=np.ones(n, dtype=np.float32),
-            real=np.ones(n, dtype=bool),
-            timed=False,
-        )
-        users = () if asked.user is None else (asked.user,)
-        queries = (asked.query,) if asked.query else ()
-        return Requests(users=users, queries=queries, histories=log)
-
-    def scores(self, asked: Asked) -> np.ndarray:
-        """Score all items: new float32 [items]."""
-        found: np.ndarray = self.ranker._score(self.requests(asked))
-        return found[0]
+def _onward(parts: list[Part], asked: Asked) -> list[Part]:
+    """Parts that come from items that nobody looked at, added up as what they are: how the session may go on."""
+    if asked.onward is None:
+        return parts
+    had = set(asked.codes.tolist())
+    own = [part for part in parts if part.cause in had]
+    drawn = sum(part.amount for part in parts if part.cause not in had)
+    return [*own, Part("onward", asked.onward.name, drawn)] if drawn else own
 
 
 def _rooted(scores: np.ndarray) -> np.ndarray:

@@ -25,24 +25,38 @@ ROUTES = {
     "/ubi": ("post", "Queries and events as UBI 1.3 has them.", Ubi, wire.Taken, 202),
     "/items": ("put", "Products that are new or changed.", wire.Items, wire.Kept, 200),
 }
+DELETED = {
+    "/users/{id}": ("Delete a person.", wire.Erased),
+    "/items/{id}": ("Delete a product.", wire.Kept),
+}
+TOLD = {
+    "/healthz": ("Whether a process answers.", "application/json"),
+    "/readyz": ("Whether it has a version.", "application/json"),
+    "/slots": ("What is live in each slot.", "application/json"),
+    "/metrics": ("Figures in the text format of Prometheus.", "text/plain"),
+    "/openapi.json": ("This description.", "application/json"),
+}
 REFUSALS = {
     400: "The body is no JSON.",
     401: "No key, or one that is unknown or over.",
     403: "The key may not do that.",
+    404: "There is no such page.",
+    405: "There is no such method here.",
     408: "The body came too slowly.",
     410: "The page's version is gone.",
     413: "The body is too large.",
     415: "The body is of another type, or compressed.",
     421: "The host name is not served here.",
     422: "The body says what cannot be.",
-    429: "Too much at once: ask again.",
+    429: "Too much at once: ask again after `retry-after`.",
+    503: "What is needed for it does not answer.",
     507: "There is no room for what was to be written.",
 }
 
 
 def openapi() -> bytes:
     """The description of all routes."""
-    types = [*{t for route in ROUTES.values() for t in route[2:4]}, wire.Told]
+    types = [*{t for route in ROUTES.values() for t in route[2:4]}, wire.Told, wire.Erased]
     types.sort(key=lambda one: one.__name__)
     (*shapes,), parts = msgspec.json.schema_components(
         types, ref_template="#/components/schemas/{name}"
@@ -60,10 +74,7 @@ def openapi() -> bytes:
                 },
             }
         }
-    for path, summary in {
-        "/users/{id}": "Delete a person.",
-        "/items/{id}": "Delete a product.",
-    }.items():
+    for path, (summary, answered) in DELETED.items():
         name = {
             "name": "id",
             "in": "path",
@@ -74,12 +85,22 @@ def openapi() -> bytes:
             "delete": {
                 "summary": summary,
                 "parameters": [name],
-                "responses": {"200": {"description": "Deleted."}, **_refusals(by_type)},
+                "responses": {
+                    "200": {"description": summary, "content": _json(by_type[answered])},
+                    **_refusals(by_type),
+                },
             }
         }
-    for path in ("/healthz", "/readyz", "/metrics", "/slots", "/openapi.json"):
+    for path, (summary, kind) in TOLD.items():
+        shape = {"type": "string" if kind.startswith("text") else "object"}
         paths[path] = {
-            "get": {"summary": f"{path[1:]}.", "responses": {"200": {"description": "How it is."}}}
+            "get": {
+                "summary": summary,
+                "responses": {
+                    "200": {"description": summary, "content": {kind: {"schema": shape}}},
+                    **_refusals(by_type),
+                },
+            }
         }
     told = {
         "openapi": "3.1.0",

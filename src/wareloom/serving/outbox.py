@@ -12,60 +12,45 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import fcntl
+import json
 import os
+import secrets
 import time
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
 from wareloom.core import logging
+from wareloom.core.state import read_json, write_json
 from wareloom.errors import InputError
 from wareloom.serving.config import Settings
 from wareloom.serving.events import Away, EventLog, Full, Groups, finished
 from wareloom.serving.frames import read_records
+from wareloom.serving.sink import SECONDS, Sink
 from wareloom.serving.store import Store
 
-SECONDS, AGAIN = 2.0, 1.0
-"""Within which a sink must have answered, and after which it is asked again when it did not"""
+AGAIN = 1.0
+"""Seconds after which a sink is asked again when it did not answer"""
 CHUNK = 500
 """Records that are sent on at once, so that new ones need not wait long"""
 log = logging.get(__name__)
 T = TypeVar("T")
 
 
-class Sink(ABC):
-    """What keeps events elsewhere, asked by one thread at a time; methods raise `Away` where it is gone."""
-
-    @abstractmethod
-    def open(self) -> None:
-        """Connect anew."""
-
-    @abstractmethod
-    def write(self, records: list[bytes]) -> None:
-        """Return when all records are kept for good; an id that is there already stays as it is."""
-
-    def forward(self, records: list[bytes]) -> None:
-        """Write what waited on the disk."""
-        self.write(records)
-
-    @abstractmethod
-    def forget(self, user: str) -> tuple[int, frozenset[str]]:
-        """Delete a person's events; how many they were, and of which sessions."""
-
-    def cut(self) -> None:  # noqa: B027
-        """Let whoever waits for an answer wait no longer; called by another thread."""
-
-    @abstractmethod
-    def close(self) -> None:
-        """Let go of it."""
-
-
 class Outbox(Groups):
     """Appends records to a sink for one process."""
 
-    def __init__(self, sink: Sink, spool: Path, *, most_waiting: int, most_spooled: int) -> None:
+    def __init__(
+        self,
+        sink: Sink,
+        spool: Path,
+        *,
+        most_waiting: int,
+        most_spooled: int,
+        take: Callable[[list[dict[str, Any]]], None] | None = None,
+    ) -> None:
+        """`take`: is given products that some replica was told of, all of them in one order."""
         super().__init__(most_waiting)
         self.sink, self.folder, self.most_spooled = sink, spool, most_spooled
         self.there, self.said = False, ""
@@ -75,6 +60,8 @@ class Outbox(Groups):
         self._asked: float | None = None
         self._looking: asyncio.Task[None] | None = None
         self._size = -1
+        self._take, self._place = take, spool.parent / "state" / "products.json"
+        self._followed = 0.0
 
     async def roll(self) -> None:
         """Ask a sink that is gone again, and send on what waits on the disk."""
@@ -101,10 +88,16 @@ class Outbox(Groups):
         if not self.there:
             raise Away(f"{self.said or 'What keeps events is gone.'} Delete again when it is back.")
         try:
-            return await self._timed(lambda: self.sink.forget(user), 30 * SECONDS)
+            return await self._timed(lambda: self.sink.forget(user), 30)
         except Away as error:
             self._lost(error)
             raise Away(f"{error} Delete again when it is back.") from error
+
+    async def share(self, items: Sequence[dict[str, Any]]) -> None:
+        """Tell other replicas of products, by the way that events go."""
+        if self.sink.readable:
+            told = {"id": secrets.token_hex(16), "products": True, "items": items}
+            await self.append([json.dumps(told, ensure_ascii=False).encode()])
 
     def spooled(self) -> int:
         """Bytes in the spool of this machine."""
@@ -137,6 +130,25 @@ class Outbox(Groups):
             await self._log.release()
             with contextlib.suppress(BlockingIOError):
                 await self._send_on()
+        with contextlib.suppress(BlockingIOError, OSError):
+            await self._follow()
+
+    async def _follow(self) -> None:
+        """Take over products; one process of a machine does it. Raises `BlockingIOError` where another one does."""
+        if not self.there or self._take is None or time.monotonic() - self._followed < AGAIN / 2:
+            return
+        self._followed = time.monotonic()
+        with _alone(self._place.with_name("following")):
+            since = read_json(self._place) if self._place.is_file() else {}
+            try:
+                items, place = await self._timed(lambda: self.sink.products(since), 5)
+            except Away as error:
+                self._lost(error)
+                return
+            if items:
+                await asyncio.get_running_loop().run_in_executor(None, self._take, items)
+            if place != since:
+                write_json(self._place, place)
 
     async def _opened(self) -> None:
         now = time.monotonic()
@@ -144,14 +156,14 @@ class Outbox(Groups):
             return
         self._asked = now
         try:
-            await self._timed(self.sink.open, 2 * SECONDS)
+            await self._timed(self.sink.open, 2)
             self.there = True
         except Away as error:
             self._lost(error)
 
     async def _send_on(self) -> None:
         """One process of a machine at a time; raises `BlockingIOError` where another one does it."""
-        with _alone(self.folder):
+        with _alone(self.folder / "sending"):
             for path in finished(self.folder):
                 try:
                     content = read_records(path)
@@ -160,17 +172,17 @@ class Outbox(Groups):
                 for start in range(0, len(content.records), CHUNK):
                     some = content.records[start : start + CHUNK]
                     try:
-                        await self._timed(lambda some=some: self.sink.forward(some), 5 * SECONDS)  # type: ignore[misc]
+                        await self._timed(lambda some=some: self.sink.forward(some), 5)  # type: ignore[misc]
                     except Away as error:
                         self._lost(error)
                         return
                 path.unlink(missing_ok=True)
                 self._size = -1
 
-    async def _timed(self, work: Callable[[], T], seconds: float = SECONDS) -> T:
+    async def _timed(self, work: Callable[[], T], times: float = 1.0) -> T:
         """Let the sink's thread work, and cut it off when it takes too long."""
         loop = asyncio.get_running_loop()
-        late = loop.call_later(seconds, self.sink.cut)
+        late = loop.call_later(times * SECONDS, self.sink.cut)
         try:
             return await loop.run_in_executor(self._thread, work)
         finally:
@@ -182,7 +194,9 @@ class Outbox(Groups):
         self.there, self.said, self._asked = False, str(error), time.monotonic()
 
 
-def log_of(settings: Settings, store: Store) -> Groups:
+def log_of(
+    settings: Settings, store: Store, take: Callable[[list[dict[str, Any]]], None]
+) -> Groups:
     """Where a server keeps events: as its settings say, else in its own folder."""
     if not settings.events:
         return EventLog(store.events, most_waiting=settings.most_waiting)
@@ -191,17 +205,24 @@ def log_of(settings: Settings, store: Store) -> Groups:
         store.root / "spool",
         most_waiting=settings.most_waiting,
         most_spooled=settings.most_spooled,
+        take=take,
     )
 
 
-def sink_at(address: str) -> Any:
+def sink_at(address: str) -> Sink:
     """What keeps events at an address, not yet asked; raises `InputError` for one that nobody keeps."""
     scheme = address.partition("://")[0].partition("+")[0]
     if scheme in ("postgresql", "postgres"):
         from wareloom.serving.postgres import Postgres
 
         return Postgres(address)
-    raise InputError(f"Events cannot be kept at {scheme}://…: give postgresql://USER@HOST/NAME.")
+    if scheme == "kafka":
+        from wareloom.serving.kafka import Kafka
+
+        return Kafka(address)
+    raise InputError(
+        f"Events cannot be kept at {scheme}://…: give postgresql://USER@HOST/NAME, or kafka://HOST:PORT/TOPIC."
+    )
 
 
 def _size(path: Path) -> int:
@@ -212,8 +233,9 @@ def _size(path: Path) -> int:
 
 
 @contextlib.contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    file = os.open(folder / "sending", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+def _alone(path: Path) -> Iterator[None]:
+    """Hold a file by which processes of a machine know that one of them does something."""
+    file = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield

@@ -11,17 +11,17 @@ import json
 import os
 import socket
 from collections.abc import Iterable, Iterator
-from typing import Any, NamedTuple
+from typing import Any, ClassVar
 
 import msgspec
 
 from wareloom.core.secrets import filled, scrubbed, secrets_in
 from wareloom.errors import InputError, needed
 from wareloom.serving.events import Away
-from wareloom.serving.outbox import SECONDS, Sink
-from wareloom.serving.sessions import key_of
+from wareloom.serving.sessions import digest_of
+from wareloom.serving.sink import SECONDS, Rows, Sink
 
-EVENT, EXPOSURE, ERASURE, ITSELF = range(4)
+EVENT, EXPOSURE, ERASURE, ITSELF, PRODUCTS = range(5)
 """Kinds of rows; the last one names the table, so that no place in one is taken for a place in another"""
 MOST = 200_000
 """Rows that are read at once, where no single transaction wrote more"""
@@ -35,6 +35,7 @@ create table if not exists wareloom_events (
   primary key (kind, id));
 create index if not exists wareloom_events_person on wareloom_events (person) where person is not null;
 create index if not exists wareloom_events_xact on wareloom_events (xact);
+create index if not exists wareloom_events_products on wareloom_events (xact) where kind = 4;
 insert into wareloom_events (kind, id, told)
   select 3, gen_random_uuid()::text, '{}' where not exists (select from wareloom_events where kind = 3)
 """
@@ -56,24 +57,15 @@ class _Line(msgspec.Struct):
 
     id: str = ""
     exposure: str = ""
+    products: bool = False
     user_id: str | None = None
     time: int = 0
 
 
-class Rows(NamedTuple):
-    """What was written since a reader was last here."""
-
-    told: list[dict[str, Any]]
-    """Events and what was shown"""
-    erased: list[str]
-    """Digests of users who were deleted since"""
-    until: dict[str, str]
-    """Where it is now, by table"""
-    more: bool
-
-
 class Postgres(Sink):
     """A PostgreSQL, 13 or newer, at postgresql://USER:${PASSWORD}@HOST:PORT/NAME."""
+
+    readable: ClassVar[bool] = True
 
     def __init__(self, address: str) -> None:
         """Nothing is asked yet; raises `InputError` for what is no such address."""
@@ -132,9 +124,7 @@ class Postgres(Sink):
     def read(self, since: dict[str, str]) -> Rows:
         """All rows from a place on, at most some `MOST`."""
         with self._said():
-            (name,) = self._asked("select id from wareloom_events where kind = 3").fetchone()
-            start = since.get(name, "0")
-            (end,) = self._asked("select pg_snapshot_xmin(pg_current_snapshot())::text").fetchone()
+            name, start, end = self._between(since)
             within = "from wareloom_events where xact >= %s::xid8 and xact < %s::xid8"
             cut = self._asked(
                 f"select xact::text {within} order by xact offset %s limit 1", [start, end, MOST]
@@ -151,6 +141,24 @@ class Postgres(Sink):
         told = [json.loads(text) for kind, _, text in found if kind in (EVENT, EXPOSURE)]
         erased = [digest for kind, digest, _ in found if kind == ERASURE]
         return Rows(told, erased, {name: until}, until != end)
+
+    def products(self, since: dict[str, str]) -> tuple[list[dict[str, Any]], dict[str, str]]:
+        """Read on by transaction, so that all replicas take the same as the latest."""
+        with self._said():
+            name, start, end = self._between(since)
+            found = self._asked(
+                "select told from wareloom_events where kind = 4 and xact >= %s::xid8 and xact < %s::xid8 "
+                "order by xact, id",
+                [start, end],
+            ).fetchall()
+        return [one for (told,) in found for one in json.loads(told)["items"]], {name: end}
+
+    def _between(self, since: dict[str, str]) -> tuple[str, str, str]:
+        """The table's own name, where a reader was in it, and how far it may go now."""
+        (name, end) = self._asked(
+            "select id, pg_snapshot_xmin(pg_current_snapshot())::text from wareloom_events where kind = 3"
+        ).fetchone()
+        return name, since.get(name, "0"), end
 
     def cut(self) -> None:
         """Close the connection's socket under whoever waits for it."""
@@ -173,6 +181,7 @@ class Postgres(Sink):
         for one in self._lines(records):
             line = self._decode(one)
             kind, name = (EXPOSURE, line.exposure) if line.exposure else (EVENT, line.id)
+            kind = PRODUCTS if line.products else kind
             found.append((kind, name, line.user_id, bytes(one).decode(), line.time))
         return sorted(found, key=lambda row: row[:2])
 
@@ -220,8 +229,3 @@ class Postgres(Sink):
             said = " ".join(scrubbed(str(error), secrets_in(self._address)).split())
             self.close()
             raise Away(f"PostgreSQL does not keep events: {said.rstrip('.')}.") from None
-
-
-def digest_of(user: str | None) -> str:
-    """What is kept of a user who was deleted."""
-    return key_of(f"u:{user}").hex()

@@ -24,6 +24,7 @@ from wareloom.rankers import Ranker
 from wareloom.serving.catalogue import write_catalogue
 from wareloom.serving.measured import measure
 from wareloom.serving.published import Served, write_served
+from wareloom.serving.realtime import Onward, made_of, write_onward
 from wareloom.serving.reorder import ITEMS, RERANKER
 from wareloom.serving.rules import rules_of
 from wareloom.serving.store import Change, Store, check_slot
@@ -31,7 +32,7 @@ from wareloom.serving.swap import swap_encoder
 from wareloom.serving.vectors import Vectors
 from wareloom.serving.version import FORMAT, MANIFEST, Version, check_version, digest, id_of
 from wareloom.shop import Requests, Shop
-from wareloom.shop.keeps import Keeps
+from wareloom.shop.keeps import Keeps, worst
 from wareloom.shop.texts import DEFAULT
 
 SAMPLE = 20
@@ -50,24 +51,19 @@ def publish(
     rules: dict[str, Any] | None = None,
     smoke: Sequence[dict[str, Any]] = (),
     allow_code: Sequence[str] = (),
-    most: Keeps = "people",
     how: How | None = None,
 ) -> tuple[str, Change]:
     """Write a bundle as a version of a store and make it live in a slot; returns its id and the change.
 
-    `most`: so much of real users it may hold at most, see `Bundle.open`. `how`: how vectors are searched and queries
-    read. Raises `InputError` where its proof says that it hurts, where it has none (unless `unproved`), where a smoke
-    query fails, where the published form does not answer as the ranker does, or where vectors are not found well
-    enough; `RefusedError` where it keeps more than `most`. What was live stays live then.
+    Raises `InputError` where its proof says that it hurts, where it has none (unless `unproved`), where a smoke query
+    fails, where the published form does not answer as the ranker does, or where vectors are not found well enough;
+    `RefusedError` where it keeps more of real users than it may. What was live stays live then.
     """
     check_slot(slot)
     rules_of(rules or {}, str(model))
-    bundle = Bundle.open(model, allow_code=tuple(allow_code), most=most)
+    how = how or How()
+    bundle = Bundle.open(model, allow_code=tuple(allow_code), most=how.most)
     _check_proof(bundle, unproved)
-    if bundle.manifest.kind == "clicks":
-        raise InputError(
-            f"{model} estimates clicks; publish a bundle of recommendation or of search."
-        )
     if bundle.reranker is not None and bundle.reranker.whole:
         raise InputError(
             f"{model} orders all lists together by {bundle.reranker.name!r}, and a shopper asks for one: make it "
@@ -76,9 +72,12 @@ def publish(
     store = Store.made(to)
     fresh = store.versions / f".new-{os.getpid()}"
     with replacing(fresh, marker=MANIFEST) as partial:
-        write_version(bundle, partial, unproved, rules or {}, list(smoke), how or How())
-        if (how or How()).encoder == "f32":
-            _compare(bundle.ranker, Version.open(partial, allow_code=allow_code).served)
+        realtime = None if how.onward is None else _onward(how.onward, partial, allow_code)
+        write_version(bundle, partial, unproved, (rules or {}, realtime), list(smoke), how)
+        if how.encoder == "f32":
+            # Compared without what is drawn in real time: that is no answer of the ranker.
+            plain = Version.open(partial, allow_code=allow_code).served
+            _compare(bundle.ranker, Served(plain.ids, plain.form, plain.ranker))
         version = Version.open(partial, allow_code=allow_code)
         _smoke(version, smoke)
     place = store.versions / version.id
@@ -92,7 +91,7 @@ def publish(
 
 @dataclass(frozen=True)
 class How:
-    """How vectors are searched, and queries read."""
+    """How vectors are searched and queries read, and what may be served at all."""
 
     break_even: int | None = None
     """Items up to which they are searched exactly; None measures it"""
@@ -100,9 +99,17 @@ class How:
     """f32, int8, or the folder of a variant that `compress` wrote"""
     judged: Shop | None = None
     """Judged queries by which another encoder than f32 is compared; None takes parts of titles"""
+    onward: Onward | None = None
+    """How short sessions are written on; None answers them plainly"""
+    most: Keeps = "people"
+    """So much of real users the bundle may hold at most, see `Bundle.open`"""
 
 
 def _check_proof(bundle: Bundle, unproved: bool) -> None:
+    if bundle.manifest.kind == "clicks":
+        raise InputError(
+            f"{bundle.folder} estimates clicks; publish a bundle of recommendation or of search."
+        )
     proof = bundle.manifest.proof
     if proof is None and not unproved:
         raise InputError(
@@ -115,15 +122,22 @@ def _check_proof(bundle: Bundle, unproved: bool) -> None:
         )
 
 
+def _onward(onward: Onward, folder: Path, allow_code: Sequence[str]) -> dict[str, Any]:
+    """Fit or read the generator that writes sessions on, and save it to the version."""
+    folder.mkdir(parents=True, exist_ok=True)
+    return write_onward(onward, made_of(onward, allow_code), folder)
+
+
 def write_version(
     bundle: Bundle,
     folder: Path,
     unproved: bool,
-    rules: dict[str, Any],
+    setting: tuple[dict[str, Any], dict[str, Any] | None],
     smoke: list[dict[str, Any]],
     how: How,
 ) -> None:
-    """Write all files of a version, and its manifest last."""
+    """Write all files of a version, and its manifest last; `setting`: rules, and real-time synthesis where there is."""
+    rules, realtime = setting
     write_served(bundle.ranker, folder / "served")
     encoder = None
     if how.encoder != "f32":
@@ -154,7 +168,7 @@ def write_version(
         "choice": manifest.choice,
         "proof": None if manifest.proof is None else asdict(manifest.proof),
         "unproved": manifest.proof is None and unproved,
-        "keeps": manifest.keeps,
+        "keeps": manifest.keeps if realtime is None else worst(manifest.keeps, realtime["keeps"]),
         "seed": manifest.seed,
         "rules": rules,
         "smoke": smoke,
@@ -163,6 +177,8 @@ def write_version(
         "encoder": encoder and {"is": Path(how.encoder).name, **encoder},
         "files": note,
     }
+    if realtime is not None:
+        told["realtime"] = realtime
     write_json(folder / MANIFEST, {**told, "id": id_of(told)})
 
 

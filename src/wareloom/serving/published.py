@@ -25,9 +25,11 @@ from wareloom.rankers.members import prior
 from wareloom.serving import forms
 from wareloom.serving.arrays import Arrays
 from wareloom.serving.encode import Encoder
-from wareloom.serving.forms import NO_ONE, NOTHING, Asked, Form, Found, Itself, Part, Room, Rows
+from wareloom.serving.forms import NO_ONE, NOTHING, Asked, Form, Found, Part, Room, Rows
+from wareloom.serving.itself import Itself
 from wareloom.serving.lookup import Lookup, Texts, write_texts
 from wareloom.serving.near import Near, write_near
+from wareloom.serving.realtime import Realtime
 from wareloom.serving.vectors import Asker, ByRanker, ByText, Vectors
 
 HEAD = "served.json"
@@ -49,6 +51,7 @@ class Served:
 
     def __init__(self, ids: Lookup, form: Form, ranker: str) -> None:
         self.ids, self.form, self.ranker = ids, form, ranker
+        self.realtime: Realtime | None = None
 
     @classmethod
     def open(cls, folder: Path, *, allow_code: Sequence[str] = ()) -> Served:
@@ -78,11 +81,17 @@ class Served:
         `barred`: uint8 [items], 1 for items that may not be shown. Those of the history are left out, unless `repeats`.
         """
         had = NOTHING if repeats else codes
-        return self.form.best(Asked(codes, query, user), min(k, len(self)), had, barred)
+        return self.form.best(self.asked(codes, query, user), min(k, len(self)), had, barred)
 
-    def parts(self, codes: np.ndarray, query: str, code: int) -> list[Part]:
+    def asked(self, codes: np.ndarray, query: str = "", user: str | None = None) -> Asked:
+        """A request, written on where this is synthesised in real time and nothing is looked for."""
+        if self.realtime is None or query:
+            return Asked(codes, query, user)
+        return Asked(codes, query, user, self.realtime.onward(codes))
+
+    def parts(self, asked: Asked, code: int) -> list[Part]:
         """What the score of an item is made of, the greatest first."""
-        found = self.form.parts(Asked(codes, query), code)
+        found = self.form.parts(asked, code)
         return sorted(found, key=lambda part: -abs(part.amount))
 
 

@@ -139,6 +139,11 @@ def key_of(who: str) -> bytes:
     return hashlib.blake2b(who.encode(), digest_size=16).digest()
 
 
+def digest_of(user: str | None) -> str:
+    """What is kept of a user who was deleted."""
+    return key_of(f"u:{user}").hex()
+
+
 def entries_of(rows: Sequence[tuple[int, int, int, int]]) -> np.ndarray:
     """Rows of digest of the item, digest of the id, microseconds and kind, as an array of `ENTRY`."""
     return np.array(rows, dtype=ENTRY)

@@ -90,6 +90,28 @@ class Slots:
             return None
         return self._open[name]
 
+    async def renewed(self, name: str) -> Version:
+        """The version that is live by now: waits until it is open."""
+        live = self.live(name)
+        opening = self._slots[name].opening
+        if opening is not None and not opening.done():
+            await opening
+            live = self._slots[name].live
+        return live
+
+    def told(self) -> dict[str, dict[str, object]]:
+        """What is live in each slot, in a few words."""
+        live = {name: self.live(name) for name in self.store.names()}
+        return {
+            name: {
+                "version": version.id,
+                "ranker": version.served.ranker,
+                "unproved": version.unproved,
+                "items": len(version.served),
+            }
+            for name, version in live.items()
+        }
+
     def _stamp(self, name: str) -> tuple[int, int]:
         # Before each answer: a path that is put together anew costs more than the look itself.
         place = self._places.get(name)

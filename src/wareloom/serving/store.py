@@ -90,16 +90,7 @@ class Store:
         path = self.slots / f"{check_slot(slot)}.jsonl"
         if not path.is_file():
             raise absent("slot", slot, self.names())
-        found = []
-        for line in path.read_text(encoding="utf-8").splitlines():
-            try:
-                found.append(Change(**json.loads(line)))
-            except (ValueError, TypeError):
-                # Only the last line can be one that a process was killed at.
-                continue
-        if not found:
-            raise SourceError(f"{path} says nothing: publish to the slot again.")
-        return found
+        return changes_in(path.read_bytes(), str(path))
 
     def live(self, slot: str, at: str | None = None) -> Change | None:
         """What is live, or was `at` a time (ISO 8601, UTC where it says no zone); None before the first version."""
@@ -111,14 +102,14 @@ class Store:
 
     def set_live(self, slot: str, version: str, *, by: str = "live") -> Change:
         """Make a version live; its files are compared with their digests before."""
-        check_version(self.folder(version), whole=True)
+        version = self.checked(version)
         shadow = self.live(slot).shadow if slot in self.names() else None  # type: ignore[union-attr]
         return self._add(slot, version, shadow, by)
 
     def set_shadow(self, slot: str, version: str | None) -> Change:
         """Ask a version beside the live one, or no longer."""
         if version is not None:
-            check_version(self.folder(version), whole=True)
+            version = self.checked(version)
         now = self.live(slot)
         assert now is not None
         return self._add(slot, now.live, version, "shadow", now.arms)
@@ -127,12 +118,12 @@ class Store:
         """Let other versions answer shares of the shoppers, each always the same ones; None ends that."""
         for version, share in (arms or {}).items():
             require("split", version, share, 0 < share < 1, "a share above 0, below 1")
-            check_version(self.folder(version), whole=True)
+            self.checked(version)
         total = sum((arms or {}).values())
         require("split", "the sum of shares", total, total <= 1, "at most 1")
         now = self.live(slot)
         assert now is not None
-        named = {self.folder(version).name: share for version, share in (arms or {}).items()}
+        named = {self.named(version): share for version, share in (arms or {}).items()}
         return self._add(slot, now.live, now.shadow, "split", named or None)
 
     def roll_back(self, slot: str) -> Change:
@@ -151,13 +142,30 @@ class Store:
 
     def folder(self, version: str) -> Path:
         """Where a version lies, by its id or the beginning of one; raises `UnknownNameError`."""
-        every = [
-            path.name for path in sorted(self.versions.iterdir()) if (path / MANIFEST).exists()
-        ]
+        return self.versions / self.named(version)
+
+    def named(self, version: str) -> str:
+        """The id of a version, by the beginning of it; raises `UnknownNameError`."""
+        every = self.every_version()
         found = [name for name in every if version and name.startswith(version)]
         if len(found) != 1:
             raise absent("version", version, every)
-        return self.versions / found[0]
+        return found[0]
+
+    def every_version(self) -> list[str]:
+        """Ids, sorted."""
+        return [path.name for path in sorted(self.versions.iterdir()) if (path / MANIFEST).exists()]
+
+    def manifest(self, version: str) -> dict[str, Any]:
+        """What a version says of itself, by its whole id."""
+        told: dict[str, Any] = read_json(self.versions / version / MANIFEST)
+        return told
+
+    def checked(self, version: str) -> str:
+        """The id of a version all of whose files are as they were published; raises `SourceError`."""
+        name = self.named(version)
+        check_version(self.versions / name, whole=True)
+        return name
 
     def _add(
         self,
@@ -167,20 +175,37 @@ class Store:
         by: str,
         arms: dict[str, float] | None = None,
     ) -> Change:
-        path = self.slots / f"{check_slot(slot)}.jsonl"
-        live = self.folder(live).name
-        shadow = None if shadow is None else self.folder(shadow).name
+        live = self.named(live)
+        shadow = None if shadow is None else self.named(shadow)
+        change = Change(dt.datetime.now(dt.UTC).isoformat(), live, shadow, by, arms)
+        self._append(check_slot(slot), json.dumps(change._asdict()).encode() + b"\n")
+        return change
+
+    def _append(self, slot: str, line: bytes) -> None:
+        path = self.slots / f"{slot}.jsonl"
         file = os.open(path, os.O_CREAT | os.O_RDWR | os.O_APPEND, 0o600)
         try:
             fcntl.flock(file, fcntl.LOCK_EX)
-            change = Change(dt.datetime.now(dt.UTC).isoformat(), live, shadow, by, arms)
             size = os.fstat(file).st_size
             begun = b"\n" if size and os.pread(file, 1, size - 1) != b"\n" else b""
-            os.write(file, begun + json.dumps(change._asdict()).encode() + b"\n")
+            os.write(file, begun + line)
             os.fsync(file)
         finally:
             os.close(file)
-        return change
+
+
+def changes_in(content: bytes, place: str) -> list[Change]:
+    """The lines of a slot's history; raises `SourceError` where there is none."""
+    found = []
+    for line in content.decode("utf-8", "replace").splitlines():
+        try:
+            found.append(Change(**json.loads(line)))
+        except (ValueError, TypeError):
+            # Only the last line can be one that a process was killed at.
+            continue
+    if not found:
+        raise SourceError(f"{place} says nothing: publish to the slot again.")
+    return found
 
 
 def check_slot(name: str) -> str:

@@ -19,7 +19,7 @@ from typing import NoReturn
 from wareloom.core.files import locked
 from wareloom.errors import InputError, OutputError, WorkerError, needed
 from wareloom.serving import worker
-from wareloom.serving.config import Settings
+from wareloom.serving.config import VARIABLE, Settings, handed_on
 from wareloom.serving.door import LOOPBACK
 from wareloom.serving.keys import Keys
 from wareloom.serving.outbox import sink_at
@@ -54,7 +54,7 @@ def checked(settings: Settings) -> Store:
     """Look whether a store can be served as the settings say, and return it; raises as `serve` does."""
     for module in ("msgspec", "uvicorn", "httptools"):
         needed(module, "serve", "Serving")
-    store = Store.open(settings.store)
+    store = _mirrored(settings) if settings.versions else Store.open(settings.store)
     if settings.events:
         sink_at(settings.events)
     if settings.host not in LOOPBACK and not len(Keys(store.root / "keys.json")):
@@ -69,6 +69,13 @@ def checked(settings: Settings) -> Store:
     for slot in store.names():
         check_version(store.folder(store.history(slot)[-1].live), whole=True)
     return store
+
+
+def _mirrored(settings: Settings) -> Store:
+    # What talks to buckets is not imported where there is none: processes would carry it along.
+    from wareloom.serving.mirror import mirrored
+
+    return mirrored(settings)
 
 
 def _serve(
@@ -111,6 +118,7 @@ class _Workers:
         for number in range(count):
             self._begin(number)
         self.compactor: subprocess.Popen[bytes] | None = None
+        self.mirror: subprocess.Popen[bytes] | None = None
         self.compacted = time.monotonic()
 
     def run(self) -> None:
@@ -121,6 +129,8 @@ class _Workers:
                 code = _ended(process)
                 if code is not None:
                     self._renew(process, code)
+            if self.settings.versions and (self.mirror is None or self.mirror.poll() is not None):
+                self._follow()
             if time.monotonic() - self.compacted > self.every > 0:
                 self._compact()
         self._finish()
@@ -167,13 +177,25 @@ class _Workers:
         if self.compactor is None or self.compactor.poll() is not None:
             words = ["compact", str(self.settings.store), "--quiet"]
             # The address with ${NAME} for the password: a list of processes shows what they were begun with.
-            words += ["--events", self.settings.events] if self.settings.events else []
+            if self.settings.events and sink_at(self.settings.events).readable:
+                words += ["--events", self.settings.events]
             self.compactor = subprocess.Popen(
                 [sys.executable, "-m", "wareloom", *words],
                 stdout=subprocess.DEVNULL,
                 start_new_session=True,
             )
         self.compacted = time.monotonic()
+
+    def _follow(self) -> None:
+        """Begin the process that keeps versions and slots as the bucket has them."""
+        if self.mirror is not None:
+            time.sleep(1.0)
+        self.mirror = subprocess.Popen(
+            [sys.executable, "-m", "wareloom.serving.mirror"],
+            env=os.environ | {VARIABLE: handed_on(self.settings)},
+            stdout=subprocess.DEVNULL,
+            start_new_session=True,
+        )
 
     def _end(self, number: int, frame: FrameType | None) -> None:
         self.ending = True
@@ -182,8 +204,9 @@ class _Workers:
         """End all processes: with a signal first, without asking after a while."""
         for process in self.processes:
             _told(process, signal.SIGTERM)
-        if self.compactor is not None:
-            self.compactor.terminate()
+        beside = [one for one in (self.compactor, self.mirror) if one is not None]
+        for one in beside:
+            one.terminate()
         until = time.monotonic() + PATIENCE
         while self.processes:
             late = time.monotonic() > until
@@ -193,8 +216,8 @@ class _Workers:
                 if _ended(process) is not None:
                     self.processes.pop(process)
             time.sleep(0.02)
-        if self.compactor is not None:
-            self.compactor.wait()
+        for one in beside:
+            one.wait()
         self.listening.close()
 
 

@@ -9,18 +9,20 @@ import numpy as np
 from wareloom.language.histories import Names, history_text
 from wareloom.serving.encode import Encoder
 from wareloom.serving.forms import (
+    NO_CONTEXT,
     NONE,
     NOTHING,
     Asked,
     Form,
     Found,
-    Itself,
     Part,
     Room,
     Rows,
     no_table,
 )
+from wareloom.serving.itself import Itself, mean_of
 from wareloom.serving.near import Near
+from wareloom.shop.log import NO_TIME
 
 
 class Asker(ABC):
@@ -30,6 +32,8 @@ class Asker(ABC):
     """Whether it reads queries"""
     slow = False
     """Whether that may take long"""
+    heeds: frozenset[str] = frozenset()
+    """See `Form.heeds`"""
 
     @abstractmethod
     def place(self, asked: Asked) -> np.ndarray | None:
@@ -47,13 +51,16 @@ class ByRanker(Asker):
         self.itself, self.bias = itself, bias
         # A network is asked through torch, closed forms are a matter of microseconds.
         self.slow = itself.ranker.gradient
+        self.heeds = itself.heeds
 
     def place(self, asked: Asked) -> np.ndarray | None:
         """The vector of a request, with a 1 at its end where items have a bias."""
         vectors, known = self.itself.ranker._places(self.itself.requests(asked))
-        if not known[0]:
+        if not known.all():
             return None
-        return np.append(vectors[0], np.float32(1.0)) if self.bias else vectors[0]
+        # Scores are linear in it, so that the mean of the answers is the answer at the mean.
+        place = mean_of(vectors, asked)
+        return np.append(place, np.float32(1.0)) if self.bias else place
 
 
 class ByText(Asker):
@@ -88,7 +95,7 @@ class Vectors(Form):
         super().__init__(room)
         self.near, self.asker, self.tail = near, asker, rest[0]
         self.popular = Rows(room, no_table(room.items), rest, 1.0, 0)
-        self.reads, self.slow = asker.reads, asker.slow
+        self.reads, self.slow, self.heeds = asker.reads, asker.slow, asker.heeds
 
     def waits(self, asked: Asked) -> bool:
         """Whether this answer may take long."""
@@ -119,6 +126,13 @@ class Vectors(Form):
         for cause in dict.fromkeys(asked.codes.tolist()) if not words else ():
             without = asked._replace(codes=asked.codes[asked.codes != cause])
             found.append(Part("item", cause, whole - self._one(without, code)))
+        if asked.onward is not None:
+            plain = self._one(asked._replace(onward=None), code)
+            found.append(Part("onward", asked.onward.name, whole - plain))
+        if asked.context or asked.time != NO_TIME:
+            anywhere = asked._replace(context=NO_CONTEXT, time=int(NO_TIME))
+            said = ", ".join(asked.context) or "time"
+            found.append(Part("context", said, whole - self._one(anywhere, code)))
         return found
 
     def _one(self, asked: Asked, code: int) -> float:

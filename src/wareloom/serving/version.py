@@ -15,6 +15,7 @@ from wareloom.errors import SourceError
 from wareloom.serving.catalogue import Catalogue
 from wareloom.serving.forms import NOTHING, Room, Rows, Words, no_table
 from wareloom.serving.published import Served
+from wareloom.serving.realtime import Realtime
 from wareloom.serving.reorder import Reorder
 from wareloom.serving.rules import Applied, rules_of
 from wareloom.serving.stock import Stock
@@ -49,7 +50,15 @@ class Version:
         made = cls(folder, told, served, Served.open(words) if words.is_dir() else None)
         if told["reranker"] is not None:
             made.reorder = Reorder(folder, served.ids, int(told["seed"]), allow_code)
+        if (onward := told.get("realtime")) is not None:
+            served.realtime = Realtime.open(folder, onward, served.ids, made.id, allow_code)
         return made
+
+    @property
+    def slow(self) -> bool:
+        """Whether some answers may take long."""
+        realtime = self.served.realtime
+        return self.served.form.slow or (realtime is not None and realtime.slow)
 
     def idf(self, word: str) -> float:
         """How rare a word is in the catalogue."""
@@ -85,15 +94,7 @@ def check_version(folder: Path, *, whole: bool) -> dict[str, Any]:
     path = folder / MANIFEST
     if path.is_symlink() or not path.is_file():
         raise SourceError(f"{folder} is no version: it has no {MANIFEST}. Publish it again.")
-    told = read_json(path)
-    if not isinstance(told, dict) or told.get("format") != FORMAT:
-        raise SourceError(
-            f"{path} is of a format that this Wareloom does not read ({FORMAT}): publish it again."
-        )
-    if told.get("id") != id_of(told):
-        raise SourceError(
-            f"{path} was edited or damaged, its id is not that of what it says: publish it again."
-        )
+    told = check_told(read_json(path), str(path))
     there = {
         p.relative_to(folder).as_posix()
         for p in folder.rglob("*")
@@ -111,6 +112,19 @@ def check_version(folder: Path, *, whole: bool) -> dict[str, Any]:
             raise SourceError(
                 f"{file} was damaged or edited: its SHA-256 is another one. Publish it again."
             )
+    return told
+
+
+def check_told(told: Any, place: str) -> dict[str, Any]:
+    """Return a manifest; raises `SourceError` unless it is of this format and says what its id is of."""
+    if not isinstance(told, dict) or told.get("format") != FORMAT:
+        raise SourceError(
+            f"{place} is of a format that this Wareloom does not read ({FORMAT}): publish it again."
+        )
+    if told.get("id") != id_of(told):
+        raise SourceError(
+            f"{place} was edited or damaged, its id is not that of what it says: publish it again."
+        )
     return told
 
 

@@ -20,6 +20,9 @@ Id = Annotated[str, Meta(min_length=1, max_length=128, pattern=PLAIN)]
 Text = Annotated[str, Meta(max_length=2000, pattern="^[^\\x00\\ud800-\\udfff]*$")]
 Query = Annotated[str, Meta(max_length=QUERY, pattern="^[^\\x00\\ud800-\\udfff]*$")]
 Name = Annotated[str, Meta(pattern="^[a-z0-9][a-z0-9_-]{0,63}$")]
+Time = Annotated[int, Meta(ge=0, le=4_102_444_800_000_000)]
+Field = Annotated[str, Meta(pattern="^[A-Za-z0-9_.:-]{1,64}$")]
+Value = Annotated[str, Meta(max_length=128, pattern="^[^\\x00-\\x1f\\ud800-\\udfff]*$")]
 Number = Annotated[float, Meta(ge=0, le=1e12)]
 Kind = Literal[(*EVENTS, "hide")]  # type: ignore[valid-type]
 
@@ -56,6 +59,10 @@ class Ask(Struct, forbid_unknown_fields=True):
     timeout_ms: Annotated[int, Meta(ge=1, le=60_000)] | None = None
     page: Annotated[str, Meta(max_length=400)] = ""
     """What the answer before this one gave"""
+    context: Annotated[dict[Field, Value], Meta(max_length=20)] = {}
+    """Device, place, season, … by the names that the version's ranker was taught"""
+    time: Time | None = None
+    """When it is asked, in microseconds since 1970 on the shop's clock, for rankers that look at hour and weekday"""
 
 
 class Event(Struct, forbid_unknown_fields=True):
@@ -67,7 +74,7 @@ class Event(Struct, forbid_unknown_fields=True):
     item_id: Id | None = None
     user_id: Id | None = None
     session_id: Id | None = None
-    time: Annotated[int, Meta(ge=0, le=4_102_444_800_000_000)] | None = None
+    time: Time | None = None
     """Microseconds since 1970; when it came, where it is not given"""
     query: Query | None = None
     position: Annotated[int, Meta(ge=0, le=100_000)] | None = None
@@ -109,7 +116,7 @@ class Why(Struct, omit_defaults=True):
     """A part of a hit's score, or a rule that moved it."""
 
     kind: str
-    """item, word, popularity, member, rule, new or exploration"""
+    """item, word, popularity, member, onward, context, rule, new or exploration"""
     cause: str
     amount: float = 0.0
     sentence: str = ""
@@ -138,6 +145,8 @@ class Answer(Struct, omit_defaults=True):
     hits: list[Hit]
     degraded: list[str] = []
     """What was left out"""
+    ignored: list[str] = []
+    """Of the context, what the version's ranker does not look at"""
     unproved: bool = False
     """Whether no proof says that the version does no harm"""
     page: str = ""
@@ -169,6 +178,13 @@ class Kept(Struct):
     """What became of a batch of products."""
 
     accepted: int
+
+
+class Erased(Struct):
+    """What became of a person."""
+
+    erased_events: int
+    """Events that were in the log and in the tables"""
 
 
 class Told(Struct, omit_defaults=True):

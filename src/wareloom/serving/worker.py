@@ -61,7 +61,7 @@ def run(settings: Settings, listening: socket.socket) -> int:
         timeout_keep_alive=30,
         timeout_graceful_shutdown=GRACE,
         backlog=2048,
-        http=patient(settings.body_seconds),
+        http=patient(settings.body_seconds, application.load),
     )
     with contextlib.closing(listening):
         uvicorn.Server(how).run(sockets=[listening])

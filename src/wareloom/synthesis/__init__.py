@@ -19,6 +19,8 @@ from wareloom.shop.keeping import Keeping
 from wareloom.shop.keeps import worst
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from wareloom.language.models import Estimate
     from wareloom.rankers import Ranker
 
@@ -114,6 +116,21 @@ class Synthesizer(Keeping, ABC):
     def ensemble(self) -> tuple[str, dict[str, Any]] | None:
         """Name and settings of the ranker whose knowledge its samples carry; None where it has none."""
         return None
+
+    def can_continue(self) -> bool:
+        """Whether it goes on with a session at hand, as `continuations` does."""
+        return type(self).continuations is not Synthesizer.continuations
+
+    def continuations(self, past: np.ndarray, draws: int, length: int, run: Run) -> np.ndarray:
+        """Draw how a session may go on: int32 [draws, length], codes of items in the order of the fitted catalogue.
+
+        `past`: int32 [events], codes of the session so far, oldest first, one at least. The same run draws the same.
+        Raises `InputError` where it writes no sessions on.
+        """
+        raise InputError(
+            f"The synthesizer {self.name!r} does not go on with a session at hand: take markov, teacher, transformer "
+            "or gru."
+        )
 
     @property
     def origin(self) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ import polars as pl
 import pytest
 
 from bundles import written
+from stores import Client, items, run
 from tiny_encoder import write_encoder
 from wareloom.core.family import RANKERS
 from wareloom.core.run import Run
@@ -21,6 +24,7 @@ from wareloom.evaluation.judged_items import QueryTask
 from wareloom.evaluation.ranking import metric
 from wareloom.serving import compress as compressing
 from wareloom.serving import shrink
+from wareloom.serving.answer import is_slow
 from wareloom.serving.compress import TABLE, Compression, compress, readings
 from wareloom.serving.encode import HEAD, MODEL, WORDS, Encoder
 from wareloom.serving.export import merged
@@ -149,6 +153,44 @@ def test_ndcg_is_that_of_the_house(model: str) -> None:
     graded = task.rank_all(made, Run(quiet=True)).graded
     np.testing.assert_allclose(mine, metric("ndcg@10").per_request(graded), atol=1e-9)
     assert 0.1 < mine.mean() < 1
+
+
+def test_a_published_encoder_searches_recommends_and_says_why(bundle: Path, tmp_path: Path) -> None:
+    publish(bundle, tmp_path / "store", "home", smoke=[{"query": "red lamp", "has": ["i0"]}])
+
+    async def work() -> None:
+        client = Client(tmp_path / "store")
+        told = await client.post("/search", query="red lamp", k=3, explain=True)
+        assert items(told)[0] == "i0"
+        assert {why["cause"] for why in told["hits"][0]["why"]} >= {"red", "lamp"}
+        served = client.app.slots.live("home").served
+        assert not is_slow(served, query="red lamp"), "its vector is remembered"
+        assert is_slow(served, query="red shirt")
+        assert not is_slow(served), "the popular need no reading"
+        liked = await client.post("/recommend", history=["i0"], k=5, explain=True)
+        assert "i0" not in items(liked)
+        assert "degraded" not in liked
+
+    run(work())
+
+
+def test_a_store_is_opened_without_torch(bundle: Path, tmp_path: Path) -> None:
+    version, _ = publish(bundle, tmp_path / "store", "home", how=How(break_even=0))
+    script = (
+        "import sys; from pathlib import Path; import numpy as np\n"
+        "from wareloom.serving.version import Version\n"
+        "made = Version.open(Path(sys.argv[1]))\n"
+        # The graph's library is there before ONNX Runtime is asked for anything.
+        "assert made.served.form.near.graph is not None\n"
+        "codes, _ = made.served.top(np.zeros(0, np.int32), 'red lamp', 3)\n"
+        "print(made.served.ids.text(int(codes[0])), {'torch', 'transformers'} & set(sys.modules))\n"
+    )
+    place = tmp_path / "store" / "versions" / version
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(place)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == "i0 set()"
 
 
 def test_parts_of_titles_are_in_titles() -> None:
@@ -334,4 +376,4 @@ def test_a_bundle_that_keeps_more_than_may_be_served_is_refused(tmp_path: Path) 
     knn = RANKERS.make("user_knn").fit(shop(), Run(quiet=True))
     written(tmp_path / "b", knn, shop())
     with pytest.raises(RefusedError, match=r"keeps people; counts is the most"):
-        publish(tmp_path / "b", tmp_path / "store", "home", most="counts")
+        publish(tmp_path / "b", tmp_path / "store", "home", how=How(most="counts"))

@@ -16,10 +16,11 @@ from services import Postgres, postgres
 from stores import Client, items, made_store, run
 from wareloom.errors import InputError, MissingExtraError
 from wareloom.serving import outbox
-from wareloom.serving.compact import compact, compact_all, partitions, whole_shop
+from wareloom.serving.compact import compact, compact_all, whole_shop
 from wareloom.serving.events import Away, Full
 from wareloom.serving.frames import read_records
 from wareloom.serving.outbox import Outbox, sink_at
+from wareloom.serving.parts import partitions
 from wareloom.serving.store import Store
 
 
@@ -298,6 +299,50 @@ def test_a_person_is_deleted_there_on_other_machines_and_from_what_still_waits(
     log = pl.concat([pl.read_parquet(p) for p in two.rglob("shop/events.parquet")], how="diagonal")
     assert sorted(log["user_id"].to_list()) == ["other", "other", person]
     assert not [p for p in one.rglob("*") if p.is_file() and person.encode() in p.read_bytes()]
+
+
+def test_products_of_one_replica_are_shown_by_all_in_one_order(
+    made: Path, tmp_path: Path, database: Postgres
+) -> None:
+    for name in ("one", "two"):
+        shutil.copytree(made, tmp_path / name)
+
+    async def work() -> None:
+        one, two = (Client(tmp_path / name, events=database.url) for name in ("one", "two"))
+        new = {"item_id": "new", "title": "zebra lamp"}
+        assert (await one.ask("PUT", "/items", {"items": [new]}))[0] == 200
+        assert items(await one.post("/search", query="zebra"))[:1] == ["new"]
+        assert "new" not in items(await two.post("/search", query="zebra"))
+        stock = two.app.answers.stock
+
+        def known() -> bool:
+            stock.refresh()
+            return "new" in stock.items
+
+        await until(known, two.app.log)
+        assert items(await two.post("/search", query="zebra"))[:1] == ["new"]
+        # Both change it, each its own way first: in the end both say the same.
+        for client, price in ((one, 1.0), (two, 2.0), (one, 3.0), (two, 4.0)):
+            told = {"items": [{"item_id": "new", "price": price}]}
+            assert (await client.ask("PUT", "/items", told))[0] == 200
+        await two.ask("DELETE", "/items/i3")
+        assert "i3" not in items(await two.post("/recommend", k=30))
+
+        def same() -> bool:
+            stocks = [client.app.answers.stock for client in (one, two)]
+            for own in stocks:
+                own.refresh()
+            return stocks[0].items == stocks[1].items and "i3" in stocks[0].items
+
+        for _ in range(3):
+            await until(same, one.app.log)
+            await until(same, two.app.log)
+        assert "i3" not in items(await one.post("/recommend", k=30))
+        await one.app.close()
+        await two.app.close()
+
+    run(work())
+    assert compact(Store.open(tmp_path / "one"), database.url).events == 0
 
 
 def test_addresses_that_are_none_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:

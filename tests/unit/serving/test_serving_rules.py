@@ -159,7 +159,8 @@ def test_rules_of_a_version_are_told_with_its_hits(tmp_path: Path) -> None:
         await client.app.close()
 
     run(work())
-    from wareloom.serving.compact import compact, partitions
+    from wareloom.serving.compact import compact
+    from wareloom.serving.parts import partitions
 
     compact(Store.open(store))
     import polars as pl

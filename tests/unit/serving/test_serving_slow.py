@@ -12,14 +12,15 @@ import pytest
 from bundles import fitted, written
 from stores import Client, branded, items, made_store, run
 from wareloom.core.family import RERANKERS
-from wareloom.serving.forms import Asked, Itself
+from wareloom.serving.forms import Asked
+from wareloom.serving.itself import Itself
 from wareloom.serving.publish import publish
 from wareloom.shop import Requests
 
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return made_store(tmp_path_factory.mktemp("slow"), "als")
+    return made_store(tmp_path_factory.mktemp("slow"), "ease")
 
 
 def slow(client: Client, seconds: float) -> None:
@@ -36,7 +37,7 @@ def slow(client: Client, seconds: float) -> None:
 
 
 def test_it_answers_as_the_ranker_ranks(store: Path) -> None:
-    wanted = fitted("als", branded()).rank(Requests.sessions([["i3", "i4"]]), 10)["item_id"]
+    wanted = fitted("ease", branded()).rank(Requests.sessions([["i3", "i4"]]), 10)["item_id"]
     told = run(Client(store).post("/recommend", history=["i3", "i4"]))
     assert items(told) == wanted.to_list()
     assert "degraded" not in told
@@ -54,7 +55,7 @@ def test_what_is_not_done_in_time_is_named_and_the_popular_answer(store: Path) -
         assert "degraded" not in others
         told = await late
         assert time.monotonic() - begun < 0.35
-        assert told["degraded"] == ["als"]
+        assert told["degraded"] == ["ease"]
         assert items(told) == [i for i in popular.to_list() if i != "i3"][:10]
         assert client.app.counters.total("fallback_total") >= 1
         patient = await client.post("/recommend", history=["i3"], timeout_ms=30_000)
@@ -144,7 +145,7 @@ def test_more_than_a_slow_ranker_can_take_is_answered_without_it(store: Path) ->
 
 
 def test_an_item_that_is_deleted_while_it_is_ranked_is_not_shown(tmp_path: Path) -> None:
-    store = made_store(tmp_path, "als")
+    store = made_store(tmp_path, "ease")
 
     async def work() -> None:
         client = Client(store)

@@ -14,8 +14,9 @@ from stores import Client, made_store
 from wareloom.core.files import locked
 from wareloom.errors import OutputError
 from wareloom.serving import compact as compactor
-from wareloom.serving.compact import compact, partitions, whole_shop
+from wareloom.serving.compact import compact, whole_shop
 from wareloom.serving.events import EventLog
+from wareloom.serving.parts import partitions
 from wareloom.serving.store import Store
 from wareloom.serving.ubi import events_from, read_ubi, write_ubi
 from wareloom.shop import Log, Shop

@@ -299,7 +299,7 @@ def test_parts_are_what_leaving_out_takes(tmp_path: Path) -> None:
     served = Served.open(published(tmp_path / "served", like(np.random.default_rng(4), 60, 8)))
     history = np.array([3, 9, 20], dtype=np.int32)
     code = int(served.top(history, k=1)[0][0])
-    parts = served.parts(history, "", code)
+    parts = served.parts(served.asked(history), code)
     first = int(parts[0].cause)
     without = served.form.scores(Asked(history[history != first]))[code]
     assert served.form.scores(Asked(history))[code] - without == pytest.approx(

@@ -187,6 +187,12 @@ class ClickRanker(Ranker, ABC):
         wanted = self.calibration != "none" or rows.label[held].sum() >= FEWEST
         return held if wanted else np.zeros(len(rows), dtype=bool)
 
+    def heeds(self) -> frozenset[str]:
+        """See `Ranker.heeds`: the fields of the context that it has learnt, and time for hour and weekday."""
+        named = {n.removeprefix("context:") for n in self.fields_ if n.startswith("context:")}  # type: ignore[attr-defined]
+        timed = {"time"} if {"hour", "weekday"} & set(self.fields_) else set[str]()  # type: ignore[attr-defined]
+        return frozenset(named | timed)
+
     def _odds(self, rows: Encoded) -> np.ndarray:
         """Log-odds of a click, calibrated and corrected: float64 [rows]."""
         odds = calibration_.calibrated(self.calibration, self.curve_, self._logits(rows))

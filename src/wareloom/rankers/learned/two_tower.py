@@ -111,6 +111,10 @@ class TwoTower(SequenceRanker):
             items, features, self.facets_, self.known_, (self.embedding_size, self.hidden_size)
         )
 
+    def heeds(self) -> frozenset[str]:
+        """See `Ranker.heeds`: hour and weekday, where the log that it learned from has times."""
+        return frozenset({"time"}) if self.clock_ else frozenset()
+
     def _beside(self, log: Log) -> list[np.ndarray]:
         return [*super()._beside(log), *clock(log.time)] if self.clock_ else super()._beside(log)
 

@@ -16,6 +16,8 @@ TRIES = 16
 """Draws before an item that the user has had is accepted after all."""
 LOOK_BACK = 512
 """Events of a user's past among which repeats are looked for."""
+AT_ONCE = 64
+"""Users, at most, that one thread draws without being asked through a pool"""
 BUCKETS = 16
 """Buckets of a count by its power of two."""
 
@@ -248,6 +250,10 @@ def longest_history(plan: Plan) -> int:
 
 def in_threads(work: Callable[[int, int], None], users: int, cores: int) -> None:
     """Call `work(first, last)` over ranges of users; kernels release the interpreter, so that all cores are busy."""
+    if cores == 1 and users <= AT_ONCE:
+        # A session that waits does not pay for threads.
+        work(0, users)
+        return
     bounds = np.unique(np.linspace(0, users, 4 * cores + 1).astype(int)).tolist()
     with ThreadPoolExecutor(cores) as pool:
         for _ in pool.map(work, bounds[:-1], bounds[1:]):

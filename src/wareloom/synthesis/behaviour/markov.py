@@ -28,6 +28,7 @@ from wareloom.synthesis.behaviour._frames import Walked, build, fit_columns
 from wareloom.synthesis.behaviour._given import check_length, coded, continued, known_items, starts
 from wareloom.synthesis.behaviour._learned.learn import Structure, draw_structure, fit_structure
 from wareloom.synthesis.behaviour._learned_from import active, learnable
+from wareloom.synthesis.behaviour._onward import check_onward, onward
 from wareloom.synthesis.behaviour._outline import (
     POPULARITY_BUCKETS,
     Outline,
@@ -172,6 +173,12 @@ class Markov(Synthesizer):
             rng = run.rng("markov", "columns")
             made = build(self.state(), self.catalogue_, walked, users, self.origin, own, rng)
         return self._stamped(made, given)
+
+    def continuations(self, past: np.ndarray, draws: int, length: int, run: Run) -> np.ndarray:
+        """See `Synthesizer.continuations`: drawn one by one, as chains are, from the tables of what followed what."""
+        check_onward(past, draws, length)
+        usual = int(np.argmax(np.diff(self.first_, prepend=0.0)))
+        return self._walked(onward(past, draws, length, usual), run)[0].reshape(draws, length)
 
     def _walked(self, plan: Plan, run: Run) -> tuple[np.ndarray, np.ndarray]:
         """Items and kinds of event of the planned users."""
@@ -318,10 +325,17 @@ class Markov(Synthesizer):
         vars(self).update(flattened(prefix, learned))
 
     def _model(self) -> Model:
-        follow, popular, start = (
-            unflattened(AliasTables, name, self) for name in ("follow", "popular", "start")
-        )
-        return Model(follow, popular, start, self.backoff_, self.repeat_, self.chain_, self.first_)
+        """What walks are drawn from, laid out once: a live session has no time for it."""
+        kept = vars(self).get("_laid_out")
+        if kept is None or kept.backoff is not self.backoff_:
+            follow, popular, start = (
+                unflattened(AliasTables, name, self) for name in ("follow", "popular", "start")
+            )
+            habits = self.backoff_, self.repeat_, self.chain_, self.first_
+            kept = Model(follow, popular, start, *habits)
+            vars(self)["_laid_out"] = kept
+        found: Model = kept
+        return found
 
     def _past(self, given: Given, n: int) -> _Past:
         """What the `n` users had before: nothing, or the given histories."""

@@ -4,24 +4,26 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, Self
 
 import polars as pl
 
+from wareloom.core.family import TEXT_MODELS
 from wareloom.core.run import Run
 from wareloom.core.settings import Count, Share, Size
 from wareloom.core.state import json_text
-from wareloom.errors import InputError, near
+from wareloom.errors import InputError, SettingError, near
 from wareloom.language.acts import REQUEST, goal_of
+from wareloom.language.models import Estimate, TextModel
 from wareloom.language.personal import personal_data
 from wareloom.language.runs import LEAST, runs_of
 from wareloom.shop import Shop
 from wareloom.shop.keeps import Keeps
-from wareloom.shop.schema import SLOTS
 from wareloom.synthesis import Condition, Synthesizer
 from wareloom.synthesis.dialogues.check import check, triples
 from wareloom.synthesis.dialogues.dice import Dice, Weighed
+from wareloom.synthesis.dialogues.frames import frame_of
 from wareloom.synthesis.dialogues.phrases import (
     PARTS,
     WORLD,
@@ -32,8 +34,9 @@ from wareloom.synthesis.dialogues.phrases import (
     talks_of,
     values_of,
 )
-from wareloom.synthesis.dialogues.plan import Chain, Failures, Plan, Planner, learned_chain, rates
+from wareloom.synthesis.dialogues.plan import TRIED, Chain, Failures, Planner, learned_chain, rates
 from wareloom.synthesis.dialogues.policies import policies_of, read_policies
+from wareloom.synthesis.dialogues.spoken import Draft, chosen_by, need_of, written_by
 from wareloom.synthesis.dialogues.words import Edits, Turn, Writer
 from wareloom.synthesis.dialogues.world import STATES, World, make_world, spoken_title
 from wareloom.synthesis.draws import mark
@@ -46,11 +49,6 @@ STATES_DRAWN = Weighed(STATES, (0.1, 0.3, 0.25, 0.28, 0.03, 0.04))
 """How often an order is in each state when somebody asks about it"""
 OPEN_ENDED = 0.5
 """Share of dialogues that end without a farewell from which on a log is taken to be cut before their ends"""
-COLUMNS: dict[str, Any] = {
-    "dialogue_id": pl.String, "turn": pl.Int32, "role": pl.String, "text": pl.String, "intent": pl.String,
-    "item_id": pl.String, "act": pl.String, "slots": SLOTS, "language": pl.String, "order_id": pl.String,
-    "facts": pl.List(pl.String), "outcome": pl.String,
-}  # fmt: skip
 
 
 @dataclass(kw_only=True, eq=False)
@@ -102,6 +100,19 @@ class Flow(Synthesizer):
     """Share of careless customers' phrases with one slip more than the log's."""
     frames: Share = 0.3
     """Share of English requests that begin in another way."""
+    model: str = ""
+    """A text model behind agents' words: embedded, huggingface, endpoint or package.module:Class; none if empty."""
+    model_settings: dict[str, Any] = field(default_factory=dict)
+    """Its settings, such as base_url and model."""
+    model_does: Literal["chooses", "writes"] = "chooses"
+    """Whether it chooses among sentences, or writes round facts that a grammar holds; the embedded one only chooses."""
+
+    def _check(self) -> None:
+        if self.model == "embedded" and self.model_does == "writes":
+            raise SettingError(
+                "flow: the embedded language model writes no dialogues: let it choose (model_does = chooses), or name "
+                "an endpoint."
+            )
 
     def holds(self) -> Keeps:
         """Phrases that five dialogues have are nobody's own."""
@@ -181,7 +192,7 @@ class Flow(Synthesizer):
                 planner = self._planner(language, chain)
                 dice = Dice(run.rng(self.name, "calibration", language))
                 worlds = [self._world(language, dice) for _ in range(BLOCK)]
-                planner.calibrate(worlds, dice)
+                planner.calibrate(worlds, dice, min(TRIED, 4 * len(own)))
             self.chains_[language] = chain.state()
 
     def _failures(self) -> Failures:
@@ -269,9 +280,49 @@ class Flow(Synthesizer):
         """
         self._checked(n, given)
         run = run or Run()
-        return self._stamped(Shop.trusted(*_tables(self, n, run)))
+        made, refused = self.written(n, run)
+        frame = frame_of(made, self.origin, mark(self, n, run, None))
+        told = {"policies": self.policies_, "dialogues": {"refused": dict(sorted(refused.items()))}}
+        tables = {"items": self.items_, "dialogues": frame}
+        return self._stamped(Shop.trusted(tables, {**self.meta_, **told}))
 
-    def written(self, n: int, run: Run) -> tuple[list[tuple[Plan, list[Turn], str]], Counter[str]]:
+    def plan(self, n: int, run: Run | None = None) -> Estimate | None:
+        """Return what `sample(n)` would ask of a language model at most; None where it asks none to write."""
+        if not self.model or self.model_does != "writes":
+            return None
+        self.check_fitted()
+        run = run or Run()
+        return need_of(self._speaker(), self.drafts(n, run)[0], run)
+
+    def _speaker(self) -> TextModel:
+        made: TextModel = TEXT_MODELS.make(self.model, **self.model_settings)
+        return made
+
+    def written(self, n: int, run: Run) -> tuple[list[Draft], Counter[str]]:
+        """Draw `n` dialogues that pass the check, in a model's words where one is named, and what was refused."""
+        made, refused = self.drafts(n, run)
+        if not self.model:
+            return made, refused
+        products, seen = self._products(), dict[str, bool]()
+
+        def why(turns: Sequence[Turn], language: str) -> str:
+            of = products[language]
+            return check(turns, language, self.runs_, of, lambda turn: _personal(turn, seen))
+
+        if self.model_does == "writes":
+            made, told = written_by(self._speaker(), made, why, run)
+        else:
+            dice = Dice(run.rng(self.name, "candidates"))
+            chosen, told = chosen_by(self._speaker(), made, self._writer(), dice, run)
+            # What is chosen turn by turn may repeat itself: such a dialogue stays as it was drawn.
+            made = [
+                new if not why(new[1], new[2]) else old
+                for old, new in zip(made, chosen, strict=True)
+            ]
+        refused["the model's words"] = told.asked - told.taken
+        return made, refused
+
+    def drafts(self, n: int, run: Run) -> tuple[list[Draft], Counter[str]]:
         """Draw `n` dialogues that pass the check: plan, turns and language; and how many did not, by reason."""
         writer = self._writer()
         planners = {
@@ -281,7 +332,7 @@ class Flow(Synthesizer):
         languages = Weighed(list(self.languages_), [float(v) for v in self.languages_.values()])
         products = self._products()
         seen: dict[str, bool] = {}
-        made, refused = list[tuple[Plan, list[Turn], str]](), Counter[str]()
+        made, refused = list[Draft](), Counter[str]()
         with run.task("dialogues", n) as advance:
             for block in range((n + BLOCK - 1) // BLOCK):
                 dice = Dice(run.rng(self.name, "dialogues", block))
@@ -327,24 +378,3 @@ def _personal(turn: Turn, seen: dict[str, bool]) -> bool:
     if turn.shape not in seen:
         seen[turn.shape] = bool(personal_data(PARTS.sub("", turn.shape)))
     return seen[turn.shape]
-
-
-def _tables(flow: Flow, n: int, run: Run) -> tuple[dict[str, pl.DataFrame], dict[str, Any]]:
-    """The tables of a sample, and what is known of it."""
-    made, refused = flow.written(n, run)
-    of = mark(flow, n, run, None)
-    cells: dict[str, list[Any]] = {name: [] for name in COLUMNS}
-    for number, (plan, turns, language) in enumerate(made):
-        order = plan.world.order
-        for place, turn in enumerate(turns):
-            row = (
-                f"{flow.origin}/{number}-{of}", place, turn.role, turn.text, turn.intent or None, order.item_id,
-                turn.act, turn.slots or None, language, order.order_id, turn.facts or None, plan.outcome,
-            )  # fmt: skip
-            for name, value in zip(COLUMNS, row, strict=True):
-                cells[name].append(value)
-    frame = pl.DataFrame(cells, schema=COLUMNS).with_columns(
-        origin=pl.lit(flow.origin), weight=pl.lit(1.0)
-    )
-    told = {"policies": flow.policies_, "dialogues": {"refused": dict(sorted(refused.items()))}}
-    return {"items": flow.items_, "dialogues": frame}, {**flow.meta_, **told}

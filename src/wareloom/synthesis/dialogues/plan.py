@@ -18,7 +18,8 @@ ORDER = (START, *CUSTOMER_ACTS, END)
 CODE = {act: code for code, act in enumerate(ORDER)}
 LONGEST = 24
 """Turns of a customer at most"""
-OPEN = {"greet", REQUEST, "offtopic"}
+OPEN = {"greet", REQUEST, "offtopic", "provide"}
+"""How customers begin; some send the number of their order first"""
 ALLOWED: Mapping[str, frozenset[str]] = {
     act: frozenset(may)
     for act, may in {
@@ -194,11 +195,14 @@ class Planner:
     complains: bool = True
     _rows: dict[tuple[int, frozenset[str]], Weighed[str]] = field(default_factory=dict)
 
-    def calibrate(self, worlds: Sequence[World], dice: Dice) -> None:
-        """Weigh pairs so that plans have the log's shares of them, as far as agents' rules let them."""
+    def calibrate(self, worlds: Sequence[World], dice: Dice, tried: int = TRIED) -> None:
+        """Weigh pairs so that plans have the log's shares of them, as far as agents' rules let them.
+
+        `tried`: plans of each round; a small log needs few.
+        """
         for _ in range(ROUNDS if self.chain.learned else 0):
             talks, turns = [], []
-            for n in range(TRIED):
+            for n in range(tried):
                 steps = self.plan(_again(worlds[n % len(worlds)]), dice).steps
                 turns.append([at for at, step in enumerate(steps) if step.role == "customer"])
                 talks.append([steps[at].act for at in turns[-1]])
@@ -246,7 +250,7 @@ class Planner:
             weights = [self.chain.weight[key[0], CODE[other]] for other in ORDER]
             pairs = [(a, w) for a, w in zip(ORDER, weights, strict=True) if a in allowed and w > 0]
             if not pairs:
-                pairs = [(a, 1.0) for a in ORDER if a in allowed] or [(END, 1.0)]
+                pairs = [(END, 1.0)]
             row = self._rows[key] = Weighed([a for a, _ in pairs], [w for _, w in pairs])
         return dice.weighed(row)
 
@@ -290,9 +294,10 @@ class Plan:
                 continue
             if act == "complain" and (not planner.complains or agent.apologies > 1):
                 continue
-            if act == REQUEST and agent.goals >= 3:
+            again = bool(self.steps) and self.steps[-1].role == "customer"
+            if act == REQUEST and agent.goals >= 3 and not (again and agent.goal):
                 continue
-            if act == "provide" and not agent.asked:
+            if act == "provide" and not agent.asked and (agent.known or agent.goal):
                 continue
             if act == "reject" and agent.said == "offer" and not self.changes:
                 continue
@@ -330,7 +335,7 @@ class Plan:
                 wants, agent.known = ("order_id",), True
             agent.hear_request(intent, goal)
         elif act == "provide":
-            wants = agent.asked
+            wants = agent.asked or ("order_id",)
             if (
                 "order_id" in wants
                 and not self.wrong_given

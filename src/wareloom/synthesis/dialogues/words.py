@@ -134,6 +134,10 @@ class Writer:
             for step in steps
         ]
 
+    def agent(self, step: Step, world: World, dice: Dice) -> Turn:
+        """Put one agent's step into words, whatever was said before."""
+        return self._agent(step, world, set(), dice)
+
     def _customer(self, step: Step, world: World, dice: Dice) -> Turn:
         language = world.customer.language
         phrase = self._phrase(step, language, dice)

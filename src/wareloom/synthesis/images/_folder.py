@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -18,9 +18,6 @@ from wareloom.neural.training import seeded
 from wareloom.shop.pictures import TRAINED, PictureError, encode, opened, squared
 from wareloom.synthesis.images import MADE
 
-if TYPE_CHECKING:
-    from wareloom.synthesis.images.image_diffusion import ImageDiffusion
-
 RANK = 8
 TARGETS = ["to_q", "to_k", "to_v", "to_out.0"]
 """Layers of the UNet's attention that are taught (Hu et al. 2022)"""
@@ -31,9 +28,7 @@ GUIDANCE = 5.0
 """How far the text is followed: such models want more than small ones"""
 
 
-def learn_folder(
-    made: ImageDiffusion, files: Iterator[tuple[dict[str, Any], bytes]], run: Run
-) -> None:
+def learn_folder(made: Any, files: Iterator[tuple[dict[str, Any], bytes]], run: Run) -> None:
     """Teach the folder's model the classes; leaves `weights_`, those of LoRA, and `taught_`.
 
     Raises `SourceError` where the folder holds no such model, `InputError` where no picture can be read.
@@ -51,7 +46,7 @@ def learn_folder(
     vars(made)["_pipe"] = pipe
 
 
-def draw_folder(made: ImageDiffusion, classes: np.ndarray, run: Run) -> pl.DataFrame:
+def draw_folder(made: Any, classes: np.ndarray, run: Run) -> pl.DataFrame:
     """Draw a picture of each class with the model that was taught."""
     pipe = vars(made).get("_pipe")
     if pipe is None:
@@ -119,7 +114,7 @@ def _pipe(folder: str, run: Run) -> Any:
 
 
 def _latents(
-    made: ImageDiffusion, pipe: Any, files: Iterator[tuple[dict[str, Any], bytes]], run: Run
+    made: Any, pipe: Any, files: Iterator[tuple[dict[str, Any], bytes]], run: Run
 ) -> tuple[Any, np.ndarray]:
     """The pictures as the model's own latents, on the device, and their classes."""
     factor = 2 ** (len(pipe.vae.config.block_out_channels) - 1)
@@ -154,9 +149,7 @@ def _words(pipe: Any, text: str, run: Run) -> Any:
         return pipe.text_encoder(tokens.to(run.device))[0]
 
 
-def _taught(
-    made: ImageDiffusion, pipe: Any, given: tuple[Any, np.ndarray, Any], run: Run
-) -> dict[str, Any]:
+def _taught(made: Any, pipe: Any, given: tuple[Any, np.ndarray, Any], run: Run) -> dict[str, Any]:
     """Train LoRA's weights until the steps, or the minutes, are over."""
     latents, codes, words = given
     taught = [p for p in pipe.unet.parameters() if p.requires_grad]

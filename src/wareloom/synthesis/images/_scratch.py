@@ -6,7 +6,7 @@ import time
 from abc import abstractmethod
 from collections.abc import Iterator
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
@@ -20,9 +20,13 @@ from wareloom.neural.training import seeded
 from wareloom.neural.weights import arrays, loaded
 from wareloom.shop import Shop
 from wareloom.shop.pictures import TRAINED, encode
-from wareloom.synthesis.images import MADE, PictureSynthesizer
+from wareloom.synthesis.images import MADE
 from wareloom.synthesis.images._conditions import ASPECTS, dominant, shape_of
 
+if TYPE_CHECKING:
+    from wareloom.synthesis.images import PictureSynthesizer as Base
+else:
+    Base = object
 FEWEST = 8
 """Real pictures that something is learned from, at least"""
 CHECK = 50
@@ -35,8 +39,8 @@ WARM = 100
 """Steps over which the learning rate rises"""
 
 
-class Scratch(PictureSynthesizer):
-    """Base of networks that learn from real pictures and make others from scratch.
+class Scratch(Base):
+    """What networks share that learn from real pictures and make others from scratch; mixed in before the base.
 
     They learn for so many `minutes`, or `steps` where these are given, and go on where they stopped if the run has a
     cache. With `steps` the same seed gives the same bytes: one thread then learns and draws. One implements `_network`,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ import numpy as np
 import polars as pl
 from scipy import ndimage
 
+from wareloom.core import logging
 from wareloom.core.run import Run
 from wareloom.core.settings import Text
 from wareloom.errors import InputError, SettingError, needed
@@ -23,6 +23,8 @@ from wareloom.synthesis.images.masks import masked
 STRIP = 18
 """Rows below a picture in which it says that its background was made, for a picture of 320 pixels' width"""
 COLOURS = {"white": (255, 255, 255), "grey": (238, 238, 238), "black": (16, 16, 16)}
+
+log = logging.get(__name__)
 
 
 @dataclass(kw_only=True, eq=False)
@@ -58,10 +60,14 @@ class ImageBackground(PictureSynthesizer):
                 f"image_background finds the product in none of {len(chosen):,} photos: it is told by an even border. "
                 "Take photos before a plain wall or cloth."
             )
+        counts = self.photos_.group_by("class").len().sort("class")
+        self.classes_ = counts["class"].to_list()
+        self.shares_ = (counts["len"] / len(self.photos_)).to_numpy()
         if self.uneven_:
-            warnings.warn(
-                f"image_background passes over {self.uneven_:,} of {len(chosen):,} photos, whose border is not even.",
-                stacklevel=4,
+            log.warning(
+                "image_background passes over %s of %s photos, whose border is not even.",
+                f"{self.uneven_:,}",
+                f"{len(chosen):,}",
             )
 
     def _usable(self, shop: Shop, chosen: pl.DataFrame) -> tuple[pl.DataFrame, int]:
@@ -80,12 +86,10 @@ class ImageBackground(PictureSynthesizer):
         kinds, made = self.photos_["class"].to_list(), []
         of_class = {kind: [i for i, k in enumerate(kinds) if k == kind] for kind in set(kinds)}
         turn = dict.fromkeys(of_class, 0)
-        whole = list(range(len(kinds)))
         for place in classes:
             kind = self.classes_[place]
-            rows = of_class.get(kind, whole)
-            row = rows[turn.get(kind, 0) % len(rows)]
-            turn[kind] = turn.get(kind, 0) + 1
+            row = of_class[kind][turn[kind] % len(of_class[kind])]
+            turn[kind] += 1
             pixels = np.asarray(opened(self.photos_["image"][row]))
             said = {
                 "Software": f"wareloom {self.origin}",

@@ -16,6 +16,7 @@ from wareloom.errors import SettingError, needed
 from wareloom.neural import torch
 from wareloom.shop import Shop
 from wareloom.synthesis.behaviour._vectors import Average
+from wareloom.synthesis.images import PictureSynthesizer
 from wareloom.synthesis.images._conditions import Told
 from wareloom.synthesis.images._scratch import Scratch
 
@@ -30,7 +31,7 @@ UNTOLD = 0.1
 
 
 @dataclass(kw_only=True, eq=False)
-class ImageDiffusion(Scratch):
+class ImageDiffusion(Scratch, PictureSynthesizer):
     """Pictures of a class, in a colour and a shape, by diffusion at 32 × 32 or 64 × 64 pixels; for training alone.
 
     A UNet of 1.3 million parameters learns the velocity between picture and noise (v-prediction; Salimans and Ho 2022)

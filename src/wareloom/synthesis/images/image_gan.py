@@ -11,6 +11,7 @@ import numpy as np
 from wareloom.core.settings import Count, Positive, ShareBelowOne, Size
 from wareloom.neural import torch
 from wareloom.synthesis.behaviour._vectors import Average
+from wareloom.synthesis.images import PictureSynthesizer
 from wareloom.synthesis.images._conditions import Told
 from wareloom.synthesis.images._scratch import Scratch
 from wareloom.synthesis.images.image_vae import TOLD, upwards
@@ -19,7 +20,7 @@ F = torch.nn.functional
 
 
 @dataclass(kw_only=True, eq=False)
-class ImageGAN(Scratch):
+class ImageGAN(Scratch, PictureSynthesizer):
     """Pictures of a class by a generator against a critic with the hinge loss; for training alone.
 
     The critic sees real and made pictures under the same alterations, through which gradients pass (colour, shift, a

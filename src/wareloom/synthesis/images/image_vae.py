@@ -11,6 +11,7 @@ import numpy as np
 from wareloom.core.settings import Count, Positive, ShareBelowOne, Size
 from wareloom.neural import torch
 from wareloom.synthesis.behaviour._vectors import Average
+from wareloom.synthesis.images import PictureSynthesizer
 from wareloom.synthesis.images._conditions import Told
 from wareloom.synthesis.images._scratch import Scratch
 
@@ -20,7 +21,7 @@ TOLD = 32
 
 
 @dataclass(kw_only=True, eq=False)
-class ImageVAE(Scratch):
+class ImageVAE(Scratch, PictureSynthesizer):
     """Pictures of a class by a conditional variational autoencoder; for training alone.
 
     An encoder lays each picture out as a normal of few numbers, a decoder makes it again of these and of what it shows.

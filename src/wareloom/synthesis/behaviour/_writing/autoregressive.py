@@ -31,6 +31,7 @@ from wareloom.synthesis import Given, Synthesizer
 from wareloom.synthesis.behaviour._frames import Walked, build, fit_columns
 from wareloom.synthesis.behaviour._given import check_length, continued, known_items, starts
 from wareloom.synthesis.behaviour._learned_from import active, learnable
+from wareloom.synthesis.behaviour._onward import check_onward
 from wareloom.synthesis.behaviour._walk import LOOK_BACK
 from wareloom.synthesis.behaviour._writing.choose import Choice, Limits, Rules
 from wareloom.synthesis.behaviour._writing.clusters import (
@@ -40,7 +41,7 @@ from wareloom.synthesis.behaviour._writing.clusters import (
     Guess,
     fit_clusters,
 )
-from wareloom.synthesis.behaviour._writing.decode import Past, Writer, Written
+from wareloom.synthesis.behaviour._writing.decode import Past, Writer, Written, at_hand
 from wareloom.synthesis.behaviour._writing.event_net import EventNet, Prior, priors
 from wareloom.synthesis.behaviour._writing.grammar import KINDS, NEW, Grammar, fit_grammar
 from wareloom.synthesis.behaviour._writing.pace import Pace, classify, fit_pace, gaps
@@ -243,9 +244,8 @@ class Autoregressive(Synthesizer):
         """
         self._checked(n)
         code = known_items(self).encode(items)
-        rules, m = self._rules(n, goes_on=True), len(code)
-        often = rules.grammar.follow.reshape(KINDS + 1, 3, KINDS).sum(axis=(0, 1))
-        said = list(kinds) if kinds is not None else [EVENTS[int(np.argmax(often))]] * m
+        rules = self._rules(n, goes_on=True)
+        said = list(kinds) if kinds is not None else [EVENTS[_usual(rules)]] * len(code)
         if np.any(code < 0):
             unknown = list(items)[int(np.flatnonzero(code < 0)[0])]
             raise InputError(
@@ -257,10 +257,7 @@ class Autoregressive(Synthesizer):
                 f"{', '.join(INTERACTIONS)}."
             )
         kind = np.array([EVENTS.index(each) for each in said], dtype=np.int64)
-        time = np.full(m, rules.pace.bounds[1] if rules.pace.bounds[3] else NO_TIME)
-        gap = classify(rules.pace, np.zeros(m, dtype=np.int64), np.arange(m) == 0)
-        gap[:1] = 0
-        found = self._written(rules, Past(np.array([0, m]), code, kind, time, gap), run or Run())
+        found = self._written(rules, at_hand(rules.pace, code, kind, 1), run or Run())
         seconds = (
             (found.time - rules.pace.bounds[1]) / 1e6
             if rules.pace.bounds[3]
@@ -270,6 +267,13 @@ class Autoregressive(Synthesizer):
         return pl.DataFrame(
             {"item_id": ids, "event": pl.Series(EVENTS).gather(found.kind), "seconds": seconds}
         )
+
+    def continuations(self, past: np.ndarray, draws: int, length: int, run: Run) -> np.ndarray:
+        """See `Synthesizer.continuations`; the session is taken to be as in `continue_session`."""
+        check_onward(past, draws, length)
+        rules = self._rules(length, goes_on=True)
+        before = at_hand(rules.pace, past, np.full(len(past), _usual(rules)), draws)
+        return self._written(rules, before, run).item.reshape(draws, length)
 
     def _written(self, rules: Rules, past: Past, run: Run) -> Written:
         """Write all users in blocks; the blocks do not hang on the number of threads, nor do the random streams."""
@@ -341,6 +345,11 @@ class Autoregressive(Synthesizer):
         age, pair, age_remind = (np.array(weights[name]) for name in ("age", "pair", "age_remind"))
         choice = Choice(clusters, vectors, age, pair, age_remind, widest)
         return Writer(net, guess, choice, partial(self._memory, net.encoder), self.max_length)
+
+
+def _usual(rules: Rules) -> int:
+    """The log's most common kind of event."""
+    return int(np.argmax(rules.grammar.follow.reshape(KINDS + 1, 3, KINDS).sum(axis=(0, 1))))
 
 
 def _nothing(n: int) -> Past:

@@ -11,6 +11,7 @@ import numpy as np
 from numba import njit
 
 from wareloom.neural import torch
+from wareloom.shop.log import NO_TIME
 from wareloom.synthesis.behaviour._walk import _next, _stream
 from wareloom.synthesis.behaviour._writing.choose import (
     Choice,
@@ -25,7 +26,14 @@ from wareloom.synthesis.behaviour._writing.choose import (
 from wareloom.synthesis.behaviour._writing.clusters import Guess
 from wareloom.synthesis.behaviour._writing.event_net import EventNet
 from wareloom.synthesis.behaviour._writing.grammar import KINDS
-from wareloom.synthesis.behaviour._writing.pace import DATED, Pace, calendar, count_class, date
+from wareloom.synthesis.behaviour._writing.pace import (
+    DATED,
+    Pace,
+    calendar,
+    classify,
+    count_class,
+    date,
+)
 
 BUSY = 0.75
 """Share of the rows that must still be written; below it the finished ones are taken out"""
@@ -71,6 +79,16 @@ class Past(NamedTuple):
     kind: np.ndarray
     time: np.ndarray
     gap: np.ndarray
+
+
+def at_hand(pace: Pace, item: np.ndarray, kind: np.ndarray, draws: int) -> Past:
+    """A session as the past of `draws` users: at the end of the log, all at once."""
+    m = len(item)
+    time = np.full(m, pace.bounds[1] if pace.bounds[3] else NO_TIME)
+    gap = classify(pace, np.zeros(m, dtype=np.int64), np.arange(m) == 0)
+    gap[:1] = 0
+    columns = (np.tile(column, draws) for column in (item, kind, time, gap))
+    return Past(np.arange(draws + 1) * m, *columns)
 
 
 class TokenVectors(NamedTuple):

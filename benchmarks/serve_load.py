@@ -1,0 +1,296 @@
+"""Serving under load: latency at a constant rate, what three times too much does, and the parts of a search.
+
+    python benchmarks/serve_load.py [--json FILE] [--only open,overload,search] [--long]
+
+Amazon Beauty, one process. `open`: requests at a constant rate, half of what the server can answer; latency is counted
+from the moment a request was planned for, so that a stall counts for all that should have been sent meanwhile. Beside
+it, in turns, the same rate to a bare FastAPI route of the same models: both take the machine's other work. `overload`:
+three times the capacity; what is answered in time, what is sent away and how, memory, and how soon it is as before.
+Capacity and goodput are per processor second of the server, since who asks takes its share of the same core; wall rates
+stand beside. `search`: processor time of a search beside the sum of its parts called bare. Loopback only.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import re
+import statistics
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from _common import arguments, data, machine, write
+from serve import bare, made, posted, serving, used
+from wareloom.core.run import Run
+from wareloom.readers import read
+
+PARTS = ("open", "overload", "search")
+Row = dict[str, Any]
+LATE = 0.25
+"""Seconds from the planned start within which an answer counts as given in time"""
+
+
+class Line(asyncio.Protocol):
+    """One connection: a request at a time, answers told to who asked."""
+
+    def __init__(self, free: asyncio.Queue[Line]) -> None:
+        self.free, self.buffer, self.done = free, b"", None
+        self.transport: asyncio.Transport
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = transport  # type: ignore[assignment]
+
+    def ask(self, content: bytes, done: Callable[[int], None]) -> None:
+        self.done = done
+        self.transport.write(content)
+
+    def data_received(self, received: bytes) -> None:
+        self.buffer += received
+        end = self.buffer.find(b"\r\n\r\n")
+        if end < 0:
+            return
+        at = self.buffer.lower().find(b"content-length: ")
+        size = int(self.buffer[at + 16 : self.buffer.find(b"\r\n", at)])
+        if len(self.buffer) < end + 4 + size:
+            return
+        status, self.buffer = int(self.buffer[9:12]), b""
+        done, self.done = self.done, None
+        self.free.put_nowait(self)
+        if done is not None:
+            done(status)
+
+
+class Load:
+    """Requests at a constant rate over so many connections; what waits for one waits in the client, and counts."""
+
+    def __init__(self, content: Callable[[int], bytes]) -> None:
+        self.content = content
+        self.took: list[tuple[float, int]] = []
+        """Seconds from the planned start, and the status"""
+
+    async def run(self, port: int, rate: float, seconds: float, lines: int) -> None:
+        """Plan `rate` requests a second, and wait until all are answered or two seconds have passed."""
+        loop, free = asyncio.get_running_loop(), asyncio.Queue[Line]()
+        for _ in range(lines):
+            _, line = await loop.create_connection(lambda: Line(free), "127.0.0.1", port)
+            free.put_nowait(line)
+        count, begun = int(rate * seconds), loop.time()
+        for n in range(count):
+            planned = begun + n / rate
+            if (left := planned - loop.time()) > 0:
+                await asyncio.sleep(left)
+            line = await free.get()
+            line.ask(self.content(n), self._told(loop, planned))
+        until = loop.time() + 2
+        while len(self.took) < count and loop.time() < until:
+            await asyncio.sleep(0.01)
+        while not free.empty():
+            free.get_nowait().transport.close()
+
+    def _told(self, loop: asyncio.AbstractEventLoop, planned: float) -> Callable[[int], None]:
+        return lambda status: self.took.append((loop.time() - planned, status))
+
+    def p(self, share: float) -> float:
+        return float(np.quantile([seconds for seconds, _ in self.took], share))
+
+
+def loaded(
+    content: Callable[[int], bytes], port: int, rate: float, seconds: float, lines: int
+) -> Load:
+    """Run a load under uvloop, which costs who asks least."""
+    import uvloop
+
+    made_ = Load(content)
+    uvloop.run(made_.run(port, rate, seconds, lines))
+    return made_
+
+
+def capacity(
+    content: Callable[[int], bytes], port: int, processes: list[int], seconds: float
+) -> tuple[float, float]:
+    """Answers a second, and a processor second of the server, when eight connections ask without a pause."""
+    answered, spent = 0, 0.0
+    begun, before = time.perf_counter(), used(processes)
+    while time.perf_counter() - begun < seconds:
+        one = loaded(content, port, 1e6, 0.002, 8)
+        answered += sum(status == 200 for _, status in one.took)
+    spent = used(processes) - before
+    return answered / (time.perf_counter() - begun), answered / spent
+
+
+def recommend(n: int) -> bytes:
+    return posted("/recommend", {"session": f"s{n % 500}", "k": 10})
+
+
+def opened(store: Path, seconds: float, turns: int) -> list[Row]:
+    """p99 at half of capacity, in turns with the bare route at the same rate."""
+    found: dict[str, list[Load]] = {"own": [], "bare": []}
+    with serving(store) as own, bare("app") as fast:
+        rate = capacity(recommend, *own, 2.0)[0] / 2
+        for _ in range(turns):
+            for name, (port, _) in (("own", own), ("bare", fast)):
+                found[name].append(loaded(recommend, port, rate, seconds, 64))
+    mine, limit = (statistics.median(one.p(0.99) for one in found[n]) for n in ("own", "bare"))
+    worst = Counter(status for one in found["own"] for _, status in one.took)
+    return [
+        {
+            "part": "open",
+            "name": "recommend, half of capacity, p99 from the planned start",
+            "rate": rate,
+            "ms": mine * 1e3,
+            "limit_ms": limit * 1e3,
+            "p50_ms": statistics.median(one.p(0.5) for one in found["own"]) * 1e3,
+            "limit_p50_ms": statistics.median(one.p(0.5) for one in found["bare"]) * 1e3,
+            "turns": turns,
+            "requests": sum(len(one.took) for one in found["own"]),
+            "refused": sum(n for status, n in worst.items() if status != 200),
+            "ratio": mine / limit,
+            "bar": 3.0,
+            "held": mine <= 3 * limit,
+        }
+    ]
+
+
+def overload(store: Path, seconds: float) -> list[Row]:
+    """Three times the capacity, then half of it: what was answered, what sent away, and how soon all is well."""
+    with serving(store) as (port, processes):
+        wall, per_cpu = capacity(recommend, port, processes, 2.0)
+        memory = _rss(processes)
+        before, begun = used(processes), time.perf_counter()
+        heavy = loaded(recommend, port, 3 * wall, seconds, 512)
+        spent, took = used(processes) - before, time.perf_counter() - begun
+        grown = _rss(processes) - memory
+        after = loaded(recommend, port, wall / 2, 3.0, 64)
+    told = Counter(status for _, status in heavy.took)
+    good = sum(status == 200 for _, status in heavy.took)
+    intime = sum(status == 200 and late <= LATE for late, status in heavy.took)
+    offered = len(heavy.took) / took
+    recovered = _recovered(after, wall / 2)
+    answered = [late for late, status in heavy.took if status == 200]
+    return [
+        {
+            "part": "overload",
+            "name": "three times the capacity, goodput",
+            "per_cpu_second": good / spent,
+            "limit_per_cpu_second": per_cpu,
+            "wall_per_second": good / took,
+            "wall_limit": wall,
+            "offered_of_capacity": offered / wall,
+            "sent_away": told[429],
+            "answered": good,
+            "in_time_from_the_plan": intime,
+            "others": sum(n for status, n in told.items() if status not in (200, 429)),
+            "p50_ms": float(np.median(answered)) * 1e3 if answered else None,
+            "ratio": good / spent / per_cpu,
+            "bar": 0.8,
+            "held": good / spent >= 0.8 * per_cpu and set(told) <= {200, 429},
+        },
+        {
+            "part": "overload",
+            "name": "memory and recovery",
+            "grown_mb": grown,
+            "recovered_after_s": recovered,
+            "bar": "1 MB, 2 s",
+            "held": grown <= 1.0 and recovered <= 2.0,
+        },
+    ]
+
+
+def _recovered(after: Load, rate: float) -> float:
+    """Seconds until nothing more was sent away or took longer than the time an answer has."""
+    last = 0.0
+    for n, (late, status) in enumerate(after.took):
+        if status != 200 or late > LATE:
+            last = n / rate + late
+    return last
+
+
+def _rss(processes: list[int]) -> float:
+    text = "".join(Path(f"/proc/{p}/status").read_text() for p in processes)
+    return sum(int(n) for n in re.findall(r"VmRSS:\s+(\d+)", text)) / 1024
+
+
+def main() -> None:
+    parser = arguments(__doc__)
+    parser.add_argument("--only", default=",".join(PARTS))
+    parser.add_argument("--long", action="store_true", help="the numbers of the bars")
+    chosen = parser.parse_args()
+    wanted, long = chosen.only.split(","), chosen.long
+    rows: list[Row] = []
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        shop = read(data("amazon_beauty"), to=folder / "shop", run=Run(quiet=True)).in_memory()
+        store = made(folder, shop)
+        titles = [title for title in shop.table("items")["title"].to_list() if title]
+        work: dict[str, Callable[[], list[Row]]] = {
+            "open": lambda: opened(store, 5.0, 5 if long else 3),
+            "overload": lambda: overload(store, 10.0 if long else 5.0),
+            "search": lambda: search(store, titles),
+        }
+        for name in wanted:
+            for row in work[name]():
+                rows.append(row)
+                print(json.dumps(row), flush=True)
+    if chosen.json and chosen.json.exists():
+        # What was not run again stays.
+        old = json.loads(chosen.json.read_text())["rows"]
+        rows = [row for row in old if row["part"] not in wanted] + rows
+    rows.sort(key=lambda row: PARTS.index(row["part"]))
+    write(chosen.json, "serve_load", machine(chosen.note), rows=rows)
+
+
+def search(store: Path, titles: list[str]) -> list[Row]:
+    """Processor time of `POST /search` (application without a socket) beside its parts called bare.
+
+    Where a version searches by words alone there is no encoder and no vector search: the parts are BM25 and the plain
+    `/recommend`, which is all the rest of an answer.
+    """
+    from realtime import timed
+    from wareloom.serving.app import Application
+    from wareloom.serving.config import Settings
+
+    rng = random.Random(0)
+    queries = [" ".join(rng.sample(t.split(), min(2, len(t.split()))))[:100] for t in titles[:400]]
+    app = Application(Settings(store=store))
+    version = app.slots.live("home")
+    served = version.searcher()
+    assert served is not None
+    none = np.zeros(0, np.int32)
+    bodies = {
+        "/search": [json.dumps({"query": query}).encode() for query in queries],
+        "/recommend": [json.dumps({"history": []}).encode() for _ in queries],
+    }
+    mine, rest = (
+        timed(app, "/search", bodies["/search"]),
+        timed(app, "/recommend", bodies["/recommend"]),
+    )
+    found = []
+    for _ in range(5):
+        begun = time.process_time()
+        for query in queries:
+            served.top(none, query, 11)
+        found.append((time.process_time() - begun) / len(queries))
+    words = min(found)
+    return [
+        {
+            "part": "search",
+            "name": f"a search by {served.ranker}",
+            "ms": mine * 1e3,
+            "limit_ms": (rest + words) * 1e3,
+            "parts_ms": {"/recommend": rest * 1e3, served.ranker: words * 1e3},
+            "ratio": mine / (rest + words),
+            "bar": 1.25,
+            "held": mine <= 1.25 * (rest + words),
+        }
+    ]
+
+
+if __name__ == "__main__":
+    main()
