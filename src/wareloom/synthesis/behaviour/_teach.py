@@ -63,7 +63,7 @@ class Draw(NamedTuple):
 
 
 def pack(parts: list[tuple[Neighbourhood, float]], prior: np.ndarray) -> Knowledge:
-    """Lay weighted neighbourhoods out for the kernel; without any one that is empty: then nothing but first items is drawn."""
+    """Lay weighted neighbourhoods out for the kernel; without any, an empty one: first items alone are drawn then."""
     if not parts:
         none = sparse.csr_matrix((len(prior), len(prior)), dtype=np.float32)
         parts = [(Neighbourhood(none, 1.0, 0), 0.0)]

@@ -1,0 +1,68 @@
+"""The benchmarks of texts and utterances, on made-up shops: the oracle and the liar are right, tables stand."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from search_shop import search_shop
+
+BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
+
+
+@pytest.fixture
+def modules(monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    import _tables_texts
+    import suggest
+
+    yield suggest, _tables_texts
+    for name in ("suggest", "_tables_texts", "_common", "_tables"):
+        sys.modules.pop(name, None)
+
+
+def test_suggest_is_measured(modules: Any, tmp_path: Path) -> None:
+    suggest, tables = modules
+    shop = search_shop(60)
+    shop.save(tmp_path / "homedepot_search")
+    claims = suggest.claims_of("made", shop, 6)
+    assert (claims["unsupported"], claims["oracle_unsupported"]) == (0, 0)
+    assert claims["coverage"]["description en"] >= 0.9
+    row = shop.table("items").row(0, named=True)
+    assert suggest.row_says(row["title"], row)
+    assert not suggest.row_says(f"{row['title']} waterproof", row)
+    liar = suggest.lied(shop, 3)
+    assert liar["caught"] == dict.fromkeys(suggest.LIES, liar["asked"])
+    assert liar["truth_kept"] == liar["asked"]
+    search = suggest.searched(tmp_path)
+    assert set(search["arms"]) == set(tables.ARMS)
+    for mean, low, high in search["differences"].values():
+        assert low <= mean <= high
+    text = "\n".join(tables.suggest({"claims": [claims], "liar": liar, "search": search}))
+    assert "with keywords" in text
+
+
+def test_utterances_have_their_table(modules: Any) -> None:
+    _, tables = modules
+    arms = [
+        {"shots": 5, "arm": arm, "measure": measure, "mean": 0.5}
+        for arm in ("real", "real + synthetic")
+        for measure in ("accuracy", "macro_f1")
+    ]
+    less = {
+        "shots": 5,
+        "against": "real",
+        "measure": "macro_f1",
+        "mean": 0.05,
+        "low": 0.01,
+        "high": 0.09,
+    }
+    proof = {
+        "data": "made", "variant": "", "about": {"intents": 3}, "arms": arms, "differences": [less],
+        "verdicts": {"5": "helps"},
+    }  # fmt: skip
+    text = "\n".join(tables.dialogues_useful({"proofs": [proof]}))
+    assert "| made (3 intents), 5 | real | +5.0 | +1.0 to +9.0 | helps |" in text
