@@ -197,7 +197,7 @@ BENCHMARKS = {
     "compress": Benchmark(
         "Smaller encoders of queries",
         ("compress.py",),
-        "Home Depot, split by query: nDCG@10 over 12,000 products (all that were judged, and others drawn) on queries "
+        "Home Depot, split by query: nDCG@10 over 5,000 products (all that were judged, and others drawn) on queries "
         "of the validation part, of which nothing was learned; paired 95 % intervals over queries. all-MiniLM-L6-v2 "
         "by ONNX Runtime on one thread, one query at a time; students read parts of titles. *May serve*: at most 1 % "
         "of nDCG@10 is lost. The items keep the vectors of the whole encoder. *magnitude* is a control.",
