@@ -55,7 +55,7 @@ class OwnUsers(Synthesizer):
         tables = {"items": self.catalogue_, "events": own}
         if "user_id" in keys:
             tables["users"] = own.select("user_id", "origin").unique(maintain_order=True)
-        return Shop(tables)
+        return self._stamped(Shop(tables), given)
 
 
 @dataclass(kw_only=True, eq=False)

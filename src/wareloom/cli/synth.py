@@ -270,12 +270,14 @@ def _shown(
     told: dict[str, Any], asked: tuple[str, Path, Path], sampled: Shop, as_json: bool
 ) -> None:
     """Say what was made: rows, what the screens took, and what it keeps of people."""
+    from wareloom.core.family import SYNTHESIZERS
+
     name, shop, to = asked
     rows = {table: sampled.rows(table) for table in sampled.names}
     told |= {"keeps": sampled.keeps or "people"}
-    remedy = (
-        "sample with --set structure=learned, and look at `wareloom attack` and `wareloom release`"
-    )
+    remedy = "look at `wareloom attack` and `wareloom release`"
+    if hasattr(SYNTHESIZERS.load(name), "structure"):
+        remedy = f"sample with --set structure=learned, and {remedy}"
     if sampled.rows("dialogues"):
         remedy = "sample with --set seen_in=5, which says phrases of five dialogues alone"
     if note := kept_note(told["keeps"], remedy):

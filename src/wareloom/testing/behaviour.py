@@ -55,13 +55,15 @@ LAWS["settings go round"] = kit.settings_go_round
 
 @law(LAWS, "provenance")
 def provenance(cls: type[Synthesizer]) -> None:
-    """Every row says who made it, by the synthesizer's name, weighs 1, and none says that it is real."""
+    """Every row says who made it, by the synthesizer's name, weighs 1, and none says that it is real; the sample says
+    what it keeps of people."""
     made = fitted(cls)
     assert made.origin.startswith(f"{made.name}@")
     sample = made.sample(30, Run(seed=2))
     for table in {"events", "users"} & set(sample.names):
         assert set(sample.table(table)["origin"]) == {made.origin}, f"the table {table}"
     assert (sample.table("events")["weight"] == 1).all()
+    assert sample.keeps is not None, "the sample does not say what it keeps"
 
 
 @law(LAWS, "it keeps what it says")

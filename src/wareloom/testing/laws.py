@@ -27,6 +27,18 @@ Law = Callable[[type[Any]], None]
 AnyLaw = TypeVar("AnyLaw", bound=Law)
 MADE: dict[str, Callable[[], Any]] = {"<encoder>": tiny_encoder}
 """What quick settings may name that has to be made first: a folder with a tiny encoder"""
+REMEDIES = {
+    "the same seed": "draw all random numbers from run.rng(PURPOSE), and sort what has no order.",
+    "another seed": "draw from run.rng(PURPOSE), or say `random: ClassVar[bool] = False` where nothing is drawn.",
+    "saved and restored": "keep what is learned in attributes whose names end in an underscore.",
+    "scores are new": "return a new float32 array [requests, items] of finite numbers at each call.",
+    "its input stays": "change no array or table that was given: copy it first.",
+    "provenance": "give each row the column origin with `self.origin`, and return `self._stamped(shop, given)`.",
+    "users are told apart": "name each synthetic user anew, as with `wareloom.synthesis.draws.mark`.",
+    "what cannot be learned": "look in `fit` for what it needs, and raise `InputError` that says what is missing.",
+    "one or many": "begin `sample` with `self._checked(n, given)`.",
+}
+"""What mends a class that breaks a law, by the law's name without what stands behind a colon"""
 
 
 def law(laws: dict[str, Law], name: str) -> Callable[[AnyLaw], AnyLaw]:
@@ -63,6 +75,8 @@ class _Naming:
 
     def __init__(self, cls: type[Algorithm], name: str, function: Law) -> None:
         self.said = f"{cls.__name__} breaks the law {name!r}: {inspect.getdoc(function)}"
+        known = REMEDIES.get(name.partition(":")[0], "")
+        self.remedy = f"\nRemedy: {known}" if known else ""
 
     def __enter__(self) -> None:
         return None
@@ -74,9 +88,8 @@ class _Naming:
         trace: TracebackType | None,
     ) -> None:
         if isinstance(error, Exception):
-            raise AssertionError(
-                f"{self.said}\n{type(error).__name__}: {str(error).strip()}"
-            ) from error
+            found = f"{type(error).__name__}: {str(error).strip()}".rstrip(": ")
+            raise AssertionError(f"{self.said}\n{found}{self.remedy}") from error
 
 
 def quick(cls: type[Algorithm]) -> dict[str, Any]:
@@ -113,7 +126,7 @@ def refused(kind: type[Exception], message: str) -> Iterator[None]:
     except kind as error:
         said = str(error)
     assert said is not None, f"nothing was refused; {kind.__name__} should say {message!r}"
-    assert re.search(message, said), f"the message is {said!r}, without {message!r}"
+    assert re.search(message, said), f"the message is {said!r}; it has to hold {message!r}"
 
 
 def same(a: np.ndarray, b: np.ndarray) -> None:

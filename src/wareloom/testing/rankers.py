@@ -119,9 +119,9 @@ def its_input_stays(cls: type[Ranker]) -> None:
 def scores_are_new(cls: type[Ranker]) -> None:
     """Scores are finite float32 [requests, items], and the caller's own to change."""
     scores = fitted(cls).score(asked())
-    assert scores.dtype == np.float32
-    assert scores.shape == (12, 30)
-    assert np.isfinite(scores).all()
+    assert scores.dtype == np.float32, f"the scores are {scores.dtype}"
+    assert scores.shape == (12, 30), f"of 12 requests and 30 items came {scores.shape}"
+    assert np.isfinite(scores).all(), "some scores are no finite numbers"
     scores[:] = 0
     assert fitted(cls).score(asked()).any()
 
