@@ -19,11 +19,17 @@ def dialogues_useful(figures: Figures) -> list[str]:
         for shots, arm in dict.fromkeys((r["shots"], r["arm"]) for r in proof["arms"]):
             said = [f"{means[shots, arm, measure]:.3f}" for measure in CALLED]
             rows.append((_named(proof, shots), f"**{arm}**" if arm == MADE else arm, *said))
-    lines = [*table(head, rows), "", "*real + synthetic* beside each, points of macro-F1:", ""]
-    head = "log, real utterances an intent | against | difference | 95 % interval | verdict of all"
+    lines = [
+        *table(head, rows),
+        "",
+        "Arms with synthetic utterances beside others, points of macro-F1:",
+        "",
+    ]
+    head = "log, real utterances an intent | arm | against | difference | 95 % interval | verdict of all"
     rows = [
         (
             _named(proof, one["shots"]),
+            one["of"],
             one["against"],
             f"{100 * one['mean']:+.1f}",
             f"{100 * one['low']:+.1f} to {100 * one['high']:+.1f}",

@@ -161,7 +161,13 @@ def test_no_text_stands_in_two_parts() -> None:
 
 
 def test_what_a_verdict_says() -> None:
-    def said(lift: float, low: float, over: float | None = None, shots: int = 5) -> str:
+    def said(
+        lift: float,
+        low: float,
+        over: float | None = None,
+        shots: int = 5,
+        beside: tuple[float, ...] = (),
+    ) -> str:
         means = {REPEATED: 0.5, EDITED: 0.6, "real + synthetic": 0.6 + lift}
         rows = [
             {"shots": shots, "arm": a, "measure": "macro_f1", "mean": m} for a, m in means.items()
@@ -174,6 +180,8 @@ def test_what_a_verdict_says() -> None:
             less.append(
                 {"against": FEATURES, "measure": "macro_f1", "mean": 0, "low": over, "high": 1}
             )
+        added = {"of": "MiniLM, real + synthetic", "measure": "macro_f1", "mean": 0.01, "high": 1}
+        less += [added | {"against": FEATURES, "low": one} for one in beside]
         return verdict_of(rows, less, shots)
 
     assert said(0.06, 0.01) == "helps"
@@ -182,6 +190,9 @@ def test_what_a_verdict_says() -> None:
     assert said(0.06, -0.01) == "no evidence"
     assert said(0.06, 0.01, -0.2) == "embedding suffices"
     assert said(0.06, 0.01, 0.01) == "helps"
+    # With an encoder ahead, synthetic utterances have to lift it alone and with edits.
+    assert said(0.06, 0.01, -0.2, beside=(0.01, 0.02)) == "helps the embedding"
+    assert said(0.06, 0.01, -0.2, beside=(0.01, -0.02)) == "embedding suffices"
 
 
 def test_bad_input_is_told() -> None:

@@ -26,7 +26,11 @@ REAL_ONLY, REPEATED, EDITED, MADE, MADE_ONLY = (
     "real + synthetic",
     "synthetic only",
 )
-FEATURES, FEATURES_MADE = "MiniLM, real", "MiniLM, real + synthetic"
+FEATURES, FEATURES_EDITED, FEATURES_MADE = (
+    "MiniLM, real",
+    "MiniLM, real + edits",
+    "MiniLM, real + synthetic",
+)
 ARMS = (REAL_ONLY, REPEATED, EDITED, MADE, MADE_ONLY)
 MEASURES = ("accuracy", "macro_f1")
 GOALS = {5: 0.05, 10: 0.02}
@@ -69,9 +73,9 @@ class IntentProof:
     rows: tuple[dict[str, Any], ...]
     """shots, arm, measure, mean over draws"""
     differences: tuple[dict[str, Any], ...]
-    """shots, against, measure, mean, low, high, of real + synthetic less another arm, paired"""
+    """shots, of, against, measure, mean, low, high: an arm with synthetic utterances less another arm, paired"""
     verdicts: Mapping[int, str]
-    """helps, embedding suffices, or no evidence"""
+    """helps, embedding suffices, helps the embedding, or no evidence"""
     about: Mapping[str, Any]
 
     def __str__(self) -> str:
@@ -110,7 +114,8 @@ def prove_intents(
     parts = _parted(shop, settings, run)
     seen: list[tuple[str, str, Seen]] = [(arm, arm, "tfidf") for arm in ARMS]
     if settings.features:
-        seen += [(FEATURES, REAL_ONLY, "minilm"), (FEATURES_MADE, MADE, "minilm")]
+        arms = {FEATURES: REAL_ONLY, FEATURES_EDITED: EDITED, FEATURES_MADE: MADE}
+        seen += [(label, arm, "minilm") for label, arm in arms.items()]
     rows, differences, verdicts = list[dict[str, Any]](), list[dict[str, Any]](), dict[int, str]()
     chosen: dict[str, dict[str, float]] = {}
     for shots in settings.shots:
@@ -128,7 +133,10 @@ def prove_intents(
                 {"shots": shots, "arm": label, "measure": m, "mean": float(v)}
                 for m, v in zip(MEASURES, means.mean(axis=0), strict=True)
             ]
-        own = [d | {"shots": shots} for label in said if label != MADE for d in found.less(label)]
+        pairs = [(MADE, label) for label in said if label != MADE]
+        if settings.features:
+            pairs += [(FEATURES_MADE, FEATURES), (FEATURES_MADE, FEATURES_EDITED)]
+        own = [d | {"shots": shots} for of, less in pairs for d in found.less(less, of)]
         differences += own
         verdicts[shots] = verdict_of(rows, own, shots)
     about = {
@@ -146,12 +154,20 @@ def prove_intents(
 def verdict_of(
     rows: Sequence[Mapping[str, Any]], differences: Sequence[Mapping[str, Any]], shots: int
 ) -> str:
-    """Say what macro-F1 says: "helps" by the goal over the better control, and over the encoder where there is one."""
+    """Say what macro-F1 says: "helps" by the goal over the better control, and over the encoder where there is one.
+
+    Where the encoder is ahead, synthetic utterances may still help what it gives: over it alone, and with edits.
+    """
+    beside = [d for d in differences if d.get("of", MADE) == FEATURES_MADE]
+    differences = [d for d in differences if d.get("of", MADE) == MADE]
     mean = {r["arm"]: r["mean"] for r in rows if r["shots"] == shots and r["measure"] == "macro_f1"}
     by = {d["against"]: d for d in differences if d["measure"] == "macro_f1"}
     best = max((REPEATED, EDITED), key=lambda arm: mean[arm])
     less = by[best]
     if FEATURES in by and (by[FEATURES]["low"] is None or by[FEATURES]["low"] <= 0):
+        added = [d["low"] for d in beside if d["measure"] == "macro_f1"]
+        if added and all(low is not None and low > 0 for low in added):
+            return "helps the embedding"
         return (
             "embedding suffices"
             if less["low"] and less["low"] > 0
@@ -303,16 +319,17 @@ class _Measured:
             found.append(np.stack([accuracy, f1], axis=1))
         return np.stack(found).astype(np.float64)
 
-    def less(self, label: str) -> list[dict[str, Any]]:
-        """What real + synthetic reaches less what another arm does, draw by draw on the same utterances."""
-        own = self.mean[MADE] - self.mean[label]
-        drawn = self.drawn[MADE] - self.drawn[label]
+    def less(self, label: str, of: str = MADE) -> list[dict[str, Any]]:
+        """What an arm reaches less what another one does, draw by draw on the same utterances."""
+        own = self.mean[of] - self.mean[label]
+        drawn = self.drawn[of] - self.drawn[label]
         found = []
         for place, measure in enumerate(MEASURES):
             mean = float(own[:, place].mean())
             one = combine(mean, drawn[:, place], own[:, place], requests=self.size)
             found.append(
                 {
+                    "of": of,
                     "against": label,
                     "measure": measure,
                     "mean": one.mean,
