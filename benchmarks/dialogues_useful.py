@@ -57,7 +57,8 @@ def main() -> None:
                     )
                 for row in found.differences:
                     print(
-                        f"  {row['shots']:>3} {row['of']} less {row['against']:28} {row['measure']:9} {row['mean']:+.4f} "
+                        f"  {row['shots']:>3} {row['of']} less {row['against']:28} {row['measure']:9} "
+                        f"{row['mean']:+.4f} "
                         f"({row['low']:+.4f} to {row['high']:+.4f})",
                         flush=True,
                     )

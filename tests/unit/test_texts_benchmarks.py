@@ -54,6 +54,7 @@ def test_utterances_have_their_table(modules: Any) -> None:
     ]
     less = {
         "shots": 5,
+        "of": "real + synthetic",
         "against": "real",
         "measure": "macro_f1",
         "mean": 0.05,
