@@ -66,4 +66,4 @@ def test_utterances_have_their_table(modules: Any) -> None:
         "verdicts": {"5": "helps"},
     }  # fmt: skip
     text = "\n".join(tables.dialogues_useful({"proofs": [proof]}))
-    assert "| made (3 intents), 5 | real | +5.0 | +1.0 to +9.0 | helps |" in text
+    assert "| made (3 intents), 5 | real + synthetic | real | +5.0 | +1.0 to +9.0 | helps |" in text
