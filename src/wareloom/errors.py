@@ -30,7 +30,7 @@ from typing import Any
 
 NEAR = 10
 """Names of the data that a message offers, at most"""
-LISTED = 200
+LISTED = 400
 """Names of the house that a message lists, at most"""
 MANY = 2_000
 """Names that are compared letter by letter, at most"""

@@ -61,6 +61,11 @@ WRONG: dict[str, tuple[Callable[[Any], Any], ...]] = {
         lambda one: one.apply("ranking", Catalogue(small_shop())),
         lambda one: one.rerank("lists", Catalogue(small_shop())),
     ),
+    "classifier": (
+        lambda one: one.fit("folder"),
+        lambda one: one.fit(small_shop(), 7),
+        lambda one: one.predict("photos"),
+    ),
     "attack": (
         lambda one: one.score("folder", wl.Run()),
         lambda one: one.attack("folder", wl.Run()),

@@ -46,7 +46,7 @@ SPLITS |= {"validation": "validation", "dev": "validation", "test": "test", "tes
 """Names of folders that hold a part, and what it is called here"""
 LOOK = 400
 """Files that are looked at to tell the format"""
-EXAMPLE = "iVBORw0KGgoAAAANSUhEUgAAAAgAAAAICAIAAABLbSncAAAAFElEQVR4nGP8z4ADMOGSIB4wMgAAFwABC2JQ0Q0AAAAASUVORK5CYII="
+EXAMPLE = "iVBORw0KGgoAAAANSUhEUgAAAAgAAAAICAIAAABLbSncAAAAFElEQVR4nGM8ISfHgA0wYRUdtBIA0MoBFD5jqJkAAAAASUVORK5CYII="
 
 
 @dataclass(kw_only=True, eq=False)

@@ -106,10 +106,6 @@ class How:
 
 
 def _check_proof(bundle: Bundle, unproved: bool) -> None:
-    if bundle.manifest.kind == "clicks":
-        raise InputError(
-            f"{bundle.folder} estimates clicks; publish a bundle of recommendation or of search."
-        )
     proof = bundle.manifest.proof
     if proof is None and not unproved:
         raise InputError(

@@ -5,6 +5,7 @@ A reader's `example` is its smallest source, by which it is held to these laws.
 
 from __future__ import annotations
 
+import base64
 import io
 import json
 import re
@@ -58,10 +59,12 @@ def example_of(cls: type[Reader]) -> Iterator[tuple[Path, str]]:
 
 
 def write(path: Path, text: str) -> None:
-    """Write a file of an example: rows in JSON lines as Parquet, statements as a database, all else as it stands."""
+    """Write a file of an example: JSON lines as Parquet, statements as a database, base64 as a picture, else as it is."""
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.suffix == ".parquet":
         pl.read_ndjson(io.StringIO(text)).write_parquet(path)
+    elif path.suffix == ".png":
+        path.write_bytes(base64.b64decode(text))
     elif path.suffix in DATABASES:
         with closing(sqlite3.connect(path)) as database:
             database.executescript(text)

@@ -181,7 +181,7 @@ def test_a_folder_of_pictures_is_read_beside_the_tables(
 
 def test_folders_that_cannot_be_read_are_named(tmp_path: Path) -> None:
     source = folder_of(tmp_path / "export")
-    with pytest.raises(SourceError, match="there is no picture"):
+    with pytest.raises(SourceError, match="none is no folder and no archive"):
         wareloom.read(source, to=tmp_path / "a", settings={"images": str(tmp_path / "none")})
     (source / "photos" / "p9.png").write_bytes(PICTURES["red"])
     made = wareloom.read(source, to=tmp_path / "b", settings={"images": str(source / "photos")})
