@@ -59,7 +59,7 @@ def example_of(cls: type[Reader]) -> Iterator[tuple[Path, str]]:
 
 
 def write(path: Path, text: str) -> None:
-    """Write a file of an example: JSON lines as Parquet, statements as a database, base64 as a picture, else as it is."""
+    """Write a file of an example: rows as Parquet, statements as a database, base64 as a picture, all else as it is."""
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.suffix == ".parquet":
         pl.read_ndjson(io.StringIO(text)).write_parquet(path)
