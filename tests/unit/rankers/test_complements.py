@@ -148,6 +148,9 @@ def test_no_item_is_its_own_complement_nor_is_any_of_its_own_group() -> None:
         ("this is a whole sentence that says nothing of use, tap", ["tap"]),
         ("poison tap, tap, tap", ["tap"]),
         ("12, 3.5, …", []),
+        ("Product: << Kitchen > Coffee machines >>", []),
+        ("product, tap", ["tap"]),
+        ("Bought with it: tap, plug", ["tap", "plug"]),
         ("", []),
     ],
 )

@@ -19,8 +19,11 @@ ENOUGH = 5.0
 """Users expected by chance to have had both, from which on the log may speak against a pair"""
 _CUT = re.compile(r"[,，、;；\n]+|\s+(?:and|or)\s+")
 _LEAD = re.compile(
-    r"^\s*(?:[-*•·]+|\d+[.)])?\s*(?:(?:together with|with|and|answer)\s*:?\s+)?", re.I
+    r"^\s*(?:[-*•·]+|\d+[.)])?\s*(?:(?:together with|with|and|answer)\s*:?\s+|(?:bought with it|一起购买)\s*[:：]\s*)?",
+    re.I,
 )
+LABELS = ("product", "商品", "bought with it", "一起购买")
+"""How the parts of a question are called, which is no answer to it"""
 SHOWN = (
     ("Kitchen > Coffee machines", "coffee beans, descaler, milk jug, coffee cups"),
     ("Sports > Tents", "sleeping bag, camping stove, head torch, ground sheet"),
@@ -53,7 +56,8 @@ def kinds_in(answer: str, about: str, block: Sequence[str], most: int) -> list[s
     """Return the kinds of product that an answer names, in its order, each once.
 
     What is none is left out: the product itself, sentences, numbers alone, personal data, instructions, words of
-    `block`, and the examples where the product has nothing to do with them.
+    `block`, and what small models repeat of the question: its marks, its labels, and its examples where the product has
+    nothing to do with them.
     """
     own, found = {*tokenise(about, stem=True)}, dict[str, None]()
     copied = {part.strip() for _, row in (*SHOWN, *SHOWN_ZH) for part in _CUT.split(row)}
@@ -61,6 +65,8 @@ def kinds_in(answer: str, about: str, block: Sequence[str], most: int) -> list[s
         kind = _LEAD.sub("", part).strip(" \t\"'“”‘’「」.。:：").casefold()
         words = {*tokenise(kind, stem=True)}
         if not words or len(words) > WORDS or len(kind) > LETTERS or words <= own:
+            continue
+        if kind in LABELS or any(sign in kind for sign in "<>:："):
             continue
         if kind in copied and not words & own:
             continue
