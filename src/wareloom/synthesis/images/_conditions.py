@@ -7,23 +7,8 @@ from typing import Any
 import numpy as np
 
 from wareloom.neural import torch
+from wareloom.preparing.picture_colours import COLOURS
 
-COLOURS = {
-    "black": (25, 25, 25),
-    "grey": (128, 128, 128),
-    "white": (240, 240, 240),
-    "red": (190, 30, 40),
-    "orange": (230, 120, 30),
-    "yellow": (235, 210, 60),
-    "green": (50, 130, 60),
-    "blue": (50, 90, 190),
-    "navy": (25, 35, 80),
-    "purple": (120, 60, 150),
-    "pink": (230, 130, 170),
-    "brown": (115, 75, 50),
-    "beige": (210, 190, 160),
-}
-"""Colours as shops name them"""
 ASPECTS = (0.6, 0.7, 0.85, 1.0, 1.25, 1.6)
 """Widths by heights that shapes are brought to"""
 
