@@ -24,6 +24,8 @@ Time = Annotated[int, Meta(ge=0, le=4_102_444_800_000_000)]
 Field = Annotated[str, Meta(pattern="^[A-Za-z0-9_.:-]{1,64}$")]
 Value = Annotated[str, Meta(max_length=128, pattern="^[^\\x00-\\x1f\\ud800-\\udfff]*$")]
 Number = Annotated[float, Meta(ge=0, le=1e12)]
+KINDS = {name: code for code, name in enumerate((*EVENTS, "hide"))}
+"""Codes of what shoppers do"""
 Kind = Literal[(*EVENTS, "hide")]  # type: ignore[valid-type]
 
 

@@ -15,9 +15,9 @@ import pytest
 
 from stores import Client, items, made_store, run
 from wareloom.errors import InputError, SettingError, SourceError
-from wareloom.serving import events as log_of_events
-from wareloom.serving.door import bare_host
-from wareloom.serving.keys import Keys
+from wareloom.serving.events import log as log_of_events
+from wareloom.serving.web.door import bare_host
+from wareloom.serving.web.keys import Keys
 
 
 @pytest.fixture(scope="module")
@@ -204,7 +204,7 @@ def test_keys_end_and_are_refused_by_name(tmp_path: Path, monkeypatch: pytest.Mo
     key = keys.add("a", "read", 1)
     assert keys.role(key) == "read"
     now = time.time()
-    monkeypatch.setattr("wareloom.serving.keys.time.time", lambda: now + 2 * 86400)
+    monkeypatch.setattr("wareloom.serving.web.keys.time.time", lambda: now + 2 * 86400)
     assert keys.role(key) is None
     with pytest.raises(InputError, match="a key called 'a' already"):
         keys.add("a", "read", 1)
