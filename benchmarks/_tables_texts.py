@@ -49,7 +49,10 @@ def _named(proof: dict[str, Any], shots: int) -> str:
 
 def suggest(figures: Figures) -> list[str]:
     """Claims without a field, coverage, the planted liar, and search with keywords."""
-    head = "catalogue | texts | claims | unsupported | by the oracle | fields that descriptions say"
+    head = (
+        "catalogue | texts | claims | unsupported | texts the oracle objects to | lies found by check, oracle "
+        "| fields that descriptions say"
+    )
     rows = [
         (
             one["data"],
@@ -57,6 +60,7 @@ def suggest(figures: Figures) -> list[str]:
             f"{one['claims']:,}",
             one["unsupported"],
             one["oracle_unsupported"],
+            f"{one['lies_checked']:,}, {one['lies_read']:,} of {one['lies']:,}",
             f"{one['coverage']['description en']:.1%}",
         )
         for one in figures["claims"]

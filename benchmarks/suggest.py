@@ -3,20 +3,25 @@
     python benchmarks/suggest.py [--items N] [--json FILE]
 
 Claims: texts of N items of three catalogues, of all kinds in both languages, are read by the machine check and by an
-oracle that knows the catalogue's row alone: every word of a claim stands in it, or is one of the words that say
-nothing. A planted liar behind an HTTP server answers with lies of eight kinds beside one truth; each lie has to be
-refused, the truth kept. Coverage: the share of an item's fields that its description says. Search: BM25 on Home Depot's
-validation queries, titles alone against titles with suggested keywords, paired over queries; the control has as many
-random words of the item's category. Data: `WARELOOM_DATA`, else `../shared/data`.
+oracle that knows the catalogue's row alone and shares no code with the check: every whole word and number of a text
+stands in the row, or is one of the words that say nothing. Both are shown each text once more with a word of another
+item's title in one claim, and have to object. A planted liar behind an HTTP server answers with lies of eight kinds
+beside one truth; each lie has to be refused, the truth kept. Coverage: the share of an item's fields that its
+description says. Search: BM25 on Home Depot's validation queries, titles alone against titles with suggested keywords,
+paired over queries; the control has as many random words of the item's category. Data: `WARELOOM_DATA`,
+else `../shared/data`.
 """
 
 from __future__ import annotations
 
+import html
 import json
 import re
 import tempfile
 import threading
+import unicodedata
 from collections import Counter
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -28,12 +33,11 @@ from _common import arguments, data, machine, write
 from wareloom.core.family import RANKERS, TEXT_MODELS
 from wareloom.core.run import Run
 from wareloom.evaluation.judged_items import QueryMeasures, QueryTask, evaluate_queries
-from wareloom.language.tokenise import tokenise
 from wareloom.preparing.splits import SplitSettings, split
 from wareloom.readers import read
 from wareloom.shop import Shop
 from wareloom.stats.bootstrap import resample
-from wareloom.synthesis.texts.claims import glue, rules, unsupported_claims
+from wareloom.synthesis.texts.claims import glue, unsupported_claims
 from wareloom.synthesis.texts.suggest import KINDS, Assistant
 
 CATALOGUES = {
@@ -53,54 +57,107 @@ LIES = {
 }
 
 
+WORDS = re.compile(r"[\u3400-\u9fff]+|\d+(?:[.,/]\d+)*|[^\W\d_\u3400-\u9fff]+")
+"""Runs of Chinese signs, numbers with what stands behind their point, and words of letters"""
+BESIDE = frozenset(
+    re.findall(
+        r"\w+",
+        "a an and are by for from in is it its of on or the this to with brand category price size finish use see "
+        "details",
+    )
+)
+ZH_BESIDE = re.compile("查看详情|品牌|类别|售价|规格|颜色|适用")
+"""Words that say nothing of a product, written down for the oracle: it shares no list and no code with the check"""
+
+
 def row_says(text: str, row: dict[str, Any]) -> bool:
-    """The oracle: each word of a text stands in the row of the catalogue, or says nothing by itself."""
-    whole = re.sub(r"\W+", "", json.dumps(row, ensure_ascii=False, default=str).lower())
-    calls = {word for call in rules()["calls"].values() for word in tokenise(call)}
-    said = re.findall(r"[^\W_]+", text.lower())
-    spoken = set(glue()) | calls
+    """The oracle: each whole word and number of a text stands in the row of the catalogue, or says nothing by itself.
+
+    A number counts with what stands behind its point, and "0.37" is not said by "10.37". A run of Chinese signs has to
+    be made of runs of two signs or more that stand in the row.
+    """
+    plain = html.unescape(json.dumps(row, ensure_ascii=False, default=str))
+    whole = unicodedata.normalize("NFKC", plain).casefold()
+    there = set(WORDS.findall(whole))
+    said = WORDS.findall(unicodedata.normalize("NFKC", ZH_BESIDE.sub(" ", text)).casefold())
     return all(
-        word in whole
-        or word in spoken
-        or all(w in whole or w in spoken for w in tokenise(word, stem=True))
-        for word in said
+        w in there or w in BESIDE or ("\u3400" <= w <= "\u9fff" and _run(w, whole)) for w in said
     )
 
 
+def _run(signs: str, whole: str) -> bool:
+    """Whether runs of two or more of Chinese signs, each in a row, make a run up."""
+    ends = {0}
+    for end in range(2, len(signs) + 1):
+        if any(end - start > 1 and signs[start:end] in whole for start in ends):
+            ends.add(end)
+    return signs in whole or len(signs) in ends
+
+
+def row_of(shop: Shop, place: int) -> dict[str, Any]:
+    """A row of the catalogue as the oracle reads it: with names of attributes, and the price as shops write it."""
+    row = shop.table("items").row(place, named=True)
+    plain = {k: v for k, v in row.items() if k not in ("item_id", "origin", "weight", "image")}
+    if row.get("price") is not None:
+        plain["price"] = f"{row['price']:.2f} {shop.meta.get('currency', '')}"
+    names = [one["name"].replace("_", " ") for one in row.get("attributes") or ()]
+    return plain | {"names": " ".join(names)}
+
+
 def claims_of(name: str, shop: Shop, number: int) -> dict[str, Any]:
-    """Texts of some items: how many are wrong by either reader, how long, and what they say."""
-    made = Assistant(shop)
-    rng = np.random.default_rng(1)
+    """Texts of some items: how many are wrong by either reader, and what they say; and what the readers find of lies.
+
+    The lie: a claim of the text gets one word of another item's title beside it, which its own row has not.
+    """
+    made, rng = Assistant(shop), np.random.default_rng(1)
     items = shop.table("items")
-    drawn = rng.permutation(len(items))[:number]
-    claims, wrong, oracle, texts, empty = 0, 0, 0, 0, 0
-    cover = dict[str, list[float]]()
-    for place in drawn.tolist():
-        row = items.row(place, named=True)
-        plain = {k: v for k, v in row.items() if k not in ("origin", "weight", "image")}
-        plain["price"] = (
-            f"{row['price']:.2f} {shop.meta.get('currency', '')}"
-            if row.get("price") is not None
-            else ""
-        )
-        names = [one["name"].replace("_", " ") for one in row.get("attributes") or ()]
-        plain["names"] = " ".join(names)
-        fields = made.facts.known(row["item_id"]).fields
+    drawn = rng.permutation(len(items))[:number].tolist()
+    count, cover = Counter[str](), dict[str, list[float]]()
+    objections = list[str]()
+    for place in drawn:
+        row, item = row_of(shop, place), items["item_id"][place]
+        fields = made.facts.known(item).fields
+        foreign = _foreign(row_of(shop, int(rng.integers(len(items)))), row)
         for kind in KINDS:
             for language in ("en", "zh"):
-                found = made.suggest(row["item_id"], kind, language)
-                texts += 1
-                empty += not found.text
-                claims += len(found.claims)
-                wrong += len(unsupported_claims(found.text, found.claims, fields))
-                oracle += not row_says(found.text, plain)
+                found = made.suggest(item, kind, language)
+                count.update(texts=1, empty=not found.text, claims=len(found.claims))
+                count["unsupported"] += len(unsupported_claims(found.text, found.claims, fields))
+                if not row_says(found.text, row):
+                    count["oracle_unsupported"] += 1
+                    objections.append(f"{kind} {language}: {found.text}")
                 if fields:
                     cover.setdefault(f"{kind} {language}", []).append(found.coverage)
+                if foreign and found.claims:
+                    lie = replace(found.claims[0], text=f"{found.claims[0].text} {foreign}")
+                    text = found.text.replace(found.claims[0].text, lie.text, 1)
+                    count["lies"] += 1
+                    told = unsupported_claims(text, (lie, *found.claims[1:]), fields)
+                    count.update(lies_checked=bool(told), lies_read=not row_says(text, row))
     told = {key: float(np.mean(values)) for key, values in cover.items()}
+    keys = (
+        *("texts", "claims", "unsupported", "oracle_unsupported", "empty"),
+        *("lies", "lies_checked", "lies_read"),
+    )
+    figures = {key: int(count[key]) for key in keys}
     return {
-        "data": name, "items": len(drawn), "texts": texts, "claims": claims, "unsupported": wrong,
-        "oracle_unsupported": oracle, "empty": empty, "coverage": told,
-    }  # fmt: skip
+        "data": name,
+        "items": len(drawn),
+        **figures,
+        "objections": objections[:20],
+        "coverage": told,
+    }
+
+
+def _foreign(other: dict[str, Any], row: dict[str, Any]) -> str:
+    """A word of another item's title that a row has not; "" where there is none."""
+    said = WORDS.findall(str(other.get("title") or "").casefold())
+    whole = html.unescape(json.dumps(row, ensure_ascii=False, default=str)).casefold()
+    words = [w[:2] if "\u3400" <= w <= "\u9fff" else w for w in said]
+    good = [
+        w for w in words if len(w) > 1 and w not in whole and w not in BESIDE and w not in glue()
+    ]
+    return good[0] if good else ""
 
 
 class Liar(BaseHTTPRequestHandler):

@@ -25,7 +25,7 @@ from wareloom.synthesis.texts.claims import (
     rules,
     without_forbidden,
 )
-from wareloom.synthesis.texts.facts import HOLE, Facts, Known, covered, parts_of
+from wareloom.synthesis.texts.facts import HOLE, Facts, Known, as_written, covered, parts_of
 
 Kind = Literal["title", "description", "ad", "keywords"]
 Language = Literal["en", "zh"]
@@ -283,19 +283,28 @@ def _keywords(known: Known, language: str) -> list[Claim]:
     claims, title = list[Claim](), known.of("title")
     parts = parts_of(known)
     if title and "product" in parts:
-        words = parts["product"].split()
+        words = parts["product"].lower().split()
         runs = [" ".join(words[-size:]) for size in (2, 1, 3) if size <= len(words)]
         claims += [Claim(run, "title") for run in runs]
     for field in known.sayable:
         for value in VALUES.split(field.value) if field.key not in ("title", "price") else ():
             words = [w for w in tokenise(value) if w not in SMALL and w not in TALK]
             if 0 < len(words) <= FIELD_WORDS:
-                claims.append(Claim(value if HAN.search(value) else " ".join(words), field.key))
+                # With figures as it stands: "0.5 Ounce" is one word to a search, and two to a reader.
+                whole = HAN.search(value) or re.search(r"\d", value)
+                claims.append(Claim(value.lower() if whole else _bare(words, value), field.key))
     if title:
         claims += [
-            Claim(parts[p], "title") for p in ("brand", "finish", "use", "size") if p in parts
+            Claim(parts[p].lower(), "title")
+            for p in ("brand", "finish", "use", "size")
+            if p in parts
         ]
     return claims[:KEYWORDS]
+
+
+def _bare(words: Sequence[str], value: str) -> str:
+    """Words of a value without those that say nothing, as the value writes them."""
+    return " ".join(as_written(word, value).lower() for word in words)
 
 
 def _fitting(words: Sequence[str], longest: int, spaced: bool = True) -> str:
