@@ -7,9 +7,9 @@ oracle that knows the catalogue's row alone and shares no code with the check: e
 stands in the row, or is one of the words that say nothing. Both are shown each text once more with a word of another
 item's title in one claim, and have to object. A planted liar behind an HTTP server answers with lies of eight kinds
 beside one truth; each lie has to be refused, the truth kept. Coverage: the share of an item's fields that its
-description says. Search: BM25 on Home Depot's validation queries, titles alone against titles with suggested keywords,
-paired over queries; the control has as many random words of the item's category. Data: `WARELOOM_DATA`,
-else `../shared/data`.
+description says. Search: BM25 on Home Depot, titles alone against titles with suggested keywords,
+paired over queries: the validation queries, on which the kind of keywords was chosen, and the test queries. Controls:
+as many random words of the item's category, and each title twice. Data: `WARELOOM_DATA`, else `../shared/data`.
 """
 
 from __future__ import annotations
@@ -59,6 +59,8 @@ LIES = {
 
 WORDS = re.compile(r"[\u3400-\u9fff]+|\d+(?:[.,/]\d+)*|[^\W\d_\u3400-\u9fff]+")
 """Runs of Chinese signs, numbers with what stands behind their point, and words of letters"""
+RUNS = re.compile(r"[^\W_]+(?:[.,/][^\W_]+)*")
+HAN = re.compile(r"[\u3400-\u9fff]")
 BESIDE = frozenset(
     re.findall(
         r"\w+",
@@ -73,25 +75,43 @@ ZH_BESIDE = re.compile("查看详情|品牌|类别|售价|规格|颜色|适用")
 def row_says(text: str, row: dict[str, Any]) -> bool:
     """The oracle: each whole word and number of a text stands in the row of the catalogue, or says nothing by itself.
 
-    A number counts with what stands behind its point, and "0.37" is not said by "10.37". A run of Chinese signs has to
-    be made of runs of two signs or more that stand in the row.
+    A number counts with what stands behind its point, and "0.37" is not said by "10.37". What is written without
+    blanks in Chinese has to be made of runs of the row that cut no word of letters and no number, one of them of a
+    single sign at most.
     """
     plain = html.unescape(json.dumps(row, ensure_ascii=False, default=str))
     whole = unicodedata.normalize("NFKC", plain).casefold()
     there = set(WORDS.findall(whole))
-    said = WORDS.findall(unicodedata.normalize("NFKC", ZH_BESIDE.sub(" ", text)).casefold())
+    said = unicodedata.normalize("NFKC", ZH_BESIDE.sub(" ", text)).casefold()
     return all(
-        w in there or w in BESIDE or ("\u3400" <= w <= "\u9fff" and _run(w, whole)) for w in said
+        _made_of(run, whole)
+        if HAN.search(run)
+        else all(word in there or word in BESIDE for word in WORDS.findall(run))
+        for run in RUNS.findall(said)
     )
 
 
-def _run(signs: str, whole: str) -> bool:
-    """Whether runs of two or more of Chinese signs, each in a row, make a run up."""
-    ends = {0}
-    for end in range(2, len(signs) + 1):
-        if any(end - start > 1 and signs[start:end] in whole for start in ends):
-            ends.add(end)
-    return signs in whole or len(signs) in ends
+def _made_of(run: str, whole: str) -> bool:
+    """Whether runs that stand in a row make a run up; the fewest of a single sign are counted."""
+    plain = [at for at in range(1, len(run)) if HAN.match(run[at]) or HAN.match(run[at - 1])]
+    single = {0: 0}
+    for end in (*plain, len(run)):
+        found = [
+            single[start] + (end - start == 1 and len(run) > 1)
+            for start in single
+            if _stands(run[start:end], whole)
+        ]
+        if found:
+            single[end] = min(found)
+    return single.get(len(run), 2) < 2
+
+
+def _stands(part: str, whole: str) -> bool:
+    """Whether a part stands in a row with no letter or figure cut at its ends."""
+    edge = r"(?<![^\W_\u3400-\u9fff])", r"(?![^\W_\u3400-\u9fff])"
+    before = "" if HAN.match(part[0]) else edge[0]
+    after = "" if HAN.match(part[-1]) else edge[1]
+    return bool(re.search(before + re.escape(part) + after, whole))
 
 
 def row_of(shop: Shop, place: int) -> dict[str, Any]:
@@ -215,32 +235,24 @@ def lied(shop: Shop, number: int) -> dict[str, Any]:
 
 
 def searched(folder: Path) -> dict[str, Any]:
-    """BM25 on validation queries, with and without keywords."""
+    """BM25 with and without keywords, on the validation queries that they were chosen on, and on the test queries."""
     run = Run(seed=1, threads=1)
     shop = Shop.open(folder / "homedepot_search")
     parts = split(shop, SplitSettings(by="query"), None, run)
-    task = QueryTask.of(parts.validation, "validation", 2.0, gain="exponential")
+    sides = {"validation": parts.validation, "test": parts.test}
+    tasks = {
+        name: QueryTask.of(side, name, 2.0, gain="exponential") for name, side in sides.items()
+    }
     items = parts.train.table("items")
-    made = Assistant(parts.train)
     titles = items["title"].fill_null("").to_list()
+    made = Assistant(parts.train)
     words = [made.suggest(name, "keywords").text for name in items["item_id"]]
-    rng, groups = np.random.default_rng(2), dict[str, list[int]]()
-    heads = [text.partition(", ")[0].split(" ")[-1] for text in words]
-    for place, head in enumerate(heads):
-        groups.setdefault(head, []).append(place)
-    random = []
-    for place, text in enumerate(words):
-        own = groups[heads[place]]
-        size = len(text.replace(",", "").split())
-        others = " ".join(titles[i] for i in rng.choice(own, 6)).split()
-        random.append(" ".join(rng.choice(others, size)) if others and size else "")
-    twice = titles
-    values = dict[str, dict[str, np.ndarray]]()
+    values = dict[str, dict[str, dict[str, np.ndarray]]]()
     for arm, more in (
         ("titles", [""] * len(titles)),
         ("keywords", words),
-        ("random", random),
-        ("twice", twice),
+        ("random", _random(words, titles)),
+        ("twice", titles),
     ):
         texts = [f"{a} {b}".strip() for a, b in zip(titles, more, strict=True)]
         changed = parts.train.with_tables(
@@ -248,19 +260,41 @@ def searched(folder: Path) -> dict[str, Any]:
         )
         ranker = RANKERS.make("bm25").fit(changed, run)
         measures = QueryMeasures(metrics=("ndcg@10",), catalogue_metrics=("ndcg@10", "recall@100"))
-        found = evaluate_queries(ranker, task, measures, run)
-        values[arm] = {
-            k.removesuffix("/all"): v for k, v in found.per_request.items() if k.endswith("/all")
-        }
-    told: dict[str, Any] = {"queries": len(task), "arms": {}, "differences": {}}
+        for name, task in tasks.items():
+            found = evaluate_queries(ranker, task, measures, run).per_request
+            values.setdefault(name, {})[arm] = {
+                k.removesuffix("/all"): v for k, v in found.items() if k.endswith("/all")
+            }
+    return {name: _told(own, len(tasks[name]), run) for name, own in values.items()}
+
+
+def _random(words: list[str], titles: list[str]) -> list[str]:
+    """As many words as each item's keywords, at random from titles that end in the same word."""
+    rng, groups = np.random.default_rng(2), dict[str, list[int]]()
+    heads = [text.partition(", ")[0].split(" ")[-1] for text in words]
+    for place, head in enumerate(heads):
+        groups.setdefault(head, []).append(place)
+    random = []
+    for head, text in zip(heads, words, strict=True):
+        size = len(text.replace(",", "").split())
+        others = " ".join(titles[i] for i in rng.choice(groups[head], 6)).split()
+        random.append(" ".join(rng.choice(others, size)) if others and size else "")
+    return random
+
+
+def _told(values: dict[str, dict[str, np.ndarray]], queries: int, run: Run) -> dict[str, Any]:
+    """Means of arms, and differences to titles alone, and of keywords to titles twice, paired over queries."""
+    told: dict[str, Any] = {"queries": queries, "arms": {}, "differences": {}}
     for arm, own in values.items():
         told["arms"][arm] = {k: float(np.nanmean(v)) for k, v in own.items()}
-        if arm != "titles":
+        bases = {"titles": ""} | ({"twice": " over twice"} if arm == "keywords" else {})
+        for base, called in bases.items() if arm != "titles" else ():
             for key, value in own.items():
-                paired = (value - values["titles"][key])[:, None]
+                paired = (value - values[base][key])[:, None]
                 low, high = np.quantile(resample(paired, run.rng("paired"))[:, 0], (0.025, 0.975))
-                mean = float(np.nanmean(paired))
-                told["differences"][f"{arm}, {key}"] = [mean, float(low), float(high)]
+                told["differences"][f"{arm}{called}, {key}"] = [
+                    float(np.nanmean(paired)), float(low), float(high)
+                ]  # fmt: skip
     return told
 
 

@@ -37,9 +37,10 @@ def test_suggest_is_measured(modules: Any, tmp_path: Path) -> None:
     assert liar["caught"] == dict.fromkeys(suggest.LIES, liar["asked"])
     assert liar["truth_kept"] == liar["asked"]
     search = suggest.searched(tmp_path)
-    assert set(search["arms"]) == set(tables.ARMS)
-    for mean, low, high in search["differences"].values():
-        assert low <= mean <= high
+    assert set(search) == {"validation", "test"}
+    for part in search.values():
+        assert set(part["arms"]) == set(tables.ARMS)
+        assert all(low <= mean <= high for mean, low, high in part["differences"].values())
     text = "\n".join(tables.suggest({"claims": [claims], "liar": liar, "search": search}))
     assert "with keywords" in text
 

@@ -17,6 +17,7 @@ from wareloom.language.titles import (
     DESCRIBES,
     FINISH,
     HEAD,
+    MODEL,
     NOUN,
     SIZE,
     USE,
@@ -39,10 +40,9 @@ MOST_READ = 20_000
 """Titles that parts of titles are learned from, at most"""
 NUMBERED = re.compile(r"(^|[ _-])(ids?|codes?)$|编号$", re.IGNORECASE)
 """Names of attributes that number things: what is in them is for machines"""
-EDGES = ". ,;:!()[]{}|"
-"""Signs at the end of a word that are none of it; before one, a point may begin a number"""
-PIECES = 4
-"""Pieces between blanks that one word of a title may go over, as "2 1/2 in.\" does"""
+BITS = re.compile(r"[^\W_]+|\S")
+PIECES = 8
+"""Runs of letters and figures, and signs, that one word of a title may go over, as "2-1/2 in" does"""
 
 
 @dataclass(frozen=True)
@@ -175,7 +175,7 @@ class Facts:
 
 
 def parts_of(known: Known) -> dict[str, str]:
-    """What a title says of its product, by part: brand, product, size, finish and use, where it has them.
+    """What a title says of its product, by part: brand, product, size, model, finish and use, where it has them.
 
     Words stand as the title writes them: "0.37 Ounce", not "0.37oz".
     """
@@ -187,6 +187,7 @@ def parts_of(known: Known) -> dict[str, str]:
         ("brand", {BRAND}),
         ("product", {NOUN, HEAD, DESCRIBES}),
         ("size", {SIZE}),
+        ("model", {MODEL}),
         ("finish", {FINISH}),
         ("use", {USE}),
     ):
@@ -205,14 +206,14 @@ def as_written(word: str, title: str) -> str:
 
     "0.37oz" is "0.37 Ounce" in "Concealer, 0.37 Ounce". A word that stands inside of others is returned as it is.
     """
-    wanted, pieces = tokenise(word), title.split()
+    wanted = tokenise(word)
+    bits = [(bit.start(), bit.end()) for bit in BITS.finditer(title)]
     for size in range(1, PIECES + 1):
-        for start in range(len(pieces) - size + 1):
-            run = " ".join(pieces[start : start + size])
-            bare = run.lstrip(EDGES[1:]).rstrip(EDGES)
-            for said in (bare, bare.strip("\"'")):
-                if tokenise(said) == wanted:
-                    return said
+        for (start, _), (_, end) in zip(bits, bits[size - 1 :], strict=False):
+            if tokenise(title[start:end]) == wanted:
+                # A possessive is the word's own: "Maker's".
+                own = re.match(r"['\u2019]s\b", title[end:])
+                return title[start : end + (own.end() if own else 0)]
     at = title.lower().find(word)
     return title[at : at + len(word)] if at >= 0 else word
 
