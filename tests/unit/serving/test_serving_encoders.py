@@ -30,6 +30,7 @@ from wareloom.serving.vectors.encode import HEAD, MODEL, WORDS, Encoder
 from wareloom.serving.vectors.export import merged
 from wareloom.serving.vectors.export import write_encoder as write_onnx
 from wareloom.serving.vectors.judge import Judge, Verdict, check, cuts
+from wareloom.serving.vectors.packed import Packed
 from wareloom.serving.versions.publish import How, publish
 from wareloom.serving.versions.version import Version
 from wareloom.shop import Shop
@@ -80,6 +81,58 @@ def bundle(model: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("bundle") / "b"
     written(folder, ranker(model), shop())
     return folder
+
+
+def test_what_is_packed_is_mapped_by_all_and_made_anew_where_it_is_damaged(
+    model: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    made, folder = ranker(model), tmp_path / "version" / "encoders"
+    network, tokenizer = made.reader()
+    plain = write_onnx(network, tokenizer, made.longest, folder)
+    told = {f"encoders/{MODEL}": "0" * 64}
+    shared = Packed(tmp_path / "state" / "encoders", told, tmp_path / "version")
+    place = shared.place(folder / MODEL)
+    texts = ["red lamp", "history: blue rug; pink cup", "lamp " * 100]
+
+    def opened() -> Encoder:
+        encoder = Encoder(folder, shared=shared)
+        for text in texts:
+            np.testing.assert_allclose(encoder.read(text), plain.read(text), atol=1e-6)
+        return encoder
+
+    def mapped() -> bool:
+        return str(place / "encoder.bin") in Path("/proc/self/maps").read_text()
+
+    assert not mapped()
+    first = opened()
+    assert mapped()
+    kept = (place / "note.json").stat().st_mtime_ns
+    del first
+    second = opened()
+    # Made once.
+    assert (place / "note.json").stat().st_mtime_ns == kept
+    assert mapped()
+    del second
+    # Weights that read otherwise, as those packed for another processor would: made anew.
+    content = bytearray((place / "encoder.bin").read_bytes())
+    for at in range(0, len(content), 64):
+        content[at + 3] ^= 0x10
+    (place / "encoder.bin").write_bytes(content)
+    opened()
+    assert (place / "encoder.bin").read_bytes() != bytes(content)
+    (place / "encoder.bin").write_bytes(b"")
+    opened()
+    (place / "encoder.onnx").write_bytes(b"?")
+    opened()
+    assert not caplog.records
+    # Where nothing can be written each process has its own.
+    shutil.rmtree(shared.folder)
+    shared.folder.write_text("no folder")
+    assert opened() is not None
+    assert "not packed" in caplog.text
+    # Another encoder has another place.
+    other = shared._replace(digests={f"encoders/{MODEL}": "1" * 64})
+    assert other.place(folder / MODEL) != place
 
 
 @pytest.mark.parametrize("tuning", ["full", "lora", "adapter", "prefix"])

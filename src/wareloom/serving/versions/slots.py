@@ -85,7 +85,7 @@ class Slots:
         if name not in self._open:
             if not (self.store.versions / name).is_dir():
                 return None
-            self._keep(Version.open(self.store.versions / name, allow_code=self.allowed))
+            self._keep(self._opened(name))
         elif not (self.store.versions / name).is_dir():
             return None
         return self._open[name]
@@ -158,7 +158,7 @@ class Slots:
 
     def _opened(self, version: str) -> Version:
         return self._open.get(version) or Version.open(
-            self.store.versions / version, allow_code=self.allowed
+            self.store.versions / version, allow_code=self.allowed, packed=self.store.packed
         )
 
     def _keep(self, version: Version) -> None:

@@ -1,6 +1,6 @@
-"""One process that serves, forked by `wareloom serve` or begun by itself:
+"""One process that serves, forked by `wareloom serve` or begun by itself.
 
-    python -m wareloom.serving.web.worker FILE_NUMBER
+python -m wareloom.serving.web.worker FILE_NUMBER
 """
 
 from __future__ import annotations
