@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -57,6 +58,13 @@ class Slots:
         if self._stamp(name) != slot.stamp and (slot.opening is None or slot.opening.done()):
             slot.opening = asyncio.ensure_future(self._renew(name))
         return slot.live
+
+    def look(self) -> None:
+        """Begin to open what became live, so that this waits for no request."""
+        for name in self._slots:
+            # A slot that somebody deleted answers on with what it has.
+            with contextlib.suppress(OSError):
+                self.live(name)
 
     def arm(self, name: str, who: str | None) -> Version:
         """The version that answers a shopper; raises as `live`.
