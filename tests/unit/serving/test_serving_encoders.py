@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,7 @@ from wareloom.errors import InputError, RefusedError, SettingError, SourceError
 from wareloom.evaluation.judged_items import QueryTask
 from wareloom.evaluation.ranking import metric
 from wareloom.serving.answer import is_slow
+from wareloom.serving.forms.base import Asked, own_form
 from wareloom.serving.vectors import compress as compressing
 from wareloom.serving.vectors import shrink
 from wareloom.serving.vectors.compress import TABLE, Compression, compress, readings
@@ -32,8 +35,9 @@ from wareloom.serving.vectors.export import write_encoder as write_onnx
 from wareloom.serving.vectors.judge import Judge, Verdict, check, cuts
 from wareloom.serving.vectors.packed import Packed
 from wareloom.serving.versions.publish import How, publish
+from wareloom.serving.versions.published import Served, write_served
 from wareloom.serving.versions.version import Version
-from wareloom.shop import Shop
+from wareloom.shop import Requests, Shop
 
 COLOURS = ("red", "blue", "green", "white", "black", "pink")
 THINGS = ("lamp", "rug", "shoe", "cup", "shirt")
@@ -365,6 +369,50 @@ def test_compressing_writes_what_serves(
     assert opened.told["encoder"]["is"] == "int8"
     assert opened.told["encoder"]["holds"]
     assert len(opened.served.top(np.zeros(0, np.int32), "red lamp", 3)[0]) == 3
+
+
+@pytest.mark.parametrize("by", ["zscore", "rrf"])
+def test_a_fusion_of_words_and_vectors_answers_without_torch_as_it_ranks(
+    model: str, tmp_path: Path, by: str
+) -> None:
+    own = {"model": model, "tuning": "none", "fields": "title"}
+    made: Any = RANKERS.make(
+        "fusion",
+        members=("bm25", "bi_encoder"),
+        member_settings={"bm25": {"fields": "title"}, "bi_encoder": own},
+        weights={"bi_encoder": 0.5},
+        spelling=False,
+        by=by,
+    ).fit(shop(), Run(quiet=True))
+    write_served(made, tmp_path / "served")
+    served = Served.open(tmp_path / "served")
+    assert (served.form.kind, served.form.reads) == ("fusion", True)
+    assert not (tmp_path / "served" / "rankers").exists()
+    none = np.zeros(0, np.int32)
+    for query in ("red lamp", "blue", "lamp shoe zz", "qq", "", "  "):
+        wanted = made.score(replace(Requests.sessions([[]]), queries=[query]))[0]
+        codes, scores = served.top(none, query, len(served))
+        assert sorted(codes) == list(range(len(served)))
+        np.testing.assert_allclose(scores, wanted[codes], atol=1e-4 if by == "zscore" else 2e-4)
+        assert list(scores) == sorted(scores, reverse=True)
+        # Each member is heard: neither alone gives this.
+        if query == "red lamp" and by == "zscore":
+            for member in made.members_.values():
+                alone = member.score(replace(Requests.sessions([[]]), queries=[query]))[0]
+                assert np.abs(alone[codes] - scores).max() > 0.1
+    assert served.form.waits(Asked(none, "red cup"))
+    assert not served.form.waits(Asked(none))
+    parts = served.parts(Asked(none, "red lamp"), int(served.top(none, "red lamp", 1)[0][0]))
+    assert {part.cause for part in parts} == {"red", "lamp"}
+    # Corrected for slips, or of members that have no form of their own, it is asked itself.
+    assert own_form(replace_settings(made, spelling=True)) == "itself"
+
+
+def replace_settings(made: Any, **settings: Any) -> Any:
+    other = copy.copy(made)
+    for name, value in settings.items():
+        setattr(other, name, value)
+    return other
 
 
 def test_another_encoder_that_answers_otherwise_is_not_published(

@@ -26,6 +26,7 @@ from wareloom.serving.files.arrays import Arrays
 from wareloom.serving.files.lookup import Lookup, Texts, write_texts
 from wareloom.serving.forms import base as forms
 from wareloom.serving.forms.base import NO_ONE, NOTHING, Asked, Form, Found, Part, Room, Rows
+from wareloom.serving.forms.fused import Fused
 from wareloom.serving.forms.itself import Itself
 from wareloom.serving.forms.realtime import Realtime
 from wareloom.serving.vectors.encode import Encoder
@@ -129,6 +130,8 @@ def _write_form(ranker: Ranker, folder: Path, place: str) -> dict[str, Any]:
         return _write_sum(ranker, folder, place)
     if kind == "vectors":
         return _write_vectors(ranker, folder, place)
+    if kind == "fusion":
+        return _write_fusion(ranker, folder, place)
     ranker.save(folder / "rankers" / (place or "whole"))
     large = {n: v for n, v in vars(ranker).items() if _is_large(n, v)}
     for name, value in large.items():
@@ -155,6 +158,24 @@ def _write_sum(ranker: Any, folder: Path, place: str) -> dict[str, Any]:
                 }
             )
     return {"form": "sum", "members": members}
+
+
+def _write_fusion(ranker: Any, folder: Path, place: str) -> dict[str, Any]:
+    """Lay out the members, and what they are added up by."""
+    _put_rest(Arrays(folder / "arrays"), f"{place}rest", ranker.popularity_.astype(np.float32))
+    members = [
+        {
+            "name": name,
+            "place": f"{place}{n}.",
+            "share": float(share),
+            **_write_form(member, folder, f"{place}{n}."),
+        }
+        for n, ((name, member), share) in enumerate(
+            zip(ranker.members_.items(), ranker.shares_, strict=True)
+        )
+    ]
+    constant = float(ranker.constant) if ranker.by == "rrf" else 0.0
+    return {"form": "fusion", "members": members, "constant": constant, "depth": ranker.depth}
 
 
 def _write_vectors(ranker: Ranker, folder: Path, place: str) -> dict[str, Any]:
@@ -215,6 +236,12 @@ def _read_form(told: dict[str, Any], folder: Path, place: str, room: Room, how: 
                 for m in told["members"]
             ]
             return forms.Sum(room, members, arrays.get(f"{place}base"), arrays.get(f"{place}tail"))
+        case "fusion":
+            asked = [
+                (m["name"], _read_form(m, folder, m["place"], room, how), m["share"])
+                for m in told["members"]
+            ]
+            return Fused(room, asked, rest("rest"), float(told["constant"]), int(told["depth"]))
         case "vectors":
             return _read_vectors(told, folder, place, room, how)
         case _:
