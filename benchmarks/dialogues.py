@@ -34,6 +34,7 @@ from wareloom.shop import Shop
 from wareloom.shop.spans import fits
 from wareloom.synthesis.dialogues.assistant import check_assistant
 from wareloom.synthesis.dialogues.flow import Flow
+from wareloom.synthesis.dialogues.phrases import talks_of
 from wareloom.synthesis.dialogues.rates import rates
 
 SIDES = {"MultiDoGO": ("multidogo", "en", "USD"), "JDDC": ("jddc_zh", "zh", "CNY")}
@@ -100,6 +101,31 @@ def figures(real: Shop, made: Shop, held: Shop) -> list[dict[str, Any]]:
     return [{k: one[k] for k in keep} | {"about": one["about"]} for one in found]
 
 
+def counted(shop: Shop) -> dict[str, float]:
+    """Refusals, interruptions and abandonments, told from labels and words alone: one counter for both sides.
+
+    Where the platform put a sign for an order's number, a made number has that sign, too.
+    """
+    rows = shop.table("dialogues")
+    signs = rows["text"].str.extract(r"(\[ORDERID_\d+\])").drop_nulls()
+    texts = [
+        functools.reduce(
+            lambda text, slot: text.replace(slot["value"], "[ORDERID_1]"),
+            [slot for slot in slots or () if slot["name"] == "order_id"] if not len(signs) else [],
+            text,
+        )
+        if text and shop.meta.get("language") == "zh"
+        else text
+        for text, slots in zip(rows["text"].to_list(), rows["slots"].to_list(), strict=True)
+    ]
+    plain = rows.drop("act", strict=False).with_columns(
+        text=pl.Series(texts, dtype=pl.String), slots=None
+    )
+    talks = talks_of([Shop.trusted({"items": shop.scan("items"), "dialogues": plain}, shop.meta)])
+    talks = [talk for talk in talks if talk.acts]
+    return rates([talk.acts for talk in talks], [talk.turns for talk in talks])
+
+
 def planted(made: Shop, real: Shop) -> dict[str, Any]:
     """Change one digit of a fact in every fifth dialogue, and count what the measure of facts finds of it."""
     trio = gathered_dialogues(real, made, None, 20, Run(seed=1))
@@ -157,8 +183,9 @@ def one_side(name: str, folder: Path, number: int) -> dict[str, Any]:
         for text, slots in zip(rows["text"].to_list(), rows["slots"].to_list(), strict=True)
         for slot in slots or ()
     ]
-    own = rows.filter(role="customer").group_by("dialogue_id", maintain_order=True)
-    talks = own.agg("act", "turn")
+    # A log that is cut before its dialogues end is held beside dialogues that are cut likewise.
+    shows_ends = "abandon" in flow.rates_[language]
+    logged = made if shows_ends else replace(flow, ends="logged").sample_of(flow, number)
     return {
         "data": name,
         "said": said,
