@@ -36,12 +36,12 @@ from wareloom.core.family import RANKERS, SYNTHESIZERS
 from wareloom.core.run import Run
 from wareloom.preparing.splits import SplitSettings, split
 from wareloom.readers import read
-from wareloom.serving.app import Application
 from wareloom.serving.config import Settings
-from wareloom.serving.forms import NO_ONE, Asked
-from wareloom.serving.publish import How, publish
-from wareloom.serving.published import Served, write_served
-from wareloom.serving.realtime import Drawn, Onward, Realtime
+from wareloom.serving.forms.base import NO_ONE, Asked
+from wareloom.serving.forms.realtime import Drawn, Onward, Realtime
+from wareloom.serving.versions.publish import How, publish
+from wareloom.serving.versions.published import Served, write_served
+from wareloom.serving.web.app import Application
 from wareloom.shop import Shop
 
 TITLES = {"yoochoose100k": "YooChoose", "completejourney": "Complete Journey"}

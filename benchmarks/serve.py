@@ -38,12 +38,12 @@ from wareloom.core.run import Run
 from wareloom.core.top import top_k
 from wareloom.rankers import Ranker, mask_seen
 from wareloom.readers import read
-from wareloom.serving.events import EventLog
-from wareloom.serving.frames import framed, read_records
-from wareloom.serving.publish import publish
-from wareloom.serving.published import Served, write_served
-from wareloom.serving.store import Store
-from wareloom.serving.version import Version
+from wareloom.serving.events.log import EventLog
+from wareloom.serving.files.frames import framed, read_records
+from wareloom.serving.versions.publish import publish
+from wareloom.serving.versions.published import Served, write_served
+from wareloom.serving.versions.store import Store
+from wareloom.serving.versions.version import Version
 from wareloom.shop import Requests, Shop
 
 PARTS = ("top", "http", "log", "pairs", "kill", "swap", "open", "steady")
@@ -412,7 +412,7 @@ def pairs(store: Path, items: list[str], count: int) -> list[Row]:
 WRITER = """
 import asyncio, sys
 from pathlib import Path
-from wareloom.serving.events import EventLog
+from wareloom.serving.events.log import EventLog
 async def client(log, c):
     for n in range(10_000 // 16):
         await log.append([b"%d" % (c * 100_000 + n)])

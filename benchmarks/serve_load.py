@@ -253,8 +253,8 @@ def search(store: Path, titles: list[str]) -> list[Row]:
     `/recommend`, which is all the rest of an answer.
     """
     from realtime import timed
-    from wareloom.serving.app import Application
     from wareloom.serving.config import Settings
+    from wareloom.serving.web.app import Application
 
     rng = random.Random(0)
     queries = [" ".join(rng.sample(t.split(), min(2, len(t.split()))))[:100] for t in titles[:400]]

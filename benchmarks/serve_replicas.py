@@ -34,10 +34,10 @@ from _common import arguments, data, machine, write
 from serve import _answer, _clients, made, posted, used
 from wareloom.core.run import Run
 from wareloom.readers import read
-from wareloom.serving.bucket import Bucket, publish_to
-from wareloom.serving.compact import compact_all
-from wareloom.serving.parts import partitions
-from wareloom.serving.store import Store
+from wareloom.serving.events.compact import compact_all
+from wareloom.serving.events.parts import partitions
+from wareloom.serving.versions.bucket import Bucket, publish_to
+from wareloom.serving.versions.store import Store
 from wareloom.shop import Shop
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "tests"))

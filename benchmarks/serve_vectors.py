@@ -30,16 +30,16 @@ from wareloom.core.family import RANKERS
 from wareloom.core.run import Run
 from wareloom.core.top import top_k
 from wareloom.readers import read
-from wareloom.serving.arrays import Arrays
-from wareloom.serving.export import merged, write_encoder
-from wareloom.serving.forms import NO_ONE, NOTHING
-from wareloom.serving.judge import cuts
-from wareloom.serving.measured import filters, recalled
-from wareloom.serving.near import FETCHED, Graph, Near, write_near
-from wareloom.serving.publish import How, write_version
-from wareloom.serving.published import Served
-from wareloom.serving.store import Store
-from wareloom.serving.version import Version
+from wareloom.serving.files.arrays import Arrays
+from wareloom.serving.forms.base import NO_ONE, NOTHING
+from wareloom.serving.vectors.export import merged, write_encoder
+from wareloom.serving.vectors.judge import cuts
+from wareloom.serving.vectors.near import FETCHED, Graph, Near, write_near
+from wareloom.serving.versions.measured import filters, recalled
+from wareloom.serving.versions.publish import How, write_version
+from wareloom.serving.versions.published import Served
+from wareloom.serving.versions.store import Store
+from wareloom.serving.versions.version import Version
 from wareloom.shop import Shop
 
 PARTS = ("search", "encoder", "route", "open")

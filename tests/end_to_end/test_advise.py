@@ -195,7 +195,7 @@ def test_the_dry_run_of_search_names_what_is_tried(tmp_path: Path) -> None:
 
 def test_search_is_chosen_by_judgments(tmp_path: Path) -> None:
     shop = search_shop(150)
-    found = wl.advise(shop, tmp_path / "advice", minutes=9.9, for_="search", run=RUN)
+    found = wl.advise(shop, tmp_path / "advice", minutes=1.5, for_="search", run=RUN)
     labels = {trial["label"] for trial in found.data["search"]["trials"]}
     best = max(found.data["search"]["trials"], key=lambda trial: trial["value"])
     assert {"bm25"} <= labels

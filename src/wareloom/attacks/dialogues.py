@@ -33,7 +33,7 @@ class Dialogues(Attack):
             said_of(side.turns) for side in (case.targets, case.synth, case.others)
         )
         if not (len(mine) and len(fake) and len(others)):
-            return "no side but some has a turn with a word"
+            return "one side has no turn with a word"
         users = len(case.targets)
         beyond = common(mine, fake) - common(mine, others)
         best = np.full(users, -np.inf)

@@ -13,11 +13,11 @@ from bundles import fitted, written
 from services import Buckets, buckets
 from stores import Client, branded, run
 from wareloom.errors import InputError, ServiceError, SourceError, UnknownNameError
-from wareloom.serving.bucket import Bucket, Crossed, publish_to
 from wareloom.serving.config import Settings
-from wareloom.serving.mirror import Mirror, mirrored
-from wareloom.serving.store import Store
-from wareloom.serving.version import id_of
+from wareloom.serving.versions.bucket import Bucket, Crossed, publish_to
+from wareloom.serving.versions.mirror import Mirror, mirrored
+from wareloom.serving.versions.store import Store
+from wareloom.serving.versions.version import id_of
 
 
 @pytest.fixture(scope="module")

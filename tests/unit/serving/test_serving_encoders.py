@@ -22,16 +22,16 @@ from wareloom.core.run import Run
 from wareloom.errors import InputError, RefusedError, SettingError, SourceError
 from wareloom.evaluation.judged_items import QueryTask
 from wareloom.evaluation.ranking import metric
-from wareloom.serving import compress as compressing
-from wareloom.serving import shrink
 from wareloom.serving.answer import is_slow
-from wareloom.serving.compress import TABLE, Compression, compress, readings
-from wareloom.serving.encode import HEAD, MODEL, WORDS, Encoder
-from wareloom.serving.export import merged
-from wareloom.serving.export import write_encoder as write_onnx
-from wareloom.serving.judge import Judge, Verdict, check, cuts
-from wareloom.serving.publish import How, publish
-from wareloom.serving.version import Version
+from wareloom.serving.vectors import compress as compressing
+from wareloom.serving.vectors import shrink
+from wareloom.serving.vectors.compress import TABLE, Compression, compress, readings
+from wareloom.serving.vectors.encode import HEAD, MODEL, WORDS, Encoder
+from wareloom.serving.vectors.export import merged
+from wareloom.serving.vectors.export import write_encoder as write_onnx
+from wareloom.serving.vectors.judge import Judge, Verdict, check, cuts
+from wareloom.serving.versions.publish import How, publish
+from wareloom.serving.versions.version import Version
 from wareloom.shop import Shop
 
 COLOURS = ("red", "blue", "green", "white", "black", "pink")
@@ -113,7 +113,9 @@ def test_an_export_that_reads_otherwise_is_refused(
     network, tokenizer = made.reader()
     other = merged(network)
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr("wareloom.serving.export.merged", lambda _: shrink.zeroed(other, 0.5))
+        patched.setattr(
+            "wareloom.serving.vectors.export.merged", lambda _: shrink.zeroed(other, 0.5)
+        )
         with pytest.raises(
             SourceError, match=r"reads 'a' otherwise than torch does: .* 0.0001 is allowed"
         ):
@@ -178,7 +180,7 @@ def test_a_store_is_opened_without_torch(bundle: Path, tmp_path: Path) -> None:
     version, _ = publish(bundle, tmp_path / "store", "home", how=How(break_even=0))
     script = (
         "import sys; from pathlib import Path; import numpy as np\n"
-        "from wareloom.serving.version import Version\n"
+        "from wareloom.serving.versions.version import Version\n"
         "made = Version.open(Path(sys.argv[1]))\n"
         # The graph's library is there before ONNX Runtime is asked for anything.
         "assert made.served.form.near.graph is not None\n"
