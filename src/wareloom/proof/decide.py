@@ -21,6 +21,8 @@ SAID = {
     "no evidence": "No evidence that synthetic data helps",
     "hurts": "Synthetic data hurts",
 }
+FEW = 4
+"""Slices whose fall is not excluded that are named; the others are counted"""
 Row = dict[str, Any]
 Rows = list[Row]
 
@@ -162,6 +164,7 @@ def guarded(slices: Rows, whole: dict[str, Any], guard: float) -> dict[str, Any]
         warnings.append(f"Lost: {'; '.join(lost)}.")
     if unsure:
         named = [f"{name_of(row['slice'])} (down to {signed(row['lift_low'])})" for row in unsure]
+        named = named if len(named) <= FEW else [*named[:FEW], f"{len(named) - FEW} others"]
         warnings.append(f"A fall of more than {guard:.0%} is not excluded for {listed(named)}.")
     kept = ("slice", "lift", "lift_low", "lift_high", "p", "requests")
     short = [[{name: row[name] for name in kept} for row in rows] for rows in (falls, unsure)]

@@ -20,7 +20,7 @@ from wareloom.experiment.plan import (
     TEACHER,
 )
 from wareloom.experiment.study import Words
-from wareloom.proof.decide import BUT, SUFFICES, name_of, signed
+from wareloom.proof.decide import BUT, FEW, SUFFICES, name_of, signed
 from wareloom.stats.power import POWER
 
 MEANS = (
@@ -200,7 +200,7 @@ def _slices(data: dict[str, Any], say: Say) -> str:
     for key in ("falls", "not_excluded"):
         parts = [
             say(f"story.{key}_part", name=the_slice(row["slice"], say), **_ends(row))
-            for row in watched[key]
+            for row in watched[key][: None if key == "falls" else FEW]
         ]
         if parts:
             most = f"{watched['guard']:.0%}"
