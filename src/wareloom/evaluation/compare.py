@@ -247,7 +247,7 @@ def _read(
     behaved = bool(synthetic.rows("events") and real.rows("events"))
     asked = has_queries(synthetic)
     # A shop whose pictures all stand in the real one, as a sample of shoppers' does, has none to compare.
-    pictured = has_pictures(real) and has_pictures(synthetic) and _made_pictures(synthetic)
+    pictured = has_pictures(real) and has_pictures(synthetic) and _own_pictures(synthetic, real)
     talked = has_dialogues(real) and has_dialogues(synthetic)
     others = behaved or pictured or talked
     alone = behaved + asked + pictured + talked == 1
@@ -278,10 +278,19 @@ def _read(
     )
 
 
-def _made_pictures(shop: Shop) -> bool:
-    """Whether a picture was made, or nothing else is there to compare."""
-    origin = shop.scan("images").select((pl.col("origin") != REAL).any()).collect().item()
-    return bool(origin) or not (shop.rows("events") or has_queries(shop) or has_dialogues(shop))
+def _own_pictures(shop: Shop, real: Shop) -> bool:
+    """Whether a picture was made, or some stand in no photo of REAL, or there is nothing else to compare."""
+    images = shop.scan("images")
+    if images.select((pl.col("origin") != REAL).any()).collect().item():
+        return True
+    if not (shop.rows("events") or has_queries(shop) or has_dialogues(shop)):
+        return True
+    # Another shop's photos are compared as made ones are; a sample of shoppers has those of REAL.
+    marks = [
+        one.select(pl.col("image").hash()).collect()["image"]
+        for one in (images, real.scan("images"))
+    ]
+    return not bool(marks[0].is_in(marks[1].implode()).all())
 
 
 def _figures(
