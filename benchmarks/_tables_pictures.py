@@ -35,7 +35,7 @@ def pictures_useful(figures: Figures) -> list[str]:
     lines = table(head, rows)
     lines += [
         "",
-        "Altered copies (*real + synthetic*) beside each control, points of macro-F1:",
+        "*Real + synthetic* beside each control, points of macro-F1. Synthetic are altered copies, else what is named:",
         "",
     ]
     head = "classifier, share of the photos | against | difference | 95 % interval | p | verdict"
@@ -68,6 +68,8 @@ def pictures_useful(figures: Figures) -> list[str]:
             for name, goal, means in goals
         ]
         lines += table(head, rows)
+    if missing := figures.get("missing"):
+        lines += ["", f"Not run for want of processor time: {'; '.join(missing)}."]
     return lines
 
 

@@ -25,13 +25,16 @@ from wareloom.metrics.likeness.dialogues.samples import (
 )
 from wareloom.metrics.likeness.measure import BEYOND, CHANCE, WITHIN, Figure, Measure
 from wareloom.metrics.likeness.pictures.measure import PictureMeasure
-from wareloom.metrics.likeness.pictures.samples import PictureTrio, gathered_pictures, has_pictures
+from wareloom.metrics.likeness.pictures.samples import (
+    PictureTrio,
+    gathered_pictures,
+    pictures_apart,
+)
 from wareloom.metrics.likeness.queries.measure import QueryMeasure
 from wareloom.metrics.likeness.queries.samples import QueryTrio, gathered_queries, has_queries
 from wareloom.metrics.likeness.samples import Trio, gathered
 from wareloom.readers import read
 from wareloom.shop import Shop
-from wareloom.shop.schema import REAL
 
 SLOW = ("sequence_discriminator",)
 """Measures that are taken only where they are asked for."""
@@ -246,9 +249,9 @@ def _read(
     parts, groups = (real, synthetic, holdout), settings.groups
     behaved = bool(synthetic.rows("events") and real.rows("events"))
     asked = has_queries(synthetic)
-    # A shop whose pictures all stand in the real one, as a sample of shoppers' does, has none to compare.
-    pictured = has_pictures(real) and has_pictures(synthetic) and _own_pictures(synthetic, real)
     talked = has_dialogues(real) and has_dialogues(synthetic)
+    bare = not (synthetic.rows("events") or asked or has_dialogues(synthetic))
+    pictured = pictures_apart(real, synthetic, alone=bare)
     others = behaved or pictured or talked
     alone = behaved + asked + pictured + talked == 1
 
@@ -276,21 +279,6 @@ def _read(
         side(pictured, NO_PICTURES, lambda: gathered_pictures(*parts, run)),
         side(talked, NO_DIALOGUES, lambda: gathered_dialogues(*parts, groups, run)),
     )
-
-
-def _own_pictures(shop: Shop, real: Shop) -> bool:
-    """Whether a picture was made, or some stand in no photo of REAL, or there is nothing else to compare."""
-    images = shop.scan("images")
-    if images.select((pl.col("origin") != REAL).any()).collect().item():
-        return True
-    if not (shop.rows("events") or has_queries(shop) or has_dialogues(shop)):
-        return True
-    # Another shop's photos are compared as made ones are; a sample of shoppers has those of REAL.
-    marks = [
-        one.select(pl.col("image").hash()).collect()["image"]
-        for one in (images, real.scan("images"))
-    ]
-    return not bool(marks[0].is_in(marks[1].implode()).all())
 
 
 def _figures(

@@ -90,6 +90,23 @@ def has_pictures(shop: Shop) -> bool:
     return bool(shop.rows("images"))
 
 
+def pictures_apart(real: Shop, synthetic: Shop, *, alone: bool) -> bool:
+    """Whether there are pictures to compare: made ones, another shop's photos, or any where pictures stand `alone`.
+
+    A shop whose photos all stand in the real one, as a sample of shoppers' does, has none.
+    """
+    if not has_pictures(real) or not has_pictures(synthetic):
+        return False
+    images = synthetic.scan("images")
+    if alone or images.select((pl.col("origin") != REAL).any()).collect().item():
+        return True
+    marks = [
+        one.select(pl.col("image").hash()).collect()["image"]
+        for one in (images, real.scan("images"))
+    ]
+    return not bool(marks[0].is_in(marks[1].implode()).all())
+
+
 def gathered_pictures(
     real: Shop, synthetic: Shop, holdout: Shop | None, run: Run, most: int = MOST
 ) -> PictureTrio:
