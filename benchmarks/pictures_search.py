@@ -34,10 +34,9 @@ from wareloom.neural.vision import SIZE, picture_vectors, vectors_of
 from wareloom.preparing.picture_operations import OPERATIONS, altered
 from wareloom.preparing.splits import SplitSettings
 from wareloom.preparing.splits_pictures import split_pictures
-from wareloom.rankers.content.picture_search import PictureSearch
+from wareloom.rankers.content.picture_search import altered_copies, taught_head
 from wareloom.rankers.content.picture_vectors import described, opened
 from wareloom.readers import read
-from wareloom.shop import Shop
 from wareloom.shop.pictures import encode, labelled
 from wareloom.stats.metric_head import fit_metric_head
 
@@ -144,21 +143,28 @@ def looked(files: list[bytes], run: Run) -> np.ndarray:
     return np.stack([one for one in vectors_of(files, run, wide=True) if one is not None])
 
 
-def part_of(shop: Shop, rows: np.ndarray) -> Shop:
-    return shop.with_tables(images=shop.table("images")[rows])
-
-
-def without_itself(
-    shop: Shop, vectors: np.ndarray, copies: np.ndarray, run: Run
+def halved(
+    vectors: np.ndarray, kinds: np.ndarray, copies: tuple[np.ndarray, np.ndarray], asked: np.ndarray
 ) -> dict[str, float]:
-    """All photos, each asking by a head that was taught by the other half alone."""
-    halves = np.array_split(np.random.default_rng(0).permutation(len(vectors)), 2)
+    """All photos, each asking by a head that was taught by the other half alone, without it and its copies."""
+    half = np.random.default_rng(0).permutation(len(vectors)) % 2
     right = np.zeros(len(vectors))
-    for own, other in (halves, halves[::-1]):
-        head = PictureSearch.of(part_of(shop, np.sort(other)), run).head
-        right[own] = itself(head.apply(copies[own]), head.apply(vectors), own)
+    for side in (0, 1):
+        own, other = np.flatnonzero(half == side), np.flatnonzero(half != side)
+        head = head_of(vectors, kinds, copies, other)
+        right[own] = itself(head.apply(asked[own]), head.apply(vectors), own)
     se = float(right.std() / len(right) ** 0.5)
     return {"same": float(right.mean()), "se": se, "photos": len(right)}
+
+
+def head_of(
+    vectors: np.ndarray, kinds: np.ndarray, copies: tuple[np.ndarray, np.ndarray], rows: np.ndarray
+) -> Any:
+    """The head of `PictureSearch` over some photos, taught by their copies."""
+    place = np.full(len(vectors), -1)
+    place[rows] = np.arange(len(rows))
+    mine = np.isin(copies[1], rows)
+    return taught_head(vectors[rows], kinds[rows], copies[0][mine], place[copies[1][mine]])
 
 
 def main() -> None:
@@ -182,7 +188,8 @@ def main() -> None:
     at = [np.flatnonzero(ids.is_in(p.table("images")["image_id"].implode())) for p in parts]
     gallery, test = np.concatenate(at[:2]), at[2]
     cpu = time.process_time()
-    search = PictureSearch.of(part_of(shop, gallery), run)
+    copies = altered_copies(images["image"], np.arange(len(ids)), np.random.default_rng(3), run)
+    searched = head_of(vectors, kinds, copies, gallery)
     speed["taught_cpu_s"] = time.process_time() - cpu
     plain = vectors[:, :SIZE]
     head = fit_metric_head(plain[gallery], kinds[gallery])
@@ -194,7 +201,7 @@ def main() -> None:
         ),
         "lite0": lambda v, _: (v[:, :SIZE] - mean) / spread,
         "lite0, learned from classes": lambda v, _: head.apply(v[:, :SIZE]),
-        "PictureSearch": lambda v, _: search.head.apply(v),
+        "PictureSearch": lambda v, _: searched.apply(v),
     }
     whole = {way: look(vectors, files) for way, look in seen.items()}
     shares = np.bincount(kinds[gallery]) / len(gallery)
@@ -217,8 +224,8 @@ def main() -> None:
                 own_row["same_se"] = float(right.std() / len(right) ** 0.5)
         hard.append(row)
         print(row, flush=True)
-    copies = looked(moved(files, np.arange(len(files)), "all"), run)
-    crossed = without_itself(shop, vectors, copies, run)
+    asked_all = looked(moved(files, np.arange(len(files)), "all"), run)
+    crossed = halved(vectors, kinds, copies, asked_all)
     for row in [*rows, crossed, speed]:
         print(row)
     write(

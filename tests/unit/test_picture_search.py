@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import numpy as np
 import polars as pl
 import pytest
 
+from wareloom.cli.photos import main as photos
 from wareloom.core.run import Run
-from wareloom.errors import InputError, SettingError
+from wareloom.errors import InputError, SettingError, SourceError
 from wareloom.preparing.picture_operations import altered
 from wareloom.rankers.content.picture_search import PictureSearch
 from wareloom.shop import Shop
@@ -74,6 +78,22 @@ def test_says_what_cannot_be_searched(shop: Shop, search: PictureSearch) -> None
     torn = shop.table("images").head(2).with_columns(image=pl.lit(b"no"))
     with pytest.raises(InputError, match="Of 2 pictures 0 can be read"):
         PictureSearch.of(shop.with_tables(images=torn), RUN)
+
+
+def test_the_command_finds_items_by_files(
+    shop: Shop, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shop.save(tmp_path / "shop")
+    images = shop.table("images")
+    (tmp_path / "own.png").write_bytes(images["image"][5])
+    how = {"threads": 1, "seed": 1, "as_json": True, "quiet": True}
+    photos(tmp_path / "shop", find=[tmp_path / "own.png"], **how)
+    found = json.loads(capsys.readouterr().out)["found"]
+    assert found[0]["item_id"] == images["item_id"][5]
+    assert found[0]["photo"] == str(tmp_path / "own.png")
+    assert [row["rank"] for row in found] == list(range(1, 11))
+    with pytest.raises(SourceError, match=r"--find .*none.png: there is no such file"):
+        photos(tmp_path / "shop", find=[tmp_path / "none.png"], **how)
 
 
 def test_what_copies_move_is_divided_out() -> None:

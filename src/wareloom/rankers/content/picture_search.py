@@ -52,7 +52,7 @@ class PictureSearch:
         """
         require("PictureSearch", "pull", pull, pull >= 0, "0 or more")
         needed("torch", "pictures", "Finding items by a photo")
-        from wareloom.neural.vision import picture_vectors, vectors_of
+        from wareloom.neural.vision import picture_vectors
 
         run = run or Run()
         places, vectors = picture_vectors(shop, run, wide=True)
@@ -62,19 +62,13 @@ class PictureSearch:
                 "with wareloom read FOLDER --as clothing, or --set images=FOLDER beside tables."
             )
         labels = labelled(shop).collect()[places]
+        files = shop.table("images")["image"].gather(places)
         rng = run.rng("picture search", "taught")
-        taught = np.repeat(np.sort(rng.permutation(len(places))[:TAUGHT]), COPIES)
-        files, seeds = shop.table("images")["image"], rng.integers(0, 2**63, len(taught))
-        made = [
-            _altered(files[int(places[row])], int(seed))
-            for row, seed in zip(taught, seeds, strict=True)
-        ]
-        told = vectors_of(made, run, wide=True)
-        there = np.array([one is not None for one in told])
-        copies = np.stack([one for one in told if one is not None])
+        taught = np.sort(rng.permutation(len(places))[:TAUGHT])
+        copies, whose = altered_copies(files, taught, rng, run)
         classes = labels["class"].rank("dense").cast(pl.Int64).fill_null(0).to_numpy() - 1
         with run.limits():
-            head = fit_metric_head(vectors, classes, pull, DIRECTIONS, (copies, taught[there]))
+            head = taught_head(vectors, classes, copies, whose, pull)
             return cls(labels["item_id"], head.apply(vectors), head)
 
     def find(self, files: Sequence[bytes], k: int = 10, run: Run | None = None) -> pl.DataFrame:
@@ -102,6 +96,31 @@ class PictureSearch:
                 best.with_columns(photo=pl.lit(place), rank=pl.int_range(1, pl.len() + 1))
             )
         return pl.concat(frames).select(pl.col(name).cast(kind) for name, kind in FOUND.items())
+
+
+def altered_copies(
+    files: pl.Series, rows: np.ndarray, rng: np.random.Generator, run: Run
+) -> tuple[np.ndarray, np.ndarray]:
+    """Alter the pictures at some rows, and see what comes of it: float32 [copies, size], and whose each is, int64."""
+    from wareloom.neural.vision import vectors_of
+
+    whose = np.repeat(rows, COPIES)
+    seeds = rng.integers(0, 2**63, len(whose))
+    made = [_altered(files[int(row)], int(seed)) for row, seed in zip(whose, seeds, strict=True)]
+    told = vectors_of(made, run, wide=True)
+    there = np.array([one is not None for one in told])
+    return np.stack([one for one in told if one is not None]), whose[there]
+
+
+def taught_head(
+    vectors: np.ndarray,
+    classes: np.ndarray,
+    copies: np.ndarray,
+    whose: np.ndarray,
+    pull: float = PULL,
+) -> MetricHead:
+    """The map that copies teach; `classes`: int64 [photos], -1 where unknown. See `fit_metric_head`."""
+    return fit_metric_head(vectors, classes, pull, DIRECTIONS, (copies, whose))
 
 
 def _altered(data: bytes, seed: int) -> bytes:
