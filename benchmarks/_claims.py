@@ -90,6 +90,8 @@ def _dialogues(figures: Figures) -> Iterator[Claim]:
 
 GOALS = {"5": ("+5", 0.05), "10": ("+2", 0.02), "slots": ("+5", 0.05), "replies": ("+3", 0.03)}
 """Points that synthetic turns have to bring over the best control, its interval above 0"""
+DECISIVE = ("real", "real, repeated", "real + naive")
+"""Their controls"""
 
 
 def _dialogues_useful(figures: Figures) -> Iterator[Claim]:
