@@ -32,8 +32,8 @@ class DialogueFacts(DialogueMeasure):
 
     Wrong is a number that is part of no slot; a price or product that is not the catalogue's; a policy that is not the
     sample's (`policies` in its `shop.json`); a fact that changed within the dialogue, or an offer that was not taken
-    up; a state that cannot follow the one before. The floor is 0: real agents' turns have no slots to be held to. Interval:
-    Wilson's. A sentence that is wrong without a number or a slot is not found.
+    up; a state that cannot follow the one before. The floor is 0: real agents' turns have no slots to be held to.
+    Interval: Wilson's. A sentence that is wrong without a number or a slot is not found.
     """
 
     def compare(self, trio: DialogueTrio, run: Run | None = None) -> list[Figure] | str:
