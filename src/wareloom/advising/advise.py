@@ -169,6 +169,7 @@ def _check(shop: Shop) -> None:
     if not shop.rows("items"):
         raise InputError(
             "The shop has no items: there is nothing to recommend. Read its catalogue."
+            + _else(shop)
         )
     shop.verify()
 
@@ -177,6 +178,17 @@ def _nothing(shop: Shop) -> str:
     return (
         f"The shop has {shop.rows('items'):,} items and no event on one: there is no behaviour to learn from, or to "
         "judge by. Read a log of orders, carts or clicks, or ask for --for search where items have titles."
+        + _else(shop)
+    )
+
+
+def _else(shop: Shop) -> str:
+    """What can be proved of a shop whose log says nothing."""
+    ways = (("images", "photos", "pictures"), ("dialogues", "dialogues", "dialogues"))
+    return "".join(
+        f" What its {what} teach is proved by `wareloom prove SHOP --of {kind}`."
+        for table, what, kind in ways
+        if shop.rows(table)
     )
 
 
