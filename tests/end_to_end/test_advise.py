@@ -214,10 +214,10 @@ def test_a_shop_without_behaviour_is_told_what_its_photos_and_dialogues_allow(
 ) -> None:
     images = pl.DataFrame({"item_id": ["i0"], "image_id": ["p"], "image": [b"x"]})
     items = pl.DataFrame({"item_id": ["i0"]})
-    with pytest.raises(InputError, match="no event on one.*prove SHOP --of pictures"):
+    with pytest.raises(InputError, match=r"no event on one.*prove SHOP --of pictures"):
         wl.advise(wl.Shop({"items": items, "images": images}), tmp_path / "advice")
     said = pl.DataFrame({"dialogue_id": ["d"], "turn": [0], "role": ["customer"], "text": ["hi"]})
-    with pytest.raises(InputError, match="no items.*prove SHOP --of dialogues"):
+    with pytest.raises(InputError, match=r"no items.*prove SHOP --of dialogues"):
         wl.advise(wl.Shop({"items": items.clear(), "dialogues": said}), tmp_path / "advice")
 
 
