@@ -57,10 +57,25 @@ def dialogues(figures: Figures) -> list[str]:
             if n != "dialogues"
         ]
         head = "rate | held-out dialogues | `flow` | difference"
-        lines += [*table(head, shown), ""]
+        lines += [*table(head, shown), "", *_attacked(side), ""]
     lines += ["### An assistant's check", ""]
     lines += [f"- {one['language']}: {one['said']}" for one in figures["assistant"]]
     return lines
+
+
+def _attacked(side: Figures) -> list[str]:
+    """What an attack on membership tells of each sample."""
+    rows = [
+        (
+            name,
+            _pair({"value": one["area"], "low": one["low"], "high": one["high"]}),
+            f"{one['dialogues of members with a copied run']:.1%}",
+            f"{one['dialogues of others with a copied run']:.1%}",
+        )
+        for name, one in side["attack"].items()
+    ]
+    head = "sample | members told by their words (area, 95 %) | members with a copied run | others"
+    return table(head, rows)
 
 
 def _said(side: Figures) -> str:
