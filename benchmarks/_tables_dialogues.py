@@ -17,6 +17,7 @@ SHOWN = {
     "distinct_pairs.agent": "distinct-2, agents",
     "self_bleu.customer": "self-BLEU, customers",
     "self_bleu.agent": "self-BLEU, agents",
+    "dialogue_copies.near": "long turns near a real one",
     "dialogue_copies.runs": "turns with a run of 12 of a real one",
     "dialogue_copies.whole": "customers that repeat a real one whole",
     "dialogue_facts": "agents' turns with a wrong fact",
