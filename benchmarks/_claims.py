@@ -91,6 +91,26 @@ def _dialogues(figures: Figures) -> Iterator[Claim]:
         yield Claim(claim, said, "99 %", one["success"] >= 0.99)
 
 
+GOALS = {"5": ("+5", 0.05), "10": ("+2", 0.02), "slots": ("+5", 0.05), "replies": ("+3", 0.03)}
+"""Points that synthetic turns have to bring over the best control, its interval above 0"""
+DECISIVE = ("real", "real, repeated", "real + naive")
+"""Their controls"""
+
+
+def _dialogues_useful(figures: Figures) -> Iterator[Claim]:
+    for proof in figures["proofs"]:
+        goal = next((own for word, own in GOALS.items() if word in proof["part"].split(", ")), None)
+        if goal is None or "told" in proof["part"]:
+            continue
+        own = [r for r in proof["comparisons"] if r["metric"] == proof["metric"]]
+        over = [r for r in own if r["arm"] == "real + synthetic" and r["against"] in DECISIVE]
+        least = min(over, key=lambda row: float(row["difference"]))
+        said = f"{100 * least['difference']:+.1f} ({100 * least['low']:+.1f} to {100 * least['high']:+.1f})"
+        claim = f"{proof['part']}: points of {proof['metric']} over {least['against']}"
+        met = least["difference"] >= goal[1] and least["low"] > 0
+        yield Claim(claim, f"{said}; {proof['verdict']}", f"{goal[0]}, above 0", met)
+
+
 def _useful(figures: Figures) -> Iterator[Claim]:
     for proof in figures["proofs"].values():
         warm, bar = proof["warm"], proof["bar"]
@@ -219,6 +239,15 @@ def _search_of_pictures(figures: Figures) -> Iterator[Claim]:
     for key, name in (("p1", "P@1"), ("p10", "P@10"), ("same", "an altered photo finds itself")):
         claim = f"Visual search, {name}"
         yield Claim(claim, f"{best[key]:.3f}", f"{goals[key]:.2f}", best[key] >= goals[key])
+    crossed = figures["crossed"]
+    claim = (
+        f"Visual search, each of {crossed['photos']:,} altered photos, by a head taught without it"
+    )
+    bar = goals["same"]
+    yield Claim(claim, f"{crossed['same']:.3f}", f"{bar:.2f}", crossed["same"] >= bar)
+    speed = figures["speed"]["photos_cpu_s"]
+    claim = "Visual search, photos read and encoded on one thread"
+    yield Claim(claim, f"{speed:.0f} a second", f"{goals['photos_s']}", speed >= goals["photos_s"])
 
 
 def _held(claim: str, bar: str) -> Callable[[Figures], Iterator[Claim]]:
@@ -332,6 +361,7 @@ CLAIMS: dict[str, Callable[[Any], Iterator[Claim]]] = {
     "privacy_audit": _held("No ε that draws show is above the one that was paid", "all"),
     "search_useful": _search,
     "dialogues": _dialogues,
+    "dialogues_useful": _dialogues_useful,
     "behaviour_fidelity": _fidelity,
     "leak": _held("Leak screen: planted held-out users are found, honest generators pass", "all"),
     "gate": _gate("noise"),

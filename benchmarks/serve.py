@@ -31,7 +31,7 @@ from typing import Any
 
 import numpy as np
 
-from _common import arguments, data, machine, write
+from _common import arguments, data, machine, told, write_rows
 from wareloom.bundle import ProofNote, write_bundle
 from wareloom.core.family import RANKERS
 from wareloom.core.run import Run
@@ -632,19 +632,8 @@ def main() -> None:
         for name in wanted:
             for row in work[name]():
                 rows.append(row)
-                said = ", ".join(
-                    f"{k} {v:.4g}" if isinstance(v, float) else f"{k} {v}"
-                    for k, v in row.items()
-                    if k not in ("part", "name")
-                )
-                print(f"{row['part']:<6} {row['name']:<36} {said}", flush=True)
-    if chosen.json and chosen.json.exists():
-        # What was not run again stays.
-        rows = [
-            r for r in json.loads(chosen.json.read_text())["rows"] if r["part"] not in wanted
-        ] + rows
-    rows.sort(key=lambda row: PARTS.index(row["part"]))
-    write(chosen.json, "serve", machine(chosen.note), rows=rows)
+                told(row)
+    write_rows(chosen.json, "serve", machine(chosen.note), rows, PARTS)
 
 
 if __name__ == "__main__":

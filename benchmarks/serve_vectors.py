@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from _common import arguments, data, machine, write
+from _common import arguments, data, machine, told, write_rows
 from serve import NOTE, _pss, cpu, posted, serving
 from wareloom.bundle import Bundle, write_bundle
 from wareloom.core.family import RANKERS
@@ -369,35 +369,24 @@ def main() -> None:
             if "open" in wanted:
                 found += opening(store, items)
             for row in found:
-                _print(row)
+                told(row)
             rows += found
         if "encoder" in wanted:
             rows += encoder(beauty)
             for row in rows[-3:]:
-                _print(row)
-    if chosen.json and chosen.json.exists():
-        kept = {(row["part"], row["name"]) for row in rows}
-        old = json.loads(chosen.json.read_text())["rows"]
-        rows = [row for row in old if (row["part"], row["name"]) not in kept] + rows
-    rows.sort(key=lambda row: PARTS.index(row["part"]))
+                told(row)
     about = machine(chosen.note)
     about["versions"] |= {"usearch": _version("usearch"), "onnxruntime": _version("onnxruntime")}
-    write(chosen.json, "serve_vectors", about, rows=rows)
+    # Each size is run by itself: a row stays until one of its name was run again.
+    write_rows(
+        chosen.json, "serve_vectors", about, rows, PARTS, lambda row: (row["part"], row["name"])
+    )
 
 
 def _version(name: str) -> str:
     from importlib.metadata import version
 
     return version(name)
-
-
-def _print(row: Row) -> None:
-    said = ", ".join(
-        f"{k} {v:.4g}" if isinstance(v, float) else f"{k} {v}"
-        for k, v in row.items()
-        if k not in ("part", "name")
-    )
-    print(f"{row['part']:<8} {row['name']:<44} {said}", flush=True)
 
 
 if __name__ == "__main__":

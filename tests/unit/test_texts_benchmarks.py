@@ -66,25 +66,21 @@ def test_the_oracle_reads_whole_words_and_numbers(modules: Any, text: str, says:
     assert modules[0].row_says(text, row) == says
 
 
-def test_utterances_have_their_table(modules: Any) -> None:
+def test_what_dialogues_teach_has_its_tables(modules: Any) -> None:
     _, tables = modules
-    arms = [
-        {"shots": 5, "arm": arm, "measure": measure, "mean": 0.5}
-        for arm in ("real", "real + synthetic")
-        for measure in ("accuracy", "macro_f1")
-    ]
-    less = {
-        "shots": 5,
-        "of": "real + synthetic",
-        "against": "real",
-        "measure": "macro_f1",
-        "mean": 0.05,
-        "low": 0.01,
-        "high": 0.09,
-    }
+    arms = [{"arm": arm, "metric": "macro_f1", "mean": 0.5} for arm in ("real", "real + synthetic")]
+    less = {"arm": "real + synthetic", "against": "real", "metric": "macro_f1", "low": -0.01}
     proof = {
-        "data": "made", "variant": "", "about": {"intents": 3}, "arms": arms, "differences": [less],
-        "verdicts": {"5": "helps"},
-    }  # fmt: skip
+        "part": "made, 5",
+        "asks": "intents",
+        "draws": 3,
+        "sentence": "No evidence that synthetic data helps.",
+        "metric": "macro_f1",
+        "arms": arms,
+        "beside": [],
+        "comparisons": [less | {"difference": 0.05, "high": 0.11}],
+    }
     text = "\n".join(tables.dialogues_useful({"proofs": [proof]}))
-    assert "| made (3 intents), 5 | real + synthetic | real | +5.0 | +1.0 to +9.0 | helps |" in text
+    assert "| made, 5 | **real + synthetic** | 0.500 |" in text
+    assert "| made, 5 | real + synthetic | real | +5.0 | -1.0 to +11.0 |" in text
+    assert "No evidence" in text

@@ -20,6 +20,7 @@ import numpy as np
 from wareloom.attacks.cases import Arena, Case, Maker
 from wareloom.attacks.combining import combined
 from wareloom.attacks.people import People, talked
+from wareloom.attacks.photos import attack_photos, photos_alone
 from wareloom.attacks.report import AttackReport, Outcome, Span, outcome
 from wareloom.core.asked import Kind, a_run, of_class
 from wareloom.core.family import ATTACKS, Algorithm, Family
@@ -151,11 +152,14 @@ def run_attacks(
 ) -> AttackReport:
     """Attack the synthetic shop that was made of `real`; `holdout`: other users of the same draw, never seen.
 
+    Where SYNTH has pictures alone, targets are photos (`attack_photos`), whatever the `names`.
     `names`: attacks, all that are not slow where None; `settings`: of attacks, by their names; `model`: the folder of
     the saved generator; `generator`: its name and settings, for attacks that fit it anew. Raises `InputError` where the
     holdout has members, or where users are too few.
     """
     made = chosen(names, settings)
+    if photos_alone(real, synth, holdout):
+        return attack_photos(real, synth, holdout, run)
     place = None if model is None else Path(model)
     with run.limits():
         with run.task("read"):

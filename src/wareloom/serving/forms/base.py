@@ -30,7 +30,7 @@ NO_ONE = np.zeros(0, dtype=np.uint8)
 NO_CONTEXT: Mapping[str, str] = {}
 VIEWED = 2
 """Code of the event that a history is taken to consist of, as in `Requests.sessions`"""
-FORMS = ("table", "words", "popularity", "sum", "vectors", "itself")
+FORMS = ("table", "words", "popularity", "sum", "vectors", "fusion", "itself")
 NONE = (np.zeros(0, np.int64), np.zeros(0, np.int32), np.zeros(0, np.float32))
 
 
@@ -347,10 +347,14 @@ def by_score(scores: np.ndarray) -> np.ndarray:
 
 
 def own_form(ranker: Ranker) -> str:
-    """Which form a fitted ranker is served in: table, words, popularity, sum, vectors or itself."""
+    """Which form a fitted ranker is served in: table, words, popularity, sum, vectors, fusion or itself."""
     kind = form_of(ranker.name)
+    if ranker.name == "fusion":
+        members = ranker.members_.values()  # type: ignore[attr-defined]
+        own = all(own_form(member) in ("words", "vectors") for member in members)
+        kind = "fusion" if own else "itself"
     plain = not any(getattr(ranker, name, 0) for name in ("spelling", "wishes", "personal"))
-    return kind if plain or kind not in ("words", "vectors") else "itself"
+    return kind if plain or kind not in ("words", "vectors", "fusion") else "itself"
 
 
 def check_known(folder: Path, told: dict[str, Any]) -> None:

@@ -14,10 +14,9 @@ import numpy as np
 
 from wareloom.core.state import read_json
 from wareloom.errors import SourceError, needed
+from wareloom.serving.vectors.packed import KNOWN, Packed, packed_session
 
 MODEL, WORDS, HEAD = "encoder.onnx", "tokenizer.json", "encoder.json"
-WEIGHTS = "encoder.bin"
-"""The weights beside the graph, which processes map"""
 KEPT = 8_192
 """Texts whose vectors are remembered by a process: 13 MB of 384 numbers each"""
 
@@ -25,10 +24,10 @@ KEPT = 8_192
 class Encoder:
     """Reads texts to unit vectors."""
 
-    def __init__(self, folder: Path, *, kept: int = KEPT) -> None:
-        """Open what `onnx.write_encoder` wrote; raises `SourceError` where it is damaged.
+    def __init__(self, folder: Path, *, kept: int = KEPT, shared: Packed | None = None) -> None:
+        """Open what `export.write_encoder` wrote; raises `SourceError` where it is damaged.
 
-        Raises `MissingExtraError` without the extra "encode".
+        `shared`: where processes have its packed form together. Raises `MissingExtraError` without the extra "encode".
         """
         tokenizers = needed("tokenizers", "encode", "Reading queries")
         runtime = needed("onnxruntime", "encode", "Reading queries")
@@ -41,9 +40,7 @@ class Encoder:
                 )
         with _blaming_damage(folder):
             self._pieces = tokenizers.Tokenizer.from_file(str(folder / WORDS))
-            self._session = runtime.InferenceSession(
-                str(folder / MODEL), _options(runtime), providers=["CPUExecutionProvider"]
-            )
+            self._session = _session(runtime, folder / MODEL, shared)
         self._pieces.no_padding()
         self._pieces.enable_truncation(int(told["longest"]))
         self._kept: OrderedDict[str, np.ndarray] = OrderedDict()
@@ -71,10 +68,31 @@ class Encoder:
         """The same, without looking whether it was read before."""
         if not text.strip():
             return np.zeros(self.size, dtype=np.float32)
-        words = np.array([self._pieces.encode(text).ids], dtype=np.int64)
-        given = {"input_ids": words, "attention_mask": np.ones_like(words)}
-        found: np.ndarray = self._session.run(None, given)[0][0]
-        return found
+        return _vector(self._session, self._pieces.encode(text).ids)
+
+
+def _vector(session: Any, words: Any) -> np.ndarray:
+    given = np.array([words], dtype=np.int64)
+    found: np.ndarray = session.run(
+        None, {"input_ids": given, "attention_mask": np.ones_like(given)}
+    )[0][0]
+    return found
+
+
+def _session(runtime: Any, file: Path, shared: Packed | None) -> Any:
+    """A session on the packed form that processes share, or one of its own."""
+    made = None
+    if shared is not None:
+        made = packed_session(
+            runtime,
+            file,
+            lambda: _options(runtime),
+            shared.place(file),
+            lambda session: _vector(session, range(KNOWN)),
+        )
+    return made or runtime.InferenceSession(
+        str(file), _options(runtime), providers=["CPUExecutionProvider"]
+    )
 
 
 def _options(runtime: Any) -> Any:

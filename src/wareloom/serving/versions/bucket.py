@@ -96,6 +96,17 @@ class Bucket(Store):
         self._read[name] = (str(found["ETag"]), content)
         return content
 
+    def slot_unless(self, name: str, tag: str) -> tuple[str, bytes] | None:
+        """A slot's tag and lines, None where it still has `tag` or is gone: one small request, and no content."""
+        with self._said("read"):
+            try:
+                found = self._client.get_object(**self._at(f"slots/{name}.jsonl"), IfNoneMatch=tag)
+            except self._failures.ClientError as error:
+                if _code(error) in ("304", "NotModified", "404", "NoSuchKey"):
+                    return None
+                raise
+            return str(found["ETag"]), bytes(found["Body"].read())
+
     def every_version(self) -> list[str]:
         """Ids of versions that are there as a whole, sorted."""
         ends = f"/{MANIFEST}"

@@ -12,7 +12,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy import sparse
@@ -26,11 +26,13 @@ from wareloom.serving.files.arrays import Arrays
 from wareloom.serving.files.lookup import Lookup, Texts, write_texts
 from wareloom.serving.forms import base as forms
 from wareloom.serving.forms.base import NO_ONE, NOTHING, Asked, Form, Found, Part, Room, Rows
+from wareloom.serving.forms.fused import Fused
 from wareloom.serving.forms.itself import Itself
 from wareloom.serving.forms.realtime import Realtime
 from wareloom.serving.vectors.encode import Encoder
 from wareloom.serving.vectors.form import Asker, ByRanker, ByText, Vectors
 from wareloom.serving.vectors.near import Near, write_near
+from wareloom.serving.vectors.packed import Packed
 
 HEAD = "served.json"
 ENCODERS = "encoders"
@@ -46,6 +48,15 @@ def write_served(ranker: Ranker, folder: Path) -> None:
     write_json(folder / HEAD, {"items": len(ranker.items_), "ranker": ranker.name, **told})
 
 
+class Opening(NamedTuple):
+    """How published rankers are opened."""
+
+    allowed: tuple[str, ...] = ()
+    """Packages outside Wareloom that a ranker may be of"""
+    packed: Packed | None = None
+    """Where processes have what is packed of encoders together"""
+
+
 class Served:
     """A published ranker."""
 
@@ -54,13 +65,16 @@ class Served:
         self.realtime: Realtime | None = None
 
     @classmethod
-    def open(cls, folder: Path, *, allow_code: Sequence[str] = ()) -> Served:
+    def open(
+        cls, folder: Path, *, allow_code: Sequence[str] = (), packed: Packed | None = None
+    ) -> Served:
         """Map what `write_served` wrote; raises `SourceError` where it is not whole.
 
-        `allow_code`: packages outside Wareloom that a ranker may be of.
+        `allow_code`: packages outside Wareloom that a ranker may be of. `packed`: see `Opening`.
         """
         told = read_json(folder / HEAD)
-        form = _read_form(told, folder, "", Room(int(told["items"])), tuple(allow_code))
+        how = Opening(tuple(allow_code), packed)
+        form = _read_form(told, folder, "", Room(int(told["items"])), how)
         return cls(Lookup.read(Arrays(folder / "arrays"), "ids"), form, str(told["ranker"]))
 
     def __len__(self) -> int:
@@ -116,6 +130,8 @@ def _write_form(ranker: Ranker, folder: Path, place: str) -> dict[str, Any]:
         return _write_sum(ranker, folder, place)
     if kind == "vectors":
         return _write_vectors(ranker, folder, place)
+    if kind == "fusion":
+        return _write_fusion(ranker, folder, place)
     ranker.save(folder / "rankers" / (place or "whole"))
     large = {n: v for n, v in vars(ranker).items() if _is_large(n, v)}
     for name, value in large.items():
@@ -142,6 +158,24 @@ def _write_sum(ranker: Any, folder: Path, place: str) -> dict[str, Any]:
                 }
             )
     return {"form": "sum", "members": members}
+
+
+def _write_fusion(ranker: Any, folder: Path, place: str) -> dict[str, Any]:
+    """Lay out the members, and what they are added up by."""
+    _put_rest(Arrays(folder / "arrays"), f"{place}rest", ranker.popularity_.astype(np.float32))
+    members = [
+        {
+            "name": name,
+            "place": f"{place}{n}.",
+            "share": float(share),
+            **_write_form(member, folder, f"{place}{n}."),
+        }
+        for n, ((name, member), share) in enumerate(
+            zip(ranker.members_.items(), ranker.shares_, strict=True)
+        )
+    ]
+    constant = float(ranker.constant) if ranker.by == "rrf" else 0.0
+    return {"form": "fusion", "members": members, "constant": constant, "depth": ranker.depth}
 
 
 def _write_vectors(ranker: Ranker, folder: Path, place: str) -> dict[str, Any]:
@@ -173,9 +207,7 @@ def _write_vectors(ranker: Ranker, folder: Path, place: str) -> dict[str, Any]:
     return {"form": "vectors", "graph": None, **how}
 
 
-def _read_form(
-    told: dict[str, Any], folder: Path, place: str, room: Room, allowed: tuple[str, ...]
-) -> Form:
+def _read_form(told: dict[str, Any], folder: Path, place: str, room: Room, how: Opening) -> Form:
     forms.check_known(folder, told)
     arrays = Arrays(folder / "arrays")
 
@@ -197,41 +229,45 @@ def _read_form(
             members = [
                 (
                     m["name"],
-                    _read_form(m, folder, m["place"], room, allowed),
+                    _read_form(m, folder, m["place"], room, how),
                     m["factor"],
                     m["odds"],
                 )
                 for m in told["members"]
             ]
             return forms.Sum(room, members, arrays.get(f"{place}base"), arrays.get(f"{place}tail"))
+        case "fusion":
+            asked = [
+                (m["name"], _read_form(m, folder, m["place"], room, how), m["share"])
+                for m in told["members"]
+            ]
+            return Fused(room, asked, rest("rest"), float(told["constant"]), int(told["depth"]))
         case "vectors":
-            return _read_vectors(told, folder, place, room, allowed)
+            return _read_vectors(told, folder, place, room, how)
         case _:
-            return _read_itself(told, folder, place, room, allowed)
+            return _read_itself(told, folder, place, room, how)
 
 
-def _read_vectors(
-    told: dict[str, Any], folder: Path, place: str, room: Room, allowed: tuple[str, ...]
-) -> Form:
+def _read_vectors(told: dict[str, Any], folder: Path, place: str, room: Room, how: Opening) -> Form:
     arrays = Arrays(folder / "arrays")
     near = Near.open(arrays, place, told["graph"])
     asker: Asker
     if told["by"] == "text":
-        encoder = Encoder(folder / ENCODERS / (place or "whole"))
+        encoder = Encoder(folder / ENCODERS / (place or "whole"), shared=how.packed)
         names = Texts(arrays, f"{place}names")
         asker = ByText(encoder, names, int(told["history"]), float(told["temperature"]))
     else:
-        itself = _read_itself(told, folder, place, room, allowed)
+        itself = _read_itself(told, folder, place, room, how)
         asker = ByRanker(itself, bias=told["bias"])
     rest = arrays.get(f"{place}rest.scores"), arrays.get(f"{place}rest.order")
     return Vectors(room, near, asker, rest)
 
 
 def _read_itself(
-    told: dict[str, Any], folder: Path, place: str, room: Room, allowed: tuple[str, ...]
+    told: dict[str, Any], folder: Path, place: str, room: Room, how: Opening
 ) -> Itself:
     arrays = Arrays(folder / "arrays")
-    ranker = RANKERS.restore(folder / "rankers" / (place or "whole"), allow_code=allowed)
+    ranker = RANKERS.restore(folder / "rankers" / (place or "whole"), allow_code=how.allowed)
     for name in told["mapped"]:
         setattr(ranker, name, arrays.get(f"{place}{name}"))
     return Itself(room, ranker)

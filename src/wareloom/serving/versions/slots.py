@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -58,6 +59,13 @@ class Slots:
             slot.opening = asyncio.ensure_future(self._renew(name))
         return slot.live
 
+    def look(self) -> None:
+        """Begin to open what became live, so that this waits for no request."""
+        for name in self._slots:
+            # A slot that somebody deleted answers on with what it has.
+            with contextlib.suppress(OSError):
+                self.live(name)
+
     def arm(self, name: str, who: str | None) -> Version:
         """The version that answers a shopper; raises as `live`.
 
@@ -85,7 +93,7 @@ class Slots:
         if name not in self._open:
             if not (self.store.versions / name).is_dir():
                 return None
-            self._keep(Version.open(self.store.versions / name, allow_code=self.allowed))
+            self._keep(self._opened(name))
         elif not (self.store.versions / name).is_dir():
             return None
         return self._open[name]
@@ -158,7 +166,7 @@ class Slots:
 
     def _opened(self, version: str) -> Version:
         return self._open.get(version) or Version.open(
-            self.store.versions / version, allow_code=self.allowed
+            self.store.versions / version, allow_code=self.allowed, packed=self.store.packed
         )
 
     def _keep(self, version: Version) -> None:

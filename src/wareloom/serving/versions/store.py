@@ -77,6 +77,11 @@ class Store:
         return store
 
     @property
+    def packed(self) -> Path:
+        """Where processes have what is packed of encoders together: made anew where it is gone."""
+        return self.state / "encoders"
+
+    @property
     def secret(self) -> bytes:
         """What page tokens are signed with."""
         return (self.state / "secret").read_bytes()

@@ -15,6 +15,7 @@ from wareloom.errors import SourceError
 from wareloom.serving.forms.base import NOTHING, Room, Rows, Words, no_table
 from wareloom.serving.forms.realtime import Realtime
 from wareloom.serving.forms.reorder import Reorder
+from wareloom.serving.vectors.packed import Packed
 from wareloom.serving.versions.catalogue import Catalogue
 from wareloom.serving.versions.published import Served
 from wareloom.serving.versions.rules import Applied, rules_of
@@ -42,10 +43,22 @@ class Version:
         self._gone: tuple[tuple[int, int], np.ndarray, list[str]] | None = None
 
     @classmethod
-    def open(cls, folder: Path, *, whole: bool = False, allow_code: Sequence[str] = ()) -> Version:
-        """Map a version; raises `SourceError` where it is damaged or edited. `whole`: compare every digest."""
+    def open(
+        cls,
+        folder: Path,
+        *,
+        whole: bool = False,
+        allow_code: Sequence[str] = (),
+        packed: Path | None = None,
+    ) -> Version:
+        """Map a version; raises `SourceError` where it is damaged or edited. `whole`: compare every digest.
+
+        `packed`: a folder in which processes have what is packed of encoders together.
+        """
         told = check_version(folder, whole=whole)
-        served = Served.open(folder / "served", allow_code=allow_code)
+        digests = {name: note["sha256"] for name, note in told["files"].items()}
+        shared = None if packed is None else Packed(packed, digests, folder)
+        served = Served.open(folder / "served", allow_code=allow_code, packed=shared)
         words = folder / "words"
         made = cls(folder, told, served, Served.open(words) if words.is_dir() else None)
         if told["reranker"] is not None:

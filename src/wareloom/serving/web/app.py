@@ -383,6 +383,7 @@ class Application:
             if refused := self.load.measure():
                 self.counters.add("requests_total", refused)
                 self.counters.add("busy_total", refused)
+            self.slots.look()
             try:
                 await self.log.roll()
             except OSError as error:

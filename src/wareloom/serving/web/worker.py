@@ -1,4 +1,4 @@
-"""One process that serves, forked by `wareloom serve` or begun by itself:
+"""One process that serves, forked by `wareloom serve` or begun by itself.
 
 python -m wareloom.serving.web.worker FILE_NUMBER
 """

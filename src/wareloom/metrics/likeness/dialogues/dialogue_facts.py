@@ -31,9 +31,9 @@ class DialogueFacts(DialogueMeasure):
     """Share of synthetic agents' turns with a fact that is wrong, by machine, from the sample alone.
 
     Wrong is a number that is part of no slot; a price or product that is not the catalogue's; a policy that is not the
-    sample's (`policies` in its `shop.json`); a fact that changed within the dialogue, or an offer that nobody took up;
-    a state that cannot follow the one before. The floor is 0: real agents' turns have no slots to be held to. Interval:
-    Wilson's. A sentence that is wrong without a number or a slot is not found.
+    sample's (`policies` in its `shop.json`); a fact that changed within the dialogue, or an offer that was not taken
+    up; a state that cannot follow the one before. The floor is 0: real agents' turns have no slots to be held to.
+    Interval: Wilson's. A sentence that is wrong without a number or a slot is not found.
     """
 
     def compare(self, trio: DialogueTrio, run: Run | None = None) -> list[Figure] | str:
