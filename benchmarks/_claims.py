@@ -82,6 +82,9 @@ def _dialogues(figures: Figures) -> Iterator[Claim]:
         whole = own["dialogue_discriminator"]
         claim = f"{data}: whole dialogues told from real ones (area)"
         yield Claim(claim, f"{whole['value']:.3f}, floor {whole['floor']:.3f}", "–", None)
+        high = side["attack"]["flow, seen_in = 5"]["high"]
+        claim = f"{data}: members told by their words, phrases of five dialogues alone (upper end)"
+        yield Claim(claim, f"{high:.3f}", ".55", high <= 0.55)
     for one in figures["assistant"]:
         claim = f"Rule agent with simulated customers, {one['language']}: planned order state"
         said = f"{one['success']:.1%}, pass^4 {one['pass'][-1]:.1%}"

@@ -17,6 +17,7 @@ SHOWN = {
     "distinct_pairs.agent": "distinct-2, agents",
     "self_bleu.customer": "self-BLEU, customers",
     "self_bleu.agent": "self-BLEU, agents",
+    "dialogue_copies.near": "long turns near a real one",
     "dialogue_copies.runs": "turns with a run of 12 of a real one",
     "dialogue_copies.whole": "customers that repeat a real one whole",
     "dialogue_facts": "agents' turns with a wrong fact",
@@ -57,10 +58,25 @@ def dialogues(figures: Figures) -> list[str]:
             if n != "dialogues"
         ]
         head = "rate | held-out dialogues | `flow` | difference"
-        lines += [*table(head, shown), ""]
+        lines += [*table(head, shown), "", *_attacked(side), ""]
     lines += ["### An assistant's check", ""]
     lines += [f"- {one['language']}: {one['said']}" for one in figures["assistant"]]
     return lines
+
+
+def _attacked(side: Figures) -> list[str]:
+    """What an attack on membership tells of each sample."""
+    rows = [
+        (
+            name,
+            _pair({"value": one["area"], "low": one["low"], "high": one["high"]}),
+            f"{one['dialogues of members with a copied run']:.1%}",
+            f"{one['dialogues of others with a copied run']:.1%}",
+        )
+        for name, one in side["attack"].items()
+    ]
+    head = "sample | members told by their words (area, 95 %) | members with a copied run | others"
+    return table(head, rows)
 
 
 def _said(side: Figures) -> str:

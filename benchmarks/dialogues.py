@@ -9,8 +9,8 @@ single turns are real and nothing is in order; `copies` are the dialogues that w
 homedepot_search and taobao_ner_zh. Planted: one digit of a fact is changed in one agent's turn of every fifth dialogue,
 and the measure of facts has to find each. Rates are counted on held-out and on made dialogues by one counter. A log
 that is cut before its dialogues end, as JDDC is, is held beside dialogues that are cut likewise (`ends = "logged"`);
-whole ones stand beside. The assistant's check lets simulated customers talk to the rule agent. Data:
-`WARELOOM_DATA`, else `../shared/data`.
+whole ones stand beside. The attack `dialogues` tries to tell whose dialogues were learned from. The assistant's check
+lets simulated customers talk to the rule agent. Data: `WARELOOM_DATA`, else `../shared/data`.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ import numpy as np
 import polars as pl
 
 from _common import arguments, data, machine, write
+from wareloom.attacks import run_attacks
 from wareloom.core.family import SYNTHESIZERS
 from wareloom.core.run import Run
 from wareloom.evaluation.compare import CompareSettings, compare, dialogue_measures
@@ -128,6 +129,27 @@ def _masked(text: str | None, slots: list[dict[str, Any]] | None) -> str | None:
     return text
 
 
+def told(train: Shop, made: dict[str, Shop], held: Shop) -> dict[str, dict[str, Any]]:
+    """Whether an attack on membership tells whose dialogues were learned from, by their words.
+
+    The floor: real dialogues that are neither members nor the attack's others, in the place of the sample.
+    """
+    rows = held.table("dialogues")
+    names = rows["dialogue_id"].unique(maintain_order=True)
+    first = names.filter(pl.Series(np.random.default_rng(4).random(len(names)) < 0.5))
+    there = rows["dialogue_id"].is_in(first.implode())
+    other, holdout = (
+        Shop({"items": held.table("items"), "dialogues": rows.filter(side)}, held.meta)
+        for side in (there, ~there)
+    )
+    found = {}
+    for name, synth in {**made, "other real dialogues": other}.items():
+        report = run_attacks(train, synth, holdout, Run(seed=1, threads=1), names=["dialogues"])
+        area = report.worst.area
+        found[name] = {"area": area.value, "low": area.low, "high": area.high, **report.worst.about}
+    return found
+
+
 def planted(made: Shop, real: Shop) -> dict[str, Any]:
     """Change one digit of a fact in every fifth dialogue, and count what the measure of facts finds of it."""
     trio = gathered_dialogues(real, made, None, 20, Run(seed=1))
@@ -199,6 +221,13 @@ def one_side(name: str, folder: Path, number: int) -> dict[str, Any]:
     }
     if not shows_ends:
         generators["whole"] = figures(train, made, held)
+    careful: Flow = SYNTHESIZERS.make("flow", seen_in=5, min_phrases=0)
+    attacked = {
+        "flow": made,
+        "flow, seen_in = 5": careful.fit(train, Run(seed=1, threads=1)).sample(number, Run(seed=2)),
+        "bag of real turns": bag(train, number, Run(seed=3)),
+        "copies": copies(train, number),
+    }
     return {
         "data": name,
         "said": said,
@@ -213,6 +242,7 @@ def one_side(name: str, folder: Path, number: int) -> dict[str, Any]:
         "rates": {"real": real, "flow": own},
         "facts": planted(made, train),
         "generators": generators,
+        "attack": told(train, attacked, held),
     }
 
 

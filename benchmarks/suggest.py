@@ -221,7 +221,7 @@ def lied(shop: Shop, number: int) -> dict[str, Any]:
     ][:number]
     for name in names:
         found = made.suggest(name, "description", "en", Run(quiet=True))
-        title = " ".join(titles[name].split())
+        title = " ".join(html.unescape(titles[name]).split())
         asked += 1
         kept += found.how == "endpoint" and title[:40] in found.text
         refused = [text for text, _ in found.refused]

@@ -118,7 +118,7 @@ def test_words_stand_as_the_shop_writes_them_and_numbers_for_machines_do_not() -
     items = pl.DataFrame(
         {
             "item_id": ["q"],
-            "title": ["Blush for Men, SPF 30, .5 oz, 2 1/2 in. (3-Pack)"],
+            "title": ["Blush for Men, SPF 30, .5 oz, 2 1/2 in. (3-Pack), 0.8mm"],
             "brand": ["L&#39;Oreal Paris"],
             "attributes": [
                 [
@@ -132,7 +132,7 @@ def test_words_stand_as_the_shop_writes_them_and_numbers_for_machines_do_not() -
     made = Assistant(Shop({"items": items}))
     found = made.suggest("q")
     assert "Brand: L'Oreal Paris." in found.text
-    assert "Size: .5 oz, 2 1/2 in, 3-Pack." in found.text
+    assert "Size: .5 oz, 2 1/2 in, 3-Pack, 0.8mm." in found.text
     assert "224" not in found.text
     assert "Code: AB-1." in found.text
     words = made.suggest("q", "keywords").text

@@ -210,6 +210,9 @@ def as_written(word: str, title: str) -> str:
     bits = [(bit.start(), bit.end()) for bit in BITS.finditer(title)]
     for size in range(1, PIECES + 1):
         for (start, _), (_, end) in zip(bits, bits[size - 1 :], strict=False):
+            # ".8 oz" is a number of its own, and the end of "0.8 oz" is none.
+            if title[start] == "." and title[start - 1 : start].isdigit():
+                continue
             if tokenise(title[start:end]) == wanted:
                 # A possessive is the word's own: "Maker's".
                 own = re.match(r"['\u2019]s\b", title[end:])
