@@ -60,7 +60,8 @@ def attack_photos(real: Shop, synth: Shop, holdout: Shop, run: Run) -> AttackRep
     `near_copies`: how many bits the hash of the nearest picture is away, less than that of the nearest other photo.
     Beside it stand the shares of members and of others with a near copy: four bits or fewer, nearer than other photos.
     `nearest_photo`: how much nearer a picture of SYNTH is than other photos are, by what EfficientNet-Lite0 sees. Of an
-    item one photo is a target, so that targets are independent; figures and intervals are those of attacks on people.
+    item one photo is a target, so that targets are independent; all members and all others are, so that a few copies
+    among many photos are seen. Figures and intervals are those of attacks on people.
     Real photos are made as small as the pictures first. Raises `InputError` for fewer than `FEWEST` photos of either
     sort, or a holdout that has photos of REAL; `MissingExtraError` without the encoder.
     """
@@ -72,8 +73,7 @@ def attack_photos(real: Shop, synth: Shop, holdout: Shop, run: Run) -> AttackRep
     with run.limits(), run.task("photos"):
         members, fake, held = _seen((real, synth, holdout), run)
     first = [_one_an_item(shop, run, name) for shop, name in ((real, "m"), (holdout, "o"))]
-    size = min(len(rows) for rows in first)
-    if size < FEWEST:
+    if min(map(len, first)) < FEWEST:
         raise InputError(
             f"An attack on pictures takes photos of {FEWEST} items and of {FEWEST} others or more; REAL has "
             f"{len(first[0]):,}, the holdout {len(first[1]):,}. Hold out more photos (wareloom split SHOP)."
@@ -82,7 +82,7 @@ def attack_photos(real: Shop, synth: Shop, holdout: Shop, run: Run) -> AttackRep
     scores: list[list[np.ndarray]] = [[], [], []]
     truth, found = list[np.ndarray](), list[np.ndarray]()
     for part in range(PARTS):
-        inside, outside = (rows[:size][part::PARTS] for rows in first)
+        inside, outside = (rows[part::PARTS] for rows in first)
         targets = joined(members.select(inside), held.select(outside))
         mine = np.arange(len(targets)) < len(inside)
         # Further photos of an item that is a target would be near it: members have none such.
@@ -104,7 +104,7 @@ def attack_photos(real: Shop, synth: Shop, holdout: Shop, run: Run) -> AttackRep
     ]
     blind = _judged("blind", scores[2], truth, {}, evidence=False)
     users = {"real": len(members), "holdout": len(held), "synthetic": len(fake)}
-    users |= {"members": size, "others": size}
+    users |= {"members": len(first[0]), "others": len(first[1])}
     return AttackReport.of(outcomes, {}, blind, users=users, seed=run.seed, notes=tuple(notes))
 
 
