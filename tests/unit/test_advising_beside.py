@@ -11,8 +11,14 @@ import polars as pl
 import pytest
 
 from advice_shops import few
-from wareloom.advising._beside import dialogues, photos
-from wareloom.advising._beside_proves import NOT_NEW, RECIPE_PICTURES, lift_of_pictures, recipes
+from wareloom.advising._beside import dialogues, photos, provable
+from wareloom.advising._beside_proves import (
+    NOT_NEW,
+    RECIPE_DIALOGUES,
+    RECIPE_PICTURES,
+    lift_of_pictures,
+    recipes,
+)
 from wareloom.advising._beside_says import of_dialogues, of_photos
 from wareloom.advising._data import Worked
 from wareloom.advising._look import look
@@ -174,7 +180,7 @@ def test_dialogues_are_counted_by_role_intent_slot_and_language() -> None:
     named = pl.concat(rows)["intent"]
     assert found["intents"] == named.n_unique()
     assert found["slots"] == 1
-    told = of_dialogues({"talks": found})
+    told = of_dialogues({"talks": found, "has": {"texts": True}})
     whole = " ".join(told)
     assert "40 dialogues with" in whole
     assert "by language: en 30, zh 10." in whole
@@ -186,9 +192,51 @@ def test_dialogues_are_counted_by_role_intent_slot_and_language() -> None:
 def test_a_log_without_intents_slots_or_agents_is_told_so() -> None:
     shop = talks(30, 1)
     rows = shop.table("dialogues").select("dialogue_id", "turn", "role", "text")
-    told = of_dialogues({"talks": dialogues(shop.with_tables(dialogues=rows))})
+    told = of_dialogues(
+        {"talks": dialogues(shop.with_tables(dialogues=rows)), "has": {"texts": True}}
+    )
     whole = " ".join(told)
     for each in ("No agent's words", "No intents are named", "No slots are marked"):
         assert each in whole
-    assert "prove" not in whole.replace("cannot be proved", "")
+    assert "has nothing to ask here" in whole
     in_chinese(told)
+
+
+@pytest.mark.parametrize(
+    ("changes", "asks"),
+    [
+        ({}, ("intents", "slots", "replies")),
+        ({"intents_enough": 1}, ("slots", "replies")),
+        ({"intents_enough": 0, "slots": 0}, ("replies",)),
+        ({"intents_enough": 0, "slots": 0, "agents": 0}, ()),
+        ({"intents_enough": 0, "phrases": 99}, ("slots",)),
+        ({"dialogues": 40}, ("intents",)),
+    ],
+)
+def test_what_can_be_proved_of_dialogues_gets_its_sentence_and_its_recipe(
+    changes: dict[str, int], asks: tuple[str, ...], tmp_path: Path
+) -> None:
+    found = {
+        "dialogues": 500, "turns": 2_000, "customers": 1_200, "agents": 800, "agents_unseen": 0, "intents": 4,
+        "intents_enough": 3, "slots": 2, "languages": {"en": 500}, "phrases": 900,
+    } | changes  # fmt: skip
+    assert provable(found, titled=True) == asks
+    seen = {"talks": found, "has": {"texts": True}}
+    told = of_dialogues(seen)
+    in_chinese(told)
+    made = recipes(seen, tmp_path)
+    if not asks:
+        assert made == {}
+        assert "has nothing to ask here" in told[-1]
+        return
+    assert f"`wareloom run recipe-dialogues.toml` for {asks[0]}." in told[-1]
+    (tmp_path / RECIPE_DIALOGUES).write_text(made[RECIPE_DIALOGUES], encoding="utf-8")
+    recipe = Recipe.load(tmp_path / RECIPE_DIALOGUES)
+    assert recipe.prove.of == "dialogues"
+    assert f'asks = "{asks[0]}"' in made[RECIPE_DIALOGUES]
+    assert recipe.synthesize.name == ("flow" if asks[0] == "replies" else "utterances")
+
+
+def test_replies_are_not_proved_where_no_item_has_a_title() -> None:
+    found = {"dialogues": 500, "intents_enough": 0, "slots": 0, "agents": 800, "phrases": 900}
+    assert provable(found, titled=False) == ()

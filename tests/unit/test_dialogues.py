@@ -333,7 +333,8 @@ def test_plans_refuse_interrupt_and_leave_as_often_as_the_log(flow: Flow) -> Non
         turns.append([n for n, step in enumerate(plan.steps) if step.role == "customer"])
         acts.append([plan.steps[n].act for n in turns[-1]])
     found, real = rates(acts, turns), again.rates_["en"]
-    for name in ("refusal", "interruption"):
+    assert real["abandon"] > 0.02
+    for name in ("refusal", "interruption", "abandon"):
         assert found[name] == pytest.approx(real[name], rel=0.25), name
 
 

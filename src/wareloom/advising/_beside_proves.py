@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from wareloom.advising._beside import provable
 from wareloom.advising._data import Worked, parted
 from wareloom.core.family import RANKERS
 from wareloom.core.run import Run
@@ -15,7 +16,7 @@ from wareloom.proof.cold_pictures import lift_of_neighbours
 from wareloom.recipe.load import Recipe
 
 NOT_NEW = "no item was new to those who chose it before the test part"
-RECIPE_PICTURES = "recipe-pictures.toml"
+RECIPE_PICTURES, RECIPE_DIALOGUES = "recipe-pictures.toml", "recipe-dialogues.toml"
 PICTURES: dict[str, Any] = {
     "name": "pictures",
     "stages": ["read", "prove"],
@@ -49,4 +50,15 @@ def recipes(look: Mapping[str, Any], source: Path) -> dict[str, str]:
     if (look.get("photos") or {}).get("classes_enough", 0) >= 2:
         raw = {**PICTURES, "read": {"source": str(source)}}
         found[RECIPE_PICTURES] = Recipe.of(raw).toml()
+    asks = provable(look.get("talks") or {}, titled=bool(look["has"].get("texts")))
+    if asks:
+        made = "flow" if asks[0] == "replies" else "utterances"
+        raw = {
+            "name": "dialogues",
+            "stages": ["read", "prove"],
+            "read": {"source": str(source)},
+            "synthesize": {"name": made, "screens": []},
+            "prove": {"of": "dialogues", "asks": asks[0]},
+        }
+        found[RECIPE_DIALOGUES] = Recipe.of(raw).toml()
     return found

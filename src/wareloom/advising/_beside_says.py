@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from wareloom.advising._beside import FEW_PHOTOS, FEW_PHRASES, FEW_UTTERANCES
+from wareloom.advising._beside import FEW_PHOTOS, FEW_PHRASES, FEW_UTTERANCES, provable
+from wareloom.proof.decide import listed
 
 Data = Mapping[str, Any]
 
@@ -118,9 +119,11 @@ def of_dialogues(look: Data) -> list[str]:
         else f"Customers have {found['phrases']:,} phrases of their own. `flow` wants {FEW_PHRASES}: lend it others by "
         "--set phrases=SHOP."
     )
-    if found["intents_enough"] >= 2:
-        said.append(
-            "Whether made utterances teach a classifier of intents is proved on this log by `prove_intents`, beside a "
-            "sentence encoder; the guide to dialogues says how."
-        )
+    asks = provable(found, titled=bool(look["has"].get("texts")))
+    said.append(
+        f"What made turns teach of {listed(asks)} can be proved on this log, beside repeats and edits: `wareloom prove "
+        f"SHOP --of dialogues`, or `wareloom run recipe-dialogues.toml` for {asks[0]}."
+        if asks
+        else "A proof of what made turns teach has nothing to ask here: it takes intents, slots, or agents' words."
+    )
     return said

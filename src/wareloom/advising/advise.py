@@ -16,7 +16,12 @@ from wareloom._version import __version__
 from wareloom.advising import _facts as facts
 from wareloom.advising import _says as says
 from wareloom.advising import _search_says as asking
-from wareloom.advising._beside_proves import RECIPE_PICTURES, lift_of_pictures, recipes
+from wareloom.advising._beside_proves import (
+    RECIPE_DIALOGUES,
+    RECIPE_PICTURES,
+    lift_of_pictures,
+    recipes,
+)
 from wareloom.advising._candidates import generators
 from wareloom.advising._chosen import DEFAULT, Chosen, choose
 from wareloom.advising._clock import Clock
@@ -42,7 +47,8 @@ from wareloom.shop import Shop
 VERSION = 1
 NAME = "advice.json"
 OWN = (
-    *(NAME, "advice.html", "recipe.toml", "recipe-search.toml", RECIPE_PICTURES, "log.txt"),
+    *(NAME, "advice.html", "recipe.toml", "recipe-search.toml", "log.txt"),
+    *(RECIPE_PICTURES, RECIPE_DIALOGUES),
     *("proof", "proof-search", "bundle", "bundle-search", "shop"),
 )
 """What is written to the folder"""
