@@ -15,6 +15,8 @@ from wareloom.report.words import MIXED, REAL, askers
 
 SHARE = "judged@"
 """Begins the names of the shares of the first places that people judged"""
+TRAINED = {"search": "judgments", "pictures": "images", "dialogues": "dialogues"}
+"""The table that arms are trained on, by kind of proof; of the others events"""
 CORRECTIONS = {"holm": "Holm", "benjamini-hochberg": "Benjamini and Hochberg"}
 
 
@@ -226,7 +228,7 @@ def _views(data: Mapping[str, Any], say: Say) -> Table | None:
 def _training(data: Mapping[str, Any], say: Say) -> Training:
     """What each arm was trained on."""
     rows = [row for row in data["training"] if row["ties"] == data["decisive"]["ties"]]
-    what = "judgments" if data.get("kind") == "search" else "events"
+    what = TRAINED.get(data.get("kind", ""), "events")
     header = [say("head.arm"), say(f"head.{what}_trained")]
     shown = [
         [
