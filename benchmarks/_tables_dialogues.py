@@ -30,14 +30,21 @@ def dialogues(figures: Figures) -> list[str]:
     for side in figures["sides"]:
         lines += [f"### {side['data']}", "", _said(side), ""]
         own = {name: {f["name"]: f for f in made} for name, made in side["generators"].items()}
+        beside = {
+            "bag": "bag of real turns",
+            "copies": "copies",
+            "whole": "`flow`, whole dialogues",
+        }
+        beside = {name: label for name, label in beside.items() if name in own}
         rows = []
         for name, label in SHOWN.items():
             if name not in own["flow"]:
                 continue
             one = own["flow"][name]
-            cells = [_pair(one), *(_value(own[c].get(name)) for c in ("bag", "copies"))]
+            cells = [_pair(one), *(_value(own[c].get(name)) for c in beside)]
             rows.append((label, *cells, f"{one['floor']:.3f}"))
-        lines += [*table("figure | `flow` (95 %) | bag of real turns | copies | floor", rows), ""]
+        head = " | ".join(["figure", "`flow` (95 %)", *beside.values(), "floor"])
+        lines += [*table(head, rows), ""]
         permuted = own["flow"]["dialogue_discriminator"]["about"]["permuted"]
         lines += [
             f"Real dialogues with each role's turns in random order have an area of {permuted:.3f}.",
@@ -45,9 +52,12 @@ def dialogues(figures: Figures) -> list[str]:
         ]
         real, made = side["rates"]["real"], side["rates"]["flow"]
         shown = [
-            (n, f"{v:.1%}", f"{made[n]:.1%}", f"{made[n] / v - 1:+.0%}") for n, v in real.items()
+            (n, f"{v:.1%}", f"{made[n]:.1%}", f"{made[n] / v - 1:+.0%}")
+            for n, v in real.items()
+            if n != "dialogues"
         ]
-        lines += [*table("rate | log | `flow` | difference", shown), ""]
+        head = "rate | held-out dialogues | `flow` | difference"
+        lines += [*table(head, shown), ""]
     lines += ["### An assistant's check", ""]
     lines += [f"- {one['language']}: {one['said']}" for one in figures["assistant"]]
     return lines

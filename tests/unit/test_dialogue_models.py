@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from wareloom.cli.assistant import _named
 from wareloom.core.run import Run
 from wareloom.errors import InputError, SettingError
 from wareloom.language.models import Done, Generated, Sampling, TextModel
@@ -17,14 +18,17 @@ from wareloom.language.models._calls import Ask
 from wareloom.shop.spans import fits
 from wareloom.synthesis.dialogues.agent import Move
 from wareloom.synthesis.dialogues.assistant import (
+    Assistant,
     AssistantReport,
     RuleAssistant,
     Trial,
     check_assistant,
 )
 from wareloom.synthesis.dialogues.check import unresolved
+from wareloom.synthesis.dialogues.dice import Dice
 from wareloom.synthesis.dialogues.flow import Flow
 from wareloom.synthesis.dialogues.words import Turn
+from wareloom.synthesis.dialogues.world import World
 from wareloom.testing.talks import talks
 
 
@@ -58,6 +62,54 @@ def test_an_assistant_is_checked_by_where_orders_end(flow: Flow) -> None:
     theirs = flow.bank_
     for wrong in (Careless(theirs, "en"), Deaf(theirs, "en")):
         assert check_assistant(flow, 40, 4, Run(seed=1), wrong, fewest=1).success < 0.9
+
+
+class Idle(RuleAssistant):
+    """An assistant that says all and does nothing."""
+
+    def begin(self, world: World, dice: Dice) -> None:
+        super().begin(world, dice)
+        self.was = world.order
+
+    def reply(self, text: str) -> list[Move]:
+        moves = super().reply(text)
+        self.world.order = self.was
+        return moves
+
+
+def test_who_does_nothing_is_right_as_often_as_the_floor_says(flow: Flow) -> None:
+    found = check_assistant(flow, 40, 2, Run(seed=1), fewest=1)
+    idle = check_assistant(flow, 40, 2, Run(seed=1), Idle(flow.bank_, "en"), fewest=1)
+    assert 0 < found.floor == idle.success < 0.99
+    assert idle.changing[0] == 0
+    assert idle.changing[1] == round(80 * (1 - found.floor))
+    data = idle.data
+    assert data["customers"] == "simulated"
+    assert data["passes"] == [idle.passes(1), idle.passes(2)]
+    assert {row["goal"] for row in data["goals"]} == {trial.goal for trial in idle.trials}
+    assert sum(row["talks"] for row in data["goals"]) == 80
+    assert all(trial["found"] for trial in data["failed"])
+
+
+def test_a_check_that_cannot_be_made_is_refused(flow: Flow) -> None:
+    with pytest.raises(InputError, match="Asked for 0 tasks of 4 talks"):
+        check_assistant(flow, 0, 4)
+    with pytest.raises(InputError, match="No phrases of the language 'zh'"):
+        check_assistant(flow, 4, 1, language="zh")
+    for name, match in (("rules", "names no assistant"), ("wareloom.shop:Shop", "is no assistant")):
+        with pytest.raises(SettingError, match=match):
+            _named(name)
+    assert isinstance(_named(f"{__name__}:Parrot"), Parrot)
+
+
+class Parrot(Assistant):
+    """An assistant of one's own."""
+
+    def begin(self, world: World, dice: Dice) -> None:
+        self.world = world
+
+    def reply(self, text: str) -> list[Move]:
+        return []
 
 
 def test_pass_k_is_that_of_all_draws_of_k() -> None:

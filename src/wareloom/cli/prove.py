@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 Of = Annotated[
     str,
     typer.Option(
-        help="What is proved: recommendation, system, clicks, search, transfer or pictures."
+        help="What is proved: recommendation, system, clicks, search, transfer, pictures or dialogues."
     ),
 ]
 From = Annotated[

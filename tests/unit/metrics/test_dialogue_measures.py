@@ -151,6 +151,11 @@ PLANTED: dict[str, Callable[[], tuple[Said, ...]]] = {
         agent("It comes on May 5.", ("order.due", "May 5")),
         agent("It comes on May 6.", ("order.due", "May 6")),
     ),
+    "another offer, with the first not taken up": lambda: (
+        agent("Shall I make it 3?", ("said.new_quantity", "3")),
+        agent("Order K1 has 1.", ("order.id", "K1"), ("order.quantity", "1")),
+        agent("Shall I make it 4?", ("said.new_quantity", "4")),
+    ),
     "a state that cannot follow": lambda: (
         agent("It is delivered.", ("order.state", "delivered")),
         agent("It is shipped.", ("order.state", "shipped")),
@@ -167,6 +172,9 @@ def test_every_planted_fact_is_found(name: str) -> None:
 
 def test_facts_as_they_are_pass() -> None:
     talk = (
+        agent("Shall I make it 3?", ("said.new_quantity", "3")),
+        agent("It has 3 now.", ("order.quantity", "3")),
+        agent("Shall I make it 5?", ("said.new_quantity", "5")),
         agent("The Oak Table is $19.50.", ("item.title", "Oak Table"), ("item.price", "$19.50")),
         agent("订单已付款，有30天。", ("order.state", "已付款"), ("policy.return_days", "30")),
         agent("It is cancelled.", ("order.state", "cancelled")),
