@@ -423,7 +423,7 @@ BENCHMARKS = {
     "dialogues_useful": Benchmark(
         "Do synthetic dialogues teach intents, slots and replies?",
         ("dialogues_useful.py",),
-        "Five or ten real utterances of each intent, 50 dialogues with slots, 1,000 dialogues with replies, or all; four "
+        "Five or ten real utterances of each intent, 50 dialogues with slots, 1,000 dialogues with replies; four "
         "made turns for each real one in every arm that adds some (replies: as many). All arms train the same learner, "
         "chosen and stopped on validation turns. Intervals over draws and turns. Beginnings of utterances come from the "
         "log's texts without their intents, in *told* from the drawn ones alone. Replies: ten are offered; the hard "
