@@ -9,13 +9,15 @@ import os
 import platform
 import resource
 import sys
+from collections.abc import Callable, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+import wareloom
 from wareloom.core.run import physical_cores
 
-PACKAGES = ("wareloom", "numpy", "scipy", "numba", "polars", "implicit")
+PACKAGES = ("numpy", "scipy", "numba", "polars", "implicit")
 
 
 def arguments(doc: str | None) -> argparse.ArgumentParser:
@@ -50,6 +52,8 @@ def machine(note: str = "") -> dict[str, Any]:
         "date": datetime.date.today().isoformat(),
         "versions": {
             "python": platform.python_version(),
+            # Of the code that runs, whatever an older installation in place says.
+            "wareloom": wareloom.__version__,
             **{n: v for n in PACKAGES if (v := _version(n))},
         },
     }
@@ -74,6 +78,34 @@ def write(path: Path | None, benchmark: str, about: dict[str, Any], **figures: A
     if path:
         whole = {"benchmark": benchmark, "about": about, **figures}
         path.write_text(json.dumps(whole, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def write_rows(
+    path: Path | None,
+    benchmark: str,
+    about: dict[str, Any],
+    rows: list[dict[str, Any]],
+    order: Sequence[str],
+    key: Callable[[dict[str, Any]], Any] = lambda row: row["part"],
+    **figures: Any,
+) -> None:
+    """Write rows in the order of their parts; of a file that is there stays what was not run again, by `key`."""
+    if path and path.exists():
+        again = {key(row) for row in rows}
+        old = json.loads(path.read_text(encoding="utf-8"))["rows"]
+        rows = [row for row in old if key(row) not in again] + rows
+    rows = sorted(rows, key=lambda row: order.index(row["part"]))
+    write(path, benchmark, about, **figures, rows=rows)
+
+
+def told(row: dict[str, Any], width: int = 44) -> None:
+    """Print a row: its part, its name, and the rest."""
+    said = ", ".join(
+        f"{k} {v:.4g}" if isinstance(v, float) else f"{k} {v}"
+        for k, v in row.items()
+        if k not in ("part", "name")
+    )
+    print(f"{row['part']:<8} {row['name']:<{width}} {said}", flush=True)
 
 
 def _cpu() -> str:

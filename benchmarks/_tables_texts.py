@@ -63,7 +63,10 @@ def _differences(proofs: list[dict[str, Any]]) -> list[str]:
 
 def suggest(figures: Figures) -> list[str]:
     """Claims without a field, coverage, the planted liar, and search with keywords."""
-    head = "catalogue | texts | claims | unsupported | by the oracle | fields that descriptions say"
+    head = (
+        "catalogue | texts | claims | unsupported | texts the oracle objects to | lies found by check, oracle "
+        "| fields that descriptions say"
+    )
     rows = [
         (
             one["data"],
@@ -71,6 +74,7 @@ def suggest(figures: Figures) -> list[str]:
             f"{one['claims']:,}",
             one["unsupported"],
             one["oracle_unsupported"],
+            f"{one['lies_checked']:,}, {one['lies_read']:,} of {one['lies']:,}",
             f"{one['coverage']['description en']:.1%}",
         )
         for one in figures["claims"]
@@ -83,19 +87,34 @@ def suggest(figures: Figures) -> list[str]:
         f"The planted liar, {liar['asked']:,} texts, lies refused: {told}. "
         f"Its truth was kept {liar['truth_kept']:,} times.",
         "",
-        f"BM25 on {search['queries']:,} validation queries of Home Depot:",
-        "",
     ]
-    keys = list(search["arms"]["titles"])
-    rows = []
+    for part, found in search.items():
+        lines += ["", f"BM25 on {found['queries']:,} {part} queries of Home Depot:", ""]
+        lines += _searched(found)
+    return lines
+
+
+def _searched(search: dict[str, Any]) -> list[str]:
+    """The arms of one part, with their differences to titles alone."""
+    keys, rows = list(search["arms"]["titles"]), []
     for arm, own in search["arms"].items():
         cells = [f"{own[key]:.4f}" for key in keys]
-        for key in keys if arm != "titles" else ():
-            mean, low, high = search["differences"][f"{arm}, {key}"]
-            place = keys.index(key)
-            cells[place] += f" ({mean:+.4f}: {low:+.4f} to {high:+.4f})"
+        if arm != "titles":
+            cells = [
+                f"{cell} ({_signed(search, arm, key)})"
+                for cell, key in zip(cells, keys, strict=True)
+            ]
         rows.append((ARMS[arm], *cells))
-    return [*lines, *table(" | ".join(["text", *keys]), rows)]
+    twice = (
+        "keywords over titles twice",
+        *(_signed(search, "keywords over twice", k) for k in keys),
+    )
+    return table(" | ".join(["text", *keys]), [*rows, twice])
+
+
+def _signed(search: dict[str, Any], arm: str, key: str) -> str:
+    mean, low, high = search["differences"][f"{arm}, {key}"]
+    return f"{mean:+.4f}: {low:+.4f} to {high:+.4f}"
 
 
 ARMS = {

@@ -22,7 +22,7 @@ from wareloom.core.family import RANKERS
 from wareloom.core.run import Run
 from wareloom.preparing.splits import SplitSettings, split
 from wareloom.readers import read
-from wareloom.serving.compress import Compression, compress
+from wareloom.serving.vectors.compress import Compression, compress
 from wareloom.shop import Shop
 
 TIME, SIZE = 0.55, 0.3

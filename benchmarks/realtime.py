@@ -30,18 +30,18 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from _common import arguments, data, machine, write
+from _common import arguments, data, machine, write_rows
 from wareloom.bundle import ProofNote, write_bundle
 from wareloom.core.family import RANKERS, SYNTHESIZERS
 from wareloom.core.run import Run
 from wareloom.preparing.splits import SplitSettings, split
 from wareloom.readers import read
-from wareloom.serving.app import Application
 from wareloom.serving.config import Settings
-from wareloom.serving.forms import NO_ONE, Asked
-from wareloom.serving.publish import How, publish
-from wareloom.serving.published import Served, write_served
-from wareloom.serving.realtime import Drawn, Onward, Realtime
+from wareloom.serving.forms.base import NO_ONE, Asked
+from wareloom.serving.forms.realtime import Drawn, Onward, Realtime
+from wareloom.serving.versions.publish import How, publish
+from wareloom.serving.versions.published import Served, write_served
+from wareloom.serving.web.app import Application
 from wareloom.shop import Shop
 
 TITLES = {"yoochoose100k": "YooChoose", "completejourney": "Complete Journey"}
@@ -379,13 +379,15 @@ def main() -> None:
                 rows += lift(name, Path(scratch))
         if "cost" in chosen.only:
             rows += cost(Path(scratch))
-    if chosen.json and chosen.json.exists():
-        # What was not run again stays.
-        done = {(row["part"], row.get("data")) for row in rows}
-        old = json.loads(chosen.json.read_text())["rows"]
-        rows = [row for row in old if (row["part"], row.get("data")) not in done] + rows
-        rows.sort(key=lambda row: row["part"] == "cost")
-    write(chosen.json, "realtime", machine(chosen.note), draws=DRAWS, rows=rows)
+    write_rows(
+        chosen.json,
+        "realtime",
+        machine(chosen.note),
+        rows,
+        ("lift", "cost"),
+        lambda row: (row["part"], row.get("data")),
+        draws=DRAWS,
+    )
 
 
 if __name__ == "__main__":

@@ -31,19 +31,19 @@ from typing import Any
 
 import numpy as np
 
-from _common import arguments, data, machine, write
+from _common import arguments, data, machine, told, write_rows
 from wareloom.bundle import ProofNote, write_bundle
 from wareloom.core.family import RANKERS
 from wareloom.core.run import Run
 from wareloom.core.top import top_k
 from wareloom.rankers import Ranker, mask_seen
 from wareloom.readers import read
-from wareloom.serving.events import EventLog
-from wareloom.serving.frames import framed, read_records
-from wareloom.serving.publish import publish
-from wareloom.serving.published import Served, write_served
-from wareloom.serving.store import Store
-from wareloom.serving.version import Version
+from wareloom.serving.events.log import EventLog
+from wareloom.serving.files.frames import framed, read_records
+from wareloom.serving.versions.publish import publish
+from wareloom.serving.versions.published import Served, write_served
+from wareloom.serving.versions.store import Store
+from wareloom.serving.versions.version import Version
 from wareloom.shop import Requests, Shop
 
 PARTS = ("top", "http", "log", "pairs", "kill", "swap", "open", "steady")
@@ -412,7 +412,7 @@ def pairs(store: Path, items: list[str], count: int) -> list[Row]:
 WRITER = """
 import asyncio, sys
 from pathlib import Path
-from wareloom.serving.events import EventLog
+from wareloom.serving.events.log import EventLog
 async def client(log, c):
     for n in range(10_000 // 16):
         await log.append([b"%d" % (c * 100_000 + n)])
@@ -632,19 +632,8 @@ def main() -> None:
         for name in wanted:
             for row in work[name]():
                 rows.append(row)
-                said = ", ".join(
-                    f"{k} {v:.4g}" if isinstance(v, float) else f"{k} {v}"
-                    for k, v in row.items()
-                    if k not in ("part", "name")
-                )
-                print(f"{row['part']:<6} {row['name']:<36} {said}", flush=True)
-    if chosen.json and chosen.json.exists():
-        # What was not run again stays.
-        rows = [
-            r for r in json.loads(chosen.json.read_text())["rows"] if r["part"] not in wanted
-        ] + rows
-    rows.sort(key=lambda row: PARTS.index(row["part"]))
-    write(chosen.json, "serve", machine(chosen.note), rows=rows)
+                told(row)
+    write_rows(chosen.json, "serve", machine(chosen.note), rows, PARTS)
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ from typing import Any
 
 import numpy as np
 
-from _common import arguments, data, machine, write
+from _common import arguments, data, machine, told, write_rows
 from serve import bare, made, posted, serving, used
 from wareloom.core.run import Run
 from wareloom.readers import read
@@ -237,13 +237,8 @@ def main() -> None:
         for name in wanted:
             for row in work[name]():
                 rows.append(row)
-                print(json.dumps(row), flush=True)
-    if chosen.json and chosen.json.exists():
-        # What was not run again stays.
-        old = json.loads(chosen.json.read_text())["rows"]
-        rows = [row for row in old if row["part"] not in wanted] + rows
-    rows.sort(key=lambda row: PARTS.index(row["part"]))
-    write(chosen.json, "serve_load", machine(chosen.note), rows=rows)
+                told(row)
+    write_rows(chosen.json, "serve_load", machine(chosen.note), rows, PARTS)
 
 
 def search(store: Path, titles: list[str]) -> list[Row]:
@@ -253,8 +248,8 @@ def search(store: Path, titles: list[str]) -> list[Row]:
     `/recommend`, which is all the rest of an answer.
     """
     from realtime import timed
-    from wareloom.serving.app import Application
     from wareloom.serving.config import Settings
+    from wareloom.serving.web.app import Application
 
     rng = random.Random(0)
     queries = [" ".join(rng.sample(t.split(), min(2, len(t.split()))))[:100] for t in titles[:400]]

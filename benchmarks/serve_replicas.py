@@ -30,14 +30,14 @@ from typing import Any
 
 import polars as pl
 
-from _common import arguments, data, machine, write
+from _common import arguments, data, machine, told, write_rows
 from serve import _answer, _clients, made, posted, used
 from wareloom.core.run import Run
 from wareloom.readers import read
-from wareloom.serving.bucket import Bucket, publish_to
-from wareloom.serving.compact import compact_all
-from wareloom.serving.parts import partitions
-from wareloom.serving.store import Store
+from wareloom.serving.events.compact import compact_all
+from wareloom.serving.events.parts import partitions
+from wareloom.serving.versions.bucket import Bucket, publish_to
+from wareloom.serving.versions.store import Store
 from wareloom.shop import Shop
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "tests"))
@@ -518,23 +518,18 @@ def main() -> None:
             "ray": lambda: ray(store, 1000 if long else 200),
         }
 
-        def told(found: list[Row]) -> None:
+        def take(found: list[Row]) -> None:
             rows.extend(found)
             for row in found:
-                print(json.dumps(row), flush=True)
+                told(row)
 
         if set(wanted) & set(shared):
             with Place(folder, [folder / "popularity", folder / "transitions"]) as place:
                 for name in [name for name in shared if name in wanted]:
-                    told(shared[name](place))
+                    take(shared[name](place))
         for name in [name for name in alone if name in wanted]:
-            told(alone[name]())
-    if chosen.json and chosen.json.exists():
-        # What was not run again stays.
-        before = json.loads(chosen.json.read_text())["rows"]
-        rows = [row for row in before if row["part"] not in wanted] + rows
-    rows.sort(key=lambda row: PARTS.index(row["part"]))
-    write(chosen.json, "serve_replicas", machine(chosen.note), rows=rows)
+            take(alone[name]())
+    write_rows(chosen.json, "serve_replicas", machine(chosen.note), rows, PARTS)
 
 
 if __name__ == "__main__":

@@ -23,23 +23,23 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from _common import arguments, data, machine, write
+from _common import arguments, data, machine, told, write_rows
 from serve import NOTE, _pss, cpu, posted, serving
 from wareloom.bundle import Bundle, write_bundle
 from wareloom.core.family import RANKERS
 from wareloom.core.run import Run
 from wareloom.core.top import top_k
 from wareloom.readers import read
-from wareloom.serving.arrays import Arrays
-from wareloom.serving.export import merged, write_encoder
-from wareloom.serving.forms import NO_ONE, NOTHING
-from wareloom.serving.judge import cuts
-from wareloom.serving.measured import filters, recalled
-from wareloom.serving.near import FETCHED, Graph, Near, write_near
-from wareloom.serving.publish import How, write_version
-from wareloom.serving.published import Served
-from wareloom.serving.store import Store
-from wareloom.serving.version import Version
+from wareloom.serving.files.arrays import Arrays
+from wareloom.serving.forms.base import NO_ONE, NOTHING
+from wareloom.serving.vectors.export import merged, write_encoder
+from wareloom.serving.vectors.judge import cuts
+from wareloom.serving.vectors.near import FETCHED, Graph, Near, write_near
+from wareloom.serving.versions.measured import filters, recalled
+from wareloom.serving.versions.publish import How, write_version
+from wareloom.serving.versions.published import Served
+from wareloom.serving.versions.store import Store
+from wareloom.serving.versions.version import Version
 from wareloom.shop import Shop
 
 PARTS = ("search", "encoder", "route", "open")
@@ -369,35 +369,24 @@ def main() -> None:
             if "open" in wanted:
                 found += opening(store, items)
             for row in found:
-                _print(row)
+                told(row)
             rows += found
         if "encoder" in wanted:
             rows += encoder(beauty)
             for row in rows[-3:]:
-                _print(row)
-    if chosen.json and chosen.json.exists():
-        kept = {(row["part"], row["name"]) for row in rows}
-        old = json.loads(chosen.json.read_text())["rows"]
-        rows = [row for row in old if (row["part"], row["name"]) not in kept] + rows
-    rows.sort(key=lambda row: PARTS.index(row["part"]))
+                told(row)
     about = machine(chosen.note)
     about["versions"] |= {"usearch": _version("usearch"), "onnxruntime": _version("onnxruntime")}
-    write(chosen.json, "serve_vectors", about, rows=rows)
+    # Each size is run by itself: a row stays until one of its name was run again.
+    write_rows(
+        chosen.json, "serve_vectors", about, rows, PARTS, lambda row: (row["part"], row["name"])
+    )
 
 
 def _version(name: str) -> str:
     from importlib.metadata import version
 
     return version(name)
-
-
-def _print(row: Row) -> None:
-    said = ", ".join(
-        f"{k} {v:.4g}" if isinstance(v, float) else f"{k} {v}"
-        for k, v in row.items()
-        if k not in ("part", "name")
-    )
-    print(f"{row['part']:<8} {row['name']:<44} {said}", flush=True)
 
 
 if __name__ == "__main__":

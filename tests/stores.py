@@ -12,9 +12,9 @@ import polars as pl
 
 from bundles import fitted, written
 from conftest import small_shop
-from wareloom.serving.app import Application
 from wareloom.serving.config import Settings
-from wareloom.serving.publish import publish
+from wareloom.serving.versions.publish import publish
+from wareloom.serving.web.app import Application
 from wareloom.shop import Shop
 
 T = TypeVar("T")

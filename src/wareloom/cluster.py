@@ -45,8 +45,8 @@ def deployment(settings: Settings, *, replicas: int = 1, gpus: float = 0.0) -> A
         ) from error
 
     def application() -> Any:
-        from wareloom.serving.app import Application
-        from wareloom.serving.worker import prepare
+        from wareloom.serving.web.app import Application
+        from wareloom.serving.web.worker import prepare
 
         prepare()
         return Application(dataclasses.replace(settings, worker=os.getpid()))

@@ -282,6 +282,7 @@ def synthesizer(
     leaves: float = 0.04,
     typos: float = 0.04,
     frames: float = 0.3,
+    ends: Literal['whole', 'logged'] = 'whole',
     model: str = '',
     model_settings: Mapping[str, Any] = ...,
     model_does: Literal['chooses', 'writes'] = 'chooses',
@@ -303,6 +304,7 @@ def synthesizer(
         leaves: Share of turns after which customers leave, where the log does not say.
         typos: Share of careless customers' phrases with one slip more than the log's.
         frames: Share of English requests that begin in another way.
+        ends: Whether dialogues go on to their ends, or are cut as the log's are where it shows no ends.
         model: A text model behind agents' words: embedded, huggingface, endpoint or package.module:Class; none if empty.
         model_settings: Its settings, such as base_url and model.
         model_does: Whether it chooses among sentences, or writes round facts that a grammar holds; the embedded one only chooses.

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from wareloom.core.family import RANKERS
-from wareloom.serving.kinds import form_of
-from wareloom.serving.published import Served, write_served
+from wareloom.serving.forms.kinds import form_of
+from wareloom.serving.versions.published import Served, write_served
 from wareloom.testing.rankers import fitted
 
 OWN = {name for name in RANKERS.names() if form_of(name) != "itself"}

@@ -12,8 +12,8 @@ import pytest
 from test_serve import Asked, served
 
 from stores import made_store
-from wareloom.serving.people import People
-from wareloom.serving.store import Store
+from wareloom.serving.versions.store import Store
+from wareloom.serving.web.people import People
 
 BROWSER = (
     shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")

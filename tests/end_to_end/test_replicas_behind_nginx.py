@@ -33,10 +33,10 @@ from services import (
     redis,
 )
 from stores import branded
-from wareloom.serving.bucket import Bucket, publish_to
-from wareloom.serving.compact import compact_all
-from wareloom.serving.parts import partitions
-from wareloom.serving.store import Store
+from wareloom.serving.events.compact import compact_all
+from wareloom.serving.events.parts import partitions
+from wareloom.serving.versions.bucket import Bucket, publish_to
+from wareloom.serving.versions.store import Store
 
 
 @pytest.mark.parametrize("name", sorted(path.name for path in DEPLOY.glob("nginx*.conf")))

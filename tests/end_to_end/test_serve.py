@@ -24,12 +24,12 @@ import pytest
 from bundles import fitted, written
 from stores import branded, made_store
 from wareloom.core.family import RERANKERS
-from wareloom.serving.compact import compact, whole_shop
 from wareloom.serving.config import VARIABLE, Settings, handed_on
-from wareloom.serving.frames import read_records
-from wareloom.serving.parts import partitions, told_by
-from wareloom.serving.publish import publish
-from wareloom.serving.store import Store
+from wareloom.serving.events.compact import compact, whole_shop
+from wareloom.serving.events.parts import partitions, told_by
+from wareloom.serving.files.frames import read_records
+from wareloom.serving.versions.publish import publish
+from wareloom.serving.versions.store import Store
 from wareloom.shop import Requests
 
 JSON = {"content-type": "application/json"}
@@ -309,7 +309,7 @@ def worker(store: Path, **settings: Any) -> Iterator[int]:
     """One process that serves, begun as `wareloom serve` begins it."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
         told = handed_on(Settings(store=store, **settings))
-        command = [sys.executable, "-m", "wareloom.serving.worker", str(listening.fileno())]
+        command = [sys.executable, "-m", "wareloom.serving.web.worker", str(listening.fileno())]
         environment = os.environ | {VARIABLE: told}
         with subprocess.Popen(command, pass_fds=[listening.fileno()], env=environment) as process:
             yield listening.getsockname()[1]

@@ -12,11 +12,11 @@ import pytest
 from test_serve import Asked, served
 
 from stores import Client, items, made_store, run
-from wareloom.serving import events
-from wareloom.serving.compact import compact
-from wareloom.serving.frames import read_records
-from wareloom.serving.parts import told_by
-from wareloom.serving.store import Store
+from wareloom.serving.events import log as events
+from wareloom.serving.events.compact import compact
+from wareloom.serving.events.parts import told_by
+from wareloom.serving.files.frames import read_records
+from wareloom.serving.versions.store import Store
 
 
 def event(name: str, item: str = "i3") -> dict[str, Any]:

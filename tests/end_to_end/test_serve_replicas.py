@@ -13,8 +13,8 @@ from test_serve import pairs, served
 from services import free_port, redis
 from stores import Client, items, made_store, run
 from wareloom.errors import InputError
-from wareloom.serving.memory import Redis
-from wareloom.serving.sessions import Sessions, entries_of
+from wareloom.serving.shoppers.memory import Redis
+from wareloom.serving.shoppers.sessions import Sessions, entries_of
 
 
 def test_it_remembers_what_the_file_remembers(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from wareloom.serving.supervise import PATIENCE
+from wareloom.serving.web.supervise import PATIENCE
 
 ROOT = Path(__file__).resolve().parents[2]
 DEPLOY = ROOT / "docs" / "deploy"

@@ -28,12 +28,12 @@ def main(
     """Turn finished segments of the log of events into tables, each event once, checked as any source is."""
     from wareloom.core.files import free_folder
     from wareloom.errors import needed
-    from wareloom.serving.store import Store
+    from wareloom.serving.versions.store import Store
 
     needed("msgspec", "serve", "Compacting")
-    from wareloom.serving.compact import compact_all, whole_shop
-    from wareloom.serving.parts import partitions
-    from wareloom.serving.ubi import write_ubi
+    from wareloom.serving.events.compact import compact_all, whole_shop
+    from wareloom.serving.events.parts import partitions
+    from wareloom.serving.events.ubi import write_ubi
     from wareloom.shop import Shop
 
     opened = Store.open(store)

@@ -47,7 +47,7 @@ def main(
 ) -> None:
     """Write smaller encoders of a bundle's queries, with what each costs and loses: in 8 bits, pruned, distilled."""
     from wareloom.core.settings import configure
-    from wareloom.serving.compress import TABLE, Compression, compress
+    from wareloom.serving.vectors.compress import TABLE, Compression, compress
     from wareloom.shop import Shop
 
     chosen: dict[str, Any] = settings(set) | ({"only": tuple(only)} if only else {})

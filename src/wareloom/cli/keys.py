@@ -34,9 +34,9 @@ def main(
     """Make and end the keys that clients ask with, and who may sign in; without an option, list both."""
     import datetime as dt
 
-    from wareloom.serving.keys import Keys
-    from wareloom.serving.people import FILE, People
-    from wareloom.serving.store import Store
+    from wareloom.serving.versions.store import Store
+    from wareloom.serving.web.keys import Keys
+    from wareloom.serving.web.people import FILE, People
 
     keys = Keys(Store.open(store).root / "keys.json")
     people = People(keys.path.with_name(FILE))

@@ -46,7 +46,7 @@ def _of_all(families: dict[str, Family]) -> Summary:
 
 def _of_one(family: Family) -> Summary:
     """A line for each algorithm of a family: a list is as long as what it lists."""
-    from wareloom.serving.kinds import form_of
+    from wareloom.serving.forms.kinds import form_of
 
     told = Summary()
     rows = [
@@ -66,7 +66,7 @@ def _told(entry: Entry) -> str:
     brought = f" [{entry.package}]" if entry.package else ""
     served = ""
     if entry.family == "ranker":
-        from wareloom.serving.kinds import form_of
+        from wareloom.serving.forms.kinds import form_of
 
         form = form_of(entry.name)
         served = " Served by asking it." if form == "itself" else f" Served as {form}."

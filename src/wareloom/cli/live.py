@@ -42,8 +42,8 @@ def main(
 ) -> None:
     """Say which version is live in each slot, or was, and change it."""
     from wareloom.errors import SettingError
-    from wareloom.serving.bucket import opened as opened_at
-    from wareloom.serving.store import told_of
+    from wareloom.serving.versions.bucket import opened as opened_at
+    from wareloom.serving.versions.store import told_of
 
     opened = opened_at(store)
     changes = sum([set_ is not None, shadow is not None, bool(split), roll_back])

@@ -76,16 +76,16 @@ def main(
 ) -> None:
     """Make a bundle a version of a store, checked, and make it live in a slot."""
     from wareloom.errors import needed
-    from wareloom.serving.store import told_of
+    from wareloom.serving.versions.store import told_of
     from wareloom.shop import Shop
     from wareloom.shop.keeps import Keeps
 
     needed("msgspec", "serve", "Publishing")
-    from wareloom.serving.bucket import opened, publish_to
-    from wareloom.serving.measured import said
-    from wareloom.serving.publish import How, read_smoke
-    from wareloom.serving.realtime import read_onward
-    from wareloom.serving.rules import read_rules
+    from wareloom.serving.forms.realtime import read_onward
+    from wareloom.serving.versions.bucket import opened, publish_to
+    from wareloom.serving.versions.measured import said
+    from wareloom.serving.versions.publish import How, read_smoke
+    from wareloom.serving.versions.rules import read_rules
 
     version, change = publish_to(
         to,

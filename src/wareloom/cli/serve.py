@@ -74,7 +74,7 @@ def main(
 
     needed("msgspec", "serve", "Serving")
     from wareloom.serving.config import Settings
-    from wareloom.serving.supervise import checked, serve
+    from wareloom.serving.web.supervise import checked, serve
 
     require("serve", "workers", workers, 1 <= workers <= 64, "1 to 64")
     require("serve", "port", port, 0 <= port <= 65535, "0 to 65535")

@@ -21,18 +21,17 @@ import numpy as np
 from wareloom.errors import InputError
 from wareloom.serving import explain
 from wareloom.serving.asking import best, ignored, is_slow, ordered, request_of
-from wareloom.serving.catalogue import card_of
-from wareloom.serving.forms import NO_ONE, NOTHING, Found
-from wareloom.serving.lookup import hash_of
-from wareloom.serving.memory import ABSENT, Forgotten, Memory, whose
-from wareloom.serving.rules import Placed
-from wareloom.serving.sessions import NO_ENTRIES, merged
-from wareloom.serving.stock import Stock, of_itself
-from wareloom.serving.version import Version
-from wareloom.serving.wire import PAGES, Ask, Why, written
-from wareloom.shop.schema import EVENTS, INTERACTIONS
+from wareloom.serving.files.lookup import hash_of
+from wareloom.serving.forms.base import NO_ONE, NOTHING, Found
+from wareloom.serving.shoppers.memory import ABSENT, Forgotten, Memory, whose
+from wareloom.serving.shoppers.sessions import NO_ENTRIES, merged
+from wareloom.serving.versions.catalogue import card_of
+from wareloom.serving.versions.rules import Placed
+from wareloom.serving.versions.stock import Stock, of_itself
+from wareloom.serving.versions.version import Version
+from wareloom.serving.wire import KINDS, PAGES, Ask, Why, written
+from wareloom.shop.schema import INTERACTIONS
 
-KINDS = {name: code for code, name in enumerate((*EVENTS, "hide"))}
 CHOSEN = np.array([name in INTERACTIONS for name in KINDS])
 """Whether events of a kind are of the history that rankers see"""
 NEVER = np.array([name in ("purchase", "hide") for name in KINDS])

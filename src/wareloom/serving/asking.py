@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from wareloom.serving.forms import NOTHING, Asked, Found
-from wareloom.serving.published import Served
-from wareloom.serving.reorder import Reorder
-from wareloom.serving.version import Version
+from wareloom.serving.forms.base import NOTHING, Asked, Found
+from wareloom.serving.forms.reorder import Reorder
+from wareloom.serving.versions.published import Served
+from wareloom.serving.versions.version import Version
 from wareloom.serving.wire import Ask
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from wareloom.serving.forms import Part
+from wareloom.serving.forms.base import Part
 from wareloom.serving.wire import Why
 
 MOST = 5

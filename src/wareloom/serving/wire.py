@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta, Struct
 
+from wareloom.errors import near
 from wareloom.shop.schema import EVENTS
 
 QUERY, MOST, BATCH, BODY = 512, 200, 1000, 1 << 20
@@ -24,6 +26,8 @@ Time = Annotated[int, Meta(ge=0, le=4_102_444_800_000_000)]
 Field = Annotated[str, Meta(pattern="^[A-Za-z0-9_.:-]{1,64}$")]
 Value = Annotated[str, Meta(max_length=128, pattern="^[^\\x00-\\x1f\\ud800-\\udfff]*$")]
 Number = Annotated[float, Meta(ge=0, le=1e12)]
+KINDS = {name: code for code, name in enumerate((*EVENTS, "hide"))}
+"""Codes of what shoppers do"""
 Kind = Literal[(*EVENTS, "hide")]  # type: ignore[valid-type]
 
 
@@ -199,3 +203,12 @@ items_of = msgspec.json.Decoder(Items).decode
 event_of = msgspec.json.Decoder(Event).decode
 item_of = msgspec.json.Decoder(Item).decode
 written = msgspec.json.Encoder().encode
+
+
+def meant(told: str, path: str) -> str:
+    """Return " Did you mean 'user'?" where `told`, of a body sent to `path`, names an unknown field; else nothing."""
+    found = re.search(r"unknown field `([^`]{1,64})`", told)
+    if found is None:
+        return ""
+    asked = {"/events": (Events, Event), "/items": (Items, Item)}.get(path, (Ask, Filter))
+    return near(found[1], [field for one in asked for field in one.__struct_fields__])

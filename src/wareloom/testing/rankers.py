@@ -16,7 +16,7 @@ from wareloom.core.family import RANKERS
 from wareloom.core.run import Run
 from wareloom.errors import InputError, NotFittedError
 from wareloom.rankers import Ranker
-from wareloom.serving.published import Served, write_served
+from wareloom.serving.versions.published import Served, write_served
 from wareloom.shop import Log, Requests, Shop
 from wareloom.testing import laws as kit
 from wareloom.testing.laws import Law, again, law, make, refused, same

@@ -13,11 +13,12 @@ from bundles import fitted, written
 from services import Buckets, buckets
 from stores import Client, branded, run
 from wareloom.errors import InputError, ServiceError, SourceError, UnknownNameError
-from wareloom.serving.bucket import Bucket, Crossed, publish_to
 from wareloom.serving.config import Settings
-from wareloom.serving.mirror import Mirror, mirrored
-from wareloom.serving.store import Store
-from wareloom.serving.version import id_of
+from wareloom.serving.versions.bucket import Bucket, Crossed, publish_to
+from wareloom.serving.versions.mirror import Mirror, mirrored
+from wareloom.serving.versions.publish import publish
+from wareloom.serving.versions.store import Store
+from wareloom.serving.versions.version import id_of
 
 
 @pytest.fixture(scope="module")
@@ -79,6 +80,50 @@ def test_what_is_published_is_live_on_all_replicas_and_rolled_back_there(
         assert set(shares[0]) == {first, second}
 
     run(asked())
+
+
+def test_a_glance_sees_changes_of_known_slots_and_asks_for_no_content_else(
+    address: str, bundles: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish_to(address, bundles[0], "home")
+    store, mirror = replica(address, tmp_path / "one")
+    mirror.look()
+    second, _ = publish_to(address, bundles[1], "home")
+    publish_to(address, bundles[1], "basket")
+    assert mirror.glance() == ["home"]
+    assert (store.live("home") or [""])[1] == second
+    assert store.checked(second) == second
+    # Nothing changed: no lines come, no list is asked for, nothing is written.
+    monkeypatch.setattr(mirror.bucket, "tags", None)
+    monkeypatch.setattr(mirror, "_take_lines", None)
+    assert mirror.glance() == []
+    monkeypatch.undo()
+    # A new slot is found by the list; one that is gone changes nothing.
+    assert mirror.look() == ["basket"]
+    bucket = Bucket(address)
+    bucket._client.delete_object(Bucket=bucket.bucket, Key=f"{bucket.prefix}slots/home.jsonl")
+    assert mirror.glance() == []
+    assert (store.live("home") or [""])[1] == second
+
+
+def test_a_process_opens_what_became_live_before_anybody_asks(
+    bundles: list[Path], tmp_path: Path
+) -> None:
+    publish(bundles[0], tmp_path / "store", "home")
+    client = Client(tmp_path / "store")
+    second, _ = publish(bundles[1], tmp_path / "store", "home")
+
+    async def waited() -> str:
+        client.app.slots.look()
+        opening = client.app.slots._slots["home"].opening
+        assert opening is not None
+        await opening
+        # No stat, no request: what answers next is there.
+        return client.app.slots._slots["home"].live.id
+
+    assert run(waited()) == second
+    (tmp_path / "store" / "slots" / "home.jsonl").unlink()
+    client.app.slots.look()
 
 
 def test_of_two_who_change_a_slot_at_once_one_is_told_so(

@@ -10,8 +10,8 @@ import pytest
 from stores import made_store
 from wareloom.cluster import deployment
 from wareloom.errors import InputError, MissingExtraError, SettingError
-from wareloom.serving.app import Application
 from wareloom.serving.config import Settings
+from wareloom.serving.web.app import Application
 
 
 def test_replicas_that_would_not_share_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:

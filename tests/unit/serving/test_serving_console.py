@@ -14,9 +14,9 @@ import pytest
 
 from stores import Client, made_store, run
 from wareloom.errors import InputError, SettingError, SourceError
-from wareloom.serving import people as people_
-from wareloom.serving.people import People
-from wareloom.serving.store import Store
+from wareloom.serving.versions.store import Store
+from wareloom.serving.web import people as people_
+from wareloom.serving.web.people import People
 
 WORD = "correct horse battery"
 
@@ -204,7 +204,7 @@ def test_forged_ended_and_old_cookies_are_nobodys(
         assert (await state(client, headers))[0] == 200
         now = time.time()
         with monkeypatch.context() as later:
-            later.setattr("wareloom.serving.console.time.time", lambda: now + 9 * 3600)
+            later.setattr("wareloom.serving.web.console.time.time", lambda: now + 9 * 3600)
             assert (await state(client, headers))[0] == 401
         # Signed out here, it is over in every process.
         _, told, _ = await state(client, headers)
@@ -279,7 +279,7 @@ def test_pages_run_no_script_of_others_and_none_of_their_own_inline(client: Clie
 
 
 def test_keys_of_clients_open_no_console_and_cookies_open_nothing_else(client: Client) -> None:
-    from wareloom.serving.keys import Keys
+    from wareloom.serving.web.keys import Keys
 
     async def work() -> None:
         key = Keys(client.app.store.root / "keys.json").add("k", "admin", 1)

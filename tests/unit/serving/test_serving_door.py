@@ -15,9 +15,9 @@ import pytest
 
 from stores import Client, items, made_store, run
 from wareloom.errors import InputError, SettingError, SourceError
-from wareloom.serving import events as log_of_events
-from wareloom.serving.door import bare_host
-from wareloom.serving.keys import Keys
+from wareloom.serving.events import log as log_of_events
+from wareloom.serving.web.door import bare_host
+from wareloom.serving.web.keys import Keys
 
 
 @pytest.fixture(scope="module")
@@ -129,6 +129,21 @@ def test_headers_are_looked_at_before_a_body(
     assert found == status
 
 
+def test_an_unknown_field_is_told_the_one_that_was_meant(store: Path) -> None:
+    async def work() -> None:
+        client = Client(store)
+        for path, body, meant in (
+            ("/recommend", {"user_id": "u"}, "'user'"),
+            ("/search", {"filter": {"brands": ["b"]}}, "'brand'"),
+            ("/events", {"events": [EVENT | {"user": "u"}]}, "'user_id'"),
+        ):
+            status, told, _ = await client.ask("POST", path, body)
+            assert status == 422
+            assert f"Did you mean {meant}" in told["error"]
+
+    run(work())
+
+
 def test_paths_and_methods_that_there_are_not(store: Path) -> None:
     async def work() -> None:
         client = Client(store)
@@ -204,7 +219,7 @@ def test_keys_end_and_are_refused_by_name(tmp_path: Path, monkeypatch: pytest.Mo
     key = keys.add("a", "read", 1)
     assert keys.role(key) == "read"
     now = time.time()
-    monkeypatch.setattr("wareloom.serving.keys.time.time", lambda: now + 2 * 86400)
+    monkeypatch.setattr("wareloom.serving.web.keys.time.time", lambda: now + 2 * 86400)
     assert keys.role(key) is None
     with pytest.raises(InputError, match="a key called 'a' already"):
         keys.add("a", "read", 1)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,17 +24,20 @@ from wareloom.core.run import Run
 from wareloom.errors import InputError, RefusedError, SettingError, SourceError
 from wareloom.evaluation.judged_items import QueryTask
 from wareloom.evaluation.ranking import metric
-from wareloom.serving import compress as compressing
-from wareloom.serving import shrink
 from wareloom.serving.answer import is_slow
-from wareloom.serving.compress import TABLE, Compression, compress, readings
-from wareloom.serving.encode import HEAD, MODEL, WORDS, Encoder
-from wareloom.serving.export import merged
-from wareloom.serving.export import write_encoder as write_onnx
-from wareloom.serving.judge import Judge, Verdict, check, cuts
-from wareloom.serving.publish import How, publish
-from wareloom.serving.version import Version
-from wareloom.shop import Shop
+from wareloom.serving.forms.base import Asked, own_form
+from wareloom.serving.vectors import compress as compressing
+from wareloom.serving.vectors import shrink
+from wareloom.serving.vectors.compress import TABLE, Compression, compress, readings
+from wareloom.serving.vectors.encode import HEAD, MODEL, WORDS, Encoder
+from wareloom.serving.vectors.export import merged
+from wareloom.serving.vectors.export import write_encoder as write_onnx
+from wareloom.serving.vectors.judge import Judge, Verdict, check, cuts
+from wareloom.serving.vectors.packed import Packed
+from wareloom.serving.versions.publish import How, publish
+from wareloom.serving.versions.published import Served, write_served
+from wareloom.serving.versions.version import Version
+from wareloom.shop import Requests, Shop
 
 COLOURS = ("red", "blue", "green", "white", "black", "pink")
 THINGS = ("lamp", "rug", "shoe", "cup", "shirt")
@@ -82,6 +87,58 @@ def bundle(model: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def test_what_is_packed_is_mapped_by_all_and_made_anew_where_it_is_damaged(
+    model: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    made, folder = ranker(model), tmp_path / "version" / "encoders"
+    network, tokenizer = made.reader()
+    plain = write_onnx(network, tokenizer, made.longest, folder)
+    told = {f"encoders/{MODEL}": "0" * 64}
+    shared = Packed(tmp_path / "state" / "encoders", told, tmp_path / "version")
+    place = shared.place(folder / MODEL)
+    texts = ["red lamp", "history: blue rug; pink cup", "lamp " * 100]
+
+    def opened() -> Encoder:
+        encoder = Encoder(folder, shared=shared)
+        for text in texts:
+            np.testing.assert_allclose(encoder.read(text), plain.read(text), atol=1e-6)
+        return encoder
+
+    def mapped() -> bool:
+        return str(place / "encoder.bin") in Path("/proc/self/maps").read_text()
+
+    assert not mapped()
+    first = opened()
+    assert mapped()
+    kept = (place / "note.json").stat().st_mtime_ns
+    del first
+    second = opened()
+    # Made once.
+    assert (place / "note.json").stat().st_mtime_ns == kept
+    assert mapped()
+    del second
+    # Weights that read otherwise, as those packed for another processor would: made anew.
+    content = bytearray((place / "encoder.bin").read_bytes())
+    for at in range(0, len(content), 64):
+        content[at + 3] ^= 0x10
+    (place / "encoder.bin").write_bytes(content)
+    opened()
+    assert (place / "encoder.bin").read_bytes() != bytes(content)
+    (place / "encoder.bin").write_bytes(b"")
+    opened()
+    (place / "encoder.onnx").write_bytes(b"?")
+    opened()
+    assert not caplog.records
+    # Where nothing can be written each process has its own.
+    shutil.rmtree(shared.folder)
+    shared.folder.write_text("no folder")
+    assert opened() is not None
+    assert "not packed" in caplog.text
+    # Another encoder has another place.
+    other = shared._replace(digests={f"encoders/{MODEL}": "1" * 64})
+    assert other.place(folder / MODEL) != place
+
+
 @pytest.mark.parametrize("tuning", ["full", "lora", "adapter", "prefix"])
 def test_onnx_reads_as_torch_does_whatever_was_tuned(
     model: str, tuning: str, tmp_path: Path
@@ -113,7 +170,9 @@ def test_an_export_that_reads_otherwise_is_refused(
     network, tokenizer = made.reader()
     other = merged(network)
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr("wareloom.serving.export.merged", lambda _: shrink.zeroed(other, 0.5))
+        patched.setattr(
+            "wareloom.serving.vectors.export.merged", lambda _: shrink.zeroed(other, 0.5)
+        )
         with pytest.raises(
             SourceError, match=r"reads 'a' otherwise than torch does: .* 0.0001 is allowed"
         ):
@@ -178,7 +237,7 @@ def test_a_store_is_opened_without_torch(bundle: Path, tmp_path: Path) -> None:
     version, _ = publish(bundle, tmp_path / "store", "home", how=How(break_even=0))
     script = (
         "import sys; from pathlib import Path; import numpy as np\n"
-        "from wareloom.serving.version import Version\n"
+        "from wareloom.serving.versions.version import Version\n"
         "made = Version.open(Path(sys.argv[1]))\n"
         # The graph's library is there before ONNX Runtime is asked for anything.
         "assert made.served.form.near.graph is not None\n"
@@ -310,6 +369,50 @@ def test_compressing_writes_what_serves(
     assert opened.told["encoder"]["is"] == "int8"
     assert opened.told["encoder"]["holds"]
     assert len(opened.served.top(np.zeros(0, np.int32), "red lamp", 3)[0]) == 3
+
+
+@pytest.mark.parametrize("by", ["zscore", "rrf"])
+def test_a_fusion_of_words_and_vectors_answers_without_torch_as_it_ranks(
+    model: str, tmp_path: Path, by: str
+) -> None:
+    own = {"model": model, "tuning": "none", "fields": "title"}
+    made: Any = RANKERS.make(
+        "fusion",
+        members=("bm25", "bi_encoder"),
+        member_settings={"bm25": {"fields": "title"}, "bi_encoder": own},
+        weights={"bi_encoder": 0.5},
+        spelling=False,
+        by=by,
+    ).fit(shop(), Run(quiet=True))
+    write_served(made, tmp_path / "served")
+    served = Served.open(tmp_path / "served")
+    assert (served.form.kind, served.form.reads) == ("fusion", True)
+    assert not (tmp_path / "served" / "rankers").exists()
+    none = np.zeros(0, np.int32)
+    for query in ("red lamp", "blue", "lamp shoe zz", "qq", "", "  "):
+        wanted = made.score(replace(Requests.sessions([[]]), queries=[query]))[0]
+        codes, scores = served.top(none, query, len(served))
+        assert sorted(codes) == list(range(len(served)))
+        np.testing.assert_allclose(scores, wanted[codes], atol=1e-4 if by == "zscore" else 2e-4)
+        assert list(scores) == sorted(scores, reverse=True)
+        # Each member is heard: neither alone gives this.
+        if query == "red lamp" and by == "zscore":
+            for member in made.members_.values():
+                alone = member.score(replace(Requests.sessions([[]]), queries=[query]))[0]
+                assert np.abs(alone[codes] - scores).max() > 0.1
+    assert served.form.waits(Asked(none, "red cup"))
+    assert not served.form.waits(Asked(none))
+    parts = served.parts(Asked(none, "red lamp"), int(served.top(none, "red lamp", 1)[0][0]))
+    assert {part.cause for part in parts} == {"red", "lamp"}
+    # Corrected for slips, or of members that have no form of their own, it is asked itself.
+    assert own_form(replace_settings(made, spelling=True)) == "itself"
+
+
+def replace_settings(made: Any, **settings: Any) -> Any:
+    other = copy.copy(made)
+    for name, value in settings.items():
+        setattr(other, name, value)
+    return other
 
 
 def test_another_encoder_that_answers_otherwise_is_not_published(

@@ -13,11 +13,11 @@ import pytest
 
 from stores import Client, made_store, run
 from wareloom.errors import InputError, MissingExtraError, SchemaError
-from wareloom.serving.compact import compact
-from wareloom.serving.frames import read_records
-from wareloom.serving.outbox import sink_at
-from wareloom.serving.sessions import digest_of
-from wareloom.serving.store import Store
+from wareloom.serving.events.compact import compact
+from wareloom.serving.events.outbox import sink_at
+from wareloom.serving.files.frames import read_records
+from wareloom.serving.shoppers.sessions import digest_of
+from wareloom.serving.versions.store import Store
 
 TOPIC = "events"
 

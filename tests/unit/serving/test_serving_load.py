@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from stores import made_store, run
-from wareloom.serving import load as load_
-from wareloom.serving.app import Application
 from wareloom.serving.config import Settings
-from wareloom.serving.load import ANSWER, Load, whole
-from wareloom.serving.protocol import patient
+from wareloom.serving.web import load as load_
+from wareloom.serving.web.app import Application
+from wareloom.serving.web.load import ANSWER, Load, whole
+from wareloom.serving.web.protocol import patient
 
 BODY = b'{"k": 3}'
 HEAD = (

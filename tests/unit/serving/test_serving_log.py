@@ -15,9 +15,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wareloom.serving import events
-from wareloom.serving.events import Busy, EventLog, finished, next_generation
-from wareloom.serving.frames import MAGIC, framed, read_records, records_in
+from wareloom.serving.events import log as events
+from wareloom.serving.events.log import Busy, EventLog, finished, next_generation
+from wareloom.serving.files.frames import MAGIC, framed, read_records, records_in
 
 
 @given(st.lists(st.binary(max_size=200)), st.data())
@@ -111,7 +111,7 @@ def test_a_slow_disk_sends_events_away_before_memory_grows(
 FULL_DISK = """
 import asyncio, resource, signal, sys
 from pathlib import Path
-from wareloom.serving.events import EventLog, Full
+from wareloom.serving.events.log import EventLog, Full
 folder = Path(sys.argv[1])
 async def work():
     log, taken, refused = EventLog(folder), 0, 0
@@ -147,7 +147,7 @@ def test_a_full_disk_refuses_and_goes_on_when_there_is_room(tmp_path: Path) -> N
 KILLED = """
 import asyncio, sys
 from pathlib import Path
-from wareloom.serving.events import EventLog
+from wareloom.serving.events.log import EventLog
 async def client(log, start):
     for n in range(start, start + 2000):
         await log.append([b"%d" % n])

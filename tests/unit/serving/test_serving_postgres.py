@@ -15,13 +15,13 @@ import pytest
 from services import Postgres, postgres
 from stores import Client, items, made_store, run
 from wareloom.errors import InputError, MissingExtraError
-from wareloom.serving import outbox
-from wareloom.serving.compact import compact, compact_all, whole_shop
-from wareloom.serving.events import Away, Full
-from wareloom.serving.frames import read_records
-from wareloom.serving.outbox import Outbox, sink_at
-from wareloom.serving.parts import partitions
-from wareloom.serving.store import Store
+from wareloom.serving.events import outbox
+from wareloom.serving.events.compact import compact, compact_all, whole_shop
+from wareloom.serving.events.log import Away, Full
+from wareloom.serving.events.outbox import Outbox, sink_at
+from wareloom.serving.events.parts import partitions
+from wareloom.serving.files.frames import read_records
+from wareloom.serving.versions.store import Store
 
 
 @pytest.fixture(scope="module")
@@ -251,7 +251,7 @@ def test_tables_are_made_of_it_each_event_once_also_what_commits_late(
 def test_many_rows_become_several_tables(
     store: Path, database: Postgres, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from wareloom.serving import postgres as module
+    from wareloom.serving.events import postgres as module
 
     monkeypatch.setattr(module, "MOST", 4)
 

@@ -12,10 +12,10 @@ from stores import Client, branded, items, made_store, run
 from wareloom.core.family import RANKERS, SYNTHESIZERS
 from wareloom.core.run import Run
 from wareloom.errors import InputError, SettingError
-from wareloom.serving.publish import How
-from wareloom.serving.realtime import Drawn, Onward, made_of, read_onward
-from wareloom.serving.store import Store
-from wareloom.serving.version import Version
+from wareloom.serving.forms.realtime import Drawn, Onward, made_of, read_onward
+from wareloom.serving.versions.publish import How
+from wareloom.serving.versions.store import Store
+from wareloom.serving.versions.version import Version
 from wareloom.shop import Requests
 
 HOW = {"draws": 4, "length": 2, "events": 2, "share": 0.5}

@@ -14,10 +14,10 @@ from scipy import stats
 
 from conftest import small_shop
 from stores import Client, items, made_store, run
-from wareloom.serving.catalogue import Catalogue
-from wareloom.serving.rules import Applied, Placed, rules_of
-from wareloom.serving.store import Store
-from wareloom.serving.version import Version
+from wareloom.serving.versions.catalogue import Catalogue
+from wareloom.serving.versions.rules import Applied, Placed, rules_of
+from wareloom.serving.versions.store import Store
+from wareloom.serving.versions.version import Version
 
 
 @pytest.fixture(scope="module")
@@ -159,8 +159,8 @@ def test_rules_of_a_version_are_told_with_its_hits(tmp_path: Path) -> None:
         await client.app.close()
 
     run(work())
-    from wareloom.serving.compact import compact
-    from wareloom.serving.parts import partitions
+    from wareloom.serving.events.compact import compact
+    from wareloom.serving.events.parts import partitions
 
     compact(Store.open(store))
     import polars as pl

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from wareloom.errors import OutputError
-from wareloom.serving.sessions import WAYS, Sessions, entries_of, merged
+from wareloom.serving.shoppers.sessions import WAYS, Sessions, entries_of, merged
 
 HOUR = 3_600_000_000
 
@@ -81,7 +81,7 @@ def test_two_processes_share_it(tmp_path: Path) -> None:
     script = """
 import sys
 from pathlib import Path
-from wareloom.serving.sessions import Sessions, entries_of
+from wareloom.serving.shoppers.sessions import Sessions, entries_of
 sessions = Sessions(Path(sys.argv[1]), events=400)
 for n in range(150):
     sessions.take("a", entries_of([(int(sys.argv[2]), int(sys.argv[2]) * 1000 + n, n, 2)]), n)

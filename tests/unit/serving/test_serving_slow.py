@@ -12,9 +12,9 @@ import pytest
 from bundles import fitted, written
 from stores import Client, branded, items, made_store, run
 from wareloom.core.family import RERANKERS
-from wareloom.serving.forms import Asked
-from wareloom.serving.itself import Itself
-from wareloom.serving.publish import publish
+from wareloom.serving.forms.base import Asked
+from wareloom.serving.forms.itself import Itself
+from wareloom.serving.versions.publish import publish
 from wareloom.shop import Requests
 
 

@@ -15,11 +15,11 @@ from scipy import stats
 from bundles import NOTE, fitted, written
 from stores import Client, branded, items, run
 from wareloom.errors import InputError, OutputError, SettingError, SourceError, UnknownNameError
-from wareloom.serving.compact import compact
-from wareloom.serving.publish import publish, read_smoke
-from wareloom.serving.rules import read_rules
-from wareloom.serving.store import Store
-from wareloom.serving.version import Version, check_version
+from wareloom.serving.events.compact import compact
+from wareloom.serving.versions.publish import publish, read_smoke
+from wareloom.serving.versions.rules import read_rules
+from wareloom.serving.versions.store import Store
+from wareloom.serving.versions.version import Version, check_version
 
 
 @pytest.fixture(scope="module")

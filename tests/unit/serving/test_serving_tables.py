@@ -13,12 +13,12 @@ import pytest
 from stores import Client, made_store
 from wareloom.core.files import locked
 from wareloom.errors import OutputError
-from wareloom.serving import compact as compactor
-from wareloom.serving.compact import compact, whole_shop
-from wareloom.serving.events import EventLog
-from wareloom.serving.parts import partitions
-from wareloom.serving.store import Store
-from wareloom.serving.ubi import events_from, read_ubi, write_ubi
+from wareloom.serving.events import compact as compactor
+from wareloom.serving.events.compact import compact, whole_shop
+from wareloom.serving.events.log import EventLog
+from wareloom.serving.events.parts import partitions
+from wareloom.serving.events.ubi import events_from, read_ubi, write_ubi
+from wareloom.serving.versions.store import Store
 from wareloom.shop import Log, Shop
 
 

@@ -15,13 +15,13 @@ from hypothesis import strategies as st
 from wareloom.core.run import Run
 from wareloom.errors import InputError, SourceError
 from wareloom.rankers.factor.bpr import BPR
-from wareloom.serving import measured
-from wareloom.serving.arrays import Arrays
-from wareloom.serving.forms import NO_ONE, NOTHING, Asked
-from wareloom.serving.measured import measure, recalled, sampled
-from wareloom.serving.near import FETCHED, GRAPH, Graph, Near, quantised, write_near
-from wareloom.serving.published import HEAD, Served, write_served
-from wareloom.serving.vectors import Vectors
+from wareloom.serving.files.arrays import Arrays
+from wareloom.serving.forms.base import NO_ONE, NOTHING, Asked
+from wareloom.serving.vectors.form import Vectors
+from wareloom.serving.vectors.near import FETCHED, GRAPH, Graph, Near, quantised, write_near
+from wareloom.serving.versions import measured
+from wareloom.serving.versions.measured import measure, recalled, sampled
+from wareloom.serving.versions.published import HEAD, Served, write_served
 from wareloom.testing.rankers import ring
 
 

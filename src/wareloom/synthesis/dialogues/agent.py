@@ -170,12 +170,13 @@ class Agent:
         return self._tell(goal, dice)
 
     def _prepare(self, goal: str, dice: Dice) -> None:
-        """Settle what an offer says, before it is said."""
+        """Settle what an offer says, before it is said; one that was not taken up yet stands."""
         world = self.world
-        if goal == "address":
+        if goal == "address" and world.said.get("new_city") in (None, world.order.city):
             others = [c for c in CITIES[world.customer.language] if c != world.order.city]
             world.said["new_city"] = dice.one(others)
-        elif goal == "change":
+        now = str(world.order.quantity)
+        if goal == "change" and world.said.get("new_quantity") in (None, now):
             world.said["new_quantity"] = str(world.order.quantity + dice.whole(1, 2))
 
     def _do(self, dice: Dice) -> list[Move]:

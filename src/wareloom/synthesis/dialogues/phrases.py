@@ -82,6 +82,8 @@ class Talk:
     """Of agents' turns that say no facts: act and text"""
     texts: list[str] = field(default_factory=list)
     """All texts as they stand"""
+    customers: int = 0
+    """Turns of the customer that have a text, whether or not their act is told"""
 
 
 def talks_of(shops: Iterable[Shop], language: str = "") -> list[Talk]:
@@ -115,6 +117,7 @@ def _talk(rows: Sequence[tuple[object, ...]]) -> Talk:
         if not text:
             continue
         if role == CUSTOMER:
+            talk.customers += 1
             template = delexicalised(str(text), slots or ())  # type: ignore[arg-type]
             done = act or (act_of_label(str(intent)) if intent else None)
             done = str(done) if done else act_of_words(str(text), talk.language)

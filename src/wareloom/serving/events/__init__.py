@@ -1,0 +1,1 @@
+"""Events from 2xx to table: the log and its sinks, UBI, the compactor, deletion."""

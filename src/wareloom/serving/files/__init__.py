@@ -1,0 +1,1 @@
+"""Files that processes share: arrays mapped from disk, texts by code, records that only grow."""

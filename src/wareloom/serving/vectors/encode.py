@@ -1,0 +1,121 @@
+"""The encoder of a version: cuts a query into pieces of words and reads them by ONNX Runtime, without torch."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from wareloom.core.state import read_json
+from wareloom.errors import SourceError, needed
+from wareloom.serving.vectors.packed import KNOWN, Packed, packed_session
+
+MODEL, WORDS, HEAD = "encoder.onnx", "tokenizer.json", "encoder.json"
+KEPT = 8_192
+"""Texts whose vectors are remembered by a process: 13 MB of 384 numbers each"""
+
+
+class Encoder:
+    """Reads texts to unit vectors."""
+
+    def __init__(self, folder: Path, *, kept: int = KEPT, shared: Packed | None = None) -> None:
+        """Open what `export.write_encoder` wrote; raises `SourceError` where it is damaged.
+
+        `shared`: where processes have its packed form together. Raises `MissingExtraError` without the extra "encode".
+        """
+        tokenizers = needed("tokenizers", "encode", "Reading queries")
+        runtime = needed("onnxruntime", "encode", "Reading queries")
+        told = read_json(folder / HEAD)
+        self.size: int = told["size"]
+        for name in (MODEL, WORDS):
+            if (folder / name).is_symlink() or not (folder / name).is_file():
+                raise SourceError(
+                    f"{folder / name} is not there, or is a link: it was not copied whole. Publish it again."
+                )
+        with _blaming_damage(folder):
+            self._pieces = tokenizers.Tokenizer.from_file(str(folder / WORDS))
+            self._session = _session(runtime, folder / MODEL, shared)
+        self._pieces.no_padding()
+        self._pieces.enable_truncation(int(told["longest"]))
+        self._kept: OrderedDict[str, np.ndarray] = OrderedDict()
+        self._most, self._one = kept, threading.Lock()
+
+    def knows(self, text: str) -> bool:
+        """Whether the vector of a text is remembered, or needs no reading."""
+        return text in self._kept or not text.strip()
+
+    def vector(self, text: str) -> np.ndarray:
+        """The unit vector of a text, float32 [size]; zeros where there is no word. Not to be changed."""
+        with self._one:
+            found = self._kept.get(text)
+            if found is not None:
+                self._kept.move_to_end(text)
+                return found
+        made = self.read(text)
+        with self._one:
+            self._kept[text] = made
+            while len(self._kept) > self._most:
+                self._kept.popitem(last=False)
+        return made
+
+    def read(self, text: str) -> np.ndarray:
+        """The same, without looking whether it was read before."""
+        if not text.strip():
+            return np.zeros(self.size, dtype=np.float32)
+        return _vector(self._session, self._pieces.encode(text).ids)
+
+
+def _vector(session: Any, words: Any) -> np.ndarray:
+    given = np.array([words], dtype=np.int64)
+    found: np.ndarray = session.run(
+        None, {"input_ids": given, "attention_mask": np.ones_like(given)}
+    )[0][0]
+    return found
+
+
+def _session(runtime: Any, file: Path, shared: Packed | None) -> Any:
+    """A session on the packed form that processes share, or one of its own."""
+    made = None
+    if shared is not None:
+        made = packed_session(
+            runtime,
+            file,
+            lambda: _options(runtime),
+            shared.place(file),
+            lambda session: _vector(session, range(KNOWN)),
+        )
+    return made or runtime.InferenceSession(
+        str(file), _options(runtime), providers=["CPUExecutionProvider"]
+    )
+
+
+def _options(runtime: Any) -> Any:
+    options = runtime.SessionOptions()
+    # A process reads one query at a time; more threads would wait by spinning.
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    return options
+
+
+@contextlib.contextmanager
+def _blaming_damage(folder: Path) -> Iterator[None]:
+    """Name the folder where something goes wrong inside.
+
+    Not an `except`: for bytes that they cannot read both libraries raise what they like, plain Exception, too.
+    """
+    well = False
+    try:
+        yield
+        well = True
+    finally:
+        error = sys.exc_info()[1]
+        if not well and isinstance(error, Exception):
+            raise SourceError(
+                f"{folder} holds a damaged encoder: {error}. Publish it again."
+            ) from error

@@ -1,0 +1,1 @@
+"""Versions and where they live: publishing, opening, a store or a bucket, slots, rules and products."""

@@ -1,0 +1,147 @@
+"""Products that are new or changed since a version was published: a file that all processes read on.
+
+    stock.put(items)        # on the disk when it returns
+    stock.refresh()         # before each answer: costs one look at the file's size
+
+A product that a version does not know is found by its words. One that is deleted, out of stock or expired is not shown.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import math
+import os
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from wareloom.errors import SourceError
+from wareloom.language.tokenise import tokenise
+from wareloom.serving.files.frames import MAGIC, datasync, framed, records_in
+
+K1, B = 1.2, 0.75
+
+
+class Stock:
+    """What is known of products beside the catalogue."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.path = path
+        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        self._at = 0
+        self.number = 0
+        """Grows with each change that was read"""
+        self.items: dict[str, dict[str, Any]] = {}
+        """All that was said of each product, the latest of each field"""
+        self.words: dict[str, Counter[str]] = {}
+        """Words of the products' texts, with how often each is there"""
+        self.refresh()
+
+    def put(self, items: Sequence[dict[str, Any]]) -> None:
+        """Write what changed of some products, each a dictionary with `item_id`; raises `OSError`."""
+        content = framed(msgspec.json.encode(item) for item in items)
+        fcntl.flock(self._file, fcntl.LOCK_EX)
+        try:
+            size = self._whole()
+            if size == 0:
+                content = MAGIC + content
+            try:
+                done = 0
+                while done < len(content):
+                    done += os.write(self._file, content[done:])
+                datasync(self._file)
+            except OSError:
+                os.ftruncate(self._file, size)
+                raise
+        finally:
+            fcntl.flock(self._file, fcntl.LOCK_UN)
+
+    def _whole(self) -> int:
+        """Cut off what a process that was killed left half-written behind the last record; returns the size."""
+        at, size = self._at, os.fstat(self._file).st_size
+        if size < len(MAGIC):
+            os.ftruncate(self._file, 0)
+            return 0
+        left = MAGIC + os.pread(self._file, size - at, at)
+        end = at + records_in(left, len(MAGIC) if at else 2 * len(MAGIC)).end - len(MAGIC)
+        if end < size:
+            os.ftruncate(self._file, end)
+        return end
+
+    def refresh(self) -> None:
+        """Read what was written since the last time, by whichever process."""
+        size = os.fstat(self._file).st_size
+        if size < max(self._at + 1, len(MAGIC)):
+            return
+        # From its beginning only the first time; a record that is still being written is read the next time.
+        content = MAGIC + os.pread(self._file, size - self._at, self._at)
+        start = len(MAGIC) if self._at else 2 * len(MAGIC)
+        found = records_in(content, start)
+        for record in found.records:
+            self._take(msgspec.json.decode(record))
+        self._at += found.end - len(MAGIC)
+        self.number += bool(found.records)
+
+    def _take(self, item: dict[str, Any]) -> None:
+        if not isinstance(item, dict) or "item_id" not in item:
+            raise SourceError(f"{self.path} holds a record that is no product: move the file away.")
+        name = item["item_id"]
+        both = self.items.get(name, {}) | item
+        if item.get("deleted"):
+            both = {"item_id": name, "deleted": True}
+        elif "deleted" in both and not item.get("deleted"):
+            both.pop("deleted")
+        self.items[name] = both
+        texts = (
+            both.get("title"),
+            both.get("brand"),
+            *(both.get("category") or ()),
+            both.get("description"),
+        )
+        self.words[name] = Counter(
+            word for text in texts if text for word in tokenise(text, stem=True)
+        )
+
+    def gone(self, now: int) -> list[str]:
+        """Products that are not to be shown at a time (microseconds)."""
+        return [name for name, item in self.items.items() if is_gone(item, now)]
+
+    def expires(self) -> bool:
+        """Whether what is shown hangs on the time."""
+        return any("expires" in item for item in self.items.values())
+
+    def found(self, query: str, idf: Any, mean: float, among: Sequence[str]) -> dict[str, float]:
+        """BM25 of some products for a query, those above 0 alone; `idf` gives the rarity of a word."""
+        asked = Counter(tokenise(query, stem=True))
+        scores = {}
+        for name in among:
+            held = self.words[name]
+            length = sum(held.values())
+            total = 0.0
+            for word, times in asked.items():
+                if tf := held.get(word, 0):
+                    rare = idf(word)
+                    total += times * rare * tf * (K1 + 1) / (tf + K1 * (1 - B + B * length / mean))
+            if total > 0:
+                scores[name] = total
+        return scores
+
+
+def is_gone(item: dict[str, Any], now: int) -> bool:
+    """Whether a product is deleted, out of stock or expired."""
+    return bool(
+        item.get("deleted")
+        or item.get("available") is False
+        or item.get("expires", math.inf) <= now
+    )
+
+
+def of_itself(title: str, idf: Any, mean: float) -> float:
+    """What a title scores for itself by BM25."""
+    words = Counter(tokenise(title, stem=True))
+    norm = K1 * (1 - B + B * sum(words.values()) / mean)
+    return float(sum(n * idf(w) * n * (K1 + 1) / (n + norm) for w, n in words.items()))
