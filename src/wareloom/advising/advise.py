@@ -180,9 +180,15 @@ def _check(shop: Shop) -> None:
 
 
 def _nothing(shop: Shop) -> str:
+    beside = [
+        f" What its {what} teach can be proved: wareloom prove SHOP --of {what}."
+        for what, table in (("pictures", "images"), ("dialogues", "dialogues"))
+        if shop.rows(table)
+    ]
     return (
         f"The shop has {shop.rows('items'):,} items and no event on one: there is no behaviour to learn from, or to "
         "judge by. Read a log of orders, carts or clicks, or ask for --for search where items have titles."
+        + "".join(beside)
     )
 
 
