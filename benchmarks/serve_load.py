@@ -5,7 +5,8 @@
 Amazon Beauty, one process. `open`: requests at a constant rate, half of what the server can answer; latency is counted
 from the moment a request was planned for, so that a stall counts for all that should have been sent meanwhile. Beside
 it, in turns, the same rate to a bare FastAPI route of the same models: both take the machine's other work. `overload`:
-three times the capacity; what is answered in time, what is sent away and how, memory, and how soon it is as before.
+three times the capacity; what is answered in time, what is sent away and how, memory (that of so many connections,
+asking little, apart), and how soon it is as before.
 Capacity and goodput are per processor second of the server, since who asks takes its share of the same core; wall rates
 stand beside. `search`: processor time of a search beside the sum of its parts called bare. Loopback only.
 """
@@ -33,6 +34,8 @@ from wareloom.readers import read
 
 PARTS = ("open", "overload", "search")
 Row = dict[str, Any]
+LINES = 512
+"""Connections that ask for too much"""
 LATE = 0.25
 """Seconds from the planned start within which an answer counts as given in time"""
 
@@ -162,9 +165,12 @@ def overload(store: Path, seconds: float) -> list[Row]:
     """Three times the capacity, then half of it: what was answered, what sent away, and how soon all is well."""
     with serving(store) as (port, processes):
         wall, per_cpu = capacity(recommend, port, processes, 2.0)
+        first = _rss(processes)
+        # What each connection takes is taken once: counted apart, before there is too much.
+        loaded(recommend, port, min(500.0, wall / 4), 2.0, LINES)
         memory = _rss(processes)
         before, begun = used(processes), time.perf_counter()
-        heavy = loaded(recommend, port, 3 * wall, seconds, 512)
+        heavy = loaded(recommend, port, 3 * wall, seconds, LINES)
         spent, took = used(processes) - before, time.perf_counter() - begun
         grown = _rss(processes) - memory
         after = loaded(recommend, port, wall / 2, 3.0, 64)
@@ -196,6 +202,8 @@ def overload(store: Path, seconds: float) -> list[Row]:
             "part": "overload",
             "name": "memory and recovery",
             "grown_mb": grown,
+            "connections": LINES,
+            "connections_mb": memory - first,
             "recovered_after_s": recovered,
             "bar": "1 MB, 2 s",
             "held": grown <= 1.0 and recovered <= 2.0,

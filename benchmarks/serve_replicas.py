@@ -20,7 +20,6 @@ import os
 import random
 import signal
 import ssl
-import subprocess
 import sys
 import tempfile
 import time
@@ -41,7 +40,7 @@ from wareloom.serving.versions.store import Store
 from wareloom.shop import Shop
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "tests"))
-from services import Buckets, Postgres, Replica, buckets, nginx, postgres, redis
+from services import Buckets, Postgres, Replica, buckets, nginx, postgres, ray_serve, redis
 
 PARTS = ("pairs", "kill", "gone", "cost", "ray")
 ADDRESS = "s3://shop/live"
@@ -419,26 +418,8 @@ def _session(port: int) -> float:
         return sum(sizes) / max(len(sizes), 1)
 
 
-ON_RAY = """
-import sys, time
-from pathlib import Path
-import ray
-from ray import serve
-from wareloom.cluster import deployment
-from wareloom.serving.config import Settings
-ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
-serve.start(http_options={"host": "127.0.0.1", "port": int(sys.argv[2])})
-serve.run(deployment(Settings(store=Path(sys.argv[1]))))
-print("ready", flush=True)
-sys.stdin.read()
-serve.shutdown()
-ray.shutdown()
-"""
-
-
 def ray(store: Path, requests: int) -> list[Row]:
     """Processor time of all processes of Ray Serve for a request, beside that of `wareloom serve`."""
-    from services import free_port
 
     def recommend(n: int) -> bytes:
         return posted("/recommend", {"session": f"s{n % 500}", "k": 10})
@@ -462,19 +443,8 @@ def ray(store: Path, requests: int) -> list[Row]:
         measured("uvicorn", server.port, server.children)
     finally:
         server.stop()
-    port = free_port()
-    with subprocess.Popen(
-        [sys.executable, "-c", ON_RAY, str(store), str(port)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    ) as process:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        if any(line.strip() == "ready" for line in process.stdout):
-            measured("Ray Serve", port, lambda: _below(process.pid))
-        process.stdin.close()
+    with ray_serve(store, 600) as (port, process):
+        measured("Ray Serve", port, lambda: _below(process))
     return [
         {
             "part": "ray",

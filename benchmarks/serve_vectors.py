@@ -281,7 +281,7 @@ def large(beauty: Beauty, items: int, folder: Path) -> Path:
     frame = pl.DataFrame({"item_id": ids, "events": np.arange(items, 0, -1, dtype=np.float64)})
     bundle = dataclasses.replace(made, ranker=ranker, items=frame)
     version = store.versions / "making"
-    write_version(bundle, version, False, {}, [], How())
+    write_version(bundle, version, False, ({}, None), [], How())
     own.vectors_ = own.vectors_[:0]
     told = json.loads((version / "version.json").read_text())
     version.rename(store.versions / told["id"])
@@ -296,7 +296,7 @@ def opening(store: Path, items: int) -> list[Row]:
     turns, walls = [], []
     for _ in range(3):
         begun, wall = time.process_time(), time.perf_counter()
-        version = Version.open(place)
+        version = Version.open(place, packed=opened.packed)
         served = version.searcher()
         assert served is not None
         served.top(NOTHING, "red nail polish", 10)
@@ -359,7 +359,7 @@ def main() -> None:
             store = large(beauty, items, folder)
             opened = Store.open(store)
             place = opened.folder(opened.history("home")[-1].live)
-            version = Version.open(place)
+            version = Version.open(place, packed=opened.packed)
             found: list[Row] = []
             if "search" in wanted:
                 found += search(beauty, items, version.served, folder)
