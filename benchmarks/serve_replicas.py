@@ -33,8 +33,10 @@ from _common import arguments, data, machine, told, write_rows
 from serve import _answer, _clients, made, posted, used
 from wareloom.core.run import Run
 from wareloom.readers import read
+from wareloom.serving.config import Settings
 from wareloom.serving.events.compact import compact_all
 from wareloom.serving.events.parts import partitions
+from wareloom.serving.files.frames import read_records
 from wareloom.serving.versions.bucket import Bucket, publish_to
 from wareloom.serving.versions.store import Store
 from wareloom.shop import Shop
@@ -402,12 +404,30 @@ def cost(folder: Path, store: Path, shop: Shop, requests: int) -> list[Row]:
         rows.append(
             {"part": "cost", "name": "a session of 50 events in Redis", "bytes": _session(sessions)}
         )
-    opened = Store.open(store)
-    live = opened.folder(opened.history("home")[-1].live)
-    size = sum(path.stat().st_size for path in live.rglob("*") if path.is_file())
-    name = "an item of a version of `transitions`, mapped"
-    rows.append({"part": "cost", "name": name, "bytes": size / len(items)})
-    return rows
+    return rows + taken(Store.open(store), len(items))
+
+
+def taken(store: Store, items: int) -> list[Row]:
+    """Bytes of an event in the log and in the tables, of a remembered session, of an item of a version."""
+    logged = [read_records(path).records for path in store.events.glob("*.log")]
+    events = sum(len(json.loads(one)) for records in logged for one in records)
+    size = _bytes(store.events)
+    compact_all(store)
+    live = store.folder(store.history("home")[-1].live)
+    room = (store.state / "sessions").stat().st_size / Settings(store=store.root).sessions
+    return [
+        {"part": "cost", "name": name, "bytes": count}
+        for name, count in (
+            ("an event in the log", size / events),
+            ("an event in the tables", _bytes(store.root / "tables") / events),
+            ("a session of 50 events in `state/sessions`", room),
+            ("an item of a version of `transitions`, mapped", _bytes(live) / items),
+        )
+    ]
+
+
+def _bytes(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
 def _session(port: int) -> float:
