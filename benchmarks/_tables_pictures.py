@@ -182,7 +182,35 @@ def pictures_scratch(figures: Figures) -> list[str]:
         )
     )
     number = by["kernel_distance"]["pictures"]
-    return [*table(head, rows), "", f"{number:,} pictures of each at {figures['side']} pixels."]
+    lines = [*table(head, rows), "", f"{number:,} pictures of each at {figures['side']} pixels."]
+    lines += [
+        "",
+        "What attacks tell of the training photos by these pictures (area; guessing is .5), beside validation photos:",
+        "",
+    ]
+    rows = []
+    for one in figures["rows"]:
+        sides = [(one["made"], one["attacks"])]
+        sides += [(f"{one['made']}, half copies", one["planted"])] if "planted" in one else []
+        for name, attacks in sides:
+            told = {a["name"]: a for a in attacks}
+            near = told["near_copies"]["about"]
+            areas = [
+                f"{told[a]['area']:.3f} ({told[a]['low']:.3f} to {told[a]['high']:.3f})"
+                for a in ("near_copies", "nearest_photo")
+            ]
+            caught = [a for a in told if told[a]["caught"]]
+            rows.append(
+                (
+                    name,
+                    *areas,
+                    f"{near['members with a near copy']:.2%}",
+                    f"{near['others with a near copy']:.2%}",
+                    ", ".join(caught) or "–",
+                )
+            )
+    head = "pictures | near copies | nearest photo | members copied | others copied | caught by"
+    return lines + table(head, rows)
 
 
 def pictures_checks(figures: Figures) -> list[str]:

@@ -4,11 +4,12 @@
 
 `image_vae`, `image_gan` and `image_diffusion` learn the 3,068 training photos of clothing_images at 32 pixels, each for
 as much processor time of one thread: the seconds of a step are measured first, and so many steps are taken as fit. Each
-makes some pictures, in the classes' own shares. They are measured beside as many
-validation photos as the floor, in what EfficientNet-Lite0 sees, all real photos brought to 32 pixels; beside them stand
-the training photos themselves, given as made (a memoriser), and the test photos, which are real (what no generator need
-beat). Settings are the defaults: nothing was chosen by these figures. `--sheet` draws four pictures of each class and
-network. Data: `WARELOOM_DATA`, else `../shared/data`.
+makes some pictures, in the classes' own shares. They are measured beside as many validation photos as the floor, in
+what EfficientNet-Lite0 sees, all real photos brought to 32 pixels; beside them stand the training photos themselves,
+given as made (a memoriser), and the test photos, which are real (what no generator need beat). And attacks try to tell
+the training photos from validation photos by what was made, and by the same with training photos in place of half,
+which has to be caught. Settings are the defaults: nothing was chosen by these figures. `--sheet` draws four pictures of
+each class and network. Data: `WARELOOM_DATA`, else `../shared/data`.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ import polars as pl
 from PIL import Image
 
 from _common import arguments, data, machine, write
+from wareloom.attacks import run_attacks
 from wareloom.core.family import METRICS, SYNTHESIZERS
 from wareloom.core.run import Run
 from wareloom.evaluation.compare import picture_measures
@@ -41,6 +43,8 @@ SIDE, TRIED = 32, 30
 """Pixels that networks make, and steps by which a step is timed"""
 SHOWN = 4
 """Pictures of a class on the sheet"""
+PLANTED = 0.5
+"""Share of the pictures in whose place training photos stand, for attacks to find"""
 
 
 def fitted(name: str, minutes: float, train: Shop, run: Run) -> tuple[Any, dict[str, Any]]:
@@ -75,6 +79,33 @@ def measured(made: Shop, train: Shop, held: Shop, run: Run) -> list[dict[str, An
     return rows
 
 
+def attacked(made: Shop, train: Shop, held: Shop, run: Run) -> list[dict[str, Any]]:
+    """What attacks tell of the training photos, of which validation photos are the others."""
+    report = run_attacks(train, made, held, run)
+    return [
+        {
+            "name": one.name,
+            "area": one.area.value,
+            "low": one.area.low,
+            "high": one.area.high,
+            "caught": one.caught,
+            "about": one.about,
+        }
+        for one in report.outcomes
+    ]
+
+
+def planted(made: Shop, train: Shop, share: float) -> Shop:
+    """The pictures with training photos, as small, among them."""
+    images = made.table("images")
+    number = round(share * len(images))
+    rows = np.random.default_rng(1).permutation(train.rows("images"))[:number]
+    some = train.with_tables(images=train.table("images")[np.sort(rows)])
+    files = reduced(some, SIDE).table("images")["image"].to_list()
+    whole = pl.Series([*files, *images["image"].to_list()[number:]], dtype=pl.Binary)
+    return made.with_tables(images=images.with_columns(image=whole))
+
+
 KEYS = ("name", "value", "low", "high", "floor", "floor_low", "floor_high")
 
 
@@ -105,7 +136,13 @@ def main() -> None:
         sample = made.sample(chosen.pictures, again)
         speed = chosen.pictures / (time.process_time() - start)
         about |= {"minutes": chosen.minutes, "photos_s": speed}
-        rows[name] = {"made": name, **about, "figures": measured(sample, train, held, run)}
+        rows[name] = {
+            "made": name,
+            **about,
+            "figures": measured(sample, train, held, run),
+            "attacks": attacked(sample, train, held, run),
+            "planted": attacked(planted(sample, train, PLANTED), train, held, run),
+        }
         print(rows[name], flush=True)
         if chosen.sheet:
             strip_ = Image.fromarray(strip(made, again))
@@ -117,7 +154,8 @@ def main() -> None:
                 rows_ = np.random.default_rng(0).permutation(own.rows("images"))[: chosen.pictures]
                 some = own.with_tables(images=own.table("images")[np.sort(rows_)])
                 figures = measured(given_as_made(some, real), train, held, run)
-                rows[real] = {"made": real, "figures": figures}
+                told = attacked(given_as_made(some, real), train, held, run)
+                rows[real] = {"made": real, "figures": figures, "attacks": told}
                 print(rows[real], flush=True)
         order = [*NETWORKS, "test photos", "training photos"]
         found = [rows[one] for one in order if one in rows]

@@ -6,8 +6,8 @@ Photos of clothing_images, ten classes, in the source's own parts. Heads are tau
 validation; the 372 test photos ask. First among those others: the share of the nearest, and of the ten nearest, that
 are of the asked one's class. Then, altered once by all operations of `image_augment`, among all 3,781 as they are: the
 share whose nearest is itself. So do all photos, each by a head that was taught without it and without its copies: in
-two halves. Adversaries: a photo altered by one operation alone, and by what no head was taught (seen aslant, saved
-as JPEG at quality 10, in a frame, without colour, at 40 pixels, with a strip of writing).
+two halves. Adversaries: a photo altered by what no head was taught (seen aslant, saved as JPEG at quality 10, in a
+frame, without colour, at 40 pixels, with a strip of writing).
 
 Ways: colours and edges; the encoder as it is; a map learned from classes; `PictureSearch`, which learns from altered
 copies of the photos that teach (settings chosen with validation photos asking). Data: `WARELOOM_DATA`, else
@@ -31,7 +31,7 @@ from _common import arguments, data, machine, write
 from wareloom.core.run import Run
 from wareloom.neural import vision
 from wareloom.neural.vision import SIZE, picture_vectors, vectors_of
-from wareloom.preparing.picture_operations import OPERATIONS, altered
+from wareloom.preparing.picture_operations import altered
 from wareloom.preparing.splits import SplitSettings
 from wareloom.preparing.splits_pictures import split_pictures
 from wareloom.rankers.content.picture_search import altered_copies, taught_head
@@ -124,17 +124,14 @@ UNTAUGHT: dict[str, Callable[[Any, np.random.Generator], Any]] = {
 
 
 def moved(files: list[bytes], rows: np.ndarray, how: str) -> list[bytes]:
-    """Some photos altered: by all operations, by one of them, or by what no head was taught."""
+    """Some photos altered: by all operations, or by what no head was taught."""
     made = []
     for row in rows.tolist():
         picture, rng = opened(files[row], "the benchmark"), np.random.default_rng((7, row))
         if how in UNTAUGHT:
-            pixels = np.asarray(UNTAUGHT[how](picture, rng))
-        elif how in OPERATIONS:
-            pixels = OPERATIONS[how](np.asarray(picture), rng)
-        else:
-            pixels = altered(np.asarray(picture), rng)
-        made.append(encode(pixels, "JPEG"))
+            picture = UNTAUGHT[how](picture, rng)
+        pixels = np.asarray(picture)
+        made.append(encode(pixels if how in UNTAUGHT else altered(pixels, rng), "JPEG"))
     return made
 
 
@@ -211,7 +208,7 @@ def main() -> None:
         told = found(own[test], own[gallery], (kinds[test], kinds[gallery]))
         rows.append({"way": way, **told})
     hard = []
-    for how in ("all", *OPERATIONS, *UNTAUGHT):
+    for how in ("all", *UNTAUGHT):
         asked = moved(files, test, how)
         given = looked(asked, run)
         row = {"how": how, "taught": how not in UNTAUGHT}

@@ -209,6 +209,13 @@ def test_search_of_items_without_words_is_refused(tmp_path: Path) -> None:
         wl.advise(bare, tmp_path / "advice", for_="search")
 
 
+def test_a_shop_of_dialogues_alone_is_told_what_is_proved_of_them(tmp_path: Path) -> None:
+    items = pl.DataFrame({"item_id": ["i0"]})
+    said = pl.DataFrame({"dialogue_id": ["d"], "turn": [0], "role": ["customer"], "text": ["hi"]})
+    with pytest.raises(InputError, match=r"no items.*prove SHOP --of dialogues"):
+        wl.advise(wl.Shop({"items": items.clear(), "dialogues": said}), tmp_path / "advice")
+
+
 def test_the_clock_stops_what_takes_longer() -> None:
     clock = Clock(60)
 

@@ -135,7 +135,7 @@ def cases() -> dict[str, Case]:
     }
 
 
-SPOKEN = ("--set", "min_phrases=0")
+SPOKEN = ("--set", "min_phrases=0", "--fewest", 1)
 MEASURES = "hours,gaps,weekdays,item_gini,tail_share,repeat_rate,activity,funnel,session_length"
 
 

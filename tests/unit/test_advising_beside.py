@@ -12,7 +12,6 @@ import pytest
 
 from advice_shops import few
 from wareloom.advising import AdviceSettings, planned
-from wareloom.advising._beside import dialogues, photos, provable
 from wareloom.advising._beside_proves import (
     NOT_NEW,
     RECIPE_DIALOGUES,
@@ -23,6 +22,7 @@ from wareloom.advising._beside_proves import (
 from wareloom.advising._beside_says import of_dialogues, of_photos
 from wareloom.advising._data import Worked
 from wareloom.advising._look import look
+from wareloom.advising.beside import dialogues, photos, provable
 from wareloom.core.run import Run
 from wareloom.core.sentences import Say
 from wareloom.errors import InputError
@@ -246,5 +246,5 @@ def test_replies_are_not_proved_where_no_item_has_a_title() -> None:
 
 def test_a_shop_of_photos_and_dialogues_alone_is_told_what_it_can_ask() -> None:
     shop = pictured(behaviour=False).with_tables(dialogues=talks(3).table("dialogues"))
-    with pytest.raises(InputError, match=r"no behaviour .* --of pictures\..* --of dialogues\."):
+    with pytest.raises(InputError, match=r"no behaviour .* --of pictures`\..* --of dialogues`\."):
         planned(shop, AdviceSettings(), RUN)

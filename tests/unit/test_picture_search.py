@@ -92,8 +92,14 @@ def test_the_command_finds_items_by_files(
     assert found[0]["item_id"] == images["item_id"][5]
     assert found[0]["photo"] == str(tmp_path / "own.png")
     assert [row["rank"] for row in found] == list(range(1, 11))
+    (tmp_path / "text.jpg").write_text("no photo")
+    with pytest.raises(SourceError, match=r"text.jpg is a text, no picture"):
+        photos(tmp_path / "shop", find=[tmp_path / "text.jpg"], **how)
     with pytest.raises(SourceError, match=r"--find .*none.png: there is no such file"):
         photos(tmp_path / "shop", find=[tmp_path / "none.png"], **how)
+    (tmp_path / "torn.png").write_bytes(images["image"][5][:40])
+    with pytest.raises(SourceError, match=r"--find .*torn.png is "):
+        photos(tmp_path / "shop", find=[tmp_path / "own.png", tmp_path / "torn.png"], **how)
 
 
 def test_what_copies_move_is_divided_out() -> None:

@@ -64,6 +64,20 @@ def test_utterances_keep_their_intent_have_exact_spans_and_name_nobody() -> None
     assert any(one.text.startswith("kindly assist me to") for one in lent)
 
 
+def test_a_beginning_is_exchanged_for_one_that_was_heard_before_that_word() -> None:
+    few = [
+        Utterance("what do i need for a refund", "refund"),
+        Utterance("could i cancel the order", "cancel"),
+        Utterance("how do i cancel it", "cancel"),
+        Utterance("could i pay by card", "pay"),
+        Utterance("what do i pay", "pay"),
+        Utterance("how do i pay", "pay"),
+    ]
+    made = [one.text for one in made_utterances(few, 40, np.random.default_rng(0))]
+    assert not [text for text in made if text.startswith(("could i need", "how do i need"))]
+    assert [text for text in made if text.startswith("how do i cancel the")]
+
+
 def test_the_same_seed_gives_the_same_utterances_and_edits_edit() -> None:
     for make in (made_utterances, edited_utterances):
         one, two = (make(FEW, 3, np.random.default_rng(4)) for _ in range(2))

@@ -175,20 +175,26 @@ def _check(shop: Shop) -> None:
     if not shop.rows("items"):
         raise InputError(
             "The shop has no items: there is nothing to recommend. Read its catalogue."
+            + _else(shop)
         )
     shop.verify()
 
 
 def _nothing(shop: Shop) -> str:
-    beside = [
-        f" What its {what} teach can be proved: wareloom prove SHOP --of {what}."
-        for what, table in (("pictures", "images"), ("dialogues", "dialogues"))
-        if shop.rows(table)
-    ]
     return (
         f"The shop has {shop.rows('items'):,} items and no event on one: there is no behaviour to learn from, or to "
         "judge by. Read a log of orders, carts or clicks, or ask for --for search where items have titles."
-        + "".join(beside)
+        + _else(shop)
+    )
+
+
+def _else(shop: Shop) -> str:
+    """What can be proved of a shop whose log says nothing."""
+    ways = (("images", "photos", "pictures"), ("dialogues", "dialogues", "dialogues"))
+    return "".join(
+        f" What its {what} teach is proved by `wareloom prove SHOP --of {kind}`."
+        for table, what, kind in ways
+        if shop.rows(table)
     )
 
 

@@ -19,6 +19,7 @@ from wareloom.preparing.picture_hashes import SIDE, bits_apart, hashes
 from wareloom.preparing.picture_sizes import reduced, smaller
 from wareloom.shop import Shop
 from wareloom.shop.pictures import batches
+from wareloom.shop.schema import REAL
 
 BITS = 4
 """Bits of 64 in which the hashes of a copy differ, at most"""
@@ -54,13 +55,22 @@ def photos_alone(real: Shop, synth: Shop, holdout: Shop) -> bool:
     return all(s.rows("images") for s in sides) and not any(synth.rows(name) for name in DONE)
 
 
+def photos_beside(real: Shop, synth: Shop, holdout: Shop) -> bool:
+    """Whether SYNTH has pictures that were made, and the other sides have photos."""
+    if not all(shop.rows("images") for shop in (real, synth, holdout)):
+        return False
+    made = synth.scan("images").select((pl.col("origin") != REAL).any()).collect().item()
+    return bool(made)
+
+
 def attack_photos(real: Shop, synth: Shop, holdout: Shop, run: Run) -> AttackReport:
     """Tell photos of REAL from photos of the holdout by the pictures of SYNTH alone; a target is a photo.
 
     `near_copies`: how many bits the hash of the nearest picture is away, less than that of the nearest other photo.
     Beside it stand the shares of members and of others with a near copy: four bits or fewer, nearer than other photos.
     `nearest_photo`: how much nearer a picture of SYNTH is than other photos are, by what EfficientNet-Lite0 sees. Of an
-    item one photo is a target, so that targets are independent; figures and intervals are those of attacks on people.
+    item one photo is a target, so that targets are independent; all members and all others are, so that a few copies
+    among many photos are seen. Figures and intervals are those of attacks on people.
     Real photos are made as small as the pictures first. Raises `InputError` for fewer than `FEWEST` photos of either
     sort, or a holdout that has photos of REAL; `MissingExtraError` without the encoder.
     """
@@ -72,8 +82,7 @@ def attack_photos(real: Shop, synth: Shop, holdout: Shop, run: Run) -> AttackRep
     with run.limits(), run.task("photos"):
         members, fake, held = _seen((real, synth, holdout), run)
     first = [_one_an_item(shop, run, name) for shop, name in ((real, "m"), (holdout, "o"))]
-    size = min(len(rows) for rows in first)
-    if size < FEWEST:
+    if min(map(len, first)) < FEWEST:
         raise InputError(
             f"An attack on pictures takes photos of {FEWEST} items and of {FEWEST} others or more; REAL has "
             f"{len(first[0]):,}, the holdout {len(first[1]):,}. Hold out more photos (wareloom split SHOP)."
@@ -82,7 +91,7 @@ def attack_photos(real: Shop, synth: Shop, holdout: Shop, run: Run) -> AttackRep
     scores: list[list[np.ndarray]] = [[], [], []]
     truth, found = list[np.ndarray](), list[np.ndarray]()
     for part in range(PARTS):
-        inside, outside = (rows[:size][part::PARTS] for rows in first)
+        inside, outside = (rows[part::PARTS] for rows in first)
         targets = joined(members.select(inside), held.select(outside))
         mine = np.arange(len(targets)) < len(inside)
         # Further photos of an item that is a target would be near it: members have none such.
@@ -104,7 +113,7 @@ def attack_photos(real: Shop, synth: Shop, holdout: Shop, run: Run) -> AttackRep
     ]
     blind = _judged("blind", scores[2], truth, {}, evidence=False)
     users = {"real": len(members), "holdout": len(held), "synthetic": len(fake)}
-    users |= {"members": size, "others": size}
+    users |= {"members": len(first[0]), "others": len(first[1])}
     return AttackReport.of(outcomes, {}, blind, users=users, seed=run.seed, notes=tuple(notes))
 
 

@@ -24,6 +24,8 @@ BUCKETS = 1 << 15
 """Rows of the table of hashed runs of signs"""
 LONGEST = 120
 """Signs of a side that are read: the last of what came before, the first of a reply"""
+EARLIER_COUNTS = 0.5
+"""What messages before the last count beside it, untaught"""
 FEWEST = 20
 """Pairs below which nothing is learned"""
 HELD = 1_000
@@ -41,7 +43,7 @@ class DualEncoder(TalkLearner):
     asks: ClassVar[Asks] = "replies"
     gradient: ClassVar[bool] = True
 
-    width: Size = 96
+    width: Size = 192
     """Numbers of a side's vector."""
     epochs: Size = 12
     """Passes over the pairs; as often the held-back ones are asked."""
@@ -68,7 +70,7 @@ class DualEncoder(TalkLearner):
         beside = bags([asked[i] for i in order])
         seen = bags(pairs)
         with seeded(run, "replies", "training"):
-            self._net = Towers(self.width, self.dropout)
+            self._net = Towers(self.width, self.dropout, rarity_of([seen[0], seen[2]]))
             updates = run.updates or self.epochs * -(-len(pairs) // self.batch_size)
             how = Training(
                 learning_rate=self.learning_rate,
@@ -181,13 +183,23 @@ def runs_of(text: str) -> np.ndarray:
 
 
 class Towers(torch.nn.Module):  # type: ignore[misc]
-    """One table of runs, a layer for each side."""
+    """One table of runs, a layer for each side. Untaught, a score is the overlap of runs, as rare as they are."""
 
-    def __init__(self, width: int, dropout: float) -> None:
+    def __init__(self, width: int, dropout: float, rarity: np.ndarray) -> None:
+        """`rarity`: float32 [buckets], what a run counts."""
         super().__init__()
-        self.bag = torch.nn.EmbeddingBag(BUCKETS, width, mode="mean")
+        self.bag = torch.nn.EmbeddingBag(BUCKETS, width, mode="sum")
+        self.register_buffer("rarity", torch.from_numpy(rarity))
         self.drop = torch.nn.Dropout(dropout)
-        self.context, self.reply = torch.nn.Linear(2 * width, width), torch.nn.Linear(width, width)
+        self.context = torch.nn.Linear(2 * width, width)
+        self.reply = torch.nn.Linear(width, width)
+        # Random vectors of runs are nearly at right angles: sums of them agree as far as the runs do.
+        same = torch.eye(width)
+        with torch.no_grad():
+            self.context.weight.copy_(torch.cat([same, EARLIER_COUNTS * same], dim=1))
+            self.reply.weight.copy_(same)
+            self.context.bias.zero_()
+            self.reply.bias.zero_()
 
     def asked(self, last: Any, before: Any) -> Any:
         """Vectors of length 1 of what was said before [texts, width]."""
@@ -199,4 +211,18 @@ class Towers(torch.nn.Module):  # type: ignore[misc]
         return F.normalize(self.reply(self._of(reply)), dim=1)
 
     def _of(self, bag: Any) -> Any:
-        return self.drop(torch.relu(self.bag(*bag) * 4.0))
+        runs, starts = bag
+        return self.drop(
+            F.normalize(self.bag(runs, starts, per_sample_weights=self.rarity[runs]), dim=1)
+        )
+
+
+def rarity_of(sides: Sequence[Bags]) -> np.ndarray:
+    """What each hashed run counts, float32 [buckets]: the fewer texts have it, the more."""
+    texts, held = 0, np.zeros(BUCKETS)
+    for side in sides:
+        texts += len(side)
+        owner = np.repeat(np.arange(len(side)), np.diff(side.offsets))
+        pairs = np.unique(owner * BUCKETS + side.flat)
+        held += np.bincount(pairs % BUCKETS, minlength=BUCKETS)
+    return np.log1p((texts - held + 0.5) / (held + 0.5)).clip(0).astype(np.float32)

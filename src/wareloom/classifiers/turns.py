@@ -18,6 +18,8 @@ TOKEN = re.compile(r"[\u3400-\u9fff]|[^\W\u3400-\u9fff]+|[^\w\s]")
 """A word or figure, one Chinese sign, or one mark"""
 OUTSIDE = ""
 """The label of a token of no slot"""
+EMOJI = "emoji"
+"""Slots that are codes of emoji"""
 EARLIER = 4
 """Messages before the last one that count, at most"""
 
@@ -88,10 +90,24 @@ class Exchange:
         return f"{self.before} {self.last}".strip()
 
 
+def worded(text: str, slots: Sequence[Slot]) -> str:
+    """A text without its codes of emoji."""
+    for slot in sorted(slots, key=lambda one: -int(one["start"])):
+        if slot["name"] == EMOJI:
+            text = f"{text[: slot['start']]} {text[slot['end'] :]}"
+    return " ".join(text.split())
+
+
 def exchanges(shop: Shop) -> list[Exchange]:
-    """The replies of a shop's agents that follow a message; an agent's turns in a row are one reply."""
+    """The replies of a shop's agents that follow a message; an agent's turns in a row are one reply.
+
+    Codes of emoji, which are slots, are no words, and a turn of nothing else is none.
+    """
     rows = shop.table("dialogues").filter(pl.col("text").is_not_null())
     rows = rows.sort("dialogue_id", "turn", maintain_order=True)
+    slots = rows["slots"].to_list() if "slots" in rows.columns else [None] * len(rows)
+    texts_ = [worded(text, own or ()) for text, own in zip(rows["text"], slots, strict=True)]
+    rows = rows.with_columns(text=pl.Series(texts_, dtype=pl.String)).filter(pl.col("text") != "")
     found = list[Exchange]()
     for (name,), own in rows.group_by("dialogue_id", maintain_order=True):
         said, replies = list[tuple[str, str]](), list[Exchange]()

@@ -37,6 +37,9 @@ def main(
     least: Annotated[
         float, typer.Option(help="Share of talks that have to end in the planned order state.")
     ] = 0.99,
+    fewest: Annotated[
+        int, typer.Option(help="Phrases of a wish that the agent by rules learns from, at least.")
+    ] = 10,
     language: Annotated[
         str, typer.Option("--language", help="en or zh; that of most dialogues where not said.")
     ] = "",
@@ -66,7 +69,7 @@ def main(
     place, run = place_of(to, force), run_of(seed, quiet, threads=threads)
     named = _named(assistant) if assistant else None
     flow = SYNTHESIZERS.make("flow", **settings(set)).fit(Shop.open(shop), run)
-    report = check_assistant(flow, tasks, repeats, run, named, language)
+    report = check_assistant(flow, tasks, repeats, run, named, language, fewest)
     data = {"assistant": assistant or "rules", "least": least, **report.data}
     if place is not None:
         write_whole(place, data)

@@ -117,10 +117,13 @@ def _found(shop: Shop, photos: list[Path], run: Run) -> list[dict[str, Any]]:
     """The items that photos show, the likest first: photo, rank, item_id, likeness."""
     from wareloom.errors import SourceError
     from wareloom.rankers.content.picture_search import PictureSearch
+    from wareloom.shop.pictures import opened
 
     for path in photos:
         if not path.is_file():
             raise SourceError(f"--find {path}: there is no such file; give a JPEG, PNG or WebP.")
+        # What is no picture is said before the shop's own are looked at, which takes a while.
+        opened(path, f"--find {path}")
     found = PictureSearch.of(shop, run).find([path.read_bytes() for path in photos], run=run)
     names = [str(path) for path in photos]
     return [{**row, "photo": names[row["photo"]]} for row in found.to_dicts()]

@@ -11,6 +11,7 @@ from wareloom.core.sentences import Say
 from wareloom.report.beyond import Explored, explored
 from wareloom.report.conclusion import headline, lift_of
 from wareloom.report.judged import (
+    TRAINED,
     Arms,
     Comparisons,
     Power,
@@ -27,8 +28,6 @@ from wareloom.report.views import Table
 from wareloom.report.words import MIXED, askers
 
 ENGLISH = Say()
-TOLD = {"search": "judgments", "pictures": "images", "dialogues": "dialogues"}
-"""The table that is told of, by kind of proof; of the others events"""
 
 
 @dataclass(frozen=True)
@@ -103,7 +102,7 @@ def proof_page(
 
 def _asked(data: Mapping[str, Any], say: Say) -> Asked:
     shop, settings, mode = data["shop"], data["settings"], data["modes"][0]
-    kind = TOLD.get(data.get("kind", ""), "events")
+    kind = TRAINED.get(data.get("kind", ""), "events")
     rows = say(f"proof.{kind}", count=f"{shop.get(kind, 0):,}", items=f"{shop['items']:,}")
     by = mode["split"]["settings"]["by"]
     split = say("proof.split", by=by)

@@ -74,6 +74,9 @@ class Agent:
         moves: list[Move] = []
         for act, more in heard:
             moves += self._to(act, more, dice, last=(act, more) == heard[-1])
+        if not self.goal:
+            # A wish that was settled since is not asked about.
+            moves = [m for m in moves if m.act not in ("ask_order", "ask_detail", "offer")]
         kept: list[Move] = []
         for move in moves:
             if move not in kept:
@@ -84,7 +87,10 @@ class Agent:
         if len(moves) > 1 and moves[-1].act == "ask_more" and any(m in asks for m in moves):
             moves = [m for m in moves if m.act != "ask_more"]
         first = ("thank", "apologise", "redirect")
-        moves = sorted((m for m in moves if m not in asks), key=lambda m: m.act not in first)
+        last = ("ask_more", "close")
+        moves = sorted(
+            (m for m in moves if m not in asks), key=lambda m: (m.act not in first, m.act in last)
+        )
         moves += asks[-1:]
         if moves:
             self.said = moves[-1].act

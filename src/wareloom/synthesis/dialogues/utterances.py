@@ -197,7 +197,7 @@ class _Writer:
             (one.text, one.intent): Phrase.of(delexicalised(one.text, one.slots)) for one in real
         }
         self.values = values_by_slot([slot for one in real for slot in one.slots])
-        self.frames = _frames(
+        self.frames, self.follow = _frames(
             [(intent, p.parts[0]) for (_, intent), p in self.phrases.items()], beside
         )
         every = sorted((f for own in self.frames.values() for f in own), key=len, reverse=True)
@@ -239,6 +239,10 @@ class _Writer:
                 return beginning
             link = "to"
         others = [other for other in self.frames[link] if other != frame]
+        if link != "to":
+            # "what do i" stands before "need to", "could i" does not: who was heard before that word may stand there.
+            word = rest.split()[0].lower() if rest else ""
+            others = [other for other in others if word in self.follow[other]]
         # Behind "to" the request stands by itself.
         if link == "to" and frame and dice.chance(BARE):
             return rest
@@ -250,13 +254,20 @@ class _Writer:
         return low[len(frame) :].strip() if frame else ""
 
 
-def _frames(beginnings: Sequence[tuple[str, str]], beside: Sequence[str]) -> dict[str, list[str]]:
-    """Beginnings that stand before requests of two intents or more, or before many words, by their last word."""
+def _frames(
+    beginnings: Sequence[tuple[str, str]], beside: Sequence[str]
+) -> tuple[dict[str, list[str]], dict[str, set[str]]]:
+    """Beginnings that stand before requests of two intents or more, or before many words, by their last word.
+
+    And the words that were heard behind each beginning.
+    """
     intents: dict[str, set[str]] = defaultdict(set)
     follow: dict[str, set[str]] = defaultdict(set)
+    heard: dict[str, set[str]] = defaultdict(set)
     for intent, text in beginnings:
-        for frame, _ in _starts(text):
+        for frame, word in _starts(text):
             intents[frame].add(intent)
+            heard[frame].add(word)
     for text in beside:
         for frame, word in _starts(text):
             follow[frame].add(word)
@@ -267,7 +278,8 @@ def _frames(beginnings: Sequence[tuple[str, str]], beside: Sequence[str]) -> dic
         last = frame.rsplit(" ", 1)[-1]
         if last in LINKS and " " in frame:
             found[last].append(frame)
-    return dict(found)
+            heard[frame] |= follow[frame]
+    return dict(found), heard
 
 
 def _starts(text: str) -> list[tuple[str, str]]:
