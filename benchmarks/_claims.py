@@ -74,30 +74,63 @@ def _dialogues(figures: Figures) -> Iterator[Claim]:
         said = f"{speed:.0f} a second"
         yield Claim(f"{data}: dialogues on one thread", said, "300 a second", speed >= 300)
         real, made = side["rates"]["real"], side["rates"]["flow"]
-        worst = max(real, key=lambda name: abs(made[name] / real[name] - 1))
+        named = [name for name in real if name != "dialogues"]
+        worst = max(named, key=lambda name: abs(made[name] / real[name] - 1))
         apart = made[worst] / real[worst] - 1
         claim = f"{data}: refusals, interruptions, open ends beside the log ({worst})"
         yield Claim(claim, f"{apart:+.0%}", "within 25 %", abs(apart) <= 0.25)
         whole = own["dialogue_discriminator"]
         claim = f"{data}: whole dialogues told from real ones (area)"
         yield Claim(claim, f"{whole['value']:.3f}, floor {whole['floor']:.3f}", "–", None)
+        high = side["attack"]["flow, seen_in = 5"]["high"]
+        claim = f"{data}: members told by their words, phrases of five dialogues alone (upper end)"
+        yield Claim(claim, f"{high:.3f}", ".55", high <= 0.55)
     for one in figures["assistant"]:
         claim = f"Rule agent with simulated customers, {one['language']}: planned order state"
         said = f"{one['success']:.1%}, pass^4 {one['pass'][-1]:.1%}"
         yield Claim(claim, said, "99 %", one["success"] >= 0.99)
 
 
+GOALS = {"5": ("+5", 0.05), "10": ("+2", 0.02), "slots": ("+5", 0.05), "replies": ("+3", 0.03)}
+"""Points that synthetic turns have to bring over the best control, its interval above 0"""
+DECISIVE = ("real", "real, repeated", "real + naive")
+"""Their controls"""
+
+
+def _dialogues_useful(figures: Figures) -> Iterator[Claim]:
+    for proof in figures["proofs"]:
+        goal = next((own for word, own in GOALS.items() if word in proof["part"].split(", ")), None)
+        if goal is None or "told" in proof["part"]:
+            continue
+        own = [r for r in proof["comparisons"] if r["metric"] == proof["metric"]]
+        over = [r for r in own if r["arm"] == "real + synthetic" and r["against"] in DECISIVE]
+        least = min(over, key=lambda row: float(row["difference"]))
+        said = f"{100 * least['difference']:+.1f} ({100 * least['low']:+.1f} to {100 * least['high']:+.1f})"
+        claim = f"{proof['part']}: points of {proof['metric']} over {least['against']}"
+        met = least["difference"] >= goal[1] and least["low"] > 0
+        yield Claim(claim, f"{said}; {proof['verdict']}", f"{goal[0]}, above 0", met)
+
+
 def _useful(figures: Figures) -> Iterator[Claim]:
     for proof in figures["proofs"].values():
-        lifts = [x for x in proof["lifts"] if x["slice"] == "all" and x["against"] in DECISIVE]
-        least = min(lifts, key=lambda x: x["lift"])
-        ends = f"{least['lift']:+.1%} ({least['lift_low']:+.1%} to {least['lift_high']:+.1%})"
-        unasked = "" if "real, direct labels" in proof["arms"] else " (direct labels not asked)"
-        claim = f"{proof['title']}: SASRec with `teacher` over {least['against']}{unasked}"
-        yield Claim(claim, ends, "above 0", least["lift_low"] > 0)
-
-
-DECISIVE = ("real", "real, repeated", "real + naive", "real + placebo", "real + anywhere")
+        warm, bar = proof["warm"], proof["bar"]
+        ends = f"{warm['lift']:+.1%} ({warm['lift_low']:+.1%} to {warm['lift_high']:+.1%})"
+        claim = f"{proof['title']}, warm answers: SASRec with `teacher` over {warm['against']}"
+        yield Claim(claim, ends, f"{bar:.0%}", warm["lift"] >= bar and warm["lift_low"] > 0)
+        direct = next(
+            (
+                x
+                for x in proof["lifts"]
+                if (x["against"], x["slice"]) == ("real, direct labels", "warm")
+            ),
+            None,
+        )
+        if direct is not None:
+            ends = (
+                f"{direct['lift']:+.1%} ({direct['lift_low']:+.1%} to {direct['lift_high']:+.1%})"
+            )
+            claim = f"{proof['title']}, warm answers: the same over direct labels"
+            yield Claim(claim, ends, "above 0", direct["lift_low"] > 0)
 
 
 def _system(figures: Figures) -> Iterator[Claim]:
@@ -206,6 +239,15 @@ def _search_of_pictures(figures: Figures) -> Iterator[Claim]:
     for key, name in (("p1", "P@1"), ("p10", "P@10"), ("same", "an altered photo finds itself")):
         claim = f"Visual search, {name}"
         yield Claim(claim, f"{best[key]:.3f}", f"{goals[key]:.2f}", best[key] >= goals[key])
+    crossed = figures["crossed"]
+    claim = (
+        f"Visual search, each of {crossed['photos']:,} altered photos, by a head taught without it"
+    )
+    bar = goals["same"]
+    yield Claim(claim, f"{crossed['same']:.3f}", f"{bar:.2f}", crossed["same"] >= bar)
+    speed = figures["speed"]["photos_cpu_s"]
+    claim = "Visual search, photos read and encoded on one thread"
+    yield Claim(claim, f"{speed:.0f} a second", f"{goals['photos_s']}", speed >= goals["photos_s"])
 
 
 def _held(claim: str, bar: str) -> Callable[[Figures], Iterator[Claim]]:
@@ -319,6 +361,7 @@ CLAIMS: dict[str, Callable[[Any], Iterator[Claim]]] = {
     "privacy_audit": _held("No ε that draws show is above the one that was paid", "all"),
     "search_useful": _search,
     "dialogues": _dialogues,
+    "dialogues_useful": _dialogues_useful,
     "behaviour_fidelity": _fidelity,
     "leak": _held("Leak screen: planted held-out users are found, honest generators pass", "all"),
     "gate": _gate("noise"),

@@ -14,9 +14,10 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+import wareloom
 from wareloom.core.run import physical_cores
 
-PACKAGES = ("wareloom", "numpy", "scipy", "numba", "polars", "implicit")
+PACKAGES = ("numpy", "scipy", "numba", "polars", "implicit")
 
 
 def arguments(doc: str | None) -> argparse.ArgumentParser:
@@ -51,6 +52,8 @@ def machine(note: str = "") -> dict[str, Any]:
         "date": datetime.date.today().isoformat(),
         "versions": {
             "python": platform.python_version(),
+            # Of the code that runs, whatever an older installation in place says.
+            "wareloom": wareloom.__version__,
             **{n: v for n in PACKAGES if (v := _version(n))},
         },
     }

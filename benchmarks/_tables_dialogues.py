@@ -17,6 +17,7 @@ SHOWN = {
     "distinct_pairs.agent": "distinct-2, agents",
     "self_bleu.customer": "self-BLEU, customers",
     "self_bleu.agent": "self-BLEU, agents",
+    "dialogue_copies.near": "long turns near a real one",
     "dialogue_copies.runs": "turns with a run of 12 of a real one",
     "dialogue_copies.whole": "customers that repeat a real one whole",
     "dialogue_facts": "agents' turns with a wrong fact",
@@ -30,14 +31,21 @@ def dialogues(figures: Figures) -> list[str]:
     for side in figures["sides"]:
         lines += [f"### {side['data']}", "", _said(side), ""]
         own = {name: {f["name"]: f for f in made} for name, made in side["generators"].items()}
+        beside = {
+            "bag": "bag of real turns",
+            "copies": "copies",
+            "whole": "`flow`, whole dialogues",
+        }
+        beside = {name: label for name, label in beside.items() if name in own}
         rows = []
         for name, label in SHOWN.items():
             if name not in own["flow"]:
                 continue
             one = own["flow"][name]
-            cells = [_pair(one), *(_value(own[c].get(name)) for c in ("bag", "copies"))]
+            cells = [_pair(one), *(_value(own[c].get(name)) for c in beside)]
             rows.append((label, *cells, f"{one['floor']:.3f}"))
-        lines += [*table("figure | `flow` (95 %) | bag of real turns | copies | floor", rows), ""]
+        head = " | ".join(["figure", "`flow` (95 %)", *beside.values(), "floor"])
+        lines += [*table(head, rows), ""]
         permuted = own["flow"]["dialogue_discriminator"]["about"]["permuted"]
         lines += [
             f"Real dialogues with each role's turns in random order have an area of {permuted:.3f}.",
@@ -45,12 +53,30 @@ def dialogues(figures: Figures) -> list[str]:
         ]
         real, made = side["rates"]["real"], side["rates"]["flow"]
         shown = [
-            (n, f"{v:.1%}", f"{made[n]:.1%}", f"{made[n] / v - 1:+.0%}") for n, v in real.items()
+            (n, f"{v:.1%}", f"{made[n]:.1%}", f"{made[n] / v - 1:+.0%}")
+            for n, v in real.items()
+            if n != "dialogues"
         ]
-        lines += [*table("rate | log | `flow` | difference", shown), ""]
+        head = "rate | held-out dialogues | `flow` | difference"
+        lines += [*table(head, shown), "", *_attacked(side), ""]
     lines += ["### An assistant's check", ""]
     lines += [f"- {one['language']}: {one['said']}" for one in figures["assistant"]]
     return lines
+
+
+def _attacked(side: Figures) -> list[str]:
+    """What an attack on membership tells of each sample."""
+    rows = [
+        (
+            name,
+            _pair({"value": one["area"], "low": one["low"], "high": one["high"]}),
+            f"{one['dialogues of members with a copied run']:.1%}",
+            f"{one['dialogues of others with a copied run']:.1%}",
+        )
+        for name, one in side["attack"].items()
+    ]
+    head = "sample | members told by their words (area, 95 %) | members with a copied run | others"
+    return table(head, rows)
 
 
 def _said(side: Figures) -> str:

@@ -35,7 +35,7 @@ def pictures_useful(figures: Figures) -> list[str]:
     lines = table(head, rows)
     lines += [
         "",
-        "Altered copies (*real + synthetic*) beside each control, points of macro-F1:",
+        "*Real + synthetic* beside each control, points of macro-F1. Synthetic are altered copies, else what is named:",
         "",
     ]
     head = "classifier, share of the photos | against | difference | 95 % interval | p | verdict"
@@ -68,6 +68,8 @@ def pictures_useful(figures: Figures) -> list[str]:
             for name, goal, means in goals
         ]
         lines += table(head, rows)
+    if missing := figures.get("missing"):
+        lines += ["", f"Not run for want of processor time: {'; '.join(missing)}."]
     return lines
 
 
@@ -105,24 +107,110 @@ def pictures_made(figures: Figures) -> list[str]:
 
 
 def pictures_search(figures: Figures) -> list[str]:
-    """P@1, P@10 and whether a photo finds itself."""
+    """P@1, P@10 and whether a photo finds itself, by what it was altered by."""
     head = "vectors | P@1 | P@10 | altered photo finds itself"
-    rows = [
-        (
-            r["way"],
-            f"{r['p1']:.3f}" + (f" ± {1.96 * r['p1_se']:.3f}" if "p1_se" in r else ""),
-            f"{r['p10']:.3f}" + (f" ± {1.96 * r['p10_se']:.3f}" if "p10_se" in r else ""),
-            f"{r['same']:.3f}" if "same" in r else "–",
-        )
-        for r in figures["rows"]
-    ]
-    speed, photos = figures["speed"], figures["photos"]
-    return [
+
+    def cell(row: dict[str, Any], key: str) -> str:
+        if key not in row:
+            return "–"
+        ends = f" ± {1.96 * row[key + '_se']:.3f}" if key + "_se" in row else ""
+        return f"{row[key]:.3f}{ends}"
+
+    rows = [(r["way"], *(cell(r, key) for key in ("p1", "p10", "same"))) for r in figures["rows"]]
+    speed, photos, crossed = figures["speed"], figures["photos"], figures["crossed"]
+    lines = [
         *table(head, rows),
         "",
-        f"{photos['asked']:,} test photos ask among {photos['among']:,}; {photos['altered']:,} altered photos ask "
-        f"among as many. Reading and encoding: {speed['photos_cpu_s']:.0f} photos a second of one thread's own time.",
+        f"{photos['asked']:,} test photos ask among {photos['among']:,}, altered ones among all {photos['altered']:,}. "
+        f"All {crossed['photos']:,} photos, each by a head that was taught by the other half alone: "
+        f"**{crossed['same']:.3f}** ± {1.96 * crossed['se']:.3f} find themselves. Reading and encoding: "
+        f"{speed['photos_cpu_s']:.0f} photos a second of one thread's own time; teaching the head by altered copies "
+        f"takes {speed['taught_cpu_s']:.0f} seconds more.",
+        "",
+        "Share of test photos that find themselves, by what was done to them:",
+        "",
     ]
+    ways = [r["way"] for r in figures["rows"] if r["way"] != "chance"]
+    rows = [
+        (
+            "all that was taught, by chance" if one["how"] == "all" else one["how"],
+            "yes" if one["taught"] else "no",
+            *(f"{one[way]:.3f}" for way in ways),
+        )
+        for one in figures["hard"]
+    ]
+    return lines + table(" | ".join(["altered by", "taught", *ways]), rows)
+
+
+def pictures_scratch(figures: Figures) -> list[str]:
+    """What each network makes after as many minutes, beside floor, memoriser and other real photos."""
+    names = {
+        "picture_precision": "precision",
+        "picture_recall": "recall",
+        "picture_density": "density",
+        "picture_coverage": "coverage",
+    }
+    head = "pictures | steps | seconds | precision | recall | density | coverage | KID | class told | near copies"
+    rows = []
+    for one in figures["rows"]:
+        by = {f["name"]: f for f in one["figures"]}
+        shares = [f"{by[name]['about']['synthetic photos']:.2f}" for name in names]
+        kid, kind, copies = (by[n] for n in ("kernel_distance", "picture_class", "picture_copies"))
+        rows.append(
+            (
+                f"`{one['made']}`" if "steps" in one else one["made"],
+                f"{one['steps']:,}" if "steps" in one else "–",
+                f"{one['cpu_s']:.0f}" if "steps" in one else "–",
+                *shares,
+                f"{kid['about']['kid']:.3f} ({kid['low']:.3f} to {kid['high']:.3f})",
+                f"{1 - kind['value']:.0%} ({1 - kind['high']:.0%} to {1 - kind['low']:.0%})",
+                f"{copies['value']:.1%}",
+            )
+        )
+    by = {f["name"]: f for f in figures["rows"][0]["figures"]}
+    floor = [f"{by[name]['about']['other real photos']:.2f}" for name in names]
+    kid, kind, copies = (by[n] for n in ("kernel_distance", "picture_class", "picture_copies"))
+    rows.append(
+        (
+            "*floor: validation photos*",
+            "–",
+            "–",
+            *floor,
+            f"{kid['floor']:.3f}",
+            f"{1 - kind['floor']:.0%}",
+            f"{copies['floor']:.1%}",
+        )
+    )
+    number = by["kernel_distance"]["pictures"]
+    lines = [*table(head, rows), "", f"{number:,} pictures of each at {figures['side']} pixels."]
+    lines += [
+        "",
+        "What attacks tell of the training photos by these pictures (area; guessing is .5), beside validation photos:",
+        "",
+    ]
+    rows = []
+    for one in figures["rows"]:
+        sides = [(one["made"], one["attacks"])]
+        sides += [(f"{one['made']}, half copies", one["planted"])] if "planted" in one else []
+        for name, attacks in sides:
+            told = {a["name"]: a for a in attacks}
+            near = told["near_copies"]["about"]
+            areas = [
+                f"{told[a]['area']:.3f} ({told[a]['low']:.3f} to {told[a]['high']:.3f})"
+                for a in ("near_copies", "nearest_photo")
+            ]
+            caught = [a for a in told if told[a]["caught"]]
+            rows.append(
+                (
+                    name,
+                    *areas,
+                    f"{near['members with a near copy']:.2%}",
+                    f"{near['others with a near copy']:.2%}",
+                    ", ".join(caught) or "–",
+                )
+            )
+    head = "pictures | near copies | nearest photo | members copied | others copied | caught by"
+    return lines + table(head, rows)
 
 
 def pictures_checks(figures: Figures) -> list[str]:

@@ -1,4 +1,4 @@
-"""Tables of benchmarks of utterances and of suggested texts."""
+"""Tables of benchmarks of what dialogues teach, and of suggested texts."""
 
 from __future__ import annotations
 
@@ -7,49 +7,66 @@ from typing import Any
 from _tables import Figures, table
 
 MADE = "real + synthetic"
-CALLED = {"accuracy": "accuracy", "macro_f1": "macro-F1"}
+CALLED = {
+    "macro_f1": "macro-F1",
+    "accuracy": "accuracy",
+    "token_f1": "token F1",
+    "recall@1": "hard, recall@1",
+    "mrr": "hard, MRR",
+    "recall@1, random replies": "random, recall@1",
+    "mrr, random replies": "random, MRR",
+}
 
 
 def dialogues_useful(figures: Figures) -> list[str]:
-    """Every arm, then what synthetic utterances add to each, and the verdicts."""
-    head = "log, real utterances an intent | arm | accuracy | macro-F1"
-    rows = []
-    for proof in figures["proofs"]:
-        means = {(r["shots"], r["arm"], r["measure"]): r["mean"] for r in proof["arms"]}
-        for shots, arm in dict.fromkeys((r["shots"], r["arm"]) for r in proof["arms"]):
-            said = [f"{means[shots, arm, measure]:.3f}" for measure in CALLED]
-            rows.append((_named(proof, shots), f"**{arm}**" if arm == MADE else arm, *said))
-    lines = [
-        *table(head, rows),
-        "",
-        "Arms with synthetic utterances beside others, points of macro-F1:",
-        "",
+    """What is asked in turn: every arm, then what synthetic turns add to each; and the verdicts."""
+    lines = ["| | verdict |", "| --- | --- |"]
+    lines += [
+        f"| {one['part']} ({one['draws']} draws) | {one['sentence']} |" for one in figures["proofs"]
     ]
-    head = "log, real utterances an intent | arm | against | difference | 95 % interval | verdict of all"
+    for asks in dict.fromkeys(one["asks"] for one in figures["proofs"]):
+        own = [one for one in figures["proofs"] if one["asks"] == asks]
+        lines += ["", f"### {asks.capitalize()}", "", *_arms(own), "", *_differences(own)]
+    return lines
+
+
+def _arms(proofs: list[dict[str, Any]]) -> list[str]:
+    """Means of every arm, and of what stands beside."""
+    metrics = list(dict.fromkeys(row["metric"] for row in proofs[0]["arms"]))
+    rows = []
+    for proof in proofs:
+        means = {(row["arm"], row["metric"]): row["mean"] for row in proof["arms"]}
+        means |= {(row["ranker"], row["metric"]): row["mean"] for row in proof["beside"]}
+        for arm in dict.fromkeys(arm for arm, _ in means):
+            name = f"**{arm}**" if arm == MADE else arm
+            rows.append((proof["part"], name, *(f"{means[arm, m]:.3f}" for m in metrics)))
+    return table(" | ".join(["log, real ones", "arm", *(CALLED[m] for m in metrics)]), rows)
+
+
+def _differences(proofs: list[dict[str, Any]]) -> list[str]:
+    """Points of the deciding metric by which arms with synthetic turns are ahead."""
+    head = "log, real ones | arm | against | points | 95 % interval"
     rows = [
         (
-            _named(proof, one["shots"]),
-            one["of"],
-            one["against"],
-            f"{100 * one['mean']:+.1f}",
-            f"{100 * one['low']:+.1f} to {100 * one['high']:+.1f}",
-            proof["verdicts"][str(one["shots"])],
+            proof["part"],
+            row["arm"],
+            row["against"],
+            f"{100 * row['difference']:+.1f}",
+            f"{100 * row['low']:+.1f} to {100 * row['high']:+.1f}",
         )
-        for proof in figures["proofs"]
-        for one in proof["differences"]
-        if one["measure"] == "macro_f1"
+        for proof in proofs
+        for row in proof["comparisons"]
+        if row["metric"] == proof["metric"] and "synthetic" in row["arm"]
     ]
-    return [*lines, *table(head, rows)]
-
-
-def _named(proof: dict[str, Any], shots: int) -> str:
-    variant = ", own beginnings" if proof["variant"] else ""
-    return f"{proof['data']} ({proof['about']['intents']} intents), {shots}{variant}"
+    return table(head, rows)
 
 
 def suggest(figures: Figures) -> list[str]:
     """Claims without a field, coverage, the planted liar, and search with keywords."""
-    head = "catalogue | texts | claims | unsupported | by the oracle | fields that descriptions say"
+    head = (
+        "catalogue | texts | claims | unsupported | texts the oracle objects to | lies found by check, oracle "
+        "| fields that descriptions say"
+    )
     rows = [
         (
             one["data"],
@@ -57,6 +74,7 @@ def suggest(figures: Figures) -> list[str]:
             f"{one['claims']:,}",
             one["unsupported"],
             one["oracle_unsupported"],
+            f"{one['lies_checked']:,}, {one['lies_read']:,} of {one['lies']:,}",
             f"{one['coverage']['description en']:.1%}",
         )
         for one in figures["claims"]
@@ -69,19 +87,34 @@ def suggest(figures: Figures) -> list[str]:
         f"The planted liar, {liar['asked']:,} texts, lies refused: {told}. "
         f"Its truth was kept {liar['truth_kept']:,} times.",
         "",
-        f"BM25 on {search['queries']:,} validation queries of Home Depot:",
-        "",
     ]
-    keys = list(search["arms"]["titles"])
-    rows = []
+    for part, found in search.items():
+        lines += ["", f"BM25 on {found['queries']:,} {part} queries of Home Depot:", ""]
+        lines += _searched(found)
+    return lines
+
+
+def _searched(search: dict[str, Any]) -> list[str]:
+    """The arms of one part, with their differences to titles alone."""
+    keys, rows = list(search["arms"]["titles"]), []
     for arm, own in search["arms"].items():
         cells = [f"{own[key]:.4f}" for key in keys]
-        for key in keys if arm != "titles" else ():
-            mean, low, high = search["differences"][f"{arm}, {key}"]
-            place = keys.index(key)
-            cells[place] += f" ({mean:+.4f}: {low:+.4f} to {high:+.4f})"
+        if arm != "titles":
+            cells = [
+                f"{cell} ({_signed(search, arm, key)})"
+                for cell, key in zip(cells, keys, strict=True)
+            ]
         rows.append((ARMS[arm], *cells))
-    return [*lines, *table(" | ".join(["text", *keys]), rows)]
+    twice = (
+        "keywords over titles twice",
+        *(_signed(search, "keywords over twice", k) for k in keys),
+    )
+    return table(" | ".join(["text", *keys]), [*rows, twice])
+
+
+def _signed(search: dict[str, Any], arm: str, key: str) -> str:
+    mean, low, high = search["differences"][f"{arm}, {key}"]
+    return f"{mean:+.4f}: {low:+.4f} to {high:+.4f}"
 
 
 ARMS = {

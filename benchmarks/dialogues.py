@@ -7,8 +7,10 @@ dialogues, by chance, are learned from, the other half is held out and is what e
 figure is the same figure between the two halves. Controls: `bag` draws each customer's turn from the whole log, so that
 single turns are real and nothing is in order; `copies` are the dialogues that were learned from. Titles come from
 homedepot_search and taobao_ner_zh. Planted: one digit of a fact is changed in one agent's turn of every fifth dialogue,
-and the measure of facts has to find each. The assistant's check lets simulated customers talk to the rule agent. Data:
-`WARELOOM_DATA`, else `../shared/data`.
+and the measure of facts has to find each. Rates are counted on held-out and on made dialogues by one counter. A log
+that is cut before its dialogues end, as JDDC is, is held beside dialogues that are cut likewise (`ends = "logged"`);
+whole ones stand beside. The attack `dialogues` tries to tell whose dialogues were learned from. The assistant's check
+lets simulated customers talk to the rule agent. Data: `WARELOOM_DATA`, else `../shared/data`.
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ import numpy as np
 import polars as pl
 
 from _common import arguments, data, machine, write
+from wareloom.attacks import run_attacks
 from wareloom.core.family import SYNTHESIZERS
 from wareloom.core.run import Run
 from wareloom.evaluation.compare import CompareSettings, compare, dialogue_measures
@@ -31,9 +34,11 @@ from wareloom.metrics.likeness.dialogues.dialogue_facts import wrong_turns
 from wareloom.metrics.likeness.dialogues.samples import gathered_dialogues
 from wareloom.readers import read
 from wareloom.shop import Shop
+from wareloom.shop.schema import SLOTS
 from wareloom.shop.spans import fits
 from wareloom.synthesis.dialogues.assistant import check_assistant
 from wareloom.synthesis.dialogues.flow import Flow
+from wareloom.synthesis.dialogues.phrases import talks_of
 from wareloom.synthesis.dialogues.rates import rates
 
 SIDES = {"MultiDoGO": ("multidogo", "en", "USD"), "JDDC": ("jddc_zh", "zh", "CNY")}
@@ -100,6 +105,51 @@ def figures(real: Shop, made: Shop, held: Shop) -> list[dict[str, Any]]:
     return [{k: one[k] for k in keep} | {"about": one["about"]} for one in found]
 
 
+def counted(shop: Shop) -> dict[str, float]:
+    """Refusals, interruptions and open ends, with the dialogues: told from labels and words alone, on both sides alike.
+
+    Where the platform put a sign for an order's number, a made number gets that sign, too, before words are read.
+    """
+    rows = shop.table("dialogues").drop("act", strict=False)
+    if shop.meta.get("language") == "zh":
+        cells = zip(rows["text"].to_list(), rows["slots"].to_list(), strict=True)
+        rows = rows.with_columns(text=pl.Series([_masked(*one) for one in cells]), slots=None)
+    frame = Shop(
+        {"items": shop.table("items"), "dialogues": rows.cast({"slots": SLOTS})}, shop.meta
+    )
+    talks = [talk for talk in talks_of([frame]) if talk.acts]
+    found = rates([talk.acts for talk in talks], [talk.turns for talk in talks])
+    return found | {"dialogues": float(sum(len(talk.acts) > 1 for talk in talks))}
+
+
+def _masked(text: str | None, slots: list[dict[str, Any]] | None) -> str | None:
+    for slot in slots or ():
+        if text and slot["name"] == "order_id" and not slot["value"].startswith("["):
+            text = text.replace(slot["value"], "[ORDERID_1]")
+    return text
+
+
+def told(train: Shop, made: dict[str, Shop], held: Shop) -> dict[str, dict[str, Any]]:
+    """Whether an attack on membership tells whose dialogues were learned from, by their words.
+
+    The floor: real dialogues that are neither members nor the attack's others, in the place of the sample.
+    """
+    rows = held.table("dialogues")
+    names = rows["dialogue_id"].unique(maintain_order=True)
+    first = names.filter(pl.Series(np.random.default_rng(4).random(len(names)) < 0.5))
+    there = rows["dialogue_id"].is_in(first.implode())
+    other, holdout = (
+        Shop({"items": held.table("items"), "dialogues": rows.filter(side)}, held.meta)
+        for side in (there, ~there)
+    )
+    found = {}
+    for name, synth in {**made, "other real dialogues": other}.items():
+        report = run_attacks(train, synth, holdout, Run(seed=1, threads=1), names=["dialogues"])
+        area = report.worst.area
+        found[name] = {"area": area.value, "low": area.low, "high": area.high, **report.worst.about}
+    return found
+
+
 def planted(made: Shop, real: Shop) -> dict[str, Any]:
     """Change one digit of a fact in every fifth dialogue, and count what the measure of facts finds of it."""
     trio = gathered_dialogues(real, made, None, 20, Run(seed=1))
@@ -157,8 +207,27 @@ def one_side(name: str, folder: Path, number: int) -> dict[str, Any]:
         for text, slots in zip(rows["text"].to_list(), rows["slots"].to_list(), strict=True)
         for slot in slots or ()
     ]
-    own = rows.filter(role="customer").group_by("dialogue_id", maintain_order=True)
-    talks = own.agg("act", "turn")
+    # A log that is cut before its dialogues end is held beside dialogues that are cut likewise.
+    shows_ends = "abandon" in flow.rates_[language]
+    flow.ends = "logged"
+    cut = made if shows_ends else flow.sample(number, Run(seed=2, threads=1))
+    real, own = counted(held), counted(cut)
+    if not shows_ends:
+        del real["abandon"], own["abandon"]
+    generators = {
+        "flow": figures(train, cut, held),
+        "bag": figures(train, bag(train, number, Run(seed=3)), held),
+        "copies": figures(train, copies(train, number), held),
+    }
+    if not shows_ends:
+        generators["whole"] = figures(train, made, held)
+    careful: Flow = SYNTHESIZERS.make("flow", seen_in=5, min_phrases=0)
+    attacked = {
+        "flow": made,
+        "flow, seen_in = 5": careful.fit(train, Run(seed=1, threads=1)).sample(number, Run(seed=2)),
+        "bag of real turns": bag(train, number, Run(seed=3)),
+        "copies": copies(train, number),
+    }
     return {
         "data": name,
         "said": said,
@@ -169,16 +238,11 @@ def one_side(name: str, folder: Path, number: int) -> dict[str, Any]:
         "refused": made.meta["dialogues"]["refused"],
         "spans": len(spans),
         "spans_right": sum(spans),
-        "rates": {
-            "real": flow.rates_[language],
-            "flow": rates(talks["act"].to_list(), talks["turn"].to_list()),
-        },
+        "shows_ends": shows_ends,
+        "rates": {"real": real, "flow": own},
         "facts": planted(made, train),
-        "generators": {
-            "flow": figures(train, made, held),
-            "bag": figures(train, bag(train, number, Run(seed=3)), held),
-            "copies": figures(train, copies(train, number), held),
-        },
+        "generators": generators,
+        "attack": told(train, attacked, held),
     }
 
 

@@ -3,20 +3,25 @@
     python benchmarks/suggest.py [--items N] [--json FILE]
 
 Claims: texts of N items of three catalogues, of all kinds in both languages, are read by the machine check and by an
-oracle that knows the catalogue's row alone: every word of a claim stands in it, or is one of the words that say
-nothing. A planted liar behind an HTTP server answers with lies of eight kinds beside one truth; each lie has to be
-refused, the truth kept. Coverage: the share of an item's fields that its description says. Search: BM25 on Home Depot's
-validation queries, titles alone against titles with suggested keywords, paired over queries; the control has as many
-random words of the item's category. Data: `WARELOOM_DATA`, else `../shared/data`.
+oracle that knows the catalogue's row alone and shares no code with the check: every whole word and number of a text
+stands in the row, or is one of the words that say nothing. Both are shown each text once more with a word of another
+item's title in one claim, and have to object. A planted liar behind an HTTP server answers with lies of eight kinds
+beside one truth; each lie has to be refused, the truth kept. Coverage: the share of an item's fields that its
+description says. Search: BM25 on Home Depot, titles alone against titles with suggested keywords,
+paired over queries: the validation queries, on which the kind of keywords was chosen, and the test queries. Controls:
+as many random words of the item's category, and each title twice. Data: `WARELOOM_DATA`, else `../shared/data`.
 """
 
 from __future__ import annotations
 
+import html
 import json
 import re
 import tempfile
 import threading
+import unicodedata
 from collections import Counter
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -28,12 +33,11 @@ from _common import arguments, data, machine, write
 from wareloom.core.family import RANKERS, TEXT_MODELS
 from wareloom.core.run import Run
 from wareloom.evaluation.judged_items import QueryMeasures, QueryTask, evaluate_queries
-from wareloom.language.tokenise import tokenise
 from wareloom.preparing.splits import SplitSettings, split
 from wareloom.readers import read
 from wareloom.shop import Shop
 from wareloom.stats.bootstrap import resample
-from wareloom.synthesis.texts.claims import glue, rules, unsupported_claims
+from wareloom.synthesis.texts.claims import glue, unsupported_claims
 from wareloom.synthesis.texts.suggest import KINDS, Assistant
 
 CATALOGUES = {
@@ -53,54 +57,127 @@ LIES = {
 }
 
 
+WORDS = re.compile(r"[\u3400-\u9fff]+|\d+(?:[.,/]\d+)*|[^\W\d_\u3400-\u9fff]+")
+"""Runs of Chinese signs, numbers with what stands behind their point, and words of letters"""
+RUNS = re.compile(r"[^\W_]+(?:[.,/][^\W_]+)*")
+HAN = re.compile(r"[\u3400-\u9fff]")
+BESIDE = frozenset(
+    re.findall(
+        r"\w+",
+        "a an and are by for from in is it its of on or the this to with brand category price size finish use see "
+        "details",
+    )
+)
+ZH_BESIDE = re.compile("查看详情|品牌|类别|售价|规格|颜色|适用")
+"""Words that say nothing of a product, written down for the oracle: it shares no list and no code with the check"""
+
+
 def row_says(text: str, row: dict[str, Any]) -> bool:
-    """The oracle: each word of a text stands in the row of the catalogue, or says nothing by itself."""
-    whole = re.sub(r"\W+", "", json.dumps(row, ensure_ascii=False, default=str).lower())
-    calls = {word for call in rules()["calls"].values() for word in tokenise(call)}
-    said = re.findall(r"[^\W_]+", text.lower())
-    spoken = set(glue()) | calls
+    """The oracle: each whole word and number of a text stands in the row of the catalogue, or says nothing by itself.
+
+    A number counts with what stands behind its point, and "0.37" is not said by "10.37". What is written without
+    blanks in Chinese has to be made of runs of the row that cut no word of letters and no number, one of them of a
+    single sign at most.
+    """
+    plain = html.unescape(json.dumps(row, ensure_ascii=False, default=str))
+    whole = unicodedata.normalize("NFKC", plain).casefold()
+    there = set(WORDS.findall(whole))
+    said = unicodedata.normalize("NFKC", ZH_BESIDE.sub(" ", text)).casefold()
     return all(
-        word in whole
-        or word in spoken
-        or all(w in whole or w in spoken for w in tokenise(word, stem=True))
-        for word in said
+        _made_of(run, whole)
+        if HAN.search(run)
+        else all(word in there or word in BESIDE for word in WORDS.findall(run))
+        for run in RUNS.findall(said)
     )
 
 
+def _made_of(run: str, whole: str) -> bool:
+    """Whether runs that stand in a row make a run up; the fewest of a single sign are counted."""
+    plain = [at for at in range(1, len(run)) if HAN.match(run[at]) or HAN.match(run[at - 1])]
+    single = {0: 0}
+    for end in (*plain, len(run)):
+        found = [
+            single[start] + (end - start == 1 and len(run) > 1)
+            for start in single
+            if _stands(run[start:end], whole)
+        ]
+        if found:
+            single[end] = min(found)
+    return single.get(len(run), 2) < 2
+
+
+def _stands(part: str, whole: str) -> bool:
+    """Whether a part stands in a row with no letter or figure cut at its ends."""
+    edge = r"(?<![^\W_\u3400-\u9fff])", r"(?![^\W_\u3400-\u9fff])"
+    before = "" if HAN.match(part[0]) else edge[0]
+    after = "" if HAN.match(part[-1]) else edge[1]
+    return bool(re.search(before + re.escape(part) + after, whole))
+
+
+def row_of(shop: Shop, place: int) -> dict[str, Any]:
+    """A row of the catalogue as the oracle reads it: with names of attributes, and the price as shops write it."""
+    row = shop.table("items").row(place, named=True)
+    plain = {k: v for k, v in row.items() if k not in ("item_id", "origin", "weight", "image")}
+    if row.get("price") is not None:
+        plain["price"] = f"{row['price']:.2f} {shop.meta.get('currency', '')}"
+    names = [one["name"].replace("_", " ") for one in row.get("attributes") or ()]
+    return plain | {"names": " ".join(names)}
+
+
 def claims_of(name: str, shop: Shop, number: int) -> dict[str, Any]:
-    """Texts of some items: how many are wrong by either reader, how long, and what they say."""
-    made = Assistant(shop)
-    rng = np.random.default_rng(1)
+    """Texts of some items: how many are wrong by either reader, and what they say; and what the readers find of lies.
+
+    The lie: a claim of the text gets one word of another item's title beside it, which its own row has not.
+    """
+    made, rng = Assistant(shop), np.random.default_rng(1)
     items = shop.table("items")
-    drawn = rng.permutation(len(items))[:number]
-    claims, wrong, oracle, texts, empty = 0, 0, 0, 0, 0
-    cover = dict[str, list[float]]()
-    for place in drawn.tolist():
-        row = items.row(place, named=True)
-        plain = {k: v for k, v in row.items() if k not in ("origin", "weight", "image")}
-        plain["price"] = (
-            f"{row['price']:.2f} {shop.meta.get('currency', '')}"
-            if row.get("price") is not None
-            else ""
-        )
-        names = [one["name"].replace("_", " ") for one in row.get("attributes") or ()]
-        plain["names"] = " ".join(names)
-        fields = made.facts.known(row["item_id"]).fields
+    drawn = rng.permutation(len(items))[:number].tolist()
+    count, cover = Counter[str](), dict[str, list[float]]()
+    objections = list[str]()
+    for place in drawn:
+        row, item = row_of(shop, place), items["item_id"][place]
+        fields = made.facts.known(item).fields
+        foreign = _foreign(row_of(shop, int(rng.integers(len(items)))), row)
         for kind in KINDS:
             for language in ("en", "zh"):
-                found = made.suggest(row["item_id"], kind, language)
-                texts += 1
-                empty += not found.text
-                claims += len(found.claims)
-                wrong += len(unsupported_claims(found.text, found.claims, fields))
-                oracle += not row_says(found.text, plain)
+                found = made.suggest(item, kind, language)
+                count.update(texts=1, empty=not found.text, claims=len(found.claims))
+                count["unsupported"] += len(unsupported_claims(found.text, found.claims, fields))
+                if not row_says(found.text, row):
+                    count["oracle_unsupported"] += 1
+                    objections.append(f"{kind} {language}: {found.text}")
                 if fields:
                     cover.setdefault(f"{kind} {language}", []).append(found.coverage)
+                if foreign and found.claims:
+                    lie = replace(found.claims[0], text=f"{found.claims[0].text} {foreign}")
+                    text = found.text.replace(found.claims[0].text, lie.text, 1)
+                    count["lies"] += 1
+                    told = unsupported_claims(text, (lie, *found.claims[1:]), fields)
+                    count.update(lies_checked=bool(told), lies_read=not row_says(text, row))
     told = {key: float(np.mean(values)) for key, values in cover.items()}
+    keys = (
+        *("texts", "claims", "unsupported", "oracle_unsupported", "empty"),
+        *("lies", "lies_checked", "lies_read"),
+    )
+    figures = {key: int(count[key]) for key in keys}
     return {
-        "data": name, "items": len(drawn), "texts": texts, "claims": claims, "unsupported": wrong,
-        "oracle_unsupported": oracle, "empty": empty, "coverage": told,
-    }  # fmt: skip
+        "data": name,
+        "items": len(drawn),
+        **figures,
+        "objections": objections[:20],
+        "coverage": told,
+    }
+
+
+def _foreign(other: dict[str, Any], row: dict[str, Any]) -> str:
+    """A word of another item's title that a row has not; "" where there is none."""
+    said = WORDS.findall(str(other.get("title") or "").casefold())
+    whole = html.unescape(json.dumps(row, ensure_ascii=False, default=str)).casefold()
+    words = [w[:2] if "\u3400" <= w <= "\u9fff" else w for w in said]
+    good = [
+        w for w in words if len(w) > 1 and w not in whole and w not in BESIDE and w not in glue()
+    ]
+    return good[0] if good else ""
 
 
 class Liar(BaseHTTPRequestHandler):
@@ -144,7 +221,7 @@ def lied(shop: Shop, number: int) -> dict[str, Any]:
     ][:number]
     for name in names:
         found = made.suggest(name, "description", "en", Run(quiet=True))
-        title = " ".join(titles[name].split())
+        title = " ".join(html.unescape(titles[name]).split())
         asked += 1
         kept += found.how == "endpoint" and title[:40] in found.text
         refused = [text for text, _ in found.refused]
@@ -158,32 +235,24 @@ def lied(shop: Shop, number: int) -> dict[str, Any]:
 
 
 def searched(folder: Path) -> dict[str, Any]:
-    """BM25 on validation queries, with and without keywords."""
+    """BM25 with and without keywords, on the validation queries that they were chosen on, and on the test queries."""
     run = Run(seed=1, threads=1)
     shop = Shop.open(folder / "homedepot_search")
     parts = split(shop, SplitSettings(by="query"), None, run)
-    task = QueryTask.of(parts.validation, "validation", 2.0, gain="exponential")
+    sides = {"validation": parts.validation, "test": parts.test}
+    tasks = {
+        name: QueryTask.of(side, name, 2.0, gain="exponential") for name, side in sides.items()
+    }
     items = parts.train.table("items")
-    made = Assistant(parts.train)
     titles = items["title"].fill_null("").to_list()
+    made = Assistant(parts.train)
     words = [made.suggest(name, "keywords").text for name in items["item_id"]]
-    rng, groups = np.random.default_rng(2), dict[str, list[int]]()
-    heads = [text.partition(", ")[0].split(" ")[-1] for text in words]
-    for place, head in enumerate(heads):
-        groups.setdefault(head, []).append(place)
-    random = []
-    for place, text in enumerate(words):
-        own = groups[heads[place]]
-        size = len(text.replace(",", "").split())
-        others = " ".join(titles[i] for i in rng.choice(own, 6)).split()
-        random.append(" ".join(rng.choice(others, size)) if others and size else "")
-    twice = titles
-    values = dict[str, dict[str, np.ndarray]]()
+    values = dict[str, dict[str, dict[str, np.ndarray]]]()
     for arm, more in (
         ("titles", [""] * len(titles)),
         ("keywords", words),
-        ("random", random),
-        ("twice", twice),
+        ("random", _random(words, titles)),
+        ("twice", titles),
     ):
         texts = [f"{a} {b}".strip() for a, b in zip(titles, more, strict=True)]
         changed = parts.train.with_tables(
@@ -191,19 +260,41 @@ def searched(folder: Path) -> dict[str, Any]:
         )
         ranker = RANKERS.make("bm25").fit(changed, run)
         measures = QueryMeasures(metrics=("ndcg@10",), catalogue_metrics=("ndcg@10", "recall@100"))
-        found = evaluate_queries(ranker, task, measures, run)
-        values[arm] = {
-            k.removesuffix("/all"): v for k, v in found.per_request.items() if k.endswith("/all")
-        }
-    told: dict[str, Any] = {"queries": len(task), "arms": {}, "differences": {}}
+        for name, task in tasks.items():
+            found = evaluate_queries(ranker, task, measures, run).per_request
+            values.setdefault(name, {})[arm] = {
+                k.removesuffix("/all"): v for k, v in found.items() if k.endswith("/all")
+            }
+    return {name: _told(own, len(tasks[name]), run) for name, own in values.items()}
+
+
+def _random(words: list[str], titles: list[str]) -> list[str]:
+    """As many words as each item's keywords, at random from titles that end in the same word."""
+    rng, groups = np.random.default_rng(2), dict[str, list[int]]()
+    heads = [text.partition(", ")[0].split(" ")[-1] for text in words]
+    for place, head in enumerate(heads):
+        groups.setdefault(head, []).append(place)
+    random = []
+    for head, text in zip(heads, words, strict=True):
+        size = len(text.replace(",", "").split())
+        others = " ".join(titles[i] for i in rng.choice(groups[head], 6)).split()
+        random.append(" ".join(rng.choice(others, size)) if others and size else "")
+    return random
+
+
+def _told(values: dict[str, dict[str, np.ndarray]], queries: int, run: Run) -> dict[str, Any]:
+    """Means of arms, and differences to titles alone, and of keywords to titles twice, paired over queries."""
+    told: dict[str, Any] = {"queries": queries, "arms": {}, "differences": {}}
     for arm, own in values.items():
         told["arms"][arm] = {k: float(np.nanmean(v)) for k, v in own.items()}
-        if arm != "titles":
+        bases = {"titles": ""} | ({"twice": " over twice"} if arm == "keywords" else {})
+        for base, called in bases.items() if arm != "titles" else ():
             for key, value in own.items():
-                paired = (value - values["titles"][key])[:, None]
+                paired = (value - values[base][key])[:, None]
                 low, high = np.quantile(resample(paired, run.rng("paired"))[:, 0], (0.025, 0.975))
-                mean = float(np.nanmean(paired))
-                told["differences"][f"{arm}, {key}"] = [mean, float(low), float(high)]
+                told["differences"][f"{arm}{called}, {key}"] = [
+                    float(np.nanmean(paired)), float(low), float(high)
+                ]  # fmt: skip
     return told
 
 

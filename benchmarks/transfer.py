@@ -1,6 +1,6 @@
 """What of another shop's behaviour travels as a sample, while its log stays where it is? Proofs of transfer.
 
-    python benchmarks/transfer.py [--only DATA ...] [--shares S ...] [--generators NAME ...] [--runs DIR] [--json FILE]
+    python benchmarks/transfer.py [--only CASE ...] [--shares S ...] [--generators NAME ...] [--runs DIR] [--json FILE]
 
 The users of a log are dealt to two shops of one catalogue. This one has a share of its own training users; a generator
 fitted on the other's log draws shoppers, whose sample is added to what this shop's `stack` of rankers, with weights
@@ -34,18 +34,33 @@ METRIC = "ndcg@10"
 
 
 class Case(NamedTuple):
-    """A log, the members of the system, how often all is drawn anew, and the generators where none are named."""
+    """A log, the members of the system, how often all is drawn anew, the generators and shares where none are named."""
 
+    log: str
     title: str
     members: tuple[str, ...]
     seeds: int
     generators: tuple[str, ...]
+    shares: tuple[float, ...] = (0.05, 0.2)
+    updates: int = 0
+    """Gradient updates of a network in it; 0 where there is none"""
 
 
 BEAUTY = ("transitions", "item_knn", "text_knn", "attributes")
 CASES = {
-    "amazon_beauty": Case("Amazon Beauty", BEAUTY, 1, ("chain",)),
-    "yoochoose100k": Case("YooChoose", ("transitions", "session_knn"), 3, ("chain", "outlines")),
+    "beauty": Case("amazon_beauty", "Amazon Beauty", BEAUTY, 3, ("chain",)),
+    "beauty-network": Case(
+        "amazon_beauty",
+        "Amazon Beauty, SASRec a member",
+        (*BEAUTY, "sasrec"),
+        1,
+        ("chain",),
+        (0.05,),
+        1_000,
+    ),
+    "yoochoose": Case(
+        "yoochoose100k", "YooChoose", ("transitions", "session_knn"), 3, ("chain", "outlines")
+    ),
 }
 GENERATORS = {
     "chain": Generator(settings={"structure": "chain"}),
@@ -82,7 +97,7 @@ def row_of(proof: Proof) -> dict[str, Any]:
 def main() -> None:
     parser = arguments(__doc__)
     parser.add_argument("--only", nargs="+", choices=list(CASES), default=list(CASES))
-    parser.add_argument("--shares", type=float, nargs="+", default=[0.05, 0.2])
+    parser.add_argument("--shares", type=float, nargs="+")
     parser.add_argument("--generators", nargs="+", choices=list(GENERATORS))
     parser.add_argument("--draws", type=int, default=TransferProofSettings().draws)
     parser.add_argument("--runs", type=Path, help="where finished cells are kept")
@@ -91,10 +106,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         for name in chosen.only:
             case, runs = CASES[name], (chosen.runs or Path(folder)) / name
-            here, there = halves(read(data(name), to=f"{folder}/{name}").in_memory())
+            here, there = halves(read(data(case.log), to=f"{folder}/{name}").in_memory())
             there.save(runs / "other")
             for generator in chosen.generators or case.generators:
-                for share in chosen.shares:
+                for share in chosen.shares or case.shares:
                     settings = TransferProofSettings(
                         others=(str(runs / "other"),),
                         own=share,
@@ -103,6 +118,7 @@ def main() -> None:
                         ranker_settings={"members": case.members},
                         baselines={},
                         seeds=case.seeds,
+                        updates=case.updates,
                         metrics=(METRIC,),
                         split=SplitSettings(by="leave-last-out"),
                     )

@@ -229,12 +229,13 @@ def prove(
 ) -> Proof:
     """Find out whether synthetic data lifts a ranker on real held-out data.
 
-    `of`: recommendation, system, clicks, search, transfer or pictures. Synthesizer, ranker and mixer are named, or as
-    `wl.synthesizer`, `wl.ranker` and `wl.mixer` make them, with their settings; `screens=()` screens nothing.
+    `of`: recommendation, system, clicks, search, transfer, pictures or dialogues. Synthesizer, ranker and mixer are
+    named, or as `wl.synthesizer`, `wl.ranker` and `wl.mixer` make them, with their settings; `screens=()` screens
+    nothing.
     `settings` are those of `ProofSettings`, `SystemProofSettings`, `ClickProofSettings`, `QueryProofSettings`,
-    `TransferProofSettings` or `PictureProofSettings`, such as others=["shops/other"]; what is not named takes the
-    kind's own: markov and transitions by time, exposures and logistic by time, lambdamart by query, markov and stack by
-    time, image_augment and cnn by class.
+    `TransferProofSettings`, `PictureProofSettings` or `DialogueProofSettings`, such as others=["shops/other"] or
+    asks="slots"; what is not named takes the kind's own: markov and transitions by time, exposures and logistic by
+    time, lambdamart by query, markov and stack by time, image_augment and cnn by class, utterances and words.
     """
     named: dict[str, Any] = {"of": of, "split": split, "screens": screens}
     parts: dict[str, Any] = {"synthesizer": synthesizer, "ranker": ranker, "mixer": mixer}

@@ -69,6 +69,7 @@ import wareloom.synthesis.behaviour.teacher
 import wareloom.synthesis.behaviour.transformer
 import wareloom.synthesis.behaviour.vae
 import wareloom.synthesis.dialogues.flow
+import wareloom.synthesis.dialogues.utterances
 import wareloom.synthesis.images.image_augment
 import wareloom.synthesis.images.image_background
 import wareloom.synthesis.images.image_diffusion
@@ -281,6 +282,7 @@ def synthesizer(
     leaves: float = 0.04,
     typos: float = 0.04,
     frames: float = 0.3,
+    ends: Literal['whole', 'logged'] = 'whole',
     model: str = '',
     model_settings: Mapping[str, Any] = ...,
     model_does: Literal['chooses', 'writes'] = 'chooses',
@@ -302,6 +304,7 @@ def synthesizer(
         leaves: Share of turns after which customers leave, where the log does not say.
         typos: Share of careless customers' phrases with one slip more than the log's.
         frames: Share of English requests that begin in another way.
+        ends: Whether dialogues go on to their ends, or are cut as the log's are where it shows no ends.
         model: A text model behind agents' words: embedded, huggingface, endpoint or package.module:Class; none if empty.
         model_settings: Its settings, such as base_url and model.
         model_does: Whether it chooses among sentences, or writes round facts that a grammar holds; the embedded one only chooses.
@@ -968,6 +971,17 @@ def synthesizer(
         penalty: What likeness to earlier queries of a kind of product takes off the mean log-probability; 0 nothing.
         title_penalty: What a query takes off that whose words all stand in its title; half of them half. 0 nothing.
         block: Words that no query may have.
+    """
+
+@overload
+def synthesizer(
+    name: Literal['utterances'],
+    *,
+    lent: bool = True,
+) -> wareloom.synthesis.dialogues.utterances.Utterances:
+    """Say again what customers said, in other words: one utterance a dialogue, with its intent and slots.
+
+        lent: Whether texts whose intents nobody knows lend beginnings.
     """
 
 @overload
@@ -2538,6 +2552,18 @@ class ProveOptions(TypedDict, total=False):
     """Largest fall, relative, of the deciding metric in a slice beside which "helps" is still said; 1 allows any."""
     effect: float | None
     """Relative lift, such as .02, of which the power is to be told; None tells it of the lift that was observed."""
+    asks: Literal['intents', 'slots', 'replies']
+    """What is learned: intents of customers' turns, slots in them, or which reply an agent gave."""
+    shots: int
+    """Real ones that all arms and the synthesizer are shown, drawn anew with each seed: utterances of each intent, or whole dialogues. 0 shows all; -1 shows 5 of an intent, 50 dialogues for slots, all for replies."""
+    unlabelled: bool
+    """Intents: whether the synthesizer is shown the other utterances of the training part, without their intents."""
+    fewest: int
+    """Intents: different utterances below which an intent is left out."""
+    most: int
+    """Requests of a part, at most."""
+    features: bool | str
+    """Whether all-MiniLM-L6-v2 stands beside (English alone; extra `text`)."""
     augment: Mapping[str, Any]
     """Settings of the altered copies that pictures from scratch have to beat."""
     labelled: float | int | None
@@ -2548,8 +2574,6 @@ class ProveOptions(TypedDict, total=False):
     """Whether items of the history are ranked again: where the log repeats, always, or never."""
     ties: Sequence[Literal['shuffled', 'file']]
     """How events of one user and one time are ordered; the first decides. One is enough where there are no ties."""
-    features: str
-    """What the arm "real, features" sets the ranker's `text` to, where the generator knows text."""
     shares: Sequence[float] | Literal['auto']
     """Shares of the training users at which the lift is measured too; "auto" takes 5, 10, 20, 50 and 100 %."""
     lift_by_ratio: bool

@@ -10,18 +10,23 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import polars as pl
 import pytest
 from tiny_export import wareloom
 
 import wareloom as wl
 from advice_shops import few, items_only, reads_alike, ring
 from interrupted import SRC
-from wareloom.advising import AdviceSettings, _proving, _recipe, advise
+from wareloom.advising import AdviceSettings, _proving, _recipe, advise, planned
 from wareloom.advising._clock import Clock, OutOfTime
 from wareloom.core.run import Run
 from wareloom.errors import InputError, SettingError
 from wareloom.recipe import Recipe, run_recipe
+from wareloom.report.advice import advice_page
+from wareloom.testing.pictures import encoded
 from wareloom.testing.search_shops import catalogue, search_shop
+from wareloom.testing.talks import talks
 
 RUN = Run(seed=1, threads=1)
 
@@ -124,10 +129,27 @@ def test_no_minutes_are_refused(minutes: float, tmp_path: Path) -> None:
 
 
 def test_a_second_says_what_did_not_fit_and_more_minutes_go_on(tmp_path: Path) -> None:
-    found = wl.advise(ring(), tmp_path / "advice", minutes=1 / 60, run=RUN)
+    """The shop has photos and dialogues as well: they are in the plan, the answer, the page and a recipe."""
+    shop = ring()
+    names = shop.table("items")["item_id"].to_list()
+    kinds = [["Shop", "bag" if n % 2 else "hat"] for n in range(len(names))]
+    plain = encoded(np.zeros((8, 8, 3), dtype=np.uint8))
+    shop = shop.with_tables(
+        items=shop.table("items").with_columns(category=pl.Series(kinds)),
+        images=pl.DataFrame({"item_id": names[:24], "image": [plain] * 24}),
+        dialogues=talks(30, 1).table("dialogues"),
+    )
+    assert planned(shop, AdviceSettings(minutes=1), RUN)["look"]["photos"]["photos"] == 24
+    found = wl.advise(shop, tmp_path / "advice", minutes=1 / 60, run=RUN)
     assert found.answer == "not proved"
+    sections = {s["about"]: s["sentences"] for s in found.data["sections"]}
+    assert "24 photos show 24 of 30 items" in sections["photos"][0]
+    assert "30 dialogues with" in sections["dialogues"][0]
+    assert found.data["look"]["talks"]["languages"] == {"en": 30}
+    assert Recipe.load(tmp_path / "advice" / "recipe-pictures.toml").train.name == "lite0"
+    assert "24 张照片展示了 30 件商品中的 24 件" in advice_page(found.data, "zh")
     assert "the proof" in found.data["left_out"] or found.data["generators"] is None
-    more = wl.advise(ring(), tmp_path / "advice", minutes=9.9, run=RUN, resume=True)
+    more = wl.advise(shop, tmp_path / "advice", minutes=9.9, run=RUN, resume=True)
     assert more.data["look"] == found.data["look"]
     assert more.answer in ("no evidence", "leave it out")
     assert more.bundle is not None
@@ -173,7 +195,7 @@ def test_the_dry_run_of_search_names_what_is_tried(tmp_path: Path) -> None:
 
 def test_search_is_chosen_by_judgments(tmp_path: Path) -> None:
     shop = search_shop(150)
-    found = wl.advise(shop, tmp_path / "advice", minutes=9.9, for_="search", run=RUN)
+    found = wl.advise(shop, tmp_path / "advice", minutes=1.5, for_="search", run=RUN)
     labels = {trial["label"] for trial in found.data["search"]["trials"]}
     best = max(found.data["search"]["trials"], key=lambda trial: trial["value"])
     assert {"bm25"} <= labels
@@ -185,6 +207,13 @@ def test_search_of_items_without_words_is_refused(tmp_path: Path) -> None:
     bare = items_only().with_tables(items=items_only().table("items").select("item_id"))
     with pytest.raises(InputError, match="no texts"):
         wl.advise(bare, tmp_path / "advice", for_="search")
+
+
+def test_a_shop_of_dialogues_alone_is_told_what_is_proved_of_them(tmp_path: Path) -> None:
+    items = pl.DataFrame({"item_id": ["i0"]})
+    said = pl.DataFrame({"dialogue_id": ["d"], "turn": [0], "role": ["customer"], "text": ["hi"]})
+    with pytest.raises(InputError, match=r"no items.*prove SHOP --of dialogues"):
+        wl.advise(wl.Shop({"items": items.clear(), "dialogues": said}), tmp_path / "advice")
 
 
 def test_the_clock_stops_what_takes_longer() -> None:

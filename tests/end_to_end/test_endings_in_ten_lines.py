@@ -24,6 +24,7 @@ from wareloom.core.family import FAMILIES, RANKERS
 from wareloom.core.run import Run
 from wareloom.shop import Shop
 from wareloom.testing.made_pictures import pictured
+from wareloom.testing.talks import talks
 
 COMMANDS = sorted(path.stem for path in cli.HERE.glob("*.py") if not path.stem.startswith("_"))
 POLICY = 'preset = "partner"\nattack_area = 0.9\nattack_tpr = 0.9\nattacks = ["sets"]\n'
@@ -77,6 +78,19 @@ def cases() -> dict[str, Case]:
         "gallery": Case(("gallery", place / "photos", *to("gallery.html"))),
         "pictures": Case(("pictures", place / "photos", *to("files"))),
         "photos": Case(("photos", place / "photos", *to("read")), codes=(0, 1)),
+        "assistant": Case(
+            (
+                "assistant",
+                place / "talked",
+                "--tasks",
+                8,
+                "--repeats",
+                2,
+                *SPOKEN,
+                *to("checked.json"),
+            ),
+            codes=(0, 1),
+        ),
         "suggest": Case(("suggest", place / "titles", "i0"), ()),
         "screen": Case(("screen", place / "synth", train, *to("good"))),
         "mix": Case(("mix", train, place / "good", *to("mixed"))),
@@ -121,6 +135,7 @@ def cases() -> dict[str, Case]:
     }
 
 
+SPOKEN = ("--set", "min_phrases=0", "--fewest", 1)
 MEASURES = "hours,gaps,weekdays,item_gini,tail_share,repeat_rate,activity,funnel,session_length"
 
 
@@ -134,6 +149,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
         built(place / "leaving", place / "ledgers")
     search_shop(60).save(place / "searched")
     pictured().save(place / "photos")
+    talks(300).save(place / "talked")
     titles = pl.DataFrame({"item_id": ["i0", "i1"], "title": ["lamp rug", "rug lamp"]})
     Shop({"items": titles}).save(place / "titles")
     write_encoder(place / "bert", ["lamp", "rug"])

@@ -12,12 +12,23 @@ from wareloom.shop import Shop
 
 
 def test_the_command(tmp_path: Path) -> None:
-    items = pl.DataFrame({"item_id": ["a", "z"], "title": ["Delta Chrome Faucet", "Best!"]})
+    parts = ("spout", "valve", "hose", "handle", "mount")
+    items = pl.DataFrame(
+        {
+            "item_id": ["a", "z"],
+            "title": ["Delta Chrome Faucet", "Best!"],
+            "attributes": [[{"name": name, "value": f"{name} of brass"} for name in parts], []],
+        }
+    )
     Shop({"items": items}).save(tmp_path / "shop")
     told = wareloom("suggest", tmp_path / "shop", "a", "--kind", "title", "--json")
     assert told.code == 0
     assert json.loads(told.out)["claims"][0]["field"] == "title"
-    assert "extractive" in wareloom("suggest", tmp_path / "shop", "a").out
+    shown = wareloom("suggest", tmp_path / "shop", "a").out
+    assert "extractive" in shown
+    whole = json.loads(wareloom("suggest", tmp_path / "shop", "a", "--json").out)["claims"]
+    assert len(whole) > 4
+    assert f"{len(whole) - 4} more" in shown
     none = wareloom("suggest", tmp_path / "shop", "z")
     assert none.code == 1
     assert "Nothing can be said of z" in none.out

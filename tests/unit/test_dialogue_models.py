@@ -8,23 +8,30 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+import polars as pl
 import pytest
 
+from wareloom.cli.assistant import _named
 from wareloom.core.run import Run
 from wareloom.errors import InputError, SettingError
 from wareloom.language.models import Done, Generated, Sampling, TextModel
 from wareloom.language.models._calls import Ask
 from wareloom.shop.spans import fits
-from wareloom.synthesis.dialogues.agent import Move
+from wareloom.synthesis.dialogues.agent import Agent, Move
 from wareloom.synthesis.dialogues.assistant import (
+    Assistant,
     AssistantReport,
     RuleAssistant,
     Trial,
     check_assistant,
 )
 from wareloom.synthesis.dialogues.check import unresolved
+from wareloom.synthesis.dialogues.dice import Dice
 from wareloom.synthesis.dialogues.flow import Flow
+from wareloom.synthesis.dialogues.phrases import talks_of
 from wareloom.synthesis.dialogues.words import Turn
+from wareloom.synthesis.dialogues.world import World
 from wareloom.testing.talks import talks
 
 
@@ -58,6 +65,95 @@ def test_an_assistant_is_checked_by_where_orders_end(flow: Flow) -> None:
     theirs = flow.bank_
     for wrong in (Careless(theirs, "en"), Deaf(theirs, "en")):
         assert check_assistant(flow, 40, 4, Run(seed=1), wrong, fewest=1).success < 0.9
+
+
+def told(agent: Agent, *heard: str) -> list[str]:
+    for act in heard:
+        agent.hear(act)
+    return [move.act for move in agent.answer(Dice(np.random.default_rng(0)))]
+
+
+def test_an_agent_asks_nothing_of_a_wish_that_is_settled_and_says_last_things_last(
+    flow: Flow,
+) -> None:
+    dice = Dice(np.random.default_rng(0))
+    world = next(
+        one for one in (flow._world("en", dice) for _ in range(99)) if one.order.state == "paid"
+    )
+    agent = Agent(world, dice)
+    agent.known = True
+    agent.hear_request("cancel_order", "cancel")
+    assert told(agent) == ["offer"]
+    # Thanks alone leave the offer open; with a yes behind them it is done, and not offered again.
+    assert told(agent, "thank", "confirm") == ["done", "ask_more"]
+    assert agent.world.order.state == "cancelled"
+    agent = Agent(world, dice)
+    agent.hear("confirm")
+    agent.hear_request("check_cancellation_fee", "policy.cancellation_fee")
+    assert told(agent)[-1] == "ask_more", "an answer stands before what else is asked"
+
+
+def test_what_agents_alone_say_is_no_customers_phrase() -> None:
+    rows = talks(40, language="zh").table("dialogues")
+    wrong = rows.with_columns(
+        text=pl.when(pl.col("turn") == 0).then(pl.lit("请问有什么可以帮您?")).otherwise("text"),
+        intent=pl.lit(None, pl.String),
+    )
+    said = {
+        template
+        for talk in talks_of([talks(3).with_tables(dialogues=wrong)])
+        for template in talk.templates
+    }
+    assert said
+    assert not [template for template in said if "请问有什么" in template]
+
+
+class Idle(RuleAssistant):
+    """An assistant that says all and does nothing."""
+
+    def begin(self, world: World, dice: Dice) -> None:
+        super().begin(world, dice)
+        self.was = world.order
+
+    def reply(self, text: str) -> list[Move]:
+        moves = super().reply(text)
+        self.world.order = self.was
+        return moves
+
+
+def test_who_does_nothing_is_right_as_often_as_the_floor_says(flow: Flow) -> None:
+    found = check_assistant(flow, 40, 2, Run(seed=1), fewest=1)
+    idle = check_assistant(flow, 40, 2, Run(seed=1), Idle(flow.bank_, "en"), fewest=1)
+    assert 0 < found.floor == idle.success < 0.99
+    assert idle.changing[0] == 0
+    assert idle.changing[1] == round(80 * (1 - found.floor))
+    data = idle.data
+    assert data["customers"] == "simulated"
+    assert data["passes"] == [idle.passes(1), idle.passes(2)]
+    assert {row["goal"] for row in data["goals"]} == {trial.goal for trial in idle.trials}
+    assert sum(row["talks"] for row in data["goals"]) == 80
+    assert all(trial["found"] for trial in data["failed"])
+
+
+def test_a_check_that_cannot_be_made_is_refused(flow: Flow) -> None:
+    with pytest.raises(InputError, match="Asked for 0 tasks of 4 talks"):
+        check_assistant(flow, 0, 4)
+    with pytest.raises(InputError, match="No phrases of the language 'zh'"):
+        check_assistant(flow, 4, 1, language="zh")
+    for name, match in (("rules", "names no assistant"), ("wareloom.shop:Shop", "is no assistant")):
+        with pytest.raises(SettingError, match=match):
+            _named(name)
+    assert isinstance(_named(f"{__name__}:Parrot"), Parrot)
+
+
+class Parrot(Assistant):
+    """An assistant of one's own."""
+
+    def begin(self, world: World, dice: Dice) -> None:
+        self.world = world
+
+    def reply(self, text: str) -> list[Move]:
+        return []
 
 
 def test_pass_k_is_that_of_all_draws_of_k() -> None:

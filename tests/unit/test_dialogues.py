@@ -16,7 +16,9 @@ from wareloom.errors import InputError, SettingError, SourceError
 from wareloom.language.acts import act_of_label, act_of_words, goal_of
 from wareloom.language.runs import copied, runs_of
 from wareloom.shop import Shop
+from wareloom.shop.schema import SLOTS
 from wareloom.shop.spans import fits
+from wareloom.synthesis.dialogues.agent import Agent
 from wareloom.synthesis.dialogues.check import (
     broken_states,
     check,
@@ -107,6 +109,79 @@ def test_every_sentence_of_agents_names_facts_of_some_world() -> None:
                 assert set(FACT.findall(sentence)) <= known.keys(), (case, sentence)
                 assert not re.search(r"\d", sentence), "a number that is no fact"
         assert shipped()["en"].keys() == shipped()["zh"].keys()
+
+
+@pytest.mark.parametrize(("goal", "key"), [("change", "new_quantity"), ("address", "new_city")])
+def test_an_offer_stands_until_it_is_taken_up(goal: str, key: str) -> None:
+    for seed in range(12):
+        dice, own = Dice(np.random.default_rng(seed)), world("paid")
+        served = Agent(own, dice)
+        served.known = True
+        offers = []
+        for _ in range(3):
+            served.hear_request(goal, goal)
+            served.answer(dice)
+            offers.append(own.said[key])
+        assert len(set(offers)) == 1, "asked again, it offers the same"
+        served.hear("confirm")
+        served.answer(dice)
+        assert {"new_quantity": str(own.order.quantity), "new_city": own.order.city}[key] == offers[
+            0
+        ]
+        served.hear_request(goal, goal)
+        served.answer(dice)
+        assert own.said[key] != offers[0], "what is done is not offered"
+
+
+def cut_log(number: int = 240) -> Shop:
+    """A log that is cut behind two to four turns of its customers, before dialogues end; a few decline something."""
+    rng, rows = np.random.default_rng(4), []
+    steps = ("greeting", "cancel_order", "provide", "confirm")
+    said = {
+        "greeting": "hello",
+        "cancel_order": "please cancel my order",
+        "provide": "K123456",
+        "confirm": "ok",
+    }
+    for n in range(number):
+        for turn, step in enumerate(steps[: rng.integers(2, 5)]):
+            intent, text = step, said[step]
+            if step == "confirm" and rng.random() < 0.15:
+                intent, text = "reject", "no"
+            slots = (
+                [{"name": "order_id", "value": text, "start": 0, "end": 7}]
+                if step == "provide"
+                else None
+            )
+            rows.append((f"d{n}", 2 * turn, "customer", text, intent, slots, "en"))
+    names = ["dialogue_id", "turn", "role", "text", "intent", "slots", "language"]
+    frame = pl.DataFrame(
+        rows, schema=names, orient="row", schema_overrides={"slots": SLOTS, "turn": pl.Int32}
+    )
+    return talks(2).with_tables(dialogues=frame)
+
+
+def test_a_log_that_is_cut_shows_its_rates_up_to_there_and_is_followed_up_to_there() -> None:
+    log, turns, refusals = cut_log(), {}, {}
+    lengths = log.table("dialogues").group_by("dialogue_id").len()["len"]
+    for ends in ("whole", "logged"):
+        flow = Flow(min_phrases=0, ends=ends).fit(log, Run(seed=1))
+        rows = flow.sample(300, Run(seed=2)).table("dialogues")
+        assert rows["outcome"].is_null().any() == (ends == "logged")
+        own = (
+            rows.filter(role="customer")
+            .group_by("dialogue_id", maintain_order=True)
+            .agg("act", "turn")
+        )
+        turns[ends] = own["act"].list.len()
+        refusals[ends] = rates(own["act"].to_list(), own["turn"].to_list())["refusal"]
+        assert "abandon" not in flow.rates_["en"]
+        goal = flow.rates_["en"]["refusal"]
+    assert turns["logged"].mean() == pytest.approx(lengths.mean(), abs=0.3)
+    assert turns["logged"].max() <= 4 < turns["whole"].mean()
+    # Those that go on to their ends refuse more, which the log cannot show.
+    assert refusals["logged"] == pytest.approx(goal, rel=0.5)
+    assert refusals["whole"] > 1.5 * goal
 
 
 def test_acts_and_goals_are_told() -> None:
@@ -258,7 +333,8 @@ def test_plans_refuse_interrupt_and_leave_as_often_as_the_log(flow: Flow) -> Non
         turns.append([n for n, step in enumerate(plan.steps) if step.role == "customer"])
         acts.append([plan.steps[n].act for n in turns[-1]])
     found, real = rates(acts, turns), again.rates_["en"]
-    for name in ("refusal", "interruption"):
+    assert real["abandon"] > 0.02
+    for name in ("refusal", "interruption", "abandon"):
         assert found[name] == pytest.approx(real[name], rel=0.25), name
 
 

@@ -155,7 +155,7 @@ def helpers_of(process: int) -> list[int]:
 
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="finds workers by /proc")
 def test_workers_killed_at_random_moments_change_nothing(tmp_path: Path) -> None:
-    """Twenty kills over three proofs at most: the bytes of a proof that nobody disturbed."""
+    """Twenty kills over two proofs at most: the bytes of a proof that nobody disturbed."""
     settings, work, shop = cases()["recommendation"]
     shop = shop.save(tmp_path / "shop")
     alone = plain(work(shop, settings, Run(seed=3, threads=1)).data)
@@ -175,7 +175,7 @@ def test_workers_killed_at_random_moments_change_nothing(tmp_path: Path) -> None
     thread = threading.Thread(target=killer)
     thread.start()
     try:
-        for turn in range(3):
+        for turn in range(2):
             for _ in range(12):
                 run = Run(seed=3, threads=1, jobs=2, cache=tmp_path / f"cells{turn}")
                 # A task whose workers were killed three times in a row ends the run; it goes on when called again.

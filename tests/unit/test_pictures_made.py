@@ -17,13 +17,13 @@ from wareloom.cli.gallery import main as gallery
 from wareloom.core.family import SYNTHESIZERS
 from wareloom.core.run import Run
 from wareloom.errors import GateError, InputError, SettingError
+from wareloom.preparing.picture_masks import masked
+from wareloom.preparing.picture_operations import MIXING, OPERATIONS
 from wareloom.release.photos import export_pictures
 from wareloom.report.gallery import gallery_page
 from wareloom.shop import Shop
 from wareloom.shop.pictures import decode, labelled, opened, said_of, soft_labels, training_pictures
 from wareloom.synthesis import GivenPictures
-from wareloom.synthesis.images.masks import masked
-from wareloom.synthesis.images.operations import MIXING, OPERATIONS
 from wareloom.testing.made_pictures import KINDS, drawn, pictured
 
 RUN = Run(seed=1, threads=1)

@@ -130,7 +130,7 @@ CASES: dict[str, tuple[Callable[[], Shop], Callable[..., ExperimentSettings]]] =
     ),
 }
 """A shop, and settings with a ranker that is taught by gradient updates, of each kind that has the arms of all"""
-ELSEWHERE = {"system", "pictures"}
+ELSEWHERE = {"system", "pictures", "dialogues"}
 """Kinds whose arms are others, and that have a test file of their own"""
 
 

@@ -87,7 +87,8 @@ def test_text_that_is_not_utf8(tmp_path: Path) -> None:
         SourceError,
         "items.csv is not utf-8",
         "byte 0xe9 near offset 27, line 3",
-        "--set encoding=latin-1",
+        "cp1252 would read “b,café”",
+        "--set encoding=cp1252",
     )
     shop = read(source, to=tmp_path / "shop", settings={"encoding": "latin-1"})
     assert shop.table("items")["title"].to_list() == ["plain", "café"]

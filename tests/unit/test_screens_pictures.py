@@ -13,9 +13,10 @@ from pictures import encoded
 from wareloom.core.family import SCREENS, SYNTHESIZERS
 from wareloom.core.run import Run
 from wareloom.errors import MissingExtraError, RefusedError
+from wareloom.preparing.picture_hashes import bits_apart, hashes
 from wareloom.sampling.rejection import sample_screened
 from wareloom.screening import Screened
-from wareloom.screening._pictures import hamming, hashes, sharpness
+from wareloom.screening._pictures import sharpness
 from wareloom.shop import Shop
 from wareloom.testing.made_pictures import KINDS, drawn
 
@@ -89,10 +90,10 @@ def test_sharpness_has_an_oracle() -> None:
 def test_hashes_of_a_photo_hold_under_light_and_differ_between_photos() -> None:
     one, other = photo(1, "ball", 32)[None], photo(2, "bar", 32)[None]
     darker = (one * 0.8).astype(np.uint8)
-    assert hamming(hashes(one), hashes(darker)).item() <= 4
-    assert hamming(hashes(one), hashes(other)).item() > 10
+    assert bits_apart(hashes(one), hashes(darker)).item() <= 4
+    assert bits_apart(hashes(one), hashes(other)).item() > 10
     slow = int((hashes(one)[0] != hashes(other)[0]).sum())
-    assert hamming(hashes(one), hashes(other)).item() == slow
+    assert bits_apart(hashes(one), hashes(other)).item() == slow
 
 
 def halved(pixels: np.ndarray) -> np.ndarray:

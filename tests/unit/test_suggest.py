@@ -114,6 +114,33 @@ def test_values_of_one_attribute_are_said_together() -> None:
     assert unsupported_claims(words.text, words.claims, made.facts.known("q").fields) == []
 
 
+def test_words_stand_as_the_shop_writes_them_and_numbers_for_machines_do_not() -> None:
+    items = pl.DataFrame(
+        {
+            "item_id": ["q"],
+            "title": ["Blush for Men, SPF 30, .5 oz, 2 1/2 in. (3-Pack), 0.8mm"],
+            "brand": ["L&#39;Oreal Paris"],
+            "attributes": [
+                [
+                    {"name": "attribute_ids", "value": "224"},
+                    {"name": "code", "value": "AB-1"},
+                    {"name": "gift", "value": "Maker's Box"},
+                ]
+            ],
+        }
+    )
+    made = Assistant(Shop({"items": items}))
+    found = made.suggest("q")
+    assert "Brand: L'Oreal Paris." in found.text
+    assert "Size: .5 oz, 2 1/2 in, 3-Pack, 0.8mm." in found.text
+    assert "224" not in found.text
+    assert "Code: AB-1." in found.text
+    words = made.suggest("q", "keywords").text
+    assert "maker's box" in words
+    assert "l'oreal paris" in words
+    assert unsupported_claims(found.text, found.claims, made.facts.known("q").fields) == []
+
+
 @pytest.mark.parametrize(
     ("text", "field", "why"),
     [

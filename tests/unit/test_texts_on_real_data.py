@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from wareloom.proof.intents import EDITED, MADE, REPEATED, IntentSettings, prove_intents
 
 from wareloom.core.run import Run
-from wareloom.proof.intents import EDITED, MADE, REPEATED, IntentSettings, prove_intents
 from wareloom.readers import read
 from wareloom.synthesis.texts.claims import unsupported_claims
 from wareloom.synthesis.texts.suggest import KINDS, Assistant

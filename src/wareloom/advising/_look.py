@@ -7,6 +7,7 @@ from typing import Any
 
 import polars as pl
 
+from wareloom.advising.beside import dialogues, photos
 from wareloom.preparing.statistics import statistics
 from wareloom.shop import Shop
 from wareloom.shop.buckets import user_key
@@ -37,7 +38,7 @@ class Look:
     users: int = 0
     interactions: int = 0
     has: dict[str, bool] = field(default_factory=dict)
-    """texts, brands, categories, prices, pictures, queries, judgments, exposures, times, ratings"""
+    """texts, brands, categories, prices, pictures, dialogues, queries, judgments, exposures, times, ratings"""
     resolution: str = "none"
     """How fine the times are"""
     ties: bool = False
@@ -50,6 +51,10 @@ class Look:
     cold: float = 0.0
     """Share of the items that nobody has had"""
     repeat_rate: float = 0.0
+    photos: dict[str, Any] = field(default_factory=dict)
+    """Counts of its photos, see `wareloom.advising.beside`; empty where there are none"""
+    talks: dict[str, Any] = field(default_factory=dict)
+    """Counts of its dialogues, likewise"""
     others: dict[str, str] = field(default_factory=dict)
     """Other shops by folder, and why one is not used; "" where it is"""
     warnings: list[str] = field(default_factory=list)
@@ -61,6 +66,7 @@ def look(shop: Shop, others: tuple[str, ...] = ()) -> Look:
     told = statistics(part)
     found = Look(rows={name: shop.rows(name) for name in shop.names}, warnings=told["warnings"])
     found.has = _has(shop, told)
+    found.photos, found.talks = photos(shop), dialogues(shop)
     events = told.get("events") or {}
     found.interactions = int(events.get("interactions", 0))
     if found.interactions:
@@ -125,6 +131,7 @@ def _has(shop: Shop, told: dict[str, Any]) -> dict[str, bool]:
         "categories": enough.get("category", False),
         "prices": bool(told["items"].get("price")),
         "pictures": bool(shop.rows("images")),
+        "dialogues": bool(shop.rows("dialogues")),
         "queries": bool(shop.rows("searches")),
         "judgments": bool(shop.rows("judgments")),
         "exposures": _any_event(shop, pl.col("event") == IMPRESSION),

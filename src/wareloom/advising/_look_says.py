@@ -14,6 +14,7 @@ HAD = {
     "categories": "categories",
     "prices": "prices",
     "pictures": "pictures",
+    "dialogues": "dialogues",
     "queries": "queries",
     "judgments": "judgments",
     "exposures": "what was shown",

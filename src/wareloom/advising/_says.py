@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from wareloom.advising._beside_says import of_dialogues, of_photos
 from wareloom.advising._distil_says import of_distilling
 from wareloom.advising._facts import lift, proved, value_of
 from wareloom.advising._look_says import of_shop
@@ -111,6 +112,7 @@ def sections(data: Data) -> list[dict[str, Any]]:
     """The page's sections: what each is about, by its key in `sentences/advice.toml`, and its sentences."""
     made = [
         ("has", of_shop(data)),
+        *beside(data),
         ("without", _without(data)),
         ("adds", _adds(data)),
         ("distils", of_distilling(data)),
@@ -123,6 +125,15 @@ def sections(data: Data) -> list[dict[str, Any]]:
         ("left_out", [f"{name}: {why}." for name, why in data["left_out"].items()]),
     ]
     return [{"about": about, "sentences": said} for about, said in made if said]
+
+
+def beside(data: Data) -> list[tuple[str, list[str]]]:
+    """The sections of what lies beside the log."""
+    look = data["look"]
+    return [
+        ("photos", of_photos(look, data.get("pictures_lift"))),
+        ("dialogues", of_dialogues(look)),
+    ]
 
 
 def _without(data: Data) -> list[str]:

@@ -16,6 +16,12 @@ from wareloom._version import __version__
 from wareloom.advising import _facts as facts
 from wareloom.advising import _says as says
 from wareloom.advising import _search_says as asking
+from wareloom.advising._beside_proves import (
+    RECIPE_DIALOGUES,
+    RECIPE_PICTURES,
+    lift_of_pictures,
+    recipes,
+)
 from wareloom.advising._candidates import generators
 from wareloom.advising._chosen import DEFAULT, Chosen, choose
 from wareloom.advising._clock import Clock
@@ -42,6 +48,7 @@ VERSION = 1
 NAME = "advice.json"
 OWN = (
     *(NAME, "advice.html", "recipe.toml", "recipe-search.toml", "log.txt"),
+    *(RECIPE_PICTURES, RECIPE_DIALOGUES),
     *("proof", "proof-search", "bundle", "bundle-search", "shop"),
 )
 """What is written to the folder"""
@@ -53,6 +60,8 @@ SEARCH_GIB = 1.5
 """Memory that search is reckoned to take"""
 FOR_SEARCH = 0.5
 """Share of the minutes that search has where both are asked for"""
+FOR_PICTURES = 0.05
+"""Share of the minutes that pictures of new items may take"""
 ATTACKING = 10.0
 """Seconds that must be left for attacks to be begun"""
 
@@ -166,6 +175,7 @@ def _check(shop: Shop) -> None:
     if not shop.rows("items"):
         raise InputError(
             "The shop has no items: there is nothing to recommend. Read its catalogue."
+            + _else(shop)
         )
     shop.verify()
 
@@ -174,6 +184,17 @@ def _nothing(shop: Shop) -> str:
     return (
         f"The shop has {shop.rows('items'):,} items and no event on one: there is no behaviour to learn from, or to "
         "judge by. Read a log of orders, carts or clicks, or ask for --for search where items have titles."
+        + _else(shop)
+    )
+
+
+def _else(shop: Shop) -> str:
+    """What can be proved of a shop whose log says nothing."""
+    ways = (("images", "photos", "pictures"), ("dialogues", "dialogues", "dialogues"))
+    return "".join(
+        f" What its {what} teach is proved by `wareloom prove SHOP --of {kind}`."
+        for table, what, kind in ways
+        if shop.rows(table)
     )
 
 
@@ -272,6 +293,7 @@ class _Work:
             chosen = choose(worked, seen, plan, desk, data)
         else:
             data["rankers"] |= {"label": DEFAULT.ranker}
+        self._pictured(worked, seen)
         self._model(worked, seen, chosen)
         if self.settings.job == "both":
             desk.clock.seconds = whole
@@ -294,7 +316,8 @@ class _Work:
         found = data["search"]
         data["answer"], data["headline"] = asking.answer(found), asking.headline(found)
         data["next"] = asking.steps(found)
-        data["sections"] = [{"about": "search", "sentences": asking.sentences(found)[1:]}]
+        told = [("search", asking.sentences(found)[1:]), *says.beside(data)]
+        data["sections"] = [{"about": about, "sentences": said} for about, said in told if said]
         self._page()
         return data
 
@@ -321,6 +344,19 @@ class _Work:
         data["search"] = found
         data["search_says"] = asking.sentences(found)
 
+    def _pictured(self, worked: Worked, seen: Look) -> None:
+        """Whether pictures lift new items, where any item has a photo and somebody who chose it."""
+        desk = self.desk
+        if not (seen.photos.get("items_shown_and_had") and seen.has["times"]):
+            return
+        desk.say("pictures of new items")
+        run = self.run.with_(quiet=True)
+        self.data["pictures_lift"] = desk.tried(
+            "pictures of new items",
+            FOR_PICTURES * desk.clock.seconds,
+            lambda: desk.kept("pictures", lambda: rounded(lift_of_pictures(worked, run))),
+        )
+
     def _model(self, worked: Worked, seen: Look, chosen: Chosen) -> None:
         """Recipe, bundle and attacks."""
         desk, data, system, made = self.desk, self.data, chosen.system, chosen.made
@@ -345,6 +381,8 @@ class _Work:
         """Say what was found, and write it down."""
         desk, data = self.desk, self.data
         data["left_out"] = dict(desk.left_out)
+        for name, recipe in recipes(data["look"], source_of(self.shop, None, desk.folder)).items():
+            (desk.folder / name).write_text(recipe, encoding="utf-8")
         data["took"] = {"minutes": desk.clock.spent / 60, "memory_gib": peak()}
         if self.settings.job == "search":
             left = [f"{name}: {why}." for name, why in data["left_out"].items()]

@@ -19,12 +19,14 @@ import numpy as np
 
 from wareloom.attacks.cases import Arena, Case, Maker
 from wareloom.attacks.combining import combined
-from wareloom.attacks.people import People
+from wareloom.attacks.people import People, talked
+from wareloom.attacks.photos import NAMES as PHOTOS
+from wareloom.attacks.photos import attack_photos, photos_alone, photos_beside
 from wareloom.attacks.report import AttackReport, Outcome, Span, outcome
 from wareloom.core.asked import Kind, a_run, of_class
 from wareloom.core.family import ATTACKS, Algorithm, Family
 from wareloom.core.run import Run
-from wareloom.errors import InputError
+from wareloom.errors import InputError, MissingExtraError
 from wareloom.shop import Shop
 
 
@@ -52,7 +54,7 @@ class Attack(Algorithm, ABC):
     """Whether it fits the generator anew, and is left out where none is named"""
     slow: ClassVar[bool] = False
     """Whether it is made only where it is asked for"""
-    reads: ClassVar[Literal["events", "queries"]] = "events"
+    reads: ClassVar[Literal["events", "queries", "dialogues"]] = "events"
     """What it looks at: it is left out where not all sides have it"""
 
     @abstractmethod
@@ -106,6 +108,8 @@ class Attack(Algorithm, ABC):
             return "it fits the generator anew, and none was named"
         if self.reads == "events":
             return "" if arena.behaved else "not all sides have events"
+        if self.reads == "dialogues":
+            return "" if case.targets.said is not None else "not all sides have dialogues"
         sides = {
             "REAL or the holdout": case.targets,
             "SYNTH": case.synth,
@@ -149,11 +153,15 @@ def run_attacks(
 ) -> AttackReport:
     """Attack the synthetic shop that was made of `real`; `holdout`: other users of the same draw, never seen.
 
+    Where SYNTH has pictures alone, targets are photos (`attack_photos`), whatever the `names`; where it has made ones
+    beside what people do, those attacks are made, too, unless some are named.
     `names`: attacks, all that are not slow where None; `settings`: of attacks, by their names; `model`: the folder of
     the saved generator; `generator`: its name and settings, for attacks that fit it anew. Raises `InputError` where the
     holdout has members, or where users are too few.
     """
     made = chosen(names, settings)
+    if photos_alone(real, synth, holdout):
+        return attack_photos(real, synth, holdout, run)
     place = None if model is None else Path(model)
     with run.limits():
         with run.task("read"):
@@ -162,7 +170,7 @@ def run_attacks(
         with run.task("attacks", len(made)) as advance:
             for name, one in made.items():
                 with run.task(name):
-                    found = one.attack(arena, run)
+                    found = one.attack(_where(one, arena, run), run)
                 if isinstance(found, str):
                     left_out[name] = found
                 else:
@@ -170,6 +178,13 @@ def run_attacks(
                 advance()
         blind = _blind(arena)
     notes = list(arena.notes)
+    if not names and photos_beside(real, synth, holdout):
+        try:
+            more = attack_photos(real, synth, holdout, run)
+        except (InputError, MissingExtraError) as error:
+            left_out |= dict.fromkeys(PHOTOS, str(error))
+        else:
+            outcomes, notes = outcomes + list(more.outcomes), notes + list(more.notes)
     if blind.area.low > 0.5:
         notes.append(
             f"Members and holdout differ without a look at SYNTH (area {blind.area.value:.3f}, from "
@@ -179,6 +194,19 @@ def run_attacks(
     return AttackReport.of(
         outcomes, left_out, blind, users=arena.users, seed=run.seed, notes=tuple(notes)
     )
+
+
+def _where(attack: Attack, arena: Arena, run: Run) -> Arena:
+    """The arena of an attack: where users are dialogues for one that reads them, if all sides have some.
+
+    A holdout that has dialogues of REAL, or too few, is refused as users are: `InputError`.
+    """
+    if attack.reads != "dialogues" or arena.cases[0].targets.said is not None:
+        return arena
+    if not talked(arena.shops):
+        return arena
+    real, synth, holdout = arena.shops.values()
+    return Arena.of(real, synth, holdout, run, talks=True)
 
 
 def _blind(arena: Arena) -> Outcome:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from wareloom.attacks.people import People, joined, read_people, refuse_members
+from wareloom.attacks.people import People, joined, read_people, read_talks, refuse_members
 from wareloom.core.family import SYNTHESIZERS
 from wareloom.core.run import Run
 from wareloom.errors import InputError
@@ -126,24 +126,31 @@ class Arena:
         run: Run,
         model: Path | None = None,
         generator: Maker | None = None,
+        *,
+        talks: bool = False,
     ) -> Arena:
         """Deal members and holdout users into parts by the run's seed, as many of either.
 
         The users of one part of the holdout are the other part's `others`; those that are too many are in both.
+        `talks`: users are dialogues, whatever else there is.
         Raises `InputError` where there are too few, or where the holdout has members, under whatever names.
         """
         shops = {"REAL": real, "SYNTH": synth, "the holdout": holdout}
-        (members, fake, held), items, behaved = read_people(shops, run)
+        (members, fake, held), items, behaved = (
+            (*read_talks(shops), False) if talks else read_people(shops, run)
+        )
         notes = refuse_members(members.log, held.log)
         size = min(len(members), len(held))
+        what = "dialogues" if members.said is not None else "users"
         if size < FEWEST:
+            how = "" if members.said is not None else ": wareloom split SHOP --by user"
             raise InputError(
-                f"An attack takes {FEWEST} members and {FEWEST} others or more; REAL has {len(members):,} users with "
-                f"events, the holdout {len(held):,}. Hold out more: wareloom split SHOP --by user."
+                f"An attack takes {FEWEST} members and {FEWEST} others or more; REAL has {len(members):,} {what}"
+                f"{' with events' if behaved else ''}, the holdout {len(held):,}. Hold out more{how}."
             )
         if size < 1000:
             notes.append(
-                f"With {size:,} users of either sort, told “at one false alarm in a thousand” is told at none."
+                f"With {size:,} {what} of either sort, told “at one false alarm in a thousand” is told at none."
             )
         inside, outside = (
             run.rng("attack", name).permutation(len(side))

@@ -33,6 +33,8 @@ class People:
     none are known"""
     attributes: pl.DataFrame | None = None
     """What is known of each user, a row a user and a column a name: String; None where nothing is"""
+    said: pl.DataFrame | None = None
+    """Turns of dialogues, of both roles: columns user (int64, as in `queries`) and text; None where there are none"""
 
     def __len__(self) -> int:
         return len(self.log.users)
@@ -45,19 +47,22 @@ class People:
         return self.queries
 
     @property
+    def turns(self) -> pl.DataFrame:
+        """`said`, without rows where there is none."""
+        if self.said is None:
+            return pl.DataFrame(schema={"user": pl.Int64, "text": pl.String})
+        return self.said
+
+    @property
     def timed(self) -> bool:
         """Whether any event's time is known."""
         return self.log.timed and bool((self.log.time != NO_TIME).any())
 
     def select(self, users: np.ndarray) -> People:
         """Return some of them (codes), in the given order."""
-        queries = self.queries
-        if queries is not None:
-            new = pl.DataFrame({"user": users, "new": np.arange(len(users))})
-            queries = queries.join(new, on="user", maintain_order="left").select("new", "query")
-            queries = queries.rename({"new": "user"})
         attributes = None if self.attributes is None else self.attributes[users]
-        return People(self.log.select(users), queries, attributes)
+        queries, said = (_of(rows, users) for rows in (self.queries, self.said))
+        return People(self.log.select(users), queries, attributes, said)
 
     def nameless(self) -> People:
         """Return them without their ids, which may say whose they are."""
@@ -65,14 +70,24 @@ class People:
         return replace(self, log=replace(self.log, users=Vocabulary(names)))
 
 
+def _of(rows: pl.DataFrame | None, users: np.ndarray) -> pl.DataFrame | None:
+    """Rows of some users (codes), who get new codes in the given order."""
+    if rows is None:
+        return None
+    new = pl.DataFrame({"user": users, "new": np.arange(len(users))})
+    found = rows.join(new, on="user", maintain_order="left").drop("user").rename({"new": "user"})
+    return found.select(rows.columns)
+
+
 def read_people(shops: dict[str, Shop], run: Run) -> tuple[list[People], pl.DataFrame, bool]:
     """Read REAL, SYNTH and the holdout: their users, the catalogue in the order of codes, and whether events are read.
 
     Where one side has no events, and each has queries, users are those that asked, or each query is a user of its own
-    where nobody is named. Where all sides have dialogues alone, each is a user, who asked what its customer said.
-    Raises `InputError` where nothing of that can be read.
+    where nobody is named. Where SYNTH has dialogues alone and all sides have some, each is a user, who asked what its
+    customer said. Raises `InputError` where nothing of that can be read.
     """
-    shops = _talking(shops)
+    if talk_alone(shops):
+        return (*read_talks(shops), False)
     asked = {n: bool(shop.rows("searches") or shop.rows("judgments")) for n, shop in shops.items()}
     without = [name for name, shop in shops.items() if not shop.rows("events")]
     if bare := [name for name in without if not asked[name]]:
@@ -104,26 +119,63 @@ def read_people(shops: dict[str, Shop], run: Run) -> tuple[list[People], pl.Data
     return people, _catalogue(list(shops.values()), items), True
 
 
-def _talking(shops: dict[str, Shop]) -> dict[str, Shop]:
-    """Shops of dialogues alone as shops of searches: a dialogue is a user, and what its customer says a query."""
+def talk_alone(shops: dict[str, Shop]) -> bool:
+    """Whether SYNTH has dialogues and nothing else that people do, and all sides have dialogues."""
     others = ("events", "searches", "judgments")
-    if not all(shop.rows("dialogues") for shop in shops.values()):
-        return shops
-    if any(shop.rows(name) for shop in shops.values() for name in others):
-        return shops
-    made = {}
-    for name, shop in shops.items():
-        said = shop.scan("dialogues").filter(
-            pl.col("role") == CUSTOMER, pl.col("text").is_not_null()
-        )
-        searches = said.select(
+    return talked(shops) and not any(shops["SYNTH"].rows(name) for name in others)
+
+
+def talked(shops: dict[str, Shop]) -> bool:
+    """Whether all sides have dialogues."""
+    return all(shop.rows("dialogues") for shop in shops.values())
+
+
+def read_talks(shops: dict[str, Shop]) -> tuple[list[People], pl.DataFrame]:
+    """Read the dialogues of REAL, SYNTH and the holdout: each is a user, who asked what its customer said.
+
+    `said` has the turns of both roles. Raises `InputError` where the holdout has dialogues of REAL under other ids.
+    """
+    made, turns = list[Shop](), list[pl.DataFrame]()
+    for shop in shops.values():
+        said = shop.scan("dialogues").filter(pl.col("text").is_not_null())
+        searches = said.filter(pl.col("role") == CUSTOMER).select(
             search_id=pl.format("{}/{}", "dialogue_id", "turn"),
             user_id="dialogue_id",
             query="text",
             origin="origin",
         )
-        made[name] = Shop.trusted({"items": shop.scan("items"), "searches": searches}, shop.meta)
-    return made
+        made.append(Shop.trusted({"items": shop.scan("items"), "searches": searches}, shop.meta))
+        turns.append(said.sort("turn", maintain_order=True).select("dialogue_id", "text").collect())
+    _refuse_copied(turns[0], turns[2])
+    ids = [shop.scan("items").select("item_id").collect()["item_id"] for shop in made]
+    items = Vocabulary(pl.concat(ids).unique(maintain_order=True))
+    people = []
+    for place, (one, own) in enumerate(zip(_asking(made, items), turns, strict=True)):
+        codes = one.log.users.encode(own["dialogue_id"]).astype(np.int64)
+        rows = pl.DataFrame({"user": codes, "text": own["text"]})
+        # Whose a turn of SYNTH is says nothing.
+        people.append(replace(one, said=rows.filter((pl.col("user") >= 0) | (place == 1))))
+    return people, _catalogue(made, items)
+
+
+def _refuse_copied(mine: pl.DataFrame, held: pl.DataFrame) -> None:
+    """Raise `InputError` where dialogues of the holdout are those of REAL under other ids."""
+    whole = [
+        side.group_by("dialogue_id", maintain_order=True)
+        .agg(pl.col("text").str.to_lowercase().str.join("\x1f"), turns=pl.len())
+        .filter(pl.col("turns") >= TELLING)["text"]
+        for side in (mine, held)
+    ]
+    if not all(map(len, whole)):
+        return
+    same = whole[1].is_in(whole[0].implode())
+    usual = int(whole[0].is_duplicated().sum()) / len(whole[0])
+    if int(same.sum()) / len(same) > SAME + 2 * usual:
+        raise InputError(
+            f"{same.sum():,} of {len(same):,} dialogues of the holdout with {TELLING} turns or more are word for word "
+            f"dialogues of REAL, where {usual:.1%} of REAL's are alike: they are members under other names. Hold out "
+            "other dialogues."
+        )
 
 
 def _logs(shops: dict[str, Shop], run: Run) -> dict[str, Log]:
@@ -246,14 +298,17 @@ def joined(first: People, second: People) -> People:
         timed=a.timed and b.timed,
         **both,
     )
+    said = None
+    if first.said is not None and second.said is not None:
+        said = pl.concat([first.said, second.said.with_columns(pl.col("user") + len(first))])
     attributes = None
     if first.attributes is not None and second.attributes is not None:
         names_ = [name for name in first.attributes.columns if name in second.attributes.columns]
         attributes = pl.concat([side.attributes.select(names_) for side in (first, second)])  # type: ignore[union-attr]
     if first.queries is None or second.queries is None:
-        return People(log, attributes=attributes)
+        return People(log, attributes=attributes, said=said)
     later = second.queries.with_columns(pl.col("user") + len(first))
-    return People(log, pl.concat([first.queries, later]), attributes)
+    return People(log, pl.concat([first.queries, later]), attributes, said)
 
 
 def refuse_members(members: Log, held: Log) -> list[str]:

@@ -32,7 +32,7 @@ class Queries(Attack):
     people. Where nobody is named, each query is a target of its own.
     """
 
-    reads: ClassVar[Literal["events", "queries"]] = "queries"
+    reads: ClassVar[Literal["events", "queries", "dialogues"]] = "queries"
 
     prior: Positive = 0.5
     """How often each query is thought to have been asked besides."""

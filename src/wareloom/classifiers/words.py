@@ -60,8 +60,12 @@ class TextClassifier:
 
     def predict(self, texts: Sequence[str], run: Run) -> list[str]:
         """Return the likeliest label of each text."""
-        scores = self._vectors(texts, run) @ self.weights + self.bias
-        return [self.classes[place] for place in scores.argmax(axis=1)]
+        return [self.classes[place] for place in self.scores(texts, run).argmax(axis=1)]
+
+    def scores(self, texts: Sequence[str], run: Run) -> np.ndarray:
+        """Return what speaks for each of `classes`: float64 [texts, classes]."""
+        found: np.ndarray = self._vectors(texts, run) @ self.weights + self.bias
+        return found
 
     def _vectors(self, texts: Sequence[str], run: Run) -> np.ndarray:
         if self.seen == "tfidf":

@@ -9,7 +9,12 @@ from wareloom.cli._summary import Style, Summary
 if TYPE_CHECKING:
     from wareloom.experiment.result import Proof
 
-STYLES: dict[str, Style] = {"helps": "good", "helps, but": "warn", "hurts": "bad"}
+STYLES: dict[str, Style] = {
+    "helps": "good",
+    "helps, but": "warn",
+    "embedding suffices": "warn",
+    "hurts": "bad",
+}
 ROWS = 4
 """Comparisons that are shown; the page has all"""
 

@@ -47,6 +47,14 @@ Seen = Annotated[
     str,
     typer.Option(help="What sees the pictures for --lift: lite0, colours, or a model's folder."),
 ]
+Find = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--find",
+        help="Find the items that this photo shows, the same photo first; may be given again.",
+        show_default=False,
+    ),
+]
 How = Annotated[
     list[str] | None,
     typer.Option(
@@ -61,6 +69,7 @@ def main(
     shop: Annotated[Path, typer.Argument(help="The folder of a shop with pictures.")],
     to: Filled = None,
     lift: Lift = False,
+    find: Find = None,
     model: Seen = "lite0",
     set: How = None,
     threads: Threads = 0,
@@ -69,7 +78,10 @@ def main(
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Say whose photo contradicts its category or title, and what photos fill; exit code 1 where one contradicts."""
+    """Say whose photo contradicts its category or title, and what photos fill; exit code 1 where one contradicts.
+
+    With --find it looks for a photo instead.
+    """
     from wareloom.classifiers.reading import ReadingSettings, filled, read_photos
     from wareloom.core.settings import configure
     from wareloom.shop import Shop
@@ -78,6 +90,13 @@ def main(
         free(to, force)
     how: Any = configure(ReadingSettings, settings(set))
     opened, run = Shop.open(shop), run_of(seed, quiet, threads=threads)
+    if find:
+        rows = _found(opened, find, run)
+        head = f"{counted(len(find), 'photo')} looked for among {opened.rows('images'):,}."
+        cells = [tuple(row.values()) for row in rows if row["rank"] <= SHOWN]
+        told = Summary(head).table(("photo", "rank", "item", "likeness"), cells, "item")
+        show({"found": rows}, as_json, told)
+        return
     read = read_photos(opened, how, run)
     found, told = _told(read)
     if to is not None:
@@ -92,6 +111,22 @@ def main(
         told.note(found["lift"]["sentence"])
     show(found, as_json, told)
     raise typer.Exit(1 if found["flagged"] else 0)
+
+
+def _found(shop: Shop, photos: list[Path], run: Run) -> list[dict[str, Any]]:
+    """The items that photos show, the likest first: photo, rank, item_id, likeness."""
+    from wareloom.errors import SourceError
+    from wareloom.rankers.content.picture_search import PictureSearch
+    from wareloom.shop.pictures import opened
+
+    for path in photos:
+        if not path.is_file():
+            raise SourceError(f"--find {path}: there is no such file; give a JPEG, PNG or WebP.")
+        # What is no picture is said before the shop's own are looked at, which takes a while.
+        opened(path, f"--find {path}")
+    found = PictureSearch.of(shop, run).find([path.read_bytes() for path in photos], run=run)
+    names = [str(path) for path in photos]
+    return [{**row, "photo": names[row["photo"]]} for row in found.to_dicts()]
 
 
 def _told(read: pl.DataFrame) -> tuple[dict[str, Any], Summary]:

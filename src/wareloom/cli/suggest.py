@@ -59,11 +59,10 @@ def main(
     )
     if found.text:
         told = Summary(found.text, "good")
-        told.table(
-            ("claim", "field"),
-            [(one.text, one.field or "-") for one in found.claims[:SHOWN]],
-            "claim",
-        )
+        rows = [(one.text, one.field or "-") for one in found.claims]
+        if (more := len(rows) - SHOWN) > 0:
+            rows[SHOWN:] = [(f"{more} more", "--json has all")]
+        told.table(("claim", "field"), rows, "claim")
         told.fact("written by", found.how)
         told.fact("fields said", f"{found.coverage:.0%}")
     else:

@@ -25,13 +25,16 @@ from wareloom.metrics.likeness.dialogues.samples import (
 )
 from wareloom.metrics.likeness.measure import BEYOND, CHANCE, WITHIN, Figure, Measure
 from wareloom.metrics.likeness.pictures.measure import PictureMeasure
-from wareloom.metrics.likeness.pictures.samples import PictureTrio, gathered_pictures, has_pictures
+from wareloom.metrics.likeness.pictures.samples import (
+    PictureTrio,
+    gathered_pictures,
+    pictures_apart,
+)
 from wareloom.metrics.likeness.queries.measure import QueryMeasure
 from wareloom.metrics.likeness.queries.samples import QueryTrio, gathered_queries, has_queries
 from wareloom.metrics.likeness.samples import Trio, gathered
 from wareloom.readers import read
 from wareloom.shop import Shop
-from wareloom.shop.schema import REAL
 
 SLOW = ("sequence_discriminator",)
 """Measures that are taken only where they are asked for."""
@@ -246,9 +249,9 @@ def _read(
     parts, groups = (real, synthetic, holdout), settings.groups
     behaved = bool(synthetic.rows("events") and real.rows("events"))
     asked = has_queries(synthetic)
-    # A shop whose pictures all stand in the real one, as a sample of shoppers' does, has none to compare.
-    pictured = has_pictures(real) and has_pictures(synthetic) and _made_pictures(synthetic)
     talked = has_dialogues(real) and has_dialogues(synthetic)
+    bare = not (synthetic.rows("events") or asked or has_dialogues(synthetic))
+    pictured = pictures_apart(real, synthetic, alone=bare)
     others = behaved or pictured or talked
     alone = behaved + asked + pictured + talked == 1
 
@@ -276,12 +279,6 @@ def _read(
         side(pictured, NO_PICTURES, lambda: gathered_pictures(*parts, run)),
         side(talked, NO_DIALOGUES, lambda: gathered_dialogues(*parts, groups, run)),
     )
-
-
-def _made_pictures(shop: Shop) -> bool:
-    """Whether a picture was made, or nothing else is there to compare."""
-    origin = shop.scan("images").select((pl.col("origin") != REAL).any()).collect().item()
-    return bool(origin) or not (shop.rows("events") or has_queries(shop) or has_dialogues(shop))
 
 
 def _figures(

@@ -22,15 +22,39 @@ FEWEST = 10
 """Held-out photos below which nothing is judged"""
 
 
-def class_metric(name: str) -> ClassMetric:
-    """Make the metric of classes called `name`; raises `SettingError` for one of anything else."""
+def class_metric(name: str, judges: str = "classes") -> ClassMetric:
+    """Make the metric called `name` of "classes" or "slots"; raises `SettingError` for one of anything else."""
     made = METRICS.make(name)
-    if not isinstance(made, ClassMetric):
-        known = metrics_of("classes")
+    if not isinstance(made, ClassMetric) or made.judges != judges:
+        known = metrics_of(judges)
         raise SettingError(
-            f"The metric {name!r} does not judge classes of photos.{near(name, known)} Known: {', '.join(known)}."
+            f"The metric {name!r} does not judge {judges}.{near(name, known)} Known: {', '.join(known)}."
         )
     return made
+
+
+def judged_classes(
+    told: np.ndarray, known: Sequence[str], truth: Sequence[str], metrics: Sequence[str]
+) -> Evaluation:
+    """Measure what was said of photos or texts, over all and class by class.
+
+    `told`: float [judged, classes], how likely each of `known` is; `truth`: the class of each. A class that the
+    classifier never met is one that it cannot say, and counts as any other.
+    """
+    names = [*known, *sorted(set(truth) - set(known))]
+    code = {name: place for place, name in enumerate(names)}
+    unmet = np.full((len(truth), len(names) - len(known)), -np.inf, dtype=np.float32)
+    found = Classified(
+        np.array([code[name] for name in truth], dtype=np.int64),
+        np.concatenate([told.astype(np.float32), unmet], axis=1),
+    )
+    overall, per_request = {}, {}
+    for name in metrics:
+        made = class_metric(name)
+        overall[name] = made.measure(found)
+        for part, each in made.per_photo(found).items():
+            per_request[f"{name}/{part if part == 'all' else names[int(part)]}"] = each
+    return Evaluation(per_request, overall)
 
 
 class ShownClasses:
@@ -73,23 +97,7 @@ class ShownClasses:
     def evaluate(
         self, classifier: PictureClassifier, metrics: Sequence[str], run: Run
     ) -> Evaluation:
-        """Measure what a classifier says of the photos, over all and class by class.
-
-        A class that the classifier never met is one that it cannot say, and counts as any other.
-        """
-        known = list(classifier.classes_)
-        names = [str(self._classes[row]) for row in self.rows]
-        names_ = [*known, *sorted(set(names) - set(known))]
-        code = {name: place for place, name in enumerate(names_)}
-        truth = np.array([code[name] for name in names], dtype=np.int64)
+        """Measure what a classifier says of the photos."""
         told = classifier.predict(self.shop, run)[self.rows]
-        unmet = np.zeros((len(truth), len(names_) - len(known)), dtype=np.float32)
-        found = Classified(truth, np.concatenate([told, unmet], axis=1))
-        overall, per_photo = {}, {}
-        for name in metrics:
-            made = class_metric(name)
-            values = made.per_photo(found)
-            overall[name] = made.measure(found)
-            for part, each in values.items():
-                per_photo[f"{name}/{part if part == 'all' else names_[int(part)]}"] = each
-        return Evaluation(per_photo, overall)
+        truth = [str(self._classes[row]) for row in self.rows]
+        return judged_classes(told, list(classifier.classes_), truth, metrics)

@@ -10,6 +10,7 @@ ANYWHERE = "real + anywhere"
 MIXED, SYNTHETIC = "real + synthetic", "synthetic only"
 DIRECT, BEHAVIOUR_LABELS = "real, direct labels", "real, behaviour labels"
 FEATURES, FEATURES_MIXED = "real, features", "real + synthetic, features"
+FEATURES_NAIVE = "real + naive, features"
 TEACHER, OWN = "teacher", "real + own queries"
 CONTROLS = (REAL, REPEATED, NAIVE)
 """What real + synthetic has to beat, each of them, before synthesis is said to help; and the placebo, and walks that
@@ -28,6 +29,9 @@ class Plan:
     """What real + synthetic has to beat, all of them"""
     rows: str = ""
     """The arm that has the same knowledge without synthetic rows; rows help where it is beaten, too"""
+    instead: str = ""
+    """The reference that needs no synthesis at all, such as an encoder taught by others: where it is not beaten, it is
+    what to take"""
     references: tuple[str, ...] = ()
     """Other uses of the same knowledge, shown beside"""
     left_out: Mapping[str, str] = field(default_factory=dict)

@@ -20,7 +20,7 @@ from wareloom.experiment._card import card_of
 
 VERSION = 4
 """Of what `proof.json` holds"""
-Verdict = Literal["helps", "helps, but", "no evidence", "hurts"]
+Verdict = Literal["helps", "helps, but", "embedding suffices", "no evidence", "hurts"]
 Tabled = Literal["arms", "comparisons", "power", "headline"]
 """Tables of a proof"""
 
@@ -96,6 +96,7 @@ class TrainingRow(TypedDict):
     events: NotRequired[list[int]]
     judgments: NotRequired[list[int]]
     images: NotRequired[list[int]]
+    dialogues: NotRequired[list[int]]
     updates: NotRequired[list[int]]
     steps: NotRequired[list[int]]
     weights: NotRequired[list[dict[str, float]]]
@@ -259,7 +260,8 @@ class Proof:
 
     @property
     def verdict(self) -> str:
-        """ "helps", "helps, but" (a slice falls beyond the guard), "no evidence" or "hurts"."""
+        """What was found: "helps"; "helps, but" where a slice falls beyond the guard; "embedding suffices" where every
+        control is beaten and a pretrained encoder without synthetic data is not; "no evidence"; or "hurts"."""
         return self.data["verdict"]
 
     @property

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from wareloom.language._addresses import addresses
 from wareloom.language._flat import flat
-from wareloom.language._known import NOT_LOCAL, PROVIDERS
+from wareloom.language._known import GIVEN, NOT_LOCAL, PROVIDERS, SURNAMES
 from wareloom.language._names import names
 from wareloom.language._numbers import Span, numbers
 
@@ -130,3 +130,8 @@ def _branded(plain: str, start: int, known: tuple[str, ...]) -> bool:
     title = re.search(r"[A-Za-z]{2,9}\.?\s{1,3}$", plain[:start])
     titled = plain[title.start() :].casefold() if title else here
     return here.startswith(known) or titled.startswith(known)
+
+
+def common_names() -> tuple[list[str], list[str]]:
+    """Return given names and surnames that many people have, in small letters, sorted."""
+    return sorted(GIVEN), sorted(SURNAMES)

@@ -98,8 +98,8 @@ class Metric(Algorithm, ABC):
         }
     }
     judges: ClassVar[str] = "rankings"
-    """What it judges: "rankings", "clicks", "classes", or "users", "queries", "pictures" and "dialogues", synthetic
-    beside real"""
+    """What it judges: "rankings", "clicks", "classes", "slots", or "users", "queries", "pictures" and "dialogues",
+    synthetic beside real"""
     higher_is_better: ClassVar[bool] = True
     bounds: ClassVar[tuple[float, float]] = (-math.inf, math.inf)
     """What its mean cannot be below, or above; intervals end there"""

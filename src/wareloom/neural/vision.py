@@ -28,10 +28,16 @@ WEIGHTS = "models/efficientnet-lite0-57934424.pth"
 """Where the package holds the weights, which were learned on ImageNet"""
 SIZE = 1280 + 320
 """Numbers of a vector: the last layer's 1280, and the 320 of the layer before it"""
+LAYERS = (112, 192, 320)
+"""Channels of the stages whose means and deviations over places a wide vector has, too: what is in a photo, not only of
+which kind it is"""
+WIDE = SIZE + 2 * sum(LAYERS) - LAYERS[-1]
+"""Numbers of a wide vector, the first `SIZE` as ever"""
 SIDE = 160
 """Pixels of a side that photos are brought to: small photos lose nothing by less than ImageNet's 224"""
-AT_ONCE = 32
-"""Photos that go through the network at a time, always as many: fewer would round otherwise"""
+AT_ONCE = 16
+"""Photos that go through the network at a time, always as many: fewer would round otherwise, and of more a third of the
+time goes into memory that is asked for anew"""
 HELD = 20_000
 """Vectors of photos that a process remembers, by what the file holds: 128 MB"""
 MIDDLE, SPREAD = 127.0, 128.0
@@ -49,6 +55,12 @@ STAGES = (
     (6, 3, 1, 320, 1),
 )
 """Tan and Le (2019), without squeeze and excitation, with stem and head of fixed width"""
+ENDS = tuple(
+    sum(stage[-1] for stage in STAGES[: place + 1]) - 1
+    for place, stage in enumerate(STAGES)
+    if stage[3] in LAYERS
+)
+"""The last block of each of the stages `LAYERS`"""
 
 
 class Layer(torch.nn.Module):  # type: ignore[misc]
@@ -106,13 +118,20 @@ class Lite0(torch.nn.Module):  # type: ignore[misc]
         self.blocks = torch.nn.ModuleList(blocks)
         self.head = Layer(inside, 1280)
 
-    def forward(self, x: Any) -> Any:
-        """Photos [photos, 3, rows, columns], scaled → [photos, `SIZE`]: means over places of the last two layers."""
-        x = F.relu6(self.stem(x), inplace=True)
-        for block in self.blocks:
+    def forward(self, x: Any, wide: bool = False) -> Any:
+        """Photos [photos, 3, rows, columns], scaled → [photos, `SIZE`]: means over places of the last two layers.
+
+        `wide`: with means and deviations of the stages `LAYERS` behind, [photos, `WIDE`].
+        """
+        x, seen = F.relu6(self.stem(x), inplace=True), list[Any]()
+        for place, block in enumerate(self.blocks):
             x = block(x)
+            if wide and place in ENDS:
+                seen += [x.mean(dim=(2, 3)), x.std(dim=(2, 3), correction=0)]
         last = F.relu6(self.head(x), inplace=True)
-        return torch.cat([last.mean(dim=(2, 3)), x.mean(dim=(2, 3))], dim=1)
+        # The last stage's means stand in front already.
+        more = [*seen[:-2], seen[-1]] if seen else []
+        return torch.cat([last.mean(dim=(2, 3)), x.mean(dim=(2, 3)), *more], dim=1)
 
 
 def folded(weights: dict[str, Any]) -> dict[str, Any]:
@@ -176,10 +195,10 @@ def _network(source: Path, kept: Path | None, device: str) -> Any:
     return made.eval().to(device, memory_format=torch.channels_last)
 
 
-def encoded(pixels: np.ndarray, run: Run) -> np.ndarray:
-    """Encode photos of one size, uint8 [photos, side, side, 3]: float32 [photos, `SIZE`], not scaled."""
+def encoded(pixels: np.ndarray, run: Run, wide: bool = False) -> np.ndarray:
+    """Encode photos of one size, uint8 [photos, side, side, 3]: float32 [photos, `SIZE` or `WIDE`], not scaled."""
     net, threads = network(run), torch.get_num_threads()
-    found = np.empty((len(pixels), SIZE), dtype=np.float32)
+    found = np.empty((len(pixels), WIDE if wide else SIZE), dtype=np.float32)
     torch.set_num_threads(run.cores)
     try:
         with torch.inference_mode():
@@ -188,14 +207,17 @@ def encoded(pixels: np.ndarray, run: Run) -> np.ndarray:
                 block = np.zeros((AT_ONCE, *part.shape[1:]), dtype=np.float32)
                 block[: len(part)] = (part.astype(np.float32) - MIDDLE) / SPREAD
                 given = torch.from_numpy(block).permute(0, 3, 1, 2).to(run.device)
-                found[start : start + AT_ONCE] = net(given).float().cpu().numpy()[: len(part)]
+                seen = net(given, wide).float().cpu().numpy()
+                found[start : start + AT_ONCE] = seen[: len(part)]
     finally:
         torch.set_num_threads(threads)
     return found
 
 
-def picture_vectors(shop: Shop, run: Run, side: int = SIDE) -> tuple[np.ndarray, np.ndarray]:
-    """Encode a shop's pictures: (places in the table images, int64; float32 [pictures, `SIZE`], not scaled).
+def picture_vectors(
+    shop: Shop, run: Run, side: int = SIDE, wide: bool = False
+) -> tuple[np.ndarray, np.ndarray]:
+    """Encode a shop's pictures: (places in the table images, int64; float32 [pictures, `SIZE` or `WIDE`], not scaled).
 
     A picture keeps its shape: bars in the colour of its border make it a square. One that cannot be decoded is passed
     over. A process remembers the latest `HELD` pictures by their bytes, so that a proof encodes each once.
@@ -204,26 +226,29 @@ def picture_vectors(shop: Shop, run: Run, side: int = SIDE) -> tuple[np.ndarray,
     start = 0
     with run.task("lite0: pictures", shop.rows("images")) as advance:
         for part in parts(shop):
-            vectors = vectors_of(part["image"].to_list(), run, side)
+            vectors = vectors_of(part["image"].to_list(), run, side, wide)
             for row, vector in enumerate(vectors):
                 if vector is not None:
                     places.append(start + row)
                     found.append(vector)
             start += len(part)
             advance(len(part))
-    empty = np.zeros((0, SIZE), dtype=np.float32)
+    empty = np.zeros((0, WIDE if wide else SIZE), dtype=np.float32)
     return np.array(places, dtype=np.int64), np.stack(found) if found else empty
 
 
-_held: OrderedDict[tuple[bytes, int], np.ndarray] = OrderedDict()
+Key = tuple[bytes, int, bool]
+_held: OrderedDict[Key, np.ndarray] = OrderedDict()
 
 
-def vectors_of(files: Iterable[bytes], run: Run, side: int = SIDE) -> list[np.ndarray | None]:
-    """Encode pictures from their files: float32 [`SIZE`] each, None for one that cannot be decoded."""
+def vectors_of(
+    files: Iterable[bytes], run: Run, side: int = SIDE, wide: bool = False
+) -> list[np.ndarray | None]:
+    """Encode pictures from their files: float32 [`SIZE` or `WIDE`] each, None for one that cannot be decoded."""
     data = list(files)
-    keys = [(hashlib.blake2b(one, digest_size=16).digest(), side) for one in data]
-    known: dict[tuple[bytes, int], np.ndarray | None] = {k: _held[k] for k in keys if k in _held}
-    fresh: dict[tuple[bytes, int], np.ndarray] = {}
+    keys = [(hashlib.blake2b(one, digest_size=16).digest(), side, wide) for one in data]
+    known: dict[Key, np.ndarray | None] = {k: _held[k] for k in keys if k in _held}
+    fresh: dict[Key, np.ndarray] = {}
     for key, one in zip(keys, data, strict=True):
         if key not in known and key not in fresh:
             try:
@@ -231,7 +256,7 @@ def vectors_of(files: Iterable[bytes], run: Run, side: int = SIDE) -> list[np.nd
             except PictureError:
                 known[key] = None
     if fresh:
-        vectors = encoded(np.stack(list(fresh.values())), run)
+        vectors = encoded(np.stack(list(fresh.values())), run, wide)
         for key, vector in zip(fresh, vectors, strict=True):
             known[key] = _held[key] = vector
         while len(_held) > HELD:

@@ -11,7 +11,9 @@ from wareloom.experiment.plan import CONTROLS, MIXED, REAL
 
 BUT = "helps, but"
 """The verdict where synthesis beats every control and a slice falls beyond the guard."""
-VERDICTS = ("helps", BUT, "no evidence", "hurts")
+SUFFICES = "embedding suffices"
+"""The verdict where synthesis beats every control, and not what a pretrained encoder gives without any."""
+VERDICTS = ("helps", BUT, SUFFICES, "no evidence", "hurts")
 WEIGHTY = 0.1
 """Slices with at least this share of the requests are warned of; a smaller one cannot be judged so finely."""
 SAID = {
@@ -19,6 +21,8 @@ SAID = {
     "no evidence": "No evidence that synthetic data helps",
     "hurts": "Synthetic data hurts",
 }
+FEW = 4
+"""Slices whose fall is not excluded that are named; the others are counted"""
 Row = dict[str, Any]
 Rows = list[Row]
 
@@ -30,6 +34,8 @@ class Question:
     ties: str
     metric: str
     controls: Sequence[str] = CONTROLS
+    instead: str = ""
+    """The arm of an encoder that needs no synthesis, where there is one"""
     guard: float = 0.05
     lower: bool = False
     """Whether a lower value of the metric is the better one; lifts are gains all the same"""
@@ -59,6 +65,11 @@ def decide(comparisons: Rows, question: Question) -> dict[str, Any]:
     said = SAID[outcome]
     if outcome == "helps" and watched["falls"]:
         outcome = BUT
+    instead = next(
+        (c for c in mine if (c["against"], c["slice"]) == (question.instead, "all")), None
+    )
+    if outcome in ("helps", BUT) and instead is not None and instead["verdict"] != "helps":
+        outcome = SUFFICES
     decisive = {
         "ties": question.ties,
         "metric": question.metric,
@@ -66,6 +77,12 @@ def decide(comparisons: Rows, question: Question) -> dict[str, Any]:
         "controls": list(controls),
     }
     sentence = _gained(said, against, watched, question) if question.lower else ""
+    if outcome == SUFFICES and instead is not None:
+        more = _lifted(said, "helps", against, watched, question)
+        sentence = (
+            f"{more} An embedding suffices: beside {instead['against']}, which need no synthesis, it stands at "
+            f"{sized(instead)} ({between(instead)})."
+        )
     return {
         "verdict": outcome,
         "sentence": sentence or _lifted(said, outcome, against, watched, question),
@@ -147,6 +164,7 @@ def guarded(slices: Rows, whole: dict[str, Any], guard: float) -> dict[str, Any]
         warnings.append(f"Lost: {'; '.join(lost)}.")
     if unsure:
         named = [f"{name_of(row['slice'])} (down to {signed(row['lift_low'])})" for row in unsure]
+        named = named if len(named) <= FEW else [*named[:FEW], f"{len(named) - FEW} others"]
         warnings.append(f"A fall of more than {guard:.0%} is not excluded for {listed(named)}.")
     kept = ("slice", "lift", "lift_low", "lift_high", "p", "requests")
     short = [[{name: row[name] for name in kept} for row in rows] for rows in (falls, unsure)]

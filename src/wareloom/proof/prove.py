@@ -83,6 +83,7 @@ def summarise(
         ties=first.ties,
         metric=headline,
         controls=plan.controls,
+        instead=plan.instead,
         guard=settings.guard,
         lower=better[headline] == "lower",
         purpose=study.words.purpose,

@@ -13,12 +13,14 @@ from wareloom.experiment.plan import (
     BEHAVIOUR_LABELS,
     FEATURES,
     FEATURES_MIXED,
+    FEATURES_NAIVE,
     MIXED,
     OWN,
     REAL,
     TEACHER,
 )
-from wareloom.proof.decide import BUT, name_of, signed
+from wareloom.experiment.study import Words
+from wareloom.proof.decide import BUT, FEW, SUFFICES, name_of, signed
 from wareloom.stats.power import POWER
 
 MEANS = (
@@ -55,10 +57,8 @@ def named(data: Mapping[str, Any]) -> Mapping[str, str]:
 def called(arm: str, data: Mapping[str, Any], say: Say = ENGLISH) -> str:
     """An arm for those who do not know the experiment; where the table lacks the proof's words, by its short name."""
     own = named(data).get(arm, arm)
-    if say.language == "en":
-        return own
-    told = say.term("arm_plain", own)
-    return say.term("arm", arm) if told == own else told
+    told = own if say.language == "en" else say.term("arm_plain", own)
+    return say.term("arm", arm) if told == own and say.language != "en" else told
 
 
 def the_slice(part: str, say: Say = ENGLISH) -> str:
@@ -200,7 +200,7 @@ def _slices(data: dict[str, Any], say: Say) -> str:
     for key in ("falls", "not_excluded"):
         parts = [
             say(f"story.{key}_part", name=the_slice(row["slice"], say), **_ends(row))
-            for row in watched[key]
+            for row in watched[key][: None if key == "falls" else FEW]
         ]
         if parts:
             most = f"{watched['guard']:.0%}"
@@ -225,6 +225,7 @@ def _references(data: dict[str, Any], rows: dict[tuple[str, str], Row], say: Say
     for name, key in (
         (BEHAVIOUR_LABELS, "behaviour_labels"),
         (FEATURES, "features"),
+        (FEATURES_NAIVE, "features_naive"),
         (FEATURES_MIXED, "features_mixed"),
         (TEACHER, "teacher"),
         (OWN, "own"),
@@ -235,13 +236,23 @@ def _references(data: dict[str, Any], rows: dict[tuple[str, str], Row], say: Say
             said.append(
                 say(
                     "story.reference",
-                    what=say(f"story.{key}"),
+                    what=_use(name, key, data, say),
                     over=called(REAL, data, say),
                     end=say(f"story.{end}"),
                     **_ends(row),
                 )
             )
     return said
+
+
+def _use(name: str, key: str, data: Mapping[str, Any], say: Say) -> str:
+    """Another use of the same knowledge, by the proof's own words where it has such; systems are named in full by
+    what they are over."""
+    own = named(data).get(name)
+    if data["kind"] == "system" or own in (None, Words().arms.get(name)):
+        return say(f"story.{key}")
+    told = called(name, data, say)
+    return told[:1].upper() + told[1:]
 
 
 def _best(data: dict[str, Any], say: Say) -> list[str]:
@@ -308,6 +319,8 @@ def _next(data: dict[str, Any], rows: dict[tuple[str, str], Row], say: Say) -> l
     elif verdict == BUT:
         fell = say.listed([the_slice(fall["slice"], say) for fall in data["guard"]["falls"]])
         steps.append(say("story.next_fell", names=fell))
+    elif verdict == SUFFICES:
+        steps.append(say("story.next_embedding"))
     elif verdict == "hurts":
         steps.append(say("story.next_leave"))
     else:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import IO
 
 from wareloom.errors import SettingError, SourceError, near
+from wareloom.readers._encodings import remedy
 
 CHUNK = 1 << 20
 LONGEST_LINE = 16 << 20
@@ -388,5 +389,5 @@ def _encoding_error(
     place = max(offset + error.start, 0)
     return SourceError(
         f"{where} is not {encoding or 'utf-8'}: byte 0x{byte:02x} near offset {place}, line {line}. "
-        "Say its encoding, for example --set encoding=latin-1 (or gb18030, cp1252, utf-16)."
+        + remedy(error.object[:LOOK])
     )

@@ -9,12 +9,11 @@ from typing import Any, ClassVar
 
 import polars as pl
 
-from wareloom.errors import SourceError
 from wareloom.preparing.cleaning_text import TAG
-from wareloom.readers import Intake, Reader
-from wareloom.readers._dialogues import DIALOGUES, no_items
+from wareloom.readers import Intake
+from wareloom.readers._dialogues import TurnsByLine
 from wareloom.readers._scan import TRACE
-from wareloom.readers._text import Piece, first_line, known, pieces, without_notes
+from wareloom.readers._text import Piece
 from wareloom.shop.schema import AGENT, CUSTOMER
 from wareloom.shop.spans import Slot
 
@@ -25,7 +24,7 @@ FARTHEST = 1_000
 
 
 @dataclass(kw_only=True, eq=False)
-class Multidogo(Reader):
+class Multidogo(TurnsByLine):
     """MultiDoGO's turns (Peskov et al. 2019): conversationId, turnNumber, utterance, slot-labels and intent, by tabs.
 
     The files hold what customers said. A turn number that is missing before a customer's is a turn of the agent that
@@ -33,7 +32,6 @@ class Multidogo(Reader):
     Intents that markup joins are joined by " + ".
     """
 
-    meta: ClassVar[dict[str, str]] = {"language": "en"}
     example: ClassVar[dict[str, str]] = {
         "media.tsv": (
             "\t".join(HEAD) + "\nc1\t0\t<CONV>c1<TURN>0\thello\tO\topeninggreeting\n"
@@ -41,28 +39,14 @@ class Multidogo(Reader):
         ),
     }
 
-    encoding: str = "utf-8"
-    """The encoding of the files."""
+    head = HEAD
+    unused = ("utteranceId",)
+    separator = "\t"
 
-    @classmethod
-    def detect(cls, source: str) -> bool:
-        """Whether a file has the header of MultiDoGO."""
-        return any(_fits(piece) for piece in known(source))
-
-    def tables(self, source: str, intake: Intake) -> dict[str, pl.LazyFrame]:
-        """Return dialogues, and items without a row."""
-        found = [piece for piece in without_notes(pieces(source)) if _fits(piece)]
-        if not found:
-            raise SourceError(f"{source} holds no file with the columns {', '.join(HEAD)}.")
-        frames = [self._turns(piece, intake) for piece in found]
-        return {"items": no_items(), "dialogues": pl.concat(frames).lazy()}
-
-    def _turns(self, piece: Piece, intake: Intake) -> pl.DataFrame:
-        frame = intake.delimited(piece, "\t", encoding=self.encoding).collect()
-        intake.left_out[piece.name] = ["utteranceId"]
-        rows, joined = list[tuple[Any, ...]](), 0
+    def _turns(self, rows: pl.DataFrame, piece: Piece, intake: Intake) -> list[tuple[Any, ...]]:
+        found, joined = list[tuple[Any, ...]](), 0
         seen: dict[str, tuple[set[int], tuple[Any, ...]]] = {}
-        for row in frame.iter_rows(named=True):
+        for row in rows.iter_rows(named=True):
             said = row["conversationId"], row["turnNumber"]
             place = tuple(row[name] for name in TRACE)
             if said[0] and (said[1] or "").isdigit() and len(said[1]) < 7:
@@ -71,8 +55,8 @@ class Multidogo(Reader):
             joined += several
             text = row["utterance"]
             slots = list(_slots(text or "", row["slot-labels"] or "")) or None
-            rows.append((*said, CUSTOMER, text, intent, slots, *place))
-        rows += (unseen := _unseen(seen))
+            found.append((*said, CUSTOMER, text, intent, slots, *place))
+        found += (unseen := _unseen(seen))
         intake.say(
             f"{piece.name} holds what customers said. {len(unseen):,} turns of agents that nobody sees are rows "
             "without a text."
@@ -81,13 +65,7 @@ class Multidogo(Reader):
             intake.say(
                 f"{piece.name}: {joined:,} turns have several intents, joined by markup; they were joined by ' + '."
             )
-        return pl.DataFrame(rows, schema=DIALOGUES, orient="row").with_columns(
-            language=pl.lit("en")
-        )
-
-
-def _fits(piece: Piece) -> bool:
-    return tuple(first_line(piece).strip().lstrip("\ufeff").split("\t")) == HEAD
+        return found
 
 
 def _unseen(seen: dict[str, tuple[set[int], tuple[Any, ...]]]) -> list[tuple[Any, ...]]:

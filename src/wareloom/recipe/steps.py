@@ -85,7 +85,7 @@ class ProveStep(Settings):
     """
 
     of: str = "recommendation"
-    """What is proved: recommendation, system, clicks, search, transfer or pictures."""
+    """What is proved: recommendation, system, clicks, search, transfer, pictures or dialogues."""
     settings: dict[str, Any] = field(default_factory=dict)
     """Settings of that kind of proof."""
 

@@ -18,7 +18,7 @@ STAYS = f"{RELEASE}inside"
 """How those begin that stay inside"""
 SHOWN = 16
 """Digits of a certificate's digest that the ledger has"""
-IDS = ("user_id", "session_id", "search_id")
+IDS = ("user_id", "session_id", "search_id", "dialogue_id")
 
 
 def purpose_of(preset: str, keeps: str, digest: str) -> str:
@@ -49,7 +49,7 @@ def joined(synth: Shop, earlier: Sequence[Shop]) -> Shop:
     if not earlier:
         return synth
     tables = {}
-    for name in ("events", "searches", "judgments"):
+    for name in ("events", "searches", "judgments", "dialogues"):
         parts = [
             _apart(shop.scan(name), f"{place}/")
             for place, shop in enumerate([synth, *earlier])

@@ -9,10 +9,11 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from wareloom.errors import SourceError
+from wareloom.language.runs import LEAST
 from wareloom.privacy.accounting import Spent, compose
 from wareloom.release.evidence import Evidence
 from wareloom.release.moment import now
-from wareloom.release.remedies import remedy
+from wareloom.release.remedies import remedy, talk_alone
 from wareloom.release.texts import Bad
 from wareloom.shop.keeps import ORDER
 from wareloom.shop.pictures import training_pictures
@@ -47,7 +48,7 @@ def keeps(of: Evidence) -> Check:
     """What the sample holds of real users is no worse than the policy says."""
     limit, found = of.policy.keeps, of.keeps
     remedy = {
-        "people": "sample with structure = learned, which keeps counts: --set structure=learned",
+        "people": f"sample with {_nobodys(of)}, which keeps counts",
         "counts": "sample with a private generator: wareloom list synthesizer says what each keeps",
         "private": "",
     }[found]
@@ -149,27 +150,41 @@ def _less_told(of: Evidence, value: float, limit: float, times: float) -> str:
         held["remedy"] = held.get("remedy") or remedy(of)
         return str(held["remedy"])
     way = "a larger min_users (--set min_users=10), or with a private generator"
-    if of.keeps == "people":
-        way = "structure = learned: --set structure=learned"
+    if of.keeps == "people" or talk_alone(of.synth):
+        way = _nobodys(of)
     return f"sample with {way}; --generator NAME tries such ways, and says what each costs"
 
 
+def _nobodys(of: Evidence) -> str:
+    """The setting by which a sample keeps counts where it kept people."""
+    if talk_alone(of.synth):
+        return f"phrases of {LEAST} dialogues or more alone: --set seen_in={LEAST}"
+    return "structure = learned: --set structure=learned"
+
+
 def min_users(of: Evidence) -> Check | None:
-    """No query and no value of an attribute leaves that some real users have, and fewer than the policy asks."""
+    """No query, turn or value of an attribute leaves that some real users have, and fewer than the policy asks.
+
+    Of turns neither does a run of 12 words that fewer than `LEAST` real dialogues have.
+    """
     limit = of.policy.min_users
     if limit == "off":
         return None
     found = of.cells
-    said = (
-        f"{found.number:,} rows hold a query or an attribute's value that fewer than {limit} real users have"
-        if found.number
-        else f"no row holds a query or an attribute's value that fewer than {limit} real users have"
-    )
+    what = f"a query or an attribute's value that fewer than {limit} real users have"
+    if of.synth.rows("dialogues"):
+        what += (
+            f", a turn that fewer dialogues have, or a run of words that fewer than {LEAST} have"
+        )
+    number = f"{found.number:,} rows hold" if found.number else "no row holds"
+    said = f"{number} {what}"
+    if found.number:
+        said += f" ({', '.join(f'{n} × {kind}' for kind, n in found.kinds.items())})"
     return _rows("min_users", of, found, said)
 
 
 def personal_data(of: Evidence) -> Check | None:
-    """No text holds personal data."""
+    """No text holds personal data, and no picture's metadata do."""
     if of.policy.personal_data == "allowed":
         return None
     found = of.personal
@@ -178,6 +193,7 @@ def personal_data(of: Evidence) -> Check | None:
         f"{found.number:,} rows hold personal data ({kinds})"
         if found.number
         else "no text holds personal data"
+        + (", no picture a place, a name or a camera's number" if of.goes.has("images") else "")
     )
     return _rows("personal_data", of, found, said)
 

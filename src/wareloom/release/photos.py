@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import csv
+import io
 import re
 from pathlib import Path
 from typing import Literal
 
 from wareloom.core.files import replacing
-from wareloom.errors import GateError, InputError
+from wareloom.errors import GateError, InputError, needed
 from wareloom.shop import Shop
 from wareloom.shop.pictures import PictureError, labelled, look, parts, training_pictures
 
@@ -16,6 +17,8 @@ LABELS = "labels.csv"
 ENDING = {"JPEG": "jpg", "MPO": "jpg", "PNG": "png", "WEBP": "webp", "GIF": "gif", "BMP": "bmp"}
 ENDING |= {"TIFF": "tif", "AVIF": "avif", "HEIF": "heic"}
 COLUMNS = ("image", "item_id", "label", "split", "purpose", "origin")
+GPS, INNER, AUTHOR, OWNER, NUMBERS = 0x8825, 0x8769, 0x013B, 0xA430, (0xA431, 0xA435)
+"""Tags of Exif 2.32: places, further tags, author, the camera's owner, serial numbers of camera and lens"""
 Purpose = Literal["product", "training"]
 
 
@@ -64,6 +67,25 @@ def refuse_training(shop: Shop) -> None:
         "no product that there is. Put real photos before your own background (wareloom synth "
         "image_background SHOP --to DIR), which changes no pixel of a product; or export with --as training."
     )
+
+
+def signs_of(data: bytes) -> tuple[str, ...]:
+    """What a picture's metadata (Exif) say of whoever took it: "photo's place", "photo's author", "camera's number".
+
+    What is no picture says nothing. Raises `MissingExtraError` without Pillow.
+    """
+    image = needed("PIL.Image", "images", "Reading the metadata of pictures")
+    try:
+        look(data)
+        with image.open(io.BytesIO(data)) as file:
+            exif = file.getexif()
+            place, inner = exif.get_ifd(GPS), exif.get_ifd(INNER)
+    except (PictureError, OSError, ValueError, SyntaxError):
+        return ()
+    found = ["photo's place"] if place else []
+    found += ["photo's author"] if exif.get(AUTHOR) or inner.get(OWNER) else []
+    found += ["camera's number"] if any(inner.get(tag) for tag in NUMBERS) else []
+    return tuple(found)
 
 
 def _name(row: dict[str, object], data: bytes, number: int, names: set[str]) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from wareloom.attacks import Maker, run_attacks
 from wareloom.core.family import RANKERS, SYNTHESIZERS
+from wareloom.language.runs import LEAST as LEAST_TALKS
 from wareloom.rankers.held import Held, hold_back
 from wareloom.rankers.members import ndcg_of_held
 from wareloom.release.earlier import joined
@@ -75,10 +76,25 @@ def remedy(of: Evidence) -> str:
     return f"none of {len(tried)} more careful ways passes; the nearest: {best.said(now)}"
 
 
+def talk_alone(shop: Shop) -> bool:
+    """Whether a sample has dialogues, and nothing else that people do."""
+    return bool(shop.rows("dialogues")) and not any(
+        shop.rows(name) for name in ("events", "searches", "judgments")
+    )
+
+
 def ways(of: Evidence) -> list[Maker]:
-    """More careful makers of the sample, the mildest first; the last is private, rehearsed without its budget."""
+    """More careful makers of the sample, the mildest first; the last is private, rehearsed without its budget.
+
+    Of dialogues the one way is to say what five dialogues have alone: no generator of them is private.
+    """
     given, found = of.generator, list[Maker]()
     assert given is not None
+    if talk_alone(of.synth):
+        own = dict(given.settings)
+        known = {one.name for one in dataclasses.fields(SYNTHESIZERS.load(given.name))}
+        careful = "seen_in" not in known or int(own.get("seen_in", 1)) >= LEAST_TALKS
+        return [] if careful else [Maker(given.name, own | {"seen_in": LEAST_TALKS})]
     fields = {one.name: one.default for one in dataclasses.fields(SYNTHESIZERS.load(given.name))}
     own = dict(given.settings)
     if of.policy.keeps != "private":
@@ -113,7 +129,7 @@ def taught(sample: Shop, held: Held | None, of: Evidence) -> float:
 
 
 def _held(of: Evidence) -> Held | None:
-    if of.holdout is None:
+    if of.holdout is None or not of.holdout.rows("events"):
         return None
     found = hold_back(Log.of(of.holdout), HELD, of.run)
     return None if found is None else found[1]
@@ -123,7 +139,11 @@ def _measured(of: Evidence, maker: Maker, held: Held | None) -> Tried:
     """Make a sample of the same size, attack it as the gates do, and see what it teaches."""
     assert of.holdout is not None
     run = of.run.with_(seed=of.run.seed_for("release", "remedy"))
-    users = len(Log.of(of.synth).users)
+    users = (
+        of.synth.table("dialogues")["dialogue_id"].n_unique()
+        if talk_alone(of.synth)
+        else len(Log.of(of.synth).users)
+    )
     with of.run.task(f"remedy: {maker.name} {maker.settings}"):
         sample = maker.sample(of.shop, users, run)
         seen = joined(sample, list(of.earlier.values()))

@@ -11,7 +11,9 @@ import polars as pl
 from wareloom.language.acts import language_of
 from wareloom.language.personal import personal_data, without_personal_data
 from wareloom.language.runs import copied, runs_of
+from wareloom.release.photos import signs_of
 from wareloom.shop import Shop
+from wareloom.shop.pictures import parts
 from wareloom.shop.schema import MAP, SLOTS
 from wareloom.shop.spans import moved
 
@@ -55,7 +57,7 @@ class Bad:
 def with_personal_data(
     shop: Shop, brands: tuple[str, ...] = (), invented: frozenset[str] = frozenset()
 ) -> Bad:
-    """Rows of `shop` whose texts hold personal data; each text is looked at once.
+    """Rows of `shop` whose texts hold personal data, and pictures whose metadata do; each text is looked at once.
 
     `invented`: numbers that are nobody's, see `invented_numbers`.
     """
@@ -81,6 +83,13 @@ def with_personal_data(
             for text in words.filter(mask):
                 kinds.update(counts[text])
             found[table] = mask | found[table] if table in found else mask
+    if shop.has("images", "image"):
+        marks = [signs_of(data) for part in parts(shop) for data in part["image"].to_list()]
+        looked += len(marks)
+        for own in marks:
+            kinds.update(own)
+        if any(marks):
+            found["images"] = pl.Series(list(map(bool, marks)), dtype=pl.Boolean)
     return Bad(found, dict(sorted(kinds.items())), looked)
 
 
@@ -111,7 +120,7 @@ def columns_of(shop: Shop) -> list[tuple[str, str]]:
 
 
 def without(shop: Shop, *bad: Bad) -> Shop:
-    """Return `shop` without such rows; events of a search that goes lose its id."""
+    """Return `shop` without such rows; of a dialogue all turns go, and events of a search that goes lose its id."""
     tables: dict[str, pl.LazyFrame | pl.DataFrame | None] = {}
     for one in bad:
         for table, rows in one.rows.items():
@@ -121,6 +130,10 @@ def without(shop: Shop, *bad: Bad) -> Shop:
                 if isinstance(frame, pl.DataFrame)
                 else shop.table(table).with_row_index("row")
             )
+            if table == "dialogues":
+                # Half a dialogue says what nobody said.
+                whole = shop.table(table)["dialogue_id"]
+                rows = whole.is_in(whole.filter(rows).unique().implode())
             gone = rows.arg_true()
             tables[table] = held.filter(~pl.col("row").is_in(gone.implode()))
     cleaned = {
@@ -193,7 +206,7 @@ def _words(values: pl.Series) -> pl.Series:
 
 
 def rare_cells(real: Shop, synth: Shop, least: int) -> Bad:
-    """Rows of `synth` with a query or an attribute's value that some real users have, and fewer than `least`.
+    """Rows of `synth` with a query, a turn or an attribute's value that some real users have, and fewer than `least`.
 
     Queries count without case and blanks at their ends; a query of judgments that nobody is known to have asked counts
     as one user's. A dialogue counts as a user: a turn is rare that real dialogues have and fewer than `least`, or that

@@ -12,12 +12,14 @@ from wareloom.report.words import (
     ANYWHERE,
     BUT,
     DIRECT,
+    FEATURES,
     LIMIT,
     MIXED,
     NAIVE,
     PLACEBO,
     REAL,
     REPEATED,
+    SUFFICES,
     SYNTHETIC,
     called,
     metric_named,
@@ -44,12 +46,16 @@ def answers(data: Mapping[str, Any], say: Say) -> tuple[Answer, ...]:
 
 
 def conclusion(data: Mapping[str, Any]) -> str:
-    """Return "rows", "rows alone" (no labels were compared), "labels too", "labels", "nothing" or "hurts"."""
+    """Return "rows", "rows alone" (no labels were compared), "labels too", "labels", "embedding", "nothing" or
+    "hurts".
+    """
     verdict, rows = data["verdict"], data.get("rows")
     if verdict in ("helps", BUT):
         if rows is None:
             return "rows alone"
         return "rows" if rows["verdict"] == "rows help" else "labels too"
+    if verdict == SUFFICES:
+        return "embedding"
     labels = headline(data).get((DIRECT, REAL))
     if labels is not None and labels["verdict"] == "helps":
         return "labels"
@@ -75,10 +81,13 @@ def lift_of(row: Row, say: Say) -> str:
 
 def _helps(data: Mapping[str, Any], say: Say) -> Answer:
     found, by = conclusion(data), headline(data)
-    tone = {"rows": "helps", "rows alone": "helps", "labels too": "but", "labels": "but"}.get(
+    but = dict.fromkeys(("labels too", "labels", "embedding"), "but")
+    tone = {"rows": "helps", "rows alone": "helps", **but}.get(
         found, "hurts" if found == "hurts" else "none"
     )
-    arm, against = {"labels": (DIRECT, REAL), "hurts": (MIXED, REAL)}.get(found, (MIXED, REAL))
+    arm, against = {"labels": (DIRECT, REAL), "embedding": (FEATURES, REAL)}.get(
+        found, (MIXED, REAL)
+    )
     if found in ("rows", "labels too"):
         against = data["rows"]["against"]
     row = by.get((arm, against))

@@ -12,6 +12,12 @@ from wareloom.report.charts import Lines
 from wareloom.report.views import Table, table
 
 LOOKS = ("popularity_tv", "length_ks", "transitions_known", "items")
+MADE = {
+    "search": ("judgments", "queries"),
+    "pictures": ("pictures", "items"),
+    "dialogues": ("turns", "dialogues"),
+}
+"""What is made, and of whom, by kind of proof; of the others events of users"""
 KEEPS = ("people", "counts", "private")
 """What synthetic data may hold of real users"""
 
@@ -58,12 +64,14 @@ def synthetic(data: Mapping[str, Any], say: Say) -> Synthetic:
     drawings: tuple[Lines, ...] = ()
     if search:
         looks = table((say("head.grade"), say("head.judgments")), made["grades"].items())
+    elif "curves" not in mode and data.get("kind") in MADE:
+        looks = table((), ())
     elif "curves" not in mode:
         looks = table((say("head.what"), say("head.rows")), [(say("made.rows"), say("made.none"))])
     else:
         drawings, looks = _looks(mode["curves"], say)
     taken = made.get("sampling")
-    what, who = ("judgments", "queries") if search else ("events", "users")
+    what, who = MADE.get(data.get("kind", ""), ("events", "users"))
     return Synthetic(
         rows=say(f"made.{what}", count=f"{made[what]:,}"),
         of=say(f"made.{who}", count=f"{made[who]:,}"),
@@ -71,7 +79,7 @@ def synthetic(data: Mapping[str, Any], say: Say) -> Synthetic:
         keeps=say(f"made.keeps_{made['keeps']}") if made.get("keeps") in KEEPS else "",
         figures=drawings,
         table=looks,
-        sampling=_sampling(taken) if taken and not search else None,
+        sampling=_sampling(taken) if taken and who == "users" else None,
         screens=table(
             [say(f"head.{name}") for name in ("screen", "seen", "taken", "why")],
             (

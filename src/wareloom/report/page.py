@@ -11,6 +11,7 @@ from wareloom.core.sentences import Say
 from wareloom.report.beyond import Explored, explored
 from wareloom.report.conclusion import headline, lift_of
 from wareloom.report.judged import (
+    TRAINED,
     Arms,
     Comparisons,
     Power,
@@ -24,7 +25,7 @@ from wareloom.report.made import Choice, Synthetic, choice, cleaning, synthetic
 from wareloom.report.summary import Summary, summary, title
 from wareloom.report.templating import filled
 from wareloom.report.views import Table
-from wareloom.report.words import MIXED
+from wareloom.report.words import MIXED, askers
 
 ENGLISH = Say()
 
@@ -101,7 +102,7 @@ def proof_page(
 
 def _asked(data: Mapping[str, Any], say: Say) -> Asked:
     shop, settings, mode = data["shop"], data["settings"], data["modes"][0]
-    kind = "judgments" if data.get("kind") == "search" else "events"
+    kind = TRAINED.get(data.get("kind", ""), "events")
     rows = say(f"proof.{kind}", count=f"{shop.get(kind, 0):,}", items=f"{shop['items']:,}")
     by = mode["split"]["settings"]["by"]
     split = say("proof.split", by=by)
@@ -145,6 +146,8 @@ def _judged(data: Mapping[str, Any], say: Say) -> str:
         return say("proof.on_clicks", impressions=f"{task['impressions']:,}", requests=requests)
     if kind == "search":
         return say("proof.on_search", requests=requests, answers=f"{task['answers']:,}")
+    if kind in ("pictures", "dialogues"):
+        return say("proof.on_asked", requests=requests, askers=say.term("askers", askers(data)))
     return say("proof.on_repeats" if task["repeats"] else "proof.on_new", requests=requests)
 
 

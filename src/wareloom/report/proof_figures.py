@@ -10,7 +10,13 @@ from wareloom.core.sentences import Say
 from wareloom.report.charts import Axis, Dots, Lines, Mark, Row, Series
 from wareloom.report.views import percent, span
 
-TONES = {"helps": "helps", "helps, but": "but", "no evidence": "none", "hurts": "hurts"}
+TONES = {
+    "helps": "helps",
+    "helps, but": "but",
+    "embedding suffices": "but",
+    "no evidence": "none",
+    "hurts": "hurts",
+}
 """The style sheet's class of each verdict"""
 LOOKS = {"real": "s4", "synthetic": "s0", "naive": "s1"}
 Rows = Sequence[Mapping[str, Any]]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from wareloom.experiment.plan import (
     ANYWHERE,
     DIRECT,
+    FEATURES,
     MIXED,
     NAIVE,
     PLACEBO,
@@ -13,7 +14,7 @@ from wareloom.experiment.plan import (
     SYNTHETIC,
 )
 from wareloom.proof import transfer
-from wareloom.proof.decide import BUT
+from wareloom.proof.decide import BUT, SUFFICES
 from wareloom.proof.story import askers, called, metric_named, story, the_slice
 from wareloom.proof.transfer import LIMIT
 
@@ -21,12 +22,14 @@ __all__ = [
     "ANYWHERE",
     "BUT",
     "DIRECT",
+    "FEATURES",
     "LIMIT",
     "MIXED",
     "NAIVE",
     "PLACEBO",
     "REAL",
     "REPEATED",
+    "SUFFICES",
     "SYNTHETIC",
     "askers",
     "called",

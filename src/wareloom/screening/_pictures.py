@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-from scipy import fft
 
 from wareloom.core.run import Run
 from wareloom.screening import Screen, Screened, divide
@@ -107,18 +106,3 @@ def sharpness(pixels: np.ndarray) -> np.ndarray:
     inner = light[:, 1:-1, 1:-1]
     around = light[:, :-2, 1:-1] + light[:, 2:, 1:-1] + light[:, 1:-1, :-2] + light[:, 1:-1, 2:]
     return np.asarray((around - 4 * inner).var(axis=(1, 2)), dtype=np.float64)
-
-
-def hashes(pixels: np.ndarray) -> np.ndarray:
-    """A perceptual hash of each picture of 32 × 32: bool [pictures, 64].
-
-    Signs of the 8 × 8 broadest waves of the luma beside their median (Zauner 2010, pHash).
-    """
-    waves = fft.dctn(grey(pixels), axes=(1, 2), norm="ortho")[:, :8, :8].reshape(len(pixels), 64)
-    return np.asarray(waves > np.median(waves[:, 1:], axis=1, keepdims=True))
-
-
-def hamming(one: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """Bits that differ: int64 [one, others], of bool [n, 64] each."""
-    a, b = one.astype(np.float32), others.astype(np.float32)
-    return np.asarray(a.sum(1)[:, None] + b.sum(1)[None, :] - 2 * a @ b.T).round().astype(np.int64)

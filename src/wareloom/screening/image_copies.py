@@ -5,21 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import polars as pl
 
 from wareloom.core.run import Run
 from wareloom.core.settings import Count, Fraction
+from wareloom.preparing.picture_hashes import SIDE, bits_apart, hashes
+from wareloom.preparing.picture_sizes import reduced, smaller
 from wareloom.screening._encoded import encoded
-from wareloom.screening._pictures import Judge, PictureScreen, hamming, hashes, seen, spread
+from wareloom.screening._pictures import Judge, PictureScreen, seen, spread
 from wareloom.shop import Shop
-from wareloom.shop.pictures import PictureError, encode, look, opened, parts
 
-HASHED = 32
-"""Pixels of a side that hashes are taken at"""
-SMALL = 1.5
-"""How many times smaller than real photos made ones have to be, for real ones to be made as small to compare"""
-LOOKED = 64
-"""Pictures by which a shop's size of pictures is told"""
 BLOCK = 2048
 """Pictures that are compared with all real ones at once"""
 
@@ -40,22 +34,21 @@ class ImageCopies(PictureScreen):
     """Bits of 64 in which the hashes of a copy differ, at most."""
 
     def _judge(self, train: Shop, run: Run) -> Judge:
-        _, pixels = seen(train, HASHED)
+        _, pixels = seen(train, SIDE)
         marks = np.concatenate([hashes(pixels), hashes(pixels[:, :, ::-1])])
-        whole, known = _side(train), dict[int, tuple[np.ndarray, np.ndarray, float]]()
+        known = dict[int, tuple[np.ndarray, np.ndarray, float]]()
 
         def judge(shop: Shop) -> list[str | None]:
             # A copy of 32 pixels is near a photo that was made as small, not near the photo itself.
-            side = _side(shop)
-            side = side if SMALL * side < whole else 0
+            side = smaller(shop, train)
             if side not in known:
-                _, found = encoded(_reduced(train, side) if side else train, run)
+                _, found = encoded(reduced(train, side) if side else train, run)
                 mean = found.mean(axis=0)
                 real = _unit(found - mean)
                 known[side] = mean, real, self._limit(real, run)
             mean, real, limit = known[side]
             places, given = encoded(shop, run)
-            _, made = seen(shop, HASHED)
+            _, made = seen(shop, SIDE)
             near = _nearest(_unit(given - mean), real)
             apart = _apart(hashes(made), marks)
             own = _own(shop, train)[places]
@@ -74,35 +67,6 @@ class ImageCopies(PictureScreen):
         return float(np.quantile(_nearest(real[one], real[other]), 1 - self.share))
 
 
-def _side(shop: Shop) -> int:
-    """The median of the shorter sides of a shop's first pictures, in pixels."""
-    sides = []
-    for data in shop.scan("images").select("image").head(LOOKED).collect()["image"].to_list():
-        try:
-            found = look(data)
-        except PictureError:
-            continue
-        sides.append(min(found.width, found.height))
-    return int(np.median(sides)) if sides else 0
-
-
-def _reduced(shop: Shop, side: int) -> Shop:
-    """The shop with each picture's shorter side brought to so many pixels; what cannot be read stays as it is."""
-    made = []
-    for part in parts(shop):
-        for data in part["image"].to_list():
-            try:
-                picture = opened(data, side=side)
-            except PictureError:
-                made.append(data)
-                continue
-            scale = side / min(picture.size)
-            size = round(picture.width * scale), round(picture.height * scale)
-            made.append(encode(np.asarray(picture.resize(size, 2))))
-    ids = shop.scan("images").select("item_id").collect()
-    return shop.with_tables(images=ids.with_columns(image=pl.Series(made, dtype=pl.Binary)))
-
-
 def _unit(vectors: np.ndarray) -> np.ndarray:
     length = np.linalg.norm(vectors, axis=1, keepdims=True)
     return np.asarray(vectors / np.maximum(length, 1e-6), dtype=np.float32)
@@ -110,7 +74,7 @@ def _unit(vectors: np.ndarray) -> np.ndarray:
 
 def _apart(one: np.ndarray, others: np.ndarray) -> np.ndarray:
     """Bits to the nearest hash of the others: int64 [one]."""
-    parts = [hamming(one[i : i + BLOCK], others).min(axis=1) for i in range(0, len(one), BLOCK)]
+    parts = [bits_apart(one[i : i + BLOCK], others).min(axis=1) for i in range(0, len(one), BLOCK)]
     return np.concatenate(parts) if parts else np.zeros(0, np.int64)
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta, Struct
 
+from wareloom.errors import near
 from wareloom.shop.schema import EVENTS
 
 QUERY, MOST, BATCH, BODY = 512, 200, 1000, 1 << 20
@@ -201,3 +203,12 @@ items_of = msgspec.json.Decoder(Items).decode
 event_of = msgspec.json.Decoder(Event).decode
 item_of = msgspec.json.Decoder(Item).decode
 written = msgspec.json.Encoder().encode
+
+
+def meant(told: str, path: str) -> str:
+    """Return " Did you mean 'user'?" where `told`, of a body sent to `path`, names an unknown field; else nothing."""
+    found = re.search(r"unknown field `([^`]{1,64})`", told)
+    if found is None:
+        return ""
+    asked = {"/events": (Events, Event), "/items": (Items, Item)}.get(path, (Ask, Filter))
+    return near(found[1], [field for one in asked for field in one.__struct_fields__])

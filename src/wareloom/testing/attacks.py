@@ -42,12 +42,40 @@ def asking(shop: Shop, seed: int) -> Shop:
     )
 
 
+def talking(shop: Shop, seed: int) -> Shop:
+    """The shop with dialogues of a customer's turn and an agent's, of words at random."""
+    rng = np.random.default_rng(seed)
+    number = 120
+    words = [" ".join(f"w{w}" for w in rng.zipf(1.4, 9) % 300) for _ in range(2 * number)]
+    frame = pl.DataFrame(
+        {
+            "dialogue_id": [f"{seed}d{n // 2}" for n in range(2 * number)],
+            "turn": [n % 2 for n in range(2 * number)],
+            "role": ["customer", "agent"] * number,
+            "text": words,
+        }
+    )
+    return shop.with_tables(dialogues=frame)
+
+
 @cache
 def arena(users: int = 120) -> Arena:
     """Members, others, and a synthetic shop of yet others: whatever tells members there is luck."""
     sides = (lively(users, seed, name) for seed, name in ((1, "m"), (2, "s"), (3, "h")))
-    real, synth, holdout = (asking(shop, seed) for seed, shop in enumerate(sides))
+    real, synth, holdout = (talking(asking(shop, seed), seed) for seed, shop in enumerate(sides))
     return Arena.of(real, synth, holdout, RUN, model_of(synth), Maker("independent"))
+
+
+@cache
+def talk_arena() -> Arena:
+    """The same where dialogues are who is looked for."""
+    real, synth, holdout = arena().shops.values()
+    return Arena.of(real, synth, holdout, RUN, talks=True)
+
+
+def arena_of(cls: type[Attack]) -> Arena:
+    """The arena of what an attack reads."""
+    return talk_arena() if cls.reads == "dialogues" else arena()
 
 
 def model_of(shop: Shop) -> Path:
@@ -68,13 +96,13 @@ def scores(cls: type[Attack], case: Case) -> np.ndarray:
 @law(LAWS, "scores are numbers")
 def scores_are_numbers(cls: type[Attack]) -> None:
     """Each target has a finite score, or several."""
-    assert np.isfinite(scores(cls, arena().cases[0])).all()
+    assert np.isfinite(scores(cls, arena_of(cls).cases[0])).all()
 
 
 @law(LAWS, "the same seed")
 def the_same_seed(cls: type[Attack]) -> None:
     """With the same seed it gives exactly the same scores, saved and restored, too."""
-    case, made = arena().cases[0], make(cls)
+    case, made = arena_of(cls).cases[0], make(cls)
     restored = again(made)
     assert restored.settings() == made.settings()
     assert np.array_equal(made.score(case, RUN), restored.score(case, RUN))
@@ -83,7 +111,7 @@ def the_same_seed(cls: type[Attack]) -> None:
 @law(LAWS, "its input stays")
 def its_input_stays(cls: type[Attack]) -> None:
     """What it is shown is as it was before."""
-    case = arena().cases[0]
+    case = arena_of(cls).cases[0]
     logs = [side.log for side in (case.targets, case.synth, case.others)]
     before = [(log.item.copy(), log.time.copy(), log.event.copy()) for log in logs]
     scores(cls, case)
@@ -95,7 +123,7 @@ def its_input_stays(cls: type[Attack]) -> None:
 @law(LAWS, "the order of targets says nothing")
 def order_says_nothing(cls: type[Attack]) -> None:
     """Targets in another order have the same scores, in that order."""
-    case = arena().cases[0]
+    case = arena_of(cls).cases[0]
     order = np.random.default_rng(0).permutation(len(case.targets))
     other = replace(case, targets=case.targets.select(order))
     kit.same(scores(cls, other), scores(cls, case)[order])
@@ -104,7 +132,7 @@ def order_says_nothing(cls: type[Attack]) -> None:
 @law(LAWS, "ids say nothing")
 def ids_say_nothing(cls: type[Attack]) -> None:
     """Users under other ids have the same scores."""
-    case = arena().cases[0]
+    case = arena_of(cls).cases[0]
     ids = pl.select(pl.format("m{}", pl.int_range(len(case.targets)))).to_series()
     log = replace(case.targets.log, users=Vocabulary(ids))
     other = replace(case, targets=replace(case.targets, log=log))
@@ -114,7 +142,7 @@ def ids_say_nothing(cls: type[Attack]) -> None:
 @law(LAWS, "nobody is told by luck")
 def nobody_is_told_by_luck(cls: type[Attack]) -> None:
     """It tells no members of a shop of which SYNTH knows nothing."""
-    found = make(cls).attack(arena(), RUN)
+    found = make(cls).attack(arena_of(cls), RUN)
     assert not isinstance(found, str), found
     assert found.p > CHANCE, f"p is {found.p:.2g}, the area {found.area.value:.3f}"
     assert found.evidence == cls.evidence

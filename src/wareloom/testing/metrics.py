@@ -25,7 +25,7 @@ from wareloom.testing.asked import asked, typed
 from wareloom.testing.figures import told_well
 from wareloom.testing.laws import Law, again, law, make, near, refused
 from wareloom.testing.lively import lively, lively_events
-from wareloom.testing.metrics_pictures import CLASSES, PICTURES
+from wareloom.testing.metrics_pictures import CLASSES, PICTURES, SLOTS
 from wareloom.testing.talks import spoken, talks
 
 RUN = Run(seed=1, threads=1)
@@ -40,7 +40,7 @@ USERS: dict[str, Law] = {}
 QUERIES: dict[str, Law] = {}
 DIALOGUES: dict[str, Law] = {}
 KINDS = {"rankings": RANKINGS, "clicks": CLICKS, "users": USERS, "queries": QUERIES}
-KINDS |= {"classes": CLASSES, "pictures": PICTURES, "dialogues": DIALOGUES}
+KINDS |= {"classes": CLASSES, "slots": SLOTS, "pictures": PICTURES, "dialogues": DIALOGUES}
 """What a metric keeps to beyond, by what it judges"""
 FURTHER: dict[str, Law] = {}
 """What those keep to that name it in `laws`"""

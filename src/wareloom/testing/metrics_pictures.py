@@ -14,6 +14,7 @@ from wareloom.testing.laws import Law, again, law, make, near
 
 RUN = Run(seed=1, threads=1)
 CLASSES: dict[str, Law] = {}
+SLOTS: dict[str, Law] = {}
 PICTURES: dict[str, Law] = {}
 KINDS = ("hat", "shirt", "shoe")
 
@@ -37,9 +38,21 @@ def saved_and_restored_of_classes(cls: type[ClassMetric]) -> None:
 @law(CLASSES, "a mean is that of its photos")
 def a_mean_is_that_of_its_photos(cls: type[ClassMetric]) -> None:
     """It is the mean of its values of photos, float64 [photos] in each slice, within its bounds."""
+    _a_mean(cls, {"all", "0", "1", "2"})
+
+
+@law(SLOTS, "a mean is that of its tokens")
+def a_mean_is_that_of_its_tokens(cls: type[ClassMetric]) -> None:
+    """It is the mean of its values of tokens; class 0, of no slot, is no slice, and nothing is won by it."""
+    _a_mean(cls, {"all", "1", "2"})
+    none = Classified(np.zeros(9, dtype=np.int64), np.eye(3, dtype=np.float32)[np.zeros(9, int)])
+    assert np.isnan(make(cls).measure(none))
+
+
+def _a_mean(cls: type[ClassMetric], slices: set[str]) -> None:
     metric = make(cls)
     values = metric.per_photo(classified())
-    assert set(values) == {"all", "0", "1", "2"}
+    assert set(values) == slices
     assert all(each.shape == (60,) and each.dtype == np.float64 for each in values.values())
     near(metric.measure(classified()), float(np.mean(values["all"])))
     assert cls.bounds[0] <= metric.measure(classified()) <= cls.bounds[1]
@@ -67,6 +80,10 @@ def nothing_said_raises_nothing(cls: type[ClassMetric]) -> None:
     """Without a photo it is a float all the same."""
     nothing = Classified(np.zeros(0, dtype=np.int64), np.zeros((0, 3), dtype=np.float32))
     assert isinstance(make(cls).measure(nothing), float)
+
+
+for _name in set(CLASSES) - {"a mean is that of its photos"}:
+    SLOTS[_name] = CLASSES[_name]
 
 
 def sample(seed: int, pictures: int = 60, moved: float = 0.0) -> PictureSample:

@@ -127,6 +127,45 @@ def test_copies_are_found_and_what_everybody_says_is_none() -> None:
     assert runs.floor == 0
 
 
+def wordy(seed: int, number: int = 60, origin: str = "real") -> Shop:
+    """Dialogues of one turn of fourteen words of their own, after a greeting that all share."""
+    rng, shop = np.random.default_rng(seed), talks(2)
+    rows = []
+    for n in range(number):
+        text = " ".join(f"w{word}" for word in rng.integers(0, 400, 14))
+        for turn, said in enumerate(("hello how are you doing today my friend", text)):
+            rows.append((f"{seed}-{n}", turn, "customer", said, origin))
+    names = ["dialogue_id", "turn", "role", "text", "origin"]
+    frame = pl.DataFrame(rows, schema=names, orient="row").cast({"turn": pl.Int32})
+    return shop.with_tables(dialogues=frame)
+
+
+@pytest.mark.parametrize(("every", "value"), [(0, 0.5), (5, 0.5), (2, 0.0)])
+def test_turns_with_words_exchanged_are_near_and_those_of_others_are_not(
+    every: int, value: float
+) -> None:
+    """Of the two turns of a dialogue one is everybody's, and near nothing; every second word exchanged is too much."""
+    real = wordy(1)
+
+    def edited(text: str) -> str:
+        return " ".join(
+            f"x{n}" if every and not n % every else word for n, word in enumerate(text.split())
+        )
+
+    rows = real.table("dialogues")
+    texts = [text if text.startswith("hello") else edited(text) for text in rows["text"]]
+    synth = real.with_tables(
+        dialogues=rows.with_columns(text=pl.Series(texts), origin=pl.lit("made@1"))
+    )
+    found = DialogueCopies().compare(gathered_dialogues(real, synth, wordy(2), 10, RUN), RUN)
+    near = next(f for f in found if f.name.endswith("near"))
+    assert near.value == value
+    assert near.floor == 0
+    honest = wordy(3, origin="made@1")
+    found = DialogueCopies().compare(gathered_dialogues(real, honest, wordy(2), 10, RUN), RUN)
+    assert next(f for f in found if f.name.endswith("near")).value == 0
+
+
 def test_facts_that_are_right_are_right_and_a_wrong_price_is_not() -> None:
     right = DialogueFacts().compare(trio(spoken(150, 3)), RUN)[0]
     wrong = DialogueFacts().compare(trio(spoken(150, 3, wrong=True)), RUN)[0]
@@ -151,6 +190,11 @@ PLANTED: dict[str, Callable[[], tuple[Said, ...]]] = {
         agent("It comes on May 5.", ("order.due", "May 5")),
         agent("It comes on May 6.", ("order.due", "May 6")),
     ),
+    "another offer, with the first not taken up": lambda: (
+        agent("Shall I make it 3?", ("said.new_quantity", "3")),
+        agent("Order K1 has 1.", ("order.id", "K1"), ("order.quantity", "1")),
+        agent("Shall I make it 4?", ("said.new_quantity", "4")),
+    ),
     "a state that cannot follow": lambda: (
         agent("It is delivered.", ("order.state", "delivered")),
         agent("It is shipped.", ("order.state", "shipped")),
@@ -167,6 +211,9 @@ def test_every_planted_fact_is_found(name: str) -> None:
 
 def test_facts_as_they_are_pass() -> None:
     talk = (
+        agent("Shall I make it 3?", ("said.new_quantity", "3")),
+        agent("It has 3 now.", ("order.quantity", "3")),
+        agent("Shall I make it 5?", ("said.new_quantity", "5")),
         agent("The Oak Table is $19.50.", ("item.title", "Oak Table"), ("item.price", "$19.50")),
         agent("订单已付款，有30天。", ("order.state", "已付款"), ("policy.return_days", "30")),
         agent("It is cancelled.", ("order.state", "cancelled")),

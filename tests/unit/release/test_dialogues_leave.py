@@ -2,10 +2,23 @@
 
 from __future__ import annotations
 
-import polars as pl
+import io
+from pathlib import Path
+from typing import Any
 
-from wareloom.attacks import run_attacks
+import polars as pl
+import pytest
+
+from wareloom.attacks import Maker, run_attacks
 from wareloom.core.run import Run
+from wareloom.core.settings import configure
+from wareloom.privacy.ledger import Ledger
+from wareloom.release.earlier import joined
+from wareloom.release.evidence import Evidence
+from wareloom.release.issue import judged
+from wareloom.release.photos import signs_of
+from wareloom.release.policy import PRESETS, Policy
+from wareloom.release.remedies import remedy, ways
 from wareloom.release.texts import (
     few_turns,
     invented_numbers,
@@ -102,3 +115,163 @@ def test_an_attack_tells_whose_words_a_memoriser_repeats_and_not_of_a_flow() -> 
         areas.append(report.outcomes[0].area.value)
     assert areas[0] > 0.95
     assert areas[1] < 0.65
+
+
+@pytest.fixture(scope="module")
+def sides() -> tuple[Shop, Shop]:
+    """A log of dialogues and a holdout, each dialogue with a word of its own."""
+    return own_words(talks(120, 1), "a"), own_words(talks(120, 2), "b")
+
+
+def evidence(sides: tuple[Shop, Shop], synth: Shop, folder: Path, **policy: Any) -> Evidence:
+    asked = {
+        "preset": "partner",
+        **PRESETS["partner"],
+        "attacks": ("dialogues",),
+        "attack_tpr": "off",
+        **policy,
+    }
+    ledger = Ledger.open(folder, sides[0].fingerprint)
+    leave_out, generator = asked.pop("leave_out", False), asked.pop("generator", None)
+    return Evidence(
+        sides[0], synth, configure(Policy, asked), ledger, Run(seed=1, threads=1), sides[1],
+        leave_out=leave_out, generator=generator,
+    )  # fmt: skip
+
+
+def test_gates_look_at_dialogues_and_say_what_helps(
+    sides: tuple[Shop, Shop], tmp_path: Path
+) -> None:
+    real = sides[0]
+    rows = real.table("dialogues").with_columns(
+        origin=pl.lit("flow@1"), dialogue_id=pl.format("s{}", "dialogue_id")
+    )
+    copies = real.with_tables(dialogues=rows)
+    checks = {one.name: one for one in judged(evidence(sides, copies, tmp_path))}
+    failed = {name for name, one in checks.items() if not one.passed}
+    assert failed == {"keeps", "personal_data", "min_users", "attack_area"}
+    assert "--set seen_in=5" in checks["keeps"].remedy
+    assert "turn" in checks["min_users"].said
+    assert checks["attack_area"].measured > 0.95
+    assert "seen_in=5" in checks["attack_area"].remedy
+    careful = Flow(min_phrases=0, seen_in=5).fit(real, Run(seed=1)).sample(100, Run(seed=2))
+    checks = {one.name: one for one in judged(evidence(sides, careful, tmp_path, attack_area=0.7))}
+    assert {name for name, one in checks.items() if not one.passed} == set()
+
+
+def test_the_remedy_of_dialogues_is_tried_and_measured(
+    sides: tuple[Shop, Shop], tmp_path: Path
+) -> None:
+    real = sides[0]
+    made = Flow(min_phrases=0).fit(real, Run(seed=1)).sample(60, Run(seed=2))
+    of = evidence(
+        sides, made, tmp_path, attack_area=0.7, generator=Maker("flow", {"min_phrases": 0})
+    )
+    assert ways(of) == [Maker("flow", {"min_phrases": 0, "seen_in": 5})]
+    assert "flow min_phrases=0 seen_in=5 gave upper ends of" in remedy(of)
+    careful = evidence(sides, made, tmp_path, generator=Maker("flow", {"seen_in": 5}))
+    assert ways(careful) == []
+
+
+def test_personal_data_in_a_turn_takes_its_dialogue_along(
+    sides: tuple[Shop, Shop], tmp_path: Path
+) -> None:
+    made = said("hi", "hi", "mail jane.doe@example.org", "hi")
+    rows = made.table("dialogues").with_columns(
+        dialogue_id=pl.Series(["a", "b", "b", "c"]), turn=pl.Series([0, 0, 1, 0], dtype=pl.Int32)
+    )
+    made = made.with_tables(dialogues=rows).keeping("counts")
+    off = {"attack_area": "off", "min_users": "off"}
+    checks = {one.name: one for one in judged(evidence(sides, made, tmp_path, **off))}
+    assert not checks["personal_data"].passed
+    assert "1 × email" in checks["personal_data"].said
+    of = evidence(sides, made, tmp_path, leave_out=True, **off)
+    assert all(one.passed for one in judged(of))
+    assert of.goes.table("dialogues")["dialogue_id"].to_list() == ["a", "c"]
+
+
+def test_dialogues_that_left_before_are_attacked_with_those_that_leave_now(
+    sides: tuple[Shop, Shop],
+) -> None:
+    """A half of a copy at a time tells as much as the copy."""
+    rows = sides[0].table("dialogues").with_columns(origin=pl.lit("flow@1"))
+    names = rows["dialogue_id"].unique(maintain_order=True)
+    halves = [
+        sides[0].with_tables(dialogues=rows.filter(pl.col("dialogue_id").is_in(part.implode())))
+        for part in (names[:60], names[60:])
+    ]
+    both = joined(halves[0], [halves[1]])
+    assert both.table("dialogues")["dialogue_id"].n_unique() == 120
+    areas = [
+        run_attacks(sides[0], one, sides[1], Run(seed=1), names=["dialogues"]).worst.area.value
+        for one in (halves[0], both)
+    ]
+    assert areas[0] < 0.85 < 0.95 < areas[1]
+
+
+def photo(**exif: object) -> bytes:
+    from PIL import Image
+
+    file, picture = io.BytesIO(), Image.new("RGB", (16, 16), "white")
+    marks = picture.getexif()
+    if "place" in exif:
+        marks.get_ifd(0x8825)[1] = "N"
+    if "author" in exif:
+        marks[0x013B] = exif["author"]
+    if "number" in exif:
+        marks.get_ifd(0x8769)[0xA431] = exif["number"]
+    picture.save(file, "JPEG", exif=marks)
+    return file.getvalue()
+
+
+def test_a_photo_that_says_who_took_it_where_does_not_leave(
+    sides: tuple[Shop, Shop], tmp_path: Path
+) -> None:
+    assert signs_of(photo()) == signs_of(b"no picture") == ()
+    assert signs_of(photo(place=1, author="Jane", number="77")) == (
+        "photo's place",
+        "photo's author",
+        "camera's number",
+    )
+    images = pl.DataFrame(
+        {
+            "item_id": ["i0", "i1"],
+            "image": [photo(), photo(place=1)],
+            "origin": ["image_background@1"] * 2,
+            "purpose": ["product"] * 2,
+        }
+    )
+    made = said("hi").with_tables(images=images).keeping("counts")
+    off = {"attack_area": "off", "min_users": "off", "columns": "all"}
+    checks = {one.name: one for one in judged(evidence(sides, made, tmp_path, **off))}
+    assert {name for name, one in checks.items() if not one.passed} == {"personal_data"}
+    assert "1 × photo's place" in checks["personal_data"].said
+    of = evidence(sides, made, tmp_path, leave_out=True, **off)
+    assert all(one.passed for one in judged(of))
+    assert of.goes.rows("images") == 1
+    # Pictures stay inside where not all columns leave.
+    inside = evidence(sides, made, tmp_path, **(off | {"columns": "public"}))
+    assert not inside.goes.has("images")
+
+
+def test_pictures_for_training_do_not_leave_as_photos_of_products(
+    sides: tuple[Shop, Shop], tmp_path: Path
+) -> None:
+    images = pl.DataFrame(
+        {
+            "item_id": ["i0", "i1"],
+            "image": [photo()] * 2,
+            "origin": ["image_vae@1"] * 2,
+            "purpose": ["training", "product"],
+        }
+    )
+    made = said("hi").with_tables(images=images).keeping("counts")
+    off = {"attack_area": "off", "min_users": "off", "columns": "all"}
+    checks = {one.name: one for one in judged(evidence(sides, made, tmp_path, **off))}
+    assert {name for name, one in checks.items() if not one.passed} == {"pictures"}
+    assert "1 of 2 pictures were made for training" in checks["pictures"].said
+    assert "image_background" in checks["pictures"].remedy
+    checks = {
+        one.name: one for one in judged(evidence(sides, made, tmp_path, pictures="off", **off))
+    }
+    assert all(one.passed for one in checks.values())

@@ -129,6 +129,21 @@ def test_headers_are_looked_at_before_a_body(
     assert found == status
 
 
+def test_an_unknown_field_is_told_the_one_that_was_meant(store: Path) -> None:
+    async def work() -> None:
+        client = Client(store)
+        for path, body, meant in (
+            ("/recommend", {"user_id": "u"}, "'user'"),
+            ("/search", {"filter": {"brands": ["b"]}}, "'brand'"),
+            ("/events", {"events": [EVENT | {"user": "u"}]}, "'user_id'"),
+        ):
+            status, told, _ = await client.ask("POST", path, body)
+            assert status == 422
+            assert f"Did you mean {meant}" in told["error"]
+
+    run(work())
+
+
 def test_paths_and_methods_that_there_are_not(store: Path) -> None:
     async def work() -> None:
         client = Client(store)

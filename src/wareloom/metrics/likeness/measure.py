@@ -73,8 +73,23 @@ def _by(above: float, below: float) -> float | None:
     return 1.0 if above <= 1e-12 else None
 
 
+class Compares(ABC):
+    """What the bases of measures share that hold samples beside one another: of users, queries, pictures, dialogues."""
+
+    higher_is_better: ClassVar[bool] = False
+    unit: ClassVar[str] = "share"
+    """What its figures are in"""
+
+    @abstractmethod
+    def compare(self, trio: Any, run: Run | None = None) -> list[Figure] | str:
+        """Return the figures of three samples, or why there are none."""
+
+    def check_fitted(self) -> None:  # noqa: B027
+        """A measure needs no fit."""
+
+
 @dataclass(kw_only=True, eq=False)
-class Measure(Algorithm, ABC):
+class Measure(Compares, Algorithm, ABC):
     """Base of the measures that compare samples of users. Lower is better in all of them.
 
     Most are a distance between counts, and derive from `Counted`:
@@ -99,11 +114,8 @@ class Measure(Algorithm, ABC):
         }
     }
     judges: ClassVar[str] = "users"
-    higher_is_better: ClassVar[bool] = False
     needs: ClassVar[tuple[str, ...]] = ()
     """Which of times, sessions and categories it cannot do without"""
-    unit: ClassVar[str] = "share"
-    """What its figures are in"""
 
     def compare(self, trio: Trio, run: Run | None = None) -> list[Figure] | str:
         """Return the figures, or why there are none."""
@@ -112,9 +124,6 @@ class Measure(Algorithm, ABC):
 
     @abstractmethod
     def _compare(self, trio: Trio, run: Run) -> list[Figure] | str: ...
-
-    def check_fitted(self) -> None:
-        """A measure needs no fit."""
 
 
 @dataclass(frozen=True)
@@ -262,6 +271,21 @@ class Counted(Distances, Measure, ABC):
     def _compare(self, trio: Trio, run: Run) -> list[Figure] | str:
         empty = "{side} has nothing of it: no user has events enough"
         return self.figures(self.count(trio.samples, trio), empty, run)
+
+
+class CountedTexts(Distances):
+    """What the bases of measures share that are a distance between counts of queries or of dialogues."""
+
+    empty: ClassVar[str]
+    """What is said where a sample, {side}, has nothing of it"""
+
+    @abstractmethod
+    def count(self, samples: Any, trio: Any) -> dict[str, Counts] | str:
+        """Return what is counted of the samples, by figure ("" for the only one), or why nothing is."""
+
+    def compare(self, trio: Any, run: Run | None = None) -> list[Figure] | str:
+        """Return the figures, or why there are none."""
+        return self.figures(self.count(trio.samples, trio), self.empty, run or Run())
 
 
 def beside_floor(

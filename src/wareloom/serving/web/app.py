@@ -48,6 +48,7 @@ from wareloom.serving.wire import (
     ask_of,
     events_of,
     items_of,
+    meant,
     written,
 )
 
@@ -148,7 +149,8 @@ class Application:
             return await handler(body, rest)
         except (msgspec.ValidationError, msgspec.DecodeError, UnicodeError) as error:
             status = 422 if isinstance(error, msgspec.ValidationError) else 400
-            raise Refused(status, f"The body is not what is taken here: {error}.") from error
+            told = f"The body is not what is taken here: {error}.{meant(str(error), path)}"
+            raise Refused(status, told) from error
         except RecursionError:
             raise Refused(400, "The body is nested too deeply.") from None
         except Gone as error:

@@ -74,6 +74,9 @@ class Agent:
         moves: list[Move] = []
         for act, more in heard:
             moves += self._to(act, more, dice, last=(act, more) == heard[-1])
+        if not self.goal:
+            # A wish that was settled since is not asked about.
+            moves = [m for m in moves if m.act not in ("ask_order", "ask_detail", "offer")]
         kept: list[Move] = []
         for move in moves:
             if move not in kept:
@@ -84,7 +87,10 @@ class Agent:
         if len(moves) > 1 and moves[-1].act == "ask_more" and any(m in asks for m in moves):
             moves = [m for m in moves if m.act != "ask_more"]
         first = ("thank", "apologise", "redirect")
-        moves = sorted((m for m in moves if m not in asks), key=lambda m: m.act not in first)
+        last = ("ask_more", "close")
+        moves = sorted(
+            (m for m in moves if m not in asks), key=lambda m: (m.act not in first, m.act in last)
+        )
         moves += asks[-1:]
         if moves:
             self.said = moves[-1].act
@@ -164,12 +170,13 @@ class Agent:
         return self._tell(goal, dice)
 
     def _prepare(self, goal: str, dice: Dice) -> None:
-        """Settle what an offer says, before it is said."""
+        """Settle what an offer says, before it is said; one that was not taken up yet stands."""
         world = self.world
-        if goal == "address":
+        if goal == "address" and world.said.get("new_city") in (None, world.order.city):
             others = [c for c in CITIES[world.customer.language] if c != world.order.city]
             world.said["new_city"] = dice.one(others)
-        elif goal == "change":
+        now = str(world.order.quantity)
+        if goal == "change" and world.said.get("new_quantity") in (None, now):
             world.said["new_quantity"] = str(world.order.quantity + dice.whole(1, 2))
 
     def _do(self, dice: Dice) -> list[Move]:

@@ -10,8 +10,9 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from copy import deepcopy
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -34,6 +35,8 @@ MOST_TURNS = 20
 """Turns of a customer until a trial is over"""
 FEWEST = 10
 """Phrases of an intent that an assistant learns from, at least; of rarer ones it cannot know what they mean"""
+FAILED = 20
+"""Talks that did not end right that a report has, at most"""
 HELD = 3
 """One phrase in so many is said by customers, and not learned from by the assistant"""
 
@@ -60,6 +63,8 @@ class Trial:
     turns: int
     expected: str
     found: str
+    idle: bool = False
+    """Whether an assistant that changes nothing would have been right, too"""
 
 
 @dataclass(frozen=True)
@@ -88,11 +93,49 @@ class AssistantReport:
         ]
         return float(np.mean(shares))
 
+    @property
+    def floor(self) -> float:
+        """Share of trials in which an assistant that changes nothing ends right."""
+        return sum(trial.idle for trial in self.trials) / len(self.trials)
+
+    @property
+    def changing(self) -> tuple[float, int]:
+        """Share of trials that are done among those in which an order has to change, and how many these are."""
+        own = [trial.done for trial in self.trials if not trial.idle]
+        return (sum(own) / len(own) if own else float("nan")), len(own)
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """Plain values, for JSON; each says of whom its rates are."""
+        low, high = wilson(sum(trial.done for trial in self.trials), len(self.trials))
+        share, number = self.changing
+        goals: dict[str, list[bool]] = {}
+        for trial in self.trials:
+            goals.setdefault(trial.goal, []).append(trial.done)
+        return {
+            "customers": "simulated",
+            "tasks": len({trial.task for trial in self.trials}),
+            "repeats": self.repeats,
+            "talks": len(self.trials),
+            "success": self.success,
+            "low": low,
+            "high": high,
+            "passes": [self.passes(k) for k in range(1, self.repeats + 1)],
+            "idle": self.floor,
+            "changing": {"talks": number, "success": share if number else None},
+            "goals": [
+                {"goal": name, "talks": len(own), "success": sum(own) / len(own)}
+                for name, own in sorted(goals.items())
+            ],
+            "failed": [asdict(trial) for trial in self.trials if not trial.done][:FAILED],
+        }
+
     def __str__(self) -> str:
         low, high = wilson(sum(trial.done for trial in self.trials), len(self.trials))
         return (
             f"With simulated customers, {self.success:.1%} ({low:.1%} to {high:.1%}) of {len(self.trials):,} talks end "
-            f"in the planned order state; pass^{self.repeats} is {self.passes(self.repeats):.1%}."
+            f"in the planned order state; pass^{self.repeats} is {self.passes(self.repeats):.1%}. An assistant that "
+            f"changes nothing would end right in {self.floor:.1%}."
         )
 
 
@@ -175,6 +218,13 @@ def check_assistant(
     Customers say one third of the flow's phrases; the rule assistant, which is checked where none is given, learned
     from the others. Raises `InputError` where the log has no request that changes an order.
     """
+    if tasks < 1 or repeats < 1:
+        raise InputError(f"Asked for {tasks} tasks of {repeats} talks each; ask for 1 at least.")
+    flow.check_fitted()
+    if language and language not in flow.languages_:
+        raise InputError(
+            f"No phrases of the language {language!r}: there are some of {', '.join(flow.languages_)}."
+        )
     run = run or Run()
     language = language or next(iter(flow.languages_))
     mine, theirs = _dealt(flow.bank_)
@@ -220,7 +270,8 @@ def _talk(
         step, served = _answer(moves, goal, intent, dice)
     expected = _as(goal, before, world) if allowed else before
     done = _seen(world.order) == _seen(expected)
-    return Trial(task, goal, done, turns, expected.state, world.order.state)
+    idle = _seen(before) == _seen(expected)
+    return Trial(task, goal, done, turns, expected.state, world.order.state, idle)
 
 
 def replace_order(world: World, order: Order) -> World:

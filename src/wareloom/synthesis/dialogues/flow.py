@@ -21,7 +21,9 @@ from wareloom.language.runs import LEAST, runs_of
 from wareloom.shop import Shop
 from wareloom.shop.keeps import Keeps
 from wareloom.synthesis import Condition, Synthesizer
+from wareloom.synthesis.dialogues.chain import Chain, Failures, learned_chain
 from wareloom.synthesis.dialogues.check import check, triples
+from wareloom.synthesis.dialogues.cuts import cut, cuts_of
 from wareloom.synthesis.dialogues.dice import Dice, Weighed
 from wareloom.synthesis.dialogues.frames import frame_of
 from wareloom.synthesis.dialogues.phrases import (
@@ -34,7 +36,7 @@ from wareloom.synthesis.dialogues.phrases import (
     talks_of,
     values_of,
 )
-from wareloom.synthesis.dialogues.plan import TRIED, Chain, Failures, Planner, learned_chain
+from wareloom.synthesis.dialogues.plan import TRIED, Planner
 from wareloom.synthesis.dialogues.policies import policies_of, read_policies
 from wareloom.synthesis.dialogues.rates import rates
 from wareloom.synthesis.dialogues.spoken import Draft, chosen_by, need_of, written_by
@@ -101,6 +103,8 @@ class Flow(Synthesizer):
     """Share of careless customers' phrases with one slip more than the log's."""
     frames: Share = 0.3
     """Share of English requests that begin in another way."""
+    ends: Literal["whole", "logged"] = "whole"
+    """Whether dialogues go on to their ends, or are cut as the log's are where it shows no ends."""
     model: str = ""
     """A text model behind agents' words: embedded, huggingface, endpoint or package.module:Class; none if empty."""
     model_settings: dict[str, Any] = field(default_factory=dict)
@@ -184,9 +188,10 @@ class Flow(Synthesizer):
             own = [talk for talk in talks if talk.language == language and talk.acts]
             acts, turns = [talk.acts for talk in own], [talk.turns for talk in own]
             found = rates(acts, turns)
-            ends = found["abandon"] < OPEN_ENDED
-            chain = learned_chain(acts, turns, self._failures(), ends)
             # Contexts that are cut before their end say nothing of how dialogues end.
+            ends = found["abandon"] < OPEN_ENDED
+            lengths = [] if ends else [talk.customers for talk in own]
+            chain = learned_chain(acts, turns, self._failures(), lengths)
             self.rates_[language] = {k: v for k, v in found.items() if ends or k != "abandon"}
             self.requests_[language] = self._requests(own, language)
             with run.task(f"grammar of {language}"):
@@ -334,6 +339,7 @@ class Flow(Synthesizer):
         }
         languages = Weighed(list(self.languages_), [float(v) for v in self.languages_.values()])
         products = self._products()
+        cuts = cuts_of(planners) if self.ends == "logged" else {}
         seen: dict[str, bool] = {}
         made, refused = list[Draft](), Counter[str]()
         with run.task("dialogues", n) as advance:
@@ -349,7 +355,7 @@ class Flow(Synthesizer):
                             lambda turn: _personal(turn, seen),
                         )  # fmt: skip
                         if not why:
-                            made.append((plan, turns, language))
+                            made.append(cut((plan, turns, language), cuts.get(language), dice))
                             break
                         refused[why] += 1
                     advance()

@@ -25,7 +25,7 @@ def frame_of(made: Sequence[Draft], origin: str, draw: str) -> pl.DataFrame:
         for place, turn in enumerate(turns):
             row = (
                 f"{origin}/{number}-{draw}", place, turn.role, turn.text, turn.intent or None, order.item_id,
-                turn.act, turn.slots or None, language, order.order_id, turn.facts or None, plan.outcome,
+                turn.act, turn.slots or None, language, order.order_id, turn.facts or None, plan.outcome or None,
             )  # fmt: skip
             for name, value in zip(COLUMNS, row, strict=True):
                 cells[name].append(value)

@@ -43,6 +43,8 @@ PERSONAL = re.compile(
 """Slots that say who somebody is: phrases with them are not taken"""
 UNKNOWN = frozenset({"number", "money", "date", "time", "site", "link", "organisation", "email"})
 """What a platform put for something that it took out: nobody knows what stood there"""
+OFFERS = ("ask_goal", "ask_more")
+"""What agents alone say: a customer's turn without an intent that reads so was taken for one by mistake"""
 EMOJI = "emoji"
 LONGEST = 300
 """Characters of a phrase"""
@@ -80,6 +82,8 @@ class Talk:
     """Of agents' turns that say no facts: act and text"""
     texts: list[str] = field(default_factory=list)
     """All texts as they stand"""
+    customers: int = 0
+    """Turns of the customer that have a text, whether or not their act is told"""
 
 
 def talks_of(shops: Iterable[Shop], language: str = "") -> list[Talk]:
@@ -113,10 +117,11 @@ def _talk(rows: Sequence[tuple[object, ...]]) -> Talk:
         if not text:
             continue
         if role == CUSTOMER:
+            talk.customers += 1
             template = delexicalised(str(text), slots or ())  # type: ignore[arg-type]
             done = act or (act_of_label(str(intent)) if intent else None)
             done = str(done) if done else act_of_words(str(text), talk.language)
-            if done is None:
+            if done is None or (not intent and agent_act(template, talk.language) in OFFERS):
                 continue
             label = str(intent or (goal_of("", str(text)) if done == REQUEST else ""))
             talk.acts.append(done)

@@ -4,20 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import pairwise
 
 import numpy as np
 
 from wareloom.language.acts import CUSTOMER_ACTS, REQUEST
 from wareloom.synthesis.dialogues.agent import Agent, Move
+from wareloom.synthesis.dialogues.chain import (
+    CODE,
+    END,
+    LONGEST,
+    ORDER,
+    START,
+    Chain,
+    Failures,
+    followed,
+    pairs_of,
+)
 from wareloom.synthesis.dialogues.dice import Dice, Weighed
+from wareloom.synthesis.dialogues.rates import CLOSED, rates
 from wareloom.synthesis.dialogues.world import World
 
-START, END = "<start>", "<end>"
-ORDER = (START, *CUSTOMER_ACTS, END)
-CODE = {act: code for code, act in enumerate(ORDER)}
-LONGEST = 24
-"""Turns of a customer at most"""
 OPEN = {"greet", REQUEST, "offtopic", "provide"}
 """How customers begin; some send the number of their order first"""
 ALLOWED: Mapping[str, frozenset[str]] = {
@@ -37,24 +43,10 @@ ALLOWED: Mapping[str, frozenset[str]] = {
     }.items()
 }
 """What a customer may do after an agent's act"""
-USUAL = {
-    (START, "greet"): 6, (START, REQUEST): 4, ("greet", REQUEST): 9, ("greet", "greet"): 0.3,
-    (REQUEST, "provide"): 6, (REQUEST, "confirm"): 2, (REQUEST, "thank"): 1, (REQUEST, "reject"): 0.6,
-    (REQUEST, REQUEST): 0.8, (REQUEST, END): 0.5, ("provide", "confirm"): 5, ("provide", "provide"): 3,
-    ("provide", "thank"): 1, ("provide", "reject"): 1, ("provide", REQUEST): 0.5, ("provide", END): 0.3,
-    ("confirm", "thank"): 3, ("confirm", "reject"): 3, ("confirm", "confirm"): 1, ("confirm", REQUEST): 0.6,
-    ("confirm", "bye"): 0.6, ("confirm", "provide"): 0.5, ("confirm", END): 1, ("reject", "bye"): 2,
-    ("reject", "thank"): 2, ("reject", "confirm"): 0.6, ("reject", REQUEST): 0.5, ("reject", END): 4,
-    ("thank", "reject"): 2, ("thank", "bye"): 2, ("thank", END): 4, ("thank", REQUEST): 0.3, ("bye", END): 9,
-    ("bye", "thank"): 0.5, ("offtopic", REQUEST): 2, ("offtopic", "provide"): 2, ("offtopic", "confirm"): 1,
-    ("offtopic", END): 0.5, ("complain", REQUEST): 2, ("complain", "confirm"): 1, ("complain", END): 1,
-    (REQUEST, "offtopic"): 0.3, (REQUEST, "complain"): 0.3, ("provide", "offtopic"): 0.3, ("provide", "complain"): 0.3,
-}  # fmt: skip
-"""How customers go on where no log shows it"""
-FEWEST = 50
-"""Dialogues of two turns or more below which a log's grammar is not taken"""
-ROUNDS, TRIED = 8, 800
+ROUNDS, TRIED = 10, 800
 """Rounds of calibration, and plans of each"""
+RATED = 0.1
+"""What a rate that is twice as high as the log's counts beside the distance of all pairs"""
 CONTENT = frozenset({REQUEST, "provide", "confirm", "reject"})
 
 
@@ -73,110 +65,6 @@ class Step:
     """All that was true when an agent spoke"""
     wrong: str = ""
     """A wrong order number that the customer gives"""
-
-
-@dataclass(frozen=True)
-class Failures:
-    """How often dialogues go wrong where the log does not say it."""
-
-    asks_twice: float = 0.05
-    changes_mind: float = 0.05
-    wrong_number: float = 0.08
-    leaves: float = 0.04
-    angry: float = 0.05
-    off_topic: float = 0.04
-
-
-@dataclass
-class Chain:
-    """How customers go on: what is drawn after what."""
-
-    weight: np.ndarray
-    """float64 [acts, acts], over `ORDER`"""
-    goal: np.ndarray
-    """float64 [acts, acts], shares of pairs in the log, which sum to 1"""
-    again: np.ndarray
-    """float64 [acts], chance that another message follows before the agent answers"""
-    follow: np.ndarray
-    """float64 [acts], the log's shares of that"""
-    learned: bool
-    """Whether the log's own grammar was taken"""
-
-    @property
-    def offers(self) -> float:
-        """Share of requests that an agent asks leave for before it passes them on: of what follows details, consent."""
-        after = self.goal[CODE["provide"]]
-        asked = after[CODE["confirm"]]
-        return float(asked / max(asked + after[CODE["reject"]] + after[CODE["thank"]], 1e-9))
-
-    def state(self) -> dict[str, object]:
-        """Return the chain as plain values."""
-        return {
-            "weight": self.weight.tolist(),
-            "goal": self.goal.tolist(),
-            "again": self.again.tolist(),
-            "follow": self.follow.tolist(),
-            "learned": self.learned,
-        }
-
-    @classmethod
-    def of_state(cls, state: Mapping[str, object]) -> Chain:
-        """Return the chain of plain values."""
-        weight, goal, again, follow = (
-            np.array(state[name], dtype=np.float64)
-            for name in ("weight", "goal", "again", "follow")
-        )
-        return cls(weight, goal, again, follow, bool(state["learned"]))
-
-
-def pairs_of(talks: Iterable[Sequence[str]]) -> np.ndarray:
-    """Return how often an act follows an act, with start and end: float64 [acts, acts]."""
-    counts = np.zeros((len(ORDER), len(ORDER)))
-    for acts in talks:
-        codes = [CODE[START], *(CODE[act] for act in acts), CODE[END]]
-        np.add.at(counts, (codes[:-1], codes[1:]), 1.0)
-    return counts
-
-
-def learned_chain(
-    talks: Sequence[Sequence[str]], turns: Sequence[Sequence[int]], failures: Failures, ends: bool
-) -> Chain:
-    """Learn how customers go on from acts, and from the numbers of their turns which follow each other at once.
-
-    `ends`: whether the log shows how dialogues end.
-    """
-    usual = np.zeros((len(ORDER), len(ORDER)))
-    for (first, second), weight in USUAL.items():
-        usual[CODE[first], CODE[second]] = weight
-    usual[CODE[REQUEST], CODE["complain"]] *= failures.angry / 0.05
-    usual[CODE[REQUEST], CODE["offtopic"]] *= failures.off_topic / 0.04
-    usual[:, CODE[END]][[CODE[REQUEST], CODE["provide"]]] *= failures.leaves / 0.04
-    long = [talk for talk in talks if len(talk) > 1]
-    if len(long) < FEWEST:
-        return Chain(usual, usual / usual.sum(), np.zeros(len(ORDER)), np.zeros(len(ORDER)), False)
-    counts = pairs_of(long)
-    if not ends:
-        share = usual[:, CODE[END]] / np.maximum(usual.sum(1), 1e-9)
-        share[[CODE[act] for act in (REQUEST, "provide", "offtopic", "greet", "complain")]] = (
-            failures.leaves / 4
-        )
-        counts[:, CODE[END]] = counts[:, : CODE[END]].sum(1) * share / np.maximum(1 - share, 0.1)
-    again, seen = followed(talks, turns)
-    follow = again / np.maximum(seen, 1)
-    # A pair that the log has not may still be needed where an agent's rules leave nothing else.
-    return Chain(counts + 0.02 * usual, counts / counts.sum(), follow.copy(), follow, True)
-
-
-def followed(
-    talks: Iterable[Sequence[str]], turns: Iterable[Sequence[int]]
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return how often a customer's message follows one at once, and how often any does: float64 [acts] each."""
-    again, seen = np.zeros(len(ORDER)), np.zeros(len(ORDER))
-    for acts, numbers in zip(talks, turns, strict=True):
-        for act, (here, after) in zip(acts, pairwise(numbers), strict=False):
-            seen[CODE[act]] += 1
-            again[CODE[act]] += after == here + 1
-    return again, seen
 
 
 @dataclass
@@ -201,28 +89,48 @@ class Planner:
         `tried`: plans of each round; a small log needs few. What is kept are the weights of the round whose plans were
         nearest to the log.
         """
-        best, nearest = (self.chain.weight, self.chain.again), float("inf")
-        for _ in range(ROUNDS if self.chain.learned else 0):
-            talks, turns = [], []
-            for n in range(tried):
-                steps = self.plan(_again(worlds[n % len(worlds)]), dice).steps
-                turns.append([at for at, step in enumerate(steps) if step.role == "customer"])
-                talks.append([steps[at].act for at in turns[-1]])
+        chain = self.chain
+        best, nearest = (chain.weight, chain.again), float("inf")
+        for _ in range(ROUNDS if chain.learned else 0):
+            talks, turns = self._tried(worlds, dice, tried)
             made = pairs_of(talks)
+            if len(chain.lengths):
+                made[:, CODE[END]] = 0
             made /= made.sum()
-            apart = float(np.abs(made - self.chain.goal).sum())
+            told = rates(talks, turns)
+            # Rates are small beside all pairs, and matter as much.
+            off = {name: told[name] / max(goal, 1e-9) for name, goal in chain.rates.items() if goal}
+            apart = float(np.abs(made - chain.goal).sum())
+            apart += RATED * sum(abs(ratio - 1) for ratio in off.values())
             if apart < nearest:
-                best, nearest = (self.chain.weight, self.chain.again), apart
+                best, nearest = (chain.weight, chain.again), apart
             follow, seen = followed(talks, turns)
-            self.chain.again = self.chain.again * np.clip(
-                (self.chain.follow + 0.01) / (follow / np.maximum(seen, 1) + 0.01), 0.5, 2.0
+            chain.again = chain.again * np.clip(
+                (chain.follow + 0.01) / (follow / np.maximum(seen, 1) + 0.01), 0.5, 2.0
             )
-            self.chain.again = np.minimum(self.chain.again, 0.9)
-            ratio = (self.chain.goal + 1e-4) / (made + 1e-4)
-            self.chain.weight = self.chain.weight * np.clip(ratio**0.6, 0.2, 5.0)
+            chain.again = np.minimum(chain.again, 0.9)
+            ratio = (chain.goal + 1e-4) / (made + 1e-4)
+            chain.weight = chain.weight * np.clip(ratio**0.6, 0.2, 5.0)
+            chain.weight[:, CODE["reject"]] *= np.clip(off.get("refusal", 1.0) ** -0.5, 0.5, 2.0)
+            left = [CODE[act] for act in CUSTOMER_ACTS if act not in CLOSED]
+            chain.weight[left, CODE[END]] *= np.clip(off.get("abandon", 1.0) ** -0.5, 0.5, 2.0)
             self._rows.clear()
-        self.chain.weight, self.chain.again = best
+        chain.weight, chain.again = best
         self._rows.clear()
+
+    def _tried(
+        self, worlds: Sequence[World], dice: Dice, tried: int
+    ) -> tuple[list[list[str]], list[list[int]]]:
+        """Acts of customers and the numbers of their turns in some plans, cut where the log's dialogues are."""
+        lengths = self.chain.lengths
+        cut = Weighed(range(len(lengths)), lengths.tolist()) if len(lengths) else None
+        talks, turns = [], []
+        for n in range(tried):
+            steps = self.plan(_again(worlds[n % len(worlds)]), dice).steps
+            own = [at for at, step in enumerate(steps) if step.role == "customer"]
+            turns.append(own[: dice.weighed(cut)] if cut else own)
+            talks.append([steps[at].act for at in turns[-1]])
+        return talks, turns
 
     def plan(self, world: World, dice: Dice) -> Plan:
         """Draw a plan; what the agent does changes the world's order."""

@@ -1,31 +1,98 @@
-"""Utterances of an intent from a few real ones: their phrases with other beginnings, slots and slips."""
+"""Utterances: of an intent from a few real ones, their phrases with other beginnings, slots and slips."""
 
 from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any, ClassVar, Self
 
 import numpy as np
+import polars as pl
 
+from wareloom.core.run import Run
+from wareloom.errors import InputError
+from wareloom.language.acts import language_of
 from wareloom.language.titles import SMALL
-from wareloom.shop.spans import Slot
+from wareloom.shop import Shop
+from wareloom.shop.keeps import Keeps
+from wareloom.shop.schema import CUSTOMER, SLOTS
+from wareloom.shop.spans import Slot, moved
+from wareloom.synthesis import Condition, Counts, Of, Synthesizer
 from wareloom.synthesis.dialogues.dice import Dice
-from wareloom.synthesis.dialogues.phrases import LINKS, PERSONAL, Phrase, delexicalised
+from wareloom.synthesis.dialogues.phrases import LINKS, Phrase, delexicalised
+from wareloom.synthesis.dialogues.values import new_value, values_by_slot
+from wareloom.synthesis.draws import mark, new_ids
 from wareloom.synthesis.queries._edits import slip
 
 TRIES = 6
 """Draws until an utterance is none that is there"""
 LONGEST_FRAME = 7
-NOBODY = ("Sam Miller", "Alex Brown", "Kim Lee", "Jo Green", "Max Hill")
-"""Stand in the place of people's names: nobody's own is said again"""
 FRAMED, SLIPPED, BARE = 0.6, 0.15, 0.2
 """Shares of utterances that begin in another way, that have one slip more, and of those that begin in none"""
 FOLLOWED = 4
 """Different words that follow a beginning of texts whose intents nobody knows"""
 EDITED = 0.1
 """Share of words that each kind of edit changes: α of Wei and Zou (2019)"""
+
+
+@dataclass(kw_only=True, eq=False)
+class Utterances(Synthesizer):
+    """Say again what customers said, in other words: one utterance a dialogue, with its intent and slots.
+
+    Phrases are real ones with their slots taken out. A beginning that stands before requests of several intents, such
+    as "can you help me to", is exchanged for another one or taken away; slots get values of other utterances, figures
+    other figures, names nobody's; some words get a slip. It learns from customers' turns with an intent or a slot;
+    turns without either lend beginnings alone.
+    """
+
+    keeps: ClassVar[Keeps] = "people"
+    knows: ClassVar[frozenset[str]] = frozenset({"text"})
+    of: ClassVar[Of] = "dialogues"
+    counts: ClassVar[Counts] = "dialogues"
+    takes: ClassVar[type[Condition]] = Condition
+
+    lent: bool = True
+    """Whether texts whose intents nobody knows lend beginnings."""
+
+    def fit(self, shop: Shop, run: Run | None = None) -> Self:
+        """Learn the phrases of customers' turns; raises `InputError` where none has an intent or a slot."""
+        self._forget()
+        rows = shop.table("dialogues") if shop.rows("dialogues") else pl.DataFrame()
+        said = customers(rows) if len(rows) else []
+        self.texts_ = pl.DataFrame(
+            {
+                "text": [one.text for one, _ in said],
+                "intent": [one.intent for one, _ in said],
+                "slots": pl.Series([list(one.slots) for one, _ in said], dtype=SLOTS),
+                "told": pl.Series([told for _, told in said], dtype=pl.Boolean),
+            }
+        )
+        if not self.texts_["told"].any():
+            raise InputError(
+                f"The synthesizer {self.name!r} says again what customers said, and no customer's turn has an intent "
+                "or a slot: label some turns of dialogues."
+            )
+        self.items_, self.meta_ = shop.table("items"), dict(shop.meta)
+        self._fitted_on(shop)
+        return self
+
+    def sample(self, n: int, run: Run | None = None, given: Condition | None = None) -> Shop:
+        """Say `n` utterances, as many of each real one; returns the catalogue and a table dialogues."""
+        self._checked(n, given)
+        run = run or Run()
+        rows = self.texts_.filter(pl.col("told"))
+        cells = zip(rows["text"], rows["intent"], rows["slots"].to_list(), strict=True)
+        real = [Utterance(text, intent, tuple(slots)) for text, intent, slots in cells]
+        rng = run.rng(self.name, "utterances")
+        order = np.concatenate([rng.permutation(len(real)) for _ in range(-(-n // len(real)))])[:n]
+        beside = self.texts_.filter(~pl.col("told"))["text"].to_list() if self.lent else []
+        # One talker knows all phrases; it says those of the order drawn.
+        writer, dice = _Writer(real, beside), Dice(rng)
+        said = _drawn([real[i] for i in order], 1, lambda one: writer.said(one, dice))
+        frame = turns_of(said, new_ids(self.origin, n, mark(self, n, run, None)), self.origin)
+        return self._stamped(Shop.trusted({"items": self.items_, "dialogues": frame}, self.meta_))
 
 
 @dataclass(frozen=True)
@@ -35,6 +102,39 @@ class Utterance:
     text: str
     intent: str
     slots: tuple[Slot, ...] = field(default=())
+
+
+def customers(rows: pl.DataFrame) -> list[tuple[Utterance, bool]]:
+    """What customers said in a table dialogues, and whether anybody labelled it: with an intent, or with slots."""
+    rows = rows.filter((pl.col("role") == CUSTOMER) & pl.col("text").is_not_null())
+    empty = [None] * len(rows)
+    intents, slots = (
+        rows[name].to_list() if name in rows.columns else empty for name in ("intent", "slots")
+    )
+    return [
+        (Utterance(text, intent or "", tuple(own or ())), bool(intent or own))
+        for text, intent, own in zip(rows["text"], intents, slots, strict=True)
+    ]
+
+
+def turns_of(
+    said: Sequence[Utterance], ids: pl.Series, origin: str, language: str = ""
+) -> pl.DataFrame:
+    """Return utterances as a table dialogues, each a dialogue of one turn; `language`: as they read where empty."""
+    language = language or language_of([one.text for one in said])
+    cells: Mapping[str, Any] = {
+        "dialogue_id": ids,
+        "turn": pl.Series([0] * len(said), dtype=pl.Int32),
+        "role": [CUSTOMER] * len(said),
+        "text": [one.text for one in said],
+        "intent": [one.intent or None for one in said],
+        "item_id": pl.Series([None] * len(said), dtype=pl.String),
+        "slots": pl.Series([list(one.slots) or None for one in said], dtype=SLOTS),
+        "language": [language] * len(said),
+        "origin": [origin] * len(said),
+        "weight": pl.Series([1.0] * len(said), dtype=pl.Float32),
+    }
+    return pl.DataFrame(cells)
 
 
 def made_utterances(
@@ -57,17 +157,20 @@ def made_utterances(
 def edited_utterances(
     real: Sequence[Utterance], times: int, rng: np.random.Generator
 ) -> list[Utterance]:
-    """Return `times` edited copies of each real utterance, without its slots: the control of easy data augmentation.
+    """Return `times` edited copies of each real utterance: the control of easy data augmentation.
 
     Random swaps, deletions, slips, and insertions of a word of the same intent in the place of WordNet's synonyms (Wei
-    and Zou 2019).
+    and Zou 2019). Slots follow their words, as far as these are still there.
     """
     words: dict[str, list[str]] = defaultdict(list)
     for one in real:
         words[one.intent] += [w for w in one.text.split() if w.lower() not in SMALL]
-    return _drawn(
-        real, times, lambda one: Utterance(_edited(one.text, words[one.intent], rng), one.intent)
-    )
+
+    def edited(one: Utterance) -> Utterance:
+        text = _edited(one.text, words[one.intent], rng)
+        return Utterance(text, one.intent, tuple(moved(one.slots, one.text, text)))
+
+    return _drawn(real, times, edited)
 
 
 def _drawn(
@@ -93,11 +196,8 @@ class _Writer:
         self.phrases = {
             (one.text, one.intent): Phrase.of(delexicalised(one.text, one.slots)) for one in real
         }
-        self.values: dict[str, list[str]] = defaultdict(list)
-        for one in real:
-            for slot in one.slots:
-                self.values[slot["name"]].append(slot["value"])
-        self.frames = _frames(
+        self.values = values_by_slot([slot for one in real for slot in one.slots])
+        self.frames, self.follow = _frames(
             [(intent, p.parts[0]) for (_, intent), p in self.phrases.items()], beside
         )
         every = sorted((f for own in self.frames.values() for f in own), key=len, reverse=True)
@@ -121,7 +221,7 @@ class _Writer:
             if place % 2 == 0:
                 text += part
                 continue
-            value = self._value(part, dice)
+            value = new_value(part, self.values[part], dice)
             slots.append(
                 {"name": part, "value": value, "start": len(text), "end": len(text) + len(value)}
             )
@@ -139,6 +239,10 @@ class _Writer:
                 return beginning
             link = "to"
         others = [other for other in self.frames[link] if other != frame]
+        if link != "to":
+            # "what do i" stands before "need to", "could i" does not: who was heard before that word may stand there.
+            word = rest.split()[0].lower() if rest else ""
+            others = [other for other in others if word in self.follow[other]]
         # Behind "to" the request stands by itself.
         if link == "to" and frame and dice.chance(BARE):
             return rest
@@ -149,20 +253,21 @@ class _Writer:
         frame = next((f for f in self.frames.get(link, ()) if low.startswith(f + " ")), "")
         return low[len(frame) :].strip() if frame else ""
 
-    def _value(self, name: str, dice: Dice) -> str:
-        if PERSONAL.match(name):
-            return dice.one(NOBODY)
-        value = dice.one(self.values[name])
-        return re.sub(r"\d+", lambda m: dice.digits(len(m[0])), value)
 
+def _frames(
+    beginnings: Sequence[tuple[str, str]], beside: Sequence[str]
+) -> tuple[dict[str, list[str]], dict[str, set[str]]]:
+    """Beginnings that stand before requests of two intents or more, or before many words, by their last word.
 
-def _frames(beginnings: Sequence[tuple[str, str]], beside: Sequence[str]) -> dict[str, list[str]]:
-    """Beginnings that stand before requests of two intents or more, or before many words, by their last word."""
+    And the words that were heard behind each beginning.
+    """
     intents: dict[str, set[str]] = defaultdict(set)
     follow: dict[str, set[str]] = defaultdict(set)
+    heard: dict[str, set[str]] = defaultdict(set)
     for intent, text in beginnings:
-        for frame, _ in _starts(text):
+        for frame, word in _starts(text):
             intents[frame].add(intent)
+            heard[frame].add(word)
     for text in beside:
         for frame, word in _starts(text):
             follow[frame].add(word)
@@ -173,7 +278,8 @@ def _frames(beginnings: Sequence[tuple[str, str]], beside: Sequence[str]) -> dic
         last = frame.rsplit(" ", 1)[-1]
         if last in LINKS and " " in frame:
             found[last].append(frame)
-    return dict(found)
+            heard[frame] |= follow[frame]
+    return dict(found), heard
 
 
 def _starts(text: str) -> list[tuple[str, str]]:

@@ -12,10 +12,10 @@ import polars as pl
 from wareloom.core.run import Run
 from wareloom.core.settings import Share, Size
 from wareloom.errors import SettingError, near, require
+from wareloom.preparing.picture_operations import MIXING, OPERATIONS, altered
 from wareloom.shop import Shop
 from wareloom.shop.pictures import ENHANCED, PictureError, encode, opened
 from wareloom.synthesis.images import MADE, PictureSynthesizer
-from wareloom.synthesis.images.operations import CHANCE, MIXING, OPERATIONS
 
 
 @dataclass(kw_only=True, eq=False)
@@ -97,12 +97,8 @@ class ImageAugment(PictureSynthesizer):
 
     def altered(self, pixels: np.ndarray, kind: str, rng: np.random.Generator) -> np.ndarray:
         """Alter one picture of a class, uint8 [rows, columns, 3], by the operations that are on for it."""
-        off = self.off.get(kind, ())
-        for name, operation in OPERATIONS.items():
-            wanted = rng.random() < CHANCE[name] * self.strength
-            if wanted and name in self.operations and name not in off:
-                pixels = operation(pixels, rng)
-        return pixels
+        on = [one for one in self.operations if one not in self.off.get(kind, ())]
+        return altered(pixels, rng, on, self.strength)
 
     def _pixels(self, row: int, shape: tuple[int, int] | None = None) -> np.ndarray | None:
         """A photo brought to `side` (its longer side), or to a shape; None where its file cannot be read."""

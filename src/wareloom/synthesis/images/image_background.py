@@ -15,10 +15,10 @@ from wareloom.core import logging
 from wareloom.core.run import Run
 from wareloom.core.settings import Text
 from wareloom.errors import InputError, SettingError, needed
+from wareloom.preparing.picture_masks import masked
 from wareloom.shop import Shop
 from wareloom.shop.pictures import COMPOSITE, PictureError, border, encode, opened
 from wareloom.synthesis.images import MADE, PictureSynthesizer
-from wareloom.synthesis.images.masks import masked
 
 STRIP = 18
 """Rows below a picture in which it says that its background was made, for a picture of 320 pixels' width"""

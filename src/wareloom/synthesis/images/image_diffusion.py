@@ -18,7 +18,7 @@ from wareloom.shop import Shop
 from wareloom.synthesis.behaviour._vectors import Average
 from wareloom.synthesis.images import PictureSynthesizer
 from wareloom.synthesis.images._conditions import Told
-from wareloom.synthesis.images._scratch import Scratch
+from wareloom.synthesis.images._scratch import LAST, Scratch
 
 F = torch.nn.functional
 STEPS = 1000
@@ -116,6 +116,7 @@ class ImageDiffusion(Scratch, PictureSynthesizer):
     def _drawn(self, net: Any, what: Any, noise: np.random.Generator) -> Any:
         shape = (len(what), 3, self.side, self.side)
         x = torch.from_numpy(noise.standard_normal(shape, dtype=np.float32)).to(what.device)
+        x = x.contiguous(memory_format=LAST)
         signal, spread = (part.to(what.device) for part in schedule())
         times = np.linspace(STEPS - 1, 0, self.denoising + 1).round().astype(np.int64)
         for now, then in pairwise(times):

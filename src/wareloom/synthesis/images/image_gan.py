@@ -13,8 +13,8 @@ from wareloom.neural import torch
 from wareloom.synthesis.behaviour._vectors import Average
 from wareloom.synthesis.images import PictureSynthesizer
 from wareloom.synthesis.images._conditions import Told
+from wareloom.synthesis.images._decoder import Decoder, widths
 from wareloom.synthesis.images._scratch import Scratch
-from wareloom.synthesis.images.image_vae import TOLD, upwards
 
 F = torch.nn.functional
 
@@ -76,25 +76,7 @@ class ImageGAN(Scratch, PictureSynthesizer):
             net.average.follow(net.net)
 
     def _drawn(self, net: Any, what: Any, noise: np.random.Generator) -> Any:
-        z = noise.standard_normal((len(what), self.latent_size), dtype=np.float32)
-        return net(torch.from_numpy(z).to(what.device), what)
-
-
-class Generator(torch.nn.Module):  # type: ignore[misc]
-    """Makes pictures of noise and of what is told."""
-
-    def __init__(self, settings: ImageGAN, classes: int) -> None:
-        super().__init__()
-        self.told = Told(classes, TOLD)
-        sizes = [settings.width, 2 * settings.width, 4 * settings.width, 4 * settings.width]
-        self.start = (sizes[-1], settings.side // 16, settings.side // 16)
-        self.begin = torch.nn.Linear(settings.latent_size + TOLD, int(np.prod(self.start)))
-        self.decoder = upwards(sizes)
-
-    def forward(self, z: Any, what: Any) -> Any:
-        """Noise [n, latent] and what is told [n, 3] → pictures [n, 3, side, side]."""
-        x = self.begin(torch.cat([z, self.told(what)], dim=1))
-        return self.decoder(x.view(len(z), *self.start)).tanh()
+        return net.drawn(what, noise)
 
 
 class Critic(torch.nn.Module):  # type: ignore[misc]
@@ -103,7 +85,7 @@ class Critic(torch.nn.Module):  # type: ignore[misc]
     def __init__(self, settings: ImageGAN, classes: int) -> None:
         super().__init__()
         held = torch.nn.utils.parametrizations.spectral_norm
-        sizes = [settings.width, 2 * settings.width, 4 * settings.width, 4 * settings.width]
+        sizes = widths(settings.width)
         layers, inside = list[Any](), 3
         for outside in sizes:
             layers += [held(torch.nn.Conv2d(inside, outside, 4, 2, 1)), torch.nn.LeakyReLU(0.2)]
@@ -123,7 +105,8 @@ class _Players(torch.nn.Module):  # type: ignore[misc]
     def __init__(self, settings: ImageGAN) -> None:
         super().__init__()
         classes = len(settings.classes_)
-        self.net, self.critic = Generator(settings, classes), Critic(settings, classes)
+        self.net = Decoder(settings.side, settings.width, settings.latent_size, classes)
+        self.critic = Critic(settings, classes)
         self.average = Average(self.net, settings.average)
 
 

@@ -12,12 +12,10 @@ from wareloom.core.settings import Count, Positive, ShareBelowOne, Size
 from wareloom.neural import torch
 from wareloom.synthesis.behaviour._vectors import Average
 from wareloom.synthesis.images import PictureSynthesizer
-from wareloom.synthesis.images._conditions import Told
+from wareloom.synthesis.images._decoder import TOLD, Decoder, normed, widths
 from wareloom.synthesis.images._scratch import Scratch
 
 F = torch.nn.functional
-TOLD = 32
-"""Numbers that class, colour and shape are told by"""
 
 
 @dataclass(kw_only=True, eq=False)
@@ -63,27 +61,21 @@ class ImageVAE(Scratch, PictureSynthesizer):
         return 0.5 * torch.log(lost) + beside.mean() / size
 
     def _drawn(self, net: Any, what: Any, noise: np.random.Generator) -> Any:
-        z = noise.standard_normal((len(what), self.latent_size), dtype=np.float32)
-        return net(torch.from_numpy(z).to(what.device), what)
+        return net.drawn(what, noise)
 
 
-class Autoencoder(torch.nn.Module):  # type: ignore[misc]
+class Autoencoder(Decoder):
     """Encoder and decoder, both told what a picture shows."""
 
     def __init__(self, settings: ImageVAE, classes: int) -> None:
-        super().__init__()
-        self.told = Told(classes, TOLD)
-        sizes = [settings.width, 2 * settings.width, 4 * settings.width, 4 * settings.width]
-        self.start = (sizes[-1], settings.side // 16, settings.side // 16)
-        flat = int(np.prod(self.start))
+        super().__init__(settings.side, settings.width, settings.latent_size, classes)
         down, inside = list[Any](), 3
-        for outside in sizes:
-            down += [torch.nn.Conv2d(inside, outside, 4, 2, 1), _norm(outside), torch.nn.SiLU()]
+        for outside in widths(settings.width):
+            down += [torch.nn.Conv2d(inside, outside, 4, 2, 1), normed(outside), torch.nn.SiLU()]
             inside = outside
         self.encoder = torch.nn.Sequential(*down, torch.nn.Flatten())
+        flat = int(np.prod(self.start))
         self.laid = torch.nn.Linear(flat + TOLD, 2 * settings.latent_size)
-        self.begin = torch.nn.Linear(settings.latent_size + TOLD, flat)
-        self.decoder = upwards(sizes)
 
     def laid_out(self, x: Any, what: Any) -> tuple[Any, Any]:
         """Pictures → mean and logarithm of the deviation, [n, latent] each."""
@@ -91,32 +83,9 @@ class Autoencoder(torch.nn.Module):  # type: ignore[misc]
         mean, log_spread = found.chunk(2, dim=1)
         return mean, log_spread.clamp(-6, 2)
 
-    def forward(self, z: Any, what: Any) -> Any:
-        """Latent numbers [n, latent] and what is told [n, 3] → pictures [n, 3, side, side]."""
-        x = self.begin(torch.cat([z, self.told(what)], dim=1))
-        return self.decoder(x.view(len(z), *self.start)).tanh()
-
 
 class _Players(torch.nn.Module):  # type: ignore[misc]
     def __init__(self, settings: ImageVAE) -> None:
         super().__init__()
         self.net = Autoencoder(settings, len(settings.classes_))
         self.average = Average(self.net, settings.average)
-
-
-def upwards(sizes: list[int]) -> Any:
-    """Layers that double a picture's side four times, from many channels to three."""
-    layers, inside = list[Any](), sizes[-1]
-    for outside in [*reversed(sizes[:-1]), sizes[0]]:
-        layers += [
-            torch.nn.Upsample(scale_factor=2, mode="nearest"),
-            torch.nn.Conv2d(inside, outside, 3, 1, 1),
-            _norm(outside),
-            torch.nn.SiLU(),
-        ]
-        inside = outside
-    return torch.nn.Sequential(*layers, torch.nn.Conv2d(inside, 3, 3, 1, 1))
-
-
-def _norm(channels: int) -> Any:
-    return torch.nn.GroupNorm(min(8, channels), channels)

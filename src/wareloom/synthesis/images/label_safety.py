@@ -13,9 +13,9 @@ from wareloom.classifiers import PictureClassifier
 from wareloom.core.family import CLASSIFIERS
 from wareloom.core.run import Run
 from wareloom.errors import InputError
+from wareloom.preparing.picture_operations import OPERATIONS
 from wareloom.shop import Shop
 from wareloom.shop.pictures import PictureError, encode, labelled, opened
-from wareloom.synthesis.images.operations import OPERATIONS
 
 KEPT = 0.95
 """Share of a class's photos that have to stay what they are, altered"""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -16,6 +17,7 @@ from wareloom.language.titles import (
     DESCRIBES,
     FINISH,
     HEAD,
+    MODEL,
     NOUN,
     SIZE,
     USE,
@@ -36,6 +38,11 @@ OTHERS = 2_000
 """Items of a category that are read at most"""
 MOST_READ = 20_000
 """Titles that parts of titles are learned from, at most"""
+NUMBERED = re.compile(r"(^|[ _-])(ids?|codes?)$|编号$", re.IGNORECASE)
+"""Names of attributes that number things: what is in them is for machines"""
+BITS = re.compile(r"[^\W_]+|\S")
+PIECES = 8
+"""Runs of letters and figures, and signs, that one word of a title may go over, as "2-1/2 in" does"""
 
 
 @dataclass(frozen=True)
@@ -120,7 +127,7 @@ class Facts:
     def _fields(self, place: int) -> list[Field]:
         row = self.items.row(place, named=True)
         found = [
-            Field(key, key, " ".join(str(row[key]).split()))
+            Field(key, key, " ".join(html.unescape(str(row[key])).split()))
             for key in ("title", "brand", "description")
             if row.get(key) and re.search(r"\w", str(row[key]))
         ]
@@ -131,7 +138,9 @@ class Facts:
         values: dict[str, list[str]] = {}
         for one in row.get("attributes") or ():
             if one["name"] and one["value"] and re.search(r"\w", one["value"]):
-                value = " ".join(one["value"].split())
+                value = " ".join(html.unescape(one["value"]).split())
+                if NUMBERED.search(one["name"].strip()) and not re.search(r"[^\W\d_]", value):
+                    continue
                 if value not in (own := values.setdefault(one["name"], [])):
                     own.append(value)
         for key, own in values.items():
@@ -166,13 +175,19 @@ class Facts:
 
 
 def parts_of(known: Known) -> dict[str, str]:
-    """What a title says of its product, by part: brand, product, size, finish and use, where it has them."""
+    """What a title says of its product, by part: brand, product, size, model, finish and use, where it has them.
+
+    Words stand as the title writes them: "0.37 Ounce", not "0.37oz".
+    """
     words, roles = known.title.words, known.title.roles
+    own = known.of("title")
+    text = without_forbidden(own.value) if own else ""
     found = {}
     for name, wanted in (
         ("brand", {BRAND}),
         ("product", {NOUN, HEAD, DESCRIBES}),
         ("size", {SIZE}),
+        ("model", {MODEL}),
         ("finish", {FINISH}),
         ("use", {USE}),
     ):
@@ -181,8 +196,29 @@ def parts_of(known: Known) -> dict[str, str]:
         if name == "size":
             said = [word for word in said if not word.replace(".", "").isdigit()]
         if said:
-            found[name] = " ".join(said)
+            between = ", " if name == "size" else " "
+            found[name] = between.join(as_written(word, text) for word in said)
     return found
+
+
+def as_written(word: str, title: str) -> str:
+    """Return a word of a title, or a brand of several, as it stands there: its unit, its capitals, its apostrophe.
+
+    "0.37oz" is "0.37 Ounce" in "Concealer, 0.37 Ounce". A word that stands inside of others is returned as it is.
+    """
+    wanted = tokenise(word)
+    bits = [(bit.start(), bit.end()) for bit in BITS.finditer(title)]
+    for size in range(1, PIECES + 1):
+        for (start, _), (_, end) in zip(bits, bits[size - 1 :], strict=False):
+            # ".8 oz" is a number of its own, and the end of "0.8 oz" is none.
+            if title[start] == "." and title[start - 1 : start].isdigit():
+                continue
+            if tokenise(title[start:end]) == wanted:
+                # A possessive is the word's own: "Maker's".
+                own = re.match(r"['\u2019]s\b", title[end:])
+                return title[start : end + (own.end() if own else 0)]
+    at = title.lower().find(word)
+    return title[at : at + len(word)] if at >= 0 else word
 
 
 def covered(text: str, known: Known) -> float:

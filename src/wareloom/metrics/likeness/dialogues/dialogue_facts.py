@@ -22,6 +22,8 @@ AFTER = {0: {0, 1, 2, 3, 4, 5}, 1: {1, 2, 3, 4, 5}, 2: {2, 3, 4}, 3: {3, 4}, 4: 
 """States that can come after a state"""
 CHANGES = ("order.state", "order.city", "order.quantity", "order.total", "ticket.id")
 """Facts that an agent's own doing changes"""
+OFFERS = {"order.city": "said.new_city", "order.quantity": "said.new_quantity"}
+"""By what is done, what was offered before: once it is done, something else may be offered"""
 
 
 @dataclass(kw_only=True, eq=False)
@@ -29,9 +31,9 @@ class DialogueFacts(DialogueMeasure):
     """Share of synthetic agents' turns with a fact that is wrong, by machine, from the sample alone.
 
     Wrong is a number that is part of no slot; a price or product that is not the catalogue's; a policy that is not the
-    sample's (`policies` in its `shop.json`); a fact that changed within the dialogue; a state that cannot follow the
-    one before. The floor is 0: real agents' turns have no slots to be held to. Interval: Wilson's. A sentence that is
-    wrong without a number or a slot is not found.
+    sample's (`policies` in its `shop.json`); a fact that changed within the dialogue, or an offer that was not taken
+    up; a state that cannot follow the one before. The floor is 0: real agents' turns have no slots to be held to.
+    Interval: Wilson's. A sentence that is wrong without a number or a slot is not found.
     """
 
     def compare(self, trio: DialogueTrio, run: Run | None = None) -> list[Figure] | str:
@@ -84,6 +86,8 @@ def wrong_turns(
                 bad |= price is None or not _is(value, price)
             elif name.startswith("policy."):
                 bad |= not _promised(name.removeprefix("policy."), value, policies)
+            elif name in OFFERS and known.get(OFFERS[name]) == value:
+                del known[OFFERS[name]]
             elif name not in CHANGES:
                 bad |= known.setdefault(name, value) != value
         found.append(bad)

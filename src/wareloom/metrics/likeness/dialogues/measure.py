@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from abc import ABC
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -11,13 +11,12 @@ import numpy as np
 
 from wareloom.core.asked import Kind, a_run, of_class
 from wareloom.core.family import METRICS, Algorithm, Family
-from wareloom.core.run import Run
 from wareloom.metrics.likeness.dialogues.samples import DialogueSample, DialogueTrio
-from wareloom.metrics.likeness.measure import Counts, Distances, Figure, jackknifed
+from wareloom.metrics.likeness.measure import Compares, CountedTexts, Figure, jackknifed
 
 
 @dataclass(kw_only=True, eq=False)
-class DialogueMeasure(Algorithm, ABC):
+class DialogueMeasure(Compares, Algorithm, ABC):
     """Base of the measures that compare samples of dialogues. Lower is better in all of them."""
 
     family: ClassVar[Family] = METRICS
@@ -30,32 +29,13 @@ class DialogueMeasure(Algorithm, ABC):
         }
     }
     judges: ClassVar[str] = "dialogues"
-    higher_is_better: ClassVar[bool] = False
-    unit: ClassVar[str] = "share"
-    """What its figures are in"""
-
-    @abstractmethod
-    def compare(self, trio: DialogueTrio, run: Run | None = None) -> list[Figure] | str:
-        """Return the figures, or why there are none."""
-
-    def check_fitted(self) -> None:
-        """A measure needs no fit."""
 
 
 @dataclass(kw_only=True, eq=False)
-class CountedDialogues(Distances, DialogueMeasure, ABC):
+class CountedDialogues(CountedTexts, DialogueMeasure, ABC):
     """Base of the measures that are a distance between counts of dialogues."""
 
-    @abstractmethod
-    def count(
-        self, samples: Sequence[DialogueSample], trio: DialogueTrio
-    ) -> dict[str, Counts] | str:
-        """Return what is counted, by figure ("" for the only one), or why nothing is."""
-
-    def compare(self, trio: DialogueTrio, run: Run | None = None) -> list[Figure] | str:
-        """Return the figures, or why there are none."""
-        empty = "no dialogue of {side} has anything of it"
-        return self.figures(self.count(trio.samples, trio), empty, run or Run())
+    empty: ClassVar[str] = "no dialogue of {side} has anything of it"
 
 
 def difference(

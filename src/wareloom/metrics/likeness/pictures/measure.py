@@ -13,7 +13,7 @@ from wareloom.core.asked import Kind, a_run, of_class
 from wareloom.core.family import METRICS, Algorithm, Family
 from wareloom.core.run import Run
 from wareloom.core.settings import Size
-from wareloom.metrics.likeness.measure import LEVEL, Figure, jackknifed
+from wareloom.metrics.likeness.measure import LEVEL, Compares, Figure, jackknifed
 from wareloom.metrics.likeness.pictures.samples import PictureTrio
 
 GROUPS = 10
@@ -23,7 +23,7 @@ DEALINGS = 20
 
 
 @dataclass(kw_only=True, eq=False)
-class PictureMeasure(Algorithm, ABC):
+class PictureMeasure(Compares, Algorithm, ABC):
     """Base of the measures that compare samples of pictures. Lower is better in all of them.
 
     Each figure tells, in `about`, "training photos" beside its floor: what the training photos would score if they were
@@ -40,14 +40,6 @@ class PictureMeasure(Algorithm, ABC):
         }
     }
     judges: ClassVar[str] = "pictures"
-    higher_is_better: ClassVar[bool] = False
-
-    @abstractmethod
-    def compare(self, trio: PictureTrio, run: Run | None = None) -> list[Figure] | str:
-        """Return the figures, or why there are none."""
-
-    def check_fitted(self) -> None:
-        """A measure needs no fit."""
 
 
 @dataclass(kw_only=True, eq=False)

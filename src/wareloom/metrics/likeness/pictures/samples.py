@@ -12,6 +12,7 @@ import polars as pl
 from wareloom.core.run import Run
 from wareloom.errors import InputError, needed
 from wareloom.preparing.picture_hashes import SIDE, hashes
+from wareloom.preparing.picture_sizes import reduced, smaller
 from wareloom.shop import Shop
 from wareloom.shop.pictures import PictureError, decode, labelled
 from wareloom.shop.schema import REAL
@@ -89,19 +90,40 @@ def has_pictures(shop: Shop) -> bool:
     return bool(shop.rows("images"))
 
 
+def pictures_apart(real: Shop, synthetic: Shop, *, alone: bool) -> bool:
+    """Whether there are pictures to compare: made ones, another shop's photos, or any where pictures stand `alone`.
+
+    A shop whose photos all stand in the real one, as a sample of shoppers' does, has none.
+    """
+    if not has_pictures(real) or not has_pictures(synthetic):
+        return False
+    images = synthetic.scan("images")
+    if alone or images.select((pl.col("origin") != REAL).any()).collect().item():
+        return True
+    marks = [
+        one.select(pl.col("image").hash()).collect()["image"]
+        for one in (images, real.scan("images"))
+    ]
+    return not bool(marks[0].is_in(marks[1].implode()).all())
+
+
 def gathered_pictures(
     real: Shop, synthetic: Shop, holdout: Shop | None, run: Run, most: int = MOST
 ) -> PictureTrio:
     """Look at the pictures of the shops and draw the samples by the run's seed.
 
-    Of SYNTH those count that were made, where there are any. Raises `InputError` where there are fewer than `FEWEST` of
+    Of SYNTH those count that were made, where there are any. Where these are much smaller than real ones, as networks
+    make them, real ones are brought to their size first: an encoder sees a small picture as something else, and a copy
+    of 32 pixels is near the photo that was made as small. Raises `InputError` where there are fewer than `FEWEST` of
     a kind, `MissingExtraError` without the encoder.
     """
-    whole = _looked(real, run, made=False)
-    fake = _looked(synthetic, run, made=True)
-    held = (
-        _looked(holdout, run, made=False) if holdout is not None and has_pictures(holdout) else None
-    )
+    made, notes = _own(synthetic, made=True), [NOTES[True]]
+    shops = [_own(shop, made=False) for shop in (real, holdout) if shop and has_pictures(shop)]
+    if side := smaller(made, shops[0]):
+        shops = [reduced(shop, side) for shop in shops]
+        notes.append(f"Real photos were brought to {side} pixels, as SYNTH's are, to be compared.")
+    whole, *rest = (_looked(shop, run) for shop in shops)
+    fake, held = _looked(made, run), rest[0] if rest else None
     size = min(len(fake), min(len(whole), len(held)) if held else len(whole) // 2, most)
     sizes = {"real": len(whole), "synthetic": len(fake)}
     sizes |= {"holdout": len(held)} if held else {}
@@ -120,16 +142,16 @@ def gathered_pictures(
             whole.select(order[size : 2 * size]),
             whole.select(np.delete(order, np.s_[size : 2 * size])),
         )
-    made = run.rng("compare", "synthetic pictures").permutation(len(fake))[:size]
+    drawn = run.rng("compare", "synthetic pictures").permutation(len(fake))[:size]
     mean = training.vectors.mean(axis=0)
     return PictureTrio(
         real=_centred(whole.select(order[:size]), mean),
         again=_centred(again, mean),
-        synthetic=_centred(fake.select(made), mean),
+        synthetic=_centred(fake.select(drawn), mean),
         training=_centred(training, mean),
         held_out=held is not None,
         sizes=sizes,
-        notes=[NOTES[True], *([] if held else [NOTES[False]])],
+        notes=[*notes, *([] if held else [NOTES[False]])],
     )
 
 
@@ -140,15 +162,20 @@ def _centred(sample: PictureSample, mean: np.ndarray) -> PictureSample:
     return PictureSample((moved / length).astype(np.float32), sample.classes, sample.marks)
 
 
-def _looked(shop: Shop, run: Run, *, made: bool) -> PictureSample:
-    """What the encoder sees of a shop's real pictures, or of those that were `made` where there are any."""
-    needed("torch", "pictures", "Comparing pictures")
-    from wareloom.neural.vision import picture_vectors
-
+def _own(shop: Shop, *, made: bool) -> Shop:
+    """The shop with its real pictures, or those that were `made`, where there are any."""
     origin = shop.scan("images").select("origin").collect()["origin"]
     own = (origin != REAL if made else origin == REAL).to_numpy()
     if own.any() and not own.all():
-        shop = shop.with_tables(images=shop.table("images").filter(pl.Series(own)))
+        return shop.with_tables(images=shop.table("images").filter(pl.Series(own)))
+    return shop
+
+
+def _looked(shop: Shop, run: Run) -> PictureSample:
+    """What the encoder sees of a shop's pictures."""
+    needed("torch", "pictures", "Comparing pictures")
+    from wareloom.neural.vision import picture_vectors
+
     places, vectors = picture_vectors(shop, run)
     classes = labelled(shop).collect()["class"].gather(places).to_list()
     small = np.zeros((len(places), SIDE, SIDE, 3), dtype=np.uint8)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from abc import ABC
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -11,13 +11,12 @@ import numpy as np
 
 from wareloom.core.asked import Kind, a_run, of_class
 from wareloom.core.family import METRICS, Algorithm, Family
-from wareloom.core.run import Run
-from wareloom.metrics.likeness.measure import Counts, Distances, Figure, wilson
-from wareloom.metrics.likeness.queries.samples import QuerySample, QueryTrio
+from wareloom.metrics.likeness.measure import Compares, CountedTexts, Figure, wilson
+from wareloom.metrics.likeness.queries.samples import QueryTrio
 
 
 @dataclass(kw_only=True, eq=False)
-class QueryMeasure(Algorithm, ABC):
+class QueryMeasure(Compares, Algorithm, ABC):
     """Base of the measures that compare samples of queries. Lower is better in all of them."""
 
     family: ClassVar[Family] = METRICS
@@ -30,31 +29,13 @@ class QueryMeasure(Algorithm, ABC):
         }
     }
     judges: ClassVar[str] = "queries"
-    higher_is_better: ClassVar[bool] = False
-    unit: ClassVar[str] = "share"
-    """What its figures are in"""
-
-    @abstractmethod
-    def compare(self, trio: QueryTrio, run: Run | None = None) -> list[Figure] | str:
-        """Return the figures, or why there are none."""
-
-    def check_fitted(self) -> None:
-        """A measure needs no fit."""
 
 
 @dataclass(kw_only=True, eq=False)
-class CountedQueries(Distances, QueryMeasure, ABC):
+class CountedQueries(CountedTexts, QueryMeasure, ABC):
     """Base of the measures that are a distance between counts of queries."""
 
-    @abstractmethod
-    def count(self, samples: Sequence[QuerySample], trio: QueryTrio) -> dict[str, Counts] | str:
-        """Return what is counted, by figure ("" for the only one), or why nothing is."""
-
-    def compare(self, trio: QueryTrio, run: Run | None = None) -> list[Figure] | str:
-        """Return the figures, or why there are none."""
-        return self.figures(
-            self.count(trio.samples, trio), "no query of {side} has a word", run or Run()
-        )
+    empty: ClassVar[str] = "no query of {side} has a word"
 
 
 def share_figure(name: str, found: np.ndarray, floor: np.ndarray) -> Figure:

@@ -6,15 +6,15 @@ two. Which operations leave the class of a photo alone is measured, not assumed:
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import cache
 from typing import Any
 
 import numpy as np
 
 from wareloom.errors import needed
+from wareloom.preparing.picture_masks import masked
 from wareloom.shop.pictures import border
-from wareloom.synthesis.images.masks import masked
 
 LEAST_CROP = 0.7
 """Share of a side that a crop keeps, at least"""
@@ -137,6 +137,23 @@ CHANCE = {
 }
 """How often each is done"""
 MIXING = {"mixup": mixup, "cutmix": cutmix}
+
+
+def altered(
+    pixels: np.ndarray,
+    rng: np.random.Generator,
+    names: Collection[str] = tuple(OPERATIONS),
+    strength: float = 1.0,
+) -> np.ndarray:
+    """Alter a picture, uint8 [rows, columns, 3], by those of the operations `names` that chance takes.
+
+    `strength`: factor of how often each is done. What is drawn does not hang on which are named.
+    """
+    for name, operation in OPERATIONS.items():
+        wanted = rng.random() < CHANCE[name] * strength
+        if wanted and name in names:
+            pixels = operation(pixels, rng)
+    return pixels
 
 
 def _share(rng: np.random.Generator) -> float:
