@@ -68,6 +68,7 @@ def proved(name: str, runs: Path, run: Run) -> dict[str, Any]:
         "title": RECIPES[name],
         "ties": decisive["ties"],
         "sentence": found["sentence"],
+        "rows": found["rows"]["sentence"],
         "verdict": found["verdict"],
         "seeds": found["settings"]["seeds"],
         "arms": {
