@@ -332,7 +332,7 @@ def _vectors(figures: Figures) -> Iterator[Claim]:
         figure = f"{least['recall']:.3f} (graph, filtered afterwards: {least['control']:.3f})"
         yield Claim(claim, figure, "0.98", least["held"])
     for row in figures["rows"]:
-        if row["part"] == "open" and "s" in row:
+        if row["part"] == "open" and "s" in row and "bar" in row:
             figure = f"{row['s']:.2f} s of processor time"
             yield Claim(f"A version of {row['name']}", figure, f"{row['bar']:g} s", row["held"])
         if "mb" in row:

@@ -57,6 +57,8 @@ def loaded(figures: Figures) -> list[str]:
     for row in figures["rows"]:
         if row["part"] == "overload" and "grown_mb" in row:
             own = f"{row['grown_mb']:+.1f} MB, {row['recovered_after_s']:.1f} s"
+            if "connections_mb" in row:
+                own += f" ({row['connections']} connections that ask little, before: {row['connections_mb']:+.1f} MB)"
             limit, ratio, bar = "–", "–", f"≤ {row['bar']}"
         elif row["part"] == "overload":
             own = (
@@ -187,8 +189,11 @@ def _vectors_beside(row: dict[str, Any]) -> tuple[str, ...]:
 def _vectors_rest(row: dict[str, Any]) -> tuple[str, ...]:
     if "mb" in row:
         found = f"{row['mb'][1]:,.0f} MB beside {row['mb'][0]:,.0f}: {row['ratio']:.2f}"
+    elif "bytes" in row:
+        found = f"{row['bytes']:,.0f} bytes"
     elif "s" in row:
-        found = f"{row['s']:.2f} s of processor time, {row['wall_s']:.2f} s by the clock"
+        found = f"{row['s']:.2f} s of processor time"
+        found += f", {row['wall_s']:.2f} s by the clock" if "wall_s" in row else ""
     elif "apart" in row:
         found = f"{row['apart']:.2g}"
     else:

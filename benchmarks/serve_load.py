@@ -5,9 +5,11 @@
 Amazon Beauty, one process. `open`: requests at a constant rate, half of what the server can answer; latency is counted
 from the moment a request was planned for, so that a stall counts for all that should have been sent meanwhile. Beside
 it, in turns, the same rate to a bare FastAPI route of the same models: both take the machine's other work. `overload`:
-three times the capacity; what is answered in time, what is sent away and how, memory, and how soon it is as before.
+three times the capacity; what is answered in time, what is sent away and how, memory (that of so many connections,
+asking little, apart), and how soon it is as before.
 Capacity and goodput are per processor second of the server, since who asks takes its share of the same core; wall rates
-stand beside. `search`: processor time of a search beside the sum of its parts called bare. Loopback only.
+stand beside. `search`: processor time of a search beside the sum of its parts called bare, by words and by
+words and an encoder. Loopback only.
 """
 
 from __future__ import annotations
@@ -27,12 +29,18 @@ from typing import Any
 import numpy as np
 
 from _common import arguments, data, machine, told, write_rows
-from serve import bare, made, posted, serving, used
+from serve import NOTE, bare, made, posted, serving, used
+from wareloom.bundle import write_bundle
+from wareloom.core.family import RANKERS
 from wareloom.core.run import Run
 from wareloom.readers import read
+from wareloom.serving.versions.publish import publish
+from wareloom.shop import Shop
 
 PARTS = ("open", "overload", "search")
 Row = dict[str, Any]
+LINES = 512
+"""Connections that ask for too much"""
 LATE = 0.25
 """Seconds from the planned start within which an answer counts as given in time"""
 
@@ -162,9 +170,12 @@ def overload(store: Path, seconds: float) -> list[Row]:
     """Three times the capacity, then half of it: what was answered, what sent away, and how soon all is well."""
     with serving(store) as (port, processes):
         wall, per_cpu = capacity(recommend, port, processes, 2.0)
+        first = _rss(processes)
+        # What each connection takes is taken once: counted apart, before there is too much.
+        loaded(recommend, port, min(500.0, wall / 4), 2.0, LINES)
         memory = _rss(processes)
         before, begun = used(processes), time.perf_counter()
-        heavy = loaded(recommend, port, 3 * wall, seconds, 512)
+        heavy = loaded(recommend, port, 3 * wall, seconds, LINES)
         spent, took = used(processes) - before, time.perf_counter() - begun
         grown = _rss(processes) - memory
         after = loaded(recommend, port, wall / 2, 3.0, 64)
@@ -196,6 +207,8 @@ def overload(store: Path, seconds: float) -> list[Row]:
             "part": "overload",
             "name": "memory and recovery",
             "grown_mb": grown,
+            "connections": LINES,
+            "connections_mb": memory - first,
             "recovered_after_s": recovered,
             "bar": "1 MB, 2 s",
             "held": grown <= 1.0 and recovered <= 2.0,
@@ -220,6 +233,7 @@ def _rss(processes: list[int]) -> float:
 def main() -> None:
     parser = arguments(__doc__)
     parser.add_argument("--only", default=",".join(PARTS))
+    parser.add_argument("--cache", type=Path, help="keep the vectors of titles in this folder")
     parser.add_argument("--long", action="store_true", help="the numbers of the bars")
     chosen = parser.parse_args()
     wanted, long = chosen.only.split(","), chosen.long
@@ -232,7 +246,7 @@ def main() -> None:
         work: dict[str, Callable[[], list[Row]]] = {
             "open": lambda: opened(store, 5.0, 5 if long else 3),
             "overload": lambda: overload(store, 10.0 if long else 5.0),
-            "search": lambda: search(store, titles),
+            "search": lambda: [*search(store, titles), *fused(shop, folder, chosen.cache)],
         }
         for name in wanted:
             for row in work[name]():
@@ -244,8 +258,8 @@ def main() -> None:
 def search(store: Path, titles: list[str]) -> list[Row]:
     """Processor time of `POST /search` (application without a socket) beside its parts called bare.
 
-    Where a version searches by words alone there is no encoder and no vector search: the parts are BM25 and the plain
-    `/recommend`, which is all the rest of an answer.
+    Where a version searches by words alone, as here, there is no encoder and no vector search: the parts are BM25 and
+    the plain `/recommend`, which is all the rest of an answer.
     """
     from realtime import timed
     from wareloom.serving.config import Settings
@@ -284,6 +298,98 @@ def search(store: Path, titles: list[str]) -> list[Row]:
             "bar": 1.25,
             "held": mine <= 1.25 * (rest + words),
         }
+    ]
+
+
+def fused(shop: Shop, folder: Path, cache: Path | None) -> list[Row]:
+    """A search by words and an encoder together beside encoder, vectors, BM25 and fusion called bare.
+
+    The parts are ONNX Runtime's session with its tokenizer, the product of all vectors by numpy, the postings, and the
+    sum of both in units of their spread with its ten best. *A query that was read before*: beside `/recommend`, and
+    the same without the encoder.
+    """
+    from realtime import timed
+    from wareloom.core.top import top_k
+    from wareloom.serving.config import Settings
+    from wareloom.serving.forms.base import Asked
+    from wareloom.serving.vectors.judge import cuts
+    from wareloom.serving.web.app import Application
+
+    members = ("bm25", "bi_encoder")
+    own = {"bm25": {"fields": "title"}, "bi_encoder": {"fields": "title", "tuning": "none"}}
+    ranker = RANKERS.make("fusion", members=members, member_settings=own, spelling=False)
+    ranker.fit(shop, Run(seed=0, threads=1, quiet=True, cache=cache or folder / "cache"))
+    place = folder / "fused"
+    write_bundle(place, ranker=ranker, shop=shop, recipe={}, choice={}, proof=NOTE, seed=0)
+    publish(place, folder / "fused-store", "home")
+    app = Application(Settings(store=folder / "fused-store"))
+    form: Any = app.slots.live("home").served.form
+    (_, words, _), (_, near, _) = form.members
+    encoder = near.asker.encoder
+    titles = shop.table("items")["title"].fill_null("").to_list()
+    queries = cuts(titles, 60, np.random.default_rng(0))
+    none, spare = np.zeros(0, np.int32), np.zeros(len(titles), np.float32)
+    kept = [encoder.read(query) for query in queries]
+
+    def once(work: Callable[[int], object]) -> float:
+        begun = time.process_time()
+        for n in range(len(queries)):
+            work(n)
+        return (time.process_time() - begun) / len(queries)
+
+    def added(n: int) -> None:
+        one, other = scores[n % len(scores)]
+        spare[:] = 0
+        for part in (one, other):
+            spare[:] += (part - part.mean()) / (part.std() or 1.0)
+        top_k(spare[None], 11)
+
+    scores = [
+        (words.scores(Asked(none, q)), near.near.vectors @ v)
+        for q, v in zip(queries[:8], kept[:8], strict=True)
+    ]
+    bare: dict[str, Callable[[int], object]] = {
+        "encoder": lambda n: encoder.read(queries[n]),
+        "vectors": lambda n: near.near.vectors @ kept[n],
+        "BM25": lambda n: words.scores(Asked(none, queries[n])),
+        "fusion": added,
+    }
+    bodies = [json.dumps({"query": query}).encode() for query in queries]
+    plain = [b'{"history":[]}'] * len(queries)
+    turns: dict[str, list[float]] = {}
+    # In turns, as what else the machine does comes and goes.
+    for _ in range(4):
+        spent = {name: once(work) for name, work in bare.items()}
+        spent["/recommend"] = timed(app, "/recommend", plain)
+        spent["fresh"] = timed(app, "/search", bodies, encoder._kept.clear)
+        spent["again"] = timed(app, "/search", bodies)
+        for name, seconds in spent.items():
+            turns.setdefault(name, []).append(seconds)
+    found = {name: min(several[1:]) for name, several in turns.items()}
+    fresh, again = found.pop("fresh"), found.pop("again")
+    whole = sum(found[name] for name in bare)
+    limit = found["/recommend"] + 1.25 * (whole - found["encoder"])
+    told_ = {name: seconds * 1e3 for name, seconds in found.items()}
+    common = {"part": "search", "parts_ms": told_}
+    return [
+        {
+            **common,
+            "name": "a search by words and an encoder, read anew",
+            "ms": fresh * 1e3,
+            "limit_ms": whole * 1e3,
+            "ratio": fresh / whole,
+            "bar": 1.25,
+            "held": fresh <= 1.25 * whole,
+        },
+        {
+            **common,
+            "name": "the same, read before: beside `/recommend` + 1.25 × the rest",
+            "ms": again * 1e3,
+            "limit_ms": limit * 1e3,
+            "ratio": again / limit,
+            "bar": 1.0,
+            "held": again <= limit,
+        },
     ]
 
 

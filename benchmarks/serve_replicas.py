@@ -20,7 +20,6 @@ import os
 import random
 import signal
 import ssl
-import subprocess
 import sys
 import tempfile
 import time
@@ -34,14 +33,16 @@ from _common import arguments, data, machine, told, write_rows
 from serve import _answer, _clients, made, posted, used
 from wareloom.core.run import Run
 from wareloom.readers import read
+from wareloom.serving.config import Settings
 from wareloom.serving.events.compact import compact_all
 from wareloom.serving.events.parts import partitions
+from wareloom.serving.files.frames import read_records
 from wareloom.serving.versions.bucket import Bucket, publish_to
 from wareloom.serving.versions.store import Store
 from wareloom.shop import Shop
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "tests"))
-from services import Buckets, Postgres, Replica, buckets, nginx, postgres, redis
+from services import Buckets, Postgres, Replica, buckets, nginx, postgres, ray_serve, redis
 
 PARTS = ("pairs", "kill", "gone", "cost", "ray")
 ADDRESS = "s3://shop/live"
@@ -403,12 +404,30 @@ def cost(folder: Path, store: Path, shop: Shop, requests: int) -> list[Row]:
         rows.append(
             {"part": "cost", "name": "a session of 50 events in Redis", "bytes": _session(sessions)}
         )
-    opened = Store.open(store)
-    live = opened.folder(opened.history("home")[-1].live)
-    size = sum(path.stat().st_size for path in live.rglob("*") if path.is_file())
-    name = "an item of a version of `transitions`, mapped"
-    rows.append({"part": "cost", "name": name, "bytes": size / len(items)})
-    return rows
+    return rows + taken(Store.open(store), len(items))
+
+
+def taken(store: Store, items: int) -> list[Row]:
+    """Bytes of an event in the log and in the tables, of a remembered session, of an item of a version."""
+    logged = [read_records(path).records for path in store.events.glob("*.log")]
+    events = sum(len(json.loads(one)) for records in logged for one in records)
+    size = _bytes(store.events)
+    compact_all(store)
+    live = store.folder(store.history("home")[-1].live)
+    room = (store.state / "sessions").stat().st_size / Settings(store=store.root).sessions
+    return [
+        {"part": "cost", "name": name, "bytes": count}
+        for name, count in (
+            ("an event in the log", size / events),
+            ("an event in the tables", _bytes(store.root / "tables") / events),
+            ("a session of 50 events in `state/sessions`", room),
+            ("an item of a version of `transitions`, mapped", _bytes(live) / items),
+        )
+    ]
+
+
+def _bytes(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
 def _session(port: int) -> float:
@@ -419,26 +438,8 @@ def _session(port: int) -> float:
         return sum(sizes) / max(len(sizes), 1)
 
 
-ON_RAY = """
-import sys, time
-from pathlib import Path
-import ray
-from ray import serve
-from wareloom.cluster import deployment
-from wareloom.serving.config import Settings
-ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
-serve.start(http_options={"host": "127.0.0.1", "port": int(sys.argv[2])})
-serve.run(deployment(Settings(store=Path(sys.argv[1]))))
-print("ready", flush=True)
-sys.stdin.read()
-serve.shutdown()
-ray.shutdown()
-"""
-
-
 def ray(store: Path, requests: int) -> list[Row]:
     """Processor time of all processes of Ray Serve for a request, beside that of `wareloom serve`."""
-    from services import free_port
 
     def recommend(n: int) -> bytes:
         return posted("/recommend", {"session": f"s{n % 500}", "k": 10})
@@ -462,19 +463,8 @@ def ray(store: Path, requests: int) -> list[Row]:
         measured("uvicorn", server.port, server.children)
     finally:
         server.stop()
-    port = free_port()
-    with subprocess.Popen(
-        [sys.executable, "-c", ON_RAY, str(store), str(port)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    ) as process:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        if any(line.strip() == "ready" for line in process.stdout):
-            measured("Ray Serve", port, lambda: _below(process.pid))
-        process.stdin.close()
+    with ray_serve(store, 600) as (port, process):
+        measured("Ray Serve", port, lambda: _below(process))
     return [
         {
             "part": "ray",

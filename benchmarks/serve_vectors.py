@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from _common import arguments, data, machine, told, write_rows
+from _common import arguments, data, machine, peak, told, write_rows
 from serve import NOTE, _pss, cpu, posted, serving
 from wareloom.bundle import Bundle, write_bundle
 from wareloom.core.family import RANKERS
@@ -281,7 +281,7 @@ def large(beauty: Beauty, items: int, folder: Path) -> Path:
     frame = pl.DataFrame({"item_id": ids, "events": np.arange(items, 0, -1, dtype=np.float64)})
     bundle = dataclasses.replace(made, ranker=ranker, items=frame)
     version = store.versions / "making"
-    write_version(bundle, version, False, {}, [], How())
+    write_version(bundle, version, False, ({}, None), [], How())
     own.vectors_ = own.vectors_[:0]
     told = json.loads((version / "version.json").read_text())
     version.rename(store.versions / told["id"])
@@ -296,7 +296,7 @@ def opening(store: Path, items: int) -> list[Row]:
     turns, walls = [], []
     for _ in range(3):
         begun, wall = time.process_time(), time.perf_counter()
-        version = Version.open(place)
+        version = Version.open(place, packed=opened.packed)
         served = version.searcher()
         assert served is not None
         served.top(NOTHING, "red nail polish", 10)
@@ -311,7 +311,16 @@ def opening(store: Path, items: int) -> list[Row]:
             )
             shares[workers] = sum(_pss(process) for process in [parent, *processes])
     bar = 1.0 if items <= 20_000 else 5.0
+    every = [path for path in place.rglob("*") if path.is_file()]
+    reading = sum(path.stat().st_size for path in every if "encoders" in path.parts)
+    mapped = sum(path.stat().st_size for path in every) - reading
     return [
+        {
+            "part": "open",
+            "name": f"{items:,} items: bytes of an item, encoder of {reading / 1e6:.0f} MB apart",
+            "bytes": mapped / items,
+            "held": True,
+        },
         {
             "part": "open",
             "name": f"{items:,} items: open, and one search",
@@ -356,10 +365,17 @@ def main() -> None:
         sizes = [int(size) for size in chosen.items.split(",")]
         beauty = Beauty(folder, chosen.cache or folder / "cache", max(sizes))
         for items in sizes:
+            begun = time.process_time()
             store = large(beauty, items, folder)
+            made = {
+                "part": "open",
+                "name": f"{items:,} items: published, most memory of the process {peak():.1f} GiB",
+                "s": time.process_time() - begun,
+                "held": True,
+            }
             opened = Store.open(store)
             place = opened.folder(opened.history("home")[-1].live)
-            version = Version.open(place)
+            version = Version.open(place, packed=opened.packed)
             found: list[Row] = []
             if "search" in wanted:
                 found += search(beauty, items, version.served, folder)
@@ -367,7 +383,7 @@ def main() -> None:
                 found.append(route(beauty, version.served))
             del version
             if "open" in wanted:
-                found += opening(store, items)
+                found += [made, *opening(store, items)]
             for row in found:
                 told(row)
             rows += found

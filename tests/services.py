@@ -13,6 +13,8 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -244,6 +246,77 @@ class Replica:
         assert self.process is not None
         self.process.terminate()
         return self.process.wait(20)
+
+
+ON_RAY = """
+import sys
+from pathlib import Path
+import ray
+from ray import serve
+from wareloom.cluster import deployment
+from wareloom.serving.config import Settings
+ray.init(num_cpus=2, num_gpus=0, include_dashboard=False, log_to_driver=False, object_store_memory=80_000_000,
+         _temp_dir=sys.argv[3], _node_ip_address="127.0.0.1")
+serve.start(http_options={"host": "127.0.0.1", "port": int(sys.argv[2])})
+serve.run(deployment(Settings(store=Path(sys.argv[1]))))
+print("ready", flush=True)
+sys.stdin.read()
+serve.shutdown()
+ray.shutdown()
+"""
+
+
+@contextlib.contextmanager
+def ray_serve(store: Path, seconds: float = 240) -> Iterator[tuple[int, int]]:
+    """The application on a Ray Serve of its own, on this machine alone: its port, and the process that began it.
+
+    All that Ray began is ended, in good order or, `seconds` after the beginning, without asking.
+    """
+    pytest.importorskip("ray.serve")
+    port, folder = free_port(), Path(tempfile.mkdtemp(prefix="wl-ray-"))
+    mark = f"WARELOOM_MARK={folder.name}"
+    words = [sys.executable, "-c", ON_RAY, str(store), str(port), str(folder)]
+    environment = os.environ | dict([mark.split("=")]) | {"RAY_USAGE_STATS_ENABLED": "0"}
+    said = open(folder / "said", "w")  # noqa: SIM115 (it lives as long as the process)
+    with (
+        said,
+        subprocess.Popen(
+            words,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=said,
+            env=environment,
+            text=True,
+        ) as process,
+    ):
+        watch = threading.Timer(seconds, process.kill)
+        watch.start()
+        try:
+            assert process.stdin is not None
+            assert process.stdout is not None
+            if not any(line.strip() == "ready" for line in process.stdout):
+                last = (folder / "said").read_text()[-2000:]
+                raise AssertionError(f"Ray Serve did not come up: {last}")
+            yield port, process.pid
+            process.stdin.close()
+            process.wait(30)
+        finally:
+            watch.cancel()
+            process.kill()
+            for left in marked(mark):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(left, signal.SIGKILL)
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def marked(mark: str) -> set[int]:
+    """Processes whose environment says NAME=VALUE."""
+    found = set()
+    for path in Path("/proc").glob("[0-9]*/environ"):
+        with contextlib.suppress(OSError):
+            if mark.encode() in path.read_bytes().split(b"\0"):
+                found.add(int(path.parent.name))
+    return found
 
 
 def _runs(process: int) -> bool:

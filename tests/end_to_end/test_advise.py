@@ -209,13 +209,8 @@ def test_search_of_items_without_words_is_refused(tmp_path: Path) -> None:
         wl.advise(bare, tmp_path / "advice", for_="search")
 
 
-def test_a_shop_without_behaviour_is_told_what_its_photos_and_dialogues_allow(
-    tmp_path: Path,
-) -> None:
-    images = pl.DataFrame({"item_id": ["i0"], "image_id": ["p"], "image": [b"x"]})
+def test_a_shop_of_dialogues_alone_is_told_what_is_proved_of_them(tmp_path: Path) -> None:
     items = pl.DataFrame({"item_id": ["i0"]})
-    with pytest.raises(InputError, match=r"no event on one.*prove SHOP --of pictures"):
-        wl.advise(wl.Shop({"items": items, "images": images}), tmp_path / "advice")
     said = pl.DataFrame({"dialogue_id": ["d"], "turn": [0], "role": ["customer"], "text": ["hi"]})
     with pytest.raises(InputError, match=r"no items.*prove SHOP --of dialogues"):
         wl.advise(wl.Shop({"items": items.clear(), "dialogues": said}), tmp_path / "advice")

@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 
 from advice_shops import few
-from wareloom.advising._beside import dialogues, photos, provable
+from wareloom.advising import AdviceSettings, planned
 from wareloom.advising._beside_proves import (
     NOT_NEW,
     RECIPE_DIALOGUES,
@@ -22,8 +22,10 @@ from wareloom.advising._beside_proves import (
 from wareloom.advising._beside_says import of_dialogues, of_photos
 from wareloom.advising._data import Worked
 from wareloom.advising._look import look
+from wareloom.advising.beside import dialogues, photos, provable
 from wareloom.core.run import Run
 from wareloom.core.sentences import Say
+from wareloom.errors import InputError
 from wareloom.preparing.splits import SplitSettings
 from wareloom.recipe.load import Recipe
 from wareloom.report.advice import ENGLISH
@@ -240,3 +242,9 @@ def test_what_can_be_proved_of_dialogues_gets_its_sentence_and_its_recipe(
 def test_replies_are_not_proved_where_no_item_has_a_title() -> None:
     found = {"dialogues": 500, "intents_enough": 0, "slots": 0, "agents": 800, "phrases": 900}
     assert provable(found, titled=False) == ()
+
+
+def test_a_shop_of_photos_and_dialogues_alone_is_told_what_it_can_ask() -> None:
+    shop = pictured(behaviour=False).with_tables(dialogues=talks(3).table("dialogues"))
+    with pytest.raises(InputError, match=r"no behaviour .* --of pictures`\..* --of dialogues`\."):
+        planned(shop, AdviceSettings(), RUN)

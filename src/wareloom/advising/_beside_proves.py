@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from wareloom.advising._beside import provable
 from wareloom.advising._data import Worked, parted
+from wareloom.advising.beside import provable
 from wareloom.core.family import RANKERS
 from wareloom.core.run import Run
 from wareloom.errors import InputError, MissingExtraError

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from wareloom.advising._beside import FEW_PHOTOS, FEW_PHRASES, FEW_UTTERANCES, provable
+from wareloom.advising.beside import FEW_PHOTOS, FEW_PHRASES, FEW_UTTERANCES, provable
 from wareloom.proof.decide import listed
 
 Data = Mapping[str, Any]

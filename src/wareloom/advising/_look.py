@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 
-from wareloom.advising._beside import dialogues, photos
+from wareloom.advising.beside import dialogues, photos
 from wareloom.preparing.statistics import statistics
 from wareloom.shop import Shop
 from wareloom.shop.buckets import user_key
@@ -52,7 +52,7 @@ class Look:
     """Share of the items that nobody has had"""
     repeat_rate: float = 0.0
     photos: dict[str, Any] = field(default_factory=dict)
-    """Counts of its photos, see `wareloom.advising._beside`; empty where there are none"""
+    """Counts of its photos, see `wareloom.advising.beside`; empty where there are none"""
     talks: dict[str, Any] = field(default_factory=dict)
     """Counts of its dialogues, likewise"""
     others: dict[str, str] = field(default_factory=dict)

@@ -20,12 +20,13 @@ import numpy as np
 from wareloom.attacks.cases import Arena, Case, Maker
 from wareloom.attacks.combining import combined
 from wareloom.attacks.people import People, talked
-from wareloom.attacks.photos import attack_photos, photos_alone
+from wareloom.attacks.photos import NAMES as PHOTOS
+from wareloom.attacks.photos import attack_photos, photos_alone, photos_beside
 from wareloom.attacks.report import AttackReport, Outcome, Span, outcome
 from wareloom.core.asked import Kind, a_run, of_class
 from wareloom.core.family import ATTACKS, Algorithm, Family
 from wareloom.core.run import Run
-from wareloom.errors import InputError
+from wareloom.errors import InputError, MissingExtraError
 from wareloom.shop import Shop
 
 
@@ -152,7 +153,8 @@ def run_attacks(
 ) -> AttackReport:
     """Attack the synthetic shop that was made of `real`; `holdout`: other users of the same draw, never seen.
 
-    Where SYNTH has pictures alone, targets are photos (`attack_photos`), whatever the `names`.
+    Where SYNTH has pictures alone, targets are photos (`attack_photos`), whatever the `names`; where it has made ones
+    beside what people do, those attacks are made, too, unless some are named.
     `names`: attacks, all that are not slow where None; `settings`: of attacks, by their names; `model`: the folder of
     the saved generator; `generator`: its name and settings, for attacks that fit it anew. Raises `InputError` where the
     holdout has members, or where users are too few.
@@ -176,6 +178,13 @@ def run_attacks(
                 advance()
         blind = _blind(arena)
     notes = list(arena.notes)
+    if not names and photos_beside(real, synth, holdout):
+        try:
+            more = attack_photos(real, synth, holdout, run)
+        except (InputError, MissingExtraError) as error:
+            left_out |= dict.fromkeys(PHOTOS, str(error))
+        else:
+            outcomes, notes = outcomes + list(more.outcomes), notes + list(more.notes)
     if blind.area.low > 0.5:
         notes.append(
             f"Members and holdout differ without a look at SYNTH (area {blind.area.value:.3f}, from "

@@ -19,6 +19,7 @@ from wareloom.preparing.picture_hashes import SIDE, bits_apart, hashes
 from wareloom.preparing.picture_sizes import reduced, smaller
 from wareloom.shop import Shop
 from wareloom.shop.pictures import batches
+from wareloom.shop.schema import REAL
 
 BITS = 4
 """Bits of 64 in which the hashes of a copy differ, at most"""
@@ -52,6 +53,14 @@ def photos_alone(real: Shop, synth: Shop, holdout: Shop) -> bool:
     """Whether pictures are all that SYNTH has of what a generator learns from, and all sides have some."""
     sides = (real, synth, holdout)
     return all(s.rows("images") for s in sides) and not any(synth.rows(name) for name in DONE)
+
+
+def photos_beside(real: Shop, synth: Shop, holdout: Shop) -> bool:
+    """Whether SYNTH has pictures that were made, and the other sides have photos."""
+    if not all(shop.rows("images") for shop in (real, synth, holdout)):
+        return False
+    made = synth.scan("images").select((pl.col("origin") != REAL).any()).collect().item()
+    return bool(made)
 
 
 def attack_photos(real: Shop, synth: Shop, holdout: Shop, run: Run) -> AttackReport:

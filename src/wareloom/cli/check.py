@@ -31,7 +31,8 @@ def main(
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Count, measure and warn: customers and visits, funnel, activity, long tail, sessions, time span, ties."""
+    """Count, measure and warn: customers and visits, funnel, activity, long tail, sessions, photos, dialogues."""
+    from wareloom.advising import beside
     from wareloom.core.state import write_whole
     from wareloom.preparing.statistics import statistics
     from wareloom.shop import Shop
@@ -44,6 +45,8 @@ def main(
     run = run_of(seed, quiet)
     with run.task("count and measure"):
         found = statistics(opened, now=datetime.now(UTC).replace(tzinfo=None))
+        counts = {"photos": beside.photos(opened), "dialogues": beside.dialogues(opened)}
+        found |= {name: of for name, of in counts.items() if of}
     told = summary_of(found, shop)
     if file is not None:
         write_whole(file, found)
@@ -112,7 +115,24 @@ def _head(found: dict[str, Any], shop: Path) -> str:
     ):
         if name in found:
             said += f", {counted(found[name]['queries'], one, many)}"
-    return said + "."
+    return said + "".join(f", {each}" for each in _beside(found)) + "."
+
+
+def _beside(found: dict[str, Any]) -> list[str]:
+    """Photos and dialogues, in a few words."""
+    said = []
+    if of := found.get("photos"):
+        classes = f" in {counted(of['classes'], 'class', 'classes')}" if of["classes"] else ""
+        said.append(
+            f"{counted(of['photos'], 'photo')} of {counted(of['items_shown'], 'item')}{classes}"
+        )
+    if of := found.get("dialogues"):
+        names = [f"{name}: {n:,}" for name, n in of["languages"].items()]
+        intents = f", {counted(of['intents'], 'intent')}" if of["intents"] else ""
+        said.append(
+            f"{counted(of['dialogues'], 'dialogue')} ({', '.join(names)}) of {counted(of['turns'], 'turn')}{intents}"
+        )
+    return said
 
 
 def _falling(kinds: dict[str, int]) -> list[str]:

@@ -150,7 +150,13 @@ SetOf = Annotated[
         "ranker, as proof.NAME=VALUE one that this kind of proof alone has; may be given again.",
     ),
 ]
-Seeds = Annotated[int, typer.Option(help="How often everything random is drawn anew.")]
+Seeds = Annotated[
+    int | None,
+    typer.Option(
+        help="How often everything random is drawn anew: 3 times where not said, of dialogues 5.",
+        show_default=False,
+    ),
+]
 Resume = Annotated[
     bool, typer.Option("--resume", help="Go on with the same proof where it was stopped.")
 ]
@@ -169,7 +175,7 @@ def main(
     mixer: Mixer = "",
     mixer_set: MixerSet = None,
     split: Split = "",
-    seeds: Seeds = 3,
+    seeds: Seeds = None,
     ratios: Ratios = "",
     metrics: Metrics = "",
     ties: Ties = "",

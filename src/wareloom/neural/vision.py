@@ -35,8 +35,9 @@ WIDE = SIZE + 2 * sum(LAYERS) - LAYERS[-1]
 """Numbers of a wide vector, the first `SIZE` as ever"""
 SIDE = 160
 """Pixels of a side that photos are brought to: small photos lose nothing by less than ImageNet's 224"""
-AT_ONCE = 32
-"""Photos that go through the network at a time, always as many: fewer would round otherwise"""
+AT_ONCE = 16
+"""Photos that go through the network at a time, always as many: fewer would round otherwise, and of more a third of the
+time goes into memory that is asked for anew"""
 HELD = 20_000
 """Vectors of photos that a process remembers, by what the file holds: 128 MB"""
 MIDDLE, SPREAD = 127.0, 128.0

@@ -246,11 +246,13 @@ def _references(data: dict[str, Any], rows: dict[tuple[str, str], Row], say: Say
 
 
 def _use(name: str, key: str, data: Mapping[str, Any], say: Say) -> str:
-    """Another use of the same knowledge, by the proof's own words where it has such."""
-    if named(data).get(name) in (None, Words().arms.get(name)):
+    """Another use of the same knowledge, by the proof's own words where it has such; systems are named in full by
+    what they are over."""
+    own = named(data).get(name)
+    if data["kind"] == "system" or own in (None, Words().arms.get(name)):
         return say(f"story.{key}")
-    own = called(name, data, say)
-    return own[:1].upper() + own[1:]
+    told = called(name, data, say)
+    return told[:1].upper() + told[1:]
 
 
 def _best(data: dict[str, Any], say: Say) -> list[str]:

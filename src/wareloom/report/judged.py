@@ -18,6 +18,8 @@ SHARE = "judged@"
 TRAINED = {"search": "judgments", "pictures": "images", "dialogues": "dialogues"}
 """The table that arms are trained on, by kind of proof; of the others events"""
 CORRECTIONS = {"holm": "Holm", "benjamini-hochberg": "Benjamini and Hochberg"}
+OF_ITEMS = frozenset({"head", "middle", "tail", "cold", "tied users", "users not tied"})
+"""Slices by how often an item was had, and by ties"""
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,8 @@ class Slices:
     table: Table
     corrections: str
     guard: str
+    of_items: bool
+    """Whether they are by how often items were had, and by ties"""
 
 
 def arms(data: Mapping[str, Any], metric: str, say: Say) -> Arms:
@@ -169,6 +173,7 @@ def slices(data: Mapping[str, Any], metric: str, say: Say) -> Slices:
         table=compared(rows, ("slice", "requests"), say),
         corrections=_corrections(rows, say),
         guard=f"{guard['guard']:.0%}",
+        of_items=any(row["slice"] in OF_ITEMS for row in rows),
     )
 
 

@@ -64,6 +64,8 @@ def synthetic(data: Mapping[str, Any], say: Say) -> Synthetic:
     drawings: tuple[Lines, ...] = ()
     if search:
         looks = table((say("head.grade"), say("head.judgments")), made["grades"].items())
+    elif "curves" not in mode and data.get("kind") in MADE:
+        looks = table((), ())
     elif "curves" not in mode:
         looks = table((say("head.what"), say("head.rows")), [(say("made.rows"), say("made.none"))])
     else:

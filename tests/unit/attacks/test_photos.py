@@ -14,6 +14,7 @@ from wareloom.errors import InputError
 from wareloom.preparing.picture_sizes import reduced, smaller, usual_side
 from wareloom.shop import Shop
 from wareloom.shop.pictures import encode, opened
+from wareloom.testing.lively import lively
 
 RUN = Run(seed=2, threads=1, quiet=True)
 
@@ -81,6 +82,32 @@ def test_copies_of_fewer_pixels_are_found(sides: tuple[Shop, Shop, Shop]) -> Non
     report = run_attacks(real, small, held, RUN)
     assert "near_copies" in report.caught
     assert any("24 pixels" in note for note in report.notes)
+
+
+def test_made_pictures_beside_events_are_attacked_too(
+    sides: tuple[Shop, Shop, Shop], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The attacks on what people do are others' matter, and take long.
+    monkeypatch.setattr("wareloom.attacks.chosen", lambda *_: {})
+    real, honest, held = sides
+    copied = made(honest, again(real, 15))
+    whole = [
+        pl.concat([shoppers.table("items"), shop.table("items")], how="diagonal_relaxed").pipe(
+            lambda items, of=shoppers, shop=shop: of.with_tables(
+                items=items, images=shop.table("images")
+            )
+        )
+        for shop, shoppers in zip(
+            (real, copied, held), (lively(50, seed, f"u{seed}") for seed in (1, 2, 3)), strict=True
+        )
+    ]
+    report = run_attacks(*whole, RUN)
+    assert [one.name for one in report.outcomes] == list(NAMES)
+    assert "near_copies" in report.caught
+    few = whole[2].with_tables(images=held.table("images").head(30))
+    left = run_attacks(*whole[:2], few, RUN).left_out
+    assert "photos of 40 items" in left["near_copies"]
+    assert run_attacks(*whole, RUN, names=["sets"]).outcomes == ()
 
 
 def test_the_same_seed_tells_the_same(sides: tuple[Shop, Shop, Shop]) -> None:

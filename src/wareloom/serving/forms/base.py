@@ -378,4 +378,5 @@ def warm() -> None:
         Form.best(rows, one, 1, NOTHING, barred)
     Sum(room, [("", rows, 1.0, False)], none[0], none[0]).scores(one)
     kernels.add_scores(none[0], np.float32(1), none[0], room.mark)
+    kernels.add_scaled(none[0], np.float32(1), none[0].copy())
     kernels.entry(table, 0, 0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from wareloom.core.top import top_k
+from wareloom.serving.forms import kernels
 from wareloom.serving.forms.base import (
     NONE,
     NOTHING,
@@ -51,7 +52,10 @@ class Fused(Form):
         total = np.zeros(self.room.items, dtype=np.float32)
         for _, form, share in self.members:
             said = form.scores(asked)
-            total += np.float32(share) * (self._placed(said) if self.constant else scaled(said))
+            if self.constant:
+                total += np.float32(share) * self._placed(said)
+            else:
+                kernels.add_scaled(said, np.float32(share), total)
         return total
 
     def best(self, asked: Asked, k: int, had: np.ndarray, barred: np.ndarray) -> Found:
@@ -81,10 +85,3 @@ class Fused(Form):
         found = np.zeros_like(scores)
         found[best] = np.where(scores[best] > scores.min(), value, np.float32(0))
         return found
-
-
-def scaled(scores: np.ndarray) -> np.ndarray:
-    """Scores in units of their spread, as `rankers.search` has them: float32 [items], 0 where all are alike."""
-    deviation = scores.std(dtype=np.float64)
-    centred = scores - scores.mean(dtype=np.float64)
-    return np.asarray(centred / (deviation if deviation > 1e-9 else 1.0), dtype=np.float32)

@@ -137,3 +137,20 @@ def entry(table, row, column):  # type: ignore[no-untyped-def]
         if columns[e] == column:
             total += values[e]
     return total
+
+
+@njit(cache=True)
+def add_scaled(scores, share, total):  # type: ignore[no-untyped-def]
+    """Add scores in units of their spread, as `rankers.search` has them; nothing where all are alike."""
+    mean = 0.0
+    for i in range(len(scores)):
+        mean += scores[i]
+    mean /= len(scores)
+    spread = 0.0
+    for i in range(len(scores)):
+        apart = scores[i] - mean
+        spread += apart * apart
+    deviation = np.sqrt(spread / len(scores))
+    unit = deviation if deviation > 1e-9 else 1.0
+    for i in range(len(scores)):
+        total[i] += share * np.float32((scores[i] - mean) / unit)

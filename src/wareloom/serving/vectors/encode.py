@@ -14,7 +14,7 @@ import numpy as np
 
 from wareloom.core.state import read_json
 from wareloom.errors import SourceError, needed
-from wareloom.serving.vectors.packed import KNOWN, Packed, packed_session
+from wareloom.serving.vectors.packed import Packed, packed_session, plain_session, vector_of
 
 MODEL, WORDS, HEAD = "encoder.onnx", "tokenizer.json", "encoder.json"
 KEPT = 8_192
@@ -30,7 +30,7 @@ class Encoder:
         `shared`: where processes have its packed form together. Raises `MissingExtraError` without the extra "encode".
         """
         tokenizers = needed("tokenizers", "encode", "Reading queries")
-        runtime = needed("onnxruntime", "encode", "Reading queries")
+        needed("onnxruntime", "encode", "Reading queries")
         told = read_json(folder / HEAD)
         self.size: int = told["size"]
         for name in (MODEL, WORDS):
@@ -40,7 +40,7 @@ class Encoder:
                 )
         with _blaming_damage(folder):
             self._pieces = tokenizers.Tokenizer.from_file(str(folder / WORDS))
-            self._session = _session(runtime, folder / MODEL, shared)
+            self._session = _session(folder / MODEL, shared)
         self._pieces.no_padding()
         self._pieces.enable_truncation(int(told["longest"]))
         self._kept: OrderedDict[str, np.ndarray] = OrderedDict()
@@ -68,39 +68,13 @@ class Encoder:
         """The same, without looking whether it was read before."""
         if not text.strip():
             return np.zeros(self.size, dtype=np.float32)
-        return _vector(self._session, self._pieces.encode(text).ids)
+        return vector_of(self._session, self._pieces.encode(text).ids)
 
 
-def _vector(session: Any, words: Any) -> np.ndarray:
-    given = np.array([words], dtype=np.int64)
-    found: np.ndarray = session.run(
-        None, {"input_ids": given, "attention_mask": np.ones_like(given)}
-    )[0][0]
-    return found
-
-
-def _session(runtime: Any, file: Path, shared: Packed | None) -> Any:
+def _session(file: Path, shared: Packed | None) -> Any:
     """A session on the packed form that processes share, or one of its own."""
-    made = None
-    if shared is not None:
-        made = packed_session(
-            runtime,
-            file,
-            lambda: _options(runtime),
-            shared.place(file),
-            lambda session: _vector(session, range(KNOWN)),
-        )
-    return made or runtime.InferenceSession(
-        str(file), _options(runtime), providers=["CPUExecutionProvider"]
-    )
-
-
-def _options(runtime: Any) -> Any:
-    options = runtime.SessionOptions()
-    # A process reads one query at a time; more threads would wait by spinning.
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.log_severity_level = 3
-    return options
+    made = None if shared is None else packed_session(file, shared.place(file))
+    return made or plain_session(file)
 
 
 @contextlib.contextmanager

@@ -1,8 +1,8 @@
 """Encoders laid out once for a machine as its processor wants them, in a file that all processes map.
 
-ONNX Runtime packs the weights of products for the processor; each process would have a copy of its own. So the first
-process that opens an encoder writes what was packed to a folder of the store's state, and all of them map it. The form
-hangs on processor and library: the file's name says both, and a text whose vector was noted must be read alike.
+ONNX Runtime packs the weights of products for the processor; each process would have a copy of its own. So publishing,
+or the first process that opens an encoder, writes what was packed to a folder of the store's state, and all map it. The
+form hangs on processor and library: its name says both, and a text whose vector was noted must be read alike.
 """
 
 from __future__ import annotations
@@ -12,7 +12,9 @@ import hashlib
 import os
 import platform
 import shutil
-from collections.abc import Callable, Mapping
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -22,6 +24,7 @@ from filelock import FileLock
 
 from wareloom.core import logging
 from wareloom.core.state import read_json, write_json
+from wareloom.errors import needed
 
 GRAPH, WEIGHTS, NOTE = "encoder.onnx", "encoder.bin", "note.json"
 KEPT = 4
@@ -52,32 +55,51 @@ class Packed(NamedTuple):
         return self.folder / hashlib.sha256(told.encode()).hexdigest()[:16]
 
 
-def packed_session(
-    runtime: Any, file: Path, options: Callable[[], Any], place: Path, read: Callable[[Any], Any]
-) -> Any:
+def packed_session(file: Path, place: Path) -> Any:
     """A session of an encoder on its packed form, made first where it is not there; None where there can be none.
 
-    `read`: from a session to the vector of the noted text, float32 [size]. One process makes it, others wait.
+    One process makes it, others wait.
     """
     made = None
     # For files that they cannot read or write the library raises what it likes; the plain session stays.
     with contextlib.suppress(Exception):
         place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with FileLock(place.with_suffix(".lock"), timeout=WAIT):
-            made = _opened(runtime, options, place, read)
+            made = _opened(place)
             if made is None:
                 shutil.rmtree(place, ignore_errors=True)
-                _make(runtime, file, options, place, read)
-                made = _opened(runtime, options, place, read)
+                _make(file, place)
+                made = _opened(place)
                 _tidy(place)
     if made is None:
         log.warning("%s is not packed for this machine: each process has its own copy.", file)
     return made
 
 
-def _make(
-    runtime: Any, file: Path, options: Callable[[], Any], place: Path, read: Callable[[Any], Any]
-) -> None:
+def plain_session(file: Path, options: Any = None) -> Any:
+    """A session of an encoder in a file; raises what ONNX Runtime does."""
+    runtime = needed("onnxruntime", "encode", "Reading queries")
+    how = options or _options(runtime)
+    return runtime.InferenceSession(str(file), how, providers=["CPUExecutionProvider"])
+
+
+def vector_of(session: Any, pieces: Sequence[int]) -> np.ndarray:
+    """The vector of a text cut into pieces, float32 [size]."""
+    given = np.array([pieces], dtype=np.int64)
+    asked = {"input_ids": given, "attention_mask": np.ones_like(given)}
+    found: np.ndarray = session.run(None, asked)[0][0]
+    return found
+
+
+def _options(runtime: Any) -> Any:
+    options = runtime.SessionOptions()
+    # A process reads one query at a time; more threads would wait by spinning.
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    return options
+
+
+def _make(file: Path, place: Path) -> None:
     need = ROOM * file.stat().st_size
     if shutil.disk_usage(place.parent).free < need:
         raise OSError(f"{place.parent} has no room for {need:.0f} bytes")
@@ -85,31 +107,32 @@ def _make(
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir()
     try:
-        how = options()
-        how.optimized_model_filepath = str(partial / GRAPH)
-        for name, value in (
-            ("session.optimized_model_external_initializers_file_name", WEIGHTS),
-            ("session.optimized_model_external_initializers_min_size_in_bytes", "1024"),
-            ("session.save_external_prepacked_constant_initializers", "1"),
-        ):
-            how.add_session_config_entry(name, value)
-        plain = runtime.InferenceSession(str(file), how, providers=["CPUExecutionProvider"])
-        vector = read(plain)
-        del plain
-        sizes = {name: (partial / name).stat().st_size for name in (GRAPH, WEIGHTS)}
-        write_json(partial / NOTE, {"bytes": sizes, "vector": [float(v) for v in vector]})
+        # In a process of its own: what packing leaves in memory would stay for as long as this one answers.
+        words = [sys.executable, "-m", __name__, str(file), str(partial)]
+        subprocess.run(words, check=True, timeout=WAIT, capture_output=True)
         partial.rename(place)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
 
 
-def _opened(
-    runtime: Any, options: Callable[[], Any], place: Path, read: Callable[[Any], Any]
-) -> Any:
+def pack(file: Path, folder: Path) -> None:
+    """Write the packed form of an encoder to a folder, and the vector by which it is known."""
+    runtime = needed("onnxruntime", "encode", "Packing an encoder")
+    how = _options(runtime)
+    how.optimized_model_filepath = str(folder / GRAPH)
+    for name, value in (
+        ("session.optimized_model_external_initializers_file_name", WEIGHTS),
+        ("session.optimized_model_external_initializers_min_size_in_bytes", "1024"),
+        ("session.save_external_prepacked_constant_initializers", "1"),
+    ):
+        how.add_session_config_entry(name, value)
+    vector = vector_of(plain_session(file, how), range(KNOWN))
+    sizes = {name: (folder / name).stat().st_size for name in (GRAPH, WEIGHTS)}
+    write_json(folder / NOTE, {"bytes": sizes, "vector": [float(v) for v in vector]})
+
+
+def _opened(place: Path) -> Any:
     """The session, None where a file is not as it was written or reads otherwise."""
-    how = options()
-    # All of that was done when it was packed.
-    how.graph_optimization_level = runtime.GraphOptimizationLevel.ORT_DISABLE_ALL
     with contextlib.suppress(Exception):
         told = read_json(place / NOTE)
         if any(
@@ -117,8 +140,13 @@ def _opened(
             for name, size in told["bytes"].items()
         ):
             return None
-        made = runtime.InferenceSession(str(place / GRAPH), how, providers=["CPUExecutionProvider"])
-        apart = float(np.abs(read(made) - np.array(told["vector"], dtype=np.float32)).max())
+        runtime = needed("onnxruntime", "encode", "Reading queries")
+        how = _options(runtime)
+        # All of that was done when it was packed.
+        how.graph_optimization_level = runtime.GraphOptimizationLevel.ORT_DISABLE_ALL
+        made = plain_session(place / GRAPH, how)
+        wanted = np.array(told["vector"], dtype=np.float32)
+        apart = float(np.abs(vector_of(made, range(KNOWN)) - wanted).max())
         os.utime(place)
         return made if apart <= SAME else None
     return None
@@ -138,3 +166,7 @@ def _processor() -> str:
             if line.startswith(("flags", "Features")):
                 return f"{platform.machine()} {line.partition(':')[2]}"
     return f"{platform.machine()} {platform.processor()}"
+
+
+if __name__ == "__main__":
+    pack(Path(sys.argv[1]), Path(sys.argv[2]))

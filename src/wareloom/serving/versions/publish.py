@@ -85,7 +85,8 @@ def publish(
             # Compared without what is drawn in real time: that is no answer of the ranker.
             plain = Version.open(partial, allow_code=allow_code).served
             _compare(bundle.ranker, Served(plain.ids, plain.form, plain.ranker))
-        version = Version.open(partial, allow_code=allow_code)
+        # As it will be served: what the encoder is packed to is held to smoke queries, too.
+        version = Version.open(partial, allow_code=allow_code, packed=store.packed)
         _smoke(version, smoke)
     place = store.versions / version.id
     if place.exists():

@@ -31,7 +31,7 @@ FEWEST = 8
 """Real pictures that something is learned from, at least"""
 CHECK = 50
 """Steps after which the clock is looked at, and the state kept where the run has a cache"""
-DRAWN = 32
+DRAWN = 16
 """Pictures that are made at once: more no longer fit a processor's nearest memory, and take longer each"""
 LAST = torch.channels_last
 """Colours side by side in memory: a processor's convolutions take a third less time so"""
