@@ -440,7 +440,8 @@ BENCHMARKS = {
         "chosen and stopped on validation turns. Intervals over draws and turns. Beginnings of utterances come from "
         "the log's texts without their intents, in *told* from the drawn ones alone. Replies: ten are offered; the "
         "hard list has those nearest to the true one by BM25. Goals over the best control: 5 points at five, 2 at "
-        "ten, 5 of slots, 3 of hard replies, and more than the encoder's vectors give.",
+        "ten, 5 of slots, 3 of hard replies, and more than the encoder's vectors give. What is missing below was not "
+        "run on the present code.",
         _tables_texts.dialogues_useful,
     ),
     "suggest": Benchmark(
