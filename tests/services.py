@@ -295,7 +295,8 @@ def ray_serve(store: Path, seconds: float = 240) -> Iterator[tuple[int, int]]:
             assert process.stdin is not None
             assert process.stdout is not None
             if not any(line.strip() == "ready" for line in process.stdout):
-                last = (folder / "said").read_text()[-2000:]
+                logs = [folder / "said", *folder.glob("session_*/logs/serve/*.log")]
+                last = "\n".join(path.read_text()[-2000:] for path in logs)
                 raise AssertionError(f"Ray Serve did not come up: {last}")
             yield port, process.pid
             process.stdin.close()

@@ -15,17 +15,33 @@ from __future__ import annotations
 import dataclasses
 import importlib
 import os
+from importlib.metadata import version
 from typing import Any
 
 from wareloom.errors import InputError, MissingExtraError, require
 from wareloom.serving.config import Settings
 
 
+class OnRay:
+    """The application with the one method more that Ray Serve calls, whatever the framework is."""
+
+    def __init__(self, application: Any) -> None:
+        self.application = application
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Take a connection, as ASGI has it."""
+        await self.application(scope, receive, send)
+
+    def add_exception_handler(self, kind: type[BaseException], handler: Any) -> None:
+        """Nothing to do: Ray's own refusals are raised before a request comes here, never within."""
+
+
 def deployment(settings: Settings, *, replicas: int = 1, gpus: float = 0.0) -> Any:
     """An application of Ray Serve that answers as `wareloom serve` does; `serve.run` begins it.
 
     `replicas`: processes, on whichever nodes have room, each with `gpus` of a GPU. The store is a folder that every
-    node has. Raises `InputError` where replicas would not share what shoppers did, or were to follow a bucket.
+    node has. Raises `MissingExtraError` without Ray Serve or beside a protobuf that it cannot read, and `InputError`
+    where replicas would not share what shoppers did, or were to follow a bucket.
     """
     require("deployment", "replicas", replicas, replicas >= 1, "1 or more")
     if settings.versions:
@@ -44,12 +60,18 @@ def deployment(settings: Settings, *, replicas: int = 1, gpus: float = 0.0) -> A
             f"Serving on Ray needs the package {error.name!r}: pip install 'wareloom[cluster]' 'ray[serve]'"
         ) from error
 
+    if int(version("protobuf").partition(".")[0]) >= 7:
+        # Of 2.55, which the extra pins: it asks protobuf for what 7 no longer has.
+        raise MissingExtraError(
+            f"Serving on Ray does not work beside protobuf {version('protobuf')}: pip install 'protobuf<7'"
+        )
+
     def application() -> Any:
         from wareloom.serving.web.app import Application
         from wareloom.serving.web.worker import prepare
 
         prepare()
-        return Application(dataclasses.replace(settings, worker=os.getpid()))
+        return OnRay(Application(dataclasses.replace(settings, worker=os.getpid())))
 
     made = serve.deployment(
         serve.ingress(application)(),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,9 @@ from stores import Client, made_store, run
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(
+    "WARELOOM_RAY_SERVE" not in os.environ, reason="half a minute: set it to run this"
+)
 def test_ray_serve_answers_as_the_application_does(tmp_path: Path) -> None:
     store = made_store(tmp_path, "popularity")
     with ray_serve(store) as (port, _):

@@ -1,4 +1,4 @@
-"""The application on Ray Serve: what it is refused for, and what a replica builds. no Ray is begun."""
+"""The application on Ray Serve: what it is refused for, and what a replica builds. No Ray is begun."""
 
 from __future__ import annotations
 
@@ -49,11 +49,17 @@ def test_a_replica_builds_the_same_application(
             return "bound"
 
     monkeypatch.setitem(__import__("sys").modules, "ray.serve", Ray)
+    monkeypatch.setattr("wareloom.cluster.version", lambda _: "7.1.0")
+    with pytest.raises(MissingExtraError, match=r"beside protobuf 7.1.0: pip install 'protobuf<7'"):
+        deployment(Settings(store=store))
+    monkeypatch.setattr("wareloom.cluster.version", lambda _: "6.33.6")
     asked = Settings(store=store, redis="redis://127.0.0.1:1/0")
     assert deployment(asked, replicas=3, gpus=0.5) == "bound"
     build, (what, options) = built
     assert (what, options["num_replicas"], options["max_ongoing_requests"]) == ("wrapped", 3, 512)
     assert options["ray_actor_options"] == {"num_gpus": 0.5}
-    made = build()
+    wrapped = build()
+    wrapped.add_exception_handler(ValueError, None)
+    made = wrapped.application
     assert isinstance(made, Application)
     assert made.settings.redis == asked.redis

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -34,6 +37,20 @@ def slow(client: Client, seconds: float) -> None:
         return real(asked)
 
     form.scores = scores  # type: ignore[method-assign]
+
+
+def test_a_process_that_serves_has_one_thread_for_linear_algebra() -> None:
+    script = (
+        "import numpy, threadpoolctl; from wareloom.serving.web import worker\n"
+        "def most(): return max(i['num_threads'] for i in threadpoolctl.threadpool_info())\n"
+        "before = most(); worker.prepare(); print(before, most())"
+    )
+    free = {name: value for name, value in os.environ.items() if "NUM_THREADS" not in name}
+    command = [sys.executable, "-c", script]
+    said = subprocess.run(command, env=free, capture_output=True, text=True, check=True).stdout
+    before, after = map(int, said.split())
+    assert before == 1 if os.cpu_count() == 1 else before > 1
+    assert after == 1
 
 
 def test_it_answers_as_the_ranker_ranks(store: Path) -> None:

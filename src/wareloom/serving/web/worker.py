@@ -8,8 +8,11 @@ from __future__ import annotations
 import contextlib
 import gc
 import logging
+import os
 import socket
 import sys
+
+from threadpoolctl import threadpool_limits
 
 from wareloom.errors import WareloomError, needed
 from wareloom.serving.config import Settings, taken_up
@@ -23,8 +26,11 @@ WRONG, CRASHED = 2, 3
 def prepare() -> None:
     """Import, and load compiled loops, what every process needs, so that forked ones share it.
 
-    No thread may be begun here, as a forked process has none of them: nothing of polars is called.
+    No thread may be begun here, as a forked process has none of them: nothing of polars is called. Libraries of linear
+    algebra compute on one thread each: more would wait by spinning, which other processes' answers pay for.
     """
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    threadpool_limits(int(os.environ["OMP_NUM_THREADS"]))
     needed("uvicorn", "serve", "Serving")
     needed("httptools", "serve", "Serving")
     from wareloom.serving.forms import base as forms
