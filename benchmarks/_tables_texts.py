@@ -88,7 +88,6 @@ def suggest(figures: Figures) -> list[str]:
         "",
         f"The planted liar, {liar['asked']:,} texts, lies refused: {told}. "
         f"Its truth was kept {liar['truth_kept']:,} times.",
-        "",
     ]
     for part, found in ({"validation": search} if "arms" in search else search).items():
         lines += ["", f"BM25 on {found['queries']:,} {part} queries of Home Depot:", ""]
