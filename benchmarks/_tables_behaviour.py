@@ -86,7 +86,7 @@ def behaviour_useful(figures: Figures) -> list[str]:
             f"    wareloom run recipes/{name}.toml --to runs/{name}",
             "",
         ]
-        lines += [proof["sentence"], "", *table(" | ".join(["arm", *measures]), rows), ""]
+        lines += [proof["sentence"], "", proof["rows"], "", *table(" | ".join(["arm", *measures]), rows), ""]
         slices = list(dict.fromkeys(row["slice"] for row in proof["lifts"]))
         told = {(row["against"], row["slice"]): _lift(row) for row in proof["lifts"]}
         rows = [

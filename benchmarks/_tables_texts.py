@@ -74,7 +74,9 @@ def suggest(figures: Figures) -> list[str]:
             f"{one['claims']:,}",
             one["unsupported"],
             one["oracle_unsupported"],
-            f"{one['lies_checked']:,}, {one['lies_read']:,} of {one['lies']:,}",
+            f"{one['lies_checked']:,}, {one['lies_read']:,} of {one['lies']:,}"
+            if "lies" in one
+            else "–",
             f"{one['coverage']['description en']:.1%}",
         )
         for one in figures["claims"]
@@ -88,7 +90,7 @@ def suggest(figures: Figures) -> list[str]:
         f"Its truth was kept {liar['truth_kept']:,} times.",
         "",
     ]
-    for part, found in search.items():
+    for part, found in ({"validation": search} if "arms" in search else search).items():
         lines += ["", f"BM25 on {found['queries']:,} {part} queries of Home Depot:", ""]
         lines += _searched(found)
     return lines
@@ -105,11 +107,10 @@ def _searched(search: dict[str, Any]) -> list[str]:
                 for cell, key in zip(cells, keys, strict=True)
             ]
         rows.append((ARMS[arm], *cells))
-    twice = (
-        "keywords over titles twice",
-        *(_signed(search, "keywords over twice", k) for k in keys),
-    )
-    return table(" | ".join(["text", *keys]), [*rows, twice])
+    if "keywords over twice, ndcg@10" in search["differences"]:
+        over = (_signed(search, "keywords over twice", key) for key in keys)
+        rows.append(("keywords over titles twice", *over))
+    return table(" | ".join(["text", *keys]), rows)
 
 
 def _signed(search: dict[str, Any], arm: str, key: str) -> str:

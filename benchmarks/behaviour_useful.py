@@ -22,7 +22,7 @@ from wareloom.recipe import Recipe, run_recipe
 HERE = Path(__file__).resolve().parent
 RECIPES = {"beauty-teacher-by-time": "Amazon Beauty, by global time"}
 BAR = 0.3
-"""Lift in NDCG@10 on warm answers over the control that is decisive"""
+"""Lift in NDCG@10 on warm answers over the control that is ahead of the others there"""
 MEASURES = tuple(
     f"{metric}{part}"
     for part in ("", "/warm", "/cold", "/head", "/tail")
@@ -61,11 +61,14 @@ def proved(name: str, runs: Path, run: Run) -> dict[str, Any]:
         if row["ties"] == decisive["ties"] and row["metric"] == "ndcg@10"
     ]
     warm = [r for r in pairs if r["arm"] == MIXED and r["slice"] == "warm"]
-    least = next(r for r in warm if r["against"] == decisive["against"])
+    least = min(
+        (r for r in warm if r["against"] in decisive["controls"]), key=lambda r: float(r["lift"])
+    )
     return {
         "title": RECIPES[name],
         "ties": decisive["ties"],
         "sentence": found["sentence"],
+        "rows": found["rows"]["sentence"],
         "verdict": found["verdict"],
         "seeds": found["settings"]["seeds"],
         "arms": {

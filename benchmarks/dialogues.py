@@ -47,7 +47,8 @@ ORDERS = (
     "change_order", "check_refund_policy", "check_payment_methods",
 )  # fmt: skip
 """Requests of Bitext's that orders answer"""
-ITEMS = 2_000
+ITEMS, TIMES = 2_000, 4
+"""Titles that are talked about, and times the dialogues that rates are counted on: refusals are few"""
 
 
 def items_of(folder: Path, language: str) -> pl.DataFrame:
@@ -106,13 +107,15 @@ def figures(real: Shop, made: Shop, held: Shop) -> list[dict[str, Any]]:
 
 
 def counted(shop: Shop) -> dict[str, float]:
-    """Refusals, interruptions and open ends, with the dialogues: told from labels and words alone, on both sides alike.
+    """Refusals, interruptions and open ends, with the dialogues: told alike on both sides.
 
-    Where the platform put a sign for an order's number, a made number gets that sign, too, before words are read.
+    By labels where the log has them; else from words alone, on made dialogues, too. Where the platform put a sign for
+    an order's number, a made number gets that sign before words are read.
     """
-    rows = shop.table("dialogues").drop("act", strict=False)
+    rows = shop.table("dialogues")
     if shop.meta.get("language") == "zh":
         cells = zip(rows["text"].to_list(), rows["slots"].to_list(), strict=True)
+        rows = rows.drop("act", strict=False)
         rows = rows.with_columns(text=pl.Series([_masked(*one) for one in cells]), slots=None)
     frame = Shop(
         {"items": shop.table("items"), "dialogues": rows.cast({"slots": SLOTS})}, shop.meta
@@ -211,7 +214,7 @@ def one_side(name: str, folder: Path, number: int) -> dict[str, Any]:
     shows_ends = "abandon" in flow.rates_[language]
     flow.ends = "logged"
     cut = made if shows_ends else flow.sample(number, Run(seed=2, threads=1))
-    real, own = counted(held), counted(cut)
+    real, own = counted(held), counted(flow.sample(TIMES * number, Run(seed=5, threads=1)))
     if not shows_ends:
         del real["abandon"], own["abandon"]
     generators = {

@@ -94,6 +94,7 @@ def main() -> None:
     chosen = parser.parse_args()
     old = json.loads(chosen.json.read_text()) if chosen.json and chosen.json.exists() else {}
     found = {row["name"]: row for row in old.get("rows", []) if row["name"] in PROOFS}
+    about = old.get("about") or machine(chosen.note)
     with tempfile.TemporaryDirectory() as folder:
         shop = read(data("clothing_images") / "images.tar.gz", to=Path(folder) / "shop")
         run = Run(threads=chosen.threads, quiet=True, cache=chosen.cache)
@@ -103,12 +104,19 @@ def main() -> None:
             generator = Generator(screens=(), **said)
             proof = prove(shop, PictureProofSettings(generator=generator, **made), run)
             found[name] = told(name, proof, time.perf_counter() - start)
+            about = machine(chosen.note)
             print(name, proof, flush=True)
             for row in found[name]["arms"]:
                 print("   ", row["arm"], row["metric"], round(row["mean"], 4), flush=True)
-            rows = [found[one] for one in PROOFS if one in found]
-            missing = [one for one in PROOFS if one not in found]
-            write(chosen.json, "pictures_useful", machine(chosen.note), rows=rows, missing=missing)
+            kept(chosen.json, about, found)
+    kept(chosen.json, about, found)
+
+
+def kept(path: Path | None, about: dict[str, Any], found: dict[str, Any]) -> None:
+    """Write what was found, and what was not run."""
+    rows = [found[one] for one in PROOFS if one in found]
+    missing = [one for one in PROOFS if one not in found]
+    write(path, "pictures_useful", about, rows=rows, missing=missing)
 
 
 if __name__ == "__main__":

@@ -266,7 +266,7 @@ BENCHMARKS = {
         "texts, beside every control and the same ensemble's labels on real events (direct labels). Every arm takes as "
         "many updates as the real one. The file was filtered to items with five events over all time, so an item "
         "without one yet is a sure bestseller: warm answers are what counts, and `newcomers` shows what cold ones are "
-        "worth without any knowledge. Bar: 30 % over the decisive control on warm answers. The recipe's weights were "
+        "worth without any knowledge. Bar: 30 % over the strongest control on warm answers. The recipe's weights were "
         "once settled on with the test part in sight. Leave-last-out is proved by `best_system`.",
         _tables_behaviour.behaviour_useful,
     ),

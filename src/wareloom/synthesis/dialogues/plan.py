@@ -43,8 +43,8 @@ ALLOWED: Mapping[str, frozenset[str]] = {
     }.items()
 }
 """What a customer may do after an agent's act"""
-ROUNDS, TRIED = 10, 800
-"""Rounds of calibration, and plans of each"""
+ROUNDS, TRIED, LAST = 8, 800, 2
+"""Rounds of calibration, plans of each, and last rounds of twice as many in which rates alone are calibrated"""
 RATED = 0.1
 """What a rate that is twice as high as the log's counts beside the distance of all pairs"""
 CONTENT = frozenset({REQUEST, "provide", "confirm", "reject"})
@@ -111,11 +111,16 @@ class Planner:
             chain.again = np.minimum(chain.again, 0.9)
             ratio = (chain.goal + 1e-4) / (made + 1e-4)
             chain.weight = chain.weight * np.clip(ratio**0.6, 0.2, 5.0)
-            chain.weight[:, CODE["reject"]] *= np.clip(off.get("refusal", 1.0) ** -0.5, 0.5, 2.0)
-            left = [CODE[act] for act in CUSTOMER_ACTS if act not in CLOSED]
-            chain.weight[left, CODE[END]] *= np.clip(off.get("abandon", 1.0) ** -0.5, 0.5, 2.0)
             self._rows.clear()
         chain.weight, chain.again = best
+        for _ in range(LAST if chain.learned else 0):
+            self._rows.clear()
+            told = rates(*self._tried(worlds, dice, 2 * tried))
+            off = {name: goal / max(told[name], 1e-9) for name, goal in chain.rates.items() if goal}
+            chain.weight = chain.weight.copy()
+            chain.weight[:, CODE["reject"]] *= np.clip(off.get("refusal", 1.0), 0.4, 2.5)
+            left = [CODE[act] for act in CUSTOMER_ACTS if act not in CLOSED]
+            chain.weight[left, CODE[END]] *= np.clip(off.get("abandon", 1.0), 0.4, 2.5)
         self._rows.clear()
 
     def _tried(
