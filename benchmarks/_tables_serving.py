@@ -57,8 +57,8 @@ def loaded(figures: Figures) -> list[str]:
     for row in figures["rows"]:
         if row["part"] == "overload" and "grown_mb" in row:
             own = f"{row['grown_mb']:+.1f} MB, {row['recovered_after_s']:.1f} s"
-            if "connections_mb" in row:
-                own += f" ({row['connections']} connections that ask little, before: {row['connections_mb']:+.1f} MB)"
+            if "first_mb" in row:
+                own += f" (a first burst over {row['connections']} connections, before: {row['first_mb']:+.1f} MB)"
             limit, ratio, bar = "–", "–", f"≤ {row['bar']}"
         elif row["part"] == "overload":
             own = (
