@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
+import inspect
 import re
 from abc import ABC
 from collections.abc import Mapping, Sequence
@@ -24,7 +25,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Self
 
 from wareloom.core import foreign, notebook, source, state
-from wareloom.core.asked import Kind, checked_method
+from wareloom.core.asked import WRAPPED, Kind, checked_method
 from wareloom.core.outside import Offered, imported, offered
 from wareloom.core.settings import Settings, configure
 from wareloom.core.source import Setting, algorithms_in
@@ -68,7 +69,9 @@ class Algorithm(Settings):
         if "__repr__" not in vars(cls):
             cls.__repr__ = Algorithm.__repr__  # type: ignore[method-assign]
         for name, kinds in cls.arguments.items():
-            if callable(method := vars(cls).get(name)):
+            # What a mixin that is no algorithm brings was not looked after yet.
+            method = inspect.getattr_static(cls, name, None)
+            if callable(method) and not hasattr(method, WRAPPED):
                 setattr(cls, name, checked_method(method, kinds))
 
     def __repr__(self) -> str:

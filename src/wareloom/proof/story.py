@@ -32,6 +32,8 @@ BLIND = 0.5
 """Lift that has to be told with fair power before a proof says anything of the generator"""
 ENGLISH = Say()
 Row = dict[str, Any]
+SHOWN = ("pictures", "dialogues")
+"""Kinds of proof whose other uses have words of their own"""
 
 
 def story(data: dict[str, Any], say: Say = ENGLISH) -> dict[str, Any]:
@@ -246,10 +248,9 @@ def _references(data: dict[str, Any], rows: dict[tuple[str, str], Row], say: Say
 
 
 def _use(name: str, key: str, data: Mapping[str, Any], say: Say) -> str:
-    """Another use of the same knowledge, by the proof's own words where it has such; systems are named in full by
-    what they are over."""
+    """Another use of the same knowledge; where it is no shoppers' and no queries', by the proof's own words for it."""
     own = named(data).get(name)
-    if data["kind"] == "system" or own in (None, Words().arms.get(name)):
+    if data["kind"] not in SHOWN or own in (None, Words().arms.get(name)):
         return say(f"story.{key}")
     told = called(name, data, say)
     return told[:1].upper() + told[1:]
