@@ -163,6 +163,33 @@ def _transfer(figures: Figures) -> Iterator[Claim]:
         )
 
 
+def _search_safe(figures: Figures) -> Iterator[Claim]:
+    asked = (
+        (
+            "the encoder at the safe share over itself untaught",
+            "encoder 0.3",
+            lambda row: "encoder 0",
+        ),
+        (
+            "two stages at the safe share over the best plain",
+            "two stages 0.3",
+            lambda row: row["plain"],
+        ),
+    )
+    for claim, ours, of in asked:
+        pairs = [
+            each
+            for row in figures["rows"]
+            for each in row["differences"]
+            if (each["system"], each["against"], each["view"]) == (ours, of(row), "whole")
+        ]
+        if pairs:
+            said = f"{min(p['difference'] for p in pairs):+.3f} to {max(p['difference'] for p in pairs):+.3f}"
+            claim = f"Search without a label, {len(pairs)} shops: {claim}"
+            held = all(each["high"] >= 0 for each in pairs)
+            yield Claim(claim, said, "none loses beyond chance", held)
+
+
 def _search(figures: Figures) -> Iterator[Claim]:
     for proof in figures["proofs"].values():
         helps = proof["verdict"].startswith("helps")
@@ -355,6 +382,7 @@ CLAIMS: dict[str, Callable[[Any], Iterator[Claim]]] = {
     "advise": _advice,
     "behaviour_useful": _useful,
     "transfer": _transfer,
+    "search_safe": _search_safe,
     "release_front": _front,
     "release_front_beauty": _front,
     "private_walk": _private_walk,

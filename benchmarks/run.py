@@ -325,8 +325,8 @@ BENCHMARKS = {
         ("search_safe.py",),
         "Home Depot as shops unlike each other, by kind of product and by length of the queries, none with a label, of "
         "queries of every part, so that nothing of Home Depot as a whole is chosen here. What is taught is taught once "
-        "a shop on queries of `attributes`, and taken at shares of its way; with `--updates 0`, as here, the plain "
-        "systems alone are compared. Bar: what is on by default loses nowhere beyond chance: runs of characters beside "
+        "a shop on queries of `attributes`, and taken at shares of its way; some shops were compared untaught alone "
+        "(`--updates 0`). Bar: what is on by default loses nowhere beyond chance: runs of characters beside "
         "the fusion without them, the safe share (0.3) beside the encoder untaught and the best plain one.",
         _tables_search.search_safe,
     ),
