@@ -29,6 +29,8 @@ from wareloom.shop.pictures import batches, decode, encode, labelled, opened
 
 SIDE = 96
 DRAWN = 600
+MORE = 3
+"""Times the steps of a short training that a longer one takes beyond it"""
 PLANTED = 60
 SCREENED = ("image_blank", "image_class", "image_copies")
 
@@ -73,19 +75,22 @@ def made(train: Shop, run: Run, steps: int) -> list[dict[str, Any]]:
     peer = altered_by_kornia(pixels[:DRAWN])
     rows.append({"job": "kornia, decoded pictures", "photos_s": peer, "bar": None})
     for name in ("image_vae", "image_gan", "image_diffusion"):
-        fitted = SYNTHESIZERS.make(name, steps=steps, pictures=512)
-        took, _ = seconds(lambda fitted=fitted: fitted.fit(train, run))
-        # Decoding 512 pictures is some tenths of a second; a second fit of twice the steps takes it out.
-        twice = SYNTHESIZERS.make(name, steps=2 * steps, pictures=512)
-        longer, _ = seconds(lambda twice=twice: twice.fit(train, run))
-        drawn, _ = seconds(lambda twice=twice: twice.sample(64, run))
-        size = sum(value.size for value in twice.weights_.values())
-        row = {"job": name, "parameters": size, "step_s": (longer - took) / steps}
+        first, few, many = (
+            SYNTHESIZERS.make(name, steps=number, pictures=512)
+            for number in (1, steps, (1 + MORE) * steps)
+        )
+        first.fit(train, run)
+        # Decoding 512 pictures takes longer than a quick step: what more steps take beyond fewer is theirs alone.
+        took, _ = seconds(lambda few=few: few.fit(train, run))
+        longer, _ = seconds(lambda many=many: many.fit(train, run))
+        drawn, _ = seconds(lambda many=many: many.sample(64, run))
+        size = sum(value.size for value in many.weights_.values())
+        row = {"job": name, "parameters": size, "step_s": (longer - took) / (MORE * steps)}
         row |= {"photos_s": 64 / drawn, "bar": 2.5 if name == "image_diffusion" else None}
         rows.append(row)
         if name == "image_diffusion":
-            twice.denoising = 10
-            drawn, _ = seconds(lambda twice=twice: twice.sample(64, run))
+            many.denoising = 10
+            drawn, _ = seconds(lambda many=many: many.sample(64, run))
             rows.append({"job": f"{name}, 10 steps", "photos_s": 64 / drawn, "bar": 12.0})
     return rows
 

@@ -96,7 +96,7 @@ def whole(shop: Shop) -> None:
     events, users = shop.table("events"), shop.table("users")
     assert users["user_id"].is_unique().all()
     assert set(users["user_id"]) == set(events["user_id"])
-    assert events["user_id"].str.contains(r"^markov@[\d.]+/\d+-[0-9a-f]{8}$").all()
+    assert events["user_id"].str.contains(r"^markov@[\w.]+/\d+-[0-9a-f]{8}$").all()
     assert events.group_by("session_id").agg(pl.col("user_id").n_unique())["user_id"].max() == 1
 
 
