@@ -17,16 +17,17 @@ from wareloom.advising._beside_proves import (
     RECIPE_DIALOGUES,
     RECIPE_PICTURES,
     lift_of_pictures,
+    provable,
     recipes,
 )
 from wareloom.advising._beside_says import of_dialogues, of_photos
 from wareloom.advising._data import Worked
 from wareloom.advising._look import look
-from wareloom.advising.beside import dialogues, photos, provable
 from wareloom.core.run import Run
 from wareloom.core.sentences import Say
 from wareloom.errors import InputError
 from wareloom.preparing.splits import SplitSettings
+from wareloom.preparing.statistics_beside import dialogues, photos
 from wareloom.recipe.load import Recipe
 from wareloom.report.advice import ENGLISH
 from wareloom.shop import Shop

@@ -7,15 +7,17 @@ from pathlib import Path
 from typing import Any
 
 from wareloom.advising._data import Worked, parted
-from wareloom.advising.beside import provable
 from wareloom.core.family import RANKERS
 from wareloom.core.run import Run
 from wareloom.errors import InputError, MissingExtraError
 from wareloom.preparing.splits import SplitSettings
+from wareloom.preparing.statistics_beside import FEW_PHRASES
 from wareloom.proof.cold_pictures import lift_of_neighbours
 from wareloom.recipe.load import Recipe
 
 NOT_NEW = "no item was new to those who chose it before the test part"
+SHOWN_DIALOGUES = 100
+"""Dialogues from which on a proof of slots or of replies has some to learn from and some to ask"""
 RECIPE_PICTURES, RECIPE_DIALOGUES = "recipe-pictures.toml", "recipe-dialogues.toml"
 PICTURES: dict[str, Any] = {
     "name": "pictures",
@@ -62,3 +64,22 @@ def recipes(look: Mapping[str, Any], source: Path) -> dict[str, str]:
         }
         found[RECIPE_DIALOGUES] = Recipe.of(raw).toml()
     return found
+
+
+def provable(found: Mapping[str, Any], *, titled: bool) -> tuple[str, ...]:
+    """Return what a proof of dialogues may ask of what `dialogues` counted: intents, slots, replies.
+
+    `titled`: whether items have titles, which `flow` talks about where replies are made.
+    """
+    if not found:
+        return ()
+    enough = found["dialogues"] >= SHOWN_DIALOGUES
+    asks = {
+        "intents": found["intents_enough"] >= 2,
+        "slots": enough and found["slots"] > 0,
+        "replies": enough
+        and found["agents"] >= SHOWN_DIALOGUES
+        and titled
+        and found["phrases"] >= FEW_PHRASES,
+    }
+    return tuple(name for name, there in asks.items() if there)

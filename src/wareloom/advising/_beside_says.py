@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from wareloom.advising.beside import FEW_PHOTOS, FEW_PHRASES, FEW_UTTERANCES, provable
+from wareloom.advising._beside_proves import provable
+from wareloom.preparing.statistics_beside import FEW_PHOTOS, FEW_PHRASES, FEW_UTTERANCES
 from wareloom.proof.decide import listed
 
 Data = Mapping[str, Any]

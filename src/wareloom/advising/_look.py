@@ -7,8 +7,8 @@ from typing import Any
 
 import polars as pl
 
-from wareloom.advising.beside import dialogues, photos
 from wareloom.preparing.statistics import statistics
+from wareloom.preparing.statistics_beside import dialogues, photos
 from wareloom.shop import Shop
 from wareloom.shop.buckets import user_key
 from wareloom.shop.schema import IMPRESSION, INTERACTIONS
@@ -52,7 +52,7 @@ class Look:
     """Share of the items that nobody has had"""
     repeat_rate: float = 0.0
     photos: dict[str, Any] = field(default_factory=dict)
-    """Counts of its photos, see `wareloom.advising.beside`; empty where there are none"""
+    """Counts of its photos, see `wareloom.preparing.statistics_beside`; empty where there are none"""
     talks: dict[str, Any] = field(default_factory=dict)
     """Counts of its dialogues, likewise"""
     others: dict[str, str] = field(default_factory=dict)

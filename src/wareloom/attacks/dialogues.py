@@ -11,8 +11,8 @@ import numpy as np
 from wareloom.attacks import Arena, Attack, Case, People
 from wareloom.attacks._said import Likelihood, common, said_of
 from wareloom.core.run import Run
-from wareloom.language.acts import language_of
 from wareloom.language.runs import window
+from wareloom.shop.languages import language_of
 
 
 @dataclass(kw_only=True, eq=False)

@@ -32,8 +32,8 @@ def main(
     quiet: Quiet = False,
 ) -> None:
     """Count, measure and warn: customers and visits, funnel, activity, long tail, sessions, photos, dialogues."""
-    from wareloom.advising import beside
     from wareloom.core.state import write_whole
+    from wareloom.preparing import statistics_beside as beside
     from wareloom.preparing.statistics import statistics
     from wareloom.shop import Shop
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 
 REQUEST = "request"
 CUSTOMER_ACTS = (
@@ -179,14 +178,3 @@ def goal_of(label: str, text: str = "") -> str:
         if said and (found := next((goal for goal, form in _GOALS if form.search(said)), None)):
             return found
     return OTHER
-
-
-def language_of(texts: Iterable[str]) -> str:
-    """Return "zh" where a fifth of the letters of some texts are Chinese, else "en"."""
-    han = letters = 0
-    for text in texts:
-        for sign in text:
-            if sign.isalpha():
-                letters += 1
-                han += "\u4e00" <= sign <= "\u9fff"
-    return "zh" if han * 5 > letters else "en"

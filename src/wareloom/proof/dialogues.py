@@ -36,7 +36,6 @@ from wareloom.experiment.plan import (
 )
 from wareloom.experiment.settings import ExperimentSettings
 from wareloom.experiment.study import Cell, Study, Words
-from wareloom.language.acts import language_of
 from wareloom.language.encoder import encoder_folder
 from wareloom.preparing.splits import Split
 from wareloom.preparing.splits_dialogues import real_turns, split_dialogues, split_utterances
@@ -44,6 +43,7 @@ from wareloom.rankers.held import Held
 from wareloom.sampling.dialogue_pools import DialoguePool, make_dialogue_pool
 from wareloom.sampling.generator import Generator
 from wareloom.shop import Shop
+from wareloom.shop.languages import language_of
 from wareloom.shop.schema import AGENT, CUSTOMER
 
 AUTO = "auto"

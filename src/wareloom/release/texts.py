@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from wareloom.language.acts import language_of
 from wareloom.language.personal import personal_data, without_personal_data
 from wareloom.language.runs import copied, runs_of
 from wareloom.release.photos import signs_of
 from wareloom.shop import Shop
+from wareloom.shop.languages import language_of
 from wareloom.shop.pictures import parts
 from wareloom.shop.schema import MAP, SLOTS
 from wareloom.shop.spans import moved

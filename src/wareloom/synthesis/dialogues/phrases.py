@@ -16,12 +16,12 @@ from wareloom.language.acts import (
     act_of_words,
     agent_act,
     goal_of,
-    language_of,
 )
 from wareloom.language.personal import personal_data
 from wareloom.language.runs import LEAST, tokens, window
 from wareloom.language.safety import injected
 from wareloom.shop import Shop
+from wareloom.shop.languages import language_of
 from wareloom.shop.schema import AGENT, CUSTOMER, REAL
 from wareloom.shop.spans import Slot
 

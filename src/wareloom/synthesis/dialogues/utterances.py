@@ -13,10 +13,10 @@ import polars as pl
 
 from wareloom.core.run import Run
 from wareloom.errors import InputError
-from wareloom.language.acts import language_of
 from wareloom.language.titles import SMALL
 from wareloom.shop import Shop
 from wareloom.shop.keeps import Keeps
+from wareloom.shop.languages import language_of
 from wareloom.shop.schema import CUSTOMER, SLOTS
 from wareloom.shop.spans import Slot, moved
 from wareloom.synthesis import Condition, Counts, Of, Synthesizer

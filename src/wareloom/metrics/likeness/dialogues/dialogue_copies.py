@@ -9,12 +9,12 @@ from itertools import pairwise
 import numpy as np
 
 from wareloom.core.run import Run
-from wareloom.language.acts import language_of
 from wareloom.language.runs import LEAST as FEW
 from wareloom.language.runs import copied, runs_of, tokens
 from wareloom.metrics.likeness.dialogues.measure import DialogueMeasure
 from wareloom.metrics.likeness.dialogues.samples import Dialogue, DialogueSample, DialogueTrio
 from wareloom.metrics.likeness.measure import Figure, wilson
+from wareloom.shop.languages import language_of
 from wareloom.shop.schema import CUSTOMER
 
 LEAST = 3

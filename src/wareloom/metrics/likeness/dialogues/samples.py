@@ -11,9 +11,10 @@ import polars as pl
 
 from wareloom.core.run import Run
 from wareloom.errors import InputError
-from wareloom.language.acts import act_of_label, act_of_words, language_of
+from wareloom.language.acts import act_of_label, act_of_words
 from wareloom.language.runs import tokens
 from wareloom.shop import Shop
+from wareloom.shop.languages import language_of
 from wareloom.shop.schema import AGENT, CUSTOMER, REAL
 
 FEWEST = 20

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import polars as pl
 
-from wareloom.language.acts import language_of
 from wareloom.shop import Shop
+from wareloom.shop.languages import language_of
 from wareloom.shop.pictures import labelled, training_pictures
 from wareloom.shop.schema import AGENT, CUSTOMER, INTERACTIONS, REAL
 
 FEW_PHOTOS, FEW_UTTERANCES, FEW_PHRASES = 10, 40, 500
 """Photos of a class below which a classifier has next to nothing to be judged by; different utterances of an intent
 that a proof takes; phrases of a language that `flow` speaks with"""
-SHOWN_DIALOGUES = 100
-"""Dialogues from which on a proof of slots or of replies has some to learn from and some to ask"""
 LOOKED = 20_000
 """Turns, at most, that the languages of dialogues are told from"""
 
@@ -106,22 +103,3 @@ def _phrases(customers: pl.DataFrame) -> int:
     """Different texts of customers that have letters."""
     texts = customers["text"].str.strip_chars().str.to_lowercase()
     return texts.filter(texts.str.contains(r"\p{L}")).n_unique()
-
-
-def provable(found: Mapping[str, Any], *, titled: bool) -> tuple[str, ...]:
-    """Return what a proof of dialogues may ask of what `dialogues` counted: intents, slots, replies.
-
-    `titled`: whether items have titles, which `flow` talks about where replies are made.
-    """
-    if not found:
-        return ()
-    enough = found["dialogues"] >= SHOWN_DIALOGUES
-    asks = {
-        "intents": found["intents_enough"] >= 2,
-        "slots": enough and found["slots"] > 0,
-        "replies": enough
-        and found["agents"] >= SHOWN_DIALOGUES
-        and titled
-        and found["phrases"] >= FEW_PHRASES,
-    }
-    return tuple(name for name, there in asks.items() if there)
