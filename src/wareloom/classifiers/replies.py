@@ -10,13 +10,14 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from wareloom.classifiers.talks import Asks, TalkLearner
+from wareloom.classifiers.talks import Asks
+from wareloom.classifiers.taught import TaughtLearner
 from wareloom.classifiers.turns import Exchange, exchanges
 from wareloom.core.run import Run
-from wareloom.core.settings import NonNegative, Positive, ShareBelowOne, Size
+from wareloom.core.settings import Positive, Size
 from wareloom.errors import InputError
 from wareloom.neural import torch
-from wareloom.neural.training import Training, seeded, train
+from wareloom.neural.training import seeded
 from wareloom.shop import Shop
 
 F = torch.nn.functional
@@ -33,7 +34,7 @@ HELD = 1_000
 
 
 @dataclass(kw_only=True, eq=False)
-class DualEncoder(TalkLearner):
+class DualEncoder(TaughtLearner):
     """Two towers over runs of one to three signs: what was said before, and a reply; their product is the score.
 
     Each batch's other replies are what a reply is told from (Henderson et al. 2017). Training keeps the weights with
@@ -41,20 +42,9 @@ class DualEncoder(TalkLearner):
     """
 
     asks: ClassVar[Asks] = "replies"
-    gradient: ClassVar[bool] = True
 
     width: Size = 192
     """Numbers of a side's vector."""
-    epochs: Size = 12
-    """Passes over the pairs; as often the held-back ones are asked."""
-    batch_size: Size = 128
-    """Pairs of one update."""
-    learning_rate: Positive = 5e-3
-    """Highest step size."""
-    weight_decay: NonNegative = 1e-2
-    """Decoupled decay of the weights."""
-    dropout: ShareBelowOne = 0.2
-    """Share of numbers dropped in training."""
     temperature: Positive = 0.05
     """What scores are divided by."""
 
@@ -71,30 +61,19 @@ class DualEncoder(TalkLearner):
         seen = bags(pairs)
         with seeded(run, "replies", "training"):
             self._net = Towers(self.width, self.dropout, rarity_of([seen[0], seen[2]]))
-            updates = run.updates or self.epochs * -(-len(pairs) // self.batch_size)
-            how = Training(
-                learning_rate=self.learning_rate,
-                epochs=self.epochs,
-                updates=updates,
-                weight_decay=self.weight_decay,
-                warmup=min(50, max(1, updates // 10)),
-            )
-            history = train(
+            self._teach(
                 self._net,
+                len(pairs),
                 lambda epoch: self._batches(seen, epoch, run),
                 self._loss,
-                how,
-                run,
                 lambda: self._first(beside),
+                run,
             )
-        self.updates_, self.rows_ = updates, len(pairs)
-        self.steps_ = int(max(history, key=lambda row: row["value"])["step"]) if history else 0
+        self.rows_ = len(pairs)
         return self
 
     def _batches(self, seen: list[Bags], epoch: int, run: Run) -> Iterator[Any]:
-        order = run.rng("replies", "order", epoch).permutation(len(seen[0]))
-        for start in range(0, len(order), self.batch_size):
-            rows = np.take(order, np.arange(start, start + self.batch_size), mode="wrap")
+        for rows in self._orders(len(seen[0]), epoch, run):
             same = seen[2].ids[rows]
             yield *(one.of(rows) for one in seen), torch.from_numpy(same[:, None] == same)
 

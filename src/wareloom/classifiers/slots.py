@@ -11,14 +11,15 @@ from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 
-from wareloom.classifiers.talks import Asks, TalkLearner
+from wareloom.classifiers.talks import Asks
+from wareloom.classifiers.taught import TaughtLearner
 from wareloom.classifiers.turns import OUTSIDE, Turns, codes
 from wareloom.core.run import Run
-from wareloom.core.settings import NonNegative, Positive, ShareBelowOne, Size
+from wareloom.core.settings import Size
 from wareloom.errors import InputError
 from wareloom.language.encoder import States, encoder_folder, load_encoder
 from wareloom.neural import torch
-from wareloom.neural.training import Training, seeded, train
+from wareloom.neural.training import seeded
 from wareloom.shop import Shop
 
 F = torch.nn.functional
@@ -33,7 +34,7 @@ WHO = "tagger of slots"
 
 
 @dataclass(kw_only=True, eq=False)
-class SlotTagger(TalkLearner):
+class SlotTagger(TaughtLearner):
     """Tell the slot of each token: hashed words, shapes and ends of a window of five, in one hidden layer.
 
     With `seen` minilm a linear layer on what all-MiniLM-L6-v2 (extra `text`) makes of each token in its sentence.
@@ -41,7 +42,6 @@ class SlotTagger(TalkLearner):
     """
 
     asks: ClassVar[Asks] = "slots"
-    gradient: ClassVar[bool] = True
 
     seen: Literal["windows", "minilm"] = "windows"
     """What it sees of a token: windows, or minilm."""
@@ -51,12 +51,6 @@ class SlotTagger(TalkLearner):
     """Passes over the tokens; as often the held-back turns are asked."""
     batch_size: Size = 64
     """Tokens of one update."""
-    learning_rate: Positive = 5e-3
-    """Highest step size."""
-    weight_decay: NonNegative = 1e-2
-    """Decoupled decay of the weights."""
-    dropout: ShareBelowOne = 0.2
-    """Share of numbers dropped in training."""
     vectors: dict[str, np.ndarray] = field(default_factory=dict, init=False)
     """What the encoder gave, by text; whoever fits several shares it"""
 
@@ -72,31 +66,19 @@ class SlotTagger(TalkLearner):
         asked, truth = self._seen(beside, run), codes(beside.flat, self.classes)
         with seeded(run, "slots", "training"):
             self._net = Network(self.seen, x.shape[1], self.width, len(self.classes), self.dropout)
-            updates = run.updates or self.epochs * -(-len(y) // self.batch_size)
-            how = Training(
-                learning_rate=self.learning_rate,
-                epochs=self.epochs,
-                updates=updates,
-                weight_decay=self.weight_decay,
-                warmup=min(50, max(1, updates // 10)),
-            )
-            history = train(
+            self._teach(
                 self._net,
+                len(y),
                 lambda epoch: self._batches(x, y, epoch, run),
                 lambda batch: F.cross_entropy(self._net(batch[0]), batch[1]),
-                how,
-                run,
                 lambda: f1_of(self._told(asked), truth),
+                run,
             )
-        self.updates_, self.rows_ = updates, len(turns)
-        self.steps_ = int(max(history, key=lambda row: row["value"])["step"]) if history else 0
+        self.rows_ = len(turns)
         return self
 
     def _batches(self, x: Any, y: Any, epoch: int, run: Run) -> Iterator[Any]:
-        order = run.rng("slots", "order", epoch).permutation(len(y))
-        for start in range(0, len(order), self.batch_size):
-            # The last batch, which would be short, takes tokens of the beginning again.
-            rows = np.take(order, np.arange(start, start + self.batch_size), mode="wrap")
+        for rows in self._orders(len(y), epoch, run):
             at = torch.from_numpy(rows)
             yield x[at], y[at]
 
