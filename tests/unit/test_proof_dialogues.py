@@ -427,6 +427,7 @@ def test_an_encoder_stands_beside_and_suffices_where_it_is_ahead() -> None:
         (FEATURES_MIXED, FEATURES_NAIVE),
     } <= asked
     study = Dialogues(framed(), settings, RUN)
+    assert study.plan().instead == FEATURES
     for arm in (FEATURES, FEATURES_MIXED):
         assert study.ranker(Cell(arm=arm, seed=0)).vectors is study._vectors
     one = SlotTagger(seen="minilm", epochs=2).fit(slotted(12), RUN, slotted(12))
