@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from _tables import Figures, table
 
+WHOLE = "ndcg@10, all items"
 MIXED, LOGS = "real + synthetic", "real + other shops' logs"
 
 
@@ -18,6 +19,8 @@ class Claim(NamedTuple):
     bar: str
     held: bool | None
     """None where no bar is set"""
+    date: str = ""
+    """The day it was measured, where it is not that of the whole page"""
 
 
 def rows(found: dict[str, Figures], links: dict[str, str]) -> list[str]:
@@ -31,8 +34,8 @@ def rows(found: dict[str, Figures], links: dict[str, str]) -> list[str]:
             continue
         for claim in claims(found[name]):
             said = {True: "held", False: "**missed**", None: "–"}[claim.held]
-            measured = f"[{found[name]['about']['date']}]({links[name]})"
-            lines.append((*claim[:3], said, measured))
+            measured = f"[{claim.date or found[name]['about']['date']}]({links[name]})"
+            lines.append((claim.claim, claim.figure, claim.bar, said, measured))
     return table("claim | figure | bar | held? | measured", lines)
 
 
@@ -192,8 +195,18 @@ def _search_safe(figures: Figures) -> Iterator[Claim]:
 
 def _search(figures: Figures) -> Iterator[Claim]:
     for proof in figures["proofs"].values():
+        date, title = proof["about"]["date"], proof["title"]
         helps = proof["verdict"].startswith("helps")
-        yield Claim(f"{proof['title']}: synthetic queries", proof["sentence"], "helps", helps)
+        yield Claim(f"{title}: synthetic queries", proof["sentence"], "helps", helps, date)
+    unlabelled = [p for p in figures["proofs"].values() if "no query labelled" in p["title"]]
+    reached = [
+        (one[WHOLE], name, p["about"]["date"])
+        for p in unlabelled
+        for name, one in {**p["arms"], **p["beside"]}.items()
+    ]
+    best, name, date = max(reached)
+    claim = "Home Depot, no query labelled: the best over the whole catalogue"
+    yield Claim(claim, f"{best:.3f} ({name})", "0.44", best >= 0.44, date)
 
 
 def _speed(figures: Figures) -> Iterator[Claim]:

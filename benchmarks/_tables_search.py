@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from _tables import Figures, table
 
 WHOLE, JUDGED = "ndcg@10, all items", "ndcg@10"
@@ -47,6 +49,8 @@ def search_useful(figures: Figures) -> list[str]:
             "",
             f"{proof['queries']:,} test queries, {proof['seeds']} seeds. {proof['sentence']}",
             "",
+            _measured(proof["about"]),
+            "",
         ]
         lines += [
             *table(
@@ -69,6 +73,11 @@ def search_useful(figures: Figures) -> list[str]:
             "",
         ]
     return lines[:-1]
+
+
+def _measured(about: dict[str, Any]) -> str:
+    note = f" {about['note'].rstrip('.')}." if about.get("note") else ""
+    return f"Measured {about['date']} with version {about['versions']['wareloom']}.{note}"
 
 
 def _pair(reached: dict[str, float], whose: str) -> str:

@@ -217,18 +217,25 @@ class Words(Rows):
     reads = True
 
     def __init__(
-        self, room: Room, postings: Table, terms: Lookup, popular: Found, stem: bool
+        self,
+        room: Room,
+        postings: Table,
+        terms: Lookup,
+        popular: Found,
+        stem: bool,
+        pairs: bool,
     ) -> None:
         zeros = (np.zeros(room.items, np.float32), room.tie)
         super().__init__(room, postings, zeros, 1.0, 0)
-        self.terms, self.stem = terms, stem
+        self.terms, self.stem, self.pairs = terms, stem, pairs
         self.popular = Rows(room, no_table(room.items), popular, 1.0, 0)
 
     def weighed(self, asked: Asked) -> tuple[np.ndarray, np.ndarray]:
-        """Codes of the query's known words in order, and how often each is said."""
-        from wareloom.language.tokenise import tokenise
+        """Codes of the query's known words and pairs in order, and how often each is said."""
+        from wareloom.language.sizes import search_words, side_by_side
 
-        words = self.terms.codes(tokenise(asked.query, stem=self.stem))
+        said = search_words(asked.query, stem=self.stem)
+        words = self.terms.codes([*said, *side_by_side(said)] if self.pairs else said)
         codes, counts = np.unique(words[words >= 0], return_counts=True)
         return codes, counts.astype(np.float32)
 

@@ -191,7 +191,7 @@ def _write_words(bundle: Bundle, ids: pl.Series, folder: Path) -> float | None:
 
     None where no item has a text.
     """
-    from wareloom.language.tokenise import tokenise
+    from wareloom.language.sizes import found_terms
 
     items = bundle.items
     texts = [name for name in DEFAULT.split() if name in items.columns]
@@ -212,8 +212,8 @@ def _write_words(bundle: Bundle, ids: pl.Series, folder: Path) -> float | None:
     write_served(ranker, folder)
     lengths = np.zeros(len(items))
     for name in texts:
-        column = items[name].to_list()
-        lengths += [len(tokenise(_said(text), stem=True)) for text in column]
+        said = [_said(text) for text in items[name].to_list()]
+        lengths += found_terms(said).list.len().to_numpy()
     return float(max(lengths.mean(), 1.0))
 
 

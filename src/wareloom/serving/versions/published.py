@@ -125,7 +125,7 @@ def _write_form(ranker: Ranker, folder: Path, place: str) -> dict[str, Any]:
         _put_rows(arrays, f"{place}table", ranker.weights_.T.tocsr())  # type: ignore[attr-defined]
         _put_rest(arrays, f"{place}rest", ranker.popularity_.astype(np.float32))  # type: ignore[attr-defined]
         Lookup.write(arrays, f"{place}terms", ranker.terms_)  # type: ignore[attr-defined]
-        return {"form": "words", "stem": ranker.stem}  # type: ignore[attr-defined]
+        return {"form": "words", "stem": ranker.stem, "pairs": ranker.pairs > 0}  # type: ignore[attr-defined]
     if kind == "sum":
         return _write_sum(ranker, folder, place)
     if kind == "vectors":
@@ -224,7 +224,9 @@ def _read_form(told: dict[str, Any], folder: Path, place: str, room: Room, how: 
             return Rows(room, forms.no_table(room.items), rest("rest"), 1.0, 0)
         case "words":
             terms = Lookup.read(arrays, f"{place}terms")
-            return forms.Words(room, table(), terms, rest("rest"), bool(told["stem"]))
+            return forms.Words(
+                room, table(), terms, rest("rest"), bool(told["stem"]), bool(told.get("pairs"))
+            )
         case "sum":
             members = [
                 (

@@ -12,17 +12,17 @@ import fcntl
 import math
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from wareloom.errors import SourceError
-from wareloom.language.tokenise import tokenise
+from wareloom.language.sizes import also, search_words, side_by_side
 from wareloom.serving.files.frames import MAGIC, datasync, framed, records_in
 
-K1, B = 1.2, 0.75
+K1, B, PAIRS = 1.2, 0.75, 0.15
 
 
 class Stock:
@@ -102,9 +102,7 @@ class Stock:
             *(both.get("category") or ()),
             both.get("description"),
         )
-        self.words[name] = Counter(
-            word for text in texts if text for word in tokenise(text, stem=True)
-        )
+        self.words[name] = _found_by(text for text in texts if text)
 
     def gone(self, now: int) -> list[str]:
         """Products that are not to be shown at a time (microseconds)."""
@@ -116,19 +114,9 @@ class Stock:
 
     def found(self, query: str, idf: Any, mean: float, among: Sequence[str]) -> dict[str, float]:
         """BM25 of some products for a query, those above 0 alone; `idf` gives the rarity of a word."""
-        asked = Counter(tokenise(query, stem=True))
-        scores = {}
-        for name in among:
-            held = self.words[name]
-            length = sum(held.values())
-            total = 0.0
-            for word, times in asked.items():
-                if tf := held.get(word, 0):
-                    rare = idf(word)
-                    total += times * rare * tf * (K1 + 1) / (tf + K1 * (1 - B + B * length / mean))
-            if total > 0:
-                scores[name] = total
-        return scores
+        asked = _asked(query)
+        scores = {name: _matched(asked, self.words[name], idf, mean) for name in among}
+        return {name: score for name, score in scores.items() if score > 0}
 
 
 def is_gone(item: dict[str, Any], now: int) -> bool:
@@ -142,6 +130,30 @@ def is_gone(item: dict[str, Any], now: int) -> bool:
 
 def of_itself(title: str, idf: Any, mean: float) -> float:
     """What a title scores for itself by BM25."""
-    words = Counter(tokenise(title, stem=True))
-    norm = K1 * (1 - B + B * sum(words.values()) / mean)
-    return float(sum(n * idf(w) * n * (K1 + 1) / (n + norm) for w, n in words.items()))
+    return _matched(_asked(title), _found_by([title]), idf, mean)
+
+
+def _asked(query: str) -> Counter[str]:
+    """Words of a query and pairs of them, as BM25 looks for them."""
+    words = search_words(query)
+    return Counter([*words, *side_by_side(words)])
+
+
+def _found_by(texts: Iterable[str]) -> Counter[str]:
+    """What a product with these texts is found by, as BM25 has it."""
+    found = Counter[str]()
+    for text in texts:
+        words = search_words(text)
+        found.update([*words, *also(words), *side_by_side(words)])
+    return found
+
+
+def _matched(asked: Counter[str], held: Counter[str], idf: Any, mean: float) -> float:
+    """BM25 with its settings; a pair weighs what it does there. Texts count as long as they have words."""
+    length = sum(times for term, times in held.items() if " " not in term)
+    norm, total = K1 * (1 - B + B * length / mean), 0.0
+    for term, times in asked.items():
+        if tf := held.get(term, 0):
+            worth = PAIRS if " " in term else 1.0
+            total += times * worth * idf(term) * tf * (K1 + 1) / (tf + norm)
+    return float(total)
