@@ -308,8 +308,8 @@ BENCHMARKS = {
         "the same ranker taught, for as many updates, on runs of words cut out of titles. Bars: the encoder taught on "
         "synthetic queries 15 % above itself untaught over the whole catalogue; the two stages .40 over the whole "
         "catalogue and .91 on judged items. Proofs of version 0.1.0 were taken when all was "
-        "taught the whole way (`strength = 1`, trees at their whole weight), BM25's k1 and b were this shop's, and items "
-        "of naive lists were drawn at random; no ranker asked runs of characters.",
+        "taught the whole way (`strength = 1`, trees at their whole weight), BM25's k1 and b were this shop's, and "
+        "items of naive lists were drawn at random; no ranker asked runs of characters or sizes.",
         _tables_search.search_useful,
     ),
     "search_ablation": Benchmark(

@@ -7,7 +7,7 @@ import pytest
 
 from wareloom.core.family import RANKERS
 from wareloom.core.run import Run
-from wareloom.language.sizes import also, asked_terms, found_terms, search_words, side_by_side
+from wareloom.language.sizes import Terms, also, side_by_side
 from wareloom.shop import Shop
 
 TITLES = {
@@ -43,7 +43,7 @@ def sized() -> Shop:
     ],
 )
 def test_dimensions_fall_into_their_numbers(text: str, words: str) -> None:
-    assert search_words(text) == words.split()
+    assert Terms().words(text) == words.split()
 
 
 @pytest.mark.parametrize(
@@ -58,13 +58,14 @@ def test_dimensions_fall_into_their_numbers(text: str, words: str) -> None:
     ],
 )
 def test_an_item_is_found_by_bare_numbers_and_parts_of_model_numbers(text: str, found: str) -> None:
-    assert also(search_words(text)) == found.split()
+    assert also(Terms().words(text)) == found.split()
 
 
 def test_a_query_asks_for_what_it_says_and_nothing_more() -> None:
-    assert asked_terms(["36 in. range"]).to_list() == [["36in", "range"]]
-    assert asked_terms(["36 range"], pairs=True).to_list() == [["36", "range", "36 range"]]
-    assert found_terms(["36 in. range"]).to_list() == [["36in", "range", "36"]]
+    assert Terms().asked("36 in. range") == ["36in", "range"]
+    assert Terms(pairs=True).asked("36 range") == ["36", "range", "36 range"]
+    assert Terms().found("36 in. range") == ["36in", "range", "36"]
+    assert Terms(sizes=False).found("36 in. 2x4") == ["36in", "2x4"]
     assert side_by_side(["one"]) == []
 
 
@@ -94,3 +95,9 @@ def test_words_side_by_side_weigh_more(sized: Shop) -> None:
     one, other = (ranker.match_all(["water heater"])[0] for ranker in (plain, close))
     assert one[heater] == pytest.approx(one[apart])
     assert other[heater] > other[apart]
+
+
+def test_without_sizes_numbers_are_words_like_others(sized: Shop) -> None:
+    ranker = RANKERS.make("bm25", sizes=False).fit(sized, Run(seed=1))
+    assert ranker.match_all(["dw705"]).max() == 0
+    assert RANKERS.make("bm25").fit(sized, Run(seed=1)).match_all(["dw705"]).max() > 0

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 
 import polars as pl
@@ -24,9 +25,42 @@ _BARE = re.compile(NUMBER)
 _PARTS = re.compile(r"[^\W_]+")
 
 
-def search_words(text: str, *, stem: bool = True) -> list[str]:
-    """Return the words of a query or of an item's text, dimensions apart: "2x6x10 board" → 2, x, 6, x, 10, board."""
-    return tokenise(_DIMENSION.sub(_apart, text), stem=stem)
+@dataclass(frozen=True)
+class Terms:
+    """How the texts of queries and items become the terms by which they find each other."""
+
+    stem: bool = True
+    """Whether English plurals are taken for their singular"""
+    sizes: bool = True
+    """Whether dimensions fall apart, and an item is found by bare numbers and parts of model numbers"""
+    pairs: bool = False
+    """Whether two words side by side are a term, too"""
+
+    def words(self, text: str) -> list[str]:
+        """Words of any text: "2x6x10 board" → 2, x, 6, x, 10, board."""
+        return tokenise(_DIMENSION.sub(_apart, text) if self.sizes else text, stem=self.stem)
+
+    def asked(self, query: str) -> list[str]:
+        """Words, and pairs, that a query looks for."""
+        words = self.words(query)
+        return [*words, *side_by_side(words)] if self.pairs else words
+
+    def found(self, text: str) -> list[str]:
+        """Words by which an item with this text is found; pairs are apart, as they have a weight of their own."""
+        words = self.words(text)
+        return [*words, *also(words)] if self.sizes else words
+
+    def all_asked(self, queries: Iterable[str]) -> pl.Series:
+        """What many queries look for: a Series of lists of strings."""
+        return _lists(self.asked(query) for query in queries)
+
+    def all_found(self, texts: Iterable[str]) -> pl.Series:
+        """What many items are found by: a Series of lists of strings."""
+        return _lists(self.found(text) for text in texts)
+
+    def all_pairs(self, texts: Iterable[str]) -> pl.Series:
+        """Each two words side by side of many items: a Series of lists of strings."""
+        return _lists(side_by_side(self.words(text)) for text in texts)
 
 
 def _apart(dimension: re.Match[str]) -> str:
@@ -51,15 +85,5 @@ def side_by_side(words: Sequence[str]) -> list[str]:
     return [f"{first} {second}" for first, second in pairwise(words)]
 
 
-def found_terms(texts: Iterable[str], *, stem: bool = True) -> pl.Series:
-    """Return the words that items' texts are found by: a Series of lists of strings, one a text."""
-    words = (search_words(text, stem=stem) for text in texts)
-    return pl.Series([[*each, *also(each)] for each in words], dtype=pl.List(pl.String))
-
-
-def asked_terms(queries: Iterable[str], *, stem: bool = True, pairs: bool = False) -> pl.Series:
-    """Return the terms that queries look for: a Series of lists of strings, words and, where asked for, pairs."""
-    words = [search_words(query, stem=stem) for query in queries]
-    if pairs:
-        words = [[*each, *side_by_side(each)] for each in words]
-    return pl.Series(words, dtype=pl.List(pl.String))
+def _lists(terms: Iterable[list[str]]) -> pl.Series:
+    return pl.Series(list(terms), dtype=pl.List(pl.String))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
@@ -12,7 +12,7 @@ from scipy import sparse
 
 from wareloom.core.run import Run
 from wareloom.core.settings import NonNegative, Share
-from wareloom.language.sizes import also, asked_terms, search_words, side_by_side
+from wareloom.language.sizes import Terms
 from wareloom.rankers.search.base import SearchRanker
 from wareloom.rankers.search.index import at_pairs, bm25, counted, learn_terms
 from wareloom.rankers.search.judged import RIGHT, judged
@@ -42,6 +42,8 @@ class BM25(SearchRanker):
     """How far long texts are held against their items: 0 not at all, 1 in full."""
     stem: bool = True
     """Whether English plurals are taken for their singular."""
+    sizes: bool = True
+    """Whether "36" finds "36 in.", "2x4" finds "2 in. x 4 in.", and "dw705" finds "DW705-2"."""
     pairs: NonNegative = 0.15
     """Weight of two words side by side beside one word; 0 looks at single words alone."""
     expansion: NonNegative = 0.0
@@ -51,23 +53,15 @@ class BM25(SearchRanker):
     def _learn(
         self, texts: dict[str, list[str]], weights: dict[str, float], shop: Shop, run: Run
     ) -> None:
-        said = {
-            name: [search_words(text, stem=self.stem) for text in column]
-            for name, column in texts.items()
-        }
-        words = {
-            name: _lists([*each, *also(each)] for each in column) for name, column in said.items()
-        }
+        words = {name: self._terms.all_found(column) for name, column in texts.items()}
         beside = {
-            name: _lists(side_by_side(each) for each in column)
-            for name, column in said.items()
-            if self.pairs
+            name: self._terms.all_pairs(column) for name, column in texts.items() if self.pairs
         }
         rows = pl.DataFrame()
         if self.expansion:
             rows = judged(shop, Vocabulary(self.items_))
             rows = rows.filter(pl.col("grade") >= RIGHT) if len(rows) else rows
-        asked = asked_terms(rows["said"].to_list() if len(rows) else [], stem=self.stem)
+        asked = replace(self._terms, pairs=False).all_asked(rows["said"] if len(rows) else [])
         self.terms_ = learn_terms([*words.values(), *beside.values(), asked])
         counts = self._counts(words, weights)
         if len(rows):
@@ -99,19 +93,19 @@ class BM25(SearchRanker):
         held.resize(shares.shape)
         return (shares - shares.multiply(held)).tocsr()
 
-    def _asked_terms(self, queries: Sequence[str]) -> sparse.csr_matrix:
-        return counted(asked_terms(queries, stem=self.stem, pairs=self.pairs > 0), self.terms_)
+    @property
+    def _terms(self) -> Terms:
+        return Terms(self.stem, self.sizes, self.pairs > 0)
+
+    def _asked(self, queries: Sequence[str]) -> sparse.csr_matrix:
+        return counted(self._terms.all_asked(queries), self.terms_)
 
     def _match(self, queries: Sequence[str]) -> np.ndarray:
-        asked = self._asked_terms(queries)
+        asked = self._asked(queries)
         return (asked @ self.weights_.T).toarray().astype(np.float32)
 
     def _match_pairs(
         self, queries: Sequence[str], query: np.ndarray, item: np.ndarray
     ) -> np.ndarray:
-        asked = self._asked_terms(queries)
+        asked = self._asked(queries)
         return at_pairs(asked, self.weights_, query, item)
-
-
-def _lists(words: Iterable[list[str]]) -> pl.Series:
-    return pl.Series(list(words), dtype=pl.List(pl.String))

@@ -23,6 +23,7 @@ from wareloom.serving.forms.kinds import form_of
 from wareloom.shop.log import NO_TIME
 
 if TYPE_CHECKING:
+    from wareloom.language.sizes import Terms
     from wareloom.serving.forms.realtime import Drawn
 
 NOTHING = np.zeros(0, dtype=np.int32)
@@ -222,20 +223,16 @@ class Words(Rows):
         postings: Table,
         terms: Lookup,
         popular: Found,
-        stem: bool,
-        pairs: bool,
+        how: Terms,
     ) -> None:
         zeros = (np.zeros(room.items, np.float32), room.tie)
         super().__init__(room, postings, zeros, 1.0, 0)
-        self.terms, self.stem, self.pairs = terms, stem, pairs
+        self.terms, self.how = terms, how
         self.popular = Rows(room, no_table(room.items), popular, 1.0, 0)
 
     def weighed(self, asked: Asked) -> tuple[np.ndarray, np.ndarray]:
         """Codes of the query's known words and pairs in order, and how often each is said."""
-        from wareloom.language.sizes import search_words, side_by_side
-
-        said = search_words(asked.query, stem=self.stem)
-        words = self.terms.codes([*said, *side_by_side(said)] if self.pairs else said)
+        words = self.terms.codes(self.how.asked(asked.query))
         codes, counts = np.unique(words[words >= 0], return_counts=True)
         return codes, counts.astype(np.float32)
 

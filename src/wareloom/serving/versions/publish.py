@@ -191,7 +191,7 @@ def _write_words(bundle: Bundle, ids: pl.Series, folder: Path) -> float | None:
 
     None where no item has a text.
     """
-    from wareloom.language.sizes import found_terms
+    from wareloom.language.sizes import Terms
 
     items = bundle.items
     texts = [name for name in DEFAULT.split() if name in items.columns]
@@ -213,7 +213,7 @@ def _write_words(bundle: Bundle, ids: pl.Series, folder: Path) -> float | None:
     lengths = np.zeros(len(items))
     for name in texts:
         said = [_said(text) for text in items[name].to_list()]
-        lengths += found_terms(said).list.len().to_numpy()
+        lengths += Terms().all_found(said).list.len().to_numpy()
     return float(max(lengths.mean(), 1.0))
 
 

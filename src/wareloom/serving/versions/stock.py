@@ -19,10 +19,11 @@ from typing import Any
 import msgspec
 
 from wareloom.errors import SourceError
-from wareloom.language.sizes import also, search_words, side_by_side
+from wareloom.language.sizes import Terms, side_by_side
 from wareloom.serving.files.frames import MAGIC, datasync, framed, records_in
 
 K1, B, PAIRS = 1.2, 0.75, 0.15
+TERMS = Terms(pairs=True)
 
 
 class Stock:
@@ -135,16 +136,14 @@ def of_itself(title: str, idf: Any, mean: float) -> float:
 
 def _asked(query: str) -> Counter[str]:
     """Words of a query and pairs of them, as BM25 looks for them."""
-    words = search_words(query)
-    return Counter([*words, *side_by_side(words)])
+    return Counter(TERMS.asked(query))
 
 
 def _found_by(texts: Iterable[str]) -> Counter[str]:
     """What a product with these texts is found by, as BM25 has it."""
     found = Counter[str]()
     for text in texts:
-        words = search_words(text)
-        found.update([*words, *also(words), *side_by_side(words)])
+        found.update([*TERMS.found(text), *side_by_side(TERMS.words(text))])
     return found
 
 
