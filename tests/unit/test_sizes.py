@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
+import numpy as np
 import polars as pl
 import pytest
 
 from wareloom.core.family import RANKERS
 from wareloom.core.run import Run
 from wareloom.language.sizes import Terms, also, side_by_side
+from wareloom.serving.versions.published import Served, write_served
+from wareloom.serving.versions.stock import Stock
 from wareloom.shop import Shop
 
 TITLES = {
@@ -101,3 +107,42 @@ def test_without_sizes_numbers_are_words_like_others(sized: Shop) -> None:
     ranker = RANKERS.make("bm25", sizes=False).fit(sized, Run(seed=1))
     assert ranker.match_all(["dw705"]).max() == 0
     assert RANKERS.make("bm25").fit(sized, Run(seed=1)).match_all(["dw705"]).max() > 0
+
+
+def test_what_is_served_finds_sizes_as_the_ranker_does(sized: Shop, tmp_path: Path) -> None:
+    ranker = RANKERS.make("bm25").fit(sized, Run(seed=1))
+    write_served(ranker, tmp_path / "served")
+    served, none = Served.open(tmp_path / "served"), np.zeros(0, np.int32)
+    for query in ("36 gas range", "4x8 plywood", "dw7052", "water heater", "30 in. gas range"):
+        codes, scores = served.top(none, query, len(served))
+        wanted = ranker.match_all([query])[0]
+        np.testing.assert_allclose(scores, wanted[codes], rtol=1e-5)
+        assert wanted[codes[0]] == wanted.max() > 0
+
+
+def test_a_version_written_before_there_were_sizes_is_read_as_it_was(
+    sized: Shop, tmp_path: Path
+) -> None:
+    ranker = RANKERS.make("bm25", sizes=False, pairs=0.0).fit(sized, Run(seed=1))
+    write_served(ranker, tmp_path / "served")
+    (told_at,) = (p for p in (tmp_path / "served").glob("*.json") if "terms" in p.read_text())
+    told_at.write_text(
+        re.sub(r'"terms":\s*\{[^}]*\}', '"stem": true', told_at.read_text()), encoding="utf-8"
+    )
+    served = Served.open(tmp_path / "served")
+    codes, scores = served.top(np.zeros(0, np.int32), "dw705-2 blade", 1)
+    assert ranker.items_[int(codes[0])] == "blade"
+    assert scores[0] == pytest.approx(ranker.match_all(["dw705-2 blade"]).max())
+
+
+def test_a_product_put_a_minute_ago_is_found_by_its_size(tmp_path: Path) -> None:
+    stock = Stock(tmp_path / "items.log")
+    stock.put(
+        [
+            {"item_id": "new-36", "title": "Cooktop 36 in. x 20 in."},
+            {"item_id": "new-30", "title": "Cooktop 30 in. x 20 in."},
+        ]
+    )
+    stock.refresh()
+    found = stock.found("cooktop 36x20", lambda word: 1.0, 5.0, list(stock.items))
+    assert max(found, key=lambda name: found[name]) == "new-36"
