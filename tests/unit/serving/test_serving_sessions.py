@@ -8,9 +8,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from wareloom.errors import OutputError
-from wareloom.serving.shoppers.sessions import WAYS, Sessions, entries_of, merged
+from wareloom.serving.shoppers.sessions import (
+    NO_ENTRIES,
+    WAYS,
+    Sessions,
+    entries_of,
+    kept,
+    merged,
+)
+from wareloom.serving.wire import KINDS
 
 HOUR = 3_600_000_000
 
@@ -41,6 +51,52 @@ def test_an_id_counts_once_and_events_that_are_too_old_go(tmp_path: Path) -> Non
     assert sessions.take("a", rows(1, 2), 11) == 2
     assert sessions.take("a", rows(1, 2, 3, 4), 12) == 2
     assert sessions.of("a", 12)["item"].tolist() == [2, 3, 4]
+
+
+KINDS_OF = {"view_item": 2, "purchase": KINDS["purchase"], "hide": KINDS["hide"]}
+
+
+def told(*events: tuple[int, str]) -> np.ndarray:
+    return entries_of([(item, item, item, KINDS_OF[kind]) for item, kind in events])
+
+
+def test_what_was_bought_or_hidden_outlasts_what_was_looked_at(tmp_path: Path) -> None:
+    sessions = Sessions(tmp_path / "s", events=6)
+    sessions.take("a", told((1, "purchase"), (2, "view_item"), (3, "hide")), 1)
+    for n in range(10, 40):
+        sessions.take("a", told((n, "view_item")), n)
+    assert sessions.of("a", 40)["item"].tolist() == [1, 3, 36, 37, 38, 39]
+    # Of these, too, the oldest go: half of the room is what was looked at last.
+    for n in range(50, 60):
+        sessions.take("a", told((n, "purchase")), n)
+    for n in range(60, 70):
+        sessions.take("a", told((n, "view_item")), n)
+    assert sessions.of("a", 70)["item"].tolist() == [57, 58, 59, 67, 68, 69]
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(st.lists(st.sampled_from([*KINDS_OF]), max_size=40), st.integers(2, 9))
+def test_one_by_one_or_all_at_once_the_same_is_kept(kinds: list[str], most: int) -> None:
+    every = told(*enumerate(kinds))
+    lasting = [n for n, kind in enumerate(kinds) if kind != "view_item"][-(most // 2) :]
+    others = [n for n in range(len(kinds)) if n not in lasting]
+    wanted = (
+        sorted([*lasting, *others[len(lasting) - most :]])
+        if len(kinds) > most
+        else [*range(len(kinds))]
+    )
+    assert kept(every, most)["item"].tolist() == wanted
+    step = NO_ENTRIES
+    for n in range(len(kinds)):
+        step = kept(np.concatenate([step, every[n : n + 1]]), most)
+    assert step["item"].tolist() == wanted
+
+
+def test_an_id_twice_in_a_batch_counts_once(tmp_path: Path) -> None:
+    sessions = Sessions(tmp_path / "s")
+    both = entries_of([(1, 9, 0, 2), (2, 9, 1, 2), (3, 8, 2, 2)])
+    assert sessions.take("a", both, 5) == 1
+    assert sessions.of("a", 5)["item"].tolist() == [1, 3]
 
 
 def test_it_forgets_after_silence(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from wareloom.errors import OutputError
+from wareloom.serving.wire import KINDS
 
 WAYS = 8
 """Sessions of a set"""
@@ -31,6 +32,8 @@ ENTRY = np.dtype([("item", "<u8"), ("event", "<u8"), ("time", "<i8"), ("kind", "
 """Digest of the item, digest of the event's id, microseconds, code of the kind"""
 NO_ENTRIES = np.zeros(0, dtype=ENTRY)
 EMPTY = bytes(16)
+LASTING = np.array([code for kind, code in KINDS.items() if kind in ("purchase", "hide")])
+"""Kinds of events that outlast others, since their items never come back"""
 
 
 class Sessions:
@@ -73,9 +76,9 @@ class Sessions:
             if known != key or stamp < now - self.expiry:
                 count = 0
             have = self._entries(place, count)
-            fresh = entries[~np.isin(entries["event"], have["event"])]
+            fresh = each_once(entries[~np.isin(entries["event"], have["event"])])
             if len(fresh):
-                both = np.concatenate([have, fresh])[-self.events :]
+                both = kept(np.concatenate([have, fresh]), self.events)
                 content = both.tobytes()
                 self._map[place + HEAD.size : place + HEAD.size + len(content)] = content
             HEAD.pack_into(self._map, place, key, now, min(self.events, len(have) + len(fresh)))
@@ -149,13 +152,31 @@ def entries_of(rows: Sequence[tuple[int, int, int, int]]) -> np.ndarray:
     return np.array(rows, dtype=ENTRY)
 
 
+def each_once(entries: np.ndarray) -> np.ndarray:
+    """Events by their ids, of each the first that came."""
+    if len(entries) < 2:
+        return entries
+    _, first = np.unique(entries["event"], return_index=True)
+    found: np.ndarray = entries[np.sort(first)]
+    return found
+
+
+def kept(entries: np.ndarray, most: int) -> np.ndarray:
+    """The latest events, oldest first: up to half of the room is for what was bought or hidden, however long ago."""
+    if len(entries) <= most:
+        return entries
+    lasting = np.isin(entries["kind"], LASTING)
+    first = np.flatnonzero(lasting)[-(most // 2) :] if most > 1 else np.zeros(0, np.int64)
+    rest = np.setdiff1d(np.arange(len(entries)), first)[len(first) - most :]
+    found: np.ndarray = entries[np.sort(np.concatenate([first, rest]))]
+    return found
+
+
 def merged(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     """The events of two sessions, oldest first, each id once."""
     if not len(other):
         return one
     if not len(one):
         return other
-    both = np.concatenate([one, other])
-    _, first = np.unique(both["event"], return_index=True)
-    both = both[np.sort(first)]
+    both = each_once(np.concatenate([one, other]))
     return both[np.argsort(both["time"], kind="stable")]

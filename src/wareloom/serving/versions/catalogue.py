@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 
 from wareloom.serving.files.arrays import Arrays
+from wareloom.serving.files.kept import Tally
 from wareloom.serving.files.lookup import Lookup, write_texts
 from wareloom.serving.wire import Filter
 
@@ -64,6 +65,8 @@ class Catalogue:
         """Weight of the events of each item, and the items in the order of it"""
         self._known: dict[int, bytes] = {}
         self._filters: OrderedDict[Filter, np.ndarray] = OrderedDict()
+        self.tally = Tally()
+        """Of filters"""
 
     def card(self, code: int) -> bytes:
         """What is shown of an item, as JSON between its braces."""
@@ -84,7 +87,9 @@ class Catalogue:
         """Which items a filter does not let through: uint8 [items]; not to be changed."""
         if wanted in self._filters:
             self._filters.move_to_end(wanted)
+            self.tally.hits += 1
             return self._filters[wanted]
+        self.tally.misses += 1
         shut = np.zeros(len(self.ids), dtype=bool)
         if wanted.brand:
             shut |= _others(len(self.brands), self.brands.codes(wanted.brand))[self.brand]

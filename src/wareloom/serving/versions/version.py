@@ -12,6 +12,7 @@ import numpy as np
 
 from wareloom.core.state import json_text, read_json
 from wareloom.errors import SourceError
+from wareloom.serving.files.kept import Tally
 from wareloom.serving.forms.base import NOTHING, Room, Rows, Words, no_table
 from wareloom.serving.forms.realtime import Realtime
 from wareloom.serving.forms.reorder import Reorder
@@ -72,6 +73,14 @@ class Version:
         """Whether some answers may take long."""
         realtime = self.served.realtime
         return self.served.form.slow or (realtime is not None and realtime.slow)
+
+    def tallies(self) -> list[tuple[str, Tally]]:
+        """Those of its caches: of queries, filters, and openings of sessions that are written on."""
+        found = [("filters", self.catalogue.tally)]
+        found += [("queries", one) for one in self.served.form.tallies()]
+        if self.served.realtime is not None:
+            found.append(("openings", self.served.realtime.tally))
+        return found
 
     def idf(self, word: str) -> float:
         """How rare a word is in the catalogue."""
