@@ -31,7 +31,6 @@ MAGIC = b"WLSESS1\n"
 ENTRY = np.dtype([("item", "<u8"), ("event", "<u8"), ("time", "<i8"), ("kind", "u1")])
 """Digest of the item, digest of the event's id, microseconds, code of the kind"""
 NO_ENTRIES = np.zeros(0, dtype=ENTRY)
-EMPTY = bytes(16)
 LASTING = np.array([code for kind, code in KINDS.items() if kind in ("purchase", "hide")])
 """Kinds of events that outlast others, since their items never come back"""
 
@@ -105,8 +104,9 @@ class Sessions:
 
     def known(self) -> int:
         """How many sessions there are."""
-        starts = range(FILE.size, FILE.size + self.sets * WAYS * self.slot, self.slot)
-        return sum(self._map[place : place + 16] != EMPTY for place in starts)
+        shape, steps = (self.sets * WAYS, 2), (self.slot, 8)
+        keys = np.ndarray(shape, np.int64, self._map, offset=FILE.size, strides=steps)
+        return int(keys.any(axis=1).sum())
 
     def _entries(self, place: int, count: int) -> np.ndarray:
         at = place + HEAD.size
