@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import io
 import json
 import logging
@@ -15,6 +16,8 @@ import pytest
 from stores import Client, items, made_store, run
 from wareloom.errors import InputError, OutputError
 from wareloom.serving import logs
+from wareloom.serving.answer import now_us
+from wareloom.serving.versions.store import Store
 from wareloom.serving.web.counters import BOUNDS, CELLS, Counters
 from wareloom.serving.web.keys import Keys
 
@@ -263,3 +266,49 @@ def test_a_deletion_that_must_wait_says_so_and_is_no_error_of_who_asks(
 def test_errors_of_who_asks_are_no_failures(store: Path) -> None:
     with pytest.raises(InputError, match="no slot"):
         Client(store).app.slots.live("other")
+
+
+def test_a_clock_that_jumps_back_harms_no_id_no_share_and_no_click(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = made_store(tmp_path)
+    made_store(tmp_path, "popularity", slot="other")
+    opened = Store.open(store)
+    opened.set_arms("home", {opened.history("other")[-1].live: 0.5})
+    clock = [now_us()]
+    monkeypatch.setattr("wareloom.serving.web.app.now_us", lambda: clock[0])
+
+    async def work() -> None:
+        client, before, requests = Client(store), dict[str, str](), list[str]()
+        for turn, jump in enumerate((0, -3_000_000_000, 7_000_000, 0)):
+            clock[0] += jump
+            for n in range(12):
+                told = await client.post("/recommend", user=f"u{n}", k=3)
+                requests.append(told["request"])
+                assert before.setdefault(f"u{n}", told["version"]) == told["version"]
+            await client.did(f"i{turn}", "hide", session_id="s", user_id="u")
+            shown = items(await client.post("/recommend", session="s", user="u", k=30))
+            assert not {f"i{n}" for n in range(turn + 1)} & set(shown)
+        assert len(set(requests)) == len(requests)
+        assert len(set(before.values())) == 2
+        await client.app.close()
+
+    run(work())
+
+
+def test_a_key_is_compared_with_every_digest_in_constant_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys, real, compared = Keys(tmp_path / "keys.json"), hmac.compare_digest, 0
+    made = [keys.add(f"k{n}", "read", 1) for n in range(5)]
+
+    def counted(one: Any, other: Any) -> bool:
+        nonlocal compared
+        compared += 1
+        return real(one, other)
+
+    monkeypatch.setattr("wareloom.serving.web.keys.hmac.compare_digest", counted)
+    for key in (made[0], made[4], "wl_none"):
+        compared = 0
+        assert (keys.role(key) is None) == (key == "wl_none")
+        assert compared == 5, "the first of them would answer sooner than the last"

@@ -92,6 +92,26 @@ def test_one_by_one_or_all_at_once_the_same_is_kept(kinds: list[str], most: int)
     assert step["item"].tolist() == wanted
 
 
+def test_a_clock_that_jumps_back_loses_nobody_and_no_last_click(tmp_path: Path) -> None:
+    sessions, late = Sessions(tmp_path / "s", sessions=WAYS, events=4), 10 * HOUR
+    for n in range(WAYS):
+        sessions.take(f"before{n}", rows(n), late + n)
+    for n in range(3 * WAYS):
+        now = late - HOUR + 1000 + n
+        sessions.take(f"after{n}", rows(n), now)
+        assert sessions.of(f"after{n}", now)["item"].tolist() == [n], "it gave way at once"
+    there = [n for n in range(3 * WAYS) if len(sessions.of(f"after{n}", late))]
+    assert there == [*range(2 * WAYS, 3 * WAYS)], "the oldest gave way"
+    # A time that was far ahead by mistake holds nobody for good.
+    far = Sessions(tmp_path / "far", sessions=WAYS, expiry=3600)
+    far.take("ahead", rows(1), 10**6 * HOUR)
+    far.take("now", rows(1), HOUR)
+    assert len(far.of("now", 3 * HOUR)) == 0
+    user, session = told((1, "view_item"), (5, "view_item")), entries_of([(9, 9, 2, 2)])
+    back = np.concatenate([user, entries_of([(7, 7, 3, 2)])])
+    assert merged(back, session)["item"].tolist() == [1, 9, 5, 7]
+
+
 def test_an_id_twice_in_a_batch_counts_once(tmp_path: Path) -> None:
     sessions = Sessions(tmp_path / "s")
     both = entries_of([(1, 9, 0, 2), (2, 9, 1, 2), (3, 8, 2, 2)])
@@ -153,6 +173,6 @@ for n in range(150):
 
 def test_merged_has_each_event_once_in_order_of_time() -> None:
     one = entries_of([(1, 10, 5, 2), (2, 11, 7, 2)])
-    two = entries_of([(2, 11, 7, 2), (3, 12, 6, 2)])
+    two = entries_of([(3, 12, 6, 2), (2, 11, 7, 2)])
     assert merged(one, two)["item"].tolist() == [1, 3, 2]
     assert merged(one, one[:0]) is one

@@ -22,6 +22,8 @@ import numpy as np
 from wareloom.errors import OutputError
 from wareloom.serving.wire import KINDS
 
+JUMP = 3_600_000_000
+"""Microseconds that a clock may jump back and nobody is the worse for it"""
 WAYS = 8
 """Sessions of a set"""
 HEAD = struct.Struct("<16sqq")
@@ -80,7 +82,10 @@ class Sessions:
                 both = kept(np.concatenate([have, fresh]), self.events)
                 content = both.tobytes()
                 self._map[place + HEAD.size : place + HEAD.size + len(content)] = content
-            HEAD.pack_into(self._map, place, key, now, min(self.events, len(have) + len(fresh)))
+            # Who was heard of last is not the quietest, also where the clock jumped back.
+            newest = self._newest(start, place)
+            moment = newest + 1 if now < newest <= now + JUMP else now
+            HEAD.pack_into(self._map, place, key, moment, min(self.events, len(have) + len(fresh)))
             return len(entries) - len(fresh)
 
     def of(self, who: str, now: int) -> np.ndarray:
@@ -120,6 +125,11 @@ class Sessions:
             if self._map[place : place + 16] == key:
                 return place
         return None
+
+    def _newest(self, start: int, but: int) -> int:
+        """When any other session of a set was heard of last."""
+        places = range(start, start + WAYS * self.slot, self.slot)
+        return max(HEAD.unpack_from(self._map, place)[1] for place in places if place != but)
 
     def _oldest(self, start: int) -> int:
         places = range(start, start + WAYS * self.slot, self.slot)
@@ -173,10 +183,14 @@ def kept(entries: np.ndarray, most: int) -> np.ndarray:
 
 
 def merged(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """The events of two sessions, oldest first, each id once."""
+    """The events of two sessions, oldest first, each id once.
+
+    What came last to a session is its last, whatever its time says: clocks jump back, and clients send what waited.
+    """
     if not len(other):
         return one
     if not len(one):
         return other
-    both = each_once(np.concatenate([one, other]))
-    return both[np.argsort(both["time"], kind="stable")]
+    moments = [np.maximum.accumulate(own["time"]) for own in (one, other)]
+    order = np.argsort(np.concatenate(moments), kind="stable")
+    return each_once(np.concatenate([one, other])[order])
