@@ -188,3 +188,18 @@ def test_of_many_new_products_the_best_come_first_alike_in_every_process(client:
 def test_the_order_is_that_of_sorting_all(values: list[int], most: int) -> None:
     scores = {f"n{n}": float(value) for n, value in enumerate(values)}
     assert [*best_first(scores, most)] == sorted(scores, key=lambda n: (-scores[n], n))
+
+
+def test_products_are_on_the_disk_when_it_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stock, synced = Stock(tmp_path / "l"), list[bytes]()
+
+    def noted(file: int) -> None:
+        synced.append((tmp_path / "l").read_bytes())
+
+    monkeypatch.setattr("wareloom.serving.versions.stock.datasync", noted)
+    for n in range(3):
+        stock.put([{"item_id": f"n{n}"}])
+        assert len(synced) == n + 1
+        assert f'"n{n}"'.encode() in synced[-1]
