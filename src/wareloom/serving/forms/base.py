@@ -17,6 +17,7 @@ from scipy import sparse
 
 from wareloom.core.top import sizes
 from wareloom.rankers import Ranker
+from wareloom.serving.files.kept import Tally
 from wareloom.serving.files.lookup import Lookup
 from wareloom.serving.forms import kernels
 from wareloom.serving.forms.kinds import form_of
@@ -110,6 +111,10 @@ class Form(ABC):
     def waits(self, asked: Asked) -> bool:
         """Whether an answer may take long."""
         return False
+
+    def tallies(self) -> list[Tally]:
+        """Those of the texts whose vectors are kept."""
+        return []
 
     def best(self, asked: Asked, k: int, had: np.ndarray, barred: np.ndarray) -> Found:
         """Return the k best items without those that were `had` (codes) or `barred` (uint8 [items], or empty)."""
@@ -275,6 +280,10 @@ class Sum(Form):
         self.members, self.base, self.tail = members, base, tail
         self.told = np.zeros(room.items, dtype=np.uint8)
         self.heeds = frozenset[str]().union(*(form.heeds for _, form, _, _ in members))
+
+    def tallies(self) -> list[Tally]:
+        """Those of all members."""
+        return [one for _, form, _, _ in self.members for one in form.tallies()]
 
     def waits(self, asked: Asked) -> bool:
         """Whether one of the members may take long."""
