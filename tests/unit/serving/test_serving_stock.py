@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from stores import Client, branded, items, made_store, run
 from wareloom.language.tokenise import tokenise
 from wareloom.serving.files.arrays import Arrays
 from wareloom.serving.files.lookup import Lookup
-from wareloom.serving.versions.stock import K1, B, Stock, best_first
+from wareloom.serving.versions.stock import K1, PAIRS, B, Stock, best_first
 from wareloom.serving.versions.stocked import Stocked
 
 
@@ -77,8 +78,11 @@ def scored(stock: Stock, query: str, among: list[str]) -> dict[str, float]:
     for name in among:
         words = tokenise(stock.items[name].get("title") or "", stem=True)
         norm = K1 * (1 - B + B * len(words) / 2.0)
-        tf = {word: words.count(word) for word in tokenise(query, stem=True)}
-        score = sum(len(w) * n * (K1 + 1) / (n + norm) for w, n in tf.items() if n)
+        asked = tokenise(query, stem=True)
+        held = [*words, *map(" ".join, pairwise(words))]
+        tf = {term: held.count(term) for term in (*asked, *map(" ".join, pairwise(asked)))}
+        weight = {term: PAIRS if " " in term else 1.0 for term in tf}
+        score = sum(weight[w] * len(w) * n * (K1 + 1) / (n + norm) for w, n in tf.items() if n)
         if score:
             found[name] = score
     return found
