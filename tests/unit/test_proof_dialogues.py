@@ -31,7 +31,11 @@ from wareloom.experiment.plan import (
 from wareloom.experiment.result import Proof
 from wareloom.experiment.study import Cell
 from wareloom.preparing.splits import SplitSettings
-from wareloom.preparing.splits_dialogues import split_dialogues, split_utterances
+from wareloom.preparing.splits_dialogues import (
+    split_dialogues,
+    split_utterances,
+    without_labels,
+)
 from wareloom.proof.decide import SUFFICES, Question, decide
 from wareloom.proof.dialogues import DialogueProofSettings, Dialogues, learner
 from wareloom.proof.prove import prove
@@ -42,6 +46,7 @@ from wareloom.sampling.generator import Generator
 from wareloom.shop import Shop
 from wareloom.shop.schema import SLOTS
 from wareloom.shop.spans import fits, found
+from wareloom.synthesis.dialogues.tagged import tagged
 from wareloom.synthesis.dialogues.utterances import Utterances
 from wareloom.testing.talks import talks
 
@@ -303,6 +308,68 @@ def test_slots_of_few_dialogues_are_learned_and_their_f1_is_the_oracles() -> Non
     values = evaluation.per_request["token_f1/all"]
     assert len(values) == 50
     assert values.mean() == pytest.approx(f1_)
+
+
+def test_slots_of_drawn_dialogues_alone_are_shown_and_no_unlabelled_turn_is_learned_from() -> None:
+    shop = slotted()
+    study = Dialogues(shop, DialogueProofSettings(asks="slots", shots=6, features=False), RUN)
+    parts = study.prepare("file")
+    shown = study.share_of(parts.train, 1.0, RUN)
+    rows = shown.table("dialogues")
+    drawn = rows.filter(pl.col("slots").is_not_null())
+    # A turn of a labelled dialogue that has no slot says so; one of another dialogue says nothing.
+    assert drawn["dialogue_id"].n_unique() == 6
+    assert sorted(drawn["slots"].list.len()) == [0] * 12 + [2] * 6
+    assert len(rows) == parts.train.rows("dialogues")
+    assert rows.filter(pl.col("slots").is_null())["intent"].count() == 0
+    task, short = study.task(parts, "test"), {"epochs": 4, "batch_size": 16}
+    study.settings = DialogueProofSettings(
+        asks="slots", shots=6, features=False, ranker_settings=short
+    )
+    taught = study.fit(Cell(arm=REAL, seed=0), shown, None, RUN)
+    assert taught.rows == len(drawn)
+    told = DialogueProofSettings(asks="slots", shots=6, unlabelled=False)
+    assert len(Dialogues(shop, told, RUN).share_of(parts.train, 1.0, RUN).table("dialogues")) == 18
+    assert len(task) == parts.test.rows("dialogues")
+    # Another synthesizer would take an unlabelled turn for one without slots, and is not shown any.
+    flow = Generator(synthesizer="flow", settings={"min_phrases": 0}, screens=())
+    other = Dialogues(shop, DialogueProofSettings(asks="slots", shots=6, generator=flow), RUN)
+    pool = other.pool(parts, shown, Cell(arm=MIXED, seed=0), RUN)
+    assert pool.real.equals(drawn)
+
+
+def test_taggers_of_the_labelled_turns_mark_the_slots_of_others() -> None:
+    rows = slotted(24).table("dialogues")
+    ids = rows["dialogue_id"].unique(maintain_order=True)
+    drawn = rows["dialogue_id"].is_in(ids.head(12).implode())
+    rest = rows.filter(~drawn)
+    labelled = rows.filter(drawn)
+
+    def right(taught: pl.DataFrame) -> float:
+        """Share of the true slots that are marked as they are."""
+        told = tagged(taught, rest["text"].to_list(), "windows", RUN)
+        assert all(fits(s, t) for own, t in zip(told, rest["text"], strict=True) for s in own)
+        truth = [own or [] for own in rest["slots"].to_list()]
+        hits = sum(s in own for own, known in zip(told, truth, strict=True) for s in known)
+        return hits / sum(map(len, truth))
+
+    assert right(labelled) > 0.9
+    # The adversary: the same labels on other turns teach nothing that is right.
+    order = np.random.default_rng(0).permutation(len(labelled))
+    assert right(labelled.with_columns(labelled["text"].gather(order))) < 0.5
+    assert tagged(labelled.head(3), ["i am Ann"], "windows", RUN) == [[]]
+    assert tagged(labelled, [], "windows", RUN) == []
+    assert tagged(labelled, ["", "..."], "windows", RUN)[0] == []
+    hidden = without_labels(
+        rows.with_columns(pl.col("slots").fill_null(pl.lit([], dtype=SLOTS))), drawn
+    )
+    shop = slotted(1).with_tables(dialogues=hidden)
+    made = Utterances(pseudo_labels="windows").fit(shop, RUN)
+    assert int(made.texts_["told"].sum()) == len(labelled) + len(rest)
+    said_ = made.sample(200, RUN).table("dialogues")
+    slots = [(t, s) for t, own in said_.select("text", "slots").rows() for s in own or ()]
+    assert len(slots) > 60
+    assert all(fits(s, t) for t, s in slots)
 
 
 def test_a_token_has_the_slot_that_it_begins_in() -> None:
