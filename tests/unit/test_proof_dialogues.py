@@ -441,6 +441,21 @@ def test_replies_are_learned_where_they_hang_on_what_was_asked() -> None:
     assert taught["mrr"] >= taught["recall@1"]
     words = task.by_words(("recall@1",), RUN).overall
     assert words["recall@1"] < 0.4, "no sign of a reply is in its context"
+    # What was answered to the nearest messages says as much, and nothing of it is the message's own dialogue's.
+    near = [learner("replies", "neighbours", {}).fit(one, RUN, one) for one in (shop, null)]
+    told = [
+        ShownReplies(one, "test", 60, RUN).evaluate(made, ("recall@1",), RUN).overall
+        for one, made in zip((shop, null), near, strict=True)
+    ]
+    assert told[0]["recall@1, random replies"] > 0.7
+    assert told[1]["recall@1, random replies"] < 0.4
+    places, weights = near[0].nearest(near[0].pairs_)
+    own = [one.dialogue for one in near[0].pairs_]
+    for row, (at, weight) in enumerate(zip(places, weights, strict=True)):
+        assert not any(own[i] == own[row] for i, w in zip(at, weight, strict=True) if w > 0)
+        assert weight.sum() == pytest.approx(1, abs=1e-4)
+    with pytest.raises(InputError, match="20 are the fewest"):
+        learner("replies", "neighbours", {}).fit(answered(5), RUN, shop)
 
 
 def test_equal_scores_go_by_chance() -> None:
@@ -468,12 +483,12 @@ def test_the_proof_of_replies_has_its_arms() -> None:
         ranker_settings={"epochs": 1, "width": 8},
         ratios=(0.5,),
         seeds=1,
-        baselines={"bm25": {}},
+        baselines={"bm25": {}, "neighbours": {}},
     )
     found = prove(shop, settings, RUN)
     assert set(means(found, "recall@1, random replies")) == {*CONTROLS, MIXED, SYNTHETIC}
     assert found.data["arms_left_out"][FEATURES].startswith("the encoder")
-    assert {row["ranker"] for row in found.data["baselines"]} == {"bm25"}
+    assert {row["ranker"] for row in found.data["baselines"]} == {"bm25", "neighbours"}
     assert found.data["decisive"]["metric"] == "recall@1"
     text = "您好,什么时候发货"
     assert edited_signs(text, np.random.default_rng(0)) != text
@@ -545,6 +560,7 @@ def test_bad_input_is_told() -> None:
         ({"asks": "replies"}, "has no reply: choose flow"),
         ({"generator": Generator(screens=())}, "makes behaviour, not dialogues"),
         ({"generator": Generator(synthesizer="utterances")}, "applies no screens"),
+        ({"asks": "slots", "ranker": "neighbours"}, "'neighbours' learns no slots"),
         ({"ranker_settings": {"penalty": 3}}, "has no setting 'penalty'"),
         ({"ranker_settings": {"penalties": ()}}, "penalties is empty"),
     ],

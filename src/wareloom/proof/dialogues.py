@@ -10,11 +10,10 @@ from typing import Any, ClassVar
 import numpy as np
 import polars as pl
 
-from wareloom.classifiers.talks import Asks, TalkLearner
-from wareloom.core.outside import imported
+from wareloom.classifiers.talks import ENCODER, Asks, learner
 from wareloom.core.run import Run
-from wareloom.core.settings import Positive, Repeats, Size, configure
-from wareloom.errors import InputError, MissingExtraError, SettingError, near
+from wareloom.core.settings import Positive, Repeats, Size
+from wareloom.errors import InputError, MissingExtraError, SettingError
 from wareloom.evaluation.ranking import Evaluation
 from wareloom.evaluation.shown_classes import class_metric
 from wareloom.evaluation.shown_dialogues import (
@@ -60,18 +59,6 @@ OWN: dict[Asks, tuple[str, int, tuple[str, ...]]] = {
     "replies": ("dual_encoder", 0, REPLY_METRICS),
 }
 """Of each that can be asked: what is trained, real ones shown, and metrics, where nobody names them"""
-LEARNERS: dict[Asks, tuple[str, ...]] = {
-    "intents": ("words", "minilm"),
-    "slots": ("tagger", "minilm"),
-    "replies": ("dual_encoder",),
-}
-CLASSES: dict[Asks, str] = {
-    "intents": "IntentClassifier",
-    "slots": "SlotTagger",
-    "replies": "DualEncoder",
-}
-ENCODER = "minilm"
-"""The learner on what was learned of other texts"""
 ENCODED = (FEATURES, FEATURES_NAIVE, FEATURES_MIXED)
 BM25 = "bm25"
 UTTERANCES = "utterances"
@@ -91,8 +78,8 @@ class DialogueProofSettings(ExperimentSettings):
     )
     """How synthetic dialogues are made. They are checked as they are made, so that no screen is applied."""
     ranker: str = AUTO
-    """What every arm trains: words or minilm for intents, tagger or minilm for slots, dual_encoder for replies; auto
-    takes the first."""
+    """What every arm trains: words or minilm for intents, tagger or minilm for slots, dual_encoder or neighbours
+    for replies; auto takes the first."""
     shots: int = -1
     """Real ones that all arms and the synthesizer are shown, drawn anew with each seed: utterances of each intent, or
     whole dialogues. 0 shows all; -1 shows 5 of an intent, 50 dialogues for slots, all for replies."""
@@ -105,7 +92,7 @@ class DialogueProofSettings(ExperimentSettings):
     features: bool = True
     """Whether all-MiniLM-L6-v2 stands beside (English alone; extra `text`)."""
     baselines: dict[str, dict[str, Any]] = field(default_factory=dict)
-    """Replies: bm25, of the context among the replies, may stand beside."""
+    """Other learners, on the real ones of the first seed, such as neighbours; and for replies bm25 of the context."""
     ratios: tuple[Positive, ...] = (4.0,)
     """Synthetic turns for each real one; the best on the validation part is taken."""
     seeds: Repeats = 5
@@ -157,20 +144,6 @@ class DialogueProofSettings(ExperimentSettings):
                 reply_metric(name)
             else:
                 class_metric(name, "classes" if self.asks == "intents" else "slots")
-
-
-def learner(asks: Asks, label: str, values: dict[str, Any]) -> TalkLearner:
-    """Make the learner that a label such as "tagger (wide)" names; raises `SettingError` for one of anything else."""
-    name, known = label.partition(" (")[0], LEARNERS[asks]
-    if name not in known:
-        raise SettingError(
-            f"{name!r} learns no {asks}.{near(name, known)} There {'are' if len(known) > 1 else 'is'} "
-            f"{', '.join(known)}."
-        )
-    # Those that need torch are imported where they are asked for.
-    cls = imported("learner", f"wareloom.classifiers.{asks}:{CLASSES[asks]}")
-    made: TalkLearner = configure(cls, values | ({"seen": ENCODER} if name == ENCODER else {}))
-    return made
 
 
 class Dialogues(Study):
