@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -287,7 +288,7 @@ def test_slots_of_few_dialogues_are_learned_and_their_f1_is_the_oracles() -> Non
         shots=6,
         seeds=2,
         features=False,
-        ranker_settings={"epochs": 24, "batch_size": 16},
+        ranker_settings={"epochs": 12, "batch_size": 16},
     )
     assert (settings.ranker, settings.metrics) == ("tagger", ("token_f1",))
     found = prove(shop, settings, RUN)
@@ -338,7 +339,12 @@ def test_slots_of_drawn_dialogues_alone_are_shown_and_no_unlabelled_turn_is_lear
     assert pool.real.equals(drawn)
 
 
-def test_taggers_of_the_labelled_turns_mark_the_slots_of_others() -> None:
+def test_taggers_of_the_labelled_turns_mark_the_slots_of_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    room = "wareloom.synthesis.dialogues.tagged"
+    quick = partial(SlotTagger, epochs=20, batch_size=16, width=12, learning_rate=0.03)
+    monkeypatch.setattr(f"{room}.imported", lambda *_: quick)
     rows = slotted(24).table("dialogues")
     ids = rows["dialogue_id"].unique(maintain_order=True)
     drawn = rows["dialogue_id"].is_in(ids.head(12).implode())
@@ -560,6 +566,14 @@ def test_bad_input_is_told() -> None:
         ({"asks": "replies"}, "has no reply: choose flow"),
         ({"generator": Generator(screens=())}, "makes behaviour, not dialogues"),
         ({"generator": Generator(synthesizer="utterances")}, "applies no screens"),
+        (
+            {
+                "generator": Generator(
+                    synthesizer="utterances", settings={"pseudo_labels": "windows"}, screens=()
+                )
+            },
+            "gives no intent",
+        ),
         ({"asks": "slots", "ranker": "neighbours"}, "'neighbours' learns no slots"),
         ({"ranker_settings": {"penalty": 3}}, "has no setting 'penalty'"),
         ({"ranker_settings": {"penalties": ()}}, "penalties is empty"),

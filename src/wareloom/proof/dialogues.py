@@ -126,6 +126,13 @@ class DialogueProofSettings(ExperimentSettings):
                     "The synthesizer 'utterances' says what customers say and has no reply: choose flow "
                     "(--with flow)."
                 )
+        if (
+            self.asks == "intents"
+            and self.generator.settings.get("pseudo_labels", "none") != "none"
+        ):
+            raise SettingError(
+                "pseudo_labels marks slots and gives no intent: leave it none where intents are asked."
+            )
         if self.generator.screens:
             raise SettingError(
                 "A proof of dialogues applies no screens, as dialogues are checked where they are made: "
