@@ -35,7 +35,7 @@ MARKED = Generator(synthesizer="utterances", settings={"pseudo_labels": "minilm"
 REPLIES: dict[str, Any] = {
     "asks": "replies",
     "generator": FLOW,
-    "ratios": (1.0,),
+    "ratios": (0.25, 1.0),
     "baselines": {"bm25": {}, "neighbours": {}},
 }
 PARTS: dict[str, tuple[str, dict[str, Any]]] = {

@@ -433,14 +433,14 @@ def test_replies_are_learned_where_they_hang_on_what_was_asked() -> None:
     pairs = exchanges(shop)
     assert [one.final for one in pairs[:2]] == [False, True]
     assert pairs[1].before == "hello hi there"
-    task, made = ShownReplies(shop, "test", 60, RUN), DualEncoder(epochs=20, width=32)
+    task, made = ShownReplies(shop, "test", 60, RUN), DualEncoder(epochs=20, width=32, members=1)
     for own, asked in zip(task.hard, task.asked, strict=True):
         forms = [plain(text) for text in own]
         assert forms[0] == plain(asked.reply)
         assert len(forms) == len(set(forms)) == 10
     taught = task.evaluate(made.fit(shop, RUN, shop), ("recall@1", "mrr"), RUN).overall
     chance = ShownReplies(null, "test", 60, RUN).evaluate(
-        DualEncoder(epochs=20, width=32).fit(null, RUN, null), ("recall@1",), RUN
+        DualEncoder(epochs=20, width=32, members=1).fit(null, RUN, null), ("recall@1",), RUN
     )
     assert taught["recall@1, random replies"] > 0.7, taught
     assert taught["recall@1, random replies"] > chance.overall["recall@1, random replies"] + 0.2
@@ -462,6 +462,22 @@ def test_replies_are_learned_where_they_hang_on_what_was_asked() -> None:
         assert weight.sum() == pytest.approx(1, abs=1e-4)
     with pytest.raises(InputError, match="20 are the fewest"):
         learner("replies", "neighbours", {}).fit(answered(5), RUN, shop)
+
+
+def test_members_begin_apart_and_their_scores_are_added_up() -> None:
+    shop = answered(30)
+    both = DualEncoder(epochs=1, width=8, members=2).fit(shop, RUN, shop)
+    asked, offered = exchanges(shop)[:5], [["answer code", "hi there"]] * 5
+    whole, nets = both.scores(asked, offered), both._nets
+    alone = []
+    for net in nets:
+        both._nets = [net]
+        alone.append(both.scores(asked, offered))
+    assert whole.shape == (5, 2)
+    assert np.allclose(alone[0] + alone[1], whole, atol=1e-5)
+    assert not np.allclose(alone[0], alone[1], atol=1e-3)
+    first = DualEncoder(epochs=1, width=8, members=1).fit(shop, RUN, shop)
+    assert np.allclose(first.scores(asked, offered), alone[0], atol=1e-5)
 
 
 def test_equal_scores_go_by_chance() -> None:
@@ -486,7 +502,7 @@ def test_the_proof_of_replies_has_its_arms() -> None:
     settings = DialogueProofSettings(
         asks="replies",
         generator=Generator(synthesizer="flow", settings={"min_phrases": 0}, screens=()),
-        ranker_settings={"epochs": 1, "width": 8},
+        ranker_settings={"epochs": 1, "width": 8, "members": 2},
         ratios=(0.5,),
         seeds=1,
         baselines={"bm25": {}, "neighbours": {}},
