@@ -978,10 +978,12 @@ def synthesizer(
     name: Literal['utterances'],
     *,
     lent: bool = True,
+    pseudo_labels: Literal['none', 'windows', 'minilm'] = 'none',
 ) -> wareloom.synthesis.dialogues.utterances.Utterances:
     """Say again what customers said, in other words: one utterance a dialogue, with its intent and slots.
 
         lent: Whether texts whose intents nobody knows lend beginnings.
+        pseudo_labels: Taggers that mark slots in texts that nobody labelled, taught by the labelled ones; these are said again, too. They see words (windows), or what all-MiniLM-L6-v2 makes of them (extra `text`).
     """
 
 @overload
@@ -2561,7 +2563,7 @@ class ProveOptions(TypedDict, total=False):
     shots: int
     """Real ones that all arms and the synthesizer are shown, drawn anew with each seed: utterances of each intent, or whole dialogues. 0 shows all; -1 shows 5 of an intent, 50 dialogues for slots, all for replies."""
     unlabelled: bool
-    """Intents: whether the synthesizer is shown the other utterances of the training part, without their intents."""
+    """Intents and slots: whether the synthesizer is shown the training part's other turns, without their labels."""
     fewest: int
     """Intents: different utterances below which an intent is left out."""
     most: int

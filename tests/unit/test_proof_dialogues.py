@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,11 @@ from wareloom.experiment.plan import (
 from wareloom.experiment.result import Proof
 from wareloom.experiment.study import Cell
 from wareloom.preparing.splits import SplitSettings
-from wareloom.preparing.splits_dialogues import split_dialogues, split_utterances
+from wareloom.preparing.splits_dialogues import (
+    split_dialogues,
+    split_utterances,
+    without_labels,
+)
 from wareloom.proof.decide import SUFFICES, Question, decide
 from wareloom.proof.dialogues import DialogueProofSettings, Dialogues, learner
 from wareloom.proof.prove import prove
@@ -42,6 +47,7 @@ from wareloom.sampling.generator import Generator
 from wareloom.shop import Shop
 from wareloom.shop.schema import SLOTS
 from wareloom.shop.spans import fits, found
+from wareloom.synthesis.dialogues.tagged import tagged
 from wareloom.synthesis.dialogues.utterances import Utterances
 from wareloom.testing.talks import talks
 
@@ -282,7 +288,7 @@ def test_slots_of_few_dialogues_are_learned_and_their_f1_is_the_oracles() -> Non
         shots=6,
         seeds=2,
         features=False,
-        ranker_settings={"epochs": 24, "batch_size": 16},
+        ranker_settings={"epochs": 12, "batch_size": 16},
     )
     assert (settings.ranker, settings.metrics) == ("tagger", ("token_f1",))
     found = prove(shop, settings, RUN)
@@ -303,6 +309,73 @@ def test_slots_of_few_dialogues_are_learned_and_their_f1_is_the_oracles() -> Non
     values = evaluation.per_request["token_f1/all"]
     assert len(values) == 50
     assert values.mean() == pytest.approx(f1_)
+
+
+def test_slots_of_drawn_dialogues_alone_are_shown_and_no_unlabelled_turn_is_learned_from() -> None:
+    shop = slotted()
+    study = Dialogues(shop, DialogueProofSettings(asks="slots", shots=6, features=False), RUN)
+    parts = study.prepare("file")
+    shown = study.share_of(parts.train, 1.0, RUN)
+    rows = shown.table("dialogues")
+    drawn = rows.filter(pl.col("slots").is_not_null())
+    # A turn of a labelled dialogue that has no slot says so; one of another dialogue says nothing.
+    assert drawn["dialogue_id"].n_unique() == 6
+    assert sorted(drawn["slots"].list.len()) == [0] * 12 + [2] * 6
+    assert len(rows) == parts.train.rows("dialogues")
+    assert rows.filter(pl.col("slots").is_null())["intent"].count() == 0
+    task, short = study.task(parts, "test"), {"epochs": 4, "batch_size": 16}
+    study.settings = DialogueProofSettings(
+        asks="slots", shots=6, features=False, ranker_settings=short
+    )
+    taught = study.fit(Cell(arm=REAL, seed=0), shown, None, RUN)
+    assert taught.rows == len(drawn)
+    told = DialogueProofSettings(asks="slots", shots=6, unlabelled=False)
+    assert len(Dialogues(shop, told, RUN).share_of(parts.train, 1.0, RUN).table("dialogues")) == 18
+    assert len(task) == parts.test.rows("dialogues")
+    # Another synthesizer would take an unlabelled turn for one without slots, and is not shown any.
+    flow = Generator(synthesizer="flow", settings={"min_phrases": 0}, screens=())
+    other = Dialogues(shop, DialogueProofSettings(asks="slots", shots=6, generator=flow), RUN)
+    pool = other.pool(parts, shown, Cell(arm=MIXED, seed=0), RUN)
+    assert pool.real.equals(drawn)
+
+
+def test_taggers_of_the_labelled_turns_mark_the_slots_of_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    room = "wareloom.synthesis.dialogues.tagged"
+    quick = partial(SlotTagger, epochs=20, batch_size=16, width=12, learning_rate=0.03)
+    monkeypatch.setattr(f"{room}.imported", lambda *_: quick)
+    rows = slotted(24).table("dialogues")
+    ids = rows["dialogue_id"].unique(maintain_order=True)
+    drawn = rows["dialogue_id"].is_in(ids.head(12).implode())
+    rest = rows.filter(~drawn)
+    labelled = rows.filter(drawn)
+
+    def right(taught: pl.DataFrame) -> float:
+        """Share of the true slots that are marked as they are."""
+        told = tagged(taught, rest["text"].to_list(), "windows", RUN)
+        assert all(fits(s, t) for own, t in zip(told, rest["text"], strict=True) for s in own)
+        truth = [own or [] for own in rest["slots"].to_list()]
+        hits = sum(s in own for own, known in zip(told, truth, strict=True) for s in known)
+        return hits / sum(map(len, truth))
+
+    assert right(labelled) > 0.9
+    # The adversary: the same labels on other turns teach nothing that is right.
+    order = np.random.default_rng(0).permutation(len(labelled))
+    assert right(labelled.with_columns(labelled["text"].gather(order))) < 0.5
+    assert tagged(labelled.head(3), ["i am Ann"], "windows", RUN) == [[]]
+    assert tagged(labelled, [], "windows", RUN) == []
+    assert tagged(labelled, ["", "..."], "windows", RUN)[0] == []
+    hidden = without_labels(
+        rows.with_columns(pl.col("slots").fill_null(pl.lit([], dtype=SLOTS))), drawn
+    )
+    shop = slotted(1).with_tables(dialogues=hidden)
+    made = Utterances(pseudo_labels="windows").fit(shop, RUN)
+    assert int(made.texts_["told"].sum()) == len(labelled) + len(rest)
+    said_ = made.sample(200, RUN).table("dialogues")
+    slots = [(t, s) for t, own in said_.select("text", "slots").rows() for s in own or ()]
+    assert len(slots) > 60
+    assert all(fits(s, t) for t, s in slots)
 
 
 def test_a_token_has_the_slot_that_it_begins_in() -> None:
@@ -360,20 +433,51 @@ def test_replies_are_learned_where_they_hang_on_what_was_asked() -> None:
     pairs = exchanges(shop)
     assert [one.final for one in pairs[:2]] == [False, True]
     assert pairs[1].before == "hello hi there"
-    task, made = ShownReplies(shop, "test", 60, RUN), DualEncoder(epochs=20, width=32)
+    task, made = ShownReplies(shop, "test", 60, RUN), DualEncoder(epochs=20, width=32, members=1)
     for own, asked in zip(task.hard, task.asked, strict=True):
         forms = [plain(text) for text in own]
         assert forms[0] == plain(asked.reply)
         assert len(forms) == len(set(forms)) == 10
     taught = task.evaluate(made.fit(shop, RUN, shop), ("recall@1", "mrr"), RUN).overall
     chance = ShownReplies(null, "test", 60, RUN).evaluate(
-        DualEncoder(epochs=20, width=32).fit(null, RUN, null), ("recall@1",), RUN
+        DualEncoder(epochs=20, width=32, members=1).fit(null, RUN, null), ("recall@1",), RUN
     )
     assert taught["recall@1, random replies"] > 0.7, taught
     assert taught["recall@1, random replies"] > chance.overall["recall@1, random replies"] + 0.2
     assert taught["mrr"] >= taught["recall@1"]
     words = task.by_words(("recall@1",), RUN).overall
     assert words["recall@1"] < 0.4, "no sign of a reply is in its context"
+    # What was answered to the nearest messages says as much, and nothing of it is the message's own dialogue's.
+    near = [learner("replies", "neighbours", {}).fit(one, RUN, one) for one in (shop, null)]
+    told = [
+        ShownReplies(one, "test", 60, RUN).evaluate(made, ("recall@1",), RUN).overall
+        for one, made in zip((shop, null), near, strict=True)
+    ]
+    assert told[0]["recall@1, random replies"] > 0.7
+    assert told[1]["recall@1, random replies"] < 0.4
+    places, weights = near[0].nearest(near[0].pairs_)
+    own = [one.dialogue for one in near[0].pairs_]
+    for row, (at, weight) in enumerate(zip(places, weights, strict=True)):
+        assert not any(own[i] == own[row] for i, w in zip(at, weight, strict=True) if w > 0)
+        assert weight.sum() == pytest.approx(1, abs=1e-4)
+    with pytest.raises(InputError, match="20 are the fewest"):
+        learner("replies", "neighbours", {}).fit(answered(5), RUN, shop)
+
+
+def test_members_begin_apart_and_their_scores_are_added_up() -> None:
+    shop = answered(30)
+    both = DualEncoder(epochs=1, width=8, members=2).fit(shop, RUN, shop)
+    asked, offered = exchanges(shop)[:5], [["answer code", "hi there"]] * 5
+    whole, nets = both.scores(asked, offered), both._nets
+    alone = []
+    for net in nets:
+        both._nets = [net]
+        alone.append(both.scores(asked, offered))
+    assert whole.shape == (5, 2)
+    assert np.allclose(alone[0] + alone[1], whole, atol=1e-5)
+    assert not np.allclose(alone[0], alone[1], atol=1e-3)
+    first = DualEncoder(epochs=1, width=8, members=1).fit(shop, RUN, shop)
+    assert np.allclose(first.scores(asked, offered), alone[0], atol=1e-5)
 
 
 def test_equal_scores_go_by_chance() -> None:
@@ -398,15 +502,15 @@ def test_the_proof_of_replies_has_its_arms() -> None:
     settings = DialogueProofSettings(
         asks="replies",
         generator=Generator(synthesizer="flow", settings={"min_phrases": 0}, screens=()),
-        ranker_settings={"epochs": 1, "width": 8},
+        ranker_settings={"epochs": 1, "width": 8, "members": 2},
         ratios=(0.5,),
         seeds=1,
-        baselines={"bm25": {}},
+        baselines={"bm25": {}, "neighbours": {}},
     )
     found = prove(shop, settings, RUN)
     assert set(means(found, "recall@1, random replies")) == {*CONTROLS, MIXED, SYNTHETIC}
     assert found.data["arms_left_out"][FEATURES].startswith("the encoder")
-    assert {row["ranker"] for row in found.data["baselines"]} == {"bm25"}
+    assert {row["ranker"] for row in found.data["baselines"]} == {"bm25", "neighbours"}
     assert found.data["decisive"]["metric"] == "recall@1"
     text = "您好,什么时候发货"
     assert edited_signs(text, np.random.default_rng(0)) != text
@@ -478,6 +582,15 @@ def test_bad_input_is_told() -> None:
         ({"asks": "replies"}, "has no reply: choose flow"),
         ({"generator": Generator(screens=())}, "makes behaviour, not dialogues"),
         ({"generator": Generator(synthesizer="utterances")}, "applies no screens"),
+        (
+            {
+                "generator": Generator(
+                    synthesizer="utterances", settings={"pseudo_labels": "windows"}, screens=()
+                )
+            },
+            "gives no intent",
+        ),
+        ({"asks": "slots", "ranker": "neighbours"}, "'neighbours' learns no slots"),
         ({"ranker_settings": {"penalty": 3}}, "has no setting 'penalty'"),
         ({"ranker_settings": {"penalties": ()}}, "penalties is empty"),
     ],

@@ -38,11 +38,16 @@ class DualEncoder(TaughtLearner):
     """Two towers over runs of one to three signs: what was said before, and a reply; their product is the score.
 
     Each batch's other replies are what a reply is told from (Henderson et al. 2017). Training keeps the weights with
-    which most held-back replies stand first among 32.
+    which most held-back replies stand first among 32. Few pairs leave much to where a training begins, so that several
+    pairs of towers are taught alike and their scores added up (Lakshminarayanan et al. 2017).
     """
 
     asks: ClassVar[Asks] = "replies"
 
+    epochs: Size = 4
+    """Passes over what is learned; as often the held-back ones are asked."""
+    members: Size = 3
+    """Pairs of towers, each from a beginning of its own."""
     width: Size = 192
     """Numbers of a side's vector."""
     temperature: Positive = 0.05
@@ -59,41 +64,41 @@ class DualEncoder(TaughtLearner):
         order = run.rng("replies", "held").permutation(len(asked))[:HELD]
         beside = bags([asked[i] for i in order])
         seen = bags(pairs)
-        with seeded(run, "replies", "training"):
-            self._net = Towers(self.width, self.dropout, rarity_of([seen[0], seen[2]]))
-            self._teach(
-                self._net,
-                len(pairs),
-                lambda epoch: self._batches(seen, epoch, run),
-                self._loss,
-                lambda: self._first(beside),
-                run,
-            )
+        rarity = rarity_of([seen[0], seen[2]])
+        self._nets = [
+            self._member(number, seen, beside, rarity, run) for number in range(self.members)
+        ]
         self.rows_ = len(pairs)
         return self
+
+    def _member(
+        self, number: int, seen: list[Bags], beside: list[Bags], rarity: np.ndarray, run: Run
+    ) -> Towers:
+        """One pair of towers; each takes all updates."""
+        run = run.with_(seed=run.seed_for("replies", "member", number)) if number else run
+        with seeded(run, "replies", "training"):
+            net = Towers(self.width, self.dropout, rarity)
+            self._teach(
+                net,
+                len(seen[0]),
+                lambda epoch: self._batches(seen, epoch, run),
+                lambda batch: self._loss(net, batch),
+                lambda: _first(net, beside),
+                run,
+            )
+        return net
 
     def _batches(self, seen: list[Bags], epoch: int, run: Run) -> Iterator[Any]:
         for rows in self._orders(len(seen[0]), epoch, run):
             same = seen[2].ids[rows]
             yield *(one.of(rows) for one in seen), torch.from_numpy(same[:, None] == same)
 
-    def _loss(self, batch: Any) -> Any:
+    def _loss(self, net: Towers, batch: Any) -> Any:
         last, before, reply, same = batch
-        score = self._net.asked(last, before) @ self._net.said(reply).T / self.temperature
+        score = net.asked(last, before) @ net.said(reply).T / self.temperature
         # The same reply elsewhere in a batch is no wrong one.
         score = score.masked_fill(same & ~torch.eye(len(score), dtype=torch.bool), -1e4)
         return F.cross_entropy(score, torch.arange(len(score)))
-
-    def _first(self, beside: list[Bags], among: int = 32) -> float:
-        """Share of held-back replies that stand first among their neighbours' in a row."""
-        right = number = 0
-        for start in range(0, len(beside[0]) - 1, among):
-            rows = np.arange(start, min(start + among, len(beside[0])))
-            last, before, reply = (one.of(rows) for one in beside)
-            score = self._net.asked(last, before) @ self._net.said(reply).T
-            right += int((score.argmax(dim=1) == torch.arange(len(rows))).sum())
-            number += len(rows)
-        return right / max(1, number)
 
     def scores(self, asked: Sequence[Exchange], offered: Sequence[Sequence[str]]) -> np.ndarray:
         """Return how well each offered reply fits what was said: float32 [asked, offered], as many for each."""
@@ -105,10 +110,25 @@ class DualEncoder(TaughtLearner):
                     one.of(np.arange(len(rows))) for one in bags([asked[i] for i in rows])
                 )
                 texts = [text for i in rows for text in offered[i]]
-                said = self._net.said(Bags.read(texts, tail=False).of(np.arange(len(texts))))
-                said = said.reshape(len(rows), -1, self.width)
-                found.append((said @ self._net.asked(last, before)[:, :, None])[:, :, 0].numpy())
+                offer = Bags.read(texts, tail=False).of(np.arange(len(texts)))
+                total = torch.zeros(())
+                for net in self._nets:
+                    said = net.said(offer).reshape(len(rows), -1, self.width)
+                    total = total + (said @ net.asked(last, before)[:, :, None])[:, :, 0]
+                found.append(total.numpy())
         return np.concatenate(found)
+
+
+def _first(net: Towers, beside: list[Bags], among: int = 32) -> float:
+    """Share of held-back replies that stand first among their neighbours' in a row."""
+    right = number = 0
+    for start in range(0, len(beside[0]) - 1, among):
+        rows = np.arange(start, min(start + among, len(beside[0])))
+        last, before, reply = (one.of(rows) for one in beside)
+        score = net.asked(last, before) @ net.said(reply).T
+        right += int((score.argmax(dim=1) == torch.arange(len(rows))).sum())
+        number += len(rows)
+    return right / max(1, number)
 
 
 @dataclass(frozen=True)

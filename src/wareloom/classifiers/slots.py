@@ -47,7 +47,7 @@ class SlotTagger(TaughtLearner):
     """What it sees of a token: windows, or minilm."""
     width: Size = 48
     """Numbers that stand for one feature."""
-    epochs: Size = 20
+    epochs: Size = 60
     """Passes over the tokens; as often the held-back turns are asked."""
     batch_size: Size = 64
     """Tokens of one update."""

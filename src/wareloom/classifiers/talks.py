@@ -1,17 +1,30 @@
-"""What learns from turns of dialogues: the base of classifiers of intents, taggers of slots, choosers of replies."""
+"""What learns from turns of dialogues, by name: classifiers of intents, taggers of slots, choosers of replies."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
+from wareloom.core.outside import imported
 from wareloom.core.run import Run
-from wareloom.core.settings import Settings
+from wareloom.core.settings import Settings, configure
+from wareloom.errors import SettingError, near
 from wareloom.shop import Shop
 
 Asks = Literal["intents", "slots", "replies"]
 """What can be asked of turns: what a customer wants, which words say what, which reply an agent gave"""
+ENCODER = "minilm"
+"""The learner on what was learned of other texts"""
+LEARNERS: dict[Asks, dict[str, str]] = {
+    "intents": dict.fromkeys(("words", ENCODER), "intents:IntentClassifier"),
+    "slots": dict.fromkeys(("tagger", ENCODER), "slots:SlotTagger"),
+    "replies": {
+        "dual_encoder": "replies:DualEncoder",
+        "neighbours": "answered:ReplyNeighbours",
+    },
+}
+"""What learns each, by name: file and class"""
 
 
 @dataclass(kw_only=True, eq=False)
@@ -47,3 +60,17 @@ class TalkLearner(Settings, ABC):
 
         Raises `InputError` where there is nothing to learn.
         """
+
+
+def learner(asks: Asks, label: str, values: dict[str, Any]) -> TalkLearner:
+    """Make the learner that a label such as "tagger (wide)" names; raises `SettingError` for one of anything else."""
+    name, known = label.partition(" (")[0], LEARNERS[asks]
+    if name not in known:
+        raise SettingError(
+            f"{name!r} learns no {asks}.{near(name, known)} There {'are' if len(known) > 1 else 'is'} "
+            f"{', '.join(known)}."
+        )
+    # Those that need torch are imported where they are asked for.
+    cls = imported("learner", f"wareloom.classifiers.{known[name]}")
+    made: TalkLearner = configure(cls, values | ({"seen": ENCODER} if name == ENCODER else {}))
+    return made

@@ -20,6 +20,7 @@ from wareloom.rankers.search.index import counted as counts_of
 from wareloom.shop import Shop
 
 if TYPE_CHECKING:
+    from wareloom.classifiers.answered import ReplyNeighbours
     from wareloom.classifiers.replies import DualEncoder
 
 REPLY_METRICS = ("recall@1", "mrr")
@@ -85,7 +86,9 @@ class ShownReplies:
         """What a result says of what was asked."""
         return counted(len(self)) | {"offered": OFFERED, "replies": len(self.replies)}
 
-    def evaluate(self, learner: DualEncoder, metrics: Sequence[str], run: Run) -> Evaluation:
+    def evaluate(
+        self, learner: DualEncoder | ReplyNeighbours, metrics: Sequence[str], run: Run
+    ) -> Evaluation:
         """Measure where the true reply stands by a learner's scores."""
         return self.judged(learner.scores, metrics, run)
 

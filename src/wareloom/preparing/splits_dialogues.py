@@ -24,6 +24,14 @@ def real_turns(shop: Shop) -> pl.DataFrame:
     return rows.sort("dialogue_id", "turn", maintain_order=True)
 
 
+def without_labels(rows: pl.DataFrame, shown: pl.Series) -> pl.DataFrame:
+    """Return turns of the table dialogues of which only those that are shown keep intent, slots and act."""
+    labels = [name for name in ("intent", "slots", "act") if name in rows.columns]
+    return rows.with_columns(
+        pl.when(shown).then(pl.col(name)).otherwise(None).alias(name) for name in labels
+    )
+
+
 def split_dialogues(shop: Shop, settings: SplitSettings, rows: pl.DataFrame | None = None) -> Split:
     """Split real dialogues into train, validation and test, each whole in one part, by a hash of its id.
 

@@ -10,11 +10,10 @@ from typing import Any, ClassVar
 import numpy as np
 import polars as pl
 
-from wareloom.classifiers.talks import Asks, TalkLearner
-from wareloom.core.outside import imported
+from wareloom.classifiers.talks import ENCODER, Asks, learner
 from wareloom.core.run import Run
-from wareloom.core.settings import Positive, Repeats, Size, configure
-from wareloom.errors import InputError, MissingExtraError, SettingError, near
+from wareloom.core.settings import Positive, Repeats, Size
+from wareloom.errors import InputError, MissingExtraError, SettingError
 from wareloom.evaluation.ranking import Evaluation
 from wareloom.evaluation.shown_classes import class_metric
 from wareloom.evaluation.shown_dialogues import (
@@ -32,13 +31,19 @@ from wareloom.experiment.plan import (
     REAL,
     REPEATED,
     SYNTHETIC,
+    WITHOUT_POOL,
     Plan,
 )
 from wareloom.experiment.settings import ExperimentSettings
 from wareloom.experiment.study import Cell, Study, Words
 from wareloom.language.encoder import encoder_folder
 from wareloom.preparing.splits import Split
-from wareloom.preparing.splits_dialogues import real_turns, split_dialogues, split_utterances
+from wareloom.preparing.splits_dialogues import (
+    real_turns,
+    split_dialogues,
+    split_utterances,
+    without_labels,
+)
 from wareloom.rankers.held import Held
 from wareloom.sampling.dialogue_pools import DialoguePool, make_dialogue_pool
 from wareloom.sampling.generator import Generator
@@ -54,20 +59,10 @@ OWN: dict[Asks, tuple[str, int, tuple[str, ...]]] = {
     "replies": ("dual_encoder", 0, REPLY_METRICS),
 }
 """Of each that can be asked: what is trained, real ones shown, and metrics, where nobody names them"""
-LEARNERS: dict[Asks, tuple[str, ...]] = {
-    "intents": ("words", "minilm"),
-    "slots": ("tagger", "minilm"),
-    "replies": ("dual_encoder",),
-}
-CLASSES: dict[Asks, str] = {
-    "intents": "IntentClassifier",
-    "slots": "SlotTagger",
-    "replies": "DualEncoder",
-}
-ENCODER = "minilm"
-"""The learner on what was learned of other texts"""
 ENCODED = (FEATURES, FEATURES_NAIVE, FEATURES_MIXED)
 BM25 = "bm25"
+UTTERANCES = "utterances"
+"""The synthesizer that tells texts which nobody labelled from those without a label"""
 LIKE = {FEATURES_NAIVE: NAIVE, FEATURES_MIXED: "real + synthetic"}
 """Arms of the encoder, and those whose turns they are shown"""
 
@@ -79,17 +74,17 @@ class DialogueProofSettings(ExperimentSettings):
     asks: Asks = "intents"
     """What is learned: intents of customers' turns, slots in them, or which reply an agent gave."""
     generator: Generator = field(
-        default_factory=lambda: Generator(synthesizer="utterances", screens=())
+        default_factory=lambda: Generator(synthesizer=UTTERANCES, screens=())
     )
     """How synthetic dialogues are made. They are checked as they are made, so that no screen is applied."""
     ranker: str = AUTO
-    """What every arm trains: words or minilm for intents, tagger or minilm for slots, dual_encoder for replies; auto
-    takes the first."""
+    """What every arm trains: words or minilm for intents, tagger or minilm for slots, dual_encoder or neighbours
+    for replies; auto takes the first."""
     shots: int = -1
     """Real ones that all arms and the synthesizer are shown, drawn anew with each seed: utterances of each intent, or
     whole dialogues. 0 shows all; -1 shows 5 of an intent, 50 dialogues for slots, all for replies."""
     unlabelled: bool = True
-    """Intents: whether the synthesizer is shown the other utterances of the training part, without their intents."""
+    """Intents and slots: whether the synthesizer is shown the training part's other turns, without their labels."""
     fewest: Size = 40
     """Intents: different utterances below which an intent is left out."""
     most: Size = 1_500
@@ -97,7 +92,7 @@ class DialogueProofSettings(ExperimentSettings):
     features: bool = True
     """Whether all-MiniLM-L6-v2 stands beside (English alone; extra `text`)."""
     baselines: dict[str, dict[str, Any]] = field(default_factory=dict)
-    """Replies: bm25, of the context among the replies, may stand beside."""
+    """Other learners, on the real ones of the first seed, such as neighbours; and for replies bm25 of the context."""
     ratios: tuple[Positive, ...] = (4.0,)
     """Synthetic turns for each real one; the best on the validation part is taken."""
     seeds: Repeats = 5
@@ -126,11 +121,18 @@ class DialogueProofSettings(ExperimentSettings):
                 raise SettingError(
                     f"The synthesizer {one.name!r} makes {one.of}, not dialogues: choose utterances or flow."
                 )
-            if self.asks == "replies" and one.name == "utterances":
+            if self.asks == "replies" and one.name == UTTERANCES:
                 raise SettingError(
                     "The synthesizer 'utterances' says what customers say and has no reply: choose flow "
                     "(--with flow)."
                 )
+        if (
+            self.asks == "intents"
+            and self.generator.settings.get("pseudo_labels", "none") != "none"
+        ):
+            raise SettingError(
+                "pseudo_labels marks slots and gives no intent: leave it none where intents are asked."
+            )
         if self.generator.screens:
             raise SettingError(
                 "A proof of dialogues applies no screens, as dialogues are checked where they are made: "
@@ -149,20 +151,6 @@ class DialogueProofSettings(ExperimentSettings):
                 reply_metric(name)
             else:
                 class_metric(name, "classes" if self.asks == "intents" else "slots")
-
-
-def learner(asks: Asks, label: str, values: dict[str, Any]) -> TalkLearner:
-    """Make the learner that a label such as "tagger (wide)" names; raises `SettingError` for one of anything else."""
-    name, known = label.partition(" (")[0], LEARNERS[asks]
-    if name not in known:
-        raise SettingError(
-            f"{name!r} learns no {asks}.{near(name, known)} There {'are' if len(known) > 1 else 'is'} "
-            f"{', '.join(known)}."
-        )
-    # Those that need torch are imported where they are asked for.
-    cls = imported("learner", f"wareloom.classifiers.{asks}:{CLASSES[asks]}")
-    made: TalkLearner = configure(cls, values | ({"seen": ENCODER} if name == ENCODER else {}))
-    return made
 
 
 class Dialogues(Study):
@@ -265,6 +253,9 @@ class Dialogues(Study):
             return train.with_tables(dialogues=self._drawn_utterances(rows, share, rng))
         if of.asks == "slots":
             rows = rows.filter((pl.col("role") == CUSTOMER) & pl.col("text").is_not_null())
+            # Whoever labelled a dialogue said of each turn which slots it has, if any.
+            empty = pl.lit([], dtype=rows.schema["slots"])
+            rows = rows.with_columns(pl.col("slots").fill_null(empty))
         else:
             rows = rows.filter(pl.col("text").is_not_null())
         ids = rows["dialogue_id"].unique(maintain_order=True)
@@ -274,7 +265,11 @@ class Dialogues(Study):
                 f"The training part has {len(ids)} dialogues, fewer than the {shown} of shots: lower shots."
             )
         kept = ids.gather(np.sort(rng.permutation(len(ids))[: max(1, round(share * shown))]))
-        return train.with_tables(dialogues=rows.filter(pl.col("dialogue_id").is_in(kept.implode())))
+        drawn = rows["dialogue_id"].is_in(kept.implode())
+        beside = of.asks == "slots" and of.unlabelled
+        return train.with_tables(
+            dialogues=without_labels(rows, drawn) if beside else rows.filter(drawn)
+        )
 
     def _drawn_utterances(
         self, rows: pl.DataFrame, share: float, rng: np.random.Generator
@@ -290,19 +285,13 @@ class Dialogues(Study):
                     "shots: raise fewest or lower shots."
                 )
             drawn[places[: max(1, round(share * (of.shots or len(places))))]] = True
-        if not of.unlabelled:
-            return rows.filter(pl.Series(drawn))
         shown = pl.Series(drawn)
-        hidden = [name for name in ("intent", "slots", "act") if name in rows.columns]
-        return rows.with_columns(
-            pl.when(shown).then(pl.col(name)).otherwise(None).alias(name) for name in hidden
-        )
+        return without_labels(rows, shown) if of.unlabelled else rows.filter(shown)
 
     def _labelled(self, train: Shop) -> pl.DataFrame:
         rows = train.table("dialogues")
-        return (
-            rows.filter(pl.col("intent").is_not_null()) if self.settings.asks == "intents" else rows
-        )
+        column = {"intents": "intent", "slots": "slots", "replies": "text"}[self.settings.asks]
+        return rows.filter(pl.col(column).is_not_null())
 
     def task(self, parts: Split, part: str) -> Any:
         """What the part asks."""
@@ -317,8 +306,12 @@ class Dialogues(Study):
         """Synthetic dialogues of one seed, enough for the largest ratio."""
         real = self._labelled(train)
         rows = int(np.ceil(max(self.settings.ratios) * len(real)))
-        whole = self.settings.asks == "replies"
-        return make_dialogue_pool(self.settings.generator, train, real, rows, run, whole=whole)
+        of = self.settings
+        whole = of.asks == "replies"
+        if of.asks == "slots" and of.generator.synthesizer != UTTERANCES:
+            # Others take a turn without labels for one without slots.
+            train = train.with_tables(dialogues=real)
+        return make_dialogue_pool(of.generator, train, real, rows, run, whole=whole)
 
     def training(self, cell: Cell, train: Shop, pool: Callable[[], DialoguePool], run: Run) -> Shop:
         """The labelled turns with those that the arm adds; all arms with added turns have as many."""
@@ -345,6 +338,9 @@ class Dialogues(Study):
 
     def fit(self, cell: Cell, data: Shop, held: Held | None, run: Run) -> Any:
         """Train what `ranker` makes, chosen and stopped by the validation part."""
+        if cell.arm in WITHOUT_POOL:
+            # No learner takes a turn that nobody labelled for one without slots.
+            data = data.with_tables(dialogues=self._labelled(data))
         return self.ranker(cell).fit(data, run, self._held)
 
     def of_training(self, ranker: Any) -> dict[str, Any]:
@@ -372,7 +368,8 @@ class Dialogues(Study):
             found: Evaluation = task.by_words(of.metrics, run)
             return found
         made = learner(of.asks, name, of.baselines[name])
-        made.fit(self.share_of(train, 1.0, run), run, self._held)
+        shown = self.share_of(train, 1.0, run)
+        made.fit(shown.with_tables(dialogues=self._labelled(shown)), run, self._held)
         return self.evaluate(made, task, run)
 
     def told(self, parts: Split, pool: Callable[[], DialoguePool]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 import polars as pl
@@ -22,6 +22,7 @@ from wareloom.shop.spans import Slot, moved
 from wareloom.synthesis import Condition, Counts, Of, Synthesizer
 from wareloom.synthesis.dialogues.dice import Dice
 from wareloom.synthesis.dialogues.phrases import LINKS, Phrase, delexicalised
+from wareloom.synthesis.dialogues.tagged import tagged
 from wareloom.synthesis.dialogues.values import new_value, values_by_slot
 from wareloom.synthesis.draws import mark, new_ids
 from wareloom.synthesis.queries._edits import slip
@@ -35,6 +36,8 @@ FOLLOWED = 4
 """Different words that follow a beginning of texts whose intents nobody knows"""
 EDITED = 0.1
 """Share of words that each kind of edit changes: α of Wei and Zou (2019)"""
+MARKED = 4
+"""Texts whose slots a tagger marks for each labelled turn, at most"""
 
 
 @dataclass(kw_only=True, eq=False)
@@ -55,6 +58,9 @@ class Utterances(Synthesizer):
 
     lent: bool = True
     """Whether texts whose intents nobody knows lend beginnings."""
+    pseudo_labels: Literal["none", "windows", "minilm"] = "none"
+    """Taggers that mark slots in texts that nobody labelled, taught by the labelled ones; these are said again, too.
+    They see words (windows), or what all-MiniLM-L6-v2 makes of them (extra `text`)."""
 
     def fit(self, shop: Shop, run: Run | None = None) -> Self:
         """Learn the phrases of customers' turns; raises `InputError` where none has an intent or a slot."""
@@ -69,6 +75,8 @@ class Utterances(Synthesizer):
                 "told": pl.Series([told for _, told in said], dtype=pl.Boolean),
             }
         )
+        if self.pseudo_labels != "none" and self.texts_["told"].any():
+            self._mark(rows, run or Run())
         if not self.texts_["told"].any():
             raise InputError(
                 f"The synthesizer {self.name!r} says again what customers said, and no customer's turn has an intent "
@@ -77,6 +85,18 @@ class Utterances(Synthesizer):
         self.items_, self.meta_ = shop.table("items"), dict(shop.meta)
         self._fitted_on(shop)
         return self
+
+    def _mark(self, rows: pl.DataFrame, run: Run) -> None:
+        """Mark slots in some texts that nobody labelled, and count them among those that are said again."""
+        rows = rows.filter((pl.col("role") == CUSTOMER) & pl.col("text").is_not_null())
+        told = self.texts_["told"]
+        rest = self.texts_.filter(~told & (self.texts_["text"].str.contains(r"\w")))
+        # Whoever marks many texts says none of them more often than the labelled ones.
+        order = run.rng(self.name, "marked").permutation(len(rest))[: MARKED * int(told.sum())]
+        rest = rest[np.sort(order)]
+        slots = tagged(rows.filter(told), rest["text"].to_list(), self.pseudo_labels, run)
+        marked = rest.with_columns(slots=pl.Series(slots, dtype=SLOTS), told=True)
+        self.texts_ = pl.concat([self.texts_, marked])
 
     def sample(self, n: int, run: Run | None = None, given: Condition | None = None) -> Shop:
         """Say `n` utterances, as many of each real one; returns the catalogue and a table dialogues."""
@@ -105,14 +125,17 @@ class Utterance:
 
 
 def customers(rows: pl.DataFrame) -> list[tuple[Utterance, bool]]:
-    """What customers said in a table dialogues, and whether anybody labelled it: with an intent, or with slots."""
+    """What customers said in a table dialogues, and whether anybody labelled it: with an intent, or with slots.
+
+    An empty list of slots says that somebody looked and found none; nothing says that nobody looked.
+    """
     rows = rows.filter((pl.col("role") == CUSTOMER) & pl.col("text").is_not_null())
     empty = [None] * len(rows)
     intents, slots = (
         rows[name].to_list() if name in rows.columns else empty for name in ("intent", "slots")
     )
     return [
-        (Utterance(text, intent or "", tuple(own or ())), bool(intent or own))
+        (Utterance(text, intent or "", tuple(own or ())), bool(intent) or own is not None)
         for text, intent, own in zip(rows["text"], intents, slots, strict=True)
     ]
 
