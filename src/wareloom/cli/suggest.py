@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -40,6 +41,13 @@ def main(
     cache: Annotated[
         Path | None, typer.Option("--cache", help="Keep answers here: none is paid for twice.")
     ] = None,
+    dry_run: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run",
+            help="Only say what the text model would be asked for, and what that costs.",
+        ),
+    ] = False,
     seed: Seed = 0,
     as_json: AsJson = False,
     quiet: Quiet = False,
@@ -54,9 +62,16 @@ def main(
     if given and not model:
         raise SettingError("--set is for a text model; name one with --model.")
     writer = TEXT_MODELS.make(model, **given) if model else None
-    found = Assistant(Shop.open(shop), writer).suggest(
-        item, kind, language, run_of(seed, quiet, cache=cache)
-    )
+    made, run = Assistant(Shop.open(shop), writer), run_of(seed, quiet, cache=cache)
+    if dry_run:
+        need = made.planned(item, kind, language, run)
+        plan = asdict(need) if need else {"calls": 0, "note": "no language model is asked"}
+        said = Summary("A dry run: nothing was asked or written.")
+        for name, value in plan.items():
+            said.fact(name, value)
+        show(plan, as_json, said)
+        return
+    found = made.suggest(item, kind, language, run)
     if found.text:
         told = Summary(found.text, "good")
         rows = [(one.text, one.field or "-") for one in found.claims]
