@@ -26,7 +26,7 @@ from wareloom.proof.pictures import AUGMENTED, BOTH, PictureProofSettings, Pictu
 from wareloom.proof.prove import prove
 from wareloom.sampling.generator import Generator
 from wareloom.shop import Shop
-from wareloom.shop.pictures import labelled
+from wareloom.shop.pictures import decode, labelled
 from wareloom.shop.schema import conform
 from wareloom.synthesis.images.label_safety import label_safety
 from wareloom.testing.pictures import SHAPES, encoded, photo_shop
@@ -224,12 +224,34 @@ def test_the_command_says_what_to_leave_away_and_it_is_left(
     assert "flip" in made.off["left"]
 
 
-def test_unsafe_operations_are_left_out_of_the_pool(tmp_path: Path) -> None:
-    shop = arrows(20, 3)
-    study = Pictures(shop, PictureProofSettings(safe=True, **SMALL), RUN)
-    parts = study.prepare("file")
-    assert "flip" in study.safety(parts).off["left"]
-    told = study.told(parts, lambda: study.pool(parts, parts.train, Cell(arm=MIXED, seed=0), RUN))
-    assert {"class", "operation", "photos", "kept", "on"} == set(
-        told["synthetic"]["label_safety"][0]
+def test_unsafe_operations_are_left_out_of_the_pool() -> None:
+    """Adversary: with the same settings and nothing measured half of the arrows are mirrored."""
+    shop, flips = (
+        arrows(20, 3),
+        Generator(
+            synthesizer="image_augment", settings={"operations": ("flip",), "mixed": 0}, screens=()
+        ),
     )
+    mirrored = {}
+    for safe in (True, False):
+        study = Pictures(shop, PictureProofSettings(safe=safe, generator=flips, **SMALL), RUN)
+        parts = study.prepare("file")
+        pool = study.pool(parts, parts.train, Cell(arm=MIXED, seed=0), RUN)
+        mirrored[safe] = share_mirrored(pool.kept, shop), share_mirrored(pool.augmented, shop)
+        told = study.told(parts, lambda pool=pool: pool)["synthetic"]  # type: ignore[misc]
+        assert ("label_safety" in told) == safe
+        if safe:
+            kept = {"class", "operation", "photos", "kept", "on"}
+            assert set(told["label_safety"][0]) == kept
+    assert mirrored[True] == (0, 0)
+    assert mirrored[False][0] > 0.3
+
+
+def share_mirrored(made: Shop, real: Shop) -> float:
+    """Share of the pictures that are nearer to their item's photo turned round."""
+    photos = dict(real.table("images").select("item_id", "image").rows())
+    turned = []
+    for item, data in made.table("images").select("item_id", "image").rows():
+        own, other = (decode(one, 32).astype(int) for one in (data, photos[item]))
+        turned.append(np.abs(own - other[:, ::-1]).mean() < np.abs(own - other).mean())
+    return float(np.mean(turned))
