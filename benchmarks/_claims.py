@@ -219,6 +219,12 @@ def _words(figures: Figures) -> Iterator[Claim]:
         said = f"{row['whole']:.3f} ({row['difference']:+.4f}, {row['low']:+.4f} to {row['high']:+.4f})"
         claim = f"Home Depot, nothing taught: {before} with sizes and pairs"
         yield Claim(claim, said, "above 0", row["low"] > 0)
+    apart = [row["whole"] for row in figures["shops"]]
+    claim = f"Sizes and pairs in the plain fusion on {len(apart)} shops unlike each other"
+    said = (
+        f"{min(a['difference'] for a in apart):+.3f} to {max(a['difference'] for a in apart):+.3f}"
+    )
+    yield Claim(claim, said, "none loses beyond chance", all(a["high"] >= 0 for a in apart))
 
 
 def _speed(figures: Figures) -> Iterator[Claim]:
