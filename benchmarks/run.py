@@ -456,8 +456,10 @@ BENCHMARKS = {
         "Five or ten real utterances of each intent, 50 dialogues with slots, 1,000 dialogues with replies; four "
         "made turns for each real one in every arm that adds some (replies: as many). All arms train the same learner, "
         "chosen and stopped on validation turns. Intervals over draws and turns. Beginnings of utterances come from "
-        "the log's texts without their intents, in *told* from the drawn ones alone. Replies: ten are offered; the "
-        "hard list has those nearest to the true one by BM25. Goals over the best control: 5 points at five, 2 at "
+        "the log's texts without their intents, in *told* from the drawn ones alone. Slots: taggers on the encoder, "
+        "taught the drawn dialogues, mark slots in other turns, which are said again; in *told* the drawn ones alone. "
+        "Replies: ten are offered; the hard list has those nearest to the true one by BM25; *neighbours* chooses by "
+        "what was answered to the nearest messages. Goals over the best control: 5 points at five, 2 at "
         "ten, 5 of slots, 3 of hard replies, and more than the encoder's vectors give. What is missing below was not "
         "run on the present code.",
         _tables_texts.dialogues_useful,
