@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from _tables import Figures, table
 
 WHOLE, JUDGED = "ndcg@10, all items", "ndcg@10"
@@ -47,6 +49,8 @@ def search_useful(figures: Figures) -> list[str]:
             "",
             f"{proof['queries']:,} test queries, {proof['seeds']} seeds. {proof['sentence']}",
             "",
+            _measured(proof["about"]),
+            "",
         ]
         lines += [
             *table(
@@ -69,6 +73,11 @@ def search_useful(figures: Figures) -> list[str]:
             "",
         ]
     return lines[:-1]
+
+
+def _measured(about: dict[str, Any]) -> str:
+    note = f" {about['note'].rstrip('.')}." if about.get("note") else ""
+    return f"Measured {about['date']} with version {about['versions']['wareloom']}.{note}"
 
 
 def _pair(reached: dict[str, float], whose: str) -> str:
@@ -228,3 +237,72 @@ def search_speed(figures: Figures) -> list[str]:
         *lines,
         f"The client adds {added[0]:.1%} to the server's own time: bar {'held' if held else '**missed**'}.",
     ]
+
+
+def search_words(figures: Figures) -> list[str]:
+    """One row a way to find products, beside the one it adds to."""
+    rows = [
+        (
+            row["name"],
+            f"{row['whole']:.4f} / {row['condensed']:.4f}",
+            f"{row['figured']:.4f}",
+            f"{row['judged']:.0%}",
+            row["beside"],
+            _differs(row) if row["beside"] else "",
+            _differs(row["of_figured"]) if row["beside"] else "",
+        )
+        for row in figures["rows"]
+    ]
+    queries, figured = f"{figures['queries']:,}", f"{figures['figured']:,}"
+    return [
+        f"{queries} queries of the {figures['part']} part, {figured} of them with a figure.",
+        "",
+        *table(
+            "what finds | nDCG@10 whole catalogue / condensed | with a figure | judged | beside | all | with a figure",
+            rows,
+        ),
+        "",
+        "Sizes and pairs on shops unlike each other, in the plain fusion with runs:",
+        "",
+        *table(
+            "shop | queries | without | with | beside it | condensed",
+            [
+                (
+                    row["shop"],
+                    f"{row['queries']:,}",
+                    f"{row['without']:.3f}",
+                    f"{row['with']:.3f}",
+                    _differs(row["whole"]),
+                    _differs(row["condensed"]),
+                )
+                for row in figures["shops"]
+            ],
+        ),
+    ]
+
+
+def search_reader(figures: Figures) -> list[str]:
+    """One row a system: what the cross-encoder adds to what it reads, and to what nobody taught."""
+    rows = [
+        (
+            row["name"],
+            f"{row['whole']:.4f} / {row['condensed']:.4f}",
+            f"{row['judged']:.0%}",
+            _differs(row["over"]) if "over" in row else "",
+            _differs(row["over_untaught"]) if "over_untaught" in row else "",
+            f"{row['ms_a_query']:.0f} ms",
+        )
+        for row in figures["rows"]
+    ]
+    return [
+        f"{figures['queries']:,} test queries, one seed.",
+        "",
+        *table(
+            "system | nDCG@10 whole catalogue / condensed | judged | beside none read | beside untaught | a query",
+            rows,
+        ),
+    ]
+
+
+def _differs(found: dict[str, float]) -> str:
+    return f"{found['difference']:+.4f} ({found['low']:+.4f} to {found['high']:+.4f})"

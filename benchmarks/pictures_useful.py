@@ -30,7 +30,7 @@ CNN: dict[str, Any] = {"ranker": "cnn", "ranker_settings": {"width": 16}}
 LITE0: dict[str, Any] = {"ranker": "lite0"}
 PROOFS: dict[str, dict[str, Any]] = {
     "lite0, 5 %": {**LITE0, "labelled": 0.05, "seeds": 5, "ratios": (4.0,)},
-    "cnn, 5 %": {**CNN, "labelled": 0.05, "seeds": 5, "ratios": (4.0,)},
+    "cnn, 5 %": {**CNN, "labelled": 0.05, "seeds": 5, "ratios": (4.0,), "updates": 300},
     "cnn, 5 %, 2,000 updates": {
         **CNN,
         "labelled": 0.05,

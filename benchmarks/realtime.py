@@ -372,13 +372,16 @@ def main() -> None:
     parser.add_argument("--data", nargs="+", default=list(TITLES), choices=list(TITLES))
     parser.add_argument("--only", nargs="+", default=["lift", "cost"], choices=["lift", "cost"])
     chosen = parser.parse_args()
-    rows: list[Row] = []
     with tempfile.TemporaryDirectory() as scratch:
         if "lift" in chosen.only:
             for name in chosen.data:
-                rows += lift(name, Path(scratch))
+                written(lift(name, Path(scratch)), chosen)
         if "cost" in chosen.only:
-            rows += cost(Path(scratch))
+            written(cost(Path(scratch)), chosen)
+
+
+def written(rows: list[Row], chosen: Any) -> None:
+    """Write what is finished, so that no part is lost with a later one."""
     write_rows(
         chosen.json,
         "realtime",

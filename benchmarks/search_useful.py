@@ -5,11 +5,13 @@
 
 Runs `recipes/RECIPE.toml` into DIR/RECIPE, going on from what is finished there, and keeps of its proof what the page
 shows: every arm and what stands beside, over the whole catalogue and on judged items, for the ranker and its members,
-and the differences with their intervals. Data: `WARELOOM_DATA`, else `../shared/data`.
+and the differences with their intervals. With `--only` the other proofs of the file stay, each with the day and the
+machine of its own. Data: `WARELOOM_DATA`, else `../shared/data`.
 """
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -74,12 +76,25 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=0, help="0 takes the physical cores")
     chosen = parser.parse_args()
     run = Run(device=chosen.device, precision=chosen.precision, threads=chosen.threads, quiet=False)
-    proofs = {name: proved(name, chosen.runs, run) for name in chosen.only}
+    about = machine(chosen.note)
+    proofs = {name: proved(name, chosen.runs, run) | {"about": about} for name in chosen.only}
     for name, one in proofs.items():
         print(f"\n{name}: {one['sentence']}")
         for arm, reached in {**one["arms"], **one["beside"]}.items():
             print(f"  {arm:<18} " + "  ".join(f"{m} {value:.4f}" for m, value in reached.items()))
-    write(chosen.json, "search_useful", machine(chosen.note), proofs=proofs)
+    write(chosen.json, "search_useful", about, proofs=earlier(chosen.json) | proofs)
+
+
+def earlier(path: Path | None) -> dict[str, Any]:
+    """The proofs of a file that is there, in the order of the page, each with the machine and day of its own."""
+    if path is None or not path.exists():
+        return {}
+    found = json.loads(path.read_text(encoding="utf-8"))
+    return {
+        name: {"about": found["about"], **found["proofs"][name]}
+        for name in RECIPES
+        if name in found["proofs"]
+    }
 
 
 if __name__ == "__main__":

@@ -1236,6 +1236,8 @@ def ranker(
     k1: float = 1.2,
     b: float = 0.75,
     stem: bool = True,
+    sizes: bool = True,
+    pairs: float = 0.15,
     expansion: float = 0.0,
 ) -> wareloom.rankers.search.bm25.BM25:
     """Add up, over the words of the query, how rare each is and how much of the item's text it makes up.
@@ -1248,6 +1250,8 @@ def ranker(
         k1: How soon more mentions of a word stop counting; 0 counts the first alone.
         b: How far long texts are held against their items: 0 not at all, 1 in full.
         stem: Whether English plurals are taken for their singular.
+        sizes: Whether "36" finds "36 in.", "2x4" finds "2 in. x 4 in.", and "dw705" finds "DW705-2".
+        pairs: Weight of two words side by side beside one word; 0 looks at single words alone.
         expansion: Mentions that a word is worth which all queries of an item use and its text lacks, by the judgments of grade 2 and more; fewer where some of them use it. 0 reads no judgment.
     """
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -195,6 +196,13 @@ def test_a_command_ends_in_ten_lines(
     said = wareloom(*case.words)
     assert said.code in case.codes, said.err
     assert_ends_well(said.out, narrow, MOST if command != "list" else len(FAMILIES) + 2)
+    if command == "demo":
+        served = re.search(
+            r"(publish) (\S+)( --unproved)? (--to) (store) && wareloom serve store", said.out
+        )
+        assert served, said.out
+        words = [word.strip() for word in served.groups() if word]
+        assert wareloom(*words, "--slot", "shown").code == 0, "what it says can be done"
     if command != "list":
         assert "error" not in said.err
     if command == "pretrain":

@@ -15,20 +15,23 @@ from stores import Client, items, made_store, run
 from wareloom.errors import InputError
 from wareloom.serving.shoppers.memory import Redis
 from wareloom.serving.shoppers.sessions import Sessions, entries_of
+from wareloom.serving.wire import KINDS
 
 
 def test_it_remembers_what_the_file_remembers(tmp_path: Path) -> None:
     async def work(port: int) -> None:
         memory = Redis(f"redis://127.0.0.1:{port}/0", events=4, expiry=3600)
         file = Sessions(tmp_path / "file", events=4)
+        bought = KINDS["purchase"]
         for step, (who, ids) in enumerate(
-            [("u:a", [1, 2]), ("u:a", [2, 3]), ("s:b", [4]), ("u:a", [5, 6, 7])]
+            [("u:a", [1, 2]), ("u:a", [2, 3]), ("s:b", [4, 4]), ("u:a", [5, 6, 7])]
         ):
-            rows = entries_of([(10 + n, n, step, 2) for n in ids])
+            rows = entries_of([(10 + n, n, step, bought if n == 1 else 2) for n in ids])
             assert await memory.take({who: rows}, step) == file.take(who, rows, step)
             found = await memory.of([who, "u:none"], step)
-            assert found[0]["event"].tolist()[-2:] == file.of(who, step)["event"].tolist()[-2:]
+            assert found[0]["event"].tolist() == file.of(who, step)["event"].tolist()
             assert len(found[1]) == 0
+        assert found[0]["event"].tolist() == [1, 5, 6, 7], "what was bought outlasts the rest"
         await memory.forget(["u:a"])
         assert len((await memory.of(["u:a"], 9))[0]) == 0
         assert len((await memory.of(["s:b"], 9))[0]) == 1

@@ -32,6 +32,8 @@ def test_the_command(tmp_path: Path) -> None:
     none = wareloom("suggest", tmp_path / "shop", "z")
     assert none.code == 1
     assert "Nothing can be said of z" in none.out
+    plan = wareloom("suggest", tmp_path / "shop", "a", "--dry-run", "--json")
+    assert (plan.code, json.loads(plan.out)["calls"]) == (0, 0)
     wrong = wareloom("suggest", tmp_path / "shop", "aa", "--set", "model=m")
     assert wrong.code == 2
     assert "--model" in wrong.err

@@ -204,6 +204,45 @@ def test_the_unit_starts_what_there_is_and_waits_for_its_end() -> None:
     assert "MemoryDenyWriteExecute" not in service
 
 
+def unnamed(proxy: str, words: list[str]) -> set[str]:
+    """Names that a proxy passes on and the server behind it would not answer to."""
+    given = {words[n + 1] for n, word in enumerate(words) if word == "--host-name"}
+    return set(re.findall(r"server_name (\S+);", proxy)) - given
+
+
+def test_what_a_proxy_passes_on_is_answered_behind_it() -> None:
+    starts = {
+        "unit": shlex.split(_unit()["Service"]["ExecStart"]),
+        "compose": _compose()["services"]["wareloom"]["command"],
+    }
+    guide = (DEPLOY.parent / "serving.md").read_text()
+    command = re.search(r"wareloom serve store --versions s3(?:\\\n|[^\n])*", guide)
+    assert command
+    starts["guide"] = shlex.split(command[0].replace("\\\n", " "))
+    assert_options(starts["guide"])
+    for proxy in DEPLOY.glob("nginx*.conf"):
+        for words in starts.values():
+            assert unnamed(proxy.read_text(), words) == set()
+            assert unnamed(proxy.read_text(), [w for w in words if w != "shop.example"] + [""])
+    # A proxy on another machine asks at an address, which wants keys.
+    assert "--host" in starts["guide"]
+
+
+def test_who_runs_the_image_may_write_what_is_mounted() -> None:
+    text, service = (DEPLOY / "Dockerfile").read_text(), _compose()["services"]["wareloom"]
+    user = re.search(r"--uid (\d+)", text)
+    assert user
+    for place in ("Dockerfile", "compose.yaml"):
+        assert f"chown -R {user[1]} store" in (DEPLOY / place).read_text()
+    cache = re.search(r"NUMBA_CACHE_DIR=(\S+)", text)
+    assert cache
+    held = {volume.split(":")[1]: volume.split(":")[0] for volume in service["volumes"]}
+    assert held[cache[1]] in _compose()["volumes"], "compiled loops outlive the container"
+    # They are compiled by who may write them, after the place is named.
+    named = [name for name, said in steps(text) if "prepare()" in said or name in ("USER", "ENV")]
+    assert named == ["USER", "ENV", "RUN"]
+
+
 def test_systemd_takes_the_unit_and_finds_it_closed(tmp_path: Path) -> None:
     tool = shutil.which("systemd-analyze")
     if tool is None:

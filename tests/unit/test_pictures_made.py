@@ -22,7 +22,16 @@ from wareloom.preparing.picture_operations import MIXING, OPERATIONS
 from wareloom.release.photos import export_pictures
 from wareloom.report.gallery import gallery_page
 from wareloom.shop import Shop
-from wareloom.shop.pictures import decode, labelled, opened, said_of, soft_labels, training_pictures
+from wareloom.shop.pictures import (
+    decode,
+    encode,
+    labelled,
+    look,
+    opened,
+    said_of,
+    soft_labels,
+    training_pictures,
+)
 from wareloom.synthesis import GivenPictures
 from wareloom.testing.made_pictures import KINDS, drawn, pictured
 
@@ -236,11 +245,13 @@ def test_a_network_learns_what_a_class_looks_like(name: str) -> None:
     assert light["light"] - light["dark"] > 80, light
 
 
-@pytest.mark.parametrize("name", ["image_vae", "image_gan"])
+@pytest.mark.parametrize("name", ["image_vae", "image_gan", "image_diffusion"])
 def test_a_stopped_training_goes_on_where_it_was(name: str, tmp_path: Path) -> None:
+    pytest.importorskip("diffusers")
     monkey = pytest.MonkeyPatch()
     monkey.setattr("wareloom.synthesis.images._scratch.CHECK", 3)
-    small = {"side": 16, "batch_size": 4, "width": 8}
+    small = {"side": 16, "batch_size": 4}
+    small |= {"channels": (8,)} if name == "image_diffusion" else {"width": 8}
     whole = SYNTHESIZERS.make(name, steps=9, **small).fit(pictured(), RUN)
     kept = RUN.with_(cache=tmp_path / "cache")
     first = SYNTHESIZERS.make(name, steps=6, **small).fit(pictured(), kept)
@@ -250,6 +261,53 @@ def test_a_stopped_training_goes_on_where_it_was(name: str, tmp_path: Path) -> N
     assert then.taught_["steps"] == 9
     assert all((then.weights_[k] == v).all() for k, v in whole.weights_.items())
     assert any((first.weights_[k] != v).any() for k, v in whole.weights_.items())
+
+
+def test_networks_have_the_size_that_is_said() -> None:
+    pytest.importorskip("diffusers")
+    for side in (32, 64):
+        made = SYNTHESIZERS.make("image_diffusion", side=side)
+        made.classes_ = [str(n) for n in range(10)]
+        net = made._network()
+        assert 1e6 < sum(p.numel() for p in net.net.parameters()) < 3e6
+    from wareloom.classifiers.cnn import CNN, Network
+
+    assert sum(p.numel() for p in Network(CNN().width, 10, 0).parameters()) < 5e5
+
+
+def test_sixty_four_pixels_come_out_and_minutes_end_a_training() -> None:
+    pytest.importorskip("diffusers")
+    small = {"channels": (8, 8), "denoising": 2, "batch_size": 4, "minutes": 1e-6}
+    made = SYNTHESIZERS.make("image_diffusion", side=64, **small).fit(pictured(), RUN)
+    assert made.taught_["steps"] == 1, "the minutes were over after the first step"
+    data = made.sample(1, RUN).table("images")["image"][0]
+    assert (look(data).width, look(data).height) == (64, 64)
+    assert said_of(data)["source"] == "trainedAlgorithmicMedia"
+
+
+def test_what_is_told_decides_what_is_drawn() -> None:
+    """Guidance 1 asks the network once; beyond, the difference that class, colour and shape make is followed."""
+    import torch
+
+    pytest.importorskip("diffusers")
+    made = SYNTHESIZERS.make("image_diffusion", side=16, channels=(8,), guidance=3.0)
+    made.classes_ = ["a", "b"]
+    with torch.random.fork_rng():
+        torch.manual_seed(1)
+        net = made._network().net.eval()
+    noise = np.random.default_rng(1).standard_normal((2, 3, 16, 16), dtype=np.float32)
+    x, what = torch.from_numpy(noise), torch.tensor([[0, 1, 1], [1, 2, 1]])
+    with torch.inference_mode():
+        time = torch.full((2,), 500)
+        told, untold = net(x, time, what), net(x, time, net.told.unknown(what))
+        further = made._velocity(net, x, 500, what)
+        assert torch.allclose(further, untold + 3 * (told - untold), atol=1e-4)
+        early = net(x, torch.full((2,), 900), what)
+        assert torch.allclose(made._velocity(net, x, 900, what), early, atol=1e-4)
+        for column in range(3):
+            other = what.clone()
+            other[:, column] += 1 - 2 * other[:, column].clamp(max=1)
+            assert not torch.allclose(net(x, time, other), told, atol=1e-2), "it is not told"
 
 
 def test_a_folder_is_refused_without_a_gpu() -> None:
@@ -281,6 +339,34 @@ def test_pictures_for_training_are_no_product_photos(tmp_path: Path) -> None:
     again = wareloom.read(tmp_path / "real", to=tmp_path / "again", as_="clothing")
     assert again.rows("images") == 24
     assert set(labelled(again).collect()["class"]) == set(KINDS)
+
+
+def test_what_was_made_stays_made_when_it_is_read_again(tmp_path: Path) -> None:
+    """Written out as training data and read anew, a made picture is no photo all the same: its metadata say so.
+
+    Controls: photos, products before another background, and a camera's own "enhanced" photo are.
+    """
+    made = SYNTHESIZERS.make("image_augment", side=24).fit(pictured(), RUN).sample(6, RUN)
+    export_pictures(made, tmp_path / "training", "training")
+    (tmp_path / "training" / "labels.csv").unlink()
+    by_other = encode(noisy(), "PNG", {"source": "trainedAlgorithmicMedia"})
+    (tmp_path / "training" / "ball").mkdir(exist_ok=True)
+    (tmp_path / "training" / "ball" / "bought.png").write_bytes(by_other)
+    (tmp_path / "training" / "ball" / "photo.png").write_bytes(encoded(noisy()))
+    again = wareloom.read(tmp_path / "training", to=tmp_path / "again", as_="clothing")
+    assert len(training_pictures(again)) == 7
+    assert again.rows("images") == 8
+    said = json.loads((tmp_path / "again" / "read.json").read_text())["said"]
+    assert any(one.startswith("7 pictures say of themselves that they were made") for one in said)
+    with pytest.raises(GateError, match="7 of 8 pictures were made for training by what their"):
+        export_pictures(again, tmp_path / "out")
+    shown = SYNTHESIZERS.make("image_background").fit(pictured(), RUN).sample(6, RUN)
+    export_pictures(shown, tmp_path / "shown")
+    phone = encode(noisy(), "JPEG", {"Software": "camera", "source": "algorithmicallyEnhanced"})
+    (tmp_path / "shown" / "ball" / "phone.jpg").write_bytes(phone)
+    taken = wareloom.read(tmp_path / "shown", to=tmp_path / "taken", as_="clothing")
+    assert not len(training_pictures(taken))
+    assert "purpose" not in taken.table("images").columns
 
 
 def test_names_of_files_lead_nowhere(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -9,18 +10,23 @@ import numpy as np
 import polars as pl
 import pytest
 
+from wareloom.cli._shared import settings
+from wareloom.cli.photos import main as photos_command
+from wareloom.cli.split import main as split_command
+from wareloom.core.family import SYNTHESIZERS
 from wareloom.core.run import Run
 from wareloom.errors import InputError, SchemaError, SettingError, UnknownNameError
 from wareloom.experiment.plan import FEATURES, MIXED, NAIVE, REAL, REPEATED, SYNTHETIC
 from wareloom.experiment.result import Proof
 from wareloom.experiment.study import Cell
-from wareloom.preparing.splits import SplitSettings
+from wareloom.preparing.picture_operations import OPERATIONS
+from wareloom.preparing.splits import Split, SplitSettings
 from wareloom.preparing.splits_pictures import split_pictures
 from wareloom.proof.pictures import AUGMENTED, BOTH, PictureProofSettings, Pictures
 from wareloom.proof.prove import prove
 from wareloom.sampling.generator import Generator
 from wareloom.shop import Shop
-from wareloom.shop.pictures import labelled
+from wareloom.shop.pictures import decode, labelled
 from wareloom.shop.schema import conform
 from wareloom.synthesis.images.label_safety import label_safety
 from wareloom.testing.pictures import SHAPES, encoded, photo_shop
@@ -29,7 +35,7 @@ RUN = Run(seed=1, threads=1, quiet=True)
 SMALL: dict[str, Any] = {
     "seeds": 2,
     "ratios": (1.0,),
-    "ranker_settings": {"side": 16, "width": 8, "epochs": 3},
+    "ranker_settings": {"side": 16, "width": 8, "epochs": 3, "least_updates": 0},
 }
 
 
@@ -125,6 +131,27 @@ def test_photos_of_an_item_stay_together_and_own_parts_are_taken() -> None:
     ]
 
 
+def test_photos_are_split_from_the_command_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    photo_shop(10, side=12).save(tmp_path / "shop")
+    split_command(tmp_path / "shop", tmp_path / "parts", quiet=True, as_json=True)
+    told = json.loads(capsys.readouterr().out)
+    assert told["settings"]["by"] == "class"
+    assert told["rows"]["images"] == {"train": 24, "validation": 8, "test": 8}
+    held = Split.open(tmp_path / "parts")
+    lazy = split_pictures(Shop.open(tmp_path / "shop"), SplitSettings())
+    for one, other in zip(held, lazy, strict=True):
+        assert one.table("images").equals(other.table("images"))
+        assert one.rows("items") == 40
+    split_command(tmp_path / "shop", tmp_path / "two", set=["parts=[4,1,0]"], quiet=True)
+    assert [part.rows("images") for part in Split.open(tmp_path / "two")] == [32, 8, 0]
+    with pytest.raises(SettingError, match="leaves validation without photos"):
+        split_command(tmp_path / "shop", tmp_path / "none", set=["parts=[99,1,99]"], quiet=True)
+    with pytest.raises(SchemaError, match="A split by time needs the table events"):
+        split_command(tmp_path / "shop", tmp_path / "none", by="time", quiet=True)
+
+
 def test_refuses_what_cannot_be_proved() -> None:
     shop = photo_shop(4, side=12)
     bare = shop.with_tables(items=shop.table("items").drop("category"))
@@ -183,12 +210,48 @@ def test_a_mirror_that_changes_the_label_is_off() -> None:
         label_safety(arrows(4, 1), photo_shop(2).with_tables(images=None), RUN)
 
 
-def test_unsafe_operations_are_left_out_of_the_pool(tmp_path: Path) -> None:
-    shop = arrows(20, 3)
-    study = Pictures(shop, PictureProofSettings(safe=True, **SMALL), RUN)
-    parts = study.prepare("file")
-    assert "flip" in study.safety(parts).off["left"]
-    told = study.told(parts, lambda: study.pool(parts, parts.train, Cell(arm=MIXED, seed=0), RUN))
-    assert {"class", "operation", "photos", "kept", "on"} == set(
-        told["synthetic"]["label_safety"][0]
+def test_the_command_says_what_to_leave_away_and_it_is_left(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arrows(8, 1).save(tmp_path / "train")
+    arrows(5, 2).save(tmp_path / "held")
+    photos_command(tmp_path / "train", safe=tmp_path / "held", threads=1, quiet=True, as_json=True)
+    told = json.loads(capsys.readouterr().out)
+    assert "flip" in told["off"]["left"]
+    assert len(told["label_safety"]) == 2 * len(OPERATIONS)
+    asked = settings([f"off={json.dumps(told['off'])}"])
+    made = SYNTHESIZERS.make("image_augment", **asked)
+    assert "flip" in made.off["left"]
+
+
+def test_unsafe_operations_are_left_out_of_the_pool() -> None:
+    """Adversary: with the same settings and nothing measured half of the arrows are mirrored."""
+    shop, flips = (
+        arrows(20, 3),
+        Generator(
+            synthesizer="image_augment", settings={"operations": ("flip",), "mixed": 0}, screens=()
+        ),
     )
+    mirrored = {}
+    for safe in (True, False):
+        study = Pictures(shop, PictureProofSettings(safe=safe, generator=flips, **SMALL), RUN)
+        parts = study.prepare("file")
+        pool = study.pool(parts, parts.train, Cell(arm=MIXED, seed=0), RUN)
+        mirrored[safe] = share_mirrored(pool.kept, shop), share_mirrored(pool.augmented, shop)
+        told = study.told(parts, lambda pool=pool: pool)["synthetic"]  # type: ignore[misc]
+        assert ("label_safety" in told) == safe
+        if safe:
+            kept = {"class", "operation", "photos", "kept", "on"}
+            assert set(told["label_safety"][0]) == kept
+    assert mirrored[True] == (0, 0)
+    assert mirrored[False][0] > 0.3
+
+
+def share_mirrored(made: Shop, real: Shop) -> float:
+    """Share of the pictures that are nearer to their item's photo turned round."""
+    photos = dict(real.table("images").select("item_id", "image").rows())
+    turned = []
+    for item, data in made.table("images").select("item_id", "image").rows():
+        own, other = (decode(one, 32).astype(int) for one in (data, photos[item]))
+        turned.append(np.abs(own - other[:, ::-1]).mean() < np.abs(own - other).mean())
+    return float(np.mean(turned))

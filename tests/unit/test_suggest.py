@@ -16,7 +16,15 @@ from wareloom.core.run import Run
 from wareloom.errors import InputError, SettingError
 from wareloom.language.models import Generated, TextModel
 from wareloom.shop import Shop
-from wareloom.synthesis.texts.claims import Claim, Field, refusal, rules, unsupported_claims
+from wareloom.synthesis.texts.claims import (
+    Claim,
+    Field,
+    forbidden,
+    refusal,
+    rules,
+    unsupported_claims,
+    without_forbidden,
+)
 from wareloom.synthesis.texts.suggest import KINDS, Assistant, limit
 
 RUN = Run(quiet=True)
@@ -167,6 +175,118 @@ def test_what_a_field_does_not_say_is_refused(text: str, field: Field, why: str)
     assert refusal("Made of zinc.", []) == "cites no field"
 
 
+@pytest.mark.parametrize(
+    ("said", "kind"),
+    [
+        ("The most beautiful lamp", "superlatives"),
+        ("World-class lamp", "superlatives"),
+        ("BEST-SELLER lamp", "superlatives"),
+        ("The market leading brand", "superlatives"),
+        ("100% effective", "superlatives"),
+        ("最耐用的台灯", "superlatives"),
+        ("销量第一的台灯", "superlatives"),
+        ("１００％有效", "superlatives"),
+        ("Lowers blood pressure", "medical"),
+        ("boosts immunity", "medical"),
+        ("Prevents hair loss", "medical"),
+        ("cures headaches", "medical"),
+        ("降血压茶", "medical"),
+    ],
+)
+def test_superlatives_and_effects_are_found_in_any_words(said: str, kind: str) -> None:
+    assert kind in {of for _, of in forbidden(said)}, said
+    items = pl.DataFrame(
+        {"item_id": ["q"], "title": [f"{said} X9"], "attributes": [bag(note=said, colour="red")]}
+    )
+    made = Assistant(Shop({"items": items}))
+    for one in KINDS:
+        text = made.suggest("q", one).text
+        assert not forbidden(text), text
+    assert "red" in made.suggest("q").text
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "100% cotton",
+        "100%棉",
+        "Dog treats",
+        "Fits most 2 in. drains",
+        "Glue, cures in 24 hours",
+        "Blood pressure monitor",
+        "Bestiary of glass",
+        "最大承重 50kg",
+        "第一代 音箱",
+        "Guest towel",
+    ],
+)
+def test_what_is_no_praise_is_said(said: str) -> None:
+    assert forbidden(said) == []
+    items = pl.DataFrame({"item_id": ["q"], "attributes": [bag(note=said)]})
+    found = Assistant(Shop({"items": items})).suggest("q")
+    assert said.rstrip(".") in found.text
+    assert found.coverage == 1
+
+
+def test_praise_goes_whole_and_takes_nothing_else() -> None:
+    assert without_forbidden("The Best bestiary, a BEST-SELLER") == "The bestiary, a"
+    assert without_forbidden("全网最低价 最好的 凉鞋 女") == "凉鞋 女"
+    assert without_forbidden("最好的纯棉短袖") == "的纯棉短袖"
+
+
+def test_gaps_of_a_catalogue_are_not_said() -> None:
+    """Values that say nothing, and those that say nothing alone; marks of HTML; a price of nothing."""
+    items = pl.DataFrame(
+        {
+            "item_id": ["q", "kind"],
+            "title": ["&lt;b&gt;Sugar Free&lt;/b&gt; Gum<script>alert(1)</script>", None],
+            "brand": ["N/A", None],
+            "category": [["Gum"], ["Vases"]],
+            "price": [0.0, None],
+            "attributes": [
+                bag(vegan="yes", sugar="none", pieces="12", finish="unknown", taste="mint"),
+                [],
+            ],
+        }
+    )
+    made = Assistant(Shop({"items": items}))
+    whole = made.suggest("q")
+    assert whole.text == (
+        "Sugar Free Gum. Category: Gum. Vegan: yes. Sugar: none. Pieces: 12. Taste: mint."
+    )
+    assert whole.coverage == 1
+    assert made.suggest("q", "title").text == "Sugar Free Gum mint"
+    assert made.suggest("q", "keywords").text == "sugar free gum, mint"
+    assert made.suggest("kind", "ad").text == "Category: Vases. See details."
+
+
+def test_a_title_keeps_its_product_and_numbers_their_units() -> None:
+    items = pl.DataFrame(
+        {
+            "item_id": ["q", "t"],
+            "title": ["Steel Pot 24 cm 3 L, 1.5 kg", "夏季 纯棉 T恤 白色 XL"],
+            "brand": ["Acme", "优衣库"],
+        }
+    )
+    made = Assistant(Shop({"items": items}))
+    assert made.suggest("q", "title", "zh").text == "Acme Steel Pot 24 cm 3 L"
+    assert "t恤" in made.suggest("t", "keywords", "zh").text
+
+
+def test_what_a_model_costs_is_said_before_it_is_asked() -> None:
+    # Nobody listens there: a call would fail.
+    how = {"base_url": "http://127.0.0.1:9/v1", "model": "m", "price_in": 2.0, "price_out": 3.0}
+    made = Assistant(SHOP, TEXT_MODELS.make("endpoint", **how))
+    need = made.planned("a", "title", "zh", RUN)
+    assert need is not None
+    assert need.calls == 1
+    assert need.prompt_tokens > 50
+    assert need.cost == pytest.approx((2 * need.prompt_tokens + 3 * need.tokens) / 1e6)
+    assert Assistant(SHOP).planned("a") is None
+    with pytest.raises(SettingError, match="no kind 'titel'"):
+        made.planned("a", "titel")
+
+
 def test_the_check_of_whole_texts_finds_what_no_claim_covers() -> None:
     fields, claims = [MATERIAL, TITLE], [Claim("Made of zinc.", "attributes.material")]
     assert unsupported_claims("Made of zinc.", claims, fields) == []
@@ -251,6 +371,6 @@ def test_bad_input_is_told() -> None:
     with pytest.raises(SettingError, match="writes no facts"):
         Assistant(SHOP, TEXT_MODELS.make("embedded"))
     empty = Shop({"items": ITEMS.clear()})
-    with pytest.raises(InputError, match="no item 'a'"):
+    with pytest.raises(InputError, match="no item 'a': the catalogue is empty"):
         Assistant(empty).suggest("a")
     assert set(rules()["blocked"]) == {"superlatives", "medical"}

@@ -12,7 +12,7 @@ import numpy as np
 
 from wareloom.classifiers import Examples, PictureClassifier
 from wareloom.core.run import Run
-from wareloom.core.settings import NonNegative, Positive, ShareBelowOne, Size
+from wareloom.core.settings import Count, NonNegative, Positive, ShareBelowOne, Size
 from wareloom.errors import require
 from wareloom.neural import torch
 from wareloom.neural.training import Training, seeded, train
@@ -35,7 +35,9 @@ class CNN(PictureClassifier):
     """
 
     gradient: ClassVar[bool] = True
-    quick: ClassVar[Mapping[str, Any]] = {"side": 16, "epochs": 2, "width": 8}
+    quick: ClassVar[Mapping[str, Any]] = {
+        "side": 16, "epochs": 2, "width": 8, "least_updates": 0,
+    }  # fmt: skip
 
     side: Size = 32
     """Pixels of a side that photos are brought to."""
@@ -43,6 +45,8 @@ class CNN(PictureClassifier):
     """Channels of the first layer; later ones have two, four and four times as many."""
     epochs: Size = 60
     """Passes over the photos."""
+    least_updates: Count = 2_000
+    """Updates at least, however few the photos are: 60 passes over 150 photos are 300, which teach next to nothing."""
     batch_size: Size = 32
     """Photos of one update."""
     learning_rate: Positive = 3e-3
@@ -76,7 +80,8 @@ class CNN(PictureClassifier):
         self._net = loaded(self._build(), self.weights_)
 
     def _training(self, photos: int, run: Run) -> Training:
-        updates = run.updates or self.epochs * -(-photos // self.batch_size)
+        passes = self.epochs * -(-photos // self.batch_size)
+        updates = run.updates or max(passes, self.least_updates)
         return Training(
             learning_rate=self.learning_rate,
             epochs=1,

@@ -91,4 +91,16 @@ def told(found: Advice) -> Summary:
     told.fact("memory", f"{took['memory_gib']:.2f} GiB at most")
     told.fact("left out", ", ".join(data["left_out"]))
     told.place(folder / "advice.html", name="page").place(folder / "recipe.toml", name="recipe")
-    return told.place(found.bundle, name="model").next(*data["next"][:1])
+    return told.place(serving(found.bundle), name="serve").next(*data["next"][:1])
+
+
+def serving(bundle: Path | None) -> str | None:
+    """How a bundle is served; None where there is none."""
+    if bundle is None:
+        return None
+    from wareloom.bundle import MANIFEST
+    from wareloom.core.state import read_json
+
+    proved = read_json(bundle / MANIFEST)["proof"] is not None
+    flag = "" if proved else " --unproved"
+    return f"wareloom publish {bundle}{flag} --to store && wareloom serve store"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -55,6 +56,13 @@ Find = Annotated[
         show_default=False,
     ),
 ]
+Safe = Annotated[
+    Path | None,
+    typer.Option(
+        help="Find out, on these held-out photos, which alterations leave each class as it is.",
+        show_default=False,
+    ),
+]
 How = Annotated[
     list[str] | None,
     typer.Option(
@@ -70,6 +78,7 @@ def main(
     to: Filled = None,
     lift: Lift = False,
     find: Find = None,
+    safe: Safe = None,
     model: Seen = "lite0",
     set: How = None,
     threads: Threads = 0,
@@ -80,7 +89,7 @@ def main(
 ) -> None:
     """Say whose photo contradicts its category or title, and what photos fill; exit code 1 where one contradicts.
 
-    With --find it looks for a photo instead.
+    With --find it looks for a photo instead, with --safe it alters held-out ones.
     """
     from wareloom.classifiers.reading import ReadingSettings, filled, read_photos
     from wareloom.core.settings import configure
@@ -96,6 +105,9 @@ def main(
         cells = [tuple(row.values()) for row in rows if row["rank"] <= SHOWN]
         told = Summary(head).table(("photo", "rank", "item", "likeness"), cells, "item")
         show({"found": rows}, as_json, told)
+        return
+    if safe is not None:
+        _safety(opened, safe, str(how.classifier), run, (shop, as_json))
         return
     read = read_photos(opened, how, run)
     found, told = _told(read)
@@ -127,6 +139,28 @@ def _found(shop: Shop, photos: list[Path], run: Run) -> list[dict[str, Any]]:
     found = PictureSearch.of(shop, run).find([path.read_bytes() for path in photos], run=run)
     names = [str(path) for path in photos]
     return [{**row, "photo": names[row["photo"]]} for row in found.to_dicts()]
+
+
+def _safety(shop: Shop, safe: Path, classifier: str, run: Run, shown: tuple[Path, bool]) -> None:
+    """Say which alterations are no good for which class, and how `image_augment` is told so."""
+    from wareloom.shop import Shop
+    from wareloom.synthesis.images.label_safety import KEPT, label_safety
+
+    place, as_json = shown
+    found = label_safety(shop, Shop.open(safe), run, classifier=classifier)
+    classes = {row["class"]: row["photos"] for row in found.rows}
+    head = (
+        f"{len(found.off)} of {counted(len(classes), 'class', 'classes')} lose an alteration: under it fewer than "
+        f"{KEPT:.0%} of their photos are still told to be of the class."
+    )
+    told = Summary(head, "warn" if found.off else "good")
+    rows = [(kind, classes[kind], ", ".join(ones)) for kind, ones in list(found.off.items())]
+    told.table(("class", "photos", "off"), rows[:SHOWN], "class")
+    off = {kind: list(ones) for kind, ones in found.off.items()}
+    if off:
+        told.note(f"{max(0, len(rows) - SHOWN)} more classes" if len(rows) > SHOWN else "")
+        told.next(f"wareloom synth image_augment {place} --to MADE --set 'off={json.dumps(off)}'")
+    show({"off": off, "label_safety": list(found.rows)}, as_json, told)
 
 
 def _told(read: pl.DataFrame) -> tuple[dict[str, Any], Summary]:

@@ -36,6 +36,13 @@ Expiry = Annotated[float, typer.Option(help="Days of silence after which a shopp
 SessionEvents = Annotated[
     int, typer.Option("--session-events", help="Events that are remembered of each.")
 ]
+LogRequests = Annotated[
+    bool,
+    typer.Option(
+        "--log-requests",
+        help="Log a line of JSON for each answer; none says who asked, or what for.",
+    ),
+]
 Check = Annotated[bool, typer.Option("--check", help="Look whether it could be served, and end.")]
 CompactEvery = Annotated[
     float, typer.Option("--compact-every", help="Seconds between compactions; 0: none.")
@@ -61,6 +68,7 @@ def main(
         int, typer.Option(help="Requests a second of one key in one process; 0: any number.")
     ] = 0,
     compact_every: CompactEvery = 300.0,
+    log_requests: LogRequests = False,
     check: Check = False,
     allow_code: AllowCode = None,
     as_json: AsJson = False,
@@ -82,7 +90,7 @@ def main(
     asked |= {"hosts": tuple(host_name or ()), "allow_code": tuple(allow_code or ())}
     asked |= {"events_of_session": session_events, "expiry": expiry * 86400, "redis": redis}
     asked |= {"events": events, "most_spooled": int(spool * 1e6), "versions": versions}
-    settings = configure(Settings, asked)
+    settings = configure(Settings, asked | {"log_requests": log_requests})
     if check:
         names = checked(settings).names()
         summary = Summary(f"{store} can be served.", "good").fact("slots", ", ".join(names))

@@ -25,7 +25,13 @@ from wareloom.cli._summary import Summary
 def main(
     shop: Annotated[Path, typer.Argument(help="The shop's folder.")],
     to: To,
-    by: Annotated[str, typer.Option(help="time, leave-last-out, user or query.")] = "time",
+    by: Annotated[
+        str,
+        typer.Option(
+            help="time, leave-last-out, user, query, or class (photos); class for photos alone, else time.",
+            show_default=False,
+        ),
+    ] = "",
     set: Set = None,
     force: Force = False,
     seed: Seed = 0,
@@ -35,15 +41,18 @@ def main(
     """Split a shop into TO/train, TO/validation and TO/test, each a shop."""
     from wareloom.core.settings import configure
     from wareloom.preparing.splits import SplitSettings, split
+    from wareloom.preparing.splits_pictures import BY_CLASS, split_pictures
     from wareloom.shop import Shop
 
     free(to, force, "split.json")
-    parts = split(
-        Shop.open(shop),
-        configure(SplitSettings, {"by": by, **settings(set)}),
-        to,
-        run_of(seed, quiet),
-    )
+    opened, given = Shop.open(shop), settings(set)
+    did = any(opened.rows(name) for name in ("events", "searches", "judgments", "dialogues"))
+    by = by or ("time" if did or not opened.rows("images") else BY_CLASS)
+    if by == BY_CLASS:
+        parts = split_pictures(opened, configure(SplitSettings, given), to)
+    else:
+        how: Any = configure(SplitSettings, {"by": by, **given})
+        parts = split(opened, how, to, run_of(seed, quiet))
     show(parts.how | {"parts": str(to)}, as_json, _summary(parts.how, shop, to))
 
 
@@ -57,6 +66,11 @@ def _summary(how: dict[str, Any], shop: Path, to: Path) -> Summary:
     )
     for name, value in how["cuts"].items():
         found.fact(f"cut {name}", value)
+    if list(rows) == ["images"]:
+        made = f"wareloom synth image_augment {to / 'train'} --to SYNTH"
+        return found.place(to).next(
+            made, f"wareloom compare {to / 'train'} SYNTH --holdout {to / 'validation'} --to PAGE"
+        )
     return found.place(to).next(
         f"wareloom synth markov {to / 'train'} --to SYNTH",
         f"wareloom train ease {to / 'train'} --to MODEL",

@@ -53,13 +53,13 @@ _UNITS = {
 """Ways to write a unit, by the one it becomes. Those of several words are joined before."""
 _SHORT = ("m", "g", "l", "v", "w", "a", "t")
 """Units of one letter, which count only where they touch their number: "12v", not "12 a"."""
-_NAMES = {name: unit for unit, names in _UNITS.items() for name in names.split()} | {
+NAMES = {name: unit for unit, names in _UNITS.items() for name in names.split()} | {
     u: u for u in _SHORT
 }
 _HAN = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
-_NUMBER = r"\d+(?:[- ]\d+/\d+|/\d+)?(?:\.\d+)?"
+NUMBER = r"\d+(?:[- ]\d+/\d+|/\d+)?(?:\.\d+)?"
 _LONG = "|".join(
-    sorted((re.escape(n) for n in _NAMES if len(n) > 1 and n != "in"), key=len, reverse=True)
+    sorted((re.escape(n) for n in NAMES if len(n) > 1 and n != "in"), key=len, reverse=True)
 )
 _PART = r"(?:[a-z]*\d[a-z0-9]*|[a-z]{1,3}(?![^\W_]))"
 
@@ -69,7 +69,7 @@ def _tokens(marks: str) -> re.Pattern[str]:
     letter = rf"(?:[^\W_]|[{marks}])" if marks else r"[^\W_]"
     return re.compile(
         rf"(?P<plain>[a-z]+(?!{letter}|['./-]))"
-        rf"|(?<![^\W_])(?P<number>{_NUMBER})(?:[\s-]?(?P<unit>{_LONG}|in(?![\s-]\d))|-?(?P<short>[{''.join(_SHORT)}]))(?![a-z0-9])"
+        rf"|(?<![^\W_])(?P<number>{NUMBER})(?:[\s-]?(?P<unit>{_LONG}|in(?![\s-]\d))|-?(?P<short>[{''.join(_SHORT)}]))(?![a-z0-9])"
         rf"|(?<![^\W_])(?P<code>{_PART}(?:[-/.]{_PART})+)(?![^\W_])"
         rf"|(?P<han>[{_HAN}]+)"
         rf"|(?P<word>[^\W_]{letter}*(?:'{letter}+)*)"
@@ -128,7 +128,7 @@ def tokenise(text: str, *, stem: bool = False) -> list[str]:
         elif kind == "code":
             words += _code(match.group(), stem)
         else:
-            words.append(_size(match["number"]) + _NAMES[match["unit"] or match["short"]])
+            words.append(_size(match["number"]) + NAMES[match["unit"] or match["short"]])
     return words
 
 

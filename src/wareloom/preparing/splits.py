@@ -130,21 +130,31 @@ def split(
             )
             train, validation, test = made
             return Split(train, validation, test, how)
-        with replacing(Path(to), "split.json") as folder:
-            for name in shop.names:
-                frames = divided.tables.get(name) or [shop.scan(name)] * 3
-                sink(
-                    {
-                        folder / part / f"{name}.parquet": frame
-                        for part, frame in zip(PARTS, frames, strict=True)
-                    }
-                )
-            for part in PARTS:
-                write_head(folder / part, shop.meta, shop.keeps)
-            # What is released of a part is counted against the shop that it is a part of.
-            of = {"of": shop.fingerprint} if shop.path is not None else {}
-            write_json(folder / "split.json", how | of)
+        written(shop, divided.tables, how, to)
     return Split.open(to)
+
+
+def written(
+    shop: Shop, tables: dict[str, list[pl.LazyFrame]], how: dict[str, Any], to: str | Path
+) -> None:
+    """Write the parts of a shop to `to/train`, `to/validation` and `to/test` with `split.json`, streaming.
+
+    `tables`: those that are divided, a frame a part; all others are in each part.
+    """
+    with replacing(Path(to), "split.json") as folder:
+        for name in shop.names:
+            frames = tables.get(name) or [shop.scan(name)] * 3
+            sink(
+                {
+                    folder / part / f"{name}.parquet": frame
+                    for part, frame in zip(PARTS, frames, strict=True)
+                }
+            )
+        for part in PARTS:
+            write_head(folder / part, shop.meta, shop.keeps)
+        # What is released of a part is counted against the shop that it is a part of.
+        of = {"of": shop.fingerprint} if shop.path is not None else {}
+        write_json(folder / "split.json", how | of)
 
 
 class _Divided:
@@ -280,4 +290,4 @@ def _jsonable(value: Any) -> Any:
     return value.isoformat() if isinstance(value, datetime) else value
 
 
-__all__ = ["PARTS", "SHARED", "Split", "SplitSettings", "split", "together"]
+__all__ = ["PARTS", "SHARED", "Split", "SplitSettings", "split", "together", "written"]

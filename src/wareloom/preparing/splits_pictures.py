@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+from pathlib import Path
 
 import numpy as np
 import polars as pl
 
 from wareloom.errors import SchemaError, SettingError
-from wareloom.preparing.splits import PARTS, Split, SplitSettings
+from wareloom.preparing.splits import PARTS, Split, SplitSettings, written
+from wareloom.shop.buckets import CODE, coded
 from wareloom.shop.pictures import labelled
 from wareloom.shop.shop import Shop
 
@@ -17,13 +19,13 @@ OWN = "own parts"
 BY_CLASS = "class"
 
 
-def split_pictures(shop: Shop, settings: SplitSettings) -> Split:
+def split_pictures(shop: Shop, settings: SplitSettings, to: str | Path | None = None) -> Split:
     """Split the table images into train, validation and test; all other tables are in each part.
 
     Where photos of a shop name all three parts (the attribute `split` of their items, as the reader `clothing` writes
     it), these are taken, and photos that name none are for training. Else each class is parted by `settings.parts`, in
-    the order of a hash of the item. Raises `SchemaError` where no photo has a class, `SettingError` where a part would
-    be empty.
+    the order of a hash of the item. With `to`, the parts are written there as `split` writes them. Raises `SchemaError`
+    where no photo has a class, `SettingError` where a part would be empty.
     """
     labels = labelled(shop).with_row_index("row").collect() if shop.rows("images") else None
     if labels is None or not labels["class"].count():
@@ -38,19 +40,21 @@ def split_pictures(shop: Shop, settings: SplitSettings) -> Split:
     else:
         codes = _dealt(labels, settings)
     rows = {part: int((codes == number).sum()) for number, part in enumerate(PARTS)}
-    if empty := [part for part, count in rows.items() if not count]:
+    wanted = [part for part, share in zip(PARTS, settings.parts, strict=True) if named or share > 0]
+    if empty := [part for part in wanted if not rows[part]]:
         raise SettingError(
             f"The split of pictures leaves {' and '.join(empty)} without photos: {rows}. Choose other parts, or read "
             "more photos."
         )
-    made = []
-    for number in range(3):
-        at = pl.Series(np.flatnonzero(codes == number))
-        images = shop.table("images")[at]
-        made.append(shop.with_tables(images=images))
     how = {"settings": dataclasses.asdict(settings) | {"by": OWN if named else BY_CLASS}}
-    train, validation, test = made
-    return Split(train, validation, test, how | {"cuts": {}, "rows": {"images": rows}})
+    how |= {"cuts": {}, "rows": {"images": rows}}
+    both = coded(shop.scan("images"), codes)
+    frames = [both.filter(pl.col(CODE) == number).drop(CODE) for number in range(3)]
+    if to is not None:
+        written(shop, {"images": frames}, how, to)
+        return Split.open(to)
+    train, validation, test = (shop.with_tables(images=one.collect()) for one in frames)
+    return Split(train, validation, test, how)
 
 
 def _dealt(labels: pl.DataFrame, settings: SplitSettings) -> np.ndarray:

@@ -16,7 +16,7 @@ import polars as pl
 
 from wareloom.errors import SourceError
 from wareloom.readers import Intake
-from wareloom.shop.pictures import LARGEST_FILE, fault
+from wareloom.shop.pictures import LARGEST_FILE, fault, made_for_training
 from wareloom.shop.storage import row_group
 
 ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif")
@@ -29,6 +29,7 @@ SCHEMA = {
     "name": pl.String,
     "image": pl.Binary,
     "source_defect": pl.String,
+    "purpose": pl.String,
 }
 
 
@@ -64,9 +65,22 @@ def pictures(folder: str, intake: Intake) -> pl.LazyFrame:
         name.alias("image_id"),
         "image",
         "source_defect",
+        *told_purpose(frame, intake),
         pl.int_range(1, pl.len() + 1).alias("source_row"),
         name.alias("source_file"),
     )
+
+
+def told_purpose(frame: pl.LazyFrame, intake: Intake) -> tuple[str, ...]:
+    """The column of what pictures are for, where some say of themselves that they were made; the intake says so."""
+    made = frame.select(pl.col("purpose").count()).collect().item()
+    if not made:
+        return ()
+    intake.say(
+        f"{made:,} pictures say of themselves that they were made, not taken (IPTC's digital source type): they are "
+        "kept for training, and no export takes them for photos of products."
+    )
+    return ("purpose",)
 
 
 def stem(name: pl.Expr) -> pl.Expr:
@@ -77,16 +91,17 @@ def stem(name: pl.Expr) -> pl.Expr:
 def staged(
     found: Iterable[Found], intake: Intake, keep: Callable[[Found], bool] = lambda one: True
 ) -> pl.LazyFrame | None:
-    """Look at pictures and write them to the intake's folder, so many bytes at once: name, image, source_defect.
+    """Look at pictures and write them to the intake's folder, so many bytes at once: columns of `SCHEMA`.
 
     None where there is no picture. `keep`: whether a picture is wanted, told before it is looked at.
     """
     parts: list[Path] = []
     names, data, defects, size, total = list[str](), list[bytes | None](), list[str | None](), 0, 0
+    purposes = list[str | None]()
 
     def written() -> None:
         parts.append(intake.folder / f"pictures-{len(list(intake.folder.iterdir()))}.parquet")
-        rows = {"name": names, "image": data, "source_defect": defects}
+        rows = {"name": names, "image": data, "source_defect": defects, "purpose": purposes}
         pl.DataFrame(rows, schema=SCHEMA).write_parquet(
             parts[-1], row_group_size=row_group("images")
         )
@@ -99,12 +114,14 @@ def staged(
             names.append(one.name)
             data.append(None if wrong else one.data)
             defects.append(wrong)
+            own = not wrong and made_for_training(one.data or b"")
+            purposes.append("training" if own else None)
             size += len(one.data or b"")
             total += len(one.data or b"")
             advance(1)
             if size >= AT_ONCE:
                 written()
-                names, data, defects, size = [], [], [], 0
+                names, data, defects, purposes, size = [], [], [], [], 0
         if names:
             written()
     intake.files["pictures"] = total

@@ -21,6 +21,7 @@ from wareloom.readers._pictures import (
     plain,
     staged,
     stem,
+    told_purpose,
 )
 
 LABELS = ("labels.csv", "labels.tsv", "images.csv")
@@ -120,7 +121,8 @@ class Clothing(Reader):
                     f"{', '.join(parts) or 'none'}."
                 )
         _say_classes(told, intake)
-        return {"items": _items(told).lazy(), "images": _images(frame, told, rest)}
+        purpose = told_purpose(frame, intake)
+        return {"items": _items(told).lazy(), "images": _images(frame, told, rest, purpose)}
 
     def _wanted(self, intake: Intake) -> Callable[[Found], bool]:
         """Whether a picture lies in no folder of another part."""
@@ -319,7 +321,9 @@ def _items(told: pl.DataFrame) -> pl.DataFrame:
 USED = ("label class", "label split", "label item", "label image")
 
 
-def _images(frame: pl.LazyFrame, told: pl.DataFrame, rest: pl.DataFrame) -> pl.LazyFrame:
+def _images(
+    frame: pl.LazyFrame, told: pl.DataFrame, rest: pl.DataFrame, purpose: tuple[str, ...]
+) -> pl.LazyFrame:
     """The table images, in the order of the source, after it what the labels name and there is not."""
     twice = told.with_columns(
         source_defect=pl.coalesce(
@@ -337,7 +341,7 @@ def _images(frame: pl.LazyFrame, told: pl.DataFrame, rest: pl.DataFrame) -> pl.L
     made = made.with_columns(
         pl.when(pl.col("source_defect").is_null()).then("image").alias("image")
     )
-    order = ["item_id", "image_id", "image", "source_row", "source_file", "source_defect"]
+    order = ["item_id", "image_id", "image", *purpose, "source_row", "source_file", "source_defect"]
     made = made.select(
         pl.col("source_row").cast(pl.Int64) if c == "source_row" else c for c in order
     )
@@ -347,6 +351,7 @@ def _images(frame: pl.LazyFrame, told: pl.DataFrame, rest: pl.DataFrame) -> pl.L
         item_id="image",
         image_id="image",
         image=pl.lit(None, dtype=pl.Binary),
+        **{name: pl.lit(None, dtype=pl.String) for name in purpose},
         source_row=pl.col("row").cast(pl.Int64),
         source_file="file",
         source_defect="why",

@@ -12,6 +12,7 @@ from wareloom.core.files import replacing
 from wareloom.errors import GateError, InputError, needed
 from wareloom.shop import Shop
 from wareloom.shop.pictures import PictureError, labelled, look, parts, training_pictures
+from wareloom.shop.schema import REAL
 
 LABELS = "labels.csv"
 ENDING = {"JPEG": "jpg", "MPO": "jpg", "PNG": "png", "WEBP": "webp", "GIF": "gif", "BMP": "bmp"}
@@ -60,7 +61,8 @@ def refuse_training(shop: Shop) -> None:
     found = training_pictures(shop)
     if not len(found):
         return
-    who = ", ".join(found["origin"].unique().sort().head(3).to_list())
+    makers = found["origin"].unique().sort().head(3).to_list()
+    who = ", ".join("what their metadata name" if one == REAL else one for one in makers)
     example = found["image_id"].fill_null(found["item_id"])[0]
     raise GateError(
         f"{len(found):,} of {shop.rows('images'):,} pictures were made for training by {who} ({example}), and show "

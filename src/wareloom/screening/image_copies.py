@@ -8,22 +8,25 @@ import numpy as np
 
 from wareloom.core.run import Run
 from wareloom.core.settings import Count, Fraction
-from wareloom.preparing.picture_hashes import SIDE, bits_apart, hashes
+from wareloom.preparing.picture_hashes import SIDE, bits_apart, hashes, windows
 from wareloom.preparing.picture_sizes import reduced, smaller
 from wareloom.screening._encoded import encoded
 from wareloom.screening._pictures import Judge, PictureScreen, seen, spread
 from wareloom.shop import Shop
 
+CLOSE = 5
+"""Real photos, the nearest by the encoder, whose parts are compared"""
 BLOCK = 2048
 """Pictures that are compared with all real ones at once"""
 
 
 @dataclass(kw_only=True, eq=False)
 class ImageCopies(PictureScreen):
-    """Take pictures from scratch that are a training photo over again, mirrored or not.
+    """Take pictures from scratch that are a training photo over again, mirrored or not, or without its rim.
 
     A copy is nearer to a training photo, by the cosine of EfficientNet-Lite0's vectors, than all but one in a thousand
-    real photos are to other real ones, and its perceptual hash differs in few bits, too. Either alone errs: products
+    real photos are to other real ones, and its perceptual hash differs in few bits, too, from that of a photo or of a
+    part of one of those that are nearest. Either alone errs: products
     that look alike have near vectors, plain pictures near hashes. Pictures made of a real item's photo, as by
     `image_augment`, say whose they are and pass.
     """
@@ -52,7 +55,9 @@ class ImageCopies(PictureScreen):
             near = _nearest(_unit(given - mean), real)
             apart = _apart(hashes(made), marks)
             own = _own(shop, train)[places]
-            copied = (near > limit) & (apart <= self.bits) & ~own
+            alike = (near > limit) & ~own
+            apart = np.minimum(apart, _apart_of_parts(made, pixels, (given - mean, real), alike))
+            copied = alike & (apart <= self.bits)
             reason = f"near copy of a training photo: hashes differ in {self.bits} bits or fewer"
             return spread(shop.rows("images"), places, [reason if c else None for c in copied])
 
@@ -76,6 +81,25 @@ def _apart(one: np.ndarray, others: np.ndarray) -> np.ndarray:
     """Bits to the nearest hash of the others: int64 [one]."""
     parts = [bits_apart(one[i : i + BLOCK], others).min(axis=1) for i in range(0, len(one), BLOCK)]
     return np.concatenate(parts) if parts else np.zeros(0, np.int64)
+
+
+def _apart_of_parts(
+    made: np.ndarray,
+    pixels: np.ndarray,
+    vectors: tuple[np.ndarray, np.ndarray],
+    asked: np.ndarray,
+) -> np.ndarray:
+    """Bits to the nearest part of the real photos that are nearest by the encoder, mirrored or not, of those `asked`.
+
+    Only those few are compared: parts of all photos would fill the memory. 64 for the others.
+    """
+    found, (given, real) = np.full(len(made), 64, dtype=np.int64), vectors
+    for row in np.flatnonzero(asked):
+        close = np.argsort(-(real @ _unit(given[row : row + 1])[0]), kind="stable")[:CLOSE]
+        both = np.concatenate([pixels[close], pixels[close][:, :, ::-1]])
+        own = hashes(made[row : row + 1])
+        found[row] = bits_apart(own, windows(both).reshape(-1, 64)).min()
+    return found
 
 
 def _nearest(one: np.ndarray, others: np.ndarray) -> np.ndarray:

@@ -12,8 +12,9 @@ import random
 import secrets
 import struct
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -27,7 +28,7 @@ from wareloom.serving.shoppers.memory import ABSENT, Forgotten, Memory, whose
 from wareloom.serving.shoppers.sessions import NO_ENTRIES, merged
 from wareloom.serving.versions.catalogue import card_of
 from wareloom.serving.versions.rules import Placed
-from wareloom.serving.versions.stock import Stock, of_itself
+from wareloom.serving.versions.stock import Stock, best_first, of_itself
 from wareloom.serving.versions.version import Version
 from wareloom.serving.wire import KINDS, PAGES, Ask, Why, written
 from wareloom.shop.schema import INTERACTIONS
@@ -107,7 +108,7 @@ class Answers:
         if ask.exclude:
             parts.append(_known(ids.codes(ask.exclude)))
         had = np.concatenate(parts) if len(parts) > 2 or len(gone) or len(never) else NOTHING
-        barred = NO_ONE if ask.filter is None else version.catalogue.barred(ask.filter)
+        barred = NO_ONE if ask.filter is None else version.barred(ask.filter)
         first = self.offset(ask.page, version)
         depth = min(version.rules.depth(ask.k) + first, len(version.served))
         before = self.stock.number
@@ -206,25 +207,30 @@ class Answers:
         ask: Ask,
         entries: np.ndarray,
         history: np.ndarray,
-        new: list[str],
+        new: Collection[str],
         placed: list[Placed],
         scores: dict[int, float],
     ) -> dict[int, tuple[str, float]]:
         """Put products that the version does not know among the hits, by their words; changes `placed`."""
         if ask.page:
             return {}
-        if ask.filter is not None:
-            new = [n for n in new if version.catalogue.passes(self.stock.items[n], ask.filter)]
-        seen = {int(h) for h in entries["item"]} | {
-            hash_of(n) for n in (*ask.exclude, *(ask.history or ()))
-        }
-        new = [n for n in new if hash_of(n) not in seen]
+        again = ask.repeats or bool(ask.query.strip())
+        kept_back = entries if not again else entries[NEVER[entries["kind"]]]
+        seen = {int(item) for item in kept_back["item"]} | {hash_of(n) for n in ask.exclude}
+        if not again:
+            seen |= {hash_of(n) for n in ask.history or ()}
+
+        def found_by(text: str, most: int) -> dict[str, float]:
+            scores = self.stock.found(text, version.idf, version.mean, new)
+            order = best_first(scores, most)
+            shown = (n for n in order if hash_of(n) not in seen and self._passes(version, ask, n))
+            return {name: scores[name] for name in islice(shown, most)}
+
         if ask.query.strip():
-            found = self.stock.found(ask.query, version.idf, version.mean, new)
+            found = found_by(ask.query, ask.k)
             words = version.words is not None and version.searcher() is version.words
-            best = sorted(found, key=lambda n: -found[n])[: ask.k]
             told = {}
-            for number, name in enumerate(best):
+            for number, name in enumerate(found):
                 at = (
                     sum(scores.get(p.code, 0.0) >= found[name] for p in placed)
                     if words
@@ -236,13 +242,16 @@ class Answers:
             return told
         titles = [version.catalogue.title(int(code)) for code in history[-LATEST:]]
         for title in reversed(titles):
-            found = self.stock.found(title, version.idf, version.mean, new)
+            found = found_by(title, 1)
             own = of_itself(title, version.idf, version.mean)
-            best = [n for n in sorted(found, key=lambda n: -found[n]) if found[n] >= ALIKE * own]
-            if best:
+            name, score = next(iter(found.items()), ("", 0.0))
+            if found and score >= ALIKE * own:
                 placed.insert(min(NEW_PLACE - 1, len(placed)), Placed(-2, ("new",)))
-                return {-2: (best[0], found[best[0]])}
+                return {-2: (name, score)}
         return {}
+
+    def _passes(self, version: Version, ask: Ask, name: str) -> bool:
+        return ask.filter is None or version.catalogue.passes(self.stock.items[name], ask.filter)
 
     def token(self, version: Version, first: int) -> str:
         """A page token: the version, where the page begins, and a signature over both."""

@@ -40,6 +40,8 @@ class Settings:
     """Requests a second that one key may make in one process; 0 for any number"""
     body_seconds: Positive = 10.0
     """Within which a body must have come"""
+    log_requests: bool = False
+    """Whether a line is logged for each answer; none says who asked, or for what"""
     worker: int = 0
     allow_code: tuple[str, ...] = ()
 

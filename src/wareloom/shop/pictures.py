@@ -164,6 +164,17 @@ def said_of(data: bytes) -> dict[str, str]:
         return text
 
 
+def made_for_training(data: bytes) -> bool:
+    """Whether a picture's own metadata say that it was made, and not by putting a product before another background.
+
+    By the press council's word for media of trained or other algorithms, whoever wrote it; a photo that was altered
+    counts where wareloom says so, since cameras call their own photos enhanced.
+    """
+    found = re.search(rb"digitalsourcetype/(\w+)", data)
+    kind = found[1].decode() if found else ""
+    return kind in (TRAINED, ALGORITHMIC) or (kind == ENHANCED and b"wareloom " in data)
+
+
 def fault(data: bytes | Path, name: str) -> str:
     """Why a picture cannot be used, in one sentence with file and remedy; "" where it can.
 

@@ -146,6 +146,19 @@ def test_a_judge_finds_pictures_of_another_class() -> None:
     )
 
 
+def test_the_floor_of_a_judge_is_of_photos_that_did_not_teach_it() -> None:
+    """Labels in random order teach nothing: two in three of other photos are told wrongly, of its own next to none."""
+    rng = np.random.default_rng(0)
+    vectors = rng.normal(size=(2, 60, 80)).astype(np.float32)
+    labels = [tuple(rng.choice(["hat", "shirt", "shoe"], 60).tolist()) for _ in range(2)]
+    marks = sample(60).marks
+    real, again = (PictureSample(v, of, marks[:60]) for v, of in zip(vectors, labels, strict=True))
+    trio_ = PictureTrio(real, again, real, real, True, {})
+    found = PictureClass(penalty=1e-6).compare(trio_, RUN)
+    assert not isinstance(found, str)
+    assert found[0].floor > 0.4
+
+
 def test_the_reach_leaves_a_picture_itself_out() -> None:
     points = np.array([0.0, 1.0, 3.0])
     distances = (points[:, None] - points[None, :]) ** 2

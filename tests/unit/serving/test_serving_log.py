@@ -8,6 +8,7 @@ import random
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -106,6 +107,33 @@ def test_a_slow_disk_sends_events_away_before_memory_grows(
     assert taken + away == 100
     assert away >= 85
     assert len(everything(tmp_path)) == taken + 1
+
+
+def test_nothing_is_acknowledged_before_the_disk_has_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, synced, may_go = events.datasync, list[bytes](), threading.Event()
+
+    def held(file: int) -> None:
+        assert may_go.wait(20)
+        # What is written when the disk is asked: all that is acknowledged after it.
+        synced.append(Path(f"/proc/self/fd/{file}").read_bytes())
+        real(file)
+
+    async def work() -> None:
+        log = EventLog(tmp_path)
+        await log.append([b"first"])
+        monkeypatch.setattr(events, "datasync", held)
+        tasks = [asyncio.create_task(log.append([b"record %d" % n])) for n in range(3)]
+        await asyncio.sleep(0.1)
+        assert not any(task.done() for task in tasks)
+        may_go.set()
+        await asyncio.gather(*tasks)
+        assert all(b"record %d" % n in synced[-1] for n in range(3))
+        await log.close()
+
+    asyncio.run(work())
+    assert 1 <= len(synced) <= 3
 
 
 FULL_DISK = """

@@ -8,9 +8,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from wareloom.errors import OutputError
-from wareloom.serving.shoppers.sessions import WAYS, Sessions, entries_of, merged
+from wareloom.serving.shoppers.sessions import (
+    NO_ENTRIES,
+    WAYS,
+    Sessions,
+    entries_of,
+    kept,
+    merged,
+)
+from wareloom.serving.wire import KINDS
 
 HOUR = 3_600_000_000
 
@@ -41,6 +51,72 @@ def test_an_id_counts_once_and_events_that_are_too_old_go(tmp_path: Path) -> Non
     assert sessions.take("a", rows(1, 2), 11) == 2
     assert sessions.take("a", rows(1, 2, 3, 4), 12) == 2
     assert sessions.of("a", 12)["item"].tolist() == [2, 3, 4]
+
+
+KINDS_OF = {"view_item": 2, "purchase": KINDS["purchase"], "hide": KINDS["hide"]}
+
+
+def told(*events: tuple[int, str]) -> np.ndarray:
+    return entries_of([(item, item, item, KINDS_OF[kind]) for item, kind in events])
+
+
+def test_what_was_bought_or_hidden_outlasts_what_was_looked_at(tmp_path: Path) -> None:
+    sessions = Sessions(tmp_path / "s", events=6)
+    sessions.take("a", told((1, "purchase"), (2, "view_item"), (3, "hide")), 1)
+    for n in range(10, 40):
+        sessions.take("a", told((n, "view_item")), n)
+    assert sessions.of("a", 40)["item"].tolist() == [1, 3, 36, 37, 38, 39]
+    # Of these, too, the oldest go: half of the room is what was looked at last.
+    for n in range(50, 60):
+        sessions.take("a", told((n, "purchase")), n)
+    for n in range(60, 70):
+        sessions.take("a", told((n, "view_item")), n)
+    assert sessions.of("a", 70)["item"].tolist() == [57, 58, 59, 67, 68, 69]
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(st.lists(st.sampled_from([*KINDS_OF]), max_size=40), st.integers(2, 9))
+def test_one_by_one_or_all_at_once_the_same_is_kept(kinds: list[str], most: int) -> None:
+    every = told(*enumerate(kinds))
+    lasting = [n for n, kind in enumerate(kinds) if kind != "view_item"][-(most // 2) :]
+    others = [n for n in range(len(kinds)) if n not in lasting]
+    wanted = (
+        sorted([*lasting, *others[len(lasting) - most :]])
+        if len(kinds) > most
+        else [*range(len(kinds))]
+    )
+    assert kept(every, most)["item"].tolist() == wanted
+    step = NO_ENTRIES
+    for n in range(len(kinds)):
+        step = kept(np.concatenate([step, every[n : n + 1]]), most)
+    assert step["item"].tolist() == wanted
+
+
+def test_a_clock_that_jumps_back_loses_nobody_and_no_last_click(tmp_path: Path) -> None:
+    sessions, late = Sessions(tmp_path / "s", sessions=WAYS, events=4), 10 * HOUR
+    for n in range(WAYS):
+        sessions.take(f"before{n}", rows(n), late + n)
+    for n in range(3 * WAYS):
+        now = late - HOUR + 1000 + n
+        sessions.take(f"after{n}", rows(n), now)
+        assert sessions.of(f"after{n}", now)["item"].tolist() == [n], "it gave way at once"
+    there = [n for n in range(3 * WAYS) if len(sessions.of(f"after{n}", late))]
+    assert there == [*range(2 * WAYS, 3 * WAYS)], "the oldest gave way"
+    # A time that was far ahead by mistake holds nobody for good.
+    far = Sessions(tmp_path / "far", sessions=WAYS, expiry=3600)
+    far.take("ahead", rows(1), 10**6 * HOUR)
+    far.take("now", rows(1), HOUR)
+    assert len(far.of("now", 3 * HOUR)) == 0
+    user, session = told((1, "view_item"), (5, "view_item")), entries_of([(9, 9, 2, 2)])
+    back = np.concatenate([user, entries_of([(7, 7, 3, 2)])])
+    assert merged(back, session)["item"].tolist() == [1, 9, 5, 7]
+
+
+def test_an_id_twice_in_a_batch_counts_once(tmp_path: Path) -> None:
+    sessions = Sessions(tmp_path / "s")
+    both = entries_of([(1, 9, 0, 2), (2, 9, 1, 2), (3, 8, 2, 2)])
+    assert sessions.take("a", both, 5) == 1
+    assert sessions.of("a", 5)["item"].tolist() == [1, 3]
 
 
 def test_it_forgets_after_silence(tmp_path: Path) -> None:
@@ -97,6 +173,6 @@ for n in range(150):
 
 def test_merged_has_each_event_once_in_order_of_time() -> None:
     one = entries_of([(1, 10, 5, 2), (2, 11, 7, 2)])
-    two = entries_of([(2, 11, 7, 2), (3, 12, 6, 2)])
+    two = entries_of([(3, 12, 6, 2), (2, 11, 7, 2)])
     assert merged(one, two)["item"].tolist() == [1, 3, 2]
     assert merged(one, one[:0]) is one

@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 from scipy import stats
 
-from bundles import NOTE, fitted, written
+from bundles import CHOICE, NOTE, fitted, written
 from stores import Client, branded, items, run
 from wareloom.errors import InputError, OutputError, SettingError, SourceError, UnknownNameError
 from wareloom.serving.events.compact import compact
@@ -46,6 +46,19 @@ def test_a_proof_that_hurts_is_refused_and_none_only_taken_by_name(
         assert (await Client(tmp_path / "s").post("/recommend"))["unproved"] is True
 
     run(work())
+
+
+def test_what_was_made_of_real_data_alone_is_published_though_synthetic_data_hurts(
+    tmp_path: Path,
+) -> None:
+    shop, harm = branded(), replace(NOTE, verdict="hurts")
+    for mixed in (True, False):
+        name = tmp_path / f"mixed-{mixed}"
+        choice = CHOICE | {"mixed": mixed}
+        written(name, fitted("popularity", shop), shop, proof=harm, choice=choice)
+    publish(tmp_path / "mixed-False", tmp_path / "s", "home")
+    with pytest.raises(InputError, match="says that it hurts"):
+        publish(tmp_path / "mixed-True", tmp_path / "s", "home")
 
 
 def test_a_bundle_that_was_edited_is_refused(bundle: Path, tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol, runtime_checkable
 
@@ -14,6 +13,8 @@ from wareloom.core.run import Run
 from wareloom.errors import InputError, SourceError, needed
 from wareloom.language.quiet import still
 from wareloom.shop import Shop, Vocabulary
+from wareloom.shop.pictures import PictureError
+from wareloom.shop.pictures import opened as within_limits
 from wareloom.stats.metric_head import fit_metric_head
 
 AT_ONCE = 256
@@ -107,18 +108,14 @@ def _look(model: str, run: Run, who: str) -> Look:
 
 
 def opened(data: bytes, who: str) -> Any:
-    """Return a picture in red, green and blue, what is transparent white; None where the bytes are no picture."""
-    image = needed("PIL.Image", "images", f"{who} reads pictures, which")
+    """Return a picture as all of the product sees it: in RGB, upright, what is transparent white, within limits.
+
+    None where the bytes are no picture that can be used. Raises `MissingExtraError` without Pillow.
+    """
+    needed("PIL.Image", "images", f"{who} reads pictures, which")
     try:
-        with image.open(io.BytesIO(data)) as file:
-            file.draft("RGB", (4 * SIDE, 4 * SIDE))
-            if file.mode in ("RGBA", "LA", "PA") or "transparency" in file.info:
-                layer = file.convert("RGBA")
-                return image.alpha_composite(image.new("RGBA", layer.size, "white"), layer).convert(
-                    "RGB"
-                )
-            return file.convert("RGB")
-    except (OSError, ValueError, SyntaxError, EOFError, image.DecompressionBombError):
+        return within_limits(data, side=2 * SIDE)
+    except PictureError:
         return None
 
 

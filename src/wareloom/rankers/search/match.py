@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 from scipy import sparse
 
-from wareloom.language.tokenise import tokenise_all
+from wareloom.language.sizes import Terms
 from wareloom.rankers.search.index import at_pairs, bm25, counted, idf, learn_terms, trigrams, unit
 from wareloom.shop import Vocabulary
 
@@ -48,7 +48,7 @@ class Matcher:
     @classmethod
     def learn(cls, texts: dict[str, list[str]], k1: float, b: float) -> Matcher:
         """Read the items' texts by field, the most telling one first."""
-        words = [tokenise_all(column, stem=True) for column in texts.values()]
+        words = [Terms().all_found(column) for column in texts.values()]
         terms, grams = learn_terms(words), trigrams(next(iter(texts.values())))
         first, *others = (counted(column, terms) for column in words)
         rest = sum(others, start=sparse.csr_matrix(first.shape, dtype=np.float32)).tocsr()
@@ -88,7 +88,7 @@ class Matcher:
 
     def ask(self, queries: Sequence[str]) -> QueryTerms:
         """Read the words of queries."""
-        words = tokenise_all(queries, stem=True)
+        words = Terms().all_asked(queries)
         counts = counted(words, self.terms)
         there = _ones(counts)
         distinct = words.list.n_unique().to_numpy().astype(np.float64)

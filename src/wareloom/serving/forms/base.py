@@ -17,12 +17,14 @@ from scipy import sparse
 
 from wareloom.core.top import sizes
 from wareloom.rankers import Ranker
+from wareloom.serving.files.kept import Tally
 from wareloom.serving.files.lookup import Lookup
 from wareloom.serving.forms import kernels
 from wareloom.serving.forms.kinds import form_of
 from wareloom.shop.log import NO_TIME
 
 if TYPE_CHECKING:
+    from wareloom.language.sizes import Terms
     from wareloom.serving.forms.realtime import Drawn
 
 NOTHING = np.zeros(0, dtype=np.int32)
@@ -109,6 +111,10 @@ class Form(ABC):
     def waits(self, asked: Asked) -> bool:
         """Whether an answer may take long."""
         return False
+
+    def tallies(self) -> list[Tally]:
+        """Those of the texts whose vectors are kept."""
+        return []
 
     def best(self, asked: Asked, k: int, had: np.ndarray, barred: np.ndarray) -> Found:
         """Return the k best items without those that were `had` (codes) or `barred` (uint8 [items], or empty)."""
@@ -217,18 +223,21 @@ class Words(Rows):
     reads = True
 
     def __init__(
-        self, room: Room, postings: Table, terms: Lookup, popular: Found, stem: bool
+        self,
+        room: Room,
+        postings: Table,
+        terms: Lookup,
+        popular: Found,
+        how: Terms,
     ) -> None:
         zeros = (np.zeros(room.items, np.float32), room.tie)
         super().__init__(room, postings, zeros, 1.0, 0)
-        self.terms, self.stem = terms, stem
+        self.terms, self.how = terms, how
         self.popular = Rows(room, no_table(room.items), popular, 1.0, 0)
 
     def weighed(self, asked: Asked) -> tuple[np.ndarray, np.ndarray]:
-        """Codes of the query's known words in order, and how often each is said."""
-        from wareloom.language.tokenise import tokenise
-
-        words = self.terms.codes(tokenise(asked.query, stem=self.stem))
+        """Codes of the query's known words and pairs in order, and how often each is said."""
+        words = self.terms.codes(self.how.asked(asked.query))
         codes, counts = np.unique(words[words >= 0], return_counts=True)
         return codes, counts.astype(np.float32)
 
@@ -271,6 +280,10 @@ class Sum(Form):
         self.members, self.base, self.tail = members, base, tail
         self.told = np.zeros(room.items, dtype=np.uint8)
         self.heeds = frozenset[str]().union(*(form.heeds for _, form, _, _ in members))
+
+    def tallies(self) -> list[Tally]:
+        """Those of all members."""
+        return [one for _, form, _, _ in self.members for one in form.tallies()]
 
     def waits(self, asked: Asked) -> bool:
         """Whether one of the members may take long."""

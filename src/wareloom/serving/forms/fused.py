@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from wareloom.core.top import top_k
+from wareloom.serving.files.kept import Tally
 from wareloom.serving.forms import kernels
 from wareloom.serving.forms.base import (
     NONE,
@@ -40,6 +41,10 @@ class Fused(Form):
         self.popular = Rows(room, no_table(room.items), popular, 1.0, 0)
         self.constant, self.depth = constant, min(depth, room.items)
         self.slow = any(form.slow for _, form, _ in members)
+
+    def tallies(self) -> list[Tally]:
+        """Those of all members."""
+        return [one for _, form, _ in self.members for one in form.tallies()]
 
     def waits(self, asked: Asked) -> bool:
         """Whether a member may take long."""

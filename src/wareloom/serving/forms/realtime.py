@@ -29,6 +29,7 @@ from wareloom.core.family import SYNTHESIZERS
 from wareloom.core.run import Run
 from wareloom.core.settings import Share, Size, configure
 from wareloom.errors import InputError, SettingError
+from wareloom.serving.files.kept import Tally
 from wareloom.serving.files.lookup import Lookup
 from wareloom.shop import Shop
 from wareloom.shop.keeps import Keeps
@@ -142,6 +143,8 @@ class Realtime:
         self._theirs[self._ours[known]] = known
         self._kept: OrderedDict[bytes, Drawn | None] = OrderedDict()
         self.slow = made.name not in COMPILED
+        self.tally = Tally()
+        """Of openings of sessions"""
 
     @classmethod
     def open(
@@ -159,9 +162,10 @@ class Realtime:
         try:
             found = self._kept[opening]
             self._kept.move_to_end(opening)
+            self.tally.hits += 1
             return found
         except KeyError:
-            pass
+            self.tally.misses += 1
         found = self._kept[opening] = self._drawn(codes, opening)
         if len(self._kept) > OPENINGS:
             self._kept.popitem(last=False)

@@ -18,10 +18,20 @@ import numpy as np
 from wareloom.core.secrets import filled
 from wareloom.errors import InputError, needed
 from wareloom.serving.config import Settings
-from wareloom.serving.shoppers.sessions import ENTRY, NO_ENTRIES, Sessions, key_of
+from wareloom.serving.shoppers.sessions import (
+    ENTRY,
+    LASTING,
+    NO_ENTRIES,
+    Sessions,
+    each_once,
+    kept,
+    key_of,
+)
 
 SECONDS, AGAIN = 0.25, 1.0
 """Within which Redis must answer, and after which it is asked again when it did not"""
+BOUGHT = b":b"
+"""Behind the name of a list: that of what was bought or hidden, which outlasts the latest events"""
 ABSENT = "sessions"
 """What an answer calls it where nothing was remembered"""
 
@@ -83,7 +93,10 @@ class Local(Memory):
 
 
 class Redis(Memory):
-    """A Redis that several machines share: a list a session, with its latest events; one round trip a request."""
+    """A Redis that several machines share: a session is a list of its latest events, and one of what it bought or hid.
+
+    One round trip a request.
+    """
 
     def __init__(self, url: str, *, events: int, expiry: float) -> None:
         """`url`: redis://HOST:PORT/DB; nothing is asked yet. Raises `InputError` for what is no such address."""
@@ -105,8 +118,11 @@ class Redis(Memory):
         """Ask for all at once."""
         pipe = self._client.pipeline(transaction=False)
         for one in who:
+            pipe.lrange(_name(one) + BOUGHT, 0, -1)
             pipe.lrange(_name(one), 0, -1)
-        return [_entries(found) for found in await self._told(pipe.execute())]
+        said = await self._told(pipe.execute())
+        every = zip(said[::2], said[1::2], strict=True)
+        return [kept(_entries([*before, *latest]), self.events) for before, latest in every]
 
     async def take(self, rows: Mapping[str, np.ndarray], now: int) -> int:
         """Add to all at once; an id that came again is seen when the list is read."""
@@ -117,19 +133,26 @@ class Redis(Memory):
             pipe.rpush(name, *(own[n : n + 1].tobytes() for n in range(len(own))))
             pipe.ltrim(name, -self.events, -1)
             pipe.expire(name, self.expiry)
+        for who, own in rows.items():
+            if len(lasting := own[np.isin(own["kind"], LASTING)]):
+                name = _name(who) + BOUGHT
+                pipe.rpush(name, *(lasting[n : n + 1].tobytes() for n in range(len(lasting))))
+                pipe.ltrim(name, -max(1, self.events // 2), -1)
+                pipe.expire(name, self.expiry)
         if not rows:
             return 0
         said = await self._told(pipe.execute())
-        before = [_entries(found)["event"] for found in said[::4]]
+        before = [_entries(found)["event"] for found in said[: 4 * len(rows) : 4]]
         return max(
-            int(np.isin(own["event"], ids).sum())
+            len(own) - len(np.setdiff1d(own["event"], ids))
             for own, ids in zip(rows.values(), before, strict=True)
         )
 
     async def forget(self, who: Sequence[str]) -> None:
         """Delete all at once."""
         if who:
-            await self._told(self._client.delete(*(_name(one) for one in who)))
+            names = [_name(one) for one in who]
+            await self._told(self._client.delete(*names, *(name + BOUGHT for name in names)))
 
     async def close(self) -> None:
         """Close the connections."""
@@ -167,9 +190,7 @@ def _entries(found: Sequence[bytes]) -> np.ndarray:
     whole = [one for one in found if len(one) == ENTRY.itemsize]
     if not whole:
         return NO_ENTRIES
-    every = np.frombuffer(b"".join(whole), dtype=ENTRY)
-    _, first = np.unique(every["event"], return_index=True)
-    return every[np.sort(first)]
+    return each_once(np.frombuffer(b"".join(whole), dtype=ENTRY))
 
 
 def whose(user: str | None, session: str | None) -> Iterator[str]:

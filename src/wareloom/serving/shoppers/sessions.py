@@ -20,7 +20,10 @@ from pathlib import Path
 import numpy as np
 
 from wareloom.errors import OutputError
+from wareloom.serving.wire import KINDS
 
+JUMP = 3_600_000_000
+"""Microseconds that a clock may jump back and nobody is the worse for it"""
 WAYS = 8
 """Sessions of a set"""
 HEAD = struct.Struct("<16sqq")
@@ -30,7 +33,8 @@ MAGIC = b"WLSESS1\n"
 ENTRY = np.dtype([("item", "<u8"), ("event", "<u8"), ("time", "<i8"), ("kind", "u1")])
 """Digest of the item, digest of the event's id, microseconds, code of the kind"""
 NO_ENTRIES = np.zeros(0, dtype=ENTRY)
-EMPTY = bytes(16)
+LASTING = np.array([code for kind, code in KINDS.items() if kind in ("purchase", "hide")])
+"""Kinds of events that outlast others, since their items never come back"""
 
 
 class Sessions:
@@ -73,12 +77,15 @@ class Sessions:
             if known != key or stamp < now - self.expiry:
                 count = 0
             have = self._entries(place, count)
-            fresh = entries[~np.isin(entries["event"], have["event"])]
+            fresh = each_once(entries[~np.isin(entries["event"], have["event"])])
             if len(fresh):
-                both = np.concatenate([have, fresh])[-self.events :]
+                both = kept(np.concatenate([have, fresh]), self.events)
                 content = both.tobytes()
                 self._map[place + HEAD.size : place + HEAD.size + len(content)] = content
-            HEAD.pack_into(self._map, place, key, now, min(self.events, len(have) + len(fresh)))
+            # Who was heard of last is not the quietest, also where the clock jumped back.
+            newest = self._newest(start, place)
+            moment = newest + 1 if now < newest <= now + JUMP else now
+            HEAD.pack_into(self._map, place, key, moment, min(self.events, len(have) + len(fresh)))
             return len(entries) - len(fresh)
 
     def of(self, who: str, now: int) -> np.ndarray:
@@ -102,8 +109,9 @@ class Sessions:
 
     def known(self) -> int:
         """How many sessions there are."""
-        starts = range(FILE.size, FILE.size + self.sets * WAYS * self.slot, self.slot)
-        return sum(self._map[place : place + 16] != EMPTY for place in starts)
+        shape, steps = (self.sets * WAYS, 2), (self.slot, 8)
+        keys = np.ndarray(shape, np.int64, self._map, offset=FILE.size, strides=steps)
+        return int(keys.any(axis=1).sum())
 
     def _entries(self, place: int, count: int) -> np.ndarray:
         at = place + HEAD.size
@@ -117,6 +125,11 @@ class Sessions:
             if self._map[place : place + 16] == key:
                 return place
         return None
+
+    def _newest(self, start: int, but: int) -> int:
+        """When any other session of a set was heard of last."""
+        places = range(start, start + WAYS * self.slot, self.slot)
+        return max(HEAD.unpack_from(self._map, place)[1] for place in places if place != but)
 
     def _oldest(self, start: int) -> int:
         places = range(start, start + WAYS * self.slot, self.slot)
@@ -149,13 +162,35 @@ def entries_of(rows: Sequence[tuple[int, int, int, int]]) -> np.ndarray:
     return np.array(rows, dtype=ENTRY)
 
 
+def each_once(entries: np.ndarray) -> np.ndarray:
+    """Events by their ids, of each the first that came."""
+    if len(entries) < 2:
+        return entries
+    _, first = np.unique(entries["event"], return_index=True)
+    found: np.ndarray = entries[np.sort(first)]
+    return found
+
+
+def kept(entries: np.ndarray, most: int) -> np.ndarray:
+    """The latest events, oldest first: up to half of the room is for what was bought or hidden, however long ago."""
+    if len(entries) <= most:
+        return entries
+    lasting = np.isin(entries["kind"], LASTING)
+    first = np.flatnonzero(lasting)[-(most // 2) :] if most > 1 else np.zeros(0, np.int64)
+    rest = np.setdiff1d(np.arange(len(entries)), first)[len(first) - most :]
+    found: np.ndarray = entries[np.sort(np.concatenate([first, rest]))]
+    return found
+
+
 def merged(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """The events of two sessions, oldest first, each id once."""
+    """The events of two sessions, oldest first, each id once.
+
+    What came last to a session is its last, whatever its time says: clocks jump back, and clients send what waited.
+    """
     if not len(other):
         return one
     if not len(one):
         return other
-    both = np.concatenate([one, other])
-    _, first = np.unique(both["event"], return_index=True)
-    both = both[np.sort(first)]
-    return both[np.argsort(both["time"], kind="stable")]
+    moments = [np.maximum.accumulate(own["time"]) for own in (one, other)]
+    order = np.argsort(np.concatenate(moments), kind="stable")
+    return each_once(np.concatenate([one, other])[order])

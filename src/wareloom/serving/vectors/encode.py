@@ -14,6 +14,7 @@ import numpy as np
 
 from wareloom.core.state import read_json
 from wareloom.errors import SourceError, needed
+from wareloom.serving.files.kept import Tally
 from wareloom.serving.vectors.packed import Packed, packed_session, plain_session, vector_of
 
 MODEL, WORDS, HEAD = "encoder.onnx", "tokenizer.json", "encoder.json"
@@ -45,6 +46,7 @@ class Encoder:
         self._pieces.enable_truncation(int(told["longest"]))
         self._kept: OrderedDict[str, np.ndarray] = OrderedDict()
         self._most, self._one = kept, threading.Lock()
+        self.tally = Tally()
 
     def knows(self, text: str) -> bool:
         """Whether the vector of a text is remembered, or needs no reading."""
@@ -56,7 +58,9 @@ class Encoder:
             found = self._kept.get(text)
             if found is not None:
                 self._kept.move_to_end(text)
+                self.tally.hits += 1
                 return found
+            self.tally.misses += 1
         made = self.read(text)
         with self._one:
             self._kept[text] = made

@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 import numpy as np
 
 from wareloom.language.histories import Names, history_text
+from wareloom.serving.files.kept import Tally
 from wareloom.serving.forms.base import (
     NO_CONTEXT,
     NONE,
@@ -96,6 +97,10 @@ class Vectors(Form):
         self.near, self.asker, self.tail = near, asker, rest[0]
         self.popular = Rows(room, no_table(room.items), rest, 1.0, 0)
         self.reads, self.slow, self.heeds = asker.reads, asker.slow, asker.heeds
+
+    def tallies(self) -> list[Tally]:
+        """That of the encoder, where there is one."""
+        return [self.asker.encoder.tally] if isinstance(self.asker, ByText) else []
 
     def waits(self, asked: Asked) -> bool:
         """Whether this answer may take long."""

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import json
+import math
 from collections import OrderedDict
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
 
 from wareloom.serving.files.arrays import Arrays
+from wareloom.serving.files.kept import Tally
 from wareloom.serving.files.lookup import Lookup, write_texts
 from wareloom.serving.wire import Filter
+
+if TYPE_CHECKING:
+    from wareloom.serving.versions.stocked import Stocked
 
 LEVELS = " > "
 """Between the levels of a category"""
@@ -49,6 +55,15 @@ def write_catalogue(items: pl.DataFrame, ids: pl.Series, folder: Path) -> None:
     arrays.put("price", price.cast(pl.Float64).fill_null(np.nan).to_numpy())
 
 
+@dataclass
+class _Kept:
+    """What a filter does not let through, and how much of what changed since publication it has taken over."""
+
+    shut: np.ndarray
+    begun: int = -1
+    at: int = 0
+
+
 class Catalogue:
     """What `write_catalogue` wrote, mapped."""
 
@@ -63,7 +78,9 @@ class Catalogue:
         self.popular = arrays.get("popular.scores"), arrays.get("popular.order")
         """Weight of the events of each item, and the items in the order of it"""
         self._known: dict[int, bytes] = {}
-        self._filters: OrderedDict[Filter, np.ndarray] = OrderedDict()
+        self._filters: OrderedDict[Filter, _Kept] = OrderedDict()
+        self.tally = Tally()
+        """Of filters"""
 
     def card(self, code: int) -> bytes:
         """What is shown of an item, as JSON between its braces."""
@@ -80,11 +97,38 @@ class Catalogue:
         found = bytes(self._titles[self._title_bounds[code] : self._title_bounds[code + 1]])
         return found.decode() or self.ids.text(code)
 
-    def barred(self, wanted: Filter) -> np.ndarray:
-        """Which items a filter does not let through: uint8 [items]; not to be changed."""
-        if wanted in self._filters:
+    def barred(self, wanted: Filter, since: Stocked | None = None) -> np.ndarray:
+        """Which items a filter does not let through: uint8 [items]; not to be changed.
+
+        `since`: what changed since publication.
+        """
+        kept = self._filters.get(wanted)
+        if kept is not None:
             self._filters.move_to_end(wanted)
-            return self._filters[wanted]
+            self.tally.hits += 1
+        else:
+            self.tally.misses += 1
+            kept = self._filters[wanted] = _Kept(self._published(wanted))
+            most = max(1, min(FILTERS, FILTER_BYTES // max(1, len(kept.shut))))
+            while len(self._filters) > most:
+                self._filters.popitem(last=False)
+        if since is not None and (kept.begun, kept.at) != (since.begun, len(since.edits)):
+            codes = since.edits[kept.at :] if kept.begun == since.begun else [*since.edited]
+            for code in dict.fromkeys(codes):
+                kept.shut[code] = not self.passes(self._row(code) | since.edited[code], wanted)
+            kept.begun, kept.at = since.begun, len(since.edits)
+        return kept.shut
+
+    def _row(self, code: int) -> dict[str, Any]:
+        """What filters look at, as it was published."""
+        path, price = self.categories.text(int(self.category[code])), float(self.price[code])
+        return {
+            "brand": self.brands.text(int(self.brand[code])),
+            "category": path.split(LEVELS) if path else [],
+            "price": None if math.isnan(price) else price,
+        }
+
+    def _published(self, wanted: Filter) -> np.ndarray:
         shut = np.zeros(len(self.ids), dtype=bool)
         if wanted.brand:
             shut |= _others(len(self.brands), self.brands.codes(wanted.brand))[self.brand]
@@ -95,14 +139,10 @@ class Catalogue:
             shut |= ~(self.price >= wanted.price_from)
         if wanted.price_to is not None:
             shut |= ~(self.price <= wanted.price_to)
-        self._filters[wanted] = found = shut.astype(np.uint8)
-        most = max(1, min(FILTERS, FILTER_BYTES // max(1, len(found))))
-        while len(self._filters) > most:
-            self._filters.popitem(last=False)
-        return found
+        return shut.astype(np.uint8)
 
     def passes(self, item: dict[str, Any], wanted: Filter) -> bool:
-        """Whether a product that is not in the catalogue is let through."""
+        """Whether a product is let through by what is said of it."""
         path, price = LEVELS.join(item.get("category") or ()), item.get("price")
         low, high = wanted.price_from, wanted.price_to
         return (

@@ -9,23 +9,22 @@ the slot, which the processes that answer look at before each answer. A bucket t
 
 from __future__ import annotations
 
-import logging
 import os
 import shutil
-import sys
 import time
 from pathlib import Path, PurePosixPath
 
-from wareloom.core import logging as own_logging
+from wareloom.core import logging
 from wareloom.errors import SourceError, WareloomError
 from wareloom.serving.config import Settings, taken_up
+from wareloom.serving.logs import listen
 from wareloom.serving.versions.bucket import Bucket
 from wareloom.serving.versions.store import Store, changes_in, check_slot
 from wareloom.serving.versions.version import MANIFEST, check_version
 
 EVERY, LISTED = 0.25, 20
 """Seconds between looks; looks of which the first also asks which slots there are"""
-log = own_logging.get(__name__)
+log = logging.get(__name__)
 
 
 class Mirror:
@@ -148,11 +147,7 @@ def _write_secret(path: Path, secret: bytes) -> None:
 
 def main() -> None:
     """Follow the bucket of the settings that this process was begun with."""
-    logging.basicConfig(
-        stream=sys.stderr,
-        level=logging.WARNING,
-        format='{"level":"%(levelname)s","said":"%(message)s"}',
-    )
+    listen()
     settings = taken_up()
     Mirror(Bucket(settings.versions), Store.open(settings.store)).follow(os.getppid())
 

@@ -120,7 +120,8 @@ def _check_proof(bundle: Bundle, unproved: bool) -> None:
             f"{bundle.folder} has no proof that it does no harm: make it by wareloom run, or pass --unproved, which "
             "is then said wherever the version is named."
         )
-    if proof is not None and proof.verdict == "hurts":
+    # What was made of real data alone has nothing of what was found to hurt.
+    if proof is not None and proof.verdict == "hurts" and bundle.manifest.choice.get("mixed", True):
         raise InputError(
             f"The proof of {bundle.folder} says that it hurts: {proof.sentence} It is not published."
         )
@@ -191,7 +192,7 @@ def _write_words(bundle: Bundle, ids: pl.Series, folder: Path) -> float | None:
 
     None where no item has a text.
     """
-    from wareloom.language.tokenise import tokenise
+    from wareloom.language.sizes import Terms
 
     items = bundle.items
     texts = [name for name in DEFAULT.split() if name in items.columns]
@@ -212,8 +213,8 @@ def _write_words(bundle: Bundle, ids: pl.Series, folder: Path) -> float | None:
     write_served(ranker, folder)
     lengths = np.zeros(len(items))
     for name in texts:
-        column = items[name].to_list()
-        lengths += [len(tokenise(_said(text), stem=True)) for text in column]
+        said = [_said(text) for text in items[name].to_list()]
+        lengths += Terms().all_found(said).list.len().to_numpy()
     return float(max(lengths.mean(), 1.0))
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -125,7 +126,7 @@ def _write_form(ranker: Ranker, folder: Path, place: str) -> dict[str, Any]:
         _put_rows(arrays, f"{place}table", ranker.weights_.T.tocsr())  # type: ignore[attr-defined]
         _put_rest(arrays, f"{place}rest", ranker.popularity_.astype(np.float32))  # type: ignore[attr-defined]
         Lookup.write(arrays, f"{place}terms", ranker.terms_)  # type: ignore[attr-defined]
-        return {"form": "words", "stem": ranker.stem}  # type: ignore[attr-defined]
+        return {"form": "words", "terms": asdict(ranker._terms)}  # type: ignore[attr-defined]
     if kind == "sum":
         return _write_sum(ranker, folder, place)
     if kind == "vectors":
@@ -223,8 +224,12 @@ def _read_form(told: dict[str, Any], folder: Path, place: str, room: Room, how: 
         case "popularity":
             return Rows(room, forms.no_table(room.items), rest("rest"), 1.0, 0)
         case "words":
+            from wareloom.language.sizes import Terms
+
             terms = Lookup.read(arrays, f"{place}terms")
-            return forms.Words(room, table(), terms, rest("rest"), bool(told["stem"]))
+            # Versions of before knew neither sizes nor pairs.
+            said = told.get("terms") or {"stem": told.get("stem", True), "sizes": False}
+            return forms.Words(room, table(), terms, rest("rest"), Terms(**said))
         case "sum":
             members = [
                 (

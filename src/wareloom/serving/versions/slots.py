@@ -62,7 +62,6 @@ class Slots:
     def look(self) -> None:
         """Begin to open what became live, so that this waits for no request."""
         for name in self._slots:
-            # A slot that somebody deleted answers on with what it has.
             with contextlib.suppress(OSError):
                 self.live(name)
 
@@ -107,6 +106,19 @@ class Slots:
             live = self._slots[name].live
         return live
 
+    def kept(self) -> dict[str, tuple[int, int]]:
+        """Hits and misses of the caches of all open versions since they were looked at last, by kind."""
+        every = {id(one): one for one in self._open.values()}
+        for slot in self._slots.values():
+            beside = [version for _, version in slot.arms]
+            every |= {id(one): one for one in (slot.live, slot.shadow, *beside) if one is not None}
+        found: dict[str, tuple[int, int]] = {}
+        for version in every.values():
+            for name, tally in version.tallies():
+                (hits, misses), (more, fewer) = found.get(name, (0, 0)), tally.take()
+                found[name] = hits + more, misses + fewer
+        return found
+
     def told(self) -> dict[str, dict[str, object]]:
         """What is live in each slot, in a few words."""
         live = {name: self.live(name) for name in self.store.names()}
@@ -125,7 +137,13 @@ class Slots:
         place = self._places.get(name)
         if place is None:
             place = self._places[name] = os.fspath(self.store.slots / f"{name}.jsonl")
-        state = os.stat(place)
+        try:
+            state = os.stat(place)
+        except FileNotFoundError:
+            # A slot that somebody deleted answers on with what it has.
+            if name not in self._slots:
+                raise
+            return self._slots[name].stamp
         return state.st_mtime_ns, state.st_size
 
     def _take(self, name: str) -> _Slot:

@@ -12,17 +12,23 @@ import fcntl
 import math
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Container, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
 
 from wareloom.errors import SourceError
-from wareloom.language.tokenise import tokenise
+from wareloom.language.sizes import Terms, side_by_side
 from wareloom.serving.files.frames import MAGIC, datasync, framed, records_in
 
-K1, B = 1.2, 0.75
+K1, B, PAIRS = 1.2, 0.75, 0.15
+TERMS = Terms(pairs=True)
+BESIDE = 50
+"""Products that are sorted beside those that are wanted, as some may not be shown"""
+SPARE = 10_000
+"""Changes that are remembered beyond twice the products"""
 
 
 class Stock:
@@ -39,9 +45,17 @@ class Stock:
         """All that was said of each product, the latest of each field"""
         self.words: dict[str, Counter[str]] = {}
         """Words of the products' texts, with how often each is there"""
+        self.changes: list[str] = []
+        """Ids in the order in which they changed: whoever looks again begins where it ended, unless `epoch` grew"""
+        self.epoch = 0
+        self.expiring: dict[str, int] = {}
+        """Microseconds from which products are not shown, of those that have an end"""
+        self._holding: dict[str, dict[str, int]] = {}
+        """Products by the words of their texts, with how often each is there"""
+        self._lengths: dict[str, int] = {}
         self.refresh()
 
-    def put(self, items: Sequence[dict[str, Any]]) -> None:
+    def put(self, items: Collection[dict[str, Any]]) -> None:
         """Write what changed of some products, each a dictionary with `item_id`; raises `OSError`."""
         content = framed(msgspec.json.encode(item) for item in items)
         fcntl.flock(self._file, fcntl.LOCK_EX)
@@ -96,39 +110,50 @@ class Stock:
         elif "deleted" in both and not item.get("deleted"):
             both.pop("deleted")
         self.items[name] = both
+        self.changes.append(name)
+        if len(self.changes) > 2 * len(self.items) + SPARE:
+            self.changes, self.epoch = [*self.items], self.epoch + 1
+        if "expires" in both:
+            self.expiring[name] = both["expires"]
+        else:
+            self.expiring.pop(name, None)
         texts = (
             both.get("title"),
             both.get("brand"),
             *(both.get("category") or ()),
             both.get("description"),
         )
-        self.words[name] = Counter(
-            word for text in texts if text for word in tokenise(text, stem=True)
-        )
+        held = _found_by(text for text in texts if text)
+        before = self.words.get(name) or Counter[str]()
+        for word in before.keys() - held.keys():
+            del self._holding[word][name]
+        for word, times in held.items():
+            self._holding.setdefault(word, {})[name] = times
+        self.words[name], self._lengths[name] = held, _length(held)
 
-    def gone(self, now: int) -> list[str]:
-        """Products that are not to be shown at a time (microseconds)."""
-        return [name for name, item in self.items.items() if is_gone(item, now)]
-
-    def expires(self) -> bool:
-        """Whether what is shown hangs on the time."""
-        return any("expires" in item for item in self.items.values())
-
-    def found(self, query: str, idf: Any, mean: float, among: Sequence[str]) -> dict[str, float]:
+    def found(self, query: str, idf: Any, mean: float, among: Container[str]) -> dict[str, float]:
         """BM25 of some products for a query, those above 0 alone; `idf` gives the rarity of a word."""
-        asked = Counter(tokenise(query, stem=True))
-        scores = {}
-        for name in among:
-            held = self.words[name]
-            length = sum(held.values())
-            total = 0.0
-            for word, times in asked.items():
-                if tf := held.get(word, 0):
-                    rare = idf(word)
-                    total += times * rare * tf * (K1 + 1) / (tf + K1 * (1 - B + B * length / mean))
-            if total > 0:
-                scores[name] = total
+        scores: dict[str, float] = {}
+        for term, times in Counter(TERMS.asked(query)).items():
+            rare = times * _worth(term) * idf(term) * (K1 + 1)
+            if rare <= 0:
+                continue
+            for name, tf in self._holding.get(term, {}).items():
+                if name in among:
+                    norm = K1 * (1 - B + B * self._lengths[name] / mean)
+                    scores[name] = scores.get(name, 0.0) + rare * tf / (tf + norm)
         return scores
+
+
+def best_first(scores: dict[str, float], most: int) -> Iterator[str]:
+    """Names by falling scores, equal ones by name; quick for whoever takes some `most` of them."""
+    if len(scores) > 4 * (most + BESIDE):
+        values = np.fromiter(scores.values(), dtype=np.float64, count=len(scores))
+        cut = np.partition(values, -(most + BESIDE))[-(most + BESIDE)]
+        top = {name: score for name, score in scores.items() if score >= cut}
+        yield from sorted(top, key=lambda name: (-top[name], name))
+        scores = {name: score for name, score in scores.items() if score < cut}
+    yield from sorted(scores, key=lambda name: (-scores[name], name))
 
 
 def is_gone(item: dict[str, Any], now: int) -> bool:
@@ -142,6 +167,30 @@ def is_gone(item: dict[str, Any], now: int) -> bool:
 
 def of_itself(title: str, idf: Any, mean: float) -> float:
     """What a title scores for itself by BM25."""
-    words = Counter(tokenise(title, stem=True))
-    norm = K1 * (1 - B + B * sum(words.values()) / mean)
-    return float(sum(n * idf(w) * n * (K1 + 1) / (n + norm) for w, n in words.items()))
+    held = _found_by([title])
+    norm = K1 * (1 - B + B * _length(held) / mean)
+    asked = Counter(TERMS.asked(title))
+    shared = [(term, times, held[term]) for term, times in asked.items()]
+    return float(
+        sum(
+            times * _worth(term) * idf(term) * tf * (K1 + 1) / (tf + norm)
+            for term, times, tf in shared
+        )
+    )
+
+
+def _found_by(texts: Iterable[str]) -> Counter[str]:
+    """Words and pairs by which a product with these texts is found, as BM25 has them."""
+    found = Counter[str]()
+    for text in texts:
+        found.update([*TERMS.found(text), *side_by_side(TERMS.words(text))])
+    return found
+
+
+def _length(held: Counter[str]) -> int:
+    """Words of a product; pairs make no text longer."""
+    return sum(times for term, times in held.items() if " " not in term)
+
+
+def _worth(term: str) -> float:
+    return PAIRS if " " in term else 1.0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import numpy as np
 
 from wareloom.core.state import json_text, read_json
 from wareloom.errors import SourceError
+from wareloom.serving.files.kept import Tally
 from wareloom.serving.forms.base import NOTHING, Room, Rows, Words, no_table
 from wareloom.serving.forms.realtime import Realtime
 from wareloom.serving.forms.reorder import Reorder
@@ -20,6 +21,8 @@ from wareloom.serving.versions.catalogue import Catalogue
 from wareloom.serving.versions.published import Served
 from wareloom.serving.versions.rules import Applied, rules_of
 from wareloom.serving.versions.stock import Stock
+from wareloom.serving.versions.stocked import Stocked
+from wareloom.serving.wire import Filter
 
 MANIFEST = "version.json"
 FORMAT = 1
@@ -40,7 +43,7 @@ class Version:
         items = served.form.room.items
         self._popular = Rows(Room(items), no_table(items), self.catalogue.popular, 1.0, 0)
         self.mean = float(told["words"] or 1.0)
-        self._gone: tuple[tuple[int, int], np.ndarray, list[str]] | None = None
+        self._stocked = Stocked(served.ids)
 
     @classmethod
     def open(
@@ -73,6 +76,14 @@ class Version:
         realtime = self.served.realtime
         return self.served.form.slow or (realtime is not None and realtime.slow)
 
+    def tallies(self) -> list[tuple[str, Tally]]:
+        """Those of its caches: of queries, filters, and openings of sessions that are written on."""
+        found = [("filters", self.catalogue.tally)]
+        found += [("queries", one) for one in self.served.form.tallies()]
+        if self.served.realtime is not None:
+            found.append(("openings", self.served.realtime.tally))
+        return found
+
     def idf(self, word: str) -> float:
         """How rare a word is in the catalogue."""
         form = self.words.form if self.words else None
@@ -90,16 +101,14 @@ class Version:
         """The most popular items: what is left where all else fails."""
         return self._popular.best_of(NOTHING, np.zeros(0, np.float32), k, had, barred)
 
-    def stock(self, stock: Stock, now: int) -> tuple[np.ndarray, list[str]]:
+    def stock(self, stock: Stock, now: int) -> tuple[np.ndarray, Collection[str]]:
         """Codes of items that are not to be shown, and ids of products that the catalogue lacks and that are."""
-        key = (stock.number, now // 1_000_000 if stock.expires() else 0)
-        if self._gone is None or self._gone[0] != key:
-            gone = stock.gone(now)
-            codes = self.served.ids.codes(gone)
-            lost = set(gone)
-            new = [n for n in stock.items if n not in lost and self.served.ids.code(n) < 0]
-            self._gone = (key, codes[codes >= 0], new)
-        return self._gone[1], self._gone[2]
+        self._stocked.look(stock, now)
+        return self._stocked.gone, self._stocked.new
+
+    def barred(self, wanted: Filter) -> np.ndarray:
+        """Which items a filter does not let through by what was said last: uint8 [items]; not to be changed."""
+        return self.catalogue.barred(wanted, self._stocked)
 
 
 def check_version(folder: Path, *, whole: bool) -> dict[str, Any]:

@@ -9,21 +9,22 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import msgspec
 
 from wareloom.core import logging
-from wareloom.errors import InputError
+from wareloom.errors import InputError, OutputError, SourceError
 from wareloom.serving.answer import CHOSEN, Answers, Gone, Shown, exposure, now_us
 from wareloom.serving.config import Settings
 from wareloom.serving.events.erase import forgotten
-from wareloom.serving.events.log import Away, Busy, Full
+from wareloom.serving.events.log import Busy, Full
 from wareloom.serving.events.outbox import log_of
 from wareloom.serving.events.ubi import events_from, ubi_of
 from wareloom.serving.files.lookup import hash_of
+from wareloom.serving.logs import HEADER, REQUEST, Failure, requests
 from wareloom.serving.shoppers.memory import ABSENT, Forgotten, memory_of, whose
 from wareloom.serving.shoppers.sessions import entries_of
 from wareloom.serving.versions.slots import Slots
@@ -36,8 +37,7 @@ from wareloom.serving.web.counters import Counters
 from wareloom.serving.web.door import Door, Refused
 from wareloom.serving.web.keys import Keys
 from wareloom.serving.web.load import Load
-from wareloom.serving.web.openapi import openapi
-from wareloom.serving.web.pages import FILES, page
+from wareloom.serving.web.status import JSON, TEXT, Handler, Reply, Status
 from wareloom.serving.wire import (
     KINDS,
     Ask,
@@ -57,10 +57,6 @@ TICK = 0.2
 AHEAD = 86_400_000_000
 """Microseconds that an event's time may lie ahead of ours"""
 log = logging.get(__name__)
-Reply = tuple[Any, ...]
-"""Status, type of the content, content, and further headers where there are"""
-JSON, TEXT = b"application/json", b"text/plain; charset=utf-8"
-Handler = Callable[[bytes, str], Awaitable[Reply]]
 
 
 class Application:
@@ -77,7 +73,8 @@ class Application:
         self.answers = Answers(self.memory, stock, self.store.secret)
         self.log = log_of(settings, self.store, stock.put)
         self.door = Door(settings, self.keys)
-        self.running, self.load = 0, Load()
+        self.load = Load()
+        self.status = Status(self.slots, self.counters, self.memory, self.log, self.load)
         self._ticking: asyncio.Task[None] | None = None
         self._shadows: set[asyncio.Task[None]] = set()
         self._routes: dict[tuple[str, str], tuple[str, Handler]] = {
@@ -90,15 +87,10 @@ class Application:
             ("PUT", "/items"): ("write", self._items),
             ("DELETE", "/users/"): ("admin", self._erase),
             ("DELETE", "/items/"): ("write", self._drop),
-            ("GET", "/metrics"): ("read", self._metrics),
-            ("GET", "/healthz"): ("", self._health),
-            ("GET", "/readyz"): ("", self._ready),
-            ("GET", "/openapi.json"): ("", self._openapi),
-            ("GET", "/slots"): ("read", self._told_slots),
+            **self.status.routes(),
         }
-        self._routes |= {("GET", p): (role, partial(self._page, p)) for p, role in FILES.items()}
         self.console = Console(self.store, self.slots, self.counters, settings.versions)
-        self.console.gauges = self._gauges
+        self.console.gauges = self.status.gauges
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Take a connection, as ASGI has it."""
@@ -109,19 +101,27 @@ class Application:
             return
         self.load.begin()
         begun = time.perf_counter()
-        extra: list[tuple[bytes, bytes]] = []
-        self.running += 1
-        try:
-            reply = await self._answered(scope, receive)
-        except Refused as refused:
-            reply = (refused.status, JSON, written({"error": str(refused)}))
-            extra = refused.headers
-        finally:
-            self.running -= 1
+        request = f"{now_us():x}-{self.answers.random.getrandbits(32):08x}"
+        REQUEST.set(request)
+        self.status.running += 1
+        reply: Reply = ()
+        with Failure() as failure:
+            try:
+                reply = await self._answered(scope, receive)
+            except Refused as refused:
+                error = written({"error": str(refused)})
+                reply = (refused.status, JSON, error, refused.headers)
+            finally:
+                self.status.running -= 1
+        if failure.failed:
+            reply = 500, JSON, written({"error": f"This failed; the log says where: {request}."})
         status, kind, body, *more = reply
-        extra += more[0] if more else []
-        self.counters.answered(status, time.perf_counter() - begun)
-        headers = [(b"content-type", kind), (b"content-length", b"%d" % len(body)), *extra]
+        seconds = time.perf_counter() - begun
+        self.counters.answered(status, seconds)
+        if self.settings.log_requests:
+            self._logged(scope, status, seconds)
+        headers = [(b"content-type", kind), (b"content-length", b"%d" % len(body))]
+        headers += [(HEADER, request.encode()), *(more[0] if more else ())]
         headers += door.HEADERS if kind in (JSON, TEXT) else door.PAGE_HEADERS
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
@@ -143,7 +143,7 @@ class Application:
                 f"There is no {scope['method'][:10]} {path[:80]!r} here.",
             )
         role, handler = route
-        self.door.check(scope, role, self.running)
+        self.door.check(scope, role, self.status.running)
         body = await self.door.body(scope, receive)
         try:
             return await handler(body, rest)
@@ -159,8 +159,21 @@ class Application:
             raise Refused(507, str(error)) from error
         except Busy as error:
             raise Refused(429, str(error), [(b"retry-after", b"1")]) from error
+        except SourceError as error:
+            # Of a file of the store, not of what was asked: who asks is told neither place nor name.
+            log.error("A request could not be answered: %s", error)
+            raise Refused(503, "What is needed for this cannot be read: see the log.") from error
         except InputError as error:
             raise Refused(422, str(error)) from error
+
+    def _logged(self, scope: Any, status: int, seconds: float) -> None:
+        """Log an answer by its route: a path may hold an id."""
+        method, path = str(scope["method"])[:10], scope["path"]
+        route = path if any((m, path) in self._routes for m in (method, "POST")) else ""
+        if not route:
+            route = next((p for p in ("/users/", "/items/", "/console/") if path.startswith(p)), "")
+        told = {"method": method, "route": route, "status": status, "ms": round(seconds * 1e3, 3)}
+        requests.info("Answered.", extra={"answer": told})
 
     # -- answers
 
@@ -212,7 +225,7 @@ class Application:
     async def _asked(self, ask: Ask) -> Reply:
         version, now = self._version(ask), now_us()
         shown = await self.answers.answer(version, ask, now)
-        request = f"{now:x}-{self.answers.random.getrandbits(32):08x}"
+        request = REQUEST.get()
         if ask.explain:
             body = await self._written(
                 version, lambda: self.answers.body(shown, ask, request, ask.slot)
@@ -220,6 +233,7 @@ class Application:
         else:
             body = self.answers.body(shown, ask, request, ask.slot)
         self.counters.add("exposures_total", len(shown.placed))
+        self.counters.add_of("version_exposures_total", version.id, len(shown.placed))
         if shown.degraded:
             self.counters.add("fallback_total")
         if version.rules.rules.explore is not None or self.slots.divided(ask.slot):
@@ -329,42 +343,11 @@ class Application:
             events = await forgotten(self.store, self.log, self.memory, door.checked_id(name))
         except Forgotten:
             raise Refused(503, "Redis does not answer: delete again when it does.") from None
-        except Away as error:
+        except OutputError as error:
             raise Refused(503, str(error)) from error
         return 200, JSON, written(Erased(events))
 
-    # -- how it is
-
-    async def _metrics(self, _: bytes, __: str) -> Reply:
-        self.counters.add("refused_versions_total", self.slots.refused)
-        self.slots.refused = 0
-        return 200, TEXT, self.counters.text(self._gauges()).encode()
-
-    def _gauges(self) -> dict[str, float]:
-        return {
-            "sessions": self.memory.known(),
-            "bytes_waiting": self.log.bytes_waiting,
-            "bytes_spooled": self.log.spooled(),
-            "running": self.running,
-            "most_waiting_requests": self.load.most,
-        }
-
-    async def _health(self, _: bytes, __: str) -> Reply:
-        return 200, JSON, b'{"ok":true}'
-
-    async def _ready(self, _: bytes, __: str) -> Reply:
-        if not len(self.slots):
-            raise Refused(503, "No slot has a version yet: wareloom publish makes one.")
-        return 200, JSON, b'{"ready":true}'
-
-    async def _told_slots(self, _: bytes, __: str) -> Reply:
-        return 200, JSON, written(self.slots.told())
-
-    async def _openapi(self, _: bytes, __: str) -> Reply:
-        return 200, JSON, openapi()
-
-    async def _page(self, path: str, _: bytes, __: str) -> Reply:
-        return 200, *page(path)
+    # -- from the first moment to the last
 
     async def _lifespan(self, receive: Any, send: Any) -> None:
         while True:
@@ -380,9 +363,7 @@ class Application:
     async def _tick(self) -> None:
         while True:
             await asyncio.sleep(TICK)
-            if refused := self.load.measure():
-                self.counters.add("requests_total", refused)
-                self.counters.add("busy_total", refused)
+            self.status.tally()
             self.slots.look()
             try:
                 await self.log.roll()

@@ -7,11 +7,13 @@ import re
 import time
 from typing import Any
 
-from wareloom.errors import InputError
+from wareloom.core import logging
+from wareloom.errors import InputError, SourceError
 from wareloom.serving.config import Settings
 from wareloom.serving.web.keys import Keys, may
 from wareloom.serving.wire import BODY, PLAIN
 
+log = logging.get(__name__)
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 HEADERS = [
     (b"cache-control", b"no-store"),
@@ -26,6 +28,7 @@ PAGE_HEADERS = [
     (b"content-security-policy", POLICY),
     (b"referrer-policy", b"no-referrer"),
 ]
+CHANGING = ("POST", "PUT", "DELETE")
 BUCKETS = 10_000
 """Keys whose rate is followed"""
 
@@ -46,12 +49,15 @@ class Door:
     def __init__(self, settings: Settings, keys: Keys) -> None:
         self.settings, self.keys = settings, keys
         own = {*LOOPBACK, settings.host, *settings.hosts} - {"0.0.0.0", "::"}
+        self._outside = settings.host not in LOOPBACK
+        self._said = ""
         self._hosts = {name.encode() for name in own}
         self._buckets: dict[bytes, tuple[float, float]] = {}
 
     def check(self, scope: Any, role: str, running: int) -> None:
         """Raise `Refused` for a request that may not come in; `role` is what its route needs, "" for none."""
-        if running > self.settings.most_running:
+        # How a process is, and pages, are told under any load.
+        if running > self.settings.most_running and scope["method"] in CHANGING:
             raise Refused(
                 429, "Too much is asked at once: ask again later.", [(b"retry-after", b"1")]
             )
@@ -84,7 +90,7 @@ class Door:
             self._check_key(key, role)
 
     def _check_key(self, given: bytes, role: str) -> None:
-        if not len(self.keys):
+        if not self._keyed():
             return
         if role == "page":
             raise Refused(404, "The page is shown where no keys are set; ask with a key.")
@@ -100,6 +106,17 @@ class Door:
             raise Refused(403, f"The key may {has}; this needs one that may {role}.")
         if self.settings.rate:
             self._check_rate(key)
+
+    def _keyed(self) -> bool:
+        """Whether a key is needed: where others reach this, and wherever some were ever set."""
+        try:
+            return self.keys.wanted() or self._outside
+        except SourceError as error:
+            # Whoever asks is not told which file it is.
+            if str(error) != self._said:
+                log.error("Nobody is let in: %s", error)
+            self._said = str(error)
+            raise Refused(503, "The keys of this store cannot be read: see the log.") from error
 
     def _check_rate(self, key: bytes) -> None:
         """One token a request; so many come back each second."""

@@ -32,6 +32,11 @@ class Keys:
     def __len__(self) -> int:
         return len(self._read())
 
+    def wanted(self) -> bool:
+        """Whether keys are asked for: from the first one that was made on, also when the last one was taken back."""
+        self._read()
+        return self._stamp is not None
+
     def add(self, name: str, role: str, days: float) -> str:
         """Make a key, and return it: it is not shown again."""
         require("keys", "role", role, role in ROLES, f"one of {', '.join(ROLES)}")

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import gc
-import logging
 import os
 import socket
 import sys
@@ -44,11 +43,9 @@ def prepare() -> None:
 
 def run(settings: Settings, listening: socket.socket) -> int:
     """Serve from a socket that listens already until SIGTERM; returns the exit code."""
-    logging.basicConfig(
-        stream=sys.stderr,
-        level=logging.WARNING,
-        format='{"level":"%(levelname)s","said":"%(message)s"}',
-    )
+    from wareloom.serving.logs import listen
+
+    listen(answers=settings.log_requests)
     uvicorn = needed("uvicorn", "serve", "Serving")
     from wareloom.serving.web.app import Application
     from wareloom.serving.web.protocol import patient
@@ -64,6 +61,7 @@ def run(settings: Settings, listening: socket.socket) -> int:
     how = uvicorn.Config(
         application,
         log_level="warning",
+        log_config=None,
         access_log=False,
         lifespan="on",
         server_header=False,

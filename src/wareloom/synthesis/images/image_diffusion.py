@@ -153,7 +153,8 @@ class UNet(torch.nn.Module):  # type: ignore[misc]
             block_out_channels=channels,
             down_block_types=("DownBlock2D",) * levels,
             up_block_types=("UpBlock2D",) * levels,
-            norm_num_groups=8,
+            # A group of one channel would take out what is told, which is a number added to each channel.
+            norm_num_groups=8 if min(channels) > 8 else 4,
             class_embed_type="identity",
             add_attention=False,
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -17,6 +18,9 @@ from wareloom.language.titles import SMALL
 from wareloom.language.tokenise import tokenise
 
 HAN = re.compile(r"[\u3400-\u9fff]{2}")
+HAN_SIGN = re.compile(r"[\u3400-\u9fff]")
+SCRAP = 2
+"""Signs beside a blocked Chinese word that go with it"""
 CLAUSES = re.compile(r"[.;!?。；！？](?!\d)|[，,](?!\d)")
 
 
@@ -97,17 +101,62 @@ def turned(text: str, fields: Sequence[Field]) -> bool:
     return bool(sharing) and denies not in sharing
 
 
+@cache
+def _patterns() -> dict[str, list[re.Pattern[str]]]:
+    forms: dict[str, list[str]] = rules()["patterns"]
+    return {kind: [re.compile(one) for one in ones] for kind, ones in forms.items()}
+
+
 def forbidden(text: str) -> list[tuple[str, str]]:
-    """Return the blocked words of a text, each with the list that has it."""
+    """Return the blocked words and phrases of a text, each with the list that has it."""
     lists: dict[str, list[str]] = rules()["blocked"]
-    return [(word, kind) for kind, words in lists.items() for word in blocked(text, words)]
+    found = [(word, kind) for kind, words in lists.items() for word in blocked(text, words)]
+    plain = unicodedata.normalize("NFKC", text).casefold()
+    found += [
+        (match[0].strip(), kind)
+        for kind, forms in _patterns().items()
+        for form in forms
+        for match in form.finditer(plain)
+    ]
+    return list(dict.fromkeys(found))
 
 
 def without_forbidden(text: str) -> str:
-    """Return a text without its blocked words, whatever their case."""
-    for word, _ in forbidden(text):
-        text = re.sub(re.escape(word), " ", text, flags=re.IGNORECASE)
+    """Return a text without its blocked words, whatever their case, and without what hangs on them alone.
+
+    A word goes with what a hyphen joins to it: of "best-seller" no "seller" is left. Of Chinese words that blanks part
+    one goes whole where next to nothing is left of it: of 最好的 no 的 is left.
+    """
+    for word, _ in sorted(forbidden(text), key=lambda one: -len(one[0])):
+        text = _without(text, word)
     return " ".join(text.split()).strip(" ,，-–|")
+
+
+def _without(text: str, word: str) -> str:
+    if not HAN_SIGN.search(word):
+        # Blocked is the whole word: "best" takes nothing from "bestiary".
+        before = r"(?<!\w)(?:\w+-)*" if re.match(r"\w", word) else ""
+        after = r"(?:-\w+)*(?!\w)" if re.search(r"\w$", word) else ""
+        form = before + re.escape(word).replace(r"\ ", r"\s+") + after
+        return re.sub(form, " ", text, flags=re.IGNORECASE)
+    if " " not in text:
+        return text.replace(word, "")
+    return " ".join(
+        "" if word in one and len(one) - len(word) <= SCRAP else one.replace(word, "")
+        for one in text.split()
+    )
+
+
+def says_nothing(value: str) -> bool:
+    """Whether a value of the catalogue says that there is none, such as "n/a"."""
+    return value.strip().casefold() in rules()["values"]["nothing"]
+
+
+def unnamed(value: str) -> bool:
+    """Whether a value says nothing without its field's name: "yes", "none", a number without a unit."""
+    return value.strip().casefold() in rules()["values"]["unnamed"] or not re.search(
+        r"[^\W\d_]", value
+    )
 
 
 def refusal(text: str, fields: Sequence[Field], naming: Sequence[Field] = ()) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+import string
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,7 +27,15 @@ from wareloom.language.titles import (
 )
 from wareloom.language.tokenise import tokenise
 from wareloom.shop import Shop
-from wareloom.synthesis.texts.claims import HAN, Field, glue, refusal, without_forbidden
+from wareloom.synthesis.texts.claims import (
+    HAN,
+    HAN_SIGN,
+    Field,
+    glue,
+    refusal,
+    says_nothing,
+    without_forbidden,
+)
 
 HOLE = "{value}"
 SENTENCES = re.compile(r"(?<=[.!?])\s+|(?<=[。！？])")
@@ -40,7 +49,11 @@ MOST_READ = 20_000
 """Titles that parts of titles are learned from, at most"""
 NUMBERED = re.compile(r"(^|[ _-])(ids?|codes?)$|编号$", re.IGNORECASE)
 """Names of attributes that number things: what is in them is for machines"""
+TAGS = re.compile(
+    r"<(script|style)\b.*?</\1\s*>|</?[a-z][^<>]*>|<!--.*?-->", re.IGNORECASE | re.DOTALL
+)
 BITS = re.compile(r"[^\W_]+|\S")
+LETTERS = string.ascii_letters
 PIECES = 8
 """Runs of letters and figures, and signs, that one word of a title may go over, as "2-1/2 in" does"""
 
@@ -85,6 +98,10 @@ class Facts:
     def known(self, item: str) -> Known:
         """Return what is known of an item; raises `InputError` where the catalogue lacks it."""
         if item not in self.place:
+            if not self.place:
+                raise InputError(
+                    f"There is no item {item!r}: the catalogue is empty. Read one (wareloom read EXPORT --to SHOP)."
+                )
             raise InputError(
                 f"There is no item {item!r} in the catalogue.{near(item, list(self.place)[:10_000])}"
             )
@@ -126,19 +143,21 @@ class Facts:
 
     def _fields(self, place: int) -> list[Field]:
         row = self.items.row(place, named=True)
+        texts = {key: plain(str(row.get(key) or "")) for key in ("title", "brand", "description")}
         found = [
-            Field(key, key, " ".join(html.unescape(str(row[key])).split()))
-            for key in ("title", "brand", "description")
-            if row.get(key) and re.search(r"\w", str(row[key]))
+            Field(key, key, text)
+            for key, text in texts.items()
+            if re.search(r"\w", text) and not says_nothing(text)
         ]
         if levels := self._category(place):
             found.append(Field("category", "category", levels[-1]))
-        if row.get("price") is not None:
+        # A price of nothing is one that the catalogue does not know.
+        if row.get("price"):
             found.append(Field("price", "price", f"{row['price']:.2f} {self.currency}".strip()))
         values: dict[str, list[str]] = {}
         for one in row.get("attributes") or ():
-            if one["name"] and one["value"] and re.search(r"\w", one["value"]):
-                value = " ".join(html.unescape(one["value"]).split())
+            value = plain(one["value"] or "")
+            if one["name"] and re.search(r"\w", value) and not says_nothing(value):
                 if NUMBERED.search(one["name"].strip()) and not re.search(r"[^\W\d_]", value):
                     continue
                 if value not in (own := values.setdefault(one["name"], [])):
@@ -172,6 +191,11 @@ class Facts:
                         found.setdefault(key, Counter())[frame] += 1
         best = {key: max(sorted(n.items()), key=lambda one: one[1]) for key, n in found.items()}
         return {key: frame for key, (frame, times) in best.items() if times >= TIMES}
+
+
+def plain(text: str) -> str:
+    """A text of a catalogue without its marks: entities as signs, no tags of HTML, no scripts, single blanks."""
+    return " ".join(TAGS.sub(" ", html.unescape(text)).split())
 
 
 def parts_of(known: Known) -> dict[str, str]:
@@ -218,6 +242,10 @@ def as_written(word: str, title: str) -> str:
                 own = re.match(r"['\u2019]s\b", title[end:])
                 return title[start : end + (own.end() if own else 0)]
     at = title.lower().find(word)
+    if at > 0 and HAN_SIGN.fullmatch(word):
+        # One sign that letters lead: T恤, U盘.
+        at -= len(title[:at]) - len(title[:at].rstrip(LETTERS))
+        return title[at : title.lower().find(word) + 1]
     return title[at : at + len(word)] if at >= 0 else word
 
 

@@ -10,19 +10,20 @@ from typing import Any, Literal, get_args
 
 from wareloom.core.run import Run
 from wareloom.errors import SettingError, near
-from wareloom.language.models import Sampling, TextModel
+from wareloom.language.models import Estimate, Sampling, TextModel, estimate
 from wareloom.language.safety import as_data
 from wareloom.language.titles import SMALL, TALK
 from wareloom.language.tokenise import tokenise
 from wareloom.shop import Shop
 from wareloom.synthesis.texts.claims import (
-    HAN,
+    HAN_SIGN,
     Claim,
     Field,
     forbidden,
     naming_fields,
     refusal,
     rules,
+    unnamed,
     without_forbidden,
 )
 from wareloom.synthesis.texts.facts import HOLE, Facts, Known, as_written, covered, parts_of
@@ -47,7 +48,7 @@ SCHEMA: dict[str, Any] = {
         "required": ["text", "field"],
     },
 }
-TOKENS = 400
+SAMPLING = Sampling(max_tokens=400, temperature=0.0, schema=SCHEMA)
 
 
 @dataclass(frozen=True)
@@ -107,14 +108,7 @@ class Assistant:
         Raises `InputError` for an item that the catalogue lacks, `SettingError` for another kind or language, and what
         the text model raises.
         """
-        for name, value, known in (
-            ("kind", kind, KINDS),
-            ("language", language, get_args(Language)),
-        ):
-            if value not in known:
-                raise SettingError(
-                    f"suggest: there is no {name} {value!r}.{near(value, known)} Take {', '.join(known)}."
-                )
+        _check(kind, language)
         found = self.facts.known(item)
         how, wanted = "extractive", list[Claim]()
         refused = list[tuple[str, str]]()
@@ -143,17 +137,37 @@ class Assistant:
             covered(text, found),
         )
 
+    def planned(
+        self, item: str, kind: str = "description", language: str = "en", run: Run | None = None
+    ) -> Estimate | None:
+        """Return what the text model would be asked for, and what that costs; None without one. Nothing is asked.
+
+        Raises as `suggest` does.
+        """
+        _check(kind, language)
+        known = self.facts.known(item)
+        if self.model is None:
+            return None
+        return estimate(self.model, [prompt(known, kind, language)], SAMPLING, run or Run())
+
     def _written(
         self, model: TextModel, known: Known, kind: str, language: str, run: Run
     ) -> tuple[list[Claim], list[tuple[str, str]]]:
-        sampling = Sampling(max_tokens=TOKENS, temperature=0.0, schema=SCHEMA)
-        answer = model.generate([prompt(known, kind, language)], run, settings=sampling)[0]
+        answer = model.generate([prompt(known, kind, language)], run, settings=SAMPLING)[0]
         try:
             said = json.loads(answer.text)
             claims = [Claim(" ".join(one["text"].split()), one["field"]) for one in said]
         except (ValueError, TypeError, KeyError, AttributeError):
             return [], [(answer.text[:80], "no list of claims with fields")]
         return checked([claim for claim in claims if claim.text], known, strict=True)
+
+
+def _check(kind: str, language: str) -> None:
+    for name, value, known in (("kind", kind, KINDS), ("language", language, get_args(Language))):
+        if value not in known:
+            raise SettingError(
+                f"suggest: there is no {name} {value!r}.{near(value, known)} Take {', '.join(known)}."
+            )
 
 
 def prompt(known: Known, kind: str, language: str) -> str:
@@ -230,14 +244,15 @@ def _title(known: Known, language: str) -> list[Claim]:
         # Chinese titles have no blanks; words are left out whole where they do not fit.
         words = own.split() if " " in own else _pieces(own)
         kept = [word for word in words if word not in TALK]
-        parts = _fitting(kept, limit("title", language), " " in own)
+        rest = limit("title", language) - sum(len(claim.text) + 1 for claim in claims)
+        parts = _fitting(kept, rest, " " in own)
         claims += [Claim(parts, "title")] if parts else []
     said = {word for claim in claims for word in tokenise(claim.text, stem=True)}
     for field in known.sayable:
         for value in (
             VALUES.split(field.value) if field.key not in ("title", "price", "brand") else ()
         ):
-            words = tokenise(value, stem=True)
+            words = [] if unnamed(value) else tokenise(value, stem=True)
             if 0 < len(words) <= FIELD_WORDS and not {*words} <= said:
                 claims.append(Claim(value, field.key))
                 said |= {*words}
@@ -267,8 +282,10 @@ def _ad(known: Known, language: str) -> list[Claim]:
         words = own.split() if " " in own else _pieces(own)
         said = _fitting(words, limit("ad", language) // 2, " " in own).strip(" .。")
         claims += [Claim(said + stop, "title")] if said else []
-    for field in known.sayable:
-        if field.key.startswith("attributes.") or (field.key in ("brand", "price")):
+    # What has no title is called by its category.
+    wanted = ("brand", "price") if claims else ("category", "brand", "price")
+    for field in sorted(known.sayable, key=lambda one: not claims and one.key != "category"):
+        if field.key.startswith("attributes.") or field.key in wanted:
             claims.append(
                 Claim(
                     _frame(known, field, language).replace(HOLE, field.value.rstrip(" .。")),
@@ -287,7 +304,7 @@ def _keywords(known: Known, language: str) -> list[Claim]:
 
     def add(text: str, key: str) -> None:
         words = {*tokenise(text, stem=True)}
-        if HAN.search(text) or not words <= said:
+        if HAN_SIGN.search(text) or not words <= said:
             claims.append(Claim(text.lower(), key))
             said.update(words)
 
@@ -296,9 +313,10 @@ def _keywords(known: Known, language: str) -> list[Claim]:
     for field in known.sayable:
         for value in VALUES.split(field.value) if field.key not in ("title", "price") else ():
             words = [w for w in tokenise(value) if w not in SMALL and w not in TALK]
+            words = [] if unnamed(value) else words
             if 0 < len(words) <= FIELD_WORDS:
                 # With figures as it stands: "0.5 Ounce" is one word to a search, and two to a reader.
-                whole = HAN.search(value) or re.search(r"\d", value)
+                whole = HAN_SIGN.search(value) or re.search(r"\d", value)
                 add(value if whole else _bare(words, value), field.key)
     for part in ("brand", "finish", "use", "size", "model"):
         if part in parts:
@@ -317,7 +335,8 @@ def _fitting(words: Sequence[str], longest: int, spaced: bool = True) -> str:
     for word in words:
         more = f"{text} {word}" if text and spaced else text + word
         if len(more) > longest:
-            break
+            # A number is not cut off its unit: "1.5" of "1.5 kg" says something else.
+            return re.sub(r"[\s\d.,/×x~-]+$", "", text) if re.search(r"\d$", text) else text
         text = more
     return text
 

@@ -34,6 +34,7 @@ function hit(one, request) {
   const facts = [one.brand, one.price === undefined ? null : one.price.toFixed(2), one.item_id];
   row.append(element("div", facts.filter(Boolean).join(" · "), "sub"));
   const why = element("ul", "", "why");
+  why.lang = at("language").value;
   for (const part of (one.why || []).slice(0, 3)) why.append(element("li", part.sentence));
   row.append(why);
   const acts = element("div", "", "acts");
