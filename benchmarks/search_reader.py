@@ -6,8 +6,8 @@
 The two stages of `recipes/search-homedepot-reader.toml`, taught once on each synthesizer's queries (`spans`: runs of
 words cut out of titles, the control by the same loss), with the best of each test query read by the cross-encoder:
 none, or so many. Beside them the plain fusion untaught. nDCG@10 over the whole catalogue and of condensed lists; 95 %
-intervals over queries. What is on by default was chosen on validation queries. One seed; `--cache` keeps vectors of
-titles and what was taught. Data: `WARELOOM_DATA`, else `../shared/data`.
+intervals over queries. What is on by default was chosen on validation queries. One seed; rows of the file that
+are not run again stay; `--cache` keeps vectors of titles. Data: `WARELOOM_DATA`, else `../shared/data`.
 """
 
 from __future__ import annotations
@@ -55,6 +55,9 @@ def main() -> None:
         )
     values: dict[str, np.ndarray] = {}
     rows: list[dict[str, Any]] = []
+    before = list[dict[str, Any]]()
+    if chosen.json is not None and chosen.json.exists():
+        before = json.loads(chosen.json.read_text(encoding="utf-8"))["rows"]
 
     def measured(name: str, ranker: Any, beside: str, **about: Any) -> None:
         """Keep a system's figures, and write what there is, so that nothing is lost with a later one."""
@@ -75,7 +78,11 @@ def main() -> None:
                 row[key] = apart(values[name], values[other])
         rows.append(row)
         print(json.dumps(row), flush=True)
-        write(chosen.json, "search_reader", machine(chosen.note), queries=len(task), rows=rows)
+        again = {row["name"] for row in rows}
+        shown = [row for row in before if row["name"] not in again] + rows
+        # The plain fusion first, and the synthesizers one after the other.
+        shown.sort(key=lambda row: (row["name"] != UNTAUGHT, "spans" in row["name"]))
+        write(chosen.json, "search_reader", machine(chosen.note), queries=len(task), rows=shown)
 
     measured(UNTAUGHT, RANKERS.make("fusion", spelling=True).untaught().fit(bare, run), "")
     for queries in chosen.queries:
