@@ -61,6 +61,8 @@ class Shown(NamedTuple):
     history: np.ndarray
     degraded: list[str]
     next: str
+    first: int = 0
+    """Items that stand on the pages before"""
 
 
 class Gone(InputError):
@@ -127,7 +129,7 @@ class Answers:
         shown = placed[: ask.k]
         further = first + sum(place.code >= 0 for place in shown)
         page = self.token(version, further) if extra else ""
-        return Shown(version, shown, scores, shown_new, history, lost + degraded, page)
+        return Shown(version, shown, scores, shown_new, history, lost + degraded, page, first)
 
     async def _candidates(
         self,
@@ -352,7 +354,7 @@ class Answers:
 
 
 def exposure(shown: Shown, ask: Ask, request: str, now: int) -> dict[str, Any]:
-    """What was shown, and how likely that was, as the log keeps it."""
+    """What was shown, from which place on, and how likely that was, as the log keeps it."""
     ids = shown.version.served.ids
     return {
         "exposure": request,
@@ -361,6 +363,7 @@ def exposure(shown: Shown, ask: Ask, request: str, now: int) -> dict[str, Any]:
         "version": shown.version.id,
         "user_id": ask.user,
         "session_id": ask.session,
+        "first": shown.first + 1,
         "items": [ids.text(p.code) if p.code >= 0 else shown.new[p.code][0] for p in shown.placed],
         "propensities": [p.propensity for p in shown.placed],
     }

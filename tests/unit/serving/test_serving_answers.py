@@ -230,5 +230,12 @@ def test_similar_and_explain(client: Client) -> None:
         assert told["why"][0]["cause"] == "i3"
         status, told, _ = await client.ask("POST", "/explain", {"item": "nope"})
         assert (status, "does not know" in told["error"]) == (422, True)
+        new = {"item_id": "new", "title": "zyx lamp"}
+        await client.ask("PUT", "/items", {"items": [new]})
+        told = await client.post("/explain", item="new", query="zyx", language="zh")
+        assert (told["rank"], told["why"][0]["kind"]) == (1, "new")
+        assert "新品" in told["why"][0]["sentence"]
+        # One that is not among what is shown has no place, and no reason.
+        assert (await client.ask("POST", "/explain", {"item": "new"}))[0] == 422
 
     run(work())

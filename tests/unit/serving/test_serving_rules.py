@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -14,6 +15,7 @@ from scipy import stats
 
 from conftest import small_shop
 from stores import Client, items, made_store, run
+from wareloom.serving.events.compact import compact
 from wareloom.serving.versions.catalogue import Catalogue
 from wareloom.serving.versions.rules import Applied, Placed, rules_of
 from wareloom.serving.versions.store import Store
@@ -138,6 +140,29 @@ def test_no_rule_brings_back_what_may_not_be_shown(
     assert set(shown) <= set(left)
     if not told["at_most"]:
         assert len(shown) == min(k, len(left))
+
+
+def test_exposures_say_from_which_place_on(tmp_path: Path) -> None:
+    rules = {"explore": {"share": 0.5, "place": 2, "among": 5}}
+    store = made_store(tmp_path, rules=rules)
+
+    async def work() -> list[dict[str, Any]]:
+        client = Client(store)
+        told = [await client.post("/recommend", session="s", k=4)]
+        told.append(await client.post("/recommend", session="s", k=4, page=told[0]["page"]))
+        await client.app.close()
+        return told
+
+    told = run(work())
+    done = compact(Store.open(store))
+    assert done.partition is not None
+    rows = pl.read_parquet(done.partition / "exposures.parquet").sort("time").to_dicts()
+    assert [row["first"] for row in rows] == [1, 5]
+    for row, answer in zip(rows, told, strict=True):
+        assert row["exposure"] == answer["request"]
+        assert row["version"] == answer["version"]
+        assert row["items"] == items(answer)
+        assert row["propensities"] == [hit.get("propensity", 1.0) for hit in answer["hits"]]
 
 
 def test_rules_of_a_version_are_told_with_its_hits(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ popularity, and stacks, have one of their own. Every other ranker is asked itsel
 
 from __future__ import annotations
 
+import threading
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -279,6 +280,7 @@ class Sum(Form):
         super().__init__(room)
         self.members, self.base, self.tail = members, base, tail
         self.told = np.zeros(room.items, dtype=np.uint8)
+        self._one = threading.Lock()
         self.heeds = frozenset[str]().union(*(form.heeds for _, form, _, _ in members))
 
     def tallies(self) -> list[Tally]:
@@ -291,6 +293,11 @@ class Sum(Form):
 
     def scores(self, asked: Asked) -> np.ndarray:
         """Score all items: new float32 [items]."""
+        # An answer that came too late may still be at it in another thread, and `told` is there once.
+        with self._one:
+            return self._added(asked)
+
+    def _added(self, asked: Asked) -> np.ndarray:
         total = self.base.copy()
         for _, form, factor, odds in self.members:
             weight = np.float32(factor)

@@ -201,9 +201,14 @@ class Application:
         ask.explain = True
         version = self._version(ask)
         code = version.served.ids.code(ask.item)
-        if code < 0:
-            raise InputError(f"The version {version.id} does not know the item {ask.item!r}.")
         shown = await self.answers.answer(version, ask, now_us())
+        if code < 0:
+            # A product that is new is known by the code that it has in this answer.
+            code = next((c for c, (name, _) in shown.new.items() if name == ask.item), code)
+        if code == -1:
+            raise InputError(
+                f"The version {version.id} does not know the item {ask.item!r}, nor is it shown as a new one."
+            )
         place = next((p for p in shown.placed if p.code == code), None)
         why = await self._written(version, lambda: self._why(shown, ask, code))
         rank = shown.placed.index(place) + 1 if place else None
