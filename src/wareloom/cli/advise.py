@@ -87,8 +87,8 @@ def told(found: Advice) -> Summary:
         "leave it out": "bad",
     }.get(found.answer, "strong")  # type: ignore[assignment]
     told = Summary(str(found), style)
-    told.fact("took", f"{took['minutes']:.1f} of {data['settings']['minutes']:g} minutes")
-    told.fact("memory", f"{took['memory_gib']:.2f} GiB at most")
+    minutes = f"{took['minutes']:.1f} of {data['settings']['minutes']:g} minutes"
+    told.fact("took", f"{minutes}, {took['memory_gib']:.2f} GiB at most")
     told.fact("left out", ", ".join(data["left_out"]))
     told.place(folder / "advice.html", name="page").place(folder / "recipe.toml", name="recipe")
     return told.place(serving(found.bundle), name="serve").next(*data["next"][:1])
