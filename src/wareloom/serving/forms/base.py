@@ -224,12 +224,7 @@ class Words(Rows):
     reads = True
 
     def __init__(
-        self,
-        room: Room,
-        postings: Table,
-        terms: Lookup,
-        popular: Found,
-        how: Terms,
+        self, room: Room, postings: Table, terms: Lookup, popular: Found, how: Terms
     ) -> None:
         zeros = (np.zeros(room.items, np.float32), room.tie)
         super().__init__(room, postings, zeros, 1.0, 0)
