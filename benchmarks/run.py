@@ -326,9 +326,8 @@ BENCHMARKS = {
         "How many of the best should a cross-encoder read?",
         ("search_reader.py",),
         "Home Depot, no query labelled: the two stages of the recipe taught once on each synthesizer's queries, the "
-        "best of each test query read by the cross-encoder, too. `--queries spans` teaches the control, runs of words "
-        "cut out of titles, by the same loss; where it is missing below, it was not run. Differences are paired by "
-        "query, with 95 % intervals. Bar: .44 over the whole catalogue.",
+        "best of each test query read by the cross-encoder, too. Control by the same loss: runs of words cut out of "
+        "titles (spans). Differences are paired by query, with 95 % intervals. Bar: .44 over the whole catalogue.",
         _tables_search.search_reader,
     ),
     "search_ablation": Benchmark(
