@@ -390,6 +390,9 @@ def _vectors(figures: Figures) -> Iterator[Claim]:
         figure = f"{least['recall']:.3f} (graph, filtered afterwards: {least['control']:.3f})"
         yield Claim(claim, figure, "0.98", least["held"])
     for row in figures["rows"]:
+        if row["name"].endswith("items, graph"):
+            claim = f"Vectors, {row['name']}: recall@10 on queries that publishing did not see"
+            yield Claim(claim, f"{row['recall']:.3f}", "0.98", row["recall"] >= 0.98)
         if row["part"] == "open" and "s" in row and "bar" in row:
             figure = f"{row['s']:.2f} s of processor time"
             yield Claim(f"A version of {row['name']}", figure, f"{row['bar']:g} s", row["held"])

@@ -45,6 +45,8 @@ from wareloom.shop import Shop
 PARTS = ("search", "encoder", "route", "open")
 QUERIES, TIMED = 48, 24
 NOISE = 0.35
+RECALL = 0.98
+"""Share of the exact ten that a graph must find"""
 Row = dict[str, Any]
 
 
@@ -124,6 +126,8 @@ def search(beauty: Beauty, items: int, served: Served | None, folder: Path) -> l
         return rows
     bare = each(lambda query: graph.nearest(query, FETCHED), asked)
     own = each(lambda query: near.best(query, 10, NOTHING, NO_ONE), asked)
+    # Of queries that publishing did not see: what it measured of its own sample may flatter.
+    found = recalled(near, [(query, NO_ONE) for query in asked], right)
     rows.append(
         {
             "part": "search",
@@ -131,10 +135,11 @@ def search(beauty: Beauty, items: int, served: Served | None, folder: Path) -> l
             "ms": own,
             "limit": "usearch",
             "limit_ms": bare,
-            "recall": recalled(near, [(query, NO_ONE) for query in asked], right),
+            "recall": found,
             "bar": 1.25,
             "ratio": own / bare,
-            "held": own <= 1.25 * bare,
+            "held": own <= 1.25 * bare and found >= RECALL,
+            "least": RECALL,
             "break_even": graph.break_even,
             "width": graph.width,
         }
