@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -254,6 +255,33 @@ def test_a_graph_that_finds_too_little_is_refused(
         InputError, match=r"finds .* where .* pass, 98% is wanted: publish with --break-even 3000"
     ):
         measure(folder, break_even=0)
+
+
+def test_texts_are_measured_apart_from_histories_whose_vectors_are_found_more_easily(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = published(tmp_path / "served", like(np.random.default_rng(4), 600, 8))
+    texts = np.random.default_rng(5).normal(size=(4, 9)).astype(np.float32)
+    plain = measured.by_kind
+    monkeypatch.setattr(measured, "by_kind", lambda *asked: plain(*asked) | {"queries": texts})
+    whole = measured.recalled
+
+    def lossy(near: Near, cases: Any, right: Any) -> float:
+        return 0.9 if len(cases) == len(texts) else whole(near, cases, right)
+
+    monkeypatch.setattr(measured, "recalled", lossy)
+    with pytest.raises(InputError, match=r"finds 90\.0% .* where texts are asked, 98% is wanted"):
+        measure(folder, break_even=0)
+    # Where nobody asked for a graph, all items are looked at, and it is said why.
+    monkeypatch.setattr(measured, "SMALL", 10)
+    monkeypatch.setattr(measured, "_seconds", lambda work, asked: 1e-6)
+    again = published(tmp_path / "again", like(np.random.default_rng(4), 600, 8))
+    found = measure(again)
+    assert found is not None
+    assert (found["search"], found["break_even"]) == ("exact", 600)
+    assert "a graph finds 90.0% where texts are asked" in measured.said(found)
+    assert not (again / "arrays" / GRAPH).exists()
+    assert len(Served.open(again).top(np.array([3], dtype=np.int32), k=5)[0]) == 5
 
 
 def test_sampled_requests_are_the_same_each_time(tmp_path: Path) -> None:
