@@ -633,12 +633,14 @@ def write_pages() -> None:
     links = {name: f"{PAGES.name}/{page_of(name)}" for name in found}
     lines += ["## At a glance", "", *_claims.rows(found, links), "", "## All of them", ""]
     lines += [f"- [{BENCHMARKS[name].title}]({link})" for name, link in links.items()]
+    # All are made before one is written: where a table fails, the pages that were there stay.
+    pages = {page_of(name): own_page(BENCHMARKS[name], figures) for name, figures in found.items()}
     PAGE.write_text("\n".join([*lines, ""]), encoding="utf-8")
     PAGES.mkdir(exist_ok=True)
     for old in PAGES.glob("*.md"):
         old.unlink()
-    for name, figures in found.items():
-        (PAGES / page_of(name)).write_text(own_page(BENCHMARKS[name], figures), encoding="utf-8")
+    for name, page in pages.items():
+        (PAGES / name).write_text(page, encoding="utf-8")
 
 
 def main() -> None:
