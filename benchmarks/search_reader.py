@@ -21,7 +21,8 @@ from typing import Any
 import numpy as np
 
 from _common import arguments, data, machine, write
-from search_words import CONDENSED, JUDGED, MEASURES, WHOLE, apart
+from _paired import apart
+from search_words import CONDENSED, JUDGED, MEASURES, WHOLE
 from wareloom.core.family import RANKERS, SYNTHESIZERS
 from wareloom.core.run import Run
 from wareloom.evaluation.judged_items import QueryTask, evaluate_queries

@@ -27,6 +27,7 @@ from scipy.cluster.vq import kmeans2
 from scipy.sparse.linalg import svds
 
 from _common import arguments, data, machine, write
+from _paired import apart
 from _taught import TAUGHT
 from _unlabelled import SIGNS, Asked, chosen
 from wareloom.core.family import RANKERS, SYNTHESIZERS
@@ -185,13 +186,7 @@ def shop_of(shop: Shop, name: str, kind: np.ndarray, chosen: Any, run: Run) -> d
 
 def against(values: Mapping[str, Any], system: str, other: str, view: str) -> dict[str, float]:
     """How far a system is above another, with a 95 % interval over queries."""
-    apart = np.array(values[system][view]) - np.array(values[other][view])
-    half = 1.96 * apart.std(ddof=1) / np.sqrt(len(apart))
-    return {
-        "difference": float(apart.mean()),
-        "low": float(apart.mean() - half),
-        "high": float(apart.mean() + half),
-    }
+    return apart(np.array(values[system][view]), np.array(values[other][view]))
 
 
 def told(found: dict[str, Any]) -> dict[str, Any]:

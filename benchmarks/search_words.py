@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 
 from _common import arguments, data, machine, write
+from _paired import apart
 from search_safe import CHOSEN, CONFIRMED, kinds, part
 from wareloom.core.family import RANKERS
 from wareloom.core.run import Run
@@ -67,17 +68,6 @@ MEASURES = QueryMeasures(metrics=("ndcg@10",), catalogue_metrics=("ndcg@10", "ju
 PRODUCTS = 2_000
 """Of each shop"""
 WHOLE, CONDENSED, JUDGED = "ndcg@10, all items/all", "ndcg@10/all", "judged@10/all"
-
-
-def apart(mine: np.ndarray, other: np.ndarray) -> dict[str, float]:
-    """The difference of two systems, with a 95 % interval over queries."""
-    found = mine - other
-    half = 1.96 * found.std(ddof=1) / np.sqrt(len(found))
-    return {
-        "difference": float(found.mean()),
-        "low": float(found.mean() - half),
-        "high": float(found.mean() + half),
-    }
 
 
 def catalogue(shop: Shop, which: str, run: Run) -> dict[str, Any]:

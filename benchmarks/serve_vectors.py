@@ -35,7 +35,7 @@ from wareloom.serving.forms.base import NO_ONE, NOTHING
 from wareloom.serving.vectors.export import merged, write_encoder
 from wareloom.serving.vectors.judge import cuts
 from wareloom.serving.vectors.near import FETCHED, Graph, Near, write_near
-from wareloom.serving.versions.measured import filters, recalled
+from wareloom.serving.versions.measured import LEAST, filters, recalled
 from wareloom.serving.versions.publish import How, write_version
 from wareloom.serving.versions.published import Served
 from wareloom.serving.versions.store import Store
@@ -45,8 +45,6 @@ from wareloom.shop import Shop
 PARTS = ("search", "encoder", "route", "open")
 QUERIES, TIMED = 48, 24
 NOISE = 0.35
-RECALL = 0.98
-"""Share of the exact ten that a graph must find"""
 Row = dict[str, Any]
 
 
@@ -138,8 +136,8 @@ def search(beauty: Beauty, items: int, served: Served | None, folder: Path) -> l
             "recall": found,
             "bar": 1.25,
             "ratio": own / bare,
-            "held": own <= 1.25 * bare and found >= RECALL,
-            "least": RECALL,
+            "held": own <= 1.25 * bare and found >= LEAST,
+            "least": LEAST,
             "break_even": graph.break_even,
             "width": graph.width,
         }

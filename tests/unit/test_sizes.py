@@ -12,6 +12,7 @@ import pytest
 from wareloom.core.family import RANKERS
 from wareloom.core.run import Run
 from wareloom.language.sizes import Terms, also, side_by_side
+from wareloom.serving.versions import stock
 from wareloom.serving.versions.published import Served, write_served
 from wareloom.serving.versions.stock import Stock
 from wareloom.shop import Shop
@@ -136,13 +137,19 @@ def test_a_version_written_before_there_were_sizes_is_read_as_it_was(
 
 
 def test_a_product_put_a_minute_ago_is_found_by_its_size(tmp_path: Path) -> None:
-    stock = Stock(tmp_path / "items.log")
-    stock.put(
+    known = Stock(tmp_path / "items.log")
+    known.put(
         [
             {"item_id": "new-36", "title": "Cooktop 36 in. x 20 in."},
             {"item_id": "new-30", "title": "Cooktop 30 in. x 20 in."},
         ]
     )
-    stock.refresh()
-    found = stock.found("cooktop 36x20", lambda word: 1.0, 5.0, list(stock.items))
+    known.refresh()
+    found = known.found("cooktop 36x20", lambda word: 1.0, 5.0, list(known.items))
     assert max(found, key=lambda name: found[name]) == "new-36"
+
+
+def test_new_products_are_scored_by_the_settings_of_bm25() -> None:
+    ranker = RANKERS.make("bm25")
+    assert (ranker.k1, ranker.b, ranker.pairs) == (stock.K1, stock.B, stock.PAIRS)
+    assert ranker._terms == stock.TERMS

@@ -47,8 +47,7 @@ class Terms:
 
     def found(self, text: str) -> list[str]:
         """Words by which an item with this text is found; pairs are apart, as they have a weight of their own."""
-        words = self.words(text)
-        return [*words, *also(words)] if self.sizes else words
+        return self.read(text)[0]
 
     def all_asked(self, queries: Iterable[str]) -> pl.Series:
         """What many queries look for: a Series of lists of strings."""
@@ -58,9 +57,15 @@ class Terms:
         """What many items are found by: a Series of lists of strings."""
         return _lists(self.found(text) for text in texts)
 
-    def all_pairs(self, texts: Iterable[str]) -> pl.Series:
-        """Each two words side by side of many items: a Series of lists of strings."""
-        return _lists(side_by_side(self.words(text)) for text in texts)
+    def read(self, text: str) -> tuple[list[str], list[str]]:
+        """Words by which an item with this text is found, and each two words side by side."""
+        words = self.words(text)
+        return ([*words, *also(words)] if self.sizes else words), side_by_side(words)
+
+    def all_read(self, texts: Iterable[str]) -> tuple[pl.Series, pl.Series]:
+        """What `read` says of many items: two Series of lists of strings."""
+        both = [self.read(text) for text in texts]
+        return _lists(words for words, _ in both), _lists(pairs for _, pairs in both)
 
 
 def _apart(dimension: re.Match[str]) -> str:

@@ -53,10 +53,9 @@ class BM25(SearchRanker):
     def _learn(
         self, texts: dict[str, list[str]], weights: dict[str, float], shop: Shop, run: Run
     ) -> None:
-        words = {name: self._terms.all_found(column) for name, column in texts.items()}
-        beside = {
-            name: self._terms.all_pairs(column) for name, column in texts.items() if self.pairs
-        }
+        both = {name: self._terms.all_read(column) for name, column in texts.items()}
+        words = {name: found for name, (found, _) in both.items()}
+        beside = {name: pairs for name, (_, pairs) in both.items() if self.pairs}
         rows = pl.DataFrame()
         if self.expansion:
             rows = judged(shop, Vocabulary(self.items_))

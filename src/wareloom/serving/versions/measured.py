@@ -120,11 +120,6 @@ def _tuned(
     return recall
 
 
-def sampled(form: Vectors, queries: Sequence[str] = ()) -> np.ndarray:
-    """Vectors of requests, float32 [at most ASKED, size]: those of texts, then those of histories."""
-    return np.concatenate([*by_kind(form, queries).values()])
-
-
 def by_kind(form: Vectors, queries: Sequence[str] = ()) -> dict[str, np.ndarray]:
     """Vectors of requests by what is asked, each float32 [requests, size]: `queries` that are given, others, histories.
 

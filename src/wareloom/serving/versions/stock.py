@@ -20,7 +20,7 @@ import msgspec
 import numpy as np
 
 from wareloom.errors import SourceError
-from wareloom.language.sizes import Terms, side_by_side
+from wareloom.language.sizes import Terms
 from wareloom.serving.files.frames import MAGIC, datasync, framed, records_in
 
 K1, B, PAIRS = 1.2, 0.75, 0.15
@@ -183,7 +183,8 @@ def _found_by(texts: Iterable[str]) -> Counter[str]:
     """Words and pairs by which a product with these texts is found, as BM25 has them."""
     found = Counter[str]()
     for text in texts:
-        found.update([*TERMS.found(text), *side_by_side(TERMS.words(text))])
+        for terms in TERMS.read(text):
+            found.update(terms)
     return found
 
 
